@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * libbus1 - the bus1 transport for programs
+ *
+ * A client is one bus1 peer: a queue, and the nodes and handles that belong to it. It lives on the
+ * kernel device, on the socket of a hosted core, or in the same process; everything below works
+ * the same on all of them. The structures are those of <linux/bus1.h>, the semantics those of
+ * bus1(7). Every function that can fail returns 0 (or a documented non-negative value) or a
+ * negative errno, and a failure has had no effect. A client is used by one thread at a time.
+ */
+
+#include <linux/bus1.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct bus1_client;
+
+/* where the default hosted server listens, and the variable that overrides it */
+#define BUS1_HOSTED_SOCKET_PATH "/run/bus1/hosted"
+#define BUS1_HOSTED_SOCKET_ENV "BUS1_HOSTED_SOCKET"
+
+/* creation */
+
+/*
+ * A new peer: on $BUS1_HOSTED_SOCKET when that is set, else on /dev/bus1 when it is there, else on
+ * the hosted server at BUS1_HOSTED_SOCKET_PATH. -ENOENT or -ECONNREFUSED when there is none.
+ */
+int bus1_client_new(struct bus1_client **ret_client);
+/* A new peer on a device node; NULL means /dev/bus1. */
+int bus1_client_new_device(struct bus1_client **ret_client, const char *path);
+/* A new peer on the hosted server listening at the socket path. */
+int bus1_client_new_hosted(struct bus1_client **ret_client, const char *path);
+/*
+ * A client for a descriptor that is a peer already: an open /dev/bus1 or the connected
+ * SOCK_SEQPACKET socket of a hosted server. On success the client owns fd; on failure the caller
+ * still does. -EMEDIUMTYPE when it is neither.
+ */
+int bus1_client_new_from_fd(struct bus1_client **ret_client, int fd);
+/* Ends the peer. NULL is fine; returns NULL. */
+struct bus1_client *bus1_client_free(struct bus1_client *client);
+
+/* A descriptor to poll for reading: readable while a message waits. Never read it. Owned by the client. */
+int bus1_client_get_fd(const struct bus1_client *client);
+/*
+ * The descriptor that *is* the peer and that may be passed to another process, which then may
+ * transfer handles into it. -EOPNOTSUPP when the peer does not live on the device.
+ */
+int bus1_client_get_peer_fd(const struct bus1_client *client);
+
+/* commands */
+
+/*
+ * Create nodes, and copy handles from one peer to another (to == NULL: the same). See bus1(7).
+ * -EBADRQC for an ID that is no handle of from; -EINVAL for wrong flags; -EXDEV when the peers do
+ * not live on the same core; -EDQUOT.
+ */
+int bus1_client_transfer(struct bus1_client *from, struct bus1_client *to, size_t n,
+                         struct bus1_transfer *src, struct bus1_transfer *dst);
+/* Release nodes and handles in one transaction. -EBADRQC when one of them is unknown. */
+int bus1_client_release(struct bus1_client *client, size_t n, const uint64_t *ids);
+/*
+ * Send one message to all destinations in one transaction. message->type must be
+ * BUS1_MESSAGE_TYPE_USER; with BUS1_MESSAGE_FLAG_FDS it is the start of a struct bus1_message_fds.
+ * errors may be NULL. Transfers with BUS1_TRANSFER_FLAG_CREATE get the ID of the new node.
+ * -EBADRQC for an unknown destination or transfer, -EMSGSIZE when over a limit, -EDQUOT.
+ */
+int bus1_client_send(struct bus1_client *client, size_t n_destinations,
+                     const uint64_t *destinations, int32_t *errors, struct bus1_message *message);
+/*
+ * Receive the next message. flags is 0 or BUS1_RECV_FLAG_CREDENTIALS, with which metadata is the
+ * start of a struct bus1_metadata_credentials. message says where to put things, as in bus1(7).
+ * -EAGAIN when there is none; -EMSGSIZE when it does not fit: it stays queued, and n_transfers,
+ * n_data and n_fds hold what it needs.
+ */
+int bus1_client_recv(struct bus1_client *client, uint64_t flags, struct bus1_metadata *metadata,
+                     struct bus1_message *message);
+/* Version, features, limits, usage. query->flags must be 0. */
+int bus1_client_query(struct bus1_client *client, struct bus1_cmd_query *query);
+
+/* helpers */
+
+/* Create one node. ret_node gets its ID, ret_handle that of a handle to it, held by the client itself. */
+int bus1_client_create_node(struct bus1_client *client, uint64_t flags, uint64_t *ret_node,
+                            uint64_t *ret_handle);
+
+static inline int bus1_client_release_one(struct bus1_client *client, uint64_t id) {
+        return bus1_client_release(client, 1, &id);
+}
+
+/* A message as bus1_client_recv_alloc() returns it: all in one allocation, freed with bus1_received_free(). */
+struct bus1_received {
+        struct bus1_metadata_credentials metadata;
+        uint64_t type;
+        uint8_t *data;
+        size_t n_data;
+        struct bus1_transfer *transfers;
+        size_t n_transfers;
+        int *fds; /* each is the caller's to close; set to -1 what you keep */
+        size_t n_fds;
+};
+
+/* Receive the next message, however big, into memory allocated for it. Errors as bus1_client_recv(), -ENOMEM. */
+int bus1_client_recv_alloc(struct bus1_client *client, struct bus1_received **ret_received);
+/* Closes the descriptors that are still there. Does not release the handles. Returns NULL. */
+struct bus1_received *bus1_received_free(struct bus1_received *received);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A transport of libbus1: how the commands reach a core. The kernel device and the hosted socket are
+ * inside libbus1; a core hosted in the same process brings its own (<bus1/hosted.h>).
+ */
+
+#include <bus1/bus1.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct bus1_transport {
+        const char *name;
+        int (*get_fd)(void *peer);
+        int (*get_peer_fd)(void *peer); /* or NULL */
+        /* to is of the same transport */
+        int (*transfer)(void *from, void *to, size_t n, struct bus1_transfer *src,
+                        struct bus1_transfer *dst);
+        int (*release)(void *peer, size_t n, const uint64_t *ids);
+        int (*send)(void *peer, size_t n_destinations, const uint64_t *destinations,
+                    int32_t *errors, struct bus1_message *message);
+        int (*recv)(void *peer, uint64_t flags, struct bus1_metadata *metadata,
+                    struct bus1_message *message);
+        int (*query)(void *peer, struct bus1_cmd_query *query);
+        void (*free)(void *peer);
+};
+
+/* A client over a transport. On success it owns peer and frees it with transport->free. */
+int bus1_client_new_transport(struct bus1_client **ret_client,
+                              const struct bus1_transport *transport, void *peer);
+/* The peer of a client, or NULL when it is not on that transport. */
+void *bus1_client_get_transport_peer(struct bus1_client *client,
+                                     const struct bus1_transport *transport);
+
+#ifdef __cplusplus
+}
+#endif
