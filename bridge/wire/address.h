@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* D-Bus server addresses (D-Bus spec, "Server Addresses"): transport:key=value,...;... */
+
+#include <stddef.h>
+
+struct address_entry {
+        char *transport;
+        size_t n_pairs;
+        struct address_pair {
+                char *key;
+                char *value; /* unescaped */
+        } *pairs;
+};
+
+struct address_list {
+        size_t n_entries;
+        struct address_entry *entries;
+};
+
+/* Parse. -EINVAL with *ret_error an allocated text naming what is wrong where; -ENOMEM. */
+int address_list_parse(const char *text, struct address_list *ret_list, char **ret_error);
+void address_list_deinit(struct address_list *list);
+/* The value of a key, or NULL. */
+const char *address_entry_get(const struct address_entry *entry, const char *key);
+/* Allocated value in the optionally-escaped form. NULL when out of memory. */
+char *address_escape(const char *value, size_t n);

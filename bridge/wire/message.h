@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Messages
+ *
+ * A message is one D-Bus message in wire format, read once, validated once and never marshalled
+ * again. Its bytes lie in one buffer with room in front, so that the bus can stamp the sender by
+ * laying only the header anew: the body stays where it is, and the one buffer is shared by
+ * reference among all recipients. After message_parse() returned 0 everything in the message is
+ * known to be valid and nothing behind it checks again.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MESSAGE_SIZE_MAX (128UL * 1024 * 1024)
+#define MESSAGE_ARRAY_MAX (64UL * 1024 * 1024)
+#define MESSAGE_HEADER_SIZE 16 /* the fixed part, with the length of the field array */
+#define MESSAGE_ARGS_MAX 64    /* arguments that match rules can name */
+
+enum {
+        MESSAGE_TYPE_INVALID = 0,
+        MESSAGE_TYPE_METHOD_CALL = 1,
+        MESSAGE_TYPE_METHOD_RETURN = 2,
+        MESSAGE_TYPE_ERROR = 3,
+        MESSAGE_TYPE_SIGNAL = 4,
+};
+
+enum {
+        MESSAGE_FLAG_NO_REPLY_EXPECTED = 1,
+        MESSAGE_FLAG_NO_AUTO_START = 2,
+        MESSAGE_FLAG_ALLOW_INTERACTIVE_AUTHORIZATION = 4,
+};
+
+/* Why a message is refused (D-Bus spec, "Message Protocol"); each costs the sender its connection. */
+enum {
+        MESSAGE_E_BYTE_ORDER = 1,
+        MESSAGE_E_VERSION,
+        MESSAGE_E_TYPE,
+        MESSAGE_E_SERIAL,
+        MESSAGE_E_SIZE,             /* longer than the protocol or the limit allows */
+        MESSAGE_E_HEADER_FIELDS,    /* the field array is malformed */
+        MESSAGE_E_FIELD_TYPE,       /* a known field has the wrong type */
+        MESSAGE_E_FIELD_DUPLICATE,
+        MESSAGE_E_FIELD_VALUE,      /* a known field holds an invalid name, path, serial */
+        MESSAGE_E_FIELD_MISSING,
+        MESSAGE_E_PADDING,          /* non-zero padding */
+        MESSAGE_E_SIGNATURE,
+        MESSAGE_E_BODY,             /* the body does not have the form its signature says */
+        MESSAGE_E_STRING,           /* not valid UTF-8, or without its terminator */
+        MESSAGE_E_BOOLEAN,
+        MESSAGE_E_OBJECT_PATH,
+        MESSAGE_E_ARRAY,
+        MESSAGE_E_VARIANT,
+        MESSAGE_E_DEPTH,
+        MESSAGE_E_FDS,              /* fewer descriptors than the header says, or more than allowed */
+        MESSAGE_E_LOCAL,            /* names the reserved path or interface ...DBus.Local */
+};
+
+/* The rule broken, as words for a log line. */
+const char *message_violation(int e);
+
+/* A string inside a message: NUL-terminated, n bytes without the terminator; s is NULL when absent. */
+struct wire_string {
+        const char *s;
+        uint32_t n;
+};
+
+/* An argument as match rules see it. */
+struct message_arg {
+        char type;                /* 's', 'o', 'g', or 0 for any other */
+        struct wire_string value; /* for s, o, g */
+};
+
+struct message {
+        unsigned n_refs;
+        bool big_endian;
+        uint8_t type;
+        uint8_t flags;
+        uint32_t serial;
+        uint32_t reply_serial; /* 0 when absent */
+        uint32_t n_fds_declared;
+        struct wire_string path;
+        struct wire_string interface;
+        struct wire_string member;
+        struct wire_string error_name;
+        struct wire_string destination;
+        struct wire_string sender;
+        struct wire_string signature; /* "" when absent */
+
+        uint8_t *wire; /* the message as it goes out: header, padding, body */
+        size_t n_wire;
+        const uint8_t *body;
+        size_t n_body;
+
+        int *fds; /* owned */
+        size_t n_fds;
+
+        /* what a front end attached: the handles that came with a native message; owned */
+        void *attachment;
+        void (*attachment_free)(void *attachment);
+
+        uint8_t n_args; /* valid when args_known */
+        bool args_known;
+        struct message_arg *args;
+        /* private to message.c below */
+        uint8_t *buffer;
+        size_t n_buffer;
+        bool parsed;
+};
+
+/* framing */
+
+/*
+ * The size in bytes of the message that starts with these MESSAGE_HEADER_SIZE bytes. Returns 0, or
+ * MESSAGE_E_* when no valid message no longer than max bytes can start so.
+ */
+int message_frame(const uint8_t *header, size_t max, size_t *ret_size);
+
+/* A message of size bytes to be read into m->wire. -ENOMEM. */
+int message_new(struct message **ret_m, size_t size);
+struct message *message_ref(struct message *m);
+struct message *message_unref(struct message *m); /* closes the fds when the last goes; NULL is fine */
+
+/*
+ * Check the complete message and fill in the fields. m->fds must hold what came with it: fds beyond
+ * n_fds_declared are closed, fewer are MESSAGE_E_FDS. Returns 0 or MESSAGE_E_*.
+ */
+int message_parse(struct message *m);
+
+/* header fields the bus sets; NULL members are left as they are */
+struct message_stamp {
+        const char *sender;
+        const char *destination;
+        const char *path;
+};
+
+/*
+ * Lay the header anew with the stamped fields, without unknown fields and CONTAINER_INSTANCE; byte
+ * order, flags, serial and body stay as they are. Only while nobody else holds the message. All
+ * wire_strings of the header are renewed. Returns 0, MESSAGE_E_SIZE, or -ENOMEM.
+ */
+int message_stamp(struct message *m, const struct message_stamp *stamp);
+
+/* Argument i of the body as match rules see it; type 0 when there is none or it is no string. */
+struct message_arg message_get_arg(struct message *m, unsigned i);

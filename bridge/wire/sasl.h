@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * SASL, the server's side (D-Bus spec, "Authentication Protocol")
+ *
+ * A state machine over lines, without input or output of its own: the connection feeds it bytes as
+ * they come and sends what it wrote into the answer buffer.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SASL_LINE_MAX 16384    /* bytes without a line end */
+#define SASL_REJECTED_MAX 6    /* the last of them closes */
+#define SASL_ANSWER_MAX 1024   /* room one call of sasl_server_feed() may need */
+
+enum {
+        SASL_MECHANISM_EXTERNAL = 1 << 0,
+        SASL_MECHANISM_COOKIE_SHA1 = 1 << 1,
+        SASL_MECHANISM_ANONYMOUS = 1 << 2,
+};
+
+/* What a call of sasl_server_feed() came to. */
+enum sasl_event {
+        SASL_MORE,             /* needs more input */
+        SASL_NEGOTIATE_BUS1,   /* answer with sasl_server_agree_bus1() or _refuse_bus1(), then feed on */
+        SASL_BEGIN,            /* authenticated; what was not consumed is the message stream */
+        SASL_CLOSE,            /* protocol error: close without a word */
+};
+
+enum sasl_bus1_mode {
+        SASL_BUS1_DEVICE,      /* the client passes its /dev/bus1 descriptor with the line */
+        SASL_BUS1_HOSTED,      /* the client asks for a hosted peer */
+};
+
+struct sasl_server {
+        unsigned mechanisms;   /* SASL_MECHANISM_*; what is allowed */
+        const char *guid;      /* 32 hex digits, lives as long as this */
+        bool can_pass_fds;     /* the transport can */
+        bool can_bus1;         /* NEGOTIATE_BUS1 is understood */
+        uint32_t peer_uid;     /* from the socket; UINT32_MAX when unknown */
+        /* results, valid after SASL_BEGIN */
+        bool negotiated_fds;
+        bool negotiated_bus1;
+        bool anonymous;
+        /* private */
+        unsigned state;
+        unsigned n_rejected;
+        bool nul_seen;
+        bool answer_due;
+        enum sasl_bus1_mode bus1_mode;
+        char *line;            /* the unfinished line, allocated on demand */
+        size_t n_line;
+};
+
+struct sasl_answer {
+        char text[SASL_ANSWER_MAX * 4];
+        size_t n;
+};
+
+/* Sets all public members to their defaults; only guid, mechanisms and peer_uid must then be set. */
+void sasl_server_init(struct sasl_server *s);
+void sasl_server_deinit(struct sasl_server *s);
+/*
+ * Take bytes; the first of the connection is the NUL byte. Stops after each event, and whenever the
+ * answer buffer could not take another line (then returns SASL_MORE with *ret_consumed < n: send and
+ * feed the rest). Negative errno only for -ENOMEM.
+ */
+int sasl_server_feed(struct sasl_server *s, const char *in, size_t n, size_t *ret_consumed,
+                     struct sasl_answer *answer, enum sasl_event *ret_event);
+/* "AGREE_BUS1 device|hosted <session handle, hex>" */
+void sasl_server_agree_bus1(struct sasl_server *s, uint64_t session_handle, struct sasl_answer *answer);
+void sasl_server_refuse_bus1(struct sasl_server *s, const char *why, struct sasl_answer *answer);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Writing messages: the driver's replies, errors and signals, in native byte order.
+ *
+ * A writer collects; the first failure (out of memory, too large) sticks, and writer_finish()
+ * reports it, so callers write straight down. Values are written in the order of the signature that
+ * was given at the start; containers are opened and closed around their members.
+ */
+
+#include "bridge/wire/message.h"
+
+struct writer {
+        int error;
+        uint8_t type;
+        uint8_t flags;
+        uint32_t serial;
+        uint32_t reply_serial;
+        const char *path, *interface, *member, *error_name, *destination, *sender;
+        const char *signature;
+        uint8_t *body;
+        size_t n_body, n_allocated;
+        unsigned depth;
+        struct {
+                size_t length_at; /* where the array's length goes */
+                size_t start;     /* its first element */
+        } arrays[8];
+        int *fds;
+        size_t n_fds;
+};
+
+/* Strings given to the writer must live until writer_finish(). */
+void writer_init(struct writer *w, uint8_t type, uint8_t flags, uint32_t serial, const char *signature);
+void writer_u8(struct writer *w, uint8_t v);
+void writer_bool(struct writer *w, bool v);
+void writer_u32(struct writer *w, uint32_t v);
+void writer_u64(struct writer *w, uint64_t v);
+void writer_string(struct writer *w, const char *s); /* s and o */
+void writer_signature(struct writer *w, const char *s);
+void writer_array_begin(struct writer *w, size_t element_alignment);
+void writer_array_end(struct writer *w);
+void writer_struct(struct writer *w);                     /* align to a struct or dict entry */
+void writer_variant(struct writer *w, const char *signature); /* its value follows */
+void writer_fd(struct writer *w, int fd);                 /* h; duplicates fd */
+/* Make the message, parsed and ready to send; the writer is empty afterwards, whatever the result. 0, -ENOMEM, -EMSGSIZE. */
+int writer_finish(struct writer *w, struct message **ret_m);
