@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# A thin front for meson. Each target first installs what it needs (Debian 12).
+
+BUILD ?= build
+MESON_OPTIONS ?=
+
+.PHONY: all build run test test-quick bench install clean
+
+all: build
+
+build:
+	@tools/install-deps build
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(MESON_OPTIONS)
+	@ninja -C $(BUILD)
+
+run:
+	@tools/install-deps run
+	@$(MAKE) --no-print-directory build
+	@tools/demo $(BUILD)
+
+test:
+	@tools/install-deps test
+	@tools/run-tests full
+
+test-quick:
+	@tools/install-deps test
+	@tools/run-tests quick
+
+bench:
+	@tools/install-deps bench
+	@$(MAKE) --no-print-directory build
+	@test/bench/run $(BUILD)
+
+install: build
+	@meson install -C $(BUILD)
+
+clean:
+	rm -rf build build-asan build-tsan
