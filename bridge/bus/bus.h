@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The bus - all that clients share
+ *
+ * Names, match rules, pending replies, accounts, the driver's interfaces and the configuration in
+ * force. One thread uses it; nothing in it blocks.
+ */
+
+#include "bridge/bus/client.h"
+#include "bridge/bus/match.h"
+#include "bridge/bus/native-hooks.h"
+#include "policy/config.h"
+
+#define BUS_DRIVER_NAME "org.freedesktop.DBus"
+#define BUS_DRIVER_PATH "/org/freedesktop/DBus"
+#define BUS_DRIVER_INTERFACE "org.freedesktop.DBus"
+
+struct activation_variable;
+struct driver_interface;
+struct log;
+struct name;
+struct reply;
+
+/* What other parts of the daemon want to know; each may be NULL. Called with hooks_userdata. */
+struct bus_hooks {
+        /* A routing step is complete: what was delivered since the last call belongs together. */
+        void (*broadcast_end)(void *userdata);
+        /* The owner of a well-known name changed; NULL: none. Called before the signals go out. */
+        void (*name_owner_changed)(void *userdata, const char *name, struct client *old_owner,
+                                   struct client *new_owner);
+        /* The client left; it is still valid during the call, with its names and rules gone. */
+        void (*client_gone)(void *userdata, struct client *client);
+        /* The policy of all clients was made anew (ReloadConfig). */
+        void (*policy_changed)(void *userdata);
+};
+
+#define BUS_INTERFACES_MAX 16
+
+struct bus {
+        char id[33]; /* GetId; hex */
+        uint32_t uid; /* the user it runs as */
+        uint32_t pid;
+        uint32_t serial; /* last serial of a driver's message */
+        uint64_t next_client_id;
+        struct hash_seed seed;
+        struct log *log;
+        struct bus_limits limits;
+        struct policy *policy; /* NULL: everything is allowed */
+        char *type;            /* session, system, or NULL */
+        char *address;         /* as printed; NULL before listening */
+        bool systemd_activation;
+        bool has_servicehelper;
+
+        struct client *clients; /* all */
+        struct client *registered; /* hash, by unique_name */
+        struct client *monitors;
+        uint32_t n_connected;  /* clients before Hello */
+        uint32_t n_registered; /* and after */
+        struct name *names;    /* hash */
+        uint32_t n_names, peak_names, peak_names_per_client, peak_rules_per_client;
+        struct match_index matches;
+        struct reply *replies;   /* hash */
+        struct reply *deadlines; /* oldest first, when there is a reply_timeout */
+        struct account *accounts; /* hash by uid */
+        struct activation_variable *activation_variables;
+        uint32_t n_stats; /* Debug.Stats' own serial */
+
+        const struct driver_interface *interfaces[BUS_INTERFACES_MAX];
+        size_t n_interfaces;
+
+        const struct native_hooks *native; /* NULL: no bus1 here */
+        void *native_userdata;
+        struct bus_hooks hooks;
+        void *hooks_userdata;
+
+        /* ReloadConfig: read the configuration again and bus_configure(). 0, or -errno with a text to be freed. */
+        int (*reload)(void *userdata, char **ret_error);
+        void *reload_userdata;
+};
+
+/* An empty bus that allows everything, with default limits and the standard interfaces. -ENOMEM. */
+int bus_init(struct bus *bus, struct log *log);
+/* All clients must have gone. */
+void bus_deinit(struct bus *bus);
+/* Take over limits and policy of a configuration, for clients that are there too. Atomic; -ENOMEM. */
+int bus_configure(struct bus *bus, const struct bus_config *config);
+
+/* The next serial for a message of the driver; never 0. */
+uint32_t bus_next_serial(struct bus *bus);
+
+/* May a user with these credentials be here (connect policy)? Logs a refusal. */
+bool bus_check_connect(struct bus *bus, const struct client_credentials *credentials, bool anonymous);

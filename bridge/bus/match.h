@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Match rules (D-Bus spec, "Match Rules")
+ *
+ * A rule is parsed once into exact values. The index keeps all rules of a bus in buckets keyed by
+ * the exact values a rule asks for, of sender, path, interface, member and arg0: a message is looked
+ * up once for each combination of these keys that some rule uses, so a rule that differs in one of
+ * them costs nothing.
+ */
+
+#include "bridge/bus/client.h"
+
+#define MATCH_RULE_LENGTH_MAX 1024
+
+enum {
+        MATCH_E_INVALID = 1,
+        MATCH_E_TOO_LONG,
+        MATCH_E_NOT_FOUND,
+        MATCH_E_QUOTA,
+};
+
+enum match_arg_kind {
+        MATCH_ARG_STRING,
+        MATCH_ARG_PATH,
+        MATCH_ARG_NAMESPACE,
+};
+
+struct match_arg {
+        uint8_t index;
+        enum match_arg_kind kind;
+        const char *value;
+        size_t n_value;
+};
+
+/* The parsed text. Strings are NULL when the rule does not ask for them. */
+struct match_keys {
+        uint8_t type; /* MESSAGE_TYPE_*, 0 for any */
+        bool eavesdrop;
+        const char *sender;
+        const char *destination;
+        const char *interface;
+        const char *member;
+        const char *path;
+        const char *path_namespace;
+        struct match_arg *args; /* by index, ascending */
+        size_t n_args;
+        char *buffer; /* holds all the strings */
+};
+
+struct match_rule {
+        struct client *client;
+        uint64_t cookie; /* 0: AddMatch; else chosen by the native front end, one for each rule */
+        struct match_keys keys;
+
+        /* private to match.c */
+        struct match_rule *client_prev, *client_next;
+        struct match_rule *bucket_prev, *bucket_next;
+        struct match_bucket *bucket;
+        unsigned mask;
+        uint64_t mark;
+};
+
+/* Parse. MATCH_E_INVALID, MATCH_E_TOO_LONG, -ENOMEM. */
+int match_keys_parse(struct match_keys *ret_keys, const char *text, size_t n);
+void match_keys_deinit(struct match_keys *keys);
+bool match_keys_equal(const struct match_keys *a, const struct match_keys *b);
+/* The text form in the reference's order and quoting; allocated. NULL without memory. */
+char *match_keys_format(const struct match_keys *keys);
+
+/* Who a message is from and to; sender NULL: the bus itself, destination NULL: none (yet). */
+struct match_context {
+        struct client *sender;
+        struct client *destination;
+};
+/* Does the message match, without regard to eavesdropping? */
+bool match_keys_match(const struct match_keys *keys, struct message *m,
+                      const struct match_context *context);
+
+/*
+ * Add a rule of the client. Only a privileged client may eavesdrop; that is the caller's to check.
+ * The limit max_match_rules_per_connection applies. ret_rule may be NULL. MATCH_E_*, -ENOMEM.
+ */
+int match_rule_add(struct client *client, const char *text, size_t n, uint64_t cookie,
+                   struct match_rule **ret_rule);
+/* Returns NULL. */
+struct match_rule *match_rule_free(struct match_rule *rule);
+/* Remove one rule made with cookie 0 that is equal. MATCH_E_INVALID, _TOO_LONG, _NOT_FOUND, -ENOMEM. */
+int match_rule_remove(struct client *client, const char *text, size_t n);
+
+/* index */
+
+struct match_bucket {
+        uint64_t key;
+        struct match_rule *rules;
+        UT_hash_handle hh;
+};
+
+struct match_index {
+        struct hash_seed seed;
+        struct match_bucket *buckets;
+        uint32_t n_by_mask[32]; /* rules that use this combination of keys */
+        uint32_t n_rules;
+        uint32_t n_eavesdrop;
+        uint32_t peak_rules;
+        uint64_t mark;
+};
+
+void match_index_init(struct match_index *index);
+/*
+ * Call found for each rule that matches; only for rules that eavesdrop when that is set. found returns 0
+ * to go on; anything else ends the search and is returned. It must not add or remove rules.
+ */
+int match_index_search(struct match_index *index, struct message *m,
+                       const struct match_context *context, bool eavesdrop,
+                       int (*found)(struct match_rule *rule, void *userdata), void *userdata);

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Replies - who waits for an answer from whom
+ *
+ * A method call that was delivered and wants a reply leaves one slot, found by (caller, serial,
+ * callee). Only the callee can use it, once. The slot ends with
+ *
+ *  - the answer, delivered to the caller together with the slot;
+ *  - the callee's departure or its front end's reply_dropped(): the caller gets NoReply;
+ *  - the caller's departure.
+ *
+ * Each side's front end may keep something under its cookie (native: the reply handle of the caller,
+ * the one-shot node the callee got). A side that is not part of how the slot ends is told by
+ * client_ops.reply_closed().
+ */
+
+#include "bridge/bus/client.h"
+
+struct reply_key {
+        struct client *caller;
+        struct client *callee;
+        uint64_t serial;
+};
+
+struct reply {
+        struct client *caller;
+        struct client *callee; /* NULL: the bus itself answers */
+        uint32_t serial;       /* of the call */
+        uint64_t caller_cookie;
+        uint64_t callee_cookie;
+
+        /* private to reply.c */
+        struct reply_key key;
+        struct reply *pending_prev, *pending_next;
+        struct reply *owed_prev, *owed_next;
+        UT_hash_handle hh;
+        int64_t deadline; /* when the caller gets NoReply, INT64_MAX for never */
+        struct reply *deadline_prev, *deadline_next;
+};
+
+enum {
+        REPLY_E_EXISTS = 1, /* this serial is already waited for from this callee */
+        REPLY_E_QUOTA,      /* max_replies_per_connection */
+};
+
+/* Open a slot. REPLY_E_*, -ENOMEM. */
+int reply_new(struct client *caller, struct client *callee, uint32_t serial, uint64_t caller_cookie,
+              struct reply **ret_reply);
+struct reply *reply_find(struct client *caller, struct client *callee, uint32_t serial);
+/* End a slot: tells nobody, except sides whose cookie is still set. NULL is fine; returns NULL. */
+struct reply *reply_free(struct reply *reply);
+
+/* No answer will come through the callee_cookie (used up): NoReply to the caller. Negative errno is fatal. */
+int reply_dropped(struct reply *reply);
+
+/* All slots of a client that leaves: it as caller first, then NoReply for those who wait for it. */
+int reply_client_gone(struct client *client);
+
+/* Slots older than reply_timeout end with NoReply. *ret_next is the time of the next, INT64_MAX for none. */
+int reply_expire(struct bus *bus, int64_t now, int64_t *ret_next);

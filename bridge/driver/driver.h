@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The driver - org.freedesktop.DBus, the bus's own object
+ *
+ * What the bus offers is data: interfaces with methods, properties and signals. Dispatch,
+ * introspection and the property methods work on the tables; a method is one function that reads
+ * its arguments and writes its results.
+ */
+
+#include "bridge/bus/bus.h"
+#include "bridge/wire/reader.h"
+#include "bridge/wire/writer.h"
+
+#define DRIVER_ERROR(x) "org.freedesktop.DBus.Error." x
+
+/* One call of a method. */
+struct driver_call {
+        struct bus *bus;
+        struct client *client;
+        struct message *message; /* with ->attachment, if handles came with it */
+        uint64_t caller_cookie;
+        const struct driver_method *method;
+        struct reader reader;    /* at the arguments, which have the method's signature */
+        struct writer writer;    /* for the results, in the method's out signature */
+        void *attachment;        /* to go out with the reply; owned until then */
+        void (*attachment_free)(void *attachment);
+        bool done; /* answered already, or to be answered later */
+        const char *error_name;
+        char error_text[1024];
+};
+
+enum {
+        DRIVER_METHOD_CANONICAL_PATH = 1 << 0, /* only on /org/freedesktop/DBus */
+        DRIVER_METHOD_PRIVILEGED = 1 << 1,     /* only for root and the user of the bus */
+        DRIVER_METHOD_HANDLES = 1 << 2,        /* only for clients that can take handles */
+};
+
+
+struct driver_method {
+        const char *name;
+        const char *in;  /* signatures */
+        const char *out;
+        /*
+         * Returns 0 (the results are written; the reply is sent when it returns, unless driver_call_reply() did),
+         * driver_call_fail() (positive), or a negative errno that is fatal.
+         */
+        int (*run)(struct driver_call *call);
+        unsigned flags;
+};
+
+struct driver_signal {
+        const char *name;
+        const char *signature;
+};
+
+struct driver_property {
+        const char *name;
+        const char *signature;
+        void (*get)(struct bus *bus, struct writer *w); /* write the value, without variant */
+};
+
+/* Arrays end with an element whose name is NULL; NULL for none. */
+struct driver_interface {
+        const char *name;
+        const struct driver_method *methods;
+        const struct driver_signal *signals;
+        const struct driver_property *properties;
+        bool canonical_path_only; /* not there on other paths */
+        bool listed;              /* in the property Interfaces */
+};
+
+/* Add an interface to the driver's object. -ENOSPC. */
+int bus_add_interface(struct bus *bus, const struct driver_interface *interface);
+
+/* calls */
+
+/*
+ * Answer the call with what the writer holds, now; for methods that have something to do after
+ * it. Respects NO_REPLY_EXPECTED. Returns 0 or a fatal errno.
+ */
+int driver_call_reply(struct driver_call *call);
+/* Let the call fail; returns a positive number for the method to return. name is static. */
+int driver_call_fail(struct driver_call *call, const char *name, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+
+/* Answer a call message to the bus. As client_receive(). */
+int driver_dispatch(struct client *client, struct message *m, uint64_t caller_cookie);
+
+/* what methods are made of, for other interfaces too */
+
+/* RequestName for call->client, with policy, limits and signals. 0 and the result, or as driver_call_fail(). */
+int driver_request_name(struct driver_call *call, const char *name, size_t n, uint32_t flags,
+                        uint32_t *ret_result);
+int driver_release_name(struct driver_call *call, const char *name, size_t n, uint32_t *ret_result);
+/* AddMatch for call->client, with the given cookie. ret_rule may be NULL. */
+int driver_add_match(struct driver_call *call, const char *text, size_t n, uint64_t cookie,
+                     struct match_rule **ret_rule);
+
+/* errors and signals of the bus */
+
+/*
+ * Send an error for the message m of client, when m is a call that wants an answer. caller_cookie as
+ * in client_receive(): it is ended in any case.
+ */
+int driver_send_error(struct client *client, struct message *m, uint64_t caller_cookie,
+                      const char *name, const char *format, ...)
+        __attribute__((format(printf, 5, 6)));
+/* NoReply for a slot; does not end the slot, but its caller_cookie. */
+int driver_send_no_reply(struct reply *reply, const char *text);
+/* NameAcquired, NameLost: member with one name, to the client. */
+int driver_send_name_signal(struct client *client, const char *member, const char *name);
+/* NameOwnerChanged to all who asked; "" for none. */
+int driver_broadcast_owner_changed(struct bus *bus, const char *name, const char *old_owner,
+                                   const char *new_owner);
+int driver_broadcast_activatable_changed(struct bus *bus);
+
+/* The introspection XML; allocated. path NULL: the canonical one. */
+char *driver_introspect(struct bus *bus, const char *path);
