@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Clients
+ *
+ * A client is a transport and a peer on it. Everything here hands the call on; what the commands
+ * mean is decided by the core at the other end of the transport.
+ */
+
+#include <bus1/transport.h>
+#include <errno.h>
+#include <sys/stat.h>
+#include "libbus1/transports.h"
+#include "libbus1/util.h"
+
+struct bus1_client {
+        const struct bus1_transport *transport;
+        void *peer;
+};
+
+BUS1_EXPORT int bus1_client_new_transport(struct bus1_client **ret_client,
+                                          const struct bus1_transport *transport, void *peer) {
+        struct bus1_client *client;
+
+        client = malloc(sizeof(*client));
+        if (!client)
+                return -ENOMEM;
+
+        client->transport = transport;
+        client->peer = peer;
+        *ret_client = client;
+        return 0;
+}
+
+BUS1_EXPORT void *bus1_client_get_transport_peer(struct bus1_client *client,
+                                                 const struct bus1_transport *transport) {
+        return client->transport == transport ? client->peer : NULL;
+}
+
+BUS1_EXPORT int bus1_client_new(struct bus1_client **ret_client) {
+        const char *path;
+        int r;
+
+        path = secure_getenv(BUS1_HOSTED_SOCKET_ENV);
+        if (path && *path)
+                return bus1_client_new_hosted(ret_client, path);
+
+        r = bus1_client_new_device(ret_client, NULL);
+        /* a device node without a module behind it is as good as none */
+        if (r != -ENOENT && r != -ENXIO && r != -ENODEV)
+                return r;
+
+        return bus1_client_new_hosted(ret_client, BUS1_HOSTED_SOCKET_PATH);
+}
+
+BUS1_EXPORT int bus1_client_new_from_fd(struct bus1_client **ret_client, int fd) {
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+
+        if (S_ISCHR(st.st_mode))
+                return device_client_new_from_fd(ret_client, fd);
+        if (S_ISSOCK(st.st_mode))
+                return hosted_client_new_from_fd(ret_client, fd);
+
+        return -EMEDIUMTYPE;
+}
+
+BUS1_EXPORT struct bus1_client *bus1_client_free(struct bus1_client *client) {
+        if (!client)
+                return NULL;
+
+        client->transport->free(client->peer);
+        free(client);
+        return NULL;
+}
+
+BUS1_EXPORT int bus1_client_get_fd(const struct bus1_client *client) {
+        return client->transport->get_fd(client->peer);
+}
+
+BUS1_EXPORT int bus1_client_get_peer_fd(const struct bus1_client *client) {
+        if (!client->transport->get_peer_fd)
+                return -EOPNOTSUPP;
+
+        return client->transport->get_peer_fd(client->peer);
+}
+
+/* commands */
+
+BUS1_EXPORT int bus1_client_transfer(struct bus1_client *from, struct bus1_client *to, size_t n,
+                                     struct bus1_transfer *src, struct bus1_transfer *dst) {
+        if (to && to->transport != from->transport)
+                return -EXDEV;
+
+        return from->transport->transfer(from->peer, to ? to->peer : NULL, n, src, dst);
+}
+
+BUS1_EXPORT int bus1_client_release(struct bus1_client *client, size_t n, const uint64_t *ids) {
+        return client->transport->release(client->peer, n, ids);
+}
+
+BUS1_EXPORT int bus1_client_send(struct bus1_client *client, size_t n_destinations,
+                                 const uint64_t *destinations, int32_t *errors,
+                                 struct bus1_message *message) {
+        return client->transport->send(client->peer, n_destinations, destinations, errors, message);
+}
+
+BUS1_EXPORT int bus1_client_recv(struct bus1_client *client, uint64_t flags,
+                                 struct bus1_metadata *metadata, struct bus1_message *message) {
+        return client->transport->recv(client->peer, flags, metadata, message);
+}
+
+BUS1_EXPORT int bus1_client_query(struct bus1_client *client, struct bus1_cmd_query *query) {
+        return client->transport->query(client->peer, query);
+}
+
+/* helpers */
+
+BUS1_EXPORT int bus1_client_create_node(struct bus1_client *client, uint64_t flags,
+                                        uint64_t *ret_node, uint64_t *ret_handle) {
+        struct bus1_transfer src = { .flags = flags | BUS1_TRANSFER_FLAG_CREATE,
+                                     .id = BUS1_INVALID };
+        struct bus1_transfer dst;
+        int r;
+
+        r = bus1_client_transfer(client, NULL, 1, &src, &dst);
+        if (r < 0)
+                return r;
+
+        *ret_node = src.id;
+        *ret_handle = dst.id;
+        return 0;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The protocol of the hosted socket
+ *
+ * A peer of a hosted core is one connected SOCK_SEQPACKET socket. The client sends a request packet
+ * and waits for the reply packet; there is never more than one request under way, and the server
+ * never speaks first. Both ends run on one machine, so numbers are in host order and structures are
+ * copied as they are. A request is
+ *
+ *         struct bus1_hosted_request
+ *         uint64_t ids[n_ids]                          RELEASE, and the destinations of SEND
+ *         struct bus1_transfer transfers[n_transfers]  TRANSFER, SEND
+ *         uint8_t data[n_data]                         SEND
+ *
+ * and nothing behind it. A request that is too big for a packet is the structure alone, and a memfd
+ * with the rest, which can not change any more (BUS1_HOSTED_REQUEST_SEALS). A reply is
+ *
+ *         struct bus1_hosted_reply
+ *         struct bus1_transfer transfers[n_transfers]  TRANSFER (source, then destination), SEND, RECV
+ *         uint8_t data[n_data]                         RECV without a memfd; the structure that
+ *                                                      answers HELLO or QUERY
+ *
+ * When the data of a message is too big for the reply, RECV fails with -ENOBUFS and reports the
+ * sizes. It is then repeated with a memfd of fixed size (BUS1_HOSTED_RECV_SEALS), into which the
+ * server writes the data. So it is always the client who pays for that memory.
+ *
+ * File descriptors travel with SCM_RIGHTS: first the memfd, then those of the message. The server
+ * trusts none of it: it checks every length and seal, and uses only read and write calls on a memfd.
+ */
+
+#include <linux/bus1.h>
+#include <stdint.h>
+
+/* changes with every incompatible change of what is below */
+#define BUS1_HOSTED_MAGIC UINT32_C(0xb0510001)
+
+/* one packet with all that is in it, in either direction */
+#define BUS1_HOSTED_PACKET_MAX ((size_t)(128 * 1024))
+/* data beyond this goes through a memfd: copying twice is cheaper than a big socket buffer */
+#define BUS1_HOSTED_DATA_INLINE_MAX ((size_t)(64 * 1024))
+
+/* what the kernel passes with one packet (SCM_MAX_FD) */
+#define BUS1_HOSTED_FDS_MAX ((size_t)253)
+/* of which one may be the memfd */
+#define BUS1_HOSTED_MESSAGE_FDS_MAX (BUS1_HOSTED_FDS_MAX - 1)
+
+#define BUS1_HOSTED_REQUEST_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+#define BUS1_HOSTED_RECV_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW)
+
+enum {
+        BUS1_HOSTED_HELLO,
+        BUS1_HOSTED_TRANSFER,
+        BUS1_HOSTED_RELEASE,
+        BUS1_HOSTED_SEND,
+        BUS1_HOSTED_RECV,
+        BUS1_HOSTED_QUERY,
+};
+
+/* the first file descriptor is a memfd: the rest of the request, or the memory of RECV */
+#define BUS1_HOSTED_REQUEST_MEMFD UINT64_C(0x1)
+
+/* What is not used by the command is 0. */
+struct bus1_hosted_request {
+        uint32_t magic;
+        uint32_t command;
+        uint64_t request_flags; /* BUS1_HOSTED_REQUEST_* */
+        uint64_t flags;         /* those of the bus1 command */
+        uint64_t message_flags; /* SEND, RECV */
+        uint64_t message_type;  /* SEND, RECV */
+        uint64_t n_ids;         /* RELEASE, SEND */
+        uint64_t n_transfers;   /* RECV: the capacity, as the next two */
+        uint64_t n_data;
+        uint64_t n_fds;
+        uint64_t to; /* TRANSFER: the other peer and its secret, or 0 for the same peer */
+        uint8_t to_secret[16];
+};
+
+struct bus1_hosted_reply {
+        uint32_t magic;
+        int32_t result; /* 0 or negative errno */
+        uint64_t message_type;
+        uint64_t n_transfers; /* RECV: with -EMSGSIZE and -ENOBUFS what the message needs, */
+        uint64_t n_data;      /* and nothing follows */
+        uint64_t n_fds;
+        struct bus1_metadata_credentials metadata;
+};
+
+/* The answer to HELLO; the eventfd that is readable while a message waits comes with it. */
+struct bus1_hosted_hello {
+        uint8_t domain[16]; /* names the core */
+        uint64_t peer;      /* names the peer in it, not 0 */
+        uint8_t secret[16]; /* proves that one has the peer's socket */
+};
+
+_Static_assert(sizeof(struct bus1_hosted_request) == 96, "the arrays behind it must be aligned");
+_Static_assert(sizeof(struct bus1_hosted_reply) == 96, "the arrays behind it must be aligned");
+_Static_assert(sizeof(struct bus1_hosted_hello) == 40, "no padding");

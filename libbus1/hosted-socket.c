@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The socket of a hosted peer
+ *
+ * Sends a request and waits for its reply, as a system call would: it blocks, and has no deadline
+ * but the server's own. The reply overwrites the request, which makes one buffer enough.
+ */
+
+#include "libbus1/hosted-socket.h"
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include "libbus1/util.h"
+
+int hosted_socket_connect(const char *path) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        CLEANUP_CLOSE int fd = -1;
+        size_t n;
+
+        n = strlen(path);
+        if (n >= sizeof(address.sun_path))
+                return -ENAMETOOLONG;
+        memcpy(address.sun_path, path, n + 1);
+
+        fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        if (fd < 0)
+                return -errno;
+
+        while (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+                if (errno != EINTR)
+                        return -errno;
+
+        return steal_fd(&fd);
+}
+
+int hosted_socket_break(struct hosted_socket *socket) {
+        shutdown(socket->fd, SHUT_RDWR);
+        return -ESHUTDOWN;
+}
+
+static int hosted_socket_wait(struct hosted_socket *socket, short events, int timeout) {
+        struct pollfd p = { .fd = socket->fd, .events = events };
+        int r;
+
+        do
+                r = poll(&p, 1, timeout);
+        while (r < 0 && errno == EINTR);
+
+        return r < 0 ? -errno : r == 0 ? -ETIMEDOUT : 0;
+}
+
+static int hosted_socket_write(struct hosted_socket *socket, const int *fds, size_t n_fds) {
+        union {
+                struct cmsghdr header;
+                char buffer[CMSG_SPACE(sizeof(int) * BUS1_HOSTED_FDS_MAX)];
+        } control;
+        struct iovec vec = { socket->packet.bytes, socket->n_packet };
+        struct msghdr message = { .msg_iov = &vec, .msg_iovlen = 1 };
+        int r;
+
+        if (n_fds > 0) {
+                control.header.cmsg_level = SOL_SOCKET;
+                control.header.cmsg_type = SCM_RIGHTS;
+                control.header.cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
+                memcpy(CMSG_DATA(&control.header), fds, sizeof(int) * n_fds);
+                message.msg_control = &control;
+                message.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
+        }
+
+        while (sendmsg(socket->fd, &message, MSG_NOSIGNAL) < 0) {
+                if (errno == EINTR)
+                        continue;
+                if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN)
+                        return -ESHUTDOWN;
+                if (errno != EAGAIN)
+                        return -errno;
+
+                /* who gave us the socket made it non-blocking */
+                r = hosted_socket_wait(socket, POLLOUT, -1);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+static int hosted_socket_read(struct hosted_socket *socket, int timeout, int *ret_fds,
+                              size_t *ret_n_fds) {
+        union {
+                struct cmsghdr header;
+                char buffer[CMSG_SPACE(sizeof(int) * BUS1_HOSTED_FDS_MAX)];
+        } control;
+        struct iovec vec = { socket->packet.bytes, sizeof(socket->packet.bytes) };
+        struct msghdr message = {
+                .msg_iov = &vec,
+                .msg_iovlen = 1,
+                .msg_control = &control,
+                .msg_controllen = sizeof(control),
+        };
+        struct cmsghdr *c;
+        ssize_t l;
+        int r;
+
+        if (timeout >= 0) {
+                r = hosted_socket_wait(socket, POLLIN, timeout);
+                if (r < 0)
+                        return r;
+        }
+
+        while ((l = recvmsg(socket->fd, &message, MSG_CMSG_CLOEXEC)) < 0) {
+                if (errno == EINTR)
+                        continue;
+                if (errno != EAGAIN)
+                        return hosted_socket_break(socket);
+
+                r = hosted_socket_wait(socket, POLLIN, timeout);
+                if (r < 0)
+                        return hosted_socket_break(socket);
+        }
+
+        *ret_n_fds = 0;
+        for (c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+                if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+                        continue;
+
+                /* the kernel makes at most one of these, and control has room for no more */
+                *ret_n_fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+                memcpy(ret_fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+        }
+
+        if (l == 0 || (message.msg_flags & MSG_TRUNC) ||
+            (size_t)l < sizeof(struct bus1_hosted_reply) ||
+            socket->packet.reply.magic != BUS1_HOSTED_MAGIC || socket->packet.reply.result > 0) {
+                for (size_t i = 0; i < *ret_n_fds; ++i)
+                        close(ret_fds[i]);
+                return hosted_socket_break(socket);
+        }
+
+        socket->n_packet = l;
+        return 0;
+}
+
+int hosted_socket_call(struct hosted_socket *socket, const int *fds, size_t n_fds, int timeout,
+                       int *ret_fds, size_t *ret_n_fds) {
+        int r;
+
+        r = hosted_socket_write(socket, fds, n_fds);
+        if (r < 0)
+                return r;
+
+        return hosted_socket_read(socket, timeout, ret_fds, ret_n_fds);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The socket of a hosted peer: one packet out, one packet in, with file descriptors. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "libbus1/hosted-protocol.h"
+
+struct hosted_socket {
+        int fd;
+        size_t n_packet; /* bytes of the packet that are valid */
+        union {
+                struct bus1_hosted_request request;
+                struct bus1_hosted_reply reply;
+                uint8_t bytes[BUS1_HOSTED_PACKET_MAX];
+        } packet;
+};
+
+/* Connect to the server at path; returns the socket. */
+int hosted_socket_connect(const char *path);
+
+/*
+ * Send the n_packet bytes of the packet and fds[0..n_fds], and wait for the reply, which takes their
+ * place. 0 when there is one, whatever its result. ret_fds has room for BUS1_HOSTED_FDS_MAX, and is
+ * the caller's to close. With a time-out (in milliseconds, or -1): -ETIMEDOUT.
+ *
+ * -ESHUTDOWN when the connection has ended, or has been ended here since the server breaks the
+ * protocol. Any other error means that nothing was sent.
+ */
+int hosted_socket_call(struct hosted_socket *socket, const int *fds, size_t n_fds, int timeout,
+                       int *ret_fds, size_t *ret_n_fds);
+
+/* End the connection, since the server breaks the protocol. Returns -ESHUTDOWN. */
+int hosted_socket_break(struct hosted_socket *socket);
+
+/* What follows the structure of the reply when that is just n bytes, or NULL. */
+static inline const void *hosted_socket_reply_body(const struct hosted_socket *socket, size_t n) {
+        if (socket->n_packet != sizeof(struct bus1_hosted_reply) + n)
+                return NULL;
+
+        return socket->packet.bytes + sizeof(struct bus1_hosted_reply);
+}

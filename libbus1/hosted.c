@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The hosted transport
+ *
+ * A peer on a core that another process hosts, reached over its socket (hosted-protocol.h). Flags
+ * and IDs are judged by the core, and therefore just handed on; checked here is only what has to be
+ * known to build the packet. What is polled is an epoll descriptor, which watches both the eventfd
+ * that the server keeps readable while a message waits, and the socket for the end of the server.
+ */
+
+#include <bus1/transport.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include "libbus1/hosted-socket.h"
+#include "libbus1/iovec.h"
+#include "libbus1/transports.h"
+#include "libbus1/util.h"
+
+/* A server that does not even say hello is none; afterwards it may take its time. */
+#define HELLO_TIMEOUT_MSEC 10000
+
+struct hosted_peer {
+        int event_fd;
+        int epoll_fd;
+        struct bus1_hosted_hello hello;
+        struct hosted_socket socket;
+};
+
+/* requests */
+
+/* The header of a request, for which the packet is ready then. */
+static struct bus1_hosted_request *hosted_request(struct hosted_peer *peer, uint32_t command) {
+        struct bus1_hosted_request *request = &peer->socket.packet.request;
+
+        *request = (struct bus1_hosted_request){
+                .magic = BUS1_HOSTED_MAGIC,
+                .command = command,
+        };
+        peer->socket.n_packet = sizeof(*request);
+        return request;
+}
+
+static void hosted_append(struct hosted_peer *peer, const void *p, size_t n) {
+        if (n > 0)
+                memcpy(peer->socket.packet.bytes + peer->socket.n_packet, p, n);
+        peer->socket.n_packet += n;
+}
+
+static int write_all(int fd, const uint8_t *p, size_t n) {
+        while (n > 0) {
+                ssize_t l = write(fd, p, n);
+
+                if (l < 0 && errno == EINTR)
+                        continue;
+                if (l < 0)
+                        return -errno;
+                p += l;
+                n -= l;
+        }
+
+        return 0;
+}
+
+/* A memfd with what follows the header of a request, sealed. */
+static int memfd_from_request(const uint64_t *ids, size_t n_ids,
+                              const struct bus1_transfer *transfers, size_t n_transfers,
+                              const struct iovec *vecs, size_t n_data) {
+        CLEANUP_CLOSE int fd = -1;
+        int r;
+
+        fd = memfd_create("bus1-send", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        if (fd < 0)
+                return -errno;
+
+        r = write_all(fd, (const void *)ids, n_ids * sizeof(*ids));
+        if (r < 0)
+                return r;
+        r = write_all(fd, (const void *)transfers, n_transfers * sizeof(*transfers));
+        if (r < 0)
+                return r;
+
+        for (; n_data > 0; ++vecs) {
+                size_t n = min_size(n_data, vecs->iov_len);
+
+                r = write_all(fd, vecs->iov_base, n);
+                if (r < 0)
+                        return r;
+                n_data -= n;
+        }
+
+        if (fcntl(fd, F_ADD_SEALS, BUS1_HOSTED_REQUEST_SEALS) < 0)
+                return -errno;
+
+        return steal_fd(&fd);
+}
+
+/* Memory of fixed size to receive into. It is there already, so that the server never allocates it. */
+static int memfd_for_recv(uint64_t n_data) {
+        CLEANUP_CLOSE int fd = -1;
+
+        if (n_data > INT64_MAX)
+                return -EOVERFLOW;
+
+        fd = memfd_create("bus1-recv", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        if (fd < 0)
+                return -errno;
+        if (fallocate(fd, 0, 0, n_data) < 0)
+                return -errno;
+        if (fcntl(fd, F_ADD_SEALS, BUS1_HOSTED_RECV_SEALS) < 0)
+                return -errno;
+
+        return steal_fd(&fd);
+}
+
+static int memfd_scatter(int fd, const struct iovec *vecs, size_t n) {
+        off_t offset = 0;
+
+        for (; n > 0; ++vecs) {
+                size_t left = min_size(n, vecs->iov_len);
+                uint8_t *p = vecs->iov_base;
+
+                n -= left;
+                while (left > 0) {
+                        ssize_t l = pread(fd, p, left, offset);
+
+                        if (l < 0 && errno == EINTR)
+                                continue;
+                        if (l <= 0)
+                                return l < 0 ? -errno : -EIO;
+                        p += l;
+                        offset += l;
+                        left -= l;
+                }
+        }
+
+        return 0;
+}
+
+/* A call whose reply has no file descriptors; returns its result. */
+static int hosted_call(struct hosted_peer *peer, const int *fds, size_t n_fds) {
+        int reply_fds[BUS1_HOSTED_FDS_MAX];
+        size_t n_reply_fds;
+        int r;
+
+        r = hosted_socket_call(&peer->socket, fds, n_fds, -1, reply_fds, &n_reply_fds);
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < n_reply_fds; ++i)
+                close(reply_fds[i]);
+
+        return peer->socket.packet.reply.result;
+}
+
+/*
+ * Complete a request with what follows its header, in the packet when it fits, and call. n_fds is
+ * known to be at most BUS1_HOSTED_MESSAGE_FDS_MAX.
+ */
+static int hosted_call_with(struct hosted_peer *peer, const uint64_t *ids, size_t n_ids,
+                            const struct bus1_transfer *transfers, size_t n_transfers,
+                            const struct iovec *vecs, size_t n_data, const int *fds,
+                            size_t n_fds) {
+        struct bus1_hosted_request *request = &peer->socket.packet.request;
+        size_t n_room = sizeof(peer->socket.packet) - sizeof(*request);
+        CLEANUP_CLOSE int memfd = -1;
+        int all_fds[BUS1_HOSTED_FDS_MAX];
+
+        request->n_ids = n_ids;
+        request->n_transfers = n_transfers;
+        request->n_data = n_data;
+        request->n_fds = n_fds;
+
+        if (n_data <= BUS1_HOSTED_DATA_INLINE_MAX && n_ids <= n_room / sizeof(*ids) &&
+            n_transfers <= n_room / sizeof(*transfers) &&
+            n_ids * sizeof(*ids) + n_transfers * sizeof(*transfers) + n_data <= n_room) {
+                hosted_append(peer, ids, n_ids * sizeof(*ids));
+                hosted_append(peer, transfers, n_transfers * sizeof(*transfers));
+                iovec_gather(peer->socket.packet.bytes + peer->socket.n_packet, vecs, n_data);
+                peer->socket.n_packet += n_data;
+                return hosted_call(peer, fds, n_fds);
+        }
+
+        /* far above what any core takes, and keeps the sizes from overflowing */
+        if (n_ids > UINT32_MAX || n_transfers > UINT32_MAX)
+                return -EMSGSIZE;
+
+        memfd = memfd_from_request(ids, n_ids, transfers, n_transfers, vecs, n_data);
+        if (memfd < 0)
+                return memfd;
+
+        request->request_flags = BUS1_HOSTED_REQUEST_MEMFD;
+        all_fds[0] = memfd;
+        if (n_fds > 0)
+                memcpy(all_fds + 1, fds, n_fds * sizeof(*fds));
+        return hosted_call(peer, all_fds, n_fds + 1);
+}
+
+/* commands */
+
+static int hosted_get_fd(void *p) {
+        struct hosted_peer *peer = p;
+
+        return peer->epoll_fd;
+}
+
+static int hosted_transfer(void *from, void *to, size_t n, struct bus1_transfer *src,
+                           struct bus1_transfer *dst) {
+        struct hosted_peer *peer = from, *to_peer = to;
+        struct bus1_hosted_request *request;
+        const uint8_t *body;
+        size_t n_bytes;
+        int r;
+
+        if (to_peer == peer)
+                to_peer = NULL;
+        if (to_peer && memcmp(peer->hello.domain, to_peer->hello.domain,
+                              sizeof(peer->hello.domain)) != 0)
+                return -EXDEV;
+
+        request = hosted_request(peer, BUS1_HOSTED_TRANSFER);
+        if (to_peer) {
+                request->to = to_peer->hello.peer;
+                memcpy(request->to_secret, to_peer->hello.secret, sizeof(request->to_secret));
+        }
+
+        r = hosted_call_with(peer, NULL, 0, src, n, NULL, 0, NULL, 0);
+        if (r < 0)
+                return r;
+
+        n_bytes = n * sizeof(struct bus1_transfer);
+        body = hosted_socket_reply_body(&peer->socket, 2 * n_bytes);
+        if (!body)
+                return hosted_socket_break(&peer->socket);
+
+        if (n > 0) {
+                memcpy(src, body, n_bytes);
+                memcpy(dst, body + n_bytes, n_bytes);
+        }
+        return 0;
+}
+
+static int hosted_release(void *p, size_t n, const uint64_t *ids) {
+        struct hosted_peer *peer = p;
+
+        hosted_request(peer, BUS1_HOSTED_RELEASE);
+        return hosted_call_with(peer, ids, n, NULL, 0, NULL, 0, NULL, 0);
+}
+
+static int hosted_send(void *p, size_t n_destinations, const uint64_t *destinations,
+                       int32_t *errors, struct bus1_message *message) {
+        struct hosted_peer *peer = p;
+        struct bus1_transfer *transfers = ptr_from_u64(message->ptr_transfers);
+        struct bus1_message_fds *with_fds = NULL;
+        struct bus1_hosted_request *request;
+        const void *body;
+        size_t n_bytes;
+        int r;
+
+        r = iovec_check_message(message);
+        if (r < 0)
+                return r;
+
+        if (message->flags & BUS1_MESSAGE_FLAG_FDS)
+                with_fds = (struct bus1_message_fds *)message;
+        if (with_fds && with_fds->n_fds > BUS1_HOSTED_MESSAGE_FDS_MAX)
+                return -EMSGSIZE;
+
+        request = hosted_request(peer, BUS1_HOSTED_SEND);
+        request->message_flags = message->flags;
+        request->message_type = message->type;
+
+        r = hosted_call_with(peer, destinations, n_destinations, transfers, message->n_transfers,
+                             ptr_from_u64(message->ptr_data_vecs), message->n_data,
+                             with_fds ? ptr_from_u64(with_fds->ptr_fds) : NULL,
+                             with_fds ? with_fds->n_fds : 0);
+        if (r < 0)
+                return r;
+
+        n_bytes = message->n_transfers * sizeof(*transfers);
+        body = hosted_socket_reply_body(&peer->socket, n_bytes);
+        if (!body)
+                return hosted_socket_break(&peer->socket);
+
+        if (n_bytes > 0)
+                memcpy(transfers, body, n_bytes);
+        if (errors && n_destinations > 0)
+                memset(errors, 0, n_destinations * sizeof(*errors));
+        return 0;
+}
+
+/* Hand out a received message. The capacities in message are still those of the request. */
+static int hosted_recv_unpack(struct hosted_peer *peer, int memfd, uint64_t flags,
+                              struct bus1_metadata *metadata, struct bus1_message *message,
+                              const int *fds, size_t n_fds) {
+        const struct bus1_hosted_reply *reply = &peer->socket.packet.reply;
+        const uint8_t *body = peer->socket.packet.bytes + sizeof(*reply);
+        const struct iovec *vecs = ptr_from_u64(message->ptr_data_vecs);
+        struct bus1_message_fds *with_fds = NULL;
+        size_t n_bytes, n_inline;
+        int r;
+
+        if (message->flags & BUS1_MESSAGE_FLAG_FDS)
+                with_fds = (struct bus1_message_fds *)message;
+
+        n_inline = memfd >= 0 ? 0 : reply->n_data;
+        if (reply->n_transfers > message->n_transfers || reply->n_data > message->n_data ||
+            reply->n_fds > (with_fds ? with_fds->n_fds : 0) || n_fds > reply->n_fds)
+                return hosted_socket_break(&peer->socket);
+
+        n_bytes = reply->n_transfers * sizeof(struct bus1_transfer);
+        if (peer->socket.n_packet != sizeof(*reply) + n_bytes + n_inline)
+                return hosted_socket_break(&peer->socket);
+
+        if (memfd >= 0) {
+                r = memfd_scatter(memfd, vecs, reply->n_data);
+                if (r < 0)
+                        return r;
+        } else {
+                iovec_scatter(vecs, body + n_bytes, reply->n_data);
+        }
+        if (n_bytes > 0)
+                memcpy(ptr_from_u64(message->ptr_transfers), body, n_bytes);
+
+        if (with_fds) {
+                int32_t *user_fds = ptr_from_u64(with_fds->ptr_fds);
+
+                /* the kernel installs as many as this process may have open; the others are lost */
+                for (size_t i = 0; i < reply->n_fds; ++i)
+                        user_fds[i] = i < n_fds ? fds[i] : -1;
+                with_fds->n_fds = reply->n_fds;
+        }
+
+        message->type = reply->message_type;
+        message->n_transfers = reply->n_transfers;
+        message->n_data = reply->n_data;
+
+        if (flags & BUS1_RECV_FLAG_CREDENTIALS)
+                *(struct bus1_metadata_credentials *)metadata = reply->metadata;
+        else
+                *metadata = reply->metadata.metadata;
+        return 0;
+}
+
+static int hosted_recv(void *p, uint64_t flags, struct bus1_metadata *metadata,
+                       struct bus1_message *message) {
+        struct hosted_peer *peer = p;
+        const struct bus1_hosted_reply *reply = &peer->socket.packet.reply;
+        struct bus1_message_fds *with_fds = NULL;
+        CLEANUP_CLOSE int memfd = -1;
+        int r;
+
+        r = iovec_check_message(message);
+        if (r < 0)
+                return r;
+
+        if (message->flags & BUS1_MESSAGE_FLAG_FDS)
+                with_fds = (struct bus1_message_fds *)message;
+
+        for (;;) {
+                struct bus1_hosted_request *request;
+                int fds[BUS1_HOSTED_FDS_MAX];
+                size_t n_fds;
+
+                request = hosted_request(peer, BUS1_HOSTED_RECV);
+                request->flags = flags;
+                request->message_flags = message->flags;
+                request->message_type = message->type;
+                request->n_transfers = message->n_transfers;
+                request->n_data = message->n_data;
+                request->n_fds = with_fds ? with_fds->n_fds : 0;
+                if (memfd >= 0)
+                        request->request_flags = BUS1_HOSTED_REQUEST_MEMFD;
+
+                r = hosted_socket_call(&peer->socket, &memfd, memfd >= 0, -1, fds, &n_fds);
+                if (r < 0)
+                        return r;
+
+                r = reply->result;
+                if (r == 0)
+                        r = hosted_recv_unpack(peer, memfd, flags, metadata, message, fds, n_fds);
+                if (r == 0)
+                        return 0;
+
+                for (size_t i = 0; i < n_fds; ++i)
+                        close(fds[i]);
+
+                if (r == -ENOBUFS && reply->n_data <= message->n_data) {
+                        /* it would fit, but not into the packet */
+                        closep(&memfd);
+                        memfd = memfd_for_recv(reply->n_data);
+                        if (memfd < 0)
+                                return memfd;
+                        continue;
+                }
+
+                if (r == -EMSGSIZE) {
+                        message->n_transfers = reply->n_transfers;
+                        message->n_data = reply->n_data;
+                        if (with_fds)
+                                with_fds->n_fds = reply->n_fds;
+                }
+
+                return r;
+        }
+}
+
+static int hosted_query(void *p, struct bus1_cmd_query *query) {
+        struct hosted_peer *peer = p;
+        const void *body;
+        int r;
+
+        hosted_request(peer, BUS1_HOSTED_QUERY)->flags = query->flags;
+        r = hosted_call(peer, NULL, 0);
+        if (r < 0)
+                return r;
+
+        body = hosted_socket_reply_body(&peer->socket, sizeof(*query));
+        if (!body)
+                return hosted_socket_break(&peer->socket);
+
+        memcpy(query, body, sizeof(*query));
+        return 0;
+}
+
+static void hosted_free(void *p) {
+        struct hosted_peer *peer = p;
+
+        if (!peer)
+                return;
+
+        closep(&peer->epoll_fd);
+        closep(&peer->event_fd);
+        closep(&peer->socket.fd);
+        free(peer);
+}
+
+static const struct bus1_transport hosted_transport = {
+        .name = "hosted",
+        .get_fd = hosted_get_fd,
+        .transfer = hosted_transfer,
+        .release = hosted_release,
+        .send = hosted_send,
+        .recv = hosted_recv,
+        .query = hosted_query,
+        .free = hosted_free,
+};
+
+/* creation */
+
+static int hosted_peer_hello(struct hosted_peer *peer) {
+        int fds[BUS1_HOSTED_FDS_MAX];
+        const void *body;
+        size_t n_fds;
+        int r;
+
+        hosted_request(peer, BUS1_HOSTED_HELLO);
+        r = hosted_socket_call(&peer->socket, NULL, 0, HELLO_TIMEOUT_MSEC, fds, &n_fds);
+        if (r < 0)
+                return r;
+
+        body = hosted_socket_reply_body(&peer->socket, sizeof(peer->hello));
+        if (peer->socket.packet.reply.result < 0 || !body || n_fds != 1) {
+                for (size_t i = 0; i < n_fds; ++i)
+                        close(fds[i]);
+                /* without the eventfd, the kernel had no room for it in this process */
+                return peer->socket.packet.reply.result < 0 ? peer->socket.packet.reply.result
+                       : n_fds == 0                         ? -EMFILE
+                                                            : -EPROTO;
+        }
+
+        memcpy(&peer->hello, body, sizeof(peer->hello));
+        peer->event_fd = fds[0];
+        return 0;
+}
+
+static int hosted_peer_watch(struct hosted_peer *peer) {
+        struct epoll_event event = { .events = EPOLLIN };
+        /* just EPOLLHUP and EPOLLERR, which are always reported: replies must wake nobody */
+        struct epoll_event hangup = { .events = 0 };
+
+        peer->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+        if (peer->epoll_fd < 0 ||
+            epoll_ctl(peer->epoll_fd, EPOLL_CTL_ADD, peer->event_fd, &event) < 0 ||
+            epoll_ctl(peer->epoll_fd, EPOLL_CTL_ADD, peer->socket.fd, &hangup) < 0)
+                return -errno;
+
+        return 0;
+}
+
+int hosted_client_new_from_fd(struct bus1_client **ret_client, int fd) {
+        struct hosted_peer *peer;
+        int domain, type, r;
+        socklen_t n;
+
+        n = sizeof(domain);
+        if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) < 0)
+                return -errno;
+        n = sizeof(type);
+        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) < 0)
+                return -errno;
+        if (domain != AF_UNIX || type != SOCK_SEQPACKET)
+                return -EMEDIUMTYPE;
+
+        peer = malloc(sizeof(*peer));
+        if (!peer)
+                return -ENOMEM;
+        peer->event_fd = -1;
+        peer->epoll_fd = -1;
+        peer->socket.fd = fd;
+
+        r = hosted_peer_hello(peer);
+        if (r >= 0)
+                r = hosted_peer_watch(peer);
+        if (r >= 0)
+                r = bus1_client_new_transport(ret_client, &hosted_transport, peer);
+        if (r < 0) {
+                /* the socket is still the caller's */
+                peer->socket.fd = -1;
+                hosted_free(peer);
+                return r;
+        }
+
+        return 0;
+}
+
+BUS1_EXPORT int bus1_client_new_hosted(struct bus1_client **ret_client, const char *path) {
+        CLEANUP_CLOSE int fd = -1;
+        int r;
+
+        fd = hosted_socket_connect(path);
+        if (fd < 0)
+                return fd;
+
+        r = hosted_client_new_from_fd(ret_client, fd);
+        if (r < 0)
+                /* the server does not want us, or is just ending */
+                return r == -ESHUTDOWN ? -ECONNREFUSED : r;
+
+        steal_fd(&fd);
+        return 0;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The data of a struct bus1_message: the first n bytes of its vectors. */
+
+#include <errno.h>
+#include <linux/bus1.h>
+#include <string.h>
+#include <sys/uio.h>
+#include "libbus1/util.h"
+
+/* what the kernel takes in one call */
+#define IOVEC_MAX 1024
+
+/* -EINVAL when the vectors do not hold n_data bytes. Everything below relies on it. */
+static inline int iovec_check_message(const struct bus1_message *message) {
+        const struct iovec *vecs = ptr_from_u64(message->ptr_data_vecs);
+        uint64_t n = message->n_data;
+
+        if (message->n_data_vecs > IOVEC_MAX)
+                return -EINVAL;
+
+        for (size_t i = 0; i < message->n_data_vecs && n > 0; ++i)
+                n -= min_size(n, vecs[i].iov_len);
+
+        return n > 0 ? -EINVAL : 0;
+}
+
+/* Vectors to buffer. */
+static inline void iovec_gather(uint8_t *to, const struct iovec *vecs, size_t n) {
+        for (; n > 0; ++vecs) {
+                size_t l = min_size(n, vecs->iov_len);
+
+                if (l > 0)
+                        memcpy(to, vecs->iov_base, l);
+                to += l;
+                n -= l;
+        }
+}
+
+/* Buffer to vectors. */
+static inline void iovec_scatter(const struct iovec *vecs, const uint8_t *from, size_t n) {
+        for (; n > 0; ++vecs) {
+                size_t l = min_size(n, vecs->iov_len);
+
+                if (l > 0)
+                        memcpy(vecs->iov_base, from, l);
+                from += l;
+                n -= l;
+        }
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Received messages
+ *
+ * Receives a message of any size into one allocation. The memory is there before the message is
+ * taken from the queue, so running out of it loses nothing: first with room for nearly all messages,
+ * of which is given back what was not needed; then, when the command reports what the message needs,
+ * with just that.
+ */
+
+#include <bus1/bus1.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/uio.h>
+#include "libbus1/util.h"
+
+#define FIRST_DATA 8192
+#define FIRST_TRANSFERS 64
+#define FIRST_FDS 64
+
+/* Everything before the data, which is therefore aligned for whatever the sender put there. */
+_Static_assert(sizeof(struct bus1_received) % 16 == 0, "data must be aligned");
+
+/* the order in memory is: structure, data, transfers, fds */
+static size_t received_layout(struct bus1_received *received, size_t n_transfers, size_t n_data,
+                              size_t n_fds) {
+        size_t o_transfers, o_fds;
+
+        o_transfers = (n_data + 7) & ~(size_t)7;
+        o_fds = o_transfers + n_transfers * sizeof(struct bus1_transfer);
+
+        if (received) {
+                uint8_t *start = (uint8_t *)(received + 1);
+
+                received->data = start;
+                received->n_data = n_data;
+                received->transfers = (void *)(start + o_transfers);
+                received->n_transfers = n_transfers;
+                received->fds = (void *)(start + o_fds);
+                received->n_fds = n_fds;
+        }
+
+        return sizeof(*received) + o_fds + n_fds * sizeof(int);
+}
+
+static struct bus1_received *received_new(size_t n_transfers, size_t n_data, size_t n_fds) {
+        struct bus1_received *received;
+
+        /* no core has limits near this; it keeps the sum below from overflowing */
+        if (n_transfers > SIZE_MAX / 256 || n_data > SIZE_MAX / 4 || n_fds > SIZE_MAX / 64)
+                return NULL;
+
+        received = malloc(received_layout(NULL, n_transfers, n_data, n_fds));
+        if (received)
+                received_layout(received, n_transfers, n_data, n_fds);
+
+        return received;
+}
+
+/* Give back the memory between what was expected and what came. */
+static struct bus1_received *received_shrink(struct bus1_received *received, size_t n_transfers,
+                                             size_t n_data, size_t n_fds) {
+        struct bus1_transfer *transfers = received->transfers;
+        struct bus1_received *shrunk;
+        int *fds = received->fds;
+        size_t n;
+
+        if (received->n_transfers == n_transfers && received->n_data == n_data &&
+            received->n_fds == n_fds)
+                return received;
+
+        n = received_layout(received, n_transfers, n_data, n_fds);
+        memmove(received->transfers, transfers, n_transfers * sizeof(*transfers));
+        memmove(received->fds, fds, n_fds * sizeof(*fds));
+
+        shrunk = realloc(received, n);
+        if (!shrunk)
+                return received;
+
+        received_layout(shrunk, n_transfers, n_data, n_fds);
+        return shrunk;
+}
+
+BUS1_EXPORT int bus1_client_recv_alloc(struct bus1_client *client,
+                                       struct bus1_received **ret_received) {
+        size_t n_transfers = FIRST_TRANSFERS, n_data = FIRST_DATA, n_fds = FIRST_FDS;
+        int r;
+
+        for (;;) {
+                CLEANUP_FREE struct bus1_received *received = NULL;
+                struct bus1_message_fds message;
+                struct iovec vec;
+
+                received = received_new(n_transfers, n_data, n_fds);
+                if (!received)
+                        return -ENOMEM;
+
+                vec = (struct iovec){ received->data, received->n_data };
+                message = (struct bus1_message_fds){
+                        .message.flags = BUS1_MESSAGE_FLAG_FDS,
+                        .message.type = BUS1_INVALID,
+                        .message.n_transfers = received->n_transfers,
+                        .message.ptr_transfers = ptr_to_u64(received->transfers),
+                        .message.n_data = received->n_data,
+                        .message.n_data_vecs = 1,
+                        .message.ptr_data_vecs = ptr_to_u64(&vec),
+                        .n_fds = received->n_fds,
+                        .ptr_fds = ptr_to_u64(received->fds),
+                };
+
+                r = bus1_client_recv(client, BUS1_RECV_FLAG_CREDENTIALS,
+                                     &received->metadata.metadata, &message.message);
+                if (r >= 0) {
+                        received->type = message.message.type;
+                        *ret_received = received_shrink(steal_ptr(&received),
+                                                        message.message.n_transfers,
+                                                        message.message.n_data, message.n_fds);
+                        return 0;
+                }
+
+                /* only growing ends, whatever the other side says */
+                if (r != -EMSGSIZE ||
+                    (message.message.n_transfers <= n_transfers &&
+                     message.message.n_data <= n_data && message.n_fds <= n_fds))
+                        return r;
+
+                n_transfers = message.message.n_transfers;
+                n_data = message.message.n_data;
+                n_fds = message.n_fds;
+        }
+}
+
+BUS1_EXPORT struct bus1_received *bus1_received_free(struct bus1_received *received) {
+        if (!received)
+                return NULL;
+
+        for (size_t i = 0; i < received->n_fds; ++i)
+                if (received->fds[i] >= 0)
+                        close(received->fds[i]);
+
+        free(received);
+        return NULL;
+}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The transports inside libbus1. Ownership of fd is that of bus1_client_new_from_fd(). */
+
+#include <bus1/bus1.h>
+
+int device_client_new_from_fd(struct bus1_client **ret_client, int fd);
+int hosted_client_new_from_fd(struct bus1_client **ret_client, int fd);
