@@ -117,14 +117,14 @@ struct bus_config_environment {
         const char *xdg_runtime_dir;
         const char *xdg_data_home;
         const char *xdg_data_dirs;
-        /* The root of the active SELinux policy (/etc/selinux/TYPE), NULL when SELinux is disabled. */
-        const char *selinux_root;
+        bool selinux_enabled;
+        const char *selinux_root; /* of the configured SELinux policy: /etc/selinux/TYPE */
 };
 
 /*
  * Read a configuration. environment NULL means that of this process and system. Looks up users and
- * groups, so it may block. -EINVAL for a configuration that is wrong, -ENOENT and the like when the
- * main file cannot be read, -ENOMEM. On failure *ret_error (may be NULL) is what to tell the user, to
+ * groups, so it may block. -EINVAL for a configuration that is wrong or cannot be read, -ENOENT when
+ * the main file does not exist, -ENOMEM. On failure *ret_error (may be NULL) is what to tell the user, to
  * be freed (NULL only without memory), and *ret_config is untouched.
  */
 int bus_config_load(const char *path, const struct bus_config_environment *environment,

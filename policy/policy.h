@@ -13,8 +13,8 @@
  * one after the other, kept apart for owning, sending and receiving. The last rule that matches
  * decides; where none matches the answer is no. Each answer names the rule that gave it.
  *
- * Nothing here looks up users, touches files or blocks, except policy_new_*() through the
- * configuration reader (policy/config.h).
+ * Policies are made by the configuration reader (policy/config.h), which looks up users and groups;
+ * nothing here looks up users, touches files or blocks.
  */
 
 #include <stdbool.h>
@@ -109,6 +109,9 @@ struct policy_client *policy_client_free(struct policy_client *client);
  */
 bool policy_client_allows_all_send(const struct policy_client *client);
 bool policy_client_allows_all_receive(const struct policy_client *client);
+
+/* Whether name is prefix or a name below it: a.b covers a.b and a.b.c, not a.bc. */
+bool policy_name_is_below(const char *name, const char *prefix);
 
 /* verdicts */
 

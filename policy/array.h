@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Growing arrays - pointer and count, appended to one at a time
+ *
+ * Configurations are small; capacity is implied by the count (the next power of two).
+ */
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+/* Make room for one more of size bytes after n. *array is untouched on failure. */
+static inline int policy_array_grow(void **array, size_t n, size_t size) {
+        void *p;
+
+        if (n & (n - 1))
+                return 0;
+        if (n > (size_t)-1 / 2 / size)
+                return -ENOMEM;
+        p = realloc(*array, (n ? 2 * n : 1) * size);
+        if (!p)
+                return -ENOMEM;
+        *array = p;
+        return 0;
+}
+
+/* Append item to array of n. */
+#define POLICY_ARRAY_APPEND(array, n, item)                                                        \
+        ({                                                                                         \
+                void *grown_ = (array);                                                            \
+                int grow_r_ = policy_array_grow(&grown_, (n), sizeof(*(array)));                   \
+                (array) = grown_;                                                                  \
+                if (!grow_r_)                                                                      \
+                        (array)[(n)++] = (item);                                                   \
+                grow_r_;                                                                           \
+        })

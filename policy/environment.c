@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The environment of a configuration - see the header
+ */
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "policy/environment.h"
+
+#define SESSION_SUBDIRECTORY "/dbus-1/services"
+#define SYSTEM_SUBDIRECTORY "/dbus-1/system-services"
+
+/* The SELINUXTYPE of /etc/selinux/config, which names the policy's directory. */
+static char *selinux_type(void) {
+        static const char key[] = "SELINUXTYPE=";
+        char line[256], *type = NULL;
+        FILE *f;
+
+        f = fopen("/etc/selinux/config", "re");
+        while (f && fgets(line, sizeof(line), f)) {
+                if (strncmp(line, key, strlen(key)))
+                        continue;
+                line[strcspn(line, " \t\r\n")] = '\0';
+                free(type);
+                type = strdup(line + strlen(key));
+        }
+        if (f)
+                fclose(f);
+        return type ?: strdup("targeted");
+}
+
+int bus_config_environment_read(struct bus_config_environment_own *ret_own) {
+        struct bus_config_environment_own own = {};
+        struct passwd *entry;
+        char *type;
+
+        entry = getpwuid(geteuid());
+        if (entry) {
+                own.home = strdup(entry->pw_dir);
+                if (!own.home)
+                        return -ENOMEM;
+        }
+        type = selinux_type();
+        if (!type || asprintf(&own.selinux_root, "/etc/selinux/%s", type) < 0) {
+                free(type);
+                free(own.home);
+                return -ENOMEM;
+        }
+        free(type);
+        own.environment = (struct bus_config_environment){
+                .home = own.home,
+                .xdg_runtime_dir = getenv("XDG_RUNTIME_DIR"),
+                .xdg_data_home = getenv("XDG_DATA_HOME"),
+                .xdg_data_dirs = getenv("XDG_DATA_DIRS"),
+                .selinux_enabled = !access("/sys/fs/selinux/enforce", F_OK),
+                .selinux_root = own.selinux_root,
+        };
+        *ret_own = own;
+        return 0;
+}
+
+void bus_config_environment_clear(struct bus_config_environment_own *own) {
+        free(own->home);
+        free(own->selinux_root);
+        *own = (struct bus_config_environment_own){};
+}
+
+/* The subdirectory of the n bytes of base. XDG Base Directory: relative paths are to be ignored. */
+static int add_below(const char *base, size_t n, const char *subdirectory, bool is_runtime,
+                     bus_servicedir_func func, void *userdata) {
+        char *path;
+        int r;
+
+        if (!n || base[0] != '/')
+                return 0;
+        if (asprintf(&path, "%.*s%s", (int)n, base, subdirectory) < 0)
+                return -ENOMEM;
+        r = func(userdata, path, is_runtime);
+        free(path);
+        return r;
+}
+
+static int add_data_dirs(const char *dirs, bus_servicedir_func func, void *userdata) {
+        int r;
+
+        for (;; dirs++) {
+                size_t n = strcspn(dirs, ":");
+
+                r = add_below(dirs, n, SESSION_SUBDIRECTORY, false, func, userdata);
+                if (r < 0)
+                        return r;
+                dirs += n;
+                if (!*dirs)
+                        return 0;
+        }
+}
+
+static bool is_set(const char *variable) {
+        return variable && *variable;
+}
+
+int bus_config_session_servicedirs(const struct bus_config_environment *e, bus_servicedir_func func,
+                                   void *userdata) {
+        int r = 0;
+
+        if (is_set(e->xdg_runtime_dir))
+                r = add_below(e->xdg_runtime_dir, strlen(e->xdg_runtime_dir), SESSION_SUBDIRECTORY,
+                              true, func, userdata);
+        if (r < 0)
+                return r;
+        if (is_set(e->xdg_data_home))
+                r = add_below(e->xdg_data_home, strlen(e->xdg_data_home), SESSION_SUBDIRECTORY,
+                              false, func, userdata);
+        else if (is_set(e->home))
+                r = add_below(e->home, strlen(e->home), "/.local/share" SESSION_SUBDIRECTORY, false,
+                              func, userdata);
+        if (r < 0)
+                return r;
+        r = add_data_dirs(is_set(e->xdg_data_dirs) ? e->xdg_data_dirs
+                                                   : "/usr/local/share:/usr/share",
+                          func, userdata);
+        if (r < 0)
+                return r;
+        /* the bus's own data directory, whatever the environment says */
+        return func(userdata, "/usr/share" SESSION_SUBDIRECTORY, false);
+}
+
+int bus_config_system_servicedirs(bus_servicedir_func func, void *userdata) {
+        static const char *const paths[] = {
+                "/etc" SYSTEM_SUBDIRECTORY,       "/run" SYSTEM_SUBDIRECTORY,
+                "/usr/local/share" SYSTEM_SUBDIRECTORY, "/usr/share" SYSTEM_SUBDIRECTORY,
+                "/lib" SYSTEM_SUBDIRECTORY,
+        };
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < sizeof(paths) / sizeof(*paths); i++)
+                r = func(userdata, paths[i], false);
+        return r;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Fragments - see the header
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/array.h"
+#include "policy/fragment.h"
+
+static void free_strings(char **strings, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                free(strings[i]);
+        free(strings);
+}
+
+void bus_fragment_clear(struct bus_fragment *fragment) {
+        struct bus_config *config = &fragment->config;
+
+        free(config->type);
+        free(config->user);
+        free(config->pidfile);
+        free(config->servicehelper);
+        free_strings(config->listen, config->n_listen);
+        free_strings(config->auth, config->n_auth);
+        for (size_t i = 0; i < config->n_servicedirs; i++)
+                free(config->servicedirs[i].path);
+        free(config->servicedirs);
+        for (size_t i = 0; i < config->n_selinux; i++) {
+                free(config->selinux[i].own);
+                free(config->selinux[i].context);
+        }
+        free(config->selinux);
+        free_strings(config->files, config->n_files);
+        free_strings(config->includedirs, config->n_includedirs);
+        free_strings(config->warnings, config->n_warnings);
+        policy_unref(config->policy);
+        for (size_t i = 0; i < fragment->n_blocks; i++)
+                policy_block_free(fragment->blocks[i]);
+        free(fragment->blocks);
+        *fragment = (struct bus_fragment){};
+}
+
+/* The later value of an element that can be there once. */
+static void replace(char **into, char **from) {
+        if (!*from)
+                return;
+        free(*into);
+        *into = *from;
+        *from = NULL;
+}
+
+static void replace_place(struct bus_config_place *into, const struct bus_config_place *from) {
+        if (from->file)
+                *into = *from;
+}
+
+/* Move the items of one array to the end of another; those not moved stay counted in n_from. */
+#define MOVE_ALL(into, n_into, from, n_from)                                                       \
+        ({                                                                                         \
+                size_t moved_ = 0;                                                                 \
+                int move_r_ = 0;                                                                   \
+                while (moved_ < (n_from) && move_r_ >= 0) {                                        \
+                        move_r_ = POLICY_ARRAY_APPEND((into), (n_into), (from)[moved_]);           \
+                        if (move_r_ >= 0)                                                          \
+                                moved_++;                                                          \
+                }                                                                                  \
+                if (moved_ > 0) {                                                                  \
+                        (n_from) -= moved_;                                                        \
+                        memmove((from), (from) + moved_, (n_from) * sizeof(*(from)));              \
+                }                                                                                  \
+                move_r_;                                                                           \
+        })
+
+int bus_fragment_merge(struct bus_fragment *into_fragment, struct bus_fragment *from_fragment) {
+        struct bus_config *into = &into_fragment->config, *from = &from_fragment->config;
+        int r;
+
+        replace(&into->type, &from->type);
+        replace(&into->user, &from->user);
+        replace(&into->pidfile, &from->pidfile);
+        replace(&into->servicehelper, &from->servicehelper);
+        replace_place(&into->place_user, &from->place_user);
+        replace_place(&into->place_servicehelper, &from->place_servicehelper);
+        replace_place(&into->place_allow_anonymous, &from->place_allow_anonymous);
+        if (from->place_apparmor.file) {
+                into->place_apparmor = from->place_apparmor;
+                into->apparmor = from->apparmor;
+        }
+        into->fork |= from->fork;
+        into->keep_umask |= from->keep_umask;
+        into->syslog |= from->syslog;
+        into->allow_anonymous |= from->allow_anonymous;
+        for (size_t i = 0; i < BUS_LIMIT_N; i++) {
+                const struct bus_limit *limit = &bus_limit_table[i];
+
+                if (from_fragment->limits_set[i])
+                        bus_fragment_set_limit(into_fragment, limit,
+                                               *bus_limit_value(&from->limits, limit));
+        }
+
+        r = MOVE_ALL(into->listen, into->n_listen, from->listen, from->n_listen);
+        if (r < 0)
+                return r;
+        r = MOVE_ALL(into->auth, into->n_auth, from->auth, from->n_auth);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < from->n_servicedirs; i++) {
+                r = bus_fragment_add_servicedir(into_fragment, from->servicedirs[i].path,
+                                                from->servicedirs[i].is_runtime);
+                if (r < 0)
+                        return r;
+        }
+        for (size_t i = 0; i < from->n_selinux; i++) {
+                const struct bus_selinux_association *a = &from->selinux[i];
+                struct bus_config_place place = {.file = a->file, .line = a->line};
+
+                r = bus_fragment_associate(into_fragment, a->own, a->context, place);
+                if (r < 0)
+                        return r;
+        }
+        r = MOVE_ALL(into_fragment->blocks, into_fragment->n_blocks, from_fragment->blocks,
+                     from_fragment->n_blocks);
+        if (r < 0)
+                return r;
+        bus_fragment_clear(from_fragment);
+        return 0;
+}
+
+void bus_fragment_set_limit(struct bus_fragment *fragment, const struct bus_limit *limit,
+                            int64_t value) {
+        *bus_limit_value(&fragment->config.limits, limit) = value;
+        fragment->limits_set[limit - bus_limit_table] = true;
+}
+
+int bus_fragment_add_servicedir(struct bus_fragment *fragment, const char *path, bool is_runtime) {
+        struct bus_config *config = &fragment->config;
+        struct bus_servicedir dir = {.is_runtime = is_runtime};
+        int r;
+
+        for (size_t i = 0; i < config->n_servicedirs; i++)
+                if (!strcmp(config->servicedirs[i].path, path))
+                        return 0;
+        dir.path = strdup(path);
+        if (!dir.path)
+                return -ENOMEM;
+        r = POLICY_ARRAY_APPEND(config->servicedirs, config->n_servicedirs, dir);
+        if (r < 0)
+                free(dir.path);
+        return r;
+}
+
+int bus_fragment_associate(struct bus_fragment *fragment, const char *own, const char *context,
+                           struct bus_config_place place) {
+        struct bus_config *config = &fragment->config;
+        struct bus_selinux_association item = {.file = place.file, .line = place.line};
+        size_t i;
+
+        item.own = strdup(own);
+        item.context = strdup(context);
+        if (!item.own || !item.context)
+                goto no_memory;
+        for (i = 0; i < config->n_selinux; i++)
+                if (!strcmp(config->selinux[i].own, own))
+                        break;
+        if (i < config->n_selinux) {
+                free(config->selinux[i].own);
+                free(config->selinux[i].context);
+                config->selinux[i] = item;
+                return 0;
+        }
+        if (POLICY_ARRAY_APPEND(config->selinux, config->n_selinux, item) < 0)
+                goto no_memory;
+        return 0;
+
+no_memory:
+        free(item.own);
+        free(item.context);
+        return -ENOMEM;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Blocks and policies - see the header
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/array.h"
+#include "policy/model.h"
+
+int policy_block_new(enum policy_context context, id_t id, struct policy_block **ret_block) {
+        struct policy_block *block;
+
+        block = calloc(1, sizeof(*block));
+        if (!block)
+                return -ENOMEM;
+        block->context = context;
+        block->id = id;
+        *ret_block = block;
+        return 0;
+}
+
+struct policy_block *policy_block_free(struct policy_block *block) {
+        if (!block)
+                return NULL;
+        for (size_t i = 0; i < block->n_rules; i++)
+                policy_rule_free(block->rules[i]);
+        free(block->rules);
+        free(block);
+        return NULL;
+}
+
+int policy_block_add(struct policy_block *block, struct policy_rule *rule) {
+        return POLICY_ARRAY_APPEND(block->rules, block->n_rules, rule);
+}
+
+int policy_new(struct policy **ret_policy) {
+        struct policy *policy;
+
+        policy = calloc(1, sizeof(*policy));
+        if (!policy)
+                return -ENOMEM;
+        policy->n_refs = 1;
+        *ret_policy = policy;
+        return 0;
+}
+
+struct policy *policy_ref(struct policy *policy) {
+        if (policy)
+                policy->n_refs++;
+        return policy;
+}
+
+struct policy *policy_unref(struct policy *policy) {
+        if (!policy || --policy->n_refs > 0)
+                return NULL;
+        for (size_t i = 0; i < policy->n_blocks; i++)
+                policy_block_free(policy->blocks[i]);
+        free(policy->blocks);
+        for (size_t i = 0; i < policy->n_names; i++)
+                free(policy->names[i]);
+        free(policy->names);
+        free(policy);
+        return NULL;
+}
+
+const char *policy_intern(struct policy *policy, const char *name) {
+        char *copy;
+
+        for (size_t i = 0; i < policy->n_names; i++)
+                if (!strcmp(policy->names[i], name))
+                        return policy->names[i];
+        copy = strdup(name);
+        if (!copy)
+                return NULL;
+        if (POLICY_ARRAY_APPEND(policy->names, policy->n_names, copy) < 0) {
+                free(copy);
+                return NULL;
+        }
+        return copy;
+}

@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Reader - files and XML
+ *
+ * expat does the parsing, with its protection against entities that expand without end left on, and
+ * no file is ever fetched for a document type. Elements nest three deep at most, includes
+ * INCLUDE_DEPTH_MAX, and all in all FILES_MAX files are read.
+ */
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "policy/array.h"
+#include "policy/environment.h"
+#include "policy/reader.h"
+
+#define INCLUDE_DEPTH_MAX 32
+#define FILES_MAX 8192
+#define TEXT_MAX 65536
+#define CHUNK_SIZE 16384
+
+/* messages */
+
+static char *message_at(const struct document *document, const char *format, va_list args) {
+        char *text, *message;
+        int n;
+
+        if (vasprintf(&text, format, args) < 0)
+                return NULL;
+        if (document->parser)
+                n = asprintf(&message, "%s:%lu:%lu: %s", document->file,
+                             XML_GetCurrentLineNumber(document->parser),
+                             XML_GetCurrentColumnNumber(document->parser) + 1, text);
+        else
+                n = asprintf(&message, "%s: %s", document->file, text);
+        free(text);
+        return n < 0 ? NULL : message;
+}
+
+int document_fail(struct document *document, const char *format, ...) {
+        struct reader *reader = document->reader;
+        va_list args;
+
+        va_start(args, format);
+        free(reader->error);
+        reader->error = message_at(document, format, args);
+        va_end(args);
+        return reader->error ? -EINVAL : -ENOMEM;
+}
+
+static int add_warning(struct reader *reader, char *warning) {
+        int r;
+
+        r = warning ? POLICY_ARRAY_APPEND(reader->warnings, reader->n_warnings, warning) : -ENOMEM;
+        if (r < 0)
+                free(warning);
+        return r;
+}
+
+int document_warn(struct document *document, const char *format, ...) {
+        va_list args;
+        char *warning;
+
+        va_start(args, format);
+        warning = message_at(document, format, args);
+        va_end(args);
+        return add_warning(document->reader, warning);
+}
+
+struct bus_config_place document_place(const struct document *document) {
+        return (struct bus_config_place){
+                .file = document->file,
+                .line = (unsigned)XML_GetCurrentLineNumber(document->parser),
+        };
+}
+
+char *document_path(const struct document *document, const char *path) {
+        char *joined;
+
+        if (path[0] == '/')
+                return strdup(path);
+        return asprintf(&joined, "%s/%s", document->directory, path) < 0 ? NULL : joined;
+}
+
+/* expat */
+
+static void stop(struct document *document, int result) {
+        if (result >= 0 || document->result < 0)
+                return;
+        document->result = result;
+        XML_StopParser(document->parser, XML_FALSE);
+}
+
+static void on_start(void *userdata, const char *name, const char **attributes) {
+        struct document *document = userdata;
+        const struct element *element, *parent = NULL;
+        int r = -EINVAL;
+
+        if (document->result < 0)
+                return;
+        if (document->n_elements > 0)
+                parent = document->elements[document->n_elements - 1];
+        element = element_find(document, parent, name, &r);
+        if (element) {
+                /* the table of elements allows no deeper nesting */
+                document->elements[document->n_elements++] = element;
+                document->n_text = 0;
+                r = element_start(element, document, (const char *const *)attributes);
+        }
+        stop(document, r);
+}
+
+static int append_text(struct document *document, const char *text, size_t n) {
+        char *grown;
+
+        if (n > TEXT_MAX - document->n_text)
+                return document_fail(document, "text is longer than %d bytes", TEXT_MAX);
+        grown = realloc(document->text, document->n_text + n + 1);
+        if (!grown)
+                return -ENOMEM;
+        document->text = grown;
+        memcpy(grown + document->n_text, text, n);
+        document->n_text += n;
+        grown[document->n_text] = '\0';
+        return 0;
+}
+
+static bool is_blank(const char *text, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (!strchr(" \t\r\n", text[i]) || !text[i])
+                        return false;
+        return true;
+}
+
+static void on_text(void *userdata, const char *text, int length) {
+        struct document *document = userdata;
+        const struct element *element;
+        size_t n = (size_t)length;
+        int r = 0;
+
+        if (!document->n_elements || document->result < 0)
+                return;
+        element = document->elements[document->n_elements - 1];
+        if (element_has_text(element))
+                r = append_text(document, text, n);
+        else if (!is_blank(text, n))
+                r = document_fail(document, "no text is allowed inside <%s>",
+                                  element_name(element));
+        stop(document, r);
+}
+
+static void on_end(void *userdata, const char *name) {
+        struct document *document = userdata;
+        const char *text = document->n_text > 0 ? document->text : "";
+
+        /* a stopped parser still tells the end of an empty element */
+        if (document->result < 0)
+                return;
+        document->n_elements--;
+        stop(document, element_end(document->elements[document->n_elements], document, text));
+        document->n_text = 0;
+}
+
+/* An entity that nobody declared, in a document whose type might declare it; we fetch no types. */
+static void on_skipped_entity(void *userdata, const char *name, int is_parameter_entity) {
+        struct document *document = userdata;
+
+        if (!is_parameter_entity)
+                stop(document, document_fail(document, "undefined entity &%s;", name));
+}
+
+static int document_parse(struct document *document, int fd) {
+        for (;;) {
+                enum XML_Status status;
+                ssize_t n;
+                void *buffer;
+
+                buffer = XML_GetBuffer(document->parser, CHUNK_SIZE);
+                if (!buffer)
+                        return -ENOMEM;
+                n = read(fd, buffer, CHUNK_SIZE);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return document_fail(document, "cannot read: %s", strerror(errno));
+                status = XML_ParseBuffer(document->parser, (int)n, n == 0);
+                if (document->result < 0)
+                        return document->result;
+                if (status != XML_STATUS_OK) {
+                        enum XML_Error error = XML_GetErrorCode(document->parser);
+
+                        if (error == XML_ERROR_NO_MEMORY)
+                                return -ENOMEM;
+                        return document_fail(document, "%s", XML_ErrorString(error));
+                }
+                if (n == 0)
+                        return 0;
+        }
+}
+
+/* documents */
+
+static void document_clear(struct document *document) {
+        if (document->parser)
+                XML_ParserFree(document->parser);
+        bus_fragment_clear(&document->fragment);
+        policy_block_free(document->block);
+        free(document->directory);
+        free(document->text);
+}
+
+static bool is_being_read(const struct document *document) {
+        for (const struct document *d = document->parent; d; d = d->parent)
+                if (d->identity.st_dev == document->identity.st_dev &&
+                    d->identity.st_ino == document->identity.st_ino)
+                        return true;
+        return false;
+}
+
+static int document_prepare(struct document *document) {
+        const char *slash = strrchr(document->file, '/');
+
+        document->directory = strndup(document->file, slash ? (size_t)(slash - document->file) : 0);
+        document->parser = XML_ParserCreate(NULL);
+        if (!document->directory || !document->parser)
+                return -ENOMEM;
+        XML_SetUserData(document->parser, document);
+        XML_SetElementHandler(document->parser, on_start, on_end);
+        XML_SetCharacterDataHandler(document->parser, on_text);
+        XML_SetSkippedEntityHandler(document->parser, on_skipped_entity);
+        return 0;
+}
+
+/*
+ * Read the file of a document whose reader, parent and file are set, into its fragment. 1 when it
+ * does not exist.
+ */
+static int document_read(struct document *document) {
+        struct reader *reader = document->reader;
+        char *file;
+        int fd, r;
+
+        fd = open(document->file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        if (fd < 0) {
+                r = -errno;
+                if (document_fail(document, "cannot open: %s", strerror(-r)) == -ENOMEM)
+                        return -ENOMEM;
+                return r == -ENOENT ? 1 : -EINVAL;
+        }
+        file = strdup(document->file);
+        r = file ? POLICY_ARRAY_APPEND(reader->files, reader->n_files, file) : -ENOMEM;
+        if (r < 0)
+                free(file);
+        else if (fstat(fd, &document->identity) < 0)
+                r = document_fail(document, "cannot open: %s", strerror(errno));
+        else if (is_being_read(document))
+                r = document_fail(document, "circular include");
+        else if (document->depth > INCLUDE_DEPTH_MAX)
+                r = document_fail(document, "includes nest more than %d deep", INCLUDE_DEPTH_MAX);
+        else if (reader->n_files > FILES_MAX)
+                r = document_fail(document, "more than %d files", FILES_MAX);
+        else
+                r = document_prepare(document);
+        if (r >= 0)
+                r = document_parse(document, fd);
+        close(fd);
+        return r;
+}
+
+/* Read one file on behalf of parent and merge it. 1 when it does not exist. */
+static int include_file(struct document *parent, const char *path) {
+        struct document document = {
+                .reader = parent->reader,
+                .parent = parent,
+                .depth = parent->depth + 1,
+                .file = policy_intern(parent->reader->policy, path),
+        };
+        int r;
+
+        r = document.file ? document_read(&document) : -ENOMEM;
+        if (r == 0)
+                r = bus_fragment_merge(&parent->fragment, &document.fragment);
+        document_clear(&document);
+        return r;
+}
+
+int document_include(struct document *document, const char *path, bool ignore_missing) {
+        struct bus_config_place place = document_place(document);
+        struct reader *reader = document->reader;
+        char *error;
+        int r;
+
+        r = include_file(document, path);
+        if (r == 1 && ignore_missing)
+                return 0;
+        if (r == 0 || r == -ENOMEM)
+                return r;
+        if (asprintf(&error, "%s (included at %s:%u)", reader->error, place.file, place.line) < 0)
+                return -ENOMEM;
+        free(reader->error);
+        reader->error = error;
+        return -EINVAL;
+}
+
+static int is_configuration(const struct dirent *entry) {
+        size_t n = strlen(entry->d_name);
+
+        return n > strlen(".conf") && !strcmp(entry->d_name + n - strlen(".conf"), ".conf");
+}
+
+/* By bytes, so that the order is the same in every locale. */
+static int compare_names(const struct dirent **a, const struct dirent **b) {
+        return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* One file of a directory: when it is broken the configuration goes on without it. */
+static int include_drop_in(struct document *document, const char *directory, const char *name) {
+        struct reader *reader = document->reader;
+        char *path, *warning;
+        struct stat st;
+        int r;
+
+        if (asprintf(&path, "%s/%s", directory, name) < 0)
+                return -ENOMEM;
+        /* opening a fifo would wait for somebody to write to it */
+        if (stat(path, &st) >= 0 && !S_ISREG(st.st_mode)) {
+                r = asprintf(&warning, "%s: not a regular file, skipped", path);
+        } else {
+                r = include_file(document, path);
+                if (r == 0 || r == -ENOMEM) {
+                        free(path);
+                        return r;
+                }
+                r = asprintf(&warning, "%s, file skipped", reader->error);
+        }
+        free(path);
+        return add_warning(reader, r < 0 ? NULL : warning);
+}
+
+int document_include_directory(struct document *document, const char *path) {
+        struct reader *reader = document->reader;
+        struct dirent **entries;
+        char *copy;
+        int n, r;
+
+        copy = strdup(path);
+        r = copy ? POLICY_ARRAY_APPEND(reader->includedirs, reader->n_includedirs, copy) : -ENOMEM;
+        if (r < 0) {
+                free(copy);
+                return r;
+        }
+        n = scandir(path, &entries, is_configuration, compare_names);
+        if (n < 0 && errno == ENOENT)
+                return 0;
+        if (n < 0 && errno == ENOMEM)
+                return -ENOMEM;
+        if (n < 0)
+                return document_fail(document, "cannot read directory %s: %s", path,
+                                     strerror(errno));
+        for (int i = 0; i < n; i++) {
+                if (r >= 0)
+                        r = include_drop_in(document, path, entries[i]->d_name);
+                free(entries[i]);
+        }
+        free(entries);
+        return r;
+}
+
+/* load */
+
+/*
+ * dbus-daemon takes a rule that compares with nothing for one that matches everything. Here such
+ * rules mean what the manual says, so tell those who might rely on the other thing.
+ */
+static int warn_about_wildcards(struct reader *reader) {
+        const struct policy *policy = reader->policy;
+        bool earlier[POLICY_CONTEXT_N][POLICY_FAMILY_N] = {};
+
+        for (size_t b = 0; b < policy->n_blocks; b++) {
+                const struct policy_block *block = policy->blocks[b];
+
+                for (size_t i = 0; i < block->n_rules; i++) {
+                        const struct policy_rule *rule = block->rules[i];
+                        bool *seen = &earlier[block->context][rule->family];
+                        char *warning;
+                        int r;
+
+                        if (*seen && policy_rule_is_wildcard(rule)) {
+                                r = asprintf(&warning,
+                                             "%s:%u: %s does not override the rules before it, "
+                                             "as it would in dbus-daemon",
+                                             rule->file, rule->line, rule->text);
+                                r = add_warning(reader, r < 0 ? NULL : warning);
+                                if (r < 0)
+                                        return r;
+                        }
+                        *seen = true;
+                }
+        }
+        return 0;
+}
+
+/* Make the configuration of what was read. Takes everything from both. */
+static int finish(struct reader *reader, struct document *document,
+                  struct bus_config **ret_config) {
+        struct bus_fragment *fragment = &document->fragment;
+        struct bus_limits limits;
+        struct bus_config *config;
+        int r;
+
+        if (!fragment->config.n_listen) {
+                XML_ParserFree(document->parser);
+                document->parser = NULL;
+                return document_fail(document, "there is no <listen> element");
+        }
+        config = malloc(sizeof(*config));
+        if (!config)
+                return -ENOMEM;
+
+        reader->policy->blocks = fragment->blocks;
+        reader->policy->n_blocks = fragment->n_blocks;
+        fragment->blocks = NULL;
+        fragment->n_blocks = 0;
+        r = warn_about_wildcards(reader);
+        if (r < 0) {
+                free(config);
+                return r;
+        }
+
+        bus_limits_default(&limits);
+        for (size_t i = 0; i < BUS_LIMIT_N; i++) {
+                const struct bus_limit *limit = &bus_limit_table[i];
+
+                if (fragment->limits_set[i])
+                        *bus_limit_value(&limits, limit) =
+                                *bus_limit_value(&fragment->config.limits, limit);
+        }
+        *config = fragment->config;
+        config->limits = limits;
+        config->policy = reader->policy;
+        config->selinux_enabled = reader->environment->selinux_enabled;
+        config->files = reader->files;
+        config->n_files = reader->n_files;
+        config->includedirs = reader->includedirs;
+        config->n_includedirs = reader->n_includedirs;
+        config->warnings = reader->warnings;
+        config->n_warnings = reader->n_warnings;
+        *fragment = (struct bus_fragment){};
+        *reader = (struct reader){};
+        *ret_config = config;
+        return 0;
+}
+
+static void reader_clear(struct reader *reader) {
+        struct bus_fragment rest = {
+                .config.files = reader->files,
+                .config.n_files = reader->n_files,
+                .config.includedirs = reader->includedirs,
+                .config.n_includedirs = reader->n_includedirs,
+                .config.warnings = reader->warnings,
+                .config.n_warnings = reader->n_warnings,
+                .config.policy = reader->policy,
+        };
+
+        bus_fragment_clear(&rest);
+        free(reader->error);
+}
+
+/* The path with the working directory in front: the bus changes to another later. */
+static char *absolute_path(const char *path) {
+        char *directory, *absolute;
+        int n;
+
+        if (path[0] == '/')
+                return strdup(path);
+        directory = get_current_dir_name();
+        if (!directory)
+                return NULL;
+        n = asprintf(&absolute, "%s/%s", directory, path);
+        free(directory);
+        return n < 0 ? NULL : absolute;
+}
+
+int bus_config_load(const char *path, const struct bus_config_environment *environment,
+                    struct bus_config **ret_config, char **ret_error) {
+        struct bus_config_environment_own own = {};
+        struct reader reader = {.environment = environment};
+        struct document document = {.reader = &reader};
+        char *absolute;
+        int r = 0;
+
+        absolute = absolute_path(path);
+        if (!absolute)
+                r = -ENOMEM;
+        if (r >= 0 && !environment) {
+                r = bus_config_environment_read(&own);
+                reader.environment = &own.environment;
+        }
+        if (r >= 0)
+                r = policy_new(&reader.policy);
+        if (r >= 0) {
+                document.file = policy_intern(reader.policy, absolute);
+                r = document.file ? document_read(&document) : -ENOMEM;
+        }
+        if (r == 0)
+                r = finish(&reader, &document, ret_config);
+        else if (r == 1)
+                r = -ENOENT;
+        if (r < 0 && ret_error) {
+                *ret_error = r == -ENOMEM ? NULL : reader.error;
+                if (*ret_error)
+                        reader.error = NULL;
+        }
+        document_clear(&document);
+        reader_clear(&reader);
+        bus_config_environment_clear(&own);
+        free(absolute);
+        return r;
+}
