@@ -105,9 +105,10 @@ struct message {
         uint8_t n_args; /* valid when args_known */
         bool args_known;
         struct message_arg *args;
-        /* private to message.c below */
+        /* private to message*.c below */
         uint8_t *buffer;
         size_t n_buffer;
+        uint16_t fields; /* which header fields there are */
         bool parsed;
 };
 
@@ -130,7 +131,7 @@ struct message *message_unref(struct message *m); /* closes the fds when the las
  */
 int message_parse(struct message *m);
 
-/* header fields the bus sets; NULL members are left as they are */
+/* header fields the bus sets; NULL members are left as they are; the strings must not be in the message */
 struct message_stamp {
         const char *sender;
         const char *destination;

@@ -43,5 +43,8 @@ void writer_array_end(struct writer *w);
 void writer_struct(struct writer *w);                     /* align to a struct or dict entry */
 void writer_variant(struct writer *w, const char *signature); /* its value follows */
 void writer_fd(struct writer *w, int fd);                 /* h; duplicates fd */
-/* Make the message, parsed and ready to send; the writer is empty afterwards, whatever the result. 0, -ENOMEM, -EMSGSIZE. */
+/*
+ * Make the message, parsed and ready to send; the writer is empty afterwards, whatever the result. 0, -ENOMEM,
+ * -EMSGSIZE, -EMFILE (see writer_fd()), or -EINVAL when what was written is not a valid message.
+ */
 int writer_finish(struct writer *w, struct message **ret_m);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the files of the message share. */
+
+#include "bridge/wire/message.h"
+
+/*
+ * Room in front of a message as it was read. Enough for a sender and, where a native program spoke
+ * through a narrowed handle, for a destination and path of usual length.
+ */
+#define MESSAGE_HEADROOM 256
+
+/* the codes of header fields, and the bits of message.fields */
+enum {
+        FIELD_PATH = 1,
+        FIELD_INTERFACE,
+        FIELD_MEMBER,
+        FIELD_ERROR_NAME,
+        FIELD_REPLY_SERIAL,
+        FIELD_DESTINATION,
+        FIELD_SENDER,
+        FIELD_SIGNATURE,
+        FIELD_UNIX_FDS,
+        FIELD_CONTAINER_INSTANCE,
+        N_FIELDS, /* codes from here on are unknown */
+        FIELD_BIT_STRIP = 1 << 15, /* in message.fields: there are fields that are not relayed */
+};
+
+/* The string of a header field, or NULL for those that are no strings. */
+struct wire_string *message_field(struct message *m, unsigned code);
+
+/* Header of a message whose fixed part message_frame() took: fills in the fields. 0 or MESSAGE_E_*. */
+int message_parse_header(struct message *m);
+
+/*
+ * Check values against a signature that was checked: they start at *pos of data and end no later
+ * than end. Offsets count from the start of the message. depth is the number of containers around
+ * the values. Sets *pos to where the values end. 0 or MESSAGE_E_*.
+ */
+int message_check_values(const uint8_t *data, size_t *pos, size_t end, const char *signature,
+                         unsigned depth, bool big_endian);

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Stamping: the header laid anew, in front of a body that stays where it is.
+ *
+ * Almost always the stamped fields are not there yet and there is nothing to leave out. Then the
+ * header as it is moves forward by a multiple of 8, which keeps all alignment in it, and the new
+ * fields go behind it. Else the header is written field by field to a scratch buffer. Bytes that
+ * do not fit into the headroom get a buffer of their own, body and all.
+ */
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "bridge/wire/byte-order.h"
+#include "bridge/wire/message-private.h"
+
+/* a header up to this size is rebuilt without an allocation */
+#define SCRATCH_SIZE 2048
+
+struct stamped_field {
+        unsigned code;
+        const char *s;
+        size_t n;
+};
+
+static struct stamped_field stamped_field(unsigned code, const char *s) {
+        return (struct stamped_field){ code, s, strlen(s) };
+}
+
+static size_t string_field_end(size_t pos, size_t n) {
+        return wire_align(pos, 8) + 8 + n + 1;
+}
+
+static size_t zero_to_alignment(uint8_t *p, size_t pos) {
+        while (pos & 7)
+                p[pos++] = 0;
+        return pos;
+}
+
+static size_t put_string_field(uint8_t *p, size_t pos, unsigned code, const char *s, size_t n,
+                               bool big_endian) {
+        pos = zero_to_alignment(p, pos);
+        p[pos] = code;
+        p[pos + 1] = 1;
+        p[pos + 2] = code == FIELD_PATH ? 'o' : 's';
+        p[pos + 3] = 0;
+        wire_store32(p + pos + 4, n, big_endian);
+        memcpy(p + pos + 8, s, n);
+        p[pos + 8 + n] = 0;
+        return pos + 8 + n + 1;
+}
+
+static size_t put_u32_field(uint8_t *p, size_t pos, unsigned code, uint32_t v, bool big_endian) {
+        pos = zero_to_alignment(p, pos);
+        p[pos] = code;
+        p[pos + 1] = 1;
+        p[pos + 2] = 'u';
+        p[pos + 3] = 0;
+        wire_store32(p + pos + 4, v, big_endian);
+        return pos + 8;
+}
+
+static size_t put_signature_field(uint8_t *p, size_t pos, const char *s, size_t n) {
+        pos = zero_to_alignment(p, pos);
+        p[pos] = FIELD_SIGNATURE;
+        p[pos + 1] = 1;
+        p[pos + 2] = 'g';
+        p[pos + 3] = 0;
+        p[pos + 4] = n;
+        memcpy(p + pos + 5, s, n);
+        p[pos + 5 + n] = 0;
+        return pos + 5 + n + 1;
+}
+
+static void set_fields_length(uint8_t *wire, size_t end, bool big_endian) {
+        wire_store32(wire + 12, end - MESSAGE_HEADER_SIZE, big_endian);
+}
+
+/* Give the bytes a buffer of their own, with n_header bytes and the headroom in front of the body. */
+static int move_body(struct message *m, size_t n_header) {
+        size_t n_front = MESSAGE_HEADROOM + n_header, n_old = m->body - m->wire;
+        uint8_t *buffer;
+
+        if (n_old > n_header)
+                n_front = MESSAGE_HEADROOM + n_old;
+        buffer = malloc(n_front + m->n_body);
+        if (!buffer)
+                return -ENOMEM;
+        memcpy(buffer + n_front - n_old, m->wire, n_old + m->n_body);
+
+        /* they point into the body that was */
+        m->args_known = false;
+        free(m->args);
+        m->args = NULL;
+
+        /* the strings of the header, too, are where they were */
+        for (unsigned code = 1; code < N_FIELDS; ++code) {
+                struct wire_string *string = message_field(m, code);
+
+                if (string && (m->fields & (1U << code)))
+                        string->s = (const char *)buffer + n_front - n_old +
+                                    (string->s - (const char *)m->wire);
+        }
+
+        if (m->buffer != (uint8_t *)(m + 1))
+                free(m->buffer);
+        m->buffer = buffer;
+        m->n_buffer = n_front + m->n_body;
+        m->wire = buffer + n_front - n_old;
+        m->body = buffer + n_front;
+        return 0;
+}
+
+static int reserve_header(struct message *m, size_t n_header) {
+        if (n_header + m->n_body > MESSAGE_SIZE_MAX || n_header > MESSAGE_ARRAY_MAX)
+                return MESSAGE_E_SIZE;
+        if ((size_t)(m->body - m->buffer) >= n_header)
+                return 0;
+        return move_body(m, n_header);
+}
+
+/* None of the stamped fields is there, none is to be left out: push the header forward. */
+static int append_fields(struct message *m, const struct stamped_field *stamped, size_t n_stamped) {
+        size_t n_old = m->body - m->wire, old_end, end, n_header;
+        ptrdiff_t shift;
+        int r;
+
+        old_end = MESSAGE_HEADER_SIZE + wire_load32(m->wire + 12, m->big_endian);
+        end = old_end;
+        for (size_t i = 0; i < n_stamped; ++i)
+                end = string_field_end(end, stamped[i].n);
+        n_header = wire_align(end, 8);
+
+        r = reserve_header(m, n_header);
+        if (r)
+                return r;
+
+        shift = n_header - n_old;
+        memmove(m->wire - shift, m->wire, old_end);
+        m->wire -= shift;
+        m->n_wire += shift;
+        for (unsigned code = 1; code < N_FIELDS; ++code) {
+                struct wire_string *string = message_field(m, code);
+
+                if (string && (m->fields & (1U << code)))
+                        string->s -= shift;
+        }
+
+        end = old_end;
+        for (size_t i = 0; i < n_stamped; ++i) {
+                const struct stamped_field *field = &stamped[i];
+
+                end = put_string_field(m->wire, end, field->code, field->s, field->n, m->big_endian);
+                *message_field(m, field->code) = (struct wire_string){
+                        (const char *)m->wire + end - field->n - 1, field->n
+                };
+                m->fields |= 1U << field->code;
+        }
+        set_fields_length(m->wire, end, m->big_endian);
+        zero_to_alignment(m->wire, end);
+        return 0;
+}
+
+/* Write all fields, the stamped ones in place of their like. */
+static int rebuild_header(struct message *m, const struct stamped_field *stamped, size_t n_stamped) {
+        struct wire_string strings[N_FIELDS] = {};
+        uint8_t scratch[SCRATCH_SIZE], *header = scratch;
+        uint16_t fields;
+        size_t end, n_header;
+        int r;
+
+        fields = m->fields & ~(1U << FIELD_CONTAINER_INSTANCE | FIELD_BIT_STRIP);
+        for (unsigned code = 1; code < N_FIELDS; ++code) {
+                const struct wire_string *string = message_field(m, code);
+
+                if (string && (fields & (1U << code)))
+                        strings[code] = *string;
+        }
+        for (size_t i = 0; i < n_stamped; ++i) {
+                strings[stamped[i].code] = (struct wire_string){ stamped[i].s, stamped[i].n };
+                fields |= 1U << stamped[i].code;
+        }
+
+        /* no field is longer than this says */
+        n_header = MESSAGE_HEADER_SIZE;
+        for (unsigned code = 1; code < N_FIELDS; ++code)
+                n_header += 8 + 8 + (size_t)strings[code].n;
+        if (n_header > sizeof(scratch)) {
+                header = malloc(n_header);
+                if (!header)
+                        return -ENOMEM;
+        }
+
+        memcpy(header, m->wire, MESSAGE_HEADER_SIZE);
+        end = MESSAGE_HEADER_SIZE;
+        for (unsigned code = 1; code < N_FIELDS; ++code) {
+                struct wire_string *string = &strings[code];
+
+                if (!(fields & (1U << code)))
+                        continue;
+                if (code == FIELD_REPLY_SERIAL)
+                        end = put_u32_field(header, end, code, m->reply_serial, m->big_endian);
+                else if (code == FIELD_UNIX_FDS)
+                        end = put_u32_field(header, end, code, m->n_fds_declared, m->big_endian);
+                else if (code == FIELD_SIGNATURE)
+                        end = put_signature_field(header, end, string->s, string->n);
+                else
+                        end = put_string_field(header, end, code, string->s, string->n, m->big_endian);
+                if (string->s)
+                        string->s = (const char *)header + end - string->n - 1;
+        }
+        set_fields_length(header, end, m->big_endian);
+        n_header = zero_to_alignment(header, end);
+
+        r = reserve_header(m, n_header);
+        if (r == 0) {
+                m->wire = (uint8_t *)m->body - n_header;
+                m->n_wire = n_header + m->n_body;
+                m->fields = fields;
+                memcpy(m->wire, header, n_header);
+                for (unsigned code = 1; code < N_FIELDS; ++code)
+                        if (strings[code].s)
+                                *message_field(m, code) = (struct wire_string){
+                                        (const char *)m->wire + (strings[code].s - (char *)header),
+                                        strings[code].n,
+                                };
+        }
+        if (header != scratch)
+                free(header);
+        return r;
+}
+
+int message_stamp(struct message *m, const struct message_stamp *stamp) {
+        struct stamped_field stamped[3];
+        size_t n_stamped = 0;
+        uint16_t fields = FIELD_BIT_STRIP;
+
+        assert(m->parsed && m->n_refs == 1);
+
+        if (stamp->path)
+                stamped[n_stamped++] = stamped_field(FIELD_PATH, stamp->path);
+        if (stamp->destination)
+                stamped[n_stamped++] = stamped_field(FIELD_DESTINATION, stamp->destination);
+        if (stamp->sender)
+                stamped[n_stamped++] = stamped_field(FIELD_SENDER, stamp->sender);
+        for (size_t i = 0; i < n_stamped; ++i)
+                fields |= 1U << stamped[i].code;
+
+        if (m->fields & fields)
+                return rebuild_header(m, stamped, n_stamped);
+        return append_fields(m, stamped, n_stamped);
+}

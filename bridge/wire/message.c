@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Messages: their life, and the order in which they are checked.
+ *
+ * A message and its bytes are one allocation; only a stamp that does not fit into the headroom
+ * moves the bytes to a buffer of their own.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "bridge/wire/message-private.h"
+
+static const char *const violations[] = {
+        [MESSAGE_E_BYTE_ORDER] = "invalid byte-order mark",
+        [MESSAGE_E_VERSION] = "unknown protocol version",
+        [MESSAGE_E_TYPE] = "invalid message type",
+        [MESSAGE_E_SERIAL] = "serial number is zero",
+        [MESSAGE_E_SIZE] = "message is too long",
+        [MESSAGE_E_HEADER_FIELDS] = "malformed header field array",
+        [MESSAGE_E_FIELD_TYPE] = "header field has the wrong type",
+        [MESSAGE_E_FIELD_DUPLICATE] = "header field occurs twice",
+        [MESSAGE_E_FIELD_VALUE] = "header field has an invalid value",
+        [MESSAGE_E_FIELD_MISSING] = "required header field is missing",
+        [MESSAGE_E_PADDING] = "padding is not zero",
+        [MESSAGE_E_SIGNATURE] = "invalid signature",
+        [MESSAGE_E_BODY] = "body does not match its signature",
+        [MESSAGE_E_STRING] = "invalid string",
+        [MESSAGE_E_BOOLEAN] = "boolean is neither 0 nor 1",
+        [MESSAGE_E_OBJECT_PATH] = "invalid object path",
+        [MESSAGE_E_ARRAY] = "array has an invalid length",
+        [MESSAGE_E_VARIANT] = "variant is not of one complete type",
+        [MESSAGE_E_DEPTH] = "containers are nested too deeply",
+        [MESSAGE_E_FDS] = "wrong number of file descriptors",
+        [MESSAGE_E_LOCAL] = "reserved path or interface org.freedesktop.DBus.Local",
+};
+
+const char *message_violation(int e) {
+        if (e <= 0 || (size_t)e >= sizeof(violations) / sizeof(violations[0]))
+                return "no violation";
+        return violations[e];
+}
+
+int message_new(struct message **ret_m, size_t size) {
+        struct message *m;
+        size_t n_buffer;
+
+        if (__builtin_add_overflow(size, MESSAGE_HEADROOM, &n_buffer) ||
+            n_buffer > SIZE_MAX - sizeof(*m))
+                return -ENOMEM;
+        m = malloc(sizeof(*m) + n_buffer);
+        if (!m)
+                return -ENOMEM;
+
+        *m = (struct message){
+                .n_refs = 1,
+                .buffer = (uint8_t *)(m + 1),
+                .n_buffer = n_buffer,
+                .wire = (uint8_t *)(m + 1) + MESSAGE_HEADROOM,
+                .n_wire = size,
+        };
+        *ret_m = m;
+        return 0;
+}
+
+struct message *message_ref(struct message *m) {
+        ++m->n_refs;
+        return m;
+}
+
+static void message_free(struct message *m) {
+        for (size_t i = 0; i < m->n_fds; ++i)
+                close(m->fds[i]);
+        free(m->fds);
+        if (m->attachment_free)
+                m->attachment_free(m->attachment);
+        free(m->args);
+        if (m->buffer != (uint8_t *)(m + 1))
+                free(m->buffer);
+        free(m);
+}
+
+struct message *message_unref(struct message *m) {
+        if (m && --m->n_refs == 0)
+                message_free(m);
+        return NULL;
+}
+
+int message_parse(struct message *m) {
+        size_t pos;
+        int r;
+
+        r = message_parse_header(m);
+        if (r)
+                return r;
+
+        if (m->n_fds < m->n_fds_declared)
+                return MESSAGE_E_FDS;
+        while (m->n_fds > m->n_fds_declared)
+                close(m->fds[--m->n_fds]);
+
+        pos = m->n_wire - m->n_body;
+        r = message_check_values(m->wire, &pos, m->n_wire, m->signature.s, 0, m->big_endian);
+        if (r)
+                return r;
+        if (pos != m->n_wire)
+                return MESSAGE_E_BODY;
+
+        m->parsed = true;
+        return 0;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Reading the arguments of a checked message: each step aligns, takes and moves on. */
+
+#include "bridge/wire/byte-order.h"
+#include "bridge/wire/reader.h"
+
+static void reader_align(struct reader *r, size_t alignment) {
+        r->at = r->m->body + wire_align(r->at - r->m->body, alignment);
+}
+
+void reader_init(struct reader *r, const struct message *m) {
+        *r = (struct reader){ .m = m, .at = m->body };
+}
+
+uint8_t reader_u8(struct reader *r) {
+        return *r->at++;
+}
+
+uint32_t reader_u32(struct reader *r) {
+        uint32_t v;
+
+        reader_align(r, 4);
+        v = wire_load32(r->at, r->m->big_endian);
+        r->at += 4;
+        return v;
+}
+
+uint64_t reader_u64(struct reader *r) {
+        uint64_t v;
+
+        reader_align(r, 8);
+        v = wire_load64(r->at, r->m->big_endian);
+        r->at += 8;
+        return v;
+}
+
+struct wire_string reader_string(struct reader *r) {
+        struct wire_string string;
+
+        string.n = reader_u32(r);
+        string.s = (const char *)r->at;
+        r->at += (size_t)string.n + 1;
+        return string;
+}
+
+struct wire_string reader_signature(struct reader *r) {
+        struct wire_string string;
+
+        string.n = *r->at++;
+        string.s = (const char *)r->at;
+        r->at += (size_t)string.n + 1;
+        return string;
+}
+
+void reader_array(struct reader *r, size_t element_alignment, const uint8_t **ret_end) {
+        uint32_t n = reader_u32(r);
+
+        reader_align(r, element_alignment);
+        *ret_end = r->at + n;
+}
+
+void reader_struct(struct reader *r) {
+        reader_align(r, 8);
+}
