@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* libbus1-dbus-sd-event - a bus in an sd-event loop */
+
+#include <bus1/dbus.h>
+#include <systemd/sd-event.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Dispatch the bus from the event loop with the given priority, until the returned source is
+ * unreferenced (at the latest before the bus is freed). When the bus goes the loop is told to exit with -ECONNRESET.
+ */
+int bus1_dbus_attach_event(struct bus1_dbus *bus, sd_event *event, int64_t priority,
+                           sd_event_source **ret_source);
+
+#ifdef __cplusplus
+}
+#endif

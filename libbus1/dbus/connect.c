@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Joining a bus: its D-Bus address, the SASL handshake, and the negotiation of bus1
+ *
+ * The connection is an ordinary one until NEGOTIATE_BUS1. Then either the bus takes the descriptor
+ * of a peer that was opened on the device and transfers a handle into it, or it answers with the socket of a peer
+ * on the core it hosts. The D-Bus socket carries nothing more, but stays open: it ends with either side.
+ */
+
+#include "libbus1/dbus/internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define LINE_MAX_SASL 1024
+#define JOIN_TIMEOUT_MS 25000
+
+struct sasl {
+        int fd;
+        uint64_t deadline;
+        char line[LINE_MAX_SASL];
+        size_t n_line;
+        int received_fd;
+};
+
+static int sasl_wait(struct sasl *s, short events) {
+        struct pollfd p = { .fd = s->fd, .events = events };
+        uint64_t now = now_ns();
+        int r;
+
+        if (now >= s->deadline)
+                return -ETIMEDOUT;
+        r = poll(&p, 1, (int)((s->deadline - now) / 1000000) + 1);
+        if (r < 0)
+                return errno == EINTR ? 0 : -errno;
+        return 0;
+}
+
+static int sasl_write(struct sasl *s, const char *text, size_t n, int fd) {
+        union {
+                struct cmsghdr header;
+                char buffer[CMSG_SPACE(sizeof(int))];
+        } control = {};
+        int r;
+
+        while (n > 0) {
+                struct iovec vec = { (void *)text, n };
+                struct msghdr m = { .msg_iov = &vec, .msg_iovlen = 1 };
+                ssize_t l;
+
+                if (fd >= 0) {
+                        control.header.cmsg_level = SOL_SOCKET;
+                        control.header.cmsg_type = SCM_RIGHTS;
+                        control.header.cmsg_len = CMSG_LEN(sizeof(int));
+                        memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
+                        m.msg_control = &control;
+                        m.msg_controllen = sizeof(control);
+                }
+                l = sendmsg(s->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+                if (l < 0) {
+                        if (errno == EINTR)
+                                continue;
+                        if (errno != EAGAIN)
+                                return -errno;
+                        r = sasl_wait(s, POLLOUT);
+                        if (r < 0)
+                                return r;
+                        continue;
+                }
+                fd = -1;
+                text += l;
+                n -= (size_t)l;
+        }
+        return 0;
+}
+
+/* Read one line, without its end, into s->line. */
+static int sasl_read(struct sasl *s) {
+        int r;
+
+        s->n_line = 0;
+        for (;;) {
+                union {
+                        struct cmsghdr header;
+                        char buffer[CMSG_SPACE(sizeof(int))];
+                } control = {};
+                /* one byte at a time: whatever follows the line must stay in the socket */
+                struct iovec vec = { s->line + s->n_line, 1 };
+                struct msghdr m = {
+                        .msg_iov = &vec,
+                        .msg_iovlen = 1,
+                        .msg_control = &control,
+                        .msg_controllen = sizeof(control),
+                };
+                ssize_t l;
+
+                l = recvmsg(s->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+                if (l < 0) {
+                        if (errno == EINTR)
+                                continue;
+                        if (errno != EAGAIN)
+                                return -errno;
+                        r = sasl_wait(s, POLLIN);
+                        if (r < 0)
+                                return r;
+                        continue;
+                }
+                if (l == 0)
+                        return -ECONNRESET;
+                for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))
+                        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+                                if (s->received_fd >= 0)
+                                        close(s->received_fd);
+                                memcpy(&s->received_fd, CMSG_DATA(c), sizeof(int));
+                        }
+                if (s->line[s->n_line] == '\n' && s->n_line > 0 &&
+                    s->line[s->n_line - 1] == '\r') {
+                        s->line[s->n_line - 1] = 0;
+                        return 0;
+                }
+                if (++s->n_line == sizeof(s->line))
+                        return -EBADMSG;
+        }
+}
+
+static int sasl_command(struct sasl *s, const char *command, int fd) {
+        int r;
+
+        r = sasl_write(s, command, strlen(command), fd);
+        return r < 0 ? r : sasl_read(s);
+}
+
+static bool line_is(const struct sasl *s, const char *word, const char **ret_rest) {
+        size_t n = strlen(word);
+
+        if (strncmp(s->line, word, n) != 0 || (s->line[n] != 0 && s->line[n] != ' '))
+                return false;
+        if (ret_rest)
+                *ret_rest = s->line + n + (s->line[n] == ' ');
+        return true;
+}
+
+static int sasl_authenticate(struct sasl *s, const char *guid, DBusError *error) {
+        char uid[16], command[64];
+        const char *rest;
+        size_t at;
+        int r;
+
+        r = sasl_write(s, "", 1, -1); /* the NUL byte that starts a connection */
+        if (r < 0)
+                return error_from_errno(error, r, "Authentication");
+        snprintf(uid, sizeof(uid), "%u", (unsigned)geteuid());
+        at = (size_t)snprintf(command, sizeof(command), "AUTH EXTERNAL ");
+        for (const char *p = uid; *p; p++)
+                at += (size_t)snprintf(command + at, sizeof(command) - at, "%02x", (unsigned)*p);
+        snprintf(command + at, sizeof(command) - at, "\r\n");
+        r = sasl_command(s, command, -1);
+        if (r < 0)
+                return error_from_errno(error, r, "Authentication");
+        if (!line_is(s, "OK", &rest)) {
+                dbus_set_error(error, DBUS_ERROR_AUTH_FAILED, "The bus refused the authentication");
+                return -EACCES;
+        }
+        if (guid && strncmp(rest, guid, strlen(guid)) != 0) {
+                dbus_set_error(error, DBUS_ERROR_BAD_ADDRESS,
+                               "The bus at the address has another GUID than expected");
+                return -EREMCHG;
+        }
+        return 0;
+}
+
+/* "<mode> <session handle, hex>" */
+static int parse_agreement(const char *text, const char *mode, uint64_t *ret_session) {
+        size_t n = strlen(mode);
+        char *end;
+
+        if (strncmp(text, mode, n) != 0 || text[n] != ' ')
+                return -EBADMSG;
+        errno = 0;
+        *ret_session = strtoull(text + n + 1, &end, 16);
+        if (errno != 0 || end == text + n + 1 || *end)
+                return -EBADMSG;
+        return 0;
+}
+
+/* 1 when agreed, 0 when the bus refused. */
+static int negotiate_device(struct sasl *s, struct joined *joined) {
+        struct bus1_client *client;
+        const char *rest;
+        int r;
+
+        r = bus1_client_new_device(&client, NULL);
+        if (r < 0)
+                return 0; /* not on this machine, or not for us: the bus may host one */
+        r = sasl_command(s, "NEGOTIATE_BUS1 device\r\n", bus1_client_get_peer_fd(client));
+        if (r >= 0 && line_is(s, "AGREE_BUS1", &rest)) {
+                r = parse_agreement(rest, "device", &joined->session);
+                if (r >= 0) {
+                        joined->client = client;
+                        return 1;
+                }
+        }
+        bus1_client_free(client);
+        return r < 0 ? r : 0;
+}
+
+static int negotiate_hosted(struct sasl *s, struct joined *joined) {
+        const char *rest;
+        int r;
+
+        r = sasl_command(s, "NEGOTIATE_BUS1 hosted\r\n", -1);
+        if (r < 0)
+                return r;
+        if (!line_is(s, "AGREE_BUS1", &rest))
+                return 0;
+        r = parse_agreement(rest, "hosted", &joined->session);
+        if (r < 0)
+                return r;
+        if (s->received_fd < 0)
+                return -EBADMSG;
+        r = bus1_client_new_from_fd(&joined->client, s->received_fd);
+        if (r < 0)
+                return r;
+        s->received_fd = -1;
+        return 1;
+}
+
+static int negotiate(struct sasl *s, struct joined *joined, DBusError *error) {
+        int r;
+
+        r = sasl_command(s, "NEGOTIATE_UNIX_FD\r\n", -1);
+        if (r >= 0)
+                r = negotiate_device(s, joined);
+        if (r == 0)
+                r = negotiate_hosted(s, joined);
+        if (r < 0)
+                return error_from_errno(error, r, "Negotiating bus1");
+        if (r == 0) {
+                dbus_set_error(error, DBUS_ERROR_NOT_SUPPORTED,
+                               "This bus does not speak bus1: it answered %s", s->line);
+                return -EPROTONOSUPPORT;
+        }
+        r = sasl_write(s, "BEGIN\r\n", strlen("BEGIN\r\n"), -1);
+        if (r < 0) {
+                joined->client = bus1_client_free(joined->client);
+                return error_from_errno(error, r, "Negotiating bus1");
+        }
+        return 0;
+}
+
+static int connect_unix(const char *path, bool abstract) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        size_t n = strlen(path);
+        socklen_t n_address;
+        int fd, r;
+
+        if (n == 0 || n + 1 >= sizeof(address.sun_path))
+                return -ENAMETOOLONG;
+        memcpy(address.sun_path + (abstract ? 1 : 0), path, n);
+        n_address = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + 1);
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0)
+                return -errno;
+        do
+                r = connect(fd, (struct sockaddr *)&address, n_address);
+        while (r < 0 && errno == EINTR);
+        if (r < 0) {
+                r = -errno;
+                close(fd);
+                return r;
+        }
+        return fd;
+}
+
+/* -EAFNOSUPPORT for a transport that is not ours. */
+static int connect_entry(DBusAddressEntry *entry) {
+        CLEANUP(freep) char *runtime = NULL;
+        const char *path;
+
+        if (strcmp(dbus_address_entry_get_method(entry), "unix") != 0)
+                return -EAFNOSUPPORT;
+        path = dbus_address_entry_get_value(entry, "path");
+        if (path)
+                return connect_unix(path, false);
+        path = dbus_address_entry_get_value(entry, "abstract");
+        if (path)
+                return connect_unix(path, true);
+        path = dbus_address_entry_get_value(entry, "runtime");
+        if (path && strcmp(path, "yes") == 0) {
+                path = getenv("XDG_RUNTIME_DIR");
+                if (!path)
+                        return -ENOENT;
+                if (asprintf(&runtime, "%s/bus", path) < 0)
+                        return -ENOMEM;
+                return connect_unix(runtime, false);
+        }
+        return -EAFNOSUPPORT;
+}
+
+static int join_entry(DBusAddressEntry *entry, struct joined *joined, DBusError *error) {
+        struct sasl s = { .received_fd = -1, .deadline = now_ns() + JOIN_TIMEOUT_MS * UINT64_C(1000000) };
+        int r;
+
+        s.fd = connect_entry(entry);
+        if (s.fd < 0)
+                return error_from_errno(error, s.fd, "Connecting to the bus");
+        r = sasl_authenticate(&s, dbus_address_entry_get_value(entry, "guid"), error);
+        if (r >= 0)
+                r = negotiate(&s, joined, error);
+        closep(&s.received_fd);
+        if (r < 0)
+                close(s.fd);
+        else
+                joined->socket_fd = s.fd;
+        return r;
+}
+
+int bus_join(const char *address, struct joined *ret_joined, DBusError *error) {
+        struct joined joined = { .session = BUS1_INVALID };
+        DBusAddressEntry **entries;
+        int n_entries, r = -EINVAL;
+
+        if (!dbus_parse_address(address, &entries, &n_entries, error))
+                return -EINVAL;
+        /* as every D-Bus client: the first that works */
+        for (int i = 0; i < n_entries; i++) {
+                if (error)
+                        dbus_error_free(error);
+                r = join_entry(entries[i], &joined, error);
+                if (r >= 0)
+                        break;
+        }
+        dbus_address_entries_free(entries);
+        if (r < 0)
+                return r;
+        *ret_joined = joined;
+        return 0;
+}

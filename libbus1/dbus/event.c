@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A bus in an sd-event loop. Apart from libbus1-dbus, so that that needs no libsystemd. */
+
+#include <bus1/dbus-sd-event.h>
+#include <errno.h>
+#include <sys/epoll.h>
+
+#define PUBLIC __attribute__((visibility("default")))
+
+static int event_dispatch(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        int r;
+
+        /* one thing at a time: other sources of the loop have their turn in between */
+        r = bus1_dbus_dispatch(userdata);
+        if (r < 0) {
+                sd_event_source_set_enabled(source, SD_EVENT_OFF);
+                return sd_event_exit(sd_event_source_get_event(source), r);
+        }
+        return 0;
+}
+
+PUBLIC int bus1_dbus_attach_event(struct bus1_dbus *bus, sd_event *event, int64_t priority,
+                                  sd_event_source **ret_source) {
+        sd_event_source *source = NULL;
+        int r;
+
+        r = sd_event_add_io(event, &source, bus1_dbus_get_fd(bus), EPOLLIN, event_dispatch, bus);
+        if (r >= 0)
+                r = sd_event_source_set_priority(source, priority);
+        if (r < 0) {
+                sd_event_source_unref(source);
+                return r;
+        }
+        *ret_source = source;
+        return 0;
+}

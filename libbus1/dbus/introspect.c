@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Introspection data (D-Bus spec, "Introspection Data Format"), written from the tables of an object. */
+
+#include "libbus1/dbus/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define STANDARD_INTERFACES                                                                        \
+        " <interface name=\"org.freedesktop.DBus.Peer\">\n"                                        \
+        "  <method name=\"Ping\"/>\n"                                                              \
+        "  <method name=\"GetMachineId\">\n"                                                       \
+        "   <arg type=\"s\" name=\"machine_uuid\" direction=\"out\"/>\n"                           \
+        "  </method>\n"                                                                            \
+        " </interface>\n"                                                                          \
+        " <interface name=\"org.freedesktop.DBus.Introspectable\">\n"                              \
+        "  <method name=\"Introspect\">\n"                                                         \
+        "   <arg name=\"xml_data\" type=\"s\" direction=\"out\"/>\n"                               \
+        "  </method>\n"                                                                            \
+        " </interface>\n"
+
+#define PROPERTIES_INTERFACE                                                                       \
+        " <interface name=\"org.freedesktop.DBus.Properties\">\n"                                  \
+        "  <method name=\"Get\">\n"                                                                \
+        "   <arg name=\"interface_name\" type=\"s\" direction=\"in\"/>\n"                          \
+        "   <arg name=\"property_name\" type=\"s\" direction=\"in\"/>\n"                           \
+        "   <arg name=\"value\" type=\"v\" direction=\"out\"/>\n"                                  \
+        "  </method>\n"                                                                            \
+        "  <method name=\"Set\">\n"                                                                \
+        "   <arg name=\"interface_name\" type=\"s\" direction=\"in\"/>\n"                          \
+        "   <arg name=\"property_name\" type=\"s\" direction=\"in\"/>\n"                           \
+        "   <arg name=\"value\" type=\"v\" direction=\"in\"/>\n"                                   \
+        "  </method>\n"                                                                            \
+        "  <method name=\"GetAll\">\n"                                                             \
+        "   <arg name=\"interface_name\" type=\"s\" direction=\"in\"/>\n"                          \
+        "   <arg name=\"props\" type=\"a{sv}\" direction=\"out\"/>\n"                              \
+        "  </method>\n"                                                                            \
+        "  <signal name=\"PropertiesChanged\">\n"                                                  \
+        "   <arg name=\"interface_name\" type=\"s\"/>\n"                                           \
+        "   <arg name=\"changed_properties\" type=\"a{sv}\"/>\n"                                   \
+        "   <arg name=\"invalidated_properties\" type=\"as\"/>\n"                                  \
+        "  </signal>\n"                                                                            \
+        " </interface>\n"
+
+/* One argument for each complete type of the signature; takes names from the blank-separated list. */
+static void write_args(FILE *f, const char *signature, const char *direction, const char **names) {
+        DBusSignatureIter i;
+
+        if (!signature || !*signature)
+                return;
+        dbus_signature_iter_init(&i, signature);
+        do {
+                char *type = dbus_signature_iter_get_signature(&i);
+                size_t n = *names ? strcspn(*names, " ") : 0;
+
+                fprintf(f, "   <arg type=\"%s\"", type ? type : "");
+                if (n > 0)
+                        fprintf(f, " name=\"%.*s\"", (int)n, *names);
+                if (direction)
+                        fprintf(f, " direction=\"%s\"", direction);
+                fputs("/>\n", f);
+                dbus_free(type);
+                if (*names)
+                        *names += n + strspn(*names + n, " ");
+        } while (dbus_signature_iter_next(&i));
+}
+
+static void write_interface(FILE *f, const struct bus1_dbus_interface *interface) {
+        const char *names;
+
+        fprintf(f, " <interface name=\"%s\">\n", interface->name);
+        for (const struct bus1_dbus_method *m = interface->methods; m && m->name; m++) {
+                names = m->arg_names;
+                fprintf(f, "  <method name=\"%s\">\n", m->name);
+                write_args(f, m->in, "in", &names);
+                write_args(f, m->out, "out", &names);
+                fputs("  </method>\n", f);
+        }
+        for (const struct bus1_dbus_signal *s = interface->signals; s && s->name; s++) {
+                names = s->arg_names;
+                fprintf(f, "  <signal name=\"%s\">\n", s->name);
+                write_args(f, s->signature, NULL, &names);
+                fputs("  </signal>\n", f);
+        }
+        for (const struct bus1_dbus_property *p = interface->properties; p && p->name; p++)
+                fprintf(f, "  <property name=\"%s\" type=\"%s\" access=\"%s\"/>\n", p->name,
+                        p->signature, p->set ? "readwrite" : "read");
+        fputs(" </interface>\n", f);
+}
+
+/* The rest of candidate below path, or NULL when it is not below. */
+static const char *path_below(const char *path, const char *candidate) {
+        size_t n = strcmp(path, "/") == 0 ? 0 : strlen(path);
+
+        if (strncmp(candidate, path, n) != 0 || candidate[n] != '/' || candidate[n + 1] == 0)
+                return NULL;
+        return candidate + n + 1;
+}
+
+bool path_has_objects(struct bus1_dbus *bus, const char *path) {
+        struct bus1_dbus_object *o, *next;
+
+        HASH_ITER(hh, bus->objects_by_path, o, next)
+                if (strcmp(o->path, path) == 0 || path_below(path, o->path))
+                        return true;
+        return false;
+}
+
+/* Did an earlier object have the same child of path? Objects are few, and introspection is rare. */
+static bool child_seen(struct bus1_dbus *bus, const char *path, struct bus1_dbus_object *until,
+                       const char *child, size_t n_child) {
+        struct bus1_dbus_object *o, *next;
+
+        HASH_ITER(hh, bus->objects_by_path, o, next) {
+                const char *rest;
+
+                if (o == until)
+                        return false;
+                rest = path_below(path, o->path);
+                if (rest && strcspn(rest, "/") == n_child && memcmp(rest, child, n_child) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static void write_children(FILE *f, struct bus1_dbus *bus, const char *path) {
+        struct bus1_dbus_object *o, *next;
+
+        HASH_ITER(hh, bus->objects_by_path, o, next) {
+                const char *child = path_below(path, o->path);
+                size_t n = child ? strcspn(child, "/") : 0;
+
+                if (child && !child_seen(bus, path, o, child, n))
+                        fprintf(f, " <node name=\"%.*s\"/>\n", (int)n, child);
+        }
+}
+
+char *introspect(struct bus1_dbus *bus, struct bus1_dbus_object *object, const char *path) {
+        char *xml = NULL;
+        size_t n_xml;
+        bool failed;
+        FILE *f;
+
+        f = open_memstream(&xml, &n_xml);
+        if (!f)
+                return NULL;
+        fputs(DBUS_INTROSPECT_1_0_XML_DOCTYPE_DECL_NODE "<node>\n" STANDARD_INTERFACES, f);
+        if (object) {
+                fputs(PROPERTIES_INTERFACE, f);
+                for (const struct bus1_dbus_interface *i = object->interfaces; i && i->name; i++)
+                        write_interface(f, i);
+        }
+        /* an object without a path has none below it either */
+        if (!object || object->path)
+                write_children(f, bus, object ? object->path : path);
+        fputs("</node>\n", f);
+        failed = ferror(f);
+        if (fclose(f) != 0 || failed) {
+                free(xml);
+                return NULL;
+        }
+        return xml;
+}

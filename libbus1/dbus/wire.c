@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Between DBusMessage and the bytes and descriptors of a bus1 message
+ *
+ * libdbus-1 marshals and demarshals messages, but it neither tells the descriptors of a message nor
+ * takes any for one. Both can be had through its iterators: on the way out the descriptors are read
+ * from the body in the order of their indices; on the way in the message is loaded as one without
+ * descriptors, they are appended to it as further arguments, which makes the indices in its body
+ * good, and the body without these arguments is copied into a second message.
+ */
+
+#include "libbus1/dbus/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEPTH_MAX 70 /* libdbus-1 accepts 64 containers in each other */
+#define HEADER_FIXED 16
+#define FIELD_UNIX_FDS 9
+
+static bool array_is_plain(int element) {
+        return dbus_type_is_fixed(element) && element != DBUS_TYPE_UNIX_FD;
+}
+
+static int fds_add(struct wire *wire, int fd) {
+        int *fds;
+
+        fds = reallocarray(wire->fds, wire->n_fds + 1, sizeof(*fds));
+        if (!fds)
+                return -ENOMEM;
+        wire->fds = fds;
+        wire->fds[wire->n_fds++] = fd;
+        return 0;
+}
+
+static int fds_collect(DBusMessage *message, struct wire *wire) {
+        DBusMessageIter stack[DEPTH_MAX];
+        size_t depth = 0;
+        int type, fd, r;
+
+        dbus_message_iter_init(message, &stack[0]);
+        for (;;) {
+                type = dbus_message_iter_get_arg_type(&stack[depth]);
+                if (type == DBUS_TYPE_INVALID) {
+                        if (depth == 0)
+                                return 0;
+                        depth--;
+                } else if (dbus_type_is_container(type) &&
+                           !(type == DBUS_TYPE_ARRAY &&
+                             array_is_plain(dbus_message_iter_get_element_type(&stack[depth])))) {
+                        if (depth + 1 == DEPTH_MAX)
+                                return -EMSGSIZE;
+                        dbus_message_iter_recurse(&stack[depth], &stack[depth + 1]);
+                        depth++;
+                        continue;
+                } else if (type == DBUS_TYPE_UNIX_FD) {
+                        dbus_message_iter_get_basic(&stack[depth], &fd);
+                        if (fd < 0)
+                                return -EBADF;
+                        r = fds_add(wire, fd);
+                        if (r < 0) {
+                                close(fd);
+                                return r;
+                        }
+                }
+                dbus_message_iter_next(&stack[depth]);
+        }
+}
+
+int wire_from_message(DBusMessage *message, struct wire *ret_wire) {
+        struct wire wire = {};
+        int r;
+
+        if (dbus_message_contains_unix_fds(message)) {
+                r = fds_collect(message, &wire);
+                if (r < 0) {
+                        wire_deinit(&wire);
+                        return r;
+                }
+        }
+        if (!dbus_message_marshal(message, &wire.data, &wire.n_data)) {
+                wire_deinit(&wire);
+                return -ENOMEM;
+        }
+        *ret_wire = wire;
+        return 0;
+}
+
+void wire_deinit(struct wire *wire) {
+        for (size_t i = 0; i < wire->n_fds; i++)
+                close(wire->fds[i]);
+        free(wire->fds);
+        dbus_free(wire->data);
+        *wire = (struct wire){};
+}
+
+static uint32_t read_u32(const uint8_t *at, bool big_endian) {
+        uint32_t v;
+
+        memcpy(&v, at, sizeof(v));
+        return big_endian ? be32toh(v) : le32toh(v);
+}
+
+/*
+ * Find the value of the UNIX_FDS field. NULL when there is none, or the header is one that
+ * libdbus-1 will refuse, or has fields the specification does not know.
+ */
+static uint8_t *find_n_fds(uint8_t *data, size_t n_data, bool big_endian) {
+        size_t at = HEADER_FIXED, end, n;
+
+        if (n_data < HEADER_FIXED)
+                return NULL;
+        n = read_u32(data + 12, big_endian);
+        if (n > n_data - HEADER_FIXED)
+                return NULL;
+        end = HEADER_FIXED + n;
+        while (at + 8 <= end) {
+                uint8_t code = data[at], type = data[at + 2];
+
+                if (data[at + 1] != 1 || data[at + 3] != 0)
+                        return NULL;
+                at += 4; /* fields are aligned to 8, so this is a place for 4 bytes */
+                switch (type) {
+                case DBUS_TYPE_UINT32:
+                        if (code == FIELD_UNIX_FDS)
+                                return data + at;
+                        n = 4;
+                        break;
+                case DBUS_TYPE_STRING:
+                case DBUS_TYPE_OBJECT_PATH:
+                        n = 4 + (size_t)read_u32(data + at, big_endian) + 1;
+                        break;
+                case DBUS_TYPE_SIGNATURE:
+                        n = 1 + (size_t)data[at] + 1;
+                        break;
+                default:
+                        return NULL;
+                }
+                if (n > end - at)
+                        return NULL;
+                at = (at + n + 7) & ~(size_t)7;
+        }
+        return NULL;
+}
+
+static int count_arguments(const char *signature) {
+        DBusSignatureIter i;
+        int n = 0;
+
+        if (!*signature)
+                return 0;
+        dbus_signature_iter_init(&i, signature);
+        do
+                n++;
+        while (dbus_signature_iter_next(&i));
+        return n;
+}
+
+static int copy_header(DBusMessage *from, DBusMessage **ret_to) {
+        DBusMessage *to;
+        bool ok;
+
+        to = dbus_message_new(dbus_message_get_type(from));
+        if (!to)
+                return -ENOMEM;
+        dbus_message_set_no_reply(to, dbus_message_get_no_reply(from));
+        dbus_message_set_auto_start(to, dbus_message_get_auto_start(from));
+        dbus_message_set_allow_interactive_authorization(
+                to, dbus_message_get_allow_interactive_authorization(from));
+        dbus_message_set_serial(to, dbus_message_get_serial(from));
+        ok = (!dbus_message_get_reply_serial(from) ||
+              dbus_message_set_reply_serial(to, dbus_message_get_reply_serial(from))) &&
+             dbus_message_set_path(to, dbus_message_get_path(from)) &&
+             dbus_message_set_interface(to, dbus_message_get_interface(from)) &&
+             dbus_message_set_member(to, dbus_message_get_member(from)) &&
+             dbus_message_set_error_name(to, dbus_message_get_error_name(from)) &&
+             dbus_message_set_destination(to, dbus_message_get_destination(from)) &&
+             dbus_message_set_sender(to, dbus_message_get_sender(from));
+        if (!ok) {
+                dbus_message_unref(to);
+                return -ENOMEM;
+        }
+        *ret_to = to;
+        return 0;
+}
+
+struct level {
+        DBusMessageIter from, to;
+};
+
+static int copy_basic(struct level *l, int type) {
+        DBusBasicValue value;
+        bool ok;
+
+        dbus_message_iter_get_basic(&l->from, &value);
+        if (type == DBUS_TYPE_UNIX_FD && value.fd < 0)
+                return -EBADMSG;
+        ok = dbus_message_iter_append_basic(&l->to, type, &value);
+        if (type == DBUS_TYPE_UNIX_FD)
+                close(value.fd);
+        return ok ? 0 : -ENOMEM;
+}
+
+/* Open the container that the level below is at, on both sides. */
+static int copy_open(struct level *l, struct level *inner, int type) {
+        char *signature = NULL;
+        const char *contained = NULL;
+        bool ok;
+
+        dbus_message_iter_recurse(&l->from, &inner->from);
+        if (type == DBUS_TYPE_ARRAY)
+                signature = dbus_message_iter_get_signature(&l->from);
+        else if (type == DBUS_TYPE_VARIANT)
+                signature = dbus_message_iter_get_signature(&inner->from);
+        if (signature)
+                contained = type == DBUS_TYPE_ARRAY ? signature + 1 : signature;
+        ok = dbus_message_iter_open_container(&l->to, type, contained, &inner->to);
+        dbus_free(signature);
+        return ok ? 0 : -ENOMEM;
+}
+
+static int copy_arguments(DBusMessage *from, DBusMessage *to, int n) {
+        struct level stack[DEPTH_MAX];
+        size_t depth = 0;
+        int r = 0;
+
+        dbus_message_iter_init(from, &stack[0].from);
+        dbus_message_iter_init_append(to, &stack[0].to);
+        for (;;) {
+                struct level *l = &stack[depth];
+                int type = dbus_message_iter_get_arg_type(&l->from);
+
+                if (depth == 0 && n-- == 0)
+                        return 0;
+                if (type == DBUS_TYPE_INVALID) {
+                        if (depth == 0)
+                                return -EBADMSG;
+                        depth--;
+                        if (!dbus_message_iter_close_container(&stack[depth].to, &l->to)) {
+                                r = -ENOMEM;
+                                break;
+                        }
+                } else if (dbus_type_is_container(type)) {
+                        if (depth + 1 == DEPTH_MAX) {
+                                r = -EBADMSG;
+                                break;
+                        }
+                        r = copy_open(l, &stack[depth + 1], type);
+                        if (r < 0)
+                                break;
+                        depth++;
+                        if (type == DBUS_TYPE_ARRAY &&
+                            array_is_plain(dbus_message_iter_get_element_type(&l->from))) {
+                                const void *values;
+                                int n_values;
+
+                                dbus_message_iter_get_fixed_array(&stack[depth].from, &values,
+                                                                  &n_values);
+                                if (!dbus_message_iter_append_fixed_array(
+                                            &stack[depth].to,
+                                            dbus_message_iter_get_element_type(&l->from), &values,
+                                            n_values)) {
+                                        r = -ENOMEM;
+                                        break;
+                                }
+                                depth--;
+                                if (!dbus_message_iter_close_container(&stack[depth].to,
+                                                                       &stack[depth + 1].to)) {
+                                        r = -ENOMEM;
+                                        break;
+                                }
+                        } else
+                                continue;
+                } else {
+                        r = copy_basic(l, type);
+                        if (r < 0)
+                                break;
+                }
+                dbus_message_iter_next(&stack[depth].from);
+        }
+        while (depth > 0) {
+                depth--;
+                dbus_message_iter_abandon_container(&stack[depth].to, &stack[depth + 1].to);
+        }
+        return r;
+}
+
+static int attach_fds(DBusMessage *bare, const int *fds, size_t n_fds, DBusMessage **ret_message) {
+        CLEANUP(dbus_message_unrefp) DBusMessage *message = NULL;
+        DBusMessageIter append;
+        int n, r;
+
+        n = count_arguments(dbus_message_get_signature(bare));
+        dbus_message_iter_init_append(bare, &append);
+        for (size_t i = 0; i < n_fds; i++)
+                if (!dbus_message_iter_append_basic(&append, DBUS_TYPE_UNIX_FD, &fds[i]))
+                        return -ENOMEM;
+        r = copy_header(bare, &message);
+        if (r < 0)
+                return r;
+        r = copy_arguments(bare, message, n);
+        if (r < 0)
+                return r;
+        *ret_message = message;
+        message = NULL;
+        return 0;
+}
+
+int wire_to_message(struct bus1_received *received, DBusMessage **ret_message) {
+        CLEANUP(dbus_message_unrefp) DBusMessage *message = NULL;
+        DBusError error = DBUS_ERROR_INIT;
+        uint8_t *n_fds_at;
+        uint32_t n_fds = 0;
+        bool big_endian;
+
+        if (received->n_data < HEADER_FIXED || received->n_data > DBUS_MAXIMUM_MESSAGE_LENGTH)
+                return -EBADMSG;
+        big_endian = received->data[0] == DBUS_BIG_ENDIAN;
+        n_fds_at = find_n_fds(received->data, received->n_data, big_endian);
+        if (n_fds_at) {
+                n_fds = read_u32(n_fds_at, big_endian);
+                if (n_fds > received->n_fds)
+                        return -EBADMSG;
+                memset(n_fds_at, 0, sizeof(n_fds));
+        }
+        message = dbus_message_demarshal((const char *)received->data, (int)received->n_data, &error);
+        if (!message) {
+                bool no_memory = dbus_error_has_name(&error, DBUS_ERROR_NO_MEMORY);
+
+                dbus_error_free(&error);
+                return no_memory ? -ENOMEM : -EBADMSG;
+        }
+        if (n_fds > 0)
+                return attach_fds(message, received->fds, n_fds, ret_message);
+        *ret_message = message;
+        message = NULL;
+        return 0;
+}
