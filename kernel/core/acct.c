@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Accounting, see acct.h
+ */
+
+#include <linux/bug.h>
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/slab.h>
+#include "acct.h"
+
+/**
+ * struct bus1_accounts - a table of accounts
+ * @refs:	references, one of them for each account
+ * @lock:	protects @accounts and the reference counts of its entries
+ * @accounts:	struct bus1_account by uid
+ * @limits:	what each account may have
+ */
+struct bus1_accounts {
+	refcount_t refs;
+	struct mutex lock;
+	struct xarray accounts;
+	struct bus1_limits limits;
+};
+
+/**
+ * struct bus1_share - what one foreign user has in flight on an account
+ * @uid:	user
+ * @n_charges:	charges that refer to it; protected by the account's lock, as are
+ * @used:	their amounts
+ */
+struct bus1_share {
+	kuid_t uid;
+	unsigned long n_charges;
+	u64 used[_BUS1_RESOURCE_N];
+};
+
+static const u64 bus1_default_limits[_BUS1_RESOURCE_N] = {
+	[BUS1_RESOURCE_BYTES]	 = BUS1_DEFAULT_MAX_BYTES,
+	[BUS1_RESOURCE_OBJECTS]	 = BUS1_DEFAULT_MAX_OBJECTS,
+	[BUS1_RESOURCE_MESSAGES] = BUS1_DEFAULT_MAX_MESSAGES,
+	[BUS1_RESOURCE_FILES]	 = BUS1_DEFAULT_MAX_FILES,
+};
+
+struct bus1_accounts *bus1_accounts_new(const struct bus1_limits *limits)
+{
+	struct bus1_accounts *accounts;
+	size_t i;
+
+	accounts = kzalloc(sizeof(*accounts), GFP_KERNEL_ACCOUNT);
+	if (!accounts)
+		return ERR_PTR(-ENOMEM);
+
+	refcount_set(&accounts->refs, 1);
+	mutex_init(&accounts->lock);
+	xa_init(&accounts->accounts);
+	for (i = 0; i < _BUS1_RESOURCE_N; ++i) {
+		u64 max = limits ? limits->max[i] : 0;
+
+		/* far from where sums of charges could overflow */
+		accounts->limits.max[i] = min_t(u64, max ? max : bus1_default_limits[i],
+						1ULL << 60);
+	}
+	return accounts;
+}
+
+struct bus1_accounts *bus1_accounts_unref(struct bus1_accounts *accounts)
+{
+	if (accounts && refcount_dec_and_test(&accounts->refs)) {
+		xa_destroy(&accounts->accounts);
+		mutex_destroy(&accounts->lock);
+		kfree(accounts);
+	}
+	return NULL;
+}
+
+void bus1_accounts_usage(struct bus1_accounts *accounts, size_t *ret_n_accounts,
+			 u64 ret_used[_BUS1_RESOURCE_N])
+{
+	u64 used[_BUS1_RESOURCE_N] = {};
+	struct bus1_account *account;
+	unsigned long index;
+	size_t i, n = 0;
+
+	mutex_lock(&accounts->lock);
+	xa_for_each(&accounts->accounts, index, account) {
+		++n;
+		for (i = 0; i < _BUS1_RESOURCE_N; ++i)
+			used[i] += atomic64_read(&account->used[i]);
+	}
+	mutex_unlock(&accounts->lock);
+
+	*ret_n_accounts = n;
+	for (i = 0; i < _BUS1_RESOURCE_N; ++i)
+		ret_used[i] = used[i];
+}
+
+/**
+ * bus1_account_get() - the account of a user
+ * @accounts:	table
+ * @uid:	user
+ *
+ * Return: the account with a reference, made if need be; ERR_PTR(-ENOMEM).
+ */
+struct bus1_account *bus1_account_get(struct bus1_accounts *accounts, kuid_t uid)
+{
+	struct bus1_account *account;
+	int r;
+
+	mutex_lock(&accounts->lock);
+	account = xa_load(&accounts->accounts, __kuid_val(uid));
+	if (account) {
+		++account->refs;
+		goto out;
+	}
+
+	account = kzalloc(sizeof(*account), GFP_KERNEL_ACCOUNT);
+	if (!account) {
+		account = ERR_PTR(-ENOMEM);
+		goto out;
+	}
+	r = xa_err(xa_store(&accounts->accounts, __kuid_val(uid), account, GFP_KERNEL_ACCOUNT));
+	if (r < 0) {
+		kfree(account);
+		account = ERR_PTR(r);
+		goto out;
+	}
+	refcount_inc(&accounts->refs);
+	account->refs = 1;
+	account->accounts = accounts;
+	account->uid = uid;
+	mutex_init(&account->lock);
+	xa_init(&account->shares);
+
+out:
+	mutex_unlock(&accounts->lock);
+	return account;
+}
+
+/**
+ * bus1_account_put() - drop a reference to an account
+ * @account:	account, or NULL
+ *
+ * Return: NULL.
+ */
+struct bus1_account *bus1_account_put(struct bus1_account *account)
+{
+	struct bus1_accounts *accounts;
+	size_t i;
+
+	if (!account)
+		return NULL;
+
+	accounts = account->accounts;
+	mutex_lock(&accounts->lock);
+	if (--account->refs > 0) {
+		mutex_unlock(&accounts->lock);
+		return NULL;
+	}
+	xa_erase(&accounts->accounts, __kuid_val(account->uid));
+	mutex_unlock(&accounts->lock);
+
+	for (i = 0; i < _BUS1_RESOURCE_N; ++i)
+		WARN_ON(atomic64_read(&account->used[i]) != 0);
+	WARN_ON(account->n_shares > 0);
+	xa_destroy(&account->shares);
+	mutex_destroy(&account->lock);
+	kfree(account);
+	bus1_accounts_unref(accounts);
+	return NULL;
+}
+
+static struct bus1_share *bus1_share_get(struct bus1_account *account, kuid_t uid)
+{
+	struct bus1_share *share;
+	int r;
+
+	lockdep_assert_held(&account->lock);
+
+	share = xa_load(&account->shares, __kuid_val(uid));
+	if (share) {
+		++share->n_charges;
+		return share;
+	}
+
+	share = kzalloc(sizeof(*share), GFP_KERNEL_ACCOUNT);
+	if (!share)
+		return ERR_PTR(-ENOMEM);
+	r = xa_err(xa_store(&account->shares, __kuid_val(uid), share, GFP_KERNEL_ACCOUNT));
+	if (r < 0) {
+		kfree(share);
+		return ERR_PTR(r);
+	}
+	share->uid = uid;
+	share->n_charges = 1;
+	++account->n_shares;
+	return share;
+}
+
+static void bus1_share_put(struct bus1_account *account, struct bus1_share *share)
+{
+	lockdep_assert_held(&account->lock);
+
+	if (--share->n_charges > 0)
+		return;
+	xa_erase(&account->shares, __kuid_val(share->uid));
+	--account->n_shares;
+	kfree(share);
+}
+
+/* The part of a foreign user, after the account and the peer were charged. */
+static int bus1_charge_share(struct bus1_charge *charge, struct bus1_account *actor)
+{
+	struct bus1_account *account = charge->account;
+	const u64 *max = account->accounts->limits.max;
+	struct bus1_share *share;
+	int r = 0;
+	size_t i;
+
+	mutex_lock(&account->lock);
+	share = bus1_share_get(account, actor->uid);
+	if (IS_ERR(share)) {
+		r = PTR_ERR(share);
+		goto out;
+	}
+
+	for (i = 0; i < _BUS1_RESOURCE_N; ++i) {
+		u64 used = atomic64_read(&account->used[i]);
+		u64 left = max[i] > used ? max[i] - used : 0;
+
+		if (charge->amount[i] == 0)
+			continue;
+		if (share->used[i] + charge->amount[i] > left / account->n_shares) {
+			bus1_share_put(account, share);
+			r = -EDQUOT;
+			goto out;
+		}
+	}
+	for (i = 0; i < _BUS1_RESOURCE_N; ++i)
+		share->used[i] += charge->amount[i];
+	charge->share = share;
+
+out:
+	mutex_unlock(&account->lock);
+	return r;
+}
+
+static void bus1_charge_sub(struct bus1_charge *charge, size_t n_resources)
+{
+	size_t i;
+
+	for (i = 0; i < n_resources; ++i) {
+		if (charge->amount[i] == 0)
+			continue;
+		atomic64_sub(charge->amount[i], &charge->usage->used[i]);
+		atomic64_sub(charge->amount[i], &charge->account->used[i]);
+	}
+}
+
+/**
+ * bus1_charge() - charge a peer for what is about to be put on it
+ * @charge:	set on success
+ * @account:	the peer's account
+ * @usage:	the peer's counters
+ * @actor:	account of who causes it
+ * @amount:	how much of what
+ *
+ * The charge borrows @account and @usage.
+ *
+ * Return: -EDQUOT, -ENOMEM.
+ */
+int bus1_charge(struct bus1_charge *charge, struct bus1_account *account, struct bus1_usage *usage,
+		struct bus1_account *actor, const u64 amount[_BUS1_RESOURCE_N])
+{
+	const u64 *max = account->accounts->limits.max;
+	size_t i;
+	int r;
+
+	charge->account = account;
+	charge->usage = usage;
+	charge->share = NULL;
+
+	for (i = 0; i < _BUS1_RESOURCE_N; ++i) {
+		u64 used, peer_used;
+
+		charge->amount[i] = amount[i];
+		if (amount[i] == 0)
+			continue;
+		used = atomic64_add_return(amount[i], &account->used[i]);
+		peer_used = atomic64_add_return(amount[i], &usage->used[i]);
+		if (used > max[i] || peer_used > max[i] - used) {
+			bus1_charge_sub(charge, i + 1);
+			charge->account = NULL;
+			return -EDQUOT;
+		}
+	}
+
+	if (account != actor) {
+		r = bus1_charge_share(charge, actor);
+		if (r < 0) {
+			bus1_charge_sub(charge, _BUS1_RESOURCE_N);
+			charge->account = NULL;
+			return r;
+		}
+	}
+	return 0;
+}
+
+static void bus1_charge_put_share(struct bus1_charge *charge)
+{
+	size_t i;
+
+	if (!charge->share)
+		return;
+
+	mutex_lock(&charge->account->lock);
+	for (i = 0; i < _BUS1_RESOURCE_N; ++i)
+		charge->share->used[i] -= charge->amount[i];
+	bus1_share_put(charge->account, charge->share);
+	mutex_unlock(&charge->account->lock);
+	charge->share = NULL;
+}
+
+/**
+ * bus1_charge_cancel() - take a charge back
+ * @charge:	charge; when nothing is charged, nothing happens
+ */
+void bus1_charge_cancel(struct bus1_charge *charge)
+{
+	if (!charge->account)
+		return;
+	bus1_charge_put_share(charge);
+	bus1_charge_sub(charge, _BUS1_RESOURCE_N);
+	charge->account = NULL;
+}
+
+/**
+ * bus1_charge_end() - end a charge, except for the objects
+ * @charge:	charge; when nothing is charged, nothing happens
+ *
+ * The sender's share is free again. Each object stays charged on the peer until it is uncharged with
+ * bus1_uncharge_objects().
+ */
+void bus1_charge_end(struct bus1_charge *charge)
+{
+	if (!charge->account)
+		return;
+	bus1_charge_put_share(charge);
+	charge->amount[BUS1_RESOURCE_OBJECTS] = 0;
+	bus1_charge_sub(charge, _BUS1_RESOURCE_N);
+	charge->account = NULL;
+}
+
+/**
+ * bus1_uncharge_objects() - objects of a peer are gone
+ * @account:	the peer's account
+ * @usage:	the peer's counters
+ * @n:		number of objects
+ */
+void bus1_uncharge_objects(struct bus1_account *account, struct bus1_usage *usage, u64 n)
+{
+	atomic64_sub(n, &usage->used[BUS1_RESOURCE_OBJECTS]);
+	atomic64_sub(n, &account->used[BUS1_RESOURCE_OBJECTS]);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __BUS1_ACCT_H
+#define __BUS1_ACCT_H
+
+/*
+ * Accounting
+ *
+ * Every peer belongs to an account, that of its user. All that is queued on a peer or held by it
+ * counts on that account, whoever caused it. Three rules bound it, for each resource:
+ *
+ *  - an account never has more than its limit;
+ *  - a peer never has more than what its account has left: half, when it is alone, and each
+ *    further peer half of the rest;
+ *  - a foreign user who sends to the account never has more in flight there than what is left,
+ *    divided by the number of such users: with n of them each can get at least a share of the
+ *    order of 1 / (n log n), whatever the others do.
+ *
+ * Counters run ahead of the operation they are charged for and are taken back when it fails.
+ */
+
+#include <linux/atomic.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/xarray.h>
+#include "core.h"
+
+/* defaults of struct bus1_limits */
+#define BUS1_DEFAULT_MAX_BYTES	  (2ULL * 1024 * 1024 * 1024)
+#define BUS1_DEFAULT_MAX_OBJECTS  (1024ULL * 1024)
+#define BUS1_DEFAULT_MAX_MESSAGES (1024ULL * 1024)
+#define BUS1_DEFAULT_MAX_FILES	  (16ULL * 1024)
+
+/**
+ * struct bus1_account - what one user has
+ * @refs:	references; dropping the last one takes the table's lock
+ * @accounts:	table it is in
+ * @uid:	user
+ * @used:	what is in use
+ * @lock:	protects @shares and @n_shares
+ * @shares:	struct bus1_share of each foreign user who has something in flight here, by uid
+ * @n_shares:	number of @shares
+ */
+struct bus1_account {
+	unsigned long refs;
+	struct bus1_accounts *accounts;
+	kuid_t uid;
+	atomic64_t used[_BUS1_RESOURCE_N];
+
+	struct mutex lock;
+	struct xarray shares;
+	unsigned long n_shares;
+};
+
+/**
+ * struct bus1_usage - what one peer has
+ * @used:	part of its account's counters
+ */
+struct bus1_usage {
+	atomic64_t used[_BUS1_RESOURCE_N];
+};
+
+/**
+ * struct bus1_charge - what one message in flight takes
+ * @account:	receiver's account, NULL when nothing is charged
+ * @usage:	receiver's own counters
+ * @share:	sender's share of @account, NULL when both are one user
+ * @amount:	how much of what
+ */
+struct bus1_charge {
+	struct bus1_account *account;
+	struct bus1_usage *usage;
+	struct bus1_share *share;
+	u64 amount[_BUS1_RESOURCE_N];
+};
+
+struct bus1_account *bus1_account_get(struct bus1_accounts *accounts, kuid_t uid);
+struct bus1_account *bus1_account_put(struct bus1_account *account);
+
+int bus1_charge(struct bus1_charge *charge, struct bus1_account *account, struct bus1_usage *usage,
+		struct bus1_account *actor, const u64 amount[_BUS1_RESOURCE_N]);
+void bus1_charge_cancel(struct bus1_charge *charge);
+void bus1_charge_end(struct bus1_charge *charge);
+void bus1_uncharge_objects(struct bus1_account *account, struct bus1_usage *usage, u64 n);
+
+#endif /* __BUS1_ACCT_H */

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The query command: version, features, limits and usage
+ */
+
+#include <linux/atomic.h>
+#include "peer.h"
+
+int bus1_peer_query(struct bus1_peer *peer, struct bus1_cmd_query *query)
+{
+	if (query->flags != 0)
+		return -EINVAL;
+
+	mutex_lock(&peer->lock);
+	if (peer->disconnected) {
+		mutex_unlock(&peer->lock);
+		return -ESHUTDOWN;
+	}
+	*query = (struct bus1_cmd_query){
+		.version = BUS1_VERSION,
+		.features = BUS1_FEATURE_FDS | BUS1_FEATURE_CREDENTIALS | BUS1_FEATURE_ONESHOT,
+		.max_data = BUS1_MAX_DATA,
+		.max_transfers = BUS1_MAX_TRANSFERS,
+		.max_fds = BUS1_MAX_FILES,
+		.max_destinations = BUS1_MAX_DESTINATIONS,
+		.n_nodes = peer->n_nodes,
+		.n_handles = peer->n_handles,
+		.n_messages = bus1_queue_count(&peer->queue),
+		.n_bytes = atomic64_read(&peer->usage.used[BUS1_RESOURCE_BYTES]),
+		.n_fds = atomic64_read(&peer->usage.used[BUS1_RESOURCE_FILES]),
+	};
+	mutex_unlock(&peer->lock);
+	return 0;
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The receive command, in two steps: look at the next message, then take it
+ *
+ * Not everything that is queued is received. What the peer's own releases made moot is skipped: a
+ * message to a node it has released, a notification about an ID that has ended. A notification
+ * about a handle that is still in flight, in a message further back, is kept from the receiver,
+ * who does not know of the handle; he gets BUS1_INVALID in its place when the message comes.
+ */
+
+#include <linux/bug.h>
+#include <linux/container_of.h>
+#include <linux/list.h>
+#include "message.h"
+#include "node.h"
+#include "peer.h"
+#include "tx.h"
+
+static struct bus1_handle *bus1_handle_from_entry(struct bus1_queue_entry *entry)
+{
+	return container_of(entry, struct bus1_handle, release);
+}
+
+static struct bus1_node *bus1_node_from_entry(struct bus1_queue_entry *entry)
+{
+	return container_of(entry, struct bus1_node, release);
+}
+
+/* What the ID that an entry is received on names. */
+static struct bus1_object *bus1_entry_object(struct bus1_queue_entry *entry)
+{
+	switch (entry->type) {
+	case BUS1_ENTRY_MESSAGE:
+		return &bus1_delivery_from_entry(entry)->node->object;
+	case BUS1_ENTRY_NODE_RELEASE:
+		return &bus1_handle_from_entry(entry)->object;
+	case BUS1_ENTRY_HANDLE_RELEASE:
+		return &bus1_node_from_entry(entry)->object;
+	}
+	return NULL;
+}
+
+/* Whether the receiver still is to see this. */
+static bool bus1_entry_is_due(struct bus1_queue_entry *entry)
+{
+	return bus1_entry_object(entry)->state == BUS1_OBJECT_HELD;
+}
+
+static void bus1_recv_skip(struct bus1_peer *peer, struct bus1_queue_entry *entry,
+			   struct list_head *skipped)
+{
+	if (entry->type == BUS1_ENTRY_NODE_RELEASE)
+		bus1_handle_from_entry(entry)->object.state = BUS1_OBJECT_GONE;
+	bus1_queue_remove(&peer->queue, entry);
+	list_add_tail(&entry->link, skipped);
+}
+
+/* Give IDs to handles of a message. It may have been looked at before. */
+static int bus1_recv_prepare(struct bus1_peer *peer, struct bus1_delivery *delivery)
+{
+	size_t i;
+	int r;
+
+	for (i = 0; i < delivery->n_handles; ++i) {
+		struct bus1_object *object = &delivery->handles[i]->object;
+
+		if (object->state != BUS1_OBJECT_NEW || object->id != BUS1_INVALID)
+			continue;
+		r = bus1_peer_add(peer, object);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void bus1_recv_fill(struct bus1_recv *recv, struct bus1_peer *peer,
+			   struct bus1_queue_entry *entry)
+{
+	*recv = (struct bus1_recv){
+		.id = bus1_entry_object(entry)->id,
+		.peer = peer,
+		.entry = entry,
+	};
+
+	switch (entry->type) {
+	case BUS1_ENTRY_MESSAGE:
+		recv->type = BUS1_MESSAGE_TYPE_USER;
+		recv->has_account = true;
+		recv->account = bus1_delivery_from_entry(entry)->account;
+		recv->payload = bus1_delivery_from_entry(entry)->payload;
+		recv->n_transfers = bus1_delivery_from_entry(entry)->n_handles;
+		break;
+	case BUS1_ENTRY_NODE_RELEASE:
+		recv->type = BUS1_MESSAGE_TYPE_NODE_RELEASE;
+		break;
+	case BUS1_ENTRY_HANDLE_RELEASE:
+		recv->type = BUS1_MESSAGE_TYPE_HANDLE_RELEASE;
+		break;
+	}
+}
+
+static int bus1_recv_begin_locked(struct bus1_peer *peer, struct bus1_recv *recv)
+{
+	struct bus1_queue_entry *entry;
+	struct bus1_tx tx;
+	LIST_HEAD(skipped);
+	int r;
+
+	if (peer->disconnected)
+		return -ESHUTDOWN;
+
+	while ((entry = bus1_queue_peek(&peer->queue)) && !bus1_entry_is_due(entry))
+		bus1_recv_skip(peer, entry, &skipped);
+
+	if (!entry)
+		r = -EAGAIN;
+	else if (entry->type == BUS1_ENTRY_MESSAGE)
+		r = bus1_recv_prepare(peer, bus1_delivery_from_entry(entry));
+	else
+		r = 0;
+
+	if (r == 0) {
+		bus1_recv_fill(recv, peer, entry);
+		peer->receiving = entry;
+	}
+
+	bus1_tx_init(&tx, peer);
+	bus1_tx_drop(&tx, &skipped);
+	bus1_tx_commit(&tx);
+	return r;
+}
+
+int bus1_peer_recv_begin(struct bus1_peer *peer, struct bus1_recv *recv)
+{
+	int r;
+
+	mutex_lock(&peer->recv_lock);
+	mutex_lock(&peer->lock);
+	r = bus1_recv_begin_locked(peer, recv);
+	mutex_unlock(&peer->lock);
+	if (r < 0)
+		mutex_unlock(&peer->recv_lock);
+	return r;
+}
+
+struct bus1_transfer bus1_recv_transfer(const struct bus1_recv *recv, size_t i)
+{
+	const struct bus1_delivery *delivery = bus1_delivery_from_entry(recv->entry);
+
+	/* Whoever could change it needs to receive first. */
+	return (struct bus1_transfer){ .id = delivery->handles[i]->object.id };
+}
+
+/* The handles of a message become the receiver's; those of dead nodes stay behind. */
+static void bus1_recv_take_handles(struct bus1_peer *peer, struct bus1_delivery *delivery)
+{
+	size_t i;
+
+	for (i = 0; i < delivery->n_handles; ++i) {
+		struct bus1_handle *handle = delivery->handles[i];
+
+		if (handle->object.state != BUS1_OBJECT_NEW)
+			continue;
+		bus1_peer_hold(peer, &handle->object);
+		delivery->handles[i] = NULL;
+	}
+}
+
+static void bus1_recv_take(struct bus1_peer *peer, struct bus1_queue_entry *entry)
+{
+	bus1_queue_remove(&peer->queue, entry);
+
+	switch (entry->type) {
+	case BUS1_ENTRY_MESSAGE: {
+		struct bus1_delivery *delivery = bus1_delivery_from_entry(entry);
+		struct bus1_node *node = delivery->node;
+
+		bus1_recv_take_handles(peer, delivery);
+		if (node->oneshot) {
+			bus1_peer_remove(peer, &node->object);
+			bus1_node_unref(node);
+		}
+		break;
+	}
+	case BUS1_ENTRY_NODE_RELEASE:
+		bus1_peer_remove(peer, &bus1_handle_from_entry(entry)->object);
+		bus1_handle_unref(bus1_handle_from_entry(entry));
+		break;
+	case BUS1_ENTRY_HANDLE_RELEASE:
+		bus1_peer_remove(peer, &bus1_node_from_entry(entry)->object);
+		bus1_node_unref(bus1_node_from_entry(entry));
+		break;
+	}
+}
+
+/*
+ * End of the second step. The peer stays alive: the caller has a reference, as for any operation.
+ */
+static int bus1_recv_end(struct bus1_recv *recv, bool take)
+{
+	struct bus1_queue_entry *entry = recv->entry, *drop = NULL;
+	struct bus1_peer *peer = recv->peer;
+	struct bus1_tx tx;
+	int r = 0;
+
+	mutex_lock(&peer->lock);
+	peer->receiving = NULL;
+	if (peer->disconnected) {
+		/* Left to us. */
+		drop = entry;
+		r = -ESHUTDOWN;
+	} else if (!bus1_entry_is_due(entry)) {
+		/* Left to who receives next. */
+		r = -ESTALE;
+	} else if (take) {
+		bus1_recv_take(peer, entry);
+		drop = entry;
+	}
+
+	if (drop) {
+		bus1_tx_init(&tx, peer);
+		if (r == 0 && drop->type == BUS1_ENTRY_MESSAGE)
+			bus1_delivery_free(bus1_delivery_from_entry(drop));
+		else
+			bus1_entry_drop(drop, &tx);
+		bus1_tx_commit(&tx);
+	}
+	mutex_unlock(&peer->lock);
+	mutex_unlock(&peer->recv_lock);
+	return r;
+}
+
+int bus1_peer_recv_commit(struct bus1_recv *recv)
+{
+	return bus1_recv_end(recv, true);
+}
+
+void bus1_peer_recv_abort(struct bus1_recv *recv)
+{
+	bus1_recv_end(recv, false);
+}

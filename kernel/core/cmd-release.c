@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The release command: end nodes and handles in one transaction
+ */
+
+#include <linux/bug.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include "node.h"
+#include "peer.h"
+#include "tx.h"
+
+/* Find what the IDs name, each at most once. */
+static int bus1_release_collect(struct bus1_peer *peer, const u64 *ids,
+				struct bus1_object **objects, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; ++i) {
+		/* Does not find what is marked. */
+		objects[i] = bus1_peer_find(peer, ids[i]);
+		if (!objects[i]) {
+			while (i-- > 0)
+				objects[i]->state = BUS1_OBJECT_HELD;
+			return -EBADRQC;
+		}
+		objects[i]->state = BUS1_OBJECT_MARKED;
+	}
+	return 0;
+}
+
+static void bus1_release_commit(struct bus1_peer *peer, struct bus1_object **objects, size_t n)
+{
+	struct bus1_tx tx;
+	size_t i;
+
+	bus1_tx_init(&tx, peer);
+
+	/* First end the IDs, so that the peer gets no notification about its own. */
+	for (i = 0; i < n; ++i)
+		bus1_peer_remove(peer, objects[i]);
+	for (i = 0; i < n; ++i) {
+		if (objects[i]->is_node)
+			bus1_node_release(bus1_node_from_object(objects[i]), &tx);
+	}
+	for (i = 0; i < n; ++i) {
+		if (!objects[i]->is_node)
+			bus1_handle_release(bus1_handle_from_object(objects[i]), &tx);
+	}
+	bus1_tx_commit(&tx);
+
+	for (i = 0; i < n; ++i) {
+		if (objects[i]->is_node)
+			bus1_node_unref(bus1_node_from_object(objects[i]));
+		else
+			bus1_handle_unref(bus1_handle_from_object(objects[i]));
+	}
+}
+
+int bus1_peer_release(struct bus1_peer *peer, const u64 *ids, size_t n_ids)
+{
+	struct bus1_object *few[8], **objects = few;
+	int r;
+
+	if (n_ids > BUS1_MAX_IDS)
+		return -EMSGSIZE;
+	if (n_ids > ARRAY_SIZE(few)) {
+		objects = kvmalloc_array(n_ids, sizeof(*objects), GFP_KERNEL_ACCOUNT);
+		if (!objects)
+			return -ENOMEM;
+	}
+
+	mutex_lock(&peer->lock);
+	if (peer->disconnected) {
+		r = -ESHUTDOWN;
+	} else {
+		r = bus1_release_collect(peer, ids, objects, n_ids);
+		if (r == 0)
+			bus1_release_commit(peer, objects, n_ids);
+	}
+	mutex_unlock(&peer->lock);
+
+	if (objects != few)
+		kvfree(objects);
+	return r;
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The send command: one message to all destinations in one transaction
+ */
+
+#include <linux/bug.h>
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include "message.h"
+#include "node.h"
+#include "peer.h"
+#include "tx.h"
+
+#define BUS1_SEND_FEW 4
+
+/**
+ * struct bus1_send_destination - one destination while it is collected
+ * @handle:	handle to send through; held by the sender
+ * @delivery:	its message, NULL when the node is dead already
+ */
+struct bus1_send_destination {
+	struct bus1_handle *handle;
+	struct bus1_delivery *delivery;
+};
+
+/**
+ * struct bus1_send_state - a send under way
+ * @peer:		sender
+ * @send:		arguments
+ * @destinations:	for each destination
+ * @n_destinations:	how many of them were collected
+ * @nodes:		node of each transfer; those with CREATE are new
+ * @n_nodes:		how many of them were collected
+ */
+struct bus1_send_state {
+	struct bus1_peer *peer;
+	const struct bus1_send *send;
+	struct bus1_send_destination *destinations;
+	size_t n_destinations;
+	struct bus1_node **nodes;
+	size_t n_nodes;
+};
+
+static void bus1_send_undo(struct bus1_send_state *state)
+{
+	while (state->n_destinations > 0)
+		bus1_delivery_free(state->destinations[--state->n_destinations].delivery);
+	while (state->n_nodes > 0) {
+		--state->n_nodes;
+		if (state->send->transfers[state->n_nodes].flags & BUS1_TRANSFER_FLAG_CREATE)
+			bus1_peer_destroy_node(state->peer, state->nodes[state->n_nodes]);
+	}
+}
+
+static int bus1_send_collect_transfer(struct bus1_send_state *state,
+				      const struct bus1_transfer *transfer,
+				      struct bus1_node **ret_node)
+{
+	struct bus1_handle *handle;
+
+	if (transfer->flags & BUS1_TRANSFER_FLAG_CREATE)
+		return bus1_peer_create_node(state->peer, transfer->flags, ret_node);
+
+	handle = bus1_peer_find_handle(state->peer, transfer->id);
+	if (!handle)
+		return -EBADRQC;
+	*ret_node = handle->node;
+	return 0;
+}
+
+static int bus1_send_collect_destination(struct bus1_send_state *state,
+					 struct bus1_send_destination *destination, u64 id)
+{
+	struct bus1_delivery *delivery;
+
+	destination->handle = bus1_peer_find_handle(state->peer, id);
+	destination->delivery = NULL;
+	if (!destination->handle)
+		return -EBADRQC;
+	if (bus1_node_is_dead(destination->handle->node))
+		return 0;
+
+	delivery = bus1_delivery_new(state->peer, destination->handle->node, state->send->payload,
+				     state->nodes, state->n_nodes);
+	if (IS_ERR(delivery))
+		return PTR_ERR(delivery);
+	destination->delivery = delivery;
+	return 0;
+}
+
+/* Everything that can fail. */
+static int bus1_send_collect(struct bus1_send_state *state)
+{
+	const struct bus1_send *send = state->send;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < send->n_transfers && r == 0; ++i) {
+		r = bus1_send_collect_transfer(state, &send->transfers[i], &state->nodes[i]);
+		if (r == 0)
+			++state->n_nodes;
+	}
+	for (i = 0; i < send->n_destinations && r == 0; ++i) {
+		r = bus1_send_collect_destination(state, &state->destinations[i],
+						  send->destinations[i]);
+		if (r == 0)
+			++state->n_destinations;
+	}
+	if (r < 0)
+		bus1_send_undo(state);
+	return r;
+}
+
+static void bus1_send_accept(struct bus1_delivery *delivery, struct bus1_tx *tx)
+{
+	bus1_delivery_link(delivery);
+	bus1_tx_add(tx, &delivery->entry);
+}
+
+/* The sender's handle of a one-shot node ends with the send, whoever's message is accepted. */
+static void bus1_send_commit_oneshot(struct bus1_peer *peer,
+				     struct bus1_send_destination *destination, struct bus1_tx *tx)
+{
+	struct bus1_handle *handle = destination->handle;
+	struct bus1_node *node = handle->node;
+
+	/* Given twice: this is the second time, it is gone already. */
+	if (handle->object.state != BUS1_OBJECT_HELD) {
+		destination->handle = NULL;
+		bus1_delivery_free(destination->delivery);
+		return;
+	}
+
+	bus1_peer_remove(peer, &handle->object);
+	if (bus1_node_consume(node, handle)) {
+		bus1_send_accept(destination->delivery, tx);
+		bus1_node_release(node, tx);
+	} else {
+		bus1_delivery_free(destination->delivery);
+	}
+}
+
+static void bus1_send_commit_destination(struct bus1_peer *peer,
+					 struct bus1_send_destination *destination,
+					 struct bus1_tx *tx)
+{
+	struct bus1_node *node = destination->handle->node;
+
+	if (node->oneshot) {
+		bus1_send_commit_oneshot(peer, destination, tx);
+		return;
+	}
+
+	destination->handle = NULL;
+	if (bus1_node_is_dead(node))
+		bus1_delivery_free(destination->delivery);
+	else
+		bus1_send_accept(destination->delivery, tx);
+}
+
+static void bus1_send_commit(struct bus1_send_state *state)
+{
+	const struct bus1_send *send = state->send;
+	struct bus1_peer *peer = state->peer;
+	struct bus1_tx tx;
+	size_t i;
+
+	bus1_tx_init(&tx, peer);
+
+	for (i = 0; i < send->n_transfers; ++i) {
+		if (send->transfers[i].flags & BUS1_TRANSFER_FLAG_CREATE)
+			bus1_peer_hold(peer, &state->nodes[i]->object);
+	}
+	for (i = 0; i < send->n_destinations; ++i) {
+		bus1_send_commit_destination(peer, &state->destinations[i], &tx);
+		if (send->errors)
+			send->errors[i] = 0;
+	}
+	for (i = 0; i < send->n_transfers; ++i) {
+		if (!(send->transfers[i].flags & BUS1_TRANSFER_FLAG_CREATE))
+			continue;
+		bus1_node_release_unused(state->nodes[i], &tx);
+		send->transfers[i].flags = 0;
+		send->transfers[i].id = state->nodes[i]->object.id;
+	}
+	bus1_tx_commit(&tx);
+
+	/* What is left here are handles of one-shot nodes, whose IDs have ended. */
+	for (i = 0; i < send->n_destinations; ++i)
+		bus1_handle_unref(state->destinations[i].handle);
+}
+
+static int bus1_send_check(const struct bus1_send *send)
+{
+	size_t i;
+	int r;
+
+	if (send->n_destinations > BUS1_MAX_DESTINATIONS || send->n_transfers > BUS1_MAX_TRANSFERS)
+		return -EMSGSIZE;
+	for (i = 0; i < send->n_transfers; ++i) {
+		r = bus1_transfer_check(&send->transfers[i]);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int bus1_peer_send(struct bus1_peer *peer, const struct bus1_send *send)
+{
+	struct bus1_send_destination few_destinations[BUS1_SEND_FEW];
+	struct bus1_node *few_nodes[BUS1_SEND_FEW];
+	struct bus1_send_state state = {
+		.peer = peer,
+		.send = send,
+		.destinations = few_destinations,
+		.nodes = few_nodes,
+	};
+	int r;
+
+	r = bus1_send_check(send);
+	if (r < 0)
+		return r;
+
+	if (send->n_destinations > BUS1_SEND_FEW)
+		state.destinations = kvmalloc_array(send->n_destinations,
+						    sizeof(*state.destinations),
+						    GFP_KERNEL_ACCOUNT);
+	if (send->n_transfers > BUS1_SEND_FEW)
+		state.nodes = kvmalloc_array(send->n_transfers, sizeof(*state.nodes),
+					     GFP_KERNEL_ACCOUNT);
+	if (!state.destinations || !state.nodes) {
+		r = -ENOMEM;
+		goto out;
+	}
+
+	mutex_lock(&peer->lock);
+	r = peer->disconnected ? -ESHUTDOWN : bus1_send_collect(&state);
+	if (r == 0)
+		bus1_send_commit(&state);
+	mutex_unlock(&peer->lock);
+
+out:
+	if (state.nodes != few_nodes)
+		kvfree(state.nodes);
+	if (state.destinations != few_destinations)
+		kvfree(state.destinations);
+	return r;
+}

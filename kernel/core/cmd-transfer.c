@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The transfer command: create nodes, and copy handles from one peer to another
+ */
+
+#include <linux/bug.h>
+#include <linux/err.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include "acct.h"
+#include "message.h"
+#include "node.h"
+#include "peer.h"
+#include "tx.h"
+
+/**
+ * struct bus1_transfer_item - one transfer while it is collected
+ * @created:	node that is created, or NULL
+ * @handle:	new handle
+ */
+struct bus1_transfer_item {
+	struct bus1_node *created;
+	struct bus1_handle *handle;
+};
+
+static void bus1_transfer_undo(struct bus1_peer *from, struct bus1_peer *to,
+			       struct bus1_transfer_item *item)
+{
+	if (item->handle) {
+		if (item->handle->object.id != BUS1_INVALID)
+			bus1_peer_remove(to, &item->handle->object);
+		bus1_handle_unref(item->handle);
+	}
+	if (item->created)
+		bus1_peer_destroy_node(from, item->created);
+}
+
+/* Everything of one transfer that can fail. The destination has been charged for the handle. */
+static int bus1_transfer_collect(struct bus1_peer *from, struct bus1_peer *to,
+				 const struct bus1_transfer *src, struct bus1_transfer_item *item)
+{
+	struct bus1_handle *source;
+	struct bus1_node *node;
+	int r;
+
+	if (src->flags & BUS1_TRANSFER_FLAG_CREATE) {
+		r = bus1_peer_create_node(from, src->flags, &item->created);
+		if (r < 0)
+			goto uncharge;
+		node = item->created;
+	} else {
+		source = bus1_peer_find_handle(from, src->id);
+		if (!source) {
+			r = -EBADRQC;
+			goto uncharge;
+		}
+		node = source->node;
+	}
+
+	item->handle = bus1_handle_new(to, node);
+	if (!item->handle) {
+		r = -ENOMEM;
+		goto uncharge;
+	}
+	return bus1_peer_add(to, &item->handle->object);
+
+uncharge:
+	bus1_uncharge_objects(to->account, &to->usage, 1);
+	return r;
+}
+
+static int bus1_transfer_locked(struct bus1_peer *from, struct bus1_peer *to,
+				struct bus1_transfer *src, struct bus1_transfer *dst,
+				struct bus1_transfer_item *items, size_t n)
+{
+	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_OBJECTS] = n };
+	struct bus1_charge charge;
+	struct bus1_tx tx;
+	size_t i;
+	int r;
+
+	if (from->disconnected || to->disconnected)
+		return -ESHUTDOWN;
+
+	r = bus1_charge(&charge, to->account, &to->usage, from->account, amount);
+	if (r < 0)
+		return r;
+	bus1_charge_end(&charge);
+
+	for (i = 0; i < n; ++i) {
+		r = bus1_transfer_collect(from, to, &src[i], &items[i]);
+		if (r < 0) {
+			bus1_uncharge_objects(to->account, &to->usage, n - i - 1);
+			do
+				bus1_transfer_undo(from, to, &items[i]);
+			while (i-- > 0);
+			return r;
+		}
+	}
+
+	bus1_tx_init(&tx, from);
+	for (i = 0; i < n; ++i) {
+		struct bus1_handle *handle = items[i].handle;
+
+		if (items[i].created) {
+			bus1_peer_hold(from, &items[i].created->object);
+			src[i].flags = 0;
+			src[i].id = items[i].created->object.id;
+		}
+
+		bus1_peer_hold(to, &handle->object);
+		dst[i].flags = 0;
+		dst[i].id = handle->object.id;
+		if (!bus1_handle_link(handle))
+			bus1_handle_notify(handle, &tx);
+	}
+	bus1_tx_commit(&tx);
+	return 0;
+}
+
+int bus1_peer_transfer(struct bus1_peer *from, struct bus1_peer *to, struct bus1_transfer *src,
+		       struct bus1_transfer *dst, size_t n)
+{
+	struct bus1_transfer_item *items;
+	size_t i;
+	int r;
+
+	if (n > BUS1_MAX_TRANSFERS)
+		return -EMSGSIZE;
+	for (i = 0; i < n; ++i) {
+		r = bus1_transfer_check(&src[i]);
+		if (r < 0)
+			return r;
+	}
+
+	items = kvcalloc(n + 1, sizeof(*items), GFP_KERNEL_ACCOUNT);
+	if (!items)
+		return -ENOMEM;
+
+	bus1_peer_lock_two(from, to);
+	r = bus1_transfer_locked(from, to, src, dst, items, n);
+	bus1_peer_unlock_two(from, to);
+
+	kvfree(items);
+	return r;
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Messages, see message.h
+ */
+
+#include <linux/container_of.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/pid.h>
+#include <linux/slab.h>
+#include "message.h"
+#include "node.h"
+#include "peer.h"
+#include "tx.h"
+
+struct bus1_payload *bus1_payload_new(size_t n_data, size_t n_files)
+{
+	struct bus1_payload *payload;
+	size_t size, i;
+
+	if (n_data > BUS1_MAX_DATA || n_files > BUS1_MAX_FILES)
+		return ERR_PTR(-EMSGSIZE);
+
+	size = struct_size(payload, files, n_files);
+	payload = kvmalloc(size_add(size, n_data), GFP_KERNEL_ACCOUNT);
+	if (!payload)
+		return ERR_PTR(-ENOMEM);
+
+	refcount_set(&payload->refs, 1);
+	payload->creds = (struct bus1_creds){};
+	payload->n_data = n_data;
+	payload->data = (u8 *)payload + size;
+	payload->n_files = n_files;
+	for (i = 0; i < n_files; ++i)
+		payload->files[i] = NULL;
+	return payload;
+}
+
+struct bus1_payload *bus1_payload_ref(struct bus1_payload *payload)
+{
+	refcount_inc(&payload->refs);
+	return payload;
+}
+
+struct bus1_payload *bus1_payload_unref(struct bus1_payload *payload)
+{
+	size_t i;
+
+	if (!payload || !refcount_dec_and_test(&payload->refs))
+		return NULL;
+
+	for (i = 0; i < payload->n_files; ++i) {
+		if (payload->files[i])
+			fput(payload->files[i]);
+	}
+	put_pid(payload->creds.pid);
+	put_pid(payload->creds.tid);
+	kvfree(payload);
+	return NULL;
+}
+
+/**
+ * bus1_delivery_new() - make one recipient's part of a message, and charge the recipient
+ * @sender:		who sends it
+ * @node:		destination
+ * @payload:		what all recipients share
+ * @transfers:		nodes that it carries handles of
+ * @n_transfers:	number of @transfers
+ *
+ * Nobody can see it, nor its handles, before it is linked and committed.
+ *
+ * Return: the delivery; ERR_PTR(-EDQUOT), ERR_PTR(-ENOMEM).
+ */
+struct bus1_delivery *bus1_delivery_new(struct bus1_peer *sender, struct bus1_node *node,
+					struct bus1_payload *payload, struct bus1_node **transfers,
+					size_t n_transfers)
+{
+	const u64 amount[_BUS1_RESOURCE_N] = {
+		[BUS1_RESOURCE_BYTES]	 = payload->n_data,
+		[BUS1_RESOURCE_OBJECTS]	 = n_transfers,
+		[BUS1_RESOURCE_MESSAGES] = 1,
+		[BUS1_RESOURCE_FILES]	 = payload->n_files,
+	};
+	struct bus1_peer *receiver = node->owner;
+	struct bus1_delivery *delivery;
+	int r;
+
+	delivery = kvmalloc(struct_size(delivery, handles, n_transfers), GFP_KERNEL_ACCOUNT);
+	if (!delivery)
+		return ERR_PTR(-ENOMEM);
+
+	r = bus1_charge(&delivery->charge, receiver->account, &receiver->usage, sender->account,
+			amount);
+	if (r < 0) {
+		kvfree(delivery);
+		return ERR_PTR(r);
+	}
+
+	bus1_queue_entry_init(&delivery->entry, BUS1_ENTRY_MESSAGE, receiver);
+	delivery->node = bus1_node_ref(node);
+	delivery->payload = bus1_payload_ref(payload);
+	delivery->account = sender->account->uid;
+
+	for (delivery->n_handles = 0; delivery->n_handles < n_transfers; ++delivery->n_handles) {
+		struct bus1_handle *handle;
+
+		handle = bus1_handle_new(receiver, transfers[delivery->n_handles]);
+		if (!handle) {
+			bus1_uncharge_objects(receiver->account, &receiver->usage,
+					      n_transfers - delivery->n_handles);
+			bus1_delivery_free(delivery);
+			return ERR_PTR(-ENOMEM);
+		}
+		delivery->handles[delivery->n_handles] = handle;
+	}
+	return delivery;
+}
+
+/* Returns NULL. Its handles, as far as it still owns them, must not be linked. */
+struct bus1_delivery *bus1_delivery_free(struct bus1_delivery *delivery)
+{
+	size_t i;
+
+	if (!delivery)
+		return NULL;
+
+	bus1_charge_end(&delivery->charge);
+	for (i = 0; i < delivery->n_handles; ++i)
+		bus1_handle_unref(delivery->handles[i]);
+	bus1_payload_unref(delivery->payload);
+	bus1_node_unref(delivery->node);
+	kvfree(delivery);
+	return NULL;
+}
+
+struct bus1_delivery *bus1_delivery_from_entry(struct bus1_queue_entry *entry)
+{
+	return container_of(entry, struct bus1_delivery, entry);
+}
+
+/**
+ * bus1_delivery_link() - let the handles of a message count
+ * @delivery:	message that is about to be committed
+ *
+ * Handles of dead nodes are never received: who sends them has been told, or is about to be.
+ */
+void bus1_delivery_link(struct bus1_delivery *delivery)
+{
+	size_t i;
+
+	for (i = 0; i < delivery->n_handles; ++i) {
+		if (!bus1_handle_link(delivery->handles[i]))
+			delivery->handles[i]->object.state = BUS1_OBJECT_GONE;
+	}
+}
+
+static void bus1_delivery_drop(struct bus1_delivery *delivery, struct bus1_tx *tx)
+{
+	size_t i;
+
+	for (i = 0; i < delivery->n_handles; ++i) {
+		struct bus1_handle *handle = delivery->handles[i];
+
+		/* The receiver has looked at it without taking it. */
+		if (handle->object.state == BUS1_OBJECT_NEW && handle->object.id != BUS1_INVALID)
+			bus1_peer_remove(handle->holder, &handle->object);
+		bus1_handle_release(handle, tx);
+	}
+	bus1_delivery_free(delivery);
+}
+
+/**
+ * bus1_entry_drop() - get rid of what nobody receives
+ * @entry:	entry that is in no queue and no list
+ * @tx:		transaction of the notifications that this brings about
+ *
+ * Takes the entry's reference, or frees the message. What a message carries is released into @tx
+ * rather than dropped in turn, so that there is no recursion however messages carry each other's
+ * handles. Messages that their receiver may have looked at are dropped with its lock held.
+ */
+void bus1_entry_drop(struct bus1_queue_entry *entry, struct bus1_tx *tx)
+{
+	switch (entry->type) {
+	case BUS1_ENTRY_MESSAGE:
+		bus1_delivery_drop(bus1_delivery_from_entry(entry), tx);
+		break;
+	case BUS1_ENTRY_NODE_RELEASE:
+		bus1_handle_unref(container_of(entry, struct bus1_handle, release));
+		break;
+	case BUS1_ENTRY_HANDLE_RELEASE:
+		bus1_node_unref(container_of(entry, struct bus1_node, release));
+		break;
+	}
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Nodes and handles, see node.h
+ */
+
+#include <linux/compiler.h>
+#include <linux/container_of.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include "node.h"
+#include "peer.h"
+#include "tx.h"
+
+/* handles to unlink before others get the lock of the node */
+#define BUS1_NODE_BATCH 64
+
+static void bus1_object_init(struct bus1_object *object, bool is_node)
+{
+	object->id = BUS1_INVALID;
+	object->state = BUS1_OBJECT_NEW;
+	object->is_node = is_node;
+}
+
+/**
+ * bus1_node_new() - make a node
+ * @owner:	its owner, who has been charged for one object
+ * @oneshot:	whether it takes one message only
+ *
+ * Return: the node, to which the charge belongs; NULL when out of memory.
+ */
+struct bus1_node *bus1_node_new(struct bus1_peer *owner, bool oneshot)
+{
+	struct bus1_node *node;
+
+	node = kmalloc(sizeof(*node), GFP_KERNEL_ACCOUNT);
+	if (!node)
+		return NULL;
+
+	refcount_set(&node->refs, 1);
+	bus1_object_init(&node->object, true);
+	node->owner = bus1_peer_ref(owner);
+	node->oneshot = oneshot;
+	spin_lock_init(&node->lock);
+	node->dead = false;
+	INIT_LIST_HEAD(&node->handles);
+	bus1_queue_entry_init(&node->release, BUS1_ENTRY_HANDLE_RELEASE, owner);
+	return node;
+}
+
+struct bus1_node *bus1_node_ref(struct bus1_node *node)
+{
+	refcount_inc(&node->refs);
+	return node;
+}
+
+/* Returns NULL. */
+struct bus1_node *bus1_node_unref(struct bus1_node *node)
+{
+	if (node && refcount_dec_and_test(&node->refs)) {
+		bus1_uncharge_objects(node->owner->account, &node->owner->usage, 1);
+		bus1_peer_unref(node->owner);
+		kfree(node);
+	}
+	return NULL;
+}
+
+struct bus1_node *bus1_node_from_object(struct bus1_object *object)
+{
+	return object && object->is_node ? container_of(object, struct bus1_node, object) : NULL;
+}
+
+/* Once true it stays true. */
+bool bus1_node_is_dead(const struct bus1_node *node)
+{
+	return READ_ONCE(node->dead);
+}
+
+/**
+ * bus1_node_release() - kill a node and notify who holds its handles
+ * @node:	node, may be dead already
+ * @tx:		transaction of the notifications
+ *
+ * Handles that the transaction's own peer releases at the same time get no notification.
+ */
+void bus1_node_release(struct bus1_node *node, struct bus1_tx *tx)
+{
+	unsigned int n;
+	bool more;
+
+	do {
+		spin_lock(&node->lock);
+		WRITE_ONCE(node->dead, true);
+		for (n = 0; n < BUS1_NODE_BATCH && !list_empty(&node->handles); ++n) {
+			struct bus1_handle *handle =
+				list_first_entry(&node->handles, struct bus1_handle, link);
+
+			list_del_init(&handle->link);
+			if (handle->holder == tx->sender &&
+			    handle->object.state == BUS1_OBJECT_GONE)
+				continue;
+			bus1_handle_notify(handle, tx);
+		}
+		more = !list_empty(&node->handles);
+		spin_unlock(&node->lock);
+		cond_resched();
+	} while (more);
+}
+
+/**
+ * bus1_node_consume() - accept the one message of a one-shot node
+ * @node:	one-shot node
+ * @handle:	handle that the message is sent through; it is unlinked
+ *
+ * The winner must notify the other handles with bus1_node_release() in the same transaction.
+ *
+ * Return: whether this message is the one.
+ */
+bool bus1_node_consume(struct bus1_node *node, struct bus1_handle *handle)
+{
+	bool won;
+
+	spin_lock(&node->lock);
+	won = !node->dead;
+	WRITE_ONCE(node->dead, true);
+	list_del_init(&handle->link);
+	spin_unlock(&node->lock);
+	return won;
+}
+
+/**
+ * bus1_node_release_unused() - kill a node that never got a handle
+ * @node:	node that was just created
+ * @tx:		transaction of the notification
+ */
+void bus1_node_release_unused(struct bus1_node *node, struct bus1_tx *tx)
+{
+	bool unused;
+
+	spin_lock(&node->lock);
+	unused = !node->dead && list_empty(&node->handles);
+	if (unused)
+		WRITE_ONCE(node->dead, true);
+	spin_unlock(&node->lock);
+
+	if (unused) {
+		bus1_node_ref(node);
+		bus1_tx_add(tx, &node->release);
+	}
+}
+
+/**
+ * bus1_handle_new() - make a handle
+ * @holder:	its holder, who has been charged for one object
+ * @node:	its node
+ *
+ * Return: the handle, in flight and not linked, to which the charge belongs; NULL when out of memory.
+ */
+struct bus1_handle *bus1_handle_new(struct bus1_peer *holder, struct bus1_node *node)
+{
+	struct bus1_handle *handle;
+
+	handle = kmalloc(sizeof(*handle), GFP_KERNEL_ACCOUNT);
+	if (!handle)
+		return NULL;
+
+	refcount_set(&handle->refs, 1);
+	bus1_object_init(&handle->object, false);
+	handle->node = bus1_node_ref(node);
+	handle->holder = bus1_peer_ref(holder);
+	INIT_LIST_HEAD(&handle->link);
+	bus1_queue_entry_init(&handle->release, BUS1_ENTRY_NODE_RELEASE, holder);
+	return handle;
+}
+
+struct bus1_handle *bus1_handle_ref(struct bus1_handle *handle)
+{
+	refcount_inc(&handle->refs);
+	return handle;
+}
+
+/* Returns NULL. The last reference must not go while the handle is linked. */
+struct bus1_handle *bus1_handle_unref(struct bus1_handle *handle)
+{
+	if (handle && refcount_dec_and_test(&handle->refs)) {
+		WARN_ON(!list_empty(&handle->link));
+		bus1_uncharge_objects(handle->holder->account, &handle->holder->usage, 1);
+		bus1_node_unref(handle->node);
+		bus1_peer_unref(handle->holder);
+		kfree(handle);
+	}
+	return NULL;
+}
+
+struct bus1_handle *bus1_handle_from_object(struct bus1_object *object)
+{
+	return object && !object->is_node ? container_of(object, struct bus1_handle, object) : NULL;
+}
+
+/**
+ * bus1_handle_link() - let a new handle count
+ * @handle:	handle
+ *
+ * Return: false when the node is dead and the handle will never be linked.
+ */
+bool bus1_handle_link(struct bus1_handle *handle)
+{
+	struct bus1_node *node = handle->node;
+	bool alive;
+
+	spin_lock(&node->lock);
+	alive = !node->dead;
+	if (alive)
+		list_add_tail(&handle->link, &node->handles);
+	spin_unlock(&node->lock);
+	return alive;
+}
+
+/**
+ * bus1_handle_release() - let a handle count no more
+ * @handle:	handle, which may be unlinked already
+ * @tx:		transaction of the notification, should this have been the last one
+ */
+void bus1_handle_release(struct bus1_handle *handle, struct bus1_tx *tx)
+{
+	struct bus1_node *node = handle->node;
+	bool last;
+
+	spin_lock(&node->lock);
+	last = !node->dead && list_is_singular(&node->handles) && !list_empty(&handle->link);
+	list_del_init(&handle->link);
+	if (last)
+		WRITE_ONCE(node->dead, true);
+	spin_unlock(&node->lock);
+
+	if (last) {
+		bus1_node_ref(node);
+		bus1_tx_add(tx, &node->release);
+	}
+}
+
+/**
+ * bus1_handle_notify() - tell the holder of a handle that its node is dead
+ * @handle:	handle that is not linked
+ * @tx:		transaction of the notification
+ */
+void bus1_handle_notify(struct bus1_handle *handle, struct bus1_tx *tx)
+{
+	bus1_handle_ref(handle);
+	bus1_tx_add(tx, &handle->release);
+}

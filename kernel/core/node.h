@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __BUS1_NODE_H
+#define __BUS1_NODE_H
+
+/*
+ * Nodes and handles
+ *
+ * A node is owned by one peer; a handle is held by one peer and refers to one node for all its
+ * life. A handle is *held* when it is in the ID map of its holder, and *in flight* while it is part
+ * of a message that the holder has not received. Every transfer makes a new handle.
+ *
+ * A node knows the handles that refer to it, so that their holders can be told when it goes. It
+ * dies once, by whichever comes first: its owner releases it, its last handle goes, or, when it is
+ * one-shot, a message is accepted on it. A dead node has no handles and gets none; who kills it
+ * unlinks those that are left and makes the notifications part of his transaction.
+ */
+
+#include <linux/list.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include "core.h"
+#include "queue.h"
+
+struct bus1_tx;
+
+enum bus1_object_state {
+	BUS1_OBJECT_NEW,	/* node: about to be created; handle: in flight */
+	BUS1_OBJECT_HELD,	/* the ID names it */
+	BUS1_OBJECT_MARKED,	/* as HELD, while a release command collects what it was given */
+	BUS1_OBJECT_GONE,	/* the ID was ended, or never will be given out */
+};
+
+/**
+ * struct bus1_object - what an ID can name
+ * @id:		ID, BUS1_INVALID while it has none
+ * @state:	see above
+ * @is_node:	part of a struct bus1_node, else of a struct bus1_handle
+ *
+ * All of it is protected by the lock of the peer it belongs to; a handle in flight that has no ID
+ * yet is the sender's until the message is queued, then the receiver's.
+ */
+struct bus1_object {
+	u64 id;
+	enum bus1_object_state state;
+	bool is_node;
+};
+
+/**
+ * struct bus1_node - receiving end
+ * @refs:	reference count
+ * @object:	what its ID names; references by the owner's map
+ * @owner:	peer that receives; pinned
+ * @oneshot:	takes one message
+ * @lock:	protects the following
+ * @dead:	has no handles and gets none; may be read without the lock as it never changes back
+ * @handles:	handles in flight and held
+ * @release:	notification for the owner; while queued it has a reference
+ */
+struct bus1_node {
+	refcount_t refs;
+	struct bus1_object object;
+	struct bus1_peer *owner;
+	bool oneshot;
+
+	spinlock_t lock;
+	bool dead;
+	struct list_head handles;
+
+	struct bus1_queue_entry release;
+};
+
+/**
+ * struct bus1_handle - sending end
+ * @refs:	reference count
+ * @object:	what its ID names; references by the holder's map, or by the message it is in
+ * @node:	receiving end; pinned
+ * @holder:	peer it belongs to; pinned
+ * @link:	link in the node's list of handles, protected by its lock; empty when not linked
+ * @release:	notification for the holder; while queued it has a reference
+ */
+struct bus1_handle {
+	refcount_t refs;
+	struct bus1_object object;
+	struct bus1_node *node;
+	struct bus1_peer *holder;
+	struct list_head link;
+	struct bus1_queue_entry release;
+};
+
+struct bus1_node *bus1_node_new(struct bus1_peer *owner, bool oneshot);
+struct bus1_node *bus1_node_ref(struct bus1_node *node);
+struct bus1_node *bus1_node_unref(struct bus1_node *node);
+struct bus1_node *bus1_node_from_object(struct bus1_object *object);
+bool bus1_node_is_dead(const struct bus1_node *node);
+void bus1_node_release(struct bus1_node *node, struct bus1_tx *tx);
+bool bus1_node_consume(struct bus1_node *node, struct bus1_handle *handle);
+void bus1_node_release_unused(struct bus1_node *node, struct bus1_tx *tx);
+
+struct bus1_handle *bus1_handle_new(struct bus1_peer *holder, struct bus1_node *node);
+struct bus1_handle *bus1_handle_ref(struct bus1_handle *handle);
+struct bus1_handle *bus1_handle_unref(struct bus1_handle *handle);
+struct bus1_handle *bus1_handle_from_object(struct bus1_object *object);
+bool bus1_handle_link(struct bus1_handle *handle);
+void bus1_handle_release(struct bus1_handle *handle, struct bus1_tx *tx);
+void bus1_handle_notify(struct bus1_handle *handle, struct bus1_tx *tx);
+
+#endif /* __BUS1_NODE_H */

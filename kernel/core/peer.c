@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Peers, see peer.h
+ */
+
+#include <linux/bug.h>
+#include <linux/build_bug.h>
+#include <linux/err.h>
+#include <linux/slab.h>
+#include "message.h"
+#include "peer.h"
+#include "tx.h"
+
+/* IDs are 64 bits, and so must be the index of the map. */
+static_assert(sizeof(unsigned long) >= sizeof(u64));
+
+struct bus1_peer *bus1_peer_new(struct bus1_accounts *accounts, kuid_t uid, bus1_wake_t wake,
+				void *data)
+{
+	struct bus1_account *account;
+	struct bus1_peer *peer;
+
+	account = bus1_account_get(accounts, uid);
+	if (IS_ERR(account))
+		return ERR_PTR(PTR_ERR(account));
+
+	peer = kzalloc(sizeof(*peer), GFP_KERNEL_ACCOUNT);
+	if (!peer) {
+		bus1_account_put(account);
+		return ERR_PTR(-ENOMEM);
+	}
+
+	refcount_set(&peer->refs, 1);
+	peer->account = account;
+	bus1_queue_init(&peer->queue, peer, wake, data);
+	mutex_init(&peer->recv_lock);
+	mutex_init(&peer->lock);
+	xa_init(&peer->objects);
+	return peer;
+}
+
+struct bus1_peer *bus1_peer_ref(struct bus1_peer *peer)
+{
+	refcount_inc(&peer->refs);
+	return peer;
+}
+
+struct bus1_peer *bus1_peer_unref(struct bus1_peer *peer)
+{
+	if (peer && refcount_dec_and_test(&peer->refs)) {
+		WARN_ON(!peer->disconnected);
+		xa_destroy(&peer->objects);
+		mutex_destroy(&peer->lock);
+		mutex_destroy(&peer->recv_lock);
+		bus1_account_put(peer->account);
+		kfree(peer);
+	}
+	return NULL;
+}
+
+kuid_t bus1_peer_uid(const struct bus1_peer *peer)
+{
+	return peer->account->uid;
+}
+
+unsigned int bus1_peer_poll(struct bus1_peer *peer)
+{
+	unsigned int flags = 0;
+	bool sealed;
+
+	if (bus1_queue_is_readable(&peer->queue, &sealed))
+		flags |= BUS1_POLL_READABLE;
+	if (sealed)
+		flags |= BUS1_POLL_HANGUP;
+	return flags;
+}
+
+/* Release all objects that the map owns. Those in flight are owned by messages. */
+static void bus1_peer_release_objects(struct bus1_peer *peer, struct bus1_tx *tx)
+{
+	struct bus1_object *object;
+	unsigned long index;
+
+	/* First end the IDs, so that the peer gets no notification about its own. */
+	xa_for_each(&peer->objects, index, object) {
+		if (object->state == BUS1_OBJECT_HELD)
+			object->state = BUS1_OBJECT_GONE;
+	}
+	xa_for_each(&peer->objects, index, object) {
+		if (object->is_node && object->state == BUS1_OBJECT_GONE)
+			bus1_node_release(bus1_node_from_object(object), tx);
+	}
+	xa_for_each(&peer->objects, index, object) {
+		if (!object->is_node && object->state == BUS1_OBJECT_GONE)
+			bus1_handle_release(bus1_handle_from_object(object), tx);
+	}
+}
+
+static void bus1_peer_forget_objects(struct bus1_peer *peer)
+{
+	struct bus1_object *object;
+	unsigned long index;
+
+	xa_for_each(&peer->objects, index, object) {
+		xa_erase(&peer->objects, index);
+		if (object->state != BUS1_OBJECT_GONE)
+			continue;
+		if (object->is_node)
+			bus1_node_unref(bus1_node_from_object(object));
+		else
+			bus1_handle_unref(bus1_handle_from_object(object));
+	}
+	peer->n_nodes = 0;
+	peer->n_handles = 0;
+}
+
+void bus1_peer_disconnect(struct bus1_peer *peer)
+{
+	struct bus1_tx tx;
+	LIST_HEAD(queued);
+
+	mutex_lock(&peer->lock);
+	if (peer->disconnected) {
+		mutex_unlock(&peer->lock);
+		return;
+	}
+	peer->disconnected = true;
+
+	bus1_tx_init(&tx, peer);
+	bus1_queue_seal(&peer->queue, &queued);
+	if (peer->receiving)
+		list_del_init(&peer->receiving->link);
+	bus1_peer_release_objects(peer, &tx);
+	bus1_tx_drop(&tx, &queued);
+	bus1_tx_commit(&tx);
+	bus1_peer_forget_objects(peer);
+	mutex_unlock(&peer->lock);
+}
+
+/* Lock two peers that may be the same, in an order that all agree on. */
+void bus1_peer_lock_two(struct bus1_peer *a, struct bus1_peer *b)
+{
+	if (a == b) {
+		mutex_lock(&a->lock);
+	} else if ((unsigned long)a < (unsigned long)b) {
+		mutex_lock(&a->lock);
+		mutex_lock_nested(&b->lock, SINGLE_DEPTH_NESTING);
+	} else {
+		mutex_lock(&b->lock);
+		mutex_lock_nested(&a->lock, SINGLE_DEPTH_NESTING);
+	}
+}
+
+void bus1_peer_unlock_two(struct bus1_peer *a, struct bus1_peer *b)
+{
+	mutex_unlock(&a->lock);
+	if (a != b)
+		mutex_unlock(&b->lock);
+}
+
+/* All managed IDs are odd: leave no holes in the map. */
+static unsigned long bus1_id_to_index(u64 id)
+{
+	return id >> 1;
+}
+
+/* What an ID names, or NULL. */
+struct bus1_object *bus1_peer_find(struct bus1_peer *peer, u64 id)
+{
+	struct bus1_object *object;
+
+	lockdep_assert_held(&peer->lock);
+
+	if (!(id & BUS1_MANAGED))
+		return NULL;
+	object = xa_load(&peer->objects, bus1_id_to_index(id));
+	return object && object->state == BUS1_OBJECT_HELD ? object : NULL;
+}
+
+struct bus1_handle *bus1_peer_find_handle(struct bus1_peer *peer, u64 id)
+{
+	return bus1_handle_from_object(bus1_peer_find(peer, id));
+}
+
+/**
+ * bus1_peer_add() - give an object an ID
+ * @peer:	peer it belongs to
+ * @object:	object in state NEW, which has none. The map takes no reference yet.
+ *
+ * Nothing can be named by it before bus1_peer_hold().
+ *
+ * Return: -ENOMEM.
+ */
+int bus1_peer_add(struct bus1_peer *peer, struct bus1_object *object)
+{
+	u64 id = peer->last_id + 2;
+	int r;
+
+	lockdep_assert_held(&peer->lock);
+
+	id |= BUS1_MANAGED;
+	r = xa_err(xa_store(&peer->objects, bus1_id_to_index(id), object, GFP_KERNEL_ACCOUNT));
+	if (r < 0)
+		return r;
+	peer->last_id = id;
+	object->id = id;
+	return 0;
+}
+
+/* Let the ID of an object name it. The caller's reference is the map's from now on. */
+void bus1_peer_hold(struct bus1_peer *peer, struct bus1_object *object)
+{
+	lockdep_assert_held(&peer->lock);
+
+	object->state = BUS1_OBJECT_HELD;
+	if (object->is_node)
+		++peer->n_nodes;
+	else
+		++peer->n_handles;
+}
+
+/**
+ * bus1_peer_remove() - end an ID
+ * @peer:	peer
+ * @object:	object that was given an ID. When it was held, the map's reference is the caller's.
+ */
+void bus1_peer_remove(struct bus1_peer *peer, struct bus1_object *object)
+{
+	lockdep_assert_held(&peer->lock);
+
+	if (object->state != BUS1_OBJECT_NEW) {
+		if (object->is_node)
+			--peer->n_nodes;
+		else
+			--peer->n_handles;
+	}
+	xa_erase(&peer->objects, bus1_id_to_index(object->id));
+	object->state = BUS1_OBJECT_GONE;
+}
+
+/* Check one transfer as a user wrote it. */
+int bus1_transfer_check(const struct bus1_transfer *transfer)
+{
+	if (transfer->flags & ~(BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT))
+		return -EINVAL;
+	if (transfer->flags & BUS1_TRANSFER_FLAG_CREATE)
+		return transfer->id == BUS1_INVALID ? 0 : -EINVAL;
+	return transfer->flags ? -EINVAL : 0;
+}
+
+/**
+ * bus1_peer_create_node() - make a node that its ID does not name yet
+ * @peer:	owner
+ * @flags:	BUS1_TRANSFER_FLAG_*
+ * @ret_node:	the node
+ *
+ * Either bus1_peer_hold() or bus1_peer_destroy_node() must follow.
+ *
+ * Return: -EDQUOT, -ENOMEM.
+ */
+int bus1_peer_create_node(struct bus1_peer *peer, u64 flags, struct bus1_node **ret_node)
+{
+	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_OBJECTS] = 1 };
+	struct bus1_charge charge;
+	struct bus1_node *node;
+	int r;
+
+	r = bus1_charge(&charge, peer->account, &peer->usage, peer->account, amount);
+	if (r < 0)
+		return r;
+
+	node = bus1_node_new(peer, flags & BUS1_TRANSFER_FLAG_ONESHOT);
+	if (!node) {
+		bus1_charge_cancel(&charge);
+		return -ENOMEM;
+	}
+	bus1_charge_end(&charge);
+
+	r = bus1_peer_add(peer, &node->object);
+	if (r < 0) {
+		bus1_node_unref(node);
+		return r;
+	}
+	*ret_node = node;
+	return 0;
+}
+
+/* Undo bus1_peer_create_node(). */
+void bus1_peer_destroy_node(struct bus1_peer *peer, struct bus1_node *node)
+{
+	bus1_peer_remove(peer, &node->object);
+	bus1_node_unref(node);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __BUS1_PEER_H
+#define __BUS1_PEER_H
+
+/*
+ * Peers
+ *
+ * A peer is a queue and a map from IDs to the nodes it owns and the handles it holds. Locks are taken
+ * in this order:
+ *
+ *	bus1_peer.recv_lock	one receiver at a time, may be held while copying to the user
+ *	bus1_peer.lock		serialises operations of the peer; two of them by address, transfer only
+ *	bus1_account.lock, bus1_accounts.lock
+ *	bus1_node.lock		spinlock
+ *	bus1_queue.lock		spinlock
+ *
+ * No operation but the transfer command takes the lock of a peer other than its own.
+ */
+
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/xarray.h>
+#include "acct.h"
+#include "core.h"
+#include "node.h"
+#include "queue.h"
+
+/**
+ * struct bus1_peer - participant
+ * @refs:		reference count
+ * @account:		account of its user
+ * @usage:		its part of the account
+ * @queue:		what it has yet to receive
+ * @recv_lock:		serialises receivers
+ * @lock:		protects the following, and the objects of this peer
+ * @objects:		nodes and handles by ID; those in state NEW are owned by someone else
+ * @last_id:		last ID given out; IDs are never reused
+ * @n_nodes:		number of nodes in @objects, for queries
+ * @n_handles:		number of handles in @objects that are not in flight, for queries
+ * @receiving:		entry that a receiver looks at without @lock: only it may free that
+ * @disconnected:	every operation fails
+ */
+struct bus1_peer {
+	refcount_t refs;
+	struct bus1_account *account;
+	struct bus1_usage usage;
+	struct bus1_queue queue;
+	struct mutex recv_lock;
+
+	struct mutex lock;
+	struct xarray objects;
+	u64 last_id;
+	u64 n_nodes;
+	u64 n_handles;
+	struct bus1_queue_entry *receiving;
+	bool disconnected;
+};
+
+void bus1_peer_lock_two(struct bus1_peer *a, struct bus1_peer *b);
+void bus1_peer_unlock_two(struct bus1_peer *a, struct bus1_peer *b);
+
+struct bus1_object *bus1_peer_find(struct bus1_peer *peer, u64 id);
+struct bus1_handle *bus1_peer_find_handle(struct bus1_peer *peer, u64 id);
+int bus1_peer_add(struct bus1_peer *peer, struct bus1_object *object);
+void bus1_peer_hold(struct bus1_peer *peer, struct bus1_object *object);
+void bus1_peer_remove(struct bus1_peer *peer, struct bus1_object *object);
+
+int bus1_transfer_check(const struct bus1_transfer *transfer);
+int bus1_peer_create_node(struct bus1_peer *peer, u64 flags, struct bus1_node **ret_node);
+void bus1_peer_destroy_node(struct bus1_peer *peer, struct bus1_node *node);
+
+#endif /* __BUS1_PEER_H */

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Queues, see queue.h
+ */
+
+#include <linux/bug.h>
+#include <linux/kernel.h>
+#include <linux/sched.h>
+#include "queue.h"
+
+/* entries to remove before others get the lock */
+#define BUS1_QUEUE_BATCH 64
+
+static struct bus1_queue_entry *bus1_queue_entry_from_rb(struct rb_node *rb)
+{
+	return rb_entry(rb, struct bus1_queue_entry, rb);
+}
+
+/* The first entry when it is final. */
+static struct bus1_queue_entry *bus1_queue_head(struct bus1_queue *queue)
+{
+	struct rb_node *rb = rb_first_cached(&queue->entries);
+	struct bus1_queue_entry *entry;
+
+	if (!rb)
+		return NULL;
+	entry = bus1_queue_entry_from_rb(rb);
+	return entry->timestamp & 1 ? NULL : entry;
+}
+
+/* Equal entries stay in the order in which they are inserted. */
+static void bus1_queue_insert(struct bus1_queue *queue, struct bus1_queue_entry *entry)
+{
+	struct rb_node **slot = &queue->entries.rb_root.rb_node;
+	struct rb_node *parent = NULL;
+	bool leftmost = true;
+
+	while (*slot) {
+		struct bus1_queue_entry *other = bus1_queue_entry_from_rb(*slot);
+
+		parent = *slot;
+		if (entry->timestamp < other->timestamp ||
+		    (entry->timestamp == other->timestamp && entry->tx < other->tx)) {
+			slot = &parent->rb_left;
+		} else {
+			slot = &parent->rb_right;
+			leftmost = false;
+		}
+	}
+	rb_link_node(&entry->rb, parent, slot);
+	rb_insert_color_cached(&entry->rb, &queue->entries, leftmost);
+	++queue->n_entries;
+}
+
+static void bus1_queue_unlink(struct bus1_queue *queue, struct bus1_queue_entry *entry)
+{
+	rb_erase_cached(&entry->rb, &queue->entries);
+	RB_CLEAR_NODE(&entry->rb);
+	--queue->n_entries;
+}
+
+static void bus1_queue_wake(struct bus1_queue *queue)
+{
+	if (queue->wake)
+		queue->wake(queue->peer, queue->data);
+}
+
+void bus1_queue_init(struct bus1_queue *queue, struct bus1_peer *peer,
+		     void (*wake)(struct bus1_peer *peer, void *data), void *data)
+{
+	spin_lock_init(&queue->lock);
+	queue->entries = RB_ROOT_CACHED;
+	queue->clock = 0;
+	queue->n_entries = 0;
+	queue->sealed = false;
+	queue->wake = wake;
+	queue->peer = peer;
+	queue->data = data;
+}
+
+void bus1_queue_entry_init(struct bus1_queue_entry *entry, enum bus1_entry_type type,
+			   struct bus1_peer *peer)
+{
+	RB_CLEAR_NODE(&entry->rb);
+	INIT_LIST_HEAD(&entry->link);
+	entry->peer = peer;
+	entry->timestamp = 0;
+	entry->tx = 0;
+	entry->type = type;
+}
+
+/**
+ * bus1_queue_stage() - add an entry whose final timestamp is yet to be found
+ * @queue:	queue
+ * @entry:	entry that is in no queue, with its transaction set
+ *
+ * From now on nothing behind it can be received until it is committed. Does nothing on a sealed
+ * queue.
+ *
+ * Return: the least final timestamp that this queue can take, 0 when it is sealed.
+ */
+u64 bus1_queue_stage(struct bus1_queue *queue, struct bus1_queue_entry *entry)
+{
+	u64 timestamp = 0;
+
+	spin_lock(&queue->lock);
+	if (!queue->sealed) {
+		entry->timestamp = queue->clock + 1;
+		timestamp = queue->clock += 2;
+		bus1_queue_insert(queue, entry);
+	}
+	spin_unlock(&queue->lock);
+	return timestamp;
+}
+
+/**
+ * bus1_queue_sync() - advance the clock
+ * @queue:	queue
+ * @timestamp:	a final timestamp
+ *
+ * Return: the clock, which is not behind @timestamp.
+ */
+u64 bus1_queue_sync(struct bus1_queue *queue, u64 timestamp)
+{
+	spin_lock(&queue->lock);
+	if (queue->clock < timestamp)
+		queue->clock = timestamp;
+	else
+		timestamp = queue->clock;
+	spin_unlock(&queue->lock);
+	return timestamp;
+}
+
+/**
+ * bus1_queue_commit() - make a staged entry final
+ * @queue:	queue
+ * @entry:	entry that was given to bus1_queue_stage()
+ * @timestamp:	final timestamp; the clock must have been advanced to it
+ *
+ * On success the entry belongs to the receiver, who may have received and freed it by the time
+ * this returns.
+ *
+ * Return: false when the queue is sealed: the entry is still the caller's.
+ */
+bool bus1_queue_commit(struct bus1_queue *queue, struct bus1_queue_entry *entry, u64 timestamp)
+{
+	bool readable;
+
+	spin_lock(&queue->lock);
+	if (queue->sealed) {
+		if (!RB_EMPTY_NODE(&entry->rb))
+			bus1_queue_unlink(queue, entry);
+		spin_unlock(&queue->lock);
+		return false;
+	}
+
+	WARN_ON(!(entry->timestamp & 1) || entry->timestamp > timestamp);
+	WARN_ON(timestamp & 1 || timestamp > queue->clock);
+	readable = bus1_queue_head(queue);
+	bus1_queue_unlink(queue, entry);
+	entry->timestamp = timestamp;
+	bus1_queue_insert(queue, entry);
+	if (!readable && bus1_queue_head(queue))
+		bus1_queue_wake(queue);
+	spin_unlock(&queue->lock);
+	return true;
+}
+
+/**
+ * bus1_queue_push() - stage and commit the only entry of a transaction
+ * @queue:	queue
+ * @entry:	entry that is in no queue, with its transaction set
+ * @timestamp:	the final timestamp will be greater than this
+ *
+ * On success the entry belongs to the receiver.
+ *
+ * Return: the final timestamp; 0 when the queue is sealed and the entry is still the caller's.
+ */
+u64 bus1_queue_push(struct bus1_queue *queue, struct bus1_queue_entry *entry, u64 timestamp)
+{
+	bool readable;
+
+	spin_lock(&queue->lock);
+	if (queue->sealed) {
+		spin_unlock(&queue->lock);
+		return 0;
+	}
+
+	timestamp = queue->clock = max_t(u64, queue->clock, timestamp) + 2;
+	entry->timestamp = timestamp;
+	readable = bus1_queue_head(queue);
+	bus1_queue_insert(queue, entry);
+	if (!readable && bus1_queue_head(queue))
+		bus1_queue_wake(queue);
+	spin_unlock(&queue->lock);
+	return timestamp;
+}
+
+/**
+ * bus1_queue_peek() - look at what is received next
+ * @queue:	queue
+ *
+ * It stays the next one until the caller, who must be the only receiver, removes it.
+ *
+ * Return: the entry, or NULL.
+ */
+struct bus1_queue_entry *bus1_queue_peek(struct bus1_queue *queue)
+{
+	struct bus1_queue_entry *entry;
+
+	spin_lock(&queue->lock);
+	entry = bus1_queue_head(queue);
+	spin_unlock(&queue->lock);
+	return entry;
+}
+
+/**
+ * bus1_queue_remove() - take an entry out
+ * @queue:	queue
+ * @entry:	what bus1_queue_peek() returned
+ */
+void bus1_queue_remove(struct bus1_queue *queue, struct bus1_queue_entry *entry)
+{
+	spin_lock(&queue->lock);
+	bus1_queue_unlink(queue, entry);
+	spin_unlock(&queue->lock);
+}
+
+/**
+ * bus1_queue_seal() - empty a queue for good
+ * @queue:		queue
+ * @ret_entries:	final entries are appended here. Staged ones are left to who staged them.
+ */
+void bus1_queue_seal(struct bus1_queue *queue, struct list_head *ret_entries)
+{
+	struct rb_node *rb;
+	unsigned int n;
+
+	spin_lock(&queue->lock);
+	queue->sealed = true;
+	bus1_queue_wake(queue);
+	queue->wake = NULL;
+
+	do {
+		for (n = 0; n < BUS1_QUEUE_BATCH; ++n) {
+			struct bus1_queue_entry *entry;
+
+			rb = rb_first_cached(&queue->entries);
+			if (!rb)
+				break;
+			entry = bus1_queue_entry_from_rb(rb);
+			bus1_queue_unlink(queue, entry);
+			if (!(entry->timestamp & 1))
+				list_add_tail(&entry->link, ret_entries);
+		}
+		spin_unlock(&queue->lock);
+		cond_resched();
+		spin_lock(&queue->lock);
+	} while (rb);
+	spin_unlock(&queue->lock);
+}
+
+/* Whether there is something to receive. Never sleeps. */
+bool bus1_queue_is_readable(struct bus1_queue *queue, bool *ret_sealed)
+{
+	bool readable;
+
+	spin_lock(&queue->lock);
+	readable = bus1_queue_head(queue);
+	*ret_sealed = queue->sealed;
+	spin_unlock(&queue->lock);
+	return readable;
+}
+
+/* Number of entries, staged ones included. */
+u64 bus1_queue_count(struct bus1_queue *queue)
+{
+	u64 n;
+
+	spin_lock(&queue->lock);
+	n = queue->n_entries;
+	spin_unlock(&queue->lock);
+	return n;
+}

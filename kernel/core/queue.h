@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __BUS1_QUEUE_H
+#define __BUS1_QUEUE_H
+
+/*
+ * Queues
+ *
+ * The queue of a peer holds what it has yet to receive, ordered by timestamp. Each queue has a
+ * Lamport clock of its own; there is no lock or counter that all queues share. How the timestamps
+ * come about is told in tx.h; a queue guarantees:
+ *
+ *  - an odd timestamp marks an entry that is staged: its final timestamp is not known yet, but will
+ *    be greater. A final timestamp is even;
+ *  - the clock is never behind the timestamp of an entry that is or was in the queue;
+ *  - only the first entry can be received, and only when it is not staged. Since whatever comes
+ *    later gets a timestamp ahead of the clock, the order in which entries are received is the
+ *    order of their final timestamps;
+ *  - entries with equal timestamps are ordered by their transaction, which has one value on all
+ *    queues, and within one transaction as they were committed.
+ */
+
+#include <linux/list.h>
+#include <linux/rbtree.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+struct bus1_peer;
+
+enum bus1_entry_type {
+	BUS1_ENTRY_MESSAGE,		/* in a struct bus1_delivery */
+	BUS1_ENTRY_NODE_RELEASE,	/* in the struct bus1_handle it tells about */
+	BUS1_ENTRY_HANDLE_RELEASE,	/* in the struct bus1_node it tells about */
+};
+
+/**
+ * struct bus1_queue_entry - something to be received
+ * @rb:		link in the queue; empty when in none
+ * @link:	link in a transaction that is not committed yet, or in a list of entries to drop
+ * @peer:	who receives it; kept alive by what the entry is part of
+ * @timestamp:	see above
+ * @tx:		identifies its transaction among all that are under way
+ * @type:	what it is part of
+ */
+struct bus1_queue_entry {
+	struct rb_node rb;
+	struct list_head link;
+	struct bus1_peer *peer;
+	u64 timestamp;
+	unsigned long tx;
+	enum bus1_entry_type type;
+};
+
+/**
+ * struct bus1_queue - what a peer has yet to receive
+ * @lock:	protects everything here, and @rb, @timestamp and @tx of entries; nothing else is
+ *		taken inside
+ * @entries:	entries by timestamp and transaction
+ * @clock:	Lamport clock, always even
+ * @n_entries:	number of @entries
+ * @sealed:	nothing can be added any more
+ * @wake:	called with @lock held when it becomes readable or is sealed
+ * @peer:	its owner
+ * @data:	passed to @wake
+ */
+struct bus1_queue {
+	spinlock_t lock;
+	struct rb_root_cached entries;
+	u64 clock;
+	u64 n_entries;
+	bool sealed;
+	void (*wake)(struct bus1_peer *peer, void *data);
+	struct bus1_peer *peer;
+	void *data;
+};
+
+void bus1_queue_init(struct bus1_queue *queue, struct bus1_peer *peer,
+		     void (*wake)(struct bus1_peer *peer, void *data), void *data);
+void bus1_queue_entry_init(struct bus1_queue_entry *entry, enum bus1_entry_type type,
+			   struct bus1_peer *peer);
+
+u64 bus1_queue_stage(struct bus1_queue *queue, struct bus1_queue_entry *entry);
+u64 bus1_queue_sync(struct bus1_queue *queue, u64 timestamp);
+bool bus1_queue_commit(struct bus1_queue *queue, struct bus1_queue_entry *entry, u64 timestamp);
+u64 bus1_queue_push(struct bus1_queue *queue, struct bus1_queue_entry *entry, u64 timestamp);
+
+struct bus1_queue_entry *bus1_queue_peek(struct bus1_queue *queue);
+void bus1_queue_remove(struct bus1_queue *queue, struct bus1_queue_entry *entry);
+void bus1_queue_seal(struct bus1_queue *queue, struct list_head *ret_entries);
+
+bool bus1_queue_is_readable(struct bus1_queue *queue, bool *ret_sealed);
+u64 bus1_queue_count(struct bus1_queue *queue);
+
+#endif /* __BUS1_QUEUE_H */

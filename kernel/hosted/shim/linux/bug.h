@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _SHIM_LINUX_BUG_H
+#define _SHIM_LINUX_BUG_H
+
+#include <assert.h>
+#include <linux/types.h>
+
+/* A warning in the kernel, so that the machine goes on; in user space it ends the test that hit it. */
+bool shim_warn(bool condition, const char *text, const char *file, int line);
+
+#define WARN_ON(condition)	shim_warn(!!(condition), #condition, __FILE__, __LINE__)
+#define WARN_ON_ONCE(condition) WARN_ON(condition)
+
+#ifndef static_assert
+#define static_assert _Static_assert
+#endif
+
+#endif

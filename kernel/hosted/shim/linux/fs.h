@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _SHIM_LINUX_FS_H
+#define _SHIM_LINUX_FS_H
+
+#include_next <linux/fs.h>
+#include <linux/refcount.h>
+
+/* An open file: a descriptor of this process that is closed with the last reference. */
+struct file {
+	refcount_t count;
+	int fd;
+};
+
+/* Takes fd over on success; NULL when out of memory. */
+struct file *shim_file_new(int fd);
+
+static inline struct file *get_file(struct file *file)
+{
+	refcount_inc(&file->count);
+	return file;
+}
+
+#endif

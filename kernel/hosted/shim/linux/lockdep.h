@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _SHIM_LINUX_LOCKDEP_H
+#define _SHIM_LINUX_LOCKDEP_H
+
+#include <linux/bug.h>
+
+/* Holds for every lock of this shim: it is taken by someone. */
+#define lockdep_assert_held(lock) WARN_ON(!shim_lock_is_taken(&(lock)->pthread))
+
+#define SINGLE_DEPTH_NESTING 1
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _SHIM_LINUX_MUTEX_H
+#define _SHIM_LINUX_MUTEX_H
+
+#include <linux/lockdep.h>
+#include <pthread.h>
+
+struct mutex {
+	pthread_mutex_t pthread;
+};
+
+bool shim_lock_is_taken(pthread_mutex_t *lock);
+
+static inline void mutex_init(struct mutex *lock)
+{
+	pthread_mutex_init(&lock->pthread, NULL);
+}
+
+static inline void mutex_destroy(struct mutex *lock)
+{
+	pthread_mutex_destroy(&lock->pthread);
+}
+
+static inline void mutex_lock(struct mutex *lock)
+{
+	pthread_mutex_lock(&lock->pthread);
+}
+
+#define mutex_lock_nested(lock, subclass) mutex_lock(lock)
+
+static inline void mutex_unlock(struct mutex *lock)
+{
+	pthread_mutex_unlock(&lock->pthread);
+}
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _SHIM_LINUX_PID_H
+#define _SHIM_LINUX_PID_H
+
+#include <linux/refcount.h>
+#include <sys/types.h>
+
+struct pid {
+	refcount_t count;
+	pid_t nr;
+};
+
+/* A process or thread by its number, with one reference; NULL when out of memory. */
+struct pid *shim_pid_new(pid_t nr);
+
+static inline struct pid *get_pid(struct pid *pid)
+{
+	if (pid)
+		refcount_inc(&pid->count);
+	return pid;
+}
+
+void put_pid(struct pid *pid);
+
+static inline pid_t pid_nr(struct pid *pid)
+{
+	return pid ? pid->nr : 0;
+}
+
+#endif

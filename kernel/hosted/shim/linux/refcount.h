@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _SHIM_LINUX_REFCOUNT_H
+#define _SHIM_LINUX_REFCOUNT_H
+
+#include <linux/bug.h>
+#include <linux/types.h>
+
+typedef struct {
+	unsigned int refs;
+} refcount_t;
+
+static inline void refcount_set(refcount_t *r, int n)
+{
+	__atomic_store_n(&r->refs, (unsigned int)n, __ATOMIC_RELAXED);
+}
+
+static inline unsigned int refcount_read(const refcount_t *r)
+{
+	return __atomic_load_n(&r->refs, __ATOMIC_RELAXED);
+}
+
+static inline void refcount_inc(refcount_t *r)
+{
+	WARN_ON(__atomic_fetch_add(&r->refs, 1, __ATOMIC_RELAXED) == 0);
+}
+
+static inline bool refcount_dec_and_test(refcount_t *r)
+{
+	unsigned int old = __atomic_fetch_sub(&r->refs, 1, __ATOMIC_ACQ_REL);
+
+	WARN_ON(old == 0);
+	return old == 1;
+}
+
+#endif

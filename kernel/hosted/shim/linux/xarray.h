@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _SHIM_LINUX_XARRAY_H
+#define _SHIM_LINUX_XARRAY_H
+
+#include <linux/slab.h>
+
+/*
+ * An array of pointers indexed by unsigned long, as a radix tree of 64-way nodes. Unlike the
+ * kernel's, it has no lock of its own: callers serialise all access to one array.
+ */
+
+struct xarray {
+	struct shim_xa_node *root;
+	unsigned int height;
+};
+
+void xa_init(struct xarray *xa);
+void xa_destroy(struct xarray *xa);
+void *xa_load(struct xarray *xa, unsigned long index);
+/* The old entry, or xa_err()-style error. Never fails where an entry is stored or reserved. */
+void *xa_store(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp);
+void *xa_erase(struct xarray *xa, unsigned long index);
+int xa_reserve(struct xarray *xa, unsigned long index, gfp_t gfp);
+void xa_release(struct xarray *xa, unsigned long index);
+int xa_err(void *entry);
+/* The first entry at or after *index, up to max; *index is set to where it is. */
+void *shim_xa_find(struct xarray *xa, unsigned long *index, unsigned long max);
+
+#define xa_for_each(xa, index, entry) \
+	for (index = 0, entry = shim_xa_find(xa, &index, ~0UL); entry; \
+	     entry = index == ~0UL ? NULL : (++index, shim_xa_find(xa, &index, ~0UL)))
+
+#endif
