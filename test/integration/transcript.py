@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Transcripts: the same scenario on the reference and on the daemon under test.
+#
+# A scenario is a function that drives raw connections and notes what each of them sees, in order.
+# Unique names and serials are replaced by labels, error texts (which are free) are left out; what
+# remains must be equal on both daemons, except for the deliberate differences that a test lists
+# with the reason.
+
+import difflib
+import re
+import sys
+import traceback
+
+import rawbus
+from busfixture import REFERENCE, Bus, daemon_under_test, is_reference
+
+KINDS = {rawbus.CALL: 'call', rawbus.RETURN: 'reply', rawbus.ERROR: 'error', rawbus.SIGNAL: 'signal'}
+SCENARIOS = []
+
+
+def scenario(function):
+    SCENARIOS.append(function)
+    return function
+
+
+class Stage:
+    """One bus, the connections to it, and the transcript."""
+
+    def __init__(self, daemon):
+        self.bus = Bus(daemon)
+        self.address = self.bus.address
+        self.connections, self.names, self.lines = [], {}, []
+
+    def end(self):
+        for c in self.connections:
+            c.close()
+        status = self.bus.stop()
+        if status != 0:
+            self.note(f'daemon: exit status {status}')
+
+    def note(self, text):
+        self.lines.append(text)
+
+    def socket(self, name):
+        c = rawbus.Connection(self.address, name)
+        self.connections.append(c)
+        return c
+
+    def connect(self, name, **kw):
+        c = self.socket(name).authenticate(**kw)
+        if c.unique:
+            self.names[c.unique] = name
+        return c
+
+    def hello(self, c):
+        answer = c.call('Hello')
+        c.unique = answer.body[0]
+        self.names[c.unique] = c.name
+        return answer
+
+    def label(self, value):
+        if isinstance(value, str):
+            if value in self.names:
+                return f'<{self.names[value]}>'
+            if re.fullmatch('[0-9a-f]{32}', value):
+                return '<id>'
+            return repr(value)
+        if isinstance(value, (list, tuple)):
+            return '[' + ', '.join(self.label(v) for v in value) + ']'
+        if isinstance(value, dict):
+            return '{' + ', '.join(f'{self.label(k)}: {self.label(v)}'
+                                   for k, v in sorted(value.items())) + '}'
+        return repr(value)
+
+    def describe(self, c, m):
+        """One line for a message that c received."""
+        if m is None:
+            return 'closed'
+        words = [KINDS.get(m.kind, f'type {m.kind}')]
+        if m.kind in (rawbus.RETURN, rawbus.ERROR):
+            words.append(f'to {c.sent.get(m.reply_serial, m.reply_serial)}')
+        if m.kind == rawbus.ERROR:
+            words.append(m.error_name)
+        else:
+            words.append('.'.join(x for x in (m.interface, m.member) if x))
+            words.append(m.signature + '(' + ', '.join(self.label(x) for x in m.body) + ')')
+        if m.path and m.path != rawbus.BUS_PATH:
+            words.append('at ' + m.path)
+        named = m.kind in (rawbus.CALL, rawbus.SIGNAL) or m.sender not in (rawbus.BUS, None)
+        if named and m.sender != rawbus.BUS:
+            words.append('from ' + self.label(m.sender))
+        # what the bus calls a connection without a name in its answers is free
+        if c.unique or named:
+            if m.destination is None:
+                words.append('broadcast')
+            elif m.destination != c.unique:
+                words.append('for ' + self.label(m.destination))
+        if m.flags != rawbus.NO_REPLY:
+            words.append(f'flags {m.flags}')
+        if m.fds:
+            words.append(f'{len(m.fds)} fds')
+        unknown = sorted(set(m.fields) - set(range(1, 10)))
+        if unknown:
+            words.append(f'fields {unknown}')
+        return ' '.join(w for w in words if w)
+
+    def see(self, c, messages, drop=()):
+        for m in messages:
+            text = self.describe(c, m)
+            if not any(d in text for d in drop):
+                self.note(f'  {c.name}: {text}')
+
+    def show(self, *connections, drop=()):
+        """Note all that the connections have received until now."""
+        for c in connections:
+            self.see(c, c.drain(), drop)
+
+    def ask(self, c, message):
+        """Send a call; note all that arrives up to its reply."""
+        m = c.wait_for(c.send(message))
+        self.see(c, c.take() + [m])
+        return m
+
+
+def record(daemon, function):
+    stage = Stage(daemon)
+    try:
+        function(stage)
+    except Exception as e:
+        last = traceback.extract_tb(e.__traceback__)
+        where = [f for f in last if f.name == function.__name__]
+        stage.note(f'EXCEPTION {type(e).__name__} {e} at line {where[-1].lineno if where else "?"}')
+    stage.end()
+    return stage.lines
+
+
+def diff(a, b):
+    return '\n'.join('# ' + line for line in difflib.unified_diff(a, b, 'reference', 'daemon',
+                                                                   lineterm='', n=3))
+
+
+def apply_differences(reference, differences):
+    """
+    The transcript that the daemon under test should give: the reference's with the listed lines
+    replaced. A difference is (line on the reference, lines of ours, reason); each one must occur.
+    """
+    lines = list(reference)
+    for old, new, reason in differences:
+        if old not in lines:
+            raise AssertionError(f'the reference does not give {old!r} ({reason})')
+        at = lines.index(old)
+        lines[at:at + 1] = new
+    return lines
+
+
+def main(differences):
+    """Runs all scenarios of the test in TAP. differences: name -> list for apply_differences."""
+    daemon = daemon_under_test()
+    only = sys.argv[1:]
+    failed = 0
+    names = [s.__name__ for s in SCENARIOS]
+    unknown = set(differences) - set(names)
+    assert not unknown, unknown
+    print(f'1..{len(SCENARIOS)}')
+    for number, function in enumerate(SCENARIOS, 1):
+        name = function.__name__
+        if only and name not in only:
+            continue
+        reference = record(REFERENCE, function)
+        if is_reference(daemon):
+            want, got = reference, record(daemon, function)
+        else:
+            want, got = apply_differences(reference, differences.get(name, [])), \
+                record(daemon, function)
+        good = want == got and not any('EXCEPTION' in line for line in want)
+        failed += not good
+        print(f'{"ok" if good else "not ok"} {number} - {name}', flush=True)
+        if not good:
+            print(diff(want, got) or '\n'.join('# ' + line for line in want))
+        elif only:
+            print('\n'.join('# ' + line for line in got))
+    sys.exit(1 if failed else 0)
