@@ -1,0 +1,494 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Commands of peers in other processes
+ *
+ * A request is checked once and completely: header, lengths, seals. What then remains to be judged is
+ * the core's: flags of transfers, IDs, quotas. The difference between a request that is refused (the
+ * reply carries the error) and one that gets its client dropped (-EPROTO): the library can be made
+ * to send the one, but never the other.
+ */
+
+#include "kernel/hosted/hosted.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/minmax.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MESSAGE_FLAGS BUS1_MESSAGE_FLAG_FDS
+#define RECV_FLAGS    BUS1_RECV_FLAG_CREDENTIALS
+
+/* What follows the header of a request. */
+struct body {
+	const u64 *ids;
+	struct bus1_transfer *transfers;
+	/* where the data is: in the packet, or at an offset of the memfd */
+	const uint8_t *data;
+	int memfd;
+	off_t data_offset;
+	void *arrays; /* to be freed, when ids and transfers are not in the packet */
+};
+
+static void body_free(struct body *body)
+{
+	free(body->arrays);
+}
+
+static int pread_all(int fd, uint8_t *p, size_t n, off_t offset)
+{
+	while (n > 0) {
+		ssize_t l = pread(fd, p, n, offset);
+
+		if (l < 0 && errno == EINTR)
+			continue;
+		/* a sealed file of checked size that can not be read was made so on purpose */
+		if (l <= 0)
+			return -EPROTO;
+		p += l;
+		offset += l;
+		n -= l;
+	}
+
+	return 0;
+}
+
+static int pwrite_all(int fd, const uint8_t *p, size_t n, off_t offset)
+{
+	while (n > 0) {
+		ssize_t l = pwrite(fd, p, n, offset);
+
+		if (l < 0 && errno == EINTR)
+			continue;
+		if (l <= 0)
+			return -EPROTO;
+		p += l;
+		offset += l;
+		n -= l;
+	}
+
+	return 0;
+}
+
+/* Whether fd is a memfd with these seals; only such files have any, so its calls never block. */
+static int memfd_check(int fd, int seals, struct stat *ret_stat)
+{
+	int r;
+
+	r = fcntl(fd, F_GET_SEALS);
+	if (r < 0 || (r & seals) != seals || fstat(fd, ret_stat) < 0)
+		return -EPROTO;
+
+	return 0;
+}
+
+/*
+ * Find ids, transfers and data. The counts in the header are known to be within their limits, so no
+ * sum overflows here. body is to be freed in any case.
+ */
+static int body_parse(struct hosted_served *served, const struct hosted_request *request,
+		      struct body *body)
+{
+	struct bus1_domain *domain = served->domain;
+	const struct bus1_hosted_request *header = &domain->request.header;
+	size_t n_ids = header->n_ids * sizeof(u64);
+	size_t n_transfers = header->n_transfers * sizeof(struct bus1_transfer);
+	size_t n_total = n_ids + n_transfers + header->n_data;
+	uint8_t *arrays;
+	struct stat st;
+	int r;
+
+	*body = (struct body){ .memfd = -1 };
+
+	if (!(header->request_flags & BUS1_HOSTED_REQUEST_MEMFD)) {
+		if (request->n_packet != sizeof(*header) + n_total)
+			return -EPROTO;
+
+		arrays = domain->request.bytes + sizeof(*header);
+		body->data = arrays + n_ids + n_transfers;
+	} else {
+		if (request->n_packet != sizeof(*header))
+			return -EPROTO;
+
+		body->memfd = request->fds[0];
+		body->data_offset = n_ids + n_transfers;
+		r = memfd_check(body->memfd, BUS1_HOSTED_REQUEST_SEALS, &st);
+		if (r < 0)
+			return r;
+		if (st.st_size < 0 || (uint64_t)st.st_size != n_total)
+			return -EPROTO;
+
+		/* some byte, so that there is always a pointer */
+		arrays = body->arrays = malloc(n_ids + n_transfers + 1);
+		if (!arrays)
+			return -ENOMEM;
+		r = pread_all(body->memfd, arrays, n_ids + n_transfers, 0);
+		if (r < 0)
+			return r;
+	}
+
+	body->ids = (const u64 *)arrays;
+	body->transfers = (struct bus1_transfer *)(arrays + n_ids);
+	return 0;
+}
+
+static int body_read_data(const struct body *body, uint8_t *to, size_t n)
+{
+	if (body->memfd >= 0)
+		return pread_all(body->memfd, to, n, body->data_offset);
+
+	memcpy(to, body->data, n);
+	return 0;
+}
+
+static void reply_append(struct hosted_served *served, struct hosted_reply *reply, const void *p,
+			 size_t n)
+{
+	memcpy(served->domain->reply.bytes + reply->n_packet, p, n);
+	reply->n_packet += n;
+}
+
+/* Runs in the same time whatever the client guesses. */
+static bool secret_equal(const uint8_t *a, const uint8_t *b, size_t n)
+{
+	uint8_t difference = 0;
+
+	for (size_t i = 0; i < n; ++i)
+		difference |= a[i] ^ b[i];
+
+	return difference == 0;
+}
+
+static int command_hello(struct hosted_served *served, struct hosted_request *request,
+			 struct hosted_reply *reply)
+{
+	struct bus1_hosted_hello hello = { .peer = served->id };
+
+	if (request->n_packet != sizeof(struct bus1_hosted_request))
+		return -EPROTO;
+
+	memcpy(hello.domain, served->domain->id, sizeof(hello.domain));
+	memcpy(hello.secret, served->secret, sizeof(hello.secret));
+	reply_append(served, reply, &hello, sizeof(hello));
+	reply->fds[reply->n_fds++] = served->ready.fd;
+	return 0;
+}
+
+static int command_transfer(struct hosted_served *served, struct hosted_request *request,
+			    struct hosted_reply *reply)
+{
+	struct bus1_domain *domain = served->domain;
+	const struct bus1_hosted_request *header = &domain->request.header;
+	struct bus1_transfer *src, *dst;
+	struct hosted_served *to = served;
+	struct body body;
+	size_t n;
+	int r;
+
+	if (header->n_transfers > BUS1_MAX_TRANSFERS)
+		return -EMSGSIZE;
+
+	r = body_parse(served, request, &body);
+	if (r < 0)
+		goto exit;
+
+	if (header->to > 0) {
+		/* the client knows the domain, so its peer was here */
+		to = hosted_served_find(domain, header->to);
+		if (!to || !secret_equal(to->secret, header->to_secret, sizeof(to->secret))) {
+			r = -ESHUTDOWN;
+			goto exit;
+		}
+	}
+
+	n = header->n_transfers;
+	src = (struct bus1_transfer *)(domain->reply.bytes + reply->n_packet);
+	dst = src + n;
+	memcpy(src, body.transfers, n * sizeof(*src));
+	memset(dst, 0, n * sizeof(*dst));
+
+	r = bus1_peer_transfer(served->peer, to->peer, src, dst, n);
+	if (r >= 0)
+		reply->n_packet += 2 * n * sizeof(*src);
+exit:
+	body_free(&body);
+	return r;
+}
+
+static int command_release(struct hosted_served *served, struct hosted_request *request,
+			   struct hosted_reply *reply)
+{
+	const struct bus1_hosted_request *header = &served->domain->request.header;
+	struct body body;
+	int r;
+
+	if (header->n_ids > BUS1_MAX_IDS)
+		return -EMSGSIZE;
+
+	r = body_parse(served, request, &body);
+	if (r >= 0) {
+		r = bus1_peer_release(served->peer, body.ids, header->n_ids);
+		hosted_ready_update(&served->ready, true);
+	}
+
+	body_free(&body);
+	return r;
+}
+
+static int command_send(struct hosted_served *served, struct hosted_request *request,
+			struct hosted_reply *reply)
+{
+	struct bus1_domain *domain = served->domain;
+	const struct bus1_hosted_request *header = &domain->request.header;
+	bool has_memfd = header->request_flags & BUS1_HOSTED_REQUEST_MEMFD;
+	struct bus1_payload *payload;
+	struct bus1_send send;
+	struct body body;
+	int r;
+
+	if (header->message_flags & ~MESSAGE_FLAGS ||
+	    header->message_type != BUS1_MESSAGE_TYPE_USER)
+		return -EINVAL;
+	if (header->n_fds > 0 && !(header->message_flags & BUS1_MESSAGE_FLAG_FDS))
+		return -EPROTO;
+	if (header->n_ids > BUS1_MAX_DESTINATIONS || header->n_transfers > BUS1_MAX_TRANSFERS ||
+	    header->n_data > BUS1_MAX_DATA)
+		return -EMSGSIZE;
+
+	r = body_parse(served, request, &body);
+	if (r < 0)
+		goto exit;
+
+	r = hosted_payload_new(domain, &served->creds, header->n_data, request->fds + has_memfd,
+			       header->n_fds, &payload);
+	if (r < 0)
+		goto exit;
+	for (size_t i = has_memfd; i < request->n_fds; ++i)
+		request->fds[i] = -1;
+
+	r = body_read_data(&body, payload->data, header->n_data);
+	if (r < 0)
+		goto unref_payload;
+
+	send = (struct bus1_send){
+		.destinations = body.ids,
+		.n_destinations = header->n_ids,
+		.transfers = body.transfers,
+		.n_transfers = header->n_transfers,
+		.payload = payload,
+	};
+	r = bus1_peer_send(served->peer, &send);
+	if (r >= 0)
+		reply_append(served, reply, body.transfers,
+			     header->n_transfers * sizeof(*body.transfers));
+
+unref_payload:
+	bus1_payload_unref(payload);
+exit:
+	body_free(&body);
+	return r;
+}
+
+/* Move the data of a message into the memory that the client gave for it. */
+static int recv_to_memfd(int memfd, const struct bus1_payload *payload)
+{
+	struct stat st;
+	int r;
+
+	r = memfd_check(memfd, BUS1_HOSTED_RECV_SEALS, &st);
+	if (r < 0)
+		return r;
+
+	/* it has to be there, lest it is us who allocate it */
+	if (st.st_size < 0 || (uint64_t)st.st_size < payload->n_data ||
+	    (uint64_t)st.st_blocks * 512 < payload->n_data)
+		return -EPROTO;
+
+	return pwrite_all(memfd, payload->data, payload->n_data, 0);
+}
+
+/* One try; -ESTALE when the message ceased to exist in the meantime. */
+static int recv_one(struct hosted_served *served, struct hosted_request *request,
+		    struct hosted_reply *reply)
+{
+	struct bus1_domain *domain = served->domain;
+	const struct bus1_hosted_request *header = &domain->request.header;
+	struct bus1_hosted_reply *head = &domain->reply.header;
+	size_t n_data, n_files, n_packet = reply->n_packet;
+	int memfd = header->request_flags & BUS1_HOSTED_REQUEST_MEMFD ? request->fds[0] : -1;
+	bool with_fds = header->message_flags & BUS1_MESSAGE_FLAG_FDS;
+	struct bus1_payload *payload = NULL;
+	struct bus1_recv recv;
+	int r;
+
+	r = bus1_peer_recv_begin(served->peer, &recv);
+	if (r < 0)
+		return r;
+
+	n_data = recv.payload ? recv.payload->n_data : 0;
+	n_files = recv.payload && with_fds ? recv.payload->n_files : 0;
+
+	head->n_transfers = recv.n_transfers;
+	head->n_data = n_data;
+	head->n_fds = n_files;
+
+	if (recv.n_transfers > header->n_transfers || n_data > header->n_data ||
+	    n_files > header->n_fds)
+		r = -EMSGSIZE;
+	else if (memfd < 0 && n_data > BUS1_HOSTED_DATA_INLINE_MAX)
+		r = -ENOBUFS;
+	else if (memfd >= 0 && n_data > 0)
+		r = recv_to_memfd(memfd, recv.payload);
+	if (r < 0) {
+		bus1_peer_recv_abort(&recv);
+		return r;
+	}
+
+	for (size_t i = 0; i < recv.n_transfers; ++i) {
+		struct bus1_transfer transfer = bus1_recv_transfer(&recv, i);
+
+		memcpy(domain->reply.bytes + n_packet, &transfer, sizeof(transfer));
+		n_packet += sizeof(transfer);
+	}
+	head->message_type = recv.type;
+	hosted_metadata_fill(&head->metadata, &recv);
+
+	/* the reply borrows data and files until it is sent */
+	if (recv.payload)
+		payload = bus1_payload_ref((struct bus1_payload *)recv.payload);
+
+	r = bus1_peer_recv_commit(&recv);
+	if (r < 0) {
+		bus1_payload_unref(payload);
+		return r;
+	}
+
+	for (size_t i = 0; i < n_files; ++i)
+		reply->fds[i] = payload->files[i]->fd;
+	reply->n_fds = n_files;
+	reply->payload = payload;
+	reply->with_data = memfd < 0;
+	reply->n_packet = n_packet;
+	return 0;
+}
+
+static int command_recv(struct hosted_served *served, struct hosted_request *request,
+			struct hosted_reply *reply)
+{
+	const struct bus1_hosted_request *header = &served->domain->request.header;
+	int r;
+
+	if (request->n_packet != sizeof(*header))
+		return -EPROTO;
+	if (header->flags & ~RECV_FLAGS || header->message_flags & ~MESSAGE_FLAGS ||
+	    header->message_type != BUS1_INVALID)
+		return -EINVAL;
+
+	do
+		r = recv_one(served, request, reply);
+	while (r == -ESTALE);
+
+	hosted_ready_update(&served->ready, false);
+	return r;
+}
+
+static int command_query(struct hosted_served *served, struct hosted_request *request,
+			 struct hosted_reply *reply)
+{
+	const struct bus1_hosted_request *header = &served->domain->request.header;
+	struct bus1_cmd_query query = { .flags = header->flags };
+	int r;
+
+	if (request->n_packet != sizeof(*header))
+		return -EPROTO;
+
+	r = bus1_peer_query(served->peer, &query);
+	if (r < 0)
+		return r;
+
+	query.max_fds = min_t(u64, query.max_fds, BUS1_HOSTED_MESSAGE_FDS_MAX);
+	reply_append(served, reply, &query, sizeof(query));
+	return 0;
+}
+
+/* What a command may say in its header; all else has to be 0. */
+struct command {
+	int (*run)(struct hosted_served *served, struct hosted_request *request,
+		   struct hosted_reply *reply);
+	bool flags, message, ids, transfers, data, fds, to, memfd;
+};
+
+static const struct command commands[] = {
+	[BUS1_HOSTED_HELLO] = { command_hello },
+	[BUS1_HOSTED_TRANSFER] = { command_transfer, .transfers = true, .to = true, .memfd = true },
+	[BUS1_HOSTED_RELEASE] = { command_release, .ids = true, .memfd = true },
+	[BUS1_HOSTED_SEND] = { command_send, .message = true, .ids = true, .transfers = true,
+			       .data = true, .fds = true, .memfd = true },
+	[BUS1_HOSTED_RECV] = { command_recv, .flags = true, .message = true, .transfers = true,
+			       .data = true, .fds = true, .memfd = true },
+	[BUS1_HOSTED_QUERY] = { command_query, .flags = true },
+};
+
+static const struct command *command_find(const struct bus1_hosted_request *header, size_t n)
+{
+	static const uint8_t no_secret[sizeof(header->to_secret)];
+	const struct command *command;
+
+	if (n < sizeof(*header) || header->magic != BUS1_HOSTED_MAGIC ||
+	    header->command >= sizeof(commands) / sizeof(commands[0]))
+		return NULL;
+
+	command = &commands[header->command];
+	if ((!command->memfd && header->request_flags) ||
+	    header->request_flags & ~BUS1_HOSTED_REQUEST_MEMFD ||
+	    (!command->flags && header->flags) ||
+	    (!command->message && (header->message_flags || header->message_type)) ||
+	    (!command->ids && header->n_ids) || (!command->transfers && header->n_transfers) ||
+	    (!command->data && header->n_data) || (!command->fds && header->n_fds) ||
+	    (!command->to && header->to) ||
+	    (!header->to && memcmp(header->to_secret, no_secret, sizeof(no_secret)) != 0))
+		return NULL;
+
+	return command;
+}
+
+int hosted_command_run(struct hosted_served *served, struct hosted_request *request,
+		       struct hosted_reply *reply)
+{
+	struct bus1_domain *domain = served->domain;
+	const struct bus1_hosted_request *header = &domain->request.header;
+	const struct command *command;
+	size_t n_fds;
+	int r;
+
+	command = command_find(header, request->n_packet);
+	if (!command)
+		return -EPROTO;
+
+	domain->reply.header = (struct bus1_hosted_reply){ .magic = BUS1_HOSTED_MAGIC };
+
+	/* in RECV it is the number of those that may come back */
+	n_fds = header->request_flags & BUS1_HOSTED_REQUEST_MEMFD ? 1 : 0;
+	if (header->command != BUS1_HOSTED_RECV) {
+		if (header->n_fds > BUS1_HOSTED_MESSAGE_FDS_MAX)
+			return -EPROTO;
+		n_fds += header->n_fds;
+	}
+
+	if (request->fds_lost)
+		r = -EMFILE;
+	else if (request->n_fds != n_fds)
+		r = -EPROTO;
+	else
+		r = command->run(served, request, reply);
+
+	/* only a client that broke the protocol sees the end of its connection instead of an error */
+	if (r == -EPROTO)
+		return r;
+
+	domain->reply.header.result = r;
+	return 0;
+}

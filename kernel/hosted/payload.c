@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Payloads
+ *
+ * What a message carries beside its data, between user space and the core: descriptors become
+ * files, numbers become credentials and the other way round.
+ */
+
+#include "kernel/hosted/hosted.h"
+
+#include <errno.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/pid.h>
+#include <sys/socket.h>
+
+int hosted_creds_init(struct bus1_creds *creds, uid_t uid, gid_t gid, pid_t pid, pid_t tid)
+{
+	*creds = (struct bus1_creds){ .uid = KUIDT_INIT(uid), .gid = KGIDT_INIT(gid) };
+
+	creds->pid = shim_pid_new(pid);
+	creds->tid = tid == pid ? get_pid(creds->pid) : shim_pid_new(tid);
+	if (!creds->pid || !creds->tid) {
+		hosted_creds_destroy(creds);
+		return -ENOMEM;
+	}
+
+	return 0;
+}
+
+void hosted_creds_destroy(struct bus1_creds *creds)
+{
+	put_pid(creds->pid);
+	put_pid(creds->tid);
+}
+
+void hosted_metadata_fill(struct bus1_metadata_credentials *metadata, const struct bus1_recv *recv)
+{
+	*metadata = (struct bus1_metadata_credentials){
+		.metadata.id = recv->id,
+		.metadata.account = recv->has_account ? __kuid_val(recv->account) : BUS1_INVALID,
+		.uid = BUS1_INVALID,
+		.gid = BUS1_INVALID,
+		.pid = BUS1_INVALID,
+		.tid = BUS1_INVALID,
+	};
+
+	if (recv->payload) {
+		metadata->uid = __kuid_val(recv->payload->creds.uid);
+		metadata->gid = __kgid_val(recv->payload->creds.gid);
+		metadata->pid = pid_nr(recv->payload->creds.pid);
+		metadata->tid = pid_nr(recv->payload->creds.tid);
+	}
+}
+
+/*
+ * A message that holds the client's end of a peer would keep that peer alive, and with it the queue
+ * the message may be waiting in, for ever.
+ */
+static bool fd_is_peer(struct bus1_domain *domain, int fd)
+{
+	struct hosted_served *served;
+	uint64_t cookie;
+	socklen_t n;
+	int type;
+	bool r;
+
+	n = sizeof(type);
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) < 0 || type != SOCK_SEQPACKET)
+		return false;
+	n = sizeof(cookie);
+	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &n) < 0)
+		return false;
+
+	pthread_mutex_lock(&domain->lock);
+	HASH_FIND(hh_pairs, domain->pairs, &cookie, sizeof(cookie), served);
+	r = served || hosted_listener_is_connection(domain, fd);
+	pthread_mutex_unlock(&domain->lock);
+	return r;
+}
+
+int hosted_payload_new(struct bus1_domain *domain, const struct bus1_creds *creds, size_t n_data,
+		       const int *fds, size_t n_fds, struct bus1_payload **ret_payload)
+{
+	struct bus1_payload *payload;
+	size_t i;
+
+	for (i = 0; i < n_fds; ++i)
+		if (fd_is_peer(domain, fds[i]))
+			return -EINVAL;
+
+	payload = bus1_payload_new(n_data, n_fds);
+	if (IS_ERR(payload))
+		return PTR_ERR(payload);
+
+	for (i = 0; i < n_fds; ++i) {
+		payload->files[i] = shim_file_new(fds[i]);
+		if (!payload->files[i])
+			goto error;
+	}
+
+	payload->creds = *creds;
+	get_pid(payload->creds.pid);
+	get_pid(payload->creds.tid);
+
+	*ret_payload = payload;
+	return 0;
+
+error:
+	/* the descriptors go back to the caller */
+	while (i-- > 0)
+		payload->files[i]->fd = -1;
+	bus1_payload_unref(payload);
+	return -ENOMEM;
+}
