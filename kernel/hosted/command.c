@@ -370,7 +370,7 @@ static int recv_one(struct hosted_served *served, struct hosted_request *request
 		reply->fds[i] = payload->files[i]->fd;
 	reply->n_fds = n_files;
 	reply->payload = payload;
-	reply->with_data = memfd < 0;
+	reply->with_data = payload && memfd < 0;
 	reply->n_packet = n_packet;
 	return 0;
 }

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A place for peers to live, one for each transport, so that the same tests run on all of them. */
+
+#include <bus1/bus1.h>
+#include <bus1/hosted.h>
+#include <pthread.h>
+#include <stdbool.h>
+
+enum {
+        FIXTURE_LOCAL,  /* in this process */
+        FIXTURE_SOCKET, /* on a hosted server, which is a thread of this process */
+        FIXTURE_DEVICE, /* on /dev/bus1, when there is one */
+        _FIXTURE_N,
+};
+
+struct fixture {
+        int kind;
+        int n_fds; /* open descriptors before it was made */
+        char *directory;
+        char *path; /* of the listening socket */
+        struct bus1_domain *domain;
+
+        pthread_t server;
+        pthread_mutex_t lock; /* around everything that belongs to the server's thread */
+        int stop_fd;
+};
+
+/* False when there is no such transport on this machine. */
+bool fixture_init(struct fixture *fixture, int kind);
+/* Also checks that no descriptor was leaked. */
+void fixture_deinit(struct fixture *fixture);
+
+struct bus1_client *fixture_client_new(struct fixture *fixture);
+
+/* While the server's thread stands still, the test may do its part. */
+void fixture_lock(struct fixture *fixture);
+void fixture_unlock(struct fixture *fixture);
+
+/* helpers of tests */
+
+int count_fds(void);
+/* Whether the client's descriptor is readable, right now. */
+bool is_readable(struct bus1_client *client);
+/* Wait until it is, for some seconds. */
+void wait_readable(struct bus1_client *client);
+/* Send data, without transfers. */
+int send_data(struct bus1_client *client, uint64_t handle, const void *data, size_t n);
+/* Receive, and check type, node and data. */
+void expect_data(struct bus1_client *client, uint64_t node, const void *data, size_t n);
+void expect_nothing(struct bus1_client *client);
+/* Receive a notification; it must be the next on the queue, which may take a moment to reach it. */
+void expect_notification(struct bus1_client *client, uint64_t type, uint64_t id);
+/* Copy a handle from one client to another. */
+uint64_t give_handle(struct bus1_client *from, struct bus1_client *to, uint64_t handle);
