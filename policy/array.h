@@ -27,12 +27,12 @@ static inline int policy_array_grow(void **array, size_t n, size_t size) {
 }
 
 /* Append item to array of n. */
-#define POLICY_ARRAY_APPEND(array, n, item)                                                        \
-        ({                                                                                         \
-                void *grown_ = (array);                                                            \
-                int grow_r_ = policy_array_grow(&grown_, (n), sizeof(*(array)));                   \
-                (array) = grown_;                                                                  \
-                if (!grow_r_)                                                                      \
-                        (array)[(n)++] = (item);                                                   \
-                grow_r_;                                                                           \
+#define POLICY_ARRAY_APPEND(array, n, item)                                      \
+        ({                                                                       \
+                void *grown_ = (array);                                          \
+                int grow_r_ = policy_array_grow(&grown_, (n), sizeof(*(array))); \
+                (array) = grown_;                                                \
+                if (!grow_r_)                                                    \
+                        (array)[(n)++] = (item);                                 \
+                grow_r_;                                                         \
         })

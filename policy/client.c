@@ -97,7 +97,7 @@ int policy_client_new(struct policy *policy, uid_t uid, const gid_t *gids, size_
         struct policy_client *client;
 
         FOREACH_RULE(policy, uid, gids, n_gids, rule)
-                counts[rule->family]++;
+        counts[rule->family]++;
         for (unsigned i = POLICY_FAMILY_OWN; i < POLICY_FAMILY_N; i++)
                 n += counts[i];
 

@@ -39,9 +39,10 @@ struct list {
         int result;
 };
 
-__attribute__((format(printf, 4, 5)))
-static void add(struct list *list, enum policy_unenforced_severity severity,
-                struct bus_config_place place, const char *format, ...) {
+__attribute__((format(printf, 4, 5))) static void add(struct list *list,
+                                                      enum policy_unenforced_severity severity,
+                                                      struct bus_config_place place,
+                                                      const char *format, ...) {
         struct policy_unenforced item = {.severity = severity};
         char *text;
         va_list args;

@@ -46,7 +46,8 @@ void bus_limits_default(struct bus_limits *ret_limits);
 
 struct bus_servicedir {
         char *path;
-        /* XDG_RUNTIME_DIR's: a file must be named after its service, and the directory is not watched. */
+        /* XDG_RUNTIME_DIR's: a file must be named after its service, and the directory is not
+         * watched. */
         bool is_runtime;
 };
 
@@ -123,9 +124,9 @@ struct bus_config_environment {
 
 /*
  * Read a configuration. environment NULL means that of this process and system. Looks up users and
- * groups, so it may block. -EINVAL for a configuration that is wrong or cannot be read, -ENOENT when
- * the main file does not exist, -ENOMEM. On failure *ret_error (may be NULL) is what to tell the user, to
- * be freed (NULL only without memory), and *ret_config is untouched.
+ * groups, so it may block. -EINVAL for a configuration that is wrong or cannot be read, -ENOENT
+ * when the main file does not exist, -ENOMEM. On failure *ret_error (may be NULL) is what to tell
+ * the user, to be freed (NULL only without memory), and *ret_config is untouched.
  */
 int bus_config_load(const char *path, const struct bus_config_environment *environment,
                     struct bus_config **ret_config, char **ret_error);

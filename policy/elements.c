@@ -57,8 +57,8 @@ static int take_attributes(struct document *document, const char *const *attribu
         return 0;
 }
 
-#define TAKE_ATTRIBUTES(document, attributes, element, ...)                                        \
-        take_attributes((document), (attributes), (element), (const struct slot[]){__VA_ARGS__},   \
+#define TAKE_ATTRIBUTES(document, attributes, element, ...)                                      \
+        take_attributes((document), (attributes), (element), (const struct slot[]){__VA_ARGS__}, \
                         sizeof((const struct slot[]){__VA_ARGS__}) / sizeof(struct slot))
 
 /* simple elements */
@@ -361,7 +361,8 @@ static int policy_end(struct document *document, const char *text) {
         return 0;
 }
 
-/* A user or group rule says who may connect, which is decided before whose policies apply matters. */
+/* A user or group rule says who may connect, which is decided before whose policies apply matters.
+ */
 static int check_connect_rule(struct document *document, struct policy_rule *rule) {
         switch (document->block->context) {
         case POLICY_CONTEXT_USER:
@@ -371,7 +372,7 @@ static int check_connect_rule(struct document *document, struct policy_rule *rul
         case POLICY_CONTEXT_CONSOLE_FALSE:
                 if (!rule->allow)
                         return 0;
-                /* fall through */
+                __attribute__((fallthrough));
         case POLICY_CONTEXT_CONSOLE_TRUE:
                 rule->is_void = true;
                 return document_warn(document, "a user or group rule has no effect in a policy "
@@ -495,8 +496,8 @@ const struct element *element_find(struct document *document, const struct eleme
                 *ret_result = document_fail(document, "unknown element <%s>", name);
         else if (!parent && element->parent != PARENT_NONE)
                 *ret_result = document_fail(document, "<%s> as root, must be <busconfig>", name);
-        else if (parent && (parent->as_parent == PARENT_NONE ||
-                            parent->as_parent != element->parent))
+        else if (parent &&
+                 (parent->as_parent == PARENT_NONE || parent->as_parent != element->parent))
                 *ret_result = document_fail(document, "<%s> is not allowed inside <%s>", name,
                                             parent->name);
         else

@@ -132,8 +132,10 @@ int bus_config_session_servicedirs(const struct bus_config_environment *e, bus_s
 
 int bus_config_system_servicedirs(bus_servicedir_func func, void *userdata) {
         static const char *const paths[] = {
-                "/etc" SYSTEM_SUBDIRECTORY,       "/run" SYSTEM_SUBDIRECTORY,
-                "/usr/local/share" SYSTEM_SUBDIRECTORY, "/usr/share" SYSTEM_SUBDIRECTORY,
+                "/etc" SYSTEM_SUBDIRECTORY,
+                "/run" SYSTEM_SUBDIRECTORY,
+                "/usr/local/share" SYSTEM_SUBDIRECTORY,
+                "/usr/share" SYSTEM_SUBDIRECTORY,
                 "/lib" SYSTEM_SUBDIRECTORY,
         };
         int r = 0;

@@ -58,20 +58,20 @@ static void replace_place(struct bus_config_place *into, const struct bus_config
 }
 
 /* Move the items of one array to the end of another; those not moved stay counted in n_from. */
-#define MOVE_ALL(into, n_into, from, n_from)                                                       \
-        ({                                                                                         \
-                size_t moved_ = 0;                                                                 \
-                int move_r_ = 0;                                                                   \
-                while (moved_ < (n_from) && move_r_ >= 0) {                                        \
-                        move_r_ = POLICY_ARRAY_APPEND((into), (n_into), (from)[moved_]);           \
-                        if (move_r_ >= 0)                                                          \
-                                moved_++;                                                          \
-                }                                                                                  \
-                if (moved_ > 0) {                                                                  \
-                        (n_from) -= moved_;                                                        \
-                        memmove((from), (from) + moved_, (n_from) * sizeof(*(from)));              \
-                }                                                                                  \
-                move_r_;                                                                           \
+#define MOVE_ALL(into, n_into, from, n_from)                                             \
+        ({                                                                               \
+                size_t moved_ = 0;                                                       \
+                int move_r_ = 0;                                                         \
+                while (moved_ < (n_from) && move_r_ >= 0) {                              \
+                        move_r_ = POLICY_ARRAY_APPEND((into), (n_into), (from)[moved_]); \
+                        if (move_r_ >= 0)                                                \
+                                moved_++;                                                \
+                }                                                                        \
+                if (moved_ > 0) {                                                        \
+                        (n_from) -= moved_;                                              \
+                        memmove((from), (from) + moved_, (n_from) * sizeof(*(from)));    \
+                }                                                                        \
+                move_r_;                                                                 \
         })
 
 int bus_fragment_merge(struct bus_fragment *into_fragment, struct bus_fragment *from_fragment) {

@@ -4,8 +4,8 @@
 /*
  * Fragments - what one configuration file and its includes say
  *
- * Each file is read into a fragment of its own, which is put into the including file's only once all
- * of it turned out to be right: a broken drop-in leaves no trace.
+ * Each file is read into a fragment of its own, which is put into the including file's only once
+ * all of it turned out to be right: a broken drop-in leaves no trace.
  */
 
 #include "policy/config.h"

@@ -2,8 +2,8 @@
 /*
  * Limits - names, defaults and ranges
  *
- * The defaults are dbus-daemon's. Amounts of bytes and descriptors are 64 bit wide; counts and times
- * are refused when they exceed an int, as they are there.
+ * The defaults are dbus-daemon's. Amounts of bytes and descriptors are 64 bit wide; counts and
+ * times are refused when they exceed an int, as they are there.
  */
 
 #include <assert.h>
@@ -11,10 +11,10 @@
 
 #include "policy/limits.h"
 
-#define LIMIT(_name, _value, _maximum)                                                             \
-        {                                                                                          \
-                .name = #_name, .offset = offsetof(struct bus_limits, _name), .value = (_value),   \
-                .maximum = (_maximum)                                                              \
+#define LIMIT(_name, _value, _maximum)                                                           \
+        {                                                                                        \
+                .name = #_name, .offset = offsetof(struct bus_limits, _name), .value = (_value), \
+                .maximum = (_maximum)                                                            \
         }
 
 const struct bus_limit bus_limit_table[] = {

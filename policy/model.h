@@ -54,8 +54,8 @@ struct policy_rule {
         bool is_void;
 
         /*
-         * Whose name: to own, of the recipient, of the sender; NULL for any ("*"). With name_is_prefix
-         * also the names below it.
+         * Whose name: to own, of the recipient, of the sender; NULL for any ("*"). With
+         * name_is_prefix also the names below it.
          */
         char *name;
         bool name_is_prefix;

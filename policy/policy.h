@@ -48,9 +48,11 @@ enum {
 struct policy_peer {
         /* The bus itself: it has the one name POLICY_DRIVER_NAME, owns() is not asked. */
         bool is_driver;
+        /* It has no well-known name and waits for none: owns() is not asked. May be left false. */
+        bool is_nameless;
         /*
-         * Whether the connection owns, or is queued for, name; with prefix, whether it does for name
-         * or any name below it (a.b covers a.b and a.b.c, not a.bc). Unique names never count.
+         * Whether the connection owns, or is queued for, name; with prefix, whether it does for
+         * name or any name below it (a.b covers a.b and a.b.c, not a.bc). Unique names never count.
          */
         bool (*owns)(void *userdata, const char *name, bool prefix);
         void *userdata;
@@ -69,11 +71,11 @@ struct policy_message {
         bool requested_reply;
         /* A signal without destination. */
         bool broadcast;
-        /* The recipient at hand is not the one the message is addressed to. False for broadcasts. */
+        /* The recipient at hand is not the one the message is for. False for broadcasts. */
         bool eavesdropping;
         /*
-         * The other connection. NULL only in policy_check_send(), when nobody has the name yet and it
-         * is about to be activated; rules then compare with destination.
+         * The other connection. NULL only in policy_check_send(), when nobody has the name yet and
+         * it is about to be activated; rules then compare with destination.
          */
         const struct policy_peer *peer;
 };
@@ -86,8 +88,9 @@ struct policy *policy_unref(struct policy *policy);
 /*
  * Whether a connection with this uid and these groups (primary and supplementary, as the socket
  * tells) may be there at all, to be asked once, after authentication. Without a matching rule only
- * bus_uid, the uid of the bus process, may; and POLICY_UID_ANONYMOUS, which got this far because the
- * configuration has <allow_anonymous/>. ret_rule (may be NULL) gets the rule that decided, or NULL.
+ * bus_uid, the uid of the bus process, may; and POLICY_UID_ANONYMOUS, which got this far because
+ * the configuration has <allow_anonymous/>. ret_rule (may be NULL) gets the rule that decided, or
+ * NULL.
  */
 bool policy_check_connect(const struct policy *policy, uid_t uid, const gid_t *gids, size_t n_gids,
                           uid_t bus_uid, const struct policy_rule **ret_rule);
@@ -104,8 +107,9 @@ int policy_client_new(struct policy *policy, uid_t uid, const gid_t *gids, size_
 struct policy_client *policy_client_free(struct policy_client *client);
 
 /*
- * Whether every message, to whomever, of whatever kind, eavesdropped or not, may be sent (received):
- * then the checks below need not be asked. Computed once, costs nothing. False says nothing.
+ * Whether every message, to whomever, of whatever kind, eavesdropped or not, may be sent
+ * (received): then the checks below need not be asked. Computed once, costs nothing. False says
+ * nothing.
  */
 bool policy_client_allows_all_send(const struct policy_client *client);
 bool policy_client_allows_all_receive(const struct policy_client *client);
@@ -125,8 +129,8 @@ bool policy_check_own(const struct policy_client *client, const char *name,
 bool policy_check_send(const struct policy_client *client, const struct policy_message *m,
                        const struct policy_rule **ret_rule);
 /*
- * Asked with the recipient's client; m->peer is the sender. A return or error of the bus addressed to
- * the recipient is always allowed, and its unicast signals unless a rule denies them.
+ * Asked with the recipient's client; m->peer is the sender. A return or error of the bus addressed
+ * to the recipient is always allowed, and its unicast signals unless a rule denies them.
  */
 bool policy_check_receive(const struct policy_client *client, const struct policy_message *m,
                           const struct policy_rule **ret_rule);
@@ -140,7 +144,7 @@ bool policy_rule_allows(const struct policy_rule *rule);
 /* log="true": messages that this rule decides are to be logged, even when allowed. */
 bool policy_rule_logs(const struct policy_rule *rule);
 /*
- * "FILE:LINE: <deny send_type="method_call"/>" for a log line or an error text; for NULL "default". The
- * caller frees it; NULL without memory.
+ * "FILE:LINE: <deny send_type="method_call"/>" for a log line or an error text; for NULL "default".
+ * The caller frees it; NULL without memory.
  */
 char *policy_rule_describe(const struct policy_rule *rule);

@@ -27,7 +27,8 @@
 
 /* messages */
 
-static char *message_at(const struct document *document, const char *format, va_list args) {
+__attribute__((format(printf, 2, 0))) static char *message_at(const struct document *document,
+                                                              const char *format, va_list args) {
         char *text, *message;
         int n;
 
@@ -451,6 +452,8 @@ static int finish(struct reader *reader, struct document *document,
         config->n_includedirs = reader->n_includedirs;
         config->warnings = reader->warnings;
         config->n_warnings = reader->n_warnings;
+        /* of a missing file that was to be ignored */
+        free(reader->error);
         *fragment = (struct bus_fragment){};
         *reader = (struct reader){};
         *ret_config = config;

@@ -106,8 +106,7 @@ struct parser {
         char *message;
 };
 
-__attribute__((format(printf, 2, 3)))
-static int fail(struct parser *p, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static int fail(struct parser *p, const char *format, ...) {
         va_list args;
         int r;
 

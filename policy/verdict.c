@@ -37,6 +37,8 @@ static bool peer_matches(const struct policy_rule *rule, const struct policy_mes
                 return m->destination && name_matches(rule, m->destination);
         if (m->peer->is_driver)
                 return name_matches(rule, POLICY_DRIVER_NAME);
+        if (m->peer->is_nameless)
+                return false;
         return m->peer->owns(m->peer->userdata, rule->name, rule->name_is_prefix);
 }
 

@@ -61,8 +61,7 @@ void scratch_write_body(struct scratch *scratch, const char *name, const char *b
         char *content;
 
         ck_assert_int_ge(asprintf(&content,
-                                  "<busconfig><listen>unix:path=/x</listen>\n%s</busconfig>",
-                                  body),
+                                  "<busconfig><listen>unix:path=/x</listen>\n%s</busconfig>", body),
                          0);
         scratch_write(scratch, name, content);
         free(content);

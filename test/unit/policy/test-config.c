@@ -113,8 +113,10 @@ static const struct {
         {"<selinux a=\"b\"/>", "attribute \"a\" is invalid on <selinux>"},
         {"<apparmor style=\"b\"/>", "attribute \"style\" is invalid on <apparmor>"},
         {"<policy hat=\"top\"/>", "attribute \"hat\" is invalid on <policy>"},
-        {"<policy context=\"default\"><allow hat=\"top\"/></policy>", "\"hat\" is invalid on <allow>"},
-        {"<policy context=\"default\"><deny hat=\"top\"/></policy>", "\"hat\" is invalid on <deny>"},
+        {"<policy context=\"default\"><allow hat=\"top\"/></policy>",
+         "\"hat\" is invalid on <allow>"},
+        {"<policy context=\"default\"><deny hat=\"top\"/></policy>",
+         "\"hat\" is invalid on <deny>"},
         {"<selinux><associate own=\"a\" context=\"b\" c=\"d\"/></selinux>", "\"c\" is invalid"},
         {"<limit wildebeest=\"gnu\">5</limit>", "\"wildebeest\" is invalid on <limit>"},
         {"<limit name=\"a\" name=\"a\">5</limit>", "duplicate attribute"},
@@ -144,7 +146,8 @@ static const struct {
         {"<include ignore_missing=\"true\">/nonexistent</include>", "must be yes or no"},
         {"<include if_selinux_enabled=\"moo\">x</include>", "must be yes or no"},
         {"<include selinux_root_relative=\"jomoma\">x</include>", "must be yes or no"},
-        {"<include selinux_root_relative=\"yes\">x</include>", "/nonexistent/selinux/x: cannot open"},
+        {"<include selinux_root_relative=\"yes\">x</include>",
+         "/nonexistent/selinux/x: cannot open"},
         {"<includedir>/etc/passwd</includedir>", "cannot read directory /etc/passwd"},
         {"<limit>5</limit>", "needs the attribute name"},
         {"<limit name=\"\">5</limit>", "no limit called \"\""},
@@ -188,7 +191,8 @@ static const struct {
         {"<busconfig>" LISTEN "</busconfig>", NULL},
         {"\xef\xbb\xbf<busconfig>" LISTEN "</busconfig>", NULL},
         {"<?xml version='1.0' encoding='ISO-8859-1'?><busconfig>" LISTEN "</busconfig>", NULL},
-        {"<!DOCTYPE busconfig [<!ENTITY x \"a\">]><busconfig>" LISTEN "<type>a&x;</type></busconfig>",
+        {"<!DOCTYPE busconfig [<!ENTITY x \"a\">]><busconfig>" LISTEN
+         "<type>a&x;</type></busconfig>",
          NULL},
         {"<!DOCTYPE busconfig PUBLIC \"a\" \"b\"><busconfig>" LISTEN "</busconfig>", NULL},
         {"<busconfig></busconfig>", "there is no <listen> element"},
@@ -389,16 +393,17 @@ END_TEST
 START_TEST(entity_bomb_is_refused) {
         struct bus_config *config;
 
-        scratch_write(&scratch, "main.conf",
-                      "<!DOCTYPE busconfig [<!ENTITY a \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\">\n"
-                      "<!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;\">\n"
-                      "<!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;\">\n"
-                      "<!ENTITY d \"&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;\">\n"
-                      "<!ENTITY e \"&d;&d;&d;&d;&d;&d;&d;&d;&d;&d;&d;&d;&d;&d;&d;&d;\">\n"
-                      "<!ENTITY f \"&e;&e;&e;&e;&e;&e;&e;&e;&e;&e;&e;&e;&e;&e;&e;&e;\">\n"
-                      "<!ENTITY g \"&f;&f;&f;&f;&f;&f;&f;&f;&f;&f;&f;&f;&f;&f;&f;&f;\">]>\n"
-                      "<busconfig><listen>unix:path=/x</listen>"
-                      "<policy context=\"default\"><allow own=\"&g;\"/></policy></busconfig>");
+        scratch_write(
+                &scratch, "main.conf",
+                "<!DOCTYPE busconfig [<!ENTITY a \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\">\n"
+                "<!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;\">\n"
+                "<!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;\">\n"
+                "<!ENTITY d \"&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;\">\n"
+                "<!ENTITY e \"&d;&d;&d;&d;&d;&d;&d;&d;&d;&d;&d;&d;&d;&d;&d;&d;\">\n"
+                "<!ENTITY f \"&e;&e;&e;&e;&e;&e;&e;&e;&e;&e;&e;&e;&e;&e;&e;&e;\">\n"
+                "<!ENTITY g \"&f;&f;&f;&f;&f;&f;&f;&f;&f;&f;&f;&f;&f;&f;&f;&f;\">]>\n"
+                "<busconfig><listen>unix:path=/x</listen>"
+                "<policy context=\"default\"><allow own=\"&g;\"/></policy></busconfig>");
         config = scratch_load(&scratch, "main.conf");
         ck_assert_ptr_null(config);
 }
@@ -444,8 +449,8 @@ START_TEST(unenforced_things_are_listed) {
         policy_unenforced_free(list, n);
 
         config->selinux_enabled = true;
-        ck_assert_int_eq(policy_unenforced(config, all & ~(unsigned)BUS_ENFORCES_SELINUX, &list, &n),
-                         0);
+        ck_assert_int_eq(
+                policy_unenforced(config, all & ~(unsigned)BUS_ENFORCES_SELINUX, &list, &n), 0);
         ck_assert_uint_eq(n, 2);
         ck_assert_int_eq(list[0].severity, POLICY_UNENFORCED_REFUSE);
         ck_assert(strstr(list[0].text, "/main.conf:4: SELinux"));

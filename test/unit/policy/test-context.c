@@ -222,8 +222,7 @@ int main(void) {
         tcase_add_test(t, unknown_user_policy_applies_to_nobody);
         tcase_add_test(t, order_within_a_context_is_that_of_the_files);
         tcase_add_test(t, families_do_not_mix);
-        tcase_add_loop_test(t, connect_is_decided, 0,
-                            (int)(sizeof(connects) / sizeof(*connects)));
+        tcase_add_loop_test(t, connect_is_decided, 0, (int)(sizeof(connects) / sizeof(*connects)));
         tcase_add_test(t, connect_is_overridden_by_later_contexts);
         suite_add_tcase(suite, t);
         return run_suite(suite);

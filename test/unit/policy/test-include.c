@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Includes: files are read at their place, in a fixed order; a broken <include> breaks all, a broken
- * drop-in only itself.
+ * Includes: files are read at their place, in a fixed order; a broken <include> breaks all, a
+ * broken drop-in only itself.
  */
 
 #include <stdio.h>

@@ -31,6 +31,7 @@ static bool owns(void *userdata, const char *name, bool prefix) {
 }
 
 static const struct policy_peer client_peer = {.owns = owns};
+static const struct policy_peer nameless_peer = {.is_nameless = true};
 static const struct policy_peer bus_peer = {.is_driver = true};
 
 static struct policy_client *client_of(const char *rules) {
@@ -50,20 +51,21 @@ static struct policy_client *client_of(const char *rules) {
         return client;
 }
 
-#define CALL                                                                                       \
-        .type = POLICY_TYPE_METHOD_CALL, .path = "/p", .interface = "i.f", .member = "M",          \
+#define CALL                                                                              \
+        .type = POLICY_TYPE_METHOD_CALL, .path = "/p", .interface = "i.f", .member = "M", \
         .destination = "a.b"
-#define CALL_BARE .type = POLICY_TYPE_METHOD_CALL, .path = "/p", .member = "M", .destination = ":1.7"
+#define CALL_BARE \
+        .type = POLICY_TYPE_METHOD_CALL, .path = "/p", .member = "M", .destination = ":1.7"
 #define RETURN .type = POLICY_TYPE_METHOD_RETURN, .destination = ":1.7", .requested_reply = true
 #define RETURN_UNASKED .type = POLICY_TYPE_METHOD_RETURN, .destination = ":1.7"
-#define ERROR                                                                                      \
-        .type = POLICY_TYPE_ERROR, .error_name = "e.r", .destination = ":1.7",                     \
+#define ERROR                                                                  \
+        .type = POLICY_TYPE_ERROR, .error_name = "e.r", .destination = ":1.7", \
         .requested_reply = true
-#define SIGNAL                                                                                     \
-        .type = POLICY_TYPE_SIGNAL, .path = "/p", .interface = "i.f", .member = "M",               \
+#define SIGNAL                                                                       \
+        .type = POLICY_TYPE_SIGNAL, .path = "/p", .interface = "i.f", .member = "M", \
         .broadcast = true
-#define UNICAST                                                                                    \
-        .type = POLICY_TYPE_SIGNAL, .path = "/p", .interface = "i.f", .member = "M",               \
+#define UNICAST                                                                      \
+        .type = POLICY_TYPE_SIGNAL, .path = "/p", .interface = "i.f", .member = "M", \
         .destination = "a.b"
 
 #define ALL "<allow send_destination=\"*\" eavesdrop=\"true\"/>\n"
@@ -103,6 +105,8 @@ static const struct verdict sends[] = {
         {ALL "<deny send_destination=\"a.b\"/>", {SIGNAL}, false, 2},
         {ALL "<deny send_destination=\"x.y\"/>", {SIGNAL}, true, 1},
         {"<allow send_destination=\"\"/>", {CALL}, false, 0},
+        {"<allow send_destination=\"a.b\"/>", {CALL, .peer = &nameless_peer}, false, 0},
+        {"<allow send_destination=\"*\"/>", {CALL, .peer = &nameless_peer}, true, 1},
         /* destination prefix */
         {"<allow send_destination_prefix=\"c.d\"/>", {CALL}, true, 1},
         {"<allow send_destination_prefix=\"c.d.e\"/>", {CALL}, true, 1},
@@ -194,10 +198,7 @@ static const struct verdict sends[] = {
          true,
          1},
         /* the bus */
-        {"<allow send_destination=\"org.freedesktop.DBus\"/>",
-         {CALL, .peer = &bus_peer},
-         true,
-         1},
+        {"<allow send_destination=\"org.freedesktop.DBus\"/>", {CALL, .peer = &bus_peer}, true, 1},
         {"<allow send_destination_prefix=\"org.freedesktop\"/>",
          {CALL, .peer = &bus_peer},
          true,
@@ -373,7 +374,8 @@ static const struct {
         {"<allow send_destination=\"*\"/>", false, false},
         {"<allow send_destination=\"*\" send_requested_reply=\"false\"/>", false, false},
         {"<allow send_destination=\"*\" eavesdrop=\"true\" max_fds=\"9\"/>", false, false},
-        {"<allow send_destination=\"*\" send_broadcast=\"false\" eavesdrop=\"true\"/>", false, false},
+        {"<allow send_destination=\"*\" send_broadcast=\"false\" eavesdrop=\"true\"/>", false,
+         false},
         {"<allow receive_type=\"*\" eavesdrop=\"true\"/>", false, true},
 };
 
