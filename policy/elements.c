@@ -311,11 +311,28 @@ static int parse_console(struct document *document, const char *at_console,
                                      : "this policy applies to everyone");
 }
 
+/* user= or group=. 1 when there is no such user or group. */
+static int parse_whose(struct document *document, const char *user, const char *group,
+                       enum policy_context *ret_context, id_t *ret_id) {
+        const char *what = user ? "user" : "group", *name = user ?: group;
+        int r;
+
+        *ret_context = user ? POLICY_CONTEXT_USER : POLICY_CONTEXT_GROUP;
+        r = user ? policy_resolve_user(name, ret_id) : policy_resolve_group(name, ret_id);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                return document_fail(document, "cannot look up %s \"%s\": %s", what, name,
+                                     strerror(-r));
+        if (r > 0 && document_warn(document, "unknown %s \"%s\", policy ignored", what, name) < 0)
+                return -ENOMEM;
+        return r;
+}
+
 static int policy_start(struct document *document, const char *const *attributes) {
         const char *context = NULL, *user = NULL, *group = NULL, *at_console = NULL;
         enum policy_context kind = POLICY_CONTEXT_DEFAULT;
         id_t id = 0;
-        bool found = true;
         int r;
 
         r = TAKE_ATTRIBUTES(document, attributes, "policy", {"context", &context}, {"user", &user},
@@ -325,23 +342,15 @@ static int policy_start(struct document *document, const char *const *attributes
         if (!!context + !!user + !!group + !!at_console != 1)
                 return document_fail(document, "<policy> needs exactly one of the attributes "
                                                "context, user, group and at_console");
-        if (context) {
+        if (context)
                 r = parse_context(document, context, &kind);
-        } else if (at_console) {
+        else if (at_console)
                 r = parse_console(document, at_console, &kind);
-        } else if (user) {
-                kind = POLICY_CONTEXT_USER;
-                found = policy_resolve_user(user, &id);
-        } else {
-                kind = POLICY_CONTEXT_GROUP;
-                found = policy_resolve_group(group, &id);
-        }
-        if (r >= 0 && !found)
-                r = document_warn(document, "unknown %s \"%s\", policy ignored",
-                                  user ? "user" : "group", user ?: group);
+        else
+                r = parse_whose(document, user, group, &kind, &id);
         if (r < 0)
                 return r;
-        document->block_is_void = !found;
+        document->block_is_void = r > 0;
         return policy_block_new(kind, id, &document->block);
 }
 

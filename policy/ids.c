@@ -8,6 +8,7 @@
 #include <grp.h>
 #include <inttypes.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "policy/ids.h"
@@ -27,32 +28,54 @@ static bool parse_id(const char *text, id_t *ret_id) {
         return true;
 }
 
-bool policy_resolve_user(const char *name, id_t *ret_uid) {
+/*
+ * What it means that an entry was not found. Name services set errno to all sorts of things for
+ * "no such user"; only a lack of resources says nothing about the user.
+ */
+static int not_found(int error) {
+        switch (error) {
+        case ENOMEM:
+        case EMFILE:
+        case ENFILE:
+        case EIO:
+                return -error;
+        default:
+                return 1;
+        }
+}
+
+int policy_resolve_user(const char *name, id_t *ret_uid) {
         struct passwd *entry;
 
         if (!*name)
-                return false;
+                return 1;
         if (parse_id(name, ret_uid))
-                return true;
-        entry = getpwnam(name);
+                return 0;
+        do {
+                errno = 0;
+                entry = getpwnam(name);
+        } while (!entry && errno == EINTR);
         if (!entry)
-                return false;
+                return not_found(errno);
         *ret_uid = entry->pw_uid;
-        return true;
+        return 0;
 }
 
-bool policy_resolve_group(const char *name, id_t *ret_gid) {
+int policy_resolve_group(const char *name, id_t *ret_gid) {
         struct group *entry;
 
         if (!*name)
-                return false;
+                return 1;
         if (parse_id(name, ret_gid))
-                return true;
-        entry = getgrnam(name);
+                return 0;
+        do {
+                errno = 0;
+                entry = getgrnam(name);
+        } while (!entry && errno == EINTR);
         if (!entry)
-                return false;
+                return not_found(errno);
         *ret_gid = entry->gr_gid;
-        return true;
+        return 0;
 }
 
 int policy_parse_integer(const char *text, int64_t *ret_value) {

@@ -5,16 +5,16 @@
  * Values in a configuration - users, groups and numbers as administrators write them
  */
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 /*
- * The ID of a user (group), written as name or number. False when there is none. Asks the name
- * service for names, so it may block.
+ * The ID of a user (group), written as name or number. Returns 1 when there is none. A negative
+ * errno means that it could not be found out: not the same, as a rule for somebody who does exist
+ * must not get lost. Asks the name service for names, so it may block.
  */
-bool policy_resolve_user(const char *name, id_t *ret_uid);
-bool policy_resolve_group(const char *name, id_t *ret_gid);
+int policy_resolve_user(const char *name, id_t *ret_uid);
+int policy_resolve_group(const char *name, id_t *ret_gid);
 
 /*
  * The number a text starts with, as strtol() with base 0 reads it. Returns 1 when something other

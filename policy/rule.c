@@ -196,8 +196,8 @@ static int parse_own(struct parser *p) {
 
 static int parse_connect(struct parser *p) {
         struct policy_rule *rule = p->rule;
-        const char *value;
-        bool found;
+        const char *value, *what;
+        int r;
 
         rule->family = POLICY_FAMILY_CONNECT;
         rule->connect_group = !!p->values[ATTR_GROUP];
@@ -206,12 +206,16 @@ static int parse_connect(struct parser *p) {
                 rule->connect_any = true;
                 return 0;
         }
-        found = rule->connect_group ? policy_resolve_group(value, &rule->connect_id)
-                                    : policy_resolve_user(value, &rule->connect_id);
-        if (!found) {
+        what = rule->connect_group ? "group" : "user";
+        r = rule->connect_group ? policy_resolve_group(value, &rule->connect_id)
+                                : policy_resolve_user(value, &rule->connect_id);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                return fail(p, "cannot look up %s \"%s\": %s", what, value, strerror(-r));
+        if (r > 0) {
                 rule->is_void = true;
-                if (fail(p, "unknown %s \"%s\", rule ignored",
-                         rule->connect_group ? "group" : "user", value) == -ENOMEM)
+                if (fail(p, "unknown %s \"%s\", rule ignored", what, value) == -ENOMEM)
                         return -ENOMEM;
         }
         return 0;
