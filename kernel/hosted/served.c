@@ -58,7 +58,7 @@ static int served_read(struct hosted_served *served, struct hosted_request *requ
 	return l == 0 || (message.msg_flags & MSG_TRUNC) ? -ESHUTDOWN : 0;
 }
 
-/* Any failure means that the client can not be served any more. */
+/* Nothing is tried twice: a client that leaves no room for its reply did not read the ones before. */
 static int served_write(struct hosted_served *served, const struct hosted_reply *reply)
 {
 	union {
@@ -92,7 +92,7 @@ static int served_write(struct hosted_served *served, const struct hosted_reply 
 
 	while (sendmsg(served->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		if (errno != EINTR)
-			return -errno;
+			return -EPROTO;
 
 	return 0;
 }
