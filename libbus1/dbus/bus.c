@@ -129,6 +129,7 @@ void node_remove(struct bus1_dbus *bus, uint64_t id) {
                 return;
         HASH_DELETE(hh, bus->nodes, node);
         free(node->sender);
+        free(node->name);
         free(node);
 }
 
@@ -448,8 +449,11 @@ static void dispatch_message(struct bus1_dbus *bus, struct node *node,
         case NODE_NAME:
                 if (type == DBUS_MESSAGE_TYPE_METHOD_CALL)
                         dispatch_call(bus, NULL, m);
-                else if (type == DBUS_MESSAGE_TYPE_SIGNAL && bus->signal_fn)
-                        bus->signal_fn(m, bus->signal_userdata);
+                else if (type == DBUS_MESSAGE_TYPE_SIGNAL && node->kind == NODE_HOME) {
+                        driver_signal(m);
+                        if (bus->signal_fn)
+                                bus->signal_fn(m, bus->signal_userdata);
+                }
                 break;
         case NODE_OBJECT:
                 if (type == DBUS_MESSAGE_TYPE_METHOD_CALL)

@@ -274,29 +274,26 @@ PUBLIC struct bus1_dbus_subscription *bus1_dbus_subscription_free(struct bus1_db
 
 /* org.bus1.Session1 */
 
-bool driver_is_sender(struct bus1_dbus_message *call) {
-        struct node *node = node_find(call->bus, call->node);
-        const char *sender = dbus_message_get_sender(call->message);
+bool driver_is_sender(struct bus1_dbus_message *message) {
+        struct node *node = node_find(message->bus, message->node);
+        const char *sender = dbus_message_get_sender(message->message);
 
         return node && node->kind == NODE_HOME && sender && strcmp(sender, DRIVER_NAME) == 0;
 }
 
-/*
- * OpenNode(s member, o path): a node for calls of that one member, which the bus hands to it. path is
- * "/" with flag 0 for all objects, else the one object that is meant.
- */
+/* OpenNode(s member, s name, b narrow, o path): a node for calls of that one member, which the bus hands to it. */
 static int session_open_node(struct bus1_dbus_message *call) {
         CLEANUP(dbus_message_unrefp) DBusMessage *reply = NULL;
         struct bus1_dbus_object *object = NULL;
         struct bus1_dbus *bus = call->bus;
-        const char *member, *path;
-        dbus_bool_t narrow;
+        const char *member, *name, *path;
         uint64_t id, handle;
+        dbus_bool_t narrow;
         struct node *node;
         int r;
 
-        if (!dbus_message_get_args(call->message, NULL, DBUS_TYPE_STRING, &member,
-                                   DBUS_TYPE_BOOLEAN, &narrow, DBUS_TYPE_OBJECT_PATH, &path,
+        if (!dbus_message_get_args(call->message, NULL, DBUS_TYPE_STRING, &member, DBUS_TYPE_STRING,
+                                   &name, DBUS_TYPE_BOOLEAN, &narrow, DBUS_TYPE_OBJECT_PATH, &path,
                                    DBUS_TYPE_INVALID))
                 return -EINVAL;
         if (narrow) {
@@ -312,15 +309,44 @@ static int session_open_node(struct bus1_dbus_message *call) {
                 return r;
         node = node_find(bus, id);
         node->sender = strdup(member);
-        r = node->sender ? bus1_dbus_reply(call, reply, &handle, 1) : -ENOMEM;
+        node->name = strdup(name);
+        r = node->sender && node->name ? bus1_dbus_reply(call, reply, &handle, 1) : -ENOMEM;
         /* the one that looked up holds the only handle; when it goes, the node does */
         bus1_dbus_release(bus, handle);
         return r;
 }
 
+/* name NULL: all */
+static void close_opened(struct bus1_dbus *bus, const char *name) {
+        struct node *node, *next;
+
+        HASH_ITER(hh, bus->nodes, node, next) {
+                uint64_t id = node->id;
+
+                if (!node->name || (name && strcmp(node->name, name) != 0))
+                        continue;
+                node_remove(bus, id);
+                bus1_client_release_one(bus->client, id);
+        }
+}
+
 int driver_session_dispatch(struct bus1_dbus_message *call) {
-        if (dbus_message_has_member(call->message, "OpenNode"))
+        if (dbus_message_is_method_call(call->message, SESSION_INTERFACE, "OpenNode"))
                 return session_open_node(call);
-        bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_METHOD, "No such method of " SESSION_INTERFACE);
-        return 0;
+        if (dbus_message_is_method_call(call->message, SESSION_INTERFACE, "CloseNodes")) {
+                close_opened(call->bus, NULL);
+                return 0;
+        }
+        return bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_METHOD, "No such method");
+}
+
+void driver_signal(struct bus1_dbus_message *signal) {
+        const char *name;
+
+        if (!driver_is_sender(signal) ||
+            !dbus_message_is_signal(signal->message, DRIVER_NAME, "NameLost") ||
+            !dbus_message_get_args(signal->message, NULL, DBUS_TYPE_STRING, &name,
+                                   DBUS_TYPE_INVALID))
+                return;
+        close_opened(signal->bus, name);
 }

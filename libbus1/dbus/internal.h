@@ -42,6 +42,7 @@ struct node {
          */
         bool trusted;
         char *sender;
+        char *name; /* what that member looked up */
         UT_hash_handle hh;
 };
 
@@ -211,10 +212,12 @@ int driver_hello(struct bus1_dbus *bus, DBusError *error);
 int driver_call(struct bus1_dbus *bus, const char *interface, const char *member,
                 const uint64_t *handles, size_t n_handles, struct bus1_dbus_message **ret_reply,
                 DBusError *error, int first_arg_type, ...);
-/* Does the method call come from the bus itself and not from a member? */
-bool driver_is_sender(struct bus1_dbus_message *call);
+/* Does the message come from the bus itself and not from a member? */
+bool driver_is_sender(struct bus1_dbus_message *message);
 /* org.bus1.Session1: what the bus asks of a member. */
 int driver_session_dispatch(struct bus1_dbus_message *call);
+/* A signal on the home node: a name that was lost ends the nodes opened for it. */
+void driver_signal(struct bus1_dbus_message *signal);
 
 /* object.c */
 

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Delivery to native programs
+ *
+ * There is no queue here: a message is in the program's own bus1 queue when the send returns, and
+ * bus1 accounts for it. Replies go through the caller's one-shot handle; a call that wants a reply takes a new one-shot
+ * node of ours with it. A broadcast is collected and goes out as one multicast.
+ */
+
+#include "bridge/native/native-private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "bridge/log.h"
+
+#define DESTINATIONS_MAX 4096
+
+/* What a failed send means to the bus. */
+static int result_from_errno(int r) {
+        switch (r) {
+        case -EBADRQC: /* the node behind the handle has gone, and we have been told */
+        case -ESHUTDOWN:
+                return CLIENT_E_GONE;
+        case -EDQUOT:
+        case -EMSGSIZE:
+        case -ENOMEM:
+        case -EMFILE:
+        case -ENFILE:
+                return CLIENT_E_QUOTA;
+        case -EINVAL: /* a descriptor of a kind that bus1 does not take */
+        case -EBADF:
+                return CLIENT_E_NO_FDS;
+        default:
+                return r;
+        }
+}
+
+static int send_to(struct native *native, const uint64_t *to, size_t n_to, struct message *m,
+                   struct bus1_transfer *created) {
+        struct bus1_transfer transfers[NATIVE_TRANSFERS_MAX + 1];
+        struct bus1_message_fds out = {};
+        const uint64_t *handles;
+        size_t n_handles, n_created = created ? 1 : 0;
+        struct iovec vec = { m->wire, m->n_wire };
+        int r;
+
+        n_handles = native_attachment_get(m, &handles);
+        if (n_handles > NATIVE_TRANSFERS_MAX)
+                return -EMSGSIZE;
+        if (created)
+                transfers[0] = *created;
+        for (size_t i = 0; i < n_handles; i++)
+                transfers[n_created + i] = (struct bus1_transfer){ .id = handles[i] };
+        out.message.type = BUS1_MESSAGE_TYPE_USER;
+        out.message.n_transfers = n_created + n_handles;
+        out.message.ptr_transfers = (uintptr_t)transfers;
+        out.message.n_data = m->n_wire;
+        out.message.n_data_vecs = 1;
+        out.message.ptr_data_vecs = (uintptr_t)&vec;
+        if (m->n_fds > 0) {
+                out.message.flags = BUS1_MESSAGE_FLAG_FDS;
+                out.n_fds = m->n_fds;
+                out.ptr_fds = (uintptr_t)m->fds;
+        }
+        r = bus1_client_send(native->peer, n_to, to, NULL, &out.message);
+        if (r >= 0 && created)
+                *created = transfers[0];
+        return r;
+}
+
+int native_send(struct native *native, uint64_t to, struct message *m,
+                struct bus1_transfer *created) {
+        int r;
+
+        r = send_to(native, &to, 1, m, created);
+        return r < 0 ? result_from_errno(r) : 0;
+}
+
+/* broadcasts */
+
+/* One after the other, when it did not go to all at once: a full queue is its owner's loss only. */
+static int broadcast_singly(struct native *native) {
+        int r;
+
+        for (size_t i = 0; i < native->broadcast.n_handles; i++) {
+                uint64_t to = native->broadcast.handles[i];
+
+                r = native_send(native, to, native->broadcast.m, NULL);
+                if (r < 0)
+                        return r;
+                if (r == CLIENT_E_QUOTA) {
+                        struct native_handle *handle = native_handle_find(native, to);
+                        struct client *client = handle ? &handle->session->client : NULL;
+
+                        log_write(native->bus->log, LOG_LEVEL_WARNING,
+                                  "Dropped a signal %s.%s to %s (uid=%d pid=%d): its queue is full.",
+                                  native->broadcast.m->interface.s, native->broadcast.m->member.s,
+                                  client ? client_name(client) : "(gone)",
+                                  client ? (int)client->credentials.uid : -1,
+                                  client ? (int)client->credentials.pid : -1);
+                }
+        }
+        return 0;
+}
+
+int native_broadcast_flush(struct native *native) {
+        int r = 0;
+
+        if (!native->broadcast.m)
+                return 0;
+        if (native->broadcast.n_handles > 0) {
+                r = send_to(native, native->broadcast.handles, native->broadcast.n_handles,
+                            native->broadcast.m, NULL);
+                if (r < 0)
+                        r = broadcast_singly(native);
+        }
+        native->broadcast.m = message_unref(native->broadcast.m);
+        native->broadcast.n_handles = 0;
+        return r;
+}
+
+static int broadcast_add(struct native *native, struct message *m, uint64_t handle) {
+        uint64_t *handles;
+        int r;
+
+        if (native->broadcast.m != m || native->broadcast.n_handles == DESTINATIONS_MAX) {
+                r = native_broadcast_flush(native);
+                if (r < 0)
+                        return r;
+                native->broadcast.m = message_ref(m);
+        }
+        if (native->broadcast.n_handles == native->broadcast.n_allocated) {
+                size_t n = native->broadcast.n_allocated ? 2 * native->broadcast.n_allocated : 16;
+
+                handles = reallocarray(native->broadcast.handles, n, sizeof(*handles));
+                if (!handles)
+                        return -ENOMEM;
+                native->broadcast.handles = handles;
+                native->broadcast.n_allocated = n;
+        }
+        native->broadcast.handles[native->broadcast.n_handles++] = handle;
+        return 0;
+}
+
+/* unicast */
+
+static int deliver_answer(struct native *native, struct message *m, struct reply *reply) {
+        int r;
+
+        if (!reply || !reply->caller_cookie)
+                return 0; /* nobody waits for it */
+        r = native_send(native, reply->caller_cookie, m, NULL);
+        /* a caller that has gone has no use for its answer */
+        return r == CLIENT_E_GONE ? 0 : r;
+}
+
+static int deliver_call(struct native_session *session, struct message *m, struct reply *reply) {
+        struct bus1_transfer created = {
+                .flags = BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
+                .id = BUS1_INVALID,
+        };
+        struct native *native = session->native;
+        struct native_node *node;
+        uint64_t to;
+        int r;
+
+        to = native_published_route(session, m);
+        if (!reply)
+                return native_send(native, to, m, NULL);
+        r = native_send(native, to, m, &created);
+        if (r != 0)
+                return r;
+        r = native_node_add(native, created.id, NATIVE_NODE_REPLY, reply, &node);
+        if (r < 0) {
+                native_release(native, created.id);
+                return r;
+        }
+        reply->callee_cookie = created.id;
+        return 0;
+}
+
+int native_deliver(struct client *client, struct message *m, struct reply *reply, uint64_t cookie) {
+        struct native_session *session = session_from_client(client);
+        struct native *native = session->native;
+        int r;
+
+        if (session->close_reason)
+                return CLIENT_E_GONE;
+        if (m->type == MESSAGE_TYPE_SIGNAL && !m->destination.s)
+                return broadcast_add(native, m, cookie ? cookie : session->home);
+
+        /* what was collected was routed before this */
+        r = native_broadcast_flush(native);
+        if (r < 0)
+                return r;
+        switch (m->type) {
+        case MESSAGE_TYPE_METHOD_RETURN:
+        case MESSAGE_TYPE_ERROR:
+                return deliver_answer(native, m, reply);
+        case MESSAGE_TYPE_METHOD_CALL:
+                return deliver_call(session, m, reply);
+        default:
+                return native_send(native, cookie ? cookie : session->home, m, NULL);
+        }
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the IDs of nodes and handles stand for. IDs are never reused, so neither table can lie. */
+
+#include "bridge/native/native-private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+void native_release(struct native *native, uint64_t id) {
+        if (id != BUS1_INVALID)
+                bus1_client_release_one(native->peer, id);
+}
+
+int native_node_add(struct native *native, uint64_t id, enum native_node_kind kind, void *data,
+                    struct native_node **ret_node) {
+        struct native_node *node;
+
+        node = calloc(1, sizeof(*node));
+        if (!node)
+                return -ENOMEM;
+        node->id = id;
+        node->kind = kind;
+        node->data = data;
+        HASH_ADD(hh, native->nodes, id, sizeof(node->id), node);
+        if (!node->hh.tbl) {
+                free(node);
+                return -ENOMEM;
+        }
+        if (ret_node)
+                *ret_node = node;
+        return 0;
+}
+
+struct native_node *native_node_find(struct native *native, uint64_t id) {
+        struct native_node *node;
+
+        HASH_FIND(hh, native->nodes, &id, sizeof(id), node);
+        return node;
+}
+
+void native_node_remove(struct native *native, struct native_node *node, bool release) {
+        if (!node)
+                return;
+        HASH_DELETE(hh, native->nodes, node);
+        if (release)
+                native_release(native, node->id);
+        free(node);
+}
+
+int native_handle_add(struct native_session *session, uint64_t id, enum native_handle_kind kind,
+                      void *data, struct native_handle **ret_handle) {
+        struct native *native = session->native;
+        struct native_handle *handle;
+
+        handle = calloc(1, sizeof(*handle));
+        if (!handle) {
+                native_release(native, id);
+                return -ENOMEM;
+        }
+        handle->id = id;
+        handle->kind = kind;
+        handle->session = session;
+        handle->data = data;
+        HASH_ADD(hh, native->handles, id, sizeof(handle->id), handle);
+        if (!handle->hh.tbl) {
+                native_release(native, id);
+                free(handle);
+                return -ENOMEM;
+        }
+        DL_APPEND(session->handles, handle);
+        if (ret_handle)
+                *ret_handle = handle;
+        return 0;
+}
+
+struct native_handle *native_handle_find(struct native *native, uint64_t id) {
+        struct native_handle *handle;
+
+        HASH_FIND(hh, native->handles, &id, sizeof(id), handle);
+        return handle;
+}
+
+void native_handle_remove(struct native_handle *handle, bool release) {
+        struct native *native = handle->session->native;
+
+        HASH_DELETE(hh, native->handles, handle);
+        DL_DELETE(handle->session->handles, handle);
+        if (release)
+                native_release(native, handle->id);
+        free(handle);
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * org.bus1.Bridge1 - where handles go to the bus and come from it
+ *
+ * The handles of a call or a reply are in the order in which the method names them; those of calls come after
+ * the reply handle. A caller without bus1 can not use any of this.
+ */
+
+#include "bridge/native/native-private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/bus/name.h"
+#include "bridge/bus/route.h"
+#include "bridge/driver/driver.h"
+#include "bridge/wire/names.h"
+
+#define LOOKUP_NO_AUTO_START 1U
+#define EXPORT_PATH "/org/bus1/exported/"
+
+/* The session of the caller and the handle that must come with the call. Positive when it failed. */
+static int take_handle(struct driver_call *call, struct native_session **ret_session,
+                       uint64_t *ret_handle) {
+        uint64_t handle;
+
+        if (!client_is_native(call->client))
+                return driver_call_fail(call, DRIVER_ERROR("NotSupported"),
+                                        "This method is for bus1 clients");
+        handle = native_attachment_take(call->message, 0);
+        if (handle == BUS1_INVALID)
+                return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
+                                        "This method needs a handle with the call");
+        *ret_session = session_from_client(call->client);
+        *ret_handle = handle;
+        return 0;
+}
+
+static int fail_resources(struct driver_call *call, int r) {
+        return r == -EDQUOT ? driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
+                                               "There are too many of them already") :
+                              r;
+}
+
+static int run_publish(struct driver_call *call) {
+        struct wire_string name = reader_string(&call->reader);
+        uint32_t flags = reader_u32(&call->reader), result;
+        struct native_published *published;
+        struct native_session *session;
+        uint64_t handle;
+        int r;
+
+        r = take_handle(call, &session, &handle);
+        if (r != 0)
+                return r;
+        /* before the name is there, so that not even the first call misses its node */
+        r = native_publish(session, false, name.s, handle);
+        if (r < 0)
+                return fail_resources(call, r);
+        r = driver_request_name(call, name.s, name.n, flags, &result);
+        if (r != 0 || result == NAME_EXISTS) {
+                published = native_published_find(session, false, name.s, name.n);
+                if (published)
+                        native_published_free(published, true);
+                if (r != 0)
+                        return r;
+        }
+        writer_u32(&call->writer, result);
+        return 0;
+}
+
+static int run_publish_object(struct driver_call *call) {
+        struct wire_string path = reader_string(&call->reader);
+        struct native_session *session;
+        uint64_t handle;
+        int r;
+
+        r = take_handle(call, &session, &handle);
+        if (r != 0)
+                return r;
+        return fail_resources(call, native_publish(session, true, path.s, handle));
+}
+
+static int run_export(struct driver_call *call) {
+        char path[sizeof(EXPORT_PATH) + 20];
+        struct native_session *session;
+        uint64_t handle;
+        int r;
+
+        r = take_handle(call, &session, &handle);
+        if (r != 0)
+                return r;
+        snprintf(path, sizeof(path), EXPORT_PATH "%llu", (unsigned long long)++session->n_exported);
+        r = native_publish(session, true, path, handle);
+        if (r < 0)
+                return fail_resources(call, r);
+        writer_string(&call->writer, session->client.unique_name);
+        writer_string(&call->writer, path);
+        return 0;
+}
+
+static int run_subscribe(struct driver_call *call) {
+        struct wire_string rule = reader_string(&call->reader);
+        struct native_handle *subscription;
+        struct native_session *session;
+        struct match_rule *match;
+        uint64_t handle;
+        int r;
+
+        r = take_handle(call, &session, &handle);
+        if (r != 0)
+                return r;
+        r = native_handle_add(session, handle, NATIVE_HANDLE_SUBSCRIPTION, NULL, &subscription);
+        if (r < 0)
+                return r;
+        r = driver_add_match(call, rule.s, rule.n, handle, &match);
+        if (r != 0) {
+                native_handle_remove(subscription, true);
+                return r;
+        }
+        subscription->data = match;
+        return 0;
+}
+
+/* look-ups */
+
+int native_answer_handle(struct native_session *session, uint32_t serial, uint64_t caller_cookie,
+                         uint64_t handle) {
+        struct reply reply = {
+                .caller = &session->client,
+                .serial = serial,
+                .caller_cookie = caller_cookie,
+        };
+        struct native *native = session->native;
+        struct writer writer;
+        struct message *m;
+        int r;
+
+        writer_init(&writer, MESSAGE_TYPE_METHOD_RETURN, MESSAGE_FLAG_NO_REPLY_EXPECTED,
+                    bus_next_serial(native->bus), "");
+        writer.reply_serial = serial;
+        writer.sender = BUS_DRIVER_NAME;
+        writer.destination = session->client.unique_name;
+        r = writer_finish(&writer, &m);
+        if (r < 0) {
+                native_release(native, handle);
+                route_end_cookie(&session->client, serial, caller_cookie);
+                return r;
+        }
+        m->attachment_free = native_attachment_free;
+        r = native_attach(native, &(struct bus1_transfer){ .id = handle }, 1, &m->attachment);
+        if (r >= 0)
+                r = route_from_driver(native->bus, &session->client, m, &reply);
+        else
+                route_end_cookie(&session->client, serial, caller_cookie);
+        message_unref(m);
+        return r;
+}
+
+static int look_up(struct driver_call *call, struct wire_string name, const char *path) {
+        struct native_session *session;
+        struct client *owner;
+        uint64_t handle;
+        int r;
+
+        if (!client_is_native(call->client))
+                return driver_call_fail(call, DRIVER_ERROR("NotSupported"),
+                                        "This method is for bus1 clients");
+        if (!name_is_valid_bus(name.s, name.n) || strcmp(name.s, BUS_DRIVER_NAME) == 0)
+                return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
+                                        "\"%s\" is no name that can be looked up", name.s);
+        owner = name_resolve(call->bus, name.s, name.n);
+        if (!owner)
+                return driver_call_fail(call, DRIVER_ERROR("NameHasNoOwner"),
+                                        "Name \"%s\" does not exist", name.s);
+        session = session_from_client(call->client);
+        if (call->caller_cookie && native_opening_allowed(session->native, call->client, owner)) {
+                r = native_opening_new(session, call->message->serial, call->caller_cookie, owner,
+                                       name.s, path);
+                if (r < 0)
+                        return r;
+                if (r == 0) {
+                        call->done = true;
+                        return 0;
+                }
+        }
+        r = native_lookup_new(session, owner, name.s, path, &handle);
+        if (r < 0)
+                return fail_resources(call, r);
+        call->attachment_free = native_attachment_free;
+        return native_attach(session->native, &(struct bus1_transfer){ .id = handle }, 1,
+                             &call->attachment);
+}
+
+static int run_lookup(struct driver_call *call) {
+        struct wire_string name = reader_string(&call->reader);
+        uint32_t flags = reader_u32(&call->reader);
+
+        if (flags & ~LOOKUP_NO_AUTO_START)
+                return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"), "Unknown flags");
+        return look_up(call, name, NULL);
+}
+
+static int run_lookup_object(struct driver_call *call) {
+        struct wire_string name = reader_string(&call->reader);
+        struct wire_string path = reader_string(&call->reader);
+
+        return look_up(call, name, path.s);
+}
+
+#define FLAGS (DRIVER_METHOD_CANONICAL_PATH | DRIVER_METHOD_HANDLES)
+
+static const struct driver_method methods[] = {
+        { "Publish", "su", "u", run_publish, FLAGS },
+        { "PublishObject", "o", "", run_publish_object, FLAGS },
+        { "Lookup", "su", "", run_lookup, FLAGS },
+        { "LookupObject", "so", "", run_lookup_object, FLAGS },
+        { "Subscribe", "s", "", run_subscribe, FLAGS },
+        { "Export", "", "so", run_export, FLAGS },
+        {},
+};
+
+const struct driver_interface native_driver_interface = {
+        .name = "org.bus1.Bridge1",
+        .methods = methods,
+        .canonical_path_only = true,
+        .listed = true,
+};

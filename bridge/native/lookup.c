@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Looked-up names and objects
+ *
+ * Each look-up makes a node of the bus with exactly one handle, which goes to who asked. What is sent
+ * through it is sent in his name to the name, and, when narrowed, to the one object; he may pass it on, and thereby
+ * the right. The node goes with the last handle, with him, and with the name's owner.
+ */
+
+#include "bridge/native/native-private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int native_lookup_new(struct native_session *session, struct client *owner, const char *name,
+                      const char *path, uint64_t *ret_handle) {
+        struct native *native = session->native;
+        struct native_lookup *lookup;
+        uint64_t handle;
+        int r;
+
+        if (session->n_lookups >= NATIVE_LOOKUPS_MAX)
+                return -EDQUOT;
+        lookup = calloc(1, sizeof(*lookup));
+        if (!lookup)
+                return -ENOMEM;
+        lookup->session = session;
+        lookup->owner = owner;
+        lookup->name = strdup(name);
+        lookup->path = path ? strdup(path) : NULL;
+        r = lookup->name && (!path || lookup->path) ? 0 : -ENOMEM;
+        if (r >= 0)
+                r = bus1_client_create_node(native->peer, 0, &lookup->node, &handle);
+        if (r >= 0) {
+                r = native_node_add(native, lookup->node, NATIVE_NODE_LOOKUP, lookup, NULL);
+                if (r < 0)
+                        bus1_client_release(native->peer, 2, (uint64_t[]){ lookup->node, handle });
+        }
+        if (r < 0) {
+                free(lookup->name);
+                free(lookup->path);
+                free(lookup);
+                return r;
+        }
+        DL_APPEND(session->lookups, lookup);
+        DL_APPEND2(native->lookups, lookup, native_prev, native_next);
+        session->n_lookups++;
+        *ret_handle = handle;
+        return 0;
+}
+
+void native_lookup_free(struct native_lookup *lookup, bool release) {
+        struct native *native = lookup->session->native;
+
+        native_node_remove(native, native_node_find(native, lookup->node), release);
+        DL_DELETE(lookup->session->lookups, lookup);
+        DL_DELETE2(native->lookups, lookup, native_prev, native_next);
+        lookup->session->n_lookups--;
+        free(lookup->name);
+        free(lookup->path);
+        free(lookup);
+}
+
+void native_lookups_end(struct native *native, struct client *owner, const char *name) {
+        struct native_lookup *lookup, *next;
+
+        DL_FOREACH_SAFE2(native->lookups, lookup, next, native_next)
+                if (lookup->owner == owner && (!name || strcmp(lookup->name, name) == 0))
+                        native_lookup_free(lookup, true);
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Traffic that leaves the daemon
+ *
+ * When every message between two native members is allowed whatever it be, a look-up asks the owner's library
+ * for a node made for the one who looks (org.bus1.Session1.OpenNode), and gives him its handle. The
+ * owner knows from the node who calls; the bus sees none of it. An owner that does not answer so gets the bus
+ * in between, as any other.
+ */
+
+#include "bridge/native/native-private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/bus/name.h"
+#include "bridge/bus/route.h"
+#include "bridge/driver/driver.h"
+
+#define SESSION_INTERFACE "org.bus1.Session1"
+#define OPENINGS_MAX 4096
+
+static bool client_is_unrestricted(const struct client *client) {
+        return client->may_send_all && client->may_receive_all;
+}
+
+bool native_opening_allowed(struct native *native, struct client *client, struct client *owner) {
+        struct native_session *session;
+
+        if (!client_is_native(owner) || owner == client || native->bus->monitors ||
+            !client_is_unrestricted(client) || !client_is_unrestricted(owner))
+                return false;
+        session = session_from_client(owner);
+        return !session->close_reason && session->n_published > 0;
+}
+
+static void opening_free(struct native_opening *opening) {
+        struct native *native = opening->session->native;
+
+        native_node_remove(native, native_node_find(native, opening->node), true);
+        DL_DELETE(native->openings, opening);
+        free(opening->name);
+        free(opening->path);
+        free(opening);
+}
+
+/* A call of the bus to the owner's library. path NULL: all objects. */
+static int ask_owner(struct native *native, struct native_session *owner, const char *member,
+                     const char *name, const char *path, uint64_t *ret_node) {
+        struct bus1_transfer created = {
+                .flags = BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
+                .id = BUS1_INVALID,
+        };
+        struct writer writer;
+        struct message *m;
+        int r;
+
+        writer_init(&writer, MESSAGE_TYPE_METHOD_CALL, 0, bus_next_serial(native->bus), "ssbo");
+        writer.path = BUS_DRIVER_PATH;
+        writer.interface = SESSION_INTERFACE;
+        writer.member = "OpenNode";
+        writer.sender = BUS_DRIVER_NAME;
+        writer.destination = owner->client.unique_name;
+        writer_string(&writer, member);
+        writer_string(&writer, name);
+        writer_bool(&writer, path != NULL);
+        writer_string(&writer, path ? path : "/");
+        r = writer_finish(&writer, &m);
+        if (r < 0)
+                return r;
+        r = native_broadcast_flush(native);
+        if (r >= 0)
+                r = native_send(native, owner->home, m, &created);
+        message_unref(m);
+        *ret_node = created.id;
+        return r;
+}
+
+int native_opening_new(struct native_session *session, uint32_t serial, uint64_t caller_cookie,
+                       struct client *owner, const char *name, const char *path) {
+        struct native *native = session->native;
+        struct native_opening *opening;
+        int r;
+
+        if (session->n_openings >= OPENINGS_MAX)
+                return 1;
+        opening = calloc(1, sizeof(*opening));
+        if (!opening)
+                return -ENOMEM;
+        opening->session = session;
+        opening->owner = owner;
+        opening->serial = serial;
+        opening->caller_cookie = caller_cookie;
+        opening->node = BUS1_INVALID;
+        opening->name = strdup(name);
+        opening->path = path ? strdup(path) : NULL;
+        r = opening->name && (!path || opening->path) ? 0 : -ENOMEM;
+        if (r == 0)
+                r = ask_owner(native, session_from_client(owner), session->client.unique_name, name,
+                              path, &opening->node);
+        if (r == 0) {
+                r = native_node_add(native, opening->node, NATIVE_NODE_OPENING, opening, NULL);
+                if (r < 0)
+                        native_release(native, opening->node);
+        }
+        if (r != 0) {
+                free(opening->name);
+                free(opening->path);
+                free(opening);
+                return r;
+        }
+        DL_APPEND(native->openings, opening);
+        session->n_openings++;
+        return 0;
+}
+
+int native_opening_answered(struct native_opening *opening, struct message *m) {
+        struct native_session *session = opening->session;
+        struct native *native = session->native;
+        uint64_t handle = BUS1_INVALID;
+        struct client *owner;
+        int r = 0;
+
+        if (m && m->type == MESSAGE_TYPE_METHOD_RETURN)
+                handle = native_attachment_take(m, 0);
+        /* much may have happened since it was asked */
+        owner = name_resolve(native->bus, opening->name, strlen(opening->name));
+        if (owner != opening->owner) {
+                native_release(native, handle);
+                handle = BUS1_INVALID;
+        }
+        if (handle == BUS1_INVALID && owner) {
+                r = native_lookup_new(session, owner, opening->name, opening->path, &handle);
+                if (r == -ENOMEM)
+                        return r;
+        }
+        /* without a handle, the end of the cookie is NoReply to the one who asked */
+        if (handle != BUS1_INVALID)
+                r = native_answer_handle(session, opening->serial, opening->caller_cookie, handle);
+        else {
+                route_end_cookie(&session->client, opening->serial, opening->caller_cookie);
+                r = 0;
+        }
+        session->n_openings--;
+        opening_free(opening);
+        return r;
+}
+
+void native_openings_end(struct native_session *session) {
+        struct native_opening *opening, *next;
+
+        DL_FOREACH_SAFE(session->native->openings, opening, next) {
+                if (opening->session != session)
+                        continue;
+                native_release(session->native, opening->caller_cookie);
+                opening_free(opening);
+        }
+}
+
+void native_openings_withdraw(struct native *native) {
+        struct native_session *session;
+        struct writer writer;
+        struct message *m;
+
+        DL_FOREACH(native->sessions, session) {
+                if (!session->completed || session->close_reason)
+                        continue;
+                writer_init(&writer, MESSAGE_TYPE_METHOD_CALL, MESSAGE_FLAG_NO_REPLY_EXPECTED,
+                            bus_next_serial(native->bus), "");
+                writer.path = BUS_DRIVER_PATH;
+                writer.interface = SESSION_INTERFACE;
+                writer.member = "CloseNodes";
+                writer.sender = BUS_DRIVER_NAME;
+                writer.destination = session->client.unique_name;
+                /* who can not be told any more must not go on either */
+                if (writer_finish(&writer, &m) < 0) {
+                        native_session_close(session, "out of memory");
+                        continue;
+                }
+                if (native_send(native, session->home, m, NULL) != 0)
+                        native_session_close(session, "it can not be told to close its nodes");
+                message_unref(m);
+        }
+}

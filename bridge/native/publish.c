@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Publishing: names and objects for which a program has a node of its own
+ *
+ * Calls go to the object's node when its path is published, else to the node of the name they are sent
+ * to, else home.
+ */
+
+#include "bridge/native/native-private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct native_published *native_published_find(struct native_session *session, bool is_object,
+                                               const char *key, size_t n_key) {
+        struct native_published *published;
+
+        if (is_object)
+                HASH_FIND(hh, session->objects, key, n_key, published);
+        else
+                HASH_FIND(hh, session->names, key, n_key, published);
+        return published;
+}
+
+int native_publish(struct native_session *session, bool is_object, const char *key,
+                   uint64_t handle) {
+        struct native_published *published;
+        size_t n_key = strlen(key);
+        int r;
+
+        published = native_published_find(session, is_object, key, n_key);
+        if (published)
+                native_published_free(published, true);
+        if (session->n_published >= NATIVE_PUBLISHED_MAX) {
+                native_release(session->native, handle);
+                return -EDQUOT;
+        }
+        published = calloc(1, sizeof(*published) + n_key + 1);
+        if (!published) {
+                native_release(session->native, handle);
+                return -ENOMEM;
+        }
+        published->is_object = is_object;
+        memcpy(published->key, key, n_key + 1);
+        r = native_handle_add(session, handle, NATIVE_HANDLE_PUBLISHED, published,
+                              &published->handle);
+        if (r < 0) {
+                free(published);
+                return r;
+        }
+        if (is_object)
+                HASH_ADD_KEYPTR(hh, session->objects, published->key, n_key, published);
+        else
+                HASH_ADD_KEYPTR(hh, session->names, published->key, n_key, published);
+        if (!published->hh.tbl) {
+                native_handle_remove(published->handle, true);
+                free(published);
+                return -ENOMEM;
+        }
+        session->n_published++;
+        return 0;
+}
+
+void native_published_free(struct native_published *published, bool release) {
+        struct native_session *session = published->handle->session;
+
+        if (published->is_object)
+                HASH_DELETE(hh, session->objects, published);
+        else
+                HASH_DELETE(hh, session->names, published);
+        session->n_published--;
+        native_handle_remove(published->handle, release);
+        free(published);
+}
+
+uint64_t native_published_route(struct native_session *session, const struct message *m) {
+        struct native_published *published = NULL;
+
+        if (session->objects && m->path.s)
+                published = native_published_find(session, true, m->path.s, m->path.n);
+        if (!published && session->names && m->destination.s)
+                published = native_published_find(session, false, m->destination.s,
+                                                  m->destination.n);
+        return published ? published->handle->id : session->home;
+}

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Reception from native programs
+ *
+ * One message is taken off the bus's queue, checked as one from a socket is, and given to the bus in the
+ * name of the session whose node it came to. Programs number their messages as they like and references are
+ * passed on, so every message gets a new serial, unique in its session; whom a reply is for is
+ * known by the reply handle, not by its serial.
+ */
+
+#include "bridge/native/native-private.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "bridge/driver/driver.h"
+#include "bridge/log.h"
+
+#define SERIAL_OFFSET 8
+
+/* A received message. What is taken out of it is the taker's. */
+struct input {
+        struct bus1_metadata_credentials metadata;
+        uint64_t type;
+        struct message *m; /* NULL in notifications and when the bytes are no message */
+        const char *violation;
+        struct bus1_transfer *transfers;
+        size_t n_transfers;
+};
+
+static void release_from(struct native *native, const struct input *in, size_t first) {
+        for (size_t i = first; i < in->n_transfers; i++)
+                native_release(native, in->transfers[i].id);
+}
+
+/* Make the message from its bytes, which are in m->wire already, and its descriptors. */
+static int input_parse(struct native *native, struct input *in, struct message *m, size_t n_data,
+                       size_t n_fds) {
+        size_t size;
+        int r;
+
+        if (n_fds > 0) {
+                m->fds = malloc(n_fds * sizeof(*m->fds));
+                if (!m->fds) {
+                        for (size_t i = 0; i < n_fds; i++)
+                                close(native->fds[i]);
+                        message_unref(m);
+                        return -ENOMEM;
+                }
+                memcpy(m->fds, native->fds, n_fds * sizeof(*m->fds));
+                m->n_fds = n_fds;
+        }
+        r = n_data < MESSAGE_HEADER_SIZE ? MESSAGE_E_SIZE :
+                                           message_frame(m->wire, MESSAGE_SIZE_MAX, &size);
+        if (r == 0)
+                r = size == n_data ? message_parse(m) : MESSAGE_E_SIZE;
+        if (r < 0) {
+                message_unref(m);
+                return r;
+        }
+        if (r > 0) {
+                in->violation = message_violation(r);
+                message_unref(m);
+                return 0;
+        }
+        in->m = m;
+        return 0;
+}
+
+static int receive(struct native *native, struct bus1_metadata_credentials *metadata,
+                   struct bus1_message_fds *message, uint8_t *data, size_t n_data) {
+        struct iovec vec = { data, n_data };
+
+        *message = (struct bus1_message_fds){
+                .message = {
+                        .flags = BUS1_MESSAGE_FLAG_FDS,
+                        .type = BUS1_INVALID,
+                        .n_transfers = NATIVE_TRANSFERS_MAX,
+                        .ptr_transfers = (uintptr_t)native->transfers,
+                        .n_data = n_data,
+                        .n_data_vecs = 1,
+                        .ptr_data_vecs = (uintptr_t)&vec,
+                },
+                .n_fds = NATIVE_FDS_MAX,
+                .ptr_fds = (uintptr_t)native->fds,
+        };
+        return bus1_client_recv(native->peer, BUS1_RECV_FLAG_CREDENTIALS, &metadata->metadata,
+                                &message->message);
+}
+
+/* 1, 0 when there is nothing, negative errno. */
+static int input_receive(struct native *native, struct input *in) {
+        struct bus1_message_fds message;
+        struct message *m = NULL;
+        int r;
+
+        *in = (struct input){ .transfers = native->transfers };
+        r = receive(native, &in->metadata, &message, native->buffer, NATIVE_BUFFER_SIZE);
+        if (r == -EMSGSIZE) {
+                size_t n = message.message.n_data;
+
+                /* too big for the buffer: straight into the message, which keeps a copy out of the way */
+                r = message_new(&m, n);
+                if (r < 0)
+                        return r;
+                r = receive(native, &in->metadata, &message, m->wire, n);
+        }
+        if (r < 0) {
+                message_unref(m);
+                return r == -EAGAIN ? 0 : r;
+        }
+        in->type = message.message.type;
+        in->n_transfers = message.message.n_transfers;
+        if (in->type != BUS1_MESSAGE_TYPE_USER) {
+                message_unref(m);
+                return 1;
+        }
+        if (!m) {
+                r = message_new(&m, message.message.n_data);
+                if (r < 0) {
+                        for (size_t i = 0; i < message.n_fds; i++)
+                                close(native->fds[i]);
+                        release_from(native, in, 0);
+                        return r;
+                }
+                memcpy(m->wire, native->buffer, message.message.n_data);
+        }
+        r = input_parse(native, in, m, message.message.n_data, message.n_fds);
+        if (r < 0)
+                release_from(native, in, 0);
+        return r < 0 ? r : 1;
+}
+
+/* members */
+
+static void message_number(struct native_session *session, struct message *m) {
+        uint32_t serial;
+
+        if (++session->serial == 0)
+                session->serial = 1;
+        m->serial = session->serial;
+        serial = m->big_endian ? htobe32(m->serial) : htole32(m->serial);
+        memcpy(m->wire + SERIAL_OFFSET, &serial, sizeof(serial));
+}
+
+/* The transfers from first on, as what travels with the message. */
+static int message_attach(struct native *native, struct message *m, const struct input *in,
+                          size_t first) {
+        if (in->n_transfers <= first)
+                return 0;
+        m->attachment_free = native_attachment_free;
+        return native_attach(native, in->transfers + first, in->n_transfers - first,
+                             &m->attachment);
+}
+
+/* A call that wants a reply has the reply handle in front; the rest are the message's. */
+static int input_split(struct native *native, const struct input *in, uint64_t *ret_cookie) {
+        size_t first = 0;
+        uint64_t cookie = 0;
+
+        if (native_wants_reply(in->m) && in->n_transfers > 0) {
+                first = 1;
+                /* of a caller that has gone already there is only the place left */
+                if (in->transfers[0].id != BUS1_INVALID)
+                        cookie = in->transfers[0].id;
+        }
+        *ret_cookie = cookie;
+        return message_attach(native, in->m, in, first);
+}
+
+static bool is_hello(const struct message *m) {
+        return m->type == MESSAGE_TYPE_METHOD_CALL && m->destination.s && m->member.s &&
+               strcmp(m->member.s, "Hello") == 0 && strcmp(m->destination.s, BUS_DRIVER_NAME) == 0;
+}
+
+/* Hello brings the handle of the node where the program wants its messages. */
+static int session_take_home(struct native_session *session, struct message *m) {
+        uint64_t home = native_attachment_take(m, 0);
+        int r;
+
+        if (home == BUS1_INVALID)
+                return client_violation(&session->client, "Hello without a handle to deliver to");
+        r = native_handle_add(session, home, NATIVE_HANDLE_HOME, NULL, NULL);
+        if (r >= 0)
+                session->home = home;
+        return r;
+}
+
+static int violation(struct native_session *session, const struct input *in) {
+        log_write(session->native->bus->log, LOG_LEVEL_WARNING,
+                  "Session %s (uid=%d pid=%d) sent what is no message (from uid=%d pid=%d): %s.",
+                  client_name(&session->client), (int)session->client.credentials.uid,
+                  (int)session->client.credentials.pid, (int)in->metadata.uid,
+                  (int)in->metadata.pid, in->violation);
+        return CLIENT_E_VIOLATION;
+}
+
+/* 0, CLIENT_E_VIOLATION, negative errno. */
+static int session_receive(struct native_session *session, struct input *in) {
+        struct native *native = session->native;
+        uint64_t cookie;
+        int r;
+
+        if (!in->m) {
+                release_from(native, in, 0);
+                return violation(session, in);
+        }
+        r = input_split(native, in, &cookie);
+        if (r < 0)
+                return r;
+        if (session->home == BUS1_INVALID && is_hello(in->m)) {
+                r = session_take_home(session, in->m);
+                if (r != 0) {
+                        native_release(native, cookie ? cookie : BUS1_INVALID);
+                        return r;
+                }
+                /* it was for us, and Hello itself knows no handles */
+                native_attachment_free(in->m->attachment);
+                in->m->attachment = NULL;
+        }
+        message_number(session, in->m);
+        r = client_receive(&session->client, in->m, cookie);
+        if (r == 0 && !session->completed && client_is_registered(&session->client)) {
+                session->completed = true;
+                if (session->anchor)
+                        session->anchor->completed(session->anchor);
+        }
+        return r;
+}
+
+/* references */
+
+/*
+ * Whoever holds the handle may send calls, in the name of who looked up. The holder may be anyone, so
+ * nothing he does falls back on the session.
+ */
+static int lookup_receive(struct native_lookup *lookup, struct input *in) {
+        const struct message_stamp stamp = {
+                .destination = lookup->name,
+                .path = lookup->path,
+        };
+        struct native_session *session = lookup->session;
+        uint64_t cookie;
+        int r;
+
+        if (!in->m || in->m->type != MESSAGE_TYPE_METHOD_CALL) {
+                release_from(session->native, in, 0);
+                return 0;
+        }
+        r = input_split(session->native, in, &cookie);
+        if (r < 0)
+                return r;
+        message_number(session, in->m);
+        r = message_stamp(in->m, &stamp);
+        if (r != 0 || session->close_reason) {
+                native_release(session->native, cookie ? cookie : BUS1_INVALID);
+                return r < 0 ? r : 0;
+        }
+        r = client_receive(&session->client, in->m, cookie);
+        return r < 0 ? r : 0;
+}
+
+/* replies */
+
+static int reply_receive(struct native *native, struct native_node *node, struct input *in) {
+        struct reply *reply = node->data;
+        struct native_session *session = session_from_client(reply->callee);
+        int r;
+
+        native_node_remove(native, node, false); /* one-shot: this was its message */
+        if (!in->m) {
+                release_from(native, in, 0);
+                r = reply_dropped(reply);
+                return r < 0 ? r : 0;
+        }
+        r = message_attach(native, in->m, in, 0);
+        if (r < 0)
+                return r;
+        r = client_receive_reply(&session->client, reply, in->m);
+        if (r > 0)
+                native_session_close(session, "it broke the protocol");
+        return r < 0 ? r : 0;
+}
+
+/* all */
+
+static int node_receive(struct native *native, struct native_node *node, struct input *in) {
+        struct native_session *session;
+        int r;
+
+        switch (node->kind) {
+        case NATIVE_NODE_SESSION:
+                session = node->data;
+                if (session->close_reason) {
+                        release_from(native, in, 0);
+                        return 0;
+                }
+                r = session_receive(session, in);
+                if (r > 0)
+                        native_session_close(session, "it broke the protocol");
+                return r < 0 ? r : 0;
+        case NATIVE_NODE_REPLY:
+                return reply_receive(native, node, in);
+        case NATIVE_NODE_LOOKUP:
+                return lookup_receive(node->data, in);
+        case NATIVE_NODE_OPENING: {
+                struct native_opening *opening = node->data;
+
+                native_node_remove(native, node, false);
+                r = in->m ? message_attach(native, in->m, in, 0) : 0;
+                return r < 0 ? r : native_opening_answered(opening, in->m);
+        }
+        }
+        return 0;
+}
+
+/* The last handle of a node of ours has gone, and the node with it. */
+static int node_unreferenced(struct native *native, struct native_node *node) {
+        struct native_session *session;
+        struct native_opening *opening;
+        struct reply *reply;
+        int r;
+
+        switch (node->kind) {
+        case NATIVE_NODE_SESSION:
+                session = node->data;
+                native_node_remove(native, node, false);
+                native_session_close(session, "its peer has gone");
+                return 0;
+        case NATIVE_NODE_REPLY:
+                reply = node->data;
+                native_node_remove(native, node, false);
+                r = reply_dropped(reply);
+                return r < 0 ? r : 0;
+        case NATIVE_NODE_LOOKUP:
+                native_lookup_free(node->data, false);
+                return 0;
+        case NATIVE_NODE_OPENING:
+                opening = node->data;
+                native_node_remove(native, node, false);
+                return native_opening_answered(opening, NULL);
+        }
+        return 0;
+}
+
+/* A node behind a handle of ours has gone. */
+static void handle_gone(struct native_handle *handle) {
+        struct native_session *session = handle->session;
+
+        switch (handle->kind) {
+        case NATIVE_HANDLE_HOME:
+                session->home = BUS1_INVALID;
+                native_session_close(session, "it gave up its home node");
+                break;
+        case NATIVE_HANDLE_PUBLISHED:
+                native_published_free(handle->data, false);
+                return;
+        case NATIVE_HANDLE_SUBSCRIPTION:
+                if (session->client.state != CLIENT_GONE)
+                        match_rule_free(handle->data);
+                break;
+        }
+        native_handle_remove(handle, false);
+}
+
+int native_receive(struct native *native) {
+        struct native_handle *handle;
+        struct native_node *node;
+        struct input in;
+        int r;
+
+        r = input_receive(native, &in);
+        if (r <= 0)
+                return r;
+        if (in.type == BUS1_MESSAGE_TYPE_NODE_RELEASE) {
+                /* unknown are the reply handles of callers that have gone */
+                handle = native_handle_find(native, in.metadata.metadata.id);
+                if (handle)
+                        handle_gone(handle);
+                return 1;
+        }
+        node = native_node_find(native, in.metadata.metadata.id);
+        if (in.type == BUS1_MESSAGE_TYPE_HANDLE_RELEASE)
+                r = node ? node_unreferenced(native, node) : 0;
+        else if (node)
+                r = node_receive(native, node, &in);
+        else
+                release_from(native, &in, 0);
+        message_unref(in.m);
+        return r < 0 ? r : 1;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Sessions: native programs as members of the bus
+ *
+ * A session begins when the socket front end has authenticated the program, with a node that only it has
+ * a handle to, and ends with the socket, with the program's peer, or when it breaks a rule.
+ */
+
+#include "bridge/native/native-private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "bridge/bus/bus.h"
+#include "bridge/log.h"
+
+/* operations */
+
+static void session_close(struct client *client, const char *reason) {
+        native_session_close(session_from_client(client), reason);
+}
+
+/*
+ * In a call to oneself both cookies are of one client; each is reported by a call of its own, the caller's
+ * first.
+ */
+static void session_reply_closed(struct client *client, struct reply *reply) {
+        struct native *native = session_from_client(client)->native;
+
+        if (reply->caller == client && reply->caller_cookie) {
+                native_release(native, reply->caller_cookie);
+                reply->caller_cookie = 0;
+        } else if (reply->callee == client && reply->callee_cookie) {
+                native_node_remove(native, native_node_find(native, reply->callee_cookie), true);
+                reply->callee_cookie = 0;
+        }
+}
+
+const struct client_ops native_client_ops = {
+        .deliver = native_deliver,
+        .close = session_close,
+        .reply_closed = session_reply_closed,
+};
+
+/* beginning */
+
+/* The handle of the session node into a peer on the device. */
+static int grant_device(struct native *native, int fd, uint64_t handle, uint64_t *ret_handle) {
+        struct bus1_transfer src = { .id = handle }, dst;
+        struct bus1_client *peer;
+        int r;
+
+        r = bus1_client_new_from_fd(&peer, fd);
+        if (r < 0) {
+                close(fd);
+                return r;
+        }
+        r = bus1_client_transfer(native->peer, peer, 1, &src, &dst);
+        bus1_client_free(peer);
+        if (r >= 0)
+                *ret_handle = dst.id;
+        return r;
+}
+
+static int grant_hosted(struct native_session *session, uint64_t handle, uint64_t *ret_handle,
+                        int *ret_fd) {
+        const struct client_credentials *c = &session->client.credentials;
+        struct native *native = session->native;
+        int fd, r;
+
+        r = bus1_domain_serve_peer(native->domain, c->uid, c->gid, c->pid, &fd,
+                                   &session->peer_token);
+        if (r < 0)
+                return r;
+        r = bus1_domain_grant(native->domain, native->peer, handle, session->peer_token, ret_handle);
+        if (r < 0) {
+                bus1_domain_revoke(native->domain, session->peer_token);
+                close(fd);
+                return r;
+        }
+        *ret_fd = fd;
+        return 0;
+}
+
+static int session_new(struct native *native, struct native_anchor *anchor,
+                       const struct client_credentials *credentials,
+                       struct native_session **ret_session) {
+        struct client_credentials copy;
+        struct native_session *session;
+        int r;
+
+        session = calloc(1, sizeof(*session));
+        if (!session)
+                return -ENOMEM;
+        r = client_credentials_copy(credentials, &copy);
+        if (r >= 0)
+                r = client_init(&session->client, native->bus, &native_client_ops, &copy);
+        if (r < 0) {
+                free(session);
+                return r;
+        }
+        session->client.fds_negotiated = true;
+        session->client.handles_ok = true;
+        session->native = native;
+        session->anchor = anchor;
+        session->node = BUS1_INVALID;
+        session->home = BUS1_INVALID;
+        DL_APPEND(native->sessions, session);
+        *ret_session = session;
+        return 0;
+}
+
+static int hook_negotiate(void *userdata, struct native_anchor *anchor,
+                          const struct client_credentials *credentials, enum sasl_bus1_mode mode,
+                          int fd, struct native_session **ret_session, uint64_t *ret_handle,
+                          int *ret_fd, const char **ret_why) {
+        struct native *native = userdata;
+        struct native_session *session;
+        uint64_t node, handle;
+        int r;
+
+        *ret_fd = -1;
+        if ((mode == SASL_BUS1_DEVICE) != !native->domain || (mode == SASL_BUS1_DEVICE && fd < 0)) {
+                if (fd >= 0)
+                        close(fd);
+                *ret_why = native->domain ? "this bus hosts bus1 itself" : "use the device";
+                return -EOPNOTSUPP;
+        }
+        *ret_why = "out of resources";
+        r = session_new(native, anchor, credentials, &session);
+        if (r < 0) {
+                if (fd >= 0)
+                        close(fd);
+                return r;
+        }
+        r = bus1_client_create_node(native->peer, 0, &node, &handle);
+        if (r >= 0) {
+                session->node = node;
+                r = native_node_add(native, node, NATIVE_NODE_SESSION, session, NULL);
+                if (r < 0)
+                        native_release(native, node);
+                else if (native->domain)
+                        r = grant_hosted(session, handle, ret_handle, ret_fd);
+                else {
+                        r = grant_device(native, fd, handle, ret_handle);
+                        fd = -1;
+                }
+                /* from now on only the program holds one */
+                native_release(native, handle);
+        }
+        if (fd >= 0)
+                close(fd);
+        if (r < 0) {
+                session->anchor = NULL;
+                native_session_end(session);
+                return r;
+        }
+        *ret_session = session;
+        return 0;
+}
+
+/* The program was authenticated before it could negotiate, so it may have spoken before its BEGIN was read. */
+static void hook_begin(void *userdata, struct native_session *session) {
+}
+
+static void hook_conn_closed(void *userdata, struct native_session *session) {
+        session->anchor = NULL;
+        native_session_close(session, "the connection was closed");
+}
+
+const struct native_hooks native_session_hooks = {
+        .negotiate = hook_negotiate,
+        .begin = hook_begin,
+        .conn_closed = hook_conn_closed,
+};
+
+/* ending */
+
+void native_session_close(struct native_session *session, const char *reason) {
+        struct native *native = session->native;
+
+        if (session->close_reason)
+                return;
+        session->close_reason = reason;
+        if (!native->wakes)
+                native->wakes = write(native->wake_fd, &(uint64_t){ 1 }, sizeof(uint64_t)) > 0;
+}
+
+int native_session_end(struct native_session *session) {
+        struct native *native = session->native;
+        struct native_node *node;
+        int r;
+
+        if (!session->close_reason)
+                session->close_reason = "the bus ends";
+        native_openings_end(session);
+        r = client_disconnect(&session->client);
+        while (session->lookups)
+                native_lookup_free(session->lookups, true);
+        while (session->handles) {
+                struct native_handle *handle = session->handles;
+
+                if (handle->kind == NATIVE_HANDLE_PUBLISHED)
+                        native_published_free(handle->data, true);
+                else
+                        native_handle_remove(handle, true); /* its match rule went with the client */
+        }
+        node = native_node_find(native, session->node);
+        if (node)
+                native_node_remove(native, node, true);
+        if (session->peer_token)
+                bus1_domain_revoke(native->domain, session->peer_token);
+        if (session->anchor)
+                session->anchor->close(session->anchor, session->close_reason);
+        client_deinit(&session->client);
+        DL_DELETE(native->sessions, session);
+        free(session);
+        return r;
+}
+
+int native_sessions_reap(struct native *native) {
+        struct native_session *session, *next;
+        int r;
+
+        DL_FOREACH_SAFE(native->sessions, session, next) {
+                if (!session->close_reason)
+                        continue;
+                r = native_session_end(session);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
