@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * dbus-broker's controller
+ *
+ * dbus-broker has no sockets of its own: its parent speaks to it over a private D-Bus connection
+ * (dbus-broker(1), "CONTROLLER") and gives it a listening socket with a policy. This is the least
+ * such parent: one socket, everything allowed, nothing activatable.
+ */
+
+#include "test/bench/bus.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-id128.h>
+#include <unistd.h>
+
+#define BATCH "bta(btbs)a(btssssuutt)a(btssssuutt)"
+#define POLICY "(a(u(" BATCH "))a(buu(" BATCH "))a(ss)bs)"
+
+/* connect, own, send and receive: each allowed, at one priority, without conditions */
+static int append_allow_all(sd_bus_message *m) {
+        int r = sd_bus_message_append(m, "bt", 1, UINT64_C(1));
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "a(btbs)", 1, 1, UINT64_C(1), 1, "");
+        for (int i = 0; i < 2 && r >= 0; i++)
+                r = sd_bus_message_append(m, "a(btssssuutt)", 1, 1, UINT64_C(1), "", "", "", "", 0u, 0u,
+                                          UINT64_C(0), UINT64_MAX);
+        return r;
+}
+
+static int append_policy(sd_bus_message *m) {
+        int r = sd_bus_message_open_container(m, 'v', POLICY);
+
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'r',
+                                                  "a(u(" BATCH "))a(buu(" BATCH "))a(ss)bs");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "(u(" BATCH "))");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'r', "u(" BATCH ")");
+        if (r >= 0) /* all users without an entry of their own */
+                r = sd_bus_message_append(m, "u", UINT32_MAX);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'r', BATCH);
+        if (r >= 0)
+                r = append_allow_all(m);
+        for (int i = 0; i < 3 && r >= 0; i++)
+                r = sd_bus_message_close_container(m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "a(buu(" BATCH "))", 0);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "a(ss)bs", 0, 0, "session");
+        for (int i = 0; i < 2 && r >= 0; i++)
+                r = sd_bus_message_close_container(m);
+        return r;
+}
+
+static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return 0; /* requests to activate or to set the environment: none of ours */
+}
+
+static int add_listener(sd_bus *bus, int listener) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        sd_bus_message *m = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(bus, &m, NULL, "/org/bus1/DBus/Broker",
+                                           "org.bus1.DBus.Broker", "AddListener");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "oh", "/org/bus1/DBus/Listener/0", listener);
+        if (r >= 0)
+                r = append_policy(m);
+        if (r >= 0)
+                r = sd_bus_call(bus, m, 0, &error, NULL);
+        if (r < 0 && error.message)
+                fprintf(stderr, "dbus-broker: %s: %s\n", error.name, error.message);
+        sd_bus_error_free(&error);
+        sd_bus_message_unref(m);
+        return r;
+}
+
+__attribute__((noreturn)) static void controller_run(const char *binary, int listener, int ready) {
+        int pair[2], r;
+        sd_bus *bus = NULL;
+        pid_t pid;
+
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                _exit(1);
+        pid = fork();
+        if (pid == 0) {
+                char fd[16], id[SD_ID128_STRING_MAX];
+                sd_id128_t machine = SD_ID128_MAKE(62, 75, 73, 31, 62, 72, 69, 64, 67, 65, 62, 65, 6e,
+                                                   63, 68, 01);
+
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                pair[1] = dup(pair[1]); /* without close-on-exec */
+                snprintf(fd, sizeof(fd), "%d", pair[1]);
+                execlp(binary, binary, "--controller", fd, "--machine-id",
+                       sd_id128_to_string(machine, id), "--max-bytes", "1000000000", "--max-fds",
+                       "60000", "--max-matches", "1000000", "--max-objects", "10000000", NULL);
+                _exit(127);
+        }
+        close(pair[1]);
+        r = pid < 0 ? -errno : sd_bus_new(&bus);
+        if (r >= 0)
+                r = sd_bus_set_fd(bus, pair[0], pair[0]);
+        if (r >= 0)
+                r = sd_bus_start(bus);
+        if (r >= 0)
+                r = sd_bus_add_filter(bus, NULL, on_message, NULL);
+        if (r >= 0)
+                r = add_listener(bus, listener);
+        if (r < 0)
+                pid = r;
+        if (write(ready, &pid, sizeof(pid)) != sizeof(pid) || pid <= 0)
+                _exit(1);
+        close(ready);
+        while (sd_bus_process(bus, NULL) >= 0 && sd_bus_wait(bus, UINT64_MAX) >= 0)
+                ;
+        _exit(1);
+}
+
+int broker_start(const char *binary, int listener, pid_t *ret_controller, pid_t *ret_broker) {
+        int ready[2];
+        pid_t controller, broker = -ECHILD;
+
+        if (pipe(ready) < 0)
+                return -errno;
+        controller = fork();
+        if (controller == 0) {
+                close(ready[0]);
+                controller_run(binary, listener, ready[1]);
+        }
+        close(ready[1]);
+        if (controller < 0 || read(ready[0], &broker, sizeof(broker)) != sizeof(broker))
+                broker = -ECHILD;
+        close(ready[0]);
+        if (broker <= 0)
+                return broker;
+        *ret_controller = controller;
+        *ret_broker = broker;
+        return 0;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The floor
+ *
+ * A forwarder that does as little as a process between sockets can do: read as much as there is,
+ * look at message lengths to find the last complete message, and write that on. What comes from the
+ * first socket goes to all others, what comes from another goes to the first. It is no bus (no
+ * names, no checks, no sender); no bus can be faster.
+ */
+
+#include "test/bench/bus.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "test/bench/raw.h"
+
+#define FLOOR_BUFFER (256 * 1024)
+
+struct lane {
+        uint8_t *data;
+        size_t n;
+};
+
+/* The number of bytes at the start of data that are whole messages. */
+static size_t whole_messages(const uint8_t *data, size_t n) {
+        size_t at = 0;
+
+        for (;;) {
+                size_t size = raw_message_size(data + at, n - at);
+
+                if (size == 0 || size > n - at)
+                        return at;
+                at += size;
+        }
+}
+
+void floor_run(const int *fds, size_t n_fds) {
+        struct lane *lanes = calloc(n_fds, sizeof(*lanes));
+        int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+        if (!lanes || epoll < 0)
+                _exit(1);
+        for (size_t i = 0; i < n_fds; i++) {
+                lanes[i].data = malloc(FLOOR_BUFFER);
+                epoll_ctl(epoll, EPOLL_CTL_ADD, fds[i],
+                          &(struct epoll_event){ .events = EPOLLIN, .data.u64 = i });
+        }
+        for (;;) {
+                struct epoll_event events[64];
+                int n = epoll_wait(epoll, events, 64, -1);
+
+                for (int e = 0; e < n; e++) {
+                        size_t i = events[e].data.u64, whole;
+                        struct lane *lane = &lanes[i];
+                        ssize_t l;
+
+                        l = recv(fds[i], lane->data + lane->n, FLOOR_BUFFER - lane->n, 0);
+                        if (l <= 0)
+                                _exit(0);
+                        lane->n += l;
+                        whole = whole_messages(lane->data, lane->n);
+                        if (whole == 0)
+                                continue;
+                        if (i == 0)
+                                for (size_t to = 1; to < n_fds; to++)
+                                        raw_write(fds[to], lane->data, whole);
+                        else
+                                raw_write(fds[0], lane->data, whole);
+                        lane->n -= whole;
+                        memmove(lane->data, lane->data + whole, lane->n);
+                }
+        }
+}
