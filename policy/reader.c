@@ -376,32 +376,40 @@ int document_include_directory(struct document *document, const char *path) {
 /* load */
 
 /*
- * dbus-daemon takes a rule that compares with nothing for one that matches everything. Here such
- * rules mean what the manual says, so tell those who might rely on the other thing.
+ * How dbus-daemon 1.14 understands a rule otherwise than its manual, and so otherwise than it is
+ * understood here; NULL when there is no difference.
  */
-static int warn_about_wildcards(struct reader *reader) {
+static const char *reference_quirk(const struct policy_rule *rule, bool is_first) {
+        if (policy_rule_is_wildcard(rule) && !is_first)
+                return "does not override the rules before it, as it would in dbus-daemon";
+        if (rule->family == POLICY_FAMILY_SEND && !rule->allow && rule->eavesdrop)
+                return "is about eavesdroppers only, not about everybody as in dbus-daemon";
+        return NULL;
+}
+
+/* Tell those who might rely on what the reference makes of their rules. */
+static int warn_about_quirks(struct reader *reader) {
         const struct policy *policy = reader->policy;
-        bool earlier[POLICY_CONTEXT_N][POLICY_FAMILY_N] = {};
+        bool seen[POLICY_CONTEXT_N][POLICY_FAMILY_N] = {};
 
         for (size_t b = 0; b < policy->n_blocks; b++) {
                 const struct policy_block *block = policy->blocks[b];
 
                 for (size_t i = 0; i < block->n_rules; i++) {
                         const struct policy_rule *rule = block->rules[i];
-                        bool *seen = &earlier[block->context][rule->family];
+                        const char *quirk;
                         char *warning;
                         int r;
 
-                        if (*seen && policy_rule_is_wildcard(rule)) {
-                                r = asprintf(&warning,
-                                             "%s:%u: %s does not override the rules before it, "
-                                             "as it would in dbus-daemon",
-                                             rule->file, rule->line, rule->text);
-                                r = add_warning(reader, r < 0 ? NULL : warning);
-                                if (r < 0)
-                                        return r;
-                        }
-                        *seen = true;
+                        quirk = reference_quirk(rule, !seen[block->context][rule->family]);
+                        seen[block->context][rule->family] = true;
+                        if (!quirk)
+                                continue;
+                        r = asprintf(&warning, "%s:%u: %s %s", rule->file, rule->line, rule->text,
+                                     quirk);
+                        r = add_warning(reader, r < 0 ? NULL : warning);
+                        if (r < 0)
+                                return r;
                 }
         }
         return 0;
@@ -428,7 +436,7 @@ static int finish(struct reader *reader, struct document *document,
         reader->policy->n_blocks = fragment->n_blocks;
         fragment->blocks = NULL;
         fragment->n_blocks = 0;
-        r = warn_about_wildcards(reader);
+        r = warn_about_quirks(reader);
         if (r < 0) {
                 free(config);
                 return r;

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Without memory: each allocation of a load fails once, and each time the load fails as a whole,
+ * says so, and leaks nothing (which the sanitizers check). A configuration that lost a rule on the
+ * way would be worse than none.
+ */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support.h"
+
+/* The allocations that still succeed; negative: all. The linker puts the wrappers in place. */
+static long remaining = -1;
+
+static bool fails(void) {
+        if (remaining < 0 || remaining-- > 0)
+                return false;
+        errno = ENOMEM;
+        return true;
+}
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+char *__real_strdup(const char *s);
+char *__real_strndup(const char *s, size_t n);
+__attribute__((format(printf, 2, 0))) int __real_vasprintf(char **p, const char *format,
+                                                           va_list args);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+char *__wrap_strdup(const char *s);
+char *__wrap_strndup(const char *s, size_t n);
+__attribute__((format(printf, 2, 0))) int __wrap_vasprintf(char **p, const char *format,
+                                                           va_list args);
+__attribute__((format(printf, 2, 3))) int __wrap_asprintf(char **p, const char *format, ...);
+
+void *__wrap_malloc(size_t n) {
+        return fails() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t size) {
+        return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t n) {
+        return fails() ? NULL : __real_realloc(p, n);
+}
+
+char *__wrap_strdup(const char *s) {
+        return fails() ? NULL : __real_strdup(s);
+}
+
+char *__wrap_strndup(const char *s, size_t n) {
+        return fails() ? NULL : __real_strndup(s, n);
+}
+
+int __wrap_vasprintf(char **p, const char *format, va_list args) {
+        return fails() ? -1 : __real_vasprintf(p, format, args);
+}
+
+int __wrap_asprintf(char **p, const char *format, ...) {
+        va_list args;
+        int r;
+
+        va_start(args, format);
+        r = fails() ? -1 : __real_vasprintf(p, format, args);
+        va_end(args);
+        return r;
+}
+
+static struct scratch scratch;
+
+static void setup(void) {
+        scratch_open(&scratch);
+        scratch_mkdir(&scratch, "d");
+        scratch_write(&scratch, "d/broken.conf", "<busconfig><type>x</type><bees/></busconfig>");
+        scratch_write(&scratch, "d/whole.conf",
+                      "<busconfig><type>x</type><listen>x:</listen><auth>EXTERNAL</auth>"
+                      "<servicedir>s</servicedir><policy user=\"1\"><deny own=\"*\"/></policy>"
+                      "<selinux><associate own=\"a\" context=\"b\"/></selinux></busconfig>");
+        scratch_write_body(
+                &scratch, "main.conf",
+                "<user>x</user><pidfile>/p</pidfile><servicehelper>/h</servicehelper>"
+                "<standard_session_servicedirs/><standard_system_servicedirs/>"
+                "<policy context=\"default\"><allow own=\"a.b\"/><deny own_prefix=\"c\"/>"
+                "<allow send_type=\"signal\" log=\"maybe\"/>"
+                "<deny send_destination=\"x.y\" send_interface=\"i.f\" "
+                "send_member=\"M\" send_path=\"/\"/><deny send_error=\"e.r\"/></policy>"
+                "<policy at_console=\"false\"><deny user=\"1\"/></policy>"
+                "<includedir>d</includedir>"
+                "<include ignore_missing=\"yes\">missing.conf</include>"
+                "<limit name=\"auth_timeout\">7 s</limit>"
+                "<selinux><associate own=\"a\" context=\"c\"/></selinux>");
+}
+
+static void teardown(void) {
+        scratch_close(&scratch);
+}
+
+/* Everything a bus does with a configuration once it has one. 0 or -ENOMEM. */
+static int use(const struct bus_config *config) {
+        struct policy_unenforced *list = NULL;
+        struct policy_client *client;
+        size_t n = 0;
+        int r;
+
+        r = policy_client_new(config->policy, 1, NULL, 0, &client);
+        if (r < 0)
+                return r;
+        r = policy_unenforced(config, 0, &list, &n);
+        policy_unenforced_free(list, n);
+        policy_client_free(client);
+        return r;
+}
+
+START_TEST(load_fails_as_a_whole) {
+        static const struct bus_config_environment environment = {
+                .home = "/home/x",
+                .selinux_enabled = true,
+                .selinux_root = "/nonexistent",
+        };
+        char path[128];
+        long n;
+
+        snprintf(path, sizeof(path), "%s/main.conf", scratch.directory);
+        for (n = 0; n < 100000; n++) {
+                struct bus_config *config = NULL;
+                char *error = NULL;
+                bool failed;
+                int r;
+
+                remaining = n;
+                r = bus_config_load(path, &environment, &config, &error);
+                if (r >= 0)
+                        r = use(config);
+                failed = remaining < 0;
+                remaining = -1;
+
+                ck_assert_ptr_null(error);
+                bus_config_free(config);
+                ck_assert_int_eq(r, failed ? -ENOMEM : 0);
+                if (!failed)
+                        break;
+        }
+        /* it did fail many times before it worked */
+        ck_assert_int_gt(n, 100);
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("policy-memory");
+        TCase *t = tcase_create("memory");
+
+        tcase_add_checked_fixture(t, setup, teardown);
+        tcase_set_timeout(t, 60);
+        tcase_add_test(t, load_fails_as_a_whole);
+        suite_add_tcase(suite, t);
+        return run_suite(suite);
+}
