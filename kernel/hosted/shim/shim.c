@@ -9,6 +9,8 @@
 #include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -45,6 +47,21 @@ bool shim_lock_is_taken(pthread_mutex_t *lock)
 	pthread_mutex_unlock(lock);
 	return false;
 }
+
+#ifdef SHIM_PERTURB
+void shim_perturb(void)
+{
+	static _Thread_local u32 random;
+
+	if (!random)
+		random = (u32)(unsigned long)&random | 1;
+	random ^= random << 13;
+	random ^= random >> 17;
+	random ^= random << 5;
+	if (random % 8 == 0)
+		sched_yield();
+}
+#endif
 
 struct file *shim_file_new(int fd)
 {

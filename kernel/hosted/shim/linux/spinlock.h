@@ -23,9 +23,22 @@ static inline void spin_lock(spinlock_t *lock)
 	pthread_mutex_lock(&lock->pthread);
 }
 
+/*
+ * For tests: a core built with SHIM_PERTURB gives up its CPU at random between critical sections, so
+ * that interleavings which are rare on an idle machine become common.
+ */
+#ifdef SHIM_PERTURB
+void shim_perturb(void);
+#else
+static inline void shim_perturb(void)
+{
+}
+#endif
+
 static inline void spin_unlock(spinlock_t *lock)
 {
 	pthread_mutex_unlock(&lock->pthread);
+	shim_perturb();
 }
 
 #endif
