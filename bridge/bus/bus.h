@@ -44,6 +44,8 @@ struct bus {
         uint32_t pid;
         uint32_t serial; /* last serial of a driver's message */
         uint64_t next_client_id;
+        struct client_credentials credentials; /* of the bus itself */
+        bool selinux;                          /* is what labels are by */
         struct hash_seed seed;
         struct log *log;
         struct bus_limits limits;
@@ -66,6 +68,7 @@ struct bus {
         struct account *accounts; /* hash by uid */
         struct activation_variable *activation_variables;
         uint32_t n_stats; /* Debug.Stats' own serial */
+        uint64_t mark;    /* the last broadcast; see client.mark */
 
         const struct driver_interface *interfaces[BUS_INTERFACES_MAX];
         size_t n_interfaces;
@@ -78,15 +81,23 @@ struct bus {
         /* ReloadConfig: read the configuration again and bus_configure(). 0, or -errno with a text to be freed. */
         int (*reload)(void *userdata, char **ret_error);
         void *reload_userdata;
+
+        /* The oldest reply ends at this time, by loop_now(): call reply_expire() then. May be NULL. */
+        void (*set_reply_timer)(void *userdata, int64_t deadline);
+        void *reply_timer_userdata;
 };
 
 /* An empty bus that allows everything, with default limits and the standard interfaces. -ENOMEM. */
 int bus_init(struct bus *bus, struct log *log);
+/* After the process changed its user: ask anew who the bus is. */
+void bus_refresh_identity(struct bus *bus);
 /* All clients must have gone. */
 void bus_deinit(struct bus *bus);
 /* Take over limits and policy of a configuration, for clients that are there too. Atomic; -ENOMEM. */
 int bus_configure(struct bus *bus, const struct bus_config *config);
 
+/* 32 random hex digits: ids of buses and addresses. */
+void bus_make_id(char id[33]);
 /* The next serial for a message of the driver; never 0. */
 uint32_t bus_next_serial(struct bus *bus);
 

@@ -60,6 +60,7 @@ struct match_rule {
         struct match_bucket *bucket;
         unsigned mask;
         uint64_t mark;
+        bool attached; /* is in the client's list */
 };
 
 /* Parse. MATCH_E_INVALID, MATCH_E_TOO_LONG, -ENOMEM. */
@@ -84,6 +85,10 @@ bool match_keys_match(const struct match_keys *keys, struct message *m,
  */
 int match_rule_add(struct client *client, const char *text, size_t n, uint64_t cookie,
                    struct match_rule **ret_rule);
+/* For monitors, whose rules are not in the index: parse, ... MATCH_E_*, -ENOMEM. */
+int match_rule_new(struct client *client, const char *text, size_t n, struct match_rule **ret_rule);
+/* ... and let it be one of the client's. */
+void match_rule_attach(struct match_rule *rule);
 /* Returns NULL. */
 struct match_rule *match_rule_free(struct match_rule *rule);
 /* Remove one rule made with cookie 0 that is equal. MATCH_E_INVALID, _TOO_LONG, _NOT_FOUND, -ENOMEM. */
@@ -107,7 +112,8 @@ struct match_index {
         uint64_t mark;
 };
 
-void match_index_init(struct match_index *index);
+/* seed is the bus's: names keep their hashes by it. */
+void match_index_init(struct match_index *index, const struct hash_seed *seed);
 /*
  * Call found for each rule that matches; only for rules that eavesdrop when that is set. found returns 0
  * to go on; anything else ends the search and is returned. It must not add or remove rules.

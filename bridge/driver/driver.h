@@ -10,6 +10,8 @@
  */
 
 #include "bridge/bus/bus.h"
+#include "bridge/bus/name.h"
+#include "bridge/bus/reply.h"
 #include "bridge/wire/reader.h"
 #include "bridge/wire/writer.h"
 
@@ -114,6 +116,11 @@ int driver_send_name_signal(struct client *client, const char *member, const cha
 /* NameOwnerChanged to all who asked; "" for none. */
 int driver_broadcast_owner_changed(struct bus *bus, const char *name, const char *old_owner,
                                    const char *new_owner);
+/*
+ * All signals of one change: NameLost to the old owner, NameOwnerChanged to all, NameAcquired to the
+ * new one. Nothing when nothing changed.
+ */
+int driver_announce_change(struct bus *bus, const char *name, const struct name_change *change);
 int driver_broadcast_activatable_changed(struct bus *bus);
 
 /* The introspection XML; allocated. path NULL: the canonical one. */

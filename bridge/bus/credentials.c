@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Credentials: asked of the kernel, once, at the start. */
+
+#include "bridge/bus/credentials.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
+static int gid_compare(const void *a, const void *b) {
+        uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+        return x < y ? -1 : x > y;
+}
+
+/* Supplementary groups and the primary one, sorted, each once. Takes gids, which has room for one more. */
+static void set_groups(struct client_credentials *credentials, uint32_t *gids, size_t n) {
+        size_t n_unique = 0;
+
+        gids[n++] = credentials->gid;
+        qsort(gids, n, sizeof(*gids), gid_compare);
+        for (size_t i = 0; i < n; i++)
+                if (n_unique == 0 || gids[n_unique - 1] != gids[i])
+                        gids[n_unique++] = gids[i];
+        credentials->gids = gids;
+        credentials->n_gids = n_unique;
+}
+
+static int get_socket_groups(int fd, struct client_credentials *credentials) {
+        uint32_t *gids = NULL;
+        socklen_t n = 0;
+
+        for (size_t room = 64;; room = n / sizeof(*gids)) {
+                uint32_t *more = realloc(gids, (room + 1) * sizeof(*gids));
+
+                if (!more) {
+                        free(gids);
+                        return -ENOMEM;
+                }
+                gids = more;
+                n = room * sizeof(*gids);
+                if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, gids, &n) == 0) {
+                        set_groups(credentials, gids, n / sizeof(*gids));
+                        return 0;
+                }
+                if (errno != ERANGE || n / sizeof(*gids) <= room) {
+                        free(gids); /* unknown: complete or absent */
+                        return 0;
+                }
+        }
+}
+
+static int get_socket_label(int fd, struct client_credentials *credentials) {
+        socklen_t n = 256;
+
+        for (;;) {
+                char *label = malloc(n + 1);
+
+                if (!label)
+                        return -ENOMEM;
+                if (getsockopt(fd, SOL_SOCKET, SO_PEERSEC, label, &n) == 0) {
+                        while (n > 0 && label[n - 1] == '\0')
+                                n--;
+                        if (n == 0) {
+                                free(label);
+                                return 0;
+                        }
+                        label[n] = '\0';
+                        credentials->label = label;
+                        credentials->n_label = n;
+                        return 0;
+                }
+                free(label);
+                if (errno != ERANGE || n > 65536)
+                        return 0;
+        }
+}
+
+int credentials_of_socket(int fd, struct client_credentials *ret_credentials) {
+        struct client_credentials credentials;
+        struct ucred ucred;
+        socklen_t n;
+        int r, pidfd;
+
+        client_credentials_init(&credentials);
+
+        n = sizeof(ucred);
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ucred, &n) == 0 && ucred.uid != (uid_t)-1) {
+                credentials.uid = ucred.uid;
+                credentials.gid = ucred.gid;
+                credentials.pid = ucred.pid;
+                r = get_socket_groups(fd, &credentials);
+                if (r < 0)
+                        goto fail;
+        }
+
+        n = sizeof(pidfd);
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &n) == 0)
+                credentials.pidfd = pidfd;
+
+        r = get_socket_label(fd, &credentials);
+        if (r < 0)
+                goto fail;
+        *ret_credentials = credentials;
+        return 0;
+
+fail:
+        client_credentials_deinit(&credentials);
+        return r;
+}
+
+static void get_own_label(struct client_credentials *credentials) {
+        char label[4096];
+        ssize_t n;
+        int fd;
+
+        fd = open("/proc/self/attr/current", O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return;
+        n = read(fd, label, sizeof(label) - 1);
+        close(fd);
+        while (n > 0 && (label[n - 1] == '\0' || label[n - 1] == '\n'))
+                n--;
+        if (n <= 0)
+                return;
+        credentials->label = malloc(n + 1);
+        if (!credentials->label)
+                return;
+        memcpy(credentials->label, label, n);
+        credentials->label[n] = '\0';
+        credentials->n_label = n;
+}
+
+void credentials_of_self(struct client_credentials *ret_credentials) {
+        struct client_credentials credentials;
+        uint32_t *gids;
+        int n;
+
+        client_credentials_init(&credentials);
+        credentials.uid = geteuid();
+        credentials.gid = getegid();
+        credentials.pid = getpid();
+        credentials.pidfd = syscall(SYS_pidfd_open, getpid(), 0);
+        if (credentials.pidfd < 0)
+                credentials.pidfd = -1;
+
+        n = getgroups(0, NULL);
+        gids = n >= 0 ? malloc((n + 1) * sizeof(*gids)) : NULL;
+        if (gids) {
+                n = getgroups(n, gids);
+                if (n >= 0)
+                        set_groups(&credentials, gids, n);
+                else
+                        free(gids);
+        }
+        get_own_label(&credentials);
+        *ret_credentials = credentials;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Keyed hashing: SipHash with one compression and three finalisation rounds (Aumasson, Bernstein). */
+
+#include "bridge/bus/hash.h"
+
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+void hash_seed_init(struct hash_seed *seed) {
+        if (getrandom(seed, sizeof(*seed), GRND_NONBLOCK) != sizeof(*seed)) {
+                struct timespec t;
+
+                /* Early boot without entropy: better a guessable seed than a bus that waits. */
+                clock_gettime(CLOCK_REALTIME, &t);
+                seed->k0 = (uint64_t)t.tv_nsec * 0x9e3779b97f4a7c15ULL;
+                seed->k1 = (uint64_t)t.tv_sec ^ (uintptr_t)seed;
+        }
+}
+
+static inline uint64_t rotate(uint64_t x, unsigned n) {
+        return x << n | x >> (64 - n);
+}
+
+static inline void sip_round(uint64_t v[4]) {
+        v[0] += v[1];
+        v[2] += v[3];
+        v[1] = rotate(v[1], 13) ^ v[0];
+        v[3] = rotate(v[3], 16) ^ v[2];
+        v[0] = rotate(v[0], 32);
+        v[2] += v[1];
+        v[0] += v[3];
+        v[1] = rotate(v[1], 17) ^ v[2];
+        v[3] = rotate(v[3], 21) ^ v[0];
+        v[2] = rotate(v[2], 32);
+}
+
+uint64_t hash_bytes(const struct hash_seed *seed, const void *data, size_t n) {
+        const uint8_t *p = data;
+        uint64_t v[4] = {
+                seed->k0 ^ 0x736f6d6570736575ULL,
+                seed->k1 ^ 0x646f72616e646f6dULL,
+                seed->k0 ^ 0x6c7967656e657261ULL,
+                seed->k1 ^ 0x7465646279746573ULL,
+        };
+        uint64_t word, last = (uint64_t)n << 56;
+
+        for (; n >= 8; n -= 8, p += 8) {
+                memcpy(&word, p, 8);
+                v[3] ^= word;
+                sip_round(v);
+                v[0] ^= word;
+        }
+
+        word = 0;
+        memcpy(&word, p, n);
+        last |= word;
+        v[3] ^= last;
+        sip_round(v);
+        v[0] ^= last;
+
+        v[2] ^= 0xff;
+        for (unsigned i = 0; i < 3; i++)
+                sip_round(v);
+        return v[0] ^ v[1] ^ v[2] ^ v[3];
+}

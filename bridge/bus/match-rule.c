@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Match rules: the grammar, equality, text form, and whether a message matches. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/bus/bus.h"
+#include "bridge/bus/match.h"
+#include "bridge/bus/name.h"
+#include "bridge/wire/names.h"
+
+/* parsing */
+
+static bool is_blank(char c) {
+        return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/*
+ * One value, unquoted into out: outside quotes a comma ends it and \' is an apostrophe; inside
+ * everything is literal. Returns what follows, or NULL for an unterminated quote.
+ */
+static const char *parse_value(const char *p, const char *end, char **out) {
+        bool quoted = false;
+
+        for (; p < end; p++) {
+                if (*p == '\'')
+                        quoted = !quoted;
+                else if (quoted)
+                        *(*out)++ = *p;
+                else if (*p == ',')
+                        break;
+                else if (*p == '\\' && p + 1 < end && p[1] == '\'')
+                        *(*out)++ = *++p;
+                else
+                        *(*out)++ = *p;
+        }
+        return quoted ? NULL : p;
+}
+
+static int keys_set_type(struct match_keys *keys, const char *value) {
+        static const char *const types[] = {NULL, "method_call", "method_return", "error", "signal"};
+
+        if (keys->type)
+                return MATCH_E_INVALID;
+        for (unsigned i = 1; i < 5; i++)
+                if (!strcmp(value, types[i])) {
+                        keys->type = i;
+                        return 0;
+                }
+        return MATCH_E_INVALID;
+}
+
+/* argN, argNpath, arg0namespace; key is what follows "arg". */
+static int keys_add_arg(struct match_keys *keys, const char *key, size_t n_key, const char *value,
+                        size_t n_value) {
+        struct match_arg arg = {.value = value, .n_value = n_value}, *args;
+        size_t n_digits, at;
+        unsigned index = 0;
+
+        for (n_digits = 0; n_digits < n_key; n_digits++) {
+                if (key[n_digits] < '0' || key[n_digits] > '9')
+                        break;
+                index = index * 10 + (key[n_digits] - '0');
+                if (index >= MESSAGE_ARGS_MAX)
+                        return MATCH_E_INVALID;
+        }
+        if (n_digits == 0)
+                return MATCH_E_INVALID;
+        key += n_digits;
+        n_key -= n_digits;
+
+        if (n_key == 0)
+                arg.kind = MATCH_ARG_STRING;
+        else if (n_key == 4 && !memcmp(key, "path", 4))
+                arg.kind = MATCH_ARG_PATH;
+        else if (n_key == 9 && !memcmp(key, "namespace", 9) && index == 0 &&
+                 name_is_valid_namespace(value, n_value))
+                arg.kind = MATCH_ARG_NAMESPACE;
+        else
+                return MATCH_E_INVALID;
+        arg.index = index;
+
+        for (at = 0; at < keys->n_args && keys->args[at].index < index; at++)
+                ;
+        if (at < keys->n_args && keys->args[at].index == index)
+                return MATCH_E_INVALID;
+
+        args = realloc(keys->args, (keys->n_args + 1) * sizeof(*args));
+        if (!args)
+                return -ENOMEM;
+        memmove(args + at + 1, args + at, (keys->n_args - at) * sizeof(*args));
+        args[at] = arg;
+        keys->args = args;
+        keys->n_args++;
+        return 0;
+}
+
+static bool is_valid_path(const char *s, size_t n) {
+        return name_is_valid_object_path(s, n);
+}
+
+static int keys_set(struct match_keys *keys, const char *key, size_t n_key, const char *value,
+                    size_t n_value) {
+        const struct {
+                const char *key;
+                const char **slot;
+                bool (*is_valid)(const char *s, size_t n);
+        } strings[] = {
+                {"sender", &keys->sender, name_is_valid_bus},
+                {"destination", &keys->destination, name_is_valid_bus},
+                {"interface", &keys->interface, name_is_valid_interface},
+                {"member", &keys->member, name_is_valid_member},
+                {"path", &keys->path, is_valid_path},
+                {"path_namespace", &keys->path_namespace, is_valid_path},
+        };
+
+        for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+                if (strlen(strings[i].key) != n_key || memcmp(strings[i].key, key, n_key) != 0)
+                        continue;
+                if (*strings[i].slot || !strings[i].is_valid(value, n_value))
+                        return MATCH_E_INVALID;
+                *strings[i].slot = value;
+                return keys->path && keys->path_namespace ? MATCH_E_INVALID : 0;
+        }
+
+        if (n_key == 4 && !memcmp(key, "type", 4))
+                return keys_set_type(keys, value);
+        if (n_key == 9 && !memcmp(key, "eavesdrop", 9)) {
+                if (strcmp(value, "true") && strcmp(value, "false"))
+                        return MATCH_E_INVALID;
+                keys->eavesdrop = !strcmp(value, "true");
+                return 0;
+        }
+        if (n_key > 3 && !memcmp(key, "arg", 3))
+                return keys_add_arg(keys, key + 3, n_key - 3, value, n_value);
+        return MATCH_E_INVALID;
+}
+
+static int keys_parse(struct match_keys *keys, const char *p, size_t n) {
+        const char *end = p + n, *key;
+        char *out = keys->buffer, *value;
+        size_t n_key;
+        int r;
+
+        for (;;) {
+                while (p < end && is_blank(*p))
+                        p++;
+                if (p == end)
+                        return 0;
+
+                key = p;
+                while (p < end && *p != '=' && *p != ',' && !is_blank(*p))
+                        p++;
+                n_key = p - key;
+                while (p < end && is_blank(*p))
+                        p++;
+                if (n_key == 0 || p == end || *p != '=')
+                        return MATCH_E_INVALID;
+
+                value = out;
+                p = parse_value(p + 1, end, &out);
+                if (!p)
+                        return MATCH_E_INVALID;
+                *out++ = '\0';
+
+                r = keys_set(keys, key, n_key, value, out - value - 1);
+                if (r)
+                        return r;
+                if (p < end)
+                        p++; /* the comma; one at the end is fine */
+        }
+}
+
+int match_keys_parse(struct match_keys *ret_keys, const char *text, size_t n) {
+        struct match_keys keys = {};
+        int r;
+
+        if (n > MATCH_RULE_LENGTH_MAX)
+                return MATCH_E_TOO_LONG;
+
+        /* Every value is shorter than "key=value", so its terminator finds room. */
+        keys.buffer = malloc(n + 1);
+        if (!keys.buffer)
+                return -ENOMEM;
+
+        r = keys_parse(&keys, text, n);
+        if (r) {
+                match_keys_deinit(&keys);
+                return r;
+        }
+        *ret_keys = keys;
+        return 0;
+}
+
+void match_keys_deinit(struct match_keys *keys) {
+        free(keys->buffer);
+        free(keys->args);
+        *keys = (struct match_keys){};
+}
+
+/* equality */
+
+static bool string_equal(const char *a, const char *b) {
+        return a == b || (a && b && !strcmp(a, b));
+}
+
+bool match_keys_equal(const struct match_keys *a, const struct match_keys *b) {
+        if (a->type != b->type || a->eavesdrop != b->eavesdrop || a->n_args != b->n_args ||
+            !string_equal(a->sender, b->sender) || !string_equal(a->destination, b->destination) ||
+            !string_equal(a->interface, b->interface) || !string_equal(a->member, b->member) ||
+            !string_equal(a->path, b->path) || !string_equal(a->path_namespace, b->path_namespace))
+                return false;
+
+        for (size_t i = 0; i < a->n_args; i++)
+                if (a->args[i].index != b->args[i].index || a->args[i].kind != b->args[i].kind ||
+                    strcmp(a->args[i].value, b->args[i].value))
+                        return false;
+        return true;
+}
+
+/* text */
+
+static void format_key(FILE *f, bool *first, const char *key, const char *value) {
+        if (!value)
+                return;
+        fprintf(f, "%s%s='", *first ? "" : ",", key);
+        *first = false;
+        for (; *value; value++) {
+                if (*value == '\'')
+                        fputs("'\\''", f);
+                else
+                        fputc(*value, f);
+        }
+        fputc('\'', f);
+}
+
+char *match_keys_format(const struct match_keys *keys) {
+        static const char *const types[] = {NULL, "method_call", "method_return", "error", "signal"};
+        static const char *const kinds[] = {"", "path", "namespace"};
+        bool first = true;
+        size_t n_text;
+        char *text;
+        FILE *f;
+
+        f = open_memstream(&text, &n_text);
+        if (!f)
+                return NULL;
+        format_key(f, &first, "type", types[keys->type]);
+        format_key(f, &first, "interface", keys->interface);
+        format_key(f, &first, "member", keys->member);
+        format_key(f, &first, "path", keys->path);
+        format_key(f, &first, "path_namespace", keys->path_namespace);
+        format_key(f, &first, "sender", keys->sender);
+        format_key(f, &first, "destination", keys->destination);
+        format_key(f, &first, "eavesdrop", keys->eavesdrop ? "true" : NULL);
+        for (size_t i = 0; i < keys->n_args; i++) {
+                char key[32];
+
+                snprintf(key, sizeof(key), "arg%u%s", keys->args[i].index, kinds[keys->args[i].kind]);
+                format_key(f, &first, key, keys->args[i].value);
+        }
+        if (fclose(f) != 0) {
+                free(text);
+                return NULL;
+        }
+        return text;
+}
+
+/* matching */
+
+static bool field_matches(const char *wanted, const struct wire_string *field) {
+        return !wanted || (field->s && !strcmp(wanted, field->s));
+}
+
+/* Is this the client (NULL: the bus) that has the name now? */
+static bool name_matches(const char *wanted, struct bus *bus, const struct client *client) {
+        size_t n = strlen(wanted);
+
+        if (!client)
+                return !strcmp(wanted, BUS_DRIVER_NAME);
+        if (wanted[0] == ':')
+                return n == client->n_unique_name && !memcmp(wanted, client->unique_name, n);
+        return client == name_resolve(bus, wanted, n);
+}
+
+static bool destination_matches(const char *wanted, struct message *m,
+                                const struct match_context *context) {
+        if (!m->destination.s)
+                return false;
+        if (!strcmp(wanted, m->destination.s))
+                return true;
+        return context->destination &&
+               name_matches(wanted, context->destination->bus, context->destination);
+}
+
+static bool path_is_below(const char *path, size_t n_path, const char *ns) {
+        size_t n = strlen(ns);
+
+        if (n == 1) /* "/" */
+                return true;
+        return n_path >= n && !memcmp(path, ns, n) && (n_path == n || path[n] == '/');
+}
+
+static bool arg_matches(const struct match_arg *wanted, const struct message_arg *arg) {
+        const char *s = arg->value.s;
+        size_t n = arg->value.n, n_wanted = wanted->n_value;
+
+        switch (wanted->kind) {
+        case MATCH_ARG_STRING:
+                return arg->type == 's' && n == n_wanted && !memcmp(s, wanted->value, n);
+        case MATCH_ARG_PATH:
+                if (arg->type != 's' && arg->type != 'o')
+                        return false;
+                if (n == n_wanted)
+                        return !memcmp(s, wanted->value, n);
+                if (n < n_wanted)
+                        return n > 0 && s[n - 1] == '/' && !memcmp(s, wanted->value, n);
+                return n_wanted > 0 && wanted->value[n_wanted - 1] == '/' &&
+                       !memcmp(s, wanted->value, n_wanted);
+        case MATCH_ARG_NAMESPACE:
+                return arg->type == 's' && n >= n_wanted && !memcmp(s, wanted->value, n_wanted) &&
+                       (n == n_wanted || s[n_wanted] == '.');
+        }
+        return false;
+}
+
+bool match_keys_match(const struct match_keys *keys, struct message *m,
+                      const struct match_context *context) {
+        if ((keys->type && keys->type != m->type) || !field_matches(keys->interface, &m->interface) ||
+            !field_matches(keys->member, &m->member) || !field_matches(keys->path, &m->path))
+                return false;
+        if (keys->path_namespace &&
+            (!m->path.s || !path_is_below(m->path.s, m->path.n, keys->path_namespace)))
+                return false;
+        if (keys->sender &&
+            !name_matches(keys->sender, context->sender ? context->sender->bus : NULL, context->sender))
+                return false;
+        if (keys->destination && !destination_matches(keys->destination, m, context))
+                return false;
+
+        for (size_t i = 0; i < keys->n_args; i++) {
+                struct message_arg arg = message_get_arg(m, keys->args[i].index);
+
+                if (!arg_matches(&keys->args[i], &arg))
+                        return false;
+        }
+        return true;
+}

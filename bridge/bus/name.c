@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Well-known names: the registry and the queues of owners. */
+
+#include "bridge/bus/name.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/bus/bus.h"
+
+struct name *name_find(struct bus *bus, const char *name, size_t n) {
+        struct name *found;
+        uint64_t hash;
+
+        hash = hash_bytes(&bus->seed, name, n);
+        HASH_FIND_BYHASHVALUE(hh, bus->names, name, n, (unsigned)hash, found);
+        return found;
+}
+
+struct client *name_resolve(struct bus *bus, const char *name, size_t n) {
+        struct client *client;
+        struct name *found;
+
+        if (n > 0 && name[0] == ':') {
+                HASH_FIND_BYHASHVALUE(hh, bus->registered, name, n,
+                                      (unsigned)hash_bytes(&bus->seed, name, n), client);
+                return client;
+        }
+
+        found = name_find(bus, name, n);
+        return found ? name_owner(found) : NULL;
+}
+
+static int name_new(struct bus *bus, const char *text, size_t n, struct name **ret_name) {
+        struct name *name;
+
+        name = calloc(1, sizeof(*name) + n + 1);
+        if (!name)
+                return -ENOMEM;
+
+        memcpy(name->name, text, n);
+        name->n_name = n;
+        name->hash = hash_bytes(&bus->seed, text, n);
+        HASH_ADD_KEYPTR_BYHASHVALUE(hh, bus->names, name->name, n, (unsigned)name->hash, name);
+        if (!name->hh.tbl) {
+                free(name);
+                return -ENOMEM;
+        }
+
+        bus->n_names++;
+        if (bus->n_names > bus->peak_names)
+                bus->peak_names = bus->n_names;
+        *ret_name = name;
+        return 0;
+}
+
+static void name_free(struct bus *bus, struct name *name) {
+        HASH_DEL(bus->names, name);
+        bus->n_names--;
+        free(name);
+}
+
+struct name_ownership *name_ownership_find(struct name *name, struct client *client) {
+        struct name_ownership *ownership;
+
+        /* Queues can be long, a client's own list is limited: look where it is shorter in the usual case. */
+        DL_FOREACH2(name->queue, ownership, queue_next)
+                if (ownership->client == client)
+                        return ownership;
+        return NULL;
+}
+
+static int ownership_new(struct name *name, struct client *client, uint32_t flags,
+                         struct name_ownership **ret_ownership) {
+        struct name_ownership *ownership;
+        struct bus *bus = client->bus;
+
+        ownership = calloc(1, sizeof(*ownership));
+        if (!ownership)
+                return -ENOMEM;
+
+        ownership->name = name;
+        ownership->client = client;
+        ownership->flags = flags;
+        DL_APPEND2(client->ownerships, ownership, client_prev, client_next);
+        client->n_ownerships++;
+        if (client->n_ownerships > client->stats.peak_names)
+                client->stats.peak_names = client->n_ownerships;
+        if (client->n_ownerships > bus->peak_names_per_client)
+                bus->peak_names_per_client = client->n_ownerships;
+        *ret_ownership = ownership;
+        return 0;
+}
+
+/* Forget an ownership that is in no queue any more. */
+static void ownership_free(struct name_ownership *ownership) {
+        DL_DELETE2(ownership->client->ownerships, ownership, client_prev, client_next);
+        ownership->client->n_ownerships--;
+        free(ownership);
+}
+
+void name_ownership_release(struct name_ownership *ownership, struct name_change *ret_change) {
+        struct bus *bus = ownership->client->bus;
+        struct name *name = ownership->name;
+        struct name_change change = {};
+
+        if (name_ownership_is_primary(ownership))
+                change.old_owner = ownership->client;
+
+        DL_DELETE2(name->queue, ownership, queue_prev, queue_next);
+        ownership_free(ownership);
+
+        if (!name->queue)
+                name_free(bus, name);
+        else if (change.old_owner)
+                change.new_owner = name_owner(name);
+
+        *ret_change = change;
+}
+
+/* The requester takes the name from its owner, who goes on waiting next to it unless he would not. */
+static void name_replace(struct name *name, struct name_ownership *ownership,
+                         struct name_change *change) {
+        struct name_ownership *owner = name->queue;
+
+        change->old_owner = owner->client;
+        change->new_owner = ownership->client;
+
+        DL_PREPEND2(name->queue, ownership, queue_prev, queue_next);
+        if (owner->flags & NAME_FLAG_DO_NOT_QUEUE) {
+                DL_DELETE2(name->queue, owner, queue_prev, queue_next);
+                ownership_free(owner);
+        }
+}
+
+int name_request(struct client *client, const char *text, size_t n, uint32_t flags,
+                 uint32_t *ret_result, struct name_change *ret_change) {
+        struct bus *bus = client->bus;
+        struct name_change change = {};
+        struct name_ownership *ownership;
+        struct name *name;
+        bool replace;
+        int r;
+
+        *ret_change = change;
+
+        name = name_find(bus, text, n);
+        if (!name) {
+                r = name_new(bus, text, n, &name);
+                if (r < 0)
+                        return r;
+                r = ownership_new(name, client, flags, &ownership);
+                if (r < 0) {
+                        name_free(bus, name);
+                        return r;
+                }
+                DL_APPEND2(name->queue, ownership, queue_prev, queue_next);
+                ret_change->new_owner = client;
+                *ret_result = NAME_PRIMARY_OWNER;
+                return 0;
+        }
+
+        ownership = name_ownership_find(name, client);
+        if (ownership && name_ownership_is_primary(ownership)) {
+                ownership->flags = flags;
+                *ret_result = NAME_ALREADY_OWNER;
+                return 0;
+        }
+
+        replace = (flags & NAME_FLAG_REPLACE_EXISTING) &&
+                  (name->queue->flags & NAME_FLAG_ALLOW_REPLACEMENT);
+
+        if (!replace && (flags & NAME_FLAG_DO_NOT_QUEUE)) {
+                if (ownership)
+                        name_ownership_release(ownership, &change);
+                *ret_result = NAME_EXISTS;
+                return 0;
+        }
+
+        if (!ownership) {
+                r = ownership_new(name, client, flags, &ownership);
+                if (r < 0)
+                        return r;
+        } else {
+                ownership->flags = flags;
+                if (replace)
+                        DL_DELETE2(name->queue, ownership, queue_prev, queue_next);
+                else {
+                        *ret_result = NAME_IN_QUEUE;
+                        return 0;
+                }
+        }
+
+        if (replace) {
+                name_replace(name, ownership, ret_change);
+                *ret_result = NAME_PRIMARY_OWNER;
+        } else {
+                DL_APPEND2(name->queue, ownership, queue_prev, queue_next);
+                *ret_result = NAME_IN_QUEUE;
+        }
+        return 0;
+}
+
+bool name_client_owns(void *userdata, const char *text, bool prefix) {
+        struct client *client = userdata;
+        struct name_ownership *ownership;
+        size_t n = strlen(text);
+
+        DL_FOREACH2(client->ownerships, ownership, client_next) {
+                const struct name *name = ownership->name;
+
+                if (name->n_name < n || memcmp(name->name, text, n) != 0)
+                        continue;
+                if (name->n_name == n || (prefix && name->name[n] == '.'))
+                        return true;
+        }
+        return false;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Verdicts: the policy library asked for both directions. */
+
+#include "bridge/bus/verdict.h"
+
+#include <stdlib.h>
+
+#include "bridge/bus/bus.h"
+#include "bridge/bus/name.h"
+#include "bridge/log.h"
+
+static const char *or_unset(const char *s) {
+        return s ? s : "(unset)";
+}
+
+static void log_denial(struct bus *bus, const struct client *sender, const struct client *receiver,
+                       const struct message *m, const struct verdict_context *context,
+                       const char *direction, const char *rule) {
+        static const char *const types[] = {"?", "method_call", "method_return", "error", "signal"};
+
+        log_write(bus->log, LOG_LEVEL_WARNING,
+                  "Rejected %s message by the policy, sender=\"%s\" (uid=%d pid=%d) type=\"%s\" "
+                  "path=\"%s\" interface=\"%s\" member=\"%s\" error name=\"%s\" requested_reply=%d "
+                  "destination=\"%s\" (uid=%d pid=%d), rule: %s",
+                  direction, sender ? client_name(sender) : BUS_DRIVER_NAME,
+                  sender ? (int)sender->credentials.uid : (int)bus->uid,
+                  sender ? (int)sender->credentials.pid : (int)bus->pid,
+                  types[m->type <= 4 ? m->type : 0], or_unset(m->path.s), or_unset(m->interface.s),
+                  or_unset(m->member.s), or_unset(m->error_name.s), context->requested_reply,
+                  or_unset(m->destination.s),
+                  receiver ? (int)receiver->credentials.uid : (int)bus->uid,
+                  receiver ? (int)receiver->credentials.pid : (int)bus->pid, or_unset(rule));
+}
+
+bool verdict_check(struct bus *bus, struct client *sender, struct client *receiver,
+                   const struct message *m, const struct verdict_context *context, char **ret_rule) {
+        bool ask_send = sender && !sender->may_send_all;
+        bool ask_receive = receiver && !receiver->may_receive_all;
+        const struct policy_rule *rule = NULL;
+        const char *direction = "send";
+        struct policy_peer peer;
+        struct policy_message asked;
+        bool allowed = true;
+
+        if (!ask_send && !ask_receive)
+                return true;
+
+        asked = (struct policy_message){
+                .type = m->type,
+                .path = m->path.s,
+                .interface = m->interface.s,
+                .member = m->member.s,
+                .error_name = m->error_name.s,
+                .destination = m->destination.s,
+                .n_fds = m->n_fds,
+                .requested_reply = context->requested_reply,
+                .broadcast = m->type == MESSAGE_TYPE_SIGNAL && !m->destination.s,
+                .eavesdropping = context->eavesdropping,
+                .peer = &peer,
+        };
+
+        if (ask_send) {
+                peer = (struct policy_peer){
+                        .is_driver = !receiver,
+                        .owns = name_client_owns,
+                        .userdata = receiver,
+                };
+                allowed = policy_check_send(sender->policy, &asked, &rule);
+        }
+        if (allowed && ask_receive) {
+                peer = (struct policy_peer){
+                        .is_driver = !sender,
+                        .owns = name_client_owns,
+                        .userdata = sender,
+                };
+                direction = "receive";
+                allowed = policy_check_receive(receiver->policy, &asked, &rule);
+        }
+
+        if (!allowed && ret_rule) {
+                *ret_rule = policy_rule_describe(rule);
+                log_denial(bus, sender, receiver, m, context, direction, *ret_rule);
+        }
+        return allowed;
+}

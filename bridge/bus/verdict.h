@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Verdicts - may this message go from here to there? The policy asked, and a denial logged. */
+
+#include "bridge/bus/client.h"
+
+/* What a message is to its recipient, besides its content. */
+struct verdict_context {
+        bool requested_reply;
+        bool eavesdropping;
+};
+
+/*
+ * May sender (NULL: the bus) send m to receiver (NULL: the bus), and may the receiver receive it?
+ * On a denial, and when ret_rule is not NULL, *ret_rule gets an allocated text that names the deciding rule (or NULL
+ * without memory), and a line is logged.
+ */
+bool verdict_check(struct bus *bus, struct client *sender, struct client *receiver,
+                   const struct message *m, const struct verdict_context *context, char **ret_rule);

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Daemon: the process around the bus. */
+
+#include "bridge/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ROOT_FD_LIMIT 65536
+
+int daemon_fork(int *ret_ready_fd) {
+        int fds[2];
+        ssize_t n;
+        pid_t pid;
+        char byte;
+
+        if (pipe2(fds, O_CLOEXEC) < 0)
+                return -errno;
+        pid = fork();
+        if (pid < 0) {
+                int r = -errno;
+
+                close(fds[0]);
+                close(fds[1]);
+                return r;
+        }
+        if (pid > 0) {
+                close(fds[1]);
+                do
+                        n = read(fds[0], &byte, 1);
+                while (n < 0 && errno == EINTR);
+                _exit(n == 1 ? 0 : 1);
+        }
+
+        close(fds[0]);
+        setsid();
+        *ret_ready_fd = fds[1];
+        return 0;
+}
+
+int daemon_ready(int ready_fd, bool keep_umask) {
+        ssize_t n;
+        int fd;
+
+        if (chdir("/") < 0)
+                return -errno;
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        for (int i = 0; i < 3; i++)
+                dup2(fd, i);
+        if (fd > 2)
+                close(fd);
+        if (!keep_umask)
+                umask(022);
+
+        n = write(ready_fd, "", 1);
+        close(ready_fd);
+        return n == 1 ? 0 : -EPIPE;
+}
+
+int daemon_write_pidfile(const char *path) {
+        char text[32];
+        int fd, n, r = 0;
+
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        if (fd < 0)
+                return -errno;
+        n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+        if (write(fd, text, n) != n) {
+                r = -EIO;
+                unlink(path);
+        }
+        close(fd);
+        return r;
+}
+
+int daemon_drop_privileges(const char *user) {
+        struct passwd *entry;
+        char *end;
+        uid_t uid;
+
+        if (geteuid() != 0)
+                return 0;
+
+        entry = getpwnam(user);
+        if (!entry) {
+                uid = strtoul(user, &end, 10);
+                if (!*user || *end || *user == '-')
+                        return -ENOENT;
+                entry = getpwuid(uid);
+                if (!entry)
+                        return -ENOENT;
+        }
+
+        if (initgroups(entry->pw_name, entry->pw_gid) < 0 || setgid(entry->pw_gid) < 0 ||
+            setuid(entry->pw_uid) < 0)
+                return -errno;
+        return 0;
+}
+
+void daemon_raise_fd_limit(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+        if (geteuid() == 0 && limit.rlim_max != RLIM_INFINITY && limit.rlim_max < ROOT_FD_LIMIT) {
+                struct rlimit more = {.rlim_cur = ROOT_FD_LIMIT, .rlim_max = ROOT_FD_LIMIT};
+
+                if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+                        return;
+        }
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+}

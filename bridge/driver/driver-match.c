@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The driver's methods about match rules. */
+
+#include "bridge/driver/interfaces.h"
+
+static int match_fail(struct driver_call *call, int e, const char *text) {
+        switch (e) {
+        case MATCH_E_TOO_LONG:
+                return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
+                                        "A match rule may be at most %d bytes long",
+                                        MATCH_RULE_LENGTH_MAX);
+        case MATCH_E_QUOTA:
+                return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
+                                        "Connection \"%s\" has too many match rules",
+                                        call->client->unique_name);
+        case MATCH_E_NOT_FOUND:
+                return driver_call_fail(call, DRIVER_ERROR("MatchRuleNotFound"),
+                                        "There is no such match rule: %.512s", text);
+        default:
+                return driver_call_fail(call, DRIVER_ERROR("MatchRuleInvalid"),
+                                        "The match rule is not valid: %.512s", text);
+        }
+}
+
+int driver_add_match(struct driver_call *call, const char *text, size_t n, uint64_t cookie,
+                     struct match_rule **ret_rule) {
+        struct match_rule *rule;
+        int r;
+
+        r = match_rule_add(call->client, text, n, cookie, &rule);
+        if (r < 0)
+                return r;
+        if (r > 0)
+                return match_fail(call, r, text);
+
+        if (rule->keys.eavesdrop && !client_is_privileged(call->client)) {
+                match_rule_free(rule);
+                return driver_call_fail(call, DRIVER_ERROR("AccessDenied"),
+                                        "Only root and the user of the bus may eavesdrop");
+        }
+        if (ret_rule)
+                *ret_rule = rule;
+        return 0;
+}
+
+int driver_add_match_method(struct driver_call *call) {
+        struct wire_string text = reader_string(&call->reader);
+
+        return driver_add_match(call, text.s, text.n, 0, NULL);
+}
+
+int driver_remove_match_method(struct driver_call *call) {
+        struct wire_string text = reader_string(&call->reader);
+        int r;
+
+        r = match_rule_remove(call->client, text.s, text.n);
+        return r > 0 ? match_fail(call, r, text.s) : r;
+}

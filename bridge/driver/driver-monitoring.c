@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* org.freedesktop.DBus.Monitoring */
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "bridge/bus/monitor.h"
+#include "bridge/bus/registry.h"
+#include "bridge/driver/interfaces.h"
+
+/* Parse all rules, or none. *ret_rules is filled as far as it got, also on failure. */
+static int read_rules(struct driver_call *call, struct match_rule ***rules, size_t *n_rules) {
+        struct reader *reader = &call->reader;
+        const uint8_t *end;
+        int r;
+
+        reader_array(reader, 4, &end);
+        while (reader->at < end) {
+                struct wire_string text = reader_string(reader);
+                struct match_rule **more;
+
+                if ((int64_t)*n_rules >= call->bus->limits.max_match_rules_per_connection)
+                        return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
+                                                "Too many match rules");
+                more = reallocarray(*rules, *n_rules + 1, sizeof(*more));
+                if (!more)
+                        return -ENOMEM;
+                *rules = more;
+
+                r = match_rule_new(call->client, text.s, text.n, &more[*n_rules]);
+                if (r < 0)
+                        return r;
+                if (r > 0)
+                        return driver_call_fail(call, DRIVER_ERROR("MatchRuleInvalid"),
+                                                "The match rule is not valid: %.512s", text.s);
+                (*n_rules)++;
+        }
+        return 0;
+}
+
+static int become_monitor(struct driver_call *call) {
+        struct client *client = call->client;
+        struct match_rule **rules = NULL;
+        size_t n_rules = 0;
+        int r;
+
+        r = read_rules(call, &rules, &n_rules);
+        if (r == 0 && reader_u32(&call->reader) != 0)
+                r = driver_call_fail(call, DRIVER_ERROR("InvalidArgs"), "No flags are known");
+        if (r != 0) {
+                for (size_t i = 0; i < n_rules; i++)
+                        match_rule_free(rules[i]);
+                free(rules);
+                return r;
+        }
+
+        r = driver_call_reply(call);
+        if (r == 0)
+                r = monitor_become(client, rules, n_rules);
+        free(rules);
+        return r;
+}
+
+static const struct driver_method methods[] = {
+        {"BecomeMonitor", "asu", "", become_monitor, DRIVER_METHOD_PRIVILEGED},
+        {},
+};
+
+const struct driver_interface driver_interface_monitoring = {
+        .name = "org.freedesktop.DBus.Monitoring",
+        .methods = methods,
+        .canonical_path_only = true,
+        .listed = true,
+};

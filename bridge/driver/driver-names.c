@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The driver's methods about names: Hello, RequestName, and who owns what. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/bus/bus.h"
+#include "bridge/bus/monitor.h"
+#include "bridge/bus/quota.h"
+#include "bridge/bus/registry.h"
+#include "bridge/driver/interfaces.h"
+#include "bridge/log.h"
+#include "bridge/wire/names.h"
+
+static bool is_driver_name(struct wire_string name) {
+        return !strcmp(name.s, BUS_DRIVER_NAME);
+}
+
+int driver_find_connection(struct driver_call *call, struct wire_string name,
+                           struct client **ret_client) {
+        struct client *client = NULL;
+
+        if (!is_driver_name(name)) {
+                client = name_resolve(call->bus, name.s, name.n);
+                if (!client)
+                        return driver_call_fail(call, DRIVER_ERROR("NameHasNoOwner"),
+                                                "The name '%s' has no owner", name.s);
+        }
+        *ret_client = client;
+        return 0;
+}
+
+int driver_hello(struct driver_call *call) {
+        struct client *client = call->client;
+        const struct message_stamp stamp = {.sender = client->unique_name};
+        struct bus *bus = call->bus;
+        int r;
+
+        if (client->state != CLIENT_CONNECTED)
+                return driver_call_fail(call, DRIVER_ERROR("Failed"), "Hello was called already");
+        if (!quota_may_register(client)) {
+                log_write(bus->log, LOG_LEVEL_WARNING,
+                          "The maximum number of connections is reached, for the bus or for uid=%d "
+                          "(pid=%d)", (int)client->credentials.uid, (int)client->credentials.pid);
+                return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
+                                        "The maximum number of connections is reached");
+        }
+
+        r = client_register(client);
+        if (r < 0)
+                return r;
+
+        /* From here on the message has a sender; monitors see it now, other messages before routing. */
+        r = message_stamp(call->message, &stamp);
+        if (r < 0)
+                return r;
+        r = monitor_observe(bus, client, NULL, call->message);
+        if (r < 0)
+                return r;
+
+        writer_string(&call->writer, client->unique_name);
+        r = driver_call_reply(call);
+        if (r < 0)
+                return r;
+        r = driver_broadcast_owner_changed(bus, client->unique_name, "", client->unique_name);
+        if (r < 0)
+                return r;
+        return driver_send_name_signal(client, "NameAcquired", client->unique_name);
+}
+
+/* May a client have this name at all? */
+static int check_requestable(struct driver_call *call, const char *name, size_t n) {
+        if (!name_is_valid_bus(name, n))
+                return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
+                                        "The name '%s' is not valid", name);
+        if (name[0] == ':')
+                return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
+                                        "The name '%s' is a unique name, they cannot be requested or "
+                                        "released", name);
+        if (!strcmp(name, BUS_DRIVER_NAME))
+                return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
+                                        "The name '%s' is the bus's own", name);
+        return 0;
+}
+
+static bool may_own(struct driver_call *call, const char *name) {
+        const struct policy_rule *rule = NULL;
+        struct client *client = call->client;
+        char *text;
+
+        if (!client->policy || policy_check_own(client->policy, name, &rule))
+                return true;
+
+        text = policy_rule_describe(rule);
+        log_write(call->bus->log, LOG_LEVEL_WARNING,
+                  "Connection %s (uid=%d pid=%d) may not own \"%s\", rule: %s", client->unique_name,
+                  (int)client->credentials.uid, (int)client->credentials.pid, name, text ? text : "?");
+        driver_call_fail(call, DRIVER_ERROR("AccessDenied"),
+                         "Connection \"%s\" is not allowed to own the service \"%s\" by the policy (%s)",
+                         client->unique_name, name, text ? text : "");
+        free(text);
+        return false;
+}
+
+int driver_request_name(struct driver_call *call, const char *name, size_t n, uint32_t flags,
+                        uint32_t *ret_result) {
+        struct client *client = call->client;
+        struct name_change change;
+        char copy[NAME_LENGTH_MAX + 1];
+        int r;
+
+        r = check_requestable(call, name, n);
+        if (r != 0)
+                return r;
+        memcpy(copy, name, n);
+        copy[n] = '\0';
+        if (!may_own(call, copy))
+                return 1;
+        /* The unique name counts as one. */
+        if ((int64_t)client->n_ownerships + 1 >= call->bus->limits.max_names_per_connection)
+                return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
+                                        "Connection \"%s\" has too many names", client->unique_name);
+
+        r = name_request(client, copy, n, flags, ret_result, &change);
+        if (r < 0)
+                return r;
+        return driver_announce_change(call->bus, copy, &change);
+}
+
+int driver_release_name(struct driver_call *call, const char *name, size_t n, uint32_t *ret_result) {
+        struct name_ownership *ownership;
+        char copy[NAME_LENGTH_MAX + 1];
+        struct name_change change;
+        struct name *found;
+        int r;
+
+        r = check_requestable(call, name, n);
+        if (r != 0)
+                return r;
+
+        found = name_find(call->bus, name, n);
+        if (!found) {
+                *ret_result = NAME_NON_EXISTENT;
+                return 0;
+        }
+        ownership = name_ownership_find(found, call->client);
+        if (!ownership) {
+                *ret_result = NAME_NOT_OWNER;
+                return 0;
+        }
+
+        memcpy(copy, name, n);
+        copy[n] = '\0';
+        name_ownership_release(ownership, &change);
+        *ret_result = NAME_RELEASED;
+        return driver_announce_change(call->bus, copy, &change);
+}
+
+int driver_request_name_method(struct driver_call *call) {
+        struct wire_string name = reader_string(&call->reader);
+        uint32_t flags = reader_u32(&call->reader);
+        uint32_t result;
+        int r;
+
+        r = driver_request_name(call, name.s, name.n, flags, &result);
+        if (r == 0)
+                writer_u32(&call->writer, result);
+        return r;
+}
+
+int driver_release_name_method(struct driver_call *call) {
+        struct wire_string name = reader_string(&call->reader);
+        uint32_t result;
+        int r;
+
+        r = driver_release_name(call, name.s, name.n, &result);
+        if (r == 0)
+                writer_u32(&call->writer, result);
+        return r;
+}
+
+int driver_list_names(struct driver_call *call) {
+        struct bus *bus = call->bus;
+        struct client *client, *next_client;
+        struct name *name, *next_name;
+
+        writer_array_begin(&call->writer, 4);
+        writer_string(&call->writer, BUS_DRIVER_NAME);
+        HASH_ITER(hh, bus->registered, client, next_client)
+                writer_string(&call->writer, client->unique_name);
+        HASH_ITER(hh, bus->names, name, next_name)
+                writer_string(&call->writer, name->name);
+        writer_array_end(&call->writer);
+        return 0;
+}
+
+int driver_list_activatable_names(struct driver_call *call) {
+        writer_array_begin(&call->writer, 4);
+        writer_string(&call->writer, BUS_DRIVER_NAME);
+        writer_array_end(&call->writer);
+        return 0;
+}
+
+int driver_list_queued_owners(struct driver_call *call) {
+        struct wire_string text = reader_string(&call->reader);
+        struct name_ownership *ownership;
+        struct client *client;
+        struct name *name;
+        int r;
+
+        r = driver_find_connection(call, text, &client);
+        if (r != 0)
+                return r;
+
+        writer_array_begin(&call->writer, 4);
+        name = name_find(call->bus, text.s, text.n);
+        if (name)
+                DL_FOREACH2(name->queue, ownership, queue_next)
+                        writer_string(&call->writer, ownership->client->unique_name);
+        else
+                writer_string(&call->writer, client ? client->unique_name : BUS_DRIVER_NAME);
+        writer_array_end(&call->writer);
+        return 0;
+}
+
+int driver_get_name_owner(struct driver_call *call) {
+        struct wire_string name = reader_string(&call->reader);
+        struct client *client;
+        int r;
+
+        r = driver_find_connection(call, name, &client);
+        if (r == 0)
+                writer_string(&call->writer, client ? client->unique_name : BUS_DRIVER_NAME);
+        return r;
+}
+
+int driver_name_has_owner(struct driver_call *call) {
+        struct wire_string name = reader_string(&call->reader);
+
+        writer_bool(&call->writer,
+                    is_driver_name(name) || name_resolve(call->bus, name.s, name.n));
+        return 0;
+}
+
+int driver_start_service_by_name(struct driver_call *call) {
+        struct wire_string name = reader_string(&call->reader);
+
+        /* Also for names that are owned: only what has a service file can be "already running". */
+        return driver_call_fail(call, DRIVER_ERROR("ServiceUnknown"),
+                                "The name %s was not provided by any .service files", name.s);
+}
+
+int driver_get_id(struct driver_call *call) {
+        writer_string(&call->writer, call->bus->id);
+        return 0;
+}

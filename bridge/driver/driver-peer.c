@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* org.freedesktop.DBus.Peer */
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bridge/driver/interfaces.h"
+
+static int peer_ping(struct driver_call *call) {
+        return 0;
+}
+
+static bool read_machine_id(const char *path, char id[33]) {
+        ssize_t n;
+        int fd;
+
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        if (fd < 0)
+                return false;
+        n = read(fd, id, 32);
+        close(fd);
+        id[32] = '\0';
+        return n == 32 && strspn(id, "0123456789abcdefABCDEF") == 32;
+}
+
+static int peer_get_machine_id(struct driver_call *call) {
+        char id[33];
+
+        if (!read_machine_id("/var/lib/dbus/machine-id", id) && !read_machine_id("/etc/machine-id", id))
+                return driver_call_fail(call, DRIVER_ERROR("FileNotFound"),
+                                        "This machine has no valid machine id");
+        writer_string(&call->writer, id);
+        return 0;
+}
+
+static const struct driver_method methods[] = {
+        {"GetMachineId", "", "s", peer_get_machine_id},
+        {"Ping", "", "", peer_ping},
+        {},
+};
+
+const struct driver_interface driver_interface_peer = {
+        .name = "org.freedesktop.DBus.Peer",
+        .methods = methods,
+};

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* org.freedesktop.DBus.Debug.Stats */
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "bridge/driver/interfaces.h"
+
+static void write_u32(struct writer *w, const char *key, uint64_t value) {
+        writer_struct(w);
+        writer_string(w, key);
+        writer_variant(w, "u");
+        writer_u32(w, value > UINT32_MAX ? UINT32_MAX : (uint32_t)value);
+}
+
+static void write_string(struct writer *w, const char *key, const char *value) {
+        writer_struct(w);
+        writer_string(w, key);
+        writer_variant(w, "s");
+        writer_string(w, value);
+}
+
+static int get_stats(struct driver_call *call) {
+        struct writer *w = &call->writer;
+        struct bus *bus = call->bus;
+
+        writer_array_begin(w, 8);
+        write_u32(w, "Serial", bus->n_stats++);
+        write_u32(w, "ActiveConnections", bus->n_registered);
+        write_u32(w, "IncompleteConnections", bus->n_connected);
+        write_u32(w, "MatchRules", bus->matches.n_rules);
+        write_u32(w, "PeakMatchRules", bus->matches.peak_rules);
+        write_u32(w, "PeakMatchRulesPerConnection", bus->peak_rules_per_client);
+        write_u32(w, "BusNames", bus->n_names);
+        write_u32(w, "PeakBusNames", bus->peak_names);
+        write_u32(w, "PeakBusNamesPerConnection", bus->peak_names_per_client);
+        writer_array_end(w);
+        return 0;
+}
+
+static int get_connection_stats(struct driver_call *call) {
+        struct wire_string name = reader_string(&call->reader);
+        struct writer *w = &call->writer;
+        struct client *client;
+        int r;
+
+        r = driver_find_connection(call, name, &client);
+        if (r != 0)
+                return r;
+        if (!client)
+                return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
+                                        "The bus itself has no connection");
+
+        writer_array_begin(w, 8);
+        write_u32(w, "Serial", call->bus->n_stats++);
+        write_string(w, "UniqueName", client->unique_name);
+        write_u32(w, "MatchRules", client->n_rules);
+        write_u32(w, "PeakMatchRules", client->stats.peak_rules);
+        write_u32(w, "BusNames", client->n_ownerships + 1);
+        write_u32(w, "PeakBusNames", client->stats.peak_names + 1);
+        write_u32(w, "IncomingMessages", client->stats.n_sent);
+        write_u32(w, "OutgoingMessages", client->stats.n_received);
+        write_u32(w, "OutgoingBytes", client->outgoing_bytes);
+        write_u32(w, "OutgoingFDs", client->outgoing_fds);
+        write_u32(w, "PeakOutgoingBytes", client->stats.peak_outgoing_bytes);
+        write_u32(w, "PeakOutgoingFDs", client->stats.peak_outgoing_fds);
+        writer_array_end(w);
+        return 0;
+}
+
+static int get_all_match_rules(struct driver_call *call) {
+        struct writer *w = &call->writer;
+        struct client *client, *next;
+        struct match_rule *rule;
+
+        writer_array_begin(w, 8);
+        HASH_ITER(hh, call->bus->registered, client, next) {
+                writer_struct(w);
+                writer_string(w, client->unique_name);
+                writer_array_begin(w, 4);
+                DL_FOREACH2(client->rules, rule, client_next) {
+                        char *text = match_keys_format(&rule->keys);
+
+                        if (!text)
+                                return -ENOMEM;
+                        writer_string(w, text);
+                        free(text);
+                }
+                writer_array_end(w);
+        }
+        writer_array_end(w);
+        return 0;
+}
+
+static const struct driver_method methods[] = {
+        {"GetStats", "", "a{sv}", get_stats},
+        {"GetConnectionStats", "s", "a{sv}", get_connection_stats},
+        {"GetAllMatchRules", "", "a{sas}", get_all_match_rules},
+        {},
+};
+
+const struct driver_interface driver_interface_stats = {
+        .name = "org.freedesktop.DBus.Debug.Stats",
+        .methods = methods,
+        .canonical_path_only = true,
+        .listed = true,
+};

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The driver: finding the method of a call, running it, answering. */
+
+#include "bridge/driver/driver.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bridge/bus/route.h"
+#include "bridge/driver/interfaces.h"
+
+enum {
+        DRIVER_CALL_FAILED = 1,
+};
+
+static bool wants_reply(const struct message *m) {
+        return m->type == MESSAGE_TYPE_METHOD_CALL && !(m->flags & MESSAGE_FLAG_NO_REPLY_EXPECTED);
+}
+
+/* Cut a text that was too long for its buffer so that no character is cut in two. */
+static void text_format(char *text, size_t n_text, const char *format, va_list args) {
+        int n = vsnprintf(text, n_text, format, args);
+
+        if (n < 0)
+                text[0] = '\0';
+        else if ((size_t)n >= n_text) {
+                size_t end = n_text - 1;
+
+                while (end > 0 && ((unsigned char)text[end - 1] & 0xc0) == 0x80)
+                        end--;
+                if (end > 0 && ((unsigned char)text[end - 1] & 0x80))
+                        end--;
+                text[end] = '\0';
+        }
+}
+
+/* answers */
+
+static void address_writer(struct writer *w, struct client *client) {
+        w->sender = BUS_DRIVER_NAME;
+        if (client && client->unique_name[0])
+                w->destination = client->unique_name;
+}
+
+int driver_call_fail(struct driver_call *call, const char *name, const char *format, ...) {
+        va_list args;
+
+        va_start(args, format);
+        text_format(call->error_text, sizeof(call->error_text), format, args);
+        va_end(args);
+        call->error_name = name;
+        return DRIVER_CALL_FAILED;
+}
+
+static int send_error_text(struct client *client, uint32_t serial, uint64_t caller_cookie,
+                           const char *name, const char *text) {
+        struct reply reply = {.caller = client, .serial = serial, .caller_cookie = caller_cookie};
+        struct bus *bus = client->bus;
+        struct message *m;
+        struct writer w;
+        int r;
+
+        writer_init(&w, MESSAGE_TYPE_ERROR, MESSAGE_FLAG_NO_REPLY_EXPECTED, bus_next_serial(bus), "s");
+        address_writer(&w, client);
+        w.error_name = name;
+        w.reply_serial = serial;
+        writer_string(&w, text);
+        r = writer_finish(&w, &m);
+        if (r < 0) {
+                route_end_cookie(client, serial, caller_cookie);
+                return r;
+        }
+        r = route_from_driver(bus, client, m, &reply);
+        message_unref(m);
+        return r;
+}
+
+int driver_send_error(struct client *client, struct message *m, uint64_t caller_cookie,
+                      const char *name, const char *format, ...) {
+        char text[1024];
+        va_list args;
+
+        if (!wants_reply(m)) {
+                route_end_cookie(client, m->serial, caller_cookie);
+                return 0;
+        }
+
+        va_start(args, format);
+        text_format(text, sizeof(text), format, args);
+        va_end(args);
+        return send_error_text(client, m->serial, caller_cookie, name, text);
+}
+
+int driver_send_no_reply(struct reply *reply, const char *text) {
+        uint64_t cookie = reply->caller_cookie;
+
+        reply->caller_cookie = 0;
+        return send_error_text(reply->caller, reply->serial, cookie, DRIVER_ERROR("NoReply"), text);
+}
+
+int driver_call_reply(struct driver_call *call) {
+        struct reply reply = {
+                .caller = call->client,
+                .serial = call->message->serial,
+                .caller_cookie = call->caller_cookie,
+        };
+        struct message *m;
+        int r;
+
+        if (call->done)
+                return 0;
+        call->done = true;
+        call->caller_cookie = 0;
+
+        address_writer(&call->writer, call->client);
+        r = writer_finish(&call->writer, &m);
+        if (r < 0) {
+                route_end_cookie(call->client, reply.serial, reply.caller_cookie);
+                return r;
+        }
+
+        if (wants_reply(call->message)) {
+                m->attachment = call->attachment;
+                m->attachment_free = call->attachment_free;
+                call->attachment = NULL;
+                r = route_from_driver(call->bus, call->client, m, &reply);
+        }
+        message_unref(m);
+        return r;
+}
+
+/* methods */
+
+static const struct driver_method *find_method(const struct driver_interface *interface,
+                                               const char *member) {
+        for (const struct driver_method *method = interface->methods; method && method->name; method++)
+                if (!strcmp(method->name, member))
+                        return method;
+        return NULL;
+}
+
+/* Interfaces that a call can reach: all, or Peer alone when the call is for the connection, not the bus. */
+static bool is_reachable(const struct driver_interface *interface, const struct message *m) {
+        if (!m->destination.s)
+                return interface == &driver_interface_peer;
+        return !interface->canonical_path_only || driver_path_is_canonical(m->path.s);
+}
+
+static int select_method(struct driver_call *call) {
+        const struct message *m = call->message;
+        struct bus *bus = call->bus;
+
+        if (m->interface.s) {
+                const struct driver_interface *interface =
+                        driver_find_interface(bus, m->interface.s);
+
+                if (!interface || !is_reachable(interface, m))
+                        return driver_call_fail(call,
+                                                m->destination.s ? DRIVER_ERROR("UnknownInterface")
+                                                                 : DRIVER_ERROR("UnknownMethod"),
+                                                "%s does not understand the interface %s at %s",
+                                                BUS_DRIVER_NAME, m->interface.s, "this path");
+                call->method = find_method(interface, m->member.s);
+        } else
+                for (size_t i = 0; i < bus->n_interfaces && !call->method; i++)
+                        if (is_reachable(bus->interfaces[i], m))
+                                call->method = find_method(bus->interfaces[i], m->member.s);
+
+        if (!call->method)
+                return driver_call_fail(call, DRIVER_ERROR("UnknownMethod"),
+                                        "%s does not understand the method %s", BUS_DRIVER_NAME,
+                                        m->member.s);
+        return 0;
+}
+
+static int check_method(struct driver_call *call) {
+        const struct driver_method *method = call->method;
+        const struct message *m = call->message;
+
+        if (call->client->state == CLIENT_CONNECTED && m->destination.s && method->run != driver_hello)
+                return driver_call_fail(call, DRIVER_ERROR("AccessDenied"),
+                                        "Nothing can be called before Hello");
+        if ((method->flags & DRIVER_METHOD_CANONICAL_PATH) && !driver_path_is_canonical(m->path.s))
+                return driver_call_fail(call, DRIVER_ERROR("AccessDenied"),
+                                        "%s can only be called at %s", method->name, BUS_DRIVER_PATH);
+        if ((method->flags & DRIVER_METHOD_PRIVILEGED) && !client_is_privileged(call->client))
+                return driver_call_fail(call, DRIVER_ERROR("AccessDenied"),
+                                        "%s is for root and the user of the bus only", method->name);
+        if ((method->flags & DRIVER_METHOD_HANDLES) && !call->client->handles_ok)
+                return driver_call_fail(call, DRIVER_ERROR("NotSupported"),
+                                        "%s is for native bus1 clients only", method->name);
+        if (strcmp(method->in, m->signature.s) != 0)
+                return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
+                                        "%s takes the signature '%s', not '%s'", method->name,
+                                        method->in, m->signature.s);
+        return 0;
+}
+
+static int run_method(struct driver_call *call) {
+        int r, k;
+
+        writer_init(&call->writer, MESSAGE_TYPE_METHOD_RETURN, MESSAGE_FLAG_NO_REPLY_EXPECTED,
+                    bus_next_serial(call->bus), call->method->out);
+        call->writer.reply_serial = call->message->serial;
+        reader_init(&call->reader, call->message);
+
+        r = call->method->run(call);
+        if (r == 0)
+                return driver_call_reply(call);
+
+        if (!call->done) {
+                struct message *m;
+
+                k = writer_finish(&call->writer, &m); /* what was written is void */
+                if (k == 0)
+                        message_unref(m);
+        }
+        return r;
+}
+
+int driver_dispatch(struct client *client, struct message *m, uint64_t caller_cookie) {
+        struct driver_call call = {
+                .bus = client->bus,
+                .client = client,
+                .message = m,
+                .caller_cookie = caller_cookie,
+        };
+        int r;
+
+        /* Before Hello, what is not Hello is not even looked up. */
+        if (client->state == CLIENT_CONNECTED && m->destination.s && strcmp(m->member.s, "Hello") != 0)
+                return driver_send_error(client, m, caller_cookie, DRIVER_ERROR("AccessDenied"),
+                                         "Nothing can be called before Hello");
+        if (client->state == CLIENT_CONNECTED && m->destination.s && m->interface.s &&
+            strcmp(m->interface.s, BUS_DRIVER_INTERFACE) != 0)
+                return driver_send_error(client, m, caller_cookie, DRIVER_ERROR("AccessDenied"),
+                                         "Nothing can be called before Hello");
+
+        r = select_method(&call);
+        if (r == 0)
+                r = check_method(&call);
+        if (r == 0)
+                r = run_method(&call);
+
+        if (r == DRIVER_CALL_FAILED && !call.done)
+                r = driver_send_error(client, m, call.caller_cookie, call.error_name, "%s",
+                                      call.error_text);
+        else if (r != 0)
+                route_end_cookie(client, m->serial, call.caller_cookie);
+        if (call.attachment && call.attachment_free)
+                call.attachment_free(call.attachment);
+        return r < 0 ? r : 0;
+}

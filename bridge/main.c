@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* bus1-bridge: a message bus with dbus-daemon's command line and configuration. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "bridge/bus/bus.h"
+#include "bridge/bus/reply.h"
+#include "bridge/daemon.h"
+#include "bridge/driver/driver.h"
+#include "bridge/log.h"
+#include "bridge/loop.h"
+#include "bridge/options.h"
+#include "bridge/socket/server.h"
+#include "policy/config.h"
+
+#define container(type, member, p) ((type *)((char *)(p) - offsetof(type, member)))
+
+/* What this bus does of what configurations can ask for. */
+#define FEATURES 0
+
+struct bridge {
+        struct options options;
+        struct log log;
+        struct loop loop;
+        struct bus bus;
+        struct server server;
+        struct bus_config *config;
+        char *config_path; /* absolute: a fork changes the directory */
+        struct loop_source signals;
+        struct loop_timer reply_timer;
+        char *pidfile; /* written by us */
+        int ready_fd;
+};
+
+static int fail(struct bridge *bridge, int r, const char *what) {
+        log_write(&bridge->log, LOG_LEVEL_ERROR, "Failed to start message bus: %s%s%s", what,
+                  r ? ": " : "", r ? strerror(-r) : "");
+        return r ? r : -EINVAL;
+}
+
+/* configuration */
+
+/* Say what will not be enforced. A bus other than a session's does not start with less protection than asked. */
+static int check_enforced(struct bridge *bridge, const struct bus_config *config) {
+        bool is_session = config->type && !strcmp(config->type, "session");
+        struct policy_unenforced *list;
+        size_t n;
+        int r;
+
+        r = policy_unenforced(config, FEATURES, &list, &n);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n; i++) {
+                bool refuse = list[i].severity == POLICY_UNENFORCED_REFUSE && !is_session;
+
+                log_write(&bridge->log, refuse ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "%s%s", list[i].text,
+                          refuse ? "; refusing to run without" : "");
+                if (refuse)
+                        r = -EOPNOTSUPP;
+        }
+        policy_unenforced_free(list, n);
+        return r;
+}
+
+static int load_config(struct bridge *bridge, struct bus_config **ret_config, char **ret_error) {
+        struct bus_config *config;
+        int r;
+
+        r = bus_config_load(bridge->config_path, NULL, &config, ret_error);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < config->n_warnings; i++)
+                log_write(&bridge->log, LOG_LEVEL_WARNING, "%s", config->warnings[i]);
+
+        r = check_enforced(bridge, config);
+        if (r < 0) {
+                if (asprintf(ret_error, "The configuration %s asks for protection that this bus does "
+                                        "not give", bridge->config_path) < 0)
+                        *ret_error = NULL;
+                bus_config_free(config);
+                return r;
+        }
+        *ret_config = config;
+        return 0;
+}
+
+static int reload(void *userdata, char **ret_error) {
+        struct bridge *bridge = userdata;
+        struct bus_config *config;
+        char text[64];
+        int r;
+
+        snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
+                 (long long)(loop_now() / 1000));
+        sd_notify(false, text);
+
+        *ret_error = NULL;
+        r = load_config(bridge, &config, ret_error);
+        if (r >= 0) {
+                r = bus_configure(&bridge->bus, config);
+                if (r >= 0) {
+                        bus_config_free(bridge->config);
+                        bridge->config = config;
+                        log_write(&bridge->log, LOG_LEVEL_INFO, "Reloaded configuration");
+                } else
+                        bus_config_free(config);
+        }
+        if (r < 0)
+                log_write(&bridge->log, LOG_LEVEL_ERROR, "Unable to reload configuration: %s",
+                          *ret_error ? *ret_error : strerror(-r));
+        sd_notify(false, "READY=1");
+        return r;
+}
+
+/* signals and time */
+
+static int handle_signal(struct loop_source *source, uint32_t events) {
+        struct bridge *bridge = container(struct bridge, signals, source);
+        struct signalfd_siginfo info;
+        char *error;
+
+        if (read(source->fd, &info, sizeof(info)) != sizeof(info))
+                return 0;
+        if (info.ssi_signo == SIGTERM) {
+                loop_stop(&bridge->loop);
+                return 0;
+        }
+        if (reload(bridge, &error) == 0)
+                return driver_broadcast_activatable_changed(&bridge->bus);
+        free(error);
+        return 0;
+}
+
+static int setup_signals(struct bridge *bridge) {
+        sigset_t set;
+        int r;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGHUP);
+        sigaddset(&set, SIGTERM);
+        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+                return -errno;
+        /* A log that nobody reads any more must not end the bus. */
+        signal(SIGPIPE, SIG_IGN);
+
+        bridge->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+        if (bridge->signals.fd < 0)
+                return -errno;
+        bridge->signals.dispatch = handle_signal;
+        r = loop_add(&bridge->loop, &bridge->signals, EPOLLIN);
+        return r;
+}
+
+static void set_reply_timer(void *userdata, int64_t deadline) {
+        struct bridge *bridge = userdata;
+
+        loop_timer_set(&bridge->loop, &bridge->reply_timer, deadline);
+}
+
+static int reply_timer_expired(struct loop_timer *timer) {
+        struct bridge *bridge = container(struct bridge, reply_timer, timer);
+        int64_t next;
+        int r;
+
+        r = reply_expire(&bridge->bus, loop_now(), &next);
+        if (r < 0 || next == INT64_MAX)
+                return r;
+        return loop_timer_set(&bridge->loop, timer, next);
+}
+
+/* start */
+
+/* All addresses, the last configured first, as dbus-daemon prints them. */
+static int listen_all(struct bridge *bridge) {
+        char *const *addresses = bridge->config->listen;
+        size_t n = bridge->config->n_listen;
+        char *given = (char *)bridge->options.address;
+        int r;
+
+        if (given) {
+                addresses = &given;
+                n = 1;
+        }
+        for (size_t i = 0; i < n; i++) {
+                char *printed, *joined, *error;
+
+                r = server_listen(&bridge->server, addresses[i], &printed, &error);
+                if (r < 0) {
+                        fail(bridge, error ? 0 : r, error ? error : addresses[i]);
+                        free(error);
+                        return r;
+                }
+                if (bridge->bus.address) {
+                        r = asprintf(&joined, "%s;%s", printed, bridge->bus.address);
+                        free(printed);
+                        if (r < 0)
+                                return -ENOMEM;
+                        free(bridge->bus.address);
+                        printed = joined;
+                }
+                bridge->bus.address = printed;
+        }
+        return 0;
+}
+
+static int print_line(struct bridge *bridge, int fd, const char *line) {
+        size_t n = strlen(line);
+        ssize_t k;
+        char *copy;
+
+        if (fd < 0)
+                return 0;
+        copy = malloc(n + 2);
+        if (!copy)
+                return -ENOMEM;
+        memcpy(copy, line, n);
+        copy[n] = '\n';
+        do
+                k = write(fd, copy, n + 1);
+        while (k < 0 && errno == EINTR);
+        free(copy);
+        if (k != (ssize_t)n + 1)
+                return fail(bridge, k < 0 ? -errno : -EIO, "cannot print the address or pid");
+        if (fd > 2)
+                close(fd);
+        return 0;
+}
+
+static int print_all(struct bridge *bridge) {
+        char pid[32];
+        int r;
+
+        r = print_line(bridge, bridge->options.print_address_fd, bridge->bus.address);
+        if (r < 0)
+                return r;
+        snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+        return print_line(bridge, bridge->options.print_pid_fd, pid);
+}
+
+static void setup_log(struct bridge *bridge, bool forks) {
+        const struct options *o = &bridge->options;
+
+        bridge->log.to_syslog = o->to_syslog >= 0 ? o->to_syslog : bridge->config->syslog || forks;
+        bridge->log.to_stderr = o->to_stderr >= 0 ? o->to_stderr : true;
+        log_set_context(&bridge->log, bridge->config->type);
+}
+
+static int write_pidfile(struct bridge *bridge) {
+        int r;
+
+        if (!bridge->config->pidfile || bridge->options.no_pidfile)
+                return 0;
+        r = daemon_write_pidfile(bridge->config->pidfile);
+        if (r == -EEXIST)
+                return fail(bridge, 0, "the pid file exists; if the message bus is not running, remove it");
+        if (r < 0)
+                return fail(bridge, r, "cannot write the pid file");
+        bridge->pidfile = strdup(bridge->config->pidfile);
+        return 0;
+}
+
+static int setup_bus(struct bridge *bridge) {
+        int r;
+
+        r = loop_init(&bridge->loop);
+        if (r >= 0)
+                r = bus_init(&bridge->bus, &bridge->log);
+        if (r >= 0)
+                r = bus_configure(&bridge->bus, bridge->config);
+        if (r >= 0)
+                r = server_init(&bridge->server, &bridge->bus, &bridge->loop);
+        if (r < 0)
+                return fail(bridge, r, "cannot set up the bus");
+
+        bridge->bus.systemd_activation = bridge->options.systemd_activation;
+        bridge->bus.reload = reload;
+        bridge->bus.reload_userdata = bridge;
+        bridge->bus.set_reply_timer = set_reply_timer;
+        bridge->bus.reply_timer_userdata = bridge;
+        bridge->reply_timer.expired = reply_timer_expired;
+        return 0;
+}
+
+/* Everything up to the loop. */
+static int start(struct bridge *bridge) {
+        bool forks;
+        char *error = NULL;
+        int r;
+
+        bridge->config_path = realpath(bridge->options.config_file, NULL);
+        if (!bridge->config_path) {
+                bridge->config_path = strdup(bridge->options.config_file);
+                if (!bridge->config_path)
+                        return -ENOMEM;
+        }
+        r = load_config(bridge, &bridge->config, &error);
+        if (r < 0) {
+                fail(bridge, error ? 0 : r, error ? error : bridge->options.config_file);
+                free(error);
+                return r;
+        }
+
+        forks = bridge->options.fork >= 0 ? bridge->options.fork : bridge->config->fork;
+        if (forks) {
+                r = daemon_fork(&bridge->ready_fd);
+                if (r < 0)
+                        return fail(bridge, r, "cannot fork");
+        }
+        setup_log(bridge, forks);
+
+        r = setup_bus(bridge);
+        if (r >= 0)
+                r = listen_all(bridge);
+        if (r >= 0)
+                r = write_pidfile(bridge);
+        if (r < 0)
+                return r;
+
+        daemon_raise_fd_limit();
+        if (bridge->config->user) {
+                r = daemon_drop_privileges(bridge->config->user);
+                if (r < 0)
+                        return fail(bridge, r, "cannot become the user of the configuration");
+                bus_refresh_identity(&bridge->bus);
+        }
+
+        /* From here on SIGHUP is no danger: only then does anybody know the address. */
+        r = setup_signals(bridge);
+        if (r >= 0)
+                r = server_start(&bridge->server);
+        if (r < 0)
+                return fail(bridge, r, "cannot set up events");
+        r = print_all(bridge);
+        if (r < 0)
+                return r;
+        if (forks) {
+                if (bridge->options.to_stderr < 0)
+                        bridge->log.to_stderr = false;
+                r = daemon_ready(bridge->ready_fd, bridge->config->keep_umask);
+                if (r < 0)
+                        return fail(bridge, r, "cannot go to the background");
+        }
+        sd_notify(false, "READY=1");
+        return 0;
+}
+
+static void stop(struct bridge *bridge) {
+        sd_notify(false, "STOPPING=1");
+        if (bridge->server.buffer)
+                server_deinit(&bridge->server);
+        bus_deinit(&bridge->bus);
+        loop_timer_cancel(&bridge->loop, &bridge->reply_timer);
+        if (bridge->signals.fd >= 0)
+                close(bridge->signals.fd);
+        loop_deinit(&bridge->loop);
+        if (bridge->pidfile)
+                unlink(bridge->pidfile);
+        free(bridge->pidfile);
+        bus_config_free(bridge->config);
+        free(bridge->config_path);
+        log_deinit(&bridge->log);
+}
+
+static int introspect(void) {
+        struct bus bus;
+        char *text;
+
+        if (bus_init(&bus, NULL) < 0)
+                return EXIT_FAILURE;
+        text = driver_introspect(&bus, NULL);
+        if (text)
+                fputs(text, stdout);
+        free(text);
+        bus_deinit(&bus);
+        return text ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv) {
+        static struct bridge bridge = {
+                .loop.epoll_fd = -1,
+                .signals.fd = -1,
+                .ready_fd = -1,
+        };
+        const char *program = argc > 0 ? basename(argv[0]) : "bus1-bridge";
+        int r;
+
+        log_init(&bridge.log, program);
+        switch (options_parse(&bridge.options, argc, argv)) {
+        case OPTIONS_RUN:
+                break;
+        case OPTIONS_VERSION:
+                printf("D-Bus Message Bus Daemon " BRIDGE_VERSION " (bus1-bridge)\n");
+                return EXIT_SUCCESS;
+        case OPTIONS_INTROSPECT:
+                return introspect();
+        case OPTIONS_USAGE:
+                options_usage(program);
+                return EXIT_FAILURE;
+        }
+
+        r = start(&bridge);
+        if (r >= 0) {
+                r = loop_run(&bridge.loop);
+                if (r < 0)
+                        log_write(&bridge.log, LOG_LEVEL_ERROR, "The message bus cannot go on: %s",
+                                  strerror(-r));
+        }
+        stop(&bridge);
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

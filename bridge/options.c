@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The command line (dbus-daemon(1)): options with a value take it after '=' or as the next word. */
+
+#include "bridge/options.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SESSION_CONFIG "/usr/share/dbus-1/session.conf"
+#define SYSTEM_CONFIG "/usr/share/dbus-1/system.conf"
+
+struct parser {
+        struct options *options;
+        char **argv;
+        int argc;
+        int at;
+        bool failed;
+};
+
+/* Is the current word the option? Its value is what follows '=', else NULL. */
+static bool is_option(const struct parser *p, const char *option, const char **ret_value) {
+        const char *word = p->argv[p->at];
+        size_t n = strlen(option);
+
+        if (strncmp(word, option, n) != 0 || (word[n] != '\0' && word[n] != '='))
+                return false;
+        *ret_value = word[n] == '=' ? word + n + 1 : NULL;
+        return true;
+}
+
+/* Say what is wrong, if that is not plain from the usage. */
+static bool fail(struct parser *p, const char *what, const char *word) {
+        if (what)
+                fprintf(stderr, "%s%s%s\n", what, word ? ": " : "", word ? word : "");
+        p->failed = true;
+        return true;
+}
+
+/* The mandatory value of an option. */
+static bool take_value(struct parser *p, const char **value) {
+        if (!*value && p->at + 1 < p->argc)
+                *value = p->argv[++p->at];
+        return *value != NULL;
+}
+
+static bool set_config(struct parser *p, const char *file) {
+        if (p->options->config_file)
+                return fail(p, "Only one configuration can be chosen", file);
+        p->options->config_file = file;
+        return true;
+}
+
+/* The optional descriptor of --print-address and --print-pid. */
+static bool set_fd(struct parser *p, int *fd, const char *value) {
+        char *end;
+        long n;
+
+        if (*fd >= 0)
+                return fail(p, "An option to print something was given twice", NULL);
+        if (!value && p->at + 1 < p->argc && p->argv[p->at + 1][0] != '-')
+                value = p->argv[++p->at];
+        if (!value || !*value) {
+                *fd = 1;
+                return true;
+        }
+
+        errno = 0;
+        n = strtol(value, &end, 10);
+        if (errno || *end || n < 0 || n > INT_MAX)
+                return fail(p, "Invalid file descriptor", value);
+        *fd = (int)n;
+        return true;
+}
+
+static bool parse_value_option(struct parser *p) {
+        struct options *o = p->options;
+        const char *value;
+
+        if (is_option(p, "--config-file", &value))
+                return take_value(p, &value) ? set_config(p, value) : fail(p, NULL, NULL);
+        if (is_option(p, "--address", &value)) {
+                if (!take_value(p, &value))
+                        return fail(p, NULL, NULL);
+                if (!strchr(value, ':'))
+                        return fail(p, "The address has no colon", value);
+                o->address = value;
+                return true;
+        }
+        if (is_option(p, "--print-address", &value))
+                return set_fd(p, &o->print_address_fd, value);
+        if (is_option(p, "--print-pid", &value))
+                return set_fd(p, &o->print_pid_fd, value);
+        return false;
+}
+
+static bool parse_plain_option(struct parser *p) {
+        const char *word = p->argv[p->at];
+        struct options *o = p->options;
+
+        if (!strcmp(word, "--session"))
+                return set_config(p, SESSION_CONFIG);
+        if (!strcmp(word, "--system"))
+                return set_config(p, SYSTEM_CONFIG);
+        if (!strcmp(word, "--fork"))
+                o->fork = 1;
+        else if (!strcmp(word, "--nofork"))
+                o->fork = 0;
+        else if (!strcmp(word, "--nopidfile"))
+                o->no_pidfile = true;
+        else if (!strcmp(word, "--systemd-activation"))
+                o->systemd_activation = true;
+        else if (!strcmp(word, "--syslog"))
+                o->to_syslog = o->to_stderr = 1;
+        else if (!strcmp(word, "--syslog-only")) {
+                o->to_syslog = 1;
+                o->to_stderr = 0;
+        } else if (!strcmp(word, "--nosyslog")) {
+                o->to_syslog = 0;
+                o->to_stderr = 1;
+        } else
+                return false;
+        return true;
+}
+
+enum options_result options_parse(struct options *ret_options, int argc, char **argv) {
+        struct parser p = {.options = ret_options, .argc = argc, .argv = argv, .at = 1};
+
+        *ret_options = (struct options){
+                .print_address_fd = -1,
+                .print_pid_fd = -1,
+                .fork = -1,
+                .to_syslog = -1,
+                .to_stderr = -1,
+        };
+
+        for (; p.at < argc; p.at++) {
+                if (!strcmp(argv[p.at], "--version"))
+                        return OPTIONS_VERSION;
+                if (!strcmp(argv[p.at], "--introspect"))
+                        return OPTIONS_INTROSPECT;
+                if ((!parse_value_option(&p) && !parse_plain_option(&p)) || p.failed)
+                        return OPTIONS_USAGE;
+        }
+        if (!ret_options->config_file || !*ret_options->config_file) {
+                fprintf(stderr, "No configuration file specified.\n");
+                return OPTIONS_USAGE;
+        }
+        return OPTIONS_RUN;
+}
+
+void options_usage(const char *program) {
+        fprintf(stderr,
+                "%s [--version] [--session] [--system] [--config-file=FILE] [--print-address[=DESCRIPTOR]] "
+                "[--print-pid[=DESCRIPTOR]] [--introspect] [--address=ADDRESS] [--nopidfile] [--nofork] "
+                "[--fork] [--nosyslog] [--syslog] [--syslog-only] [--systemd-activation]\n",
+                program);
+}

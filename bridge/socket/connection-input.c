@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Connections: messages out of the stream of bytes, each with its descriptors. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "bridge/log.h"
+#include "bridge/socket/connection.h"
+
+#define FDS_MAX 253 /* the kernel's, SCM_MAX_FD */
+
+void connection_drop_fds(struct connection *connection) {
+        for (size_t i = 0; i < connection->n_fds; i++)
+                close(connection->fds[i]);
+        free(connection->fds);
+        connection->fds = NULL;
+        connection->n_fds = 0;
+        loop_timer_cancel(connection->server->loop, &connection->fd_timer);
+}
+
+void connection_input_deinit(struct connection *connection) {
+        connection->partial = message_unref(connection->partial);
+        connection_drop_fds(connection);
+}
+
+static int violate(struct connection *connection, const char *rule) {
+        if (connection->has_client)
+                client_violation(&connection->client, rule);
+        else
+                log_write(connection->server->bus->log, LOG_LEVEL_WARNING,
+                          "A connection (uid=%d pid=%d) is dropped, it broke the protocol: %s",
+                          (int)connection->peer_uid, (int)connection->peer_pid, rule);
+        connection_close(connection, rule);
+        return 1;
+}
+
+/* descriptors */
+
+static int keep_fds(struct connection *connection, const int *fds, size_t n) {
+        int *more;
+
+        more = reallocarray(connection->fds, connection->n_fds + n, sizeof(*more));
+        if (!more) {
+                for (size_t i = 0; i < n; i++)
+                        close(fds[i]);
+                return -ENOMEM;
+        }
+        memcpy(more + connection->n_fds, fds, n * sizeof(*fds));
+        connection->fds = more;
+        connection->n_fds += n;
+        return 0;
+}
+
+static int receive_fds(struct connection *connection, struct msghdr *header) {
+        size_t max = connection->server->bus->limits.max_message_unix_fds;
+        int r;
+
+        for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(header); cmsg; cmsg = CMSG_NXTHDR(header, cmsg)) {
+                int fds[FDS_MAX];
+                size_t n;
+
+                if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+                        continue;
+                n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+                memcpy(fds, CMSG_DATA(cmsg), n * sizeof(int));
+                r = keep_fds(connection, fds, n);
+                if (r < 0)
+                        return r;
+        }
+
+        if (header->msg_flags & MSG_CTRUNC)
+                return violate(connection, "descriptors were lost on the way");
+        if (connection->n_fds == 0)
+                return 0;
+        if (connection->state == CONNECTION_MESSAGES && !connection->client.fds_negotiated)
+                return violate(connection, "descriptors without NEGOTIATE_UNIX_FD");
+        if (connection->state == CONNECTION_MESSAGES && connection->n_fds > 2 * max + FDS_MAX)
+                return violate(connection, "more descriptors than messages declare");
+        return 0;
+}
+
+/*
+ * Check the message, with the descriptors that came first, as many as it declares. How many these are is only
+ * known when it was parsed once without.
+ */
+static int parse_message(struct connection *connection, struct message *m) {
+        size_t n;
+        int r;
+
+        r = message_parse(m);
+        if (r != MESSAGE_E_FDS || m->n_fds_declared > connection->n_fds)
+                return r;
+
+        n = m->n_fds_declared;
+        if ((int64_t)n > connection->server->bus->limits.max_message_unix_fds)
+                return MESSAGE_E_FDS;
+        m->fds = malloc(n * sizeof(*m->fds));
+        if (!m->fds)
+                return -ENOMEM;
+        memcpy(m->fds, connection->fds, n * sizeof(*m->fds));
+        m->n_fds = n;
+        connection->n_fds -= n;
+        memmove(connection->fds, connection->fds + n, connection->n_fds * sizeof(*connection->fds));
+        m->fields = 0; /* parse anew */
+        return message_parse(m);
+}
+
+/* reading */
+
+int connection_read(struct connection *connection, size_t *ret_n, bool *ret_eof) {
+        struct message *partial = connection->partial;
+        struct iovec iov[2];
+        union {
+                struct cmsghdr header;
+                char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
+        } control;
+        struct msghdr header = {
+                .msg_iov = iov,
+                .msg_control = &control,
+                .msg_controllen = sizeof(control),
+        };
+        size_t n_missing = 0;
+        ssize_t n;
+        int r;
+
+        *ret_n = 0;
+        *ret_eof = false;
+
+        /* The rest of a message goes where it belongs, what follows it into the common buffer. */
+        if (partial) {
+                n_missing = partial->n_wire - connection->n_partial;
+                iov[header.msg_iovlen++] = (struct iovec){
+                        .iov_base = partial->wire + connection->n_partial,
+                        .iov_len = n_missing,
+                };
+        }
+        iov[header.msg_iovlen++] = (struct iovec){
+                .iov_base = connection->server->buffer,
+                .iov_len = SERVER_BUFFER_SIZE,
+        };
+
+        n = recvmsg(connection->source.fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        if (n < 0) {
+                if (errno == EAGAIN || errno == EINTR)
+                        return 0;
+                *ret_eof = true;
+                return 0;
+        }
+        r = receive_fds(connection, &header);
+        if (r != 0)
+                return r;
+        if (n == 0) {
+                *ret_eof = true;
+                return 0;
+        }
+
+        if ((size_t)n > n_missing) {
+                *ret_n = n - n_missing;
+                n = n_missing;
+        }
+        if (partial)
+                connection->n_partial += n;
+        return 0;
+}
+
+/* messages */
+
+/* The message in partial is complete. */
+static int finish_message(struct connection *connection) {
+        struct message *m = connection->partial;
+        int r;
+
+        connection->partial = NULL;
+        connection->n_partial = 0;
+
+        r = parse_message(connection, m);
+        if (r > 0)
+                violate(connection, message_violation(r));
+        else if (r == 0) {
+                r = client_receive(&connection->client, m, 0);
+                if (r == CLIENT_E_VIOLATION)
+                        connection_close(connection, "protocol violation");
+                else if (r == 0)
+                        connection_received(connection);
+        }
+        message_unref(m);
+        return r < 0 ? r : 0;
+}
+
+/* The fixed part is there: frame the message. */
+static int begin_message(struct connection *connection) {
+        size_t size;
+        int r;
+
+        r = message_frame(connection->header, connection->server->bus->limits.max_message_size, &size);
+        if (r > 0)
+                return violate(connection, message_violation(r));
+        r = message_new(&connection->partial, size);
+        if (r < 0) {
+                /* Whether there is memory for it depends on the client's own number. */
+                return violate(connection, "no memory for the message");
+        }
+        memcpy(connection->partial->wire, connection->header, MESSAGE_HEADER_SIZE);
+        connection->n_partial = MESSAGE_HEADER_SIZE;
+        connection->n_header = 0;
+        return 0;
+}
+
+/* Descriptors wait for a message that is on its way, and not for ever; others are nobody's. */
+static int settle_fds(struct connection *connection) {
+        struct server *server = connection->server;
+
+        if (connection->n_fds == 0 || (!connection->partial && connection->n_header == 0)) {
+                connection_drop_fds(connection);
+                return 0;
+        }
+        if (connection->fd_timer.index != 0)
+                return 0;
+        return loop_timer_set(server->loop, &connection->fd_timer,
+                              loop_now() + server->bus->limits.pending_fd_timeout * 1000000);
+}
+
+static size_t copy_some(uint8_t *to, size_t *at, size_t wanted, const uint8_t *from, size_t n) {
+        if (n > wanted - *at)
+                n = wanted - *at;
+        memcpy(to + *at, from, n);
+        *at += n;
+        return n;
+}
+
+int connection_take(struct connection *connection, const uint8_t *bytes, size_t n) {
+        int r;
+
+        for (;;) {
+                struct message *partial = connection->partial;
+                size_t taken;
+
+                if (connection->close_reason)
+                        return 0;
+                if (partial) {
+                        taken = copy_some(partial->wire, &connection->n_partial, partial->n_wire,
+                                          bytes, n);
+                        if (connection->n_partial == partial->n_wire) {
+                                r = finish_message(connection);
+                                if (r < 0)
+                                        return r;
+                        } else if (n == taken)
+                                break;
+                } else {
+                        taken = copy_some(connection->header, &connection->n_header,
+                                          MESSAGE_HEADER_SIZE, bytes, n);
+                        if (connection->n_header == MESSAGE_HEADER_SIZE) {
+                                if (begin_message(connection) != 0)
+                                        return 0;
+                        } else
+                                break;
+                }
+                bytes += taken;
+                n -= taken;
+        }
+        return settle_fds(connection);
+}

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Connections: from accept through the handshake to the end. */
+
+#include "bridge/socket/connection.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bridge/bus/credentials.h"
+#include "bridge/bus/quota.h"
+#include "bridge/log.h"
+
+#define container(type, member, p) ((type *)((char *)(p) - offsetof(type, member)))
+
+/* closing */
+
+void connection_close(struct connection *connection, const char *reason) {
+        if (connection->close_reason)
+                return;
+        connection->close_reason = reason ? reason : "";
+        loop_defer(connection->server->loop, &connection->close);
+}
+
+static int close_deferred(struct loop_deferred *deferred) {
+        struct connection *connection = container(struct connection, close, deferred);
+
+        /* What the client is still to be told, an error before the end of it say, goes out if it can. */
+        if (!connection->output_broken && connection->queue_n > 0)
+                connection_flush(&connection->flush);
+        connection_free(connection);
+        return 0;
+}
+
+static void client_close(struct client *client, const char *reason) {
+        struct connection *connection = container(struct connection, client, client);
+
+        log_write(client->bus->log, LOG_LEVEL_WARNING, "Connection %s (uid=%d pid=%d) is dropped: %s",
+                  client_name(client), (int)client->credentials.uid, (int)client->credentials.pid, reason);
+        connection_close(connection, "closed by the bus");
+}
+
+static const struct client_ops connection_client_ops = {
+        .deliver = connection_deliver,
+        .close = client_close,
+};
+
+/* the native session of an anchor */
+
+static void anchor_close(struct native_anchor *anchor, const char *reason) {
+        struct connection *connection = container(struct connection, anchor, anchor);
+
+        connection->session = NULL;
+        connection_close(connection, reason);
+}
+
+static void set_complete(struct connection *connection) {
+        struct server *server = connection->server;
+
+        if (connection->is_complete)
+                return;
+        connection->is_complete = true;
+        loop_timer_cancel(server->loop, &connection->auth_timer);
+        server_connection_completed(server);
+}
+
+static void anchor_completed(struct native_anchor *anchor) {
+        set_complete(container(struct connection, anchor, anchor));
+}
+
+static void end_session(struct connection *connection) {
+        struct bus *bus = connection->server->bus;
+
+        if (connection->session)
+                bus->native->conn_closed(bus->native_userdata, connection->session);
+        connection->session = NULL;
+}
+
+/* Answer NEGOTIATE_BUS1. ret_fd is to be passed with the answer. */
+static void negotiate(struct connection *connection, struct sasl_answer *answer, int *ret_fd) {
+        struct bus *bus = connection->server->bus;
+        const char *why = "this bus does not do bus1";
+        uint64_t handle;
+        int fd = -1, r;
+
+        *ret_fd = -1;
+        if (connection->session) {
+                sasl_server_refuse_bus1(&connection->sasl, "agreed already", answer);
+                return;
+        }
+        if (!bus->native || !bus_check_connect(bus, &connection->credentials, false)) {
+                sasl_server_refuse_bus1(&connection->sasl, why, answer);
+                return;
+        }
+        if (connection->n_fds > 0) {
+                fd = connection->fds[0];
+                connection->n_fds--;
+                memmove(connection->fds, connection->fds + 1,
+                        connection->n_fds * sizeof(*connection->fds));
+        }
+
+        r = bus->native->negotiate(bus->native_userdata, &connection->anchor, &connection->credentials,
+                                   connection->sasl.bus1_mode, fd, &connection->session, &handle,
+                                   ret_fd, &why);
+        if (r < 0) {
+                connection->session = NULL;
+                sasl_server_refuse_bus1(&connection->sasl, why, answer);
+                return;
+        }
+        sasl_server_agree_bus1(&connection->sasl, handle, answer);
+}
+
+/* handshake */
+
+/* BEGIN: the connection becomes a client, or the anchor of one. */
+static int begin(struct connection *connection) {
+        struct bus *bus = connection->server->bus;
+        int r;
+
+        if (connection->sasl.negotiated_bus1 && connection->session) {
+                connection->state = CONNECTION_ANCHOR;
+                bus->native->begin(bus->native_userdata, connection->session);
+                return 0;
+        }
+        end_session(connection);
+
+        if (!bus_check_connect(bus, &connection->credentials, connection->sasl.anonymous)) {
+                connection_close(connection, "not allowed to connect");
+                return 0;
+        }
+        r = client_init(&connection->client, bus, &connection_client_ops, &connection->credentials);
+        if (r < 0)
+                return r;
+        connection->has_client = true;
+        connection->client.fds_negotiated = connection->sasl.negotiated_fds;
+        connection->state = CONNECTION_MESSAGES;
+        sasl_server_deinit(&connection->sasl);
+        return 0;
+}
+
+static int feed(struct connection *connection, const char *bytes, size_t n, size_t *ret_consumed) {
+        struct sasl_answer answer = {.n = 0};
+        enum sasl_event event;
+        int r, fd = -1;
+
+        r = sasl_server_feed(&connection->sasl, bytes, n, ret_consumed, &answer, &event);
+        if (r < 0)
+                return r;
+
+        switch (event) {
+        case SASL_MORE:
+                break;
+        case SASL_NEGOTIATE_BUS1:
+                /* Its answer may carry a descriptor: nothing else goes with it. */
+                if (answer.n > 0) {
+                        r = connection_send_bytes(connection, answer.text, answer.n, -1);
+                        if (r < 0)
+                                return r;
+                        answer.n = 0;
+                }
+                negotiate(connection, &answer, &fd);
+                break;
+        case SASL_BEGIN:
+                r = begin(connection);
+                break;
+        case SASL_CLOSE:
+                log_write(connection->server->bus->log, LOG_LEVEL_WARNING,
+                          "A connection (uid=%d pid=%d) is dropped, it broke the authentication "
+                          "protocol", (int)connection->peer_uid,
+                          (int)connection->peer_pid);
+                connection_close(connection, "authentication failed");
+                break;
+        }
+        if (r >= 0 && answer.n > 0)
+                r = connection_send_bytes(connection, answer.text, answer.n, fd);
+        return r;
+}
+
+static int shake_hands(struct connection *connection, const uint8_t *bytes, size_t n) {
+        size_t consumed;
+        int r;
+
+        while (n > 0 && connection->state == CONNECTION_HANDSHAKE && !connection->close_reason) {
+                r = feed(connection, (const char *)bytes, n, &consumed);
+                if (r < 0)
+                        return r;
+                bytes += consumed;
+                n -= consumed;
+        }
+
+        if (connection->state == CONNECTION_MESSAGES) {
+                if (connection->n_fds > 0 && !connection->client.fds_negotiated) {
+                        client_violation(&connection->client, "descriptors without NEGOTIATE_UNIX_FD");
+                        connection_close(connection, "protocol violation");
+                }
+                return connection_take(connection, bytes, n);
+        }
+
+        if (connection->n_fds > 0 && !connection->close_reason) {
+                log_write(connection->server->bus->log, LOG_LEVEL_WARNING,
+                          "A connection (uid=%d pid=%d) is dropped, it sent descriptors before it "
+                          "was authenticated", (int)connection->peer_uid,
+                          (int)connection->peer_pid);
+                connection_close(connection, "descriptors during the handshake");
+        }
+        if (connection->state == CONNECTION_ANCHOR && n > 0)
+                connection_close(connection, "bytes on the socket of a native session");
+        return 0;
+}
+
+/* events */
+
+static uint32_t wanted_events(const struct connection *connection) {
+        uint32_t events = 0;
+
+        if (connection->queue_n > 0 && !connection->flush.queued)
+                events |= EPOLLOUT;
+        if (connection->state == CONNECTION_DRAINING)
+                return events;
+        /* Who does not read what the bus answers is not read from; a dead socket is, to its end. */
+        if (!connection->has_client || connection->output_broken ||
+            !quota_is_congested(&connection->client))
+                events |= EPOLLIN;
+        return events;
+}
+
+int connection_update_events(struct connection *connection) {
+        if (connection->close_reason)
+                return 0;
+        return loop_set_events(connection->server->loop, &connection->source,
+                               wanted_events(connection));
+}
+
+static int end_of_input(struct connection *connection) {
+        /* Everything it said was heard; it may still be reading the answers. */
+        if (connection->output_broken || connection->queue_n == 0 ||
+            connection->state != CONNECTION_MESSAGES)
+                connection_close(connection, NULL);
+        else
+                connection->state = CONNECTION_DRAINING;
+        return 0;
+}
+
+static int handle_input(struct connection *connection) {
+        size_t n;
+        bool eof;
+        int r;
+
+        r = connection_read(connection, &n, &eof);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        if (eof)
+                return end_of_input(connection);
+
+        switch (connection->state) {
+        case CONNECTION_HANDSHAKE:
+                return shake_hands(connection, connection->server->buffer, n);
+        case CONNECTION_MESSAGES:
+                return connection_take(connection, connection->server->buffer, n);
+        case CONNECTION_ANCHOR:
+                if (n > 0 || connection->n_fds > 0)
+                        connection_close(connection, "bytes on the socket of a native session");
+                return 0;
+        case CONNECTION_DRAINING:
+                return 0;
+        }
+        return 0;
+}
+
+static int dispatch(struct loop_source *source, uint32_t events) {
+        struct connection *connection = container(struct connection, source, source);
+        int r;
+
+        if (connection->close_reason)
+                return 0;
+        if (events & (EPOLLHUP | EPOLLERR)) {
+                connection_output_break(connection);
+                if (connection->state == CONNECTION_DRAINING) {
+                        connection_close(connection, NULL);
+                        return 0;
+                }
+        }
+        if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+                r = handle_input(connection);
+                if (r < 0)
+                        return r;
+        }
+        if (events & EPOLLOUT)
+                loop_defer(connection->server->loop, &connection->flush);
+        return connection_update_events(connection);
+}
+
+/* time */
+
+static int auth_expired(struct loop_timer *timer) {
+        struct connection *connection = container(struct connection, auth_timer, timer);
+
+        log_write(connection->server->bus->log, LOG_LEVEL_WARNING,
+                  "A connection (uid=%d pid=%d) is dropped, it was not complete after %lldms",
+                  (int)connection->peer_uid, (int)connection->peer_pid,
+                  (long long)connection->server->bus->limits.auth_timeout);
+        connection_close(connection, "auth_timeout");
+        return 0;
+}
+
+static int fds_expired(struct loop_timer *timer) {
+        struct connection *connection = container(struct connection, fd_timer, timer);
+
+        if (connection->has_client)
+                client_violation(&connection->client, "descriptors without their message (pending_fd_timeout)");
+        connection_close(connection, "pending_fd_timeout");
+        return 0;
+}
+
+void connection_received(struct connection *connection) {
+        if (!connection->is_complete && connection->client.state != CLIENT_CONNECTED)
+                set_complete(connection);
+}
+
+/* life */
+
+static void sasl_init(struct connection *connection) {
+        struct server *server = connection->server;
+
+        sasl_server_init(&connection->sasl);
+        connection->sasl.mechanisms = server->mechanisms;
+        connection->sasl.guid = connection->guid;
+        connection->sasl.can_pass_fds = true;
+        connection->sasl.can_bus1 = server->bus->native != NULL;
+        connection->sasl.peer_uid = connection->credentials.uid;
+}
+
+int connection_new(struct server *server, int fd, const char *guid) {
+        struct connection *connection;
+        int r;
+
+        connection = calloc(1, sizeof(*connection));
+        if (!connection) {
+                close(fd);
+                return -ENOMEM;
+        }
+        connection->server = server;
+        connection->source.fd = fd;
+        connection->source.dispatch = dispatch;
+        connection->close.run = close_deferred;
+        connection->flush.run = connection_flush;
+        connection->auth_timer.expired = auth_expired;
+        connection->fd_timer.expired = fds_expired;
+        connection->anchor.close = anchor_close;
+        connection->anchor.completed = anchor_completed;
+        memcpy(connection->guid, guid, sizeof(connection->guid));
+        client_credentials_init(&connection->credentials);
+        DL_APPEND(server->connections, connection);
+        server->n_incomplete++;
+
+        r = credentials_of_socket(fd, &connection->credentials);
+        if (r >= 0) {
+                connection->peer_uid = connection->credentials.uid;
+                connection->peer_pid = connection->credentials.pid;
+                sasl_init(connection);
+                r = loop_timer_set(server->loop, &connection->auth_timer,
+                                   loop_now() + server->bus->limits.auth_timeout * 1000000);
+        }
+        if (r >= 0)
+                r = loop_add(server->loop, &connection->source, EPOLLIN);
+        if (r < 0)
+                connection_free(connection);
+        return r;
+}
+
+struct connection *connection_free(struct connection *connection) {
+        struct server *server = connection->server;
+
+        loop_remove(server->loop, &connection->source);
+        loop_defer_cancel(server->loop, &connection->close);
+        loop_timer_cancel(server->loop, &connection->auth_timer);
+        end_session(connection);
+
+        if (connection->has_client) {
+                client_disconnect(&connection->client);
+                connection_output_deinit(connection);
+                client_deinit(&connection->client);
+        } else
+                connection_output_deinit(connection);
+        loop_defer_cancel(server->loop, &connection->flush);
+
+        connection_input_deinit(connection);
+        sasl_server_deinit(&connection->sasl);
+        client_credentials_deinit(&connection->credentials);
+        close(connection->source.fd);
+        if (!connection->is_complete)
+                server_connection_completed(server);
+        DL_DELETE(server->connections, connection);
+        free(connection);
+        return NULL;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The server: accepting connections, as many as there is room for. */
+
+#include "bridge/socket/server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "bridge/log.h"
+#include "bridge/socket/connection.h"
+#include "bridge/socket/listener.h"
+
+#define RETRY_DELAY (200 * INT64_C(1000000))
+
+#define container(type, member, p) ((type *)((char *)(p) - offsetof(type, member)))
+
+static bool has_room(const struct server *server) {
+        return (int64_t)server->n_incomplete < server->bus->limits.max_incomplete_connections;
+}
+
+/* Who is not accepted waits in the backlog of the kernel. */
+static void set_accepting(struct server *server, bool accepting) {
+        struct listener *listener;
+
+        if (server->accepting == accepting)
+                return;
+        server->accepting = accepting;
+        DL_FOREACH(server->listeners, listener)
+                loop_set_events(server->loop, &listener->source, accepting ? EPOLLIN : 0);
+}
+
+void server_connection_completed(struct server *server) {
+        server->n_incomplete--;
+        if (!server->accepting && server->retry.index == 0 && has_room(server))
+                set_accepting(server, true);
+}
+
+static int retry_expired(struct loop_timer *timer) {
+        struct server *server = container(struct server, retry, timer);
+
+        if (has_room(server))
+                set_accepting(server, true);
+        return 0;
+}
+
+static int accept_connection(struct loop_source *source, uint32_t events) {
+        struct listener *listener = container(struct listener, source, source);
+        struct server *server = listener->server;
+        int fd, r;
+
+        if (!server->accepting)
+                return 0;
+
+        fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0) {
+                if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
+                        return 0; /* that one has gone, or nobody was there */
+                r = -errno;
+        } else {
+                r = connection_new(server, fd, listener->guid);
+                if (r == 0) {
+                        if (!has_room(server))
+                                set_accepting(server, false);
+                        return 0;
+                }
+        }
+
+        /* Asking again at once would be a busy loop: resources come back when others leave. */
+        log_write(server->bus->log, LOG_LEVEL_WARNING, "Cannot accept a connection for now: %s",
+                  strerror(-r));
+        set_accepting(server, false);
+        return loop_timer_set(server->loop, &server->retry, loop_now() + RETRY_DELAY);
+}
+
+int server_init(struct server *server, struct bus *bus, struct loop *loop) {
+        *server = (struct server){
+                .bus = bus,
+                .loop = loop,
+                .mechanisms = SASL_MECHANISM_EXTERNAL,
+                .retry.expired = retry_expired,
+        };
+        server->buffer = malloc(SERVER_BUFFER_SIZE);
+        return server->buffer ? 0 : -ENOMEM;
+}
+
+void server_deinit(struct server *server) {
+        struct listener *listener, *next;
+
+        server->accepting = true; /* stay as it is, whatever goes */
+        while (server->connections)
+                connection_free(server->connections);
+        DL_FOREACH_SAFE(server->listeners, listener, next) {
+                DL_DELETE(server->listeners, listener);
+                listener_free(listener);
+        }
+        loop_timer_cancel(server->loop, &server->retry);
+        free(server->buffer);
+        server->buffer = NULL;
+}
+
+int server_listen(struct server *server, const char *addresses, char **ret_printed,
+                  char **ret_error) {
+        struct address_list list;
+        char *error = NULL;
+        int r;
+
+        *ret_error = NULL;
+        r = address_list_parse(addresses, &list, ret_error);
+        if (r < 0)
+                return r;
+
+        r = -EINVAL;
+        for (size_t i = 0; i < list.n_entries; i++) {
+                free(error);
+                error = NULL;
+                r = listener_open(server, &list.entries[i], ret_printed, &error);
+                if (r >= 0)
+                        break;
+        }
+        address_list_deinit(&list);
+        if (r < 0)
+                *ret_error = error;
+        else
+                free(error);
+        return r;
+}
+
+int server_start(struct server *server) {
+        struct listener *listener;
+        int r;
+
+        DL_FOREACH(server->listeners, listener) {
+                listener->source.dispatch = accept_connection;
+                r = loop_add(server->loop, &listener->source, EPOLLIN);
+                if (r < 0)
+                        return r;
+        }
+        server->accepting = true;
+        return 0;
+}
