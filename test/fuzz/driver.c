@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Runs a fuzz target without libFuzzer.
+ *
+ *     fuzz-NAME FILE...         each file once
+ *     fuzz-NAME -t SECONDS [-s SEED]    inputs made by changing, cutting and joining the seeds
+ *
+ * On a failing check the input is in the file fuzz-input.bin of the working directory.
+ */
+
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fuzz.h"
+
+#define INPUT_MAX 4096
+
+static uint64_t state = 1;
+static uint8_t input[INPUT_MAX];
+static size_t n_input;
+
+static uint32_t random_below(uint32_t n) {
+        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        return (state >> 33) % n;
+}
+
+static void keep_input(int signal_number) {
+        FILE *file = fopen("fuzz-input.bin", "w");
+
+        if (file) {
+                fwrite(input, 1, n_input, file);
+                fclose(file);
+        }
+        signal(signal_number, SIG_DFL);
+        raise(signal_number);
+}
+
+/* An allocation of exactly n bytes, so that sanitizers see each byte read too far. */
+static void run(const uint8_t *data, size_t n) {
+        uint8_t *exact = malloc(n ? n : 1);
+
+        if (!exact)
+                exit(EXIT_FAILURE);
+        if (n > 0)
+                memcpy(exact, data, n);
+        LLVMFuzzerTestOneInput(exact, n);
+        free(exact);
+}
+
+static int run_file(const char *path) {
+        FILE *file = fopen(path, "r");
+
+        if (!file) {
+                perror(path);
+                return EXIT_FAILURE;
+        }
+        n_input = fread(input, 1, sizeof(input), file);
+        fclose(file);
+        run(input, n_input);
+        return EXIT_SUCCESS;
+}
+
+static const struct fuzz_seed *random_seed(void) {
+        size_t n = 0;
+
+        while (fuzz_seeds[n].data)
+                ++n;
+        return &fuzz_seeds[random_below(n)];
+}
+
+static void add(const struct fuzz_seed *seed, size_t from) {
+        size_t n = seed->n - from;
+
+        if (n > sizeof(input) - n_input)
+                n = sizeof(input) - n_input;
+        memcpy(input + n_input, (const uint8_t *)seed->data + from, n);
+        n_input += n;
+}
+
+static void change(void) {
+        static const uint8_t favourites[] = { 0, 1, 2, 4, 8, 0x7f, 0x80, 0xff, ' ', '\r', '\n', 'a', 's', 'v' };
+        size_t at, n;
+
+        if (n_input == 0)
+                return;
+        at = random_below(n_input);
+        switch (random_below(6)) {
+        case 0:
+                input[at] ^= 1 << random_below(8);
+                return;
+        case 1:
+                input[at] = favourites[random_below(sizeof(favourites))];
+                return;
+        case 2:
+                input[at] += random_below(16) - 8;
+                return;
+        case 3: /* take bytes out */
+                n = 1 + random_below(8);
+                if (n > n_input - at)
+                        n = n_input - at;
+                memmove(input + at, input + at + n, n_input - at - n);
+                n_input -= n;
+                return;
+        case 4: /* put bytes in */
+                n = 1 + random_below(8);
+                if (n > sizeof(input) - n_input)
+                        return;
+                memmove(input + at + n, input + at, n_input - at);
+                memset(input + at, favourites[random_below(sizeof(favourites))], n);
+                n_input += n;
+                return;
+        default: /* go on with another seed */
+                if (random_below(4) == 0) {
+                        const struct fuzz_seed *seed = random_seed();
+
+                        n_input = at;
+                        add(seed, random_below(seed->n + 1));
+                }
+                return;
+        }
+}
+
+static double now(void) {
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static int run_random(double seconds) {
+        double end = now() + seconds;
+        unsigned long n_runs = 0;
+
+        signal(SIGABRT, keep_input);
+        do {
+                for (unsigned i = 0; i < 1000; ++i) {
+                        n_input = 0;
+                        add(random_seed(), 0);
+                        for (unsigned n = random_below(6); n > 0; --n)
+                                change();
+                        run(input, n_input);
+                        ++n_runs;
+                }
+        } while (now() < end);
+        printf("%lu inputs\n", n_runs);
+        return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv) {
+        double seconds = 2;
+        int option, r = EXIT_SUCCESS;
+
+        while ((option = getopt(argc, argv, "t:s:")) >= 0)
+                switch (option) {
+                case 't':
+                        seconds = atof(optarg);
+                        break;
+                case 's':
+                        state = strtoull(optarg, NULL, 0);
+                        break;
+                default:
+                        return EXIT_FAILURE;
+                }
+
+        if (optind == argc)
+                return run_random(seconds);
+        for (; optind < argc; ++optind)
+                r |= run_file(argv[optind]);
+        return r;
+}

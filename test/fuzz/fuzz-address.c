@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Any text as an address. What is taken comes out the same when written and read again. */
+
+#include <string.h>
+
+#include "bridge/wire/address.h"
+#include "fuzz.h"
+
+const struct fuzz_seed fuzz_seeds[] = {
+        FUZZ_SEED("unix:path=/run/user/1000/bus,guid=0123456789abcdef0123456789abcdef"),
+        FUZZ_SEED("unix:runtime=yes;unix:tmpdir=/tmp"),
+        FUZZ_SEED("unix:abstract=%2ftmp%20x;tcp:host=localhost,port=0,family=ipv4;systemd:"),
+        {},
+};
+
+static char *join(char *text, const char *more) {
+        char *joined;
+
+        if (!more || asprintf(&joined, "%s%s", text, more) < 0)
+                exit(EXIT_FAILURE);
+        free(text);
+        return joined;
+}
+
+static char *write_list(const struct address_list *list) {
+        char *text = strdup("");
+
+        for (size_t i = 0; i < list->n_entries; ++i) {
+                const struct address_entry *entry = &list->entries[i];
+
+                text = join(text, i ? ";" : "");
+                text = join(text, entry->transport);
+                text = join(text, ":");
+                for (size_t j = 0; j < entry->n_pairs; ++j) {
+                        const char *value = entry->pairs[j].value;
+                        char *escaped = address_escape(value, strlen(value));
+
+                        text = join(text, j ? "," : "");
+                        text = join(text, entry->pairs[j].key);
+                        text = join(text, "=");
+                        text = join(text, escaped);
+                        free(escaped);
+                }
+        }
+        return text;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
+        struct address_list list, again;
+        char *text = strndup((const char *)data, n), *error = NULL, *written, *rewritten;
+
+        if (!text)
+                exit(EXIT_FAILURE);
+        if (address_list_parse(text, &list, &error) < 0) {
+                FUZZ_CHECK(error);
+                free(error);
+                free(text);
+                return 0;
+        }
+        written = write_list(&list);
+        FUZZ_CHECK(address_list_parse(written, &again, NULL) == 0);
+        rewritten = write_list(&again);
+        FUZZ_CHECK(strcmp(written, rewritten) == 0);
+        FUZZ_CHECK(list.n_entries == again.n_entries);
+        address_list_deinit(&list);
+        address_list_deinit(&again);
+        free(written);
+        free(rewritten);
+        free(text);
+        return 0;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Any bytes as a handshake. In one piece and byte by byte they must come to the same end with the same
+ * words, and no message stream starts without an OK.
+ */
+
+#include <string.h>
+
+#include "bridge/wire/sasl.h"
+#include "fuzz.h"
+
+#define GUID "0123456789abcdef0123456789abcdef"
+/* an empty line is two bytes, its answer fewer than this for each */
+#define OUT_FACTOR 32
+#define OUT_LEAST 4096
+
+const struct fuzz_seed fuzz_seeds[] = {
+        FUZZ_SEED("\0AUTH EXTERNAL 31303030\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\nl\1\0\1"),
+        FUZZ_SEED("\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nNEGOTIATE_BUS1 hosted\r\nBEGIN\r\n"),
+        FUZZ_SEED("\0AUTH\r\nAUTH ANONYMOUS 6c6962\r\nCANCEL\r\nAUTH EXTERNAL 31303030\r\nBEGIN\r\n"),
+        FUZZ_SEED("\0AUTH\r\nAUTH\r\nAUTH\r\nERROR\r\nAUTH X\r\nAUTH\r\nAUTH\r\n"),
+        FUZZ_SEED("\0AUTH EXTERNAL 31303030\r\nNEGOTIATE_BUS1 device\r\nNEGOTIATE_BUS1\r\nBEGIN\r\n"),
+        {},
+};
+
+struct outcome {
+        char *out;
+        size_t n_out;
+        size_t n_allocated;
+        size_t consumed;
+        enum sasl_event event;
+};
+
+static void say(struct outcome *o, const struct sasl_answer *answer) {
+        FUZZ_CHECK(answer->n <= sizeof(answer->text));
+        FUZZ_CHECK(o->n_out + answer->n <= o->n_allocated);
+        memcpy(o->out + o->n_out, answer->text, answer->n);
+        o->n_out += answer->n;
+}
+
+static void feed(const uint8_t *data, size_t n, size_t piece, struct outcome *o) {
+        struct sasl_server s;
+        size_t n_bus1 = 0;
+
+        sasl_server_init(&s);
+        s.guid = GUID;
+        s.mechanisms = SASL_MECHANISM_EXTERNAL | SASL_MECHANISM_ANONYMOUS;
+        s.peer_uid = 1000;
+        o->n_allocated = n * OUT_FACTOR + OUT_LEAST;
+        o->out = malloc(o->n_allocated);
+        if (!o->out)
+                exit(EXIT_FAILURE);
+        o->event = SASL_MORE;
+
+        while (o->consumed < n) {
+                struct sasl_answer answer;
+                size_t n_piece = n - o->consumed, consumed;
+
+                answer.n = 0;
+                if (n_piece > piece)
+                        n_piece = piece;
+                FUZZ_CHECK(sasl_server_feed(&s, (const char *)data + o->consumed, n_piece, &consumed, &answer,
+                                            &o->event) == 0);
+                FUZZ_CHECK(consumed <= n_piece);
+                FUZZ_CHECK(consumed > 0);
+                o->consumed += consumed;
+                if (o->event == SASL_NEGOTIATE_BUS1) {
+                        if (n_bus1++ % 2)
+                                sasl_server_refuse_bus1(&s, "not now", &answer);
+                        else
+                                sasl_server_agree_bus1(&s, UINT64_MAX, &answer);
+                }
+                say(o, &answer);
+                if (o->event == SASL_BEGIN || o->event == SASL_CLOSE)
+                        break;
+        }
+        if (o->event == SASL_BEGIN)
+                FUZZ_CHECK(memmem(o->out, o->n_out, "OK " GUID, 3 + 32));
+        FUZZ_CHECK(s.n_line < SASL_LINE_MAX);
+        sasl_server_deinit(&s);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
+        struct outcome whole = {}, bytes = {};
+
+        feed(data, n, SIZE_MAX, &whole);
+        feed(data, n, 1, &bytes);
+        FUZZ_CHECK(whole.event == bytes.event);
+        FUZZ_CHECK(whole.consumed == bytes.consumed);
+        FUZZ_CHECK(whole.n_out == bytes.n_out);
+        FUZZ_CHECK(memcmp(whole.out, bytes.out, whole.n_out) == 0);
+        free(whole.out);
+        free(bytes.out);
+        return 0;
+}
