@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What the unit tests of the core share: peers in one table of accounts, and one-line operations
+ * that fail the test when they fail
+ */
+
+#include <check.h>
+#include <linux/err.h>
+#include <linux/pid.h>
+#include <linux/slab.h>
+#include "core.h"
+
+#define MAX_PEERS 8
+
+struct world {
+        struct bus1_accounts *accounts;
+        struct bus1_peer *peers[MAX_PEERS];
+        size_t n_peers;
+        unsigned n_wakes[MAX_PEERS];
+};
+
+/* what test_recv() returns */
+struct received {
+        int r;
+        u64 type;
+        u64 id;
+        bool has_account;
+        u32 account;
+        u32 pid;
+        size_t n_data;
+        char data[64];
+        size_t n_files;
+        size_t n_transfers;
+        u64 transfers[16];
+};
+
+struct world world_new(size_t n_peers);
+struct world world_new_limited(size_t n_peers, const struct bus1_limits *limits);
+/* Disconnects all peers; nothing may be left afterwards. */
+void world_free(struct world *world);
+struct bus1_peer *world_add(struct world *world, u32 uid);
+
+/* Create a node in owner with a handle in holder. */
+void create(struct bus1_peer *owner, struct bus1_peer *holder, u64 flags, u64 *ret_node,
+            u64 *ret_handle);
+/* Copy a handle to another peer. */
+u64 copy(struct bus1_peer *from, struct bus1_peer *to, u64 handle);
+int try_release(struct bus1_peer *peer, u64 id);
+int try_send(struct bus1_peer *peer, const u64 *destinations, size_t n, const char *text,
+             struct bus1_transfer *transfers, size_t n_transfers);
+
+void send_text(struct bus1_peer *peer, u64 destination, const char *text);
+/* Send one handle along. */
+void send_handle(struct bus1_peer *peer, u64 destination, u64 handle);
+struct received test_recv(struct bus1_peer *peer);
+
+void expect_text(struct bus1_peer *peer, u64 node, const char *text);
+void expect_node_release(struct bus1_peer *peer, u64 handle);
+void expect_handle_release(struct bus1_peer *peer, u64 node);
+/* The one handle of the next message. */
+u64 expect_handle(struct bus1_peer *peer, u64 node);
+void expect_nothing(struct bus1_peer *peer);
+
+struct bus1_cmd_query query(struct bus1_peer *peer);
+
+int run_suite(Suite *suite);
