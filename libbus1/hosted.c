@@ -12,6 +12,7 @@
 #include <bus1/transport.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -346,6 +347,21 @@ static int hosted_recv_unpack(struct hosted_peer *peer, int memfd, uint64_t flag
         return 0;
 }
 
+/*
+ * Whether the server has to be asked. It keeps the eventfd up to date before it replies, so an empty
+ * queue is known here. Its end counts as a message, and so do arguments that it would refuse.
+ */
+static bool hosted_recv_is_due(struct hosted_peer *peer, uint64_t flags,
+                               const struct bus1_message *message) {
+        struct pollfd p = { .fd = peer->epoll_fd, .events = POLLIN };
+
+        if (flags & ~BUS1_RECV_FLAG_CREDENTIALS || message->flags & ~BUS1_MESSAGE_FLAG_FDS ||
+            message->type != BUS1_INVALID)
+                return true;
+
+        return poll(&p, 1, 0) != 0;
+}
+
 static int hosted_recv(void *p, uint64_t flags, struct bus1_metadata *metadata,
                        struct bus1_message *message) {
         struct hosted_peer *peer = p;
@@ -357,6 +373,9 @@ static int hosted_recv(void *p, uint64_t flags, struct bus1_metadata *metadata,
         r = iovec_check_message(message);
         if (r < 0)
                 return r;
+
+        if (!hosted_recv_is_due(peer, flags, message))
+                return -EAGAIN;
 
         if (message->flags & BUS1_MESSAGE_FLAG_FDS)
                 with_fds = (struct bus1_message_fds *)message;
