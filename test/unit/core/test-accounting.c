@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Limits, shares, and operations that run out of memory
+ */
+
+#include <string.h>
+#include "core-test.h"
+#include "peer.h"
+
+#define A world.peers[0]
+#define B world.peers[1]
+
+static int send_bytes(struct bus1_peer *peer, u64 handle, size_t n) {
+        struct bus1_payload *payload = bus1_payload_new(n, 0);
+        int r;
+
+        ck_assert(!IS_ERR(payload));
+        r = bus1_peer_send(peer, &(struct bus1_send){ &handle, 1, NULL, NULL, 0, payload });
+        bus1_payload_unref(payload);
+        return r;
+}
+
+static unsigned send_until_refused(struct bus1_peer *peer, u64 handle, size_t n_bytes) {
+        unsigned n = 0;
+        int r;
+
+        while ((r = send_bytes(peer, handle, n_bytes)) == 0)
+                ++n;
+        ck_assert_int_eq(r, -EDQUOT);
+        return n;
+}
+
+START_TEST(peer_gets_half_of_what_its_user_has_left) {
+        struct world world = world_new_limited(2, &(struct bus1_limits){ .max = { 1000 } });
+        struct bus1_peer *third = world_add(&world, 1000);
+        u64 node, handle, t_node, t_handle;
+
+        create(A, B, 0, &node, &handle);
+        create(third, B, 0, &t_node, &t_handle);
+        ck_assert_uint_eq(send_until_refused(B, handle, 100), 5);
+        ck_assert_uint_eq(send_until_refused(B, t_handle, 10), 25);
+        /* What is received is free again. */
+        while (test_recv(A).r == 0)
+                ;
+        ck_assert_uint_eq(send_until_refused(B, handle, 25), 15);
+        while (test_recv(third).r == 0)
+                ;
+        ck_assert_uint_eq(send_until_refused(B, handle, 25), 5);
+        ck_assert_uint_eq(query(A).n_bytes, 500);
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(foreign_users_share_what_is_left) {
+        struct world world = world_new_limited(1, &(struct bus1_limits){ .max = { 1200 } });
+        struct bus1_peer *foreign[3];
+        u64 node, handle, handles[3];
+        unsigned n[3], own;
+
+        create(A, A, 0, &node, &handle);
+        for (unsigned i = 0; i < 3; ++i) {
+                foreign[i] = world_add(&world, 2000 + i);
+                handles[i] = copy(A, foreign[i], handle);
+        }
+        n[0] = send_until_refused(foreign[0], handles[0], 10);
+        n[1] = send_until_refused(foreign[1], handles[1], 10);
+        n[2] = send_until_refused(foreign[2], handles[2], 10);
+        /* The first could take half; each later one still gets something, and so does the owner. */
+        ck_assert_uint_eq(n[0], 60);
+        ck_assert_uint_ge(n[1], 0);
+        ck_assert_uint_le(n[1] + n[2], 60);
+        own = 0;
+        while (test_recv(A).r == 0)
+                ++own;
+        ck_assert_uint_eq(own, n[0] + n[1] + n[2]);
+        ck_assert_uint_eq(send_until_refused(foreign[1], handles[1], 10), 60);
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(foreign_flood_leaves_room_for_the_next_user) {
+        struct world world = world_new_limited(1, &(struct bus1_limits){ .max = { 1 << 20 } });
+        struct bus1_peer *a, *b, *other;
+        u64 node, handle, at_a, at_b, o_node, o_handle, o_at_b;
+
+        /* The user has two peers; a stranger floods the first, another one reaches the second. */
+        other = world_add(&world, 1000);
+        a = world_add(&world, 2000);
+        b = world_add(&world, 2001);
+        create(A, A, 0, &node, &handle);
+        create(other, other, 0, &o_node, &o_handle);
+        at_a = copy(A, a, handle);
+        at_b = copy(A, b, handle);
+        o_at_b = copy(other, b, o_handle);
+        ck_assert_uint_ge(send_until_refused(a, at_a, 1024), 511);
+        ck_assert_uint_ge(send_until_refused(b, o_at_b, 1024), 100);
+        (void)at_b;
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(objects_messages_and_files_are_limited) {
+        struct world world = world_new_limited(2, &(struct bus1_limits){ .max = { 0, 20, 10, 4 } });
+        u64 node, handle;
+        struct bus1_transfer src[20], dst[20];
+        struct bus1_payload *payload;
+
+        create(A, B, 0, &node, &handle);
+        ck_assert_uint_eq(send_until_refused(B, handle, 0), 5);
+        while (test_recv(A).r == 0)
+                ;
+
+        payload = bus1_payload_new(0, 3);
+        ck_assert_int_eq(bus1_peer_send(B, &(struct bus1_send){ &handle, 1, NULL, NULL, 0, payload }), -EDQUOT);
+        bus1_payload_unref(payload);
+
+        for (unsigned i = 0; i < 20; ++i)
+                src[i] = (struct bus1_transfer){ 0, handle };
+        ck_assert_int_eq(bus1_peer_transfer(B, B, src, dst, 20), -EDQUOT);
+        ck_assert_int_eq(try_send(B, &handle, 1, "", src, 15), -EDQUOT);
+        ck_assert_uint_eq(query(B).n_handles, 1);
+        ck_assert_int_eq(bus1_peer_transfer(B, B, src, dst, 8), 0);
+        expect_nothing(A);
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(refused_multicast_reaches_nobody) {
+        struct world world = world_new_limited(2, &(struct bus1_limits){ .max = { 1000 } });
+        struct bus1_peer *foreign = world_add(&world, 2000);
+        u64 node, handle, f_node, f_handle;
+
+        create(A, B, 0, &node, &handle);
+        create(foreign, B, 0, &f_node, &f_handle);
+        ck_assert_int_eq(send_bytes(B, handle, 400), 0);
+        {
+                struct bus1_payload *payload = bus1_payload_new(200, 0);
+
+                ck_assert_int_eq(bus1_peer_send(B, &(struct bus1_send){ (u64[]){ f_handle, handle }, 2, NULL, NULL, 0, payload }), -EDQUOT);
+                bus1_payload_unref(payload);
+        }
+        expect_nothing(foreign);
+        ck_assert_uint_eq(query(foreign).n_bytes, 0);
+        ck_assert_uint_eq(query(A).n_bytes, 400);
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(several_of_the_biggest_dbus_messages_fit) {
+        struct world world = world_new(2);
+        u64 node, handle;
+
+        create(A, B, 0, &node, &handle);
+        for (unsigned i = 0; i < 4; ++i)
+                ck_assert_int_eq(send_bytes(B, handle, 128 << 20), 0);
+        world_free(&world);
+}
+END_TEST
+
+/* out of memory: every allocation of every operation fails once, and nothing has happened */
+
+START_TEST(failed_allocation_has_no_effect_on_transfer) {
+        struct world world = world_new(2);
+        u64 node, handle;
+        unsigned n = 0;
+        int r;
+
+        create(A, A, 0, &node, &handle);
+        do {
+                struct bus1_transfer src[] = { { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID }, { 0, handle } };
+                struct bus1_transfer dst[2];
+
+                shim_fail_allocation(++n);
+                r = bus1_peer_transfer(A, B, src, dst, 2);
+                shim_fail_allocation(0);
+                if (r == 0)
+                        break;
+                ck_assert_int_eq(r, -ENOMEM);
+                ck_assert_uint_eq(src[0].id, BUS1_INVALID);
+                ck_assert_uint_eq(query(A).n_nodes, 1);
+                ck_assert_uint_eq(query(B).n_handles, 0);
+                ck_assert_int_eq(atomic64_read(&B->usage.used[BUS1_RESOURCE_OBJECTS]), 0);
+                ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), 2);
+        } while (r < 0);
+        ck_assert_uint_ge(n, 4);
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(failed_allocation_has_no_effect_on_send) {
+        struct world world = world_new(1);
+        struct bus1_peer *foreign = world_add(&world, 2000);
+        u64 node, handle, f_node, f_handle;
+        unsigned n = 0;
+        int r;
+
+        create(A, A, 0, &node, &handle);
+        create(foreign, A, 0, &f_node, &f_handle);
+        do {
+                struct bus1_transfer transfers[6] = {
+                        { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID },
+                        { 0, handle }, { 0, f_handle }, { 0, handle }, { 0, handle }, { 0, handle },
+                };
+                u64 destinations[6] = { handle, f_handle, handle, f_handle, handle, handle };
+
+                shim_fail_allocation(++n);
+                r = try_send(A, destinations, 6, "text", transfers, 6);
+                shim_fail_allocation(0);
+                if (r == 0)
+                        break;
+                ck_assert_int_eq(r, -ENOMEM);
+                ck_assert_uint_eq(transfers[0].id, BUS1_INVALID);
+                expect_nothing(A);
+                expect_nothing(foreign);
+                ck_assert_uint_eq(query(A).n_nodes, 1);
+                ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), 3);
+                ck_assert_int_eq(atomic64_read(&foreign->usage.used[BUS1_RESOURCE_OBJECTS]), 1);
+                ck_assert_uint_eq(foreign->account->n_shares, 0);
+        } while (r < 0);
+        ck_assert_uint_ge(n, 40);
+        ck_assert_uint_eq(test_recv(foreign).n_transfers, 6);
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(failed_allocation_leaves_the_message_queued) {
+        struct world world = world_new(2);
+        struct bus1_transfer transfers[16];
+        struct received received;
+        u64 node, handle;
+        unsigned n = 0;
+
+        create(A, B, 0, &node, &handle);
+        for (unsigned i = 0; i < 16; ++i)
+                transfers[i] = (struct bus1_transfer){ 0, handle };
+        ck_assert_int_eq(try_send(B, &handle, 1, "", transfers, 16), 0);
+        for (unsigned i = 0; i < 200; ++i) {
+                /* so that the new IDs need new parts of the map */
+                u64 more_node, more;
+
+                create(A, A, 0, &more_node, &more);
+                ck_assert_int_eq(bus1_peer_release(A, (u64[]){ more_node, more }, 2), 0);
+        }
+        do {
+                shim_fail_allocation(++n);
+                received = test_recv(A);
+                shim_fail_allocation(0);
+        } while (received.r == -ENOMEM);
+        ck_assert_int_eq(received.r, 0);
+        ck_assert_uint_ge(n, 2);
+        ck_assert_uint_eq(received.n_transfers, 16);
+        ck_assert_uint_eq(query(A).n_handles, 16);
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(failed_allocation_has_no_effect_on_release_and_new) {
+        struct world world = world_new(1);
+        u64 nodes[20], handle;
+        struct bus1_accounts *accounts;
+        struct bus1_peer *peer;
+
+        for (unsigned i = 0; i < 20; ++i)
+                create(A, A, 0, &nodes[i], &handle);
+        shim_fail_allocation(1);
+        ck_assert_int_eq(bus1_peer_release(A, nodes, 20), -ENOMEM);
+        shim_fail_allocation(0);
+        ck_assert_uint_eq(query(A).n_nodes, 20);
+
+        for (unsigned n = 1;; ++n) {
+                shim_fail_allocation(n);
+                peer = bus1_peer_new(world.accounts, KUIDT_INIT(5), NULL, NULL);
+                accounts = IS_ERR(peer) ? NULL : bus1_accounts_new(NULL);
+                shim_fail_allocation(0);
+                if (IS_ERR(peer)) {
+                        ck_assert_int_eq(PTR_ERR(peer), -ENOMEM);
+                        continue;
+                }
+                bus1_peer_disconnect(peer);
+                bus1_peer_unref(peer);
+                if (!IS_ERR(accounts))
+                        break;
+        }
+        bus1_accounts_unref(accounts);
+        world_free(&world);
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("accounting");
+        TCase *tcase = tcase_create("accounting");
+
+        tcase_set_timeout(tcase, 60);
+        tcase_add_test(tcase, peer_gets_half_of_what_its_user_has_left);
+        tcase_add_test(tcase, foreign_users_share_what_is_left);
+        tcase_add_test(tcase, foreign_flood_leaves_room_for_the_next_user);
+        tcase_add_test(tcase, objects_messages_and_files_are_limited);
+        tcase_add_test(tcase, refused_multicast_reaches_nobody);
+        tcase_add_test(tcase, several_of_the_biggest_dbus_messages_fit);
+        tcase_add_test(tcase, failed_allocation_has_no_effect_on_transfer);
+        tcase_add_test(tcase, failed_allocation_has_no_effect_on_send);
+        tcase_add_test(tcase, failed_allocation_leaves_the_message_queued);
+        tcase_add_test(tcase, failed_allocation_has_no_effect_on_release_and_new);
+        suite_add_tcase(suite, tcase);
+        return run_suite(suite);
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The order of transactions: queues and their clocks, step by step
+ */
+
+#include <linux/minmax.h>
+#include "core-test.h"
+#include "peer.h"
+#include "queue.h"
+#include "tx.h"
+
+#define A world.peers[0]
+#define B world.peers[1]
+#define C world.peers[2]
+
+struct fixture {
+        struct bus1_queue p, q;
+        struct bus1_queue_entry entries[4];
+};
+
+static void fixture_init(struct fixture *f) {
+        bus1_queue_init(&f->p, NULL, NULL, NULL);
+        bus1_queue_init(&f->q, NULL, NULL, NULL);
+        for (unsigned i = 0; i < 4; ++i)
+                bus1_queue_entry_init(&f->entries[i], BUS1_ENTRY_MESSAGE, NULL);
+}
+
+START_TEST(staged_entry_blocks_what_comes_after) {
+        struct fixture f;
+        u64 t;
+
+        fixture_init(&f);
+        t = bus1_queue_stage(&f.q, &f.entries[0]);
+        ck_assert_uint_eq(t % 2, 0);
+        bus1_queue_push(&f.q, &f.entries[1], 0);
+        ck_assert_ptr_null(bus1_queue_peek(&f.q));
+        ck_assert(bus1_queue_commit(&f.q, &f.entries[0], t));
+        ck_assert_ptr_eq(bus1_queue_peek(&f.q), &f.entries[0]);
+        bus1_queue_remove(&f.q, &f.entries[0]);
+        ck_assert_ptr_eq(bus1_queue_peek(&f.q), &f.entries[1]);
+}
+END_TEST
+
+START_TEST(staged_entry_does_not_block_what_came_before) {
+        struct fixture f;
+
+        fixture_init(&f);
+        bus1_queue_push(&f.q, &f.entries[0], 0);
+        bus1_queue_stage(&f.q, &f.entries[1]);
+        ck_assert_ptr_eq(bus1_queue_peek(&f.q), &f.entries[0]);
+        bus1_queue_remove(&f.q, &f.entries[0]);
+        ck_assert_ptr_null(bus1_queue_peek(&f.q));
+}
+END_TEST
+
+START_TEST(commit_moves_an_entry_behind_earlier_ones) {
+        struct fixture f;
+        u64 t, pushed;
+
+        fixture_init(&f);
+        bus1_queue_sync(&f.p, 100);
+        t = bus1_queue_stage(&f.q, &f.entries[0]);
+        t = max(t, bus1_queue_stage(&f.p, &f.entries[1]));
+        ck_assert_uint_eq(t, 102);
+        /* another transaction that has only this queue, in between */
+        pushed = bus1_queue_push(&f.q, &f.entries[2], 0);
+        ck_assert_uint_lt(pushed, t);
+        ck_assert_uint_eq(bus1_queue_sync(&f.q, t), t);
+        bus1_queue_commit(&f.q, &f.entries[0], t);
+        ck_assert_ptr_eq(bus1_queue_peek(&f.q), &f.entries[2]);
+        bus1_queue_remove(&f.q, &f.entries[2]);
+        ck_assert_ptr_eq(bus1_queue_peek(&f.q), &f.entries[0]);
+}
+END_TEST
+
+START_TEST(what_comes_after_the_sync_comes_after_the_transaction) {
+        struct fixture f;
+        u64 t;
+
+        fixture_init(&f);
+        bus1_queue_sync(&f.p, 100);
+        t = max(bus1_queue_stage(&f.q, &f.entries[0]), bus1_queue_stage(&f.p, &f.entries[1]));
+        bus1_queue_sync(&f.q, t);
+        bus1_queue_sync(&f.p, t);
+        /* Someone receives it from p already and reacts. */
+        bus1_queue_commit(&f.p, &f.entries[1], t);
+        ck_assert_uint_gt(bus1_queue_push(&f.q, &f.entries[2], 0), t);
+        ck_assert_ptr_null(bus1_queue_peek(&f.q));
+        bus1_queue_commit(&f.q, &f.entries[0], t);
+        ck_assert_ptr_eq(bus1_queue_peek(&f.q), &f.entries[0]);
+}
+END_TEST
+
+START_TEST(equal_timestamps_are_ordered_alike_everywhere) {
+        struct fixture f;
+        struct bus1_queue_entry *first_p, *first_q;
+        u64 t;
+
+        /* Two transactions on two queues, interleaved so that both get the same timestamp. */
+        fixture_init(&f);
+        for (unsigned i = 0; i < 4; ++i)
+                f.entries[i].tx = 1 + i % 2;
+        bus1_queue_stage(&f.p, &f.entries[0]);
+        bus1_queue_stage(&f.q, &f.entries[3]);
+        t = bus1_queue_stage(&f.p, &f.entries[1]);
+        ck_assert_uint_eq(t, bus1_queue_stage(&f.q, &f.entries[2]));
+        bus1_queue_commit(&f.p, &f.entries[0], t);
+        bus1_queue_commit(&f.p, &f.entries[1], t);
+        bus1_queue_commit(&f.q, &f.entries[3], t);
+        bus1_queue_commit(&f.q, &f.entries[2], t);
+        first_p = bus1_queue_peek(&f.p);
+        first_q = bus1_queue_peek(&f.q);
+        ck_assert_ptr_nonnull(first_p);
+        ck_assert_uint_eq(first_p->tx, first_q->tx);
+}
+END_TEST
+
+START_TEST(sealed_queue_takes_nothing) {
+        struct fixture f;
+        LIST_HEAD(list);
+        bool sealed;
+        u64 t;
+
+        fixture_init(&f);
+        bus1_queue_push(&f.q, &f.entries[0], 0);
+        t = bus1_queue_stage(&f.q, &f.entries[1]);
+        bus1_queue_seal(&f.q, &list);
+        /* The final one is dropped by who seals, the staged one by who staged it. */
+        ck_assert_ptr_eq(list.next, &f.entries[0].link);
+        ck_assert_ptr_eq(list.prev, &f.entries[0].link);
+        ck_assert(!bus1_queue_commit(&f.q, &f.entries[1], t));
+        ck_assert_uint_eq(bus1_queue_push(&f.q, &f.entries[2], 0), 0);
+        ck_assert_uint_eq(bus1_queue_stage(&f.q, &f.entries[3]), 0);
+        ck_assert(!bus1_queue_commit(&f.q, &f.entries[3], t));
+        ck_assert(!bus1_queue_is_readable(&f.q, &sealed));
+        ck_assert(sealed);
+        ck_assert_uint_eq(bus1_queue_count(&f.q), 0);
+}
+END_TEST
+
+START_TEST(queue_receives_in_order_of_timestamps) {
+        static struct bus1_queue_entry entries[1000];
+        struct bus1_queue q;
+        u64 timestamps[1000], last = 0, r = 88172645463325252ULL;
+
+        bus1_queue_init(&q, NULL, NULL, NULL);
+        for (unsigned i = 0; i < 1000; ++i) {
+                bus1_queue_entry_init(&entries[i], BUS1_ENTRY_MESSAGE, NULL);
+                entries[i].tx = i;
+                timestamps[i] = bus1_queue_stage(&q, &entries[i]);
+        }
+        bus1_queue_sync(&q, 4000);
+        for (unsigned i = 0; i < 1000; ++i) {
+                r ^= r << 13, r ^= r >> 7, r ^= r << 17;
+                bus1_queue_commit(&q, &entries[i], timestamps[i] + 2 * (r % 500));
+        }
+        for (unsigned i = 0; i < 1000; ++i) {
+                struct bus1_queue_entry *entry = bus1_queue_peek(&q);
+
+                ck_assert_ptr_nonnull(entry);
+                ck_assert_uint_ge(entry->timestamp, last);
+                last = entry->timestamp;
+                bus1_queue_remove(&q, entry);
+        }
+        ck_assert_ptr_null(bus1_queue_peek(&q));
+}
+END_TEST
+
+START_TEST(unicast_is_behind_what_its_sender_received) {
+        struct world world = world_new(3);
+        u64 node, handle, b_node, b_handle;
+
+        /* B's clock runs far ahead. */
+        create(A, B, 0, &node, &handle);
+        create(B, A, 0, &b_node, &b_handle);
+        for (unsigned i = 0; i < 50; ++i)
+                send_text(A, b_handle, "x");
+        send_text(B, handle, "y");
+        ck_assert_uint_gt(A->queue.clock, 100);
+        ck_assert_uint_ge(B->queue.clock, A->queue.clock);
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(multicasts_and_unicasts_of_one_sender_keep_their_order) {
+        struct world world = world_new(3);
+        u64 a_node, a, b_node, b;
+
+        create(A, C, 0, &a_node, &a);
+        create(B, C, 0, &b_node, &b);
+        send_text(C, a, "1");
+        ck_assert_int_eq(try_send(C, (u64[]){ b, a }, 2, "2", NULL, 0), 0);
+        send_text(C, b, "3");
+        send_text(C, a, "4");
+        ck_assert_int_eq(try_send(C, (u64[]){ a, b }, 2, "5", NULL, 0), 0);
+        expect_text(A, a_node, "1");
+        expect_text(A, a_node, "2");
+        expect_text(A, a_node, "4");
+        expect_text(A, a_node, "5");
+        expect_text(B, b_node, "2");
+        expect_text(B, b_node, "3");
+        expect_text(B, b_node, "5");
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(notifications_are_in_order_with_messages) {
+        struct world world = world_new(2);
+        u64 node, handle, other_node, other;
+
+        create(A, B, 0, &node, &handle);
+        create(B, A, 0, &other_node, &other);
+        send_text(A, other, "before");
+        ck_assert_int_eq(try_release(A, node), 0);
+        send_text(A, other, "after");
+        ck_assert_int_eq(try_release(A, other), 0);
+        expect_text(B, other_node, "before");
+        expect_node_release(B, handle);
+        expect_text(B, other_node, "after");
+        expect_handle_release(B, other_node);
+        world_free(&world);
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("order");
+        TCase *tcase = tcase_create("order");
+
+        tcase_add_test(tcase, staged_entry_blocks_what_comes_after);
+        tcase_add_test(tcase, staged_entry_does_not_block_what_came_before);
+        tcase_add_test(tcase, commit_moves_an_entry_behind_earlier_ones);
+        tcase_add_test(tcase, what_comes_after_the_sync_comes_after_the_transaction);
+        tcase_add_test(tcase, equal_timestamps_are_ordered_alike_everywhere);
+        tcase_add_test(tcase, sealed_queue_takes_nothing);
+        tcase_add_test(tcase, queue_receives_in_order_of_timestamps);
+        tcase_add_test(tcase, unicast_is_behind_what_its_sender_received);
+        tcase_add_test(tcase, multicasts_and_unicasts_of_one_sender_keep_their_order);
+        tcase_add_test(tcase, notifications_are_in_order_with_messages);
+        suite_add_tcase(suite, tcase);
+        return run_suite(suite);
+}
