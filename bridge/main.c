@@ -19,6 +19,7 @@
 #include "bridge/driver/driver.h"
 #include "bridge/log.h"
 #include "bridge/loop.h"
+#include "bridge/native/native.h"
 #include "bridge/options.h"
 #include "bridge/socket/server.h"
 #include "policy/config.h"
@@ -34,6 +35,7 @@ struct bridge {
         struct loop loop;
         struct bus bus;
         struct server server;
+        struct native *native; /* NULL: without bus1 */
         struct bus_config *config;
         char *config_path; /* absolute: a fork changes the directory */
         struct loop_source signals;
@@ -334,6 +336,12 @@ static int start(struct bridge *bridge) {
                 bus_refresh_identity(&bridge->bus);
         }
 
+        /* A bus without native clients is still a bus. */
+        r = native_new(&bridge->native, &bridge->bus, &bridge->loop);
+        if (r < 0)
+                log_write(&bridge->log, LOG_LEVEL_WARNING, "No native clients, bus1 failed: %s",
+                          strerror(-r));
+
         /* From here on SIGHUP is no danger: only then does anybody know the address. */
         r = setup_signals(bridge);
         if (r >= 0)
@@ -356,6 +364,7 @@ static int start(struct bridge *bridge) {
 
 static void stop(struct bridge *bridge) {
         sd_notify(false, "STOPPING=1");
+        native_free(bridge->native);
         if (bridge->server.buffer)
                 server_deinit(&bridge->server);
         bus_deinit(&bridge->bus);

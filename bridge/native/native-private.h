@@ -19,6 +19,7 @@
 
 #include "bridge/bus/bus.h"
 #include "bridge/bus/reply.h"
+#include "bridge/loop.h"
 #include "bridge/native/native.h"
 
 #define NATIVE_RECEIVE_BUDGET 64   /* messages of one dispatch */
@@ -114,9 +115,10 @@ struct native {
         struct bus *bus;
         struct bus1_domain *domain; /* NULL on the device */
         struct bus1_client *peer;
-        int epoll_fd;
-        int wake_fd; /* an eventfd: there are sessions to be ended */
-        bool wakes;
+        struct loop *loop;
+        struct loop_source peer_source;
+        struct loop_source domain_source;
+        struct loop_deferred reap; /* there are sessions to be ended */
 
         struct native_node *nodes;
         struct native_handle *handles;
@@ -181,7 +183,7 @@ extern const struct native_hooks native_session_hooks;
 /* To be ended by the event loop. reason is static. */
 void native_session_close(struct native_session *session, const char *reason);
 /* End those. Negative errno is fatal. */
-int native_sessions_reap(struct native *native);
+int native_sessions_reap(struct loop_deferred *reap);
 /* Now. */
 int native_session_end(struct native_session *session);
 

@@ -7,9 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "bridge/driver/driver.h"
 #include "bridge/log.h"
@@ -47,10 +44,25 @@ static void hook_policy_changed(void *userdata) {
         native_openings_withdraw(userdata);
 }
 
-static int watch(struct native *native, int fd) {
-        struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
+static int peer_dispatch(struct loop_source *source, uint32_t events) {
+        struct native *native =
+                (struct native *)((char *)source - offsetof(struct native, peer_source));
+        int r;
 
-        return epoll_ctl(native->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+        /* others have their turn, too; what is left makes the descriptor readable again */
+        for (unsigned i = 0; i < NATIVE_RECEIVE_BUDGET; i++) {
+                r = native_receive(native);
+                if (r <= 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int domain_dispatch(struct loop_source *source, uint32_t events) {
+        struct native *native =
+                (struct native *)((char *)source - offsetof(struct native, domain_source));
+
+        return bus1_domain_dispatch(native->domain);
 }
 
 /* The device when this machine has one, else a core of our own. */
@@ -66,10 +78,11 @@ static int open_peer(struct native *native) {
         r = bus1_domain_client_new(native->domain, &native->peer);
         if (r < 0)
                 return r;
-        return watch(native, bus1_domain_get_fd(native->domain));
+        native->domain_source.fd = bus1_domain_get_fd(native->domain);
+        return loop_add(native->loop, &native->domain_source, EPOLLIN);
 }
 
-int native_new(struct native **ret_native, struct bus *bus) {
+int native_new(struct native **ret_native, struct bus *bus, struct loop *loop) {
         struct native *native;
         int r;
 
@@ -77,18 +90,16 @@ int native_new(struct native **ret_native, struct bus *bus) {
         if (!native)
                 return -ENOMEM;
         native->bus = bus;
-        native->wake_fd = -1;
-        native->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-        if (native->epoll_fd >= 0)
-                native->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        r = native->wake_fd < 0 ? -errno : watch(native, native->wake_fd);
+        native->loop = loop;
+        native->peer_source.dispatch = peer_dispatch;
+        native->domain_source.dispatch = domain_dispatch;
+        native->reap.run = native_sessions_reap;
         native->buffer = malloc(NATIVE_BUFFER_SIZE);
-        if (r >= 0 && !native->buffer)
-                r = -ENOMEM;
-        if (r >= 0)
-                r = open_peer(native);
-        if (r >= 0)
-                r = watch(native, bus1_client_get_fd(native->peer));
+        r = native->buffer ? open_peer(native) : -ENOMEM;
+        if (r >= 0) {
+                native->peer_source.fd = bus1_client_get_fd(native->peer);
+                r = loop_add(loop, &native->peer_source, EPOLLIN);
+        }
         if (r >= 0)
                 r = bus_add_interface(bus, &native_driver_interface);
         if (r < 0) {
@@ -117,44 +128,19 @@ struct native *native_free(struct native *native) {
                 native_node_remove(native, node, true);
         if (native->bus->native_userdata == native) {
                 native->bus->native = NULL;
+                native->bus->native_userdata = NULL;
                 native->bus->hooks = (struct bus_hooks){};
         }
         message_unref(native->broadcast.m);
         free(native->broadcast.handles);
+        loop_defer_cancel(native->loop, &native->reap);
+        if (native->peer_source.added)
+                loop_remove(native->loop, &native->peer_source);
+        if (native->domain_source.added)
+                loop_remove(native->loop, &native->domain_source);
         bus1_client_free(native->peer);
         bus1_domain_free(native->domain);
-        if (native->wake_fd >= 0)
-                close(native->wake_fd);
-        if (native->epoll_fd >= 0)
-                close(native->epoll_fd);
         free(native->buffer);
         free(native);
         return NULL;
-}
-
-int native_get_fd(const struct native *native) {
-        return native->epoll_fd;
-}
-
-int native_dispatch(struct native *native) {
-        uint64_t ignored;
-        int r;
-
-        if (native->domain) {
-                r = bus1_domain_dispatch(native->domain);
-                if (r < 0)
-                        return r;
-        }
-        for (unsigned i = 0; i < NATIVE_RECEIVE_BUDGET; i++) {
-                r = native_receive(native);
-                if (r < 0)
-                        return r;
-                if (r == 0)
-                        break;
-        }
-        if (native->wakes) {
-                native->wakes = false;
-                (void)!read(native->wake_fd, &ignored, sizeof(ignored));
-        }
-        return native_sessions_reap(native);
 }

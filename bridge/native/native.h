@@ -11,17 +11,14 @@
 
 #include "bridge/bus/bus.h"
 
+struct loop;
 struct native;
 
 /*
- * Give the bus its native side: sets bus->native and the bus's hooks, and adds org.bus1.Bridge1 to the driver.
- * Negative errno when there is neither device nor memory for a core.
+ * Give the bus its native side: sets bus->native and the bus's hooks, adds org.bus1.Bridge1 to the
+ * driver, and serves from the loop. As the user the bus runs as. Negative errno when there is neither device
+ * nor memory for a core.
  */
-int native_new(struct native **ret_native, struct bus *bus);
-/* Ends all sessions. Returns NULL; NULL is fine. */
+int native_new(struct native **ret_native, struct bus *bus, struct loop *loop);
+/* Ends all sessions; while the socket front end is still there. Returns NULL; NULL is fine. */
 struct native *native_free(struct native *native);
-
-/* Readable whenever native_dispatch() has something to do. */
-int native_get_fd(const struct native *native);
-/* Do a bounded amount of what there is to do. Negative errno is fatal to the bus. */
-int native_dispatch(struct native *native);

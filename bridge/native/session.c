@@ -184,8 +184,7 @@ void native_session_close(struct native_session *session, const char *reason) {
         if (session->close_reason)
                 return;
         session->close_reason = reason;
-        if (!native->wakes)
-                native->wakes = write(native->wake_fd, &(uint64_t){ 1 }, sizeof(uint64_t)) > 0;
+        loop_defer(native->loop, &native->reap);
 }
 
 int native_session_end(struct native_session *session) {
@@ -220,7 +219,8 @@ int native_session_end(struct native_session *session) {
         return r;
 }
 
-int native_sessions_reap(struct native *native) {
+int native_sessions_reap(struct loop_deferred *reap) {
+        struct native *native = (struct native *)((char *)reap - offsetof(struct native, reap));
         struct native_session *session, *next;
         int r;
 

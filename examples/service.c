@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * A native service: a room with counters in it
+ *
+ * Publishes org.bus1.Example, with one object that any D-Bus client can introspect and call:
+ *
+ *     Greeting   a property that can be read and set
+ *     Describe   a method that takes a descriptor, and returns one
+ *     Greeted    a signal, emitted by Greet
+ *     NewCounter a method that returns a reference: a counter that has no name and no path. Only who
+ *                holds its handle can call it, and when the last handle goes the counter does.
+ *
+ * Run it on any bus1-bridge:  DBUS_SESSION_BUS_ADDRESS=... ./example-service
+ */
+
+#include <bus1/dbus.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define NAME "org.bus1.Example"
+#define PATH "/org/bus1/Example"
+
+struct room {
+        struct bus1_dbus_object *object;
+        char greeting[64];
+        bool stop;
+};
+
+/* counters: objects that exist only as references */
+
+struct counter {
+        struct bus1_dbus_object *object;
+        uint32_t value;
+};
+
+static int counter_add(struct bus1_dbus_message *call, void *userdata) {
+        struct counter *counter = userdata;
+        uint32_t n;
+
+        /* the library has checked the signature, so this cannot fail */
+        dbus_message_get_args(call->message, NULL, DBUS_TYPE_UINT32, &n, DBUS_TYPE_INVALID);
+        counter->value += n;
+        return bus1_dbus_reply_args(call, DBUS_TYPE_UINT32, &counter->value, DBUS_TYPE_INVALID);
+}
+
+static const struct bus1_dbus_interface counter_interfaces[] = {
+        {
+                .name = NAME ".Counter",
+                .methods = (const struct bus1_dbus_method[]){
+                        { "Add", "u", "u", counter_add, "amount value" },
+                        {},
+                },
+        },
+        {},
+};
+
+static void counter_unreferenced(struct bus1_dbus_object *object, void *userdata) {
+        printf("service: nobody holds the counter any more, it ends at %u\n",
+               ((struct counter *)userdata)->value);
+        bus1_dbus_object_free(object);
+        free(userdata);
+}
+
+static int room_new_counter(struct bus1_dbus_message *call, void *userdata) {
+        struct counter *counter;
+        DBusMessage *reply;
+        uint64_t handle;
+        int r;
+
+        counter = calloc(1, sizeof(*counter));
+        if (!counter)
+                return -ENOMEM;
+        r = bus1_dbus_object_new(call->bus, NULL, counter_interfaces, counter, &counter->object);
+        if (r < 0) {
+                free(counter);
+                return r;
+        }
+        r = bus1_dbus_object_get_handle(counter->object, &handle);
+        if (r >= 0) {
+                /* the handle travels beside the message */
+                reply = dbus_message_new_method_return(call->message);
+                r = reply ? bus1_dbus_reply(call, reply, &handle, 1) : -ENOMEM;
+                if (reply)
+                        dbus_message_unref(reply);
+        }
+        if (r < 0) {
+                bus1_dbus_object_free(counter->object);
+                free(counter);
+                return r;
+        }
+        return bus1_dbus_object_set_unreferenced(counter->object, counter_unreferenced);
+}
+
+/* the room */
+
+static int room_get_greeting(struct bus1_dbus_object *object, DBusMessageIter *value, void *userdata) {
+        const char *greeting = ((struct room *)userdata)->greeting;
+
+        return dbus_message_iter_append_basic(value, DBUS_TYPE_STRING, &greeting) ? 0 : -ENOMEM;
+}
+
+static int room_set_greeting(struct bus1_dbus_object *object, DBusMessageIter *value, void *userdata) {
+        struct room *room = userdata;
+        const char *greeting;
+
+        dbus_message_iter_get_basic(value, &greeting);
+        if (strlen(greeting) >= sizeof(room->greeting))
+                return -EMSGSIZE; /* becomes org.freedesktop.DBus.Error.LimitsExceeded */
+        strcpy(room->greeting, greeting);
+        return bus1_dbus_object_emit_changed(object, NAME, "Greeting");
+}
+
+static int room_greet(struct bus1_dbus_message *call, void *userdata) {
+        struct room *room = userdata;
+        char text[256], *reply = text;
+        const char *who;
+        int r;
+
+        dbus_message_get_args(call->message, NULL, DBUS_TYPE_STRING, &who, DBUS_TYPE_INVALID);
+        if (!*who)
+                return bus1_dbus_reply_error(call, NAME ".Error.Nobody", "There is nobody to greet");
+        snprintf(text, sizeof(text), "%s, %.100s!", room->greeting, who);
+        r = bus1_dbus_object_emit(room->object, NAME, "Greeted", DBUS_TYPE_STRING, &who,
+                                  DBUS_TYPE_INVALID);
+        if (r < 0)
+                return r;
+        return bus1_dbus_reply_args(call, DBUS_TYPE_STRING, &reply, DBUS_TYPE_INVALID);
+}
+
+/* Takes a descriptor and returns one: a file that says how many bytes the first had. */
+static int room_describe(struct bus1_dbus_message *call, void *userdata) {
+        int in, out, r;
+        off_t size;
+
+        dbus_message_get_args(call->message, NULL, DBUS_TYPE_UNIX_FD, &in, DBUS_TYPE_INVALID);
+        size = lseek(in, 0, SEEK_END);
+        close(in);
+        out = memfd_create("description", MFD_CLOEXEC);
+        if (out < 0)
+                return -errno;
+        dprintf(out, "a file of %lld bytes\n", (long long)size);
+        r = bus1_dbus_reply_args(call, DBUS_TYPE_UNIX_FD, &out, DBUS_TYPE_INVALID);
+        close(out);
+        return r;
+}
+
+static int room_quit(struct bus1_dbus_message *call, void *userdata) {
+        ((struct room *)userdata)->stop = true;
+        return bus1_dbus_reply_args(call, DBUS_TYPE_INVALID);
+}
+
+static const struct bus1_dbus_interface room_interfaces[] = {
+        {
+                .name = NAME,
+                .methods = (const struct bus1_dbus_method[]){
+                        { "Greet", "s", "s", room_greet, "who greeting" },
+                        { "Describe", "h", "h", room_describe, "file description" },
+                        { "NewCounter", "", "", room_new_counter },
+                        { "Quit", "", "", room_quit },
+                        {},
+                },
+                .properties = (const struct bus1_dbus_property[]){
+                        { "Greeting", "s", room_get_greeting, room_set_greeting },
+                        {},
+                },
+                .signals = (const struct bus1_dbus_signal[]){
+                        { "Greeted", "s", "who" },
+                        {},
+                },
+        },
+        {},
+};
+
+int main(void) {
+        struct room room = { .greeting = "Hello" };
+        DBusError error = DBUS_ERROR_INIT;
+        struct bus1_dbus *bus;
+        uint32_t result;
+        int r;
+
+        setvbuf(stdout, NULL, _IOLBF, 0);
+        r = bus1_dbus_open_session(&bus, &error);
+        if (r < 0) {
+                fprintf(stderr, "service: %s\n", error.message);
+                return EXIT_FAILURE;
+        }
+        r = bus1_dbus_object_new(bus, PATH, room_interfaces, &room, &room.object);
+        if (r >= 0)
+                r = bus1_dbus_publish(bus, NAME, DBUS_NAME_FLAG_DO_NOT_QUEUE, &result, &error);
+        if (r < 0 || result != DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER) {
+                fprintf(stderr, "service: %s\n", r < 0 && error.message ? error.message : "the name is taken");
+                return EXIT_FAILURE;
+        }
+        printf("service: %s is %s\n", bus1_dbus_get_unique_name(bus), NAME);
+        r = bus1_dbus_run(bus, &room.stop);
+        bus1_dbus_free(bus);
+        return r < 0 && r != -ECONNRESET ? EXIT_FAILURE : EXIT_SUCCESS;
+}

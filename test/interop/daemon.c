@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A private session bus for one test. */
+
+#include "test/interop/interop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The limits of a session bus: a message of 64 MiB and 1,000 calls at once fit. */
+static const char config[] =
+        "<busconfig><type>session</type><listen>unix:path=%s/bus</listen><auth>EXTERNAL</auth>"
+        "<policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/>"
+        "<allow eavesdrop=\"true\"/><allow own=\"*\"/></policy>"
+        "<limit name=\"max_incoming_bytes\">1000000000</limit>"
+        "<limit name=\"max_outgoing_bytes\">1000000000</limit>"
+        "<limit name=\"max_message_size\">134217728</limit>"
+        "<limit name=\"max_replies_per_connection\">50000</limit></busconfig>";
+
+bool daemon_start(struct daemon *daemon, const char *program) {
+        char path[96], option[64];
+        int pipe_fds[2];
+        ssize_t l;
+        FILE *f;
+
+        strcpy(daemon->directory, "/tmp/bus1-interop-XXXXXX");
+        if (!mkdtemp(daemon->directory))
+                return false;
+        snprintf(path, sizeof(path), "%s/config", daemon->directory);
+        f = fopen(path, "we");
+        if (!f)
+                return false;
+        fprintf(f, config, daemon->directory);
+        fclose(f);
+        if (pipe2(pipe_fds, 0) < 0)
+                return false;
+        daemon->pid = fork();
+        if (daemon->pid < 0)
+                return false;
+        if (daemon->pid == 0) {
+                char config_option[128];
+
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                close(pipe_fds[0]);
+                snprintf(option, sizeof(option), "--print-address=%d", pipe_fds[1]);
+                snprintf(config_option, sizeof(config_option), "--config-file=%s", path);
+                execl(program, program, config_option, "--nofork", option, NULL);
+                _exit(127);
+        }
+        close(pipe_fds[1]);
+        for (size_t n = 0;; n += (size_t)l) {
+                l = read(pipe_fds[0], daemon->address + n, sizeof(daemon->address) - 1 - n);
+                if (l <= 0)
+                        break;
+                daemon->address[n + (size_t)l] = 0;
+                if (strchr(daemon->address, '\n'))
+                        break;
+        }
+        close(pipe_fds[0]);
+        daemon->address[strcspn(daemon->address, "\n")] = 0;
+        return daemon->address[0] != 0;
+}
+
+bool daemon_stop(struct daemon *daemon) {
+        char path[96];
+        int status;
+
+        kill(daemon->pid, SIGTERM);
+        if (waitpid(daemon->pid, &status, 0) != daemon->pid)
+                return false;
+        snprintf(path, sizeof(path), "%s/config", daemon->directory);
+        unlink(path);
+        snprintf(path, sizeof(path), "%s/bus", daemon->directory);
+        unlink(path);
+        rmdir(daemon->directory);
+        return (WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
+               (WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+}
