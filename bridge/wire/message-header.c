@@ -19,14 +19,18 @@
 #define LOCAL_PATH "/org/freedesktop/DBus/Local"
 #define LOCAL_INTERFACE "org.freedesktop.DBus.Local"
 
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
 /* containers around the value of a header field: the array, the struct, the variant */
 #define FIELD_DEPTH 3
 
-static const char field_types[N_FIELDS] = {
-        [FIELD_PATH] = 'o',      [FIELD_INTERFACE] = 's',    [FIELD_MEMBER] = 's',
-        [FIELD_ERROR_NAME] = 's', [FIELD_REPLY_SERIAL] = 'u', [FIELD_DESTINATION] = 's',
-        [FIELD_SENDER] = 's',    [FIELD_SIGNATURE] = 'g',    [FIELD_UNIX_FDS] = 'u',
-        [FIELD_CONTAINER_INSTANCE] = 'o',
+/* How a known field begins: its code, and the signature of its variant. */
+#define START(code, type) [code] = { code, 1, type, 0 }
+static const uint8_t field_starts[N_FIELDS][4] = {
+        START(FIELD_PATH, 'o'),         START(FIELD_INTERFACE, 's'),  START(FIELD_MEMBER, 's'),
+        START(FIELD_ERROR_NAME, 's'),   START(FIELD_REPLY_SERIAL, 'u'), START(FIELD_DESTINATION, 's'),
+        START(FIELD_SENDER, 's'),       START(FIELD_SIGNATURE, 'g'),  START(FIELD_UNIX_FDS, 'u'),
+        START(FIELD_CONTAINER_INSTANCE, 'o'),
 };
 
 /* The fields that a message of a type must have; of unknown types none. */
@@ -62,27 +66,6 @@ int message_frame(const uint8_t *header, size_t max, size_t *ret_size) {
         return 0;
 }
 
-struct wire_string *message_field(struct message *m, unsigned code) {
-        switch (code) {
-        case FIELD_PATH:
-                return &m->path;
-        case FIELD_INTERFACE:
-                return &m->interface;
-        case FIELD_MEMBER:
-                return &m->member;
-        case FIELD_ERROR_NAME:
-                return &m->error_name;
-        case FIELD_DESTINATION:
-                return &m->destination;
-        case FIELD_SENDER:
-                return &m->sender;
-        case FIELD_SIGNATURE:
-                return &m->signature;
-        default:
-                return NULL;
-        }
-}
-
 static bool string_equals(const struct wire_string *string, const char *s, size_t n) {
         return string->n == n && memcmp(string->s, s, n) == 0;
 }
@@ -101,13 +84,13 @@ static int skip_unknown(struct message *m, size_t *pos, size_t end) {
 }
 
 /* The value of a known string field with 4 bytes of code and signature at pos. */
-static inline int read_string(struct message *m, unsigned code, size_t *pos, size_t end,
-                              struct wire_string *ret_string) {
+static ALWAYS_INLINE int read_string(struct message *m, size_t *pos, size_t end, bool big_endian,
+                                     struct wire_string *ret_string) {
         size_t at = *pos + 8, n;
 
         if (at >= end)
                 return MESSAGE_E_HEADER_FIELDS;
-        n = wire_load32(m->wire + at - 4, m->big_endian);
+        n = wire_load32(m->wire + at - 4, big_endian);
         if (n >= end - at)
                 return MESSAGE_E_HEADER_FIELDS;
         if (m->wire[at + n] != 0)
@@ -118,10 +101,11 @@ static inline int read_string(struct message *m, unsigned code, size_t *pos, siz
         return 0;
 }
 
-static inline int read_u32(struct message *m, size_t *pos, size_t end, uint32_t *ret_value) {
+static ALWAYS_INLINE int read_u32(struct message *m, size_t *pos, size_t end, bool big_endian,
+                                  uint32_t *ret_value) {
         if (end - *pos < 8)
                 return MESSAGE_E_HEADER_FIELDS;
-        *ret_value = wire_load32(m->wire + *pos + 4, m->big_endian);
+        *ret_value = wire_load32(m->wire + *pos + 4, big_endian);
         *pos += 8;
         return 0;
 }
@@ -146,19 +130,20 @@ static int read_signature(struct message *m, size_t *pos, size_t end) {
 }
 
 /* One known field at *pos, which is aligned; moves *pos behind it. */
-static inline int read_field(struct message *m, unsigned code, size_t *pos, size_t end) {
+static ALWAYS_INLINE int read_field(struct message *m, unsigned code, size_t *pos, size_t end,
+                                    bool big_endian) {
         struct wire_string *string, instance;
         bool valid;
         int r;
 
         switch (code) {
         case FIELD_REPLY_SERIAL:
-                r = read_u32(m, pos, end, &m->reply_serial);
+                r = read_u32(m, pos, end, big_endian, &m->reply_serial);
                 if (r)
                         return r;
                 return m->reply_serial ? 0 : MESSAGE_E_FIELD_VALUE;
         case FIELD_UNIX_FDS:
-                return read_u32(m, pos, end, &m->n_fds_declared);
+                return read_u32(m, pos, end, big_endian, &m->n_fds_declared);
         case FIELD_SIGNATURE:
                 return read_signature(m, pos, end);
         case FIELD_CONTAINER_INSTANCE:
@@ -170,20 +155,20 @@ static inline int read_field(struct message *m, unsigned code, size_t *pos, size
                 break;
         }
 
-        r = read_string(m, code, pos, end, string);
+        r = read_string(m, pos, end, big_endian, string);
         if (r)
                 return r;
 
         switch (code) {
         case FIELD_PATH:
-                if (string_equals(string, LOCAL_PATH, strlen(LOCAL_PATH)))
+                if (string_equals(string, LOCAL_PATH, sizeof(LOCAL_PATH) - 1))
                         return MESSAGE_E_LOCAL;
                 __attribute__((fallthrough));
         case FIELD_CONTAINER_INSTANCE:
                 valid = name_check_object_path(string->s, string->n);
                 break;
         case FIELD_INTERFACE:
-                if (string_equals(string, LOCAL_INTERFACE, strlen(LOCAL_INTERFACE)))
+                if (string_equals(string, LOCAL_INTERFACE, sizeof(LOCAL_INTERFACE) - 1))
                         return MESSAGE_E_LOCAL;
                 __attribute__((fallthrough));
         case FIELD_ERROR_NAME:
@@ -199,8 +184,16 @@ static inline int read_field(struct message *m, unsigned code, size_t *pos, size
         return valid ? 0 : MESSAGE_E_FIELD_VALUE;
 }
 
-/* The whole array of fields. */
-static int read_fields(struct message *m, size_t end) {
+/* Whether the rest of the 8 bytes that pos is in is zero. The header is always there up to its padding. */
+static ALWAYS_INLINE bool padding_is_zero(const uint8_t *wire, size_t pos) {
+        uint64_t word;
+
+        memcpy(&word, wire + (pos & ~(size_t)7), sizeof(word));
+        return (pos & 7) == 0 || le64toh(word) >> 8 * (pos & 7) == 0;
+}
+
+/* The whole array of fields, and the padding behind it. */
+static ALWAYS_INLINE int read_fields(struct message *m, size_t end, bool big_endian) {
         size_t pos = MESSAGE_HEADER_SIZE;
         int r;
 
@@ -208,13 +201,10 @@ static int read_fields(struct message *m, size_t end) {
                 const uint8_t *p;
                 unsigned code;
 
-                while (pos & 7) {
-                        if (m->wire[pos++] != 0)
-                                return MESSAGE_E_PADDING;
-                        if (pos == end)
-                                return MESSAGE_E_HEADER_FIELDS;
-                }
-                if (end - pos < 4)
+                if (!padding_is_zero(m->wire, pos))
+                        return MESSAGE_E_PADDING;
+                pos = wire_align(pos, 8);
+                if (end < pos + 4)
                         return MESSAGE_E_HEADER_FIELDS;
 
                 p = m->wire + pos;
@@ -224,21 +214,22 @@ static int read_fields(struct message *m, size_t end) {
                 } else {
                         if (code == 0)
                                 return MESSAGE_E_HEADER_FIELDS;
-                        if (p[1] != 1 || p[2] != (uint8_t)field_types[code] || p[3] != 0)
+                        if (memcmp(p, field_starts[code], 4) != 0)
                                 return MESSAGE_E_FIELD_TYPE;
                         if (m->fields & (1U << code))
                                 return MESSAGE_E_FIELD_DUPLICATE;
                         m->fields |= 1U << code;
-                        r = read_field(m, code, &pos, end);
+                        r = read_field(m, code, &pos, end, big_endian);
                 }
                 if (r)
                         return r;
         }
-        return 0;
+        /* without fields there is no padding, and perhaps nothing to look at */
+        return (end & 7) == 0 || padding_is_zero(m->wire, end) ? 0 : MESSAGE_E_PADDING;
 }
 
 int message_parse_header(struct message *m) {
-        size_t size, end, n_header;
+        size_t size, end;
         uint16_t required;
         int r;
 
@@ -255,18 +246,13 @@ int message_parse_header(struct message *m) {
         m->flags = m->wire[2];
         m->serial = wire_load32(m->wire + 8, m->big_endian);
         m->n_body = wire_load32(m->wire + 4, m->big_endian);
-        n_header = size - m->n_body;
-        m->body = m->wire + n_header;
+        m->body = m->wire + size - m->n_body;
         m->signature = (struct wire_string){ "", 0 };
 
         end = MESSAGE_HEADER_SIZE + wire_load32(m->wire + 12, m->big_endian);
-        r = read_fields(m, end);
+        r = m->big_endian ? read_fields(m, end, true) : read_fields(m, end, false);
         if (r)
                 return r;
-
-        for (size_t i = end; i < n_header; ++i)
-                if (m->wire[i] != 0)
-                        return MESSAGE_E_PADDING;
 
         if (m->type < sizeof(fields_required) / sizeof(fields_required[0])) {
                 required = fields_required[m->type];

@@ -3,6 +3,9 @@
 
 /* What the files of the message share. */
 
+#include <assert.h>
+#include <stddef.h>
+
 #include "bridge/wire/message.h"
 
 /*
@@ -27,8 +30,39 @@ enum {
         FIELD_BIT_STRIP = 1 << 15, /* in message.fields: there are fields that are not relayed */
 };
 
+/* The strings of the header stand in struct message one behind the other. */
+#define MESSAGE_N_STRINGS 7
+static_assert(offsetof(struct message, signature) ==
+                      offsetof(struct message, path) +
+                              (MESSAGE_N_STRINGS - 1) * sizeof(struct wire_string),
+              "the strings of struct message must be in one row");
+
 /* The string of a header field, or NULL for those that are no strings. */
-struct wire_string *message_field(struct message *m, unsigned code);
+static inline struct wire_string *message_field(struct message *m, unsigned code) {
+        static const uint16_t offsets[N_FIELDS] = {
+                [FIELD_PATH] = offsetof(struct message, path),
+                [FIELD_INTERFACE] = offsetof(struct message, interface),
+                [FIELD_MEMBER] = offsetof(struct message, member),
+                [FIELD_ERROR_NAME] = offsetof(struct message, error_name),
+                [FIELD_DESTINATION] = offsetof(struct message, destination),
+                [FIELD_SENDER] = offsetof(struct message, sender),
+                [FIELD_SIGNATURE] = offsetof(struct message, signature),
+        };
+
+        return offsets[code] ? (struct wire_string *)((char *)m + offsets[code]) : NULL;
+}
+
+/* The bytes of the header have moved by shift: let its strings follow. */
+static inline void message_move_strings(struct message *m, ptrdiff_t shift) {
+        struct wire_string *strings = &m->path;
+
+        for (unsigned i = 0; i < MESSAGE_N_STRINGS - 1; ++i)
+                if (strings[i].s)
+                        strings[i].s += shift;
+        /* an absent signature is not in the message */
+        if (m->fields & (1U << FIELD_SIGNATURE))
+                m->signature.s += shift;
+}
 
 /* Header of a message whose fixed part message_frame() took: fills in the fields. 0 or MESSAGE_E_*. */
 int message_parse_header(struct message *m);

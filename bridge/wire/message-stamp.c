@@ -33,7 +33,7 @@ static size_t string_field_end(size_t pos, size_t n) {
         return wire_align(pos, 8) + 8 + n + 1;
 }
 
-static size_t zero_to_alignment(uint8_t *p, size_t pos) {
+static inline size_t zero_to_alignment(uint8_t *p, size_t pos) {
         while (pos & 7)
                 p[pos++] = 0;
         return pos;
@@ -95,14 +95,7 @@ static int move_body(struct message *m, size_t n_header) {
         free(m->args);
         m->args = NULL;
 
-        /* the strings of the header, too, are where they were */
-        for (unsigned code = 1; code < N_FIELDS; ++code) {
-                struct wire_string *string = message_field(m, code);
-
-                if (string && (m->fields & (1U << code)))
-                        string->s = (const char *)buffer + n_front - n_old +
-                                    (string->s - (const char *)m->wire);
-        }
+        message_move_strings(m, buffer + n_front - n_old - m->wire);
 
         if (m->buffer != (uint8_t *)(m + 1))
                 free(m->buffer);
@@ -141,12 +134,7 @@ static int append_fields(struct message *m, const struct stamped_field *stamped,
         memmove(m->wire - shift, m->wire, old_end);
         m->wire -= shift;
         m->n_wire += shift;
-        for (unsigned code = 1; code < N_FIELDS; ++code) {
-                struct wire_string *string = message_field(m, code);
-
-                if (string && (m->fields & (1U << code)))
-                        string->s -= shift;
-        }
+        message_move_strings(m, -shift);
 
         end = old_end;
         for (size_t i = 0; i < n_stamped; ++i) {

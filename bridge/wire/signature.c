@@ -28,13 +28,18 @@ struct bracket {
 };
 
 bool signature_check(const char *s, size_t n, unsigned *ret_n_types) {
-        struct bracket stack[SIGNATURE_DEPTH_MAX + 1] = {}, *top = stack;
+        struct bracket stack[SIGNATURE_DEPTH_MAX + 1], *top = stack;
         unsigned array_depth = 0, n_arrays = 0; /* open arrays; those whose element comes next */
+        size_t i = 0;
 
         if (n > SIGNATURE_LENGTH_MAX)
                 return false;
 
-        for (size_t i = 0; i < n; ++i) {
+        /* most signatures are nothing but basic types */
+        while (i < n && signature_types[(uint8_t)s[i]].basic)
+                ++i;
+
+        for (*top = (struct bracket){ .n_members = i }; i < n; ++i) {
                 char c = s[i];
 
                 /* a dict entry's key */
