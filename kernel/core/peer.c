@@ -12,7 +12,7 @@
 #include "tx.h"
 
 /* IDs are 64 bits, and so must be the index of the map. */
-static_assert(sizeof(unsigned long) >= sizeof(u64));
+static_assert(sizeof(unsigned long) >= sizeof(u64), "needs 64 bits");
 
 struct bus1_peer *bus1_peer_new(struct bus1_accounts *accounts, kuid_t uid, bus1_wake_t wake,
 				void *data)

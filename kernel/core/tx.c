@@ -65,7 +65,8 @@ static void bus1_tx_commit_many(struct bus1_tx *tx, struct list_head *dropped)
 	struct bus1_queue_entry *entry;
 	u64 timestamp;
 
-	timestamp = bus1_queue_sync(own, 0);
+	/* Later than all that the sender has sent or received, whoever else gets this. */
+	timestamp = bus1_queue_sync(own, 0) + 2;
 	list_for_each_entry(entry, &tx->entries, link) {
 		entry->tx = (unsigned long)tx;
 		timestamp = max_t(u64, timestamp,

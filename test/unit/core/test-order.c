@@ -183,6 +183,28 @@ START_TEST(unicast_is_behind_what_its_sender_received) {
 }
 END_TEST
 
+START_TEST(multicast_is_behind_what_its_sender_sent) {
+        struct world world = world_new(4);
+        u64 a_node, a, b_node, b, c_node, c, before;
+
+        /*
+         * No receiver in common: only the sender's clock can tell the order. Were the two equal,
+         * transactions of others could see them in different orders.
+         */
+        create(A, world.peers[3], 0, &a_node, &a);
+        create(B, world.peers[3], 0, &b_node, &b);
+        create(C, world.peers[3], 0, &c_node, &c);
+        for (unsigned i = 0; i < 10; ++i)
+                send_text(world.peers[3], a, "x");
+        before = world.peers[3]->queue.clock;
+        ck_assert_int_eq(try_send(world.peers[3], (u64[]){ b, c }, 2, "y", NULL, 0), 0);
+        ck_assert_uint_gt(bus1_queue_peek(&B->queue)->timestamp, before);
+        ck_assert_uint_eq(bus1_queue_peek(&B->queue)->timestamp,
+                          bus1_queue_peek(&C->queue)->timestamp);
+        world_free(&world);
+}
+END_TEST
+
 START_TEST(multicasts_and_unicasts_of_one_sender_keep_their_order) {
         struct world world = world_new(3);
         u64 a_node, a, b_node, b;
@@ -235,6 +257,7 @@ int main(void) {
         tcase_add_test(tcase, sealed_queue_takes_nothing);
         tcase_add_test(tcase, queue_receives_in_order_of_timestamps);
         tcase_add_test(tcase, unicast_is_behind_what_its_sender_received);
+        tcase_add_test(tcase, multicast_is_behind_what_its_sender_sent);
         tcase_add_test(tcase, multicasts_and_unicasts_of_one_sender_keep_their_order);
         tcase_add_test(tcase, notifications_are_in_order_with_messages);
         suite_add_tcase(suite, tcase);
