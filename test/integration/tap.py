@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Tests in TAP: functions marked with @test, run in order, each with its result on one line.
+
+import os
+import sys
+import traceback
+
+TESTS = []
+
+
+class Skip(Exception):
+    """Raised by a test that cannot run here, with the reason."""
+
+
+def test(function):
+    TESTS.append(function)
+    return function
+
+
+def equal(got, want, what=''):
+    if got != want:
+        raise AssertionError(f'{what}: got {got!r}, expected {want!r}')
+
+
+def contains(text, *parts):
+    for part in parts:
+        if part not in text:
+            raise AssertionError(f'no {part!r} in {text!r}')
+
+
+def main(*fixtures, only=None):
+    """Runs all tests with the fixtures as arguments; exits with 1 when one failed."""
+    only = sys.argv[1:] if only is None else only
+    failed = 0
+    print(f'1..{len(TESTS)}')
+    for number, function in enumerate(TESTS, 1):
+        if only and function.__name__ not in only:
+            continue
+        try:
+            function(*fixtures)
+            print(f'ok {number} - {function.__name__}')
+        except Skip as reason:
+            print(f'ok {number} - {function.__name__} # SKIP {reason}')
+        except Exception:
+            failed += 1
+            print(f'not ok {number} - {function.__name__}')
+            for line in traceback.format_exc().splitlines():
+                print('#   ' + line)
+        sys.stdout.flush()
+    for fixture in fixtures:
+        if hasattr(fixture, 'stop'):
+            status = fixture.stop()
+            if status:
+                print(f'# the daemon ended with status {status}')
+                failed += 1
+    sys.stdout.flush()
+    # bindings with threads or connections of their own must not get a say in the exit status
+    os._exit(1 if failed else 0)

@@ -1,0 +1,503 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The daemon as a process: its command line, what it prints, forking and pid files, signals, and
+# the addresses it listens on. What can be compared is compared with the reference.
+
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+
+import rawbus
+from busfixture import (REFERENCE, SESSION_CONFIG, TIMEOUT, clean_environment, daemon_under_test,
+                        is_reference, read_line, wait_until)
+from tap import Skip, contains, equal, main, test
+
+DAEMON = daemon_under_test()
+
+
+class Directory:
+    """A temporary directory with a configuration that listens in it."""
+
+    def __init__(self, extra='', listen=None):
+        self.path = tempfile.mkdtemp(prefix='bus-daemon-')
+        self.config = self.write('bus.conf', SESSION_CONFIG.format(
+            listen=listen or f'unix:path={self.path}/bus', extra=extra))
+        self.broken = self.write('broken.conf', '<busconfig><nonsense/></busconfig>')
+
+    def write(self, name, text):
+        with open(f'{self.path}/{name}', 'w') as f:
+            f.write(text)
+        return f'{self.path}/{name}'
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def serves(path):
+    """Whether the bus at the socket answers, which is after everything has been printed."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(TIMEOUT)
+        try:
+            s.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        s.sendall(b'\0AUTH\r\n')
+        return s.recv(100).startswith(b'REJECTED')
+
+
+def classify(text):
+    """What lines say, as far as it is the same on every bus."""
+    lines = []
+    for line in text.splitlines():
+        if re.fullmatch(r'(unix|tcp):.*guid=[0-9a-f]{32}', line):
+            lines.append('address')
+        elif re.fullmatch(r'\d+', line):
+            lines.append('pid')
+        else:
+            lines.append('text')
+    return lines
+
+
+def gone(pid):
+    try:
+        with open(f'/proc/{pid}/stat') as f:
+            return f.read().rsplit(')', 1)[1].split()[0] in 'ZX'
+    except FileNotFoundError:
+        return True
+
+
+def run_daemon(daemon, args, directory):
+    """Starts; ends it by SIGTERM when it serves. (outcome, stdout lines, more facts)"""
+    args = [a.replace('{dir}', directory.path).replace('{config}', directory.config)
+            .replace('{broken}', directory.broken) for a in args]
+    pid_file = directory.path + '/pid'
+    p = subprocess.Popen([daemon, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, env=clean_environment(), cwd=directory.path)
+    facts = {}
+    path = directory.path + '/bus'
+    wait_until(lambda: p.poll() is not None or serves(path), 'start or exit')
+    facts['pid file'] = os.path.exists(pid_file)
+    if p.poll() is None:
+        p.terminate()
+        outcome = f'served, then {p.wait(TIMEOUT)}'
+    else:
+        outcome = f'exit {p.returncode}'
+    out, err = p.communicate(timeout=TIMEOUT)
+    if outcome == 'exit 0' and os.path.exists(path):
+        # it has forked: the rest is about the child
+        wait_until(lambda: serves(path), 'the forked daemon')
+        c = rawbus.Connection('unix:path=' + path).authenticate()
+        pid = c.call('GetConnectionUnixProcessID', 's', rawbus.BUS).body[0]
+        c.close()
+        outcome = 'forked'
+        facts['cwd'] = os.readlink(f'/proc/{pid}/cwd')
+        facts['stdio'] = [os.readlink(f'/proc/{pid}/fd/{n}') for n in range(2)]
+        facts['session leader'] = os.getsid(pid) == pid
+        if facts['pid file']:
+            with open(pid_file) as f:
+                facts['pid file'] = f.read() == f'{pid}\n'
+        for line in out.decode().splitlines():
+            if line.isdigit():
+                facts['printed pid'] = int(line) == pid
+        os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: gone(pid), 'the forked daemon ends')
+    facts['socket left'] = os.path.exists(path)
+    facts['pid file left'] = os.path.exists(pid_file)
+    facts['stderr'] = bool(err)
+    for name in (path, pid_file):
+        if os.path.exists(name):
+            os.unlink(name)
+    return outcome, classify(out.decode()), facts
+
+
+def compare(*commands, ignore=('stderr',), extra=''):
+    for args in commands:
+        results = []
+        for daemon in (REFERENCE, DAEMON):
+            with Directory(extra) as d:
+                outcome, lines, facts = run_daemon(daemon, args, d)
+                results.append((outcome, lines,
+                                {k: v for k, v in facts.items() if k not in ignore}))
+        equal(results[1], results[0], f'{args}, compared with the reference')
+
+
+CONFIG = '--config-file={config}'
+LISTEN = '--address=unix:path={dir}/bus'
+
+
+@test
+def configuration_is_required_once():
+    compare([], ['--nofork'], [CONFIG], ['--config-file', '{config}'], ['--config-file='],
+            ['--config-file'], ['--config-file=/nonexistent'], ['--config-file={broken}'],
+            ['--session', LISTEN], ['--session', '--session', LISTEN],
+            ['--session', CONFIG], [CONFIG, CONFIG], ['--session', '--system'])
+
+
+@test
+def address_is_printed():
+    compare(['--print-address', CONFIG], [CONFIG, '--print-address'],
+            [CONFIG, '--print-address=1'], [CONFIG, '--print-address='],
+            [CONFIG, '--print-address', '1'], [CONFIG, '--print-address=x'],
+            [CONFIG, '--print-address=-1'], [CONFIG, '--print-address=77'],
+            ['--print-address', '--session', LISTEN], [CONFIG, '--print-address=1x'],
+            [CONFIG, '--print-address=1', '--print-address=1'])
+
+
+@test
+def pid_is_printed():
+    compare([CONFIG, '--print-pid'], [CONFIG, '--print-pid=1'], [CONFIG, '--print-pid='],
+            [CONFIG, '--print-pid', '1'], [CONFIG, '--print-pid=x'], [CONFIG, '--print-pid=77'],
+            [CONFIG, '--print-pid=1', '--print-pid=1'],
+            [CONFIG, '--print-address=1', '--print-pid=1'],
+            [CONFIG, '--print-pid=1', '--print-address=1'],
+            ['--print-pid', '--session', LISTEN],
+            ['--print-address', '--print-pid', '--session', LISTEN])
+
+
+@test
+def address_option_replaces_listen():
+    compare([CONFIG, LISTEN], [CONFIG, '--address', 'unix:path={dir}/bus'],
+            [CONFIG, '--address=nonsense'], [CONFIG, '--address=nonsense:'],
+            [CONFIG, '--address='], [CONFIG, '--address'],
+            [CONFIG, '--address=unix:path=/nonexistent/bus'], [CONFIG, '--address=unix:'],
+            [CONFIG, '--address=unix:path={dir}/bus,abstract=x'],
+            [CONFIG, '--address=unix:path=/nonexistent/x;unix:path={dir}/bus'],
+            [CONFIG, '--address=unix:path={dir}/bus;unix:path={dir}/other', '--print-address'],
+            [CONFIG, '--address=systemd:'], [CONFIG, '--address=autolaunch:'],
+            [CONFIG, LISTEN, LISTEN])
+
+
+@test
+def forking():
+    compare([CONFIG, '--fork', '--print-address=1', '--print-pid=1'], [CONFIG, '--fork'],
+            [CONFIG, '--fork', '--nofork'], [CONFIG, '--nofork', '--fork'],
+            ['--session', '--fork', LISTEN, '--print-pid=1'], [CONFIG, '--fork=1'])
+
+
+@test
+def fork_and_pid_file_in_configuration():
+    extra = '  <pidfile>{dir}/pid</pidfile>\n'
+    for more, commands in (('', ([CONFIG], [CONFIG, '--fork'], [CONFIG, '--nopidfile'])),
+                           ('  <fork/>\n', ([CONFIG], [CONFIG, '--nofork'],
+                                            [CONFIG, '--print-pid=1', '--print-address=1'],
+                                            [CONFIG, '--nopidfile']))):
+        for args in commands:
+            results = []
+            for daemon in (REFERENCE, DAEMON):
+                with Directory() as d:
+                    d.config = d.write('bus.conf', SESSION_CONFIG.format(
+                        listen=f'unix:path={d.path}/bus',
+                        extra=extra.replace('{dir}', d.path) + more))
+                    outcome, lines, facts = run_daemon(daemon, args, d)
+                    results.append((outcome, lines, {k: v for k, v in facts.items()
+                                                     if k != 'stderr'}))
+            equal(results[1], results[0], f'{args} {more}')
+
+
+@test
+def existing_pid_file_stops_the_start():
+    results = []
+    for daemon in (REFERENCE, DAEMON):
+        with Directory() as d:
+            d.config = d.write('bus.conf', SESSION_CONFIG.format(
+                listen=f'unix:path={d.path}/bus', extra=f'<pidfile>{d.path}/pid</pidfile>'))
+            d.write('pid', '1\n')
+            outcome, lines, _ = run_daemon(daemon, [CONFIG], d)
+            results.append((outcome, lines))
+    equal(results[1], results[0])
+
+
+@test
+def information_options():
+    for daemon in (REFERENCE, DAEMON):
+        for args, status, stream in ((['--version'], 0, 'stdout'), (['--introspect'], 0, 'stdout'),
+                                     (['--help'], 1, 'stderr'), (['-h'], 1, 'stderr'),
+                                     (['--nonsense'], 1, 'stderr'), (['stray'], 1, 'stderr')):
+            p = subprocess.run([daemon, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env=clean_environment(), timeout=TIMEOUT)
+            equal(p.returncode, status, f'{daemon} {args}')
+            assert getattr(p, stream), (daemon, args)
+            other = 'stderr' if stream == 'stdout' else 'stdout'
+            equal(getattr(p, other), b'', f'{daemon} {args} {other}')
+            if args == ['--version']:
+                assert re.search(r'\d+\.\d+', p.stdout.decode().splitlines()[0])
+            if args == ['--introspect']:
+                contains(p.stdout.decode(), '<interface name="org.freedesktop.DBus">',
+                         '<method name="Hello">')
+
+
+@test
+def logging_options_are_accepted():
+    compare([CONFIG, '--syslog'], [CONFIG, '--syslog-only'], [CONFIG, '--nosyslog'],
+            [CONFIG, '--syslog', '--nosyslog'], [CONFIG, '--systemd-activation'],
+            [CONFIG, '--nopidfile'])
+
+
+@test
+def command_lines_of_the_starters():
+    with tempfile.TemporaryDirectory() as d:
+        # dbus-launch: pid and address to pipes of their own, forking
+        with Directory() as work:
+            a, b = os.pipe(), os.pipe()
+            p = subprocess.run([DAEMON, '--syslog', '--fork', '--print-pid', str(a[1]),
+                                '--print-address', str(b[1]), '--config-file', work.config],
+                               pass_fds=(a[1], b[1]), env=clean_environment(), timeout=TIMEOUT)
+            equal(p.returncode, 0)
+            os.close(a[1])
+            os.close(b[1])
+            pid = int(read_line(a[0]))
+            address = read_line(b[0])
+            # nothing keeps the pipes open: dbus-launch reads to the end
+            equal((os.read(a[0], 1), os.read(b[0], 1)), (b'', b''))
+            rawbus.Connection(address).authenticate().close()
+            os.kill(pid, signal.SIGTERM)
+            wait_until(lambda: gone(pid), 'end')
+            os.close(a[0])
+            os.close(b[0])
+        # dbus-run-session: the address on a descriptor of its choice
+        r, w = os.pipe()
+        p = subprocess.Popen([DAEMON, '--nofork', '--print-address', str(w), '--session'],
+                             pass_fds=(w,), env=clean_environment(XDG_RUNTIME_DIR=d))
+        os.close(w)
+        rawbus.Connection(read_line(r)).authenticate().close()
+        os.close(r)
+        p.terminate()
+        equal(p.wait(TIMEOUT), 0)
+
+
+# signals
+
+
+class Running:
+    def __init__(self, daemon, directory, *args, **popen):
+        popen.setdefault('env', clean_environment())
+        self.process = subprocess.Popen(
+            [daemon, '--config-file=' + directory.config, '--nofork', '--print-address=1', *args],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, **popen)
+        self.address = read_line(self.process.stdout.fileno())
+
+    def end(self, number=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        self.process.stdout.close()
+        return self.process.wait(TIMEOUT)
+
+
+@test
+def sigterm_ends_connections_and_removes_the_socket():
+    for daemon in (REFERENCE, DAEMON):
+        with Directory() as d:
+            b = Running(daemon, d)
+            c = rawbus.Connection(b.address).authenticate()
+            equal(b.end(), 0)
+            c.until_closed()
+            assert not os.path.exists(d.path + '/bus')
+
+
+@test
+def other_signals_have_their_default_action():
+    for daemon in (REFERENCE, DAEMON):
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2,
+                       signal.SIGALRM):
+            with Directory() as d:
+                b = Running(daemon, d, cwd=d.path)
+                rawbus.Connection(b.address).authenticate().close()
+                equal(b.end(number), -number, f'{daemon} {number!r}')
+                assert os.path.exists(d.path + '/bus')
+
+
+@test
+def sighup_reloads():
+    for daemon in (REFERENCE, DAEMON):
+        with Directory() as d:
+            b = Running(daemon, d)
+            c = rawbus.Connection(b.address).authenticate()
+            c.call('AddMatch', 's', "member='ActivatableServicesChanged'")
+            c.take()
+            b.process.send_signal(signal.SIGHUP)
+            equal(c.receive().member, 'ActivatableServicesChanged', daemon)
+            # a broken configuration keeps the old one
+            d.write('bus.conf', '<busconfig><nonsense/></busconfig>')
+            b.process.send_signal(signal.SIGHUP)
+            equal(c.call('ReloadConfig').error_name, rawbus.BUS + '.Error.Failed', daemon)
+            equal(c.call('NameHasOwner', 's', rawbus.BUS).body, (True,))
+            c.close()
+            equal(b.end(), 0)
+
+
+# addresses
+
+
+def with_address(daemon, listen, **popen):
+    """(transport and key that were printed, facts about the socket) for a listen address"""
+    with Directory() as d:
+        listen = listen.replace('{dir}', d.path)
+        b = Running(daemon, d, '--address=' + listen, **popen)
+        c = rawbus.Connection(b.address).authenticate()
+        contains(b.address, 'guid=' + c.guid)
+        path = rawbus.parse_address(b.address)
+        facts = re.match(r'unix:\w+', b.address).group(0), path.startswith('\0')
+        if not path.startswith('\0'):
+            facts += (os.path.dirname(path) == d.path, oct(stat.S_IMODE(os.stat(path).st_mode)))
+        c.close()
+        equal(b.end(), 0)
+        if not path.startswith('\0'):
+            facts += (os.path.exists(path),)
+        return facts
+
+
+@test
+def unix_addresses():
+    name = f'bus-test-{os.getpid()}'
+    for listen in ('unix:path={dir}/x', 'unix:abstract=' + name, 'unix:dir={dir}',
+                   'unix:tmpdir={dir}', 'unix:path={dir}/a%20b', 'unix:path={dir}/%61',
+                   'unix:path=/nonexistent/x;unix:path={dir}/y'):
+        equal(with_address(DAEMON, listen), with_address(REFERENCE, listen), listen)
+
+
+@test
+def runtime_address():
+    results = []
+    for daemon in (REFERENCE, DAEMON):
+        with Directory() as d:
+            b = Running(daemon, d, '--address=unix:runtime=yes',
+                        env=clean_environment(XDG_RUNTIME_DIR=d.path))
+            results.append(b.address.partition(',')[0].replace(d.path, ''))
+            rawbus.Connection(b.address).authenticate().close()
+            equal(b.end(), 0)
+    equal(results[1], results[0])
+    compare([CONFIG, '--address=unix:runtime=yes'], [CONFIG, '--address=unix:runtime=no'])
+
+
+@test
+def several_addresses_are_all_served():
+    results = []
+    for daemon in (REFERENCE, DAEMON):
+        with Directory() as d:
+            d.config = d.write('bus.conf', SESSION_CONFIG.format(
+                listen=f'unix:path={d.path}/one',
+                extra=f'<listen>unix:path={d.path}/two</listen>'))
+            b = Running(daemon, d)
+            parts = b.address.split(';')
+            results.append([re.sub(',guid=.*', '', p).replace(d.path, '') for p in parts])
+            assert len({p.rpartition('guid=')[2] for p in parts}) == len(parts)
+            for part in parts:
+                c = rawbus.Connection(part).authenticate()
+                contains(part, c.guid)
+                c.close()
+            equal(b.end(), 0)
+    equal(results[1], results[0])
+
+
+@test
+def stale_socket_is_replaced_and_file_is_not():
+    results = []
+    for daemon in (REFERENCE, DAEMON):
+        with Directory() as d:
+            s = socket.socket(socket.AF_UNIX)
+            s.bind(d.path + '/bus')
+            s.close()
+            b = Running(daemon, d)
+            rawbus.Connection(b.address).authenticate().close()
+            equal(b.end(), 0)
+            d.write('bus', 'a file')
+            p = subprocess.run([daemon, '--config-file=' + d.config, '--nofork'],
+                               stderr=subprocess.DEVNULL, env=clean_environment(), timeout=TIMEOUT)
+            results.append((p.returncode, os.path.getsize(d.path + '/bus')))
+    equal(results[1], results[0])
+
+
+def listen_fds(daemon, sockets):
+    """Starts the daemon as systemd does, with sockets from descriptor 3 on. (process, address pipe)"""
+    high = [os.dup2(s.fileno(), 200 + i) for i, s in enumerate(sockets)]
+    moves = ' '.join(f'{3 + i}<&{fd}' for i, fd in enumerate(high))
+    r, w = os.pipe()
+    w = os.dup2(w, 190)
+    # LISTEN_PID must be the daemon's, so the shell that sets it becomes the daemon
+    script = f'exec {moves}; export LISTEN_PID=$$; exec "$@"'
+    p = subprocess.Popen(
+        ['bash', '-c', script, 'bash', daemon, '--session', '--address=systemd:', '--nofork',
+         '--nopidfile', '--print-address=190'],
+        pass_fds=[*high, w], env=clean_environment(LISTEN_FDS=str(len(high))),
+        stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for fd in [*high, w]:
+        os.close(fd)
+    return p, r
+
+
+@test
+def sockets_from_systemd():
+    results = []
+    for daemon in (REFERENCE, DAEMON):
+        with Directory() as d:
+            sockets = []
+            for name in ('one', 'two'):
+                s = socket.socket(socket.AF_UNIX)
+                s.bind(f'{d.path}/{name}')
+                s.listen(10)
+                sockets.append(s)
+            p, r = listen_fds(daemon, sockets)
+            try:
+                address = read_line(r)
+                results.append(sorted(re.sub(',guid=.*', '', a).replace(d.path, '')
+                                      for a in address.split(';')))
+                for name in ('one', 'two'):
+                    rawbus.Connection(f'unix:path={d.path}/{name}').authenticate().close()
+            finally:
+                os.close(r)
+                p.terminate()
+                p.wait(TIMEOUT)
+            assert os.path.exists(d.path + '/one'), 'the socket is not ours to remove'
+            for s in sockets:
+                s.close()
+    equal(results[1], results[0])
+
+
+@test
+def systemd_socket_activate():
+    if not shutil.which('systemd-socket-activate'):
+        raise Skip('no systemd-socket-activate')
+    with Directory() as d:
+        p = subprocess.Popen(
+            ['systemd-socket-activate', '-l', d.path + '/bus', DAEMON, '--session',
+             '--address=systemd:', '--nofork', '--nopidfile'],
+            env=clean_environment(), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: os.path.exists(d.path + '/bus'), 'socket')
+            c = rawbus.Connection(f'unix:path={d.path}/bus').authenticate()
+            equal(c.call('NameHasOwner', 's', rawbus.BUS).body, (True,))
+            c.close()
+        finally:
+            p.terminate()
+            p.wait(TIMEOUT)
+
+
+@test
+def soft_descriptor_limit_is_raised():
+    if is_reference(DAEMON):
+        raise Skip('the reference raises it to 65536 or, without the right to, not at all')
+    with Directory() as d:
+        b = Running(DAEMON, d, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE,
+                                                                     (256, 1024)))
+        rawbus.Connection(b.address).authenticate().close()
+        with open(f'/proc/{b.process.pid}/limits') as f:
+            line = next(x for x in f if x.startswith('Max open files'))
+        soft = int(line.split()[3])
+        assert soft >= 1024, line
+        equal(b.end(), 0)
+
+
+if __name__ == '__main__':
+    sys.stdout.reconfigure(line_buffering=True)
+    main()
