@@ -5,7 +5,7 @@
  *
  *     example-client legacy       call a D-Bus service written without bus1, with a descriptor
  *     example-client greet WHO    call the native service through its name's handle
- *     example-client watch N      print N signals of both services
+ *     example-client watch N NAME print N signals of an interface
  *     example-client keep         hold a reference for others: an object that was handed over
  *     example-client hand-over    get a counter from the service and hand it to the keeper
  */
@@ -97,17 +97,20 @@ static int watch_signal(struct bus1_dbus_message *signal, void *userdata) {
         return 0;
 }
 
-static int client_watch(struct bus1_dbus *bus, int n, DBusError *error) {
+static int client_watch(struct bus1_dbus *bus, int n, const char *interface, DBusError *error) {
+        char rule[300];
         int r;
 
-        r = bus1_dbus_subscribe(bus, "type='signal',interface='org.bus1.Legacy'", watch_signal, &n, NULL, error);
-        if (r >= 0)
-                r = bus1_dbus_subscribe(bus, "type='signal',interface='org.bus1.Example'", watch_signal, &n, NULL, error);
+        snprintf(rule, sizeof(rule), "type='signal',interface='%s'", interface);
+        r = bus1_dbus_subscribe(bus, rule, watch_signal, &n, NULL, error);
         if (r < 0)
                 return fail("Subscribe", r, error);
         printf("client: watching\n");
-        while (n > 0 && r >= 0)
-                r = bus1_dbus_dispatch(bus) ?: bus1_dbus_wait(bus, -1);
+        while (n > 0 && r >= 0) {
+                r = bus1_dbus_dispatch(bus);
+                if (r == 0)
+                        r = bus1_dbus_wait(bus, -1);
+        }
         return r < 0 ? fail("Watching", r, error) : 0;
 }
 
@@ -201,14 +204,14 @@ int main(int argc, char **argv) {
                 r = client_legacy(bus, &error);
         else if (strcmp(what, "greet") == 0 && argc > 2)
                 r = client_greet(bus, argv[2], &error);
-        else if (strcmp(what, "watch") == 0 && argc > 2)
-                r = client_watch(bus, atoi(argv[2]), &error);
+        else if (strcmp(what, "watch") == 0 && argc > 3)
+                r = client_watch(bus, atoi(argv[2]), argv[3], &error);
         else if (strcmp(what, "keep") == 0)
                 r = client_keep(bus, &error);
         else if (strcmp(what, "hand-over") == 0)
                 r = client_hand_over(bus, &error);
         else {
-                fprintf(stderr, "Usage: %s legacy|greet WHO|watch N|keep|hand-over\n", argv[0]);
+                fprintf(stderr, "Usage: %s legacy|greet WHO|watch N INTERFACE|keep|hand-over\n", argv[0]);
                 r = -EINVAL;
         }
         bus1_dbus_free(bus);

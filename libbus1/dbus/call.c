@@ -96,7 +96,8 @@ static int call_start(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                 .flags = BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
                 .id = BUS1_INVALID,
         };
-        memcpy(transfers + 1, created, n_created * sizeof(*created));
+        for (size_t i = 0; i < n_created; i++)
+                transfers[1 + i] = created[i];
         r = message_send(bus, to, message, transfers, 1 + n_created, handles, n_handles);
         if (r < 0) {
                 free(p);
@@ -111,7 +112,8 @@ static int call_start(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                 free(p);
                 return r;
         }
-        memcpy(created, transfers + 1, n_created * sizeof(*created));
+        for (size_t i = 0; i < n_created; i++)
+                created[i] = transfers[1 + i];
         pending_insert(bus, p);
         *ret_pending = p;
         return 0;

@@ -137,7 +137,8 @@ int message_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                         bus->serial = 1;
                 dbus_message_set_serial(message, bus->serial);
         }
-        memcpy(transfers, created, n_created * sizeof(*created));
+        for (size_t i = 0; i < n_created; i++)
+                transfers[i] = created[i];
         for (size_t i = 0; i < n_handles; i++)
                 transfers[n_created + i] = (struct bus1_transfer){ .id = handles[i] };
         r = wire_from_message(message, &wire);
@@ -159,7 +160,8 @@ int message_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
         wire_deinit(&wire);
         if (r < 0)
                 return r;
-        memcpy(created, transfers, n_created * sizeof(*created));
+        for (size_t i = 0; i < n_created; i++)
+                created[i] = transfers[i];
         return 0;
 }
 

@@ -46,36 +46,17 @@ static int many_done(struct bus1_dbus_message *reply, void *userdata) {
         return 0;
 }
 
-static bool call_many(struct bus1_dbus *bus, uint64_t to, DBusMessage **calls, DBusMessage **replies,
-                      size_t n) {
-        size_t n_replies;
-        int r = 0;
-
-        for (size_t i = 0; i < n && r >= 0; i++) {
-                replies[i] = NULL;
-                r = bus1_dbus_call_async(bus, to, calls[i], NULL, 0, INTEROP_TIMEOUT_MS, many_done,
-                                         &replies[i], NULL);
-        }
-        do {
-                n_replies = 0;
-                for (size_t i = 0; i < n; i++)
-                        n_replies += !!replies[i];
-                while (r > 0 || (r == 0 && n_replies < n)) {
-                        r = bus1_dbus_dispatch(bus);
-                        if (r == 0) {
-                                r = bus1_dbus_wait(bus, INTEROP_TIMEOUT_MS);
-                                if (r == 0)
-                                        return false;
-                                r = 0;
-                                break;
-                        }
-                }
-        } while (r >= 0 && n_replies < n);
-        return r >= 0;
-}
-
 static bool native_call_many(void *member, DBusMessage **calls, DBusMessage **replies, size_t n) {
-        return call_many(member, BUS1_DBUS_BUS, calls, replies, n);
+        for (size_t i = 0; i < n; i++)
+                if (bus1_dbus_call_async(member, BUS1_DBUS_BUS, calls[i], NULL, 0,
+                                         INTEROP_TIMEOUT_MS, many_done, &replies[i], NULL) < 0)
+                        return false;
+        for (size_t i = 0; i < n; i++)
+                while (!replies[i])
+                        if (bus1_dbus_dispatch(member) <= 0 &&
+                            bus1_dbus_wait(member, INTEROP_TIMEOUT_MS) <= 0)
+                                return false;
+        return true;
 }
 
 static bool native_emit(void *member, DBusMessage *signal) {
