@@ -4,8 +4,8 @@
  * The header of a message, read in one pass: the fixed part, then the array of fields, each a code
  * and a variant, aligned to 8 (D-Bus spec, "Message Format", "Header Fields").
  *
- * A known field has one type, so its code and signature are compared as one 32-bit word, and its
- * value always lies right behind. Only unknown fields go through the general check of values.
+ * A known field has one type, so its code and signature are compared as one word, and its value
+ * always lies right behind. Only unknown fields go through the general check of values.
  */
 
 #include <string.h>
@@ -24,13 +24,27 @@
 /* containers around the value of a header field: the array, the struct, the variant */
 #define FIELD_DEPTH 3
 
-/* How a known field begins: its code, and the signature of its variant. */
-#define START(code, type) [code] = { code, 1, type, 0 }
-static const uint8_t field_starts[N_FIELDS][4] = {
-        START(FIELD_PATH, 'o'),         START(FIELD_INTERFACE, 's'),  START(FIELD_MEMBER, 's'),
-        START(FIELD_ERROR_NAME, 's'),   START(FIELD_REPLY_SERIAL, 'u'), START(FIELD_DESTINATION, 's'),
-        START(FIELD_SENDER, 's'),       START(FIELD_SIGNATURE, 'g'),  START(FIELD_UNIX_FDS, 'u'),
-        START(FIELD_CONTAINER_INSTANCE, 'o'),
+/* A known field. */
+struct field {
+        uint8_t start[4];                      /* its code, and the signature of its variant */
+        uint16_t offset;                       /* strings: where in the message, 0 for not at all */
+        bool (*check)(const char *s, size_t n); /* strings: their grammar */
+};
+
+#define STRING(code, type, member, check) \
+        [code] = { { code, 1, type, 0 }, offsetof(struct message, member), check }
+
+static const struct field fields_known[N_FIELDS] = {
+        STRING(FIELD_PATH, 'o', path, name_check_object_path),
+        STRING(FIELD_INTERFACE, 's', interface, name_check_interface),
+        STRING(FIELD_MEMBER, 's', member, name_check_member),
+        STRING(FIELD_ERROR_NAME, 's', error_name, name_check_interface),
+        STRING(FIELD_DESTINATION, 's', destination, name_check_bus),
+        STRING(FIELD_SENDER, 's', sender, name_check_bus),
+        [FIELD_REPLY_SERIAL] = { { FIELD_REPLY_SERIAL, 1, 'u', 0 } },
+        [FIELD_SIGNATURE] = { { FIELD_SIGNATURE, 1, 'g', 0 } },
+        [FIELD_UNIX_FDS] = { { FIELD_UNIX_FDS, 1, 'u', 0 } },
+        [FIELD_CONTAINER_INSTANCE] = { { FIELD_CONTAINER_INSTANCE, 1, 'o', 0 }, 0, name_check_object_path },
 };
 
 /* The fields that a message of a type must have; of unknown types none. */
@@ -71,166 +85,162 @@ static bool string_equals(const struct wire_string *string, const char *s, size_
 }
 
 /* A field the specification does not define: any variant, checked and forgotten. */
-static int skip_unknown(struct message *m, size_t *pos, size_t end) {
-        size_t at = *pos + 1;
-        int r;
-
-        r = message_check_values(m->wire, &at, end, "v", FIELD_DEPTH - 1, m->big_endian);
-        if (r)
-                return r;
-        m->fields |= FIELD_BIT_STRIP;
-        *pos = at;
-        return 0;
+static int skip_unknown(const struct message *m, size_t *pos, size_t end) {
+        ++*pos;
+        return message_check_values(m->wire, pos, end, "v", FIELD_DEPTH - 1, m->big_endian);
 }
 
-/* The value of a known string field with 4 bytes of code and signature at pos. */
-static ALWAYS_INLINE int read_string(struct message *m, size_t *pos, size_t end, bool big_endian,
+/* The value of a string field, behind the 4 bytes of code and signature at *pos. */
+static ALWAYS_INLINE int read_string(const uint8_t *wire, size_t *pos, size_t end, bool big_endian,
                                      struct wire_string *ret_string) {
         size_t at = *pos + 8, n;
 
         if (at >= end)
                 return MESSAGE_E_HEADER_FIELDS;
-        n = wire_load32(m->wire + at - 4, big_endian);
+        n = wire_load32(wire + at - 4, big_endian);
         if (n >= end - at)
                 return MESSAGE_E_HEADER_FIELDS;
-        if (m->wire[at + n] != 0)
+        if (wire[at + n] != 0)
                 return MESSAGE_E_STRING;
 
-        *ret_string = (struct wire_string){ (const char *)m->wire + at, n };
+        *ret_string = (struct wire_string){ (const char *)wire + at, n };
         *pos = at + n + 1;
         return 0;
 }
 
-static ALWAYS_INLINE int read_u32(struct message *m, size_t *pos, size_t end, bool big_endian,
-                                  uint32_t *ret_value) {
-        if (end - *pos < 8)
-                return MESSAGE_E_HEADER_FIELDS;
-        *ret_value = wire_load32(m->wire + *pos + 4, big_endian);
-        *pos += 8;
-        return 0;
-}
-
-static int read_signature(struct message *m, size_t *pos, size_t end) {
+static ALWAYS_INLINE int read_signature(const uint8_t *wire, size_t *pos, size_t end,
+                                        struct wire_string *ret_string) {
         size_t at = *pos + 5, n;
         unsigned n_types;
 
         if (at >= end)
                 return MESSAGE_E_HEADER_FIELDS;
-        n = m->wire[at - 1];
+        n = wire[at - 1];
         if (n >= end - at)
                 return MESSAGE_E_HEADER_FIELDS;
-        if (m->wire[at + n] != 0)
+        if (wire[at + n] != 0)
                 return MESSAGE_E_STRING;
-
-        m->signature = (struct wire_string){ (const char *)m->wire + at, n };
-        if (!signature_check(m->signature.s, n, &n_types))
+        if (!signature_check((const char *)wire + at, n, &n_types))
                 return MESSAGE_E_SIGNATURE;
+
+        *ret_string = (struct wire_string){ (const char *)wire + at, n };
         *pos = at + n + 1;
         return 0;
 }
 
-/* One known field at *pos, which is aligned; moves *pos behind it. */
-static ALWAYS_INLINE int read_field(struct message *m, unsigned code, size_t *pos, size_t end,
-                                    bool big_endian) {
-        struct wire_string *string, instance;
-        bool valid;
+static ALWAYS_INLINE int read_u32(const uint8_t *wire, size_t *pos, size_t end, bool big_endian,
+                                  uint32_t *ret_value) {
+        if (end - *pos < 8)
+                return MESSAGE_E_HEADER_FIELDS;
+        *ret_value = wire_load32(wire + *pos + 4, big_endian);
+        *pos += 8;
+        return 0;
+}
+
+/* The fields that are no strings. */
+static ALWAYS_INLINE int read_other(struct message *m, const uint8_t *wire, unsigned code, size_t *pos,
+                                    size_t end, bool big_endian) {
         int r;
 
         switch (code) {
-        case FIELD_REPLY_SERIAL:
-                r = read_u32(m, pos, end, big_endian, &m->reply_serial);
+        case FIELD_SIGNATURE:
+                return read_signature(wire, pos, end, &m->signature);
+        case FIELD_UNIX_FDS:
+                return read_u32(wire, pos, end, big_endian, &m->n_fds_declared);
+        default:
+                r = read_u32(wire, pos, end, big_endian, &m->reply_serial);
                 if (r)
                         return r;
                 return m->reply_serial ? 0 : MESSAGE_E_FIELD_VALUE;
-        case FIELD_UNIX_FDS:
-                return read_u32(m, pos, end, big_endian, &m->n_fds_declared);
-        case FIELD_SIGNATURE:
-                return read_signature(m, pos, end);
-        case FIELD_CONTAINER_INSTANCE:
-                m->fields |= FIELD_BIT_STRIP;
-                string = &instance;
-                break;
-        default:
-                string = message_field(m, code);
-                break;
         }
-
-        r = read_string(m, pos, end, big_endian, string);
-        if (r)
-                return r;
-
-        switch (code) {
-        case FIELD_PATH:
-                if (string_equals(string, LOCAL_PATH, sizeof(LOCAL_PATH) - 1))
-                        return MESSAGE_E_LOCAL;
-                __attribute__((fallthrough));
-        case FIELD_CONTAINER_INSTANCE:
-                valid = name_check_object_path(string->s, string->n);
-                break;
-        case FIELD_INTERFACE:
-                if (string_equals(string, LOCAL_INTERFACE, sizeof(LOCAL_INTERFACE) - 1))
-                        return MESSAGE_E_LOCAL;
-                __attribute__((fallthrough));
-        case FIELD_ERROR_NAME:
-                valid = name_check_interface(string->s, string->n);
-                break;
-        case FIELD_MEMBER:
-                valid = name_check_member(string->s, string->n);
-                break;
-        default:
-                valid = name_check_bus(string->s, string->n);
-                break;
-        }
-        return valid ? 0 : MESSAGE_E_FIELD_VALUE;
 }
 
-/* Whether the rest of the 8 bytes that pos is in is zero. The header is always there up to its padding. */
+/* Whether the rest of the 8 bytes that pos is in is zero; they are all there, as the header is padded. */
 static ALWAYS_INLINE bool padding_is_zero(const uint8_t *wire, size_t pos) {
         uint64_t word;
 
+        if ((pos & 7) == 0)
+                return true;
         memcpy(&word, wire + (pos & ~(size_t)7), sizeof(word));
-        return (pos & 7) == 0 || le64toh(word) >> 8 * (pos & 7) == 0;
+        return le64toh(word) >> 8 * (pos & 7) == 0;
 }
 
 /* The whole array of fields, and the padding behind it. */
 static ALWAYS_INLINE int read_fields(struct message *m, size_t end, bool big_endian) {
+        const uint8_t *wire = m->wire;
         size_t pos = MESSAGE_HEADER_SIZE;
+        uint32_t fields = 0;
         int r;
 
         while (pos < end) {
-                const uint8_t *p;
+                const struct field *field;
                 unsigned code;
 
-                if (!padding_is_zero(m->wire, pos))
+                if (!padding_is_zero(wire, pos))
                         return MESSAGE_E_PADDING;
                 pos = wire_align(pos, 8);
                 if (end < pos + 4)
                         return MESSAGE_E_HEADER_FIELDS;
 
-                p = m->wire + pos;
-                code = p[0];
+                code = wire[pos];
                 if (code >= N_FIELDS) {
                         r = skip_unknown(m, &pos, end);
-                } else {
-                        if (code == 0)
-                                return MESSAGE_E_HEADER_FIELDS;
-                        if (memcmp(p, field_starts[code], 4) != 0)
-                                return MESSAGE_E_FIELD_TYPE;
-                        if (m->fields & (1U << code))
-                                return MESSAGE_E_FIELD_DUPLICATE;
-                        m->fields |= 1U << code;
-                        r = read_field(m, code, &pos, end, big_endian);
+                        if (r)
+                                return r;
+                        fields |= FIELD_BIT_STRIP;
+                        continue;
                 }
-                if (r)
-                        return r;
+
+                field = &fields_known[code];
+                if (code == 0)
+                        return MESSAGE_E_HEADER_FIELDS;
+                if (memcmp(wire + pos, field->start, 4) != 0)
+                        return MESSAGE_E_FIELD_TYPE;
+                if (fields & (1U << code))
+                        return MESSAGE_E_FIELD_DUPLICATE;
+                fields |= 1U << code;
+
+                if (field->check) {
+                        struct wire_string string;
+
+                        r = read_string(wire, &pos, end, big_endian, &string);
+                        if (r)
+                                return r;
+                        if (!field->check(string.s, string.n))
+                                return MESSAGE_E_FIELD_VALUE;
+                        if (field->offset)
+                                *(struct wire_string *)((char *)m + field->offset) = string;
+                        else
+                                fields |= FIELD_BIT_STRIP;
+                } else {
+                        r = read_other(m, wire, code, &pos, end, big_endian);
+                        if (r)
+                                return r;
+                }
         }
-        /* without fields there is no padding, and perhaps nothing to look at */
-        return (end & 7) == 0 || padding_is_zero(m->wire, end) ? 0 : MESSAGE_E_PADDING;
+
+        m->fields = fields;
+        return padding_is_zero(wire, end) ? 0 : MESSAGE_E_PADDING;
+}
+
+/* What is left to say when all fields are known. */
+static int check_fields(const struct message *m) {
+        unsigned required = 0;
+
+        if (m->type < sizeof(fields_required) / sizeof(fields_required[0]))
+                required = fields_required[m->type];
+        if ((m->fields & required) != required)
+                return MESSAGE_E_FIELD_MISSING;
+        if (m->n_body > 0 && m->signature.n == 0)
+                return MESSAGE_E_FIELD_MISSING;
+        if (string_equals(&m->path, LOCAL_PATH, sizeof(LOCAL_PATH) - 1) ||
+            string_equals(&m->interface, LOCAL_INTERFACE, sizeof(LOCAL_INTERFACE) - 1))
+                return MESSAGE_E_LOCAL;
+        return 0;
 }
 
 int message_parse_header(struct message *m) {
         size_t size, end;
-        uint16_t required;
         int r;
 
         if (m->n_wire < MESSAGE_HEADER_SIZE)
@@ -254,12 +264,5 @@ int message_parse_header(struct message *m) {
         if (r)
                 return r;
 
-        if (m->type < sizeof(fields_required) / sizeof(fields_required[0])) {
-                required = fields_required[m->type];
-                if ((m->fields & required) != required)
-                        return MESSAGE_E_FIELD_MISSING;
-        }
-        if (m->n_body > 0 && m->signature.n == 0)
-                return MESSAGE_E_FIELD_MISSING;
-        return 0;
+        return check_fields(m);
 }
