@@ -62,15 +62,16 @@ static int unescape(const char *s, size_t n, size_t at, char **ret_value, char *
                 }
                 if (s[i] != '%') {
                         free(value);
-                        return fail(ret_error, "character '%c' at offset %zu must be escaped as %%%02x",
+                        return fail(ret_error,
+                                    "character '%c' at offset %zu must be escaped as %%%02x",
                                     s[i] >= ' ' && s[i] <= '~' ? s[i] : '?', at + i, (uint8_t)s[i]);
                 }
                 high = n - i > 2 ? hex_digit(s[i + 1]) : -1;
                 low = n - i > 2 ? hex_digit(s[i + 2]) : -1;
                 if (high < 0 || low < 0) {
                         free(value);
-                        return fail(ret_error, "'%%' at offset %zu is not followed by two hex digits",
-                                    at + i);
+                        return fail(ret_error,
+                                    "'%%' at offset %zu is not followed by two hex digits", at + i);
                 }
                 if ((high | low) == 0) {
                         free(value);

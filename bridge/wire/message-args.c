@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The arguments of a message as match rules see them: strings, object paths and signatures among the
- * first 64, found in one walk over the body when the first rule asks.
+ * The arguments of a message as match rules see them: strings, object paths and signatures among
+ * the first 64, found in one walk over the body when the first rule asks.
  */
 
 #include <stdlib.h>
@@ -100,7 +100,7 @@ static void skip_value(struct cursor *c) {
 }
 
 static struct message_arg take_arg(struct cursor *c) {
-        struct message_arg arg = { .type = *c->signature };
+        struct message_arg arg = {.type = *c->signature};
 
         switch (arg.type) {
         case 's':
@@ -120,7 +120,7 @@ static struct message_arg take_arg(struct cursor *c) {
 
 /* Without memory for the table: walk up to the one that is asked for. */
 static struct message_arg find_arg(const struct message *m, unsigned i) {
-        struct cursor c = { m, 0, m->signature.s };
+        struct cursor c = {m, 0, m->signature.s};
 
         while (*c.signature) {
                 struct message_arg arg = take_arg(&c);
@@ -132,7 +132,7 @@ static struct message_arg find_arg(const struct message *m, unsigned i) {
 }
 
 static bool know_args(struct message *m) {
-        struct cursor c = { m, 0, m->signature.s };
+        struct cursor c = {m, 0, m->signature.s};
         const char *signature;
         unsigned n_args = 0;
 

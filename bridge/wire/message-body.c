@@ -171,7 +171,8 @@ static ALWAYS_INLINE int check_fixed_array(const uint8_t *data, size_t *pos, siz
 
 static ALWAYS_INLINE int check_values(const uint8_t *data, size_t *ret_pos, size_t end,
                                       const char *signature, unsigned depth, bool big_endian) {
-        struct frame stack[SIGNATURE_TOTAL_DEPTH_MAX + 1], *top = stack; /* stack[0]: the values themselves */
+        /* stack[0] stands for the values themselves */
+        struct frame stack[SIGNATURE_TOTAL_DEPTH_MAX + 1], *top = stack;
         struct frame *limit = stack + SIGNATURE_TOTAL_DEPTH_MAX - depth;
         size_t pos = *ret_pos;
         struct skips skips;
@@ -234,7 +235,7 @@ static ALWAYS_INLINE int check_values(const uint8_t *data, size_t *ret_pos, size
                                 return r;
                         if (top == limit)
                                 return MESSAGE_E_DEPTH;
-                        *++top = (struct frame){ FRAME_VARIANT, signature, 0 };
+                        *++top = (struct frame){FRAME_VARIANT, signature, 0};
                         signature = inner;
                         continue;
 
@@ -245,7 +246,7 @@ static ALWAYS_INLINE int check_values(const uint8_t *data, size_t *ret_pos, size
                                 return r;
                         if (top == limit)
                                 return MESSAGE_E_DEPTH;
-                        *++top = (struct frame){ FRAME_STRUCT, NULL, 0 };
+                        *++top = (struct frame){FRAME_STRUCT, NULL, 0};
                         continue;
 
                 case 'a':
@@ -266,7 +267,7 @@ static ALWAYS_INLINE int check_values(const uint8_t *data, size_t *ret_pos, size
                         }
                         if (top == limit)
                                 return MESSAGE_E_DEPTH;
-                        *++top = (struct frame){ FRAME_ARRAY, signature, pos + n };
+                        *++top = (struct frame){FRAME_ARRAY, signature, pos + n};
                         continue;
                 }
 

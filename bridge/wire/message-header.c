@@ -26,13 +26,13 @@
 
 /* A known field. */
 struct field {
-        uint8_t start[4];                      /* its code, and the signature of its variant */
-        uint16_t offset;                       /* strings: where in the message, 0 for not at all */
+        uint8_t start[4]; /* its code, and the signature of its variant */
+        uint16_t offset;  /* strings: where in the message, 0 for not at all */
         bool (*check)(const char *s, size_t n); /* strings: their grammar */
 };
 
 #define STRING(code, type, member, check) \
-        [code] = { { code, 1, type, 0 }, offsetof(struct message, member), check }
+        [code] = {{code, 1, type, 0}, offsetof(struct message, member), check}
 
 static const struct field fields_known[N_FIELDS] = {
         STRING(FIELD_PATH, 'o', path, name_check_object_path),
@@ -41,10 +41,12 @@ static const struct field fields_known[N_FIELDS] = {
         STRING(FIELD_ERROR_NAME, 's', error_name, name_check_interface),
         STRING(FIELD_DESTINATION, 's', destination, name_check_bus),
         STRING(FIELD_SENDER, 's', sender, name_check_bus),
-        [FIELD_REPLY_SERIAL] = { { FIELD_REPLY_SERIAL, 1, 'u', 0 } },
-        [FIELD_SIGNATURE] = { { FIELD_SIGNATURE, 1, 'g', 0 } },
-        [FIELD_UNIX_FDS] = { { FIELD_UNIX_FDS, 1, 'u', 0 } },
-        [FIELD_CONTAINER_INSTANCE] = { { FIELD_CONTAINER_INSTANCE, 1, 'o', 0 }, 0, name_check_object_path },
+        [FIELD_REPLY_SERIAL] = {{FIELD_REPLY_SERIAL, 1, 'u', 0}},
+        [FIELD_SIGNATURE] = {{FIELD_SIGNATURE, 1, 'g', 0}},
+        [FIELD_UNIX_FDS] = {{FIELD_UNIX_FDS, 1, 'u', 0}},
+        [FIELD_CONTAINER_INSTANCE] = {{FIELD_CONTAINER_INSTANCE, 1, 'o', 0},
+                                      0,
+                                      name_check_object_path},
 };
 
 /* The fields that a message of a type must have; of unknown types none. */
@@ -103,7 +105,7 @@ static ALWAYS_INLINE int read_string(const uint8_t *wire, size_t *pos, size_t en
         if (wire[at + n] != 0)
                 return MESSAGE_E_STRING;
 
-        *ret_string = (struct wire_string){ (const char *)wire + at, n };
+        *ret_string = (struct wire_string){(const char *)wire + at, n};
         *pos = at + n + 1;
         return 0;
 }
@@ -123,7 +125,7 @@ static ALWAYS_INLINE int read_signature(const uint8_t *wire, size_t *pos, size_t
         if (!signature_check((const char *)wire + at, n, &n_types))
                 return MESSAGE_E_SIGNATURE;
 
-        *ret_string = (struct wire_string){ (const char *)wire + at, n };
+        *ret_string = (struct wire_string){(const char *)wire + at, n};
         *pos = at + n + 1;
         return 0;
 }
@@ -138,8 +140,8 @@ static ALWAYS_INLINE int read_u32(const uint8_t *wire, size_t *pos, size_t end, 
 }
 
 /* The fields that are no strings. */
-static ALWAYS_INLINE int read_other(struct message *m, const uint8_t *wire, unsigned code, size_t *pos,
-                                    size_t end, bool big_endian) {
+static ALWAYS_INLINE int read_other(struct message *m, const uint8_t *wire, unsigned code,
+                                    size_t *pos, size_t end, bool big_endian) {
         int r;
 
         switch (code) {
@@ -155,7 +157,10 @@ static ALWAYS_INLINE int read_other(struct message *m, const uint8_t *wire, unsi
         }
 }
 
-/* Whether the rest of the 8 bytes that pos is in is zero; they are all there, as the header is padded. */
+/*
+ * Whether the rest of the 8 bytes that pos is in is zero; they are all there, as the header is
+ * padded.
+ */
 static ALWAYS_INLINE bool padding_is_zero(const uint8_t *wire, size_t pos) {
         uint64_t word;
 
@@ -257,7 +262,7 @@ int message_parse_header(struct message *m) {
         m->serial = wire_load32(m->wire + 8, m->big_endian);
         m->n_body = wire_load32(m->wire + 4, m->big_endian);
         m->body = m->wire + size - m->n_body;
-        m->signature = (struct wire_string){ "", 0 };
+        m->signature = (struct wire_string){"", 0};
 
         end = MESSAGE_HEADER_SIZE + wire_load32(m->wire + 12, m->big_endian);
         r = m->big_endian ? read_fields(m, end, true) : read_fields(m, end, false);

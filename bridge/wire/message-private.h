@@ -26,7 +26,7 @@ enum {
         FIELD_SIGNATURE,
         FIELD_UNIX_FDS,
         FIELD_CONTAINER_INSTANCE,
-        N_FIELDS, /* codes from here on are unknown */
+        N_FIELDS,                  /* codes from here on are unknown */
         FIELD_BIT_STRIP = 1 << 15, /* in message.fields: there are fields that are not relayed */
 };
 
@@ -64,7 +64,9 @@ static inline void message_move_strings(struct message *m, ptrdiff_t shift) {
                 m->signature.s += shift;
 }
 
-/* Header of a message whose fixed part message_frame() took: fills in the fields. 0 or MESSAGE_E_*. */
+/*
+ * Header of a message whose fixed part message_frame() took: fills in the fields. 0 or MESSAGE_E_*.
+ */
 int message_parse_header(struct message *m);
 
 /*

@@ -26,7 +26,7 @@ struct stamped_field {
 };
 
 static struct stamped_field stamped_field(unsigned code, const char *s) {
-        return (struct stamped_field){ code, s, strlen(s) };
+        return (struct stamped_field){code, s, strlen(s)};
 }
 
 static size_t string_field_end(size_t pos, size_t n) {
@@ -78,7 +78,9 @@ static void set_fields_length(uint8_t *wire, size_t end, bool big_endian) {
         wire_store32(wire + 12, end - MESSAGE_HEADER_SIZE, big_endian);
 }
 
-/* Give the bytes a buffer of their own, with n_header bytes and the headroom in front of the body. */
+/*
+ * Give the bytes a buffer of their own, with n_header bytes and the headroom in front of the body.
+ */
 static int move_body(struct message *m, size_t n_header) {
         size_t n_front = MESSAGE_HEADROOM + n_header, n_old = m->body - m->wire;
         uint8_t *buffer;
@@ -140,10 +142,10 @@ static int append_fields(struct message *m, const struct stamped_field *stamped,
         for (size_t i = 0; i < n_stamped; ++i) {
                 const struct stamped_field *field = &stamped[i];
 
-                end = put_string_field(m->wire, end, field->code, field->s, field->n, m->big_endian);
-                *message_field(m, field->code) = (struct wire_string){
-                        (const char *)m->wire + end - field->n - 1, field->n
-                };
+                end = put_string_field(m->wire, end, field->code, field->s, field->n,
+                                       m->big_endian);
+                *message_field(m, field->code) =
+                        (struct wire_string){(const char *)m->wire + end - field->n - 1, field->n};
                 m->fields |= 1U << field->code;
         }
         set_fields_length(m->wire, end, m->big_endian);
@@ -152,7 +154,8 @@ static int append_fields(struct message *m, const struct stamped_field *stamped,
 }
 
 /* Write all fields, the stamped ones in place of their like. */
-static int rebuild_header(struct message *m, const struct stamped_field *stamped, size_t n_stamped) {
+static int rebuild_header(struct message *m, const struct stamped_field *stamped,
+                          size_t n_stamped) {
         struct wire_string strings[N_FIELDS] = {};
         uint8_t scratch[SCRATCH_SIZE], *header = scratch;
         uint16_t fields;
@@ -167,7 +170,7 @@ static int rebuild_header(struct message *m, const struct stamped_field *stamped
                         strings[code] = *string;
         }
         for (size_t i = 0; i < n_stamped; ++i) {
-                strings[stamped[i].code] = (struct wire_string){ stamped[i].s, stamped[i].n };
+                strings[stamped[i].code] = (struct wire_string){stamped[i].s, stamped[i].n};
                 fields |= 1U << stamped[i].code;
         }
 
@@ -195,7 +198,8 @@ static int rebuild_header(struct message *m, const struct stamped_field *stamped
                 else if (code == FIELD_SIGNATURE)
                         end = put_signature_field(header, end, string->s, string->n);
                 else
-                        end = put_string_field(header, end, code, string->s, string->n, m->big_endian);
+                        end = put_string_field(header, end, code, string->s, string->n,
+                                               m->big_endian);
                 if (string->s)
                         string->s = (const char *)header + end - string->n - 1;
         }

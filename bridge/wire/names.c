@@ -8,8 +8,8 @@
  * that was checked before stops the loop and each byte costs one test less.
  */
 
-#include "bridge/wire/names-private.h"
 #include "bridge/wire/names.h"
+#include "bridge/wire/names-private.h"
 
 enum {
         CLASS_ALPHA = 1, /* letters and _ */
@@ -20,21 +20,22 @@ enum {
 };
 
 static const uint8_t classes[256] = {
-        ['A' ... 'Z'] = CLASS_ALPHA,
-        ['a' ... 'z'] = CLASS_ALPHA,
-        ['_'] = CLASS_ALPHA,
-        ['0' ... '9'] = CLASS_DIGIT,
-        ['-'] = CLASS_DASH,
+        ['A' ... 'Z'] = CLASS_ALPHA, ['a' ... 'z'] = CLASS_ALPHA, ['_'] = CLASS_ALPHA,
+        ['0' ... '9'] = CLASS_DIGIT, ['-'] = CLASS_DASH,
 };
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
 /* Whether at s + i stands a character of the class; a terminated string ends in one of none. */
-static ALWAYS_INLINE bool at_class(const char *s, size_t i, size_t n, unsigned class, bool terminated) {
+static ALWAYS_INLINE bool at_class(const char *s, size_t i, size_t n, unsigned class,
+                                   bool terminated) {
         return (terminated || i < n) && (classes[(uint8_t)s[i]] & class);
 }
 
-/* Elements of the class rest that start with the class first, min_elements of them or more, joined by dots. */
+/*
+ * Elements of the class rest that start with the class first, min_elements of them or more, joined
+ * by dots.
+ */
 static ALWAYS_INLINE bool dotted(const char *s, size_t n, unsigned first, unsigned rest,
                                  unsigned min_elements, bool terminated) {
         unsigned elements = 0;
@@ -56,8 +57,8 @@ static ALWAYS_INLINE bool dotted(const char *s, size_t n, unsigned first, unsign
 }
 
 /*
- * After the colon dbus-daemon takes any number of elements, none included, and lets a dot follow the
- * colon; only an empty last element is refused.
+ * After the colon dbus-daemon takes any number of elements, none included, and lets a dot follow
+ * the colon; only an empty last element is refused.
  */
 static ALWAYS_INLINE bool unique(const char *s, size_t n, bool terminated) {
         size_t i = 1;

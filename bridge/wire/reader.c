@@ -2,15 +2,15 @@
 
 /* Reading the arguments of a checked message: each step aligns, takes and moves on. */
 
-#include "bridge/wire/byte-order.h"
 #include "bridge/wire/reader.h"
+#include "bridge/wire/byte-order.h"
 
 static void reader_align(struct reader *r, size_t alignment) {
         r->at = r->m->body + wire_align(r->at - r->m->body, alignment);
 }
 
 void reader_init(struct reader *r, const struct message *m) {
-        *r = (struct reader){ .m = m, .at = m->body };
+        *r = (struct reader){.m = m, .at = m->body};
 }
 
 uint8_t reader_u8(struct reader *r) {

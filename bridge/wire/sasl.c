@@ -55,7 +55,8 @@ void sasl_server_deinit(struct sasl_server *s) {
 
 /* answers */
 
-static __attribute__((format(printf, 2, 3))) void say(struct sasl_answer *answer, const char *format, ...) {
+static __attribute__((format(printf, 2, 3))) void say(struct sasl_answer *answer,
+                                                      const char *format, ...) {
         char line[ANSWER_LINE_MAX];
         va_list ap;
         int n;
@@ -90,8 +91,7 @@ static enum sasl_event reject(struct sasl_server *s, struct sasl_answer *answer)
         s->negotiated_bus1 = false;
         s->anonymous = false;
 
-        say(answer, "REJECTED%s%s",
-            s->mechanisms & SASL_MECHANISM_EXTERNAL ? " EXTERNAL" : "",
+        say(answer, "REJECTED%s%s", s->mechanisms & SASL_MECHANISM_EXTERNAL ? " EXTERNAL" : "",
             s->mechanisms & SASL_MECHANISM_ANONYMOUS ? " ANONYMOUS" : "");
 
         if (++s->n_rejected < SASL_REJECTED_MAX)
@@ -100,7 +100,8 @@ static enum sasl_event reject(struct sasl_server *s, struct sasl_answer *answer)
         return SASL_CLOSE;
 }
 
-static enum sasl_event accept_peer(struct sasl_server *s, bool anonymous, struct sasl_answer *answer) {
+static enum sasl_event accept_peer(struct sasl_server *s, bool anonymous,
+                                   struct sasl_answer *answer) {
         s->state = STATE_BEGIN;
         s->anonymous = anonymous;
         say(answer, "OK %s", s->guid);
@@ -119,7 +120,7 @@ static bool text_equals(struct text text, const char *s) {
 
 /* Cut the first word off; what remains starts behind the blanks that follow it. */
 static struct text next_word(struct text *line) {
-        struct text word = { line->s, 0 };
+        struct text word = {line->s, 0};
         size_t i = 0;
 
         while (i < line->n && !is_blank(line->s[i]))
@@ -184,7 +185,8 @@ static bool trace_is_valid(struct text hex) {
 
 /* commands, each in the states that know it; the rest of the line is their argument */
 
-static enum sasl_event handle_external(struct sasl_server *s, struct text hex, struct sasl_answer *answer) {
+static enum sasl_event handle_external(struct sasl_server *s, struct text hex,
+                                       struct sasl_answer *answer) {
         if (!is_hex(hex)) {
                 say_error(answer, "Invalid hex encoding");
                 return SASL_MORE;
@@ -194,7 +196,8 @@ static enum sasl_event handle_external(struct sasl_server *s, struct text hex, s
         return reject(s, answer);
 }
 
-static enum sasl_event handle_anonymous(struct sasl_server *s, struct text hex, struct sasl_answer *answer) {
+static enum sasl_event handle_anonymous(struct sasl_server *s, struct text hex,
+                                        struct sasl_answer *answer) {
         if (!is_hex(hex)) {
                 say_error(answer, "Invalid hex encoding");
                 return SASL_MORE;
@@ -204,7 +207,8 @@ static enum sasl_event handle_anonymous(struct sasl_server *s, struct text hex, 
         return reject(s, answer);
 }
 
-static enum sasl_event handle_auth(struct sasl_server *s, struct text args, struct sasl_answer *answer) {
+static enum sasl_event handle_auth(struct sasl_server *s, struct text args,
+                                   struct sasl_answer *answer) {
         struct text mechanism = next_word(&args);
 
         if (text_equals(mechanism, "EXTERNAL") && (s->mechanisms & SASL_MECHANISM_EXTERNAL)) {
@@ -260,7 +264,8 @@ static enum sasl_event handle_begin(struct sasl_server *s) {
         return SASL_CLOSE;
 }
 
-static enum sasl_event handle_line(struct sasl_server *s, struct text line, struct sasl_answer *answer) {
+static enum sasl_event handle_line(struct sasl_server *s, struct text line,
+                                   struct sasl_answer *answer) {
         static const char *const expected[] = {
                 [STATE_AUTH] = "Need to authenticate first",
                 [STATE_DATA] = "Expected DATA or CANCEL",
@@ -328,11 +333,13 @@ static size_t line_end(const struct sasl_server *s, const char *in, size_t n) {
         return end ? end - in + 2 : 0;
 }
 
-/* Take the next line. Returns 0 with *ret_event SASL_MORE and n consumed when it is not complete. */
+/*
+ * Take the next line. Returns 0 with *ret_event SASL_MORE and n consumed when it is not complete.
+ */
 static int feed_line(struct sasl_server *s, const char *in, size_t n, size_t *ret_consumed,
                      struct sasl_answer *answer, enum sasl_event *ret_event) {
         size_t n_end = line_end(s, in, n), n_rest = n_end ? n_end : n;
-        struct text line = { in, n_rest };
+        struct text line = {in, n_rest};
         int r;
 
         if (n_end == 0 && s->n_line + n >= SASL_LINE_MAX) {
@@ -352,7 +359,7 @@ static int feed_line(struct sasl_server *s, const char *in, size_t n, size_t *re
                 r = collect(s, in, n_rest);
                 if (r)
                         return r;
-                line = (struct text){ s->line, s->n_line };
+                line = (struct text){s->line, s->n_line};
         }
         *ret_consumed = n_rest;
         *ret_event = SASL_MORE;
@@ -402,11 +409,12 @@ int sasl_server_feed(struct sasl_server *s, const char *in, size_t n, size_t *re
 
 /* bus1 */
 
-void sasl_server_agree_bus1(struct sasl_server *s, uint64_t session_handle, struct sasl_answer *answer) {
+void sasl_server_agree_bus1(struct sasl_server *s, uint64_t session_handle,
+                            struct sasl_answer *answer) {
         s->answer_due = false;
         s->negotiated_bus1 = true;
-        say(answer, "AGREE_BUS1 %s %" PRIx64, s->bus1_mode == SASL_BUS1_DEVICE ? "device" : "hosted",
-            session_handle);
+        say(answer, "AGREE_BUS1 %s %" PRIx64,
+            s->bus1_mode == SASL_BUS1_DEVICE ? "device" : "hosted", session_handle);
 }
 
 void sasl_server_refuse_bus1(struct sasl_server *s, const char *why, struct sasl_answer *answer) {

@@ -8,16 +8,15 @@
  * up, too.
  */
 
-#include "bridge/wire/names.h"
 #include "bridge/wire/signature.h"
+#include "bridge/wire/names.h"
 
 const struct signature_type signature_types[256] = {
-        ['y'] = { 1, 1, true },  ['b'] = { 4, 4, true },  ['n'] = { 2, 2, true },
-        ['q'] = { 2, 2, true },  ['i'] = { 4, 4, true },  ['u'] = { 4, 4, true },
-        ['h'] = { 4, 4, true },  ['x'] = { 8, 8, true },  ['t'] = { 8, 8, true },
-        ['d'] = { 8, 8, true },  ['s'] = { 4, 0, true },  ['o'] = { 4, 0, true },
-        ['g'] = { 1, 0, true },  ['v'] = { 1, 0, false }, ['a'] = { 4, 0, false },
-        ['('] = { 8, 0, false }, ['{'] = { 8, 0, false },
+        ['y'] = {1, 1, true},  ['b'] = {4, 4, true},  ['n'] = {2, 2, true},  ['q'] = {2, 2, true},
+        ['i'] = {4, 4, true},  ['u'] = {4, 4, true},  ['h'] = {4, 4, true},  ['x'] = {8, 8, true},
+        ['t'] = {8, 8, true},  ['d'] = {8, 8, true},  ['s'] = {4, 0, true},  ['o'] = {4, 0, true},
+        ['g'] = {1, 0, true},  ['v'] = {1, 0, false}, ['a'] = {4, 0, false}, ['('] = {8, 0, false},
+        ['{'] = {8, 0, false},
 };
 
 /* An open struct or dict entry. */
@@ -39,7 +38,7 @@ bool signature_check(const char *s, size_t n, unsigned *ret_n_types) {
         while (i < n && signature_types[(uint8_t)s[i]].basic)
                 ++i;
 
-        for (*top = (struct bracket){ .n_members = i }; i < n; ++i) {
+        for (*top = (struct bracket){.n_members = i}; i < n; ++i) {
                 char c = s[i];
 
                 /* a dict entry's key */
@@ -59,7 +58,7 @@ bool signature_check(const char *s, size_t n, unsigned *ret_n_types) {
                 case '(':
                         if (top == stack + SIGNATURE_DEPTH_MAX)
                                 return false;
-                        *++top = (struct bracket){ .open = c, .n_arrays = n_arrays };
+                        *++top = (struct bracket){.open = c, .n_arrays = n_arrays};
                         n_arrays = 0;
                         continue;
                 case ')':

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define SIGNATURE_LENGTH_MAX 255
-#define SIGNATURE_DEPTH_MAX 32 /* arrays, and structs, nested in one signature */
+#define SIGNATURE_DEPTH_MAX 32       /* arrays, and structs, nested in one signature */
 #define SIGNATURE_TOTAL_DEPTH_MAX 64 /* containers nested in one message, variants included */
 
 /* How the values of a type lie in a message, by the type's first character. */

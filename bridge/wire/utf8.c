@@ -2,7 +2,8 @@
 
 /*
  * UTF-8 as D-Bus has it: no overlong forms, no surrogates, nothing above U+10FFFF and no NUL
- * (D-Bus spec, "Basic types"). Noncharacters are fine. Runs of ASCII are taken eight bytes at a time.
+ * (D-Bus spec, "Basic types"). Noncharacters are fine. Runs of ASCII are taken eight bytes at a
+ * time.
  */
 
 #include <stdint.h>

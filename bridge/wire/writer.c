@@ -18,7 +18,8 @@
 
 #define BODY_SIZE_FIRST 256
 
-void writer_init(struct writer *w, uint8_t type, uint8_t flags, uint32_t serial, const char *signature) {
+void writer_init(struct writer *w, uint8_t type, uint8_t flags, uint32_t serial,
+                 const char *signature) {
         *w = (struct writer){
                 .type = type,
                 .flags = flags,
@@ -27,7 +28,9 @@ void writer_init(struct writer *w, uint8_t type, uint8_t flags, uint32_t serial,
         };
 }
 
-/* Zero padding to the alignment, then n bytes for the caller to fill; NULL once something failed. */
+/*
+ * Zero padding to the alignment, then n bytes for the caller to fill; NULL once something failed.
+ */
 static uint8_t *writer_extend(struct writer *w, size_t alignment, size_t n) {
         size_t start, end;
 
@@ -193,7 +196,7 @@ static void header_put(struct header *h, const void *data, size_t n) {
 
 static void header_code(struct header *h, uint8_t code, char type) {
         header_pad(h);
-        header_put(h, (uint8_t[]){ code, 1, type, 0 }, 4);
+        header_put(h, (uint8_t[]){code, 1, type, 0}, 4);
 }
 
 static void header_string(struct header *h, uint8_t code, char type, const char *s) {
@@ -218,7 +221,7 @@ static void header_lay(struct header *h, const struct writer *w) {
         uint32_t n_body = w->n_body, n_fields;
 
         h->n = 0;
-        header_put(h, (uint8_t[]){ WIRE_NATIVE_BIG_ENDIAN ? 'B' : 'l', w->type, w->flags, 1 }, 4);
+        header_put(h, (uint8_t[]){WIRE_NATIVE_BIG_ENDIAN ? 'B' : 'l', w->type, w->flags, 1}, 4);
         header_put(h, &n_body, sizeof(n_body));
         header_put(h, &w->serial, sizeof(w->serial));
         h->n = MESSAGE_HEADER_SIZE;

@@ -81,7 +81,8 @@ static void add(const struct fuzz_seed *seed, size_t from) {
 }
 
 static void change(void) {
-        static const uint8_t favourites[] = { 0, 1, 2, 4, 8, 0x7f, 0x80, 0xff, ' ', '\r', '\n', 'a', 's', 'v' };
+        static const uint8_t favourites[] = {0,    1,   2,    4,    8,   0x7f, 0x80,
+                                             0xff, ' ', '\r', '\n', 'a', 's',  'v'};
         size_t at, n;
 
         if (n_input == 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Any bytes as a handshake. In one piece and byte by byte they must come to the same end with the same
- * words, and no message stream starts without an OK.
+ * Any bytes as a handshake. In one piece and byte by byte they must come to the same end with the
+ * same words, and no message stream starts without an OK.
  */
 
 #include <string.h>
@@ -17,10 +17,13 @@
 
 const struct fuzz_seed fuzz_seeds[] = {
         FUZZ_SEED("\0AUTH EXTERNAL 31303030\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\nl\1\0\1"),
-        FUZZ_SEED("\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nNEGOTIATE_BUS1 hosted\r\nBEGIN\r\n"),
-        FUZZ_SEED("\0AUTH\r\nAUTH ANONYMOUS 6c6962\r\nCANCEL\r\nAUTH EXTERNAL 31303030\r\nBEGIN\r\n"),
+        FUZZ_SEED("\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nNEGOTIATE_BUS1 "
+                  "hosted\r\nBEGIN\r\n"),
+        FUZZ_SEED(
+                "\0AUTH\r\nAUTH ANONYMOUS 6c6962\r\nCANCEL\r\nAUTH EXTERNAL 31303030\r\nBEGIN\r\n"),
         FUZZ_SEED("\0AUTH\r\nAUTH\r\nAUTH\r\nERROR\r\nAUTH X\r\nAUTH\r\nAUTH\r\n"),
-        FUZZ_SEED("\0AUTH EXTERNAL 31303030\r\nNEGOTIATE_BUS1 device\r\nNEGOTIATE_BUS1\r\nBEGIN\r\n"),
+        FUZZ_SEED(
+                "\0AUTH EXTERNAL 31303030\r\nNEGOTIATE_BUS1 device\r\nNEGOTIATE_BUS1\r\nBEGIN\r\n"),
         {},
 };
 
@@ -60,8 +63,8 @@ static void feed(const uint8_t *data, size_t n, size_t piece, struct outcome *o)
                 answer.n = 0;
                 if (n_piece > piece)
                         n_piece = piece;
-                FUZZ_CHECK(sasl_server_feed(&s, (const char *)data + o->consumed, n_piece, &consumed, &answer,
-                                            &o->event) == 0);
+                FUZZ_CHECK(sasl_server_feed(&s, (const char *)data + o->consumed, n_piece,
+                                            &consumed, &answer, &o->event) == 0);
                 FUZZ_CHECK(consumed <= n_piece);
                 FUZZ_CHECK(consumed > 0);
                 o->consumed += consumed;

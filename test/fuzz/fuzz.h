@@ -7,8 +7,8 @@
  *     clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. -Iinclude \
  *           test/fuzz/fuzz-NAME.c bridge/wire/?*.c
  *
- * Linked with driver.c instead of libFuzzer it is a program of its own that takes files, or makes its
- * inputs itself out of the target's seeds. A check that fails aborts.
+ * Linked with driver.c instead of libFuzzer it is a program of its own that takes files, or makes
+ * its inputs itself out of the target's seeds. A check that fails aborts.
  */
 
 #include <stddef.h>
@@ -26,12 +26,14 @@ extern const struct fuzz_seed fuzz_seeds[];
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-#define FUZZ_SEED(s) { s, sizeof(s) - 1 }
+#define FUZZ_SEED(s) \
+        { s, sizeof(s) - 1 }
 
-#define FUZZ_CHECK(condition)                                                                   \
-        do {                                                                                    \
-                if (!(condition)) {                                                             \
-                        fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #condition); \
-                        abort();                                                                \
-                }                                                                               \
+#define FUZZ_CHECK(condition)                                                            \
+        do {                                                                             \
+                if (!(condition)) {                                                      \
+                        fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, \
+                                #condition);                                             \
+                        abort();                                                         \
+                }                                                                        \
         } while (0)

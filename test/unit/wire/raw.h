@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Raw messages: bytes put together by hand in either byte order, for what no library would write; and
- * the verdicts of this code and of libdbus on them.
+ * Raw messages: bytes put together by hand in either byte order, for what no library would write;
+ * and the verdicts of this code and of libdbus on them.
  */
 
 #include <dbus/dbus.h>
@@ -66,8 +66,8 @@ static inline void raw_signature(struct raw *r, const char *s) {
 }
 
 static inline void raw_begin(struct raw *r, bool big, uint8_t type) {
-        *r = (struct raw){ .big = big };
-        raw_put(r, (uint8_t[]){ big ? 'B' : 'l', type, 0, 1 }, 4);
+        *r = (struct raw){.big = big};
+        raw_put(r, (uint8_t[]){big ? 'B' : 'l', type, 0, 1}, 4);
         raw_u32(r, 0);
         raw_u32(r, 7);
         raw_u32(r, 0);
@@ -79,7 +79,8 @@ static inline void raw_field(struct raw *r, uint8_t code, const char *signature)
         raw_signature(r, signature);
 }
 
-static inline void raw_field_string(struct raw *r, uint8_t code, const char *signature, const char *s) {
+static inline void raw_field_string(struct raw *r, uint8_t code, const char *signature,
+                                    const char *s) {
         raw_field(r, code, signature);
         raw_string(r, s);
 }

@@ -14,36 +14,36 @@ static const struct {
         unsigned n_entries; /* 0: refused */
         bool differs;       /* libdbus accepts it */
 } addresses[] = {
-        { "unix:path=/tmp/bus", 1 },
-        { "unix:path=/a;unix:abstract=b", 2 },
-        { "unix:path=/a;", 1 },
-        { "unix:path=/a,", 1 },
-        { "unix:path=/a,guid=0123,x=y;tcp:host=localhost,port=0;systemd:", 3 },
-        { "systemd:", 1 },
-        { "unix:path=/a%20b%2c%3B%25", 1 },
-        { "unix:path=-_/.\\*aZ09", 1 },
-        { "unix:path=/a,path=/b", 1 },
-        { "", 0 },
-        { ";", 0 },
-        { ";unix:path=/a", 0 },
-        { "unix:path=/a;;unix:path=/b", 0 },
-        { "unix", 0 },
-        { "unix:path", 0 },
-        { "unix:path=", 0 },
-        { "unix:=a", 0 },
-        { "unix:,path=/a", 0 },
-        { "unix:path=/a,,b=c", 0 },
-        { "unix:path=a=b", 0 },
-        { "unix:path=a b", 0 },
-        { "unix:path=a:b", 0 },
-        { "unix:path=~", 0 },
-        { "unix:path=%", 0 },
-        { "unix:path=%4", 0 },
-        { "unix:path=%4,a=b", 0 },
-        { "unix:path=%4z", 0 },
-        { "unix:path=\xc3\xa4", 0 },
-        { "unix:path=%00", 0, true },
-        { ":path=/a", 0, true },
+        {"unix:path=/tmp/bus", 1},
+        {"unix:path=/a;unix:abstract=b", 2},
+        {"unix:path=/a;", 1},
+        {"unix:path=/a,", 1},
+        {"unix:path=/a,guid=0123,x=y;tcp:host=localhost,port=0;systemd:", 3},
+        {"systemd:", 1},
+        {"unix:path=/a%20b%2c%3B%25", 1},
+        {"unix:path=-_/.\\*aZ09", 1},
+        {"unix:path=/a,path=/b", 1},
+        {"", 0},
+        {";", 0},
+        {";unix:path=/a", 0},
+        {"unix:path=/a;;unix:path=/b", 0},
+        {"unix", 0},
+        {"unix:path", 0},
+        {"unix:path=", 0},
+        {"unix:=a", 0},
+        {"unix:,path=/a", 0},
+        {"unix:path=/a,,b=c", 0},
+        {"unix:path=a=b", 0},
+        {"unix:path=a b", 0},
+        {"unix:path=a:b", 0},
+        {"unix:path=~", 0},
+        {"unix:path=%", 0},
+        {"unix:path=%4", 0},
+        {"unix:path=%4,a=b", 0},
+        {"unix:path=%4z", 0},
+        {"unix:path=\xc3\xa4", 0},
+        {"unix:path=%00", 0, true},
+        {":path=/a", 0, true},
 };
 
 START_TEST(addresses_agree_with_libdbus) {
@@ -70,7 +70,8 @@ START_TEST(addresses_agree_with_libdbus) {
         if (r == 0) {
                 ck_assert_uint_eq(list.n_entries, n);
                 for (int i = 0; i < n; ++i) {
-                        ck_assert_str_eq(list.entries[i].transport, dbus_address_entry_get_method(entries[i]));
+                        ck_assert_str_eq(list.entries[i].transport,
+                                         dbus_address_entry_get_method(entries[i]));
                         for (size_t j = 0; j < list.entries[i].n_pairs; ++j) {
                                 const char *key = list.entries[i].pairs[j].key;
 
@@ -123,7 +124,8 @@ END_TEST
 int main(void) {
         TCase *tcase = tcase_create("all");
 
-        tcase_add_loop_test(tcase, addresses_agree_with_libdbus, 0, sizeof(addresses) / sizeof(addresses[0]));
+        tcase_add_loop_test(tcase, addresses_agree_with_libdbus, 0,
+                            sizeof(addresses) / sizeof(addresses[0]));
         tcase_add_test(tcase, errors_need_no_receiver);
         tcase_add_test(tcase, escaping_is_undone_by_parsing);
         return suite_run("address", tcase);

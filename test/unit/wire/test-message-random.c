@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Random messages, made by libdbus: taken here, stamped, taken back by libdbus and compared. And the
- * same messages with bytes changed, where both must come to one verdict.
+ * Random messages, made by libdbus: taken here, stamped, taken back by libdbus and compared. And
+ * the same messages with bytes changed, where both must come to one verdict.
  */
 
 #include <stdio.h>
@@ -17,20 +17,20 @@ static uint32_t rnd(uint32_t below) {
 }
 
 static const char *random_text(void) {
-        static const char *const texts[] = { "", "a", "hello", "h\xc3\xa4llo w\xc3\xb6rld",
-                                             "a somewhat longer string than the others" };
+        static const char *const texts[] = {"", "a", "hello", "h\xc3\xa4llo w\xc3\xb6rld",
+                                            "a somewhat longer string than the others"};
 
         return texts[rnd(5)];
 }
 
 static const char *random_path(void) {
-        static const char *const paths[] = { "/", "/a", "/org/example/Object_1", "/a/b/c/d" };
+        static const char *const paths[] = {"/", "/a", "/org/example/Object_1", "/a/b/c/d"};
 
         return paths[rnd(4)];
 }
 
 static const char *random_name(void) {
-        static const char *const names[] = { "a.b", "org.example.Name", "org.example_x.Other" };
+        static const char *const names[] = {"a.b", "org.example.Name", "org.example_x.Other"};
 
         return names[rnd(3)];
 }
@@ -204,7 +204,8 @@ static void compare_message(struct message *m, DBusMessage *message) {
         ck_assert_int_eq(m->type, dbus_message_get_type(message));
         ck_assert_uint_eq(m->serial, dbus_message_get_serial(message));
         ck_assert_uint_eq(m->reply_serial, dbus_message_get_reply_serial(message));
-        ck_assert_int_eq(m->flags & MESSAGE_FLAG_NO_REPLY_EXPECTED ? 1 : 0, dbus_message_get_no_reply(message));
+        ck_assert_int_eq(m->flags & MESSAGE_FLAG_NO_REPLY_EXPECTED ? 1 : 0,
+                         dbus_message_get_no_reply(message));
         assert_same(m->path, dbus_message_get_path(message));
         assert_same(m->interface, dbus_message_get_interface(message));
         assert_same(m->member, dbus_message_get_member(message));
@@ -229,7 +230,7 @@ START_TEST(round_trip_through_libdbus) {
 
                 n_body = m->n_body;
                 body = bytes + n - n_body;
-                ck_assert_int_eq(message_stamp(m, &(struct message_stamp){ .sender = ":1.99" }), 0);
+                ck_assert_int_eq(message_stamp(m, &(struct message_stamp){.sender = ":1.99"}), 0);
                 ck_assert_mem_eq(m->body, body, n_body);
                 back = raw_demarshal(m->wire, m->n_wire);
                 ck_assert_ptr_nonnull(back);
@@ -248,8 +249,8 @@ START_TEST(round_trip_through_libdbus) {
 END_TEST
 
 /*
- * Where the two differ on purpose: descriptors, which demarshal() cannot be given, and what begins with
- * the reserved interface or path; nested arrays are not deep enough here.
+ * Where the two differ on purpose: descriptors, which demarshal() cannot be given, and what begins
+ * with the reserved interface or path; nested arrays are not deep enough here.
  */
 static bool may_differ(const char *bytes, int n) {
         return memmem(bytes, n, "\x09\x01u", 4) != NULL;
@@ -272,8 +273,9 @@ START_TEST(changed_bytes_get_the_verdict_of_libdbus) {
                         exact = malloc(n);
                         memcpy(exact, bytes, n);
                         for (unsigned changes = 1 + rnd(2); changes > 0; --changes) {
-                                static const uint8_t favourites[] = { 0, 1, 2, 4, 8, 'a', 's', 'v', '(',
-                                                                      'y', '.', '/', 0x80, 0xff };
+                                static const uint8_t favourites[] = {0,   1,   2,    4,   8,
+                                                                     'a', 's', 'v',  '(', 'y',
+                                                                     '.', '/', 0x80, 0xff};
                                 unsigned at = rnd(n);
 
                                 if (rnd(2))
@@ -291,7 +293,8 @@ START_TEST(changed_bytes_get_the_verdict_of_libdbus) {
                                         for (int i = 0; i < n; ++i)
                                                 fprintf(stderr, "%02x%s", (uint8_t)exact[i],
                                                         i % 16 == 15 ? "\n" : " ");
-                                ck_assert_msg(ours == theirs, "message %u, change %u: %d (%s)", k, round, ours,
+                                ck_assert_msg(ours == theirs, "message %u, change %u: %d (%s)", k,
+                                              round, ours,
                                               message_violation(raw_parse(exact, n, NULL)));
                                 n_valid += ours;
                                 n_refused += !ours;

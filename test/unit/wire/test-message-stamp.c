@@ -58,8 +58,9 @@ static void assert_consistent(const struct message *m) {
         message_unref(again);
 }
 
-static void stamp(struct message *m, const char *sender, const char *destination, const char *path) {
-        ck_assert_int_eq(message_stamp(m, &(struct message_stamp){ sender, destination, path }), 0);
+static void stamp(struct message *m, const char *sender, const char *destination,
+                  const char *path) {
+        ck_assert_int_eq(message_stamp(m, &(struct message_stamp){sender, destination, path}), 0);
         assert_consistent(m);
 }
 
@@ -128,7 +129,7 @@ START_TEST(stamp_replaces_a_sender_that_is_there) {
 END_TEST
 
 static bool has_field(const struct message *m, uint8_t code) {
-        const uint8_t field[] = { code, 1, code == 10 ? 'o' : 's', 0 };
+        const uint8_t field[] = {code, 1, code == 10 ? 'o' : 's', 0};
 
         return memmem(m->wire, m->body - m->wire, field, sizeof(field));
 }
@@ -295,7 +296,7 @@ START_TEST(arguments_end_with_the_64th) {
         raw_end_fields(&raw);
         body = raw.n;
         for (char i = 0; i < 70; ++i)
-                raw_string(&raw, (char[]){ 'a' + i % 26, 0 });
+                raw_string(&raw, (char[]){'a' + i % 26, 0});
         raw_end_body(&raw, body);
         ck_assert_int_eq(raw_parse(raw.p, raw.n, &m), 0);
         raw_free(&raw);
@@ -338,7 +339,7 @@ START_TEST(surplus_descriptors_are_closed) {
         ck_assert_int_eq(message_parse(m), 0);
         ck_assert_uint_eq(m->n_fds, 1);
         ck_assert(is_open(fds[0]) && !is_open(fds[1]) && !is_open(fds[2]));
-        ck_assert_int_eq(message_stamp(m, &(struct message_stamp){ .sender = ":1.1" }), 0);
+        ck_assert_int_eq(message_stamp(m, &(struct message_stamp){.sender = ":1.1"}), 0);
         ck_assert_uint_eq(m->n_fds_declared, 1);
         ck_assert_uint_eq(m->n_fds, 1);
         message_unref(m);

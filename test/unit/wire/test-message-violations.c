@@ -45,17 +45,17 @@ static void end(struct raw *r, size_t s) {
         raw_end_body(r, s);
 }
 
-#define FIELDS(name, ...)                   \
-        static void name(struct raw *r) {   \
-                __VA_ARGS__;                \
-                raw_end_fields(r);          \
+#define FIELDS(name, ...)                 \
+        static void name(struct raw *r) { \
+                __VA_ARGS__;              \
+                raw_end_fields(r);        \
         }
 
-#define BODY(name, signature, ...)                \
-        static void name(struct raw *r) {         \
+#define BODY(name, signature, ...)                  \
+        static void name(struct raw *r) {           \
                 size_t body_ = start(r, signature); \
-                __VA_ARGS__;                      \
-                end(r, body_);                    \
+                __VA_ARGS__;                        \
+                end(r, body_);                      \
         }
 
 #define METHOD(name, ...) FIELDS(name, method_fields(r); __VA_ARGS__)
@@ -79,9 +79,11 @@ FIELDS(call_without_path, raw_field_string(r, 3, "s", "M"))
 FIELDS(call_without_member, raw_field_string(r, 1, "o", "/a"))
 FIELDS(call_without_fields, (void)0)
 FIELDS(signal_valid, type(r, 4); method_fields(r); raw_field_string(r, 2, "s", "a.b"))
-FIELDS(signal_without_path, type(r, 4); raw_field_string(r, 3, "s", "M"); raw_field_string(r, 2, "s", "a.b"))
+FIELDS(signal_without_path, type(r, 4); raw_field_string(r, 3, "s", "M");
+       raw_field_string(r, 2, "s", "a.b"))
 FIELDS(signal_without_interface, type(r, 4); method_fields(r))
-FIELDS(signal_without_member, type(r, 4); raw_field_string(r, 1, "o", "/a"); raw_field_string(r, 2, "s", "a.b"))
+FIELDS(signal_without_member, type(r, 4); raw_field_string(r, 1, "o", "/a");
+       raw_field_string(r, 2, "s", "a.b"))
 FIELDS(return_valid, type(r, 2); raw_field_u32(r, 5, 1))
 FIELDS(return_without_reply_serial, type(r, 2))
 FIELDS(error_valid, type(r, 3); raw_field_string(r, 4, "s", "a.b"); raw_field_u32(r, 5, 1))
@@ -123,7 +125,8 @@ METHOD(field_unterminated, raw_field_string(r, 2, "s", "a.b"); r->p[r->n - 1] = 
 METHOD(signature_bad, raw_field_signature(r, "z"))
 METHOD(signature_open, raw_field_signature(r, "a"))
 METHOD(signature_empty, raw_field_signature(r, ""))
-FIELDS(path_local, raw_field_string(r, 1, "o", "/org/freedesktop/DBus/Local"); raw_field_string(r, 3, "s", "M"))
+FIELDS(path_local, raw_field_string(r, 1, "o", "/org/freedesktop/DBus/Local");
+       raw_field_string(r, 3, "s", "M"))
 METHOD(interface_local, raw_field_string(r, 2, "s", "org.freedesktop.DBus.Local"))
 METHOD(interface_local_longer, raw_field_string(r, 2, "s", "org.freedesktop.DBus.Locals"))
 METHOD(name_255, char s[256] = "a."; memset(s + 2, 'b', 253); raw_field_string(r, 6, "s", s))
@@ -227,8 +230,8 @@ BODY(array_of_structs_empty, "a(y)", raw_u32(r, 0); raw_align(r, 8))
 BODY(array_padding, "a(y)", raw_u32(r, 0); raw_u32(r, 1))
 BODY(array_64_bit_elements, "at", raw_u32(r, 8); raw_u32(r, 0); raw_u32(r, 0); raw_u32(r, 0))
 BODY(dict, "a{sv}", raw_u32(r, 0); raw_align(r, 8); size_t at = r->n; raw_string(r, "k");
-     raw_signature(r, "y"); raw_u8(r, 1); raw_align(r, 8); raw_string(r, "k"); raw_signature(r, "y");
-     raw_u8(r, 1); raw_set32(r, at - 8, r->n - at))
+     raw_signature(r, "y"); raw_u8(r, 1); raw_align(r, 8); raw_string(r, "k");
+     raw_signature(r, "y"); raw_u8(r, 1); raw_set32(r, at - 8, r->n - at))
 BODY(nan_and_fd_index, "dh", for (int i = 0; i < 8; ++i) raw_u8(r, 0xff); raw_u32(r, 77))
 BODY(struct_padding, "y(y)", raw_u8(r, 1); raw_u8(r, 1); raw_align(r, 8); raw_u8(r, 1))
 
@@ -363,7 +366,8 @@ static void signature_255(struct raw *r) {
         raw_end_body(r, b);
 }
 
-#define ROW(build, ...) { #build, build, __VA_ARGS__ }
+#define ROW(build, ...) \
+        { #build, build, __VA_ARGS__ }
 
 static const struct row rows[] = {
         ROW(valid_call, 0),
@@ -551,7 +555,8 @@ static void check_row(const struct row *row, bool big) {
                 expected = false;
         if (row->libdbus != UNASKED)
                 ck_assert_msg(raw_libdbus_takes(raw.p, raw.n) == expected,
-                              "%s, %s endian: libdbus disagrees", row->name, big ? "big" : "little");
+                              "%s, %s endian: libdbus disagrees", row->name,
+                              big ? "big" : "little");
         raw_free(&raw);
 }
 
@@ -573,18 +578,18 @@ START_TEST(frame_sizes) {
                 size_t max;
                 size_t size; /* 0: refused */
         } frames[] = {
-                { 0, 0, MESSAGE_SIZE_MAX, 16 },
-                { 1, 0, MESSAGE_SIZE_MAX, 24 },
-                { 8, 5, MESSAGE_SIZE_MAX, 29 },
-                { 8, 5, 29, 29 },
-                { 8, 5, 28, 0 },
-                { 0, MESSAGE_SIZE_MAX - 16, MESSAGE_SIZE_MAX, MESSAGE_SIZE_MAX },
-                { 0, MESSAGE_SIZE_MAX - 15, MESSAGE_SIZE_MAX, 0 },
-                { 0, MESSAGE_SIZE_MAX - 15, SIZE_MAX, 0 },
-                { 0, 0xffffffff, SIZE_MAX, 0 },
-                { 0xffffffff, 0xffffffff, SIZE_MAX, 0 },
-                { MESSAGE_ARRAY_MAX, 0, MESSAGE_SIZE_MAX, MESSAGE_ARRAY_MAX + 16 },
-                { MESSAGE_ARRAY_MAX + 1, 0, MESSAGE_SIZE_MAX, 0 },
+                {0, 0, MESSAGE_SIZE_MAX, 16},
+                {1, 0, MESSAGE_SIZE_MAX, 24},
+                {8, 5, MESSAGE_SIZE_MAX, 29},
+                {8, 5, 29, 29},
+                {8, 5, 28, 0},
+                {0, MESSAGE_SIZE_MAX - 16, MESSAGE_SIZE_MAX, MESSAGE_SIZE_MAX},
+                {0, MESSAGE_SIZE_MAX - 15, MESSAGE_SIZE_MAX, 0},
+                {0, MESSAGE_SIZE_MAX - 15, SIZE_MAX, 0},
+                {0, 0xffffffff, SIZE_MAX, 0},
+                {0xffffffff, 0xffffffff, SIZE_MAX, 0},
+                {MESSAGE_ARRAY_MAX, 0, MESSAGE_SIZE_MAX, MESSAGE_ARRAY_MAX + 16},
+                {MESSAGE_ARRAY_MAX + 1, 0, MESSAGE_SIZE_MAX, 0},
         };
 
         for (unsigned i = 0; i < sizeof(frames) / sizeof(frames[0]); ++i)

@@ -19,14 +19,16 @@ static void compare(const char *s, size_t n) {
         char *bare = malloc(n ? n : 1);
 
         memcpy(bare, s, n);
-        ck_assert_msg(name_is_valid_bus(bare, n) == yes(dbus_validate_bus_name(s, NULL)), "bus '%s'", s);
+        ck_assert_msg(name_is_valid_bus(bare, n) == yes(dbus_validate_bus_name(s, NULL)),
+                      "bus '%s'", s);
         ck_assert_msg(name_is_valid_interface(bare, n) == yes(dbus_validate_interface(s, NULL)),
                       "interface '%s'", s);
-        ck_assert_msg(name_is_valid_error(bare, n) == yes(dbus_validate_error_name(s, NULL)), "error '%s'",
-                      s);
-        ck_assert_msg(name_is_valid_member(bare, n) == yes(dbus_validate_member(s, NULL)), "member '%s'", s);
-        ck_assert_msg(name_is_valid_object_path(bare, n) == yes(dbus_validate_path(s, NULL)), "path '%s'",
-                      s);
+        ck_assert_msg(name_is_valid_error(bare, n) == yes(dbus_validate_error_name(s, NULL)),
+                      "error '%s'", s);
+        ck_assert_msg(name_is_valid_member(bare, n) == yes(dbus_validate_member(s, NULL)),
+                      "member '%s'", s);
+        ck_assert_msg(name_is_valid_object_path(bare, n) == yes(dbus_validate_path(s, NULL)),
+                      "path '%s'", s);
         ck_assert(name_check_bus(s, n) == name_is_valid_bus(bare, n));
         ck_assert(name_check_interface(s, n) == name_is_valid_interface(bare, n));
         ck_assert(name_check_member(s, n) == name_is_valid_member(bare, n));
@@ -59,7 +61,7 @@ END_TEST
 
 START_TEST(each_byte_is_in_its_class) {
         for (unsigned c = 1; c < 256; ++c) {
-                char s[] = { 'a', '.', 'b', c, 0 }, t[] = { '/', c, 0 }, u[] = { ':', c, '.', 'a', 0 };
+                char s[] = {'a', '.', 'b', c, 0}, t[] = {'/', c, 0}, u[] = {':', c, '.', 'a', 0};
 
                 compare(s, 4);
                 compare(s + 2, 2);
@@ -122,7 +124,8 @@ static void compare_utf8(const char *s, size_t n) {
                 memcpy(text + before, s, n);
                 text[total] = 0;
                 if (memchr(text, 0, total) == NULL)
-                        ck_assert_msg(name_is_valid_utf8(text, total) == yes(dbus_validate_utf8(text, NULL)),
+                        ck_assert_msg(name_is_valid_utf8(text, total) ==
+                                              yes(dbus_validate_utf8(text, NULL)),
                                       "'%s'", text);
                 else
                         ck_assert(!name_is_valid_utf8(text, total));
@@ -134,14 +137,14 @@ static void compare_utf8(const char *s, size_t n) {
 }
 
 START_TEST(utf8_agrees_with_libdbus) {
-        static const uint8_t bytes[] = { 0,    1,    0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbe, 0xbf, 0xc0,
-                                         0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1,
-                                         0xf3, 0xf4, 0xf5, 0xf8, 0xfc, 0xff };
+        static const uint8_t bytes[] = {0,    1,    0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbe, 0xbf,
+                                        0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed, 0xee, 0xef,
+                                        0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xf8, 0xfc, 0xff};
         enum { N = sizeof(bytes) };
 
         for (unsigned k = 0; k < N * N * N * 4; ++k) {
-                char s[4] = { bytes[k % N], bytes[k / N % N], bytes[k / N / N % N],
-                              "\x80\xbfz\xc0"[k / N / N / N] };
+                char s[4] = {bytes[k % N], bytes[k / N % N], bytes[k / N / N % N],
+                             "\x80\xbfz\xc0"[k / N / N / N]};
 
                 /* what is shorter is there once */
                 for (size_t n = k < N * N * N ? 1 : 4; n <= sizeof(s); ++n)

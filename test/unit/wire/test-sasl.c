@@ -15,7 +15,10 @@
 #define UID "31303030" /* 1000 */
 #define EXTERNAL "AUTH EXTERNAL " UID "\r\n"
 
-/* A dialogue: what is said after the NUL byte, what the answer is (ERROR without its text), how it ends. */
+/*
+ * A dialogue: what is said after the NUL byte, what the answer is (ERROR without its text), how it
+ * ends.
+ */
 struct dialogue {
         const char *name;
         const char *in;
@@ -28,93 +31,98 @@ struct dialogue {
 
 static const struct dialogue dialogues[] = {
         /* WaitingForAuth */
-        { "nothing", "", "", SASL_MORE },
-        { "AUTH alone", "AUTH\r\n", REJECTED, SASL_MORE },
-        { "AUTH and a blank", "AUTH \r\n", REJECTED, SASL_MORE },
-        { "external", EXTERNAL, OK, SASL_MORE },
-        { "external, two blanks", "AUTH  EXTERNAL  " UID "\r\n", OK, SASL_MORE },
-        { "external, tabs", "AUTH\tEXTERNAL\t" UID "\r\n", OK, SASL_MORE },
-        { "external, other uid", "AUTH EXTERNAL 30\r\n", REJECTED, SASL_MORE },
-        { "external, prefix of uid", "AUTH EXTERNAL 313030\r\n", REJECTED, SASL_MORE },
-        { "external, user name", "AUTH EXTERNAL 726f6f74\r\n", REJECTED, SASL_MORE },
-        { "external, odd hex", "AUTH EXTERNAL 000\r\n", REJECTED, SASL_MORE },
-        { "external, no hex", "AUTH EXTERNAL zz\r\n", ERROR, SASL_MORE },
-        { "external, blank behind", "AUTH EXTERNAL " UID " \r\n", ERROR, SASL_MORE },
-        { "external, huge number", "AUTH EXTERNAL 3939393939393939393939393939\r\n", REJECTED, SASL_MORE },
-        { "external, 2^32 + 1000", "AUTH EXTERNAL 34323934393638323936\r\n", REJECTED, SASL_MORE },
-        { "external, negative", "AUTH EXTERNAL 2d31\r\n", REJECTED, SASL_MORE },
-        { "other case", "AUTH external " UID "\r\n", REJECTED, SASL_MORE },
-        { "unknown mechanism", "AUTH KERBEROS_V4 zz\r\n", REJECTED, SASL_MORE },
-        { "cookies", "AUTH DBUS_COOKIE_SHA1 " UID "\r\n", REJECTED, SASL_MORE },
-        { "anonymous", "AUTH ANONYMOUS\r\n", OK, SASL_MORE },
-        { "anonymous, trace", "AUTH ANONYMOUS 6c696264627573\r\n", OK, SASL_MORE },
-        { "anonymous, no hex", "AUTH ANONYMOUS x\r\n", ERROR, SASL_MORE },
-        { "anonymous, bad UTF-8", "AUTH ANONYMOUS ff\r\n", REJECTED, SASL_MORE },
-        { "ERROR first", "ERROR\r\n", REJECTED, SASL_MORE },
-        { "ERROR with text", "ERROR \"no\"\r\n", REJECTED, SASL_MORE },
-        { "BEGIN first", "BEGIN\r\n", "", SASL_CLOSE },
-        { "DATA first", "DATA 30\r\n", ERROR, SASL_MORE },
-        { "CANCEL first", "CANCEL\r\n", ERROR, SASL_MORE },
-        { "NEGOTIATE_UNIX_FD first", "NEGOTIATE_UNIX_FD\r\n", ERROR, SASL_MORE },
-        { "NEGOTIATE_BUS1 first", "NEGOTIATE_BUS1 hosted\r\n", ERROR, SASL_MORE },
-        { "unknown", "FOO bar\r\n", ERROR, SASL_MORE },
-        { "lower case", "auth\r\n", ERROR, SASL_MORE },
-        { "extension", "EXTENSION_X\r\n", ERROR, SASL_MORE },
-        { "empty line", "\r\n", ERROR, SASL_MORE },
-        { "leading blank", " AUTH\r\n", ERROR, SASL_MORE },
-        { "not ASCII", "AUTH \xc3\xa4\r\n", ERROR, SASL_MORE },
-        { "bare LF", "AUTH\nAUTH\n", "", SASL_MORE },
-        { "bare CR", "AUTH\rAUTH\r", "", SASL_MORE },
-        { "two CR", "AUTH\r\r\n", ERROR, SASL_MORE },
-        { "goes on after errors", "FOO\r\n" EXTERNAL, ERROR OK, SASL_MORE },
-        { "6 rejections", "AUTH\r\nAUTH\r\nAUTH\r\nERROR\r\nAUTH X\r\nAUTH\r\nAUTH\r\n",
-          REJECTED REJECTED REJECTED REJECTED REJECTED REJECTED, SASL_CLOSE },
-        { "errors are free", "X\r\nX\r\nX\r\nX\r\nX\r\nX\r\nX\r\nX\r\nX\r\nX\r\n" EXTERNAL,
-          ERROR ERROR ERROR ERROR ERROR ERROR ERROR ERROR ERROR ERROR OK, SASL_MORE },
+        {"nothing", "", "", SASL_MORE},
+        {"AUTH alone", "AUTH\r\n", REJECTED, SASL_MORE},
+        {"AUTH and a blank", "AUTH \r\n", REJECTED, SASL_MORE},
+        {"external", EXTERNAL, OK, SASL_MORE},
+        {"external, two blanks", "AUTH  EXTERNAL  " UID "\r\n", OK, SASL_MORE},
+        {"external, tabs", "AUTH\tEXTERNAL\t" UID "\r\n", OK, SASL_MORE},
+        {"external, other uid", "AUTH EXTERNAL 30\r\n", REJECTED, SASL_MORE},
+        {"external, prefix of uid", "AUTH EXTERNAL 313030\r\n", REJECTED, SASL_MORE},
+        {"external, user name", "AUTH EXTERNAL 726f6f74\r\n", REJECTED, SASL_MORE},
+        {"external, odd hex", "AUTH EXTERNAL 000\r\n", REJECTED, SASL_MORE},
+        {"external, no hex", "AUTH EXTERNAL zz\r\n", ERROR, SASL_MORE},
+        {"external, blank behind", "AUTH EXTERNAL " UID " \r\n", ERROR, SASL_MORE},
+        {"external, huge number", "AUTH EXTERNAL 3939393939393939393939393939\r\n", REJECTED,
+         SASL_MORE},
+        {"external, 2^32 + 1000", "AUTH EXTERNAL 34323934393638323936\r\n", REJECTED, SASL_MORE},
+        {"external, negative", "AUTH EXTERNAL 2d31\r\n", REJECTED, SASL_MORE},
+        {"other case", "AUTH external " UID "\r\n", REJECTED, SASL_MORE},
+        {"unknown mechanism", "AUTH KERBEROS_V4 zz\r\n", REJECTED, SASL_MORE},
+        {"cookies", "AUTH DBUS_COOKIE_SHA1 " UID "\r\n", REJECTED, SASL_MORE},
+        {"anonymous", "AUTH ANONYMOUS\r\n", OK, SASL_MORE},
+        {"anonymous, trace", "AUTH ANONYMOUS 6c696264627573\r\n", OK, SASL_MORE},
+        {"anonymous, no hex", "AUTH ANONYMOUS x\r\n", ERROR, SASL_MORE},
+        {"anonymous, bad UTF-8", "AUTH ANONYMOUS ff\r\n", REJECTED, SASL_MORE},
+        {"ERROR first", "ERROR\r\n", REJECTED, SASL_MORE},
+        {"ERROR with text", "ERROR \"no\"\r\n", REJECTED, SASL_MORE},
+        {"BEGIN first", "BEGIN\r\n", "", SASL_CLOSE},
+        {"DATA first", "DATA 30\r\n", ERROR, SASL_MORE},
+        {"CANCEL first", "CANCEL\r\n", ERROR, SASL_MORE},
+        {"NEGOTIATE_UNIX_FD first", "NEGOTIATE_UNIX_FD\r\n", ERROR, SASL_MORE},
+        {"NEGOTIATE_BUS1 first", "NEGOTIATE_BUS1 hosted\r\n", ERROR, SASL_MORE},
+        {"unknown", "FOO bar\r\n", ERROR, SASL_MORE},
+        {"lower case", "auth\r\n", ERROR, SASL_MORE},
+        {"extension", "EXTENSION_X\r\n", ERROR, SASL_MORE},
+        {"empty line", "\r\n", ERROR, SASL_MORE},
+        {"leading blank", " AUTH\r\n", ERROR, SASL_MORE},
+        {"not ASCII", "AUTH \xc3\xa4\r\n", ERROR, SASL_MORE},
+        {"bare LF", "AUTH\nAUTH\n", "", SASL_MORE},
+        {"bare CR", "AUTH\rAUTH\r", "", SASL_MORE},
+        {"two CR", "AUTH\r\r\n", ERROR, SASL_MORE},
+        {"goes on after errors", "FOO\r\n" EXTERNAL, ERROR OK, SASL_MORE},
+        {"6 rejections", "AUTH\r\nAUTH\r\nAUTH\r\nERROR\r\nAUTH X\r\nAUTH\r\nAUTH\r\n",
+         REJECTED REJECTED REJECTED REJECTED REJECTED REJECTED, SASL_CLOSE},
+        {"errors are free", "X\r\nX\r\nX\r\nX\r\nX\r\nX\r\nX\r\nX\r\nX\r\nX\r\n" EXTERNAL,
+         ERROR ERROR ERROR ERROR ERROR ERROR ERROR ERROR ERROR ERROR OK, SASL_MORE},
         /* WaitingForData */
-        { "challenge", "AUTH EXTERNAL\r\n", "DATA\r\n", SASL_MORE },
-        { "challenge, blank", "AUTH EXTERNAL \r\n", "DATA\r\n", SASL_MORE },
-        { "challenge, empty data", "AUTH EXTERNAL\r\nDATA\r\n", "DATA\r\n" OK, SASL_MORE },
-        { "challenge, empty data, blank", "AUTH EXTERNAL\r\nDATA \r\n", "DATA\r\n" OK, SASL_MORE },
-        { "challenge, uid", "AUTH EXTERNAL\r\nDATA " UID "\r\n", "DATA\r\n" OK, SASL_MORE },
-        { "challenge, other uid", "AUTH EXTERNAL\r\nDATA 30\r\n", "DATA\r\n" REJECTED, SASL_MORE },
-        { "challenge, no hex", "AUTH EXTERNAL\r\nDATA x\r\nDATA\r\n", "DATA\r\n" ERROR OK, SASL_MORE },
-        { "challenge, CANCEL", "AUTH EXTERNAL\r\nCANCEL\r\n", "DATA\r\n" REJECTED, SASL_MORE },
-        { "challenge, ERROR", "AUTH EXTERNAL\r\nERROR\r\n", "DATA\r\n" REJECTED, SASL_MORE },
-        { "challenge, BEGIN", "AUTH EXTERNAL\r\nBEGIN\r\n", "DATA\r\n", SASL_CLOSE },
-        { "challenge, AUTH", "AUTH EXTERNAL\r\n" EXTERNAL "DATA\r\n", "DATA\r\n" ERROR OK, SASL_MORE },
-        { "challenge, fds", "AUTH EXTERNAL\r\nNEGOTIATE_UNIX_FD\r\n", "DATA\r\n" ERROR, SASL_MORE },
-        { "challenge, unknown", "AUTH EXTERNAL\r\nFOO\r\n\r\n", "DATA\r\n" ERROR ERROR, SASL_MORE },
-        { "challenge, cancelled, again", "AUTH EXTERNAL\r\nCANCEL\r\n" EXTERNAL, "DATA\r\n" REJECTED OK,
-          SASL_MORE },
+        {"challenge", "AUTH EXTERNAL\r\n", "DATA\r\n", SASL_MORE},
+        {"challenge, blank", "AUTH EXTERNAL \r\n", "DATA\r\n", SASL_MORE},
+        {"challenge, empty data", "AUTH EXTERNAL\r\nDATA\r\n", "DATA\r\n" OK, SASL_MORE},
+        {"challenge, empty data, blank", "AUTH EXTERNAL\r\nDATA \r\n", "DATA\r\n" OK, SASL_MORE},
+        {"challenge, uid", "AUTH EXTERNAL\r\nDATA " UID "\r\n", "DATA\r\n" OK, SASL_MORE},
+        {"challenge, other uid", "AUTH EXTERNAL\r\nDATA 30\r\n", "DATA\r\n" REJECTED, SASL_MORE},
+        {"challenge, no hex", "AUTH EXTERNAL\r\nDATA x\r\nDATA\r\n", "DATA\r\n" ERROR OK,
+         SASL_MORE},
+        {"challenge, CANCEL", "AUTH EXTERNAL\r\nCANCEL\r\n", "DATA\r\n" REJECTED, SASL_MORE},
+        {"challenge, ERROR", "AUTH EXTERNAL\r\nERROR\r\n", "DATA\r\n" REJECTED, SASL_MORE},
+        {"challenge, BEGIN", "AUTH EXTERNAL\r\nBEGIN\r\n", "DATA\r\n", SASL_CLOSE},
+        {"challenge, AUTH", "AUTH EXTERNAL\r\n" EXTERNAL "DATA\r\n", "DATA\r\n" ERROR OK,
+         SASL_MORE},
+        {"challenge, fds", "AUTH EXTERNAL\r\nNEGOTIATE_UNIX_FD\r\n", "DATA\r\n" ERROR, SASL_MORE},
+        {"challenge, unknown", "AUTH EXTERNAL\r\nFOO\r\n\r\n", "DATA\r\n" ERROR ERROR, SASL_MORE},
+        {"challenge, cancelled, again", "AUTH EXTERNAL\r\nCANCEL\r\n" EXTERNAL,
+         "DATA\r\n" REJECTED OK, SASL_MORE},
         /* WaitingForBegin */
-        { "begin", EXTERNAL "BEGIN\r\n", OK, SASL_BEGIN, "" },
-        { "begin, arguments", EXTERNAL "BEGIN now\r\n", OK, SASL_BEGIN, "" },
-        { "begin, messages", EXTERNAL "BEGIN\r\nl\1\0\1", OK, SASL_BEGIN, "l\1" },
-        { "begin, more lines", EXTERNAL "BEGIN\r\nBEGIN\r\n", OK, SASL_BEGIN, "BEGIN\r\n" },
-        { "fds", EXTERNAL "NEGOTIATE_UNIX_FD\r\n", OK "AGREE_UNIX_FD\r\n", SASL_MORE },
-        { "fds twice", EXTERNAL "NEGOTIATE_UNIX_FD\r\nNEGOTIATE_UNIX_FD x\r\n",
-          OK "AGREE_UNIX_FD\r\nAGREE_UNIX_FD\r\n", SASL_MORE },
-        { "cancel", EXTERNAL "CANCEL\r\n" EXTERNAL, OK REJECTED OK, SASL_MORE },
-        { "error", EXTERNAL "ERROR\r\n", OK REJECTED, SASL_MORE },
-        { "error, begin", EXTERNAL "ERROR\r\nBEGIN\r\n", OK REJECTED, SASL_CLOSE },
-        { "AUTH again", EXTERNAL EXTERNAL, OK ERROR, SASL_MORE },
-        { "DATA late", EXTERNAL "DATA\r\n", OK ERROR, SASL_MORE },
-        { "unknown late", EXTERNAL "FOO\r\n\r\nBEGIN\r\n", OK ERROR ERROR, SASL_BEGIN, "" },
-        { "sd-bus", "AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n",
-          "DATA\r\n" OK "AGREE_UNIX_FD\r\n", SASL_BEGIN, "" },
+        {"begin", EXTERNAL "BEGIN\r\n", OK, SASL_BEGIN, ""},
+        {"begin, arguments", EXTERNAL "BEGIN now\r\n", OK, SASL_BEGIN, ""},
+        {"begin, messages", EXTERNAL "BEGIN\r\nl\1\0\1", OK, SASL_BEGIN, "l\1"},
+        {"begin, more lines", EXTERNAL "BEGIN\r\nBEGIN\r\n", OK, SASL_BEGIN, "BEGIN\r\n"},
+        {"fds", EXTERNAL "NEGOTIATE_UNIX_FD\r\n", OK "AGREE_UNIX_FD\r\n", SASL_MORE},
+        {"fds twice", EXTERNAL "NEGOTIATE_UNIX_FD\r\nNEGOTIATE_UNIX_FD x\r\n",
+         OK "AGREE_UNIX_FD\r\nAGREE_UNIX_FD\r\n", SASL_MORE},
+        {"cancel", EXTERNAL "CANCEL\r\n" EXTERNAL, OK REJECTED OK, SASL_MORE},
+        {"error", EXTERNAL "ERROR\r\n", OK REJECTED, SASL_MORE},
+        {"error, begin", EXTERNAL "ERROR\r\nBEGIN\r\n", OK REJECTED, SASL_CLOSE},
+        {"AUTH again", EXTERNAL EXTERNAL, OK ERROR, SASL_MORE},
+        {"DATA late", EXTERNAL "DATA\r\n", OK ERROR, SASL_MORE},
+        {"unknown late", EXTERNAL "FOO\r\n\r\nBEGIN\r\n", OK ERROR ERROR, SASL_BEGIN, ""},
+        {"sd-bus", "AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n",
+         "DATA\r\n" OK "AGREE_UNIX_FD\r\n", SASL_BEGIN, ""},
         /* bus1 */
-        { "bus1 hosted", EXTERNAL "NEGOTIATE_BUS1 hosted\r\nBEGIN\r\n", OK, SASL_NEGOTIATE_BUS1, "BEGIN\r\n" },
-        { "bus1 device", EXTERNAL "NEGOTIATE_BUS1 device\r\n", OK, SASL_NEGOTIATE_BUS1, "" },
-        { "bus1 alone", EXTERNAL "NEGOTIATE_BUS1\r\n", OK ERROR, SASL_MORE },
-        { "bus1 elsewhere", EXTERNAL "NEGOTIATE_BUS1 elsewhere\r\n", OK ERROR, SASL_MORE },
-        { "bus1 more", EXTERNAL "NEGOTIATE_BUS1 hosted x\r\n", OK ERROR, SASL_MORE },
+        {"bus1 hosted", EXTERNAL "NEGOTIATE_BUS1 hosted\r\nBEGIN\r\n", OK, SASL_NEGOTIATE_BUS1,
+         "BEGIN\r\n"},
+        {"bus1 device", EXTERNAL "NEGOTIATE_BUS1 device\r\n", OK, SASL_NEGOTIATE_BUS1, ""},
+        {"bus1 alone", EXTERNAL "NEGOTIATE_BUS1\r\n", OK ERROR, SASL_MORE},
+        {"bus1 elsewhere", EXTERNAL "NEGOTIATE_BUS1 elsewhere\r\n", OK ERROR, SASL_MORE},
+        {"bus1 more", EXTERNAL "NEGOTIATE_BUS1 hosted x\r\n", OK ERROR, SASL_MORE},
 };
 
 static void init(struct sasl_server *s) {
         sasl_server_init(s);
         s->guid = GUID;
-        s->mechanisms = SASL_MECHANISM_EXTERNAL | SASL_MECHANISM_ANONYMOUS | SASL_MECHANISM_COOKIE_SHA1;
+        s->mechanisms =
+                SASL_MECHANISM_EXTERNAL | SASL_MECHANISM_ANONYMOUS | SASL_MECHANISM_COOKIE_SHA1;
         s->peer_uid = 1000;
 }
 
@@ -150,7 +158,8 @@ static size_t feed(struct sasl_server *s, const char *in, size_t n, size_t piece
                 char *bare = malloc(n_piece);
 
                 memcpy(bare, in + at, n_piece);
-                ck_assert_int_eq(sasl_server_feed(s, bare, n_piece, &consumed, &answer, ret_event), 0);
+                ck_assert_int_eq(sasl_server_feed(s, bare, n_piece, &consumed, &answer, ret_event),
+                                 0);
                 free(bare);
                 append_answer(out, &answer);
                 at += consumed;
@@ -159,7 +168,7 @@ static size_t feed(struct sasl_server *s, const char *in, size_t n, size_t piece
 }
 
 START_TEST(dialogue) {
-        static const size_t pieces[] = { SIZE_MAX, 1, 2, 3, 7 };
+        static const size_t pieces[] = {SIZE_MAX, 1, 2, 3, 7};
         const struct dialogue *d = &dialogues[_i];
 
         for (unsigned i = 0; i < sizeof(pieces) / sizeof(pieces[0]); ++i) {
@@ -172,7 +181,8 @@ START_TEST(dialogue) {
                 memcpy(in + 1, d->in, n);
                 init(&s);
                 consumed = feed(&s, in, n, pieces[i], out, &event);
-                ck_assert_msg(strcmp(out, d->out) == 0, "%s, pieces of %zu: said\n%s", d->name, pieces[i], out);
+                ck_assert_msg(strcmp(out, d->out) == 0, "%s, pieces of %zu: said\n%s", d->name,
+                              pieces[i], out);
                 ck_assert_msg(event == d->event, "%s: event %d", d->name, event);
                 if (d->rest)
                         ck_assert_msg(strcmp(in + consumed, d->rest) == 0, "%s: rest '%s'", d->name,
@@ -282,7 +292,8 @@ START_TEST(transports_without_fds_and_bus1_say_so) {
         init(&s);
         s.can_pass_fds = s.can_bus1 = false;
         greet(&s);
-        ck_assert_int_eq(say(&s, EXTERNAL "NEGOTIATE_UNIX_FD\r\nNEGOTIATE_BUS1 hosted\r\n", out), SASL_MORE);
+        ck_assert_int_eq(say(&s, EXTERNAL "NEGOTIATE_UNIX_FD\r\nNEGOTIATE_BUS1 hosted\r\n", out),
+                         SASL_MORE);
         ck_assert_str_eq(out, OK ERROR ERROR);
         ck_assert(!s.negotiated_fds);
         sasl_server_deinit(&s);
@@ -325,7 +336,7 @@ START_TEST(long_lines_close) {
         static const struct {
                 size_t n;
                 bool closes;
-        } lines[] = { { 16000, false }, { 16383, false }, { 16384, true }, { 20000, true } };
+        } lines[] = {{16000, false}, {16383, false}, {16384, true}, {20000, true}};
 
         for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]); ++i)
                 for (size_t piece = 1000; piece <= 100000; piece *= 10) {
@@ -365,7 +376,9 @@ START_TEST(answers_that_do_not_fit_wait) {
                 enum sasl_event event;
                 size_t consumed;
 
-                ck_assert_int_eq(sasl_server_feed(&s, in + at, N * 3 + 1 - at, &consumed, &answer, &event), 0);
+                ck_assert_int_eq(
+                        sasl_server_feed(&s, in + at, N * 3 + 1 - at, &consumed, &answer, &event),
+                        0);
                 ck_assert_int_eq(event, SASL_MORE);
                 ck_assert_uint_gt(consumed, 0);
                 at += consumed;
