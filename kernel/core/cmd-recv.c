@@ -134,7 +134,9 @@ int bus1_peer_recv_begin(struct bus1_peer *peer, struct bus1_recv *recv)
 {
 	int r;
 
-	mutex_lock(&peer->recv_lock);
+	/* Who holds it may be copying to memory that faults for as long as its owner likes. */
+	if (mutex_lock_interruptible(&peer->recv_lock))
+		return -EINTR;
 	mutex_lock(&peer->lock);
 	r = bus1_recv_begin_locked(peer, recv);
 	mutex_unlock(&peer->lock);

@@ -288,7 +288,8 @@ struct bus1_recv {
  * of the peer is held, only one that keeps other receivers of the same peer out: copying to the
  * user may take as long as it likes.
  *
- * Return: -EAGAIN when there is none, -ENOMEM, -ESHUTDOWN.
+ * Return: -EAGAIN when there is none, -EINTR when interrupted by a signal while another receiver is
+ * at it, -ENOMEM, -ESHUTDOWN.
  */
 int bus1_peer_recv_begin(struct bus1_peer *peer, struct bus1_recv *recv);
 

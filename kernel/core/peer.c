@@ -6,6 +6,7 @@
 #include <linux/bug.h>
 #include <linux/build_bug.h>
 #include <linux/err.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include "message.h"
 #include "peer.h"
@@ -93,6 +94,7 @@ static void bus1_peer_release_objects(struct bus1_peer *peer, struct bus1_tx *tx
 	xa_for_each(&peer->objects, index, object) {
 		if (!object->is_node && object->state == BUS1_OBJECT_GONE)
 			bus1_handle_release(bus1_handle_from_object(object), tx);
+		cond_resched();
 	}
 }
 
@@ -109,6 +111,7 @@ static void bus1_peer_forget_objects(struct bus1_peer *peer)
 			bus1_node_unref(bus1_node_from_object(object));
 		else
 			bus1_handle_unref(bus1_handle_from_object(object));
+		cond_resched();
 	}
 	peer->n_nodes = 0;
 	peer->n_handles = 0;

@@ -222,6 +222,7 @@ struct bus1_queue_entry *bus1_queue_peek(struct bus1_queue *queue)
 void bus1_queue_remove(struct bus1_queue *queue, struct bus1_queue_entry *entry)
 {
 	spin_lock(&queue->lock);
+	WARN_ON(bus1_queue_head(queue) != entry);
 	bus1_queue_unlink(queue, entry);
 	spin_unlock(&queue->lock);
 }

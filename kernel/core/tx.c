@@ -5,6 +5,7 @@
 
 #include <linux/bug.h>
 #include <linux/kernel.h>
+#include <linux/sched.h>
 #include "message.h"
 #include "peer.h"
 #include "queue.h"
@@ -39,6 +40,7 @@ void bus1_tx_drop(struct bus1_tx *tx, struct list_head *entries)
 	while ((entry = list_first_entry_or_null(entries, struct bus1_queue_entry, link))) {
 		list_del_init(&entry->link);
 		bus1_entry_drop(entry, tx);
+		cond_resched();
 	}
 }
 
@@ -71,17 +73,21 @@ static void bus1_tx_commit_many(struct bus1_tx *tx, struct list_head *dropped)
 		entry->tx = (unsigned long)tx;
 		timestamp = max_t(u64, timestamp,
 				  bus1_queue_stage(&entry->peer->queue, entry));
+		cond_resched();
 	}
 
 	bus1_queue_sync(own, timestamp);
-	list_for_each_entry(entry, &tx->entries, link)
+	list_for_each_entry(entry, &tx->entries, link) {
 		bus1_queue_sync(&entry->peer->queue, timestamp);
+		cond_resched();
+	}
 
 	while ((entry = list_first_entry_or_null(&tx->entries, struct bus1_queue_entry, link))) {
 		/* Once committed, the entry is the receiver's. */
 		list_del_init(&entry->link);
 		if (!bus1_queue_commit(&entry->peer->queue, entry, timestamp))
 			list_add_tail(&entry->link, dropped);
+		cond_resched();
 	}
 }
 

@@ -300,8 +300,17 @@ static bool find_common(const struct history *history, size_t a, size_t b, size_
         return found;
 }
 
+static struct history_peer *longest_history(struct history *history) {
+        struct history_peer *longest = &history->peers[0];
+
+        for (size_t i = 1; i < history->n_peers; ++i)
+                if (history->peers[i].n_events > longest->n_events)
+                        longest = &history->peers[i];
+        return longest;
+}
+
 size_t history_self_test(struct history *history) {
-        struct history_peer *peer = &history->peers[0];
+        struct history_peer *peer = longest_history(history);
         size_t n_missed = 0, i, j;
         struct history_event saved;
 

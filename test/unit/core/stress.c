@@ -6,8 +6,8 @@
  * Each peer has a ledger of the nodes it owns and the handles it holds, under a lock that makes an
  * operation and its bookkeeping one step. What can be judged when it happens (IDs that have ended,
  * notifications that are early, doubled or for the wrong thing, damaged data) is judged at once;
- * the order is judged afterwards from the recorded history. At the end everything is released and
- * nothing may be left.
+ * the order is judged afterwards from the recorded history. Now and then a peer ends, and a new one
+ * takes its place. At the end everything is released and nothing may be left.
  */
 
 #include <getopt.h>
@@ -21,10 +21,13 @@
 #include "core.h"
 #include "stress-history.h"
 
+#define MAX_THREADS 64
 #define MAX_HANDLES 256
 #define MAX_NODES 64
 #define MAX_TRANSFERS 3
 #define MAX_QUEUE 512
+/* peers that end while they are in use; another one takes their place */
+#define MAX_DEATHS 200
 
 #define fail(...) \
         do { \
@@ -57,6 +60,7 @@ struct held {
 struct peer {
         struct bus1_peer *peer;
         uint32_t index;
+        uint32_t life; /* its history; a successor of the same index has another */
         pthread_mutex_t lock;
         struct owned nodes[MAX_NODES + MAX_TRANSFERS];
         size_t n_nodes;
@@ -81,6 +85,7 @@ struct stress {
         struct history history;
         struct node *nodes;
         struct peer *peers;
+        struct bus1_accounts *accounts;
         size_t n_peers;
         size_t max_transactions;
         size_t max_nodes;
@@ -89,6 +94,7 @@ struct stress {
         _Atomic uint64_t n_nodes;
         _Atomic uint64_t n_received, n_multicasts, n_carried, n_invalid;
         _Atomic uint64_t n_node_releases, n_handle_releases;
+        _Atomic uint32_t n_lives;
         uint64_t *last_sequence; /* of each sender at each receiver */
 };
 
@@ -170,7 +176,7 @@ static bool new_transaction(struct stress *stress, struct peer *sender, bool is_
                 .sender = sender->index,
                 .is_release = is_release,
         };
-        history_append(&stress->history.peers[sender->index], i, HISTORY_NONE);
+        history_append(&stress->history.peers[sender->life], i, HISTORY_NONE);
         *ret = i;
         return true;
 }
@@ -321,7 +327,7 @@ static void receive_message(struct stress *stress, struct peer *peer, const stru
                 }
         }
 
-        history_append(&stress->history.peers[peer->index], content->transaction, node);
+        history_append(&stress->history.peers[peer->life], content->transaction, node);
         if (stress->history.nodes[node].is_oneshot)
                 remove_node(peer, i);
         ++stress->n_received;
@@ -338,7 +344,7 @@ static void receive_node_release(struct stress *stress, struct peer *peer, uint6
         } else if (!release) {
                 fail("release of a node that lives");
         } else if (!peer->handles[i].is_late) {
-                history_append(&stress->history.peers[peer->index], release - 1, node);
+                history_append(&stress->history.peers[peer->life], release - 1, node);
         }
         remove_handle(stress, peer, i);
         ++stress->n_node_releases;
@@ -436,6 +442,34 @@ static void do_release(struct worker *worker, struct peer *peer, uint32_t n_node
         end_transaction(stress, transaction);
 }
 
+static void new_peer(struct stress *stress, struct peer *peer) {
+        peer->life = stress->n_lives++;
+        /* three users, so that shares are at work too */
+        peer->peer = bus1_peer_new(stress->accounts, KUIDT_INIT(1000 + peer->index % 3), NULL, NULL);
+        if (IS_ERR(peer->peer))
+                fail("no memory");
+}
+
+/* End the peer, whatever is queued on it or under way to it. */
+static void do_die(struct stress *stress, struct peer *peer) {
+        uint32_t transaction;
+
+        if (!new_transaction(stress, peer, true, &transaction))
+                return;
+        while (peer->n_nodes > 0) {
+                stress->nodes[peer->nodes[0].node].release = transaction + 1;
+                stress->history.nodes[peer->nodes[0].node].is_released = true;
+                remove_node(peer, 0);
+        }
+        while (peer->n_handles > 0)
+                remove_handle(stress, peer, 0);
+        begin_transaction(stress, transaction);
+        bus1_peer_disconnect(peer->peer);
+        end_transaction(stress, transaction);
+        bus1_peer_unref(peer->peer);
+        new_peer(stress, peer);
+}
+
 static void do_transfer(struct worker *worker, struct peer *from, struct peer *to) {
         struct stress *stress = worker->stress;
         struct bus1_transfer src = { .flags = BUS1_TRANSFER_FLAG_CREATE, .id = BUS1_INVALID }, dst;
@@ -485,7 +519,10 @@ static void step(struct worker *worker) {
                 transfer_between(worker, peer, other);
         } else {
                 pthread_mutex_lock(&peer->lock);
-                if (peer->n_handles > MAX_HANDLES)
+                if (draw(worker, stress->max_transactions / MAX_DEATHS + 1) == 0 &&
+                    stress->n_lives + MAX_THREADS < stress->history.n_peers)
+                        do_die(stress, peer);
+                else if (peer->n_handles > MAX_HANDLES)
                         do_release(worker, peer, 0, MAX_HANDLES / 2);
                 else if (what < 10)
                         do_release(worker, peer, 1, 0);
@@ -595,18 +632,16 @@ static void set_up(struct stress *stress, struct bus1_accounts *accounts, size_t
         stress->last_sequence = allocate(n_peers * n_peers, sizeof(*stress->last_sequence));
         stress->history.nodes = allocate(stress->max_nodes, sizeof(*stress->history.nodes));
         stress->history.transactions = allocate(n_transactions, sizeof(*stress->history.transactions));
-        stress->history.peers = allocate(n_peers, sizeof(*stress->history.peers));
-        stress->history.n_peers = n_peers;
+        stress->history.n_peers = n_peers + MAX_DEATHS + MAX_THREADS;
+        stress->history.peers = allocate(stress->history.n_peers, sizeof(*stress->history.peers));
+        stress->accounts = accounts;
 
         for (size_t i = 0; i < n_peers; ++i) {
                 struct peer *peer = &stress->peers[i];
 
                 peer->index = i;
                 pthread_mutex_init(&peer->lock, NULL);
-                /* three users, so that shares are at work too */
-                peer->peer = bus1_peer_new(accounts, KUIDT_INIT(1000 + i % 3), NULL, NULL);
-                if (IS_ERR(peer->peer))
-                        fail("no memory");
+                new_peer(stress, peer);
         }
 }
 
@@ -616,8 +651,9 @@ static void tear_down(struct stress *stress) {
                 bus1_peer_unref(stress->peers[i].peer);
                 pthread_mutex_destroy(&stress->peers[i].lock);
                 free(stress->peers[i].handles);
-                free(stress->history.peers[i].events);
         }
+        for (size_t i = 0; i < stress->history.n_peers; ++i)
+                free(stress->history.peers[i].events);
         free(stress->history.peers);
         free(stress->history.transactions);
         free(stress->history.nodes);
@@ -650,7 +686,7 @@ static double now(void) {
 static void report(struct stress *stress, double seconds) {
         size_t longest = 0;
 
-        for (size_t i = 0; i < stress->n_peers; ++i)
+        for (size_t i = 0; i < stress->history.n_peers; ++i)
                 if (stress->history.peers[i].n_events > longest)
                         longest = stress->history.peers[i].n_events;
         printf("%zu transactions in %.1f s: %llu multicasts, %llu messages received, %llu handles "
@@ -659,7 +695,8 @@ static void report(struct stress *stress, double seconds) {
                (unsigned long long)stress->n_received, (unsigned long long)stress->n_carried,
                (unsigned long long)stress->n_invalid, (unsigned long long)stress->n_node_releases,
                (unsigned long long)stress->n_handle_releases);
-        printf("longest history of a peer: %zu events\n", longest);
+        printf("%zu peers ended in use; longest history of a peer: %zu events\n",
+               stress->n_lives - stress->n_peers, longest);
 }
 
 int main(int argc, char **argv) {
@@ -700,7 +737,7 @@ int main(int argc, char **argv) {
                         return 2;
                 }
         }
-        if (n_threads < 1 || n_peers < 1 || n_transactions < 1 || n_transactions >= HISTORY_NONE / 2)
+        if (n_threads < 1 || n_threads > MAX_THREADS || n_peers < 1 || n_transactions < 1 || n_transactions >= HISTORY_NONE / 2)
                 return 2;
 
         printf("%zu threads, %zu peers, seed %llu\n", n_threads, n_peers, (unsigned long long)seed);

@@ -26,6 +26,13 @@ static inline void mutex_lock(struct mutex *lock)
 	pthread_mutex_lock(&lock->pthread);
 }
 
+/* In user space signals do not end a wait. */
+static inline int mutex_lock_interruptible(struct mutex *lock)
+{
+	mutex_lock(lock);
+	return 0;
+}
+
 #define mutex_lock_nested(lock, subclass) mutex_lock(lock)
 
 static inline void mutex_unlock(struct mutex *lock)
