@@ -27,7 +27,7 @@ enum sasl_event {
         SASL_MORE,             /* needs more input */
         SASL_NEGOTIATE_BUS1,   /* answer with sasl_server_agree_bus1() or _refuse_bus1(), then feed on */
         SASL_BEGIN,            /* authenticated; what was not consumed is the message stream */
-        SASL_CLOSE,            /* protocol error: close without a word */
+        SASL_CLOSE,            /* send what the answer holds, if anything, and close */
 };
 
 enum sasl_bus1_mode {

@@ -196,6 +196,31 @@ START_TEST(stamp_beyond_the_headroom_moves_the_message) {
 }
 END_TEST
 
+START_TEST(stamp_beyond_the_largest_message_is_refused) {
+        struct message *m;
+        struct raw raw;
+        uint32_t n;
+
+        raw_begin(&raw, false, MESSAGE_TYPE_METHOD_RETURN);
+        raw_field_u32(&raw, 5, 1);
+        raw_field_signature(&raw, "ayay");
+        raw_end_fields(&raw);
+        raw_set32(&raw, 4, MESSAGE_SIZE_MAX - raw.n);
+        ck_assert_int_eq(message_new(&m, MESSAGE_SIZE_MAX), 0);
+        memset(m->wire, 0, m->n_wire);
+        memcpy(m->wire, raw.p, raw.n);
+        n = MESSAGE_ARRAY_MAX;
+        memcpy(m->wire + raw.n, &n, sizeof(n));
+        n = MESSAGE_SIZE_MAX - MESSAGE_ARRAY_MAX - raw.n - 8;
+        memcpy(m->wire + raw.n + 4 + MESSAGE_ARRAY_MAX, &n, sizeof(n));
+        raw_free(&raw);
+        ck_assert_int_eq(message_parse(m), 0);
+        ck_assert_int_eq(message_stamp(m, &(struct message_stamp){.sender = ":1.1"}),
+                         MESSAGE_E_SIZE);
+        message_unref(m);
+}
+END_TEST
+
 START_TEST(stamp_keeps_fields_that_are_there_but_empty) {
         struct message *m;
         struct raw raw;
@@ -399,6 +424,7 @@ int main(void) {
         tcase_add_test(tcase, stamp_strips_unknown_fields);
         tcase_add_test(tcase, stamp_sets_destination_and_path);
         tcase_add_test(tcase, stamp_beyond_the_headroom_moves_the_message);
+        tcase_add_test(tcase, stamp_beyond_the_largest_message_is_refused);
         tcase_add_test(tcase, stamp_keeps_fields_that_are_there_but_empty);
         tcase_add_test(tcase, arguments_are_found_behind_anything);
         tcase_add_test(tcase, arguments_end_with_the_64th);

@@ -356,6 +356,44 @@ static void field_variants_62(struct raw *r) {
 static void field_variants_63(struct raw *r) {
         field_variants(r, 63);
 }
+/* (v) in (v) in ...: the structs are what is too deep */
+static void structs_of_variants(struct raw *r, unsigned n) {
+        size_t b = start(r, "(v)");
+
+        for (unsigned i = 1; i < n; ++i) {
+                raw_signature(r, "(v)");
+                raw_align(r, 8);
+        }
+        raw_signature(r, "y");
+        raw_u8(r, 1);
+        raw_end_body(r, b);
+}
+static void structs_of_variants_32(struct raw *r) {
+        structs_of_variants(r, 32);
+}
+static void structs_of_variants_33(struct raw *r) {
+        structs_of_variants(r, 33);
+}
+/* av in av in ... */
+static void arrays_of_variants(struct raw *r, unsigned n) {
+        size_t b = start(r, "av"), lengths[64];
+
+        for (unsigned i = 0; i < n; ++i) {
+                raw_u32(r, 0);
+                lengths[i] = r->n - 4;
+                raw_signature(r, i + 1 < n ? "av" : "y");
+        }
+        raw_u8(r, 1);
+        for (unsigned i = 0; i < n; ++i)
+                raw_set32(r, lengths[i], r->n - lengths[i] - 4);
+        raw_end_body(r, b);
+}
+static void arrays_of_variants_32(struct raw *r) {
+        arrays_of_variants(r, 32);
+}
+static void arrays_of_variants_33(struct raw *r) {
+        arrays_of_variants(r, 33);
+}
 static void signature_255(struct raw *r) {
         char s[256] = "";
 
@@ -533,6 +571,10 @@ static const struct row rows[] = {
         ROW(structs_32_variants_33, MESSAGE_E_DEPTH),
         ROW(field_variants_62, 0),
         ROW(field_variants_63, MESSAGE_E_DEPTH),
+        ROW(structs_of_variants_32, 0),
+        ROW(structs_of_variants_33, MESSAGE_E_DEPTH),
+        ROW(arrays_of_variants_32, 0),
+        ROW(arrays_of_variants_33, MESSAGE_E_DEPTH),
         ROW(signature_255, 0),
 };
 

@@ -236,6 +236,36 @@ START_TEST(nul_in_a_line_is_an_error) {
 }
 END_TEST
 
+START_TEST(what_follows_the_end_is_left_alone) {
+        struct sasl_server s;
+        struct sasl_answer answer = {};
+        enum sasl_event event;
+        size_t consumed;
+        char out[256];
+
+        init(&s);
+        greet(&s);
+        ck_assert_int_eq(say(&s, EXTERNAL "BEGIN\r\n", out), SASL_BEGIN);
+        ck_assert_int_eq(sasl_server_feed(&s, "l\1", 2, &consumed, &answer, &event), 0);
+        ck_assert_int_eq(event, SASL_BEGIN);
+        ck_assert_uint_eq(consumed, 0);
+        ck_assert_uint_eq(answer.n, 0);
+        sasl_server_deinit(&s);
+}
+END_TEST
+
+START_TEST(hex_may_be_of_either_case) {
+        struct sasl_server s;
+        char out[256];
+
+        init(&s);
+        greet(&s);
+        say(&s, "AUTH ANONYMOUS 6C6a\r\n", out);
+        ck_assert_str_eq(out, OK);
+        sasl_server_deinit(&s);
+}
+END_TEST
+
 START_TEST(results_follow_the_last_agreement) {
         struct sasl_server s;
         char out[256];
@@ -397,6 +427,8 @@ int main(void) {
         tcase_add_loop_test(tcase, dialogue, 0, sizeof(dialogues) / sizeof(dialogues[0]));
         tcase_add_test(tcase, first_byte_is_nul);
         tcase_add_test(tcase, nul_in_a_line_is_an_error);
+        tcase_add_test(tcase, what_follows_the_end_is_left_alone);
+        tcase_add_test(tcase, hex_may_be_of_either_case);
         tcase_add_test(tcase, results_follow_the_last_agreement);
         tcase_add_test(tcase, bus1_is_answered_by_the_connection);
         tcase_add_test(tcase, transports_without_fds_and_bus1_say_so);
