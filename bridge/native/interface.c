@@ -19,7 +19,6 @@
 #include "bridge/driver/driver.h"
 #include "bridge/wire/names.h"
 
-#define LOOKUP_NO_AUTO_START 1U
 #define EXPORT_PATH "/org/bus1/exported/"
 
 /* The session of the caller and the handle that must come with the call. Positive when it failed. */
@@ -199,7 +198,7 @@ static int run_lookup(struct driver_call *call) {
         struct wire_string name = reader_string(&call->reader);
         uint32_t flags = reader_u32(&call->reader);
 
-        if (flags & ~LOOKUP_NO_AUTO_START)
+        if (flags != 0)
                 return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"), "Unknown flags");
         return look_up(call, name, NULL);
 }

@@ -14,6 +14,41 @@
 #include <stdlib.h>
 #include <string.h>
 
+static struct native_owner *owner_find(struct native *native, const struct client *client) {
+        struct native_owner *owner;
+
+        HASH_FIND_PTR(native->owners, &client, owner);
+        return owner;
+}
+
+static int owner_link(struct native *native, struct native_lookup *lookup) {
+        struct native_owner *owner = owner_find(native, lookup->owner);
+
+        if (!owner) {
+                owner = calloc(1, sizeof(*owner));
+                if (!owner)
+                        return -ENOMEM;
+                owner->client = lookup->owner;
+                HASH_ADD_PTR(native->owners, client, owner);
+                if (!owner->hh.tbl) {
+                        free(owner);
+                        return -ENOMEM;
+                }
+        }
+        DL_APPEND2(owner->lookups, lookup, owner_prev, owner_next);
+        return 0;
+}
+
+static void owner_unlink(struct native *native, struct native_lookup *lookup) {
+        struct native_owner *owner = owner_find(native, lookup->owner);
+
+        DL_DELETE2(owner->lookups, lookup, owner_prev, owner_next);
+        if (!owner->lookups) {
+                HASH_DELETE(hh, native->owners, owner);
+                free(owner);
+        }
+}
+
 int native_lookup_new(struct native_session *session, struct client *owner, const char *name,
                       const char *path, uint64_t *ret_handle) {
         struct native *native = session->native;
@@ -34,9 +69,15 @@ int native_lookup_new(struct native_session *session, struct client *owner, cons
         if (r >= 0)
                 r = bus1_client_create_node(native->peer, 0, &lookup->node, &handle);
         if (r >= 0) {
-                r = native_node_add(native, lookup->node, NATIVE_NODE_LOOKUP, lookup, NULL);
-                if (r < 0)
+                struct native_node *node = NULL;
+
+                r = native_node_add(native, lookup->node, NATIVE_NODE_LOOKUP, lookup, &node);
+                if (r >= 0)
+                        r = owner_link(native, lookup);
+                if (r < 0) {
+                        native_node_remove(native, node, false);
                         bus1_client_release(native->peer, 2, (uint64_t[]){ lookup->node, handle });
+                }
         }
         if (r < 0) {
                 free(lookup->name);
@@ -45,7 +86,6 @@ int native_lookup_new(struct native_session *session, struct client *owner, cons
                 return r;
         }
         DL_APPEND(session->lookups, lookup);
-        DL_APPEND2(native->lookups, lookup, native_prev, native_next);
         session->n_lookups++;
         *ret_handle = handle;
         return 0;
@@ -56,7 +96,7 @@ void native_lookup_free(struct native_lookup *lookup, bool release) {
 
         native_node_remove(native, native_node_find(native, lookup->node), release);
         DL_DELETE(lookup->session->lookups, lookup);
-        DL_DELETE2(native->lookups, lookup, native_prev, native_next);
+        owner_unlink(native, lookup);
         lookup->session->n_lookups--;
         free(lookup->name);
         free(lookup->path);
@@ -64,9 +104,12 @@ void native_lookup_free(struct native_lookup *lookup, bool release) {
 }
 
 void native_lookups_end(struct native *native, struct client *owner, const char *name) {
+        struct native_owner *entry = owner_find(native, owner);
         struct native_lookup *lookup, *next;
 
-        DL_FOREACH_SAFE2(native->lookups, lookup, next, native_next)
-                if (lookup->owner == owner && (!name || strcmp(lookup->name, name) == 0))
-                        native_lookup_free(lookup, true);
+        if (!entry)
+                return;
+        DL_FOREACH_SAFE2(entry->lookups, lookup, next, owner_next)
+                if (!name || strcmp(lookup->name, name) == 0)
+                        native_lookup_free(lookup, true); /* with the last one the entry goes */
 }

@@ -23,7 +23,7 @@
 #include "bridge/native/native.h"
 
 #define NATIVE_RECEIVE_BUDGET 64   /* messages of one dispatch */
-#define NATIVE_BUFFER_SIZE (64UL * 1024)
+#define NATIVE_BUFFER_SIZE (256UL * 1024)
 #define NATIVE_TRANSFERS_MAX 1024  /* what the core allows in one message */
 #define NATIVE_FDS_MAX 253
 #define NATIVE_LOOKUPS_MAX 4096    /* of one session, at the same time */
@@ -74,8 +74,15 @@ struct native_lookup {
         uint64_t node;
         char *name;
         char *path; /* NULL: not narrowed */
-        struct native_lookup *prev, *next;             /* of the session */
-        struct native_lookup *native_prev, *native_next; /* all */
+        struct native_lookup *prev, *next; /* of the session */
+        struct native_lookup *owner_prev, *owner_next;
+};
+
+/* All nodes that stand for something of one owner. */
+struct native_owner {
+        struct client *client;
+        struct native_lookup *lookups; /* never empty */
+        UT_hash_handle hh;
 };
 
 /* A look-up that waits for the owner's library to make a node for the one who looks. */
@@ -108,7 +115,8 @@ struct native_session {
         struct native_published *objects;
         struct native_handle *handles;
         struct native_lookup *lookups;
-        struct native_session *prev, *next;
+        struct native_opening *openings;
+        struct native_session *prev, *next; /* of native->sessions, or native->ending */
 };
 
 struct native {
@@ -123,8 +131,8 @@ struct native {
         struct native_node *nodes;
         struct native_handle *handles;
         struct native_session *sessions;
-        struct native_lookup *lookups;
-        struct native_opening *openings;
+        struct native_session *ending; /* those with a close_reason */
+        struct native_owner *owners;
 
         /* the broadcast that is being collected */
         struct {

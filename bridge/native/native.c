@@ -40,8 +40,16 @@ static void hook_client_gone(void *userdata, struct client *client) {
         native_lookups_end(userdata, client, NULL);
 }
 
+/* As long as there is no rule for any native client, none of them needs the bus in between. */
 static void hook_policy_changed(void *userdata) {
-        native_openings_withdraw(userdata);
+        struct native *native = userdata;
+        struct native_session *session;
+
+        DL_FOREACH(native->sessions, session)
+                if (!session->client.may_send_all || !session->client.may_receive_all) {
+                        native_openings_withdraw(native);
+                        return;
+                }
 }
 
 static int peer_dispatch(struct loop_source *source, uint32_t events) {
@@ -122,6 +130,8 @@ struct native *native_free(struct native *native) {
 
         if (!native)
                 return NULL;
+        while (native->ending)
+                native_session_end(native->ending);
         while (native->sessions)
                 native_session_end(native->sessions);
         HASH_ITER(hh, native->nodes, node, next)

@@ -40,7 +40,7 @@ static void opening_free(struct native_opening *opening) {
         struct native *native = opening->session->native;
 
         native_node_remove(native, native_node_find(native, opening->node), true);
-        DL_DELETE(native->openings, opening);
+        DL_DELETE(opening->session->openings, opening);
         free(opening->name);
         free(opening->path);
         free(opening);
@@ -111,7 +111,7 @@ int native_opening_new(struct native_session *session, uint32_t serial, uint64_t
                 free(opening);
                 return r;
         }
-        DL_APPEND(native->openings, opening);
+        DL_APPEND(session->openings, opening);
         session->n_openings++;
         return 0;
 }
@@ -149,23 +149,19 @@ int native_opening_answered(struct native_opening *opening, struct message *m) {
 }
 
 void native_openings_end(struct native_session *session) {
-        struct native_opening *opening, *next;
-
-        DL_FOREACH_SAFE(session->native->openings, opening, next) {
-                if (opening->session != session)
-                        continue;
-                native_release(session->native, opening->caller_cookie);
-                opening_free(opening);
+        while (session->openings) {
+                native_release(session->native, session->openings->caller_cookie);
+                opening_free(session->openings);
         }
 }
 
 void native_openings_withdraw(struct native *native) {
-        struct native_session *session;
+        struct native_session *session, *next;
         struct writer writer;
         struct message *m;
 
-        DL_FOREACH(native->sessions, session) {
-                if (!session->completed || session->close_reason)
+        DL_FOREACH_SAFE(native->sessions, session, next) {
+                if (!session->completed)
                         continue;
                 writer_init(&writer, MESSAGE_TYPE_METHOD_CALL, MESSAGE_FLAG_NO_REPLY_EXPECTED,
                             bus_next_serial(native->bus), "");

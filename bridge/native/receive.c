@@ -23,13 +23,14 @@
 #include "bridge/log.h"
 
 #define SERIAL_OFFSET 8
+#define RECEIVE_VECS_MAX 1024 /* with the buffer's size, all that the core lets through */
 
 /* A received message. What is taken out of it is the taker's. */
 struct input {
         struct bus1_metadata_credentials metadata;
         uint64_t type;
-        struct message *m; /* NULL in notifications and when the bytes are no message */
-        const char *violation;
+        struct message *m;     /* NULL in notifications, and when what came is no message */
+        const char *violation; /* why it is none */
         struct bus1_transfer *transfers;
         size_t n_transfers;
 };
@@ -39,85 +40,109 @@ static void release_from(struct native *native, const struct input *in, size_t f
                 native_release(native, in->transfers[i].id);
 }
 
-/* Make the message from its bytes, which are in m->wire already, and its descriptors. */
-static int input_parse(struct native *native, struct input *in, struct message *m, size_t n_data,
-                       size_t n_fds) {
-        size_t size;
-        int r;
-
-        if (n_fds > 0) {
-                m->fds = malloc(n_fds * sizeof(*m->fds));
-                if (!m->fds) {
-                        for (size_t i = 0; i < n_fds; i++)
-                                close(native->fds[i]);
-                        message_unref(m);
-                        return -ENOMEM;
-                }
-                memcpy(m->fds, native->fds, n_fds * sizeof(*m->fds));
-                m->n_fds = n_fds;
-        }
-        r = n_data < MESSAGE_HEADER_SIZE ? MESSAGE_E_SIZE :
-                                           message_frame(m->wire, MESSAGE_SIZE_MAX, &size);
-        if (r == 0)
-                r = size == n_data ? message_parse(m) : MESSAGE_E_SIZE;
-        if (r < 0) {
-                message_unref(m);
-                return r;
-        }
-        if (r > 0) {
-                in->violation = message_violation(r);
-                message_unref(m);
-                return 0;
-        }
-        in->m = m;
-        return 0;
-}
-
+/*
+ * Receive into data, or, when that is NULL, into the buffer over and over: what is not wanted has to be
+ * taken off the queue all the same, to know whose it is.
+ */
 static int receive(struct native *native, struct bus1_metadata_credentials *metadata,
-                   struct bus1_message_fds *message, uint8_t *data, size_t n_data) {
-        struct iovec vec = { data, n_data };
+                   struct bus1_message_fds *message, uint8_t *data, size_t n_data, bool with_fds) {
+        struct iovec vecs[RECEIVE_VECS_MAX];
+        size_t n_vecs = 1;
 
+        if (data) {
+                vecs[0] = (struct iovec){ data, n_data };
+        } else {
+                n_vecs = (n_data + NATIVE_BUFFER_SIZE - 1) / NATIVE_BUFFER_SIZE;
+                if (n_vecs > RECEIVE_VECS_MAX)
+                        return -EMSGSIZE;
+                for (size_t i = 0; i < n_vecs; i++)
+                        vecs[i] = (struct iovec){ native->buffer, NATIVE_BUFFER_SIZE };
+        }
         *message = (struct bus1_message_fds){
                 .message = {
-                        .flags = BUS1_MESSAGE_FLAG_FDS,
+                        .flags = with_fds ? BUS1_MESSAGE_FLAG_FDS : 0,
                         .type = BUS1_INVALID,
                         .n_transfers = NATIVE_TRANSFERS_MAX,
                         .ptr_transfers = (uintptr_t)native->transfers,
                         .n_data = n_data,
-                        .n_data_vecs = 1,
-                        .ptr_data_vecs = (uintptr_t)&vec,
+                        .n_data_vecs = n_vecs,
+                        .ptr_data_vecs = (uintptr_t)vecs,
                 },
-                .n_fds = NATIVE_FDS_MAX,
+                .n_fds = with_fds ? NATIVE_FDS_MAX : 0,
                 .ptr_fds = (uintptr_t)native->fds,
         };
         return bus1_client_recv(native->peer, BUS1_RECV_FLAG_CREDENTIALS, &metadata->metadata,
                                 &message->message);
 }
 
+/* Check the message, whose bytes are in m->wire. Takes over m and the descriptors. */
+static int input_parse(struct native *native, struct input *in, struct message *m, size_t n_data,
+                       size_t n_fds) {
+        size_t size;
+        int r = 0;
+
+        if (n_fds > 0) {
+                m->fds = malloc(n_fds * sizeof(*m->fds));
+                if (m->fds) {
+                        memcpy(m->fds, native->fds, n_fds * sizeof(*m->fds));
+                        m->n_fds = n_fds;
+                } else {
+                        for (size_t i = 0; i < n_fds; i++)
+                                close(native->fds[i]);
+                        r = -ENOMEM;
+                }
+        }
+        if (r == 0)
+                r = n_data < MESSAGE_HEADER_SIZE ? MESSAGE_E_SIZE :
+                                                   message_frame(m->wire, MESSAGE_SIZE_MAX, &size);
+        if (r == 0)
+                r = size == n_data ? message_parse(m) : MESSAGE_E_SIZE;
+        if (r == 0 && (int64_t)m->n_fds > native->bus->limits.max_message_unix_fds)
+                r = MESSAGE_E_FDS;
+        if (r != 0) {
+                message_unref(m);
+                if (r > 0)
+                        in->violation = message_violation(r);
+                return r < 0 ? r : 0;
+        }
+        in->m = m;
+        return 0;
+}
+
 /* 1, 0 when there is nothing, negative errno. */
 static int input_receive(struct native *native, struct input *in) {
         struct bus1_message_fds message;
         struct message *m = NULL;
+        bool with_fds = true;
+        size_t n_data;
         int r;
 
         *in = (struct input){ .transfers = native->transfers };
-        r = receive(native, &in->metadata, &message, native->buffer, NATIVE_BUFFER_SIZE);
+        n_data = NATIVE_BUFFER_SIZE;
+        r = receive(native, &in->metadata, &message, native->buffer, n_data, with_fds);
+        if (r == -EMFILE || r == -ENFILE) {
+                in->violation = "there are no descriptors left to receive its descriptors";
+                with_fds = false;
+                r = receive(native, &in->metadata, &message, native->buffer, n_data, with_fds);
+        }
         if (r == -EMSGSIZE) {
-                size_t n = message.message.n_data;
-
-                /* too big for the buffer: straight into the message, which keeps a copy out of the way */
-                r = message_new(&m, n);
-                if (r < 0)
-                        return r;
-                r = receive(native, &in->metadata, &message, m->wire, n);
+                n_data = message.message.n_data;
+                if ((int64_t)n_data > native->bus->limits.max_message_size)
+                        in->violation = message_violation(MESSAGE_E_SIZE);
+                /* too big for the buffer: straight into the message, which saves a copy */
+                else if (!in->violation && message_new(&m, n_data) < 0)
+                        in->violation = "no memory for the message";
+                r = receive(native, &in->metadata, &message, m ? m->wire : NULL, n_data,
+                            with_fds && !in->violation);
         }
         if (r < 0) {
                 message_unref(m);
-                return r == -EAGAIN ? 0 : r;
+                /* short of memory or descriptors just now: it stays queued */
+                return r == -EAGAIN || r == -ENOMEM || r == -EMFILE || r == -ENFILE ? 0 : r;
         }
         in->type = message.message.type;
         in->n_transfers = message.message.n_transfers;
-        if (in->type != BUS1_MESSAGE_TYPE_USER) {
+        if (in->type != BUS1_MESSAGE_TYPE_USER || in->violation) {
                 message_unref(m);
                 return 1;
         }
@@ -194,7 +219,7 @@ static int session_take_home(struct native_session *session, struct message *m) 
 
 static int violation(struct native_session *session, const struct input *in) {
         log_write(session->native->bus->log, LOG_LEVEL_WARNING,
-                  "Session %s (uid=%d pid=%d) sent what is no message (from uid=%d pid=%d): %s.",
+                  "Session %s (uid=%d pid=%d) is dropped, it sent (from uid=%d pid=%d): %s.",
                   client_name(&session->client), (int)session->client.credentials.uid,
                   (int)session->client.credentials.pid, (int)in->metadata.uid,
                   (int)in->metadata.pid, in->violation);

@@ -184,6 +184,8 @@ void native_session_close(struct native_session *session, const char *reason) {
         if (session->close_reason)
                 return;
         session->close_reason = reason;
+        DL_DELETE(native->sessions, session);
+        DL_APPEND(native->ending, session);
         loop_defer(native->loop, &native->reap);
 }
 
@@ -192,8 +194,7 @@ int native_session_end(struct native_session *session) {
         struct native_node *node;
         int r;
 
-        if (!session->close_reason)
-                session->close_reason = "the bus ends";
+        native_session_close(session, "the bus ends");
         native_openings_end(session);
         r = client_disconnect(&session->client);
         while (session->lookups)
@@ -214,20 +215,17 @@ int native_session_end(struct native_session *session) {
         if (session->anchor)
                 session->anchor->close(session->anchor, session->close_reason);
         client_deinit(&session->client);
-        DL_DELETE(native->sessions, session);
+        DL_DELETE(native->ending, session);
         free(session);
         return r;
 }
 
 int native_sessions_reap(struct loop_deferred *reap) {
         struct native *native = (struct native *)((char *)reap - offsetof(struct native, reap));
-        struct native_session *session, *next;
         int r;
 
-        DL_FOREACH_SAFE(native->sessions, session, next) {
-                if (!session->close_reason)
-                        continue;
-                r = native_session_end(session);
+        while (native->ending) {
+                r = native_session_end(native->ending);
                 if (r < 0)
                         return r;
         }

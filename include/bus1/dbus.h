@@ -149,10 +149,9 @@ int bus1_dbus_publish(struct bus1_dbus *bus, const char *name, uint32_t flags, u
                       DBusError *error);
 /*
  * A handle to a name: calls through it reach the name's owner of now, need no DESTINATION, and it is
- * released from the other side when that owner loses the name. Activatable names are started unless flags has
- * BUS1_DBUS_LOOKUP_NO_AUTO_START.
+ * released from the other side when that owner loses the name. flags is 0. Only calls: the bus drops
+ * anything else that is sent through it.
  */
-#define BUS1_DBUS_LOOKUP_NO_AUTO_START 1U
 int bus1_dbus_lookup(struct bus1_dbus *bus, const char *name, uint32_t flags, uint64_t *ret_handle,
                      DBusError *error);
 /*

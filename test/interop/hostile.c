@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Native programs that break the rules
+ *
+ * Joins by hand, without libbus1-dbus, and sends what the library never would. The session must end, and the
+ * bus must serve everybody else as before.
+ */
+
+#include "test/interop/interop.h"
+
+#include <bus1/bus1.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+bool failed(const char *file, int line, const char *what) {
+        fprintf(stderr, "%s:%d: %s\n", file, line, what);
+        return false;
+}
+
+struct rogue {
+        struct bus1_client *client;
+        int socket_fd;
+        uint64_t session;
+};
+
+static int read_line(int fd, char *line, size_t n_line, int *ret_fd) {
+        size_t n = 0;
+
+        *ret_fd = -1;
+        while (n + 1 < n_line) {
+                union {
+                        struct cmsghdr header;
+                        char buffer[CMSG_SPACE(sizeof(int))];
+                } control = {};
+                struct iovec vec = { line + n, 1 };
+                struct msghdr m = {
+                        .msg_iov = &vec,
+                        .msg_iovlen = 1,
+                        .msg_control = &control,
+                        .msg_controllen = sizeof(control),
+                };
+
+                if (recvmsg(fd, &m, 0) != 1)
+                        return -1;
+                if (CMSG_FIRSTHDR(&m))
+                        memcpy(ret_fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(int));
+                if (line[n++] == '\n')
+                        break;
+        }
+        line[n] = 0;
+        return 0;
+}
+
+static bool rogue_join(struct rogue *rogue, const char *address) {
+        struct sockaddr_un sa = { .sun_family = AF_UNIX };
+        const char *path = strstr(address, "path=") + 5;
+        char line[256], uid[16], hex[64] = "";
+        int fd;
+
+        memcpy(sa.sun_path, path, strcspn(path, ","));
+        rogue->socket_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        EXPECT(connect(rogue->socket_fd, (struct sockaddr *)&sa, sizeof(sa)) == 0);
+        snprintf(uid, sizeof(uid), "%u", (unsigned)getuid());
+        for (size_t i = 0; uid[i]; i++)
+                sprintf(hex + 2 * i, "%02x", (unsigned)uid[i]);
+        EXPECT(dprintf(rogue->socket_fd, "%cAUTH EXTERNAL %s\r\n", 0, hex) > 0);
+        EXPECT(read_line(rogue->socket_fd, line, sizeof(line), &fd) == 0);
+        EXPECT(strncmp(line, "OK ", 3) == 0);
+        EXPECT(dprintf(rogue->socket_fd, "NEGOTIATE_BUS1 hosted\r\n") > 0);
+        EXPECT(read_line(rogue->socket_fd, line, sizeof(line), &fd) == 0);
+        EXPECT(sscanf(line, "AGREE_BUS1 hosted %lx", &rogue->session) == 1);
+        EXPECT(fd >= 0);
+        EXPECT(bus1_client_new_from_fd(&rogue->client, fd) == 0);
+        EXPECT(dprintf(rogue->socket_fd, "BEGIN\r\n") > 0);
+        return true;
+}
+
+static void rogue_leave(struct rogue *rogue) {
+        bus1_client_free(rogue->client);
+        close(rogue->socket_fd);
+}
+
+static int rogue_send(struct rogue *rogue, const void *data, size_t n, struct bus1_transfer *transfers,
+                      size_t n_transfers, const int *fds, size_t n_fds) {
+        struct iovec vec = { (void *)data, n };
+        struct bus1_message_fds m = {
+                .message = {
+                        .flags = BUS1_MESSAGE_FLAG_FDS,
+                        .n_transfers = n_transfers,
+                        .ptr_transfers = (uintptr_t)transfers,
+                        .n_data = n,
+                        .n_data_vecs = 1,
+                        .ptr_data_vecs = (uintptr_t)&vec,
+                },
+                .n_fds = n_fds,
+                .ptr_fds = (uintptr_t)fds,
+        };
+
+        return bus1_client_send(rogue->client, 1, &rogue->session, NULL, &m.message);
+}
+
+/* The bus closes the socket. */
+static bool rogue_is_dropped(struct rogue *rogue) {
+        struct pollfd p = { .fd = rogue->socket_fd, .events = POLLIN };
+        char byte;
+
+        return poll(&p, 1, INTEROP_TIMEOUT_MS) == 1 && read(rogue->socket_fd, &byte, 1) <= 0;
+}
+
+/* A message with the reply handle and whatever else; marshalled by libdbus-1. */
+static size_t marshal(const char *destination, const char *member, char **ret_data) {
+        DBusMessage *m;
+        int n;
+
+        m = dbus_message_new_method_call(destination, "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                         member);
+        dbus_message_set_serial(m, 1);
+        dbus_message_marshal(m, ret_data, &n);
+        dbus_message_unref(m);
+        return (size_t)n;
+}
+
+static bool rogue_hello(struct rogue *rogue) {
+        struct bus1_transfer transfers[] = {
+                { BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT, BUS1_INVALID },
+                { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID },
+        };
+        struct pollfd p = { .fd = bus1_client_get_fd(rogue->client), .events = POLLIN };
+        char *data;
+        size_t n;
+
+        n = marshal("org.freedesktop.DBus", "Hello", &data);
+        EXPECT(rogue_send(rogue, data, n, transfers, 2, NULL, 0) == 0);
+        dbus_free(data);
+        EXPECT(poll(&p, 1, INTEROP_TIMEOUT_MS) == 1);
+        return true;
+}
+
+static bool is_alive(const char *address) {
+        DBusError error = DBUS_ERROR_INIT;
+        DBusMessage *m, *reply;
+        void *member;
+
+        for (size_t i = 0; i < 2; i++) {
+                const struct kind *kind = i ? &kind_native : &kind_legacy;
+
+                member = kind->open(address);
+                EXPECT(member);
+                m = dbus_message_new_method_call("org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                                 "org.freedesktop.DBus", "GetId");
+                reply = kind->call(member, m, &error);
+                EXPECT(reply);
+                dbus_message_unref(reply);
+                dbus_message_unref(m);
+                kind->close(member);
+        }
+        return true;
+}
+
+/* Bytes that are no message, of many lengths, before Hello and after it. */
+static bool hostile_garbage(const char *address) {
+        static const size_t sizes[] = { 0, 1, 15, 16, 100, 4096, 300000 };
+        uint8_t *data;
+
+        data = malloc(300000);
+        for (size_t i = 0; i < 300000; i++)
+                data[i] = (uint8_t)(i * 7 + 1);
+        for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
+                for (int hello = 0; hello < 2; hello++) {
+                        struct rogue rogue;
+
+                        EXPECT(rogue_join(&rogue, address));
+                        EXPECT(!hello || rogue_hello(&rogue));
+                        EXPECT(rogue_send(&rogue, data, sizes[i], NULL, 0, NULL, 0) == 0);
+                        EXPECT(rogue_is_dropped(&rogue));
+                        rogue_leave(&rogue);
+                }
+        free(data);
+        return true;
+}
+
+/* Valid messages with one byte changed, each in a session of its own; few are a violation, none a crash. */
+static bool hostile_mutations(const char *address) {
+        struct bus1_transfer transfer;
+        unsigned seed = 1;
+        char *data;
+        size_t n;
+
+        n = marshal("org.freedesktop.DBus", "ListNames", &data);
+        for (int i = 0; i < 300; i++) {
+                struct rogue rogue;
+                char *copy;
+
+                EXPECT(rogue_join(&rogue, address));
+                EXPECT(rogue_hello(&rogue));
+                copy = malloc(n);
+                memcpy(copy, data, n);
+                copy[(size_t)rand_r(&seed) % n] = (char)rand_r(&seed);
+                transfer = (struct bus1_transfer){ BUS1_TRANSFER_FLAG_CREATE |
+                                                           BUS1_TRANSFER_FLAG_ONESHOT,
+                                                   BUS1_INVALID };
+                rogue_send(&rogue, copy, n, &transfer, 1, NULL, 0);
+                free(copy);
+                rogue_leave(&rogue);
+        }
+        dbus_free(data);
+        return true;
+}
+
+/* More than the bus takes: bytes, descriptors; and nothing where something must be. */
+static bool hostile_sizes(const char *address) {
+        struct rogue rogue;
+        int fds[200];
+        char *data;
+        size_t n;
+
+        EXPECT(rogue_join(&rogue, address));
+        n = 200U * 1024 * 1024;
+        data = calloc(1, n);
+        data[0] = 'l';
+        EXPECT(rogue_send(&rogue, data, n, NULL, 0, NULL, 0) == 0);
+        free(data);
+        EXPECT(rogue_is_dropped(&rogue));
+        rogue_leave(&rogue);
+
+        /* descriptors that no header declares are closed */
+        EXPECT(rogue_join(&rogue, address));
+        EXPECT(rogue_hello(&rogue));
+        for (size_t i = 0; i < 200; i++)
+                fds[i] = eventfd(0, EFD_CLOEXEC);
+        n = marshal("org.freedesktop.DBus", "GetId", &data);
+        rogue_send(&rogue, data, n, NULL, 0, fds, 200);
+        dbus_free(data);
+        for (size_t i = 0; i < 200; i++)
+                close(fds[i]);
+        rogue_leave(&rogue);
+
+        /* Hello without a place to deliver to */
+        EXPECT(rogue_join(&rogue, address));
+        n = marshal("org.freedesktop.DBus", "Hello", &data);
+        rogue_send(&rogue, data, n, NULL, 0, NULL, 0);
+        dbus_free(data);
+        EXPECT(rogue_is_dropped(&rogue));
+        rogue_leave(&rogue);
+
+        /* something else before Hello */
+        EXPECT(rogue_join(&rogue, address));
+        n = marshal("org.example.Somebody", "Anything", &data);
+        rogue_send(&rogue, data, n, NULL, 0, NULL, 0);
+        dbus_free(data);
+        EXPECT(rogue_is_dropped(&rogue));
+        rogue_leave(&rogue);
+        return true;
+}
+
+/* Sessions that end at every point leave nothing in the bus. */
+static size_t count_fds(pid_t pid) {
+        char path[64];
+        size_t n = 0;
+
+        for (int i = 0; i < 4096; i++) {
+                struct stat st;
+
+                snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, i);
+                n += lstat(path, &st) == 0;
+        }
+        return n;
+}
+
+static bool hostile_drops(const char *address, pid_t pid) {
+        size_t before;
+
+        EXPECT(is_alive(address));
+        usleep(200000);
+        before = count_fds(pid);
+        for (int i = 0; i < 1000; i++) {
+                struct rogue rogue;
+
+                EXPECT(rogue_join(&rogue, address));
+                EXPECT(i % 3 == 0 || rogue_hello(&rogue));
+                if (i % 2)
+                        close(rogue.socket_fd);
+                bus1_client_free(rogue.client);
+                if (!(i % 2))
+                        close(rogue.socket_fd);
+        }
+        EXPECT(is_alive(address));
+        for (int i = 0; i < 100 && count_fds(pid) > before; i++)
+                usleep(50000);
+        EXPECT(count_fds(pid) <= before);
+        return true;
+}
+
+/* One that never reads costs nobody else anything, and callers are told. */
+static bool hostile_lazy(const char *address) {
+        const char *name = "org.bus1.Lazy";
+        DBusError error = DBUS_ERROR_INIT;
+        struct bus1_transfer transfer = { BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
+                                          BUS1_INVALID };
+        struct rogue rogue;
+        DBusMessage *m;
+        char *payload, *data;
+        void *member;
+        uint32_t flags = 0;
+        int n;
+
+        EXPECT(rogue_join(&rogue, address));
+        EXPECT(rogue_hello(&rogue));
+        m = dbus_message_new_method_call("org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                         "org.freedesktop.DBus", "RequestName");
+        dbus_message_append_args(m, DBUS_TYPE_STRING, &name, DBUS_TYPE_UINT32, &flags,
+                                 DBUS_TYPE_INVALID);
+        dbus_message_set_serial(m, 2);
+        dbus_message_marshal(m, &data, &n);
+        EXPECT(rogue_send(&rogue, data, (size_t)n, &transfer, 1, NULL, 0) == 0);
+        dbus_free(data);
+        dbus_message_unref(m);
+
+        member = kind_legacy.open(address);
+        EXPECT(member);
+        payload = malloc(1024 * 1024);
+        memset(payload, 'x', 1024 * 1024 - 1);
+        payload[1024 * 1024 - 1] = 0;
+        /* until its queue is full; no call is answered, so this asks for none but at the end */
+        for (int i = 0; i < 3000 && !dbus_error_is_set(&error); i++) {
+                m = dbus_message_new_method_call(name, "/", name, "Call");
+                dbus_message_append_args(m, DBUS_TYPE_STRING, &payload, DBUS_TYPE_INVALID);
+                if (i % 100 == 99) {
+                        DBusMessage *reply = dbus_connection_send_with_reply_and_block(member, m, 300,
+                                                                                       &error);
+                        if (reply)
+                                dbus_message_unref(reply);
+                        if (dbus_error_has_name(&error, DBUS_ERROR_NO_REPLY))
+                                dbus_error_free(&error); /* our own time-out: it still fits */
+                } else {
+                        dbus_message_set_no_reply(m, TRUE);
+                        kind_legacy.emit(member, m);
+                }
+                dbus_message_unref(m);
+        }
+        EXPECT(dbus_error_has_name(&error, DBUS_ERROR_LIMITS_EXCEEDED));
+        dbus_error_free(&error);
+        free(payload);
+        kind_legacy.close(member);
+        EXPECT(is_alive(address));
+        rogue_leave(&rogue);
+        return true;
+}
+
+int main(int argc, char **argv) {
+        struct daemon daemon = {};
+        bool ok = false;
+
+        if (argc != 3 || !daemon_start(&daemon, argv[1]))
+                return EXIT_FAILURE;
+        if (strcmp(argv[2], "garbage") == 0)
+                ok = hostile_garbage(daemon.address);
+        else if (strcmp(argv[2], "mutations") == 0)
+                ok = hostile_mutations(daemon.address);
+        else if (strcmp(argv[2], "sizes") == 0)
+                ok = hostile_sizes(daemon.address);
+        else if (strcmp(argv[2], "drops") == 0)
+                ok = hostile_drops(daemon.address, daemon.pid);
+        else if (strcmp(argv[2], "lazy") == 0)
+                ok = hostile_lazy(daemon.address);
+        ok = ok && is_alive(daemon.address);
+        if (!daemon_stop(&daemon))
+                ok = failed(__FILE__, __LINE__, "the bus did not end well");
+        return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+}
