@@ -338,8 +338,8 @@ void bus1_charge_cancel(struct bus1_charge *charge)
  * bus1_charge_end() - end a charge, except for the objects
  * @charge:	charge; when nothing is charged, nothing happens
  *
- * The sender's share is free again. Each object stays charged on the peer until it is uncharged with
- * bus1_uncharge_objects().
+ * The sender's share is free again. Each object stays charged on the peer until it is uncharged
+ * with bus1_uncharge_objects().
  */
 void bus1_charge_end(struct bus1_charge *charge)
 {

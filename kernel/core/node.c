@@ -153,7 +153,8 @@ void bus1_node_release_unused(struct bus1_node *node, struct bus1_tx *tx)
  * @holder:	its holder, who has been charged for one object
  * @node:	its node
  *
- * Return: the handle, in flight and not linked, to which the charge belongs; NULL when out of memory.
+ * Return: the handle, in flight and not linked, to which the charge belongs; NULL when out of
+ * memory.
  */
 struct bus1_handle *bus1_handle_new(struct bus1_peer *holder, struct bus1_node *node)
 {

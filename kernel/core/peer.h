@@ -5,11 +5,11 @@
 /*
  * Peers
  *
- * A peer is a queue and a map from IDs to the nodes it owns and the handles it holds. Locks are taken
- * in this order:
+ * A peer is a queue and a map from IDs to the nodes it owns and the handles it holds. Locks are
+ * taken in this order:
  *
  *	bus1_peer.recv_lock	one receiver at a time, may be held while copying to the user
- *	bus1_peer.lock		serialises operations of the peer; two of them by address, transfer only
+ *	bus1_peer.lock		serialises operations of the peer; two of them by address
  *	bus1_account.lock, bus1_accounts.lock
  *	bus1_node.lock		spinlock
  *	bus1_queue.lock		spinlock

@@ -94,6 +94,20 @@ int try_send(struct bus1_peer *peer, const u64 *destinations, size_t n, const ch
         return r;
 }
 
+int try_send_payload(struct bus1_peer *peer, const u64 *destinations, size_t n,
+                     struct bus1_payload *payload) {
+        int r;
+
+        ck_assert(!IS_ERR(payload));
+        r = bus1_peer_send(peer, &(struct bus1_send){
+                .destinations = destinations,
+                .n_destinations = n,
+                .payload = payload,
+        });
+        bus1_payload_unref(payload);
+        return r;
+}
+
 void send_text(struct bus1_peer *peer, u64 destination, const char *text) {
         ck_assert_int_eq(try_send(peer, &destination, 1, text, NULL, 0), 0);
 }

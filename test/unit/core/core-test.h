@@ -51,6 +51,9 @@ int try_release(struct bus1_peer *peer, u64 id);
 int try_send(struct bus1_peer *peer, const u64 *destinations, size_t n, const char *text,
              struct bus1_transfer *transfers, size_t n_transfers);
 
+/* Send a payload and drop the reference to it. */
+int try_send_payload(struct bus1_peer *peer, const u64 *destinations, size_t n,
+                     struct bus1_payload *payload);
 void send_text(struct bus1_peer *peer, u64 destination, const char *text);
 /* Send one handle along. */
 void send_handle(struct bus1_peer *peer, u64 destination, u64 handle);

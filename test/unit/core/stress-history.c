@@ -22,7 +22,8 @@ struct checker {
         bool loud;
 };
 
-static void complain(struct checker *checker, const char *what, uint32_t peer, uint32_t a, uint32_t b) {
+static void complain(struct checker *checker, const char *what, uint32_t peer, uint32_t a,
+                     uint32_t b) {
         if (++checker->n_complaints <= MAX_LOUD && checker->loud)
                 fprintf(stderr, "peer %u: %s: transaction %u, %u\n", peer, what, a, b);
 }
@@ -46,7 +47,8 @@ void history_append(struct history_peer *peer, uint32_t transaction, uint32_t no
 }
 
 /* Bit in the transaction's mask of what was received, for one more message to a node. */
-static unsigned take_destination(const struct history_transaction *t, uint32_t node, unsigned mask) {
+static unsigned take_destination(const struct history_transaction *t, uint32_t node,
+                                 unsigned mask) {
         for (unsigned i = 0; i < t->n_destinations; ++i)
                 if (t->destinations[i] == node && !(mask & (1u << i)))
                         return 1u << i;
@@ -62,7 +64,8 @@ static void check_once(struct checker *checker) {
         for (size_t p = 0; p < history->n_peers; ++p) {
                 for (size_t i = 0; i < history->peers[p].n_events; ++i) {
                         const struct history_event *event = &history->peers[p].events[i];
-                        const struct history_transaction *t = &history->transactions[event->transaction];
+                        const struct history_transaction *t =
+                                &history->transactions[event->transaction];
                         unsigned bit;
 
                         if (event->node == HISTORY_NONE || t->is_release)
@@ -109,14 +112,16 @@ static void check_causality(struct checker *checker) {
 
                 for (size_t i = 0; i < history->peers[p].n_events; ++i) {
                         const struct history_event *event = &history->peers[p].events[i];
-                        const struct history_transaction *t = &history->transactions[event->transaction];
+                        const struct history_transaction *t =
+                                &history->transactions[event->transaction];
 
                         if (event->node == HISTORY_NONE)
                                 continue;
                         if (latest != HISTORY_NONE && t->end < history->transactions[latest].begin)
                                 complain(checker, "received before its cause", p, latest,
                                          event->transaction);
-                        if (latest == HISTORY_NONE || t->begin > history->transactions[latest].begin)
+                        if (latest == HISTORY_NONE ||
+                            t->begin > history->transactions[latest].begin)
                                 latest = event->transaction;
                 }
         }
@@ -265,8 +270,9 @@ static size_t expect_complaint(const struct history *history, const char *what) 
         return n ? 0 : 1;
 }
 
-/* Two transactions that a and b both receive; their positions in a, next to each other but for sends. */
-static bool find_common(const struct history *history, size_t a, size_t b, size_t *ret_i, size_t *ret_j) {
+/* Two transactions in a row that a receives, and b too; their positions in a. */
+static bool find_common(const struct history *history, size_t a, size_t b, size_t *ret_i,
+                        size_t *ret_j) {
         const struct history_peer *pa = &history->peers[a], *pb = &history->peers[b];
         uint8_t *in_b = allocate(history->n_transactions, 1);
         size_t previous = SIZE_MAX;

@@ -58,5 +58,5 @@ void history_append(struct history_peer *peer, uint32_t transaction, uint32_t no
 /* Number of complaints; each is printed when loud. */
 size_t history_check(const struct history *history, bool loud);
 
-/* Damage a clean history in several ways; the number of damages that the checker does not notice. */
+/* Damage a clean history in several ways; the number of damages that go unnoticed. */
 size_t history_self_test(struct history *history);

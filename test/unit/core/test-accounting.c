@@ -12,13 +12,7 @@
 #define B world.peers[1]
 
 static int send_bytes(struct bus1_peer *peer, u64 handle, size_t n) {
-        struct bus1_payload *payload = bus1_payload_new(n, 0);
-        int r;
-
-        ck_assert(!IS_ERR(payload));
-        r = bus1_peer_send(peer, &(struct bus1_send){ &handle, 1, NULL, NULL, 0, payload });
-        bus1_payload_unref(payload);
-        return r;
+        return try_send_payload(peer, &handle, 1, bus1_payload_new(n, 0));
 }
 
 static unsigned send_until_refused(struct bus1_peer *peer, u64 handle, size_t n_bytes) {
@@ -104,16 +98,13 @@ START_TEST(objects_messages_and_files_are_limited) {
         struct world world = world_new_limited(2, &(struct bus1_limits){ .max = { 0, 20, 10, 4 } });
         u64 node, handle;
         struct bus1_transfer src[20], dst[20];
-        struct bus1_payload *payload;
 
         create(A, B, 0, &node, &handle);
         ck_assert_uint_eq(send_until_refused(B, handle, 0), 5);
         while (test_recv(A).r == 0)
                 ;
 
-        payload = bus1_payload_new(0, 3);
-        ck_assert_int_eq(bus1_peer_send(B, &(struct bus1_send){ &handle, 1, NULL, NULL, 0, payload }), -EDQUOT);
-        bus1_payload_unref(payload);
+        ck_assert_int_eq(try_send_payload(B, &handle, 1, bus1_payload_new(0, 3)), -EDQUOT);
 
         for (unsigned i = 0; i < 20; ++i)
                 src[i] = (struct bus1_transfer){ 0, handle };
@@ -134,12 +125,9 @@ START_TEST(refused_multicast_reaches_nobody) {
         create(A, B, 0, &node, &handle);
         create(foreign, B, 0, &f_node, &f_handle);
         ck_assert_int_eq(send_bytes(B, handle, 400), 0);
-        {
-                struct bus1_payload *payload = bus1_payload_new(200, 0);
-
-                ck_assert_int_eq(bus1_peer_send(B, &(struct bus1_send){ (u64[]){ f_handle, handle }, 2, NULL, NULL, 0, payload }), -EDQUOT);
-                bus1_payload_unref(payload);
-        }
+        ck_assert_int_eq(try_send_payload(B, (u64[]){ f_handle, handle }, 2,
+                                          bus1_payload_new(200, 0)),
+                         -EDQUOT);
         expect_nothing(foreign);
         ck_assert_uint_eq(query(foreign).n_bytes, 0);
         ck_assert_uint_eq(query(A).n_bytes, 400);
@@ -168,7 +156,8 @@ START_TEST(failed_allocation_has_no_effect_on_transfer) {
 
         create(A, A, 0, &node, &handle);
         do {
-                struct bus1_transfer src[] = { { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID }, { 0, handle } };
+                struct bus1_transfer src[] = {{BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID},
+                                              {0, handle}};
                 struct bus1_transfer dst[2];
 
                 shim_fail_allocation(++n);

@@ -26,8 +26,7 @@ START_TEST(message_carries_data_account_and_credentials) {
         memcpy(payload->data, "hello", 5);
         payload->creds.uid = KUIDT_INIT(4711);
         payload->creds.pid = shim_pid_new(1234);
-        ck_assert_int_eq(bus1_peer_send(foreign, &(struct bus1_send){ &handle, 1, NULL, NULL, 0, payload }), 0);
-        bus1_payload_unref(payload);
+        ck_assert_int_eq(try_send_payload(foreign, &handle, 1, payload), 0);
 
         received = test_recv(A);
         ck_assert_int_eq(received.r, 0);
@@ -198,7 +197,14 @@ START_TEST(many_destinations_and_transfers) {
         }
         for (unsigned i = 0; i < 10; ++i)
                 transfers[i] = (struct bus1_transfer){ 0, handle };
-        ck_assert_int_eq(bus1_peer_send(B, &(struct bus1_send){ destinations, 300, errors, transfers, 10, payload }), 0);
+        ck_assert_int_eq(bus1_peer_send(B, &(struct bus1_send){
+                .destinations = destinations,
+                .n_destinations = 300,
+                .errors = errors,
+                .transfers = transfers,
+                .n_transfers = 10,
+                .payload = payload,
+        }), 0);
         bus1_payload_unref(payload);
         for (unsigned i = 0; i < 300; ++i) {
                 ck_assert_int_eq(errors[i], 0);
@@ -245,8 +251,7 @@ START_TEST(files_are_put_when_received_or_dropped) {
 
         create(A, B, 0, &node, &handle);
         payload = payload_with_pipe(&fd);
-        ck_assert_int_eq(bus1_peer_send(B, &(struct bus1_send){ (u64[]){ handle, handle }, 2, NULL, NULL, 0, payload }), 0);
-        bus1_payload_unref(payload);
+        ck_assert_int_eq(try_send_payload(B, (u64[]){ handle, handle }, 2, payload), 0);
         ck_assert_uint_eq(query(A).n_fds, 2);
 
         received = test_recv(A);
@@ -274,8 +279,7 @@ START_TEST(files_to_a_disconnected_peer_are_put) {
         create(A, B, 0, &node, &handle);
         payload = payload_with_pipe(&fd);
         bus1_peer_disconnect(A);
-        ck_assert_int_eq(bus1_peer_send(B, &(struct bus1_send){ &handle, 1, NULL, NULL, 0, payload }), 0);
-        bus1_payload_unref(payload);
+        ck_assert_int_eq(try_send_payload(B, &handle, 1, payload), 0);
         ck_assert_int_eq(read(fd, &c, 1), 0);
         close(fd);
         world_free(&world);

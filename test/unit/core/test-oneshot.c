@@ -153,7 +153,8 @@ END_TEST
 
 START_TEST(created_in_a_send_it_is_a_reply) {
         struct world world = world_new(2);
-        struct bus1_transfer reply = { BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT, BUS1_INVALID };
+        struct bus1_transfer reply = {BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
+                                      BUS1_INVALID};
         struct bus1_transfer ignored = reply;
         u64 node, handle;
 

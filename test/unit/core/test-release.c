@@ -84,7 +84,8 @@ START_TEST(transfer_refuses_wrong_arguments_and_has_no_effect) {
         }
         {
                 static struct bus1_transfer src[BUS1_MAX_TRANSFERS + 1];
-                ck_assert_int_eq(bus1_peer_transfer(B, A, src, src, BUS1_MAX_TRANSFERS + 1), -EMSGSIZE);
+                ck_assert_int_eq(bus1_peer_transfer(B, A, src, src, BUS1_MAX_TRANSFERS + 1),
+                                 -EMSGSIZE);
         }
         ck_assert_uint_eq(query(A).n_nodes, 1);
         ck_assert_uint_eq(query(A).n_handles, 0);
@@ -190,7 +191,8 @@ START_TEST(release_of_several_is_one_transaction) {
         for (unsigned i = 0; i < 3; ++i)
                 create(A, B, 0, &nodes[i], &handles[i]);
         create(B, A, 0, &foreign_node, &foreign);
-        ck_assert_int_eq(bus1_peer_release(A, (u64[]){ nodes[0], foreign, nodes[1], nodes[2] }, 4), 0);
+        ck_assert_int_eq(bus1_peer_release(A, (u64[]){nodes[0], foreign, nodes[1], nodes[2]}, 4),
+                         0);
         expect_node_release(B, handles[0]);
         expect_node_release(B, handles[1]);
         expect_node_release(B, handles[2]);

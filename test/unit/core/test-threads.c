@@ -89,7 +89,8 @@ static void *hammer_work(void *data) {
 
         seed = (u64)(unsigned long)&hammer * 0x9e3779b97f4a7c15ULL;
         while (hammer->n_rounds++ < hammer->max_rounds) {
-                struct slot *slot = &hammer->slots[draw(N_PEERS)], *other = &hammer->slots[draw(N_PEERS)];
+                struct slot *slot = &hammer->slots[draw(N_PEERS)],
+                            *other = &hammer->slots[draw(N_PEERS)];
                 struct bus1_peer *peer = slot_get(slot), *to = slot_get(other);
                 struct bus1_transfer src, dst;
                 u64 ids[3];
@@ -102,7 +103,8 @@ static void *hammer_work(void *data) {
                 case 1:
                 case 2:
                         src = (struct bus1_transfer){
-                                BUS1_TRANSFER_FLAG_CREATE | (draw(2) ? BUS1_TRANSFER_FLAG_ONESHOT : 0),
+                                BUS1_TRANSFER_FLAG_CREATE |
+                                        (draw(2) ? BUS1_TRANSFER_FLAG_ONESHOT : 0),
                                 BUS1_INVALID,
                         };
                         if (bus1_peer_transfer(peer, to, &src, &dst, 1) == 0) {
@@ -125,8 +127,9 @@ static void *hammer_work(void *data) {
                 case 7:
                         for (unsigned i = 0; i < 3; ++i)
                                 ids[i] = recall(slot);
-                        src = draw(3) ? (struct bus1_transfer){ 0, recall(slot) } :
-                                        (struct bus1_transfer){ BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID };
+                        src = draw(3) ? (struct bus1_transfer){0, recall(slot)}
+                                      : (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE,
+                                                               BUS1_INVALID};
                         try_send(peer, ids, 1 + draw(3), "text", &src, draw(2));
                         break;
                 default:
@@ -189,7 +192,8 @@ START_TEST(one_of_many_senders_wins_a_oneshot_node) {
                 u64 node, handle;
 
                 pthread_barrier_init(&barrier, NULL, N_THREADS);
-                create(world.peers[N_THREADS], world.peers[0], BUS1_TRANSFER_FLAG_ONESHOT, &node, &handle);
+                create(world.peers[N_THREADS], world.peers[0], BUS1_TRANSFER_FLAG_ONESHOT, &node,
+                       &handle);
                 for (unsigned i = 0; i < N_THREADS; ++i)
                         racers[i] = (struct racer){
                                 world.peers[i],
