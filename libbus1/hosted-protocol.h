@@ -15,19 +15,26 @@
  *         uint8_t data[n_data]                         SEND
  *
  * and nothing behind it. A request that is too big for a packet is the structure alone, and a memfd
- * with the rest, which can not change any more (BUS1_HOSTED_REQUEST_SEALS). A reply is
+ * with the rest, which can not change any more (BUS1_HOSTED_SEALS). A reply is
  *
  *         struct bus1_hosted_reply
  *         struct bus1_transfer transfers[n_transfers]  TRANSFER (source, then destination), SEND, RECV
- *         uint8_t data[n_data]                         RECV without a memfd; the structure that
- *                                                      answers HELLO or QUERY
+ *         uint8_t data[n_data]                         RECV, READ; the structure that answers HELLO
+ *                                                      or QUERY
  *
- * When the data of a message is too big for the reply, RECV fails with -ENOBUFS and reports the
- * sizes. It is then repeated with a memfd of fixed size (BUS1_HOSTED_RECV_SEALS), into which the
- * server writes the data. So it is always the client who pays for that memory.
+ * When a message has more data than fits, RECV fails with -ENOBUFS and reports the sizes. The client
+ * then READs it piece by piece, which leaves the message queued, and takes it with a RECV that has
+ * BUS1_HOSTED_REQUEST_DATA_READ and answers without data. Both fail with -ESTALE when that message has
+ * gone in the meantime. So the server never allocates memory for a client who is slow to take it.
+ *
+ * HELLO comes with a second socket, the bell: one packet of one byte waits there while the queue is
+ * readable. It is the client who takes it out, one packet for each reply that has
+ * BUS1_HOSTED_REPLY_BELL. An eventfd would do the same with less, but both ends would share its
+ * flags, and a client could make the server's next write to it block.
  *
  * File descriptors travel with SCM_RIGHTS: first the memfd, then those of the message. The server
- * trusts none of it: it checks every length and seal, and uses only read and write calls on a memfd.
+ * trusts none of it: it checks every length and seal, and never takes part in anything that a client
+ * could keep locked; reading a memfd with these seals is none.
  */
 
 #include <linux/bus1.h>
@@ -38,16 +45,17 @@
 
 /* one packet with all that is in it, in either direction */
 #define BUS1_HOSTED_PACKET_MAX ((size_t)(128 * 1024))
-/* data beyond this goes through a memfd: copying twice is cheaper than a big socket buffer */
+/* data beyond this does not go into the packet of SEND and RECV */
 #define BUS1_HOSTED_DATA_INLINE_MAX ((size_t)(64 * 1024))
+/* data in one READ */
+#define BUS1_HOSTED_READ_MAX ((size_t)(120 * 1024))
 
 /* what the kernel passes with one packet (SCM_MAX_FD) */
 #define BUS1_HOSTED_FDS_MAX ((size_t)253)
 /* of which one may be the memfd */
 #define BUS1_HOSTED_MESSAGE_FDS_MAX (BUS1_HOSTED_FDS_MAX - 1)
 
-#define BUS1_HOSTED_REQUEST_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
-#define BUS1_HOSTED_RECV_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW)
+#define BUS1_HOSTED_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 enum {
         BUS1_HOSTED_HELLO,
@@ -55,11 +63,17 @@ enum {
         BUS1_HOSTED_RELEASE,
         BUS1_HOSTED_SEND,
         BUS1_HOSTED_RECV,
+        BUS1_HOSTED_READ,
         BUS1_HOSTED_QUERY,
 };
 
-/* the first file descriptor is a memfd: the rest of the request, or the memory of RECV */
+/* the first file descriptor is a memfd with the rest of the request */
 #define BUS1_HOSTED_REQUEST_MEMFD UINT64_C(0x1)
+/* RECV: the client has the data */
+#define BUS1_HOSTED_REQUEST_DATA_READ UINT64_C(0x2)
+
+/* the queue was emptied: a packet is to be taken from the bell */
+#define BUS1_HOSTED_REPLY_BELL UINT64_C(0x1)
 
 /* What is not used by the command is 0. */
 struct bus1_hosted_request {
@@ -73,6 +87,7 @@ struct bus1_hosted_request {
         uint64_t n_transfers;   /* RECV: the capacity, as the next two */
         uint64_t n_data;
         uint64_t n_fds;
+        uint64_t offset; /* READ: of n_data bytes in the data */
         uint64_t to; /* TRANSFER: the other peer and its secret, or 0 for the same peer */
         uint8_t to_secret[16];
 };
@@ -80,20 +95,21 @@ struct bus1_hosted_request {
 struct bus1_hosted_reply {
         uint32_t magic;
         int32_t result; /* 0 or negative errno */
+        uint64_t reply_flags; /* BUS1_HOSTED_REPLY_* */
         uint64_t message_type;
         uint64_t n_transfers; /* RECV: with -EMSGSIZE and -ENOBUFS what the message needs, */
-        uint64_t n_data;      /* and nothing follows */
+        uint64_t n_data;      /* and nothing follows; READ: what follows */
         uint64_t n_fds;
         struct bus1_metadata_credentials metadata;
 };
 
-/* The answer to HELLO; the eventfd that is readable while a message waits comes with it. */
+/* The answer to HELLO; the client's end of the bell comes with it. */
 struct bus1_hosted_hello {
         uint8_t domain[16]; /* names the core */
         uint64_t peer;      /* names the peer in it, not 0 */
         uint8_t secret[16]; /* proves that one has the peer's socket */
 };
 
-_Static_assert(sizeof(struct bus1_hosted_request) == 96, "the arrays behind it must be aligned");
-_Static_assert(sizeof(struct bus1_hosted_reply) == 96, "the arrays behind it must be aligned");
+_Static_assert(sizeof(struct bus1_hosted_request) == 104, "the arrays behind it must be aligned");
+_Static_assert(sizeof(struct bus1_hosted_reply) == 104, "the arrays behind it must be aligned");
 _Static_assert(sizeof(struct bus1_hosted_hello) == 40, "no padding");

@@ -5,16 +5,16 @@
  *
  * A peer on a core that another process hosts, reached over its socket (hosted-protocol.h). Flags
  * and IDs are judged by the core, and therefore just handed on; checked here is only what has to be
- * known to build the packet. What is polled is an epoll descriptor, which watches both the eventfd
- * that the server keeps readable while a message waits, and the socket for the end of the server.
+ * known to build the packet. What is polled is the bell, a socket on which the server leaves a packet
+ * while a message waits, and which hangs up when the server or the peer ends.
  */
 
 #include <bus1/transport.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include "libbus1/hosted-socket.h"
@@ -26,8 +26,7 @@
 #define HELLO_TIMEOUT_MSEC 10000
 
 struct hosted_peer {
-        int event_fd;
-        int epoll_fd;
+        int bell_fd;
         struct bus1_hosted_hello hello;
         struct hosted_socket socket;
 };
@@ -94,52 +93,32 @@ static int memfd_from_request(const uint64_t *ids, size_t n_ids,
                 n_data -= n;
         }
 
-        if (fcntl(fd, F_ADD_SEALS, BUS1_HOSTED_REQUEST_SEALS) < 0)
+        if (fcntl(fd, F_ADD_SEALS, BUS1_HOSTED_SEALS) < 0)
                 return -errno;
 
         return steal_fd(&fd);
 }
 
-/* Memory of fixed size to receive into. It is there already, so that the server never allocates it. */
-static int memfd_for_recv(uint64_t n_data) {
-        CLEANUP_CLOSE int fd = -1;
+/* One request and its reply; the descriptors of the reply are the caller's. Returns its result. */
+static int hosted_exchange(struct hosted_peer *peer, const int *fds, size_t n_fds, int *ret_fds,
+                           size_t *ret_n_fds) {
+        uint8_t byte;
+        ssize_t l;
+        int r;
 
-        if (n_data > INT64_MAX)
-                return -EOVERFLOW;
-
-        fd = memfd_create("bus1-recv", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-        if (fd < 0)
-                return -errno;
-        if (fallocate(fd, 0, 0, n_data) < 0)
-                return -errno;
-        if (fcntl(fd, F_ADD_SEALS, BUS1_HOSTED_RECV_SEALS) < 0)
-                return -errno;
-
-        return steal_fd(&fd);
-}
-
-static int memfd_scatter(int fd, const struct iovec *vecs, size_t n) {
-        off_t offset = 0;
-
-        for (; n > 0; ++vecs) {
-                size_t left = min_size(n, vecs->iov_len);
-                uint8_t *p = vecs->iov_base;
-
-                n -= left;
-                while (left > 0) {
-                        ssize_t l = pread(fd, p, left, offset);
-
-                        if (l < 0 && errno == EINTR)
-                                continue;
-                        if (l <= 0)
-                                return l < 0 ? -errno : -EIO;
-                        p += l;
-                        offset += l;
-                        left -= l;
-                }
+        r = hosted_socket_call(&peer->socket, fds, n_fds, -1, ret_fds, ret_n_fds);
+        if (r < 0) {
+                *ret_n_fds = 0;
+                return r;
         }
 
-        return 0;
+        if (peer->socket.packet.reply.reply_flags & BUS1_HOSTED_REPLY_BELL) {
+                /* it is there: the server put it there before it could empty the queue */
+                l = recv(peer->bell_fd, &byte, sizeof(byte), MSG_DONTWAIT);
+                (void)l;
+        }
+
+        return peer->socket.packet.reply.result;
 }
 
 /* A call whose reply has no file descriptors; returns its result. */
@@ -148,14 +127,11 @@ static int hosted_call(struct hosted_peer *peer, const int *fds, size_t n_fds) {
         size_t n_reply_fds;
         int r;
 
-        r = hosted_socket_call(&peer->socket, fds, n_fds, -1, reply_fds, &n_reply_fds);
-        if (r < 0)
-                return r;
-
+        r = hosted_exchange(peer, fds, n_fds, reply_fds, &n_reply_fds);
         for (size_t i = 0; i < n_reply_fds; ++i)
                 close(reply_fds[i]);
 
-        return peer->socket.packet.reply.result;
+        return r;
 }
 
 /*
@@ -206,7 +182,7 @@ static int hosted_call_with(struct hosted_peer *peer, const uint64_t *ids, size_
 static int hosted_get_fd(void *p) {
         struct hosted_peer *peer = p;
 
-        return peer->epoll_fd;
+        return peer->bell_fd;
 }
 
 static int hosted_transfer(void *from, void *to, size_t n, struct bus1_transfer *src,
@@ -294,36 +270,31 @@ static int hosted_send(void *p, size_t n_destinations, const uint64_t *destinati
         return 0;
 }
 
-/* Hand out a received message. The capacities in message are still those of the request. */
-static int hosted_recv_unpack(struct hosted_peer *peer, int memfd, uint64_t flags,
+/*
+ * Hand out a received message. The capacities in message are still those of the request; with
+ * has_read the data, which does not come with the reply then, is in the vectors already.
+ */
+static int hosted_recv_unpack(struct hosted_peer *peer, bool has_read, uint64_t flags,
                               struct bus1_metadata *metadata, struct bus1_message *message,
                               const int *fds, size_t n_fds) {
         const struct bus1_hosted_reply *reply = &peer->socket.packet.reply;
         const uint8_t *body = peer->socket.packet.bytes + sizeof(*reply);
-        const struct iovec *vecs = ptr_from_u64(message->ptr_data_vecs);
         struct bus1_message_fds *with_fds = NULL;
         size_t n_bytes, n_inline;
-        int r;
 
         if (message->flags & BUS1_MESSAGE_FLAG_FDS)
                 with_fds = (struct bus1_message_fds *)message;
 
-        n_inline = memfd >= 0 ? 0 : reply->n_data;
         if (reply->n_transfers > message->n_transfers || reply->n_data > message->n_data ||
             reply->n_fds > (with_fds ? with_fds->n_fds : 0) || n_fds > reply->n_fds)
                 return hosted_socket_break(&peer->socket);
 
         n_bytes = reply->n_transfers * sizeof(struct bus1_transfer);
+        n_inline = has_read ? 0 : reply->n_data;
         if (peer->socket.n_packet != sizeof(*reply) + n_bytes + n_inline)
                 return hosted_socket_break(&peer->socket);
 
-        if (memfd >= 0) {
-                r = memfd_scatter(memfd, vecs, reply->n_data);
-                if (r < 0)
-                        return r;
-        } else {
-                iovec_scatter(vecs, body + n_bytes, reply->n_data);
-        }
+        iovec_scatter(ptr_from_u64(message->ptr_data_vecs), 0, body + n_bytes, n_inline);
         if (n_bytes > 0)
                 memcpy(ptr_from_u64(message->ptr_transfers), body, n_bytes);
 
@@ -347,13 +318,39 @@ static int hosted_recv_unpack(struct hosted_peer *peer, int memfd, uint64_t flag
         return 0;
 }
 
+/* Read the data of the next message, which stays queued. The vectors have room for it. */
+static int hosted_read(struct hosted_peer *peer, const struct iovec *vecs, size_t n_data) {
+        for (size_t offset = 0; offset < n_data;) {
+                size_t n = min_size(n_data - offset, BUS1_HOSTED_READ_MAX);
+                struct bus1_hosted_request *request;
+                const void *body;
+                int r;
+
+                request = hosted_request(peer, BUS1_HOSTED_READ);
+                request->offset = offset;
+                request->n_data = n;
+                r = hosted_call(peer, NULL, 0);
+                if (r < 0)
+                        return r;
+
+                body = hosted_socket_reply_body(&peer->socket, n);
+                if (!body)
+                        return hosted_socket_break(&peer->socket);
+
+                iovec_scatter(vecs, offset, body, n);
+                offset += n;
+        }
+
+        return 0;
+}
+
 /*
- * Whether the server has to be asked. It keeps the eventfd up to date before it replies, so an empty
- * queue is known here. Its end counts as a message, and so do arguments that it would refuse.
+ * Whether the server has to be asked. It rings the bell before it replies to who sent the message, so
+ * an empty queue is known here. Its end counts as a message, and so do arguments that it would refuse.
  */
 static bool hosted_recv_is_due(struct hosted_peer *peer, uint64_t flags,
                                const struct bus1_message *message) {
-        struct pollfd p = { .fd = peer->epoll_fd, .events = POLLIN };
+        struct pollfd p = { .fd = peer->bell_fd, .events = POLLIN };
 
         if (flags & ~BUS1_RECV_FLAG_CREDENTIALS || message->flags & ~BUS1_MESSAGE_FLAG_FDS ||
             message->type != BUS1_INVALID)
@@ -367,7 +364,7 @@ static int hosted_recv(void *p, uint64_t flags, struct bus1_metadata *metadata,
         struct hosted_peer *peer = p;
         const struct bus1_hosted_reply *reply = &peer->socket.packet.reply;
         struct bus1_message_fds *with_fds = NULL;
-        CLEANUP_CLOSE int memfd = -1;
+        bool has_read = false;
         int r;
 
         r = iovec_check_message(message);
@@ -386,36 +383,31 @@ static int hosted_recv(void *p, uint64_t flags, struct bus1_metadata *metadata,
                 size_t n_fds;
 
                 request = hosted_request(peer, BUS1_HOSTED_RECV);
+                request->request_flags = has_read ? BUS1_HOSTED_REQUEST_DATA_READ : 0;
                 request->flags = flags;
                 request->message_flags = message->flags;
                 request->message_type = message->type;
                 request->n_transfers = message->n_transfers;
                 request->n_data = message->n_data;
                 request->n_fds = with_fds ? with_fds->n_fds : 0;
-                if (memfd >= 0)
-                        request->request_flags = BUS1_HOSTED_REQUEST_MEMFD;
 
-                r = hosted_socket_call(&peer->socket, &memfd, memfd >= 0, -1, fds, &n_fds);
-                if (r < 0)
-                        return r;
-
-                r = reply->result;
+                r = hosted_exchange(peer, NULL, 0, fds, &n_fds);
                 if (r == 0)
-                        r = hosted_recv_unpack(peer, memfd, flags, metadata, message, fds, n_fds);
+                        r = hosted_recv_unpack(peer, has_read, flags, metadata, message, fds,
+                                               n_fds);
                 if (r == 0)
                         return 0;
 
                 for (size_t i = 0; i < n_fds; ++i)
                         close(fds[i]);
 
+                has_read = false;
                 if (r == -ENOBUFS && reply->n_data <= message->n_data) {
-                        /* it would fit, but not into the packet */
-                        closep(&memfd);
-                        memfd = memfd_for_recv(reply->n_data);
-                        if (memfd < 0)
-                                return memfd;
-                        continue;
+                        r = hosted_read(peer, ptr_from_u64(message->ptr_data_vecs), reply->n_data);
+                        has_read = r == 0;
                 }
+                if (has_read || r == -ESTALE)
+                        continue;
 
                 if (r == -EMSGSIZE) {
                         message->n_transfers = reply->n_transfers;
@@ -452,8 +444,7 @@ static void hosted_free(void *p) {
         if (!peer)
                 return;
 
-        closep(&peer->epoll_fd);
-        closep(&peer->event_fd);
+        closep(&peer->bell_fd);
         closep(&peer->socket.fd);
         free(peer);
 }
@@ -486,28 +477,14 @@ static int hosted_peer_hello(struct hosted_peer *peer) {
         if (peer->socket.packet.reply.result < 0 || !body || n_fds != 1) {
                 for (size_t i = 0; i < n_fds; ++i)
                         close(fds[i]);
-                /* without the eventfd, the kernel had no room for it in this process */
+                /* without the bell, there was no room for it in this process */
                 return peer->socket.packet.reply.result < 0 ? peer->socket.packet.reply.result
                        : n_fds == 0                         ? -EMFILE
                                                             : -EPROTO;
         }
 
         memcpy(&peer->hello, body, sizeof(peer->hello));
-        peer->event_fd = fds[0];
-        return 0;
-}
-
-static int hosted_peer_watch(struct hosted_peer *peer) {
-        struct epoll_event event = { .events = EPOLLIN };
-        /* just EPOLLHUP and EPOLLERR, which are always reported: replies must wake nobody */
-        struct epoll_event hangup = { .events = 0 };
-
-        peer->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-        if (peer->epoll_fd < 0 ||
-            epoll_ctl(peer->epoll_fd, EPOLL_CTL_ADD, peer->event_fd, &event) < 0 ||
-            epoll_ctl(peer->epoll_fd, EPOLL_CTL_ADD, peer->socket.fd, &hangup) < 0)
-                return -errno;
-
+        peer->bell_fd = fds[0];
         return 0;
 }
 
@@ -528,13 +505,10 @@ int hosted_client_new_from_fd(struct bus1_client **ret_client, int fd) {
         peer = malloc(sizeof(*peer));
         if (!peer)
                 return -ENOMEM;
-        peer->event_fd = -1;
-        peer->epoll_fd = -1;
+        peer->bell_fd = -1;
         peer->socket.fd = fd;
 
         r = hosted_peer_hello(peer);
-        if (r >= 0)
-                r = hosted_peer_watch(peer);
         if (r >= 0)
                 r = bus1_client_new_transport(ret_client, &hosted_transport, peer);
         if (r < 0) {

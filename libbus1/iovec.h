@@ -38,13 +38,20 @@ static inline void iovec_gather(uint8_t *to, const struct iovec *vecs, size_t n)
         }
 }
 
-/* Buffer to vectors. */
-static inline void iovec_scatter(const struct iovec *vecs, const uint8_t *from, size_t n) {
+/* Buffer to vectors, from an offset in these on. */
+static inline void iovec_scatter(const struct iovec *vecs, size_t offset, const uint8_t *from,
+                                 size_t n) {
         for (; n > 0; ++vecs) {
-                size_t l = min_size(n, vecs->iov_len);
+                size_t l;
 
-                if (l > 0)
-                        memcpy(vecs->iov_base, from, l);
+                if (offset >= vecs->iov_len) {
+                        offset -= vecs->iov_len;
+                        continue;
+                }
+
+                l = min_size(n, vecs->iov_len - offset);
+                memcpy((uint8_t *)vecs->iov_base + offset, from, l);
+                offset = 0;
                 from += l;
                 n -= l;
         }

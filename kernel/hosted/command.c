@@ -56,30 +56,18 @@ static int pread_all(int fd, uint8_t *p, size_t n, off_t offset)
 	return 0;
 }
 
-static int pwrite_all(int fd, const uint8_t *p, size_t n, off_t offset)
+/*
+ * Whether fd is a memfd of this size that nobody can change. Only memfds have seals, so the calls do
+ * not end up in anything that could block.
+ */
+static int memfd_check(int fd, size_t size)
 {
-	while (n > 0) {
-		ssize_t l = pwrite(fd, p, n, offset);
-
-		if (l < 0 && errno == EINTR)
-			continue;
-		if (l <= 0)
-			return -EPROTO;
-		p += l;
-		offset += l;
-		n -= l;
-	}
-
-	return 0;
-}
-
-/* Whether fd is a memfd with these seals; only such files have any, so its calls never block. */
-static int memfd_check(int fd, int seals, struct stat *ret_stat)
-{
+	struct stat st;
 	int r;
 
 	r = fcntl(fd, F_GET_SEALS);
-	if (r < 0 || (r & seals) != seals || fstat(fd, ret_stat) < 0)
+	if (r < 0 || (r & BUS1_HOSTED_SEALS) != BUS1_HOSTED_SEALS || fstat(fd, &st) < 0 ||
+	    st.st_size < 0 || (uint64_t)st.st_size != size)
 		return -EPROTO;
 
 	return 0;
@@ -98,7 +86,6 @@ static int body_parse(struct hosted_served *served, const struct hosted_request 
 	size_t n_transfers = header->n_transfers * sizeof(struct bus1_transfer);
 	size_t n_total = n_ids + n_transfers + header->n_data;
 	uint8_t *arrays;
-	struct stat st;
 	int r;
 
 	*body = (struct body){ .memfd = -1 };
@@ -115,11 +102,9 @@ static int body_parse(struct hosted_served *served, const struct hosted_request 
 
 		body->memfd = request->fds[0];
 		body->data_offset = n_ids + n_transfers;
-		r = memfd_check(body->memfd, BUS1_HOSTED_REQUEST_SEALS, &st);
+		r = memfd_check(body->memfd, n_total);
 		if (r < 0)
 			return r;
-		if (st.st_size < 0 || (uint64_t)st.st_size != n_total)
-			return -EPROTO;
 
 		/* some byte, so that there is always a pointer */
 		arrays = body->arrays = malloc(n_ids + n_transfers + 1);
@@ -151,6 +136,14 @@ static void reply_append(struct hosted_served *served, struct hosted_reply *repl
 	reply->n_packet += n;
 }
 
+/* After a command that took something off the queue. */
+static void queue_update(struct hosted_served *served, bool released)
+{
+	served->reading = NULL;
+	if (hosted_ready_update(&served->ready, released))
+		served->domain->reply.header.reply_flags |= BUS1_HOSTED_REPLY_BELL;
+}
+
 /* Runs in the same time whatever the client guesses. */
 static bool secret_equal(const uint8_t *a, const uint8_t *b, size_t n)
 {
@@ -166,14 +159,19 @@ static int command_hello(struct hosted_served *served, struct hosted_request *re
 			 struct hosted_reply *reply)
 {
 	struct bus1_hosted_hello hello = { .peer = served->id };
+	int r;
 
 	if (request->n_packet != sizeof(struct bus1_hosted_request))
 		return -EPROTO;
 
+	r = hosted_ready_renew_bell(&served->ready, &reply->own_fd);
+	if (r < 0)
+		return r;
+
 	memcpy(hello.domain, served->domain->id, sizeof(hello.domain));
 	memcpy(hello.secret, served->secret, sizeof(hello.secret));
 	reply_append(served, reply, &hello, sizeof(hello));
-	reply->fds[reply->n_fds++] = served->ready.fd;
+	reply->fds[reply->n_fds++] = reply->own_fd;
 	return 0;
 }
 
@@ -231,7 +229,7 @@ static int command_release(struct hosted_served *served, struct hosted_request *
 	r = body_parse(served, request, &body);
 	if (r >= 0) {
 		r = bus1_peer_release(served->peer, body.ids, header->n_ids);
-		hosted_ready_update(&served->ready, true);
+		queue_update(served, true);
 	}
 
 	body_free(&body);
@@ -292,33 +290,14 @@ exit:
 	return r;
 }
 
-/* Move the data of a message into the memory that the client gave for it. */
-static int recv_to_memfd(int memfd, const struct bus1_payload *payload)
-{
-	struct stat st;
-	int r;
-
-	r = memfd_check(memfd, BUS1_HOSTED_RECV_SEALS, &st);
-	if (r < 0)
-		return r;
-
-	/* it has to be there, lest it is us who allocate it */
-	if (st.st_size < 0 || (uint64_t)st.st_size < payload->n_data ||
-	    (uint64_t)st.st_blocks * 512 < payload->n_data)
-		return -EPROTO;
-
-	return pwrite_all(memfd, payload->data, payload->n_data, 0);
-}
-
 /* One try; -ESTALE when the message ceased to exist in the meantime. */
-static int recv_one(struct hosted_served *served, struct hosted_request *request,
-		    struct hosted_reply *reply)
+static int recv_one(struct hosted_served *served, struct hosted_reply *reply)
 {
 	struct bus1_domain *domain = served->domain;
 	const struct bus1_hosted_request *header = &domain->request.header;
 	struct bus1_hosted_reply *head = &domain->reply.header;
 	size_t n_data, n_files, n_packet = reply->n_packet;
-	int memfd = header->request_flags & BUS1_HOSTED_REQUEST_MEMFD ? request->fds[0] : -1;
+	bool has_read = header->request_flags & BUS1_HOSTED_REQUEST_DATA_READ;
 	bool with_fds = header->message_flags & BUS1_MESSAGE_FLAG_FDS;
 	struct bus1_payload *payload = NULL;
 	struct bus1_recv recv;
@@ -335,16 +314,20 @@ static int recv_one(struct hosted_served *served, struct hosted_request *request
 	head->n_data = n_data;
 	head->n_fds = n_files;
 
-	if (recv.n_transfers > header->n_transfers || n_data > header->n_data ||
-	    n_files > header->n_fds)
-		r = -EMSGSIZE;
-	else if (memfd < 0 && n_data > BUS1_HOSTED_DATA_INLINE_MAX)
-		r = -ENOBUFS;
-	else if (memfd >= 0 && n_data > 0)
-		r = recv_to_memfd(memfd, recv.payload);
-	if (r < 0) {
+	if (has_read && (!recv.payload || recv.payload != served->reading)) {
+		/* not what was read; as a reply it makes the client start again */
 		bus1_peer_recv_abort(&recv);
-		return r;
+		return -ENOLINK;
+	}
+	if (recv.n_transfers > header->n_transfers || n_data > header->n_data ||
+	    n_files > header->n_fds) {
+		bus1_peer_recv_abort(&recv);
+		return -EMSGSIZE;
+	}
+	if (!has_read && n_data > BUS1_HOSTED_DATA_INLINE_MAX) {
+		served->reading = recv.payload;
+		bus1_peer_recv_abort(&recv);
+		return -ENOBUFS;
 	}
 
 	for (size_t i = 0; i < recv.n_transfers; ++i) {
@@ -362,6 +345,7 @@ static int recv_one(struct hosted_served *served, struct hosted_request *request
 
 	r = bus1_peer_recv_commit(&recv);
 	if (r < 0) {
+		served->reading = NULL;
 		bus1_payload_unref(payload);
 		return r;
 	}
@@ -370,8 +354,10 @@ static int recv_one(struct hosted_served *served, struct hosted_request *request
 		reply->fds[i] = payload->files[i]->fd;
 	reply->n_fds = n_files;
 	reply->payload = payload;
-	reply->with_data = payload && memfd < 0;
+	reply->data_offset = 0;
+	reply->n_data = has_read ? 0 : n_data;
 	reply->n_packet = n_packet;
+	queue_update(served, false);
 	return 0;
 }
 
@@ -388,10 +374,44 @@ static int command_recv(struct hosted_served *served, struct hosted_request *req
 		return -EINVAL;
 
 	do
-		r = recv_one(served, request, reply);
+		r = recv_one(served, reply);
 	while (r == -ESTALE);
 
-	hosted_ready_update(&served->ready, false);
+	/* the core dropped what had become moot */
+	if (r == -EAGAIN)
+		queue_update(served, false);
+	return r == -ENOLINK ? -ESTALE : r;
+}
+
+static int command_read(struct hosted_served *served, struct hosted_request *request,
+			struct hosted_reply *reply)
+{
+	const struct bus1_hosted_request *header = &served->domain->request.header;
+	struct bus1_recv recv;
+	int r;
+
+	if (request->n_packet != sizeof(*header))
+		return -EPROTO;
+	if (header->n_data > BUS1_HOSTED_READ_MAX)
+		return -EMSGSIZE;
+
+	r = bus1_peer_recv_begin(served->peer, &recv);
+	if (r < 0)
+		return r == -EAGAIN ? -ESTALE : r;
+
+	if (!recv.payload || recv.payload != served->reading) {
+		r = -ESTALE;
+	} else if (header->offset > recv.payload->n_data ||
+		   header->n_data > recv.payload->n_data - header->offset) {
+		r = -EINVAL;
+	} else {
+		reply->payload = bus1_payload_ref((struct bus1_payload *)recv.payload);
+		reply->data_offset = header->offset;
+		reply->n_data = header->n_data;
+		served->domain->reply.header.n_data = header->n_data;
+	}
+
+	bus1_peer_recv_abort(&recv);
 	return r;
 }
 
@@ -418,17 +438,20 @@ static int command_query(struct hosted_served *served, struct hosted_request *re
 struct command {
 	int (*run)(struct hosted_served *served, struct hosted_request *request,
 		   struct hosted_reply *reply);
-	bool flags, message, ids, transfers, data, fds, to, memfd;
+	uint64_t request_flags;
+	bool flags, message, ids, transfers, data, fds, offset, to;
 };
 
 static const struct command commands[] = {
 	[BUS1_HOSTED_HELLO] = { command_hello },
-	[BUS1_HOSTED_TRANSFER] = { command_transfer, .transfers = true, .to = true, .memfd = true },
-	[BUS1_HOSTED_RELEASE] = { command_release, .ids = true, .memfd = true },
-	[BUS1_HOSTED_SEND] = { command_send, .message = true, .ids = true, .transfers = true,
-			       .data = true, .fds = true, .memfd = true },
-	[BUS1_HOSTED_RECV] = { command_recv, .flags = true, .message = true, .transfers = true,
-			       .data = true, .fds = true, .memfd = true },
+	[BUS1_HOSTED_TRANSFER] = { command_transfer, BUS1_HOSTED_REQUEST_MEMFD,
+				   .transfers = true, .to = true },
+	[BUS1_HOSTED_RELEASE] = { command_release, BUS1_HOSTED_REQUEST_MEMFD, .ids = true },
+	[BUS1_HOSTED_SEND] = { command_send, BUS1_HOSTED_REQUEST_MEMFD, .message = true,
+			       .ids = true, .transfers = true, .data = true, .fds = true },
+	[BUS1_HOSTED_RECV] = { command_recv, BUS1_HOSTED_REQUEST_DATA_READ, .flags = true,
+			       .message = true, .transfers = true, .data = true, .fds = true },
+	[BUS1_HOSTED_READ] = { command_read, .data = true, .offset = true },
 	[BUS1_HOSTED_QUERY] = { command_query, .flags = true },
 };
 
@@ -442,13 +465,12 @@ static const struct command *command_find(const struct bus1_hosted_request *head
 		return NULL;
 
 	command = &commands[header->command];
-	if ((!command->memfd && header->request_flags) ||
-	    header->request_flags & ~BUS1_HOSTED_REQUEST_MEMFD ||
+	if (header->request_flags & ~command->request_flags ||
 	    (!command->flags && header->flags) ||
 	    (!command->message && (header->message_flags || header->message_type)) ||
 	    (!command->ids && header->n_ids) || (!command->transfers && header->n_transfers) ||
 	    (!command->data && header->n_data) || (!command->fds && header->n_fds) ||
-	    (!command->to && header->to) ||
+	    (!command->offset && header->offset) || (!command->to && header->to) ||
 	    (!header->to && memcmp(header->to_secret, no_secret, sizeof(no_secret)) != 0))
 		return NULL;
 

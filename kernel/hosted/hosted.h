@@ -11,7 +11,7 @@
  * command.c   their commands: checked requests become calls of the core
  * listener.c  listening sockets
  * payload.c   payloads: files and credentials of user space in the core's terms
- * ready.c     the eventfd that tells whether a queue is readable
+ * ready.c     the descriptor that tells whether a queue is readable
  */
 
 #include <bus1/hosted.h>
@@ -33,25 +33,39 @@
 /* readiness */
 
 /*
- * An eventfd that is readable exactly while the queue of a peer is. The core reports each change to
+ * A descriptor that is readable exactly while the queue of a peer is: an eventfd for peers in this
+ * process, the other end of a socket (the bell) for the others. The core reports each change to
  * readable; that a queue is not readable any more is found out by whoever received from it, with
  * hosted_ready_update().
  */
 struct hosted_ready {
-	int fd;
 	struct bus1_peer *peer;
 	/* something was released: what is queued may have become moot */
 	bool moot;
-	/* keeps updates apart, never taken by the core's report */
+	/* keeps updates apart; never taken by the core's report */
+	pthread_mutex_t update_lock;
+
+	/* guards the following; the core is never called with it */
 	pthread_mutex_t lock;
+	int fd;
+	bool is_bell;
+	bool set;
 };
 
-int hosted_ready_init(struct hosted_ready *ready);
+/* An eventfd, which is ready->fd. */
+int hosted_ready_init_event(struct hosted_ready *ready);
+/* A bell, silent until there is somebody to hear it. */
+void hosted_ready_init_bell(struct hosted_ready *ready);
 void hosted_ready_destroy(struct hosted_ready *ready);
+/* A new bell instead of the one before, if any; the client's end is the caller's. */
+int hosted_ready_renew_bell(struct hosted_ready *ready, int *ret_fd);
 /* the bus1_wake_t of peers; data is the struct hosted_ready */
 void hosted_ready_wake(struct bus1_peer *peer, void *data);
-/* After every command that takes something off the queue. */
-void hosted_ready_update(struct hosted_ready *ready, bool released);
+/*
+ * After every command that takes something off the queue. True when the queue was readable and is not
+ * any more, so that a packet is to be taken from the bell, which only the client can do.
+ */
+bool hosted_ready_update(struct hosted_ready *ready, bool released);
 
 /* payloads */
 
@@ -142,6 +156,11 @@ struct hosted_served {
 	struct bus1_peer *peer;
 	struct bus1_creds creds;
 	struct hosted_ready ready;
+	/*
+	 * The payload that is being read: that of the message at the front of the queue, where it stays
+	 * until this peer receives or releases something. No reference, only compared.
+	 */
+	const struct bus1_payload *reading;
 	UT_hash_handle hh;
 	UT_hash_handle hh_pairs;
 };
@@ -164,11 +183,13 @@ struct hosted_request {
 /* What goes out: the domain's reply buffer, and what is not copied there. */
 struct hosted_reply {
 	size_t n_packet; /* bytes in the domain's reply buffer */
-	/* of a received message; its data follows when with_data is set, and fds are borrowed from it */
+	/* the message whose data (a part of it) follows, and whose files are fds; a reference */
 	struct bus1_payload *payload;
-	bool with_data;
+	size_t data_offset;
+	size_t n_data;
 	int fds[BUS1_HOSTED_FDS_MAX];
 	size_t n_fds;
+	int own_fd; /* one of fds that is to be closed after sending, or -1 */
 };
 
 /*

@@ -178,7 +178,7 @@ static int local_recv_one(struct local_peer *local, uint64_t flags, struct bus1_
 	}
 
 	if (n_data > 0)
-		iovec_scatter(ptr_from_u64(message->ptr_data_vecs), recv.payload->data, n_data);
+		iovec_scatter(ptr_from_u64(message->ptr_data_vecs), 0, recv.payload->data, n_data);
 	transfers = ptr_from_u64(message->ptr_transfers);
 	for (size_t i = 0; i < n_transfers; ++i)
 		transfers[i] = bus1_recv_transfer(&recv, i);
@@ -277,7 +277,7 @@ BUS1_EXPORT int bus1_domain_client_new(struct bus1_domain *domain, struct bus1_c
 		return -ENOMEM;
 
 	local->domain = domain;
-	r = hosted_ready_init(&local->ready);
+	r = hosted_ready_init_event(&local->ready);
 	if (r < 0)
 		goto free_local;
 

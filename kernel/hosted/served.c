@@ -17,6 +17,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "libbus1/util.h"
+
 /* -EAGAIN when there is none, -ESHUTDOWN when the client has gone. */
 static int served_read(struct hosted_served *served, struct hosted_request *request)
 {
@@ -69,8 +71,8 @@ static int served_write(struct hosted_served *served, const struct hosted_reply 
 	struct msghdr message = { .msg_iov = vecs, .msg_iovlen = 1 };
 	int n_unread;
 
-	if (reply->with_data && reply->payload->n_data > 0) {
-		vecs[1] = (struct iovec){ reply->payload->data, reply->payload->n_data };
+	if (reply->n_data > 0) {
+		vecs[1] = (struct iovec){ reply->payload->data + reply->data_offset, reply->n_data };
 		message.msg_iovlen = 2;
 	}
 
@@ -109,14 +111,15 @@ static void served_dispatch(struct hosted_source *source, uint32_t events)
 	if (r >= 0) {
 		reply.n_packet = sizeof(struct bus1_hosted_reply);
 		reply.payload = NULL;
-		reply.with_data = false;
+		reply.n_data = 0;
 		reply.n_fds = 0;
+		reply.own_fd = -1;
 
 		r = hosted_command_run(served, &request, &reply);
 		if (r >= 0)
 			r = served_write(served, &reply);
-		if (reply.payload)
-			bus1_payload_unref(reply.payload);
+		bus1_payload_unref(reply.payload);
+		closep(&reply.own_fd);
 	}
 
 	for (size_t i = 0; i < request.n_fds; ++i)
@@ -165,9 +168,7 @@ int hosted_served_new(struct bus1_domain *domain, int fd, uint64_t other_cookie,
 	r = hosted_creds_init(&served->creds, ucred->uid, ucred->gid, ucred->pid, ucred->pid);
 	if (r < 0)
 		goto free_served;
-	r = hosted_ready_init(&served->ready);
-	if (r < 0)
-		goto destroy_creds;
+	hosted_ready_init_bell(&served->ready);
 
 	served->peer = bus1_peer_new(domain->accounts, KUIDT_INIT(ucred->uid), hosted_ready_wake,
 				     &served->ready);
@@ -210,7 +211,6 @@ unref_peer:
 	bus1_peer_unref(served->peer);
 destroy_ready:
 	hosted_ready_destroy(&served->ready);
-destroy_creds:
 	hosted_creds_destroy(&served->creds);
 free_served:
 	free(served);

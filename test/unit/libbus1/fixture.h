@@ -38,6 +38,12 @@ struct bus1_client *fixture_client_new(struct fixture *fixture);
 void fixture_lock(struct fixture *fixture);
 void fixture_unlock(struct fixture *fixture);
 
+/* The server is done with what it did after its last reply. */
+static inline void fixture_settle(struct fixture *fixture) {
+        fixture_lock(fixture);
+        fixture_unlock(fixture);
+}
+
 /* helpers of tests */
 
 int count_fds(void);

@@ -152,7 +152,7 @@ START_TEST(malformed_packets_end_the_connection) {
         request = request_init(4711);
         ck_assert_int_eq(raw_try(&request, NULL, 0, NULL, 0), -ESHUTDOWN);
         request = request_init(BUS1_HOSTED_HELLO);
-        request.request_flags = 2;
+        request.request_flags = 4;
         ck_assert_int_eq(raw_try(&request, NULL, 0, NULL, 0), -ESHUTDOWN);
 
         /* fields that the command does not have */
@@ -230,18 +230,18 @@ START_TEST(memory_must_be_sealed) {
         for (int seals = 0; seals < 16; ++seals) {
                 fd = memfd_sealed(16, seals);
                 ck_assert_int_eq(raw_try(&request, NULL, 0, &fd, 1),
-                                 seals == BUS1_HOSTED_REQUEST_SEALS ? -EBADRQC : -ESHUTDOWN);
+                                 seals == BUS1_HOSTED_SEALS ? -EBADRQC : -ESHUTDOWN);
                 close(fd);
         }
 
         /* of just the right size */
-        fd = memfd_sealed(15, BUS1_HOSTED_REQUEST_SEALS);
+        fd = memfd_sealed(15, BUS1_HOSTED_SEALS);
         ck_assert_int_eq(raw_try(&request, NULL, 0, &fd, 1), -ESHUTDOWN);
         close(fd);
-        fd = memfd_sealed(17, BUS1_HOSTED_REQUEST_SEALS);
+        fd = memfd_sealed(17, BUS1_HOSTED_SEALS);
         ck_assert_int_eq(raw_try(&request, NULL, 0, &fd, 1), -ESHUTDOWN);
         close(fd);
-        fd = memfd_sealed(16, BUS1_HOSTED_REQUEST_SEALS);
+        fd = memfd_sealed(16, BUS1_HOSTED_SEALS);
         ck_assert_int_eq(raw_try(&request, buffer, 16, &fd, 1), -ESHUTDOWN);
         close(fd);
 
@@ -256,79 +256,134 @@ START_TEST(memory_must_be_sealed) {
 }
 END_TEST
 
-START_TEST(memory_to_receive_into_must_be_there) {
-        struct bus1_client *client = fixture_client_new(&fixture);
-        struct bus1_transfer src = { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID };
-        static uint8_t data[100000];
-        static const struct {
-                size_t n, n_allocated;
-                int seals;
-                int result;
-        } tries[] = {
-                { sizeof(data), sizeof(data), BUS1_HOSTED_RECV_SEALS, 0 },
-                { sizeof(data), 4096, BUS1_HOSTED_RECV_SEALS, -ESHUTDOWN },
-                { sizeof(data) - 1, sizeof(data) - 1, BUS1_HOSTED_RECV_SEALS, -ESHUTDOWN },
-                { sizeof(data), sizeof(data), F_SEAL_SEAL | F_SEAL_SHRINK, -ESHUTDOWN },
-                { sizeof(data), sizeof(data), BUS1_HOSTED_REQUEST_SEALS, -ESHUTDOWN },
-        };
-
-        (void)src;
-        for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); ++i) {
+/*
+ * A served peer, of which the test has the raw socket, and a local client with a handle to a node of
+ * it. ret_node is that node.
+ */
+static struct bus1_client *raw_serve(int *ret_fd, uint64_t *ret_node, uint64_t *ret_handle) {
+        struct {
                 struct bus1_hosted_request request;
-                uint64_t token, handle, node, granted;
-                struct bus1_client *local;
-                int fd, memfd;
+                uint64_t id;
+                struct bus1_transfer transfer;
+        } send = { request_init(BUS1_HOSTED_SEND), 0, { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID } };
+        struct {
+                struct bus1_hosted_reply reply;
+                struct bus1_transfer transfer;
+        } reply;
+        struct bus1_received *received;
+        struct bus1_client *local;
+        uint64_t token, handle, node;
 
-                /* a message to itself, over the raw socket of a served peer */
-                fixture_lock(&fixture);
-                ck_assert_int_eq(bus1_domain_client_new(fixture.domain, &local), 0);
-                ck_assert_int_eq(bus1_domain_serve_peer(fixture.domain, 1, 2, 3, &fd, &token), 0);
-                fixture_unlock(&fixture);
-                ck_assert_int_eq(bus1_client_create_node(local, 0, &node, &handle), 0);
-                fixture_lock(&fixture);
-                ck_assert_int_eq(bus1_domain_grant(fixture.domain, local, handle, token, &granted),
-                                 0);
-                fixture_unlock(&fixture);
+        fixture_lock(&fixture);
+        ck_assert_int_eq(bus1_domain_client_new(fixture.domain, &local), 0);
+        ck_assert_int_eq(bus1_domain_serve_peer(fixture.domain, 1, 2, 3, ret_fd, &token), 0);
+        ck_assert_int_eq(bus1_client_create_node(local, 0, &node, &handle), 0);
+        ck_assert_int_eq(bus1_domain_grant(fixture.domain, local, handle, token, &send.id), 0);
+        fixture_unlock(&fixture);
 
-                {
-                        struct {
-                                struct bus1_hosted_request request;
-                                uint64_t id;
-                                struct bus1_transfer transfer;
-                        } send = { request_init(BUS1_HOSTED_SEND), granted,
-                                   { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID } };
-                        struct bus1_received *received;
+        send.request.n_ids = 1;
+        send.request.n_transfers = 1;
+        ck_assert_int_eq(raw_send(*ret_fd, &send, sizeof(send), NULL, 0), 0);
+        ck_assert_int_eq(recv(*ret_fd, &reply, sizeof(reply), 0), sizeof(reply));
+        ck_assert_int_eq(reply.reply.result, 0);
+        *ret_node = reply.transfer.id;
+        ck_assert_int_eq(bus1_client_recv_alloc(local, &received), 0);
+        *ret_handle = received->transfers[0].id;
+        bus1_received_free(received);
+        return local;
+}
 
-                        send.request.n_ids = 1;
-                        send.request.n_transfers = 1;
-                        ck_assert_int_eq(raw_send(fd, &send, sizeof(send), NULL, 0), 0);
-                        ck_assert_int_eq(raw_reply(fd), 0);
-                        ck_assert_int_eq(bus1_client_recv_alloc(local, &received), 0);
-                        ck_assert_int_eq(send_data(local, received->transfers[0].id, data,
-                                                   sizeof(data)), 0);
-                        bus1_received_free(received);
+static int raw_call(int fd, const struct bus1_hosted_request *request) {
+        ck_assert_int_eq(raw_send(fd, request, sizeof(*request), NULL, 0), 0);
+        return raw_reply(fd);
+}
+
+START_TEST(big_message_is_read_while_it_is_queued) {
+        static uint8_t data[100000];
+        struct bus1_hosted_request recv_request = request_init(BUS1_HOSTED_RECV);
+        struct bus1_hosted_request recv_read = request_init(BUS1_HOSTED_RECV);
+        struct bus1_hosted_request read = request_init(BUS1_HOSTED_READ);
+        struct {
+                struct bus1_hosted_request request;
+                uint64_t id;
+        } release = { request_init(BUS1_HOSTED_RELEASE), 0 };
+        struct bus1_client *local;
+        uint64_t node, handle;
+        int fd;
+
+        local = raw_serve(&fd, &node, &handle);
+        recv_request.message_type = BUS1_INVALID;
+        recv_request.n_data = sizeof(data);
+        recv_read = recv_request;
+        recv_read.request_flags = BUS1_HOSTED_REQUEST_DATA_READ;
+        read.n_data = 1000;
+
+        /* nothing there, nothing announced */
+        ck_assert_int_eq(raw_call(fd, &read), -ESTALE);
+        ck_assert_int_eq(raw_call(fd, &recv_read), -EAGAIN);
+        ck_assert_int_eq(send_data(local, handle, data, sizeof(data)), 0);
+        ck_assert_int_eq(raw_call(fd, &read), -ESTALE);
+        ck_assert_int_eq(raw_call(fd, &recv_read), -ESTALE);
+
+        /* any part of it, but no more than it has */
+        ck_assert_int_eq(raw_call(fd, &recv_request), -ENOBUFS);
+        ck_assert_int_eq(raw_call(fd, &read), 0);
+        read.offset = sizeof(data) - 1000;
+        ck_assert_int_eq(raw_call(fd, &read), 0);
+        read.offset += 1;
+        ck_assert_int_eq(raw_call(fd, &read), -EINVAL);
+        read.offset = UINT64_MAX - 500;
+        ck_assert_int_eq(raw_call(fd, &read), -EINVAL);
+        read.offset = 0;
+        read.n_data = BUS1_HOSTED_READ_MAX + 1;
+        ck_assert_int_eq(raw_call(fd, &read), -EMSGSIZE);
+        read.n_data = 1000;
+        ck_assert_int_eq(raw_call(fd, &recv_read), 0);
+        ck_assert_int_eq(raw_call(fd, &recv_read), -EAGAIN);
+
+        /* one that goes meanwhile */
+        ck_assert_int_eq(send_data(local, handle, data, sizeof(data)), 0);
+        ck_assert_int_eq(raw_call(fd, &recv_request), -ENOBUFS);
+        release.request.n_ids = 1;
+        release.id = node;
+        ck_assert_int_eq(raw_send(fd, &release, sizeof(release), NULL, 0), 0);
+        ck_assert_int_eq(raw_reply(fd), 0);
+        ck_assert_int_eq(raw_call(fd, &read), -ESTALE);
+        ck_assert_int_eq(raw_call(fd, &recv_read), -EAGAIN);
+
+        close(fd);
+        bus1_client_free(local);
+        expect_server_works();
+}
+END_TEST
+
+START_TEST(bell_has_one_packet_while_a_message_waits) {
+        struct bus1_hosted_request hello = request_init(BUS1_HOSTED_HELLO);
+        struct bus1_hosted_request recv_request = request_init(BUS1_HOSTED_RECV);
+        struct bus1_hosted_reply reply;
+        struct bus1_client *local;
+        uint64_t node, handle;
+        int fd;
+
+        /* a client that never takes it out harms nobody, and neither does one that has none */
+        local = raw_serve(&fd, &node, &handle);
+        recv_request.message_type = BUS1_INVALID;
+        for (int i = 0; i < 100; ++i) {
+                if (i == 50)
+                        ck_assert_int_eq(raw_call(fd, &hello), 0);
+                ck_assert_int_eq(send_data(local, handle, NULL, 0), 0);
+                ck_assert_int_eq(send_data(local, handle, NULL, 0), 0);
+                for (int j = 0; j < 2; ++j) {
+                        ck_assert_int_eq(raw_send(fd, &recv_request, sizeof(recv_request), NULL, 0),
+                                         0);
+                        ck_assert_int_eq(recv(fd, &reply, sizeof(reply), 0), sizeof(reply));
+                        ck_assert_int_eq(reply.result, 0);
+                        ck_assert_uint_eq(reply.reply_flags, j ? BUS1_HOSTED_REPLY_BELL : 0);
                 }
-
-                request = request_init(BUS1_HOSTED_RECV);
-                request.message_type = BUS1_INVALID;
-                request.n_data = sizeof(data);
-                ck_assert_int_eq(raw_send(fd, &request, sizeof(request), NULL, 0), 0);
-                ck_assert_int_eq(raw_reply(fd), -ENOBUFS);
-
-                memfd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-                ck_assert_int_eq(ftruncate(memfd, tries[i].n), 0);
-                ck_assert_int_eq(fallocate(memfd, 0, 0, tries[i].n_allocated), 0);
-                ck_assert_int_eq(fcntl(memfd, F_ADD_SEALS, tries[i].seals), 0);
-                request.request_flags = BUS1_HOSTED_REQUEST_MEMFD;
-                ck_assert_int_eq(raw_send(fd, &request, sizeof(request), &memfd, 1), 0);
-                ck_assert_int_eq(raw_reply(fd), tries[i].result);
-
-                close(memfd);
-                close(fd);
-                bus1_client_free(local);
         }
 
-        bus1_client_free(client);
+        close(fd);
+        bus1_client_free(local);
         expect_server_works();
 }
 END_TEST
@@ -387,7 +442,8 @@ START_TEST(hostile_packets_harm_nobody) {
                 /* mostly valid headers, with some fields replaced */
                 x ^= x << 13, x ^= x >> 7, x ^= x << 17;
                 request = request_init(x % 8);
-                request.request_flags = (x >> 3) % 5 == 0;
+                request.request_flags = (x >> 3) % 5 == 0 ? (x >> 50) % 4 : 0;
+                request.offset = (x >> 52) % 16 == 0;
                 request.message_type = (x >> 6) % 3 ? 0 : BUS1_INVALID;
                 request.message_flags = (x >> 8) % 4 == 0;
                 request.n_ids = (x >> 10) % 4;
@@ -407,10 +463,10 @@ START_TEST(hostile_packets_harm_nobody) {
                              request.n_data % 128;
                 else if ((x >> 33) % 64 == 0)
                         n = (x >> 36) % sizeof(packet);
-                if (request.request_flags || request.n_fds)
+                if (request.request_flags & 1 || request.n_fds)
                         memfd = memfd_sealed((x >> 40) % 3 ? n - sizeof(request) : x % 5000,
-                                             (x >> 45) % 2 ? BUS1_HOSTED_REQUEST_SEALS
-                                                           : BUS1_HOSTED_RECV_SEALS);
+                                             (x >> 45) % 2 ? BUS1_HOSTED_SEALS
+                                                           : F_SEAL_SHRINK);
 
                 r = raw_send(fd, packet, n, &memfd, memfd >= 0);
                 if (memfd >= 0)
@@ -818,7 +874,7 @@ START_TEST(end_of_the_server_is_noticed) {
         struct bus1_received *received;
 
         ck_assert(fixture_init(&other, FIXTURE_SOCKET));
-        other.n_fds += 3;
+        other.n_fds += 2; /* those of the client */
         client = fixture_client_new(&other);
         ck_assert(!is_readable(client));
         fixture_deinit(&other);
@@ -834,7 +890,8 @@ static Suite *server_suite(void) {
                 malformed_packets_end_the_connection,
                 descriptors_must_be_announced,
                 memory_must_be_sealed,
-                memory_to_receive_into_must_be_there,
+                big_message_is_read_while_it_is_queued,
+                bell_has_one_packet_while_a_message_waits,
                 secret_is_needed_to_reach_a_peer,
                 client_that_reads_no_replies_is_dropped,
                 hostile_packets_harm_nobody,

@@ -612,6 +612,7 @@ TRANSPORT_TEST(descriptors_travel) {
         message.message = (struct bus1_message){ .type = BUS1_INVALID };
         ck_assert_int_eq(bus1_client_recv(client, 0, &metadata, &message.message), 0);
         expect_nothing(client);
+        fixture_settle(fixture);
         ck_assert_int_eq(count_fds(), before);
 
         /* not one that is closed */
@@ -620,6 +621,7 @@ TRANSPORT_TEST(descriptors_travel) {
         message.ptr_fds = (uintptr_t)fds;
         ck_assert_int_eq(bus1_client_send(client, 1, &handle, NULL, &message.message), -EBADF);
         expect_nothing(client);
+        fixture_settle(fixture);
         ck_assert_int_eq(count_fds(), before);
         bus1_client_free(client);
 }
@@ -665,6 +667,7 @@ TRANSPORT_TEST(descriptors_travel_with_big_data_to_many) {
                 fill(data, n, 3);
                 bus1_received_free(received);
         }
+        fixture_settle(fixture);
         ck_assert_int_eq(count_fds(), before);
 
         free(data);
