@@ -46,11 +46,22 @@ static bool bus1_entry_is_due(struct bus1_queue_entry *entry)
 	return bus1_entry_object(entry)->state == BUS1_OBJECT_HELD;
 }
 
+/*
+ * The notification about a handle is due before the handle. It has an ID nevertheless when its
+ * message was looked at, then lost its node, and is only about to be dropped.
+ */
+static void bus1_recv_end_flight(struct bus1_peer *peer, struct bus1_handle *handle)
+{
+	if (handle->object.state == BUS1_OBJECT_NEW && handle->object.id != BUS1_INVALID)
+		bus1_peer_remove(peer, &handle->object);
+	handle->object.state = BUS1_OBJECT_GONE;
+}
+
 static void bus1_recv_skip(struct bus1_peer *peer, struct bus1_queue_entry *entry,
 			   struct list_head *skipped)
 {
 	if (entry->type == BUS1_ENTRY_NODE_RELEASE)
-		bus1_handle_from_entry(entry)->object.state = BUS1_OBJECT_GONE;
+		bus1_recv_end_flight(peer, bus1_handle_from_entry(entry));
 	bus1_queue_remove(&peer->queue, entry);
 	list_add_tail(&entry->link, skipped);
 }

@@ -65,6 +65,7 @@ struct peer {
         size_t n_handles;
         size_t n_handles_allocated;
         uint64_t sequence;
+        uint64_t n_looks;
 };
 
 struct stress {

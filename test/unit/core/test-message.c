@@ -119,6 +119,29 @@ START_TEST(message_that_was_looked_at_is_dropped_with_its_node) {
 }
 END_TEST
 
+START_TEST(handle_that_was_looked_at_ends_with_its_message) {
+        struct world world = world_new(2);
+        u64 node, handle, other_node, other, seen;
+        struct bus1_recv recv;
+
+        create(A, B, 0, &node, &handle);
+        create(B, B, 0, &other_node, &other);
+        send_handle(B, handle, other);
+
+        ck_assert_int_eq(bus1_peer_recv_begin(A, &recv), 0);
+        seen = bus1_recv_transfer(&recv, 0).id;
+        bus1_peer_recv_abort(&recv);
+
+        /* The message goes, and right behind it is the notification for the handle it carries. */
+        ck_assert_int_eq(try_release(A, node), 0);
+        ck_assert_int_eq(try_release(B, other_node), 0);
+        expect_nothing(A);
+        ck_assert_int_eq(try_send(A, &seen, 1, "", NULL, 0), -EBADRQC);
+        ck_assert_ptr_null(A->objects.root);
+        world_free(&world);
+}
+END_TEST
+
 START_TEST(disconnect_leaves_the_message_to_who_looks_at_it) {
         struct world world = world_new(2);
         u64 node, handle, other_node, other;
@@ -337,6 +360,7 @@ int main(void) {
         tcase_add_test(tcase, send_refuses_wrong_arguments_and_has_no_effect);
         tcase_add_test(tcase, message_that_is_not_taken_stays);
         tcase_add_test(tcase, message_that_was_looked_at_is_dropped_with_its_node);
+        tcase_add_test(tcase, handle_that_was_looked_at_ends_with_its_message);
         tcase_add_test(tcase, disconnect_leaves_the_message_to_who_looks_at_it);
         tcase_add_test(tcase, create_in_send_gives_every_destination_a_handle);
         tcase_add_test(tcase, same_destination_twice_gets_two_messages_in_a_row);

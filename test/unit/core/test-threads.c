@@ -144,7 +144,7 @@ static void *hammer_work(void *data) {
 }
 
 START_TEST(threads_share_peers_and_peers_end) {
-        struct hammer hammer = { .accounts = bus1_accounts_new(NULL), .max_rounds = 100000 };
+        struct hammer hammer = { .accounts = bus1_accounts_new(NULL), .max_rounds = 300000 };
         pthread_t threads[N_THREADS];
         u64 used[_BUS1_RESOURCE_N];
         size_t n_accounts;
