@@ -6,8 +6,6 @@
  *     example-client legacy       call a D-Bus service written without bus1, with a descriptor
  *     example-client greet WHO    call the native service through its name's handle
  *     example-client watch N NAME print N signals of an interface
- *     example-client keep         hold a reference for others: an object that was handed over
- *     example-client hand-over    get a counter from the service and hand it to the keeper
  */
 
 #include <bus1/dbus.h>
@@ -17,8 +15,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#define KEEPER "org.bus1.Example.Keeper"
 
 static int fail(const char *what, int r, DBusError *error) {
         fprintf(stderr, "client: %s: %s\n", what,
@@ -35,9 +31,11 @@ static int client_legacy(struct bus1_dbus *bus, DBusError *error) {
         int fd, r;
 
         /* by name, as every D-Bus program does it: the bus looks at the DESTINATION */
-        m = dbus_message_new_method_call("org.bus1.Legacy", "/org/bus1/Legacy", "org.bus1.Legacy", "Join");
+        m = dbus_message_new_method_call("org.bus1.Legacy", "/org/bus1/Legacy", "org.bus1.Legacy",
+                                         "Join");
         dbus_message_append_args(m, DBUS_TYPE_STRING, &a, DBUS_TYPE_STRING, &b, DBUS_TYPE_INVALID);
-        r = bus1_dbus_call(bus, BUS1_DBUS_BUS, m, NULL, 0, BUS1_DBUS_TIMEOUT_DEFAULT, &reply, error);
+        r = bus1_dbus_call(bus, BUS1_DBUS_BUS, m, NULL, 0, BUS1_DBUS_TIMEOUT_DEFAULT, &reply,
+                           error);
         dbus_message_unref(m);
         if (r < 0)
                 return fail("Join", r, error);
@@ -48,10 +46,12 @@ static int client_legacy(struct bus1_dbus *bus, DBusError *error) {
         fd = memfd_create("example", MFD_CLOEXEC);
         if (fd < 0 || ftruncate(fd, 4711) < 0)
                 return fail("memfd", -errno, error);
-        m = dbus_message_new_method_call("org.bus1.Legacy", "/org/bus1/Legacy", "org.bus1.Legacy", "Size");
+        m = dbus_message_new_method_call("org.bus1.Legacy", "/org/bus1/Legacy", "org.bus1.Legacy",
+                                         "Size");
         dbus_message_append_args(m, DBUS_TYPE_UNIX_FD, &fd, DBUS_TYPE_INVALID);
         close(fd);
-        r = bus1_dbus_call(bus, BUS1_DBUS_BUS, m, NULL, 0, BUS1_DBUS_TIMEOUT_DEFAULT, &reply, error);
+        r = bus1_dbus_call(bus, BUS1_DBUS_BUS, m, NULL, 0, BUS1_DBUS_TIMEOUT_DEFAULT, &reply,
+                           error);
         dbus_message_unref(m);
         if (r < 0)
                 return fail("Size", r, error);
@@ -114,82 +114,6 @@ static int client_watch(struct bus1_dbus *bus, int n, const char *interface, DBu
         return r < 0 ? fail("Watching", r, error) : 0;
 }
 
-/* references */
-
-static int keeper_take(struct bus1_dbus_message *call, void *userdata) {
-        uint64_t *counter = userdata;
-
-        bus1_dbus_release(call->bus, *counter);
-        *counter = bus1_dbus_message_take_handle(call, 0);
-        printf("keeper: got a reference to an object without name or path\n");
-        return bus1_dbus_reply_args(call, DBUS_TYPE_INVALID);
-}
-
-static int keeper_use(struct bus1_dbus_message *call, void *userdata) {
-        uint64_t *counter = userdata;
-        struct bus1_dbus_message *reply;
-        uint32_t n, value;
-        DBusMessage *m;
-        int r;
-
-        dbus_message_get_args(call->message, NULL, DBUS_TYPE_UINT32, &n, DBUS_TYPE_INVALID);
-        m = dbus_message_new_method_call(NULL, "/", "org.bus1.Example.Counter", "Add");
-        dbus_message_append_args(m, DBUS_TYPE_UINT32, &n, DBUS_TYPE_INVALID);
-        r = bus1_dbus_call(call->bus, *counter, m, NULL, 0, 5000, &reply, NULL);
-        dbus_message_unref(m);
-        if (r < 0)
-                return r;
-        dbus_message_get_args(reply->message, NULL, DBUS_TYPE_UINT32, &value, DBUS_TYPE_INVALID);
-        bus1_dbus_message_unref(reply);
-        return bus1_dbus_reply_args(call, DBUS_TYPE_UINT32, &value, DBUS_TYPE_INVALID);
-}
-
-static const struct bus1_dbus_interface keeper_interfaces[] = {
-        {
-                .name = KEEPER,
-                .methods = (const struct bus1_dbus_method[]){
-                        { "Take", "", "", keeper_take },
-                        { "Use", "u", "u", keeper_use, "amount value" },
-                        {},
-                },
-        },
-        {},
-};
-
-static int client_keep(struct bus1_dbus *bus, DBusError *error) {
-        uint64_t counter = BUS1_INVALID;
-        int r;
-
-        r = bus1_dbus_object_new(bus, "/", keeper_interfaces, &counter, NULL);
-        if (r >= 0)
-                r = bus1_dbus_publish(bus, KEEPER, DBUS_NAME_FLAG_DO_NOT_QUEUE, NULL, error);
-        if (r < 0)
-                return fail("Publish", r, error);
-        printf("keeper: waiting\n");
-        r = bus1_dbus_run(bus, NULL);
-        return r == -ECONNRESET ? 0 : r;
-}
-
-static int client_hand_over(struct bus1_dbus *bus, DBusError *error) {
-        struct bus1_dbus_message *reply;
-        DBusMessage *m;
-        int r;
-
-        m = dbus_message_new_method_call("org.bus1.Example", "/org/bus1/Example", "org.bus1.Example", "NewCounter");
-        r = bus1_dbus_call(bus, BUS1_DBUS_BUS, m, NULL, 0, BUS1_DBUS_TIMEOUT_DEFAULT, &reply, error);
-        dbus_message_unref(m);
-        if (r < 0)
-                return fail("NewCounter", r, error);
-        m = dbus_message_new_method_call(KEEPER, "/", KEEPER, "Take");
-        r = bus1_dbus_call(bus, BUS1_DBUS_BUS, m, reply->handles, 1, BUS1_DBUS_TIMEOUT_DEFAULT, NULL, error);
-        dbus_message_unref(m);
-        bus1_dbus_message_unref(reply); /* and with it our own reference */
-        if (r < 0)
-                return fail("Take", r, error);
-        printf("client: handed the counter to the keeper\n");
-        return 0;
-}
-
 int main(int argc, char **argv) {
         const char *what = argc > 1 ? argv[1] : "";
         DBusError error = DBUS_ERROR_INIT;
@@ -198,20 +122,19 @@ int main(int argc, char **argv) {
 
         setvbuf(stdout, NULL, _IOLBF, 0);
         r = bus1_dbus_open_session(&bus, &error);
-        if (r < 0)
-                return fail("No bus", r, &error) ? EXIT_FAILURE : 0;
+        if (r < 0) {
+                fail("No bus", r, &error);
+                return EXIT_FAILURE;
+        }
         if (strcmp(what, "legacy") == 0)
                 r = client_legacy(bus, &error);
         else if (strcmp(what, "greet") == 0 && argc > 2)
                 r = client_greet(bus, argv[2], &error);
         else if (strcmp(what, "watch") == 0 && argc > 3)
                 r = client_watch(bus, atoi(argv[2]), argv[3], &error);
-        else if (strcmp(what, "keep") == 0)
-                r = client_keep(bus, &error);
-        else if (strcmp(what, "hand-over") == 0)
-                r = client_hand_over(bus, &error);
         else {
-                fprintf(stderr, "Usage: %s legacy|greet WHO|watch N INTERFACE|keep|hand-over\n", argv[0]);
+                fprintf(stderr, "Usage: %s legacy|greet WHO|watch N INTERFACE\n",
+                        argv[0]);
                 r = -EINVAL;
         }
         bus1_dbus_free(bus);

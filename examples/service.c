@@ -5,11 +5,11 @@
  *
  * Publishes org.bus1.Example, with one object that any D-Bus client can introspect and call:
  *
- *     Greeting   a property that can be read and set
- *     Describe   a method that takes a descriptor, and returns one
- *     Greeted    a signal, emitted by Greet
- *     NewCounter a method that returns a reference: a counter that has no name and no path. Only who
- *                holds its handle can call it, and when the last handle goes the counter does.
+ * - Greeting, a property that can be read and set;
+ * - Greeted, a signal, which the method Greet emits;
+ * - Describe, a method that takes a descriptor and returns one;
+ * - NewCounter, a method that returns a reference: a counter without name and path. Only who holds
+ *   its handle can call it, and when the last handle goes the counter does.
  *
  * Run it on any bus1-bridge:  DBUS_SESSION_BUS_ADDRESS=... ./example-service
  */
@@ -48,14 +48,13 @@ static int counter_add(struct bus1_dbus_message *call, void *userdata) {
         return bus1_dbus_reply_args(call, DBUS_TYPE_UINT32, &counter->value, DBUS_TYPE_INVALID);
 }
 
+static const struct bus1_dbus_method counter_methods[] = {
+        {"Add", "u", "u", counter_add, "amount value"},
+        {},
+};
+
 static const struct bus1_dbus_interface counter_interfaces[] = {
-        {
-                .name = NAME ".Counter",
-                .methods = (const struct bus1_dbus_method[]){
-                        { "Add", "u", "u", counter_add, "amount value" },
-                        {},
-                },
-        },
+        {.name = NAME ".Counter", .methods = counter_methods},
         {},
 };
 
@@ -98,13 +97,15 @@ static int room_new_counter(struct bus1_dbus_message *call, void *userdata) {
 
 /* the room */
 
-static int room_get_greeting(struct bus1_dbus_object *object, DBusMessageIter *value, void *userdata) {
+static int room_get_greeting(struct bus1_dbus_object *object, DBusMessageIter *value,
+                             void *userdata) {
         const char *greeting = ((struct room *)userdata)->greeting;
 
         return dbus_message_iter_append_basic(value, DBUS_TYPE_STRING, &greeting) ? 0 : -ENOMEM;
 }
 
-static int room_set_greeting(struct bus1_dbus_object *object, DBusMessageIter *value, void *userdata) {
+static int room_set_greeting(struct bus1_dbus_object *object, DBusMessageIter *value,
+                             void *userdata) {
         struct room *room = userdata;
         const char *greeting;
 
@@ -123,7 +124,8 @@ static int room_greet(struct bus1_dbus_message *call, void *userdata) {
 
         dbus_message_get_args(call->message, NULL, DBUS_TYPE_STRING, &who, DBUS_TYPE_INVALID);
         if (!*who)
-                return bus1_dbus_reply_error(call, NAME ".Error.Nobody", "There is nobody to greet");
+                return bus1_dbus_reply_error(call, NAME ".Error.Nobody",
+                                             "There is nobody to greet");
         snprintf(text, sizeof(text), "%s, %.100s!", room->greeting, who);
         r = bus1_dbus_object_emit(room->object, NAME, "Greeted", DBUS_TYPE_STRING, &who,
                                   DBUS_TYPE_INVALID);
@@ -154,30 +156,36 @@ static int room_quit(struct bus1_dbus_message *call, void *userdata) {
         return bus1_dbus_reply_args(call, DBUS_TYPE_INVALID);
 }
 
+static const struct bus1_dbus_method room_methods[] = {
+        {"Greet", "s", "s", room_greet, "who greeting"},
+        {"Describe", "h", "h", room_describe, "file description"},
+        {"NewCounter", "", "", room_new_counter, NULL},
+        {"Quit", "", "", room_quit, NULL},
+        {},
+};
+
+static const struct bus1_dbus_property room_properties[] = {
+        {"Greeting", "s", room_get_greeting, room_set_greeting},
+        {},
+};
+
+static const struct bus1_dbus_signal room_signals[] = {
+        {"Greeted", "s", "who"},
+        {},
+};
+
 static const struct bus1_dbus_interface room_interfaces[] = {
         {
                 .name = NAME,
-                .methods = (const struct bus1_dbus_method[]){
-                        { "Greet", "s", "s", room_greet, "who greeting" },
-                        { "Describe", "h", "h", room_describe, "file description" },
-                        { "NewCounter", "", "", room_new_counter },
-                        { "Quit", "", "", room_quit },
-                        {},
-                },
-                .properties = (const struct bus1_dbus_property[]){
-                        { "Greeting", "s", room_get_greeting, room_set_greeting },
-                        {},
-                },
-                .signals = (const struct bus1_dbus_signal[]){
-                        { "Greeted", "s", "who" },
-                        {},
-                },
+                .methods = room_methods,
+                .properties = room_properties,
+                .signals = room_signals,
         },
         {},
 };
 
 int main(void) {
-        struct room room = { .greeting = "Hello" };
+        struct room room = {.greeting = "Hello"};
         DBusError error = DBUS_ERROR_INIT;
         struct bus1_dbus *bus;
         uint32_t result;
@@ -193,7 +201,8 @@ int main(void) {
         if (r >= 0)
                 r = bus1_dbus_publish(bus, NAME, DBUS_NAME_FLAG_DO_NOT_QUEUE, &result, &error);
         if (r < 0 || result != DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER) {
-                fprintf(stderr, "service: %s\n", r < 0 && error.message ? error.message : "the name is taken");
+                fprintf(stderr, "service: %s\n",
+                        r < 0 && error.message ? error.message : "the name is taken");
                 return EXIT_FAILURE;
         }
         printf("service: %s is %s\n", bus1_dbus_get_unique_name(bus), NAME);

@@ -4,8 +4,9 @@
  * Delivery to native programs
  *
  * There is no queue here: a message is in the program's own bus1 queue when the send returns, and
- * bus1 accounts for it. Replies go through the caller's one-shot handle; a call that wants a reply takes a new one-shot
- * node of ours with it. A broadcast is collected and goes out as one multicast.
+ * bus1 accounts for it. Replies go through the caller's one-shot handle; a call that wants a reply
+ * takes a new one-shot node of ours with it. A broadcast is collected and goes out as one
+ * multicast.
  */
 
 #include "bridge/native/native-private.h"
@@ -45,7 +46,7 @@ static int send_to(struct native *native, const uint64_t *to, size_t n_to, struc
         struct bus1_message_fds out = {};
         const uint64_t *handles;
         size_t n_handles, n_created = created ? 1 : 0;
-        struct iovec vec = { m->wire, m->n_wire };
+        struct iovec vec = {m->wire, m->n_wire};
         int r;
 
         n_handles = native_attachment_get(m, &handles);
@@ -54,7 +55,7 @@ static int send_to(struct native *native, const uint64_t *to, size_t n_to, struc
         if (created)
                 transfers[0] = *created;
         for (size_t i = 0; i < n_handles; i++)
-                transfers[n_created + i] = (struct bus1_transfer){ .id = handles[i] };
+                transfers[n_created + i] = (struct bus1_transfer){.id = handles[i]};
         out.message.type = BUS1_MESSAGE_TYPE_USER;
         out.message.n_transfers = n_created + n_handles;
         out.message.ptr_transfers = (uintptr_t)transfers;
@@ -96,12 +97,13 @@ static int broadcast_singly(struct native *native) {
                         struct native_handle *handle = native_handle_find(native, to);
                         struct client *client = handle ? &handle->session->client : NULL;
 
-                        log_write(native->bus->log, LOG_LEVEL_WARNING,
-                                  "Dropped a signal %s.%s to %s (uid=%d pid=%d): its queue is full.",
-                                  native->broadcast.m->interface.s, native->broadcast.m->member.s,
-                                  client ? client_name(client) : "(gone)",
-                                  client ? (int)client->credentials.uid : -1,
-                                  client ? (int)client->credentials.pid : -1);
+                        log_write(
+                                native->bus->log, LOG_LEVEL_WARNING,
+                                "Dropped a signal %s.%s to %s (uid=%d pid=%d): its queue is full.",
+                                native->broadcast.m->interface.s, native->broadcast.m->member.s,
+                                client ? client_name(client) : "(gone)",
+                                client ? (int)client->credentials.uid : -1,
+                                client ? (int)client->credentials.pid : -1);
                 }
         }
         return 0;

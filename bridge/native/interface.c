@@ -3,8 +3,8 @@
 /*
  * org.bus1.Bridge1 - where handles go to the bus and come from it
  *
- * The handles of a call or a reply are in the order in which the method names them; those of calls come after
- * the reply handle. A caller without bus1 can not use any of this.
+ * The handles of a call or a reply are in the order in which the method names them; those of calls
+ * come after the reply handle. A caller without bus1 can not use any of this.
  */
 
 #include "bridge/native/native-private.h"
@@ -21,7 +21,8 @@
 
 #define EXPORT_PATH "/org/bus1/exported/"
 
-/* The session of the caller and the handle that must come with the call. Positive when it failed. */
+/* The session of the caller and the handle that must come with the call. Positive when it failed.
+ */
 static int take_handle(struct driver_call *call, struct native_session **ret_session,
                        uint64_t *ret_handle) {
         uint64_t handle;
@@ -40,8 +41,8 @@ static int take_handle(struct driver_call *call, struct native_session **ret_ses
 
 static int fail_resources(struct driver_call *call, int r) {
         return r == -EDQUOT ? driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
-                                               "There are too many of them already") :
-                              r;
+                                               "There are too many of them already")
+                            : r;
 }
 
 static int run_publish(struct driver_call *call) {
@@ -150,7 +151,7 @@ int native_answer_handle(struct native_session *session, uint32_t serial, uint64
                 return r;
         }
         m->attachment_free = native_attachment_free;
-        r = native_attach(native, &(struct bus1_transfer){ .id = handle }, 1, &m->attachment);
+        r = native_attach(native, &(struct bus1_transfer){.id = handle}, 1, &m->attachment);
         if (r >= 0)
                 r = route_from_driver(native->bus, &session->client, m, &reply);
         else
@@ -190,7 +191,7 @@ static int look_up(struct driver_call *call, struct wire_string name, const char
         if (r < 0)
                 return fail_resources(call, r);
         call->attachment_free = native_attachment_free;
-        return native_attach(session->native, &(struct bus1_transfer){ .id = handle }, 1,
+        return native_attach(session->native, &(struct bus1_transfer){.id = handle}, 1,
                              &call->attachment);
 }
 
@@ -213,12 +214,12 @@ static int run_lookup_object(struct driver_call *call) {
 #define FLAGS (DRIVER_METHOD_CANONICAL_PATH | DRIVER_METHOD_HANDLES)
 
 static const struct driver_method methods[] = {
-        { "Publish", "su", "u", run_publish, FLAGS },
-        { "PublishObject", "o", "", run_publish_object, FLAGS },
-        { "Lookup", "su", "", run_lookup, FLAGS },
-        { "LookupObject", "so", "", run_lookup_object, FLAGS },
-        { "Subscribe", "s", "", run_subscribe, FLAGS },
-        { "Export", "", "so", run_export, FLAGS },
+        {"Publish", "su", "u", run_publish, FLAGS},
+        {"PublishObject", "o", "", run_publish_object, FLAGS},
+        {"Lookup", "su", "", run_lookup, FLAGS},
+        {"LookupObject", "so", "", run_lookup_object, FLAGS},
+        {"Subscribe", "s", "", run_subscribe, FLAGS},
+        {"Export", "", "so", run_export, FLAGS},
         {},
 };
 

@@ -3,9 +3,10 @@
 /*
  * Looked-up names and objects
  *
- * Each look-up makes a node of the bus with exactly one handle, which goes to who asked. What is sent
- * through it is sent in his name to the name, and, when narrowed, to the one object; he may pass it on, and thereby
- * the right. The node goes with the last handle, with him, and with the name's owner.
+ * Each look-up makes a node of the bus with exactly one handle, which goes to who asked. What is
+ * sent through it is sent in his name to the name, and, when narrowed, to the one object; he may
+ * pass it on, and thereby the right. The node goes with the last handle, with him, and with the
+ * name's owner.
  */
 
 #include "bridge/native/native-private.h"
@@ -76,7 +77,7 @@ int native_lookup_new(struct native_session *session, struct client *owner, cons
                         r = owner_link(native, lookup);
                 if (r < 0) {
                         native_node_remove(native, node, false);
-                        bus1_client_release(native->peer, 2, (uint64_t[]){ lookup->node, handle });
+                        bus1_client_release(native->peer, 2, (uint64_t[]){lookup->node, handle});
                 }
         }
         if (r < 0) {
@@ -110,6 +111,6 @@ void native_lookups_end(struct native *native, struct client *owner, const char 
         if (!entry)
                 return;
         DL_FOREACH_SAFE2(entry->lookups, lookup, next, owner_next)
-                if (!name || strcmp(lookup->name, name) == 0)
-                        native_lookup_free(lookup, true); /* with the last one the entry goes */
+        if (!name || strcmp(lookup->name, name) == 0)
+                native_lookup_free(lookup, true); /* with the last one the entry goes */
 }

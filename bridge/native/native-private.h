@@ -4,10 +4,11 @@
 /*
  * Inside the bus1 front end
  *
- * What arrives is addressed to a node of the bus's peer: the session node of a program, the one-shot
- * node of a call that a program was asked to answer, or a node that stands for a name or object that a
- * program looked up. What the bus holds handles to are the programs' own nodes: where they want their
- * messages (home, published names and objects, subscriptions). Both are found by ID in a table.
+ * What arrives is addressed to a node of the bus's peer: the session node of a program, the
+ * one-shot node of a call that a program was asked to answer, or a node that stands for a name or
+ * object that a program looked up. What the bus holds handles to are the programs' own nodes: where
+ * they want their messages (home, published names and objects, subscriptions). Both are found by ID
+ * in a table.
  */
 
 #include <bus1/bus1.h>
@@ -22,11 +23,11 @@
 #include "bridge/loop.h"
 #include "bridge/native/native.h"
 
-#define NATIVE_RECEIVE_BUDGET 64   /* messages of one dispatch */
+#define NATIVE_RECEIVE_BUDGET 64 /* messages of one dispatch */
 #define NATIVE_BUFFER_SIZE (256UL * 1024)
-#define NATIVE_TRANSFERS_MAX 1024  /* what the core allows in one message */
+#define NATIVE_TRANSFERS_MAX 1024 /* what the core allows in one message */
 #define NATIVE_FDS_MAX 253
-#define NATIVE_LOOKUPS_MAX 4096    /* of one session, at the same time */
+#define NATIVE_LOOKUPS_MAX 4096 /* of one session, at the same time */
 #define NATIVE_PUBLISHED_MAX 4096
 
 enum native_node_kind {
@@ -73,7 +74,7 @@ struct native_lookup {
         struct client *owner;
         uint64_t node;
         char *name;
-        char *path; /* NULL: not narrowed */
+        char *path;                        /* NULL: not narrowed */
         struct native_lookup *prev, *next; /* of the session */
         struct native_lookup *owner_prev, *owner_next;
 };
@@ -200,8 +201,8 @@ int native_session_end(struct native_session *session);
 int native_deliver(struct client *client, struct message *m, struct reply *reply, uint64_t cookie);
 int native_broadcast_flush(struct native *native);
 /*
- * Send to a handle of ours, with the attachment; created, when not NULL, is a transfer in front. 0, CLIENT_E_*, or
- * a negative errno.
+ * Send to a handle of ours, with the attachment; created, when not NULL, is a transfer in front. 0,
+ * CLIENT_E_*, or a negative errno.
  */
 int native_send(struct native *native, uint64_t to, struct message *m,
                 struct bus1_transfer *created);
@@ -214,7 +215,8 @@ int native_receive(struct native *native);
 /* publish.c: names and objects with nodes of their own */
 
 /* Takes the handle over in any case; replaces what was there. -ENOMEM, -EDQUOT. */
-int native_publish(struct native_session *session, bool is_object, const char *key, uint64_t handle);
+int native_publish(struct native_session *session, bool is_object, const char *key,
+                   uint64_t handle);
 struct native_published *native_published_find(struct native_session *session, bool is_object,
                                                const char *key, size_t n_key);
 void native_published_free(struct native_published *published, bool release);
@@ -235,8 +237,8 @@ void native_lookups_end(struct native *native, struct client *owner, const char 
 /* May every message between the two pass unseen by the bus? */
 bool native_opening_allowed(struct native *native, struct client *client, struct client *owner);
 /*
- * Ask the owner for a node; the call is answered when it comes. Takes over caller_cookie on success. Returns 0,
- * 1 when the owner cannot be asked, or a negative errno.
+ * Ask the owner for a node; the call is answered when it comes. Takes over caller_cookie on
+ * success. Returns 0, 1 when the owner cannot be asked, or a negative errno.
  */
 int native_opening_new(struct native_session *session, uint32_t serial, uint64_t caller_cookie,
                        struct client *owner, const char *name, const char *path);

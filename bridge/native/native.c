@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The bus as a bus1 peer: its descriptor, its turn in the event loop, and what it hears from the bus. */
+/*
+ * The bus as a bus1 peer: its descriptor, its turn in the event loop, and what it hears from the
+ * bus.
+ */
 
 #include "bridge/native/native-private.h"
 
@@ -46,10 +49,10 @@ static void hook_policy_changed(void *userdata) {
         struct native_session *session;
 
         DL_FOREACH(native->sessions, session)
-                if (!session->client.may_send_all || !session->client.may_receive_all) {
-                        native_openings_withdraw(native);
-                        return;
-                }
+        if (!session->client.may_send_all || !session->client.may_receive_all) {
+                native_openings_withdraw(native);
+                return;
+        }
 }
 
 static int peer_dispatch(struct loop_source *source, uint32_t events) {
@@ -135,7 +138,7 @@ struct native *native_free(struct native *native) {
         while (native->sessions)
                 native_session_end(native->sessions);
         HASH_ITER(hh, native->nodes, node, next)
-                native_node_remove(native, node, true);
+        native_node_remove(native, node, true);
         if (native->bus->native_userdata == native) {
                 native->bus->native = NULL;
                 native->bus->native_userdata = NULL;

@@ -16,8 +16,8 @@ struct native;
 
 /*
  * Give the bus its native side: sets bus->native and the bus's hooks, adds org.bus1.Bridge1 to the
- * driver, and serves from the loop. As the user the bus runs as. Negative errno when there is neither device
- * nor memory for a core.
+ * driver, and serves from the loop. As the user the bus runs as. Negative errno when there is
+ * neither device nor memory for a core.
  */
 int native_new(struct native **ret_native, struct bus *bus, struct loop *loop);
 /* Ends all sessions; while the socket front end is still there. Returns NULL; NULL is fine. */

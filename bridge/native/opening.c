@@ -3,10 +3,10 @@
 /*
  * Traffic that leaves the daemon
  *
- * When every message between two native members is allowed whatever it be, a look-up asks the owner's library
- * for a node made for the one who looks (org.bus1.Session1.OpenNode), and gives him its handle. The
- * owner knows from the node who calls; the bus sees none of it. An owner that does not answer so gets the bus
- * in between, as any other.
+ * When every message between two native members is allowed whatever it be, a look-up asks the
+ * owner's library for a node made for the one who looks (org.bus1.Session1.OpenNode), and gives him
+ * its handle. The owner knows from the node who calls; the bus sees none of it. An owner that does
+ * not answer so gets the bus in between, as any other.
  */
 
 #include "bridge/native/native-private.h"

@@ -3,8 +3,8 @@
 /*
  * Publishing: names and objects for which a program has a node of its own
  *
- * Calls go to the object's node when its path is published, else to the node of the name they are sent
- * to, else home.
+ * Calls go to the object's node when its path is published, else to the node of the name they are
+ * sent to, else home.
  */
 
 #include "bridge/native/native-private.h"
@@ -81,7 +81,7 @@ uint64_t native_published_route(struct native_session *session, const struct mes
         if (session->objects && m->path.s)
                 published = native_published_find(session, true, m->path.s, m->path.n);
         if (!published && session->names && m->destination.s)
-                published = native_published_find(session, false, m->destination.s,
-                                                  m->destination.n);
+                published =
+                        native_published_find(session, false, m->destination.s, m->destination.n);
         return published ? published->handle->id : session->home;
 }

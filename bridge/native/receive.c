@@ -3,10 +3,10 @@
 /*
  * Reception from native programs
  *
- * One message is taken off the bus's queue, checked as one from a socket is, and given to the bus in the
- * name of the session whose node it came to. Programs number their messages as they like and references are
- * passed on, so every message gets a new serial, unique in its session; whom a reply is for is
- * known by the reply handle, not by its serial.
+ * One message is taken off the bus's queue, checked as one from a socket is, and given to the bus
+ * in the name of the session whose node it came to. Programs number their messages as they like and
+ * references are passed on, so every message gets a new serial, unique in its session; whom a reply
+ * is for is known by the reply handle, not by its serial.
  */
 
 #include "bridge/native/native-private.h"
@@ -41,8 +41,8 @@ static void release_from(struct native *native, const struct input *in, size_t f
 }
 
 /*
- * Receive into data, or, when that is NULL, into the buffer over and over: what is not wanted has to be
- * taken off the queue all the same, to know whose it is.
+ * Receive into data, or, when that is NULL, into the buffer over and over: what is not wanted has
+ * to be taken off the queue all the same, to know whose it is.
  */
 static int receive(struct native *native, struct bus1_metadata_credentials *metadata,
                    struct bus1_message_fds *message, uint8_t *data, size_t n_data, bool with_fds) {
@@ -50,24 +50,25 @@ static int receive(struct native *native, struct bus1_metadata_credentials *meta
         size_t n_vecs = 1;
 
         if (data) {
-                vecs[0] = (struct iovec){ data, n_data };
+                vecs[0] = (struct iovec){data, n_data};
         } else {
                 n_vecs = (n_data + NATIVE_BUFFER_SIZE - 1) / NATIVE_BUFFER_SIZE;
                 if (n_vecs > RECEIVE_VECS_MAX)
                         return -EMSGSIZE;
                 for (size_t i = 0; i < n_vecs; i++)
-                        vecs[i] = (struct iovec){ native->buffer, NATIVE_BUFFER_SIZE };
+                        vecs[i] = (struct iovec){native->buffer, NATIVE_BUFFER_SIZE};
         }
         *message = (struct bus1_message_fds){
-                .message = {
-                        .flags = with_fds ? BUS1_MESSAGE_FLAG_FDS : 0,
-                        .type = BUS1_INVALID,
-                        .n_transfers = NATIVE_TRANSFERS_MAX,
-                        .ptr_transfers = (uintptr_t)native->transfers,
-                        .n_data = n_data,
-                        .n_data_vecs = n_vecs,
-                        .ptr_data_vecs = (uintptr_t)vecs,
-                },
+                .message =
+                        {
+                                .flags = with_fds ? BUS1_MESSAGE_FLAG_FDS : 0,
+                                .type = BUS1_INVALID,
+                                .n_transfers = NATIVE_TRANSFERS_MAX,
+                                .ptr_transfers = (uintptr_t)native->transfers,
+                                .n_data = n_data,
+                                .n_data_vecs = n_vecs,
+                                .ptr_data_vecs = (uintptr_t)vecs,
+                        },
                 .n_fds = with_fds ? NATIVE_FDS_MAX : 0,
                 .ptr_fds = (uintptr_t)native->fds,
         };
@@ -93,8 +94,8 @@ static int input_parse(struct native *native, struct input *in, struct message *
                 }
         }
         if (r == 0)
-                r = n_data < MESSAGE_HEADER_SIZE ? MESSAGE_E_SIZE :
-                                                   message_frame(m->wire, MESSAGE_SIZE_MAX, &size);
+                r = n_data < MESSAGE_HEADER_SIZE ? MESSAGE_E_SIZE
+                                                 : message_frame(m->wire, MESSAGE_SIZE_MAX, &size);
         if (r == 0)
                 r = size == n_data ? message_parse(m) : MESSAGE_E_SIZE;
         if (r == 0 && (int64_t)m->n_fds > native->bus->limits.max_message_unix_fds)
@@ -117,7 +118,7 @@ static int input_receive(struct native *native, struct input *in) {
         size_t n_data;
         int r;
 
-        *in = (struct input){ .transfers = native->transfers };
+        *in = (struct input){.transfers = native->transfers};
         n_data = NATIVE_BUFFER_SIZE;
         r = receive(native, &in->metadata, &message, native->buffer, n_data, with_fds);
         if (r == -EMFILE || r == -ENFILE) {
@@ -262,8 +263,8 @@ static int session_receive(struct native_session *session, struct input *in) {
 /* references */
 
 /*
- * Whoever holds the handle may send calls, in the name of who looked up. The holder may be anyone, so
- * nothing he does falls back on the session.
+ * Whoever holds the handle may send calls, in the name of who looked up. The holder may be anyone,
+ * so nothing he does falls back on the session.
  */
 static int lookup_receive(struct native_lookup *lookup, struct input *in) {
         const struct message_stamp stamp = {

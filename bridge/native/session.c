@@ -3,8 +3,8 @@
 /*
  * Sessions: native programs as members of the bus
  *
- * A session begins when the socket front end has authenticated the program, with a node that only it has
- * a handle to, and ends with the socket, with the program's peer, or when it breaks a rule.
+ * A session begins when the socket front end has authenticated the program, with a node that only
+ * it has a handle to, and ends with the socket, with the program's peer, or when it breaks a rule.
  */
 
 #include "bridge/native/native-private.h"
@@ -23,8 +23,8 @@ static void session_close(struct client *client, const char *reason) {
 }
 
 /*
- * In a call to oneself both cookies are of one client; each is reported by a call of its own, the caller's
- * first.
+ * In a call to oneself both cookies are of one client; each is reported by a call of its own, the
+ * caller's first.
  */
 static void session_reply_closed(struct client *client, struct reply *reply) {
         struct native *native = session_from_client(client)->native;
@@ -48,7 +48,7 @@ const struct client_ops native_client_ops = {
 
 /* The handle of the session node into a peer on the device. */
 static int grant_device(struct native *native, int fd, uint64_t handle, uint64_t *ret_handle) {
-        struct bus1_transfer src = { .id = handle }, dst;
+        struct bus1_transfer src = {.id = handle}, dst;
         struct bus1_client *peer;
         int r;
 
@@ -74,7 +74,8 @@ static int grant_hosted(struct native_session *session, uint64_t handle, uint64_
                                    &session->peer_token);
         if (r < 0)
                 return r;
-        r = bus1_domain_grant(native->domain, native->peer, handle, session->peer_token, ret_handle);
+        r = bus1_domain_grant(native->domain, native->peer, handle, session->peer_token,
+                              ret_handle);
         if (r < 0) {
                 bus1_domain_revoke(native->domain, session->peer_token);
                 close(fd);
@@ -161,7 +162,10 @@ static int hook_negotiate(void *userdata, struct native_anchor *anchor,
         return 0;
 }
 
-/* The program was authenticated before it could negotiate, so it may have spoken before its BEGIN was read. */
+/*
+ * The program was authenticated before it could negotiate, so it may have spoken before its BEGIN
+ * was read.
+ */
 static void hook_begin(void *userdata, struct native_session *session) {
 }
 
@@ -205,7 +209,8 @@ int native_session_end(struct native_session *session) {
                 if (handle->kind == NATIVE_HANDLE_PUBLISHED)
                         native_published_free(handle->data, true);
                 else
-                        native_handle_remove(handle, true); /* its match rule went with the client */
+                        native_handle_remove(handle,
+                                             true); /* its match rule went with the client */
         }
         node = native_node_find(native, session->node);
         if (node)

@@ -12,7 +12,8 @@ extern "C" {
 
 /*
  * Dispatch the bus from the event loop with the given priority, until the returned source is
- * unreferenced (at the latest before the bus is freed). When the bus goes the loop is told to exit with -ECONNRESET.
+ * unreferenced (at the latest before the bus is freed). When the bus goes the loop is told to exit
+ * with -ECONNRESET.
  */
 int bus1_dbus_attach_event(struct bus1_dbus *bus, sd_event *event, int64_t priority,
                            sd_event_source **ret_source);

@@ -41,7 +41,8 @@ struct bus1_dbus_subscription;
 
 /*
  * Join the bus at a D-Bus address (unix: path, abstract, runtime). -EPROTONOSUPPORT when the bus
- * does not speak bus1, -EACCES when it refuses the authentication, else the error of the connection.
+ * does not speak bus1, -EACCES when it refuses the authentication, else the error of the
+ * connection.
  */
 int bus1_dbus_open(struct bus1_dbus **ret_bus, const char *address, DBusError *error);
 /* $DBUS_SESSION_BUS_ADDRESS, else $XDG_RUNTIME_DIR/bus */
@@ -49,24 +50,33 @@ int bus1_dbus_open_session(struct bus1_dbus **ret_bus, DBusError *error);
 /* $DBUS_SYSTEM_BUS_ADDRESS, else /run/dbus/system_bus_socket */
 int bus1_dbus_open_system(struct bus1_dbus **ret_bus, DBusError *error);
 /*
- * No bus at all, only a peer: its owner can serve objects and call what it has handles to. On success
- * the client belongs to the bus.
+ * No bus at all, only a peer: its owner can serve objects and call what it has handles to. On
+ * success the client belongs to the bus.
  */
 int bus1_dbus_new_from_client(struct bus1_dbus **ret_bus, struct bus1_client *client);
-/* Leave. Pending calls are dropped without a word, objects and subscriptions are freed. Returns NULL. */
+/*
+ * Leave. Pending calls are dropped without a word, objects and subscriptions are freed. Returns
+ * NULL.
+ */
 struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus);
 
 const char *bus1_dbus_get_unique_name(const struct bus1_dbus *bus); /* NULL without a bus */
 struct bus1_client *bus1_dbus_get_client(struct bus1_dbus *bus);
 
-/* Poll it for reading; readable whenever bus1_dbus_dispatch() has something to do, time-outs included. */
+/*
+ * Poll it for reading; readable whenever bus1_dbus_dispatch() has something to do, time-outs
+ * included.
+ */
 int bus1_dbus_get_fd(const struct bus1_dbus *bus);
 /*
- * Handle one message or time-out. Returns 1 when it did, 0 when there was nothing to do, -ECONNRESET
- * when the bus has gone (pending calls were ended with Disconnected before).
+ * Handle one message or time-out. Returns 1 when it did, 0 when there was nothing to do,
+ * -ECONNRESET when the bus has gone (pending calls were ended with Disconnected before).
  */
 int bus1_dbus_dispatch(struct bus1_dbus *bus);
-/* Block until there is something to dispatch; timeout_ms < 0 is for ever. 1, 0 on time-out, negative errno. */
+/*
+ * Block until there is something to dispatch; timeout_ms < 0 is for ever. 1, 0 on time-out,
+ * negative errno.
+ */
 int bus1_dbus_wait(struct bus1_dbus *bus, int timeout_ms);
 /* Dispatch until *stop is true or the bus has gone. stop may be NULL. */
 int bus1_dbus_run(struct bus1_dbus *bus, const bool *stop);
@@ -86,8 +96,8 @@ struct bus1_dbus_message {
         uint64_t *handles;
         size_t n_handles;
         /*
-         * Of the process that sent the message on bus1: the sender itself when its traffic does not pass
-         * the bus (then the message has no SENDER), else the bus.
+         * Of the process that sent the message on bus1: the sender itself when its traffic does not
+         * pass the bus (then the message has no SENDER), else the bus.
          */
         struct bus1_dbus_credentials credentials;
         uint64_t node; /* the node it arrived on */
@@ -95,12 +105,14 @@ struct bus1_dbus_message {
 
 /*
  * Handles a message. 0: done. For method calls, a negative errno answers with the D-Bus error that
- * corresponds; a call that is neither answered nor kept with a reference ends as NoReply at the caller.
+ * corresponds; a call that is neither answered nor kept with a reference ends as NoReply at the
+ * caller.
  */
 typedef int (*bus1_dbus_message_fn)(struct bus1_dbus_message *message, void *userdata);
 
 struct bus1_dbus_message *bus1_dbus_message_ref(struct bus1_dbus_message *message);
-struct bus1_dbus_message *bus1_dbus_message_unref(struct bus1_dbus_message *message); /* returns NULL */
+/* Returns NULL. */
+struct bus1_dbus_message *bus1_dbus_message_unref(struct bus1_dbus_message *message);
 /* The handle at an index; it is yours to release now. BUS1_INVALID when there is none. */
 uint64_t bus1_dbus_message_take_handle(struct bus1_dbus_message *message, size_t i);
 /* Release a handle. */
@@ -108,13 +120,16 @@ void bus1_dbus_release(struct bus1_dbus *bus, uint64_t handle);
 
 /* calling */
 
-/* Send without waiting for a reply: a signal, or a call that wants none. handles are copied, not moved. */
+/*
+ * Send without waiting for a reply: a signal, or a call that wants none. handles are copied, not
+ * moved.
+ */
 int bus1_dbus_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                    const uint64_t *handles, size_t n_handles);
 /*
- * Call and wait. ret_reply may be NULL. Signals and calls that arrive meanwhile are kept for dispatch.
- * -EREMOTEIO when the answer was an error, -ETIMEDOUT, -ECONNRESET when callee or bus have gone, or
- * what the transport says; error has the D-Bus name and text.
+ * Call and wait. ret_reply may be NULL. Signals and calls that arrive meanwhile are kept for
+ * dispatch. -EREMOTEIO when the answer was an error, -ETIMEDOUT, -ECONNRESET when callee or bus
+ * have gone, or what the transport says; error has the D-Bus name and text.
  */
 int bus1_dbus_call(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                    const uint64_t *handles, size_t n_handles, int timeout_ms,
@@ -129,7 +144,10 @@ int bus1_dbus_call_async(struct bus1_dbus *bus, uint64_t to, DBusMessage *messag
 /* Forget a call; fn will not be called. Unknown ids are ignored. */
 void bus1_dbus_cancel(struct bus1_dbus *bus, uint64_t id);
 
-/* Answer a method call, once (-EALREADY). Nothing is sent when the caller wants no reply or has gone. */
+/*
+ * Answer a method call, once (-EALREADY). Nothing is sent when the caller wants no reply or has
+ * gone.
+ */
 int bus1_dbus_reply(struct bus1_dbus_message *call, DBusMessage *reply, const uint64_t *handles,
                     size_t n_handles);
 /* ... with arguments as for dbus_message_append_args(). */
@@ -139,18 +157,24 @@ int bus1_dbus_reply_error(struct bus1_dbus_message *call, const char *name, cons
 
 /* names */
 
-/* As in the D-Bus specification; *ret_result is DBUS_REQUEST_NAME_REPLY_*, DBUS_RELEASE_NAME_REPLY_*. */
+/*
+ * As in the D-Bus specification; *ret_result is DBUS_REQUEST_NAME_REPLY_*,
+ * DBUS_RELEASE_NAME_REPLY_*.
+ */
 int bus1_dbus_request_name(struct bus1_dbus *bus, const char *name, uint32_t flags,
                            uint32_t *ret_result, DBusError *error);
 int bus1_dbus_release_name(struct bus1_dbus *bus, const char *name, uint32_t *ret_result,
                            DBusError *error);
-/* Request a name and give it a node of its own, so that those who look it up can be connected directly. */
+/*
+ * Request a name and give it a node of its own, so that those who look it up can be connected
+ * directly.
+ */
 int bus1_dbus_publish(struct bus1_dbus *bus, const char *name, uint32_t flags, uint32_t *ret_result,
                       DBusError *error);
 /*
- * A handle to a name: calls through it reach the name's owner of now, need no DESTINATION, and it is
- * released from the other side when that owner loses the name. flags is 0. Only calls: the bus drops
- * anything else that is sent through it.
+ * A handle to a name: calls through it reach the name's owner of now, need no DESTINATION, and it
+ * is released from the other side when that owner loses the name. flags is 0. Only calls: the bus
+ * drops anything else that is sent through it.
  */
 int bus1_dbus_lookup(struct bus1_dbus *bus, const char *name, uint32_t flags, uint64_t *ret_handle,
                      DBusError *error);
@@ -169,7 +193,8 @@ int bus1_dbus_get_credentials(struct bus1_dbus *bus, const char *name,
 
 /* Be told, from dispatch, when the node behind a handle has gone. The handle is gone then, too. */
 typedef void (*bus1_dbus_release_fn)(struct bus1_dbus *bus, uint64_t handle, void *userdata);
-int bus1_dbus_watch(struct bus1_dbus *bus, uint64_t handle, bus1_dbus_release_fn fn, void *userdata);
+int bus1_dbus_watch(struct bus1_dbus *bus, uint64_t handle, bus1_dbus_release_fn fn,
+                    void *userdata);
 void bus1_dbus_unwatch(struct bus1_dbus *bus, uint64_t handle);
 
 /* signals */
@@ -181,21 +206,24 @@ int bus1_dbus_subscribe(struct bus1_dbus *bus, const char *rule, bus1_dbus_messa
                         void *userdata, struct bus1_dbus_subscription **ret_subscription,
                         DBusError *error);
 struct bus1_dbus_subscription *bus1_dbus_subscription_free(struct bus1_dbus_subscription *s);
-/* Signals that come outside of subscriptions: those to this member alone, and for match rules made with AddMatch. */
+/*
+ * Signals that come outside of subscriptions: those to this member alone, and for match rules made
+ * with AddMatch.
+ */
 void bus1_dbus_set_signal_handler(struct bus1_dbus *bus, bus1_dbus_message_fn fn, void *userdata);
 
 /* objects */
 
 /*
- * What an object can do. Arrays end with an all-zero element. The library answers Introspectable, Peer and
- * Properties from it, checks signatures of arguments, and lists children by path.
+ * What an object can do. Arrays end with an all-zero element. The library answers Introspectable,
+ * Peer and Properties from it, checks signatures of arguments, and lists children by path.
  */
 struct bus1_dbus_method {
         const char *name;
-        const char *in;        /* signature of the arguments, "" for none */
-        const char *out;       /* of the results */
+        const char *in;               /* signature of the arguments, "" for none */
+        const char *out;              /* of the results */
         bus1_dbus_message_fn handler; /* with the userdata of the object */
-        const char *arg_names; /* of in and out, separated by blanks, for introspection; may be NULL */
+        const char *arg_names; /* of in and out, separated by blanks; NULL: they have none */
 };
 
 struct bus1_dbus_property {
@@ -231,20 +259,25 @@ int bus1_dbus_object_new(struct bus1_dbus *bus, const char *path,
 /* Every holder of its handle is told. Returns NULL. */
 struct bus1_dbus_object *bus1_dbus_object_free(struct bus1_dbus_object *object);
 struct bus1_dbus *bus1_dbus_object_get_bus(const struct bus1_dbus_object *object);
-const char *bus1_dbus_object_get_path(const struct bus1_dbus_object *object); /* "/" without a path */
+/* "/" without a path. */
+const char *bus1_dbus_object_get_path(const struct bus1_dbus_object *object);
 /* The object's own handle, to pass on. It gets a node of its own with the first call. */
 int bus1_dbus_object_get_handle(struct bus1_dbus_object *object, uint64_t *ret_handle);
 /*
- * Have fn called, once, when the last handle given out has been released; it may free the object. Call
- * it after the handle was passed on: the object keeps none itself from now on. -ESTALE without a handle.
+ * Have fn called, once, when the last handle given out has been released; it may free the object.
+ * Call it after the handle was passed on: the object keeps none itself from now on. -ESTALE without
+ * a handle.
  */
 typedef void (*bus1_dbus_object_fn)(struct bus1_dbus_object *object, void *userdata);
 int bus1_dbus_object_set_unreferenced(struct bus1_dbus_object *object, bus1_dbus_object_fn fn);
-/* Tell the bus about the object's node, so that a look-up of name and path hands out the object's own handle. */
+/*
+ * Tell the bus about the object's node, so that a look-up of name and path hands out the object's
+ * own handle.
+ */
 int bus1_dbus_object_publish(struct bus1_dbus_object *object, DBusError *error);
 /* A signal of this object, arguments as for dbus_message_append_args(). */
-int bus1_dbus_object_emit(struct bus1_dbus_object *object, const char *interface, const char *member,
-                          int first_arg_type, ...);
+int bus1_dbus_object_emit(struct bus1_dbus_object *object, const char *interface,
+                          const char *member, int first_arg_type, ...);
 /* Emit PropertiesChanged with the present value of one property. */
 int bus1_dbus_object_emit_changed(struct bus1_dbus_object *object, const char *interface,
                                   const char *property);

@@ -3,9 +3,9 @@
 /*
  * A membership: what arrives, who it is for, and the one descriptor that says so
  *
- * The descriptor given out is an epoll set of the peer's descriptor, the D-Bus socket (readable when the bus has
- * gone), and a timer that stands for everything else dispatch has to do: time-outs, and messages
- * that a blocking call received and left for later.
+ * The descriptor given out is an epoll set of the peer's descriptor, the D-Bus socket (readable
+ * when the bus has gone), and a timer that stands for everything else dispatch has to do:
+ * time-outs, and messages that a blocking call received and left for later.
  */
 
 #include "libbus1/dbus/internal.h"
@@ -106,7 +106,7 @@ int node_new(struct bus1_dbus *bus, enum node_kind kind, void *data, bool truste
                 return r;
         r = node_add(bus, id, kind, data, &node);
         if (r < 0) {
-                bus1_client_release(bus->client, 2, (uint64_t[]){ id, handle });
+                bus1_client_release(bus->client, 2, (uint64_t[]){id, handle});
                 return r;
         }
         node->trusted = trusted;
@@ -189,7 +189,7 @@ static void handle_gone(struct bus1_dbus *bus, uint64_t handle) {
 /* creation */
 
 static int bus_new(struct bus1_dbus **ret_bus, const struct joined *joined) {
-        struct epoll_event event = { .events = EPOLLIN };
+        struct epoll_event event = {.events = EPOLLIN};
         struct bus1_dbus *bus;
         int r;
 
@@ -203,7 +203,8 @@ static int bus_new(struct bus1_dbus **ret_bus, const struct joined *joined) {
         bus->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
         if (bus->timer_fd < 0 || bus->epoll_fd < 0 ||
             epoll_ctl(bus->epoll_fd, EPOLL_CTL_ADD, bus->timer_fd, &event) < 0 ||
-            epoll_ctl(bus->epoll_fd, EPOLL_CTL_ADD, bus1_client_get_fd(joined->client), &event) < 0 ||
+            epoll_ctl(bus->epoll_fd, EPOLL_CTL_ADD, bus1_client_get_fd(joined->client), &event) <
+                    0 ||
             (bus->socket_fd >= 0 &&
              epoll_ctl(bus->epoll_fd, EPOLL_CTL_ADD, bus->socket_fd, &event) < 0)) {
                 r = -errno;
@@ -218,9 +219,9 @@ static int bus_new(struct bus1_dbus **ret_bus, const struct joined *joined) {
 }
 
 PUBLIC int bus1_dbus_new_from_client(struct bus1_dbus **ret_bus, struct bus1_client *client) {
-        return bus_new(ret_bus, &(struct joined){ .client = client,
-                                                  .socket_fd = -1,
-                                                  .session = BUS1_INVALID });
+        return bus_new(
+                ret_bus,
+                &(struct joined){.client = client, .socket_fd = -1, .session = BUS1_INVALID});
 }
 
 PUBLIC int bus1_dbus_open(struct bus1_dbus **ret_bus, const char *address, DBusError *error) {
@@ -255,10 +256,9 @@ PUBLIC int bus1_dbus_open_session(struct bus1_dbus **ret_bus, DBusError *error) 
 PUBLIC int bus1_dbus_open_system(struct bus1_dbus **ret_bus, DBusError *error) {
         const char *address = getenv("DBUS_SYSTEM_BUS_ADDRESS");
 
-        return bus1_dbus_open(ret_bus,
-                              address && *address ? address :
-                                                    "unix:path=/run/dbus/system_bus_socket",
-                              error);
+        return bus1_dbus_open(
+                ret_bus, address && *address ? address : "unix:path=/run/dbus/system_bus_socket",
+                error);
 }
 
 static void incoming_free(struct bus1_dbus *bus, struct incoming *incoming) {
@@ -286,7 +286,7 @@ PUBLIC struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus) {
                 free(watch);
         }
         HASH_ITER(hh, bus->nodes, node, next_node)
-                node_remove(bus, node->id);
+        node_remove(bus, node->id);
         bus1_client_free(bus->client);
         closep(&bus->socket_fd);
         closep(&bus->timer_fd);
@@ -336,7 +336,7 @@ void bus_arm(struct bus1_dbus *bus) {
 /* receiving */
 
 static bool bus_has_hung_up(struct bus1_dbus *bus) {
-        struct pollfd p = { .fd = bus->socket_fd, .events = POLLIN };
+        struct pollfd p = {.fd = bus->socket_fd, .events = POLLIN};
 
         /* the bus sends nothing on the socket, so all there can be is its end */
         return bus->socket_fd >= 0 && poll(&p, 1, 0) > 0;
@@ -348,7 +348,8 @@ static void release_transfers(struct bus1_dbus *bus, const struct bus1_received 
 }
 
 /* What arrived on the node of a pending call. */
-static void receive_reply(struct bus1_dbus *bus, struct pending *p, struct bus1_received *received) {
+static void receive_reply(struct bus1_dbus *bus, struct pending *p,
+                          struct bus1_received *received) {
         struct bus1_dbus_message *m;
         int type, r;
 
@@ -365,7 +366,8 @@ static void receive_reply(struct bus1_dbus *bus, struct pending *p, struct bus1_
         type = dbus_message_get_type(m->message);
         if (type != DBUS_MESSAGE_TYPE_METHOD_RETURN && type != DBUS_MESSAGE_TYPE_ERROR) {
                 bus1_dbus_message_unref(m);
-                pending_fail(bus, p, DBUS_ERROR_NO_REPLY, "The callee sent something else than a reply");
+                pending_fail(bus, p, DBUS_ERROR_NO_REPLY,
+                             "The callee sent something else than a reply");
                 return;
         }
         /* the node says which call this is; on the way the bus may have numbered it anew */
@@ -529,7 +531,7 @@ PUBLIC int bus1_dbus_dispatch(struct bus1_dbus *bus) {
 }
 
 PUBLIC int bus1_dbus_wait(struct bus1_dbus *bus, int timeout_ms) {
-        struct pollfd p = { .fd = bus->epoll_fd, .events = POLLIN };
+        struct pollfd p = {.fd = bus->epoll_fd, .events = POLLIN};
         int r;
 
         bus_arm(bus);
@@ -541,8 +543,8 @@ PUBLIC int bus1_dbus_wait(struct bus1_dbus *bus, int timeout_ms) {
 
 int bus_wait(struct bus1_dbus *bus, int timeout_ms) {
         struct pollfd p[] = {
-                { .fd = bus1_client_get_fd(bus->client), .events = POLLIN },
-                { .fd = bus->socket_fd, .events = POLLIN }, /* -1 is ignored by poll() */
+                {.fd = bus1_client_get_fd(bus->client), .events = POLLIN},
+                {.fd = bus->socket_fd, .events = POLLIN}, /* -1 is ignored by poll() */
         };
         int r;
 

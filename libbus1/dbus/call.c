@@ -3,9 +3,9 @@
 /*
  * Calls and their replies
  *
- * The reply of a call arrives on a node made with it, which takes one message only. That node, not the serial,
- * says which call is answered, so nobody but who got the call can answer it. When the last handle to
- * the node goes unused the call ends with NoReply.
+ * The reply of a call arrives on a node made with it, which takes one message only. That node, not
+ * the serial, says which call is answered, so nobody but who got the call can answer it. When the
+ * last handle to the node goes unused the call ends with NoReply.
  */
 
 #include "libbus1/dbus/internal.h"
@@ -61,7 +61,8 @@ void pending_complete(struct bus1_dbus *bus, struct pending *p, struct bus1_dbus
 void pending_fail(struct bus1_dbus *bus, struct pending *p, const char *name, const char *text) {
         struct bus1_dbus_message *m;
 
-        /* without memory for the error the call is as good as forgotten; its time-out tries again */
+        /* without memory for the error the call is as good as forgotten; its time-out tries again
+         */
         if (message_new_error(bus, p->serial, name, text, &m) < 0)
                 return;
         pending_complete(bus, p, m);
@@ -157,9 +158,10 @@ static int blocking_wait(struct bus1_dbus *bus, const struct pending *p) {
         return bus_wait(bus, timeout);
 }
 
-int call_with(struct bus1_dbus *bus, uint64_t to, DBusMessage *message, struct bus1_transfer *created,
-              size_t n_created, const uint64_t *handles, size_t n_handles, int timeout_ms,
-              struct bus1_dbus_message **ret_reply, DBusError *error) {
+int call_with(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
+              struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
+              size_t n_handles, int timeout_ms, struct bus1_dbus_message **ret_reply,
+              DBusError *error) {
         struct blocking b = {};
         struct pending *p;
         int r;
@@ -203,7 +205,8 @@ int call_with(struct bus1_dbus *bus, uint64_t to, DBusMessage *message, struct b
 PUBLIC int bus1_dbus_call(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                           const uint64_t *handles, size_t n_handles, int timeout_ms,
                           struct bus1_dbus_message **ret_reply, DBusError *error) {
-        return call_with(bus, to, message, NULL, 0, handles, n_handles, timeout_ms, ret_reply, error);
+        return call_with(bus, to, message, NULL, 0, handles, n_handles, timeout_ms, ret_reply,
+                         error);
 }
 
 PUBLIC int bus1_dbus_call_async(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,

@@ -4,8 +4,9 @@
  * Joining a bus: its D-Bus address, the SASL handshake, and the negotiation of bus1
  *
  * The connection is an ordinary one until NEGOTIATE_BUS1. Then either the bus takes the descriptor
- * of a peer that was opened on the device and transfers a handle into it, or it answers with the socket of a peer
- * on the core it hosts. The D-Bus socket carries nothing more, but stays open: it ends with either side.
+ * of a peer that was opened on the device and transfers a handle into it, or it answers with the
+ * socket of a peer on the core it hosts. The D-Bus socket carries nothing more, but stays open: it
+ * ends with either side.
  */
 
 #include "libbus1/dbus/internal.h"
@@ -31,7 +32,7 @@ struct sasl {
 };
 
 static int sasl_wait(struct sasl *s, short events) {
-        struct pollfd p = { .fd = s->fd, .events = events };
+        struct pollfd p = {.fd = s->fd, .events = events};
         uint64_t now = now_ns();
         int r;
 
@@ -51,8 +52,8 @@ static int sasl_write(struct sasl *s, const char *text, size_t n, int fd) {
         int r;
 
         while (n > 0) {
-                struct iovec vec = { (void *)text, n };
-                struct msghdr m = { .msg_iov = &vec, .msg_iovlen = 1 };
+                struct iovec vec = {(void *)text, n};
+                struct msghdr m = {.msg_iov = &vec, .msg_iovlen = 1};
                 ssize_t l;
 
                 if (fd >= 0) {
@@ -92,7 +93,7 @@ static int sasl_read(struct sasl *s) {
                         char buffer[CMSG_SPACE(sizeof(int))];
                 } control = {};
                 /* one byte at a time: whatever follows the line must stay in the socket */
-                struct iovec vec = { s->line + s->n_line, 1 };
+                struct iovec vec = {s->line + s->n_line, 1};
                 struct msghdr m = {
                         .msg_iov = &vec,
                         .msg_iovlen = 1,
@@ -120,8 +121,7 @@ static int sasl_read(struct sasl *s) {
                                         close(s->received_fd);
                                 memcpy(&s->received_fd, CMSG_DATA(c), sizeof(int));
                         }
-                if (s->line[s->n_line] == '\n' && s->n_line > 0 &&
-                    s->line[s->n_line - 1] == '\r') {
+                if (s->line[s->n_line] == '\n' && s->n_line > 0 && s->line[s->n_line - 1] == '\r') {
                         s->line[s->n_line - 1] = 0;
                         return 0;
                 }
@@ -256,7 +256,7 @@ static int negotiate(struct sasl *s, struct joined *joined, DBusError *error) {
 }
 
 static int connect_unix(const char *path, bool abstract) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
         size_t n = strlen(path);
         socklen_t n_address;
         int fd, r;
@@ -305,7 +305,8 @@ static int connect_entry(DBusAddressEntry *entry) {
 }
 
 static int join_entry(DBusAddressEntry *entry, struct joined *joined, DBusError *error) {
-        struct sasl s = { .received_fd = -1, .deadline = now_ns() + JOIN_TIMEOUT_MS * UINT64_C(1000000) };
+        struct sasl s = {.received_fd = -1,
+                         .deadline = now_ns() + JOIN_TIMEOUT_MS * UINT64_C(1000000)};
         int r;
 
         s.fd = connect_entry(entry);
@@ -323,7 +324,7 @@ static int join_entry(DBusAddressEntry *entry, struct joined *joined, DBusError 
 }
 
 int bus_join(const char *address, struct joined *ret_joined, DBusError *error) {
-        struct joined joined = { .session = BUS1_INVALID };
+        struct joined joined = {.session = BUS1_INVALID};
         DBusAddressEntry **entries;
         int n_entries, r = -EINVAL;
 

@@ -3,7 +3,8 @@
 /*
  * The bus's own object: names, look-ups, subscriptions, credentials
  *
- * org.freedesktop.DBus is as over a socket. org.bus1.Bridge1 is where handles go to the bus and come from it.
+ * org.freedesktop.DBus is as over a socket. org.bus1.Bridge1 is where handles go to the bus and
+ * come from it.
  */
 
 #include "libbus1/dbus/internal.h"
@@ -61,7 +62,7 @@ static int reply_take_handle(struct bus1_dbus_message *reply, uint64_t *ret_hand
 
 int driver_hello(struct bus1_dbus *bus, DBusError *error) {
         CLEANUP(dbus_message_unrefp) DBusMessage *message = NULL;
-        struct bus1_transfer home = { .flags = BUS1_TRANSFER_FLAG_CREATE, .id = BUS1_INVALID };
+        struct bus1_transfer home = {.flags = BUS1_TRANSFER_FLAG_CREATE, .id = BUS1_INVALID};
         struct bus1_dbus_message *reply;
         struct node *node;
         const char *name;
@@ -129,7 +130,8 @@ PUBLIC int bus1_dbus_publish(struct bus1_dbus *bus, const char *name, uint32_t f
         r = node_new(bus, NODE_NAME, NULL, true, &node, &handle);
         if (r < 0)
                 return error_from_errno(error, r, "Publish");
-        r = call_for_u32(bus, BRIDGE_INTERFACE, "Publish", name, &flags, &handle, ret_result, error);
+        r = call_for_u32(bus, BRIDGE_INTERFACE, "Publish", name, &flags, &handle, ret_result,
+                         error);
         /* from here on only the bus holds one, and its release ends the node */
         bus1_dbus_release(bus, handle);
         return r;
@@ -155,8 +157,8 @@ PUBLIC int bus1_dbus_lookup_object(struct bus1_dbus *bus, const char *name, cons
         return r < 0 ? r : reply_take_handle(reply, ret_handle, error);
 }
 
-PUBLIC int bus1_dbus_export(struct bus1_dbus *bus, uint64_t handle, char **ret_name, char **ret_path,
-                            DBusError *error) {
+PUBLIC int bus1_dbus_export(struct bus1_dbus *bus, uint64_t handle, char **ret_name,
+                            char **ret_path, DBusError *error) {
         struct bus1_dbus_message *reply;
         const char *name, *path;
         char *name_copy, *path_copy;
@@ -202,7 +204,7 @@ static void read_credential(DBusMessageIter *entry, struct bus1_dbus_credentials
 PUBLIC int bus1_dbus_get_credentials(struct bus1_dbus *bus, const char *name,
                                      struct bus1_dbus_credentials *ret_credentials,
                                      DBusError *error) {
-        struct bus1_dbus_credentials credentials = { UINT32_MAX, UINT32_MAX, 0 };
+        struct bus1_dbus_credentials credentials = {UINT32_MAX, UINT32_MAX, 0};
         DBusMessageIter args, entries, entry;
         struct bus1_dbus_message *reply;
         int r;
@@ -260,7 +262,8 @@ PUBLIC int bus1_dbus_subscribe(struct bus1_dbus *bus, const char *rule, bus1_dbu
         return 0;
 }
 
-PUBLIC struct bus1_dbus_subscription *bus1_dbus_subscription_free(struct bus1_dbus_subscription *s) {
+PUBLIC struct bus1_dbus_subscription *
+bus1_dbus_subscription_free(struct bus1_dbus_subscription *s) {
         if (!s)
                 return NULL;
         if (s->node != BUS1_INVALID) {
@@ -281,7 +284,10 @@ bool driver_is_sender(struct bus1_dbus_message *message) {
         return node && node->kind == NODE_HOME && sender && strcmp(sender, DRIVER_NAME) == 0;
 }
 
-/* OpenNode(s member, s name, b narrow, o path): a node for calls of that one member, which the bus hands to it. */
+/*
+ * OpenNode(s member, s name, b narrow, o path): a node for calls of that one member, which the bus
+ * hands to it.
+ */
 static int session_open_node(struct bus1_dbus_message *call) {
         CLEANUP(dbus_message_unrefp) DBusMessage *reply = NULL;
         struct bus1_dbus_object *object = NULL;

@@ -6,8 +6,8 @@
  *
  * Everything that arrives is addressed to a node, and each node has an entry that says what it is
  * for: the home node (where the bus delivers), a pending reply, an object, a name, a subscription.
- * Receiving and handling are apart: a blocking call receives everything, picks its reply and leaves the
- * rest queued, in order, for dispatch.
+ * Receiving and handling are apart: a blocking call receives everything, picks its reply and leaves
+ * the rest queued, in order, for dispatch.
  */
 
 #include <bus1/dbus.h>
@@ -38,7 +38,8 @@ struct node {
         void *data;
         /*
          * Only the bus holds the handle, so the SENDER of messages is true. On any other node it is
-         * replaced by the one below: the member for which the node was made, or NULL for nobody known.
+         * replaced by the one below: the member for which the node was made, or NULL for nobody
+         * known.
          */
         bool trusted;
         char *sender;
@@ -186,8 +187,8 @@ int message_new(struct bus1_dbus *bus, struct bus1_received *received, const str
 int message_new_error(struct bus1_dbus *bus, uint32_t serial, const char *name, const char *text,
                       struct bus1_dbus_message **ret_message);
 /*
- * Send with n_created new nodes in front of the handles; created gets their IDs. The serial is set when the
- * message has none.
+ * Send with n_created new nodes in front of the handles; created gets their IDs. The serial is set
+ * when the message has none.
  */
 int message_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                  struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
@@ -196,9 +197,10 @@ int message_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
 /* call.c */
 
 /* As bus1_dbus_call(), and with n_created new nodes in front of the handles. */
-int call_with(struct bus1_dbus *bus, uint64_t to, DBusMessage *message, struct bus1_transfer *created,
-              size_t n_created, const uint64_t *handles, size_t n_handles, int timeout_ms,
-              struct bus1_dbus_message **ret_reply, DBusError *error);
+int call_with(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
+              struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
+              size_t n_handles, int timeout_ms, struct bus1_dbus_message **ret_reply,
+              DBusError *error);
 /* The end of a call: remove it, and hand over the reply. Takes the reference. */
 void pending_complete(struct bus1_dbus *bus, struct pending *p, struct bus1_dbus_message *reply);
 void pending_fail(struct bus1_dbus *bus, struct pending *p, const char *name, const char *text);

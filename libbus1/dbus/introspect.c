@@ -1,49 +1,53 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Introspection data (D-Bus spec, "Introspection Data Format"), written from the tables of an object. */
+/*
+ * Introspection data (D-Bus spec, "Introspection Data Format"), written from the tables of an
+ * object.
+ */
 
 #include "libbus1/dbus/internal.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define STANDARD_INTERFACES                                                                        \
-        " <interface name=\"org.freedesktop.DBus.Peer\">\n"                                        \
-        "  <method name=\"Ping\"/>\n"                                                              \
-        "  <method name=\"GetMachineId\">\n"                                                       \
-        "   <arg type=\"s\" name=\"machine_uuid\" direction=\"out\"/>\n"                           \
-        "  </method>\n"                                                                            \
-        " </interface>\n"                                                                          \
-        " <interface name=\"org.freedesktop.DBus.Introspectable\">\n"                              \
-        "  <method name=\"Introspect\">\n"                                                         \
-        "   <arg name=\"xml_data\" type=\"s\" direction=\"out\"/>\n"                               \
-        "  </method>\n"                                                                            \
+#define STANDARD_INTERFACES                                              \
+        " <interface name=\"org.freedesktop.DBus.Peer\">\n"              \
+        "  <method name=\"Ping\"/>\n"                                    \
+        "  <method name=\"GetMachineId\">\n"                             \
+        "   <arg type=\"s\" name=\"machine_uuid\" direction=\"out\"/>\n" \
+        "  </method>\n"                                                  \
+        " </interface>\n"                                                \
+        " <interface name=\"org.freedesktop.DBus.Introspectable\">\n"    \
+        "  <method name=\"Introspect\">\n"                               \
+        "   <arg name=\"xml_data\" type=\"s\" direction=\"out\"/>\n"     \
+        "  </method>\n"                                                  \
         " </interface>\n"
 
-#define PROPERTIES_INTERFACE                                                                       \
-        " <interface name=\"org.freedesktop.DBus.Properties\">\n"                                  \
-        "  <method name=\"Get\">\n"                                                                \
-        "   <arg name=\"interface_name\" type=\"s\" direction=\"in\"/>\n"                          \
-        "   <arg name=\"property_name\" type=\"s\" direction=\"in\"/>\n"                           \
-        "   <arg name=\"value\" type=\"v\" direction=\"out\"/>\n"                                  \
-        "  </method>\n"                                                                            \
-        "  <method name=\"Set\">\n"                                                                \
-        "   <arg name=\"interface_name\" type=\"s\" direction=\"in\"/>\n"                          \
-        "   <arg name=\"property_name\" type=\"s\" direction=\"in\"/>\n"                           \
-        "   <arg name=\"value\" type=\"v\" direction=\"in\"/>\n"                                   \
-        "  </method>\n"                                                                            \
-        "  <method name=\"GetAll\">\n"                                                             \
-        "   <arg name=\"interface_name\" type=\"s\" direction=\"in\"/>\n"                          \
-        "   <arg name=\"props\" type=\"a{sv}\" direction=\"out\"/>\n"                              \
-        "  </method>\n"                                                                            \
-        "  <signal name=\"PropertiesChanged\">\n"                                                  \
-        "   <arg name=\"interface_name\" type=\"s\"/>\n"                                           \
-        "   <arg name=\"changed_properties\" type=\"a{sv}\"/>\n"                                   \
-        "   <arg name=\"invalidated_properties\" type=\"as\"/>\n"                                  \
-        "  </signal>\n"                                                                            \
+#define PROPERTIES_INTERFACE                                              \
+        " <interface name=\"org.freedesktop.DBus.Properties\">\n"         \
+        "  <method name=\"Get\">\n"                                       \
+        "   <arg name=\"interface_name\" type=\"s\" direction=\"in\"/>\n" \
+        "   <arg name=\"property_name\" type=\"s\" direction=\"in\"/>\n"  \
+        "   <arg name=\"value\" type=\"v\" direction=\"out\"/>\n"         \
+        "  </method>\n"                                                   \
+        "  <method name=\"Set\">\n"                                       \
+        "   <arg name=\"interface_name\" type=\"s\" direction=\"in\"/>\n" \
+        "   <arg name=\"property_name\" type=\"s\" direction=\"in\"/>\n"  \
+        "   <arg name=\"value\" type=\"v\" direction=\"in\"/>\n"          \
+        "  </method>\n"                                                   \
+        "  <method name=\"GetAll\">\n"                                    \
+        "   <arg name=\"interface_name\" type=\"s\" direction=\"in\"/>\n" \
+        "   <arg name=\"props\" type=\"a{sv}\" direction=\"out\"/>\n"     \
+        "  </method>\n"                                                   \
+        "  <signal name=\"PropertiesChanged\">\n"                         \
+        "   <arg name=\"interface_name\" type=\"s\"/>\n"                  \
+        "   <arg name=\"changed_properties\" type=\"a{sv}\"/>\n"          \
+        "   <arg name=\"invalidated_properties\" type=\"as\"/>\n"         \
+        "  </signal>\n"                                                   \
         " </interface>\n"
 
-/* One argument for each complete type of the signature; takes names from the blank-separated list. */
+/* One argument for each complete type of the signature; takes names from the blank-separated list.
+ */
 static void write_args(FILE *f, const char *signature, const char *direction, const char **names) {
         DBusSignatureIter i;
 
@@ -102,8 +106,8 @@ bool path_has_objects(struct bus1_dbus *bus, const char *path) {
         struct bus1_dbus_object *o, *next;
 
         HASH_ITER(hh, bus->objects_by_path, o, next)
-                if (strcmp(o->path, path) == 0 || path_below(path, o->path))
-                        return true;
+        if (strcmp(o->path, path) == 0 || path_below(path, o->path))
+                return true;
         return false;
 }
 

@@ -27,7 +27,8 @@ int message_new(struct bus1_dbus *bus, struct bus1_received *received, const str
         int r;
 
         r = wire_to_message(received, &dbus_message);
-        if (r >= 0 && node && !node->trusted && !dbus_message_set_sender(dbus_message, node->sender))
+        if (r >= 0 && node && !node->trusted &&
+            !dbus_message_set_sender(dbus_message, node->sender))
                 r = -ENOMEM;
         if (r >= 0) {
                 m = calloc(1, sizeof(*m) + received->n_transfers * sizeof(uint64_t));
@@ -81,7 +82,7 @@ int message_new_error(struct bus1_dbus *bus, uint32_t serial, const char *name, 
         m->public.bus = bus;
         m->public.message = error;
         error = NULL;
-        m->public.credentials = (struct bus1_dbus_credentials){ UINT32_MAX, UINT32_MAX, 0 };
+        m->public.credentials = (struct bus1_dbus_credentials){UINT32_MAX, UINT32_MAX, 0};
         m->public.node = BUS1_INVALID;
         *ret_message = &m->public;
         return 0;
@@ -140,11 +141,11 @@ int message_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
         for (size_t i = 0; i < n_created; i++)
                 transfers[i] = created[i];
         for (size_t i = 0; i < n_handles; i++)
-                transfers[n_created + i] = (struct bus1_transfer){ .id = handles[i] };
+                transfers[n_created + i] = (struct bus1_transfer){.id = handles[i]};
         r = wire_from_message(message, &wire);
         if (r < 0)
                 return r;
-        vec = (struct iovec){ wire.data, (size_t)wire.n_data };
+        vec = (struct iovec){wire.data, (size_t)wire.n_data};
         m.message.type = BUS1_MESSAGE_TYPE_USER;
         m.message.n_transfers = n_created + n_handles;
         m.message.ptr_transfers = (uintptr_t)transfers;

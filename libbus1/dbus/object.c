@@ -39,7 +39,8 @@ PUBLIC int bus1_dbus_object_new(struct bus1_dbus *bus, const char *path,
                         free(object);
                         return -ENOMEM;
                 }
-                HASH_ADD_KEYPTR(hh, bus->objects_by_path, object->path, strlen(object->path), object);
+                HASH_ADD_KEYPTR(hh, bus->objects_by_path, object->path, strlen(object->path),
+                                object);
                 if (!object->hh.tbl) {
                         free(object->path);
                         free(object);

@@ -69,7 +69,8 @@ static int append_properties(struct bus1_dbus_object *object,
 
         if (!dbus_message_iter_open_container(to, DBUS_TYPE_ARRAY, "{sv}", &array))
                 return -ENOMEM;
-        for (const struct bus1_dbus_property *p = interface->properties; p && p->name && r >= 0; p++)
+        for (const struct bus1_dbus_property *p = interface->properties; p && p->name && r >= 0;
+             p++)
                 if (!only || p == only)
                         r = append_entry(object, p, &array);
         if (r < 0) {
@@ -173,9 +174,9 @@ int properties_dispatch(struct bus1_dbus_object *object, struct bus1_dbus_messag
                 const char *in;
                 int (*run)(struct bus1_dbus_object *object, struct bus1_dbus_message *call);
         } methods[] = {
-                { "Get", "ss", properties_get },
-                { "GetAll", "s", properties_get_all },
-                { "Set", "ssv", properties_set },
+                {"Get", "ss", properties_get},
+                {"GetAll", "s", properties_get_all},
+                {"Set", "ssv", properties_set},
         };
         const char *member = dbus_message_get_member(call->message);
 

@@ -326,7 +326,8 @@ int wire_to_message(struct bus1_received *received, DBusMessage **ret_message) {
                         return -EBADMSG;
                 memset(n_fds_at, 0, sizeof(n_fds));
         }
-        message = dbus_message_demarshal((const char *)received->data, (int)received->n_data, &error);
+        message =
+                dbus_message_demarshal((const char *)received->data, (int)received->n_data, &error);
         if (!message) {
                 bool no_memory = dbus_error_has_name(&error, DBUS_ERROR_NO_MEMORY);
 

@@ -63,8 +63,8 @@ static bool exchange_signal(struct client *client) {
         const char *said = "something", *told = "else", *text;
         DBusMessage *m, *reply;
 
-        EXPECT(client->kind->subscribe(client->member,
-                                       "type='signal',interface='" INTEROP_INTERFACE "',member='Said'"));
+        EXPECT(client->kind->subscribe(client->member, "type='signal',interface='" INTEROP_INTERFACE
+                                                       "',member='Said'"));
         m = new_call("Emit");
         dbus_message_append_args(m, DBUS_TYPE_STRING, &said, DBUS_TYPE_INVALID);
         reply = call(client, m, NULL);
@@ -119,7 +119,10 @@ static bool exchange_handle(struct client *client) {
                 return call_for_text(client, m, INTEROP_OTHER_PATH);
         }
 
-        /* a reply with a handle is for nobody who cannot hold one, and the call is answered all the same */
+        /*
+         * a reply with a handle is for nobody who cannot hold one, and the call is answered all the
+         * same
+         */
         EXPECT(!call(client, new_call("Reference"), &error));
         EXPECT(dbus_error_has_name(&error, DBUS_ERROR_NO_REPLY) ||
                dbus_error_has_name(&error, DBUS_ERROR_NOT_SUPPORTED));
@@ -156,8 +159,8 @@ static bool exchange_big(struct client *client) {
         for (size_t i = 0; i < INTEROP_BIG; i++)
                 bytes[i] = (uint8_t)(i * 31 >> 8);
         m = dbus_message_new_method_call(INTEROP_NAME, INTEROP_PATH,
-                                         client->service_kind->native ? INTEROP_INTERFACE ".Bytes" :
-                                                                        INTEROP_INTERFACE,
+                                         client->service_kind->native ? INTEROP_INTERFACE ".Bytes"
+                                                                      : INTEROP_INTERFACE,
                                          "Echo");
         n = INTEROP_BIG;
         dbus_message_append_args(m, DBUS_TYPE_ARRAY, DBUS_TYPE_BYTE, &bytes, n, DBUS_TYPE_INVALID);
@@ -192,13 +195,7 @@ static bool exchange_concurrent(struct client *client) {
 }
 
 const struct exchange exchanges[] = {
-        { "call", exchange_call },
-        { "error", exchange_error },
-        { "signal", exchange_signal },
-        { "fd", exchange_fd },
-        { "handle", exchange_handle },
-        { "vanish", exchange_vanish },
-        { "big", exchange_big },
-        { "concurrent", exchange_concurrent },
-        {},
+        {"call", exchange_call}, {"error", exchange_error},           {"signal", exchange_signal},
+        {"fd", exchange_fd},     {"handle", exchange_handle},         {"vanish", exchange_vanish},
+        {"big", exchange_big},   {"concurrent", exchange_concurrent}, {},
 };

@@ -3,8 +3,8 @@
 /*
  * Native programs that break the rules
  *
- * Joins by hand, without libbus1-dbus, and sends what the library never would. The session must end, and the
- * bus must serve everybody else as before.
+ * Joins by hand, without libbus1-dbus, and sends what the library never would. The session must
+ * end, and the bus must serve everybody else as before.
  */
 
 #include "test/interop/interop.h"
@@ -42,7 +42,7 @@ static int read_line(int fd, char *line, size_t n_line, int *ret_fd) {
                         struct cmsghdr header;
                         char buffer[CMSG_SPACE(sizeof(int))];
                 } control = {};
-                struct iovec vec = { line + n, 1 };
+                struct iovec vec = {line + n, 1};
                 struct msghdr m = {
                         .msg_iov = &vec,
                         .msg_iovlen = 1,
@@ -62,7 +62,7 @@ static int read_line(int fd, char *line, size_t n_line, int *ret_fd) {
 }
 
 static bool rogue_join(struct rogue *rogue, const char *address) {
-        struct sockaddr_un sa = { .sun_family = AF_UNIX };
+        struct sockaddr_un sa = {.sun_family = AF_UNIX};
         const char *path = strstr(address, "path=") + 5;
         char line[256], uid[16], hex[64] = "";
         int fd;
@@ -90,18 +90,20 @@ static void rogue_leave(struct rogue *rogue) {
         close(rogue->socket_fd);
 }
 
-static int rogue_send(struct rogue *rogue, const void *data, size_t n, struct bus1_transfer *transfers,
-                      size_t n_transfers, const int *fds, size_t n_fds) {
-        struct iovec vec = { (void *)data, n };
+static int rogue_send(struct rogue *rogue, const void *data, size_t n,
+                      struct bus1_transfer *transfers, size_t n_transfers, const int *fds,
+                      size_t n_fds) {
+        struct iovec vec = {(void *)data, n};
         struct bus1_message_fds m = {
-                .message = {
-                        .flags = BUS1_MESSAGE_FLAG_FDS,
-                        .n_transfers = n_transfers,
-                        .ptr_transfers = (uintptr_t)transfers,
-                        .n_data = n,
-                        .n_data_vecs = 1,
-                        .ptr_data_vecs = (uintptr_t)&vec,
-                },
+                .message =
+                        {
+                                .flags = BUS1_MESSAGE_FLAG_FDS,
+                                .n_transfers = n_transfers,
+                                .ptr_transfers = (uintptr_t)transfers,
+                                .n_data = n,
+                                .n_data_vecs = 1,
+                                .ptr_data_vecs = (uintptr_t)&vec,
+                        },
                 .n_fds = n_fds,
                 .ptr_fds = (uintptr_t)fds,
         };
@@ -111,7 +113,7 @@ static int rogue_send(struct rogue *rogue, const void *data, size_t n, struct bu
 
 /* The bus closes the socket. */
 static bool rogue_is_dropped(struct rogue *rogue) {
-        struct pollfd p = { .fd = rogue->socket_fd, .events = POLLIN };
+        struct pollfd p = {.fd = rogue->socket_fd, .events = POLLIN};
         char byte;
 
         return poll(&p, 1, INTEROP_TIMEOUT_MS) == 1 && read(rogue->socket_fd, &byte, 1) <= 0;
@@ -122,8 +124,8 @@ static size_t marshal(const char *destination, const char *member, char **ret_da
         DBusMessage *m;
         int n;
 
-        m = dbus_message_new_method_call(destination, "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                                         member);
+        m = dbus_message_new_method_call(destination, "/org/freedesktop/DBus",
+                                         "org.freedesktop.DBus", member);
         dbus_message_set_serial(m, 1);
         dbus_message_marshal(m, ret_data, &n);
         dbus_message_unref(m);
@@ -132,10 +134,10 @@ static size_t marshal(const char *destination, const char *member, char **ret_da
 
 static bool rogue_hello(struct rogue *rogue) {
         struct bus1_transfer transfers[] = {
-                { BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT, BUS1_INVALID },
-                { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID },
+                {BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT, BUS1_INVALID},
+                {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID},
         };
-        struct pollfd p = { .fd = bus1_client_get_fd(rogue->client), .events = POLLIN };
+        struct pollfd p = {.fd = bus1_client_get_fd(rogue->client), .events = POLLIN};
         char *data;
         size_t n;
 
@@ -169,7 +171,7 @@ static bool is_alive(const char *address) {
 
 /* Bytes that are no message, of many lengths, before Hello and after it. */
 static bool hostile_garbage(const char *address) {
-        static const size_t sizes[] = { 0, 1, 15, 16, 100, 4096, 300000 };
+        static const size_t sizes[] = {0, 1, 15, 16, 100, 4096, 300000};
         uint8_t *data;
 
         data = malloc(300000);
@@ -189,7 +191,10 @@ static bool hostile_garbage(const char *address) {
         return true;
 }
 
-/* Valid messages with one byte changed, each in a session of its own; few are a violation, none a crash. */
+/*
+ * Valid messages with one byte changed, each in a session of its own; few are a violation, none a
+ * crash.
+ */
 static bool hostile_mutations(const char *address) {
         struct bus1_transfer transfer;
         unsigned seed = 1;
@@ -206,9 +211,8 @@ static bool hostile_mutations(const char *address) {
                 copy = malloc(n);
                 memcpy(copy, data, n);
                 copy[(size_t)rand_r(&seed) % n] = (char)rand_r(&seed);
-                transfer = (struct bus1_transfer){ BUS1_TRANSFER_FLAG_CREATE |
-                                                           BUS1_TRANSFER_FLAG_ONESHOT,
-                                                   BUS1_INVALID };
+                transfer = (struct bus1_transfer){
+                        BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT, BUS1_INVALID};
                 rogue_send(&rogue, copy, n, &transfer, 1, NULL, 0);
                 free(copy);
                 rogue_leave(&rogue);
@@ -305,8 +309,8 @@ static bool hostile_drops(const char *address, pid_t pid) {
 static bool hostile_lazy(const char *address) {
         const char *name = "org.bus1.Lazy";
         DBusError error = DBUS_ERROR_INIT;
-        struct bus1_transfer transfer = { BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
-                                          BUS1_INVALID };
+        struct bus1_transfer transfer = {BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
+                                         BUS1_INVALID};
         struct rogue rogue;
         DBusMessage *m;
         char *payload, *data;
@@ -336,8 +340,8 @@ static bool hostile_lazy(const char *address) {
                 m = dbus_message_new_method_call(name, "/", name, "Call");
                 dbus_message_append_args(m, DBUS_TYPE_STRING, &payload, DBUS_TYPE_INVALID);
                 if (i % 100 == 99) {
-                        DBusMessage *reply = dbus_connection_send_with_reply_and_block(member, m, 300,
-                                                                                       &error);
+                        DBusMessage *reply =
+                                dbus_connection_send_with_reply_and_block(member, m, 300, &error);
                         if (reply)
                                 dbus_message_unref(reply);
                         if (dbus_error_has_name(&error, DBUS_ERROR_NO_REPLY))

@@ -5,7 +5,8 @@
  * The interop matrix: {legacy, native} client x {legacy, native} service x exchange
  *
  * Both sides of an exchange are written once, on a small set of operations that exists twice: for a
- * program that uses libdbus-1 over a socket, and for one that uses libbus1-dbus. The service is a process of its own.
+ * program that uses libdbus-1 over a socket, and for one that uses libbus1-dbus. The service is a
+ * process of its own.
  */
 
 #include <dbus/dbus.h>
@@ -61,10 +62,11 @@ struct service {
 };
 
 /*
- * Answer one call. Returns the reply, or NULL when there is none now: the caller then keeps its call,
- * which service->kind->reply() will get.
+ * Answer one call. Returns the reply, or NULL when there is none now: the caller then keeps its
+ * call, which service->kind->reply() will get.
  */
-DBusMessage *service_handle(struct service *service, DBusMessage *call, void *token, bool *ret_keep);
+DBusMessage *service_handle(struct service *service, DBusMessage *call, void *token,
+                            bool *ret_keep);
 void service_signal(struct service *service, DBusMessage *signal);
 
 /* the exchanges */
@@ -85,10 +87,10 @@ extern const struct exchange exchanges[]; /* ends with a name of NULL */
 
 /* Complain, with where, and be false. */
 bool failed(const char *file, int line, const char *what);
-#define EXPECT(x)                                                                                  \
-        do {                                                                                       \
-                if (!(x))                                                                          \
-                        return failed(__FILE__, __LINE__, #x);                                     \
+#define EXPECT(x)                                              \
+        do {                                                   \
+                if (!(x))                                      \
+                        return failed(__FILE__, __LINE__, #x); \
         } while (0)
 
 /* What only native clients do; in native.c. */

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const struct kind *const kinds[] = { &kind_legacy, &kind_native };
+static const struct kind *const kinds[] = {&kind_legacy, &kind_native};
 
 bool failed(const char *file, int line, const char *what) {
         fprintf(stderr, "%s:%d: %s\n", file, line, what);
@@ -23,7 +23,7 @@ bool failed(const char *file, int line, const char *what) {
 }
 
 static pid_t service_start(const struct kind *kind, const char *address) {
-        struct service service = { .kind = kind };
+        struct service service = {.kind = kind};
         pid_t pid;
 
         pid = fork();
@@ -61,7 +61,7 @@ static bool service_wait(struct client *client) {
 
 static bool run(const char *bridge, const struct kind *client_kind, const struct kind *service_kind,
                 const struct exchange *exchange) {
-        struct client client = { .kind = client_kind, .service_kind = service_kind };
+        struct client client = {.kind = client_kind, .service_kind = service_kind};
         struct daemon daemon = {};
         bool ok = false;
         pid_t service;
@@ -116,9 +116,9 @@ int main(int argc, char **argv) {
         if (argc == 5)
                 for (const struct exchange *e = exchanges; e->name; e++)
                         if (strcmp(e->name, argv[4]) == 0)
-                                return run(argv[1], find_kind(argv[2]), find_kind(argv[3]), e) ?
-                                               EXIT_SUCCESS :
-                                               EXIT_FAILURE;
+                                return run(argv[1], find_kind(argv[2]), find_kind(argv[3]), e)
+                                               ? EXIT_SUCCESS
+                                               : EXIT_FAILURE;
         fprintf(stderr, "Usage: %s BRIDGE [CLIENT SERVICE EXCHANGE]\n", argv[0]);
         return EXIT_FAILURE;
 }

@@ -36,7 +36,8 @@ static DBusMessage *take_message(struct bus1_dbus_message *m) {
 static DBusMessage *native_call(void *member, DBusMessage *call, DBusError *error) {
         struct bus1_dbus_message *reply;
 
-        if (bus1_dbus_call(member, BUS1_DBUS_BUS, call, NULL, 0, INTEROP_TIMEOUT_MS, &reply, error) < 0)
+        if (bus1_dbus_call(member, BUS1_DBUS_BUS, call, NULL, 0, INTEROP_TIMEOUT_MS, &reply,
+                           error) < 0)
                 return NULL;
         return take_message(reply);
 }
@@ -171,10 +172,11 @@ static int serve_anonymous(struct bus1_dbus_message *call, void *userdata) {
 static const struct bus1_dbus_interface anonymous_interfaces[] = {
         {
                 .name = INTEROP_INTERFACE ".Anonymous",
-                .methods = (const struct bus1_dbus_method[]){
-                        { "Who", "", "s", serve_anonymous },
-                        {},
-                },
+                .methods =
+                        (const struct bus1_dbus_method[]){
+                                {"Who", "", "s", serve_anonymous},
+                                {},
+                        },
         },
         {},
 };
@@ -182,26 +184,28 @@ static const struct bus1_dbus_interface anonymous_interfaces[] = {
 static const struct bus1_dbus_interface interfaces[] = {
         {
                 .name = INTEROP_INTERFACE ".Bytes",
-                .methods = (const struct bus1_dbus_method[]){
-                        { "Echo", "ay", "ay", serve_call },
-                        {},
-                },
+                .methods =
+                        (const struct bus1_dbus_method[]){
+                                {"Echo", "ay", "ay", serve_call},
+                                {},
+                        },
         },
         {
                 .name = INTEROP_INTERFACE,
-                .methods = (const struct bus1_dbus_method[]){
-                        { "Echo", "s", "s", serve_call },
-                        { "Where", "", "s", serve_call },
-                        { "Fail", "", "", serve_call },
-                        { "Fd", "h", "h", serve_call },
-                        { "Emit", "s", "", serve_call },
-                        { "LastSignal", "", "s", serve_call },
-                        { "Vanish", "", "", serve_call },
-                        { "Together", "", "", serve_call },
-                        { "Reference", "", "", serve_reference },
-                        { "Export", "", "so", serve_export },
-                        {},
-                },
+                .methods =
+                        (const struct bus1_dbus_method[]){
+                                {"Echo", "s", "s", serve_call},
+                                {"Where", "", "s", serve_call},
+                                {"Fail", "", "", serve_call},
+                                {"Fd", "h", "h", serve_call},
+                                {"Emit", "s", "", serve_call},
+                                {"LastSignal", "", "s", serve_call},
+                                {"Vanish", "", "", serve_call},
+                                {"Together", "", "", serve_call},
+                                {"Reference", "", "", serve_reference},
+                                {"Export", "", "so", serve_export},
+                                {},
+                        },
         },
         {},
 };
@@ -217,7 +221,8 @@ static void native_reply(struct service *service, void *call, DBusMessage *reply
 static void native_serve(void *member, struct service *service) {
         if (bus1_dbus_object_new(member, INTEROP_PATH, interfaces, service, NULL) < 0 ||
             bus1_dbus_object_new(member, INTEROP_OTHER_PATH, interfaces, service, NULL) < 0 ||
-            bus1_dbus_subscribe(member, "type='signal',interface='" INTEROP_INTERFACE "',member='Told'",
+            bus1_dbus_subscribe(member,
+                                "type='signal',interface='" INTEROP_INTERFACE "',member='Told'",
                                 serve_signal, service, NULL, NULL) < 0 ||
             bus1_dbus_publish(member, INTEROP_NAME, DBUS_NAME_FLAG_DO_NOT_QUEUE, NULL, NULL) < 0)
                 return;
@@ -291,16 +296,18 @@ static int receiver_take(struct bus1_dbus_message *call, void *userdata) {
 static const struct bus1_dbus_interface receiver_interfaces[] = {
         {
                 .name = INTEROP_INTERFACE ".Receiver",
-                .methods = (const struct bus1_dbus_method[]){
-                        { "Take", "", "", receiver_take },
-                        {},
-                },
+                .methods =
+                        (const struct bus1_dbus_method[]){
+                                {"Take", "", "", receiver_take},
+                                {},
+                        },
         },
         {},
 };
 
 static int pass_done(struct bus1_dbus_message *reply, void *userdata) {
-        *(bool *)userdata = dbus_message_get_type(reply->message) == DBUS_MESSAGE_TYPE_METHOD_RETURN;
+        *(bool *)userdata =
+                dbus_message_get_type(reply->message) == DBUS_MESSAGE_TYPE_METHOD_RETURN;
         return 0;
 }
 
@@ -329,7 +336,8 @@ static bool pass_on(struct client *client, struct bus1_dbus *second, uint64_t ha
         return true;
 }
 
-/* A native service's object that only exists as a handle, used by a member to whom it was handed. */
+/* A native service's object that only exists as a handle, used by a member to whom it was handed.
+ */
 bool native_exchange_reference(struct client *client) {
         struct bus1_dbus *second;
         struct bus1_dbus_message *reply;
@@ -337,8 +345,10 @@ bool native_exchange_reference(struct client *client) {
         DBusMessage *m;
         int r;
 
-        m = dbus_message_new_method_call(INTEROP_NAME, INTEROP_PATH, INTEROP_INTERFACE, "Reference");
-        r = bus1_dbus_call(client->member, BUS1_DBUS_BUS, m, NULL, 0, INTEROP_TIMEOUT_MS, &reply, NULL);
+        m = dbus_message_new_method_call(INTEROP_NAME, INTEROP_PATH, INTEROP_INTERFACE,
+                                         "Reference");
+        r = bus1_dbus_call(client->member, BUS1_DBUS_BUS, m, NULL, 0, INTEROP_TIMEOUT_MS, &reply,
+                           NULL);
         dbus_message_unref(m);
         EXPECT(r >= 0);
         EXPECT(reply->n_handles == 1);

@@ -45,7 +45,8 @@ static void answer_kept(struct service *service) {
                 service->kind->reply(service, service->kept[--service->n_kept], NULL);
 }
 
-DBusMessage *service_handle(struct service *service, DBusMessage *call, void *token, bool *ret_keep) {
+DBusMessage *service_handle(struct service *service, DBusMessage *call, void *token,
+                            bool *ret_keep) {
         const char *member = dbus_message_get_member(call);
         const char *path = dbus_message_get_path(call);
         const char *signal = service->signal;
@@ -60,14 +61,15 @@ DBusMessage *service_handle(struct service *service, DBusMessage *call, void *to
                         uint8_t *bytes;
                         int n;
 
-                        dbus_message_get_args(call, NULL, DBUS_TYPE_ARRAY, DBUS_TYPE_BYTE, &bytes, &n,
-                                              DBUS_TYPE_INVALID);
+                        dbus_message_get_args(call, NULL, DBUS_TYPE_ARRAY, DBUS_TYPE_BYTE, &bytes,
+                                              &n, DBUS_TYPE_INVALID);
                         dbus_message_append_args(reply, DBUS_TYPE_ARRAY, DBUS_TYPE_BYTE, &bytes, n,
                                                  DBUS_TYPE_INVALID);
                 } else {
                         const char *text;
 
-                        dbus_message_get_args(call, NULL, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID);
+                        dbus_message_get_args(call, NULL, DBUS_TYPE_STRING, &text,
+                                              DBUS_TYPE_INVALID);
                         dbus_message_append_args(reply, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID);
                 }
                 return reply;
