@@ -192,3 +192,45 @@ uint64_t give_handle(struct bus1_client *from, struct bus1_client *to, uint64_t 
         ck_assert_uint_eq(dst.flags, 0);
         return dst.id;
 }
+
+void fill(uint8_t *p, size_t n, uint32_t seed) {
+        for (size_t i = 0; i < n; ++i) {
+                seed = seed * 1103515245 + 12345;
+                p[i] = seed >> 16;
+        }
+}
+
+static int run_suite(Suite *suite) {
+        SRunner *runner = srunner_create(suite);
+        int n_failed;
+
+        srunner_run_all(runner, CK_NORMAL);
+        n_failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int run_transport_tests(const char *name, const TTest *const *tests, size_t n) {
+        Suite *suite = suite_create(name);
+        TCase *tcase = tcase_create(name);
+
+        tcase_set_timeout(tcase, 60);
+        for (size_t i = 0; i < n; ++i)
+                tcase_add_loop_test(tcase, tests[i], 0, _FIXTURE_N);
+        suite_add_tcase(suite, tcase);
+        return run_suite(suite);
+}
+
+int run_tests(const char *name, void (*setup)(void), void (*teardown)(void),
+              const TTest *const *tests, size_t n) {
+        Suite *suite = suite_create(name);
+        TCase *tcase = tcase_create(name);
+
+        tcase_set_timeout(tcase, 60);
+        if (setup)
+                tcase_add_checked_fixture(tcase, setup, teardown);
+        for (size_t i = 0; i < n; ++i)
+                tcase_add_test(tcase, tests[i]);
+        suite_add_tcase(suite, tcase);
+        return run_suite(suite);
+}

@@ -5,6 +5,7 @@
 
 #include <bus1/bus1.h>
 #include <bus1/hosted.h>
+#include <check.h>
 #include <pthread.h>
 #include <stdbool.h>
 
@@ -60,3 +61,27 @@ void expect_nothing(struct bus1_client *client);
 void expect_notification(struct bus1_client *client, uint64_t type, uint64_t id);
 /* Copy a handle from one client to another. */
 uint64_t give_handle(struct bus1_client *from, struct bus1_client *to, uint64_t handle);
+/* Bytes that depend on the seed. */
+void fill(uint8_t *p, size_t n, uint32_t seed);
+
+/* running tests */
+
+/* A test that runs once for each transport; it gets a struct fixture *fixture. */
+#define TRANSPORT_TEST(name)                                       \
+        static void name##_body(struct fixture *fixture);          \
+        START_TEST(name) {                                         \
+                struct fixture fixture;                            \
+                                                                   \
+                if (!fixture_init(&fixture, _i))                   \
+                        return;                                    \
+                name##_body(&fixture);                             \
+                fixture_deinit(&fixture);                          \
+        }                                                          \
+        END_TEST                                                   \
+        static void name##_body(struct fixture *fixture)
+
+/* Runs tests that were defined with TRANSPORT_TEST(); the exit code of the program. */
+int run_transport_tests(const char *name, const TTest *const *tests, size_t n);
+/* Runs tests with setup and teardown around each. */
+int run_tests(const char *name, void (*setup)(void), void (*teardown)(void),
+              const TTest *const *tests, size_t n);

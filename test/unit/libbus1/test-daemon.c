@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -116,6 +117,42 @@ START_TEST(wrong_usage_is_explained) {
 }
 END_TEST
 
+START_TEST(descriptors_that_do_not_fit_are_missing) {
+        struct bus1_client *client;
+        int fds[8];
+        struct bus1_message_fds message = {
+                .message.flags = BUS1_MESSAGE_FLAG_FDS,
+                .n_fds = 8,
+                .ptr_fds = (uintptr_t)fds,
+        };
+        struct bus1_received *received;
+        struct rlimit old, limit;
+        uint64_t node, handle;
+
+        ck_assert_int_eq(bus1_client_new(&client), 0);
+        ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
+        for (int i = 0; i < 8; ++i)
+                fds[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
+        ck_assert_int_eq(bus1_client_send(client, 1, &handle, NULL, &message.message), 0);
+
+        ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+        limit = old;
+        limit.rlim_cur = fds[7] + 4;
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        ck_assert_int_eq(bus1_client_recv_alloc(client, &received), 0);
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+
+        ck_assert_uint_eq(received->n_fds, 8);
+        for (int i = 0; i < 8; ++i)
+                ck_assert_int_eq(received->fds[i] >= 0, i < 3);
+        bus1_received_free(received);
+
+        for (int i = 0; i < 8; ++i)
+                close(fds[i]);
+        bus1_client_free(client);
+}
+END_TEST
+
 /* A child that sends back whatever it gets, until nobody can send to it any more. */
 static void echo(struct bus1_client *client, uint64_t back) {
         struct bus1_received *received;
@@ -196,22 +233,13 @@ START_TEST(processes_talk) {
 }
 END_TEST
 
-static Suite *daemon_suite(void) {
-        Suite *suite = suite_create("daemon");
-        TCase *tcase = tcase_create("daemon");
-
-        tcase_set_timeout(tcase, 60);
-        tcase_add_checked_fixture(tcase, setup, teardown);
-        tcase_add_test(tcase, example_works);
-        tcase_add_test(tcase, wrong_usage_is_explained);
-        tcase_add_test(tcase, processes_talk);
-        suite_add_tcase(suite, tcase);
-        return suite;
-}
-
 int main(int argc, char **argv) {
-        SRunner *runner;
-        int n_failed;
+        const TTest *const tests[] = {
+                example_works,
+                wrong_usage_is_explained,
+                descriptors_that_do_not_fit_are_missing,
+                processes_talk,
+        };
 
         if (argc != 3) {
                 fprintf(stderr, "Usage: %s BUS1-HOSTED EXAMPLE\n", argv[0]);
@@ -220,9 +248,5 @@ int main(int argc, char **argv) {
         daemon_path = argv[1];
         example_path = argv[2];
 
-        runner = srunner_create(daemon_suite());
-        srunner_run_all(runner, CK_NORMAL);
-        n_failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        return run_tests("daemon", setup, teardown, tests, sizeof(tests) / sizeof(tests[0]));
 }

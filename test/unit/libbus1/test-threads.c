@@ -162,23 +162,11 @@ START_TEST(messages_of_threads_reach_a_served_peer) {
 }
 END_TEST
 
-static Suite *threads_suite(void) {
-        Suite *suite = suite_create("threads");
-        TCase *tcase = tcase_create("threads");
-
-        tcase_set_timeout(tcase, 120);
-        tcase_add_test(tcase, threads_share_a_peer);
-        tcase_add_test(tcase, messages_of_threads_reach_a_served_peer);
-        suite_add_tcase(suite, tcase);
-        return suite;
-}
-
 int main(void) {
-        SRunner *runner = srunner_create(threads_suite());
-        int n_failed;
+        const TTest *const tests[] = {
+                threads_share_a_peer,
+                messages_of_threads_reach_a_served_peer,
+        };
 
-        srunner_run_all(runner, CK_NORMAL);
-        n_failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        return run_tests("threads", NULL, NULL, tests, sizeof(tests) / sizeof(tests[0]));
 }
