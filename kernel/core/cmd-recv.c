@@ -11,6 +11,7 @@
 #include <linux/bug.h>
 #include <linux/container_of.h>
 #include <linux/list.h>
+#include <linux/sched.h>
 #include "message.h"
 #include "node.h"
 #include "peer.h"
@@ -120,8 +121,10 @@ static int bus1_recv_begin_locked(struct bus1_peer *peer, struct bus1_recv *recv
 	if (peer->disconnected)
 		return -ESHUTDOWN;
 
-	while ((entry = bus1_queue_peek(&peer->queue)) && !bus1_entry_is_due(entry))
+	while ((entry = bus1_queue_peek(&peer->queue)) && !bus1_entry_is_due(entry)) {
 		bus1_recv_skip(peer, entry, &skipped);
+		cond_resched();
+	}
 
 	if (!entry)
 		r = -EAGAIN;

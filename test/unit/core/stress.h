@@ -20,7 +20,8 @@
 
 #define MAX_THREADS 64
 #define MAX_HANDLES 256
-#define MAX_NODES 64
+/* few, so that threads meet at them */
+#define MAX_NODES 10
 #define MAX_TRANSFERS 3
 #define MAX_QUEUE 512
 /* peers that end while they are in use; another one takes their place */
