@@ -62,10 +62,14 @@ static bool fd_is_peer(struct bus1_domain *domain, int fd)
 {
 	struct hosted_served *served;
 	uint64_t cookie;
+	int family, type;
 	socklen_t n;
-	int type;
 	bool r;
 
+	/* before anything that takes the lock of a socket, which for other families may be held long */
+	n = sizeof(family);
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &n) < 0 || family != AF_UNIX)
+		return false;
 	n = sizeof(type);
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) < 0 || type != SOCK_SEQPACKET)
 		return false;
