@@ -1,0 +1,651 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * What native members can rely on
+ *
+ * A bus of its own for each test; the members are all in this process, and are run by turns.
+ */
+
+#include "test/interop/interop.h"
+
+#include <bus1/dbus-sd-event.h>
+#include <bus1/dbus.h>
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define NAME "org.bus1.Test"
+#define PATH "/org/bus1/Test"
+
+bool failed(const char *file, int line, const char *what) {
+        fprintf(stderr, "%s:%d: %s\n", file, line, what);
+        return false;
+}
+
+static const char *bridge;
+static struct daemon bus_daemon;
+static struct bus1_dbus *service, *client, *third;
+
+/* the members by turns, until the condition holds */
+static void turn(void) {
+        struct bus1_dbus *members[] = {service, client, third};
+        bool idle = true;
+
+        for (size_t i = 0; i < 3; i++)
+                if (members[i] && bus1_dbus_dispatch(members[i]) > 0)
+                        idle = false;
+        if (idle)
+                usleep(1000);
+}
+
+#define UNTIL(condition)                                                                 \
+        do {                                                                             \
+                for (int turns_ = 0; !(condition); turns_++) {                           \
+                        ck_assert_msg(turns_ < 10000, "waited in vain for " #condition); \
+                        turn();                                                          \
+                }                                                                        \
+        } while (0)
+
+/* a call between two members of this process */
+
+struct answer {
+        bool done;
+        DBusMessage *reply;
+        uint64_t handle;
+};
+
+static int answered(struct bus1_dbus_message *reply, void *userdata) {
+        struct answer *answer = userdata;
+
+        answer->done = true;
+        answer->reply = dbus_message_ref(reply->message);
+        answer->handle = bus1_dbus_message_take_handle(reply, 0);
+        return 0;
+}
+
+static struct answer call(struct bus1_dbus *from, uint64_t to, const char *destination,
+                          const char *path, const char *member, const uint64_t *handle) {
+        struct answer answer = {.handle = BUS1_INVALID};
+        DBusMessage *m;
+
+        m = dbus_message_new_method_call(destination, path, NAME, member);
+        ck_assert_int_eq(bus1_dbus_call_async(from, to, m, handle, handle ? 1 : 0, 10000, answered,
+                                              &answer, NULL),
+                         0);
+        dbus_message_unref(m);
+        UNTIL(answer.done);
+        return answer;
+}
+
+static void expect_text(struct answer answer, const char *expected) {
+        const char *text = NULL;
+
+        ck_assert(dbus_message_get_args(answer.reply, NULL, DBUS_TYPE_STRING, &text,
+                                        DBUS_TYPE_INVALID));
+        ck_assert_str_eq(text, expected);
+        dbus_message_unref(answer.reply);
+}
+
+static void expect_error(struct answer answer, const char *name) {
+        ck_assert_int_eq(dbus_message_get_type(answer.reply), DBUS_MESSAGE_TYPE_ERROR);
+        ck_assert_str_eq(dbus_message_get_error_name(answer.reply), name);
+        dbus_message_unref(answer.reply);
+}
+
+/* A look-up may need the owner, who is one of us: so not by the blocking function. */
+static uint64_t look_up(struct bus1_dbus *from, const char *name, const char *path) {
+        struct answer answer = {.handle = BUS1_INVALID};
+        uint32_t flags = 0;
+        DBusMessage *m;
+
+        m = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, "org.bus1.Bridge1",
+                                         path ? "LookupObject" : "Lookup");
+        dbus_message_append_args(m, DBUS_TYPE_STRING, &name,
+                                 path ? DBUS_TYPE_OBJECT_PATH : DBUS_TYPE_UINT32,
+                                 path ? (void *)&path : (void *)&flags, DBUS_TYPE_INVALID);
+        ck_assert_int_eq(bus1_dbus_call_async(from, BUS1_DBUS_BUS, m, NULL, 0, 10000, answered,
+                                              &answer, NULL),
+                         0);
+        dbus_message_unref(m);
+        UNTIL(answer.done);
+        dbus_message_unref(answer.reply);
+        return answer.handle;
+}
+
+/* the object of the service */
+
+static int run_who(struct bus1_dbus_message *m, void *userdata) {
+        const char *sender = dbus_message_get_sender(m->message);
+
+        sender = sender ? sender : "nobody";
+        return bus1_dbus_reply_args(m, DBUS_TYPE_STRING, &sender, DBUS_TYPE_INVALID);
+}
+
+static int run_where(struct bus1_dbus_message *m, void *userdata) {
+        const char *path = dbus_message_get_path(m->message);
+
+        return bus1_dbus_reply_args(m, DBUS_TYPE_STRING, &path, DBUS_TYPE_INVALID);
+}
+
+static int run_ignore(struct bus1_dbus_message *m, void *userdata) {
+        return 0;
+}
+
+static struct bus1_dbus_message *kept;
+
+static int run_keep(struct bus1_dbus_message *m, void *userdata) {
+        kept = bus1_dbus_message_ref(m);
+        return 0;
+}
+
+static int run_refuse(struct bus1_dbus_message *m, void *userdata) {
+        return -EACCES;
+}
+
+static const struct bus1_dbus_method methods[] = {
+        {"Who", "", "s", run_who, NULL},      {"Where", "", "s", run_where, NULL},
+        {"Ignore", "", "", run_ignore, NULL}, {"Keep", "", "", run_keep, NULL},
+        {"Refuse", "", "", run_refuse, NULL}, {},
+};
+
+static const struct bus1_dbus_interface interfaces[] = {
+        {.name = NAME, .methods = methods},
+        {},
+};
+
+static void setup(void) {
+        ck_assert(daemon_start(&bus_daemon, bridge));
+        ck_assert_int_eq(bus1_dbus_open(&service, bus_daemon.address, NULL), 0);
+        ck_assert_int_eq(bus1_dbus_open(&client, bus_daemon.address, NULL), 0);
+        ck_assert_int_eq(bus1_dbus_object_new(service, PATH, interfaces, NULL, NULL), 0);
+        third = NULL;
+        kept = NULL;
+}
+
+static void publish(void) {
+        ck_assert_int_eq(bus1_dbus_publish(service, NAME, 0, NULL, NULL), 0);
+}
+
+static void request(void) {
+        ck_assert_int_eq(bus1_dbus_request_name(service, NAME, 0, NULL, NULL), 0);
+}
+
+static void teardown(void) {
+        third = bus1_dbus_free(third);
+        client = bus1_dbus_free(client);
+        service = bus1_dbus_free(service);
+        ck_assert(daemon_stop(&bus_daemon));
+}
+
+/* callers */
+
+START_TEST(direct_call_names_its_caller) {
+        uint64_t handle;
+
+        publish();
+        handle = look_up(client, NAME, NULL);
+        expect_text(call(client, handle, NULL, PATH, "Who", NULL),
+                    bus1_dbus_get_unique_name(client));
+}
+END_TEST
+
+START_TEST(routed_call_names_its_caller) {
+        uint64_t handle;
+
+        request();
+        handle = look_up(client, NAME, NULL);
+        expect_text(call(client, handle, NULL, PATH, "Who", NULL),
+                    bus1_dbus_get_unique_name(client));
+}
+END_TEST
+
+START_TEST(forged_sender_is_replaced) {
+        struct bus1_dbus_object *object;
+        struct answer answer = {};
+        uint64_t handle;
+        DBusMessage *m;
+
+        publish();
+        handle = look_up(client, NAME, PATH);
+        m = dbus_message_new_method_call(NULL, PATH, NAME, "Who");
+        dbus_message_set_sender(m, DBUS_SERVICE_DBUS);
+        bus1_dbus_call_async(client, handle, m, NULL, 0, 10000, answered, &answer, NULL);
+        UNTIL(answer.done);
+        expect_text(answer, bus1_dbus_get_unique_name(client));
+
+        /* and through a reference that says nothing of who holds it */
+        ck_assert_int_eq(bus1_dbus_object_new(service, NULL, interfaces, NULL, &object), 0);
+        ck_assert_int_eq(bus1_dbus_object_get_handle(object, &handle), 0);
+        answer = (struct answer){};
+        dbus_message_set_serial(m, 0);
+        bus1_dbus_call_async(service, handle, m, NULL, 0, 10000, answered, &answer, NULL);
+        dbus_message_unref(m);
+        UNTIL(answer.done);
+        expect_text(answer, "nobody");
+}
+END_TEST
+
+/* references */
+
+START_TEST(narrowed_handle_reaches_one_object_only) {
+        uint64_t handle;
+
+        request(); /* not published: the bus stays in between, and sets the path */
+        handle = look_up(client, NAME, PATH);
+        expect_text(call(client, handle, NULL, "/some/where/else", "Where", NULL), PATH);
+        expect_text(call(client, handle, "org.freedesktop.DBus", PATH, "Where", NULL), PATH);
+}
+END_TEST
+
+static void see_release(struct bus1_dbus *bus, uint64_t handle, void *userdata) {
+        *(bool *)userdata = true;
+}
+
+static void check_lost(void) {
+        bool name_gone = false, object_gone = false;
+        uint64_t name, path;
+
+        name = look_up(client, NAME, NULL);
+        path = look_up(client, NAME, PATH);
+        bus1_dbus_watch(client, name, see_release, &name_gone);
+        bus1_dbus_watch(client, path, see_release, &object_gone);
+        ck_assert_int_eq(bus1_dbus_release_name(service, NAME, NULL, NULL), 0);
+        UNTIL(name_gone && object_gone);
+        ck_assert(look_up(client, NAME, NULL) == BUS1_INVALID);
+}
+
+START_TEST(routed_handles_end_with_the_ownership) {
+        request();
+        check_lost();
+}
+END_TEST
+
+START_TEST(direct_handles_end_with_the_ownership) {
+        publish();
+        check_lost();
+}
+END_TEST
+
+START_TEST(handles_end_with_the_owner) {
+        bool gone = false;
+        uint64_t handle;
+
+        publish();
+        handle = look_up(client, bus1_dbus_get_unique_name(service), NULL);
+        ck_assert(handle != BUS1_INVALID);
+        bus1_dbus_watch(client, handle, see_release, &gone);
+        service = bus1_dbus_free(service);
+        UNTIL(gone);
+}
+END_TEST
+
+static void see_unreferenced(struct bus1_dbus_object *object, void *userdata) {
+        *(bool *)userdata = true;
+}
+
+START_TEST(object_is_told_when_nobody_holds_it) {
+        struct bus1_dbus_object *object;
+        bool unreferenced = false;
+        struct answer answer = {};
+        uint64_t handle;
+        DBusMessage *m;
+
+        /* the client passes an object of its own to the service, which keeps the message with it */
+        publish();
+        ck_assert_int_eq(bus1_dbus_object_new(client, NULL, interfaces, &unreferenced, &object), 0);
+        ck_assert_int_eq(bus1_dbus_object_get_handle(object, &handle), 0);
+        m = dbus_message_new_method_call(NAME, PATH, NAME, "Keep");
+        bus1_dbus_call_async(client, BUS1_DBUS_BUS, m, &handle, 1, 10000, answered, &answer, NULL);
+        dbus_message_unref(m);
+        ck_assert_int_eq(bus1_dbus_object_set_unreferenced(object, see_unreferenced), 0);
+        UNTIL(kept);
+        ck_assert_uint_eq(kept->n_handles, 1);
+        for (int i = 0; i < 20; i++)
+                turn();
+        ck_assert(!unreferenced);
+        expect_text(call(service, kept->handles[0], NULL, "/", "Where", NULL), "/");
+        kept = bus1_dbus_message_unref(kept);
+        UNTIL(unreferenced && answer.done);
+        expect_error(answer, DBUS_ERROR_NO_REPLY);
+}
+END_TEST
+
+START_TEST(handle_is_not_for_legacy_receivers) {
+        DBusConnection *legacy;
+        uint64_t handle;
+        struct bus1_dbus_object *object;
+        const char *name;
+
+        legacy = kind_legacy.open(bus_daemon.address);
+        name = dbus_bus_get_unique_name(legacy);
+        ck_assert_int_eq(bus1_dbus_object_new(client, NULL, interfaces, NULL, &object), 0);
+        ck_assert_int_eq(bus1_dbus_object_get_handle(object, &handle), 0);
+        expect_error(call(client, BUS1_DBUS_BUS, name, "/", "Anything", &handle),
+                     DBUS_ERROR_NOT_SUPPORTED);
+        kind_legacy.close(legacy);
+}
+END_TEST
+
+/* replies */
+
+START_TEST(dropped_call_is_no_reply) {
+        publish();
+        expect_error(call(client, BUS1_DBUS_BUS, NAME, PATH, "Ignore", NULL), DBUS_ERROR_NO_REPLY);
+        expect_error(call(client, look_up(client, NAME, NULL), NULL, PATH, "Ignore", NULL),
+                     DBUS_ERROR_NO_REPLY);
+}
+END_TEST
+
+START_TEST(errno_becomes_an_error) {
+        publish();
+        expect_error(call(client, BUS1_DBUS_BUS, NAME, PATH, "Refuse", NULL),
+                     DBUS_ERROR_ACCESS_DENIED);
+        expect_error(call(client, BUS1_DBUS_BUS, NAME, "/nothing", "Who", NULL),
+                     DBUS_ERROR_UNKNOWN_OBJECT);
+        expect_error(call(client, BUS1_DBUS_BUS, "org.bus1.Nobody", "/", "Who", NULL),
+                     DBUS_ERROR_SERVICE_UNKNOWN);
+}
+END_TEST
+
+START_TEST(late_reply_is_dropped) {
+        DBusError error = DBUS_ERROR_INIT;
+        struct answer answer = {};
+        DBusMessage *m;
+
+        publish();
+        m = dbus_message_new_method_call(NAME, PATH, NAME, "Keep");
+        bus1_dbus_call_async(client, BUS1_DBUS_BUS, m, NULL, 0, 50, answered, &answer, NULL);
+        UNTIL(answer.done);
+        expect_error(answer, DBUS_ERROR_TIMEOUT);
+        UNTIL(kept);
+        ck_assert_int_eq(bus1_dbus_reply_args(kept, DBUS_TYPE_INVALID), 0);
+        ck_assert_int_eq(bus1_dbus_reply_args(kept, DBUS_TYPE_INVALID), -EALREADY);
+        kept = bus1_dbus_message_unref(kept);
+        for (int i = 0; i < 20; i++)
+                turn();
+        /* nobody answers meanwhile */
+        dbus_message_set_serial(m, 0);
+        ck_assert_int_eq(bus1_dbus_call(client, BUS1_DBUS_BUS, m, NULL, 0, 50, NULL, &error),
+                         -ETIMEDOUT);
+        ck_assert(dbus_error_has_name(&error, DBUS_ERROR_TIMEOUT));
+        dbus_error_free(&error);
+        dbus_message_unref(m);
+}
+END_TEST
+
+START_TEST(end_of_the_bus_ends_calls) {
+        struct answer answer = {};
+        DBusMessage *m;
+        int status;
+
+        publish();
+        m = dbus_message_new_method_call(NAME, PATH, NAME, "Keep");
+        bus1_dbus_call_async(client, BUS1_DBUS_BUS, m, NULL, 0, 10000, answered, &answer, NULL);
+        dbus_message_unref(m);
+        UNTIL(kept);
+        kill(bus_daemon.pid, SIGTERM);
+        waitpid(bus_daemon.pid, &status, 0);
+        UNTIL(answer.done);
+        ck_assert_int_eq(dbus_message_get_type(answer.reply), DBUS_MESSAGE_TYPE_ERROR);
+        dbus_message_unref(answer.reply);
+        ck_assert_int_eq(bus1_dbus_run(client, NULL), -ECONNRESET);
+        ck_assert_int_eq(bus1_dbus_run(service, NULL), -ECONNRESET);
+        bus1_dbus_message_unref(kept);
+        setup(); /* for the teardown */
+}
+END_TEST
+
+/* members */
+
+START_TEST(member_looks_like_any_other) {
+        struct bus1_dbus_credentials c;
+
+        publish();
+        ck_assert_int_eq(bus1_dbus_get_credentials(client, NAME, &c, NULL), 0);
+        ck_assert_uint_eq(c.uid, getuid());
+        ck_assert_uint_eq(c.pid, (uint32_t)getpid());
+        ck_assert_int_eq(bus1_dbus_get_credentials(client, "org.bus1.Nobody", &c, NULL),
+                         -EREMOTEIO);
+}
+END_TEST
+
+static int count_signal(struct bus1_dbus_message *signal, void *userdata) {
+        ++*(int *)userdata;
+        return 0;
+}
+
+START_TEST(subscription_ends_when_freed) {
+        struct bus1_dbus_subscription *all, *some;
+        int n_all = 0, n_some = 0;
+        DBusMessage *signal;
+
+        ck_assert_int_eq(bus1_dbus_subscribe(client, "interface='" NAME "'", count_signal, &n_all,
+                                             &all, NULL),
+                         0);
+        ck_assert_int_eq(bus1_dbus_subscribe(client, "interface='" NAME "',member='One'",
+                                             count_signal, &n_some, &some, NULL),
+                         0);
+        ck_assert_int_eq(bus1_dbus_subscribe(client, "nonsense", count_signal, &n_some, NULL, NULL),
+                         -EREMOTEIO);
+        signal = dbus_message_new_signal(PATH, NAME, "One");
+        ck_assert_int_eq(bus1_dbus_emit(service, signal), 0);
+        UNTIL(n_all == 1 && n_some == 1);
+        bus1_dbus_subscription_free(some);
+        ck_assert_int_eq(bus1_dbus_emit(service, signal), 0);
+        UNTIL(n_all == 2);
+        for (int i = 0; i < 20; i++)
+                turn();
+        ck_assert_int_eq(n_some, 1);
+        dbus_message_unref(signal);
+}
+END_TEST
+
+static int see_lost(struct bus1_dbus_message *signal, void *userdata) {
+        if (dbus_message_is_signal(signal->message, DBUS_INTERFACE_DBUS, "NameLost"))
+                *(bool *)userdata = true;
+        return 0;
+}
+
+START_TEST(published_name_can_be_replaced) {
+        uint32_t result;
+        bool lost = false;
+
+        ck_assert_int_eq(
+                bus1_dbus_publish(service, NAME,
+                                  DBUS_NAME_FLAG_ALLOW_REPLACEMENT | DBUS_NAME_FLAG_DO_NOT_QUEUE,
+                                  &result, NULL),
+                0);
+        ck_assert_uint_eq(result, DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER);
+        bus1_dbus_set_signal_handler(service, see_lost, &lost);
+        ck_assert_int_eq(bus1_dbus_open(&third, bus_daemon.address, NULL), 0);
+        ck_assert_int_eq(bus1_dbus_publish(third, NAME, DBUS_NAME_FLAG_DO_NOT_QUEUE, &result, NULL),
+                         0);
+        ck_assert_uint_eq(result, DBUS_REQUEST_NAME_REPLY_EXISTS);
+        ck_assert_int_eq(
+                bus1_dbus_publish(third, NAME, DBUS_NAME_FLAG_REPLACE_EXISTING, &result, NULL), 0);
+        ck_assert_uint_eq(result, DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER);
+        UNTIL(lost);
+        ck_assert_int_eq(bus1_dbus_object_new(third, PATH, interfaces, NULL, NULL), 0);
+        expect_text(call(client, look_up(client, NAME, NULL), NULL, PATH, "Who", NULL),
+                    bus1_dbus_get_unique_name(client));
+}
+END_TEST
+
+START_TEST(bus_without_bus1_is_told_apart) {
+        char address[256] = "", path[] = "/tmp/bus1-test-XXXXXX", option[64];
+        DBusError error = DBUS_ERROR_INIT;
+        struct bus1_dbus *bus;
+        int fds[2], status;
+        pid_t pid;
+
+        if (access("/usr/bin/dbus-daemon", X_OK) < 0)
+                return;
+        ck_assert(mkdtemp(path));
+        ck_assert_int_eq(pipe(fds), 0);
+        pid = fork();
+        if (pid == 0) {
+                snprintf(option, sizeof(option), "--print-address=%d", fds[1]);
+                snprintf(address, sizeof(address), "--address=unix:path=%s/bus", path);
+                execl("/usr/bin/dbus-daemon", "dbus-daemon", "--session", "--nofork", address,
+                      option, NULL);
+                _exit(1);
+        }
+        ck_assert_int_gt(read(fds[0], address, sizeof(address) - 1), 0);
+        address[strcspn(address, "\n")] = 0;
+        ck_assert_int_eq(bus1_dbus_open(&bus, address, &error), -EPROTONOSUPPORT);
+        ck_assert(dbus_error_has_name(&error, DBUS_ERROR_NOT_SUPPORTED));
+        dbus_error_free(&error);
+        kill(pid, SIGTERM);
+        waitpid(pid, &status, 0);
+        close(fds[0]);
+        close(fds[1]);
+        rmdir(path);
+        ck_assert_int_lt(bus1_dbus_open(&bus, "unix:path=/nonexistent/bus", &error), 0);
+        dbus_error_free(&error);
+        ck_assert_int_eq(bus1_dbus_open(&bus, "not an address", &error), -EINVAL);
+        dbus_error_free(&error);
+}
+END_TEST
+
+START_TEST(sd_event_runs_a_member) {
+        sd_event *event;
+        sd_event_source *a, *b;
+        struct answer answer = {};
+        DBusMessage *m;
+
+        publish();
+        ck_assert_int_ge(sd_event_new(&event), 0);
+        ck_assert_int_eq(bus1_dbus_attach_event(service, event, 0, &a), 0);
+        ck_assert_int_eq(bus1_dbus_attach_event(client, event, 0, &b), 0);
+        m = dbus_message_new_method_call(NAME, PATH, NAME, "Where");
+        bus1_dbus_call_async(client, BUS1_DBUS_BUS, m, NULL, 0, 10000, answered, &answer, NULL);
+        dbus_message_unref(m);
+        while (!answer.done)
+                ck_assert_int_gt(sd_event_run(event, 10000000), 0);
+        expect_text(answer, PATH);
+        sd_event_source_unref(a);
+        sd_event_source_unref(b);
+        sd_event_unref(event);
+}
+END_TEST
+
+/* Descriptors deep inside containers, beside all other types, arrive where they were. */
+START_TEST(fds_keep_their_places) {
+        DBusMessageIter iter, array, entry, variant, inner;
+        const char *keys[] = {"first", "second"};
+        struct answer answer = {};
+        uint8_t bytes[] = {1, 2, 3};
+        const uint8_t *p = bytes;
+        int fds[2][2], fd;
+        DBusMessage *m;
+        double d = 1.5;
+        char byte;
+
+        publish();
+        ck_assert_int_eq(pipe(fds[0]) + pipe(fds[1]), 0);
+        m = dbus_message_new_method_call(NAME, PATH, NAME, "Keep");
+        dbus_message_iter_init_append(m, &iter);
+        dbus_message_iter_append_basic(&iter, DBUS_TYPE_DOUBLE, &d);
+        dbus_message_iter_open_container(&iter, DBUS_TYPE_ARRAY, "{sv}", &array);
+        for (size_t i = 0; i < 2; i++) {
+                dbus_message_iter_open_container(&array, DBUS_TYPE_DICT_ENTRY, NULL, &entry);
+                dbus_message_iter_append_basic(&entry, DBUS_TYPE_STRING, &keys[i]);
+                dbus_message_iter_open_container(&entry, DBUS_TYPE_VARIANT, "ah", &variant);
+                dbus_message_iter_open_container(&variant, DBUS_TYPE_ARRAY, "h", &inner);
+                dbus_message_iter_append_basic(&inner, DBUS_TYPE_UNIX_FD, &fds[i][1]);
+                dbus_message_iter_close_container(&variant, &inner);
+                dbus_message_iter_close_container(&entry, &variant);
+                dbus_message_iter_close_container(&array, &entry);
+        }
+        dbus_message_iter_close_container(&iter, &array);
+        dbus_message_iter_open_container(&iter, DBUS_TYPE_ARRAY, "y", &array);
+        dbus_message_iter_append_fixed_array(&array, DBUS_TYPE_BYTE, &p, 3);
+        dbus_message_iter_close_container(&iter, &array);
+        dbus_message_iter_open_container(&iter, DBUS_TYPE_ARRAY, "(sv)", &array);
+        dbus_message_iter_close_container(&iter, &array);
+
+        /* the method takes no arguments: what the library makes of them is seen in the error */
+        bus1_dbus_call_async(client, BUS1_DBUS_BUS, m, NULL, 0, 10000, answered, &answer, NULL);
+        dbus_message_unref(m);
+        UNTIL(answer.done);
+        ck_assert_ptr_nonnull(strstr((dbus_message_iter_init(answer.reply, &iter),
+                                      dbus_message_iter_get_basic(&iter, &keys[0]), keys[0]),
+                                     "\"da{sv}aya(sv)\""));
+        dbus_message_unref(answer.reply);
+
+        /* and in a signal, which anyone may read */
+        m = dbus_message_new_signal(PATH, NAME, "Fds");
+        dbus_message_iter_init_append(m, &iter);
+        dbus_message_iter_open_container(&iter, DBUS_TYPE_STRUCT, NULL, &entry);
+        dbus_message_iter_append_basic(&entry, DBUS_TYPE_UNIX_FD, &fds[1][1]);
+        dbus_message_iter_append_basic(&entry, DBUS_TYPE_UNIX_FD, &fds[0][1]);
+        dbus_message_iter_close_container(&iter, &entry);
+        ck_assert_int_eq(bus1_dbus_subscribe(client, "member='Fds'", answered, &answer, NULL, NULL),
+                         0);
+        answer = (struct answer){};
+        ck_assert_int_eq(bus1_dbus_emit(service, m), 0);
+        dbus_message_unref(m);
+        UNTIL(answer.done);
+        dbus_message_iter_init(answer.reply, &iter);
+        dbus_message_iter_recurse(&iter, &entry);
+        dbus_message_iter_get_basic(&entry, &fd);
+        ck_assert_int_eq(write(fd, "b", 1), 1);
+        close(fd);
+        dbus_message_iter_next(&entry);
+        dbus_message_iter_get_basic(&entry, &fd);
+        ck_assert_int_eq(write(fd, "a", 1), 1);
+        close(fd);
+        dbus_message_unref(answer.reply);
+        ck_assert(read(fds[0][0], &byte, 1) == 1 && byte == 'a');
+        ck_assert(read(fds[1][0], &byte, 1) == 1 && byte == 'b');
+        for (size_t i = 0; i < 4; i++)
+                close(fds[i / 2][i % 2]);
+}
+END_TEST
+
+static Suite *make_suite(void) {
+        Suite *suite = suite_create("native");
+        TCase *tcase = tcase_create("all");
+
+        tcase_add_checked_fixture(tcase, setup, teardown);
+        tcase_set_timeout(tcase, 60);
+        tcase_add_test(tcase, direct_call_names_its_caller);
+        tcase_add_test(tcase, routed_call_names_its_caller);
+        tcase_add_test(tcase, forged_sender_is_replaced);
+        tcase_add_test(tcase, narrowed_handle_reaches_one_object_only);
+        tcase_add_test(tcase, routed_handles_end_with_the_ownership);
+        tcase_add_test(tcase, direct_handles_end_with_the_ownership);
+        tcase_add_test(tcase, handles_end_with_the_owner);
+        tcase_add_test(tcase, object_is_told_when_nobody_holds_it);
+        tcase_add_test(tcase, handle_is_not_for_legacy_receivers);
+        tcase_add_test(tcase, dropped_call_is_no_reply);
+        tcase_add_test(tcase, errno_becomes_an_error);
+        tcase_add_test(tcase, late_reply_is_dropped);
+        tcase_add_test(tcase, end_of_the_bus_ends_calls);
+        tcase_add_test(tcase, member_looks_like_any_other);
+        tcase_add_test(tcase, subscription_ends_when_freed);
+        tcase_add_test(tcase, published_name_can_be_replaced);
+        tcase_add_test(tcase, bus_without_bus1_is_told_apart);
+        tcase_add_test(tcase, sd_event_runs_a_member);
+        tcase_add_test(tcase, fds_keep_their_places);
+        suite_add_tcase(suite, tcase);
+        return suite;
+}
+
+int main(int argc, char **argv) {
+        SRunner *runner;
+        int n_failed;
+
+        bridge = argc > 1 ? argv[1] : "bus1-bridge";
+        runner = srunner_create(make_suite());
+        srunner_run_all(runner, CK_NORMAL);
+        n_failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
