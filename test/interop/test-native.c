@@ -382,21 +382,21 @@ END_TEST
 START_TEST(end_of_the_bus_ends_calls) {
         struct answer answer = {};
         DBusMessage *m;
-        int status;
 
         publish();
         m = dbus_message_new_method_call(NAME, PATH, NAME, "Keep");
         bus1_dbus_call_async(client, BUS1_DBUS_BUS, m, NULL, 0, 10000, answered, &answer, NULL);
         dbus_message_unref(m);
         UNTIL(kept);
-        kill(bus_daemon.pid, SIGTERM);
-        waitpid(bus_daemon.pid, &status, 0);
+        ck_assert(daemon_stop(&bus_daemon));
         UNTIL(answer.done);
         ck_assert_int_eq(dbus_message_get_type(answer.reply), DBUS_MESSAGE_TYPE_ERROR);
         dbus_message_unref(answer.reply);
         ck_assert_int_eq(bus1_dbus_run(client, NULL), -ECONNRESET);
         ck_assert_int_eq(bus1_dbus_run(service, NULL), -ECONNRESET);
         bus1_dbus_message_unref(kept);
+        bus1_dbus_free(client);
+        bus1_dbus_free(service);
         setup(); /* for the teardown */
 }
 END_TEST
