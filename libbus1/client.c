@@ -7,11 +7,11 @@
  * mean is decided by the core at the other end of the transport.
  */
 
+#include "libbus1/transports.h"
+#include "libbus1/util.h"
 #include <bus1/transport.h>
 #include <errno.h>
 #include <sys/stat.h>
-#include "libbus1/transports.h"
-#include "libbus1/util.h"
 
 struct bus1_client {
         const struct bus1_transport *transport;
@@ -120,8 +120,7 @@ BUS1_EXPORT int bus1_client_query(struct bus1_client *client, struct bus1_cmd_qu
 
 BUS1_EXPORT int bus1_client_create_node(struct bus1_client *client, uint64_t flags,
                                         uint64_t *ret_node, uint64_t *ret_handle) {
-        struct bus1_transfer src = { .flags = flags | BUS1_TRANSFER_FLAG_CREATE,
-                                     .id = BUS1_INVALID };
+        struct bus1_transfer src = {.flags = flags | BUS1_TRANSFER_FLAG_CREATE, .id = BUS1_INVALID};
         struct bus1_transfer dst;
         int r;
 

@@ -3,17 +3,18 @@
 /*
  * The kernel transport
  *
- * An open /dev/bus1 is a peer; every command is one ioctl on it. The descriptor itself can be polled
- * and passed on. A failed command has had no effect, so an interrupted one is simply repeated.
+ * An open /dev/bus1 is a peer; every command is one ioctl on it. The descriptor itself can be
+ * polled and passed on. A failed command has had no effect, so an interrupted one is simply
+ * repeated.
  */
 
+#include "libbus1/transports.h"
+#include "libbus1/util.h"
 #include <bus1/transport.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
-#include "libbus1/transports.h"
-#include "libbus1/util.h"
 
 #define DEVICE_PATH "/dev/bus1"
 

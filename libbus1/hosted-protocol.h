@@ -18,14 +18,14 @@
  * with the rest, which can not change any more (BUS1_HOSTED_SEALS). A reply is
  *
  *         struct bus1_hosted_reply
- *         struct bus1_transfer transfers[n_transfers]  TRANSFER (source, then destination), SEND, RECV
- *         uint8_t data[n_data]                         RECV, READ; the structure that answers HELLO
- *                                                      or QUERY
+ *         struct bus1_transfer transfers[n_transfers]  TRANSFER (source, destination), SEND, RECV
+ *         uint8_t data[n_data]                         RECV, READ; the answer to HELLO and QUERY
  *
- * When a message has more data than fits, RECV fails with -ENOBUFS and reports the sizes. The client
- * then READs it piece by piece, which leaves the message queued, and takes it with a RECV that has
- * BUS1_HOSTED_REQUEST_DATA_READ and answers without data. Both fail with -ESTALE when that message has
- * gone in the meantime. So the server never allocates memory for a client who is slow to take it.
+ * When a message has more data than fits, RECV fails with -ENOBUFS and reports the sizes. The
+ * client then READs it piece by piece, which leaves the message queued, and takes it with a RECV
+ * that has BUS1_HOSTED_REQUEST_DATA_READ and answers without data. Both fail with -ESTALE when that
+ * message has gone in the meantime. So the server never allocates memory for a client who is slow
+ * to take it.
  *
  * HELLO comes with a second socket, the bell: one packet of one byte waits there while the queue is
  * readable. It is the client who takes it out, one packet for each reply that has
@@ -33,8 +33,8 @@
  * flags, and a client could make the server's next write to it block.
  *
  * File descriptors travel with SCM_RIGHTS: first the memfd, then those of the message. The server
- * trusts none of it: it checks every length and seal, and never takes part in anything that a client
- * could keep locked; reading a memfd with these seals is none.
+ * trusts none of it: it checks every length and seal, and never takes part in anything that a
+ * client could keep locked; reading a memfd with these seals is none.
  */
 
 #include <linux/bus1.h>
@@ -88,13 +88,13 @@ struct bus1_hosted_request {
         uint64_t n_data;
         uint64_t n_fds;
         uint64_t offset; /* READ: of n_data bytes in the data */
-        uint64_t to; /* TRANSFER: the other peer and its secret, or 0 for the same peer */
+        uint64_t to;     /* TRANSFER: the other peer and its secret, or 0 for the same peer */
         uint8_t to_secret[16];
 };
 
 struct bus1_hosted_reply {
         uint32_t magic;
-        int32_t result; /* 0 or negative errno */
+        int32_t result;       /* 0 or negative errno */
         uint64_t reply_flags; /* BUS1_HOSTED_REPLY_* */
         uint64_t message_type;
         uint64_t n_transfers; /* RECV: with -EMSGSIZE and -ENOBUFS what the message needs, */

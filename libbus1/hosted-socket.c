@@ -8,15 +8,15 @@
  */
 
 #include "libbus1/hosted-socket.h"
+#include "libbus1/util.h"
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include "libbus1/util.h"
 
 int hosted_socket_connect(const char *path) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
         CLEANUP_CLOSE int fd = -1;
         size_t n;
 
@@ -42,7 +42,7 @@ int hosted_socket_break(struct hosted_socket *socket) {
 }
 
 static int hosted_socket_wait(struct hosted_socket *socket, short events, int timeout) {
-        struct pollfd p = { .fd = socket->fd, .events = events };
+        struct pollfd p = {.fd = socket->fd, .events = events};
         int r;
 
         do
@@ -57,8 +57,8 @@ static int hosted_socket_write(struct hosted_socket *socket, const int *fds, siz
                 struct cmsghdr header;
                 char buffer[CMSG_SPACE(sizeof(int) * BUS1_HOSTED_FDS_MAX)];
         } control;
-        struct iovec vec = { socket->packet.bytes, socket->n_packet };
-        struct msghdr message = { .msg_iov = &vec, .msg_iovlen = 1 };
+        struct iovec vec = {socket->packet.bytes, socket->n_packet};
+        struct msghdr message = {.msg_iov = &vec, .msg_iovlen = 1};
         int r;
 
         if (n_fds > 0) {
@@ -93,7 +93,7 @@ static int hosted_socket_read(struct hosted_socket *socket, int timeout, int *re
                 struct cmsghdr header;
                 char buffer[CMSG_SPACE(sizeof(int) * BUS1_HOSTED_FDS_MAX)];
         } control;
-        struct iovec vec = { socket->packet.bytes, sizeof(socket->packet.bytes) };
+        struct iovec vec = {socket->packet.bytes, sizeof(socket->packet.bytes)};
         struct msghdr message = {
                 .msg_iov = &vec,
                 .msg_iovlen = 1,

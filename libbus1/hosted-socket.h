@@ -3,10 +3,10 @@
 
 /* The socket of a hosted peer: one packet out, one packet in, with file descriptors. */
 
+#include "libbus1/hosted-protocol.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "libbus1/hosted-protocol.h"
 
 struct hosted_socket {
         int fd;
@@ -22,9 +22,9 @@ struct hosted_socket {
 int hosted_socket_connect(const char *path);
 
 /*
- * Send the n_packet bytes of the packet and fds[0..n_fds], and wait for the reply, which takes their
- * place. 0 when there is one, whatever its result. ret_fds has room for BUS1_HOSTED_FDS_MAX, and is
- * the caller's to close. With a time-out (in milliseconds, or -1): -ETIMEDOUT.
+ * Send the n_packet bytes of the packet and fds[0..n_fds], and wait for the reply, which takes
+ * their place. 0 when there is one, whatever its result. ret_fds has room for BUS1_HOSTED_FDS_MAX,
+ * and is the caller's to close. With a time-out (in milliseconds, or -1): -ETIMEDOUT.
  *
  * -ESHUTDOWN when the connection has ended, or has been ended here since the server breaks the
  * protocol. Any other error means that nothing was sent.

@@ -5,10 +5,14 @@
  *
  * A peer on a core that another process hosts, reached over its socket (hosted-protocol.h). Flags
  * and IDs are judged by the core, and therefore just handed on; checked here is only what has to be
- * known to build the packet. What is polled is the bell, a socket on which the server leaves a packet
- * while a message waits, and which hangs up when the server or the peer ends.
+ * known to build the packet. What is polled is the bell, a socket on which the server leaves a
+ * packet while a message waits, and which hangs up when the server or the peer ends.
  */
 
+#include "libbus1/hosted-socket.h"
+#include "libbus1/iovec.h"
+#include "libbus1/transports.h"
+#include "libbus1/util.h"
 #include <bus1/transport.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,10 +21,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include "libbus1/hosted-socket.h"
-#include "libbus1/iovec.h"
-#include "libbus1/transports.h"
-#include "libbus1/util.h"
 
 /* A server that does not even say hello is none; afterwards it may take its time. */
 #define HELLO_TIMEOUT_MSEC 10000
@@ -140,8 +140,7 @@ static int hosted_call(struct hosted_peer *peer, const int *fds, size_t n_fds) {
  */
 static int hosted_call_with(struct hosted_peer *peer, const uint64_t *ids, size_t n_ids,
                             const struct bus1_transfer *transfers, size_t n_transfers,
-                            const struct iovec *vecs, size_t n_data, const int *fds,
-                            size_t n_fds) {
+                            const struct iovec *vecs, size_t n_data, const int *fds, size_t n_fds) {
         struct bus1_hosted_request *request = &peer->socket.packet.request;
         size_t n_room = sizeof(peer->socket.packet) - sizeof(*request);
         CLEANUP_CLOSE int memfd = -1;
@@ -195,8 +194,8 @@ static int hosted_transfer(void *from, void *to, size_t n, struct bus1_transfer 
 
         if (to_peer == peer)
                 to_peer = NULL;
-        if (to_peer && memcmp(peer->hello.domain, to_peer->hello.domain,
-                              sizeof(peer->hello.domain)) != 0)
+        if (to_peer &&
+            memcmp(peer->hello.domain, to_peer->hello.domain, sizeof(peer->hello.domain)) != 0)
                 return -EXDEV;
 
         request = hosted_request(peer, BUS1_HOSTED_TRANSFER);
@@ -345,12 +344,13 @@ static int hosted_read(struct hosted_peer *peer, const struct iovec *vecs, size_
 }
 
 /*
- * Whether the server has to be asked. It rings the bell before it replies to who sent the message, so
- * an empty queue is known here. Its end counts as a message, and so do arguments that it would refuse.
+ * Whether the server has to be asked. It rings the bell before it replies to who sent the message,
+ * so an empty queue is known here. Its end counts as a message, and so do arguments that it would
+ * refuse.
  */
 static bool hosted_recv_is_due(struct hosted_peer *peer, uint64_t flags,
                                const struct bus1_message *message) {
-        struct pollfd p = { .fd = peer->bell_fd, .events = POLLIN };
+        struct pollfd p = {.fd = peer->bell_fd, .events = POLLIN};
 
         if (flags & ~BUS1_RECV_FLAG_CREDENTIALS || message->flags & ~BUS1_MESSAGE_FLAG_FDS ||
             message->type != BUS1_INVALID)

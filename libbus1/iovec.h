@@ -3,11 +3,11 @@
 
 /* The data of a struct bus1_message: the first n bytes of its vectors. */
 
+#include "libbus1/util.h"
 #include <errno.h>
 #include <linux/bus1.h>
 #include <string.h>
 #include <sys/uio.h>
-#include "libbus1/util.h"
 
 /* what the kernel takes in one call */
 #define IOVEC_MAX 1024

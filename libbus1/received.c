@@ -4,16 +4,16 @@
  * Received messages
  *
  * Receives a message of any size into one allocation. The memory is there before the message is
- * taken from the queue, so running out of it loses nothing: first with room for nearly all messages,
- * of which is given back what was not needed; then, when the command reports what the message needs,
- * with just that.
+ * taken from the queue, so running out of it loses nothing: first with room for nearly all
+ * messages, of which is given back what was not needed; then, when the command reports what the
+ * message needs, with just that.
  */
 
+#include "libbus1/util.h"
 #include <bus1/bus1.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
-#include "libbus1/util.h"
 
 #define FIRST_DATA 8192
 #define FIRST_TRANSFERS 64
@@ -96,7 +96,7 @@ BUS1_EXPORT int bus1_client_recv_alloc(struct bus1_client *client,
                 if (!received)
                         return -ENOMEM;
 
-                vec = (struct iovec){ received->data, received->n_data };
+                vec = (struct iovec){received->data, received->n_data};
                 message = (struct bus1_message_fds){
                         .message.flags = BUS1_MESSAGE_FLAG_FDS,
                         .message.type = BUS1_INVALID,
@@ -113,16 +113,15 @@ BUS1_EXPORT int bus1_client_recv_alloc(struct bus1_client *client,
                                      &received->metadata.metadata, &message.message);
                 if (r >= 0) {
                         received->type = message.message.type;
-                        *ret_received = received_shrink(steal_ptr(&received),
-                                                        message.message.n_transfers,
-                                                        message.message.n_data, message.n_fds);
+                        *ret_received =
+                                received_shrink(steal_ptr(&received), message.message.n_transfers,
+                                                message.message.n_data, message.n_fds);
                         return 0;
                 }
 
                 /* only growing ends, whatever the other side says */
-                if (r != -EMSGSIZE ||
-                    (message.message.n_transfers <= n_transfers &&
-                     message.message.n_data <= n_data && message.n_fds <= n_fds))
+                if (r != -EMSGSIZE || (message.message.n_transfers <= n_transfers &&
+                                       message.message.n_data <= n_data && message.n_fds <= n_fds))
                         return r;
 
                 n_transfers = message.message.n_transfers;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The example of doc/libbus1.md: a service that adds numbers, and its client. The parent owns a node
- * and gives a handle to the peer of its child; the child calls through it and passes a one-shot
- * handle for the answer. Needs a bus1 core: /dev/bus1 or bus1-hosted.
+ * The example of doc/libbus1.md: a service that adds numbers, and its client. The parent owns a
+ * node and gives a handle to the peer of its child; the child calls through it and passes a
+ * one-shot handle for the answer. Needs a bus1 core: /dev/bus1 or bus1-hosted.
  */
 
 #include <bus1/bus1.h>
@@ -18,7 +18,7 @@
 
 /* The next message, when there is one. */
 static int receive(struct bus1_client *client, struct bus1_received **ret_received) {
-        struct pollfd p = { .fd = bus1_client_get_fd(client), .events = POLLIN };
+        struct pollfd p = {.fd = bus1_client_get_fd(client), .events = POLLIN};
         int r;
 
         while ((r = bus1_client_recv_alloc(client, ret_received)) == -EAGAIN)
@@ -30,7 +30,7 @@ static int receive(struct bus1_client *client, struct bus1_received **ret_receiv
 
 static int send_bytes(struct bus1_client *client, uint64_t handle, const void *data, size_t n,
                       struct bus1_transfer *transfers, size_t n_transfers) {
-        struct iovec vec = { (void *)data, n };
+        struct iovec vec = {(void *)data, n};
         struct bus1_message message = {
                 .type = BUS1_MESSAGE_TYPE_USER,
                 .n_transfers = n_transfers,
@@ -70,10 +70,10 @@ static int serve(struct bus1_client *client) {
 
 static int call(struct bus1_client *client, uint64_t handle, int32_t a, int32_t b) {
         /* the node that the answer arrives on; it takes just that one message */
-        struct bus1_transfer reply = { BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
-                                       BUS1_INVALID };
+        struct bus1_transfer reply = {BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
+                                      BUS1_INVALID};
         struct bus1_received *received;
-        int32_t numbers[2] = { a, b }, sum;
+        int32_t numbers[2] = {a, b}, sum;
         int r;
 
         r = send_bytes(client, handle, numbers, sizeof(numbers), &reply, 1);
@@ -85,8 +85,8 @@ static int call(struct bus1_client *client, uint64_t handle, int32_t a, int32_t 
                 return r;
 
         /* HANDLE_RELEASE in its place would tell that nobody will answer any more */
-        if (received->type == BUS1_MESSAGE_TYPE_USER && received->metadata.metadata.id == reply.id &&
-            received->n_data == sizeof(sum)) {
+        if (received->type == BUS1_MESSAGE_TYPE_USER &&
+            received->metadata.metadata.id == reply.id && received->n_data == sizeof(sum)) {
                 memcpy(&sum, received->data, sizeof(sum));
                 printf("%d + %d = %d, says uid %llu\n", a, b, sum,
                        (unsigned long long)received->metadata.uid);
@@ -100,7 +100,7 @@ static int call(struct bus1_client *client, uint64_t handle, int32_t a, int32_t 
 
 int main(void) {
         struct bus1_client *service = NULL, *client = NULL;
-        struct bus1_transfer src = { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID }, dst;
+        struct bus1_transfer src = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID}, dst;
         int r, status = 0;
         pid_t pid;
 

@@ -32,8 +32,8 @@ int count_fds(void) {
 static void *server_run(void *userdata) {
         struct fixture *fixture = userdata;
         struct pollfd fds[2] = {
-                { .fd = bus1_domain_get_fd(fixture->domain), .events = POLLIN },
-                { .fd = fixture->stop_fd, .events = POLLIN },
+                {.fd = bus1_domain_get_fd(fixture->domain), .events = POLLIN},
+                {.fd = fixture->stop_fd, .events = POLLIN},
         };
 
         for (;;) {
@@ -48,7 +48,7 @@ static void *server_run(void *userdata) {
 }
 
 bool fixture_init(struct fixture *fixture, int kind) {
-        *fixture = (struct fixture){ .kind = kind, .n_fds = count_fds() };
+        *fixture = (struct fixture){.kind = kind, .n_fds = count_fds()};
 
         if (kind == FIXTURE_DEVICE)
                 return access("/dev/bus1", F_OK) >= 0;
@@ -120,7 +120,7 @@ void fixture_unlock(struct fixture *fixture) {
 }
 
 static bool poll_client(struct bus1_client *client, int timeout) {
-        struct pollfd p = { .fd = bus1_client_get_fd(client), .events = POLLIN };
+        struct pollfd p = {.fd = bus1_client_get_fd(client), .events = POLLIN};
 
         ck_assert_int_ge(poll(&p, 1, timeout), 0);
         return p.revents & POLLIN;
@@ -135,7 +135,7 @@ void wait_readable(struct bus1_client *client) {
 }
 
 int send_data(struct bus1_client *client, uint64_t handle, const void *data, size_t n) {
-        struct iovec vec = { (void *)data, n };
+        struct iovec vec = {(void *)data, n};
         struct bus1_message message = {
                 .type = BUS1_MESSAGE_TYPE_USER,
                 .n_data = n,
@@ -186,7 +186,7 @@ void expect_notification(struct bus1_client *client, uint64_t type, uint64_t id)
 }
 
 uint64_t give_handle(struct bus1_client *from, struct bus1_client *to, uint64_t handle) {
-        struct bus1_transfer src = { .id = handle }, dst;
+        struct bus1_transfer src = {.id = handle}, dst;
 
         ck_assert_int_eq(bus1_client_transfer(from, to, 1, &src, &dst), 0);
         ck_assert_uint_eq(dst.flags, 0);

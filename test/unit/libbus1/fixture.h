@@ -67,17 +67,17 @@ void fill(uint8_t *p, size_t n, uint32_t seed);
 /* running tests */
 
 /* A test that runs once for each transport; it gets a struct fixture *fixture. */
-#define TRANSPORT_TEST(name)                                       \
-        static void name##_body(struct fixture *fixture);          \
-        START_TEST(name) {                                         \
-                struct fixture fixture;                            \
-                                                                   \
-                if (!fixture_init(&fixture, _i))                   \
-                        return;                                    \
-                name##_body(&fixture);                             \
-                fixture_deinit(&fixture);                          \
-        }                                                          \
-        END_TEST                                                   \
+#define TRANSPORT_TEST(name)                              \
+        static void name##_body(struct fixture *fixture); \
+        START_TEST(name) {                                \
+                struct fixture fixture;                   \
+                                                          \
+                if (!fixture_init(&fixture, _i))          \
+                        return;                           \
+                name##_body(&fixture);                    \
+                fixture_deinit(&fixture);                 \
+        }                                                 \
+        END_TEST                                          \
         static void name##_body(struct fixture *fixture)
 
 /* Runs tests that were defined with TRANSPORT_TEST(); the exit code of the program. */

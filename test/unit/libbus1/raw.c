@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 int raw_connect(struct fixture *fixture) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
         int fd;
 
         strcpy(address.sun_path, fixture->path);
@@ -29,8 +29,8 @@ int raw_send(int fd, const void *packet, size_t n, const int *fds, size_t n_fds)
                 struct cmsghdr header;
                 char buffer[CMSG_SPACE(sizeof(int) * BUS1_HOSTED_FDS_MAX)];
         } control = {};
-        struct iovec vec = { (void *)packet, n };
-        struct msghdr message = { .msg_iov = &vec, .msg_iovlen = 1 };
+        struct iovec vec = {(void *)packet, n};
+        struct msghdr message = {.msg_iov = &vec, .msg_iovlen = 1};
 
         if (n_fds > 0) {
                 control.header.cmsg_level = SOL_SOCKET;
@@ -47,7 +47,7 @@ int raw_send(int fd, const void *packet, size_t n, const int *fds, size_t n_fds)
 int raw_reply(int fd) {
         static uint8_t packet[BUS1_HOSTED_PACKET_MAX];
         struct bus1_hosted_reply reply;
-        struct pollfd p = { .fd = fd, .events = POLLIN };
+        struct pollfd p = {.fd = fd, .events = POLLIN};
         ssize_t l;
 
         ck_assert_int_eq(poll(&p, 1, 20000), 1);
@@ -76,7 +76,7 @@ int raw_try(struct fixture *fixture, const struct bus1_hosted_request *request, 
 }
 
 struct bus1_hosted_request request_init(uint32_t command) {
-        return (struct bus1_hosted_request){ .magic = BUS1_HOSTED_MAGIC, .command = command };
+        return (struct bus1_hosted_request){.magic = BUS1_HOSTED_MAGIC, .command = command};
 }
 
 int memfd_sealed(size_t n, int seals) {

@@ -2,6 +2,7 @@
 
 /* What comes with a message: descriptors, credentials; and what query knows; on every transport. */
 
+#include "test/unit/libbus1/fixture.h"
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +12,6 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
-#include "test/unit/libbus1/fixture.h"
 
 /* descriptors and credentials */
 
@@ -55,14 +55,14 @@ TRANSPORT_TEST(descriptors_travel) {
         ck_assert_int_eq(bus1_client_send(client, 1, &handle, NULL, &message.message), 0);
         for (int i = 0; i < N; ++i)
                 close(fds[i]);
-        message.message = (struct bus1_message){ .type = BUS1_INVALID };
+        message.message = (struct bus1_message){.type = BUS1_INVALID};
         ck_assert_int_eq(bus1_client_recv(client, 0, &metadata, &message.message), 0);
         expect_nothing(client);
         fixture_settle(fixture);
         ck_assert_int_eq(count_fds(), before);
 
         /* not one that is closed */
-        message.message = (struct bus1_message){ .flags = BUS1_MESSAGE_FLAG_FDS };
+        message.message = (struct bus1_message){.flags = BUS1_MESSAGE_FLAG_FDS};
         message.n_fds = 1;
         message.ptr_fds = (uintptr_t)fds;
         ck_assert_int_eq(bus1_client_send(client, 1, &handle, NULL, &message.message), -EBADF);
@@ -76,7 +76,7 @@ TRANSPORT_TEST(descriptors_travel_with_big_data_to_many) {
         struct bus1_client *a = fixture_client_new(fixture), *b = fixture_client_new(fixture);
         size_t n = 500000;
         uint8_t *data = malloc(n);
-        struct iovec vec = { data, n };
+        struct iovec vec = {data, n};
         int fds[2], before;
         struct bus1_message_fds message = {
                 .message.flags = BUS1_MESSAGE_FLAG_FDS,
@@ -86,7 +86,7 @@ TRANSPORT_TEST(descriptors_travel_with_big_data_to_many) {
                 .n_fds = 2,
                 .ptr_fds = (uintptr_t)fds,
         };
-        struct bus1_client *clients[2] = { a, b };
+        struct bus1_client *clients[2] = {a, b};
         uint64_t nodes[2], handles[2], owned;
 
         fill(data, n, 3);
@@ -131,9 +131,10 @@ TRANSPORT_TEST(credentials_are_the_senders) {
         ck_assert_int_eq(send_data(client, handle, NULL, 0), 0);
         ck_assert_int_eq(send_data(client, handle, NULL, 0), 0);
 
-        message = (struct bus1_message){ .type = BUS1_INVALID };
-        ck_assert_int_eq(bus1_client_recv(client, BUS1_RECV_FLAG_CREDENTIALS, &metadata.metadata,
-                                          &message), 0);
+        message = (struct bus1_message){.type = BUS1_INVALID};
+        ck_assert_int_eq(
+                bus1_client_recv(client, BUS1_RECV_FLAG_CREDENTIALS, &metadata.metadata, &message),
+                0);
         ck_assert_uint_eq(metadata.metadata.account, geteuid());
         ck_assert_uint_eq(metadata.uid, geteuid());
         ck_assert_uint_eq(metadata.gid, getegid());
@@ -142,7 +143,7 @@ TRANSPORT_TEST(credentials_are_the_senders) {
 
         /* not written when not asked for */
         metadata.uid = 4711;
-        message = (struct bus1_message){ .type = BUS1_INVALID };
+        message = (struct bus1_message){.type = BUS1_INVALID};
         ck_assert_int_eq(bus1_client_recv(client, 0, &metadata.metadata, &message), 0);
         ck_assert_uint_eq(metadata.metadata.account, geteuid());
         ck_assert_uint_eq(metadata.uid, 4711);
@@ -159,8 +160,8 @@ TRANSPORT_TEST(query_reports_usage) {
         ck_assert_int_eq(send_data(client, handle, "678", 3), 0);
         ck_assert_int_eq(bus1_client_query(client, &query), 0);
         ck_assert_uint_eq(query.flags, 0);
-        ck_assert_uint_eq(query.features, BUS1_FEATURE_FDS | BUS1_FEATURE_CREDENTIALS |
-                                                  BUS1_FEATURE_ONESHOT);
+        ck_assert_uint_eq(query.features,
+                          BUS1_FEATURE_FDS | BUS1_FEATURE_CREDENTIALS | BUS1_FEATURE_ONESHOT);
         ck_assert_uint_eq(query.n_nodes, 1);
         ck_assert_uint_eq(query.n_handles, 1);
         ck_assert_uint_eq(query.n_messages, 2);
@@ -177,7 +178,7 @@ TRANSPORT_TEST(peers_of_other_cores_are_far_away) {
         ck_assert_int_eq(bus1_domain_new(&domain), 0);
         ck_assert_int_eq(bus1_domain_client_new(domain, &other), 0);
         ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
-        src = (struct bus1_transfer){ .id = handle };
+        src = (struct bus1_transfer){.id = handle};
         ck_assert_int_eq(bus1_client_transfer(client, other, 1, &src, &dst), -EXDEV);
         bus1_client_free(other);
         bus1_domain_free(domain);

@@ -2,8 +2,9 @@
 
 /* bus1-hosted as a process, the example of the documentation, and peers in several processes. */
 
-#include <check.h>
+#include "test/unit/libbus1/fixture.h"
 #include <bus1/bus1.h>
+#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -16,7 +17,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "test/unit/libbus1/fixture.h"
 
 static const char *daemon_path, *example_path;
 
@@ -51,7 +51,7 @@ static int run(char *const argv[], char *output, size_t n_output) {
 static void setup(void) {
         int pipes[2], pid;
         char fd[16], line[16] = "";
-        char *argv[] = { (char *)daemon_path, "--socket", NULL, "--print-ready", fd, NULL };
+        char *argv[] = {(char *)daemon_path, "--socket", NULL, "--print-ready", fd, NULL};
 
         directory = strdup("/tmp/bus1-test-XXXXXX");
         ck_assert_ptr_nonnull(mkdtemp(directory));
@@ -87,9 +87,9 @@ static void teardown(void) {
 START_TEST(example_works) {
         char output[4096], expected[256];
 
-        ck_assert_int_eq(run((char *[]){ (char *)example_path, NULL }, output, sizeof(output)), 0);
-        snprintf(expected, sizeof(expected),
-                 "3 + 4 = 7, says uid %u\n40 + 2 = 42, says uid %u\n", geteuid(), geteuid());
+        ck_assert_int_eq(run((char *[]){(char *)example_path, NULL}, output, sizeof(output)), 0);
+        snprintf(expected, sizeof(expected), "3 + 4 = 7, says uid %u\n40 + 2 = 42, says uid %u\n",
+                 geteuid(), geteuid());
         ck_assert_str_eq(output, expected);
 }
 END_TEST
@@ -97,22 +97,24 @@ END_TEST
 START_TEST(wrong_usage_is_explained) {
         char output[4096];
 
-        ck_assert_int_eq(run((char *[]){ (char *)daemon_path, "--help", NULL }, output,
-                             sizeof(output)), 0);
+        ck_assert_int_eq(
+                run((char *[]){(char *)daemon_path, "--help", NULL}, output, sizeof(output)), 0);
         ck_assert_ptr_nonnull(strstr(output, "--socket"));
-        ck_assert_int_eq(run((char *[]){ (char *)daemon_path, "--version", NULL }, output,
-                             sizeof(output)), 0);
+        ck_assert_int_eq(
+                run((char *[]){(char *)daemon_path, "--version", NULL}, output, sizeof(output)), 0);
         ck_assert_ptr_nonnull(strstr(output, "bus1-hosted "));
-        ck_assert_int_ne(run((char *[]){ (char *)daemon_path, "--socket", path, NULL }, output,
-                             sizeof(output)), 0);
+        ck_assert_int_ne(run((char *[]){(char *)daemon_path, "--socket", path, NULL}, output,
+                             sizeof(output)),
+                         0);
         ck_assert_ptr_nonnull(strstr(output, path));
         ck_assert_ptr_nonnull(strstr(output, strerror(EADDRINUSE)));
-        ck_assert_int_ne(run((char *[]){ (char *)daemon_path, "--print-ready", "x", NULL }, output,
-                             sizeof(output)), 0);
-        ck_assert_int_ne(run((char *[]){ (char *)daemon_path, "--unknown", NULL }, output,
-                             sizeof(output)), 0);
-        ck_assert_int_ne(run((char *[]){ (char *)daemon_path, "argument", NULL }, output,
-                             sizeof(output)), 0);
+        ck_assert_int_ne(run((char *[]){(char *)daemon_path, "--print-ready", "x", NULL}, output,
+                             sizeof(output)),
+                         0);
+        ck_assert_int_ne(
+                run((char *[]){(char *)daemon_path, "--unknown", NULL}, output, sizeof(output)), 0);
+        ck_assert_int_ne(
+                run((char *[]){(char *)daemon_path, "argument", NULL}, output, sizeof(output)), 0);
         ck_assert_ptr_nonnull(strstr(output, "argument"));
 }
 END_TEST
@@ -180,7 +182,7 @@ START_TEST(processes_talk) {
 
         ck_assert_int_eq(bus1_client_new(&client), 0);
         for (int i = 0; i < N_CHILDREN; ++i) {
-                struct bus1_transfer src = { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID }, dst;
+                struct bus1_transfer src = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID}, dst;
                 struct bus1_client *child;
                 uint64_t back;
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Clients of the hosted server that break its protocol: they are dropped, and nobody else notices. */
+/* Clients of the hosted server that break its protocol: they are dropped, and nobody else notices.
+ */
 
+#include "test/unit/libbus1/raw.h"
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +11,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "test/unit/libbus1/raw.h"
 
 /* packets sent in hostile_packets_harm_nobody */
 #define N_HOSTILE 20000
@@ -75,7 +76,8 @@ START_TEST(malformed_packets_end_the_connection) {
         ck_assert_int_eq(raw_try(&fixture, &request, &id, 8, NULL, 0), -EMSGSIZE);
         request = request_init(BUS1_HOSTED_TRANSFER);
         request.n_transfers = UINT64_MAX / sizeof(transfer) + 2;
-        ck_assert_int_eq(raw_try(&fixture, &request, &transfer, sizeof(transfer), NULL, 0), -EMSGSIZE);
+        ck_assert_int_eq(raw_try(&fixture, &request, &transfer, sizeof(transfer), NULL, 0),
+                         -EMSGSIZE);
         request = request_init(BUS1_HOSTED_SEND);
         request.n_data = UINT64_MAX;
         request.n_ids = 1;
@@ -89,7 +91,7 @@ END_TEST
 
 START_TEST(descriptors_must_be_announced) {
         struct bus1_hosted_request request;
-        int null = open("/dev/null", O_RDWR | O_CLOEXEC), fds[2] = { null, null };
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC), fds[2] = {null, null};
         uint64_t id = 1;
 
         /* one that nobody asked for */
@@ -158,15 +160,15 @@ START_TEST(memory_must_be_sealed) {
 END_TEST
 
 /*
- * A served peer, of which the test has the raw socket, and a local client with a handle to a node of
- * it. ret_node is that node.
+ * A served peer, of which the test has the raw socket, and a local client with a handle to a node
+ * of it. ret_node is that node.
  */
 static struct bus1_client *raw_serve(int *ret_fd, uint64_t *ret_node, uint64_t *ret_handle) {
         struct {
                 struct bus1_hosted_request request;
                 uint64_t id;
                 struct bus1_transfer transfer;
-        } send = { request_init(BUS1_HOSTED_SEND), 0, { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID } };
+        } send = {request_init(BUS1_HOSTED_SEND), 0, {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID}};
         struct {
                 struct bus1_hosted_reply reply;
                 struct bus1_transfer transfer;
@@ -202,7 +204,7 @@ START_TEST(big_message_is_read_while_it_is_queued) {
         struct {
                 struct bus1_hosted_request request;
                 uint64_t id;
-        } release = { request_init(BUS1_HOSTED_RELEASE), 0 };
+        } release = {request_init(BUS1_HOSTED_RELEASE), 0};
         struct bus1_client *local;
         uint64_t node, handle;
         int fd;
@@ -287,7 +289,7 @@ END_TEST
 START_TEST(secret_is_needed_to_reach_a_peer) {
         struct bus1_client *client = fixture_client_new(&fixture);
         struct bus1_hosted_request request = request_init(BUS1_HOSTED_TRANSFER);
-        struct bus1_transfer transfer = { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID };
+        struct bus1_transfer transfer = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
 
         request.n_transfers = 1;
         for (uint64_t to = 1; to < 10; ++to) {
@@ -361,8 +363,7 @@ START_TEST(hostile_packets_harm_nobody) {
                         n = (x >> 36) % sizeof(packet);
                 if (request.request_flags & 1 || request.n_fds)
                         memfd = memfd_sealed((x >> 40) % 3 ? n - sizeof(request) : x % 5000,
-                                             (x >> 45) % 2 ? BUS1_HOSTED_SEALS
-                                                           : F_SEAL_SHRINK);
+                                             (x >> 45) % 2 ? BUS1_HOSTED_SEALS : F_SEAL_SHRINK);
 
                 r = raw_send(fd, packet, n, &memfd, memfd >= 0);
                 if (memfd >= 0)

@@ -2,6 +2,7 @@
 
 /* The end of nodes and handles, and readiness, the same on every transport. */
 
+#include "test/unit/libbus1/fixture.h"
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +12,6 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
-#include "test/unit/libbus1/fixture.h"
 
 /* the end of nodes and handles */
 
@@ -80,8 +80,8 @@ TRANSPORT_TEST(end_of_a_peer_ends_its_nodes_and_handles) {
 
 TRANSPORT_TEST(oneshot_node_takes_one_message) {
         struct bus1_client *a = fixture_client_new(fixture), *b = fixture_client_new(fixture);
-        struct bus1_transfer src = { BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
-                                     BUS1_INVALID };
+        struct bus1_transfer src = {BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
+                                    BUS1_INVALID};
         struct bus1_transfer dst;
         struct bus1_cmd_query query = {};
 
@@ -95,8 +95,8 @@ TRANSPORT_TEST(oneshot_node_takes_one_message) {
         ck_assert_uint_eq(query.n_nodes, 0);
 
         /* one that is dropped instead */
-        src = (struct bus1_transfer){ BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
-                                      BUS1_INVALID };
+        src = (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
+                                     BUS1_INVALID};
         ck_assert_int_eq(bus1_client_transfer(a, b, 1, &src, &dst), 0);
         ck_assert_int_eq(bus1_client_release_one(b, dst.id), 0);
         expect_notification(a, BUS1_MESSAGE_TYPE_HANDLE_RELEASE, src.id);
@@ -144,10 +144,8 @@ TRANSPORT_TEST(readable_exactly_while_a_message_waits) {
 
 int main(void) {
         const TTest *const tests[] = {
-                owner_learns_that_the_last_handle_went,
-                holders_learn_that_the_node_went,
-                end_of_a_peer_ends_its_nodes_and_handles,
-                oneshot_node_takes_one_message,
+                owner_learns_that_the_last_handle_went,   holders_learn_that_the_node_went,
+                end_of_a_peer_ends_its_nodes_and_handles, oneshot_node_takes_one_message,
                 readable_exactly_while_a_message_waits,
         };
 

@@ -2,6 +2,7 @@
 
 /* The hosted server: whom it serves, and what becomes of those who go. */
 
+#include "test/unit/libbus1/raw.h"
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +18,6 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "test/unit/libbus1/raw.h"
 
 static struct fixture fixture;
 
@@ -84,10 +84,11 @@ START_TEST(client_may_vanish_at_any_moment) {
                 request.n_transfers = i % 7 ? 1 : 0;
                 memcpy(packet, &request, sizeof(request));
                 memcpy(packet + sizeof(request),
-                       &(struct bus1_transfer){ BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID }, 16);
+                       &(struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID}, 16);
                 if (i % 3 > 0)
-                        ck_assert_int_eq(raw_send(*fd, packet, sizeof(request) + (i % 7 ? 16 : 0),
-                                                  NULL, 0), 0);
+                        ck_assert_int_eq(
+                                raw_send(*fd, packet, sizeof(request) + (i % 7 ? 16 : 0), NULL, 0),
+                                0);
                 if (i % 3 > 1)
                         ck_assert_int_eq(raw_reply(*fd), 0);
                 if (i % 64 == 63)
@@ -121,7 +122,7 @@ START_TEST(server_out_of_descriptors_waits_and_goes_on) {
         ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
         fixture_unlock(&fixture);
         {
-                struct sockaddr_un address = { .sun_family = AF_UNIX };
+                struct sockaddr_un address = {.sun_family = AF_UNIX};
 
                 strcpy(address.sun_path, fixture.path);
                 ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
@@ -135,9 +136,8 @@ START_TEST(server_out_of_descriptors_waits_and_goes_on) {
                 usleep(20000);
         }
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
-        ck_assert_int_lt((end.tv_sec - begin.tv_sec) * 1000 +
-                                 (end.tv_nsec - begin.tv_nsec) / 1000000,
-                         150);
+        ck_assert_int_lt(
+                (end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000, 150);
 
         /* and notices by itself that there are some again */
         ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
@@ -396,7 +396,7 @@ START_TEST(environment_names_the_server) {
 END_TEST
 
 START_TEST(live_socket_is_not_replaced_but_a_stale_one_is) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
         struct bus1_domain *domain;
         struct stat st;
         char *path;
@@ -431,7 +431,7 @@ END_TEST
 START_TEST(peers_of_two_servers_are_far_away) {
         struct fixture other;
         struct bus1_client *a = fixture_client_new(&fixture), *b;
-        struct bus1_transfer src = { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID }, dst;
+        struct bus1_transfer src = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID}, dst;
 
         ck_assert(fixture_init(&other, FIXTURE_SOCKET));
         b = fixture_client_new(&other);

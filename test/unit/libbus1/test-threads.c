@@ -2,6 +2,7 @@
 
 /* Peers in one process, used by several threads at once, with served peers among them. */
 
+#include "test/unit/libbus1/fixture.h"
 #include <check.h>
 #include <errno.h>
 #include <poll.h>
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "test/unit/libbus1/fixture.h"
 
 #define N_THREADS 4
 #define N_MESSAGES 5000
@@ -37,7 +37,7 @@ static void *thread_receive(void *userdata) {
 
         /* a queue that is polled must never be forgotten, and one that is empty not be announced */
         while (atomic_load(&shared->n_received) < shared->n_total) {
-                struct pollfd p = { .fd = bus1_client_get_fd(shared->client), .events = POLLIN };
+                struct pollfd p = {.fd = bus1_client_get_fd(shared->client), .events = POLLIN};
                 struct bus1_received *received;
                 int r, i;
 
@@ -57,7 +57,7 @@ static void *thread_receive(void *userdata) {
 
 START_TEST(threads_share_a_peer) {
         struct bus1_domain *domain;
-        struct shared shared = { .n_total = N_THREADS * N_MESSAGES };
+        struct shared shared = {.n_total = N_THREADS * N_MESSAGES};
         pthread_t threads[2 * N_THREADS];
         uint64_t node;
         int sum = 0;
@@ -68,8 +68,8 @@ START_TEST(threads_share_a_peer) {
 
         for (int i = 0; i < N_THREADS; ++i) {
                 ck_assert_int_eq(pthread_create(&threads[i], NULL, thread_send, &shared), 0);
-                ck_assert_int_eq(pthread_create(&threads[N_THREADS + i], NULL, thread_receive,
-                                                &shared), 0);
+                ck_assert_int_eq(
+                        pthread_create(&threads[N_THREADS + i], NULL, thread_receive, &shared), 0);
         }
         for (int i = 0; i < 2 * N_THREADS; ++i)
                 ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
@@ -123,9 +123,9 @@ START_TEST(messages_of_threads_reach_a_served_peer) {
         ck_assert_int_eq(bus1_domain_grant(fixture.domain, local, handle, token, &handle), 0);
         fixture_unlock(&fixture);
         for (int i = 0; i < N_THREADS; ++i) {
-                struct bus1_transfer transfer = { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID };
-                struct bus1_message message = { .n_transfers = 1,
-                                                .ptr_transfers = (uintptr_t)&transfer };
+                struct bus1_transfer transfer = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
+                struct bus1_message message = {.n_transfers = 1,
+                                               .ptr_transfers = (uintptr_t)&transfer};
 
                 ck_assert_int_eq(bus1_client_send(client, 1, &handle, NULL, &message), 0);
                 ids[i] = transfer.id;

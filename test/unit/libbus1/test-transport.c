@@ -2,6 +2,7 @@
 
 /* Nodes, handles and messages, the same on every transport. */
 
+#include "test/unit/libbus1/fixture.h"
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +12,6 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
-#include "test/unit/libbus1/fixture.h"
 
 /* nodes and messages */
 
@@ -50,20 +50,20 @@ TRANSPORT_TEST(message_arrives_at_its_node) {
 TRANSPORT_TEST(data_is_gathered_and_scattered) {
         struct bus1_client *client = fixture_client_new(fixture);
         char a[4] = "....", b[4] = "....", c[4] = "....";
-        struct iovec out[] = { { "abc", 3 }, { NULL, 0 }, { "de", 2 }, { "fgh-trailing", 12 } };
-        struct iovec in[] = { { a, 2 }, { NULL, 0 }, { b, 4 }, { c, 4 } };
+        struct iovec out[] = {{"abc", 3}, {NULL, 0}, {"de", 2}, {"fgh-trailing", 12}};
+        struct iovec in[] = {{a, 2}, {NULL, 0}, {b, 4}, {c, 4}};
         struct bus1_message message = {
-                .n_data = 8, .n_data_vecs = 4, .ptr_data_vecs = (uintptr_t)out };
+                .n_data = 8, .n_data_vecs = 4, .ptr_data_vecs = (uintptr_t)out};
         struct bus1_metadata metadata;
         uint64_t node, handle;
 
         ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
         ck_assert_int_eq(bus1_client_send(client, 1, &handle, NULL, &message), 0);
 
-        message = (struct bus1_message){ .type = BUS1_INVALID,
-                                         .n_data = 10,
-                                         .n_data_vecs = 4,
-                                         .ptr_data_vecs = (uintptr_t)in };
+        message = (struct bus1_message){.type = BUS1_INVALID,
+                                        .n_data = 10,
+                                        .n_data_vecs = 4,
+                                        .ptr_data_vecs = (uintptr_t)in};
         ck_assert_int_eq(bus1_client_recv(client, 0, &metadata, &message), 0);
         ck_assert_uint_eq(metadata.id, node);
         ck_assert_uint_eq(metadata.flags, 0);
@@ -79,9 +79,9 @@ TRANSPORT_TEST(data_is_gathered_and_scattered) {
 
 TRANSPORT_TEST(vectors_must_hold_the_data) {
         struct bus1_client *client = fixture_client_new(fixture);
-        struct iovec vec = { "abc", 3 };
+        struct iovec vec = {"abc", 3};
         struct bus1_message message = {
-                .n_data = 4, .n_data_vecs = 1, .ptr_data_vecs = (uintptr_t)&vec };
+                .n_data = 4, .n_data_vecs = 1, .ptr_data_vecs = (uintptr_t)&vec};
         struct bus1_metadata metadata;
         uint64_t node, handle;
 
@@ -95,7 +95,7 @@ TRANSPORT_TEST(vectors_must_hold_the_data) {
 
 TRANSPORT_TEST(empty_queue_is_eagain) {
         struct bus1_client *client = fixture_client_new(fixture);
-        struct bus1_message message = { .type = BUS1_INVALID };
+        struct bus1_message message = {.type = BUS1_INVALID};
         struct bus1_metadata metadata;
 
         ck_assert(!is_readable(client));
@@ -108,7 +108,7 @@ TRANSPORT_TEST(too_small_reports_sizes_and_keeps_message) {
         struct bus1_client *client = fixture_client_new(fixture);
         struct bus1_transfer transfers[3], in_transfers[3];
         char data[10] = "0123456789", in_data[10];
-        struct iovec vec = { data, sizeof(data) };
+        struct iovec vec = {data, sizeof(data)};
         int fds[2], in_fds[2];
         struct bus1_message_fds message = {
                 .message.flags = BUS1_MESSAGE_FLAG_FDS,
@@ -126,12 +126,12 @@ TRANSPORT_TEST(too_small_reports_sizes_and_keeps_message) {
         ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
         ck_assert_int_ge(pipe2(fds, O_CLOEXEC), 0);
         for (size_t i = 0; i < 3; ++i)
-                transfers[i] = (struct bus1_transfer){ .id = handle };
+                transfers[i] = (struct bus1_transfer){.id = handle};
         ck_assert_int_eq(bus1_client_send(client, 1, &handle, NULL, &message.message), 0);
         close(fds[0]);
         close(fds[1]);
 
-        vec = (struct iovec){ in_data, sizeof(in_data) };
+        vec = (struct iovec){in_data, sizeof(in_data)};
         for (int i = 0; i < 4; ++i) {
                 message.message.type = BUS1_INVALID;
                 message.message.n_transfers = i == 0 ? 2 : 3;
@@ -163,9 +163,9 @@ TRANSPORT_TEST(too_small_reports_sizes_and_keeps_message) {
 }
 
 TRANSPORT_TEST(data_of_every_size_arrives_unchanged) {
-        static const size_t sizes[] = { 0,     1,     8191,      8192,       8193,
-                                        65535, 65536, 65537,     131071,     131072,
-                                        131073, 200000, 1 << 20, (64 << 20) + 3 };
+        static const size_t sizes[] = {0,      1,      8191,    8192,          8193,
+                                       65535,  65536,  65537,   131071,        131072,
+                                       131073, 200000, 1 << 20, (64 << 20) + 3};
         struct bus1_client *client = fixture_client_new(fixture);
         uint64_t node, handle;
         uint8_t *data;
@@ -191,11 +191,11 @@ TRANSPORT_TEST(big_message_fits_vectors_of_the_receiver) {
         struct bus1_client *client = fixture_client_new(fixture);
         size_t n = 300000;
         uint8_t *out = malloc(n), *in = malloc(n + 7);
-        struct iovec vecs[2] = { { in, 100001 }, { in + 100001, n + 7 - 100001 } };
-        struct bus1_message message = { .type = BUS1_INVALID,
-                                        .n_data = n + 7,
-                                        .n_data_vecs = 2,
-                                        .ptr_data_vecs = (uintptr_t)vecs };
+        struct iovec vecs[2] = {{in, 100001}, {in + 100001, n + 7 - 100001}};
+        struct bus1_message message = {.type = BUS1_INVALID,
+                                       .n_data = n + 7,
+                                       .n_data_vecs = 2,
+                                       .ptr_data_vecs = (uintptr_t)vecs};
         struct bus1_metadata metadata;
         uint64_t node, handle;
 
@@ -215,10 +215,10 @@ TRANSPORT_TEST(multicast_reaches_every_destination) {
         struct bus1_client *sender = fixture_client_new(fixture);
         struct bus1_client *receivers[4];
         uint64_t nodes[5], handles[5], owned;
-        struct iovec vec = { "all", 3 };
+        struct iovec vec = {"all", 3};
         struct bus1_message message = {
-                .n_data = 3, .n_data_vecs = 1, .ptr_data_vecs = (uintptr_t)&vec };
-        int32_t errors[5] = { 1, 2, 3, 4, 5 };
+                .n_data = 3, .n_data_vecs = 1, .ptr_data_vecs = (uintptr_t)&vec};
+        int32_t errors[5] = {1, 2, 3, 4, 5};
 
         for (size_t i = 0; i < 4; ++i) {
                 receivers[i] = fixture_client_new(fixture);
@@ -249,7 +249,7 @@ TRANSPORT_TEST(multicast_reaches_every_destination) {
 TRANSPORT_TEST(handle_travels_in_a_message) {
         struct bus1_client *a = fixture_client_new(fixture), *b = fixture_client_new(fixture);
         struct bus1_transfer transfers[2];
-        struct bus1_message message = { .n_transfers = 2, .ptr_transfers = (uintptr_t)transfers };
+        struct bus1_message message = {.n_transfers = 2, .ptr_transfers = (uintptr_t)transfers};
         uint64_t node_a, handle_a, node_b, handle_b, to_b;
         struct bus1_received *received;
 
@@ -258,8 +258,8 @@ TRANSPORT_TEST(handle_travels_in_a_message) {
         to_b = give_handle(b, a, handle_b);
 
         /* one that is there, and one that is made on the way */
-        transfers[0] = (struct bus1_transfer){ .id = handle_a };
-        transfers[1] = (struct bus1_transfer){ BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID };
+        transfers[0] = (struct bus1_transfer){.id = handle_a};
+        transfers[1] = (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
         ck_assert_int_eq(bus1_client_send(a, 1, &to_b, NULL, &message), 0);
         ck_assert_uint_eq(transfers[0].id, handle_a);
         ck_assert_uint_eq(transfers[1].flags, 0);
@@ -284,8 +284,8 @@ TRANSPORT_TEST(handles_are_copied_between_peers) {
         uint64_t node, handle;
 
         ck_assert_int_eq(bus1_client_create_node(a, 0, &node, &handle), 0);
-        src[0] = (struct bus1_transfer){ BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID };
-        src[1] = (struct bus1_transfer){ .id = handle };
+        src[0] = (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
+        src[1] = (struct bus1_transfer){.id = handle};
         ck_assert_int_eq(bus1_client_transfer(a, b, 2, src, dst), 0);
         ck_assert_uint_eq(src[0].flags, 0);
         ck_assert_uint_ne(src[0].id, BUS1_INVALID);
@@ -306,7 +306,7 @@ TRANSPORT_TEST(handles_are_copied_between_peers) {
 TRANSPORT_TEST(unknown_ids_are_refused_without_effect) {
         struct bus1_client *client = fixture_client_new(fixture);
         struct bus1_transfer src[2], dst[2];
-        struct bus1_message message = { .n_transfers = 1, .ptr_transfers = (uintptr_t)src };
+        struct bus1_message message = {.n_transfers = 1, .ptr_transfers = (uintptr_t)src};
         uint64_t node, handle, ids[2];
         struct bus1_cmd_query query = {};
 
@@ -322,11 +322,11 @@ TRANSPORT_TEST(unknown_ids_are_refused_without_effect) {
                          -EBADRQC);
         ck_assert_int_eq(bus1_client_release(client, 2, ids), -EBADRQC);
 
-        src[0] = (struct bus1_transfer){ .id = 4711 };
+        src[0] = (struct bus1_transfer){.id = 4711};
         ck_assert_int_eq(bus1_client_send(client, 1, &handle, NULL, &message), -EBADRQC);
 
-        src[0] = (struct bus1_transfer){ BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID };
-        src[1] = (struct bus1_transfer){ .id = 4711 };
+        src[0] = (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
+        src[1] = (struct bus1_transfer){.id = 4711};
         ck_assert_int_eq(bus1_client_transfer(client, NULL, 2, src, dst), -EBADRQC);
 
         expect_nothing(client);
@@ -343,29 +343,29 @@ TRANSPORT_TEST(bad_flags_are_refused) {
         struct bus1_transfer src, dst;
         struct bus1_message message;
         struct bus1_metadata metadata;
-        struct bus1_cmd_query query = { .flags = 1 };
+        struct bus1_cmd_query query = {.flags = 1};
         uint64_t node, handle;
 
         ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
         ck_assert_int_eq(bus1_client_create_node(client, 1ULL << 63, &node, &handle), -EINVAL);
 
         /* an extension of CREATE, and CREATE of what exists */
-        src = (struct bus1_transfer){ BUS1_TRANSFER_FLAG_ONESHOT, handle };
+        src = (struct bus1_transfer){BUS1_TRANSFER_FLAG_ONESHOT, handle};
         ck_assert_int_eq(bus1_client_transfer(client, NULL, 1, &src, &dst), -EINVAL);
-        src = (struct bus1_transfer){ BUS1_TRANSFER_FLAG_CREATE, handle };
+        src = (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE, handle};
         ck_assert_int_eq(bus1_client_transfer(client, NULL, 1, &src, &dst), -EINVAL);
 
-        message = (struct bus1_message){ .flags = 1ULL << 40 };
+        message = (struct bus1_message){.flags = 1ULL << 40};
         ck_assert_int_eq(bus1_client_send(client, 1, &handle, NULL, &message), -EINVAL);
-        message = (struct bus1_message){ .type = BUS1_MESSAGE_TYPE_NODE_RELEASE };
+        message = (struct bus1_message){.type = BUS1_MESSAGE_TYPE_NODE_RELEASE};
         ck_assert_int_eq(bus1_client_send(client, 1, &handle, NULL, &message), -EINVAL);
 
         ck_assert_int_eq(send_data(client, handle, NULL, 0), 0);
-        message = (struct bus1_message){ .type = BUS1_INVALID };
+        message = (struct bus1_message){.type = BUS1_INVALID};
         ck_assert_int_eq(bus1_client_recv(client, 1ULL << 40, &metadata, &message), -EINVAL);
-        message = (struct bus1_message){ .type = 0 };
+        message = (struct bus1_message){.type = 0};
         ck_assert_int_eq(bus1_client_recv(client, 0, &metadata, &message), -EINVAL);
-        message = (struct bus1_message){ .type = BUS1_INVALID, .flags = 1ULL << 40 };
+        message = (struct bus1_message){.type = BUS1_INVALID, .flags = 1ULL << 40};
         ck_assert_int_eq(bus1_client_recv(client, 0, &metadata, &message), -EINVAL);
         expect_data(client, node, "", 0);
 
@@ -389,7 +389,7 @@ TRANSPORT_TEST(limits_are_those_that_query_reports) {
         src = calloc(n + 1, sizeof(*src));
         dst = calloc(n + 1, sizeof(*dst));
         for (size_t i = 0; i < n + 1; ++i)
-                src[i] = (struct bus1_transfer){ BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID };
+                src[i] = (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
         ck_assert_int_eq(bus1_client_transfer(client, NULL, n + 1, src, dst), -EMSGSIZE);
         ck_assert_int_eq(bus1_client_transfer(client, NULL, n, src, dst), 0);
         ck_assert_uint_ne(src[n - 1].id, BUS1_INVALID);
@@ -403,8 +403,8 @@ TRANSPORT_TEST(limits_are_those_that_query_reports) {
         ck_assert_int_eq(bus1_client_send(client, n + 1, ids, NULL, &(struct bus1_message){}),
                          -EMSGSIZE);
         /* more than one packet of a socket holds */
-        ck_assert_int_eq(bus1_client_send(client, n / 2 + 4000, ids, NULL,
-                                          &(struct bus1_message){}), 0);
+        ck_assert_int_eq(
+                bus1_client_send(client, n / 2 + 4000, ids, NULL, &(struct bus1_message){}), 0);
         expect_data(client, node, "", 0);
         ck_assert_int_eq(bus1_client_query(client, &query), 0);
         ck_assert_uint_eq(query.n_messages, n / 2 + 4000 - 1);
