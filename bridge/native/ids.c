@@ -22,7 +22,7 @@ int native_node_add(struct native *native, uint64_t id, enum native_node_kind ki
         node->id = id;
         node->kind = kind;
         node->data = data;
-        HASH_ADD(hh, native->nodes, id, sizeof(node->id), node);
+        HASH_ADD_BYHASHVALUE(hh, native->nodes, id, sizeof(node->id), native_hash(id), node);
         if (!node->hh.tbl) {
                 free(node);
                 return -ENOMEM;
@@ -35,7 +35,7 @@ int native_node_add(struct native *native, uint64_t id, enum native_node_kind ki
 struct native_node *native_node_find(struct native *native, uint64_t id) {
         struct native_node *node;
 
-        HASH_FIND(hh, native->nodes, &id, sizeof(id), node);
+        HASH_FIND_BYHASHVALUE(hh, native->nodes, &id, sizeof(id), native_hash(id), node);
         return node;
 }
 
@@ -62,7 +62,7 @@ int native_handle_add(struct native_session *session, uint64_t id, enum native_h
         handle->kind = kind;
         handle->session = session;
         handle->data = data;
-        HASH_ADD(hh, native->handles, id, sizeof(handle->id), handle);
+        HASH_ADD_BYHASHVALUE(hh, native->handles, id, sizeof(handle->id), native_hash(id), handle);
         if (!handle->hh.tbl) {
                 native_release(native, id);
                 free(handle);
@@ -77,7 +77,7 @@ int native_handle_add(struct native_session *session, uint64_t id, enum native_h
 struct native_handle *native_handle_find(struct native *native, uint64_t id) {
         struct native_handle *handle;
 
-        HASH_FIND(hh, native->handles, &id, sizeof(id), handle);
+        HASH_FIND_BYHASHVALUE(hh, native->handles, &id, sizeof(id), native_hash(id), handle);
         return handle;
 }
 

@@ -18,7 +18,8 @@
 static struct native_owner *owner_find(struct native *native, const struct client *client) {
         struct native_owner *owner;
 
-        HASH_FIND_PTR(native->owners, &client, owner);
+        HASH_FIND_BYHASHVALUE(hh, native->owners, &client, sizeof(client),
+                              native_hash((uintptr_t)client), owner);
         return owner;
 }
 
@@ -30,7 +31,8 @@ static int owner_link(struct native *native, struct native_lookup *lookup) {
                 if (!owner)
                         return -ENOMEM;
                 owner->client = lookup->owner;
-                HASH_ADD_PTR(native->owners, client, owner);
+                HASH_ADD_BYHASHVALUE(hh, native->owners, client, sizeof(owner->client),
+                                     native_hash((uintptr_t)owner->client), owner);
                 if (!owner->hh.tbl) {
                         free(owner);
                         return -ENOMEM;

@@ -15,12 +15,10 @@
 
 struct native_published *native_published_find(struct native_session *session, bool is_object,
                                                const char *key, size_t n_key) {
-        struct native_published *published;
+        struct native_published *table = is_object ? session->objects : session->names, *published;
+        unsigned hash = (unsigned)hash_bytes(&session->native->bus->seed, key, n_key);
 
-        if (is_object)
-                HASH_FIND(hh, session->objects, key, n_key, published);
-        else
-                HASH_FIND(hh, session->names, key, n_key, published);
+        HASH_FIND_BYHASHVALUE(hh, table, key, n_key, hash, published);
         return published;
 }
 
@@ -28,6 +26,7 @@ int native_publish(struct native_session *session, bool is_object, const char *k
                    uint64_t handle) {
         struct native_published *published;
         size_t n_key = strlen(key);
+        unsigned hash;
         int r;
 
         published = native_published_find(session, is_object, key, n_key);
@@ -50,10 +49,13 @@ int native_publish(struct native_session *session, bool is_object, const char *k
                 free(published);
                 return r;
         }
+        hash = (unsigned)hash_bytes(&session->native->bus->seed, key, n_key);
         if (is_object)
-                HASH_ADD_KEYPTR(hh, session->objects, published->key, n_key, published);
+                HASH_ADD_KEYPTR_BYHASHVALUE(hh, session->objects, published->key, n_key, hash,
+                                            published);
         else
-                HASH_ADD_KEYPTR(hh, session->names, published->key, n_key, published);
+                HASH_ADD_KEYPTR_BYHASHVALUE(hh, session->names, published->key, n_key, hash,
+                                            published);
         if (!published->hh.tbl) {
                 native_handle_remove(published->handle, true);
                 free(published);

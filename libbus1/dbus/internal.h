@@ -16,6 +16,8 @@
 
 /* a library reports that memory ran out: then hh.tbl of what was added is NULL */
 #define HASH_NONFATAL_OOM 1
+/* the default one is not free of warnings; what is hashed here is our own */
+#define HASH_FUNCTION(key, n, hash) HASH_OAT(key, n, hash)
 #include <uthash.h>
 
 #define PUBLIC __attribute__((visibility("default")))
