@@ -125,7 +125,7 @@ int reply_client_gone(struct client *client) {
                 reply_free(reply);
 
         DL_FOREACH_SAFE2(client->owed, reply, next, owed_next) {
-                r = driver_send_no_reply(reply, "The recipient disconnected from the bus without replying");
+                r = driver_send_no_reply(reply, "Message recipient disconnected from message bus without replying");
                 if (r < 0)
                         result = r;
                 reply_free(reply);
@@ -139,7 +139,7 @@ int reply_expire(struct bus *bus, int64_t now, int64_t *ret_next) {
         while (bus->deadlines && bus->deadlines->deadline <= now) {
                 struct reply *reply = bus->deadlines;
 
-                r = driver_send_no_reply(reply, "The recipient did not reply in time");
+                r = driver_send_no_reply(reply, "Message did not receive a reply (timeout by message bus)");
                 reply_free(reply);
                 if (r < 0)
                         return r;
