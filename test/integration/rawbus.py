@@ -235,6 +235,7 @@ class Connection:
         self.sent = {}     # serial -> member, to name replies in a transcript
         self.queue = []    # received by call() or barrier(), not yet taken
         self.closed = False
+        self.monitor = False  # it must not speak
 
     def close(self):
         for fd in self.fds:
@@ -311,6 +312,7 @@ class Connection:
             message.serial = self.serial
         self.serial = max(self.serial, message.serial)
         self.sent[message.serial] = message.member or ''
+        self.monitor = self.monitor or message.member == 'BecomeMonitor'
         if fds:
             message.fields.setdefault(UNIX_FDS, len(fds))
         self.send_raw(message.encode(), fds)

@@ -161,8 +161,11 @@ def pid_is_printed():
             [CONFIG, '--print-pid=1', '--print-pid=1'],
             [CONFIG, '--print-address=1', '--print-pid=1'],
             [CONFIG, '--print-pid=1', '--print-address=1'],
-            ['--print-pid', '--session', LISTEN],
-            ['--print-address', '--print-pid', '--session', LISTEN])
+            ['--print-pid', '--session', LISTEN])
+    # the reference takes the second option for the first one's descriptor
+    with Directory() as d:
+        equal(run_daemon(DAEMON, ['--print-address', '--print-pid', '--session', LISTEN], d)[:2],
+              ('exit 1', []) if is_reference(DAEMON) else ('served, then 0', ['address', 'pid']))
 
 
 @test

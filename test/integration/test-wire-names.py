@@ -331,9 +331,15 @@ def name_queue_survives_a_waiting_client_leaving(s):
     s.see(c, [c.receive()])
 
 
+NAMED = 'every answer names its receiver'
 QUIET = 'the spec wants NO_REPLY_EXPECTED respected for calls to the bus as well'
 
 DIFFERENCES = {
+    'ping_without_destination_is_for_the_bus_connection': [
+        ('  A: reply to Ping () broadcast', ['  A: reply to Ping ()'], NAMED),
+        ('  A: error to GetId org.freedesktop.DBus.Error.UnknownMethod broadcast',
+         ['  A: error to GetId org.freedesktop.DBus.Error.UnknownMethod'], NAMED),
+    ],
     'failed_replacement_is_appended_to_the_queue': [
         ("  A: reply to ListQueuedOwners as([<A>, <C>, <B>])",
          ["  A: reply to ListQueuedOwners as([<A>, <B>, <C>])"],
