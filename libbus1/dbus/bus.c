@@ -19,7 +19,7 @@
 #include <time.h>
 #include <utlist.h>
 
-#define NS_PER_MS UINT64_C(1000000)
+#define RECEIVE_MAX 64
 #define NS_PER_S UINT64_C(1000000000)
 
 uint64_t now_ns(void) {
@@ -322,7 +322,8 @@ void bus_arm(struct bus1_dbus *bus) {
                 due = 0;
         else if (bus->pending)
                 due = bus->pending->deadline;
-        if (due == bus->timer_armed)
+        /* a timer that is set too early costs one look when it expires, setting it anew a call each */
+        if (bus->timer_armed <= due && (bus->timer_armed == due || bus->timer_armed > now_ns()))
                 return;
         if (due != UINT64_MAX) {
                 /* a time in the past expires at once, but zero would disarm */
@@ -394,9 +395,11 @@ static bool receive_blocking(struct bus1_dbus *bus, struct bus1_received *receiv
 int bus_receive(struct bus1_dbus *bus) {
         struct bus1_received *received;
         struct incoming *incoming;
+        unsigned n;
         int r;
 
-        for (;;) {
+        /* not for as long as something comes: others have their time-outs */
+        for (n = 0; n < RECEIVE_MAX; n++) {
                 r = bus1_client_recv_alloc(bus->client, &received);
                 if (r == -EAGAIN)
                         break;
@@ -419,7 +422,8 @@ int bus_receive(struct bus1_dbus *bus) {
                 incoming->received = received;
                 DL_APPEND(bus->incoming, incoming);
         }
-        if (!bus->gone && bus_has_hung_up(bus))
+        /* before a bus goes it has sent all that it will: look for its end when nothing comes */
+        if (!bus->gone && n == 0 && bus_has_hung_up(bus))
                 bus->gone = true;
         return bus->gone ? -ECONNRESET : 0;
 }

@@ -171,7 +171,7 @@ int node_new(struct bus1_dbus *bus, enum node_kind kind, void *data, bool truste
              uint64_t *ret_handle);
 void node_remove(struct bus1_dbus *bus, uint64_t id); /* the entry; does not release the node */
 struct node *node_find(struct bus1_dbus *bus, uint64_t id);
-/* Receive all that waits into the queue; blocking replies complete at once. 0, or -ECONNRESET. */
+/* Receive what waits into the queue; blocking replies complete at once. 0, or -ECONNRESET. */
 int bus_receive(struct bus1_dbus *bus);
 /* Wait for something to receive; unlike bus1_dbus_wait(), not for what is queued already. */
 int bus_wait(struct bus1_dbus *bus, int timeout_ms);

@@ -18,13 +18,13 @@
 static const char config[] =
         "<busconfig><type>session</type><listen>unix:path=%s/bus</listen><auth>EXTERNAL</auth>"
         "<policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/>"
-        "<allow eavesdrop=\"true\"/><allow own=\"*\"/></policy>"
+        "<allow eavesdrop=\"true\"/><allow own=\"*\"/>%s</policy>"
         "<limit name=\"max_incoming_bytes\">1000000000</limit>"
         "<limit name=\"max_outgoing_bytes\">1000000000</limit>"
         "<limit name=\"max_message_size\">134217728</limit>"
         "<limit name=\"max_replies_per_connection\">50000</limit></busconfig>";
 
-bool daemon_start(struct daemon *daemon, const char *program) {
+bool daemon_start(struct daemon *daemon, const char *program, const char *rules) {
         char path[96], option[64];
         int pipe_fds[2];
         ssize_t l;
@@ -37,7 +37,7 @@ bool daemon_start(struct daemon *daemon, const char *program) {
         f = fopen(path, "we");
         if (!f)
                 return false;
-        fprintf(f, config, daemon->directory);
+        fprintf(f, config, daemon->directory, rules);
         fclose(f);
         if (pipe2(pipe_fds, 0) < 0)
                 return false;

@@ -365,7 +365,7 @@ int main(int argc, char **argv) {
         struct daemon daemon = {};
         bool ok = false;
 
-        if (argc != 3 || !daemon_start(&daemon, argv[1]))
+        if (argc != 3 || !daemon_start(&daemon, argv[1], ""))
                 return EXIT_FAILURE;
         if (strcmp(argv[2], "garbage") == 0)
                 ok = hostile_garbage(daemon.address);

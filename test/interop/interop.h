@@ -107,6 +107,7 @@ struct daemon {
         char directory[64];
 };
 
-bool daemon_start(struct daemon *daemon, const char *program);
+/* rules: XML, further rules of the default policy */
+bool daemon_start(struct daemon *daemon, const char *program, const char *rules);
 /* false when it did not end by itself and well. */
 bool daemon_stop(struct daemon *daemon);

@@ -67,7 +67,7 @@ static bool run(const char *bridge, const struct kind *client_kind, const struct
         pid_t service;
         int status;
 
-        if (!daemon_start(&daemon, bridge))
+        if (!daemon_start(&daemon, bridge, ""))
                 return failed(__FILE__, __LINE__, "the bus does not start");
         client.address = daemon.address;
         service = service_start(service_kind, daemon.address);

@@ -159,13 +159,21 @@ static const struct bus1_dbus_interface interfaces[] = {
         {},
 };
 
-static void setup(void) {
-        ck_assert(daemon_start(&bus_daemon, bridge));
+static void start(const char *rules) {
+        ck_assert(daemon_start(&bus_daemon, bridge, rules));
         ck_assert_int_eq(bus1_dbus_open(&service, bus_daemon.address, NULL), 0);
         ck_assert_int_eq(bus1_dbus_open(&client, bus_daemon.address, NULL), 0);
         ck_assert_int_eq(bus1_dbus_object_new(service, PATH, interfaces, NULL, NULL), 0);
         third = NULL;
         kept = NULL;
+}
+
+static void setup(void) {
+        start("");
+}
+
+static void setup_rules(void) {
+        start("<deny send_interface='" NAME "' send_member='Who'/><deny own='org.bus1.Denied'/>");
 }
 
 static void publish(void) {
@@ -228,6 +236,35 @@ START_TEST(forged_sender_is_replaced) {
         dbus_message_unref(m);
         UNTIL(answer.done);
         expect_text(answer, "nobody");
+}
+END_TEST
+
+/* policy */
+
+START_TEST(rules_hold_for_references) {
+        uint64_t name, object;
+
+        publish();
+        name = look_up(client, NAME, NULL);
+        object = look_up(client, NAME, PATH);
+        expect_text(call(client, object, NULL, "/elsewhere", "Where", NULL), PATH);
+        expect_error(call(client, object, NULL, PATH, "Who", NULL), DBUS_ERROR_ACCESS_DENIED);
+        expect_error(call(client, name, NULL, PATH, "Who", NULL), DBUS_ERROR_ACCESS_DENIED);
+        expect_error(call(client, BUS1_DBUS_BUS, NAME, PATH, "Who", NULL),
+                     DBUS_ERROR_ACCESS_DENIED);
+}
+END_TEST
+
+START_TEST(rules_hold_for_publishing) {
+        DBusError error = DBUS_ERROR_INIT;
+
+        ck_assert_int_eq(bus1_dbus_publish(service, "org.bus1.Denied", 0, NULL, &error),
+                         -EREMOTEIO);
+        ck_assert(dbus_error_has_name(&error, DBUS_ERROR_ACCESS_DENIED));
+        dbus_error_free(&error);
+        ck_assert_int_eq(bus1_dbus_publish(service, "not a name", 0, NULL, &error), -EREMOTEIO);
+        ck_assert(dbus_error_has_name(&error, DBUS_ERROR_INVALID_ARGS));
+        dbus_error_free(&error);
 }
 END_TEST
 
@@ -634,6 +671,12 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, bus_without_bus1_is_told_apart);
         tcase_add_test(tcase, sd_event_runs_a_member);
         tcase_add_test(tcase, fds_keep_their_places);
+        suite_add_tcase(suite, tcase);
+
+        tcase = tcase_create("rules");
+        tcase_add_checked_fixture(tcase, setup_rules, teardown);
+        tcase_add_test(tcase, rules_hold_for_references);
+        tcase_add_test(tcase, rules_hold_for_publishing);
         suite_add_tcase(suite, tcase);
         return suite;
 }
