@@ -216,7 +216,7 @@ def authentication_time_limit(s):
     s.note('both closed')
 
 
-@scenario_with(limits(max_outgoing_bytes=20000))
+@scenario_with(limits(max_outgoing_bytes=20000, max_replies_per_connection=50000))
 def full_receiver_gives_limits_exceeded(s):
     a, b = s.connect('A'), s.connect('B')
     # b does not read: socket buffers fill first, then the queue
