@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A bus without sockets. */
+
+#include "fixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct bus bus;
+static struct peer *peers[64];
+static size_t n_peers;
+
+static struct peer *peer_of(struct client *client) {
+        return (struct peer *)((char *)client - offsetof(struct peer, client));
+}
+
+static int deliver(struct client *client, struct message *m, struct reply *reply, uint64_t cookie) {
+        struct peer *peer = peer_of(client);
+
+        if (peer->refuse)
+                return peer->refuse;
+        ck_assert_uint_lt(peer->n, INBOX_MAX);
+        peer->inbox[peer->n].m = message_ref(m);
+        peer->inbox[peer->n].cookie = cookie;
+        if (reply && reply->caller == client && m->type != MESSAGE_TYPE_METHOD_CALL)
+                peer->inbox[peer->n].caller_cookie = reply->caller_cookie;
+        else if (reply) {
+                reply->callee_cookie = peer->callee_cookie;
+                peer->opened = reply;
+        }
+        peer->n++;
+        return 0;
+}
+
+static void closed(struct client *client, struct reply *reply) {
+        struct peer *peer = peer_of(client);
+
+        peer->closed[peer->n_closed++] =
+                reply->caller == client ? reply->caller_cookie : reply->callee_cookie;
+}
+
+static void close_client(struct client *client, const char *reason) {
+}
+
+static const struct client_ops ops = {
+        .deliver = deliver,
+        .close = close_client,
+        .reply_closed = closed,
+};
+
+void fixture_setup(void) {
+        ck_assert_int_eq(bus_init(&bus, NULL), 0);
+}
+
+void fixture_teardown(void) {
+        for (size_t i = 0; i < n_peers; i++)
+                if (peers[i])
+                        peer_free(peers[i]);
+        n_peers = 0;
+        ck_assert_ptr_null(bus.clients);
+        ck_assert_ptr_null(bus.replies);
+        ck_assert_ptr_null(bus.names);
+        ck_assert_ptr_null(bus.matches.buckets);
+        bus_deinit(&bus);
+}
+
+struct peer *peer_new(void) {
+        struct client_credentials credentials;
+        struct peer *peer = calloc(1, sizeof(*peer));
+
+        client_credentials_init(&credentials);
+        credentials.uid = bus.uid;
+        ck_assert_int_eq(client_init(&peer->client, &bus, &ops, &credentials), 0);
+        peers[n_peers++] = peer;
+        return peer;
+}
+
+struct peer *peer_hello(void) {
+        struct peer *peer = peer_new();
+
+        peer_call_driver(peer, "Hello", NULL, NULL);
+        peer_expect_return(peer);
+        peer_expect_signal(peer, "NameAcquired", peer->client.unique_name);
+        return peer;
+}
+
+void peer_disconnect(struct peer *peer) {
+        ck_assert_int_eq(client_disconnect(&peer->client), 0);
+}
+
+struct peer *peer_free(struct peer *peer) {
+        for (size_t i = 0; i < n_peers; i++)
+                if (peers[i] == peer)
+                        peers[i] = NULL;
+        client_deinit(&peer->client);
+        for (size_t i = 0; i < peer->n; i++)
+                message_unref(peer->inbox[i].m);
+        free(peer);
+        return NULL;
+}
+
+int peer_send(struct peer *peer, struct writer *w, uint64_t caller_cookie) {
+        struct message *m;
+        int r;
+
+        ck_assert_int_eq(writer_finish(w, &m), 0);
+        r = client_receive(&peer->client, m, caller_cookie);
+        message_unref(m);
+        return r;
+}
+
+void peer_call_init(struct peer *peer, struct writer *w, const char *destination, const char *path,
+                    const char *interface, const char *member, const char *signature) {
+        writer_init(w, MESSAGE_TYPE_METHOD_CALL, 0, ++peer->serial, signature);
+        w->destination = destination;
+        w->path = path;
+        w->interface = interface;
+        w->member = member;
+}
+
+void peer_call_driver(struct peer *peer, const char *member, const char *a, const char *b) {
+        struct writer w;
+
+        peer_call_init(peer, &w, BUS_DRIVER_NAME, BUS_DRIVER_PATH, BUS_DRIVER_INTERFACE, member,
+                       b ? "ss" : a ? "s" : "");
+        if (a)
+                writer_string(&w, a);
+        if (b)
+                writer_string(&w, b);
+        ck_assert_int_eq(peer_send(peer, &w, 0), 0);
+}
+
+void peer_signal(struct peer *peer, const char *destination, const char *path, const char *interface,
+                 const char *member, const char *arg0) {
+        struct writer w;
+
+        writer_init(&w, MESSAGE_TYPE_SIGNAL, 0, ++peer->serial, arg0 ? "s" : "");
+        w.destination = destination;
+        w.path = path;
+        w.interface = interface;
+        w.member = member;
+        if (arg0)
+                writer_string(&w, arg0);
+        ck_assert_int_eq(peer_send(peer, &w, 0), 0);
+}
+
+uint32_t peer_request_name(struct peer *peer, const char *name, uint32_t flags) {
+        struct message *m;
+        struct reader r;
+        struct writer w;
+
+        peer_call_init(peer, &w, BUS_DRIVER_NAME, "/", BUS_DRIVER_INTERFACE, "RequestName", "su");
+        writer_string(&w, name);
+        writer_u32(&w, flags);
+        ck_assert_int_eq(peer_send(peer, &w, 0), 0);
+
+        m = peer->inbox[peer->n - 1].m;
+        ck_assert_uint_eq(m->type, MESSAGE_TYPE_METHOD_RETURN);
+        reader_init(&r, m);
+        return reader_u32(&r);
+}
+
+struct message *peer_next(struct peer *peer) {
+        return peer->read < peer->n ? peer->inbox[peer->read++].m : NULL;
+}
+
+void peer_expect_signal(struct peer *peer, const char *member, const char *arg0) {
+        struct message *m = peer_next(peer);
+
+        ck_assert_ptr_nonnull(m);
+        ck_assert_uint_eq(m->type, MESSAGE_TYPE_SIGNAL);
+        ck_assert_str_eq(m->member.s, member);
+        ck_assert_str_eq(m->sender.s, BUS_DRIVER_NAME);
+        ck_assert_str_eq(message_get_arg(m, 0).value.s, arg0);
+}
+
+void peer_expect_error(struct peer *peer, const char *name) {
+        struct message *m = peer_next(peer);
+
+        ck_assert_ptr_nonnull(m);
+        ck_assert_uint_eq(m->type, MESSAGE_TYPE_ERROR);
+        ck_assert_str_eq(m->error_name.s, name);
+        ck_assert_uint_eq(m->reply_serial, peer->serial);
+}
+
+void peer_expect_return(struct peer *peer) {
+        struct message *m = peer_next(peer);
+
+        ck_assert_ptr_nonnull(m);
+        ck_assert_uint_eq(m->type, MESSAGE_TYPE_METHOD_RETURN);
+        ck_assert_uint_eq(m->reply_serial, peer->serial);
+}
+
+void peer_expect_nothing(struct peer *peer) {
+        ck_assert_ptr_null(peer_next(peer));
+}
+
+void peer_flush(struct peer *peer) {
+        peer->read = peer->n;
+}
+
+int suite_main(const char *name, TCase *tcase) {
+        Suite *suite = suite_create(name);
+        SRunner *runner;
+        int n_failed;
+
+        tcase_add_checked_fixture(tcase, fixture_setup, fixture_teardown);
+        suite_add_tcase(suite, tcase);
+        runner = srunner_create(suite);
+        srunner_run_all(runner, CK_ENV);
+        n_failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A bus without sockets: clients whose front end is an array of what they received. */
+
+#include <check.h>
+
+#include "bridge/bus/bus.h"
+#include "bridge/bus/name.h"
+#include "bridge/bus/reply.h"
+#include "bridge/driver/driver.h"
+
+#define INBOX_MAX 256
+
+struct peer {
+        struct client client;
+        struct {
+                struct message *m;
+                uint64_t cookie;        /* of the match rule */
+                uint64_t caller_cookie; /* of the reply that it ends */
+        } inbox[INBOX_MAX];
+        size_t n, read;
+        uint64_t closed[INBOX_MAX]; /* cookies that ended otherwise */
+        size_t n_closed;
+        uint64_t callee_cookie; /* to leave in the next call delivered */
+        struct reply *opened;   /* by the last call delivered */
+        int refuse;             /* what deliver() is to return */
+        uint32_t serial;
+};
+
+extern struct bus bus;
+
+void fixture_setup(void);
+void fixture_teardown(void);
+
+/* A client without Hello, and with it (its inbox is empty then). */
+struct peer *peer_new(void);
+struct peer *peer_hello(void);
+struct peer *peer_free(struct peer *peer);
+void peer_disconnect(struct peer *peer);
+
+/* Send a message made by the writer; returns client_receive()'s result. */
+int peer_send(struct peer *peer, struct writer *w, uint64_t caller_cookie);
+/* A writer for a call, with a fresh serial in peer->serial. */
+void peer_call_init(struct peer *peer, struct writer *w, const char *destination, const char *path,
+                    const char *interface, const char *member, const char *signature);
+/* A call of the driver with up to two string arguments (NULL: none). */
+void peer_call_driver(struct peer *peer, const char *member, const char *a, const char *b);
+void peer_signal(struct peer *peer, const char *destination, const char *path, const char *interface,
+                 const char *member, const char *arg0);
+/* RequestName; returns its result. */
+uint32_t peer_request_name(struct peer *peer, const char *name, uint32_t flags);
+
+/* The next message not looked at yet, or NULL. */
+struct message *peer_next(struct peer *peer);
+/* ... which must be the signal of the driver with this first argument; or the error. */
+void peer_expect_signal(struct peer *peer, const char *member, const char *arg0);
+void peer_expect_error(struct peer *peer, const char *name);
+void peer_expect_return(struct peer *peer);
+void peer_expect_nothing(struct peer *peer);
+void peer_flush(struct peer *peer);
+
+int suite_main(const char *name, TCase *tcase);

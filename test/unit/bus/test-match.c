@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Match rules: grammar, equality, and that the index finds exactly what matches. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fixture.h"
+
+static int parses(const char *text) {
+        struct match_keys keys;
+        int r = match_keys_parse(&keys, text, strlen(text));
+
+        if (r == 0)
+                match_keys_deinit(&keys);
+        return r;
+}
+
+START_TEST(match_grammar_accepts) {
+        static const char *const rules[] = {
+                "", "type='signal'", "type=signal", "type='signal',", "  type='signal', member='X'",
+                "member ='X'", "arg0=''", "arg63='x'", "arg00='x'", "arg3path='/a/'", "arg0namespace='a'",
+                "arg0='a=b'", "arg0='a,b'", "arg0=it\\'s", "arg0='a'b'c'", "path_namespace='/'",
+                "eavesdrop='true'", "eavesdrop='false',eavesdrop='true'", "sender=':1.5'",
+                "destination='a.b'", "arg0='\\'", "\ttype='error'",
+        };
+
+        ck_assert_int_eq(parses(rules[_i]), 0);
+        ck_assert_uint_le((size_t)_i, sizeof(rules) / sizeof(rules[0]));
+}
+END_TEST
+
+START_TEST(match_grammar_refuses) {
+        static const char *const rules[] = {
+                ",", ",type='signal'", "type='signal',,member='X'", "type", "type='nonsense'", "Type='signal'",
+                "type='signal',type='signal'", "type='signal", "log='true'", "arg64='x'", "arg='x'",
+                "arg1namespace='a'", "arg0='a',arg0path='/'", "path='/a',path_namespace='/a'", "path='/a/'",
+                "path_namespace='/a/'", "interface='nodot'", "member='a.b'", "sender='nodot'", "=signal",
+                "eavesdrop='maybe'", "arg0namespace='a..b'",
+        };
+
+        ck_assert_int_eq(parses(rules[_i]), MATCH_E_INVALID);
+}
+END_TEST
+
+START_TEST(match_rule_longer_than_1024_bytes_is_too_long) {
+        char text[1100] = "arg0='";
+
+        memset(text + 6, 'x', 1017);
+        strcpy(text + 1023, "'");
+        ck_assert_int_eq(parses(text), 0);
+        memset(text + 1023, 'x', 1);
+        strcpy(text + 1024, "'");
+        ck_assert_int_eq(parses(text), MATCH_E_TOO_LONG);
+}
+END_TEST
+
+START_TEST(match_equality_is_of_what_was_parsed) {
+        static const struct {
+                const char *a, *b;
+                bool equal;
+        } pairs[] = {
+                {"type='signal',member='X'", "member=X,type=signal", true},
+                {"arg1='b',arg0='a'", "arg0='a',arg1='b'", true},
+                {"eavesdrop='false'", "", true},
+                {"arg0='/a'", "arg0path='/a'", false},
+                {"path='/a'", "path_namespace='/a'", false},
+                {"arg0='it'\\''s'", "arg0=it\\'s", true},
+                {"arg0='a'b'c'", "arg0=abc", true},
+                {"sender='a.b'", "destination='a.b'", false},
+        };
+        struct match_keys a, b;
+
+        ck_assert_int_eq(match_keys_parse(&a, pairs[_i].a, strlen(pairs[_i].a)), 0);
+        ck_assert_int_eq(match_keys_parse(&b, pairs[_i].b, strlen(pairs[_i].b)), 0);
+        ck_assert_int_eq(match_keys_equal(&a, &b), pairs[_i].equal);
+        match_keys_deinit(&a);
+        match_keys_deinit(&b);
+}
+END_TEST
+
+START_TEST(match_text_form_parses_back) {
+        static const char rule[] = "arg3path='/x/',arg0=it\\'s,sender=':1.1',path='/a',type=signal,"
+                                   "member=M,interface=a.b";
+        struct match_keys keys, back;
+        char *text;
+
+        ck_assert_int_eq(match_keys_parse(&keys, rule, strlen(rule)), 0);
+        text = match_keys_format(&keys);
+        ck_assert_str_eq(text, "type='signal',interface='a.b',member='M',path='/a',sender=':1.1',"
+                               "arg0='it'\\''s',arg3path='/x/'");
+        ck_assert_int_eq(match_keys_parse(&back, text, strlen(text)), 0);
+        ck_assert(match_keys_equal(&keys, &back));
+        free(text);
+        match_keys_deinit(&keys);
+        match_keys_deinit(&back);
+}
+END_TEST
+
+/* The signal of the next test: /a/b, a.b.C, M, arg0 "x.y", from :1.1 which owns own.Name. */
+static const struct {
+        const char *rule;
+        bool matches;
+} matching[] = {
+        {"", true},
+        {"type='signal'", true},
+        {"type='method_call'", false},
+        {"interface='a.b.C'", true},
+        {"interface='a.b.D'", false},
+        {"member='M'", true},
+        {"member='N'", false},
+        {"path='/a/b'", true},
+        {"path='/a'", false},
+        {"path_namespace='/a'", true},
+        {"path_namespace='/a/b'", true},
+        {"path_namespace='/a/bc'", false},
+        {"path_namespace='/'", true},
+        {"sender=':1.1'", true},
+        {"sender=':1.0'", false},
+        {"sender='own.Name'", true},
+        {"sender='other.Name'", false},
+        {"sender='org.freedesktop.DBus'", false},
+        {"destination=':1.0'", false},
+        {"arg0='x.y'", true},
+        {"arg0='x'", false},
+        {"arg0=''", false},
+        {"arg1='x.y'", false},
+        {"arg1=''", false},
+        {"arg0path='x.y'", true},
+        {"arg0namespace='x'", true},
+        {"arg0namespace='x.y'", true},
+        {"arg0namespace='x.y.z'", false},
+        {"type='signal',sender='own.Name',path='/a/b',interface='a.b.C',member='M',arg0='x.y'", true},
+        {"type='signal',sender='own.Name',path='/a/b',interface='a.b.C',member='M',arg0='x.z'", false},
+        {"eavesdrop='true',member='M'", true},
+};
+
+START_TEST(match_index_finds_what_matches) {
+        struct peer *A = peer_hello(), *B = peer_hello();
+
+        peer_request_name(B, "own.Name", 0);
+        peer_call_driver(A, "AddMatch", matching[_i].rule, NULL);
+        peer_expect_return(A);
+        peer_flush(A);
+        peer_signal(B, NULL, "/a/b", "a.b.C", "M", "x.y");
+        if (matching[_i].matches)
+                ck_assert_str_eq(peer_next(A)->member.s, "M");
+        peer_expect_nothing(A);
+
+        peer_call_driver(A, "RemoveMatch", matching[_i].rule, NULL);
+        peer_expect_return(A);
+        peer_call_driver(A, "RemoveMatch", matching[_i].rule, NULL);
+        peer_expect_error(A, DRIVER_ERROR("MatchRuleNotFound"));
+}
+END_TEST
+
+START_TEST(match_path_arguments_match_both_ways) {
+        static const struct {
+                const char *rule, *arg;
+                bool matches;
+        } table[] = {
+                {"arg0path='/aa/bb/'", "/", true},
+                {"arg0path='/aa/bb/'", "/aa/", true},
+                {"arg0path='/aa/bb/'", "/aa/bb/", true},
+                {"arg0path='/aa/bb/'", "/aa/bb/cc", true},
+                {"arg0path='/aa/bb/'", "/aa/b", false},
+                {"arg0path='/aa/bb/'", "/aa", false},
+                {"arg0path='/aa/bb/'", "/aa/bb", false},
+        };
+        struct peer *A = peer_hello();
+
+        for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+                peer_call_driver(A, "AddMatch", table[i].rule, NULL);
+                peer_expect_return(A);
+                peer_signal(A, NULL, "/", "a.b", "M", table[i].arg);
+                ck_assert_int_eq(peer_next(A) != NULL, table[i].matches);
+                peer_call_driver(A, "RemoveMatch", table[i].rule, NULL);
+                peer_flush(A);
+        }
+}
+END_TEST
+
+START_TEST(match_gives_one_copy_for_all_rules_and_one_for_each_subscription) {
+        struct peer *A = peer_hello(), *B = peer_hello();
+        uint64_t cookies = 0;
+
+        for (unsigned i = 0; i < 3; i++)
+                peer_call_driver(A, "AddMatch", i == 1 ? "type='signal'" : "member='M'", NULL);
+        ck_assert_int_eq(match_rule_add(&A->client, "member='M'", 10, 1, NULL), 0);
+        ck_assert_int_eq(match_rule_add(&A->client, "", 0, 2, NULL), 0);
+        ck_assert_int_eq(match_rule_add(&A->client, "member='N'", 10, 4, NULL), 0);
+        peer_flush(A);
+
+        peer_signal(B, NULL, "/", "a.b", "M", NULL);
+        ck_assert_uint_eq(A->n - A->read, 3);
+        while (peer_next(A))
+                cookies += A->inbox[A->read - 1].cookie;
+        ck_assert_uint_eq(cookies, 0 + 1 + 2);
+}
+END_TEST
+
+START_TEST(match_rules_do_not_catch_what_is_for_others) {
+        struct peer *A = peer_hello(), *B = peer_hello(), *C = peer_hello();
+
+        peer_call_driver(A, "AddMatch", "member='M'", NULL);
+        peer_call_driver(C, "AddMatch", "member='M',eavesdrop='true'", NULL);
+        peer_flush(A);
+        peer_flush(C);
+        peer_signal(B, B->client.unique_name, "/", "a.b", "M", NULL);
+        peer_expect_nothing(A);
+        ck_assert_ptr_nonnull(peer_next(C));
+        peer_expect_nothing(C);
+}
+END_TEST
+
+START_TEST(match_limit_holds) {
+        struct peer *A = peer_hello();
+
+        bus.limits.max_match_rules_per_connection = 1;
+        peer_call_driver(A, "AddMatch", "", NULL);
+        peer_expect_return(A);
+        peer_call_driver(A, "AddMatch", "", NULL);
+        peer_expect_error(A, DRIVER_ERROR("LimitsExceeded"));
+}
+END_TEST
+
+int main(void) {
+        TCase *tcase = tcase_create("match");
+
+        tcase_add_loop_test(tcase, match_grammar_accepts, 0, 22);
+        tcase_add_loop_test(tcase, match_grammar_refuses, 0, 22);
+        tcase_add_test(tcase, match_rule_longer_than_1024_bytes_is_too_long);
+        tcase_add_loop_test(tcase, match_equality_is_of_what_was_parsed, 0, 8);
+        tcase_add_test(tcase, match_text_form_parses_back);
+        tcase_add_loop_test(tcase, match_index_finds_what_matches, 0,
+                            sizeof(matching) / sizeof(matching[0]));
+        tcase_add_test(tcase, match_path_arguments_match_both_ways);
+        tcase_add_test(tcase, match_gives_one_copy_for_all_rules_and_one_for_each_subscription);
+        tcase_add_test(tcase, match_rules_do_not_catch_what_is_for_others);
+        tcase_add_test(tcase, match_limit_holds);
+        return suite_main("match", tcase);
+}
