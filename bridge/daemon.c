@@ -18,6 +18,16 @@
 
 #define ROOT_FD_LIMIT 65536
 
+void daemon_fix_standard_streams(void) {
+        int fd;
+
+        do
+                fd = open("/dev/null", O_RDWR);
+        while (fd >= 0 && fd < STDERR_FILENO);
+        if (fd > STDERR_FILENO)
+                close(fd);
+}
+
 int daemon_fork(int *ret_ready_fd) {
         int fds[2];
         ssize_t n;

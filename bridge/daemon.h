@@ -5,6 +5,9 @@
 
 #include <stdbool.h>
 
+/* Fill standard streams that are closed: else the next file opened would be taken for one. */
+void daemon_fix_standard_streams(void);
+
 /*
  * Go on in a child; the parent waits until the child calls daemon_ready() and exits with 0, or with 1 when the child
  * ends before. Returns in the child only. *ret_ready_fd is for daemon_ready().

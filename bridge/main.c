@@ -403,6 +403,7 @@ int main(int argc, char **argv) {
         const char *program = argc > 0 ? basename(argv[0]) : "bus1-bridge";
         int r;
 
+        daemon_fix_standard_streams();
         log_init(&bridge.log, program);
         switch (options_parse(&bridge.options, argc, argv)) {
         case OPTIONS_RUN:
