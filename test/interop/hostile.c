@@ -7,108 +7,20 @@
  * end, and the bus must serve everybody else as before.
  */
 
-#include "test/interop/interop.h"
+#include "test/interop/rogue.h"
 
-#include <bus1/bus1.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 bool failed(const char *file, int line, const char *what) {
         fprintf(stderr, "%s:%d: %s\n", file, line, what);
         return false;
-}
-
-struct rogue {
-        struct bus1_client *client;
-        int socket_fd;
-        uint64_t session;
-};
-
-static int read_line(int fd, char *line, size_t n_line, int *ret_fd) {
-        size_t n = 0;
-
-        *ret_fd = -1;
-        while (n + 1 < n_line) {
-                union {
-                        struct cmsghdr header;
-                        char buffer[CMSG_SPACE(sizeof(int))];
-                } control = {};
-                struct iovec vec = {line + n, 1};
-                struct msghdr m = {
-                        .msg_iov = &vec,
-                        .msg_iovlen = 1,
-                        .msg_control = &control,
-                        .msg_controllen = sizeof(control),
-                };
-
-                if (recvmsg(fd, &m, 0) != 1)
-                        return -1;
-                if (CMSG_FIRSTHDR(&m))
-                        memcpy(ret_fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(int));
-                if (line[n++] == '\n')
-                        break;
-        }
-        line[n] = 0;
-        return 0;
-}
-
-static bool rogue_join(struct rogue *rogue, const char *address) {
-        struct sockaddr_un sa = {.sun_family = AF_UNIX};
-        const char *path = strstr(address, "path=") + 5;
-        char line[256], uid[16], hex[64] = "";
-        int fd;
-
-        memcpy(sa.sun_path, path, strcspn(path, ","));
-        rogue->socket_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        EXPECT(connect(rogue->socket_fd, (struct sockaddr *)&sa, sizeof(sa)) == 0);
-        snprintf(uid, sizeof(uid), "%u", (unsigned)getuid());
-        for (size_t i = 0; uid[i]; i++)
-                sprintf(hex + 2 * i, "%02x", (unsigned)uid[i]);
-        EXPECT(dprintf(rogue->socket_fd, "%cAUTH EXTERNAL %s\r\n", 0, hex) > 0);
-        EXPECT(read_line(rogue->socket_fd, line, sizeof(line), &fd) == 0);
-        EXPECT(strncmp(line, "OK ", 3) == 0);
-        EXPECT(dprintf(rogue->socket_fd, "NEGOTIATE_BUS1 hosted\r\n") > 0);
-        EXPECT(read_line(rogue->socket_fd, line, sizeof(line), &fd) == 0);
-        EXPECT(sscanf(line, "AGREE_BUS1 hosted %lx", &rogue->session) == 1);
-        EXPECT(fd >= 0);
-        EXPECT(bus1_client_new_from_fd(&rogue->client, fd) == 0);
-        EXPECT(dprintf(rogue->socket_fd, "BEGIN\r\n") > 0);
-        return true;
-}
-
-static void rogue_leave(struct rogue *rogue) {
-        bus1_client_free(rogue->client);
-        close(rogue->socket_fd);
-}
-
-static int rogue_send(struct rogue *rogue, const void *data, size_t n,
-                      struct bus1_transfer *transfers, size_t n_transfers, const int *fds,
-                      size_t n_fds) {
-        struct iovec vec = {(void *)data, n};
-        struct bus1_message_fds m = {
-                .message =
-                        {
-                                .flags = BUS1_MESSAGE_FLAG_FDS,
-                                .n_transfers = n_transfers,
-                                .ptr_transfers = (uintptr_t)transfers,
-                                .n_data = n,
-                                .n_data_vecs = 1,
-                                .ptr_data_vecs = (uintptr_t)&vec,
-                        },
-                .n_fds = n_fds,
-                .ptr_fds = (uintptr_t)fds,
-        };
-
-        return bus1_client_send(rogue->client, 1, &rogue->session, NULL, &m.message);
 }
 
 /* The bus closes the socket. */
@@ -142,7 +54,7 @@ static bool rogue_hello(struct rogue *rogue) {
         size_t n;
 
         n = marshal("org.freedesktop.DBus", "Hello", &data);
-        EXPECT(rogue_send(rogue, data, n, transfers, 2, NULL, 0) == 0);
+        EXPECT(rogue_send(rogue, rogue->session, data, n, transfers, 2, NULL, 0) == 0);
         dbus_free(data);
         EXPECT(poll(&p, 1, INTEROP_TIMEOUT_MS) == 1);
         return true;
@@ -183,7 +95,8 @@ static bool hostile_garbage(const char *address) {
 
                         EXPECT(rogue_join(&rogue, address));
                         EXPECT(!hello || rogue_hello(&rogue));
-                        EXPECT(rogue_send(&rogue, data, sizes[i], NULL, 0, NULL, 0) == 0);
+                        EXPECT(rogue_send(&rogue, rogue.session, data, sizes[i], NULL, 0, NULL,
+                                          0) == 0);
                         EXPECT(rogue_is_dropped(&rogue));
                         rogue_leave(&rogue);
                 }
@@ -213,7 +126,7 @@ static bool hostile_mutations(const char *address) {
                 copy[(size_t)rand_r(&seed) % n] = (char)rand_r(&seed);
                 transfer = (struct bus1_transfer){
                         BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT, BUS1_INVALID};
-                rogue_send(&rogue, copy, n, &transfer, 1, NULL, 0);
+                rogue_send(&rogue, rogue.session, copy, n, &transfer, 1, NULL, 0);
                 free(copy);
                 rogue_leave(&rogue);
         }
@@ -232,7 +145,7 @@ static bool hostile_sizes(const char *address) {
         n = 200U * 1024 * 1024;
         data = calloc(1, n);
         data[0] = 'l';
-        EXPECT(rogue_send(&rogue, data, n, NULL, 0, NULL, 0) == 0);
+        EXPECT(rogue_send(&rogue, rogue.session, data, n, NULL, 0, NULL, 0) == 0);
         free(data);
         EXPECT(rogue_is_dropped(&rogue));
         rogue_leave(&rogue);
@@ -243,7 +156,7 @@ static bool hostile_sizes(const char *address) {
         for (size_t i = 0; i < 200; i++)
                 fds[i] = eventfd(0, EFD_CLOEXEC);
         n = marshal("org.freedesktop.DBus", "GetId", &data);
-        rogue_send(&rogue, data, n, NULL, 0, fds, 200);
+        rogue_send(&rogue, rogue.session, data, n, NULL, 0, fds, 200);
         dbus_free(data);
         for (size_t i = 0; i < 200; i++)
                 close(fds[i]);
@@ -252,7 +165,7 @@ static bool hostile_sizes(const char *address) {
         /* Hello without a place to deliver to */
         EXPECT(rogue_join(&rogue, address));
         n = marshal("org.freedesktop.DBus", "Hello", &data);
-        rogue_send(&rogue, data, n, NULL, 0, NULL, 0);
+        rogue_send(&rogue, rogue.session, data, n, NULL, 0, NULL, 0);
         dbus_free(data);
         EXPECT(rogue_is_dropped(&rogue));
         rogue_leave(&rogue);
@@ -260,7 +173,7 @@ static bool hostile_sizes(const char *address) {
         /* something else before Hello */
         EXPECT(rogue_join(&rogue, address));
         n = marshal("org.example.Somebody", "Anything", &data);
-        rogue_send(&rogue, data, n, NULL, 0, NULL, 0);
+        rogue_send(&rogue, rogue.session, data, n, NULL, 0, NULL, 0);
         dbus_free(data);
         EXPECT(rogue_is_dropped(&rogue));
         rogue_leave(&rogue);
@@ -326,7 +239,7 @@ static bool hostile_lazy(const char *address) {
                                  DBUS_TYPE_INVALID);
         dbus_message_set_serial(m, 2);
         dbus_message_marshal(m, &data, &n);
-        EXPECT(rogue_send(&rogue, data, (size_t)n, &transfer, 1, NULL, 0) == 0);
+        EXPECT(rogue_send(&rogue, rogue.session, data, (size_t)n, &transfer, 1, NULL, 0) == 0);
         dbus_free(data);
         dbus_message_unref(m);
 

@@ -6,7 +6,7 @@
  * A bus of its own for each test; the members are all in this process, and are run by turns.
  */
 
-#include "test/interop/interop.h"
+#include "test/interop/rogue.h"
 
 #include <bus1/dbus-sd-event.h>
 #include <bus1/dbus.h>
@@ -277,6 +277,73 @@ START_TEST(narrowed_handle_reaches_one_object_only) {
         handle = look_up(client, NAME, PATH);
         expect_text(call(client, handle, NULL, "/some/where/else", "Where", NULL), PATH);
         expect_text(call(client, handle, "org.freedesktop.DBus", PATH, "Where", NULL), PATH);
+}
+END_TEST
+
+/* Give a handle to the peer of a program that never became a member. */
+static uint64_t hand_to(struct rogue *rogue, uint64_t handle) {
+        struct bus1_transfer src = {.id = handle}, dst;
+
+        ck_assert_int_eq(
+                bus1_client_transfer(bus1_dbus_get_client(client), rogue->client, 1, &src, &dst),
+                0);
+        return dst.id;
+}
+
+START_TEST(reference_needs_no_bus) {
+        struct rogue outsider;
+        uint64_t routed, direct;
+
+        ck_assert(rogue_join(&outsider, bus_daemon.address));
+        request();
+        routed = hand_to(&outsider, look_up(client, NAME, PATH));
+        publish();
+        direct = hand_to(&outsider, look_up(client, NAME, PATH));
+        ck_assert_int_eq(bus1_dbus_new_from_client(&third, outsider.client), 0);
+        ck_assert_ptr_null(bus1_dbus_get_unique_name(third));
+        expect_text(call(third, routed, NULL, "/elsewhere", "Where", NULL), PATH);
+        expect_text(call(third, direct, NULL, "/elsewhere", "Where", NULL), "/elsewhere");
+        /* and that is all it can do */
+        ck_assert_int_eq(bus1_dbus_request_name(third, "org.bus1.Outsider", 0, NULL, NULL),
+                         -ENOTCONN);
+        close(outsider.socket_fd);
+}
+END_TEST
+
+/* What anyone may send to a node of ours is either a message or ignored. */
+START_TEST(garbage_on_a_node_is_ignored) {
+        struct rogue rogue;
+        unsigned seed = 1;
+        int fds[2], n_data;
+        uint64_t handle;
+        DBusMessage *m;
+        char *data;
+
+        publish();
+        ck_assert(rogue_join(&rogue, bus_daemon.address));
+        handle = hand_to(&rogue, look_up(client, NAME, PATH));
+        ck_assert_int_eq(pipe(fds), 0);
+        m = dbus_message_new_method_call(NAME, PATH, NAME, "Where");
+        dbus_message_append_args(m, DBUS_TYPE_UNIX_FD, &fds[0], DBUS_TYPE_UNIX_FD, &fds[1],
+                                 DBUS_TYPE_INVALID);
+        dbus_message_set_serial(m, 1);
+        ck_assert(dbus_message_marshal(m, &data, &n_data));
+        dbus_message_unref(m);
+        for (int i = 0; i < 3000; i++) {
+                char copy[1024];
+
+                memcpy(copy, data, (size_t)n_data);
+                for (int k = 0; k < i % 3; k++)
+                        copy[(size_t)rand_r(&seed) % (size_t)n_data] = (char)rand_r(&seed);
+                rogue_send(&rogue, handle, copy, i % 7 ? (size_t)n_data : (size_t)(i % n_data),
+                           NULL, 0, fds, (size_t)i % 3);
+                turn();
+        }
+        dbus_free(data);
+        close(fds[0]);
+        close(fds[1]);
+        expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL), PATH);
+        rogue_leave(&rogue);
 }
 END_TEST
 
@@ -656,6 +723,8 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, routed_call_names_its_caller);
         tcase_add_test(tcase, forged_sender_is_replaced);
         tcase_add_test(tcase, narrowed_handle_reaches_one_object_only);
+        tcase_add_test(tcase, reference_needs_no_bus);
+        tcase_add_test(tcase, garbage_on_a_node_is_ignored);
         tcase_add_test(tcase, routed_handles_end_with_the_ownership);
         tcase_add_test(tcase, direct_handles_end_with_the_ownership);
         tcase_add_test(tcase, handles_end_with_the_owner);
