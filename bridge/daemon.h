@@ -9,8 +9,8 @@
 void daemon_fix_standard_streams(void);
 
 /*
- * Go on in a child; the parent waits until the child calls daemon_ready() and exits with 0, or with 1 when the child
- * ends before. Returns in the child only. *ret_ready_fd is for daemon_ready().
+ * Go on in a child; the parent waits until the child calls daemon_ready() and exits with 0, or with
+ * 1 when the child ends before. Returns in the child only. *ret_ready_fd is for daemon_ready().
  */
 int daemon_fork(int *ret_ready_fd);
 /* Detach: standard streams to /dev/null, working directory, umask; and let the parent go. */
@@ -18,7 +18,8 @@ int daemon_ready(int ready_fd, bool keep_umask);
 
 /* Write the pid. -EEXIST when the file is there. */
 int daemon_write_pidfile(const char *path);
-/* Become the user (name or number) for good. No effect when not root. -ENOENT when there is no such user. */
+/* Become the user (name or number) for good. No effect when not root. -ENOENT when there is no such
+ * user. */
 int daemon_drop_privileges(const char *user);
 /* As many descriptors as allowed; 65536 at least for root. */
 void daemon_raise_fd_limit(void);

@@ -100,8 +100,7 @@ int loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t deadline
         if (timer->index == 0) {
                 if (loop->n_timers == loop->n_timers_allocated) {
                         size_t n = loop->n_timers_allocated ? loop->n_timers_allocated * 2 : 64;
-                        struct loop_timer **timers =
-                                reallocarray(loop->timers, n, sizeof(*timers));
+                        struct loop_timer **timers = reallocarray(loop->timers, n, sizeof(*timers));
 
                         if (!timers)
                                 return -ENOMEM;

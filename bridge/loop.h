@@ -4,9 +4,9 @@
 /*
  * The event loop - one thread, one epoll set
  *
- * Sources are level-triggered descriptors. A turn of the loop dispatches what is ready, then runs what
- * was deferred: output to a descriptor is deferred, so that all that a turn has for it goes out at
- * once. All callbacks return 0, or a negative errno that ends the loop.
+ * Sources are level-triggered descriptors. A turn of the loop dispatches what is ready, then runs
+ * what was deferred: output to a descriptor is deferred, so that all that a turn has for it goes
+ * out at once. All callbacks return 0, or a negative errno that ends the loop.
  */
 
 #include <stdbool.h>

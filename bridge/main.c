@@ -24,7 +24,7 @@
 #include "bridge/socket/server.h"
 #include "policy/config.h"
 
-#define container(type, member, p) ((type *)((char *)(p) - offsetof(type, member)))
+#define container(type, member, p) ((type *)((char *)(p)-offsetof(type, member)))
 
 /* What this bus does of what configurations can ask for. */
 #define FEATURES 0
@@ -52,7 +52,8 @@ static int fail(struct bridge *bridge, int r, const char *what) {
 
 /* configuration */
 
-/* Say what will not be enforced. A bus other than a session's does not start with less protection than asked. */
+/* Say what will not be enforced. A bus other than a session's does not start with less protection
+ * than asked. */
 static int check_enforced(struct bridge *bridge, const struct bus_config *config) {
         bool is_session = config->type && !strcmp(config->type, "session");
         struct policy_unenforced *list;
@@ -65,8 +66,8 @@ static int check_enforced(struct bridge *bridge, const struct bus_config *config
         for (size_t i = 0; i < n; i++) {
                 bool refuse = list[i].severity == POLICY_UNENFORCED_REFUSE && !is_session;
 
-                log_write(&bridge->log, refuse ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "%s%s", list[i].text,
-                          refuse ? "; refusing to run without" : "");
+                log_write(&bridge->log, refuse ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "%s%s",
+                          list[i].text, refuse ? "; refusing to run without" : "");
                 if (refuse)
                         r = -EOPNOTSUPP;
         }
@@ -86,8 +87,10 @@ static int load_config(struct bridge *bridge, struct bus_config **ret_config, ch
 
         r = check_enforced(bridge, config);
         if (r < 0) {
-                if (asprintf(ret_error, "The configuration %s asks for protection that this bus does "
-                                        "not give", bridge->config_path) < 0)
+                if (asprintf(ret_error,
+                             "The configuration %s asks for protection that this bus does "
+                             "not give",
+                             bridge->config_path) < 0)
                         *ret_error = NULL;
                 bus_config_free(config);
                 return r;
@@ -264,7 +267,8 @@ static int write_pidfile(struct bridge *bridge) {
                 return 0;
         r = daemon_write_pidfile(bridge->config->pidfile);
         if (r == -EEXIST)
-                return fail(bridge, 0, "the pid file exists; if the message bus is not running, remove it");
+                return fail(bridge, 0,
+                            "the pid file exists; if the message bus is not running, remove it");
         if (r < 0)
                 return fail(bridge, r, "cannot write the pid file");
         bridge->pidfile = strdup(bridge->config->pidfile);

@@ -154,8 +154,10 @@ enum options_result options_parse(struct options *ret_options, int argc, char **
 
 void options_usage(const char *program) {
         fprintf(stderr,
-                "%s [--version] [--session] [--system] [--config-file=FILE] [--print-address[=DESCRIPTOR]] "
-                "[--print-pid[=DESCRIPTOR]] [--introspect] [--address=ADDRESS] [--nopidfile] [--nofork] "
+                "%s [--version] [--session] [--system] [--config-file=FILE] "
+                "[--print-address[=DESCRIPTOR]] "
+                "[--print-pid[=DESCRIPTOR]] [--introspect] [--address=ADDRESS] [--nopidfile] "
+                "[--nofork] "
                 "[--fork] [--nosyslog] [--syslog] [--syslog-only] [--systemd-activation]\n",
                 program);
 }

@@ -14,10 +14,10 @@ enum options_result {
 
 struct options {
         const char *config_file;
-        const char *address;   /* NULL: as configured */
-        int print_address_fd;  /* -1: do not */
+        const char *address;  /* NULL: as configured */
+        int print_address_fd; /* -1: do not */
         int print_pid_fd;
-        int fork;              /* -1: as configured, else whether to */
+        int fork; /* -1: as configured, else whether to */
         bool no_pidfile;
         bool systemd_activation;
         int to_syslog; /* -1: as configured */

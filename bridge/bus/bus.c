@@ -68,7 +68,7 @@ static int reconfigure_clients(struct bus *bus, struct policy *policy) {
         int r = 0;
 
         DL_FOREACH2(bus->clients, client, next)
-                n++;
+        n++;
         made = calloc(n + 1, sizeof(*made));
         if (!made)
                 return -ENOMEM;
@@ -130,7 +130,8 @@ uint32_t bus_next_serial(struct bus *bus) {
         return bus->serial;
 }
 
-bool bus_check_connect(struct bus *bus, const struct client_credentials *credentials, bool anonymous) {
+bool bus_check_connect(struct bus *bus, const struct client_credentials *credentials,
+                       bool anonymous) {
         const struct policy_rule *rule = NULL;
         char *text;
 
@@ -140,9 +141,8 @@ bool bus_check_connect(struct bus *bus, const struct client_credentials *credent
                 return true;
 
         text = policy_rule_describe(rule);
-        log_write(bus->log, LOG_LEVEL_WARNING,
-                  "Rejected a connection of uid=%d pid=%d, rule: %s", (int)credentials->uid,
-                  (int)credentials->pid, text ? text : "?");
+        log_write(bus->log, LOG_LEVEL_WARNING, "Rejected a connection of uid=%d pid=%d, rule: %s",
+                  (int)credentials->uid, (int)credentials->pid, text ? text : "?");
         free(text);
         return false;
 }

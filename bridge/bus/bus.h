@@ -39,7 +39,7 @@ struct bus_hooks {
 #define BUS_INTERFACES_MAX 16
 
 struct bus {
-        char id[33]; /* GetId; hex */
+        char id[33];  /* GetId; hex */
         uint32_t uid; /* the user it runs as */
         uint32_t pid;
         uint32_t serial; /* last serial of a driver's message */
@@ -55,7 +55,7 @@ struct bus {
         bool systemd_activation;
         bool has_servicehelper;
 
-        struct client *clients; /* all */
+        struct client *clients;    /* all */
         struct client *registered; /* hash, by unique_name */
         struct client *monitors;
         uint32_t n_connected;  /* clients before Hello */
@@ -63,8 +63,8 @@ struct bus {
         struct name *names;    /* hash */
         uint32_t n_names, peak_names, peak_names_per_client, peak_rules_per_client;
         struct match_index matches;
-        struct reply *replies;   /* hash */
-        struct reply *deadlines; /* oldest first, when there is a reply_timeout */
+        struct reply *replies;    /* hash */
+        struct reply *deadlines;  /* oldest first, when there is a reply_timeout */
         struct account *accounts; /* hash by uid */
         struct activation_variable *activation_variables;
         uint32_t n_stats; /* Debug.Stats' own serial */
@@ -78,11 +78,13 @@ struct bus {
         struct bus_hooks hooks;
         void *hooks_userdata;
 
-        /* ReloadConfig: read the configuration again and bus_configure(). 0, or -errno with a text to be freed. */
+        /* ReloadConfig: read the configuration again and bus_configure(). 0, or -errno with a text
+         * to be freed. */
         int (*reload)(void *userdata, char **ret_error);
         void *reload_userdata;
 
-        /* The oldest reply ends at this time, by loop_now(): call reply_expire() then. May be NULL. */
+        /* The oldest reply ends at this time, by loop_now(): call reply_expire() then. May be NULL.
+         */
         void (*set_reply_timer)(void *userdata, int64_t deadline);
         void *reply_timer_userdata;
 };
@@ -93,7 +95,8 @@ int bus_init(struct bus *bus, struct log *log);
 void bus_refresh_identity(struct bus *bus);
 /* All clients must have gone. */
 void bus_deinit(struct bus *bus);
-/* Take over limits and policy of a configuration, for clients that are there too. Atomic; -ENOMEM. */
+/* Take over limits and policy of a configuration, for clients that are there too. Atomic; -ENOMEM.
+ */
 int bus_configure(struct bus *bus, const struct bus_config *config);
 
 /* 32 random hex digits: ids of buses and addresses. */
@@ -102,4 +105,5 @@ void bus_make_id(char id[33]);
 uint32_t bus_next_serial(struct bus *bus);
 
 /* May a user with these credentials be here (connect policy)? Logs a refusal. */
-bool bus_check_connect(struct bus *bus, const struct client_credentials *credentials, bool anonymous);
+bool bus_check_connect(struct bus *bus, const struct client_credentials *credentials,
+                       bool anonymous);

@@ -92,8 +92,9 @@ int client_init(struct client *client, struct bus *bus, const struct client_ops 
                 goto fail;
 
         if (bus->policy) {
-                r = policy_client_new(bus->policy, client->credentials.uid, client->credentials.gids,
-                                      client->credentials.n_gids, &client->policy);
+                r = policy_client_new(bus->policy, client->credentials.uid,
+                                      client->credentials.gids, client->credentials.n_gids,
+                                      &client->policy);
                 if (r < 0)
                         goto fail;
                 client_policy_changed(client);
@@ -121,7 +122,8 @@ void client_deinit(struct client *client) {
 
 void client_policy_changed(struct client *client) {
         client->may_send_all = !client->policy || policy_client_allows_all_send(client->policy);
-        client->may_receive_all = !client->policy || policy_client_allows_all_receive(client->policy);
+        client->may_receive_all =
+                !client->policy || policy_client_allows_all_receive(client->policy);
 }
 
 int client_register(struct client *client) {
@@ -147,8 +149,8 @@ int client_register(struct client *client) {
 }
 
 /*
- * All names of the client, last acquired first, the unique one at the end; each change is announced.
- * When the client has gone, NameLost reaches monitors only.
+ * All names of the client, last acquired first, the unique one at the end; each change is
+ * announced. When the client has gone, NameLost reaches monitors only.
  */
 static int client_release_names(struct client *client) {
         struct bus *bus = client->bus;
@@ -195,7 +197,7 @@ int client_disconnect(struct client *client) {
         client->state = CLIENT_GONE;
 
         DL_FOREACH_SAFE2(client->rules, rule, next, client_next)
-                match_rule_free(rule);
+        match_rule_free(rule);
 
         if (state == CLIENT_CONNECTED)
                 bus->n_connected--;
@@ -220,7 +222,8 @@ int client_disconnect(struct client *client) {
 int client_violation(struct client *client, const char *rule) {
         log_write(client->bus->log, LOG_LEVEL_WARNING,
                   "Connection %s (uid=%d pid=%d) is dropped, it broke the protocol: %s",
-                  client_name(client), (int)client->credentials.uid, (int)client->credentials.pid, rule);
+                  client_name(client), (int)client->credentials.uid, (int)client->credentials.pid,
+                  rule);
         return CLIENT_E_VIOLATION;
 }
 

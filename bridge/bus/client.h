@@ -27,11 +27,11 @@ struct reply;
 struct client_credentials {
         uint32_t uid; /* UINT32_MAX: unknown */
         uint32_t gid;
-        uint32_t pid; /* 0: unknown */
-        int pidfd;    /* -1: none; owned */
+        uint32_t pid;   /* 0: unknown */
+        int pidfd;      /* -1: none; owned */
         uint32_t *gids; /* supplementary and primary, sorted; NULL with n_gids 0: unknown; owned */
         size_t n_gids;
-        char *label;  /* LSM label without terminator, or NULL; owned */
+        char *label; /* LSM label without terminator, or NULL; owned */
         size_t n_label;
 };
 
@@ -44,11 +44,12 @@ void client_credentials_deinit(struct client_credentials *credentials);
 
 /* Outcomes of delivering to a client, and of receiving from one. */
 enum {
-        CLIENT_E_QUOTA = 1,   /* its queue is full: LimitsExceeded */
-        CLIENT_E_NO_FDS,      /* it did not negotiate descriptors: NotSupported */
-        CLIENT_E_NO_HANDLES,  /* it cannot take bus1 handles: NotSupported */
-        CLIENT_E_GONE,        /* it is closing: as if it were not there */
-        CLIENT_E_VIOLATION,   /* it broke a rule of the protocol (logged): the front end disconnects it */
+        CLIENT_E_QUOTA = 1,  /* its queue is full: LimitsExceeded */
+        CLIENT_E_NO_FDS,     /* it did not negotiate descriptors: NotSupported */
+        CLIENT_E_NO_HANDLES, /* it cannot take bus1 handles: NotSupported */
+        CLIENT_E_GONE,       /* it is closing: as if it were not there */
+        CLIENT_E_VIOLATION,  /* it broke a rule of the protocol (logged): the front end disconnects
+                                it */
 };
 
 struct client_ops {
@@ -58,21 +59,22 @@ struct client_ops {
          * reply->caller), else NULL. For a call a native front end leaves its one-shot node in
          * reply->callee_cookie; for an answer it sends to what it keeps under
          * reply->caller_cookie, which is thereby used up. The pointer is valid during the call for
-         * answers, and until the reply ends (below) for calls. cookie is that of the match rule that
-         * let a broadcast in (0 for a rule made with AddMatch), 0 for all else. Returns 0, CLIENT_E_*, or a negative
-         * errno that is fatal to the bus. Never calls back into the bus.
+         * answers, and until the reply ends (below) for calls. cookie is that of the match rule
+         * that let a broadcast in (0 for a rule made with AddMatch), 0 for all else. Returns 0,
+         * CLIENT_E_*, or a negative errno that is fatal to the bus. Never calls back into the bus.
          */
-        int (*deliver)(struct client *client, struct message *m, struct reply *reply, uint64_t cookie);
+        int (*deliver)(struct client *client, struct message *m, struct reply *reply,
+                       uint64_t cookie);
         /*
-         * Drop the connection for the reason (a log text). Asynchronous: the front end calls client_disconnect()
-         * from its event loop, never from within close.
+         * Drop the connection for the reason (a log text). Asynchronous: the front end calls
+         * client_disconnect() from its event loop, never from within close.
          */
         void (*close)(struct client *client, const char *reason);
         /*
-         * A reply ended on a way that used up nothing of this client's: as the caller, no answer will
-         * be delivered under reply->caller_cookie; as the callee, an answer came otherwise than through
-         * client_receive_reply(), or nobody waits any more. Only called for a cookie that is not 0; may be NULL
-         * for a front end without cookies. reply is gone afterwards.
+         * A reply ended on a way that used up nothing of this client's: as the caller, no answer
+         * will be delivered under reply->caller_cookie; as the callee, an answer came otherwise
+         * than through client_receive_reply(), or nobody waits any more. Only called for a cookie
+         * that is not 0; may be NULL for a front end without cookies. reply is gone afterwards.
          */
         void (*reply_closed)(struct client *client, struct reply *reply);
 };
@@ -139,12 +141,13 @@ int client_init(struct client *client, struct bus *bus, const struct client_ops 
 void client_deinit(struct client *client);
 
 /*
- * Route a parsed message from the client. Takes its own references; the caller drops his afterwards. m
- * must not be held by anyone else yet: its header is laid anew with the sender's name.
+ * Route a parsed message from the client. Takes its own references; the caller drops his
+ * afterwards. m must not be held by anyone else yet: its header is laid anew with the sender's
+ * name.
  *
- * caller_cookie is what a native front end knows the reply handle of a call by, 0 for none. A cookie that
- * is not 0 is ended exactly once, maybe before this returns: by deliver() with a reply that has it as
- * caller_cookie, or by reply_closed().
+ * caller_cookie is what a native front end knows the reply handle of a call by, 0 for none. A
+ * cookie that is not 0 is ended exactly once, maybe before this returns: by deliver() with a reply
+ * that has it as caller_cookie, or by reply_closed().
  *
  * Returns 0, CLIENT_E_VIOLATION (already logged; the front end disconnects the client), or a
  * negative errno that is fatal to the bus.
@@ -152,15 +155,15 @@ void client_deinit(struct client *client);
 int client_receive(struct client *client, struct message *m, uint64_t caller_cookie);
 
 /*
- * Route a return or error that came in through the callee_cookie of a reply; the cookie is used up. The destination
- * is set to the waiting caller. A wrong type or reply serial is CLIENT_E_VIOLATION, and NoReply for
- * the caller. The reply is gone afterwards.
+ * Route a return or error that came in through the callee_cookie of a reply; the cookie is used up.
+ * The destination is set to the waiting caller. A wrong type or reply serial is CLIENT_E_VIOLATION,
+ * and NoReply for the caller. The reply is gone afterwards.
  */
 int client_receive_reply(struct client *callee, struct reply *reply, struct message *m);
 
 /*
- * Leave the bus: names, rules and replies go, callers waiting for this client get NoReply. Idempotent.
- * The client gets no more deliveries.
+ * Leave the bus: names, rules and replies go, callers waiting for this client get NoReply.
+ * Idempotent. The client gets no more deliveries.
  */
 int client_disconnect(struct client *client);
 

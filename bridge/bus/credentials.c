@@ -23,7 +23,8 @@ static int gid_compare(const void *a, const void *b) {
         return x < y ? -1 : x > y;
 }
 
-/* Supplementary groups and the primary one, sorted, each once. Takes gids, which has room for one more. */
+/* Supplementary groups and the primary one, sorted, each once. Takes gids, which has room for one
+ * more. */
 static void set_groups(struct client_credentials *credentials, uint32_t *gids, size_t n) {
         size_t n_unique = 0;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Keyed hashing: SipHash with one compression and three finalisation rounds (Aumasson, Bernstein). */
+/* Keyed hashing: SipHash with one compression and three finalisation rounds (Aumasson, Bernstein).
+ */
 
 #include "bridge/bus/hash.h"
 
@@ -34,6 +35,16 @@ static inline void sip_round(uint64_t v[4]) {
         v[1] = rotate(v[1], 17) ^ v[2];
         v[3] = rotate(v[3], 21) ^ v[0];
         v[2] = rotate(v[2], 32);
+}
+
+/* FNV-1a */
+unsigned hash_unkeyed(const void *key, size_t n) {
+        const uint8_t *p = key;
+        uint32_t hash = 2166136261U;
+
+        for (size_t i = 0; i < n; i++)
+                hash = (hash ^ p[i]) * 16777619U;
+        return hash;
 }
 
 uint64_t hash_bytes(const struct hash_seed *seed, const void *data, size_t n) {

@@ -5,8 +5,8 @@
  *
  * A rule's mask says which of five keys it asks for exactly; its bucket is the combination of their
  * hashes. A message has one hash for each key, except for the sender, who goes by his unique
- * name and by each well-known name he owns. For every mask in use, the message's buckets are looked up,
- * and each rule in them is then checked in full.
+ * name and by each well-known name he owns. For every mask in use, the message's buckets are looked
+ * up, and each rule in them is then checked in full.
  */
 
 #include <errno.h>
@@ -131,7 +131,8 @@ static void index_unlink(struct match_index *index, struct match_rule *rule) {
 
 /* rules of a client */
 
-int match_rule_new(struct client *client, const char *text, size_t n, struct match_rule **ret_rule) {
+int match_rule_new(struct client *client, const char *text, size_t n,
+                   struct match_rule **ret_rule) {
         struct match_rule *rule;
         int r;
 
@@ -217,12 +218,11 @@ int match_rule_remove(struct client *client, const char *text, size_t n) {
         bucket = bucket_find(&client->bus->matches, rule_key(&keys, &client->bus->seed, &mask));
         if (bucket)
                 DL_FOREACH2(bucket->rules, rule, bucket_next)
-                        if (rule->client == client && rule->cookie == 0 &&
-                            match_keys_equal(&rule->keys, &keys)) {
-                                match_rule_free(rule);
-                                r = 0;
-                                break;
-                        }
+        if (rule->client == client && rule->cookie == 0 && match_keys_equal(&rule->keys, &keys)) {
+                match_rule_free(rule);
+                r = 0;
+                break;
+        }
         match_keys_deinit(&keys);
         return r;
 }

@@ -41,7 +41,8 @@ static const char *parse_value(const char *p, const char *end, char **out) {
 }
 
 static int keys_set_type(struct match_keys *keys, const char *value) {
-        static const char *const types[] = {NULL, "method_call", "method_return", "error", "signal"};
+        static const char *const types[] = {NULL, "method_call", "method_return", "error",
+                                            "signal"};
 
         if (keys->type)
                 return MATCH_E_INVALID;
@@ -238,7 +239,8 @@ static void format_key(FILE *f, bool *first, const char *key, const char *value)
 }
 
 char *match_keys_format(const struct match_keys *keys) {
-        static const char *const types[] = {NULL, "method_call", "method_return", "error", "signal"};
+        static const char *const types[] = {NULL, "method_call", "method_return", "error",
+                                            "signal"};
         static const char *const kinds[] = {"", "path", "namespace"};
         bool first = true;
         size_t n_text;
@@ -259,7 +261,8 @@ char *match_keys_format(const struct match_keys *keys) {
         for (size_t i = 0; i < keys->n_args; i++) {
                 char key[32];
 
-                snprintf(key, sizeof(key), "arg%u%s", keys->args[i].index, kinds[keys->args[i].kind]);
+                snprintf(key, sizeof(key), "arg%u%s", keys->args[i].index,
+                         kinds[keys->args[i].kind]);
                 format_key(f, &first, key, keys->args[i].value);
         }
         if (fclose(f) != 0) {
@@ -329,14 +332,16 @@ static bool arg_matches(const struct match_arg *wanted, const struct message_arg
 
 bool match_keys_match(const struct match_keys *keys, struct message *m,
                       const struct match_context *context) {
-        if ((keys->type && keys->type != m->type) || !field_matches(keys->interface, &m->interface) ||
+        if ((keys->type && keys->type != m->type) ||
+            !field_matches(keys->interface, &m->interface) ||
             !field_matches(keys->member, &m->member) || !field_matches(keys->path, &m->path))
                 return false;
         if (keys->path_namespace &&
             (!m->path.s || !path_is_below(m->path.s, m->path.n, keys->path_namespace)))
                 return false;
         if (keys->sender &&
-            !name_matches(keys->sender, context->sender ? context->sender->bus : NULL, context->sender))
+            !name_matches(keys->sender, context->sender ? context->sender->bus : NULL,
+                          context->sender))
                 return false;
         if (keys->destination && !destination_matches(keys->destination, m, context))
                 return false;

@@ -5,9 +5,9 @@
  * Match rules (D-Bus spec, "Match Rules")
  *
  * A rule is parsed once into exact values. The index keeps all rules of a bus in buckets keyed by
- * the exact values a rule asks for, of sender, path, interface, member and arg0: a message is looked
- * up once for each combination of these keys that some rule uses, so a rule that differs in one of
- * them costs nothing.
+ * the exact values a rule asks for, of sender, path, interface, member and arg0: a message is
+ * looked up once for each combination of these keys that some rule uses, so a rule that differs in
+ * one of them costs nothing.
  */
 
 #include "bridge/bus/client.h"
@@ -91,7 +91,8 @@ int match_rule_new(struct client *client, const char *text, size_t n, struct mat
 void match_rule_attach(struct match_rule *rule);
 /* Returns NULL. */
 struct match_rule *match_rule_free(struct match_rule *rule);
-/* Remove one rule made with cookie 0 that is equal. MATCH_E_INVALID, _TOO_LONG, _NOT_FOUND, -ENOMEM. */
+/* Remove one rule made with cookie 0 that is equal. MATCH_E_INVALID, _TOO_LONG, _NOT_FOUND,
+ * -ENOMEM. */
 int match_rule_remove(struct client *client, const char *text, size_t n);
 
 /* index */
@@ -115,8 +116,9 @@ struct match_index {
 /* seed is the bus's: names keep their hashes by it. */
 void match_index_init(struct match_index *index, const struct hash_seed *seed);
 /*
- * Call found for each rule that matches; only for rules that eavesdrop when that is set. found returns 0
- * to go on; anything else ends the search and is returned. It must not add or remove rules.
+ * Call found for each rule that matches; only for rules that eavesdrop when that is set. found
+ * returns 0 to go on; anything else ends the search and is returned. It must not add or remove
+ * rules.
  */
 int match_index_search(struct match_index *index, struct message *m,
                        const struct match_context *context, bool eavesdrop,

@@ -19,8 +19,8 @@ static bool wants(struct client *monitor, struct message *m, const struct match_
         if (!monitor->rules)
                 return true;
         DL_FOREACH2(monitor->rules, rule, client_next)
-                if (match_keys_match(&rule->keys, m, context))
-                        return true;
+        if (match_keys_match(&rule->keys, m, context))
+                return true;
         return false;
 }
 
@@ -48,7 +48,7 @@ int monitor_become(struct client *client, struct match_rule **rules, size_t n_ru
         int r;
 
         DL_FOREACH_SAFE2(client->rules, rule, next, client_next)
-                match_rule_free(rule);
+        match_rule_free(rule);
         r = client_unregister(client);
         if (r < 0)
                 return r;

@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * Monitors - clients that see every message, without anybody noticing (spec, "Monitoring.BecomeMonitor")
+ * Monitors - clients that see every message, without anybody noticing (spec,
+ * "Monitoring.BecomeMonitor")
  *
  * And eavesdroppers, the older kind: ordinary clients with rules that say eavesdrop='true', to whom
  * the policy applies.
@@ -12,7 +13,8 @@
 
 /* Make the client a monitor with these rules (already parsed, owned from here; 0: everything). */
 int monitor_become(struct client *client, struct match_rule **rules, size_t n_rules);
-/* Show m to all monitors whose rules match. sender, receiver NULL: the bus. Negative errno is fatal. */
+/* Show m to all monitors whose rules match. sender, receiver NULL: the bus. Negative errno is
+ * fatal. */
 int monitor_observe(struct bus *bus, struct client *sender, struct client *receiver,
                     struct message *m);
 /* Show the unicast message m to all eavesdroppers but its receiver. */

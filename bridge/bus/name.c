@@ -65,10 +65,11 @@ static void name_free(struct bus *bus, struct name *name) {
 struct name_ownership *name_ownership_find(struct name *name, struct client *client) {
         struct name_ownership *ownership;
 
-        /* Queues can be long, a client's own list is limited: look where it is shorter in the usual case. */
+        /* Queues can be long, a client's own list is limited: look where it is shorter in the usual
+         * case. */
         DL_FOREACH2(name->queue, ownership, queue_next)
-                if (ownership->client == client)
-                        return ownership;
+        if (ownership->client == client)
+                return ownership;
         return NULL;
 }
 
@@ -120,7 +121,8 @@ void name_ownership_release(struct name_ownership *ownership, struct name_change
         *ret_change = change;
 }
 
-/* The requester takes the name from its owner, who goes on waiting next to it unless he would not. */
+/* The requester takes the name from its owner, who goes on waiting next to it unless he would not.
+ */
 static void name_replace(struct name *name, struct name_ownership *ownership,
                          struct name_change *change) {
         struct name_ownership *owner = name->queue;

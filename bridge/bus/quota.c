@@ -42,12 +42,12 @@ int quota_charge_outgoing(struct client *client, size_t n_bytes, size_t n_fds, b
         const struct bus_limits *limits = &client->bus->limits;
 
         /*
-         * As dbus-daemon: a message is let in as long as the queue is not full yet, so one message of
-         * any size fits into an empty queue.
+         * As dbus-daemon: a message is let in as long as the queue is not full yet, so one message
+         * of any size fits into an empty queue.
          */
         if (!control && ((int64_t)client->outgoing_bytes >= limits->max_outgoing_bytes ||
-                         (n_fds > 0 && (int64_t)(client->outgoing_fds + n_fds) >
-                                               limits->max_outgoing_unix_fds)))
+                         (n_fds > 0 &&
+                          (int64_t)(client->outgoing_fds + n_fds) > limits->max_outgoing_unix_fds)))
                 return CLIENT_E_QUOTA;
 
         client->outgoing_bytes += n_bytes;

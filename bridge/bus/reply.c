@@ -46,7 +46,8 @@ int reply_new(struct client *caller, struct client *callee, uint32_t serial, uin
         if (bus->replies) {
                 struct reply *other;
 
-                HASH_FIND_BYHASHVALUE(hh, bus->replies, &reply->key, sizeof(reply->key), hash, other);
+                HASH_FIND_BYHASHVALUE(hh, bus->replies, &reply->key, sizeof(reply->key), hash,
+                                      other);
                 if (other) {
                         free(reply);
                         return REPLY_E_EXISTS;
@@ -122,10 +123,11 @@ int reply_client_gone(struct client *client) {
         int r, result = 0;
 
         DL_FOREACH_SAFE2(client->pending, reply, next, pending_next)
-                reply_free(reply);
+        reply_free(reply);
 
         DL_FOREACH_SAFE2(client->owed, reply, next, owed_next) {
-                r = driver_send_no_reply(reply, "Message recipient disconnected from message bus without replying");
+                r = driver_send_no_reply(
+                        reply, "Message recipient disconnected from message bus without replying");
                 if (r < 0)
                         result = r;
                 reply_free(reply);
@@ -139,7 +141,8 @@ int reply_expire(struct bus *bus, int64_t now, int64_t *ret_next) {
         while (bus->deadlines && bus->deadlines->deadline <= now) {
                 struct reply *reply = bus->deadlines;
 
-                r = driver_send_no_reply(reply, "Message did not receive a reply (timeout by message bus)");
+                r = driver_send_no_reply(
+                        reply, "Message did not receive a reply (timeout by message bus)");
                 reply_free(reply);
                 if (r < 0)
                         return r;

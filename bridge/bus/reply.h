@@ -11,9 +11,9 @@
  *  - the callee's departure or its front end's reply_dropped(): the caller gets NoReply;
  *  - the caller's departure.
  *
- * Each side's front end may keep something under its cookie (native: the reply handle of the caller,
- * the one-shot node the callee got). A side that is not part of how the slot ends is told by
- * client_ops.reply_closed().
+ * Each side's front end may keep something under its cookie (native: the reply handle of the
+ * caller, the one-shot node the callee got). A side that is not part of how the slot ends is told
+ * by client_ops.reply_closed().
  */
 
 #include "bridge/bus/client.h"
@@ -52,11 +52,13 @@ struct reply *reply_find(struct client *caller, struct client *callee, uint32_t 
 /* End a slot: tells nobody, except sides whose cookie is still set. NULL is fine; returns NULL. */
 struct reply *reply_free(struct reply *reply);
 
-/* No answer will come through the callee_cookie (used up): NoReply to the caller. Negative errno is fatal. */
+/* No answer will come through the callee_cookie (used up): NoReply to the caller. Negative errno is
+ * fatal. */
 int reply_dropped(struct reply *reply);
 
 /* All slots of a client that leaves: it as caller first, then NoReply for those who wait for it. */
 int reply_client_gone(struct client *client);
 
-/* Slots older than reply_timeout end with NoReply. *ret_next is the time of the next, INT64_MAX for none. */
+/* Slots older than reply_timeout end with NoReply. *ret_next is the time of the next, INT64_MAX for
+ * none. */
 int reply_expire(struct bus *bus, int64_t now, int64_t *ret_next);

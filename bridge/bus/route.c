@@ -96,7 +96,8 @@ static int broadcast_found(struct match_rule *rule, void *userdata) {
         struct client *client = rule->client;
         int r;
 
-        /* All of a client's own rules are worth one copy; each subscription of a native one has its own. */
+        /* All of a client's own rules are worth one copy; each subscription of a native one has its
+         * own. */
         if (rule->cookie == 0) {
                 if (client->mark == broadcast->mark)
                         return 0;
@@ -108,12 +109,13 @@ static int broadcast_found(struct match_rule *rule, void *userdata) {
 
         r = deliver(client, broadcast->m, NULL, rule->cookie);
         if (r == CLIENT_E_QUOTA)
-                log_write(broadcast->bus->log, LOG_LEVEL_WARNING,
-                          "Dropped a signal %s.%s from %s to %s (uid=%d pid=%d): its queue is full.",
-                          broadcast->m->interface.s, broadcast->m->member.s,
-                          broadcast->sender ? broadcast->sender->unique_name : BUS_DRIVER_NAME,
-                          client->unique_name, (int)client->credentials.uid,
-                          (int)client->credentials.pid);
+                log_write(
+                        broadcast->bus->log, LOG_LEVEL_WARNING,
+                        "Dropped a signal %s.%s from %s to %s (uid=%d pid=%d): its queue is full.",
+                        broadcast->m->interface.s, broadcast->m->member.s,
+                        broadcast->sender ? broadcast->sender->unique_name : BUS_DRIVER_NAME,
+                        client->unique_name, (int)client->credentials.uid,
+                        (int)client->credentials.pid);
         return r < 0 ? r : 0;
 }
 
@@ -188,8 +190,9 @@ static int route_to_client(struct client *client, struct message *m, uint64_t co
                 if (r < 0)
                         return r;
                 if (r == REPLY_E_EXISTS)
-                        return driver_send_error(client, m, cookie, DRIVER_ERROR("AccessDenied"),
-                                                 "A call with this serial is still waiting for its reply");
+                        return driver_send_error(
+                                client, m, cookie, DRIVER_ERROR("AccessDenied"),
+                                "A call with this serial is still waiting for its reply");
                 if (r == REPLY_E_QUOTA)
                         return driver_send_error(client, m, cookie, DRIVER_ERROR("LimitsExceeded"),
                                                  "Too many calls are waiting for their replies");
@@ -229,9 +232,10 @@ static int route_reply(struct client *callee, struct message *m, struct reply *r
                 reply->caller_cookie = 0;
                 r = monitor_eavesdrop(bus, callee, caller, m);
         } else if (r > 0)
-                r = driver_send_no_reply(reply, r == CLIENT_E_QUOTA
-                                                        ? "The reply did not fit into the queue"
-                                                        : "The reply carries what the caller does not take");
+                r = driver_send_no_reply(
+                        reply, r == CLIENT_E_QUOTA
+                                       ? "The reply did not fit into the queue"
+                                       : "The reply carries what the caller does not take");
         reply_free(reply);
         return r;
 }
@@ -252,7 +256,8 @@ static int route_unicast(struct client *client, struct message *m, uint64_t cook
         if (!is_reply(m))
                 return route_to_client(client, m, cookie, target);
 
-        /* Who is not waited for has nothing to say: no error either, an answer cannot be answered. */
+        /* Who is not waited for has nothing to say: no error either, an answer cannot be answered.
+         */
         reply = reply_find(target, client, m->reply_serial);
         return reply ? route_reply(client, m, reply) : 0;
 }

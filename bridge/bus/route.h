@@ -4,7 +4,8 @@
 /*
  * Routing - where messages go (D-Bus spec, "Message Bus Message Routing")
  *
- *     receive -> stamp sender -> route (driver | unicast | broadcast) -> verdict -> track reply -> deliver
+ *     receive -> stamp sender -> route (driver | unicast | broadcast) -> verdict -> track reply ->
+ * deliver
  *
  * client_receive() is the way in for messages of clients; the functions here are for messages of
  * the bus itself. All results are 0 or an errno that is fatal.

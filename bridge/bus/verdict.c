@@ -34,7 +34,8 @@ static void log_denial(struct bus *bus, const struct client *sender, const struc
 }
 
 bool verdict_check(struct bus *bus, struct client *sender, struct client *receiver,
-                   const struct message *m, const struct verdict_context *context, char **ret_rule) {
+                   const struct message *m, const struct verdict_context *context,
+                   char **ret_rule) {
         bool ask_send = sender && !sender->may_send_all;
         bool ask_receive = receiver && !receiver->may_receive_all;
         const struct policy_rule *rule = NULL;

@@ -13,8 +13,8 @@ struct verdict_context {
 
 /*
  * May sender (NULL: the bus) send m to receiver (NULL: the bus), and may the receiver receive it?
- * On a denial, and when ret_rule is not NULL, *ret_rule gets an allocated text that names the deciding rule (or NULL
- * without memory), and a line is logged.
+ * On a denial, and when ret_rule is not NULL, *ret_rule gets an allocated text that names the
+ * deciding rule (or NULL without memory), and a line is logged.
  */
 bool verdict_check(struct bus *bus, struct client *sender, struct client *receiver,
                    const struct message *m, const struct verdict_context *context, char **ret_rule);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The variables of UpdateActivationEnvironment: what services started later get besides the bus's own. */
+/* The variables of UpdateActivationEnvironment: what services started later get besides the bus's
+ * own. */
 
 #include "bridge/bus/bus.h"
 

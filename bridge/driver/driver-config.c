@@ -63,8 +63,9 @@ int driver_update_activation_environment(struct driver_call *call) {
         int r;
 
         if (call->bus->has_servicehelper)
-                return driver_call_fail(call, DRIVER_ERROR("AccessDenied"),
-                                        "The activation environment of a system bus cannot be changed");
+                return driver_call_fail(
+                        call, DRIVER_ERROR("AccessDenied"),
+                        "The activation environment of a system bus cannot be changed");
 
         reader_array(reader, 8, &end);
         while (reader->at < end) {
@@ -74,8 +75,9 @@ int driver_update_activation_environment(struct driver_call *call) {
                 key = reader_string(reader);
                 value = reader_string(reader);
                 if (HASH_COUNT(call->bus->activation_variables) >= ENVIRONMENT_VARIABLES_MAX)
-                        return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
-                                                "The activation environment has too many variables");
+                        return driver_call_fail(
+                                call, DRIVER_ERROR("LimitsExceeded"),
+                                "The activation environment has too many variables");
                 r = environment_set(call->bus, key, value);
                 if (r < 0)
                         return r;

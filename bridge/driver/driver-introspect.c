@@ -40,7 +40,8 @@ static void print_arguments(FILE *f, const char *signature, const char *directio
 
 static void print_interface(FILE *f, const struct driver_interface *interface) {
         fprintf(f, "  <interface name=\"%s\">\n", interface->name);
-        for (const struct driver_method *method = interface->methods; method && method->name; method++) {
+        for (const struct driver_method *method = interface->methods; method && method->name;
+             method++) {
                 fprintf(f, "    <method name=\"%s\">\n", method->name);
                 print_arguments(f, method->in, "in");
                 print_arguments(f, method->out, "out");
@@ -49,11 +50,13 @@ static void print_interface(FILE *f, const struct driver_interface *interface) {
         for (const struct driver_property *p = interface->properties; p && p->name; p++)
                 fprintf(f,
                         "    <property name=\"%s\" type=\"%s\" access=\"read\">\n"
-                        "      <annotation name=\"org.freedesktop.DBus.Property.EmitsChangedSignal\" "
+                        "      <annotation "
+                        "name=\"org.freedesktop.DBus.Property.EmitsChangedSignal\" "
                         "value=\"const\"/>\n"
                         "    </property>\n",
                         p->name, p->signature);
-        for (const struct driver_signal *signal = interface->signals; signal && signal->name; signal++) {
+        for (const struct driver_signal *signal = interface->signals; signal && signal->name;
+             signal++) {
                 fprintf(f, "    <signal name=\"%s\">\n", signal->name);
                 print_arguments(f, signal->signature, NULL);
                 fprintf(f, "    </signal>\n");
@@ -82,8 +85,9 @@ char *driver_introspect(struct bus *bus, const char *path) {
         if (!f)
                 return NULL;
 
-        fprintf(f, "<!DOCTYPE node PUBLIC \"-//freedesktop//DTD D-BUS Object Introspection 1.0//EN\"\n"
-                   "\"http://www.freedesktop.org/standards/dbus/1.0/introspect.dtd\">\n<node>\n");
+        fprintf(f,
+                "<!DOCTYPE node PUBLIC \"-//freedesktop//DTD D-BUS Object Introspection 1.0//EN\"\n"
+                "\"http://www.freedesktop.org/standards/dbus/1.0/introspect.dtd\">\n<node>\n");
         for (size_t i = 0; i < bus->n_interfaces; i++)
                 if (canonical || !bus->interfaces[i]->canonical_path_only)
                         print_interface(f, bus->interfaces[i]);

@@ -42,7 +42,8 @@ int driver_hello(struct driver_call *call) {
         if (!quota_may_register(client)) {
                 log_write(bus->log, LOG_LEVEL_WARNING,
                           "The maximum number of connections is reached, for the bus or for uid=%d "
-                          "(pid=%d)", (int)client->credentials.uid, (int)client->credentials.pid);
+                          "(pid=%d)",
+                          (int)client->credentials.uid, (int)client->credentials.pid);
                 return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
                                         "The maximum number of connections is reached");
         }
@@ -51,7 +52,8 @@ int driver_hello(struct driver_call *call) {
         if (r < 0)
                 return r;
 
-        /* From here on the message has a sender; monitors see it now, other messages before routing. */
+        /* From here on the message has a sender; monitors see it now, other messages before
+         * routing. */
         r = message_stamp(call->message, &stamp);
         if (r < 0)
                 return r;
@@ -75,9 +77,11 @@ static int check_requestable(struct driver_call *call, const char *name, size_t 
                 return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
                                         "The name '%s' is not valid", name);
         if (name[0] == ':')
-                return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
-                                        "The name '%s' is a unique name, they cannot be requested or "
-                                        "released", name);
+                return driver_call_fail(
+                        call, DRIVER_ERROR("InvalidArgs"),
+                        "The name '%s' is a unique name, they cannot be requested or "
+                        "released",
+                        name);
         if (!strcmp(name, BUS_DRIVER_NAME))
                 return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
                                         "The name '%s' is the bus's own", name);
@@ -95,10 +99,12 @@ static bool may_own(struct driver_call *call, const char *name) {
         text = policy_rule_describe(rule);
         log_write(call->bus->log, LOG_LEVEL_WARNING,
                   "Connection %s (uid=%d pid=%d) may not own \"%s\", rule: %s", client->unique_name,
-                  (int)client->credentials.uid, (int)client->credentials.pid, name, text ? text : "?");
-        driver_call_fail(call, DRIVER_ERROR("AccessDenied"),
-                         "Connection \"%s\" is not allowed to own the service \"%s\" by the policy (%s)",
-                         client->unique_name, name, text ? text : "");
+                  (int)client->credentials.uid, (int)client->credentials.pid, name,
+                  text ? text : "?");
+        driver_call_fail(
+                call, DRIVER_ERROR("AccessDenied"),
+                "Connection \"%s\" is not allowed to own the service \"%s\" by the policy (%s)",
+                client->unique_name, name, text ? text : "");
         free(text);
         return false;
 }
@@ -120,7 +126,8 @@ int driver_request_name(struct driver_call *call, const char *name, size_t n, ui
         /* The unique name counts as one. */
         if ((int64_t)client->n_ownerships + 1 >= call->bus->limits.max_names_per_connection)
                 return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
-                                        "Connection \"%s\" has too many names", client->unique_name);
+                                        "Connection \"%s\" has too many names",
+                                        client->unique_name);
 
         r = name_request(client, copy, n, flags, ret_result, &change);
         if (r < 0)
@@ -128,7 +135,8 @@ int driver_request_name(struct driver_call *call, const char *name, size_t n, ui
         return driver_announce_change(call->bus, copy, &change);
 }
 
-int driver_release_name(struct driver_call *call, const char *name, size_t n, uint32_t *ret_result) {
+int driver_release_name(struct driver_call *call, const char *name, size_t n,
+                        uint32_t *ret_result) {
         struct name_ownership *ownership;
         char copy[NAME_LENGTH_MAX + 1];
         struct name_change change;
@@ -188,9 +196,9 @@ int driver_list_names(struct driver_call *call) {
         writer_array_begin(&call->writer, 4);
         writer_string(&call->writer, BUS_DRIVER_NAME);
         HASH_ITER(hh, bus->registered, client, next_client)
-                writer_string(&call->writer, client->unique_name);
+        writer_string(&call->writer, client->unique_name);
         HASH_ITER(hh, bus->names, name, next_name)
-                writer_string(&call->writer, name->name);
+        writer_string(&call->writer, name->name);
         writer_array_end(&call->writer);
         return 0;
 }
@@ -217,9 +225,8 @@ int driver_list_queued_owners(struct driver_call *call) {
         name = name_find(call->bus, text.s, text.n);
         if (name)
                 DL_FOREACH2(name->queue, ownership, queue_next)
-                        writer_string(&call->writer, ownership->client->unique_name);
-        else
-                writer_string(&call->writer, client ? client->unique_name : BUS_DRIVER_NAME);
+        writer_string(&call->writer, ownership->client->unique_name);
+        else writer_string(&call->writer, client ? client->unique_name : BUS_DRIVER_NAME);
         writer_array_end(&call->writer);
         return 0;
 }
@@ -238,8 +245,7 @@ int driver_get_name_owner(struct driver_call *call) {
 int driver_name_has_owner(struct driver_call *call) {
         struct wire_string name = reader_string(&call->reader);
 
-        writer_bool(&call->writer,
-                    is_driver_name(name) || name_resolve(call->bus, name.s, name.n));
+        writer_bool(&call->writer, is_driver_name(name) || name_resolve(call->bus, name.s, name.n));
         return 0;
 }
 

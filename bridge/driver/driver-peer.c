@@ -28,7 +28,8 @@ static bool read_machine_id(const char *path, char id[33]) {
 static int peer_get_machine_id(struct driver_call *call) {
         char id[33];
 
-        if (!read_machine_id("/var/lib/dbus/machine-id", id) && !read_machine_id("/etc/machine-id", id))
+        if (!read_machine_id("/var/lib/dbus/machine-id", id) &&
+            !read_machine_id("/etc/machine-id", id))
                 return driver_call_fail(call, DRIVER_ERROR("FileNotFound"),
                                         "This machine has no valid machine id");
         writer_string(&call->writer, id);

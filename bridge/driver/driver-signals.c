@@ -7,7 +7,8 @@
 #include "bridge/bus/route.h"
 #include "bridge/driver/driver.h"
 
-static void signal_init(struct bus *bus, struct writer *w, const char *member, const char *signature) {
+static void signal_init(struct bus *bus, struct writer *w, const char *member,
+                        const char *signature) {
         writer_init(w, MESSAGE_TYPE_SIGNAL, MESSAGE_FLAG_NO_REPLY_EXPECTED, bus_next_serial(bus),
                     signature);
         w->path = BUS_DRIVER_PATH;

@@ -19,6 +19,9 @@ static bool wants_reply(const struct message *m) {
         return m->type == MESSAGE_TYPE_METHOD_CALL && !(m->flags & MESSAGE_FLAG_NO_REPLY_EXPECTED);
 }
 
+static void text_format(char *text, size_t n_text, const char *format, va_list args)
+        __attribute__((format(printf, 3, 0)));
+
 /* Cut a text that was too long for its buffer so that no character is cut in two. */
 static void text_format(char *text, size_t n_text, const char *format, va_list args) {
         int n = vsnprintf(text, n_text, format, args);
@@ -62,7 +65,8 @@ static int send_error_text(struct client *client, uint32_t serial, uint64_t call
         struct writer w;
         int r;
 
-        writer_init(&w, MESSAGE_TYPE_ERROR, MESSAGE_FLAG_NO_REPLY_EXPECTED, bus_next_serial(bus), "s");
+        writer_init(&w, MESSAGE_TYPE_ERROR, MESSAGE_FLAG_NO_REPLY_EXPECTED, bus_next_serial(bus),
+                    "s");
         address_writer(&w, client);
         w.error_name = name;
         w.reply_serial = serial;
@@ -135,13 +139,15 @@ int driver_call_reply(struct driver_call *call) {
 
 static const struct driver_method *find_method(const struct driver_interface *interface,
                                                const char *member) {
-        for (const struct driver_method *method = interface->methods; method && method->name; method++)
+        for (const struct driver_method *method = interface->methods; method && method->name;
+             method++)
                 if (!strcmp(method->name, member))
                         return method;
         return NULL;
 }
 
-/* Interfaces that a call can reach: all, or Peer alone when the call is for the connection, not the bus. */
+/* Interfaces that a call can reach: all, or Peer alone when the call is for the connection, not the
+ * bus. */
 static bool is_reachable(const struct driver_interface *interface, const struct message *m) {
         if (!m->destination.s)
                 return interface == &driver_interface_peer;
@@ -160,8 +166,8 @@ static int select_method(struct driver_call *call) {
                         return driver_call_fail(call,
                                                 m->destination.s ? DRIVER_ERROR("UnknownInterface")
                                                                  : DRIVER_ERROR("UnknownMethod"),
-                                                "%s does not understand the interface %s at %s",
-                                                BUS_DRIVER_NAME, m->interface.s, "this path");
+                                                "%s does not understand the interface %s here",
+                                                BUS_DRIVER_NAME, m->interface.s);
                 call->method = find_method(interface, m->member.s);
         } else
                 for (size_t i = 0; i < bus->n_interfaces && !call->method; i++)
@@ -179,15 +185,18 @@ static int check_method(struct driver_call *call) {
         const struct driver_method *method = call->method;
         const struct message *m = call->message;
 
-        if (call->client->state == CLIENT_CONNECTED && m->destination.s && method->run != driver_hello)
+        if (call->client->state == CLIENT_CONNECTED && m->destination.s &&
+            method->run != driver_hello)
                 return driver_call_fail(call, DRIVER_ERROR("AccessDenied"),
                                         "Nothing can be called before Hello");
         if ((method->flags & DRIVER_METHOD_CANONICAL_PATH) && !driver_path_is_canonical(m->path.s))
                 return driver_call_fail(call, DRIVER_ERROR("AccessDenied"),
-                                        "%s can only be called at %s", method->name, BUS_DRIVER_PATH);
+                                        "%s can only be called at %s", method->name,
+                                        BUS_DRIVER_PATH);
         if ((method->flags & DRIVER_METHOD_PRIVILEGED) && !client_is_privileged(call->client))
                 return driver_call_fail(call, DRIVER_ERROR("AccessDenied"),
-                                        "%s is for root and the user of the bus only", method->name);
+                                        "%s is for root and the user of the bus only",
+                                        method->name);
         if ((method->flags & DRIVER_METHOD_HANDLES) && !call->client->handles_ok)
                 return driver_call_fail(call, DRIVER_ERROR("NotSupported"),
                                         "%s is for native bus1 clients only", method->name);
@@ -230,7 +239,8 @@ int driver_dispatch(struct client *client, struct message *m, uint64_t caller_co
         int r;
 
         /* Before Hello, what is not Hello is not even looked up. */
-        if (client->state == CLIENT_CONNECTED && m->destination.s && strcmp(m->member.s, "Hello") != 0)
+        if (client->state == CLIENT_CONNECTED && m->destination.s &&
+            strcmp(m->member.s, "Hello") != 0)
                 return driver_send_error(client, m, caller_cookie, DRIVER_ERROR("AccessDenied"),
                                          "Nothing can be called before Hello");
         if (client->state == CLIENT_CONNECTED && m->destination.s && m->interface.s &&

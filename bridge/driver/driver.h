@@ -24,9 +24,9 @@ struct driver_call {
         struct message *message; /* with ->attachment, if handles came with it */
         uint64_t caller_cookie;
         const struct driver_method *method;
-        struct reader reader;    /* at the arguments, which have the method's signature */
-        struct writer writer;    /* for the results, in the method's out signature */
-        void *attachment;        /* to go out with the reply; owned until then */
+        struct reader reader; /* at the arguments, which have the method's signature */
+        struct writer writer; /* for the results, in the method's out signature */
+        void *attachment;     /* to go out with the reply; owned until then */
         void (*attachment_free)(void *attachment);
         bool done; /* answered already, or to be answered later */
         const char *error_name;
@@ -39,14 +39,14 @@ enum {
         DRIVER_METHOD_HANDLES = 1 << 2,        /* only for clients that can take handles */
 };
 
-
 struct driver_method {
         const char *name;
-        const char *in;  /* signatures */
+        const char *in; /* signatures */
         const char *out;
         /*
-         * Returns 0 (the results are written; the reply is sent when it returns, unless driver_call_reply() did),
-         * driver_call_fail() (positive), or a negative errno that is fatal.
+         * Returns 0 (the results are written; the reply is sent when it returns, unless
+         * driver_call_reply() did), driver_call_fail() (positive), or a negative errno that is
+         * fatal.
          */
         int (*run)(struct driver_call *call);
         unsigned flags;
@@ -92,7 +92,8 @@ int driver_dispatch(struct client *client, struct message *m, uint64_t caller_co
 
 /* what methods are made of, for other interfaces too */
 
-/* RequestName for call->client, with policy, limits and signals. 0 and the result, or as driver_call_fail(). */
+/* RequestName for call->client, with policy, limits and signals. 0 and the result, or as
+ * driver_call_fail(). */
 int driver_request_name(struct driver_call *call, const char *name, size_t n, uint32_t flags,
                         uint32_t *ret_result);
 int driver_release_name(struct driver_call *call, const char *name, size_t n, uint32_t *ret_result);
@@ -103,8 +104,8 @@ int driver_add_match(struct driver_call *call, const char *text, size_t n, uint6
 /* errors and signals of the bus */
 
 /*
- * Send an error for the message m of client, when m is a call that wants an answer. caller_cookie as
- * in client_receive(): it is ended in any case.
+ * Send an error for the message m of client, when m is a call that wants an answer. caller_cookie
+ * as in client_receive(): it is ended in any case.
  */
 int driver_send_error(struct client *client, struct message *m, uint64_t caller_cookie,
                       const char *name, const char *format, ...)
@@ -117,8 +118,8 @@ int driver_send_name_signal(struct client *client, const char *member, const cha
 int driver_broadcast_owner_changed(struct bus *bus, const char *name, const char *old_owner,
                                    const char *new_owner);
 /*
- * All signals of one change: NameLost to the old owner, NameOwnerChanged to all, NameAcquired to the
- * new one. Nothing when nothing changed.
+ * All signals of one change: NameLost to the old owner, NameOwnerChanged to all, NameAcquired to
+ * the new one. Nothing when nothing changed.
  */
 int driver_announce_change(struct bus *bus, const char *name, const struct name_change *change);
 int driver_broadcast_activatable_changed(struct bus *bus);

@@ -72,9 +72,9 @@ const struct driver_interface driver_interface_dbus = {
 
 int driver_add_interfaces(struct bus *bus) {
         static const struct driver_interface *const standard[] = {
-                &driver_interface_dbus,       &driver_interface_properties,
+                &driver_interface_dbus,           &driver_interface_properties,
                 &driver_interface_introspectable, &driver_interface_monitoring,
-                &driver_interface_stats,      &driver_interface_peer,
+                &driver_interface_stats,          &driver_interface_peer,
         };
         int r;
 

@@ -40,6 +40,7 @@ int driver_add_interfaces(struct bus *bus);
 bool driver_path_is_canonical(const char *path);
 const struct driver_interface *driver_find_interface(struct bus *bus, const char *name);
 
-/* The client or the bus itself (*ret_client NULL) by name; else NameHasNoOwner as driver_call_fail(). */
+/* The client or the bus itself (*ret_client NULL) by name; else NameHasNoOwner as
+ * driver_call_fail(). */
 int driver_find_connection(struct driver_call *call, struct wire_string name,
                            struct client **ret_client);

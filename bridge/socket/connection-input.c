@@ -85,8 +85,8 @@ static int receive_fds(struct connection *connection, struct msghdr *header) {
 }
 
 /*
- * Check the message, with the descriptors that came first, as many as it declares. How many these are is only
- * known when it was parsed once without.
+ * Check the message, with the descriptors that came first, as many as it declares. How many these
+ * are is only known when it was parsed once without.
  */
 static int parse_message(struct connection *connection, struct message *m) {
         size_t n;
@@ -197,7 +197,8 @@ static int begin_message(struct connection *connection) {
         size_t size;
         int r;
 
-        r = message_frame(connection->header, connection->server->bus->limits.max_message_size, &size);
+        r = message_frame(connection->header, connection->server->bus->limits.max_message_size,
+                          &size);
         if (r > 0)
                 return violate(connection, message_violation(r));
         r = message_new(&connection->partial, size);

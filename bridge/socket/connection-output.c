@@ -86,7 +86,8 @@ static bool is_control(const struct message *m) {
                !memcmp(m->sender.s, BUS_DRIVER_NAME, m->sender.n);
 }
 
-int connection_deliver(struct client *client, struct message *m, struct reply *reply, uint64_t cookie) {
+int connection_deliver(struct client *client, struct message *m, struct reply *reply,
+                       uint64_t cookie) {
         struct connection *connection =
                 (struct connection *)((char *)client - offsetof(struct connection, client));
         int r;
@@ -128,8 +129,8 @@ int connection_send_bytes(struct connection *connection, const char *bytes, size
 /* writing */
 
 /*
- * As many messages as one call takes. Descriptors go with the first byte of their message, and such a
- * message goes alone, so that every reader can tell whose they are.
+ * As many messages as one call takes. Descriptors go with the first byte of their message, and such
+ * a message goes alone, so that every reader can tell whose they are.
  */
 static size_t gather(struct connection *connection, struct iovec iov[BATCH_MAX]) {
         size_t n;

@@ -13,7 +13,7 @@
 #include "bridge/bus/quota.h"
 #include "bridge/log.h"
 
-#define container(type, member, p) ((type *)((char *)(p) - offsetof(type, member)))
+#define container(type, member, p) ((type *)((char *)(p)-offsetof(type, member)))
 
 /* closing */
 
@@ -27,7 +27,8 @@ void connection_close(struct connection *connection, const char *reason) {
 static int close_deferred(struct loop_deferred *deferred) {
         struct connection *connection = container(struct connection, close, deferred);
 
-        /* What the client is still to be told, an error before the end of it say, goes out if it can. */
+        /* What the client is still to be told, an error before the end of it say, goes out if it
+         * can. */
         if (!connection->output_broken && connection->queue_n > 0)
                 connection_flush(&connection->flush);
         connection_free(connection);
@@ -37,8 +38,9 @@ static int close_deferred(struct loop_deferred *deferred) {
 static void client_close(struct client *client, const char *reason) {
         struct connection *connection = container(struct connection, client, client);
 
-        log_write(client->bus->log, LOG_LEVEL_WARNING, "Connection %s (uid=%d pid=%d) is dropped: %s",
-                  client_name(client), (int)client->credentials.uid, (int)client->credentials.pid, reason);
+        log_write(client->bus->log, LOG_LEVEL_WARNING,
+                  "Connection %s (uid=%d pid=%d) is dropped: %s", client_name(client),
+                  (int)client->credentials.uid, (int)client->credentials.pid, reason);
         connection_close(connection, "closed by the bus");
 }
 
@@ -101,9 +103,9 @@ static void negotiate(struct connection *connection, struct sasl_answer *answer,
                         connection->n_fds * sizeof(*connection->fds));
         }
 
-        r = bus->native->negotiate(bus->native_userdata, &connection->anchor, &connection->credentials,
-                                   connection->sasl.bus1_mode, fd, &connection->session, &handle,
-                                   ret_fd, &why);
+        r = bus->native->negotiate(bus->native_userdata, &connection->anchor,
+                                   &connection->credentials, connection->sasl.bus1_mode, fd,
+                                   &connection->session, &handle, ret_fd, &why);
         if (r < 0) {
                 connection->session = NULL;
                 sasl_server_refuse_bus1(&connection->sasl, why, answer);
@@ -168,8 +170,8 @@ static int feed(struct connection *connection, const char *bytes, size_t n, size
         case SASL_CLOSE:
                 log_write(connection->server->bus->log, LOG_LEVEL_WARNING,
                           "A connection (uid=%d pid=%d) is dropped, it broke the authentication "
-                          "protocol", (int)connection->peer_uid,
-                          (int)connection->peer_pid);
+                          "protocol",
+                          (int)connection->peer_uid, (int)connection->peer_pid);
                 connection_close(connection, "authentication failed");
                 break;
         }
@@ -192,7 +194,8 @@ static int shake_hands(struct connection *connection, const uint8_t *bytes, size
 
         if (connection->state == CONNECTION_MESSAGES) {
                 if (connection->n_fds > 0 && !connection->client.fds_negotiated) {
-                        client_violation(&connection->client, "descriptors without NEGOTIATE_UNIX_FD");
+                        client_violation(&connection->client,
+                                         "descriptors without NEGOTIATE_UNIX_FD");
                         connection_close(connection, "protocol violation");
                 }
                 return connection_take(connection, bytes, n);
@@ -201,8 +204,8 @@ static int shake_hands(struct connection *connection, const uint8_t *bytes, size
         if (connection->n_fds > 0 && !connection->close_reason) {
                 log_write(connection->server->bus->log, LOG_LEVEL_WARNING,
                           "A connection (uid=%d pid=%d) is dropped, it sent descriptors before it "
-                          "was authenticated", (int)connection->peer_uid,
-                          (int)connection->peer_pid);
+                          "was authenticated",
+                          (int)connection->peer_uid, (int)connection->peer_pid);
                 connection_close(connection, "descriptors during the handshake");
         }
         if (connection->state == CONNECTION_ANCHOR && n > 0)
@@ -309,7 +312,8 @@ static int fds_expired(struct loop_timer *timer) {
         struct connection *connection = container(struct connection, fd_timer, timer);
 
         if (connection->has_client)
-                client_violation(&connection->client, "descriptors without their message (pending_fd_timeout)");
+                client_violation(&connection->client,
+                                 "descriptors without their message (pending_fd_timeout)");
         connection_close(connection, "pending_fd_timeout");
         return 0;
 }

@@ -5,11 +5,11 @@
  * Connections - the socket front end of a client
  *
  * A connection shakes hands (connection.c), then takes messages from its socket
- * (connection-input.c) and puts messages into it (connection-output.c). What was agreed to be the anchor
- * of a native session carries no messages at all.
+ * (connection-input.c) and puts messages into it (connection-output.c). What was agreed to be the
+ * anchor of a native session carries no messages at all.
  *
- * Idle, a connection has no buffers: input goes through the server's, only an unfinished message has
- * memory of its own.
+ * Idle, a connection has no buffers: input goes through the server's, only an unfinished message
+ * has memory of its own.
  */
 
 #include "bridge/socket/server.h"
@@ -27,7 +27,7 @@ struct connection {
         struct connection *prev, *next;
         struct loop_source source;
         enum connection_state state;
-        bool is_complete;        /* had its Hello; counts as incomplete before */
+        bool is_complete;         /* had its Hello; counts as incomplete before */
         const char *close_reason; /* static; set when it is to be closed at the end of the turn */
         struct loop_deferred close;
 
@@ -74,17 +74,19 @@ void connection_close(struct connection *connection, const char *reason);
 void connection_drop_fds(struct connection *connection);
 /*
  * Read once. *ret_n are the bytes now in the server's buffer (0 also when all went into the
- * unfinished message, or nothing was there), *ret_eof whether the other side has finished. Returns 0,
- * a positive number when the connection is to be closed (done already), or a fatal errno.
+ * unfinished message, or nothing was there), *ret_eof whether the other side has finished. Returns
+ * 0, a positive number when the connection is to be closed (done already), or a fatal errno.
  */
 int connection_read(struct connection *connection, size_t *ret_n, bool *ret_eof);
-/* Take n bytes of the message stream from the server's buffer. 0 (also when closing), or a fatal errno. */
+/* Take n bytes of the message stream from the server's buffer. 0 (also when closing), or a fatal
+ * errno. */
 int connection_take(struct connection *connection, const uint8_t *bytes, size_t n);
 void connection_input_deinit(struct connection *connection);
 
 /* output */
 
-int connection_deliver(struct client *client, struct message *m, struct reply *reply, uint64_t cookie);
+int connection_deliver(struct client *client, struct message *m, struct reply *reply,
+                       uint64_t cookie);
 /* Bytes of the handshake, with a descriptor (taken; -1 for none). -ENOMEM. */
 int connection_send_bytes(struct connection *connection, const char *bytes, size_t n, int fd);
 /* Write what the socket takes. 0 or a fatal errno. */

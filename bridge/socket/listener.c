@@ -136,7 +136,8 @@ static int open_unix(struct server *server, const char *key, const char *name, c
 /* A fresh name in the directory. */
 static int open_unix_dir(struct server *server, const char *dir, char **ret_printed,
                          char **ret_error) {
-        static const char letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        static const char letters[] =
+                "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         char path[sizeof(((struct sockaddr_un *)0)->sun_path)], name[11] = {};
 
         for (unsigned try = 0; try < 100; try++) {
@@ -148,7 +149,8 @@ static int open_unix_dir(struct server *server, const char *dir, char **ret_prin
                 for (unsigned i = 0; i < 10; i++, x /= sizeof(letters) - 1)
                         name[i] = letters[x % (sizeof(letters) - 1)];
                 if ((size_t)snprintf(path, sizeof(path), "%s/dbus-%s", dir, name) >= sizeof(path))
-                        return fail(ret_error, -ENAMETOOLONG, "The directory \"%s\" is too long", dir);
+                        return fail(ret_error, -ENAMETOOLONG, "The directory \"%s\" is too long",
+                                    dir);
                 if (access(path, F_OK) < 0)
                         return open_unix(server, "path", path, ret_printed, ret_error);
         }
@@ -215,7 +217,8 @@ static int print_inherited(int fd, const char *guid, char **ret_printed) {
                 return -EINVAL;
         n_name = n - offsetof(struct sockaddr_un, sun_path);
         if (address.sun_path[0] == '\0')
-                return print_address("abstract", address.sun_path + 1, n_name - 1, guid, ret_printed);
+                return print_address("abstract", address.sun_path + 1, n_name - 1, guid,
+                                     ret_printed);
         return print_address("path", address.sun_path, strnlen(address.sun_path, n_name), guid,
                              ret_printed);
 }
@@ -268,5 +271,6 @@ int listener_open(struct server *server, const struct address_entry *address, ch
                 return open_unix_address(server, address, ret_printed, ret_error);
         if (!strcmp(address->transport, "systemd"))
                 return open_systemd(server, ret_printed, ret_error);
-        return fail(ret_error, -EINVAL, "Unknown address type \"%s\" to listen on", address->transport);
+        return fail(ret_error, -EINVAL, "Unknown address type \"%s\" to listen on",
+                    address->transport);
 }

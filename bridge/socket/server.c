@@ -15,7 +15,7 @@
 
 #define RETRY_DELAY (200 * INT64_C(1000000))
 
-#define container(type, member, p) ((type *)((char *)(p) - offsetof(type, member)))
+#define container(type, member, p) ((type *)((char *)(p)-offsetof(type, member)))
 
 static bool has_room(const struct server *server) {
         return (int64_t)server->n_incomplete < server->bus->limits.max_incomplete_connections;
@@ -29,7 +29,7 @@ static void set_accepting(struct server *server, bool accepting) {
                 return;
         server->accepting = accepting;
         DL_FOREACH(server->listeners, listener)
-                loop_set_events(server->loop, &listener->source, accepting ? EPOLLIN : 0);
+        loop_set_events(server->loop, &listener->source, accepting ? EPOLLIN : 0);
 }
 
 void server_connection_completed(struct server *server) {

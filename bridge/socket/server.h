@@ -34,8 +34,9 @@ int server_init(struct server *server, struct bus *bus, struct loop *loop);
 void server_deinit(struct server *server);
 
 /*
- * Listen on the first address of the list that works. *ret_printed is the address with its guid as clients
- * use it. On failure a negative errno and *ret_error, a text to be freed (NULL without memory).
+ * Listen on the first address of the list that works. *ret_printed is the address with its guid as
+ * clients use it. On failure a negative errno and *ret_error, a text to be freed (NULL without
+ * memory).
  */
 int server_listen(struct server *server, const char *addresses, char **ret_printed,
                   char **ret_error);

@@ -123,7 +123,9 @@ void peer_call_driver(struct peer *peer, const char *member, const char *a, cons
         struct writer w;
 
         peer_call_init(peer, &w, BUS_DRIVER_NAME, BUS_DRIVER_PATH, BUS_DRIVER_INTERFACE, member,
-                       b ? "ss" : a ? "s" : "");
+                       b   ? "ss"
+                       : a ? "s"
+                           : "");
         if (a)
                 writer_string(&w, a);
         if (b)
@@ -131,8 +133,8 @@ void peer_call_driver(struct peer *peer, const char *member, const char *a, cons
         ck_assert_int_eq(peer_send(peer, &w, 0), 0);
 }
 
-void peer_signal(struct peer *peer, const char *destination, const char *path, const char *interface,
-                 const char *member, const char *arg0) {
+void peer_signal(struct peer *peer, const char *destination, const char *path,
+                 const char *interface, const char *member, const char *arg0) {
         struct writer w;
 
         writer_init(&w, MESSAGE_TYPE_SIGNAL, 0, ++peer->serial, arg0 ? "s" : "");

@@ -46,8 +46,8 @@ void peer_call_init(struct peer *peer, struct writer *w, const char *destination
                     const char *interface, const char *member, const char *signature);
 /* A call of the driver with up to two string arguments (NULL: none). */
 void peer_call_driver(struct peer *peer, const char *member, const char *a, const char *b);
-void peer_signal(struct peer *peer, const char *destination, const char *path, const char *interface,
-                 const char *member, const char *arg0);
+void peer_signal(struct peer *peer, const char *destination, const char *path,
+                 const char *interface, const char *member, const char *arg0);
 /* RequestName; returns its result. */
 uint32_t peer_request_name(struct peer *peer, const char *name, uint32_t flags);
 

@@ -7,8 +7,8 @@
 
 #include "fixture.h"
 
-static void call(struct peer *peer, const char *destination, const char *path, const char *interface,
-                 const char *member, uint8_t flags) {
+static void call(struct peer *peer, const char *destination, const char *path,
+                 const char *interface, const char *member, uint8_t flags) {
         struct writer w;
 
         peer_call_init(peer, &w, destination, path, interface, member, "");
@@ -49,7 +49,8 @@ START_TEST(driver_names_what_it_does_not_know) {
         peer_expect_error(A, DRIVER_ERROR("InvalidArgs"));
         call(A, BUS_DRIVER_NAME, "/", "org.freedesktop.DBus.Debug.Stats", "GetStats", 0);
         peer_expect_error(A, DRIVER_ERROR("UnknownInterface"));
-        call(A, BUS_DRIVER_NAME, BUS_DRIVER_PATH, "org.freedesktop.DBus.Debug.Stats", "GetStats", 0);
+        call(A, BUS_DRIVER_NAME, BUS_DRIVER_PATH, "org.freedesktop.DBus.Debug.Stats", "GetStats",
+             0);
         peer_expect_return(A);
         call(A, BUS_DRIVER_NAME, "/", NULL, "UpdateActivationEnvironment", 0);
         peer_expect_error(A, DRIVER_ERROR("AccessDenied"));
@@ -91,8 +92,8 @@ START_TEST(driver_properties_follow_the_tables) {
         };
 
         for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-                peer_call_init(A, &w, BUS_DRIVER_NAME, BUS_DRIVER_PATH, "org.freedesktop.DBus.Properties",
-                               "Get", "ss");
+                peer_call_init(A, &w, BUS_DRIVER_NAME, BUS_DRIVER_PATH,
+                               "org.freedesktop.DBus.Properties", "Get", "ss");
                 writer_string(&w, table[i].interface);
                 writer_string(&w, table[i].property);
                 ck_assert_int_eq(peer_send(A, &w, 0), 0);

@@ -18,11 +18,28 @@ static int parses(const char *text) {
 
 START_TEST(match_grammar_accepts) {
         static const char *const rules[] = {
-                "", "type='signal'", "type=signal", "type='signal',", "  type='signal', member='X'",
-                "member ='X'", "arg0=''", "arg63='x'", "arg00='x'", "arg3path='/a/'", "arg0namespace='a'",
-                "arg0='a=b'", "arg0='a,b'", "arg0=it\\'s", "arg0='a'b'c'", "path_namespace='/'",
-                "eavesdrop='true'", "eavesdrop='false',eavesdrop='true'", "sender=':1.5'",
-                "destination='a.b'", "arg0='\\'", "\ttype='error'",
+                "",
+                "type='signal'",
+                "type=signal",
+                "type='signal',",
+                "  type='signal', member='X'",
+                "member ='X'",
+                "arg0=''",
+                "arg63='x'",
+                "arg00='x'",
+                "arg3path='/a/'",
+                "arg0namespace='a'",
+                "arg0='a=b'",
+                "arg0='a,b'",
+                "arg0=it\\'s",
+                "arg0='a'b'c'",
+                "path_namespace='/'",
+                "eavesdrop='true'",
+                "eavesdrop='false',eavesdrop='true'",
+                "sender=':1.5'",
+                "destination='a.b'",
+                "arg0='\\'",
+                "\ttype='error'",
         };
 
         ck_assert_int_eq(parses(rules[_i]), 0);
@@ -32,11 +49,28 @@ END_TEST
 
 START_TEST(match_grammar_refuses) {
         static const char *const rules[] = {
-                ",", ",type='signal'", "type='signal',,member='X'", "type", "type='nonsense'", "Type='signal'",
-                "type='signal',type='signal'", "type='signal", "log='true'", "arg64='x'", "arg='x'",
-                "arg1namespace='a'", "arg0='a',arg0path='/'", "path='/a',path_namespace='/a'", "path='/a/'",
-                "path_namespace='/a/'", "interface='nodot'", "member='a.b'", "sender='nodot'", "=signal",
-                "eavesdrop='maybe'", "arg0namespace='a..b'",
+                ",",
+                ",type='signal'",
+                "type='signal',,member='X'",
+                "type",
+                "type='nonsense'",
+                "Type='signal'",
+                "type='signal',type='signal'",
+                "type='signal",
+                "log='true'",
+                "arg64='x'",
+                "arg='x'",
+                "arg1namespace='a'",
+                "arg0='a',arg0path='/'",
+                "path='/a',path_namespace='/a'",
+                "path='/a/'",
+                "path_namespace='/a/'",
+                "interface='nodot'",
+                "member='a.b'",
+                "sender='nodot'",
+                "=signal",
+                "eavesdrop='maybe'",
+                "arg0namespace='a..b'",
         };
 
         ck_assert_int_eq(parses(rules[_i]), MATCH_E_INVALID);
@@ -130,8 +164,10 @@ static const struct {
         {"arg0namespace='x'", true},
         {"arg0namespace='x.y'", true},
         {"arg0namespace='x.y.z'", false},
-        {"type='signal',sender='own.Name',path='/a/b',interface='a.b.C',member='M',arg0='x.y'", true},
-        {"type='signal',sender='own.Name',path='/a/b',interface='a.b.C',member='M',arg0='x.z'", false},
+        {"type='signal',sender='own.Name',path='/a/b',interface='a.b.C',member='M',arg0='x.y'",
+         true},
+        {"type='signal',sender='own.Name',path='/a/b',interface='a.b.C',member='M',arg0='x.z'",
+         false},
         {"eavesdrop='true',member='M'", true},
 };
 
@@ -159,12 +195,9 @@ START_TEST(match_path_arguments_match_both_ways) {
                 const char *rule, *arg;
                 bool matches;
         } table[] = {
-                {"arg0path='/aa/bb/'", "/", true},
-                {"arg0path='/aa/bb/'", "/aa/", true},
-                {"arg0path='/aa/bb/'", "/aa/bb/", true},
-                {"arg0path='/aa/bb/'", "/aa/bb/cc", true},
-                {"arg0path='/aa/bb/'", "/aa/b", false},
-                {"arg0path='/aa/bb/'", "/aa", false},
+                {"arg0path='/aa/bb/'", "/", true},       {"arg0path='/aa/bb/'", "/aa/", true},
+                {"arg0path='/aa/bb/'", "/aa/bb/", true}, {"arg0path='/aa/bb/'", "/aa/bb/cc", true},
+                {"arg0path='/aa/bb/'", "/aa/b", false},  {"arg0path='/aa/bb/'", "/aa", false},
                 {"arg0path='/aa/bb/'", "/aa/bb", false},
         };
         struct peer *A = peer_hello();
