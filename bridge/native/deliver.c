@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "bridge/bus/name.h"
 #include "bridge/log.h"
 
 #define DESTINATIONS_MAX 4096
@@ -41,15 +42,16 @@ static int result_from_errno(int r) {
 }
 
 static int send_to(struct native *native, const uint64_t *to, size_t n_to, struct message *m,
-                   struct bus1_transfer *created) {
+                   struct bus1_transfer *created, bool with_handles) {
         struct bus1_transfer transfers[NATIVE_TRANSFERS_MAX + 1];
         struct bus1_message_fds out = {};
         const uint64_t *handles;
-        size_t n_handles, n_created = created ? 1 : 0;
+        size_t n_handles = 0, n_created = created ? 1 : 0;
         struct iovec vec = {m->wire, m->n_wire};
         int r;
 
-        n_handles = native_attachment_get(m, &handles);
+        if (with_handles)
+                n_handles = native_attachment_get(m, &handles);
         if (n_handles > NATIVE_TRANSFERS_MAX)
                 return -EMSGSIZE;
         if (created)
@@ -77,7 +79,7 @@ int native_send(struct native *native, uint64_t to, struct message *m,
                 struct bus1_transfer *created) {
         int r;
 
-        r = send_to(native, &to, 1, m, created);
+        r = send_to(native, &to, 1, m, created, true);
         return r < 0 ? result_from_errno(r) : 0;
 }
 
@@ -116,7 +118,7 @@ int native_broadcast_flush(struct native *native) {
                 return 0;
         if (native->broadcast.n_handles > 0) {
                 r = send_to(native, native->broadcast.handles, native->broadcast.n_handles,
-                            native->broadcast.m, NULL);
+                            native->broadcast.m, NULL, true);
                 if (r < 0)
                         r = broadcast_singly(native);
         }
@@ -185,6 +187,20 @@ static int deliver_call(struct native_session *session, struct message *m, struc
         return 0;
 }
 
+/* A copy of what is for somebody else: a monitor gets the bytes, but none of the rights. */
+static int deliver_copy(struct native_session *session, struct message *m) {
+        int r;
+
+        r = send_to(session->native, &session->home, 1, m, NULL, false);
+        return r < 0 ? result_from_errno(r) : 0;
+}
+
+/* Is it for this client, and not one that it listens in on? */
+static bool is_addressed_to(const struct client *client, const struct message *m) {
+        return strcmp(m->destination.s, client->unique_name) == 0 ||
+               name_resolve(client->bus, m->destination.s, m->destination.n) == client;
+}
+
 int native_deliver(struct client *client, struct message *m, struct reply *reply, uint64_t cookie) {
         struct native_session *session = session_from_client(client);
         struct native *native = session->native;
@@ -192,20 +208,25 @@ int native_deliver(struct client *client, struct message *m, struct reply *reply
 
         if (session->close_reason)
                 return CLIENT_E_GONE;
-        if (m->type == MESSAGE_TYPE_SIGNAL && !m->destination.s)
+        if (m->type == MESSAGE_TYPE_SIGNAL && !m->destination.s && client->state != CLIENT_MONITOR)
                 return broadcast_add(native, m, cookie ? cookie : session->home);
 
         /* what was collected was routed before this */
         r = native_broadcast_flush(native);
         if (r < 0)
                 return r;
-        switch (m->type) {
-        case MESSAGE_TYPE_METHOD_RETURN:
-        case MESSAGE_TYPE_ERROR:
+        if (client->state == CLIENT_MONITOR)
+                return deliver_copy(session, m);
+        if (m->type == MESSAGE_TYPE_METHOD_RETURN || m->type == MESSAGE_TYPE_ERROR)
                 return deliver_answer(native, m, reply);
-        case MESSAGE_TYPE_METHOD_CALL:
+
+        /*
+         * Whoever eavesdrops without being a monitor gets broadcasts only: at a program's nodes,
+         * where it serves calls, another's calls must not arrive.
+         */
+        if (!reply && (native_wants_reply(m) || !is_addressed_to(client, m)))
+                return 0;
+        if (m->type == MESSAGE_TYPE_METHOD_CALL)
                 return deliver_call(session, m, reply);
-        default:
-                return native_send(native, cookie ? cookie : session->home, m, NULL);
-        }
+        return native_send(native, session->home, m, NULL);
 }

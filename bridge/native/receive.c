@@ -388,7 +388,8 @@ static void handle_gone(struct native_handle *handle) {
                 native_published_free(handle->data, false);
                 return;
         case NATIVE_HANDLE_SUBSCRIPTION:
-                if (session->client.state != CLIENT_GONE)
+                /* a monitor's rules, and those of who has left, are gone already */
+                if (client_is_registered(&session->client))
                         match_rule_free(handle->data);
                 break;
         }

@@ -207,8 +207,8 @@ int bus1_dbus_subscribe(struct bus1_dbus *bus, const char *rule, bus1_dbus_messa
                         DBusError *error);
 struct bus1_dbus_subscription *bus1_dbus_subscription_free(struct bus1_dbus_subscription *s);
 /*
- * Signals that come outside of subscriptions: those to this member alone, and for match rules made
- * with AddMatch.
+ * What comes outside of subscriptions: signals to this member alone, those for match rules made with
+ * AddMatch, and all that is shown to a member that called BecomeMonitor.
  */
 void bus1_dbus_set_signal_handler(struct bus1_dbus *bus, bus1_dbus_message_fn fn, void *userdata);
 

@@ -322,7 +322,8 @@ void bus_arm(struct bus1_dbus *bus) {
                 due = 0;
         else if (bus->pending)
                 due = bus->pending->deadline;
-        /* a timer that is set too early costs one look when it expires, setting it anew a call each */
+        /* a timer that is set too early costs one look when it expires, setting it anew a call each
+         */
         if (bus->timer_armed <= due && (bus->timer_armed == due || bus->timer_armed > now_ns()))
                 return;
         if (due != UINT64_MAX) {
@@ -441,6 +442,18 @@ static void dispatch_call(struct bus1_dbus *bus, struct bus1_dbus_object *object
                 bus1_dbus_reply_error(m, error_name_from_errno(r), "%s", strerror(-r));
 }
 
+/*
+ * Is it a call to somebody else, that a monitor gets to see? It cannot be answered; where no answer
+ * is wanted there is only the absence of anything of ours that could be called.
+ */
+static bool message_is_copy(const struct bus1_dbus_message *m) {
+        const struct message *message = (const struct message *)m;
+
+        if (dbus_message_get_no_reply(m->message))
+                return !m->bus->objects_by_path;
+        return message->reply_handle == BUS1_INVALID && !message->had_reply_handle;
+}
+
 static void dispatch_message(struct bus1_dbus *bus, struct node *node,
                              struct bus1_received *received) {
         struct bus1_dbus_message *m;
@@ -452,14 +465,17 @@ static void dispatch_message(struct bus1_dbus *bus, struct node *node,
         type = dbus_message_get_type(m->message);
         switch (node->kind) {
         case NODE_HOME:
-        case NODE_NAME:
-                if (type == DBUS_MESSAGE_TYPE_METHOD_CALL)
+                if (type == DBUS_MESSAGE_TYPE_METHOD_CALL && !message_is_copy(m)) {
                         dispatch_call(bus, NULL, m);
-                else if (type == DBUS_MESSAGE_TYPE_SIGNAL && node->kind == NODE_HOME) {
+                } else {
                         driver_signal(m);
                         if (bus->signal_fn)
                                 bus->signal_fn(m, bus->signal_userdata);
                 }
+                break;
+        case NODE_NAME:
+                if (type == DBUS_MESSAGE_TYPE_METHOD_CALL)
+                        dispatch_call(bus, NULL, m);
                 break;
         case NODE_OBJECT:
                 if (type == DBUS_MESSAGE_TYPE_METHOD_CALL)

@@ -120,6 +120,7 @@ struct message {
         struct bus1_dbus_message public; /* first */
         unsigned n_refs;
         uint64_t reply_handle; /* BUS1_INVALID when no reply is wanted, possible, or it was given */
+        bool had_reply_handle; /* there was one, though maybe of a caller that has gone */
         bool replied;
 };
 

@@ -55,6 +55,7 @@ int message_new(struct bus1_dbus *bus, struct bus1_received *received, const str
         if (dbus_message_get_type(m->public.message) == DBUS_MESSAGE_TYPE_METHOD_CALL &&
             !dbus_message_get_no_reply(m->public.message) && received->n_transfers > 0) {
                 m->reply_handle = received->transfers[0].id;
+                m->had_reply_handle = true;
                 skip = 1;
         }
         m->public.n_handles = received->n_transfers - skip;

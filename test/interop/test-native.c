@@ -581,6 +581,63 @@ START_TEST(published_name_can_be_replaced) {
 }
 END_TEST
 
+struct seen {
+        int n_calls, n_returns, n_signals;
+        size_t n_handles;
+};
+
+static int see_all(struct bus1_dbus_message *m, void *userdata) {
+        struct seen *seen = userdata;
+
+        seen->n_handles += m->n_handles;
+        if (dbus_message_is_method_call(m->message, NAME, "Where"))
+                seen->n_calls++;
+        else if (dbus_message_get_type(m->message) == DBUS_MESSAGE_TYPE_METHOD_RETURN &&
+                 dbus_message_has_signature(m->message, "s"))
+                seen->n_returns++;
+        else if (dbus_message_is_signal(m->message, NAME, "One"))
+                seen->n_signals++;
+        return 0;
+}
+
+START_TEST(native_monitor_sees_and_has_no_rights) {
+        struct bus1_dbus_subscription *before;
+        struct bus1_dbus_object *object;
+        struct seen seen = {};
+        DBusMessage *m;
+        uint64_t handle;
+        uint32_t flags = 0;
+        const char **rules = NULL;
+
+        publish();
+        ck_assert_int_eq(bus1_dbus_open(&third, bus_daemon.address, NULL), 0);
+        ck_assert_int_eq(bus1_dbus_subscribe(third, "member='One'", see_all, &seen, &before, NULL),
+                         0);
+        bus1_dbus_set_signal_handler(third, see_all, &seen);
+        m = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS,
+                                         "org.freedesktop.DBus.Monitoring", "BecomeMonitor");
+        dbus_message_append_args(m, DBUS_TYPE_ARRAY, DBUS_TYPE_STRING, &rules, 0, DBUS_TYPE_UINT32,
+                                 &flags, DBUS_TYPE_INVALID);
+        ck_assert_int_eq(bus1_dbus_call(third, BUS1_DBUS_BUS, m, NULL, 0, 10000, NULL, NULL), 0);
+        dbus_message_unref(m);
+
+        /* a handle in the message stays with those it is for */
+        ck_assert_int_eq(bus1_dbus_object_new(client, NULL, interfaces, NULL, &object), 0);
+        ck_assert_int_eq(bus1_dbus_object_get_handle(object, &handle), 0);
+        expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", &handle), PATH);
+        /* while it looks, the bus stays in between */
+        expect_text(call(client, look_up(client, NAME, PATH), NULL, "/", "Where", NULL), PATH);
+        m = dbus_message_new_signal(PATH, NAME, "One");
+        ck_assert_int_eq(bus1_dbus_emit(service, m), 0);
+        dbus_message_unref(m);
+        UNTIL(seen.n_calls == 2 && seen.n_returns == 2 && seen.n_signals == 1);
+        ck_assert_uint_eq(seen.n_handles, 0);
+        /* its rules of before have gone; ending one must do no harm */
+        bus1_dbus_subscription_free(before);
+        expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL), PATH);
+}
+END_TEST
+
 START_TEST(bus_without_bus1_is_told_apart) {
         char address[256] = "", path[] = "/tmp/bus1-test-XXXXXX", option[64];
         DBusError error = DBUS_ERROR_INIT;
@@ -737,6 +794,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, member_looks_like_any_other);
         tcase_add_test(tcase, subscription_ends_when_freed);
         tcase_add_test(tcase, published_name_can_be_replaced);
+        tcase_add_test(tcase, native_monitor_sees_and_has_no_rights);
         tcase_add_test(tcase, bus_without_bus1_is_told_apart);
         tcase_add_test(tcase, sd_event_runs_a_member);
         tcase_add_test(tcase, fds_keep_their_places);
