@@ -403,6 +403,7 @@ int main(int argc, char **argv) {
                 .loop.epoll_fd = -1,
                 .signals.fd = -1,
                 .ready_fd = -1,
+                .bus.credentials.pidfd = -1,
         };
         const char *program = argc > 0 ? basename(argv[0]) : "bus1-bridge";
         int r;

@@ -127,6 +127,7 @@ struct client {
         /* kept by the front end through quota_charge_outgoing() */
         uint64_t outgoing_bytes;
         uint64_t outgoing_fds;
+        uint64_t control_bytes; /* of outgoing_bytes: what the bus itself said */
         struct client_stats stats;
         uint64_t mark; /* private to broadcasts: the last one delivered */
 };

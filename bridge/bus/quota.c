@@ -9,6 +9,9 @@
 
 #include "bridge/bus/bus.h"
 
+/* How much the bus itself may have to say to a client that does not listen. */
+#define CONTROL_BYTES_MAX (16 * 1024 * 1024)
+
 int account_get(struct bus *bus, uint32_t uid, struct account **ret_account) {
         struct account *account;
 
@@ -51,6 +54,8 @@ int quota_charge_outgoing(struct client *client, size_t n_bytes, size_t n_fds, b
                 return CLIENT_E_QUOTA;
 
         client->outgoing_bytes += n_bytes;
+        if (control)
+                client->control_bytes += n_bytes;
         client->outgoing_fds += n_fds;
         client->account->outgoing_bytes += n_bytes;
         client->account->outgoing_fds += n_fds;
@@ -61,18 +66,17 @@ int quota_charge_outgoing(struct client *client, size_t n_bytes, size_t n_fds, b
         return 0;
 }
 
-void quota_discharge_outgoing(struct client *client, size_t n_bytes, size_t n_fds) {
+void quota_discharge_outgoing(struct client *client, size_t n_bytes, size_t n_fds, bool control) {
         client->outgoing_bytes -= n_bytes;
+        if (control)
+                client->control_bytes -= n_bytes;
         client->outgoing_fds -= n_fds;
         client->account->outgoing_bytes -= n_bytes;
         client->account->outgoing_fds -= n_fds;
 }
 
 bool quota_is_congested(const struct client *client) {
-        const struct bus_limits *limits = &client->bus->limits;
-
-        return (int64_t)client->outgoing_bytes >= limits->max_outgoing_bytes ||
-               (int64_t)client->outgoing_fds >= limits->max_outgoing_unix_fds;
+        return client->control_bytes >= CONTROL_BYTES_MAX;
 }
 
 bool quota_may_register(const struct client *client) {

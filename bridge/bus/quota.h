@@ -29,8 +29,9 @@ void account_put(struct bus *bus, struct account *account);
  * Returns 0 or CLIENT_E_QUOTA.
  */
 int quota_charge_outgoing(struct client *client, size_t n_bytes, size_t n_fds, bool control);
-void quota_discharge_outgoing(struct client *client, size_t n_bytes, size_t n_fds);
-/* Is the client's queue so full that it must read before it is read from? */
+/* When it was taken, with the same numbers. */
+void quota_discharge_outgoing(struct client *client, size_t n_bytes, size_t n_fds, bool control);
+/* Does so much control wait for the client that it must read before it is read from? */
 bool quota_is_congested(const struct client *client);
 /* May the client get its unique name: max_completed_connections, max_connections_per_user? */
 bool quota_may_register(const struct client *client);

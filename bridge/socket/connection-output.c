@@ -51,12 +51,18 @@ static int queue_push(struct connection *connection, struct message *m) {
         return 0;
 }
 
+/* What the bus itself tells a client because of what the client did always has room. */
+static bool is_control(const struct message *m) {
+        return m->destination.s && m->sender.n == strlen(BUS_DRIVER_NAME) &&
+               !memcmp(m->sender.s, BUS_DRIVER_NAME, m->sender.n);
+}
+
 static void queue_pop(struct connection *connection) {
         struct message *m = queue_at(connection, 0);
 
         /* What belongs to the handshake is not charged. */
         if (m->sender.s)
-                quota_discharge_outgoing(&connection->client, m->n_wire, m->n_fds);
+                quota_discharge_outgoing(&connection->client, m->n_wire, m->n_fds, is_control(m));
         message_unref(m);
         connection->queue_head = (connection->queue_head + 1) & (connection->queue_size - 1);
         connection->n_written = 0;
@@ -80,12 +86,6 @@ void connection_output_deinit(struct connection *connection) {
         connection->queue_size = 0;
 }
 
-/* What the bus itself tells a client because of what the client did always has room. */
-static bool is_control(const struct message *m) {
-        return m->destination.s && m->sender.n == strlen(BUS_DRIVER_NAME) &&
-               !memcmp(m->sender.s, BUS_DRIVER_NAME, m->sender.n);
-}
-
 int connection_deliver(struct client *client, struct message *m, struct reply *reply,
                        uint64_t cookie) {
         struct connection *connection =
@@ -100,7 +100,7 @@ int connection_deliver(struct client *client, struct message *m, struct reply *r
                 return r;
         r = queue_push(connection, m);
         if (r < 0)
-                quota_discharge_outgoing(client, m->n_wire, m->n_fds);
+                quota_discharge_outgoing(client, m->n_wire, m->n_fds, is_control(m));
         return r;
 }
 
