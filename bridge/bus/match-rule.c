@@ -99,10 +99,6 @@ static int keys_add_arg(struct match_keys *keys, const char *key, size_t n_key, 
         return 0;
 }
 
-static bool is_valid_path(const char *s, size_t n) {
-        return name_is_valid_object_path(s, n);
-}
-
 static int keys_set(struct match_keys *keys, const char *key, size_t n_key, const char *value,
                     size_t n_value) {
         const struct {
@@ -114,8 +110,8 @@ static int keys_set(struct match_keys *keys, const char *key, size_t n_key, cons
                 {"destination", &keys->destination, name_is_valid_bus},
                 {"interface", &keys->interface, name_is_valid_interface},
                 {"member", &keys->member, name_is_valid_member},
-                {"path", &keys->path, is_valid_path},
-                {"path_namespace", &keys->path_namespace, is_valid_path},
+                {"path", &keys->path, name_is_valid_object_path},
+                {"path_namespace", &keys->path_namespace, name_is_valid_object_path},
         };
 
         for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {

@@ -65,8 +65,6 @@ static void name_free(struct bus *bus, struct name *name) {
 struct name_ownership *name_ownership_find(struct name *name, struct client *client) {
         struct name_ownership *ownership;
 
-        /* Queues can be long, a client's own list is limited: look where it is shorter in the usual
-         * case. */
         DL_FOREACH2(name->queue, ownership, queue_next)
         if (ownership->client == client)
                 return ownership;
