@@ -53,10 +53,10 @@ int native_handle_add(struct native_session *session, uint64_t id, enum native_h
         struct native *native = session->native;
         struct native_handle *handle;
 
-        handle = calloc(1, sizeof(*handle));
+        handle = session->user->n_held < NATIVE_USER_MAX ? calloc(1, sizeof(*handle)) : NULL;
         if (!handle) {
                 native_release(native, id);
-                return -ENOMEM;
+                return session->user->n_held < NATIVE_USER_MAX ? -ENOMEM : -EDQUOT;
         }
         handle->id = id;
         handle->kind = kind;
@@ -69,6 +69,7 @@ int native_handle_add(struct native_session *session, uint64_t id, enum native_h
                 return -ENOMEM;
         }
         DL_APPEND(session->handles, handle);
+        session->user->n_held++;
         if (ret_handle)
                 *ret_handle = handle;
         return 0;
@@ -86,6 +87,7 @@ void native_handle_remove(struct native_handle *handle, bool release) {
 
         HASH_DELETE(hh, native->handles, handle);
         DL_DELETE(handle->session->handles, handle);
+        handle->session->user->n_held--;
         if (release)
                 native_release(native, handle->id);
         free(handle);

@@ -115,7 +115,7 @@ static int run_subscribe(struct driver_call *call) {
                 return r;
         r = native_handle_add(session, handle, NATIVE_HANDLE_SUBSCRIPTION, NULL, &subscription);
         if (r < 0)
-                return r;
+                return fail_resources(call, r);
         r = driver_add_match(call, rule.s, rule.n, handle, &match);
         if (r != 0) {
                 native_handle_remove(subscription, true);

@@ -59,7 +59,7 @@ int native_lookup_new(struct native_session *session, struct client *owner, cons
         uint64_t handle;
         int r;
 
-        if (session->n_lookups >= NATIVE_LOOKUPS_MAX)
+        if (session->n_lookups >= NATIVE_LOOKUPS_MAX || session->user->n_held >= NATIVE_USER_MAX)
                 return -EDQUOT;
         lookup = calloc(1, sizeof(*lookup));
         if (!lookup)
@@ -90,6 +90,7 @@ int native_lookup_new(struct native_session *session, struct client *owner, cons
         }
         DL_APPEND(session->lookups, lookup);
         session->n_lookups++;
+        session->user->n_held++;
         *ret_handle = handle;
         return 0;
 }
@@ -101,6 +102,7 @@ void native_lookup_free(struct native_lookup *lookup, bool release) {
         DL_DELETE(lookup->session->lookups, lookup);
         owner_unlink(native, lookup);
         lookup->session->n_lookups--;
+        lookup->session->user->n_held--;
         free(lookup->name);
         free(lookup->path);
         free(lookup);

@@ -25,6 +25,8 @@
 #define NATIVE_FDS_MAX 253
 #define NATIVE_LOOKUPS_MAX 4096 /* of one session, at the same time */
 #define NATIVE_PUBLISHED_MAX 4096
+#define NATIVE_USER_MAX 65536 /* look-ups, publications and subscriptions of one user's sessions \
+                               */
 
 enum native_node_kind {
         NATIVE_NODE_SESSION, /* data: struct native_session */
@@ -94,9 +96,19 @@ struct native_opening {
         struct native_opening *prev, *next;
 };
 
+/* What the bus's own peer holds for the sessions of one user, who must not use up all it may have.
+ */
+struct native_user {
+        uint32_t uid;
+        unsigned n_sessions;
+        unsigned n_held;
+        UT_hash_handle hh;
+};
+
 struct native_session {
         struct client client;
         struct native *native;
+        struct native_user *user;
         struct native_anchor *anchor; /* NULL when it has gone */
         uint64_t node;
         uint64_t peer_token; /* 0 on the device */
@@ -130,6 +142,7 @@ struct native {
         struct native_session *sessions;
         struct native_session *ending; /* those with a close_reason */
         struct native_owner *owners;
+        struct native_user *users;
 
         /* the broadcast that is being collected */
         struct {
@@ -169,7 +182,7 @@ int native_node_add(struct native *native, uint64_t id, enum native_node_kind ki
 struct native_node *native_node_find(struct native *native, uint64_t id);
 /* Forget it; release it too unless bus1 has done so. NULL is fine. */
 void native_node_remove(struct native *native, struct native_node *node, bool release);
-/* Takes the handle over in any case. */
+/* Takes the handle over in any case. -EDQUOT, -ENOMEM. */
 int native_handle_add(struct native_session *session, uint64_t id, enum native_handle_kind kind,
                       void *data, struct native_handle **ret_handle);
 struct native_handle *native_handle_find(struct native *native, uint64_t id);

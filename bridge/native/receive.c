@@ -213,6 +213,8 @@ static int session_take_home(struct native_session *session, struct message *m) 
         if (home == BUS1_INVALID)
                 return client_violation(&session->client, "Hello without a handle to deliver to");
         r = native_handle_add(session, home, NATIVE_HANDLE_HOME, NULL, NULL);
+        if (r == -EDQUOT)
+                return client_violation(&session->client, "its user has too much already");
         if (r >= 0)
                 session->home = home;
         return r;

@@ -85,6 +85,33 @@ static int grant_hosted(struct native_session *session, uint64_t handle, uint64_
         return 0;
 }
 
+static int user_get(struct native *native, uint32_t uid, struct native_user **ret_user) {
+        struct native_user *user;
+
+        HASH_FIND_BYHASHVALUE(hh, native->users, &uid, sizeof(uid), native_hash(uid), user);
+        if (!user) {
+                user = calloc(1, sizeof(*user));
+                if (!user)
+                        return -ENOMEM;
+                user->uid = uid;
+                HASH_ADD_BYHASHVALUE(hh, native->users, uid, sizeof(uid), native_hash(uid), user);
+                if (!user->hh.tbl) {
+                        free(user);
+                        return -ENOMEM;
+                }
+        }
+        user->n_sessions++;
+        *ret_user = user;
+        return 0;
+}
+
+static void user_put(struct native *native, struct native_user *user) {
+        if (--user->n_sessions > 0)
+                return;
+        HASH_DELETE(hh, native->users, user);
+        free(user);
+}
+
 static int session_new(struct native *native, struct native_anchor *anchor,
                        const struct client_credentials *credentials,
                        struct native_session **ret_session) {
@@ -95,10 +122,16 @@ static int session_new(struct native *native, struct native_anchor *anchor,
         session = calloc(1, sizeof(*session));
         if (!session)
                 return -ENOMEM;
+        r = user_get(native, credentials->uid, &session->user);
+        if (r < 0) {
+                free(session);
+                return r;
+        }
         r = client_credentials_copy(credentials, &copy);
         if (r >= 0)
                 r = client_init(&session->client, native->bus, &native_client_ops, &copy);
         if (r < 0) {
+                user_put(native, session->user);
                 free(session);
                 return r;
         }
@@ -220,6 +253,7 @@ int native_session_end(struct native_session *session) {
         if (session->anchor)
                 session->anchor->close(session->anchor, session->close_reason);
         client_deinit(&session->client);
+        user_put(native, session->user);
         DL_DELETE(native->ending, session);
         free(session);
         return r;

@@ -436,6 +436,22 @@ START_TEST(handle_is_not_for_legacy_receivers) {
 }
 END_TEST
 
+START_TEST(lookups_have_a_limit) {
+        DBusError error = DBUS_ERROR_INIT;
+        uint64_t handles[4096], handle;
+
+        request();
+        for (size_t i = 0; i < 4096; i++)
+                ck_assert_int_eq(bus1_dbus_lookup(client, NAME, 0, &handles[i], NULL), 0);
+        ck_assert_int_eq(bus1_dbus_lookup(client, NAME, 0, &handle, &error), -EREMOTEIO);
+        ck_assert(dbus_error_has_name(&error, DBUS_ERROR_LIMITS_EXCEEDED));
+        dbus_error_free(&error);
+        bus1_dbus_release(client, handles[17]);
+        /* the bus learns of the release in the same order as of all else */
+        ck_assert_int_eq(bus1_dbus_lookup(client, NAME, 0, &handle, NULL), 0);
+}
+END_TEST
+
 /* replies */
 
 START_TEST(dropped_call_is_no_reply) {
@@ -787,6 +803,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, handles_end_with_the_owner);
         tcase_add_test(tcase, object_is_told_when_nobody_holds_it);
         tcase_add_test(tcase, handle_is_not_for_legacy_receivers);
+        tcase_add_test(tcase, lookups_have_a_limit);
         tcase_add_test(tcase, dropped_call_is_no_reply);
         tcase_add_test(tcase, errno_becomes_an_error);
         tcase_add_test(tcase, late_reply_is_dropped);
