@@ -6,6 +6,7 @@
 #include <linux/bug.h>
 #include <linux/err.h>
 #include <linux/kernel.h>
+#include <linux/log2.h>
 #include <linux/slab.h>
 #include "acct.h"
 
@@ -208,7 +209,7 @@ static void bus1_share_put(struct bus1_account *account, struct bus1_share *shar
 	kfree(share);
 }
 
-/* The part of a foreign user, after the account and the peer were charged. */
+/* The part of a foreign user, before the account and the peer are charged. */
 static int bus1_charge_share(struct bus1_charge *charge, struct bus1_account *actor)
 {
 	struct bus1_account *account = charge->account;
@@ -216,6 +217,7 @@ static int bus1_charge_share(struct bus1_charge *charge, struct bus1_account *ac
 	struct bus1_share *share;
 	int r = 0;
 	size_t i;
+	u64 n;
 
 	mutex_lock(&account->lock);
 	share = bus1_share_get(account, actor->uid);
@@ -224,13 +226,16 @@ static int bus1_charge_share(struct bus1_charge *charge, struct bus1_account *ac
 		goto out;
 	}
 
+	n = account->n_shares * (ilog2(account->n_shares) + 1);
 	for (i = 0; i < _BUS1_RESOURCE_N; ++i) {
-		u64 used = atomic64_read(&account->used[i]);
-		u64 left = max[i] > used ? max[i] - used : 0;
+		u64 amount = charge->amount[i], taken;
 
-		if (charge->amount[i] == 0)
+		if (amount == 0)
 			continue;
-		if (share->used[i] + charge->amount[i] > left / account->n_shares) {
+		/* as a peer never has more than what its account has left */
+		taken = atomic64_read(&account->used[i]) + atomic64_read(&charge->usage->used[i]) +
+			2 * amount;
+		if (taken > max[i] || share->used[i] + amount > (max[i] - taken) / n) {
 			bus1_share_put(account, share);
 			r = -EDQUOT;
 			goto out;
@@ -243,6 +248,21 @@ static int bus1_charge_share(struct bus1_charge *charge, struct bus1_account *ac
 out:
 	mutex_unlock(&account->lock);
 	return r;
+}
+
+static void bus1_charge_put_share(struct bus1_charge *charge)
+{
+	size_t i;
+
+	if (!charge->share)
+		return;
+
+	mutex_lock(&charge->account->lock);
+	for (i = 0; i < _BUS1_RESOURCE_N; ++i)
+		charge->share->used[i] -= charge->amount[i];
+	bus1_share_put(charge->account, charge->share);
+	mutex_unlock(&charge->account->lock);
+	charge->share = NULL;
 }
 
 static void bus1_charge_sub(struct bus1_charge *charge, size_t n_resources)
@@ -279,46 +299,32 @@ int bus1_charge(struct bus1_charge *charge, struct bus1_account *account, struct
 	charge->account = account;
 	charge->usage = usage;
 	charge->share = NULL;
+	for (i = 0; i < _BUS1_RESOURCE_N; ++i)
+		charge->amount[i] = amount[i];
+
+	if (account != actor) {
+		r = bus1_charge_share(charge, actor);
+		if (r < 0) {
+			charge->account = NULL;
+			return r;
+		}
+	}
 
 	for (i = 0; i < _BUS1_RESOURCE_N; ++i) {
 		u64 used, peer_used;
 
-		charge->amount[i] = amount[i];
 		if (amount[i] == 0)
 			continue;
 		used = atomic64_add_return(amount[i], &account->used[i]);
 		peer_used = atomic64_add_return(amount[i], &usage->used[i]);
 		if (used > max[i] || peer_used > max[i] - used) {
 			bus1_charge_sub(charge, i + 1);
+			bus1_charge_put_share(charge);
 			charge->account = NULL;
 			return -EDQUOT;
 		}
 	}
-
-	if (account != actor) {
-		r = bus1_charge_share(charge, actor);
-		if (r < 0) {
-			bus1_charge_sub(charge, _BUS1_RESOURCE_N);
-			charge->account = NULL;
-			return r;
-		}
-	}
 	return 0;
-}
-
-static void bus1_charge_put_share(struct bus1_charge *charge)
-{
-	size_t i;
-
-	if (!charge->share)
-		return;
-
-	mutex_lock(&charge->account->lock);
-	for (i = 0; i < _BUS1_RESOURCE_N; ++i)
-		charge->share->used[i] -= charge->amount[i];
-	bus1_share_put(charge->account, charge->share);
-	mutex_unlock(&charge->account->lock);
-	charge->share = NULL;
 }
 
 /**

@@ -11,11 +11,13 @@
  *  - an account never has more than its limit;
  *  - a peer never has more than what its account has left: half, when it is alone, and each
  *    further peer half of the rest;
- *  - a foreign user who sends to the account never has more in flight there than what is left,
- *    divided by the number of such users: with n of them each can get at least a share of the
- *    order of 1 / (n log n), whatever the others do.
+ *  - a foreign user who sends to the account never has more in flight there than what the
+ *    receiving peer has left, divided by n log n for n such users. So none of them can take all
+ *    that a peer may have, and each can get a share of the order of 1 / n but for a power of
+ *    log n, in whatever order they come and whatever the others do.
  *
- * Counters run ahead of the operation they are charged for and are taken back when it fails.
+ * Counters run ahead of the operation they are charged for and are taken back when it fails. That
+ * of a foreign user's share comes first, so that what is refused to him is never missing to others.
  */
 
 #include <linux/atomic.h>

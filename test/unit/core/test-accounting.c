@@ -60,36 +60,69 @@ START_TEST(foreign_users_share_what_is_left) {
         n[0] = send_until_refused(foreign[0], handles[0], 10);
         n[1] = send_until_refused(foreign[1], handles[1], 10);
         n[2] = send_until_refused(foreign[2], handles[2], 10);
-        /* The first could take half; each later one still gets something, and so does the owner. */
-        ck_assert_uint_eq(n[0], 60);
-        ck_assert_uint_ge(n[1], 0);
-        ck_assert_uint_le(n[1] + n[2], 60);
+        /* The first could take a third; each later one still gets something, and so does the owner. */
+        ck_assert_uint_eq(n[0], 40);
+        ck_assert_uint_eq(n[1], 6);
+        ck_assert_uint_eq(n[2], 3);
+        ck_assert_uint_eq(send_until_refused(A, handle, 10), 11);
         own = 0;
         while (test_recv(A).r == 0)
                 ++own;
-        ck_assert_uint_eq(own, n[0] + n[1] + n[2]);
-        ck_assert_uint_eq(send_until_refused(foreign[1], handles[1], 10), 60);
+        ck_assert_uint_eq(own, 60);
+        ck_assert_uint_eq(send_until_refused(foreign[1], handles[1], 10), 40);
         world_free(&world);
 }
 END_TEST
 
 START_TEST(foreign_flood_leaves_room_for_the_next_user) {
         struct world world = world_new_limited(1, &(struct bus1_limits){ .max = { 1 << 20 } });
-        struct bus1_peer *a, *b, *other;
-        u64 node, handle, at_a, at_b, o_node, o_handle, o_at_b;
+        struct bus1_peer *a, *b, *c, *other;
+        u64 node, handle, at_a, at_c, o_node, o_handle, o_at_b;
 
         /* The user has two peers; a stranger floods the first, another one reaches the second. */
         other = world_add(&world, 1000);
         a = world_add(&world, 2000);
         b = world_add(&world, 2001);
+        c = world_add(&world, 2002);
         create(A, A, 0, &node, &handle);
         create(other, other, 0, &o_node, &o_handle);
         at_a = copy(A, a, handle);
-        at_b = copy(A, b, handle);
+        at_c = copy(A, c, handle);
         o_at_b = copy(other, b, o_handle);
-        ck_assert_uint_ge(send_until_refused(a, at_a, 1024), 511);
+        ck_assert_uint_ge(send_until_refused(a, at_a, 1024), 300);
         ck_assert_uint_ge(send_until_refused(b, o_at_b, 1024), 100);
-        (void)at_b;
+        /* And a third one that which is flooded. */
+        ck_assert_uint_ge(send_until_refused(c, at_c, 1024), 5);
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(share_does_not_vanish_with_many_users) {
+        enum { N = 200, MAX = 100000000 };
+        struct world world = world_new_limited(1, &(struct bus1_limits){ .max = { MAX } });
+        struct bus1_peer *peers[N];
+        u64 node, handle, at;
+        unsigned n, n_log = 0;
+
+        /* One after the other, each takes all it can get. */
+        create(A, A, 0, &node, &handle);
+        for (unsigned i = 1; i <= N; ++i) {
+                peers[i - 1] = bus1_peer_new(world.accounts, KUIDT_INIT(2000 + i), NULL, NULL);
+                ck_assert(!IS_ERR(peers[i - 1]));
+                at = copy(A, peers[i - 1], handle);
+                if (i >> n_log)
+                        ++n_log;
+                n = MAX / i / (n_log * n_log * n_log) / 4;
+                ck_assert_int_eq(send_bytes(peers[i - 1], at, n), 0);
+                while (n > 0) {
+                        if (send_bytes(peers[i - 1], at, n) < 0)
+                                n /= 2;
+                }
+        }
+        for (unsigned i = 0; i < N; ++i) {
+                bus1_peer_disconnect(peers[i]);
+                bus1_peer_unref(peers[i]);
+        }
         world_free(&world);
 }
 END_TEST
@@ -284,6 +317,7 @@ int main(void) {
         tcase_add_test(tcase, peer_gets_half_of_what_its_user_has_left);
         tcase_add_test(tcase, foreign_users_share_what_is_left);
         tcase_add_test(tcase, foreign_flood_leaves_room_for_the_next_user);
+        tcase_add_test(tcase, share_does_not_vanish_with_many_users);
         tcase_add_test(tcase, objects_messages_and_files_are_limited);
         tcase_add_test(tcase, refused_multicast_reaches_nobody);
         tcase_add_test(tcase, several_of_the_biggest_dbus_messages_fit);
