@@ -55,8 +55,8 @@ int bus1_dbus_open_system(struct bus1_dbus **ret_bus, DBusError *error);
  */
 int bus1_dbus_new_from_client(struct bus1_dbus **ret_bus, struct bus1_client *client);
 /*
- * Leave. Pending calls are dropped without a word, objects and subscriptions are freed. Returns
- * NULL.
+ * Leave. Pending calls are dropped without a word, objects and subscriptions are freed. Not from
+ * within a handler. Returns NULL.
  */
 struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus);
 
@@ -96,8 +96,9 @@ struct bus1_dbus_message {
         uint64_t *handles;
         size_t n_handles;
         /*
-         * Of the process that sent the message on bus1: the sender itself when its traffic does not
-         * pass the bus (then the message has no SENDER), else the bus.
+         * Of the process that sent the message on bus1: the caller itself when the traffic does not
+         * pass the bus, else the bus, on behalf of SENDER or, for an exported handle, of anybody. Good
+         * for a log; who may call is decided by who was given the handle.
          */
         struct bus1_dbus_credentials credentials;
         uint64_t node; /* the node it arrived on */
