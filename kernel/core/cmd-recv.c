@@ -194,7 +194,7 @@ static void bus1_recv_take(struct bus1_peer *peer, struct bus1_queue_entry *entr
 		bus1_recv_take_handles(peer, delivery);
 		if (node->oneshot) {
 			bus1_peer_remove(peer, &node->object);
-			bus1_node_unref(node);
+			bus1_node_disown(node);
 		}
 		break;
 	}
@@ -204,7 +204,7 @@ static void bus1_recv_take(struct bus1_peer *peer, struct bus1_queue_entry *entr
 		break;
 	case BUS1_ENTRY_HANDLE_RELEASE:
 		bus1_peer_remove(peer, &bus1_node_from_entry(entry)->object);
-		bus1_node_unref(bus1_node_from_entry(entry));
+		bus1_node_disown(bus1_node_from_entry(entry));
 		break;
 	}
 }

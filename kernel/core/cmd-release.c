@@ -52,7 +52,7 @@ static void bus1_release_commit(struct bus1_peer *peer, struct bus1_object **obj
 
 	for (i = 0; i < n; ++i) {
 		if (objects[i]->is_node)
-			bus1_node_unref(bus1_node_from_object(objects[i]));
+			bus1_node_disown(bus1_node_from_object(objects[i]));
 		else
 			bus1_handle_unref(bus1_handle_from_object(objects[i]));
 	}

@@ -73,7 +73,8 @@ struct bus1_accounts *bus1_accounts_unref(struct bus1_accounts *accounts);
 /**
  * bus1_accounts_usage() - report what is in use right now
  * @accounts:		table
- * @ret_n_accounts:	number of accounts, each of which has a peer, node or handle left
+ * @ret_n_accounts:	number of accounts, each of which has a peer or handle left, or a node that
+ *			handles refer to
  * @ret_used:		sum over all accounts for each resource
  */
 void bus1_accounts_usage(struct bus1_accounts *accounts, size_t *ret_n_accounts,

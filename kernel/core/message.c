@@ -191,7 +191,7 @@ void bus1_entry_drop(struct bus1_queue_entry *entry, struct bus1_tx *tx)
 		bus1_handle_unref(container_of(entry, struct bus1_handle, release));
 		break;
 	case BUS1_ENTRY_HANDLE_RELEASE:
-		bus1_node_unref(container_of(entry, struct bus1_node, release));
+		bus1_node_disown(container_of(entry, struct bus1_node, release));
 		break;
 	}
 }

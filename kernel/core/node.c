@@ -5,6 +5,7 @@
 
 #include <linux/compiler.h>
 #include <linux/container_of.h>
+#include <linux/lockdep.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include "node.h"
@@ -26,7 +27,8 @@ static void bus1_object_init(struct bus1_object *object, bool is_node)
  * @owner:	its owner, who has been charged for one object
  * @oneshot:	whether it takes one message only
  *
- * Return: the node, to which the charge belongs; NULL when out of memory.
+ * Return: the node, with one reference of the owner, to which the charge belongs; NULL when out of
+ * memory.
  */
 struct bus1_node *bus1_node_new(struct bus1_peer *owner, bool oneshot)
 {
@@ -37,6 +39,7 @@ struct bus1_node *bus1_node_new(struct bus1_peer *owner, bool oneshot)
 		return NULL;
 
 	refcount_set(&node->refs, 1);
+	refcount_set(&node->owned, 1);
 	bus1_object_init(&node->object, true);
 	node->owner = bus1_peer_ref(owner);
 	node->oneshot = oneshot;
@@ -57,11 +60,19 @@ struct bus1_node *bus1_node_ref(struct bus1_node *node)
 struct bus1_node *bus1_node_unref(struct bus1_node *node)
 {
 	if (node && refcount_dec_and_test(&node->refs)) {
-		bus1_uncharge_objects(node->owner->account, &node->owner->usage, 1);
 		bus1_peer_unref(node->owner);
 		kfree(node);
 	}
 	return NULL;
+}
+
+/* Drop a reference of the owner. */
+void bus1_node_disown(struct bus1_node *node)
+{
+	if (refcount_dec_and_test(&node->owned)) {
+		bus1_uncharge_objects(node->owner->account, &node->owner->usage, 1);
+		bus1_node_unref(node);
+	}
 }
 
 struct bus1_node *bus1_node_from_object(struct bus1_object *object)
@@ -73,6 +84,18 @@ struct bus1_node *bus1_node_from_object(struct bus1_object *object)
 bool bus1_node_is_dead(const struct bus1_node *node)
 {
 	return READ_ONCE(node->dead);
+}
+
+/*
+ * Nobody can reach the node any more: the caller is to notify the owner, who has not killed it
+ * himself, and therefore still has the reference of his map.
+ */
+static void bus1_node_die(struct bus1_node *node)
+{
+	lockdep_assert_held(&node->lock);
+
+	WRITE_ONCE(node->dead, true);
+	refcount_inc(&node->owned);
 }
 
 /**
@@ -139,13 +162,11 @@ void bus1_node_release_unused(struct bus1_node *node, struct bus1_tx *tx)
 	spin_lock(&node->lock);
 	unused = !node->dead && list_empty(&node->handles);
 	if (unused)
-		WRITE_ONCE(node->dead, true);
+		bus1_node_die(node);
 	spin_unlock(&node->lock);
 
-	if (unused) {
-		bus1_node_ref(node);
+	if (unused)
 		bus1_tx_add(tx, &node->release);
-	}
 }
 
 /**
@@ -230,13 +251,11 @@ void bus1_handle_release(struct bus1_handle *handle, struct bus1_tx *tx)
 	last = !node->dead && list_is_singular(&node->handles) && !list_empty(&handle->link);
 	list_del_init(&handle->link);
 	if (last)
-		WRITE_ONCE(node->dead, true);
+		bus1_node_die(node);
 	spin_unlock(&node->lock);
 
-	if (last) {
-		bus1_node_ref(node);
+	if (last)
 		bus1_tx_add(tx, &node->release);
-	}
 }
 
 /**

@@ -13,6 +13,10 @@
  * dies once, by whichever comes first: its owner releases it, its last handle goes, or, when it is
  * one-shot, a message is accepted on it. A dead node has no handles and gets none; who kills it
  * unlinks those that are left and makes the notifications part of his transaction.
+ *
+ * A dead node is still referred to by handles whose holders have not taken notice. They pay for
+ * their handles, and with them for its memory: the owner's charge ends with the ID and what is in
+ * his own queue, or else others could keep him from making new ones.
  */
 
 #include <linux/list.h>
@@ -48,16 +52,19 @@ struct bus1_object {
 /**
  * struct bus1_node - receiving end
  * @refs:	reference count
- * @object:	what its ID names; references by the owner's map
+ * @owned:	references of the owner: his map's and that of @release. All of them together have
+ *		one of @refs, and are charged as one object.
+ * @object:	what its ID names
  * @owner:	peer that receives; pinned
  * @oneshot:	takes one message
  * @lock:	protects the following
  * @dead:	has no handles and gets none; may be read without the lock as it never changes back
  * @handles:	handles in flight and held
- * @release:	notification for the owner; while queued it has a reference
+ * @release:	notification for the owner; while queued it has a reference of his
  */
 struct bus1_node {
 	refcount_t refs;
+	refcount_t owned;
 	struct bus1_object object;
 	struct bus1_peer *owner;
 	bool oneshot;
@@ -90,6 +97,7 @@ struct bus1_handle {
 struct bus1_node *bus1_node_new(struct bus1_peer *owner, bool oneshot);
 struct bus1_node *bus1_node_ref(struct bus1_node *node);
 struct bus1_node *bus1_node_unref(struct bus1_node *node);
+void bus1_node_disown(struct bus1_node *node);
 struct bus1_node *bus1_node_from_object(struct bus1_object *object);
 bool bus1_node_is_dead(const struct bus1_node *node);
 void bus1_node_release(struct bus1_node *node, struct bus1_tx *tx);

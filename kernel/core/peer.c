@@ -108,7 +108,7 @@ static void bus1_peer_forget_objects(struct bus1_peer *peer)
 		if (object->state != BUS1_OBJECT_GONE)
 			continue;
 		if (object->is_node)
-			bus1_node_unref(bus1_node_from_object(object));
+			bus1_node_disown(bus1_node_from_object(object));
 		else
 			bus1_handle_unref(bus1_handle_from_object(object));
 		cond_resched();
@@ -281,7 +281,7 @@ int bus1_peer_create_node(struct bus1_peer *peer, u64 flags, struct bus1_node **
 
 	r = bus1_peer_add(peer, &node->object);
 	if (r < 0) {
-		bus1_node_unref(node);
+		bus1_node_disown(node);
 		return r;
 	}
 	*ret_node = node;
@@ -292,5 +292,5 @@ int bus1_peer_create_node(struct bus1_peer *peer, u64 flags, struct bus1_node **
 void bus1_peer_destroy_node(struct bus1_peer *peer, struct bus1_node *node)
 {
 	bus1_peer_remove(peer, &node->object);
-	bus1_node_unref(node);
+	bus1_node_disown(node);
 }

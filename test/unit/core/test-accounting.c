@@ -127,6 +127,42 @@ START_TEST(share_does_not_vanish_with_many_users) {
 }
 END_TEST
 
+START_TEST(holders_that_do_not_take_notice_cost_the_owner_nothing) {
+        struct world world = world_new_limited(1, &(struct bus1_limits){ .max = { 0, 40 } });
+        struct bus1_peer *holder = world_add(&world, 2000);
+        struct bus1_transfer transfer;
+        u64 node, handle, own_node, own_handle;
+
+        /* As for calls and replies: a new node for each, which is gone afterwards. */
+        create(holder, A, 0, &own_node, &own_handle);
+        for (unsigned i = 0; i < 6; ++i) {
+                create(A, holder, 0, &node, &handle);
+                ck_assert_int_eq(try_release(A, node), 0);
+                ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), 1);
+                ck_assert_int_eq(try_release(holder, handle), 0);
+        }
+        for (unsigned i = 0; i < 3; ++i) {
+                transfer = (struct bus1_transfer){
+                        BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT, BUS1_INVALID,
+                };
+                ck_assert_int_eq(try_send(A, &own_handle, 1, "", &transfer, 1), 0);
+                ck_assert_int_eq(try_release(A, transfer.id), 0);
+                ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), 1);
+        }
+
+        /* What he does not receive himself he pays for. */
+        for (unsigned i = 0; i < 3; ++i) {
+                create(A, A, 0, &node, &handle);
+                ck_assert_int_eq(try_release(A, handle), 0);
+                ck_assert_int_eq(try_release(A, node), 0);
+                ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), i + 2);
+        }
+        expect_nothing(A);
+        ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), 1);
+        world_free(&world);
+}
+END_TEST
+
 START_TEST(objects_messages_and_files_are_limited) {
         struct world world = world_new_limited(2, &(struct bus1_limits){ .max = { 0, 20, 10, 4 } });
         u64 node, handle;
@@ -318,6 +354,7 @@ int main(void) {
         tcase_add_test(tcase, foreign_users_share_what_is_left);
         tcase_add_test(tcase, foreign_flood_leaves_room_for_the_next_user);
         tcase_add_test(tcase, share_does_not_vanish_with_many_users);
+        tcase_add_test(tcase, holders_that_do_not_take_notice_cost_the_owner_nothing);
         tcase_add_test(tcase, objects_messages_and_files_are_limited);
         tcase_add_test(tcase, refused_multicast_reaches_nobody);
         tcase_add_test(tcase, several_of_the_biggest_dbus_messages_fit);
