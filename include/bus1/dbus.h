@@ -97,8 +97,8 @@ struct bus1_dbus_message {
         size_t n_handles;
         /*
          * Of the process that sent the message on bus1: the caller itself when the traffic does not
-         * pass the bus, else the bus, on behalf of SENDER or, for an exported handle, of anybody. Good
-         * for a log; who may call is decided by who was given the handle.
+         * pass the bus, else the bus, on behalf of SENDER or, for an exported handle, of anybody.
+         * Good for a log; who may call is decided by who was given the handle.
          */
         struct bus1_dbus_credentials credentials;
         uint64_t node; /* the node it arrived on */
@@ -208,8 +208,8 @@ int bus1_dbus_subscribe(struct bus1_dbus *bus, const char *rule, bus1_dbus_messa
                         DBusError *error);
 struct bus1_dbus_subscription *bus1_dbus_subscription_free(struct bus1_dbus_subscription *s);
 /*
- * What comes outside of subscriptions: signals to this member alone, those for match rules made with
- * AddMatch, and all that is shown to a member that called BecomeMonitor.
+ * What comes outside of subscriptions: signals to this member alone, those for match rules made
+ * with AddMatch, and all that is shown to a member that called BecomeMonitor.
  */
 void bus1_dbus_set_signal_handler(struct bus1_dbus *bus, bus1_dbus_message_fn fn, void *userdata);
 
