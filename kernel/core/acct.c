@@ -13,7 +13,7 @@
 /**
  * struct bus1_accounts - a table of accounts
  * @refs:	references, one of them for each account
- * @lock:	protects @accounts and the reference counts of its entries
+ * @lock:	protects @accounts, all of which have references left
  * @accounts:	struct bus1_account by uid
  * @limits:	what each account may have
  */
@@ -111,7 +111,7 @@ struct bus1_account *bus1_account_get(struct bus1_accounts *accounts, kuid_t uid
 	mutex_lock(&accounts->lock);
 	account = xa_load(&accounts->accounts, __kuid_val(uid));
 	if (account) {
-		++account->refs;
+		refcount_inc(&account->refs);
 		goto out;
 	}
 
@@ -127,7 +127,7 @@ struct bus1_account *bus1_account_get(struct bus1_accounts *accounts, kuid_t uid
 		goto out;
 	}
 	refcount_inc(&accounts->refs);
-	account->refs = 1;
+	refcount_set(&account->refs, 1);
 	account->accounts = accounts;
 	account->uid = uid;
 	mutex_init(&account->lock);
@@ -152,12 +152,13 @@ struct bus1_account *bus1_account_put(struct bus1_account *account)
 	if (!account)
 		return NULL;
 
+	/*
+	 * Who drops any other reference must not take the lock: he would still be releasing it when
+	 * the last account, and the table with it, is freed.
+	 */
 	accounts = account->accounts;
-	mutex_lock(&accounts->lock);
-	if (--account->refs > 0) {
-		mutex_unlock(&accounts->lock);
+	if (!refcount_dec_and_mutex_lock(&account->refs, &accounts->lock))
 		return NULL;
-	}
 	xa_erase(&accounts->accounts, __kuid_val(account->uid));
 	mutex_unlock(&accounts->lock);
 

@@ -26,15 +26,9 @@
 #include <linux/xarray.h>
 #include "core.h"
 
-/* defaults of struct bus1_limits */
-#define BUS1_DEFAULT_MAX_BYTES	  (2ULL * 1024 * 1024 * 1024)
-#define BUS1_DEFAULT_MAX_OBJECTS  (1024ULL * 1024)
-#define BUS1_DEFAULT_MAX_MESSAGES (1024ULL * 1024)
-#define BUS1_DEFAULT_MAX_FILES	  (16ULL * 1024)
-
 /**
  * struct bus1_account - what one user has
- * @refs:	references; dropping the last one takes the table's lock
+ * @refs:	references; the last one is only dropped under the table's lock
  * @accounts:	table it is in
  * @uid:	user
  * @used:	what is in use
@@ -43,7 +37,7 @@
  * @n_shares:	number of @shares
  */
 struct bus1_account {
-	unsigned long refs;
+	refcount_t refs;
 	struct bus1_accounts *accounts;
 	kuid_t uid;
 	atomic64_t used[_BUS1_RESOURCE_N];

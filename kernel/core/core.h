@@ -42,6 +42,12 @@ enum bus1_resource {
 	_BUS1_RESOURCE_N,
 };
 
+/* defaults of struct bus1_limits */
+#define BUS1_DEFAULT_MAX_BYTES	  (2ULL * 1024 * 1024 * 1024)
+#define BUS1_DEFAULT_MAX_OBJECTS  (1024ULL * 1024)
+#define BUS1_DEFAULT_MAX_MESSAGES (1024ULL * 1024)
+#define BUS1_DEFAULT_MAX_FILES	  (16ULL * 1024)
+
 /**
  * struct bus1_limits - what one user may have on all its peers together
  * @max:	limit for each resource; 0 selects the default

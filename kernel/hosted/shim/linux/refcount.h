@@ -3,6 +3,7 @@
 #define _SHIM_LINUX_REFCOUNT_H
 
 #include <linux/bug.h>
+#include <linux/mutex.h>
 #include <linux/types.h>
 
 typedef struct {
@@ -30,6 +31,24 @@ static inline bool refcount_dec_and_test(refcount_t *r)
 
 	WARN_ON(old == 0);
 	return old == 1;
+}
+
+/* True, with the lock taken, when this was the last reference; it only ever is under the lock. */
+static inline bool refcount_dec_and_mutex_lock(refcount_t *r, struct mutex *lock)
+{
+	unsigned int old = refcount_read(r);
+
+	while (old > 1) {
+		if (__atomic_compare_exchange_n(&r->refs, &old, old - 1, true, __ATOMIC_RELEASE,
+						__ATOMIC_RELAXED))
+			return false;
+	}
+
+	mutex_lock(lock);
+	if (refcount_dec_and_test(r))
+		return true;
+	mutex_unlock(lock);
+	return false;
 }
 
 #endif
