@@ -11,8 +11,10 @@
 #include <errno.h>
 #include <linux/container_of.h>
 #include <linux/err.h>
+#include <linux/minmax.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -20,6 +22,8 @@
 
 /* sources served in one turn: enough to make a turn cheap, few enough to keep it short */
 #define TURN_MAX 64
+/* of this process's descriptors, for what is in messages to the peers of one user */
+#define FILES_SHARE 2
 
 int hosted_domain_watch(struct bus1_domain *domain, int fd, struct hosted_source *source)
 {
@@ -77,8 +81,22 @@ static void domain_timer_dispatch(struct hosted_source *source, uint32_t events)
 	hosted_listener_resume_all(domain);
 }
 
+/* Other than in the kernel, a file in a message takes a descriptor, which all users share. */
+static struct bus1_limits domain_limits(void)
+{
+	struct bus1_limits limits = {};
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) >= 0 && limit.rlim_cur != RLIM_INFINITY)
+		limits.max[BUS1_RESOURCE_FILES] = min_t(u64, BUS1_DEFAULT_MAX_FILES,
+							limit.rlim_cur / FILES_SHARE);
+
+	return limits;
+}
+
 BUS1_EXPORT int bus1_domain_new(struct bus1_domain **ret_domain)
 {
+	struct bus1_limits limits = domain_limits();
 	struct bus1_domain *domain;
 	int r;
 
@@ -92,7 +110,7 @@ BUS1_EXPORT int bus1_domain_new(struct bus1_domain **ret_domain)
 	domain->epoll_fd = -1;
 	domain->timer_fd = -1;
 
-	domain->accounts = bus1_accounts_new(NULL);
+	domain->accounts = bus1_accounts_new(&limits);
 	if (IS_ERR(domain->accounts)) {
 		r = PTR_ERR(domain->accounts);
 		domain->accounts = NULL;

@@ -217,6 +217,42 @@ START_TEST(one_user_can_not_take_all_descriptors) {
 }
 END_TEST
 
+START_TEST(messages_to_one_user_can_not_take_all_descriptors) {
+        struct bus1_client *client;
+        struct fixture limited;
+        struct rlimit old, limit;
+        int fds[10], n = 0, r;
+        struct bus1_message_fds message = {
+                .message.flags = BUS1_MESSAGE_FLAG_FDS,
+                .n_fds = 10,
+                .ptr_fds = (uintptr_t)fds,
+        };
+        uint64_t node, handle;
+
+        ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+        limit = old;
+        limit.rlim_cur = 400;
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        ck_assert(fixture_init(&limited, FIXTURE_SOCKET));
+
+        client = fixture_client_new(&limited);
+        ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
+        for (int i = 0; i < 10; ++i)
+                fds[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
+        while ((r = bus1_client_send(client, 1, &handle, NULL, &message.message)) == 0)
+                ck_assert_int_lt(++n, 40);
+        ck_assert_int_eq(r, -EDQUOT);
+        ck_assert_int_eq(n, 10);
+        expect_server_works(&limited);
+
+        for (int i = 0; i < 10; ++i)
+                close(fds[i]);
+        bus1_client_free(client);
+        fixture_deinit(&limited);
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+}
+END_TEST
+
 /* peers for others */
 
 START_TEST(served_peer_gets_handles_and_credentials) {
@@ -466,6 +502,7 @@ int main(void) {
                 server_out_of_descriptors_waits_and_goes_on,
                 server_out_of_descriptors_refuses_those_of_messages,
                 one_user_can_not_take_all_descriptors,
+                messages_to_one_user_can_not_take_all_descriptors,
                 served_peer_gets_handles_and_credentials,
                 revoked_peer_ends,
                 peer_is_found_again_by_its_socket,
