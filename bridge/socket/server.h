@@ -9,10 +9,10 @@
 #include "bridge/loop.h"
 
 /*
- * What one read takes at most. The buffer is one for all connections: only unfinished messages are
- * kept per connection.
+ * What one read takes at most: more than a unix socket holds by default, so that one read empties
+ * it. The buffer is one for all connections: only unfinished messages are kept per connection.
  */
-#define SERVER_BUFFER_SIZE (64 * 1024)
+#define SERVER_BUFFER_SIZE (256 * 1024)
 
 struct connection;
 struct listener;
