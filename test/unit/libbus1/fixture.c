@@ -29,6 +29,12 @@ int count_fds(void) {
         return n;
 }
 
+void wait_fds(int n) {
+        for (int i = 0; i < WAIT_MSEC && count_fds() != n; ++i)
+                usleep(1000);
+        ck_assert_int_eq(count_fds(), n);
+}
+
 static void *server_run(void *userdata) {
         struct fixture *fixture = userdata;
         struct pollfd fds[2] = {
@@ -88,7 +94,7 @@ void fixture_deinit(struct fixture *fixture) {
                 free(fixture->directory);
         }
 
-        ck_assert_int_eq(count_fds(), fixture->n_fds);
+        wait_fds(fixture->n_fds);
 }
 
 struct bus1_client *fixture_client_new(struct fixture *fixture) {
@@ -100,6 +106,9 @@ struct bus1_client *fixture_client_new(struct fixture *fixture) {
                 break;
         case FIXTURE_SOCKET:
                 ck_assert_int_eq(bus1_client_new_hosted(&client, fixture->path), 0);
+                /* the server has closed what it handed out: descriptors may be counted now */
+                fixture_lock(fixture);
+                fixture_unlock(fixture);
                 break;
         default:
                 ck_assert_int_eq(bus1_client_new_device(&client, NULL), 0);

@@ -39,15 +39,11 @@ struct bus1_client *fixture_client_new(struct fixture *fixture);
 void fixture_lock(struct fixture *fixture);
 void fixture_unlock(struct fixture *fixture);
 
-/* The server is done with what it did after its last reply. */
-static inline void fixture_settle(struct fixture *fixture) {
-        fixture_lock(fixture);
-        fixture_unlock(fixture);
-}
-
 /* helpers of tests */
 
 int count_fds(void);
+/* Wait until there are n of them, for some seconds: the server closes its own when it gets to it. */
+void wait_fds(int n);
 /* Whether the client's descriptor is readable, right now. */
 bool is_readable(struct bus1_client *client);
 /* Wait until it is, for some seconds. */

@@ -58,8 +58,7 @@ TRANSPORT_TEST(descriptors_travel) {
         message.message = (struct bus1_message){.type = BUS1_INVALID};
         ck_assert_int_eq(bus1_client_recv(client, 0, &metadata, &message.message), 0);
         expect_nothing(client);
-        fixture_settle(fixture);
-        ck_assert_int_eq(count_fds(), before);
+        wait_fds(before);
 
         /* not one that is closed */
         message.message = (struct bus1_message){.flags = BUS1_MESSAGE_FLAG_FDS};
@@ -67,8 +66,7 @@ TRANSPORT_TEST(descriptors_travel) {
         message.ptr_fds = (uintptr_t)fds;
         ck_assert_int_eq(bus1_client_send(client, 1, &handle, NULL, &message.message), -EBADF);
         expect_nothing(client);
-        fixture_settle(fixture);
-        ck_assert_int_eq(count_fds(), before);
+        wait_fds(before);
         bus1_client_free(client);
 }
 
@@ -113,8 +111,7 @@ TRANSPORT_TEST(descriptors_travel_with_big_data_to_many) {
                 fill(data, n, 3);
                 bus1_received_free(received);
         }
-        fixture_settle(fixture);
-        ck_assert_int_eq(count_fds(), before);
+        wait_fds(before);
 
         free(data);
         bus1_client_free(a);
