@@ -56,6 +56,13 @@ def serves(path):
         return s.recv(100).startswith(b'REJECTED')
 
 
+def bus_pid(path):
+    c = rawbus.Connection('unix:path=' + path).authenticate()
+    pid = c.call('GetConnectionUnixProcessID', 's', rawbus.BUS).body[0]
+    c.close()
+    return pid
+
+
 def classify(text):
     """What lines say, as far as it is the same on every bus."""
     lines = []
@@ -87,6 +94,8 @@ def run_daemon(daemon, args, directory):
     facts = {}
     path = directory.path + '/bus'
     wait_until(lambda: p.poll() is not None or serves(path), 'start or exit')
+    if p.poll() is None and bus_pid(path) != p.pid:
+        p.wait(TIMEOUT)  # it has forked, and the child was faster
     facts['pid file'] = os.path.exists(pid_file)
     if p.poll() is None:
         p.terminate()
@@ -97,9 +106,7 @@ def run_daemon(daemon, args, directory):
     if outcome == 'exit 0' and os.path.exists(path):
         # it has forked: the rest is about the child
         wait_until(lambda: serves(path), 'the forked daemon')
-        c = rawbus.Connection('unix:path=' + path).authenticate()
-        pid = c.call('GetConnectionUnixProcessID', 's', rawbus.BUS).body[0]
-        c.close()
+        pid = bus_pid(path)
         outcome = 'forked'
         facts['cwd'] = os.readlink(f'/proc/{pid}/cwd')
         facts['stdio'] = [os.readlink(f'/proc/{pid}/fd/{n}') for n in range(2)]
@@ -172,17 +179,17 @@ def pid_is_printed():
 def address_option_replaces_listen():
     compare([CONFIG, LISTEN], [CONFIG, '--address', 'unix:path={dir}/bus'],
             [CONFIG, '--address=nonsense'], [CONFIG, '--address=nonsense:'],
-            [CONFIG, '--address'],
             [CONFIG, '--address=unix:path=/nonexistent/bus'], [CONFIG, '--address=unix:'],
             [CONFIG, '--address=unix:path={dir}/bus,abstract=x'],
             [CONFIG, '--address=unix:path=/nonexistent/x;unix:path={dir}/bus'],
             [CONFIG, '--address=unix:path={dir}/bus;unix:path={dir}/other', '--print-address'],
-            [CONFIG, '--address=systemd:'], [CONFIG, '--address=autolaunch:'],
-            [CONFIG, LISTEN, LISTEN])
-    # the reference takes an empty address for none; a bus may as well call it a mistake
-    with Directory() as d:
-        outcome = run_daemon(DAEMON, [CONFIG, '--address='], d)[0]
-        assert outcome == 'served, then 0' or outcome == 'exit 1' and not is_reference(DAEMON), outcome
+            [CONFIG, '--address=systemd:'], [CONFIG, '--address=autolaunch:'])
+    # what a mistake in the option is, is free: the reference takes a missing address for none, and
+    # refuses a second one
+    for args in [CONFIG, '--address='], [CONFIG, '--address'], [CONFIG, LISTEN, LISTEN]:
+        with Directory() as d:
+            outcome = run_daemon(DAEMON, args, d)[0]
+            assert outcome in ('served, then 0', 'exit 1'), outcome
 
 
 @test
