@@ -66,6 +66,11 @@ int route_from_driver(struct bus *bus, struct client *client, struct message *m,
         r = CLIENT_E_GONE;
         if (verdict_check(bus, NULL, client, m, &context, &rule))
                 r = deliver(client, m, reply, 0);
+        else {
+                int k = driver_show_denial(bus, NULL, m);
+
+                r = k < 0 ? k : r;
+        }
         free(rule);
 
         if (reply) {
@@ -105,7 +110,7 @@ static int broadcast_found(struct match_rule *rule, void *userdata) {
         }
 
         if (!verdict_check(broadcast->bus, broadcast->sender, client, broadcast->m, &context, NULL))
-                return 0;
+                return driver_show_denial(broadcast->bus, broadcast->sender, broadcast->m);
 
         r = deliver(client, broadcast->m, NULL, rule->cookie);
         if (r == CLIENT_E_QUOTA)
@@ -178,9 +183,9 @@ static int route_to_client(struct client *client, struct message *m, uint64_t co
         int r;
 
         if (!verdict_check(client->bus, client, target, m, &context, &rule)) {
-                r = driver_send_error(client, m, cookie, DRIVER_ERROR("AccessDenied"),
-                                      "The policy forbids to send this message to \"%s\" (%s)",
-                                      m->destination.s, rule ? rule : "");
+                r = driver_send_denial(client, m, cookie,
+                                       "The policy forbids to send this message to \"%s\" (%s)",
+                                       m->destination.s, rule ? rule : "");
                 free(rule);
                 return r;
         }
@@ -221,10 +226,15 @@ static int route_reply(struct client *callee, struct message *m, struct reply *r
         int r;
 
         if (!verdict_check(bus, callee, caller, m, &context, &rule)) {
+                int k;
+
+                r = driver_send_denial(callee, m, 0,
+                                       "The policy forbids to send this reply to \"%s\" (%s)",
+                                       caller->unique_name, rule ? rule : "");
                 free(rule);
-                r = driver_send_no_reply(reply, "The policy forbids the reply to this call");
+                k = driver_send_no_reply(reply, "The policy forbids the reply to this call");
                 reply_free(reply);
-                return r;
+                return r < 0 ? r : k;
         }
 
         r = deliver(caller, m, reply, 0);
@@ -256,10 +266,11 @@ static int route_unicast(struct client *client, struct message *m, uint64_t cook
         if (!is_reply(m))
                 return route_to_client(client, m, cookie, target);
 
-        /* Who is not waited for has nothing to say: no error either, an answer cannot be answered.
-         */
         reply = reply_find(target, client, m->reply_serial);
-        return reply ? route_reply(client, m, reply) : 0;
+        if (reply)
+                return route_reply(client, m, reply);
+        return driver_send_denial(client, m, cookie, "\"%s\" does not wait for this reply",
+                                  m->destination.s);
 }
 
 /* To the bus. */
@@ -273,9 +284,9 @@ static int route_to_driver(struct client *client, struct message *m, uint64_t co
                 return r;
 
         if (!verdict_check(client->bus, client, NULL, m, &context, &rule)) {
-                r = driver_send_error(client, m, cookie, DRIVER_ERROR("AccessDenied"),
-                                      "The policy forbids to send this message to the bus (%s)",
-                                      rule ? rule : "");
+                r = driver_send_denial(client, m, cookie,
+                                       "The policy forbids to send this message to the bus (%s)",
+                                       rule ? rule : "");
                 free(rule);
                 return r;
         }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bridge/bus/monitor.h"
 #include "bridge/bus/route.h"
 #include "bridge/driver/interfaces.h"
 
@@ -57,26 +58,34 @@ int driver_call_fail(struct driver_call *call, const char *name, const char *for
         return DRIVER_CALL_FAILED;
 }
 
-static int send_error_text(struct client *client, uint32_t serial, uint64_t caller_cookie,
-                           const char *name, const char *text) {
-        struct reply reply = {.caller = client, .serial = serial, .caller_cookie = caller_cookie};
-        struct bus *bus = client->bus;
-        struct message *m;
+/* client is NULL when the bus itself would have to be told. */
+static int error_new(struct bus *bus, struct client *client, uint32_t serial, const char *name,
+                     const char *text, struct message **ret_message) {
         struct writer w;
-        int r;
 
         writer_init(&w, MESSAGE_TYPE_ERROR, MESSAGE_FLAG_NO_REPLY_EXPECTED, bus_next_serial(bus),
                     "s");
         address_writer(&w, client);
+        if (!client)
+                w.destination = BUS_DRIVER_NAME;
         w.error_name = name;
         w.reply_serial = serial;
         writer_string(&w, text);
-        r = writer_finish(&w, &m);
+        return writer_finish(&w, ret_message);
+}
+
+static int send_error_text(struct client *client, uint32_t serial, uint64_t caller_cookie,
+                           const char *name, const char *text) {
+        struct reply reply = {.caller = client, .serial = serial, .caller_cookie = caller_cookie};
+        struct message *m;
+        int r;
+
+        r = error_new(client->bus, client, serial, name, text, &m);
         if (r < 0) {
                 route_end_cookie(client, serial, caller_cookie);
                 return r;
         }
-        r = route_from_driver(bus, client, m, &reply);
+        r = route_from_driver(client->bus, client, m, &reply);
         message_unref(m);
         return r;
 }
@@ -95,6 +104,39 @@ int driver_send_error(struct client *client, struct message *m, uint64_t caller_
         text_format(text, sizeof(text), format, args);
         va_end(args);
         return send_error_text(client, m->serial, caller_cookie, name, text);
+}
+
+int driver_send_denial(struct client *client, struct message *m, uint64_t caller_cookie,
+                       const char *format, ...) {
+        char text[1024];
+        va_list args;
+
+        /* Signals and replies carry NO_REPLY_EXPECTED as a matter of course; in a call it is meant. */
+        if (m->type == MESSAGE_TYPE_METHOD_CALL && !wants_reply(m)) {
+                route_end_cookie(client, m->serial, caller_cookie);
+                return 0;
+        }
+
+        va_start(args, format);
+        text_format(text, sizeof(text), format, args);
+        va_end(args);
+        return send_error_text(client, m->serial, caller_cookie, DRIVER_ERROR("AccessDenied"),
+                               text);
+}
+
+int driver_show_denial(struct bus *bus, struct client *sender, struct message *m) {
+        struct message *error;
+        int r;
+
+        if (!bus->monitors)
+                return 0;
+        r = error_new(bus, sender, m->serial, DRIVER_ERROR("AccessDenied"),
+                      "The policy forbids this message to a receiver", &error);
+        if (r < 0)
+                return r;
+        r = monitor_observe(bus, NULL, sender, error);
+        message_unref(error);
+        return r;
 }
 
 int driver_send_no_reply(struct reply *reply, const char *text) {

@@ -110,6 +110,18 @@ int driver_add_match(struct driver_call *call, const char *text, size_t n, uint6
 int driver_send_error(struct client *client, struct message *m, uint64_t caller_cookie,
                       const char *name, const char *format, ...)
         __attribute__((format(printf, 5, 6)));
+/*
+ * AccessDenied for the message m of client that was refused to it, be it a call, a signal or a
+ * reply: who is refused is told, as the reference does, unless a call wants no answer.
+ * caller_cookie as above.
+ */
+int driver_send_denial(struct client *client, struct message *m, uint64_t caller_cookie,
+                       const char *format, ...) __attribute__((format(printf, 4, 5)));
+/*
+ * Show monitors the AccessDenied for a message whose sender is not told of it: a broadcast that one
+ * receiver may not get, or (sender NULL) what the bus itself had to say.
+ */
+int driver_show_denial(struct bus *bus, struct client *sender, struct message *m);
 /* NoReply for a slot; does not end the slot, but its caller_cookie. */
 int driver_send_no_reply(struct reply *reply, const char *text);
 /* NameAcquired, NameLost: member with one name, to the client. */
