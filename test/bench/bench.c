@@ -115,24 +115,25 @@ static void measure(const struct options *o, struct bench_bus *buses) {
 }
 
 static void usage(FILE *f) {
-        fprintf(f, "bus1-bench [--bridge=BIN] [--daemon=BIN] [--broker=BIN] [--rounds=N] [--seconds=S]\n"
+        fprintf(f, "bus1-bench [--bridge=BIN] [--daemon=BIN] [--broker=BIN] [--rounds=N] "
+                   "[--seconds=S]\n"
                    "           [--quick] [--only=PART OF A NAME]\n");
 }
 
 int main(int argc, char **argv) {
         static const struct option long_options[] = {
-                { "bridge", required_argument, NULL, 'b' },
-                { "daemon", required_argument, NULL, 'd' },
-                { "broker", required_argument, NULL, 'k' },
-                { "rounds", required_argument, NULL, 'r' },
-                { "seconds", required_argument, NULL, 's' },
-                { "only", required_argument, NULL, 'o' },
-                { "quick", no_argument, NULL, 'q' },
-                { "help", no_argument, NULL, 'h' },
+                {"bridge", required_argument, NULL, 'b'},
+                {"daemon", required_argument, NULL, 'd'},
+                {"broker", required_argument, NULL, 'k'},
+                {"rounds", required_argument, NULL, 'r'},
+                {"seconds", required_argument, NULL, 's'},
+                {"only", required_argument, NULL, 'o'},
+                {"quick", no_argument, NULL, 'q'},
+                {"help", no_argument, NULL, 'h'},
                 {},
         };
         struct options o = {
-                .binary = { [BUS_BROKER] = "dbus-broker", [BUS_DAEMON] = "dbus-daemon" },
+                .binary = {[BUS_BROKER] = "dbus-broker", [BUS_DAEMON] = "dbus-daemon"},
                 .rounds = 7,
                 .seconds = 0.2,
         };

@@ -31,8 +31,8 @@ static int append_allow_all(sd_bus_message *m) {
         if (r >= 0)
                 r = sd_bus_message_append(m, "a(btbs)", 1, 1, UINT64_C(1), 1, "");
         for (int i = 0; i < 2 && r >= 0; i++)
-                r = sd_bus_message_append(m, "a(btssssuutt)", 1, 1, UINT64_C(1), "", "", "", "", 0u, 0u,
-                                          UINT64_C(0), UINT64_MAX);
+                r = sd_bus_message_append(m, "a(btssssuutt)", 1, 1, UINT64_C(1), "", "", "", "", 0u,
+                                          0u, UINT64_C(0), UINT64_MAX);
         return r;
 }
 
@@ -98,8 +98,8 @@ __attribute__((noreturn)) static void controller_run(const char *binary, int lis
         pid = fork();
         if (pid == 0) {
                 char fd[16], id[SD_ID128_STRING_MAX];
-                sd_id128_t machine = SD_ID128_MAKE(62, 75, 73, 31, 62, 72, 69, 64, 67, 65, 62, 65, 6e,
-                                                   63, 68, 01);
+                sd_id128_t machine = SD_ID128_MAKE(62, 75, 73, 31, 62, 72, 69, 64, 67, 65, 62, 65,
+                                                   6e, 63, 68, 01);
 
                 prctl(PR_SET_PDEATHSIG, SIGKILL);
                 pair[1] = dup(pair[1]); /* without close-on-exec */

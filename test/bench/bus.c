@@ -89,7 +89,7 @@ static void daemon_start(struct bench_bus *bus, const char *binary, const char *
 }
 
 static void broker_listen(struct bench_bus *bus, const char *binary, const char *directory) {
-        struct sockaddr_un sa = { .sun_family = AF_UNIX };
+        struct sockaddr_un sa = {.sun_family = AF_UNIX};
         int fd, r;
 
         snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/broker", directory);
@@ -108,7 +108,7 @@ static void broker_listen(struct bench_bus *bus, const char *binary, const char 
 
 void bus_start(struct bench_bus *bus, enum bus_kind kind, const char *binary,
                const char *directory) {
-        *bus = (struct bench_bus){ .kind = kind, .name = bus_names[kind] };
+        *bus = (struct bench_bus){.kind = kind, .name = bus_names[kind]};
         if (kind == BUS_FLOOR) {
                 bus->available = true;
         } else if (!binary) {

@@ -33,7 +33,8 @@ struct bench_bus {
 
 /* buses */
 
-/* Start; a bus that cannot be started is not available, with the reason. directory is for sockets. */
+/* Start; a bus that cannot be started is not available, with the reason. directory is for sockets.
+ */
 void bus_start(struct bench_bus *bus, enum bus_kind kind, const char *binary,
                const char *directory);
 void bus_stop(struct bench_bus *bus);

@@ -49,7 +49,7 @@ void floor_run(const int *fds, size_t n_fds) {
         for (size_t i = 0; i < n_fds; i++) {
                 lanes[i].data = malloc(FLOOR_BUFFER);
                 epoll_ctl(epoll, EPOLL_CTL_ADD, fds[i],
-                          &(struct epoll_event){ .events = EPOLLIN, .data.u64 = i });
+                          &(struct epoll_event){.events = EPOLLIN, .data.u64 = i});
         }
         for (;;) {
                 struct epoll_event events[64];

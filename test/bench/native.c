@@ -4,8 +4,8 @@
  * bus1-bench-native - how fast is the hosted core
  *
  * Ping-pong between two bus1 peers: in two processes over the hosted socket server, and in two
- * threads of one process, next to the same ping-pong over a SOCK_SEQPACKET socket, which is the least
- * that two processes or threads need to exchange messages on this machine.
+ * threads of one process, next to the same ping-pong over a SOCK_SEQPACKET socket, which is the
+ * least that two processes or threads need to exchange messages on this machine.
  */
 
 #include <bus1/bus1.h>
@@ -68,7 +68,7 @@ static void pin(int cpu) {
 
 static void peer_send(struct bus1_client *client, uint64_t to, const void *data, size_t n,
                       struct bus1_transfer *transfer) {
-        struct iovec vec = { (void *)data, n };
+        struct iovec vec = {(void *)data, n};
         struct bus1_message m = {
                 .type = BUS1_MESSAGE_TYPE_USER,
                 .n_transfers = transfer ? 1 : 0,
@@ -84,8 +84,8 @@ static void peer_send(struct bus1_client *client, uint64_t to, const void *data,
 /* Waits for the next message. Returns the handle that came with it, or BUS1_INVALID. */
 static uint64_t peer_recv(struct bus1_client *client, void *data, size_t n) {
         for (;;) {
-                struct bus1_transfer transfer = { .id = BUS1_INVALID };
-                struct iovec vec = { data, n };
+                struct bus1_transfer transfer = {.id = BUS1_INVALID};
+                struct iovec vec = {data, n};
                 struct bus1_metadata metadata = {};
                 struct bus1_message m = {
                         .type = BUS1_INVALID,
@@ -98,7 +98,7 @@ static uint64_t peer_recv(struct bus1_client *client, void *data, size_t n) {
                 int r = bus1_client_recv(client, 0, &metadata, &m);
 
                 if (r == -EAGAIN) {
-                        poll(&(struct pollfd){ bus1_client_get_fd(client), POLLIN, 0 }, 1, -1);
+                        poll(&(struct pollfd){bus1_client_get_fd(client), POLLIN, 0}, 1, -1);
                         continue;
                 }
                 check(r, "recv");
@@ -149,12 +149,13 @@ static double ping(struct end *end, double seconds) {
 typedef double (*arrangement)(size_t size, double seconds);
 
 static double socket_processes(size_t size, double seconds) {
-        struct end end = { .size = size };
+        struct end end = {.size = size};
         int pair[2];
         double rate;
         pid_t pid;
 
-        check(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ? -errno : 0, "socketpair");
+        check(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ? -errno : 0,
+              "socketpair");
         pid = fork();
         if (pid == 0) {
                 close(pair[0]);
@@ -176,12 +177,13 @@ static void *echo_thread(void *argument) {
 }
 
 static double socket_threads(size_t size, double seconds) {
-        struct end one = { .size = size }, two = { .size = size };
+        struct end one = {.size = size}, two = {.size = size};
         pthread_t thread;
         int pair[2];
         double rate;
 
-        check(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ? -errno : 0, "socketpair");
+        check(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ? -errno : 0,
+              "socketpair");
         one.fd = pair[0];
         two.fd = pair[1];
         check(-pthread_create(&thread, NULL, echo_thread, &two), "thread");
@@ -197,7 +199,7 @@ static double socket_threads(size_t size, double seconds) {
  * the one it was granted, by sending a handle to a new node, and gets the other's handle in return.
  */
 static void served_peer_meet(struct end *end, int fd, uint64_t acquaintance) {
-        struct bus1_transfer node = { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID };
+        struct bus1_transfer node = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
         uint8_t byte = 0;
 
         check(bus1_client_new_from_fd(&end->client, fd), "peer");
@@ -212,9 +214,9 @@ static void serve(struct bus1_domain *domain, struct bus1_client *acquaintance, 
 
         for (;;) {
                 struct pollfd fds[] = {
-                        { bus1_domain_get_fd(domain), POLLIN, 0 },
-                        { done, POLLIN, 0 },
-                        { n < 2 ? bus1_client_get_fd(acquaintance) : -1, POLLIN, 0 },
+                        {bus1_domain_get_fd(domain), POLLIN, 0},
+                        {done, POLLIN, 0},
+                        {n < 2 ? bus1_client_get_fd(acquaintance) : -1, POLLIN, 0},
                 };
 
                 poll(fds, 3, -1);
@@ -230,7 +232,7 @@ static void serve(struct bus1_domain *domain, struct bus1_client *acquaintance, 
                                 continue;
                         for (int i = 0; i < 2; i++)
                                 peer_send(acquaintance, handles[i], &byte, 1,
-                                          &(struct bus1_transfer){ 0, handles[!i] });
+                                          &(struct bus1_transfer){0, handles[!i]});
                 }
         }
 }
@@ -248,14 +250,16 @@ static double hosted_processes(size_t size, double seconds) {
         check(bus1_client_create_node(acquaintance, 0, &node, &handle), "node");
         check(pipe(result) < 0 ? -errno : 0, "pipe");
         for (int i = 0; i < 2; i++) {
-                check(bus1_domain_serve_peer(domain, getuid(), getgid(), getpid(), &fds[i], &tokens[i]),
+                check(bus1_domain_serve_peer(domain, getuid(), getgid(), getpid(), &fds[i],
+                                             &tokens[i]),
                       "serve");
-                check(bus1_domain_grant(domain, acquaintance, handle, tokens[i], &granted[i]), "grant");
+                check(bus1_domain_grant(domain, acquaintance, handle, tokens[i], &granted[i]),
+                      "grant");
         }
         for (int i = 0; i < 2; i++) {
                 pids[i] = fork();
                 if (pids[i] == 0) {
-                        struct end end = { .size = size };
+                        struct end end = {.size = size};
 
                         prctl(PR_SET_PDEATHSIG, SIGKILL);
                         close(fds[!i]);
@@ -300,15 +304,16 @@ static void *local_echo_thread(void *argument) {
 
 /* Gives one's handle to a new node of the other. */
 static void introduce(struct end *one, struct end *other) {
-        struct bus1_transfer src = { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID }, dst = { 0, BUS1_INVALID };
+        struct bus1_transfer src = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID},
+                             dst = {0, BUS1_INVALID};
 
         check(bus1_client_transfer(other->client, one->client, 1, &src, &dst), "transfer");
         one->handle = dst.id;
 }
 
 static double local_threads(size_t size, double seconds) {
-        struct local_echo two = { .end.size = size };
-        struct end one = { .size = size };
+        struct local_echo two = {.end.size = size};
+        struct end one = {.size = size};
         struct bus1_domain *domain;
         static uint8_t data[MAX_SIZE];
         pthread_t thread;
@@ -335,10 +340,10 @@ static const struct {
         arrangement run;
         int floor; /* the row to compare with */
 } rows[] = {
-        { "seqpacket, two processes (floor)", socket_processes, 0 },
-        { "bus1 hosted, two processes", hosted_processes, 0 },
-        { "seqpacket, two threads (floor)", socket_threads, 2 },
-        { "bus1 in process, two threads", local_threads, 2 },
+        {"seqpacket, two processes (floor)", socket_processes, 0},
+        {"bus1 hosted, two processes", hosted_processes, 0},
+        {"seqpacket, two threads (floor)", socket_threads, 2},
+        {"bus1 in process, two threads", local_threads, 2},
 };
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -355,8 +360,9 @@ static void measure(size_t size, unsigned n_rounds, double seconds) {
         for (unsigned round = 0; round < n_rounds; round++)
                 for (size_t i = 0; i < N_ROWS; i++)
                         rates[i][round] = rows[i].run(size, seconds);
-        printf("\n%-40s %12s %12s %9s\n", size == 8 ? "ping-pong of 8 bytes, one CPU" :
-               "ping-pong of 64 KiB, one CPU", "per second", "us", "of floor");
+        printf("\n%-40s %12s %12s %9s\n",
+               size == 8 ? "ping-pong of 8 bytes, one CPU" : "ping-pong of 64 KiB, one CPU",
+               "per second", "us", "of floor");
         for (size_t i = 0; i < N_ROWS; i++) {
                 qsort(rates[i], n_rounds, sizeof(double), compare);
                 medians[i] = rates[i][n_rounds / 2];
@@ -367,9 +373,9 @@ static void measure(size_t size, unsigned n_rounds, double seconds) {
 
 int main(int argc, char **argv) {
         static const struct option long_options[] = {
-                { "rounds", required_argument, NULL, 'r' },
-                { "seconds", required_argument, NULL, 's' },
-                { "quick", no_argument, NULL, 'q' },
+                {"rounds", required_argument, NULL, 'r'},
+                {"seconds", required_argument, NULL, 's'},
+                {"quick", no_argument, NULL, 'q'},
                 {},
         };
         unsigned n_rounds = 7;

@@ -58,7 +58,7 @@ static void field_put_string(struct buffer *b, uint8_t code, char type, const ch
         if (!s)
                 return;
         buffer_align(b, 8);
-        buffer_put(b, (uint8_t[]){ code, 1, type, 0 }, 4);
+        buffer_put(b, (uint8_t[]){code, 1, type, 0}, 4);
         buffer_put_string(b, s);
 }
 
@@ -66,7 +66,7 @@ static void field_put_u32(struct buffer *b, uint8_t code, uint32_t v) {
         if (v == 0)
                 return;
         buffer_align(b, 8);
-        buffer_put(b, (uint8_t[]){ code, 1, 'u', 0 }, 4);
+        buffer_put(b, (uint8_t[]){code, 1, 'u', 0}, 4);
         buffer_put(b, &v, 4);
 }
 
@@ -74,8 +74,10 @@ uint8_t *raw_build(const struct raw_fields *f, size_t *ret_n) {
         struct buffer b = {};
         uint32_t n_body = f->n_body, n_fields;
 
-        buffer_put(&b, (uint8_t[]){ __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 'B' : 'l', f->type,
-                                    f->flags, 1 }, 4);
+        buffer_put(&b,
+                   (uint8_t[]){__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 'B' : 'l', f->type,
+                               f->flags, 1},
+                   4);
         buffer_put(&b, &n_body, 4);
         buffer_put(&b, &f->serial, 4);
         buffer_put(&b, NULL, 4);
@@ -89,7 +91,7 @@ uint8_t *raw_build(const struct raw_fields *f, size_t *ret_n) {
                 uint8_t n = strlen(f->signature);
 
                 buffer_align(&b, 8);
-                buffer_put(&b, (uint8_t[]){ 8, 1, 'g', 0, n }, 5);
+                buffer_put(&b, (uint8_t[]){8, 1, 'g', 0, n}, 5);
                 buffer_put(&b, f->signature, (size_t)n + 1);
         }
         field_put_u32(&b, 9, f->n_fds);
@@ -157,7 +159,7 @@ size_t raw_message_reply_serial_at(const uint8_t *data, size_t n) {
 
         memcpy(&n_fields, data + 12, 4);
         /* only for messages that raw_build() made: fields are u or strings */
-        for (size_t i = 16; i < 16 + (size_t)n_fields && i + 8 <= n; ) {
+        for (size_t i = 16; i < 16 + (size_t)n_fields && i + 8 <= n;) {
                 uint32_t v;
 
                 i = (i + 7) & ~(size_t)7;
@@ -185,7 +187,7 @@ void raw_write(int fd, const void *data, size_t n) {
                 if (l < 0 && errno == EINTR)
                         continue;
                 if (l < 0 && errno == EAGAIN) {
-                        poll(&(struct pollfd){ fd, POLLOUT, 0 }, 1, -1);
+                        poll(&(struct pollfd){fd, POLLOUT, 0}, 1, -1);
                         continue;
                 }
                 if (l < 0)
@@ -204,7 +206,7 @@ static bool read_all(int fd, void *data, size_t n) {
                 if (l < 0 && errno == EINTR)
                         continue;
                 if (l < 0 && errno == EAGAIN) {
-                        poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, -1);
+                        poll(&(struct pollfd){fd, POLLIN, 0}, 1, -1);
                         continue;
                 }
                 if (l <= 0)
@@ -239,8 +241,9 @@ uint8_t *raw_read_message(int fd, size_t *ret_n) {
 /* connections */
 
 int raw_connect(const char *address) {
-        struct sockaddr_un sa = { .sun_family = AF_UNIX };
-        const char *path = strstr(address, "unix:path="), *abstract = strstr(address, "unix:abstract=");
+        struct sockaddr_un sa = {.sun_family = AF_UNIX};
+        const char *path = strstr(address, "unix:path="),
+                   *abstract = strstr(address, "unix:abstract=");
         const char *value = path ? path + 10 : abstract ? abstract + 14 : NULL;
         size_t n;
         int fd;
@@ -258,8 +261,8 @@ int raw_connect(const char *address) {
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (fd < 0)
                 return -1;
-        if (connect(fd, (struct sockaddr *)&sa,
-                    offsetof(struct sockaddr_un, sun_path) + n + 1) < 0) {
+        if (connect(fd, (struct sockaddr *)&sa, offsetof(struct sockaddr_un, sun_path) + n + 1) <
+            0) {
                 int e = errno;
 
                 close(fd);
@@ -278,7 +281,9 @@ static uint8_t *read_reply(int fd, uint32_t serial, size_t *ret_n) {
 
                 if (!m)
                         raw_fail("the bus closed the connection");
-                at = m[1] == RAW_RETURN || m[1] == RAW_ERROR ? raw_message_reply_serial_at(m, *ret_n) : 0;
+                at = m[1] == RAW_RETURN || m[1] == RAW_ERROR
+                             ? raw_message_reply_serial_at(m, *ret_n)
+                             : 0;
                 if (at)
                         memcpy(&reply_serial, m + at, 4);
                 if (reply_serial == serial) {

@@ -21,23 +21,23 @@
 #define RULE "type='signal',interface='com.example.Bench'"
 
 const struct workload workloads[] = {
-        { "ping-pong, one CPU", WORKLOAD_CALLS, .one_cpu = true, .window = 1, .n_body = 8 },
-        { "ping-pong of 64 KiB, one CPU", WORKLOAD_CALLS, .one_cpu = true, .window = 1,
-          .n_body = 65536 },
-        { "64 calls outstanding", WORKLOAD_CALLS, .window = 64, .n_body = 8 },
-        { "64 outstanding, one write each", WORKLOAD_CALLS, .window = 64, .n_body = 8,
-          .single_writes = true },
-        { "stream of unicast signals", WORKLOAD_SIGNALS, .window = 4, .block = 1024, .receivers = 1,
-          .n_body = 8 },
-        { "broadcast to 10, backlog", WORKLOAD_SIGNALS, .window = 4, .block = 64, .receivers = 10,
-          .n_body = 8 },
-        { "broadcast to 100, backlog", WORKLOAD_SIGNALS, .window = 4, .block = 64,
-          .receivers = 100, .n_body = 8 },
-        { "broadcast to 10, one in flight", WORKLOAD_SIGNALS, .one_cpu = true, .window = 1, .block = 1,
-          .receivers = 10, .n_body = 8 },
-        { "broadcast to 100, one in flight", WORKLOAD_SIGNALS, .one_cpu = true, .window = 1, .block = 1,
-          .receivers = 100, .n_body = 8 },
-        { "connect, Hello, close", WORKLOAD_CONNECT },
+        {"ping-pong, one CPU", WORKLOAD_CALLS, .one_cpu = true, .window = 1, .n_body = 8},
+        {"ping-pong of 64 KiB, one CPU", WORKLOAD_CALLS, .one_cpu = true, .window = 1,
+         .n_body = 65536},
+        {"64 calls outstanding", WORKLOAD_CALLS, .window = 64, .n_body = 8},
+        {"64 outstanding, one write each", WORKLOAD_CALLS, .window = 64, .n_body = 8,
+         .single_writes = true},
+        {"stream of unicast signals", WORKLOAD_SIGNALS, .window = 4, .block = 1024, .receivers = 1,
+         .n_body = 8},
+        {"broadcast to 10, backlog", WORKLOAD_SIGNALS, .window = 4, .block = 64, .receivers = 10,
+         .n_body = 8},
+        {"broadcast to 100, backlog", WORKLOAD_SIGNALS, .window = 4, .block = 64, .receivers = 100,
+         .n_body = 8},
+        {"broadcast to 10, one in flight", WORKLOAD_SIGNALS, .one_cpu = true, .window = 1,
+         .block = 1, .receivers = 10, .n_body = 8},
+        {"broadcast to 100, one in flight", WORKLOAD_SIGNALS, .one_cpu = true, .window = 1,
+         .block = 1, .receivers = 100, .n_body = 8},
+        {"connect, Hello, close", WORKLOAD_CONNECT},
 };
 const size_t n_workloads = sizeof(workloads) / sizeof(workloads[0]);
 
@@ -221,7 +221,8 @@ static uint64_t calls_run(const struct workload *w, int fd, const char *callee, 
 
 /* signals */
 
-/* Counts what all receivers got; a byte into the pipe for each block that has arrived everywhere. */
+/* Counts what all receivers got; a byte into the pipe for each block that has arrived everywhere.
+ */
 __attribute__((noreturn)) static void receivers_run(const struct workload *w, const int *fds,
                                                     int credit) {
         struct stream *in = calloc(w->receivers, sizeof(*in));
@@ -230,7 +231,7 @@ __attribute__((noreturn)) static void receivers_run(const struct workload *w, co
 
         for (size_t i = 0; i < w->receivers; i++)
                 epoll_ctl(epoll, EPOLL_CTL_ADD, fds[i],
-                          &(struct epoll_event){ .events = EPOLLIN, .data.u64 = i });
+                          &(struct epoll_event){.events = EPOLLIN, .data.u64 = i});
         for (;;) {
                 struct epoll_event events[128];
                 int n = epoll_wait(epoll, events, 128, -1);
@@ -314,7 +315,8 @@ bool workload_run(const struct workload *w, struct bench_bus *bus, double second
                 return false;
 
         if (w->kind != WORKLOAD_CONNECT)
-                bus_connect(bus, n, fds, unique, w->kind == WORKLOAD_SIGNALS && w->receivers > 1 ? RULE : NULL);
+                bus_connect(bus, n, fds, unique,
+                            w->kind == WORKLOAD_SIGNALS && w->receivers > 1 ? RULE : NULL);
         bus_pin(bus, w->one_cpu ? 0 : -1);
         if (w->kind != WORKLOAD_CONNECT) {
                 peer = peer_fork();

@@ -10,8 +10,8 @@
  *   churn DAEMON [CONNECTIONS [SEED]]
  *
  * Memory: what the allocator keeps after the first WARM_UP connections is the base. The daemon may
- * grow by TOLERANCE_KIB after that, which is some pages of fragmentation in heap and stack; a leak of
- * 16 bytes per connection would already be more.
+ * grow by TOLERANCE_KIB after that, which is some pages of fragmentation in heap and stack; a leak
+ * of 16 bytes per connection would already be more.
  */
 
 #include <dirent.h>
@@ -158,7 +158,7 @@ static void script_put_fields(struct script *s, const struct raw_fields *fields)
 
 /* The same for all: handshake, Hello, and some of everything. */
 static void script_init(struct script *s, const char *sink) {
-        static const uint8_t body[64] = { 60 };
+        static const uint8_t body[64] = {60};
         char hex[32] = "", uid[16], line[128];
         uint32_t serial = 1;
         size_t n;
@@ -168,8 +168,9 @@ static void script_init(struct script *s, const char *sink) {
         for (size_t i = 0; uid[i]; i++)
                 snprintf(hex + 2 * i, 3, "%02x", (unsigned char)uid[i]);
         script_put(s, "", 1);
-        script_put(s, line, snprintf(line, sizeof(line),
-                                     "AUTH EXTERNAL %s\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n", hex));
+        script_put(s, line,
+                   snprintf(line, sizeof(line),
+                            "AUTH EXTERNAL %s\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n", hex));
         m = raw_build_bus_call(serial++, &n, "Hello", NULL);
         script_put_message(s, m, n);
         m = raw_build_bus_call(serial++, &n, "AddMatch", "type='signal',arg0='x',path='/churn'");
@@ -183,7 +184,9 @@ static void script_init(struct script *s, const char *sink) {
                         .path = "/churn",
                         .interface = "com.example.Churn",
                         .member = "Method",
-                        .destination = i == 3 ? NULL : i == 6 ? "com.example.Churn" : sink,
+                        .destination = i == 3   ? NULL
+                                       : i == 6 ? "com.example.Churn"
+                                                : sink,
                         .n_fds = i == 1 || i == 4 || i == 6 ? 3 : 0,
                         .signature = "ay",
                         .body = body,
@@ -205,16 +208,19 @@ static void drain(int fd) {
         char control[CMSG_SPACE(253 * sizeof(int))];
 
         for (;;) {
-                struct iovec vec = { data, sizeof(data) };
-                struct msghdr msg = { .msg_iov = &vec, .msg_iovlen = 1, .msg_control = control,
-                                      .msg_controllen = sizeof(control) };
+                struct iovec vec = {data, sizeof(data)};
+                struct msghdr msg = {.msg_iov = &vec,
+                                     .msg_iovlen = 1,
+                                     .msg_control = control,
+                                     .msg_controllen = sizeof(control)};
                 ssize_t l = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
                 if (l <= 0)
                         return;
                 for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
                         if (c->cmsg_type == SCM_RIGHTS)
-                                for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++)
+                                for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+                                     i++)
                                         close(((int *)(void *)CMSG_DATA(c))[i]);
         }
 }
@@ -223,14 +229,14 @@ static void drain(int fd) {
 static bool connection_send(struct connection *c, const struct script *s, size_t to, int some_fd) {
         while (c->at < to) {
                 char control[CMSG_SPACE(3 * sizeof(int))] = {};
-                struct iovec vec = { (void *)(s->data + c->at), to - c->at };
-                struct msghdr msg = { .msg_iov = &vec, .msg_iovlen = 1 };
+                struct iovec vec = {(void *)(s->data + c->at), to - c->at};
+                struct msghdr msg = {.msg_iov = &vec, .msg_iovlen = 1};
                 ssize_t l;
 
                 for (size_t i = 0; i < s->n_fds_at; i++) {
                         if (s->fds_at[i] == c->at) {
                                 struct cmsghdr *cmsg = (void *)control;
-                                int fds[3] = { some_fd, some_fd, some_fd };
+                                int fds[3] = {some_fd, some_fd, some_fd};
 
                                 cmsg->cmsg_level = SOL_SOCKET;
                                 cmsg->cmsg_type = SCM_RIGHTS;
@@ -263,7 +269,7 @@ static void churn(const struct script *script, unsigned n, int sink, int some_fd
                 size_t left;
 
                 if (c->fd < 0) {
-                        *c = (struct connection){ .fd = raw_connect(address) };
+                        *c = (struct connection){.fd = raw_connect(address)};
                         if (c->fd < 0)
                                 raw_fail("connect: %s", strerror(errno));
                         c->end = random_below(4) == 0 ? script->n : random_below(script->n);
@@ -295,7 +301,8 @@ static void churn(const struct script *script, unsigned n, int sink, int some_fd
         }
 }
 
-/* Waits until the daemon knows that all have gone: only the bus, the sink and the sink's name are left. */
+/* Waits until the daemon knows that all have gone: only the bus, the sink and the sink's name are
+ * left. */
 static void settle(pid_t pid, int sink, unsigned n_fds) {
         for (unsigned i = 0; i < 2000; i++) {
                 raw_bus_call(sink, "NameHasOwner", "com.example.Churn");
@@ -340,7 +347,8 @@ int main(int argc, char **argv) {
         /* a sanitizer's shadow is terabytes of address space, its quarantine grows */
         sanitized = status_kib(pid, "VmSize:") > 1ul << 30;
 
-        printf("# %u connections: %u descriptors before, %u after; RSS %lu KiB after %d, %lu KiB at the end\n",
+        printf("# %u connections: %u descriptors before, %u after; RSS %lu KiB after %d, %lu KiB "
+               "at the end\n",
                n, n_fds, n_fds_after, rss, WARM_UP, rss_after);
         printf("1..4\n");
         printf("%s 1 - no_descriptor_is_left\n", n_fds_after <= n_fds ? "ok" : "not ok");
@@ -348,7 +356,8 @@ int main(int argc, char **argv) {
         if (sanitized) {
                 printf("ok 2 - memory_does_not_grow # SKIP sanitizer\n");
         } else {
-                printf("%s 2 - memory_does_not_grow\n", rss_after <= rss + TOLERANCE_KIB ? "ok" : "not ok");
+                printf("%s 2 - memory_does_not_grow\n",
+                       rss_after <= rss + TOLERANCE_KIB ? "ok" : "not ok");
                 good &= rss_after <= rss + TOLERANCE_KIB;
         }
         raw_bus_call(sink, "GetNameOwner", unique);

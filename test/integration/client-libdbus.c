@@ -116,7 +116,8 @@ static void test_signal(DBusConnection *client, DBusConnection *service) {
         send_and_unref(service, dbus_message_new_signal(PATH, INTERFACE, "NotThis"));
         send_and_unref(service, dbus_message_new_signal(PATH, INTERFACE, "Happened"));
         m = next(client);
-        result(m && dbus_message_is_signal(m, INTERFACE, "Happened"), "signal_arrives_when_it_matches");
+        result(m && dbus_message_is_signal(m, INTERFACE, "Happened"),
+               "signal_arrives_when_it_matches");
         dbus_message_unref(m);
 }
 
@@ -130,8 +131,9 @@ static void test_fd(DBusConnection *client, DBusConnection *service) {
                 exit(1);
         call(client, "TakeFd", pipes[0]);
         m = next(service);
-        result(m && dbus_message_get_args(m, NULL, DBUS_TYPE_STRING, &text, DBUS_TYPE_UNIX_FD, &fd,
-                                          DBUS_TYPE_INVALID) &&
+        result(m &&
+                       dbus_message_get_args(m, NULL, DBUS_TYPE_STRING, &text, DBUS_TYPE_UNIX_FD,
+                                             &fd, DBUS_TYPE_INVALID) &&
                        read(fd, content, 4) == 4 && strcmp(content, "data") == 0,
                "descriptor_arrives");
         send_and_unref(service, dbus_message_new_method_return(m));
@@ -161,10 +163,12 @@ int main(void) {
         DBusError error = DBUS_ERROR_INIT;
         unsigned long uid = 0;
 
-        result(dbus_bus_request_name(service, NAME, 0, &error) == DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER,
+        result(dbus_bus_request_name(service, NAME, 0, &error) ==
+                       DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER,
                "name_is_owned");
         result(dbus_bus_request_name(client, NAME, 0, &error) == DBUS_REQUEST_NAME_REPLY_IN_QUEUE &&
-                       dbus_bus_release_name(client, NAME, &error) == DBUS_RELEASE_NAME_REPLY_RELEASED,
+                       dbus_bus_release_name(client, NAME, &error) ==
+                               DBUS_RELEASE_NAME_REPLY_RELEASED,
                "second_owner_queues");
         result(dbus_bus_name_has_owner(client, NAME, &error), "name_has_owner");
         uid = dbus_bus_get_unix_user(client, NAME, &error);

@@ -47,7 +47,8 @@ static int method_fail(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 }
 
 static int method_emit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        int r = sd_bus_emit_signal(sd_bus_message_get_bus(m), PATH, INTERFACE, "Happened", "s", "news");
+        int r = sd_bus_emit_signal(sd_bus_message_get_bus(m), PATH, INTERFACE, "Happened", "s",
+                                   "news");
 
         return r < 0 ? r : sd_bus_reply_method_return(m, NULL);
 }
@@ -149,7 +150,8 @@ static void test_calls(sd_bus *bus) {
                "call_is_answered");
         reply = sd_bus_message_unref(reply);
         r = sd_bus_call_method(bus, NAME, PATH, INTERFACE, "Fail", &error, NULL, NULL);
-        result(r < 0 && sd_bus_error_has_name(&error, "com.example.Error.Failure"), "error_arrives");
+        result(r < 0 && sd_bus_error_has_name(&error, "com.example.Error.Failure"),
+               "error_arrives");
         sd_bus_error_free(&error);
         r = sd_bus_call_method(bus, NAME, PATH, INTERFACE, "MakeFd", &error, &reply, NULL);
         result(r >= 0 && sd_bus_message_read(reply, "h", &fd) > 0 && read(fd, content, 4) == 4 &&
@@ -157,10 +159,12 @@ static void test_calls(sd_bus *bus) {
                "descriptor_arrives");
         reply = sd_bus_message_unref(reply);
         result(sd_bus_set_property(bus, NAME, PATH, INTERFACE, "Value", &error, "u", 43u) >= 0 &&
-                       sd_bus_get_property_trivial(bus, NAME, PATH, INTERFACE, "Value", &error, 'u', &u) >= 0 &&
+                       sd_bus_get_property_trivial(bus, NAME, PATH, INTERFACE, "Value", &error, 'u',
+                                                   &u) >= 0 &&
                        u == 43,
                "property_is_set");
-        r = sd_bus_call_method(bus, "com.example.Nobody", PATH, INTERFACE, "Echo", &error, NULL, "s", "x");
+        r = sd_bus_call_method(bus, "com.example.Nobody", PATH, INTERFACE, "Echo", &error, NULL,
+                               "s", "x");
         result(r < 0 && sd_bus_error_has_name(&error, SD_BUS_ERROR_SERVICE_UNKNOWN),
                "unknown_service_is_an_error");
         sd_bus_error_free(&error);
@@ -182,8 +186,8 @@ static void test_creds(sd_bus *bus, pid_t pid) {
         uid_t uid = -1;
         int r;
 
-        r = sd_bus_get_name_creds(bus, NAME, SD_BUS_CREDS_PID | SD_BUS_CREDS_EUID | SD_BUS_CREDS_UNIQUE_NAME,
-                                  &creds);
+        r = sd_bus_get_name_creds(
+                bus, NAME, SD_BUS_CREDS_PID | SD_BUS_CREDS_EUID | SD_BUS_CREDS_UNIQUE_NAME, &creds);
         result(r >= 0 && sd_bus_creds_get_pid(creds, &p) >= 0 && p == pid &&
                        sd_bus_creds_get_euid(creds, &uid) >= 0 && uid == getuid(),
                "credentials_of_the_service");

@@ -119,6 +119,9 @@ class Unmarshaller:
             size = self.get('u')
             self.align(ALIGN[signature[1]])
             end = self.position + size
+            if signature == 'ay':
+                self.position = end
+                return bytes(self.data[end - size:end])
             items = []
             while self.position < end:
                 items.append(self.get(signature[1:]))
