@@ -128,7 +128,7 @@ static int begin(struct connection *connection) {
         }
         end_session(connection);
 
-        if (!bus_check_connect(bus, &connection->credentials, connection->sasl.anonymous)) {
+        if (!bus_check_connect(bus, &connection->credentials, connection->sasl.mechanism == SASL_MECHANISM_ANONYMOUS)) {
                 connection_close(connection, "not allowed to connect");
                 return 0;
         }
@@ -163,6 +163,9 @@ static int feed(struct connection *connection, const char *bytes, size_t n, size
                         answer.n = 0;
                 }
                 negotiate(connection, &answer, &fd);
+                break;
+        case SASL_COOKIE:
+                event = sasl_server_refuse_cookie(&connection->sasl, &answer);
                 break;
         case SASL_BEGIN:
                 r = begin(connection);

@@ -16,15 +16,7 @@
 #include <string.h>
 
 #include "bridge/wire/names.h"
-#include "bridge/wire/sasl.h"
-
-enum {
-        STATE_AUTH,  /* WaitingForAuth */
-        STATE_DATA,  /* WaitingForData: EXTERNAL was asked for, without an initial response */
-        STATE_BEGIN, /* WaitingForBegin */
-        STATE_BEGUN,
-        STATE_CLOSED,
-};
+#include "bridge/wire/sasl-private.h"
 
 /* the longest answer there is is shorter than this */
 #define ANSWER_LINE_MAX 256
@@ -32,31 +24,35 @@ enum {
 /* "anonymous" may leave a trace of who it is; longer ones are refused with their line */
 #define HEX_MAX (SASL_LINE_MAX / 2)
 
-/* Part of a line. */
-struct text {
-        const char *s;
-        size_t n;
-};
-
 void sasl_server_init(struct sasl_server *s) {
         *s = (struct sasl_server){
                 .mechanisms = SASL_MECHANISM_EXTERNAL,
                 .can_pass_fds = true,
                 .can_bus1 = true,
                 .peer_uid = UINT32_MAX,
+                .cookie_uid = UINT32_MAX,
         };
 }
 
-void sasl_server_deinit(struct sasl_server *s) {
+static void drop_line(struct sasl_server *s) {
         free(s->line);
         s->line = NULL;
         s->n_line = 0;
 }
 
+static void drop_challenge(struct sasl_server *s) {
+        free(s->challenge);
+        s->challenge = NULL;
+}
+
+void sasl_server_deinit(struct sasl_server *s) {
+        drop_line(s);
+        drop_challenge(s);
+}
+
 /* answers */
 
-static __attribute__((format(printf, 2, 3))) void say(struct sasl_answer *answer,
-                                                      const char *format, ...) {
+void sasl_say(struct sasl_answer *answer, const char *format, ...) {
         char line[ANSWER_LINE_MAX];
         va_list ap;
         int n;
@@ -80,31 +76,38 @@ static bool answer_has_room(const struct sasl_answer *answer) {
         return sizeof(answer->text) - answer->n >= SASL_ANSWER_MAX;
 }
 
-static void say_error(struct sasl_answer *answer, const char *why) {
-        say(answer, "ERROR \"%s\"", why);
+void sasl_say_error(struct sasl_answer *answer, const char *why) {
+        sasl_say(answer, "ERROR \"%s\"", why);
 }
 
-/* Forget what was agreed, list what is on offer; too many times is the end. */
-static enum sasl_event reject(struct sasl_server *s, struct sasl_answer *answer) {
-        s->state = STATE_AUTH;
-        s->negotiated_fds = false;
-        s->negotiated_bus1 = false;
-        s->anonymous = false;
-
-        say(answer, "REJECTED%s%s", s->mechanisms & SASL_MECHANISM_EXTERNAL ? " EXTERNAL" : "",
-            s->mechanisms & SASL_MECHANISM_ANONYMOUS ? " ANONYMOUS" : "");
-
-        if (++s->n_rejected < SASL_REJECTED_MAX)
-                return SASL_MORE;
+enum sasl_event sasl_close(struct sasl_server *s, const char *violation) {
         s->state = STATE_CLOSED;
+        s->violation = violation;
         return SASL_CLOSE;
 }
 
-static enum sasl_event accept_peer(struct sasl_server *s, bool anonymous,
-                                   struct sasl_answer *answer) {
+enum sasl_event sasl_reject(struct sasl_server *s, struct sasl_answer *answer) {
+        s->state = STATE_AUTH;
+        s->negotiated_fds = false;
+        s->negotiated_bus1 = false;
+        s->mechanism = 0;
+        drop_challenge(s);
+
+        sasl_say(answer, "REJECTED%s%s%s",
+                 s->mechanisms & SASL_MECHANISM_EXTERNAL ? " EXTERNAL" : "",
+                 s->mechanisms & SASL_MECHANISM_COOKIE_SHA1 ? " DBUS_COOKIE_SHA1" : "",
+                 s->mechanisms & SASL_MECHANISM_ANONYMOUS ? " ANONYMOUS" : "");
+
+        if (++s->n_rejected < SASL_REJECTED_MAX)
+                return SASL_MORE;
+        return sasl_close(s, "too many attempts to authenticate");
+}
+
+enum sasl_event sasl_accept(struct sasl_server *s, unsigned mechanism, struct sasl_answer *answer) {
         s->state = STATE_BEGIN;
-        s->anonymous = anonymous;
-        say(answer, "OK %s", s->guid);
+        s->mechanism = mechanism;
+        drop_challenge(s);
+        sasl_say(answer, "OK %s", s->guid);
         return SASL_MORE;
 }
 
@@ -133,7 +136,7 @@ static struct text next_word(struct text *line) {
         return word;
 }
 
-static int hex_digit(char c) {
+int sasl_hex_digit(char c) {
         if (c >= '0' && c <= '9')
                 return c - '0';
         if (c >= 'a' && c <= 'f')
@@ -143,9 +146,19 @@ static int hex_digit(char c) {
         return -1;
 }
 
+void sasl_hex_encode(const uint8_t *bytes, size_t n, char *ret_hex) {
+        static const char digits[] = "0123456789abcdef";
+
+        for (size_t i = 0; i < n; ++i) {
+                *ret_hex++ = digits[bytes[i] >> 4];
+                *ret_hex++ = digits[bytes[i] & 15];
+        }
+        *ret_hex = '\0';
+}
+
 static bool is_hex(struct text hex) {
         for (size_t i = 0; i < hex.n; ++i)
-                if (hex_digit(hex.s[i]) < 0)
+                if (sasl_hex_digit(hex.s[i]) < 0)
                         return false;
         return true;
 }
@@ -164,7 +177,7 @@ static bool external_is_peer(const struct sasl_server *s, struct text hex) {
         if (hex.n % 2 != 0 || hex.n > 2 * 10)
                 return false;
         for (size_t i = 0; i < hex.n; i += 2) {
-                int c = hex_digit(hex.s[i]) << 4 | hex_digit(hex.s[i + 1]);
+                int c = sasl_hex_digit(hex.s[i]) << 4 | sasl_hex_digit(hex.s[i + 1]);
 
                 if (c < '0' || c > '9')
                         return false;
@@ -179,7 +192,7 @@ static bool trace_is_valid(struct text hex) {
         if (hex.n % 2 != 0 || hex.n / 2 > sizeof(trace))
                 return false;
         for (size_t i = 0; i < hex.n; i += 2)
-                trace[i / 2] = hex_digit(hex.s[i]) << 4 | hex_digit(hex.s[i + 1]);
+                trace[i / 2] = sasl_hex_digit(hex.s[i]) << 4 | sasl_hex_digit(hex.s[i + 1]);
         return name_is_valid_utf8(trace, hex.n / 2);
 }
 
@@ -187,24 +200,28 @@ static bool trace_is_valid(struct text hex) {
 
 static enum sasl_event handle_external(struct sasl_server *s, struct text hex,
                                        struct sasl_answer *answer) {
-        if (!is_hex(hex)) {
-                say_error(answer, "Invalid hex encoding");
-                return SASL_MORE;
-        }
         if (external_is_peer(s, hex))
-                return accept_peer(s, false, answer);
-        return reject(s, answer);
+                return sasl_accept(s, SASL_MECHANISM_EXTERNAL, answer);
+        return sasl_reject(s, answer);
 }
 
 static enum sasl_event handle_anonymous(struct sasl_server *s, struct text hex,
                                         struct sasl_answer *answer) {
-        if (!is_hex(hex)) {
-                say_error(answer, "Invalid hex encoding");
-                return SASL_MORE;
-        }
         if (trace_is_valid(hex))
-                return accept_peer(s, true, answer);
-        return reject(s, answer);
+                return sasl_accept(s, SASL_MECHANISM_ANONYMOUS, answer);
+        return sasl_reject(s, answer);
+}
+
+typedef enum sasl_event (*handle_data_fn)(struct sasl_server *s, struct text hex,
+                                          struct sasl_answer *answer);
+
+/* An initial response, or DATA. */
+static enum sasl_event handle_data(struct sasl_server *s, handle_data_fn handle, struct text hex,
+                                   struct sasl_answer *answer) {
+        if (is_hex(hex))
+                return handle(s, hex, answer);
+        sasl_say_error(answer, "Invalid hex encoding");
+        return SASL_MORE;
 }
 
 static enum sasl_event handle_auth(struct sasl_server *s, struct text args,
@@ -213,34 +230,37 @@ static enum sasl_event handle_auth(struct sasl_server *s, struct text args,
 
         if (text_equals(mechanism, "EXTERNAL") && (s->mechanisms & SASL_MECHANISM_EXTERNAL)) {
                 if (args.n > 0)
-                        return handle_external(s, args, answer);
+                        return handle_data(s, handle_external, args, answer);
                 s->state = STATE_DATA;
-                say(answer, "DATA");
+                sasl_say(answer, "DATA");
                 return SASL_MORE;
         }
+        if (text_equals(mechanism, "DBUS_COOKIE_SHA1") &&
+            (s->mechanisms & SASL_MECHANISM_COOKIE_SHA1))
+                return handle_data(s, sasl_cookie_user, args, answer);
         if (text_equals(mechanism, "ANONYMOUS") && (s->mechanisms & SASL_MECHANISM_ANONYMOUS))
-                return handle_anonymous(s, args, answer);
-        return reject(s, answer);
+                return handle_data(s, handle_anonymous, args, answer);
+        return sasl_reject(s, answer);
 }
 
 static enum sasl_event handle_negotiate_fds(struct sasl_server *s, struct sasl_answer *answer) {
         if (!s->can_pass_fds) {
-                say_error(answer, "Unix file descriptors cannot be passed here");
+                sasl_say_error(answer, "Unix file descriptors cannot be passed here");
                 return SASL_MORE;
         }
         s->negotiated_fds = true;
-        say(answer, "AGREE_UNIX_FD");
+        sasl_say(answer, "AGREE_UNIX_FD");
         return SASL_MORE;
 }
 
 static enum sasl_event handle_negotiate_bus1(struct sasl_server *s, struct text args,
                                              struct sasl_answer *answer) {
         if (!s->can_bus1) {
-                say_error(answer, "bus1 is not spoken here");
+                sasl_say_error(answer, "bus1 is not spoken here");
                 return SASL_MORE;
         }
         if (s->negotiated_bus1) {
-                say_error(answer, "bus1 is agreed already");
+                sasl_say_error(answer, "bus1 is agreed already");
                 return SASL_MORE;
         }
         if (text_equals(args, "device")) {
@@ -248,10 +268,10 @@ static enum sasl_event handle_negotiate_bus1(struct sasl_server *s, struct text 
         } else if (text_equals(args, "hosted")) {
                 s->bus1_mode = SASL_BUS1_HOSTED;
         } else {
-                say_error(answer, "NEGOTIATE_BUS1 takes device or hosted");
+                sasl_say_error(answer, "NEGOTIATE_BUS1 takes device or hosted");
                 return SASL_MORE;
         }
-        s->answer_due = true;
+        s->answer_due = SASL_NEGOTIATE_BUS1;
         return SASL_NEGOTIATE_BUS1;
 }
 
@@ -260,8 +280,7 @@ static enum sasl_event handle_begin(struct sasl_server *s) {
                 s->state = STATE_BEGUN;
                 return SASL_BEGIN;
         }
-        s->state = STATE_CLOSED;
-        return SASL_CLOSE;
+        return sasl_close(s, "BEGIN before authentication");
 }
 
 static enum sasl_event handle_line(struct sasl_server *s, struct text line,
@@ -269,13 +288,14 @@ static enum sasl_event handle_line(struct sasl_server *s, struct text line,
         static const char *const expected[] = {
                 [STATE_AUTH] = "Need to authenticate first",
                 [STATE_DATA] = "Expected DATA or CANCEL",
+                [STATE_COOKIE] = "Expected DATA or CANCEL",
                 [STATE_BEGIN] = "Expected BEGIN or NEGOTIATE_UNIX_FD",
         };
         struct text command;
 
         for (size_t i = 0; i < line.n; ++i)
                 if (line.s[i] == 0 || (line.s[i] & 0x80)) {
-                        say_error(answer, "Not ASCII");
+                        sasl_say_error(answer, "Not ASCII");
                         return SASL_MORE;
                 }
 
@@ -283,7 +303,7 @@ static enum sasl_event handle_line(struct sasl_server *s, struct text line,
         if (text_equals(command, "BEGIN"))
                 return handle_begin(s);
         if (text_equals(command, "ERROR"))
-                return reject(s, answer);
+                return sasl_reject(s, answer);
 
         switch (s->state) {
         case STATE_AUTH:
@@ -291,10 +311,13 @@ static enum sasl_event handle_line(struct sasl_server *s, struct text line,
                         return handle_auth(s, line, answer);
                 break;
         case STATE_DATA:
+        case STATE_COOKIE:
                 if (text_equals(command, "DATA"))
-                        return handle_external(s, line, answer);
+                        return handle_data(
+                                s, s->state == STATE_DATA ? handle_external : sasl_cookie_response,
+                                line, answer);
                 if (text_equals(command, "CANCEL"))
-                        return reject(s, answer);
+                        return sasl_reject(s, answer);
                 break;
         case STATE_BEGIN:
                 if (text_equals(command, "NEGOTIATE_UNIX_FD"))
@@ -302,10 +325,10 @@ static enum sasl_event handle_line(struct sasl_server *s, struct text line,
                 if (text_equals(command, "NEGOTIATE_BUS1"))
                         return handle_negotiate_bus1(s, line, answer);
                 if (text_equals(command, "CANCEL"))
-                        return reject(s, answer);
+                        return sasl_reject(s, answer);
                 break;
         }
-        say_error(answer, expected[s->state]);
+        sasl_say_error(answer, expected[s->state]);
         return SASL_MORE;
 }
 
@@ -342,16 +365,10 @@ static int feed_line(struct sasl_server *s, const char *in, size_t n, size_t *re
         struct text line = {in, n_rest};
         int r;
 
-        if (n_end == 0 && s->n_line + n >= SASL_LINE_MAX) {
-                s->state = STATE_CLOSED;
-                *ret_consumed = n;
-                *ret_event = SASL_CLOSE;
-                return 0;
-        }
-        if (s->n_line + n_rest > SASL_LINE_MAX + 2) {
-                s->state = STATE_CLOSED;
+        if ((n_end == 0 && s->n_line + n >= SASL_LINE_MAX) ||
+            s->n_line + n_rest > SASL_LINE_MAX + 2) {
                 *ret_consumed = n_rest;
-                *ret_event = SASL_CLOSE;
+                *ret_event = sasl_close(s, "a line of the handshake without end");
                 return 0;
         }
 
@@ -368,7 +385,7 @@ static int feed_line(struct sasl_server *s, const char *in, size_t n, size_t *re
 
         line.n -= 2;
         *ret_event = handle_line(s, line, answer);
-        sasl_server_deinit(s);
+        drop_line(s);
         return 0;
 }
 
@@ -382,14 +399,12 @@ int sasl_server_feed(struct sasl_server *s, const char *in, size_t n, size_t *re
                 event = SASL_CLOSE;
         } else if (s->state == STATE_BEGUN) {
                 event = SASL_BEGIN;
-        } else if (s->answer_due) {
-                event = SASL_NEGOTIATE_BUS1;
+        } else if (s->answer_due != SASL_MORE) {
+                event = s->answer_due;
         } else if (!s->nul_seen && n > 0) {
                 /* it may have carried credentials once; who the peer is the socket knows */
-                if (in[at++] != 0) {
-                        s->state = STATE_CLOSED;
-                        event = SASL_CLOSE;
-                }
+                if (in[at++] != 0)
+                        event = sasl_close(s, "the first byte is not NUL");
                 s->nul_seen = true;
         }
 
@@ -411,13 +426,13 @@ int sasl_server_feed(struct sasl_server *s, const char *in, size_t n, size_t *re
 
 void sasl_server_agree_bus1(struct sasl_server *s, uint64_t session_handle,
                             struct sasl_answer *answer) {
-        s->answer_due = false;
+        s->answer_due = SASL_MORE;
         s->negotiated_bus1 = true;
-        say(answer, "AGREE_BUS1 %s %" PRIx64,
-            s->bus1_mode == SASL_BUS1_DEVICE ? "device" : "hosted", session_handle);
+        sasl_say(answer, "AGREE_BUS1 %s %" PRIx64,
+                 s->bus1_mode == SASL_BUS1_DEVICE ? "device" : "hosted", session_handle);
 }
 
 void sasl_server_refuse_bus1(struct sasl_server *s, const char *why, struct sasl_answer *answer) {
-        s->answer_due = false;
-        say_error(answer, why);
+        s->answer_due = SASL_MORE;
+        sasl_say_error(answer, why);
 }

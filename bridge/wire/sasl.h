@@ -15,6 +15,9 @@
 #define SASL_LINE_MAX 16384    /* bytes without a line end */
 #define SASL_REJECTED_MAX 6    /* the last of them closes */
 #define SASL_ANSWER_MAX 1024   /* room one call of sasl_server_feed() may need */
+#define SASL_USER_MAX 256      /* bytes of a user's name */
+#define SASL_CONTEXT_MAX 64    /* bytes of the name of a keyring */
+#define SASL_CHALLENGE_SIZE 16 /* random bytes */
 
 enum {
         SASL_MECHANISM_EXTERNAL = 1 << 0,
@@ -26,6 +29,7 @@ enum {
 enum sasl_event {
         SASL_MORE,             /* needs more input */
         SASL_NEGOTIATE_BUS1,   /* answer with sasl_server_agree_bus1() or _refuse_bus1(), then feed on */
+        SASL_COOKIE,           /* the same with sasl_server_challenge() or _refuse_cookie() */
         SASL_BEGIN,            /* authenticated; what was not consumed is the message stream */
         SASL_CLOSE,            /* send what the answer holds, if anything, and close */
 };
@@ -41,15 +45,20 @@ struct sasl_server {
         bool can_pass_fds;     /* the transport can */
         bool can_bus1;         /* NEGOTIATE_BUS1 is understood */
         uint32_t peer_uid;     /* from the socket; UINT32_MAX when unknown */
+        uint32_t cookie_uid;   /* who can prove himself with cookies; UINT32_MAX: nobody */
+        const char *cookie_user; /* the name of that user or NULL, lives as long as this */
         /* results, valid after SASL_BEGIN */
         bool negotiated_fds;
         bool negotiated_bus1;
-        bool anonymous;
+        unsigned mechanism;    /* the one that succeeded */
+        /* the rule that was broken, valid after SASL_CLOSE; static */
+        const char *violation;
         /* private */
         unsigned state;
         unsigned n_rejected;
         bool nul_seen;
-        bool answer_due;
+        enum sasl_event answer_due; /* the event that waits for its answer, or SASL_MORE */
+        struct sasl_challenge *challenge;
         enum sasl_bus1_mode bus1_mode;
         char *line;            /* the unfinished line, allocated on demand */
         size_t n_line;
@@ -73,3 +82,13 @@ int sasl_server_feed(struct sasl_server *s, const char *in, size_t n, size_t *re
 /* "AGREE_BUS1 device|hosted <session handle, hex>" */
 void sasl_server_agree_bus1(struct sasl_server *s, uint64_t session_handle, struct sasl_answer *answer);
 void sasl_server_refuse_bus1(struct sasl_server *s, const char *why, struct sasl_answer *answer);
+
+/*
+ * "DATA <context id challenge, hex>": the client is to prove that it knows the cookie (hex digits)
+ * with this id. context is at most SASL_CONTEXT_MAX bytes. -ENOMEM.
+ */
+int sasl_server_challenge(struct sasl_server *s, const char *context, uint32_t id,
+                          const char *cookie, const uint8_t random[SASL_CHALLENGE_SIZE],
+                          struct sasl_answer *answer);
+/* There is no cookie. SASL_MORE, or SASL_CLOSE when that was one rejection too many. */
+enum sasl_event sasl_server_refuse_cookie(struct sasl_server *s, struct sasl_answer *answer);

@@ -11,6 +11,7 @@
 #include "fuzz.h"
 
 #define GUID "0123456789abcdef0123456789abcdef"
+#define COOKIE "0123456789abcdef0123456789abcdef0123456789abcdef"
 /* an empty line is two bytes, its answer fewer than this for each */
 #define OUT_FACTOR 32
 #define OUT_LEAST 4096
@@ -24,6 +25,11 @@ const struct fuzz_seed fuzz_seeds[] = {
         FUZZ_SEED("\0AUTH\r\nAUTH\r\nAUTH\r\nERROR\r\nAUTH X\r\nAUTH\r\nAUTH\r\n"),
         FUZZ_SEED(
                 "\0AUTH EXTERNAL 31303030\r\nNEGOTIATE_BUS1 device\r\nNEGOTIATE_BUS1\r\nBEGIN\r\n"),
+        FUZZ_SEED("\0AUTH DBUS_COOKIE_SHA1 31303030\r\nDATA "
+                  "61626320666365303266336636666232363663356139373261363536353662366366386565363965"
+                  "33636336"
+                  "\r\nBEGIN\r\n"),
+        FUZZ_SEED("\0AUTH DBUS_COOKIE_SHA1 627573\r\nCANCEL\r\nAUTH DBUS_COOKIE_SHA1\r\n"),
         {},
 };
 
@@ -43,13 +49,19 @@ static void say(struct outcome *o, const struct sasl_answer *answer) {
 }
 
 static void feed(const uint8_t *data, size_t n, size_t piece, struct outcome *o) {
+        static const uint8_t random[SASL_CHALLENGE_SIZE] = {0x00, 0x11, 0x22, 0x33, 0x44, 0x55,
+                                                            0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb,
+                                                            0xcc, 0xdd, 0xee, 0xff};
         struct sasl_server s;
-        size_t n_bus1 = 0;
+        size_t n_bus1 = 0, n_cookies = 0;
 
         sasl_server_init(&s);
         s.guid = GUID;
-        s.mechanisms = SASL_MECHANISM_EXTERNAL | SASL_MECHANISM_ANONYMOUS;
+        s.mechanisms =
+                SASL_MECHANISM_EXTERNAL | SASL_MECHANISM_COOKIE_SHA1 | SASL_MECHANISM_ANONYMOUS;
         s.peer_uid = 1000;
+        s.cookie_uid = 1000;
+        s.cookie_user = "bus";
         o->n_allocated = n * OUT_FACTOR + OUT_LEAST;
         o->out = malloc(o->n_allocated);
         if (!o->out)
@@ -73,13 +85,20 @@ static void feed(const uint8_t *data, size_t n, size_t piece, struct outcome *o)
                                 sasl_server_refuse_bus1(&s, "not now", &answer);
                         else
                                 sasl_server_agree_bus1(&s, UINT64_MAX, &answer);
+                } else if (o->event == SASL_COOKIE) {
+                        if (n_cookies++ % 3 == 2)
+                                o->event = sasl_server_refuse_cookie(&s, &answer);
+                        else
+                                FUZZ_CHECK(sasl_server_challenge(&s, "org_freedesktop_general", 7,
+                                                                 COOKIE, random, &answer) == 0);
                 }
                 say(o, &answer);
                 if (o->event == SASL_BEGIN || o->event == SASL_CLOSE)
                         break;
         }
         if (o->event == SASL_BEGIN)
-                FUZZ_CHECK(memmem(o->out, o->n_out, "OK " GUID, 3 + 32));
+                FUZZ_CHECK(s.mechanism && memmem(o->out, o->n_out, "OK " GUID, 3 + 32));
+        FUZZ_CHECK((o->event == SASL_CLOSE) == (s.violation != NULL));
         FUZZ_CHECK(s.n_line < SASL_LINE_MAX);
         sasl_server_deinit(&s);
 }

@@ -10,7 +10,7 @@
 
 #define GUID "0123456789abcdef0123456789abcdef"
 #define OK "OK " GUID "\r\n"
-#define REJECTED "REJECTED EXTERNAL ANONYMOUS\r\n"
+#define REJECTED "REJECTED EXTERNAL DBUS_COOKIE_SHA1 ANONYMOUS\r\n"
 #define NUL "\0"
 #define UID "31303030" /* 1000 */
 #define EXTERNAL "AUTH EXTERNAL " UID "\r\n"
@@ -49,7 +49,6 @@ static const struct dialogue dialogues[] = {
         {"external, negative", "AUTH EXTERNAL 2d31\r\n", REJECTED, SASL_MORE},
         {"other case", "AUTH external " UID "\r\n", REJECTED, SASL_MORE},
         {"unknown mechanism", "AUTH KERBEROS_V4 zz\r\n", REJECTED, SASL_MORE},
-        {"cookies", "AUTH DBUS_COOKIE_SHA1 " UID "\r\n", REJECTED, SASL_MORE},
         {"anonymous", "AUTH ANONYMOUS\r\n", OK, SASL_MORE},
         {"anonymous, trace", "AUTH ANONYMOUS 6c696264627573\r\n", OK, SASL_MORE},
         {"anonymous, no hex", "AUTH ANONYMOUS x\r\n", ERROR, SASL_MORE},
@@ -109,6 +108,17 @@ static const struct dialogue dialogues[] = {
         {"unknown late", EXTERNAL "FOO\r\n\r\nBEGIN\r\n", OK ERROR ERROR, SASL_BEGIN, ""},
         {"sd-bus", "AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n",
          "DATA\r\n" OK "AGREE_UNIX_FD\r\n", SASL_BEGIN, ""},
+        /* cookies */
+        {"cookie, uid", "AUTH DBUS_COOKIE_SHA1 " UID "\r\nDATA\r\n", "", SASL_COOKIE, "DATA\r\n"},
+        {"cookie, name", "AUTH DBUS_COOKIE_SHA1 627573\r\n", "", SASL_COOKIE, ""},
+        {"cookie, nobody", "AUTH DBUS_COOKIE_SHA1\r\n", REJECTED, SASL_MORE},
+        {"cookie, other name", "AUTH DBUS_COOKIE_SHA1 62757373\r\n", REJECTED, SASL_MORE},
+        {"cookie, other uid", "AUTH DBUS_COOKIE_SHA1 30\r\n", REJECTED, SASL_MORE},
+        {"cookie, 2^32 + 1000", "AUTH DBUS_COOKIE_SHA1 34323934393638323936\r\n", REJECTED,
+         SASL_MORE},
+        {"cookie, odd hex", "AUTH DBUS_COOKIE_SHA1 313\r\n", REJECTED, SASL_MORE},
+        {"cookie, no hex", "AUTH DBUS_COOKIE_SHA1 zz\r\n", ERROR, SASL_MORE},
+        {"cookie, blank behind", "AUTH DBUS_COOKIE_SHA1 " UID " \r\n", ERROR, SASL_MORE},
         /* bus1 */
         {"bus1 hosted", EXTERNAL "NEGOTIATE_BUS1 hosted\r\nBEGIN\r\n", OK, SASL_NEGOTIATE_BUS1,
          "BEGIN\r\n"},
@@ -124,6 +134,8 @@ static void init(struct sasl_server *s) {
         s->mechanisms =
                 SASL_MECHANISM_EXTERNAL | SASL_MECHANISM_ANONYMOUS | SASL_MECHANISM_COOKIE_SHA1;
         s->peer_uid = 1000;
+        s->cookie_uid = 1000;
+        s->cookie_user = "bus";
 }
 
 /* Append an answer, leaving the text of errors out. */
@@ -273,13 +285,13 @@ START_TEST(results_follow_the_last_agreement) {
         init(&s);
         greet(&s);
         say(&s, EXTERNAL "NEGOTIATE_UNIX_FD\r\n", out);
-        ck_assert(s.negotiated_fds && !s.anonymous);
+        ck_assert(s.negotiated_fds && s.mechanism == SASL_MECHANISM_EXTERNAL);
         say(&s, "CANCEL\r\nAUTH ANONYMOUS\r\n", out);
-        ck_assert(!s.negotiated_fds && s.anonymous);
+        ck_assert(!s.negotiated_fds && s.mechanism == SASL_MECHANISM_ANONYMOUS);
         say(&s, "CANCEL\r\n" EXTERNAL, out);
-        ck_assert(!s.negotiated_fds && !s.anonymous);
+        ck_assert(!s.negotiated_fds && s.mechanism == SASL_MECHANISM_EXTERNAL);
         ck_assert_int_eq(say(&s, "BEGIN\r\n", out), SASL_BEGIN);
-        ck_assert(!s.negotiated_fds && !s.negotiated_bus1 && !s.anonymous);
+        ck_assert(!s.negotiated_fds && !s.negotiated_bus1);
         sasl_server_deinit(&s);
 }
 END_TEST
@@ -315,6 +327,134 @@ START_TEST(bus1_is_answered_by_the_connection) {
 }
 END_TEST
 
+/* The challenge and its answers; digests by another implementation. */
+
+#define COOKIE "0123456789abcdef0123456789abcdef0123456789abcdef"
+#define COOKIE_AUTH "AUTH DBUS_COOKIE_SHA1 " UID "\r\n"
+#define CHALLENGE                                                               \
+        "DATA 6f72675f667265656465736b746f705f67656e6572616c203432393439363732" \
+        "3935203030313132323333343435353636373738383939616162626363646465656666\r\n"
+
+static void challenge(struct sasl_server *s) {
+        static const uint8_t random[SASL_CHALLENGE_SIZE] = {0x00, 0x11, 0x22, 0x33, 0x44, 0x55,
+                                                            0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb,
+                                                            0xcc, 0xdd, 0xee, 0xff};
+        struct sasl_answer answer = {};
+        char out[256];
+
+        ck_assert_int_eq(say(s, COOKIE_AUTH, out), SASL_COOKIE);
+        ck_assert_str_eq(out, "");
+        ck_assert_int_eq(sasl_server_challenge(s, "org_freedesktop_general", UINT32_MAX, COOKIE,
+                                               random, &answer),
+                         0);
+        ck_assert_uint_eq(answer.n, strlen(CHALLENGE));
+        ck_assert_mem_eq(answer.text, CHALLENGE, answer.n);
+}
+
+static const struct {
+        const char *in;
+        const char *out;
+        enum sasl_event event;
+} responses[] = {
+        {"DATA "
+         "6162632066636530326633663666623236366335613937326136353635366236636638656536396533636336"
+         "\r\n",
+         OK, SASL_MORE},
+        {"DATA "
+         "61626320206663653032663366366662323636633561393732613635363536623663663865653639653363633"
+         "6\r\n",
+         OK, SASL_MORE},
+        {"DATA "
+         "6162632066636530326633663666623236366335613937326136353635366236636638656536396533636330"
+         "\r\n",
+         REJECTED, SASL_MORE},
+        {"DATA "
+         "6162632046434530324633463646423236364335413937324136353635364236434638454536394533434336"
+         "\r\n",
+         REJECTED, SASL_MORE},
+        {"DATA "
+         "2037646335343963353532303637386664653139363231616366303562306664366134316436383332\r\n",
+         REJECTED, SASL_MORE},
+        {"DATA 616263\r\n", REJECTED, SASL_MORE},
+        {"DATA 61626320\r\n", REJECTED, SASL_MORE},
+        {"DATA\r\n", REJECTED, SASL_MORE},
+        {"DATA 616\r\n", REJECTED, SASL_MORE},
+        {"DATA zz\r\n", ERROR, SASL_MORE},
+        {"CANCEL\r\n", REJECTED, SASL_MORE},
+        {"ERROR\r\n", REJECTED, SASL_MORE},
+        {COOKIE_AUTH, ERROR, SASL_MORE},
+        {EXTERNAL, ERROR, SASL_MORE},
+        {"BEGIN\r\n", "", SASL_CLOSE},
+        /* a challenge is good for one answer */
+        {"DATA "
+         "6162632066636530326633663666623236366335613937326136353635366236636638656536396533636330"
+         "\r\nDATA "
+         "6162632066636530326633663666623236366335613937326136353635366236636638656536396533636336"
+         "\r\n",
+         REJECTED ERROR, SASL_MORE},
+        {"CANCEL\r\nDATA "
+         "6162632066636530326633663666623236366335613937326136353635366236636638656536396533636336"
+         "\r\n",
+         REJECTED ERROR, SASL_MORE},
+};
+
+START_TEST(cookie_is_proven) {
+        struct sasl_server s;
+        char out[256];
+
+        init(&s);
+        greet(&s);
+        challenge(&s);
+        ck_assert_int_eq(say(&s, responses[_i].in, out), responses[_i].event);
+        ck_assert_str_eq(out, responses[_i].out);
+        if (!strcmp(out, OK)) {
+                ck_assert_int_eq(s.mechanism, SASL_MECHANISM_COOKIE_SHA1);
+                ck_assert_int_eq(say(&s, "BEGIN\r\n", out), SASL_BEGIN);
+        }
+        sasl_server_deinit(&s);
+}
+END_TEST
+
+START_TEST(refused_cookies_count_as_rejections) {
+        struct sasl_server s;
+        char out[256];
+
+        init(&s);
+        greet(&s);
+        for (unsigned i = 1; i <= SASL_REJECTED_MAX; i++) {
+                struct sasl_answer answer = {};
+
+                ck_assert_int_eq(say(&s, COOKIE_AUTH, out), SASL_COOKIE);
+                /* nothing goes on before the answer */
+                ck_assert_int_eq(say(&s, "CANCEL\r\n", out), SASL_COOKIE);
+                ck_assert_int_eq(sasl_server_refuse_cookie(&s, &answer),
+                                 i < SASL_REJECTED_MAX ? SASL_MORE : SASL_CLOSE);
+                ck_assert_uint_eq(answer.n, strlen(REJECTED));
+                ck_assert_mem_eq(answer.text, REJECTED, answer.n);
+        }
+        ck_assert_int_eq(say(&s, EXTERNAL, out), SASL_CLOSE);
+        ck_assert_str_eq(out, "");
+        sasl_server_deinit(&s);
+}
+END_TEST
+
+START_TEST(violations_are_named) {
+        static const char *const ends[] = {"BEGIN\r\n",
+                                           "AUTH\r\nAUTH\r\nAUTH\r\nAUTH\r\nAUTH\r\nAUTH\r\n"};
+
+        for (unsigned i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+                struct sasl_server s;
+                char out[512];
+
+                init(&s);
+                greet(&s);
+                ck_assert_int_eq(say(&s, ends[i], out), SASL_CLOSE);
+                ck_assert_ptr_nonnull(s.violation);
+                sasl_server_deinit(&s);
+        }
+}
+END_TEST
+
 START_TEST(transports_without_fds_and_bus1_say_so) {
         struct sasl_server s;
         char out[256];
@@ -342,8 +482,11 @@ START_TEST(only_allowed_mechanisms_are_offered) {
         s.mechanisms = SASL_MECHANISM_ANONYMOUS;
         say(&s, EXTERNAL, out);
         ck_assert_str_eq(out, "REJECTED ANONYMOUS\r\n");
-        s.mechanisms = 0;
+        s.mechanisms = SASL_MECHANISM_COOKIE_SHA1;
         say(&s, EXTERNAL, out);
+        ck_assert_str_eq(out, "REJECTED DBUS_COOKIE_SHA1\r\n");
+        s.mechanisms = 0;
+        say(&s, COOKIE_AUTH, out);
         ck_assert_str_eq(out, "REJECTED\r\n");
         sasl_server_deinit(&s);
 }
@@ -431,6 +574,9 @@ int main(void) {
         tcase_add_test(tcase, hex_may_be_of_either_case);
         tcase_add_test(tcase, results_follow_the_last_agreement);
         tcase_add_test(tcase, bus1_is_answered_by_the_connection);
+        tcase_add_loop_test(tcase, cookie_is_proven, 0, sizeof(responses) / sizeof(responses[0]));
+        tcase_add_test(tcase, refused_cookies_count_as_rejections);
+        tcase_add_test(tcase, violations_are_named);
         tcase_add_test(tcase, transports_without_fds_and_bus1_say_so);
         tcase_add_test(tcase, only_allowed_mechanisms_are_offered);
         tcase_add_test(tcase, external_needs_a_known_peer);

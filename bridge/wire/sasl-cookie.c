@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * DBUS_COOKIE_SHA1: a client proves to be a user by knowing what only that user can read
+ *
+ * The client names the user, which must be the one the bus runs as: the bus can have written
+ * cookies for nobody else, and must not be made to look into the directories of others. It is told
+ * which cookie of which file is meant, and a challenge. It answers with a challenge of its own and
+ * the SHA-1 of "challenge:its challenge:cookie".
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/wire/sasl-private.h"
+#include "bridge/wire/sha1.h"
+
+#define DIGEST_HEX (2 * SHA1_SIZE)
+
+static bool is_own_user(const struct sasl_server *s, const char *user, size_t n) {
+        uint64_t uid = 0;
+
+        if (s->cookie_user && strlen(s->cookie_user) == n && !memcmp(s->cookie_user, user, n))
+                return true;
+        /* ten digits hold every uid */
+        if (n == 0 || n > 10)
+                return false;
+        for (size_t i = 0; i < n; i++) {
+                if (user[i] < '0' || user[i] > '9')
+                        return false;
+                uid = uid * 10 + (user[i] - '0');
+        }
+        return uid == s->cookie_uid && uid != UINT32_MAX;
+}
+
+/* In place of the hex; false when it is no number of whole bytes. */
+static bool decode(struct text hex, char *ret_bytes, size_t max, size_t *ret_n) {
+        if (hex.n % 2 != 0 || hex.n / 2 > max)
+                return false;
+        for (size_t i = 0; i < hex.n; i += 2)
+                ret_bytes[i / 2] = sasl_hex_digit(hex.s[i]) << 4 | sasl_hex_digit(hex.s[i + 1]);
+        *ret_n = hex.n / 2;
+        return true;
+}
+
+enum sasl_event sasl_cookie_user(struct sasl_server *s, struct text hex,
+                                 struct sasl_answer *answer) {
+        char user[SASL_USER_MAX];
+        size_t n;
+
+        if (!decode(hex, user, sizeof(user), &n) || !is_own_user(s, user, n))
+                return sasl_reject(s, answer);
+        s->answer_due = SASL_COOKIE;
+        return SASL_COOKIE;
+}
+
+static bool digest_matches(const struct sasl_challenge *challenge, struct text own,
+                           struct text claimed) {
+        uint8_t digest[SHA1_SIZE], difference = 0;
+        char hex[DIGEST_HEX + 1];
+        struct sha1 sha1;
+
+        sha1_init(&sha1);
+        sha1_add(&sha1, challenge->challenge, strlen(challenge->challenge));
+        sha1_add(&sha1, ":", 1);
+        sha1_add(&sha1, own.s, own.n);
+        sha1_add(&sha1, ":", 1);
+        sha1_add(&sha1, challenge->cookie, challenge->n_cookie);
+        sha1_finish(&sha1, digest);
+        sasl_hex_encode(digest, sizeof(digest), hex);
+
+        if (own.n == 0 || claimed.n != DIGEST_HEX)
+                return false;
+        /* in a time that says nothing about how much of it was right */
+        for (size_t i = 0; i < DIGEST_HEX; i++)
+                difference |= hex[i] ^ claimed.s[i];
+        return difference == 0;
+}
+
+enum sasl_event sasl_cookie_response(struct sasl_server *s, struct text hex,
+                                     struct sasl_answer *answer) {
+        char response[SASL_LINE_MAX / 2];
+        struct text own, claimed;
+        size_t n;
+
+        if (!decode(hex, response, sizeof(response), &n))
+                return sasl_reject(s, answer);
+        own = (struct text){response, 0};
+        while (own.n < n && response[own.n] != ' ' && response[own.n] != '\t')
+                own.n++;
+        claimed = (struct text){response + own.n, n - own.n};
+        while (claimed.n > 0 && (*claimed.s == ' ' || *claimed.s == '\t')) {
+                claimed.s++;
+                claimed.n--;
+        }
+        if (!digest_matches(s->challenge, own, claimed))
+                return sasl_reject(s, answer);
+        return sasl_accept(s, SASL_MECHANISM_COOKIE_SHA1, answer);
+}
+
+int sasl_server_challenge(struct sasl_server *s, const char *context, uint32_t id,
+                          const char *cookie, const uint8_t random[SASL_CHALLENGE_SIZE],
+                          struct sasl_answer *answer) {
+        char text[SASL_CONTEXT_MAX + 64], hex[2 * sizeof(text) + 1];
+        struct sasl_challenge *challenge;
+        size_t n_cookie = strlen(cookie);
+        int n;
+
+        challenge = malloc(sizeof(*challenge) + n_cookie);
+        if (!challenge)
+                return -ENOMEM;
+        sasl_hex_encode(random, SASL_CHALLENGE_SIZE, challenge->challenge);
+        memcpy(challenge->cookie, cookie, n_cookie);
+        challenge->n_cookie = n_cookie;
+
+        n = snprintf(text, sizeof(text), "%.*s %" PRIu32 " %s", SASL_CONTEXT_MAX, context, id,
+                     challenge->challenge);
+        sasl_hex_encode((const uint8_t *)text, n, hex);
+        sasl_say(answer, "DATA %s", hex);
+
+        free(s->challenge);
+        s->challenge = challenge;
+        s->state = STATE_COOKIE;
+        s->answer_due = SASL_MORE;
+        return 0;
+}
+
+enum sasl_event sasl_server_refuse_cookie(struct sasl_server *s, struct sasl_answer *answer) {
+        s->answer_due = SASL_MORE;
+        return sasl_reject(s, answer);
+}
