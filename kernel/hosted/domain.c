@@ -32,6 +32,13 @@ int hosted_domain_watch(struct bus1_domain *domain, int fd, struct hosted_source
 	return epoll_ctl(domain->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
+void hosted_domain_set_timer(struct bus1_domain *domain, long nsec)
+{
+	struct itimerspec spec = { .it_value.tv_nsec = nsec };
+
+	timerfd_settime(domain->timer_fd, 0, &spec, NULL);
+}
+
 static int domain_turn(struct bus1_domain *domain, int timeout, const sigset_t *sigmask)
 {
 	struct epoll_event events[TURN_MAX];
@@ -79,6 +86,7 @@ static void domain_timer_dispatch(struct hosted_source *source, uint32_t events)
 	l = read(domain->timer_fd, &count, sizeof(count));
 	(void)l;
 	hosted_listener_resume_all(domain);
+	hosted_user_resume_all(domain);
 }
 
 /* Other than in the kernel, a file in a message takes a descriptor, which all users share. */
@@ -168,6 +176,7 @@ BUS1_EXPORT int bus1_domain_serve_peer(struct bus1_domain *domain, uint32_t uid,
 	struct ucred ucred = { .uid = uid, .gid = gid, .pid = pid };
 	int fds[2], size = 2 * BUS1_HOSTED_PACKET_MAX, r;
 	struct hosted_served *served;
+	struct hosted_user *user;
 	uint64_t cookie;
 	socklen_t n = sizeof(cookie);
 
@@ -180,9 +189,16 @@ BUS1_EXPORT int bus1_domain_serve_peer(struct bus1_domain *domain, uint32_t uid,
 		goto error;
 	}
 
-	r = hosted_served_new(domain, fds[0], cookie, &ucred, NULL, &served);
+	/* how many there are is up to the owner */
+	r = hosted_user_ref(domain, uid, SIZE_MAX, &user);
 	if (r < 0)
 		goto error;
+
+	r = hosted_served_new(domain, fds[0], cookie, &ucred, user, &served);
+	if (r < 0) {
+		hosted_user_unref(domain, user);
+		goto error;
+	}
 
 	*ret_fd = fds[1];
 	*ret_peer_token = served->id;

@@ -9,6 +9,7 @@
  * local.c     peers in this process
  * served.c    peers in other processes: sockets, packets, replies
  * command.c   their commands: checked requests become calls of the core
+ * user.c      what the peers of one user may take of the server
  * listener.c  listening sockets
  * payload.c   payloads: files and credentials of user space in the core's terms
  * ready.c     the descriptor that tells whether a queue is readable
@@ -113,8 +114,8 @@ struct bus1_domain {
 
 	struct hosted_served *served; /* by id */
 	uint64_t last_served;
-	struct hosted_user *users; /* of listening sockets, by uid */
-	/* ends the pause that listening takes when descriptors run out */
+	struct hosted_user *users; /* by uid */
+	/* ends the pauses of users, and that of listening when descriptors run out */
 	struct hosted_source timer;
 	int timer_fd;
 
@@ -131,6 +132,7 @@ struct bus1_domain {
 };
 
 int hosted_domain_watch(struct bus1_domain *domain, int fd, struct hosted_source *source);
+void hosted_domain_set_timer(struct bus1_domain *domain, long nsec);
 /*
  * bus1_domain_dispatch() for a process that does nothing else: waits for something to do, with the
  * given signal mask meanwhile. -EINTR after a signal.
@@ -152,7 +154,7 @@ struct hosted_served {
 	int fd;
 	/* the socket at the other end, when it was made here; else 0 */
 	uint64_t other_cookie;
-	struct hosted_user *user; /* NULL when not from a listening socket */
+	struct hosted_user *user;
 	struct bus1_peer *peer;
 	struct bus1_creds creds;
 	struct hosted_ready ready;
@@ -165,12 +167,14 @@ struct hosted_served {
 	UT_hash_handle hh_pairs;
 };
 
-/* Takes fd over on success. other_cookie and user as in the structure. */
+/* Takes fd and user over on success. other_cookie as in the structure. */
 int hosted_served_new(struct bus1_domain *domain, int fd, uint64_t other_cookie,
 		      const struct ucred *ucred, struct hosted_user *user,
 		      struct hosted_served **ret_served);
 void hosted_served_free(struct hosted_served *served);
 struct hosted_served *hosted_served_find(struct bus1_domain *domain, uint64_t id);
+/* Listen to the requests of a peer, or do not. */
+void hosted_served_watch(struct hosted_served *served, bool on);
 
 /* A request as it came in. */
 struct hosted_request {
@@ -199,6 +203,26 @@ struct hosted_reply {
 int hosted_command_run(struct hosted_served *served, struct hosted_request *request,
 		       struct hosted_reply *reply);
 
+/* users */
+
+struct hosted_user {
+	uid_t uid;
+	size_t n_peers;
+	uint64_t paused_until; /* CLOCK_MONOTONIC, in nanoseconds; 0: not paused */
+	UT_hash_handle hh;
+};
+
+uint64_t hosted_now(void);
+/* One peer of this user more. -EUSERS when he has max_peers already, -ENOMEM. */
+int hosted_user_ref(struct bus1_domain *domain, uid_t uid, size_t max_peers,
+		    struct hosted_user **ret_user);
+/* One less. */
+void hosted_user_unref(struct bus1_domain *domain, struct hosted_user *user);
+/* A peer of this user took that much time. */
+void hosted_user_spend(struct bus1_domain *domain, struct hosted_user *user, uint64_t nsec);
+/* Listen again to those whose pause is over. */
+void hosted_user_resume_all(struct bus1_domain *domain);
+
 /* listening sockets */
 
 /* Whether fd is a client's end of a connection to a listening socket. Under the domain's lock. */
@@ -206,7 +230,5 @@ bool hosted_listener_is_connection(struct bus1_domain *domain, int fd);
 void hosted_listener_free_all(struct bus1_domain *domain);
 /* There may be descriptors to accept with again. */
 void hosted_listener_resume_all(struct bus1_domain *domain);
-/* One peer of this user less. */
-void hosted_user_unref(struct bus1_domain *domain, struct hosted_user *user);
 
 #endif /* __BUS1_HOSTED_H */

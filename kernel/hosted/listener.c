@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -40,14 +39,6 @@ struct hosted_listener {
 	ino_t ino;
 };
 
-struct hosted_user {
-	uid_t uid;
-	size_t n_peers;
-	UT_hash_handle hh;
-};
-
-/* users */
-
 static size_t user_max_peers(void)
 {
 	struct rlimit limit;
@@ -56,41 +47,6 @@ static size_t user_max_peers(void)
 		return PEERS_PER_USER;
 
 	return min_t(size_t, PEERS_PER_USER, limit.rlim_cur / USER_SHARE / FDS_PER_PEER);
-}
-
-/* -EUSERS when he has too many peers already. */
-static int user_ref(struct bus1_domain *domain, uid_t uid, struct hosted_user **ret_user)
-{
-	struct hosted_user *user;
-
-	HASH_FIND(hh, domain->users, &uid, sizeof(uid), user);
-	if (!user) {
-		user = calloc(1, sizeof(*user));
-		if (!user)
-			return -ENOMEM;
-
-		user->uid = uid;
-		HASH_ADD(hh, domain->users, uid, sizeof(user->uid), user);
-		if (!user->hh.tbl) {
-			free(user);
-			return -ENOMEM;
-		}
-	} else if (user->n_peers >= user_max_peers()) {
-		return -EUSERS;
-	}
-
-	++user->n_peers;
-	*ret_user = user;
-	return 0;
-}
-
-void hosted_user_unref(struct bus1_domain *domain, struct hosted_user *user)
-{
-	if (--user->n_peers > 0)
-		return;
-
-	HASH_DELETE(hh, domain->users, user);
-	free(user);
 }
 
 /* accepting */
@@ -108,10 +64,8 @@ static void listener_watch(struct hosted_listener *listener, bool on)
 
 static void listener_pause(struct hosted_listener *listener)
 {
-	struct itimerspec spec = { .it_value.tv_nsec = PAUSE_NSEC };
-
 	listener_watch(listener, false);
-	timerfd_settime(listener->domain->timer_fd, 0, &spec, NULL);
+	hosted_domain_set_timer(listener->domain, PAUSE_NSEC);
 }
 
 void hosted_listener_resume_all(struct bus1_domain *domain)
@@ -133,7 +87,7 @@ static int listener_serve(struct hosted_listener *listener, int connection)
 	if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &ucred, &n) < 0)
 		return -errno;
 
-	r = user_ref(listener->domain, ucred.uid, &user);
+	r = hosted_user_ref(listener->domain, ucred.uid, user_max_peers(), &user);
 	if (r < 0)
 		return r;
 

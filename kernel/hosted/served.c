@@ -99,14 +99,13 @@ static int served_write(struct hosted_served *served, const struct hosted_reply 
 	return 0;
 }
 
-static void served_dispatch(struct hosted_source *source, uint32_t events)
+/* One request, so that all clients get theirs; what is left is reported again. */
+static int served_serve(struct hosted_served *served)
 {
-	struct hosted_served *served = (struct hosted_served *)source;
 	struct hosted_request request;
 	struct hosted_reply reply;
 	int r;
 
-	/* one request a turn, so that all clients get theirs; what is left is reported again */
 	r = served_read(served, &request);
 	if (r >= 0) {
 		reply.n_packet = sizeof(struct bus1_hosted_reply);
@@ -126,8 +125,39 @@ static void served_dispatch(struct hosted_source *source, uint32_t events)
 		if (request.fds[i] >= 0)
 			close(request.fds[i]);
 
-	if (r < 0 && r != -EAGAIN)
+	return r == -EAGAIN ? 0 : r;
+}
+
+static void served_dispatch(struct hosted_source *source, uint32_t events)
+{
+	struct hosted_served *served = (struct hosted_served *)source;
+	struct bus1_domain *domain = served->domain;
+	struct hosted_user *user = served->user;
+	uint64_t begin;
+
+	/* what a client leaves behind does not get it around the pause */
+	if (user->paused_until > 0) {
+		if (events & (EPOLLHUP | EPOLLERR))
+			hosted_served_free(served);
+		return;
+	}
+
+	begin = hosted_now();
+	++user->n_peers; /* keep it */
+	if (served_serve(served) < 0)
 		hosted_served_free(served);
+	hosted_user_spend(domain, user, hosted_now() - begin);
+	hosted_user_unref(domain, user);
+}
+
+void hosted_served_watch(struct hosted_served *served, bool on)
+{
+	struct epoll_event event = {
+		.events = on ? EPOLLIN : 0,
+		.data.ptr = &served->source,
+	};
+
+	epoll_ctl(served->domain->epoll_fd, EPOLL_CTL_MOD, served->fd, &event);
 }
 
 struct hosted_served *hosted_served_find(struct bus1_domain *domain, uint64_t id)
@@ -198,6 +228,8 @@ int hosted_served_new(struct bus1_domain *domain, int fd, uint64_t other_cookie,
 		}
 	}
 
+	if (user->paused_until > 0)
+		hosted_served_watch(served, false);
 	++domain->last_served;
 	*ret_served = served;
 	return 0;
@@ -239,8 +271,7 @@ void hosted_served_free(struct hosted_served *served)
 	hosted_ready_destroy(&served->ready);
 	hosted_creds_destroy(&served->creds);
 
-	if (served->user)
-		hosted_user_unref(domain, served->user);
+	hosted_user_unref(domain, served->user);
 	hosted_listener_resume_all(domain);
 	free(served);
 }

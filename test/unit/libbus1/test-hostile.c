@@ -7,8 +7,10 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -391,6 +393,81 @@ START_TEST(hostile_packets_harm_nobody) {
 }
 END_TEST
 
+/* A request that takes the server long: a multitude of handles, which nobody may have. */
+static int memfd_of_long_request(struct bus1_hosted_request *request, uint64_t handle) {
+        enum { N_IDS = 16384, N_TRANSFERS = 1024 };
+        static uint64_t ids[N_IDS];
+        static struct bus1_transfer transfers[N_TRANSFERS];
+        int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+        for (size_t i = 0; i < N_IDS; ++i)
+                ids[i] = handle;
+        for (size_t i = 0; i < N_TRANSFERS; ++i)
+                transfers[i].id = handle;
+        ck_assert_int_eq(write(fd, ids, sizeof(ids)), sizeof(ids));
+        ck_assert_int_eq(write(fd, transfers, sizeof(transfers)), sizeof(transfers));
+        ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, BUS1_HOSTED_SEALS), 0);
+
+        *request = request_init(BUS1_HOSTED_SEND);
+        request->request_flags = BUS1_HOSTED_REQUEST_MEMFD;
+        request->n_ids = N_IDS;
+        request->n_transfers = N_TRANSFERS;
+        return fd;
+}
+
+START_TEST(long_requests_leave_time_for_other_users) {
+        enum { N = 8 };
+        struct bus1_hosted_request request;
+        struct bus1_client *clients[N], *other, *local;
+        int fds[N], other_fd, n_done = 0, memfd;
+        uint64_t node, handle, granted, token, tokens[N];
+
+        fixture_lock(&fixture);
+        ck_assert_int_eq(bus1_domain_client_new(fixture.domain, &local), 0);
+        for (int i = 0; i < N; ++i)
+                ck_assert_int_eq(bus1_domain_serve_peer(fixture.domain, 4711, 0, 1, &fds[i],
+                                                        &tokens[i]),
+                                 0);
+        ck_assert_int_eq(bus1_domain_serve_peer(fixture.domain, 4712, 0, 1, &other_fd, &token), 0);
+        fixture_unlock(&fixture);
+        ck_assert_int_eq(bus1_client_new_from_fd(&other, other_fd), 0);
+        ck_assert_int_eq(bus1_client_create_node(other, 0, &node, &handle), 0);
+        for (int i = 0; i < N; ++i)
+                ck_assert_int_eq(bus1_client_new_from_fd(&clients[i], fds[i]), 0);
+
+        /* all at once, and only then the other */
+        ck_assert_int_eq(bus1_client_create_node(local, 0, &node, &granted), 0);
+        for (int i = 0; i < N; ++i) {
+                uint64_t theirs;
+
+                fixture_lock(&fixture);
+                ck_assert_int_eq(bus1_domain_grant(fixture.domain, local, granted, tokens[i],
+                                                   &theirs),
+                                 0);
+                fixture_unlock(&fixture);
+                memfd = memfd_of_long_request(&request, theirs);
+                ck_assert_int_eq(raw_send(fds[i], &request, sizeof(request), &memfd, 1), 0);
+                close(memfd);
+        }
+        ck_assert_int_eq(bus1_client_release(other, 0, NULL), 0);
+
+        for (int i = 0; i < N; ++i) {
+                struct pollfd p = {.fd = fds[i], .events = POLLIN};
+
+                n_done += poll(&p, 1, 0);
+        }
+        ck_assert_int_lt(n_done, N - 2);
+
+        /* they are served in the end */
+        for (int i = 0; i < N; ++i) {
+                ck_assert_int_eq(raw_reply(fds[i]), -EDQUOT);
+                bus1_client_free(clients[i]);
+        }
+        bus1_client_free(other);
+        bus1_client_free(local);
+}
+END_TEST
+
 int main(void) {
         const TTest *const tests[] = {
                 malformed_packets_end_the_connection,
@@ -400,6 +477,7 @@ int main(void) {
                 bell_has_one_packet_while_a_message_waits,
                 secret_is_needed_to_reach_a_peer,
                 client_that_reads_no_replies_is_dropped,
+                long_requests_leave_time_for_other_users,
                 hostile_packets_harm_nobody,
         };
 
