@@ -2,6 +2,8 @@
 
 /* The driver's methods about the process behind a name. */
 
+#include <fcntl.h>
+
 #include "bridge/driver/interfaces.h"
 
 static int find_credentials(struct driver_call *call, const struct client_credentials **ret) {
@@ -106,8 +108,13 @@ int driver_get_connection_credentials(struct driver_call *call) {
                 writer_u32(w, credentials->pid);
         }
         if (credentials->pidfd >= 0 && call->client->fds_negotiated) {
-                write_key(w, "ProcessFD", "h");
-                writer_fd(w, credentials->pidfd);
+                /* Without a descriptor left, the other keys are still worth knowing. */
+                int copy = fcntl(credentials->pidfd, F_DUPFD_CLOEXEC, 3);
+
+                if (copy >= 0) {
+                        write_key(w, "ProcessFD", "h");
+                        writer_take_fd(w, copy);
+                }
         }
         if (credentials->label) {
                 write_key(w, "LinuxSecurityLabel", "ay");

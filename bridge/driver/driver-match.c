@@ -16,10 +16,10 @@ static int match_fail(struct driver_call *call, int e, const char *text) {
                                         call->client->unique_name);
         case MATCH_E_NOT_FOUND:
                 return driver_call_fail(call, DRIVER_ERROR("MatchRuleNotFound"),
-                                        "There is no such match rule: %.512s", text);
+                                        "There is no such match rule: %s", text);
         default:
                 return driver_call_fail(call, DRIVER_ERROR("MatchRuleInvalid"),
-                                        "The match rule is not valid: %.512s", text);
+                                        "The match rule is not valid: %s", text);
         }
 }
 

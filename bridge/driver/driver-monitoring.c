@@ -33,7 +33,7 @@ static int read_rules(struct driver_call *call, struct match_rule ***rules, size
                         return r;
                 if (r > 0)
                         return driver_call_fail(call, DRIVER_ERROR("MatchRuleInvalid"),
-                                                "The match rule is not valid: %.512s", text.s);
+                                                "The match rule is not valid: %s", text.s);
                 (*n_rules)++;
         }
         return 0;

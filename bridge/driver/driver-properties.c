@@ -12,7 +12,7 @@ static int find_interface(struct driver_call *call, const struct driver_interfac
         *ret_interface = driver_find_interface(call->bus, name.s);
         if (!*ret_interface)
                 return driver_call_fail(call, DRIVER_ERROR("UnknownInterface"),
-                                        "There is no interface '%.255s'", name.s);
+                                        "There is no interface '%s'", name.s);
         return 0;
 }
 
@@ -33,7 +33,7 @@ static int find_property(struct driver_call *call, const struct driver_property 
                         return 0;
                 }
         return driver_call_fail(call, DRIVER_ERROR("UnknownProperty"),
-                                "The interface %s has no property '%.255s'", interface->name,
+                                "The interface %s has no property '%s'", interface->name,
                                 name.s);
 }
 

@@ -83,7 +83,8 @@ static int get_all_match_rules(struct driver_call *call) {
                         char *text = match_keys_format(&rule->keys);
 
                         if (!text)
-                                return -ENOMEM;
+                                return driver_call_fail(call, DRIVER_ERROR("NoMemory"),
+                                                        "There is no memory for the answer");
                         writer_string(w, text);
                         free(text);
                 }

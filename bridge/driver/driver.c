@@ -11,6 +11,7 @@
 #include "bridge/bus/monitor.h"
 #include "bridge/bus/route.h"
 #include "bridge/driver/interfaces.h"
+#include "bridge/wire/names.h"
 
 enum {
         DRIVER_CALL_FAILED = 1,
@@ -23,7 +24,11 @@ static bool wants_reply(const struct message *m) {
 static void text_format(char *text, size_t n_text, const char *format, va_list args)
         __attribute__((format(printf, 3, 0)));
 
-/* Cut a text that was too long for its buffer so that no character is cut in two. */
+/*
+ * Cut a text that was too long for its buffer so that no character is cut in two. What is no valid
+ * string all the same, because of the name of a file in it say, must not keep the message from
+ * being one.
+ */
 static void text_format(char *text, size_t n_text, const char *format, va_list args) {
         int n = vsnprintf(text, n_text, format, args);
 
@@ -38,6 +43,11 @@ static void text_format(char *text, size_t n_text, const char *format, va_list a
                         end--;
                 text[end] = '\0';
         }
+
+        if (!name_is_valid_utf8(text, strlen(text)))
+                for (char *p = text; *p; p++)
+                        if (*p & 0x80)
+                                *p = '?';
 }
 
 /* answers */
@@ -162,10 +172,12 @@ int driver_call_reply(struct driver_call *call) {
 
         address_writer(&call->writer, call->client);
         r = writer_finish(&call->writer, &m);
-        if (r < 0) {
-                route_end_cookie(call->client, reply.serial, reply.caller_cookie);
-                return r;
-        }
+        if (r < 0)
+                /* Too many rules to list, no descriptors left: that is the caller's, not the bus's
+                 * end. */
+                return driver_send_error(call->client, call->message, reply.caller_cookie,
+                                         DRIVER_ERROR("LimitsExceeded"),
+                                         "The answer cannot be given: %s", strerror(-r));
 
         if (wants_reply(call->message)) {
                 m->attachment = call->attachment;
@@ -250,7 +262,7 @@ static int check_method(struct driver_call *call) {
 }
 
 static int run_method(struct driver_call *call) {
-        int r, k;
+        int r;
 
         writer_init(&call->writer, MESSAGE_TYPE_METHOD_RETURN, MESSAGE_FLAG_NO_REPLY_EXPECTED,
                     bus_next_serial(call->bus), call->method->out);
@@ -261,13 +273,7 @@ static int run_method(struct driver_call *call) {
         if (r == 0)
                 return driver_call_reply(call);
 
-        if (!call->done) {
-                struct message *m;
-
-                k = writer_finish(&call->writer, &m); /* what was written is void */
-                if (k == 0)
-                        message_unref(m);
-        }
+        writer_deinit(&call->writer);
         return r;
 }
 

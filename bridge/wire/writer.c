@@ -152,26 +152,30 @@ void writer_variant(struct writer *w, const char *signature) {
         writer_signature(w, signature);
 }
 
-void writer_fd(struct writer *w, int fd) {
+void writer_take_fd(struct writer *w, int fd) {
         int *fds;
+
+        fds = w->error ? NULL : realloc(w->fds, (w->n_fds + 1) * sizeof(fds[0]));
+        if (!fds) {
+                w->error = w->error ?: -ENOMEM;
+                close(fd);
+                return;
+        }
+        w->fds = fds;
+        w->fds[w->n_fds] = fd;
+        writer_u32(w, w->n_fds++);
+}
+
+void writer_fd(struct writer *w, int fd) {
         int copy;
 
         if (w->error)
                 return;
-
-        fds = realloc(w->fds, (w->n_fds + 1) * sizeof(fds[0]));
-        if (!fds) {
-                w->error = -ENOMEM;
-                return;
-        }
-        w->fds = fds;
         copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        if (copy < 0) {
+        if (copy < 0)
                 w->error = -errno;
-                return;
-        }
-        w->fds[w->n_fds] = copy;
-        writer_u32(w, w->n_fds++);
+        else
+                writer_take_fd(w, copy);
 }
 
 /* The header while it is laid: first counted, with p NULL, then written. */
@@ -284,10 +288,14 @@ int writer_finish(struct writer *w, struct message **ret_m) {
         int r;
 
         r = writer_make(w, ret_m);
+        writer_deinit(w);
+        return r;
+}
+
+void writer_deinit(struct writer *w) {
         for (size_t i = 0; i < w->n_fds; ++i)
                 close(w->fds[i]);
         free(w->fds);
         free(w->body);
         *w = (struct writer){};
-        return r;
 }

@@ -43,8 +43,11 @@ void writer_array_end(struct writer *w);
 void writer_struct(struct writer *w);                     /* align to a struct or dict entry */
 void writer_variant(struct writer *w, const char *signature); /* its value follows */
 void writer_fd(struct writer *w, int fd);                 /* h; duplicates fd */
+void writer_take_fd(struct writer *w, int fd);            /* h; owns fd from here */
 /*
  * Make the message, parsed and ready to send; the writer is empty afterwards, whatever the result. 0, -ENOMEM,
  * -EMSGSIZE, -EMFILE (see writer_fd()), or -EINVAL when what was written is not a valid message.
  */
 int writer_finish(struct writer *w, struct message **ret_m);
+/* Forget what was written; the writer is empty. Fine after writer_finish(). */
+void writer_deinit(struct writer *w);

@@ -202,6 +202,12 @@ void peer_flush(struct peer *peer) {
         peer->read = peer->n;
 }
 
+void peer_forget(struct peer *peer) {
+        for (size_t i = 0; i < peer->n; i++)
+                message_unref(peer->inbox[i].m);
+        peer->n = peer->read = 0;
+}
+
 int suite_main(const char *name, TCase *tcase) {
         Suite *suite = suite_create(name);
         SRunner *runner;

@@ -59,5 +59,7 @@ void peer_expect_error(struct peer *peer, const char *name);
 void peer_expect_return(struct peer *peer);
 void peer_expect_nothing(struct peer *peer);
 void peer_flush(struct peer *peer);
+/* Empty the inbox, for tests with more messages than fit into it. */
+void peer_forget(struct peer *peer);
 
 int suite_main(const char *name, TCase *tcase);

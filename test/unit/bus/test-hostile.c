@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What no client can do to the bus. Each test is a way that once was open. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+static void call_stats(struct peer *peer, const char *member) {
+        struct writer w;
+
+        peer_call_init(peer, &w, BUS_DRIVER_NAME, BUS_DRIVER_PATH,
+                       "org.freedesktop.DBus.Debug.Stats", member, "");
+        ck_assert_int_eq(peer_send(peer, &w, 0), 0);
+}
+
+/* An error text that was cut in the middle of a character was no valid message: the bus ended. */
+START_TEST(error_texts_are_valid_wherever_they_are_cut) {
+        static const char *const characters[] = {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9d\x84\x9e"};
+        char text[1200 + 16];
+        struct peer *A = peer_hello();
+        struct writer w;
+
+        for (unsigned c = 0; c < 3; c++)
+                for (size_t n = 200; n < 1100; n++) {
+                        memset(text, 'x', n);
+                        text[n] = '\0';
+                        for (unsigned i = 0; i < 4; i++)
+                                strcat(text, characters[c]);
+                        if (n < MATCH_RULE_LENGTH_MAX - 16) {
+                                peer_call_driver(A, "AddMatch", text, NULL);
+                                peer_expect_error(A, DRIVER_ERROR("MatchRuleInvalid"));
+                        }
+                        peer_call_driver(A, "GetNameOwner", text, NULL);
+                        peer_expect_error(A, DRIVER_ERROR("NameHasNoOwner"));
+
+                        peer_call_init(A, &w, BUS_DRIVER_NAME, BUS_DRIVER_PATH,
+                                       "org.freedesktop.DBus.Properties", "GetAll", "s");
+                        writer_string(&w, text);
+                        ck_assert_int_eq(peer_send(A, &w, 0), 0);
+                        peer_expect_error(A, DRIVER_ERROR("UnknownInterface"));
+                        peer_forget(A);
+                }
+}
+END_TEST
+
+static const char broken_text[] = "\xff.conf is no file";
+
+static int broken_reload(void *userdata, char **ret_error) {
+        *ret_error = strdup(broken_text);
+        return -ENOENT;
+}
+
+/* File names need not be UTF-8; what is said about them must. */
+START_TEST(error_texts_may_name_any_file) {
+        struct peer *A = peer_hello();
+
+        bus.reload = broken_reload;
+        peer_call_driver(A, "ReloadConfig", NULL, NULL);
+        peer_expect_error(A, DRIVER_ERROR("Failed"));
+}
+END_TEST
+
+/* Rules of more than 64 MiB together fit into no answer. */
+START_TEST(answers_that_are_too_large_are_errors) {
+        const unsigned n = 70000;
+        char rule[MATCH_RULE_LENGTH_MAX + 1];
+        struct peer *A = peer_hello();
+
+        bus.limits.max_match_rules_per_connection = n;
+        for (unsigned i = 0; i < n; i++) {
+                int k = snprintf(rule, sizeof(rule), "arg0='%u", i);
+
+                memset(rule + k, 'x', sizeof(rule) - k - 2);
+                strcpy(rule + sizeof(rule) - 2, "'");
+                ck_assert_int_eq(match_rule_add(&A->client, rule, strlen(rule), 0, NULL), 0);
+        }
+        call_stats(A, "GetAllMatchRules");
+        peer_expect_error(A, DRIVER_ERROR("LimitsExceeded"));
+        call_stats(A, "GetStats");
+        peer_expect_return(A);
+}
+END_TEST
+
+START_TEST(credentials_are_told_without_descriptors_left) {
+        struct peer *A = peer_hello();
+        struct rlimit old, none;
+
+        A->client.fds_negotiated = true;
+        A->client.credentials.pidfd = dup(STDIN_FILENO);
+        ck_assert_int_ge(A->client.credentials.pidfd, 0);
+        ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+        none = (struct rlimit){.rlim_cur = 3, .rlim_max = old.rlim_max};
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+
+        peer_call_driver(A, "GetConnectionCredentials", A->client.unique_name, NULL);
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+        peer_expect_return(A);
+
+        peer_call_driver(A, "GetConnectionCredentials", A->client.unique_name, NULL);
+        ck_assert_uint_eq(peer_next(A)->n_fds, 1);
+}
+END_TEST
+
+int main(void) {
+        TCase *tcase = tcase_create("hostile");
+
+        tcase_set_timeout(tcase, 60);
+        tcase_add_test(tcase, error_texts_are_valid_wherever_they_are_cut);
+        tcase_add_test(tcase, error_texts_may_name_any_file);
+        tcase_add_test(tcase, answers_that_are_too_large_are_errors);
+        tcase_add_test(tcase, credentials_are_told_without_descriptors_left);
+        return suite_main("hostile", tcase);
+}
