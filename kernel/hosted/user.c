@@ -2,11 +2,11 @@
 /*
  * Users
  *
- * What the peers of one user, however many, may take of the server: descriptors, and time. A request
- * that fits in a packet is quick; but one can name as much data, or as many handles, as the core takes
- * and in the kernel would cost nobody but who makes it. Here it keeps everybody waiting. So whoever
- * made such a request is not listened to for as long as it took, nor are the other peers of the same
- * user: others find the server idle for at least half of the time.
+ * What the peers of one user, however many, may take of the server: descriptors, and time. A
+ * request that fits in a packet is quick; but one can name as much data, or as many handles, as the
+ * core takes and in the kernel would cost nobody but who makes it. Here it keeps everybody waiting.
+ * So whoever made such a request is not listened to for as long as it took, nor are the other peers
+ * of the same user: others find the server idle for at least half of the time.
  */
 
 #include "kernel/hosted/hosted.h"

@@ -425,9 +425,8 @@ START_TEST(long_requests_leave_time_for_other_users) {
         fixture_lock(&fixture);
         ck_assert_int_eq(bus1_domain_client_new(fixture.domain, &local), 0);
         for (int i = 0; i < N; ++i)
-                ck_assert_int_eq(bus1_domain_serve_peer(fixture.domain, 4711, 0, 1, &fds[i],
-                                                        &tokens[i]),
-                                 0);
+                ck_assert_int_eq(
+                        bus1_domain_serve_peer(fixture.domain, 4711, 0, 1, &fds[i], &tokens[i]), 0);
         ck_assert_int_eq(bus1_domain_serve_peer(fixture.domain, 4712, 0, 1, &other_fd, &token), 0);
         fixture_unlock(&fixture);
         ck_assert_int_eq(bus1_client_new_from_fd(&other, other_fd), 0);
@@ -441,9 +440,8 @@ START_TEST(long_requests_leave_time_for_other_users) {
                 uint64_t theirs;
 
                 fixture_lock(&fixture);
-                ck_assert_int_eq(bus1_domain_grant(fixture.domain, local, granted, tokens[i],
-                                                   &theirs),
-                                 0);
+                ck_assert_int_eq(
+                        bus1_domain_grant(fixture.domain, local, granted, tokens[i], &theirs), 0);
                 fixture_unlock(&fixture);
                 memfd = memfd_of_long_request(&request, theirs);
                 ck_assert_int_eq(raw_send(fds[i], &request, sizeof(request), &memfd, 1), 0);
