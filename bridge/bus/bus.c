@@ -124,6 +124,14 @@ int bus_configure(struct bus *bus, const struct bus_config *config) {
         return 0;
 }
 
+uint32_t bus_count_names(struct bus *bus) {
+        uint32_t n = 1 + bus->n_registered + bus->n_names;
+
+        if (n > bus->peak_names)
+                bus->peak_names = n;
+        return n;
+}
+
 uint32_t bus_next_serial(struct bus *bus) {
         if (++bus->serial == 0)
                 bus->serial = 1;

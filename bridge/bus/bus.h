@@ -58,10 +58,12 @@ struct bus {
         struct client *clients;    /* all */
         struct client *registered; /* hash, by unique_name */
         struct client *monitors;
-        uint32_t n_connected;  /* clients before Hello */
-        uint32_t n_registered; /* and after */
+        uint32_t n_incomplete; /* connections before Hello, kept by the front ends */
+        uint32_t n_registered; /* clients after it */
         struct name *names;    /* hash */
-        uint32_t n_names, peak_names, peak_names_per_client, peak_rules_per_client;
+        uint32_t n_names;
+        uint32_t peak_names; /* unique ones and the bus's own included, see bus_count_names() */
+        uint32_t peak_names_per_client, peak_rules_per_client;
         struct match_index matches;
         struct reply *replies;    /* hash */
         struct reply *deadlines;  /* oldest first, when there is a reply_timeout */
@@ -101,6 +103,8 @@ int bus_configure(struct bus *bus, const struct bus_config *config);
 
 /* 32 random hex digits: ids of buses and addresses. */
 void bus_make_id(char id[33]);
+/* All names there are, of any kind; notes the peak. */
+uint32_t bus_count_names(struct bus *bus);
 /* The next serial for a message of the driver; never 0. */
 uint32_t bus_next_serial(struct bus *bus);
 

@@ -101,7 +101,6 @@ int client_init(struct client *client, struct bus *bus, const struct client_ops 
         }
 
         DL_APPEND2(bus->clients, client, prev, next);
-        bus->n_connected++;
         return 0;
 
 fail:
@@ -142,8 +141,8 @@ int client_register(struct client *client) {
 
         bus->next_client_id++;
         client->state = CLIENT_REGISTERED;
-        bus->n_connected--;
         bus->n_registered++;
+        bus_count_names(bus);
         client->account->n_registered++;
         return 0;
 }
@@ -199,11 +198,9 @@ int client_disconnect(struct client *client) {
         DL_FOREACH_SAFE2(client->rules, rule, next, client_next)
         match_rule_free(rule);
 
-        if (state == CLIENT_CONNECTED)
-                bus->n_connected--;
-        else if (state == CLIENT_MONITOR)
+        if (state == CLIENT_MONITOR)
                 DL_DELETE2(bus->monitors, client, monitor_prev, monitor_next);
-        else {
+        else if (state == CLIENT_REGISTERED) {
                 int k;
 
                 r = client_release_names(client);

@@ -87,10 +87,10 @@ enum client_state {
 };
 
 struct client_stats {
-        uint64_t n_sent; /* messages routed from this client */
-        uint64_t n_received;
         uint32_t peak_rules;
         uint32_t peak_names;
+        uint64_t peak_incoming_bytes;
+        uint64_t peak_incoming_fds;
         uint64_t peak_outgoing_bytes;
         uint64_t peak_outgoing_fds;
 };
@@ -124,7 +124,11 @@ struct client {
         uint32_t n_pending;
         struct reply *owed; /* replies others wait for from this client */
 
+        /* of the message that is being routed */
+        uint64_t incoming_bytes;
+        uint64_t incoming_fds;
         /* kept by the front end through quota_charge_outgoing() */
+        uint64_t n_outgoing; /* messages */
         uint64_t outgoing_bytes;
         uint64_t outgoing_fds;
         uint64_t control_bytes; /* of outgoing_bytes: what the bus itself said */

@@ -37,7 +37,6 @@ int monitor_observe(struct bus *bus, struct client *sender, struct client *recei
                 r = monitor->ops->deliver(monitor, m, NULL, 0);
                 if (r < 0)
                         return r;
-                monitor->stats.n_received++;
         }
         return 0;
 }
@@ -87,8 +86,6 @@ static int eavesdrop_found(struct match_rule *rule, void *userdata) {
                 return 0;
 
         r = client->ops->deliver(client, eavesdrop->m, NULL, 0);
-        if (r == 0)
-                client->stats.n_received++;
         return r < 0 ? r : 0;
 }
 

@@ -50,8 +50,7 @@ static int name_new(struct bus *bus, const char *text, size_t n, struct name **r
         }
 
         bus->n_names++;
-        if (bus->n_names > bus->peak_names)
-                bus->peak_names = bus->n_names;
+        bus_count_names(bus);
         *ret_name = name;
         return 0;
 }

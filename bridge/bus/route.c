@@ -38,8 +38,6 @@ void route_end_cookie(struct client *client, uint32_t serial, uint64_t caller_co
 
 /* Hand over to the front end, if the client can take what the message carries. */
 static int deliver(struct client *client, struct message *m, struct reply *reply, uint64_t cookie) {
-        int r;
-
         if (client->state == CLIENT_GONE)
                 return CLIENT_E_GONE;
         if (m->n_fds > 0 && !client->fds_negotiated)
@@ -47,10 +45,7 @@ static int deliver(struct client *client, struct message *m, struct reply *reply
         if (m->attachment && !client->handles_ok)
                 return CLIENT_E_NO_HANDLES;
 
-        r = client->ops->deliver(client, m, reply, cookie);
-        if (r == 0)
-                client->stats.n_received++;
-        return r;
+        return client->ops->deliver(client, m, reply, cookie);
 }
 
 int route_from_driver(struct bus *bus, struct client *client, struct message *m,
@@ -338,6 +333,21 @@ static int receive_registered(struct client *client, struct message *m, uint64_t
         return route_unicast(client, m, cookie);
 }
 
+/* What is received is routed before the next is read: for the statistics, one message at a time. */
+static void begin_receiving(struct client *client, const struct message *m) {
+        client->incoming_bytes = m->n_wire;
+        client->incoming_fds = m->n_fds;
+        if (client->incoming_bytes > client->stats.peak_incoming_bytes)
+                client->stats.peak_incoming_bytes = client->incoming_bytes;
+        if (client->incoming_fds > client->stats.peak_incoming_fds)
+                client->stats.peak_incoming_fds = client->incoming_fds;
+}
+
+static void end_receiving(struct client *client) {
+        client->incoming_bytes = 0;
+        client->incoming_fds = 0;
+}
+
 int client_receive(struct client *client, struct message *m, uint64_t caller_cookie) {
         bool is_tracked = wants_reply(m);
         int r = 0;
@@ -348,7 +358,7 @@ int client_receive(struct client *client, struct message *m, uint64_t caller_coo
                 caller_cookie = 0;
         }
 
-        client->stats.n_sent++;
+        begin_receiving(client, m);
         switch (client->state) {
         case CLIENT_CONNECTED:
                 r = receive_connected(client, m, caller_cookie);
@@ -365,6 +375,7 @@ int client_receive(struct client *client, struct message *m, uint64_t caller_coo
         if (r == CLIENT_E_VIOLATION || client->state == CLIENT_GONE)
                 route_end_cookie(client, m->serial, caller_cookie);
 
+        end_receiving(client);
         step_end(client->bus);
         return r;
 }
@@ -377,7 +388,6 @@ int client_receive_reply(struct client *callee, struct reply *reply, struct mess
         int r;
 
         reply->callee_cookie = 0;
-        callee->stats.n_sent++;
 
         if (!is_reply(m) || m->reply_serial != reply->serial) {
                 r = driver_send_no_reply(reply, "The recipient sent something else as the reply");

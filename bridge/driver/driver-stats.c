@@ -28,13 +28,13 @@ static int get_stats(struct driver_call *call) {
         writer_array_begin(w, 8);
         write_u32(w, "Serial", bus->n_stats++);
         write_u32(w, "ActiveConnections", bus->n_registered);
-        write_u32(w, "IncompleteConnections", bus->n_connected);
+        write_u32(w, "IncompleteConnections", bus->n_incomplete);
         write_u32(w, "MatchRules", bus->matches.n_rules);
         write_u32(w, "PeakMatchRules", bus->matches.peak_rules);
         write_u32(w, "PeakMatchRulesPerConnection", bus->peak_rules_per_client);
-        write_u32(w, "BusNames", bus->n_names);
+        write_u32(w, "BusNames", bus_count_names(bus));
         write_u32(w, "PeakBusNames", bus->peak_names);
-        write_u32(w, "PeakBusNamesPerConnection", bus->peak_names_per_client);
+        write_u32(w, "PeakBusNamesPerConnection", bus->peak_names_per_client + 1);
         writer_array_end(w);
         return 0;
 }
@@ -59,8 +59,13 @@ static int get_connection_stats(struct driver_call *call) {
         write_u32(w, "PeakMatchRules", client->stats.peak_rules);
         write_u32(w, "BusNames", client->n_ownerships + 1);
         write_u32(w, "PeakBusNames", client->stats.peak_names + 1);
-        write_u32(w, "IncomingMessages", client->stats.n_sent);
-        write_u32(w, "OutgoingMessages", client->stats.n_received);
+        /* what waits to be routed: nothing does, but the call that asks */
+        write_u32(w, "IncomingMessages", 0);
+        write_u32(w, "IncomingBytes", client->incoming_bytes);
+        write_u32(w, "IncomingFDs", client->incoming_fds);
+        write_u32(w, "PeakIncomingBytes", client->stats.peak_incoming_bytes);
+        write_u32(w, "PeakIncomingFDs", client->stats.peak_incoming_fds);
+        write_u32(w, "OutgoingMessages", client->n_outgoing);
         write_u32(w, "OutgoingBytes", client->outgoing_bytes);
         write_u32(w, "OutgoingFDs", client->outgoing_fds);
         write_u32(w, "PeakOutgoingBytes", client->stats.peak_outgoing_bytes);

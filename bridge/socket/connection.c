@@ -360,7 +360,7 @@ int connection_new(struct server *server, int fd, const char *guid) {
         memcpy(connection->guid, guid, sizeof(connection->guid));
         client_credentials_init(&connection->credentials);
         DL_APPEND(server->connections, connection);
-        server->n_incomplete++;
+        server->bus->n_incomplete++;
 
         r = credentials_of_socket(fd, &connection->credentials);
         if (r >= 0) {

@@ -18,7 +18,7 @@
 #define container(type, member, p) ((type *)((char *)(p)-offsetof(type, member)))
 
 static bool has_room(const struct server *server) {
-        return (int64_t)server->n_incomplete < server->bus->limits.max_incomplete_connections;
+        return (int64_t)server->bus->n_incomplete < server->bus->limits.max_incomplete_connections;
 }
 
 /* Who is not accepted waits in the backlog of the kernel. */
@@ -33,7 +33,7 @@ static void set_accepting(struct server *server, bool accepting) {
 }
 
 void server_connection_completed(struct server *server) {
-        server->n_incomplete--;
+        server->bus->n_incomplete--;
         if (!server->accepting && server->retry.index == 0 && has_room(server))
                 set_accepting(server, true);
 }

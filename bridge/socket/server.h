@@ -24,7 +24,6 @@ struct server {
         uint8_t *buffer;     /* SERVER_BUFFER_SIZE */
         struct listener *listeners;
         struct connection *connections;
-        uint32_t n_incomplete; /* connections before Hello */
         bool accepting;
         struct loop_timer retry; /* accept again, after descriptors ran out */
 };
