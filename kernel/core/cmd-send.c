@@ -7,6 +7,7 @@
 #include <linux/err.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include "message.h"
 #include "node.h"
@@ -45,8 +46,10 @@ struct bus1_send_state {
 
 static void bus1_send_undo(struct bus1_send_state *state)
 {
-	while (state->n_destinations > 0)
+	while (state->n_destinations > 0) {
 		bus1_delivery_free(state->destinations[--state->n_destinations].delivery);
+		cond_resched();
+	}
 	while (state->n_nodes > 0) {
 		--state->n_nodes;
 		if (state->send->transfers[state->n_nodes].flags & BUS1_TRANSFER_FLAG_CREATE)
@@ -107,6 +110,7 @@ static int bus1_send_collect(struct bus1_send_state *state)
 						  send->destinations[i]);
 		if (r == 0)
 			++state->n_destinations;
+		cond_resched();
 	}
 	if (r < 0)
 		bus1_send_undo(state);
@@ -120,21 +124,30 @@ static void bus1_send_accept(struct bus1_delivery *delivery, struct bus1_tx *tx)
 }
 
 /* The sender's handle of a one-shot node ends with the send, whoever's message is accepted. */
-static void bus1_send_commit_oneshot(struct bus1_peer *peer,
-				     struct bus1_send_destination *destination, struct bus1_tx *tx)
+static void bus1_send_end_oneshot(struct bus1_peer *peer,
+				  struct bus1_send_destination *destination)
 {
-	struct bus1_handle *handle = destination->handle;
-	struct bus1_node *node = handle->node;
+	struct bus1_object *object = &destination->handle->object;
 
-	/* Given twice: this is the second time, it is gone already. */
-	if (handle->object.state != BUS1_OBJECT_HELD) {
-		destination->handle = NULL;
-		bus1_delivery_free(destination->delivery);
+	if (!destination->handle->node->oneshot)
+		return;
+	if (object->state == BUS1_OBJECT_HELD) {
+		bus1_peer_remove(peer, object);
 		return;
 	}
 
-	bus1_peer_remove(peer, &handle->object);
-	if (bus1_node_consume(node, handle)) {
+	/* Given twice: this is the second time. */
+	bus1_delivery_free(destination->delivery);
+	destination->delivery = NULL;
+	destination->handle = NULL;
+}
+
+static void bus1_send_commit_oneshot(struct bus1_send_destination *destination,
+				     struct bus1_tx *tx)
+{
+	struct bus1_node *node = destination->handle->node;
+
+	if (bus1_node_consume(node, destination->handle)) {
 		bus1_send_accept(destination->delivery, tx);
 		bus1_node_release(node, tx);
 	} else {
@@ -142,14 +155,17 @@ static void bus1_send_commit_oneshot(struct bus1_peer *peer,
 	}
 }
 
-static void bus1_send_commit_destination(struct bus1_peer *peer,
-					 struct bus1_send_destination *destination,
+static void bus1_send_commit_destination(struct bus1_send_destination *destination,
 					 struct bus1_tx *tx)
 {
-	struct bus1_node *node = destination->handle->node;
+	struct bus1_node *node;
 
+	if (!destination->handle)
+		return;
+
+	node = destination->handle->node;
 	if (node->oneshot) {
-		bus1_send_commit_oneshot(peer, destination, tx);
+		bus1_send_commit_oneshot(destination, tx);
 		return;
 	}
 
@@ -173,10 +189,14 @@ static void bus1_send_commit(struct bus1_send_state *state)
 		if (send->transfers[i].flags & BUS1_TRANSFER_FLAG_CREATE)
 			bus1_peer_hold(peer, &state->nodes[i]->object);
 	}
+	/* First end the IDs, so that the peer gets no notification about its own. */
+	for (i = 0; i < send->n_destinations; ++i)
+		bus1_send_end_oneshot(peer, &state->destinations[i]);
 	for (i = 0; i < send->n_destinations; ++i) {
-		bus1_send_commit_destination(peer, &state->destinations[i], &tx);
+		bus1_send_commit_destination(&state->destinations[i], &tx);
 		if (send->errors)
 			send->errors[i] = 0;
+		cond_resched();
 	}
 	for (i = 0; i < send->n_transfers; ++i) {
 		if (!(send->transfers[i].flags & BUS1_TRANSFER_FLAG_CREATE))

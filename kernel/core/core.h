@@ -189,8 +189,8 @@ kuid_t bus1_peer_uid(const struct bus1_peer *peer);
  * bus1_peer_poll() - report readiness
  * @peer:	peer
  *
- * Never sleeps. A readable queue may turn out to hold only what its own releases made moot, in
- * which case bus1_peer_recv_begin() returns -EAGAIN.
+ * Never sleeps. A readable queue may turn out to hold only what its own releases made moot, or its
+ * sends through one-shot handles, in which case bus1_peer_recv_begin() returns -EAGAIN.
  *
  * Return: a set of BUS1_POLL_* flags.
  */
