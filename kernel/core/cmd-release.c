@@ -6,6 +6,7 @@
 #include <linux/bug.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include "node.h"
 #include "peer.h"
@@ -47,6 +48,7 @@ static void bus1_release_commit(struct bus1_peer *peer, struct bus1_object **obj
 	for (i = 0; i < n; ++i) {
 		if (!objects[i]->is_node)
 			bus1_handle_release(bus1_handle_from_object(objects[i]), &tx);
+		cond_resched();
 	}
 	bus1_tx_commit(&tx);
 
@@ -55,6 +57,7 @@ static void bus1_release_commit(struct bus1_peer *peer, struct bus1_object **obj
 			bus1_node_disown(bus1_node_from_object(objects[i]));
 		else
 			bus1_handle_unref(bus1_handle_from_object(objects[i]));
+		cond_resched();
 	}
 }
 

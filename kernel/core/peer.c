@@ -86,6 +86,7 @@ static void bus1_peer_release_objects(struct bus1_peer *peer, struct bus1_tx *tx
 	xa_for_each(&peer->objects, index, object) {
 		if (object->state == BUS1_OBJECT_HELD)
 			object->state = BUS1_OBJECT_GONE;
+		cond_resched();
 	}
 	xa_for_each(&peer->objects, index, object) {
 		if (object->is_node && object->state == BUS1_OBJECT_GONE)
