@@ -289,11 +289,14 @@ def busctl_lists(bus):
     with service(bus):
         text = busctl(bus, 'list')
         contains(text, NAME, DBUS, ':1.')
-        line = next(x for x in text.splitlines() if x.startswith(NAME))
-        assert str(os.getuid()) in line or 'root' in line or os.environ.get('USER', '?') in line, line
         contains(busctl(bus, 'list', '--unique'), ':1.')
         contains(busctl(bus, 'list', '--acquired'), NAME)
         assert NAME not in busctl(bus, 'list', '--activatable').split()
+        # sd-bus tells nothing about anybody, on any bus, where no cgroups are mounted
+        if not os.path.ismount('/sys/fs/cgroup'):
+            return
+        line = next(x for x in text.splitlines() if x.startswith(NAME))
+        assert str(os.getuid()) in line or 'root' in line or os.environ.get('USER', '?') in line, line
         contains(busctl(bus, 'status', NAME), 'PID=', 'UniqueName=:1.', 'EUID=%d' % os.getuid())
         contains(busctl(bus, 'status'), 'BusID=')
 
