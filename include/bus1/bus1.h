@@ -75,6 +75,7 @@ int bus1_client_send(struct bus1_client *client, size_t n_destinations,
 /*
  * Receive the next message. flags is 0 or BUS1_RECV_FLAG_CREDENTIALS, with which metadata is the
  * start of a struct bus1_metadata_credentials. message says where to put things, as in bus1(7).
+ * A file descriptor is -1 when there was no room for it, here or on its way from a hosted core.
  * -EAGAIN when there is none; -EMSGSIZE when it does not fit: it stays queued, and n_transfers,
  * n_data and n_fds hold what it needs.
  */

@@ -92,9 +92,19 @@ static int served_write(struct hosted_served *served, const struct hosted_reply 
 		message.msg_controllen = CMSG_SPACE(sizeof(int) * reply->n_fds);
 	}
 
-	while (sendmsg(served->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		if (errno != EINTR)
+	while (sendmsg(served->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+		if (errno == EINTR)
+			continue;
+		if (errno != ETOOMANYREFS || message.msg_controllen == 0)
 			return -EPROTO;
+
+		/*
+		 * Others have too many descriptors under way. Those of this client are lost to it,
+		 * as when it has no room for them itself.
+		 */
+		message.msg_control = NULL;
+		message.msg_controllen = 0;
+	}
 
 	return 0;
 }

@@ -253,6 +253,88 @@ START_TEST(messages_to_one_user_can_not_take_all_descriptors) {
 }
 END_TEST
 
+/* As many descriptors under way as this process and its user may have, until the pair is closed. */
+static void fill_descriptors_under_way(int fd, int n, int pair[2]) {
+        int fds[250];
+
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair), 0);
+        for (size_t i = 0; i < 250; ++i)
+                fds[i] = fd;
+        for (; n > 0; n -= 250)
+                ck_assert_int_eq(raw_send(pair[0], "x", 1, fds, 250), 0);
+}
+
+static void receive_with_too_many_descriptors_under_way(struct bus1_client *client) {
+        struct bus1_received *received;
+        int fds[2], pair[2];
+        struct bus1_message_fds message = {
+                .message.flags = BUS1_MESSAGE_FLAG_FDS,
+                .n_fds = 2,
+                .ptr_fds = (uintptr_t)fds,
+        };
+        uint64_t node, handle;
+
+        ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
+        ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+        ck_assert_int_eq(bus1_client_send(client, 1, &handle, NULL, &message.message), 0);
+        fill_descriptors_under_way(fds[0], 500, pair);
+
+        ck_assert_int_eq(bus1_client_recv_alloc(client, &received), 0);
+        ck_assert_uint_eq(received->n_fds, 2);
+        ck_assert_int_eq(received->fds[0], -1);
+        ck_assert_int_eq(received->fds[1], -1);
+        ck_assert_int_eq(send_data(client, handle, "x", 1), 0);
+        expect_data(client, node, "x", 1);
+}
+
+/* A server and its client that are not root, for whom there is no limit. For a process of its own.
+ */
+static int run_with_too_many_descriptors_under_way(void) {
+        struct rlimit limit = {400, 400};
+        struct bus1_domain *domain;
+        struct bus1_client *client;
+        uint64_t token;
+        int fd, status;
+        pid_t pid;
+
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        if (geteuid() == 0)
+                ck_assert_int_eq(setresgid(65534, 65534, 65534) | setresuid(65534, 65534, 65534),
+                                 0);
+        ck_assert_int_eq(bus1_domain_new(&domain), 0);
+        ck_assert_int_eq(bus1_domain_serve_peer(domain, 1, 1, 1, &fd, &token), 0);
+
+        pid = fork();
+        ck_assert_int_ge(pid, 0);
+        if (pid == 0) {
+                ck_assert_int_eq(bus1_client_new_from_fd(&client, fd), 0);
+                receive_with_too_many_descriptors_under_way(client);
+                _exit(0);
+        }
+        close(fd);
+        while (waitpid(pid, &status, WNOHANG) == 0) {
+                struct pollfd p = {.fd = bus1_domain_get_fd(domain), .events = POLLIN};
+
+                ck_assert_int_ge(poll(&p, 1, 10), 0);
+                ck_assert_int_eq(bus1_domain_dispatch(domain), 0);
+        }
+        bus1_domain_free(domain);
+        return status;
+}
+
+START_TEST(too_many_descriptors_under_way_do_not_end_a_peer) {
+        int status;
+        pid_t pid;
+
+        pid = fork();
+        ck_assert_int_ge(pid, 0);
+        if (pid == 0)
+                _exit(run_with_too_many_descriptors_under_way() == 0 ? 0 : 1);
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 /* peers for others */
 
 START_TEST(served_peer_gets_handles_and_credentials) {
@@ -503,6 +585,7 @@ int main(void) {
                 server_out_of_descriptors_refuses_those_of_messages,
                 one_user_can_not_take_all_descriptors,
                 messages_to_one_user_can_not_take_all_descriptors,
+                too_many_descriptors_under_way_do_not_end_a_peer,
                 served_peer_gets_handles_and_credentials,
                 revoked_peer_ends,
                 peer_is_found_again_by_its_socket,
