@@ -3,14 +3,12 @@
 /*
  * What native members can rely on
  *
- * A bus of its own for each test; the members are all in this process, and are run by turns.
+ * References, rules, the ends of things, and being a member like any other.
  */
 
-#include "test/interop/rogue.h"
+#include "test/interop/members.h"
 
 #include <bus1/dbus-sd-event.h>
-#include <bus1/dbus.h>
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -20,175 +18,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define NAME "org.bus1.Test"
-#define PATH "/org/bus1/Test"
-
-bool failed(const char *file, int line, const char *what) {
-        fprintf(stderr, "%s:%d: %s\n", file, line, what);
-        return false;
-}
-
-static const char *bridge;
-static struct daemon bus_daemon;
-static struct bus1_dbus *service, *client, *third;
-
-/* the members by turns, until the condition holds */
-static void turn(void) {
-        struct bus1_dbus *members[] = {service, client, third};
-        bool idle = true;
-
-        for (size_t i = 0; i < 3; i++)
-                if (members[i] && bus1_dbus_dispatch(members[i]) > 0)
-                        idle = false;
-        if (idle)
-                usleep(1000);
-}
-
-#define UNTIL(condition)                                                                 \
-        do {                                                                             \
-                for (int turns_ = 0; !(condition); turns_++) {                           \
-                        ck_assert_msg(turns_ < 10000, "waited in vain for " #condition); \
-                        turn();                                                          \
-                }                                                                        \
-        } while (0)
-
-/* a call between two members of this process */
-
-struct answer {
-        bool done;
-        DBusMessage *reply;
-        uint64_t handle;
-};
-
-static int answered(struct bus1_dbus_message *reply, void *userdata) {
-        struct answer *answer = userdata;
-
-        answer->done = true;
-        answer->reply = dbus_message_ref(reply->message);
-        answer->handle = bus1_dbus_message_take_handle(reply, 0);
-        return 0;
-}
-
-static struct answer call(struct bus1_dbus *from, uint64_t to, const char *destination,
-                          const char *path, const char *member, const uint64_t *handle) {
-        struct answer answer = {.handle = BUS1_INVALID};
-        DBusMessage *m;
-
-        m = dbus_message_new_method_call(destination, path, NAME, member);
-        ck_assert_int_eq(bus1_dbus_call_async(from, to, m, handle, handle ? 1 : 0, 10000, answered,
-                                              &answer, NULL),
-                         0);
-        dbus_message_unref(m);
-        UNTIL(answer.done);
-        return answer;
-}
-
-static void expect_text(struct answer answer, const char *expected) {
-        const char *text = NULL;
-
-        ck_assert(dbus_message_get_args(answer.reply, NULL, DBUS_TYPE_STRING, &text,
-                                        DBUS_TYPE_INVALID));
-        ck_assert_str_eq(text, expected);
-        dbus_message_unref(answer.reply);
-}
-
-static void expect_error(struct answer answer, const char *name) {
-        ck_assert_int_eq(dbus_message_get_type(answer.reply), DBUS_MESSAGE_TYPE_ERROR);
-        ck_assert_str_eq(dbus_message_get_error_name(answer.reply), name);
-        dbus_message_unref(answer.reply);
-}
-
-/* A look-up may need the owner, who is one of us: so not by the blocking function. */
-static uint64_t look_up(struct bus1_dbus *from, const char *name, const char *path) {
-        struct answer answer = {.handle = BUS1_INVALID};
-        uint32_t flags = 0;
-        DBusMessage *m;
-
-        m = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, "org.bus1.Bridge1",
-                                         path ? "LookupObject" : "Lookup");
-        dbus_message_append_args(m, DBUS_TYPE_STRING, &name,
-                                 path ? DBUS_TYPE_OBJECT_PATH : DBUS_TYPE_UINT32,
-                                 path ? (void *)&path : (void *)&flags, DBUS_TYPE_INVALID);
-        ck_assert_int_eq(bus1_dbus_call_async(from, BUS1_DBUS_BUS, m, NULL, 0, 10000, answered,
-                                              &answer, NULL),
-                         0);
-        dbus_message_unref(m);
-        UNTIL(answer.done);
-        dbus_message_unref(answer.reply);
-        return answer.handle;
-}
-
-/* the object of the service */
-
-static int run_who(struct bus1_dbus_message *m, void *userdata) {
-        const char *sender = dbus_message_get_sender(m->message);
-
-        sender = sender ? sender : "nobody";
-        return bus1_dbus_reply_args(m, DBUS_TYPE_STRING, &sender, DBUS_TYPE_INVALID);
-}
-
-static int run_where(struct bus1_dbus_message *m, void *userdata) {
-        const char *path = dbus_message_get_path(m->message);
-
-        return bus1_dbus_reply_args(m, DBUS_TYPE_STRING, &path, DBUS_TYPE_INVALID);
-}
-
-static int run_ignore(struct bus1_dbus_message *m, void *userdata) {
-        return 0;
-}
-
-static struct bus1_dbus_message *kept;
-
-static int run_keep(struct bus1_dbus_message *m, void *userdata) {
-        kept = bus1_dbus_message_ref(m);
-        return 0;
-}
-
-static int run_refuse(struct bus1_dbus_message *m, void *userdata) {
-        return -EACCES;
-}
-
-static const struct bus1_dbus_method methods[] = {
-        {"Who", "", "s", run_who, NULL},      {"Where", "", "s", run_where, NULL},
-        {"Ignore", "", "", run_ignore, NULL}, {"Keep", "", "", run_keep, NULL},
-        {"Refuse", "", "", run_refuse, NULL}, {},
-};
-
-static const struct bus1_dbus_interface interfaces[] = {
-        {.name = NAME, .methods = methods},
-        {},
-};
-
-static void start(const char *rules) {
-        ck_assert(daemon_start(&bus_daemon, bridge, rules));
-        ck_assert_int_eq(bus1_dbus_open(&service, bus_daemon.address, NULL), 0);
-        ck_assert_int_eq(bus1_dbus_open(&client, bus_daemon.address, NULL), 0);
-        ck_assert_int_eq(bus1_dbus_object_new(service, PATH, interfaces, NULL, NULL), 0);
-        third = NULL;
-        kept = NULL;
-}
-
-static void setup(void) {
-        start("");
-}
-
 static void setup_rules(void) {
-        start("<deny send_interface='" NAME "' send_member='Who'/><deny own='org.bus1.Denied'/>");
-}
-
-static void publish(void) {
-        ck_assert_int_eq(bus1_dbus_publish(service, NAME, 0, NULL, NULL), 0);
-}
-
-static void request(void) {
-        ck_assert_int_eq(bus1_dbus_request_name(service, NAME, 0, NULL, NULL), 0);
-}
-
-static void teardown(void) {
-        third = bus1_dbus_free(third);
-        client = bus1_dbus_free(client);
-        service = bus1_dbus_free(service);
-        ck_assert(daemon_stop(&bus_daemon));
+        members_start("<deny send_interface='" NAME
+                      "' send_member='Who'/><deny own='org.bus1.Denied'/>");
 }
 
 /* callers */
@@ -228,7 +60,7 @@ START_TEST(forged_sender_is_replaced) {
         expect_text(answer, bus1_dbus_get_unique_name(client));
 
         /* and through a reference that says nothing of who holds it */
-        ck_assert_int_eq(bus1_dbus_object_new(service, NULL, interfaces, NULL, &object), 0);
+        ck_assert_int_eq(bus1_dbus_object_new(service, NULL, member_interfaces, NULL, &object), 0);
         ck_assert_int_eq(bus1_dbus_object_get_handle(object, &handle), 0);
         answer = (struct answer){};
         dbus_message_set_serial(m, 0);
@@ -279,16 +111,6 @@ START_TEST(narrowed_handle_reaches_one_object_only) {
         expect_text(call(client, handle, "org.freedesktop.DBus", PATH, "Where", NULL), PATH);
 }
 END_TEST
-
-/* Give a handle to the peer of a program that never became a member. */
-static uint64_t hand_to(struct rogue *rogue, uint64_t handle) {
-        struct bus1_transfer src = {.id = handle}, dst;
-
-        ck_assert_int_eq(
-                bus1_client_transfer(bus1_dbus_get_client(client), rogue->client, 1, &src, &dst),
-                0);
-        return dst.id;
-}
 
 START_TEST(reference_needs_no_bus) {
         struct rogue outsider;
@@ -402,7 +224,8 @@ START_TEST(object_is_told_when_nobody_holds_it) {
 
         /* the client passes an object of its own to the service, which keeps the message with it */
         publish();
-        ck_assert_int_eq(bus1_dbus_object_new(client, NULL, interfaces, &unreferenced, &object), 0);
+        ck_assert_int_eq(
+                bus1_dbus_object_new(client, NULL, member_interfaces, &unreferenced, &object), 0);
         ck_assert_int_eq(bus1_dbus_object_get_handle(object, &handle), 0);
         m = dbus_message_new_method_call(NAME, PATH, NAME, "Keep");
         bus1_dbus_call_async(client, BUS1_DBUS_BUS, m, &handle, 1, 10000, answered, &answer, NULL);
@@ -428,7 +251,7 @@ START_TEST(handle_is_not_for_legacy_receivers) {
 
         legacy = kind_legacy.open(bus_daemon.address);
         name = dbus_bus_get_unique_name(legacy);
-        ck_assert_int_eq(bus1_dbus_object_new(client, NULL, interfaces, NULL, &object), 0);
+        ck_assert_int_eq(bus1_dbus_object_new(client, NULL, member_interfaces, NULL, &object), 0);
         ck_assert_int_eq(bus1_dbus_object_get_handle(object, &handle), 0);
         expect_error(call(client, BUS1_DBUS_BUS, name, "/", "Anything", &handle),
                      DBUS_ERROR_NOT_SUPPORTED);
@@ -517,7 +340,7 @@ START_TEST(end_of_the_bus_ends_calls) {
         bus1_dbus_message_unref(kept);
         bus1_dbus_free(client);
         bus1_dbus_free(service);
-        setup(); /* for the teardown */
+        members_setup(); /* for the teardown */
 }
 END_TEST
 
@@ -591,7 +414,7 @@ START_TEST(published_name_can_be_replaced) {
                 bus1_dbus_publish(third, NAME, DBUS_NAME_FLAG_REPLACE_EXISTING, &result, NULL), 0);
         ck_assert_uint_eq(result, DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER);
         UNTIL(lost);
-        ck_assert_int_eq(bus1_dbus_object_new(third, PATH, interfaces, NULL, NULL), 0);
+        ck_assert_int_eq(bus1_dbus_object_new(third, PATH, member_interfaces, NULL, NULL), 0);
         expect_text(call(client, look_up(client, NAME, NULL), NULL, PATH, "Who", NULL),
                     bus1_dbus_get_unique_name(client));
 }
@@ -638,7 +461,7 @@ START_TEST(native_monitor_sees_and_has_no_rights) {
         dbus_message_unref(m);
 
         /* a handle in the message stays with those it is for */
-        ck_assert_int_eq(bus1_dbus_object_new(client, NULL, interfaces, NULL, &object), 0);
+        ck_assert_int_eq(bus1_dbus_object_new(client, NULL, member_interfaces, NULL, &object), 0);
         ck_assert_int_eq(bus1_dbus_object_get_handle(object, &handle), 0);
         expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", &handle), PATH);
         /* while it looks, the bus stays in between */
@@ -790,7 +613,7 @@ static Suite *make_suite(void) {
         Suite *suite = suite_create("native");
         TCase *tcase = tcase_create("all");
 
-        tcase_add_checked_fixture(tcase, setup, teardown);
+        tcase_add_checked_fixture(tcase, members_setup, members_teardown);
         tcase_set_timeout(tcase, 60);
         tcase_add_test(tcase, direct_call_names_its_caller);
         tcase_add_test(tcase, routed_call_names_its_caller);
@@ -818,7 +641,7 @@ static Suite *make_suite(void) {
         suite_add_tcase(suite, tcase);
 
         tcase = tcase_create("rules");
-        tcase_add_checked_fixture(tcase, setup_rules, teardown);
+        tcase_add_checked_fixture(tcase, setup_rules, members_teardown);
         tcase_add_test(tcase, rules_hold_for_references);
         tcase_add_test(tcase, rules_hold_for_publishing);
         suite_add_tcase(suite, tcase);
@@ -826,13 +649,5 @@ static Suite *make_suite(void) {
 }
 
 int main(int argc, char **argv) {
-        SRunner *runner;
-        int n_failed;
-
-        bridge = argc > 1 ? argv[1] : "bus1-bridge";
-        runner = srunner_create(make_suite());
-        srunner_run_all(runner, CK_NORMAL);
-        n_failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_suite(make_suite(), argc, argv);
 }

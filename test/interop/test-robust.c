@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * What a native member survives
+ *
+ * Other members that break rules, callers of the library that do, a bus that ends, and callbacks
+ * that end what they are called for.
+ */
+
+#include "test/interop/members.h"
+
+#include <bus1/dbus-sd-event.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static int64_t now_ms(void) {
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
+}
+
+/* what others send */
+
+static void append_nested(DBusMessageIter *iter, int depth, const int *fd) {
+        DBusMessageIter inner;
+
+        if (depth == 0) {
+                dbus_message_iter_append_basic(iter, DBUS_TYPE_UNIX_FD, fd);
+                return;
+        }
+        dbus_message_iter_open_container(iter, DBUS_TYPE_VARIANT, depth > 1 ? "v" : "h", &inner);
+        append_nested(&inner, depth - 1, fd);
+        dbus_message_iter_close_container(iter, &inner);
+}
+
+START_TEST(descriptor_in_the_deepest_place) {
+        struct answer answer = {};
+        DBusMessageIter iter, inner;
+        DBusMessage *m;
+        int fd;
+
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        ck_assert_int_eq(
+                bus1_dbus_subscribe(client, "member='Deep'", answered, &answer, NULL, NULL), 0);
+        m = dbus_message_new_signal(PATH, NAME, "Deep");
+        dbus_message_iter_init_append(m, &iter);
+        append_nested(&iter, 63, &fd);
+        close(fd);
+        ck_assert_int_eq(bus1_dbus_emit(service, m), 0);
+        dbus_message_unref(m);
+        UNTIL(answer.done);
+        dbus_message_iter_init(answer.reply, &iter);
+        for (int i = 0; i < 63; i++) {
+                dbus_message_iter_recurse(&iter, &inner);
+                iter = inner;
+        }
+        dbus_message_iter_get_basic(&iter, &fd);
+        ck_assert_int_ge(fd, 0);
+        close(fd);
+        dbus_message_unref(answer.reply);
+}
+END_TEST
+
+/* Who has no room for the descriptors of a message loses that message, and not the bus. */
+START_TEST(descriptors_that_do_not_fit_cost_their_message_only) {
+        struct rlimit before, few;
+        struct answer answer = {};
+        DBusMessage *m;
+        int fds[64], n = 0;
+
+        publish();
+        m = dbus_message_new_signal(PATH, NAME, "Many");
+        ck_assert_int_eq(
+                bus1_dbus_subscribe(client, "member='Many'", answered, &answer, NULL, NULL), 0);
+        fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        for (int i = 0; i < 16; i++)
+                dbus_message_append_args(m, DBUS_TYPE_UNIX_FD, &fds[0], DBUS_TYPE_INVALID);
+        ck_assert_int_eq(bus1_dbus_emit(service, m), 0);
+        dbus_message_unref(m);
+        expect_text(call(service, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL), PATH);
+        getrlimit(RLIMIT_NOFILE, &before);
+        few = before;
+        few.rlim_cur = (rlim_t)fds[0] + 60;
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+        for (n = 1; n < 64; n++) {
+                fds[n] = dup(fds[0]);
+                if (fds[n] < 0)
+                        break;
+        }
+        close(fds[--n]);
+        close(fds[--n]);
+        for (int i = 0; i < 100 && !answer.done; i++)
+                ck_assert_int_ge(bus1_dbus_dispatch(client), 0);
+        while (n > 0)
+                close(fds[--n]);
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+        if (answer.done && answer.reply)
+                dbus_message_unref(answer.reply);
+        expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL), PATH);
+}
+END_TEST
+
+/* callers of the library */
+
+/* callbacks that end things */
+
+static struct bus1_dbus_subscription *subscription;
+static unsigned n_calls;
+
+static int free_subscription(struct bus1_dbus_message *m, void *userdata) {
+        n_calls++;
+        subscription = bus1_dbus_subscription_free(subscription);
+        return 0;
+}
+
+static void emit(struct bus1_dbus *from, const char *member) {
+        DBusMessage *m = dbus_message_new_signal(PATH, NAME, member);
+
+        ck_assert_int_eq(bus1_dbus_emit(from, m), 0);
+        dbus_message_unref(m);
+}
+
+START_TEST(subscription_is_freed_in_its_callback) {
+        n_calls = 0;
+        ck_assert_int_eq(bus1_dbus_subscribe(client, "member='Once'", free_subscription, NULL,
+                                             &subscription, NULL),
+                         0);
+        emit(service, "Once");
+        emit(service, "Once");
+        UNTIL(n_calls == 1);
+        request();
+        expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL), PATH);
+        ck_assert_uint_eq(n_calls, 1);
+}
+END_TEST
+
+static struct bus1_dbus_object *doomed;
+
+static int free_object(struct bus1_dbus_message *m, void *userdata) {
+        doomed = bus1_dbus_object_free(doomed);
+        return bus1_dbus_reply_args(m, DBUS_TYPE_INVALID);
+}
+
+START_TEST(object_is_freed_in_its_method) {
+        const struct bus1_dbus_method methods[] = {{"End", "", "", free_object, NULL}, {}};
+        const struct bus1_dbus_interface interfaces[] = {{.name = NAME, .methods = methods}, {}};
+        struct answer answer;
+        uint64_t handle;
+
+        request();
+        ck_assert_int_eq(bus1_dbus_object_new(service, "/end", interfaces, NULL, &doomed), 0);
+        ck_assert_int_eq(bus1_dbus_object_get_handle(doomed, &handle), 0);
+        answer = call(client, BUS1_DBUS_BUS, NAME, "/end", "End", NULL);
+        ck_assert_int_eq(dbus_message_get_type(answer.reply), DBUS_MESSAGE_TYPE_METHOD_RETURN);
+        dbus_message_unref(answer.reply);
+        expect_error(call(client, BUS1_DBUS_BUS, NAME, "/end", "End", NULL),
+                     DBUS_ERROR_UNKNOWN_OBJECT);
+}
+END_TEST
+
+static int call_within(struct bus1_dbus_message *m, void *userdata) {
+        DBusMessage *call;
+        int r;
+
+        call = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, DBUS_INTERFACE_DBUS,
+                                            "GetId");
+        r = bus1_dbus_call(m->bus, BUS1_DBUS_BUS, call, NULL, 0, 10000, NULL, NULL);
+        dbus_message_unref(call);
+        ck_assert_int_eq(r, 0);
+        /* and even the next message may be handled within this one */
+        bus1_dbus_dispatch(m->bus);
+        n_calls++;
+        return 0;
+}
+
+START_TEST(handler_may_call_and_dispatch) {
+        n_calls = 0;
+        ck_assert_int_eq(
+                bus1_dbus_subscribe(client, "member='Nested'", call_within, NULL, NULL, NULL), 0);
+        for (int i = 0; i < 20; i++)
+                emit(service, "Nested");
+        UNTIL(n_calls == 20);
+}
+END_TEST
+
+/* waiting */
+
+START_TEST(blocking_call_ends_in_time) {
+        DBusError error = DBUS_ERROR_INIT;
+        int64_t start = now_ms();
+        DBusMessage *m;
+
+        request();
+        m = dbus_message_new_method_call(NAME, PATH, NAME, "Where");
+        /* the service does not run meanwhile */
+        ck_assert_int_eq(bus1_dbus_call(client, BUS1_DBUS_BUS, m, NULL, 0, 300, NULL, &error),
+                         -ETIMEDOUT);
+        ck_assert(now_ms() - start >= 300 && now_ms() - start < 3000);
+        dbus_error_free(&error);
+        ck_assert_int_eq(bus1_dbus_call(client, BUS1_DBUS_BUS, m, NULL, 0, 0, NULL, &error),
+                         -ETIMEDOUT);
+        ck_assert(dbus_error_has_name(&error, DBUS_ERROR_TIMEOUT));
+        dbus_error_free(&error);
+        dbus_message_unref(m);
+        /* the late answers disturb nobody */
+        expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL), PATH);
+}
+END_TEST
+
+/* The bus ends 200 ms after this was called. */
+static void end_later(int signo) {
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                usleep(200000);
+                kill(bus_daemon.pid, signo);
+                _exit(0);
+        }
+}
+
+static void wait_for_end(void) {
+        int status;
+
+        while (wait(&status) > 0)
+                ;
+        /* the fixture wants to stop one */
+        bus1_dbus_free(client);
+        bus1_dbus_free(service);
+        members_start("");
+}
+
+START_TEST(blocking_call_ends_with_the_bus) {
+        DBusError error = DBUS_ERROR_INIT;
+        int64_t start = now_ms();
+        uint64_t handle;
+        DBusMessage *m;
+
+        request();
+        m = dbus_message_new_method_call(NAME, PATH, NAME, "Where");
+        end_later(_i ? SIGKILL : SIGTERM);
+        ck_assert_int_eq(bus1_dbus_call(client, BUS1_DBUS_BUS, m, NULL, 0, INT_MAX, NULL, &error),
+                         -ECONNRESET);
+        dbus_error_free(&error);
+        ck_assert(now_ms() - start < 10000);
+        /* nothing hangs from now on */
+        ck_assert_int_lt(bus1_dbus_call(client, BUS1_DBUS_BUS, m, NULL, 0, INT_MAX, NULL, NULL), 0);
+        ck_assert_int_lt(bus1_dbus_lookup(client, NAME, 0, &handle, NULL), 0);
+        ck_assert_int_lt(bus1_dbus_emit(client, m), 0);
+        dbus_message_unref(m);
+        ck_assert_int_eq(bus1_dbus_run(client, NULL), -ECONNRESET);
+        wait_for_end();
+}
+END_TEST
+
+START_TEST(loop_ends_with_the_bus) {
+        sd_event_source *source;
+        sd_event *event;
+
+        ck_assert_int_ge(sd_event_new(&event), 0);
+        ck_assert_int_eq(bus1_dbus_attach_event(client, event, 0, &source), 0);
+        end_later(SIGKILL);
+        ck_assert_int_eq(sd_event_loop(event), -ECONNRESET);
+        sd_event_source_unref(source);
+        sd_event_unref(event);
+        wait_for_end();
+}
+END_TEST
+
+/* Two who look each other up at the same time, as programs that start together do. */
+
+static Suite *make_suite(void) {
+        Suite *suite = suite_create("robust");
+        TCase *tcase = tcase_create("all");
+
+        tcase_add_checked_fixture(tcase, members_setup, members_teardown);
+        tcase_set_timeout(tcase, 60);
+        tcase_add_test(tcase, descriptor_in_the_deepest_place);
+        tcase_add_test(tcase, descriptors_that_do_not_fit_cost_their_message_only);
+        tcase_add_test(tcase, subscription_is_freed_in_its_callback);
+        tcase_add_test(tcase, object_is_freed_in_its_method);
+        tcase_add_test(tcase, handler_may_call_and_dispatch);
+        tcase_add_test(tcase, blocking_call_ends_in_time);
+        tcase_add_loop_test(tcase, blocking_call_ends_with_the_bus, 0, 2);
+        tcase_add_test(tcase, loop_ends_with_the_bus);
+        suite_add_tcase(suite, tcase);
+        return suite;
+}
+
+int main(int argc, char **argv) {
+        return run_suite(make_suite(), argc, argv);
+}
