@@ -126,7 +126,9 @@ static int room_greet(struct bus1_dbus_message *call, void *userdata) {
         if (!*who)
                 return bus1_dbus_reply_error(call, NAME ".Error.Nobody",
                                              "There is nobody to greet");
-        snprintf(text, sizeof(text), "%s, %.100s!", room->greeting, who);
+        /* not cut: half a character is no valid string */
+        if (snprintf(text, sizeof(text), "%s, %s!", room->greeting, who) >= (int)sizeof(text))
+                return -EMSGSIZE;
         r = bus1_dbus_object_emit(room->object, NAME, "Greeted", DBUS_TYPE_STRING, &who,
                                   DBUS_TYPE_INVALID);
         if (r < 0)

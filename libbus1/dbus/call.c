@@ -270,15 +270,35 @@ PUBLIC int bus1_dbus_reply_args(struct bus1_dbus_message *call, int first_arg_ty
         return ok ? bus1_dbus_reply(call, reply, NULL, 0) : -ENOMEM;
 }
 
+/* The end of a text that was cut: a character is there as a whole or not at all. */
+static void text_trim(char *text) {
+        size_t n = strlen(text);
+
+        while (n > 0 && ((unsigned char)text[n - 1] & 0xc0) == 0x80)
+                n--;
+        if (n > 0 && (unsigned char)text[n - 1] >= 0xc0)
+                n--;
+        text[n] = 0;
+}
+
 PUBLIC int bus1_dbus_reply_error(struct bus1_dbus_message *call, const char *name,
                                  const char *format, ...) {
         CLEANUP(dbus_message_unrefp) DBusMessage *reply = NULL;
         char text[ERROR_TEXT_MAX];
         va_list args;
+        int n;
 
+        if (!call || !name || !dbus_validate_error_name(name, NULL) || !format)
+                return -EINVAL;
         va_start(args, format);
-        vsnprintf(text, sizeof(text), format, args);
+        n = vsnprintf(text, sizeof(text), format, args);
         va_end(args);
+        if (n < 0)
+                return -EINVAL;
+        if ((size_t)n >= sizeof(text))
+                text_trim(text);
+        if (!dbus_validate_utf8(text, NULL))
+                return -EINVAL;
         reply = dbus_message_new_error(call->message, name, text);
         return reply ? bus1_dbus_reply(call, reply, NULL, 0) : -ENOMEM;
 }

@@ -30,7 +30,46 @@ static int64_t now_ms(void) {
         return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
 }
 
+static struct answer call_message(struct bus1_dbus *from, uint64_t to, DBusMessage *m) {
+        struct answer answer = {.handle = BUS1_INVALID};
+
+        ck_assert_int_eq(bus1_dbus_call_async(from, to, m, NULL, 0, 10000, answered, &answer, NULL),
+                         0);
+        dbus_message_unref(m);
+        UNTIL(answer.done);
+        return answer;
+}
+
 /* what others send */
+
+/*
+ * What a member asks for comes back in the error's text, which is cut somewhere: not within a
+ * character.
+ */
+START_TEST(long_texts_are_cut_between_characters) {
+        const char *interface = NAME, *name;
+        char text[3 * 1000 + 1] = "";
+        DBusMessage *m;
+
+        for (size_t i = 0; i < 1000; i++)
+                memcpy(text + 3 * i, "\xe2\x82\xac", 4);
+        request();
+        for (size_t skip = 0; skip < 3; skip++) {
+                name = text;
+                /* each of the three places where it could be cut */
+                for (size_t i = 0; i < skip; i++)
+                        text[i] = 'x';
+                if (skip == 1)
+                        memmove(text + 1, text + 3, strlen(text + 3) + 1);
+                if (skip == 2)
+                        memcpy(text, "xx", 2);
+                m = dbus_message_new_method_call(NAME, PATH, DBUS_INTERFACE_PROPERTIES, "Get");
+                ck_assert(dbus_message_append_args(m, DBUS_TYPE_STRING, &interface,
+                                                   DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID));
+                expect_error(call_message(client, BUS1_DBUS_BUS, m), DBUS_ERROR_UNKNOWN_PROPERTY);
+        }
+}
+END_TEST
 
 static void append_nested(DBusMessageIter *iter, int depth, const int *fd) {
         DBusMessageIter inner;
@@ -285,6 +324,7 @@ static Suite *make_suite(void) {
 
         tcase_add_checked_fixture(tcase, members_setup, members_teardown);
         tcase_set_timeout(tcase, 60);
+        tcase_add_test(tcase, long_texts_are_cut_between_characters);
         tcase_add_test(tcase, descriptor_in_the_deepest_place);
         tcase_add_test(tcase, descriptors_that_do_not_fit_cost_their_message_only);
         tcase_add_test(tcase, subscription_is_freed_in_its_callback);
