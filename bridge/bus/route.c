@@ -81,6 +81,16 @@ int route_from_driver(struct bus *bus, struct client *client, struct message *m,
         return r;
 }
 
+int route_in_private(struct client *client, struct message *m, struct reply *reply) {
+        int r;
+
+        r = deliver(client, m, reply, 0);
+        if (r != 0)
+                route_end_cookie(client, reply->serial, reply->caller_cookie);
+        reply->caller_cookie = 0;
+        return r < 0 ? r : 0;
+}
+
 /* broadcast */
 
 struct broadcast {

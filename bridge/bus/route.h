@@ -19,6 +19,11 @@
  */
 int route_from_driver(struct bus *bus, struct client *client, struct message *m,
                       struct reply *reply);
+/*
+ * The same for the answer to a call without destination: that is between the client and its
+ * connection alone, no policy rules it and no monitor sees it.
+ */
+int route_in_private(struct client *client, struct message *m, struct reply *reply);
 /* A signal from sender, NULL for the bus, to all who asked for it. */
 int route_broadcast(struct bus *bus, struct client *sender, struct message *m);
 /* End the cookie of a call that will have no answer. */

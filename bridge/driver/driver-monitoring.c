@@ -9,6 +9,17 @@
 #include "bridge/bus/registry.h"
 #include "bridge/driver/interfaces.h"
 
+/* The flags, which are behind the rules, but are looked at first. */
+static uint32_t read_flags(const struct driver_call *call) {
+        struct reader reader = call->reader;
+        const uint8_t *end;
+
+        reader_array(&reader, 4, &end);
+        while (reader.at < end)
+                reader_string(&reader);
+        return reader_u32(&reader);
+}
+
 /* Parse all rules, or none. *ret_rules is filled as far as it got, also on failure. */
 static int read_rules(struct driver_call *call, struct match_rule ***rules, size_t *n_rules) {
         struct reader *reader = &call->reader;
@@ -45,9 +56,9 @@ static int become_monitor(struct driver_call *call) {
         size_t n_rules = 0;
         int r;
 
+        if (read_flags(call) != 0)
+                return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"), "No flags are known");
         r = read_rules(call, &rules, &n_rules);
-        if (r == 0 && reader_u32(&call->reader) != 0)
-                r = driver_call_fail(call, DRIVER_ERROR("InvalidArgs"), "No flags are known");
         if (r != 0) {
                 for (size_t i = 0; i < n_rules; i++)
                         match_rule_free(rules[i]);

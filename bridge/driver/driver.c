@@ -84,8 +84,9 @@ static int error_new(struct bus *bus, struct client *client, uint32_t serial, co
         return writer_finish(&w, ret_message);
 }
 
-static int send_error_text(struct client *client, uint32_t serial, uint64_t caller_cookie,
-                           const char *name, const char *text) {
+/* to is the message that the error is about, NULL for a call that is not at hand any more. */
+static int send_error_text(struct client *client, const struct message *to, uint32_t serial,
+                           uint64_t caller_cookie, const char *name, const char *text) {
         struct reply reply = {.caller = client, .serial = serial, .caller_cookie = caller_cookie};
         struct message *m;
         int r;
@@ -95,7 +96,10 @@ static int send_error_text(struct client *client, uint32_t serial, uint64_t call
                 route_end_cookie(client, serial, caller_cookie);
                 return r;
         }
-        r = route_from_driver(client->bus, client, m, &reply);
+        if (to && !to->destination.s)
+                r = route_in_private(client, m, &reply);
+        else
+                r = route_from_driver(client->bus, client, m, &reply);
         message_unref(m);
         return r;
 }
@@ -113,7 +117,7 @@ int driver_send_error(struct client *client, struct message *m, uint64_t caller_
         va_start(args, format);
         text_format(text, sizeof(text), format, args);
         va_end(args);
-        return send_error_text(client, m->serial, caller_cookie, name, text);
+        return send_error_text(client, m, m->serial, caller_cookie, name, text);
 }
 
 int driver_send_denial(struct client *client, struct message *m, uint64_t caller_cookie,
@@ -130,7 +134,7 @@ int driver_send_denial(struct client *client, struct message *m, uint64_t caller
         va_start(args, format);
         text_format(text, sizeof(text), format, args);
         va_end(args);
-        return send_error_text(client, m->serial, caller_cookie, DRIVER_ERROR("AccessDenied"),
+        return send_error_text(client, m, m->serial, caller_cookie, DRIVER_ERROR("AccessDenied"),
                                text);
 }
 
@@ -153,7 +157,8 @@ int driver_send_no_reply(struct reply *reply, const char *text) {
         uint64_t cookie = reply->caller_cookie;
 
         reply->caller_cookie = 0;
-        return send_error_text(reply->caller, reply->serial, cookie, DRIVER_ERROR("NoReply"), text);
+        return send_error_text(reply->caller, NULL, reply->serial, cookie, DRIVER_ERROR("NoReply"),
+                               text);
 }
 
 int driver_call_reply(struct driver_call *call) {
@@ -185,7 +190,10 @@ int driver_call_reply(struct driver_call *call) {
                 m->attachment = call->attachment;
                 m->attachment_free = call->attachment_free;
                 call->attachment = NULL;
-                r = route_from_driver(call->bus, call->client, m, &reply);
+                if (call->message->destination.s)
+                        r = route_from_driver(call->bus, call->client, m, &reply);
+                else
+                        r = route_in_private(call->client, m, &reply);
         }
         message_unref(m);
         return r;

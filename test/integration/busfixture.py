@@ -83,6 +83,7 @@ class Bus:
     def __init__(self, daemon=None, config=None, args=(), extra='', listen=None, **popen):
         self.daemon = daemon or daemon_under_test()
         self.directory = tempfile.mkdtemp(prefix='bus-test-')
+        os.chmod(self.directory, 0o711)  # other users may connect, if the policy lets them
         if config is None:
             config = self.directory + '/session.conf'
             with open(config, 'w') as f:

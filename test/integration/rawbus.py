@@ -227,13 +227,23 @@ def unescape(text):
 
 
 class Connection:
-    """A socket to the bus. name is the label under which a transcript knows it."""
+    """
+    A socket to the bus. name is the label under which a transcript knows it. uid is who connects,
+    if that is not the user of the test (which needs root).
+    """
 
-    def __init__(self, address, name='?'):
+    def __init__(self, address, name='?', uid=None):
         self.name, self.unique = name, None
+        self.uid = os.getuid() if uid is None else uid
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         self.socket.settimeout(TIMEOUT)
-        self.socket.connect(parse_address(address))
+        own = os.geteuid()
+        if uid is not None:
+            os.seteuid(uid)  # the kernel takes the credentials of connect()
+        try:
+            self.socket.connect(parse_address(address))
+        finally:
+            os.seteuid(own)
         self.buffer, self.fds, self.serial = bytearray(), [], 0
         self.sent = {}     # serial -> member, to name replies in a transcript
         self.queue = []    # received by call() or barrier(), not yet taken
@@ -290,7 +300,7 @@ class Connection:
         return line.decode()
 
     def authenticate(self, fds=False, hello=True):
-        uid = str(os.getuid()).encode().hex()
+        uid = str(self.uid).encode().hex()
         self.send_raw(b'\0AUTH EXTERNAL ' + uid.encode() + b'\r\n')
         answer = self.line()
         if not answer.startswith('OK '):

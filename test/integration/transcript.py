@@ -51,13 +51,13 @@ class Stage:
     def note(self, text):
         self.lines.append(text)
 
-    def socket(self, name):
-        c = rawbus.Connection(self.address, name)
+    def socket(self, name, uid=None):
+        c = rawbus.Connection(self.address, name, uid)
         self.connections.append(c)
         return c
 
-    def connect(self, name, **kw):
-        c = self.socket(name).authenticate(**kw)
+    def connect(self, name, uid=None, **kw):
+        c = self.socket(name, uid).authenticate(**kw)
         if c.unique:
             self.names[c.unique] = name
         return c
