@@ -3,12 +3,13 @@
 /*
  * Runs a fuzz target without libFuzzer.
  *
- *     fuzz-NAME FILE...         each file once
- *     fuzz-NAME -t SECONDS [-s SEED]    inputs made by changing, cutting and joining the seeds
+ *     fuzz-NAME PATH...                         each file once, and each of a directory
+ *     fuzz-NAME -t SECONDS [-s SEED] PATH...    inputs made by changing, cutting and joining them
  *
  * On a failing check the input is in the file fuzz-input.bin of the working directory.
  */
 
+#include <dirent.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -18,6 +19,13 @@
 
 #define INPUT_MAX 4096
 
+struct seed {
+        uint8_t *data;
+        size_t n;
+};
+
+static struct seed *seeds;
+static size_t n_seeds;
 static uint64_t state = 1;
 static uint8_t input[INPUT_MAX];
 static size_t n_input;
@@ -50,33 +58,58 @@ static void run(const uint8_t *data, size_t n) {
         free(exact);
 }
 
-static int run_file(const char *path) {
+static void load_file(const char *path) {
+        struct seed *more = realloc(seeds, (n_seeds + 1) * sizeof(*more));
         FILE *file = fopen(path, "r");
+        uint8_t *data = malloc(INPUT_MAX);
 
-        if (!file) {
+        if (!file || !more || !data) {
                 perror(path);
-                return EXIT_FAILURE;
+                exit(EXIT_FAILURE);
         }
-        n_input = fread(input, 1, sizeof(input), file);
+        seeds = more;
+        seeds[n_seeds++] = (struct seed){data, fread(data, 1, INPUT_MAX, file)};
         fclose(file);
-        run(input, n_input);
-        return EXIT_SUCCESS;
 }
 
-static const struct fuzz_seed *random_seed(void) {
-        size_t n = 0;
+static void load(const char *path) {
+        DIR *dir = opendir(path);
+        struct dirent *entry;
 
-        while (fuzz_seeds[n].data)
-                ++n;
-        return &fuzz_seeds[random_below(n)];
+        if (!dir) {
+                load_file(path);
+                return;
+        }
+        while ((entry = readdir(dir))) {
+                char file[4096];
+
+                if (entry->d_name[0] == '.')
+                        continue;
+                snprintf(file, sizeof(file), "%s/%s", path, entry->d_name);
+                load_file(file);
+        }
+        closedir(dir);
 }
 
-static void add(const struct fuzz_seed *seed, size_t from) {
+static void run_each(void) {
+        for (size_t i = 0; i < n_seeds; ++i) {
+                memcpy(input, seeds[i].data, seeds[i].n);
+                n_input = seeds[i].n;
+                run(input, n_input);
+        }
+        printf("%zu inputs\n", n_seeds);
+}
+
+static const struct seed *random_seed(void) {
+        return &seeds[random_below(n_seeds)];
+}
+
+static void add(const struct seed *seed, size_t from) {
         size_t n = seed->n - from;
 
         if (n > sizeof(input) - n_input)
                 n = sizeof(input) - n_input;
-        memcpy(input + n_input, (const uint8_t *)seed->data + from, n);
+        memcpy(input + n_input, seed->data + from, n);
         n_input += n;
 }
 
@@ -115,7 +148,7 @@ static void change(void) {
                 return;
         default: /* go on with another seed */
                 if (random_below(4) == 0) {
-                        const struct fuzz_seed *seed = random_seed();
+                        const struct seed *seed = random_seed();
 
                         n_input = at;
                         add(seed, random_below(seed->n + 1));
@@ -131,11 +164,10 @@ static double now(void) {
         return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-static int run_random(double seconds) {
+static void run_random(double seconds) {
         double end = now() + seconds;
         unsigned long n_runs = 0;
 
-        signal(SIGABRT, keep_input);
         do {
                 for (unsigned i = 0; i < 1000; ++i) {
                         n_input = 0;
@@ -147,12 +179,11 @@ static int run_random(double seconds) {
                 }
         } while (now() < end);
         printf("%lu inputs\n", n_runs);
-        return EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv) {
-        double seconds = 2;
-        int option, r = EXIT_SUCCESS;
+        double seconds = 0;
+        int option;
 
         while ((option = getopt(argc, argv, "t:s:")) >= 0)
                 switch (option) {
@@ -166,9 +197,21 @@ int main(int argc, char **argv) {
                         return EXIT_FAILURE;
                 }
 
-        if (optind == argc)
-                return run_random(seconds);
         for (; optind < argc; ++optind)
-                r |= run_file(argv[optind]);
-        return r;
+                load(argv[optind]);
+        if (n_seeds == 0) {
+                fprintf(stderr, "%s: nothing to start from\n", argv[0]);
+                return EXIT_FAILURE;
+        }
+
+        signal(SIGABRT, keep_input);
+        if (seconds > 0)
+                run_random(seconds);
+        else
+                run_each();
+
+        for (size_t i = 0; i < n_seeds; ++i)
+                free(seeds[i].data);
+        free(seeds);
+        return EXIT_SUCCESS;
 }

@@ -7,13 +7,6 @@
 #include "bridge/wire/address.h"
 #include "fuzz.h"
 
-const struct fuzz_seed fuzz_seeds[] = {
-        FUZZ_SEED("unix:path=/run/user/1000/bus,guid=0123456789abcdef0123456789abcdef"),
-        FUZZ_SEED("unix:runtime=yes;unix:tmpdir=/tmp"),
-        FUZZ_SEED("unix:abstract=%2ftmp%20x;tcp:host=localhost,port=0,family=ipv4;systemd:"),
-        {},
-};
-
 static char *join(char *text, const char *more) {
         char *joined;
 

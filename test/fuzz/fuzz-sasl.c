@@ -16,23 +16,6 @@
 #define OUT_FACTOR 32
 #define OUT_LEAST 4096
 
-const struct fuzz_seed fuzz_seeds[] = {
-        FUZZ_SEED("\0AUTH EXTERNAL 31303030\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\nl\1\0\1"),
-        FUZZ_SEED("\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nNEGOTIATE_BUS1 "
-                  "hosted\r\nBEGIN\r\n"),
-        FUZZ_SEED(
-                "\0AUTH\r\nAUTH ANONYMOUS 6c6962\r\nCANCEL\r\nAUTH EXTERNAL 31303030\r\nBEGIN\r\n"),
-        FUZZ_SEED("\0AUTH\r\nAUTH\r\nAUTH\r\nERROR\r\nAUTH X\r\nAUTH\r\nAUTH\r\n"),
-        FUZZ_SEED(
-                "\0AUTH EXTERNAL 31303030\r\nNEGOTIATE_BUS1 device\r\nNEGOTIATE_BUS1\r\nBEGIN\r\n"),
-        FUZZ_SEED("\0AUTH DBUS_COOKIE_SHA1 31303030\r\nDATA "
-                  "61626320666365303266336636666232363663356139373261363536353662366366386565363965"
-                  "33636336"
-                  "\r\nBEGIN\r\n"),
-        FUZZ_SEED("\0AUTH DBUS_COOKIE_SHA1 627573\r\nCANCEL\r\nAUTH DBUS_COOKIE_SHA1\r\n"),
-        {},
-};
-
 struct outcome {
         char *out;
         size_t n_out;

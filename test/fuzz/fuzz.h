@@ -2,13 +2,14 @@
 #pragma once
 
 /*
- * Fuzz targets. Each file fuzz-NAME.c is one libFuzzer target:
+ * Fuzz targets
  *
- *     clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. -Iinclude \
- *           test/fuzz/fuzz-NAME.c bridge/wire/?*.c
+ * Each file fuzz-NAME.c is one libFuzzer target, with inputs to start from in corpus/NAME. meson
+ * builds it for libFuzzer as libfuzzer-NAME when clang and its runtime are there, and in any case
+ * with driver.c as fuzz-NAME, which takes files or changes them at random. A check that fails
+ * aborts.
  *
- * Linked with driver.c instead of libFuzzer it is a program of its own that takes files, or makes
- * its inputs itself out of the target's seeds. A check that fails aborts.
+ *     libfuzzer-match -max_total_time=3600 -max_len=4096 DIRECTORY test/fuzz/corpus/match
  */
 
 #include <stddef.h>
@@ -16,18 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct fuzz_seed {
-        const void *data;
-        size_t n;
-};
-
-/* What driver.c changes bytes of; terminated by one without data. */
-extern const struct fuzz_seed fuzz_seeds[];
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-#define FUZZ_SEED(s) \
-        { s, sizeof(s) - 1 }
 
 #define FUZZ_CHECK(condition)                                                            \
         do {                                                                             \

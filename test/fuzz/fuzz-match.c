@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Any texts as match rules, one after each byte 1. What is taken must be the same when written and
+ * read again, equality must be one, and the index must find exactly the rules that match.
+ */
+
+#include <string.h>
+
+#include "bridge/bus/bus.h"
+#include "bridge/bus/name.h"
+#include "bridge/wire/writer.h"
+#include "fuzz.h"
+
+#define RULES_MAX 8
+#define SEPARATOR 1
+
+/* :1.0, who owns own.Name, and :1.1, whose rules these are */
+static struct bus bus;
+static struct client owner, subscriber;
+static struct message *messages[4];
+
+static int deliver(struct client *client, struct message *m, struct reply *reply, uint64_t cookie) {
+        return 0;
+}
+
+static void close_client(struct client *client, const char *reason) {
+}
+
+static const struct client_ops ops = {.deliver = deliver, .close = close_client};
+
+static struct message *finish(struct writer *w) {
+        struct message *m;
+
+        FUZZ_CHECK(writer_finish(w, &m) == 0);
+        return m;
+}
+
+static void call_driver(struct client *client, const char *member, const char *name) {
+        struct message *m;
+        struct writer w;
+
+        writer_init(&w, MESSAGE_TYPE_METHOD_CALL, 0, 1, name ? "su" : "");
+        w.destination = BUS_DRIVER_NAME;
+        w.path = BUS_DRIVER_PATH;
+        w.interface = BUS_DRIVER_INTERFACE;
+        w.member = member;
+        if (name) {
+                writer_string(&w, name);
+                writer_u32(&w, 0);
+        }
+        m = finish(&w);
+        FUZZ_CHECK(client_receive(client, m, 0) == 0);
+        message_unref(m);
+}
+
+static void make_client(struct client *client) {
+        struct client_credentials credentials;
+
+        client_credentials_init(&credentials);
+        FUZZ_CHECK(client_init(client, &bus, &ops, &credentials) == 0);
+        call_driver(client, "Hello", NULL);
+}
+
+static struct message *make_message(uint8_t type, const char *destination, const char *signature,
+                                    const char *arg) {
+        struct writer w;
+
+        writer_init(&w, type, 0, 1, signature);
+        w.destination = destination;
+        w.path = "/a/b";
+        w.interface = "a.b.C";
+        w.member = "M";
+        if (arg)
+                writer_string(&w, arg);
+        return finish(&w);
+}
+
+static void set_up(void) {
+        FUZZ_CHECK(bus_init(&bus, NULL) == 0);
+        make_client(&owner);
+        make_client(&subscriber);
+        call_driver(&owner, "RequestName", "own.Name");
+        messages[0] = make_message(MESSAGE_TYPE_SIGNAL, NULL, "s", "x.y");
+        messages[1] = make_message(MESSAGE_TYPE_SIGNAL, NULL, "o", "/aa/bb");
+        messages[2] = make_message(MESSAGE_TYPE_METHOD_CALL, ":1.1", "s", "/aa/");
+        messages[3] = make_message(MESSAGE_TYPE_SIGNAL, "own.Name", "", NULL);
+}
+
+/* one rule */
+
+static void check_text_form(const struct match_keys *keys) {
+        char *text = match_keys_format(keys), *again;
+        struct match_keys back;
+
+        FUZZ_CHECK(text);
+        if (strlen(text) <= MATCH_RULE_LENGTH_MAX) {
+                FUZZ_CHECK(match_keys_parse(&back, text, strlen(text)) == 0);
+                FUZZ_CHECK(match_keys_equal(keys, &back) && match_keys_equal(&back, keys));
+                again = match_keys_format(&back);
+                FUZZ_CHECK(again && !strcmp(text, again));
+                free(again);
+                match_keys_deinit(&back);
+        }
+        free(text);
+}
+
+static void check_keys(const struct match_keys *keys) {
+        FUZZ_CHECK(keys->type <= MESSAGE_TYPE_SIGNAL);
+        FUZZ_CHECK(!keys->path || !keys->path_namespace);
+        for (size_t i = 0; i < keys->n_args; i++) {
+                FUZZ_CHECK(keys->args[i].index < MESSAGE_ARGS_MAX);
+                FUZZ_CHECK(i == 0 || keys->args[i - 1].index < keys->args[i].index);
+                FUZZ_CHECK(strlen(keys->args[i].value) == keys->args[i].n_value);
+        }
+        FUZZ_CHECK(match_keys_equal(keys, keys));
+        check_text_form(keys);
+}
+
+/* all of them */
+
+struct rules {
+        struct match_rule *rules[RULES_MAX];
+        const char *texts[RULES_MAX];
+        size_t sizes[RULES_MAX];
+        bool found[RULES_MAX];
+        size_t n;
+};
+
+static int found(struct match_rule *rule, void *userdata) {
+        struct rules *rules = userdata;
+
+        for (size_t i = 0; i < rules->n; i++)
+                if (rules->rules[i] == rule) {
+                        FUZZ_CHECK(!rules->found[i]);
+                        rules->found[i] = true;
+                        return 0;
+                }
+        FUZZ_CHECK(!"a rule that is not there");
+        return 0;
+}
+
+static void check_search(struct rules *rules, struct message *m, struct client *sender,
+                         struct client *destination, bool eavesdrop) {
+        const struct match_context context = {.sender = sender, .destination = destination};
+
+        memset(rules->found, 0, sizeof(rules->found));
+        FUZZ_CHECK(match_index_search(&bus.matches, m, &context, eavesdrop, found, rules) == 0);
+        for (size_t i = 0; i < rules->n; i++) {
+                const struct match_keys *keys = &rules->rules[i]->keys;
+
+                FUZZ_CHECK(rules->found[i] == (match_keys_match(keys, m, &context) &&
+                                               (keys->eavesdrop || !eavesdrop)));
+        }
+}
+
+static void add_rule(struct rules *rules, const char *text, size_t n) {
+        struct match_keys keys;
+
+        if (match_keys_parse(&keys, text, n) != 0) {
+                FUZZ_CHECK(match_rule_add(&subscriber, text, n, 0, NULL) > 0);
+                return;
+        }
+        check_keys(&keys);
+        match_keys_deinit(&keys);
+        rules->texts[rules->n] = text;
+        rules->sizes[rules->n] = n;
+        FUZZ_CHECK(match_rule_add(&subscriber, text, n, 0, &rules->rules[rules->n]) == 0);
+        rules->n++;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
+        const char *text = (const char *)data, *end = text + n;
+        struct rules rules = {.n = 0};
+
+        /* strings of messages have no NUL */
+        if (n > 0 && memchr(data, 0, n))
+                return 0;
+        if (!messages[0])
+                set_up();
+
+        while (rules.n < RULES_MAX) {
+                const char *next = text < end ? memchr(text, SEPARATOR, end - text) : NULL;
+
+                add_rule(&rules, text, (next ? next : end) - text);
+                if (!next)
+                        break;
+                text = next + 1;
+        }
+        FUZZ_CHECK(bus.matches.n_rules == rules.n);
+
+        for (unsigned eavesdrop = 0; eavesdrop < 2; eavesdrop++) {
+                check_search(&rules, messages[0], &owner, NULL, eavesdrop);
+                check_search(&rules, messages[1], NULL, NULL, eavesdrop);
+                check_search(&rules, messages[2], &owner, &subscriber, eavesdrop);
+                check_search(&rules, messages[3], &subscriber, &owner, eavesdrop);
+        }
+
+        /* each is found once by its text, or an equal one is */
+        for (size_t i = 0; i < rules.n; i++)
+                FUZZ_CHECK(match_rule_remove(&subscriber, rules.texts[i], rules.sizes[i]) == 0);
+        FUZZ_CHECK(bus.matches.n_rules == 0 && !bus.matches.buckets && !subscriber.rules);
+        return 0;
+}
