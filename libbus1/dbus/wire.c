@@ -6,8 +6,8 @@
  * libdbus-1 marshals and demarshals messages, but it neither tells the descriptors of a message nor
  * takes any for one. Both can be had through its iterators: on the way out the descriptors are read
  * from the body in the order of their indices; on the way in the message is loaded as one without
- * descriptors, they are appended to it as further arguments, which makes the indices in its body
- * good, and the body without these arguments is copied into a second message.
+ * descriptors, they are appended to it as an array, which makes the indices in its body good, and
+ * the body without that array is copied into a second message.
  */
 
 #include "libbus1/dbus/internal.h"
@@ -20,6 +20,7 @@
 #define DEPTH_MAX 70 /* libdbus-1 accepts 64 containers in each other */
 #define HEADER_FIXED 16
 #define FIELD_UNIX_FDS 9
+#define FDS_SIGNATURE "ah"
 
 static bool array_is_plain(int element) {
         return dbus_type_is_fixed(element) && element != DBUS_TYPE_UNIX_FD;
@@ -290,14 +291,24 @@ static int copy_arguments(DBusMessage *from, DBusMessage *to, int n) {
 
 static int attach_fds(DBusMessage *bare, const int *fds, size_t n_fds, DBusMessage **ret_message) {
         CLEANUP(dbus_message_unrefp) DBusMessage *message = NULL;
-        DBusMessageIter append;
+        const char *signature = dbus_message_get_signature(bare);
+        DBusMessageIter append, array;
         int n, r;
 
-        n = count_arguments(dbus_message_get_signature(bare));
+        /* the signature becomes longer by that of the array; libdbus-1 does not look at its end */
+        if (strlen(signature) + strlen(FDS_SIGNATURE) > DBUS_MAXIMUM_SIGNATURE_LENGTH)
+                return -EBADMSG;
+        n = count_arguments(signature);
         dbus_message_iter_init_append(bare, &append);
+        if (!dbus_message_iter_open_container(&append, DBUS_TYPE_ARRAY, FDS_SIGNATURE + 1, &array))
+                return -ENOMEM;
         for (size_t i = 0; i < n_fds; i++)
-                if (!dbus_message_iter_append_basic(&append, DBUS_TYPE_UNIX_FD, &fds[i]))
+                if (!dbus_message_iter_append_basic(&array, DBUS_TYPE_UNIX_FD, &fds[i])) {
+                        dbus_message_iter_abandon_container(&append, &array);
                         return -ENOMEM;
+                }
+        if (!dbus_message_iter_close_container(&append, &array))
+                return -ENOMEM;
         r = copy_header(bare, &message);
         if (r < 0)
                 return r;

@@ -65,6 +65,99 @@ START_TEST(long_texts_are_cut_between_characters) {
 }
 END_TEST
 
+/* What carries the descriptors for libdbus-1 must not make the signature too long. */
+static DBusMessage *new_long_signal(int n) {
+        uint8_t byte = 7;
+        DBusMessage *m;
+        int fd;
+
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        ck_assert_int_ge(fd, 0);
+        m = dbus_message_new_signal(PATH, NAME, "Long");
+        for (int i = 0; i < n; i++)
+                dbus_message_append_args(m, DBUS_TYPE_BYTE, &byte, DBUS_TYPE_INVALID);
+        dbus_message_append_args(m, DBUS_TYPE_UNIX_FD, &fd, DBUS_TYPE_INVALID);
+        close(fd);
+        return m;
+}
+
+START_TEST(descriptor_behind_a_long_signature) {
+        struct answer answer = {};
+        DBusMessageIter iter;
+        DBusMessage *m;
+        int fd;
+
+        ck_assert_int_eq(
+                bus1_dbus_subscribe(client, "member='Long'", answered, &answer, NULL, NULL), 0);
+        /* the two lengths beyond what can be taken in are lost, and nothing else is */
+        for (int n = 254; n >= 252; n--) {
+                m = new_long_signal(n);
+                ck_assert_int_eq(bus1_dbus_emit(service, m), 0);
+                dbus_message_unref(m);
+        }
+        UNTIL(answer.done);
+        ck_assert_uint_eq(strlen(dbus_message_get_signature(answer.reply)), 253);
+        dbus_message_iter_init(answer.reply, &iter);
+        for (int i = 0; i < 252; i++)
+                dbus_message_iter_next(&iter);
+        ck_assert_int_eq(dbus_message_iter_get_arg_type(&iter), DBUS_TYPE_UNIX_FD);
+        dbus_message_iter_get_basic(&iter, &fd);
+        ck_assert_int_ge(fd, 0);
+        close(fd);
+        dbus_message_unref(answer.reply);
+}
+END_TEST
+
+static int count_descriptors(struct bus1_dbus_message *call, void *userdata) {
+        DBusMessageIter iter, array;
+        uint32_t n = 0;
+        int fd;
+
+        dbus_message_iter_init(call->message, &iter);
+        dbus_message_iter_recurse(&iter, &array);
+        for (; dbus_message_iter_get_arg_type(&array) == DBUS_TYPE_UNIX_FD; n++) {
+                dbus_message_iter_get_basic(&array, &fd);
+                ck_assert_int_ge(fd, 0);
+                close(fd);
+                dbus_message_iter_next(&array);
+        }
+        ck_assert_uint_eq(n, *(uint32_t *)userdata);
+        return bus1_dbus_reply_args(call, DBUS_TYPE_INVALID);
+}
+
+/* As many as one message may have; the bus would not let as many through. */
+START_TEST(many_descriptors_in_one_message) {
+        const struct bus1_dbus_method methods[] = {
+                {"Count", "ayah", "", count_descriptors, NULL},
+                {},
+        };
+        const struct bus1_dbus_interface interfaces[] = {{.name = NAME, .methods = methods}, {}};
+        struct bus1_dbus_object *object;
+        DBusMessageIter iter, array;
+        uint32_t n = 253;
+        struct answer answer;
+        uint64_t handle;
+        DBusMessage *m;
+        int fd;
+
+        ck_assert_int_eq(bus1_dbus_object_new(service, NULL, interfaces, &n, &object), 0);
+        ck_assert_int_eq(bus1_dbus_object_get_handle(object, &handle), 0);
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        m = dbus_message_new_method_call(NULL, "/", NAME, "Count");
+        dbus_message_iter_init_append(m, &iter);
+        dbus_message_iter_open_container(&iter, DBUS_TYPE_ARRAY, "y", &array);
+        dbus_message_iter_close_container(&iter, &array);
+        dbus_message_iter_open_container(&iter, DBUS_TYPE_ARRAY, "h", &array);
+        for (uint32_t i = 0; i < n; i++)
+                dbus_message_iter_append_basic(&array, DBUS_TYPE_UNIX_FD, &fd);
+        dbus_message_iter_close_container(&iter, &array);
+        close(fd);
+        answer = call_message(service, handle, m);
+        ck_assert_int_eq(dbus_message_get_type(answer.reply), DBUS_MESSAGE_TYPE_METHOD_RETURN);
+        dbus_message_unref(answer.reply);
+}
+END_TEST
+
 static void append_nested(DBusMessageIter *iter, int depth, const int *fd) {
         DBusMessageIter inner;
 
@@ -319,6 +412,8 @@ static Suite *make_suite(void) {
         tcase_add_checked_fixture(tcase, members_setup, members_teardown);
         tcase_set_timeout(tcase, 60);
         tcase_add_test(tcase, long_texts_are_cut_between_characters);
+        tcase_add_test(tcase, descriptor_behind_a_long_signature);
+        tcase_add_test(tcase, many_descriptors_in_one_message);
         tcase_add_test(tcase, descriptor_in_the_deepest_place);
         tcase_add_test(tcase, descriptors_that_do_not_fit_cost_their_message_only);
         tcase_add_test(tcase, subscription_is_freed_in_its_callback);
