@@ -131,7 +131,8 @@ struct client {
         uint64_t n_outgoing; /* messages */
         uint64_t outgoing_bytes;
         uint64_t outgoing_fds;
-        uint64_t control_bytes; /* of outgoing_bytes: what the bus itself said */
+        uint64_t answer_bytes; /* of outgoing_bytes: what the bus answered */
+        uint32_t n_notices;    /* of the bus, unread */
         struct client_stats stats;
         uint64_t mark; /* private to broadcasts: the last one delivered */
 };

@@ -6,11 +6,14 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bridge/bus/bus.h"
 
 /* How much the bus itself may have to say to a client that does not listen. */
-#define CONTROL_BYTES_MAX (16 * 1024 * 1024)
+#define ANSWER_BYTES_MAX (16 * 1024 * 1024)
+/* More than any client has names. */
+#define NOTICES_MAX (64 * 1024)
 
 int account_get(struct bus *bus, uint32_t uid, struct account **ret_account) {
         struct account *account;
@@ -41,24 +44,51 @@ void account_put(struct bus *bus, struct account *account) {
         free(account);
 }
 
-int quota_charge_outgoing(struct client *client, size_t n_bytes, size_t n_fds, bool control) {
+enum quota_kind quota_kind_of(const struct client *client, const struct message *m) {
+        static const struct wire_string driver = {BUS_DRIVER_NAME, sizeof(BUS_DRIVER_NAME) - 1};
+
+        if (!m->sender.s || m->sender.n != driver.n || memcmp(m->sender.s, driver.s, driver.n) ||
+            !m->destination.s || m->destination.n != client->n_unique_name ||
+            memcmp(m->destination.s, client->unique_name, m->destination.n))
+                return QUOTA_MESSAGE;
+        return m->type == MESSAGE_TYPE_SIGNAL ? QUOTA_NOTICE : QUOTA_ANSWER;
+}
+
+static bool has_room(const struct client *client, const struct message *m, enum quota_kind kind) {
         const struct bus_limits *limits = &client->bus->limits;
 
-        /*
-         * As dbus-daemon: a message is let in as long as the queue is not full yet, so one message
-         * of any size fits into an empty queue.
-         */
-        if (!control && ((int64_t)client->outgoing_bytes >= limits->max_outgoing_bytes ||
-                         (n_fds > 0 &&
-                          (int64_t)(client->outgoing_fds + n_fds) > limits->max_outgoing_unix_fds)))
+        switch (kind) {
+        case QUOTA_MESSAGE:
+                /*
+                 * As dbus-daemon: a message is let in as long as the queue is not full yet, so one
+                 * message of any size fits into an empty queue.
+                 */
+                return (int64_t)client->outgoing_bytes < limits->max_outgoing_bytes &&
+                       (m->n_fds == 0 ||
+                        (int64_t)(client->outgoing_fds + m->n_fds) <= limits->max_outgoing_unix_fds);
+        case QUOTA_ANSWER:
+                return true;
+        case QUOTA_NOTICE:
+                return client->n_notices < NOTICES_MAX;
+        }
+        return false;
+}
+
+int quota_charge_outgoing(struct client *client, const struct message *m) {
+        enum quota_kind kind = quota_kind_of(client, m);
+
+        if (!has_room(client, m, kind))
                 return CLIENT_E_QUOTA;
 
-        client->outgoing_bytes += n_bytes;
-        if (control)
-                client->control_bytes += n_bytes;
-        client->outgoing_fds += n_fds;
-        client->account->outgoing_bytes += n_bytes;
-        client->account->outgoing_fds += n_fds;
+        client->n_outgoing++;
+        client->outgoing_bytes += m->n_wire;
+        if (kind == QUOTA_ANSWER)
+                client->answer_bytes += m->n_wire;
+        if (kind == QUOTA_NOTICE)
+                client->n_notices++;
+        client->outgoing_fds += m->n_fds;
+        client->account->outgoing_bytes += m->n_wire;
+        client->account->outgoing_fds += m->n_fds;
         if (client->outgoing_bytes > client->stats.peak_outgoing_bytes)
                 client->stats.peak_outgoing_bytes = client->outgoing_bytes;
         if (client->outgoing_fds > client->stats.peak_outgoing_fds)
@@ -66,17 +96,22 @@ int quota_charge_outgoing(struct client *client, size_t n_bytes, size_t n_fds, b
         return 0;
 }
 
-void quota_discharge_outgoing(struct client *client, size_t n_bytes, size_t n_fds, bool control) {
-        client->outgoing_bytes -= n_bytes;
-        if (control)
-                client->control_bytes -= n_bytes;
-        client->outgoing_fds -= n_fds;
-        client->account->outgoing_bytes -= n_bytes;
-        client->account->outgoing_fds -= n_fds;
+void quota_discharge_outgoing(struct client *client, const struct message *m) {
+        enum quota_kind kind = quota_kind_of(client, m);
+
+        client->n_outgoing--;
+        client->outgoing_bytes -= m->n_wire;
+        if (kind == QUOTA_ANSWER)
+                client->answer_bytes -= m->n_wire;
+        if (kind == QUOTA_NOTICE)
+                client->n_notices--;
+        client->outgoing_fds -= m->n_fds;
+        client->account->outgoing_bytes -= m->n_wire;
+        client->account->outgoing_fds -= m->n_fds;
 }
 
 bool quota_is_congested(const struct client *client) {
-        return client->control_bytes >= CONTROL_BYTES_MAX;
+        return client->answer_bytes >= ANSWER_BYTES_MAX;
 }
 
 bool quota_may_register(const struct client *client) {

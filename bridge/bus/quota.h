@@ -23,15 +23,24 @@ struct account {
 int account_get(struct bus *bus, uint32_t uid, struct account **ret_account);
 void account_put(struct bus *bus, struct account *account);
 
+/* What a message is to the client in whose queue it waits. */
+enum quota_kind {
+        QUOTA_MESSAGE, /* of others: has room as the limits say */
+        QUOTA_ANSWER,  /* of the bus to a call of the client: has room, but see quota_is_congested() */
+        QUOTA_NOTICE,  /* of the bus, about the client's names: others can cause any number */
+};
+
+/* What m is to the client. Monitors see answers to others; these are messages like any. */
+enum quota_kind quota_kind_of(const struct client *client, const struct message *m);
+
 /*
- * Room for a message in the queue to the client. Control messages (answers and notices of the bus,
- * that the client caused itself) always have room; who does not read them is not read from either.
- * Returns 0 or CLIENT_E_QUOTA.
+ * Room for a message in the queue to the client. Returns 0 or CLIENT_E_QUOTA; for a notice that
+ * means that the client reads so little that it is to be dropped.
  */
-int quota_charge_outgoing(struct client *client, size_t n_bytes, size_t n_fds, bool control);
-/* When it was taken, with the same numbers. */
-void quota_discharge_outgoing(struct client *client, size_t n_bytes, size_t n_fds, bool control);
-/* Does so much control wait for the client that it must read before it is read from? */
+int quota_charge_outgoing(struct client *client, const struct message *m);
+/* When it was taken. */
+void quota_discharge_outgoing(struct client *client, const struct message *m);
+/* Do so many answers wait for the client that it must read before it is read from? */
 bool quota_is_congested(const struct client *client);
 /* May the client get its unique name: max_completed_connections, max_connections_per_user? */
 bool quota_may_register(const struct client *client);

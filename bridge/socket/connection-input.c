@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "bridge/bus/quota.h"
 #include "bridge/log.h"
 #include "bridge/socket/connection.h"
 
@@ -25,6 +26,9 @@ void connection_drop_fds(struct connection *connection) {
 
 void connection_input_deinit(struct connection *connection) {
         connection->partial = message_unref(connection->partial);
+        free(connection->rest);
+        connection->rest = NULL;
+        connection->n_rest = 0;
         connection_drop_fds(connection);
 }
 
@@ -57,8 +61,13 @@ static int keep_fds(struct connection *connection, const int *fds, size_t n) {
 }
 
 static int receive_fds(struct connection *connection, struct msghdr *header) {
-        size_t max = connection->server->bus->limits.max_message_unix_fds;
+        const struct bus_limits *limits = &connection->server->bus->limits;
+        int64_t max = limits->max_incoming_unix_fds;
         int r;
+
+        /* One message may always come, and what the kernel brings at once can be more. */
+        if (max < limits->max_message_unix_fds)
+                max = limits->max_message_unix_fds;
 
         for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(header); cmsg; cmsg = CMSG_NXTHDR(header, cmsg)) {
                 int fds[FDS_MAX];
@@ -79,26 +88,21 @@ static int receive_fds(struct connection *connection, struct msghdr *header) {
                 return 0;
         if (connection->state == CONNECTION_MESSAGES && !connection->client.fds_negotiated)
                 return violate(connection, "descriptors without NEGOTIATE_UNIX_FD");
-        if (connection->state == CONNECTION_MESSAGES && connection->n_fds > 2 * max + FDS_MAX)
+        if (connection->state == CONNECTION_MESSAGES && (int64_t)connection->n_fds > max + FDS_MAX)
                 return violate(connection, "more descriptors than messages declare");
         return 0;
 }
 
-/*
- * Check the message, with the descriptors that came first, as many as it declares. How many these
- * are is only known when it was parsed once without.
- */
-static int parse_message(struct connection *connection, struct message *m) {
-        size_t n;
-        int r;
+/* Give the message the descriptors that came first, as many as it declares. */
+static int take_fds(struct connection *connection, struct message *m) {
+        size_t n = m->n_fds_declared;
 
-        r = message_parse(m);
-        if (r != MESSAGE_E_FDS || m->n_fds_declared > connection->n_fds)
-                return r;
-
-        n = m->n_fds_declared;
-        if ((int64_t)n > connection->server->bus->limits.max_message_unix_fds)
+        if (n == 0)
+                return 0;
+        if (n > connection->n_fds ||
+            (int64_t)n > connection->server->bus->limits.max_message_unix_fds)
                 return MESSAGE_E_FDS;
+
         m->fds = malloc(n * sizeof(*m->fds));
         if (!m->fds)
                 return -ENOMEM;
@@ -106,8 +110,20 @@ static int parse_message(struct connection *connection, struct message *m) {
         m->n_fds = n;
         connection->n_fds -= n;
         memmove(connection->fds, connection->fds + n, connection->n_fds * sizeof(*connection->fds));
-        m->fields = 0; /* parse anew */
-        return message_parse(m);
+        /* What is left waits for another message: its time starts anew. */
+        loop_timer_cancel(connection->server->loop, &connection->fd_timer);
+        return 0;
+}
+
+static int parse_message(struct connection *connection, struct message *m) {
+        int r;
+
+        r = message_parse_header(m);
+        if (r == 0)
+                r = take_fds(connection, m);
+        if (r == 0)
+                r = message_parse_body(m);
+        return r;
 }
 
 /* reading */
@@ -234,6 +250,35 @@ static size_t copy_some(uint8_t *to, size_t *at, size_t wanted, const uint8_t *f
         return n;
 }
 
+/*
+ * What one read brought can be thousands of calls with large answers. Once the client has too many
+ * of these to read, the calls that follow have to wait, too.
+ */
+static int keep_rest(struct connection *connection, const uint8_t *bytes, size_t n) {
+        connection->rest = malloc(n);
+        if (!connection->rest) {
+                connection_close(connection, "no memory for what it sent");
+                return 0;
+        }
+        memcpy(connection->rest, bytes, n);
+        connection->n_rest = n;
+        return 0;
+}
+
+int connection_take_rest(struct connection *connection) {
+        uint8_t *rest = connection->rest;
+        size_t n = connection->n_rest;
+        int r;
+
+        if (!rest || connection->close_reason || quota_is_congested(&connection->client))
+                return 0;
+        connection->rest = NULL;
+        connection->n_rest = 0;
+        r = connection_take(connection, rest, n);
+        free(rest);
+        return r;
+}
+
 int connection_take(struct connection *connection, const uint8_t *bytes, size_t n) {
         int r;
 
@@ -243,6 +288,8 @@ int connection_take(struct connection *connection, const uint8_t *bytes, size_t 
 
                 if (connection->close_reason)
                         return 0;
+                if (!partial && n > 0 && quota_is_congested(&connection->client))
+                        return keep_rest(connection, bytes, n);
                 if (partial) {
                         taken = copy_some(partial->wire, &connection->n_partial, partial->n_wire,
                                           bytes, n);

@@ -51,18 +51,12 @@ static int queue_push(struct connection *connection, struct message *m) {
         return 0;
 }
 
-/* What the bus itself tells a client because of what the client did always has room. */
-static bool is_control(const struct message *m) {
-        return m->destination.s && m->sender.n == strlen(BUS_DRIVER_NAME) &&
-               !memcmp(m->sender.s, BUS_DRIVER_NAME, m->sender.n);
-}
-
 static void queue_pop(struct connection *connection) {
         struct message *m = queue_at(connection, 0);
 
         /* What belongs to the handshake is not charged. */
         if (m->sender.s)
-                quota_discharge_outgoing(&connection->client, m->n_wire, m->n_fds, is_control(m));
+                quota_discharge_outgoing(&connection->client, m);
         message_unref(m);
         connection->queue_head = (connection->queue_head + 1) & (connection->queue_size - 1);
         connection->n_written = 0;
@@ -95,12 +89,15 @@ int connection_deliver(struct client *client, struct message *m, struct reply *r
         if (connection->output_broken || connection->close_reason)
                 return CLIENT_E_GONE;
 
-        r = quota_charge_outgoing(client, m->n_wire, m->n_fds, is_control(m));
-        if (r != 0)
+        r = quota_charge_outgoing(client, m);
+        if (r != 0) {
+                if (quota_kind_of(client, m) == QUOTA_NOTICE)
+                        client->ops->close(client, "it does not read what happens to its names");
                 return r;
+        }
         r = queue_push(connection, m);
         if (r < 0)
-                quota_discharge_outgoing(client, m->n_wire, m->n_fds, is_control(m));
+                quota_discharge_outgoing(client, m);
         return r;
 }
 
@@ -213,5 +210,11 @@ int connection_flush(struct loop_deferred *deferred) {
 
         if (connection->state == CONNECTION_DRAINING && connection->queue_n == 0)
                 connection_close(connection, NULL);
+        if (connection->rest) {
+                int r = connection_take_rest(connection);
+
+                if (r < 0)
+                        return r;
+        }
         return connection_update_events(connection);
 }

@@ -227,7 +227,7 @@ static uint32_t wanted_events(const struct connection *connection) {
                 return events;
         /* Who does not read what the bus answers is not read from; a dead socket is, to its end. */
         if (!connection->has_client || connection->output_broken ||
-            !quota_is_congested(&connection->client))
+            (!connection->rest && !quota_is_congested(&connection->client)))
                 events |= EPOLLIN;
         return events;
 }
@@ -254,6 +254,9 @@ static int handle_input(struct connection *connection) {
         bool eof;
         int r;
 
+        r = connection_take_rest(connection);
+        if (r < 0 || connection->rest || connection->close_reason)
+                return r;
         r = connection_read(connection, &n, &eof);
         if (r != 0)
                 return r < 0 ? r : 0;

@@ -48,6 +48,8 @@ struct connection {
         size_t n_header;
         struct message *partial; /* framed, incomplete */
         size_t n_partial;
+        uint8_t *rest; /* came, but the client has to read answers first */
+        size_t n_rest;
         int *fds; /* came, but their message is not complete yet */
         size_t n_fds;
         struct loop_timer fd_timer;
@@ -81,6 +83,8 @@ int connection_read(struct connection *connection, size_t *ret_n, bool *ret_eof)
 /* Take n bytes of the message stream from the server's buffer. 0 (also when closing), or a fatal
  * errno. */
 int connection_take(struct connection *connection, const uint8_t *bytes, size_t n);
+/* Go on with what had to wait for the client to read, if it has. As connection_take(). */
+int connection_take_rest(struct connection *connection);
 void connection_input_deinit(struct connection *connection);
 
 /* output */

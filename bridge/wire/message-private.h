@@ -65,11 +65,6 @@ static inline void message_move_strings(struct message *m, ptrdiff_t shift) {
 }
 
 /*
- * Header of a message whose fixed part message_frame() took: fills in the fields. 0 or MESSAGE_E_*.
- */
-int message_parse_header(struct message *m);
-
-/*
  * Check values against a signature that was checked: they start at *pos of data and end no later
  * than end. Offsets count from the start of the message. depth is the number of containers around
  * the values. Sets *pos to where the values end. 0 or MESSAGE_E_*.

@@ -88,13 +88,9 @@ struct message *message_unref(struct message *m) {
         return NULL;
 }
 
-int message_parse(struct message *m) {
+int message_parse_body(struct message *m) {
         size_t pos;
         int r;
-
-        r = message_parse_header(m);
-        if (r)
-                return r;
 
         if (m->n_fds < m->n_fds_declared)
                 return MESSAGE_E_FDS;
@@ -110,4 +106,11 @@ int message_parse(struct message *m) {
 
         m->parsed = true;
         return 0;
+}
+
+int message_parse(struct message *m) {
+        int r;
+
+        r = message_parse_header(m);
+        return r ? r : message_parse_body(m);
 }

@@ -126,9 +126,14 @@ struct message *message_ref(struct message *m);
 struct message *message_unref(struct message *m); /* closes the fds when the last goes; NULL is fine */
 
 /*
- * Check the complete message and fill in the fields. m->fds must hold what came with it: fds beyond
- * n_fds_declared are closed, fewer are MESSAGE_E_FDS. Returns 0 or MESSAGE_E_*.
+ * Check the complete message and fill in the fields, in two steps, because only the header says how
+ * many of the descriptors that came belong to it: after message_parse_header() n_fds_declared is
+ * known, and message_parse_body() wants m->fds to hold them: those beyond n_fds_declared are closed,
+ * fewer are MESSAGE_E_FDS. Both return 0 or MESSAGE_E_*.
  */
+int message_parse_header(struct message *m);
+int message_parse_body(struct message *m);
+/* Both, for a message that has its descriptors. */
 int message_parse(struct message *m);
 
 /* header fields the bus sets; NULL members are left as they are; the strings must not be in the message */
