@@ -90,6 +90,10 @@ struct bus1_dbus_credentials {
 };
 
 struct bus1_dbus_message {
+        /*
+         * Its SENDER is true whenever it is there: who is not known to have sent the message is not
+         * named. Replies have one when the call was sent to BUS1_DBUS_BUS, not through a handle.
+         */
         DBusMessage *message;
         struct bus1_dbus *bus;
         /* The handles that came with it. They are released with the message; take what you keep. */

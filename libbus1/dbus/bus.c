@@ -360,7 +360,7 @@ static void receive_reply(struct bus1_dbus *bus, struct pending *p,
                              "The callee has gone, or will not answer");
                 return;
         }
-        r = message_new(bus, received, NULL, &m);
+        r = message_new(bus, received, node_find(bus, p->node), &m);
         if (r < 0) {
                 pending_fail(bus, p, error_name_from_errno(r), "The reply is not a valid message");
                 return;

@@ -85,6 +85,7 @@ static int call_start(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                       size_t n_handles, int timeout_ms, struct pending **ret_pending) {
         struct bus1_transfer transfers[4];
         struct pending *p;
+        struct node *node;
         int r;
 
         if (dbus_message_get_type(message) != DBUS_MESSAGE_TYPE_METHOD_CALL ||
@@ -107,12 +108,13 @@ static int call_start(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
         p->node = transfers[0].id;
         p->serial = dbus_message_get_serial(message);
         p->deadline = deadline_from_timeout(timeout_ms);
-        r = node_add(bus, p->node, NODE_REPLY, p, NULL);
+        r = node_add(bus, p->node, NODE_REPLY, p, &node);
         if (r < 0) {
                 bus1_client_release_one(bus->client, p->node);
                 free(p);
                 return r;
         }
+        node->trusted = to == BUS1_DBUS_BUS || to == bus->session;
         for (size_t i = 0; i < n_created; i++)
                 created[i] = transfers[1 + i];
         pending_insert(bus, p);

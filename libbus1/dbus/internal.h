@@ -183,7 +183,7 @@ const char *error_name_from_errno(int r);
 
 /* message.c */
 
-/* Takes the handles of received in any case, not received itself. node NULL: as a trusted one. */
+/* Takes the handles of received in any case, not received itself. */
 int message_new(struct bus1_dbus *bus, struct bus1_received *received, const struct node *node,
                 struct bus1_dbus_message **ret_message);
 /* An error that the library makes up. */

@@ -27,8 +27,7 @@ int message_new(struct bus1_dbus *bus, struct bus1_received *received, const str
         int r;
 
         r = wire_to_message(received, &dbus_message);
-        if (r >= 0 && node && !node->trusted &&
-            !dbus_message_set_sender(dbus_message, node->sender))
+        if (r >= 0 && !node->trusted && !dbus_message_set_sender(dbus_message, node->sender))
                 r = -ENOMEM;
         if (r >= 0) {
                 m = calloc(1, sizeof(*m) + received->n_transfers * sizeof(uint64_t));

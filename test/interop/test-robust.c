@@ -238,6 +238,34 @@ START_TEST(descriptors_that_do_not_fit_cost_their_message_only) {
 }
 END_TEST
 
+/* The one who is called may say what it likes, but not who it is. */
+START_TEST(forged_sender_of_a_reply_is_removed) {
+        struct answer answer = {};
+        DBusMessage *m, *reply;
+        uint64_t handle;
+
+        publish();
+        handle = look_up(client, NAME, PATH);
+        m = dbus_message_new_method_call(NULL, PATH, NAME, "Keep");
+        bus1_dbus_call_async(client, handle, m, NULL, 0, 10000, answered, &answer, NULL);
+        dbus_message_unref(m);
+        UNTIL(kept);
+        reply = dbus_message_new_method_return(kept->message);
+        dbus_message_set_sender(reply, DBUS_SERVICE_DBUS);
+        ck_assert_int_eq(bus1_dbus_reply(kept, reply, NULL, 0), 0);
+        dbus_message_unref(reply);
+        bus1_dbus_message_unref(kept);
+        UNTIL(answer.done);
+        ck_assert_ptr_null(dbus_message_get_sender(answer.reply));
+        dbus_message_unref(answer.reply);
+
+        /* through the bus it is the truth */
+        answer = call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL);
+        ck_assert_str_eq(dbus_message_get_sender(answer.reply), bus1_dbus_get_unique_name(service));
+        dbus_message_unref(answer.reply);
+}
+END_TEST
+
 /* callers of the library */
 
 /* callbacks that end things */
@@ -417,6 +445,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, many_descriptors_in_one_message);
         tcase_add_test(tcase, descriptor_in_the_deepest_place);
         tcase_add_test(tcase, descriptors_that_do_not_fit_cost_their_message_only);
+        tcase_add_test(tcase, forged_sender_of_a_reply_is_removed);
         tcase_add_test(tcase, subscription_is_freed_in_its_callback);
         tcase_add_test(tcase, object_is_freed_in_its_method);
         tcase_add_test(tcase, handler_may_call_and_dispatch);
