@@ -13,9 +13,17 @@
  * included. The handles of a message travel beside it; its body names them by index (uint32) where
  * the interface says so.
  *
- * Functions return 0 or a negative errno. Where a DBusError is taken it may be NULL, else it must
- * be initialised, and it is set whenever the result is negative. A bus is used by one thread at a
- * time. Handlers run inside bus1_dbus_dispatch() only.
+ * Functions return 0 or a negative errno, -EINVAL for arguments that cannot be (NULL where something
+ * must be, a text that is no UTF-8, a name or path that is none where libdbus-1 would not have it);
+ * the others are listed where they mean more than their text says. Where a DBusError is taken it may
+ * be NULL, else it must be initialised, and it is set whenever the result is negative. Texts that go
+ * in are copied.
+ *
+ * A bus, with everything that belongs to it (messages included), is used by one thread at a time;
+ * different buses are independent. Handlers run inside bus1_dbus_dispatch() only, and may call all
+ * that is here: blocking calls, dispatch itself, and the functions that free what they are called
+ * for, the bus included. The exception are the functions of properties, which must leave the object
+ * alone.
  */
 
 #include <bus1/bus1.h>

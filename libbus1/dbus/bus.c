@@ -144,6 +144,8 @@ PUBLIC int bus1_dbus_watch(struct bus1_dbus *bus, uint64_t handle, bus1_dbus_rel
                            void *userdata) {
         struct watch *watch;
 
+        if (!bus || handle == BUS1_INVALID || !fn)
+                return -EINVAL;
         HASH_FIND(hh, bus->watches, &handle, sizeof(handle), watch);
         if (!watch) {
                 watch = calloc(1, sizeof(*watch));
@@ -219,6 +221,8 @@ static int bus_new(struct bus1_dbus **ret_bus, const struct joined *joined) {
 }
 
 PUBLIC int bus1_dbus_new_from_client(struct bus1_dbus **ret_bus, struct bus1_client *client) {
+        if (!ret_bus || !client)
+                return -EINVAL;
         return bus_new(
                 ret_bus,
                 &(struct joined){.client = client, .socket_fd = -1, .session = BUS1_INVALID});
@@ -229,6 +233,8 @@ PUBLIC int bus1_dbus_open(struct bus1_dbus **ret_bus, const char *address, DBusE
         struct bus1_dbus *bus;
         int r;
 
+        if (!ret_bus || !text_is_valid(address))
+                return error_from_errno(error, -EINVAL, "Joining the bus");
         r = bus_join(address, &joined, error);
         if (r < 0)
                 return r;

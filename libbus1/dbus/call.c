@@ -88,7 +88,7 @@ static int call_start(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
         struct node *node;
         int r;
 
-        if (dbus_message_get_type(message) != DBUS_MESSAGE_TYPE_METHOD_CALL ||
+        if (!bus || !message_is(message, DBUS_MESSAGE_TYPE_METHOD_CALL) ||
             dbus_message_get_no_reply(message) || n_created >= 4)
                 return -EINVAL;
         p = calloc(1, sizeof(*p));
@@ -217,6 +217,8 @@ PUBLIC int bus1_dbus_call_async(struct bus1_dbus *bus, uint64_t to, DBusMessage 
         struct pending *p;
         int r;
 
+        if (!fn)
+                return -EINVAL;
         r = call_start(bus, to, message, NULL, 0, handles, n_handles, timeout_ms, &p);
         if (r < 0)
                 return r;
@@ -245,6 +247,9 @@ PUBLIC int bus1_dbus_reply(struct bus1_dbus_message *call, DBusMessage *reply,
         struct message *m = (struct message *)call;
         int r;
 
+        if (!call || (!message_is(reply, DBUS_MESSAGE_TYPE_METHOD_RETURN) &&
+                      !message_is(reply, DBUS_MESSAGE_TYPE_ERROR)))
+                return -EINVAL;
         if (m->replied)
                 return -EALREADY;
         if (m->reply_handle != BUS1_INVALID) {
@@ -263,6 +268,8 @@ PUBLIC int bus1_dbus_reply_args(struct bus1_dbus_message *call, int first_arg_ty
         va_list args;
         bool ok;
 
+        if (!call)
+                return -EINVAL;
         reply = dbus_message_new_method_return(call->message);
         if (!reply)
                 return -ENOMEM;

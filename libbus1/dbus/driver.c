@@ -97,6 +97,8 @@ static int call_for_u32(struct bus1_dbus *bus, const char *interface, const char
         bool ok;
         int r;
 
+        if (!bus || !text_is_valid(name))
+                return error_from_errno(error, -EINVAL, member);
         r = driver_call(bus, interface, member, handle, handle ? 1 : 0, &reply, error,
                         DBUS_TYPE_STRING, &name, flags ? DBUS_TYPE_UINT32 : DBUS_TYPE_INVALID,
                         flags, DBUS_TYPE_INVALID);
@@ -127,6 +129,8 @@ PUBLIC int bus1_dbus_publish(struct bus1_dbus *bus, const char *name, uint32_t f
         uint64_t node, handle;
         int r;
 
+        if (!bus || !text_is_valid(name))
+                return error_from_errno(error, -EINVAL, "Publish");
         r = node_new(bus, NODE_NAME, NULL, true, &node, &handle);
         if (r < 0)
                 return error_from_errno(error, r, "Publish");
@@ -142,6 +146,8 @@ PUBLIC int bus1_dbus_lookup(struct bus1_dbus *bus, const char *name, uint32_t fl
         struct bus1_dbus_message *reply;
         int r;
 
+        if (!bus || !text_is_valid(name) || !ret_handle)
+                return error_from_errno(error, -EINVAL, "Lookup");
         r = driver_call(bus, BRIDGE_INTERFACE, "Lookup", NULL, 0, &reply, error, DBUS_TYPE_STRING,
                         &name, DBUS_TYPE_UINT32, &flags, DBUS_TYPE_INVALID);
         return r < 0 ? r : reply_take_handle(reply, ret_handle, error);
@@ -152,6 +158,8 @@ PUBLIC int bus1_dbus_lookup_object(struct bus1_dbus *bus, const char *name, cons
         struct bus1_dbus_message *reply;
         int r;
 
+        if (!bus || !text_is_valid(name) || !path_is_valid(path) || !ret_handle)
+                return error_from_errno(error, -EINVAL, "LookupObject");
         r = driver_call(bus, BRIDGE_INTERFACE, "LookupObject", NULL, 0, &reply, error,
                         DBUS_TYPE_STRING, &name, DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID);
         return r < 0 ? r : reply_take_handle(reply, ret_handle, error);
@@ -164,6 +172,8 @@ PUBLIC int bus1_dbus_export(struct bus1_dbus *bus, uint64_t handle, char **ret_n
         char *name_copy, *path_copy;
         int r;
 
+        if (!bus || handle == BUS1_INVALID || !ret_name || !ret_path)
+                return error_from_errno(error, -EINVAL, "Export");
         r = driver_call(bus, BRIDGE_INTERFACE, "Export", &handle, 1, &reply, error,
                         DBUS_TYPE_INVALID);
         if (r < 0)
@@ -209,6 +219,8 @@ PUBLIC int bus1_dbus_get_credentials(struct bus1_dbus *bus, const char *name,
         struct bus1_dbus_message *reply;
         int r;
 
+        if (!bus || !text_is_valid(name) || !ret_credentials)
+                return error_from_errno(error, -EINVAL, "GetConnectionCredentials");
         r = driver_call(bus, DRIVER_NAME, "GetConnectionCredentials", NULL, 0, &reply, error,
                         DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID);
         if (r < 0)
@@ -238,6 +250,8 @@ PUBLIC int bus1_dbus_subscribe(struct bus1_dbus *bus, const char *rule, bus1_dbu
         uint64_t handle;
         int r;
 
+        if (!bus || !text_is_valid(rule) || !fn)
+                return error_from_errno(error, -EINVAL, "Subscribe");
         s = calloc(1, sizeof(*s));
         if (!s)
                 return error_from_errno(error, -ENOMEM, "Subscribe");

@@ -25,6 +25,8 @@ PUBLIC int bus1_dbus_attach_event(struct bus1_dbus *bus, sd_event *event, int64_
         sd_event_source *source = NULL;
         int r;
 
+        if (!bus || !event || !ret_source)
+                return -EINVAL;
         r = sd_event_add_io(event, &source, bus1_dbus_get_fd(bus), EPOLLIN, event_dispatch, bus);
         if (r >= 0)
                 r = sd_event_source_set_priority(source, priority);

@@ -137,6 +137,17 @@ static inline void freep(void *p) {
 }
 #define CLEANUP(f) __attribute__((cleanup(f)))
 
+/* Public functions check their arguments, before libdbus-1 ends the process over them. */
+static inline bool text_is_valid(const char *text) {
+        return text && dbus_validate_utf8(text, NULL);
+}
+static inline bool path_is_valid(const char *path) {
+        return path && dbus_validate_path(path, NULL);
+}
+static inline bool message_is(DBusMessage *message, int type) {
+        return message && dbus_message_get_type(message) == type;
+}
+
 uint64_t now_ns(void);
 
 /* connect.c */

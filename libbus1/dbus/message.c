@@ -127,7 +127,9 @@ int message_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
         struct iovec vec;
         int r;
 
-        if (n_created + n_handles > HANDLES_MAX)
+        if (!bus || !message || (n_handles > 0 && !handles))
+                return -EINVAL;
+        if (n_handles > HANDLES_MAX - n_created)
                 return -EMSGSIZE;
         if (to == BUS1_DBUS_BUS)
                 to = bus->session;
@@ -168,11 +170,15 @@ int message_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
 
 PUBLIC int bus1_dbus_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                           const uint64_t *handles, size_t n_handles) {
+        if (!message)
+                return -EINVAL;
         if (dbus_message_get_type(message) == DBUS_MESSAGE_TYPE_METHOD_CALL)
                 dbus_message_set_no_reply(message, TRUE);
         return message_send(bus, to, message, NULL, 0, handles, n_handles);
 }
 
 PUBLIC int bus1_dbus_emit(struct bus1_dbus *bus, DBusMessage *signal) {
+        if (!message_is(signal, DBUS_MESSAGE_TYPE_SIGNAL))
+                return -EINVAL;
         return message_send(bus, BUS1_DBUS_BUS, signal, NULL, 0, NULL, 0);
 }

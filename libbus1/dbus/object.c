@@ -19,9 +19,9 @@ PUBLIC int bus1_dbus_object_new(struct bus1_dbus *bus, const char *path,
                                 struct bus1_dbus_object **ret_object) {
         struct bus1_dbus_object *object;
 
+        if (!bus || (path && !path_is_valid(path)))
+                return -EINVAL;
         if (path) {
-                if (!dbus_validate_path(path, NULL))
-                        return -EINVAL;
                 HASH_FIND_STR(bus->objects_by_path, path, object);
                 if (object)
                         return -EEXIST;
@@ -90,6 +90,8 @@ PUBLIC const char *bus1_dbus_object_get_path(const struct bus1_dbus_object *obje
 PUBLIC int bus1_dbus_object_get_handle(struct bus1_dbus_object *object, uint64_t *ret_handle) {
         int r;
 
+        if (!object || !ret_handle)
+                return -EINVAL;
         if (object->handle == BUS1_INVALID) {
                 if (object->node != BUS1_INVALID)
                         return -ESTALE;
@@ -104,6 +106,8 @@ PUBLIC int bus1_dbus_object_get_handle(struct bus1_dbus_object *object, uint64_t
 
 PUBLIC int bus1_dbus_object_set_unreferenced(struct bus1_dbus_object *object,
                                              bus1_dbus_object_fn fn) {
+        if (!object)
+                return -EINVAL;
         if (object->handle == BUS1_INVALID)
                 return -ESTALE;
         object->unreferenced = fn;
@@ -126,10 +130,13 @@ void object_unreferenced(struct bus1_dbus_object *object, uint64_t node) {
 }
 
 PUBLIC int bus1_dbus_object_publish(struct bus1_dbus_object *object, DBusError *error) {
-        struct bus1_dbus *bus = object->bus;
+        struct bus1_dbus *bus;
         uint64_t handle;
         int r;
 
+        if (!object)
+                return error_from_errno(error, -EINVAL, "PublishObject");
+        bus = object->bus;
         if (!object->path || object->published != BUS1_INVALID)
                 return error_from_errno(error, object->path ? -EALREADY : -EINVAL, "PublishObject");
         r = node_new(bus, NODE_OBJECT, object, true, &object->published, &handle);
@@ -266,6 +273,9 @@ PUBLIC int bus1_dbus_object_emit(struct bus1_dbus_object *object, const char *in
         va_list args;
         bool ok;
 
+        if (!object || !interface || !dbus_validate_interface(interface, NULL) || !member ||
+            !dbus_validate_member(member, NULL))
+                return -EINVAL;
         signal = dbus_message_new_signal(bus1_dbus_object_get_path(object), interface, member);
         if (!signal)
                 return -ENOMEM;

@@ -195,11 +195,13 @@ int properties_dispatch(struct bus1_dbus_object *object, struct bus1_dbus_messag
 PUBLIC int bus1_dbus_object_emit_changed(struct bus1_dbus_object *object, const char *interface,
                                          const char *property) {
         CLEANUP(dbus_message_unrefp) DBusMessage *signal = NULL;
-        const struct bus1_dbus_interface *i = find_interface(object, interface);
-        const struct bus1_dbus_property *p = i ? find_property(object, interface, property) : NULL;
+        const struct bus1_dbus_interface *i;
+        const struct bus1_dbus_property *p;
         DBusMessageIter iter, array;
         int r;
 
+        i = object && interface ? find_interface(object, interface) : NULL;
+        p = i && property ? find_property(object, interface, property) : NULL;
         if (!p)
                 return -EINVAL;
         signal = dbus_message_new_signal(bus1_dbus_object_get_path(object),

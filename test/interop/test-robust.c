@@ -268,6 +268,73 @@ END_TEST
 
 /* callers of the library */
 
+START_TEST(wrong_arguments_are_refused) {
+        struct bus1_dbus_credentials credentials;
+        struct bus1_dbus_object *object;
+        struct bus1_dbus *bus;
+        uint64_t handle = 0;
+        char *name, *path;
+        DBusMessage *m;
+
+        ck_assert_int_eq(bus1_dbus_open(&bus, NULL, NULL), -EINVAL);
+        ck_assert_int_eq(bus1_dbus_open(&bus, "no address", NULL), -EINVAL);
+        ck_assert_int_eq(bus1_dbus_new_from_client(&bus, NULL), -EINVAL);
+        ck_assert_ptr_null(bus1_dbus_free(NULL));
+        ck_assert_ptr_null(bus1_dbus_message_unref(NULL));
+        ck_assert_ptr_null(bus1_dbus_object_free(NULL));
+        ck_assert_ptr_null(bus1_dbus_subscription_free(NULL));
+
+        ck_assert_int_eq(bus1_dbus_request_name(client, NULL, 0, NULL, NULL), -EINVAL);
+        ck_assert_int_eq(bus1_dbus_request_name(client, "\xff", 0, NULL, NULL), -EINVAL);
+        ck_assert_int_eq(bus1_dbus_release_name(client, NULL, NULL, NULL), -EINVAL);
+        ck_assert_int_eq(bus1_dbus_publish(client, "\xff", 0, NULL, NULL), -EINVAL);
+        ck_assert_int_eq(bus1_dbus_lookup(client, NULL, 0, &handle, NULL), -EINVAL);
+        ck_assert_int_eq(bus1_dbus_lookup(client, "\xff", 0, &handle, NULL), -EINVAL);
+        ck_assert_int_eq(bus1_dbus_lookup_object(client, NAME, "no path", &handle, NULL), -EINVAL);
+        ck_assert_int_eq(bus1_dbus_lookup_object(client, NAME, NULL, &handle, NULL), -EINVAL);
+        ck_assert_int_eq(bus1_dbus_export(client, BUS1_INVALID, &name, &path, NULL), -EINVAL);
+        ck_assert_int_eq(bus1_dbus_get_credentials(client, NULL, &credentials, NULL), -EINVAL);
+        ck_assert_int_eq(bus1_dbus_get_credentials(client, "\xff", &credentials, NULL), -EINVAL);
+        ck_assert_int_eq(bus1_dbus_subscribe(client, NULL, answered, NULL, NULL, NULL), -EINVAL);
+        ck_assert_int_eq(bus1_dbus_subscribe(client, "\xff", answered, NULL, NULL, NULL), -EINVAL);
+        ck_assert_int_eq(bus1_dbus_subscribe(client, "", NULL, NULL, NULL, NULL), -EINVAL);
+        ck_assert_int_eq(bus1_dbus_watch(client, BUS1_INVALID, NULL, NULL), -EINVAL);
+
+        ck_assert_int_eq(bus1_dbus_call(client, BUS1_DBUS_BUS, NULL, NULL, 0, 100, NULL, NULL),
+                         -EINVAL);
+        ck_assert_int_eq(bus1_dbus_send(client, BUS1_DBUS_BUS, NULL, NULL, 0), -EINVAL);
+        ck_assert_int_eq(bus1_dbus_emit(client, NULL), -EINVAL);
+        m = dbus_message_new_signal(PATH, NAME, "Signal");
+        ck_assert_int_eq(bus1_dbus_call(client, BUS1_DBUS_BUS, m, NULL, 0, 100, NULL, NULL),
+                         -EINVAL);
+        ck_assert_int_eq(
+                bus1_dbus_call_async(client, BUS1_DBUS_BUS, m, NULL, 0, 100, answered, NULL, NULL),
+                -EINVAL);
+        dbus_message_unref(m);
+        m = dbus_message_new_method_call(NAME, PATH, NAME, "Call");
+        ck_assert_int_eq(
+                bus1_dbus_call_async(client, BUS1_DBUS_BUS, m, NULL, 0, 100, NULL, NULL, NULL),
+                -EINVAL);
+        ck_assert_int_eq(bus1_dbus_call(client, BUS1_DBUS_BUS, m, NULL, 1, 100, NULL, NULL),
+                         -EINVAL);
+        ck_assert_int_eq(bus1_dbus_call(client, 0x12345, m, NULL, 0, 100, NULL, NULL), -EBADRQC);
+        ck_assert_int_eq(bus1_dbus_emit(client, m), -EINVAL);
+        dbus_message_unref(m);
+
+        ck_assert_int_eq(bus1_dbus_object_new(client, "no path", member_interfaces, NULL, &object),
+                         -EINVAL);
+        ck_assert_int_eq(bus1_dbus_object_new(client, "/", member_interfaces, NULL, &object), 0);
+        ck_assert_int_eq(bus1_dbus_object_emit(object, "no interface", "Member", DBUS_TYPE_INVALID),
+                         -EINVAL);
+        ck_assert_int_eq(bus1_dbus_object_emit(object, NAME, "no member", DBUS_TYPE_INVALID),
+                         -EINVAL);
+        ck_assert_int_eq(bus1_dbus_object_emit(object, NULL, NULL, DBUS_TYPE_INVALID), -EINVAL);
+        ck_assert_int_eq(bus1_dbus_object_emit_changed(object, NULL, NULL), -EINVAL);
+        ck_assert_int_eq(bus1_dbus_object_emit_changed(object, NAME, "Nothing"), -EINVAL);
+        bus1_dbus_object_free(object);
+}
+END_TEST
+
 /* callbacks that end things */
 
 static struct bus1_dbus_subscription *subscription;
@@ -446,6 +513,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, descriptor_in_the_deepest_place);
         tcase_add_test(tcase, descriptors_that_do_not_fit_cost_their_message_only);
         tcase_add_test(tcase, forged_sender_of_a_reply_is_removed);
+        tcase_add_test(tcase, wrong_arguments_are_refused);
         tcase_add_test(tcase, subscription_is_freed_in_its_callback);
         tcase_add_test(tcase, object_is_freed_in_its_method);
         tcase_add_test(tcase, handler_may_call_and_dispatch);
