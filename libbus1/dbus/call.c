@@ -242,6 +242,16 @@ PUBLIC void bus1_dbus_cancel(struct bus1_dbus *bus, uint64_t id) {
 
 /* replies */
 
+/* Is it still there? Only asked where a send failed over one of several handles. */
+static bool handle_is_known(struct bus1_dbus *bus, uint64_t handle) {
+        struct bus1_transfer src = {.id = handle}, copy;
+
+        if (bus1_client_transfer(bus->client, NULL, 1, &src, &copy) < 0)
+                return false;
+        bus1_dbus_release(bus, copy.id);
+        return true;
+}
+
 PUBLIC int bus1_dbus_reply(struct bus1_dbus_message *call, DBusMessage *reply,
                            const uint64_t *handles, size_t n_handles) {
         struct message *m = (struct message *)call;
@@ -255,7 +265,7 @@ PUBLIC int bus1_dbus_reply(struct bus1_dbus_message *call, DBusMessage *reply,
         if (m->reply_handle != BUS1_INVALID) {
                 r = message_send(call->bus, m->reply_handle, reply, NULL, 0, handles, n_handles);
                 /* the handle is unknown once we were told that the caller has gone */
-                if (r < 0 && r != -EBADRQC)
+                if (r < 0 && (r != -EBADRQC || handle_is_known(call->bus, m->reply_handle)))
                         return r;
                 m->reply_handle = BUS1_INVALID; /* one-shot: the send used it up */
         }

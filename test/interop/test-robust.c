@@ -335,6 +335,33 @@ START_TEST(wrong_arguments_are_refused) {
 }
 END_TEST
 
+START_TEST(wrong_replies_are_refused) {
+        struct answer answer = {};
+        uint64_t unknown = 0x12345;
+        DBusMessage *m;
+
+        request();
+        m = dbus_message_new_method_call(NAME, PATH, NAME, "Keep");
+        bus1_dbus_call_async(client, BUS1_DBUS_BUS, m, NULL, 0, 10000, answered, &answer, NULL);
+        UNTIL(kept);
+        ck_assert_int_eq(bus1_dbus_reply(kept, NULL, NULL, 0), -EINVAL);
+        ck_assert_int_eq(bus1_dbus_reply(kept, m, NULL, 0), -EINVAL);
+        dbus_message_unref(m);
+        ck_assert_int_eq(bus1_dbus_reply_error(kept, "no name", "text"), -EINVAL);
+        ck_assert_int_eq(bus1_dbus_reply_error(kept, NAME ".Error", "\xff"), -EINVAL);
+        /* a handle that there is not is no reason to leave the caller without an answer */
+        m = dbus_message_new_method_return(kept->message);
+        ck_assert_int_eq(bus1_dbus_reply(kept, m, &unknown, 1), -EBADRQC);
+        dbus_message_unref(m);
+        ck_assert(!answer.done);
+        ck_assert_int_eq(bus1_dbus_reply_error(kept, NAME ".Error.Good", "%s", "text"), 0);
+        ck_assert_int_eq(bus1_dbus_reply_error(kept, NAME ".Error.Good", "text"), -EALREADY);
+        bus1_dbus_message_unref(kept);
+        UNTIL(answer.done);
+        expect_error(answer, NAME ".Error.Good");
+}
+END_TEST
+
 /* callbacks that end things */
 
 static struct bus1_dbus_subscription *subscription;
@@ -514,6 +541,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, descriptors_that_do_not_fit_cost_their_message_only);
         tcase_add_test(tcase, forged_sender_of_a_reply_is_removed);
         tcase_add_test(tcase, wrong_arguments_are_refused);
+        tcase_add_test(tcase, wrong_replies_are_refused);
         tcase_add_test(tcase, subscription_is_freed_in_its_callback);
         tcase_add_test(tcase, object_is_freed_in_its_method);
         tcase_add_test(tcase, handler_may_call_and_dispatch);
