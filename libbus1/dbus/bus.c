@@ -138,6 +138,11 @@ PUBLIC void bus1_dbus_release(struct bus1_dbus *bus, uint64_t handle) {
                 bus1_client_release_one(bus->client, handle);
 }
 
+void node_end(struct bus1_dbus *bus, uint64_t id) {
+        node_remove(bus, id);
+        bus1_client_release_one(bus->client, id);
+}
+
 /* watches */
 
 PUBLIC int bus1_dbus_watch(struct bus1_dbus *bus, uint64_t handle, bus1_dbus_release_fn fn,

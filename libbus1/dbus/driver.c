@@ -138,6 +138,8 @@ PUBLIC int bus1_dbus_publish(struct bus1_dbus *bus, const char *name, uint32_t f
                          error);
         /* from here on only the bus holds one, and its release ends the node */
         bus1_dbus_release(bus, handle);
+        if (r < 0)
+                node_end(bus, node);
         return r;
 }
 
@@ -280,10 +282,8 @@ PUBLIC struct bus1_dbus_subscription *
 bus1_dbus_subscription_free(struct bus1_dbus_subscription *s) {
         if (!s)
                 return NULL;
-        if (s->node != BUS1_INVALID) {
-                node_remove(s->bus, s->node);
-                bus1_client_release_one(s->bus->client, s->node);
-        }
+        if (s->node != BUS1_INVALID)
+                node_end(s->bus, s->node);
         DL_DELETE(s->bus->subscriptions, s);
         free(s);
         return NULL;
@@ -345,8 +345,7 @@ static void close_opened(struct bus1_dbus *bus, const char *name) {
 
                 if (!node->name || (name && strcmp(node->name, name) != 0))
                         continue;
-                node_remove(bus, id);
-                bus1_client_release_one(bus->client, id);
+                node_end(bus, id);
         }
 }
 

@@ -182,6 +182,8 @@ int node_add(struct bus1_dbus *bus, uint64_t id, enum node_kind kind, void *data
 int node_new(struct bus1_dbus *bus, enum node_kind kind, void *data, bool trusted, uint64_t *ret_id,
              uint64_t *ret_handle);
 void node_remove(struct bus1_dbus *bus, uint64_t id); /* the entry; does not release the node */
+/* The entry, and the node. */
+void node_end(struct bus1_dbus *bus, uint64_t id);
 struct node *node_find(struct bus1_dbus *bus, uint64_t id);
 /* Receive what waits into the queue; blocking replies complete at once. 0, or -ECONNRESET. */
 int bus_receive(struct bus1_dbus *bus);

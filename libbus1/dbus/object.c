@@ -65,8 +65,7 @@ PUBLIC struct bus1_dbus_object *bus1_dbus_object_free(struct bus1_dbus_object *o
 
                 if (node->kind != NODE_OBJECT || node->data != object)
                         continue;
-                node_remove(bus, id);
-                bus1_client_release_one(bus->client, id);
+                node_end(bus, id);
         }
         bus1_dbus_release(bus, object->handle);
         if (object->path)
@@ -145,6 +144,10 @@ PUBLIC int bus1_dbus_object_publish(struct bus1_dbus_object *object, DBusError *
         r = driver_call(bus, BRIDGE_INTERFACE, "PublishObject", &handle, 1, NULL, error,
                         DBUS_TYPE_OBJECT_PATH, &object->path, DBUS_TYPE_INVALID);
         bus1_dbus_release(bus, handle);
+        if (r < 0) {
+                node_end(bus, object->published);
+                object->published = BUS1_INVALID;
+        }
         return r;
 }
 

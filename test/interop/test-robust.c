@@ -362,6 +362,28 @@ START_TEST(wrong_replies_are_refused) {
 }
 END_TEST
 
+START_TEST(failed_publication_can_be_repeated) {
+        struct bus1_dbus_object *objects[4097];
+        DBusError error = DBUS_ERROR_INIT;
+        char path[32];
+
+        for (int i = 0; i < 4097; i++) {
+                snprintf(path, sizeof(path), "/object/%d", i);
+                ck_assert_int_eq(
+                        bus1_dbus_object_new(client, path, member_interfaces, NULL, &objects[i]),
+                        0);
+                ck_assert_int_eq(bus1_dbus_object_publish(objects[i], &error),
+                                 i < 4096 ? 0 : -EREMOTEIO);
+        }
+        ck_assert(dbus_error_has_name(&error, DBUS_ERROR_LIMITS_EXCEEDED));
+        dbus_error_free(&error);
+        bus1_dbus_object_free(objects[0]);
+        ck_assert_int_eq(bus1_dbus_object_publish(objects[4096], &error), 0);
+        ck_assert_int_eq(bus1_dbus_object_publish(objects[4096], &error), -EALREADY);
+        dbus_error_free(&error);
+}
+END_TEST
+
 /* callbacks that end things */
 
 static struct bus1_dbus_subscription *subscription;
@@ -542,6 +564,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, forged_sender_of_a_reply_is_removed);
         tcase_add_test(tcase, wrong_arguments_are_refused);
         tcase_add_test(tcase, wrong_replies_are_refused);
+        tcase_add_test(tcase, failed_publication_can_be_repeated);
         tcase_add_test(tcase, subscription_is_freed_in_its_callback);
         tcase_add_test(tcase, object_is_freed_in_its_method);
         tcase_add_test(tcase, handler_may_call_and_dispatch);
