@@ -15,7 +15,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "test/bench/calls.h"
 #include "test/bench/raw.h"
+#include "test/bench/report.h"
 #include "test/bench/workload.h"
 
 #define MAX_ROUNDS 101
@@ -25,6 +27,7 @@ struct options {
         unsigned rounds;
         double seconds;
         const char *only;
+        struct bench_bus (*buses)[N_BUSES]; /* by setting */
 };
 
 static int compare(const void *a, const void *b) {
@@ -40,78 +43,107 @@ static double median(double *values, size_t n) {
         return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
-static void print_number(double v, int width, int digits) {
-        if (isnan(v))
-                printf(" %*s", width, "-");
-        else
-                printf(" %*.*f", width, digits, v);
+static bool selected(const struct options *o, const char *name) {
+        return !o->only || strstr(name, o->only);
 }
 
-static void print_head(const char *title) {
-        printf("\n%-34s %11s %11s %11s %11s   %9s %9s\n", title, "floor", "bridge", "dbus-broker",
-               "dbus-daemon", "/broker", "/daemon");
-}
+/* The bus for a workload; it is started when it is first needed. */
+static struct bench_bus *bus_for(const struct options *o, enum setting setting, enum bus_kind kind,
+                                 const char *directory) {
+        struct bench_bus *bus = &o->buses[setting][kind];
 
-static void print_tables(double (*rate)[N_BUSES], double (*cpu)[N_BUSES], const char *only) {
-        print_head("operations per second");
-        for (size_t w = 0; w < n_workloads; w++) {
-                if (only && !strstr(workloads[w].name, only))
-                        continue;
-                printf("%-34s", workloads[w].name);
-                for (int b = 0; b < N_BUSES; b++)
-                        print_number(rate[w][b], 11, 0);
-                printf("  ");
-                print_number(rate[w][BUS_BRIDGE] / rate[w][BUS_BROKER], 9, 2);
-                print_number(rate[w][BUS_BRIDGE] / rate[w][BUS_DAEMON], 9, 2);
-                printf("\n");
+        if (!bus->name) {
+                setting_start(setting, bus, kind, o->binary[kind], directory);
+                if (!bus->available && bus->why_not)
+                        printf("%s: %s\n", bus->name, bus->why_not);
         }
-        print_head("bus CPU, us per message");
-        for (size_t w = 0; w < n_workloads; w++) {
-                if (only && !strstr(workloads[w].name, only))
-                        continue;
-                printf("%-34s", workloads[w].name);
-                for (int b = 0; b < N_BUSES; b++)
-                        print_number(cpu[w][b], 11, 2);
-                printf("  ");
-                print_number(cpu[w][BUS_BROKER] / cpu[w][BUS_BRIDGE], 9, 2);
-                print_number(cpu[w][BUS_DAEMON] / cpu[w][BUS_BRIDGE], 9, 2);
-                printf("\n");
-        }
-        printf("\nRatios are the bridge's advantage: above 1.00 it is faster or needs less CPU.\n");
+        return bus;
 }
 
-static void measure(const struct options *o, struct bench_bus *buses) {
-        static double rates[64][N_BUSES][MAX_ROUNDS], cpus[64][N_BUSES][MAX_ROUNDS];
-        static double rate[64][N_BUSES], cpu[64][N_BUSES];
-        size_t n[64][N_BUSES] = {};
+struct samples {
+        double values[MAX_ROUNDS];
+        size_t n;
+};
 
-        if (n_workloads > 64)
-                raw_fail("too many workloads");
+static void add(struct samples *s, double v) {
+        if (!isnan(v))
+                s->values[s->n++] = v;
+}
+
+static void run_workloads(const struct options *o, const char *directory, struct results *results) {
+        static struct samples rate[WORKLOADS_MAX][N_BUSES], cpu[WORKLOADS_MAX][N_BUSES];
+
         for (unsigned round = 0; round < o->rounds; round++) {
-                for (size_t w = 0; w < n_workloads; w++) {
-                        if (o->only && !strstr(workloads[w].name, o->only))
-                                continue;
-                        for (int b = 0; b < N_BUSES; b++) {
+                for (size_t w = 0; w < n_workloads; w++)
+                        for (int b = 0; b < N_BUSES && selected(o, workloads[w].name); b++) {
+                                struct bench_bus *bus =
+                                        bus_for(o, workloads[w].setting, b, directory);
                                 struct workload_result result;
-                                size_t i = n[w][b];
 
-                                if (!buses[b].available ||
-                                    !workload_run(&workloads[w], &buses[b], o->seconds, &result))
+                                if (!bus->available ||
+                                    !workload_run(&workloads[w], bus, o->seconds, &result))
                                         continue;
-                                rates[w][b][i] = result.rate;
-                                cpus[w][b][i] = result.cpu;
-                                n[w][b]++;
+                                add(&rate[w][b], result.rate);
+                                add(&cpu[w][b], result.cpu);
                         }
-                }
                 fprintf(stderr, "\rround %u of %u", round + 1, o->rounds);
         }
         fprintf(stderr, "\n");
         for (size_t w = 0; w < n_workloads; w++)
                 for (int b = 0; b < N_BUSES; b++) {
-                        rate[w][b] = median(rates[w][b], n[w][b]);
-                        cpu[w][b] = median(cpus[w][b], n[w][b]);
+                        results->rate[w][b] = median(rate[w][b].values, rate[w][b].n);
+                        results->cpu[w][b] = median(cpu[w][b].values, cpu[w][b].n);
                 }
-        print_tables(rate, cpu, o->only);
+}
+
+static void measure_footprints(const struct options *o, const char *directory,
+                               struct results *results) {
+        static struct samples samples[N_BUSES][4];
+
+        for (unsigned round = 0; round < o->rounds; round++)
+                for (int b = 0; b < N_BUSES && selected(o, "footprint"); b++) {
+                        struct footprint f;
+
+                        if (!footprint_measure(b, o->binary[b], directory, &f))
+                                continue;
+                        add(&samples[b][0], f.spawn_ms);
+                        add(&samples[b][1], f.start_kib);
+                        add(&samples[b][2], f.connection_kib);
+                        add(&samples[b][3], f.rule_kib);
+                }
+        for (int b = 0; b < N_BUSES; b++)
+                results->footprint[b] = (struct footprint){
+                        .spawn_ms = median(samples[b][0].values, samples[b][0].n),
+                        .start_kib = median(samples[b][1].values, samples[b][1].n),
+                        .connection_kib = median(samples[b][2].values, samples[b][2].n),
+                        .rule_kib = median(samples[b][3].values, samples[b][3].n),
+                };
+}
+
+/* Counting needs no rounds. Slow, so that it comes last. */
+static void count_calls(const struct options *o, const char *directory, struct results *results) {
+        for (size_t w = 0; w < n_workloads; w++)
+                for (int b = 0; b < N_BUSES; b++) {
+                        results->calls[w][b] = NAN;
+                        if (workloads[w].count_calls && selected(o, workloads[w].name)) {
+                                struct bench_bus *bus = bus_for(o, SETTING_PLAIN, b, directory);
+
+                                if (bus->available)
+                                        results->calls[w][b] =
+                                                calls_per_message(&workloads[w], bus, o->seconds);
+                        }
+                }
+}
+
+static void measure(const struct options *o, const char *directory) {
+        static struct results results;
+
+        if (n_workloads > WORKLOADS_MAX)
+                raw_fail("too many workloads");
+        run_workloads(o, directory, &results);
+        measure_footprints(o, directory, &results);
+        count_calls(o, directory, &results);
+        report_print(&results);
 }
 
 static void usage(FILE *f) {
@@ -132,13 +164,14 @@ int main(int argc, char **argv) {
                 {"help", no_argument, NULL, 'h'},
                 {},
         };
+        static struct bench_bus buses[N_SETTINGS][N_BUSES];
         struct options o = {
                 .binary = {[BUS_BROKER] = "dbus-broker", [BUS_DAEMON] = "dbus-daemon"},
-                .rounds = 7,
+                .rounds = 5,
                 .seconds = 0.2,
+                .buses = buses,
         };
         char directory[] = "/tmp/bus1-bench-XXXXXX", command[64];
-        struct bench_bus buses[N_BUSES];
         int c;
 
         while ((c = getopt_long(argc, argv, "h", long_options, NULL)) >= 0)
@@ -174,18 +207,14 @@ int main(int argc, char **argv) {
                 return 1;
         }
         /* a bus that loses a message must not look like a slow one */
-        alarm(60 + (unsigned)(4 * N_BUSES * n_workloads * o.rounds * o.seconds));
+        alarm(300 + (unsigned)(8 * N_BUSES * n_workloads * o.rounds * o.seconds));
         if (!mkdtemp(directory))
                 raw_fail("no temporary directory");
 
-        for (int b = 0; b < N_BUSES; b++) {
-                bus_start(&buses[b], b, o.binary[b], directory);
-                if (!buses[b].available)
-                        printf("%s: %s\n", buses[b].name, buses[b].why_not);
-        }
-        measure(&o, buses);
-        for (int b = 0; b < N_BUSES; b++)
-                bus_stop(&buses[b]);
+        measure(&o, directory);
+        for (int setting = 0; setting < N_SETTINGS; setting++)
+                for (int b = 0; b < N_BUSES; b++)
+                        bus_stop(&buses[setting][b]);
         snprintf(command, sizeof(command), "rm -rf %s", directory);
         return system(command) == 0 ? 0 : 1;
 }

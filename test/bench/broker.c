@@ -5,7 +5,7 @@
  *
  * dbus-broker has no sockets of its own: its parent speaks to it over a private D-Bus connection
  * (dbus-broker(1), "CONTROLLER") and gives it a listening socket with a policy. This is the least
- * such parent: one socket, everything allowed, nothing activatable.
+ * such parent: one socket, one policy for all users, nothing activatable.
  */
 
 #include "test/bench/bus.h"
@@ -21,22 +21,54 @@
 #include <systemd/sd-id128.h>
 #include <unistd.h>
 
+#include "test/bench/setting.h"
+
 #define BATCH "bta(btbs)a(btssssuutt)a(btssssuutt)"
 #define POLICY "(a(u(" BATCH "))a(buu(" BATCH "))a(ss)bs)"
 
-/* connect, own, send and receive: each allowed, at one priority, without conditions */
-static int append_allow_all(sd_bus_message *m) {
-        int r = sd_bus_message_append(m, "bt", 1, UINT64_C(1));
+/* The rules of a family, one priority after the other. */
+static int append_rules(sd_bus_message *m, const struct bench_policy *policy,
+                        enum bench_rule_family family) {
+        bool own = family == BENCH_RULE_OWN;
+        int r = sd_bus_message_open_container(m, 'a', own ? "(btbs)" : "(btssssuutt)");
 
-        if (r >= 0)
-                r = sd_bus_message_append(m, "a(btbs)", 1, 1, UINT64_C(1), 1, "");
-        for (int i = 0; i < 2 && r >= 0; i++)
-                r = sd_bus_message_append(m, "a(btssssuutt)", 1, 1, UINT64_C(1), "", "", "", "", 0u,
-                                          0u, UINT64_C(0), UINT64_MAX);
+        for (size_t i = 0; i < policy->n_rules && r >= 0; i++) {
+                const struct bench_rule *rule = &policy->rules[i];
+                const char *name = rule->name ? rule->name : "";
+
+                if (rule->family != family)
+                        continue;
+                if (own)
+                        r = sd_bus_message_append(m, "(btbs)", rule->allow, (uint64_t)i + 2,
+                                                  !rule->name, name);
+                else
+                        r = sd_bus_message_append(m, "(btssssuutt)", rule->allow, (uint64_t)i + 2,
+                                                  name, "", rule->interface ? rule->interface : "",
+                                                  "", (uint32_t)rule->type, 0u, UINT64_C(0),
+                                                  UINT64_MAX);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int append_batch(sd_bus_message *m, const struct bench_policy *policy) {
+        /* own, send and receive: each allowed, without conditions */
+        static struct bench_rule all[] = {
+                {.family = BENCH_RULE_OWN, .allow = true},
+                {.family = BENCH_RULE_SEND, .allow = true},
+                {.family = BENCH_RULE_RECEIVE, .allow = true},
+        };
+        static const struct bench_policy allow_all = {all, 3};
+        int r;
+
+        if (!policy)
+                policy = &allow_all;
+        r = sd_bus_message_append(m, "bt", 1, UINT64_C(1));
+        for (int family = BENCH_RULE_OWN; family <= BENCH_RULE_RECEIVE && r >= 0; family++)
+                r = append_rules(m, policy, family);
         return r;
 }
 
-static int append_policy(sd_bus_message *m) {
+static int append_policy(sd_bus_message *m, const struct bench_policy *policy) {
         int r = sd_bus_message_open_container(m, 'v', POLICY);
 
         if (r >= 0)
@@ -51,7 +83,7 @@ static int append_policy(sd_bus_message *m) {
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'r', BATCH);
         if (r >= 0)
-                r = append_allow_all(m);
+                r = append_batch(m, policy);
         for (int i = 0; i < 3 && r >= 0; i++)
                 r = sd_bus_message_close_container(m);
         if (r >= 0)
@@ -67,7 +99,7 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return 0; /* requests to activate or to set the environment: none of ours */
 }
 
-static int add_listener(sd_bus *bus, int listener) {
+static int add_listener(sd_bus *bus, int listener, const struct bench_policy *policy) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         sd_bus_message *m = NULL;
         int r;
@@ -77,7 +109,7 @@ static int add_listener(sd_bus *bus, int listener) {
         if (r >= 0)
                 r = sd_bus_message_append(m, "oh", "/org/bus1/DBus/Listener/0", listener);
         if (r >= 0)
-                r = append_policy(m);
+                r = append_policy(m, policy);
         if (r >= 0)
                 r = sd_bus_call(bus, m, 0, &error, NULL);
         if (r < 0 && error.message)
@@ -87,7 +119,8 @@ static int add_listener(sd_bus *bus, int listener) {
         return r;
 }
 
-__attribute__((noreturn)) static void controller_run(const char *binary, int listener, int ready) {
+__attribute__((noreturn)) static void controller_run(const char *binary, int listener,
+                                                     const struct bench_policy *policy, int ready) {
         int pair[2], r;
         sd_bus *bus = NULL;
         pid_t pid;
@@ -118,7 +151,7 @@ __attribute__((noreturn)) static void controller_run(const char *binary, int lis
         if (r >= 0)
                 r = sd_bus_add_filter(bus, NULL, on_message, NULL);
         if (r >= 0)
-                r = add_listener(bus, listener);
+                r = add_listener(bus, listener, policy);
         if (r < 0)
                 pid = r;
         if (write(ready, &pid, sizeof(pid)) != sizeof(pid) || pid <= 0)
@@ -129,7 +162,8 @@ __attribute__((noreturn)) static void controller_run(const char *binary, int lis
         _exit(1);
 }
 
-int broker_start(const char *binary, int listener, pid_t *ret_controller, pid_t *ret_broker) {
+int broker_start(const char *binary, int listener, const struct bench_policy *policy,
+                 pid_t *ret_controller, pid_t *ret_broker) {
         int ready[2];
         pid_t controller, broker = -ECHILD;
 
@@ -138,7 +172,7 @@ int broker_start(const char *binary, int listener, pid_t *ret_controller, pid_t 
         controller = fork();
         if (controller == 0) {
                 close(ready[0]);
-                controller_run(binary, listener, ready[1]);
+                controller_run(binary, listener, policy, ready[1]);
         }
         close(ready[1]);
         if (controller < 0 || read(ready[0], &broker, sizeof(broker)) != sizeof(broker))

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "test/bench/raw.h"
+#include "test/bench/setting.h"
 
 static const char *const bus_names[N_BUSES] = {
         [BUS_FLOOR] = "floor",
@@ -35,9 +36,7 @@ static const char bus_config[] =
         "  <type>session</type>\n"
         "  <listen>unix:path=%s</listen>\n"
         "  <policy context=\"default\">\n"
-        "    <allow send_destination=\"*\" eavesdrop=\"true\"/>\n"
-        "    <allow eavesdrop=\"true\"/>\n"
-        "    <allow own=\"*\"/>\n"
+        "%s"
         "  </policy>\n"
         "  <limit name=\"max_incoming_bytes\">1000000000</limit>\n"
         "  <limit name=\"max_outgoing_bytes\">1000000000</limit>\n"
@@ -46,10 +45,16 @@ static const char bus_config[] =
         "  <limit name=\"max_incomplete_connections\">10000</limit>\n"
         "  <limit name=\"max_connections_per_user\">100000</limit>\n"
         "  <limit name=\"max_match_rules_per_connection\">50000</limit>\n"
-        "  <limit name=\"max_replies_per_connection\">50000</limit>\n"
+        "  <limit name=\"max_replies_per_connection\">200000</limit>\n"
         "</busconfig>\n";
 
-static void daemon_start(struct bench_bus *bus, const char *binary, const char *directory) {
+static const char allow_all[] = "    <allow send_destination=\"*\" eavesdrop=\"true\"/>\n"
+                                "    <allow eavesdrop=\"true\"/>\n"
+                                "    <allow own=\"*\"/>\n";
+
+static void daemon_start(struct bench_bus *bus, const char *binary, const char *directory,
+                         const struct bench_policy *policy) {
+        char *rules = policy ? bench_policy_format(policy) : NULL;
         char config[256], path[300], argument[320];
         int out[2];
         ssize_t n;
@@ -60,8 +65,9 @@ static void daemon_start(struct bench_bus *bus, const char *binary, const char *
         f = fopen(config, "we");
         if (!f)
                 raw_fail("%s: %s", config, strerror(errno));
-        fprintf(f, bus_config, path);
+        fprintf(f, bus_config, path, rules ? rules : allow_all);
         fclose(f);
+        free(rules);
 
         if (pipe(out) < 0)
                 raw_fail("pipe: %s", strerror(errno));
@@ -88,7 +94,8 @@ static void daemon_start(struct bench_bus *bus, const char *binary, const char *
         bus->available = true;
 }
 
-static void broker_listen(struct bench_bus *bus, const char *binary, const char *directory) {
+static void broker_listen(struct bench_bus *bus, const char *binary, const char *directory,
+                          const struct bench_policy *policy) {
         struct sockaddr_un sa = {.sun_family = AF_UNIX};
         int fd, r;
 
@@ -97,7 +104,7 @@ static void broker_listen(struct bench_bus *bus, const char *binary, const char 
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, SOMAXCONN) < 0)
                 raw_fail("%s: %s", sa.sun_path, strerror(errno));
-        r = broker_start(binary, fd, &bus->controller, &bus->pid);
+        r = broker_start(binary, fd, policy, &bus->controller, &bus->pid);
         close(fd);
         if (r < 0) {
                 bus->why_not = "dbus-broker is not installed or does not start";
@@ -106,17 +113,17 @@ static void broker_listen(struct bench_bus *bus, const char *binary, const char 
         bus->available = true;
 }
 
-void bus_start(struct bench_bus *bus, enum bus_kind kind, const char *binary,
-               const char *directory) {
+void bus_start(struct bench_bus *bus, enum bus_kind kind, const char *binary, const char *directory,
+               const struct bench_policy *policy) {
         *bus = (struct bench_bus){.kind = kind, .name = bus_names[kind]};
         if (kind == BUS_FLOOR) {
                 bus->available = true;
         } else if (!binary) {
                 bus->why_not = "not given";
         } else if (kind == BUS_BROKER) {
-                broker_listen(bus, binary, directory);
+                broker_listen(bus, binary, directory, policy);
         } else {
-                daemon_start(bus, binary, directory);
+                daemon_start(bus, binary, directory, policy);
         }
 }
 
@@ -172,7 +179,8 @@ void bus_pin(const struct bench_bus *bus, int cpu) {
                 sched_setaffinity(bus->pid, sizeof(set), &set);
 }
 
-static void floor_connect(struct bench_bus *bus, size_t n, int *fds, char (*unique)[64]) {
+static void floor_connect(struct bench_bus *bus, size_t n, int *fds, char (*unique)[64],
+                          bool in_pairs) {
         int *far = calloc(n, sizeof(*far));
 
         if (!far)
@@ -191,16 +199,17 @@ static void floor_connect(struct bench_bus *bus, size_t n, int *fds, char (*uniq
                 prctl(PR_SET_PDEATHSIG, SIGKILL);
                 for (size_t i = 0; i < n; i++)
                         close(fds[i]);
-                floor_run(far, n);
+                floor_run(far, n, in_pairs);
         }
         for (size_t i = 0; i < n; i++)
                 close(far[i]);
         free(far);
 }
 
-void bus_connect(struct bench_bus *bus, size_t n, int *fds, char (*unique)[64], const char *rule) {
+void bus_connect(struct bench_bus *bus, size_t n, int *fds, char (*unique)[64], const char *rule,
+                 bool in_pairs) {
         if (bus->kind == BUS_FLOOR) {
-                floor_connect(bus, n, fds, unique);
+                floor_connect(bus, n, fds, unique, in_pairs);
                 return;
         }
         for (size_t i = 0; i < n; i++) {

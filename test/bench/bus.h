@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct bench_policy;
+
 enum bus_kind {
         BUS_FLOOR,
         BUS_BRIDGE,
@@ -33,10 +35,12 @@ struct bench_bus {
 
 /* buses */
 
-/* Start; a bus that cannot be started is not available, with the reason. directory is for sockets.
+/*
+ * Start; a bus that cannot be started is not available, with the reason. directory is for sockets;
+ * policy NULL: everything is allowed.
  */
-void bus_start(struct bench_bus *bus, enum bus_kind kind, const char *binary,
-               const char *directory);
+void bus_start(struct bench_bus *bus, enum bus_kind kind, const char *binary, const char *directory,
+               const struct bench_policy *policy);
 void bus_stop(struct bench_bus *bus);
 /* CPU time of all threads, in nanoseconds. */
 uint64_t bus_cpu(const struct bench_bus *bus);
@@ -45,18 +49,20 @@ void bus_pin(const struct bench_bus *bus, int cpu);
 
 /*
  * n connections, each with its unique name (":f" for the floor). rule: the match rule of all but
- * the first, or NULL.
+ * the first, or NULL. in_pairs is for the floor.
  */
-void bus_connect(struct bench_bus *bus, size_t n, int *fds, char (*unique)[64], const char *rule);
+void bus_connect(struct bench_bus *bus, size_t n, int *fds, char (*unique)[64], const char *rule,
+                 bool in_pairs);
 /* Closes what bus_connect() opened; ends the floor. */
 void bus_disconnect(struct bench_bus *bus, size_t n, int *fds);
 
 /* parts */
 
-/* Never returns. */
-__attribute__((noreturn)) void floor_run(const int *fds, size_t n_fds);
+/* Never returns. in_pairs: neighbours talk to each other; else the first with all others. */
+__attribute__((noreturn)) void floor_run(const int *fds, size_t n_fds, bool in_pairs);
 /*
  * Runs dbus-broker on a listening socket, in a process of its own that is its controller. Returns
  * that process and the broker's, or a negative errno.
  */
-int broker_start(const char *binary, int listener, pid_t *ret_controller, pid_t *ret_broker);
+int broker_start(const char *binary, int listener, const struct bench_policy *policy,
+                 pid_t *ret_controller, pid_t *ret_broker);

@@ -5,8 +5,8 @@
  *
  * A forwarder that does as little as a process between sockets can do: read as much as there is,
  * look at message lengths to find the last complete message, and write that on. What comes from the
- * first socket goes to all others, what comes from another goes to the first. It is no bus (no
- * names, no checks, no sender); no bus can be faster.
+ * first socket goes to all others, what comes from another goes to the first; or neighbours are
+ * connected in pairs. It is no bus (no names, no checks, no sender); no bus can be faster.
  */
 
 #include "test/bench/bus.h"
@@ -40,7 +40,7 @@ static size_t whole_messages(const uint8_t *data, size_t n) {
         }
 }
 
-void floor_run(const int *fds, size_t n_fds) {
+void floor_run(const int *fds, size_t n_fds, bool in_pairs) {
         struct lane *lanes = calloc(n_fds, sizeof(*lanes));
         int epoll = epoll_create1(EPOLL_CLOEXEC);
 
@@ -67,7 +67,9 @@ void floor_run(const int *fds, size_t n_fds) {
                         whole = whole_messages(lane->data, lane->n);
                         if (whole == 0)
                                 continue;
-                        if (i == 0)
+                        if (in_pairs)
+                                raw_write(fds[i ^ 1], lane->data, whole);
+                        else if (i == 0)
                                 for (size_t to = 1; to < n_fds; to++)
                                         raw_write(fds[to], lane->data, whole);
                         else

@@ -16,32 +16,46 @@
 #include <unistd.h>
 
 #include "test/bench/raw.h"
+#include "test/bench/traffic.h"
 
-#define CHUNK (256 * 1024)
-#define RULE "type='signal',interface='com.example.Bench'"
+#define RULE "type='signal',interface='" BENCH_NAME "'"
+
+#define CALLS WORKLOAD_CALLS, .n_body = 8
+#define PING_PONG CALLS, .one_cpu = true, .window = 1
+#define BROADCAST WORKLOAD_SIGNALS, .broadcast = true, .n_body = 8
+#define BACKLOG BROADCAST, .window = 4, .block = 64
+#define IN_FLIGHT BROADCAST, .one_cpu = true, .window = 1, .block = 1
+#define FOREIGN(which)                                                                        \
+        WORKLOAD_SIGNALS, .broadcast = true, .n_body = 24, .signature = "s", .one_cpu = true, \
+                          .window = 1, .block = 8, .receivers = 1, .setting = which
 
 const struct workload workloads[] = {
-        {"ping-pong, one CPU", WORKLOAD_CALLS, .one_cpu = true, .window = 1, .n_body = 8},
-        {"ping-pong of 64 KiB, one CPU", WORKLOAD_CALLS, .one_cpu = true, .window = 1,
-         .n_body = 65536},
-        {"64 calls outstanding", WORKLOAD_CALLS, .window = 64, .n_body = 8},
-        {"64 outstanding, one write each", WORKLOAD_CALLS, .window = 64, .n_body = 8,
-         .single_writes = true},
+        {"ping-pong", PING_PONG, .count_calls = true},
+        {"ping-pong of 64 KiB", WORKLOAD_CALLS, .one_cpu = true, .window = 1, .n_body = 65536},
+        {"64 calls outstanding", CALLS, .window = 64, .count_calls = true},
+        {"64 outstanding, one write each", CALLS, .window = 64, .single_writes = true},
         {"stream of unicast signals", WORKLOAD_SIGNALS, .window = 4, .block = 1024, .receivers = 1,
          .n_body = 8},
-        {"broadcast to 10, backlog", WORKLOAD_SIGNALS, .window = 4, .block = 64, .receivers = 10,
-         .n_body = 8},
-        {"broadcast to 100, backlog", WORKLOAD_SIGNALS, .window = 4, .block = 64, .receivers = 100,
-         .n_body = 8},
-        {"broadcast to 10, one in flight", WORKLOAD_SIGNALS, .one_cpu = true, .window = 1,
-         .block = 1, .receivers = 10, .n_body = 8},
-        {"broadcast to 100, one in flight", WORKLOAD_SIGNALS, .one_cpu = true, .window = 1,
-         .block = 1, .receivers = 100, .n_body = 8},
+        {"broadcast to 10, backlog", BACKLOG, .receivers = 10},
+        {"broadcast to 100, backlog", BACKLOG, .receivers = 100, .count_calls = true},
+        {"broadcast to 500, backlog", BACKLOG, .receivers = 500},
+        {"broadcast to 10, one in flight", IN_FLIGHT, .receivers = 10},
+        {"broadcast to 100, one in flight", IN_FLIGHT, .receivers = 100, .count_calls = true},
+        {"50 clients, mixed", WORKLOAD_MIXED, .one_cpu = true, .receivers = 50, .n_body = 8},
+        {"ping-pong to a name", PING_PONG, .to_name = true},
+        {"ping-pong, policy of 861 rules", PING_PONG, .to_name = true, .setting = SETTING_POLICY},
+        {"ping-pong, 100,000 replies pending", PING_PONG, .setting = SETTING_REPLIES},
+        {"signals, no foreign rules", FOREIGN(SETTING_PLAIN)},
+        {"signals, 10,000 paths", FOREIGN(SETTING_RULES_PATH)},
+        {"signals, 10,000 arg0", FOREIGN(SETTING_RULES_ARG0)},
+        {"signals, 10,000 path_namespace", FOREIGN(SETTING_RULES_NAMESPACE)},
+        {"signals, 10,000 arg0namespace", FOREIGN(SETTING_RULES_ARG0_NAMESPACE)},
+        {"signals, 10,000 arg0path", FOREIGN(SETTING_RULES_ARG0_PATH)},
         {"connect, Hello, close", WORKLOAD_CONNECT},
 };
 const size_t n_workloads = sizeof(workloads) / sizeof(workloads[0]);
 
-static double now(void) {
+double bench_now(void) {
         struct timespec ts;
 
         clock_gettime(CLOCK_MONOTONIC, &ts);
@@ -49,7 +63,7 @@ static double now(void) {
 }
 
 /* A process that works at the other end until it is killed. */
-static pid_t peer_fork(void) {
+pid_t peer_fork(void) {
         pid_t pid = fork();
 
         if (pid < 0)
@@ -59,102 +73,9 @@ static pid_t peer_fork(void) {
         return pid;
 }
 
-static void peer_end(pid_t pid) {
+void peer_end(pid_t pid) {
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
-}
-
-static uint8_t *build(uint8_t type, const char *destination, size_t n_body, size_t *ret_n) {
-        size_t n = n_body < 4 ? 4 : n_body;
-        uint8_t *body = calloc(1, n), *m;
-        uint32_t length = n - 4;
-        struct raw_fields f = {
-                .type = type,
-                .flags = type == RAW_CALL ? 0 : RAW_NO_REPLY,
-                .serial = 1,
-                .destination = destination,
-                .signature = "ay",
-                .body = body,
-                .n_body = n,
-        };
-
-        if (!body)
-                raw_fail("out of memory");
-        memcpy(body, &length, 4);
-        if (type == RAW_RETURN) {
-                f.reply_serial = 1;
-        } else {
-                f.path = "/com/example/Bench";
-                f.interface = "com.example.Bench";
-                f.member = "Method";
-        }
-        m = raw_build(&f, ret_n);
-        free(body);
-        return m;
-}
-
-/* n copies of a message in a row, to be written at once */
-struct batch {
-        uint8_t *data;
-        size_t n_message;
-        uint32_t serial;
-};
-
-static void batch_init(struct batch *b, const uint8_t *message, size_t n_message, size_t copies) {
-        b->data = malloc(n_message * copies);
-        b->n_message = n_message;
-        b->serial = 1;
-        if (!b->data)
-                raw_fail("out of memory");
-        for (size_t i = 0; i < copies; i++)
-                memcpy(b->data + i * n_message, message, n_message);
-}
-
-static void batch_write(struct batch *b, int fd, size_t n, bool single) {
-        for (size_t i = 0; i < n; i++) {
-                b->serial = b->serial == UINT32_MAX ? 1 : b->serial + 1;
-                raw_message_set_serial(b->data + i * b->n_message, b->serial);
-                if (single)
-                        raw_write(fd, b->data + i * b->n_message, b->n_message);
-        }
-        if (!single && n > 0)
-                raw_write(fd, b->data, n * b->n_message);
-}
-
-/* Bytes as they come, of which whole messages are taken. */
-struct stream {
-        uint8_t *data;
-        size_t n;
-        size_t at;
-};
-
-static bool stream_read(struct stream *s, int fd) {
-        ssize_t l;
-
-        if (!s->data) {
-                s->data = malloc(CHUNK);
-                if (!s->data)
-                        raw_fail("out of memory");
-        }
-        memmove(s->data, s->data + s->at, s->n - s->at);
-        s->n -= s->at;
-        s->at = 0;
-        do
-                l = recv(fd, s->data + s->n, CHUNK - s->n, 0);
-        while (l < 0 && errno == EINTR);
-        if (l <= 0)
-                return false;
-        s->n += l;
-        return true;
-}
-
-static const uint8_t *stream_next(struct stream *s) {
-        size_t size = raw_message_size(s->data + s->at, s->n - s->at);
-
-        if (size == 0 || size > s->n - s->at)
-                return NULL;
-        s->at += size;
-        return s->data + s->at - size;
 }
 
 /* calls */
@@ -166,7 +87,7 @@ __attribute__((noreturn)) static void echo_run(const struct workload *w, int fd,
         size_t n, at;
         uint8_t *m;
 
-        m = build(RAW_RETURN, caller, w->n_body, &n);
+        m = traffic_build(RAW_RETURN, caller, w->n_body, "ay", &n);
         at = raw_message_reply_serial_at(m, n);
         batch_init(&replies, m, n, w->window);
         while (stream_read(&in, fd)) {
@@ -188,11 +109,11 @@ static uint64_t calls_run(const struct workload *w, int fd, const char *callee, 
         struct stream in = {};
         struct batch calls;
         uint64_t done = 0, outstanding = w->window;
-        double end = now() + seconds;
+        double end = bench_now() + seconds;
         size_t n;
         uint8_t *m;
 
-        m = build(RAW_CALL, callee, w->n_body, &n);
+        m = traffic_build(RAW_CALL, callee, w->n_body, "ay", &n);
         batch_init(&calls, m, n, w->window);
         batch_write(&calls, fd, w->window, w->single_writes);
         while (outstanding > 0) {
@@ -208,7 +129,7 @@ static uint64_t calls_run(const struct workload *w, int fd, const char *callee, 
                 }
                 done += k;
                 outstanding -= k;
-                if (k > 0 && now() < end) {
+                if (k > 0 && bench_now() < end) {
                         batch_write(&calls, fd, k, w->single_writes);
                         outstanding += k;
                 }
@@ -255,13 +176,14 @@ static uint64_t signals_run(const struct workload *w, int fd, const char *receiv
         unsigned burst = w->block < 64 ? w->block : 64, under_way = 0;
         struct batch signals;
         uint64_t blocks = 0;
-        double end = now() + seconds;
+        double end = bench_now() + seconds;
         size_t n;
         uint8_t *m;
 
-        m = build(RAW_SIGNAL, w->receivers > 1 ? NULL : receiver, w->n_body, &n);
+        m = traffic_build(RAW_SIGNAL, w->broadcast ? NULL : receiver, w->n_body,
+                          w->signature ? w->signature : "ay", &n);
         batch_init(&signals, m, n, burst);
-        for (bool more = true; more || under_way > 0; more = more && now() < end) {
+        for (bool more = true; more || under_way > 0; more = more && bench_now() < end) {
                 if (more) {
                         for (unsigned i = 0; i < w->block; i += burst)
                                 batch_write(&signals, fd, burst, w->single_writes);
@@ -284,7 +206,7 @@ static uint64_t signals_run(const struct workload *w, int fd, const char *receiv
 /* connections */
 
 static uint64_t connect_run(struct bench_bus *bus, double seconds) {
-        double end = now() + seconds;
+        double end = bench_now() + seconds;
         uint64_t n = 0;
 
         do {
@@ -296,13 +218,15 @@ static uint64_t connect_run(struct bench_bus *bus, double seconds) {
                 raw_hello(fd, unique);
                 close(fd);
                 n++;
-        } while (now() < end);
+        } while (bench_now() < end);
         return n;
 }
 
 bool workload_run(const struct workload *w, struct bench_bus *bus, double seconds,
                   struct workload_result *ret_result) {
-        size_t n = w->kind == WORKLOAD_SIGNALS ? 1 + w->receivers : 2;
+        size_t n = w->kind == WORKLOAD_CALLS   ? 2
+                   : w->kind == WORKLOAD_MIXED ? w->receivers
+                                               : 1 + w->receivers;
         int *fds = calloc(n, sizeof(*fds)), credit[2];
         char(*unique)[64] = calloc(n, 64);
         uint64_t cpu, done, messages;
@@ -315,10 +239,14 @@ bool workload_run(const struct workload *w, struct bench_bus *bus, double second
                 return false;
 
         if (w->kind != WORKLOAD_CONNECT)
-                bus_connect(bus, n, fds, unique,
-                            w->kind == WORKLOAD_SIGNALS && w->receivers > 1 ? RULE : NULL);
+                bus_connect(bus, n, fds, unique, w->broadcast ? RULE : NULL,
+                            w->kind == WORKLOAD_MIXED);
+        if (w->to_name && bus->kind != BUS_FLOOR) {
+                raw_bus_call(fds[1], "RequestName", BENCH_NAME);
+                strcpy(unique[1], BENCH_NAME);
+        }
         bus_pin(bus, w->one_cpu ? 0 : -1);
-        if (w->kind != WORKLOAD_CONNECT) {
+        if (w->kind == WORKLOAD_CALLS || w->kind == WORKLOAD_SIGNALS) {
                 peer = peer_fork();
                 if (peer == 0) {
                         if (w->kind == WORKLOAD_CALLS)
@@ -328,7 +256,7 @@ bool workload_run(const struct workload *w, struct bench_bus *bus, double second
         }
 
         cpu = bus_cpu(bus);
-        start = now();
+        start = bench_now();
         switch (w->kind) {
         case WORKLOAD_CALLS:
                 done = calls_run(w, fds[0], unique[1], seconds);
@@ -338,14 +266,19 @@ bool workload_run(const struct workload *w, struct bench_bus *bus, double second
                 done = signals_run(w, fds[0], unique[1], credit[0], seconds);
                 messages = done;
                 break;
+        case WORKLOAD_MIXED:
+                done = mixed_run(n, fds, unique, bus->kind == BUS_FLOOR, w->n_body, seconds);
+                messages = 2 * done;
+                break;
         default:
                 done = connect_run(bus, seconds);
                 messages = done;
         }
-        rate_end = now();
+        rate_end = bench_now();
         *ret_result = (struct workload_result){
                 .rate = done / (rate_end - start),
                 .cpu = (bus_cpu(bus) - cpu) / 1e3 / messages,
+                .messages = messages,
         };
 
         if (peer > 0)

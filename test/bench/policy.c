@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A policy as a system bus has it: see setting.h. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "test/bench/raw.h"
+#include "test/bench/setting.h"
+
+#define RULES_PER_SERVICE 7
+
+static void add(struct bench_policy *policy, enum bench_rule_family family, bool allow,
+                uint8_t type, const char *name, const char *interface) {
+        struct bench_rule *rule;
+
+        if (policy->n_rules >= BENCH_POLICY_RULES)
+                raw_fail("too many rules");
+        rule = &policy->rules[policy->n_rules++];
+        *rule = (struct bench_rule){.family = family, .allow = allow, .type = type};
+        if ((name && !(rule->name = strdup(name))) ||
+            (interface && !(rule->interface = strdup(interface))))
+                raw_fail("out of memory");
+}
+
+/* What a service package installs. */
+static void add_service(struct bench_policy *policy, const char *name) {
+        static const char *const interfaces[RULES_PER_SERVICE - 2] = {
+                "org.freedesktop.DBus.Introspectable",
+                "org.freedesktop.DBus.ObjectManager",
+                "org.freedesktop.DBus.Peer",
+                "org.freedesktop.DBus.Properties",
+                "com.example.Manager",
+        };
+
+        add(policy, BENCH_RULE_OWN, true, 0, name, NULL);
+        add(policy, BENCH_RULE_SEND, true, 0, name, name);
+        for (size_t i = 0; i < RULES_PER_SERVICE - 2; i++)
+                add(policy, BENCH_RULE_SEND, true, 0, name, interfaces[i]);
+}
+
+struct bench_policy *bench_policy_new(const char *name) {
+        struct bench_policy *policy = calloc(1, sizeof(*policy));
+        unsigned n_services, nth = 0;
+
+        if (!policy || !(policy->rules = calloc(BENCH_POLICY_RULES, sizeof(*policy->rules))))
+                raw_fail("out of memory");
+
+        /* what system.conf says */
+        add(policy, BENCH_RULE_OWN, false, 0, NULL, NULL);
+        add(policy, BENCH_RULE_SEND, false, RAW_CALL, NULL, NULL);
+        add(policy, BENCH_RULE_SEND, true, RAW_SIGNAL, NULL, NULL);
+        add(policy, BENCH_RULE_SEND, true, RAW_RETURN, NULL, NULL);
+        add(policy, BENCH_RULE_SEND, true, RAW_ERROR, NULL, NULL);
+        for (uint8_t type = RAW_CALL; type <= RAW_SIGNAL; type++)
+                add(policy, BENCH_RULE_RECEIVE, true, type, NULL, NULL);
+        add(policy, BENCH_RULE_SEND, true, 0, "org.freedesktop.DBus", NULL);
+
+        n_services = (BENCH_POLICY_RULES - policy->n_rules) / RULES_PER_SERVICE;
+        for (unsigned i = 0; i < n_services; i++) {
+                char service[64];
+
+                snprintf(service, sizeof(service), "com.example.Service%u", i);
+                add_service(policy, i == n_services / 2 ? name : service);
+        }
+        while (policy->n_rules < BENCH_POLICY_RULES) {
+                char service[64];
+
+                snprintf(service, sizeof(service), "com.example.Service%u", nth++);
+                add(policy, BENCH_RULE_RECEIVE, true, 0, service, NULL);
+        }
+        return policy;
+}
+
+char *bench_policy_format(const struct bench_policy *policy) {
+        static const char *const types[] = {NULL, "method_call", "method_return", "error",
+                                            "signal"};
+        char *text;
+        size_t n;
+        FILE *f = open_memstream(&text, &n);
+
+        if (!f)
+                raw_fail("out of memory");
+        for (size_t i = 0; i < policy->n_rules; i++) {
+                const struct bench_rule *rule = &policy->rules[i];
+                bool send = rule->family == BENCH_RULE_SEND;
+                const char *direction = send ? "send" : "receive";
+
+                fprintf(f, "    <%s", rule->allow ? "allow" : "deny");
+                if (rule->family == BENCH_RULE_OWN)
+                        fprintf(f, " own=\"%s\"", rule->name ? rule->name : "*");
+                else if (rule->name)
+                        fprintf(f, " %s=\"%s\"", send ? "send_destination" : "receive_sender",
+                                rule->name);
+                if (rule->interface)
+                        fprintf(f, " %s_interface=\"%s\"", direction, rule->interface);
+                if (rule->type)
+                        fprintf(f, " %s_type=\"%s\"", direction, types[rule->type]);
+                fprintf(f, "/>\n");
+        }
+        if (fclose(f) != 0)
+                raw_fail("out of memory");
+        return text;
+}

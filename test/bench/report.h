@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The report of a run: tables, and which targets are met
+ */
+
+#include "test/bench/footprint.h"
+#include "test/bench/workload.h"
+
+#define WORKLOADS_MAX 64
+
+/* Medians; NAN for what was not measured. */
+struct results {
+        double rate[WORKLOADS_MAX][N_BUSES];
+        double cpu[WORKLOADS_MAX][N_BUSES];
+        double calls[WORKLOADS_MAX][N_BUSES];
+        struct footprint footprint[N_BUSES];
+};
+
+void report_print(const struct results *results);

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Settings: see setting.h. */
+
+#include "test/bench/setting.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "test/bench/raw.h"
+#include "test/bench/workload.h"
+
+#define SIGNALS "type='signal',interface='" BENCH_NAME "',"
+
+static const struct {
+        const char *name;
+        const char *rule; /* of others, with its number */
+} settings[N_SETTINGS] = {
+        [SETTING_PLAIN] = {"plain"},
+        [SETTING_POLICY] = {"policy"},
+        [SETTING_RULES_PATH] = {"path", SIGNALS "path='/com/example/Foreign%u'"},
+        [SETTING_RULES_ARG0] = {"arg0", SIGNALS "arg0='com.example.Foreign%u'"},
+        [SETTING_RULES_NAMESPACE] = {"namespace", SIGNALS "path_namespace='/com/example/F%u'"},
+        [SETTING_RULES_ARG0_NAMESPACE] = {"arg0namespace",
+                                          SIGNALS "arg0namespace='com.example.Foreign%u'"},
+        [SETTING_RULES_ARG0_PATH] = {"arg0path", SIGNALS "arg0path='/com/example/Foreign%u/'"},
+        [SETTING_REPLIES] = {"replies"},
+};
+
+static int stranger(struct bench_bus *bus, char unique[static 64]) {
+        int fd = raw_connect(bus->address);
+
+        if (fd < 0)
+                raw_fail("%s: %s", bus->address, strerror(errno));
+        /* not for the peers that are forked later */
+        raw_hello(fd, unique);
+        return fd;
+}
+
+static void leave_rules(struct bench_bus *bus, const char *format) {
+        char unique[64], rule[256];
+        int fd = stranger(bus, unique);
+
+        for (unsigned i = 0; i < BENCH_FOREIGN_RULES; i++) {
+                uint8_t *m;
+                size_t n;
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+                snprintf(rule, sizeof(rule), format, i);
+#pragma GCC diagnostic pop
+                m = raw_build_bus_call(i + 100, &n, "AddMatch", rule);
+                m[2] = RAW_NO_REPLY;
+                raw_write(fd, m, n);
+                free(m);
+        }
+        raw_bus_call(fd, "NameHasOwner", "com.example.Nobody");
+}
+
+static void leave_replies(struct bench_bus *bus) {
+        char caller[64], callee[64];
+        int from = stranger(bus, caller), to = stranger(bus, callee);
+        struct raw_fields f = {
+                .type = RAW_CALL,
+                .serial = 1,
+                .destination = callee,
+                .path = "/com/example/Bench",
+                .interface = BENCH_NAME,
+                .member = "Method",
+        };
+        uint8_t *m, *got;
+        size_t n, n_got;
+
+        raw_bus_call(from, "NameHasOwner", "com.example.Nobody");
+        raw_bus_call(to, "NameHasOwner", "com.example.Nobody");
+        m = raw_build(&f, &n);
+        for (unsigned i = 0; i < BENCH_FOREIGN_REPLIES; i += 100) {
+                for (unsigned k = 0; k < 100; k++) {
+                        raw_message_set_serial(m, i + k + 10);
+                        raw_write(from, m, n);
+                }
+                for (unsigned k = 0; k < 100; k++) {
+                        got = raw_read_message(to, &n_got);
+                        if (!got || got[1] != RAW_CALL)
+                                raw_fail("%s does not take the calls", bus->name);
+                        free(got);
+                }
+        }
+        free(m);
+}
+
+void setting_start(enum setting setting, struct bench_bus *bus, enum bus_kind kind,
+                   const char *binary, const char *directory) {
+        struct bench_policy *policy = NULL;
+        char own[256];
+
+        if (setting != SETTING_PLAIN && kind == BUS_FLOOR) {
+                *bus = (struct bench_bus){.kind = kind, .name = "floor"};
+                return;
+        }
+        if (setting == SETTING_POLICY)
+                policy = bench_policy_new(BENCH_NAME);
+        snprintf(own, sizeof(own), "%s/%s", directory, settings[setting].name);
+        if (mkdir(own, 0755) < 0 && errno != EEXIST)
+                raw_fail("%s: %s", own, strerror(errno));
+        bus_start(bus, kind, binary, own, policy);
+        if (!bus->available)
+                return;
+        if (settings[setting].rule)
+                leave_rules(bus, settings[setting].rule);
+        if (setting == SETTING_REPLIES)
+                leave_replies(bus);
+}
