@@ -63,8 +63,9 @@ int bus1_dbus_open_system(struct bus1_dbus **ret_bus, DBusError *error);
  */
 int bus1_dbus_new_from_client(struct bus1_dbus **ret_bus, struct bus1_client *client);
 /*
- * Leave. Pending calls are dropped without a word, objects and subscriptions are freed. Not from
- * within a handler. Returns NULL.
+ * Leave. Pending calls are dropped without a word, objects and subscriptions are freed. Messages
+ * that are still referenced stay readable, without bus and handles. From within a handler the
+ * dispatch that called it ends with -ESHUTDOWN. Returns NULL.
  */
 struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus);
 
@@ -78,7 +79,8 @@ struct bus1_client *bus1_dbus_get_client(struct bus1_dbus *bus);
 int bus1_dbus_get_fd(const struct bus1_dbus *bus);
 /*
  * Handle one message or time-out. Returns 1 when it did, 0 when there was nothing to do,
- * -ECONNRESET when the bus has gone (pending calls were ended with Disconnected before).
+ * -ECONNRESET when the bus has gone (pending calls were ended with Disconnected before), -ESHUTDOWN
+ * when a handler freed the bus, which must not be used any more.
  */
 int bus1_dbus_dispatch(struct bus1_dbus *bus);
 /*
@@ -103,7 +105,7 @@ struct bus1_dbus_message {
          * named. Replies have one when the call was sent to BUS1_DBUS_BUS, not through a handle.
          */
         DBusMessage *message;
-        struct bus1_dbus *bus;
+        struct bus1_dbus *bus; /* NULL when it was freed meanwhile */
         /* The handles that came with it. They are released with the message; take what you keep. */
         uint64_t *handles;
         size_t n_handles;

@@ -284,6 +284,8 @@ PUBLIC struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus) {
 
         if (!bus)
                 return NULL;
+        while (bus->messages)
+                message_orphan(bus->messages);
         while (bus->objects)
                 bus1_dbus_object_free(bus->objects);
         while (bus->subscriptions)
@@ -303,7 +305,10 @@ PUBLIC struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus) {
         closep(&bus->timer_fd);
         closep(&bus->epoll_fd);
         free(bus->unique_name);
-        free(bus);
+        if (bus->n_dispatching > 0)
+                bus->freed = true;
+        else
+                free(bus);
         return NULL;
 }
 
@@ -535,7 +540,7 @@ static void dispatch_received(struct bus1_dbus *bus, struct bus1_received *recei
         dispatch_message(bus, node, received);
 }
 
-PUBLIC int bus1_dbus_dispatch(struct bus1_dbus *bus) {
+static int dispatch_one(struct bus1_dbus *bus) {
         struct bus1_received *received;
         int r = 0;
 
@@ -556,6 +561,22 @@ PUBLIC int bus1_dbus_dispatch(struct bus1_dbus *bus) {
         } else if (r < 0 && bus->pending) {
                 pending_fail(bus, bus->pending, DBUS_ERROR_DISCONNECTED, "The bus has gone");
                 r = 1;
+        }
+        return r;
+}
+
+PUBLIC int bus1_dbus_dispatch(struct bus1_dbus *bus) {
+        int r;
+
+        if (!bus)
+                return -EINVAL;
+        bus->n_dispatching++;
+        r = dispatch_one(bus);
+        bus->n_dispatching--;
+        if (bus->freed) {
+                if (bus->n_dispatching == 0)
+                        free(bus);
+                return -ESHUTDOWN;
         }
         bus_arm(bus);
         return r;

@@ -70,13 +70,11 @@ void pending_fail(struct bus1_dbus *bus, struct pending *p, const char *name, co
 
 bool pending_expire(struct bus1_dbus *bus) {
         struct pending *p = bus->pending;
-        uint64_t node;
 
         if (!p || p->deadline == UINT64_MAX || p->deadline > now_ns())
                 return false;
-        node = p->node;
+        bus1_client_release_one(bus->client, p->node);
         pending_fail(bus, p, DBUS_ERROR_TIMEOUT, "No reply within the time-out");
-        bus1_client_release_one(bus->client, node);
         return true;
 }
 
@@ -262,6 +260,8 @@ PUBLIC int bus1_dbus_reply(struct bus1_dbus_message *call, DBusMessage *reply,
                 return -EINVAL;
         if (m->replied)
                 return -EALREADY;
+        if (!call->bus)
+                return -ENOTCONN;
         if (m->reply_handle != BUS1_INVALID) {
                 r = message_send(call->bus, m->reply_handle, reply, NULL, 0, handles, n_handles);
                 /* the handle is unknown once we were told that the caller has gone */

@@ -13,6 +13,8 @@ static int event_dispatch(sd_event_source *source, int fd, uint32_t revents, voi
 
         /* one thing at a time: other sources of the loop have their turn in between */
         r = bus1_dbus_dispatch(userdata);
+        if (r == -ESHUTDOWN)
+                return 0; /* freed by a handler: the program's own decision */
         if (r < 0) {
                 sd_event_source_set_enabled(source, SD_EVENT_OFF);
                 return sd_event_exit(sd_event_source_get_event(source), r);

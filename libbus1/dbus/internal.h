@@ -103,6 +103,9 @@ struct bus1_dbus {
         char *unique_name;
         uint32_t serial;
         bool gone;
+        /* how often dispatch is running, within itself; the outermost frees what a handler freed */
+        unsigned n_dispatching;
+        bool freed;
 
         struct node *nodes;
         struct pending *pending;
@@ -111,6 +114,7 @@ struct bus1_dbus {
         struct bus1_dbus_subscription *subscriptions;
         struct bus1_dbus_object *objects_by_path;
         struct bus1_dbus_object *objects;
+        struct message *messages; /* those that somebody has a reference of */
 
         bus1_dbus_message_fn signal_fn;
         void *signal_userdata;
@@ -122,6 +126,7 @@ struct message {
         uint64_t reply_handle; /* BUS1_INVALID when no reply is wanted, possible, or it was given */
         bool had_reply_handle; /* there was one, though maybe of a caller that has gone */
         bool replied;
+        struct message *prev, *next;
 };
 
 static inline void closep(int *fd) {
@@ -196,6 +201,8 @@ const char *error_name_from_errno(int r);
 
 /* message.c */
 
+/* Its bus has gone, and with it the handles. */
+void message_orphan(struct message *message);
 /* Takes the handles of received in any case, not received itself. */
 int message_new(struct bus1_dbus *bus, struct bus1_received *received, const struct node *node,
                 struct bus1_dbus_message **ret_message);

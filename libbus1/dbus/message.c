@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <utlist.h>
 
 #define HANDLES_MAX 256
 
@@ -60,6 +61,7 @@ int message_new(struct bus1_dbus *bus, struct bus1_received *received, const str
         m->public.n_handles = received->n_transfers - skip;
         for (size_t i = skip; i < received->n_transfers; i++)
                 m->public.handles[i - skip] = received->transfers[i].id;
+        DL_APPEND(bus->messages, m);
         *ret_message = &m->public;
         return 0;
 }
@@ -84,8 +86,16 @@ int message_new_error(struct bus1_dbus *bus, uint32_t serial, const char *name, 
         error = NULL;
         m->public.credentials = (struct bus1_dbus_credentials){UINT32_MAX, UINT32_MAX, 0};
         m->public.node = BUS1_INVALID;
+        DL_APPEND(bus->messages, m);
         *ret_message = &m->public;
         return 0;
+}
+
+void message_orphan(struct message *message) {
+        DL_DELETE(message->public.bus->messages, message);
+        message->public.bus = NULL;
+        message->public.n_handles = 0;
+        message->reply_handle = BUS1_INVALID;
 }
 
 PUBLIC struct bus1_dbus_message *bus1_dbus_message_ref(struct bus1_dbus_message *message) {
@@ -100,9 +110,12 @@ PUBLIC struct bus1_dbus_message *bus1_dbus_message_unref(struct bus1_dbus_messag
 
         if (!m || --m->n_refs > 0)
                 return NULL;
-        bus1_dbus_release(message->bus, m->reply_handle);
-        for (size_t i = 0; i < message->n_handles; i++)
-                bus1_dbus_release(message->bus, message->handles[i]);
+        if (message->bus) {
+                bus1_dbus_release(message->bus, m->reply_handle);
+                for (size_t i = 0; i < message->n_handles; i++)
+                        bus1_dbus_release(message->bus, message->handles[i]);
+                DL_DELETE(message->bus->messages, m);
+        }
         dbus_message_unref(message->message);
         free(m);
         return NULL;

@@ -440,6 +440,50 @@ START_TEST(object_is_freed_in_its_method) {
 }
 END_TEST
 
+static int free_bus(struct bus1_dbus_message *m, void *userdata) {
+        struct bus1_dbus **bus = userdata;
+
+        n_calls++;
+        *bus = bus1_dbus_free(*bus);
+        return 0;
+}
+
+START_TEST(bus_is_freed_in_its_callback) {
+        struct bus1_dbus *bus;
+
+        n_calls = 0;
+        ck_assert_int_eq(bus1_dbus_open(&third, bus_daemon.address, NULL), 0);
+        bus = third;
+        ck_assert_int_eq(bus1_dbus_subscribe(third, "member='Leave'", free_bus, &third, NULL, NULL),
+                         0);
+        emit(service, "Leave");
+        emit(service, "Leave");
+        ck_assert_int_eq(bus1_dbus_run(bus, NULL), -ESHUTDOWN);
+        ck_assert_ptr_null(third);
+        ck_assert_uint_eq(n_calls, 1);
+        request();
+        expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL), PATH);
+}
+END_TEST
+
+START_TEST(message_outlives_its_bus) {
+        struct answer answer = {};
+        DBusMessage *m;
+
+        ck_assert_int_eq(bus1_dbus_open(&third, bus_daemon.address, NULL), 0);
+        ck_assert_int_eq(bus1_dbus_object_new(third, PATH, member_interfaces, NULL, NULL), 0);
+        m = dbus_message_new_method_call(bus1_dbus_get_unique_name(third), PATH, NAME, "Keep");
+        bus1_dbus_call_async(client, BUS1_DBUS_BUS, m, NULL, 0, 10000, answered, &answer, NULL);
+        dbus_message_unref(m);
+        UNTIL(kept);
+        third = bus1_dbus_free(third);
+        ck_assert_int_eq(bus1_dbus_reply_args(kept, DBUS_TYPE_INVALID), -ENOTCONN);
+        bus1_dbus_message_unref(kept);
+        UNTIL(answer.done);
+        expect_error(answer, DBUS_ERROR_NO_REPLY);
+}
+END_TEST
+
 static int call_within(struct bus1_dbus_message *m, void *userdata) {
         DBusMessage *call;
         int r;
@@ -567,6 +611,8 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, failed_publication_can_be_repeated);
         tcase_add_test(tcase, subscription_is_freed_in_its_callback);
         tcase_add_test(tcase, object_is_freed_in_its_method);
+        tcase_add_test(tcase, bus_is_freed_in_its_callback);
+        tcase_add_test(tcase, message_outlives_its_bus);
         tcase_add_test(tcase, handler_may_call_and_dispatch);
         tcase_add_test(tcase, blocking_call_ends_in_time);
         tcase_add_loop_test(tcase, blocking_call_ends_with_the_bus, 0, 2);
