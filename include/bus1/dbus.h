@@ -130,7 +130,7 @@ struct bus1_dbus_message *bus1_dbus_message_ref(struct bus1_dbus_message *messag
 struct bus1_dbus_message *bus1_dbus_message_unref(struct bus1_dbus_message *message);
 /* The handle at an index; it is yours to release now. BUS1_INVALID when there is none. */
 uint64_t bus1_dbus_message_take_handle(struct bus1_dbus_message *message, size_t i);
-/* Release a handle. */
+/* Release a handle, and stop watching it. Unknown ones and BUS1_INVALID are ignored. */
 void bus1_dbus_release(struct bus1_dbus *bus, uint64_t handle);
 
 /* calling */

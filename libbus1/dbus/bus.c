@@ -134,8 +134,10 @@ void node_remove(struct bus1_dbus *bus, uint64_t id) {
 }
 
 PUBLIC void bus1_dbus_release(struct bus1_dbus *bus, uint64_t handle) {
-        if (handle != BUS1_INVALID)
-                bus1_client_release_one(bus->client, handle);
+        if (!bus || handle == BUS1_INVALID)
+                return;
+        bus1_dbus_unwatch(bus, handle);
+        bus1_client_release_one(bus->client, handle);
 }
 
 void node_end(struct bus1_dbus *bus, uint64_t id) {
@@ -169,9 +171,10 @@ PUBLIC int bus1_dbus_watch(struct bus1_dbus *bus, uint64_t handle, bus1_dbus_rel
 }
 
 PUBLIC void bus1_dbus_unwatch(struct bus1_dbus *bus, uint64_t handle) {
-        struct watch *watch;
+        struct watch *watch = NULL;
 
-        HASH_FIND(hh, bus->watches, &handle, sizeof(handle), watch);
+        if (bus)
+                HASH_FIND(hh, bus->watches, &handle, sizeof(handle), watch);
         if (watch) {
                 HASH_DELETE(hh, bus->watches, watch);
                 free(watch);

@@ -509,6 +509,29 @@ START_TEST(handler_may_call_and_dispatch) {
 }
 END_TEST
 
+static void count_release(struct bus1_dbus *bus, uint64_t handle, void *userdata) {
+        n_calls++;
+        bus1_dbus_unwatch(bus, handle);
+}
+
+START_TEST(released_handle_is_not_watched) {
+        uint64_t a, b;
+
+        n_calls = 0;
+        request();
+        a = look_up(client, NAME, NULL);
+        b = look_up(client, NAME, PATH);
+        ck_assert_int_eq(bus1_dbus_watch(client, a, count_release, NULL), 0);
+        ck_assert_int_eq(bus1_dbus_watch(client, b, count_release, NULL), 0);
+        bus1_dbus_release(client, a);
+        bus1_dbus_release_name(service, NAME, NULL, NULL);
+        UNTIL(n_calls > 0);
+        for (int i = 0; i < 20; i++)
+                turn();
+        ck_assert_uint_eq(n_calls, 1);
+}
+END_TEST
+
 /* waiting */
 
 START_TEST(blocking_call_ends_in_time) {
@@ -614,6 +637,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, bus_is_freed_in_its_callback);
         tcase_add_test(tcase, message_outlives_its_bus);
         tcase_add_test(tcase, handler_may_call_and_dispatch);
+        tcase_add_test(tcase, released_handle_is_not_watched);
         tcase_add_test(tcase, blocking_call_ends_in_time);
         tcase_add_loop_test(tcase, blocking_call_ends_with_the_bus, 0, 2);
         tcase_add_test(tcase, loop_ends_with_the_bus);
