@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A membership: what arrives, who it is for, and the one descriptor that says so
+ * A membership: its nodes, its life, and the one descriptor that says when there is something to do
  *
  * The descriptor given out is an epoll set of the peer's descriptor, the D-Bus socket (readable
  * when the bus has gone), and a timer that stands for everything else dispatch has to do:
@@ -19,7 +19,6 @@
 #include <time.h>
 #include <utlist.h>
 
-#define RECEIVE_MAX 64
 #define NS_PER_S UINT64_C(1000000000)
 
 uint64_t now_ns(void) {
@@ -181,21 +180,6 @@ PUBLIC void bus1_dbus_unwatch(struct bus1_dbus *bus, uint64_t handle) {
         }
 }
 
-static void handle_gone(struct bus1_dbus *bus, uint64_t handle) {
-        struct watch *watch, copy;
-
-        if (handle == bus->session) {
-                bus->gone = true;
-                return;
-        }
-        HASH_FIND(hh, bus->watches, &handle, sizeof(handle), watch);
-        if (!watch)
-                return;
-        copy = *watch;
-        bus1_dbus_unwatch(bus, handle);
-        copy.fn(bus, handle, copy.userdata);
-}
-
 /* creation */
 
 static int bus_new(struct bus1_dbus **ret_bus, const struct joined *joined) {
@@ -275,12 +259,6 @@ PUBLIC int bus1_dbus_open_system(struct bus1_dbus **ret_bus, DBusError *error) {
                 error);
 }
 
-static void incoming_free(struct bus1_dbus *bus, struct incoming *incoming) {
-        DL_DELETE(bus->incoming, incoming);
-        bus1_received_free(incoming->received);
-        free(incoming);
-}
-
 PUBLIC struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus) {
         struct watch *watch, *next_watch;
         struct node *node, *next_node;
@@ -354,236 +332,7 @@ void bus_arm(struct bus1_dbus *bus) {
         bus->timer_armed = due;
 }
 
-/* receiving */
-
-static bool bus_has_hung_up(struct bus1_dbus *bus) {
-        struct pollfd p = {.fd = bus->socket_fd, .events = POLLIN};
-
-        /* the bus sends nothing on the socket, so all there can be is its end */
-        return bus->socket_fd >= 0 && poll(&p, 1, 0) > 0;
-}
-
-static void release_transfers(struct bus1_dbus *bus, const struct bus1_received *received) {
-        for (size_t i = 0; i < received->n_transfers; i++)
-                bus1_dbus_release(bus, received->transfers[i].id);
-}
-
-/* What arrived on the node of a pending call. */
-static void receive_reply(struct bus1_dbus *bus, struct pending *p,
-                          struct bus1_received *received) {
-        struct bus1_dbus_message *m;
-        int type, r;
-
-        if (received->type != BUS1_MESSAGE_TYPE_USER) {
-                pending_fail(bus, p, DBUS_ERROR_NO_REPLY,
-                             "The callee has gone, or will not answer");
-                return;
-        }
-        r = message_new(bus, received, node_find(bus, p->node), &m);
-        if (r < 0) {
-                pending_fail(bus, p, error_name_from_errno(r), "The reply is not a valid message");
-                return;
-        }
-        type = dbus_message_get_type(m->message);
-        if (type != DBUS_MESSAGE_TYPE_METHOD_RETURN && type != DBUS_MESSAGE_TYPE_ERROR) {
-                bus1_dbus_message_unref(m);
-                pending_fail(bus, p, DBUS_ERROR_NO_REPLY,
-                             "The callee sent something else than a reply");
-                return;
-        }
-        /* the node says which call this is; on the way the bus may have numbered it anew */
-        dbus_message_set_reply_serial(m->message, p->serial);
-        pending_complete(bus, p, m);
-}
-
-static bool receive_blocking(struct bus1_dbus *bus, struct bus1_received *received) {
-        struct pending *p;
-        struct node *node;
-
-        if (received->type == BUS1_MESSAGE_TYPE_NODE_RELEASE)
-                return false;
-        node = node_find(bus, received->metadata.metadata.id);
-        if (!node || node->kind != NODE_REPLY)
-                return false;
-        p = node->data;
-        if (!p->blocking)
-                return false;
-        receive_reply(bus, p, received);
-        return true;
-}
-
-int bus_receive(struct bus1_dbus *bus) {
-        struct bus1_received *received;
-        struct incoming *incoming;
-        unsigned n;
-        int r;
-
-        /* not for as long as something comes: others have their time-outs */
-        for (n = 0; n < RECEIVE_MAX; n++) {
-                r = bus1_client_recv_alloc(bus->client, &received);
-                if (r == -EAGAIN)
-                        break;
-                if (r == -ENOMEM)
-                        return r;
-                if (r < 0) {
-                        bus->gone = true;
-                        break;
-                }
-                if (receive_blocking(bus, received)) {
-                        bus1_received_free(received);
-                        continue;
-                }
-                incoming = malloc(sizeof(*incoming));
-                if (!incoming) {
-                        release_transfers(bus, received);
-                        bus1_received_free(received);
-                        return -ENOMEM;
-                }
-                incoming->received = received;
-                DL_APPEND(bus->incoming, incoming);
-        }
-        /* before a bus goes it has sent all that it will: look for its end when nothing comes */
-        if (!bus->gone && n == 0 && bus_has_hung_up(bus))
-                bus->gone = true;
-        return bus->gone ? -ECONNRESET : 0;
-}
-
-/* dispatching */
-
-static void dispatch_call(struct bus1_dbus *bus, struct bus1_dbus_object *object,
-                          struct bus1_dbus_message *m) {
-        struct message *message = (struct message *)m;
-        int r;
-
-        r = object_dispatch(bus, object, m);
-        /* a reference that someone took means that the answer comes later */
-        if (r < 0 && message->reply_handle != BUS1_INVALID)
-                bus1_dbus_reply_error(m, error_name_from_errno(r), "%s", strerror(-r));
-}
-
-/*
- * Is it a call to somebody else, that a monitor gets to see? It cannot be answered; where no answer
- * is wanted there is only the absence of anything of ours that could be called.
- */
-static bool message_is_copy(const struct bus1_dbus_message *m) {
-        const struct message *message = (const struct message *)m;
-
-        if (dbus_message_get_no_reply(m->message))
-                return !m->bus->objects_by_path;
-        return message->reply_handle == BUS1_INVALID && !message->had_reply_handle;
-}
-
-static void dispatch_message(struct bus1_dbus *bus, struct node *node,
-                             struct bus1_received *received) {
-        struct bus1_dbus_message *m;
-        struct bus1_dbus_subscription *s;
-        int type;
-
-        if (message_new(bus, received, node, &m) < 0)
-                return;
-        type = dbus_message_get_type(m->message);
-        switch (node->kind) {
-        case NODE_HOME:
-                if (type == DBUS_MESSAGE_TYPE_METHOD_CALL && !message_is_copy(m)) {
-                        dispatch_call(bus, NULL, m);
-                } else {
-                        driver_signal(m);
-                        if (bus->signal_fn)
-                                bus->signal_fn(m, bus->signal_userdata);
-                }
-                break;
-        case NODE_NAME:
-                if (type == DBUS_MESSAGE_TYPE_METHOD_CALL)
-                        dispatch_call(bus, NULL, m);
-                break;
-        case NODE_OBJECT:
-                if (type == DBUS_MESSAGE_TYPE_METHOD_CALL)
-                        dispatch_call(bus, node->data, m);
-                break;
-        case NODE_SUBSCRIPTION:
-                s = node->data;
-                if (type == DBUS_MESSAGE_TYPE_SIGNAL)
-                        s->fn(m, s->userdata);
-                break;
-        case NODE_REPLY:
-                break;
-        }
-        bus1_dbus_message_unref(m);
-}
-
-static void dispatch_received(struct bus1_dbus *bus, struct bus1_received *received) {
-        uint64_t id = received->metadata.metadata.id;
-        struct node *node;
-
-        if (received->type == BUS1_MESSAGE_TYPE_NODE_RELEASE) {
-                handle_gone(bus, id);
-                return;
-        }
-        node = node_find(bus, id);
-        if (!node) {
-                release_transfers(bus, received);
-                return;
-        }
-        if (node->kind == NODE_REPLY) {
-                receive_reply(bus, node->data, received);
-                return;
-        }
-        if (received->type == BUS1_MESSAGE_TYPE_HANDLE_RELEASE) {
-                struct bus1_dbus_object *object = node->kind == NODE_OBJECT ? node->data : NULL;
-                struct bus1_dbus_subscription *s =
-                        node->kind == NODE_SUBSCRIPTION ? node->data : NULL;
-
-                node_remove(bus, id);
-                if (s)
-                        s->node = BUS1_INVALID;
-                if (object)
-                        object_unreferenced(object, id);
-                return;
-        }
-        dispatch_message(bus, node, received);
-}
-
-static int dispatch_one(struct bus1_dbus *bus) {
-        struct bus1_received *received;
-        int r = 0;
-
-        if (!bus->incoming) {
-                r = bus_receive(bus);
-                if (r == -ENOMEM)
-                        return r;
-        }
-        if (bus->incoming) {
-                received = bus->incoming->received;
-                bus->incoming->received = NULL;
-                incoming_free(bus, bus->incoming);
-                dispatch_received(bus, received);
-                bus1_received_free(received);
-                r = 1;
-        } else if (pending_expire(bus)) {
-                r = 1;
-        } else if (r < 0 && bus->pending) {
-                pending_fail(bus, bus->pending, DBUS_ERROR_DISCONNECTED, "The bus has gone");
-                r = 1;
-        }
-        return r;
-}
-
-PUBLIC int bus1_dbus_dispatch(struct bus1_dbus *bus) {
-        int r;
-
-        if (!bus)
-                return -EINVAL;
-        bus->n_dispatching++;
-        r = dispatch_one(bus);
-        bus->n_dispatching--;
-        if (bus->freed) {
-                if (bus->n_dispatching == 0)
-                        free(bus);
-                return -ESHUTDOWN;
-        }
-        bus_arm(bus);
-        return r;
-}
+/* waiting */
 
 PUBLIC int bus1_dbus_wait(struct bus1_dbus *bus, int timeout_ms) {
         struct pollfd p = {.fd = bus->epoll_fd, .events = POLLIN};

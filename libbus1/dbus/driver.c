@@ -349,14 +349,23 @@ static void close_opened(struct bus1_dbus *bus, const char *name) {
         }
 }
 
-int driver_session_dispatch(struct bus1_dbus_message *call) {
+bool driver_is_session_call(struct bus1_dbus_message *message) {
+        return dbus_message_get_type(message->message) == DBUS_MESSAGE_TYPE_METHOD_CALL &&
+               dbus_message_has_interface(message->message, SESSION_INTERFACE) &&
+               driver_is_sender(message);
+}
+
+void driver_session_dispatch(struct bus1_dbus_message *call) {
+        int r = 0;
+
         if (dbus_message_is_method_call(call->message, SESSION_INTERFACE, "OpenNode"))
-                return session_open_node(call);
-        if (dbus_message_is_method_call(call->message, SESSION_INTERFACE, "CloseNodes")) {
+                r = session_open_node(call);
+        else if (dbus_message_is_method_call(call->message, SESSION_INTERFACE, "CloseNodes"))
                 close_opened(call->bus, NULL);
-                return 0;
-        }
-        return bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_METHOD, "No such method");
+        else
+                bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_METHOD, "No such method");
+        if (r < 0)
+                bus1_dbus_reply_error(call, error_name_from_errno(r), "%s", strerror(-r));
 }
 
 void driver_signal(struct bus1_dbus_message *signal) {

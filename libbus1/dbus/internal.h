@@ -68,6 +68,7 @@ struct watch {
 
 struct incoming {
         struct bus1_received *received;
+        struct bus1_dbus_message *message; /* not NULL: made of it already */
         struct incoming *prev, *next;
 };
 
@@ -190,14 +191,21 @@ void node_remove(struct bus1_dbus *bus, uint64_t id); /* the entry; does not rel
 /* The entry, and the node. */
 void node_end(struct bus1_dbus *bus, uint64_t id);
 struct node *node_find(struct bus1_dbus *bus, uint64_t id);
-/* Receive what waits into the queue; blocking replies complete at once. 0, or -ECONNRESET. */
-int bus_receive(struct bus1_dbus *bus);
 /* Wait for something to receive; unlike bus1_dbus_wait(), not for what is queued already. */
 int bus_wait(struct bus1_dbus *bus, int timeout_ms);
 /* Make get_fd() readable for what is queued and for the next time-out. */
 void bus_arm(struct bus1_dbus *bus);
 int error_from_errno(DBusError *error, int r, const char *what); /* returns r */
 const char *error_name_from_errno(int r);
+
+/* dispatch.c */
+
+/*
+ * Receive what waits into the queue; blocking replies complete at once, and so do the questions of
+ * the bus. 0, or -ECONNRESET.
+ */
+int bus_receive(struct bus1_dbus *bus);
+void incoming_free(struct bus1_dbus *bus, struct incoming *incoming);
 
 /* message.c */
 
@@ -240,7 +248,8 @@ int driver_call(struct bus1_dbus *bus, const char *interface, const char *member
 /* Does the message come from the bus itself and not from a member? */
 bool driver_is_sender(struct bus1_dbus_message *message);
 /* org.bus1.Session1: what the bus asks of a member. */
-int driver_session_dispatch(struct bus1_dbus_message *call);
+bool driver_is_session_call(struct bus1_dbus_message *message);
+void driver_session_dispatch(struct bus1_dbus_message *call);
 /* A signal on the home node: a name that was lost ends the nodes opened for it. */
 void driver_signal(struct bus1_dbus_message *signal);
 

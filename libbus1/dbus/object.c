@@ -248,8 +248,6 @@ int object_dispatch(struct bus1_dbus *bus, struct bus1_dbus_object *object,
         const struct bus1_dbus_method *method = NULL;
         int r;
 
-        if (!object && driver_is_sender(call))
-                return driver_session_dispatch(call);
         if (!object)
                 HASH_FIND_STR(bus->objects_by_path, dbus_message_get_path(m), object);
         r = dispatch_standard(bus, object, call);

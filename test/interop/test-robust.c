@@ -617,6 +617,30 @@ END_TEST
 
 /* Two who look each other up at the same time, as programs that start together do. */
 
+static void *look_back(void *userdata) {
+        uint64_t handle;
+        int *r = userdata;
+
+        *r = bus1_dbus_lookup(service, "org.bus1.Other", 0, &handle, NULL);
+        return NULL;
+}
+
+START_TEST(two_look_each_other_up) {
+        int64_t start = now_ms();
+        pthread_t thread;
+        uint64_t handle;
+        int r;
+
+        publish();
+        ck_assert_int_eq(bus1_dbus_publish(client, "org.bus1.Other", 0, NULL, NULL), 0);
+        ck_assert_int_eq(pthread_create(&thread, NULL, look_back, &r), 0);
+        ck_assert_int_eq(bus1_dbus_lookup(client, NAME, 0, &handle, NULL), 0);
+        ck_assert_int_eq(pthread_join(thread, NULL), 0);
+        ck_assert_int_eq(r, 0);
+        ck_assert(now_ms() - start < 5000);
+}
+END_TEST
+
 static Suite *make_suite(void) {
         Suite *suite = suite_create("robust");
         TCase *tcase = tcase_create("all");
@@ -641,6 +665,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, blocking_call_ends_in_time);
         tcase_add_loop_test(tcase, blocking_call_ends_with_the_bus, 0, 2);
         tcase_add_test(tcase, loop_ends_with_the_bus);
+        tcase_add_test(tcase, two_look_each_other_up);
         suite_add_tcase(suite, tcase);
         return suite;
 }
