@@ -64,19 +64,16 @@ static void write_syslog(struct log *log, enum log_level level, const char *line
                (const struct sockaddr *)&address, sizeof(address));
 }
 
-void log_write(struct log *log, enum log_level level, const char *format, ...) {
+void log_write_va(struct log *log, enum log_level level, const char *format, va_list args) {
         int saved_errno = errno, start, n;
         char line[2304];
-        va_list args;
 
         if (!log)
                 return;
 
         start = snprintf(line, sizeof(line), "%s[%u]: %s", log->program, (unsigned)getpid(),
                          log->context);
-        va_start(args, format);
         n = vsnprintf(line + start, sizeof(line) - start - 1, format, args);
-        va_end(args);
         if (n < 0)
                 n = 0;
         n += start;
@@ -94,4 +91,12 @@ void log_write(struct log *log, enum log_level level, const char *format, ...) {
         if (log->to_syslog)
                 write_syslog(log, level, line, n);
         errno = saved_errno;
+}
+
+void log_write(struct log *log, enum log_level level, const char *format, ...) {
+        va_list args;
+
+        va_start(args, format);
+        log_write_va(log, level, format, args);
+        va_end(args);
 }

@@ -7,6 +7,7 @@
  * Writing never blocks and never fails: a line for which there is no room is lost.
  */
 
+#include <stdarg.h>
 #include <stdbool.h>
 
 enum log_level {
@@ -31,3 +32,5 @@ void log_set_context(struct log *log, const char *type);
 /* log may be NULL: nothing is written. */
 void log_write(struct log *log, enum log_level level, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
+void log_write_va(struct log *log, enum log_level level, const char *format, va_list args)
+        __attribute__((format(printf, 3, 0)));

@@ -16,7 +16,6 @@
 #include "bridge/driver/activation-environment.h"
 #include "bridge/driver/driver.h"
 #include "bridge/driver/interfaces.h"
-#include "bridge/log.h"
 
 void bus_make_id(char id[33]) {
         uint8_t bytes[16];
@@ -149,8 +148,8 @@ bool bus_check_connect(struct bus *bus, const struct client_credentials *credent
                 return true;
 
         text = policy_rule_describe(rule);
-        log_write(bus->log, LOG_LEVEL_WARNING, "Rejected a connection of uid=%d pid=%d, rule: %s",
-                  (int)credentials->uid, (int)credentials->pid, text ? text : "?");
+        complain(bus, credentials->uid, "Rejected a connection of uid=%d pid=%d, rule: %s",
+                 (int)credentials->uid, (int)credentials->pid, text ? text : "?");
         free(text);
         return false;
 }

@@ -9,6 +9,7 @@
  */
 
 #include "bridge/bus/client.h"
+#include "bridge/bus/complaint.h"
 #include "bridge/bus/match.h"
 #include "bridge/bus/native-hooks.h"
 #include "policy/config.h"
@@ -48,6 +49,7 @@ struct bus {
         bool selinux;                          /* is what labels are by */
         struct hash_seed seed;
         struct log *log;
+        struct complaints complaints;
         struct bus_limits limits;
         struct policy *policy; /* NULL: everything is allowed */
         char *type;            /* session, system, or NULL */

@@ -8,29 +8,52 @@
 
 #include "bridge/bus/bus.h"
 #include "bridge/bus/name.h"
-#include "bridge/log.h"
 
 static const char *or_unset(const char *s) {
         return s ? s : "(unset)";
 }
 
-static void log_denial(struct bus *bus, const struct client *sender, const struct client *receiver,
-                       const struct message *m, const struct verdict_context *context,
-                       const char *direction, const char *rule) {
+static void log_verdict(struct bus *bus, const struct client *sender, const struct client *receiver,
+                        const struct message *m, const struct verdict_context *context,
+                        bool allowed, const char *direction, const char *rule) {
         static const char *const types[] = {"?", "method_call", "method_return", "error", "signal"};
 
-        log_write(bus->log, LOG_LEVEL_WARNING,
-                  "Rejected %s message by the policy, sender=\"%s\" (uid=%d pid=%d) type=\"%s\" "
-                  "path=\"%s\" interface=\"%s\" member=\"%s\" error name=\"%s\" requested_reply=%d "
-                  "destination=\"%s\" (uid=%d pid=%d), rule: %s",
-                  direction, sender ? client_name(sender) : BUS_DRIVER_NAME,
-                  sender ? (int)sender->credentials.uid : (int)bus->uid,
-                  sender ? (int)sender->credentials.pid : (int)bus->pid,
-                  types[m->type <= 4 ? m->type : 0], or_unset(m->path.s), or_unset(m->interface.s),
-                  or_unset(m->member.s), or_unset(m->error_name.s), context->requested_reply,
-                  or_unset(m->destination.s),
-                  receiver ? (int)receiver->credentials.uid : (int)bus->uid,
-                  receiver ? (int)receiver->credentials.pid : (int)bus->pid, or_unset(rule));
+        complain(bus, sender ? sender->credentials.uid : receiver->credentials.uid,
+                 "%s %s message by the policy, sender=\"%s\" (uid=%d pid=%d) type=\"%s\" "
+                 "path=\"%s\" interface=\"%s\" member=\"%s\" error name=\"%s\" requested_reply=%d "
+                 "destination=\"%s\" (uid=%d pid=%d), rule: %s",
+                 allowed ? "Allowed" : "Rejected", direction,
+                 sender ? client_name(sender) : BUS_DRIVER_NAME,
+                 sender ? (int)sender->credentials.uid : (int)bus->uid,
+                 sender ? (int)sender->credentials.pid : (int)bus->pid,
+                 types[m->type <= 4 ? m->type : 0], or_unset(m->path.s), or_unset(m->interface.s),
+                 or_unset(m->member.s), or_unset(m->error_name.s), context->requested_reply,
+                 or_unset(m->destination.s),
+                 receiver ? (int)receiver->credentials.uid : (int)bus->uid,
+                 receiver ? (int)receiver->credentials.pid : (int)bus->pid, or_unset(rule));
+}
+
+/* The other side, as the policy asks about it; NULL: the bus. */
+static struct policy_peer peer_of(struct client *client) {
+        return (struct policy_peer){
+                .is_driver = !client,
+                .is_nameless = client && !client->ownerships,
+                .owns = name_client_owns,
+                .userdata = client,
+        };
+}
+
+/* An allowing rule is logged when it says so (log="true"). */
+static void log_allowed(struct bus *bus, const struct client *sender, const struct client *receiver,
+                        const struct message *m, const struct verdict_context *context,
+                        const char *direction, const struct policy_rule *rule) {
+        char *text;
+
+        if (!rule || !policy_rule_logs(rule))
+                return;
+        text = policy_rule_describe(rule);
+        log_verdict(bus, sender, receiver, m, context, true, direction, text);
+        free(text);
 }
 
 bool verdict_check(struct bus *bus, struct client *sender, struct client *receiver,
@@ -62,26 +85,22 @@ bool verdict_check(struct bus *bus, struct client *sender, struct client *receiv
         };
 
         if (ask_send) {
-                peer = (struct policy_peer){
-                        .is_driver = !receiver,
-                        .owns = name_client_owns,
-                        .userdata = receiver,
-                };
+                peer = peer_of(receiver);
                 allowed = policy_check_send(sender->policy, &asked, &rule);
+                if (allowed)
+                        log_allowed(bus, sender, receiver, m, context, direction, rule);
         }
         if (allowed && ask_receive) {
-                peer = (struct policy_peer){
-                        .is_driver = !sender,
-                        .owns = name_client_owns,
-                        .userdata = sender,
-                };
+                peer = peer_of(sender);
                 direction = "receive";
                 allowed = policy_check_receive(receiver->policy, &asked, &rule);
+                if (allowed)
+                        log_allowed(bus, sender, receiver, m, context, direction, rule);
         }
 
         if (!allowed && ret_rule) {
                 *ret_rule = policy_rule_describe(rule);
-                log_denial(bus, sender, receiver, m, context, direction, *ret_rule);
+                log_verdict(bus, sender, receiver, m, context, false, direction, *ret_rule);
         }
         return allowed;
 }

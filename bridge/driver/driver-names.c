@@ -10,7 +10,6 @@
 #include "bridge/bus/quota.h"
 #include "bridge/bus/registry.h"
 #include "bridge/driver/interfaces.h"
-#include "bridge/log.h"
 #include "bridge/wire/names.h"
 
 static bool is_driver_name(struct wire_string name) {
@@ -40,10 +39,10 @@ int driver_hello(struct driver_call *call) {
         if (client->state != CLIENT_CONNECTED)
                 return driver_call_fail(call, DRIVER_ERROR("Failed"), "Hello was called already");
         if (!quota_may_register(client)) {
-                log_write(bus->log, LOG_LEVEL_WARNING,
-                          "The maximum number of connections is reached, for the bus or for uid=%d "
-                          "(pid=%d)",
-                          (int)client->credentials.uid, (int)client->credentials.pid);
+                complain(bus, client->credentials.uid,
+                         "The maximum number of connections is reached, for the bus or for uid=%d "
+                         "(pid=%d)",
+                         (int)client->credentials.uid, (int)client->credentials.pid);
                 return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
                                         "The maximum number of connections is reached");
         }
@@ -97,10 +96,10 @@ static bool may_own(struct driver_call *call, const char *name) {
                 return true;
 
         text = policy_rule_describe(rule);
-        log_write(call->bus->log, LOG_LEVEL_WARNING,
-                  "Connection %s (uid=%d pid=%d) may not own \"%s\", rule: %s", client->unique_name,
-                  (int)client->credentials.uid, (int)client->credentials.pid, name,
-                  text ? text : "?");
+        complain(call->bus, client->credentials.uid,
+                 "Connection %s (uid=%d pid=%d) may not own \"%s\", rule: %s", client->unique_name,
+                 (int)client->credentials.uid, (int)client->credentials.pid, name,
+                 text ? text : "?");
         driver_call_fail(
                 call, DRIVER_ERROR("AccessDenied"),
                 "Connection \"%s\" is not allowed to own the service \"%s\" by the policy (%s)",

@@ -9,7 +9,6 @@
 #include <sys/uio.h>
 
 #include "bridge/bus/quota.h"
-#include "bridge/log.h"
 #include "bridge/socket/connection.h"
 
 #define BATCH_MAX 64
@@ -197,9 +196,9 @@ int connection_flush(struct loop_deferred *deferred) {
                 else if (n == -EAGAIN || n == -EWOULDBLOCK)
                         break;
                 else if (n == -ETOOMANYREFS && connection->n_written == 0) {
-                        log_write(connection->server->bus->log, LOG_LEVEL_WARNING,
-                                  "Dropped a message to %s: too many file descriptors in flight",
-                                  connection->has_client ? client_name(&connection->client) : "?");
+                        complain(connection->server->bus, connection->peer_uid,
+                                 "Dropped a message to %s: too many file descriptors in flight",
+                                 connection->has_client ? client_name(&connection->client) : "?");
                         queue_pop(connection);
                 } else if (n != -EINTR) {
                         /* It has gone; what it wrote before is still to be read. */

@@ -9,7 +9,7 @@ import time
 
 import rawbus
 from busfixture import Bus, daemon_under_test
-from rawbus import NO_REPLY, Connection, bus_call
+from rawbus import NO_REPLY, Connection, bus_call, call
 from tap import contains, equal, main, test
 
 DAEMON = daemon_under_test()
@@ -138,6 +138,26 @@ def notices_that_others_cause_are_bounded():
             assert grown < 200 * MIB, f'{grown // MIB} MiB'
         contains(bus.read_log(), 'does not read')
         equal(b.call('ListNames').body[0].count(a.unique), 0)
+
+
+LOGGED_POLICY = '''<policy context="default"><deny send_interface="com.example.Denied"/>
+    <allow send_interface="com.example.Logged" log="true"/></policy>'''
+
+
+@test
+def denials_do_not_flood_the_log():
+    with Bus(extra=LOGGED_POLICY) as bus:
+        a = connect(bus)
+        for _ in range(20):
+            a.send_raw(batch(a, (call(a.unique, '/x', 'com.example.Denied', 'M', flags=NO_REPLY)
+                                 for _ in range(100))))
+            a.drain()
+        n = len(bus.read_log().splitlines())
+        assert 100 <= n < 400, f'{n} lines'
+        time.sleep(0.3)
+        a.send(call(a.unique, '/x', 'com.example.Logged', 'M', flags=NO_REPLY))
+        a.drain()
+        contains(bus.read_log(), 'suppressed', 'Allowed send message', 'log="true"')
 
 
 if __name__ == '__main__':

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Complaints: token buckets of the users, in order of last use. */
+
+#include "bridge/bus/complaint.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "bridge/bus/bus.h"
+#include "bridge/log.h"
+#include "bridge/loop.h"
+
+/* Move the user's bucket to the front; a new one takes the place of the one not used longest. */
+static struct complaint_bucket *find_bucket(struct complaints *complaints, uint32_t uid,
+                                            int64_t now) {
+        struct complaint_bucket *buckets = complaints->buckets, found;
+        size_t i;
+
+        for (i = 0; i < COMPLAINT_USERS - 1; i++)
+                if (buckets[i].filled == 0 || buckets[i].uid == uid)
+                        break;
+
+        found = buckets[i];
+        if (found.filled == 0 || found.uid != uid)
+                found = (struct complaint_bucket){
+                        .uid = uid,
+                        .n_lines = COMPLAINT_BURST,
+                        .filled = now,
+                };
+        memmove(buckets + 1, buckets, i * sizeof(*buckets));
+        buckets[0] = found;
+        return buckets;
+}
+
+bool complaint_take(struct complaints *complaints, uint32_t uid, int64_t now,
+                    uint64_t *ret_n_suppressed) {
+        struct complaint_bucket *bucket = find_bucket(complaints, uid, now);
+        int64_t n = (now - bucket->filled) / COMPLAINT_INTERVAL;
+
+        bucket->filled += n * COMPLAINT_INTERVAL;
+        if (n > COMPLAINT_BURST - (int64_t)bucket->n_lines)
+                bucket->n_lines = COMPLAINT_BURST;
+        else
+                bucket->n_lines += n;
+
+        if (bucket->n_lines == 0) {
+                bucket->n_suppressed++;
+                return false;
+        }
+        bucket->n_lines--;
+        *ret_n_suppressed = bucket->n_suppressed;
+        bucket->n_suppressed = 0;
+        return true;
+}
+
+void complain(struct bus *bus, uint32_t uid, const char *format, ...) {
+        uint64_t n_suppressed;
+        va_list args;
+
+        if (!bus->log || !complaint_take(&bus->complaints, uid, loop_now(), &n_suppressed))
+                return;
+        if (n_suppressed > 0)
+                log_write(bus->log, LOG_LEVEL_WARNING, "%llu lines about uid=%d were suppressed",
+                          (unsigned long long)n_suppressed, (int)uid);
+        va_start(args, format);
+        log_write_va(bus->log, LOG_LEVEL_WARNING, format, args);
+        va_end(args);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Complaints - log lines that clients cause
+ *
+ * A denial or a violation is worth a line, a million of them are not: every user has a bucket of
+ * lines that fills with time. What did not get into the log is counted, and the count is logged
+ * when there is room again. Only the users who complained last have a bucket, so that memory is
+ * bounded.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct bus;
+
+#define COMPLAINT_BURST 100                   /* lines at once */
+#define COMPLAINT_INTERVAL INT64_C(200000000) /* one more in this time, nanoseconds */
+#define COMPLAINT_USERS 32
+
+struct complaint_bucket {
+        uint32_t uid;
+        uint32_t n_lines; /* still to be had */
+        int64_t filled;   /* the time up to which n_lines is counted; 0: not in use */
+        uint64_t n_suppressed;
+};
+
+struct complaints {
+        struct complaint_bucket buckets[COMPLAINT_USERS]; /* the last user first */
+};
+
+/* May a line about the user be logged now? *ret_n_suppressed is how many were not before it. */
+bool complaint_take(struct complaints *complaints, uint32_t uid, int64_t now,
+                    uint64_t *ret_n_suppressed);
+/* Log a line at the level of a warning, if there is room for one about the user. */
+void complain(struct bus *bus, uint32_t uid, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
