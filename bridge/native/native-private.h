@@ -25,8 +25,9 @@
 #define NATIVE_FDS_MAX 253
 #define NATIVE_LOOKUPS_MAX 4096 /* of one session, at the same time */
 #define NATIVE_PUBLISHED_MAX 4096
-#define NATIVE_USER_MAX 65536 /* look-ups, publications and subscriptions of one user's sessions \
-                               */
+#define NATIVE_USER_MAX                                                          \
+        65536 /* look-ups, publications and subscriptions of one user's sessions \
+               */
 
 enum native_node_kind {
         NATIVE_NODE_SESSION, /* data: struct native_session */
@@ -91,9 +92,11 @@ struct native_opening {
         uint64_t node;
         uint32_t serial; /* of the call to be answered */
         uint64_t caller_cookie;
+        int64_t deadline; /* by loop_now(); then the bus stays in between */
         char *name;
         char *path;
-        struct native_opening *prev, *next;
+        struct native_opening *prev, *next;         /* of the session */
+        struct native_opening *due_prev, *due_next; /* of all, by deadline */
 };
 
 /* What the bus's own peer holds for the sessions of one user, who must not use up all it may have.
@@ -133,6 +136,7 @@ struct native {
         struct bus1_domain *domain; /* NULL on the device */
         struct bus1_client *peer;
         struct loop *loop;
+        uint64_t pid; /* our own, as messages tell it */
         struct loop_source peer_source;
         struct loop_source domain_source;
         struct loop_deferred reap; /* there are sessions to be ended */
@@ -141,6 +145,8 @@ struct native {
         struct native_handle *handles;
         struct native_session *sessions;
         struct native_session *ending; /* those with a close_reason */
+        struct native_opening *openings;
+        struct loop_timer opening_timer; /* for the first of them */
         struct native_owner *owners;
         struct native_user *users;
 
@@ -258,6 +264,8 @@ int native_opening_new(struct native_session *session, uint32_t serial, uint64_t
                        struct client *owner, const char *name, const char *path);
 /* The owner's answer; NULL when there will be none. m may have a handle attached. */
 int native_opening_answered(struct native_opening *opening, struct message *m);
+/* The owner has had its time. */
+int native_openings_expire(struct loop_timer *timer);
 /* Those of a session that ends. */
 void native_openings_end(struct native_session *session);
 /* The policy has changed: all nodes opened so go, and are looked up again. */

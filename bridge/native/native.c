@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bridge/driver/driver.h"
 #include "bridge/log.h"
@@ -102,9 +103,11 @@ int native_new(struct native **ret_native, struct bus *bus, struct loop *loop) {
                 return -ENOMEM;
         native->bus = bus;
         native->loop = loop;
+        native->pid = (uint64_t)getpid();
         native->peer_source.dispatch = peer_dispatch;
         native->domain_source.dispatch = domain_dispatch;
         native->reap.run = native_sessions_reap;
+        native->opening_timer.expired = native_openings_expire;
         native->buffer = malloc(NATIVE_BUFFER_SIZE);
         r = native->buffer ? open_peer(native) : -ENOMEM;
         if (r >= 0) {
@@ -147,6 +150,7 @@ struct native *native_free(struct native *native) {
         message_unref(native->broadcast.m);
         free(native->broadcast.handles);
         loop_defer_cancel(native->loop, &native->reap);
+        loop_timer_cancel(native->loop, &native->opening_timer);
         if (native->peer_source.added)
                 loop_remove(native->loop, &native->peer_source);
         if (native->domain_source.added)

@@ -6,7 +6,7 @@
  * When every message between two native members is allowed whatever it be, a look-up asks the
  * owner's library for a node made for the one who looks (org.bus1.Session1.OpenNode), and gives him
  * its handle. The owner knows from the node who calls; the bus sees none of it. An owner that does
- * not answer so gets the bus in between, as any other.
+ * not answer so, or not soon, gets the bus in between, as any other.
  */
 
 #include "bridge/native/native-private.h"
@@ -21,6 +21,8 @@
 
 #define SESSION_INTERFACE "org.bus1.Session1"
 #define OPENINGS_MAX 4096
+/* A library answers by itself, at once; whoever looks up should not wait for one that hangs. */
+#define OPENING_TIMEOUT INT64_C(1000000000)
 
 static bool client_is_unrestricted(const struct client *client) {
         return client->may_send_all && client->may_receive_all;
@@ -41,6 +43,7 @@ static void opening_free(struct native_opening *opening) {
 
         native_node_remove(native, native_node_find(native, opening->node), true);
         DL_DELETE(opening->session->openings, opening);
+        DL_DELETE2(opening->session->native->openings, opening, due_prev, due_next);
         free(opening->name);
         free(opening->path);
         free(opening);
@@ -113,7 +116,28 @@ int native_opening_new(struct native_session *session, uint32_t serial, uint64_t
         }
         DL_APPEND(session->openings, opening);
         session->n_openings++;
+        opening->deadline = loop_now() + OPENING_TIMEOUT;
+        DL_APPEND2(native->openings, opening, due_prev, due_next);
+        /* without a timer it waits for the owner, or for the next one's */
+        if (native->openings == opening)
+                (void)loop_timer_set(native->loop, &native->opening_timer, opening->deadline);
         return 0;
+}
+
+int native_openings_expire(struct loop_timer *timer) {
+        struct native *native =
+                (struct native *)((char *)timer - offsetof(struct native, opening_timer));
+        int64_t now = loop_now();
+        int r;
+
+        while (native->openings && native->openings->deadline <= now) {
+                r = native_opening_answered(native->openings, NULL);
+                if (r < 0)
+                        return r;
+        }
+        if (!native->openings)
+                return 0;
+        return loop_timer_set(native->loop, timer, native->openings->deadline);
 }
 
 int native_opening_answered(struct native_opening *opening, struct message *m) {

@@ -641,6 +641,20 @@ START_TEST(two_look_each_other_up) {
 }
 END_TEST
 
+/* An owner that is busy, or does not want to, is looked up all the same. */
+START_TEST(silent_owner_is_looked_up) {
+        DBusError error = DBUS_ERROR_INIT;
+        uint64_t handle;
+
+        publish();
+        ck_assert_int_eq(bus1_dbus_lookup(client, NAME, 0, &handle, &error), 0);
+        expect_text(call(client, handle, NULL, PATH, "Who", NULL),
+                    bus1_dbus_get_unique_name(client));
+}
+END_TEST
+
+/* handles that lead back to the bus */
+
 static Suite *make_suite(void) {
         Suite *suite = suite_create("robust");
         TCase *tcase = tcase_create("all");
@@ -666,6 +680,7 @@ static Suite *make_suite(void) {
         tcase_add_loop_test(tcase, blocking_call_ends_with_the_bus, 0, 2);
         tcase_add_test(tcase, loop_ends_with_the_bus);
         tcase_add_test(tcase, two_look_each_other_up);
+        tcase_add_test(tcase, silent_owner_is_looked_up);
         suite_add_tcase(suite, tcase);
         return suite;
 }
