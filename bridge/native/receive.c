@@ -7,6 +7,11 @@
  * in the name of the session whose node it came to. Programs number their messages as they like and
  * references are passed on, so every message gets a new serial, unique in its session; whom a reply
  * is for is known by the reply handle, not by its serial.
+ *
+ * Programs give the bus handles, and some may lead back to the bus itself. Through one to a session
+ * or a reply there is nothing for the bus to say. One that was looked up may well be exported
+ * again; messages must not go round in a circle of such for ever, though, so each round is a call
+ * that waits for its reply, of which a member has only so many.
  */
 
 #include "bridge/native/native-private.h"
@@ -22,6 +27,7 @@
 #include "bridge/driver/driver.h"
 #include "bridge/log.h"
 
+#define FLAGS_OFFSET 2
 #define SERIAL_OFFSET 8
 #define RECEIVE_VECS_MAX 1024 /* with the buffer's size, all that the core lets through */
 
@@ -34,6 +40,11 @@ struct input {
         struct bus1_transfer *transfers;
         size_t n_transfers;
 };
+
+/* Did the bus itself send it, through a handle that somebody gave it? */
+static bool input_is_own(const struct native *native, const struct input *in) {
+        return in->metadata.pid == native->pid;
+}
 
 static void release_from(struct native *native, const struct input *in, size_t first) {
         for (size_t i = first; i < in->n_transfers; i++)
@@ -264,6 +275,12 @@ static int session_receive(struct native_session *session, struct input *in) {
 
 /* references */
 
+/* Let the bus wait for the end of a call, where the sender does not. */
+static void message_expect_reply(struct message *m) {
+        m->flags &= (uint8_t)~MESSAGE_FLAG_NO_REPLY_EXPECTED;
+        m->wire[FLAGS_OFFSET] = m->flags;
+}
+
 /*
  * Whoever holds the handle may send calls, in the name of who looked up. The holder may be anyone,
  * so nothing he does falls back on the session.
@@ -284,6 +301,8 @@ static int lookup_receive(struct native_lookup *lookup, struct input *in) {
         r = input_split(session->native, in, &cookie);
         if (r < 0)
                 return r;
+        if (input_is_own(session->native, in))
+                message_expect_reply(in->m);
         message_number(session, in->m);
         r = message_stamp(in->m, &stamp);
         if (r != 0 || session->close_reason) {
@@ -310,6 +329,12 @@ static int reply_receive(struct native *native, struct native_node *node, struct
         r = message_attach(native, in->m, in, 0);
         if (r < 0)
                 return r;
+        /*
+         * What the bus answers itself answers a call that it numbered anew. It has a SENDER, so the
+         * header will be laid anew, with this.
+         */
+        if (input_is_own(native, in))
+                in->m->reply_serial = reply->serial;
         r = client_receive_reply(&session->client, reply, in->m);
         if (r > 0)
                 native_session_close(session, "it broke the protocol");
@@ -417,6 +442,8 @@ int native_receive(struct native *native) {
         node = native_node_find(native, in.metadata.metadata.id);
         if (in.type == BUS1_MESSAGE_TYPE_HANDLE_RELEASE)
                 r = node ? node_unreferenced(native, node) : 0;
+        else if (node && node->kind == NATIVE_NODE_SESSION && input_is_own(native, &in))
+                release_from(native, &in, 0);
         else if (node)
                 r = node_receive(native, node, &in);
         else

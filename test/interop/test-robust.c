@@ -655,6 +655,123 @@ END_TEST
 
 /* handles that lead back to the bus */
 
+static uint64_t rogue_call(struct rogue *rogue, const char *interface, const char *member,
+                           uint64_t handle, bool create, int type, ...) {
+        struct bus1_transfer transfers[] = {
+                {BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT, BUS1_INVALID},
+                {create ? BUS1_TRANSFER_FLAG_CREATE : 0, handle},
+        };
+        DBusMessage *m;
+        va_list args;
+        char *data;
+        int n;
+
+        m = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, interface, member);
+        va_start(args, type);
+        dbus_message_append_args_valist(m, type, args);
+        va_end(args);
+        dbus_message_set_serial(m, 1);
+        ck_assert(dbus_message_marshal(m, &data, &n));
+        dbus_message_unref(m);
+        ck_assert_int_eq(
+                rogue_send(rogue, rogue->session, data, (size_t)n, transfers, 2, NULL, 0), 0);
+        dbus_free(data);
+        return transfers[1].id;
+}
+
+/* Clock ticks that the bus was busy. */
+static unsigned long bus_time(void) {
+        unsigned long user = 0, system = 0;
+        char path[64];
+        FILE *f;
+
+        snprintf(path, sizeof(path), "/proc/%d/stat", (int)bus_daemon.pid);
+        f = fopen(path, "re");
+        ck_assert_ptr_nonnull(f);
+        ck_assert_int_eq(fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+                                &user, &system),
+                         2);
+        fclose(f);
+        return user + system;
+}
+
+static void expect_idle(void) {
+        unsigned long before;
+
+        usleep(300000);
+        before = bus_time();
+        usleep(500000);
+        ck_assert_uint_lt(bus_time() - before, (unsigned long)sysconf(_SC_CLK_TCK) / 10);
+}
+
+/* A signal, or a call that wants no reply, that the bus delivers to itself again and again. */
+START_TEST(messages_do_not_go_round_in_the_bus) {
+        const char *rule = "member='Round'", *name = "org.bus1.Round";
+        uint32_t flags = 0;
+        struct rogue rogue;
+        DBusMessage *m;
+
+        ck_assert(rogue_join(&rogue, bus_daemon.address));
+        rogue_call(&rogue, DBUS_INTERFACE_DBUS, "Hello", BUS1_INVALID, true, DBUS_TYPE_INVALID);
+        for (int i = 0; i < 2; i++)
+                rogue_call(&rogue, "org.bus1.Bridge1", "Subscribe", rogue.session, false,
+                           DBUS_TYPE_STRING, &rule, DBUS_TYPE_INVALID);
+        rogue_call(&rogue, "org.bus1.Bridge1", "Publish", rogue.session, false, DBUS_TYPE_STRING,
+                   &name, DBUS_TYPE_UINT32, &flags, DBUS_TYPE_INVALID);
+        for (int i = 0; i < 100; i++)
+                turn();
+        emit(service, "Round");
+        m = dbus_message_new_method_call(name, PATH, NAME, "Round");
+        ck_assert_int_eq(bus1_dbus_send(client, BUS1_DBUS_BUS, m, NULL, 0), 0);
+        expect_idle();
+        /* who asked for a reply is told that there is none */
+        dbus_message_set_no_reply(m, FALSE);
+        expect_error(call_message(client, BUS1_DBUS_BUS, m), DBUS_ERROR_NO_REPLY);
+        request();
+        expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL), PATH);
+        rogue_leave(&rogue);
+}
+END_TEST
+
+/* A routed handle may be exported, but not so that its calls end where they began. */
+START_TEST(exported_reference_to_itself_ends) {
+        const char *path = "/org/bus1/exported/1";
+        char *name, *exported;
+        uint64_t handle;
+        DBusMessage *m;
+
+        ck_assert_int_eq(bus1_dbus_lookup_object(client, bus1_dbus_get_unique_name(client), path,
+                                                 &handle, NULL),
+                         0);
+        ck_assert_int_eq(bus1_dbus_export(client, handle, &name, &exported, NULL), 0);
+        ck_assert_str_eq(exported, path);
+        m = dbus_message_new_method_call(name, path, NAME, "Where");
+        ck_assert_int_eq(bus1_dbus_send(service, BUS1_DBUS_BUS, m, NULL, 0), 0);
+        usleep(2000000);
+        expect_idle();
+        dbus_message_set_no_reply(m, FALSE);
+        expect_error(call_message(service, BUS1_DBUS_BUS, m), DBUS_ERROR_LIMITS_EXCEEDED);
+        free(name);
+        free(exported);
+        request();
+        expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL), PATH);
+}
+END_TEST
+
+/* What Export is for: a legacy client reaches what a native one has a reference to. */
+START_TEST(exported_reference_reaches_its_object) {
+        char *name, *path;
+        uint64_t handle;
+
+        request();
+        handle = look_up(client, NAME, PATH);
+        ck_assert_int_eq(bus1_dbus_export(client, handle, &name, &path, NULL), 0);
+        expect_text(call(service, BUS1_DBUS_BUS, name, path, "Where", NULL), PATH);
+        free(name);
+        free(path);
+}
+END_TEST
+
 static Suite *make_suite(void) {
         Suite *suite = suite_create("robust");
         TCase *tcase = tcase_create("all");
@@ -681,6 +798,9 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, loop_ends_with_the_bus);
         tcase_add_test(tcase, two_look_each_other_up);
         tcase_add_test(tcase, silent_owner_is_looked_up);
+        tcase_add_test(tcase, messages_do_not_go_round_in_the_bus);
+        tcase_add_test(tcase, exported_reference_to_itself_ends);
+        tcase_add_test(tcase, exported_reference_reaches_its_object);
         suite_add_tcase(suite, tcase);
         return suite;
 }
