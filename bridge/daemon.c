@@ -97,18 +97,20 @@ int daemon_write_pidfile(const char *path) {
 
 int daemon_drop_privileges(const char *user) {
         struct passwd *entry;
+        unsigned long number;
         char *end;
-        uid_t uid;
 
         if (geteuid() != 0)
                 return 0;
 
         entry = getpwnam(user);
         if (!entry) {
-                uid = strtoul(user, &end, 10);
-                if (!*user || *end || *user == '-')
+                /* A number too large for an uid must not become that of another user. */
+                errno = 0;
+                number = strtoul(user, &end, 10);
+                if (*user < '0' || *user > '9' || *end || errno || number >= (uid_t)-1)
                         return -ENOENT;
-                entry = getpwuid(uid);
+                entry = getpwuid((uid_t)number);
                 if (!entry)
                         return -ENOENT;
         }

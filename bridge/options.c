@@ -85,6 +85,8 @@ static bool parse_value_option(struct parser *p) {
         if (is_option(p, "--address", &value)) {
                 if (!take_value(p, &value))
                         return fail(p, NULL, NULL);
+                if (!*value) /* none, as the reference has it: what the configuration says */
+                        return true;
                 if (!strchr(value, ':'))
                         return fail(p, "The address has no colon", value);
                 o->address = value;

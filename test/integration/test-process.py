@@ -1,0 +1,182 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What the daemon makes of the process it is started as: sockets that systemd passes, the user it is
+# to become, and signals that come early.
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+import rawbus
+from busfixture import SESSION_CONFIG, TIMEOUT, clean_environment, daemon_under_test, read_line
+from rawbus import Connection
+from tap import Skip, contains, equal, main, test
+
+DAEMON = daemon_under_test()
+
+
+class Daemon:
+    """The daemon with sockets as systemd passes them, and any more configuration."""
+
+    def __init__(self, *args, sockets=(), extra='', listen=None):
+        self.directory = tempfile.mkdtemp(prefix='bus-process-')
+        os.chmod(self.directory, 0o777)
+        config = self.directory + '/bus.conf'
+        with open(config, 'w') as f:
+            f.write(SESSION_CONFIG.format(listen=listen or f'unix:path={self.directory}/bus',
+                                          extra=extra))
+        self.log = open(self.directory + '/log', 'w+')
+        env = clean_environment()
+        # the numbers that systemd promises, in a process that knows its own pid
+        shell = 'LISTEN_PID=$$ exec "$@"'
+        for i, s in enumerate(sockets):
+            shell = f'exec {3 + i}<&{s.fileno()}; ' + shell
+        if sockets:
+            env['LISTEN_FDS'] = str(len(sockets))
+        high = [os.dup2(s.fileno(), 100 + i) for i, s in enumerate(sockets)]
+        for i, fd in enumerate(high):
+            shell = shell.replace(f'<&{sockets[i].fileno()};', f'<&{fd};')
+        self.process = subprocess.Popen(
+            ['/bin/bash', '-c', shell, 'sh', DAEMON, '--config-file=' + config, '--nofork',
+             '--print-address', *args],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, env=env,
+            pass_fds=high)
+        for fd in high:
+            os.close(fd)
+        self.address = read_line(self.process.stdout.fileno())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def status(self, key):
+        with open(f'/proc/{self.process.pid}/status') as f:
+            return next(line.split()[1:] for line in f if line.startswith(key + ':'))
+
+    def text(self):
+        with open(self.directory + '/log', errors='replace') as f:
+            return f.read()
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+        self.log.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+        return self.process.returncode
+
+
+def listening(name):
+    s = socket.socket(socket.AF_UNIX)
+    s.bind(name)
+    s.listen()
+    return s
+
+
+def unprivileged():
+    if os.getuid() != 0:
+        raise Skip('only root can become somebody')
+    return pwd.getpwnam('nobody')
+
+
+@test
+def sockets_of_systemd_are_served():
+    with tempfile.TemporaryDirectory() as d:
+        abstract = '\0' + f'bus-process-{os.getpid()}'
+        with listening(d + '/one') as one, listening(abstract) as two:
+            with Daemon('--address=systemd:', sockets=[one, two]) as daemon:
+                contains(daemon.address, f'unix:path={d}/one,guid=', ';unix:abstract=')
+                for address in daemon.address.split(';'):
+                    c = Connection(address).authenticate()
+                    equal(address.split('guid=')[1], c.guid)
+                    c.close()
+                equal(daemon.stop(), 0)
+            # systemd's socket is systemd's to remove
+            assert os.path.exists(d + '/one')
+
+
+@test
+def sockets_of_systemd_may_have_the_longest_names():
+    with tempfile.TemporaryDirectory(dir='/tmp') as d:
+        name = d + '/' + 'x' * (107 - len(d) - 1)
+        with listening(name) as s, Daemon('--address=systemd:', sockets=[s]) as daemon:
+            contains(daemon.address, f'unix:path={name},guid=')
+            equal(daemon.stop(), 0)
+
+
+@test
+def other_descriptors_of_systemd_are_refused():
+    datagram = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    connected, other = socket.socketpair()
+    for s in datagram, connected:
+        with Daemon('--address=systemd:', sockets=[s]) as daemon:
+            equal(daemon.address, '')
+            equal(daemon.stop(), 1)
+        s.close()
+    other.close()
+    with Daemon('--address=systemd:') as daemon:
+        equal(daemon.stop(), 1)
+
+
+@test
+def the_user_of_the_configuration_is_all_it_can_be():
+    user = unprivileged()
+    everyone = '<policy context="default"><allow user="*"/></policy>'
+    with Daemon(extra=f'  <user>{user.pw_name}</user>\n  {everyone}\n') as daemon:
+        equal(daemon.status('Uid'), [str(user.pw_uid)] * 4)
+        equal(daemon.status('Gid'), [str(user.pw_gid)] * 4)
+        assert '0' not in daemon.status('Groups'), daemon.status('Groups')
+        # root is no longer the bus's own user, but may do what root may
+        c = Connection(daemon.address).authenticate()
+        answer = c.call('GetConnectionUnixUser', 's', rawbus.BUS)
+        equal(answer.body, (user.pw_uid,))
+        c.close()
+        equal(daemon.stop(), 0)
+
+
+@test
+def a_user_by_number():
+    user = unprivileged()
+    with Daemon(extra=f'  <user>{user.pw_uid}</user>\n') as daemon:
+        equal(daemon.status('Uid'), [str(user.pw_uid)] * 4)
+
+
+@test
+def nobody_else_in_place_of_a_user_that_is_not_there():
+    unprivileged()
+    # the last two would be root if cut to the bits of an uid
+    for user in 'no-such-user', '-1', ' 0', '0x0', str(1 << 32), str((1 << 64)):
+        with Daemon(extra=f'  <user>{user}</user>\n') as daemon:
+            equal(daemon.address, '', user)
+            equal(daemon.stop(), 1, user)
+
+
+@test
+def an_empty_address_is_none():
+    with Daemon('--address=') as daemon:
+        contains(daemon.address, f'unix:path={daemon.directory}/bus')
+
+
+@test
+def a_reload_can_be_asked_for_as_soon_as_the_address_is_known():
+    with Daemon() as daemon:
+        for _ in range(5):
+            daemon.process.send_signal(signal.SIGHUP)
+        Connection(daemon.address).authenticate().close()
+        equal(daemon.stop(), 0)
+
+
+if __name__ == '__main__':
+    main()
