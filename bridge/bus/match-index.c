@@ -3,10 +3,15 @@
 /*
  * Match rules: the index
  *
- * A rule's mask says which of five keys it asks for exactly; its bucket is the combination of their
- * hashes. A message has one hash for each key, except for the sender, who goes by his unique
- * name and by each well-known name he owns. For every mask in use, the message's buckets are looked
- * up, and each rule in them is then checked in full.
+ * A rule's mask says which of five keys it asks for exactly. Of its other conditions the one that
+ * tells most apart makes its branch: an argument, a namespace of paths or names, a destination. Its
+ * bucket is the combination of branch, mask, and the hashes of all their values.
+ *
+ * A message has one hash for each key, except for the sender, who goes by his unique name and by
+ * each well-known name he owns; and in each branch one hash for each value that a rule there could
+ * have: an argument itself, or all the namespaces that a path is in. Its buckets are looked up for
+ * every branch and mask in use, and each rule in them is then checked in full. So what a message
+ * costs depends on how many kinds of rules there are, and on the rules that nearly match.
  */
 
 #include <errno.h>
@@ -18,21 +23,44 @@
 #include "bridge/bus/name.h"
 
 enum {
+        KEY_TYPE,
         KEY_SENDER,
         KEY_PATH,
         KEY_INTERFACE,
         KEY_MEMBER,
-        KEY_ARG0,
         _KEY_MAX,
 };
+
+enum branch_kind {
+        BRANCH_NONE,
+        BRANCH_ARG,
+        BRANCH_ARG_NAMESPACE,
+        BRANCH_ARG_PATH,
+        BRANCH_PATH_NAMESPACE,
+        BRANCH_ADDRESSED, /* asks for a destination: no broadcast can match */
+};
+
+#define BRANCHES_MAX 256 /* each kind for each argument, at most */
 
 void match_index_init(struct match_index *index, const struct hash_seed *seed) {
         *index = (struct match_index){.seed = *seed};
 }
 
+/* What decides in which bucket a rule is. */
+struct place {
+        enum branch_kind kind;
+        unsigned arg;
+        const char *value; /* of the branch; NULL when it has none */
+        size_t n_value;
+        unsigned mask;
+        uint64_t hashes[_KEY_MAX];
+};
+
 /* Combine the hashes of a mask's keys, so that the same hash under another key differs. */
-static uint64_t combine(unsigned mask, const uint64_t hashes[_KEY_MAX]) {
-        uint64_t key = mask * 0x9e3779b97f4a7c15ULL;
+static uint64_t combine(const struct match_branch *branch, uint64_t value, unsigned mask,
+                        const uint64_t hashes[_KEY_MAX]) {
+        uint64_t key =
+                value ^ ((branch->kind << 16 | branch->arg << 8 | mask) * 0x9e3779b97f4a7c15ULL);
 
         for (unsigned i = 0; i < _KEY_MAX; i++)
                 if (mask & 1U << i) {
@@ -43,28 +71,140 @@ static uint64_t combine(unsigned mask, const uint64_t hashes[_KEY_MAX]) {
         return key;
 }
 
-static uint64_t rule_key(const struct match_keys *keys, const struct hash_seed *seed,
-                         unsigned *ret_mask) {
+/* The condition that makes the branch: what is exact tells more apart than a namespace. */
+static void choose_branch(const struct match_keys *keys, struct place *ret_place) {
+        static const uint8_t ranks[] = {
+                [MATCH_ARG_STRING] = BRANCH_ARG,
+                [MATCH_ARG_NAMESPACE] = BRANCH_ARG_NAMESPACE,
+                [MATCH_ARG_PATH] = BRANCH_ARG_PATH,
+        };
+
+        if (keys->destination) {
+                ret_place->kind = BRANCH_ADDRESSED;
+                return;
+        }
+        for (size_t i = 0; i < keys->n_args; i++) {
+                const struct match_arg *arg = &keys->args[i];
+
+                if (ret_place->kind == BRANCH_NONE || ranks[arg->kind] < ret_place->kind) {
+                        ret_place->kind = ranks[arg->kind];
+                        ret_place->arg = arg->index;
+                        ret_place->value = arg->value;
+                        ret_place->n_value = arg->n_value;
+                }
+        }
+        if (ret_place->kind == BRANCH_NONE && keys->path_namespace &&
+            strcmp(keys->path_namespace, "/") != 0) {
+                ret_place->kind = BRANCH_PATH_NAMESPACE;
+                ret_place->value = keys->path_namespace;
+                ret_place->n_value = strlen(keys->path_namespace);
+        }
+}
+
+static void place_rule(const struct match_keys *keys, const struct hash_seed *seed,
+                       struct place *ret_place) {
         const char *strings[_KEY_MAX] = {
                 [KEY_SENDER] = keys->sender,
                 [KEY_PATH] = keys->path,
                 [KEY_INTERFACE] = keys->interface,
                 [KEY_MEMBER] = keys->member,
         };
-        uint64_t hashes[_KEY_MAX];
-        unsigned mask = 0;
 
-        if (keys->n_args > 0 && keys->args[0].index == 0 && keys->args[0].kind == MATCH_ARG_STRING)
-                strings[KEY_ARG0] = keys->args[0].value;
-
+        *ret_place = (struct place){.kind = BRANCH_NONE};
+        choose_branch(keys, ret_place);
+        if (keys->type) {
+                ret_place->mask |= 1U << KEY_TYPE;
+                ret_place->hashes[KEY_TYPE] = keys->type;
+        }
         for (unsigned i = 0; i < _KEY_MAX; i++)
                 if (strings[i]) {
-                        mask |= 1U << i;
-                        hashes[i] = hash_bytes(seed, strings[i], strlen(strings[i]));
+                        ret_place->mask |= 1U << i;
+                        ret_place->hashes[i] = hash_bytes(seed, strings[i], strlen(strings[i]));
                 }
-        *ret_mask = mask;
-        return combine(mask, hashes);
 }
+
+static uint64_t place_key(const struct match_index *index, const struct match_branch *branch,
+                          const struct place *place) {
+        uint64_t value = 0;
+
+        if (place->value)
+                value = hash_bytes(&index->seed, place->value, place->n_value);
+        return combine(branch, value, place->mask, place->hashes);
+}
+
+/* branches */
+
+static struct match_branch *branch_find(struct match_index *index, const struct place *place) {
+        for (size_t i = 0; i < index->n_branches; i++)
+                if (index->branches[i].kind == place->kind && index->branches[i].arg == place->arg)
+                        return &index->branches[i];
+        return NULL;
+}
+
+static int branch_get(struct match_index *index, const struct place *place,
+                      struct match_branch **ret_branch) {
+        struct match_branch *branch = branch_find(index, place), *more;
+
+        if (!branch) {
+                if (index->n_branches == BRANCHES_MAX)
+                        return -ENOMEM;
+                more = reallocarray(index->branches, index->n_branches + 1, sizeof(*more));
+                if (!more)
+                        return -ENOMEM;
+                index->branches = more;
+                branch = &more[index->n_branches++];
+                *branch = (struct match_branch){.kind = place->kind, .arg = place->arg};
+        }
+        *ret_branch = branch;
+        return 0;
+}
+
+/* Note the rule itself where it cannot always be found by a value. */
+static int branch_reserve(struct match_branch *branch) {
+        uint32_t n = branch->n_rules_allocated ? branch->n_rules_allocated * 2 : 8;
+        struct match_rule **rules;
+
+        if (branch->kind != BRANCH_ARG_PATH || branch->n_rules < branch->n_rules_allocated)
+                return 0;
+        rules = reallocarray(branch->rules, n, sizeof(*rules));
+        if (!rules)
+                return -ENOMEM;
+        branch->rules = rules;
+        branch->n_rules_allocated = n;
+        return 0;
+}
+
+static void branch_add(struct match_branch *branch, struct match_rule *rule, size_t n_value) {
+        if (branch->rules) {
+                rule->at = branch->n_rules;
+                branch->rules[rule->at] = rule;
+        }
+        branch->n_rules++;
+        branch->n_by_mask[rule->mask]++;
+        branch->masks |= 1U << rule->mask;
+        if (n_value > branch->n_value_max)
+                branch->n_value_max = n_value;
+}
+
+static void branch_remove(struct match_branch *branch, struct match_rule *rule) {
+        branch->n_rules--;
+        if (branch->rules) {
+                branch->rules[rule->at] = branch->rules[branch->n_rules];
+                branch->rules[rule->at]->at = rule->at;
+        }
+        if (--branch->n_by_mask[rule->mask] == 0)
+                branch->masks &= ~(1U << rule->mask);
+}
+
+static void branches_free(struct match_index *index) {
+        for (size_t i = 0; i < index->n_branches; i++)
+                free(index->branches[i].rules);
+        free(index->branches);
+        index->branches = NULL;
+        index->n_branches = 0;
+}
+
+/* buckets */
 
 static struct match_bucket *bucket_find(struct match_index *index, uint64_t key) {
         struct match_bucket *bucket;
@@ -94,18 +234,28 @@ static int bucket_get(struct match_index *index, uint64_t key, struct match_buck
 }
 
 static int index_link(struct match_index *index, struct match_rule *rule) {
+        struct match_branch *branch;
         struct match_bucket *bucket;
-        uint64_t key;
+        struct place place;
         int r;
 
-        key = rule_key(&rule->keys, &index->seed, &rule->mask);
-        r = bucket_get(index, key, &bucket);
-        if (r < 0)
+        place_rule(&rule->keys, &index->seed, &place);
+        r = branch_get(index, &place, &branch);
+        if (r >= 0)
+                r = branch_reserve(branch);
+        if (r >= 0)
+                r = bucket_get(index, place_key(index, branch, &place), &bucket);
+        if (r < 0) {
+                if (index->n_rules == 0)
+                        branches_free(index);
                 return r;
+        }
 
+        rule->mask = place.mask;
+        rule->branch = branch - index->branches;
         rule->bucket = bucket;
+        branch_add(branch, rule, place.n_value);
         DL_APPEND2(bucket->rules, rule, bucket_prev, bucket_next);
-        index->n_by_mask[rule->mask]++;
         index->n_rules++;
         if (index->n_rules > index->peak_rules)
                 index->peak_rules = index->n_rules;
@@ -118,7 +268,7 @@ static void index_unlink(struct match_index *index, struct match_rule *rule) {
         struct match_bucket *bucket = rule->bucket;
 
         DL_DELETE2(bucket->rules, rule, bucket_prev, bucket_next);
-        index->n_by_mask[rule->mask]--;
+        branch_remove(&index->branches[rule->branch], rule);
         index->n_rules--;
         if (rule->keys.eavesdrop)
                 index->n_eavesdrop--;
@@ -127,6 +277,8 @@ static void index_unlink(struct match_index *index, struct match_rule *rule) {
                 free(bucket);
         }
         rule->bucket = NULL;
+        if (index->n_rules == 0)
+                branches_free(index);
 }
 
 /* rules of a client */
@@ -204,10 +356,12 @@ struct match_rule *match_rule_free(struct match_rule *rule) {
 }
 
 int match_rule_remove(struct client *client, const char *text, size_t n) {
-        struct match_bucket *bucket;
+        struct match_index *index = &client->bus->matches;
+        struct match_bucket *bucket = NULL;
+        struct match_branch *branch;
         struct match_rule *rule;
         struct match_keys keys;
-        unsigned mask;
+        struct place place;
         int r;
 
         r = match_keys_parse(&keys, text, n);
@@ -215,7 +369,10 @@ int match_rule_remove(struct client *client, const char *text, size_t n) {
                 return r;
 
         r = MATCH_E_NOT_FOUND;
-        bucket = bucket_find(&client->bus->matches, rule_key(&keys, &client->bus->seed, &mask));
+        place_rule(&keys, &index->seed, &place);
+        branch = branch_find(index, &place);
+        if (branch)
+                bucket = bucket_find(index, place_key(index, branch, &place));
         if (bucket)
                 DL_FOREACH2(bucket->rules, rule, bucket_next)
         if (rule->client == client && rule->cookie == 0 && match_keys_equal(&rule->keys, &keys)) {
@@ -236,7 +393,21 @@ struct search {
         bool eavesdrop;
         int (*found)(struct match_rule *rule, void *userdata);
         void *userdata;
+
+        unsigned has; /* keys */
+        uint64_t hashes[_KEY_MAX];
 };
+
+static int search_rule(const struct search *search, struct match_rule *rule) {
+        if (search->eavesdrop && !rule->keys.eavesdrop)
+                return 0;
+        /* Two keys that collide would lead here twice. */
+        if (rule->mark == search->index->mark ||
+            !match_keys_match(&rule->keys, search->m, search->context))
+                return 0;
+        rule->mark = search->index->mark;
+        return search->found(rule, search->userdata);
+}
 
 static int search_bucket(const struct search *search, uint64_t key) {
         struct match_bucket *bucket;
@@ -248,14 +419,7 @@ static int search_bucket(const struct search *search, uint64_t key) {
                 return 0;
 
         DL_FOREACH2(bucket->rules, rule, bucket_next) {
-                if (search->eavesdrop && !rule->keys.eavesdrop)
-                        continue;
-                /* Two masks whose hashes collide would lead here twice. */
-                if (rule->mark == search->index->mark ||
-                    !match_keys_match(&rule->keys, search->m, search->context))
-                        continue;
-                rule->mark = search->index->mark;
-                r = search->found(rule, search->userdata);
+                r = search_rule(search, rule);
                 if (r != 0)
                         return r;
         }
@@ -263,27 +427,151 @@ static int search_bucket(const struct search *search, uint64_t key) {
 }
 
 /* The buckets of one mask: one for each name of the sender, if the mask asks for the sender. */
-static int search_mask(const struct search *search, unsigned mask, uint64_t hashes[_KEY_MAX]) {
+static int search_mask(struct search *search, const struct match_branch *branch, uint64_t value,
+                       unsigned mask) {
         const struct client *sender = search->context->sender;
         struct name_ownership *ownership;
         uint64_t unique;
         int r;
 
-        r = search_bucket(search, combine(mask, hashes));
+        r = search_bucket(search, combine(branch, value, mask, search->hashes));
         if (r != 0 || !(mask & 1U << KEY_SENDER) || !sender)
                 return r;
 
-        unique = hashes[KEY_SENDER];
+        unique = search->hashes[KEY_SENDER];
         DL_FOREACH2(sender->ownerships, ownership, client_next) {
                 if (!name_ownership_is_primary(ownership))
                         continue;
-                hashes[KEY_SENDER] = ownership->name->hash;
-                r = search_bucket(search, combine(mask, hashes));
+                search->hashes[KEY_SENDER] = ownership->name->hash;
+                r = search_bucket(search, combine(branch, value, mask, search->hashes));
                 if (r != 0)
                         break;
         }
-        hashes[KEY_SENDER] = unique;
+        search->hashes[KEY_SENDER] = unique;
         return r;
+}
+
+/* All masks of the branch, for rules that ask for these bytes there. */
+static int search_value(struct search *search, const struct match_branch *branch, const char *value,
+                        size_t n_value) {
+        uint64_t hash = 0;
+        int r;
+
+        if (value)
+                hash = hash_bytes(&search->index->seed, value, n_value);
+        for (uint32_t masks = branch->masks; masks; masks &= masks - 1) {
+                unsigned mask = __builtin_ctz(masks);
+
+                if (mask & ~search->has)
+                        continue;
+                r = search_mask(search, branch, hash, mask);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
+
+/*
+ * The value, and what it is below of: each part of it that ends before a separator, or with it if
+ * inclusive; never what is longer than any rule asks for.
+ */
+static int search_namespaces(struct search *search, const struct match_branch *branch,
+                             const struct wire_string *value, char separator, bool inclusive) {
+        size_t n_max = value->n < branch->n_value_max ? value->n : branch->n_value_max;
+        int r;
+
+        if (value->n <= n_max) {
+                r = search_value(search, branch, value->s, value->n);
+                if (r != 0)
+                        return r;
+        }
+        for (size_t i = inclusive ? 0 : 1; i < value->n; i++) {
+                size_t n = i + inclusive;
+
+                if (n > n_max)
+                        break;
+                if (value->s[i] != separator || n == value->n)
+                        continue;
+                r = search_value(search, branch, value->s, n);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
+
+/*
+ * An argument that ends with "/" matches all paths below it. These cannot be looked up by what the
+ * message has, so all rules of the branch are tried; few messages have such an argument.
+ */
+static int search_below(struct search *search, const struct match_branch *branch) {
+        int r;
+
+        for (uint32_t i = 0; i < branch->n_rules; i++) {
+                r = search_rule(search, branch->rules[i]);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int search_branch(struct search *search, const struct match_branch *branch) {
+        struct message *m = search->m;
+        struct message_arg arg;
+
+        switch ((enum branch_kind)branch->kind) {
+        case BRANCH_NONE:
+                return search_value(search, branch, NULL, 0);
+        case BRANCH_ADDRESSED:
+                return m->destination.s ? search_value(search, branch, NULL, 0) : 0;
+        case BRANCH_PATH_NAMESPACE:
+                return m->path.s ? search_namespaces(search, branch, &m->path, '/', false) : 0;
+        case BRANCH_ARG:
+        case BRANCH_ARG_NAMESPACE:
+        case BRANCH_ARG_PATH:
+                break;
+        }
+
+        arg = message_get_arg(m, branch->arg);
+        if (arg.type != 's' && (arg.type != 'o' || branch->kind != BRANCH_ARG_PATH))
+                return 0;
+        if (branch->kind == BRANCH_ARG)
+                return search_value(search, branch, arg.value.s, arg.value.n);
+        if (branch->kind == BRANCH_ARG_NAMESPACE)
+                return search_namespaces(search, branch, &arg.value, '.', false);
+        if (arg.value.n > 0 && arg.value.s[arg.value.n - 1] == '/')
+                return search_below(search, branch);
+        return search_namespaces(search, branch, &arg.value, '/', true);
+}
+
+/* Hash what some rule asks for. */
+static void hash_keys(struct search *search) {
+        const struct match_index *index = search->index;
+        const struct client *sender = search->context->sender;
+        const struct message *m = search->m;
+        const struct wire_string *fields[_KEY_MAX] = {
+                [KEY_PATH] = &m->path,
+                [KEY_INTERFACE] = &m->interface,
+                [KEY_MEMBER] = &m->member,
+        };
+        unsigned wanted = 0;
+
+        for (size_t i = 0; i < index->n_branches; i++)
+                for (uint32_t masks = index->branches[i].masks; masks; masks &= masks - 1)
+                        wanted |= __builtin_ctz(masks);
+
+        search->has = 1U << KEY_TYPE;
+        search->hashes[KEY_TYPE] = m->type;
+        if (wanted & 1U << KEY_SENDER) {
+                search->has |= 1U << KEY_SENDER;
+                search->hashes[KEY_SENDER] =
+                        sender ? sender->unique_hash
+                               : hash_bytes(&index->seed, BUS_DRIVER_NAME, strlen(BUS_DRIVER_NAME));
+        }
+        for (unsigned i = KEY_PATH; i <= KEY_MEMBER; i++)
+                if ((wanted & 1U << i) && fields[i]->s) {
+                        search->has |= 1U << i;
+                        search->hashes[i] = hash_bytes(&index->seed, fields[i]->s, fields[i]->n);
+                }
 }
 
 int match_index_search(struct match_index *index, struct message *m,
@@ -297,44 +585,14 @@ int match_index_search(struct match_index *index, struct message *m,
                 .found = found,
                 .userdata = userdata,
         };
-        const struct wire_string *fields[_KEY_MAX] = {
-                [KEY_PATH] = &m->path,
-                [KEY_INTERFACE] = &m->interface,
-                [KEY_MEMBER] = &m->member,
-        };
-        uint64_t hashes[_KEY_MAX] = {};
-        unsigned wanted = 0, has = 0;
-        struct message_arg arg0;
         int r;
 
-        for (unsigned mask = 0; mask < 1U << _KEY_MAX; mask++)
-                if (index->n_by_mask[mask] > 0)
-                        wanted |= mask;
-
-        if (wanted & 1U << KEY_SENDER) {
-                has |= 1U << KEY_SENDER;
-                hashes[KEY_SENDER] = context->sender ? context->sender->unique_hash
-                                                     : hash_bytes(&index->seed, BUS_DRIVER_NAME,
-                                                                  strlen(BUS_DRIVER_NAME));
-        }
-        for (unsigned i = KEY_PATH; i <= KEY_MEMBER; i++)
-                if ((wanted & 1U << i) && fields[i]->s) {
-                        has |= 1U << i;
-                        hashes[i] = hash_bytes(&index->seed, fields[i]->s, fields[i]->n);
-                }
-        if (wanted & 1U << KEY_ARG0) {
-                arg0 = message_get_arg(m, 0);
-                if (arg0.type == 's') {
-                        has |= 1U << KEY_ARG0;
-                        hashes[KEY_ARG0] = hash_bytes(&index->seed, arg0.value.s, arg0.value.n);
-                }
-        }
-
+        hash_keys(&search);
         index->mark++;
-        for (unsigned mask = 0; mask < 1U << _KEY_MAX; mask++) {
-                if (index->n_by_mask[mask] == 0 || (mask & ~has))
+        for (size_t i = 0; i < index->n_branches; i++) {
+                if (index->branches[i].masks == 0)
                         continue;
-                r = search_mask(&search, mask, hashes);
+                r = search_branch(&search, &index->branches[i]);
                 if (r != 0)
                         return r;
         }

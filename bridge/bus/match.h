@@ -4,10 +4,9 @@
 /*
  * Match rules (D-Bus spec, "Match Rules")
  *
- * A rule is parsed once into exact values. The index keeps all rules of a bus in buckets keyed by
- * the exact values a rule asks for, of sender, path, interface, member and arg0: a message is
- * looked up once for each combination of these keys that some rule uses, so a rule that differs in
- * one of them costs nothing.
+ * A rule is parsed once into exact values. The index keeps all rules of a bus in buckets, so that a
+ * rule that cannot match because of its type, sender, path, interface, member or any one of its
+ * other conditions costs a message nothing: see match-index.c.
  */
 
 #include "bridge/bus/client.h"
@@ -58,8 +57,10 @@ struct match_rule {
         struct match_rule *client_prev, *client_next;
         struct match_rule *bucket_prev, *bucket_next;
         struct match_bucket *bucket;
-        unsigned mask;
         uint64_t mark;
+        uint32_t at; /* in branch.rules */
+        uint8_t mask;
+        uint8_t branch;
         bool attached; /* is in the client's list */
 };
 
@@ -103,10 +104,23 @@ struct match_bucket {
         UT_hash_handle hh;
 };
 
+/* The rules that have one kind of condition, beyond those that every message is looked up by. */
+struct match_branch {
+        uint8_t kind;
+        uint8_t arg;
+        uint32_t masks;         /* that some rule uses, a bit each */
+        uint32_t n_by_mask[32]; /* rules that use this combination of keys */
+        uint32_t n_rules;
+        size_t n_value_max;        /* no rule asks for a longer one */
+        struct match_rule **rules; /* only of kinds that cannot be looked up for each message */
+        uint32_t n_rules_allocated;
+};
+
 struct match_index {
         struct hash_seed seed;
         struct match_bucket *buckets;
-        uint32_t n_by_mask[32]; /* rules that use this combination of keys */
+        struct match_branch *branches; /* NULL while there are no rules */
+        size_t n_branches;
         uint32_t n_rules;
         uint32_t n_eavesdrop;
         uint32_t peak_rules;

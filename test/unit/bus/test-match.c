@@ -246,6 +246,81 @@ START_TEST(match_rules_do_not_catch_what_is_for_others) {
 }
 END_TEST
 
+/* A rule of random conditions, few enough values that rules and messages often meet. */
+static void random_rule(unsigned *seed, char *text, size_t size) {
+        static const char *const conditions[][6] = {
+                {"type='signal'", "type='method_call'", "type='signal'", "", "", ""},
+                {"path='/a'", "path='/a/b'", "path_namespace='/a'", "path_namespace='/'",
+                 "path_namespace='/a/b/c'", ""},
+                {"interface='a.b'", "interface='a.c'", "", "", "", ""},
+                {"member='M'", "member='N'", "", "", "", ""},
+                {"sender=':1.1'", "sender='com.example.A'", "", "", "", ""},
+                {"arg0='/a/'", "arg0='a.b'", "arg0namespace='a'", "arg0path='/a/'",
+                 "arg0path='/a/b'", ""},
+                {"arg1='x'", "arg2path='/'", "", "", "", ""},
+                {"destination=':1.2'", "", "", "", "", ""},
+        };
+
+        text[0] = '\0';
+        for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++) {
+                const char *condition = conditions[i][(unsigned)rand_r(seed) % 6];
+
+                if (!condition[0])
+                        continue;
+                if (text[0])
+                        strncat(text, ",", size - strlen(text) - 1);
+                strncat(text, condition, size - strlen(text) - 1);
+        }
+}
+
+static int count_found(struct match_rule *rule, void *userdata) {
+        (*(unsigned *)userdata)++;
+        return 0;
+}
+
+START_TEST(match_index_finds_exactly_the_rules_that_match) {
+        static const char *const paths[] = {"/", "/a", "/ab", "/a/b", "/a/b/c/d"};
+        static const char *const args[] = {"",       "/", "/a",  "/a/", "/a/b",
+                                           "/a/b/c", "a", "a.b", "ab"};
+        struct peer *A = peer_hello(), *B = peer_hello();
+        struct match_rule *rules[400];
+        unsigned seed = 1;
+
+        ck_assert_uint_eq(peer_request_name(A, "com.example.A", 0), NAME_PRIMARY_OWNER);
+        for (size_t i = 0; i < 400; i++) {
+                char text[1024];
+
+                random_rule(&seed, text, sizeof(text));
+                ck_assert_int_eq(match_rule_add(&B->client, text, strlen(text), 1 + i, &rules[i]),
+                                 0);
+        }
+        for (unsigned n = 400; n > 0; n--) {
+                const struct match_context context = {.sender = &A->client};
+                unsigned wanted = 0, found = 0;
+                struct message *m;
+                struct writer w;
+
+                writer_init(&w, MESSAGE_TYPE_SIGNAL, 0, n, "ss");
+                w.path = paths[(unsigned)rand_r(&seed) % 5];
+                w.interface = n % 2 ? "a.b" : "a.c";
+                w.member = n % 3 ? "M" : "N";
+                writer_string(&w, args[(unsigned)rand_r(&seed) % 9]);
+                writer_string(&w, n % 5 ? "x" : "y");
+                ck_assert_int_eq(writer_finish(&w, &m), 0);
+
+                for (unsigned i = 0; i < n; i++)
+                        wanted += match_keys_match(&rules[i]->keys, m, &context);
+                ck_assert_int_eq(
+                        match_index_search(&bus.matches, m, &context, false, count_found, &found),
+                        0);
+                ck_assert_uint_eq(found, wanted);
+                message_unref(m);
+                match_rule_free(rules[n - 1]);
+        }
+        ck_assert_ptr_null(bus.matches.branches);
+}
+END_TEST
+
 START_TEST(match_limit_holds) {
         struct peer *A = peer_hello();
 
@@ -270,6 +345,7 @@ int main(void) {
         tcase_add_test(tcase, match_path_arguments_match_both_ways);
         tcase_add_test(tcase, match_gives_one_copy_for_all_rules_and_one_for_each_subscription);
         tcase_add_test(tcase, match_rules_do_not_catch_what_is_for_others);
+        tcase_add_test(tcase, match_index_finds_exactly_the_rules_that_match);
         tcase_add_test(tcase, match_limit_holds);
         return suite_main("match", tcase);
 }
