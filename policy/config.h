@@ -130,6 +130,9 @@ struct bus_config_environment {
  */
 int bus_config_load(const char *path, const struct bus_config_environment *environment,
                     struct bus_config **ret_config, char **ret_error);
+/* Likewise, of a file that is meant to be included by another: it need not have a <listen>. */
+int bus_config_load_part(const char *path, const struct bus_config_environment *environment,
+                         struct bus_config **ret_config, char **ret_error);
 /* NULL is fine; returns NULL. */
 struct bus_config *bus_config_free(struct bus_config *config);
 

@@ -423,7 +423,7 @@ static int finish(struct reader *reader, struct document *document,
         struct bus_config *config;
         int r;
 
-        if (!fragment->config.n_listen) {
+        if (!fragment->config.n_listen && !reader->is_part) {
                 XML_ParserFree(document->parser);
                 document->parser = NULL;
                 return document_fail(document, "there is no <listen> element");
@@ -498,10 +498,10 @@ static char *absolute_path(const char *path) {
         return n < 0 ? NULL : absolute;
 }
 
-int bus_config_load(const char *path, const struct bus_config_environment *environment,
-                    struct bus_config **ret_config, char **ret_error) {
+static int load(const char *path, const struct bus_config_environment *environment, bool is_part,
+                struct bus_config **ret_config, char **ret_error) {
         struct bus_config_environment_own own = {};
-        struct reader reader = {.environment = environment};
+        struct reader reader = {.environment = environment, .is_part = is_part};
         struct document document = {.reader = &reader};
         char *absolute;
         int r = 0;
@@ -533,4 +533,14 @@ int bus_config_load(const char *path, const struct bus_config_environment *envir
         bus_config_environment_clear(&own);
         free(absolute);
         return r;
+}
+
+int bus_config_load(const char *path, const struct bus_config_environment *environment,
+                    struct bus_config **ret_config, char **ret_error) {
+        return load(path, environment, false, ret_config, ret_error);
+}
+
+int bus_config_load_part(const char *path, const struct bus_config_environment *environment,
+                         struct bus_config **ret_config, char **ret_error) {
+        return load(path, environment, true, ret_config, ret_error);
 }

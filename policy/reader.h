@@ -21,6 +21,7 @@
 
 struct reader {
         const struct bus_config_environment *environment;
+        bool is_part; /* the main file is one to be included by another */
         struct policy *policy;
         char **files;
         size_t n_files;

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Explanations - see the header
+ *
+ * The verdict comes from the same functions that the bus asks, only the way there is walked again:
+ * the compiled form of a policy no longer has the rules that cannot decide.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "policy/array.h"
+#include "policy/explain.h"
+#include "policy/match.h"
+
+static enum policy_mismatch match(const struct policy_rule *rule,
+                                  const struct policy_question *question) {
+        switch (rule->family) {
+        case POLICY_FAMILY_CONNECT:
+                return policy_rule_match_connect(rule, question->uid, question->gids,
+                                                 question->n_gids);
+        case POLICY_FAMILY_OWN:
+                return policy_rule_match_own(rule, question->name);
+        default:
+                return policy_rule_match_message(rule, &question->message);
+        }
+}
+
+static int add_block(struct policy_explanation *explanation, const struct policy_block *block,
+                     const struct policy_question *question) {
+        int r = 0;
+
+        for (size_t i = 0; i < block->n_rules && r >= 0; i++) {
+                struct policy_step step = {.rule = block->rules[i], .block = block};
+                enum policy_mismatch mismatch;
+
+                if (step.rule->family != question->family)
+                        continue;
+                mismatch = match(step.rule, question);
+                if (mismatch != POLICY_MATCH)
+                        step.mismatch = policy_mismatch_attribute(step.rule, mismatch);
+                r = POLICY_ARRAY_APPEND(explanation->steps, explanation->n_steps, step);
+        }
+        return r;
+}
+
+static int add_steps(struct policy_explanation *explanation, const struct policy *policy,
+                     const struct policy_question *question) {
+        for (unsigned context = 0; context < POLICY_CONTEXT_N; context++)
+                for (size_t b = 0; b < policy->n_blocks; b++) {
+                        const struct policy_block *block = policy->blocks[b];
+                        int r;
+
+                        if (block->context != context ||
+                            !policy_block_applies(block, question->uid, question->gids,
+                                                  question->n_gids))
+                                continue;
+                        r = add_block(explanation, block, question);
+                        if (r < 0)
+                                return r;
+                }
+        return 0;
+}
+
+static int judge(struct policy_explanation *explanation, struct policy *policy,
+                 const struct policy_question *question) {
+        struct policy_client *client;
+        int r;
+
+        if (question->family == POLICY_FAMILY_CONNECT) {
+                explanation->allowed = policy_check_connect(policy, question->uid, question->gids,
+                                                            question->n_gids, question->bus_uid,
+                                                            &explanation->rule);
+                return 0;
+        }
+        r = policy_client_new(policy, question->uid, question->gids, question->n_gids, &client);
+        if (r < 0)
+                return r;
+        if (question->family == POLICY_FAMILY_OWN)
+                explanation->allowed = policy_check_own(client, question->name, &explanation->rule);
+        else if (question->family == POLICY_FAMILY_SEND)
+                explanation->allowed =
+                        policy_check_send(client, &question->message, &explanation->rule);
+        else
+                explanation->allowed =
+                        policy_check_receive(client, &question->message, &explanation->rule);
+        policy_client_free(client);
+        return 0;
+}
+
+int policy_explain(struct policy *policy, const struct policy_question *question,
+                   struct policy_explanation *ret_explanation) {
+        struct policy_explanation explanation = {};
+        int r;
+
+        r = judge(&explanation, policy, question);
+        if (r >= 0)
+                r = add_steps(&explanation, policy, question);
+        if (r < 0) {
+                policy_explanation_clear(&explanation);
+                return r;
+        }
+        *ret_explanation = explanation;
+        return 0;
+}
+
+void policy_explanation_clear(struct policy_explanation *explanation) {
+        free(explanation->steps);
+        *explanation = (struct policy_explanation){};
+}
+
+const char *policy_context_name(enum policy_context context) {
+        static const char *const names[POLICY_CONTEXT_N] = {
+                [POLICY_CONTEXT_DEFAULT] = "default",
+                [POLICY_CONTEXT_GROUP] = "group",
+                [POLICY_CONTEXT_USER] = "user",
+                [POLICY_CONTEXT_CONSOLE_TRUE] = "at_console",
+                [POLICY_CONTEXT_CONSOLE_FALSE] = "at_console",
+                [POLICY_CONTEXT_MANDATORY] = "mandatory",
+        };
+
+        return names[context];
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Lint - see the header
+ *
+ * All rules of one family are put into the order of evaluation. A rule is unreachable when one
+ * behind it covers it, and is for everybody whom it is for.
+ */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/array.h"
+#include "policy/cover.h"
+#include "policy/lint.h"
+#include "policy/model.h"
+
+struct entry {
+        const struct policy_rule *rule;
+        const struct policy_block *block;
+        /* of the name where it must be the same; 0: the rule may cover rules for others */
+        uint32_t hash;
+};
+
+struct lint {
+        struct policy_finding *findings;
+        size_t n_findings;
+        struct entry *entries;
+        size_t n_entries;
+};
+
+__attribute__((format(printf, 5, 6))) static int add(struct lint *lint,
+                                                     enum policy_finding_kind kind,
+                                                     const char *file, unsigned line,
+                                                     const char *format, ...) {
+        struct policy_finding finding = {.kind = kind, .file = file, .line = line};
+        va_list args;
+        int r;
+
+        va_start(args, format);
+        r = vasprintf(&finding.text, format, args);
+        va_end(args);
+        if (r < 0)
+                return -ENOMEM;
+        r = POLICY_ARRAY_APPEND(lint->findings, lint->n_findings, finding);
+        if (r < 0)
+                free(finding.text);
+        return r;
+}
+
+/* the reader's warnings */
+
+/* Take the place off a warning: FILE:LINE: or FILE:LINE:COLUMN: of one of the files. */
+static const char *split_warning(const struct bus_config *config, const char *warning,
+                                 const char **ret_file, unsigned *ret_line) {
+        for (size_t i = 0; i < config->n_files; i++) {
+                size_t n = strlen(config->files[i]);
+                unsigned line, column;
+                int end = 0;
+
+                if (strncmp(warning, config->files[i], n) != 0)
+                        continue;
+                if (sscanf(warning + n, ":%u:%u: %n", &line, &column, &end) < 2 || !end)
+                        if (sscanf(warning + n, ":%u: %n", &line, &end) < 1 || !end)
+                                continue;
+                *ret_file = config->files[i];
+                *ret_line = line;
+                return warning + n + end;
+        }
+        *ret_file = NULL;
+        *ret_line = 0;
+        return warning;
+}
+
+static int add_warnings(struct lint *lint, const struct bus_config *config) {
+        for (size_t i = 0; i < config->n_warnings; i++) {
+                const char *file, *text;
+                unsigned line;
+                int r;
+
+                text = split_warning(config, config->warnings[i], &file, &line);
+                r = add(lint, POLICY_FINDING_READER, file, line, "%s", text);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* reachability */
+
+static uint32_t hash_name(const struct policy_rule *rule) {
+        uint32_t hash = 2166136261;
+
+        if (!rule->name || rule->name_is_prefix)
+                return 0;
+        for (const char *c = rule->name; *c; c++)
+                hash = (hash ^ (unsigned char)*c) * 16777619;
+        return hash | 1;
+}
+
+static int collect(struct lint *lint, const struct policy *policy, enum policy_family family) {
+        lint->n_entries = 0;
+        for (unsigned context = 0; context < POLICY_CONTEXT_N; context++)
+                for (size_t b = 0; b < policy->n_blocks; b++) {
+                        const struct policy_block *block = policy->blocks[b];
+
+                        for (size_t i = 0; block->context == context && i < block->n_rules; i++) {
+                                struct entry entry = {.rule = block->rules[i], .block = block};
+                                int r;
+
+                                if (entry.rule->family != family)
+                                        continue;
+                                entry.hash = hash_name(entry.rule);
+                                r = POLICY_ARRAY_APPEND(lint->entries, lint->n_entries, entry);
+                                if (r < 0)
+                                        return r;
+                        }
+                }
+        return 0;
+}
+
+static bool is_opposite(const struct policy_rule *a, const struct policy_rule *b) {
+        return a->allow != b->allow && policy_rule_covers(a, b) && policy_rule_covers(b, a);
+}
+
+/* Compare with one rule behind. Returns 1 when that says all there is to say. */
+static int compare(struct lint *lint, const struct entry *entry, const struct entry *later) {
+        const struct policy_rule *rule = entry->rule, *other = later->rule;
+        const struct policy_block *block = entry->block;
+        int r;
+
+        if (later->hash && later->hash != entry->hash)
+                return 0;
+        if (!policy_rule_covers(other, rule))
+                return 0;
+        if (policy_block_covers(later->block, block)) {
+                if (later->block->context == block->context && is_opposite(rule, other))
+                        r = add(lint, POLICY_FINDING_CONTRADICTION, rule->file, rule->line,
+                                "%s is contradicted by %s:%u: %s, which decides", rule->text,
+                                other->file, other->line, other->text);
+                else
+                        r = add(lint, POLICY_FINDING_UNREACHABLE, rule->file, rule->line,
+                                "%s never decides, as %s:%u: %s comes after it", rule->text,
+                                other->file, other->line, other->text);
+                return r < 0 ? r : 1;
+        }
+        if (block->context == POLICY_CONTEXT_GROUP &&
+            later->block->context == POLICY_CONTEXT_GROUP && is_opposite(rule, other))
+                return add(lint, POLICY_FINDING_CONTRADICTION, rule->file, rule->line,
+                           "%s and %s:%u: %s contradict each other for members of both groups, and "
+                           "the order of groups is undefined",
+                           rule->text, other->file, other->line, other->text);
+        return 0;
+}
+
+static int check_reachable(struct lint *lint, const struct policy *policy) {
+        int r = 0;
+
+        for (unsigned family = 0; family < POLICY_FAMILY_N; family++) {
+                r = collect(lint, policy, family);
+                for (size_t i = 0; i < lint->n_entries && r >= 0; i++) {
+                        r = 0;
+                        for (size_t j = i + 1; j < lint->n_entries && r == 0; j++)
+                                r = compare(lint, &lint->entries[i], &lint->entries[j]);
+                }
+                if (r < 0)
+                        break;
+        }
+        return r < 0 ? r : 0;
+}
+
+/* how broad rules are */
+
+/* Whether a block is for more than one, trusted user. */
+static const char *whose(const struct policy_block *block) {
+        switch (block->context) {
+        case POLICY_CONTEXT_USER:
+                return block->id == 0 ? NULL : "the user";
+        case POLICY_CONTEXT_GROUP:
+                return "the group";
+        default:
+                return "everybody";
+        }
+}
+
+static bool names_part_of_messages(const struct policy_rule *rule) {
+        return rule->interface || rule->path || rule->member || rule->error_name;
+}
+
+/* What is too broad about a rule; NULL when nothing is. */
+static const char *too_broad(const struct policy_block *block, const struct policy_rule *rule) {
+        bool everybody =
+                block->context != POLICY_CONTEXT_USER && block->context != POLICY_CONTEXT_GROUP;
+        bool calls = (rule->type == POLICY_TYPE_ANY || rule->type == POLICY_TYPE_METHOD_CALL) &&
+                     rule->broadcast != POLICY_TRUE;
+
+        if (!rule->allow) {
+                if (everybody && rule->family == POLICY_FAMILY_SEND && !rule->name && calls &&
+                    names_part_of_messages(rule))
+                        return "denies it at every service: add a send_destination";
+                return NULL;
+        }
+        switch (rule->family) {
+        case POLICY_FAMILY_OWN:
+                return rule->name ? NULL : "may own any name";
+        case POLICY_FAMILY_SEND:
+                if (rule->eavesdrop && everybody)
+                        return "may have what others send eavesdropped on";
+                if (rule->name || !calls)
+                        return NULL;
+                return names_part_of_messages(rule)
+                               ? "may do this at every service: add a send_destination"
+                               : "may call every method of every service";
+        case POLICY_FAMILY_RECEIVE:
+                return rule->eavesdrop && everybody ? "may eavesdrop on others" : NULL;
+        default:
+                return NULL;
+        }
+}
+
+static int check_broad(struct lint *lint, const struct policy *policy) {
+        for (size_t b = 0; b < policy->n_blocks; b++) {
+                const struct policy_block *block = policy->blocks[b];
+                const char *who = whose(block);
+
+                for (size_t i = 0; who && i < block->n_rules; i++) {
+                        const struct policy_rule *rule = block->rules[i];
+                        const char *what = too_broad(block, rule);
+                        int r;
+
+                        if (!what)
+                                continue;
+                        r = add(lint,
+                                rule->allow ? POLICY_FINDING_BROAD_ALLOW
+                                            : POLICY_FINDING_BROAD_DENY,
+                                rule->file, rule->line, "%s: %s%s%s", rule->text,
+                                rule->allow ? who : "", rule->allow ? " " : "", what);
+                        if (r < 0)
+                                return r;
+                }
+        }
+        return 0;
+}
+
+int policy_lint(const struct bus_config *config, struct policy_finding **ret_findings,
+                size_t *ret_n) {
+        struct lint lint = {};
+        int r;
+
+        r = add_warnings(&lint, config);
+        if (r >= 0)
+                r = check_reachable(&lint, config->policy);
+        if (r >= 0 && (!config->type || strcmp(config->type, "session") != 0))
+                r = check_broad(&lint, config->policy);
+        free(lint.entries);
+        if (r < 0) {
+                policy_findings_free(lint.findings, lint.n_findings);
+                return r;
+        }
+        *ret_findings = lint.findings;
+        *ret_n = lint.n_findings;
+        return 0;
+}
+
+struct policy_finding *policy_findings_free(struct policy_finding *findings, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                free(findings[i].text);
+        free(findings);
+        return NULL;
+}
+
+const char *policy_finding_kind_name(enum policy_finding_kind kind) {
+        static const char *const names[POLICY_FINDING_N] = {
+                [POLICY_FINDING_READER] = "reader",
+                [POLICY_FINDING_UNREACHABLE] = "unreachable",
+                [POLICY_FINDING_CONTRADICTION] = "contradiction",
+                [POLICY_FINDING_BROAD_ALLOW] = "broad-allow",
+                [POLICY_FINDING_BROAD_DENY] = "broad-deny",
+        };
+
+        return names[kind];
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * bus1ctl - the commands and their names
+ */
+
+#include <locale.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/bus1ctl/bus1ctl.h"
+
+static const char usage[] =
+        "usage: bus1ctl policy check [--json] FILE...\n"
+        "       bus1ctl policy explain [--json] [--matching] [--system|--session|--config FILE]\n"
+        "               --user USER [--group GROUP]... QUESTION\n"
+        "       bus1ctl --help | --version\n"
+        "\n"
+        "questions:\n"
+        "  connect\n"
+        "  own NAME\n"
+        "  send [destination=NAME] [owns=NAME]... [KEY=VALUE]...\n"
+        "  receive [sender=NAME]... [destination=NAME] [KEY=VALUE]...\n"
+        "\n"
+        "keys: type (method_call, method_return, error, signal), path, interface, member, error,\n"
+        "fds, requested_reply, eavesdrop\n";
+
+int complain(const char *format, ...) {
+        va_list args;
+
+        fputs("bus1ctl: ", stderr);
+        va_start(args, format);
+        vfprintf(stderr, format, args);
+        va_end(args);
+        fputc('\n', stderr);
+        return STATUS_FAILED;
+}
+
+static int print(const char *text) {
+        return fputs(text, stdout) < 0 || fflush(stdout) ? complain("cannot write: %m") : STATUS_OK;
+}
+
+int main(int argc, char *argv[]) {
+        static const struct {
+                const char *group, *name;
+                int (*run)(int argc, char *argv[]);
+        } commands[] = {
+                {"policy", "check", policy_check_main},
+                {"policy", "explain", policy_explain_main},
+        };
+
+        /* for the characters of texts only */
+        if (!setlocale(LC_CTYPE, "C.UTF-8"))
+                setlocale(LC_CTYPE, "");
+        if (argc == 2 && !strcmp(argv[1], "--help"))
+                return print(usage);
+        if (argc == 2 && !strcmp(argv[1], "--version"))
+                return print("bus1ctl " BUS1CTL_VERSION "\n");
+        for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+                if (argc >= 3 && !strcmp(argv[1], commands[i].group) &&
+                    !strcmp(argv[2], commands[i].name))
+                        return commands[i].run(argc - 2, argv + 2);
+        fputs(usage, stderr);
+        return STATUS_FAILED;
+}
