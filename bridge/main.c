@@ -27,7 +27,7 @@
 #define container(type, member, p) ((type *)((char *)(p)-offsetof(type, member)))
 
 /* What this bus does of what configurations can ask for. */
-#define FEATURES 0
+#define FEATURES (BUS_ENFORCES_ANONYMOUS | BUS_ENFORCES_COOKIES)
 
 struct bridge {
         struct options options;
@@ -287,6 +287,7 @@ static int setup_bus(struct bridge *bridge) {
                 r = server_init(&bridge->server, &bridge->bus, &bridge->loop);
         if (r < 0)
                 return fail(bridge, r, "cannot set up the bus");
+        server_configure(&bridge->server, bridge->config);
 
         bridge->bus.systemd_activation = bridge->options.systemd_activation;
         bridge->bus.reload = reload;

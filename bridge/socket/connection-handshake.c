@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Connections: the handshake, which makes them a client, or the anchor of a native session. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "bridge/socket/connection.h"
+#include "bridge/socket/listener.h"
+
+#define container(type, member, p) ((type *)((char *)(p)-offsetof(type, member)))
+
+/* Answer NEGOTIATE_BUS1. ret_fd is to be passed with the answer. */
+static void negotiate(struct connection *connection, struct sasl_answer *answer, int *ret_fd) {
+        struct bus *bus = connection->server->bus;
+        const char *why = "this bus does not do bus1";
+        uint64_t handle;
+        int fd = -1, r;
+
+        *ret_fd = -1;
+        /* A session is for somebody, who is known to the kernel. */
+        if (connection->sasl.mechanism != SASL_MECHANISM_EXTERNAL) {
+                sasl_server_refuse_bus1(&connection->sasl, "only after EXTERNAL", answer);
+                return;
+        }
+        if (connection->session) {
+                sasl_server_refuse_bus1(&connection->sasl, "agreed already", answer);
+                return;
+        }
+        if (!bus->native || !bus_check_connect(bus, &connection->credentials, false)) {
+                sasl_server_refuse_bus1(&connection->sasl, why, answer);
+                return;
+        }
+        if (connection->n_fds > 0) {
+                fd = connection->fds[0];
+                connection->n_fds--;
+                memmove(connection->fds, connection->fds + 1,
+                        connection->n_fds * sizeof(*connection->fds));
+        }
+
+        r = bus->native->negotiate(bus->native_userdata, &connection->anchor,
+                                   &connection->credentials, connection->sasl.bus1_mode, fd,
+                                   &connection->session, &handle, ret_fd, &why);
+        if (r < 0) {
+                connection->session = NULL;
+                sasl_server_refuse_bus1(&connection->sasl, why, answer);
+                return;
+        }
+        sasl_server_agree_bus1(&connection->sasl, handle, answer);
+}
+
+/* lines */
+
+/*
+ * Who the connection has proved to be. What the socket knows about the process is only true of a
+ * user that the socket knows; who it claims to be otherwise comes with nothing but the process's
+ * id.
+ */
+static bool take_identity(struct connection *connection) {
+        struct server *server = connection->server;
+        struct client_credentials known = connection->credentials;
+        unsigned mechanism = connection->sasl.mechanism;
+
+        if (mechanism == SASL_MECHANISM_EXTERNAL)
+                return true;
+
+        client_credentials_init(&connection->credentials);
+        connection->credentials.pid = known.pid;
+        connection->credentials.pidfd = known.pidfd;
+        known.pidfd = -1;
+        client_credentials_deinit(&known);
+        if (mechanism == SASL_MECHANISM_COOKIE_SHA1) {
+                connection->credentials.uid = server->cookies.uid;
+                connection->peer_uid = server->cookies.uid;
+                return true;
+        }
+        if (!server->allow_anonymous)
+                complain(server->bus, connection->peer_uid,
+                         "Rejected an anonymous connection (uid=%d pid=%d), there is no "
+                         "<allow_anonymous/>",
+                         (int)connection->peer_uid, (int)connection->peer_pid);
+        return server->allow_anonymous;
+}
+
+/* BEGIN: the connection becomes a client, or the anchor of one. */
+static int begin(struct connection *connection) {
+        struct bus *bus = connection->server->bus;
+        int r;
+
+        if (connection->sasl.negotiated_bus1 && connection->session) {
+                connection->state = CONNECTION_ANCHOR;
+                bus->native->begin(bus->native_userdata, connection->session);
+                return 0;
+        }
+        connection_end_session(connection);
+
+        if (!take_identity(connection) ||
+            !bus_check_connect(bus, &connection->credentials,
+                               connection->sasl.mechanism == SASL_MECHANISM_ANONYMOUS)) {
+                connection_close(connection, "not allowed to connect");
+                return 0;
+        }
+        r = client_init(&connection->client, bus, &connection_client_ops, &connection->credentials);
+        if (r < 0)
+                return r;
+        connection->has_client = true;
+        connection->client.fds_negotiated = connection->sasl.negotiated_fds;
+        connection->state = CONNECTION_MESSAGES;
+        sasl_server_deinit(&connection->sasl);
+        return 0;
+}
+
+static int feed(struct connection *connection, const char *bytes, size_t n, size_t *ret_consumed) {
+        struct sasl_answer answer = {.n = 0};
+        enum sasl_event event;
+        int r, fd = -1;
+
+        r = sasl_server_feed(&connection->sasl, bytes, n, ret_consumed, &answer, &event);
+        if (r < 0)
+                return r;
+
+        switch (event) {
+        case SASL_MORE:
+                break;
+        case SASL_NEGOTIATE_BUS1:
+                /* Its answer may carry a descriptor: nothing else goes with it. */
+                if (answer.n > 0) {
+                        r = connection_send_bytes(connection, answer.text, answer.n, -1);
+                        if (r < 0)
+                                return r;
+                        answer.n = 0;
+                }
+                negotiate(connection, &answer, &fd);
+                break;
+        case SASL_COOKIE:
+                r = cookies_request(&connection->server->cookies, &connection->cookie);
+                if (r < 0) {
+                        event = sasl_server_refuse_cookie(&connection->sasl, &answer);
+                        r = 0;
+                }
+                break;
+        case SASL_BEGIN:
+                r = begin(connection);
+                break;
+        case SASL_CLOSE:
+                break;
+        }
+        if (r >= 0 && answer.n > 0)
+                r = connection_send_bytes(connection, answer.text, answer.n, fd);
+        if (event == SASL_CLOSE)
+                connection_violate(connection, connection->sasl.violation);
+        return r;
+}
+
+/* The cookie is here, or there is none: go on with the handshake. */
+static int have_cookie(struct cookie_request *request, const struct keyring_cookie *cookie) {
+        struct connection *connection = container(struct connection, cookie, request);
+        struct sasl_answer answer = {.n = 0};
+        uint8_t random[SASL_CHALLENGE_SIZE];
+        int r;
+
+        if (connection->close_reason)
+                return 0;
+        if (!cookie || getrandom(random, sizeof(random), 0) != sizeof(random)) {
+                if (sasl_server_refuse_cookie(&connection->sasl, &answer) == SASL_CLOSE)
+                        connection_violate(connection, connection->sasl.violation);
+        } else {
+                r = sasl_server_challenge(&connection->sasl, COOKIES_CONTEXT, cookie->id,
+                                          cookie->secret, random, &answer);
+                if (r < 0)
+                        return r;
+        }
+        r = connection_send_bytes(connection, answer.text, answer.n, -1);
+        if (r >= 0)
+                r = connection_take_rest(connection);
+        if (r >= 0)
+                r = connection_update_events(connection);
+        return r;
+}
+
+/* The nonce that nonce-tcp wants first: who sends it has read the file that it is in. */
+static size_t take_nonce(struct connection *connection, const uint8_t *bytes, size_t n) {
+        const struct listener *listener = connection->listener;
+        uint8_t difference = 0;
+
+        if (n > LISTENER_NONCE_SIZE - connection->n_nonce)
+                n = LISTENER_NONCE_SIZE - connection->n_nonce;
+        memcpy(connection->nonce + connection->n_nonce, bytes, n);
+        connection->n_nonce += n;
+        if (connection->n_nonce == LISTENER_NONCE_SIZE) {
+                for (size_t i = 0; i < LISTENER_NONCE_SIZE; i++)
+                        difference |= connection->nonce[i] ^ listener->nonce[i];
+                if (difference)
+                        connection_violate(connection, "a wrong nonce");
+        }
+        return n;
+}
+
+bool connection_handshake_waits(const struct connection *connection) {
+        return connection->state == CONNECTION_HANDSHAKE &&
+               (connection->cookie.queued ||
+                (connection->queue_n > 0 && !connection->flush.queued));
+}
+
+int connection_shake_hands(struct connection *connection, const uint8_t *bytes, size_t n) {
+        size_t consumed;
+        int r;
+
+        if (connection->listener->nonce_file && connection->n_nonce < LISTENER_NONCE_SIZE) {
+                consumed = take_nonce(connection, bytes, n);
+                bytes += consumed;
+                n -= consumed;
+        }
+        while (n > 0 && connection->state == CONNECTION_HANDSHAKE && !connection->close_reason) {
+                if (connection->cookie.queued)
+                        return connection_keep_rest(connection, bytes, n);
+                r = feed(connection, (const char *)bytes, n, &consumed);
+                if (r < 0)
+                        return r;
+                bytes += consumed;
+                n -= consumed;
+        }
+
+        if (connection->state == CONNECTION_MESSAGES) {
+                if (connection->n_fds > 0 && !connection->client.fds_negotiated) {
+                        connection_violate(connection, "descriptors without NEGOTIATE_UNIX_FD");
+                        return 0;
+                }
+                return connection_take(connection, bytes, n);
+        }
+
+        if (connection->close_reason)
+                return 0;
+        if (connection->n_fds > 0)
+                connection_violate(connection, "descriptors before the end of the handshake");
+        else if (connection->state == CONNECTION_ANCHOR && n > 0)
+                connection_violate(connection, "bytes on the socket of a native session");
+        return 0;
+}
+
+/* life */
+
+void connection_handshake_init(struct connection *connection) {
+        struct server *server = connection->server;
+        bool is_tcp = connection->listener->is_tcp;
+
+        sasl_server_init(&connection->sasl);
+        connection->sasl.mechanisms = server->mechanisms;
+        connection->sasl.guid = connection->listener->guid;
+        connection->sasl.can_pass_fds = !is_tcp;
+        connection->sasl.can_bus1 = !is_tcp && server->bus->native != NULL;
+        connection->sasl.peer_uid = connection->credentials.uid;
+        connection->sasl.cookie_uid = server->cookies.uid;
+        connection->sasl.cookie_user = server->cookies.user;
+        connection->cookie.done = have_cookie;
+}
+
+void connection_handshake_deinit(struct connection *connection) {
+        cookies_cancel(&connection->server->cookies, &connection->cookie);
+        sasl_server_deinit(&connection->sasl);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Cookies: the thread that looks them up, and those who wait for it. */
+
+#include "bridge/socket/cookies.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#define container(type, member, p) ((type *)((char *)(p)-offsetof(type, member)))
+
+static void *look_up(void *userdata) {
+        struct cookies *cookies = userdata;
+        static const uint64_t one = 1;
+        ssize_t n;
+
+        cookies->result = keyring_get(cookies->directory, COOKIES_CONTEXT, time(NULL),
+                                      &cookies->cancel, &cookies->cookie);
+        n = write(cookies->source.fd, &one, sizeof(one));
+        (void)n; /* a counter of 1 always has room */
+        return NULL;
+}
+
+static int looked_up(struct loop_source *source, uint32_t events) {
+        struct cookies *cookies = container(struct cookies, source, source);
+        struct cookie_request *request;
+        uint64_t count;
+        int r = 0;
+
+        if (read(source->fd, &count, sizeof(count)) != sizeof(count))
+                return 0;
+        pthread_join(cookies->thread, NULL);
+        cookies->is_running = false;
+
+        while (r == 0 && (request = cookies->requests)) {
+                cookies_cancel(cookies, request);
+                r = request->done(request, cookies->result == 0 ? &cookies->cookie : NULL);
+        }
+        explicit_bzero(&cookies->cookie, sizeof(cookies->cookie));
+        return r;
+}
+
+void cookies_init(struct cookies *cookies, struct loop *loop) {
+        *cookies = (struct cookies){
+                .loop = loop,
+                .uid = UINT32_MAX,
+                .source = {.fd = -1, .dispatch = looked_up},
+        };
+}
+
+int cookies_start(struct cookies *cookies) {
+        struct passwd *user = getpwuid(geteuid());
+        int r;
+
+        if (user) {
+                cookies->user = strdup(user->pw_name);
+                if (!cookies->user)
+                        return -ENOMEM;
+        }
+        cookies->directory = keyring_directory();
+        if (!cookies->directory)
+                return -ENOENT;
+        cookies->source.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (cookies->source.fd < 0)
+                return -errno;
+        r = loop_add(cookies->loop, &cookies->source, EPOLLIN);
+        if (r < 0)
+                return r;
+        cookies->uid = geteuid();
+        return 0;
+}
+
+void cookies_deinit(struct cookies *cookies) {
+        if (cookies->is_running) {
+                atomic_store(&cookies->cancel, true);
+                pthread_join(cookies->thread, NULL);
+        }
+        if (cookies->source.fd >= 0) {
+                loop_remove(cookies->loop, &cookies->source);
+                close(cookies->source.fd);
+        }
+        free(cookies->directory);
+        free(cookies->user);
+        explicit_bzero(&cookies->cookie, sizeof(cookies->cookie));
+}
+
+int cookies_request(struct cookies *cookies, struct cookie_request *request) {
+        sigset_t all, old;
+        int r;
+
+        if (cookies->uid == UINT32_MAX)
+                return -ENOENT;
+        if (!cookies->is_running) {
+                /* signals are the bus's */
+                sigfillset(&all);
+                pthread_sigmask(SIG_SETMASK, &all, &old);
+                r = pthread_create(&cookies->thread, NULL, look_up, cookies);
+                pthread_sigmask(SIG_SETMASK, &old, NULL);
+                if (r != 0)
+                        return -r;
+                cookies->is_running = true;
+        }
+        DL_APPEND(cookies->requests, request);
+        request->queued = true;
+        return 0;
+}
+
+void cookies_cancel(struct cookies *cookies, struct cookie_request *request) {
+        if (!request->queued)
+                return;
+        DL_DELETE(cookies->requests, request);
+        request->queued = false;
+}
