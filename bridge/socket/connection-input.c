@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "bridge/bus/quota.h"
-#include "bridge/log.h"
 #include "bridge/socket/connection.h"
 
 #define FDS_MAX 253 /* the kernel's, SCM_MAX_FD */
@@ -32,13 +31,15 @@ void connection_input_deinit(struct connection *connection) {
         connection_drop_fds(connection);
 }
 
-static int violate(struct connection *connection, const char *rule) {
+int connection_violate(struct connection *connection, const char *rule) {
+        if (connection->close_reason)
+                return 1;
         if (connection->has_client)
                 client_violation(&connection->client, rule);
         else
-                log_write(connection->server->bus->log, LOG_LEVEL_WARNING,
-                          "A connection (uid=%d pid=%d) is dropped, it broke the protocol: %s",
-                          (int)connection->peer_uid, (int)connection->peer_pid, rule);
+                complain(connection->server->bus, connection->peer_uid,
+                         "A connection (uid=%d pid=%d) is dropped, it broke the protocol: %s",
+                         (int)connection->peer_uid, (int)connection->peer_pid, rule);
         connection_close(connection, rule);
         return 1;
 }
@@ -83,13 +84,13 @@ static int receive_fds(struct connection *connection, struct msghdr *header) {
         }
 
         if (header->msg_flags & MSG_CTRUNC)
-                return violate(connection, "descriptors were lost on the way");
+                return connection_violate(connection, "descriptors were lost on the way");
         if (connection->n_fds == 0)
                 return 0;
         if (connection->state == CONNECTION_MESSAGES && !connection->client.fds_negotiated)
-                return violate(connection, "descriptors without NEGOTIATE_UNIX_FD");
+                return connection_violate(connection, "descriptors without NEGOTIATE_UNIX_FD");
         if (connection->state == CONNECTION_MESSAGES && (int64_t)connection->n_fds > max + FDS_MAX)
-                return violate(connection, "more descriptors than messages declare");
+                return connection_violate(connection, "more descriptors than messages declare");
         return 0;
 }
 
@@ -196,7 +197,7 @@ static int finish_message(struct connection *connection) {
 
         r = parse_message(connection, m);
         if (r > 0)
-                violate(connection, message_violation(r));
+                connection_violate(connection, message_violation(r));
         else if (r == 0) {
                 r = client_receive(&connection->client, m, 0);
                 if (r == CLIENT_E_VIOLATION)
@@ -216,11 +217,11 @@ static int begin_message(struct connection *connection) {
         r = message_frame(connection->header, connection->server->bus->limits.max_message_size,
                           &size);
         if (r > 0)
-                return violate(connection, message_violation(r));
+                return connection_violate(connection, message_violation(r));
         r = message_new(&connection->partial, size);
         if (r < 0) {
                 /* Whether there is memory for it depends on the client's own number. */
-                return violate(connection, "no memory for the message");
+                return connection_violate(connection, "no memory for the message");
         }
         memcpy(connection->partial->wire, connection->header, MESSAGE_HEADER_SIZE);
         connection->n_partial = MESSAGE_HEADER_SIZE;
@@ -254,7 +255,7 @@ static size_t copy_some(uint8_t *to, size_t *at, size_t wanted, const uint8_t *f
  * What one read brought can be thousands of calls with large answers. Once the client has too many
  * of these to read, the calls that follow have to wait, too.
  */
-static int keep_rest(struct connection *connection, const uint8_t *bytes, size_t n) {
+int connection_keep_rest(struct connection *connection, const uint8_t *bytes, size_t n) {
         connection->rest = malloc(n);
         if (!connection->rest) {
                 connection_close(connection, "no memory for what it sent");
@@ -270,11 +271,15 @@ int connection_take_rest(struct connection *connection) {
         size_t n = connection->n_rest;
         int r;
 
-        if (!rest || connection->close_reason || quota_is_congested(&connection->client))
+        if (!rest || connection->close_reason || connection_handshake_waits(connection) ||
+            (connection->has_client && quota_is_congested(&connection->client)))
                 return 0;
         connection->rest = NULL;
         connection->n_rest = 0;
-        r = connection_take(connection, rest, n);
+        if (connection->state == CONNECTION_HANDSHAKE)
+                r = connection_shake_hands(connection, rest, n);
+        else
+                r = connection_take(connection, rest, n);
         free(rest);
         return r;
 }
@@ -289,7 +294,7 @@ int connection_take(struct connection *connection, const uint8_t *bytes, size_t 
                 if (connection->close_reason)
                         return 0;
                 if (!partial && n > 0 && quota_is_congested(&connection->client))
-                        return keep_rest(connection, bytes, n);
+                        return connection_keep_rest(connection, bytes, n);
                 if (partial) {
                         taken = copy_some(partial->wire, &connection->n_partial, partial->n_wire,
                                           bytes, n);

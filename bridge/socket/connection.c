@@ -7,11 +7,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "bridge/bus/credentials.h"
 #include "bridge/bus/quota.h"
-#include "bridge/log.h"
 
 #define container(type, member, p) ((type *)((char *)(p)-offsetof(type, member)))
 
@@ -38,13 +38,13 @@ static int close_deferred(struct loop_deferred *deferred) {
 static void client_close(struct client *client, const char *reason) {
         struct connection *connection = container(struct connection, client, client);
 
-        log_write(client->bus->log, LOG_LEVEL_WARNING,
-                  "Connection %s (uid=%d pid=%d) is dropped: %s", client_name(client),
-                  (int)client->credentials.uid, (int)client->credentials.pid, reason);
+        complain(client->bus, client->credentials.uid,
+                 "Connection %s (uid=%d pid=%d) is dropped: %s", client_name(client),
+                 (int)client->credentials.uid, (int)client->credentials.pid, reason);
         connection_close(connection, "closed by the bus");
 }
 
-static const struct client_ops connection_client_ops = {
+const struct client_ops connection_client_ops = {
         .deliver = connection_deliver,
         .close = client_close,
 };
@@ -72,148 +72,12 @@ static void anchor_completed(struct native_anchor *anchor) {
         set_complete(container(struct connection, anchor, anchor));
 }
 
-static void end_session(struct connection *connection) {
+void connection_end_session(struct connection *connection) {
         struct bus *bus = connection->server->bus;
 
         if (connection->session)
                 bus->native->conn_closed(bus->native_userdata, connection->session);
         connection->session = NULL;
-}
-
-/* Answer NEGOTIATE_BUS1. ret_fd is to be passed with the answer. */
-static void negotiate(struct connection *connection, struct sasl_answer *answer, int *ret_fd) {
-        struct bus *bus = connection->server->bus;
-        const char *why = "this bus does not do bus1";
-        uint64_t handle;
-        int fd = -1, r;
-
-        *ret_fd = -1;
-        if (connection->session) {
-                sasl_server_refuse_bus1(&connection->sasl, "agreed already", answer);
-                return;
-        }
-        if (!bus->native || !bus_check_connect(bus, &connection->credentials, false)) {
-                sasl_server_refuse_bus1(&connection->sasl, why, answer);
-                return;
-        }
-        if (connection->n_fds > 0) {
-                fd = connection->fds[0];
-                connection->n_fds--;
-                memmove(connection->fds, connection->fds + 1,
-                        connection->n_fds * sizeof(*connection->fds));
-        }
-
-        r = bus->native->negotiate(bus->native_userdata, &connection->anchor,
-                                   &connection->credentials, connection->sasl.bus1_mode, fd,
-                                   &connection->session, &handle, ret_fd, &why);
-        if (r < 0) {
-                connection->session = NULL;
-                sasl_server_refuse_bus1(&connection->sasl, why, answer);
-                return;
-        }
-        sasl_server_agree_bus1(&connection->sasl, handle, answer);
-}
-
-/* handshake */
-
-/* BEGIN: the connection becomes a client, or the anchor of one. */
-static int begin(struct connection *connection) {
-        struct bus *bus = connection->server->bus;
-        int r;
-
-        if (connection->sasl.negotiated_bus1 && connection->session) {
-                connection->state = CONNECTION_ANCHOR;
-                bus->native->begin(bus->native_userdata, connection->session);
-                return 0;
-        }
-        end_session(connection);
-
-        if (!bus_check_connect(bus, &connection->credentials, connection->sasl.mechanism == SASL_MECHANISM_ANONYMOUS)) {
-                connection_close(connection, "not allowed to connect");
-                return 0;
-        }
-        r = client_init(&connection->client, bus, &connection_client_ops, &connection->credentials);
-        if (r < 0)
-                return r;
-        connection->has_client = true;
-        connection->client.fds_negotiated = connection->sasl.negotiated_fds;
-        connection->state = CONNECTION_MESSAGES;
-        sasl_server_deinit(&connection->sasl);
-        return 0;
-}
-
-static int feed(struct connection *connection, const char *bytes, size_t n, size_t *ret_consumed) {
-        struct sasl_answer answer = {.n = 0};
-        enum sasl_event event;
-        int r, fd = -1;
-
-        r = sasl_server_feed(&connection->sasl, bytes, n, ret_consumed, &answer, &event);
-        if (r < 0)
-                return r;
-
-        switch (event) {
-        case SASL_MORE:
-                break;
-        case SASL_NEGOTIATE_BUS1:
-                /* Its answer may carry a descriptor: nothing else goes with it. */
-                if (answer.n > 0) {
-                        r = connection_send_bytes(connection, answer.text, answer.n, -1);
-                        if (r < 0)
-                                return r;
-                        answer.n = 0;
-                }
-                negotiate(connection, &answer, &fd);
-                break;
-        case SASL_COOKIE:
-                event = sasl_server_refuse_cookie(&connection->sasl, &answer);
-                break;
-        case SASL_BEGIN:
-                r = begin(connection);
-                break;
-        case SASL_CLOSE:
-                log_write(connection->server->bus->log, LOG_LEVEL_WARNING,
-                          "A connection (uid=%d pid=%d) is dropped, it broke the authentication "
-                          "protocol",
-                          (int)connection->peer_uid, (int)connection->peer_pid);
-                connection_close(connection, "authentication failed");
-                break;
-        }
-        if (r >= 0 && answer.n > 0)
-                r = connection_send_bytes(connection, answer.text, answer.n, fd);
-        return r;
-}
-
-static int shake_hands(struct connection *connection, const uint8_t *bytes, size_t n) {
-        size_t consumed;
-        int r;
-
-        while (n > 0 && connection->state == CONNECTION_HANDSHAKE && !connection->close_reason) {
-                r = feed(connection, (const char *)bytes, n, &consumed);
-                if (r < 0)
-                        return r;
-                bytes += consumed;
-                n -= consumed;
-        }
-
-        if (connection->state == CONNECTION_MESSAGES) {
-                if (connection->n_fds > 0 && !connection->client.fds_negotiated) {
-                        client_violation(&connection->client,
-                                         "descriptors without NEGOTIATE_UNIX_FD");
-                        connection_close(connection, "protocol violation");
-                }
-                return connection_take(connection, bytes, n);
-        }
-
-        if (connection->n_fds > 0 && !connection->close_reason) {
-                log_write(connection->server->bus->log, LOG_LEVEL_WARNING,
-                          "A connection (uid=%d pid=%d) is dropped, it sent descriptors before it "
-                          "was authenticated",
-                          (int)connection->peer_uid, (int)connection->peer_pid);
-                connection_close(connection, "descriptors during the handshake");
-        }
-        if (connection->state == CONNECTION_ANCHOR && n > 0)
-                connection_close(connection, "bytes on the socket of a native session");
-        return 0;
 }
 
 /* events */
@@ -223,7 +87,7 @@ static uint32_t wanted_events(const struct connection *connection) {
 
         if (connection->queue_n > 0 && !connection->flush.queued)
                 events |= EPOLLOUT;
-        if (connection->state == CONNECTION_DRAINING)
+        if (connection->state == CONNECTION_DRAINING || connection_handshake_waits(connection))
                 return events;
         /* Who does not read what the bus answers is not read from; a dead socket is, to its end. */
         if (!connection->has_client || connection->output_broken ||
@@ -232,9 +96,22 @@ static uint32_t wanted_events(const struct connection *connection) {
         return events;
 }
 
+static bool has_input(const struct connection *connection) {
+        char byte;
+
+        return recv(connection->source.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+               errno != EAGAIN;
+}
+
 int connection_update_events(struct connection *connection) {
         if (connection->close_reason)
                 return 0;
+        /* Who shut down its reading side may have said something before, but is of no use to those
+         * who call it: it must not keep its names. */
+        if (connection->output_broken && !has_input(connection)) {
+                connection_close(connection, NULL);
+                return 0;
+        }
         return loop_set_events(connection->server->loop, &connection->source,
                                wanted_events(connection));
 }
@@ -265,12 +142,12 @@ static int handle_input(struct connection *connection) {
 
         switch (connection->state) {
         case CONNECTION_HANDSHAKE:
-                return shake_hands(connection, connection->server->buffer, n);
+                return connection_shake_hands(connection, connection->server->buffer, n);
         case CONNECTION_MESSAGES:
                 return connection_take(connection, connection->server->buffer, n);
         case CONNECTION_ANCHOR:
                 if (n > 0 || connection->n_fds > 0)
-                        connection_close(connection, "bytes on the socket of a native session");
+                        connection_violate(connection, "bytes on the socket of a native session");
                 return 0;
         case CONNECTION_DRAINING:
                 return 0;
@@ -286,7 +163,8 @@ static int dispatch(struct loop_source *source, uint32_t events) {
                 return 0;
         if (events & (EPOLLHUP | EPOLLERR)) {
                 connection_output_break(connection);
-                if (connection->state == CONNECTION_DRAINING) {
+                if (connection->state == CONNECTION_DRAINING ||
+                    connection_handshake_waits(connection)) {
                         connection_close(connection, NULL);
                         return 0;
                 }
@@ -306,10 +184,10 @@ static int dispatch(struct loop_source *source, uint32_t events) {
 static int auth_expired(struct loop_timer *timer) {
         struct connection *connection = container(struct connection, auth_timer, timer);
 
-        log_write(connection->server->bus->log, LOG_LEVEL_WARNING,
-                  "A connection (uid=%d pid=%d) is dropped, it was not complete after %lldms",
-                  (int)connection->peer_uid, (int)connection->peer_pid,
-                  (long long)connection->server->bus->limits.auth_timeout);
+        complain(connection->server->bus, connection->peer_uid,
+                 "A connection (uid=%d pid=%d) is dropped, it was not complete after %lldms",
+                 (int)connection->peer_uid, (int)connection->peer_pid,
+                 (long long)connection->server->bus->limits.auth_timeout);
         connection_close(connection, "auth_timeout");
         return 0;
 }
@@ -331,18 +209,7 @@ void connection_received(struct connection *connection) {
 
 /* life */
 
-static void sasl_init(struct connection *connection) {
-        struct server *server = connection->server;
-
-        sasl_server_init(&connection->sasl);
-        connection->sasl.mechanisms = server->mechanisms;
-        connection->sasl.guid = connection->guid;
-        connection->sasl.can_pass_fds = true;
-        connection->sasl.can_bus1 = server->bus->native != NULL;
-        connection->sasl.peer_uid = connection->credentials.uid;
-}
-
-int connection_new(struct server *server, int fd, const char *guid) {
+int connection_new(struct server *server, int fd, const struct listener *listener) {
         struct connection *connection;
         int r;
 
@@ -352,6 +219,7 @@ int connection_new(struct server *server, int fd, const char *guid) {
                 return -ENOMEM;
         }
         connection->server = server;
+        connection->listener = listener;
         connection->source.fd = fd;
         connection->source.dispatch = dispatch;
         connection->close.run = close_deferred;
@@ -360,7 +228,6 @@ int connection_new(struct server *server, int fd, const char *guid) {
         connection->fd_timer.expired = fds_expired;
         connection->anchor.close = anchor_close;
         connection->anchor.completed = anchor_completed;
-        memcpy(connection->guid, guid, sizeof(connection->guid));
         client_credentials_init(&connection->credentials);
         DL_APPEND(server->connections, connection);
         server->bus->n_incomplete++;
@@ -369,7 +236,7 @@ int connection_new(struct server *server, int fd, const char *guid) {
         if (r >= 0) {
                 connection->peer_uid = connection->credentials.uid;
                 connection->peer_pid = connection->credentials.pid;
-                sasl_init(connection);
+                connection_handshake_init(connection);
                 r = loop_timer_set(server->loop, &connection->auth_timer,
                                    loop_now() + server->bus->limits.auth_timeout * 1000000);
         }
@@ -386,7 +253,7 @@ struct connection *connection_free(struct connection *connection) {
         loop_remove(server->loop, &connection->source);
         loop_defer_cancel(server->loop, &connection->close);
         loop_timer_cancel(server->loop, &connection->auth_timer);
-        end_session(connection);
+        connection_end_session(connection);
 
         if (connection->has_client) {
                 client_disconnect(&connection->client);
@@ -397,7 +264,7 @@ struct connection *connection_free(struct connection *connection) {
         loop_defer_cancel(server->loop, &connection->flush);
 
         connection_input_deinit(connection);
-        sasl_server_deinit(&connection->sasl);
+        connection_handshake_deinit(connection);
         client_credentials_deinit(&connection->credentials);
         close(connection->source.fd);
         if (!connection->is_complete)

@@ -4,7 +4,7 @@
 /*
  * Connections - the socket front end of a client
  *
- * A connection shakes hands (connection.c), then takes messages from its socket
+ * A connection shakes hands (connection-handshake.c), then takes messages from its socket
  * (connection-input.c) and puts messages into it (connection-output.c). What was agreed to be the
  * anchor of a native session carries no messages at all.
  *
@@ -12,6 +12,7 @@
  * has memory of its own.
  */
 
+#include "bridge/socket/listener.h"
 #include "bridge/socket/server.h"
 #include "bridge/wire/sasl.h"
 
@@ -33,8 +34,11 @@ struct connection {
 
         struct client_credentials credentials; /* until they are the client's */
         uint32_t peer_uid, peer_pid;           /* always */
+        const struct listener *listener;       /* that accepted it */
         struct sasl_server sasl;
-        char guid[33];
+        struct cookie_request cookie;
+        uint8_t nonce[LISTENER_NONCE_SIZE]; /* what came of it */
+        size_t n_nonce;
         struct loop_timer auth_timer;
 
         bool has_client;
@@ -48,7 +52,7 @@ struct connection {
         size_t n_header;
         struct message *partial; /* framed, incomplete */
         size_t n_partial;
-        uint8_t *rest; /* came, but the client has to read answers first */
+        uint8_t *rest; /* came, but has to wait for a cookie, or the client to read answers */
         size_t n_rest;
         int *fds; /* came, but their message is not complete yet */
         size_t n_fds;
@@ -63,12 +67,28 @@ struct connection {
 };
 
 /* Takes fd. -ENOMEM and others; nothing that is fatal to the bus. */
-int connection_new(struct server *server, int fd, const char *guid);
+int connection_new(struct server *server, int fd, const struct listener *listener);
 struct connection *connection_free(struct connection *connection);
 /* After each message that was routed: is the client complete now? */
 void connection_received(struct connection *connection);
 /* Close at the end of the turn. */
 void connection_close(struct connection *connection, const char *reason);
+
+/* Close because the other side broke this rule, which is logged. Returns 1. */
+int connection_violate(struct connection *connection, const char *rule);
+/* Without BEGIN to come, there is no native session. */
+void connection_end_session(struct connection *connection);
+
+extern const struct client_ops connection_client_ops;
+
+/* handshake */
+
+void connection_handshake_init(struct connection *connection);
+void connection_handshake_deinit(struct connection *connection);
+/* Take n bytes from the server's buffer. 0 (also when closing), or a fatal errno. */
+int connection_shake_hands(struct connection *connection, const uint8_t *bytes, size_t n);
+/* Must input wait: for a cookie, or because nobody reads the answers? */
+bool connection_handshake_waits(const struct connection *connection);
 
 /* input */
 
@@ -83,6 +103,8 @@ int connection_read(struct connection *connection, size_t *ret_n, bool *ret_eof)
 /* Take n bytes of the message stream from the server's buffer. 0 (also when closing), or a fatal
  * errno. */
 int connection_take(struct connection *connection, const uint8_t *bytes, size_t n);
+/* Let bytes wait. As connection_take(). */
+int connection_keep_rest(struct connection *connection, const uint8_t *bytes, size_t n);
 /* Go on with what had to wait for the client to read, if it has. As connection_take(). */
 int connection_take_rest(struct connection *connection);
 void connection_input_deinit(struct connection *connection);

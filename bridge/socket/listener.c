@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -27,14 +28,16 @@ struct listener *listener_free(struct listener *listener) {
         if (listener->unlink_path)
                 unlink(listener->unlink_path);
         free(listener->unlink_path);
+        if (listener->nonce_file) {
+                unlink(listener->nonce_file);
+                rmdir(dirname(listener->nonce_file));
+        }
+        free(listener->nonce_file);
         free(listener);
         return NULL;
 }
 
-static int fail(char **ret_error, int r, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-
-static int fail(char **ret_error, int r, const char *format, ...) {
+int listener_fail(char **ret_error, int r, const char *format, ...) {
         va_list args;
 
         va_start(args, format);
@@ -44,8 +47,8 @@ static int fail(char **ret_error, int r, const char *format, ...) {
         return r;
 }
 
-/* Takes fd. */
-static int listener_new(struct server *server, int fd, const char *guid, const char *unlink_path) {
+int listener_new(struct server *server, int fd, const char *guid, const char *unlink_path,
+                 struct listener **ret_listener) {
         struct listener *listener;
 
         listener = calloc(1, sizeof(*listener));
@@ -65,6 +68,8 @@ static int listener_new(struct server *server, int fd, const char *guid, const c
                 }
         }
         DL_APPEND(server->listeners, listener);
+        if (ret_listener)
+                *ret_listener = listener;
         return 0;
 }
 
@@ -93,7 +98,8 @@ static int open_unix(struct server *server, const char *key, const char *name, c
         int fd, r;
 
         if (n >= sizeof(address.sun_path))
-                return fail(ret_error, -ENAMETOOLONG, "The socket name \"%s\" is too long", name);
+                return listener_fail(ret_error, -ENAMETOOLONG, "The socket name \"%s\" is too long",
+                                     name);
         memcpy(address.sun_path + abstract, name, n);
 
         /* A socket file of an earlier life, or of another bus, makes room; nothing else does. */
@@ -102,16 +108,19 @@ static int open_unix(struct server *server, const char *key, const char *name, c
 
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
-                return fail(ret_error, -errno, "Cannot make a socket: %s", strerror(errno));
+                return listener_fail(ret_error, -errno, "Cannot make a socket: %s",
+                                     strerror(errno));
         if (bind(fd, (const struct sockaddr *)&address,
                  /* the NUL before an abstract name, or after a path */
                  offsetof(struct sockaddr_un, sun_path) + n + 1) < 0) {
-                r = fail(ret_error, -errno, "Cannot bind to \"%s\": %s", name, strerror(errno));
+                r = listener_fail(ret_error, -errno, "Cannot bind to \"%s\": %s", name,
+                                  strerror(errno));
                 close(fd);
                 return r;
         }
         if (listen(fd, SOMAXCONN) < 0 || (!abstract && chmod(name, 0777) < 0)) {
-                r = fail(ret_error, -errno, "Cannot listen on \"%s\": %s", name, strerror(errno));
+                r = listener_fail(ret_error, -errno, "Cannot listen on \"%s\": %s", name,
+                                  strerror(errno));
                 if (!abstract)
                         unlink(name);
                 close(fd);
@@ -124,7 +133,7 @@ static int open_unix(struct server *server, const char *key, const char *name, c
                 close(fd);
                 return r;
         }
-        r = listener_new(server, fd, guid, abstract ? NULL : name);
+        r = listener_new(server, fd, guid, abstract ? NULL : name, NULL);
         if (r < 0) {
                 free(printed);
                 return r;
@@ -149,12 +158,12 @@ static int open_unix_dir(struct server *server, const char *dir, char **ret_prin
                 for (unsigned i = 0; i < 10; i++, x /= sizeof(letters) - 1)
                         name[i] = letters[x % (sizeof(letters) - 1)];
                 if ((size_t)snprintf(path, sizeof(path), "%s/dbus-%s", dir, name) >= sizeof(path))
-                        return fail(ret_error, -ENAMETOOLONG, "The directory \"%s\" is too long",
-                                    dir);
+                        return listener_fail(ret_error, -ENAMETOOLONG,
+                                             "The directory \"%s\" is too long", dir);
                 if (access(path, F_OK) < 0)
                         return open_unix(server, "path", path, ret_printed, ret_error);
         }
-        return fail(ret_error, -EEXIST, "No free name in \"%s\"", dir);
+        return listener_fail(ret_error, -EEXIST, "No free name in \"%s\"", dir);
 }
 
 static int open_unix_runtime(struct server *server, const char *value, char **ret_printed,
@@ -163,11 +172,12 @@ static int open_unix_runtime(struct server *server, const char *value, char **re
         char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 
         if (strcmp(value, "yes"))
-                return fail(ret_error, -EINVAL, "unix:runtime can only be \"yes\"");
+                return listener_fail(ret_error, -EINVAL, "unix:runtime can only be \"yes\"");
         if (!dir)
-                return fail(ret_error, -EINVAL, "unix:runtime=yes, but XDG_RUNTIME_DIR is not set");
+                return listener_fail(ret_error, -EINVAL,
+                                     "unix:runtime=yes, but XDG_RUNTIME_DIR is not set");
         if ((size_t)snprintf(path, sizeof(path), "%s/bus", dir) >= sizeof(path))
-                return fail(ret_error, -ENAMETOOLONG, "XDG_RUNTIME_DIR is too long");
+                return listener_fail(ret_error, -ENAMETOOLONG, "XDG_RUNTIME_DIR is too long");
         return open_unix(server, "path", path, ret_printed, ret_error);
 }
 
@@ -182,14 +192,16 @@ static int open_unix_address(struct server *server, const struct address_entry *
                 if (!v)
                         continue;
                 if (key)
-                        return fail(ret_error, -EINVAL,
-                                    "An address cannot have both \"%s\" and \"%s\"", key, keys[i]);
+                        return listener_fail(ret_error, -EINVAL,
+                                             "An address cannot have both \"%s\" and \"%s\"", key,
+                                             keys[i]);
                 key = keys[i];
                 value = v;
         }
         if (!key)
-                return fail(ret_error, -EINVAL,
-                            "An address of type unix needs path, abstract, dir, tmpdir or runtime");
+                return listener_fail(
+                        ret_error, -EINVAL,
+                        "An address of type unix needs path, abstract, dir, tmpdir or runtime");
 
         if (!strcmp(key, "dir") || !strcmp(key, "tmpdir"))
                 return open_unix_dir(server, value, ret_printed, ret_error);
@@ -206,7 +218,7 @@ static int fd_set_nonblocking(int fd) {
         return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
-static int print_inherited(int fd, const char *guid, char **ret_printed) {
+static int print_inherited_unix(int fd, const char *guid, char **ret_printed) {
         struct sockaddr_un address = {};
         socklen_t n = sizeof(address);
         size_t n_name;
@@ -215,6 +227,9 @@ static int print_inherited(int fd, const char *guid, char **ret_printed) {
                 return -errno;
         if (n <= offsetof(struct sockaddr_un, sun_path))
                 return -EINVAL;
+        /* The kernel ends a name that fills all of sun_path behind it. */
+        if (n > sizeof(address))
+                n = sizeof(address);
         n_name = n - offsetof(struct sockaddr_un, sun_path);
         if (address.sun_path[0] == '\0')
                 return print_address("abstract", address.sun_path + 1, n_name - 1, guid,
@@ -223,31 +238,70 @@ static int print_inherited(int fd, const char *guid, char **ret_printed) {
                              ret_printed);
 }
 
+static int print_inherited(int fd, bool is_tcp, const char *guid, char **ret_printed) {
+        char *place;
+        int r;
+
+        if (!is_tcp)
+                return print_inherited_unix(fd, guid, ret_printed);
+        r = listener_describe_tcp(fd, NULL, &place);
+        if (r < 0)
+                return r;
+        r = asprintf(ret_printed, "tcp:%s,guid=%s", place, guid);
+        free(place);
+        return r < 0 ? -ENOMEM : 0;
+}
+
+/* One of systemd's sockets. */
+static int open_inherited(struct server *server, int fd, const char *guid, char **ret_printed,
+                          char **ret_error) {
+        struct listener *listener;
+        bool is_tcp = false;
+        char *printed;
+        int r;
+
+        if (sd_is_socket_unix(fd, SOCK_STREAM, true, NULL, 0) <= 0) {
+                is_tcp = sd_is_socket_inet(fd, AF_UNSPEC, SOCK_STREAM, true, 0) > 0;
+                if (!is_tcp)
+                        return listener_fail(ret_error, -EINVAL,
+                                             "Socket %d of systemd is no listening stream socket",
+                                             fd);
+                r = listener_check_tcp(server, ret_error);
+                if (r < 0)
+                        return r;
+        }
+        r = fd_set_nonblocking(fd);
+        if (r >= 0)
+                r = print_inherited(fd, is_tcp, guid, &printed);
+        if (r < 0)
+                return listener_fail(ret_error, r, "Socket %d of systemd is of no use: %s", fd,
+                                     strerror(-r));
+        r = listener_new(server, fd, guid, NULL, &listener);
+        if (r < 0) {
+                free(printed);
+                return r;
+        }
+        listener->is_tcp = is_tcp;
+        *ret_printed = printed;
+        return 0;
+}
+
 static int open_systemd(struct server *server, char **ret_printed, char **ret_error) {
         char *all = NULL, guid[33];
         int n, r;
 
         n = sd_listen_fds(true);
         if (n <= 0)
-                return fail(ret_error, n < 0 ? n : -ENOENT, "systemd passed no sockets");
+                return listener_fail(ret_error, n < 0 ? n : -ENOENT, "systemd passed no sockets");
 
         bus_make_id(guid);
         for (int i = 0; i < n; i++) {
-                int fd = SD_LISTEN_FDS_START + i;
-                char *printed, *joined;
+                char *printed = NULL, *joined;
 
-                if (sd_is_socket_unix(fd, SOCK_STREAM, true, NULL, 0) <= 0) {
-                        free(all);
-                        return fail(ret_error, -EINVAL,
-                                    "Socket %d of systemd is no listening unix stream socket", fd);
-                }
-                r = fd_set_nonblocking(fd);
-                if (r >= 0)
-                        r = print_inherited(fd, guid, &printed);
+                r = open_inherited(server, SD_LISTEN_FDS_START + i, guid, &printed, ret_error);
                 if (r < 0) {
                         free(all);
-                        return fail(ret_error, r, "Socket %d of systemd is of no use: %s", fd,
-                                    strerror(-r));
+                        return r;
                 }
                 r = asprintf(&joined, "%s%s%s", all ? all : "", all ? ";" : "", printed);
                 free(printed);
@@ -255,11 +309,6 @@ static int open_systemd(struct server *server, char **ret_printed, char **ret_er
                 if (r < 0)
                         return -ENOMEM;
                 all = joined;
-                r = listener_new(server, fd, guid, NULL);
-                if (r < 0) {
-                        free(all);
-                        return r;
-                }
         }
         *ret_printed = all;
         return 0;
@@ -271,6 +320,8 @@ int listener_open(struct server *server, const struct address_entry *address, ch
                 return open_unix_address(server, address, ret_printed, ret_error);
         if (!strcmp(address->transport, "systemd"))
                 return open_systemd(server, ret_printed, ret_error);
-        return fail(ret_error, -EINVAL, "Unknown address type \"%s\" to listen on",
-                    address->transport);
+        if (!strcmp(address->transport, "tcp") || !strcmp(address->transport, "nonce-tcp"))
+                return listener_open_tcp(server, address, ret_printed, ret_error);
+        return listener_fail(ret_error, -EINVAL, "Unknown address type \"%s\" to listen on",
+                             address->transport);
 }

@@ -5,6 +5,8 @@
 #include "bridge/socket/server.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -60,7 +62,10 @@ static int accept_connection(struct loop_source *source, uint32_t events) {
                         return 0; /* that one has gone, or nobody was there */
                 r = -errno;
         } else {
-                r = connection_new(server, fd, listener->guid);
+                /* Messages leave in as few packets as there are writes already. */
+                if (listener->is_tcp)
+                        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+                r = connection_new(server, fd, listener);
                 if (r == 0) {
                         if (!has_room(server))
                                 set_accepting(server, false);
@@ -82,6 +87,7 @@ int server_init(struct server *server, struct bus *bus, struct loop *loop) {
                 .mechanisms = SASL_MECHANISM_EXTERNAL,
                 .retry.expired = retry_expired,
         };
+        cookies_init(&server->cookies, loop);
         server->buffer = malloc(SERVER_BUFFER_SIZE);
         return server->buffer ? 0 : -ENOMEM;
 }
@@ -92,6 +98,7 @@ void server_deinit(struct server *server) {
         server->accepting = true; /* stay as it is, whatever goes */
         while (server->connections)
                 connection_free(server->connections);
+        cookies_deinit(&server->cookies);
         DL_FOREACH_SAFE(server->listeners, listener, next) {
                 DL_DELETE(server->listeners, listener);
                 listener_free(listener);
@@ -128,10 +135,33 @@ int server_listen(struct server *server, const char *addresses, char **ret_print
         return r;
 }
 
+void server_configure(struct server *server, const struct bus_config *config) {
+        static const struct {
+                const char *name;
+                unsigned mechanism;
+        } mechanisms[] = {
+                {"EXTERNAL", SASL_MECHANISM_EXTERNAL},
+                {"DBUS_COOKIE_SHA1", SASL_MECHANISM_COOKIE_SHA1},
+                {"ANONYMOUS", SASL_MECHANISM_ANONYMOUS},
+        };
+
+        server->mechanisms = 0;
+        for (size_t i = 0; i < sizeof(mechanisms) / sizeof(mechanisms[0]); i++)
+                if (bus_config_allows_auth(config, mechanisms[i].name))
+                        server->mechanisms |= mechanisms[i].mechanism;
+        server->allow_anonymous = config->allow_anonymous;
+}
+
 int server_start(struct server *server) {
         struct listener *listener;
         int r;
 
+        if (server->mechanisms & SASL_MECHANISM_COOKIE_SHA1) {
+                r = cookies_start(&server->cookies);
+                if (r < 0)
+                        log_write(server->bus->log, LOG_LEVEL_WARNING,
+                                  "No cookies to authenticate with: %s", strerror(-r));
+        }
         DL_FOREACH(server->listeners, listener) {
                 listener->source.dispatch = accept_connection;
                 r = loop_add(server->loop, &listener->source, EPOLLIN);

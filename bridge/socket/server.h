@@ -7,6 +7,7 @@
 
 #include "bridge/bus/bus.h"
 #include "bridge/loop.h"
+#include "bridge/socket/cookies.h"
 
 /*
  * What one read takes at most: more than a unix socket holds by default, so that one read empties
@@ -20,8 +21,10 @@ struct listener;
 struct server {
         struct bus *bus;
         struct loop *loop;
-        unsigned mechanisms; /* SASL_MECHANISM_* */
-        uint8_t *buffer;     /* SERVER_BUFFER_SIZE */
+        unsigned mechanisms;  /* SASL_MECHANISM_* */
+        bool allow_anonymous; /* to be there, after ANONYMOUS */
+        struct cookies cookies;
+        uint8_t *buffer; /* SERVER_BUFFER_SIZE */
         struct listener *listeners;
         struct connection *connections;
         bool accepting;
@@ -39,7 +42,9 @@ void server_deinit(struct server *server);
  */
 int server_listen(struct server *server, const char *addresses, char **ret_printed,
                   char **ret_error);
-/* Start to accept. */
+/* How clients may authenticate; before server_start(). */
+void server_configure(struct server *server, const struct bus_config *config);
+/* Start to accept, as the user that the bus runs as. */
 int server_start(struct server *server);
 
 /* for connections */
