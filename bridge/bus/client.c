@@ -147,25 +147,18 @@ int client_register(struct client *client) {
         return 0;
 }
 
-/*
- * All names of the client, last acquired first, the unique one at the end; each change is
- * announced. When the client has gone, NameLost reaches monitors only.
- */
-static int client_release_names(struct client *client) {
+static int release_well_known_name(struct client *client, struct name_ownership *ownership) {
+        struct name_change change;
+        char name[256];
+
+        memcpy(name, ownership->name->name, ownership->name->n_name + 1);
+        name_ownership_release(ownership, &change);
+        return driver_announce_change(client->bus, name, &change);
+}
+
+static int release_unique_name(struct client *client) {
         struct bus *bus = client->bus;
         int r;
-
-        while (client->ownerships) {
-                struct name_ownership *ownership = client->ownerships->client_prev;
-                struct name_change change;
-                char name[256];
-
-                memcpy(name, ownership->name->name, ownership->name->n_name + 1);
-                name_ownership_release(ownership, &change);
-                r = driver_announce_change(bus, name, &change);
-                if (r < 0)
-                        return r;
-        }
 
         HASH_DEL(bus->registered, client);
         bus->n_registered--;
@@ -176,13 +169,28 @@ static int client_release_names(struct client *client) {
         return driver_broadcast_owner_changed(bus, client->unique_name, client->unique_name, "");
 }
 
+/* As the reference: the unique name first, then the others in the order they were acquired. */
 int client_unregister(struct client *client) {
         int r;
 
-        r = client_release_names(client);
-        if (r < 0)
-                return r;
-        return reply_client_gone(client);
+        r = release_unique_name(client);
+        while (r >= 0 && client->ownerships)
+                r = release_well_known_name(client, client->ownerships);
+        return r;
+}
+
+/*
+ * All names of a client that has gone, last acquired first, the unique one at the end; each change
+ * is announced. NameLost reaches monitors only.
+ */
+static int client_release_names(struct client *client) {
+        while (client->ownerships) {
+                int r = release_well_known_name(client, client->ownerships->client_prev);
+
+                if (r < 0)
+                        return r;
+        }
+        return release_unique_name(client);
 }
 
 int client_disconnect(struct client *client) {

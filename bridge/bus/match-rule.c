@@ -19,8 +19,9 @@ static bool is_blank(char c) {
 }
 
 /*
- * One value, unquoted into out: outside quotes a comma ends it and \' is an apostrophe; inside
- * everything is literal. Returns what follows, or NULL for an unterminated quote.
+ * One value, unquoted into out: inside quotes everything is literal. Outside a comma ends it, \' is
+ * an apostrophe, and before any other character a backslash stands for itself, and that character
+ * too. Returns what follows, or NULL for an unterminated quote.
  */
 static const char *parse_value(const char *p, const char *end, char **out) {
         bool quoted = false;
@@ -32,9 +33,11 @@ static const char *parse_value(const char *p, const char *end, char **out) {
                         *(*out)++ = *p;
                 else if (*p == ',')
                         break;
-                else if (*p == '\\' && p + 1 < end && p[1] == '\'')
+                else if (*p == '\\' && p + 1 < end) {
+                        if (p[1] != '\'')
+                                *(*out)++ = '\\';
                         *(*out)++ = *++p;
-                else
+                } else
                         *(*out)++ = *p;
         }
         return quoted ? NULL : p;

@@ -6,6 +6,7 @@
 
 #include "bridge/bus/bus.h"
 #include "bridge/bus/registry.h"
+#include "bridge/bus/reply.h"
 #include "bridge/bus/verdict.h"
 #include "bridge/log.h"
 
@@ -58,7 +59,9 @@ int monitor_become(struct client *client, struct match_rule **rules, size_t n_ru
         DL_APPEND2(bus->monitors, client, monitor_prev, monitor_next);
         log_write(bus->log, LOG_LEVEL_NOTICE, "Connection %s (uid=%d pid=%d) became a monitor.",
                   client->unique_name, (int)client->credentials.uid, (int)client->credentials.pid);
-        return 0;
+
+        /* What its callers are told it sees as the monitor that it is now. */
+        return reply_client_gone(client);
 }
 
 /* eavesdroppers */

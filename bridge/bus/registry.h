@@ -8,8 +8,7 @@
 
 /* Hello: give the client its unique name. -ENOMEM. */
 int client_register(struct client *client);
-/* BecomeMonitor: take all names and replies from the client, which is told. Negative errno is
- * fatal. */
+/* BecomeMonitor: take all names from the client, which is told. Negative errno is fatal. */
 int client_unregister(struct client *client);
 /* After client->policy changed. */
 void client_policy_changed(struct client *client);

@@ -125,7 +125,9 @@ int reply_client_gone(struct client *client) {
         DL_FOREACH_SAFE2(client->pending, reply, next, pending_next)
         reply_free(reply);
 
-        DL_FOREACH_SAFE2(client->owed, reply, next, owed_next) {
+        /* The last caller first, as the reference. */
+        while (client->owed) {
+                reply = client->owed->owed_prev;
                 r = driver_send_no_reply(
                         reply, "Message recipient disconnected from message bus without replying");
                 if (r < 0)

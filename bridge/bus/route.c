@@ -73,12 +73,8 @@ int route_from_driver(struct bus *bus, struct client *client, struct message *m,
                         route_end_cookie(client, reply->serial, reply->caller_cookie);
                 reply->caller_cookie = 0;
         }
-        if (r < 0)
-                return r;
-
-        r = monitor_eavesdrop(bus, NULL, client, m);
         step_end(bus);
-        return r;
+        return r < 0 ? r : 0;
 }
 
 int route_in_private(struct client *client, struct message *m, struct reply *reply) {
@@ -296,12 +292,13 @@ static int route_to_driver(struct client *client, struct message *m, uint64_t co
                 return r;
         }
 
-        r = monitor_eavesdrop(client->bus, client, NULL, m);
-        if (r < 0)
-                return r;
-        if (m->type == MESSAGE_TYPE_METHOD_CALL)
-                return driver_dispatch(client, m, cookie);
-        return 0;
+        if (m->type == MESSAGE_TYPE_METHOD_CALL) {
+                r = driver_dispatch(client, m, cookie);
+                if (r != 0)
+                        return r;
+        }
+        /* Afterwards, as the reference: who asks to eavesdrop overhears just that. */
+        return monitor_eavesdrop(client->bus, client, NULL, m);
 }
 
 static bool is_for_driver(const struct message *m) {
@@ -311,8 +308,14 @@ static bool is_for_driver(const struct message *m) {
 
 /* Before Hello nothing is routed; the driver answers calls to itself. */
 static int receive_connected(struct client *client, struct message *m, uint64_t cookie) {
-        if (m->type == MESSAGE_TYPE_METHOD_CALL && (!m->destination.s || is_for_driver(m)))
-                return driver_dispatch(client, m, cookie);
+        int r;
+
+        if (m->type == MESSAGE_TYPE_METHOD_CALL && (!m->destination.s || is_for_driver(m))) {
+                r = driver_dispatch(client, m, cookie);
+                if (r != 0 || client->state != CLIENT_REGISTERED)
+                        return r;
+                return monitor_eavesdrop(client->bus, client, NULL, m); /* that was Hello */
+        }
         if (m->destination.s ? is_for_driver(m) : m->type != MESSAGE_TYPE_SIGNAL)
                 return 0;
         return client_violation(client, "a message before Hello");

@@ -14,14 +14,15 @@
 #include "bridge/bus/client.h"
 
 /*
- * A message of the bus to one client. reply, when not NULL, is the call it answers: its
- * caller_cookie is ended (and set to 0) whatever happens to the message.
+ * A message of the bus to one client; it is for that client and for monitors, not for
+ * eavesdroppers. reply, when not NULL, is the call it answers: its caller_cookie is ended (and set
+ * to 0) whatever happens to the message.
  */
 int route_from_driver(struct bus *bus, struct client *client, struct message *m,
                       struct reply *reply);
 /*
- * The same for the answer to a call without destination: that is between the client and its
- * connection alone, no policy rules it and no monitor sees it.
+ * The same for the answer to a call without destination, or before Hello: that is between the
+ * client and its connection alone, no policy rules it and no monitor sees it.
  */
 int route_in_private(struct client *client, struct message *m, struct reply *reply);
 /* A signal from sender, NULL for the bus, to all who asked for it. */

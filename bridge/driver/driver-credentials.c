@@ -91,7 +91,12 @@ int driver_get_connection_credentials(struct driver_call *call) {
         if (r != 0)
                 return r;
 
+        /* in the reference's order, which knows no ProcessFD */
         writer_array_begin(w, 8);
+        if (credentials->pid != 0) {
+                write_key(w, "ProcessID", "u");
+                writer_u32(w, credentials->pid);
+        }
         if (credentials->uid != UINT32_MAX) {
                 write_key(w, "UnixUserID", "u");
                 writer_u32(w, credentials->uid);
@@ -103,9 +108,9 @@ int driver_get_connection_credentials(struct driver_call *call) {
                         writer_u32(w, credentials->gids[i]);
                 writer_array_end(w);
         }
-        if (credentials->pid != 0) {
-                write_key(w, "ProcessID", "u");
-                writer_u32(w, credentials->pid);
+        if (credentials->label) {
+                write_key(w, "LinuxSecurityLabel", "ay");
+                write_bytes(w, credentials->label, credentials->n_label + 1);
         }
         if (credentials->pidfd >= 0 && call->client->fds_negotiated) {
                 /* Without a descriptor left, the other keys are still worth knowing. */
@@ -115,10 +120,6 @@ int driver_get_connection_credentials(struct driver_call *call) {
                         write_key(w, "ProcessFD", "h");
                         writer_take_fd(w, copy);
                 }
-        }
-        if (credentials->label) {
-                write_key(w, "LinuxSecurityLabel", "ay");
-                write_bytes(w, credentials->label, credentials->n_label + 1);
         }
         writer_array_end(w);
         return 0;

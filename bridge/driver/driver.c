@@ -96,7 +96,7 @@ static int send_error_text(struct client *client, const struct message *to, uint
                 route_end_cookie(client, serial, caller_cookie);
                 return r;
         }
-        if (to && !to->destination.s)
+        if (client->state == CLIENT_CONNECTED || (to && !to->destination.s))
                 r = route_in_private(client, m, &reply);
         else
                 r = route_from_driver(client->bus, client, m, &reply);
@@ -210,11 +210,11 @@ static const struct driver_method *find_method(const struct driver_interface *in
         return NULL;
 }
 
-/* Interfaces that a call can reach: all, or Peer alone when the call is for the connection, not the
- * bus. */
+/* Interfaces that a call can reach: all, or Peer alone, by its name, when the call is for the
+ * connection, not the bus. */
 static bool is_reachable(const struct driver_interface *interface, const struct message *m) {
         if (!m->destination.s)
-                return interface == &driver_interface_peer;
+                return interface == &driver_interface_peer && m->interface.s;
         return !interface->canonical_path_only || driver_path_is_canonical(m->path.s);
 }
 
@@ -264,7 +264,8 @@ static int check_method(struct driver_call *call) {
         if ((method->flags & DRIVER_METHOD_HANDLES) && !call->client->handles_ok)
                 return driver_call_fail(call, DRIVER_ERROR("NotSupported"),
                                         "%s is for native bus1 clients only", method->name);
-        if (strcmp(method->in, m->signature.s) != 0)
+        /* What a connection itself is asked comes with any arguments, as to the reference. */
+        if (m->destination.s && strcmp(method->in, m->signature.s) != 0)
                 return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
                                         "%s takes the signature '%s', not '%s'", method->name,
                                         method->in, m->signature.s);

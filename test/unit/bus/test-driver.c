@@ -128,8 +128,8 @@ START_TEST(driver_makes_monitors_that_see_all_and_may_not_speak) {
         writer_u32(&w, 0);
         ck_assert_int_eq(peer_send(M, &w, 0), 0);
         peer_expect_return(M);
-        peer_expect_signal(M, "NameLost", "com.example.Monitor");
         peer_expect_signal(M, "NameLost", M->client.unique_name);
+        peer_expect_signal(M, "NameLost", "com.example.Monitor");
         peer_expect_nothing(M);
         ck_assert_ptr_null(name_resolve(&bus, M->client.unique_name, M->client.n_unique_name));
 
@@ -140,6 +140,62 @@ START_TEST(driver_makes_monitors_that_see_all_and_may_not_speak) {
 
         peer_call_init(M, &w, BUS_DRIVER_NAME, "/", NULL, "GetId", "");
         ck_assert_int_eq(peer_send(M, &w, 0), CLIENT_E_VIOLATION);
+}
+END_TEST
+
+/* What was found by comparing with the reference. */
+
+START_TEST(driver_shows_a_new_monitor_the_end_of_its_calls) {
+        struct peer *A = peer_hello(), *M = peer_hello();
+        struct writer w;
+
+        for (unsigned i = 0; i < 2; i++)
+                call(A, M->client.unique_name, "/", NULL, "Call", 0);
+        peer_flush(M);
+        peer_call_init(M, &w, BUS_DRIVER_NAME, BUS_DRIVER_PATH, "org.freedesktop.DBus.Monitoring",
+                       "BecomeMonitor", "asu");
+        writer_array_begin(&w, 4);
+        writer_array_end(&w);
+        writer_u32(&w, 0);
+        ck_assert_int_eq(peer_send(M, &w, 0), 0);
+        peer_expect_return(M);
+        peer_expect_signal(M, "NameLost", M->client.unique_name);
+        for (uint32_t serial = A->serial; serial > A->serial - 2; serial--) {
+                struct message *m = peer_next(M);
+
+                ck_assert_str_eq(m->error_name.s, DRIVER_ERROR("NoReply"));
+                ck_assert_uint_eq(m->reply_serial, serial); /* the last call first */
+        }
+        peer_expect_nothing(M);
+}
+END_TEST
+
+START_TEST(driver_answers_are_not_overheard) {
+        struct peer *A = peer_hello(), *B = peer_hello();
+
+        peer_call_driver(B, "AddMatch", "eavesdrop='true'", NULL);
+        peer_expect_return(B);
+        ck_assert_str_eq(peer_next(B)->member.s, "AddMatch");
+        ck_assert_uint_eq(peer_request_name(A, "com.example.A", 0), NAME_PRIMARY_OWNER);
+        peer_expect_signal(B, "NameOwnerChanged", "com.example.A");
+        ck_assert_str_eq(peer_next(B)->member.s, "RequestName");
+        peer_expect_nothing(B);
+        peer_hello();
+        ck_assert_str_eq(peer_next(B)->member.s, "NameOwnerChanged");
+        ck_assert_str_eq(peer_next(B)->member.s, "Hello");
+        peer_expect_nothing(B);
+}
+END_TEST
+
+START_TEST(driver_connection_knows_peer_by_its_name_only) {
+        struct peer *A = peer_hello();
+
+        call(A, NULL, "/", "org.freedesktop.DBus.Peer", "Ping", 0);
+        peer_expect_return(A);
+        call(A, NULL, "/", NULL, "Ping", 0);
+        peer_expect_error(A, DRIVER_ERROR("UnknownMethod"));
+        call(A, NULL, "/", "org.freedesktop.DBus", "GetId", 0);
+        peer_expect_error(A, DRIVER_ERROR("UnknownMethod"));
 }
 END_TEST
 
@@ -164,6 +220,9 @@ int main(void) {
         tcase_add_test(tcase, driver_properties_follow_the_tables);
         tcase_add_test(tcase, driver_introspection_names_every_interface);
         tcase_add_test(tcase, driver_makes_monitors_that_see_all_and_may_not_speak);
+        tcase_add_test(tcase, driver_shows_a_new_monitor_the_end_of_its_calls);
+        tcase_add_test(tcase, driver_answers_are_not_overheard);
+        tcase_add_test(tcase, driver_connection_knows_peer_by_its_name_only);
         tcase_add_test(tcase, driver_lets_in_as_many_as_allowed);
         return suite_main("driver", tcase);
 }

@@ -39,6 +39,8 @@ START_TEST(match_grammar_accepts) {
                 "sender=':1.5'",
                 "destination='a.b'",
                 "arg0='\\'",
+                "arg0=\\,,member=X",
+                "arg0=a\\",
                 "\ttype='error'",
         };
 
@@ -69,6 +71,7 @@ START_TEST(match_grammar_refuses) {
                 "member='a.b'",
                 "sender='nodot'",
                 "=signal",
+                "arg0=\\\\'",
                 "eavesdrop='maybe'",
                 "arg0namespace='a..b'",
         };
@@ -101,6 +104,7 @@ START_TEST(match_equality_is_of_what_was_parsed) {
                 {"path='/a'", "path_namespace='/a'", false},
                 {"arg0='it'\\''s'", "arg0=it\\'s", true},
                 {"arg0='a'b'c'", "arg0=abc", true},
+                {"arg0=\\,a", "arg0='\\,a'", true},
                 {"sender='a.b'", "destination='a.b'", false},
         };
         struct match_keys a, b;
@@ -335,10 +339,10 @@ END_TEST
 int main(void) {
         TCase *tcase = tcase_create("match");
 
-        tcase_add_loop_test(tcase, match_grammar_accepts, 0, 22);
-        tcase_add_loop_test(tcase, match_grammar_refuses, 0, 22);
+        tcase_add_loop_test(tcase, match_grammar_accepts, 0, 24);
+        tcase_add_loop_test(tcase, match_grammar_refuses, 0, 23);
         tcase_add_test(tcase, match_rule_longer_than_1024_bytes_is_too_long);
-        tcase_add_loop_test(tcase, match_equality_is_of_what_was_parsed, 0, 8);
+        tcase_add_loop_test(tcase, match_equality_is_of_what_was_parsed, 0, 9);
         tcase_add_test(tcase, match_text_form_parses_back);
         tcase_add_loop_test(tcase, match_index_finds_what_matches, 0,
                             sizeof(matching) / sizeof(matching[0]));
