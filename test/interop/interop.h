@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * The interop matrix: {legacy, native} client x {legacy, native} service x exchange
+ * The interop matrix: {legacy, sd-bus, native} client x the same as service x exchange
  *
- * Both sides of an exchange are written once, on a small set of operations that exists twice: for a
- * program that uses libdbus-1 over a socket, and for one that uses libbus1-dbus. The service is a
- * process of its own.
+ * Both sides of an exchange are written once, on a small set of operations that exists three times:
+ * for a program that uses libdbus-1 over a socket, for one that uses sd-bus, and for one that uses
+ * libbus1-dbus. The service is a process of its own.
  */
 
 #include <dbus/dbus.h>
@@ -49,6 +49,7 @@ struct kind {
 };
 
 extern const struct kind kind_legacy;
+extern const struct kind kind_sdbus;
 extern const struct kind kind_native;
 
 /* the service */

@@ -15,7 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const struct kind *const kinds[] = {&kind_legacy, &kind_native};
+static const struct kind *const kinds[] = {&kind_legacy, &kind_sdbus, &kind_native};
+
+#define N_KINDS (sizeof(kinds) / sizeof(*kinds))
 
 bool failed(const char *file, int line, const char *what) {
         fprintf(stderr, "%s:%d: %s\n", file, line, what);
@@ -89,13 +91,13 @@ static bool run_matrix(const char *bridge) {
         bool ok = true;
 
         printf("%-12s", "");
-        for (size_t i = 0; i < 4; i++)
-                printf("  %s->%s", kinds[i / 2]->name, kinds[i % 2]->name);
+        for (size_t i = 0; i < N_KINDS * N_KINDS; i++)
+                printf("  %s->%s", kinds[i / N_KINDS]->name, kinds[i % N_KINDS]->name);
         printf("\n");
         for (const struct exchange *e = exchanges; e->name; e++) {
                 printf("%-12s", e->name);
-                for (size_t i = 0; i < 4; i++) {
-                        bool good = run(bridge, kinds[i / 2], kinds[i % 2], e);
+                for (size_t i = 0; i < N_KINDS * N_KINDS; i++) {
+                        bool good = run(bridge, kinds[i / N_KINDS], kinds[i % N_KINDS], e);
 
                         printf("  %-14s", good ? "ok" : "FAILED");
                         fflush(stdout);
@@ -107,13 +109,16 @@ static bool run_matrix(const char *bridge) {
 }
 
 static const struct kind *find_kind(const char *name) {
-        return kinds[strcmp(name, "native") == 0];
+        for (size_t i = 0; i < N_KINDS; i++)
+                if (strcmp(kinds[i]->name, name) == 0)
+                        return kinds[i];
+        return NULL;
 }
 
 int main(int argc, char **argv) {
         if (argc == 2)
                 return run_matrix(argv[1]) ? EXIT_SUCCESS : EXIT_FAILURE;
-        if (argc == 5)
+        if (argc == 5 && find_kind(argv[2]) && find_kind(argv[3]))
                 for (const struct exchange *e = exchanges; e->name; e++)
                         if (strcmp(e->name, argv[4]) == 0)
                                 return run(argv[1], find_kind(argv[2]), find_kind(argv[3]), e)
