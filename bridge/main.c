@@ -146,24 +146,21 @@ static int handle_signal(struct loop_source *source, uint32_t events) {
         return 0;
 }
 
+/* As early as there is a loop: a SIGHUP that comes while the bus starts waits for its turn. */
 static int setup_signals(struct bridge *bridge) {
         sigset_t set;
-        int r;
 
         sigemptyset(&set);
         sigaddset(&set, SIGHUP);
         sigaddset(&set, SIGTERM);
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
                 return -errno;
-        /* A log that nobody reads any more must not end the bus. */
-        signal(SIGPIPE, SIG_IGN);
 
         bridge->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
         if (bridge->signals.fd < 0)
                 return -errno;
         bridge->signals.dispatch = handle_signal;
-        r = loop_add(&bridge->loop, &bridge->signals, EPOLLIN);
-        return r;
+        return loop_add(&bridge->loop, &bridge->signals, EPOLLIN);
 }
 
 static void set_reply_timer(void *userdata, int64_t deadline) {
@@ -280,6 +277,8 @@ static int setup_bus(struct bridge *bridge) {
 
         r = loop_init(&bridge->loop);
         if (r >= 0)
+                r = setup_signals(bridge);
+        if (r >= 0)
                 r = bus_init(&bridge->bus, &bridge->log);
         if (r >= 0)
                 r = bus_configure(&bridge->bus, bridge->config);
@@ -347,10 +346,7 @@ static int start(struct bridge *bridge) {
                 log_write(&bridge->log, LOG_LEVEL_WARNING, "No native clients, bus1 failed: %s",
                           strerror(-r));
 
-        /* From here on SIGHUP is no danger: only then does anybody know the address. */
-        r = setup_signals(bridge);
-        if (r >= 0)
-                r = server_start(&bridge->server);
+        r = server_start(&bridge->server);
         if (r < 0)
                 return fail(bridge, r, "cannot set up events");
         r = print_all(bridge);
@@ -410,6 +406,8 @@ int main(int argc, char **argv) {
         int r;
 
         daemon_fix_standard_streams();
+        /* A log that nobody reads any more must not end the bus. */
+        signal(SIGPIPE, SIG_IGN);
         log_init(&bridge.log, program);
         switch (options_parse(&bridge.options, argc, argv)) {
         case OPTIONS_RUN:

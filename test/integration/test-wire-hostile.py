@@ -5,11 +5,12 @@
 # compared with the reference, which some of them would fill.
 
 import os
+import socket
 import time
 
 import rawbus
 from busfixture import Bus, daemon_under_test
-from rawbus import NO_REPLY, Connection, bus_call, call
+from rawbus import NO_REPLY, Connection, bus_call, call, signal
 from tap import contains, equal, main, test
 
 DAEMON = daemon_under_test()
@@ -138,6 +139,31 @@ def notices_that_others_cause_are_bounded():
             assert grown < 200 * MIB, f'{grown // MIB} MiB'
         contains(bus.read_log(), 'does not read')
         equal(b.call('ListNames').body[0].count(a.unique), 0)
+
+
+@test
+def who_will_not_read_again_has_to_leave():
+    with Bus() as bus:
+        a, b = connect(bus), connect(bus)
+        a.call('RequestName', 'su', 'com.example.Name', 0)
+        a.socket.shutdown(socket.SHUT_RD)
+        answer = b.wait_for(b.send(call('com.example.Name', '/x', 'com.example', 'M')))
+        equal(answer.error_name, rawbus.BUS + '.Error.NoReply')
+        equal(b.call('NameHasOwner', 's', 'com.example.Name').body, (False,))
+
+
+@test
+def what_was_said_before_leaving_is_heard():
+    with Bus() as bus:
+        a, b = connect(bus), connect(bus)
+        b.call('AddMatch', 's', "interface='com.example'")
+        signals = batch(a, (signal('/x', 'com.example', 'M', 's', 'x' * 1000)
+                            for _ in range(100)))
+        a.send_raw(batch(a, (bus_call('GetId') for _ in range(100))) + signals)
+        a.close()
+        for _ in range(100):
+            while b.receive().member != 'M':
+                pass
 
 
 LOGGED_POLICY = '''<policy context="default"><deny send_interface="com.example.Denied"/>
