@@ -10,12 +10,15 @@
 #include "test/interop/rogue.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 bool failed(const char *file, int line, const char *what) {
@@ -274,6 +277,219 @@ static bool hostile_lazy(const char *address) {
         return true;
 }
 
+/* the handshake */
+
+/* Send a line, with a descriptor when fd is not negative, and read the answer. */
+static bool say(int socket_fd, const char *line, int fd, char *answer, size_t n_answer,
+                int *ret_fd) {
+        union {
+                struct cmsghdr header;
+                char buffer[CMSG_SPACE(sizeof(int))];
+        } control = {};
+        struct iovec vec = {(void *)line, strlen(line)};
+        struct msghdr m = {.msg_iov = &vec, .msg_iovlen = 1};
+        size_t n = 0;
+
+        if (fd >= 0) {
+                control.header.cmsg_level = SOL_SOCKET;
+                control.header.cmsg_type = SCM_RIGHTS;
+                control.header.cmsg_len = CMSG_LEN(sizeof(int));
+                memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
+                m.msg_control = &control;
+                m.msg_controllen = sizeof(control);
+        }
+        EXPECT(sendmsg(socket_fd, &m, MSG_NOSIGNAL) == (ssize_t)strlen(line));
+        while (n + 1 < n_answer) {
+                vec = (struct iovec){answer + n, 1};
+                m = (struct msghdr){
+                        .msg_iov = &vec,
+                        .msg_iovlen = 1,
+                        .msg_control = &control,
+                        .msg_controllen = sizeof(control),
+                };
+                if (recvmsg(socket_fd, &m, 0) != 1)
+                        break;
+                if (CMSG_FIRSTHDR(&m) && ret_fd)
+                        memcpy(ret_fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(int));
+                if (answer[n++] == '\n')
+                        break;
+        }
+        answer[n] = 0;
+        return true;
+}
+
+static bool authenticate(int socket_fd) {
+        char line[128] = "AUTH EXTERNAL ", uid[16], answer[256];
+
+        snprintf(uid, sizeof(uid), "%u", (unsigned)getuid());
+        for (size_t i = 0; uid[i]; i++)
+                sprintf(line + strlen(line), "%02x", (unsigned)uid[i]);
+        strcat(line, "\r\n");
+        EXPECT(say(socket_fd, line, -1, answer, sizeof(answer), NULL));
+        EXPECT(strncmp(answer, "OK ", 3) == 0);
+        return true;
+}
+
+static int connect_raw(const char *address) {
+        struct sockaddr_un sa = {.sun_family = AF_UNIX};
+        const char *path = strstr(address, "path=") + 5;
+        int fd;
+
+        memcpy(sa.sun_path, path, strcspn(path, ","));
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || write(fd, "", 1) != 1)
+                return -1;
+        return fd;
+}
+
+/* NEGOTIATE_BUS1 at wrong times, again and again, with what is no peer. */
+static bool hostile_handshake(const char *address, pid_t pid) {
+        static const char *const modes[] = {"hosted", "device", "else", ""};
+        int sockets[2], pipes[2], fds[5];
+        char answer[256], line[64];
+        int fd, peer = -1;
+        size_t before;
+
+        EXPECT(is_alive(address));
+        usleep(200000);
+        before = count_fds(pid);
+        EXPECT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) == 0);
+        EXPECT(pipe(pipes) == 0);
+        fds[0] = sockets[0];
+        fds[1] = pipes[0];
+        fds[2] = open("/dev/null", O_RDWR | O_CLOEXEC);
+        fds[3] = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+        fds[4] = -1;
+        for (size_t mode = 0; mode < 4; mode++)
+                for (size_t i = 0; i < 5; i++) {
+                        fd = connect_raw(address);
+                        EXPECT(fd >= 0);
+                        snprintf(line, sizeof(line), "NEGOTIATE_BUS1 %s\r\n", modes[mode]);
+                        /* not before authentication; a descriptor costs the connection then */
+                        EXPECT(say(fd, line, -1, answer, sizeof(answer), NULL));
+                        EXPECT(strncmp(answer, "ERROR", 5) == 0);
+                        EXPECT(authenticate(fd));
+                        peer = -1;
+                        EXPECT(say(fd, line, fds[i], answer, sizeof(answer), &peer));
+                        EXPECT(!strncmp(answer, "ERROR", 5) || !strncmp(answer, "AGREE_BUS1", 10) ||
+                               !answer[0]);
+                        if (peer >= 0)
+                                close(peer);
+                        close(fd);
+                }
+
+        /* once only, and not beyond CANCEL */
+        fd = connect_raw(address);
+        EXPECT(authenticate(fd));
+        EXPECT(say(fd, "NEGOTIATE_BUS1 hosted\r\n", -1, answer, sizeof(answer), &peer));
+        EXPECT(strncmp(answer, "AGREE_BUS1 hosted ", 18) == 0 && peer >= 0);
+        EXPECT(say(fd, "NEGOTIATE_BUS1 hosted\r\n", -1, answer, sizeof(answer), NULL));
+        EXPECT(strncmp(answer, "ERROR", 5) == 0);
+        EXPECT(say(fd, "CANCEL\r\n", -1, answer, sizeof(answer), NULL));
+        EXPECT(strncmp(answer, "REJECTED", 8) == 0);
+        EXPECT(say(fd, "NEGOTIATE_BUS1 hosted\r\n", -1, answer, sizeof(answer), NULL));
+        EXPECT(strncmp(answer, "ERROR", 5) == 0);
+        EXPECT(authenticate(fd));
+        EXPECT(say(fd, "NEGOTIATE_BUS1 hosted\r\n", -1, answer, sizeof(answer), NULL));
+        close(peer);
+        close(fd);
+
+        close(sockets[0]);
+        close(sockets[1]);
+        close(pipes[0]);
+        close(pipes[1]);
+        close(fds[2]);
+        close(fds[3]);
+        EXPECT(is_alive(address));
+        for (int i = 0; i < 100 && count_fds(pid) > before; i++)
+                usleep(50000);
+        EXPECT(count_fds(pid) <= before);
+        return true;
+}
+
+/* A byte or a descriptor on the socket that only holds the session ends it. */
+static bool hostile_anchor(const char *address) {
+        for (int i = 0; i < 4; i++) {
+                struct rogue rogue;
+
+                EXPECT(rogue_join(&rogue, address));
+                EXPECT(i < 2 || rogue_hello(&rogue));
+                if (i % 2)
+                        EXPECT(write(rogue.socket_fd, "l", 1) == 1);
+                else
+                        EXPECT(shutdown(rogue.socket_fd, SHUT_WR) == 0);
+                EXPECT(rogue_is_dropped(&rogue));
+                rogue_leave(&rogue);
+        }
+        return true;
+}
+
+/* order of bytes */
+
+/* Where it is a string field, the text, its length and padding. */
+static size_t put_field(uint8_t *p, size_t at, uint8_t code, char type, const char *text) {
+        size_t n = strlen(text);
+
+        while (at % 8)
+                p[at++] = 0;
+        p[at++] = code;
+        p[at++] = 1;
+        p[at++] = (uint8_t)type;
+        p[at++] = 0;
+        p[at++] = 0;
+        p[at++] = 0;
+        p[at++] = 0;
+        p[at++] = (uint8_t)n;
+        memcpy(p + at, text, n + 1);
+        return at + n + 1;
+}
+
+/* A call of GetId, big-endian, of which every byte is then changed. */
+static bool hostile_endian(const char *address) {
+        struct bus1_transfer transfer;
+        uint8_t call[256] = {'B', 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1};
+        struct bus1_received *received;
+        struct rogue rogue;
+        struct pollfd p;
+        bool answered = false;
+        size_t n = 16;
+
+        n = put_field(call, n, 1, 'o', "/org/freedesktop/DBus");
+        n = put_field(call, n, 2, 's', "org.freedesktop.DBus");
+        n = put_field(call, n, 3, 's', "GetId");
+        n = put_field(call, n, 6, 's', "org.freedesktop.DBus");
+        call[15] = (uint8_t)(n - 16);
+        n = (n + 7) & ~(size_t)7;
+
+        EXPECT(rogue_join(&rogue, address));
+        EXPECT(rogue_hello(&rogue));
+        transfer = (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
+                                          BUS1_INVALID};
+        EXPECT(rogue_send(&rogue, rogue.session, call, n, &transfer, 1, NULL, 0) == 0);
+        p = (struct pollfd){.fd = bus1_client_get_fd(rogue.client), .events = POLLIN};
+        while (!answered && poll(&p, 1, INTEROP_TIMEOUT_MS) == 1)
+                if (bus1_client_recv_alloc(rogue.client, &received) >= 0) {
+                        answered = received->type == BUS1_MESSAGE_TYPE_USER &&
+                                   received->metadata.metadata.id == transfer.id &&
+                                   received->n_data > 16 && received->data[1] == 2;
+                        bus1_received_free(received);
+                }
+        EXPECT(answered);
+        rogue_leave(&rogue);
+
+        for (size_t i = 0; i < n; i++) {
+                EXPECT(rogue_join(&rogue, address));
+                EXPECT(rogue_hello(&rogue));
+                call[i] ^= 0x41;
+                transfer = (struct bus1_transfer){
+                        BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT, BUS1_INVALID};
+                rogue_send(&rogue, rogue.session, call, n, &transfer, 1, NULL, 0);
+                call[i] ^= 0x41;
+                rogue_leave(&rogue);
+        }
+        return true;
+}
+
 int main(int argc, char **argv) {
         struct daemon daemon = {};
         bool ok = false;
@@ -290,6 +506,12 @@ int main(int argc, char **argv) {
                 ok = hostile_drops(daemon.address, daemon.pid);
         else if (strcmp(argv[2], "lazy") == 0)
                 ok = hostile_lazy(daemon.address);
+        else if (strcmp(argv[2], "handshake") == 0)
+                ok = hostile_handshake(daemon.address, daemon.pid);
+        else if (strcmp(argv[2], "anchor") == 0)
+                ok = hostile_anchor(daemon.address);
+        else if (strcmp(argv[2], "endian") == 0)
+                ok = hostile_endian(daemon.address);
         ok = ok && is_alive(daemon.address);
         if (!daemon_stop(&daemon))
                 ok = failed(__FILE__, __LINE__, "the bus did not end well");
