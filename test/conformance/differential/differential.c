@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The differential test: the same on the reference and on the bridge
+ *
+ *   differential [--sequences N] [--first N] [--document FILE] [--no-self-test] [--verbose] REFERENCE BRIDGE
+ *
+ * Each sequence is made from its number alone: three to five clients connect, do a dozen
+ * things to the bus and to each other, and go. After each step everything that it causes is
+ * waited for, and what every client received must be the same on both sides but for what is free
+ * (compare.c) and what is documented (differences.c). First, what was received is altered on
+ * purpose, which the comparison must notice every time.
+ */
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "test/bench/raw.h"
+#include "test/conformance/differential/run.h"
+
+#define STEPS_MIN 8
+#define STEPS_MORE 11
+#define FAILURES_MAX 20
+#define SEQUENCES_PER_DAEMON 100
+
+struct options {
+        unsigned long first;
+        unsigned long n_sequences;
+        const char *document;
+        bool no_self_test;
+};
+
+struct counts {
+        unsigned long n_steps;
+        unsigned long n_failed;
+};
+
+static bool run_step(struct world *world, struct step *step, unsigned long sequence,
+                     unsigned number, const struct alteration *alteration, struct counts *counts) {
+        unsigned long n_altered = alteration ? *alteration->n : 0;
+        bool same;
+
+        same = world_step(world, step, sequence, number, alteration);
+        counts->n_steps++;
+        if (same && alteration && *alteration->n > n_altered) {
+                printf("# alteration %d was not noticed in sequence %lu step %u\n",
+                       alteration->kind, sequence, number);
+                counts->n_failed++;
+        }
+        return same;
+}
+
+/* False when the two sides are not alike any more. */
+static bool run_sequence(struct world *world, unsigned long sequence,
+                         const struct alteration *alteration, struct counts *counts) {
+        unsigned n_clients, n_steps, number = 0;
+        static struct step step;
+
+        world->random.state = sequence * 0x632be59bd9b4e019;
+        n_clients = 3 + random_below(&world->random, 3);
+        n_steps = STEPS_MIN + random_below(&world->random, STEPS_MORE);
+        for (unsigned i = 1; i < N_CLIENTS; i++)
+                world->clients[i].with_fds = random_percent(&world->random, 30);
+
+        while (number < n_clients + n_steps) {
+                unsigned actor = number < n_clients ? number + 1
+                                                    : 1 + random_below(&world->random, n_clients);
+
+                step_generate(world, &step, actor);
+                if (!run_step(world, &step, sequence, number++, alteration, counts))
+                        return false;
+        }
+        for (unsigned i = 1; i < N_CLIENTS; i++) {
+                if (world->clients[i].state == CLIENT_ABSENT)
+                        continue;
+                step = (struct step){.kind = STEP_CLOSE, .actor = i};
+                snprintf(step.actor_name, sizeof(step.actor_name), "%s", world->clients[i].unique);
+                if (!run_step(world, &step, sequence, number++, alteration, counts))
+                        return false;
+        }
+        return true;
+}
+
+/* Every alteration is noticed: run_step() counts those that are not. */
+static bool self_test(struct world *world) {
+        bool good = true;
+
+        for (unsigned kind = 0; kind < N_ALTERATIONS; kind++) {
+                unsigned long n = 0;
+                const struct alteration alteration = {kind, &n};
+                struct counts counts = {};
+
+                for (unsigned long i = 1; i <= 40 && n < 3; i++) {
+                        world_start(world);
+                        run_sequence(world, i, &alteration, &counts);
+                        world_stop(world);
+                }
+                if (n == 0 || counts.n_failed > 0)
+                        good = false;
+                printf("# alteration %u: %lu made, %lu not noticed\n", kind, n, counts.n_failed);
+        }
+        return good;
+}
+
+/*
+ * What a client does depends on its unique name, too. So that a sequence can be repeated, the
+ * daemons are new for each hundred, and after a difference.
+ */
+static bool compare(struct world *world, const struct options *options) {
+        unsigned long failed = 0, last = options->first + options->n_sequences;
+        struct counts counts = {};
+        bool clean = true, fresh = false;
+
+        for (unsigned long i = options->first; i < last && failed < FAILURES_MAX; i++) {
+                if (!fresh || i % SEQUENCES_PER_DAEMON == 1) {
+                        clean &= world_stop(world);
+                        world_start(world);
+                }
+                fresh = run_sequence(world, i, NULL, &counts);
+                failed += !fresh;
+                fflush(stdout);
+        }
+        clean &= world_stop(world);
+        if (!clean)
+                printf("# a daemon did not end cleanly\n");
+        printf("# %lu sequences, %lu steps, %lu sequences differ%s\n", options->n_sequences,
+               counts.n_steps, failed, failed == FAILURES_MAX ? ", the rest was not run" : "");
+        return failed == 0 && clean;
+}
+
+static unsigned n_tests;
+
+static bool report(bool good, const char *name) {
+        printf("%s %u - %s\n", good ? "ok" : "not ok", ++n_tests, name);
+        fflush(stdout);
+        return good;
+}
+
+int main(int argc, char **argv) {
+        static const struct option long_options[] = {
+                {"sequences", required_argument, NULL, 'n'},
+                {"first", required_argument, NULL, 'f'},
+                {"document", required_argument, NULL, 'd'},
+                {"no-self-test", no_argument, NULL, 's'},
+                {"verbose", no_argument, NULL, 'v'},
+                {},
+        };
+        struct options options = {.first = 1, .n_sequences = 10000};
+        char directory[] = "/tmp/differential-XXXXXX", command[64];
+        static struct world world;
+        bool good = true;
+        int c;
+
+        while ((c = getopt_long(argc, argv, "", long_options, NULL)) >= 0)
+                switch (c) {
+                case 'n':
+                        options.n_sequences = strtoul(optarg, NULL, 10);
+                        break;
+                case 'f':
+                        options.first = strtoul(optarg, NULL, 10);
+                        break;
+                case 'd':
+                        options.document = optarg;
+                        break;
+                case 's':
+                        options.no_self_test = true;
+                        break;
+                case 'v':
+                        world.verbose = true;
+                        break;
+                default:
+                        return 2;
+                }
+        if (argc - optind != 2)
+                return 2;
+        world.daemons[SIDE_REFERENCE].binary = argv[optind];
+        world.daemons[SIDE_BRIDGE].binary = argv[optind + 1];
+        if (access(argv[optind], X_OK) < 0) {
+                printf("1..0 # SKIP %s is not installed\n", argv[optind]);
+                return 77;
+        }
+        if (!mkdtemp(directory))
+                raw_fail("no directory for the sockets");
+        world.directory = directory;
+
+        if (!options.no_self_test)
+                good &= report(self_test(&world), "what is altered is noticed");
+        good &= report(compare(&world, &options), "both sides are alike");
+        if (options.document) {
+                good &= report(differences_report(), "every documented difference occurs");
+                good &= report(differences_check_document(options.document),
+                               "every difference is documented");
+        } else
+                differences_report();
+        printf("1..%u\n", n_tests);
+
+        snprintf(command, sizeof(command), "rm -r %s", directory);
+        if (system(command) != 0)
+                return 1;
+        return good ? 0 : 1;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Messages for the differential test
+ *
+ * Building: values appended one by one in either byte order, valid or not, because what a bus does
+ * with malformed messages is compared too. Reading: the header of what a bus sent, checked only as
+ * far as the comparison relies on it. The code of the bus under test is not used here.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+        TYPE_CALL = 1,
+        TYPE_RETURN = 2,
+        TYPE_ERROR = 3,
+        TYPE_SIGNAL = 4,
+};
+
+enum {
+        FLAG_NO_REPLY = 1,
+        FLAG_NO_AUTO_START = 2,
+};
+
+enum {
+        FIELD_PATH = 1,
+        FIELD_INTERFACE,
+        FIELD_MEMBER,
+        FIELD_ERROR_NAME,
+        FIELD_REPLY_SERIAL,
+        FIELD_DESTINATION,
+        FIELD_SENDER,
+        FIELD_SIGNATURE,
+        FIELD_UNIX_FDS,
+        FIELD_CONTAINER_INSTANCE,
+        N_FIELDS,
+};
+
+#define BUS_NAME "org.freedesktop.DBus"
+#define BUS_PATH "/org/freedesktop/DBus"
+
+/* bytes of one message, or of its body */
+struct bytes {
+        uint8_t data[16384];
+        size_t n;
+        bool big_endian;
+};
+
+/* Appending; ends the program when the fixed buffer is full. */
+void bytes_align(struct bytes *b, size_t alignment);
+void bytes_raw(struct bytes *b, const void *data, size_t n);
+void bytes_u8(struct bytes *b, uint8_t v);
+void bytes_u16(struct bytes *b, uint16_t v);
+void bytes_u32(struct bytes *b, uint32_t v);
+void bytes_u64(struct bytes *b, uint64_t v);
+void bytes_string(struct bytes *b, const char *s);    /* s, o */
+void bytes_signature(struct bytes *b, const char *s); /* g */
+void bytes_set_u32(struct bytes *b, size_t at, uint32_t v);
+
+/* What a message is made of; NULL and 0 leave a field out. */
+struct draft {
+        uint8_t type;
+        uint8_t flags;
+        uint32_t serial;
+        uint32_t reply_serial;
+        const char *path;
+        const char *interface;
+        const char *member;
+        const char *error_name;
+        const char *destination;
+        const char *sender;
+        const char *signature;
+        unsigned order;            /* which of the orders of header fields */
+        unsigned n_unknown_fields; /* fields with codes above those known */
+        struct bytes body;         /* its byte order is the message's */
+};
+void draft_finish(const struct draft *draft, struct bytes *ret_message);
+
+/* A received message. Strings are those inside the bytes, which must stay; absent: NULL. */
+struct received {
+        const uint8_t *wire;
+        size_t n;
+        bool big_endian;
+        uint8_t type;
+        uint8_t flags;
+        uint32_t serial;
+        uint32_t reply_serial;
+        const char *path;
+        const char *interface;
+        const char *member;
+        const char *error_name;
+        const char *destination;
+        const char *sender;
+        const char *signature; /* "" when absent */
+        uint32_t n_fds;
+        uint8_t order[16]; /* the codes of the fields in their order, 0 at the end */
+        const uint8_t *body;
+        size_t n_body;
+};
+
+/* The size of the message that starts here, or 0 while that cannot be told. */
+size_t received_size(const uint8_t *data, size_t n);
+/* False when the bytes are not a well-formed header. */
+bool received_parse(struct received *ret, const uint8_t *data, size_t n);
+bool received_is_from_bus(const struct received *m);
+uint32_t wire_load_u32(const uint8_t *p, bool big_endian);

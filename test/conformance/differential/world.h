@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The world of a sequence: both daemons, the clients, and what the generator has to know
+ *
+ * Client 0 is the control: it is there all the time, sees every change of a name's owner and tells
+ * when the buses have noticed that another client is gone. The others come and go.
+ */
+
+#include "test/conformance/differential/side.h"
+
+#define N_CLIENTS 6 /* the control and up to five */
+#define N_PENDING 32
+#define N_RULES 8
+#define N_NAMES 16
+
+/* random numbers: splitmix64 */
+
+struct random {
+        uint64_t state;
+};
+
+static inline uint64_t random_next(struct random *random) {
+        uint64_t z = (random->state += 0x9e3779b97f4a7c15);
+
+        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+        z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+        return z ^ (z >> 31);
+}
+
+/* Below n. */
+static inline unsigned random_below(struct random *random, unsigned n) {
+        return (unsigned)(random_next(random) % n);
+}
+
+static inline bool random_percent(struct random *random, unsigned percent) {
+        return random_below(random, 100) < percent;
+}
+
+/* clients */
+
+enum client_state {
+        CLIENT_ABSENT,
+        CLIENT_RAW, /* authenticated, no Hello yet */
+        CLIENT_READY,
+        CLIENT_MONITOR,
+};
+
+/* a call that this client has received and not answered */
+struct pending {
+        char caller[32];
+        uint32_t serial;
+};
+
+struct client {
+        enum client_state state;
+        bool with_fds;
+        char unique[32];
+        uint32_t serial;  /* the last one used */
+        uint32_t barrier; /* of the ping that waits for its reply */
+        struct pending pending[N_PENDING];
+        size_t n_pending;
+        char rules[N_RULES][256]; /* some that were added */
+        unsigned n_rules;
+        struct channel channels[N_SIDES];
+};
+
+struct name_owner {
+        char name[64];
+        char owner[32];
+};
+
+struct world {
+        struct daemon daemons[N_SIDES];
+        struct client clients[N_CLIENTS];
+        struct name_owner names[N_NAMES]; /* well-known names that have an owner */
+        size_t n_names;
+        struct random random;
+        const char *directory;
+        bool verbose; /* print all that is received */
+};
+
+/* steps */
+
+enum step_kind {
+        STEP_CONNECT,
+        STEP_SEND,
+        STEP_CLOSE,
+        STEP_HALF_CLOSE,
+};
+
+struct step {
+        enum step_kind kind;
+        unsigned actor;
+        bool with_hello;       /* STEP_CONNECT */
+        bool becomes_monitor;  /* when the bus does not refuse */
+        bool unrequested;      /* a reply that nobody waits for */
+        struct bytes message;  /* what is sent */
+        struct received sent;  /* the same, as far as it can be parsed */
+        bool parsed;
+        char actor_name[32];   /* the actor's unique name when the step began */
+};
+
+/* What the actor does next. */
+void step_generate(struct world *world, struct step *step, unsigned actor);
+/* A call to the bus from the control or for the handshake. */
+void draft_bus_call(struct draft *draft, const char *member, uint32_t serial);
+/* How many connections own or wait for the name; asks the reference through the control. */
+unsigned world_count_owners(struct world *world, const char *name);
+/* The client with the unique or well-known name, or NULL. */
+struct client *world_find(struct world *world, const char *name);
+
+/* comparison */
+
+/* True when every client received the same on both sides; else prints what differs. */
+bool compare_step(struct world *world, const struct step *step, unsigned long sequence,
+                  unsigned number, bool quiet);
+/* The same type, flags and header fields, in whatever order. */
+bool compare_fields(const struct received *a, const struct received *b);
+/* Bodies that are the same but for the byte order. */
+bool compare_swapped(const struct received *a, const struct received *b);
+/* Counts of what the table of differences explained; false when an entry explained nothing. */
+bool differences_report(void);
+/* False when an entry has no row in the document. */
+bool differences_check_document(const char *path);
+
+enum explanation {
+        NOT_EXPLAINED,
+        ONLY_ON_REFERENCE, /* the message of the reference has no counterpart */
+        ONLY_ON_BRIDGE,
+        ON_BOTH, /* both messages, different for this reason */
+};
+/* Is this a documented difference? At the end of a stream a message is NULL. */
+enum explanation difference_explain(const struct world *world, const struct step *step,
+                                    const struct client *client, const struct received *reference,
+                                    const struct received *bridge);
