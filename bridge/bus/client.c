@@ -17,7 +17,6 @@
 #include "bridge/bus/registry.h"
 #include "bridge/bus/reply.h"
 #include "bridge/driver/driver.h"
-#include "bridge/log.h"
 
 /* credentials */
 
@@ -225,10 +224,10 @@ int client_disconnect(struct client *client) {
 }
 
 int client_violation(struct client *client, const char *rule) {
-        log_write(client->bus->log, LOG_LEVEL_WARNING,
-                  "Connection %s (uid=%d pid=%d) is dropped, it broke the protocol: %s",
-                  client_name(client), (int)client->credentials.uid, (int)client->credentials.pid,
-                  rule);
+        complain(client->bus, client->credentials.uid,
+                 "Connection %s (uid=%d pid=%d) is dropped, it broke the protocol: %s",
+                 client_name(client), (int)client->credentials.uid, (int)client->credentials.pid,
+                 rule);
         return CLIENT_E_VIOLATION;
 }
 

@@ -14,7 +14,6 @@
 #include "bridge/bus/reply.h"
 #include "bridge/bus/verdict.h"
 #include "bridge/driver/driver.h"
-#include "bridge/log.h"
 
 static bool wants_reply(const struct message *m) {
         return m->type == MESSAGE_TYPE_METHOD_CALL && !(m->flags & MESSAGE_FLAG_NO_REPLY_EXPECTED);
@@ -115,13 +114,12 @@ static int broadcast_found(struct match_rule *rule, void *userdata) {
 
         r = deliver(client, broadcast->m, NULL, rule->cookie);
         if (r == CLIENT_E_QUOTA)
-                log_write(
-                        broadcast->bus->log, LOG_LEVEL_WARNING,
-                        "Dropped a signal %s.%s from %s to %s (uid=%d pid=%d): its queue is full.",
-                        broadcast->m->interface.s, broadcast->m->member.s,
-                        broadcast->sender ? broadcast->sender->unique_name : BUS_DRIVER_NAME,
-                        client->unique_name, (int)client->credentials.uid,
-                        (int)client->credentials.pid);
+                complain(broadcast->bus, client->credentials.uid,
+                         "Dropped a signal %s.%s from %s to %s (uid=%d pid=%d): its queue is full.",
+                         broadcast->m->interface.s, broadcast->m->member.s,
+                         broadcast->sender ? broadcast->sender->unique_name : BUS_DRIVER_NAME,
+                         client->unique_name, (int)client->credentials.uid,
+                         (int)client->credentials.pid);
         return r < 0 ? r : 0;
 }
 

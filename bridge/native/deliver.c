@@ -17,7 +17,6 @@
 #include <sys/uio.h>
 
 #include "bridge/bus/name.h"
-#include "bridge/log.h"
 
 #define DESTINATIONS_MAX 4096
 
@@ -99,13 +98,12 @@ static int broadcast_singly(struct native *native) {
                         struct native_handle *handle = native_handle_find(native, to);
                         struct client *client = handle ? &handle->session->client : NULL;
 
-                        log_write(
-                                native->bus->log, LOG_LEVEL_WARNING,
-                                "Dropped a signal %s.%s to %s (uid=%d pid=%d): its queue is full.",
-                                native->broadcast.m->interface.s, native->broadcast.m->member.s,
-                                client ? client_name(client) : "(gone)",
-                                client ? (int)client->credentials.uid : -1,
-                                client ? (int)client->credentials.pid : -1);
+                        complain(native->bus, client ? client->credentials.uid : UINT32_MAX,
+                                 "Dropped a signal %s.%s to %s (uid=%d pid=%d): its queue is full.",
+                                 native->broadcast.m->interface.s, native->broadcast.m->member.s,
+                                 client ? client_name(client) : "(gone)",
+                                 client ? (int)client->credentials.uid : -1,
+                                 client ? (int)client->credentials.pid : -1);
                 }
         }
         return 0;

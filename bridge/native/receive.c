@@ -25,7 +25,6 @@
 #include <unistd.h>
 
 #include "bridge/driver/driver.h"
-#include "bridge/log.h"
 
 #define FLAGS_OFFSET 2
 #define SERIAL_OFFSET 8
@@ -232,11 +231,11 @@ static int session_take_home(struct native_session *session, struct message *m) 
 }
 
 static int violation(struct native_session *session, const struct input *in) {
-        log_write(session->native->bus->log, LOG_LEVEL_WARNING,
-                  "Session %s (uid=%d pid=%d) is dropped, it sent (from uid=%d pid=%d): %s.",
-                  client_name(&session->client), (int)session->client.credentials.uid,
-                  (int)session->client.credentials.pid, (int)in->metadata.uid,
-                  (int)in->metadata.pid, in->violation);
+        complain(session->native->bus, session->client.credentials.uid,
+                 "Session %s (uid=%d pid=%d) is dropped, it sent (from uid=%d pid=%d): %s.",
+                 client_name(&session->client), (int)session->client.credentials.uid,
+                 (int)session->client.credentials.pid, (int)in->metadata.uid, (int)in->metadata.pid,
+                 in->violation);
         return CLIENT_E_VIOLATION;
 }
 

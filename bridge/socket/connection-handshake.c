@@ -114,10 +114,11 @@ static int begin(struct connection *connection) {
 }
 
 static int feed(struct connection *connection, const char *bytes, size_t n, size_t *ret_consumed) {
-        struct sasl_answer answer = {.n = 0};
+        struct sasl_answer answer; /* 4 KiB: not worth clearing */
         enum sasl_event event;
         int r, fd = -1;
 
+        answer.n = 0;
         r = sasl_server_feed(&connection->sasl, bytes, n, ret_consumed, &answer, &event);
         if (r < 0)
                 return r;
@@ -158,10 +159,11 @@ static int feed(struct connection *connection, const char *bytes, size_t n, size
 /* The cookie is here, or there is none: go on with the handshake. */
 static int have_cookie(struct cookie_request *request, const struct keyring_cookie *cookie) {
         struct connection *connection = container(struct connection, cookie, request);
-        struct sasl_answer answer = {.n = 0};
+        struct sasl_answer answer; /* 4 KiB: not worth clearing */
         uint8_t random[SASL_CHALLENGE_SIZE];
         int r;
 
+        answer.n = 0;
         if (connection->close_reason)
                 return 0;
         if (!cookie || getrandom(random, sizeof(random), 0) != sizeof(random)) {
