@@ -87,6 +87,23 @@ uint64_t look_up(struct bus1_dbus *from, const char *name, const char *path) {
         return answer.handle;
 }
 
+struct answer call_message(struct bus1_dbus *from, uint64_t to, DBusMessage *m) {
+        struct answer answer = {.handle = BUS1_INVALID};
+
+        ck_assert_int_eq(bus1_dbus_call_async(from, to, m, NULL, 0, 10000, answered, &answer, NULL),
+                         0);
+        dbus_message_unref(m);
+        UNTIL(answer.done);
+        return answer;
+}
+
+void emit(struct bus1_dbus *from, const char *member) {
+        DBusMessage *m = dbus_message_new_signal(PATH, NAME, member);
+
+        ck_assert_int_eq(bus1_dbus_emit(from, m), 0);
+        dbus_message_unref(m);
+}
+
 /* the object of the service */
 
 static int run_who(struct bus1_dbus_message *m, void *userdata) {

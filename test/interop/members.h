@@ -53,6 +53,10 @@ struct answer {
 int answered(struct bus1_dbus_message *reply, void *userdata);
 struct answer call(struct bus1_dbus *from, uint64_t to, const char *destination, const char *path,
                    const char *member, const uint64_t *handle);
+/* Takes the reference. */
+struct answer call_message(struct bus1_dbus *from, uint64_t to, DBusMessage *m);
+/* A signal of PATH and NAME, without arguments. */
+void emit(struct bus1_dbus *from, const char *member);
 /* End the answer. */
 void expect_text(struct answer answer, const char *expected);
 void expect_error(struct answer answer, const char *name);

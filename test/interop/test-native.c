@@ -277,14 +277,6 @@ END_TEST
 
 /* replies */
 
-START_TEST(dropped_call_is_no_reply) {
-        publish();
-        expect_error(call(client, BUS1_DBUS_BUS, NAME, PATH, "Ignore", NULL), DBUS_ERROR_NO_REPLY);
-        expect_error(call(client, look_up(client, NAME, NULL), NULL, PATH, "Ignore", NULL),
-                     DBUS_ERROR_NO_REPLY);
-}
-END_TEST
-
 START_TEST(errno_becomes_an_error) {
         publish();
         expect_error(call(client, BUS1_DBUS_BUS, NAME, PATH, "Refuse", NULL),
@@ -293,54 +285,6 @@ START_TEST(errno_becomes_an_error) {
                      DBUS_ERROR_UNKNOWN_OBJECT);
         expect_error(call(client, BUS1_DBUS_BUS, "org.bus1.Nobody", "/", "Who", NULL),
                      DBUS_ERROR_SERVICE_UNKNOWN);
-}
-END_TEST
-
-START_TEST(late_reply_is_dropped) {
-        DBusError error = DBUS_ERROR_INIT;
-        struct answer answer = {};
-        DBusMessage *m;
-
-        publish();
-        m = dbus_message_new_method_call(NAME, PATH, NAME, "Keep");
-        bus1_dbus_call_async(client, BUS1_DBUS_BUS, m, NULL, 0, 50, answered, &answer, NULL);
-        UNTIL(answer.done);
-        expect_error(answer, DBUS_ERROR_TIMEOUT);
-        UNTIL(kept);
-        ck_assert_int_eq(bus1_dbus_reply_args(kept, DBUS_TYPE_INVALID), 0);
-        ck_assert_int_eq(bus1_dbus_reply_args(kept, DBUS_TYPE_INVALID), -EALREADY);
-        kept = bus1_dbus_message_unref(kept);
-        for (int i = 0; i < 20; i++)
-                turn();
-        /* nobody answers meanwhile */
-        dbus_message_set_serial(m, 0);
-        ck_assert_int_eq(bus1_dbus_call(client, BUS1_DBUS_BUS, m, NULL, 0, 50, NULL, &error),
-                         -ETIMEDOUT);
-        ck_assert(dbus_error_has_name(&error, DBUS_ERROR_TIMEOUT));
-        dbus_error_free(&error);
-        dbus_message_unref(m);
-}
-END_TEST
-
-START_TEST(end_of_the_bus_ends_calls) {
-        struct answer answer = {};
-        DBusMessage *m;
-
-        publish();
-        m = dbus_message_new_method_call(NAME, PATH, NAME, "Keep");
-        bus1_dbus_call_async(client, BUS1_DBUS_BUS, m, NULL, 0, 10000, answered, &answer, NULL);
-        dbus_message_unref(m);
-        UNTIL(kept);
-        ck_assert(daemon_stop(&bus_daemon));
-        UNTIL(answer.done);
-        ck_assert_int_eq(dbus_message_get_type(answer.reply), DBUS_MESSAGE_TYPE_ERROR);
-        dbus_message_unref(answer.reply);
-        ck_assert_int_eq(bus1_dbus_run(client, NULL), -ECONNRESET);
-        ck_assert_int_eq(bus1_dbus_run(service, NULL), -ECONNRESET);
-        bus1_dbus_message_unref(kept);
-        bus1_dbus_free(client);
-        bus1_dbus_free(service);
-        members_setup(); /* for the teardown */
 }
 END_TEST
 
@@ -627,10 +571,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, object_is_told_when_nobody_holds_it);
         tcase_add_test(tcase, handle_is_not_for_legacy_receivers);
         tcase_add_test(tcase, lookups_have_a_limit);
-        tcase_add_test(tcase, dropped_call_is_no_reply);
         tcase_add_test(tcase, errno_becomes_an_error);
-        tcase_add_test(tcase, late_reply_is_dropped);
-        tcase_add_test(tcase, end_of_the_bus_ends_calls);
         tcase_add_test(tcase, member_looks_like_any_other);
         tcase_add_test(tcase, subscription_ends_when_freed);
         tcase_add_test(tcase, published_name_can_be_replaced);

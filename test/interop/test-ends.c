@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * What ends
+ *
+ * Calls whose callee does not answer, a bus that ends under them, look-ups of owners that are busy,
+ * and messages that the bus would send to itself for ever.
+ */
+
+#include "test/interop/members.h"
+
+#include <bus1/dbus-sd-event.h>
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static int64_t now_ms(void) {
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
+}
+
+/* waiting */
+
+START_TEST(blocking_call_ends_in_time) {
+        DBusError error = DBUS_ERROR_INIT;
+        int64_t start = now_ms();
+        DBusMessage *m;
+
+        request();
+        m = dbus_message_new_method_call(NAME, PATH, NAME, "Where");
+        /* the service does not run meanwhile */
+        ck_assert_int_eq(bus1_dbus_call(client, BUS1_DBUS_BUS, m, NULL, 0, 300, NULL, &error),
+                         -ETIMEDOUT);
+        ck_assert(now_ms() - start >= 300 && now_ms() - start < 3000);
+        dbus_error_free(&error);
+        ck_assert_int_eq(bus1_dbus_call(client, BUS1_DBUS_BUS, m, NULL, 0, 0, NULL, &error),
+                         -ETIMEDOUT);
+        ck_assert(dbus_error_has_name(&error, DBUS_ERROR_TIMEOUT));
+        dbus_error_free(&error);
+        dbus_message_unref(m);
+        /* the late answers disturb nobody */
+        expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL), PATH);
+}
+END_TEST
+
+/* The bus ends 200 ms after this was called. */
+static void end_later(int signo) {
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                usleep(200000);
+                kill(bus_daemon.pid, signo);
+                _exit(0);
+        }
+}
+
+static void wait_for_end(void) {
+        int status;
+
+        while (wait(&status) > 0)
+                ;
+        /* the fixture wants to stop one */
+        bus1_dbus_free(client);
+        bus1_dbus_free(service);
+        members_start("");
+}
+
+START_TEST(blocking_call_ends_with_the_bus) {
+        DBusError error = DBUS_ERROR_INIT;
+        int64_t start = now_ms();
+        uint64_t handle;
+        DBusMessage *m;
+
+        request();
+        m = dbus_message_new_method_call(NAME, PATH, NAME, "Where");
+        end_later(_i ? SIGKILL : SIGTERM);
+        ck_assert_int_eq(bus1_dbus_call(client, BUS1_DBUS_BUS, m, NULL, 0, INT_MAX, NULL, &error),
+                         -ECONNRESET);
+        dbus_error_free(&error);
+        ck_assert(now_ms() - start < 10000);
+        /* nothing hangs from now on */
+        ck_assert_int_lt(bus1_dbus_call(client, BUS1_DBUS_BUS, m, NULL, 0, INT_MAX, NULL, NULL), 0);
+        ck_assert_int_lt(bus1_dbus_lookup(client, NAME, 0, &handle, NULL), 0);
+        ck_assert_int_lt(bus1_dbus_emit(client, m), 0);
+        dbus_message_unref(m);
+        ck_assert_int_eq(bus1_dbus_run(client, NULL), -ECONNRESET);
+        wait_for_end();
+}
+END_TEST
+
+START_TEST(loop_ends_with_the_bus) {
+        sd_event_source *source;
+        sd_event *event;
+
+        ck_assert_int_ge(sd_event_new(&event), 0);
+        ck_assert_int_eq(bus1_dbus_attach_event(client, event, 0, &source), 0);
+        end_later(SIGKILL);
+        ck_assert_int_eq(sd_event_loop(event), -ECONNRESET);
+        sd_event_source_unref(source);
+        sd_event_unref(event);
+        wait_for_end();
+}
+END_TEST
+
+/* Two who look each other up at the same time, as programs that start together do. */
+
+static void *look_back(void *userdata) {
+        uint64_t handle;
+        int *r = userdata;
+
+        *r = bus1_dbus_lookup(service, "org.bus1.Other", 0, &handle, NULL);
+        return NULL;
+}
+
+START_TEST(two_look_each_other_up) {
+        int64_t start = now_ms();
+        pthread_t thread;
+        uint64_t handle;
+        int r;
+
+        publish();
+        ck_assert_int_eq(bus1_dbus_publish(client, "org.bus1.Other", 0, NULL, NULL), 0);
+        ck_assert_int_eq(pthread_create(&thread, NULL, look_back, &r), 0);
+        ck_assert_int_eq(bus1_dbus_lookup(client, NAME, 0, &handle, NULL), 0);
+        ck_assert_int_eq(pthread_join(thread, NULL), 0);
+        ck_assert_int_eq(r, 0);
+        ck_assert(now_ms() - start < 5000);
+}
+END_TEST
+
+/* An owner that is busy, or does not want to, is looked up all the same. */
+START_TEST(silent_owner_is_looked_up) {
+        DBusError error = DBUS_ERROR_INIT;
+        uint64_t handle;
+
+        publish();
+        ck_assert_int_eq(bus1_dbus_lookup(client, NAME, 0, &handle, &error), 0);
+        expect_text(call(client, handle, NULL, PATH, "Who", NULL),
+                    bus1_dbus_get_unique_name(client));
+}
+END_TEST
+
+/* handles that lead back to the bus */
+
+static uint64_t rogue_call(struct rogue *rogue, const char *interface, const char *member,
+                           uint64_t handle, bool create, int type, ...) {
+        struct bus1_transfer transfers[] = {
+                {BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT, BUS1_INVALID},
+                {create ? BUS1_TRANSFER_FLAG_CREATE : 0, handle},
+        };
+        DBusMessage *m;
+        va_list args;
+        char *data;
+        int n;
+
+        m = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, interface, member);
+        va_start(args, type);
+        dbus_message_append_args_valist(m, type, args);
+        va_end(args);
+        dbus_message_set_serial(m, 1);
+        ck_assert(dbus_message_marshal(m, &data, &n));
+        dbus_message_unref(m);
+        ck_assert_int_eq(rogue_send(rogue, rogue->session, data, (size_t)n, transfers, 2, NULL, 0),
+                         0);
+        dbus_free(data);
+        return transfers[1].id;
+}
+
+/* Clock ticks that the bus was busy. */
+static unsigned long bus_time(void) {
+        unsigned long user = 0, system = 0;
+        char path[64];
+        FILE *f;
+
+        snprintf(path, sizeof(path), "/proc/%d/stat", (int)bus_daemon.pid);
+        f = fopen(path, "re");
+        ck_assert_ptr_nonnull(f);
+        ck_assert_int_eq(fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+                                &user, &system),
+                         2);
+        fclose(f);
+        return user + system;
+}
+
+static void expect_idle(void) {
+        unsigned long before;
+
+        usleep(300000);
+        before = bus_time();
+        usleep(500000);
+        ck_assert_uint_lt(bus_time() - before, (unsigned long)sysconf(_SC_CLK_TCK) / 10);
+}
+
+/* A signal, or a call that wants no reply, that the bus delivers to itself again and again. */
+START_TEST(messages_do_not_go_round_in_the_bus) {
+        const char *rule = "member='Round'", *name = "org.bus1.Round";
+        uint32_t flags = 0;
+        struct rogue rogue;
+        DBusMessage *m;
+
+        ck_assert(rogue_join(&rogue, bus_daemon.address));
+        rogue_call(&rogue, DBUS_INTERFACE_DBUS, "Hello", BUS1_INVALID, true, DBUS_TYPE_INVALID);
+        for (int i = 0; i < 2; i++)
+                rogue_call(&rogue, "org.bus1.Bridge1", "Subscribe", rogue.session, false,
+                           DBUS_TYPE_STRING, &rule, DBUS_TYPE_INVALID);
+        rogue_call(&rogue, "org.bus1.Bridge1", "Publish", rogue.session, false, DBUS_TYPE_STRING,
+                   &name, DBUS_TYPE_UINT32, &flags, DBUS_TYPE_INVALID);
+        for (int i = 0; i < 100; i++)
+                turn();
+        emit(service, "Round");
+        m = dbus_message_new_method_call(name, PATH, NAME, "Round");
+        ck_assert_int_eq(bus1_dbus_send(client, BUS1_DBUS_BUS, m, NULL, 0), 0);
+        expect_idle();
+        /* who asked for a reply is told that there is none */
+        dbus_message_set_no_reply(m, FALSE);
+        expect_error(call_message(client, BUS1_DBUS_BUS, m), DBUS_ERROR_NO_REPLY);
+        request();
+        expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL), PATH);
+        rogue_leave(&rogue);
+}
+END_TEST
+
+/* A routed handle may be exported, but not so that its calls end where they began. */
+START_TEST(exported_reference_to_itself_ends) {
+        const char *path = "/org/bus1/exported/1";
+        char *name, *exported;
+        uint64_t handle;
+        DBusMessage *m;
+
+        ck_assert_int_eq(bus1_dbus_lookup_object(client, bus1_dbus_get_unique_name(client), path,
+                                                 &handle, NULL),
+                         0);
+        ck_assert_int_eq(bus1_dbus_export(client, handle, &name, &exported, NULL), 0);
+        ck_assert_str_eq(exported, path);
+        m = dbus_message_new_method_call(name, path, NAME, "Where");
+        ck_assert_int_eq(bus1_dbus_send(service, BUS1_DBUS_BUS, m, NULL, 0), 0);
+        usleep(2000000);
+        expect_idle();
+        dbus_message_set_no_reply(m, FALSE);
+        expect_error(call_message(service, BUS1_DBUS_BUS, m), DBUS_ERROR_LIMITS_EXCEEDED);
+        free(name);
+        free(exported);
+        request();
+        expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL), PATH);
+}
+END_TEST
+
+/* What Export is for: a legacy client reaches what a native one has a reference to. */
+START_TEST(exported_reference_reaches_its_object) {
+        char *name, *path;
+        uint64_t handle;
+
+        request();
+        handle = look_up(client, NAME, PATH);
+        ck_assert_int_eq(bus1_dbus_export(client, handle, &name, &path, NULL), 0);
+        expect_text(call(service, BUS1_DBUS_BUS, name, path, "Where", NULL), PATH);
+        free(name);
+        free(path);
+}
+END_TEST
+
+START_TEST(dropped_call_is_no_reply) {
+        publish();
+        expect_error(call(client, BUS1_DBUS_BUS, NAME, PATH, "Ignore", NULL), DBUS_ERROR_NO_REPLY);
+        expect_error(call(client, look_up(client, NAME, NULL), NULL, PATH, "Ignore", NULL),
+                     DBUS_ERROR_NO_REPLY);
+}
+END_TEST
+
+START_TEST(late_reply_is_dropped) {
+        DBusError error = DBUS_ERROR_INIT;
+        struct answer answer = {};
+        DBusMessage *m;
+
+        publish();
+        m = dbus_message_new_method_call(NAME, PATH, NAME, "Keep");
+        bus1_dbus_call_async(client, BUS1_DBUS_BUS, m, NULL, 0, 50, answered, &answer, NULL);
+        UNTIL(answer.done);
+        expect_error(answer, DBUS_ERROR_TIMEOUT);
+        UNTIL(kept);
+        ck_assert_int_eq(bus1_dbus_reply_args(kept, DBUS_TYPE_INVALID), 0);
+        ck_assert_int_eq(bus1_dbus_reply_args(kept, DBUS_TYPE_INVALID), -EALREADY);
+        kept = bus1_dbus_message_unref(kept);
+        for (int i = 0; i < 20; i++)
+                turn();
+        /* nobody answers meanwhile */
+        dbus_message_set_serial(m, 0);
+        ck_assert_int_eq(bus1_dbus_call(client, BUS1_DBUS_BUS, m, NULL, 0, 50, NULL, &error),
+                         -ETIMEDOUT);
+        ck_assert(dbus_error_has_name(&error, DBUS_ERROR_TIMEOUT));
+        dbus_error_free(&error);
+        dbus_message_unref(m);
+}
+END_TEST
+
+START_TEST(end_of_the_bus_ends_calls) {
+        struct answer answer = {};
+        DBusMessage *m;
+
+        publish();
+        m = dbus_message_new_method_call(NAME, PATH, NAME, "Keep");
+        bus1_dbus_call_async(client, BUS1_DBUS_BUS, m, NULL, 0, 10000, answered, &answer, NULL);
+        dbus_message_unref(m);
+        UNTIL(kept);
+        ck_assert(daemon_stop(&bus_daemon));
+        UNTIL(answer.done);
+        ck_assert_int_eq(dbus_message_get_type(answer.reply), DBUS_MESSAGE_TYPE_ERROR);
+        dbus_message_unref(answer.reply);
+        ck_assert_int_eq(bus1_dbus_run(client, NULL), -ECONNRESET);
+        ck_assert_int_eq(bus1_dbus_run(service, NULL), -ECONNRESET);
+        bus1_dbus_message_unref(kept);
+        bus1_dbus_free(client);
+        bus1_dbus_free(service);
+        members_setup(); /* for the teardown */
+}
+END_TEST
+
+static Suite *make_suite(void) {
+        Suite *suite = suite_create("ends");
+        TCase *tcase = tcase_create("all");
+
+        tcase_add_checked_fixture(tcase, members_setup, members_teardown);
+        tcase_set_timeout(tcase, 60);
+        tcase_add_test(tcase, blocking_call_ends_in_time);
+        tcase_add_loop_test(tcase, blocking_call_ends_with_the_bus, 0, 2);
+        tcase_add_test(tcase, loop_ends_with_the_bus);
+        tcase_add_test(tcase, two_look_each_other_up);
+        tcase_add_test(tcase, silent_owner_is_looked_up);
+        tcase_add_test(tcase, messages_do_not_go_round_in_the_bus);
+        tcase_add_test(tcase, exported_reference_to_itself_ends);
+        tcase_add_test(tcase, exported_reference_reaches_its_object);
+        tcase_add_test(tcase, dropped_call_is_no_reply);
+        tcase_add_test(tcase, late_reply_is_dropped);
+        tcase_add_test(tcase, end_of_the_bus_ends_calls);
+        suite_add_tcase(suite, tcase);
+        return suite;
+}
+
+int main(int argc, char **argv) {
+        return run_suite(make_suite(), argc, argv);
+}
