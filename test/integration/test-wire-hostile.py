@@ -142,6 +142,17 @@ def notices_that_others_cause_are_bounded():
 
 
 @test
+def native_sessions_are_for_users_that_are_known():
+    # the session would have the identity of the socket, which the client did not claim
+    with Bus(extra='  <auth>ANONYMOUS</auth>\n') as bus:
+        a = Connection(bus.address)
+        a.send_raw(b'\0AUTH ANONYMOUS\r\nNEGOTIATE_BUS1 hosted\r\nBEGIN\r\n')
+        contains(a.line(), 'OK')
+        contains(a.line(), 'ERROR')
+        equal(a.until_closed(), [])  # there is no <allow_anonymous/>
+
+
+@test
 def who_will_not_read_again_has_to_leave():
     with Bus() as bus:
         a, b = connect(bus), connect(bus)
