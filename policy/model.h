@@ -93,6 +93,7 @@ struct policy {
         size_t n_blocks;
         char **names;
         size_t n_names;
+        struct policy_client *clients; /* in use, see policy/client.h; they hold references */
 };
 
 /* rule */

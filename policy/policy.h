@@ -55,6 +55,12 @@ struct policy_peer {
          * name or any name below it (a.b covers a.b and a.b.c, not a.bc). Unique names never count.
          */
         bool (*owns)(void *userdata, const char *name, bool prefix);
+        /*
+         * The names for which owns() is true, one after the other: *position is NULL for the first
+         * and the callee's from there; NULL after the last. May be left NULL: then all rules that
+         * name somebody are asked about, one by one.
+         */
+        const char *(*next_name)(void *userdata, void **position);
         void *userdata;
 };
 
@@ -98,8 +104,8 @@ bool policy_check_connect(const struct policy *policy, uid_t uid, const gid_t *g
 /* client */
 
 /*
- * The rules that can apply to a connection. Holds a reference to policy, so rules returned by the
- * checks live as long as the client. -ENOMEM.
+ * The rules that can apply to a connection, shared by all connections for which they are the same.
+ * Holds a reference to policy, so rules returned by the checks live as long as the client. -ENOMEM.
  */
 int policy_client_new(struct policy *policy, uid_t uid, const gid_t *gids, size_t n_gids,
                       struct policy_client **ret_client);

@@ -2,8 +2,9 @@
 /*
  * Verdicts - which rule decides about a name or a message
  *
- * Rules are tried from the last to the first, and the first that matches decides. Within a rule
- * the tests go from cheap to dear: asking which names a connection has comes last.
+ * The last rule that matches decides: of those for everybody, and of those for each name that the
+ * peer has (policy/client.h); nothing else can match. Within a rule the tests go from cheap to
+ * dear: asking which names a connection has comes last.
  *
  * Where a header field that a rule names is missing from the message (replies have no path,
  * interface or member, only errors have an error name):
@@ -73,14 +74,80 @@ static bool message_matches(const struct policy_rule *rule, const struct policy_
         return peer_matches(rule, m);
 }
 
+/* What is asked: about a message, or a name to own. */
+struct question {
+        const struct policy_client_rules *rules;
+        const struct policy_message *m; /* NULL: about owning */
+        const char *name;
+        size_t last; /* one more than the number of the last rule that matches, so far */
+};
+
+static bool rule_matches(const struct question *q, const struct policy_rule *rule) {
+        if (q->m)
+                return message_matches(rule, q->m);
+        return !rule->name || name_matches(rule, q->name);
+}
+
+static void try_list(struct question *q, const struct policy_rule_list *list) {
+        for (size_t i = list ? list->n : 0; i > 0 && list->numbers[i - 1] >= q->last; i--)
+                if (rule_matches(q, q->rules->rules[list->numbers[i - 1]])) {
+                        q->last = (size_t)list->numbers[i - 1] + 1;
+                        return;
+                }
+}
+
+/* The rules for who has the name, and for who has any name below one that it is below of. */
+static void try_name(struct question *q, const char *name) {
+        const struct policy_client_rules *rules = q->rules;
+        uint32_t hash = POLICY_HASH_INIT;
+        size_t n;
+
+        if (rules->n_slots == 0)
+                return;
+        for (n = 0; name[n]; n++) {
+                if (rules->has_prefixes && name[n] == '.')
+                        try_list(q, policy_list_find(rules, name, n, hash, true));
+                hash = policy_hash_step(hash, name[n]);
+        }
+        if (rules->has_prefixes)
+                try_list(q, policy_list_find(rules, name, n, hash, true));
+        try_list(q, policy_list_find(rules, name, n, hash, false));
+}
+
+/* All names by which rules can know the peer. False when that cannot be told. */
+static bool try_peer(struct question *q, const struct policy_message *m) {
+        const struct policy_peer *peer = m->peer;
+        void *position = NULL;
+        const char *name;
+
+        if (q->rules->n_slots == 0)
+                return true;
+        if (!peer) {
+                if (m->destination)
+                        try_name(q, m->destination);
+        } else if (peer->is_driver) {
+                try_name(q, POLICY_DRIVER_NAME);
+        } else if (!peer->is_nameless) {
+                if (!peer->next_name)
+                        return false;
+                while ((name = peer->next_name(peer->userdata, &position)))
+                        try_name(q, name);
+        }
+        return true;
+}
+
 static const struct policy_rule *find(const struct policy_client *client, enum policy_family family,
                                       const struct policy_message *m) {
-        const struct policy_client_rules *rules = &client->families[family];
+        struct question q = {.rules = &client->families[family], .m = m};
 
-        for (size_t i = rules->n; i > 0; i--)
-                if (message_matches(rules->rules[i - 1], m))
-                        return rules->rules[i - 1];
-        return NULL;
+        if (!try_peer(&q, m)) {
+                for (size_t i = q.rules->n; i > 0; i--)
+                        if (message_matches(q.rules->rules[i - 1], m))
+                                return q.rules->rules[i - 1];
+                return NULL;
+        }
+        try_list(&q, &q.rules->unnamed);
+        return q.last > 0 ? q.rules->rules[q.last - 1] : NULL;
 }
 
 static bool decide(const struct policy_rule *rule, bool otherwise,
@@ -92,15 +159,11 @@ static bool decide(const struct policy_rule *rule, bool otherwise,
 
 bool policy_check_own(const struct policy_client *client, const char *name,
                       const struct policy_rule **ret_rule) {
-        const struct policy_client_rules *rules = &client->families[POLICY_FAMILY_OWN];
+        struct question q = {.rules = &client->families[POLICY_FAMILY_OWN], .name = name};
 
-        for (size_t i = rules->n; i > 0; i--) {
-                const struct policy_rule *rule = rules->rules[i - 1];
-
-                if (!rule->name || name_matches(rule, name))
-                        return decide(rule, false, ret_rule);
-        }
-        return decide(NULL, false, ret_rule);
+        try_name(&q, name);
+        try_list(&q, &q.rules->unnamed);
+        return decide(q.last > 0 ? q.rules->rules[q.last - 1] : NULL, false, ret_rule);
 }
 
 bool policy_check_send(const struct policy_client *client, const struct policy_message *m,

@@ -217,3 +217,12 @@ bool name_client_owns(void *userdata, const char *text, bool prefix) {
         }
         return false;
 }
+
+const char *name_client_next(void *userdata, void **position) {
+        const struct client *client = userdata;
+        struct name_ownership *ownership = *position;
+
+        ownership = ownership ? ownership->client_next : client->ownerships;
+        *position = ownership;
+        return ownership ? ownership->name->name : NULL;
+}

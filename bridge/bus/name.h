@@ -75,3 +75,5 @@ void name_ownership_release(struct name_ownership *ownership, struct name_change
 struct name_ownership *name_ownership_find(struct name *name, struct client *client);
 /* Does the client own, or wait for, the name; with prefix, any at or below it? (for policy) */
 bool name_client_owns(void *client, const char *name, bool prefix);
+/* All these names, one after the other: *position is NULL for the first (for policy). */
+const char *name_client_next(void *client, void **position);

@@ -39,6 +39,7 @@ static struct policy_peer peer_of(struct client *client) {
                 .is_driver = !client,
                 .is_nameless = client && !client->ownerships,
                 .owns = name_client_owns,
+                .next_name = name_client_next,
                 .userdata = client,
         };
 }

@@ -30,7 +30,16 @@ static bool owns(void *userdata, const char *name, bool prefix) {
         return false;
 }
 
+static const char *next_name(void *userdata, void **position) {
+        static const char *const names[] = {"a.b", "c.d.e", NULL};
+        const char *const *next = *position ? *position : names;
+
+        *position = (void *)(next + 1);
+        return *next;
+}
+
 static const struct policy_peer client_peer = {.owns = owns};
+static const struct policy_peer listed_peer = {.owns = owns, .next_name = next_name};
 static const struct policy_peer nameless_peer = {.is_nameless = true};
 static const struct policy_peer bus_peer = {.is_driver = true};
 
@@ -272,9 +281,19 @@ static void check_verdict(const struct verdict *v, bool send) {
         struct policy_client *client;
         bool allowed;
 
-        if (!message.peer)
-                message.peer = &client_peer;
         client = client_of(v->rules);
+        if (!message.peer) {
+                /* with its names known the same rule decides */
+                const struct policy_rule *listed = NULL;
+
+                message.peer = &listed_peer;
+                if (send)
+                        policy_check_send(client, &message, &listed);
+                else
+                        policy_check_receive(client, &message, &listed);
+                ck_assert_uint_eq(listed ? policy_rule_line(listed) : 0, v->line);
+                message.peer = &client_peer;
+        }
         allowed = send ? policy_check_send(client, &message, &rule)
                        : policy_check_receive(client, &message, &rule);
         ck_assert_msg(allowed == v->allowed, "%s: %s", v->rules, allowed ? "allowed" : "denied");
@@ -343,6 +362,60 @@ static const struct {
         {"<allow send_destination=\"*\"/>", "a.b", false, 0},
 };
 
+/* Rules of all kinds of names, mixed: asked by name or one by one, the same one decides. */
+START_TEST(last_matching_rule_decides_among_many) {
+        static const char *const names[] = {
+                "destination=\"a.b\"",        "destination=\"c.d.e\"",
+                "destination=\"x.y\"",        "destination_prefix=\"c\"",
+                "destination_prefix=\"a.b\"", "destination_prefix=\"a.b.c\"",
+                "destination=\"*\""};
+        unsigned seed = 1;
+
+        for (unsigned n = 0; n < 300; n++) {
+                struct policy_message message = {SIGNAL};
+                const struct policy_rule *rule, *listed;
+                struct policy_client *client;
+                char rules[1000] = "";
+
+                for (unsigned i = 0; i < 12; i++)
+                        snprintf(rules + strlen(rules), sizeof(rules) - strlen(rules),
+                                 "<%s send_%s send_interface=\"i.%s\"/>\n", i % 2 ? "allow" : "deny",
+                                 names[(unsigned)rand_r(&seed) % 7],
+                                 (unsigned)rand_r(&seed) % 4 ? "g" : "f");
+                client = client_of(rules);
+                message.peer = &client_peer;
+                policy_check_send(client, &message, &rule);
+                message.peer = &listed_peer;
+                policy_check_send(client, &message, &listed);
+                ck_assert_msg(rule == listed, "%s", rules);
+                policy_client_free(client);
+        }
+}
+END_TEST
+
+START_TEST(clients_of_the_same_blocks_share_their_rules) {
+        const gid_t group = 7;
+        struct policy_client *a, *b, *c;
+        struct bus_config *config;
+
+        config = scratch_load_body(&scratch,
+                                   "<policy context=\"default\"><allow own=\"*\"/></policy>"
+                                   "<policy group=\"7\"><deny own=\"a.b\"/></policy>");
+        ck_assert_msg(!!config, "%s", scratch.error);
+        ck_assert_int_eq(policy_client_new(config->policy, 1, NULL, 0, &a), 0);
+        ck_assert_int_eq(policy_client_new(config->policy, 2, NULL, 0, &b), 0);
+        ck_assert_int_eq(policy_client_new(config->policy, 1, &group, 1, &c), 0);
+        ck_assert_ptr_eq(a, b);
+        ck_assert_ptr_ne(a, c);
+        bus_config_free(config);
+        policy_client_free(a);
+        ck_assert(policy_check_own(b, "a.b", NULL));
+        ck_assert(!policy_check_own(c, "a.b", NULL));
+        policy_client_free(b);
+        policy_client_free(c);
+}
+END_TEST
+
 START_TEST(own_is_decided) {
         const struct policy_rule *rule = NULL;
         struct policy_client *client;
@@ -401,6 +474,8 @@ int main(void) {
         tcase_add_loop_test(t, send_is_decided, 0, N(sends));
         tcase_add_loop_test(t, receive_is_decided, 0, N(receives));
         tcase_add_test(t, name_without_owner_is_compared_with_the_destination);
+        tcase_add_test(t, last_matching_rule_decides_among_many);
+        tcase_add_test(t, clients_of_the_same_blocks_share_their_rules);
         tcase_add_loop_test(t, own_is_decided, 0, N(owns_cases));
         tcase_add_loop_test(t, unconditional_permission_is_noticed, 0, N(unconditional));
         suite_add_tcase(suite, t);
