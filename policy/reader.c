@@ -247,7 +247,8 @@ static int document_read(struct document *document) {
         char *file;
         int fd, r;
 
-        fd = open(document->file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        /* what is not a file is not waited for */
+        fd = open(document->file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         if (fd < 0) {
                 r = -errno;
                 if (document_fail(document, "cannot open: %s", strerror(-r)) == -ENOMEM)
@@ -260,6 +261,8 @@ static int document_read(struct document *document) {
                 free(file);
         else if (fstat(fd, &document->identity) < 0)
                 r = document_fail(document, "cannot open: %s", strerror(errno));
+        else if (!S_ISREG(document->identity.st_mode))
+                r = document_fail(document, "not a regular file");
         else if (is_being_read(document))
                 r = document_fail(document, "circular include");
         else if (document->depth > INCLUDE_DEPTH_MAX)

@@ -157,6 +157,17 @@ START_TEST(directory_is_read_in_order_of_names) {
 }
 END_TEST
 
+START_TEST(what_is_no_file_is_not_waited_for) {
+        char path[128];
+
+        snprintf(path, sizeof(path), "%s/fifo.conf", scratch.directory);
+        ck_assert_int_eq(mkfifo(path, 0600), 0);
+        ck_assert_ptr_null(scratch_load_body(&scratch, "<include>fifo.conf</include>"));
+        ck_assert_ptr_nonnull(strstr(scratch.error, "/fifo.conf: not a regular file"));
+        ck_assert_ptr_null(scratch_load(&scratch, "fifo.conf"));
+}
+END_TEST
+
 START_TEST(broken_drop_in_leaves_no_trace) {
         const struct policy_rule *rule;
         struct policy_client *client;
@@ -256,6 +267,7 @@ int main(void) {
         tcase_add_test(t, include_depth_is_bounded);
         tcase_add_test(t, number_of_files_is_bounded);
         tcase_add_test(t, directory_is_read_in_order_of_names);
+        tcase_add_test(t, what_is_no_file_is_not_waited_for);
         tcase_add_test(t, broken_drop_in_leaves_no_trace);
         tcase_add_test(t, selinux_files_are_found_when_it_is_enabled);
         tcase_add_test(t, relative_main_file_becomes_absolute);
