@@ -13,11 +13,11 @@
  * included. The handles of a message travel beside it; its body names them by index (uint32) where
  * the interface says so.
  *
- * Functions return 0 or a negative errno, -EINVAL for arguments that cannot be (NULL where something
- * must be, a text that is no UTF-8, a name or path that is none where libdbus-1 would not have it);
- * the others are listed where they mean more than their text says. Where a DBusError is taken it may
- * be NULL, else it must be initialised, and it is set whenever the result is negative. Texts that go
- * in are copied.
+ * Functions return 0 or a negative errno, -EINVAL for arguments that cannot be (NULL where
+ * something must be, a text that is no UTF-8, a name or path that is none where libdbus-1 would not
+ * have it); the others are listed where they mean more than their text says. Where a DBusError is
+ * taken it may be NULL, else it must be initialised, and it is set whenever the result is negative.
+ * Texts that go in are copied.
  *
  * A bus, with everything that belongs to it (messages included), is used by one thread at a time;
  * different buses are independent. Handlers run inside bus1_dbus_dispatch() only, and may call all
@@ -88,7 +88,10 @@ int bus1_dbus_dispatch(struct bus1_dbus *bus);
  * negative errno.
  */
 int bus1_dbus_wait(struct bus1_dbus *bus, int timeout_ms);
-/* Dispatch until *stop is true or the bus has gone. stop may be NULL. */
+/*
+ * Dispatch until *stop is true (0), or as bus1_dbus_dispatch() fails. stop may be NULL. It is
+ * looked at after each message and each Unix signal that the process handled.
+ */
 int bus1_dbus_run(struct bus1_dbus *bus, const bool *stop);
 
 /* received messages */
@@ -136,15 +139,18 @@ void bus1_dbus_release(struct bus1_dbus *bus, uint64_t handle);
 /* calling */
 
 /*
- * Send without waiting for a reply: a signal, or a call that wants none. handles are copied, not
- * moved.
+ * Send without waiting for a reply: a signal, or a call, which is marked as one that wants none.
+ * handles, at most 255, are copied, not moved. -EBADRQC when to or a handle is unknown, -ENOTCONN
+ * without a bus or when it has gone, -EDQUOT when the receiver's queue is full, -EMSGSIZE.
  */
 int bus1_dbus_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                    const uint64_t *handles, size_t n_handles);
 /*
- * Call and wait. ret_reply may be NULL. Signals and calls that arrive meanwhile are kept for
- * dispatch. -EREMOTEIO when the answer was an error, -ETIMEDOUT, -ECONNRESET when callee or bus
- * have gone, or what the transport says; error has the D-Bus name and text.
+ * Call and wait, for at most timeout_ms milliseconds (negative: the default, 25 seconds; INT_MAX:
+ * for ever). ret_reply may be NULL, else the reply is the caller's to unreference. Signals and calls
+ * that arrive meanwhile are kept for dispatch. -EREMOTEIO when the answer was an error, -ETIMEDOUT,
+ * -ECONNRESET when callee or bus have gone, or what the transport says; error has the D-Bus name and
+ * text.
  */
 int bus1_dbus_call(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                    const uint64_t *handles, size_t n_handles, int timeout_ms,
@@ -216,7 +222,10 @@ void bus1_dbus_unwatch(struct bus1_dbus *bus, uint64_t handle);
 
 /* Broadcast (or, with a DESTINATION, send) a signal through the bus. */
 int bus1_dbus_emit(struct bus1_dbus *bus, DBusMessage *signal);
-/* Signals that match the rule arrive at fn. Freeing the subscription ends it. */
+/*
+ * Signals that match the rule arrive at fn. Freeing the subscription ends it; without
+ * ret_subscription (NULL) it lasts as long as the bus.
+ */
 int bus1_dbus_subscribe(struct bus1_dbus *bus, const char *rule, bus1_dbus_message_fn fn,
                         void *userdata, struct bus1_dbus_subscription **ret_subscription,
                         DBusError *error);

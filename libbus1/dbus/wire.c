@@ -300,7 +300,7 @@ static int attach_fds(DBusMessage *bare, const int *fds, size_t n_fds, DBusMessa
                 return -EBADMSG;
         n = count_arguments(signature);
         dbus_message_iter_init_append(bare, &append);
-        if (!dbus_message_iter_open_container(&append, DBUS_TYPE_ARRAY, FDS_SIGNATURE + 1, &array))
+        if (!dbus_message_iter_open_container(&append, DBUS_TYPE_ARRAY, &FDS_SIGNATURE[1], &array))
                 return -ENOMEM;
         for (size_t i = 0; i < n_fds; i++)
                 if (!dbus_message_iter_append_basic(&array, DBUS_TYPE_UNIX_FD, &fds[i])) {

@@ -35,12 +35,13 @@ void request(void);
 
 /* One turn of all members. */
 void turn(void);
-#define UNTIL(condition)                                                                 \
-        do {                                                                             \
-                for (int turns_ = 0; !(condition); turns_++) {                           \
-                        ck_assert_msg(turns_ < 10000, "waited in vain for " #condition); \
-                        turn();                                                          \
-                }                                                                        \
+#define UNTIL(condition)                                                                   \
+        do {                                                                               \
+                int turns_ = 0;                                                            \
+                while (!(condition)) {                                                     \
+                        ck_assert_msg(turns_++ < 10000, "waited in vain for " #condition); \
+                        turn();                                                            \
+                }                                                                          \
         } while (0)
 
 struct answer {
