@@ -81,7 +81,7 @@ static void run_workloads(const struct options *o, const char *directory, struct
                                 struct workload_result result;
 
                                 if (!bus->available ||
-                                    !workload_run(&workloads[w], bus, o->seconds, &result))
+                                    !workload_run(&workloads[w], bus, o->seconds, NULL, &result))
                                         continue;
                                 add(&rate[w][b], result.rate);
                                 add(&cpu[w][b], result.cpu);
@@ -140,8 +140,9 @@ static void measure(const struct options *o, const char *directory) {
 
         if (n_workloads > WORKLOADS_MAX)
                 raw_fail("too many workloads");
-        run_workloads(o, directory, &results);
+        /* first, as long as no other process shares memory with the bus */
         measure_footprints(o, directory, &results);
+        run_workloads(o, directory, &results);
         count_calls(o, directory, &results);
         report_print(&results);
 }

@@ -56,27 +56,42 @@ static double read_total(const char *output) {
         return total;
 }
 
+struct tracing {
+        struct workload_probe probe;
+        char output[64];
+        pid_t tracer;
+};
+
+static void tracing_begin(struct workload_probe *probe, const struct bench_bus *bus) {
+        struct tracing *tracing = (struct tracing *)probe;
+
+        tracing->tracer = attach(bus->pid, tracing->output);
+}
+
+static void tracing_end(struct workload_probe *probe) {
+        struct tracing *tracing = (struct tracing *)probe;
+
+        if (tracing->tracer <= 0)
+                return;
+        kill(tracing->tracer, SIGINT);
+        waitpid(tracing->tracer, NULL, 0);
+}
+
 double calls_per_message(const struct workload *w, struct bench_bus *bus, double seconds) {
-        char output[] = "/tmp/bus1-bench-calls-XXXXXX";
+        struct tracing tracing = {
+                .probe = {tracing_begin, tracing_end},
+                .output = "/tmp/bus1-bench-calls-XXXXXX",
+        };
         struct workload_result result;
         double total = NAN;
-        pid_t tracer;
         int fd;
 
-        if (bus->pid <= 0)
-                return NAN; /* the floor runs only while it is measured */
-        fd = mkstemp(output);
+        fd = mkstemp(tracing.output);
         if (fd < 0)
                 return NAN;
         close(fd);
-        tracer = attach(bus->pid, output);
-        if (tracer > 0) {
-                bool ran = workload_run(w, bus, seconds, &result);
-
-                kill(tracer, SIGINT);
-                waitpid(tracer, NULL, 0);
-                total = ran ? read_total(output) / result.messages : NAN;
-        }
-        unlink(output);
+        if (workload_run(w, bus, seconds, &tracing.probe, &result) && tracing.tracer > 0)
+                total = read_total(tracing.output) / result.messages;
+        unlink(tracing.output);
         return total;
 }

@@ -153,7 +153,9 @@ static void print_targets(const struct results *results) {
                 const struct target *t = &targets[i];
                 bool at_least = t->metric == RATE || t->metric == CPU;
                 double v = measured(results, t);
-                bool ok = at_least ? v >= t->value : v <= t->value;
+                /* the calls that begin and end a measurement are counted, too */
+                double slack = t->metric == CALLS ? 0.005 : 0;
+                bool ok = at_least ? v >= t->value : v <= t->value + slack;
 
                 if (isnan(v))
                         continue;

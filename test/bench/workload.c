@@ -223,7 +223,7 @@ static uint64_t connect_run(struct bench_bus *bus, double seconds) {
 }
 
 bool workload_run(const struct workload *w, struct bench_bus *bus, double seconds,
-                  struct workload_result *ret_result) {
+                  struct workload_probe *probe, struct workload_result *ret_result) {
         size_t n = w->kind == WORKLOAD_CALLS   ? 2
                    : w->kind == WORKLOAD_MIXED ? w->receivers
                                                : 1 + w->receivers;
@@ -255,6 +255,8 @@ bool workload_run(const struct workload *w, struct bench_bus *bus, double second
                 }
         }
 
+        if (probe)
+                probe->begin(probe, bus);
         cpu = bus_cpu(bus);
         start = bench_now();
         switch (w->kind) {
@@ -280,6 +282,8 @@ bool workload_run(const struct workload *w, struct bench_bus *bus, double second
                 .cpu = (bus_cpu(bus) - cpu) / 1e3 / messages,
                 .messages = messages,
         };
+        if (probe)
+                probe->end(probe);
 
         if (peer > 0)
                 peer_end(peer);

@@ -44,9 +44,18 @@ struct workload_result {
 extern const struct workload workloads[];
 extern const size_t n_workloads;
 
-/* Runs for about seconds. False when the bus cannot run it (the floor has no connections). */
+/* What else is to happen right before and after the time that is measured. */
+struct workload_probe {
+        void (*begin)(struct workload_probe *probe, const struct bench_bus *bus);
+        void (*end)(struct workload_probe *probe);
+};
+
+/*
+ * Runs for about seconds. probe may be NULL. False when the bus cannot run it (the floor has no
+ * connections).
+ */
 bool workload_run(const struct workload *w, struct bench_bus *bus, double seconds,
-                  struct workload_result *ret_result);
+                  struct workload_probe *probe, struct workload_result *ret_result);
 
 /* parts */
 
