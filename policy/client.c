@@ -13,48 +13,18 @@
 #include <string.h>
 
 #include "policy/client.h"
+#include "policy/match.h"
 #include "policy/model.h"
-
-static bool has_group(const gid_t *gids, size_t n_gids, id_t gid) {
-        for (size_t i = 0; i < n_gids; i++)
-                if (gids[i] == gid)
-                        return true;
-        return false;
-}
-
-static bool block_applies(const struct policy_block *block, uid_t uid, const gid_t *gids,
-                          size_t n_gids) {
-        switch (block->context) {
-        case POLICY_CONTEXT_GROUP:
-                return has_group(gids, n_gids, block->id);
-        case POLICY_CONTEXT_USER:
-                return uid != POLICY_UID_ANONYMOUS && block->id == uid;
-        case POLICY_CONTEXT_CONSOLE_TRUE:
-                /* nobody is ever "at the console", as in dbus-daemon since 1.11.18 */
-                return false;
-        default:
-                return true;
-        }
-}
 
 /* Walk all rules of all blocks that apply, in the order of evaluation. */
 #define FOREACH_RULE(policy, uid, gids, n_gids, rule)                                              \
         for (unsigned c_ = 0; c_ < POLICY_CONTEXT_N; c_++)                                         \
                 for (size_t b_ = 0; b_ < (policy)->n_blocks; b_++)                                 \
                         if ((policy)->blocks[b_]->context == c_ &&                                 \
-                            block_applies((policy)->blocks[b_], (uid), (gids), (n_gids)))          \
+                            policy_block_applies((policy)->blocks[b_], (uid), (gids), (n_gids)))          \
                                 for (size_t r_ = 0; r_ < (policy)->blocks[b_]->n_rules &&          \
                                                     ((rule) = (policy)->blocks[b_]->rules[r_], 1); \
                                      r_++)
-
-static bool connect_matches(const struct policy_rule *rule, uid_t uid, const gid_t *gids,
-                            size_t n_gids) {
-        if (rule->connect_any)
-                return true;
-        if (rule->connect_group)
-                return has_group(gids, n_gids, rule->connect_id);
-        return uid != POLICY_UID_ANONYMOUS && rule->connect_id == uid;
-}
 
 bool policy_check_connect(const struct policy *policy, uid_t uid, const gid_t *gids, size_t n_gids,
                           uid_t bus_uid, const struct policy_rule **ret_rule) {
@@ -62,7 +32,7 @@ bool policy_check_connect(const struct policy *policy, uid_t uid, const gid_t *g
 
         FOREACH_RULE(policy, uid, gids, n_gids, rule) {
                 if (rule->family == POLICY_FAMILY_CONNECT &&
-                    connect_matches(rule, uid, gids, n_gids))
+                    policy_rule_match_connect(rule, uid, gids, n_gids) == POLICY_MATCH)
                         last = rule;
         }
         if (ret_rule)
@@ -212,7 +182,7 @@ static struct policy_client *find_equal(const struct policy *policy, uid_t uid, 
 
                 for (i = 0; i < policy->n_blocks; i++)
                         if (client->applies[i] !=
-                            block_applies(policy->blocks[i], uid, gids, n_gids))
+                            policy_block_applies(policy->blocks[i], uid, gids, n_gids))
                                 break;
                 if (i == policy->n_blocks)
                         return client;
@@ -273,7 +243,7 @@ int policy_client_new(struct policy *policy, uid_t uid, const gid_t *gids, size_
                 return -ENOMEM;
         }
         for (size_t i = 0; i < policy->n_blocks; i++)
-                client->applies[i] = block_applies(policy->blocks[i], uid, gids, n_gids);
+                client->applies[i] = policy_block_applies(policy->blocks[i], uid, gids, n_gids);
 
         next = client->storage;
         for (unsigned i = POLICY_FAMILY_OWN; i < POLICY_FAMILY_N; i++) {

@@ -50,11 +50,11 @@ static bool reply_covers(const struct policy_rule *outer, const struct policy_ru
 }
 
 static bool matches_eavesdroppers(const struct policy_rule *rule) {
-        return !rule->allow || rule->eavesdrop;
+        return rule->family == POLICY_FAMILY_SEND || !rule->allow || rule->eavesdrop;
 }
 
 static bool matches_recipients(const struct policy_rule *rule) {
-        return rule->allow || !rule->eavesdrop;
+        return rule->family == POLICY_FAMILY_SEND || rule->allow || !rule->eavesdrop;
 }
 
 static bool interface_covers(const struct policy_rule *outer, const struct policy_rule *inner) {

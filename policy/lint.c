@@ -206,8 +206,6 @@ static const char *too_broad(const struct policy_block *block, const struct poli
         case POLICY_FAMILY_OWN:
                 return rule->name ? NULL : "may own any name";
         case POLICY_FAMILY_SEND:
-                if (rule->eavesdrop && everybody)
-                        return "may have what others send eavesdropped on";
                 if (rule->name || !calls)
                         return NULL;
                 return names_part_of_messages(rule)

@@ -16,6 +16,12 @@
 
 #include "policy/match.h"
 
+bool policy_name_is_below(const char *name, const char *prefix) {
+        size_t n = strlen(prefix);
+
+        return !strncmp(name, prefix, n) && (name[n] == '\0' || name[n] == '.');
+}
+
 static bool name_matches(const struct policy_rule *rule, const char *name) {
         if (rule->name_is_prefix)
                 return policy_name_is_below(name, rule->name);
@@ -42,13 +48,20 @@ static bool reply_matches(const struct policy_rule *rule, const struct policy_me
         return !m->requested_reply || rule->requested_reply;
 }
 
+/* Only rules about receiving tell eavesdroppers from others, as in the reference. */
+static bool eavesdropping_matches(const struct policy_rule *rule, const struct policy_message *m) {
+        if (rule->family == POLICY_FAMILY_SEND)
+                return true;
+        return m->eavesdropping ? !rule->allow || rule->eavesdrop : rule->allow || !rule->eavesdrop;
+}
+
 enum policy_mismatch policy_rule_match_message(const struct policy_rule *rule,
                                                const struct policy_message *m) {
         if (rule->type && rule->type != m->type)
                 return POLICY_MISMATCH_TYPE;
         if (!reply_matches(rule, m))
                 return POLICY_MISMATCH_REQUESTED_REPLY;
-        if (m->eavesdropping ? rule->allow && !rule->eavesdrop : !rule->allow && rule->eavesdrop)
+        if (!eavesdropping_matches(rule, m))
                 return POLICY_MISMATCH_EAVESDROP;
         if (rule->broadcast != POLICY_ANY && (rule->broadcast == POLICY_TRUE) != m->broadcast)
                 return POLICY_MISMATCH_BROADCAST;

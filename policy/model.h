@@ -74,7 +74,10 @@ struct policy_rule {
         enum policy_tristate broadcast;
         /* allow: unrequested replies are not matched; deny: requested ones are matched, too */
         bool requested_reply;
-        /* allow: eavesdroppers are matched, too; deny: only eavesdroppers are */
+        /*
+         * RECEIVE: an allow matches eavesdroppers, too; a deny only eavesdroppers. An allow, also of
+         * SEND, matches unrequested replies, whatever requested_reply is.
+         */
         bool eavesdrop;
         uint32_t min_fds;
         uint32_t max_fds;

@@ -385,8 +385,6 @@ int document_include_directory(struct document *document, const char *path) {
 static const char *reference_quirk(const struct policy_rule *rule, bool is_first) {
         if (policy_rule_is_wildcard(rule) && !is_first)
                 return "does not override the rules before it, as it would in dbus-daemon";
-        if (rule->family == POLICY_FAMILY_SEND && !rule->allow && rule->eavesdrop)
-                return "is about eavesdroppers only, not about everybody as in dbus-daemon";
         return NULL;
 }
 

@@ -436,6 +436,9 @@ bool policy_rule_is_final(const struct policy_rule *rule) {
                     rule->min_fds > 0 || rule->max_fds < UINT32_MAX)
                         return false;
                 /* an allow for eavesdroppers covers unrequested replies, too */
+                if (rule->family == POLICY_FAMILY_SEND)
+                        return rule->allow ? rule->eavesdrop || !rule->requested_reply
+                                           : rule->requested_reply;
                 return rule->allow ? rule->eavesdrop : rule->requested_reply && !rule->eavesdrop;
         default:
                 return false;

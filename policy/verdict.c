@@ -3,76 +3,12 @@
  * Verdicts - which rule decides about a name or a message
  *
  * The last rule that matches decides: of those for everybody, and of those for each name that the
- * peer has (policy/client.h); nothing else can match. Within a rule the tests go from cheap to
- * dear: asking which names a connection has comes last.
- *
- * Where a header field that a rule names is missing from the message (replies have no path,
- * interface or member, only errors have an error name):
- *
- *     interface    a deny matches, an allow does not: calls may leave it out
- *     path, member do not count, such a message is neither matched nor exempted because of them
- *     error name   does not match
+ * peer has (policy/client.h); nothing else can match.
  */
 
-#include <string.h>
-
 #include "policy/client.h"
+#include "policy/match.h"
 #include "policy/model.h"
-
-bool policy_name_is_below(const char *name, const char *prefix) {
-        size_t n = strlen(prefix);
-
-        return !strncmp(name, prefix, n) && (name[n] == '\0' || name[n] == '.');
-}
-
-static bool name_matches(const struct policy_rule *rule, const char *name) {
-        if (rule->name_is_prefix)
-                return policy_name_is_below(name, rule->name);
-        return !strcmp(name, rule->name);
-}
-
-static bool peer_matches(const struct policy_rule *rule, const struct policy_message *m) {
-        if (!rule->name)
-                return true;
-        if (!m->peer)
-                return m->destination && name_matches(rule, m->destination);
-        if (m->peer->is_driver)
-                return name_matches(rule, POLICY_DRIVER_NAME);
-        if (m->peer->is_nameless)
-                return false;
-        return m->peer->owns(m->peer->userdata, rule->name, rule->name_is_prefix);
-}
-
-static bool reply_matches(const struct policy_rule *rule, const struct policy_message *m) {
-        if (m->type != POLICY_TYPE_METHOD_RETURN && m->type != POLICY_TYPE_ERROR)
-                return true;
-        if (rule->allow)
-                return m->requested_reply || !rule->requested_reply || rule->eavesdrop;
-        return !m->requested_reply || rule->requested_reply;
-}
-
-static bool message_matches(const struct policy_rule *rule, const struct policy_message *m) {
-        if (rule->type && rule->type != m->type)
-                return false;
-        if (!reply_matches(rule, m))
-                return false;
-        if (m->eavesdropping ? rule->allow && !rule->eavesdrop : !rule->allow && rule->eavesdrop)
-                return false;
-        if (rule->broadcast != POLICY_ANY && (rule->broadcast == POLICY_TRUE) != m->broadcast)
-                return false;
-        if (m->n_fds < rule->min_fds || m->n_fds > rule->max_fds)
-                return false;
-        if (rule->interface &&
-            (m->interface ? !!strcmp(rule->interface, m->interface) : rule->allow))
-                return false;
-        if (rule->member && m->member && strcmp(rule->member, m->member))
-                return false;
-        if (rule->path && m->path && strcmp(rule->path, m->path))
-                return false;
-        if (rule->error_name && (!m->error_name || strcmp(rule->error_name, m->error_name)))
-                return false;
-        return peer_matches(rule, m);
-}
 
 /* What is asked: about a message, or a name to own. */
 struct question {
@@ -84,8 +20,8 @@ struct question {
 
 static bool rule_matches(const struct question *q, const struct policy_rule *rule) {
         if (q->m)
-                return message_matches(rule, q->m);
-        return !rule->name || name_matches(rule, q->name);
+                return policy_rule_match_message(rule, q->m) == POLICY_MATCH;
+        return policy_rule_match_own(rule, q->name) == POLICY_MATCH;
 }
 
 static void try_list(struct question *q, const struct policy_rule_list *list) {
@@ -142,7 +78,7 @@ static const struct policy_rule *find(const struct policy_client *client, enum p
 
         if (!try_peer(&q, m)) {
                 for (size_t i = q.rules->n; i > 0; i--)
-                        if (message_matches(q.rules->rules[i - 1], m))
+                        if (rule_matches(&q, q.rules->rules[i - 1]))
                                 return q.rules->rules[i - 1];
                 return NULL;
         }

@@ -27,6 +27,13 @@ static bool owns(void *userdata, const char *name, bool prefix) {
         return prefix ? policy_name_is_below(own, name) : !strcmp(own, name);
 }
 
+static const char *next_name(void *userdata, void **position) {
+        const char *name = *position ? NULL : userdata;
+
+        *position = userdata;
+        return name;
+}
+
 static void check_verdict(struct policy *policy, const struct policy_question *question) {
         const struct policy_rule *last = NULL;
         struct policy_explanation e;
@@ -80,8 +87,11 @@ static void check_verdicts(struct policy *policy, uid_t uid) {
         for (uint8_t type = POLICY_TYPE_METHOD_CALL; type <= POLICY_TYPE_SIGNAL; type++) {
                 check_message(policy, question, type, &driver, false);
                 for (size_t i = 0; i < sizeof(peer_names) / sizeof(*peer_names); i++) {
-                        const struct policy_peer peer = {.owns = owns,
-                                                         .userdata = (void *)peer_names[i]};
+                        const struct policy_peer peer = {
+                                .owns = owns,
+                                .next_name = i > 0 ? next_name : NULL,
+                                .userdata = (void *)peer_names[i],
+                        };
 
                         check_message(policy, question, type, &peer, false);
                         check_message(policy, question, type, &peer, true);

@@ -237,19 +237,6 @@ START_TEST(rules_that_used_to_override_all_are_warned_about) {
 }
 END_TEST
 
-START_TEST(send_denial_for_eavesdroppers_is_warned_about) {
-        struct bus_config *config;
-
-        config = scratch_load_body(&scratch, "<policy context=\"default\">"
-                                             "<deny send_type=\"error\" eavesdrop=\"true\"/>"
-                                             "<deny receive_type=\"error\" eavesdrop=\"true\"/>"
-                                             "</policy>");
-        ck_assert_uint_eq(config->n_warnings, 1);
-        ck_assert(config_warns(config, "is about eavesdroppers only"));
-        bus_config_free(config);
-}
-END_TEST
-
 START_TEST(rule_describes_itself) {
         const struct policy_rule *rule;
         struct policy_client *client;
@@ -290,7 +277,6 @@ int main(void) {
         tcase_add_test(t, unknown_users_are_warned_about);
         tcase_add_test(t, oddities_are_warned_about);
         tcase_add_test(t, rules_that_used_to_override_all_are_warned_about);
-        tcase_add_test(t, send_denial_for_eavesdroppers_is_warned_about);
         tcase_add_test(t, rule_describes_itself);
         suite_add_tcase(suite, t);
         return run_suite(suite);

@@ -181,13 +181,13 @@ static const struct verdict sends[] = {
         {ALL "<deny send_requested_reply=\"true\"/>", {RETURN_UNASKED}, false, 2},
         {ALL "<deny send_destination=\"*\"/>", {CALL}, false, 2},
         {ALL "<deny send_destination=\"*\"/>", {RETURN}, true, 1},
-        /* eavesdropping */
-        {"<allow send_type=\"method_call\"/>", {CALL, .eavesdropping = true}, false, 0},
+        /* eavesdropping is no matter of sending */
+        {"<allow send_type=\"method_call\"/>", {CALL, .eavesdropping = true}, true, 1},
         {"<allow send_type=\"method_call\" eavesdrop=\"true\"/>",
          {CALL, .eavesdropping = true},
          true,
          1},
-        {ALL "<deny send_type=\"method_call\" eavesdrop=\"true\"/>", {CALL}, true, 1},
+        {ALL "<deny send_type=\"method_call\" eavesdrop=\"true\"/>", {CALL}, false, 2},
         {ALL "<deny send_type=\"method_call\" eavesdrop=\"true\"/>",
          {CALL, .eavesdropping = true},
          false,
@@ -443,9 +443,10 @@ static const struct {
         {ALL "<deny eavesdrop=\"true\"/>", true, false},
         {"<allow send_destination=\"*\" eavesdrop=\"true\" log=\"true\"/>", false, false},
         {ALL "<allow send_type=\"signal\" log=\"true\"/>", false, false},
-        /* neither eavesdropped messages nor replies nobody asked for */
+        /* not replies nobody asked for; nor, when receiving, eavesdropped messages */
         {"<allow send_destination=\"*\"/>", false, false},
-        {"<allow send_destination=\"*\" send_requested_reply=\"false\"/>", false, false},
+        {"<allow send_destination=\"*\" send_requested_reply=\"false\"/>", true, false},
+        {"<allow receive_sender=\"*\" receive_requested_reply=\"false\"/>", false, false},
         {"<allow send_destination=\"*\" eavesdrop=\"true\" max_fds=\"9\"/>", false, false},
         {"<allow send_destination=\"*\" send_broadcast=\"false\" eavesdrop=\"true\"/>", false,
          false},
