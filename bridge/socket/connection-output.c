@@ -167,7 +167,12 @@ static ssize_t write_batch(struct connection *connection) {
                 memcpy(CMSG_DATA(cmsg), head->fds, head->n_fds * sizeof(int));
         }
 
-        n = sendmsg(connection->source.fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+        /* A single message is the common case, and the kernel has less to copy in for it. */
+        if (header.msg_iovlen == 1 && !header.msg_control)
+                n = send(connection->source.fd, iov[0].iov_base, iov[0].iov_len,
+                         MSG_DONTWAIT | MSG_NOSIGNAL);
+        else
+                n = sendmsg(connection->source.fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
         return n < 0 ? -errno : n;
 }
 
