@@ -22,6 +22,7 @@
 #include "bridge/native/native.h"
 #include "bridge/options.h"
 #include "bridge/socket/server.h"
+#include "bridge/watch.h"
 #include "policy/config.h"
 
 #define container(type, member, p) ((type *)((char *)(p)-offsetof(type, member)))
@@ -40,6 +41,7 @@ struct bridge {
         char *config_path; /* absolute: a fork changes the directory */
         struct loop_source signals;
         struct loop_timer reply_timer;
+        struct watch watch;
         char *pidfile; /* written by us */
         int ready_fd;
 };
@@ -116,6 +118,9 @@ static int reload(void *userdata, char **ret_error) {
                 if (r >= 0) {
                         bus_config_free(bridge->config);
                         bridge->config = config;
+                        if (watch_set(&bridge->watch, config) < 0)
+                                log_write(&bridge->log, LOG_LEVEL_WARNING,
+                                          "Cannot watch the directories of the configuration");
                         log_write(&bridge->log, LOG_LEVEL_INFO, "Reloaded configuration");
                 } else
                         bus_config_free(config);
@@ -127,12 +132,22 @@ static int reload(void *userdata, char **ret_error) {
         return r;
 }
 
+/* For nobody who waits for an answer: the log tells how it went. */
+static int reload_unasked(void *userdata) {
+        struct bridge *bridge = userdata;
+        char *error;
+
+        if (reload(bridge, &error) == 0)
+                return driver_broadcast_activatable_changed(&bridge->bus);
+        free(error);
+        return 0;
+}
+
 /* signals and time */
 
 static int handle_signal(struct loop_source *source, uint32_t events) {
         struct bridge *bridge = container(struct bridge, signals, source);
         struct signalfd_siginfo info;
-        char *error;
 
         if (read(source->fd, &info, sizeof(info)) != sizeof(info))
                 return 0;
@@ -140,10 +155,7 @@ static int handle_signal(struct loop_source *source, uint32_t events) {
                 loop_stop(&bridge->loop);
                 return 0;
         }
-        if (reload(bridge, &error) == 0)
-                return driver_broadcast_activatable_changed(&bridge->bus);
-        free(error);
-        return 0;
+        return reload_unasked(bridge);
 }
 
 /* As early as there is a loop: a SIGHUP that comes while the bus starts waits for its turn. */
@@ -346,6 +358,13 @@ static int start(struct bridge *bridge) {
                 log_write(&bridge->log, LOG_LEVEL_WARNING, "No native clients, bus1 failed: %s",
                           strerror(-r));
 
+        r = watch_init(&bridge->watch, &bridge->loop, reload_unasked, bridge);
+        if (r >= 0)
+                r = watch_set(&bridge->watch, bridge->config);
+        if (r < 0)
+                log_write(&bridge->log, LOG_LEVEL_WARNING,
+                          "Changed configurations will not be noticed: %s", strerror(-r));
+
         r = server_start(&bridge->server);
         if (r < 0)
                 return fail(bridge, r, "cannot set up events");
@@ -370,6 +389,7 @@ static void stop(struct bridge *bridge) {
                 server_deinit(&bridge->server);
         bus_deinit(&bridge->bus);
         loop_timer_cancel(&bridge->loop, &bridge->reply_timer);
+        watch_deinit(&bridge->watch);
         if (bridge->signals.fd >= 0)
                 close(bridge->signals.fd);
         loop_deinit(&bridge->loop);
@@ -399,6 +419,7 @@ int main(int argc, char **argv) {
         static struct bridge bridge = {
                 .loop.epoll_fd = -1,
                 .signals.fd = -1,
+                .watch.source.fd = -1,
                 .ready_fd = -1,
                 .bus.credentials.pidfd = -1,
         };

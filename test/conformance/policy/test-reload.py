@@ -1,0 +1,239 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# New policies while the bus runs: noticed in its directories, and under load.
+#
+#     test-reload.py DAEMON [--messages N] [--reloads N] [--clients N]
+#
+# Two policies take turns. Both let interface X pass and neither lets Y pass, one of them because of
+# the sender, the other because of the receiver: Y arrives where a message is judged by a mixture.
+# Each message of X has to arrive, once and in order, and each of Y has to be answered.
+
+import argparse
+import os
+import select
+import shutil
+import struct
+import sys
+import tempfile
+import time
+
+from world import BUS, ERROR, RETURN, SIGNAL, Bus, Connection, header, rawbus
+
+X, Y = 'com.example.X', 'com.example.Y'
+BATCH = 50  # of each
+BASE = ('<policy context="default"><allow send_destination="*" eavesdrop="true"/>'
+        '<allow receive_sender="*" eavesdrop="true"/><allow own="*"/>{}</policy>')
+POLICIES = [BASE.format(f'<deny send_interface="{Y}"/>'),
+            BASE.format(f'<deny receive_interface="{Y}" receive_type="signal"/>')]
+CONFIG = '''<busconfig><type>session</type><listen>unix:path={0}/bus</listen>
+<limit name="max_connections_per_user">1000</limit>
+<policy context="default"><allow send_destination="*" eavesdrop="true"/>
+<allow eavesdrop="true"/><allow own="*"/></policy>
+<includedir>{0}/d</includedir><servicedir>{0}/s</servicedir></busconfig>
+'''
+
+
+def write(path, text):
+    with open(path + '.new', 'w') as f:
+        f.write(text)
+    os.rename(path + '.new', path)
+
+
+class Directory:
+    """A bus whose policy is a file in a directory."""
+
+    def __init__(self, daemon):
+        self.path = tempfile.mkdtemp(prefix='bus-reload-')
+        for name in ('d', 's'):
+            os.mkdir(f'{self.path}/{name}')
+        write(self.path + '/main.conf', CONFIG.format(self.path))
+        self.bus = Bus(daemon, config=self.path + '/main.conf')
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.bus.stop()
+        shutil.rmtree(self.path)
+
+    def policy(self, rules, name='policy.conf'):
+        write(f'{self.path}/d/{name}', f'<busconfig>{rules}</busconfig>')
+
+
+# directories
+
+def may_own(connection, name):
+    m = rawbus.bus_call('RequestName', 'su', name, 4)
+    return connection.exchange([(m.encode, 0)])[1][-1][0] == RETURN
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + rawbus.TIMEOUT
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def directories_are_watched(daemon):
+    deny = '<policy context="default"><deny own="a.b"/></policy>'
+    with Directory(daemon) as d:
+        c = Connection(d.bus.address, os.getuid())
+        assert may_own(c, 'a.b')
+        d.policy(deny)
+        assert wait_for(lambda: not may_own(c, 'a.b')), 'a new file'
+        # a broken one is left out, and changes of a good one are seen all the same
+        d.policy('<broken/>', 'broken.conf')
+        d.policy(deny.replace('a.b', 'c.d'))
+        assert wait_for(lambda: may_own(c, 'a.b')), 'a changed file'
+        assert not may_own(c, 'c.d')
+        os.unlink(d.path + '/d/policy.conf')
+        assert wait_for(lambda: may_own(c, 'c.d')), 'a file that is gone'
+        # everybody is told that there may be new services
+        m = rawbus.bus_call('AddMatch', 's', "member='ActivatableServicesChanged'")
+        c.exchange([(m.encode, 0)])
+        write(d.path + '/s/a.service', '[D-BUS Service]\nName=a.s\nExec=/bin/false\n')
+        seen = []
+        while not any(header(m[2]).get(rawbus.MEMBER) == 'ActivatableServicesChanged'
+                      for m in seen):
+            seen += c.read(rawbus.TIMEOUT)
+        # the main configuration is only read when asked to
+        write(d.path + '/main.conf', '<broken/>')
+        answer = c.exchange([(rawbus.bus_call('ReloadConfig').encode, 0)])[1][-1]
+        assert answer[0] == ERROR, 'a broken main file'
+        assert may_own(c, 'a.b'), 'the old policy stays'
+        c.close()
+
+
+# load
+
+class Client:
+    def __init__(self, address):
+        self.connection = Connection(address, os.getuid())
+        self.expected_x = self.expected_y = self.next_x = 0
+        self.peer = None
+        self.out = b''
+        self.started = 0
+
+    def prepare(self):
+        def template(interface):
+            return bytearray(rawbus.signal('/a', interface, 'M', 'u', 0,
+                                           destination=self.peer.connection.unique).encode())
+        self.x, self.y = template(X), template(Y)
+        self.sent = 0
+
+    def start_batch(self):
+        data = []
+        for _ in range(BATCH):
+            self.sent += 1
+            struct.pack_into('<I', self.x, 8, self.connection.take_serial())
+            struct.pack_into('<I', self.x, len(self.x) - 4, self.sent)
+            struct.pack_into('<I', self.y, 8, self.connection.take_serial())
+            data += [bytes(self.x), bytes(self.y)]
+        self.peer.expected_x += BATCH
+        self.expected_y += BATCH
+        self.out = b''.join(data)
+        self.started = time.monotonic()
+
+    def receive(self):
+        for kind, _, fields, _, body in self.connection.read(0):
+            if header(fields)[rawbus.SENDER] == BUS and kind != ERROR:
+                continue
+            if kind == SIGNAL:
+                number, = struct.unpack('<I', body)
+                assert header(fields)[rawbus.INTERFACE] == X, 'Y arrived: judged by a mixture'
+                self.next_x += 1
+                assert number == self.next_x, f'{number} instead of {self.next_x}: lost'
+                self.expected_x -= 1
+            elif kind == ERROR:
+                name = header(fields)[rawbus.ERROR_NAME]
+                assert name.endswith('.AccessDenied'), name
+                self.expected_y -= 1
+
+
+def reload_under_load(daemon, n_messages, n_reloads, n_clients):
+    """Returns what to say about it."""
+    with Directory(daemon) as d:
+        d.policy(POLICIES[0])
+        control = Connection(d.bus.address, os.getuid())
+        clients = [Client(d.bus.address) for _ in range(n_clients)]
+        assert control.exchange([(rawbus.bus_call('ReloadConfig').encode, 0)])[1][-1][0] == RETURN
+        poll = select.poll()
+        by_fd = {}
+        for a, b in zip(clients[::2], clients[1::2]):
+            a.peer, b.peer = b, a
+        for c in clients:
+            c.connection.socket.setblocking(False)
+            c.prepare()
+            c.start_batch()
+            by_fd[c.connection.socket.fileno()] = c
+            poll.register(c.connection.socket, select.POLLIN | select.POLLOUT)
+        poll.register(control.socket, select.POLLIN)
+        total, reloads, asked = 2 * BATCH * n_clients, 0, None
+        longest = {True: 0, False: 0}
+        start = time.monotonic()
+        while any(c.expected_x or c.expected_y for c in clients):
+            ready = poll.poll(rawbus.TIMEOUT * 1000)
+            assert ready, 'messages are missing'
+            for fd, events in ready:
+                if fd == control.socket.fileno():
+                    for m in control.read(0):
+                        if m[0] in (RETURN, ERROR):
+                            assert m[0] == RETURN, 'a reload failed'
+                            asked = None
+                    continue
+                c = by_fd[fd]
+                if events & select.POLLIN:
+                    c.receive()
+                if c.out and events & select.POLLOUT:
+                    c.out = c.out[c.connection.socket.send(c.out):]
+                if not c.out and not c.expected_y and not c.peer.expected_x:
+                    now = time.monotonic()
+                    during = asked is not None
+                    longest[during] = max(longest[during], now - c.started)
+                    if total < n_messages or reloads < n_reloads:
+                        c.start_batch()
+                        total += 2 * BATCH
+                poll.modify(fd, select.POLLIN | (select.POLLOUT if c.out else 0))
+            if asked is None and reloads < min(n_reloads, n_reloads * total // n_messages):
+                reloads += 1
+                d.policy(POLICIES[reloads % 2])
+                asked = control.send(rawbus.bus_call('ReloadConfig').encode)
+        elapsed = time.monotonic() - start
+        for c in clients:
+            c.connection.close()
+        assert reloads == n_reloads, reloads
+        return (f'{n_clients} clients, {total} messages, {reloads} reloads, {elapsed:.1f} s; '
+                f'longest round of {2 * BATCH} messages: {longest[False] * 1000:.0f} ms, while '
+                f'reloading {longest[True] * 1000:.0f} ms')
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('daemon')
+    parser.add_argument('--messages', type=int, default=150000)
+    parser.add_argument('--reloads', type=int, default=100)
+    parser.add_argument('--clients', type=int, default=50)
+    args = parser.parse_args()
+    daemon = os.path.abspath(args.daemon)
+    tests = [('directories are watched', lambda: directories_are_watched(daemon)),
+             ('reloads under load', lambda: reload_under_load(daemon, args.messages, args.reloads,
+                                                              args.clients))]
+    failed = 0
+    print(f'1..{len(tests)}')
+    for number, (name, test) in enumerate(tests, 1):
+        try:
+            said = test()
+            if said:
+                print('# ' + said)
+            print(f'ok {number} - {name}', flush=True)
+        except (AssertionError, rawbus.Closed, rawbus.Timeout) as e:
+            failed += 1
+            print(f'not ok {number} - {name}: {type(e).__name__} {e}', flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
