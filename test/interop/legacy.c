@@ -97,7 +97,8 @@ static void legacy_reply(struct service *service, void *call, DBusMessage *reply
 static void legacy_serve(void *member, struct service *service) {
         legacy_subscribe(member, "type='signal',interface='" INTEROP_INTERFACE "',member='Told'");
         dbus_bus_request_name(member, INTEROP_NAME, DBUS_NAME_FLAG_DO_NOT_QUEUE, NULL);
-        while (dbus_connection_read_write(member, -1)) {
+        /* the first call may have come with the answer to RequestName */
+        do {
                 DBusMessage *m;
 
                 while ((m = dbus_connection_pop_message(member))) {
@@ -116,7 +117,7 @@ static void legacy_serve(void *member, struct service *service) {
                         if (!keep)
                                 dbus_message_unref(m);
                 }
-        }
+        } while (dbus_connection_read_write(member, -1));
 }
 
 const struct kind kind_legacy = {

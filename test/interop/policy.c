@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * A native program is refused exactly what a legacy one is: under each policy the same things are
+ * tried by clients and services of all kinds, and all of them have to end alike.
+ *
+ *     interop-policy BRIDGE
+ */
+
+#include "test/interop/interop.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const struct kind *const kinds[] = {&kind_legacy, &kind_native};
+
+#define N_KINDS (sizeof(kinds) / sizeof(*kinds))
+
+#define DRIVER "org.freedesktop.DBus"
+#define REQUESTED "send_requested_reply=\"true\""
+
+bool failed(const char *file, int line, const char *what) {
+        printf("# %s:%d: %s\n", file, line, what);
+        return false;
+}
+
+/* Further rules of a policy that allows all; USER and GROUP stand for those of the test. */
+static const char *const policies[] = {
+        "",
+        "<deny send_interface=\"" INTEROP_INTERFACE "\" send_member=\"Echo\"/>",
+        "<deny send_interface=\"" INTEROP_INTERFACE "\"/>",
+        "<deny send_destination=\"" INTEROP_NAME "\"/>",
+        "<deny send_destination=\"" INTEROP_NAME "\"/><allow send_destination=\"" INTEROP_NAME
+        "\" send_interface=\"" INTEROP_INTERFACE "\" send_member=\"Where\"/>",
+        "<deny send_destination_prefix=\"org.bus1\"/>",
+        "<deny send_path=\"" INTEROP_OTHER_PATH "\"/>",
+        "<deny send_type=\"method_call\" send_destination=\"" INTEROP_NAME "\"/>",
+        "<deny send_type=\"method_return\" send_destination_prefix=\"a.none\"/>"
+        "<deny send_type=\"error\" send_error=\"" INTEROP_ERROR "\" " REQUESTED "/>",
+        "<deny send_type=\"signal\" send_interface=\"" INTEROP_INTERFACE "\"/>",
+        "<deny send_type=\"signal\" send_interface=\"" INTEROP_INTERFACE
+        "\" send_broadcast=\"true\"/>",
+        "<deny send_destination=\"" INTEROP_NAME "\" min_fds=\"1\"/>",
+        "<deny send_destination=\"" INTEROP_NAME "\" max_fds=\"0\"/>",
+        "<deny send_destination=\"" DRIVER "\" send_interface=\"" DRIVER
+        "\" send_member=\"ListNames\"/>",
+        "<deny send_destination=\"" DRIVER "\" send_interface=\"" DRIVER ".Peer\"/>",
+        "<deny receive_sender=\"" INTEROP_NAME "\" receive_type=\"signal\"/>",
+        "<deny receive_type=\"signal\" receive_interface=\"" INTEROP_INTERFACE "\"/>",
+        "<deny receive_interface=\"" INTEROP_INTERFACE "\" receive_member=\"Where\"/>",
+        "<deny receive_path=\"" INTEROP_OTHER_PATH "\"/>",
+        "<deny receive_type=\"method_call\" receive_path=\"" INTEROP_PATH "\"/>",
+        "<deny receive_type=\"error\" receive_sender=\"" INTEROP_NAME
+        "\" receive_requested_reply=\"true\"/>",
+        "<deny receive_type=\"method_call\" receive_interface=\"" INTEROP_INTERFACE
+        "\" min_fds=\"1\"/>",
+        "<deny own=\"a.b\"/>",
+        "<deny own_prefix=\"a.b\"/>",
+        "<deny own=\"*\"/><allow own=\"" INTEROP_NAME "\"/><allow own=\"a.b.c\"/>",
+        "</policy><policy user=\"USER\"><deny send_destination=\"" INTEROP_NAME "\"/>",
+        "</policy><policy group=\"GROUP\"><deny send_path=\"" INTEROP_OTHER_PATH "\"/>",
+        "</policy><policy user=\"USER\"><deny own=\"a.b\"/></policy>"
+        "<policy context=\"mandatory\"><allow own=\"a.b\"/>"
+        "<deny send_destination=\"" INTEROP_NAME "\" send_type=\"method_call\"/>",
+        "</policy><policy user=\"4711\"><deny send_destination=\"" INTEROP_NAME "\"/></policy>"
+        "<policy at_console=\"false\"><deny send_path=\"" INTEROP_OTHER_PATH "\"/>",
+};
+
+#define N_POLICIES (sizeof(policies) / sizeof(*policies))
+
+/* By which a client knows that it has seen all signals before. */
+static const char mark[] = "</policy><policy context=\"mandatory\">"
+                           "<allow send_interface=\"" INTEROP_INTERFACE
+                           "\" send_member=\"Mark\"/><allow receive_interface=\"" INTEROP_INTERFACE
+                           "\" receive_member=\"Mark\"/>";
+
+static char *make_rules(const char *policy) {
+        char *rules = NULL;
+        size_t size;
+        FILE *f;
+
+        f = open_memstream(&rules, &size);
+        if (!f)
+                return NULL;
+        while (*policy) {
+                if (!strncmp(policy, "USER", 4)) {
+                        fprintf(f, "%u", (unsigned)getuid());
+                        policy += 4;
+                } else if (!strncmp(policy, "GROUP", 5)) {
+                        fprintf(f, "%u", (unsigned)getgid());
+                        policy += 5;
+                } else
+                        fputc(*policy++, f);
+        }
+        fputs(mark, f);
+        return fclose(f) ? NULL : rules;
+}
+
+/* what is tried, and how it ended: one letter each */
+
+struct trial {
+        struct client client;
+        char fates[64];
+        size_t n;
+};
+
+static void note(struct trial *t, char fate) {
+        if (t->n + 1 < sizeof(t->fates))
+                t->fates[t->n++] = fate;
+}
+
+/* Takes the message. Returns the reply. */
+static DBusMessage *try_call(struct trial *t, DBusMessage *m) {
+        DBusError error = DBUS_ERROR_INIT;
+        DBusMessage *reply;
+
+        reply = t->client.kind->call(t->client.member, m, &error);
+        dbus_message_unref(m);
+        if (reply)
+                note(t, 'r');
+        else if (dbus_error_has_name(&error, DBUS_ERROR_ACCESS_DENIED))
+                note(t, 'D');
+        else if (dbus_error_has_name(&error, DBUS_ERROR_NO_REPLY))
+                note(t, 'N');
+        else
+                note(t, dbus_error_has_name(&error, INTEROP_ERROR) ? 'e' : '?');
+        dbus_error_free(&error);
+        return reply;
+}
+
+static void try_and_forget(struct trial *t, DBusMessage *m) {
+        DBusMessage *reply = try_call(t, m);
+
+        if (reply)
+                dbus_message_unref(reply);
+}
+
+static DBusMessage *with_text(DBusMessage *m, const char *text) {
+        dbus_message_append_args(m, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID);
+        return m;
+}
+
+static void try_service(struct trial *t, const char *destination) {
+        static const char *const paths[] = {INTEROP_PATH, INTEROP_OTHER_PATH};
+
+        for (size_t i = 0; i < 2; i++) {
+                try_and_forget(t, with_text(dbus_message_new_method_call(destination, paths[i],
+                                                                         INTEROP_INTERFACE, "Echo"),
+                                            "text"));
+                try_and_forget(t, dbus_message_new_method_call(destination, paths[i],
+                                                               INTEROP_INTERFACE, "Where"));
+                try_and_forget(t, dbus_message_new_method_call(destination, paths[i],
+                                                               INTEROP_INTERFACE, "Fail"));
+                try_and_forget(t,
+                               dbus_message_new_method_call(destination, paths[i], NULL, "Where"));
+        }
+}
+
+static void try_descriptor(struct trial *t) {
+        DBusMessage *m;
+        int fd;
+
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        m = dbus_message_new_method_call(INTEROP_NAME, INTEROP_PATH, INTEROP_INTERFACE, "Fd");
+        dbus_message_append_args(m, DBUS_TYPE_UNIX_FD, &fd, DBUS_TYPE_INVALID);
+        close(fd);
+        try_and_forget(t, m);
+}
+
+static void try_driver(struct trial *t) {
+        static const char *const names[] = {"a.b", "a.b.c", "a.bc"};
+        uint32_t flags = DBUS_NAME_FLAG_DO_NOT_QUEUE;
+
+        for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+                DBusMessage *m = with_text(
+                        dbus_message_new_method_call(DRIVER, DBUS_PATH_DBUS, DRIVER, "RequestName"),
+                        names[i]);
+
+                dbus_message_append_args(m, DBUS_TYPE_UINT32, &flags, DBUS_TYPE_INVALID);
+                try_and_forget(t, m);
+        }
+        try_and_forget(t,
+                       dbus_message_new_method_call(DRIVER, DBUS_PATH_DBUS, DRIVER, "ListNames"));
+        try_and_forget(
+                t, dbus_message_new_method_call(DRIVER, DBUS_PATH_DBUS, DRIVER ".Peer", "Ping"));
+}
+
+static bool emit(struct trial *t, const char *member) {
+        DBusMessage *m =
+                with_text(dbus_message_new_signal(INTEROP_PATH, INTEROP_INTERFACE, member), "told");
+        bool ok = t->client.kind->emit(t->client.member, m);
+
+        dbus_message_unref(m);
+        return ok;
+}
+
+/* The service says something, the client tells the service something. */
+static bool try_signals(struct trial *t) {
+        const char *member = "", *text;
+        DBusMessage *m;
+
+        EXPECT(t->client.kind->subscribe(t->client.member,
+                                         "type='signal',interface='" INTEROP_INTERFACE "'"));
+        try_and_forget(t, with_text(dbus_message_new_method_call(INTEROP_NAME, INTEROP_PATH,
+                                                                 INTEROP_INTERFACE, "Emit"),
+                                    "something"));
+        EXPECT(emit(t, "Told") && emit(t, "Mark"));
+        while (strcmp(member, "Mark") != 0) {
+                m = t->client.kind->wait_signal(t->client.member);
+                EXPECT(m);
+                member = !strcmp(dbus_message_get_member(m), "Said")   ? "Said"
+                         : !strcmp(dbus_message_get_member(m), "Told") ? "Told"
+                                                                       : "Mark";
+                note(t, member[0]);
+                dbus_message_unref(m);
+        }
+
+        m = try_call(t, dbus_message_new_method_call(INTEROP_NAME, INTEROP_PATH, INTEROP_INTERFACE,
+                                                     "LastSignal"));
+        if (m) {
+                dbus_message_get_args(m, NULL, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID);
+                note(t, text[0] ? text[0] : '-');
+                dbus_message_unref(m);
+        }
+        return true;
+}
+
+/* The service's unique name, once it has its other one. */
+static char *service_wait(struct client *client) {
+        for (int i = 0; i < 3000; i++) {
+                const char *owner;
+                DBusMessage *m, *reply;
+
+                m = with_text(dbus_message_new_method_call(DRIVER, DBUS_PATH_DBUS, DRIVER,
+                                                           "GetNameOwner"),
+                              INTEROP_NAME);
+                reply = client->kind->call(client->member, m, NULL);
+                dbus_message_unref(m);
+                if (reply) {
+                        char *copy = NULL;
+
+                        if (dbus_message_get_args(reply, NULL, DBUS_TYPE_STRING, &owner,
+                                                  DBUS_TYPE_INVALID))
+                                copy = strdup(owner);
+                        dbus_message_unref(reply);
+                        return copy;
+                }
+                usleep(5000);
+        }
+        return NULL;
+}
+
+static bool run_trial(struct trial *t) {
+        char *owner;
+        bool ok;
+
+        owner = service_wait(&t->client);
+        EXPECT(owner);
+        try_service(t, INTEROP_NAME);
+        try_service(t, owner);
+        free(owner);
+        try_descriptor(t);
+        ok = try_signals(t);
+        try_driver(t);
+        return ok;
+}
+
+static pid_t service_start(const struct kind *kind, const char *address) {
+        struct service service = {.kind = kind};
+        pid_t pid;
+
+        pid = fork();
+        if (pid != 0)
+                return pid;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        service.member = kind->open(address);
+        if (service.member)
+                kind->serve(service.member, &service);
+        _exit(0);
+}
+
+static bool run(const char *bridge, const char *policy, const struct kind *client,
+                const struct kind *service, struct trial *ret_trial) {
+        struct trial t = {.client.kind = client, .client.service_kind = service};
+        struct daemon daemon = {};
+        char *rules;
+        bool ok;
+        pid_t pid;
+
+        rules = make_rules(policy);
+        ok = rules && daemon_start(&daemon, bridge, rules);
+        free(rules);
+        EXPECT(ok);
+        pid = service_start(service, daemon.address);
+        t.client.address = daemon.address;
+        t.client.member = client->open(daemon.address);
+        ok = t.client.member && run_trial(&t);
+        if (t.client.member)
+                client->close(t.client.member);
+        kill(pid, SIGTERM);
+        waitpid(pid, NULL, 0);
+        if (!daemon_stop(&daemon))
+                ok = failed(__FILE__, __LINE__, "the bus did not end well");
+        *ret_trial = t;
+        return ok;
+}
+
+int main(int argc, char **argv) {
+        char everything[sizeof(((struct trial *)NULL)->fates)] = "";
+        size_t n_failed = 0;
+
+        if (argc != 2) {
+                fprintf(stderr, "Usage: %s BRIDGE\n", argv[0]);
+                return EXIT_FAILURE;
+        }
+        printf("1..%zu\n", N_POLICIES);
+        for (size_t p = 0; p < N_POLICIES; p++) {
+                struct trial trials[N_KINDS * N_KINDS];
+                bool ok = true;
+
+                for (size_t i = 0; i < N_KINDS * N_KINDS; i++)
+                        ok = run(argv[1], policies[p], kinds[i / N_KINDS], kinds[i % N_KINDS],
+                                 &trials[i]) &&
+                             ok;
+                for (size_t i = 1; i < N_KINDS * N_KINDS; i++)
+                        ok = ok && !strcmp(trials[0].fates, trials[i].fates);
+                /* each but the first has to change something */
+                if (p == 0)
+                        strcpy(everything, trials[0].fates);
+                else
+                        ok = ok && strcmp(trials[0].fates, everything) != 0;
+                printf("%s %zu - %s\n", ok ? "ok" : "not ok", p + 1, policies[p]);
+                for (size_t i = 0; i < N_KINDS * N_KINDS && !ok; i++)
+                        printf("# %s -> %s: %s\n", kinds[i / N_KINDS]->name,
+                               kinds[i % N_KINDS]->name, trials[i].fates);
+                fflush(stdout);
+                n_failed += !ok;
+        }
+        return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
