@@ -21,7 +21,7 @@
         for (unsigned c_ = 0; c_ < POLICY_CONTEXT_N; c_++)                                         \
                 for (size_t b_ = 0; b_ < (policy)->n_blocks; b_++)                                 \
                         if ((policy)->blocks[b_]->context == c_ &&                                 \
-                            policy_block_applies((policy)->blocks[b_], (uid), (gids), (n_gids)))          \
+                            policy_block_applies((policy)->blocks[b_], uid, gids, n_gids))         \
                                 for (size_t r_ = 0; r_ < (policy)->blocks[b_]->n_rules &&          \
                                                     ((rule) = (policy)->blocks[b_]->rules[r_], 1); \
                                      r_++)

@@ -75,8 +75,8 @@ struct policy_rule {
         /* allow: unrequested replies are not matched; deny: requested ones are matched, too */
         bool requested_reply;
         /*
-         * RECEIVE: an allow matches eavesdroppers, too; a deny only eavesdroppers. An allow, also of
-         * SEND, matches unrequested replies, whatever requested_reply is.
+         * RECEIVE: an allow matches eavesdroppers, too; a deny only eavesdroppers. An allow, also
+         * of SEND, matches unrequested replies, whatever requested_reply is.
          */
         bool eavesdrop;
         uint32_t min_fds;

@@ -66,8 +66,8 @@ def main():
     finally:
         shutil.rmtree(directory)
     print('1..1')
-    print(f'# {args.policies} policies, {total} messages, {refused} refused, {different} policies with differences, '
-          f'{time.monotonic() - start:.1f} s')
+    print(f'# {args.policies} policies, {total} messages, {refused} refused, {different} policies '
+          f'with differences, {time.monotonic() - start:.1f} s')
     print(f'{"not ok" if different else "ok"} 1 - generated policies decide as in the reference')
     return 1 if different else 0
 

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Small policies, one for each attribute and each pair of contexts: with each, the same messages have
-# to have the same fate on the reference and on the daemon, and not the fate that they have without.
+# Small policies, one for each attribute and each pair of contexts: with each, the same messages
+# have to have the same fate on the reference and on the daemon, and not the one they have without.
 #
 #     test-snippets.py DAEMON [snippet...]
 
@@ -13,8 +13,8 @@ import tempfile
 
 import verdicts
 from generate import OWN
-from world import (BUS, CALL, ERROR, GROUP, NO_REPLY, ONE, REFERENCE, RETURN, SIGNAL, SUB, TWO, USER,
-                   Connection, Message, PolicyBus, rawbus)
+from world import (BUS, CALL, ERROR, GROUP, NO_REPLY, ONE, REFERENCE, RETURN, SIGNAL, SUB, TWO,
+                   USER, Connection, Message, PolicyBus, rawbus)
 
 ALLOW = ('<policy context="default"><allow send_destination="*" eavesdrop="true"/>'
          '<allow receive_sender="*" eavesdrop="true"/><allow own="*"/></policy>')

@@ -57,7 +57,8 @@ def explain(config, user, question, status, line, groups=()):
         answer = json.loads(got[1])
         rule = answer['rule']
         good = (answer['verdict'] == ('deny' if status else 'allow') and
-                (rule and rule['line']) == line and (answer['reason'] is None) == (line is not None))
+                (rule and rule['line']) == line and
+                (answer['reason'] is None) == (line is not None))
         matching = [r for r in answer['rules'] if r['matches']]
         good = good and ((matching[-1]['line'] if matching else None) == line)
         text = run('explain', *args, *question)
@@ -117,7 +118,8 @@ def main():
               got[0] == 2 and f'{broken}:2:3: ' in got[1], got)
         got = run('check', '--json', good, config, broken)
         answer = json.loads(got[1])
-        check('findings as JSON', got[0] == 2 and [a['valid'] for a in answer] == [True, True, False]
+        check('findings as JSON', got[0] == 2
+              and [a['valid'] for a in answer] == [True, True, False]
               and not answer[0]['findings'] and answer[2]['error']
               and {'kind': 'broad-allow', 'file': config, 'line': 5}.items()
               <= answer[1]['findings'][0].items(), got)
