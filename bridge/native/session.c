@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bridge/bus/bus.h"
@@ -50,9 +51,16 @@ const struct client_ops native_client_ops = {
 static int grant_device(struct native *native, int fd, uint64_t handle, uint64_t *ret_handle) {
         struct bus1_transfer src = {.id = handle}, dst;
         struct bus1_client *peer;
+        struct stat st;
         int r;
 
-        r = bus1_client_new_from_fd(&peer, fd);
+        /* Anything else could make us wait for whoever is behind it. */
+        if (fstat(fd, &st) < 0)
+                r = -errno;
+        else if (!S_ISCHR(st.st_mode))
+                r = -EMEDIUMTYPE;
+        else
+                r = bus1_client_new_from_fd(&peer, fd);
         if (r < 0) {
                 close(fd);
                 return r;
