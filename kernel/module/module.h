@@ -16,6 +16,7 @@
  * receivers of the same peer out.
  */
 
+#include <linux/atomic.h>
 #include <linux/types.h>
 #include <linux/uio.h>
 #include <linux/wait.h>
@@ -29,10 +30,14 @@ struct file;
  * struct bus1_file - an open device
  * @peer:	its peer
  * @waitq:	who waits for it to become readable
+ * @n_released:	number of releases so far
+ * @n_settled:	of these, how many surely left nothing behind that is queued and moot
  */
 struct bus1_file {
 	struct bus1_peer *peer;
 	wait_queue_head_t waitq;
+	atomic_t n_released;
+	int n_settled;
 };
 
 extern const struct file_operations bus1_fops;
