@@ -10,7 +10,9 @@
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/init.h>
+#include <linux/minmax.h>
 #include <linux/miscdevice.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
 #include "module.h"
@@ -21,7 +23,7 @@ static ulong bus1_max_messages;
 static ulong bus1_max_files;
 
 module_param_named(max_bytes, bus1_max_bytes, ulong, 0444);
-MODULE_PARM_DESC(max_bytes, "Bytes queued on all peers of one user (0: 2147483648)");
+MODULE_PARM_DESC(max_bytes, "Bytes queued on all peers of one user (0: 1/8 of memory, at most 2147483648)");
 module_param_named(max_objects, bus1_max_objects, ulong, 0444);
 MODULE_PARM_DESC(max_objects, "Nodes and handles of one user (0: 1048576)");
 module_param_named(max_messages, bus1_max_messages, ulong, 0444);
@@ -59,11 +61,17 @@ static int bus1_usage_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(bus1_usage);
 
+/* What is queued cannot be swapped out: one user must not get all memory by default. */
+static u64 __init bus1_default_bytes(void)
+{
+	return min_t(u64, (u64)totalram_pages() * PAGE_SIZE / 8, BUS1_DEFAULT_MAX_BYTES);
+}
+
 static int __init bus1_init(void)
 {
 	const struct bus1_limits limits = {
 		.max = {
-			[BUS1_RESOURCE_BYTES]	 = bus1_max_bytes,
+			[BUS1_RESOURCE_BYTES]	 = bus1_max_bytes ?: bus1_default_bytes(),
 			[BUS1_RESOURCE_OBJECTS]	 = bus1_max_objects,
 			[BUS1_RESOURCE_MESSAGES] = bus1_max_messages,
 			[BUS1_RESOURCE_FILES]	 = bus1_max_files,
