@@ -97,7 +97,8 @@ int bus1_user_import_data(struct bus1_user_data *data, int direction,
 			 ARRAY_SIZE(data->few), &data->vecs, &data->iter);
 	if (n < 0)
 		return n;
-	if (message->n_data > (size_t)n) {
+	/* no message is larger, and import_iovec() may cut off what is beyond that */
+	if (min_t(u64, message->n_data, BUS1_MAX_DATA) > (u64)n) {
 		kfree(data->vecs);
 		return -EINVAL;
 	}
