@@ -5,7 +5,7 @@
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all build run test test-quick bench install clean
+.PHONY: all build run test test-quick test-vm bench kernel install clean
 
 all: build
 
@@ -26,6 +26,18 @@ test:
 test-quick:
 	@tools/install-deps test
 	@tools/run-tests quick
+
+# bus1.ko, for the running kernel or the one in KDIR
+kernel:
+	@tools/install-deps kernel
+	@tools/build-module $(BUILD)/kernel $(KDIR)
+
+# bus1.ko in a virtual machine
+test-vm:
+	@tools/install-deps vm
+	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory kernel
+	@test/vm/run $(BUILD)
 
 bench:
 	@tools/install-deps bench

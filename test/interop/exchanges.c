@@ -50,6 +50,8 @@ static bool exchange_error(struct client *client) {
         DBusError error = DBUS_ERROR_INIT;
 
         EXPECT(!call(client, new_call("Fail"), &error));
+        if (!dbus_error_has_name(&error, INTEROP_ERROR))
+                failed(error.name, 0, error.message);
         EXPECT(dbus_error_has_name(&error, INTEROP_ERROR));
         EXPECT(strcmp(error.message, "as you asked") == 0);
         dbus_error_free(&error);

@@ -39,6 +39,51 @@ static int read_line(int fd, char *line, size_t n_line, int *ret_fd) {
         return 0;
 }
 
+static bool negotiate_hosted(struct rogue *rogue) {
+        char line[256];
+        int fd;
+
+        EXPECT(dprintf(rogue->socket_fd, "NEGOTIATE_BUS1 hosted\r\n") > 0);
+        EXPECT(read_line(rogue->socket_fd, line, sizeof(line), &fd) == 0);
+        EXPECT(sscanf(line, "AGREE_BUS1 hosted %lx", &rogue->session) == 1);
+        EXPECT(fd >= 0);
+        EXPECT(bus1_client_new_from_fd(&rogue->client, fd) == 0);
+        return true;
+}
+
+/* Our peer goes along with the line. */
+static bool negotiate_device(struct rogue *rogue) {
+        static const char request[] = "NEGOTIATE_BUS1 device\r\n";
+        struct iovec vec = {(char *)request, strlen(request)};
+        union {
+                struct cmsghdr header;
+                char buffer[CMSG_SPACE(sizeof(int))];
+        } control = {
+                .header =
+                        {
+                                .cmsg_level = SOL_SOCKET,
+                                .cmsg_type = SCM_RIGHTS,
+                                .cmsg_len = CMSG_LEN(sizeof(int)),
+                        },
+        };
+        struct msghdr m = {
+                .msg_iov = &vec,
+                .msg_iovlen = 1,
+                .msg_control = &control,
+                .msg_controllen = sizeof(control),
+        };
+        char line[256];
+        int fd;
+
+        EXPECT(bus1_client_new_device(&rogue->client, NULL) == 0);
+        fd = bus1_client_get_peer_fd(rogue->client);
+        memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+        EXPECT(sendmsg(rogue->socket_fd, &m, MSG_NOSIGNAL) == (ssize_t)strlen(request));
+        EXPECT(read_line(rogue->socket_fd, line, sizeof(line), &fd) == 0);
+        EXPECT(sscanf(line, "AGREE_BUS1 device %lx", &rogue->session) == 1);
+        return true;
+}
+
 bool rogue_join(struct rogue *rogue, const char *address) {
         struct sockaddr_un sa = {.sun_family = AF_UNIX};
         const char *path = strstr(address, "path=") + 5;
@@ -54,11 +99,8 @@ bool rogue_join(struct rogue *rogue, const char *address) {
         EXPECT(dprintf(rogue->socket_fd, "%cAUTH EXTERNAL %s\r\n", 0, hex) > 0);
         EXPECT(read_line(rogue->socket_fd, line, sizeof(line), &fd) == 0);
         EXPECT(strncmp(line, "OK ", 3) == 0);
-        EXPECT(dprintf(rogue->socket_fd, "NEGOTIATE_BUS1 hosted\r\n") > 0);
-        EXPECT(read_line(rogue->socket_fd, line, sizeof(line), &fd) == 0);
-        EXPECT(sscanf(line, "AGREE_BUS1 hosted %lx", &rogue->session) == 1);
-        EXPECT(fd >= 0);
-        EXPECT(bus1_client_new_from_fd(&rogue->client, fd) == 0);
+        /* as the bus does it: on the device where there is one */
+        EXPECT(access("/dev/bus1", F_OK) == 0 ? negotiate_device(rogue) : negotiate_hosted(rogue));
         EXPECT(dprintf(rogue->socket_fd, "BEGIN\r\n") > 0);
         return true;
 }

@@ -97,6 +97,8 @@ uint32_t draw(struct worker *worker, uint32_t n);
 /* operations, each with the lock of its peers held */
 
 void do_send(struct worker *worker, struct peer *peer);
+/* Whether there is a message; it stays queued. */
+bool look_at_message(struct bus1_peer *peer);
 /* Receive one. Whether there was one. */
 bool do_receive(struct stress *stress, struct peer *peer);
 /* Release some nodes and handles at once. */

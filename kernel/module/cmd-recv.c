@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * BUS1_CMD_RECV: receive the next message
+ *
+ * Everything is written to the user before the message is taken out of the queue: when that fails
+ * (-EFAULT), the message is still queued. What of the user's buffers has been written is undefined
+ * then.
+ */
+
+#include <linux/err.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
+#include "module.h"
+
+/* handles that are copied out at a time */
+#define BUS1_RECV_BATCH 16
+
+/**
+ * struct bus1_recv_state - a receive under way
+ * @cmd:	the command
+ * @message:	the user's message as it was before
+ * @data:	where data goes
+ * @fds:	descriptors made so far
+ * @n_fds:	how many there are
+ */
+struct bus1_recv_state {
+	struct bus1_cmd_recv cmd;
+	struct bus1_message_fds message;
+	struct bus1_user_data data;
+	s32 *fds;
+	size_t n_fds;
+};
+
+static int bus1_recv_put_transfers(const struct bus1_recv_state *state,
+				   const struct bus1_recv *recv)
+{
+	struct bus1_transfer batch[BUS1_RECV_BATCH];
+	size_t i = 0, n;
+	int r;
+
+	while (i < recv->n_transfers) {
+		u64 ptr = state->message.message.ptr_transfers + i * sizeof(*batch);
+
+		for (n = 0; n < BUS1_RECV_BATCH && i < recv->n_transfers; ++n, ++i)
+			batch[n] = bus1_recv_transfer(recv, i);
+		r = bus1_user_put(ptr, batch, n, sizeof(*batch));
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int bus1_recv_put_fds(struct bus1_recv_state *state, const struct bus1_recv *recv)
+{
+	size_t n = recv->payload ? recv->payload->n_files : 0;
+	int r;
+
+	if (n == 0 || !(state->message.message.flags & BUS1_MESSAGE_FLAG_FDS))
+		return 0;
+
+	state->fds = kmalloc_array(n, sizeof(*state->fds), GFP_KERNEL);
+	if (!state->fds)
+		return -ENOMEM;
+	r = bus1_files_install(state->fds, recv->payload->files, n);
+	if (r < 0)
+		return r;
+	state->n_fds = n;
+	return bus1_user_put(state->message.ptr_fds, state->fds, n, sizeof(*state->fds));
+}
+
+static int bus1_recv_put_metadata(const struct bus1_recv_state *state,
+				  const struct bus1_recv *recv)
+{
+	struct bus1_metadata_credentials metadata;
+
+	bus1_metadata_fill(&metadata, recv);
+	return bus1_user_put(state->cmd.ptr_metadata, &metadata, 1,
+			     state->cmd.flags & BUS1_RECV_FLAG_CREDENTIALS ?
+				     sizeof(metadata) :
+				     sizeof(metadata.metadata));
+}
+
+/* Everything of a message that can fail. */
+static int bus1_recv_put(struct bus1_recv_state *state, const struct bus1_recv *recv)
+{
+	const struct bus1_message *message = &state->message.message;
+	struct bus1_message_fds actual = state->message;
+	struct iov_iter iter = state->data.iter;
+	bool fits;
+	int r;
+
+	actual.message.n_transfers = recv->n_transfers;
+	actual.message.n_data = recv->payload ? recv->payload->n_data : 0;
+	actual.n_fds = recv->payload ? recv->payload->n_files : 0;
+
+	fits = actual.message.n_transfers <= message->n_transfers &&
+	       actual.message.n_data <= message->n_data;
+	if (message->flags & BUS1_MESSAGE_FLAG_FDS)
+		fits = fits && actual.n_fds <= state->message.n_fds;
+	if (!fits) {
+		r = bus1_user_put_message(state->cmd.ptr_message, &actual);
+		return r < 0 ? r : -EMSGSIZE;
+	}
+
+	if (recv->payload) {
+		r = bus1_user_write_data(recv->payload->data, recv->payload->n_data, &iter);
+		if (r < 0)
+			return r;
+	}
+	r = bus1_recv_put_transfers(state, recv);
+	if (r < 0)
+		return r;
+	r = bus1_recv_put_metadata(state, recv);
+	if (r < 0)
+		return r;
+	r = bus1_recv_put_fds(state, recv);
+	if (r < 0)
+		return r;
+
+	actual.message.type = recv->type;
+	return bus1_user_put_message(state->cmd.ptr_message, &actual);
+}
+
+static void bus1_recv_undo_fds(struct bus1_recv_state *state)
+{
+	bus1_files_uninstall(state->fds, state->n_fds);
+	state->n_fds = 0;
+}
+
+/* One try; -ESTALE when the message ceased to exist in the meantime. */
+static int bus1_recv_one(struct bus1_peer *peer, struct bus1_recv_state *state)
+{
+	struct bus1_recv recv;
+	int r;
+
+	r = bus1_peer_recv_begin(peer, &recv);
+	if (r < 0)
+		return r;
+
+	r = bus1_recv_put(state, &recv);
+	if (r < 0) {
+		bus1_peer_recv_abort(&recv);
+		bus1_recv_undo_fds(state);
+		goto out;
+	}
+
+	r = bus1_peer_recv_commit(&recv);
+	if (r < 0) {
+		bus1_recv_undo_fds(state);
+		/* it was writable just now */
+		if (bus1_user_put_message(state->cmd.ptr_message, &state->message) < 0)
+			r = -EFAULT;
+	}
+
+out:
+	kfree(state->fds);
+	state->fds = NULL;
+	return r;
+}
+
+int bus1_cmd_recv(struct bus1_peer *peer, void __user *argp)
+{
+	struct bus1_recv_state state;
+	int r;
+
+	state.fds = NULL;
+	state.n_fds = 0;
+	if (copy_from_user(&state.cmd, argp, sizeof(state.cmd)))
+		return -EFAULT;
+	if (state.cmd.flags & ~BUS1_RECV_FLAG_CREDENTIALS)
+		return -EINVAL;
+	r = bus1_user_get_message(&state.message, state.cmd.ptr_message);
+	if (r < 0)
+		return r;
+	if (state.message.message.type != BUS1_INVALID)
+		return -EINVAL;
+	r = bus1_user_import_data(&state.data, ITER_DEST, &state.message.message);
+	if (r < 0)
+		return r;
+
+	do
+		r = bus1_recv_one(peer, &state);
+	while (r == -ESTALE);
+
+	kfree(state.data.vecs);
+	return r;
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * BUS1_CMD_SEND: send one message to all destinations
+ *
+ * When the results cannot be written to the user (-EFAULT), the message has been sent.
+ */
+
+#include <linux/err.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
+#include "module.h"
+
+/* Data, descriptors and credentials of a message. */
+static struct bus1_payload *bus1_send_payload(const struct bus1_message_fds *message)
+{
+	struct bus1_payload *payload;
+	struct bus1_user_data data;
+	int r;
+
+	r = bus1_user_import_data(&data, ITER_SOURCE, &message->message);
+	if (r < 0)
+		return ERR_PTR(r);
+
+	payload = bus1_payload_new(message->message.n_data, message->n_fds);
+	if (IS_ERR(payload))
+		goto out;
+
+	bus1_creds_capture(&payload->creds);
+	r = bus1_user_read_data(payload->data, payload->n_data, &data.iter);
+	if (r == 0)
+		r = bus1_files_collect(payload->files, message->ptr_fds, payload->n_files);
+	if (r < 0) {
+		bus1_payload_unref(payload);
+		payload = ERR_PTR(r);
+	}
+
+out:
+	kfree(data.vecs);
+	return payload;
+}
+
+static int bus1_send_run(struct bus1_peer *peer, const struct bus1_cmd_send *cmd,
+			 const struct bus1_message *message, struct bus1_send *send)
+{
+	bool created;
+	int r;
+
+	created = bus1_transfers_create(send->transfers, send->n_transfers);
+	r = bus1_peer_send(peer, send);
+	if (r < 0)
+		return r;
+
+	if (created)
+		r = bus1_user_put(message->ptr_transfers, send->transfers, send->n_transfers,
+				  sizeof(*send->transfers));
+	/* partial failure is not exposed: success means success for each */
+	if (r == 0 && cmd->ptr_errors && send->n_destinations > 0 &&
+	    clear_user(u64_to_user_ptr(cmd->ptr_errors), send->n_destinations * sizeof(s32)))
+		r = -EFAULT;
+	return r;
+}
+
+int bus1_cmd_send(struct bus1_peer *peer, void __user *argp)
+{
+	struct bus1_message_fds message;
+	struct bus1_payload *payload;
+	struct bus1_cmd_send cmd;
+	struct bus1_send send;
+	u64 *destinations;
+	int r;
+
+	if (copy_from_user(&cmd, argp, sizeof(cmd)))
+		return -EFAULT;
+	if (cmd.flags != 0)
+		return -EINVAL;
+	r = bus1_user_get_message(&message, cmd.ptr_message);
+	if (r < 0)
+		return r;
+	if (message.message.type != BUS1_MESSAGE_TYPE_USER)
+		return -EINVAL;
+	if (cmd.n_destinations > BUS1_MAX_DESTINATIONS ||
+	    message.message.n_transfers > BUS1_MAX_TRANSFERS ||
+	    message.message.n_data > BUS1_MAX_DATA || message.n_fds > BUS1_MAX_FILES)
+		return -EMSGSIZE;
+
+	send = (struct bus1_send){
+		.n_destinations = cmd.n_destinations,
+		.n_transfers = message.message.n_transfers,
+	};
+	destinations = bus1_user_dup(cmd.ptr_destinations, cmd.n_destinations,
+				     sizeof(*destinations));
+	if (IS_ERR(destinations))
+		return PTR_ERR(destinations);
+	send.destinations = destinations;
+	send.transfers = bus1_user_dup(message.message.ptr_transfers, send.n_transfers,
+				       sizeof(*send.transfers));
+	if (IS_ERR(send.transfers)) {
+		r = PTR_ERR(send.transfers);
+		goto free_destinations;
+	}
+	payload = bus1_send_payload(&message);
+	if (IS_ERR(payload)) {
+		r = PTR_ERR(payload);
+		goto free_transfers;
+	}
+	send.payload = payload;
+
+	r = bus1_send_run(peer, &cmd, &message.message, &send);
+
+	bus1_payload_unref(payload);
+free_transfers:
+	kvfree(send.transfers);
+free_destinations:
+	kvfree(destinations);
+	return r;
+}

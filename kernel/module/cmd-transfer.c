@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * BUS1_CMD_TRANSFER: create nodes, and copy handles to another peer
+ *
+ * When the results cannot be written to the user (-EFAULT), the transfer has been done.
+ */
+
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/limits.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include "module.h"
+
+static int bus1_transfer_run(struct bus1_peer *from, struct bus1_peer *to,
+			     const struct bus1_cmd_transfer *cmd)
+{
+	struct bus1_transfer *src, *dst;
+	bool created;
+	int r;
+
+	src = bus1_user_dup(cmd->ptr_src, cmd->n_transfers, sizeof(*src));
+	if (IS_ERR(src))
+		return PTR_ERR(src);
+	dst = kvcalloc(cmd->n_transfers + 1, sizeof(*dst), GFP_KERNEL_ACCOUNT);
+	if (!dst) {
+		r = -ENOMEM;
+		goto free_src;
+	}
+
+	created = bus1_transfers_create(src, cmd->n_transfers);
+	r = bus1_peer_transfer(from, to, src, dst, cmd->n_transfers);
+	if (r < 0)
+		goto free_dst;
+
+	r = bus1_user_put(cmd->ptr_dst, dst, cmd->n_transfers, sizeof(*dst));
+	if (r == 0 && created)
+		r = bus1_user_put(cmd->ptr_src, src, cmd->n_transfers, sizeof(*src));
+
+free_dst:
+	kvfree(dst);
+free_src:
+	kvfree(src);
+	return r;
+}
+
+int bus1_cmd_transfer(struct bus1_peer *peer, void __user *argp)
+{
+	struct bus1_cmd_transfer cmd;
+	struct bus1_peer *to;
+	struct file *file;
+	int r;
+
+	if (copy_from_user(&cmd, argp, sizeof(cmd)))
+		return -EFAULT;
+	if (cmd.flags != 0)
+		return -EINVAL;
+	if (cmd.n_transfers > BUS1_MAX_TRANSFERS)
+		return -EMSGSIZE;
+	if (cmd.to == (u64)-1)
+		return bus1_transfer_run(peer, peer, &cmd);
+
+	file = cmd.to > INT_MAX ? NULL : fget(cmd.to);
+	if (!file)
+		return -EBADF;
+	to = bus1_peer_from_file(file);
+	r = to ? bus1_transfer_run(peer, to, &cmd) : -EINVAL;
+	fput(file);
+	return r;
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Peers as open files
+ *
+ * Open makes a peer, accounted on the effective user of who opened it; closing the last descriptor
+ * ends it. Whoever holds a descriptor may use the peer, as with any file.
+ */
+
+#include <linux/cred.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include "module.h"
+
+/* Called with a spinlock of the core held. */
+static void bus1_file_wake(struct bus1_peer *peer, void *data)
+{
+	struct bus1_file *bus1_file = data;
+
+	wake_up_interruptible_poll(&bus1_file->waitq, EPOLLIN | EPOLLRDNORM);
+}
+
+static int bus1_file_open(struct inode *inode, struct file *file)
+{
+	struct bus1_file *bus1_file;
+
+	bus1_file = kzalloc(sizeof(*bus1_file), GFP_KERNEL_ACCOUNT);
+	if (!bus1_file)
+		return -ENOMEM;
+
+	init_waitqueue_head(&bus1_file->waitq);
+	bus1_file->peer = bus1_peer_new(bus1_module_accounts(), file->f_cred->euid, bus1_file_wake,
+					bus1_file);
+	if (IS_ERR(bus1_file->peer)) {
+		int r = PTR_ERR(bus1_file->peer);
+
+		kfree(bus1_file);
+		return r;
+	}
+
+	file->private_data = bus1_file;
+	return stream_open(inode, file);
+}
+
+static int bus1_file_release(struct inode *inode, struct file *file)
+{
+	struct bus1_file *bus1_file = file->private_data;
+
+	/* nobody is woken any more after this */
+	bus1_peer_disconnect(bus1_file->peer);
+	bus1_peer_unref(bus1_file->peer);
+	kfree(bus1_file);
+	return 0;
+}
+
+static __poll_t bus1_file_poll(struct file *file, poll_table *wait)
+{
+	struct bus1_file *bus1_file = file->private_data;
+	__poll_t events = EPOLLOUT | EPOLLWRNORM;
+	unsigned int flags;
+
+	poll_wait(file, &bus1_file->waitq, wait);
+
+	flags = bus1_peer_poll(bus1_file->peer);
+	if (flags & BUS1_POLL_HANGUP)
+		events = EPOLLHUP;
+	if (flags & BUS1_POLL_READABLE)
+		events |= EPOLLIN | EPOLLRDNORM;
+	return events;
+}
+
+/*
+ * What a peer releases makes messages in its own queue moot, which it then finds readable although
+ * there is nothing to receive. So after a release, and for as long as moot messages may be further
+ * back in the queue after each receive, let the core drop what is moot at its front.
+ */
+static void bus1_file_settle(struct bus1_file *bus1_file)
+{
+	int n = atomic_read(&bus1_file->n_released);
+	struct bus1_recv recv;
+
+	if (READ_ONCE(bus1_file->n_settled) == n)
+		return;
+
+	if (bus1_peer_poll(bus1_file->peer) & BUS1_POLL_READABLE) {
+		int r = bus1_peer_recv_begin(bus1_file->peer, &recv);
+
+		if (r == 0)
+			bus1_peer_recv_abort(&recv);
+		if (r != -EAGAIN)
+			return;
+	}
+	WRITE_ONCE(bus1_file->n_settled, n);
+}
+
+static long bus1_file_release_ids(struct bus1_file *bus1_file, void __user *argp)
+{
+	int r = bus1_cmd_release(bus1_file->peer, argp);
+
+	if (r == 0) {
+		atomic_inc(&bus1_file->n_released);
+		bus1_file_settle(bus1_file);
+	}
+	return r;
+}
+
+static long bus1_file_recv(struct bus1_file *bus1_file, void __user *argp)
+{
+	int r = bus1_cmd_recv(bus1_file->peer, argp);
+
+	if (r == 0)
+		bus1_file_settle(bus1_file);
+	return r;
+}
+
+static long bus1_file_ioctl(struct file *file, unsigned int command, unsigned long arg)
+{
+	struct bus1_file *bus1_file = file->private_data;
+	void __user *argp = (void __user *)arg;
+
+	switch (command) {
+	case BUS1_CMD_TRANSFER:
+		return bus1_cmd_transfer(bus1_file->peer, argp);
+	case BUS1_CMD_RELEASE:
+		return bus1_file_release_ids(bus1_file, argp);
+	case BUS1_CMD_SEND:
+		return bus1_cmd_send(bus1_file->peer, argp);
+	case BUS1_CMD_RECV:
+		return bus1_file_recv(bus1_file, argp);
+	case BUS1_CMD_QUERY:
+		return bus1_cmd_query(bus1_file->peer, argp);
+	default:
+		return -ENOTTY;
+	}
+}
+
+/*
+ * All structures are the same for 32-bit programs: their pointers have 64 bits. Only the vectors
+ * differ, which import_iovec() sees to.
+ */
+const struct file_operations bus1_fops = {
+	.owner = THIS_MODULE,
+	.open = bus1_file_open,
+	.release = bus1_file_release,
+	.poll = bus1_file_poll,
+	.unlocked_ioctl = bus1_file_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};
+
+struct bus1_peer *bus1_peer_from_file(struct file *file)
+{
+	struct bus1_file *bus1_file;
+
+	if (file->f_op != &bus1_fops)
+		return NULL;
+	bus1_file = file->private_data;
+	return bus1_file->peer;
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Descriptors in messages
+ *
+ * A message holds its files until it is received or dropped, and it is dropped when the peer it is
+ * queued on is closed. So a file that in turn keeps a peer open must not be in a message: the two
+ * would keep each other for ever, long after everybody has closed them. These are refused:
+ *
+ *	bus1 peers		(-EINVAL) a peer in its own queue, or in that of one in its queue
+ *	AF_UNIX sockets		(-EOPNOTSUPP) whose queue holds a peer. The kernel finds cycles of
+ *				such sockets among themselves, but does not know of our queues.
+ *	io_uring instances	(-EOPNOTSUPP) with a peer among their registered files
+ *
+ * All other files hold at most files that cannot hold a peer; an epoll instance holds none.
+ */
+
+#include <linux/dcache.h>
+#include <linux/err.h>
+#include <linux/fdtable.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <linux/net.h>
+#include <linux/slab.h>
+#include <linux/socket.h>
+#include <linux/string.h>
+#include <linux/version.h>
+#include <net/sock.h>
+#include "module.h"
+
+static bool bus1_file_is_unix(struct file *file)
+{
+	struct socket *socket = sock_from_file(file);
+
+	return socket && socket->ops && socket->ops->family == AF_UNIX;
+}
+
+/* What it is called is all that a module gets to see; only the kernel names such files. */
+static bool bus1_file_is_io_uring(struct file *file)
+{
+	return file_inode(file)->i_sb->s_magic == ANON_INODE_FS_MAGIC &&
+	       strcmp(file->f_path.dentry->d_name.name, "[io_uring]") == 0;
+}
+
+static int bus1_file_check(struct file *file)
+{
+	if (bus1_peer_from_file(file))
+		return -EINVAL;
+	if (bus1_file_is_unix(file) || bus1_file_is_io_uring(file))
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+/**
+ * bus1_files_collect() - look up the descriptors of a message
+ * @files:	files of a payload, all of them NULL. What is set belongs to the payload, also when
+ *		this fails.
+ * @ptr_fds:	array of the user
+ * @n:		number of descriptors, at most BUS1_MAX_FILES
+ *
+ * Return: -EBADF, -EFAULT, -ENOMEM; -EINVAL and -EOPNOTSUPP for what is refused.
+ */
+int bus1_files_collect(struct file **files, u64 ptr_fds, size_t n)
+{
+	int r = 0;
+	size_t i;
+	s32 *fds;
+
+	fds = bus1_user_dup(ptr_fds, n, sizeof(*fds));
+	if (IS_ERR(fds))
+		return PTR_ERR(fds);
+
+	for (i = 0; i < n && r == 0; ++i) {
+		files[i] = fds[i] < 0 ? NULL : fget(fds[i]);
+		r = files[i] ? bus1_file_check(files[i]) : -EBADF;
+	}
+
+	kvfree(fds);
+	return r;
+}
+
+static int bus1_file_install(struct file *file)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+	return receive_fd(file, O_CLOEXEC);
+#else
+	return receive_fd(file, NULL, O_CLOEXEC);
+#endif
+}
+
+/**
+ * bus1_files_install() - make descriptors of files
+ * @fds:	the descriptors, set on success
+ * @files:	files
+ * @n:		number of both
+ *
+ * As for any other way to get a descriptor from someone else, security modules are asked. That can
+ * only be done together with making it, so this comes before the message is taken.
+ *
+ * Return: -EMFILE, -ENOMEM, what a security module says.
+ */
+int bus1_files_install(s32 *fds, struct file *const *files, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; ++i) {
+		fds[i] = bus1_file_install(files[i]);
+		if (fds[i] < 0) {
+			int r = fds[i];
+
+			bus1_files_uninstall(fds, i);
+			return r;
+		}
+	}
+	return 0;
+}
+
+/* Undo bus1_files_install(). The process has not been told of these. */
+void bus1_files_uninstall(const s32 *fds, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; ++i)
+		close_fd(fds[i]);
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The module: its parameters, its device, its only global state
+ *
+ * The module cannot be unloaded while a peer is open: every open file holds a reference to it, and
+ * a message only ever holds other files (see files.c).
+ */
+
+#include <linux/debugfs.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/init.h>
+#include <linux/minmax.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+#include "module.h"
+
+static ulong bus1_max_bytes;
+static ulong bus1_max_objects;
+static ulong bus1_max_messages;
+static ulong bus1_max_files;
+
+module_param_named(max_bytes, bus1_max_bytes, ulong, 0444);
+MODULE_PARM_DESC(max_bytes, "Bytes queued on all peers of one user (0: 1/8 of memory, at most 2147483648)");
+module_param_named(max_objects, bus1_max_objects, ulong, 0444);
+MODULE_PARM_DESC(max_objects, "Nodes and handles of one user (0: 1048576)");
+module_param_named(max_messages, bus1_max_messages, ulong, 0444);
+MODULE_PARM_DESC(max_messages, "Messages queued on all peers of one user (0: 1048576)");
+module_param_named(max_files, bus1_max_files, ulong, 0444);
+MODULE_PARM_DESC(max_files, "Files queued on all peers of one user (0: 16384)");
+
+static struct bus1_accounts *bus1_accounts;
+static struct dentry *bus1_debugfs;
+
+static struct miscdevice bus1_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "bus1",
+	.fops = &bus1_fops,
+	.mode = 0666,
+};
+
+struct bus1_accounts *bus1_module_accounts(void)
+{
+	return bus1_accounts;
+}
+
+static int bus1_usage_show(struct seq_file *seq, void *unused)
+{
+	u64 used[_BUS1_RESOURCE_N];
+	size_t n_accounts;
+
+	bus1_accounts_usage(bus1_accounts, &n_accounts, used);
+	seq_printf(seq, "accounts %zu\n", n_accounts);
+	seq_printf(seq, "bytes %llu\n", used[BUS1_RESOURCE_BYTES]);
+	seq_printf(seq, "objects %llu\n", used[BUS1_RESOURCE_OBJECTS]);
+	seq_printf(seq, "messages %llu\n", used[BUS1_RESOURCE_MESSAGES]);
+	seq_printf(seq, "files %llu\n", used[BUS1_RESOURCE_FILES]);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(bus1_usage);
+
+/* What is queued cannot be swapped out: one user must not get all memory by default. */
+static u64 __init bus1_default_bytes(void)
+{
+	return min_t(u64, (u64)totalram_pages() * PAGE_SIZE / 8, BUS1_DEFAULT_MAX_BYTES);
+}
+
+static int __init bus1_init(void)
+{
+	const struct bus1_limits limits = {
+		.max = {
+			[BUS1_RESOURCE_BYTES]	 = bus1_max_bytes ?: bus1_default_bytes(),
+			[BUS1_RESOURCE_OBJECTS]	 = bus1_max_objects,
+			[BUS1_RESOURCE_MESSAGES] = bus1_max_messages,
+			[BUS1_RESOURCE_FILES]	 = bus1_max_files,
+		},
+	};
+	int r;
+
+	bus1_accounts = bus1_accounts_new(&limits);
+	if (IS_ERR(bus1_accounts))
+		return PTR_ERR(bus1_accounts);
+
+	r = misc_register(&bus1_device);
+	if (r < 0) {
+		bus1_accounts_unref(bus1_accounts);
+		return r;
+	}
+
+	bus1_debugfs = debugfs_create_dir("bus1", NULL);
+	debugfs_create_file("usage", 0400, bus1_debugfs, NULL, &bus1_usage_fops);
+	return 0;
+}
+
+static void __exit bus1_exit(void)
+{
+	debugfs_remove(bus1_debugfs);
+	misc_deregister(&bus1_device);
+	bus1_accounts_unref(bus1_accounts);
+}
+
+module_init(bus1_init);
+module_exit(bus1_exit);
+
+MODULE_DESCRIPTION("Capability-based IPC");
+MODULE_AUTHOR("The bus1-bridge authors");
+MODULE_LICENSE("GPL");
+MODULE_VERSION("0.1.0");

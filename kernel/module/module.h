@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __BUS1_MODULE_H
+#define __BUS1_MODULE_H
+
+/*
+ * The character device
+ *
+ * An open /dev/bus1 is a peer of the core. Every command is an ioctl with a file of its own here,
+ * which does three steps:
+ *
+ *	collect	copy everything from the user, once, and check it
+ *	commit	call the core, which does it completely or not at all
+ *	report	copy the results to the user
+ *
+ * Nothing is copied from or to the user with a lock of the core held, but the one that keeps other
+ * receivers of the same peer out.
+ */
+
+#include <linux/atomic.h>
+#include <linux/types.h>
+#include <linux/uio.h>
+#include <linux/wait.h>
+#include "../core/core.h"
+
+struct file;
+
+/* peers (file.c) */
+
+/**
+ * struct bus1_file - an open device
+ * @peer:	its peer
+ * @waitq:	who waits for it to become readable
+ * @n_released:	number of releases so far
+ * @n_settled:	of these, how many surely left nothing behind that is queued and moot
+ */
+struct bus1_file {
+	struct bus1_peer *peer;
+	wait_queue_head_t waitq;
+	atomic_t n_released;
+	int n_settled;
+};
+
+extern const struct file_operations bus1_fops;
+
+/* The peer of an open file, or NULL when it is no bus1 device. */
+struct bus1_peer *bus1_peer_from_file(struct file *file);
+
+/* commands (cmd-*.c) */
+
+int bus1_cmd_transfer(struct bus1_peer *peer, void __user *argp);
+int bus1_cmd_release(struct bus1_peer *peer, void __user *argp);
+int bus1_cmd_send(struct bus1_peer *peer, void __user *argp);
+int bus1_cmd_recv(struct bus1_peer *peer, void __user *argp);
+int bus1_cmd_query(struct bus1_peer *peer, void __user *argp);
+
+/* memory of the user (user.c) */
+
+void *bus1_user_dup(u64 ptr, size_t n, size_t size);
+int bus1_user_put(u64 ptr, const void *from, size_t n, size_t size);
+/**
+ * struct bus1_user_data - the data of a message, in memory of the user
+ * @iter:	exactly what the message may hold
+ * @few:	where vectors are when they are few
+ * @vecs:	to be freed with kfree()
+ */
+struct bus1_user_data {
+	struct iov_iter iter;
+	struct iovec few[UIO_FASTIOV];
+	struct iovec *vecs;
+};
+
+int bus1_user_import_data(struct bus1_user_data *data, int direction,
+			  const struct bus1_message *message);
+int bus1_user_read_data(u8 *to, size_t n, struct iov_iter *iter);
+int bus1_user_write_data(const u8 *from, size_t n, struct iov_iter *iter);
+bool bus1_transfers_create(const struct bus1_transfer *transfers, size_t n);
+
+/* messages (user.c) */
+
+int bus1_user_get_message(struct bus1_message_fds *message, u64 ptr);
+int bus1_user_put_message(u64 ptr, const struct bus1_message_fds *message);
+
+/* credentials (creds.c) */
+
+void bus1_creds_capture(struct bus1_creds *creds);
+void bus1_metadata_fill(struct bus1_metadata_credentials *metadata, const struct bus1_recv *recv);
+
+/* descriptors (files.c) */
+
+int bus1_files_collect(struct file **files, u64 ptr_fds, size_t n);
+int bus1_files_install(s32 *fds, struct file *const *files, size_t n);
+void bus1_files_uninstall(const s32 *fds, size_t n);
+
+/* the module (main.c) */
+
+struct bus1_accounts *bus1_module_accounts(void);
+
+#endif /* __BUS1_MODULE_H */

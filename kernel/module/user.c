@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory of the user
+ *
+ * Arrays are copied in once and as a whole, before anything looks at them. Counts must be within
+ * their limits before these functions see them, so no product overflows.
+ */
+
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
+#include "module.h"
+
+/* A copy of an array, to be freed with kvfree(); NULL when it is empty. */
+void *bus1_user_dup(u64 ptr, size_t n, size_t size)
+{
+	void *to;
+
+	if (n == 0)
+		return NULL;
+
+	to = kvmalloc_array(n, size, GFP_KERNEL_ACCOUNT);
+	if (!to)
+		return ERR_PTR(-ENOMEM);
+	if (copy_from_user(to, u64_to_user_ptr(ptr), n * size)) {
+		kvfree(to);
+		return ERR_PTR(-EFAULT);
+	}
+	return to;
+}
+
+/* Write an array. */
+int bus1_user_put(u64 ptr, const void *from, size_t n, size_t size)
+{
+	if (n == 0)
+		return 0;
+	return copy_to_user(u64_to_user_ptr(ptr), from, n * size) ? -EFAULT : 0;
+}
+
+/**
+ * bus1_user_get_message() - copy the description of a message
+ * @message:	set completely; without BUS1_MESSAGE_FLAG_FDS there are none
+ * @ptr:	struct bus1_message or struct bus1_message_fds, as its flags say
+ *
+ * Return: -EFAULT, -EINVAL for unknown flags.
+ */
+int bus1_user_get_message(struct bus1_message_fds *message, u64 ptr)
+{
+	const struct bus1_message_fds __user *from = u64_to_user_ptr(ptr);
+
+	*message = (struct bus1_message_fds){};
+	if (copy_from_user(&message->message, &from->message, sizeof(message->message)))
+		return -EFAULT;
+	if (message->message.flags & ~BUS1_MESSAGE_FLAG_FDS)
+		return -EINVAL;
+	if (!(message->message.flags & BUS1_MESSAGE_FLAG_FDS))
+		return 0;
+	if (get_user(message->n_fds, &from->n_fds) || get_user(message->ptr_fds, &from->ptr_fds))
+		return -EFAULT;
+	return 0;
+}
+
+/* Write the description of a message back. */
+int bus1_user_put_message(u64 ptr, const struct bus1_message_fds *message)
+{
+	size_t size = message->message.flags & BUS1_MESSAGE_FLAG_FDS ? sizeof(*message) :
+								       sizeof(message->message);
+
+	return bus1_user_put(ptr, message, 1, size);
+}
+
+/**
+ * bus1_user_import_data() - find the data of a message
+ * @data:	set on success; must stay where it is
+ * @direction:	ITER_SOURCE or ITER_DEST
+ * @message:	its vectors
+ *
+ * Return: -EINVAL when there are too many vectors, or the data does not fit into them; -EFAULT,
+ * -ENOMEM.
+ */
+int bus1_user_import_data(struct bus1_user_data *data, int direction,
+			  const struct bus1_message *message)
+{
+	ssize_t n;
+
+	if (message->n_data_vecs > UIO_MAXIOV)
+		return -EINVAL;
+
+	data->vecs = data->few;
+	n = import_iovec(direction, u64_to_user_ptr(message->ptr_data_vecs), message->n_data_vecs,
+			 ARRAY_SIZE(data->few), &data->vecs, &data->iter);
+	if (n < 0)
+		return n;
+	/* no message is larger, and import_iovec() may cut off what is beyond that */
+	if (min_t(u64, message->n_data, BUS1_MAX_DATA) > (u64)n) {
+		kfree(data->vecs);
+		return -EINVAL;
+	}
+	iov_iter_truncate(&data->iter, message->n_data);
+	return 0;
+}
+
+/* A message can be large: others run in between, and who is killed does not finish it. */
+static int bus1_user_pause(void)
+{
+	cond_resched();
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
+
+/* Copy data from the user. */
+int bus1_user_read_data(u8 *to, size_t n, struct iov_iter *iter)
+{
+	while (n > 0) {
+		size_t l = min_t(size_t, n, SZ_1M);
+
+		if (copy_from_iter(to, l, iter) != l)
+			return -EFAULT;
+		to += l;
+		n -= l;
+		if (n > 0 && bus1_user_pause() < 0)
+			return -EINTR;
+	}
+	return 0;
+}
+
+/* Copy data to the user. */
+int bus1_user_write_data(const u8 *from, size_t n, struct iov_iter *iter)
+{
+	while (n > 0) {
+		size_t l = min_t(size_t, n, SZ_1M);
+
+		if (copy_to_iter(from, l, iter) != l)
+			return -EFAULT;
+		from += l;
+		n -= l;
+		if (n > 0 && bus1_user_pause() < 0)
+			return -EINTR;
+	}
+	return 0;
+}
+
+/* Whether any of these makes a node: only then the core changes the array. */
+bool bus1_transfers_create(const struct bus1_transfer *transfers, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; ++i) {
+		if (transfers[i].flags & BUS1_TRANSFER_FLAG_CREATE)
+			return true;
+	}
+	return false;
+}

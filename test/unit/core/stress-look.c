@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Looking at a message without taking it, as only the core itself offers it. */
+
+#include "stress.h"
+
+bool look_at_message(struct bus1_peer *peer) {
+        struct bus1_recv recv;
+        int r = bus1_peer_recv_begin(peer, &recv);
+
+        if (r == -EAGAIN)
+                return false;
+        if (r < 0)
+                fail("receive: %s", strerror(-r));
+        bus1_peer_recv_abort(&recv);
+        return true;
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * A fuzzer of the device's commands that knows their structures
+ *
+ * Threads share a few peers, and commands are mostly right: IDs are such that were given out,
+ * pointers point to memory, counts are small. Now and then one of them is not, or a peer is closed
+ * and another opened in its place while others use it. Nothing is expected of the results but that
+ * they are documented errors; the kernel must not complain, and nothing must be left at the end.
+ *
+ *      device-fuzz [SECONDS [SEED]]
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bus1.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define N_THREADS 4
+#define N_PEERS   5
+#define N_ARRAY   20
+#define MEMORY    65536
+
+static const int documented[] = {0,        -EAGAIN,   -EBADF,      -EBADRQC, -EDQUOT,
+                                 -EFAULT,  -EINTR,    -EINVAL,     -EMFILE,  -EMSGSIZE,
+                                 -ENOMEM,  -ENOTTY,   -EOPNOTSUPP, -ESHUTDOWN};
+
+static int peers[N_PEERS];
+static time_t end;
+static atomic_ullong n_commands, n_successes;
+
+struct fuzzer {
+        pthread_t thread;
+        uint64_t random;
+        /* the second half cannot be accessed */
+        uint8_t *memory;
+};
+
+static uint64_t draw(struct fuzzer *fuzzer, uint64_t n) {
+        fuzzer->random ^= fuzzer->random << 13;
+        fuzzer->random ^= fuzzer->random >> 7;
+        fuzzer->random ^= fuzzer->random << 17;
+        return fuzzer->random % n;
+}
+
+static bool rarely(struct fuzzer *fuzzer) {
+        return draw(fuzzer, 40) == 0;
+}
+
+static uint64_t anything(struct fuzzer *fuzzer) {
+        static const uint64_t values[] = {0,          1,          UINT64_MAX, UINT64_MAX - 1,
+                                          1ULL << 32, 1ULL << 63, INT32_MAX,  1025,
+                                          65537,      1ULL << 47, 4096};
+
+        return draw(fuzzer, 2) ? values[draw(fuzzer, sizeof(values) / sizeof(values[0]))] :
+                                 fuzzer->random;
+}
+
+static uint64_t pointer(struct fuzzer *fuzzer, const void *p) {
+        if (!rarely(fuzzer))
+                return (uintptr_t)p;
+        /* just before the end of what can be accessed, or anywhere */
+        return draw(fuzzer, 2) ? (uintptr_t)fuzzer->memory + MEMORY - draw(fuzzer, 64) :
+                                 anything(fuzzer);
+}
+
+static uint64_t count(struct fuzzer *fuzzer, uint64_t n) {
+        return rarely(fuzzer) ? anything(fuzzer) : draw(fuzzer, n + 1);
+}
+
+static uint64_t flags(struct fuzzer *fuzzer, uint64_t known) {
+        return rarely(fuzzer) ? anything(fuzzer) : fuzzer->random & known;
+}
+
+/* They are odd and ascending, and the lower ones are the older ones. */
+static uint64_t id(struct fuzzer *fuzzer) {
+        return rarely(fuzzer) ? anything(fuzzer) : 2 * draw(fuzzer, 1 + draw(fuzzer, 3000)) + 1;
+}
+
+static int a_peer(struct fuzzer *fuzzer) {
+        return peers[draw(fuzzer, N_PEERS)];
+}
+
+static void fill_transfers(struct fuzzer *fuzzer, struct bus1_transfer *transfers) {
+        for (size_t i = 0; i < N_ARRAY; ++i) {
+                bool create = draw(fuzzer, 3) == 0;
+
+                transfers[i] = (struct bus1_transfer){
+                        .flags = create ? BUS1_TRANSFER_FLAG_CREATE |
+                                                  flags(fuzzer, BUS1_TRANSFER_FLAG_ONESHOT) :
+                                          0,
+                        .id = create ? BUS1_INVALID : id(fuzzer),
+                };
+        }
+}
+
+/* one command with everything it may refer to */
+struct arguments {
+        struct bus1_transfer src[N_ARRAY], dst[N_ARRAY];
+        uint64_t ids[N_ARRAY];
+        int32_t errors[N_ARRAY], fds[N_ARRAY];
+        struct bus1_message_fds message;
+        struct bus1_metadata_credentials metadata;
+        struct iovec vecs[4];
+        uint8_t data[4][2000];
+};
+
+static void fill_message(struct fuzzer *fuzzer, struct arguments *a, bool receive) {
+        for (size_t i = 0; i < 4; ++i)
+                a->vecs[i] = (struct iovec){(void *)(uintptr_t)pointer(fuzzer, a->data[i]),
+                                            receive ? 2000 : draw(fuzzer, 2000)};
+        for (size_t i = 0; i < N_ARRAY; ++i)
+                a->fds[i] = rarely(fuzzer) ? (int)draw(fuzzer, 64) : peers[0] - 1;
+        a->message = (struct bus1_message_fds){
+                .message = {.flags = flags(fuzzer, BUS1_MESSAGE_FLAG_FDS),
+                            .type = receive ? BUS1_INVALID : BUS1_MESSAGE_TYPE_USER,
+                            .n_transfers = receive ? N_ARRAY : count(fuzzer, 3),
+                            .ptr_transfers = pointer(fuzzer, a->src),
+                            .n_data = receive ? 8000 : count(fuzzer, 1000),
+                            .n_data_vecs = receive ? 4 : count(fuzzer, 4),
+                            .ptr_data_vecs = pointer(fuzzer, a->vecs)},
+                .n_fds = receive ? N_ARRAY : count(fuzzer, 2),
+                .ptr_fds = pointer(fuzzer, a->fds),
+        };
+}
+
+static int command(struct fuzzer *fuzzer, unsigned long request, void *argument) {
+        return ioctl(a_peer(fuzzer), request,
+                     (void *)(uintptr_t)pointer(fuzzer, argument)) < 0 ? -errno : 0;
+}
+
+static int step(struct fuzzer *fuzzer, struct arguments *a) {
+        struct bus1_cmd_query query = {.flags = flags(fuzzer, 0)};
+        int r;
+
+        fill_transfers(fuzzer, a->src);
+        for (size_t i = 0; i < N_ARRAY; ++i)
+                a->ids[i] = id(fuzzer);
+
+        switch (draw(fuzzer, 10)) {
+        case 0:
+        case 1:
+                return command(fuzzer, BUS1_CMD_TRANSFER,
+                               &(struct bus1_cmd_transfer){
+                                       .flags = flags(fuzzer, 0),
+                                       .to = rarely(fuzzer) ? anything(fuzzer) :
+                                                              (uint64_t)a_peer(fuzzer),
+                                       .n_transfers = count(fuzzer, 2),
+                                       .ptr_src = pointer(fuzzer, a->src),
+                                       .ptr_dst = pointer(fuzzer, a->dst)});
+        case 2:
+                return command(fuzzer, BUS1_CMD_RELEASE,
+                               &(struct bus1_cmd_release){.flags = flags(fuzzer, 0),
+                                                          .n_ids = count(fuzzer, 2),
+                                                          .ptr_ids = pointer(fuzzer, a->ids)});
+        case 3:
+        case 4:
+        case 5:
+                fill_message(fuzzer, a, false);
+                return command(fuzzer, BUS1_CMD_SEND,
+                               &(struct bus1_cmd_send){
+                                       .flags = flags(fuzzer, 0),
+                                       .n_destinations = count(fuzzer, 2),
+                                       .ptr_destinations = pointer(fuzzer, a->ids),
+                                       .ptr_errors = pointer(fuzzer, a->errors),
+                                       .ptr_message = pointer(fuzzer, &a->message)});
+        case 6:
+        case 7:
+        case 8:
+                fill_message(fuzzer, a, true);
+                r = command(fuzzer, BUS1_CMD_RECV,
+                            &(struct bus1_cmd_recv){
+                                    .flags = flags(fuzzer, BUS1_RECV_FLAG_CREDENTIALS),
+                                    .ptr_metadata = pointer(fuzzer, &a->metadata),
+                                    .ptr_message = pointer(fuzzer, &a->message)});
+                if (r == 0 && a->message.message.flags == BUS1_MESSAGE_FLAG_FDS &&
+                    a->message.ptr_fds == (uintptr_t)a->fds && a->message.n_fds <= N_ARRAY)
+                        for (size_t i = 0; i < a->message.n_fds; ++i)
+                                if (a->fds[i] >= peers[N_PEERS - 1] + 1)
+                                        close(a->fds[i]);
+                return r;
+        default:
+                return command(fuzzer, BUS1_CMD_QUERY, &query);
+        }
+}
+
+static void replace_peer(struct fuzzer *fuzzer) {
+        int fd = open("/dev/bus1", O_RDWR | O_CLOEXEC);
+
+        if (fd < 0)
+                return;
+        /* in one step the old one is closed, or goes on until its last command is done */
+        dup3(fd, a_peer(fuzzer), O_CLOEXEC);
+        close(fd);
+}
+
+static void *fuzz(void *data) {
+        struct fuzzer *fuzzer = data;
+        struct arguments a = {};
+
+        while (time(NULL) < end) {
+                int r = step(fuzzer, &a);
+                bool known = false;
+
+                for (size_t i = 0; i < sizeof(documented) / sizeof(documented[0]); ++i)
+                        known |= r == documented[i];
+                if (!known) {
+                        fprintf(stderr, "undocumented error %d\n", r);
+                        abort();
+                }
+                ++n_commands;
+                n_successes += r == 0;
+                if (draw(fuzzer, 3000) == 0)
+                        replace_peer(fuzzer);
+        }
+        return NULL;
+}
+
+int main(int argc, char **argv) {
+        uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL);
+        struct fuzzer fuzzers[N_THREADS];
+
+        printf("seed %llu\n", (unsigned long long)seed);
+        /* what is passed on; the peers follow it, and then comes what is received */
+        if (eventfd(0, EFD_CLOEXEC) < 0)
+                return 1;
+        for (size_t i = 0; i < N_PEERS; ++i) {
+                peers[i] = open("/dev/bus1", O_RDWR | O_CLOEXEC);
+                if (peers[i] < 0) {
+                        perror("/dev/bus1");
+                        return 1;
+                }
+        }
+        end = time(NULL) + (argc > 1 ? atoi(argv[1]) : 20);
+        for (size_t i = 0; i < N_THREADS; ++i) {
+                fuzzers[i].random = (seed + i + 1) * 0x9e3779b97f4a7c15ULL;
+                fuzzers[i].memory = mmap(NULL, 2 * MEMORY, PROT_READ | PROT_WRITE,
+                                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+                if (fuzzers[i].memory == MAP_FAILED ||
+                    mprotect(fuzzers[i].memory + MEMORY, MEMORY, PROT_NONE) < 0 ||
+                    pthread_create(&fuzzers[i].thread, NULL, fuzz, &fuzzers[i]) != 0)
+                        return 1;
+        }
+        for (size_t i = 0; i < N_THREADS; ++i)
+                pthread_join(fuzzers[i].thread, NULL);
+        printf("%llu commands, %llu of them did something\n", n_commands, n_successes);
+        return n_successes > 0 ? 0 : 1;
+}
