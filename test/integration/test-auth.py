@@ -98,10 +98,11 @@ def service_and_client_over_tcp():
             status, output = run('gdbus', 'wait', '--address', bus.address, '--timeout', '10',
                                  'com.example.Echo')
             equal(status, 0, output)
-            for size in 1, 100000, 4000000:
+            # not by --stdin: what the tool reads in several pieces it does not always terminate
+            for size in 1, 1000, 100000:
                 status, output = run('dbus-test-tool', 'spam', '--dest=com.example.Echo',
-                                     '--count=3', '--queue=2', '--stdin', env=bus.environment(),
-                                     text='x' * size)
+                                     '--count=3', '--queue=2', '--payload=' + 'x' * size,
+                                     env=bus.environment())
                 equal(status, 0, output)
 
 
