@@ -33,22 +33,28 @@ int driver_send_name_signal(struct client *client, const char *member, const cha
         return r;
 }
 
-int driver_broadcast_owner_changed(struct bus *bus, const char *name, const char *old_owner,
-                                   const char *new_owner) {
+/* The writer is empty afterwards. */
+static int broadcast(struct bus *bus, struct writer *w) {
         struct message *m;
-        struct writer w;
         int r;
 
-        signal_init(bus, &w, "NameOwnerChanged", "sss");
-        writer_string(&w, name);
-        writer_string(&w, old_owner);
-        writer_string(&w, new_owner);
-        r = writer_finish(&w, &m);
+        r = writer_finish(w, &m);
         if (r < 0)
                 return r;
         r = route_broadcast(bus, NULL, m);
         message_unref(m);
         return r;
+}
+
+int driver_broadcast_owner_changed(struct bus *bus, const char *name, const char *old_owner,
+                                   const char *new_owner) {
+        struct writer w;
+
+        signal_init(bus, &w, "NameOwnerChanged", "sss");
+        writer_string(&w, name);
+        writer_string(&w, old_owner);
+        writer_string(&w, new_owner);
+        return broadcast(bus, &w);
 }
 
 int driver_announce_change(struct bus *bus, const char *name, const struct name_change *change) {
@@ -73,15 +79,8 @@ int driver_announce_change(struct bus *bus, const char *name, const struct name_
 }
 
 int driver_broadcast_activatable_changed(struct bus *bus) {
-        struct message *m;
         struct writer w;
-        int r;
 
         signal_init(bus, &w, "ActivatableServicesChanged", "");
-        r = writer_finish(&w, &m);
-        if (r < 0)
-                return r;
-        r = route_broadcast(bus, NULL, m);
-        message_unref(m);
-        return r;
+        return broadcast(bus, &w);
 }
