@@ -34,8 +34,6 @@ struct native_hooks {
                          const struct client_credentials *credentials, enum sasl_bus1_mode mode,
                          int fd, struct native_session **ret_session, uint64_t *ret_handle,
                          int *ret_fd, const char **ret_why);
-        /* The handshake ended with BEGIN: the session may speak. */
-        void (*begin)(void *userdata, struct native_session *session);
         /* The socket has gone: end the session. Called from the event loop. */
         void (*conn_closed)(void *userdata, struct native_session *session);
 };

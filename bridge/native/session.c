@@ -203,13 +203,6 @@ static int hook_negotiate(void *userdata, struct native_anchor *anchor,
         return 0;
 }
 
-/*
- * The program was authenticated before it could negotiate, so it may have spoken before its BEGIN
- * was read.
- */
-static void hook_begin(void *userdata, struct native_session *session) {
-}
-
 static void hook_conn_closed(void *userdata, struct native_session *session) {
         session->anchor = NULL;
         native_session_close(session, "the connection was closed");
@@ -217,7 +210,6 @@ static void hook_conn_closed(void *userdata, struct native_session *session) {
 
 const struct native_hooks native_session_hooks = {
         .negotiate = hook_negotiate,
-        .begin = hook_begin,
         .conn_closed = hook_conn_closed,
 };
 

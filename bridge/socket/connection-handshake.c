@@ -8,10 +8,9 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "bridge/container.h"
 #include "bridge/socket/connection.h"
 #include "bridge/socket/listener.h"
-
-#define container(type, member, p) ((type *)((char *)(p)-offsetof(type, member)))
 
 /* Answer NEGOTIATE_BUS1. ret_fd is to be passed with the answer. */
 static void negotiate(struct connection *connection, struct sasl_answer *answer, int *ret_fd) {
@@ -92,7 +91,6 @@ static int begin(struct connection *connection) {
 
         if (connection->sasl.negotiated_bus1 && connection->session) {
                 connection->state = CONNECTION_ANCHOR;
-                bus->native->begin(bus->native_userdata, connection->session);
                 return 0;
         }
         connection_end_session(connection);
