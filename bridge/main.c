@@ -15,6 +15,7 @@
 
 #include "bridge/bus/bus.h"
 #include "bridge/bus/reply.h"
+#include "bridge/container.h"
 #include "bridge/daemon.h"
 #include "bridge/driver/driver.h"
 #include "bridge/log.h"
@@ -24,8 +25,6 @@
 #include "bridge/socket/server.h"
 #include "bridge/watch.h"
 #include "policy/config.h"
-
-#define container(type, member, p) ((type *)((char *)(p)-offsetof(type, member)))
 
 /* What this bus does of what configurations can ask for. */
 #define FEATURES (BUS_ENFORCES_ANONYMOUS | BUS_ENFORCES_COOKIES)

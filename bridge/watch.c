@@ -3,6 +3,7 @@
 /* Watch: inotify on directories. */
 
 #include "bridge/watch.h"
+#include "bridge/container.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -14,8 +15,6 @@
 /* a file is there once it is closed or renamed to its name */
 #define EVENTS \
         (IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR | IN_EXCL_UNLINK)
-
-#define container(type, member, p) ((type *)((char *)(p)-offsetof(type, member)))
 
 static bool has_suffix(const char *name, const char *suffix) {
         size_t n = strlen(name), k = strlen(suffix);

@@ -12,8 +12,7 @@
 
 #include "bridge/bus/credentials.h"
 #include "bridge/bus/quota.h"
-
-#define container(type, member, p) ((type *)((char *)(p)-offsetof(type, member)))
+#include "bridge/container.h"
 
 /* closing */
 

@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#define container(type, member, p) ((type *)((char *)(p)-offsetof(type, member)))
+#include "bridge/container.h"
 
 static void *look_up(void *userdata) {
         struct cookies *cookies = userdata;

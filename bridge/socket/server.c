@@ -11,13 +11,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "bridge/container.h"
 #include "bridge/log.h"
 #include "bridge/socket/connection.h"
 #include "bridge/socket/listener.h"
 
 #define RETRY_DELAY (200 * INT64_C(1000000))
-
-#define container(type, member, p) ((type *)((char *)(p)-offsetof(type, member)))
 
 static bool has_room(const struct server *server) {
         return (int64_t)server->bus->n_incomplete < server->bus->limits.max_incomplete_connections;
