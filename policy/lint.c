@@ -2,8 +2,7 @@
 /*
  * Lint - see the header
  *
- * All rules of one family are put into the order of evaluation. A rule is unreachable when one
- * behind it covers it, and is for everybody whom it is for.
+ * First what the reader said, then what is pointless (policy/reach.h), then what is too broad.
  */
 
 #include <errno.h>
@@ -13,22 +12,13 @@
 #include <string.h>
 
 #include "policy/array.h"
-#include "policy/cover.h"
 #include "policy/lint.h"
 #include "policy/model.h"
-
-struct entry {
-        const struct policy_rule *rule;
-        const struct policy_block *block;
-        /* of the name where it must be the same; 0: the rule may cover rules for others */
-        uint32_t hash;
-};
+#include "policy/reach.h"
 
 struct lint {
         struct policy_finding *findings;
         size_t n_findings;
-        struct entry *entries;
-        size_t n_entries;
 };
 
 __attribute__((format(printf, 5, 6))) static int add(struct lint *lint,
@@ -90,85 +80,53 @@ static int add_warnings(struct lint *lint, const struct bus_config *config) {
 
 /* reachability */
 
-static uint32_t hash_name(const struct policy_rule *rule) {
-        uint32_t hash = 2166136261;
-
-        if (!rule->name || rule->name_is_prefix)
-                return 0;
-        for (const char *c = rule->name; *c; c++)
-                hash = (hash ^ (unsigned char)*c) * 16777619;
-        return hash | 1;
-}
-
-static int collect(struct lint *lint, const struct policy *policy, enum policy_family family) {
-        lint->n_entries = 0;
-        for (unsigned context = 0; context < POLICY_CONTEXT_N; context++)
-                for (size_t b = 0; b < policy->n_blocks; b++) {
-                        const struct policy_block *block = policy->blocks[b];
-
-                        for (size_t i = 0; block->context == context && i < block->n_rules; i++) {
-                                struct entry entry = {.rule = block->rules[i], .block = block};
-                                int r;
-
-                                if (entry.rule->family != family)
-                                        continue;
-                                entry.hash = hash_name(entry.rule);
-                                r = POLICY_ARRAY_APPEND(lint->entries, lint->n_entries, entry);
-                                if (r < 0)
-                                        return r;
-                        }
-                }
-        return 0;
-}
-
-static bool is_opposite(const struct policy_rule *a, const struct policy_rule *b) {
-        return a->allow != b->allow && policy_rule_covers(a, b) && policy_rule_covers(b, a);
-}
-
-/* Compare with one rule behind. Returns 1 when that says all there is to say. */
-static int compare(struct lint *lint, const struct entry *entry, const struct entry *later) {
+/* What overrules the entry, which makes the entry pointless or a contradiction. */
+static int add_overruled(struct lint *lint, const struct reach_entry *entry,
+                         const struct reach_entry *later) {
         const struct policy_rule *rule = entry->rule, *other = later->rule;
-        const struct policy_block *block = entry->block;
-        int r;
 
-        if (later->hash && later->hash != entry->hash)
-                return 0;
-        if (!policy_rule_covers(other, rule))
-                return 0;
-        if (policy_block_covers(later->block, block)) {
-                if (later->block->context == block->context && is_opposite(rule, other))
-                        r = add(lint, POLICY_FINDING_CONTRADICTION, rule->file, rule->line,
-                                "%s is contradicted by %s:%u: %s, which decides", rule->text,
-                                other->file, other->line, other->text);
-                else
-                        r = add(lint, POLICY_FINDING_UNREACHABLE, rule->file, rule->line,
-                                "%s never decides, as %s:%u: %s comes after it", rule->text,
-                                other->file, other->line, other->text);
-                return r < 0 ? r : 1;
-        }
-        if (block->context == POLICY_CONTEXT_GROUP &&
-            later->block->context == POLICY_CONTEXT_GROUP && is_opposite(rule, other))
+        if (later->block->context == entry->block->context && reach_is_opposite(rule, other))
                 return add(lint, POLICY_FINDING_CONTRADICTION, rule->file, rule->line,
-                           "%s and %s:%u: %s contradict each other for members of both groups, and "
-                           "the order of groups is undefined",
-                           rule->text, other->file, other->line, other->text);
-        return 0;
+                           "%s is contradicted by %s:%u: %s, which decides", rule->text,
+                           other->file, other->line, other->text);
+        return add(lint, POLICY_FINDING_UNREACHABLE, rule->file, rule->line,
+                   "%s never decides, as %s:%u: %s comes after it", rule->text, other->file,
+                   other->line, other->text);
+}
+
+static int check_entry(struct lint *lint, const struct reach *reach, size_t i) {
+        const struct reach_entry *entry = &reach->entries[i];
+        const struct policy_rule *rule = entry->rule;
+        int r = 0;
+
+        for (size_t k = reach_next_opposite(reach, i, REACH_NONE); k != REACH_NONE && r >= 0;
+             k = reach_next_opposite(reach, i, k)) {
+                const struct policy_rule *other = reach->entries[k].rule;
+
+                r = add(lint, POLICY_FINDING_CONTRADICTION, rule->file, rule->line,
+                        "%s and %s:%u: %s contradict each other for members of both groups, and "
+                        "the order of groups is undefined",
+                        rule->text, other->file, other->line, other->text);
+        }
+        if (r >= 0 && entry->overruled_by != REACH_NONE)
+                r = add_overruled(lint, entry, &reach->entries[entry->overruled_by]);
+        return r;
 }
 
 static int check_reachable(struct lint *lint, const struct policy *policy) {
         int r = 0;
 
-        for (unsigned family = 0; family < POLICY_FAMILY_N; family++) {
-                r = collect(lint, policy, family);
-                for (size_t i = 0; i < lint->n_entries && r >= 0; i++) {
-                        r = 0;
-                        for (size_t j = i + 1; j < lint->n_entries && r == 0; j++)
-                                r = compare(lint, &lint->entries[i], &lint->entries[j]);
-                }
+        for (unsigned family = 0; family < POLICY_FAMILY_N && r >= 0; family++) {
+                struct reach reach;
+
+                r = reach_compute(policy, family, &reach);
                 if (r < 0)
                         break;
+                for (size_t i = 0; i < reach.n_entries && r >= 0; i++)
+                        r = check_entry(lint, &reach, i);
+                reach_clear(&reach);
         }
-        return r < 0 ? r : 0;
+        return r;
 }
 
 /* how broad rules are */
@@ -252,7 +210,6 @@ int policy_lint(const struct bus_config *config, struct policy_finding **ret_fin
                 r = check_reachable(&lint, config->policy);
         if (r >= 0 && (!config->type || strcmp(config->type, "session") != 0))
                 r = check_broad(&lint, config->policy);
-        free(lint.entries);
         if (r < 0) {
                 policy_findings_free(lint.findings, lint.n_findings);
                 return r;

@@ -30,8 +30,7 @@ struct policy_finding {
 
 /*
  * All findings about a configuration, in the order of the rules. How broad rules are does not
- * matter on a session bus, which is one user's. 0 or -ENOMEM. Takes time that grows with the square
- * of the number of rules. Freed with policy_findings_free().
+ * matter on a session bus, which is one user's. 0 or -ENOMEM. Freed with policy_findings_free().
  */
 int policy_lint(const struct bus_config *config, struct policy_finding **ret_findings,
                 size_t *ret_n);

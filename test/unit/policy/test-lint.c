@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <time.h>
+
+#include "policy/cover.h"
 #include "policy/lint.h"
+#include "policy/reach.h"
 #include "support.h"
 
 #define DEFAULT "<policy context=\"default\">"
@@ -108,12 +112,179 @@ START_TEST(a_part_needs_no_listen) {
 }
 END_TEST
 
+static uint32_t state;
+
+static unsigned pick(unsigned n) {
+        state = state * 1103515245 + 12345;
+        return (state >> 16) % n;
+}
+
+static const char *one_of(const char *const *texts, unsigned n) {
+        return texts[pick(n)];
+}
+#define ONE_OF(...)                                \
+        one_of((const char *const[]){__VA_ARGS__}, \
+               sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+/* a block of few values, so that rules often meet */
+static void write_block(FILE *f, unsigned n_rules) {
+        const char *who = ONE_OF("context='default'", "context='mandatory'", "user='0'", "user='1'",
+                                 "group='0'", "group='1'", "group='2'", "at_console='false'");
+
+        fprintf(f, "<policy %s>", who);
+        while (n_rules-- > 0) {
+                const char *word = ONE_OF("allow", "deny");
+
+                switch (pick(4) + !!strncmp(who, "context", strlen("context"))) {
+                case 1:
+                        fprintf(f, "<%s %s='%s'/>", word, ONE_OF("own", "own_prefix"),
+                                ONE_OF("a", "a.b", "a.b.c", "a.bc", "*"));
+                        break;
+                case 0: /* only where connect rules may be */
+                        fprintf(f, "<%s %s='%s'/>", word, ONE_OF("user", "group"),
+                                ONE_OF("0", "1", "*"));
+                        break;
+                default:
+                        fprintf(f, "<%s %s %s %s %s %s %s/>", word,
+                                ONE_OF("send_destination='a.b'", "send_destination='a.b.c'",
+                                       "send_destination_prefix='a.b'", "send_destination='*'"),
+                                ONE_OF("", "", "send_interface='i.j'", "send_interface='i.k'",
+                                       "send_interface='i.j' send_member='M'"),
+                                ONE_OF("", "", "send_path='/'"), ONE_OF("", "eavesdrop='true'"),
+                                ONE_OF("", "", "send_type='method_call'"),
+                                ONE_OF("", "", "max_fds='1'", "send_requested_reply='true'"));
+                }
+        }
+        fprintf(f, "</policy>");
+}
+
+static struct bus_config *load_random(struct scratch *scratch, unsigned n_blocks,
+                                      unsigned n_rules) {
+        struct bus_config *config;
+        char *body = NULL;
+        size_t size;
+        FILE *f;
+
+        f = open_memstream(&body, &size);
+        ck_assert_ptr_nonnull(f);
+        while (n_blocks-- > 0)
+                write_block(f, n_rules);
+        ck_assert_int_eq(fclose(f), 0);
+        config = scratch_load_body(scratch, body);
+        ck_assert_msg(config, "%s: %s", body, scratch->error);
+        free(body);
+        return config;
+}
+
+/* What every rule behind it says about a rule, one by one. */
+static void check_entry(const struct reach *reach, size_t i) {
+        const struct reach_entry *entry = &reach->entries[i];
+        size_t found = REACH_NONE;
+
+        for (size_t j = i + 1; j < reach->n_entries; j++) {
+                const struct reach_entry *later = &reach->entries[j];
+
+                if (policy_rule_covers(later->rule, entry->rule) &&
+                    policy_block_covers(later->block, entry->block)) {
+                        ck_assert_uint_eq(entry->overruled_by, j);
+                        ck_assert_uint_eq(reach_next_opposite(reach, i, found), REACH_NONE);
+                        return;
+                }
+                if (entry->block->context == POLICY_CONTEXT_GROUP &&
+                    later->block->context == POLICY_CONTEXT_GROUP &&
+                    reach_is_opposite(entry->rule, later->rule)) {
+                        found = reach_next_opposite(reach, i, found);
+                        ck_assert_uint_eq(found, j);
+                }
+        }
+        ck_assert_uint_eq(entry->overruled_by, REACH_NONE);
+        ck_assert_uint_eq(reach_next_opposite(reach, i, found), REACH_NONE);
+}
+
+START_TEST(nothing_that_overrules_is_overlooked) {
+        size_t n_overruled = 0, n_opposite = 0;
+        struct scratch scratch;
+
+        state = 1;
+        scratch_open(&scratch);
+        for (unsigned round = 0; round < 300; round++) {
+                struct bus_config *config = load_random(&scratch, 6, 8);
+
+                for (unsigned family = 0; family < POLICY_FAMILY_N; family++) {
+                        struct reach reach;
+
+                        ck_assert_int_eq(reach_compute(config->policy, family, &reach), 0);
+                        for (size_t i = 0; i < reach.n_entries; i++) {
+                                check_entry(&reach, i);
+                                n_overruled += reach.entries[i].overruled_by != REACH_NONE;
+                                n_opposite +=
+                                        reach_next_opposite(&reach, i, REACH_NONE) != REACH_NONE;
+                        }
+                        reach_clear(&reach);
+                }
+                bus_config_free(config);
+        }
+        ck_assert_uint_gt(n_overruled, 1000);
+        ck_assert_uint_gt(n_opposite, 50);
+        scratch_close(&scratch);
+}
+END_TEST
+
+/* As many as 20,000, for services and users, with prefixes above them and interfaces alone. */
+static struct bus_config *load_many(struct scratch *scratch, unsigned n) {
+        struct bus_config *config;
+        char *body = NULL;
+        size_t size;
+        FILE *f;
+
+        f = open_memstream(&body, &size);
+        ck_assert_ptr_nonnull(f);
+        for (unsigned i = 0; i < n; i += 8) {
+                fprintf(f, "<policy user='%u'><allow own='org.a%u'/></policy>", i, i % 100);
+                fprintf(f, "<policy group='%u'><allow own='org.a%u'/></policy>", i, i % 100);
+                fprintf(f, DEFAULT);
+                fprintf(f, "<allow own='org.b%u.c'/><deny own_prefix='org.b%u'/>", i, i);
+                fprintf(f, "<allow send_destination='org.b%u' send_interface='i.j'/>", i);
+                fprintf(f, "<allow send_destination='org.b%u' send_interface='i%u.j'/>", i, i);
+                fprintf(f, "<deny send_interface='i%u.j'/><deny send_interface='i%u.j'/>", i, i);
+                fprintf(f, END);
+        }
+        ck_assert_int_eq(fclose(f), 0);
+        config = scratch_load_body(scratch, body);
+        ck_assert_msg(config, "%s", scratch->error);
+        free(body);
+        return config;
+}
+
+START_TEST(many_rules_take_little_time) {
+        struct policy_finding *findings;
+        struct bus_config *config;
+        struct scratch scratch;
+        clock_t begin;
+        size_t n;
+
+        scratch_open(&scratch);
+        config = load_many(&scratch, 20000);
+        begin = clock();
+        ck_assert_int_eq(policy_lint(config, &findings, &n), 0);
+        ck_assert_int_lt((clock() - begin) / (CLOCKS_PER_SEC / 1000), 2000);
+        /* of each eight: one below the prefix, one of an interface that is denied, which is said
+         * twice, and is too broad both times */
+        ck_assert_uint_eq(n, 5 * 2500);
+        policy_findings_free(findings, n);
+        bus_config_free(config);
+        scratch_close(&scratch);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("policy-lint");
         TCase *tcase = tcase_create("lint");
 
         tcase_add_loop_test(tcase, findings_are, 0, sizeof(cases) / sizeof(*cases));
         tcase_add_test(tcase, a_part_needs_no_listen);
+        tcase_add_test(tcase, nothing_that_overrules_is_overlooked);
+        tcase_add_test(tcase, many_rules_take_little_time);
         suite_add_tcase(suite, tcase);
         return run_suite(suite);
 }
