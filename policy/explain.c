@@ -46,20 +46,16 @@ static int add_block(struct policy_explanation *explanation, const struct policy
 
 static int add_steps(struct policy_explanation *explanation, const struct policy *policy,
                      const struct policy_question *question) {
-        for (unsigned context = 0; context < POLICY_CONTEXT_N; context++)
-                for (size_t b = 0; b < policy->n_blocks; b++) {
-                        const struct policy_block *block = policy->blocks[b];
-                        int r;
+        int r = 0;
 
-                        if (block->context != context ||
-                            !policy_block_applies(block, question->uid, question->gids,
-                                                  question->n_gids))
-                                continue;
+        for (size_t b = 0; b < policy->n_blocks && r >= 0; b++) {
+                const struct policy_block *block = policy->blocks[b];
+
+                if (policy_context_applies(block->context, block->id, question->uid,
+                                           question->gids, question->n_gids))
                         r = add_block(explanation, block, question);
-                        if (r < 0)
-                                return r;
-                }
-        return 0;
+        }
+        return r;
 }
 
 static int judge(struct policy_explanation *explanation, struct policy *policy,

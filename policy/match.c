@@ -135,13 +135,13 @@ const char *policy_mismatch_attribute(const struct policy_rule *rule,
         }
 }
 
-bool policy_block_applies(const struct policy_block *block, uid_t uid, const gid_t *gids,
-                          size_t n_gids) {
-        switch (block->context) {
+bool policy_context_applies(enum policy_context context, id_t id, uid_t uid, const gid_t *gids,
+                            size_t n_gids) {
+        switch (context) {
         case POLICY_CONTEXT_GROUP:
-                return has_group(gids, n_gids, block->id);
+                return has_group(gids, n_gids, id);
         case POLICY_CONTEXT_USER:
-                return is_user(uid, block->id);
+                return is_user(uid, id);
         case POLICY_CONTEXT_CONSOLE_TRUE:
                 /* nobody is ever "at the console", as in dbus-daemon since 1.11.18 */
                 return false;

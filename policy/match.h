@@ -38,6 +38,6 @@ enum policy_mismatch policy_rule_match_connect(const struct policy_rule *rule, u
 const char *policy_mismatch_attribute(const struct policy_rule *rule,
                                       enum policy_mismatch mismatch);
 
-/* Whether the rules of the block are for such a connection. */
-bool policy_block_applies(const struct policy_block *block, uid_t uid, const gid_t *gids,
-                          size_t n_gids);
+/* Whether the rules of such a block (id: of GROUP and USER) are for such a connection. */
+bool policy_context_applies(enum policy_context context, id_t id, uid_t uid, const gid_t *gids,
+                            size_t n_gids);

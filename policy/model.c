@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "policy/array.h"
-#include "policy/model.h"
+#include "policy/section.h"
 
 int policy_block_new(enum policy_context context, id_t id, struct policy_block **ret_block) {
         struct policy_block *block;
@@ -56,6 +56,9 @@ struct policy *policy_ref(struct policy *policy) {
 struct policy *policy_unref(struct policy *policy) {
         if (!policy || --policy->n_refs > 0)
                 return NULL;
+        for (size_t i = 0; i < policy->n_sections; i++)
+                policy_section_clear(&policy->sections[i]);
+        free(policy->sections);
         for (size_t i = 0; i < policy->n_blocks; i++)
                 policy_block_free(policy->blocks[i]);
         free(policy->blocks);

@@ -5,7 +5,7 @@
  * Policy model - rules, blocks and policies as data
  *
  * A rule is one <allow> or <deny>. A block is one <policy> element: rules and whom they are for. A
- * policy is all blocks in document order, and owns the file names that rules point to.
+ * policy is all blocks in the order of evaluation, and owns the file names that rules point to.
  */
 
 #include <stdbool.h>
@@ -85,7 +85,8 @@ struct policy_rule {
 
 struct policy_block {
         enum policy_context context;
-        id_t id; /* GROUP, USER */
+        id_t id; /* GROUP, USER; else 0 */
+        size_t position; /* in the document, of those of the policy */
         struct policy_rule **rules;
         size_t n_rules;
 };
@@ -94,6 +95,8 @@ struct policy {
         unsigned n_refs;
         struct policy_block **blocks;
         size_t n_blocks;
+        struct policy_section *sections; /* made of the blocks, see policy/section.h */
+        size_t n_sections;
         char **names;
         size_t n_names;
         struct policy_client *clients; /* in use, see policy/client.h; they hold references */

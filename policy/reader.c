@@ -19,6 +19,7 @@
 #include "policy/array.h"
 #include "policy/environment.h"
 #include "policy/reader.h"
+#include "policy/section.h"
 
 #define INCLUDE_DEPTH_MAX 32
 #define FILES_MAX 8192
@@ -438,6 +439,8 @@ static int finish(struct reader *reader, struct document *document,
         fragment->blocks = NULL;
         fragment->n_blocks = 0;
         r = warn_about_quirks(reader);
+        if (r >= 0)
+                r = policy_make_sections(reader->policy);
         if (r < 0) {
                 free(config);
                 return r;

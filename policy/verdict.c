@@ -3,7 +3,7 @@
  * Verdicts - which rule decides about a name or a message
  *
  * The last rule that matches decides: of those for everybody, and of those for each name that the
- * peer has (policy/client.h); nothing else can match.
+ * peer has (policy/section.h); nothing else can match. The last section is asked first.
  */
 
 #include "policy/client.h"
@@ -12,7 +12,7 @@
 
 /* What is asked: about a message, or a name to own. */
 struct question {
-        const struct policy_client_rules *rules;
+        const struct policy_rules *rules;
         const struct policy_message *m; /* NULL: about owning */
         const char *name;
         size_t last; /* one more than the number of the last rule that matches, so far */
@@ -34,7 +34,7 @@ static void try_list(struct question *q, const struct policy_rule_list *list) {
 
 /* The rules for who has the name, and for who has any name below one that it is below of. */
 static void try_name(struct question *q, const char *name) {
-        const struct policy_client_rules *rules = q->rules;
+        const struct policy_rules *rules = q->rules;
         uint32_t hash = POLICY_HASH_INIT;
         size_t n;
 
@@ -72,11 +72,13 @@ static bool try_peer(struct question *q, const struct policy_message *m) {
         return true;
 }
 
-static const struct policy_rule *find(const struct policy_client *client, enum policy_family family,
-                                      const struct policy_message *m) {
-        struct question q = {.rules = &client->families[family], .m = m};
+static const struct policy_rule *find_in(const struct policy_rules *rules,
+                                         const struct policy_message *m, const char *name) {
+        struct question q = {.rules = rules, .m = m, .name = name};
 
-        if (!try_peer(&q, m)) {
+        if (!m) {
+                try_name(&q, name);
+        } else if (!try_peer(&q, m)) {
                 for (size_t i = q.rules->n; i > 0; i--)
                         if (rule_matches(&q, q.rules->rules[i - 1]))
                                 return q.rules->rules[i - 1];
@@ -84,6 +86,17 @@ static const struct policy_rule *find(const struct policy_client *client, enum p
         }
         try_list(&q, &q.rules->unnamed);
         return q.last > 0 ? q.rules->rules[q.last - 1] : NULL;
+}
+
+/* About a message, or a name to own. */
+static const struct policy_rule *find(const struct policy_client *client, enum policy_family which,
+                                      const struct policy_message *m, const char *name) {
+        const struct policy_client_family *family = &client->families[which];
+        const struct policy_rule *rule = NULL;
+
+        for (size_t i = family->n; i > 0 && !rule; i--)
+                rule = find_in(family->sections[i - 1], m, name);
+        return rule;
 }
 
 static bool decide(const struct policy_rule *rule, bool otherwise,
@@ -95,16 +108,12 @@ static bool decide(const struct policy_rule *rule, bool otherwise,
 
 bool policy_check_own(const struct policy_client *client, const char *name,
                       const struct policy_rule **ret_rule) {
-        struct question q = {.rules = &client->families[POLICY_FAMILY_OWN], .name = name};
-
-        try_name(&q, name);
-        try_list(&q, &q.rules->unnamed);
-        return decide(q.last > 0 ? q.rules->rules[q.last - 1] : NULL, false, ret_rule);
+        return decide(find(client, POLICY_FAMILY_OWN, NULL, name), false, ret_rule);
 }
 
 bool policy_check_send(const struct policy_client *client, const struct policy_message *m,
                        const struct policy_rule **ret_rule) {
-        return decide(find(client, POLICY_FAMILY_SEND, m), false, ret_rule);
+        return decide(find(client, POLICY_FAMILY_SEND, m, NULL), false, ret_rule);
 }
 
 bool policy_check_receive(const struct policy_client *client, const struct policy_message *m,
@@ -114,5 +123,5 @@ bool policy_check_receive(const struct policy_client *client, const struct polic
         /* a client that never hears the bus's answers can do nothing but hang */
         if (from_bus && (m->type == POLICY_TYPE_METHOD_RETURN || m->type == POLICY_TYPE_ERROR))
                 return decide(NULL, true, ret_rule);
-        return decide(find(client, POLICY_FAMILY_RECEIVE, m), from_bus, ret_rule);
+        return decide(find(client, POLICY_FAMILY_RECEIVE, m, NULL), from_bus, ret_rule);
 }

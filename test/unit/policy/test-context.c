@@ -125,6 +125,31 @@ START_TEST(order_within_a_context_is_that_of_the_files) {
 }
 END_TEST
 
+/* Wherever they are written; as dbus-daemon does, which takes a socket's groups as they come. */
+START_TEST(order_among_groups_is_that_of_their_ids) {
+        static const char low_last[] = "<policy group=\"25\"><deny own=\"a.b\"/></policy>\n"
+                                       "<policy group=\"20\"><allow own=\"a.b\"/></policy>\n"
+                                       "<policy group=\"25\"><deny own=\"a.b\"/></policy>\n"
+                                       "<policy group=\"20\"><allow own=\"a.b\"/></policy>";
+        static const gid_t both[] = {20, 25}, reversed[] = {25, 20}, low[] = {20};
+
+        ck_assert_int_eq(own_line(low_last, 1, both, 2), -4);
+        ck_assert_int_eq(own_line(low_last, 1, reversed, 2), -4);
+        ck_assert_int_eq(own_line(low_last, 1, low, 1), 5);
+}
+END_TEST
+
+START_TEST(a_rule_about_everything_ends_the_contexts_before) {
+        static const char body[] = "<policy context=\"mandatory\"><allow own=\"c.d\"/></policy>\n"
+                                   "<policy user=\"1\"><deny own=\"a.b\"/><allow own=\"*\"/>\n"
+                                   "<deny own=\"e.f\"/></policy>\n"
+                                   "<policy context=\"default\"><allow own=\"a.b\"/></policy>";
+
+        ck_assert_int_eq(own_line(body, 1, NULL, 0), 3);
+        ck_assert_int_eq(own_line(body, 2, NULL, 0), 5);
+}
+END_TEST
+
 START_TEST(families_do_not_mix) {
         const struct policy_message m = {.type = POLICY_TYPE_SIGNAL, .broadcast = true};
         struct policy_client *client;
@@ -221,6 +246,8 @@ int main(void) {
         tcase_add_test(t, users_and_groups_are_found_by_name);
         tcase_add_test(t, unknown_user_policy_applies_to_nobody);
         tcase_add_test(t, order_within_a_context_is_that_of_the_files);
+        tcase_add_test(t, order_among_groups_is_that_of_their_ids);
+        tcase_add_test(t, a_rule_about_everything_ends_the_contexts_before);
         tcase_add_test(t, families_do_not_mix);
         tcase_add_loop_test(t, connect_is_decided, 0, (int)(sizeof(connects) / sizeof(*connects)));
         tcase_add_test(t, connect_is_overridden_by_later_contexts);

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Sections - see the header
+ *
+ * Rules before one that decides about everything can never decide anything, and are left out; on a
+ * stock session bus that leaves one rule in each family.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/match.h"
+#include "policy/section.h"
+
+/* lists */
+
+const struct policy_rule_list *policy_list_find(const struct policy_rules *rules, const char *name,
+                                                size_t n, uint32_t hash, bool is_prefix) {
+        for (size_t i = hash; rules->n_slots > 0; i++) {
+                const struct policy_rule_list *list = &rules->named[i & (rules->n_slots - 1)];
+
+                if (!list->name)
+                        return NULL;
+                if (list->hash == hash && list->is_prefix == is_prefix &&
+                    !strncmp(list->name, name, n) && list->name[n] == '\0')
+                        return list;
+        }
+        return NULL;
+}
+
+static uint32_t hash_name(const char *name) {
+        uint32_t hash = POLICY_HASH_INIT;
+
+        for (; *name; name++)
+                hash = policy_hash_step(hash, *name);
+        return hash;
+}
+
+/* The list for the rule's name; a new one takes an empty slot. */
+static struct policy_rule_list *list_get(struct policy_rules *rules,
+                                         const struct policy_rule *rule) {
+        struct policy_rule_list *list;
+        uint32_t hash;
+
+        if (!rule->name)
+                return &rules->unnamed;
+        hash = hash_name(rule->name);
+        list = (struct policy_rule_list *)policy_list_find(rules, rule->name, strlen(rule->name),
+                                                           hash, rule->name_is_prefix);
+        if (list)
+                return list;
+        for (size_t i = hash;; i++) {
+                list = &rules->named[i & (rules->n_slots - 1)];
+                if (!list->name)
+                        break;
+        }
+        list->name = rule->name;
+        list->is_prefix = rule->name_is_prefix;
+        list->hash = hash;
+        return list;
+}
+
+static size_t count_slots(const struct policy_rules *rules) {
+        size_t n_named = 0, n_slots = 1;
+
+        for (size_t i = 0; i < rules->n; i++)
+                n_named += rules->rules[i]->name != NULL;
+        while (n_slots < 2 * n_named)
+                n_slots *= 2;
+        return n_named > 0 ? n_slots : 0;
+}
+
+/* Count each list, give it its part of numbers, and fill it. */
+static void fill_lists(struct policy_rules *rules, uint32_t *numbers) {
+        for (size_t i = 0; i < rules->n; i++) {
+                list_get(rules, rules->rules[i])->n++;
+                rules->has_prefixes = rules->has_prefixes || rules->rules[i]->name_is_prefix;
+        }
+
+        rules->unnamed.numbers = numbers;
+        numbers += rules->unnamed.n;
+        rules->unnamed.n = 0;
+        for (size_t i = 0; i < rules->n_slots; i++) {
+                rules->named[i].numbers = numbers;
+                numbers += rules->named[i].n;
+                rules->named[i].n = 0;
+        }
+
+        for (size_t i = 0; i < rules->n; i++) {
+                struct policy_rule_list *list = list_get(rules, rules->rules[i]);
+
+                ((uint32_t *)list->numbers)[list->n++] = i;
+        }
+}
+
+static int make_lists(struct policy_section *section) {
+        size_t n_numbers = 0, n_slots = 0;
+        struct policy_rule_list *slots;
+        uint32_t *numbers;
+
+        for (unsigned i = POLICY_FAMILY_OWN; i < POLICY_FAMILY_N; i++) {
+                n_numbers += section->families[i].n;
+                section->families[i].n_slots = count_slots(&section->families[i]);
+                n_slots += section->families[i].n_slots;
+        }
+        section->numbers = numbers = malloc((n_numbers + 1) * sizeof(*section->numbers));
+        section->slots = slots = calloc(n_slots + 1, sizeof(*section->slots));
+        if (!numbers || !slots)
+                return -ENOMEM;
+
+        for (unsigned i = POLICY_FAMILY_OWN; i < POLICY_FAMILY_N; i++) {
+                struct policy_rules *rules = &section->families[i];
+
+                rules->named = slots;
+                slots += rules->n_slots;
+                fill_lists(rules, numbers);
+                numbers += rules->n;
+        }
+        return 0;
+}
+
+/* sections */
+
+/* Drop what is before the last rule that decides about everything. */
+static void prune(struct policy_rules *rules) {
+        for (size_t i = rules->n; i > 0; i--)
+                if (policy_rule_is_final(rules->rules[i - 1])) {
+                        rules->is_final = true;
+                        rules->rules += i - 1;
+                        rules->n -= i - 1;
+                        return;
+                }
+}
+
+static bool allows_all(const struct policy_rules *rules) {
+        for (size_t i = 0; i < rules->n; i++)
+                if (!rules->rules[i]->allow || rules->rules[i]->log)
+                        return false;
+        return true;
+}
+
+/* Of n blocks that belong together. */
+static int section_init(struct policy_section *section, struct policy_block *const *blocks,
+                        size_t n) {
+        size_t counts[POLICY_FAMILY_N] = {}, n_rules = 0;
+        const struct policy_rule **next;
+
+        *section = (struct policy_section){.context = blocks[0]->context, .id = blocks[0]->id};
+        for (size_t b = 0; b < n; b++) {
+                n_rules += blocks[b]->n_rules;
+                for (size_t i = 0; i < blocks[b]->n_rules; i++)
+                        counts[blocks[b]->rules[i]->family]++;
+        }
+        section->storage = next = malloc((n_rules + 1) * sizeof(*section->storage));
+        if (!next)
+                return -ENOMEM;
+        for (unsigned i = 0; i < POLICY_FAMILY_N; i++) {
+                section->families[i].rules = next;
+                next += counts[i];
+        }
+        for (size_t b = 0; b < n; b++)
+                for (size_t i = 0; i < blocks[b]->n_rules; i++) {
+                        const struct policy_rule *rule = blocks[b]->rules[i];
+                        struct policy_rules *family = &section->families[rule->family];
+
+                        family->rules[family->n++] = rule;
+                }
+        for (unsigned i = POLICY_FAMILY_OWN; i < POLICY_FAMILY_N; i++) {
+                prune(&section->families[i]);
+                section->families[i].allows_all = allows_all(&section->families[i]);
+        }
+        return make_lists(section);
+}
+
+void policy_section_clear(struct policy_section *section) {
+        free(section->storage);
+        free(section->numbers);
+        free(section->slots);
+        *section = (struct policy_section){};
+}
+
+static int block_compare(const void *a, const void *b) {
+        const struct policy_block *x = *(struct policy_block *const *)a;
+        const struct policy_block *y = *(struct policy_block *const *)b;
+
+        if (x->context != y->context)
+                return x->context < y->context ? -1 : 1;
+        if (x->id != y->id)
+                return x->id < y->id ? -1 : 1;
+        return x->position < y->position ? -1 : x->position > y->position;
+}
+
+int policy_make_sections(struct policy *policy) {
+        size_t n = policy->n_blocks, end;
+
+        if (n == 0)
+                return 0;
+        for (size_t i = 0; i < n; i++)
+                policy->blocks[i]->position = i;
+        qsort(policy->blocks, n, sizeof(*policy->blocks), block_compare);
+
+        policy->sections = calloc(n, sizeof(*policy->sections));
+        if (!policy->sections)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i = end) {
+                const struct policy_block *first = policy->blocks[i];
+                int r;
+
+                for (end = i + 1; end < n; end++)
+                        if (policy->blocks[end]->context != first->context ||
+                            policy->blocks[end]->id != first->id)
+                                break;
+                r = section_init(&policy->sections[policy->n_sections++], &policy->blocks[i],
+                                 end - i);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+const struct policy_section *policy_section_next(const struct policy *policy, size_t *position,
+                                                 uid_t uid, const gid_t *gids, size_t n_gids) {
+        while (*position < policy->n_sections) {
+                const struct policy_section *section = &policy->sections[(*position)++];
+
+                if (policy_context_applies(section->context, section->id, uid, gids, n_gids))
+                        return section;
+        }
+        return NULL;
+}
