@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "bridge/bus/bus.h"
@@ -23,6 +22,7 @@
 #include "bridge/native/native.h"
 #include "bridge/options.h"
 #include "bridge/socket/server.h"
+#include "bridge/systemd.h"
 #include "bridge/watch.h"
 #include "policy/config.h"
 
@@ -108,7 +108,7 @@ static int reload(void *userdata, char **ret_error) {
 
         snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
                  (long long)(loop_now() / 1000));
-        sd_notify(false, text);
+        systemd_notify(text);
 
         *ret_error = NULL;
         r = load_config(bridge, &config, ret_error);
@@ -127,7 +127,7 @@ static int reload(void *userdata, char **ret_error) {
         if (r < 0)
                 log_write(&bridge->log, LOG_LEVEL_ERROR, "Unable to reload configuration: %s",
                           *ret_error ? *ret_error : strerror(-r));
-        sd_notify(false, "READY=1");
+        systemd_notify("READY=1");
         return r;
 }
 
@@ -377,12 +377,12 @@ static int start(struct bridge *bridge) {
                 if (r < 0)
                         return fail(bridge, r, "cannot go to the background");
         }
-        sd_notify(false, "READY=1");
+        systemd_notify("READY=1");
         return 0;
 }
 
 static void stop(struct bridge *bridge) {
-        sd_notify(false, "STOPPING=1");
+        systemd_notify("STOPPING=1");
         native_free(bridge->native);
         if (bridge->server.buffer)
                 server_deinit(&bridge->server);

@@ -16,8 +16,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
+
+#include "bridge/systemd.h"
 
 struct listener *listener_free(struct listener *listener) {
         if (!listener)
@@ -218,6 +219,14 @@ static int fd_set_nonblocking(int fd) {
         return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
+/* Of the socket level; -1 when there is no socket. */
+static int get_option(int fd, int option) {
+        socklen_t n = sizeof(int);
+        int value;
+
+        return getsockopt(fd, SOL_SOCKET, option, &value, &n) < 0 ? -1 : value;
+}
+
 static int print_inherited_unix(int fd, const char *guid, char **ret_printed) {
         struct sockaddr_un address = {};
         socklen_t n = sizeof(address);
@@ -256,16 +265,20 @@ static int print_inherited(int fd, bool is_tcp, const char *guid, char **ret_pri
 static int open_inherited(struct server *server, int fd, const char *guid, char **ret_printed,
                           char **ret_error) {
         struct listener *listener;
-        bool is_tcp = false;
         char *printed;
-        int r;
+        int family, r;
+        bool is_tcp;
 
-        if (sd_is_socket_unix(fd, SOCK_STREAM, true, NULL, 0) <= 0) {
-                is_tcp = sd_is_socket_inet(fd, AF_UNSPEC, SOCK_STREAM, true, 0) > 0;
-                if (!is_tcp)
-                        return listener_fail(ret_error, -EINVAL,
-                                             "Socket %d of systemd is no listening stream socket",
-                                             fd);
+        if (get_option(fd, SO_TYPE) != SOCK_STREAM || get_option(fd, SO_ACCEPTCONN) != 1)
+                return listener_fail(ret_error, -EINVAL,
+                                     "Socket %d of systemd is no listening stream socket", fd);
+        family = get_option(fd, SO_DOMAIN);
+        is_tcp = family == AF_INET || family == AF_INET6;
+        if (!is_tcp && family != AF_UNIX)
+                return listener_fail(ret_error, -EINVAL,
+                                     "Socket %d of systemd is of no family that a bus listens on",
+                                     fd);
+        if (is_tcp) {
                 r = listener_check_tcp(server, ret_error);
                 if (r < 0)
                         return r;
@@ -290,7 +303,7 @@ static int open_systemd(struct server *server, char **ret_printed, char **ret_er
         char *all = NULL, guid[33];
         int n, r;
 
-        n = sd_listen_fds(true);
+        n = systemd_listen_fds();
         if (n <= 0)
                 return listener_fail(ret_error, n < 0 ? n : -ENOENT, "systemd passed no sockets");
 
@@ -298,7 +311,7 @@ static int open_systemd(struct server *server, char **ret_printed, char **ret_er
         for (int i = 0; i < n; i++) {
                 char *printed = NULL, *joined;
 
-                r = open_inherited(server, SD_LISTEN_FDS_START + i, guid, &printed, ret_error);
+                r = open_inherited(server, SYSTEMD_LISTEN_FDS_START + i, guid, &printed, ret_error);
                 if (r < 0) {
                         free(all);
                         return r;

@@ -11,9 +11,11 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 
 import rawbus
-from busfixture import SESSION_CONFIG, TIMEOUT, clean_environment, daemon_under_test, read_line
+from busfixture import (SESSION_CONFIG, TIMEOUT, clean_environment, daemon_under_test, is_reference,
+                        read_line)
 from rawbus import Connection
 from tap import Skip, contains, equal, main, test
 
@@ -23,7 +25,7 @@ DAEMON = daemon_under_test()
 class Daemon:
     """The daemon with sockets as systemd passes them, and any more configuration."""
 
-    def __init__(self, *args, sockets=(), extra='', listen=None):
+    def __init__(self, *args, sockets=(), extra='', listen=None, **environment):
         self.directory = tempfile.mkdtemp(prefix='bus-process-')
         os.chmod(self.directory, 0o777)
         config = self.directory + '/bus.conf'
@@ -31,21 +33,20 @@ class Daemon:
             f.write(SESSION_CONFIG.format(listen=listen or f'unix:path={self.directory}/bus',
                                           extra=extra))
         self.log = open(self.directory + '/log', 'w+')
-        env = clean_environment()
         # the numbers that systemd promises, in a process that knows its own pid
-        shell = 'LISTEN_PID=$$ exec "$@"'
+        shell = 'LISTEN_PID=${LISTEN_PID:-$$} exec "$@"'
         for i, s in enumerate(sockets):
             shell = f'exec {3 + i}<&{s.fileno()}; ' + shell
         if sockets:
-            env['LISTEN_FDS'] = str(len(sockets))
+            environment.setdefault('LISTEN_FDS', str(len(sockets)))
         high = [os.dup2(s.fileno(), 100 + i) for i, s in enumerate(sockets)]
         for i, fd in enumerate(high):
             shell = shell.replace(f'<&{sockets[i].fileno()};', f'<&{fd};')
         self.process = subprocess.Popen(
             ['/bin/bash', '-c', shell, 'sh', DAEMON, '--config-file=' + config, '--nofork',
              '--print-address', *args],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, env=env,
-            pass_fds=high)
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log,
+            env=clean_environment(**environment), pass_fds=high)
         for fd in high:
             os.close(fd)
         self.address = read_line(self.process.stdout.fileno())
@@ -128,6 +129,52 @@ def other_descriptors_of_systemd_are_refused():
     other.close()
     with Daemon('--address=systemd:') as daemon:
         equal(daemon.stop(), 1)
+
+
+@test
+def sockets_for_another_process_are_not_taken():
+    with tempfile.TemporaryDirectory() as d, listening(d + '/bus') as s:
+        for environment in ({'LISTEN_PID': '1'}, {'LISTEN_PID': 'x'}, {'LISTEN_PID': ' 1'},
+                            {'LISTEN_FDS': ''}, {'LISTEN_FDS': '-1'}, {'LISTEN_FDS': '1x'},
+                            {'LISTEN_FDS': '0'}, {'LISTEN_FDS': '99999999999999999999'},
+                            {'LISTEN_FDS': '2000000000'}):
+            with Daemon('--address=systemd:', sockets=[s], **environment) as daemon:
+                equal(daemon.address, '', environment)
+                equal(daemon.stop(), 1, environment)
+
+
+@test
+def systemd_is_told():
+    if is_reference(DAEMON):
+        raise Skip('the reference does not tell when a reload started')
+    with tempfile.TemporaryDirectory() as d:
+        abstract = f'bus-process-notify-{os.getpid()}'
+        for name in (d + '/notify', '@' + abstract, d + '/' + 'x' * (106 - len(d))):
+            s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            s.bind(name.replace('@', '\0', 1))
+            s.settimeout(TIMEOUT)
+            with Daemon(NOTIFY_SOCKET=name) as daemon:
+                equal(s.recv(1000), b'READY=1')
+                before = time.monotonic_ns() // 1000
+                daemon.process.send_signal(signal.SIGHUP)
+                kind, when = s.recv(1000).decode().split('\n')
+                equal(kind, 'RELOADING=1')
+                key, _, usec = when.partition('=')
+                equal(key, 'MONOTONIC_USEC')
+                assert before <= int(usec) <= time.monotonic_ns() // 1000, when
+                equal(s.recv(1000), b'READY=1')
+                equal(daemon.stop(), 0)
+                equal(s.recv(1000), b'STOPPING=1')
+            s.close()
+
+
+@test
+def nobody_to_tell_is_no_obstacle():
+    with tempfile.TemporaryDirectory() as d:
+        for name in ('', '@', 'relative', d + '/nobody', '/' + 'x' * 200, 'vsock:2:1234'):
+            with Daemon(NOTIFY_SOCKET=name) as daemon:
+                Connection(daemon.address).authenticate().close()
+                equal(daemon.stop(), 0, name)
 
 
 @test
