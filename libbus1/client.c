@@ -104,7 +104,14 @@ BUS1_EXPORT int bus1_client_release(struct bus1_client *client, size_t n, const 
 BUS1_EXPORT int bus1_client_send(struct bus1_client *client, size_t n_destinations,
                                  const uint64_t *destinations, int32_t *errors,
                                  struct bus1_message *message) {
-        return client->transport->send(client->peer, n_destinations, destinations, errors, message);
+        return bus1_client_send_flags(client, 0, n_destinations, destinations, errors, message);
+}
+
+BUS1_EXPORT int bus1_client_send_flags(struct bus1_client *client, uint64_t flags,
+                                       size_t n_destinations, const uint64_t *destinations,
+                                       int32_t *errors, struct bus1_message *message) {
+        return client->transport->send(client->peer, flags, n_destinations, destinations, errors,
+                                       message);
 }
 
 BUS1_EXPORT int bus1_client_recv(struct bus1_client *client, uint64_t flags,
@@ -114,6 +121,14 @@ BUS1_EXPORT int bus1_client_recv(struct bus1_client *client, uint64_t flags,
 
 BUS1_EXPORT int bus1_client_query(struct bus1_client *client, struct bus1_cmd_query *query) {
         return client->transport->query(client->peer, query);
+}
+
+BUS1_EXPORT int bus1_client_disconnect(struct bus1_client *client) {
+        return client->transport->disconnect(client->peer);
+}
+
+BUS1_EXPORT int bus1_client_reset(struct bus1_client *client) {
+        return client->transport->reset(client->peer);
 }
 
 /* helpers */

@@ -60,9 +60,11 @@ static int device_release(void *peer, size_t n, const uint64_t *ids) {
         return device_command(peer, BUS1_CMD_RELEASE, &command);
 }
 
-static int device_send(void *peer, size_t n_destinations, const uint64_t *destinations,
-                       int32_t *errors, struct bus1_message *message) {
+static int device_send(void *peer, uint64_t flags, size_t n_destinations,
+                       const uint64_t *destinations, int32_t *errors,
+                       struct bus1_message *message) {
         struct bus1_cmd_send command = {
+                .flags = flags,
                 .n_destinations = n_destinations,
                 .ptr_destinations = ptr_to_u64(destinations),
                 .ptr_errors = ptr_to_u64(errors),
@@ -87,6 +89,18 @@ static int device_query(void *peer, struct bus1_cmd_query *query) {
         return device_command(peer, BUS1_CMD_QUERY, query);
 }
 
+static int device_disconnect(void *peer) {
+        struct bus1_cmd_disconnect command = {};
+
+        return device_command(peer, BUS1_CMD_DISCONNECT, &command);
+}
+
+static int device_reset(void *peer) {
+        struct bus1_cmd_reset command = {};
+
+        return device_command(peer, BUS1_CMD_RESET, &command);
+}
+
 static void device_free(void *p) {
         struct device_peer *peer = p;
 
@@ -103,6 +117,8 @@ static const struct bus1_transport device_transport = {
         .send = device_send,
         .recv = device_recv,
         .query = device_query,
+        .disconnect = device_disconnect,
+        .reset = device_reset,
         .free = device_free,
 };
 

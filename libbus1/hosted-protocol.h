@@ -19,6 +19,7 @@
  *
  *         struct bus1_hosted_reply
  *         struct bus1_transfer transfers[n_transfers]  TRANSFER (source, destination), SEND, RECV
+ *         int32_t errors[n_ids]                        SEND, with BUS1_SEND_FLAG_CONTINUE
  *         uint8_t data[n_data]                         RECV, READ; the answer to HELLO and QUERY
  *
  * When a message has more data than fits, RECV fails with -ENOBUFS and reports the sizes. The
@@ -41,7 +42,7 @@
 #include <stdint.h>
 
 /* changes with every incompatible change of what is below */
-#define BUS1_HOSTED_MAGIC UINT32_C(0xb0510001)
+#define BUS1_HOSTED_MAGIC UINT32_C(0xb0510002)
 
 /* one packet with all that is in it, in either direction */
 #define BUS1_HOSTED_PACKET_MAX ((size_t)(128 * 1024))
@@ -65,6 +66,8 @@ enum {
         BUS1_HOSTED_RECV,
         BUS1_HOSTED_READ,
         BUS1_HOSTED_QUERY,
+        BUS1_HOSTED_DISCONNECT,
+        BUS1_HOSTED_RESET,
 };
 
 /* the first file descriptor is a memfd with the rest of the request */

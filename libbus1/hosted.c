@@ -227,14 +227,15 @@ static int hosted_release(void *p, size_t n, const uint64_t *ids) {
         return hosted_call_with(peer, ids, n, NULL, 0, NULL, 0, NULL, 0);
 }
 
-static int hosted_send(void *p, size_t n_destinations, const uint64_t *destinations,
-                       int32_t *errors, struct bus1_message *message) {
+static int hosted_send(void *p, uint64_t flags, size_t n_destinations,
+                       const uint64_t *destinations, int32_t *errors,
+                       struct bus1_message *message) {
         struct hosted_peer *peer = p;
         struct bus1_transfer *transfers = ptr_from_u64(message->ptr_transfers);
         struct bus1_message_fds *with_fds = NULL;
         struct bus1_hosted_request *request;
-        const void *body;
-        size_t n_bytes;
+        size_t n_bytes, n_errors;
+        const uint8_t *body;
         int r;
 
         r = iovec_check_message(message);
@@ -247,6 +248,7 @@ static int hosted_send(void *p, size_t n_destinations, const uint64_t *destinati
                 return -EMSGSIZE;
 
         request = hosted_request(peer, BUS1_HOSTED_SEND);
+        request->flags = flags;
         request->message_flags = message->flags;
         request->message_type = message->type;
 
@@ -258,13 +260,16 @@ static int hosted_send(void *p, size_t n_destinations, const uint64_t *destinati
                 return r;
 
         n_bytes = message->n_transfers * sizeof(*transfers);
-        body = hosted_socket_reply_body(&peer->socket, n_bytes);
+        n_errors = flags & BUS1_SEND_FLAG_CONTINUE ? n_destinations * sizeof(*errors) : 0;
+        body = hosted_socket_reply_body(&peer->socket, n_bytes + n_errors);
         if (!body)
                 return hosted_socket_break(&peer->socket);
 
         if (n_bytes > 0)
                 memcpy(transfers, body, n_bytes);
-        if (errors && n_destinations > 0)
+        if (errors && n_errors > 0)
+                memcpy(errors, body + n_bytes, n_errors);
+        else if (errors && n_destinations > 0)
                 memset(errors, 0, n_destinations * sizeof(*errors));
         return 0;
 }
@@ -279,13 +284,14 @@ static int hosted_recv_unpack(struct hosted_peer *peer, bool has_read, uint64_t 
         const struct bus1_hosted_reply *reply = &peer->socket.packet.reply;
         const uint8_t *body = peer->socket.packet.bytes + sizeof(*reply);
         struct bus1_message_fds *with_fds = NULL;
+        bool peek = flags & BUS1_RECV_FLAG_PEEK;
         size_t n_bytes, n_inline;
 
         if (message->flags & BUS1_MESSAGE_FLAG_FDS)
                 with_fds = (struct bus1_message_fds *)message;
 
         if (reply->n_transfers > message->n_transfers || reply->n_data > message->n_data ||
-            reply->n_fds > (with_fds ? with_fds->n_fds : 0) || n_fds > reply->n_fds)
+            (!peek && reply->n_fds > (with_fds ? with_fds->n_fds : 0)) || n_fds > reply->n_fds)
                 return hosted_socket_break(&peer->socket);
 
         n_bytes = reply->n_transfers * sizeof(struct bus1_transfer);
@@ -301,7 +307,7 @@ static int hosted_recv_unpack(struct hosted_peer *peer, bool has_read, uint64_t 
                 int32_t *user_fds = ptr_from_u64(with_fds->ptr_fds);
 
                 /* the kernel installs as many as this process may have open; the others are lost */
-                for (size_t i = 0; i < reply->n_fds; ++i)
+                for (size_t i = 0; i < reply->n_fds && !peek; ++i)
                         user_fds[i] = i < n_fds ? fds[i] : -1;
                 with_fds->n_fds = reply->n_fds;
         }
@@ -352,7 +358,7 @@ static bool hosted_recv_is_due(struct hosted_peer *peer, uint64_t flags,
                                const struct bus1_message *message) {
         struct pollfd p = {.fd = peer->bell_fd, .events = POLLIN};
 
-        if (flags & ~BUS1_RECV_FLAG_CREDENTIALS || message->flags & ~BUS1_MESSAGE_FLAG_FDS ||
+        if (flags & ~(BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK) || message->flags & ~BUS1_MESSAGE_FLAG_FDS ||
             message->type != BUS1_INVALID)
                 return true;
 
@@ -438,6 +444,16 @@ static int hosted_query(void *p, struct bus1_cmd_query *query) {
         return 0;
 }
 
+static int hosted_disconnect(void *p) {
+        hosted_request(p, BUS1_HOSTED_DISCONNECT);
+        return hosted_call(p, NULL, 0);
+}
+
+static int hosted_reset(void *p) {
+        hosted_request(p, BUS1_HOSTED_RESET);
+        return hosted_call(p, NULL, 0);
+}
+
 static void hosted_free(void *p) {
         struct hosted_peer *peer = p;
 
@@ -457,6 +473,8 @@ static const struct bus1_transport hosted_transport = {
         .send = hosted_send,
         .recv = hosted_recv,
         .query = hosted_query,
+        .disconnect = hosted_disconnect,
+        .reset = hosted_reset,
         .free = hosted_free,
 };
 

@@ -73,14 +73,32 @@ int bus1_client_release(struct bus1_client *client, size_t n, const uint64_t *id
 int bus1_client_send(struct bus1_client *client, size_t n_destinations,
                      const uint64_t *destinations, int32_t *errors, struct bus1_message *message);
 /*
- * Receive the next message. flags is 0 or BUS1_RECV_FLAG_CREDENTIALS, with which metadata is the
- * start of a struct bus1_metadata_credentials. message says where to put things, as in bus1(7).
+ * The same with flags. With BUS1_SEND_FLAG_CONTINUE, a destination that cannot get the message does
+ * not keep the others from it: its entry in errors is -EDQUOT, when its receiver may not have more,
+ * or -EHOSTUNREACH, when its node is gone. A handle of a one-shot node ends with the send all the
+ * same, except with -EDQUOT.
+ */
+int bus1_client_send_flags(struct bus1_client *client, uint64_t flags, size_t n_destinations,
+                           const uint64_t *destinations, int32_t *errors,
+                           struct bus1_message *message);
+/*
+ * Receive the next message. flags are 0 or BUS1_RECV_FLAG_CREDENTIALS, with which metadata is the
+ * start of a struct bus1_metadata_credentials, and BUS1_RECV_FLAG_PEEK, with which the message
+ * stays queued: its handles can not be used yet, its descriptors are only counted. message says
+ * where to put things, as in bus1(7).
  * A file descriptor is -1 when there was no room for it, here or on its way from a hosted core.
  * -EAGAIN when there is none; -EMSGSIZE when it does not fit: it stays queued, and n_transfers,
  * n_data and n_fds hold what it needs.
  */
 int bus1_client_recv(struct bus1_client *client, uint64_t flags, struct bus1_metadata *metadata,
                      struct bus1_message *message);
+/*
+ * End the peer, but keep the client: its descriptor is readable from now on (on the device it also
+ * reports a hang-up), and every command returns -ESHUTDOWN, also this one.
+ */
+int bus1_client_disconnect(struct bus1_client *client);
+/* Begin anew: release all nodes and handles in one transaction, and drop what is queued. */
+int bus1_client_reset(struct bus1_client *client);
 /* Version, features, limits, usage. query->flags must be 0. */
 int bus1_client_query(struct bus1_client *client, struct bus1_cmd_query *query);
 

@@ -20,11 +20,13 @@ struct bus1_transport {
         int (*transfer)(void *from, void *to, size_t n, struct bus1_transfer *src,
                         struct bus1_transfer *dst);
         int (*release)(void *peer, size_t n, const uint64_t *ids);
-        int (*send)(void *peer, size_t n_destinations, const uint64_t *destinations,
+        int (*send)(void *peer, uint64_t flags, size_t n_destinations, const uint64_t *destinations,
                     int32_t *errors, struct bus1_message *message);
         int (*recv)(void *peer, uint64_t flags, struct bus1_metadata *metadata,
                     struct bus1_message *message);
         int (*query)(void *peer, struct bus1_cmd_query *query);
+        int (*disconnect)(void *peer);
+        int (*reset)(void *peer);
         void (*free)(void *peer);
 };
 

@@ -104,8 +104,16 @@ struct bus1_cmd_release {
 	__u64 ptr_ids;		/* __u64 * */
 };
 
+/*
+ * Extension: what cannot be delivered to one destination is reported in its entry of the errors, as
+ * a negative errno, and all others get the message: EDQUOT when the receiver may not have more,
+ * EHOSTUNREACH when the node is gone (which without this flag counts as a success). All other
+ * errors still fail the command as a whole.
+ */
+#define BUS1_SEND_FLAG_CONTINUE		((__u64)0x1)
+
 struct bus1_cmd_send {
-	__u64 flags;		/* 0 */
+	__u64 flags;
 	__u64 n_destinations;
 	__u64 ptr_destinations;	/* __u64 * */
 	__u64 ptr_errors;	/* __s32 *, may be 0 */
@@ -114,6 +122,12 @@ struct bus1_cmd_send {
 
 /* Extension: ptr_metadata points to a struct bus1_metadata_credentials. */
 #define BUS1_RECV_FLAG_CREDENTIALS	((__u64)0x1)
+/*
+ * Extension: the message stays queued. IDs of its handles are those that a recv will return, unless
+ * a node goes before, and name nothing until then. File descriptors are counted in n_fds, but not
+ * made, and need no room.
+ */
+#define BUS1_RECV_FLAG_PEEK		((__u64)0x2)
 
 struct bus1_cmd_recv {
 	__u64 flags;
@@ -125,6 +139,9 @@ struct bus1_cmd_recv {
 #define BUS1_FEATURE_FDS		((__u64)0x1)
 #define BUS1_FEATURE_CREDENTIALS	((__u64)0x2)
 #define BUS1_FEATURE_ONESHOT		((__u64)0x4)
+#define BUS1_FEATURE_CONTINUE		((__u64)0x8)
+#define BUS1_FEATURE_PEEK		((__u64)0x10)
+#define BUS1_FEATURE_RESET		((__u64)0x20)	/* and BUS1_CMD_DISCONNECT */
 
 #define BUS1_VERSION			((__u64)1)
 
@@ -144,10 +161,28 @@ struct bus1_cmd_query {
 	__u64 n_fds;		/* file descriptors queued on this peer */
 };
 
+/*
+ * Extension: end the peer, as closing its last descriptor does, while descriptors are still open.
+ * From then on every command returns ESHUTDOWN, and poll() reports POLLHUP.
+ */
+struct bus1_cmd_disconnect {
+	__u64 flags;		/* 0 */
+};
+
+/*
+ * Extension: begin anew. In one transaction all nodes and handles of the peer are released, and what
+ * is queued on it is dropped. The peer can be used as before; no ID returns.
+ */
+struct bus1_cmd_reset {
+	__u64 flags;		/* 0 */
+};
+
 #define BUS1_CMD_TRANSFER	_IOWR(BUS1_IOCTL_MAGIC, 0x00, struct bus1_cmd_transfer)
 #define BUS1_CMD_RELEASE	_IOWR(BUS1_IOCTL_MAGIC, 0x01, struct bus1_cmd_release)
 #define BUS1_CMD_SEND		_IOWR(BUS1_IOCTL_MAGIC, 0x02, struct bus1_cmd_send)
 #define BUS1_CMD_RECV		_IOWR(BUS1_IOCTL_MAGIC, 0x03, struct bus1_cmd_recv)
 #define BUS1_CMD_QUERY		_IOWR(BUS1_IOCTL_MAGIC, 0x04, struct bus1_cmd_query)
+#define BUS1_CMD_DISCONNECT	_IOWR(BUS1_IOCTL_MAGIC, 0x05, struct bus1_cmd_disconnect)
+#define BUS1_CMD_RESET		_IOWR(BUS1_IOCTL_MAGIC, 0x06, struct bus1_cmd_reset)
 
 #endif /* _UAPI_LINUX_BUS1_H */

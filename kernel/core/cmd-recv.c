@@ -3,9 +3,10 @@
  * The receive command, in two steps: look at the next message, then take it
  *
  * Not everything that is queued is received. What the peer's own releases made moot is skipped: a
- * message to a node it has released, a notification about an ID that has ended. A notification
- * about a handle that is still in flight, in a message further back, is kept from the receiver,
- * who does not know of the handle; he gets BUS1_INVALID in its place when the message comes.
+ * message to a node it has released, a notification about an ID that has ended, all that came before
+ * a reset. A notification about a handle that is still in flight, in a message further back, is kept
+ * from the receiver, who does not know of the handle; he gets BUS1_INVALID in its place when the
+ * message comes.
  */
 
 #include <linux/bug.h>
@@ -44,7 +45,8 @@ static struct bus1_object *bus1_entry_object(struct bus1_queue_entry *entry)
 /* Whether the receiver still is to see this. */
 static bool bus1_entry_is_due(struct bus1_queue_entry *entry)
 {
-	return bus1_entry_object(entry)->state == BUS1_OBJECT_HELD;
+	return entry->timestamp > entry->peer->flushed &&
+	       bus1_entry_object(entry)->state == BUS1_OBJECT_HELD;
 }
 
 /*
@@ -58,13 +60,29 @@ static void bus1_recv_end_flight(struct bus1_peer *peer, struct bus1_handle *han
 	handle->object.state = BUS1_OBJECT_GONE;
 }
 
-static void bus1_recv_skip(struct bus1_peer *peer, struct bus1_queue_entry *entry,
-			   struct list_head *skipped)
+/**
+ * bus1_recv_skip_moot() - drop what the receiver is not to see
+ * @peer:	peer, with recv_lock held
+ * @tx:		transaction of the notifications that this brings about
+ *
+ * Return: what is received next, or NULL.
+ */
+struct bus1_queue_entry *bus1_recv_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx)
 {
-	if (entry->type == BUS1_ENTRY_NODE_RELEASE)
-		bus1_recv_end_flight(peer, bus1_handle_from_entry(entry));
-	bus1_queue_remove(&peer->queue, entry);
-	list_add_tail(&entry->link, skipped);
+	struct bus1_queue_entry *entry;
+	LIST_HEAD(skipped);
+
+	lockdep_assert_held(&peer->lock);
+
+	while ((entry = bus1_queue_peek(&peer->queue)) && !bus1_entry_is_due(entry)) {
+		if (entry->type == BUS1_ENTRY_NODE_RELEASE)
+			bus1_recv_end_flight(peer, bus1_handle_from_entry(entry));
+		bus1_queue_remove(&peer->queue, entry);
+		list_add_tail(&entry->link, &skipped);
+		cond_resched();
+	}
+	bus1_tx_drop(tx, &skipped);
+	return entry;
 }
 
 /* Give IDs to handles of a message. It may have been looked at before. */
@@ -115,17 +133,13 @@ static int bus1_recv_begin_locked(struct bus1_peer *peer, struct bus1_recv *recv
 {
 	struct bus1_queue_entry *entry;
 	struct bus1_tx tx;
-	LIST_HEAD(skipped);
 	int r;
 
 	if (peer->disconnected)
 		return -ESHUTDOWN;
 
-	while ((entry = bus1_queue_peek(&peer->queue)) && !bus1_entry_is_due(entry)) {
-		bus1_recv_skip(peer, entry, &skipped);
-		cond_resched();
-	}
-
+	bus1_tx_init(&tx, peer);
+	entry = bus1_recv_skip_moot(peer, &tx);
 	if (!entry)
 		r = -EAGAIN;
 	else if (entry->type == BUS1_ENTRY_MESSAGE)
@@ -138,8 +152,6 @@ static int bus1_recv_begin_locked(struct bus1_peer *peer, struct bus1_recv *recv
 		peer->receiving = entry;
 	}
 
-	bus1_tx_init(&tx, peer);
-	bus1_tx_drop(&tx, &skipped);
 	bus1_tx_commit(&tx);
 	return r;
 }

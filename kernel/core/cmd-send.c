@@ -19,11 +19,13 @@
 /**
  * struct bus1_send_destination - one destination while it is collected
  * @handle:	handle to send through; held by the sender
- * @delivery:	its message, NULL when the node is dead already
+ * @delivery:	its message, NULL when there is none
+ * @error:	why there is none, when the sender is to be told
  */
 struct bus1_send_destination {
 	struct bus1_handle *handle;
 	struct bus1_delivery *delivery;
+	int error;
 };
 
 /**
@@ -80,16 +82,23 @@ static int bus1_send_collect_destination(struct bus1_send_state *state,
 
 	destination->handle = bus1_peer_find_handle(state->peer, id);
 	destination->delivery = NULL;
+	destination->error = 0;
 	if (!destination->handle)
 		return -EBADRQC;
-	if (bus1_node_is_dead(destination->handle->node))
+	if (bus1_node_is_dead(destination->handle->node)) {
+		destination->error = -EHOSTUNREACH;
 		return 0;
+	}
 
 	delivery = bus1_delivery_new(state->peer, destination->handle->node, state->send->payload,
 				     state->nodes, state->n_nodes);
-	if (IS_ERR(delivery))
+	if (!IS_ERR(delivery)) {
+		destination->delivery = delivery;
+		return 0;
+	}
+	if (PTR_ERR(delivery) != -EDQUOT || !(state->send->flags & BUS1_SEND_FLAG_CONTINUE))
 		return PTR_ERR(delivery);
-	destination->delivery = delivery;
+	destination->error = -EDQUOT;
 	return 0;
 }
 
@@ -123,12 +132,24 @@ static void bus1_send_accept(struct bus1_delivery *delivery, struct bus1_tx *tx)
 	bus1_tx_add(tx, &delivery->entry);
 }
 
+/* The node has died. */
+static void bus1_send_refuse(struct bus1_send_destination *destination)
+{
+	bus1_delivery_free(destination->delivery);
+	destination->error = -EHOSTUNREACH;
+}
+
 /* The sender's handle of a one-shot node ends with the send, whoever's message is accepted. */
 static void bus1_send_end_oneshot(struct bus1_peer *peer,
 				  struct bus1_send_destination *destination)
 {
 	struct bus1_object *object = &destination->handle->object;
 
+	if (destination->error == -EDQUOT) {
+		/* Nothing was sent through it. */
+		destination->handle = NULL;
+		return;
+	}
 	if (!destination->handle->node->oneshot)
 		return;
 	if (object->state == BUS1_OBJECT_HELD) {
@@ -137,9 +158,9 @@ static void bus1_send_end_oneshot(struct bus1_peer *peer,
 	}
 
 	/* Given twice: this is the second time. */
-	bus1_delivery_free(destination->delivery);
-	destination->delivery = NULL;
+	destination->delivery = bus1_delivery_free(destination->delivery);
 	destination->handle = NULL;
+	destination->error = -EHOSTUNREACH;
 }
 
 static void bus1_send_commit_oneshot(struct bus1_send_destination *destination,
@@ -151,7 +172,7 @@ static void bus1_send_commit_oneshot(struct bus1_send_destination *destination,
 		bus1_send_accept(destination->delivery, tx);
 		bus1_node_release(node, tx);
 	} else {
-		bus1_delivery_free(destination->delivery);
+		bus1_send_refuse(destination);
 	}
 }
 
@@ -171,7 +192,7 @@ static void bus1_send_commit_destination(struct bus1_send_destination *destinati
 
 	destination->handle = NULL;
 	if (bus1_node_is_dead(node))
-		bus1_delivery_free(destination->delivery);
+		bus1_send_refuse(destination);
 	else
 		bus1_send_accept(destination->delivery, tx);
 }
@@ -195,7 +216,9 @@ static void bus1_send_commit(struct bus1_send_state *state)
 	for (i = 0; i < send->n_destinations; ++i) {
 		bus1_send_commit_destination(&state->destinations[i], &tx);
 		if (send->errors)
-			send->errors[i] = 0;
+			send->errors[i] = send->flags & BUS1_SEND_FLAG_CONTINUE ?
+						  state->destinations[i].error :
+						  0;
 		cond_resched();
 	}
 	for (i = 0; i < send->n_transfers; ++i) {
@@ -217,6 +240,8 @@ static int bus1_send_check(const struct bus1_send *send)
 	size_t i;
 	int r;
 
+	if (send->flags & ~BUS1_SEND_FLAG_CONTINUE)
+		return -EINVAL;
 	if (send->n_destinations > BUS1_MAX_DESTINATIONS || send->n_transfers > BUS1_MAX_TRANSFERS)
 		return -EMSGSIZE;
 	for (i = 0; i < send->n_transfers; ++i) {

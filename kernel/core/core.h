@@ -175,8 +175,21 @@ struct bus1_peer *bus1_peer_unref(struct bus1_peer *peer);
  * released (owners of nodes that lost their last handle are told). What is queued is dropped. Every
  * other operation on the peer returns -ESHUTDOWN from then on; messages to it are discarded. Doing
  * it again does nothing.
+ *
+ * Return: -ESHUTDOWN when it was disconnected before.
  */
-void bus1_peer_disconnect(struct bus1_peer *peer);
+int bus1_peer_disconnect(struct bus1_peer *peer);
+
+/**
+ * bus1_peer_reset() - let a peer begin anew
+ * @peer:	peer
+ *
+ * Releases all nodes and handles in one transaction, as disconnecting does, and drops what is
+ * queued; but the peer goes on. Its IDs are not used again.
+ *
+ * Return: -EINTR when interrupted by a signal while a receiver is at it; -ESHUTDOWN.
+ */
+int bus1_peer_reset(struct bus1_peer *peer);
 
 /* The user a peer is accounted on. */
 kuid_t bus1_peer_uid(const struct bus1_peer *peer);
@@ -229,14 +242,17 @@ int bus1_peer_release(struct bus1_peer *peer, const u64 *ids, size_t n_ids);
 
 /**
  * struct bus1_send - arguments of bus1_peer_send()
+ * @flags:		BUS1_SEND_FLAG_*
  * @destinations:	handles to send through
  * @n_destinations:	number of @destinations
- * @errors:		an entry for each destination, set to 0 on success; may be NULL
+ * @errors:		an entry for each destination, set on success: 0, or with
+ *			BUS1_SEND_FLAG_CONTINUE why it gets no message; may be NULL
  * @transfers:		handles to send along; entries with BUS1_TRANSFER_FLAG_CREATE are updated
  * @n_transfers:	number of @transfers
  * @payload:		data, files and credentials. The core takes references of its own.
  */
 struct bus1_send {
+	u64 flags;
 	const u64 *destinations;
 	size_t n_destinations;
 	s32 *errors;
@@ -254,8 +270,11 @@ struct bus1_send {
  * nodes of one peer; these are received one after the other. A destination whose node is gone
  * counts as a success: the notification for it is on its way.
  *
- * Return: -EINVAL for unknown transfer flags, or CREATE with an ID; -EBADRQC for an unknown
- * destination or transfer; -EMSGSIZE when over a limit; -EDQUOT, -ENOMEM, -ESHUTDOWN.
+ * With BUS1_SEND_FLAG_CONTINUE, what fails at a receiver does not fail the send, but is its entry in
+ * the errors: -EDQUOT, or -EHOSTUNREACH when the node is gone.
+ *
+ * Return: -EINVAL for unknown flags, or CREATE with an ID; -EBADRQC for an unknown destination or
+ * transfer; -EMSGSIZE when over a limit; -EDQUOT, -ENOMEM, -ESHUTDOWN.
  */
 int bus1_peer_send(struct bus1_peer *peer, const struct bus1_send *send);
 

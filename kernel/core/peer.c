@@ -8,9 +8,7 @@
 #include <linux/err.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
-#include "message.h"
 #include "peer.h"
-#include "tx.h"
 
 /* IDs are 64 bits, and so must be the index of the map. */
 static_assert(sizeof(unsigned long) >= sizeof(u64), "needs 64 bits");
@@ -74,71 +72,6 @@ unsigned int bus1_peer_poll(struct bus1_peer *peer)
 	if (sealed)
 		flags |= BUS1_POLL_HANGUP;
 	return flags;
-}
-
-/* Release all objects that the map owns. Those in flight are owned by messages. */
-static void bus1_peer_release_objects(struct bus1_peer *peer, struct bus1_tx *tx)
-{
-	struct bus1_object *object;
-	unsigned long index;
-
-	/* First end the IDs, so that the peer gets no notification about its own. */
-	xa_for_each(&peer->objects, index, object) {
-		if (object->state == BUS1_OBJECT_HELD)
-			object->state = BUS1_OBJECT_GONE;
-		cond_resched();
-	}
-	xa_for_each(&peer->objects, index, object) {
-		if (object->is_node && object->state == BUS1_OBJECT_GONE)
-			bus1_node_release(bus1_node_from_object(object), tx);
-	}
-	xa_for_each(&peer->objects, index, object) {
-		if (!object->is_node && object->state == BUS1_OBJECT_GONE)
-			bus1_handle_release(bus1_handle_from_object(object), tx);
-		cond_resched();
-	}
-}
-
-static void bus1_peer_forget_objects(struct bus1_peer *peer)
-{
-	struct bus1_object *object;
-	unsigned long index;
-
-	xa_for_each(&peer->objects, index, object) {
-		xa_erase(&peer->objects, index);
-		if (object->state != BUS1_OBJECT_GONE)
-			continue;
-		if (object->is_node)
-			bus1_node_disown(bus1_node_from_object(object));
-		else
-			bus1_handle_unref(bus1_handle_from_object(object));
-		cond_resched();
-	}
-	peer->n_nodes = 0;
-	peer->n_handles = 0;
-}
-
-void bus1_peer_disconnect(struct bus1_peer *peer)
-{
-	struct bus1_tx tx;
-	LIST_HEAD(queued);
-
-	mutex_lock(&peer->lock);
-	if (peer->disconnected) {
-		mutex_unlock(&peer->lock);
-		return;
-	}
-	peer->disconnected = true;
-
-	bus1_tx_init(&tx, peer);
-	bus1_queue_seal(&peer->queue, &queued);
-	if (peer->receiving)
-		list_del_init(&peer->receiving->link);
-	bus1_peer_release_objects(peer, &tx);
-	bus1_tx_drop(&tx, &queued);
-	bus1_tx_commit(&tx);
-	bus1_peer_forget_objects(peer);
-	mutex_unlock(&peer->lock);
 }
 
 /* Lock two peers that may be the same, in an order that all agree on. */

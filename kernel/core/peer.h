@@ -37,6 +37,7 @@
  * @last_id:		last ID given out; IDs are never reused
  * @n_nodes:		number of nodes in @objects, for queries
  * @n_handles:		number of handles in @objects that are not in flight, for queries
+ * @flushed:		what has at most this timestamp is not received any more
  * @receiving:		entry that a receiver looks at without @lock: only it may free that
  * @disconnected:	every operation fails
  */
@@ -52,6 +53,7 @@ struct bus1_peer {
 	u64 last_id;
 	u64 n_nodes;
 	u64 n_handles;
+	u64 flushed;
 	struct bus1_queue_entry *receiving;
 	bool disconnected;
 };
@@ -64,6 +66,8 @@ struct bus1_handle *bus1_peer_find_handle(struct bus1_peer *peer, u64 id);
 int bus1_peer_add(struct bus1_peer *peer, struct bus1_object *object);
 void bus1_peer_hold(struct bus1_peer *peer, struct bus1_object *object);
 void bus1_peer_remove(struct bus1_peer *peer, struct bus1_object *object);
+
+struct bus1_queue_entry *bus1_recv_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx);
 
 int bus1_transfer_check(const struct bus1_transfer *transfer);
 int bus1_peer_create_node(struct bus1_peer *peer, u64 flags, struct bus1_node **ret_node);

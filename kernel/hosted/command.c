@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define MESSAGE_FLAGS BUS1_MESSAGE_FLAG_FDS
-#define RECV_FLAGS    BUS1_RECV_FLAG_CREDENTIALS
+#define RECV_FLAGS    (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK)
 
 /* What follows the header of a request. */
 struct body {
@@ -244,6 +244,7 @@ static int command_send(struct hosted_served *served, struct hosted_request *req
 	bool has_memfd = header->request_flags & BUS1_HOSTED_REQUEST_MEMFD;
 	struct bus1_payload *payload;
 	struct bus1_send send;
+	s32 *errors = NULL;
 	struct body body;
 	int r;
 
@@ -260,6 +261,13 @@ static int command_send(struct hosted_served *served, struct hosted_request *req
 	if (r < 0)
 		goto exit;
 
+	if (header->flags & BUS1_SEND_FLAG_CONTINUE) {
+		/* they are what follows the transfers in the reply */
+		errors = (s32 *)(domain->reply.bytes + reply->n_packet +
+				 header->n_transfers * sizeof(*body.transfers));
+		memset(errors, 0, header->n_ids * sizeof(*errors));
+	}
+
 	r = hosted_payload_new(domain, &served->creds, header->n_data, request->fds + has_memfd,
 			       header->n_fds, &payload);
 	if (r < 0)
@@ -272,16 +280,21 @@ static int command_send(struct hosted_served *served, struct hosted_request *req
 		goto unref_payload;
 
 	send = (struct bus1_send){
+		.flags = header->flags,
 		.destinations = body.ids,
 		.n_destinations = header->n_ids,
+		.errors = errors,
 		.transfers = body.transfers,
 		.n_transfers = header->n_transfers,
 		.payload = payload,
 	};
 	r = bus1_peer_send(served->peer, &send);
-	if (r >= 0)
+	if (r >= 0) {
 		reply_append(served, reply, body.transfers,
 			     header->n_transfers * sizeof(*body.transfers));
+		if (errors)
+			reply->n_packet += header->n_ids * sizeof(*errors);
+	}
 
 unref_payload:
 	bus1_payload_unref(payload);
@@ -298,6 +311,7 @@ static int recv_one(struct hosted_served *served, struct hosted_reply *reply)
 	struct bus1_hosted_reply *head = &domain->reply.header;
 	size_t n_data, n_files, n_packet = reply->n_packet;
 	bool has_read = header->request_flags & BUS1_HOSTED_REQUEST_DATA_READ;
+	bool peek = header->flags & BUS1_RECV_FLAG_PEEK;
 	bool with_fds = header->message_flags & BUS1_MESSAGE_FLAG_FDS;
 	struct bus1_payload *payload = NULL;
 	struct bus1_recv recv;
@@ -320,7 +334,7 @@ static int recv_one(struct hosted_served *served, struct hosted_reply *reply)
 		return -ENOLINK;
 	}
 	if (recv.n_transfers > header->n_transfers || n_data > header->n_data ||
-	    n_files > header->n_fds) {
+	    (n_files > header->n_fds && !peek)) {
 		bus1_peer_recv_abort(&recv);
 		return -EMSGSIZE;
 	}
@@ -343,11 +357,16 @@ static int recv_one(struct hosted_served *served, struct hosted_reply *reply)
 	if (recv.payload)
 		payload = bus1_payload_ref((struct bus1_payload *)recv.payload);
 
-	r = bus1_peer_recv_commit(&recv);
-	if (r < 0) {
-		served->reading = NULL;
-		bus1_payload_unref(payload);
-		return r;
+	if (peek) {
+		bus1_peer_recv_abort(&recv);
+		n_files = 0;
+	} else {
+		r = bus1_peer_recv_commit(&recv);
+		if (r < 0) {
+			served->reading = NULL;
+			bus1_payload_unref(payload);
+			return r;
+		}
 	}
 
 	for (size_t i = 0; i < n_files; ++i)
@@ -434,6 +453,28 @@ static int command_query(struct hosted_served *served, struct hosted_request *re
 	return 0;
 }
 
+static int command_disconnect(struct hosted_served *served, struct hosted_request *request,
+			      struct hosted_reply *reply)
+{
+	if (request->n_packet != sizeof(struct bus1_hosted_request))
+		return -EPROTO;
+
+	return bus1_peer_disconnect(served->peer);
+}
+
+static int command_reset(struct hosted_served *served, struct hosted_request *request,
+			 struct hosted_reply *reply)
+{
+	int r;
+
+	if (request->n_packet != sizeof(struct bus1_hosted_request))
+		return -EPROTO;
+
+	r = bus1_peer_reset(served->peer);
+	queue_update(served, true);
+	return r;
+}
+
 /* What a command may say in its header; all else has to be 0. */
 struct command {
 	int (*run)(struct hosted_served *served, struct hosted_request *request,
@@ -447,12 +488,15 @@ static const struct command commands[] = {
 	[BUS1_HOSTED_TRANSFER] = { command_transfer, BUS1_HOSTED_REQUEST_MEMFD,
 				   .transfers = true, .to = true },
 	[BUS1_HOSTED_RELEASE] = { command_release, BUS1_HOSTED_REQUEST_MEMFD, .ids = true },
-	[BUS1_HOSTED_SEND] = { command_send, BUS1_HOSTED_REQUEST_MEMFD, .message = true,
-			       .ids = true, .transfers = true, .data = true, .fds = true },
+	[BUS1_HOSTED_SEND] = { command_send, BUS1_HOSTED_REQUEST_MEMFD, .flags = true,
+			       .message = true, .ids = true, .transfers = true, .data = true,
+			       .fds = true },
 	[BUS1_HOSTED_RECV] = { command_recv, BUS1_HOSTED_REQUEST_DATA_READ, .flags = true,
 			       .message = true, .transfers = true, .data = true, .fds = true },
 	[BUS1_HOSTED_READ] = { command_read, .data = true, .offset = true },
 	[BUS1_HOSTED_QUERY] = { command_query, .flags = true },
+	[BUS1_HOSTED_DISCONNECT] = { command_disconnect },
+	[BUS1_HOSTED_RESET] = { command_reset },
 };
 
 static const struct command *command_find(const struct bus1_hosted_request *header, size_t n)

@@ -127,7 +127,8 @@ struct bus1_domain {
 	union {
 		struct bus1_hosted_reply header;
 		uint8_t bytes[sizeof(struct bus1_hosted_reply) +
-			      2 * BUS1_MAX_TRANSFERS * sizeof(struct bus1_transfer)];
+			      2 * BUS1_MAX_TRANSFERS * sizeof(struct bus1_transfer) +
+			      BUS1_MAX_DESTINATIONS * sizeof(s32)];
 	} reply;
 };
 

@@ -20,7 +20,7 @@
 #include "libbus1/iovec.h"
 
 #define MESSAGE_FLAGS BUS1_MESSAGE_FLAG_FDS
-#define RECV_FLAGS    BUS1_RECV_FLAG_CREDENTIALS
+#define RECV_FLAGS    (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK)
 
 struct local_peer {
 	struct bus1_domain *domain;
@@ -103,7 +103,7 @@ exit:
 	return r;
 }
 
-static int local_send(void *p, size_t n_destinations, const uint64_t *destinations,
+static int local_send(void *p, uint64_t flags, size_t n_destinations, const uint64_t *destinations,
 		      int32_t *errors, struct bus1_message *message)
 {
 	struct local_peer *local = p;
@@ -124,6 +124,7 @@ static int local_send(void *p, size_t n_destinations, const uint64_t *destinatio
 		return r;
 
 	send = (struct bus1_send){
+		.flags = flags,
 		.destinations = (const u64 *)destinations,
 		.n_destinations = n_destinations,
 		.errors = errors,
@@ -143,6 +144,7 @@ static int local_recv_one(struct local_peer *local, uint64_t flags, struct bus1_
 	struct bus1_message_fds *with_fds = (void *)message;
 	struct bus1_metadata_credentials credentials;
 	size_t n_data, n_files, n_transfers, n = 0;
+	bool peek = flags & BUS1_RECV_FLAG_PEEK;
 	struct bus1_transfer *transfers;
 	int fds[BUS1_MAX_FILES];
 	struct bus1_recv recv;
@@ -160,14 +162,14 @@ static int local_recv_one(struct local_peer *local, uint64_t flags, struct bus1_
 	n_files = recv.payload ? recv.payload->n_files : 0;
 
 	fits = n_transfers <= message->n_transfers && n_data <= message->n_data;
-	if (message->flags & BUS1_MESSAGE_FLAG_FDS)
+	if (message->flags & BUS1_MESSAGE_FLAG_FDS && !peek)
 		fits = fits && n_files <= with_fds->n_fds;
 	if (!fits) {
 		r = -EMSGSIZE;
 		goto abort;
 	}
 
-	if (message->flags & BUS1_MESSAGE_FLAG_FDS) {
+	if (message->flags & BUS1_MESSAGE_FLAG_FDS && !peek) {
 		for (; n < n_files; ++n) {
 			fds[n] = fcntl(recv.payload->files[n]->fd, F_DUPFD_CLOEXEC, 3);
 			if (fds[n] < 0) {
@@ -184,7 +186,11 @@ static int local_recv_one(struct local_peer *local, uint64_t flags, struct bus1_
 		transfers[i] = bus1_recv_transfer(&recv, i);
 	hosted_metadata_fill(&credentials, &recv);
 
-	r = bus1_peer_recv_commit(&recv);
+	r = 0;
+	if (peek)
+		bus1_peer_recv_abort(&recv);
+	else
+		r = bus1_peer_recv_commit(&recv);
 	if (r < 0) {
 		close_all(fds, n);
 		return r;
@@ -239,6 +245,23 @@ static int local_query(void *p, struct bus1_cmd_query *query)
 	return bus1_peer_query(local->peer, query);
 }
 
+static int local_disconnect(void *p)
+{
+	struct local_peer *local = p;
+
+	return bus1_peer_disconnect(local->peer);
+}
+
+static int local_reset(void *p)
+{
+	struct local_peer *local = p;
+	int r;
+
+	r = bus1_peer_reset(local->peer);
+	hosted_ready_update(&local->ready, true);
+	return r;
+}
+
 static void local_free(void *p)
 {
 	struct local_peer *local = p;
@@ -257,6 +280,8 @@ static const struct bus1_transport local_transport = {
 	.send = local_send,
 	.recv = local_recv,
 	.query = local_query,
+	.disconnect = local_disconnect,
+	.reset = local_reset,
 	.free = local_free,
 };
 

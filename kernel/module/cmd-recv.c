@@ -51,12 +51,18 @@ static int bus1_recv_put_transfers(const struct bus1_recv_state *state,
 	return 0;
 }
 
+static bool bus1_recv_makes_fds(const struct bus1_recv_state *state)
+{
+	return state->message.message.flags & BUS1_MESSAGE_FLAG_FDS &&
+	       !(state->cmd.flags & BUS1_RECV_FLAG_PEEK);
+}
+
 static int bus1_recv_put_fds(struct bus1_recv_state *state, const struct bus1_recv *recv)
 {
 	size_t n = recv->payload ? recv->payload->n_files : 0;
 	int r;
 
-	if (n == 0 || !(state->message.message.flags & BUS1_MESSAGE_FLAG_FDS))
+	if (n == 0 || !bus1_recv_makes_fds(state))
 		return 0;
 
 	state->fds = kmalloc_array(n, sizeof(*state->fds), GFP_KERNEL);
@@ -96,7 +102,7 @@ static int bus1_recv_put(struct bus1_recv_state *state, const struct bus1_recv *
 
 	fits = actual.message.n_transfers <= message->n_transfers &&
 	       actual.message.n_data <= message->n_data;
-	if (message->flags & BUS1_MESSAGE_FLAG_FDS)
+	if (bus1_recv_makes_fds(state))
 		fits = fits && actual.n_fds <= state->message.n_fds;
 	if (!fits) {
 		r = bus1_user_put_message(state->cmd.ptr_message, &actual);
@@ -139,7 +145,7 @@ static int bus1_recv_one(struct bus1_peer *peer, struct bus1_recv_state *state)
 		return r;
 
 	r = bus1_recv_put(state, &recv);
-	if (r < 0) {
+	if (r < 0 || state->cmd.flags & BUS1_RECV_FLAG_PEEK) {
 		bus1_peer_recv_abort(&recv);
 		bus1_recv_undo_fds(state);
 		goto out;
@@ -168,7 +174,7 @@ int bus1_cmd_recv(struct bus1_peer *peer, void __user *argp)
 	state.n_fds = 0;
 	if (copy_from_user(&state.cmd, argp, sizeof(state.cmd)))
 		return -EFAULT;
-	if (state.cmd.flags & ~BUS1_RECV_FLAG_CREDENTIALS)
+	if (state.cmd.flags & ~(BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK))
 		return -EINVAL;
 	r = bus1_user_get_message(&state.message, state.cmd.ptr_message);
 	if (r < 0)

@@ -41,6 +41,19 @@ out:
 	return payload;
 }
 
+/* Without BUS1_SEND_FLAG_CONTINUE, success means success for each. */
+static int bus1_send_put_errors(const struct bus1_cmd_send *cmd, const struct bus1_send *send)
+{
+	if (!cmd->ptr_errors || send->n_destinations == 0)
+		return 0;
+	if (send->errors)
+		return bus1_user_put(cmd->ptr_errors, send->errors, send->n_destinations,
+				     sizeof(*send->errors));
+	return clear_user(u64_to_user_ptr(cmd->ptr_errors), send->n_destinations * sizeof(s32)) ?
+		       -EFAULT :
+		       0;
+}
+
 static int bus1_send_run(struct bus1_peer *peer, const struct bus1_cmd_send *cmd,
 			 const struct bus1_message *message, struct bus1_send *send)
 {
@@ -55,11 +68,7 @@ static int bus1_send_run(struct bus1_peer *peer, const struct bus1_cmd_send *cmd
 	if (created)
 		r = bus1_user_put(message->ptr_transfers, send->transfers, send->n_transfers,
 				  sizeof(*send->transfers));
-	/* partial failure is not exposed: success means success for each */
-	if (r == 0 && cmd->ptr_errors && send->n_destinations > 0 &&
-	    clear_user(u64_to_user_ptr(cmd->ptr_errors), send->n_destinations * sizeof(s32)))
-		r = -EFAULT;
-	return r;
+	return r < 0 ? r : bus1_send_put_errors(cmd, send);
 }
 
 int bus1_cmd_send(struct bus1_peer *peer, void __user *argp)
@@ -73,7 +82,7 @@ int bus1_cmd_send(struct bus1_peer *peer, void __user *argp)
 
 	if (copy_from_user(&cmd, argp, sizeof(cmd)))
 		return -EFAULT;
-	if (cmd.flags != 0)
+	if (cmd.flags & ~BUS1_SEND_FLAG_CONTINUE)
 		return -EINVAL;
 	r = bus1_user_get_message(&message, cmd.ptr_message);
 	if (r < 0)
@@ -86,6 +95,7 @@ int bus1_cmd_send(struct bus1_peer *peer, void __user *argp)
 		return -EMSGSIZE;
 
 	send = (struct bus1_send){
+		.flags = cmd.flags,
 		.n_destinations = cmd.n_destinations,
 		.n_transfers = message.message.n_transfers,
 	};
@@ -100,16 +110,27 @@ int bus1_cmd_send(struct bus1_peer *peer, void __user *argp)
 		r = PTR_ERR(send.transfers);
 		goto free_destinations;
 	}
+	if (cmd.flags & BUS1_SEND_FLAG_CONTINUE && cmd.ptr_errors) {
+		/* one more, so that there is always an array */
+		send.errors = kvcalloc(send.n_destinations + 1, sizeof(*send.errors),
+				       GFP_KERNEL_ACCOUNT);
+		if (!send.errors) {
+			r = -ENOMEM;
+			goto free_transfers;
+		}
+	}
 	payload = bus1_send_payload(&message);
 	if (IS_ERR(payload)) {
 		r = PTR_ERR(payload);
-		goto free_transfers;
+		goto free_errors;
 	}
 	send.payload = payload;
 
 	r = bus1_send_run(peer, &cmd, &message.message, &send);
 
 	bus1_payload_unref(payload);
+free_errors:
+	kvfree(send.errors);
 free_transfers:
 	kvfree(send.transfers);
 free_destinations:

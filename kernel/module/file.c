@@ -95,9 +95,11 @@ static void bus1_file_settle(struct bus1_file *bus1_file)
 	WRITE_ONCE(bus1_file->n_settled, n);
 }
 
-static long bus1_file_release_ids(struct bus1_file *bus1_file, void __user *argp)
+static long bus1_file_release_ids(struct bus1_file *bus1_file, unsigned int command,
+				  void __user *argp)
 {
-	int r = bus1_cmd_release(bus1_file->peer, argp);
+	int r = command == BUS1_CMD_RESET ? bus1_cmd_reset(bus1_file->peer, argp) :
+					    bus1_cmd_release(bus1_file->peer, argp);
 
 	if (r == 0) {
 		atomic_inc(&bus1_file->n_released);
@@ -115,6 +117,16 @@ static long bus1_file_recv(struct bus1_file *bus1_file, void __user *argp)
 	return r;
 }
 
+static long bus1_file_disconnect(struct bus1_file *bus1_file, void __user *argp)
+{
+	int r = bus1_cmd_disconnect(bus1_file->peer, argp);
+
+	/* also those who do not wait for messages */
+	if (r == 0)
+		wake_up_poll(&bus1_file->waitq, EPOLLHUP);
+	return r;
+}
+
 static long bus1_file_ioctl(struct file *file, unsigned int command, unsigned long arg)
 {
 	struct bus1_file *bus1_file = file->private_data;
@@ -124,11 +136,14 @@ static long bus1_file_ioctl(struct file *file, unsigned int command, unsigned lo
 	case BUS1_CMD_TRANSFER:
 		return bus1_cmd_transfer(bus1_file->peer, argp);
 	case BUS1_CMD_RELEASE:
-		return bus1_file_release_ids(bus1_file, argp);
+	case BUS1_CMD_RESET:
+		return bus1_file_release_ids(bus1_file, command, argp);
 	case BUS1_CMD_SEND:
 		return bus1_cmd_send(bus1_file->peer, argp);
 	case BUS1_CMD_RECV:
 		return bus1_file_recv(bus1_file, argp);
+	case BUS1_CMD_DISCONNECT:
+		return bus1_file_disconnect(bus1_file, argp);
 	case BUS1_CMD_QUERY:
 		return bus1_cmd_query(bus1_file->peer, argp);
 	default:

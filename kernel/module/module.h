@@ -51,6 +51,8 @@ int bus1_cmd_transfer(struct bus1_peer *peer, void __user *argp);
 int bus1_cmd_release(struct bus1_peer *peer, void __user *argp);
 int bus1_cmd_send(struct bus1_peer *peer, void __user *argp);
 int bus1_cmd_recv(struct bus1_peer *peer, void __user *argp);
+int bus1_cmd_disconnect(struct bus1_peer *peer, void __user *argp);
+int bus1_cmd_reset(struct bus1_peer *peer, void __user *argp);
 int bus1_cmd_query(struct bus1_peer *peer, void __user *argp);
 
 /* memory of the user (user.c) */

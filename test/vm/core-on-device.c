@@ -114,8 +114,8 @@ struct bus1_peer *bus1_peer_new(struct bus1_accounts *accounts, kuid_t uid, bus1
         return peer;
 }
 
-void bus1_peer_disconnect(struct bus1_peer *peer) {
-        close(peer->fd);
+int bus1_peer_disconnect(struct bus1_peer *peer) {
+        return close(peer->fd) < 0 ? -errno : 0;
 }
 
 struct bus1_peer *bus1_peer_unref(struct bus1_peer *peer) {

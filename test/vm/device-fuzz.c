@@ -143,6 +143,7 @@ static int command(struct fuzzer *fuzzer, unsigned long request, void *argument)
 
 static int step(struct fuzzer *fuzzer, struct arguments *a) {
         struct bus1_cmd_query query = {.flags = flags(fuzzer, 0)};
+        struct bus1_cmd_recv recv;
         int r;
 
         fill_transfers(fuzzer, a->src);
@@ -171,7 +172,7 @@ static int step(struct fuzzer *fuzzer, struct arguments *a) {
                 fill_message(fuzzer, a, false);
                 return command(fuzzer, BUS1_CMD_SEND,
                                &(struct bus1_cmd_send){
-                                       .flags = flags(fuzzer, 0),
+                                       .flags = flags(fuzzer, BUS1_SEND_FLAG_CONTINUE),
                                        .n_destinations = count(fuzzer, 2),
                                        .ptr_destinations = pointer(fuzzer, a->ids),
                                        .ptr_errors = pointer(fuzzer, a->errors),
@@ -180,19 +181,24 @@ static int step(struct fuzzer *fuzzer, struct arguments *a) {
         case 7:
         case 8:
                 fill_message(fuzzer, a, true);
-                r = command(fuzzer, BUS1_CMD_RECV,
-                            &(struct bus1_cmd_recv){
-                                    .flags = flags(fuzzer, BUS1_RECV_FLAG_CREDENTIALS),
-                                    .ptr_metadata = pointer(fuzzer, &a->metadata),
-                                    .ptr_message = pointer(fuzzer, &a->message)});
+                recv = (struct bus1_cmd_recv){
+                        .flags = flags(fuzzer, BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK),
+                        .ptr_metadata = pointer(fuzzer, &a->metadata),
+                        .ptr_message = pointer(fuzzer, &a->message),
+                };
+                r = command(fuzzer, BUS1_CMD_RECV, &recv);
                 if (r == 0 && a->message.message.flags == BUS1_MESSAGE_FLAG_FDS &&
+                    !(recv.flags & BUS1_RECV_FLAG_PEEK) &&
                     a->message.ptr_fds == (uintptr_t)a->fds && a->message.n_fds <= N_ARRAY)
                         for (size_t i = 0; i < a->message.n_fds; ++i)
                                 if (a->fds[i] >= peers[N_PEERS - 1] + 1)
                                         close(a->fds[i]);
                 return r;
         default:
-                return command(fuzzer, BUS1_CMD_QUERY, &query);
+                if (!rarely(fuzzer))
+                        return command(fuzzer, BUS1_CMD_QUERY, &query);
+                return command(fuzzer, draw(fuzzer, 2) ? BUS1_CMD_RESET : BUS1_CMD_DISCONNECT,
+                               &(uint64_t){flags(fuzzer, 0)});
         }
 }
 

@@ -99,6 +99,8 @@ static void *hammer_work(void *data) {
                 case 0:
                         if (draw(50) == 0)
                                 slot_replace(hammer, slot);
+                        else if (draw(20) == 0)
+                                bus1_peer_reset(peer);
                         break;
                 case 1:
                 case 2:

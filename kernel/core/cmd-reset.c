@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The end of all that a peer has, be it for good (disconnect) or to begin anew (reset)
+ */
+
+#include <linux/bug.h>
+#include <linux/sched.h>
+#include "message.h"
+#include "node.h"
+#include "peer.h"
+#include "tx.h"
+
+/* Release all objects that the map owns. Those in flight are owned by messages. */
+static void bus1_peer_release_objects(struct bus1_peer *peer, struct bus1_tx *tx)
+{
+	struct bus1_object *object;
+	unsigned long index;
+
+	/* First end the IDs, so that the peer gets no notification about its own. */
+	xa_for_each(&peer->objects, index, object) {
+		if (object->state == BUS1_OBJECT_HELD)
+			object->state = BUS1_OBJECT_GONE;
+		cond_resched();
+	}
+	xa_for_each(&peer->objects, index, object) {
+		if (object->is_node && object->state == BUS1_OBJECT_GONE)
+			bus1_node_release(bus1_node_from_object(object), tx);
+	}
+	xa_for_each(&peer->objects, index, object) {
+		if (!object->is_node && object->state == BUS1_OBJECT_GONE)
+			bus1_handle_release(bus1_handle_from_object(object), tx);
+		cond_resched();
+	}
+}
+
+/* Take out of the map what was released. */
+static void bus1_peer_forget_objects(struct bus1_peer *peer)
+{
+	struct bus1_object *object;
+	unsigned long index;
+
+	xa_for_each(&peer->objects, index, object) {
+		if (object->state != BUS1_OBJECT_GONE)
+			continue;
+		bus1_peer_remove(peer, object);
+		if (object->is_node)
+			bus1_node_disown(bus1_node_from_object(object));
+		else
+			bus1_handle_unref(bus1_handle_from_object(object));
+		cond_resched();
+	}
+}
+
+int bus1_peer_disconnect(struct bus1_peer *peer)
+{
+	struct bus1_tx tx;
+	LIST_HEAD(queued);
+
+	mutex_lock(&peer->lock);
+	if (peer->disconnected) {
+		mutex_unlock(&peer->lock);
+		return -ESHUTDOWN;
+	}
+	peer->disconnected = true;
+
+	bus1_tx_init(&tx, peer);
+	bus1_queue_seal(&peer->queue, &queued);
+	if (peer->receiving)
+		list_del_init(&peer->receiving->link);
+	bus1_peer_release_objects(peer, &tx);
+	bus1_tx_drop(&tx, &queued);
+	bus1_tx_commit(&tx);
+	bus1_peer_forget_objects(peer);
+	mutex_unlock(&peer->lock);
+	return 0;
+}
+
+static int bus1_peer_reset_locked(struct bus1_peer *peer)
+{
+	struct bus1_tx tx;
+
+	if (peer->disconnected)
+		return -ESHUTDOWN;
+
+	bus1_tx_init(&tx, peer);
+	peer->flushed = bus1_queue_sync(&peer->queue, 0);
+	bus1_peer_release_objects(peer, &tx);
+	bus1_recv_skip_moot(peer, &tx);
+	bus1_tx_commit(&tx);
+	bus1_peer_forget_objects(peer);
+	return 0;
+}
+
+int bus1_peer_reset(struct bus1_peer *peer)
+{
+	int r;
+
+	/* What a receiver looks at must not be dropped. */
+	if (mutex_lock_interruptible(&peer->recv_lock))
+		return -EINTR;
+	mutex_lock(&peer->lock);
+	r = bus1_peer_reset_locked(peer);
+	mutex_unlock(&peer->lock);
+	mutex_unlock(&peer->recv_lock);
+	return r;
+}

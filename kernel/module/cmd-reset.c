@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * BUS1_CMD_DISCONNECT and BUS1_CMD_RESET: give up all that a peer has
+ */
+
+#include <linux/uaccess.h>
+#include "module.h"
+
+int bus1_cmd_disconnect(struct bus1_peer *peer, void __user *argp)
+{
+	struct bus1_cmd_disconnect cmd;
+
+	if (copy_from_user(&cmd, argp, sizeof(cmd)))
+		return -EFAULT;
+	if (cmd.flags != 0)
+		return -EINVAL;
+
+	return bus1_peer_disconnect(peer);
+}
+
+int bus1_cmd_reset(struct bus1_peer *peer, void __user *argp)
+{
+	struct bus1_cmd_reset cmd;
+
+	if (copy_from_user(&cmd, argp, sizeof(cmd)))
+		return -EFAULT;
+	if (cmd.flags != 0)
+		return -EINVAL;
+
+	return bus1_peer_reset(peer);
+}
