@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "test/bench/calls.h"
+#include "test/bench/instructions.h"
 #include "test/bench/raw.h"
 #include "test/bench/report.h"
 #include "test/bench/workload.h"
@@ -27,6 +28,7 @@ struct options {
         unsigned rounds;
         double seconds;
         const char *only;
+        bool instructions; /* count these, and nothing else */
         struct bench_bus (*buses)[N_BUSES]; /* by setting */
 };
 
@@ -126,7 +128,8 @@ static void count_calls(const struct options *o, const char *directory, struct r
                 for (int b = 0; b < N_BUSES; b++) {
                         results->calls[w][b] = NAN;
                         if (workloads[w].count_calls && selected(o, workloads[w].name)) {
-                                struct bench_bus *bus = bus_for(o, SETTING_PLAIN, b, directory);
+                                struct bench_bus *bus =
+                                        bus_for(o, workloads[w].setting, b, directory);
 
                                 if (bus->available)
                                         results->calls[w][b] =
@@ -135,11 +138,32 @@ static void count_calls(const struct options *o, const char *directory, struct r
                 }
 }
 
+static void count_instructions(const struct options *o, const char *directory) {
+        static double values[WORKLOADS_MAX][N_BUSES];
+
+        for (size_t w = 0; w < n_workloads; w++)
+                for (int b = 0; b < N_BUSES; b++) {
+                        values[w][b] = NAN;
+                        if (workloads[w].count_calls && selected(o, workloads[w].name)) {
+                                struct bench_bus *bus =
+                                        bus_for(o, workloads[w].setting, b, directory);
+
+                                if (bus->available)
+                                        values[w][b] = instructions_per_message(&workloads[w], bus,
+                                                                                o->seconds);
+                        }
+                }
+        report_print_instructions(values);
+}
+
 static void measure(const struct options *o, const char *directory) {
         static struct results results;
 
-        if (n_workloads > WORKLOADS_MAX)
-                raw_fail("too many workloads");
+        if (o->instructions) {
+                count_instructions(o, directory);
+                return;
+        }
+
         /* first, as long as no other process shares memory with the bus */
         measure_footprints(o, directory, &results);
         run_workloads(o, directory, &results);
@@ -150,7 +174,7 @@ static void measure(const struct options *o, const char *directory) {
 static void usage(FILE *f) {
         fprintf(f, "bus1-bench [--bridge=BIN] [--daemon=BIN] [--broker=BIN] [--rounds=N] "
                    "[--seconds=S]\n"
-                   "           [--quick] [--only=PART OF A NAME]\n");
+                   "           [--quick] [--only=PART OF A NAME] [--instructions]\n");
 }
 
 int main(int argc, char **argv) {
@@ -161,6 +185,7 @@ int main(int argc, char **argv) {
                 {"rounds", required_argument, NULL, 'r'},
                 {"seconds", required_argument, NULL, 's'},
                 {"only", required_argument, NULL, 'o'},
+                {"instructions", no_argument, NULL, 'i'},
                 {"quick", no_argument, NULL, 'q'},
                 {"help", no_argument, NULL, 'h'},
                 {},
@@ -195,6 +220,9 @@ int main(int argc, char **argv) {
                 case 'o':
                         o.only = optarg;
                         break;
+                case 'i':
+                        o.instructions = true;
+                        break;
                 case 'q':
                         o.rounds = 2;
                         o.seconds = 0.05;
@@ -212,6 +240,8 @@ int main(int argc, char **argv) {
         if (!mkdtemp(directory))
                 raw_fail("no temporary directory");
 
+        if (n_workloads > WORKLOADS_MAX)
+                raw_fail("too many workloads");
         measure(&o, directory);
         for (int setting = 0; setting < N_SETTINGS; setting++)
                 for (int b = 0; b < N_BUSES; b++)

@@ -175,3 +175,7 @@ void report_print(const struct results *results) {
         printf("\nRatios are the bridge's advantage: above 1.00 it is faster or needs less.\n");
         print_targets(results);
 }
+
+void report_print_instructions(const double (*values)[N_BUSES]) {
+        print_table("instructions per message", values, 0, true);
+}

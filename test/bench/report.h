@@ -19,3 +19,4 @@ struct results {
 };
 
 void report_print(const struct results *results);
+void report_print_instructions(const double (*values)[N_BUSES]);
