@@ -37,6 +37,19 @@ bool policy_check_connect(const struct policy *policy, uid_t uid, const gid_t *g
         return uid == bus_uid || uid == POLICY_UID_ANONYMOUS;
 }
 
+/* Of each type the last section that says something about all of it, or objects, decides. */
+static uint8_t settled(const struct policy_client_family *family, bool is_nameless) {
+        uint8_t types = 0, objections = 0;
+
+        for (size_t i = family->n; i > 0; i--) {
+                const struct policy_rules *rules = family->sections[i - 1];
+
+                types |= rules->allows[is_nameless] & ~objections;
+                objections |= rules->objects[is_nameless] & ~types;
+        }
+        return types;
+}
+
 /* Leave out sections without rules, and those before one that decides about everything. */
 static void family_init(struct policy_client_family *family, const struct policy_client *client,
                         enum policy_family which, const struct policy_rules **storage) {
@@ -55,7 +68,10 @@ static void family_init(struct policy_client_family *family, const struct policy
                         continue;
                 family->sections[family->n++] = rules;
                 family->allows_all = family->allows_all && rules->allows_all;
+                family->asks_for_path = family->asks_for_path || rules->asks_for_path;
         }
+        for (unsigned is_nameless = 0; is_nameless < 2; is_nameless++)
+                family->settled[is_nameless] = settled(family, is_nameless);
 }
 
 static struct policy_client *client_alloc(const struct policy *policy, uid_t uid, const gid_t *gids,
@@ -66,13 +82,11 @@ static struct policy_client *client_alloc(const struct policy *policy, uid_t uid
 
         while (policy_section_next(policy, &position, uid, gids, n_gids))
                 n++;
-        client = calloc(1, sizeof(*client) +
-                                   (POLICY_FAMILY_N + 1) * n * sizeof(*client->storage));
+        client = calloc(1, sizeof(*client) + (POLICY_FAMILY_N + 1) * n * sizeof(*client->storage));
         if (!client)
                 return NULL;
         client->n_refs = 1;
-        client->sections =
-                (const struct policy_section **)&client->storage[POLICY_FAMILY_N * n];
+        client->sections = (const struct policy_section **)&client->storage[POLICY_FAMILY_N * n];
         position = 0;
         while ((section = policy_section_next(policy, &position, uid, gids, n_gids)))
                 client->sections[client->n_sections++] = section;
@@ -88,6 +102,7 @@ static bool is_equal(const struct policy_client *a, const struct policy_client *
 
 static void link_client(struct policy *policy, struct policy_client *client) {
         client->policy = policy_ref(policy);
+        client->id = ++policy->n_clients;
         client->next = policy->clients;
         if (client->next)
                 client->next->prev = client;
@@ -137,4 +152,20 @@ bool policy_client_allows_all_send(const struct policy_client *client) {
 
 bool policy_client_allows_all_receive(const struct policy_client *client) {
         return client->families[POLICY_FAMILY_RECEIVE].allows_all;
+}
+
+uint8_t policy_client_settled_send(const struct policy_client *client, bool is_nameless) {
+        return client->families[POLICY_FAMILY_SEND].settled[is_nameless];
+}
+
+uint8_t policy_client_settled_receive(const struct policy_client *client, bool is_nameless) {
+        return client->families[POLICY_FAMILY_RECEIVE].settled[is_nameless];
+}
+
+uint64_t policy_client_id(const struct policy_client *client) {
+        return client->id;
+}
+
+bool policy_client_asks_for_path(const struct policy_client *client) {
+        return client->families[POLICY_FAMILY_SEND].asks_for_path;
 }

@@ -10,10 +10,13 @@ struct policy_client_family {
         const struct policy_rules **sections;
         size_t n;
         bool allows_all;
+        bool asks_for_path;
+        uint8_t settled[2]; /* see policy_client_settled_send(), by is_nameless */
 };
 
 struct policy_client {
         unsigned n_refs;
+        uint64_t id;
         struct policy *policy;
         struct policy_client *prev, *next;                     /* of the policy */
         struct policy_client_family families[POLICY_FAMILY_N]; /* CONNECT is not used */

@@ -99,6 +99,7 @@ struct policy {
         size_t n_sections;
         char **names;
         size_t n_names;
+        uint64_t n_clients; /* ever made */
         struct policy_client *clients; /* in use, see policy/client.h; they hold references */
 };
 

@@ -119,6 +119,17 @@ struct policy_client *policy_client_free(struct policy_client *client);
  */
 bool policy_client_allows_all_send(const struct policy_client *client);
 bool policy_client_allows_all_receive(const struct policy_client *client);
+/*
+ * The types, 1 << POLICY_TYPE_*, of which every message is allowed without being logged: to
+ * (from) whomever, or only who has no name and waits for none. Of replies these are the requested
+ * ones, and nobody eavesdrops. What is not among them is to be asked about.
+ */
+uint8_t policy_client_settled_send(const struct policy_client *client, bool is_nameless);
+uint8_t policy_client_settled_receive(const struct policy_client *client, bool is_nameless);
+/* Another number for each client that a policy was ever made into. */
+uint64_t policy_client_id(const struct policy_client *client);
+/* Whether a verdict about sending can depend on the path. */
+bool policy_client_asks_for_path(const struct policy_client *client);
 
 /* Whether name is prefix or a name below it: a.b covers a.b and a.b.c, not a.bc. */
 bool policy_name_is_below(const char *name, const char *prefix);

@@ -140,6 +140,53 @@ static bool allows_all(const struct policy_rules *rules) {
         return true;
 }
 
+/* Can the rule match a message of the type that is no unrequested reply, and not overheard? */
+static bool can_match(const struct policy_rule *rule, uint8_t type) {
+        bool is_reply = type == POLICY_TYPE_METHOD_RETURN || type == POLICY_TYPE_ERROR;
+
+        if (rule->type && rule->type != type)
+                return false;
+        if (rule->allow)
+                return true;
+        if (is_reply && !rule->requested_reply)
+                return false;
+        return rule->family == POLICY_FAMILY_SEND || !rule->eavesdrop;
+}
+
+/* Does the allowing rule match every such message? */
+static bool must_match(const struct policy_rule *rule, uint8_t type) {
+        return !rule->name && (!rule->type || rule->type == type) && !rule->path &&
+               !rule->interface && !rule->member && !rule->error_name &&
+               rule->broadcast == POLICY_ANY && rule->min_fds == 0 && rule->max_fds == UINT32_MAX;
+}
+
+/* From the last rule to the first: permissions only, maybe up to one of everything of the type. */
+static void judge_type(struct policy_rules *rules, uint8_t type, bool is_nameless) {
+        for (size_t i = rules->n; i > 0; i--) {
+                const struct policy_rule *rule = rules->rules[i - 1];
+
+                if ((is_nameless && rule->name) || !can_match(rule, type))
+                        continue;
+                if (!rule->allow || rule->log) {
+                        rules->objects[is_nameless] |= 1U << type;
+                        return;
+                }
+                if (must_match(rule, type)) {
+                        rules->allows[is_nameless] |= 1U << type;
+                        return;
+                }
+        }
+}
+
+static void judge_types(struct policy_rules *rules) {
+        for (uint8_t type = POLICY_TYPE_METHOD_CALL; type <= POLICY_TYPE_SIGNAL; type++) {
+                judge_type(rules, type, false);
+                judge_type(rules, type, true);
+        }
+        for (size_t i = 0; i < rules->n; i++)
+                rules->asks_for_path = rules->asks_for_path || rules->rules[i]->path;
+}
+
 /* Of n blocks that belong together. */
 static int section_init(struct policy_section *section, struct policy_block *const *blocks,
                         size_t n) {
@@ -169,6 +216,7 @@ static int section_init(struct policy_section *section, struct policy_block *con
         for (unsigned i = POLICY_FAMILY_OWN; i < POLICY_FAMILY_N; i++) {
                 prune(&section->families[i]);
                 section->families[i].allows_all = allows_all(&section->families[i]);
+                judge_types(&section->families[i]);
         }
         return make_lists(section);
 }

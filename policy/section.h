@@ -34,6 +34,14 @@ struct policy_rules {
         size_t n;
         bool is_final;   /* the first rule decides where no other does: no section before counts */
         bool allows_all; /* no rule denies or logs */
+        bool asks_for_path;
+        /*
+         * Types, 1 << POLICY_TYPE_*: those of which every message is allowed without a log, and
+         * those of which one might be denied or logged. Of the others some may be allowed. [1] is
+         * for peers without a name. Replies are requested ones, and nobody eavesdrops.
+         */
+        uint8_t allows[2];
+        uint8_t objects[2];
         bool has_prefixes;
         struct policy_rule_list unnamed;
         struct policy_rule_list

@@ -13,6 +13,7 @@
 
 #include "bridge/bus/bus.h"
 #include "bridge/bus/name.h"
+#include "bridge/bus/permit.h"
 #include "bridge/bus/quota.h"
 #include "bridge/bus/registry.h"
 #include "bridge/bus/reply.h"
@@ -114,6 +115,7 @@ void client_deinit(struct client *client) {
         client_disconnect(client);
         DL_DELETE2(bus->clients, client, prev, next);
         policy_client_free(client->policy);
+        permit_drop(client);
         account_put(bus, client->account);
         client_credentials_deinit(&client->credentials);
 }
@@ -122,6 +124,13 @@ void client_policy_changed(struct client *client) {
         client->may_send_all = !client->policy || policy_client_allows_all_send(client->policy);
         client->may_receive_all =
                 !client->policy || policy_client_allows_all_receive(client->policy);
+        for (unsigned is_nameless = 0; client->policy && is_nameless < 2; is_nameless++) {
+                client->settled_send[is_nameless] =
+                        policy_client_settled_send(client->policy, is_nameless);
+                client->settled_receive[is_nameless] =
+                        policy_client_settled_receive(client->policy, is_nameless);
+        }
+        permit_drop(client);
 }
 
 int client_register(struct client *client) {

@@ -21,6 +21,7 @@ struct bus;
 struct client;
 struct match_rule;
 struct name_ownership;
+struct permits;
 struct policy_client;
 struct reply;
 
@@ -115,6 +116,9 @@ struct client {
         struct policy_client *policy; /* NULL: everything is allowed */
         bool may_send_all;            /* no rule can forbid this client to send, ... */
         bool may_receive_all;         /* ... or to receive, whatever it be */
+        uint8_t settled_send[2];      /* see policy_client_settled_send(), by is_nameless */
+        uint8_t settled_receive[2];
+        struct permits *permits; /* to send to it; may be NULL */
 
         struct name_ownership *ownerships; /* names owned or waited for, oldest first */
         uint32_t n_ownerships;

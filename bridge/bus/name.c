@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "bridge/bus/bus.h"
+#include "bridge/bus/permit.h"
 
 struct name *name_find(struct bus *bus, const char *name, size_t n) {
         struct name *found;
@@ -84,6 +85,7 @@ static int ownership_new(struct name *name, struct client *client, uint32_t flag
         ownership->flags = flags;
         DL_APPEND2(client->ownerships, ownership, client_prev, client_next);
         client->n_ownerships++;
+        permit_drop(client);
         if (client->n_ownerships > client->stats.peak_names)
                 client->stats.peak_names = client->n_ownerships;
         if (client->n_ownerships > bus->peak_names_per_client)
@@ -96,6 +98,7 @@ static int ownership_new(struct name *name, struct client *client, uint32_t flag
 static void ownership_free(struct name_ownership *ownership) {
         DL_DELETE2(ownership->client->ownerships, ownership, client_prev, client_next);
         ownership->client->n_ownerships--;
+        permit_drop(ownership->client);
         free(ownership);
 }
 

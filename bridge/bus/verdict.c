@@ -8,6 +8,7 @@
 
 #include "bridge/bus/bus.h"
 #include "bridge/bus/name.h"
+#include "bridge/bus/permit.h"
 
 static const char *or_unset(const char *s) {
         return s ? s : "(unset)";
@@ -44,30 +45,45 @@ static struct policy_peer peer_of(struct client *client) {
         };
 }
 
-/* An allowing rule is logged when it says so (log="true"). */
-static void log_allowed(struct bus *bus, const struct client *sender, const struct client *receiver,
+/* Is there nothing to ask about, as all such messages are allowed? peer is the other side. */
+static bool is_settled(const uint8_t settled[2], const struct client *peer, const struct message *m,
+                       const struct verdict_context *context) {
+        bool is_reply = m->type == MESSAGE_TYPE_METHOD_RETURN || m->type == MESSAGE_TYPE_ERROR;
+
+        return (settled[peer && !peer->ownerships] & 1U << m->type) && !context->eavesdropping &&
+               (context->requested_reply || !is_reply);
+}
+
+/* An allowing rule is logged when it says so (log="true"). True when that was so. */
+static bool log_allowed(struct bus *bus, const struct client *sender, const struct client *receiver,
                         const struct message *m, const struct verdict_context *context,
                         const char *direction, const struct policy_rule *rule) {
         char *text;
 
         if (!rule || !policy_rule_logs(rule))
-                return;
+                return false;
         text = policy_rule_describe(rule);
         log_verdict(bus, sender, receiver, m, context, true, direction, text);
         free(text);
+        return true;
 }
 
 bool verdict_check(struct bus *bus, struct client *sender, struct client *receiver,
                    const struct message *m, const struct verdict_context *context,
                    char **ret_rule) {
-        bool ask_send = sender && !sender->may_send_all;
-        bool ask_receive = receiver && !receiver->may_receive_all;
+        bool ask_send = sender && !sender->may_send_all &&
+                        !is_settled(sender->settled_send, receiver, m, context);
+        bool ask_receive = receiver && !receiver->may_receive_all &&
+                           !is_settled(receiver->settled_receive, sender, m, context);
+        bool may_keep = ask_send && receiver && !context->eavesdropping;
         const struct policy_rule *rule = NULL;
         const char *direction = "send";
         struct policy_peer peer;
         struct policy_message asked;
         bool allowed = true;
 
+        if (may_keep && permit_find(receiver, sender->policy, m))
+                ask_send = false;
         if (!ask_send && !ask_receive)
                 return true;
 
@@ -88,8 +104,9 @@ bool verdict_check(struct bus *bus, struct client *sender, struct client *receiv
         if (ask_send) {
                 peer = peer_of(receiver);
                 allowed = policy_check_send(sender->policy, &asked, &rule);
-                if (allowed)
-                        log_allowed(bus, sender, receiver, m, context, direction, rule);
+                if (allowed && !log_allowed(bus, sender, receiver, m, context, direction, rule) &&
+                    may_keep)
+                        permit_add(receiver, sender->policy, m);
         }
         if (allowed && ask_receive) {
                 peer = peer_of(sender);

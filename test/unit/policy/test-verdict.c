@@ -275,6 +275,20 @@ static const struct verdict receives[] = {
         {"<allow receive_sender=\"org.freedesktop.DBus\"/>", {SIGNAL}, false, 0},
 };
 
+/* A message of a settled type is allowed, and by no rule that logs. */
+static void check_settled(const struct policy_client *client, const struct policy_message *m,
+                          bool send, bool allowed, const struct policy_rule *rule) {
+        bool is_reply = m->type == POLICY_TYPE_METHOD_RETURN || m->type == POLICY_TYPE_ERROR;
+        bool is_nameless = m->peer->is_nameless;
+        uint8_t types = send ? policy_client_settled_send(client, is_nameless)
+                             : policy_client_settled_receive(client, is_nameless);
+
+        if (m->eavesdropping || (is_reply && !m->requested_reply) || !(types & 1U << m->type))
+                return;
+        ck_assert(allowed);
+        ck_assert(!rule || !policy_rule_logs(rule));
+}
+
 static void check_verdict(const struct verdict *v, bool send) {
         struct policy_message message = v->message;
         const struct policy_rule *rule = NULL;
@@ -301,6 +315,7 @@ static void check_verdict(const struct verdict *v, bool send) {
                       rule ? (int)policy_rule_line(rule) : 0);
         if (send ? policy_client_allows_all_send(client) : policy_client_allows_all_receive(client))
                 ck_assert_msg(allowed, "%s: not all is allowed", v->rules);
+        check_settled(client, &message, send, allowed, rule);
         policy_client_free(client);
 }
 
@@ -465,6 +480,61 @@ START_TEST(unconditional_permission_is_noticed) {
 }
 END_TEST
 
+#define CALLS (1 << POLICY_TYPE_METHOD_CALL)
+#define REPLIES (1 << POLICY_TYPE_METHOD_RETURN | 1 << POLICY_TYPE_ERROR)
+#define SIGNALS (1 << POLICY_TYPE_SIGNAL)
+#define ALLOW_SEND "<allow send_destination=\"*\"/>"
+#define NEXT "</policy><policy context=\"mandatory\">"
+#define ALLOW_RECEIVE "<allow receive_sender=\"*\"/>"
+
+static const struct {
+        const char *rules;
+        uint8_t send, send_nameless, receive, receive_nameless;
+} settled[] = {
+        {"", 0, 0, 0, 0},
+        {ALLOW_SEND, CALLS | REPLIES | SIGNALS, CALLS | REPLIES | SIGNALS, 0, 0},
+        {ALLOW_RECEIVE, 0, 0, CALLS | REPLIES | SIGNALS, CALLS | REPLIES | SIGNALS},
+        {"<allow send_type=\"signal\"/>", SIGNALS, SIGNALS, 0, 0},
+        {ALLOW_SEND "<deny send_destination=\"a.b\"/>", REPLIES, CALLS | REPLIES | SIGNALS, 0, 0},
+        {ALLOW_SEND "<deny send_type=\"signal\"/>", CALLS | REPLIES, CALLS | REPLIES, 0, 0},
+        {ALLOW_SEND "<deny send_requested_reply=\"true\" send_type=\"error\"/>",
+         CALLS | SIGNALS | 1 << POLICY_TYPE_METHOD_RETURN,
+         CALLS | SIGNALS | 1 << POLICY_TYPE_METHOD_RETURN, 0, 0},
+        {ALLOW_SEND "<allow send_destination=\"a.b\" log=\"true\"/>", 0,
+         CALLS | REPLIES | SIGNALS, 0, 0},
+        {"<allow send_destination=\"*\" log=\"true\"/>", 0, 0, 0, 0},
+        {"<allow send_interface=\"i.f\"/>", 0, 0, 0, 0},
+        {"<allow send_path=\"/p\"/>", 0, 0, 0, 0},
+        {"<allow send_destination=\"*\" max_fds=\"9\"/>", 0, 0, 0, 0},
+        {"<allow send_destination=\"*\" send_broadcast=\"false\"/>", 0, 0, 0, 0},
+        {"<allow send_error=\"e.r\"/>", 0, 0, 0, 0},
+        {"<allow send_destination=\"a.b\"/>", 0, 0, 0, 0},
+        /* the same in sections of their own */
+        {ALLOW_SEND NEXT "<deny send_type=\"signal\"/>", CALLS | REPLIES, CALLS | REPLIES, 0, 0},
+        {"<deny send_type=\"signal\"/>" NEXT ALLOW_SEND, CALLS | REPLIES | SIGNALS,
+         CALLS | REPLIES | SIGNALS, 0, 0},
+        {ALLOW_SEND NEXT "<deny send_destination=\"a.b\"/>", REPLIES, CALLS | REPLIES | SIGNALS,
+         0, 0},
+        {ALLOW_SEND NEXT "<allow send_destination=\"a.b\"/>", CALLS | REPLIES | SIGNALS,
+         CALLS | REPLIES | SIGNALS, 0, 0},
+        {NEXT ALLOW_SEND, CALLS | REPLIES | SIGNALS, CALLS | REPLIES | SIGNALS, 0, 0},
+        {ALLOW_RECEIVE "<deny receive_sender=\"a.b\"/>", 0, 0, REPLIES,
+         CALLS | REPLIES | SIGNALS},
+        {ALLOW_RECEIVE "<deny eavesdrop=\"true\"/>", 0, 0, CALLS | REPLIES | SIGNALS,
+         CALLS | REPLIES | SIGNALS},
+};
+
+START_TEST(types_that_are_always_allowed_are_noticed) {
+        struct policy_client *client = client_of(settled[_i].rules);
+
+        ck_assert_uint_eq(policy_client_settled_send(client, false), settled[_i].send);
+        ck_assert_uint_eq(policy_client_settled_send(client, true), settled[_i].send_nameless);
+        ck_assert_uint_eq(policy_client_settled_receive(client, false), settled[_i].receive);
+        ck_assert_uint_eq(policy_client_settled_receive(client, true), settled[_i].receive_nameless);
+        policy_client_free(client);
+}
+END_TEST
+
 #define N(array) ((int)(sizeof(array) / sizeof(*(array))))
 
 int main(void) {
@@ -479,6 +549,7 @@ int main(void) {
         tcase_add_test(t, clients_of_the_same_blocks_share_their_rules);
         tcase_add_loop_test(t, own_is_decided, 0, N(owns_cases));
         tcase_add_loop_test(t, unconditional_permission_is_noticed, 0, N(unconditional));
+        tcase_add_loop_test(t, types_that_are_always_allowed_are_noticed, 0, N(settled));
         suite_add_tcase(suite, t);
         return run_suite(suite);
 }
