@@ -46,6 +46,7 @@ int bus_init(struct bus *bus, struct log *log) {
         hash_seed_init(&bus->seed);
         bus_limits_default(&bus->limits);
         match_index_init(&bus->matches, &bus->seed);
+        reply_table_init(&bus->replies, &bus->seed);
         return driver_add_interfaces(bus);
 }
 
@@ -56,6 +57,7 @@ void bus_deinit(struct bus *bus) {
         free(bus->type);
         free(bus->address);
         HASH_CLEAR(hh, bus->names);
+        reply_table_deinit(&bus->replies);
         *bus = (struct bus){};
 }
 

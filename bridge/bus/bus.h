@@ -12,6 +12,7 @@
 #include "bridge/bus/complaint.h"
 #include "bridge/bus/match.h"
 #include "bridge/bus/native-hooks.h"
+#include "bridge/bus/reply.h"
 #include "policy/config.h"
 
 #define BUS_DRIVER_NAME "org.freedesktop.DBus"
@@ -22,7 +23,6 @@ struct activation_variable;
 struct driver_interface;
 struct log;
 struct name;
-struct reply;
 
 /* What other parts of the daemon want to know; each may be NULL. Called with hooks_userdata. */
 struct bus_hooks {
@@ -67,7 +67,7 @@ struct bus {
         uint32_t peak_names; /* unique ones and the bus's own included, see bus_count_names() */
         uint32_t peak_names_per_client, peak_rules_per_client;
         struct match_index matches;
-        struct reply *replies;    /* hash */
+        struct reply_table replies;
         struct reply *deadlines;  /* oldest first, when there is a reply_timeout */
         struct account *accounts; /* hash by uid */
         struct activation_variable *activation_variables;

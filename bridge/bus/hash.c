@@ -47,6 +47,25 @@ unsigned hash_unkeyed(const void *key, size_t n) {
         return hash;
 }
 
+/* The last n < 8 bytes as the low ones of a word. */
+static inline uint64_t load_rest(const uint8_t *p, size_t n) {
+        uint64_t word = 0;
+        uint32_t four;
+        uint16_t two;
+
+        if (n & 1)
+                word = p[n - 1];
+        if (n & 2) {
+                memcpy(&two, p + (n & 4), 2);
+                word = word << 16 | two;
+        }
+        if (n & 4) {
+                memcpy(&four, p, 4);
+                word = word << 32 | four;
+        }
+        return word;
+}
+
 uint64_t hash_bytes(const struct hash_seed *seed, const void *data, size_t n) {
         const uint8_t *p = data;
         uint64_t v[4] = {
@@ -64,9 +83,7 @@ uint64_t hash_bytes(const struct hash_seed *seed, const void *data, size_t n) {
                 v[0] ^= word;
         }
 
-        word = 0;
-        memcpy(&word, p, n);
-        last |= word;
+        last |= load_rest(p, n);
         v[3] ^= last;
         sip_round(v);
         v[0] ^= last;

@@ -12,57 +12,124 @@
 #include "bridge/driver/driver.h"
 #include "bridge/loop.h"
 
-static struct reply_key reply_key(struct client *caller, struct client *callee, uint32_t serial) {
-        return (struct reply_key){.caller = caller, .callee = callee, .serial = serial};
+#define BUCKETS_MIN 64
+#define BUCKETS_IDLE 4096 /* an empty table larger than this is given back */
+
+/* table */
+
+void reply_table_init(struct reply_table *table, const struct hash_seed *seed) {
+        *table = (struct reply_table){};
+        for (uint8_t i = 0; i < 4; i++)
+                table->factors[i] = hash_bytes(seed, &i, sizeof(i));
 }
 
-struct reply *reply_find(struct client *caller, struct client *callee, uint32_t serial) {
-        struct reply_key key = reply_key(caller, callee, serial);
-        struct bus *bus = caller->bus;
-        struct reply *reply;
+void reply_table_deinit(struct reply_table *table) {
+        free(table->buckets);
+        table->buckets = NULL;
+        table->n_buckets = 0;
+}
 
-        if (!bus->replies)
-                return NULL;
-        HASH_FIND_BYHASHVALUE(hh, bus->replies, &key, sizeof(key),
-                              (unsigned)hash_bytes(&bus->seed, &key, sizeof(key)), reply);
+/* Strongly universal (Lemire, Kaser: "Strongly universal string hashing is fast", multilinear). */
+static uint32_t reply_hash(const struct reply_table *table, const struct client *caller,
+                           const struct client *callee, uint32_t serial) {
+        const uint64_t *factors = table->factors;
+
+        return (factors[0] + factors[1] * (uint32_t)caller->id + factors[2] * (uint32_t)callee->id +
+                factors[3] * serial) >>
+               32;
+}
+
+static struct reply **bucket_of(const struct reply_table *table, uint32_t hash) {
+        return &table->buckets[hash & (table->n_buckets - 1)];
+}
+
+/* Twice as many buckets. Without memory the full ones are good enough, if there are any. */
+static int table_grow(struct reply_table *table) {
+        struct reply_table larger = {
+                .n_buckets = table->n_buckets ? 2 * table->n_buckets : BUCKETS_MIN,
+        };
+
+        larger.buckets = calloc(larger.n_buckets, sizeof(*larger.buckets));
+        if (!larger.buckets)
+                return table->buckets ? 0 : -ENOMEM;
+
+        for (size_t i = 0; i < table->n_buckets; i++) {
+                struct reply *reply, *next;
+
+                for (reply = table->buckets[i]; reply; reply = next) {
+                        struct reply **bucket = bucket_of(&larger, reply->hash);
+
+                        next = reply->bucket_next;
+                        reply->bucket_next = *bucket;
+                        *bucket = reply;
+                }
+        }
+        free(table->buckets);
+        table->buckets = larger.buckets;
+        table->n_buckets = larger.n_buckets;
+        return 0;
+}
+
+static struct reply *table_find(const struct reply_table *table, uint32_t hash,
+                                const struct client *caller, const struct client *callee,
+                                uint32_t serial) {
+        struct reply *reply = table->n > 0 ? *bucket_of(table, hash) : NULL;
+
+        while (reply &&
+               (reply->serial != serial || reply->caller != caller || reply->callee != callee))
+                reply = reply->bucket_next;
         return reply;
+}
+
+static void table_remove(struct reply_table *table, struct reply *reply) {
+        struct reply **link = bucket_of(table, reply->hash);
+
+        while (*link != reply)
+                link = &(*link)->bucket_next;
+        *link = reply->bucket_next;
+        if (--table->n == 0 && table->n_buckets > BUCKETS_IDLE)
+                reply_table_deinit(table);
+}
+
+/* replies */
+
+struct reply *reply_find(struct client *caller, struct client *callee, uint32_t serial) {
+        const struct reply_table *table = &caller->bus->replies;
+
+        return table_find(table, reply_hash(table, caller, callee, serial), caller, callee, serial);
 }
 
 int reply_new(struct client *caller, struct client *callee, uint32_t serial, uint64_t caller_cookie,
               struct reply **ret_reply) {
         struct bus *bus = caller->bus;
-        struct reply *reply;
-        unsigned hash;
+        struct reply_table *table = &bus->replies;
+        uint32_t hash = reply_hash(table, caller, callee, serial);
+        struct reply *reply, **bucket;
+        int r;
 
-        reply = calloc(1, sizeof(*reply));
+        if (table_find(table, hash, caller, callee, serial))
+                return REPLY_E_EXISTS;
+        if ((int64_t)caller->n_pending >= bus->limits.max_replies_per_connection)
+                return REPLY_E_QUOTA;
+        if (table->n >= table->n_buckets) {
+                r = table_grow(table);
+                if (r < 0)
+                        return r;
+        }
+
+        reply = malloc(sizeof(*reply));
         if (!reply)
                 return -ENOMEM;
-        reply->caller = caller;
-        reply->callee = callee;
-        reply->serial = serial;
-        reply->key = reply_key(caller, callee, serial);
-        hash = (unsigned)hash_bytes(&bus->seed, &reply->key, sizeof(reply->key));
-
-        if (bus->replies) {
-                struct reply *other;
-
-                HASH_FIND_BYHASHVALUE(hh, bus->replies, &reply->key, sizeof(reply->key), hash,
-                                      other);
-                if (other) {
-                        free(reply);
-                        return REPLY_E_EXISTS;
-                }
-        }
-        if ((int64_t)caller->n_pending >= bus->limits.max_replies_per_connection) {
-                free(reply);
-                return REPLY_E_QUOTA;
-        }
-
-        HASH_ADD_KEYPTR_BYHASHVALUE(hh, bus->replies, &reply->key, sizeof(reply->key), hash, reply);
-        if (!reply->hh.tbl) {
-                free(reply);
-                return -ENOMEM;
-        }
+        bucket = bucket_of(table, hash);
+        *reply = (struct reply){
+                .caller = caller,
+                .callee = callee,
+                .serial = serial,
+                .hash = hash,
+                .bucket_next = *bucket,
+        };
+        *bucket = reply;
+        table->n++;
 
         reply->caller_cookie = caller_cookie;
         DL_APPEND2(caller->pending, reply, pending_prev, pending_next);
@@ -94,7 +161,7 @@ struct reply *reply_free(struct reply *reply) {
         callee = reply->callee;
         bus = caller->bus;
 
-        HASH_DEL(bus->replies, reply);
+        table_remove(&bus->replies, reply);
         DL_DELETE2(caller->pending, reply, pending_prev, pending_next);
         caller->n_pending--;
         DL_DELETE2(callee->owed, reply, owed_prev, owed_next);

@@ -11,18 +11,15 @@
  *  - the callee's departure or its front end's reply_dropped(): the caller gets NoReply;
  *  - the caller's departure.
  *
+ * Callers choose serials, and how many clients they make: replies are hashed with secret factors, so
+ * that nobody can make many that share a bucket.
+ *
  * Each side's front end may keep something under its cookie (native: the reply handle of the
  * caller, the one-shot node the callee got). A side that is not part of how the slot ends is told
  * by client_ops.reply_closed().
  */
 
 #include "bridge/bus/client.h"
-
-struct reply_key {
-        struct client *caller;
-        struct client *callee;
-        uint64_t serial;
-};
 
 struct reply {
         struct client *caller;
@@ -32,13 +29,25 @@ struct reply {
         uint64_t callee_cookie;
 
         /* private to reply.c */
-        struct reply_key key;
+        uint32_t hash;
+        struct reply *bucket_next;
         struct reply *pending_prev, *pending_next;
         struct reply *owed_prev, *owed_next;
-        UT_hash_handle hh;
         int64_t deadline; /* when the caller gets NoReply, INT64_MAX for never */
         struct reply *deadline_prev, *deadline_next;
 };
+
+/* All replies of a bus. */
+struct reply_table {
+        struct reply **buckets; /* a power of two of them; NULL before the first reply */
+        size_t n_buckets;
+        size_t n;
+        uint64_t factors[4]; /* secret */
+};
+
+void reply_table_init(struct reply_table *table, const struct hash_seed *seed);
+/* All replies must have ended. */
+void reply_table_deinit(struct reply_table *table);
 
 enum {
         REPLY_E_EXISTS = 1, /* this serial is already waited for from this callee */

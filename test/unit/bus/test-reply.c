@@ -146,7 +146,7 @@ START_TEST(reply_cookie_of_a_call_without_reply_is_closed) {
         setup_pair();
         ck_assert_int_eq(call(7, MESSAGE_FLAG_NO_REPLY_EXPECTED), 0);
         ck_assert_uint_eq(A->n_closed, 1);
-        ck_assert_ptr_null(bus.replies);
+        ck_assert_uint_eq(bus.replies.n, 0);
 }
 END_TEST
 
@@ -157,7 +157,39 @@ START_TEST(reply_of_a_refused_delivery_is_an_error_with_the_cookie) {
         peer_expect_error(A, DRIVER_ERROR("LimitsExceeded"));
         ck_assert_uint_eq(A->inbox[A->n - 1].caller_cookie, 7);
         ck_assert_uint_eq(A->n_closed, 0);
-        ck_assert_ptr_null(bus.replies);
+        ck_assert_uint_eq(bus.replies.n, 0);
+}
+END_TEST
+
+/* More than the table begins with, and than it keeps when it is empty. */
+START_TEST(reply_is_found_among_many) {
+        enum { N = 10000 };
+        uint32_t first;
+
+        setup_pair();
+        bus.limits.max_replies_per_connection = N;
+        first = A->serial + 1;
+        for (unsigned i = 0; i < N; i++) {
+                ck_assert_int_eq(call(0, 0), 0);
+                peer_forget(B);
+        }
+        ck_assert_uint_eq(bus.replies.n, N);
+        ck_assert_uint_ge(bus.replies.n_buckets, N);
+        for (unsigned i = 0; i < N; i++) {
+                uint32_t serial = first + (i * 7919) % N; /* every one, in another order */
+
+                answer(B, serial);
+                ck_assert_uint_eq(peer_next(A)->reply_serial, serial);
+                answer(B, serial);
+                peer_expect_nothing(A);
+                peer_forget(A);
+                peer_forget(B);
+        }
+        ck_assert_uint_eq(bus.replies.n, 0);
+        ck_assert_uint_eq(bus.replies.n_buckets, 0);
+        call(0, 0);
+        answer(B, A->serial);
+        peer_expect_return(A);
 }
 END_TEST
 
@@ -200,6 +232,7 @@ int main(void) {
         TCase *tcase = tcase_create("reply");
 
         tcase_add_test(tcase, reply_goes_to_the_caller_once);
+        tcase_add_test(tcase, reply_is_found_among_many);
         tcase_add_test(tcase, reply_of_a_third_party_is_dropped);
         tcase_add_test(tcase, reply_through_its_handle_is_addressed_to_the_caller);
         tcase_add_test(tcase, reply_with_another_serial_costs_the_connection);
