@@ -14,6 +14,7 @@
 
 #define SESSION_SUBDIRECTORY "/dbus-1/services"
 #define SYSTEM_SUBDIRECTORY "/dbus-1/system-services"
+#define PASSWD_MAX (16 << 20)
 
 /* The SELINUXTYPE of /etc/selinux/config, which names the policy's directory. */
 static char *selinux_type(void) {
@@ -34,17 +35,38 @@ static char *selinux_type(void) {
         return type ?: strdup("targeted");
 }
 
+/* NULL when the user has none. */
+static int find_home(char **ret_home) {
+        struct passwd entry, *found = NULL;
+        size_t n = 4096;
+        char *buffer;
+        int r;
+
+        do {
+                buffer = malloc(n);
+                if (!buffer)
+                        return -ENOMEM;
+                r = getpwuid_r(geteuid(), &entry, buffer, n, &found);
+                if (found) {
+                        *ret_home = strdup(found->pw_dir);
+                        free(buffer);
+                        return *ret_home ? 0 : -ENOMEM;
+                }
+                free(buffer);
+                n *= 4;
+        } while (r == ERANGE && n < PASSWD_MAX);
+        *ret_home = NULL;
+        return 0;
+}
+
 int bus_config_environment_read(struct bus_config_environment_own *ret_own) {
         struct bus_config_environment_own own = {};
-        struct passwd *entry;
         char *type;
+        int r;
 
-        entry = getpwuid(geteuid());
-        if (entry) {
-                own.home = strdup(entry->pw_dir);
-                if (!own.home)
-                        return -ENOMEM;
-        }
+        r = find_home(&own.home);
+        if (r < 0)
+                return r;
         type = selinux_type();
         if (!type || asprintf(&own.selinux_root, "/etc/selinux/%s", type) < 0) {
                 free(type);

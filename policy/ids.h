@@ -11,7 +11,9 @@
 /*
  * The ID of a user (group), written as name or number. Returns 1 when there is none. A negative
  * errno means that it could not be found out: not the same, as a rule for somebody who does exist
- * must not get lost. Asks the name service for names, so it may block.
+ * must not get lost. A name is looked for in /etc/passwd (/etc/group) first, so that those of the
+ * system's own services are found while the name service waits for one of them; then the name
+ * service is asked, so it may block. Threads may call these.
  */
 int policy_resolve_user(const char *name, id_t *ret_uid);
 int policy_resolve_group(const char *name, id_t *ret_gid);
