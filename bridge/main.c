@@ -21,6 +21,7 @@
 #include "bridge/loop.h"
 #include "bridge/native/native.h"
 #include "bridge/options.h"
+#include "bridge/reload.h"
 #include "bridge/socket/server.h"
 #include "bridge/systemd.h"
 #include "bridge/watch.h"
@@ -28,6 +29,10 @@
 
 /* What this bus does of what configurations can ask for. */
 #define FEATURES (BUS_ENFORCES_ANONYMOUS | BUS_ENFORCES_COOKIES)
+
+/* Warnings about a configuration that are logged: nobody reads more, and the bus has other things
+ * to do. */
+#define WARNINGS_MAX 200
 
 struct bridge {
         struct options options;
@@ -40,6 +45,7 @@ struct bridge {
         char *config_path; /* absolute: a fork changes the directory */
         struct loop_source signals;
         struct loop_timer reply_timer;
+        struct reload reload;
         struct watch watch;
         char *pidfile; /* written by us */
         int ready_fd;
@@ -76,6 +82,26 @@ static int check_enforced(struct bridge *bridge, const struct bus_config *config
         return r;
 }
 
+/* Tell what is odd about a configuration, and whether this bus can run with it at all. */
+static int check_config(struct bridge *bridge, const struct bus_config *config, char **ret_error) {
+        int r;
+
+        for (size_t i = 0; i < config->n_warnings && i < WARNINGS_MAX; i++)
+                log_write(&bridge->log, LOG_LEVEL_WARNING, "%s", config->warnings[i]);
+        if (config->n_warnings > WARNINGS_MAX)
+                log_write(&bridge->log, LOG_LEVEL_WARNING,
+                          "There are %zu more warnings: see bus1ctl policy check %s",
+                          config->n_warnings - WARNINGS_MAX, bridge->config_path);
+
+        r = check_enforced(bridge, config);
+        if (r < 0 && asprintf(ret_error,
+                              "The configuration %s asks for protection that this bus does not "
+                              "give",
+                              bridge->config_path) < 0)
+                *ret_error = NULL;
+        return r;
+}
+
 static int load_config(struct bridge *bridge, struct bus_config **ret_config, char **ret_error) {
         struct bus_config *config;
         int r;
@@ -83,16 +109,8 @@ static int load_config(struct bridge *bridge, struct bus_config **ret_config, ch
         r = bus_config_load(bridge->config_path, NULL, &config, ret_error);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < config->n_warnings; i++)
-                log_write(&bridge->log, LOG_LEVEL_WARNING, "%s", config->warnings[i]);
-
-        r = check_enforced(bridge, config);
+        r = check_config(bridge, config, ret_error);
         if (r < 0) {
-                if (asprintf(ret_error,
-                             "The configuration %s asks for protection that this bus does "
-                             "not give",
-                             bridge->config_path) < 0)
-                        *ret_error = NULL;
                 bus_config_free(config);
                 return r;
         }
@@ -100,46 +118,34 @@ static int load_config(struct bridge *bridge, struct bus_config **ret_config, ch
         return 0;
 }
 
-static int reload(void *userdata, char **ret_error) {
+/* A configuration that was read while the bus runs. */
+static int take_over(void *userdata, struct bus_config **config, char **ret_error) {
         struct bridge *bridge = userdata;
-        struct bus_config *config;
-        char text[64];
+        struct bus_config *old = bridge->config;
         int r;
 
-        snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
-                 (long long)(loop_now() / 1000));
-        systemd_notify(text);
-
-        *ret_error = NULL;
-        r = load_config(bridge, &config, ret_error);
-        if (r >= 0) {
-                r = bus_configure(&bridge->bus, config);
-                if (r >= 0) {
-                        bus_config_free(bridge->config);
-                        bridge->config = config;
-                        if (watch_set(&bridge->watch, config) < 0)
-                                log_write(&bridge->log, LOG_LEVEL_WARNING,
-                                          "Cannot watch the directories of the configuration");
-                        log_write(&bridge->log, LOG_LEVEL_INFO, "Reloaded configuration");
-                } else
-                        bus_config_free(config);
-        }
+        r = check_config(bridge, *config, ret_error);
+        if (r >= 0)
+                r = bus_configure(&bridge->bus, *config);
         if (r < 0)
-                log_write(&bridge->log, LOG_LEVEL_ERROR, "Unable to reload configuration: %s",
-                          *ret_error ? *ret_error : strerror(-r));
-        systemd_notify("READY=1");
-        return r;
+                return r;
+        bridge->config = *config;
+        *config = old;
+        if (watch_set(&bridge->watch, bridge->config) < 0)
+                log_write(&bridge->log, LOG_LEVEL_WARNING,
+                          "Cannot watch the directories of the configuration");
+        return 0;
+}
+
+static int reload_asked(void *userdata, struct driver_later *later) {
+        struct bridge *bridge = userdata;
+
+        return reload_request(&bridge->reload, later);
 }
 
 /* For nobody who waits for an answer: the log tells how it went. */
 static int reload_unasked(void *userdata) {
-        struct bridge *bridge = userdata;
-        char *error;
-
-        if (reload(bridge, &error) == 0)
-                return driver_broadcast_activatable_changed(&bridge->bus);
-        free(error);
-        return 0;
+        return reload_asked(userdata, NULL);
 }
 
 /* signals and time */
@@ -298,9 +304,14 @@ static int setup_bus(struct bridge *bridge) {
         if (r < 0)
                 return fail(bridge, r, "cannot set up the bus");
         server_configure(&bridge->server, bridge->config);
+        r = reload_init(&bridge->reload, &bridge->bus, &bridge->loop, bridge->config_path);
+        if (r < 0)
+                return fail(bridge, r, "cannot set up the bus");
+        bridge->reload.take_over = take_over;
+        bridge->reload.userdata = bridge;
 
         bridge->bus.systemd_activation = bridge->options.systemd_activation;
-        bridge->bus.reload = reload;
+        bridge->bus.reload = reload_asked;
         bridge->bus.reload_userdata = bridge;
         bridge->bus.set_reply_timer = set_reply_timer;
         bridge->bus.reply_timer_userdata = bridge;
@@ -383,6 +394,7 @@ static int start(struct bridge *bridge) {
 
 static void stop(struct bridge *bridge) {
         systemd_notify("STOPPING=1");
+        reload_deinit(&bridge->reload);
         native_free(bridge->native);
         if (bridge->server.buffer)
                 server_deinit(&bridge->server);
@@ -418,6 +430,7 @@ int main(int argc, char **argv) {
         static struct bridge bridge = {
                 .loop.epoll_fd = -1,
                 .signals.fd = -1,
+                .reload.source.fd = -1,
                 .watch.source.fd = -1,
                 .ready_fd = -1,
                 .bus.credentials.pidfd = -1,

@@ -21,6 +21,7 @@
 
 struct activation_variable;
 struct driver_interface;
+struct driver_later;
 struct log;
 struct name;
 
@@ -82,9 +83,11 @@ struct bus {
         struct bus_hooks hooks;
         void *hooks_userdata;
 
-        /* ReloadConfig: read the configuration again and bus_configure(). 0, or -errno with a text
-         * to be freed. */
-        int (*reload)(void *userdata, char **ret_error);
+        /*
+         * ReloadConfig: have the configuration read again, bus_configure(), and end later (NULL:
+         * nobody waits), now or when that is done. Negative errno is fatal.
+         */
+        int (*reload)(void *userdata, struct driver_later *later);
         void *reload_userdata;
 
         /* The oldest reply ends at this time, by loop_now(): call reply_expire() then. May be NULL.

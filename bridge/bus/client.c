@@ -214,6 +214,7 @@ int client_disconnect(struct client *client) {
         DL_FOREACH_SAFE2(client->rules, rule, next, client_next)
         match_rule_free(rule);
 
+        driver_later_forget(client);
         if (state == CLIENT_MONITOR)
                 DL_DELETE2(bus->monitors, client, monitor_prev, monitor_next);
         else if (state == CLIENT_REGISTERED) {

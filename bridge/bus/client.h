@@ -19,6 +19,7 @@
 struct account;
 struct bus;
 struct client;
+struct driver_later;
 struct match_rule;
 struct name_ownership;
 struct permits;
@@ -127,6 +128,8 @@ struct client {
         struct reply *pending; /* replies this client waits for */
         uint32_t n_pending;
         struct reply *owed; /* replies others wait for from this client */
+        struct driver_later *later; /* calls to the bus that it answers later */
+        uint32_t n_later;
 
         /* of the message that is being routed */
         uint64_t incoming_bytes;

@@ -8,6 +8,7 @@
 #include "bridge/bus/registry.h"
 #include "bridge/bus/reply.h"
 #include "bridge/bus/verdict.h"
+#include "bridge/driver/driver.h"
 #include "bridge/log.h"
 
 static bool takes(const struct client *client, const struct message *m) {
@@ -60,6 +61,7 @@ int monitor_become(struct client *client, struct match_rule **rules, size_t n_ru
         log_write(bus->log, LOG_LEVEL_NOTICE, "Connection %s (uid=%d pid=%d) became a monitor.",
                   client->unique_name, (int)client->credentials.uid, (int)client->credentials.pid);
 
+        driver_later_forget(client);
         /* What its callers are told it sees as the monitor that it is now. */
         return reply_client_gone(client);
 }

@@ -87,18 +87,11 @@ int driver_update_activation_environment(struct driver_call *call) {
 
 int driver_reload_config(struct driver_call *call) {
         struct bus *bus = call->bus;
-        char *error = NULL;
+        struct driver_later *later;
         int r;
 
-        if (bus->reload) {
-                r = bus->reload(bus->reload_userdata, &error);
-                if (r < 0) {
-                        driver_call_fail(call, DRIVER_ERROR("Failed"),
-                                         "The configuration stays as it was: %s",
-                                         error ? error : strerror(-r));
-                        free(error);
-                        return 1;
-                }
-        }
-        return driver_broadcast_activatable_changed(bus);
+        if (!bus->reload)
+                return driver_broadcast_activatable_changed(bus);
+        r = driver_call_later(call, &later);
+        return r == 0 ? bus->reload(bus->reload_userdata, later) : r;
 }

@@ -4,8 +4,10 @@
 
 #include "bridge/driver/driver.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bridge/bus/monitor.h"
@@ -196,6 +198,103 @@ int driver_call_reply(struct driver_call *call) {
                         r = route_in_private(call->client, m, &reply);
         }
         message_unref(m);
+        return r;
+}
+
+/* later answers */
+
+int driver_call_later(struct driver_call *call, struct driver_later **ret_later) {
+        struct client *client = call->client;
+        struct driver_later *later = NULL;
+
+        if (wants_reply(call->message)) {
+                if ((int64_t)client->n_pending + client->n_later >=
+                    call->bus->limits.max_replies_per_connection)
+                        return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
+                                                "Too many calls are waiting for their replies");
+                later = calloc(1, sizeof(*later));
+                if (!later)
+                        return -ENOMEM;
+                later->client = client;
+                later->serial = call->message->serial;
+                later->caller_cookie = call->caller_cookie;
+                DL_APPEND(client->later, later);
+                client->n_later++;
+        }
+        call->caller_cookie = 0;
+        call->done = true;
+        writer_deinit(&call->writer);
+        *ret_later = later;
+        return 0;
+}
+
+static void later_unlink(struct driver_later *later) {
+        DL_DELETE(later->client->later, later);
+        later->client->n_later--;
+        later->client = NULL;
+}
+
+void driver_later_forget(struct client *client) {
+        while (client->later) {
+                struct driver_later *later = client->later;
+
+                later_unlink(later);
+                route_end_cookie(client, later->serial, later->caller_cookie);
+        }
+}
+
+void driver_later_free(struct driver_later *later) {
+        if (later && later->client) {
+                struct client *client = later->client;
+
+                later_unlink(later);
+                route_end_cookie(client, later->serial, later->caller_cookie);
+        }
+        free(later);
+}
+
+int driver_later_reply(struct driver_later *later) {
+        struct reply reply;
+        struct message *m;
+        struct writer w;
+        int r = 0;
+
+        if (later && later->client) {
+                reply = (struct reply){
+                        .caller = later->client,
+                        .serial = later->serial,
+                        .caller_cookie = later->caller_cookie,
+                };
+                later_unlink(later);
+                writer_init(&w, MESSAGE_TYPE_METHOD_RETURN, MESSAGE_FLAG_NO_REPLY_EXPECTED,
+                            bus_next_serial(reply.caller->bus), "");
+                w.reply_serial = reply.serial;
+                address_writer(&w, reply.caller);
+                r = writer_finish(&w, &m);
+                if (r >= 0) {
+                        r = route_from_driver(reply.caller->bus, reply.caller, m, &reply);
+                        message_unref(m);
+                }
+        }
+        free(later);
+        return r;
+}
+
+int driver_later_fail(struct driver_later *later, const char *name, const char *format, ...) {
+        char text[1024];
+        va_list args;
+        int r = 0;
+
+        if (later && later->client) {
+                struct client *client = later->client;
+
+                va_start(args, format);
+                text_format(text, sizeof(text), format, args);
+                va_end(args);
+                later_unlink(later);
+                r = send_error_text(client, NULL, later->serial, later->caller_cookie, name, text);
+        }
+        free(later);
         return r;
 }
 

@@ -87,6 +87,33 @@ int driver_call_reply(struct driver_call *call);
 int driver_call_fail(struct driver_call *call, const char *name, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 
+/*
+ * A call that is answered after its method returned. It belongs to who made it, who ends it exactly
+ * once; it may outlive the client, who is told nothing then.
+ */
+struct driver_later {
+        struct client *client;                        /* NULL: it has gone */
+        struct driver_later *prev, *next;             /* of the client */
+        struct driver_later *owner_prev, *owner_next; /* the owner's to use */
+        uint32_t serial;
+        uint64_t caller_cookie;
+};
+
+/*
+ * Answer the call later; the method returns 0 afterwards. *ret_later is NULL when nobody waits for
+ * an answer. As many as there may be replies to a client are waited for, then it is as
+ * driver_call_fail(). -ENOMEM.
+ */
+int driver_call_later(struct driver_call *call, struct driver_later **ret_later);
+/* Answer with no results, or an error; later is gone afterwards, NULL is fine. As client_receive(). */
+int driver_later_reply(struct driver_later *later);
+int driver_later_fail(struct driver_later *later, const char *name, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+/* Not answered at all, at the end of the bus; NULL is fine. */
+void driver_later_free(struct driver_later *later);
+/* The client gets no answers any more. */
+void driver_later_forget(struct client *client);
+
 /* Answer a call message to the bus. As client_receive(). */
 int driver_dispatch(struct client *client, struct message *m, uint64_t caller_cookie);
 

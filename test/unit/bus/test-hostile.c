@@ -51,9 +51,8 @@ END_TEST
 
 static const char broken_text[] = "\xff.conf is no file";
 
-static int broken_reload(void *userdata, char **ret_error) {
-        *ret_error = strdup(broken_text);
-        return -ENOENT;
+static int broken_reload(void *userdata, struct driver_later *later) {
+        return driver_later_fail(later, DRIVER_ERROR("Failed"), "%s", broken_text);
 }
 
 /* File names need not be UTF-8; what is said about them must. */

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Reload: the thread that reads configurations, and those who wait for it. */
+
+#include "bridge/reload.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "bridge/bus/bus.h"
+#include "bridge/container.h"
+#include "bridge/driver/driver.h"
+#include "bridge/log.h"
+#include "bridge/systemd.h"
+
+/* How long the end of the bus may wait for the thread, in seconds. */
+#define END_DELAY 2
+
+/* The thread's, until it is over. */
+struct reload_job {
+        pthread_t thread;
+        int fd;                 /* to say that it is over */
+        struct bus_config *old; /* to be freed */
+        char *path;             /* to be read, or NULL */
+        int result;
+        struct bus_config *config;
+        char *error;
+};
+
+static void *run(void *userdata) {
+        struct reload_job *job = userdata;
+        static const uint64_t one = 1;
+        ssize_t n;
+
+        job->old = bus_config_free(job->old);
+        if (job->path)
+                job->result = bus_config_load(job->path, NULL, &job->config, &job->error);
+        n = write(job->fd, &one, sizeof(one));
+        (void)n; /* a counter of 1 always has room */
+        return NULL;
+}
+
+static void job_free(struct reload_job *job) {
+        bus_config_free(job->old);
+        bus_config_free(job->config);
+        free(job->error);
+        free(job->path);
+        free(job);
+}
+
+/* Begin a job: free old, which may be NULL, and read path if it is not NULL. */
+static int job_start(struct reload *reload, struct bus_config *old, const char *path) {
+        struct reload_job *job = calloc(1, sizeof(*job));
+        sigset_t all, mask;
+        int r = -ENOMEM;
+
+        if (!job) {
+                bus_config_free(old);
+                return r;
+        }
+        *job = (struct reload_job){.fd = reload->source.fd, .old = old};
+        if (path)
+                job->path = strdup(path);
+        if (!path || job->path) {
+                /* signals are the bus's */
+                sigfillset(&all);
+                pthread_sigmask(SIG_SETMASK, &all, &mask);
+                r = -pthread_create(&job->thread, NULL, run, job);
+                pthread_sigmask(SIG_SETMASK, &mask, NULL);
+        }
+        if (r < 0) {
+                job_free(job);
+                return r;
+        }
+        reload->job = job;
+        return 0;
+}
+
+static int end_all(struct driver_later *list, int result, const char *error) {
+        struct driver_later *later, *next;
+        int r, fatal = 0;
+
+        DL_FOREACH_SAFE2(list, later, next, owner_next) {
+                if (result < 0)
+                        r = driver_later_fail(later, DRIVER_ERROR("Failed"),
+                                              "The configuration stays as it was: %s",
+                                              error ? error : strerror(-result));
+                else
+                        r = driver_later_reply(later);
+                if (r < 0)
+                        fatal = r;
+        }
+        return fatal;
+}
+
+/* What was asked for is in force, or will not be. */
+static int finish(struct reload *reload, int result, const char *error) {
+        struct driver_later *list = reload->current;
+        int r = 0, k;
+
+        reload->current = NULL;
+        if (result < 0)
+                log_write(reload->bus->log, LOG_LEVEL_ERROR, "Unable to reload configuration: %s",
+                          error ? error : strerror(-result));
+        else
+                log_write(reload->bus->log, LOG_LEVEL_INFO, "Reloaded configuration");
+        systemd_notify("READY=1");
+        if (result >= 0)
+                r = driver_broadcast_activatable_changed(reload->bus);
+        k = end_all(list, result, error);
+        return r < 0 ? r : k;
+}
+
+static int start_reading(struct reload *reload, struct bus_config *old) {
+        char text[64];
+        int r;
+
+        reload->again = false;
+        reload->current = reload->waiting;
+        reload->waiting = NULL;
+        snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
+                 (long long)(loop_now() / 1000));
+        systemd_notify(text);
+        r = job_start(reload, old, reload->path);
+        return r < 0 ? finish(reload, r, NULL) : 0;
+}
+
+static int job_ended(struct loop_source *source, uint32_t events) {
+        struct reload *reload = container(struct reload, source, source);
+        struct reload_job *job = reload->job;
+        struct bus_config *old = NULL;
+        uint64_t count;
+        int r = 0;
+
+        if (read(source->fd, &count, sizeof(count)) != sizeof(count))
+                return 0;
+        pthread_join(job->thread, NULL);
+        reload->job = NULL;
+
+        if (job->path) {
+                if (job->result >= 0) {
+                        job->result = reload->take_over(reload->userdata, &job->config,
+                                                        &job->error);
+                        old = job->config;
+                        job->config = NULL;
+                }
+                r = finish(reload, job->result, job->error);
+        }
+        job_free(job);
+
+        if (r >= 0 && reload->again)
+                return start_reading(reload, old);
+        if (old)
+                job_start(reload, old, NULL); /* without a thread it is freed here */
+        return r;
+}
+
+int reload_request(struct reload *reload, struct driver_later *later) {
+        if (later)
+                DL_APPEND2(reload->waiting, later, owner_prev, owner_next);
+        reload->again = true;
+        return reload->job ? 0 : start_reading(reload, NULL);
+}
+
+int reload_init(struct reload *reload, struct bus *bus, struct loop *loop, const char *path) {
+        int r;
+
+        *reload = (struct reload){
+                .bus = bus,
+                .loop = loop,
+                .path = path,
+                .source.dispatch = job_ended,
+        };
+        reload->source.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (reload->source.fd < 0)
+                return -errno;
+        r = loop_add(loop, &reload->source, EPOLLIN);
+        if (r < 0) {
+                close(reload->source.fd);
+                reload->source.fd = -1;
+        }
+        return r;
+}
+
+static void free_all(struct driver_later *list) {
+        struct driver_later *later, *next;
+
+        DL_FOREACH_SAFE2(list, later, next, owner_next)
+        driver_later_free(later);
+}
+
+void reload_deinit(struct reload *reload) {
+        struct timespec until;
+
+        free_all(reload->current);
+        free_all(reload->waiting);
+        if (reload->source.fd >= 0)
+                loop_remove(reload->loop, &reload->source);
+        if (reload->job) {
+                clock_gettime(CLOCK_REALTIME, &until);
+                until.tv_sec += END_DELAY;
+                if (pthread_timedjoin_np(reload->job->thread, NULL, &until) != 0)
+                        return; /* what it uses, the descriptor too, stays */
+                job_free(reload->job);
+        }
+        if (reload->source.fd >= 0)
+                close(reload->source.fd);
+        *reload = (struct reload){.source.fd = -1};
+}
