@@ -31,6 +31,19 @@ bool bus_config_allows_auth(const struct bus_config *config, const char *name) {
         return !config->n_auth;
 }
 
+uint64_t bus_config_stamp(const struct stat *st) {
+        const uint64_t parts[] = {
+                st->st_dev, st->st_ino, st->st_size, st->st_ctim.tv_sec, st->st_ctim.tv_nsec,
+        };
+        uint64_t stamp = 0;
+
+        for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+                stamp = (stamp ^ parts[i]) * UINT64_C(0x9e3779b97f4a7c15);
+                stamp ^= stamp >> 32;
+        }
+        return stamp | 1;
+}
+
 /* enforcement */
 
 struct list {

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "policy/policy.h"
@@ -71,6 +72,13 @@ struct bus_config_place {
         unsigned line;
 };
 
+/* What a configuration was read from. */
+struct bus_config_source {
+        const char *path; /* the configuration's */
+        uint64_t stamp;   /* bus_config_stamp() when it was read; 0: it was not there */
+        bool is_directory;
+};
+
 struct bus_config {
         char *type; /* NULL when there is none */
         char *user; /* as written: a name or number; NULL when there is none */
@@ -101,7 +109,11 @@ struct bus_config {
         struct bus_config_place place_apparmor;
         struct bus_config_place place_allow_anonymous;
 
-        /* What a bus watches to notice changes: each file read, each <includedir> named. */
+        /* Each file read, the main one first, and each <includedir> named, with what it was like. */
+        struct bus_config_source *sources;
+        size_t n_sources;
+
+        /* What a bus watches to notice changes: the same, without. */
         char **files;
         size_t n_files;
         char **includedirs;
@@ -138,6 +150,9 @@ struct bus_config *bus_config_free(struct bus_config *config);
 
 /* Whether SASL mechanism name may be used: one of auth, or any when there is none. */
 bool bus_config_allows_auth(const struct bus_config *config, const char *name);
+
+/* A number that changes with a file. Never 0. */
+uint64_t bus_config_stamp(const struct stat *st);
 
 /* enforcement */
 

@@ -239,13 +239,35 @@ static int document_prepare(struct document *document) {
         return 0;
 }
 
+static int add_source(struct reader *reader, const char *path, const struct stat *st) {
+        const struct bus_config_source source = {
+                .path = path,
+                .stamp = st ? bus_config_stamp(st) : 0,
+                .is_directory = !st || S_ISDIR(st->st_mode),
+        };
+
+        return POLICY_ARRAY_APPEND(reader->sources, reader->n_sources, source);
+}
+
+static int add_file(struct reader *reader, const struct document *document) {
+        char *file;
+        int r;
+
+        file = strdup(document->file);
+        r = file ? POLICY_ARRAY_APPEND(reader->files, reader->n_files, file) : -ENOMEM;
+        if (r < 0) {
+                free(file);
+                return r;
+        }
+        return add_source(reader, file, &document->identity);
+}
+
 /*
  * Read the file of a document whose reader, parent and file are set, into its fragment. 1 when it
  * does not exist.
  */
 static int document_read(struct document *document) {
         struct reader *reader = document->reader;
-        char *file;
         int fd, r;
 
         /* what is not a file is not waited for */
@@ -256,12 +278,12 @@ static int document_read(struct document *document) {
                         return -ENOMEM;
                 return r == -ENOENT ? 1 : -EINVAL;
         }
-        file = strdup(document->file);
-        r = file ? POLICY_ARRAY_APPEND(reader->files, reader->n_files, file) : -ENOMEM;
-        if (r < 0)
-                free(file);
-        else if (fstat(fd, &document->identity) < 0)
+        if (fstat(fd, &document->identity) < 0)
                 r = document_fail(document, "cannot open: %s", strerror(errno));
+        else
+                r = add_file(reader, document);
+        if (r < 0)
+                ; /* said already */
         else if (!S_ISREG(document->identity.st_mode))
                 r = document_fail(document, "not a regular file");
         else if (is_being_read(document))
@@ -351,6 +373,7 @@ static int include_drop_in(struct document *document, const char *directory, con
 int document_include_directory(struct document *document, const char *path) {
         struct reader *reader = document->reader;
         struct dirent **entries;
+        struct stat st;
         char *copy;
         int n, r;
 
@@ -360,6 +383,9 @@ int document_include_directory(struct document *document, const char *path) {
                 free(copy);
                 return r;
         }
+        r = add_source(reader, copy, stat(path, &st) < 0 ? NULL : &st);
+        if (r < 0)
+                return r;
         n = scandir(path, &entries, is_configuration, compare_names);
         if (n < 0 && errno == ENOENT)
                 return 0;
@@ -457,6 +483,8 @@ static int finish(struct reader *reader, struct document *document,
         *config = fragment->config;
         config->limits = limits;
         config->policy = reader->policy;
+        config->sources = reader->sources;
+        config->n_sources = reader->n_sources;
         config->selinux_enabled = reader->environment->selinux_enabled;
         config->files = reader->files;
         config->n_files = reader->n_files;
@@ -474,6 +502,7 @@ static int finish(struct reader *reader, struct document *document,
 
 static void reader_clear(struct reader *reader) {
         struct bus_fragment rest = {
+                .config.sources = reader->sources,
                 .config.files = reader->files,
                 .config.n_files = reader->n_files,
                 .config.includedirs = reader->includedirs,

@@ -23,6 +23,8 @@ struct reader {
         const struct bus_config_environment *environment;
         bool is_part; /* the main file is one to be included by another */
         struct policy *policy;
+        struct bus_config_source *sources;
+        size_t n_sources;
         char **files;
         size_t n_files;
         char **includedirs;

@@ -116,6 +116,7 @@ int bus_configure(struct bus *bus, const struct bus_config *config) {
 
         policy_unref(bus->policy);
         bus->policy = policy_ref(config->policy);
+        bus->config = config;
         bus->limits = config->limits;
         free(bus->type);
         bus->type = type;

@@ -53,6 +53,7 @@ struct bus {
         struct complaints complaints;
         struct bus_limits limits;
         struct policy *policy; /* NULL: everything is allowed */
+        const struct bus_config *config; /* as bus_configure() was given it; NULL before */
         char *type;            /* session, system, or NULL */
         char *address;         /* as printed; NULL before listening */
         bool systemd_activation;
@@ -102,7 +103,9 @@ int bus_init(struct bus *bus, struct log *log);
 void bus_refresh_identity(struct bus *bus);
 /* All clients must have gone. */
 void bus_deinit(struct bus *bus);
-/* Take over limits and policy of a configuration, for clients that are there too. Atomic; -ENOMEM.
+/*
+ * Take over limits and policy of a configuration, for clients that are there too. Atomic; -ENOMEM.
+ * The configuration stays the caller's, and has to live until the bus gets another one.
  */
 int bus_configure(struct bus *bus, const struct bus_config *config);
 

@@ -75,6 +75,7 @@ int driver_add_interfaces(struct bus *bus) {
                 &driver_interface_dbus,           &driver_interface_properties,
                 &driver_interface_introspectable, &driver_interface_monitoring,
                 &driver_interface_stats,          &driver_interface_peer,
+                &driver_interface_policy,
         };
         int r;
 

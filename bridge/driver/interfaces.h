@@ -32,6 +32,7 @@ extern const struct driver_interface driver_interface_introspectable;
 extern const struct driver_interface driver_interface_peer;
 extern const struct driver_interface driver_interface_monitoring;
 extern const struct driver_interface driver_interface_stats;
+extern const struct driver_interface driver_interface_policy;
 
 /* All of them, in the order of introspection. */
 int driver_add_interfaces(struct bus *bus);

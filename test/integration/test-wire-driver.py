@@ -132,7 +132,7 @@ def described(xml):
     """What an introspection says: interfaces with their members, and the nodes below."""
     parts = []
     for interface in re.findall(r'<interface name="([^"]*)">', xml):
-        if interface == 'org.bus1.Bridge1':
+        if interface.startswith('org.bus1.Bridge1'):
             continue  # ours alone
         inner = re.search(rf'<interface name="{interface}">(.*?)</interface>', xml, re.S).group(1)
         parts.append(interface + ': ' + ' '.join(sorted(
@@ -441,7 +441,7 @@ DIFFERENCES = {
         ("Interfaces: v (['org.freedesktop.DBus.Monitoring', "
          "'org.freedesktop.DBus.Debug.Stats'],)",
          ["Interfaces: v (['org.freedesktop.DBus.Monitoring', 'org.freedesktop.DBus.Debug.Stats', "
-          "'org.bus1.Bridge1'],)"], 'the interface for native programs'),
+          "'org.bus1.Bridge1.Policy', 'org.bus1.Bridge1'],)"], 'our own interfaces'),
     ],
     'credentials_of_the_bus': [
         ('ProcessID=bus UnixUserID=own', ['ProcessID=bus UnixGroupIDs=True UnixUserID=own'],

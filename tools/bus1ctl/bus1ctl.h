@@ -27,6 +27,7 @@ int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 struct json_object *json_make_object(void);
 struct json_object *json_make_array(void);
+struct json_object *json_make_string(const char *text);
 /* Value is taken. text NULL becomes null. */
 void json_add(struct json_object *object, const char *key, struct json_object *value);
 void json_append(struct json_object *array, struct json_object *value);

@@ -46,22 +46,23 @@ static bool is_utf8(const char *text) {
         return mbsrtowcs(NULL, &text, 0, &state) != (size_t)-1;
 }
 
+struct json_object *json_make_string(const char *text) {
+        struct json_object *value;
+        char *copy = strdup(text);
+
+        check_memory(copy);
+        if (!is_utf8(copy))
+                for (char *c = copy; *c; c++)
+                        if ((unsigned char)*c >= 0x80)
+                                *c = '?';
+        value = json_object_new_string(copy);
+        check_memory(value);
+        free(copy);
+        return value;
+}
+
 void json_add_string(struct json_object *object, const char *key, const char *text) {
-        struct json_object *value = NULL;
-
-        if (text) {
-                char *copy = strdup(text);
-
-                check_memory(copy);
-                if (!is_utf8(copy))
-                        for (char *c = copy; *c; c++)
-                                if ((unsigned char)*c >= 0x80)
-                                        *c = '?';
-                value = json_object_new_string(copy);
-                check_memory(value);
-                free(copy);
-        }
-        json_add(object, key, value);
+        json_add(object, key, text ? json_make_string(text) : NULL);
 }
 
 void json_add_bool(struct json_object *object, const char *key, bool value) {

@@ -12,8 +12,12 @@
 
 static const char usage[] =
         "usage: bus1ctl policy check [--json] FILE...\n"
+        "       bus1ctl policy check [--json] --live [--system|--session|--address ADDRESS]\n"
         "       bus1ctl policy explain [--json] [--matching] [--system|--session|--config FILE]\n"
         "               --user USER [--group GROUP]... QUESTION\n"
+        "       bus1ctl policy explain [--json] [--matching] --live\n"
+        "               [--system|--session|--address ADDRESS]\n"
+        "               --client NAME|--user USER [--group GROUP]... QUESTION\n"
         "       bus1ctl --help | --version\n"
         "\n"
         "questions:\n"

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bus1ctl policy explain - what a bus would say, and why
+ * bus1ctl policy explain - what a bus would say, or a running one says, and why
+ *
+ * A running bus goes by what it has read. Where the files have changed since, they are asked as
+ * well, so that one sees what a reload would bring.
  */
 
 #include <errno.h>
@@ -8,40 +11,85 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "policy/array.h"
 #include "policy/config.h"
+#include "tools/bus1ctl/answer.h"
 #include "tools/bus1ctl/bus1ctl.h"
-#include "tools/bus1ctl/question.h"
+#include "tools/bus1ctl/live.h"
+
+#define SYSTEM_CONFIG "/usr/share/dbus-1/system.conf"
+#define SESSION_CONFIG "/usr/share/dbus-1/session.conf"
 
 struct arguments {
         const char *config;
+        struct live_bus bus;
+        const char *client;
         const char *user;
         char **groups;
         size_t n_groups;
         bool json;
         bool matching; /* only rules that match */
+        char **words;
+        size_t n_words;
 };
 
+/* What there is to say. */
+struct outcome {
+        struct answer answer;
+        struct live_sources sources;
+        bool has_reloaded; /* the files say something else than the bus */
+        struct answer reloaded;
+        char *reload_error; /* the files are invalid */
+};
+
+static int check_options(const struct arguments *a) {
+        if (!a->bus.is_live && (a->bus.address || a->client))
+                return complain("--address and --client need --live");
+        if (a->bus.is_live && a->config)
+                return complain("--config is for files, not with --live");
+        if (a->client && (a->user || a->n_groups))
+                return complain("a client has its own user and groups");
+        if (!a->user && !a->client)
+                return complain("policy explain needs --user%s",
+                                a->bus.is_live ? " or --client" : "");
+        return 0;
+}
+
 static int parse_options(struct arguments *a, int argc, char *argv[]) {
-        static const struct option options[] = {
-                {"config", required_argument, NULL, 'c'}, {"system", no_argument, NULL, 'Y'},
-                {"session", no_argument, NULL, 'S'},      {"user", required_argument, NULL, 'u'},
-                {"group", required_argument, NULL, 'g'},  {"json", no_argument, NULL, 'j'},
-                {"matching", no_argument, NULL, 'm'},     {}};
+        static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                                {"system", no_argument, NULL, 'Y'},
+                                                {"session", no_argument, NULL, 'S'},
+                                                {"live", no_argument, NULL, 'l'},
+                                                {"address", required_argument, NULL, 'a'},
+                                                {"client", required_argument, NULL, 'C'},
+                                                {"user", required_argument, NULL, 'u'},
+                                                {"group", required_argument, NULL, 'g'},
+                                                {"json", no_argument, NULL, 'j'},
+                                                {"matching", no_argument, NULL, 'm'},
+                                                {}};
         int c;
 
-        a->config = "/usr/share/dbus-1/system.conf";
         while ((c = getopt_long(argc, argv, "+", options, NULL)) >= 0) {
                 switch (c) {
                 case 'c':
                         a->config = optarg;
                         break;
                 case 'Y':
-                        a->config = "/usr/share/dbus-1/system.conf";
+                        a->bus.is_session = false;
                         break;
                 case 'S':
-                        a->config = "/usr/share/dbus-1/session.conf";
+                        a->bus.is_session = true;
+                        break;
+                case 'l':
+                        a->bus.is_live = true;
+                        break;
+                case 'a':
+                        a->bus.address = optarg;
+                        break;
+                case 'C':
+                        a->client = optarg;
                         break;
                 case 'u':
                         a->user = optarg;
@@ -60,130 +108,176 @@ static int parse_options(struct arguments *a, int argc, char *argv[]) {
                         return STATUS_FAILED;
                 }
         }
-        return a->user ? 0 : complain("policy explain needs --user");
+        a->words = argv + optind;
+        a->n_words = argc - optind;
+        return check_options(a);
 }
 
-/* Why the answer is what it is, where no rule says so. */
-static const char *default_reason(const struct policy_question *question, bool allowed) {
-        if (question->family == POLICY_FAMILY_CONNECT)
-                return allowed ? "no rule matches, and this is the user of the bus"
-                               : "no rule matches, and this is not the user of the bus";
-        if (allowed)
-                return "the bus itself says it to the one it is for";
-        return "no rule matches";
-}
+/* files */
 
-static void print_text(const struct arguments *a, const struct policy_question *question,
-                       const struct policy_explanation *e) {
-        printf("%s", e->allowed ? "allowed" : "denied");
-        if (e->rule)
-                printf(" by %s:%u: %s\n", e->rule->file, e->rule->line, e->rule->text);
-        else
-                printf(": %s\n", default_reason(question, e->allowed));
-
-        printf("\nrules in the order of evaluation, of which the last that matches decides:\n");
-        for (size_t i = 0; i < e->n_steps; i++) {
-                const struct policy_step *step = &e->steps[i];
-
-                if (step->mismatch && a->matching)
-                        continue;
-                printf("%s %s",
-                       step->rule == e->rule ? "=>"
-                       : step->mismatch      ? "  "
-                                             : " +",
-                       policy_context_name(step->block->context));
-                if (step->block->context == POLICY_CONTEXT_USER ||
-                    step->block->context == POLICY_CONTEXT_GROUP)
-                        printf("=%u", (unsigned)step->block->id);
-                printf(" %s:%u: %s", step->rule->file, step->rule->line, step->rule->text);
-                if (step->mismatch)
-                        printf(" (differs: %s)", step->mismatch);
-                putchar('\n');
-        }
-}
-
-static struct json_object *rule_to_json(const struct policy_rule *rule) {
-        struct json_object *object;
-
-        if (!rule)
-                return NULL;
-        object = json_make_object();
-        json_add_string(object, "file", rule->file);
-        json_add_number(object, "line", rule->line);
-        json_add_string(object, "text", rule->text);
-        json_add_bool(object, "allow", rule->allow);
-        return object;
-}
-
-static int print_json(const struct arguments *a, const struct policy_question *question,
-                      const struct policy_explanation *e) {
-        struct json_object *object = json_make_object(), *steps = json_make_array();
-
-        json_add_string(object, "verdict", e->allowed ? "allow" : "deny");
-        json_add(object, "rule", rule_to_json(e->rule));
-        json_add_string(object, "reason", e->rule ? NULL : default_reason(question, e->allowed));
-        for (size_t i = 0; i < e->n_steps; i++) {
-                const struct policy_step *step = &e->steps[i];
-                struct json_object *one;
-
-                if (step->mismatch && a->matching)
-                        continue;
-                one = rule_to_json(step->rule);
-                json_add_string(one, "context", policy_context_name(step->block->context));
-                if (step->block->context == POLICY_CONTEXT_USER ||
-                    step->block->context == POLICY_CONTEXT_GROUP)
-                        json_add_number(one, "id", step->block->id);
-                json_add_bool(one, "matches", !step->mismatch);
-                json_add_string(one, "mismatch", step->mismatch);
-                json_append(steps, one);
-        }
-        json_add(object, "rules", steps);
-        return json_finish(object);
-}
-
-static int explain(const struct arguments *a, const struct question *q) {
-        struct policy_explanation explanation;
+/* ret_error gets what is wrong with the files; it is not said. */
+static int ask_files(const struct arguments *a, const char *path, const struct who *who,
+                     uid_t bus_uid, const char *const *words, size_t n, struct answer *ret_answer,
+                     char **ret_error) {
+        struct policy_words parsed = {};
         struct bus_config *config;
         char *error = NULL;
         int r, status;
 
-        r = bus_config_load_part(a->config, NULL, &config, &error);
+        r = policy_words_parse(&parsed, words, n, &error);
         if (r < 0) {
                 status = complain("%s", error ? error : strerror(-r));
                 free(error);
+                policy_words_clear(&parsed);
                 return status;
         }
-        r = policy_explain(config->policy, &q->question, &explanation);
+        r = bus_config_load_part(path, NULL, &config, &error);
         if (r < 0) {
-                bus_config_free(config);
-                return complain("%s", strerror(-r));
+                *ret_error = error ? error : strdup(strerror(-r));
+                policy_words_clear(&parsed);
+                return *ret_error ? STATUS_FAILED : complain("out of memory");
         }
-        if (a->json)
-                status = print_json(a, &q->question, &explanation);
-        else {
-                print_text(a, &q->question, &explanation);
-                status = fflush(stdout) ? complain("cannot write: %m") : STATUS_OK;
-        }
-        if (status == STATUS_OK)
-                status = explanation.allowed ? STATUS_OK : STATUS_NO;
-        policy_explanation_clear(&explanation);
+        parsed.question.uid = who->uid;
+        parsed.question.gids = who->gids;
+        parsed.question.n_gids = who->n_gids;
+        parsed.question.bus_uid = bus_uid;
+        status = answer_make(ret_answer, config->policy, &parsed.question, a->matching);
         bus_config_free(config);
+        policy_words_clear(&parsed);
         return status;
+}
+
+static int explain_files(const struct arguments *a, struct outcome *o) {
+        const char *path = a->config ?: a->bus.is_session ? SESSION_CONFIG : SYSTEM_CONFIG;
+        char *error = NULL;
+        struct who who;
+        int status;
+
+        status = who_resolve(&who, a->user, a->groups, a->n_groups);
+        if (status)
+                return status;
+        status = ask_files(a, path, &who, geteuid(), (const char *const *)a->words, a->n_words,
+                           &o->answer, &error);
+        if (error)
+                complain("%s", error);
+        free(error);
+        who_clear(&who);
+        return status;
+}
+
+/* a running bus */
+
+/*
+ * What the files of the bus say now, about the same connections: whoever is at the other end of the
+ * message has the names that it has on the bus.
+ */
+static int ask_changed_files(const struct arguments *a, const struct live_context *context,
+                             struct outcome *o) {
+        const char *key = a->n_words > 0 && !strcmp(a->words[0], "send") ? "owns" : "sender";
+        const char **words = NULL;
+        char **made = NULL;
+        size_t n = 0, n_made = 0;
+        int status = STATUS_OK;
+
+        for (size_t i = 0; i < a->n_words && !status; i++)
+                if (POLICY_ARRAY_APPEND(words, n, a->words[i]) < 0)
+                        status = complain("out of memory");
+        for (char **name = context->names; name && *name && !status; name++) {
+                char *word;
+
+                if (asprintf(&word, "%s=%s", key, *name) < 0 ||
+                    POLICY_ARRAY_APPEND(made, n_made, word) < 0 ||
+                    POLICY_ARRAY_APPEND(words, n, word) < 0)
+                        status = complain("out of memory");
+        }
+        if (!status)
+                status = ask_files(a, o->sources.main, &context->who, context->bus_uid, words, n,
+                                   &o->reloaded, &o->reload_error);
+        if (!status)
+                o->has_reloaded = !answer_equal(&o->answer, &o->reloaded);
+        else if (o->reload_error)
+                status = STATUS_OK;
+        for (size_t i = 0; i < n_made; i++)
+                free(made[i]);
+        free(made);
+        free(words);
+        return status;
+}
+
+static int explain_live(const struct arguments *a, struct outcome *o) {
+        struct live_context context = {};
+        struct who who = {};
+        sd_bus *bus = NULL;
+        int status = STATUS_OK;
+
+        if (a->user)
+                status = who_resolve(&who, a->user, a->groups, a->n_groups);
+        if (!status)
+                status = live_open(&a->bus, &bus);
+        if (!status)
+                status = live_explain(bus, a->client, &who, a->words, a->n_words, a->matching,
+                                      &o->answer, &context);
+        if (!status)
+                status = live_get_sources(bus, &o->sources);
+        if (!status && o->sources.n_changed > 0)
+                status = ask_changed_files(a, &context, o);
+        sd_bus_flush_close_unref(bus);
+        live_context_clear(&context);
+        who_clear(&who);
+        return status;
+}
+
+/* output */
+
+static int print_text(const struct outcome *o) {
+        answer_print_verdict(&o->answer);
+        for (size_t i = 0; i < o->sources.n_changed; i++)
+                printf("changed since the bus read it: %s\n", o->sources.changed[i]);
+        if (o->has_reloaded) {
+                printf("after a reload: ");
+                answer_print_verdict(&o->reloaded);
+        } else if (o->reload_error)
+                printf("a reload would fail: %s\n", o->reload_error);
+        answer_print_rules(&o->answer);
+        return fflush(stdout) ? complain("cannot write: %m") : STATUS_OK;
+}
+
+static int print_json(const struct arguments *a, const struct outcome *o) {
+        struct json_object *object = json_make_object();
+
+        answer_to_json(&o->answer, object);
+        if (a->bus.is_live) {
+                struct json_object *changed = json_make_array(), *reloaded = NULL;
+
+                for (size_t i = 0; i < o->sources.n_changed; i++)
+                        json_append(changed, json_make_string(o->sources.changed[i]));
+                json_add(object, "changed", changed);
+                if (o->has_reloaded) {
+                        reloaded = json_make_object();
+                        answer_to_json(&o->reloaded, reloaded);
+                }
+                json_add(object, "after_reload", reloaded);
+                json_add_string(object, "reload_error", o->reload_error);
+        }
+        return json_finish(object);
 }
 
 int policy_explain_main(int argc, char *argv[]) {
         struct arguments a = {};
-        struct question q = {};
+        struct outcome o = {};
         int status;
 
         status = parse_options(&a, argc, argv);
         if (!status)
-                status = question_parse(&q, argc - optind, argv + optind);
+                status = a.bus.is_live ? explain_live(&a, &o) : explain_files(&a, &o);
         if (!status)
-                status = question_set_user(&q, a.user, a.groups, a.n_groups);
+                status = a.json ? print_json(&a, &o) : print_text(&o);
         if (!status)
-                status = explain(&a, &q);
-        question_clear(&q);
+                status = o.answer.allowed ? STATUS_OK : STATUS_NO;
+        answer_clear(&o.answer);
+        answer_clear(&o.reloaded);
+        live_sources_clear(&o.sources);
+        free(o.reload_error);
         free(a.groups);
         return status;
 }

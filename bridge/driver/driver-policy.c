@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * org.bus1.Bridge1.Policy: what the policy in force says, and why (bus1ctl policy explain --live).
+ *
+ * The answer is made of the bus's own rules, which need not be those of the files any more. What it
+ * costs is bounded by their number, and it is for those alone who may see everything on this bus.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/driver/interfaces.h"
+#include "policy/question.h"
+
+#define EXPLAIN_MATCHING 1 /* flag: only the rules that match */
+#define QUESTION_WORDS_MAX 64
+
+/* What a call asks, and what that points to. */
+struct explain {
+        const char *texts[QUESTION_WORDS_MAX];
+        struct policy_words words;
+        struct client *peer; /* the other side of the message, if it is connected; not the bus */
+        uint32_t *gids;
+        uint32_t flags;
+};
+
+/* The other side has the names that it has here, and those that the question gives it. */
+static bool peer_owns(void *userdata, const char *name, bool prefix) {
+        struct explain *e = userdata;
+
+        return policy_words_own(&e->words, name, prefix) ||
+               (e->peer && name_client_owns(e->peer, name, prefix));
+}
+
+static int read_words(struct driver_call *call, struct explain *e) {
+        const uint8_t *end;
+        char *error = NULL;
+        size_t n = 0;
+        int r;
+
+        reader_array(&call->reader, 4, &end);
+        while (call->reader.at < end) {
+                struct wire_string text = reader_string(&call->reader);
+
+                if (n == QUESTION_WORDS_MAX)
+                        return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
+                                                "The question has too many words");
+                e->texts[n++] = text.s;
+        }
+        r = policy_words_parse(&e->words, e->texts, n, &error);
+        if (r == -EINVAL)
+                r = driver_call_fail(call, DRIVER_ERROR("InvalidArgs"), "%s", error);
+        free(error);
+        if (r != 0)
+                return r;
+
+        e->words.peer.owns = peer_owns;
+        e->words.peer.userdata = e;
+        if (e->words.peer_name && !e->words.peer.is_driver)
+                e->peer = name_resolve(call->bus, e->words.peer_name, strlen(e->words.peer_name));
+        return 0;
+}
+
+/* A client by name, whose credentials count; without a name those in the call do. */
+static int read_who(struct driver_call *call, struct explain *e) {
+        struct wire_string name = reader_string(&call->reader);
+        struct policy_question *q = &e->words.question;
+        const struct client_credentials *credentials;
+        const uint8_t *end;
+        struct client *client;
+        int r;
+
+        q->bus_uid = call->bus->uid;
+        q->uid = reader_u32(&call->reader);
+        reader_array(&call->reader, 4, &end);
+        e->gids = malloc(end - call->reader.at + 1);
+        if (!e->gids)
+                return -ENOMEM;
+        while (call->reader.at < end)
+                e->gids[q->n_gids++] = reader_u32(&call->reader);
+        q->gids = e->gids;
+
+        if (name.n > 0) {
+                r = driver_find_connection(call, name, &client);
+                if (r != 0)
+                        return r;
+                credentials = client ? &client->credentials : &call->bus->credentials;
+                q->uid = credentials->uid;
+                q->gids = credentials->gids;
+                q->n_gids = credentials->n_gids;
+        }
+        return 0;
+}
+
+static void write_step(struct writer *w, const struct policy_step *step, bool decides) {
+        bool has_id = step->block->context == POLICY_CONTEXT_USER ||
+                      step->block->context == POLICY_CONTEXT_GROUP;
+
+        writer_struct(w);
+        writer_string(w, step->rule->file);
+        writer_u32(w, step->rule->line);
+        writer_string(w, step->rule->text);
+        writer_bool(w, step->rule->allow);
+        writer_string(w, policy_context_name(step->block->context));
+        writer_u32(w, has_id ? step->block->id : UINT32_MAX);
+        writer_string(w, step->mismatch ? step->mismatch : "");
+        writer_bool(w, decides);
+}
+
+static void write_explanation(struct driver_call *call, const struct explain *e,
+                              const struct policy_explanation *explanation) {
+        const struct policy_question *q = &e->words.question;
+        struct writer *w = &call->writer;
+        void *position = NULL;
+        const char *name;
+
+        writer_bool(w, explanation->allowed);
+        writer_string(w, explanation->rule ? "" : policy_default_reason(q, explanation->allowed));
+        writer_u32(w, q->uid);
+        writer_array_begin(w, 4);
+        for (size_t i = 0; i < q->n_gids; i++)
+                writer_u32(w, q->gids[i]);
+        writer_array_end(w);
+        writer_u32(w, q->bus_uid);
+        writer_array_begin(w, 4);
+        for (name = e->peer ? name_client_next(e->peer, &position) : NULL; name;
+             name = name_client_next(e->peer, &position))
+                writer_string(w, name);
+        writer_array_end(w);
+        writer_array_begin(w, 8);
+        for (size_t i = 0; i < explanation->n_steps; i++) {
+                const struct policy_step *step = &explanation->steps[i];
+
+                if (!step->mismatch || !(e->flags & EXPLAIN_MATCHING))
+                        write_step(w, step, step->rule == explanation->rule);
+        }
+        writer_array_end(w);
+}
+
+static int answer(struct driver_call *call, struct explain *e) {
+        struct policy_explanation explanation;
+        int r;
+
+        r = read_words(call, e);
+        if (r == 0)
+                r = read_who(call, e);
+        if (r != 0)
+                return r;
+        e->flags = reader_u32(&call->reader);
+        if (e->flags & ~EXPLAIN_MATCHING)
+                return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"), "Unknown flags");
+        if (!call->bus->policy)
+                return driver_call_fail(call, DRIVER_ERROR("Failed"), "The bus has no policy");
+        r = policy_explain(call->bus->policy, &e->words.question, &explanation);
+        if (r < 0)
+                return r;
+        write_explanation(call, e, &explanation);
+        policy_explanation_clear(&explanation);
+        return 0;
+}
+
+static int run_explain(struct driver_call *call) {
+        struct explain e = {};
+        int r;
+
+        r = answer(call, &e);
+        policy_words_clear(&e.words);
+        free(e.gids);
+        return r;
+}
+
+/* What the policy was read from, and what it was like then: the first is the main file. */
+static int run_get_sources(struct driver_call *call) {
+        const struct bus_config *config = call->bus->config;
+        struct writer *w = &call->writer;
+
+        if (!config)
+                return driver_call_fail(call, DRIVER_ERROR("Failed"),
+                                        "The bus has no configuration");
+        writer_array_begin(w, 8);
+        for (size_t i = 0; i < config->n_sources; i++) {
+                writer_struct(w);
+                writer_string(w, config->sources[i].path);
+                writer_u64(w, config->sources[i].stamp);
+        }
+        writer_array_end(w);
+        return 0;
+}
+
+#define FLAGS (DRIVER_METHOD_CANONICAL_PATH | DRIVER_METHOD_PRIVILEGED)
+
+static const struct driver_method methods[] = {
+        {"Explain", "assuauu", "bsuauuasa(susbsusb)", run_explain, FLAGS},
+        {"GetSources", "", "a(st)", run_get_sources, FLAGS},
+        {},
+};
+
+const struct driver_interface driver_interface_policy = {
+        .name = "org.bus1.Bridge1.Policy",
+        .methods = methods,
+        .canonical_path_only = true,
+        .listed = true,
+};

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Questions in words - see the header
+ */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/array.h"
+#include "policy/ids.h"
+#include "policy/question.h"
+
+__attribute__((format(printf, 2, 3))) static int fail(char **ret_error, const char *format, ...) {
+        va_list args;
+        int r;
+
+        va_start(args, format);
+        r = vasprintf(ret_error, format, args);
+        va_end(args);
+        return r < 0 ? -ENOMEM : -EINVAL;
+}
+
+bool policy_words_own(void *userdata, const char *name, bool prefix) {
+        const struct policy_words *w = userdata;
+
+        for (size_t i = 0; i < w->n_names; i++)
+                if (prefix ? policy_name_is_below(w->names[i], name) : !strcmp(w->names[i], name))
+                        return true;
+        return false;
+}
+
+static int add_name(struct policy_words *w, const char *name) {
+        w->peer_name = name;
+        if (name[0] == ':')
+                return 0;
+        if (!strcmp(name, POLICY_DRIVER_NAME))
+                w->peer.is_driver = true;
+        return POLICY_ARRAY_APPEND(w->names, w->n_names, name);
+}
+
+static int parse_type(struct policy_message *m, const char *value, char **ret_error) {
+        static const char *const types[] = {
+                [POLICY_TYPE_METHOD_CALL] = "method_call",
+                [POLICY_TYPE_METHOD_RETURN] = "method_return",
+                [POLICY_TYPE_ERROR] = "error",
+                [POLICY_TYPE_SIGNAL] = "signal",
+        };
+
+        for (uint8_t i = POLICY_TYPE_METHOD_CALL; i <= POLICY_TYPE_SIGNAL; i++)
+                if (!strcmp(value, types[i])) {
+                        m->type = i;
+                        return 0;
+                }
+        return fail(ret_error, "type must be method_call, method_return, error or signal, not %s",
+                    value);
+}
+
+static int parse_bool(const char *key, const char *value, bool *ret_value, char **ret_error) {
+        *ret_value = !strcmp(value, "true");
+        return *ret_value || !strcmp(value, "false")
+                       ? 0
+                       : fail(ret_error, "%s must be true or false, not %s", key, value);
+}
+
+static int parse_fds(const char *value, uint32_t *ret_fds, char **ret_error) {
+        int64_t n;
+
+        if (policy_parse_integer(value, &n) != 0 || n < 0 || n > POLICY_FDS_MAX)
+                return fail(ret_error, "fds must be a number, not %s", value);
+        *ret_fds = (uint32_t)n;
+        return 0;
+}
+
+static int parse_pair(struct policy_words *w, const char *key, const char *value,
+                      char **ret_error) {
+        struct policy_message *m = &w->question.message;
+        bool sends = w->question.family == POLICY_FAMILY_SEND;
+        const struct {
+                const char *key;
+                const char **text;
+        } texts[] = {
+                {"path", &m->path},
+                {"interface", &m->interface},
+                {"member", &m->member},
+                {"error", &m->error_name},
+        };
+
+        for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+                if (!strcmp(key, texts[i].key)) {
+                        *texts[i].text = value;
+                        return 0;
+                }
+        if (!strcmp(key, "type"))
+                return parse_type(m, value, ret_error);
+        if (!strcmp(key, "fds"))
+                return parse_fds(value, &m->n_fds, ret_error);
+        if (!strcmp(key, "requested_reply"))
+                return parse_bool(key, value, &m->requested_reply, ret_error);
+        if (!strcmp(key, "eavesdrop"))
+                return parse_bool(key, value, &m->eavesdropping, ret_error);
+        if (!strcmp(key, "destination")) {
+                m->destination = value;
+                return sends ? add_name(w, value) : 0;
+        }
+        if (!strcmp(key, sends ? "owns" : "sender"))
+                return add_name(w, value);
+        return fail(ret_error, "%s is no key of %s", key, sends ? "send" : "receive");
+}
+
+static int parse_word(struct policy_words *w, const char *text, char **ret_error) {
+        const char *equals = strchr(text, '=');
+        char key[32];
+
+        if (!equals)
+                return fail(ret_error, "%s is not of the form KEY=VALUE", text);
+        if ((size_t)(equals - text) >= sizeof(key))
+                return fail(ret_error, "%.*s is no key", (int)(equals - text), text);
+        memcpy(key, text, equals - text);
+        key[equals - text] = '\0';
+        return parse_pair(w, key, equals + 1, ret_error);
+}
+
+static int parse_message(struct policy_words *w, const char *const *texts, size_t n,
+                         char **ret_error) {
+        struct policy_message *m = &w->question.message;
+
+        m->requested_reply = true;
+        m->peer = &w->peer;
+        w->peer.owns = policy_words_own;
+        w->peer.userdata = w;
+        for (size_t i = 0; i < n; i++) {
+                int r = parse_word(w, texts[i], ret_error);
+
+                if (r < 0)
+                        return r;
+        }
+        if (!m->type)
+                m->type = m->error_name ? POLICY_TYPE_ERROR : POLICY_TYPE_METHOD_CALL;
+        m->broadcast = m->type == POLICY_TYPE_SIGNAL && !m->destination;
+        if (m->type != POLICY_TYPE_METHOD_RETURN && m->type != POLICY_TYPE_ERROR)
+                m->requested_reply = false;
+        if (w->question.family == POLICY_FAMILY_SEND && !m->destination && !m->broadcast &&
+            !w->n_names)
+                return fail(ret_error, "only signals have no destination");
+        return 0;
+}
+
+int policy_words_parse(struct policy_words *w, const char *const *texts, size_t n,
+                       char **ret_error) {
+        *w = (struct policy_words){};
+        if (n == 1 && !strcmp(texts[0], "connect")) {
+                w->question.family = POLICY_FAMILY_CONNECT;
+                return 0;
+        }
+        if (n == 2 && !strcmp(texts[0], "own")) {
+                w->question.family = POLICY_FAMILY_OWN;
+                w->question.name = texts[1];
+                return 0;
+        }
+        if (n >= 1 && (!strcmp(texts[0], "send") || !strcmp(texts[0], "receive"))) {
+                w->question.family =
+                        !strcmp(texts[0], "send") ? POLICY_FAMILY_SEND : POLICY_FAMILY_RECEIVE;
+                return parse_message(w, texts + 1, n - 1, ret_error);
+        }
+        return fail(ret_error, "the question must be connect, own NAME, send ... or receive ...");
+}
+
+void policy_words_clear(struct policy_words *w) {
+        free(w->names);
+        *w = (struct policy_words){};
+}
+
+const char *policy_default_reason(const struct policy_question *question, bool allowed) {
+        if (question->family == POLICY_FAMILY_CONNECT)
+                return allowed ? "no rule matches, and this is the user of the bus"
+                               : "no rule matches, and this is not the user of the bus";
+        if (allowed)
+                return "the bus itself says it to the one it is for";
+        return "no rule matches";
+}

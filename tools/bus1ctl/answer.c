@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Answers - see the header
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/array.h"
+#include "tools/bus1ctl/answer.h"
+#include "tools/bus1ctl/bus1ctl.h"
+
+static char *copy(const char *text) {
+        char *c = strdup(text);
+
+        if (!c)
+                exit(complain("out of memory"));
+        return c;
+}
+
+void answer_add(struct answer *answer, const struct answer_rule *rule) {
+        struct answer_rule own = *rule;
+
+        own.file = copy(rule->file);
+        own.text = copy(rule->text);
+        own.context = copy(rule->context);
+        own.mismatch = rule->mismatch && rule->mismatch[0] ? copy(rule->mismatch) : NULL;
+        if (POLICY_ARRAY_APPEND(answer->rules, answer->n_rules, own) < 0)
+                exit(complain("out of memory"));
+}
+
+int answer_make(struct answer *ret_answer, struct policy *policy,
+                const struct policy_question *question, bool matching) {
+        struct policy_explanation explanation;
+        struct answer answer = {};
+        int r;
+
+        r = policy_explain(policy, question, &explanation);
+        if (r < 0)
+                return complain("%s", strerror(-r));
+        answer.allowed = explanation.allowed;
+        if (!explanation.rule)
+                answer.reason = copy(policy_default_reason(question, explanation.allowed));
+        for (size_t i = 0; i < explanation.n_steps; i++) {
+                const struct policy_step *step = &explanation.steps[i];
+                bool has_id = step->block->context == POLICY_CONTEXT_USER ||
+                              step->block->context == POLICY_CONTEXT_GROUP;
+                const struct answer_rule rule = {
+                        .file = (char *)step->rule->file,
+                        .line = step->rule->line,
+                        .text = step->rule->text,
+                        .allow = step->rule->allow,
+                        .context = (char *)policy_context_name(step->block->context),
+                        .id = has_id ? step->block->id : ANSWER_NO_ID,
+                        .mismatch = (char *)step->mismatch,
+                        .decides = step->rule == explanation.rule,
+                };
+
+                if (!step->mismatch || !matching)
+                        answer_add(&answer, &rule);
+        }
+        policy_explanation_clear(&explanation);
+        *ret_answer = answer;
+        return 0;
+}
+
+void answer_clear(struct answer *answer) {
+        for (size_t i = 0; i < answer->n_rules; i++) {
+                free(answer->rules[i].file);
+                free(answer->rules[i].text);
+                free(answer->rules[i].context);
+                free(answer->rules[i].mismatch);
+        }
+        free(answer->rules);
+        free(answer->reason);
+        *answer = (struct answer){};
+}
+
+const struct answer_rule *answer_rule(const struct answer *answer) {
+        for (size_t i = 0; i < answer->n_rules; i++)
+                if (answer->rules[i].decides)
+                        return &answer->rules[i];
+        return NULL;
+}
+
+bool answer_equal(const struct answer *a, const struct answer *b) {
+        const struct answer_rule *x = answer_rule(a), *y = answer_rule(b);
+
+        if (a->allowed != b->allowed || !x != !y)
+                return false;
+        return !x || (x->line == y->line && !strcmp(x->file, y->file) && !strcmp(x->text, y->text));
+}
+
+void answer_print_verdict(const struct answer *answer) {
+        const struct answer_rule *rule = answer_rule(answer);
+
+        printf("%s", answer->allowed ? "allowed" : "denied");
+        if (rule)
+                printf(" by %s:%u: %s\n", rule->file, rule->line, rule->text);
+        else
+                printf(": %s\n", answer->reason);
+}
+
+void answer_print_rules(const struct answer *answer) {
+        printf("\nrules in the order of evaluation, of which the last that matches decides:\n");
+        for (size_t i = 0; i < answer->n_rules; i++) {
+                const struct answer_rule *rule = &answer->rules[i];
+
+                printf("%s %s", rule->decides ? "=>" : rule->mismatch ? "  " : " +", rule->context);
+                if (rule->id != ANSWER_NO_ID)
+                        printf("=%u", rule->id);
+                printf(" %s:%u: %s", rule->file, rule->line, rule->text);
+                if (rule->mismatch)
+                        printf(" (differs: %s)", rule->mismatch);
+                putchar('\n');
+        }
+}
+
+static struct json_object *rule_to_json(const struct answer_rule *rule) {
+        struct json_object *object;
+
+        if (!rule)
+                return NULL;
+        object = json_make_object();
+        json_add_string(object, "file", rule->file);
+        json_add_number(object, "line", rule->line);
+        json_add_string(object, "text", rule->text);
+        json_add_bool(object, "allow", rule->allow);
+        return object;
+}
+
+void answer_to_json(const struct answer *answer, struct json_object *object) {
+        struct json_object *rules = json_make_array();
+
+        json_add_string(object, "verdict", answer->allowed ? "allow" : "deny");
+        json_add(object, "rule", rule_to_json(answer_rule(answer)));
+        json_add_string(object, "reason", answer->reason);
+        for (size_t i = 0; i < answer->n_rules; i++) {
+                const struct answer_rule *rule = &answer->rules[i];
+                struct json_object *one = rule_to_json(rule);
+
+                json_add_string(one, "context", rule->context);
+                if (rule->id != ANSWER_NO_ID)
+                        json_add_number(one, "id", rule->id);
+                json_add_bool(one, "matches", !rule->mismatch);
+                json_add_string(one, "mismatch", rule->mismatch);
+                json_append(rules, one);
+        }
+        json_add(object, "rules", rules);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Answers - verdicts with their rules, whoever gave them: files or a running bus
+ */
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "policy/question.h"
+
+#define ANSWER_NO_ID UINT32_MAX
+
+struct answer_rule {
+        char *file;
+        uint32_t line;
+        char *text;
+        bool allow;
+        char *context;
+        uint32_t id;    /* of user or group; ANSWER_NO_ID: the context has none */
+        char *mismatch; /* the attribute that differs; NULL: the rule matches */
+        bool decides;
+};
+
+struct answer {
+        bool allowed;
+        char *reason; /* where no rule decides */
+        struct answer_rule *rules;
+        size_t n_rules;
+};
+
+/* From a policy. 0 or an exit status. */
+int answer_make(struct answer *ret_answer, struct policy *policy,
+                const struct policy_question *question, bool matching);
+/* A rule with texts of its own; without memory the program ends. mismatch may be "". */
+void answer_add(struct answer *answer, const struct answer_rule *rule);
+void answer_clear(struct answer *answer);
+
+/* The rule that decides, or NULL. */
+const struct answer_rule *answer_rule(const struct answer *answer);
+/* Whether both say the same because of the same. */
+bool answer_equal(const struct answer *a, const struct answer *b);
+
+/* "allowed by FILE:LINE: ..." */
+void answer_print_verdict(const struct answer *answer);
+void answer_print_rules(const struct answer *answer);
+/* Adds verdict, rule, reason and rules. */
+void answer_to_json(const struct answer *answer, struct json_object *object);

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Who - the user and groups that a question is about
+ */
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct who {
+        uid_t uid;
+        gid_t *gids;
+        size_t n_gids;
+};
+
+/* By names or numbers; without groups the user's own are taken. 0 or an exit status. */
+int who_resolve(struct who *ret_who, const char *user, char *const *groups, size_t n_groups);
+void who_clear(struct who *who);
