@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "bridge/bus/credentials.h"
+#include "bridge/bus/quota.h"
 #include "bridge/bus/registry.h"
 #include "bridge/driver/activation-environment.h"
 #include "bridge/driver/driver.h"
@@ -100,6 +101,7 @@ static int reconfigure_clients(struct bus *bus, struct policy *policy) {
 }
 
 int bus_configure(struct bus *bus, const struct bus_config *config) {
+        struct client *client;
         char *type = NULL;
         int r;
 
@@ -118,6 +120,8 @@ int bus_configure(struct bus *bus, const struct bus_config *config) {
         bus->policy = policy_ref(config->policy);
         bus->config = config;
         bus->limits = config->limits;
+        DL_FOREACH2(bus->clients, client, next)
+        quota_recheck(client);
         free(bus->type);
         bus->type = type;
         bus->has_servicehelper = config->servicehelper != NULL;

@@ -90,6 +90,9 @@ int client_init(struct client *client, struct bus *bus, const struct client_ops 
         r = account_get(bus, client->credentials.uid, &client->account);
         if (r < 0)
                 goto fail;
+        r = backlog_new(client, &client->backlog);
+        if (r < 0)
+                goto fail;
 
         if (bus->policy) {
                 r = policy_client_new(bus->policy, client->credentials.uid,
@@ -104,6 +107,7 @@ int client_init(struct client *client, struct bus *bus, const struct client_ops 
         return 0;
 
 fail:
+        backlog_abandon(client->backlog);
         account_put(bus, client->account);
         client_credentials_deinit(&client->credentials);
         return r;
@@ -116,6 +120,7 @@ void client_deinit(struct client *client) {
         DL_DELETE2(bus->clients, client, prev, next);
         policy_client_free(client->policy);
         permit_drop(client);
+        backlog_abandon(client->backlog);
         account_put(bus, client->account);
         client_credentials_deinit(&client->credentials);
 }

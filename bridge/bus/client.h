@@ -17,6 +17,7 @@
 #include "bridge/wire/message.h"
 
 struct account;
+struct backlog;
 struct bus;
 struct client;
 struct driver_later;
@@ -79,6 +80,12 @@ struct client_ops {
          * that is not 0; may be NULL for a front end without cookies. reply is gone afterwards.
          */
         void (*reply_closed)(struct client *client, struct reply *reply);
+        /*
+         * quota_is_congested() said that the client is not to be read from, and it no longer is so.
+         * May come from within deliver() or the end of another client; NULL for a front end that
+         * does not ask.
+         */
+        void (*resume)(struct client *client);
 };
 
 enum client_state {
@@ -114,6 +121,7 @@ struct client {
         bool handles_ok;     /* takes messages with attached handles */
 
         struct account *account;      /* shared by the clients of one uid */
+        struct backlog *backlog;      /* what it sent and others did not read yet */
         struct policy_client *policy; /* NULL: everything is allowed */
         bool may_send_all;            /* no rule can forbid this client to send, ... */
         bool may_receive_all;         /* ... or to receive, whatever it be */

@@ -44,6 +44,63 @@ void account_put(struct bus *bus, struct account *account) {
         free(account);
 }
 
+/* backlogs */
+
+int backlog_new(struct client *client, struct backlog **ret_backlog) {
+        struct backlog *backlog;
+
+        backlog = calloc(1, sizeof(*backlog));
+        if (!backlog)
+                return -ENOMEM;
+        backlog->client = client;
+        *ret_backlog = backlog;
+        return 0;
+}
+
+static void backlog_free_unused(struct backlog *backlog) {
+        if (!backlog->client && backlog->n_messages == 0)
+                free(backlog);
+}
+
+void backlog_abandon(struct backlog *backlog) {
+        if (!backlog)
+                return;
+        backlog->client = NULL;
+        backlog_free_unused(backlog);
+}
+
+static bool backlog_is_long(const struct backlog *backlog) {
+        const struct bus_limits *limits = &backlog->client->bus->limits;
+
+        return backlog->n_messages > 0 && ((int64_t)backlog->bytes >= limits->max_incoming_bytes ||
+                                           (int64_t)backlog->fds >= limits->max_incoming_unix_fds);
+}
+
+static void backlog_resume(struct backlog *backlog) {
+        if (!backlog->awaited || backlog_is_long(backlog))
+                return;
+        backlog->awaited = false;
+        backlog->client->ops->resume(backlog->client);
+}
+
+static void backlog_add(struct backlog *backlog, const struct message *m) {
+        backlog->n_messages++;
+        backlog->bytes += m->n_wire;
+        backlog->fds += m->n_fds;
+}
+
+static void backlog_remove(struct backlog *backlog, const struct message *m) {
+        backlog->n_messages--;
+        backlog->bytes -= m->n_wire;
+        backlog->fds -= m->n_fds;
+        if (!backlog->client)
+                backlog_free_unused(backlog);
+        else
+                backlog_resume(backlog);
+}
+
+/* queues */
+
 enum quota_kind quota_kind_of(const struct client *client, const struct message *m) {
         static const struct wire_string driver = {BUS_DRIVER_NAME, sizeof(BUS_DRIVER_NAME) - 1};
 
@@ -89,6 +146,8 @@ int quota_charge_outgoing(struct client *client, const struct message *m) {
         client->outgoing_fds += m->n_fds;
         client->account->outgoing_bytes += m->n_wire;
         client->account->outgoing_fds += m->n_fds;
+        if (m->backlog_at == client)
+                backlog_add(m->backlog, m);
         if (client->outgoing_bytes > client->stats.peak_outgoing_bytes)
                 client->stats.peak_outgoing_bytes = client->outgoing_bytes;
         if (client->outgoing_fds > client->stats.peak_outgoing_fds)
@@ -108,10 +167,21 @@ void quota_discharge_outgoing(struct client *client, const struct message *m) {
         client->outgoing_fds -= m->n_fds;
         client->account->outgoing_bytes -= m->n_wire;
         client->account->outgoing_fds -= m->n_fds;
+        if (m->backlog_at == client)
+                backlog_remove(m->backlog, m);
 }
 
 bool quota_is_congested(const struct client *client) {
-        return client->answer_bytes >= ANSWER_BYTES_MAX;
+        if (client->answer_bytes >= ANSWER_BYTES_MAX)
+                return true;
+        if (!backlog_is_long(client->backlog))
+                return false;
+        client->backlog->awaited = true;
+        return true;
+}
+
+void quota_recheck(struct client *client) {
+        backlog_resume(client->backlog);
 }
 
 bool quota_may_register(const struct client *client) {

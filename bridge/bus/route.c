@@ -11,6 +11,7 @@
 #include "bridge/bus/bus.h"
 #include "bridge/bus/monitor.h"
 #include "bridge/bus/name.h"
+#include "bridge/bus/quota.h"
 #include "bridge/bus/reply.h"
 #include "bridge/bus/verdict.h"
 #include "bridge/driver/driver.h"
@@ -202,6 +203,7 @@ static int route_to_client(struct client *client, struct message *m, uint64_t co
                                                  "Too many calls are waiting for their replies");
         }
 
+        quota_charge_sender(client, target, m);
         r = deliver(target, m, reply, 0);
         if (r == 0) {
                 if (!reply)
@@ -344,14 +346,17 @@ static int receive_registered(struct client *client, struct message *m, uint64_t
         return route_unicast(client, m, cookie);
 }
 
-/* What is received is routed before the next is read: for the statistics, one message at a time. */
+/* For the statistics: what is received is routed before the next is read. */
 static void begin_receiving(struct client *client, const struct message *m) {
+        uint64_t bytes = m->n_wire + client->backlog->bytes;
+        uint64_t fds = m->n_fds + client->backlog->fds;
+
         client->incoming_bytes = m->n_wire;
         client->incoming_fds = m->n_fds;
-        if (client->incoming_bytes > client->stats.peak_incoming_bytes)
-                client->stats.peak_incoming_bytes = client->incoming_bytes;
-        if (client->incoming_fds > client->stats.peak_incoming_fds)
-                client->stats.peak_incoming_fds = client->incoming_fds;
+        if (bytes > client->stats.peak_incoming_bytes)
+                client->stats.peak_incoming_bytes = bytes;
+        if (fds > client->stats.peak_incoming_fds)
+                client->stats.peak_incoming_fds = fds;
 }
 
 static void end_receiving(struct client *client) {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "bridge/bus/quota.h"
 #include "bridge/driver/interfaces.h"
 
 static void write_u32(struct writer *w, const char *key, uint64_t value) {
@@ -59,10 +60,10 @@ static int get_connection_stats(struct driver_call *call) {
         write_u32(w, "PeakMatchRules", client->stats.peak_rules);
         write_u32(w, "BusNames", client->n_ownerships + 1);
         write_u32(w, "PeakBusNames", client->stats.peak_names + 1);
-        /* what waits to be routed: nothing does, but the call that asks */
+        /* nothing waits to be routed but the call that asks; the rest waits for its receivers */
         write_u32(w, "IncomingMessages", 0);
-        write_u32(w, "IncomingBytes", client->incoming_bytes);
-        write_u32(w, "IncomingFDs", client->incoming_fds);
+        write_u32(w, "IncomingBytes", client->incoming_bytes + client->backlog->bytes);
+        write_u32(w, "IncomingFDs", client->incoming_fds + client->backlog->fds);
         write_u32(w, "PeakIncomingBytes", client->stats.peak_incoming_bytes);
         write_u32(w, "PeakIncomingFDs", client->stats.peak_incoming_fds);
         write_u32(w, "OutgoingMessages", client->n_outgoing);

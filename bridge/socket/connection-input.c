@@ -44,6 +44,11 @@ int connection_violate(struct connection *connection, const char *rule) {
         return 1;
 }
 
+bool connection_input_waits(const struct connection *connection) {
+        return connection->has_client && !connection->output_broken &&
+               quota_is_congested(&connection->client);
+}
+
 /* descriptors */
 
 static int keep_fds(struct connection *connection, const int *fds, size_t n) {
@@ -252,8 +257,8 @@ static size_t copy_some(uint8_t *to, size_t *at, size_t wanted, const uint8_t *f
 }
 
 /*
- * What one read brought can be thousands of calls with large answers. Once the client has too many
- * of these to read, the calls that follow have to wait, too.
+ * What one read brought can be thousands of messages. Once too much of what they caused waits to be
+ * read, those that follow have to wait, too.
  */
 int connection_keep_rest(struct connection *connection, const uint8_t *bytes, size_t n) {
         connection->rest = malloc(n);
@@ -272,7 +277,7 @@ int connection_take_rest(struct connection *connection) {
         int r;
 
         if (!rest || connection->close_reason || connection_handshake_waits(connection) ||
-            (connection->has_client && quota_is_congested(&connection->client)))
+            connection_input_waits(connection))
                 return 0;
         connection->rest = NULL;
         connection->n_rest = 0;
@@ -293,7 +298,7 @@ int connection_take(struct connection *connection, const uint8_t *bytes, size_t 
 
                 if (connection->close_reason)
                         return 0;
-                if (!partial && n > 0 && quota_is_congested(&connection->client))
+                if (!partial && n > 0 && connection_input_waits(connection))
                         return connection_keep_rest(connection, bytes, n);
                 if (partial) {
                         taken = copy_some(partial->wire, &connection->n_partial, partial->n_wire,

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "bridge/bus/credentials.h"
-#include "bridge/bus/quota.h"
 #include "bridge/container.h"
 
 /* closing */
@@ -43,9 +42,17 @@ static void client_close(struct client *client, const char *reason) {
         connection_close(connection, "closed by the bus");
 }
 
+/* The end of the turn also looks for input that had to wait. */
+static void client_resume(struct client *client) {
+        struct connection *connection = container(struct connection, client, client);
+
+        loop_defer(connection->server->loop, &connection->flush);
+}
+
 const struct client_ops connection_client_ops = {
         .deliver = connection_deliver,
         .close = client_close,
+        .resume = client_resume,
 };
 
 /* the native session of an anchor */
@@ -88,9 +95,8 @@ static uint32_t wanted_events(const struct connection *connection) {
                 events |= EPOLLOUT;
         if (connection->state == CONNECTION_DRAINING || connection_handshake_waits(connection))
                 return events;
-        /* Who does not read what the bus answers is not read from; a dead socket is, to its end. */
         if (!connection->has_client || connection->output_broken ||
-            (!connection->rest && !quota_is_congested(&connection->client)))
+            (!connection->rest && !connection_input_waits(connection)))
                 events |= EPOLLIN;
         return events;
 }

@@ -52,7 +52,7 @@ struct connection {
         size_t n_header;
         struct message *partial; /* framed, incomplete */
         size_t n_partial;
-        uint8_t *rest; /* came, but has to wait for a cookie, or the client to read answers */
+        uint8_t *rest; /* came, but has to wait for a cookie, or for someone to read */
         size_t n_rest;
         int *fds; /* came, but their message is not complete yet */
         size_t n_fds;
@@ -92,6 +92,11 @@ bool connection_handshake_waits(const struct connection *connection);
 
 /* input */
 
+/*
+ * Must what it says wait, because it or others do not read enough? What is left in a dead socket is
+ * little, and nothing will follow.
+ */
+bool connection_input_waits(const struct connection *connection);
 /* Close what was received and not used. */
 void connection_drop_fds(struct connection *connection);
 /*
@@ -105,7 +110,7 @@ int connection_read(struct connection *connection, size_t *ret_n, bool *ret_eof)
 int connection_take(struct connection *connection, const uint8_t *bytes, size_t n);
 /* Let bytes wait. As connection_take(). */
 int connection_keep_rest(struct connection *connection, const uint8_t *bytes, size_t n);
-/* Go on with what had to wait for the client to read, if it has. As connection_take(). */
+/* Go on with what had to wait, if that is over. As connection_take(). */
 int connection_take_rest(struct connection *connection);
 void connection_input_deinit(struct connection *connection);
 

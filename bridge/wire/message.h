@@ -15,6 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct backlog;
+struct client;
+
 #define MESSAGE_SIZE_MAX (128UL * 1024 * 1024)
 #define MESSAGE_ARRAY_MAX (64UL * 1024 * 1024)
 #define MESSAGE_HEADER_SIZE 16 /* the fixed part, with the length of the field array */
@@ -101,6 +104,11 @@ struct message {
         /* what a front end attached: the handles that came with a native message; owned */
         void *attachment;
         void (*attachment_free)(void *attachment);
+
+        /* kept by the bus: what its sender is charged with, while it waits in the queue of one client
+         */
+        struct backlog *backlog;
+        const struct client *backlog_at;
 
         uint8_t n_args; /* valid when args_known */
         bool args_known;
