@@ -5,7 +5,7 @@
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all build run test test-quick test-vm bench kernel install clean
+.PHONY: all build run test test-quick test-vm test-vm-all bench kernel install clean
 
 all: build
 
@@ -32,12 +32,16 @@ kernel:
 	@tools/install-deps kernel
 	@tools/build-module $(BUILD)/kernel $(KDIR)
 
-# bus1.ko in a virtual machine
+# bus1.ko in virtual machines: a part of `make test`, and all that there is for them
 test-vm:
 	@tools/install-deps vm
 	@$(MAKE) --no-print-directory build
-	@$(MAKE) --no-print-directory kernel
-	@test/vm/run $(BUILD)
+	@test/vm/run $(BUILD) stock debug
+
+test-vm-all:
+	@tools/install-deps vm
+	@$(MAKE) --no-print-directory build
+	@test/vm/run $(BUILD) stock debug kcsan
 
 bench:
 	@tools/install-deps bench
