@@ -13,8 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "bridge/wire/byte-order.h"
-#include "bridge/wire/message-private.h"
+#include "bridge/wire/header-private.h"
 
 /* a header up to this size is rebuilt without an allocation */
 #define SCRATCH_SIZE 2048
@@ -31,51 +30,6 @@ static struct stamped_field stamped_field(unsigned code, const char *s) {
 
 static size_t string_field_end(size_t pos, size_t n) {
         return wire_align(pos, 8) + 8 + n + 1;
-}
-
-static inline size_t zero_to_alignment(uint8_t *p, size_t pos) {
-        while (pos & 7)
-                p[pos++] = 0;
-        return pos;
-}
-
-static size_t put_string_field(uint8_t *p, size_t pos, unsigned code, const char *s, size_t n,
-                               bool big_endian) {
-        pos = zero_to_alignment(p, pos);
-        p[pos] = code;
-        p[pos + 1] = 1;
-        p[pos + 2] = code == FIELD_PATH ? 'o' : 's';
-        p[pos + 3] = 0;
-        wire_store32(p + pos + 4, n, big_endian);
-        memcpy(p + pos + 8, s, n);
-        p[pos + 8 + n] = 0;
-        return pos + 8 + n + 1;
-}
-
-static size_t put_u32_field(uint8_t *p, size_t pos, unsigned code, uint32_t v, bool big_endian) {
-        pos = zero_to_alignment(p, pos);
-        p[pos] = code;
-        p[pos + 1] = 1;
-        p[pos + 2] = 'u';
-        p[pos + 3] = 0;
-        wire_store32(p + pos + 4, v, big_endian);
-        return pos + 8;
-}
-
-static size_t put_signature_field(uint8_t *p, size_t pos, const char *s, size_t n) {
-        pos = zero_to_alignment(p, pos);
-        p[pos] = FIELD_SIGNATURE;
-        p[pos + 1] = 1;
-        p[pos + 2] = 'g';
-        p[pos + 3] = 0;
-        p[pos + 4] = n;
-        memcpy(p + pos + 5, s, n);
-        p[pos + 5 + n] = 0;
-        return pos + 5 + n + 1;
-}
-
-static void set_fields_length(uint8_t *wire, size_t end, bool big_endian) {
-        wire_store32(wire + 12, end - MESSAGE_HEADER_SIZE, big_endian);
 }
 
 /*
@@ -142,14 +96,13 @@ static int append_fields(struct message *m, const struct stamped_field *stamped,
         for (size_t i = 0; i < n_stamped; ++i) {
                 const struct stamped_field *field = &stamped[i];
 
-                end = put_string_field(m->wire, end, field->code, field->s, field->n,
-                                       m->big_endian);
+                end = header_put_string(m->wire, end, field->code, field->s, field->n,
+                                        m->big_endian);
                 *message_field(m, field->code) =
                         (struct wire_string){(const char *)m->wire + end - field->n - 1, field->n};
                 m->fields |= 1U << field->code;
         }
-        set_fields_length(m->wire, end, m->big_endian);
-        zero_to_alignment(m->wire, end);
+        header_end(m->wire, end, m->big_endian);
         return 0;
 }
 
@@ -175,9 +128,9 @@ static int rebuild_header(struct message *m, const struct stamped_field *stamped
         }
 
         /* no field is longer than this says */
-        n_header = MESSAGE_HEADER_SIZE;
+        n_header = MESSAGE_HEADER_SIZE + 8;
         for (unsigned code = 1; code < N_FIELDS; ++code)
-                n_header += 8 + 8 + (size_t)strings[code].n;
+                n_header += HEADER_FIELD_MAX + (size_t)strings[code].n;
         if (n_header > sizeof(scratch)) {
                 header = malloc(n_header);
                 if (!header)
@@ -192,19 +145,18 @@ static int rebuild_header(struct message *m, const struct stamped_field *stamped
                 if (!(fields & (1U << code)))
                         continue;
                 if (code == FIELD_REPLY_SERIAL)
-                        end = put_u32_field(header, end, code, m->reply_serial, m->big_endian);
+                        end = header_put_u32(header, end, code, m->reply_serial, m->big_endian);
                 else if (code == FIELD_UNIX_FDS)
-                        end = put_u32_field(header, end, code, m->n_fds_declared, m->big_endian);
+                        end = header_put_u32(header, end, code, m->n_fds_declared, m->big_endian);
                 else if (code == FIELD_SIGNATURE)
-                        end = put_signature_field(header, end, string->s, string->n);
+                        end = header_put_signature(header, end, string->s, string->n);
                 else
-                        end = put_string_field(header, end, code, string->s, string->n,
-                                               m->big_endian);
+                        end = header_put_string(header, end, code, string->s, string->n,
+                                                m->big_endian);
                 if (string->s)
                         string->s = (const char *)header + end - string->n - 1;
         }
-        set_fields_length(header, end, m->big_endian);
-        n_header = zero_to_alignment(header, end);
+        n_header = header_end(header, end, m->big_endian);
 
         r = reserve_header(m, n_header);
         if (r == 0) {

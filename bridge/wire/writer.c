@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Writing messages. The body is collected in a buffer that doubles; the header is laid in front of
- * it at the end, when its fields are known. The result goes through message_parse() like any
+ * Writing messages. The body is collected in a buffer that doubles, small ones in the writer itself;
+ * the header is laid in front of it at the end, when its fields are known. The result goes through message_parse() like any
  * message, so what the bus itself sends is as valid as what it lets through.
  */
 
@@ -12,20 +12,22 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "bridge/wire/byte-order.h"
-#include "bridge/wire/message-private.h"
+#include "bridge/wire/header-private.h"
 #include "bridge/wire/writer.h"
 
-#define BODY_SIZE_FIRST 256
+static void writer_clear(struct writer *w) {
+        memset(w, 0, offsetof(struct writer, first)); /* what is not used yet need not be zero */
+        w->body = w->first;
+        w->n_allocated = sizeof(w->first);
+}
 
 void writer_init(struct writer *w, uint8_t type, uint8_t flags, uint32_t serial,
                  const char *signature) {
-        *w = (struct writer){
-                .type = type,
-                .flags = flags,
-                .serial = serial,
-                .signature = signature,
-        };
+        writer_clear(w);
+        w->type = type;
+        w->flags = flags;
+        w->serial = serial;
+        w->signature = signature;
 }
 
 /*
@@ -44,16 +46,18 @@ static uint8_t *writer_extend(struct writer *w, size_t alignment, size_t n) {
         }
         end = start + n;
         if (end > w->n_allocated) {
-                size_t n_allocated = w->n_allocated ? w->n_allocated : BODY_SIZE_FIRST;
+                size_t n_allocated = w->n_allocated;
                 uint8_t *body;
 
                 while (n_allocated < end)
                         n_allocated *= 2;
-                body = realloc(w->body, n_allocated);
+                body = realloc(w->body == w->first ? NULL : w->body, n_allocated);
                 if (!body) {
                         w->error = -ENOMEM;
                         return NULL;
                 }
+                if (w->body == w->first)
+                        memcpy(body, w->first, w->n_body);
                 w->body = body;
                 w->n_allocated = n_allocated;
         }
@@ -178,82 +182,43 @@ void writer_fd(struct writer *w, int fd) {
                 writer_take_fd(w, copy);
 }
 
-/* The header while it is laid: first counted, with p NULL, then written. */
-struct header {
-        uint8_t *p;
-        size_t n;
-};
+/* The header, laid at p. Returns where the body starts. */
+static size_t lay_header(const struct writer *w, const struct wire_string strings[N_FIELDS],
+                         uint8_t *p) {
+        const bool big_endian = WIRE_NATIVE_BIG_ENDIAN;
+        size_t end = MESSAGE_HEADER_SIZE;
 
-static void header_pad(struct header *h) {
-        while (h->n & 7) {
-                if (h->p)
-                        h->p[h->n] = 0;
-                ++h->n;
-        }
-}
-
-static void header_put(struct header *h, const void *data, size_t n) {
-        if (h->p)
-                memcpy(h->p + h->n, data, n);
-        h->n += n;
-}
-
-static void header_code(struct header *h, uint8_t code, char type) {
-        header_pad(h);
-        header_put(h, (uint8_t[]){code, 1, type, 0}, 4);
-}
-
-static void header_string(struct header *h, uint8_t code, char type, const char *s) {
-        uint32_t n;
-
-        if (!s)
-                return;
-        n = strlen(s);
-        header_code(h, code, type);
-        header_put(h, &n, sizeof(n));
-        header_put(h, s, (size_t)n + 1);
-}
-
-static void header_u32(struct header *h, uint8_t code, uint32_t v) {
-        if (v == 0)
-                return;
-        header_code(h, code, 'u');
-        header_put(h, &v, sizeof(v));
-}
-
-static void header_lay(struct header *h, const struct writer *w) {
-        uint32_t n_body = w->n_body, n_fields;
-
-        h->n = 0;
-        header_put(h, (uint8_t[]){WIRE_NATIVE_BIG_ENDIAN ? 'B' : 'l', w->type, w->flags, 1}, 4);
-        header_put(h, &n_body, sizeof(n_body));
-        header_put(h, &w->serial, sizeof(w->serial));
-        h->n = MESSAGE_HEADER_SIZE;
-
-        header_string(h, FIELD_PATH, 'o', w->path);
-        header_string(h, FIELD_INTERFACE, 's', w->interface);
-        header_string(h, FIELD_MEMBER, 's', w->member);
-        header_string(h, FIELD_ERROR_NAME, 's', w->error_name);
-        header_u32(h, FIELD_REPLY_SERIAL, w->reply_serial);
-        header_string(h, FIELD_DESTINATION, 's', w->destination);
-        header_string(h, FIELD_SENDER, 's', w->sender);
-        if (w->signature && w->signature[0]) {
-                uint8_t n = strlen(w->signature);
-
-                header_code(h, FIELD_SIGNATURE, 'g');
-                header_put(h, &n, sizeof(n));
-                header_put(h, w->signature, (size_t)n + 1);
-        }
-        header_u32(h, FIELD_UNIX_FDS, w->n_fds);
-
-        n_fields = h->n - MESSAGE_HEADER_SIZE;
-        if (h->p)
-                memcpy(h->p + 12, &n_fields, sizeof(n_fields));
-        header_pad(h);
+        p[0] = big_endian ? 'B' : 'l';
+        p[1] = w->type;
+        p[2] = w->flags;
+        p[3] = 1;
+        wire_store32(p + 4, w->n_body, big_endian);
+        wire_store32(p + 8, w->serial, big_endian);
+        for (unsigned code = 1; code < FIELD_SIGNATURE; code++)
+                if (strings[code].s)
+                        end = header_put_string(p, end, code, strings[code].s, strings[code].n,
+                                                big_endian);
+                else if (code == FIELD_REPLY_SERIAL && w->reply_serial)
+                        end = header_put_u32(p, end, code, w->reply_serial, big_endian);
+        if (strings[FIELD_SIGNATURE].n > 0)
+                end = header_put_signature(p, end, strings[FIELD_SIGNATURE].s,
+                                           strings[FIELD_SIGNATURE].n);
+        if (w->n_fds > 0)
+                end = header_put_u32(p, end, FIELD_UNIX_FDS, w->n_fds, big_endian);
+        return header_end(p, end, big_endian);
 }
 
 static int writer_make(struct writer *w, struct message **ret_m) {
-        struct header header = {};
+        struct wire_string strings[N_FIELDS] = {
+                [FIELD_PATH] = {w->path},
+                [FIELD_INTERFACE] = {w->interface},
+                [FIELD_MEMBER] = {w->member},
+                [FIELD_ERROR_NAME] = {w->error_name},
+                [FIELD_DESTINATION] = {w->destination},
+                [FIELD_SENDER] = {w->sender},
+                [FIELD_SIGNATURE] = {w->signature},
+        };
+        size_t n_max = MESSAGE_HEADER_SIZE + N_FIELDS * HEADER_FIELD_MAX, n_header;
         struct message *m;
         int r;
 
@@ -261,16 +226,22 @@ static int writer_make(struct writer *w, struct message **ret_m) {
                 return w->error;
         assert(w->depth == 0);
 
-        header_lay(&header, w);
-        if (header.n + w->n_body > MESSAGE_SIZE_MAX)
-                return -EMSGSIZE;
-        r = message_new(&m, header.n + w->n_body);
+        for (unsigned code = 1; code < N_FIELDS; code++)
+                if (strings[code].s) {
+                        strings[code].n = strlen(strings[code].s);
+                        n_max += strings[code].n;
+                }
+        r = message_new(&m, n_max + w->n_body);
         if (r)
                 return r;
-        header.p = m->wire;
-        header_lay(&header, w);
+        n_header = lay_header(w, strings, m->wire);
         if (w->n_body > 0)
-                memcpy(m->wire + header.n, w->body, w->n_body);
+                memcpy(m->wire + n_header, w->body, w->n_body);
+        m->n_wire = n_header + w->n_body;
+        if (m->n_wire > MESSAGE_SIZE_MAX) {
+                message_unref(m);
+                return -EMSGSIZE;
+        }
         m->fds = w->fds;
         m->n_fds = w->n_fds;
         w->fds = NULL;
@@ -296,6 +267,7 @@ void writer_deinit(struct writer *w) {
         for (size_t i = 0; i < w->n_fds; ++i)
                 close(w->fds[i]);
         free(w->fds);
-        free(w->body);
-        *w = (struct writer){};
+        if (w->body != w->first)
+                free(w->body);
+        writer_clear(w);
 }

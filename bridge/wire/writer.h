@@ -19,7 +19,7 @@ struct writer {
         uint32_t reply_serial;
         const char *path, *interface, *member, *error_name, *destination, *sender;
         const char *signature;
-        uint8_t *body;
+        uint8_t *body; /* first, or allocated */
         size_t n_body, n_allocated;
         unsigned depth;
         struct {
@@ -28,9 +28,10 @@ struct writer {
         } arrays[8];
         int *fds;
         size_t n_fds;
+        uint8_t first[256];
 };
 
-/* Strings given to the writer must live until writer_finish(). */
+/* Strings given to the writer must live until writer_finish(), and it stays where it is. */
 void writer_init(struct writer *w, uint8_t type, uint8_t flags, uint32_t serial, const char *signature);
 void writer_u8(struct writer *w, uint8_t v);
 void writer_bool(struct writer *w, bool v);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "bridge/wire/reader.h"
@@ -53,7 +54,7 @@ START_TEST(all_types_are_written_and_read) {
         writer_u32(&w, 9);
         writer_string(&w, "end");
         ck_assert_int_eq(writer_finish(&w, &m), 0);
-        ck_assert_ptr_null(w.body);
+        ck_assert_uint_eq(w.n_body, 0);
 
         message = raw_demarshal(m->wire, m->n_wire);
         ck_assert_ptr_nonnull(message);
@@ -146,6 +147,43 @@ START_TEST(signal_without_body) {
 }
 END_TEST
 
+/* Whatever fits into the writer itself or not, with all fields that a header can have. */
+START_TEST(any_length_is_written) {
+        char name[256], text[600];
+        struct writer w;
+        struct reader r;
+        struct message *m;
+
+        memset(text, 'x', sizeof(text));
+        text[_i] = '\0';
+        snprintf(name, sizeof(name), "a.%.*s", _i % 250 + 1, text[0] ? text : "x");
+
+        writer_init(&w, MESSAGE_TYPE_ERROR, 0, 7, "sus");
+        w.path = "/a/path";
+        w.interface = name;
+        w.member = name + 2;
+        w.error_name = name;
+        w.destination = name;
+        w.sender = ":1.2";
+        w.reply_serial = 5;
+        writer_string(&w, text);
+        writer_u32(&w, 42);
+        writer_string(&w, text);
+        ck_assert_int_eq(writer_finish(&w, &m), 0);
+
+        ck_assert_str_eq(m->interface.s, name);
+        ck_assert_str_eq(m->member.s, name + 2);
+        ck_assert_str_eq(m->error_name.s, name);
+        ck_assert_str_eq(m->destination.s, name);
+        ck_assert_uint_eq(m->reply_serial, 5);
+        reader_init(&r, m);
+        ck_assert_str_eq(reader_string(&r).s, text);
+        ck_assert_uint_eq(reader_u32(&r), 42);
+        ck_assert_str_eq(reader_string(&r).s, text);
+        message_unref(m);
+}
+END_TEST
+
 START_TEST(descriptors_are_duplicated) {
         int fd = open("/dev/null", O_RDONLY | O_CLOEXEC), copy;
         struct writer w;
@@ -214,6 +252,7 @@ int main(void) {
         tcase_add_test(tcase, all_types_are_written_and_read);
         tcase_add_test(tcase, the_other_byte_order_is_read);
         tcase_add_test(tcase, signal_without_body);
+        tcase_add_loop_test(tcase, any_length_is_written, 0, 599);
         tcase_add_test(tcase, descriptors_are_duplicated);
         tcase_add_test(tcase, what_is_not_valid_is_not_made);
         tcase_add_test(tcase, what_is_too_long_is_refused);
