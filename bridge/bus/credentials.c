@@ -23,68 +23,80 @@ static int gid_compare(const void *a, const void *b) {
         return x < y ? -1 : x > y;
 }
 
-/* Supplementary groups and the primary one, sorted, each once. Takes gids, which has room for one
- * more. */
-static void set_groups(struct client_credentials *credentials, uint32_t *gids, size_t n) {
+/* Supplementary groups and the primary one, sorted, each once. gids has room for one more. */
+static int set_groups(struct client_credentials *credentials, uint32_t *gids, size_t n) {
         size_t n_unique = 0;
 
         gids[n++] = credentials->gid;
-        qsort(gids, n, sizeof(*gids), gid_compare);
+        if (n > 1)
+                qsort(gids, n, sizeof(*gids), gid_compare);
         for (size_t i = 0; i < n; i++)
                 if (n_unique == 0 || gids[n_unique - 1] != gids[i])
                         gids[n_unique++] = gids[i];
-        credentials->gids = gids;
+
+        credentials->gids = malloc(n_unique * sizeof(*gids));
+        if (!credentials->gids)
+                return -ENOMEM;
+        memcpy(credentials->gids, gids, n_unique * sizeof(*gids));
         credentials->n_gids = n_unique;
+        return 0;
 }
 
 static int get_socket_groups(int fd, struct client_credentials *credentials) {
-        uint32_t *gids = NULL;
-        socklen_t n = 0;
+        uint32_t few[64], *gids = few, *more = NULL;
+        size_t room = sizeof(few) / sizeof(few[0]) - 1;
+        socklen_t n;
+        int r;
 
-        for (size_t room = 64;; room = n / sizeof(*gids)) {
-                uint32_t *more = realloc(gids, (room + 1) * sizeof(*gids));
-
-                if (!more) {
-                        free(gids);
-                        return -ENOMEM;
-                }
-                gids = more;
+        for (;;) {
                 n = room * sizeof(*gids);
                 if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, gids, &n) == 0) {
-                        set_groups(credentials, gids, n / sizeof(*gids));
-                        return 0;
+                        r = set_groups(credentials, gids, n / sizeof(*gids));
+                        break;
                 }
-                if (errno != ERANGE || n / sizeof(*gids) <= room) {
-                        free(gids); /* unknown: complete or absent */
-                        return 0;
-                }
+                r = 0; /* unknown: complete or absent */
+                if (errno != ERANGE || n / sizeof(*gids) <= room)
+                        break;
+                room = n / sizeof(*gids);
+                free(more);
+                gids = more = malloc((room + 1) * sizeof(*gids));
+                if (!gids)
+                        return -ENOMEM;
         }
+        free(more);
+        return r;
+}
+
+static int set_label(struct client_credentials *credentials, const char *label, size_t n) {
+        credentials->label = malloc(n + 1);
+        if (!credentials->label)
+                return -ENOMEM;
+        memcpy(credentials->label, label, n);
+        credentials->label[n] = '\0';
+        credentials->n_label = n;
+        return 0;
 }
 
 static int get_socket_label(int fd, struct client_credentials *credentials) {
-        socklen_t n = 256;
+        char few[256], *label = few, *more = NULL;
+        socklen_t n = sizeof(few);
+        int r = 0;
 
-        for (;;) {
-                char *label = malloc(n + 1);
-
+        while (getsockopt(fd, SOL_SOCKET, SO_PEERSEC, label, &n) < 0) {
+                if (errno != ERANGE || n > 65536)
+                        goto finish;
+                free(more);
+                label = more = malloc(n);
                 if (!label)
                         return -ENOMEM;
-                if (getsockopt(fd, SOL_SOCKET, SO_PEERSEC, label, &n) == 0) {
-                        while (n > 0 && label[n - 1] == '\0')
-                                n--;
-                        if (n == 0) {
-                                free(label);
-                                return 0;
-                        }
-                        label[n] = '\0';
-                        credentials->label = label;
-                        credentials->n_label = n;
-                        return 0;
-                }
-                free(label);
-                if (errno != ERANGE || n > 65536)
-                        return 0;
         }
+        while (n > 0 && label[n - 1] == '\0')
+                n--;
+        if (n > 0)
+                r = set_label(credentials, label, n);
+finish:
+        free(more);
+        return r;
 }
 
 int credentials_of_socket(int fd, struct client_credentials *ret_credentials) {
@@ -132,14 +144,8 @@ static void get_own_label(struct client_credentials *credentials) {
         close(fd);
         while (n > 0 && (label[n - 1] == '\0' || label[n - 1] == '\n'))
                 n--;
-        if (n <= 0)
-                return;
-        credentials->label = malloc(n + 1);
-        if (!credentials->label)
-                return;
-        memcpy(credentials->label, label, n);
-        credentials->label[n] = '\0';
-        credentials->n_label = n;
+        if (n > 0)
+                set_label(credentials, label, n);
 }
 
 void credentials_of_self(struct client_credentials *ret_credentials) {
@@ -161,8 +167,7 @@ void credentials_of_self(struct client_credentials *ret_credentials) {
                 n = getgroups(n, gids);
                 if (n >= 0)
                         set_groups(&credentials, gids, n);
-                else
-                        free(gids);
+                free(gids);
         }
         get_own_label(&credentials);
         *ret_credentials = credentials;
