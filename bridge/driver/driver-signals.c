@@ -22,6 +22,9 @@ int driver_send_name_signal(struct client *client, const char *member, const cha
         struct writer w;
         int r;
 
+        /* What is said to those who left is for monitors. */
+        if (client->state == CLIENT_GONE && !client->bus->monitors)
+                return 0;
         signal_init(client->bus, &w, member, "s");
         w.destination = client->unique_name;
         writer_string(&w, name);
@@ -31,6 +34,11 @@ int driver_send_name_signal(struct client *client, const char *member, const cha
         r = route_from_driver(client->bus, client, m, NULL);
         message_unref(m);
         return r;
+}
+
+/* On a bus where nobody asked for any signal, none is made. */
+static bool has_listeners(const struct bus *bus) {
+        return bus->matches.n_rules > 0 || bus->monitors;
 }
 
 /* The writer is empty afterwards. */
@@ -50,6 +58,8 @@ int driver_broadcast_owner_changed(struct bus *bus, const char *name, const char
                                    const char *new_owner) {
         struct writer w;
 
+        if (!has_listeners(bus))
+                return 0;
         signal_init(bus, &w, "NameOwnerChanged", "sss");
         writer_string(&w, name);
         writer_string(&w, old_owner);
@@ -81,6 +91,8 @@ int driver_announce_change(struct bus *bus, const char *name, const struct name_
 int driver_broadcast_activatable_changed(struct bus *bus) {
         struct writer w;
 
+        if (!has_listeners(bus))
+                return 0;
         signal_init(bus, &w, "ActivatableServicesChanged", "");
         return broadcast(bus, &w);
 }
