@@ -214,7 +214,8 @@ void connection_received(struct connection *connection) {
 
 /* life */
 
-int connection_new(struct server *server, int fd, const struct listener *listener) {
+int connection_new(struct server *server, int fd, const struct listener *listener,
+                   struct connection **ret_connection) {
         struct connection *connection;
         int r;
 
@@ -247,9 +248,12 @@ int connection_new(struct server *server, int fd, const struct listener *listene
         }
         if (r >= 0)
                 r = loop_add(server->loop, &connection->source, EPOLLIN);
-        if (r < 0)
+        if (r < 0) {
                 connection_free(connection);
-        return r;
+                return r;
+        }
+        *ret_connection = connection;
+        return 0;
 }
 
 struct connection *connection_free(struct connection *connection) {

@@ -67,7 +67,8 @@ struct connection {
 };
 
 /* Takes fd. -ENOMEM and others; nothing that is fatal to the bus. */
-int connection_new(struct server *server, int fd, const struct listener *listener);
+int connection_new(struct server *server, int fd, const struct listener *listener,
+                   struct connection **ret_connection);
 struct connection *connection_free(struct connection *connection);
 /* After each message that was routed: is the client complete now? */
 void connection_received(struct connection *connection);

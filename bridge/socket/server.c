@@ -50,6 +50,7 @@ static int retry_expired(struct loop_timer *timer) {
 static int accept_connection(struct loop_source *source, uint32_t events) {
         struct listener *listener = container(struct listener, source, source);
         struct server *server = listener->server;
+        struct connection *connection;
         int fd, r;
 
         if (!server->accepting)
@@ -64,11 +65,12 @@ static int accept_connection(struct loop_source *source, uint32_t events) {
                 /* Messages leave in as few packets as there are writes already. */
                 if (listener->is_tcp)
                         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-                r = connection_new(server, fd, listener);
+                r = connection_new(server, fd, listener, &connection);
                 if (r == 0) {
                         if (!has_room(server))
                                 set_accepting(server, false);
-                        return 0;
+                        /* Who connects has mostly begun to speak before the bus gets here. */
+                        return connection->source.dispatch(&connection->source, EPOLLIN);
                 }
         }
 
