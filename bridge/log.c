@@ -13,10 +13,19 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define SYSLOG_FACILITY_DAEMON (3 << 3)
+#include "bridge/journal.h"
+
+/* daemon */
+#define LOG_FACILITY 3
+#define LOG_FACILITY_TEXT "3"
 
 void log_init(struct log *log, const char *program) {
-        *log = (struct log){.program = program, .to_stderr = true, .syslog_fd = -1};
+        *log = (struct log){
+                .program = program,
+                .to_stderr = true,
+                .stderr_is_journal = journal_has(STDERR_FILENO),
+                .syslog_fd = -1,
+        };
 }
 
 void log_deinit(struct log *log) {
@@ -54,7 +63,7 @@ static void write_syslog(struct log *log, enum log_level level, const char *line
                 if (log->syslog_fd < 0)
                         return;
         }
-        size = snprintf(packet, sizeof(packet), "<%d>%.*s", SYSLOG_FACILITY_DAEMON | (int)level,
+        size = snprintf(packet, sizeof(packet), "<%d>%.*s", LOG_FACILITY << 3 | (int)level,
                         (int)n - 1, line);
         if (size < 0)
                 return;
@@ -64,15 +73,39 @@ static void write_syslog(struct log *log, enum log_level level, const char *line
                (const struct sockaddr *)&address, sizeof(address));
 }
 
-void log_write_va(struct log *log, enum log_level level, const char *format, va_list args) {
+/* Returns false when there is no journal. */
+static bool write_journal(struct log *log, enum log_level level, const struct log_field *fields,
+                          size_t n_fields, const char *text, size_t n_text) {
+        struct journal_entry entry;
+        char number[2] = {(char)('0' + level)};
+        int r;
+
+        entry.n = 0;
+        journal_add(&entry, "MESSAGE", text, n_text);
+        journal_add(&entry, "PRIORITY", number, 1);
+        journal_add(&entry, "SYSLOG_FACILITY", LOG_FACILITY_TEXT, strlen(LOG_FACILITY_TEXT));
+        journal_add(&entry, "SYSLOG_IDENTIFIER", log->program, strlen(log->program));
+        for (size_t i = 0; i < n_fields; i++)
+                journal_add(&entry, fields[i].key, fields[i].value, strlen(fields[i].value));
+        r = journal_send(&log->syslog_fd, &entry);
+        if (r == -EAGAIN)
+                log->n_lost++;
+        return r >= 0 || r == -EAGAIN;
+}
+
+void log_write_fields(struct log *log, enum log_level level, const struct log_field *fields,
+                      size_t n_fields, const char *format, va_list args) {
         int saved_errno = errno, start, n;
+        bool in_journal = false;
         char line[2304];
+        unsigned long n_lost;
+        size_t prefix;
 
         if (!log)
                 return;
 
-        start = snprintf(line, sizeof(line), "%s[%u]: %s", log->program, (unsigned)getpid(),
-                         log->context);
+        prefix = snprintf(line, sizeof(line), "%.128s[%u]: ", log->program, (unsigned)getpid());
+        start = (int)prefix + snprintf(line + prefix, sizeof(line) - prefix, "%s", log->context);
         n = vsnprintf(line + start, sizeof(line) - start - 1, format, args);
         if (n < 0)
                 n = 0;
@@ -86,10 +119,18 @@ void log_write_va(struct log *log, enum log_level level, const char *format, va_
                         line[i] = ' ';
         line[n++] = '\n';
 
-        if (log->to_stderr)
+        n_lost = log->n_lost;
+        if (log->to_syslog || (log->to_stderr && log->stderr_is_journal))
+                in_journal =
+                        write_journal(log, level, fields, n_fields, line + prefix, n - prefix - 1);
+        if (log->to_stderr && !(in_journal && log->stderr_is_journal))
                 write_stderr(line, n);
-        if (log->to_syslog)
+        if (log->to_syslog && !in_journal)
                 write_syslog(log, level, line, n);
+        if (in_journal && n_lost > 0 && log->n_lost == n_lost) {
+                log->n_lost = 0;
+                log_write(log, LOG_LEVEL_WARNING, "%lu lines were lost", n_lost);
+        }
         errno = saved_errno;
 }
 
@@ -97,6 +138,6 @@ void log_write(struct log *log, enum log_level level, const char *format, ...) {
         va_list args;
 
         va_start(args, format);
-        log_write_va(log, level, format, args);
+        log_write_fields(log, level, NULL, 0, format, args);
         va_end(args);
 }

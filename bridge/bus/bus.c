@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "bridge/bus/credentials.h"
+#include "bridge/bus/denial.h"
 #include "bridge/bus/quota.h"
 #include "bridge/bus/registry.h"
 #include "bridge/driver/activation-environment.h"
@@ -155,8 +156,8 @@ bool bus_check_connect(struct bus *bus, const struct client_credentials *credent
                 return true;
 
         text = policy_rule_describe(rule);
-        complain(bus, credentials->uid, "Rejected a connection of uid=%d pid=%d, rule: %s",
-                 (int)credentials->uid, (int)credentials->pid, text ? text : "?");
+        denial_log_connect(bus, credentials,
+                           &(struct denial_source){.policy = "policy", .rule = rule, .text = text});
         free(text);
         return false;
 }

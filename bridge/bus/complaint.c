@@ -54,16 +54,35 @@ bool complaint_take(struct complaints *complaints, uint32_t uid, int64_t now,
         return true;
 }
 
-void complain(struct bus *bus, uint32_t uid, const char *format, ...) {
+static void complain_va(struct bus *bus, uint32_t uid, const struct log_field *fields,
+                        size_t n_fields, const char *format, va_list args)
+        __attribute__((format(printf, 5, 0)));
+
+static void complain_va(struct bus *bus, uint32_t uid, const struct log_field *fields,
+                        size_t n_fields, const char *format, va_list args) {
         uint64_t n_suppressed;
-        va_list args;
 
         if (!bus->log || !complaint_take(&bus->complaints, uid, loop_now(), &n_suppressed))
                 return;
         if (n_suppressed > 0)
                 log_write(bus->log, LOG_LEVEL_WARNING, "%llu lines about uid=%d were suppressed",
                           (unsigned long long)n_suppressed, (int)uid);
+        log_write_fields(bus->log, LOG_LEVEL_WARNING, fields, n_fields, format, args);
+}
+
+void complain(struct bus *bus, uint32_t uid, const char *format, ...) {
+        va_list args;
+
         va_start(args, format);
-        log_write_va(bus->log, LOG_LEVEL_WARNING, format, args);
+        complain_va(bus, uid, NULL, 0, format, args);
+        va_end(args);
+}
+
+void complain_with(struct bus *bus, uint32_t uid, const struct log_field *fields, size_t n_fields,
+                   const char *format, ...) {
+        va_list args;
+
+        va_start(args, format);
+        complain_va(bus, uid, fields, n_fields, format, args);
         va_end(args);
 }

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct bus;
+struct log_field;
 
 #define COMPLAINT_BURST 100                   /* lines at once */
 #define COMPLAINT_INTERVAL INT64_C(200000000) /* one more in this time, nanoseconds */
@@ -37,3 +38,6 @@ bool complaint_take(struct complaints *complaints, uint32_t uid, int64_t now,
 /* Log a line at the level of a warning, if there is room for one about the user. */
 void complain(struct bus *bus, uint32_t uid, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
+/* With fields for the journal. */
+void complain_with(struct bus *bus, uint32_t uid, const struct log_field *fields, size_t n_fields,
+                   const char *format, ...) __attribute__((format(printf, 5, 6)));

@@ -7,32 +7,9 @@
 #include <stdlib.h>
 
 #include "bridge/bus/bus.h"
+#include "bridge/bus/denial.h"
 #include "bridge/bus/name.h"
 #include "bridge/bus/permit.h"
-
-static const char *or_unset(const char *s) {
-        return s ? s : "(unset)";
-}
-
-static void log_verdict(struct bus *bus, const struct client *sender, const struct client *receiver,
-                        const struct message *m, const struct verdict_context *context,
-                        bool allowed, const char *direction, const char *rule) {
-        static const char *const types[] = {"?", "method_call", "method_return", "error", "signal"};
-
-        complain(bus, sender ? sender->credentials.uid : receiver->credentials.uid,
-                 "%s %s message by the policy, sender=\"%s\" (uid=%d pid=%d) type=\"%s\" "
-                 "path=\"%s\" interface=\"%s\" member=\"%s\" error name=\"%s\" requested_reply=%d "
-                 "destination=\"%s\" (uid=%d pid=%d), rule: %s",
-                 allowed ? "Allowed" : "Rejected", direction,
-                 sender ? client_name(sender) : BUS_DRIVER_NAME,
-                 sender ? (int)sender->credentials.uid : (int)bus->uid,
-                 sender ? (int)sender->credentials.pid : (int)bus->pid,
-                 types[m->type <= 4 ? m->type : 0], or_unset(m->path.s), or_unset(m->interface.s),
-                 or_unset(m->member.s), or_unset(m->error_name.s), context->requested_reply,
-                 or_unset(m->destination.s),
-                 receiver ? (int)receiver->credentials.uid : (int)bus->uid,
-                 receiver ? (int)receiver->credentials.pid : (int)bus->pid, or_unset(rule));
-}
 
 /* The other side, as the policy asks about it; NULL: the bus. */
 static struct policy_peer peer_of(struct client *client) {
@@ -58,12 +35,14 @@ static bool is_settled(const uint8_t settled[2], const struct client *peer, cons
 static bool log_allowed(struct bus *bus, const struct client *sender, const struct client *receiver,
                         const struct message *m, const struct verdict_context *context,
                         const char *direction, const struct policy_rule *rule) {
+        struct denial_source source = {.policy = "policy", .rule = rule};
         char *text;
 
         if (!rule || !policy_rule_logs(rule))
                 return false;
-        text = policy_rule_describe(rule);
-        log_verdict(bus, sender, receiver, m, context, true, direction, text);
+        source.text = text = policy_rule_describe(rule);
+        denial_log_message(bus, sender, receiver, m, context->requested_reply, true, direction,
+                           &source);
         free(text);
         return true;
 }
@@ -117,8 +96,11 @@ bool verdict_check(struct bus *bus, struct client *sender, struct client *receiv
         }
 
         if (!allowed && ret_rule) {
-                *ret_rule = policy_rule_describe(rule);
-                log_verdict(bus, sender, receiver, m, context, false, direction, *ret_rule);
+                struct denial_source source = {.policy = "policy", .rule = rule};
+
+                source.text = *ret_rule = policy_rule_describe(rule);
+                denial_log_message(bus, sender, receiver, m, context->requested_reply, false,
+                                   direction, &source);
         }
         return allowed;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bridge/bus/bus.h"
+#include "bridge/bus/denial.h"
 #include "bridge/bus/monitor.h"
 #include "bridge/bus/quota.h"
 #include "bridge/bus/registry.h"
@@ -96,10 +97,8 @@ static bool may_own(struct driver_call *call, const char *name) {
                 return true;
 
         text = policy_rule_describe(rule);
-        complain(call->bus, client->credentials.uid,
-                 "Connection %s (uid=%d pid=%d) may not own \"%s\", rule: %s", client->unique_name,
-                 (int)client->credentials.uid, (int)client->credentials.pid, name,
-                 text ? text : "?");
+        denial_log_own(client, name,
+                       &(struct denial_source){.policy = "policy", .rule = rule, .text = text});
         driver_call_fail(
                 call, DRIVER_ERROR("AccessDenied"),
                 "Connection \"%s\" is not allowed to own the service \"%s\" by the policy (%s)",

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Denials in the log: the texts, and the fields. */
+
+#include "bridge/bus/denial.h"
+
+#include <stdio.h>
+
+#include "bridge/bus/bus.h"
+#include "bridge/log.h"
+
+/* systemd-id128 new: the entries of all denials, for journalctl MESSAGE_ID= */
+#define DENIAL_MESSAGE_ID "3a8aa84927894869bd2c7a563d348c9c"
+
+#define FIELDS_MAX 32
+
+/* Fields, and room for the numbers among them. */
+struct fields {
+        struct log_field fields[FIELDS_MAX];
+        size_t n;
+        char numbers[FIELDS_MAX][12];
+};
+
+static const char *or_unset(const char *s) {
+        return s ? s : "(unset)";
+}
+
+static void add(struct fields *f, const char *key, const char *value) {
+        if (value && f->n < FIELDS_MAX)
+                f->fields[f->n++] = (struct log_field){.key = key, .value = value};
+}
+
+static void add_number(struct fields *f, const char *key, uint32_t value) {
+        if (f->n < FIELDS_MAX) {
+                snprintf(f->numbers[f->n], sizeof(f->numbers[f->n]), "%u", value);
+                add(f, key, f->numbers[f->n]);
+        }
+}
+
+/* The keys of one side; what is not known of it is left out. */
+struct side {
+        const char *name, *uid, *pid, *label;
+};
+
+static const struct side side_sender = {
+        "DBUS_SENDER",
+        "DBUS_SENDER_UID",
+        "DBUS_SENDER_PID",
+        "DBUS_SENDER_LABEL",
+};
+static const struct side side_receiver = {
+        "DBUS_RECEIVER",
+        "DBUS_RECEIVER_UID",
+        "DBUS_RECEIVER_PID",
+        "DBUS_RECEIVER_LABEL",
+};
+
+static void add_credentials(struct fields *f, const struct side *side,
+                            const struct client_credentials *credentials) {
+        if (credentials->uid != UINT32_MAX)
+                add_number(f, side->uid, credentials->uid);
+        if (credentials->pid > 0)
+                add_number(f, side->pid, credentials->pid);
+        add(f, side->label, credentials->label);
+}
+
+/* client NULL: the bus */
+static const struct client_credentials *credentials_of(const struct bus *bus,
+                                                       const struct client *client) {
+        return client ? &client->credentials : &bus->credentials;
+}
+
+static const char *name_of(const struct client *client) {
+        return client ? client_name(client) : BUS_DRIVER_NAME;
+}
+
+static void begin(struct fields *f, const char *verdict, const char *action,
+                  const struct denial_source *source) {
+        f->n = 0;
+        add(f, "MESSAGE_ID", DENIAL_MESSAGE_ID);
+        add(f, "DBUS_VERDICT", verdict);
+        add(f, "DBUS_ACTION", action);
+        add(f, "DBUS_POLICY", source->policy);
+        add(f, "DBUS_RULE", source->text);
+        if (source->rule) {
+                add(f, "DBUS_RULE_FILE", policy_rule_file(source->rule));
+                add_number(f, "DBUS_RULE_LINE", policy_rule_line(source->rule));
+        }
+}
+
+void denial_log_message(struct bus *bus, const struct client *sender, const struct client *receiver,
+                        const struct message *m, bool requested_reply, bool allowed,
+                        const char *direction, const struct denial_source *source) {
+        static const char *const types[] = {"?", "method_call", "method_return", "error", "signal"};
+        const char *type = types[m->type <= MESSAGE_TYPE_SIGNAL ? m->type : 0];
+        const struct client_credentials *from = credentials_of(bus, sender);
+        const struct client_credentials *to = credentials_of(bus, receiver);
+        struct fields f;
+
+        begin(&f, allowed ? "allow" : "deny", direction, source);
+        add(&f, side_sender.name, name_of(sender));
+        add_credentials(&f, &side_sender, from);
+        add(&f, side_receiver.name, name_of(receiver));
+        add_credentials(&f, &side_receiver, to);
+        add(&f, "DBUS_TYPE", type);
+        add(&f, "DBUS_DESTINATION", m->destination.s);
+        add(&f, "DBUS_PATH", m->path.s);
+        add(&f, "DBUS_INTERFACE", m->interface.s);
+        add(&f, "DBUS_MEMBER", m->member.s);
+        add(&f, "DBUS_ERROR_NAME", m->error_name.s);
+        complain_with(bus, sender ? from->uid : to->uid, f.fields, f.n,
+                      "%s %s message by the %s, sender=\"%s\" (uid=%d pid=%d) type=\"%s\" "
+                      "path=\"%s\" interface=\"%s\" member=\"%s\" error name=\"%s\" "
+                      "requested_reply=%d destination=\"%s\" (uid=%d pid=%d), rule: %s",
+                      allowed ? "Allowed" : "Rejected", direction, source->policy, name_of(sender),
+                      (int)from->uid, (int)from->pid, type, or_unset(m->path.s),
+                      or_unset(m->interface.s), or_unset(m->member.s), or_unset(m->error_name.s),
+                      requested_reply, or_unset(m->destination.s), (int)to->uid, (int)to->pid,
+                      or_unset(source->text));
+}
+
+/* Something that a client wants for itself. */
+static void begin_client(struct fields *f, const struct client *client, const char *action,
+                         const struct denial_source *source) {
+        begin(f, "deny", action, source);
+        add(f, side_sender.name, client_name(client));
+        add_credentials(f, &side_sender, &client->credentials);
+}
+
+void denial_log_own(const struct client *client, const char *name,
+                    const struct denial_source *source) {
+        struct fields f;
+
+        begin_client(&f, client, "own", source);
+        add(&f, "DBUS_NAME", name);
+        complain_with(client->bus, client->credentials.uid, f.fields, f.n,
+                      "Connection %s (uid=%d pid=%d) may not own \"%s\" by the %s, rule: %s",
+                      client_name(client), (int)client->credentials.uid,
+                      (int)client->credentials.pid, name, source->policy, or_unset(source->text));
+}
+
+void denial_log_eavesdrop(const struct client *client, const struct denial_source *source) {
+        struct fields f;
+
+        begin_client(&f, client, "eavesdrop", source);
+        complain_with(client->bus, client->credentials.uid, f.fields, f.n,
+                      "Connection %s (uid=%d pid=%d) may not eavesdrop by the %s, rule: %s",
+                      client_name(client), (int)client->credentials.uid,
+                      (int)client->credentials.pid, source->policy, or_unset(source->text));
+}
+
+void denial_log_connect(struct bus *bus, const struct client_credentials *credentials,
+                        const struct denial_source *source) {
+        struct fields f;
+
+        begin(&f, "deny", "connect", source);
+        add_credentials(&f, &side_sender, credentials);
+        complain_with(bus, credentials->uid, f.fields, f.n,
+                      "Rejected a connection of uid=%d pid=%d by the %s, rule: %s",
+                      (int)credentials->uid, (int)credentials->pid, source->policy,
+                      or_unset(source->text));
+}
