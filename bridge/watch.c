@@ -12,9 +12,15 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-/* a file is there once it is closed or renamed to its name */
-#define EVENTS \
-        (IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR | IN_EXCL_UNLINK)
+#include "policy/array.h"
+
+/*
+ * A file is there once it is closed or renamed to its name, a directory when it is made. Files are
+ * watched through their directories, as editors and package managers put new ones in their place.
+ */
+#define DIRECTORY_GOES (IN_DELETE_SELF | IN_MOVE_SELF)
+#define FILE_EVENTS (IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | DIRECTORY_GOES)
+#define DIRECTORY_EVENTS (IN_CREATE | IN_MOVED_TO | DIRECTORY_GOES)
 
 static bool has_suffix(const char *name, const char *suffix) {
         size_t n = strlen(name), k = strlen(suffix);
@@ -22,12 +28,43 @@ static bool has_suffix(const char *name, const char *suffix) {
         return n > k && !strcmp(name + n - k, suffix);
 }
 
+static struct watch_directory *find(struct watch_directory *directories, size_t n, int wd) {
+        for (size_t i = 0; i < n; i++)
+                if (directories[i].wd == wd)
+                        return &directories[i];
+        return NULL;
+}
+
 /* Not what package managers and editors put next to files for a moment. */
-static bool is_relevant(const struct inotify_event *event) {
+static bool is_relevant(const struct watch *watch, const struct inotify_event *event) {
+        const struct watch_directory *directory;
+
         if (event->mask & IN_Q_OVERFLOW)
                 return true;
-        return event->len > 0 &&
-               (has_suffix(event->name, ".conf") || has_suffix(event->name, ".service"));
+        directory = find(watch->directories, watch->n_directories, event->wd);
+        if (!directory)
+                return false;
+        if (event->mask & DIRECTORY_GOES)
+                return true;
+        if (event->len == 0 || ((event->mask & IN_CREATE) && !(event->mask & IN_ISDIR)))
+                return false;
+        if (directory->whole &&
+            (has_suffix(event->name, ".conf") || has_suffix(event->name, ".service")))
+                return true;
+        for (size_t i = 0; i < directory->n_names; i++)
+                if (!strcmp(directory->names[i], event->name))
+                        return true;
+        return false;
+}
+
+/* Wait until all is quiet; but not for ever, as a directory that never rests is to be seen, too. */
+static int settle(struct watch *watch) {
+        int64_t now = loop_now(), deadline = now + WATCH_SETTLE;
+
+        if (watch->settle.index == 0)
+                watch->latest = now + WATCH_SETTLE_MAX;
+        return loop_timer_set(watch->loop, &watch->settle,
+                              deadline < watch->latest ? deadline : watch->latest);
 }
 
 static int dispatch(struct loop_source *source, uint32_t events) {
@@ -40,12 +77,9 @@ static int dispatch(struct loop_source *source, uint32_t events) {
         n = read(source->fd, buffer, sizeof(buffer));
         for (ssize_t at = 0; at < n; at += sizeof(*event) + event->len) {
                 event = (const struct inotify_event *)(buffer + at);
-                changed = changed || is_relevant(event);
+                changed = changed || is_relevant(watch, event);
         }
-        /* the first change sets the time: a directory that never rests is seen, too */
-        if (!changed || watch->settle.index > 0)
-                return 0;
-        return loop_timer_set(watch->loop, &watch->settle, loop_now() + WATCH_SETTLE);
+        return changed ? settle(watch) : 0;
 }
 
 static int settled(struct loop_timer *timer) {
@@ -76,62 +110,122 @@ int watch_init(struct watch *watch, struct loop *loop, int (*changed)(void *user
         return r;
 }
 
+/* what is watched */
+
 static void free_directories(struct watch_directory *directories, size_t n) {
-        for (size_t i = 0; i < n; i++)
-                free(directories[i].path);
+        for (size_t i = 0; i < n; i++) {
+                for (size_t k = 0; k < directories[i].n_names; k++)
+                        free(directories[i].names[k]);
+                free(directories[i].names);
+        }
         free(directories);
 }
 
-static bool is_watched(const struct watch_directory *directories, size_t n, int wd) {
-        for (size_t i = 0; i < n; i++)
-                if (directories[i].wd == wd)
+/*
+ * Watch a directory: all of it, or the entry name. Several paths may lead to one directory, which is
+ * watched once. 1 when it cannot be watched: it may be missing.
+ */
+static int add(struct watch *watch, struct watch *next, const char *path, uint32_t events,
+               const char *name) {
+        struct watch_directory new = {}, *directory;
+        char *copy;
+        int r;
+
+        new.wd = inotify_add_watch(watch->source.fd, path,
+                                   events | IN_ONLYDIR | IN_EXCL_UNLINK | IN_MASK_ADD);
+        if (new.wd < 0)
+                return 1;
+        directory = find(next->directories, next->n_directories, new.wd);
+        if (!directory) {
+                r = POLICY_ARRAY_APPEND(next->directories, next->n_directories, new);
+                if (r < 0)
+                        return r;
+                directory = &next->directories[next->n_directories - 1];
+        }
+        directory->whole = directory->whole || !name;
+        if (!name)
+                return 0;
+        for (size_t i = 0; i < directory->n_names; i++)
+                if (!strcmp(directory->names[i], name))
+                        return 0;
+        copy = strdup(name);
+        r = copy ? POLICY_ARRAY_APPEND(directory->names, directory->n_names, copy) : -ENOMEM;
+        if (r < 0)
+                free(copy);
+        return r;
+}
+
+/* Watch the directory that an absolute path is in, or what will be the first of those missing. */
+static int add_entry(struct watch *watch, struct watch *next, const char *path, uint32_t events) {
+        char *directory = strdup(path), *slash;
+        int r = 1;
+
+        if (!directory)
+                return -ENOMEM;
+        while (r == 1 && (slash = strrchr(directory, '/'))) {
+                *slash = '\0';
+                /* what ends with a slash has no name there */
+                if (slash[1])
+                        r = add(watch, next, slash == directory ? "/" : directory, events,
+                                slash + 1);
+                events = DIRECTORY_EVENTS;
+        }
+        free(directory);
+        return r < 0 ? r : 0;
+}
+
+static int add_directory(struct watch *watch, struct watch *next, const char *path) {
+        int r;
+
+        r = add(watch, next, path, FILE_EVENTS, NULL);
+        return r > 0 ? add_entry(watch, next, path, DIRECTORY_EVENTS) : r;
+}
+
+/* Found through an <includedir>, which is watched as a whole. */
+static bool is_in_includedir(const struct bus_config *config, const char *path) {
+        size_t n = strrchr(path, '/') - path;
+
+        for (size_t i = 0; i < config->n_includedirs; i++)
+                if (!strncmp(config->includedirs[i], path, n) && !config->includedirs[i][n])
                         return true;
         return false;
 }
 
-/* Several paths may lead to one directory, which is watched once. */
-static int add(struct watch *watch, struct watch_directory *directories, size_t *n,
-               const char *path) {
-        struct watch_directory directory;
+static int add_all(struct watch *watch, struct watch *next, const struct bus_config *config) {
+        int r = 0;
 
-        directory.wd = inotify_add_watch(watch->source.fd, path, EVENTS);
-        if (directory.wd < 0 || is_watched(directories, *n, directory.wd))
-                return 0;
-        directory.path = strdup(path);
-        if (!directory.path)
-                return -ENOMEM;
-        directories[(*n)++] = directory;
-        return 0;
+        for (size_t i = 0; i < config->n_includedirs && r >= 0; i++)
+                r = add_directory(watch, next, config->includedirs[i]);
+        for (size_t i = 0; i < config->n_servicedirs && r >= 0; i++)
+                if (!config->servicedirs[i].is_runtime)
+                        r = add_directory(watch, next, config->servicedirs[i].path);
+        for (size_t i = 0; i < config->n_files && r >= 0; i++)
+                if (!is_in_includedir(config, config->files[i]))
+                        r = add_entry(watch, next, config->files[i], FILE_EVENTS);
+        for (size_t i = 0; i < config->n_missing && r >= 0; i++)
+                r = add_entry(watch, next, config->missing[i], FILE_EVENTS);
+        return r;
 }
 
 int watch_set(struct watch *watch, const struct bus_config *config) {
-        struct watch_directory *directories;
-        size_t n = 0;
-        int r = 0;
+        struct watch next = {};
+        int r;
 
         if (watch->source.fd < 0)
                 return 0;
-        directories =
-                calloc(config->n_includedirs + config->n_servicedirs + 1, sizeof(*directories));
-        if (!directories)
-                return -ENOMEM;
-        for (size_t i = 0; i < config->n_includedirs && r >= 0; i++)
-                r = add(watch, directories, &n, config->includedirs[i]);
-        for (size_t i = 0; i < config->n_servicedirs && r >= 0; i++)
-                if (!config->servicedirs[i].is_runtime)
-                        r = add(watch, directories, &n, config->servicedirs[i].path);
+        r = add_all(watch, &next, config);
         if (r < 0) {
                 /* what was added in vain is watched until the next configuration */
-                free_directories(directories, n);
+                free_directories(next.directories, next.n_directories);
                 return r;
         }
 
         for (size_t i = 0; i < watch->n_directories; i++)
-                if (!is_watched(directories, n, watch->directories[i].wd))
+                if (!find(next.directories, next.n_directories, watch->directories[i].wd))
                         inotify_rm_watch(watch->source.fd, watch->directories[i].wd);
         free_directories(watch->directories, watch->n_directories);
-        watch->directories = directories;
-        watch->n_directories = n;
+        watch->directories = next.directories;
+        watch->n_directories = next.n_directories;
         return 0;
 }
 

@@ -2,33 +2,39 @@
 #pragma once
 
 /*
- * Watch - changes in the directories of a configuration
+ * Watch - changes in what a configuration was read from
  *
- * Those are what <includedir> and <servicedir> name. As with dbus-daemon, files that are named one
- * by one are not watched: who edits them asks for a reload. A package that brings many files causes
- * one reload: changes are reported once, a little after the first.
+ * Those are its files, the main one and what they include, be they there or not, and the directories
+ * that <includedir> and <servicedir> name. For a directory that is missing the one is watched in
+ * which it would appear. A package that brings many files causes one reload: changes are reported
+ * once they rest.
  */
 
 #include "bridge/loop.h"
 #include "policy/config.h"
 
+/* Of which all configurations and services concern us, or single entries. */
 struct watch_directory {
-        char *path;
         int wd;
+        bool whole;
+        char **names;
+        size_t n_names;
 };
 
 struct watch {
         struct loop *loop;
         struct loop_source source; /* inotify; fd -1 when it could not be had */
         struct loop_timer settle;
+        int64_t latest; /* when to report at the latest, while settle is set */
         struct watch_directory *directories;
         size_t n_directories;
         int (*changed)(void *userdata);
         void *userdata;
 };
 
-/* How long changes are gathered, in ns. */
+/* How long nothing must have changed, and how long that is waited for, in ns. */
 #define WATCH_SETTLE INT64_C(100000000)
+#define WATCH_SETTLE_MAX INT64_C(1000000000)
 
 /*
  * A watch that watches nothing yet; changed returns as callbacks of the loop do. A negative errno
@@ -36,7 +42,7 @@ struct watch {
  */
 int watch_init(struct watch *watch, struct loop *loop, int (*changed)(void *userdata),
                void *userdata);
-/* Watch the directories of this configuration from now on. -ENOMEM. Missing ones are left out. */
+/* Watch what this configuration was read from, from now on. -ENOMEM: what was watched still is. */
 int watch_set(struct watch *watch, const struct bus_config *config);
 /* Also for a watch that is all zero but for its descriptor of -1. */
 void watch_deinit(struct watch *watch);

@@ -113,9 +113,12 @@ struct bus_config {
         struct bus_config_source *sources;
         size_t n_sources;
 
-        /* What a bus watches to notice changes: the same, without. */
+        /* What a bus watches to notice changes: each file read, each that was not there and need not
+         * be, each <includedir> named. */
         char **files;
         size_t n_files;
+        char **missing;
+        size_t n_missing;
         char **includedirs;
         size_t n_includedirs;
 

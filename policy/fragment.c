@@ -35,6 +35,7 @@ void bus_fragment_clear(struct bus_fragment *fragment) {
         free(config->selinux);
         free(config->sources);
         free_strings(config->files, config->n_files);
+        free_strings(config->missing, config->n_missing);
         free_strings(config->includedirs, config->n_includedirs);
         free_strings(config->warnings, config->n_warnings);
         policy_unref(config->policy);

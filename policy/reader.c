@@ -317,6 +317,16 @@ static int include_file(struct document *parent, const char *path) {
         return r;
 }
 
+static int append_copy(char ***array, size_t *n, const char *text) {
+        char *copy = strdup(text);
+        int r;
+
+        r = copy ? POLICY_ARRAY_APPEND(*array, *n, copy) : -ENOMEM;
+        if (r < 0)
+                free(copy);
+        return r;
+}
+
 int document_include(struct document *document, const char *path, bool ignore_missing) {
         struct bus_config_place place = document_place(document);
         struct reader *reader = document->reader;
@@ -325,7 +335,7 @@ int document_include(struct document *document, const char *path, bool ignore_mi
 
         r = include_file(document, path);
         if (r == 1 && ignore_missing)
-                return 0;
+                return append_copy(&reader->missing, &reader->n_missing, path);
         if (r == 0 || r == -ENOMEM)
                 return r;
         if (asprintf(&error, "%s (included at %s:%u)", reader->error, place.file, place.line) < 0)
@@ -374,16 +384,13 @@ int document_include_directory(struct document *document, const char *path) {
         struct reader *reader = document->reader;
         struct dirent **entries;
         struct stat st;
-        char *copy;
         int n, r;
 
-        copy = strdup(path);
-        r = copy ? POLICY_ARRAY_APPEND(reader->includedirs, reader->n_includedirs, copy) : -ENOMEM;
-        if (r < 0) {
-                free(copy);
+        r = append_copy(&reader->includedirs, &reader->n_includedirs, path);
+        if (r < 0)
                 return r;
-        }
-        r = add_source(reader, copy, stat(path, &st) < 0 ? NULL : &st);
+        r = add_source(reader, reader->includedirs[reader->n_includedirs - 1],
+                       stat(path, &st) < 0 ? NULL : &st);
         if (r < 0)
                 return r;
         n = scandir(path, &entries, is_configuration, compare_names);
@@ -488,6 +495,8 @@ static int finish(struct reader *reader, struct document *document,
         config->selinux_enabled = reader->environment->selinux_enabled;
         config->files = reader->files;
         config->n_files = reader->n_files;
+        config->missing = reader->missing;
+        config->n_missing = reader->n_missing;
         config->includedirs = reader->includedirs;
         config->n_includedirs = reader->n_includedirs;
         config->warnings = reader->warnings;
@@ -505,6 +514,8 @@ static void reader_clear(struct reader *reader) {
                 .config.sources = reader->sources,
                 .config.files = reader->files,
                 .config.n_files = reader->n_files,
+                .config.missing = reader->missing,
+                .config.n_missing = reader->n_missing,
                 .config.includedirs = reader->includedirs,
                 .config.n_includedirs = reader->n_includedirs,
                 .config.warnings = reader->warnings,

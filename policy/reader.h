@@ -27,6 +27,8 @@ struct reader {
         size_t n_sources;
         char **files;
         size_t n_files;
+        char **missing;
+        size_t n_missing;
         char **includedirs;
         size_t n_includedirs;
         char **warnings;
