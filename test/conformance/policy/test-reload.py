@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# New policies while the bus runs: noticed in its directories, and under load.
+# New policies while the bus runs: noticed where they are, read beside the bus, and under load.
 #
-#     test-reload.py DAEMON [--messages N] [--reloads N] [--clients N]
+#     test-reload.py DAEMON [--slow-names LIBRARY] [--messages N] [--reloads N] [--clients N]
 #
 # Two policies take turns. Both let interface X pass and neither lets Y pass, one of them because of
 # the sender, the other because of the receiver: Y arrives where a message is judged by a mixture.
@@ -18,7 +18,8 @@ import sys
 import tempfile
 import time
 
-from world import BUS, ERROR, RETURN, SIGNAL, Bus, Connection, header, rawbus
+from world import (BUS, ERROR, RETURN, SIGNAL, Bus, Connection, clean_environment, header,
+                   rawbus)
 
 X, Y = 'com.example.X', 'com.example.Y'
 BATCH = 50  # of each
@@ -30,7 +31,7 @@ CONFIG = '''<busconfig><type>session</type><listen>unix:path={0}/bus</listen>
 <limit name="max_connections_per_user">1000</limit>
 <policy context="default"><allow send_destination="*" eavesdrop="true"/>
 <allow eavesdrop="true"/><allow own="*"/></policy>
-<includedir>{0}/d</includedir><servicedir>{0}/s</servicedir></busconfig>
+<includedir>{0}/d</includedir><servicedir>{0}/s</servicedir>{1}</busconfig>
 '''
 
 
@@ -43,12 +44,12 @@ def write(path, text):
 class Directory:
     """A bus whose policy is a file in a directory."""
 
-    def __init__(self, daemon):
+    def __init__(self, daemon, **env):
         self.path = tempfile.mkdtemp(prefix='bus-reload-')
         for name in ('d', 's'):
             os.mkdir(f'{self.path}/{name}')
-        write(self.path + '/main.conf', CONFIG.format(self.path))
-        self.bus = Bus(daemon, config=self.path + '/main.conf')
+        self.main('')
+        self.bus = Bus(daemon, config=self.path + '/main.conf', env=clean_environment(**env))
 
     def __enter__(self):
         return self
@@ -56,6 +57,9 @@ class Directory:
     def __exit__(self, *_):
         self.bus.stop()
         shutil.rmtree(self.path)
+
+    def main(self, more):
+        write(self.path + '/main.conf', CONFIG.format(self.path, more))
 
     def policy(self, rules, name='policy.conf'):
         write(f'{self.path}/d/{name}', f'<busconfig>{rules}</busconfig>')
@@ -66,6 +70,11 @@ class Directory:
 def may_own(connection, name):
     m = rawbus.bus_call('RequestName', 'su', name, 4)
     return connection.exchange([(m.encode, 0)])[1][-1][0] == RETURN
+
+
+def reload(connection):
+    """The answer."""
+    return connection.exchange([(rawbus.bus_call('ReloadConfig').encode, 0)])[1][-1]
 
 
 def wait_for(condition):
@@ -99,12 +108,69 @@ def directories_are_watched(daemon):
         while not any(header(m[2]).get(rawbus.MEMBER) == 'ActivatableServicesChanged'
                       for m in seen):
             seen += c.read(rawbus.TIMEOUT)
-        # the main configuration is only read when asked to
+        # a broken main file changes nothing, one that is whole again is seen
         write(d.path + '/main.conf', '<broken/>')
-        answer = c.exchange([(rawbus.bus_call('ReloadConfig').encode, 0)])[1][-1]
-        assert answer[0] == ERROR, 'a broken main file'
+        assert reload(c)[0] == ERROR, 'a broken main file'
         assert may_own(c, 'a.b'), 'the old policy stays'
+        d.main(deny)
+        assert wait_for(lambda: not may_own(c, 'a.b')), 'a changed main file'
+        # what is missing may appear, with the directories that it is in
+        d.main('<include ignore_missing="yes">no/such/file.conf</include>'
+               '<includedir>no/such/directory</includedir>')
+        assert reload(c)[0] == RETURN
+        assert may_own(c, 'a.b')
+        os.mkdir(d.path + '/no')
+        time.sleep(0.2)
+        os.mkdir(d.path + '/no/such')
+        write(d.path + '/no/such/file.conf', f'<busconfig>{deny}</busconfig>')
+        assert wait_for(lambda: not may_own(c, 'a.b')), 'a file that was missing'
+        os.mkdir(d.path + '/no/such/directory')
+        write(d.path + '/no/such/directory/last.conf',
+              f'<busconfig>{deny.replace("a.b", "c.d")}</busconfig>')
+        assert wait_for(lambda: not may_own(c, 'c.d')), 'a directory that was missing'
+        shutil.rmtree(d.path + '/no')
+        assert wait_for(lambda: may_own(c, 'a.b') and may_own(c, 'c.d')), 'all of it gone'
         c.close()
+
+
+# a name service that hangs
+
+def names_are_looked_up_beside_the_bus(daemon, library):
+    with tempfile.TemporaryDirectory() as scratch:
+        fifo = scratch + '/fifo'
+        os.mkfifo(fifo)
+        # sanitizers want to be the first to be loaded
+        with Directory(daemon, LD_PRELOAD=library, SLOW_NAMES=fifo,
+                       ASAN_OPTIONS='verify_asan_link_order=0') as d:
+            # what goes through /etc/passwd needs no name service
+            d.policy('<policy user="root"><deny own="a.b"/></policy>')
+            first, second, third = (Connection(d.bus.address, os.getuid()) for _ in range(3))
+            assert reload(first)[0] == RETURN
+            d.policy('<policy context="default"><deny own="c.d"/></policy>\n'
+                     '<policy user="slow"><deny own="e.f"/></policy>')
+            for waiting in first, second:
+                waiting.send(rawbus.bus_call('ReloadConfig').encode)
+            # the bus goes on, with the old policy
+            for _ in range(100):
+                assert may_own(third, 'c.d')
+            ready, _, _ = select.select([first.socket, second.socket], [], [], 0)
+            assert not ready, 'nobody is answered before'
+            second.close()
+            # what is written meanwhile is read for those who ask meanwhile
+            d.policy('<policy context="default"><deny own="g.h"/></policy>')
+            third.send(rawbus.bus_call('ReloadConfig').encode)
+            release = os.open(fifo, os.O_RDWR | os.O_CLOEXEC)
+            for waiting in first, third:
+                while not any(m[0] == RETURN for m in waiting.read(rawbus.TIMEOUT)):
+                    pass
+            os.close(release)
+            assert not may_own(third, 'g.h') and may_own(third, 'c.d')
+            log = d.bus.read_log()
+            assert '/d/policy.conf:2:' in log and 'unknown user "slow"' in log, log
+            # the end of the bus does not wait for names either, not for long
+            d.policy('<policy user="slow"><deny own="e.f"/></policy>')
+            first.send(rawbus.bus_call('ReloadConfig').encode)
+            assert may_own(third, 'c.d')
 
 
 # load
@@ -159,7 +225,7 @@ def reload_under_load(daemon, n_messages, n_reloads, n_clients):
         d.policy(POLICIES[0])
         control = Connection(d.bus.address, os.getuid())
         clients = [Client(d.bus.address) for _ in range(n_clients)]
-        assert control.exchange([(rawbus.bus_call('ReloadConfig').encode, 0)])[1][-1][0] == RETURN
+        assert reload(control)[0] == RETURN
         poll = select.poll()
         by_fd = {}
         for a, b in zip(clients[::2], clients[1::2]):
@@ -213,6 +279,7 @@ def reload_under_load(daemon, n_messages, n_reloads, n_clients):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('daemon')
+    parser.add_argument('--slow-names')
     parser.add_argument('--messages', type=int, default=150000)
     parser.add_argument('--reloads', type=int, default=100)
     parser.add_argument('--clients', type=int, default=50)
@@ -221,6 +288,10 @@ def main():
     tests = [('directories are watched', lambda: directories_are_watched(daemon)),
              ('reloads under load', lambda: reload_under_load(daemon, args.messages, args.reloads,
                                                               args.clients))]
+    if args.slow_names:
+        tests.append(('names are looked up beside the bus', lambda:
+                      names_are_looked_up_beside_the_bus(daemon,
+                                                         os.path.abspath(args.slow_names))))
     failed = 0
     print(f'1..{len(tests)}')
     for number, (name, test) in enumerate(tests, 1):
