@@ -73,6 +73,7 @@ struct bus {
         struct reply *deadlines;  /* oldest first, when there is a reply_timeout */
         struct account *accounts; /* hash by uid */
         struct activation_variable *activation_variables;
+        size_t n_activation_bytes; /* of their names and values */
         uint32_t n_stats; /* Debug.Stats' own serial */
         uint64_t mark;    /* the last broadcast; see client.mark */
 

@@ -14,6 +14,10 @@
 #define ANSWER_BYTES_MAX (16 * 1024 * 1024)
 /* More than any client has names. */
 #define NOTICES_MAX (64 * 1024)
+/* What all queues of a user may hold together, in queues that are full by max_outgoing_*, ... */
+#define USER_QUEUES_MAX 8
+/* ... beyond which each client still gets so many bytes: those of its user that read go on. */
+#define USER_RESERVE_BYTES (256 * 1024)
 
 int account_get(struct bus *bus, uint32_t uid, struct account **ret_account) {
         struct account *account;
@@ -111,6 +115,19 @@ enum quota_kind quota_kind_of(const struct client *client, const struct message 
         return m->type == MESSAGE_TYPE_SIGNAL ? QUOTA_NOTICE : QUOTA_ANSWER;
 }
 
+static bool user_is_over(const struct client *client) {
+        const struct bus_limits *limits = &client->bus->limits;
+        const struct account *account = client->account;
+
+        return (int64_t)(account->outgoing_bytes / USER_QUEUES_MAX) >= limits->max_outgoing_bytes ||
+               (int64_t)(account->outgoing_fds / USER_QUEUES_MAX) >= limits->max_outgoing_unix_fds;
+}
+
+static bool is_in_reserve(const struct client *client, const struct message *m) {
+        return client->outgoing_bytes + m->n_wire <= USER_RESERVE_BYTES &&
+               (m->n_fds == 0 || client->outgoing_fds == 0);
+}
+
 static bool has_room(const struct client *client, const struct message *m, enum quota_kind kind) {
         const struct bus_limits *limits = &client->bus->limits;
 
@@ -122,7 +139,8 @@ static bool has_room(const struct client *client, const struct message *m, enum 
                  */
                 return (int64_t)client->outgoing_bytes < limits->max_outgoing_bytes &&
                        (m->n_fds == 0 ||
-                        (int64_t)(client->outgoing_fds + m->n_fds) <= limits->max_outgoing_unix_fds);
+                        (int64_t)(client->outgoing_fds + m->n_fds) <= limits->max_outgoing_unix_fds) &&
+                       (!user_is_over(client) || is_in_reserve(client, m));
         case QUOTA_ANSWER:
                 return true;
         case QUOTA_NOTICE:
@@ -172,7 +190,8 @@ void quota_discharge_outgoing(struct client *client, const struct message *m) {
 }
 
 bool quota_is_congested(const struct client *client) {
-        if (client->answer_bytes >= ANSWER_BYTES_MAX)
+        if (client->answer_bytes >= USER_RESERVE_BYTES &&
+            (client->answer_bytes >= ANSWER_BYTES_MAX || user_is_over(client)))
                 return true;
         if (!backlog_is_long(client->backlog))
                 return false;

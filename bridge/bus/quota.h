@@ -5,7 +5,8 @@
  * Quotas - what one client, and one user, may take of the bus
  *
  * The limits are those of the configuration, by dbus-daemon's names. What waits in a client's queue
- * is charged to that client: it is the one that does not read.
+ * is charged to that client: it is the one that does not read. The queues of one user's clients
+ * together are bounded, too: with many connections a user cannot have more than with a few.
  */
 
 #include "bridge/bus/client.h"

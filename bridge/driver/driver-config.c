@@ -10,6 +10,20 @@
 #include "bridge/driver/interfaces.h"
 
 #define ENVIRONMENT_VARIABLES_MAX 4096
+#define ENVIRONMENT_BYTES_MAX (1024 * 1024) /* half of what the kernel lets a program have */
+
+/* Is there room for a variable, which replaces the one of this name? */
+static bool environment_has_room(struct bus *bus, struct wire_string key, struct wire_string value) {
+        struct activation_variable *variable;
+        size_t n_replaced = 0;
+
+        HASH_FIND(hh, bus->activation_variables, key.s, key.n, variable);
+        if (variable)
+                n_replaced = key.n + strlen(variable->value);
+        else if (HASH_COUNT(bus->activation_variables) >= ENVIRONMENT_VARIABLES_MAX)
+                return false;
+        return bus->n_activation_bytes - n_replaced + key.n + value.n <= ENVIRONMENT_BYTES_MAX;
+}
 
 static int environment_set(struct bus *bus, struct wire_string key, struct wire_string value) {
         struct activation_variable *variable;
@@ -21,6 +35,7 @@ static int environment_set(struct bus *bus, struct wire_string key, struct wire_
 
         HASH_FIND(hh, bus->activation_variables, key.s, key.n, variable);
         if (variable) {
+                bus->n_activation_bytes += value.n - strlen(variable->value);
                 free(variable->value);
                 variable->value = copy;
                 return 0;
@@ -36,6 +51,7 @@ static int environment_set(struct bus *bus, struct wire_string key, struct wire_
         HASH_ADD_KEYPTR(hh, bus->activation_variables, variable->key, key.n, variable);
         if (!variable->hh.tbl)
                 goto oom;
+        bus->n_activation_bytes += key.n + value.n;
         return 0;
 
 oom:
@@ -74,10 +90,9 @@ int driver_update_activation_environment(struct driver_call *call) {
                 reader_struct(reader);
                 key = reader_string(reader);
                 value = reader_string(reader);
-                if (HASH_COUNT(call->bus->activation_variables) >= ENVIRONMENT_VARIABLES_MAX)
-                        return driver_call_fail(
-                                call, DRIVER_ERROR("LimitsExceeded"),
-                                "The activation environment has too many variables");
+                if (!environment_has_room(call->bus, key, value))
+                        return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
+                                                "The activation environment is too large");
                 r = environment_set(call->bus, key, value);
                 if (r < 0)
                         return r;

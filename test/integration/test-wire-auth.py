@@ -312,6 +312,21 @@ def anonymous_is_let_in(s):
         s.note(str(c.wait_for(c.send(m)).error_name))
 
 
+@scenario
+def mechanisms_are_those_of_the_start(s):
+    a = s.connect('A')
+    config = s.bus.directory + '/session.conf'
+    with open(config) as f:
+        text = f.read()
+    with open(config, 'w') as f:
+        f.write(text.replace('</busconfig>', '<auth>ANONYMOUS</auth><allow_anonymous/></busconfig>'))
+    s.ask(a, rawbus.bus_call('ReloadConfig'))
+    c = start(s)
+    s.note(ask(c, 'AUTH'))
+    s.note(ask(c, 'AUTH ANONYMOUS')[:8])
+    s.note(ask(c, 'AUTH EXTERNAL ' + UID)[:2])
+
+
 DIFFERENCES = {
     'cookie_user': [
         (UID + '3: DATA org_freedesktop_general <id> 32 digits',

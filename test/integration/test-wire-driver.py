@@ -9,7 +9,7 @@ import re
 import rawbus
 from rawbus import (BUS, BUS_PATH, CALL, INTERACTIVE, MEMBER, NO_AUTO_START, NO_REPLY, PATH,
                     REPLY_SERIAL, SIGNATURE, Message, bus_call, call, signal)
-from transcript import main, scenario, scenario_with
+from transcript import ANY, main, not_under_valgrind, scenario, scenario_with
 
 NAME = 'com.example.Name'
 MONITORING, STATS = BUS + '.Monitoring', BUS + '.Debug.Stats'
@@ -222,6 +222,17 @@ def activation_environment(s):
     s.ask(a, bus_call('UpdateActivationEnvironment', 'a{ss}', {}, path='/'))
 
 
+@scenario
+def an_activation_environment_without_bound(s):
+    a = s.connect('A')
+    for i in range(3):
+        s.ask(a, bus_call('UpdateActivationEnvironment', 'a{ss}', {'SAME': 'x' * 600000}))
+    s.ask(a, bus_call('UpdateActivationEnvironment', 'a{ss}', {'OTHER': 'x' * 600000}))
+    s.ask(a, bus_call('UpdateActivationEnvironment', 'a{ss}', {f'V{i}': '' for i in range(5000)}))
+    s.ask(a, bus_call('UpdateActivationEnvironment', 'a{ss}', {'SAME': 'x'}))
+    s.ask(a, bus_call('UpdateActivationEnvironment', 'a{ss}', {'V0': 'x' * 600000}))
+
+
 @scenario_with('  <servicehelper>/bin/false</servicehelper>\n')
 def activation_environment_of_a_bus_with_helper(s):
     a = s.connect('A')
@@ -357,6 +368,7 @@ def credentials_of_the_bus(s):
     s.note(shown(a.call('GetConnectionCredentials', 's', BUS).body[0], s))
 
 
+@not_under_valgrind('it knows no pidfd_open')
 @scenario
 def credentials_with_a_process_descriptor(s):
     a, b = s.connect('A', fds=True), s.connect('B')
@@ -433,6 +445,13 @@ def match_rules_of_all(s):
 NEWER = 'known since dbus 1.15 and dbus-broker 34'
 
 DIFFERENCES = {
+    'an_activation_environment_without_bound': [
+        (ANY, 3 * ['  A: reply to UpdateActivationEnvironment ()'] +
+         2 * ['  A: error to UpdateActivationEnvironment '
+              'org.freedesktop.DBus.Error.LimitsExceeded'] +
+         2 * ['  A: reply to UpdateActivationEnvironment ()'],
+         'nothing that a client says may let the bus grow without bound'),
+    ],
     'other_types_to_others': [
         ('  A: error to M org.freedesktop.DBus.Error.AccessDenied', [],
          'the specification wants types that are not known ignored'),

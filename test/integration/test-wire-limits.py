@@ -96,6 +96,26 @@ def broadcasts_to_a_full_receiver_are_lost(s):
     s.see(b, [b.receive()])
 
 
+@scenario_with(limits(max_outgoing_bytes=2000000, max_replies_per_connection=50000))
+def the_queues_of_one_user(s):
+    a, reader = s.connect('A'), s.connect('R')
+
+    def let_in(c):
+        for _ in range(25):
+            a.send(call(c.unique, '/x', 'com.example', 'M', 's', 'x' * 100000))
+        return 25 - len(a.drain())
+
+    taken = [let_in(s.connect(f'B{i}')) for i in range(12)]
+    s.note(f'{all(n >= 20 for n in taken[:6])} {all(n >= 20 for n in taken)}')
+    for n in 1000, 1000000:
+        a.send(call(reader.unique, '/x', 'com.example', 'M', 's', 'x' * n))
+        s.see(a, a.drain())
+        try:
+            s.note(f'{reader.receive(0.3).member}')
+        except Timeout:
+            s.note('not for the reader')
+
+
 @scenario_with(limits(max_outgoing_bytes=20000, max_replies_per_connection=50000))
 def the_bus_can_always_answer(s):
     a, b = s.connect('A'), s.connect('B')
@@ -451,6 +471,10 @@ REFUSED = 'error to  org.freedesktop.DBus.Error.AccessDenied'
 FULL = 'org.freedesktop.DBus.Error.LimitsExceeded'
 
 DIFFERENCES = {
+    'the_queues_of_one_user': [
+        (ANY, ['True False', 'M', f'  A: error to M {FULL}', 'not for the reader'],
+         'many connections of a user hold no more than a few'),
+    ],
     'the_bus_can_always_answer': [
         (ANY, ["  B: signal org.freedesktop.DBus.NameAcquired s('com.example.Name')",
                '  B: reply to RequestName u(1)',
