@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "test/bench/setting.h"
+#include "test/bench/workload.h"
 
 #define BATCH "bta(btbs)a(btssssuutt)a(btssssuutt)"
 #define POLICY "(a(u(" BATCH "))a(buu(" BATCH "))a(ss)bs)"
@@ -119,15 +120,23 @@ static int add_listener(sd_bus *bus, int listener, const struct bench_policy *po
         return r;
 }
 
+/* What the controller tells. */
+struct started {
+        pid_t broker; /* or a negative errno */
+        double spawned;
+};
+
 __attribute__((noreturn)) static void controller_run(const char *binary, int listener,
                                                      const struct bench_policy *policy, int ready) {
         int pair[2], r;
+        struct started started = {};
         sd_bus *bus = NULL;
         pid_t pid;
 
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
                 _exit(1);
+        started.spawned = bench_now();
         pid = fork();
         if (pid == 0) {
                 char fd[16], id[SD_ID128_STRING_MAX];
@@ -152,9 +161,8 @@ __attribute__((noreturn)) static void controller_run(const char *binary, int lis
                 r = sd_bus_add_filter(bus, NULL, on_message, NULL);
         if (r >= 0)
                 r = add_listener(bus, listener, policy);
-        if (r < 0)
-                pid = r;
-        if (write(ready, &pid, sizeof(pid)) != sizeof(pid) || pid <= 0)
+        started.broker = r < 0 ? r : pid;
+        if (write(ready, &started, sizeof(started)) != sizeof(started) || r < 0)
                 _exit(1);
         close(ready);
         while (sd_bus_process(bus, NULL) >= 0 && sd_bus_wait(bus, UINT64_MAX) >= 0)
@@ -162,10 +170,11 @@ __attribute__((noreturn)) static void controller_run(const char *binary, int lis
         _exit(1);
 }
 
-int broker_start(const char *binary, int listener, const struct bench_policy *policy,
-                 pid_t *ret_controller, pid_t *ret_broker) {
+int broker_start(struct bench_bus *bus, const char *binary, int listener,
+                 const struct bench_policy *policy) {
+        struct started started = {};
+        pid_t controller;
         int ready[2];
-        pid_t controller, broker = -ECHILD;
 
         if (pipe(ready) < 0)
                 return -errno;
@@ -175,12 +184,13 @@ int broker_start(const char *binary, int listener, const struct bench_policy *po
                 controller_run(binary, listener, policy, ready[1]);
         }
         close(ready[1]);
-        if (controller < 0 || read(ready[0], &broker, sizeof(broker)) != sizeof(broker))
-                broker = -ECHILD;
+        if (controller < 0 || read(ready[0], &started, sizeof(started)) != sizeof(started))
+                started.broker = -ECHILD;
         close(ready[0]);
-        if (broker <= 0)
-                return broker;
-        *ret_controller = controller;
-        *ret_broker = broker;
+        if (started.broker < 0)
+                return started.broker;
+        bus->controller = controller;
+        bus->pid = started.broker;
+        bus->spawned = started.spawned;
         return 0;
 }

@@ -20,6 +20,7 @@
 
 #include "test/bench/raw.h"
 #include "test/bench/setting.h"
+#include "test/bench/workload.h"
 
 static const char *const bus_names[N_BUSES] = {
         [BUS_FLOOR] = "floor",
@@ -71,6 +72,7 @@ static void daemon_start(struct bench_bus *bus, const char *binary, const char *
 
         if (pipe(out) < 0)
                 raw_fail("pipe: %s", strerror(errno));
+        bus->spawned = bench_now();
         bus->pid = fork();
         if (bus->pid == 0) {
                 prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -104,7 +106,7 @@ static void broker_listen(struct bench_bus *bus, const char *binary, const char 
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, SOMAXCONN) < 0)
                 raw_fail("%s: %s", sa.sun_path, strerror(errno));
-        r = broker_start(binary, fd, policy, &bus->controller, &bus->pid);
+        r = broker_start(bus, binary, fd, policy);
         close(fd);
         if (r < 0) {
                 bus->why_not = "dbus-broker is not installed or does not start";

@@ -31,6 +31,7 @@ struct bench_bus {
         char address[256];
         pid_t pid;        /* the process whose CPU time counts; 0 while a floor is not running */
         pid_t controller; /* dbus-broker's, else 0 */
+        double spawned;   /* when its process was made, by bench_now() */
 };
 
 /* buses */
@@ -61,8 +62,8 @@ void bus_disconnect(struct bench_bus *bus, size_t n, int *fds);
 /* Never returns. in_pairs: neighbours talk to each other; else the first with all others. */
 __attribute__((noreturn)) void floor_run(const int *fds, size_t n_fds, bool in_pairs);
 /*
- * Runs dbus-broker on a listening socket, in a process of its own that is its controller. Returns
- * that process and the broker's, or a negative errno.
+ * Runs dbus-broker on a listening socket, with a process of its own that is its controller. Sets
+ * both pids, and when the broker's process was made; or returns a negative errno.
  */
-int broker_start(const char *binary, int listener, const struct bench_policy *policy,
-                 pid_t *ret_controller, pid_t *ret_broker);
+int broker_start(struct bench_bus *bus, const char *binary, int listener,
+                 const struct bench_policy *policy);

@@ -51,14 +51,13 @@ bool footprint_measure(enum bus_kind kind, const char *binary, const char *direc
         static int fds[N_CONNECTIONS];
         struct bench_bus bus;
         char own[256], unique[64];
-        double start, before, after;
+        double before, after;
         int first;
 
         snprintf(own, sizeof(own), "%s/footprint", directory);
         if (kind == BUS_FLOOR || (mkdir(own, 0755) < 0 && errno != EEXIST))
                 return false;
 
-        start = bench_now();
         bus_start(&bus, kind, binary, own, NULL);
         if (!bus.available)
                 return false;
@@ -66,7 +65,7 @@ bool footprint_measure(enum bus_kind kind, const char *binary, const char *direc
         if (first < 0)
                 raw_fail("%s: %s", bus.address, strerror(errno));
         raw_hello(first, unique);
-        ret_footprint->spawn_ms = (bench_now() - start) * 1e3;
+        ret_footprint->spawn_ms = (bench_now() - bus.spawned) * 1e3;
 
         before = memory_kib(&bus);
         ret_footprint->start_kib = before;
