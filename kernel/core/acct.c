@@ -6,6 +6,7 @@
 #include <linux/bug.h>
 #include <linux/err.h>
 #include <linux/kernel.h>
+#include <linux/limits.h>
 #include <linux/log2.h>
 #include <linux/slab.h>
 #include "acct.h"
@@ -172,6 +173,17 @@ struct bus1_account *bus1_account_put(struct bus1_account *account)
 	return NULL;
 }
 
+/* Nothing is used, and there are no limits of its own. */
+void bus1_usage_init(struct bus1_usage *usage)
+{
+	size_t i;
+
+	for (i = 0; i < _BUS1_RESOURCE_N; ++i) {
+		atomic64_set(&usage->used[i], 0);
+		usage->max[i] = U64_MAX;
+	}
+}
+
 static struct bus1_share *bus1_share_get(struct bus1_account *account, kuid_t uid)
 {
 	struct bus1_share *share;
@@ -318,7 +330,8 @@ int bus1_charge(struct bus1_charge *charge, struct bus1_account *account, struct
 			continue;
 		used = atomic64_add_return(amount[i], &account->used[i]);
 		peer_used = atomic64_add_return(amount[i], &usage->used[i]);
-		if (used > max[i] || peer_used > max[i] - used) {
+		if (used > max[i] || peer_used > max[i] - used ||
+		    peer_used > READ_ONCE(usage->max[i])) {
 			bus1_charge_sub(charge, i + 1);
 			bus1_charge_put_share(charge);
 			charge->account = NULL;
@@ -356,6 +369,51 @@ void bus1_charge_end(struct bus1_charge *charge)
 	charge->amount[BUS1_RESOURCE_OBJECTS] = 0;
 	bus1_charge_sub(charge, _BUS1_RESOURCE_N);
 	charge->account = NULL;
+}
+
+/**
+ * bus1_charge_keep() - end a charge, except for the objects and what stays in memory
+ * @charge:	charge; when nothing is charged, nothing happens
+ * @kept:	set to what stays charged on the peer, until it is given to bus1_uncharge()
+ *
+ * As bus1_charge_end(), for a message that the receiver still reads.
+ */
+void bus1_charge_keep(struct bus1_charge *charge, u64 kept[_BUS1_RESOURCE_N])
+{
+	if (!charge->account)
+		return;
+	bus1_charge_put_share(charge);
+	kept[BUS1_RESOURCE_BYTES] = charge->amount[BUS1_RESOURCE_BYTES];
+	kept[BUS1_RESOURCE_MESSAGES] = charge->amount[BUS1_RESOURCE_MESSAGES];
+	charge->amount[BUS1_RESOURCE_BYTES] = 0;
+	charge->amount[BUS1_RESOURCE_MESSAGES] = 0;
+	charge->amount[BUS1_RESOURCE_OBJECTS] = 0;
+	bus1_charge_sub(charge, _BUS1_RESOURCE_N);
+	charge->account = NULL;
+}
+
+/**
+ * bus1_uncharge() - what bus1_charge_keep() kept is gone
+ * @account:	the peer's account
+ * @usage:	the peer's counters
+ * @amount:	how much of what
+ */
+void bus1_uncharge(struct bus1_account *account, struct bus1_usage *usage,
+		   const u64 amount[_BUS1_RESOURCE_N])
+{
+	size_t i;
+
+	for (i = 0; i < _BUS1_RESOURCE_N; ++i) {
+		atomic64_sub(amount[i], &usage->used[i]);
+		atomic64_sub(amount[i], &account->used[i]);
+	}
+}
+
+/* One more object, and be it over the limit. */
+void bus1_charge_object_anyway(struct bus1_account *account, struct bus1_usage *usage)
+{
+	atomic64_add_return(1, &account->used[BUS1_RESOURCE_OBJECTS]);
+	atomic64_add_return(1, &usage->used[BUS1_RESOURCE_OBJECTS]);
 }
 
 /**

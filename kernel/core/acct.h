@@ -10,7 +10,7 @@
  *
  *  - an account never has more than its limit;
  *  - a peer never has more than what its account has left: half, when it is alone, and each
- *    further peer half of the rest;
+ *    further peer half of the rest; nor more than a limit of its own, if it has set one;
  *  - a foreign user who sends to the account never has more in flight there than what the
  *    receiving peer has left, divided by n log n for n such users. So none of them can take all
  *    that a peer may have, and each can get a share of the order of 1 / n but for a power of
@@ -50,9 +50,11 @@ struct bus1_account {
 /**
  * struct bus1_usage - what one peer has
  * @used:	part of its account's counters
+ * @max:	limits of its own
  */
 struct bus1_usage {
 	atomic64_t used[_BUS1_RESOURCE_N];
+	u64 max[_BUS1_RESOURCE_N];
 };
 
 /**
@@ -69,6 +71,8 @@ struct bus1_charge {
 	u64 amount[_BUS1_RESOURCE_N];
 };
 
+void bus1_usage_init(struct bus1_usage *usage);
+
 struct bus1_account *bus1_account_get(struct bus1_accounts *accounts, kuid_t uid);
 struct bus1_account *bus1_account_put(struct bus1_account *account);
 
@@ -76,6 +80,10 @@ int bus1_charge(struct bus1_charge *charge, struct bus1_account *account, struct
 		struct bus1_account *actor, const u64 amount[_BUS1_RESOURCE_N]);
 void bus1_charge_cancel(struct bus1_charge *charge);
 void bus1_charge_end(struct bus1_charge *charge);
+void bus1_charge_keep(struct bus1_charge *charge, u64 kept[_BUS1_RESOURCE_N]);
+void bus1_uncharge(struct bus1_account *account, struct bus1_usage *usage,
+		   const u64 amount[_BUS1_RESOURCE_N]);
+void bus1_charge_object_anyway(struct bus1_account *account, struct bus1_usage *usage);
 void bus1_uncharge_objects(struct bus1_account *account, struct bus1_usage *usage, u64 n);
 
 #endif /* __BUS1_ACCT_H */

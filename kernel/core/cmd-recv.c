@@ -38,6 +38,8 @@ static struct bus1_object *bus1_entry_object(struct bus1_queue_entry *entry)
 		return &bus1_handle_from_entry(entry)->object;
 	case BUS1_ENTRY_HANDLE_RELEASE:
 		return &bus1_node_from_entry(entry)->object;
+	case BUS1_ENTRY_NODE_IDLE:
+		break;
 	}
 	return NULL;
 }
@@ -125,6 +127,8 @@ static void bus1_recv_fill(struct bus1_recv *recv, struct bus1_peer *peer,
 		break;
 	case BUS1_ENTRY_HANDLE_RELEASE:
 		recv->type = BUS1_MESSAGE_TYPE_HANDLE_RELEASE;
+		break;
+	case BUS1_ENTRY_NODE_IDLE:
 		break;
 	}
 }
@@ -217,6 +221,8 @@ static void bus1_recv_take(struct bus1_peer *peer, struct bus1_queue_entry *entr
 	case BUS1_ENTRY_HANDLE_RELEASE:
 		bus1_peer_remove(peer, &bus1_node_from_entry(entry)->object);
 		bus1_node_disown(bus1_node_from_entry(entry));
+		break;
+	case BUS1_ENTRY_NODE_IDLE:
 		break;
 	}
 }

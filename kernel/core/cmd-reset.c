@@ -9,6 +9,7 @@
 #include "node.h"
 #include "peer.h"
 #include "tx.h"
+#include "v2016-peer.h"
 
 /* Release all objects that the map owns. Those in flight are owned by messages. */
 static void bus1_peer_release_objects(struct bus1_peer *peer, struct bus1_tx *tx)
@@ -67,6 +68,8 @@ int bus1_peer_disconnect(struct bus1_peer *peer)
 	bus1_queue_seal(&peer->queue, &queued);
 	if (peer->receiving)
 		list_del_init(&peer->receiving->link);
+	if (peer->v2016)
+		bus1_v2016_disconnect(peer, &tx);
 	bus1_peer_release_objects(peer, &tx);
 	bus1_tx_drop(&tx, &queued);
 	bus1_tx_commit(&tx);

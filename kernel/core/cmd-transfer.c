@@ -12,20 +12,25 @@
 #include "node.h"
 #include "peer.h"
 #include "tx.h"
+#include "v2016-peer.h"
 
 /**
  * struct bus1_transfer_item - one transfer while it is collected
  * @created:	node that is created, or NULL
  * @handle:	new handle
+ * @named:	its ID, when the destination is a peer of 2016
  */
 struct bus1_transfer_item {
 	struct bus1_node *created;
 	struct bus1_handle *handle;
+	struct bus1_v2016_id *named;
 };
 
 static void bus1_transfer_undo(struct bus1_peer *from, struct bus1_peer *to,
 			       struct bus1_transfer_item *item)
 {
+	if (item->named)
+		bus1_v2016_unreserve(to, item->named);
 	if (item->handle) {
 		if (item->handle->object.id != BUS1_INVALID)
 			bus1_peer_remove(to, &item->handle->object);
@@ -62,6 +67,8 @@ static int bus1_transfer_collect(struct bus1_peer *from, struct bus1_peer *to,
 		r = -ENOMEM;
 		goto uncharge;
 	}
+	if (to->v2016)
+		return bus1_v2016_reserve(to, node, &item->named);
 	return bus1_peer_add(to, &item->handle->object);
 
 uncharge:
@@ -108,11 +115,15 @@ static int bus1_transfer_locked(struct bus1_peer *from, struct bus1_peer *to,
 			src[i].id = items[i].created->object.id;
 		}
 
-		bus1_peer_hold(to, &handle->object);
-		dst[i].flags = 0;
-		dst[i].id = handle->object.id;
 		if (!bus1_handle_link(handle))
 			bus1_handle_notify(handle, &tx);
+		dst[i].flags = 0;
+		if (to->v2016) {
+			dst[i].id = bus1_v2016_install(items[i].named, handle, &tx);
+		} else {
+			bus1_peer_hold(to, &handle->object);
+			dst[i].id = handle->object.id;
+		}
 	}
 	bus1_tx_commit(&tx);
 	return 0;

@@ -29,6 +29,8 @@ struct pid;
 #define BUS1_MAX_DATA		((size_t)256 * 1024 * 1024)
 #define BUS1_MAX_TRANSFERS	((size_t)1024)
 #define BUS1_MAX_FILES		((size_t)253)
+/* what a payload can hold, which in 2016 was more */
+#define BUS1_MAX_PAYLOAD_FILES	((size_t)256)
 #define BUS1_MAX_DESTINATIONS	((size_t)16384)
 #define BUS1_MAX_IDS		((size_t)65536)
 
@@ -127,7 +129,7 @@ struct bus1_payload {
 /**
  * bus1_payload_new() - allocate the payload of one message
  * @n_data:	number of data bytes, at most BUS1_MAX_DATA
- * @n_files:	number of files, at most BUS1_MAX_FILES
+ * @n_files:	number of files, at most BUS1_MAX_PAYLOAD_FILES
  *
  * The data is not initialised, the credentials and files are zero.
  *

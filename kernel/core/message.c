@@ -21,7 +21,7 @@ struct bus1_payload *bus1_payload_new(size_t n_data, size_t n_files)
 	struct bus1_payload *payload;
 	size_t size, i;
 
-	if (n_data > BUS1_MAX_DATA || n_files > BUS1_MAX_FILES)
+	if (n_data > BUS1_MAX_DATA || n_files > BUS1_MAX_PAYLOAD_FILES)
 		return ERR_PTR(-EMSGSIZE);
 
 	size = struct_size(payload, files, n_files);
@@ -65,7 +65,7 @@ struct bus1_payload *bus1_payload_unref(struct bus1_payload *payload)
 /**
  * bus1_delivery_new() - make one recipient's part of a message, and charge the recipient
  * @sender:		who sends it
- * @node:		destination
+ * @node:		destination; NULL when the sender keeps it
  * @payload:		what all recipients share
  * @transfers:		nodes that it carries handles of
  * @n_transfers:	number of @transfers
@@ -84,7 +84,7 @@ struct bus1_delivery *bus1_delivery_new(struct bus1_peer *sender, struct bus1_no
 		[BUS1_RESOURCE_MESSAGES] = 1,
 		[BUS1_RESOURCE_FILES]	 = payload->n_files,
 	};
-	struct bus1_peer *receiver = node->owner;
+	struct bus1_peer *receiver = node ? node->owner : sender;
 	struct bus1_delivery *delivery;
 	int r;
 
@@ -100,7 +100,7 @@ struct bus1_delivery *bus1_delivery_new(struct bus1_peer *sender, struct bus1_no
 	}
 
 	bus1_queue_entry_init(&delivery->entry, BUS1_ENTRY_MESSAGE, receiver);
-	delivery->node = bus1_node_ref(node);
+	delivery->node = node ? bus1_node_ref(node) : NULL;
 	delivery->payload = bus1_payload_ref(payload);
 	delivery->account = sender->account->uid;
 
@@ -192,6 +192,9 @@ void bus1_entry_drop(struct bus1_queue_entry *entry, struct bus1_tx *tx)
 		break;
 	case BUS1_ENTRY_HANDLE_RELEASE:
 		bus1_node_disown(container_of(entry, struct bus1_node, release));
+		break;
+	case BUS1_ENTRY_NODE_IDLE:
+		bus1_node_end_idle(container_of(entry, struct bus1_handle, release));
 		break;
 	}
 }

@@ -21,7 +21,7 @@ struct bus1_tx;
 /**
  * struct bus1_delivery - a message to one node
  * @entry:	link in the owner's queue
- * @node:	destination; pinned
+ * @node:	destination; pinned. NULL for the seed of a peer of 2016.
  * @payload:	what all recipients share
  * @account:	user of the sender
  * @charge:	what the receiver is charged

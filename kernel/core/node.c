@@ -43,9 +43,11 @@ struct bus1_node *bus1_node_new(struct bus1_peer *owner, bool oneshot)
 	bus1_object_init(&node->object, true);
 	node->owner = bus1_peer_ref(owner);
 	node->oneshot = oneshot;
+	node->persistent = false;
 	spin_lock_init(&node->lock);
 	node->dead = false;
 	INIT_LIST_HEAD(&node->handles);
+	node->idle = NULL;
 	bus1_queue_entry_init(&node->release, BUS1_ENTRY_HANDLE_RELEASE, owner);
 	return node;
 }
@@ -132,7 +134,8 @@ void bus1_node_release(struct bus1_node *node, struct bus1_tx *tx)
 /**
  * bus1_node_consume() - accept the one message of a one-shot node
  * @node:	one-shot node
- * @handle:	handle that the message is sent through; it is unlinked
+ * @handle:	handle that the message is sent through; it is unlinked. NULL when its holder is to be
+ *		told as all others are.
  *
  * The winner must notify the other handles with bus1_node_release() in the same transaction.
  *
@@ -145,7 +148,8 @@ bool bus1_node_consume(struct bus1_node *node, struct bus1_handle *handle)
 	spin_lock(&node->lock);
 	won = !node->dead;
 	WRITE_ONCE(node->dead, true);
-	list_del_init(&handle->link);
+	if (handle)
+		list_del_init(&handle->link);
 	spin_unlock(&node->lock);
 	return won;
 }
@@ -231,10 +235,56 @@ bool bus1_handle_link(struct bus1_handle *handle)
 
 	spin_lock(&node->lock);
 	alive = !node->dead;
-	if (alive)
+	if (alive) {
 		list_add_tail(&handle->link, &node->handles);
+		node->idle = NULL;
+	}
 	spin_unlock(&node->lock);
 	return alive;
+}
+
+/*
+ * The last handle of a persistent node is gone. Its notification is the owner's from now on, and so
+ * is what it costs: who held it need not wait for him to take notice. Nobody can repeat this
+ * without the owner, as only he has access to the node now.
+ */
+static void bus1_handle_retire(struct bus1_handle *handle, struct bus1_tx *tx)
+{
+	struct bus1_peer *holder = handle->holder, *owner = handle->node->owner;
+
+	handle->holder = bus1_peer_ref(owner);
+	bus1_charge_object_anyway(owner->account, &owner->usage);
+	bus1_uncharge_objects(holder->account, &holder->usage, 1);
+	bus1_peer_unref(holder);
+
+	handle->release.type = BUS1_ENTRY_NODE_IDLE;
+	handle->release.peer = owner;
+	bus1_handle_ref(handle);
+	bus1_tx_add(tx, &handle->release);
+}
+
+/* Whether the notification about the last handle of a persistent node is still true. */
+bool bus1_node_is_idle(struct bus1_handle *handle)
+{
+	struct bus1_node *node = handle->node;
+	bool idle;
+
+	spin_lock(&node->lock);
+	idle = !node->dead && node->idle == handle;
+	spin_unlock(&node->lock);
+	return idle;
+}
+
+/* That notification is gone, and its reference to @handle with it. */
+void bus1_node_end_idle(struct bus1_handle *handle)
+{
+	struct bus1_node *node = handle->node;
+
+	spin_lock(&node->lock);
+	if (node->idle == handle)
+		node->idle = NULL;
+	spin_unlock(&node->lock);
+	bus1_handle_unref(handle);
 }
 
 /**
@@ -250,11 +300,15 @@ void bus1_handle_release(struct bus1_handle *handle, struct bus1_tx *tx)
 	spin_lock(&node->lock);
 	last = !node->dead && list_is_singular(&node->handles) && !list_empty(&handle->link);
 	list_del_init(&handle->link);
-	if (last)
+	if (last && node->persistent)
+		node->idle = handle;
+	else if (last)
 		bus1_node_die(node);
 	spin_unlock(&node->lock);
 
-	if (last)
+	if (last && node->persistent)
+		bus1_handle_retire(handle, tx);
+	else if (last)
 		bus1_tx_add(tx, &node->release);
 }
 

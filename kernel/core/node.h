@@ -10,8 +10,8 @@
  * of a message that the holder has not received. Every transfer makes a new handle.
  *
  * A node knows the handles that refer to it, so that their holders can be told when it goes. It
- * dies once, by whichever comes first: its owner releases it, its last handle goes, or, when it is
- * one-shot, a message is accepted on it. A dead node has no handles and gets none; who kills it
+ * dies once, by whichever comes first: its owner releases it, its last handle goes (unless it is
+ * persistent), or, when it is one-shot, a message is accepted on it. A dead node has no handles and gets none; who kills it
  * unlinks those that are left and makes the notifications part of his transaction.
  *
  * A dead node is still referred to by handles whose holders have not taken notice. They pay for
@@ -57,9 +57,12 @@ struct bus1_object {
  * @object:	what its ID names
  * @owner:	peer that receives; pinned
  * @oneshot:	takes one message
+ * @persistent:	stays when its last handle goes, of which its owner is told each time; the
+ *		notification is the handle's, as there may be several under way
  * @lock:	protects the following
  * @dead:	has no handles and gets none; may be read without the lock as it never changes back
  * @handles:	handles in flight and held
+ * @idle:	persistent and without handles: the handle that was the last, or NULL
  * @release:	notification for the owner; while queued it has a reference of his
  */
 struct bus1_node {
@@ -68,10 +71,12 @@ struct bus1_node {
 	struct bus1_object object;
 	struct bus1_peer *owner;
 	bool oneshot;
+	bool persistent;
 
 	spinlock_t lock;
 	bool dead;
 	struct list_head handles;
+	struct bus1_handle *idle;
 
 	struct bus1_queue_entry release;
 };
@@ -83,7 +88,8 @@ struct bus1_node {
  * @node:	receiving end; pinned
  * @holder:	peer it belongs to; pinned
  * @link:	link in the node's list of handles, protected by its lock; empty when not linked
- * @release:	notification for the holder; while queued it has a reference
+ * @release:	notification for the holder, or when it was the last one of a persistent node, for its
+ *		owner; while queued it has a reference
  */
 struct bus1_handle {
 	refcount_t refs;
@@ -111,5 +117,7 @@ struct bus1_handle *bus1_handle_from_object(struct bus1_object *object);
 bool bus1_handle_link(struct bus1_handle *handle);
 void bus1_handle_release(struct bus1_handle *handle, struct bus1_tx *tx);
 void bus1_handle_notify(struct bus1_handle *handle, struct bus1_tx *tx);
+bool bus1_node_is_idle(struct bus1_handle *handle);
+void bus1_node_end_idle(struct bus1_handle *handle);
 
 #endif /* __BUS1_NODE_H */

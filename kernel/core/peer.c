@@ -31,6 +31,7 @@ struct bus1_peer *bus1_peer_new(struct bus1_accounts *accounts, kuid_t uid, bus1
 
 	refcount_set(&peer->refs, 1);
 	peer->account = account;
+	bus1_usage_init(&peer->usage);
 	bus1_queue_init(&peer->queue, peer, wake, data);
 	mutex_init(&peer->recv_lock);
 	mutex_init(&peer->lock);

@@ -25,6 +25,8 @@
 #include "node.h"
 #include "queue.h"
 
+struct bus1_v2016;
+
 /**
  * struct bus1_peer - participant
  * @refs:		reference count
@@ -38,6 +40,7 @@
  * @n_nodes:		number of nodes in @objects, for queries
  * @n_handles:		number of handles in @objects that are not in flight, for queries
  * @flushed:		what has at most this timestamp is not received any more
+ * @v2016:		for a peer of 2016, whose objects are there; else NULL
  * @receiving:		entry that a receiver looks at without @lock: only it may free that
  * @disconnected:	every operation fails
  */
@@ -54,6 +57,7 @@ struct bus1_peer {
 	u64 n_nodes;
 	u64 n_handles;
 	u64 flushed;
+	struct bus1_v2016 *v2016;
 	struct bus1_queue_entry *receiving;
 	bool disconnected;
 };

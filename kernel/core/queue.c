@@ -215,6 +215,31 @@ struct bus1_queue_entry *bus1_queue_peek(struct bus1_queue *queue)
 }
 
 /**
+ * bus1_queue_next_of_tx() - look further into one transaction
+ * @queue:	queue
+ * @entry:	what bus1_queue_peek() or this returned
+ *
+ * As the front is final, so are all entries of its transaction.
+ *
+ * Return: what of the same transaction comes next, or NULL.
+ */
+struct bus1_queue_entry *bus1_queue_next_of_tx(struct bus1_queue *queue,
+					       struct bus1_queue_entry *entry)
+{
+	struct bus1_queue_entry *next = NULL;
+	struct rb_node *rb;
+
+	spin_lock(&queue->lock);
+	rb = rb_next(&entry->rb);
+	if (rb)
+		next = bus1_queue_entry_from_rb(rb);
+	if (next && (next->timestamp != entry->timestamp || next->tx != entry->tx))
+		next = NULL;
+	spin_unlock(&queue->lock);
+	return next;
+}
+
+/**
  * bus1_queue_remove() - take an entry out
  * @queue:	queue
  * @entry:	what bus1_queue_peek() returned

@@ -30,6 +30,7 @@ enum bus1_entry_type {
 	BUS1_ENTRY_MESSAGE,		/* in a struct bus1_delivery */
 	BUS1_ENTRY_NODE_RELEASE,	/* in the struct bus1_handle it tells about */
 	BUS1_ENTRY_HANDLE_RELEASE,	/* in the struct bus1_node it tells about */
+	BUS1_ENTRY_NODE_IDLE,		/* in what was the last handle; only on peers of 2016 */
 };
 
 /**
@@ -84,6 +85,8 @@ bool bus1_queue_commit(struct bus1_queue *queue, struct bus1_queue_entry *entry,
 u64 bus1_queue_push(struct bus1_queue *queue, struct bus1_queue_entry *entry, u64 timestamp);
 
 struct bus1_queue_entry *bus1_queue_peek(struct bus1_queue *queue);
+struct bus1_queue_entry *bus1_queue_next_of_tx(struct bus1_queue *queue,
+					       struct bus1_queue_entry *entry);
 void bus1_queue_remove(struct bus1_queue *queue, struct bus1_queue_entry *entry);
 void bus1_queue_seal(struct bus1_queue *queue, struct list_head *ret_entries);
 

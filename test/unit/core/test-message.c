@@ -63,7 +63,7 @@ START_TEST(send_refuses_wrong_arguments_and_has_no_effect) {
         ck_assert_int_eq(try_send(B, (u64[]){ handle, 33 }, 2, "", &create_one, 1), -EBADRQC);
         ck_assert_uint_eq(create_one.flags, BUS1_TRANSFER_FLAG_CREATE);
         ck_assert_int_eq(PTR_ERR(bus1_payload_new(BUS1_MAX_DATA + 1, 0)), -EMSGSIZE);
-        ck_assert_int_eq(PTR_ERR(bus1_payload_new(0, BUS1_MAX_FILES + 1)), -EMSGSIZE);
+        ck_assert_int_eq(PTR_ERR(bus1_payload_new(0, BUS1_MAX_PAYLOAD_FILES + 1)), -EMSGSIZE);
         expect_nothing(A);
         ck_assert_uint_eq(query(B).n_nodes, 0);
         world_free(&world);

@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IDs of peers of 2016, and the commands that are about nothing else, see v2016-peer.h
+ */
+
+#include <linux/bug.h>
+#include <linux/container_of.h>
+#include <linux/err.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include "acct.h"
+#include "tx.h"
+#include "v2016-peer.h"
+
+struct bus1_v2016_id *bus1_v2016_find(struct bus1_v2016 *v2016, u64 id)
+{
+	struct rb_node *rb = v2016->by_id.rb_node;
+
+	while (rb) {
+		struct bus1_v2016_id *named = rb_entry(rb, struct bus1_v2016_id, by_id);
+
+		if (named->id == id)
+			return named;
+		rb = id < named->id ? rb->rb_left : rb->rb_right;
+	}
+	return NULL;
+}
+
+static struct bus1_v2016_id *bus1_v2016_find_node(struct bus1_v2016 *v2016, struct bus1_node *node)
+{
+	struct rb_node *rb = v2016->by_node.rb_node;
+
+	while (rb) {
+		struct bus1_v2016_id *named = rb_entry(rb, struct bus1_v2016_id, by_node);
+
+		if (named->node == node)
+			return named;
+		rb = (unsigned long)node < (unsigned long)named->node ? rb->rb_left : rb->rb_right;
+	}
+	return NULL;
+}
+
+static struct bus1_v2016_id *bus1_v2016_add(struct bus1_v2016 *v2016, u64 id,
+					    struct bus1_node *node)
+{
+	struct rb_node **slot, *parent;
+	struct bus1_v2016_id *named;
+
+	named = kzalloc(sizeof(*named), GFP_KERNEL_ACCOUNT);
+	if (!named)
+		return NULL;
+	INIT_LIST_HEAD(&named->link);
+	named->id = id;
+	named->node = node;
+
+	for (slot = &v2016->by_id.rb_node, parent = NULL; *slot;) {
+		parent = *slot;
+		slot = id < rb_entry(parent, struct bus1_v2016_id, by_id)->id ? &parent->rb_left :
+										&parent->rb_right;
+	}
+	rb_link_node(&named->by_id, parent, slot);
+	rb_insert_color(&named->by_id, &v2016->by_id);
+
+	for (slot = &v2016->by_node.rb_node, parent = NULL; *slot;) {
+		struct bus1_v2016_id *other;
+
+		parent = *slot;
+		other = rb_entry(parent, struct bus1_v2016_id, by_node);
+		slot = (unsigned long)node < (unsigned long)other->node ? &parent->rb_left :
+									  &parent->rb_right;
+	}
+	rb_link_node(&named->by_node, parent, slot);
+	rb_insert_color(&named->by_node, &v2016->by_node);
+	return named;
+}
+
+/**
+ * bus1_v2016_end() - end an ID
+ * @peer:	peer
+ * @named:	what it names: nothing that counts any more, neither a living node nor a handle
+ */
+void bus1_v2016_end(struct bus1_peer *peer, struct bus1_v2016_id *named)
+{
+	rb_erase(&named->by_id, &peer->v2016->by_id);
+	rb_erase(&named->by_node, &peer->v2016->by_node);
+	WARN_ON(!list_empty(&named->link));
+	if (named->owned) {
+		named->node->object.state = BUS1_OBJECT_GONE;
+		bus1_node_disown(named->node);
+	}
+	kfree(named);
+}
+
+static int bus1_v2016_create(struct bus1_peer *peer, u64 id, struct bus1_v2016_id **ret_named)
+{
+	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_OBJECTS] = 1 };
+	struct bus1_v2016_id *named;
+	struct bus1_charge charge;
+	struct bus1_node *node;
+	int r;
+
+	r = bus1_charge(&charge, peer->account, &peer->usage, peer->account, amount);
+	if (r < 0)
+		return r;
+	node = bus1_node_new(peer, false);
+	if (!node) {
+		bus1_charge_cancel(&charge);
+		return -ENOMEM;
+	}
+	bus1_charge_end(&charge);
+
+	named = bus1_v2016_add(peer->v2016, id, node);
+	if (!named) {
+		bus1_node_disown(node);
+		return -ENOMEM;
+	}
+	named->owned = true;
+	node->persistent = true;
+	node->object.id = id;
+	node->object.state = BUS1_OBJECT_HELD;
+	*ret_named = named;
+	return 0;
+}
+
+/**
+ * bus1_v2016_import() - find what an ID of the user names, or make a node
+ * @peer:	peer
+ * @id:		ID
+ * @created:	a node that is made is appended. bus1_v2016_import_commit() or
+ *		bus1_v2016_import_undo() must follow.
+ * @ret_named:	what it names
+ *
+ * Return: -ENXIO for an ID that the user does not choose, and does not have; -EINVAL for one that
+ * would say that a node of one's own is another peer's; -EDQUOT, -ENOMEM.
+ */
+int bus1_v2016_import(struct bus1_peer *peer, u64 id, struct list_head *created,
+		      struct bus1_v2016_id **ret_named)
+{
+	int r;
+
+	*ret_named = bus1_v2016_find(peer->v2016, id);
+	if (*ret_named)
+		return 0;
+	if (id & BUS1_2016_HANDLE_MANAGED)
+		return -ENXIO;
+	if (id & BUS1_2016_HANDLE_REMOTE)
+		return -EINVAL;
+	r = bus1_v2016_create(peer, id, ret_named);
+	if (r < 0)
+		return r;
+	list_add_tail(&(*ret_named)->link, created);
+	return 0;
+}
+
+void bus1_v2016_import_commit(struct list_head *created)
+{
+	while (!list_empty(created))
+		list_del_init(created->next);
+}
+
+void bus1_v2016_import_undo(struct bus1_peer *peer, struct list_head *created)
+{
+	struct bus1_v2016_id *named;
+
+	while ((named = list_first_entry_or_null(created, struct bus1_v2016_id, link))) {
+		list_del_init(&named->link);
+		bus1_v2016_end(peer, named);
+	}
+}
+
+/**
+ * bus1_v2016_reserve() - find or make the ID of a node, so that nothing can fail any more
+ * @peer:	peer
+ * @node:	node, pinned by a handle that is about to be installed
+ * @ret_named:	what the ID names; NULL for the peer's own node whose ID has ended
+ *
+ * bus1_v2016_install() or bus1_v2016_unreserve() must follow before others get the lock.
+ *
+ * Return: -ENOMEM.
+ */
+int bus1_v2016_reserve(struct bus1_peer *peer, struct bus1_node *node,
+		       struct bus1_v2016_id **ret_named)
+{
+	struct bus1_v2016 *v2016 = peer->v2016;
+	struct bus1_v2016_id *named;
+
+	lockdep_assert_held(&peer->lock);
+
+	named = bus1_v2016_find_node(v2016, node);
+	if (!named && node->owner != peer) {
+		u64 id = v2016->last_id + 4;
+
+		named = bus1_v2016_add(v2016, id, node);
+		if (!named)
+			return -ENOMEM;
+		v2016->last_id = id;
+	}
+	if (named)
+		++named->n_reserved;
+	*ret_named = named;
+	return 0;
+}
+
+void bus1_v2016_unreserve(struct bus1_peer *peer, struct bus1_v2016_id *named)
+{
+	if (named && --named->n_reserved == 0 && named->n_user == 0 && !named->owned)
+		bus1_v2016_end(peer, named);
+}
+
+static void bus1_v2016_handle_drop(struct bus1_handle *handle, struct bus1_tx *tx)
+{
+	handle->object.state = BUS1_OBJECT_GONE;
+	bus1_handle_release(handle, tx);
+	bus1_handle_unref(handle);
+}
+
+/**
+ * bus1_v2016_install() - give the user a reference
+ * @named:	what bus1_v2016_reserve() returned
+ * @handle:	handle to the same node, linked unless that is dead; may be NULL when there is one
+ *		already. The caller's reference to it is taken.
+ * @tx:		transaction
+ *
+ * Return: the ID.
+ */
+u64 bus1_v2016_install(struct bus1_v2016_id *named, struct bus1_handle *handle, struct bus1_tx *tx)
+{
+	if (!named) {
+		if (handle)
+			bus1_v2016_handle_drop(handle, tx);
+		return BUS1_2016_INVALID;
+	}
+
+	--named->n_reserved;
+	++named->n_user;
+	if (handle && (named->handle || named->destroyed)) {
+		/* not the last one: there is that other handle */
+		bus1_v2016_handle_drop(handle, tx);
+	} else if (handle) {
+		named->handle = handle;
+		handle->object.id = named->id;
+		handle->object.state = BUS1_OBJECT_HELD;
+	}
+	return named->id;
+}
+
+/* Drop the handle that stands for the references of the user, of which there are none any more. */
+void bus1_v2016_drop_handle(struct bus1_v2016_id *named, struct bus1_tx *tx)
+{
+	struct bus1_handle *handle = named->handle;
+
+	named->handle = NULL;
+	if (handle)
+		bus1_v2016_handle_drop(handle, tx);
+}
+
+/**
+ * bus1_v2016_put() - drop a reference of the user
+ * @peer:	peer
+ * @named:	what the ID names; has a reference of the user
+ * @tx:		transaction
+ *
+ * Return: whether the ID goes on.
+ */
+bool bus1_v2016_put(struct bus1_peer *peer, struct bus1_v2016_id *named, struct bus1_tx *tx)
+{
+	if (--named->n_user > 0)
+		return true;
+
+	bus1_v2016_drop_handle(named, tx);
+	if (named->owned && !named->destroyed)
+		return true;
+	bus1_v2016_end(peer, named);
+	return false;
+}
+
+/**
+ * bus1_v2016_destroy() - destroy a node
+ * @named:	living node of the peer's own
+ * @tx:		transaction of the notifications
+ *
+ * The reference that the node had to its ID is the user's from now on.
+ */
+void bus1_v2016_destroy(struct bus1_v2016_id *named, struct bus1_tx *tx)
+{
+	named->destroyed = true;
+	++named->n_user;
+	/* the owner is told by other means */
+	if (named->handle)
+		named->handle->object.state = BUS1_OBJECT_GONE;
+	bus1_node_release(named->node, tx);
+	bus1_v2016_drop_handle(named, tx);
+}
+
+static void bus1_v2016_destroy_many(struct bus1_peer *peer, struct list_head *nodes, bool release)
+{
+	struct bus1_v2016_id *named;
+	struct bus1_tx tx;
+
+	bus1_tx_init(&tx, peer);
+	while ((named = list_first_entry_or_null(nodes, struct bus1_v2016_id, link))) {
+		struct bus1_node *node = named->node;
+
+		list_del_init(&named->link);
+		bus1_v2016_destroy(named, &tx);
+		if (!release || bus1_v2016_put(peer, named, &tx)) {
+			refcount_inc(&node->owned);
+			bus1_tx_add(&tx, &node->release);
+		}
+		cond_resched();
+	}
+	bus1_v2016_skip_moot(peer, &tx);
+	bus1_tx_commit(&tx);
+}
+
+static int bus1_v2016_destroy_collect(struct bus1_peer *peer, const u64 *ids, size_t n_ids,
+				      struct list_head *nodes)
+{
+	struct bus1_v2016_id *named;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < n_ids && r == 0; ++i) {
+		named = bus1_v2016_find(peer->v2016, ids[i]);
+		if (!named)
+			r = -ENXIO;
+		else if (!named->owned)
+			r = -EPERM;
+		else if (named->destroyed)
+			r = -EHOSTUNREACH;
+		else if (!list_empty(&named->link))
+			r = -EINVAL;
+		else
+			list_add_tail(&named->link, nodes);
+	}
+	if (r < 0)
+		bus1_v2016_import_commit(nodes);
+	return r;
+}
+
+int bus1_v2016_nodes_destroy(struct bus1_peer *peer, u64 flags, const u64 *ids, size_t n_ids)
+{
+	LIST_HEAD(nodes);
+	int r;
+
+	if (flags & ~BUS1_2016_DESTROY_RELEASE_HANDLES)
+		return -EINVAL;
+	if (n_ids > BUS1_MAX_IDS)
+		return -EMSGSIZE;
+
+	mutex_lock(&peer->lock);
+	r = peer->disconnected ? -ESHUTDOWN :
+				 bus1_v2016_destroy_collect(peer, ids, n_ids, &nodes);
+	if (r == 0)
+		bus1_v2016_destroy_many(peer, &nodes, flags & BUS1_2016_DESTROY_RELEASE_HANDLES);
+	mutex_unlock(&peer->lock);
+	return r;
+}
+
+static int bus1_v2016_release_locked(struct bus1_peer *peer, u64 id)
+{
+	struct bus1_v2016_id *named;
+	struct bus1_tx tx;
+
+	if (peer->disconnected)
+		return -ESHUTDOWN;
+	named = bus1_v2016_find(peer->v2016, id);
+	if (!named)
+		return -ENXIO;
+	if (named->n_user == 0)
+		return -EPERM;
+
+	bus1_tx_init(&tx, peer);
+	bus1_v2016_put(peer, named, &tx);
+	bus1_v2016_skip_moot(peer, &tx);
+	bus1_tx_commit(&tx);
+	return 0;
+}
+
+int bus1_v2016_handle_release(struct bus1_peer *peer, u64 id)
+{
+	int r;
+
+	mutex_lock(&peer->lock);
+	r = bus1_v2016_release_locked(peer, id);
+	mutex_unlock(&peer->lock);
+	return r;
+}
+
+/* Make a handle of the destination, which is not linked yet, and whatever ID it is to have. */
+static int bus1_v2016_transfer_prepare(struct bus1_peer *from, struct bus1_peer *to,
+				       struct bus1_node *node, struct bus1_handle **ret_handle,
+				       struct bus1_v2016_id **ret_named)
+{
+	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_OBJECTS] = 1 };
+	struct bus1_handle *handle;
+	struct bus1_charge charge;
+	int r;
+
+	r = bus1_charge(&charge, to->account, &to->usage, from->account, amount);
+	if (r < 0)
+		return r;
+	handle = bus1_handle_new(to, node);
+	if (!handle) {
+		bus1_charge_cancel(&charge);
+		return -ENOMEM;
+	}
+	bus1_charge_end(&charge);
+
+	*ret_named = NULL;
+	r = to->v2016 ? bus1_v2016_reserve(to, node, ret_named) :
+			bus1_peer_add(to, &handle->object);
+	if (r < 0) {
+		bus1_handle_unref(handle);
+		return r;
+	}
+	*ret_handle = handle;
+	return 0;
+}
+
+static int bus1_v2016_transfer_node(struct bus1_peer *from, struct bus1_peer *to,
+				    struct bus1_node *node, u64 *ret_dst)
+{
+	struct bus1_v2016_id *named;
+	struct bus1_handle *handle;
+	struct bus1_tx tx;
+	int r;
+
+	if (bus1_node_is_dead(node))
+		return -EHOSTUNREACH;
+	r = bus1_v2016_transfer_prepare(from, to, node, &handle, &named);
+	if (r < 0)
+		return r;
+
+	/* it may die at this very moment, which is as good as a little later */
+	bus1_tx_init(&tx, from);
+	if (!bus1_handle_link(handle))
+		bus1_handle_notify(handle, &tx);
+	if (to->v2016) {
+		*ret_dst = bus1_v2016_install(named, handle, &tx);
+	} else {
+		bus1_peer_hold(to, &handle->object);
+		*ret_dst = handle->object.id;
+	}
+	bus1_v2016_skip_moot(from, &tx);
+	bus1_tx_commit(&tx);
+	return 0;
+}
+
+int bus1_v2016_handle_transfer(struct bus1_peer *from, struct bus1_peer *to, u64 src, u64 *ret_dst)
+{
+	struct bus1_v2016_id *named;
+	LIST_HEAD(created);
+	int r;
+
+	bus1_peer_lock_two(from, to);
+	if (from->disconnected || to->disconnected) {
+		r = -ESHUTDOWN;
+		goto unlock;
+	}
+
+	r = bus1_v2016_import(from, src, &created, &named);
+	if (r < 0)
+		goto unlock;
+	r = bus1_v2016_transfer_node(from, to, named->node, ret_dst);
+	if (r < 0)
+		bus1_v2016_import_undo(from, &created);
+	else
+		bus1_v2016_import_commit(&created);
+
+unlock:
+	bus1_peer_unlock_two(from, to);
+	return r;
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Peers of 2016: their beginning, their limits, their end, see v2016-peer.h
+ */
+
+#include <linux/bug.h>
+#include <linux/kernel.h>
+#include <linux/limits.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include "acct.h"
+#include "tx.h"
+#include "v2016-peer.h"
+
+/* IDs are given out in steps of four above this. */
+#define BUS1_V2016_FIRST_ID (BUS1_2016_HANDLE_MANAGED | BUS1_2016_HANDLE_REMOTE)
+
+static int bus1_v2016_new(struct bus1_peer *peer, const struct bus1_v2016_memory *memory,
+			  void *data)
+{
+	struct bus1_v2016 *v2016;
+	int r;
+
+	v2016 = kzalloc(sizeof(*v2016), GFP_KERNEL_ACCOUNT);
+	if (!v2016)
+		return -ENOMEM;
+	r = bus1_pool_init(&v2016->pool, memory, data);
+	if (r < 0) {
+		kfree(v2016);
+		return r;
+	}
+	v2016->by_id = RB_ROOT;
+	v2016->by_node = RB_ROOT;
+	v2016->last_id = BUS1_V2016_FIRST_ID;
+	v2016->state.max_slices = U32_MAX;
+	v2016->state.max_handles = U32_MAX;
+	v2016->state.max_inflight_bytes = U32_MAX;
+	v2016->state.max_inflight_fds = U32_MAX;
+	peer->v2016 = v2016;
+	return 0;
+}
+
+int bus1_v2016_enable(struct bus1_peer *peer, const struct bus1_v2016_memory *memory, void *data)
+{
+	int r = 0;
+
+	mutex_lock(&peer->lock);
+	if (peer->disconnected)
+		r = -ESHUTDOWN;
+	else if (peer->last_id > 0)
+		r = -ENOTTY;
+	else if (!peer->v2016)
+		r = bus1_v2016_new(peer, memory, data);
+	mutex_unlock(&peer->lock);
+	return r;
+}
+
+int bus1_v2016_query(struct bus1_peer *peer, struct bus1_2016_peer_reset *query)
+{
+	int r = 0;
+
+	if (query->flags != 0)
+		return -EINVAL;
+
+	mutex_lock(&peer->lock);
+	if (peer->disconnected)
+		r = -ESHUTDOWN;
+	else
+		*query = peer->v2016->state;
+	mutex_unlock(&peer->lock);
+	return r;
+}
+
+static void bus1_v2016_set_limit(struct bus1_peer *peer, enum bus1_resource resource, u32 max)
+{
+	WRITE_ONCE(peer->usage.max[resource], max == U32_MAX ? U64_MAX : max);
+}
+
+static void bus1_v2016_set_limits(struct bus1_peer *peer, const struct bus1_2016_peer_reset *reset)
+{
+	peer->v2016->state = *reset;
+	peer->v2016->state.flags = 0;
+	bus1_v2016_set_limit(peer, BUS1_RESOURCE_MESSAGES, reset->max_slices);
+	bus1_v2016_set_limit(peer, BUS1_RESOURCE_OBJECTS, reset->max_handles);
+	bus1_v2016_set_limit(peer, BUS1_RESOURCE_BYTES, reset->max_inflight_bytes);
+	bus1_v2016_set_limit(peer, BUS1_RESOURCE_FILES, reset->max_inflight_fds);
+}
+
+static struct bus1_v2016_id *bus1_v2016_next(struct rb_node *rb)
+{
+	return rb ? rb_entry(rb, struct bus1_v2016_id, by_id) : NULL;
+}
+
+/* End an ID whatever refers to it. */
+static void bus1_v2016_release(struct bus1_peer *peer, struct bus1_v2016_id *named,
+			       struct bus1_tx *tx)
+{
+	if (named->owned && !named->destroyed)
+		bus1_v2016_destroy(named, tx);
+	named->n_user = 0;
+	bus1_v2016_drop_handle(named, tx);
+	bus1_v2016_end(peer, named);
+}
+
+/* All but living nodes that the seed pins; of these only what refers to them. */
+static void bus1_v2016_release_all(struct bus1_peer *peer, struct bus1_tx *tx)
+{
+	struct bus1_v2016 *v2016 = peer->v2016;
+	struct bus1_delivery *seed = v2016->seed.delivery;
+	struct bus1_v2016_id *named, *next;
+	size_t i;
+
+	/* the seed's nodes first, so that they are found by their IDs */
+	for (i = 0; seed && i < seed->n_handles; ++i) {
+		struct bus1_node *node = seed->handles[i]->node;
+
+		if (node->owner != peer || bus1_node_is_dead(node))
+			continue;
+		named = bus1_v2016_find(v2016, node->object.id);
+		if (named)
+			named->seeded = true;
+	}
+
+	for (named = bus1_v2016_next(rb_first(&v2016->by_id)); named; named = next) {
+		next = bus1_v2016_next(rb_next(&named->by_id));
+		if (named->seeded) {
+			named->seeded = false;
+			named->n_user = 0;
+			bus1_v2016_drop_handle(named, tx);
+		} else {
+			bus1_v2016_release(peer, named, tx);
+		}
+		cond_resched();
+	}
+}
+
+static void bus1_v2016_release_slices(struct bus1_peer *peer)
+{
+	struct bus1_slice *slice;
+
+	while ((slice = bus1_slice_first(&peer->v2016->pool))) {
+		bus1_v2016_slice_free(peer, slice);
+		cond_resched();
+	}
+}
+
+static void bus1_v2016_reset_locked(struct bus1_peer *peer,
+				    const struct bus1_2016_peer_reset *reset)
+{
+	struct bus1_tx tx;
+
+	bus1_v2016_set_limits(peer, reset);
+
+	bus1_tx_init(&tx, peer);
+	if (reset->flags & BUS1_2016_RESET_FLUSH_SEED)
+		bus1_v2016_drop_seed(peer, &tx);
+	if (reset->flags & BUS1_2016_RESET_FLUSH) {
+		peer->flushed = bus1_queue_sync(&peer->queue, 0);
+		bus1_v2016_release_all(peer, &tx);
+		bus1_v2016_skip_moot(peer, &tx);
+		bus1_v2016_release_slices(peer);
+	}
+	bus1_tx_commit(&tx);
+}
+
+int bus1_v2016_reset(struct bus1_peer *peer, const struct bus1_2016_peer_reset *reset)
+{
+	int r = 0;
+
+	if (reset->flags & ~(BUS1_2016_RESET_FLUSH | BUS1_2016_RESET_FLUSH_SEED) ||
+	    reset->peer_flags & ~BUS1_2016_PEER_WANT_SECCTX)
+		return -EINVAL;
+
+	mutex_lock(&peer->lock);
+	if (peer->disconnected)
+		r = -ESHUTDOWN;
+	else
+		bus1_v2016_reset_locked(peer, reset);
+	mutex_unlock(&peer->lock);
+	return r;
+}
+
+/**
+ * bus1_v2016_disconnect() - what is special about the end of a peer of 2016
+ * @peer:	peer, which is locked and whose queue is sealed
+ * @tx:		transaction of its end
+ */
+void bus1_v2016_disconnect(struct bus1_peer *peer, struct bus1_tx *tx)
+{
+	bus1_v2016_forget(&peer->v2016->head);
+	bus1_v2016_drop_seed(peer, tx);
+	bus1_v2016_release_all(peer, tx);
+	bus1_v2016_release_slices(peer);
+	bus1_pool_deinit(&peer->v2016->pool);
+	kfree(peer->v2016);
+	peer->v2016 = NULL;
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pools, see v2016-pool.h
+ */
+
+#include <linux/bug.h>
+#include <linux/container_of.h>
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include "v2016-pool.h"
+
+/* free memory worth to be given back; below, it is soon used again */
+#define BUS1_POOL_DISCARD (256 * 1024)
+
+static struct bus1_slice *bus1_slice_from_rb(struct rb_node *rb)
+{
+	return rb_entry(rb, struct bus1_slice, rb);
+}
+
+static void bus1_pool_insert_free(struct bus1_pool *pool, struct bus1_slice *block)
+{
+	struct rb_node **slot = &pool->free.rb_node, *parent = NULL;
+
+	while (*slot) {
+		struct bus1_slice *other = bus1_slice_from_rb(*slot);
+
+		parent = *slot;
+		if (block->size < other->size ||
+		    (block->size == other->size && block->offset < other->offset))
+			slot = &parent->rb_left;
+		else
+			slot = &parent->rb_right;
+	}
+	rb_link_node(&block->rb, parent, slot);
+	rb_insert_color(&block->rb, &pool->free);
+}
+
+static void bus1_pool_insert_slice(struct bus1_pool *pool, struct bus1_slice *slice)
+{
+	struct rb_node **slot = &pool->slices.rb_node, *parent = NULL;
+
+	while (*slot) {
+		parent = *slot;
+		if (slice->offset < bus1_slice_from_rb(parent)->offset)
+			slot = &parent->rb_left;
+		else
+			slot = &parent->rb_right;
+	}
+	rb_link_node(&slice->rb, parent, slot);
+	rb_insert_color(&slice->rb, &pool->slices);
+}
+
+/* The smallest free block of at least this size. */
+static struct bus1_slice *bus1_pool_find_free(struct bus1_pool *pool, u64 size)
+{
+	struct rb_node *rb = pool->free.rb_node;
+	struct bus1_slice *found = NULL;
+
+	while (rb) {
+		struct bus1_slice *block = bus1_slice_from_rb(rb);
+
+		if (block->size >= size) {
+			found = block;
+			rb = rb->rb_left;
+		} else {
+			rb = rb->rb_right;
+		}
+	}
+	return found;
+}
+
+/**
+ * bus1_pool_init() - make an empty pool
+ * @pool:	pool
+ * @memory:	memory of the front end
+ * @data:	passed to @memory
+ *
+ * Return: -ENOMEM.
+ */
+int bus1_pool_init(struct bus1_pool *pool, const struct bus1_v2016_memory *memory, void *data)
+{
+	struct bus1_slice *block;
+
+	block = kzalloc(sizeof(*block), GFP_KERNEL_ACCOUNT);
+	if (!block)
+		return -ENOMEM;
+	block->size = BUS1_POOL_SIZE;
+
+	pool->memory = memory;
+	pool->data = data;
+	pool->slices = RB_ROOT;
+	pool->free = RB_ROOT;
+	INIT_LIST_HEAD(&pool->blocks);
+	list_add_tail(&block->link, &pool->blocks);
+	bus1_pool_insert_free(pool, block);
+	return 0;
+}
+
+/* All slices must have been freed. */
+void bus1_pool_deinit(struct bus1_pool *pool)
+{
+	struct bus1_slice *block = list_first_entry(&pool->blocks, struct bus1_slice, link);
+
+	WARN_ON(!list_is_singular(&pool->blocks) || block->used);
+	list_del_init(&block->link);
+	kfree(block);
+}
+
+/**
+ * bus1_slice_new() - make a slice
+ * @pool:	pool
+ * @size:	how many bytes it is to hold at least
+ *
+ * What it holds is undefined.
+ *
+ * Return: the slice; ERR_PTR(-ENOMEM).
+ */
+struct bus1_slice *bus1_slice_new(struct bus1_pool *pool, u64 size)
+{
+	struct bus1_slice *slice, *rest;
+
+	size = max_t(u64, size, 8);
+	size += -size & 7;
+	slice = bus1_pool_find_free(pool, size);
+	if (!slice)
+		return ERR_PTR(-ENOMEM);
+
+	if (slice->size > size) {
+		rest = kzalloc(sizeof(*rest), GFP_KERNEL_ACCOUNT);
+		if (!rest)
+			return ERR_PTR(-ENOMEM);
+		rb_erase(&slice->rb, &pool->free);
+		rest->offset = slice->offset + size;
+		rest->size = slice->size - size;
+		rest->dirty = max_t(u64, slice->dirty, rest->offset);
+		rest->clean = slice->clean;
+		list_add(&rest->link, &slice->link);
+		bus1_pool_insert_free(pool, rest);
+		slice->size = size;
+	} else {
+		rb_erase(&slice->rb, &pool->free);
+	}
+	slice->used = true;
+	memset(slice->kept, 0, sizeof(slice->kept));
+	bus1_pool_insert_slice(pool, slice);
+	return slice;
+}
+
+/* Let a free block take up the one behind it, which is in no tree any more. */
+static void bus1_pool_merge(struct bus1_slice *block, struct bus1_slice *next)
+{
+	block->size += next->size;
+	if (block->dirty >= block->clean) {
+		block->dirty = next->dirty;
+		block->clean = next->clean;
+	} else if (next->dirty < next->clean) {
+		block->clean = next->clean;
+	}
+	list_del_init(&next->link);
+	kfree(next);
+}
+
+/* Returns NULL. */
+struct bus1_slice *bus1_slice_free(struct bus1_pool *pool, struct bus1_slice *slice)
+{
+	struct bus1_slice *block = slice, *other;
+
+	if (!slice)
+		return NULL;
+
+	rb_erase(&block->rb, &pool->slices);
+	block->used = false;
+	block->dirty = block->offset;
+	block->clean = block->offset + block->size;
+
+	/* the last block is always a free one */
+	other = list_next_entry(block, link);
+	if (!other->used) {
+		rb_erase(&other->rb, &pool->free);
+		bus1_pool_merge(block, other);
+	}
+	if (block->link.prev != &pool->blocks) {
+		other = list_entry(block->link.prev, struct bus1_slice, link);
+		if (!other->used) {
+			rb_erase(&other->rb, &pool->free);
+			bus1_pool_merge(other, block);
+			block = other;
+		}
+	}
+
+	if (block->dirty < block->clean && block->clean - block->dirty >= BUS1_POOL_DISCARD) {
+		pool->memory->discard(pool->data, block->dirty, block->clean - block->dirty);
+		block->dirty = block->clean;
+	}
+	bus1_pool_insert_free(pool, block);
+	return NULL;
+}
+
+/* The slice that starts at an offset, or NULL. */
+struct bus1_slice *bus1_slice_find(struct bus1_pool *pool, u64 offset)
+{
+	struct rb_node *rb = pool->slices.rb_node;
+
+	while (rb) {
+		struct bus1_slice *slice = bus1_slice_from_rb(rb);
+
+		if (slice->offset == offset)
+			return slice;
+		rb = offset < slice->offset ? rb->rb_left : rb->rb_right;
+	}
+	return NULL;
+}
+
+/* Any slice, or NULL when there is none. */
+struct bus1_slice *bus1_slice_first(struct bus1_pool *pool)
+{
+	struct rb_node *rb = rb_first(&pool->slices);
+
+	return rb ? bus1_slice_from_rb(rb) : NULL;
+}

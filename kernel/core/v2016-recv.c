@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The receive command of 2016
+ *
+ * What is received is written to a slice of the pool, which is the front end's memory and not the
+ * user's: so all of it happens with the peer locked. A slice holds, each starting at a multiple of
+ * eight bytes: the data, the IDs of the handles, the descriptors, the security label.
+ *
+ * A message has one slice. When it is received without being taken, and then again, it is in the
+ * same place both times, unless the user has freed that; only what is behind the data is written
+ * again. What the peer is charged for a message passes to its slice when the message ends.
+ */
+
+#include <linux/bug.h>
+#include <linux/container_of.h>
+#include <linux/err.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include "tx.h"
+#include "v2016-peer.h"
+
+/**
+ * struct bus1_v2016_item - a handle of a message that is received
+ * @named:	its ID; NULL when it has none
+ * @copy:	handle for the user when the message keeps its own; NULL when none is needed
+ */
+struct bus1_v2016_item {
+	struct bus1_v2016_id *named;
+	struct bus1_handle *copy;
+};
+
+/**
+ * struct bus1_v2016_recv_state - a receive under way
+ * @peer:	receiver
+ * @recv:	arguments and results
+ * @shown:	message, and its slice
+ * @fresh:	the slice was made for this receive
+ * @items:	for each handle
+ * @ids:	the same as the user gets to see
+ * @n_items:	how many there are
+ * @fds:	descriptors that were made
+ * @n_fds:	how many there are
+ */
+struct bus1_v2016_recv_state {
+	struct bus1_peer *peer;
+	struct bus1_v2016_recv *recv;
+	struct bus1_v2016_shown *shown;
+	bool fresh;
+	struct bus1_v2016_item *items;
+	u64 *ids;
+	size_t n_items;
+	s32 *fds;
+	size_t n_fds;
+};
+
+static u64 bus1_align8(u64 n)
+{
+	return n + (-n & 7);
+}
+
+static struct bus1_handle *bus1_v2016_entry_handle(struct bus1_queue_entry *entry)
+{
+	return container_of(entry, struct bus1_handle, release);
+}
+
+static struct bus1_node *bus1_v2016_entry_node(struct bus1_queue_entry *entry)
+{
+	return container_of(entry, struct bus1_node, release);
+}
+
+/* Whether the user still is to see this. */
+static bool bus1_v2016_is_due(struct bus1_queue_entry *entry)
+{
+	struct bus1_handle *handle;
+
+	if (entry->timestamp <= entry->peer->flushed)
+		return false;
+
+	switch (entry->type) {
+	case BUS1_ENTRY_MESSAGE:
+		return bus1_delivery_from_entry(entry)->node->object.state == BUS1_OBJECT_HELD;
+	case BUS1_ENTRY_NODE_RELEASE:
+		/* of one's own node there is another notification */
+		handle = bus1_v2016_entry_handle(entry);
+		return handle->object.state == BUS1_OBJECT_HELD &&
+		       handle->node->owner != entry->peer;
+	case BUS1_ENTRY_HANDLE_RELEASE:
+		return bus1_v2016_entry_node(entry)->object.state == BUS1_OBJECT_HELD;
+	case BUS1_ENTRY_NODE_IDLE:
+		return bus1_node_is_idle(bus1_v2016_entry_handle(entry));
+	}
+	return false;
+}
+
+/* The slice of a message is on its own now. */
+void bus1_v2016_forget(struct bus1_v2016_shown *shown)
+{
+	if (shown->slice)
+		bus1_charge_keep(&shown->delivery->charge, shown->slice->kept);
+	*shown = (struct bus1_v2016_shown){};
+}
+
+/**
+ * bus1_v2016_skip_moot() - drop what the user is not to see
+ * @peer:	peer
+ * @tx:		transaction of the notifications that this brings about
+ *
+ * To be called at the end of each operation that may have made the front of the queue moot, so that
+ * the peer is not readable when there is nothing to receive.
+ */
+void bus1_v2016_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx)
+{
+	struct bus1_v2016_shown *head = &peer->v2016->head;
+	struct bus1_queue_entry *entry;
+	LIST_HEAD(skipped);
+
+	lockdep_assert_held(&peer->lock);
+
+	while ((entry = bus1_queue_peek(&peer->queue)) && !bus1_v2016_is_due(entry)) {
+		struct bus1_handle *handle;
+
+		if (head->delivery && entry == &head->delivery->entry)
+			bus1_v2016_forget(head);
+		if (entry->type == BUS1_ENTRY_NODE_RELEASE) {
+			/* it will not be received with its message either */
+			handle = bus1_v2016_entry_handle(entry);
+			if (handle->object.state == BUS1_OBJECT_NEW)
+				handle->object.state = BUS1_OBJECT_GONE;
+		}
+		bus1_queue_remove(&peer->queue, entry);
+		list_add_tail(&entry->link, &skipped);
+		cond_resched();
+	}
+	bus1_tx_drop(tx, &skipped);
+}
+
+void bus1_v2016_drop_seed(struct bus1_peer *peer, struct bus1_tx *tx)
+{
+	struct bus1_delivery *seed = peer->v2016->seed.delivery;
+
+	bus1_v2016_forget(&peer->v2016->seed);
+	if (seed)
+		bus1_entry_drop(&seed->entry, tx);
+}
+
+/* Also ends what the peer is charged for it. */
+void bus1_v2016_slice_free(struct bus1_peer *peer, struct bus1_slice *slice)
+{
+	struct bus1_v2016 *v2016 = peer->v2016;
+
+	if (v2016->head.slice == slice)
+		v2016->head.slice = NULL;
+	if (v2016->seed.slice == slice)
+		v2016->seed.slice = NULL;
+	bus1_uncharge(peer->account, &peer->usage, slice->kept);
+	bus1_slice_free(&v2016->pool, slice);
+}
+
+int bus1_v2016_slice_release(struct bus1_peer *peer, u64 offset)
+{
+	struct bus1_slice *slice;
+	int r = 0;
+
+	mutex_lock(&peer->lock);
+	if (peer->disconnected) {
+		r = -ESHUTDOWN;
+		goto unlock;
+	}
+	slice = bus1_slice_find(&peer->v2016->pool, offset);
+	if (slice)
+		bus1_v2016_slice_free(peer, slice);
+	else
+		r = -ENXIO;
+
+unlock:
+	mutex_unlock(&peer->lock);
+	return r;
+}
+
+static int bus1_v2016_write(const struct bus1_v2016_recv_state *state, u64 at, const void *from,
+			    size_t n)
+{
+	struct bus1_pool *pool = &state->peer->v2016->pool;
+
+	return n > 0 ? pool->memory->write(pool->data, state->shown->slice->offset + at, from, n) :
+		       0;
+}
+
+/* Find out where it goes, and write the data. */
+static int bus1_v2016_recv_slice(struct bus1_v2016_recv_state *state)
+{
+	struct bus1_delivery *delivery = state->shown->delivery;
+	struct bus1_payload *payload = delivery->payload;
+	struct bus1_slice *slice = state->shown->slice;
+	u64 size;
+
+	size = bus1_align8(payload->n_data) + delivery->n_handles * sizeof(u64) +
+	       bus1_align8(payload->n_files * sizeof(s32));
+	if (!slice) {
+		slice = bus1_slice_new(&state->peer->v2016->pool, size);
+		if (IS_ERR(slice))
+			return PTR_ERR(slice);
+		state->shown->slice = slice;
+		state->fresh = true;
+	}
+	if (slice->offset + slice->size > state->recv->max_offset)
+		return -ERANGE;
+	return state->fresh ? bus1_v2016_write(state, 0, payload->data, payload->n_data) : 0;
+}
+
+/* The message stays: the user needs a handle, unless he has one. */
+static int bus1_v2016_recv_copy(struct bus1_peer *peer, struct bus1_node *node,
+				struct bus1_v2016_item *item)
+{
+	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_OBJECTS] = 1 };
+	struct bus1_charge charge;
+	int r;
+
+	if (!item->named || item->named->handle || item->named->destroyed)
+		return 0;
+	r = bus1_charge(&charge, peer->account, &peer->usage, peer->account, amount);
+	if (r < 0)
+		return r;
+	item->copy = bus1_handle_new(peer, node);
+	if (!item->copy) {
+		bus1_charge_cancel(&charge);
+		return -ENOMEM;
+	}
+	bus1_charge_end(&charge);
+	return 0;
+}
+
+static int bus1_v2016_recv_handles(struct bus1_v2016_recv_state *state)
+{
+	struct bus1_delivery *delivery = state->shown->delivery;
+	int r;
+
+	if (delivery->n_handles == 0)
+		return 0;
+	state->items = kvcalloc(delivery->n_handles, sizeof(*state->items), GFP_KERNEL_ACCOUNT);
+	state->ids = kvcalloc(delivery->n_handles, sizeof(*state->ids), GFP_KERNEL_ACCOUNT);
+	if (!state->items || !state->ids)
+		return -ENOMEM;
+
+	while (state->n_items < delivery->n_handles) {
+		struct bus1_handle *handle = delivery->handles[state->n_items];
+		struct bus1_v2016_item *item = &state->items[state->n_items];
+
+		if (handle->object.state == BUS1_OBJECT_NEW) {
+			r = bus1_v2016_reserve(state->peer, handle->node, &item->named);
+			if (r < 0)
+				return r;
+		}
+		state->ids[state->n_items++] = item->named ? item->named->id : BUS1_2016_INVALID;
+		if (state->recv->flags & (BUS1_2016_RECV_PEEK)) {
+			r = bus1_v2016_recv_copy(state->peer, handle->node, item);
+			if (r < 0)
+				return r;
+		}
+	}
+	return bus1_v2016_write(state, bus1_align8(delivery->payload->n_data), state->ids,
+				state->n_items * sizeof(*state->ids));
+}
+
+static int bus1_v2016_recv_files(struct bus1_v2016_recv_state *state)
+{
+	struct bus1_payload *payload = state->shown->delivery->payload;
+	int r;
+
+	if (payload->n_files == 0 || !(state->recv->flags & BUS1_2016_RECV_INSTALL_FDS))
+		return 0;
+	state->fds = kvmalloc_array(payload->n_files, sizeof(*state->fds), GFP_KERNEL_ACCOUNT);
+	if (!state->fds)
+		return -ENOMEM;
+	r = state->recv->install(state->fds, payload->files, payload->n_files);
+	if (r < 0)
+		return r;
+	state->n_fds = payload->n_files;
+	return bus1_v2016_write(state,
+				bus1_align8(payload->n_data) + state->n_items * sizeof(*state->ids),
+				state->fds, state->n_fds * sizeof(*state->fds));
+}
+
+static void bus1_v2016_recv_undo(struct bus1_v2016_recv_state *state)
+{
+	if (state->n_fds > 0)
+		state->recv->uninstall(state->fds, state->n_fds);
+	while (state->n_items > 0) {
+		struct bus1_v2016_item *item = &state->items[--state->n_items];
+
+		bus1_v2016_unreserve(state->peer, item->named);
+		bus1_handle_unref(item->copy);
+	}
+	if (state->fresh)
+		bus1_v2016_slice_free(state->peer, state->shown->slice);
+}
+
+/* Let the user have the handles. */
+static void bus1_v2016_recv_install(struct bus1_v2016_recv_state *state, bool take,
+				    struct bus1_tx *tx)
+{
+	struct bus1_delivery *delivery = state->shown->delivery;
+	size_t i;
+
+	for (i = 0; i < state->n_items; ++i) {
+		struct bus1_handle *handle = state->items[i].copy;
+
+		if (take && delivery->handles[i]->object.state == BUS1_OBJECT_NEW) {
+			handle = delivery->handles[i];
+			delivery->handles[i] = NULL;
+		} else if (handle && !bus1_handle_link(handle)) {
+			bus1_handle_notify(handle, tx);
+		}
+		if (handle || state->items[i].named)
+			bus1_v2016_install(state->items[i].named, handle, tx);
+	}
+}
+
+static void bus1_v2016_recv_fill(struct bus1_v2016_recv_state *state)
+{
+	struct bus1_delivery *delivery = state->shown->delivery;
+	struct bus1_2016_msg *msg = &state->recv->msg;
+
+	msg->type = BUS1_2016_MSG_DATA;
+	msg->destination = delivery->node ? delivery->node->object.id : BUS1_2016_INVALID;
+	msg->offset = state->shown->slice->offset;
+	msg->n_bytes = delivery->payload->n_data;
+	msg->n_handles = state->n_items;
+	msg->n_fds = state->n_fds;
+	state->recv->payload = bus1_payload_ref(delivery->payload);
+}
+
+static int bus1_v2016_recv_message(struct bus1_peer *peer, struct bus1_v2016_recv *recv,
+				   struct bus1_v2016_shown *shown, struct bus1_tx *tx)
+{
+	struct bus1_v2016_recv_state state = { .peer = peer, .recv = recv, .shown = shown };
+	struct bus1_delivery *delivery = shown->delivery;
+	bool take = !(recv->flags & BUS1_2016_RECV_PEEK);
+	int r;
+
+	r = bus1_v2016_recv_slice(&state);
+	if (r == 0)
+		r = bus1_v2016_recv_handles(&state);
+	if (r == 0)
+		r = bus1_v2016_recv_files(&state);
+	if (r < 0) {
+		bus1_v2016_recv_undo(&state);
+		goto out;
+	}
+
+	bus1_v2016_recv_fill(&state);
+	bus1_v2016_recv_install(&state, take, tx);
+	if (take) {
+		bus1_v2016_forget(shown);
+		if (!(recv->flags & BUS1_2016_RECV_SEED))
+			bus1_queue_remove(&peer->queue, &delivery->entry);
+		bus1_delivery_free(delivery);
+	}
+
+out:
+	kvfree(state.fds);
+	kvfree(state.ids);
+	kvfree(state.items);
+	return r;
+}
+
+static void bus1_v2016_recv_notification(struct bus1_peer *peer, struct bus1_v2016_recv *recv,
+					 struct bus1_queue_entry *entry, struct bus1_tx *tx)
+{
+	recv->msg.offset = BUS1_2016_INVALID;
+	switch (entry->type) {
+	case BUS1_ENTRY_NODE_RELEASE:
+		recv->msg.type = BUS1_2016_MSG_NODE_DESTROY;
+		recv->msg.destination = bus1_v2016_entry_handle(entry)->object.id;
+		break;
+	case BUS1_ENTRY_HANDLE_RELEASE:
+		recv->msg.type = BUS1_2016_MSG_NODE_DESTROY;
+		recv->msg.destination = bus1_v2016_entry_node(entry)->object.id;
+		break;
+	default:
+		recv->msg.type = BUS1_2016_MSG_NODE_RELEASE;
+		recv->msg.destination = bus1_v2016_entry_handle(entry)->node->object.id;
+		break;
+	}
+	if (!(recv->flags & BUS1_2016_RECV_PEEK)) {
+		bus1_queue_remove(&peer->queue, entry);
+		bus1_entry_drop(entry, tx);
+	}
+}
+
+/* Whether the user will get to see more of the same transaction. */
+static bool bus1_v2016_continues(struct bus1_peer *peer, struct bus1_queue_entry *entry)
+{
+	do
+		entry = bus1_queue_next_of_tx(&peer->queue, entry);
+	while (entry && !bus1_v2016_is_due(entry));
+	return entry;
+}
+
+static int bus1_v2016_recv_queued(struct bus1_peer *peer, struct bus1_v2016_recv *recv,
+				  struct bus1_tx *tx)
+{
+	struct bus1_v2016_shown *head = &peer->v2016->head;
+	struct bus1_queue_entry *entry;
+
+	bus1_v2016_skip_moot(peer, tx);
+	entry = bus1_queue_peek(&peer->queue);
+	/* what was committed since then need not be due */
+	if (!entry || !bus1_v2016_is_due(entry))
+		return -EAGAIN;
+	recv->msg.flags = bus1_v2016_continues(peer, entry) ? BUS1_2016_MSG_CONTINUE : 0;
+	if (entry->type != BUS1_ENTRY_MESSAGE) {
+		bus1_v2016_recv_notification(peer, recv, entry, tx);
+		return 0;
+	}
+	head->delivery = bus1_delivery_from_entry(entry);
+	return bus1_v2016_recv_message(peer, recv, head, tx);
+}
+
+int bus1_v2016_recv(struct bus1_peer *peer, struct bus1_v2016_recv *recv)
+{
+	struct bus1_tx tx;
+	int r;
+
+	if (recv->flags &
+	    ~(BUS1_2016_RECV_PEEK | BUS1_2016_RECV_SEED | BUS1_2016_RECV_INSTALL_FDS))
+		return -EINVAL;
+
+	recv->msg = (struct bus1_2016_msg){};
+	recv->payload = NULL;
+	mutex_lock(&peer->lock);
+	if (peer->disconnected) {
+		mutex_unlock(&peer->lock);
+		return -ESHUTDOWN;
+	}
+
+	bus1_tx_init(&tx, peer);
+	if (!(recv->flags & BUS1_2016_RECV_SEED))
+		r = bus1_v2016_recv_queued(peer, recv, &tx);
+	else if (peer->v2016->seed.delivery)
+		r = bus1_v2016_recv_message(peer, recv, &peer->v2016->seed, &tx);
+	else
+		r = -EAGAIN;
+	bus1_v2016_skip_moot(peer, &tx);
+	bus1_tx_commit(&tx);
+	mutex_unlock(&peer->lock);
+	return r;
+}

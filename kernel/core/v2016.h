@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __BUS1_V2016_H
+#define __BUS1_V2016_H
+
+/*
+ * The interface of 2016, as front ends see it
+ *
+ * A peer speaks one generation for all its life: it has to be told before its first command which,
+ * see bus1_v2016_enable(). With a peer of 2016 only the commands of this header are used, and of
+ * core.h only what is no command; peers of both may exchange handles and messages in any way.
+ *
+ * As in core.h all pointers are kernel memory, operations are serialised inside, each returns 0 or
+ * a negative errno, and a failed operation has had no effect.
+ */
+
+#include <linux/types.h>
+#include <linux/bus1-2016.h>
+#include "core.h"
+
+/**
+ * struct bus1_v2016_memory - memory of a pool
+ * @write:	write to it. Bytes that were never written are zero. May fail.
+ * @discard:	what is in a range is not needed any more
+ *
+ * Called with the lock of the peer held.
+ */
+struct bus1_v2016_memory {
+	int (*write)(void *data, u64 offset, const void *from, size_t n);
+	void (*discard)(void *data, u64 offset, u64 n);
+};
+
+/**
+ * bus1_v2016_enable() - let a peer speak the generation of 2016
+ * @peer:	peer that no command was used on yet, nor handles transferred to; or one that is
+ *		enabled already
+ * @memory:	memory of its pool; must stay until the peer is gone
+ * @data:	passed to @memory; not used after bus1_peer_disconnect() has returned
+ *
+ * Return: -ENOTTY for a peer of the other generation; -ENOMEM, -ESHUTDOWN.
+ */
+int bus1_v2016_enable(struct bus1_peer *peer, const struct bus1_v2016_memory *memory, void *data);
+
+/**
+ * bus1_v2016_query() - report what was set
+ * @peer:	peer
+ * @query:	flags must be 0; everything else is set
+ *
+ * Return: -EINVAL, -ESHUTDOWN.
+ */
+int bus1_v2016_query(struct bus1_peer *peer, struct bus1_2016_peer_reset *query);
+
+/**
+ * bus1_v2016_reset() - set limits, and begin anew if asked to
+ * @peer:	peer
+ * @reset:	what to set
+ *
+ * Return: -EINVAL, -ESHUTDOWN.
+ */
+int bus1_v2016_reset(struct bus1_peer *peer, const struct bus1_2016_peer_reset *reset);
+
+/**
+ * bus1_v2016_handle_release() - drop one reference of the user to a handle
+ * @peer:	peer
+ * @id:		handle
+ *
+ * Return: -ENXIO for an unknown handle; -EPERM when the only reference to a node of one's own is
+ * the one that the node itself has; -ESHUTDOWN.
+ */
+int bus1_v2016_handle_release(struct bus1_peer *peer, u64 id);
+
+/**
+ * bus1_v2016_handle_transfer() - copy a handle to another peer, of either generation
+ * @from:	source, a peer of 2016
+ * @to:		destination, may be @from
+ * @src:	handle of @from, or the ID of a node to be made
+ * @ret_dst:	handle of @to
+ *
+ * Return: -ENXIO for an unknown handle; -EINVAL for an ID that no node can have; -EHOSTUNREACH when
+ * the node is gone; -EDQUOT, -ENOMEM, -ESHUTDOWN.
+ */
+int bus1_v2016_handle_transfer(struct bus1_peer *from, struct bus1_peer *to, u64 src,
+			       u64 *ret_dst);
+
+/**
+ * bus1_v2016_nodes_destroy() - destroy nodes in one transaction
+ * @peer:	peer
+ * @flags:	BUS1_2016_DESTROY_RELEASE_HANDLES
+ * @ids:	nodes
+ * @n_ids:	number of @ids
+ *
+ * Return: -EINVAL for unknown flags, or an ID that is given twice; -EMSGSIZE for more than
+ * BUS1_MAX_IDS; -ENXIO for an unknown handle; -EPERM for one of another peer's node; -EHOSTUNREACH
+ * for a node that is destroyed already; -ESHUTDOWN.
+ */
+int bus1_v2016_nodes_destroy(struct bus1_peer *peer, u64 flags, const u64 *ids, size_t n_ids);
+
+/**
+ * bus1_v2016_slice_release() - free a slice of the pool
+ * @peer:	peer
+ * @offset:	its offset
+ *
+ * Return: -ENXIO when no slice starts there; -ESHUTDOWN.
+ */
+int bus1_v2016_slice_release(struct bus1_peer *peer, u64 offset);
+
+/**
+ * struct bus1_v2016_send - arguments of bus1_v2016_send()
+ * @flags:		BUS1_2016_SEND_*
+ * @destinations:	handles to send through
+ * @n_destinations:	number of @destinations
+ * @errors:		an entry for each destination, set on success: 0, or with
+ *			BUS1_2016_SEND_CONTINUE why it gets no message; may be NULL
+ * @handles:		handles to send along
+ * @n_handles:		number of @handles
+ * @payload:		data, files and credentials. The core takes references of its own.
+ */
+struct bus1_v2016_send {
+	u64 flags;
+	const u64 *destinations;
+	size_t n_destinations;
+	s32 *errors;
+	const u64 *handles;
+	size_t n_handles;
+	struct bus1_payload *payload;
+};
+
+/**
+ * bus1_v2016_send() - send one message to all destinations in one transaction, or pin it as seed
+ * @peer:	sender
+ * @send:	arguments
+ *
+ * An ID among destinations and handles that a node can have, and none has, makes one.
+ *
+ * Return: -EINVAL for unknown flags, or both of them, or a seed with destinations, or an ID that no
+ * node can have; -ENXIO for an unknown handle; -EHOSTUNREACH when the node of a destination is
+ * gone; -EMSGSIZE when over a limit; -EDQUOT, -ENOMEM, -ESHUTDOWN.
+ */
+int bus1_v2016_send(struct bus1_peer *peer, const struct bus1_v2016_send *send);
+
+/**
+ * struct bus1_v2016_recv - arguments and results of bus1_v2016_recv()
+ * @flags:	BUS1_2016_RECV_*
+ * @max_offset:	no slice may end behind this
+ * @install:	make descriptors of files, with BUS1_2016_RECV_INSTALL_FDS
+ * @uninstall:	undo @install
+ * @msg:	set on success, but for credentials
+ * @payload:	set on success: what the message's credentials are in, with a reference that is the
+ *		caller's; NULL in notifications
+ */
+struct bus1_v2016_recv {
+	u64 flags;
+	u64 max_offset;
+	int (*install)(s32 *fds, struct file *const *files, size_t n);
+	void (*uninstall)(const s32 *fds, size_t n);
+	struct bus1_2016_msg msg;
+	struct bus1_payload *payload;
+};
+
+/**
+ * bus1_v2016_recv() - receive the next message, or the seed
+ * @peer:	peer
+ * @recv:	arguments and results
+ *
+ * Return: -EINVAL for unknown flags; -EAGAIN when there is none; -ERANGE when it does not fit below
+ * @max_offset; -EDQUOT, -ENOMEM, -ESHUTDOWN; what the front end's functions return.
+ */
+int bus1_v2016_recv(struct bus1_peer *peer, struct bus1_v2016_recv *recv);
+
+#endif /* __BUS1_V2016_H */
