@@ -12,8 +12,29 @@
 #include <linux/uio.h>
 #include "module.h"
 
-/* Data, descriptors and credentials of a message. */
-static struct bus1_payload *bus1_send_payload(const struct bus1_message_fds *message)
+/* Data, descriptors and credentials of a message, of either generation. */
+struct bus1_payload *bus1_send_payload(struct iov_iter *data, size_t n_data, u64 ptr_fds,
+				       size_t n_fds)
+{
+	struct bus1_payload *payload;
+	int r;
+
+	payload = bus1_payload_new(n_data, n_fds);
+	if (IS_ERR(payload))
+		return payload;
+
+	bus1_creds_capture(&payload->creds);
+	r = bus1_user_read_data(payload->data, n_data, data);
+	if (r == 0)
+		r = bus1_files_collect(payload->files, ptr_fds, n_fds);
+	if (r < 0) {
+		bus1_payload_unref(payload);
+		return ERR_PTR(r);
+	}
+	return payload;
+}
+
+static struct bus1_payload *bus1_send_get_payload(const struct bus1_message_fds *message)
 {
 	struct bus1_payload *payload;
 	struct bus1_user_data data;
@@ -22,21 +43,8 @@ static struct bus1_payload *bus1_send_payload(const struct bus1_message_fds *mes
 	r = bus1_user_import_data(&data, ITER_SOURCE, &message->message);
 	if (r < 0)
 		return ERR_PTR(r);
-
-	payload = bus1_payload_new(message->message.n_data, message->n_fds);
-	if (IS_ERR(payload))
-		goto out;
-
-	bus1_creds_capture(&payload->creds);
-	r = bus1_user_read_data(payload->data, payload->n_data, &data.iter);
-	if (r == 0)
-		r = bus1_files_collect(payload->files, message->ptr_fds, payload->n_files);
-	if (r < 0) {
-		bus1_payload_unref(payload);
-		payload = ERR_PTR(r);
-	}
-
-out:
+	payload = bus1_send_payload(&data.iter, message->message.n_data, message->ptr_fds,
+				    message->n_fds);
 	kfree(data.vecs);
 	return payload;
 }
@@ -119,7 +127,7 @@ int bus1_cmd_send(struct bus1_peer *peer, void __user *argp)
 			goto free_transfers;
 		}
 	}
-	payload = bus1_send_payload(&message);
+	payload = bus1_send_get_payload(&message);
 	if (IS_ERR(payload)) {
 		r = PTR_ERR(payload);
 		goto free_errors;

@@ -46,10 +46,21 @@ free_src:
 	return r;
 }
 
+static int bus1_transfer_to_file(struct bus1_peer *peer, struct file *file,
+				 const struct bus1_cmd_transfer *cmd)
+{
+	struct bus1_file *to = bus1_file_from_file(file);
+	int r;
+
+	if (!to)
+		return -EINVAL;
+	r = bus1_file_be_spoken_to(to, BUS1_GENERATION_2026);
+	return r < 0 ? r : bus1_transfer_run(peer, to->peer, cmd);
+}
+
 int bus1_cmd_transfer(struct bus1_peer *peer, void __user *argp)
 {
 	struct bus1_cmd_transfer cmd;
-	struct bus1_peer *to;
 	struct file *file;
 	int r;
 
@@ -65,8 +76,7 @@ int bus1_cmd_transfer(struct bus1_peer *peer, void __user *argp)
 	file = cmd.to > INT_MAX ? NULL : fget(cmd.to);
 	if (!file)
 		return -EBADF;
-	to = bus1_peer_from_file(file);
-	r = to ? bus1_transfer_run(peer, to, &cmd) : -EINVAL;
+	r = bus1_transfer_to_file(peer, file, &cmd);
 	fput(file);
 	return r;
 }

@@ -4,10 +4,14 @@
  *
  * Open makes a peer, accounted on the effective user of who opened it; closing the last descriptor
  * ends it. Whoever holds a descriptor may use the peer, as with any file.
+ *
+ * A peer speaks the generation of its first command, or of the command that transfers its first
+ * handle to it.
  */
 
 #include <linux/cred.h>
 #include <linux/err.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/poll.h>
@@ -30,6 +34,7 @@ static int bus1_file_open(struct inode *inode, struct file *file)
 	if (!bus1_file)
 		return -ENOMEM;
 
+	mutex_init(&bus1_file->lock);
 	init_waitqueue_head(&bus1_file->waitq);
 	bus1_file->peer = bus1_peer_new(bus1_module_accounts(), file->f_cred->euid, bus1_file_wake,
 					bus1_file);
@@ -51,8 +56,56 @@ static int bus1_file_release(struct inode *inode, struct file *file)
 	/* nobody is woken any more after this */
 	bus1_peer_disconnect(bus1_file->peer);
 	bus1_peer_unref(bus1_file->peer);
+	if (bus1_file->pool)
+		fput(bus1_file->pool);
+	mutex_destroy(&bus1_file->lock);
 	kfree(bus1_file);
 	return 0;
+}
+
+/**
+ * bus1_file_speak() - a command of a generation is used
+ * @bus1_file:	open device
+ * @generation:	which one
+ *
+ * Return: -ENOTTY when the peer speaks another one; -ENOMEM, -ESHUTDOWN.
+ */
+int bus1_file_speak(struct bus1_file *bus1_file, enum bus1_generation generation)
+{
+	int r = 0;
+
+	if (likely(READ_ONCE(bus1_file->generation) == generation))
+		return 0;
+
+	mutex_lock(&bus1_file->lock);
+	if (bus1_file->generation == BUS1_GENERATION_OPEN) {
+		if (generation == BUS1_GENERATION_2016) {
+			r = bus1_pool_open(bus1_file);
+			if (r == 0)
+				r = bus1_v2016_enable(bus1_file->peer, &bus1_pool_memory,
+						      bus1_file);
+		}
+		if (r == 0)
+			WRITE_ONCE(bus1_file->generation, generation);
+	} else if (bus1_file->generation != generation) {
+		r = -ENOTTY;
+	}
+	mutex_unlock(&bus1_file->lock);
+	return r;
+}
+
+/**
+ * bus1_file_be_spoken_to() - another peer uses a command of a generation on this one
+ * @bus1_file:	open device
+ * @generation:	what this one speaks, unless it speaks one already
+ *
+ * Return: -ENOMEM, -ESHUTDOWN.
+ */
+int bus1_file_be_spoken_to(struct bus1_file *bus1_file, enum bus1_generation generation)
+{
+	int r = bus1_file_speak(bus1_file, generation);
+
+	return r == -ENOTTY ? 0 : r;
 }
 
 static __poll_t bus1_file_poll(struct file *file, poll_table *wait)
@@ -117,9 +170,10 @@ static long bus1_file_recv(struct bus1_file *bus1_file, void __user *argp)
 	return r;
 }
 
-static long bus1_file_disconnect(struct bus1_file *bus1_file, void __user *argp)
+/* End the peer while the device is open. */
+int bus1_file_shut_down(struct bus1_file *bus1_file)
 {
-	int r = bus1_cmd_disconnect(bus1_file->peer, argp);
+	int r = bus1_peer_disconnect(bus1_file->peer);
 
 	/* also those who do not wait for messages */
 	if (r == 0)
@@ -131,6 +185,15 @@ static long bus1_file_ioctl(struct file *file, unsigned int command, unsigned lo
 {
 	struct bus1_file *bus1_file = file->private_data;
 	void __user *argp = (void __user *)arg;
+	int r;
+
+	if (_IOC_TYPE(command) == BUS1_2016_IOCTL_MAGIC)
+		return bus1_v2016_ioctl(bus1_file, command, argp);
+	if (_IOC_TYPE(command) != BUS1_IOCTL_MAGIC)
+		return -ENOTTY;
+	r = bus1_file_speak(bus1_file, BUS1_GENERATION_2026);
+	if (r < 0)
+		return r;
 
 	switch (command) {
 	case BUS1_CMD_TRANSFER:
@@ -143,7 +206,7 @@ static long bus1_file_ioctl(struct file *file, unsigned int command, unsigned lo
 	case BUS1_CMD_RECV:
 		return bus1_file_recv(bus1_file, argp);
 	case BUS1_CMD_DISCONNECT:
-		return bus1_file_disconnect(bus1_file, argp);
+		return bus1_cmd_disconnect(bus1_file, argp);
 	case BUS1_CMD_QUERY:
 		return bus1_cmd_query(bus1_file->peer, argp);
 	default:
@@ -162,15 +225,11 @@ const struct file_operations bus1_fops = {
 	.poll = bus1_file_poll,
 	.unlocked_ioctl = bus1_file_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = bus1_pool_mmap,
 	.llseek = noop_llseek,
 };
 
-struct bus1_peer *bus1_peer_from_file(struct file *file)
+struct bus1_file *bus1_file_from_file(struct file *file)
 {
-	struct bus1_file *bus1_file;
-
-	if (file->f_op != &bus1_fops)
-		return NULL;
-	bus1_file = file->private_data;
-	return bus1_file->peer;
+	return file->f_op == &bus1_fops ? file->private_data : NULL;
 }

@@ -44,7 +44,7 @@ static bool bus1_file_is_io_uring(struct file *file)
 
 static int bus1_file_check(struct file *file)
 {
-	if (bus1_peer_from_file(file))
+	if (bus1_file_from_file(file))
 		return -EINVAL;
 	if (bus1_file_is_unix(file) || bus1_file_is_io_uring(file))
 		return -EOPNOTSUPP;
@@ -56,7 +56,7 @@ static int bus1_file_check(struct file *file)
  * @files:	files of a payload, all of them NULL. What is set belongs to the payload, also when
  *		this fails.
  * @ptr_fds:	array of the user
- * @n:		number of descriptors, at most BUS1_MAX_FILES
+ * @n:		number of descriptors, at most BUS1_MAX_PAYLOAD_FILES
  *
  * Return: -EBADF, -EFAULT, -ENOMEM; -EINVAL and -EOPNOTSUPP for what is refused.
  */

@@ -17,24 +17,40 @@
  */
 
 #include <linux/atomic.h>
+#include <linux/mutex.h>
 #include <linux/types.h>
 #include <linux/uio.h>
 #include <linux/wait.h>
 #include "../core/core.h"
+#include "../core/v2016.h"
 
 struct file;
+struct vm_area_struct;
 
 /* peers (file.c) */
+
+/* which interface a peer speaks, for all its life */
+enum bus1_generation {
+	BUS1_GENERATION_OPEN, /* there was no command yet */
+	BUS1_GENERATION_2016,
+	BUS1_GENERATION_2026,
+};
 
 /**
  * struct bus1_file - an open device
  * @peer:	its peer
+ * @lock:	protects the following two until they are set
+ * @generation:	what the peer speaks
+ * @pool:	memory of the pool, NULL before there was need of it
  * @waitq:	who waits for it to become readable
  * @n_released:	number of releases so far
  * @n_settled:	of these, how many surely left nothing behind that is queued and moot
  */
 struct bus1_file {
 	struct bus1_peer *peer;
+	struct mutex lock;
+	enum bus1_generation generation;
+	struct file *pool;
 	wait_queue_head_t waitq;
 	atomic_t n_released;
 	int n_settled;
@@ -42,8 +58,11 @@ struct bus1_file {
 
 extern const struct file_operations bus1_fops;
 
-/* The peer of an open file, or NULL when it is no bus1 device. */
-struct bus1_peer *bus1_peer_from_file(struct file *file);
+/* An open device, or NULL when the file is none. */
+struct bus1_file *bus1_file_from_file(struct file *file);
+int bus1_file_speak(struct bus1_file *bus1_file, enum bus1_generation generation);
+int bus1_file_be_spoken_to(struct bus1_file *bus1_file, enum bus1_generation generation);
+int bus1_file_shut_down(struct bus1_file *bus1_file);
 
 /* commands (cmd-*.c) */
 
@@ -51,9 +70,24 @@ int bus1_cmd_transfer(struct bus1_peer *peer, void __user *argp);
 int bus1_cmd_release(struct bus1_peer *peer, void __user *argp);
 int bus1_cmd_send(struct bus1_peer *peer, void __user *argp);
 int bus1_cmd_recv(struct bus1_peer *peer, void __user *argp);
-int bus1_cmd_disconnect(struct bus1_peer *peer, void __user *argp);
+int bus1_cmd_disconnect(struct bus1_file *bus1_file, void __user *argp);
 int bus1_cmd_reset(struct bus1_peer *peer, void __user *argp);
 int bus1_cmd_query(struct bus1_peer *peer, void __user *argp);
+
+struct bus1_payload *bus1_send_payload(struct iov_iter *data, size_t n_data, u64 ptr_fds,
+				       size_t n_fds);
+
+/* the interface of 2016 (v2016*.c) */
+
+long bus1_v2016_ioctl(struct bus1_file *bus1_file, unsigned int command, void __user *argp);
+int bus1_v2016_cmd_send(struct bus1_file *bus1_file, void __user *argp);
+int bus1_v2016_cmd_recv(struct bus1_file *bus1_file, void __user *argp);
+
+/* pools (pool.c) */
+
+extern const struct bus1_v2016_memory bus1_pool_memory;
+int bus1_pool_open(struct bus1_file *bus1_file);
+int bus1_pool_mmap(struct file *file, struct vm_area_struct *vma);
 
 /* memory of the user (user.c) */
 

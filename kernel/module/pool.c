@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory of pools: a file in shared memory
+ *
+ * The user maps it through the device, and never for writing. A mapping refers to this file and not
+ * to the device, so it does not keep the peer open, and is what any mapping of shared memory is: it
+ * survives a fork and the peer, it can be swapped out, and the memory cgroup of who receives pays
+ * for it. The file is as long as what was ever written to it; behind that is nothing to read.
+ */
+
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched.h>
+#include <linux/shmem_fs.h>
+#include <linux/version.h>
+#include "module.h"
+
+/* Make the memory unless it is there, with the lock of the device held. */
+int bus1_pool_open(struct bus1_file *bus1_file)
+{
+	struct file *pool;
+
+	lockdep_assert_held(&bus1_file->lock);
+
+	if (bus1_file->pool)
+		return 0;
+	pool = shmem_file_setup("bus1-pool", 0, VM_NORESERVE);
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
+	WRITE_ONCE(bus1_file->pool, pool);
+	return 0;
+}
+
+static void bus1_pool_grow(struct inode *inode, u64 size)
+{
+	size = PAGE_ALIGN(size);
+	if (i_size_read(inode) >= size)
+		return;
+	inode_lock(inode);
+	i_size_write(inode, size);
+	inode_unlock(inode);
+}
+
+static int bus1_pool_write(void *data, u64 offset, const void *from, size_t n)
+{
+	struct bus1_file *bus1_file = data;
+	struct file *pool = bus1_file->pool;
+
+	bus1_pool_grow(file_inode(pool), offset + n);
+	while (n > 0) {
+		size_t l = min_t(size_t, n, PAGE_SIZE - offset_in_page(offset));
+		struct page *page;
+
+		page = shmem_read_mapping_page(pool->f_mapping, offset >> PAGE_SHIFT);
+		if (IS_ERR(page))
+			return PTR_ERR(page);
+		memcpy_to_page(page, offset_in_page(offset), from, l);
+		set_page_dirty(page);
+		put_page(page);
+		offset += l;
+		from += l;
+		n -= l;
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Pages at its ends have more than this. */
+static void bus1_pool_discard(void *data, u64 offset, u64 n)
+{
+	struct bus1_file *bus1_file = data;
+	u64 start = PAGE_ALIGN(offset), end = PAGE_ALIGN_DOWN(offset + n);
+
+	if (start < end)
+		shmem_truncate_range(file_inode(bus1_file->pool), start, end - 1);
+}
+
+const struct bus1_v2016_memory bus1_pool_memory = {
+	.write = bus1_pool_write,
+	.discard = bus1_pool_discard,
+};
+
+static int bus1_pool_call_mmap(struct file *pool, struct vm_area_struct *vma)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+	return call_mmap(pool, vma);
+#else
+	return vfs_mmap(pool, vma);
+#endif
+}
+
+static void bus1_pool_never_write(struct vm_area_struct *vma)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+	vma->vm_flags &= ~VM_MAYWRITE;
+#else
+	vm_flags_clear(vma, VM_MAYWRITE);
+#endif
+}
+
+/*
+ * Return: -EPERM for a writable mapping; -ENODEV for a peer of 2026, which has no pool; -ESHUTDOWN,
+ * -ENOMEM.
+ */
+int bus1_pool_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct bus1_file *bus1_file = file->private_data;
+	int r;
+
+	if (vma->vm_flags & VM_WRITE)
+		return -EPERM;
+	if (READ_ONCE(bus1_file->generation) == BUS1_GENERATION_2026)
+		return -ENODEV;
+	if (bus1_peer_poll(bus1_file->peer) & BUS1_POLL_HANGUP)
+		return -ESHUTDOWN;
+
+	mutex_lock(&bus1_file->lock);
+	r = bus1_pool_open(bus1_file);
+	mutex_unlock(&bus1_file->lock);
+	if (r < 0)
+		return r;
+
+	bus1_pool_never_write(vma);
+	vma_set_file(vma, bus1_file->pool);
+	return bus1_pool_call_mmap(bus1_file->pool, vma);
+}
