@@ -13,6 +13,7 @@
 #include <linux/container_of.h>
 #include <linux/list.h>
 #include <linux/sched.h>
+#include "invariant.h"
 #include "message.h"
 #include "node.h"
 #include "peer.h"
@@ -215,10 +216,14 @@ static void bus1_recv_take(struct bus1_peer *peer, struct bus1_queue_entry *entr
 		break;
 	}
 	case BUS1_ENTRY_NODE_RELEASE:
+		bus1_invariant("told-of-the-dead",
+			       bus1_node_is_dead(bus1_handle_from_entry(entry)->node));
 		bus1_peer_remove(peer, &bus1_handle_from_entry(entry)->object);
 		bus1_handle_unref(bus1_handle_from_entry(entry));
 		break;
 	case BUS1_ENTRY_HANDLE_RELEASE:
+		bus1_invariant("told-of-the-dead",
+			       bus1_node_is_dead(bus1_node_from_entry(entry)));
 		bus1_peer_remove(peer, &bus1_node_from_entry(entry)->object);
 		bus1_node_disown(bus1_node_from_entry(entry));
 		break;

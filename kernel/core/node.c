@@ -8,6 +8,7 @@
 #include <linux/lockdep.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include "invariant.h"
 #include "node.h"
 #include "peer.h"
 #include "tx.h"
@@ -95,6 +96,7 @@ bool bus1_node_is_dead(const struct bus1_node *node)
 static void bus1_node_die(struct bus1_node *node)
 {
 	lockdep_assert_held(&node->lock);
+	bus1_invariant("die-once", !node->dead);
 
 	WRITE_ONCE(node->dead, true);
 	refcount_inc(&node->owned);
@@ -208,7 +210,7 @@ struct bus1_handle *bus1_handle_ref(struct bus1_handle *handle)
 struct bus1_handle *bus1_handle_unref(struct bus1_handle *handle)
 {
 	if (handle && refcount_dec_and_test(&handle->refs)) {
-		WARN_ON(!list_empty(&handle->link));
+		bus1_invariant("linked-is-referenced", list_empty(&handle->link));
 		bus1_uncharge_objects(handle->holder->account, &handle->holder->usage, 1);
 		bus1_node_unref(handle->node);
 		bus1_peer_unref(handle->holder);

@@ -3,9 +3,9 @@
  * Queues, see queue.h
  */
 
-#include <linux/bug.h>
 #include <linux/kernel.h>
 #include <linux/sched.h>
+#include "invariant.h"
 #include "queue.h"
 
 /* entries to remove before others get the lock */
@@ -71,6 +71,7 @@ void bus1_queue_init(struct bus1_queue *queue, struct bus1_peer *peer,
 	spin_lock_init(&queue->lock);
 	queue->entries = RB_ROOT_CACHED;
 	queue->clock = 0;
+	queue->received = 0;
 	queue->n_entries = 0;
 	queue->sealed = false;
 	queue->wake = wake;
@@ -154,8 +155,11 @@ bool bus1_queue_commit(struct bus1_queue *queue, struct bus1_queue_entry *entry,
 		return false;
 	}
 
-	WARN_ON(!(entry->timestamp & 1) || entry->timestamp > timestamp);
-	WARN_ON(timestamp & 1 || timestamp > queue->clock);
+	bus1_invariant("drop-once", !RB_EMPTY_NODE(&entry->rb));
+	bus1_invariant("staged-is-lower-bound",
+		       entry->timestamp & 1 && entry->timestamp < timestamp);
+	bus1_invariant("committed-is-even", !(timestamp & 1));
+	bus1_invariant("clock-covers", timestamp <= queue->clock);
 	readable = bus1_queue_head(queue);
 	bus1_queue_unlink(queue, entry);
 	entry->timestamp = timestamp;
@@ -247,7 +251,9 @@ struct bus1_queue_entry *bus1_queue_next_of_tx(struct bus1_queue *queue,
 void bus1_queue_remove(struct bus1_queue *queue, struct bus1_queue_entry *entry)
 {
 	spin_lock(&queue->lock);
-	WARN_ON(bus1_queue_head(queue) != entry);
+	bus1_invariant("received-in-order", bus1_queue_head(queue) == entry &&
+					    entry->timestamp >= queue->received);
+	queue->received = entry->timestamp;
 	bus1_queue_unlink(queue, entry);
 	spin_unlock(&queue->lock);
 }

@@ -57,6 +57,7 @@ struct bus1_queue_entry {
  *		taken inside
  * @entries:	entries by timestamp and transaction
  * @clock:	Lamport clock, always even
+ * @received:	timestamp of the entry that was removed last
  * @n_entries:	number of @entries
  * @sealed:	nothing can be added any more
  * @wake:	called with @lock held when it becomes readable or is sealed
@@ -67,6 +68,7 @@ struct bus1_queue {
 	spinlock_t lock;
 	struct rb_root_cached entries;
 	u64 clock;
+	u64 received;
 	u64 n_entries;
 	bool sealed;
 	void (*wake)(struct bus1_peer *peer, void *data);

@@ -3,9 +3,9 @@
  * Transactions, see tx.h
  */
 
-#include <linux/bug.h>
 #include <linux/kernel.h>
 #include <linux/sched.h>
+#include "invariant.h"
 #include "message.h"
 #include "peer.h"
 #include "queue.h"
@@ -24,7 +24,7 @@ void bus1_tx_init(struct bus1_tx *tx, struct bus1_peer *sender)
  */
 void bus1_tx_add(struct bus1_tx *tx, struct bus1_queue_entry *entry)
 {
-	WARN_ON(!list_empty(&entry->link));
+	bus1_invariant("told-once", list_empty(&entry->link) && RB_EMPTY_NODE(&entry->rb));
 	list_add_tail(&entry->link, &tx->entries);
 }
 
