@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The life of a node and its handles (kernel/core/node.h): three peers, one of which owns the node,
+ * each hold a handle or not, and each does one thing at the same time as the others: release what
+ * it has, send a copy of its handle to any peer, or close; peer THEN_RELEASE may send and release.
+ * Meanwhile everybody receives. One atomic step is what the core does under one spinlock; the mutex
+ * of a peer is held where the core holds it.
+ *
+ * Queues are in the order in which entries are committed, which leaves more orders than there are:
+ * test/model/order.pml is about those. What is staged when its receiver closes is, like what is
+ * committed later, left to the sender.
+ *
+ * The invariants have the names that test/model/README.md gives them.
+ */
+
+#define PEERS 3
+#define OWNER 0			/* of the node */
+#define HANDLES 6		/* p: what peer p has from the start; PEERS + p: copy that p sends */
+
+#define NEW  0
+#define HELD 1
+#define GONE 2
+#define VOID 3			/* does not exist */
+
+/* entries; an entry of a message has the handle that it carries, a node's nothing */
+#define MESSAGE		1
+#define NODE_RELEASE	2
+#define HANDLE_RELEASE	3
+
+#define BIT(i) (1 << (i))
+#define HAS(set, i) (((set) >> (i)) & 1)
+
+chan queue[PEERS] = [HANDLES + 4] of { byte, byte };
+bool sealed[PEERS];
+bool lock[PEERS];		/* bus1_peer.lock */
+
+byte handle_state[HANDLES];
+byte handle_holder[HANDLES];
+byte handle_refs[HANDLES];	/* of the map or the message, and of the queued notification */
+bool handle_told[HANDLES];	/* the holder has received its end */
+byte linked;			/* handles in the list of the node */
+
+byte node_state;
+byte node_owned;		/* references of the owner: of the map, of the queued notification */
+bool node_dead;
+bool node_told;
+
+byte running;			/* operations under way */
+
+inline handle_unref(h)
+{
+	/* refs-held: nothing is used after its last reference. */
+	assert(handle_refs[h] > 0);
+	handle_refs[h]--;
+	/* linked-is-referenced */
+	assert(handle_refs[h] > 0 || !HAS(linked, h))
+}
+
+inline node_disown()
+{
+	assert(node_owned > 0);
+	node_owned--
+}
+
+/*
+ * What the core would be without one of its steps, so that the checks are seen to fail: with
+ * BREAK_LINK, handles are linked to a node that is dead; with BREAK_DUE, notifications are received
+ * by who does not know the handle yet; with BREAK_OWNED, the notification of the owner has no
+ * reference of its own.
+ */
+
+/* bus1_handle_link() */
+inline handle_link(h)
+{
+	if
+#ifdef BREAK_LINK
+	:: linked = linked | BIT(h)
+#else
+	:: node_dead -> handle_state[h] = GONE
+	:: else -> linked = linked | BIT(h)
+#endif
+	fi
+}
+
+/* bus1_handle_release(): the last one kills the node. */
+inline handle_release(h)
+{
+	assert(handle_refs[h] > 0);
+	if
+	:: !node_dead && linked == BIT(h) ->
+		/* die-once: the owner still has the reference of his map. */
+		assert(node_owned == 1 && !notify_owner);
+		node_dead = true;
+#ifndef BREAK_OWNED
+		node_owned++;
+#endif
+		notify_owner = true
+	:: else
+	fi;
+	linked = linked & ~BIT(h)
+}
+
+/* bus1_node_release(): kills the node, and notifies all but what the peer p releases itself. */
+inline node_release(p)
+{
+	node_dead = true;
+	for (i : 0 .. HANDLES - 1) {
+		if
+		:: HAS(linked, i) && !(handle_holder[i] == p && handle_state[i] == GONE) ->
+			handle_refs[i]++;
+			notify = notify | BIT(i)
+		:: else
+		fi
+	}
+	i = 0;
+	linked = 0
+}
+
+/* Take the first of a set. */
+inline first(set)
+{
+	do
+	:: !HAS(set, h) -> h++
+	:: else -> break
+	od;
+	set = set & ~BIT(h)
+}
+
+/* bus1_tx_commit() and bus1_tx_drop(): until nothing is left, one queue at a time. */
+inline commit()
+{
+	do
+	:: atomic { message != HANDLES ->
+		if
+		:: !sealed[to] -> queue[to] ! MESSAGE(message)
+		:: else -> handle_release(message); handle_unref(message)
+		fi;
+		message = HANDLES }
+	:: atomic { notify_owner ->
+		notify_owner = false;
+		if
+		:: !sealed[OWNER] -> queue[OWNER] ! HANDLE_RELEASE(0)
+		:: else -> node_disown()
+		fi }
+	:: atomic { notify != 0 ->
+		first(notify);
+		if
+		:: !sealed[handle_holder[h]] -> queue[handle_holder[h]] ! NODE_RELEASE(h)
+		:: else -> handle_unref(h)
+		fi;
+		h = 0 }
+	:: message == HANDLES && !notify_owner && notify == 0 -> break
+	od
+}
+
+/* Peer p releases its handle, the node, or both in one command. */
+inline do_release(p)
+{
+	atomic {
+		!lock[p] -> lock[p] = true;
+		if
+		:: p == OWNER && node_state == HELD -> node = true
+		:: true
+		fi;
+		if
+		:: handle_state[p] == HELD -> own = true
+		:: true
+		fi;
+		if
+		:: node -> node_state = GONE
+		:: else
+		fi;
+		if
+		:: own -> handle_state[p] = GONE
+		:: else
+		fi;
+		if
+		:: node -> node_release(p)
+		:: else
+		fi
+	}
+	if
+	:: own -> atomic { handle_release(p) }
+	:: else
+	fi;
+	commit();
+	atomic {
+		if
+		:: node -> node_disown()
+		:: else
+		fi;
+		if
+		:: own -> handle_unref(p)
+		:: else
+		fi;
+		node = false;
+		own = false;
+		lock[p] = false
+	}
+}
+
+/* Peer p sends a copy of its handle to any peer. */
+inline do_send(p)
+{
+	atomic {
+		!lock[p] -> lock[p] = true;
+		if
+		:: handle_state[p] == HELD ->
+			select (to : 0 .. PEERS - 1);
+			message = PEERS + p;
+			handle_state[message] = NEW;
+			handle_holder[message] = to;
+			handle_refs[message] = 1;
+			handle_link(message)
+		:: else
+		fi
+	}
+	commit();
+	atomic { to = 0; lock[p] = false }
+}
+
+/* bus1_peer_disconnect() */
+inline do_close(p)
+{
+	atomic {
+		!lock[p] -> lock[p] = true;
+		/* bus1_queue_seal(): what was queued is dropped further down */
+		sealed[p] = true;
+		do
+		:: queue[p] ? type(h) ->
+			if
+			:: type == MESSAGE -> dropped = dropped | BIT(h)
+			:: type == NODE_RELEASE -> dropped_release = dropped_release | BIT(h)
+			:: type == HANDLE_RELEASE -> dropped_node = true
+			fi
+		:: empty(queue[p]) -> break
+		od;
+		type = 0;
+		h = 0
+	}
+	atomic {
+		/* All IDs end, the node dies, ... */
+		for (i : 0 .. HANDLES - 1) {
+			if
+			:: handle_state[i] == HELD && handle_holder[i] == p ->
+				handle_state[i] = GONE;
+				ended = ended | BIT(i)
+			:: else
+			fi
+		}
+		i = 0;
+		if
+		:: p == OWNER && node_state == HELD ->
+			node_state = GONE;
+			node = true;
+			node_release(p)
+		:: else
+		fi;
+		unref = ended
+	}
+	/* ... then the handles, one by one, held and in messages, ... */
+	do
+	:: atomic { ended != 0 -> first(ended); handle_release(h); h = 0 }
+	:: atomic { ended == 0 && dropped != 0 ->
+		first(dropped);
+		handle_release(h);
+		handle_unref(h);
+		h = 0 }
+	:: ended == 0 && dropped == 0 -> break
+	od;
+	atomic {
+		/* ... and notifications. */
+		for (i : 0 .. HANDLES - 1) {
+			if
+			:: HAS(dropped_release, i) -> handle_unref(i)
+			:: else
+			fi
+		}
+		i = 0;
+		dropped_release = 0;
+		if
+		:: dropped_node -> node_disown()
+		:: else
+		fi;
+		dropped_node = false
+	}
+	commit();
+	atomic {
+		for (i : 0 .. HANDLES - 1) {
+			if
+			:: HAS(unref, i) -> handle_unref(i)
+			:: else
+			fi
+		}
+		i = 0;
+		unref = 0;
+		if
+		:: node -> node_disown()
+		:: else
+		fi;
+		node = false;
+		lock[p] = false
+	}
+}
+
+#define OPERATION_STATE \
+	byte i, h, type, notify, dropped, dropped_release, ended, unref; \
+	byte message = HANDLES, to; \
+	bool notify_owner, dropped_node, node, own
+
+proctype operation(byte p)
+{
+	OPERATION_STATE;
+
+	if
+	:: do_release(p)
+	:: do_send(p)
+#ifdef THEN_RELEASE
+	:: p == THEN_RELEASE -> do_send(p); do_release(p)
+#endif
+	:: do_close(p)
+	:: true
+	fi;
+	running--
+}
+
+/* bus1_peer_recv_begin() and the commit: what is not due is skipped. */
+proctype receiver(byte p)
+{
+	byte type, h;
+
+end:	do
+	:: atomic { !lock[p] && queue[p] ? [type, h] ->
+		queue[p] ? type(h);
+		if
+		:: type == MESSAGE && handle_state[h] == NEW ->
+			/* no-resurrection: who gets a handle will be told of its end. */
+			assert(handle_refs[h] > 0);
+			handle_state[h] = HELD
+		:: type == MESSAGE && handle_state[h] != NEW ->
+			handle_unref(h)
+#ifdef BREAK_DUE
+		:: type == NODE_RELEASE && handle_state[h] != GONE ->
+#else
+		:: type == NODE_RELEASE && handle_state[h] == HELD ->
+#endif
+			/* told-once, told-of-the-dead */
+			assert(!handle_told[h] && node_dead);
+			handle_told[h] = true;
+			handle_state[h] = GONE;
+			handle_unref(h);
+			handle_unref(h)
+#ifndef BREAK_DUE
+		:: type == NODE_RELEASE && handle_state[h] == NEW ->
+			/* still in flight: the message will carry BUS1_INVALID */
+			handle_state[h] = GONE;
+			handle_unref(h)
+#endif
+		:: type == NODE_RELEASE && handle_state[h] == GONE ->
+			handle_unref(h)
+		:: type == HANDLE_RELEASE && node_state == HELD ->
+			assert(!node_told && node_dead && linked == 0);
+			node_told = true;
+			node_state = GONE;
+			node_disown();
+			node_disown()
+		:: type == HANDLE_RELEASE && node_state != HELD ->
+			node_disown()
+		fi;
+		type = 0;
+		h = 0 }
+	od
+}
+
+/* When all is done and received: what is true of the rest, and that closing ends it all. */
+proctype checker()
+{
+	byte p;
+
+	atomic {
+		timeout ->
+		assert(running == 0);
+		for (p : 0 .. HANDLES - 1) {
+			/* named-is-alive: an ID of an open peer that has not ended works. */
+			assert(handle_state[p] != HELD || (HAS(linked, p) && !node_dead));
+			/* refs-balanced */
+			assert(handle_state[p] == VOID || handle_refs[p] == (handle_state[p] == HELD -> 1 : 0))
+		}
+		assert(node_state != HELD || (!node_dead && linked != 0));
+		assert(node_owned == (node_state == HELD -> 1 : 0));
+		/* told: whose ID ended without his doing knows. */
+		assert(!(node_dead && node_state == HELD))
+	}
+}
+
+init {
+	byte p;
+	byte i;
+
+	atomic {
+		for (p : 0 .. PEERS - 1) {
+			handle_state[PEERS + p] = VOID;
+			handle_state[p] = VOID;
+			handle_holder[p] = p;
+			if
+			:: true -> handle_state[p] = HELD; handle_refs[p] = 1; linked = linked | BIT(p)
+			:: p < PEERS - 1 || linked != 0
+			fi
+		}
+		node_state = HELD;
+		node_owned = 1;
+		running = PEERS;
+		for (p : 0 .. PEERS - 1) {
+			run operation(p);
+			run receiver(p)
+		}
+		p = 0;
+		run checker()
+	}
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The order of transactions (kernel/core/tx.h, queue.h): each of PEERS peers sends one transaction
+ * to any set of receivers, all at the same time; any step can fall between any two of another.
+ * With CLOSE, that peer is closed at any point. One atomic step is what the core does under
+ * one lock of a queue.
+ *
+ * Entries are received as soon as they can be. That hides nothing: to receive takes an entry away
+ * that is final and first, which no step of a transaction looks at, and whoever receives later
+ * could only find more to be ahead of it. With LAZY, receivers take any time they like instead.
+ *
+ * The invariants have the names that test/model/README.md gives them.
+ */
+
+#ifndef PEERS
+#define PEERS 3
+#endif
+#define TXS PEERS	/* peer t sends transaction t */
+
+#define NONE	 0	/* not in the queue */
+#define STAGED	 1
+#define FINAL	 2
+#define RECEIVED 3
+#define DROPPED	 4
+
+typedef queue_t {
+	byte clock;
+	bool sealed;
+	byte state[TXS];
+	byte timestamp[TXS];
+	byte last;		/* timestamp that was received last */
+	byte last_tx;
+};
+
+queue_t queue[PEERS];
+
+byte receivers[TXS];		/* what transaction t is sent to, a bit per peer */
+bool begun[TXS];
+bool returned[TXS];		/* the send is over */
+bool seen[TXS];			/* somebody has received it */
+byte causes[TXS];		/* transactions that could be known when t began */
+byte before[TXS];		/* transactions that some peer has received before t */
+
+#define HAS(set, i) (((set) >> (i)) & 1)
+
+/* Whether a is ahead of b in the queue of p. Transactions have one value on all queues. */
+#define AHEAD(p, a, b) \
+	(queue[p].timestamp[a] < queue[p].timestamp[b] || \
+	 (queue[p].timestamp[a] == queue[p].timestamp[b] && (a) < (b)))
+
+#define QUEUED(p, t) (queue[p].state[t] == STAGED || queue[p].state[t] == FINAL)
+
+#define MAX(a, b) ((a) > (b) -> (a) : (b))
+
+/*
+ * What the core would be without one of its steps, so that the checks are seen to fail: with
+ * BREAK_SYNC, the clocks of receivers are not advanced before anything is committed; with
+ * BREAK_BLOCK, entries pass those that are staged; with BREAK_SEAL, who closes a queue takes staged
+ * entries along.
+ */
+#ifdef BREAK_BLOCK
+#define BLOCKS(p, t) (queue[p].state[t] == FINAL)
+#else
+#define BLOCKS(p, t) QUEUED(p, t)
+#endif
+
+/* Nothing queued, in any state, is ahead of entry t in the queue of p. */
+#define FIRST(p, t) \
+	(!(BLOCKS(p, 0) && (t) != 0 && AHEAD(p, 0, t)) && \
+	 !(BLOCKS(p, 1) && (t) != 1 && AHEAD(p, 1, t)) && \
+	 !(TXS > 2 && BLOCKS(p, TXS - 1) && (t) != TXS - 1 && AHEAD(p, TXS - 1, t)))
+
+inline stage(p, t)
+{
+	if
+	:: queue[p].sealed -> got = 0
+	:: else ->
+		queue[p].timestamp[t] = queue[p].clock + 1;
+		queue[p].clock = queue[p].clock + 2;
+		queue[p].state[t] = STAGED;
+		got = queue[p].clock
+	fi
+}
+
+inline sync(p, value)
+{
+	queue[p].clock = MAX(queue[p].clock, value)
+}
+
+inline commit(p, t, value)
+{
+	if
+	:: queue[p].sealed ->
+		/* drop-once: who sealed the queue has left it to us. */
+		assert(queue[p].state[t] == NONE || queue[p].state[t] == STAGED);
+		queue[p].state[t] = DROPPED
+	:: else ->
+		/* staged-is-lower-bound */
+		assert(queue[p].state[t] == STAGED && (queue[p].timestamp[t] & 1));
+		assert(queue[p].timestamp[t] < value);
+		/* committed-is-even, clock-covers */
+		assert(!(value & 1));
+#ifndef BREAK_SYNC
+		assert(value <= queue[p].clock);
+#endif
+		queue[p].timestamp[t] = value;
+		queue[p].state[t] = FINAL
+	fi
+}
+
+inline push(p, t, value)
+{
+	if
+	:: queue[p].sealed ->
+		queue[p].state[t] = DROPPED;
+		got = 0
+	:: else ->
+		queue[p].clock = MAX(queue[p].clock, value) + 2;
+		queue[p].timestamp[t] = queue[p].clock;
+		queue[p].state[t] = FINAL;
+		got = queue[p].clock
+	fi
+}
+
+/* What anybody could have told the sender of t by other means than messages. */
+inline begin(t)
+{
+	for (k : 0 .. TXS - 1) {
+		if
+		:: k != t && (returned[k] || seen[k]) && (receivers[k] & receivers[t]) ->
+			causes[t] = causes[t] | (1 << k)
+		:: else
+		fi
+	}
+	k = 0
+}
+
+inline receive(p, t)
+{
+	/* received-in-order: what is received never goes back. */
+	assert(queue[p].timestamp[t] > queue[p].last ||
+	       (queue[p].timestamp[t] == queue[p].last && t > queue[p].last_tx));
+	queue[p].last = queue[p].timestamp[t];
+	queue[p].last_tx = t;
+#ifndef BREAK_SYNC
+	assert(queue[p].timestamp[t] <= queue[p].clock);
+#endif
+
+	for (k : 0 .. TXS - 1) {
+		if
+		:: k != t && HAS(receivers[k], p) ->
+			/* causality: all that t may be an answer to was here before. */
+			assert(!HAS(causes[t], k) || queue[p].state[k] == RECEIVED);
+			if
+			:: queue[p].state[k] == RECEIVED -> before[t] = before[t] | (1 << k)
+			:: else
+			fi
+		:: else
+		fi
+	}
+	k = 0;
+	queue[p].state[t] = RECEIVED;
+	queue[p].timestamp[t] = 0;
+	seen[t] = true;
+
+	/* one-order: peers agree, and the order that they agree on has no cycle. */
+	for (k : 0 .. TXS - 1) {
+		assert(!(HAS(before[t], k) && HAS(before[k], t)));
+		for (l : 0 .. TXS - 1) {
+			assert(!(HAS(before[t], k) && HAS(before[k], l) && HAS(before[l], t)))
+		}
+	}
+	k = 0;
+	l = 0
+}
+
+#define CAN_RECEIVE(p, t) (!queue[p].sealed && queue[p].state[t] == FINAL && FIRST(p, t))
+
+/* What has just become final may be what others waited behind. */
+inline drain(p)
+{
+#ifdef LAZY
+	skip
+#else
+	do
+	:: CAN_RECEIVE(p, 0) -> receive(p, 0)
+	:: CAN_RECEIVE(p, 1) -> receive(p, 1)
+#if PEERS > 2
+	:: CAN_RECEIVE(p, 2) -> receive(p, 2)
+#endif
+	:: else -> break
+	od
+#endif
+}
+
+proctype sender(byte t)
+{
+	byte got, value, i, k, l;
+
+	atomic {
+		/* -ESHUTDOWN */
+		if
+		:: queue[t].sealed -> receivers[t] = 0
+		:: else
+		fi;
+		begun[t] = true;
+		if
+		:: receivers[t] == 1 -> i = 0
+		:: receivers[t] == 2 -> i = 1
+		:: receivers[t] == 4 -> i = 2
+		:: else -> i = PEERS
+		fi;
+		begin(t);
+		value = queue[t].clock
+	}
+
+	if
+	:: i < PEERS ->
+		/* bus1_tx_commit_one() */
+		d_step { k = 0; push(i, t, value); drain(i); k = 0 }
+		if
+		:: got != 0 -> atomic { sync(t, got) }
+		:: else
+		fi
+	:: else ->
+		/* bus1_tx_commit_many() */
+		value = value + 2;
+		i = 0;
+		do
+		:: i < PEERS && HAS(receivers[t], i) ->
+			d_step { k = 0; stage(i, t); value = MAX(value, got); got = 0; i++ }
+		:: i < PEERS && !HAS(receivers[t], i) -> i++
+		:: i == PEERS -> break
+		od;
+
+		atomic { sync(t, value); i = 0 }
+		do
+#ifdef BREAK_SYNC
+		:: i < PEERS && HAS(receivers[t], i) -> i++
+#else
+		:: i < PEERS && HAS(receivers[t], i) -> atomic { sync(i, value); i++ }
+#endif
+		:: i < PEERS && !HAS(receivers[t], i) -> i++
+		:: i == PEERS -> break
+		od;
+
+		i = 0;
+		do
+		:: i < PEERS && HAS(receivers[t], i) -> d_step { k = 0; commit(i, t, value); drain(i); i++ }
+		:: i < PEERS && !HAS(receivers[t], i) -> i++
+		:: i == PEERS -> break
+		od
+	fi;
+	atomic { returned[t] = true; value = 0; got = 0; i = 0 }
+}
+
+#ifdef LAZY
+proctype receiver(byte p)
+{
+	byte k, l;
+
+end:	do
+	:: d_step { CAN_RECEIVE(p, 0) -> receive(p, 0) }
+	:: d_step { CAN_RECEIVE(p, 1) -> receive(p, 1) }
+#if PEERS > 2
+	:: d_step { CAN_RECEIVE(p, 2) -> receive(p, 2) }
+#endif
+	od
+}
+#endif
+
+/*
+ * bus1_queue_seal(): final entries are dropped, staged ones left to who staged them. The peer's lock
+ * keeps its own sends out.
+ */
+proctype closer(byte p)
+{
+	byte k;
+
+	atomic {
+		!begun[p] || returned[p];
+		queue[p].sealed = true;
+		for (k : 0 .. TXS - 1) {
+			if
+			:: queue[p].state[k] == FINAL -> queue[p].state[k] = DROPPED
+#ifdef BREAK_SEAL
+			:: queue[p].state[k] == STAGED -> queue[p].state[k] = DROPPED
+#else
+			:: queue[p].state[k] == STAGED -> queue[p].state[k] = NONE
+#endif
+			:: else
+			fi
+		}
+		k = 0
+	}
+}
+
+/* What is left when nobody has anything to do. */
+proctype checker()
+{
+	byte p, t;
+
+	atomic {
+		timeout ->
+		for (t : 0 .. TXS - 1) {
+			assert(returned[t]);
+			for (p : 0 .. PEERS - 1) {
+				/* nothing-lost, nothing-twice: received or dropped, as the peer is open or not. */
+				if
+				:: !HAS(receivers[t], p) -> assert(queue[p].state[t] == NONE)
+				:: HAS(receivers[t], p) && queue[p].sealed ->
+					assert(queue[p].state[t] == DROPPED || queue[p].state[t] == RECEIVED)
+				:: HAS(receivers[t], p) && !queue[p].sealed ->
+					assert(queue[p].state[t] == RECEIVED)
+				fi
+			}
+		}
+	}
+}
+
+init {
+	byte t, set;
+
+	atomic {
+		for (t : 0 .. TXS - 1) {
+			select (set : 1 .. (1 << PEERS) - 1);
+			receivers[t] = set
+		}
+		t = 0;
+		set = 0;
+		for (t : 0 .. PEERS - 1) {
+#ifdef LAZY
+			run receiver(t);
+#endif
+			run sender(t)
+		}
+		t = 0;
+#ifdef CLOSE
+		run closer(CLOSE);
+#endif
+		run checker()
+	}
+}
