@@ -8,12 +8,16 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <pwd.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define ROOT_FD_LIMIT 65536
@@ -95,7 +99,22 @@ int daemon_write_pidfile(const char *path) {
         return r;
 }
 
-int daemon_drop_privileges(const char *user) {
+/* Of all capabilities that are still there, this one at most. */
+static int keep_capability(unsigned capability) {
+        struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+        struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+        if (syscall(SYS_capget, &header, data) < 0)
+                return -errno;
+        for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+                data[i].permitted &= i == capability / 32 ? UINT32_C(1) << capability % 32 : 0;
+                data[i].effective = data[i].permitted;
+                data[i].inheritable = 0;
+        }
+        return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+int daemon_drop_privileges(const char *user, bool keep_audit) {
         struct passwd *entry;
         unsigned long number;
         char *end;
@@ -115,10 +134,12 @@ int daemon_drop_privileges(const char *user) {
                         return -ENOENT;
         }
 
+        if (keep_audit && prctl(PR_SET_KEEPCAPS, 1) < 0)
+                return -errno;
         if (initgroups(entry->pw_name, entry->pw_gid) < 0 || setgid(entry->pw_gid) < 0 ||
             setuid(entry->pw_uid) < 0)
                 return -errno;
-        return 0;
+        return keep_audit ? keep_capability(CAP_AUDIT_WRITE) : 0;
 }
 
 void daemon_raise_fd_limit(void) {

@@ -18,8 +18,9 @@ int daemon_ready(int ready_fd, bool keep_umask);
 
 /* Write the pid. -EEXIST when the file is there. */
 int daemon_write_pidfile(const char *path);
-/* Become the user (name or number) for good. No effect when not root. -ENOENT when there is no such
+/* Become the user (name or number) for good; with keep_audit the right to write to the audit log
+ * stays. No effect when not root. -ENOENT when there is no such
  * user. */
-int daemon_drop_privileges(const char *user);
+int daemon_drop_privileges(const char *user, bool keep_audit);
 /* As many descriptors as allowed; 65536 at least for root. */
 void daemon_raise_fd_limit(void);

@@ -13,12 +13,14 @@
 #include <unistd.h>
 
 #include "bridge/bus/bus.h"
+#include "bridge/bus/mediate.h"
 #include "bridge/bus/reply.h"
 #include "bridge/container.h"
 #include "bridge/daemon.h"
 #include "bridge/driver/driver.h"
 #include "bridge/log.h"
 #include "bridge/loop.h"
+#include "bridge/lsm/lsm.h"
 #include "bridge/native/native.h"
 #include "bridge/options.h"
 #include "bridge/reload.h"
@@ -67,11 +69,12 @@ static int check_enforced(struct bridge *bridge, const struct bus_config *config
         size_t n;
         int r;
 
-        r = policy_unenforced(config, FEATURES, &list, &n);
+        r = policy_unenforced(config, FEATURES | mediate_enforced(&bridge->bus), &list, &n);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < n; i++) {
-                bool refuse = list[i].severity == POLICY_UNENFORCED_REFUSE && !is_session;
+                bool refuse = list[i].severity == POLICY_UNENFORCED_REQUIRED ||
+                              (list[i].severity == POLICY_UNENFORCED_REFUSE && !is_session);
 
                 log_write(&bridge->log, refuse ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "%s%s",
                           list[i].text, refuse ? "; refusing to run without" : "");
@@ -100,22 +103,6 @@ static int check_config(struct bridge *bridge, const struct bus_config *config, 
                               bridge->config_path) < 0)
                 *ret_error = NULL;
         return r;
-}
-
-static int load_config(struct bridge *bridge, struct bus_config **ret_config, char **ret_error) {
-        struct bus_config *config;
-        int r;
-
-        r = bus_config_load(bridge->config_path, NULL, &config, ret_error);
-        if (r < 0)
-                return r;
-        r = check_config(bridge, config, ret_error);
-        if (r < 0) {
-                bus_config_free(config);
-                return r;
-        }
-        *ret_config = config;
-        return 0;
 }
 
 /* A configuration that was read while the bus runs. */
@@ -300,6 +287,8 @@ static int setup_bus(struct bridge *bridge) {
         if (r >= 0)
                 r = bus_configure(&bridge->bus, bridge->config);
         if (r >= 0)
+                r = lsm_setup(&bridge->bus, &bridge->loop, bridge->config);
+        if (r >= 0)
                 r = server_init(&bridge->server, &bridge->bus, &bridge->loop);
         if (r < 0)
                 return fail(bridge, r, "cannot set up the bus");
@@ -331,7 +320,7 @@ static int start(struct bridge *bridge) {
                 if (!bridge->config_path)
                         return -ENOMEM;
         }
-        r = load_config(bridge, &bridge->config, &error);
+        r = bus_config_load(bridge->config_path, NULL, &bridge->config, &error);
         if (r < 0) {
                 fail(bridge, error ? 0 : r, error ? error : bridge->options.config_file);
                 free(error);
@@ -347,8 +336,15 @@ static int start(struct bridge *bridge) {
         setup_log(bridge, forks);
 
         r = setup_bus(bridge);
-        if (r >= 0)
-                r = listen_all(bridge);
+        if (r < 0)
+                return r;
+        r = check_config(bridge, bridge->config, &error);
+        if (r < 0) {
+                fail(bridge, error ? 0 : r, error ? error : bridge->options.config_file);
+                free(error);
+                return r;
+        }
+        r = listen_all(bridge);
         if (r >= 0)
                 r = write_pidfile(bridge);
         if (r < 0)
@@ -356,7 +352,7 @@ static int start(struct bridge *bridge) {
 
         daemon_raise_fd_limit();
         if (bridge->config->user) {
-                r = daemon_drop_privileges(bridge->config->user);
+                r = daemon_drop_privileges(bridge->config->user, bridge->bus.mediators);
                 if (r < 0)
                         return fail(bridge, r, "cannot become the user of the configuration");
                 bus_refresh_identity(&bridge->bus);

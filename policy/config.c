@@ -96,7 +96,7 @@ static void add_selinux(struct list *list, const struct bus_config *config) {
 
 static void add_apparmor(struct list *list, const struct bus_config *config) {
         if (config->apparmor == BUS_APPARMOR_REQUIRED)
-                add(list, POLICY_UNENFORCED_REFUSE, config->place_apparmor,
+                add(list, POLICY_UNENFORCED_REQUIRED, config->place_apparmor,
                     "AppArmor mediation is required, but the bus does not do it");
         else if (config->apparmor == BUS_APPARMOR_ENABLED && config->place_apparmor.file)
                 add(list, POLICY_UNENFORCED_NOTE, config->place_apparmor,

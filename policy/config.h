@@ -174,6 +174,8 @@ enum policy_unenforced_severity {
         POLICY_UNENFORCED_NOTE,
         /* a restriction would be ignored: only a session bus may start with that */
         POLICY_UNENFORCED_REFUSE,
+        /* it says that no bus may run without */
+        POLICY_UNENFORCED_REQUIRED,
 };
 
 struct policy_unenforced {

@@ -13,6 +13,7 @@
 
 #include "bridge/bus/credentials.h"
 #include "bridge/bus/denial.h"
+#include "bridge/bus/mediate.h"
 #include "bridge/bus/quota.h"
 #include "bridge/bus/registry.h"
 #include "bridge/driver/activation-environment.h"
@@ -53,6 +54,7 @@ int bus_init(struct bus *bus, struct log *log) {
 }
 
 void bus_deinit(struct bus *bus) {
+        mediate_free_all(bus);
         activation_environment_free(bus);
         client_credentials_deinit(&bus->credentials);
         policy_unref(bus->policy);

@@ -23,6 +23,7 @@ struct activation_variable;
 struct driver_interface;
 struct driver_later;
 struct log;
+struct mediator;
 struct name;
 
 /* What other parts of the daemon want to know; each may be NULL. Called with hooks_userdata. */
@@ -54,6 +55,7 @@ struct bus {
         struct bus_limits limits;
         struct policy *policy; /* NULL: everything is allowed */
         const struct bus_config *config; /* as bus_configure() was given it; NULL before */
+        struct mediator *mediators; /* security modules that are asked; NULL: none */
         char *type;            /* session, system, or NULL */
         char *address;         /* as printed; NULL before listening */
         bool systemd_activation;

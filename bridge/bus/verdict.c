@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Verdicts: the policy library asked for both directions. */
+/* Verdicts: the policy library asked for both directions, then security modules. */
 
 #include "bridge/bus/verdict.h"
 
@@ -8,6 +8,7 @@
 
 #include "bridge/bus/bus.h"
 #include "bridge/bus/denial.h"
+#include "bridge/bus/mediate.h"
 #include "bridge/bus/name.h"
 #include "bridge/bus/permit.h"
 
@@ -47,9 +48,9 @@ static bool log_allowed(struct bus *bus, const struct client *sender, const stru
         return true;
 }
 
-bool verdict_check(struct bus *bus, struct client *sender, struct client *receiver,
-                   const struct message *m, const struct verdict_context *context,
-                   char **ret_rule) {
+static bool check_policy(struct bus *bus, struct client *sender, struct client *receiver,
+                         const struct message *m, const struct verdict_context *context,
+                         char **ret_rule) {
         bool ask_send = sender && !sender->may_send_all &&
                         !is_settled(sender->settled_send, receiver, m, context);
         bool ask_receive = receiver && !receiver->may_receive_all &&
@@ -103,4 +104,22 @@ bool verdict_check(struct bus *bus, struct client *sender, struct client *receiv
                                    direction, &source);
         }
         return allowed;
+}
+
+bool verdict_check(struct bus *bus, struct client *sender, struct client *receiver,
+                   const struct message *m, const struct verdict_context *context,
+                   char **ret_rule) {
+        if (!check_policy(bus, sender, receiver, m, context, ret_rule))
+                return false;
+        if (!bus->mediators || !sender)
+                return true;
+        return mediate_message(bus,
+                               &(struct mediation_message){
+                                       .sender = sender,
+                                       .receiver = receiver,
+                                       .m = m,
+                                       .requested_reply = context->requested_reply,
+                                       .eavesdropping = context->eavesdropping,
+                               },
+                               ret_rule);
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Verdicts - may this message go from here to there? The policy asked, and a denial logged. */
+/*
+ * Verdicts - may this message go from here to there? The policy is asked, then security modules are,
+ * and a denial is logged.
+ */
 
 #include "bridge/bus/client.h"
 

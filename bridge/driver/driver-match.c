@@ -2,6 +2,9 @@
 
 /* The driver's methods about match rules. */
 
+#include <stdlib.h>
+
+#include "bridge/bus/mediate.h"
 #include "bridge/driver/interfaces.h"
 
 static int match_fail(struct driver_call *call, int e, const char *text) {
@@ -23,6 +26,19 @@ static int match_fail(struct driver_call *call, int e, const char *text) {
         }
 }
 
+int driver_check_eavesdrop(struct driver_call *call) {
+        char *text;
+        int r;
+
+        if (!call->bus->mediators || mediate_eavesdrop(call->client, &text))
+                return 0;
+        r = driver_call_fail(call, DRIVER_ERROR("AccessDenied"),
+                             "Connection \"%s\" is not allowed to eavesdrop (%s)",
+                             call->client->unique_name, text ? text : "");
+        free(text);
+        return r;
+}
+
 int driver_add_match(struct driver_call *call, const char *text, size_t n, uint64_t cookie,
                      struct match_rule **ret_rule) {
         struct match_rule *rule;
@@ -38,6 +54,13 @@ int driver_add_match(struct driver_call *call, const char *text, size_t n, uint6
                 match_rule_free(rule);
                 return driver_call_fail(call, DRIVER_ERROR("AccessDenied"),
                                         "Only root and the user of the bus may eavesdrop");
+        }
+        if (rule->keys.eavesdrop) {
+                r = driver_check_eavesdrop(call);
+                if (r != 0) {
+                        match_rule_free(rule);
+                        return r;
+                }
         }
         if (ret_rule)
                 *ret_rule = rule;

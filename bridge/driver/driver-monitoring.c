@@ -58,6 +58,9 @@ static int become_monitor(struct driver_call *call) {
 
         if (read_flags(call) != 0)
                 return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"), "No flags are known");
+        r = driver_check_eavesdrop(call);
+        if (r != 0)
+                return r;
         r = read_rules(call, &rules, &n_rules);
         if (r != 0) {
                 for (size_t i = 0; i < n_rules; i++)

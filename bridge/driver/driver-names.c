@@ -7,6 +7,7 @@
 
 #include "bridge/bus/bus.h"
 #include "bridge/bus/denial.h"
+#include "bridge/bus/mediate.h"
 #include "bridge/bus/monitor.h"
 #include "bridge/bus/quota.h"
 #include "bridge/bus/registry.h"
@@ -93,8 +94,15 @@ static bool may_own(struct driver_call *call, const char *name) {
         struct client *client = call->client;
         char *text;
 
-        if (!client->policy || policy_check_own(client->policy, name, &rule))
-                return true;
+        if (!client->policy || policy_check_own(client->policy, name, &rule)) {
+                if (!client->bus->mediators || mediate_own(client, name, &text))
+                        return true;
+                driver_call_fail(call, DRIVER_ERROR("AccessDenied"),
+                                 "Connection \"%s\" is not allowed to own the service \"%s\" (%s)",
+                                 client->unique_name, name, text ? text : "");
+                free(text);
+                return false;
+        }
 
         text = policy_rule_describe(rule);
         denial_log_own(client, name,

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "bridge/bus/mediate.h"
+
 static const struct driver_method methods[] = {
         {"Hello", "", "s", driver_hello},
         {"RequestName", "su", "u", driver_request_name_method},
@@ -43,7 +45,11 @@ static const struct driver_signal signals[] = {
 static void get_features(struct bus *bus, struct writer *w) {
         writer_array_begin(w, 4);
         writer_string(w, "ActivatableServicesChanged");
+        if (mediate_has(bus, "AppArmor"))
+                writer_string(w, "AppArmor");
         writer_string(w, "HeaderFiltering");
+        if (mediate_has(bus, "SELinux"))
+                writer_string(w, "SELinux");
         if (bus->systemd_activation)
                 writer_string(w, "SystemdActivation");
         writer_array_end(w);

@@ -37,6 +37,9 @@ extern const struct driver_interface driver_interface_policy;
 /* All of them, in the order of introspection. */
 int driver_add_interfaces(struct bus *bus);
 
+/* May the caller listen to others, as far as security modules go? 0, or as driver_call_fail(). */
+int driver_check_eavesdrop(struct driver_call *call);
+
 /* Is the path the driver's own? */
 bool driver_path_is_canonical(const char *path);
 const struct driver_interface *driver_find_interface(struct bus *bus, const char *name);

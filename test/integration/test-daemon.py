@@ -236,6 +236,18 @@ def existing_pid_file_stops_the_start():
 
 
 @test
+def mediation_that_is_required_stops_the_start():
+    # also of a session bus, in the foreground and in the background; without AppArmor in the kernel
+    if os.path.exists('/sys/kernel/security/apparmor/features/dbus'):
+        raise Skip('AppArmor is here')
+    for mode in ('required', 'enabled', 'disabled'):
+        compare([CONFIG, '--nofork'], [CONFIG, '--fork'],
+                extra=f'<apparmor mode="{mode}"/>')
+    with Directory('<apparmor mode="required"/>') as d:
+        equal(run_daemon(DAEMON, [CONFIG, '--nofork'], d)[0], 'exit 1')
+
+
+@test
 def information_options():
     for daemon in (REFERENCE, DAEMON):
         for args, status, stream in ((['--version'], 0, 'stdout'), (['--introspect'], 0, 'stdout'),

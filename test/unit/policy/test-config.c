@@ -442,7 +442,7 @@ START_TEST(unenforced_things_are_listed) {
         /* SELinux is off */
         ck_assert_int_eq(policy_unenforced(config, 0, &list, &n), 0);
         ck_assert_uint_eq(n, 5);
-        ck_assert_int_eq(list[0].severity, POLICY_UNENFORCED_REFUSE);
+        ck_assert_int_eq(list[0].severity, POLICY_UNENFORCED_REQUIRED);
         ck_assert(strstr(list[0].text, "/main.conf:3: AppArmor"));
         for (size_t i = 1; i < n; i++)
                 ck_assert_int_eq(list[i].severity, POLICY_UNENFORCED_NOTE);

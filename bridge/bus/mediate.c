@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Mediation: all modules asked, one after the other. */
+
+#include "bridge/bus/mediate.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "bridge/bus/bus.h"
+#include "bridge/bus/denial.h"
+
+void mediate_add(struct bus *bus, struct mediator *mediator) {
+        mediator->bus = bus;
+        mediator->next = bus->mediators;
+        bus->mediators = mediator;
+}
+
+void mediate_free_all(struct bus *bus) {
+        while (bus->mediators) {
+                struct mediator *mediator = bus->mediators;
+
+                bus->mediators = mediator->next;
+                mediator->free(mediator);
+        }
+}
+
+unsigned mediate_enforced(const struct bus *bus) {
+        unsigned enforced = 0;
+
+        for (const struct mediator *m = bus->mediators; m; m = m->next)
+                enforced |= m->enforces;
+        return enforced;
+}
+
+bool mediate_has(const struct bus *bus, const char *name) {
+        for (const struct mediator *m = bus->mediators; m; m = m->next)
+                if (!strcmp(m->name, name))
+                        return true;
+        return false;
+}
+
+static char *tell(const struct mediator *mediator, const char *reason) {
+        char *text;
+
+        return asprintf(&text, "%s: %s", mediator->name, reason) < 0 ? NULL : text;
+}
+
+bool mediate_message(struct bus *bus, const struct mediation_message *asked, char **ret_reason) {
+        char reason[MEDIATION_REASON_MAX] = "";
+
+        for (struct mediator *m = bus->mediators; m; m = m->next) {
+                if (m->may_send(m, asked, reason))
+                        continue;
+                if (ret_reason) {
+                        denial_log_message(
+                                bus, asked->sender, asked->receiver, asked->m,
+                                asked->requested_reply, false, "send",
+                                &(struct denial_source){.policy = m->name, .text = reason});
+                        *ret_reason = tell(m, reason);
+                }
+                return false;
+        }
+        return true;
+}
+
+bool mediate_own(const struct client *client, const char *name, char **ret_reason) {
+        char reason[MEDIATION_REASON_MAX] = "";
+
+        for (struct mediator *m = client->bus->mediators; m; m = m->next)
+                if (!m->may_own(m, client, name, reason)) {
+                        denial_log_own(client, name,
+                                       &(struct denial_source){.policy = m->name, .text = reason});
+                        *ret_reason = tell(m, reason);
+                        return false;
+                }
+        return true;
+}
+
+bool mediate_eavesdrop(const struct client *client, char **ret_reason) {
+        char reason[MEDIATION_REASON_MAX] = "";
+
+        for (struct mediator *m = client->bus->mediators; m; m = m->next)
+                if (m->may_eavesdrop && !m->may_eavesdrop(m, client, reason)) {
+                        denial_log_eavesdrop(
+                                client, &(struct denial_source){.policy = m->name, .text = reason});
+                        *ret_reason = tell(m, reason);
+                        return false;
+                }
+        return true;
+}

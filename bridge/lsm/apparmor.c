@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* AppArmor: questions, and the answers that are kept. */
+
+#include "bridge/lsm/apparmor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bridge/bus/bus.h"
+#include "bridge/container.h"
+#include "bridge/loop.h"
+
+#define LIBRARY "libapparmor.so.1"
+#define DIRECTORY "/sys/kernel/security/apparmor/"
+#define UNCONFINED "unconfined"
+
+/* The kernel takes no more at once. */
+#define QUERY_MAX 4096
+
+struct answer {
+        char *query; /* without its header; NULL: none */
+        size_t n_query;
+        uint32_t mask;
+        bool allowed, audited;
+};
+
+struct apparmor {
+        struct mediator mediator;
+        struct apparmor_functions functions;
+        struct lsm_audit audit;
+        struct loop *loop;         /* NULL: nothing is kept */
+        struct loop_source source; /* changes of profiles */
+        struct answer answers[APPARMOR_CACHE_SIZE];
+};
+
+/* labels */
+
+struct confinement {
+        const char *label;
+        size_t n;
+        bool complains; /* nothing is denied, only said */
+};
+
+/* A label as sockets and processes have it: LABEL or LABEL (MODE). */
+static struct confinement confinement_of(const struct client_credentials *credentials) {
+        struct confinement c = {.label = credentials->label, .n = credentials->n_label};
+        const char *mode;
+
+        if (!c.label)
+                return (struct confinement){.label = UNCONFINED, .n = strlen(UNCONFINED)};
+        mode = c.n > 0 && c.label[c.n - 1] == ')' ? memrchr(c.label, '(', c.n) : NULL;
+        if (mode && mode > c.label + 1 && mode[-1] == ' ') {
+                c.complains = !strcmp(mode, "(complain)");
+                c.n = mode - 1 - c.label;
+        }
+        return c;
+}
+
+static bool is_unconfined(const struct confinement *c) {
+        return c->n == strlen(UNCONFINED) && !memcmp(c->label, UNCONFINED, c->n);
+}
+
+/* questions */
+
+/* Parts with a zero between them, behind a header that the library fills in. */
+struct query {
+        char data[QUERY_MAX];
+        size_t n;
+        bool too_long;
+};
+
+static void put(struct query *q, const void *data, size_t n) {
+        if (n > sizeof(q->data) - q->n) {
+                q->too_long = true;
+                return;
+        }
+        memcpy(q->data + q->n, data, n);
+        q->n += n;
+}
+
+static void put_part(struct query *q, const char *text, size_t n) {
+        put(q, "", 1);
+        put(q, text, n);
+}
+
+static void put_text(struct query *q, const char *text) {
+        put_part(q, text ? text : "", text ? strlen(text) : 0);
+}
+
+static void query_begin(struct query *q, const struct confinement *c, const struct bus *bus) {
+        static const char class = AA_CLASS_DBUS;
+
+        q->n = AA_QUERY_CMD_LABEL_SIZE;
+        q->too_long = false;
+        put(q, c->label, c->n);
+        put_part(q, &class, 1);
+        if (bus->type)
+                put(q, bus->type, strlen(bus->type));
+}
+
+/* what is kept */
+
+static struct answer *find(struct apparmor *apparmor, const struct query *q, uint32_t mask) {
+        uint64_t hash = mask;
+
+        for (size_t i = AA_QUERY_CMD_LABEL_SIZE; i < q->n; i++)
+                hash = (hash ^ (uint8_t)q->data[i]) * UINT64_C(1099511628211);
+        return &apparmor->answers[(hash ^ hash >> 32) % APPARMOR_CACHE_SIZE];
+}
+
+static void forget(struct answer *answer) {
+        free(answer->query);
+        *answer = (struct answer){};
+}
+
+static void keep(struct answer *answer, const struct query *q, uint32_t mask, bool allowed,
+                 bool audited) {
+        size_t n = q->n - AA_QUERY_CMD_LABEL_SIZE;
+
+        if (n > APPARMOR_CACHE_QUERY_MAX)
+                return;
+        forget(answer);
+        answer->query = malloc(n);
+        if (!answer->query)
+                return;
+        memcpy(answer->query, q->data + AA_QUERY_CMD_LABEL_SIZE, n);
+        answer->n_query = n;
+        answer->mask = mask;
+        answer->allowed = allowed;
+        answer->audited = audited;
+}
+
+static int profiles_changed(struct loop_source *source, uint32_t events) {
+        struct apparmor *apparmor = container(struct apparmor, source, source);
+        char revision[32];
+        ssize_t ignored;
+
+        ignored = read(source->fd, revision, sizeof(revision));
+        (void)ignored;
+        for (size_t i = 0; i < APPARMOR_CACHE_SIZE; i++)
+                forget(&apparmor->answers[i]);
+        return 0;
+}
+
+/* What cannot be found out, because the profile is gone say, is denied. */
+static bool ask(struct apparmor *apparmor, struct query *q, uint32_t mask, bool *ret_audited) {
+        struct answer *answer = NULL;
+        int allowed = 0, audited = 1;
+
+        *ret_audited = true;
+        if (q->too_long)
+                return false;
+        if (apparmor->loop) {
+                answer = find(apparmor, q, mask);
+                if (answer->query && answer->mask == mask &&
+                    answer->n_query == q->n - AA_QUERY_CMD_LABEL_SIZE &&
+                    !memcmp(answer->query, q->data + AA_QUERY_CMD_LABEL_SIZE, answer->n_query)) {
+                        *ret_audited = answer->audited;
+                        return answer->allowed;
+                }
+        }
+        if (apparmor->functions.query_label(mask, q->data, q->n, &allowed, &audited) < 0)
+                return false;
+        if (answer)
+                keep(answer, q, mask, allowed, audited);
+        *ret_audited = audited;
+        return allowed;
+}
+
+/* one question, with what is said about it */
+
+struct subject {
+        struct confinement confinement;
+        const struct client_credentials *credentials;
+};
+
+static struct subject subject_of(const struct bus *bus, const struct client *client) {
+        const struct client_credentials *credentials =
+                client ? &client->credentials : &bus->credentials;
+
+        return (struct subject){confinement_of(credentials), credentials};
+}
+
+/* what: the details of the record, which is as those of the kernel are. */
+static bool judge(struct apparmor *apparmor, const struct subject *subject, struct query *q,
+                  uint32_t mask, const char *what, char *reason) {
+        const struct confinement *c = &subject->confinement;
+        struct bus *bus = apparmor->mediator.bus;
+        bool allowed, audited;
+        char text[MEDIATION_REASON_MAX];
+
+        allowed = ask(apparmor, q, mask, &audited);
+        if (allowed && !audited)
+                return true;
+        snprintf(text, sizeof(text), "apparmor=\"%s\" bus=\"%s\" label=\"%.*s\" pid=%u %s",
+                 allowed        ? "AUDIT"
+                 : c->complains ? "ALLOWED"
+                                : "DENIED",
+                 bus->type ? bus->type : "", (int)c->n, c->label, subject->credentials->pid, what);
+        if (audited && apparmor->audit.fd >= 0)
+                lsm_audit_write(&apparmor->audit, text, subject->credentials->uid);
+        else if (allowed || c->complains)
+                complain(bus, subject->credentials->uid, "AppArmor: %s", text);
+        if (allowed || c->complains)
+                return true;
+        snprintf(reason, MEDIATION_REASON_MAX, "%s", text);
+        return false;
+}
+
+static bool may_own(struct mediator *mediator, const struct client *client, const char *name,
+                    char *reason) {
+        struct apparmor *apparmor = container(struct apparmor, mediator, mediator);
+        struct subject subject = subject_of(mediator->bus, client);
+        struct query q;
+        char what[512];
+
+        if (is_unconfined(&subject.confinement))
+                return true;
+        query_begin(&q, &subject.confinement, mediator->bus);
+        put_text(&q, name);
+        snprintf(what, sizeof(what), "operation=\"dbus_bind\" mask=\"bind\" name=\"%s\"", name);
+        return judge(apparmor, &subject, &q, AA_DBUS_BIND, what, reason);
+}
+
+static bool may_eavesdrop(struct mediator *mediator, const struct client *client, char *reason) {
+        struct apparmor *apparmor = container(struct apparmor, mediator, mediator);
+        struct subject subject = subject_of(mediator->bus, client);
+        struct query q;
+
+        if (is_unconfined(&subject.confinement))
+                return true;
+        query_begin(&q, &subject.confinement, mediator->bus);
+        return judge(apparmor, &subject, &q, AA_DBUS_EAVESDROP,
+                     "operation=\"dbus_eavesdrop\" mask=\"eavesdrop\"", reason);
+}
+
+/* One side of a message: name is that of the peer. */
+static bool judge_side(struct apparmor *apparmor, const struct mediation_message *asked,
+                       const struct subject *subject, const struct subject *peer, uint32_t mask,
+                       const char *name, char *reason) {
+        static const char *const types[] = {"unknown", "method_call", "method_return", "error",
+                                            "signal"};
+        const struct message *m = asked->m;
+        struct query q;
+        char what[768];
+
+        if (is_unconfined(&subject->confinement))
+                return true;
+        query_begin(&q, &subject->confinement, apparmor->mediator.bus);
+        put_text(&q, name);
+        put_part(&q, peer->confinement.label, peer->confinement.n);
+        put_text(&q, m->path.s);
+        put_text(&q, m->interface.s);
+        put_text(&q, m->member.s);
+        snprintf(what, sizeof(what),
+                 "operation=\"dbus_%s\" mask=\"%s\" name=\"%s\" path=\"%.128s\" interface=\"%s\" "
+                 "member=\"%s\" peer_pid=%u peer_label=\"%.*s\"",
+                 types[m->type <= MESSAGE_TYPE_SIGNAL ? m->type : 0],
+                 mask == AA_DBUS_SEND ? "send" : "receive", name ? name : "",
+                 m->path.s ? m->path.s : "", m->interface.s ? m->interface.s : "",
+                 m->member.s ? m->member.s : "", peer->credentials->pid, (int)peer->confinement.n,
+                 peer->confinement.label);
+        return judge(apparmor, subject, &q, mask, what, reason);
+}
+
+static bool may_send(struct mediator *mediator, const struct mediation_message *asked,
+                     char *reason) {
+        struct apparmor *apparmor = container(struct apparmor, mediator, mediator);
+        struct subject sender, receiver;
+
+        if (asked->requested_reply)
+                return true;
+        sender = subject_of(mediator->bus, asked->sender);
+        receiver = subject_of(mediator->bus, asked->receiver);
+        return judge_side(apparmor, asked, &sender, &receiver, AA_DBUS_SEND,
+                          asked->m->destination.s, reason) &&
+               judge_side(apparmor, asked, &receiver, &sender, AA_DBUS_RECEIVE,
+                          asked->sender->unique_name, reason);
+}
+
+static void apparmor_free(struct mediator *mediator) {
+        struct apparmor *apparmor = container(struct apparmor, mediator, mediator);
+
+        if (apparmor->loop)
+                loop_remove(apparmor->loop, &apparmor->source);
+        if (apparmor->source.fd >= 0)
+                close(apparmor->source.fd);
+        for (size_t i = 0; i < APPARMOR_CACHE_SIZE; i++)
+                forget(&apparmor->answers[i]);
+        lsm_audit_close(&apparmor->audit);
+        free(apparmor);
+}
+
+int apparmor_new(struct bus *bus, struct loop *loop, const struct apparmor_functions *functions,
+                 const struct lsm_audit *audit, int fd, struct mediator **ret_mediator) {
+        struct apparmor *apparmor;
+        int r;
+
+        apparmor = calloc(1, sizeof(*apparmor));
+        if (!apparmor)
+                return -ENOMEM;
+        apparmor->mediator = (struct mediator){
+                .name = "AppArmor",
+                .enforces = BUS_ENFORCES_APPARMOR,
+                .bus = bus,
+                .may_own = may_own,
+                .may_send = may_send,
+                .may_eavesdrop = may_eavesdrop,
+                .free = apparmor_free,
+        };
+        apparmor->functions = *functions;
+        apparmor->source.fd = fd;
+        apparmor->source.dispatch = profiles_changed;
+        if (loop && fd >= 0) {
+                r = loop_add(loop, &apparmor->source, EPOLLIN);
+                if (r < 0) {
+                        free(apparmor);
+                        return r;
+                }
+                apparmor->loop = loop;
+        }
+        apparmor->audit = *audit;
+        *ret_mediator = &apparmor->mediator;
+        return 0;
+}
+
+int apparmor_functions_load(struct apparmor_functions *ret_functions, const char **ret_error) {
+        static const struct lsm_symbol symbols[] = {
+                {"aa_query_label", offsetof(struct apparmor_functions, query_label)},
+        };
+
+        return lsm_library_load(LIBRARY, symbols, sizeof(symbols) / sizeof(*symbols), ret_functions,
+                                ret_error);
+}
+
+int lsm_apparmor_new(struct bus *bus, struct loop *loop, struct mediator **ret_mediator,
+                     const char **ret_error) {
+        struct apparmor_functions functions;
+        struct lsm_audit audit;
+        int fd, r;
+
+        /* AppArmor may be there without knowing about D-Bus */
+        if (access(DIRECTORY "features/dbus/mask", R_OK) < 0)
+                return 1;
+        r = apparmor_functions_load(&functions, ret_error);
+        if (r < 0)
+                return r;
+        fd = open(DIRECTORY "revision", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        lsm_audit_open(&audit);
+        r = apparmor_new(bus, loop, &functions, &audit, fd, ret_mediator);
+        if (r < 0) {
+                if (fd >= 0)
+                        close(fd);
+                lsm_audit_close(&audit);
+        }
+        return r == -ENOMEM ? r : r < 0 ? (*ret_error = strerror(-r), -ENOENT) : 0;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Audit: what security modules deny, as USER_AVC records. Needs CAP_AUDIT_WRITE. */
+
+#include <libaudit.h>
+#include <unistd.h>
+
+#include "bridge/lsm/lsm.h"
+
+#define LIBRARY "libaudit.so.1"
+
+struct functions {
+        __typeof__(&audit_open) open;
+        __typeof__(&audit_log_user_avc_message) write;
+};
+
+void lsm_audit_open(struct lsm_audit *audit) {
+        static const struct lsm_symbol symbols[] = {
+                {"audit_open", offsetof(struct functions, open)},
+                {"audit_log_user_avc_message", offsetof(struct functions, write)},
+        };
+        struct functions functions;
+        const char *error;
+
+        *audit = (struct lsm_audit){.fd = -1};
+        if (lsm_library_load(LIBRARY, symbols, sizeof(symbols) / sizeof(*symbols), &functions,
+                             &error) < 0)
+                return;
+        audit->write = functions.write;
+        audit->fd = functions.open();
+}
+
+void lsm_audit_close(struct lsm_audit *audit) {
+        if (audit->fd >= 0)
+                close(audit->fd);
+        audit->fd = -1;
+}
+
+void lsm_audit_write(const struct lsm_audit *audit, const char *text, uid_t uid) {
+        if (audit->fd >= 0)
+                audit->write(audit->fd, AUDIT_USER_AVC, text, NULL, NULL, NULL, uid);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Security modules - SELinux and AppArmor as mediators, and audit
+ *
+ * Their libraries are loaded only where the kernel has the module, so that a bus on a machine
+ * without pays nothing: it looks at one file for each.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "bridge/bus/mediate.h"
+#include "policy/config.h"
+
+struct loop;
+
+/*
+ * Add what is active on this machine, and what the configuration wants, to the bus. What cannot be
+ * had though it is active is logged and left out: then the configuration decides whether that will
+ * do (policy_unenforced()). -ENOMEM.
+ */
+int lsm_setup(struct bus *bus, struct loop *loop, const struct bus_config *config);
+
+/* 0, 1 when it is not active, or built, -ENOENT with *ret_error static, -ENOMEM. */
+int lsm_selinux_new(struct bus *bus, struct mediator **ret_mediator, const char **ret_error);
+int lsm_apparmor_new(struct bus *bus, struct loop *loop, struct mediator **ret_mediator,
+                     const char **ret_error);
+
+/* libraries */
+
+struct lsm_symbol {
+        const char *name;
+        size_t at; /* where in the table the address goes */
+};
+
+/* Load a library for good and fill a table of its functions. 0, or -ENOENT with *ret_error static.
+ */
+int lsm_library_load(const char *soname, const struct lsm_symbol *symbols, size_t n, void *table,
+                     const char **ret_error);
+
+/* audit */
+
+struct lsm_audit {
+        int fd; /* -1: there is no audit, or no right to write to it */
+        int (*write)(int fd, int type, const char *message, const char *hostname, const char *addr,
+                     const char *tty, uid_t uid); /* audit_log_user_avc_message() */
+};
+
+/* Where the process may write to the audit log; quietly none elsewhere. */
+void lsm_audit_open(struct lsm_audit *audit);
+void lsm_audit_close(struct lsm_audit *audit);
+/* A USER_AVC record. */
+void lsm_audit_write(const struct lsm_audit *audit, const char *text, uid_t uid);
