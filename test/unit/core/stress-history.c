@@ -246,14 +246,14 @@ static bool is_message(const struct history *history, const struct history_event
         return event->node != HISTORY_NONE && !history->transactions[event->transaction].is_release;
 }
 
-/* Position of a message that must not be lost, from the middle on. */
+/* Position of a message that must not be lost, or SIZE_MAX: whose node is released may lose some. */
 static size_t find_message(const struct history *history, const struct history_peer *peer) {
-        for (size_t i = peer->n_events / 2; i < peer->n_events; ++i)
+        for (size_t i = peer->n_events; i-- > 0;)
                 if (is_message(history, &peer->events[i]) &&
                     !history->nodes[peer->events[i].node].is_oneshot &&
                     !history->nodes[peer->events[i].node].is_released)
                         return i;
-        abort();
+        return SIZE_MAX;
 }
 
 static void swap_events(struct history_event *a, struct history_event *b) {
@@ -307,10 +307,11 @@ static bool find_common(const struct history *history, size_t a, size_t b, size_
 }
 
 static struct history_peer *longest_history(struct history *history) {
-        struct history_peer *longest = &history->peers[0];
+        struct history_peer *longest = NULL;
 
-        for (size_t i = 1; i < history->n_peers; ++i)
-                if (history->peers[i].n_events > longest->n_events)
+        for (size_t i = 0; i < history->n_peers; ++i)
+                if ((!longest || history->peers[i].n_events > longest->n_events) &&
+                    find_message(history, &history->peers[i]) != SIZE_MAX)
                         longest = &history->peers[i];
         return longest;
 }
@@ -322,6 +323,11 @@ size_t history_self_test(struct history *history) {
 
         if (history_check(history, true) > 0)
                 return 1;
+
+        if (!peer) {
+                printf("self-test: no message to a node that is left\n");
+                return 1;
+        }
 
         /* lost */
         i = find_message(history, peer);

@@ -242,6 +242,8 @@ int main(int argc, char **argv) {
             n_transactions >= HISTORY_NONE / 2)
                 return 2;
 
+        /* The seed is needed most when this is killed. */
+        setlinebuf(stdout);
         printf("%zu threads, %zu peers, seed %llu\n", n_threads, n_peers, (unsigned long long)seed);
         accounts = bus1_accounts_new(NULL);
         if (IS_ERR(accounts))
