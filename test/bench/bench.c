@@ -28,6 +28,7 @@ struct options {
         unsigned rounds;
         double seconds;
         const char *only;
+        const char *system_policy;
         bool instructions; /* count these, and nothing else */
         struct bench_bus (*buses)[N_BUSES]; /* by setting */
 };
@@ -55,7 +56,7 @@ static struct bench_bus *bus_for(const struct options *o, enum setting setting, 
         struct bench_bus *bus = &o->buses[setting][kind];
 
         if (!bus->name) {
-                setting_start(setting, bus, kind, o->binary[kind], directory);
+                setting_start(setting, bus, kind, o->binary[kind], directory, o->system_policy);
                 if (!bus->available && bus->why_not)
                         printf("%s: %s\n", bus->name, bus->why_not);
         }
@@ -174,7 +175,8 @@ static void measure(const struct options *o, const char *directory) {
 static void usage(FILE *f) {
         fprintf(f, "bus1-bench [--bridge=BIN] [--daemon=BIN] [--broker=BIN] [--rounds=N] "
                    "[--seconds=S]\n"
-                   "           [--quick] [--only=PART OF A NAME] [--instructions]\n");
+                   "           [--quick] [--only=PART OF A NAME] [--instructions]\n"
+                   "           [--system-policy=FILE]\n");
 }
 
 int main(int argc, char **argv) {
@@ -185,6 +187,7 @@ int main(int argc, char **argv) {
                 {"rounds", required_argument, NULL, 'r'},
                 {"seconds", required_argument, NULL, 's'},
                 {"only", required_argument, NULL, 'o'},
+                {"system-policy", required_argument, NULL, 'p'},
                 {"instructions", no_argument, NULL, 'i'},
                 {"quick", no_argument, NULL, 'q'},
                 {"help", no_argument, NULL, 'h'},
@@ -216,6 +219,9 @@ int main(int argc, char **argv) {
                         break;
                 case 's':
                         o.seconds = atof(optarg);
+                        break;
+                case 'p':
+                        o.system_policy = optarg;
                         break;
                 case 'o':
                         o.only = optarg;

@@ -41,12 +41,12 @@ static int append_rules(sd_bus_message *m, const struct bench_policy *policy,
                         continue;
                 if (own)
                         r = sd_bus_message_append(m, "(btbs)", rule->allow, (uint64_t)i + 2,
-                                                  !rule->name, name);
+                                                  !rule->name || rule->is_prefix, name);
                 else
                         r = sd_bus_message_append(m, "(btssssuutt)", rule->allow, (uint64_t)i + 2,
-                                                  name, "", rule->interface ? rule->interface : "",
-                                                  "", (uint32_t)rule->type, 0u, UINT64_C(0),
-                                                  UINT64_MAX);
+                                                  name, rule->path ?: "", rule->interface ?: "",
+                                                  rule->member ?: "", (uint32_t)rule->type, 0u,
+                                                  UINT64_C(0), UINT64_MAX);
         }
         return r < 0 ? r : sd_bus_message_close_container(m);
 }

@@ -36,9 +36,7 @@ static const char bus_config[] =
         "<busconfig>\n"
         "  <type>session</type>\n"
         "  <listen>unix:path=%s</listen>\n"
-        "  <policy context=\"default\">\n"
-        "%s"
-        "  </policy>\n"
+        "%s%s%s"
         "  <limit name=\"max_incoming_bytes\">1000000000</limit>\n"
         "  <limit name=\"max_outgoing_bytes\">1000000000</limit>\n"
         "  <limit name=\"max_message_size\">1000000000</limit>\n"
@@ -55,7 +53,7 @@ static const char allow_all[] = "    <allow send_destination=\"*\" eavesdrop=\"t
 
 static void daemon_start(struct bench_bus *bus, const char *binary, const char *directory,
                          const struct bench_policy *policy) {
-        char *rules = policy ? bench_policy_format(policy) : NULL;
+        char *rules = policy && !policy->file ? bench_policy_format(policy) : NULL;
         char config[256], path[300], argument[320];
         int out[2];
         ssize_t n;
@@ -66,7 +64,11 @@ static void daemon_start(struct bench_bus *bus, const char *binary, const char *
         f = fopen(config, "we");
         if (!f)
                 raw_fail("%s: %s", config, strerror(errno));
-        fprintf(f, bus_config, path, rules ? rules : allow_all);
+        if (policy && policy->file)
+                fprintf(f, bus_config, path, "  <include>", policy->file, "</include>\n");
+        else
+                fprintf(f, bus_config, path, "  <policy context=\"default\">\n",
+                        rules ? rules : allow_all, "  </policy>\n");
         fclose(f);
         free(rules);
 
@@ -113,6 +115,10 @@ static void broker_listen(struct bench_bus *bus, const char *binary, const char 
                 return;
         }
         bus->available = true;
+}
+
+const char *bus_name(enum bus_kind kind) {
+        return bus_names[kind];
 }
 
 void bus_start(struct bench_bus *bus, enum bus_kind kind, const char *binary, const char *directory,

@@ -36,6 +36,8 @@ struct bench_bus {
 
 /* buses */
 
+const char *bus_name(enum bus_kind kind);
+
 /*
  * Start; a bus that cannot be started is not available, with the reason. directory is for sockets;
  * policy NULL: everything is allowed.

@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "policy/config.h"
+#include "policy/section.h"
 #include "test/bench/raw.h"
 #include "test/bench/setting.h"
 
@@ -70,6 +73,64 @@ struct bench_policy *bench_policy_new(const char *name) {
                 snprintf(service, sizeof(service), "com.example.Service%u", nth++);
                 add(policy, BENCH_RULE_RECEIVE, true, 0, service, NULL);
         }
+        return policy;
+}
+
+/* What dbus-broker has words for. Whether a reply was asked for it decides itself. */
+static bool is_expressible(const struct policy_rule *rule) {
+        return !rule->error_name && rule->broadcast == POLICY_ANY && rule->min_fds == 0 &&
+               rule->max_fds == UINT32_MAX &&
+               (rule->family == POLICY_FAMILY_OWN || !rule->name_is_prefix);
+}
+
+struct bench_policy *bench_policy_load(const char *file) {
+        static const enum policy_family families[] = {
+                [BENCH_RULE_OWN] = POLICY_FAMILY_OWN,
+                [BENCH_RULE_SEND] = POLICY_FAMILY_SEND,
+                [BENCH_RULE_RECEIVE] = POLICY_FAMILY_RECEIVE,
+        };
+        struct bench_policy *policy = calloc(1, sizeof(*policy));
+        const struct policy_section *section;
+        struct bus_config *config;
+        size_t position = 0, room = 0;
+        char *error = NULL;
+        gid_t gids[256];
+        int n_gids;
+
+        n_gids = getgroups(256, gids);
+        if (!policy || n_gids < 0)
+                raw_fail("out of memory");
+        if (bus_config_load_part(file, NULL, &config, &error) < 0)
+                raw_fail("%s", error ? error : "out of memory");
+        policy->file = file;
+        policy->owner = policy_ref(config->policy);
+        bus_config_free(config);
+
+        while ((section = policy_section_next(policy->owner, &position, geteuid(), gids,
+                                              (size_t)n_gids)))
+                for (unsigned f = BENCH_RULE_OWN; f <= BENCH_RULE_RECEIVE; f++) {
+                        const struct policy_rules *rules = &section->families[families[f]];
+
+                        room += rules->n;
+                        policy->rules = reallocarray(policy->rules, room, sizeof(*policy->rules));
+                        if (room > 0 && !policy->rules)
+                                raw_fail("out of memory");
+                        for (size_t i = 0; i < rules->n; i++) {
+                                const struct policy_rule *rule = rules->rules[i];
+
+                                if (is_expressible(rule))
+                                        policy->rules[policy->n_rules++] = (struct bench_rule){
+                                                .family = f,
+                                                .allow = rule->allow,
+                                                .type = rule->type,
+                                                .is_prefix = rule->name_is_prefix,
+                                                .name = rule->name,
+                                                .path = rule->path,
+                                                .interface = rule->interface,
+                                                .member = rule->member,
+                                        };
+                        }
+                }
         return policy;
 }
 

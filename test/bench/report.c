@@ -40,6 +40,8 @@ static const struct target {
         {"broadcast to 100, one in flight", CPU, 1.4},
         {"50 clients, mixed", CPU, 1.3},
         {"ping-pong, policy of 861 rules", BASELINE, 1.02, "ping-pong to a name"},
+        {"ping-pong, policy of 20,000 rules", BASELINE, 1.1, "ping-pong to a name"},
+        {"connect, policy of 20,000 rules", BASELINE, 1.1, "connect, Hello, close"},
         {"signals, 10,000 paths", BASELINE, 1.2, "signals, no foreign rules"},
         {"signals, 10,000 arg0", BASELINE, 1.2, "signals, no foreign rules"},
         {"signals, 10,000 path_namespace", BASELINE, 1.2, "signals, no foreign rules"},

@@ -23,6 +23,7 @@ static const struct {
 } settings[N_SETTINGS] = {
         [SETTING_PLAIN] = {"plain"},
         [SETTING_POLICY] = {"policy"},
+        [SETTING_SYSTEM] = {"system"},
         [SETTING_RULES_PATH] = {"path", SIGNALS "path='/com/example/Foreign%u'"},
         [SETTING_RULES_ARG0] = {"arg0", SIGNALS "arg0='com.example.Foreign%u'"},
         [SETTING_RULES_NAMESPACE] = {"namespace", SIGNALS "path_namespace='/com/example/F%u'"},
@@ -95,7 +96,7 @@ static void leave_replies(struct bench_bus *bus) {
 }
 
 void setting_start(enum setting setting, struct bench_bus *bus, enum bus_kind kind,
-                   const char *binary, const char *directory) {
+                   const char *binary, const char *directory, const char *system_policy) {
         struct bench_policy *policy = NULL;
         char own[256];
 
@@ -103,8 +104,14 @@ void setting_start(enum setting setting, struct bench_bus *bus, enum bus_kind ki
                 *bus = (struct bench_bus){.kind = kind, .name = "floor"};
                 return;
         }
+        if (setting == SETTING_SYSTEM && !system_policy) {
+                *bus = (struct bench_bus){.kind = kind, .name = bus_name(kind)};
+                return;
+        }
         if (setting == SETTING_POLICY)
                 policy = bench_policy_new(BENCH_NAME);
+        else if (setting == SETTING_SYSTEM)
+                policy = bench_policy_load(system_policy);
         snprintf(own, sizeof(own), "%s/%s", directory, settings[setting].name);
         if (mkdir(own, 0755) < 0 && errno != EEXIST)
                 raw_fail("%s: %s", own, strerror(errno));

@@ -45,6 +45,8 @@ const struct workload workloads[] = {
         {"ping-pong to a name", PING_PONG, .to_name = true, .count_calls = true},
         {"ping-pong, policy of 861 rules", PING_PONG, .to_name = true, .count_calls = true,
          .setting = SETTING_POLICY},
+        {"ping-pong, policy of 20,000 rules", PING_PONG, .to_name = true,
+         .setting = SETTING_SYSTEM},
         {"ping-pong, 100,000 replies pending", PING_PONG, .setting = SETTING_REPLIES},
         {"signals, no foreign rules", FOREIGN(SETTING_PLAIN)},
         {"signals, 10,000 paths", FOREIGN(SETTING_RULES_PATH)},
@@ -53,6 +55,7 @@ const struct workload workloads[] = {
         {"signals, 10,000 arg0namespace", FOREIGN(SETTING_RULES_ARG0_NAMESPACE)},
         {"signals, 10,000 arg0path", FOREIGN(SETTING_RULES_ARG0_PATH)},
         {"connect, Hello, close", WORKLOAD_CONNECT},
+        {"connect, policy of 20,000 rules", WORKLOAD_CONNECT, .setting = SETTING_SYSTEM},
 };
 const size_t n_workloads = sizeof(workloads) / sizeof(workloads[0]);
 
