@@ -55,8 +55,9 @@ class Directory:
         return self
 
     def __exit__(self, *_):
-        self.bus.stop()
+        status = self.bus.stop()
         shutil.rmtree(self.path)
+        assert status == 0, f'the bus ended with {status}'
 
     def main(self, more):
         write(self.path + '/main.conf', CONFIG.format(self.path, more))
@@ -137,10 +138,9 @@ def directories_are_watched(daemon):
 
 def names_are_looked_up_beside_the_bus(daemon, library):
     with tempfile.TemporaryDirectory() as scratch:
-        fifo = scratch + '/fifo'
-        os.mkfifo(fifo)
+        asked = scratch + '/asked'
         # sanitizers want to be the first to be loaded
-        with Directory(daemon, LD_PRELOAD=library, SLOW_NAMES=fifo,
+        with Directory(daemon, LD_PRELOAD=library, SLOW_NAMES=asked,
                        ASAN_OPTIONS='verify_asan_link_order=0') as d:
             # what goes through /etc/passwd needs no name service
             d.policy('<policy user="root"><deny own="a.b"/></policy>')
@@ -151,6 +151,7 @@ def names_are_looked_up_beside_the_bus(daemon, library):
             for waiting in first, second:
                 waiting.send(rawbus.bus_call('ReloadConfig').encode)
             # the bus goes on, with the old policy
+            assert wait_for(lambda: os.path.exists(asked))
             for _ in range(100):
                 assert may_own(third, 'c.d')
             ready, _, _ = select.select([first.socket, second.socket], [], [], 0)
@@ -159,17 +160,17 @@ def names_are_looked_up_beside_the_bus(daemon, library):
             # what is written meanwhile is read for those who ask meanwhile
             d.policy('<policy context="default"><deny own="g.h"/></policy>')
             third.send(rawbus.bus_call('ReloadConfig').encode)
-            release = os.open(fifo, os.O_RDWR | os.O_CLOEXEC)
+            os.rmdir(asked)
             for waiting in first, third:
                 while not any(m[0] == RETURN for m in waiting.read(rawbus.TIMEOUT)):
                     pass
-            os.close(release)
             assert not may_own(third, 'g.h') and may_own(third, 'c.d')
             log = d.bus.read_log()
             assert '/d/policy.conf:2:' in log and 'unknown user "slow"' in log, log
             # the end of the bus does not wait for names either, not for long
             d.policy('<policy user="slow"><deny own="e.f"/></policy>')
             first.send(rawbus.bus_call('ReloadConfig').encode)
+            assert wait_for(lambda: os.path.exists(asked))
             assert may_own(third, 'c.d')
 
 
