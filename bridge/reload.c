@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 #include <utlist.h>
@@ -23,6 +24,7 @@
 
 /* How long the end of the bus may wait for the thread, in seconds. */
 #define END_DELAY 2
+#define NICE 5
 
 /* The thread's, until it is over. */
 struct reload_job {
@@ -40,6 +42,8 @@ static void *run(void *userdata) {
         static const uint64_t one = 1;
         ssize_t n;
 
+        /* of this thread only: messages go first where processors are few */
+        setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
         job->old = bus_config_free(job->old);
         if (job->path)
                 job->result = bus_config_load(job->path, NULL, &job->config, &job->error);
