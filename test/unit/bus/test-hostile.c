@@ -65,6 +65,49 @@ START_TEST(error_texts_may_name_any_file) {
 }
 END_TEST
 
+static struct driver_later *kept[4];
+static size_t n_kept;
+
+static int slow_reload(void *userdata, struct driver_later *later) {
+        ck_assert_uint_lt(n_kept, 4);
+        kept[n_kept++] = later;
+        return 0;
+}
+
+/* Those who wait for an answer are not without number, and may be gone when it is there. */
+START_TEST(later_answers_find_who_still_waits) {
+        struct peer *A = peer_hello(), *B = peer_hello();
+        struct writer w;
+
+        n_kept = 0;
+        bus.reload = slow_reload;
+        bus.limits.max_replies_per_connection = 2;
+        peer_call_driver(A, "ReloadConfig", NULL, NULL);
+        peer_call_init(B, &w, BUS_DRIVER_NAME, BUS_DRIVER_PATH, BUS_DRIVER_INTERFACE,
+                       "ReloadConfig", "");
+        ck_assert_int_eq(peer_send(B, &w, 7), 0);
+        peer_call_driver(A, "ReloadConfig", NULL, NULL);
+        peer_expect_nothing(A);
+        peer_call_driver(A, "ReloadConfig", NULL, NULL);
+        peer_expect_error(A, DRIVER_ERROR("LimitsExceeded"));
+
+        ck_assert_uint_eq(B->n_closed, 0);
+        peer_disconnect(B);
+        ck_assert_uint_eq(B->n_closed, 1);
+        ck_assert_uint_eq(B->closed[0], 7);
+        ck_assert_uint_eq(n_kept, 3);
+        ck_assert_int_eq(driver_later_reply(kept[1]), 0);
+        peer_expect_nothing(A);
+        A->serial = kept[0]->serial;
+        ck_assert_int_eq(driver_later_fail(kept[0], DRIVER_ERROR("Failed"), "no"), 0);
+        peer_expect_error(A, DRIVER_ERROR("Failed"));
+        A->serial = kept[2]->serial;
+        ck_assert_int_eq(driver_later_reply(kept[2]), 0);
+        peer_expect_return(A);
+        peer_expect_nothing(A);
+}
+END_TEST
+
 /* Rules of more than 64 MiB together fit into no answer. */
 START_TEST(answers_that_are_too_large_are_errors) {
         const unsigned n = 70000;
@@ -112,6 +155,7 @@ int main(void) {
         tcase_set_timeout(tcase, 60);
         tcase_add_test(tcase, error_texts_are_valid_wherever_they_are_cut);
         tcase_add_test(tcase, error_texts_may_name_any_file);
+        tcase_add_test(tcase, later_answers_find_who_still_waits);
         tcase_add_test(tcase, answers_that_are_too_large_are_errors);
         tcase_add_test(tcase, credentials_are_told_without_descriptors_left);
         return suite_main("hostile", tcase);
