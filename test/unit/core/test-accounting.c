@@ -345,6 +345,24 @@ START_TEST(failed_allocation_has_no_effect_on_release_and_new) {
 }
 END_TEST
 
+START_TEST(release_of_a_few_takes_no_memory) {
+        struct world world = world_new(2);
+        u64 nodes[8], handles[8];
+
+        for (unsigned i = 0; i < 8; ++i)
+                create(A, B, 0, &nodes[i], &handles[i]);
+        shim_fail_allocation(1);
+        ck_assert_int_eq(bus1_peer_release(A, nodes, 4), 0);
+        ck_assert_int_eq(bus1_peer_release(B, handles, 8), 0);
+        shim_fail_allocation(0);
+        for (unsigned i = 4; i < 8; ++i)
+                expect_handle_release(A, nodes[i]);
+        expect_nothing(A);
+        expect_nothing(B);
+        world_free(&world);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("accounting");
         TCase *tcase = tcase_create("accounting");
@@ -362,6 +380,7 @@ int main(void) {
         tcase_add_test(tcase, failed_allocation_has_no_effect_on_send);
         tcase_add_test(tcase, failed_allocation_leaves_the_message_queued);
         tcase_add_test(tcase, failed_allocation_has_no_effect_on_release_and_new);
+        tcase_add_test(tcase, release_of_a_few_takes_no_memory);
         suite_add_tcase(suite, tcase);
         return run_suite(suite);
 }
