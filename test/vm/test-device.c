@@ -166,6 +166,67 @@ static void test_query(void) {
         close(fd);
 }
 
+static void test_flags(void) {
+        struct bus1_transfer item = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID}, dst;
+        struct bus1_message message = {}, room = {.type = BUS1_INVALID};
+        struct bus1_metadata metadata;
+        int fd = peer_open();
+        uint64_t node, handle;
+
+        node_create(fd, fd, &node, &handle);
+        for (uint64_t flag = 1; flag != 0; flag <<= 1) {
+                struct bus1_cmd_transfer t = {.flags = flag, .to = UINT64_MAX, .n_transfers = 1,
+                                              .ptr_src = ptr(&item), .ptr_dst = ptr(&dst)};
+                struct bus1_cmd_release r = {.flags = flag, .n_ids = 1, .ptr_ids = ptr(&node)};
+                struct bus1_cmd_send s = {.flags = flag, .n_destinations = 1,
+                                          .ptr_destinations = ptr(&handle),
+                                          .ptr_message = ptr(&message)};
+                struct bus1_cmd_disconnect d = {.flags = flag};
+
+                EXPECT(command(fd, BUS1_CMD_TRANSFER, &t) == -EINVAL);
+                EXPECT(item.flags == BUS1_TRANSFER_FLAG_CREATE && item.id == BUS1_INVALID);
+                EXPECT(command(fd, BUS1_CMD_RELEASE, &r) == -EINVAL);
+                if (flag != BUS1_SEND_FLAG_CONTINUE)
+                        EXPECT(command(fd, BUS1_CMD_SEND, &s) == -EINVAL);
+                if (flag != BUS1_RECV_FLAG_CREDENTIALS && flag != BUS1_RECV_FLAG_PEEK)
+                        EXPECT(recv_message(fd, &room, flag, &metadata) == -EINVAL);
+                EXPECT(command(fd, BUS1_CMD_DISCONNECT, &d) == -EINVAL);
+                EXPECT(command(fd, BUS1_CMD_RESET, &d) == -EINVAL);
+        }
+        EXPECT(query(fd).n_nodes == 1 && query(fd).n_handles == 1 && query(fd).n_messages == 0);
+        close(fd);
+}
+
+/* A peer is what all its descriptors refer to, and ends with the last one. */
+static void test_descriptors(void) {
+        struct bus1_metadata_credentials metadata;
+        int fd = peer_open(), other = peer_open(), same = dup(fd);
+        uint64_t node, handle, other_node, other_handle;
+
+        EXPECT(same >= 0);
+        node_create(fd, other, &node, &handle);
+        node_create(other, same, &other_node, &other_handle);
+        EXPECT(send_bytes(other, handle, "x", 1) == 0);
+        EXPECT(send_bytes(fd, other_handle, "x", 1) == 0);
+        close(fd);
+        EXPECT(recv_any(same, &metadata) == BUS1_MESSAGE_TYPE_USER && metadata.metadata.id == node);
+        EXPECT(recv_any(other, &metadata) == BUS1_MESSAGE_TYPE_USER);
+        EXPECT(recv_any(other, &metadata) == -EAGAIN);
+
+        close(same);
+        for (int i = 0; i < 2; ++i) {
+                int type = recv_any(other, &metadata);
+
+                EXPECT(type == BUS1_MESSAGE_TYPE_NODE_RELEASE ||
+                       type == BUS1_MESSAGE_TYPE_HANDLE_RELEASE);
+                EXPECT(metadata.metadata.id ==
+                       (type == BUS1_MESSAGE_TYPE_NODE_RELEASE ? handle : other_node));
+        }
+        EXPECT(recv_any(other, &metadata) == -EAGAIN);
+        EXPECT(query(other).n_nodes == 0 && query(other).n_handles == 0);
+        close(other);
+}
+
 static void test_readiness(void) {
         struct bus1_metadata_credentials metadata;
         struct epoll_event event = {.events = EPOLLIN | EPOLLET};
@@ -589,6 +650,8 @@ int main(int argc, char **argv) {
                 test_limits();
         } else if (strcmp(what, "all") == 0) {
                 test_query();
+                test_flags();
+                test_descriptors();
                 test_readiness();
                 test_faults();
                 test_sizes();

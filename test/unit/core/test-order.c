@@ -245,6 +245,98 @@ START_TEST(notifications_are_in_order_with_messages) {
 }
 END_TEST
 
+START_TEST(release_is_one_transaction_for_all_who_are_told) {
+        struct world world = world_new(4);
+        struct bus1_peer *holder = world.peers[3];
+        struct bus1_queue_entry *at_b, *at_c, *at_holder;
+        u64 to_b, to_c, node, handles[2], own[2];
+
+        /* Nodes that B and C hold handles of, and the last handle of one that the fourth owns. */
+        create(A, B, 0, &own[0], &handles[0]);
+        create(A, C, 0, &own[1], &handles[1]);
+        create(holder, A, 0, &node, &to_b);
+        /* the clock of one of them is far ahead */
+        create(C, B, 0, &to_c, &to_c);
+        for (unsigned i = 0; i < 10; ++i)
+                send_text(B, to_c, "x");
+        while (test_recv(C).r == 0)
+                ;
+
+        ck_assert_int_eq(bus1_peer_release(A, (u64[]){own[0], to_b, own[1]}, 3), 0);
+        at_b = bus1_queue_peek(&B->queue);
+        at_c = bus1_queue_peek(&C->queue);
+        at_holder = bus1_queue_peek(&holder->queue);
+        ck_assert_uint_eq(at_b->timestamp, at_c->timestamp);
+        ck_assert_uint_eq(at_b->timestamp, at_holder->timestamp);
+        ck_assert_uint_eq(at_b->tx, at_c->tx);
+        ck_assert_uint_eq(at_b->tx, at_holder->tx);
+        expect_node_release(B, handles[0]);
+        expect_node_release(C, handles[1]);
+        expect_handle_release(holder, node);
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(message_and_notifications_are_one_transaction) {
+        struct world world = world_new(4);
+        struct bus1_peer *d = world.peers[3];
+        struct bus1_queue_entry *at_a, *at_c, *at_d;
+        u64 node, handle, other, d_node, to_d;
+
+        /* The message ends the node, of which others are told, and goes to yet another one. */
+        create(A, B, BUS1_TRANSFER_FLAG_ONESHOT, &node, &handle);
+        other = copy(B, C, handle);
+        create(d, B, 0, &d_node, &to_d);
+        for (unsigned i = 0; i < 10; ++i)
+                send_text(B, to_d, "x");
+        while (test_recv(d).r == 0)
+                ;
+
+        ck_assert_int_eq(try_send(B, (u64[]){ handle, to_d }, 2, "text", NULL, 0), 0);
+        at_a = bus1_queue_peek(&A->queue);
+        at_c = bus1_queue_peek(&C->queue);
+        at_d = bus1_queue_peek(&d->queue);
+        ck_assert_uint_eq(at_a->timestamp, at_d->timestamp);
+        ck_assert_uint_eq(at_c->timestamp, at_d->timestamp);
+        ck_assert_uint_eq(at_a->tx, at_d->tx);
+        ck_assert_uint_eq(at_c->tx, at_d->tx);
+        expect_text(A, node, "text");
+        expect_node_release(C, other);
+        expect_text(d, d_node, "text");
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(reaction_is_behind_its_cause_without_a_message_between) {
+        struct world world = world_new(5);
+        struct bus1_peer *d = world.peers[3], *e = world.peers[4];
+        u64 c_node, to_c, d_node, to_d, node, handle, e_to_c, e_to_d;
+
+        /*
+         * E sends after A has, and knows of it by other means: they share nothing but the
+         * receivers, and E's clock is behind.
+         */
+        create(C, A, 0, &c_node, &to_c);
+        create(d, A, 0, &d_node, &to_d);
+        e_to_c = copy(A, e, to_c);
+        e_to_d = copy(A, e, to_d);
+        create(B, A, 0, &node, &handle);
+        for (unsigned i = 0; i < 10; ++i)
+                send_text(A, handle, "x");
+        ck_assert_uint_gt(A->queue.clock, e->queue.clock);
+
+        ck_assert_int_eq(try_send(A, (u64[]){ to_c, to_d }, 2, "cause", NULL, 0), 0);
+        ck_assert_int_eq(try_send(e, (u64[]){ e_to_d, e_to_c }, 2, "reaction", NULL, 0), 0);
+        send_text(e, e_to_c, "reaction to one");
+        expect_text(C, c_node, "cause");
+        expect_text(C, c_node, "reaction");
+        expect_text(C, c_node, "reaction to one");
+        expect_text(d, d_node, "cause");
+        expect_text(d, d_node, "reaction");
+        world_free(&world);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("order");
         TCase *tcase = tcase_create("order");
@@ -260,6 +352,9 @@ int main(void) {
         tcase_add_test(tcase, multicast_is_behind_what_its_sender_sent);
         tcase_add_test(tcase, multicasts_and_unicasts_of_one_sender_keep_their_order);
         tcase_add_test(tcase, notifications_are_in_order_with_messages);
+        tcase_add_test(tcase, release_is_one_transaction_for_all_who_are_told);
+        tcase_add_test(tcase, message_and_notifications_are_one_transaction);
+        tcase_add_test(tcase, reaction_is_behind_its_cause_without_a_message_between);
         suite_add_tcase(suite, tcase);
         return run_suite(suite);
 }

@@ -185,6 +185,7 @@ void expect_notification(struct bus1_client *client, uint64_t type, uint64_t id)
         ck_assert_int_eq(bus1_client_recv_alloc(client, &received), 0);
         ck_assert_uint_eq(received->type, type);
         ck_assert_uint_eq(received->metadata.metadata.id, id);
+        ck_assert_uint_eq(received->metadata.metadata.flags, 0);
         ck_assert_uint_eq(received->metadata.metadata.account, BUS1_INVALID);
         ck_assert_uint_eq(received->metadata.uid, BUS1_INVALID);
         ck_assert_uint_eq(received->metadata.pid, BUS1_INVALID);

@@ -77,6 +77,65 @@ TRANSPORT_TEST(data_is_gathered_and_scattered) {
         bus1_client_free(client);
 }
 
+/* Small, and too big for a packet of a socket. */
+TRANSPORT_TEST(data_is_copied_by_send) {
+        static const size_t sizes[] = {100, 300000};
+        struct bus1_client *client = fixture_client_new(fixture);
+        uint64_t node, handle;
+
+        ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
+        for (size_t i = 0; i < 2; ++i) {
+                size_t n = sizes[i], half = n / 2;
+                uint8_t *expected = malloc(n), *in = malloc(n), *out;
+                struct iovec vecs[2], before[2];
+                struct bus1_message message = {
+                        .n_data = n, .n_data_vecs = 2, .ptr_data_vecs = (uintptr_t)vecs};
+                struct bus1_metadata metadata;
+
+                fill(expected, n, i);
+                out = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+                ck_assert_ptr_ne(out, MAP_FAILED);
+                memcpy(out, expected, n);
+                vecs[0] = (struct iovec){out, half};
+                vecs[1] = (struct iovec){out + half, n - half};
+                memcpy(before, vecs, sizeof(vecs));
+                ck_assert_int_eq(bus1_client_send(client, 1, &handle, NULL, &message), 0);
+                ck_assert(memcmp(before, vecs, sizeof(vecs)) == 0);
+                /* nothing looks at it any more */
+                memset(out, 0xff, n);
+                munmap(out, n);
+
+                vecs[0] = (struct iovec){in, half};
+                vecs[1] = (struct iovec){in + half, n - half};
+                memcpy(before, vecs, sizeof(vecs));
+                message.type = BUS1_INVALID;
+                ck_assert_int_eq(bus1_client_recv(client, 0, &metadata, &message), 0);
+                ck_assert(memcmp(before, vecs, sizeof(vecs)) == 0);
+                ck_assert(memcmp(in, expected, n) == 0);
+                free(expected);
+                free(in);
+        }
+        bus1_client_free(client);
+}
+
+TRANSPORT_TEST(errors_are_written_only_on_success) {
+        struct bus1_client *client = fixture_client_new(fixture);
+        uint64_t node, handles[2];
+        int32_t errors[2] = {4711, 4712};
+
+        ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handles[0]), 0);
+        handles[1] = node;
+        ck_assert_int_eq(bus1_client_send(client, 2, handles, errors, &(struct bus1_message){}),
+                         -EBADRQC);
+        ck_assert_int_eq(errors[0], 4711);
+        ck_assert_int_eq(errors[1], 4712);
+        handles[1] = handles[0];
+        ck_assert_int_eq(bus1_client_send(client, 2, handles, errors, &(struct bus1_message){}), 0);
+        ck_assert_int_eq(errors[0], 0);
+        ck_assert_int_eq(errors[1], 0);
+        bus1_client_free(client);
+}
+
 TRANSPORT_TEST(vectors_must_hold_the_data) {
         struct bus1_client *client = fixture_client_new(fixture);
         struct iovec vec = {"abc", 3};
@@ -422,6 +481,8 @@ int main(void) {
                 node_is_created_with_a_handle,
                 message_arrives_at_its_node,
                 data_is_gathered_and_scattered,
+                data_is_copied_by_send,
+                errors_are_written_only_on_success,
                 vectors_must_hold_the_data,
                 empty_queue_is_eagain,
                 too_small_reports_sizes_and_keeps_message,
