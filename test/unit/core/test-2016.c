@@ -266,6 +266,84 @@ START_TEST(pinned_reference_is_not_the_users) {
 }
 END_TEST
 
+START_TEST(ids_say_nothing_to_others) {
+        u64 handle = transfer(a, b, 0x100), id;
+
+        ck_assert_int_eq(send_2016(a, 0, &handle, 1, NULL, "", NULL, 0), -ENXIO);
+        ck_assert_int_eq(release(a, handle), -ENXIO);
+        ck_assert_int_eq(bus1_v2016_handle_transfer(a, b, handle, &id), -ENXIO);
+        /* the same ID is another node with another owner */
+        tell(b, 0x100, "mine");
+        get_text(b, 0x100, "mine");
+        tell(b, handle, "his");
+        get_text(a, 0x100, "his");
+        get_nothing(a);
+        get_nothing(b);
+}
+END_TEST
+
+START_TEST(handle_in_flight_is_no_reference_of_the_receiver) {
+        u64 to_b = transfer(b, a, 0x10), handle = transfer(a, b, 0x100), again;
+
+        give(a, to_b, 0x100);
+        give(a, to_b, 0x100);
+        /* what is queued changes nothing of what he has: one reference */
+        ck_assert_int_eq(release(b, handle), 0);
+        ck_assert_int_eq(release(b, handle), -ENXIO);
+        ck_assert_int_eq(send_2016(b, 0, &handle, 1, NULL, "", NULL, 0), -ENXIO);
+        get_nothing(a);
+        again = get_handle(b);
+        ck_assert_uint_ne(again, handle);
+        ck_assert_int_eq(release(b, again), 0);
+        ck_assert_int_eq(release(b, again), -ENXIO);
+        get_nothing(a);
+        again = get_handle(b);
+        ck_assert_int_eq(release(b, again), 0);
+        get_notification(a, BUS1_2016_MSG_NODE_RELEASE, 0x100);
+        get_nothing(a);
+}
+END_TEST
+
+START_TEST(access_is_passed_on_and_ends_with_the_node) {
+        u64 handle = transfer(a, b, 0x100), node, own, to_c, passed;
+
+        /* b passes on what is not his, and drops his own */
+        create(c, c, 0, &node, &own);
+        to_c = copy(c, b, own);
+        give(b, to_c, handle);
+        ck_assert_int_eq(release(b, handle), 0);
+        passed = expect_handle(c, node);
+        get_nothing(a);
+        send_text(c, passed, "still there");
+        get_text(a, 0x100, "still there");
+        ck_assert_int_eq(destroy(a, BUS1_2016_DESTROY_RELEASE_HANDLES, 0x100), 0);
+        expect_node_release(c, passed);
+        get_nothing(b);
+}
+END_TEST
+
+START_TEST(every_destination_gets_the_handles) {
+        u64 ids[3], node, own, given = 0x100, first, at_c;
+
+        create(c, c, 0, &node, &own);
+        ids[0] = transfer(b, a, 0x10);
+        ids[1] = transfer(b, a, 0x14);
+        ids[2] = copy(c, a, own);
+        ck_assert_int_eq(send_2016(a, 0, ids, 3, NULL, "", &given, 1), 0);
+        first = get_handle(b);
+        ck_assert_uint_eq(get_handle(b), first);
+        at_c = expect_handle(c, node);
+        ck_assert_int_eq(release(b, first), 0);
+        ck_assert_int_eq(release(b, first), 0);
+        ck_assert_int_eq(release(b, first), -ENXIO);
+        get_nothing(a);
+        send_text(c, at_c, "x");
+        get_text(a, 0x100, "x");
+        ck_assert_int_eq(try_release(c, at_c), 0);
+        get_notification(a, BUS1_2016_MSG_NODE_RELEASE, 0x100);
+}
+END_TEST
+
 /* notifications */
 
 START_TEST(owner_is_told_when_all_references_are_dropped) {
@@ -1040,6 +1118,10 @@ static Suite *suite(void) {
         tcase_add_test(tc, only_ids_of_ones_own_choice_make_nodes);
         tcase_add_test(tc, a_peer_has_one_handle_to_a_node);
         tcase_add_test(tc, pinned_reference_is_not_the_users);
+        tcase_add_test(tc, ids_say_nothing_to_others);
+        tcase_add_test(tc, handle_in_flight_is_no_reference_of_the_receiver);
+        tcase_add_test(tc, access_is_passed_on_and_ends_with_the_node);
+        tcase_add_test(tc, every_destination_gets_the_handles);
         tcase_add_test(tc, owner_is_told_when_all_references_are_dropped);
         tcase_add_test(tc, new_reference_drops_the_notification);
         tcase_add_test(tc, handle_in_a_message_is_a_reference);
