@@ -20,7 +20,7 @@ run:
 	@tools/demo $(BUILD)
 
 test:
-	@tools/install-deps test
+	@tools/install-deps vm
 	@tools/run-tests full
 
 test-quick:

@@ -27,10 +27,6 @@ struct bus1_accounts {
         int unused;
 };
 
-struct bus1_peer {
-        int fd;
-};
-
 /* a message that was received, until the stress test is done with it */
 struct bus1_queue_entry {
         struct bus1_payload *payload;
@@ -41,8 +37,20 @@ static uint64_t ptr(const void *p) {
         return (uintptr_t)p;
 }
 
+/*
+ * A peer is its descriptor and nothing else, so that processes which share descriptors share peers.
+ * They do not share memory that one of them allocates.
+ */
+static struct bus1_peer *peer_from_fd(int fd) {
+        return (struct bus1_peer *)(intptr_t)fd;
+}
+
+static int peer_fd(struct bus1_peer *peer) {
+        return (int)(intptr_t)peer;
+}
+
 static int command(struct bus1_peer *peer, unsigned long request, void *argument) {
-        return ioctl(peer->fd, request, argument) < 0 ? -errno : 0;
+        return ioctl(peer_fd(peer), request, argument) < 0 ? -errno : 0;
 }
 
 /* accounts are the kernel's */
@@ -104,22 +112,18 @@ static int open_as(uid_t uid) {
 
 struct bus1_peer *bus1_peer_new(struct bus1_accounts *accounts, kuid_t uid, bus1_wake_t wake,
                                 void *data) {
-        struct bus1_peer *peer = malloc(sizeof(*peer));
+        int fd = open_as(__kuid_val(uid));
 
-        if (!peer)
-                fail("no memory");
-        peer->fd = open_as(__kuid_val(uid));
-        if (peer->fd < 0)
+        if (fd < 0)
                 fail("/dev/bus1: %m");
-        return peer;
+        return peer_from_fd(fd);
 }
 
 int bus1_peer_disconnect(struct bus1_peer *peer) {
-        return close(peer->fd) < 0 ? -errno : 0;
+        return close(peer_fd(peer)) < 0 ? -errno : 0;
 }
 
 struct bus1_peer *bus1_peer_unref(struct bus1_peer *peer) {
-        free(peer);
         return NULL;
 }
 
@@ -132,7 +136,7 @@ int bus1_peer_query(struct bus1_peer *peer, struct bus1_cmd_query *query) {
 int bus1_peer_transfer(struct bus1_peer *from, struct bus1_peer *to, struct bus1_transfer *src,
                        struct bus1_transfer *dst, size_t n) {
         struct bus1_cmd_transfer cmd = {
-                .to = from == to ? UINT64_MAX : (uint64_t)to->fd,
+                .to = from == to ? UINT64_MAX : (uint64_t)peer_fd(to),
                 .n_transfers = n,
                 .ptr_src = ptr(src),
                 .ptr_dst = ptr(dst),

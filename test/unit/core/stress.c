@@ -5,10 +5,19 @@
  *
  * The order is judged afterwards from the recorded history. Now and then a peer ends, and a new one
  * takes its place. At the end everything is released and nothing may be left.
+ *
+ * With --processes, processes take the place of threads. They share the memory of the run, and
+ * descriptors, but nothing else. That is for what is not in their memory: a kernel.
  */
 
 #include <getopt.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 #include "stress.h"
 
 static void transfer_between(struct worker *worker, struct peer *from, struct peer *to) {
@@ -68,12 +77,32 @@ static void *work(void *data) {
 
 /* the run */
 
+/* Zeroes, the same for all processes. Only what is used of it becomes memory. */
 static void *allocate(size_t n, size_t size) {
-        void *p = calloc(n, size);
+        void *p = mmap(NULL, n * size, PROT_READ | PROT_WRITE,
+                       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-        if (!p)
+        if (p == MAP_FAILED)
                 fail("no memory");
         return p;
+}
+
+static void deallocate(void *p, size_t n, size_t size) {
+        munmap(p, n * size);
+}
+
+/* What otherwise grows as needed, which one process could not do for all. */
+static void reserve(struct stress *stress) {
+        for (size_t i = 0; i < stress->n_peers; ++i) {
+                stress->peers[i].n_handles_allocated = MAX_HANDLES * MAX_QUEUE;
+                stress->peers[i].handles = allocate(MAX_HANDLES * MAX_QUEUE, sizeof(struct held));
+        }
+        for (size_t i = 0; i < stress->history.n_peers; ++i) {
+                struct history_peer *peer = &stress->history.peers[i];
+
+                peer->n_allocated = stress->max_transactions * (HISTORY_MAX_DESTINATIONS + 1);
+                peer->events = allocate(peer->n_allocated, sizeof(*peer->events));
+        }
 }
 
 static void drain(struct stress *stress) {
@@ -123,6 +152,10 @@ static void check_accounts(struct bus1_accounts *accounts) {
 
 static void set_up(struct stress *stress, struct bus1_accounts *accounts, size_t n_peers,
                    size_t n_transactions) {
+        pthread_mutexattr_t shared;
+
+        pthread_mutexattr_init(&shared);
+        pthread_mutexattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
         stress->n_peers = n_peers;
         stress->max_transactions = n_transactions;
         stress->max_nodes = n_transactions + 1024;
@@ -135,14 +168,17 @@ static void set_up(struct stress *stress, struct bus1_accounts *accounts, size_t
         stress->history.n_peers = n_peers + MAX_DEATHS + MAX_THREADS;
         stress->history.peers = allocate(stress->history.n_peers, sizeof(*stress->history.peers));
         stress->accounts = accounts;
+        if (stress->has_processes)
+                reserve(stress);
 
         for (size_t i = 0; i < n_peers; ++i) {
                 struct peer *peer = &stress->peers[i];
 
                 peer->index = i;
-                pthread_mutex_init(&peer->lock, NULL);
+                pthread_mutex_init(&peer->lock, &shared);
                 new_peer(stress, peer);
         }
+        pthread_mutexattr_destroy(&shared);
 }
 
 static void tear_down(struct stress *stress) {
@@ -150,30 +186,73 @@ static void tear_down(struct stress *stress) {
                 bus1_peer_disconnect(stress->peers[i].peer);
                 bus1_peer_unref(stress->peers[i].peer);
                 pthread_mutex_destroy(&stress->peers[i].lock);
-                free(stress->peers[i].handles);
+                if (!stress->has_processes)
+                        free(stress->peers[i].handles);
         }
-        for (size_t i = 0; i < stress->history.n_peers; ++i)
+        for (size_t i = 0; i < stress->history.n_peers && !stress->has_processes; ++i)
                 free(stress->history.peers[i].events);
-        free(stress->history.peers);
-        free(stress->history.transactions);
-        free(stress->history.nodes);
-        free(stress->last_sequence);
-        free(stress->nodes);
-        free(stress->peers);
+        deallocate(stress->history.peers, stress->history.n_peers, sizeof(*stress->history.peers));
+        deallocate(stress->history.transactions, stress->max_transactions,
+                   sizeof(*stress->history.transactions));
+        deallocate(stress->history.nodes, stress->max_nodes, sizeof(*stress->history.nodes));
+        deallocate(stress->last_sequence, stress->n_peers * stress->n_peers,
+                   sizeof(*stress->last_sequence));
+        deallocate(stress->nodes, stress->max_nodes, sizeof(*stress->nodes));
+        deallocate(stress->peers, stress->n_peers, sizeof(*stress->peers));
 }
 
-static void run_workers(struct stress *stress, size_t n_threads, uint64_t seed) {
-        struct worker *workers = allocate(n_threads, sizeof(*workers));
+/* A process of its own, whose descriptors are everybody's. */
+static pid_t start_process(struct worker *worker) {
+        pid_t pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
 
-        for (size_t i = 0; i < n_threads; ++i) {
-                workers[i].stress = stress;
-                workers[i].random = (seed + i + 1) * 0x9e3779b97f4a7c15ULL;
+        if (pid < 0)
+                fail("no process");
+        if (pid == 0) {
+                work(worker);
+                _exit(0);
+        }
+        return pid;
+}
+
+static void run_processes(struct worker *workers, size_t n) {
+        pid_t pids[MAX_THREADS];
+        bool failed = false;
+        int status;
+
+        for (size_t i = 0; i < n; ++i)
+                pids[i] = start_process(&workers[i]);
+        while (wait(&status) > 0) {
+                if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+                        continue;
+                /* the others may wait for what it has locked */
+                failed = true;
+                for (size_t i = 0; i < n; ++i)
+                        kill(pids[i], SIGKILL);
+        }
+        if (failed)
+                fail("a process failed");
+}
+
+static void run_threads(struct worker *workers, size_t n) {
+        for (size_t i = 0; i < n; ++i)
                 if (pthread_create(&workers[i].thread, NULL, work, &workers[i]) != 0)
                         fail("no thread");
-        }
-        for (size_t i = 0; i < n_threads; ++i)
+        for (size_t i = 0; i < n; ++i)
                 pthread_join(workers[i].thread, NULL);
-        free(workers);
+}
+
+static void run_workers(struct stress *stress, size_t n, uint64_t seed) {
+        struct worker workers[MAX_THREADS];
+
+        for (size_t i = 0; i < n; ++i)
+                workers[i] = (struct worker){
+                        .stress = stress,
+                        .random = (seed + i + 1) * 0x9e3779b97f4a7c15ULL,
+                };
+        if (stress->has_processes)
+                run_processes(workers, n);
+        else
+                run_threads(workers, n);
 }
 
 static double now(void) {
@@ -203,6 +282,7 @@ static void report(struct stress *stress, double seconds) {
 int main(int argc, char **argv) {
         static const struct option options[] = {
                 { "threads", required_argument, NULL, 't' },
+                { "processes", required_argument, NULL, 'f' },
                 { "peers", required_argument, NULL, 'p' },
                 { "transactions", required_argument, NULL, 'n' },
                 { "seed", required_argument, NULL, 's' },
@@ -212,7 +292,7 @@ int main(int argc, char **argv) {
         size_t n_threads = 8, n_peers = 10, n_transactions = 1000000, n_complaints;
         uint64_t seed = (uint64_t)time(NULL);
         struct bus1_accounts *accounts;
-        struct stress stress = {};
+        struct stress *stress = allocate(1, sizeof(*stress));
         bool self_test = false;
         double start;
         int c;
@@ -221,6 +301,10 @@ int main(int argc, char **argv) {
                 switch (c) {
                 case 't':
                         n_threads = strtoul(optarg, NULL, 0);
+                        break;
+                case 'f':
+                        n_threads = strtoul(optarg, NULL, 0);
+                        stress->has_processes = true;
                         break;
                 case 'p':
                         n_peers = strtoul(optarg, NULL, 0);
@@ -244,31 +328,33 @@ int main(int argc, char **argv) {
 
         /* The seed is needed most when this is killed. */
         setlinebuf(stdout);
-        printf("%zu threads, %zu peers, seed %llu\n", n_threads, n_peers, (unsigned long long)seed);
+        printf("%zu %s, %zu peers, seed %llu\n", n_threads,
+               stress->has_processes ? "processes" : "threads", n_peers, (unsigned long long)seed);
         accounts = bus1_accounts_new(NULL);
         if (IS_ERR(accounts))
                 fail("no memory");
-        set_up(&stress, accounts, n_peers, n_transactions);
+        set_up(stress, accounts, n_peers, n_transactions);
 
         start = now();
-        run_workers(&stress, n_threads, seed);
-        drain(&stress);
-        check_settled(&stress);
-        for (size_t i = 0; i < stress.n_peers; ++i)
-                do_release_handles(&stress, &stress.peers[i]);
-        drain(&stress);
-        check_empty(&stress);
-        report(&stress, now() - start);
+        run_workers(stress, n_threads, seed);
+        drain(stress);
+        check_settled(stress);
+        for (size_t i = 0; i < stress->n_peers; ++i)
+                do_release_handles(stress, &stress->peers[i]);
+        drain(stress);
+        check_empty(stress);
+        report(stress, now() - start);
 
-        stress.history.n_transactions = n_transactions;
-        stress.history.n_nodes =
-                stress.n_nodes < stress.max_nodes ? stress.n_nodes : stress.max_nodes;
+        stress->history.n_transactions = n_transactions;
+        stress->history.n_nodes =
+                stress->n_nodes < stress->max_nodes ? stress->n_nodes : stress->max_nodes;
         start = now();
-        n_complaints = self_test ? history_self_test(&stress.history) :
-                                   history_check(&stress.history, true);
+        n_complaints = self_test ? history_self_test(&stress->history) :
+                                   history_check(&stress->history, true);
         printf("order checked in %.1f s: %zu complaints\n", now() - start, n_complaints);
 
-        tear_down(&stress);
+        tear_down(stress);
+        deallocate(stress, 1, sizeof(*stress));
         check_accounts(accounts);
         bus1_accounts_unref(accounts);
         return n_complaints ? 1 : 0;

@@ -77,6 +77,7 @@ struct stress {
         size_t n_peers;
         size_t max_transactions;
         size_t max_nodes;
+        bool has_processes;
         _Atomic uint64_t time;
         _Atomic uint64_t n_transactions;
         _Atomic uint64_t n_nodes;

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Users without privileges, and containers
+ *
+ * A container here is what container managers make: an unprivileged user in user, pid, mount, IPC,
+ * UTS and network namespaces of its own, where it is root, with a root directory that has nothing
+ * but the device. Needs root, and the usage in debugfs.
+ */
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "device.h"
+
+#define EVERYTHING \
+        (CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET)
+
+static void become(uid_t uid) {
+        EXPECT(setresgid(uid, uid, uid) == 0 && setresuid(uid, uid, uid) == 0);
+        /* the files in /proc of a process that has changed its user are root's otherwise */
+        EXPECT(prctl(PR_SET_DUMPABLE, 1) == 0);
+}
+
+static void write_file(const char *path, const char *text) {
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+        EXPECT(fd >= 0);
+        EXPECT(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+        close(fd);
+}
+
+/* Wait for the next message; its type. */
+static int recv_wait(int fd, struct bus1_metadata_credentials *ret) {
+        int r;
+
+        while ((r = recv_any(fd, ret)) == -EAGAIN)
+                usleep(1000);
+        return r;
+}
+
+/* a container: a process with one peer from outside, and a handle there */
+
+static void make_root(void) {
+        int fd;
+
+        EXPECT(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+        EXPECT(mount("root", "/tmp", "tmpfs", 0, "mode=755") == 0);
+        EXPECT(mkdir("/tmp/dev", 0755) == 0);
+        fd = open("/tmp/dev/bus1", O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
+        EXPECT(fd >= 0);
+        close(fd);
+        EXPECT(mount("/dev/bus1", "/tmp/dev/bus1", NULL, MS_BIND, NULL) == 0);
+        EXPECT(chroot("/tmp") == 0 && chdir("/") == 0);
+        EXPECT(access("/proc", F_OK) < 0);
+}
+
+/* What runs in it: a peer of its own, and one of another container or from outside to talk to. */
+static void be_contained(int line, uint64_t handle) {
+        struct bus1_metadata_credentials m;
+        struct bus1_transfer src = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
+        struct bus1_message message = {.n_transfers = 1, .ptr_transfers = ptr(&src)};
+        uint64_t node, own;
+        int fd;
+
+        EXPECT(getpid() == 1 && getuid() == 0);
+        make_root();
+        fd = peer_open();
+
+        /* to itself it is root, and process 1 */
+        node_create(fd, fd, &node, &own);
+        EXPECT(send_bytes(fd, own, "x", 1) == 0);
+        EXPECT(recv_any(fd, &m) == BUS1_MESSAGE_TYPE_USER);
+        EXPECT(m.metadata.id == node && m.metadata.account == 0);
+        EXPECT(m.uid == 0 && m.gid == 0 && m.pid == 1 && m.tid == 1);
+
+        /* who is outside has no name here; the answer comes through a node that is made for it */
+        EXPECT(send_message(line, handle, &message) == 0);
+        EXPECT(recv_wait(line, &m) == BUS1_MESSAGE_TYPE_USER);
+        EXPECT(m.metadata.id == src.id && m.metadata.account == BUS1_INVALID);
+        EXPECT(m.uid == BUS1_INVALID && m.gid == BUS1_INVALID);
+        EXPECT(m.pid == BUS1_INVALID && m.tid == BUS1_INVALID);
+
+        /* everything is given up with the process */
+        EXPECT(handle_copy(line, fd, handle) != BUS1_INVALID);
+        _exit(0);
+}
+
+/* As a user without privileges. Returns its process, outside of the container's namespaces. */
+static pid_t start_container(uid_t uid, int line, uint64_t handle) {
+        pid_t pid = fork(), child;
+        char map[32];
+
+        EXPECT(pid >= 0);
+        if (pid > 0)
+                return pid;
+        become(uid);
+        EXPECT(unshare(EVERYTHING) == 0);
+        snprintf(map, sizeof(map), "0 %u 1", uid);
+        write_file("/proc/self/setgroups", "deny");
+        write_file("/proc/self/uid_map", map);
+        write_file("/proc/self/gid_map", map);
+        child = fork();
+        if (child == 0)
+                be_contained(line, handle);
+        expect_exit(child);
+        _exit(0);
+}
+
+/* The message of a container, the handle in it; what it says about who sent it. */
+static uint64_t recv_request(int fd, struct bus1_metadata_credentials *ret) {
+        struct bus1_transfer reply;
+        struct bus1_message message;
+        int r;
+
+        do {
+                message = (struct bus1_message){
+                        .type = BUS1_INVALID, .n_transfers = 1, .ptr_transfers = ptr(&reply)};
+                r = recv_message(fd, &message, BUS1_RECV_FLAG_CREDENTIALS, ret);
+                usleep(1000);
+        } while (r == -EAGAIN);
+        EXPECT(r == 0 && message.type == BUS1_MESSAGE_TYPE_USER && message.n_transfers == 1);
+        return reply.id;
+}
+
+static void test_containers(void) {
+        struct bus1_metadata_credentials m;
+        uint64_t nodes[2], handles[2], reply;
+        pid_t containers[2];
+        int fd = peer_open(), lines[2];
+
+        for (unsigned i = 0; i < 2; ++i) {
+                lines[i] = peer_open();
+                node_create(fd, lines[i], &nodes[i], &handles[i]);
+                containers[i] = start_container(2000 + i, lines[i], handles[i]);
+                reply = recv_request(fd, &m);
+                EXPECT(m.metadata.id == nodes[i]);
+                /* the account is who opened the line, the credentials are who used it */
+                EXPECT(m.metadata.account == 0 && m.uid == 2000 + i && m.gid == 2000 + i);
+                EXPECT(m.pid != BUS1_INVALID && m.pid > (uint64_t)containers[i]);
+                EXPECT(send_bytes(fd, reply, "answer", 6) == 0);
+                expect_exit(containers[i]);
+        }
+        for (unsigned i = 0; i < 2; ++i) {
+                EXPECT(query(lines[i]).n_messages == 0);
+                close(lines[i]);
+        }
+        close(fd);
+        expect_no_usage();
+}
+
+/* An unprivileged user has the device as anyone else, and no more than a share of it. */
+static void test_users(void) {
+        struct bus1_metadata_credentials m;
+        int fd = peer_open();
+        uint64_t node, handle;
+
+        node_create(fd, fd, &node, &handle);
+        for (uid_t uid = 3000; uid < 3003; ++uid) {
+                pid_t pid = fork();
+
+                if (pid == 0) {
+                        uint64_t own_node, own;
+                        int own_fd, r, n = 0;
+
+                        become(uid);
+                        own_fd = peer_open();
+                        node_create(own_fd, own_fd, &own_node, &own);
+                        EXPECT(send_bytes(own_fd, own, "x", 1) == 0);
+                        EXPECT(recv_any(own_fd, &m) == BUS1_MESSAGE_TYPE_USER);
+                        EXPECT(m.metadata.account == uid && m.uid == uid && m.gid == uid);
+                        /* Whatever it queues on itself stops at some time; */
+                        while ((r = send_bytes(own_fd, own, (char[4096]){}, 4096)) == 0 &&
+                               n < 1000)
+                                ++n;
+                        EXPECT(r == 0 || r == -EDQUOT);
+                        /* others have theirs: its message to root's peer arrives. */
+                        own = handle_copy(fd, own_fd, handle);
+                        EXPECT(send_bytes(own_fd, own, "y", 1) == 0);
+                        _exit(0);
+                }
+                expect_exit(pid);
+                EXPECT(recv_any(fd, &m) == BUS1_MESSAGE_TYPE_USER);
+                EXPECT(m.metadata.id == node && m.metadata.account == uid && m.uid == uid);
+                EXPECT(m.pid == (uint64_t)pid);
+        }
+        close(fd);
+        expect_no_usage();
+}
+
+/* All processes of a container are killed with its first one, whatever they do. */
+static void be_busy(int line, uint64_t handle) {
+        struct bus1_metadata_credentials m;
+        int fd = peer_open();
+
+        for (;;) {
+                uint64_t node, own;
+
+                node_create(fd, fd, &node, &own);
+                send_bytes(fd, own, "x", 1);
+                send_bytes(line, handle, "y", 1);
+                send_bytes(fd, handle_copy(line, fd, handle), "z", 1);
+                recv_any(fd, &m);
+                release_id(fd, node);
+        }
+}
+
+static void test_killed_container(void) {
+        for (unsigned i = 0; i < 20; ++i) {
+                struct bus1_metadata_credentials m;
+                int fd = peer_open(), line = peer_open(), ready[2], status, r;
+                uint64_t node, handle, line_node, line_handle;
+                bool told = false;
+                pid_t pid;
+                char c;
+
+                node_create(fd, line, &node, &handle);
+                node_create(line, fd, &line_node, &line_handle);
+                EXPECT(pipe2(ready, O_CLOEXEC) == 0);
+                pid = fork();
+                if (pid == 0) {
+                        become(2000);
+                        EXPECT(unshare(EVERYTHING) == 0);
+                        /* the first one of it; it is killed by the end of who started it */
+                        if (fork() == 0) {
+                                EXPECT(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
+                                for (unsigned k = 0; k < 3; ++k)
+                                        if (fork() == 0)
+                                                be_busy(line, handle);
+                                EXPECT(write(ready[1], "r", 1) == 1);
+                                for (;;)
+                                        pause();
+                        }
+                        close(line);
+                        for (;;)
+                                pause();
+                }
+                close(line);
+                EXPECT(read(ready[0], &c, 1) == 1);
+                close(ready[0]);
+                close(ready[1]);
+                usleep((i * 997) % 20000);
+                EXPECT(kill(pid, SIGKILL) == 0);
+                EXPECT(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
+                for (unsigned k = 0; k < 5000 && !told; ++k) {
+                        r = recv_any(fd, &m);
+                        EXPECT(r >= 0 || r == -EAGAIN);
+                        told = r == BUS1_MESSAGE_TYPE_NODE_RELEASE &&
+                               m.metadata.id == line_handle;
+                        if (r == -EAGAIN)
+                                usleep(1000);
+                }
+                EXPECT(told);
+                close(fd);
+        }
+        expect_no_usage();
+}
+
+int main(void) {
+        test_users();
+        test_containers();
+        test_killed_container();
+        printf("users and containers: as expected\n");
+        return 0;
+}

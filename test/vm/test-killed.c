@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * A process that is killed at every stage of every command
+ *
+ * A command goes on where it has copied what one of its pointers points to. So that is where it is
+ * stopped: each page in turn is missing, and userfaultfd has the kernel wait for it in the middle of
+ * the command. There the process is killed, with a second one that waits for the first in the same
+ * command of the same peer. Then the other peer must have been told what it needs to know, and when
+ * it is gone as well, nothing may be left. Needs root, and the usage in debugfs.
+ */
+
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "scene.h"
+
+/* status of a process that got through its command */
+#define NOT_REACHED 7
+
+/* From now on, whoever touches the page waits. The result becomes readable when someone does. */
+static int take_away(void *page) {
+        struct uffdio_api api = {.api = UFFD_API};
+        struct uffdio_register range = {
+                .range = {.start = ptr(page), .len = PAGE_SIZE},
+                .mode = UFFDIO_REGISTER_MODE_MISSING,
+        };
+        int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+        EXPECT(fd >= 0);
+        EXPECT(ioctl(fd, UFFDIO_API, &api) == 0);
+        EXPECT(ioctl(fd, UFFDIO_REGISTER, &range) == 0);
+        EXPECT(madvise(page, PAGE_SIZE, MADV_DONTNEED) == 0);
+        return fd;
+}
+
+/* Run a command in a process of its own that is to be killed in the middle of it. */
+static pid_t start_victim(struct scene *scene, enum scene_page page, int tell) {
+        pid_t pid = fork(), watcher;
+        struct pollfd p;
+
+        EXPECT(pid >= 0);
+        if (pid > 0)
+                return pid;
+
+        p = (struct pollfd){.fd = take_away(scene_page(scene, page)), .events = POLLIN};
+        watcher = fork();
+        if (watcher == 0) {
+                /* does not have what it watches: that is of its parent */
+                close(scene->a);
+                EXPECT(poll(&p, 1, -1) == 1 && p.revents == POLLIN);
+                EXPECT(write(tell, "w", 1) == 1);
+                _exit(0);
+        }
+        scene_run(scene);
+        kill(watcher, SIGKILL);
+        EXPECT(write(tell, "x", 1) == 1);
+        _exit(NOT_REACHED);
+}
+
+/* A second process at the same peer, which has all of its memory. */
+static pid_t start_second(struct scene *scene) {
+        pid_t pid = fork();
+
+        EXPECT(pid >= 0);
+        if (pid == 0) {
+                scene_run(scene);
+                _exit(0);
+        }
+        return pid;
+}
+
+/* b is told that what it holds of a is gone; then there is nothing else for it. */
+static void check_other(const struct operation *operation, enum scene_page page, int b) {
+        struct bus1_metadata_credentials metadata;
+        struct bus1_cmd_query q;
+        unsigned n_node_releases = 0;
+        int r = 0;
+
+        /* the last descriptor of a may still be about to be closed */
+        for (int i = 0; i < 5000; ++i) {
+                while ((r = recv_any(b, &metadata)) >= 0)
+                        n_node_releases += r == BUS1_MESSAGE_TYPE_NODE_RELEASE;
+                if (n_node_releases > 0)
+                        break;
+                usleep(1000);
+        }
+        q = query(b);
+        if (r != -EAGAIN || n_node_releases == 0 || q.n_messages > 0 || q.n_bytes > 0 ||
+            q.n_fds > 0) {
+                fprintf(stderr, "%s, killed at page %u: recv %d, %u node releases, %llu messages\n",
+                        operation->name, page, r, n_node_releases,
+                        (unsigned long long)q.n_messages);
+                exit(1);
+        }
+}
+
+static void test_page(const struct operation *operation, enum scene_page page) {
+        bool is_touched = operation->pages & (1u << page);
+        int tell[2], status;
+        pid_t victim, second;
+        struct scene scene;
+        char c;
+
+        EXPECT(pipe2(tell, O_CLOEXEC) == 0);
+        scene_init(&scene);
+        operation->prepare(&scene);
+        victim = start_victim(&scene, page, tell[1]);
+        EXPECT(read(tell[0], &c, 1) == 1);
+        second = start_second(&scene);
+        /* only these two have it now: with the last of them it ends */
+        close(scene.a);
+        if (page % 2)
+                usleep(2000);
+        EXPECT(c != 'w' || kill(victim, SIGKILL) == 0);
+        EXPECT(waitpid(victim, &status, 0) == victim);
+        EXPECT(c == 'w' ? WIFSIGNALED(status) : WEXITSTATUS(status) == NOT_REACHED);
+        EXPECT(kill(second, SIGKILL) == 0 && waitpid(second, NULL, 0) == second);
+        if ((c == 'w') != is_touched) {
+                fprintf(stderr, "%s: page %u is%s touched\n", operation->name, page,
+                        is_touched ? " not" : "");
+                exit(1);
+        }
+        check_other(operation, page, scene.b);
+        scene.a = -1;
+        scene_deinit(&scene);
+        close(tell[0]);
+        close(tell[1]);
+        expect_no_usage();
+}
+
+int main(void) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < n_operations; ++i) {
+                for (unsigned page = 0; page < N_PAGES; ++page) {
+                        test_page(&operations[i], (enum scene_page)page);
+                        n += (operations[i].pages >> page) & 1;
+                }
+        }
+        printf("killed at %u places in %zu commands\n", n, n_operations);
+        return 0;
+}
