@@ -27,6 +27,7 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+#include "coverage.h"
 
 #define N_THREADS 4
 #define N_PEERS   5
@@ -214,8 +215,10 @@ static void replace_peer(struct fuzzer *fuzzer) {
 
 static void *fuzz(void *data) {
         struct fuzzer *fuzzer = data;
+        struct coverage coverage;
         struct arguments a = {};
 
+        coverage_start(&coverage);
         while (time(NULL) < end) {
                 int r = step(fuzzer, &a);
                 bool known = false;
@@ -226,6 +229,7 @@ static void *fuzz(void *data) {
                         fprintf(stderr, "undocumented error %d\n", r);
                         abort();
                 }
+                coverage_collect(&coverage);
                 ++n_commands;
                 n_successes += r == 0;
                 if (draw(fuzzer, 3000) == 0)
@@ -237,6 +241,7 @@ static void *fuzz(void *data) {
 int main(int argc, char **argv) {
         uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL);
         struct fuzzer fuzzers[N_THREADS];
+        size_t n_places;
 
         printf("seed %llu\n", (unsigned long long)seed);
         /* what is passed on; the peers follow it, and then comes what is received */
@@ -261,6 +266,10 @@ int main(int argc, char **argv) {
         }
         for (size_t i = 0; i < N_THREADS; ++i)
                 pthread_join(fuzzers[i].thread, NULL);
-        printf("%llu commands, %llu of them did something\n", n_commands, n_successes);
+        n_places = coverage_count();
+        printf("%llu commands, %llu of them did something", n_commands, n_successes);
+        if (n_places > 0)
+                printf("; %zu places of the module reached", n_places);
+        printf("\n");
         return n_successes > 0 ? 0 : 1;
 }
