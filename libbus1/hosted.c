@@ -22,6 +22,8 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#define RECV_FLAGS (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_SECCTX)
+
 /* A server that does not even say hello is none; afterwards it may take its time. */
 #define HELLO_TIMEOUT_MSEC 10000
 
@@ -316,7 +318,9 @@ static int hosted_recv_unpack(struct hosted_peer *peer, bool has_read, uint64_t 
         message->n_transfers = reply->n_transfers;
         message->n_data = reply->n_data;
 
-        if (flags & BUS1_RECV_FLAG_CREDENTIALS)
+        if (flags & BUS1_RECV_FLAG_SECCTX)
+                ((struct bus1_metadata_secctx *)metadata)->n_secctx = BUS1_INVALID;
+        if (flags & (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_SECCTX))
                 *(struct bus1_metadata_credentials *)metadata = reply->metadata;
         else
                 *metadata = reply->metadata.metadata;
@@ -358,7 +362,7 @@ static bool hosted_recv_is_due(struct hosted_peer *peer, uint64_t flags,
                                const struct bus1_message *message) {
         struct pollfd p = {.fd = peer->bell_fd, .events = POLLIN};
 
-        if (flags & ~(BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK) || message->flags & ~BUS1_MESSAGE_FLAG_FDS ||
+        if (flags & ~RECV_FLAGS || message->flags & ~BUS1_MESSAGE_FLAG_FDS ||
             message->type != BUS1_INVALID)
                 return true;
 

@@ -83,9 +83,10 @@ int bus1_client_send_flags(struct bus1_client *client, uint64_t flags, size_t n_
                            struct bus1_message *message);
 /*
  * Receive the next message. flags are 0 or BUS1_RECV_FLAG_CREDENTIALS, with which metadata is the
- * start of a struct bus1_metadata_credentials, and BUS1_RECV_FLAG_PEEK, with which the message
- * stays queued: its handles can not be used yet, its descriptors are only counted. message says
- * where to put things, as in bus1(7).
+ * start of a struct bus1_metadata_credentials, BUS1_RECV_FLAG_SECCTX, with which it is that of a
+ * struct bus1_metadata_secctx (n_secctx of BUS1_INVALID: there is no label, as always on a hosted
+ * core), and BUS1_RECV_FLAG_PEEK, with which the message stays queued: its handles can not be used
+ * yet, its descriptors are only counted. message says where to put things, as in bus1(7).
  * A file descriptor is -1 when there was no room for it, here or on its way from a hosted core.
  * -EAGAIN when there is none; -EMSGSIZE when it does not fit: it stays queued, and n_transfers,
  * n_data and n_fds hold what it needs.

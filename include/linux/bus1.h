@@ -88,6 +88,19 @@ struct bus1_metadata_credentials {
 	__u64 tid;
 };
 
+/*
+ * Extension: metadata of a recv with BUS1_RECV_FLAG_SECCTX. The security label of who sent the
+ * message, without a zero at its end. n_secctx is the room at ptr_secctx going in. What comes out is
+ * the length, or BUS1_INVALID when there is no label: in notifications, where no security module
+ * gives labels, and always when the core is hosted. When the label does not fit, EMSGSIZE is
+ * returned as for any other part of a message.
+ */
+struct bus1_metadata_secctx {
+	struct bus1_metadata_credentials credentials;
+	__u64 n_secctx;
+	__u64 ptr_secctx;	/* char * */
+};
+
 /* commands */
 
 struct bus1_cmd_transfer {
@@ -128,6 +141,8 @@ struct bus1_cmd_send {
  * made, and need no room.
  */
 #define BUS1_RECV_FLAG_PEEK		((__u64)0x2)
+/* Extension: ptr_metadata points to a struct bus1_metadata_secctx. */
+#define BUS1_RECV_FLAG_SECCTX		((__u64)0x4)
 
 struct bus1_cmd_recv {
 	__u64 flags;
@@ -142,6 +157,7 @@ struct bus1_cmd_recv {
 #define BUS1_FEATURE_CONTINUE		((__u64)0x8)
 #define BUS1_FEATURE_PEEK		((__u64)0x10)
 #define BUS1_FEATURE_RESET		((__u64)0x20)	/* and BUS1_CMD_DISCONNECT */
+#define BUS1_FEATURE_SECCTX		((__u64)0x40)
 
 #define BUS1_VERSION			((__u64)1)
 

@@ -22,6 +22,7 @@
 struct bus1_accounts;
 struct bus1_peer;
 struct bus1_queue_entry;
+struct cred;
 struct file;
 struct pid;
 
@@ -96,19 +97,21 @@ void bus1_accounts_usage(struct bus1_accounts *accounts, size_t *ret_n_accounts,
  * @gid:	group
  * @pid:	process, may be NULL
  * @tid:	thread, may be NULL
+ * @cred:	what its security label is asked of, may be NULL
  */
 struct bus1_creds {
 	kuid_t uid;
 	kgid_t gid;
 	struct pid *pid;
 	struct pid *tid;
+	const struct cred *cred;
 };
 
 /**
  * struct bus1_payload - what all recipients of a message share
  * @refs:	reference count
- * @creds:	sender; set by the front end together with references to @pid and @tid, which the
- *		payload then owns
+ * @creds:	sender; set by the front end together with references to @pid, @tid and @cred,
+ *		which the payload then owns
  * @n_data:	bytes in @data
  * @data:	the message's bytes, filled in by the front end
  * @n_files:	entries in @files

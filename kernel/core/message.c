@@ -4,6 +4,7 @@
  */
 
 #include <linux/container_of.h>
+#include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -58,6 +59,7 @@ struct bus1_payload *bus1_payload_unref(struct bus1_payload *payload)
 	}
 	put_pid(payload->creds.pid);
 	put_pid(payload->creds.tid);
+	put_cred(payload->creds.cred);
 	kvfree(payload);
 	return NULL;
 }

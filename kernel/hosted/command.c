@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define MESSAGE_FLAGS BUS1_MESSAGE_FLAG_FDS
-#define RECV_FLAGS    (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK)
+#define RECV_FLAGS    (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_SECCTX)
 
 /* What follows the header of a request. */
 struct body {

@@ -20,7 +20,7 @@
 #include "libbus1/iovec.h"
 
 #define MESSAGE_FLAGS BUS1_MESSAGE_FLAG_FDS
-#define RECV_FLAGS    (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK)
+#define RECV_FLAGS    (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_SECCTX)
 
 struct local_peer {
 	struct bus1_domain *domain;
@@ -196,7 +196,9 @@ static int local_recv_one(struct local_peer *local, uint64_t flags, struct bus1_
 		return r;
 	}
 
-	if (flags & BUS1_RECV_FLAG_CREDENTIALS)
+	if (flags & BUS1_RECV_FLAG_SECCTX)
+		((struct bus1_metadata_secctx *)metadata)->n_secctx = BUS1_INVALID;
+	if (flags & (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_SECCTX))
 		*(struct bus1_metadata_credentials *)metadata = credentials;
 	else
 		*metadata = credentials.metadata;

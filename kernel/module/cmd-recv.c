@@ -13,6 +13,9 @@
 #include <linux/uio.h>
 #include "module.h"
 
+#define BUS1_RECV_FLAGS \
+	(BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_SECCTX)
+
 /* handles that are copied out at a time */
 #define BUS1_RECV_BATCH 16
 
@@ -20,14 +23,18 @@
  * struct bus1_recv_state - a receive under way
  * @cmd:	the command
  * @message:	the user's message as it was before
+ * @metadata:	the user's metadata as it was before, when something is read from it
  * @data:	where data goes
+ * @secctx:	label of the sender, when it is asked for
  * @fds:	descriptors made so far
  * @n_fds:	how many there are
  */
 struct bus1_recv_state {
 	struct bus1_cmd_recv cmd;
 	struct bus1_message_fds message;
+	struct bus1_metadata_secctx metadata;
 	struct bus1_user_data data;
+	struct bus1_secctx secctx;
 	s32 *fds;
 	size_t n_fds;
 };
@@ -78,36 +85,70 @@ static int bus1_recv_put_fds(struct bus1_recv_state *state, const struct bus1_re
 static int bus1_recv_put_metadata(const struct bus1_recv_state *state,
 				  const struct bus1_recv *recv)
 {
-	struct bus1_metadata_credentials metadata;
+	struct bus1_metadata_secctx metadata = state->metadata;
+	int r;
 
-	bus1_metadata_fill(&metadata, recv);
-	return bus1_user_put(state->cmd.ptr_metadata, &metadata, 1,
-			     state->cmd.flags & BUS1_RECV_FLAG_CREDENTIALS ?
-				     sizeof(metadata) :
-				     sizeof(metadata.metadata));
+	bus1_metadata_fill(&metadata.credentials, recv);
+	if (!(state->cmd.flags & BUS1_RECV_FLAG_SECCTX))
+		return bus1_user_put(state->cmd.ptr_metadata, &metadata, 1,
+				     state->cmd.flags & BUS1_RECV_FLAG_CREDENTIALS ?
+					     sizeof(metadata.credentials) :
+					     sizeof(metadata.credentials.metadata));
+
+	metadata.n_secctx = state->secctx.n;
+	if (state->secctx.data) {
+		r = bus1_user_put(metadata.ptr_secctx, state->secctx.data, state->secctx.n, 1);
+		if (r < 0)
+			return r;
+	}
+	return bus1_user_put(state->cmd.ptr_metadata, &metadata, 1, sizeof(metadata));
+}
+
+static bool bus1_recv_fits(const struct bus1_recv_state *state,
+			   const struct bus1_message_fds *actual)
+{
+	if (actual->message.n_transfers > state->message.message.n_transfers ||
+	    actual->message.n_data > state->message.message.n_data)
+		return false;
+	if (bus1_recv_makes_fds(state) && actual->n_fds > state->message.n_fds)
+		return false;
+	return !state->secctx.data || state->secctx.n <= state->metadata.n_secctx;
+}
+
+/* Tell the user how much room it takes. */
+static int bus1_recv_put_sizes(const struct bus1_recv_state *state,
+			       const struct bus1_message_fds *actual)
+{
+	struct bus1_metadata_secctx metadata = state->metadata;
+	int r = 0;
+
+	if (state->cmd.flags & BUS1_RECV_FLAG_SECCTX) {
+		metadata.n_secctx = state->secctx.n;
+		r = bus1_user_put(state->cmd.ptr_metadata, &metadata, 1, sizeof(metadata));
+	}
+	if (r == 0)
+		r = bus1_user_put_message(state->cmd.ptr_message, actual);
+	return r < 0 ? r : -EMSGSIZE;
 }
 
 /* Everything of a message that can fail. */
 static int bus1_recv_put(struct bus1_recv_state *state, const struct bus1_recv *recv)
 {
-	const struct bus1_message *message = &state->message.message;
 	struct bus1_message_fds actual = state->message;
 	struct iov_iter iter = state->data.iter;
-	bool fits;
 	int r;
 
 	actual.message.n_transfers = recv->n_transfers;
 	actual.message.n_data = recv->payload ? recv->payload->n_data : 0;
 	actual.n_fds = recv->payload ? recv->payload->n_files : 0;
 
-	fits = actual.message.n_transfers <= message->n_transfers &&
-	       actual.message.n_data <= message->n_data;
-	if (bus1_recv_makes_fds(state))
-		fits = fits && actual.n_fds <= state->message.n_fds;
-	if (!fits) {
-		r = bus1_user_put_message(state->cmd.ptr_message, &actual);
-		return r < 0 ? r : -EMSGSIZE;
+	if (state->cmd.flags & BUS1_RECV_FLAG_SECCTX) {
+		r = bus1_secctx_get(&state->secctx, recv);
+		if (r < 0)
+			return r;
 	}
+	if (!bus1_recv_fits(state, &actual))
+		return bus1_recv_put_sizes(state, &actual);
 
 	if (recv->payload) {
 		r = bus1_user_write_data(recv->payload->data, recv->payload->n_data, &iter);
@@ -162,6 +203,7 @@ static int bus1_recv_one(struct bus1_peer *peer, struct bus1_recv_state *state)
 out:
 	kfree(state->fds);
 	state->fds = NULL;
+	bus1_secctx_put(&state->secctx);
 	return r;
 }
 
@@ -172,10 +214,16 @@ int bus1_cmd_recv(struct bus1_peer *peer, void __user *argp)
 
 	state.fds = NULL;
 	state.n_fds = 0;
+	state.metadata = (struct bus1_metadata_secctx){};
+	state.secctx = (struct bus1_secctx){};
 	if (copy_from_user(&state.cmd, argp, sizeof(state.cmd)))
 		return -EFAULT;
-	if (state.cmd.flags & ~(BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK))
+	if (state.cmd.flags & ~BUS1_RECV_FLAGS)
 		return -EINVAL;
+	if (state.cmd.flags & BUS1_RECV_FLAG_SECCTX &&
+	    copy_from_user(&state.metadata, u64_to_user_ptr(state.cmd.ptr_metadata),
+			   sizeof(state.metadata)))
+		return -EFAULT;
 	r = bus1_user_get_message(&state.message, state.cmd.ptr_message);
 	if (r < 0)
 		return r;

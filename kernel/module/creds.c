@@ -23,6 +23,7 @@ void bus1_creds_capture(struct bus1_creds *creds)
 	creds->gid = current_egid();
 	creds->pid = get_pid(task_tgid(current));
 	creds->tid = get_pid(task_pid(current));
+	creds->cred = get_current_cred();
 }
 
 static u64 bus1_uid_translate(kuid_t kuid)

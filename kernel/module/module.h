@@ -18,8 +18,10 @@
 
 #include <linux/atomic.h>
 #include <linux/mutex.h>
+#include <linux/security.h>
 #include <linux/types.h>
 #include <linux/uio.h>
+#include <linux/version.h>
 #include <linux/wait.h>
 #include "../core/core.h"
 #include "../core/v2016.h"
@@ -120,6 +122,27 @@ int bus1_user_put_message(u64 ptr, const struct bus1_message_fds *message);
 
 void bus1_creds_capture(struct bus1_creds *creds);
 void bus1_metadata_fill(struct bus1_metadata_credentials *metadata, const struct bus1_recv *recv);
+
+/* security labels (secctx.c) */
+
+/**
+ * struct bus1_secctx - security label
+ * @data:	its bytes, NULL when there are none
+ * @n:		how many, BUS1_INVALID when there is no label
+ * @size:	of what security modules gave
+ * @context:	what security modules gave
+ */
+struct bus1_secctx {
+	char *data;
+	u64 n;
+	u32 size;
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
+	struct lsm_context context;
+#endif
+};
+
+int bus1_secctx_get(struct bus1_secctx *secctx, const struct bus1_recv *recv);
+void bus1_secctx_put(struct bus1_secctx *secctx);
 
 /* descriptors (files.c) */
 

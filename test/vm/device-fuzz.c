@@ -113,7 +113,8 @@ struct arguments {
         uint64_t ids[N_ARRAY];
         int32_t errors[N_ARRAY], fds[N_ARRAY];
         struct bus1_message_fds message;
-        struct bus1_metadata_credentials metadata;
+        struct bus1_metadata_secctx metadata;
+        char secctx[100];
         struct iovec vecs[4];
         uint8_t data[4][2000];
 };
@@ -182,8 +183,13 @@ static int step(struct fuzzer *fuzzer, struct arguments *a) {
         case 7:
         case 8:
                 fill_message(fuzzer, a, true);
+                a->metadata = (struct bus1_metadata_secctx){
+                        .n_secctx = count(fuzzer, sizeof(a->secctx)),
+                        .ptr_secctx = pointer(fuzzer, a->secctx),
+                };
                 recv = (struct bus1_cmd_recv){
-                        .flags = flags(fuzzer, BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK),
+                        .flags = flags(fuzzer, BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK |
+                                               BUS1_RECV_FLAG_SECCTX),
                         .ptr_metadata = pointer(fuzzer, &a->metadata),
                         .ptr_message = pointer(fuzzer, &a->message),
                 };

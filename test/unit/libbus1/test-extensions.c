@@ -26,6 +26,7 @@ TRANSPORT_TEST(extensions_are_announced) {
         ck_assert(has_feature(client, BUS1_FEATURE_CONTINUE));
         ck_assert(has_feature(client, BUS1_FEATURE_PEEK));
         ck_assert(has_feature(client, BUS1_FEATURE_RESET));
+        ck_assert(has_feature(client, BUS1_FEATURE_SECCTX));
         ck_assert(!has_feature(client, UINT64_C(1) << 63));
         bus1_client_free(client);
 }
@@ -217,6 +218,78 @@ TRANSPORT_TEST(peek_leaves_the_message_queued) {
         bus1_client_free(b);
 }
 
+/* The label of this process; 0 where no security module gives labels to messages. */
+static size_t read_label(char *label, size_t n_max) {
+        ssize_t n;
+        int fd;
+
+        if (access("/sys/fs/selinux", F_OK) < 0 && access("/sys/fs/smackfs", F_OK) < 0)
+                return 0;
+        fd = open("/proc/self/attr/current", O_RDONLY | O_CLOEXEC);
+        n = fd < 0 ? -1 : read(fd, label, n_max);
+        if (fd >= 0)
+                close(fd);
+        while (n > 0 && (label[n - 1] == '\n' || label[n - 1] == '\0'))
+                --n;
+        return n > 0 ? n : 0;
+}
+
+TRANSPORT_TEST(security_label_is_the_senders) {
+        struct bus1_client *client = fixture_client_new(fixture);
+        char expected[4096], label[4096] = "unchanged";
+        struct bus1_metadata_secctx metadata = {.ptr_secctx = (uintptr_t)label};
+        struct bus1_message message;
+        uint64_t node, handle;
+        size_t n = 0;
+
+        ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
+        for (int i = 0; i < 2; ++i)
+                ck_assert_int_eq(send_data(client, handle, "1", 1), 0);
+        ck_assert_int_eq(bus1_client_release_one(client, handle), 0);
+        if (fixture->kind == FIXTURE_DEVICE)
+                n = read_label(expected, sizeof(expected));
+
+        for (int i = 0; i < 2; ++i) {
+                char byte;
+                struct iovec vec = {&byte, 1};
+
+                message = (struct bus1_message){.type = BUS1_INVALID,
+                                                .n_data = 1,
+                                                .n_data_vecs = 1,
+                                                .ptr_data_vecs = (uintptr_t)&vec};
+                metadata.n_secctx = n > 0 ? n - 1 : 0;
+                if (n > 0) {
+                        /* one byte short, then right */
+                        ck_assert_int_eq(bus1_client_recv(client, BUS1_RECV_FLAG_SECCTX,
+                                                          (struct bus1_metadata *)&metadata,
+                                                          &message),
+                                         -EMSGSIZE);
+                        ck_assert_uint_eq(metadata.n_secctx, n);
+                        ck_assert_str_eq(label, "unchanged");
+                }
+                ck_assert_int_eq(bus1_client_recv(client, BUS1_RECV_FLAG_SECCTX,
+                                                  (struct bus1_metadata *)&metadata, &message),
+                                 0);
+                ck_assert_uint_eq(metadata.credentials.metadata.id, node);
+                ck_assert_uint_eq(metadata.credentials.pid, getpid());
+                ck_assert_uint_eq(metadata.n_secctx, n > 0 ? n : BUS1_INVALID);
+                ck_assert_uint_eq(metadata.ptr_secctx, (uintptr_t)label);
+                ck_assert(n == 0 || memcmp(label, expected, n) == 0);
+                strcpy(label, "unchanged");
+        }
+
+        /* notifications have none */
+        message = (struct bus1_message){.type = BUS1_INVALID};
+        metadata.n_secctx = 0;
+        ck_assert_int_eq(bus1_client_recv(client, BUS1_RECV_FLAG_SECCTX,
+                                          (struct bus1_metadata *)&metadata, &message),
+                         0);
+        ck_assert_uint_eq(message.type, BUS1_MESSAGE_TYPE_HANDLE_RELEASE);
+        ck_assert_uint_eq(metadata.n_secctx, BUS1_INVALID);
+        ck_assert_uint_eq(metadata.credentials.uid, BUS1_INVALID);
+        bus1_client_free(client);
+}
+
 TRANSPORT_TEST(disconnected_peer_hangs_up) {
         struct bus1_client *a = fixture_client_new(fixture), *b = fixture_client_new(fixture);
         struct pollfd p = {.fd = bus1_client_get_fd(a), .events = POLLIN};
@@ -299,6 +372,7 @@ int main(void) {
                 send_goes_on_when_a_destination_fails,
                 errors_of_many_destinations_come_back,
                 peek_leaves_the_message_queued,
+                security_label_is_the_senders,
                 disconnected_peer_hangs_up,
                 peer_begins_anew_after_a_reset,
         };
