@@ -12,20 +12,6 @@
 #include "acct.h"
 
 /**
- * struct bus1_accounts - a table of accounts
- * @refs:	references, one of them for each account
- * @lock:	protects @accounts, all of which have references left
- * @accounts:	struct bus1_account by uid
- * @limits:	what each account may have
- */
-struct bus1_accounts {
-	refcount_t refs;
-	struct mutex lock;
-	struct xarray accounts;
-	struct bus1_limits limits;
-};
-
-/**
  * struct bus1_share - what one foreign user has in flight on an account
  * @uid:	user
  * @n_charges:	charges that refer to it; protected by the account's lock, as are
@@ -56,6 +42,7 @@ struct bus1_accounts *bus1_accounts_new(const struct bus1_limits *limits)
 	refcount_set(&accounts->refs, 1);
 	mutex_init(&accounts->lock);
 	xa_init(&accounts->accounts);
+	xa_init(&accounts->peers);
 	for (i = 0; i < _BUS1_RESOURCE_N; ++i) {
 		u64 max = limits ? limits->max[i] : 0;
 
@@ -69,6 +56,7 @@ struct bus1_accounts *bus1_accounts_new(const struct bus1_limits *limits)
 struct bus1_accounts *bus1_accounts_unref(struct bus1_accounts *accounts)
 {
 	if (accounts && refcount_dec_and_test(&accounts->refs)) {
+		xa_destroy(&accounts->peers);
 		xa_destroy(&accounts->accounts);
 		mutex_destroy(&accounts->lock);
 		kfree(accounts);

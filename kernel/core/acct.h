@@ -27,6 +27,25 @@
 #include "core.h"
 
 /**
+ * struct bus1_accounts - a table of accounts
+ * @refs:	references, one of them for each account
+ * @lock:	protects @accounts, all of which have references left, @peers and @last_peer
+ * @accounts:	struct bus1_account by uid
+ * @peers:	struct bus1_peer by number. They have no references of the table's: the last one
+ *		may be gone when a peer is found, but not yet the peer.
+ * @last_peer:	number of the youngest peer
+ * @limits:	what each account may have
+ */
+struct bus1_accounts {
+	refcount_t refs;
+	struct mutex lock;
+	struct xarray accounts;
+	struct xarray peers;
+	unsigned long last_peer;
+	struct bus1_limits limits;
+};
+
+/**
  * struct bus1_account - what one user has
  * @refs:	references; the last one is only dropped under the table's lock
  * @accounts:	table it is in

@@ -13,6 +13,7 @@
 #include <linux/container_of.h>
 #include <linux/list.h>
 #include <linux/sched.h>
+#include <trace/events/bus1.h>
 #include "invariant.h"
 #include "message.h"
 #include "node.h"
@@ -255,6 +256,8 @@ static int bus1_recv_end(struct bus1_recv *recv, bool take)
 		bus1_recv_take(peer, entry);
 		drop = entry;
 	}
+	if (take)
+		trace_bus1_recv(peer->number, recv, r);
 
 	if (drop) {
 		bus1_tx_init(&tx, peer);

@@ -8,6 +8,7 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <trace/events/bus1.h>
 #include "node.h"
 #include "peer.h"
 #include "tx.h"
@@ -83,6 +84,7 @@ int bus1_peer_release(struct bus1_peer *peer, const u64 *ids, size_t n_ids)
 			bus1_release_commit(peer, objects, n_ids);
 	}
 	mutex_unlock(&peer->lock);
+	trace_bus1_release(peer->number, n_ids, r);
 
 	if (objects != few)
 		kvfree(objects);

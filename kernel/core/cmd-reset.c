@@ -5,6 +5,7 @@
 
 #include <linux/bug.h>
 #include <linux/sched.h>
+#include <trace/events/bus1.h>
 #include "message.h"
 #include "node.h"
 #include "peer.h"
@@ -75,6 +76,7 @@ int bus1_peer_disconnect(struct bus1_peer *peer)
 	bus1_tx_commit(&tx);
 	bus1_peer_forget_objects(peer);
 	mutex_unlock(&peer->lock);
+	trace_bus1_end(peer->number, true);
 	return 0;
 }
 
@@ -105,5 +107,7 @@ int bus1_peer_reset(struct bus1_peer *peer)
 	r = bus1_peer_reset_locked(peer);
 	mutex_unlock(&peer->lock);
 	mutex_unlock(&peer->recv_lock);
+	if (r == 0)
+		trace_bus1_end(peer->number, false);
 	return r;
 }

@@ -9,6 +9,7 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <trace/events/bus1.h>
 #include "message.h"
 #include "node.h"
 #include "peer.h"
@@ -287,6 +288,7 @@ int bus1_peer_send(struct bus1_peer *peer, const struct bus1_send *send)
 	mutex_unlock(&peer->lock);
 
 out:
+	trace_bus1_send(peer->number, send, r);
 	if (state.nodes != few_nodes)
 		kvfree(state.nodes);
 	if (state.destinations != few_destinations)

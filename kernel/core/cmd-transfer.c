@@ -7,6 +7,7 @@
 #include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <trace/events/bus1.h>
 #include "acct.h"
 #include "message.h"
 #include "node.h"
@@ -151,6 +152,7 @@ int bus1_peer_transfer(struct bus1_peer *from, struct bus1_peer *to, struct bus1
 	bus1_peer_lock_two(from, to);
 	r = bus1_transfer_locked(from, to, src, dst, items, n);
 	bus1_peer_unlock_two(from, to);
+	trace_bus1_transfer(from->number, to->number, n, r);
 
 	kvfree(items);
 	return r;

@@ -13,11 +13,35 @@
 /* IDs are 64 bits, and so must be the index of the map. */
 static_assert(sizeof(unsigned long) >= sizeof(u64), "needs 64 bits");
 
+/* Enter a peer into the table of all. */
+static int bus1_peer_register(struct bus1_peer *peer)
+{
+	struct bus1_accounts *accounts = peer->account->accounts;
+	int r;
+
+	mutex_lock(&accounts->lock);
+	r = xa_err(xa_store(&accounts->peers, accounts->last_peer + 1, peer, GFP_KERNEL_ACCOUNT));
+	if (r == 0)
+		peer->number = ++accounts->last_peer;
+	mutex_unlock(&accounts->lock);
+	return r;
+}
+
+static void bus1_peer_unregister(struct bus1_peer *peer)
+{
+	struct bus1_accounts *accounts = peer->account->accounts;
+
+	mutex_lock(&accounts->lock);
+	xa_erase(&accounts->peers, peer->number);
+	mutex_unlock(&accounts->lock);
+}
+
 struct bus1_peer *bus1_peer_new(struct bus1_accounts *accounts, kuid_t uid, bus1_wake_t wake,
 				void *data)
 {
 	struct bus1_account *account;
 	struct bus1_peer *peer;
+	int r;
 
 	account = bus1_account_get(accounts, uid);
 	if (IS_ERR(account))
@@ -36,6 +60,12 @@ struct bus1_peer *bus1_peer_new(struct bus1_accounts *accounts, kuid_t uid, bus1
 	mutex_init(&peer->recv_lock);
 	mutex_init(&peer->lock);
 	xa_init(&peer->objects);
+	r = bus1_peer_register(peer);
+	if (r < 0) {
+		peer->disconnected = true;
+		bus1_peer_unref(peer);
+		return ERR_PTR(r);
+	}
 	return peer;
 }
 
@@ -49,6 +79,7 @@ struct bus1_peer *bus1_peer_unref(struct bus1_peer *peer)
 {
 	if (peer && refcount_dec_and_test(&peer->refs)) {
 		WARN_ON(!peer->disconnected);
+		bus1_peer_unregister(peer);
 		xa_destroy(&peer->objects);
 		mutex_destroy(&peer->lock);
 		mutex_destroy(&peer->recv_lock);

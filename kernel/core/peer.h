@@ -10,7 +10,8 @@
  *
  *	bus1_peer.recv_lock	one receiver at a time, may be held while copying to the user
  *	bus1_peer.lock		serialises operations of the peer; two of them by address
- *	bus1_account.lock, bus1_accounts.lock
+ *	bus1_account.lock
+ *	bus1_accounts.lock
  *	bus1_node.lock		spinlock
  *	bus1_queue.lock		spinlock
  *
@@ -30,6 +31,7 @@ struct bus1_v2016;
 /**
  * struct bus1_peer - participant
  * @refs:		reference count
+ * @number:		names it in the table of its account, for whoever looks from outside
  * @account:		account of its user
  * @usage:		its part of the account
  * @queue:		what it has yet to receive
@@ -46,6 +48,7 @@ struct bus1_v2016;
  */
 struct bus1_peer {
 	refcount_t refs;
+	unsigned long number;
 	struct bus1_account *account;
 	struct bus1_usage usage;
 	struct bus1_queue queue;

@@ -6,7 +6,6 @@
  * a message only ever holds other files (see files.c).
  */
 
-#include <linux/debugfs.h>
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/init.h>
@@ -14,7 +13,6 @@
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/seq_file.h>
 #include "module.h"
 
 static ulong bus1_max_bytes;
@@ -32,7 +30,6 @@ module_param_named(max_files, bus1_max_files, ulong, 0444);
 MODULE_PARM_DESC(max_files, "Files queued on all peers of one user (0: 16384)");
 
 static struct bus1_accounts *bus1_accounts;
-static struct dentry *bus1_debugfs;
 
 static struct miscdevice bus1_device = {
 	.minor = MISC_DYNAMIC_MINOR,
@@ -45,21 +42,6 @@ struct bus1_accounts *bus1_module_accounts(void)
 {
 	return bus1_accounts;
 }
-
-static int bus1_usage_show(struct seq_file *seq, void *unused)
-{
-	u64 used[_BUS1_RESOURCE_N];
-	size_t n_accounts;
-
-	bus1_accounts_usage(bus1_accounts, &n_accounts, used);
-	seq_printf(seq, "accounts %zu\n", n_accounts);
-	seq_printf(seq, "bytes %llu\n", used[BUS1_RESOURCE_BYTES]);
-	seq_printf(seq, "objects %llu\n", used[BUS1_RESOURCE_OBJECTS]);
-	seq_printf(seq, "messages %llu\n", used[BUS1_RESOURCE_MESSAGES]);
-	seq_printf(seq, "files %llu\n", used[BUS1_RESOURCE_FILES]);
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(bus1_usage);
 
 /* What is queued cannot be swapped out: one user must not get all memory by default. */
 static u64 __init bus1_default_bytes(void)
@@ -89,14 +71,13 @@ static int __init bus1_init(void)
 		return r;
 	}
 
-	bus1_debugfs = debugfs_create_dir("bus1", NULL);
-	debugfs_create_file("usage", 0400, bus1_debugfs, NULL, &bus1_usage_fops);
+	bus1_debugfs_init();
 	return 0;
 }
 
 static void __exit bus1_exit(void)
 {
-	debugfs_remove(bus1_debugfs);
+	bus1_debugfs_exit();
 	misc_deregister(&bus1_device);
 	bus1_accounts_unref(bus1_accounts);
 }

@@ -150,6 +150,11 @@ int bus1_files_collect(struct file **files, u64 ptr_fds, size_t n);
 int bus1_files_install(s32 *fds, struct file *const *files, size_t n);
 void bus1_files_uninstall(const s32 *fds, size_t n);
 
+/* debugfs (debugfs.c) */
+
+void bus1_debugfs_init(void);
+void bus1_debugfs_exit(void);
+
 /* the module (main.c) */
 
 struct bus1_accounts *bus1_module_accounts(void);

@@ -25,6 +25,18 @@ static inline void refcount_inc(refcount_t *r)
 	WARN_ON(__atomic_fetch_add(&r->refs, 1, __ATOMIC_RELAXED) == 0);
 }
 
+static inline bool refcount_inc_not_zero(refcount_t *r)
+{
+	unsigned int old = refcount_read(r);
+
+	while (old > 0) {
+		if (__atomic_compare_exchange_n(&r->refs, &old, old + 1, true, __ATOMIC_RELAXED,
+						__ATOMIC_RELAXED))
+			return true;
+	}
+	return false;
+}
+
 static inline bool refcount_dec_and_test(refcount_t *r)
 {
 	unsigned int old = __atomic_fetch_sub(&r->refs, 1, __ATOMIC_ACQ_REL);

@@ -26,6 +26,14 @@ int xa_err(void *entry);
 /* The first entry at or after *index, up to max; *index is set to where it is. */
 void *shim_xa_find(struct xarray *xa, unsigned long *index, unsigned long max);
 
+#define XA_PRESENT 8U
+
+static inline void *xa_find(struct xarray *xa, unsigned long *index, unsigned long max,
+			    unsigned int filter)
+{
+	return shim_xa_find(xa, index, max);
+}
+
 #define xa_for_each(xa, index, entry) \
 	for (index = 0, entry = shim_xa_find(xa, &index, ~0UL); entry; \
 	     entry = index == ~0UL ? NULL : (++index, shim_xa_find(xa, &index, ~0UL)))

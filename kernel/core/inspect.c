@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Looking at a core from outside, see inspect.h
+ */
+
+#include <linux/atomic.h>
+#include "inspect.h"
+#include "peer.h"
+
+static void bus1_inspect_used(const atomic64_t used[_BUS1_RESOURCE_N],
+			      u64 ret_used[_BUS1_RESOURCE_N])
+{
+	size_t i;
+
+	for (i = 0; i < _BUS1_RESOURCE_N; ++i)
+		ret_used[i] = atomic64_read(&used[i]);
+}
+
+/**
+ * bus1_inspect_account() - look at the next account
+ * @accounts:	table
+ * @first:	the user to begin with
+ * @ret_info:	set for the first user who is not below @first
+ *
+ * Return: whether there is one.
+ */
+bool bus1_inspect_account(struct bus1_accounts *accounts, u32 first,
+			  struct bus1_account_info *ret_info)
+{
+	struct bus1_account *account;
+	unsigned long index = first;
+	size_t i;
+
+	mutex_lock(&accounts->lock);
+	account = xa_find(&accounts->accounts, &index, ~0UL, XA_PRESENT);
+	if (account)
+		refcount_inc(&account->refs);
+	mutex_unlock(&accounts->lock);
+	if (!account)
+		return false;
+
+	*ret_info = (struct bus1_account_info){ .uid = account->uid };
+	bus1_inspect_used(account->used, ret_info->used);
+	for (i = 0; i < _BUS1_RESOURCE_N; ++i)
+		ret_info->max[i] = accounts->limits.max[i];
+	mutex_lock(&account->lock);
+	ret_info->n_shares = account->n_shares;
+	mutex_unlock(&account->lock);
+	bus1_account_put(account);
+	return true;
+}
+
+/* The first peer whose number is not below this one, with a reference; or NULL. */
+static struct bus1_peer *bus1_inspect_find(struct bus1_accounts *accounts, unsigned long first)
+{
+	struct bus1_peer *peer;
+
+	mutex_lock(&accounts->lock);
+	while ((peer = xa_find(&accounts->peers, &first, ~0UL, XA_PRESENT)) &&
+	       !refcount_inc_not_zero(&peer->refs))
+		++first;
+	mutex_unlock(&accounts->lock);
+	return peer;
+}
+
+/**
+ * bus1_inspect_peer() - look at the next peer
+ * @accounts:	table
+ * @first:	the number to begin with
+ * @ret_info:	set for the first peer whose number is not below @first
+ *
+ * Return: whether there is one.
+ */
+bool bus1_inspect_peer(struct bus1_accounts *accounts, u64 first, struct bus1_peer_info *ret_info)
+{
+	struct bus1_peer *peer;
+	bool sealed;
+
+	peer = bus1_inspect_find(accounts, first);
+	if (!peer)
+		return false;
+
+	*ret_info = (struct bus1_peer_info){ .number = peer->number, .uid = peer->account->uid };
+	mutex_lock(&peer->lock);
+	ret_info->disconnected = peer->disconnected;
+	ret_info->n_nodes = peer->n_nodes;
+	ret_info->n_handles = peer->n_handles;
+	mutex_unlock(&peer->lock);
+	bus1_inspect_used(peer->usage.used, ret_info->used);
+	ret_info->n_queued = bus1_queue_count(&peer->queue);
+	ret_info->clock = bus1_queue_sync(&peer->queue, 0);
+	ret_info->readable = bus1_queue_is_readable(&peer->queue, &sealed);
+	bus1_peer_unref(peer);
+	return true;
+}
+
+static bool bus1_inspect_object_locked(struct bus1_peer *peer, unsigned long index,
+				       struct bus1_object_info *ret_info)
+{
+	struct bus1_object *object;
+	struct bus1_node *node;
+
+	/* those that a message gave an ID are nobody's yet */
+	while ((object = xa_find(&peer->objects, &index, ~0UL, XA_PRESENT)) &&
+	       object->state == BUS1_OBJECT_NEW)
+		++index;
+	if (!object)
+		return false;
+
+	node = object->is_node ? bus1_node_from_object(object) :
+				 bus1_handle_from_object(object)->node;
+	*ret_info = (struct bus1_object_info){
+		.id = object->id,
+		.is_node = object->is_node,
+		/* never changes once there are handles, or a lock is held */
+		.node = node->object.id,
+		.owner = node->owner->number,
+		.oneshot = node->oneshot,
+		.dead = bus1_node_is_dead(node),
+	};
+	return true;
+}
+
+/**
+ * bus1_inspect_object() - look at the next node or handle of a peer
+ * @accounts:	table
+ * @number:	number of the peer
+ * @first:	the ID to begin with
+ * @ret_info:	set for the first object whose ID is not below @first
+ *
+ * Return: whether there is one, and the peer.
+ */
+bool bus1_inspect_object(struct bus1_accounts *accounts, u64 number, u64 first,
+			 struct bus1_object_info *ret_info)
+{
+	struct bus1_peer *peer;
+	bool found;
+
+	peer = bus1_inspect_find(accounts, number);
+	if (!peer)
+		return false;
+
+	found = peer->number == number;
+	if (found) {
+		mutex_lock(&peer->lock);
+		found = bus1_inspect_object_locked(peer, first >> 1, ret_info);
+		mutex_unlock(&peer->lock);
+	}
+	bus1_peer_unref(peer);
+	return found;
+}

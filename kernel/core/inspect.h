@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __BUS1_INSPECT_H
+#define __BUS1_INSPECT_H
+
+/*
+ * Looking at a core from outside
+ *
+ * Walks over all accounts, all peers, and the objects of a peer, for whoever has to find out why
+ * something hangs or is full. Each step finds the next one by its number, copies what there is to
+ * see, and lets go of every lock: nobody waits for a walk, and what changes during one may or may
+ * not be seen.
+ */
+
+#include "core.h"
+
+/**
+ * struct bus1_account_info - what is to be seen of an account
+ * @uid:	user
+ * @n_shares:	foreign users with something in flight there
+ * @used:	what is in use
+ * @max:	its limits
+ */
+struct bus1_account_info {
+	kuid_t uid;
+	unsigned long n_shares;
+	u64 used[_BUS1_RESOURCE_N];
+	u64 max[_BUS1_RESOURCE_N];
+};
+
+/**
+ * struct bus1_peer_info - what is to be seen of a peer
+ * @number:		its number; no two peers of a table ever have the same
+ * @uid:		user it is accounted on
+ * @disconnected:	it has ended, but is still referred to
+ * @n_nodes:		nodes it owns
+ * @n_handles:		handles it holds
+ * @used:		its part of the account
+ * @n_queued:		entries in the queue, those of transactions under way included
+ * @clock:		of the queue
+ * @readable:		the first entry can be received
+ */
+struct bus1_peer_info {
+	u64 number;
+	kuid_t uid;
+	bool disconnected;
+	u64 n_nodes;
+	u64 n_handles;
+	u64 used[_BUS1_RESOURCE_N];
+	u64 n_queued;
+	u64 clock;
+	bool readable;
+};
+
+/**
+ * struct bus1_object_info - what is to be seen of a node or handle
+ * @id:		its ID
+ * @is_node:	it is a node, else a handle
+ * @node:	ID of the node, in the map of its owner
+ * @owner:	number of the peer that owns the node
+ * @oneshot:	the node takes one message
+ * @dead:	the node has no handles and gets none
+ */
+struct bus1_object_info {
+	u64 id;
+	bool is_node;
+	u64 node;
+	u64 owner;
+	bool oneshot;
+	bool dead;
+};
+
+bool bus1_inspect_account(struct bus1_accounts *accounts, u32 first,
+			  struct bus1_account_info *ret_info);
+bool bus1_inspect_peer(struct bus1_accounts *accounts, u64 first,
+		       struct bus1_peer_info *ret_info);
+bool bus1_inspect_object(struct bus1_accounts *accounts, u64 number, u64 first,
+			 struct bus1_object_info *ret_info);
+
+#endif /* __BUS1_INSPECT_H */

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _SHIM_TRACE_EVENTS_BUS1_H
+#define _SHIM_TRACE_EVENTS_BUS1_H
+
+#include <linux/types.h>
+
+/* In the kernel these are tracepoints; here nobody listens. */
+
+struct bus1_recv;
+struct bus1_send;
+
+static inline void trace_bus1_send(u64 peer, const struct bus1_send *send, int result)
+{
+}
+
+static inline void trace_bus1_recv(u64 peer, const struct bus1_recv *recv, int result)
+{
+}
+
+static inline void trace_bus1_release(u64 peer, size_t n_ids, int result)
+{
+}
+
+static inline void trace_bus1_transfer(u64 from, u64 to, size_t n, int result)
+{
+}
+
+static inline void trace_bus1_end(u64 peer, bool disconnect)
+{
+}
+
+#endif

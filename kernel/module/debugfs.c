@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What root gets to see in debugfs
+ *
+ *	usage		sums over all users
+ *	accounts	what each user has, and may have
+ *	peers		what each peer has
+ *	queues		the state of each peer's queue
+ *	nodes		nodes of all peers
+ *	handles		handles of all peers, and the nodes they refer to
+ *
+ * One line each, a first one with the names of the columns. Peers are named by their numbers, nodes
+ * and handles by the IDs that their peers know them by. Nothing is locked between two lines.
+ */
+
+#include <linux/debugfs.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/limits.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/user_namespace.h>
+#include "../core/inspect.h"
+#include "module.h"
+
+static struct dentry *bus1_debugfs;
+
+static int bus1_usage_show(struct seq_file *seq, void *unused)
+{
+	u64 used[_BUS1_RESOURCE_N];
+	size_t n_accounts;
+
+	bus1_accounts_usage(bus1_module_accounts(), &n_accounts, used);
+	seq_printf(seq, "accounts %zu\n", n_accounts);
+	seq_printf(seq, "bytes %llu\n", used[BUS1_RESOURCE_BYTES]);
+	seq_printf(seq, "objects %llu\n", used[BUS1_RESOURCE_OBJECTS]);
+	seq_printf(seq, "messages %llu\n", used[BUS1_RESOURCE_MESSAGES]);
+	seq_printf(seq, "files %llu\n", used[BUS1_RESOURCE_FILES]);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(bus1_usage);
+
+/**
+ * struct bus1_walk - a walk over something, of which each line is one step
+ * @account:	the account, and
+ * @peer:	the peer, and
+ * @object:	the object that is shown
+ * @ended:	there is nothing more to show
+ */
+struct bus1_walk {
+	struct bus1_account_info account;
+	struct bus1_peer_info peer;
+	struct bus1_object_info object;
+	bool ended;
+};
+
+/**
+ * struct bus1_table - one of the files
+ * @head:	its first line
+ * @first:	begin; whether there is something to show
+ * @next:	go on
+ * @show:	print one line
+ */
+struct bus1_table {
+	const char *head;
+	bool (*first)(struct bus1_walk *walk);
+	bool (*next)(struct bus1_walk *walk);
+	void (*show)(struct seq_file *seq, const struct bus1_walk *walk);
+};
+
+static uid_t bus1_debugfs_uid(kuid_t uid)
+{
+	return from_kuid_munged(&init_user_ns, uid);
+}
+
+/* accounts */
+
+static bool bus1_accounts_first(struct bus1_walk *walk)
+{
+	return bus1_inspect_account(bus1_module_accounts(), 0, &walk->account);
+}
+
+static bool bus1_accounts_next(struct bus1_walk *walk)
+{
+	u32 uid = __kuid_val(walk->account.uid);
+
+	return uid < U32_MAX &&
+	       bus1_inspect_account(bus1_module_accounts(), uid + 1, &walk->account);
+}
+
+static void bus1_accounts_show(struct seq_file *seq, const struct bus1_walk *walk)
+{
+	const struct bus1_account_info *info = &walk->account;
+	size_t i;
+
+	seq_printf(seq, "%u %lu", bus1_debugfs_uid(info->uid), info->n_shares);
+	for (i = 0; i < _BUS1_RESOURCE_N; ++i)
+		seq_printf(seq, " %llu/%llu", info->used[i], info->max[i]);
+	seq_putc(seq, '\n');
+}
+
+static const struct bus1_table bus1_accounts_table = {
+	.head = "uid foreign_users bytes objects messages files\n",
+	.first = bus1_accounts_first,
+	.next = bus1_accounts_next,
+	.show = bus1_accounts_show,
+};
+
+/* peers and their queues */
+
+static bool bus1_peers_first(struct bus1_walk *walk)
+{
+	return bus1_inspect_peer(bus1_module_accounts(), 0, &walk->peer);
+}
+
+static bool bus1_peers_next(struct bus1_walk *walk)
+{
+	return bus1_inspect_peer(bus1_module_accounts(), walk->peer.number + 1, &walk->peer);
+}
+
+static void bus1_peers_show(struct seq_file *seq, const struct bus1_walk *walk)
+{
+	const struct bus1_peer_info *info = &walk->peer;
+
+	seq_printf(seq, "%llu %u %s %llu %llu %llu %llu %llu %llu\n", info->number,
+		   bus1_debugfs_uid(info->uid), info->disconnected ? "ended" : "open",
+		   info->n_nodes, info->n_handles, info->used[BUS1_RESOURCE_BYTES],
+		   info->used[BUS1_RESOURCE_OBJECTS], info->used[BUS1_RESOURCE_MESSAGES],
+		   info->used[BUS1_RESOURCE_FILES]);
+}
+
+static const struct bus1_table bus1_peers_table = {
+	.head = "peer uid state nodes handles bytes objects messages files\n",
+	.first = bus1_peers_first,
+	.next = bus1_peers_next,
+	.show = bus1_peers_show,
+};
+
+static void bus1_queues_show(struct seq_file *seq, const struct bus1_walk *walk)
+{
+	const struct bus1_peer_info *info = &walk->peer;
+
+	seq_printf(seq, "%llu %llu %llu %s\n", info->number, info->clock, info->n_queued,
+		   info->disconnected ? "sealed" :
+		   info->readable     ? "readable" :
+		   info->n_queued     ? "blocked" :
+					"empty");
+}
+
+static const struct bus1_table bus1_queues_table = {
+	.head = "peer clock entries state\n",
+	.first = bus1_peers_first,
+	.next = bus1_peers_next,
+	.show = bus1_queues_show,
+};
+
+/* nodes and handles */
+
+/* The next object of this kind from @id of the current peer on, or of a later peer. */
+static bool bus1_objects_find(struct bus1_walk *walk, u64 id, bool is_node)
+{
+	do {
+		while (bus1_inspect_object(bus1_module_accounts(), walk->peer.number, id,
+					   &walk->object)) {
+			if (walk->object.is_node == is_node)
+				return true;
+			if (fatal_signal_pending(current))
+				return false;
+			id = walk->object.id + 1;
+			cond_resched();
+		}
+		id = 0;
+	} while (bus1_peers_next(walk));
+	return false;
+}
+
+static bool bus1_nodes_first(struct bus1_walk *walk)
+{
+	return bus1_peers_first(walk) && bus1_objects_find(walk, 0, true);
+}
+
+static bool bus1_nodes_next(struct bus1_walk *walk)
+{
+	return bus1_objects_find(walk, walk->object.id + 1, true);
+}
+
+static void bus1_nodes_show(struct seq_file *seq, const struct bus1_walk *walk)
+{
+	seq_printf(seq, "%llu %llu%s%s\n", walk->peer.number, walk->object.id,
+		   walk->object.oneshot ? " oneshot" : "", walk->object.dead ? " dead" : "");
+}
+
+static const struct bus1_table bus1_nodes_table = {
+	.head = "peer node\n",
+	.first = bus1_nodes_first,
+	.next = bus1_nodes_next,
+	.show = bus1_nodes_show,
+};
+
+static bool bus1_handles_first(struct bus1_walk *walk)
+{
+	return bus1_peers_first(walk) && bus1_objects_find(walk, 0, false);
+}
+
+static bool bus1_handles_next(struct bus1_walk *walk)
+{
+	return bus1_objects_find(walk, walk->object.id + 1, false);
+}
+
+static void bus1_handles_show(struct seq_file *seq, const struct bus1_walk *walk)
+{
+	seq_printf(seq, "%llu %llu %llu %llu%s%s\n", walk->peer.number, walk->object.id,
+		   walk->object.owner, walk->object.node, walk->object.oneshot ? " oneshot" : "",
+		   walk->object.dead ? " dead" : "");
+}
+
+static const struct bus1_table bus1_handles_table = {
+	.head = "peer handle owner node\n",
+	.first = bus1_handles_first,
+	.next = bus1_handles_next,
+	.show = bus1_handles_show,
+};
+
+/* files: position 0 is the head, all further ones are where the walk is */
+
+static const struct bus1_table *bus1_table_of(struct seq_file *seq)
+{
+	return file_inode(seq->file)->i_private;
+}
+
+static void *bus1_table_start(struct seq_file *seq, loff_t *position)
+{
+	struct bus1_walk *walk = seq->private;
+
+	if (*position == 0)
+		return SEQ_START_TOKEN;
+	/* the line that did not fit before, or the one after those that did: as next() left it */
+	return walk->ended ? NULL : walk;
+}
+
+static void *bus1_table_next(struct seq_file *seq, void *current_line, loff_t *position)
+{
+	struct bus1_walk *walk = seq->private;
+
+	++*position;
+	walk->ended = !(current_line == SEQ_START_TOKEN ? bus1_table_of(seq)->first(walk) :
+							  bus1_table_of(seq)->next(walk));
+	return walk->ended ? NULL : walk;
+}
+
+static void bus1_table_stop(struct seq_file *seq, void *current_line)
+{
+}
+
+static int bus1_table_show(struct seq_file *seq, void *current_line)
+{
+	if (current_line == SEQ_START_TOKEN)
+		seq_puts(seq, bus1_table_of(seq)->head);
+	else
+		bus1_table_of(seq)->show(seq, current_line);
+	return 0;
+}
+
+static const struct seq_operations bus1_table_operations = {
+	.start = bus1_table_start,
+	.next = bus1_table_next,
+	.stop = bus1_table_stop,
+	.show = bus1_table_show,
+};
+
+static int bus1_table_open(struct inode *inode, struct file *file)
+{
+	return seq_open_private(file, &bus1_table_operations, sizeof(struct bus1_walk));
+}
+
+static const struct file_operations bus1_table_fops = {
+	.owner = THIS_MODULE,
+	.open = bus1_table_open,
+	.read = seq_read,
+	.llseek = seq_lseek,
+	.release = seq_release_private,
+};
+
+static void bus1_debugfs_add(const char *name, const struct bus1_table *table)
+{
+	debugfs_create_file(name, 0400, bus1_debugfs, (void *)table, &bus1_table_fops);
+}
+
+/* It is a help; that it is missing is no error. */
+void bus1_debugfs_init(void)
+{
+	bus1_debugfs = debugfs_create_dir("bus1", NULL);
+	debugfs_create_file("usage", 0400, bus1_debugfs, NULL, &bus1_usage_fops);
+	bus1_debugfs_add("accounts", &bus1_accounts_table);
+	bus1_debugfs_add("peers", &bus1_peers_table);
+	bus1_debugfs_add("queues", &bus1_queues_table);
+	bus1_debugfs_add("nodes", &bus1_nodes_table);
+	bus1_debugfs_add("handles", &bus1_handles_table);
+}
+
+void bus1_debugfs_exit(void)
+{
+	debugfs_remove(bus1_debugfs);
+}
