@@ -123,6 +123,10 @@ int bus1_peer_disconnect(struct bus1_peer *peer) {
         return close(peer_fd(peer)) < 0 ? -errno : 0;
 }
 
+int bus1_peer_reset(struct bus1_peer *peer) {
+        return command(peer, BUS1_CMD_RESET, &(struct bus1_cmd_reset){});
+}
+
 struct bus1_peer *bus1_peer_unref(struct bus1_peer *peer) {
         return NULL;
 }

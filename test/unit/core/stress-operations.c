@@ -387,6 +387,14 @@ void do_die(struct stress *stress, struct peer *peer) {
         while (peer->n_handles > 0)
                 remove_handle(stress, peer, 0);
         begin_transaction(stress, transaction);
+        if (transaction % 2) {
+                /* it begins another life itself */
+                if (bus1_peer_reset(peer->peer) < 0)
+                        fail("reset");
+                end_transaction(stress, transaction);
+                peer->life = stress->n_lives++;
+                return;
+        }
         bus1_peer_disconnect(peer->peer);
         end_transaction(stress, transaction);
         bus1_peer_unref(peer->peer);

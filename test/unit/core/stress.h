@@ -107,7 +107,7 @@ void do_release(struct worker *worker, struct peer *peer, uint32_t n_nodes, uint
 /* Release what is left, outside of the history. */
 void do_release_handles(struct stress *stress, struct peer *peer);
 void do_transfer(struct worker *worker, struct peer *from, struct peer *to);
-/* End the peer, whatever is queued on it or under way to it, and start another. */
+/* End the peer, whatever is queued on it or under way to it, and start another; or reset it. */
 void do_die(struct stress *stress, struct peer *peer);
 
 void new_peer(struct stress *stress, struct peer *peer);
