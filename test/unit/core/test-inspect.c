@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include "core-test.h"
 #include "inspect.h"
+#include "v2016.h"
 
 #define A world.peers[0]
 #define B world.peers[1]
@@ -124,6 +125,40 @@ START_TEST(objects_tell_what_they_refer_to) {
 }
 END_TEST
 
+static int no_write(void *data, u64 offset, const void *from, size_t n) {
+        return -EFAULT;
+}
+
+static void no_discard(void *data, u64 offset, u64 n) {
+}
+
+START_TEST(peers_of_2016_have_objects_as_well) {
+        static const struct bus1_v2016_memory memory = { no_write, no_discard };
+        struct world world = world_new(2);
+        struct bus1_object_info info;
+        struct bus1_peer_info a, b;
+        u64 handle;
+
+        ck_assert_int_eq(bus1_v2016_enable(A, &memory, NULL), 0);
+        ck_assert_int_eq(bus1_v2016_handle_transfer(A, B, 1000, &handle), 0);
+        ck_assert_int_eq(bus1_v2016_handle_transfer(A, A, 8, &(u64){ 0 }), 0);
+        ck_assert(bus1_inspect_peer(world.accounts, 0, &a));
+        ck_assert(bus1_inspect_peer(world.accounts, a.number + 1, &b));
+        ck_assert(bus1_inspect_object(world.accounts, a.number, 0, &info));
+        ck_assert_uint_eq(info.id, 8);
+        ck_assert(info.is_node);
+        ck_assert(bus1_inspect_object(world.accounts, a.number, 9, &info));
+        ck_assert_uint_eq(info.id, 1000);
+        ck_assert_uint_eq(info.owner, a.number);
+        ck_assert(!bus1_inspect_object(world.accounts, a.number, 1001, &info));
+        ck_assert(bus1_inspect_object(world.accounts, b.number, 0, &info));
+        ck_assert_uint_eq(info.id, handle);
+        ck_assert_uint_eq(info.node, 1000);
+        ck_assert_uint_eq(info.owner, a.number);
+        world_free(&world);
+}
+END_TEST
+
 /* peers that come and go while somebody looks */
 
 struct coming {
@@ -184,6 +219,7 @@ int main(void) {
         tcase_add_test(tcase, accounts_are_found_in_order);
         tcase_add_test(tcase, peers_have_numbers_that_do_not_return);
         tcase_add_test(tcase, objects_tell_what_they_refer_to);
+        tcase_add_test(tcase, peers_of_2016_have_objects_as_well);
         tcase_add_test(tcase, looking_harms_nobody);
         suite_add_tcase(suite, tcase);
         return run_suite(suite);
