@@ -257,7 +257,8 @@ static int bus1_recv_end(struct bus1_recv *recv, bool take)
 		drop = entry;
 	}
 	if (take)
-		trace_bus1_recv(peer->number, recv, r);
+		trace_bus1_recv(peer->number, recv->type, recv->id, recv->n_transfers,
+				recv->payload, r);
 
 	if (drop) {
 		bus1_tx_init(&tx, peer);

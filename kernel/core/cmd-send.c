@@ -288,7 +288,8 @@ int bus1_peer_send(struct bus1_peer *peer, const struct bus1_send *send)
 	mutex_unlock(&peer->lock);
 
 out:
-	trace_bus1_send(peer->number, send, r);
+	trace_bus1_send(peer->number, send->flags, send->destinations, send->n_destinations,
+			send->n_transfers, send->payload, r);
 	if (state.nodes != few_nodes)
 		kvfree(state.nodes);
 	if (state.destinations != few_destinations)

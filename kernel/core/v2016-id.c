@@ -9,6 +9,7 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <trace/events/bus1.h>
 #include "acct.h"
 #include "tx.h"
 #include "v2016-peer.h"
@@ -355,6 +356,7 @@ int bus1_v2016_nodes_destroy(struct bus1_peer *peer, u64 flags, const u64 *ids, 
 	if (r == 0)
 		bus1_v2016_destroy_many(peer, &nodes, flags & BUS1_2016_DESTROY_RELEASE_HANDLES);
 	mutex_unlock(&peer->lock);
+	trace_bus1_release(peer->number, n_ids, r);
 	return r;
 }
 
@@ -385,6 +387,7 @@ int bus1_v2016_handle_release(struct bus1_peer *peer, u64 id)
 	mutex_lock(&peer->lock);
 	r = bus1_v2016_release_locked(peer, id);
 	mutex_unlock(&peer->lock);
+	trace_bus1_release(peer->number, 1, r);
 	return r;
 }
 
@@ -471,5 +474,6 @@ int bus1_v2016_handle_transfer(struct bus1_peer *from, struct bus1_peer *to, u64
 
 unlock:
 	bus1_peer_unlock_two(from, to);
+	trace_bus1_transfer(from->number, to->number, 1, r);
 	return r;
 }

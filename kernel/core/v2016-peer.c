@@ -8,6 +8,7 @@
 #include <linux/limits.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <trace/events/bus1.h>
 #include "acct.h"
 #include "tx.h"
 #include "v2016-peer.h"
@@ -177,6 +178,8 @@ int bus1_v2016_reset(struct bus1_peer *peer, const struct bus1_2016_peer_reset *
 	else
 		bus1_v2016_reset_locked(peer, reset);
 	mutex_unlock(&peer->lock);
+	if (r == 0 && reset->flags & BUS1_2016_RESET_FLUSH)
+		trace_bus1_end(peer->number, false);
 	return r;
 }
 

@@ -17,6 +17,7 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <trace/events/bus1.h>
 #include "tx.h"
 #include "v2016-peer.h"
 
@@ -444,6 +445,9 @@ int bus1_v2016_recv(struct bus1_peer *peer, struct bus1_v2016_recv *recv)
 		r = -EAGAIN;
 	bus1_v2016_skip_moot(peer, &tx);
 	bus1_tx_commit(&tx);
+	if (r == 0 && recv->flags == (recv->flags & BUS1_2016_RECV_INSTALL_FDS))
+		trace_bus1_recv(peer->number, recv->msg.type - BUS1_2016_MSG_DATA,
+				recv->msg.destination, recv->msg.n_handles, recv->payload, r);
 	mutex_unlock(&peer->lock);
 	return r;
 }

@@ -8,6 +8,7 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <trace/events/bus1.h>
 #include "tx.h"
 #include "v2016-peer.h"
 
@@ -213,6 +214,8 @@ int bus1_v2016_send(struct bus1_peer *peer, const struct bus1_v2016_send *send)
 	mutex_unlock(&peer->lock);
 
 out:
+	trace_bus1_send(peer->number, send->flags, send->destinations, send->n_destinations,
+			send->n_handles, send->payload, r);
 	kvfree(state.destinations);
 	kvfree(state.nodes);
 	return r;

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bus1-2016.h>
 #include <linux/bus1.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -145,6 +146,18 @@ __attribute__((format(printf, 2, 3))) static void expect_traced(const char *trac
         }
 }
 
+static void read_trace(char *trace, size_t size) {
+        int fd = open(TRACEFS "trace", O_RDONLY | O_CLOEXEC);
+        size_t n = 0;
+        ssize_t l;
+
+        EXPECT(fd >= 0);
+        while (n < size - 1 && (l = read(fd, trace + n, size - 1 - n)) > 0)
+                n += l;
+        trace[n] = '\0';
+        close(fd);
+}
+
 static void send_five(int fd, uint64_t handle) {
         struct iovec vec = {"12345", 5};
         struct bus1_message message = {
@@ -173,7 +186,6 @@ static void check_trace(int a, int b) {
         struct bus1_cmd_release unknown = {.n_ids = 1, .ptr_ids = (uintptr_t)&(uint64_t){1ULL << 40}};
         struct bus1_cmd_reset reset = {};
         struct bus1_cmd_disconnect disconnect = {};
-        int fd;
 
         if (access(TRACEFS "events/bus1", F_OK) < 0) {
                 printf("no tracefs, ");
@@ -189,16 +201,7 @@ static void check_trace(int a, int b) {
         EXPECT(ioctl(b, BUS1_CMD_DISCONNECT, &disconnect) == 0);
         write_file(TRACEFS "events/bus1/enable", "0");
 
-        fd = open(TRACEFS "trace", O_RDONLY | O_CLOEXEC);
-        EXPECT(fd >= 0);
-        for (size_t n = 0; n < sizeof(trace) - 1;) {
-                ssize_t l = read(fd, trace + n, sizeof(trace) - 1 - n);
-
-                if (l <= 0)
-                        break;
-                n += l;
-        }
-        close(fd);
+        read_trace(trace, sizeof(trace));
         expect_traced(trace, "bus1_send: peer=%llu flags=0x0 destinations=1 first=%llu "
                       "transfers=0 data=5 files=0 result=0", peers[1], (ull)handles[0].id);
         expect_traced(trace, "bus1_recv: peer=%llu type=user id=%llu transfers=0 data=5 files=0 "
@@ -207,6 +210,27 @@ static void check_trace(int a, int b) {
         expect_traced(trace, "bus1_release: peer=%llu ids=1 result=-%d", peers[0], EBADRQC);
         expect_traced(trace, "bus1_end: peer=%llu reset", peers[1]);
         expect_traced(trace, "bus1_end: peer=%llu disconnect", peers[1]);
+}
+
+/* A peer of 2016 reports the same events, with the types of today. */
+static void check_trace_2016(void) {
+        static char trace[65536];
+        int fd = open("/dev/bus1", O_RDWR | O_CLOEXEC);
+        uint64_t id = 4;
+        struct bus1_2016_send send = {.ptr_destinations = (uintptr_t)&id, .n_destinations = 1};
+        struct bus1_2016_recv recv = {.max_offset = UINT64_MAX};
+
+        if (access(TRACEFS "events/bus1", F_OK) < 0)
+                return;
+        write_file(TRACEFS "trace", "");
+        write_file(TRACEFS "events/bus1/enable", "1");
+        EXPECT(fd >= 0 && ioctl(fd, BUS1_2016_SEND, &send) == 0);
+        EXPECT(ioctl(fd, BUS1_2016_RECV, &recv) == 0);
+        write_file(TRACEFS "events/bus1/enable", "0");
+        read_trace(trace, sizeof(trace));
+        expect_traced(trace, "flags=0x0 destinations=1 first=4 transfers=0 data=0 files=0 result=0");
+        expect_traced(trace, "type=user id=4 transfers=0 data=0 files=0 result=0");
+        close(fd);
 }
 
 int main(void) {
@@ -230,6 +254,7 @@ int main(void) {
         check_accounts();
         check_access();
         check_trace(a, b);
+        check_trace_2016();
         printf("tables of 2 peers, %d nodes and handles; traces\n", N_NODES);
         return 0;
 }

@@ -6,14 +6,16 @@
 
 /* In the kernel these are tracepoints; here nobody listens. */
 
-struct bus1_recv;
-struct bus1_send;
+struct bus1_payload;
 
-static inline void trace_bus1_send(u64 peer, const struct bus1_send *send, int result)
+static inline void trace_bus1_send(u64 peer, u64 flags, const u64 *destinations,
+				   size_t n_destinations, size_t n_transfers,
+				   const struct bus1_payload *payload, int result)
 {
 }
 
-static inline void trace_bus1_recv(u64 peer, const struct bus1_recv *recv, int result)
+static inline void trace_bus1_recv(u64 peer, u64 type, u64 id, size_t n_transfers,
+				   const struct bus1_payload *payload, int result)
 {
 }
 

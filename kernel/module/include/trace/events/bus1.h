@@ -9,15 +9,17 @@
  * Tracepoints
  *
  * Peers are named by their numbers, which debugfs uses as well; IDs are those that the peer itself
- * sees. Each event is reported when the operation has been done, or has failed.
+ * sees. Each event is reported when the operation has been done, or has failed. Peers of 2016 report
+ * the same events, with the types of messages of today.
  */
 
 #include <linux/tracepoint.h>
 #include "../../../../core/core.h"
 
 TRACE_EVENT(bus1_send,
-	TP_PROTO(u64 peer, const struct bus1_send *send, int result),
-	TP_ARGS(peer, send, result),
+	TP_PROTO(u64 peer, u64 flags, const u64 *destinations, size_t n_destinations,
+		 size_t n_transfers, const struct bus1_payload *payload, int result),
+	TP_ARGS(peer, flags, destinations, n_destinations, n_transfers, payload, result),
 	TP_STRUCT__entry(
 		__field(u64, peer)
 		__field(u64, flags)
@@ -30,12 +32,12 @@ TRACE_EVENT(bus1_send,
 	),
 	TP_fast_assign(
 		__entry->peer = peer;
-		__entry->flags = send->flags;
-		__entry->first = send->n_destinations > 0 ? send->destinations[0] : BUS1_INVALID;
-		__entry->n_destinations = send->n_destinations;
-		__entry->n_transfers = send->n_transfers;
-		__entry->n_data = send->payload->n_data;
-		__entry->n_files = send->payload->n_files;
+		__entry->flags = flags;
+		__entry->first = n_destinations > 0 ? destinations[0] : BUS1_INVALID;
+		__entry->n_destinations = n_destinations;
+		__entry->n_transfers = n_transfers;
+		__entry->n_data = payload->n_data;
+		__entry->n_files = payload->n_files;
 		__entry->result = result;
 	),
 	TP_printk("peer=%llu flags=%#llx destinations=%zu first=%lld transfers=%zu data=%zu files=%zu result=%d",
@@ -44,8 +46,9 @@ TRACE_EVENT(bus1_send,
 );
 
 TRACE_EVENT(bus1_recv,
-	TP_PROTO(u64 peer, const struct bus1_recv *recv, int result),
-	TP_ARGS(peer, recv, result),
+	TP_PROTO(u64 peer, u64 type, u64 id, size_t n_transfers,
+		 const struct bus1_payload *payload, int result),
+	TP_ARGS(peer, type, id, n_transfers, payload, result),
 	TP_STRUCT__entry(
 		__field(u64, peer)
 		__field(u64, type)
@@ -57,11 +60,11 @@ TRACE_EVENT(bus1_recv,
 	),
 	TP_fast_assign(
 		__entry->peer = peer;
-		__entry->type = recv->type;
-		__entry->id = recv->id;
-		__entry->n_transfers = recv->n_transfers;
-		__entry->n_data = recv->payload ? recv->payload->n_data : 0;
-		__entry->n_files = recv->payload ? recv->payload->n_files : 0;
+		__entry->type = type;
+		__entry->id = id;
+		__entry->n_transfers = n_transfers;
+		__entry->n_data = payload ? payload->n_data : 0;
+		__entry->n_files = payload ? payload->n_files : 0;
 		__entry->result = result;
 	),
 	TP_printk("peer=%llu type=%s id=%lld transfers=%zu data=%zu files=%zu result=%d",
