@@ -19,6 +19,13 @@
 #include <linux/version.h>
 #include "module.h"
 
+/* Nothing is set aside for what may never be written. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+#define BUS1_POOL_FLAGS VM_NORESERVE
+#else
+#define BUS1_POOL_FLAGS mk_vma_flags(VMA_NORESERVE_BIT)
+#endif
+
 /* Make the memory unless it is there, with the lock of the device held. */
 int bus1_pool_open(struct bus1_file *bus1_file)
 {
@@ -28,7 +35,7 @@ int bus1_pool_open(struct bus1_file *bus1_file)
 
 	if (bus1_file->pool)
 		return 0;
-	pool = shmem_file_setup("bus1-pool", 0, VM_NORESERVE);
+	pool = shmem_file_setup("bus1-pool", 0, BUS1_POOL_FLAGS);
 	if (IS_ERR(pool))
 		return PTR_ERR(pool);
 	WRITE_ONCE(bus1_file->pool, pool);
