@@ -35,6 +35,8 @@ struct bus_hooks {
                                    struct client *new_owner);
         /* The client left; it is still valid during the call, with its names and rules gone. */
         void (*client_gone)(void *userdata, struct client *client);
+        /* Somebody asked to be shown what others say to each other: a monitor, an eavesdropper. */
+        void (*observed)(void *userdata);
         /* The policy of all clients was made anew (ReloadConfig). */
         void (*policy_changed)(void *userdata);
 };

@@ -58,6 +58,8 @@ int monitor_become(struct client *client, struct match_rule **rules, size_t n_ru
 
         client->state = CLIENT_MONITOR;
         DL_APPEND2(bus->monitors, client, monitor_prev, monitor_next);
+        if (bus->hooks.observed)
+                bus->hooks.observed(bus->hooks_userdata);
         log_write(bus->log, LOG_LEVEL_NOTICE, "Connection %s (uid=%d pid=%d) became a monitor.",
                   client->unique_name, (int)client->credentials.uid, (int)client->credentials.pid);
 

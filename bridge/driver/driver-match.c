@@ -61,6 +61,8 @@ int driver_add_match(struct driver_call *call, const char *text, size_t n, uint6
                         match_rule_free(rule);
                         return r;
                 }
+                if (call->bus->hooks.observed)
+                        call->bus->hooks.observed(call->bus->hooks_userdata);
         }
         if (ret_rule)
                 *ret_rule = rule;

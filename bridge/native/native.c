@@ -56,6 +56,11 @@ static void hook_policy_changed(void *userdata) {
         }
 }
 
+/* Those who listen see what passes the bus: all does, while they do. */
+static void hook_observed(void *userdata) {
+        native_openings_withdraw(userdata);
+}
+
 static int peer_dispatch(struct loop_source *source, uint32_t events) {
         struct native *native =
                 (struct native *)((char *)source - offsetof(struct native, peer_source));
@@ -125,6 +130,7 @@ int native_new(struct native **ret_native, struct bus *bus, struct loop *loop) {
         bus->hooks.broadcast_end = hook_step_end;
         bus->hooks.name_owner_changed = hook_name_owner_changed;
         bus->hooks.client_gone = hook_client_gone;
+        bus->hooks.observed = hook_observed;
         bus->hooks.policy_changed = hook_policy_changed;
         bus->hooks_userdata = native;
         *ret_native = native;

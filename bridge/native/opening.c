@@ -32,7 +32,7 @@ bool native_opening_allowed(struct native *native, struct client *client, struct
         struct native_session *session;
 
         if (!client_is_native(owner) || owner == client || native->bus->monitors ||
-            native->bus->mediators ||
+            native->bus->mediators || native->bus->matches.n_eavesdrop > 0 ||
             !client_is_unrestricted(client) || !client_is_unrestricted(owner))
                 return false;
         session = session_from_client(owner);

@@ -41,6 +41,12 @@ struct kind {
         bool (*subscribe)(void *member, const char *rule);
         /* The next signal of INTEROP_INTERFACE, or NULL after the time-out. */
         DBusMessage *(*wait_signal)(void *member);
+        /*
+         * Be given what is not for the member, after it asked the bus for that; and the next such
+         * message of INTEROP_INTERFACE, or NULL after the time-out. May be NULL.
+         */
+        void (*overhear)(void *member);
+        DBusMessage *(*wait_overheard)(void *member);
 
         /* Own the name and answer calls with service_handle() until the bus goes. */
         void (*serve)(void *member, struct service *service);
@@ -57,7 +63,8 @@ extern const struct kind kind_native;
 struct service {
         const struct kind *kind;
         void *member;
-        char signal[64]; /* argument of the last signal received */
+        char signal[64];  /* argument of the last signal received */
+        char whisper[64]; /* likewise, of one sent to it alone */
         void *kept[INTEROP_MANY];
         size_t n_kept;
 };

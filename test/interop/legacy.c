@@ -69,20 +69,31 @@ static bool legacy_subscribe(void *member, const char *rule) {
         return true;
 }
 
-static DBusMessage *legacy_wait_signal(void *member) {
+static DBusMessage *wait_message(void *member, bool any_type) {
         time_t end = time(NULL) + INTEROP_TIMEOUT_MS / 1000;
 
         while (time(NULL) <= end && dbus_connection_read_write(member, 100)) {
                 DBusMessage *m;
 
                 while ((m = dbus_connection_pop_message(member))) {
-                        if (dbus_message_get_type(m) == DBUS_MESSAGE_TYPE_SIGNAL &&
+                        if ((any_type || dbus_message_get_type(m) == DBUS_MESSAGE_TYPE_SIGNAL) &&
                             dbus_message_has_interface(m, INTEROP_INTERFACE))
                                 return m;
                         dbus_message_unref(m);
                 }
         }
         return NULL;
+}
+
+static DBusMessage *legacy_wait_signal(void *member) {
+        return wait_message(member, false);
+}
+
+static void legacy_overhear(void *member) {
+}
+
+static DBusMessage *legacy_wait_overheard(void *member) {
+        return wait_message(member, true);
 }
 
 static void legacy_reply(struct service *service, void *call, DBusMessage *reply) {
@@ -129,6 +140,8 @@ const struct kind kind_legacy = {
         .emit = legacy_emit,
         .subscribe = legacy_subscribe,
         .wait_signal = legacy_wait_signal,
+        .overhear = legacy_overhear,
+        .wait_overheard = legacy_wait_overheard,
         .serve = legacy_serve,
         .reply = legacy_reply,
 };

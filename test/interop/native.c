@@ -95,6 +95,44 @@ static DBusMessage *native_wait_signal(void *member) {
         return m;
 }
 
+/* What came to the home node, of those that overhear. */
+static struct overheard {
+        void *member;
+        DBusMessage *messages[256];
+        size_t n, read;
+} overheard[2];
+
+static struct overheard *overheard_of(void *member) {
+        return overheard[0].member == member || !overheard[0].member ? &overheard[0]
+                                                                     : &overheard[1];
+}
+
+static int message_overheard(struct bus1_dbus_message *m, void *userdata) {
+        struct overheard *o = userdata;
+
+        if (o->n < sizeof(o->messages) / sizeof(*o->messages) &&
+            dbus_message_has_interface(m->message, INTEROP_INTERFACE))
+                o->messages[o->n++] = dbus_message_ref(m->message);
+        return 0;
+}
+
+static void native_overhear(void *member) {
+        struct overheard *o = overheard_of(member);
+
+        *o = (struct overheard){.member = member};
+        bus1_dbus_set_signal_handler(member, message_overheard, o);
+}
+
+static DBusMessage *native_wait_overheard(void *member) {
+        struct overheard *o = overheard_of(member);
+
+        while (o->read == o->n)
+                if (bus1_dbus_dispatch(member) == 0 &&
+                    bus1_dbus_wait(member, INTEROP_TIMEOUT_MS) <= 0)
+                        return NULL;
+        return o->messages[o->read++];
+}
+
 /* service */
 
 static int serve_call(struct bus1_dbus_message *call, void *userdata) {
@@ -200,6 +238,7 @@ static const struct bus1_dbus_interface interfaces[] = {
                                 {"Fd", "h", "h", serve_call},
                                 {"Emit", "s", "", serve_call},
                                 {"LastSignal", "", "s", serve_call},
+                                {"LastWhisper", "", "s", serve_call},
                                 {"Vanish", "", "", serve_call},
                                 {"Together", "", "", serve_call},
                                 {"Reference", "", "", serve_reference},
@@ -219,6 +258,7 @@ static void native_reply(struct service *service, void *call, DBusMessage *reply
 }
 
 static void native_serve(void *member, struct service *service) {
+        bus1_dbus_set_signal_handler(member, serve_signal, service);
         if (bus1_dbus_object_new(member, INTEROP_PATH, interfaces, service, NULL) < 0 ||
             bus1_dbus_object_new(member, INTEROP_OTHER_PATH, interfaces, service, NULL) < 0 ||
             bus1_dbus_subscribe(member,
@@ -239,6 +279,8 @@ const struct kind kind_native = {
         .emit = native_emit,
         .subscribe = native_subscribe,
         .wait_signal = native_wait_signal,
+        .overhear = native_overhear,
+        .wait_overheard = native_wait_overheard,
         .serve = native_serve,
         .reply = native_reply,
 };

@@ -60,6 +60,15 @@ static const char *const policies[] = {
         "\" receive_requested_reply=\"true\"/>",
         "<deny receive_type=\"method_call\" receive_interface=\"" INTEROP_INTERFACE
         "\" min_fds=\"1\"/>",
+        "<deny send_type=\"signal\" send_destination=\"" INTEROP_NAME "\"/>",
+        "<deny send_type=\"signal\" send_interface=\"" INTEROP_INTERFACE
+        "\" send_broadcast=\"false\"/>",
+        "<deny receive_type=\"signal\" receive_interface=\"" INTEROP_INTERFACE
+        "\" receive_member=\"Whispered\"/>",
+        "<deny eavesdrop=\"true\"/>",
+        "<deny receive_interface=\"" INTEROP_INTERFACE
+        "\" receive_member=\"Echo\" eavesdrop=\"true\"/>",
+        "<deny receive_type=\"signal\" receive_path=\"" INTEROP_PATH "\" eavesdrop=\"true\"/>",
         "<deny own=\"a.b\"/>",
         "<deny own_prefix=\"a.b\"/>",
         "<deny own=\"*\"/><allow own=\"" INTEROP_NAME "\"/><allow own=\"a.b.c\"/>",
@@ -104,9 +113,22 @@ static char *make_rules(const char *policy) {
 
 /* what is tried, and how it ended: one letter each */
 
+/*
+ * An eavesdropper, then a monitor of each kind. Native eavesdroppers are given broadcasts only, as
+ * calls to others must not come to where a program is called.
+ */
+#define N_OBSERVERS (1 + N_KINDS)
+
+struct observer {
+        const struct kind *kind;
+        bool is_monitor;
+        void *member;
+};
+
 struct trial {
         struct client client;
-        char fates[64];
+        struct observer observers[N_OBSERVERS];
+        char fates[256];
         size_t n;
 };
 
@@ -191,18 +213,35 @@ static void try_driver(struct trial *t) {
                 t, dbus_message_new_method_call(DRIVER, DBUS_PATH_DBUS, DRIVER ".Peer", "Ping"));
 }
 
-static bool emit(struct trial *t, const char *member) {
+/* To all, or to destination alone. */
+static bool emit(struct trial *t, const char *member, const char *destination) {
         DBusMessage *m =
                 with_text(dbus_message_new_signal(INTEROP_PATH, INTEROP_INTERFACE, member), "told");
-        bool ok = t->client.kind->emit(t->client.member, m);
+        bool ok;
 
+        dbus_message_set_destination(m, destination);
+        ok = t->client.kind->emit(t->client.member, m);
         dbus_message_unref(m);
         return ok;
 }
 
+/* What the service has as its last signal, or whisper. */
+static void try_last(struct trial *t, const char *member) {
+        const char *text;
+        DBusMessage *m;
+
+        m = try_call(t, dbus_message_new_method_call(INTEROP_NAME, INTEROP_PATH, INTEROP_INTERFACE,
+                                                     member));
+        if (m) {
+                dbus_message_get_args(m, NULL, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID);
+                note(t, text[0] ? text[0] : '-');
+                dbus_message_unref(m);
+        }
+}
+
 /* The service says something, the client tells the service something. */
 static bool try_signals(struct trial *t) {
-        const char *member = "", *text;
+        const char *member = "";
         DBusMessage *m;
 
         EXPECT(t->client.kind->subscribe(t->client.member,
@@ -210,7 +249,8 @@ static bool try_signals(struct trial *t) {
         try_and_forget(t, with_text(dbus_message_new_method_call(INTEROP_NAME, INTEROP_PATH,
                                                                  INTEROP_INTERFACE, "Emit"),
                                     "something"));
-        EXPECT(emit(t, "Told") && emit(t, "Mark"));
+        EXPECT(emit(t, "Told", NULL) && emit(t, "Whispered", INTEROP_NAME) &&
+               emit(t, "Mark", NULL));
         while (strcmp(member, "Mark") != 0) {
                 m = t->client.kind->wait_signal(t->client.member);
                 EXPECT(m);
@@ -221,14 +261,96 @@ static bool try_signals(struct trial *t) {
                 dbus_message_unref(m);
         }
 
-        m = try_call(t, dbus_message_new_method_call(INTEROP_NAME, INTEROP_PATH, INTEROP_INTERFACE,
-                                                     "LastSignal"));
-        if (m) {
-                dbus_message_get_args(m, NULL, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID);
-                note(t, text[0] ? text[0] : '-');
+        try_last(t, "LastSignal");
+        try_last(t, "LastWhisper");
+        return true;
+}
+
+/* those who listen to others */
+
+static bool observer_ask(const struct observer *o) {
+        static const char rule[] = "interface='" INTEROP_INTERFACE "'", *rules[] = {rule};
+        DBusError error = DBUS_ERROR_INIT;
+        const char *const *array = rules;
+        DBusMessage *m, *reply;
+        uint32_t flags = 0;
+
+        if (o->is_monitor) {
+                m = dbus_message_new_method_call(DRIVER, DBUS_PATH_DBUS, DRIVER ".Monitoring",
+                                                 "BecomeMonitor");
+                dbus_message_append_args(m, DBUS_TYPE_ARRAY, DBUS_TYPE_STRING, &array, 1,
+                                         DBUS_TYPE_UINT32, &flags, DBUS_TYPE_INVALID);
+        } else
+                m = with_text(
+                        dbus_message_new_method_call(DRIVER, DBUS_PATH_DBUS, DRIVER, "AddMatch"),
+                        "eavesdrop='true',interface='" INTEROP_INTERFACE "'");
+        reply = o->kind->call(o->member, m, &error);
+        dbus_message_unref(m);
+        if (!reply) {
+                printf("# %s: %s\n", o->kind->name, error.message);
+                dbus_error_free(&error);
+                return false;
+        }
+        dbus_message_unref(reply);
+        o->kind->overhear(o->member);
+        return true;
+}
+
+/* The initials of all that it was given until the mark; for calls small ones. */
+static bool observer_listen(const struct observer *o, char *heard, size_t n_heard) {
+        size_t n = 0;
+        char letter = '\0';
+
+        while (letter != 'M') {
+                DBusMessage *m = o->kind->wait_overheard(o->member);
+
+                EXPECT(m && n + 1 < n_heard);
+                letter = dbus_message_get_member(m)[0];
+                if (dbus_message_get_type(m) == DBUS_MESSAGE_TYPE_METHOD_CALL)
+                        letter = (char)(letter - 'A' + 'a');
+                heard[n++] = letter;
                 dbus_message_unref(m);
         }
+        heard[n] = '\0';
         return true;
+}
+
+/* Monitors of both kinds hear the same. */
+static bool try_observers(struct trial *t) {
+        char heard[N_OBSERVERS][64];
+
+        for (size_t i = 0; i < N_OBSERVERS; i++)
+                EXPECT(observer_listen(&t->observers[i], heard[i], sizeof(heard[i])));
+        for (size_t i = 0; i < 2; i++) {
+                note(t, ' ');
+                for (const char *c = heard[i]; *c; c++)
+                        note(t, *c);
+        }
+        for (size_t i = 2; i < N_OBSERVERS; i++)
+                if (strcmp(heard[i], heard[1]) != 0) {
+                        printf("# a %s monitor heard %s, not %s\n", t->observers[i].kind->name,
+                               heard[i], heard[1]);
+                        return false;
+                }
+        return true;
+}
+
+static bool observers_open(struct trial *t, const char *address) {
+        for (size_t i = 0; i < N_OBSERVERS; i++) {
+                struct observer *o = &t->observers[i];
+
+                o->is_monitor = i > 0;
+                o->kind = kinds[i > 0 ? i - 1 : 0];
+                o->member = o->kind->open(address);
+                EXPECT(o->member && observer_ask(o));
+        }
+        return true;
+}
+
+static void observers_close(struct trial *t) {
+        for (size_t i = 0; i < N_OBSERVERS; i++)
+                if (t->observers[i].member)
+                        t->observers[i].kind->close(t->observers[i].member);
 }
 
 /* The service's unique name, once it has its other one. */
@@ -268,7 +390,7 @@ static bool run_trial(struct trial *t) {
         try_descriptor(t);
         ok = try_signals(t);
         try_driver(t);
-        return ok;
+        return ok && try_observers(t);
 }
 
 static pid_t service_start(const struct kind *kind, const char *address) {
@@ -297,12 +419,14 @@ static bool run(const char *bridge, const char *policy, const struct kind *clien
         ok = rules && daemon_start(&daemon, bridge, rules);
         free(rules);
         EXPECT(ok);
+        ok = observers_open(&t, daemon.address);
         pid = service_start(service, daemon.address);
         t.client.address = daemon.address;
         t.client.member = client->open(daemon.address);
-        ok = t.client.member && run_trial(&t);
+        ok = ok && t.client.member && run_trial(&t);
         if (t.client.member)
                 client->close(t.client.member);
+        observers_close(&t);
         kill(pid, SIGTERM);
         waitpid(pid, NULL, 0);
         if (!daemon_stop(&daemon))

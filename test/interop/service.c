@@ -49,7 +49,7 @@ DBusMessage *service_handle(struct service *service, DBusMessage *call, void *to
                             bool *ret_keep) {
         const char *member = dbus_message_get_member(call);
         const char *path = dbus_message_get_path(call);
-        const char *signal = service->signal;
+        const char *signal = service->signal, *whisper = service->whisper;
         DBusMessage *reply;
 
         *ret_keep = false;
@@ -85,6 +85,11 @@ DBusMessage *service_handle(struct service *service, DBusMessage *call, void *to
                 dbus_message_append_args(reply, DBUS_TYPE_STRING, &signal, DBUS_TYPE_INVALID);
                 return reply;
         }
+        if (strcmp(member, "LastWhisper") == 0) {
+                reply = dbus_message_new_method_return(call);
+                dbus_message_append_args(reply, DBUS_TYPE_STRING, &whisper, DBUS_TYPE_INVALID);
+                return reply;
+        }
         if (strcmp(member, "Vanish") == 0)
                 _exit(0);
         if (strcmp(member, "Together") == 0) {
@@ -103,4 +108,7 @@ void service_signal(struct service *service, DBusMessage *signal) {
         if (dbus_message_is_signal(signal, INTEROP_INTERFACE, "Told") &&
             dbus_message_get_args(signal, NULL, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID))
                 strncpy(service->signal, text, sizeof(service->signal) - 1);
+        if (dbus_message_is_signal(signal, INTEROP_INTERFACE, "Whispered") &&
+            dbus_message_get_args(signal, NULL, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID))
+                strncpy(service->whisper, text, sizeof(service->whisper) - 1);
 }

@@ -421,6 +421,62 @@ START_TEST(native_monitor_sees_and_has_no_rights) {
 }
 END_TEST
 
+START_TEST(direct_handles_end_when_somebody_eavesdrops) {
+        bool gone = false;
+        uint64_t handle;
+        DBusConnection *c;
+        DBusError error = DBUS_ERROR_INIT;
+        DBusMessage *m = NULL;
+
+        publish();
+        handle = look_up(client, NAME, PATH);
+        bus1_dbus_watch(client, handle, see_release, &gone);
+        c = dbus_connection_open_private(bus_daemon.address, &error);
+        ck_assert_msg(c && dbus_bus_register(c, &error), "%s", error.message);
+        dbus_connection_set_exit_on_disconnect(c, FALSE);
+        expect_text(call(client, handle, NULL, PATH, "Where", NULL), PATH);
+        ck_assert(!gone);
+        dbus_bus_add_match(c, "eavesdrop='true',member='Where'", &error);
+        ck_assert_msg(!dbus_error_is_set(&error), "%s", error.message);
+        UNTIL(gone);
+        expect_text(call(client, look_up(client, NAME, PATH), NULL, PATH, "Where", NULL), PATH);
+        while (!m || !dbus_message_is_method_call(m, NAME, "Where")) {
+                if (m)
+                        dbus_message_unref(m);
+                ck_assert(dbus_connection_read_write(c, 10000));
+                m = dbus_connection_pop_message(c);
+        }
+        dbus_message_unref(m);
+        dbus_connection_close(c);
+        dbus_connection_unref(c);
+}
+END_TEST
+
+START_TEST(direct_handles_end_when_somebody_monitors) {
+        struct seen seen = {};
+        bool gone = false;
+        uint64_t handle;
+        uint32_t flags = 0;
+        const char **rules = NULL;
+        DBusMessage *m;
+
+        publish();
+        handle = look_up(client, NAME, PATH);
+        bus1_dbus_watch(client, handle, see_release, &gone);
+        ck_assert_int_eq(bus1_dbus_open(&third, bus_daemon.address, NULL), 0);
+        bus1_dbus_set_signal_handler(third, see_all, &seen);
+        m = dbus_message_new_method_call(DBUS_SERVICE_DBUS, DBUS_PATH_DBUS,
+                                         "org.freedesktop.DBus.Monitoring", "BecomeMonitor");
+        dbus_message_append_args(m, DBUS_TYPE_ARRAY, DBUS_TYPE_STRING, &rules, 0, DBUS_TYPE_UINT32,
+                                 &flags, DBUS_TYPE_INVALID);
+        ck_assert_int_eq(bus1_dbus_call(third, BUS1_DBUS_BUS, m, NULL, 0, 10000, NULL, NULL), 0);
+        dbus_message_unref(m);
+        UNTIL(gone);
+        expect_text(call(client, look_up(client, NAME, PATH), NULL, PATH, "Where", NULL), PATH);
+        UNTIL(seen.n_calls == 1);
+}
+END_TEST
+
 START_TEST(bus_without_bus1_is_told_apart) {
         char address[256] = "", path[] = "/tmp/bus1-test-XXXXXX", option[64];
         DBusError error = DBUS_ERROR_INIT;
@@ -576,6 +632,8 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, subscription_ends_when_freed);
         tcase_add_test(tcase, published_name_can_be_replaced);
         tcase_add_test(tcase, native_monitor_sees_and_has_no_rights);
+        tcase_add_test(tcase, direct_handles_end_when_somebody_eavesdrops);
+        tcase_add_test(tcase, direct_handles_end_when_somebody_monitors);
         tcase_add_test(tcase, bus_without_bus1_is_told_apart);
         tcase_add_test(tcase, sd_event_runs_a_member);
         tcase_add_test(tcase, fds_keep_their_places);
