@@ -84,15 +84,20 @@ static int eavesdrop_found(struct match_rule *rule, void *userdata) {
         struct client *client = rule->client;
         int r;
 
-        if (client == eavesdrop->receiver || client->mark == eavesdrop->mark)
+        if (client == eavesdrop->receiver)
                 return 0;
-        client->mark = eavesdrop->mark;
+        /* one copy, as of a broadcast: each subscription has its own */
+        if (rule->cookie == 0) {
+                if (client->mark == eavesdrop->mark)
+                        return 0;
+                client->mark = eavesdrop->mark;
+        }
 
         if (!takes(client, eavesdrop->m) ||
             !verdict_check(eavesdrop->bus, eavesdrop->sender, client, eavesdrop->m, &context, NULL))
                 return 0;
 
-        r = client->ops->deliver(client, eavesdrop->m, NULL, 0);
+        r = client->ops->deliver(client, eavesdrop->m, NULL, rule->cookie);
         return r < 0 ? r : 0;
 }
 

@@ -185,11 +185,11 @@ static int deliver_call(struct native_session *session, struct message *m, struc
         return 0;
 }
 
-/* A copy of what is for somebody else: a monitor gets the bytes, but none of the rights. */
-static int deliver_copy(struct native_session *session, struct message *m) {
+/* A copy of what is for somebody else: who listens gets the bytes, but none of the rights. */
+static int deliver_copy(struct native_session *session, struct message *m, uint64_t to) {
         int r;
 
-        r = send_to(session->native, &session->home, 1, m, NULL, false);
+        r = send_to(session->native, &to, 1, m, NULL, false);
         return r < 0 ? result_from_errno(r) : 0;
 }
 
@@ -214,14 +214,15 @@ int native_deliver(struct client *client, struct message *m, struct reply *reply
         if (r < 0)
                 return r;
         if (client->state == CLIENT_MONITOR)
-                return deliver_copy(session, m);
+                return deliver_copy(session, m, session->home);
+        /*
+         * Only what is overheard goes to a subscription and is no broadcast. At other nodes, where
+         * a program serves calls and waits for replies, those of others must not arrive.
+         */
+        if (cookie)
+                return deliver_copy(session, m, cookie);
         if (m->type == MESSAGE_TYPE_METHOD_RETURN || m->type == MESSAGE_TYPE_ERROR)
                 return deliver_answer(native, m, reply);
-
-        /*
-         * Whoever eavesdrops without being a monitor gets broadcasts only: at a program's nodes,
-         * where it serves calls, another's calls must not arrive.
-         */
         if (!reply && (native_wants_reply(m) || !is_addressed_to(client, m)))
                 return 0;
         if (m->type == MESSAGE_TYPE_METHOD_CALL)

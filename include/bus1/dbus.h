@@ -223,7 +223,8 @@ void bus1_dbus_unwatch(struct bus1_dbus *bus, uint64_t handle);
 /* Broadcast (or, with a DESTINATION, send) a signal through the bus. */
 int bus1_dbus_emit(struct bus1_dbus *bus, DBusMessage *signal);
 /*
- * Signals that match the rule arrive at fn. Freeing the subscription ends it; without
+ * Broadcasts that match the rule arrive at fn; with eavesdrop='true', which the bus grants to few,
+ * so does what is sent to others, calls and replies too. Freeing the subscription ends it; without
  * ret_subscription (NULL) it lasts as long as the bus.
  */
 int bus1_dbus_subscribe(struct bus1_dbus *bus, const char *rule, bus1_dbus_message_fn fn,

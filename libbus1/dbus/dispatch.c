@@ -223,8 +223,7 @@ static void dispatch_message(struct bus1_dbus *bus, struct node *node,
                 break;
         case NODE_SUBSCRIPTION:
                 s = node->data;
-                if (type == DBUS_MESSAGE_TYPE_SIGNAL)
-                        s->fn(m, s->userdata);
+                s->fn(m, s->userdata);
                 break;
         case NODE_REPLY:
                 break;

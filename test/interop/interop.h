@@ -42,10 +42,11 @@ struct kind {
         /* The next signal of INTEROP_INTERFACE, or NULL after the time-out. */
         DBusMessage *(*wait_signal)(void *member);
         /*
-         * Be given what is not for the member, after it asked the bus for that; and the next such
-         * message of INTEROP_INTERFACE, or NULL after the time-out. May be NULL.
+         * Be given what is not for the member: what the rule matches, or (NULL) all, as a monitor
+         * that it is already. And the next such message of INTEROP_INTERFACE, or NULL after the
+         * time-out. May be NULL.
          */
-        void (*overhear)(void *member);
+        bool (*overhear)(void *member, const char *rule);
         DBusMessage *(*wait_overheard)(void *member);
 
         /* Own the name and answer calls with service_handle() until the bus goes. */

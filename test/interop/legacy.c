@@ -89,7 +89,8 @@ static DBusMessage *legacy_wait_signal(void *member) {
         return wait_message(member, false);
 }
 
-static void legacy_overhear(void *member) {
+static bool legacy_overhear(void *member, const char *rule) {
+        return !rule || legacy_subscribe(member, rule);
 }
 
 static DBusMessage *legacy_wait_overheard(void *member) {

@@ -22,7 +22,28 @@ static void *native_open(const char *address) {
         return bus;
 }
 
+/* What those who listen to others were given. */
+static struct overheard {
+        void *member; /* NULL: free */
+        DBusMessage *messages[256];
+        size_t n, read;
+} overheard[2];
+
+static struct overheard *overheard_of(void *member) {
+        for (size_t i = 0; i < sizeof(overheard) / sizeof(*overheard); i++)
+                if (overheard[i].member == member)
+                        return &overheard[i];
+        return NULL;
+}
+
 static void native_close(void *member) {
+        struct overheard *o = overheard_of(member);
+
+        if (o) {
+                while (o->read < o->n)
+                        dbus_message_unref(o->messages[o->read++]);
+                *o = (struct overheard){};
+        }
         bus1_dbus_free(member);
 }
 
@@ -95,18 +116,6 @@ static DBusMessage *native_wait_signal(void *member) {
         return m;
 }
 
-/* What came to the home node, of those that overhear. */
-static struct overheard {
-        void *member;
-        DBusMessage *messages[256];
-        size_t n, read;
-} overheard[2];
-
-static struct overheard *overheard_of(void *member) {
-        return overheard[0].member == member || !overheard[0].member ? &overheard[0]
-                                                                     : &overheard[1];
-}
-
 static int message_overheard(struct bus1_dbus_message *m, void *userdata) {
         struct overheard *o = userdata;
 
@@ -116,11 +125,16 @@ static int message_overheard(struct bus1_dbus_message *m, void *userdata) {
         return 0;
 }
 
-static void native_overhear(void *member) {
-        struct overheard *o = overheard_of(member);
+static bool native_overhear(void *member, const char *rule) {
+        struct overheard *o = overheard_of(NULL);
 
-        *o = (struct overheard){.member = member};
+        if (!o)
+                return false;
+        o->member = member;
+        if (rule)
+                return bus1_dbus_subscribe(member, rule, message_overheard, o, NULL, NULL) >= 0;
         bus1_dbus_set_signal_handler(member, message_overheard, o);
+        return true;
 }
 
 static DBusMessage *native_wait_overheard(void *member) {

@@ -113,11 +113,8 @@ static char *make_rules(const char *policy) {
 
 /* what is tried, and how it ended: one letter each */
 
-/*
- * An eavesdropper, then a monitor of each kind. Native eavesdroppers are given broadcasts only, as
- * calls to others must not come to where a program is called.
- */
-#define N_OBSERVERS (1 + N_KINDS)
+/* An eavesdropper of each kind, then a monitor of each. */
+#define N_OBSERVERS (2 * N_KINDS)
 
 struct observer {
         const struct kind *kind;
@@ -268,22 +265,21 @@ static bool try_signals(struct trial *t) {
 
 /* those who listen to others */
 
-static bool observer_ask(const struct observer *o) {
+static bool observer_begin(const struct observer *o) {
         static const char rule[] = "interface='" INTEROP_INTERFACE "'", *rules[] = {rule};
         DBusError error = DBUS_ERROR_INIT;
         const char *const *array = rules;
         DBusMessage *m, *reply;
         uint32_t flags = 0;
 
-        if (o->is_monitor) {
-                m = dbus_message_new_method_call(DRIVER, DBUS_PATH_DBUS, DRIVER ".Monitoring",
-                                                 "BecomeMonitor");
-                dbus_message_append_args(m, DBUS_TYPE_ARRAY, DBUS_TYPE_STRING, &array, 1,
-                                         DBUS_TYPE_UINT32, &flags, DBUS_TYPE_INVALID);
-        } else
-                m = with_text(
-                        dbus_message_new_method_call(DRIVER, DBUS_PATH_DBUS, DRIVER, "AddMatch"),
-                        "eavesdrop='true',interface='" INTEROP_INTERFACE "'");
+        if (!o->is_monitor)
+                return o->kind->overhear(o->member,
+                                         "eavesdrop='true',interface='" INTEROP_INTERFACE "'");
+
+        m = dbus_message_new_method_call(DRIVER, DBUS_PATH_DBUS, DRIVER ".Monitoring",
+                                         "BecomeMonitor");
+        dbus_message_append_args(m, DBUS_TYPE_ARRAY, DBUS_TYPE_STRING, &array, 1, DBUS_TYPE_UINT32,
+                                 &flags, DBUS_TYPE_INVALID);
         reply = o->kind->call(o->member, m, &error);
         dbus_message_unref(m);
         if (!reply) {
@@ -292,8 +288,7 @@ static bool observer_ask(const struct observer *o) {
                 return false;
         }
         dbus_message_unref(reply);
-        o->kind->overhear(o->member);
-        return true;
+        return o->kind->overhear(o->member, NULL);
 }
 
 /* The initials of all that it was given until the mark; for calls small ones. */
@@ -315,23 +310,26 @@ static bool observer_listen(const struct observer *o, char *heard, size_t n_hear
         return true;
 }
 
-/* Monitors of both kinds hear the same. */
+/* Those of both kinds hear the same. */
 static bool try_observers(struct trial *t) {
         char heard[N_OBSERVERS][64];
 
-        for (size_t i = 0; i < N_OBSERVERS; i++)
-                EXPECT(observer_listen(&t->observers[i], heard[i], sizeof(heard[i])));
-        for (size_t i = 0; i < 2; i++) {
+        for (size_t i = 0; i < N_OBSERVERS; i++) {
+                const struct observer *o = &t->observers[i];
+                const char *first = heard[i - i % N_KINDS];
+
+                EXPECT(observer_listen(o, heard[i], sizeof(heard[i])));
+                if (strcmp(heard[i], first) != 0) {
+                        printf("# a %s %s heard %s, not %s\n", o->kind->name,
+                               o->is_monitor ? "monitor" : "eavesdropper", heard[i], first);
+                        return false;
+                }
+                if (i % N_KINDS > 0)
+                        continue;
                 note(t, ' ');
                 for (const char *c = heard[i]; *c; c++)
                         note(t, *c);
         }
-        for (size_t i = 2; i < N_OBSERVERS; i++)
-                if (strcmp(heard[i], heard[1]) != 0) {
-                        printf("# a %s monitor heard %s, not %s\n", t->observers[i].kind->name,
-                               heard[i], heard[1]);
-                        return false;
-                }
         return true;
 }
 
@@ -339,10 +337,10 @@ static bool observers_open(struct trial *t, const char *address) {
         for (size_t i = 0; i < N_OBSERVERS; i++) {
                 struct observer *o = &t->observers[i];
 
-                o->is_monitor = i > 0;
-                o->kind = kinds[i > 0 ? i - 1 : 0];
+                o->is_monitor = i >= N_KINDS;
+                o->kind = kinds[i % N_KINDS];
                 o->member = o->kind->open(address);
-                EXPECT(o->member && observer_ask(o));
+                EXPECT(o->member && observer_begin(o));
         }
         return true;
 }
