@@ -68,8 +68,8 @@ void expect_error(struct answer answer, const char *name) {
         dbus_message_unref(answer.reply);
 }
 
-uint64_t look_up(struct bus1_dbus *from, const char *name, const char *path) {
-        struct answer answer = {.handle = BUS1_INVALID};
+void look_up_begin(struct bus1_dbus *from, const char *name, const char *path,
+                   struct answer *answer) {
         uint32_t flags = 0;
         DBusMessage *m;
 
@@ -79,9 +79,15 @@ uint64_t look_up(struct bus1_dbus *from, const char *name, const char *path) {
                                  path ? DBUS_TYPE_OBJECT_PATH : DBUS_TYPE_UINT32,
                                  path ? (void *)&path : (void *)&flags, DBUS_TYPE_INVALID);
         ck_assert_int_eq(bus1_dbus_call_async(from, BUS1_DBUS_BUS, m, NULL, 0, 10000, answered,
-                                              &answer, NULL),
+                                              answer, NULL),
                          0);
         dbus_message_unref(m);
+}
+
+uint64_t look_up(struct bus1_dbus *from, const char *name, const char *path) {
+        struct answer answer = {.handle = BUS1_INVALID};
+
+        look_up_begin(from, name, path, &answer);
         UNTIL(answer.done);
         dbus_message_unref(answer.reply);
         return answer.handle;

@@ -64,6 +64,8 @@ void expect_error(struct answer answer, const char *name);
 
 /* A look-up may need the owner, who is one of us: so not by the blocking function. */
 uint64_t look_up(struct bus1_dbus *from, const char *name, const char *path);
+void look_up_begin(struct bus1_dbus *from, const char *name, const char *path,
+                   struct answer *answer);
 /* Give a handle of the client to the peer of a program that never became a member. */
 uint64_t hand_to(struct rogue *rogue, uint64_t handle);
 /* All tests of a suite; the exit status. */

@@ -421,25 +421,16 @@ START_TEST(native_monitor_sees_and_has_no_rights) {
 }
 END_TEST
 
-START_TEST(direct_handles_end_when_somebody_eavesdrops) {
-        bool gone = false;
-        uint64_t handle;
-        DBusConnection *c;
-        DBusError error = DBUS_ERROR_INIT;
+static DBusConnection *eavesdrop(void) {
+        DBusConnection *c = kind_legacy.open(bus_daemon.address);
+
+        ck_assert(c && kind_legacy.subscribe(c, "eavesdrop='true',member='Where'"));
+        return c;
+}
+
+static void expect_overheard(DBusConnection *c) {
         DBusMessage *m = NULL;
 
-        publish();
-        handle = look_up(client, NAME, PATH);
-        bus1_dbus_watch(client, handle, see_release, &gone);
-        c = dbus_connection_open_private(bus_daemon.address, &error);
-        ck_assert_msg(c && dbus_bus_register(c, &error), "%s", error.message);
-        dbus_connection_set_exit_on_disconnect(c, FALSE);
-        expect_text(call(client, handle, NULL, PATH, "Where", NULL), PATH);
-        ck_assert(!gone);
-        dbus_bus_add_match(c, "eavesdrop='true',member='Where'", &error);
-        ck_assert_msg(!dbus_error_is_set(&error), "%s", error.message);
-        UNTIL(gone);
-        expect_text(call(client, look_up(client, NAME, PATH), NULL, PATH, "Where", NULL), PATH);
         while (!m || !dbus_message_is_method_call(m, NAME, "Where")) {
                 if (m)
                         dbus_message_unref(m);
@@ -447,8 +438,42 @@ START_TEST(direct_handles_end_when_somebody_eavesdrops) {
                 m = dbus_connection_pop_message(c);
         }
         dbus_message_unref(m);
-        dbus_connection_close(c);
-        dbus_connection_unref(c);
+}
+
+START_TEST(direct_handles_end_when_somebody_eavesdrops) {
+        bool gone = false;
+        uint64_t handle;
+        DBusConnection *c;
+
+        publish();
+        handle = look_up(client, NAME, PATH);
+        bus1_dbus_watch(client, handle, see_release, &gone);
+        expect_text(call(client, handle, NULL, PATH, "Where", NULL), PATH);
+        ck_assert(!gone);
+        c = eavesdrop();
+        UNTIL(gone);
+        expect_text(call(client, look_up(client, NAME, PATH), NULL, PATH, "Where", NULL), PATH);
+        expect_overheard(c);
+        kind_legacy.close(c);
+}
+END_TEST
+
+/* The owner has been asked for a node, which is no good any more when he answers. */
+START_TEST(lookup_is_routed_when_somebody_eavesdrops_meanwhile) {
+        struct answer answer = {.handle = BUS1_INVALID};
+        struct bus1_dbus_credentials credentials;
+        DBusConnection *c;
+
+        publish();
+        look_up_begin(client, NAME, PATH, &answer);
+        /* answered after the look-up was seen, while the owner has not */
+        ck_assert_int_eq(bus1_dbus_get_credentials(client, NAME, &credentials, NULL), 0);
+        c = eavesdrop();
+        UNTIL(answer.done);
+        dbus_message_unref(answer.reply);
+        expect_text(call(client, answer.handle, NULL, "/elsewhere", "Where", NULL), PATH);
+        expect_overheard(c);
+        kind_legacy.close(c);
 }
 END_TEST
 
@@ -633,6 +658,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, published_name_can_be_replaced);
         tcase_add_test(tcase, native_monitor_sees_and_has_no_rights);
         tcase_add_test(tcase, direct_handles_end_when_somebody_eavesdrops);
+        tcase_add_test(tcase, lookup_is_routed_when_somebody_eavesdrops_meanwhile);
         tcase_add_test(tcase, direct_handles_end_when_somebody_monitors);
         tcase_add_test(tcase, bus_without_bus1_is_told_apart);
         tcase_add_test(tcase, sd_event_runs_a_member);
