@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "bridge/bus/bus.h"
+#include "bridge/bus/name.h"
 #include "bridge/driver/driver.h"
 #include "bridge/loop.h"
 
@@ -181,6 +182,30 @@ int reply_dropped(struct reply *reply) {
 
         reply->callee_cookie = 0;
         r = driver_send_no_reply(reply, "The recipient dropped the call without replying");
+        reply_free(reply);
+        return r;
+}
+
+int reply_lost(struct client *client, const struct message *m, const char *reason) {
+        struct bus *bus = client->bus;
+        struct client *caller;
+        struct reply *reply = NULL;
+        int r;
+
+        /* Copies for monitors and eavesdroppers are nobody's loss. */
+        if (!m->destination.s || name_resolve(bus, m->destination.s, m->destination.n) != client)
+                return 0;
+
+        if (m->type == MESSAGE_TYPE_METHOD_RETURN || m->type == MESSAGE_TYPE_ERROR) {
+                struct reply ended = {.caller = client, .serial = m->reply_serial};
+
+                return driver_send_no_reply(&ended, reason);
+        }
+
+        caller = name_resolve(bus, m->sender.s, m->sender.n);
+        if (caller && m->type == MESSAGE_TYPE_METHOD_CALL)
+                reply = reply_find(caller, client, m->serial);
+        r = reply ? driver_send_no_reply(reply, reason) : 0;
         reply_free(reply);
         return r;
 }

@@ -65,6 +65,12 @@ struct reply *reply_free(struct reply *reply);
  * fatal. */
 int reply_dropped(struct reply *reply);
 
+/*
+ * A message that was delivered to the client cannot be handed on to it after all: who waits for it,
+ * or for the answer to it, gets NoReply with the reason. Negative errno is fatal.
+ */
+int reply_lost(struct client *client, const struct message *m, const char *reason);
+
 /* All slots of a client that leaves: it as caller first, then NoReply for those who wait for it. */
 int reply_client_gone(struct client *client);
 

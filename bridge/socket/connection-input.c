@@ -215,11 +215,11 @@ static int finish_message(struct connection *connection) {
 }
 
 /* The fixed part is there: frame the message. */
-static int begin_message(struct connection *connection) {
+static int begin_message(struct connection *connection, const uint8_t *header) {
         size_t size;
         int r;
 
-        r = message_frame(connection->header, connection->server->bus->limits.max_message_size,
+        r = message_frame(header, connection->server->bus->limits.max_message_size,
                           &size);
         if (r > 0)
                 return connection_violate(connection, message_violation(r));
@@ -228,7 +228,7 @@ static int begin_message(struct connection *connection) {
                 /* Whether there is memory for it depends on the client's own number. */
                 return connection_violate(connection, "no memory for the message");
         }
-        memcpy(connection->partial->wire, connection->header, MESSAGE_HEADER_SIZE);
+        memcpy(connection->partial->wire, header, MESSAGE_HEADER_SIZE);
         connection->n_partial = MESSAGE_HEADER_SIZE;
         connection->n_header = 0;
         return 0;
@@ -309,11 +309,15 @@ int connection_take(struct connection *connection, const uint8_t *bytes, size_t 
                                         return r;
                         } else if (n == taken)
                                 break;
+                } else if (connection->n_header == 0 && n >= MESSAGE_HEADER_SIZE) {
+                        if (begin_message(connection, bytes) != 0)
+                                return 0;
+                        taken = MESSAGE_HEADER_SIZE;
                 } else {
                         taken = copy_some(connection->header, &connection->n_header,
                                           MESSAGE_HEADER_SIZE, bytes, n);
                         if (connection->n_header == MESSAGE_HEADER_SIZE) {
-                                if (begin_message(connection) != 0)
+                                if (begin_message(connection, connection->header) != 0)
                                         return 0;
                         } else
                                 break;

@@ -9,12 +9,14 @@
 #include <sys/uio.h>
 
 #include "bridge/bus/quota.h"
+#include "bridge/bus/reply.h"
 #include "bridge/socket/connection.h"
 
 #define BATCH_MAX 64
 #define QUEUE_SIZE_MIN 8
 #define QUEUE_SIZE_IDLE 64 /* an empty queue larger than this is given back */
 #define FDS_MAX 253        /* the kernel's, SCM_MAX_FD */
+#define STALL_DELAY (20 * INT64_C(1000000))
 
 static struct message *queue_at(const struct connection *connection, size_t i) {
         return connection->queue[(connection->queue_head + i) & (connection->queue_size - 1)];
@@ -189,27 +191,67 @@ static void written(struct connection *connection, size_t n) {
         }
 }
 
+/* The head, with its descriptors, cannot be sent; without them it would be another message. */
+static int drop_head(struct connection *connection) {
+        struct message *m = message_ref(queue_at(connection, 0));
+        int r = 0;
+
+        complain(connection->server->bus, connection->peer_uid,
+                 "Dropped a message to %s: too many file descriptors in flight",
+                 connection->has_client ? client_name(&connection->client) : "?");
+        queue_pop(connection);
+        if (connection->has_client && m->sender.s)
+                r = reply_lost(&connection->client, m,
+                               "Too many file descriptors are in flight for the message");
+        message_unref(m);
+        return r;
+}
+
+/* It is not the socket that is full: there is no event to wait for. */
+static int stall(struct connection *connection) {
+        struct server *server = connection->server;
+
+        connection->is_stalled = true;
+        return server->stall.index ? 0
+                                   : loop_timer_set(server->loop, &server->stall,
+                                                    loop_now() + STALL_DELAY);
+}
+
+void connection_output_retry(struct server *server) {
+        struct connection *connection;
+
+        DL_FOREACH(server->connections, connection)
+        if (connection->is_stalled)
+                loop_defer(server->loop, &connection->flush);
+}
+
 int connection_flush(struct loop_deferred *deferred) {
         struct connection *connection =
                 (struct connection *)((char *)deferred - offsetof(struct connection, flush));
 
+        connection->is_stalled = false;
         while (connection->queue_n > 0) {
                 ssize_t n = write_batch(connection);
+                int r = 0;
 
                 if (n >= 0)
                         written(connection, n);
                 else if (n == -EAGAIN || n == -EWOULDBLOCK)
                         break;
-                else if (n == -ETOOMANYREFS && connection->n_written == 0) {
-                        complain(connection->server->bus, connection->peer_uid,
-                                 "Dropped a message to %s: too many file descriptors in flight",
-                                 connection->has_client ? client_name(&connection->client) : "?");
-                        queue_pop(connection);
-                } else if (n != -EINTR) {
+                else if (n == -ENOBUFS || n == -ENOMEM) {
+                        r = stall(connection);
+                        if (r < 0)
+                                return r;
+                        break;
+                } else if (n == -ETOOMANYREFS && connection->n_written == 0)
+                        r = drop_head(connection);
+                else if (n != -EINTR) {
                         /* It has gone; what it wrote before is still to be read. */
                         connection_output_break(connection);
                         break;
                 }
+                if (r < 0)
+                        return r;
         }
 
         if (connection->state == CONNECTION_DRAINING && connection->queue_n == 0)

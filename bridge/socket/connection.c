@@ -91,7 +91,7 @@ void connection_end_session(struct connection *connection) {
 static uint32_t wanted_events(const struct connection *connection) {
         uint32_t events = 0;
 
-        if (connection->queue_n > 0 && !connection->flush.queued)
+        if (connection->queue_n > 0 && !connection->flush.queued && !connection->is_stalled)
                 events |= EPOLLOUT;
         if (connection->state == CONNECTION_DRAINING || connection_handshake_waits(connection))
                 return events;

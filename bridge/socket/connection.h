@@ -63,6 +63,7 @@ struct connection {
         size_t queue_size, queue_head, queue_n;
         size_t n_written; /* of the head */
         bool output_broken;
+        bool is_stalled; /* the kernel has no memory for what is to be written */
         struct loop_deferred flush;
 };
 
@@ -123,6 +124,8 @@ int connection_deliver(struct client *client, struct message *m, struct reply *r
 int connection_send_bytes(struct connection *connection, const char *bytes, size_t n, int fd);
 /* Write what the socket takes. 0 or a fatal errno. */
 int connection_flush(struct loop_deferred *deferred);
+/* All connections whose output is stalled: try again. */
+void connection_output_retry(struct server *server);
 /* The socket takes no more, ever. */
 void connection_output_break(struct connection *connection);
 void connection_output_deinit(struct connection *connection);

@@ -47,6 +47,11 @@ static int retry_expired(struct loop_timer *timer) {
         return 0;
 }
 
+static int stall_expired(struct loop_timer *timer) {
+        connection_output_retry(container(struct server, stall, timer));
+        return 0;
+}
+
 static int accept_connection(struct loop_source *source, uint32_t events) {
         struct listener *listener = container(struct listener, source, source);
         struct server *server = listener->server;
@@ -87,6 +92,7 @@ int server_init(struct server *server, struct bus *bus, struct loop *loop) {
                 .loop = loop,
                 .mechanisms = SASL_MECHANISM_EXTERNAL,
                 .retry.expired = retry_expired,
+                .stall.expired = stall_expired,
         };
         cookies_init(&server->cookies, loop);
         server->buffer = malloc(SERVER_BUFFER_SIZE);
@@ -105,6 +111,7 @@ void server_deinit(struct server *server) {
                 listener_free(listener);
         }
         loop_timer_cancel(server->loop, &server->retry);
+        loop_timer_cancel(server->loop, &server->stall);
         free(server->buffer);
         server->buffer = NULL;
 }

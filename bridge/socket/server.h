@@ -29,6 +29,7 @@ struct server {
         struct connection *connections;
         bool accepting;
         struct loop_timer retry; /* accept again, after descriptors ran out */
+        struct loop_timer stall; /* write again, after the kernel's memory ran out */
 };
 
 int server_init(struct server *server, struct bus *bus, struct loop *loop);

@@ -16,7 +16,7 @@ import time
 import rawbus
 from busfixture import (SESSION_CONFIG, TIMEOUT, clean_environment, daemon_under_test, is_reference,
                         read_line)
-from rawbus import Connection
+from rawbus import UNIX_FDS, Connection, call
 from tap import Skip, contains, equal, main, test
 
 DAEMON = daemon_under_test()
@@ -25,7 +25,8 @@ DAEMON = daemon_under_test()
 class Daemon:
     """The daemon with sockets as systemd passes them, and any more configuration."""
 
-    def __init__(self, *args, sockets=(), extra='', listen=None, **environment):
+    def __init__(self, *args, sockets=(), extra='', listen=None, n_files=None, user=None,
+                 **environment):
         self.directory = tempfile.mkdtemp(prefix='bus-process-')
         os.chmod(self.directory, 0o777)
         config = self.directory + '/bus.conf'
@@ -35,6 +36,8 @@ class Daemon:
         self.log = open(self.directory + '/log', 'w+')
         # the numbers that systemd promises, in a process that knows its own pid
         shell = 'LISTEN_PID=${LISTEN_PID:-$$} exec "$@"'
+        if n_files:
+            shell = f'ulimit -n {n_files}; ' + shell
         for i, s in enumerate(sockets):
             shell = f'exec {3 + i}<&{s.fileno()}; ' + shell
         if sockets:
@@ -46,7 +49,7 @@ class Daemon:
             ['/bin/bash', '-c', shell, 'sh', DAEMON, '--config-file=' + config, '--nofork',
              '--print-address', *args],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log,
-            env=clean_environment(**environment), pass_fds=high)
+            env=clean_environment(**environment), pass_fds=high, user=user)
         for fd in high:
             os.close(fd)
         self.address = read_line(self.process.stdout.fileno())
@@ -208,6 +211,26 @@ def nobody_else_in_place_of_a_user_that_is_not_there():
         with Daemon(extra=f'  <user>{user}</user>\n') as daemon:
             equal(daemon.address, '', user)
             equal(daemon.stop(), 1, user)
+
+
+@test
+def descriptors_that_are_too_many_do_not_leave_a_caller_waiting():
+    if is_reference(DAEMON):
+        raise Skip('the reference only drops the message')
+    user = unprivileged()
+    everyone = '<policy context="default"><allow user="*"/></policy>'
+    # no more are in flight than the bus could have open, and the callee does not read
+    with Daemon(extra=f'  {everyone}\n', n_files=32, user=user.pw_uid) as daemon, \
+            open('/dev/null') as null:
+        a, b = (Connection(daemon.address).authenticate(fds=True) for _ in range(2))
+        for _ in range(8):
+            m = call(b.unique, '/', 'a.b', 'M', 'h', 0)
+            m.fields[UNIX_FDS] = 8
+            serial = a.send(m, [null.fileno()] * 8)
+        answer = a.wait_for(serial)
+        equal(answer.error_name, 'org.freedesktop.DBus.Error.NoReply')
+        a.close()
+        b.close()
 
 
 @test
