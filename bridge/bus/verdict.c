@@ -106,9 +106,8 @@ static bool check_policy(struct bus *bus, struct client *sender, struct client *
         return allowed;
 }
 
-bool verdict_check(struct bus *bus, struct client *sender, struct client *receiver,
-                   const struct message *m, const struct verdict_context *context,
-                   char **ret_rule) {
+bool verdict_ask(struct bus *bus, struct client *sender, struct client *receiver,
+                 const struct message *m, const struct verdict_context *context, char **ret_rule) {
         if (!check_policy(bus, sender, receiver, m, context, ret_rule))
                 return false;
         if (!bus->mediators || !sender)

@@ -146,6 +146,16 @@ static size_t gather(struct connection *connection, struct iovec iov[BATCH_MAX])
         return n;
 }
 
+/* A single message is the common case, and the kernel has less to copy in for it. */
+static ssize_t write_single(struct connection *connection) {
+        const struct message *m = queue_at(connection, 0);
+        ssize_t n;
+
+        n = send(connection->source.fd, m->wire + connection->n_written,
+                 m->n_wire - connection->n_written, MSG_DONTWAIT | MSG_NOSIGNAL);
+        return n < 0 ? -errno : n;
+}
+
 static ssize_t write_batch(struct connection *connection) {
         struct iovec iov[BATCH_MAX];
         struct msghdr header = {.msg_iov = iov};
@@ -169,12 +179,7 @@ static ssize_t write_batch(struct connection *connection) {
                 memcpy(CMSG_DATA(cmsg), head->fds, head->n_fds * sizeof(int));
         }
 
-        /* A single message is the common case, and the kernel has less to copy in for it. */
-        if (header.msg_iovlen == 1 && !header.msg_control)
-                n = send(connection->source.fd, iov[0].iov_base, iov[0].iov_len,
-                         MSG_DONTWAIT | MSG_NOSIGNAL);
-        else
-                n = sendmsg(connection->source.fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+        n = sendmsg(connection->source.fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
         return n < 0 ? -errno : n;
 }
 
@@ -231,7 +236,8 @@ int connection_flush(struct loop_deferred *deferred) {
 
         connection->is_stalled = false;
         while (connection->queue_n > 0) {
-                ssize_t n = write_batch(connection);
+                bool is_single = connection->queue_n == 1 && queue_at(connection, 0)->n_fds == 0;
+                ssize_t n = is_single ? write_single(connection) : write_batch(connection);
                 int r = 0;
 
                 if (n >= 0)

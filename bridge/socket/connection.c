@@ -91,6 +91,10 @@ void connection_end_session(struct connection *connection) {
 static uint32_t wanted_events(const struct connection *connection) {
         uint32_t events = 0;
 
+        /* what almost all are almost always: in the middle of things, with nothing to write */
+        if (connection->state == CONNECTION_MESSAGES && connection->queue_n == 0 &&
+            !connection->rest)
+                return EPOLLIN;
         if (connection->queue_n > 0 && !connection->flush.queued && !connection->is_stalled)
                 events |= EPOLLOUT;
         if (connection->state == CONNECTION_DRAINING || connection_handshake_waits(connection))
@@ -109,6 +113,8 @@ static bool has_input(const struct connection *connection) {
 }
 
 int connection_update_events(struct connection *connection) {
+        uint32_t events;
+
         if (connection->close_reason)
                 return 0;
         /* Who shut down its reading side may have said something before, but is of no use to those
@@ -117,8 +123,10 @@ int connection_update_events(struct connection *connection) {
                 connection_close(connection, NULL);
                 return 0;
         }
-        return loop_set_events(connection->server->loop, &connection->source,
-                               wanted_events(connection));
+        events = wanted_events(connection);
+        if (events == connection->source.events)
+                return 0;
+        return loop_set_events(connection->server->loop, &connection->source, events);
 }
 
 static int end_of_input(struct connection *connection) {
