@@ -159,38 +159,22 @@ static int branch_get(struct match_index *index, const struct place *place,
         return 0;
 }
 
-/* Note the rule itself where it cannot always be found by a value. */
-static int branch_reserve(struct match_branch *branch) {
-        uint32_t n = branch->n_rules_allocated ? branch->n_rules_allocated * 2 : 8;
-        struct match_rule **rules;
-
-        if (branch->kind != BRANCH_ARG_PATH || branch->n_rules < branch->n_rules_allocated)
-                return 0;
-        rules = reallocarray(branch->rules, n, sizeof(*rules));
-        if (!rules)
-                return -ENOMEM;
-        branch->rules = rules;
-        branch->n_rules_allocated = n;
-        return 0;
-}
-
-static void branch_add(struct match_branch *branch, struct match_rule *rule, size_t n_value) {
-        if (branch->rules) {
-                rule->at = branch->n_rules;
-                branch->rules[rule->at] = rule;
-        }
-        branch->n_rules++;
+static void branch_add(struct match_branch *branch, struct match_rule *rule,
+                       const struct place *place) {
+        if (branch->kind == BRANCH_ARG_PATH)
+                match_sorted_add(&branch->sorted, place->value, place->n_value, rule);
         branch->n_by_mask[rule->mask]++;
         branch->masks |= 1U << rule->mask;
-        if (n_value > branch->n_value_max)
-                branch->n_value_max = n_value;
+        if (place->n_value > branch->n_value_max)
+                branch->n_value_max = place->n_value;
 }
 
 static void branch_remove(struct match_branch *branch, struct match_rule *rule) {
-        branch->n_rules--;
-        if (branch->rules) {
-                branch->rules[rule->at] = branch->rules[branch->n_rules];
-                branch->rules[rule->at]->at = rule->at;
+        if (branch->kind == BRANCH_ARG_PATH) {
+                struct place place = {.kind = BRANCH_NONE};
+
+                choose_branch(&rule->keys, &place);
+                match_sorted_remove(&branch->sorted, place.value, place.n_value, rule);
         }
         if (--branch->n_by_mask[rule->mask] == 0)
                 branch->masks &= ~(1U << rule->mask);
@@ -198,7 +182,7 @@ static void branch_remove(struct match_branch *branch, struct match_rule *rule) 
 
 static void branches_free(struct match_index *index) {
         for (size_t i = 0; i < index->n_branches; i++)
-                free(index->branches[i].rules);
+                match_sorted_deinit(&index->branches[i].sorted);
         free(index->branches);
         index->branches = NULL;
         index->n_branches = 0;
@@ -242,7 +226,7 @@ static int index_link(struct match_index *index, struct match_rule *rule) {
         place_rule(&rule->keys, &index->seed, &place);
         r = branch_get(index, &place, &branch);
         if (r >= 0)
-                r = branch_reserve(branch);
+                r = branch->kind == BRANCH_ARG_PATH ? match_sorted_reserve(&branch->sorted) : 0;
         if (r >= 0)
                 r = bucket_get(index, place_key(index, branch, &place), &bucket);
         if (r < 0) {
@@ -254,7 +238,7 @@ static int index_link(struct match_index *index, struct match_rule *rule) {
         rule->mask = place.mask;
         rule->branch = branch - index->branches;
         rule->bucket = bucket;
-        branch_add(branch, rule, place.n_value);
+        branch_add(branch, rule, &place);
         DL_APPEND2(bucket->rules, rule, bucket_prev, bucket_next);
         index->n_rules++;
         if (index->n_rules > index->peak_rules)
@@ -500,14 +484,17 @@ static int search_namespaces(struct search *search, const struct match_branch *b
 }
 
 /*
- * An argument that ends with "/" matches all paths below it. These cannot be looked up by what the
- * message has, so all rules of the branch are tried; few messages have such an argument.
+ * An argument that ends with "/" also matches all that rules ask for below it. That cannot be
+ * looked up by what the message has, but it is in a row.
  */
-static int search_below(struct search *search, const struct match_branch *branch) {
+static int search_below(struct search *search, const struct match_branch *branch,
+                        const struct wire_string *value) {
+        const struct match_sorted_entry *entry, *end;
         int r;
 
-        for (uint32_t i = 0; i < branch->n_rules; i++) {
-                r = search_rule(search, branch->rules[i]);
+        entry = match_sorted_begin(&branch->sorted, value->s, value->n, &end);
+        for (; entry < end && match_sorted_begins_with(entry, value->s, value->n); entry++) {
+                r = search_rule(search, entry->rule);
                 if (r != 0)
                         return r;
         }
@@ -517,6 +504,7 @@ static int search_below(struct search *search, const struct match_branch *branch
 static int search_branch(struct search *search, const struct match_branch *branch) {
         struct message *m = search->m;
         struct message_arg arg;
+        int r;
 
         switch ((enum branch_kind)branch->kind) {
         case BRANCH_NONE:
@@ -538,9 +526,10 @@ static int search_branch(struct search *search, const struct match_branch *branc
                 return search_value(search, branch, arg.value.s, arg.value.n);
         if (branch->kind == BRANCH_ARG_NAMESPACE)
                 return search_namespaces(search, branch, &arg.value, '.', false);
-        if (arg.value.n > 0 && arg.value.s[arg.value.n - 1] == '/')
-                return search_below(search, branch);
-        return search_namespaces(search, branch, &arg.value, '/', true);
+        r = search_namespaces(search, branch, &arg.value, '/', true);
+        if (r == 0 && arg.value.n > 0 && arg.value.s[arg.value.n - 1] == '/')
+                r = search_below(search, branch, &arg.value);
+        return r;
 }
 
 /* Hash what some rule asks for. */

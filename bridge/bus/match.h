@@ -10,6 +10,7 @@
  */
 
 #include "bridge/bus/client.h"
+#include "bridge/bus/match-sorted.h"
 
 #define MATCH_RULE_LENGTH_MAX 1024
 
@@ -58,7 +59,6 @@ struct match_rule {
         struct match_rule *bucket_prev, *bucket_next;
         struct match_bucket *bucket;
         uint64_t mark;
-        uint32_t at; /* in branch.rules */
         uint8_t mask;
         uint8_t branch;
         bool attached; /* is in the client's list */
@@ -110,10 +110,8 @@ struct match_branch {
         uint8_t arg;
         uint32_t masks;         /* that some rule uses, a bit each */
         uint32_t n_by_mask[32]; /* rules that use this combination of keys */
-        uint32_t n_rules;
-        size_t n_value_max;        /* no rule asks for a longer one */
-        struct match_rule **rules; /* only of kinds that cannot be looked up for each message */
-        uint32_t n_rules_allocated;
+        size_t n_value_max;         /* no rule asks for a longer one */
+        struct match_sorted sorted; /* only of path arguments */
 };
 
 struct match_index {

@@ -252,7 +252,7 @@ END_TEST
 
 /* A rule of random conditions, few enough values that rules and messages often meet. */
 static void random_rule(unsigned *seed, char *text, size_t size) {
-        static const char *const conditions[][6] = {
+        static const char *const conditions[][8] = {
                 {"type='signal'", "type='method_call'", "type='signal'", "", "", ""},
                 {"path='/a'", "path='/a/b'", "path_namespace='/a'", "path_namespace='/'",
                  "path_namespace='/a/b/c'", ""},
@@ -260,16 +260,16 @@ static void random_rule(unsigned *seed, char *text, size_t size) {
                 {"member='M'", "member='N'", "", "", "", ""},
                 {"sender=':1.1'", "sender='com.example.A'", "", "", "", ""},
                 {"arg0='/a/'", "arg0='a.b'", "arg0namespace='a'", "arg0path='/a/'",
-                 "arg0path='/a/b'", ""},
+                 "arg0path='/a/b'", "arg0path='/a/b/c'", "arg0path='/ab/'", ""},
                 {"arg1='x'", "arg2path='/'", "", "", "", ""},
                 {"destination=':1.2'", "", "", "", "", ""},
         };
 
         text[0] = '\0';
         for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++) {
-                const char *condition = conditions[i][(unsigned)rand_r(seed) % 6];
+                const char *condition = conditions[i][(unsigned)rand_r(seed) % 8];
 
-                if (!condition[0])
+                if (!condition || !condition[0])
                         continue;
                 if (text[0])
                         strncat(text, ",", size - strlen(text) - 1);
@@ -284,8 +284,8 @@ static int count_found(struct match_rule *rule, void *userdata) {
 
 START_TEST(match_index_finds_exactly_the_rules_that_match) {
         static const char *const paths[] = {"/", "/a", "/ab", "/a/b", "/a/b/c/d"};
-        static const char *const args[] = {"",       "/", "/a",  "/a/", "/a/b",
-                                           "/a/b/c", "a", "a.b", "ab"};
+        static const char *const args[] = {"",  "/",   "/a", "/a/",   "/a/b", "/a/b/c",
+                                           "a", "a.b", "ab", "/a/b/", "/ab/"};
         struct peer *A = peer_hello(), *B = peer_hello();
         struct match_rule *rules[400];
         unsigned seed = 1;
@@ -308,7 +308,7 @@ START_TEST(match_index_finds_exactly_the_rules_that_match) {
                 w.path = paths[(unsigned)rand_r(&seed) % 5];
                 w.interface = n % 2 ? "a.b" : "a.c";
                 w.member = n % 3 ? "M" : "N";
-                writer_string(&w, args[(unsigned)rand_r(&seed) % 9]);
+                writer_string(&w, args[(unsigned)rand_r(&seed) % 11]);
                 writer_string(&w, n % 5 ? "x" : "y");
                 ck_assert_int_eq(writer_finish(&w, &m), 0);
 
