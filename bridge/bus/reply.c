@@ -13,21 +13,20 @@
 #include "bridge/driver/driver.h"
 #include "bridge/loop.h"
 
-#define BUCKETS_MIN 64
-#define BUCKETS_IDLE 4096 /* an empty table larger than this is given back */
-
 /* table */
 
 void reply_table_init(struct reply_table *table, const struct hash_seed *seed) {
-        *table = (struct reply_table){};
+        *table = (struct reply_table){.buckets = table->few, .n_buckets = REPLY_BUCKETS_MIN};
         for (uint8_t i = 0; i < 4; i++)
                 table->factors[i] = hash_bytes(seed, &i, sizeof(i));
 }
 
 void reply_table_deinit(struct reply_table *table) {
-        free(table->buckets);
-        table->buckets = NULL;
-        table->n_buckets = 0;
+        if (table->buckets != table->few)
+                free(table->buckets);
+        table->buckets = table->few;
+        table->n_buckets = REPLY_BUCKETS_MIN;
+        memset(table->few, 0, sizeof(table->few));
 }
 
 /* Strongly universal (Lemire, Kaser: "Strongly universal string hashing is fast", multilinear). */
@@ -44,37 +43,35 @@ static struct reply **bucket_of(const struct reply_table *table, uint32_t hash) 
         return &table->buckets[hash & (table->n_buckets - 1)];
 }
 
-/* Twice as many buckets. Without memory the full ones are good enough, if there are any. */
-static int table_grow(struct reply_table *table) {
-        struct reply_table larger = {
-                .n_buckets = table->n_buckets ? 2 * table->n_buckets : BUCKETS_MIN,
-        };
+/* Twice as many buckets. Without memory the full ones are good enough. */
+static void table_grow(struct reply_table *table) {
+        size_t n_buckets = table->n_buckets, n_larger = 2 * n_buckets;
+        struct reply **buckets = table->buckets, **larger;
 
-        larger.buckets = calloc(larger.n_buckets, sizeof(*larger.buckets));
-        if (!larger.buckets)
-                return table->buckets ? 0 : -ENOMEM;
-
-        for (size_t i = 0; i < table->n_buckets; i++) {
+        larger = calloc(n_larger, sizeof(*larger));
+        if (!larger)
+                return;
+        table->buckets = larger;
+        table->n_buckets = n_larger;
+        for (size_t i = 0; i < n_buckets; i++) {
                 struct reply *reply, *next;
 
-                for (reply = table->buckets[i]; reply; reply = next) {
-                        struct reply **bucket = bucket_of(&larger, reply->hash);
+                for (reply = buckets[i]; reply; reply = next) {
+                        struct reply **bucket = bucket_of(table, reply->hash);
 
                         next = reply->bucket_next;
                         reply->bucket_next = *bucket;
                         *bucket = reply;
                 }
         }
-        free(table->buckets);
-        table->buckets = larger.buckets;
-        table->n_buckets = larger.n_buckets;
-        return 0;
+        if (buckets != table->few)
+                free(buckets);
 }
 
 static struct reply *table_find(const struct reply_table *table, uint32_t hash,
                                 const struct client *caller, const struct client *callee,
                                 uint32_t serial) {
-        struct reply *reply = table->n > 0 ? *bucket_of(table, hash) : NULL;
+        struct reply *reply = *bucket_of(table, hash);
 
         while (reply &&
                (reply->serial != serial || reply->caller != caller || reply->callee != callee))
@@ -88,7 +85,7 @@ static void table_remove(struct reply_table *table, struct reply *reply) {
         while (*link != reply)
                 link = &(*link)->bucket_next;
         *link = reply->bucket_next;
-        if (--table->n == 0 && table->n_buckets > BUCKETS_IDLE)
+        if (--table->n == 0 && table->buckets != table->few)
                 reply_table_deinit(table);
 }
 
@@ -106,17 +103,13 @@ int reply_new(struct client *caller, struct client *callee, uint32_t serial, uin
         struct reply_table *table = &bus->replies;
         uint32_t hash = reply_hash(table, caller, callee, serial);
         struct reply *reply, **bucket;
-        int r;
 
         if (table_find(table, hash, caller, callee, serial))
                 return REPLY_E_EXISTS;
         if ((int64_t)caller->n_pending >= bus->limits.max_replies_per_connection)
                 return REPLY_E_QUOTA;
-        if (table->n >= table->n_buckets) {
-                r = table_grow(table);
-                if (r < 0)
-                        return r;
-        }
+        if (table->n >= table->n_buckets)
+                table_grow(table);
 
         reply = malloc(sizeof(*reply));
         if (!reply)

@@ -37,12 +37,15 @@ struct reply {
         struct reply *deadline_prev, *deadline_next;
 };
 
-/* All replies of a bus. */
+#define REPLY_BUCKETS_MIN 64
+
+/* All replies of a bus. Not to be moved. */
 struct reply_table {
-        struct reply **buckets; /* a power of two of them; NULL before the first reply */
+        struct reply **buckets; /* a power of two of them */
         size_t n_buckets;
         size_t n;
         uint64_t factors[4]; /* secret */
+        struct reply *few[REPLY_BUCKETS_MIN]; /* the buckets while there are not many replies */
 };
 
 void reply_table_init(struct reply_table *table, const struct hash_seed *seed);
