@@ -5,7 +5,7 @@
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all build run test test-quick test-vm test-vm-all bench kernel install clean
+.PHONY: all build run test test-quick test-vm test-vm-all bench bench-vm kernel install clean
 
 all: build
 
@@ -47,6 +47,13 @@ bench:
 	@tools/install-deps bench
 	@$(MAKE) --no-print-directory build
 	@test/bench/run $(BUILD)
+
+# bus1.ko against sockets, pipes and dbus-broker, in a virtual machine
+bench-vm:
+	@tools/install-deps vm
+	@tools/install-deps bench
+	@$(MAKE) --no-print-directory build
+	@test/vm/run $(BUILD) bench
 
 install: build
 	@meson install -C $(BUILD)
