@@ -28,6 +28,12 @@ static struct bus1_queue_entry *bus1_queue_head(struct bus1_queue *queue)
 	return entry->timestamp & 1 ? NULL : entry;
 }
 
+static bool bus1_queue_entry_before(const struct bus1_queue_entry *a,
+				    const struct bus1_queue_entry *b)
+{
+	return a->timestamp < b->timestamp || (a->timestamp == b->timestamp && a->tx < b->tx);
+}
+
 /* Equal entries stay in the order in which they are inserted. */
 static void bus1_queue_insert(struct bus1_queue *queue, struct bus1_queue_entry *entry)
 {
@@ -39,8 +45,7 @@ static void bus1_queue_insert(struct bus1_queue *queue, struct bus1_queue_entry 
 		struct bus1_queue_entry *other = bus1_queue_entry_from_rb(*slot);
 
 		parent = *slot;
-		if (entry->timestamp < other->timestamp ||
-		    (entry->timestamp == other->timestamp && entry->tx < other->tx)) {
+		if (bus1_queue_entry_before(entry, other)) {
 			slot = &parent->rb_left;
 		} else {
 			slot = &parent->rb_right;
@@ -57,6 +62,19 @@ static void bus1_queue_unlink(struct bus1_queue *queue, struct bus1_queue_entry 
 	rb_erase_cached(&entry->rb, &queue->entries);
 	RB_CLEAR_NODE(&entry->rb);
 	--queue->n_entries;
+}
+
+/* Give an entry a later timestamp. Mostly nothing has come in between: then it stays in its place. */
+static void bus1_queue_finalize(struct bus1_queue *queue, struct bus1_queue_entry *entry,
+				u64 timestamp)
+{
+	struct rb_node *next = rb_next(&entry->rb);
+
+	entry->timestamp = timestamp;
+	if (!next || bus1_queue_entry_before(entry, bus1_queue_entry_from_rb(next)))
+		return;
+	bus1_queue_unlink(queue, entry);
+	bus1_queue_insert(queue, entry);
 }
 
 static void bus1_queue_wake(struct bus1_queue *queue)
@@ -161,9 +179,7 @@ bool bus1_queue_commit(struct bus1_queue *queue, struct bus1_queue_entry *entry,
 	bus1_invariant("committed-is-even", !(timestamp & 1));
 	bus1_invariant("clock-covers", timestamp <= queue->clock);
 	readable = bus1_queue_head(queue);
-	bus1_queue_unlink(queue, entry);
-	entry->timestamp = timestamp;
-	bus1_queue_insert(queue, entry);
+	bus1_queue_finalize(queue, entry, timestamp);
 	if (!readable && bus1_queue_head(queue))
 		bus1_queue_wake(queue);
 	spin_unlock(&queue->lock);

@@ -42,11 +42,11 @@ struct bus1_recv_state {
 static int bus1_recv_put_transfers(const struct bus1_recv_state *state,
 				   const struct bus1_recv *recv)
 {
-	struct bus1_transfer batch[BUS1_RECV_BATCH];
 	size_t i = 0, n;
 	int r;
 
 	while (i < recv->n_transfers) {
+		struct bus1_transfer batch[BUS1_RECV_BATCH];
 		u64 ptr = state->message.message.ptr_transfers + i * sizeof(*batch);
 
 		for (n = 0; n < BUS1_RECV_BATCH && i < recv->n_transfers; ++n, ++i)
@@ -85,15 +85,18 @@ static int bus1_recv_put_fds(struct bus1_recv_state *state, const struct bus1_re
 static int bus1_recv_put_metadata(const struct bus1_recv_state *state,
 				  const struct bus1_recv *recv)
 {
+	bool credentials = state->cmd.flags &
+			   (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_SECCTX);
 	struct bus1_metadata_secctx metadata = state->metadata;
 	int r;
 
-	bus1_metadata_fill(&metadata.credentials, recv);
+	bus1_metadata_fill(&metadata.credentials, recv, credentials);
+	if (!credentials)
+		return bus1_user_put(state->cmd.ptr_metadata, &metadata.credentials.metadata, 1,
+				     sizeof(metadata.credentials.metadata));
 	if (!(state->cmd.flags & BUS1_RECV_FLAG_SECCTX))
-		return bus1_user_put(state->cmd.ptr_metadata, &metadata, 1,
-				     state->cmd.flags & BUS1_RECV_FLAG_CREDENTIALS ?
-					     sizeof(metadata.credentials) :
-					     sizeof(metadata.credentials.metadata));
+		return bus1_user_put(state->cmd.ptr_metadata, &metadata.credentials, 1,
+				     sizeof(metadata.credentials));
 
 	metadata.n_secctx = state->secctx.n;
 	if (state->secctx.data) {

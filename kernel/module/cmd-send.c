@@ -84,8 +84,8 @@ int bus1_cmd_send(struct bus1_peer *peer, void __user *argp)
 	struct bus1_message_fds message;
 	struct bus1_payload *payload;
 	struct bus1_cmd_send cmd;
+	u64 destination, *destinations = &destination;
 	struct bus1_send send;
-	u64 *destinations;
 	int r;
 
 	if (copy_from_user(&cmd, argp, sizeof(cmd)))
@@ -107,8 +107,13 @@ int bus1_cmd_send(struct bus1_peer *peer, void __user *argp)
 		.n_destinations = cmd.n_destinations,
 		.n_transfers = message.message.n_transfers,
 	};
-	destinations = bus1_user_dup(cmd.ptr_destinations, cmd.n_destinations,
-				     sizeof(*destinations));
+	if (cmd.n_destinations == 1)
+		r = get_user(destination, (u64 __user *)u64_to_user_ptr(cmd.ptr_destinations));
+	else
+		destinations = bus1_user_dup(cmd.ptr_destinations, cmd.n_destinations,
+					     sizeof(*destinations));
+	if (r < 0)
+		return r;
 	if (IS_ERR(destinations))
 		return PTR_ERR(destinations);
 	send.destinations = destinations;
@@ -142,6 +147,7 @@ free_errors:
 free_transfers:
 	kvfree(send.transfers);
 free_destinations:
-	kvfree(destinations);
+	if (destinations != &destination)
+		kvfree(destinations);
 	return r;
 }

@@ -48,7 +48,8 @@ static u64 bus1_pid_translate(struct pid *pid)
 }
 
 /* What the current task gets to see about a message. */
-void bus1_metadata_fill(struct bus1_metadata_credentials *metadata, const struct bus1_recv *recv)
+void bus1_metadata_fill(struct bus1_metadata_credentials *metadata, const struct bus1_recv *recv,
+			bool credentials)
 {
 	*metadata = (struct bus1_metadata_credentials){
 		.metadata.id = recv->id,
@@ -61,7 +62,7 @@ void bus1_metadata_fill(struct bus1_metadata_credentials *metadata, const struct
 
 	if (recv->has_account)
 		metadata->metadata.account = bus1_uid_translate(recv->account);
-	if (recv->payload) {
+	if (recv->payload && credentials) {
 		metadata->uid = bus1_uid_translate(recv->payload->creds.uid);
 		metadata->gid = bus1_gid_translate(recv->payload->creds.gid);
 		metadata->pid = bus1_pid_translate(recv->payload->creds.pid);

@@ -18,12 +18,16 @@
 #include <linux/slab.h>
 #include "module.h"
 
-/* Called with a spinlock of the core held. */
+/*
+ * Called with the lock of the queue held. Who polls takes it after he has begun to wait, so either he
+ * is seen to wait here, or sees there what is now in the queue.
+ */
 static void bus1_file_wake(struct bus1_peer *peer, void *data)
 {
 	struct bus1_file *bus1_file = data;
 
-	wake_up_interruptible_poll(&bus1_file->waitq, EPOLLIN | EPOLLRDNORM);
+	if (waitqueue_active(&bus1_file->waitq))
+		wake_up_interruptible_poll(&bus1_file->waitq, EPOLLIN | EPOLLRDNORM);
 }
 
 static int bus1_file_open(struct inode *inode, struct file *file)

@@ -20,6 +20,7 @@
 #include <linux/mutex.h>
 #include <linux/security.h>
 #include <linux/types.h>
+#include <linux/uaccess.h>
 #include <linux/uio.h>
 #include <linux/version.h>
 #include <linux/wait.h>
@@ -94,7 +95,15 @@ int bus1_pool_mmap(struct file *file, struct vm_area_struct *vma);
 /* memory of the user (user.c) */
 
 void *bus1_user_dup(u64 ptr, size_t n, size_t size);
-int bus1_user_put(u64 ptr, const void *from, size_t n, size_t size);
+
+/* Write an array. Where its size is a constant, nothing needs to be checked at run time. */
+static __always_inline int bus1_user_put(u64 ptr, const void *from, size_t n, size_t size)
+{
+	if (n == 0)
+		return 0;
+	return copy_to_user(u64_to_user_ptr(ptr), from, n * size) ? -EFAULT : 0;
+}
+
 /**
  * struct bus1_user_data - the data of a message, in memory of the user
  * @iter:	exactly what the message may hold
@@ -121,7 +130,8 @@ int bus1_user_put_message(u64 ptr, const struct bus1_message_fds *message);
 /* credentials (creds.c) */
 
 void bus1_creds_capture(struct bus1_creds *creds);
-void bus1_metadata_fill(struct bus1_metadata_credentials *metadata, const struct bus1_recv *recv);
+void bus1_metadata_fill(struct bus1_metadata_credentials *metadata, const struct bus1_recv *recv,
+			bool credentials);
 
 /* security labels (secctx.c) */
 

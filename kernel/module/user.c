@@ -7,6 +7,8 @@
  */
 
 #include <linux/err.h>
+#include <linux/compat.h>
+#include <linux/fs.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
@@ -35,14 +37,6 @@ void *bus1_user_dup(u64 ptr, size_t n, size_t size)
 	return to;
 }
 
-/* Write an array. */
-int bus1_user_put(u64 ptr, const void *from, size_t n, size_t size)
-{
-	if (n == 0)
-		return 0;
-	return copy_to_user(u64_to_user_ptr(ptr), from, n * size) ? -EFAULT : 0;
-}
-
 /**
  * bus1_user_get_message() - copy the description of a message
  * @message:	set completely; without BUS1_MESSAGE_FLAG_FDS there are none
@@ -54,7 +48,8 @@ int bus1_user_get_message(struct bus1_message_fds *message, u64 ptr)
 {
 	const struct bus1_message_fds __user *from = u64_to_user_ptr(ptr);
 
-	*message = (struct bus1_message_fds){};
+	message->n_fds = 0;
+	message->ptr_fds = 0;
 	if (copy_from_user(&message->message, &from->message, sizeof(message->message)))
 		return -EFAULT;
 	if (message->message.flags & ~BUS1_MESSAGE_FLAG_FDS)
@@ -69,10 +64,26 @@ int bus1_user_get_message(struct bus1_message_fds *message, u64 ptr)
 /* Write the description of a message back. */
 int bus1_user_put_message(u64 ptr, const struct bus1_message_fds *message)
 {
-	size_t size = message->message.flags & BUS1_MESSAGE_FLAG_FDS ? sizeof(*message) :
-								       sizeof(message->message);
+	if (message->message.flags & BUS1_MESSAGE_FLAG_FDS)
+		return bus1_user_put(ptr, message, 1, sizeof(*message));
+	return bus1_user_put(ptr, &message->message, 1, sizeof(message->message));
+}
 
-	return bus1_user_put(ptr, message, 1, size);
+/* A single vector, as import_iovec() would, but without copying it twice. */
+static ssize_t bus1_user_import_one(struct bus1_user_data *data, int direction, u64 ptr)
+{
+	struct iovec vec;
+
+	if (copy_from_user(&vec, u64_to_user_ptr(ptr), sizeof(vec)))
+		return -EFAULT;
+	if ((ssize_t)vec.iov_len < 0)
+		return -EINVAL;
+	vec.iov_len = min_t(size_t, vec.iov_len, MAX_RW_COUNT);
+	if (!access_ok(vec.iov_base, vec.iov_len))
+		return -EFAULT;
+	data->vecs = NULL;
+	iov_iter_ubuf(&data->iter, direction, vec.iov_base, vec.iov_len);
+	return vec.iov_len;
 }
 
 /**
@@ -93,8 +104,12 @@ int bus1_user_import_data(struct bus1_user_data *data, int direction,
 		return -EINVAL;
 
 	data->vecs = data->few;
-	n = import_iovec(direction, u64_to_user_ptr(message->ptr_data_vecs), message->n_data_vecs,
-			 ARRAY_SIZE(data->few), &data->vecs, &data->iter);
+	if (message->n_data_vecs == 1 && !in_compat_syscall())
+		n = bus1_user_import_one(data, direction, message->ptr_data_vecs);
+	else
+		n = import_iovec(direction, u64_to_user_ptr(message->ptr_data_vecs),
+				 message->n_data_vecs, ARRAY_SIZE(data->few), &data->vecs,
+				 &data->iter);
 	if (n < 0)
 		return n;
 	/* no message is larger, and import_iovec() may cut off what is beyond that */

@@ -16,7 +16,7 @@ static void bus1_v2016_recv_creds(struct bus1_2016_msg *msg, const struct bus1_p
 	struct bus1_metadata_credentials metadata;
 
 	/* what has no name here is an invalid user, and no process */
-	bus1_metadata_fill(&metadata, &recv);
+	bus1_metadata_fill(&metadata, &recv, true);
 	msg->uid = metadata.uid;
 	msg->gid = metadata.gid;
 	msg->pid = metadata.pid == BUS1_INVALID ? 0 : metadata.pid;
