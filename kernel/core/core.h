@@ -110,6 +110,7 @@ struct bus1_creds {
 /**
  * struct bus1_payload - what all recipients of a message share
  * @refs:	reference count
+ * @addressed:	private to the core
  * @creds:	sender; set by the front end together with references to @pid, @tid and @cred,
  *		which the payload then owns
  * @n_data:	bytes in @data
@@ -122,6 +123,7 @@ struct bus1_creds {
  */
 struct bus1_payload {
 	refcount_t refs;
+	bool addressed;
 	struct bus1_creds creds;
 	size_t n_data;
 	u8 *data;

@@ -17,20 +17,29 @@
 #include "peer.h"
 #include "tx.h"
 
+/* The delivery that needs no memory of its own. */
+static struct bus1_delivery *bus1_payload_delivery(struct bus1_payload *payload)
+{
+	return (struct bus1_delivery *)payload - 1;
+}
+
 struct bus1_payload *bus1_payload_new(size_t n_data, size_t n_files)
 {
 	struct bus1_payload *payload;
+	struct bus1_delivery *first;
 	size_t size, i;
 
 	if (n_data > BUS1_MAX_DATA || n_files > BUS1_MAX_PAYLOAD_FILES)
 		return ERR_PTR(-EMSGSIZE);
 
 	size = struct_size(payload, files, n_files);
-	payload = kvmalloc(size_add(size, n_data), GFP_KERNEL_ACCOUNT);
-	if (!payload)
+	first = kvmalloc(size_add(sizeof(*first) + size, n_data), GFP_KERNEL_ACCOUNT);
+	if (!first)
 		return ERR_PTR(-ENOMEM);
 
+	payload = (struct bus1_payload *)(first + 1);
 	refcount_set(&payload->refs, 1);
+	payload->addressed = false;
 	payload->creds = (struct bus1_creds){};
 	payload->n_data = n_data;
 	payload->data = (u8 *)payload + size;
@@ -60,8 +69,34 @@ struct bus1_payload *bus1_payload_unref(struct bus1_payload *payload)
 	put_pid(payload->creds.pid);
 	put_pid(payload->creds.tid);
 	put_cred(payload->creds.cred);
-	kvfree(payload);
+	kvfree(bus1_payload_delivery(payload));
 	return NULL;
+}
+
+/* It refers to the payload; nothing else in it is set. */
+static struct bus1_delivery *bus1_delivery_alloc(struct bus1_payload *payload, size_t n_transfers)
+{
+	struct bus1_delivery *delivery;
+
+	if (n_transfers == 0 && !payload->addressed) {
+		payload->addressed = true;
+		delivery = bus1_payload_delivery(payload);
+	} else {
+		delivery = kvmalloc(struct_size(delivery, handles, n_transfers), GFP_KERNEL_ACCOUNT);
+		if (!delivery)
+			return NULL;
+	}
+	delivery->payload = bus1_payload_ref(payload);
+	return delivery;
+}
+
+static void bus1_delivery_dealloc(struct bus1_delivery *delivery)
+{
+	struct bus1_payload *payload = delivery->payload;
+
+	if (delivery != bus1_payload_delivery(payload))
+		kvfree(delivery);
+	bus1_payload_unref(payload);
 }
 
 /**
@@ -90,20 +125,19 @@ struct bus1_delivery *bus1_delivery_new(struct bus1_peer *sender, struct bus1_no
 	struct bus1_delivery *delivery;
 	int r;
 
-	delivery = kvmalloc(struct_size(delivery, handles, n_transfers), GFP_KERNEL_ACCOUNT);
+	delivery = bus1_delivery_alloc(payload, n_transfers);
 	if (!delivery)
 		return ERR_PTR(-ENOMEM);
 
 	r = bus1_charge(&delivery->charge, receiver->account, &receiver->usage, sender->account,
 			amount);
 	if (r < 0) {
-		kvfree(delivery);
+		bus1_delivery_dealloc(delivery);
 		return ERR_PTR(r);
 	}
 
 	bus1_queue_entry_init(&delivery->entry, BUS1_ENTRY_MESSAGE, receiver);
 	delivery->node = node ? bus1_node_ref(node) : NULL;
-	delivery->payload = bus1_payload_ref(payload);
 	delivery->account = sender->account->uid;
 
 	for (delivery->n_handles = 0; delivery->n_handles < n_transfers; ++delivery->n_handles) {
@@ -132,9 +166,8 @@ struct bus1_delivery *bus1_delivery_free(struct bus1_delivery *delivery)
 	bus1_charge_end(&delivery->charge);
 	for (i = 0; i < delivery->n_handles; ++i)
 		bus1_handle_unref(delivery->handles[i]);
-	bus1_payload_unref(delivery->payload);
 	bus1_node_unref(delivery->node);
-	kvfree(delivery);
+	bus1_delivery_dealloc(delivery);
 	return NULL;
 }
 

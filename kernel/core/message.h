@@ -7,7 +7,8 @@
  *
  * What a sender sends is one payload, shared by all recipients. Each recipient gets a delivery of
  * its own: the payload, the node it arrives on, the handles that come with it, and what it is
- * charged.
+ * charged. In front of a payload is room for one delivery without handles: most messages are that,
+ * and so take one allocation.
  */
 
 #include "acct.h"
