@@ -39,8 +39,8 @@ struct bus1_recv_state {
 	size_t n_fds;
 };
 
-static int bus1_recv_put_transfers(const struct bus1_recv_state *state,
-				   const struct bus1_recv *recv)
+static noinline_for_stack int bus1_recv_put_transfers(const struct bus1_recv_state *state,
+						      const struct bus1_recv *recv)
 {
 	size_t i = 0, n;
 	int r;
@@ -119,8 +119,8 @@ static bool bus1_recv_fits(const struct bus1_recv_state *state,
 }
 
 /* Tell the user how much room it takes. */
-static int bus1_recv_put_sizes(const struct bus1_recv_state *state,
-			       const struct bus1_message_fds *actual)
+static noinline_for_stack int bus1_recv_put_sizes(const struct bus1_recv_state *state,
+						  const struct bus1_message_fds *actual)
 {
 	struct bus1_metadata_secctx metadata = state->metadata;
 	int r = 0;
