@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Audit: what security modules deny, as USER_AVC records. Needs CAP_AUDIT_WRITE. */
+/* Audit: the library that writes records. Needs CAP_AUDIT_WRITE. */
 
 #include <libaudit.h>
-#include <unistd.h>
 
 #include "bridge/lsm/lsm.h"
 
@@ -28,15 +27,4 @@ void lsm_audit_open(struct lsm_audit *audit) {
                 return;
         audit->write = functions.write;
         audit->fd = functions.open();
-}
-
-void lsm_audit_close(struct lsm_audit *audit) {
-        if (audit->fd >= 0)
-                close(audit->fd);
-        audit->fd = -1;
-}
-
-void lsm_audit_write(const struct lsm_audit *audit, const char *text, uid_t uid) {
-        if (audit->fd >= 0)
-                audit->write(audit->fd, AUDIT_USER_AVC, text, NULL, NULL, NULL, uid);
 }
