@@ -52,8 +52,14 @@ class LiveBus(Bus):
         super().__init__(DAEMON, config=self.config, **popen)
 
     def write(self, extra=''):
-        with open(self.config, 'w') as f:
-            f.write(CONFIG.format(directory=self.home, extra=extra))
+        self.begin_writing(extra).close()
+
+    def begin_writing(self, extra=''):
+        """As long as the file is open it is not read again by itself."""
+        f = open(self.config, 'w')
+        f.write(CONFIG.format(directory=self.home, extra=extra))
+        f.flush()
+        return f
 
     def reload(self):
         n = self.read_log().count('Reloaded configuration')
@@ -114,20 +120,20 @@ def a_file_that_was_not_read_again_shows():
         answer = explain(bus, *question, status=0)
         equal((answer['changed'], answer['after_reload']), ([], None))
 
-        bus.write(DENY)
-        answer = explain(bus, *question, status=0)
-        equal(answer['rule']['line'], 6)
-        equal(answer['changed'], [bus.config])
-        equal(answer['after_reload']['verdict'], 'deny')
-        equal(answer['after_reload']['rule']['line'], DENY_LINE)
-        text = bus1ctl('explain', '--live', '--address', bus.address, *question)[1]
-        contains(text, f'allowed by {bus.config}:6: ',
-                 f'changed since the bus read it: {bus.config}\n',
-                 f'after a reload: denied by {bus.config}:{DENY_LINE}: ')
+        with bus.begin_writing(DENY):
+            answer = explain(bus, *question, status=0)
+            equal(answer['rule']['line'], 6)
+            equal(answer['changed'], [bus.config])
+            equal(answer['after_reload']['verdict'], 'deny')
+            equal(answer['after_reload']['rule']['line'], DENY_LINE)
+            text = bus1ctl('explain', '--live', '--address', bus.address, *question)[1]
+            contains(text, f'allowed by {bus.config}:6: ',
+                     f'changed since the bus read it: {bus.config}\n',
+                     f'after a reload: denied by {bus.config}:{DENY_LINE}: ')
 
-        # what changed need not matter
-        answer = explain(bus, '--user', 'root', 'connect', status=0)
-        equal((answer['changed'], answer['after_reload']), ([bus.config], None))
+            # what changed need not matter
+            answer = explain(bus, '--user', 'root', 'connect', status=0)
+            equal((answer['changed'], answer['after_reload']), ([bus.config], None))
 
         bus.reload()
         answer = explain(bus, *question, status=1)
@@ -156,10 +162,11 @@ def connected_clients_are_asked_about_by_name():
         explain(bus, '--client', names[0], 'send', 'destination=' + names[1], *call, status=0)
         explain(bus, '--client', 'a.b', 'own', 'x.y', status=0)
         # it has it in the files, too
-        bus.write('    <deny send_destination="a.b" send_member="M" send_interface="i.k"/>\n')
-        answer = explain(bus, '--client', names[1], 'send', 'destination=' + names[0],
-                         'interface=i.k', 'member=M', status=0)
-        equal(answer['after_reload']['verdict'], 'deny')
+        with bus.begin_writing(
+                '    <deny send_destination="a.b" send_member="M" send_interface="i.k"/>\n'):
+            answer = explain(bus, '--client', names[1], 'send', 'destination=' + names[0],
+                             'interface=i.k', 'member=M', status=0)
+            equal(answer['after_reload']['verdict'], 'deny')
 
         got = bus1ctl('explain', '--live', '--address', bus.address, '--client', 'no.one', 'own',
                       'x.y')
@@ -239,13 +246,14 @@ def check_finds_what_was_not_read():
         with open(bus.home + '/more.d/a.conf', 'w') as f:
             f.write('<busconfig><policy context="default"><allow own="q.r"/>'
                     '<allow own="q.r"/></policy></busconfig>')
-        # the bus sees this by itself; a file that is named it does not
+        # the bus sees this by itself
         wait_until(lambda: 'changed' not in bus1ctl(*check)[1], 'the reload')
-        bus.write(DENY)
-        got = bus1ctl(*check)
-        equal(got[0], 1)
-        contains(got[1], f'{bus.config}: changed: ', f'{bus.home}/more.d/a.conf:1: unreachable: ')
-        findings = json.loads(bus1ctl(*check, '--json')[1])[0]['findings']
+        with bus.begin_writing(DENY):
+            got = bus1ctl(*check)
+            equal(got[0], 1)
+            contains(got[1], f'{bus.config}: changed: ',
+                     f'{bus.home}/more.d/a.conf:1: unreachable: ')
+            findings = json.loads(bus1ctl(*check, '--json')[1])[0]['findings']
         equal([f['file'] for f in findings if f['kind'] == 'changed'], [bus.config])
 
 
