@@ -240,11 +240,13 @@ def mediation_that_is_required_stops_the_start():
     # also of a session bus, in the foreground and in the background; without AppArmor in the kernel
     if os.path.exists('/sys/kernel/security/apparmor/features/dbus'):
         raise Skip('AppArmor is here')
-    for mode in ('required', 'enabled', 'disabled'):
+    compare([CONFIG, '--nofork'], extra='<apparmor mode="required"/>')
+    for mode in ('enabled', 'disabled'):
         compare([CONFIG, '--nofork'], [CONFIG, '--fork'],
                 extra=f'<apparmor mode="{mode}"/>')
-    with Directory('<apparmor mode="required"/>') as d:
-        equal(run_daemon(DAEMON, [CONFIG, '--nofork'], d)[0], 'exit 1')
+    for how in ('--nofork', '--fork'):  # of which the reference does not tell the starter
+        with Directory('<apparmor mode="required"/>') as d:
+            equal(run_daemon(DAEMON, [CONFIG, how], d)[0], 'exit 1')
 
 
 @test
