@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bus1.h>
+#include <linux/bus1-2016.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -30,13 +31,16 @@
 #include "coverage.h"
 
 #define N_THREADS 4
-#define N_PEERS   5
+#define N_PEERS   7
+/* of these, the last ones are of 2016 */
+#define N_OLD     3
 #define N_ARRAY   20
 #define MEMORY    65536
 
 static const int documented[] = {0,        -EAGAIN,   -EBADF,      -EBADRQC, -EDQUOT,
                                  -EFAULT,  -EINTR,    -EINVAL,     -EMFILE,  -EMSGSIZE,
-                                 -ENOMEM,  -ENOTTY,   -EOPNOTSUPP, -ESHUTDOWN};
+                                 -ENOMEM,  -ENOTTY,   -EOPNOTSUPP, -ESHUTDOWN,
+                                 -ENXIO,   -EPERM,    -ERANGE,     -EHOSTUNREACH};
 
 static int peers[N_PEERS];
 static time_t end;
@@ -94,6 +98,13 @@ static int a_peer(struct fuzzer *fuzzer) {
         return peers[draw(fuzzer, N_PEERS)];
 }
 
+static int a_peer_of(struct fuzzer *fuzzer, bool old) {
+        if (rarely(fuzzer))
+                return a_peer(fuzzer);
+        return old ? peers[N_PEERS - 1 - draw(fuzzer, N_OLD)] :
+                     peers[draw(fuzzer, N_PEERS - N_OLD)];
+}
+
 static void fill_transfers(struct fuzzer *fuzzer, struct bus1_transfer *transfers) {
         for (size_t i = 0; i < N_ARRAY; ++i) {
                 bool create = draw(fuzzer, 3) == 0;
@@ -139,7 +150,9 @@ static void fill_message(struct fuzzer *fuzzer, struct arguments *a, bool receiv
 }
 
 static int command(struct fuzzer *fuzzer, unsigned long request, void *argument) {
-        return ioctl(a_peer(fuzzer), request,
+        bool old = _IOC_TYPE(request) == BUS1_2016_IOCTL_MAGIC;
+
+        return ioctl(a_peer_of(fuzzer, old), request,
                      (void *)(uintptr_t)pointer(fuzzer, argument)) < 0 ? -errno : 0;
 }
 
@@ -209,6 +222,119 @@ static int step(struct fuzzer *fuzzer, struct arguments *a) {
         }
 }
 
+/* Of one's own choice, or given out: those that count in fours. */
+static uint64_t id_2016(struct fuzzer *fuzzer) {
+        if (rarely(fuzzer))
+                return anything(fuzzer);
+        return draw(fuzzer, 2) ? 4 * draw(fuzzer, 8) : 4 * draw(fuzzer, 1 + draw(fuzzer, 500)) + 3;
+}
+
+static int send_2016(struct fuzzer *fuzzer, struct arguments *a) {
+        fill_message(fuzzer, a, false);
+        return command(fuzzer, BUS1_2016_SEND,
+                       &(struct bus1_2016_send){
+                               .flags = flags(fuzzer, draw(fuzzer, 3) ? BUS1_2016_SEND_CONTINUE :
+                                                                        BUS1_2016_SEND_SEED),
+                               .ptr_destinations = pointer(fuzzer, a->ids),
+                               .ptr_errors = pointer(fuzzer, a->errors),
+                               .n_destinations = count(fuzzer, 2),
+                               .ptr_vecs = a->message.message.ptr_data_vecs,
+                               .n_vecs = a->message.message.n_data_vecs,
+                               .ptr_handles = pointer(fuzzer, a->ids + 1),
+                               .n_handles = count(fuzzer, 3),
+                               .ptr_fds = a->message.ptr_fds,
+                               .n_fds = a->message.n_fds,
+                       });
+}
+
+/* Descriptors that it makes are read from the pool, which somebody else may have written since. */
+static int recv_2016(struct fuzzer *fuzzer) {
+        int fd = a_peer_of(fuzzer, true), made[N_ARRAY];
+        struct bus1_2016_recv recv = {
+                .flags = flags(fuzzer, BUS1_2016_RECV_PEEK | BUS1_2016_RECV_SEED |
+                                               BUS1_2016_RECV_INSTALL_FDS),
+                .max_offset = rarely(fuzzer) ? anything(fuzzer) : UINT64_MAX,
+        };
+        uint64_t at;
+
+        if (ioctl(fd, BUS1_2016_RECV, (void *)(uintptr_t)pointer(fuzzer, &recv)) < 0)
+                return -errno;
+        if (recv.msg.type != BUS1_2016_MSG_DATA)
+                return 0;
+        at = recv.msg.offset + (recv.msg.n_bytes + 7) / 8 * 8 + 8 * recv.msg.n_handles;
+        if (recv.msg.n_fds > 0 && recv.msg.n_fds <= N_ARRAY) {
+                uint64_t start = at & ~4095ULL;
+                uint8_t *pool = mmap(NULL, 8192, PROT_READ, MAP_SHARED, fd, start);
+
+                if (pool != MAP_FAILED) {
+                        /* not through the mapping: its peer may be another one by now */
+                        struct iovec to = {made, recv.msg.n_fds * sizeof(*made)};
+                        struct iovec from = {pool + (at - start), to.iov_len};
+
+                        if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) ==
+                            (ssize_t)to.iov_len)
+                                for (size_t i = 0; i < recv.msg.n_fds; ++i)
+                                        if (made[i] > peers[N_PEERS - 1])
+                                                close(made[i]);
+                        munmap(pool, 8192);
+                }
+        }
+        if (draw(fuzzer, 4))
+                ioctl(fd, BUS1_2016_SLICE_RELEASE, &recv.msg.offset);
+        return 0;
+}
+
+static int step_2016(struct fuzzer *fuzzer, struct arguments *a) {
+        struct bus1_2016_peer_reset reset = {
+                .flags = flags(fuzzer, 3),
+                .peer_flags = flags(fuzzer, BUS1_2016_PEER_WANT_SECCTX),
+                .max_slices = draw(fuzzer, 2) ? UINT32_MAX : draw(fuzzer, 100),
+                .max_handles = draw(fuzzer, 2) ? UINT32_MAX : draw(fuzzer, 100),
+                .max_inflight_bytes = UINT32_MAX,
+                .max_inflight_fds = UINT32_MAX,
+        };
+        uint64_t offset = draw(fuzzer, 100) * 8;
+
+        for (size_t i = 0; i < N_ARRAY; ++i)
+                a->ids[i] = id_2016(fuzzer);
+
+        switch (draw(fuzzer, 12)) {
+        case 0:
+        case 1:
+                return command(fuzzer, BUS1_2016_HANDLE_TRANSFER,
+                               &(struct bus1_2016_handle_transfer){
+                                       .flags = flags(fuzzer, 0),
+                                       .src_handle = a->ids[0],
+                                       .dst_fd = rarely(fuzzer) ? anything(fuzzer) :
+                                                                  (uint64_t)a_peer(fuzzer),
+                                       .dst_handle = rarely(fuzzer) ? 0 : BUS1_2016_INVALID});
+        case 2:
+                return command(fuzzer, BUS1_2016_HANDLE_RELEASE, a->ids);
+        case 3:
+                return command(fuzzer, BUS1_2016_NODES_DESTROY,
+                               &(struct bus1_2016_nodes_destroy){
+                                       .flags = flags(fuzzer, BUS1_2016_DESTROY_RELEASE_HANDLES),
+                                       .ptr_nodes = pointer(fuzzer, a->ids),
+                                       .n_nodes = count(fuzzer, 2)});
+        case 4:
+        case 5:
+        case 6:
+                return send_2016(fuzzer, a);
+        case 7:
+        case 8:
+        case 9:
+                return recv_2016(fuzzer);
+        case 10:
+                return command(fuzzer, BUS1_2016_SLICE_RELEASE, &offset);
+        default:
+                if (!rarely(fuzzer))
+                        return command(fuzzer, BUS1_2016_PEER_QUERY, &reset);
+                return command(fuzzer,
+                               rarely(fuzzer) ? BUS1_2016_PEER_DISCONNECT : BUS1_2016_PEER_RESET,
+                               &reset);
+        }
+}
+
 static void replace_peer(struct fuzzer *fuzzer) {
         int fd = open("/dev/bus1", O_RDWR | O_CLOEXEC);
 
@@ -226,7 +352,7 @@ static void *fuzz(void *data) {
 
         coverage_start(&coverage);
         while (time(NULL) < end) {
-                int r = step(fuzzer, &a);
+                int r = draw(fuzzer, 2) ? step(fuzzer, &a) : step_2016(fuzzer, &a);
                 bool known = false;
 
                 for (size_t i = 0; i < sizeof(documented) / sizeof(documented[0]); ++i)

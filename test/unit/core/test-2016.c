@@ -6,6 +6,7 @@
 
 #include <linux/limits.h>
 #include <linux/mm.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core-test.h"
@@ -1003,7 +1004,7 @@ END_TEST
  * at the end nothing is left, which teardown() checks.
  */
 
-static u64 random_state, highest;
+static _Thread_local u64 random_state, highest;
 
 static u64 draw(u64 n) {
         random_state ^= random_state << 13;
@@ -1108,6 +1109,33 @@ START_TEST(anything_in_any_order) {
 }
 END_TEST
 
+static void *step_one_peer(void *data) {
+        struct bus1_peer **peer = data;
+        size_t n = peer - world.peers;
+
+        random_state = (n + 1) * 0x9e3779b97f4a7c15;
+        highest = 0;
+        for (size_t i = 0; i < ROUNDS / 4; ++i)
+                if (n < 2)
+                        step_2016(*peer);
+                else
+                        step_2026(*peer);
+        if (n % 2)
+                bus1_peer_disconnect(*peer);
+        return NULL;
+}
+
+START_TEST(anything_by_several_threads) {
+        pthread_t threads[4];
+
+        for (size_t i = 0; i < 4; ++i)
+                ck_assert_int_eq(pthread_create(&threads[i], NULL, step_one_peer,
+                                                &world.peers[i]), 0);
+        for (size_t i = 0; i < 4; ++i)
+                pthread_join(threads[i], NULL);
+}
+END_TEST
+
 static Suite *suite(void) {
         Suite *s = suite_create("core-2016");
         TCase *tc = tcase_create("all");
@@ -1150,6 +1178,7 @@ static Suite *suite(void) {
         tcase_add_test(tc, oneshot_node_takes_one_message_of_2016);
         tcase_add_test(tc, disconnect_ends_everything);
         tcase_add_loop_test(tc, anything_in_any_order, 1, 4);
+        tcase_add_test(tc, anything_by_several_threads);
         suite_add_tcase(s, tc);
         return s;
 }
