@@ -7,8 +7,8 @@
  * eight bytes: the data, the IDs of the handles, the descriptors, the security label.
  *
  * A message has one slice. When it is received without being taken, and then again, it is in the
- * same place both times, unless the user has freed that; only what is behind the data is written
- * again. What the peer is charged for a message passes to its slice when the message ends.
+ * same place both times, unless the user has freed that, or wants a label now that does not fit;
+ * only what is behind the data is written again. What the peer is charged for a message passes to its slice when the message ends.
  */
 
 #include <linux/bug.h>
@@ -36,7 +36,8 @@ struct bus1_v2016_item {
  * @peer:	receiver
  * @recv:	arguments and results
  * @shown:	message, and its slice
- * @fresh:	the slice was made for this receive
+ * @slice:	where it goes
+ * @fresh:	@slice was made for this receive, and is not @shown's yet
  * @items:	for each handle
  * @ids:	the same as the user gets to see
  * @n_items:	how many there are
@@ -47,6 +48,7 @@ struct bus1_v2016_recv_state {
 	struct bus1_peer *peer;
 	struct bus1_v2016_recv *recv;
 	struct bus1_v2016_shown *shown;
+	struct bus1_slice *slice;
 	bool fresh;
 	struct bus1_v2016_item *items;
 	u64 *ids;
@@ -184,8 +186,7 @@ static int bus1_v2016_write(const struct bus1_v2016_recv_state *state, u64 at, c
 {
 	struct bus1_pool *pool = &state->peer->v2016->pool;
 
-	return n > 0 ? pool->memory->write(pool->data, state->shown->slice->offset + at, from, n) :
-		       0;
+	return n > 0 ? pool->memory->write(pool->data, state->slice->offset + at, from, n) : 0;
 }
 
 /* Find out where it goes, and write the data. */
@@ -197,14 +198,14 @@ static int bus1_v2016_recv_slice(struct bus1_v2016_recv_state *state)
 	u64 size;
 
 	size = bus1_align8(payload->n_data) + delivery->n_handles * sizeof(u64) +
-	       bus1_align8(payload->n_files * sizeof(s32));
-	if (!slice) {
+	       bus1_align8(payload->n_files * sizeof(s32)) + state->recv->n_secctx;
+	if (!slice || slice->size < size) {
 		slice = bus1_slice_new(&state->peer->v2016->pool, size);
 		if (IS_ERR(slice))
 			return PTR_ERR(slice);
-		state->shown->slice = slice;
 		state->fresh = true;
 	}
+	state->slice = slice;
 	if (slice->offset + slice->size > state->recv->max_offset)
 		return -ERANGE;
 	return state->fresh ? bus1_v2016_write(state, 0, payload->data, payload->n_data) : 0;
@@ -283,6 +284,25 @@ static int bus1_v2016_recv_files(struct bus1_v2016_recv_state *state)
 				state->fds, state->n_fds * sizeof(*state->fds));
 }
 
+static int bus1_v2016_recv_label(struct bus1_v2016_recv_state *state)
+{
+	struct bus1_v2016_recv *recv = state->recv;
+
+	if (!recv->label ||
+	    !(state->peer->v2016->state.peer_flags & BUS1_2016_PEER_WANT_SECCTX))
+		return 0;
+	return recv->label(recv, state->shown->delivery->payload);
+}
+
+static int bus1_v2016_recv_secctx(struct bus1_v2016_recv_state *state)
+{
+	return bus1_v2016_write(state,
+				bus1_align8(state->shown->delivery->payload->n_data) +
+					state->n_items * sizeof(*state->ids) +
+					bus1_align8(state->n_fds * sizeof(*state->fds)),
+				state->recv->secctx, state->recv->n_secctx);
+}
+
 static void bus1_v2016_recv_undo(struct bus1_v2016_recv_state *state)
 {
 	if (state->n_fds > 0)
@@ -294,7 +314,7 @@ static void bus1_v2016_recv_undo(struct bus1_v2016_recv_state *state)
 		bus1_handle_unref(item->copy);
 	}
 	if (state->fresh)
-		bus1_v2016_slice_free(state->peer, state->shown->slice);
+		bus1_slice_free(&state->peer->v2016->pool, state->slice);
 }
 
 /* Let the user have the handles. */
@@ -323,12 +343,22 @@ static void bus1_v2016_recv_fill(struct bus1_v2016_recv_state *state)
 	struct bus1_delivery *delivery = state->shown->delivery;
 	struct bus1_2016_msg *msg = &state->recv->msg;
 
+	if (state->fresh) {
+		if (state->shown->slice)
+			bus1_v2016_slice_free(state->peer, state->shown->slice);
+		state->shown->slice = state->slice;
+	}
+
 	msg->type = BUS1_2016_MSG_DATA;
 	msg->destination = delivery->node ? delivery->node->object.id : BUS1_2016_INVALID;
-	msg->offset = state->shown->slice->offset;
+	msg->offset = state->slice->offset;
 	msg->n_bytes = delivery->payload->n_data;
 	msg->n_handles = state->n_items;
 	msg->n_fds = state->n_fds;
+	if (state->recv->has_secctx) {
+		msg->flags |= BUS1_2016_MSG_HAS_SECCTX;
+		msg->n_secctx = state->recv->n_secctx;
+	}
 	state->recv->payload = bus1_payload_ref(delivery->payload);
 }
 
@@ -340,11 +370,15 @@ static int bus1_v2016_recv_message(struct bus1_peer *peer, struct bus1_v2016_rec
 	bool take = !(recv->flags & BUS1_2016_RECV_PEEK);
 	int r;
 
-	r = bus1_v2016_recv_slice(&state);
+	r = bus1_v2016_recv_label(&state);
+	if (r == 0)
+		r = bus1_v2016_recv_slice(&state);
 	if (r == 0)
 		r = bus1_v2016_recv_handles(&state);
 	if (r == 0)
 		r = bus1_v2016_recv_files(&state);
+	if (r == 0)
+		r = bus1_v2016_recv_secctx(&state);
 	if (r < 0) {
 		bus1_v2016_recv_undo(&state);
 		goto out;
@@ -430,6 +464,8 @@ int bus1_v2016_recv(struct bus1_peer *peer, struct bus1_v2016_recv *recv)
 
 	recv->msg = (struct bus1_2016_msg){};
 	recv->payload = NULL;
+	recv->has_secctx = false;
+	recv->n_secctx = 0;
 	mutex_lock(&peer->lock);
 	if (peer->disconnected) {
 		mutex_unlock(&peer->lock);

@@ -143,6 +143,11 @@ int bus1_v2016_send(struct bus1_peer *peer, const struct bus1_v2016_send *send);
  * @max_offset:	no slice may end behind this
  * @install:	make descriptors of files, with BUS1_2016_RECV_INSTALL_FDS
  * @uninstall:	undo @install
+ * @label:	for a peer that wants them: find out the security label of who sent a message, and set
+ *		the following. May be NULL.
+ * @has_secctx:	there is a label
+ * @secctx:	label
+ * @n_secctx:	bytes in @secctx
  * @msg:	set on success, but for credentials
  * @payload:	set on success: what the message's credentials are in, with a reference that is the
  *		caller's; NULL in notifications
@@ -152,6 +157,10 @@ struct bus1_v2016_recv {
 	u64 max_offset;
 	int (*install)(s32 *fds, struct file *const *files, size_t n);
 	void (*uninstall)(const s32 *fds, size_t n);
+	int (*label)(struct bus1_v2016_recv *recv, const struct bus1_payload *payload);
+	bool has_secctx;
+	const void *secctx;
+	size_t n_secctx;
 	struct bus1_2016_msg msg;
 	struct bus1_payload *payload;
 };

@@ -715,6 +715,58 @@ START_TEST(failed_send_makes_nothing) {
 }
 END_TEST
 
+static int label(struct bus1_v2016_recv *recv, const struct bus1_payload *payload) {
+        recv->has_secctx = true;
+        recv->secctx = "0123456789abcdef";
+        recv->n_secctx = 16;
+        return 0;
+}
+
+static int no_label(struct bus1_v2016_recv *recv, const struct bus1_payload *payload) {
+        return -ENOMEM;
+}
+
+START_TEST(label_follows_the_rest_when_it_is_wanted) {
+        struct bus1_2016_peer_reset want = {
+                .peer_flags = BUS1_2016_PEER_WANT_SECCTX,
+                .max_slices = U32_MAX,
+                .max_handles = U32_MAX,
+                .max_inflight_bytes = U32_MAX,
+        };
+        struct bus1_v2016_recv recv = {
+                .flags = BUS1_2016_RECV_PEEK,
+                .max_offset = U64_MAX,
+                .label = no_label,
+        };
+        u64 to_a = transfer(a, b, 0x100), given = 0x10, without;
+
+        ck_assert_int_eq(send_2016(b, 0, &to_a, 1, NULL, "123", &given, 1), 0);
+        /* not asked for */
+        ck_assert_int_eq(bus1_v2016_recv(a, &recv), 0);
+        ck_assert_uint_eq(recv.msg.flags, 0);
+        ck_assert_uint_eq(recv.msg.n_secctx, 0);
+        bus1_payload_unref(recv.payload);
+        without = recv.msg.offset;
+
+        ck_assert_int_eq(bus1_v2016_reset(a, &want), 0);
+        ck_assert_int_eq(bus1_v2016_recv(a, &recv), -ENOMEM);
+        /* there is no room for it in the old place, which goes only when all is well */
+        recv.label = label;
+        recv.max_offset = 24;
+        ck_assert_int_eq(bus1_v2016_recv(a, &recv), -ERANGE);
+        recv.flags = 0;
+        recv.max_offset = U64_MAX;
+        ck_assert_int_eq(bus1_v2016_recv(a, &recv), 0);
+        bus1_payload_unref(recv.payload);
+        ck_assert_uint_ne(recv.msg.offset, without);
+        ck_assert_int_eq(bus1_v2016_slice_release(a, without), -ENXIO);
+        ck_assert_uint_eq(recv.msg.flags, BUS1_2016_MSG_HAS_SECCTX);
+        ck_assert_uint_eq(recv.msg.n_secctx, 16);
+        ck_assert_mem_eq(pools[0].memory + recv.msg.offset, "123", 3);
+        ck_assert_mem_eq(pools[0].memory + recv.msg.offset + 16, "0123456789abcdef", 16);
+}
+END_TEST
+
 START_TEST(pool_memory_is_given_back) {
         u64 to_a = transfer(a, b, 0x100);
         struct bus1_v2016_recv recv = { .max_offset = U64_MAX };
@@ -1167,6 +1219,7 @@ static Suite *suite(void) {
         tcase_add_test(tc, receive_ends_below_the_maximal_offset);
         tcase_add_test(tc, failed_receive_leaves_the_message);
         tcase_add_test(tc, failed_send_makes_nothing);
+        tcase_add_test(tc, label_follows_the_rest_when_it_is_wanted);
         tcase_add_test(tc, pool_memory_is_given_back);
         tcase_add_test(tc, seed_is_pinned_until_it_is_taken);
         tcase_add_test(tc, reset_spares_what_the_seed_pins);
