@@ -79,6 +79,19 @@ def clean_environment(**extra):
     return env
 
 
+def end(process):
+    """Ends a program; returns its exit status (0 is what SIGTERM should give a daemon)."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    process.stdout.close()
+    return process.returncode
+
+
 class Bus:
     def __init__(self, daemon=None, config=None, args=(), extra='', listen=None, **popen):
         self.daemon = daemon or daemon_under_test()
@@ -122,18 +135,10 @@ class Bus:
         return self.process.poll() is None
 
     def stop(self):
-        """Ends the daemon; returns its exit status (0 is what SIGTERM should give)."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(TIMEOUT)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        self.process.stdout.close()
+        status = end(self.process)
         self.log.close()
         shutil.rmtree(self.directory, ignore_errors=True)
-        return self.process.returncode
+        return status
 
 
 class Program:
@@ -168,11 +173,4 @@ class Program:
         return self.process.wait(TIMEOUT if timeout is None else timeout)
 
     def stop(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(TIMEOUT)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        self.process.stdout.close()
+        end(self.process)

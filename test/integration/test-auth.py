@@ -5,6 +5,7 @@
 # during the handshake, and what it logs.
 
 import atexit
+import functools
 import os
 import pwd
 import re
@@ -68,7 +69,18 @@ def gio_with_cookies_only():
         equal(run(sys.executable, '-c', GIO, bus.address), (0, f'user {os.getuid()}\n'))
 
 
+def over_tcp(function):
+    """A test that the daemon must be built with TCP for."""
+    @functools.wraps(function)
+    def run_or_skip():
+        if os.environ.get('BUS_TCP') == 'none':
+            raise Skip('built without TCP')
+        function()
+    return run_or_skip
+
+
 @test
+@over_tcp
 def clients_over_tcp():
     for transport in 'tcp', 'nonce-tcp':
         with Bus(listen=transport + ':host=127.0.0.1') as bus:
@@ -83,6 +95,7 @@ def clients_over_tcp():
 
 
 @test
+@over_tcp
 def clients_over_tcp_without_a_cookie():
     for transport in 'tcp', 'nonce-tcp':
         with Bus(listen=transport + ':host=127.0.0.1') as bus:
@@ -91,6 +104,7 @@ def clients_over_tcp_without_a_cookie():
 
 
 @test
+@over_tcp
 def service_and_client_over_tcp():
     """Signals and large messages, both ways."""
     with Bus(listen='tcp:host=127.0.0.1') as bus:

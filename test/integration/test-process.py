@@ -14,8 +14,8 @@ import tempfile
 import time
 
 import rawbus
-from busfixture import (SESSION_CONFIG, TIMEOUT, clean_environment, daemon_under_test, is_reference,
-                        read_line)
+from busfixture import (SESSION_CONFIG, TIMEOUT, clean_environment, daemon_under_test, end,
+                        is_reference, read_line)
 from rawbus import UNIX_FDS, Connection, call
 from tap import Skip, contains, equal, main, test
 
@@ -69,17 +69,10 @@ class Daemon:
             return f.read()
 
     def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process.stdout.close()
+        status = end(self.process)
         self.log.close()
         shutil.rmtree(self.directory, ignore_errors=True)
-        return self.process.returncode
+        return status
 
 
 def listening(name):

@@ -12,7 +12,7 @@ import socket
 import rawbus
 from rawbus import (DESTINATION, NO_REPLY, REPLY_SERIAL, RETURN, UNIX_FDS, Closed, Message, Timeout,
                     bus_call, call, signal)
-from transcript import ANY, main, scenario, scenario_with
+from transcript import ANY, main, not_under_valgrind, scenario, scenario_with
 
 NAME = 'com.example.Name'
 
@@ -454,6 +454,7 @@ def descriptors_that_nothing_declares_are_closed(s):
     s.note(f'left: {len(os.listdir(f"/proc/{s.bus.pid}/fd")) - before}')
 
 
+@not_under_valgrind('its descriptors are in the way of the limit')
 @scenario
 def descriptors_that_are_lost_on_the_way_close(s):
     a, b, c = s.connect('A', fds=True), s.connect('B', fds=True), s.connect('C')
