@@ -205,22 +205,23 @@ int driver_call_reply(struct driver_call *call) {
 
 int driver_call_later(struct driver_call *call, struct driver_later **ret_later) {
         struct client *client = call->client;
-        struct driver_later *later = NULL;
+        struct driver_later *later;
 
-        if (wants_reply(call->message)) {
-                if ((int64_t)client->n_pending + client->n_later >=
-                    call->bus->limits.max_replies_per_connection)
-                        return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
-                                                "Too many calls are waiting for their replies");
-                later = calloc(1, sizeof(*later));
-                if (!later)
-                        return -ENOMEM;
-                later->client = client;
-                later->serial = call->message->serial;
-                later->caller_cookie = call->caller_cookie;
-                DL_APPEND(client->later, later);
-                client->n_later++;
-        }
+        if ((int64_t)client->n_pending + client->n_later >=
+            call->bus->limits.max_replies_per_connection)
+                return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
+                                        "Too many calls are waiting for their replies");
+        later = calloc(1, sizeof(*later));
+        if (!later)
+                return -ENOMEM;
+        *later = (struct driver_later){
+                .client = client,
+                .serial = call->message->serial,
+                .caller_cookie = call->caller_cookie,
+                .wants_reply = wants_reply(call->message),
+        };
+        DL_APPEND(client->later, later);
+        client->n_later++;
         call->caller_cookie = 0;
         call->done = true;
         writer_deinit(&call->writer);
@@ -229,27 +230,31 @@ int driver_call_later(struct driver_call *call, struct driver_later **ret_later)
 }
 
 static void later_unlink(struct driver_later *later) {
-        DL_DELETE(later->client->later, later);
-        later->client->n_later--;
+        struct client *client = later->client;
+
+        DL_DELETE(client->later, later);
+        client->n_later--;
         later->client = NULL;
+        if (!client->later && client->state != CLIENT_GONE && client->ops->resume)
+                client->ops->resume(client);
+}
+
+/* To be ended without an answer. */
+static void later_drop(struct driver_later *later) {
+        struct client *client = later->client;
+
+        later_unlink(later);
+        route_end_cookie(client, later->serial, later->caller_cookie);
 }
 
 void driver_later_forget(struct client *client) {
-        while (client->later) {
-                struct driver_later *later = client->later;
-
-                later_unlink(later);
-                route_end_cookie(client, later->serial, later->caller_cookie);
-        }
+        while (client->later)
+                later_drop(client->later);
 }
 
 void driver_later_free(struct driver_later *later) {
-        if (later && later->client) {
-                struct client *client = later->client;
-
-                later_unlink(later);
-                route_end_cookie(client, later->serial, later->caller_cookie);
-        }
+        if (later && later->client)
+                later_drop(later);
         free(later);
 }
 
@@ -259,7 +264,9 @@ int driver_later_reply(struct driver_later *later) {
         struct writer w;
         int r = 0;
 
-        if (later && later->client) {
+        if (later && later->client && !later->wants_reply)
+                later_drop(later);
+        else if (later && later->client) {
                 reply = (struct reply){
                         .caller = later->client,
                         .serial = later->serial,
@@ -285,7 +292,9 @@ int driver_later_fail(struct driver_later *later, const char *name, const char *
         va_list args;
         int r = 0;
 
-        if (later && later->client) {
+        if (later && later->client && !later->wants_reply)
+                later_drop(later);
+        else if (later && later->client) {
                 struct client *client = later->client;
 
                 va_start(args, format);

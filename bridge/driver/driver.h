@@ -97,12 +97,13 @@ struct driver_later {
         struct driver_later *owner_prev, *owner_next; /* the owner's to use */
         uint32_t serial;
         uint64_t caller_cookie;
+        bool wants_reply;
 };
 
 /*
- * Answer the call later; the method returns 0 afterwards. *ret_later is NULL when nobody waits for
- * an answer. As many as there may be replies to a client are waited for, then it is as
- * driver_call_fail(). -ENOMEM.
+ * Answer the call later; the method returns 0 afterwards. What the client says next is not read
+ * until then, where its front end can wait: what it is told keeps the order of what it said. As many
+ * as there may be replies to a client are waited for, then it is as driver_call_fail(). -ENOMEM.
  */
 int driver_call_later(struct driver_call *call, struct driver_later **ret_later);
 /* Answer with no results, or an error; later is gone afterwards, NULL is fine. As client_receive(). */

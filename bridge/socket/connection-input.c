@@ -46,7 +46,7 @@ int connection_violate(struct connection *connection, const char *rule) {
 
 bool connection_input_waits(const struct connection *connection) {
         return connection->has_client && !connection->output_broken &&
-               quota_is_congested(&connection->client);
+               (connection->client.later || quota_is_congested(&connection->client));
 }
 
 /* descriptors */

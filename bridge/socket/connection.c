@@ -93,7 +93,7 @@ static uint32_t wanted_events(const struct connection *connection) {
 
         /* what almost all are almost always: in the middle of things, with nothing to write */
         if (connection->state == CONNECTION_MESSAGES && connection->queue_n == 0 &&
-            !connection->rest)
+            !connection->rest && !connection->client.later)
                 return EPOLLIN;
         if (connection->queue_n > 0 && !connection->flush.queued && !connection->is_stalled)
                 events |= EPOLLOUT;

@@ -52,7 +52,7 @@ struct connection {
         size_t n_header;
         struct message *partial; /* framed, incomplete */
         size_t n_partial;
-        uint8_t *rest; /* came, but has to wait for a cookie, or for someone to read */
+        uint8_t *rest; /* came, but has to wait for a cookie, an answer, or someone to read */
         size_t n_rest;
         int *fds; /* came, but their message is not complete yet */
         size_t n_fds;
@@ -95,8 +95,8 @@ bool connection_handshake_waits(const struct connection *connection);
 /* input */
 
 /*
- * Must what it says wait, because it or others do not read enough? What is left in a dead socket is
- * little, and nothing will follow.
+ * Must what it says wait, because it or others do not read enough, or for the answer to what it said
+ * before? What is left in a dead socket is little, and nothing will follow.
  */
 bool connection_input_waits(const struct connection *connection);
 /* Close what was received and not used. */

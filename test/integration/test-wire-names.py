@@ -317,6 +317,18 @@ def reload_is_answered_after_its_signal(s):
 
 
 @scenario
+def what_follows_a_reload_is_heard_after_it(s):
+    a, watcher = s.connect('A'), s.connect('W')
+    s.ask(watcher, bus_call('AddMatch', 's', "member='ActivatableServicesChanged'"))
+    for message in (bus_call('ReloadConfig', flags=NO_REPLY),
+                    call(watcher.unique, '/', 'a.b', 'Reloaded', flags=NO_REPLY),
+                    bus_call('ReloadConfig'),
+                    bus_call('RequestName', 'su', NAME, 0)):
+        a.send(message)
+    s.show(a, watcher)
+
+
+@scenario
 def name_queue_survives_a_waiting_client_leaving(s):
     a, b, c = (s.connect(n) for n in 'ABC')
     for x in a, b, c:
@@ -344,6 +356,9 @@ DIFFERENCES = {
         ("  A: reply to ListQueuedOwners as([<A>, <C>, <B>])",
          ["  A: reply to ListQueuedOwners as([<A>, <B>, <C>])"],
          'the reference lets a failed replacement jump the queue; the specification appends it'),
+    ],
+    'what_follows_a_reload_is_heard_after_it': [
+        ("  A: reply to ReloadConfig ()", [], QUIET),
     ],
     'driver_calls_without_reply': [
         ("  A: reply to RequestName u(1)", [], QUIET),
