@@ -175,18 +175,18 @@ static enum explanation failed_calls(const struct context *c) {
         return NOT_EXPLAINED;
 }
 
-static bool is_activatable_changed(const struct received *m) {
-        return m && m->member && !strcmp(m->member, "ActivatableServicesChanged") &&
-               received_is_from_bus(m);
+static bool is_sent_call(const struct step *step, const struct received *m) {
+        return m && m->type == TYPE_CALL && m->serial == step->sent.serial && m->sender &&
+               !strcmp(m->sender, step->actor_name);
 }
 
-/* What ReloadConfig causes, monitors of the reference see before the call itself. */
+/* What ReloadConfig causes, others see on the reference before the call itself. */
 static enum explanation reload_order(const struct context *c) {
-        if (!sent_member(c->step, "ReloadConfig") || c->client->state != CLIENT_MONITOR)
+        if (!sent_member(c->step, "ReloadConfig"))
                 return NOT_EXPLAINED;
-        return is_activatable_changed(c->reference) ? ONLY_ON_REFERENCE
-               : is_activatable_changed(c->bridge)  ? ONLY_ON_BRIDGE
-                                                    : NOT_EXPLAINED;
+        return is_sent_call(c->step, c->reference) ? ONLY_ON_REFERENCE
+               : is_sent_call(c->step, c->bridge)  ? ONLY_ON_BRIDGE
+                                                   : NOT_EXPLAINED;
 }
 
 /* The native interface is one of the interfaces. */
@@ -234,8 +234,8 @@ static struct difference {
         {"signal, return or error to a name without owner", undeliverable},
         {"reply that nobody waits for (no call, wrong replier, second, late)", unrequested},
         {"signals of the interface org.freedesktop.DBus.Peer", peer_signals},
+        {"ReloadConfig to monitors and eavesdroppers", reload_order},
         {"eavesdropping on calls to the bus that fail", failed_calls},
-        {"ActivatableServicesChanged in monitors", reload_order},
         {"a new monitor and the end of its own names", new_monitor},
 };
 
