@@ -16,7 +16,7 @@ import time
 import rawbus
 from busfixture import (SESSION_CONFIG, TIMEOUT, clean_environment, daemon_under_test, end,
                         is_reference, read_line)
-from rawbus import UNIX_FDS, Connection, call
+from rawbus import NO_REPLY, UNIX_FDS, Connection, call
 from tap import Skip, contains, equal, main, test
 
 DAEMON = daemon_under_test()
@@ -222,6 +222,54 @@ def descriptors_that_are_too_many_do_not_leave_a_caller_waiting():
             serial = a.send(m, [null.fileno()] * 8)
         answer = a.wait_for(serial)
         equal(answer.error_name, 'org.freedesktop.DBus.Error.NoReply')
+        a.close()
+        b.close()
+
+
+class Failing:
+    """While this lasts, the first few times that the daemon sends something fail."""
+
+    def __init__(self, daemon, error, n):
+        self.n = n
+        try:
+            self.strace = subprocess.Popen(
+                ['strace', '-p', str(daemon.process.pid), '-e', 'trace=sendto,sendmsg',
+                 '-e', f'inject=sendto,sendmsg:error={error}:when=1..{n}'],
+                stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        except FileNotFoundError:
+            raise Skip('no strace') from None
+        line = self.strace.stderr.readline()
+        if 'attached' not in line:
+            self.strace.communicate()
+            raise Skip('strace: ' + line.strip())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *failure):
+        self.strace.terminate()
+        output = self.strace.communicate()[1]
+        if not failure[0]:
+            equal(output.count('(INJECTED)'), self.n)
+
+
+@test
+def a_message_waits_until_the_kernel_has_memory_for_it():
+    if is_reference(DAEMON):
+        raise Skip('the reference ends the connection on ENOBUFS')
+    if 'BUS_UNDER_VALGRIND' in os.environ:
+        raise Skip('valgrind sends, too')
+    with Daemon() as daemon, open('/dev/null') as null:
+        a, b = (Connection(daemon.address).authenticate(fds=True) for _ in range(2))
+        for error in 'ENOBUFS', 'ENOMEM':
+            with Failing(daemon, error, 5):
+                equal(a.call('GetId').kind, rawbus.RETURN)
+            with Failing(daemon, error, 5):
+                for i in range(3):
+                    m = call(b.unique, '/', 'a.b', f'M{i}', 'h' * i, *[0] * i, flags=NO_REPLY)
+                    a.send(m, [null.fileno()] * i)
+                received = [b.receive() for _ in range(3)]
+                equal([(m.member, len(m.fds)) for m in received], [('M0', 0), ('M1', 1), ('M2', 2)])
         a.close()
         b.close()
 
