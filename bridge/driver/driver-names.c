@@ -14,6 +14,9 @@
 #include "bridge/driver/interfaces.h"
 #include "bridge/wire/names.h"
 
+/* More than a field for a unique name takes, and others' padding when they change places. */
+#define SENDER_ROOM 128
+
 static bool is_driver_name(struct wire_string name) {
         return !strcmp(name.s, BUS_DRIVER_NAME);
 }
@@ -48,6 +51,9 @@ int driver_hello(struct driver_call *call) {
                 return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
                                         "The maximum number of connections is reached");
         }
+        if (call->message->n_wire > MESSAGE_ARRAY_MAX - SENDER_ROOM)
+                return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
+                                        "There is no room for the sender in the header");
 
         r = client_register(client);
         if (r < 0)

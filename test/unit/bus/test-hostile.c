@@ -49,6 +49,31 @@ START_TEST(error_texts_are_valid_wherever_they_are_cut) {
 }
 END_TEST
 
+/* A header that is full has no room for who sent it, and would be shown to monitors without. */
+START_TEST(hello_leaves_room_for_its_sender) {
+        const size_t n = MESSAGE_ARRAY_MAX - 160;
+        struct peer *A = peer_new();
+        struct writer w;
+        char *path;
+
+        path = malloc(n);
+        ck_assert_ptr_nonnull(path);
+        memset(path, 'x', n);
+        path[0] = '/';
+        path[n - 1] = '\0';
+        for (unsigned i = 0; i < 2; i++) {
+                peer_call_init(A, &w, BUS_DRIVER_NAME, path, BUS_DRIVER_INTERFACE, "Hello", "");
+                ck_assert_int_eq(peer_send(A, &w, 0), 0);
+                if (i == 0)
+                        peer_expect_error(A, DRIVER_ERROR("LimitsExceeded"));
+                else
+                        peer_expect_return(A);
+                path[n - 513] = '\0'; /* the next has room */
+        }
+        free(path);
+}
+END_TEST
+
 static const char broken_text[] = "\xff.conf is no file";
 
 static int broken_reload(void *userdata, struct driver_later *later) {
@@ -155,6 +180,7 @@ int main(void) {
         tcase_set_timeout(tcase, 60);
         tcase_add_test(tcase, error_texts_are_valid_wherever_they_are_cut);
         tcase_add_test(tcase, error_texts_may_name_any_file);
+        tcase_add_test(tcase, hello_leaves_room_for_its_sender);
         tcase_add_test(tcase, later_answers_find_who_still_waits);
         tcase_add_test(tcase, answers_that_are_too_large_are_errors);
         tcase_add_test(tcase, credentials_are_told_without_descriptors_left);
