@@ -72,7 +72,7 @@ static bool legacy_subscribe(void *member, const char *rule) {
 static DBusMessage *wait_message(void *member, bool any_type) {
         time_t end = time(NULL) + INTEROP_TIMEOUT_MS / 1000;
 
-        while (time(NULL) <= end && dbus_connection_read_write(member, 100)) {
+        do {
                 DBusMessage *m;
 
                 while ((m = dbus_connection_pop_message(member))) {
@@ -81,7 +81,7 @@ static DBusMessage *wait_message(void *member, bool any_type) {
                                 return m;
                         dbus_message_unref(m);
                 }
-        }
+        } while (time(NULL) <= end && dbus_connection_read_write(member, 100));
         return NULL;
 }
 
