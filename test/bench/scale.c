@@ -3,14 +3,13 @@
 /*
  * Whether the cost of a message depends on what else there is
  *
- *         bus1-scale [--device] [--handles N] [--peers N] [--rounds N] [--max RATIO]
+ *         bus1-scale [--device] [--handles N] [--peers N] [--rounds N]
  *
  * A message is sent and received, with and without a handle in it, while the two peers have ten
  * handles each and ten peers are open; then with N of both (default 100000 and 10000); then with ten
  * again. Reported is the least time of the rounds in each case, and the ratio. The other peers all
  * hold a handle to the receiver's node. When run by root they belong to a thousand users, each of
- * whom has a message waiting at the receiver's user, and the sender is a foreign user, too. Exits
- * with 1 when a ratio is greater than what is allowed (default: nothing is).
+ * whom has a message waiting at the receiver's user, and the sender is a foreign user, too.
  *
  * Without --device the core is in this process. There have to be N descriptors.
  */
@@ -196,12 +195,12 @@ int main(int argc, char **argv) {
         static const struct option options[] = {
                 {"device", no_argument, NULL, 'd'},        {"handles", required_argument, NULL, 'h'},
                 {"peers", required_argument, NULL, 'p'},   {"rounds", required_argument, NULL, 'r'},
-                {"max", required_argument, NULL, 'm'},     {},
+                {},
         };
         size_t n_handles = 100000, n_peers = 10000;
-        double few[N_CASES] = {}, many[N_CASES] = {}, max = 0;
+        double few[N_CASES] = {}, many[N_CASES] = {};
         struct scale scale = {.n_rounds = 40};
-        bool device = false, failed = false;
+        bool device = false;
         struct rlimit limit;
         int option;
 
@@ -219,15 +218,12 @@ int main(int argc, char **argv) {
                 case 'r':
                         scale.n_rounds = strtoul(optarg, NULL, 10);
                         break;
-                case 'm':
-                        max = strtod(optarg, NULL);
-                        break;
                 default:
                         return 2;
                 }
         if (optind < argc || n_handles < FEW || n_peers < FEW || scale.n_rounds == 0) {
                 fprintf(stderr, "usage: bus1-scale [--device] [--handles N] [--peers N] "
-                                "[--rounds N] [--max RATIO]\n");
+                                "[--rounds N]\n");
                 return 2;
         }
 
@@ -250,12 +246,9 @@ int main(int argc, char **argv) {
         scale_deinit(&scale);
         bus1_domain_free(scale.domain);
 
-        for (int k = 0; k < N_CASES; ++k) {
-                double ratio = many[k] / few[k];
-
+        for (int k = 0; k < N_CASES; ++k)
                 printf("%s: %.0f ns with %d handles and peers, %.0f ns with %zu handles and %zu "
-                       "peers: %.3f\n", cases[k], few[k], FEW, many[k], n_handles, n_peers, ratio);
-                failed |= max > 0 && ratio > max;
-        }
-        return failed;
+                       "peers: %.3f\n",
+                       cases[k], few[k], FEW, many[k], n_handles, n_peers, many[k] / few[k]);
+        return 0;
 }
