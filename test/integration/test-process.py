@@ -250,7 +250,8 @@ class Failing:
         self.strace.terminate()
         output = self.strace.communicate()[1]
         if not failure[0]:
-            equal(output.count('(INJECTED)'), self.n)
+            # of each call: what comes meanwhile may make the next try a sendmsg()
+            assert output.count('(INJECTED)') >= self.n, output
 
 
 @test
