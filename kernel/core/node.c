@@ -5,6 +5,7 @@
 
 #include <linux/compiler.h>
 #include <linux/container_of.h>
+#include <linux/err.h>
 #include <linux/lockdep.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -24,20 +25,30 @@ static void bus1_object_init(struct bus1_object *object, bool is_node)
 }
 
 /**
- * bus1_node_new() - make a node
- * @owner:	its owner, who has been charged for one object
+ * bus1_node_new() - make a node, and charge its owner for one object
+ * @owner:	its owner
  * @oneshot:	whether it takes one message only
  *
- * Return: the node, with one reference of the owner, to which the charge belongs; NULL when out of
- * memory.
+ * Return: the node, with one reference of the owner, to which the charge belongs;
+ * ERR_PTR(-EDQUOT), ERR_PTR(-ENOMEM).
  */
 struct bus1_node *bus1_node_new(struct bus1_peer *owner, bool oneshot)
 {
+	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_OBJECTS] = 1 };
+	struct bus1_charge charge;
 	struct bus1_node *node;
+	int r;
+
+	r = bus1_charge(&charge, owner->account, &owner->usage, owner->account, amount);
+	if (r < 0)
+		return ERR_PTR(r);
 
 	node = kmalloc(sizeof(*node), GFP_KERNEL_ACCOUNT);
-	if (!node)
-		return NULL;
+	if (!node) {
+		bus1_charge_cancel(&charge);
+		return ERR_PTR(-ENOMEM);
+	}
+	bus1_charge_end(&charge);
 
 	refcount_set(&node->refs, 1);
 	refcount_set(&node->owned, 1);

@@ -229,21 +229,12 @@ int bus1_transfer_check(const struct bus1_transfer *transfer)
  */
 int bus1_peer_create_node(struct bus1_peer *peer, u64 flags, struct bus1_node **ret_node)
 {
-	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_OBJECTS] = 1 };
-	struct bus1_charge charge;
 	struct bus1_node *node;
 	int r;
 
-	r = bus1_charge(&charge, peer->account, &peer->usage, peer->account, amount);
-	if (r < 0)
-		return r;
-
 	node = bus1_node_new(peer, flags & BUS1_TRANSFER_FLAG_ONESHOT);
-	if (!node) {
-		bus1_charge_cancel(&charge);
-		return -ENOMEM;
-	}
-	bus1_charge_end(&charge);
+	if (IS_ERR(node))
+		return PTR_ERR(node);
 
 	r = bus1_peer_add(peer, &node->object);
 	if (r < 0) {

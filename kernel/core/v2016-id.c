@@ -95,21 +95,12 @@ void bus1_v2016_end(struct bus1_peer *peer, struct bus1_v2016_id *named)
 
 static int bus1_v2016_create(struct bus1_peer *peer, u64 id, struct bus1_v2016_id **ret_named)
 {
-	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_OBJECTS] = 1 };
 	struct bus1_v2016_id *named;
-	struct bus1_charge charge;
 	struct bus1_node *node;
-	int r;
 
-	r = bus1_charge(&charge, peer->account, &peer->usage, peer->account, amount);
-	if (r < 0)
-		return r;
 	node = bus1_node_new(peer, false);
-	if (!node) {
-		bus1_charge_cancel(&charge);
-		return -ENOMEM;
-	}
-	bus1_charge_end(&charge);
+	if (IS_ERR(node))
+		return PTR_ERR(node);
 
 	named = bus1_v2016_add(peer->v2016, id, node);
 	if (!named) {
