@@ -77,6 +77,8 @@ struct service {
 DBusMessage *service_handle(struct service *service, DBusMessage *call, void *token,
                             bool *ret_keep);
 void service_signal(struct service *service, DBusMessage *signal);
+/* A process that serves, and ends with this one; -1 and errno. */
+pid_t service_start(const struct kind *kind, const char *address);
 
 /* the exchanges */
 

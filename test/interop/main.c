@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,20 +21,6 @@ static const struct kind *const kinds[] = {&kind_legacy, &kind_sdbus, &kind_nati
 bool failed(const char *file, int line, const char *what) {
         fprintf(stderr, "%s:%d: %s\n", file, line, what);
         return false;
-}
-
-static pid_t service_start(const struct kind *kind, const char *address) {
-        struct service service = {.kind = kind};
-        pid_t pid;
-
-        pid = fork();
-        if (pid != 0)
-                return pid;
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        service.member = kind->open(address);
-        if (service.member)
-                kind->serve(service.member, &service);
-        _exit(0);
 }
 
 static bool service_wait(struct client *client) {

@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -389,20 +388,6 @@ static bool run_trial(struct trial *t) {
         ok = try_signals(t);
         try_driver(t);
         return ok && try_observers(t);
-}
-
-static pid_t service_start(const struct kind *kind, const char *address) {
-        struct service service = {.kind = kind};
-        pid_t pid;
-
-        pid = fork();
-        if (pid != 0)
-                return pid;
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        service.member = kind->open(address);
-        if (service.member)
-                kind->serve(service.member, &service);
-        _exit(0);
 }
 
 static bool run(const char *bridge, const char *policy, const struct kind *client,

@@ -4,9 +4,11 @@
 
 #include "test/interop/interop.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 static DBusMessage *handle_fd(DBusMessage *call) {
@@ -111,4 +113,18 @@ void service_signal(struct service *service, DBusMessage *signal) {
         if (dbus_message_is_signal(signal, INTEROP_INTERFACE, "Whispered") &&
             dbus_message_get_args(signal, NULL, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID))
                 strncpy(service->whisper, text, sizeof(service->whisper) - 1);
+}
+
+pid_t service_start(const struct kind *kind, const char *address) {
+        struct service service = {.kind = kind};
+        pid_t pid;
+
+        pid = fork();
+        if (pid != 0)
+                return pid;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        service.member = kind->open(address);
+        if (service.member)
+                kind->serve(service.member, &service);
+        _exit(0);
 }

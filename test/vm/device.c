@@ -14,10 +14,6 @@
 
 #define USAGE_PATH "/sys/kernel/debug/bus1/usage"
 
-int command(int fd, unsigned long request, void *argument) {
-        return ioctl(fd, request, argument) < 0 ? -errno : 0;
-}
-
 int peer_open(void) {
         int fd = open("/dev/bus1", O_RDWR | O_CLOEXEC);
 

@@ -3,35 +3,16 @@
 
 /*
  * The device without a library, for tests that want to see exactly what it does
- *
- * Commands return 0 or a negative errno.
  */
 
-#include <errno.h>
 #include <linux/bus1.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include "command.h"
 
 /* nothing can be read or written there */
 #define BAD ((uint64_t)1)
-
-#define EXPECT(condition) \
-        do { \
-                if (!(condition)) { \
-                        fprintf(stderr, "%s:%d: %s (errno %d)\n", __FILE__, __LINE__, #condition, \
-                                errno); \
-                        exit(1); \
-                } \
-        } while (0)
-
-static inline uint64_t ptr(const void *p) {
-        return (uintptr_t)p;
-}
-
-int command(int fd, unsigned long request, void *argument);
 
 int peer_open(void);
 struct bus1_cmd_query query(int fd);

@@ -26,26 +26,10 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "command.h"
 
 #define POOL (16 * 1024 * 1024)
 #define BAD  ((uint64_t)1)
-
-#define EXPECT(condition) \
-        do { \
-                if (!(condition)) { \
-                        fprintf(stderr, "%s:%d: %s (errno %d)\n", __FILE__, __LINE__, #condition, \
-                                errno); \
-                        exit(1); \
-                } \
-        } while (0)
-
-static uint64_t ptr(const void *p) {
-        return (uintptr_t)p;
-}
-
-static int command(int fd, unsigned long request, void *argument) {
-        return ioctl(fd, request, argument) < 0 ? -errno : 0;
-}
 
 /* a peer as programs of 2016 made it: open, then map the pool */
 struct peer {

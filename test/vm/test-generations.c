@@ -19,25 +19,9 @@
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include "command.h"
 
 #define POOL (1024 * 1024)
-
-#define EXPECT(condition) \
-        do { \
-                if (!(condition)) { \
-                        fprintf(stderr, "%s:%d: %s (errno %d)\n", __FILE__, __LINE__, #condition, \
-                                errno); \
-                        exit(1); \
-                } \
-        } while (0)
-
-static uint64_t ptr(const void *p) {
-        return (uintptr_t)p;
-}
-
-static int command(int fd, unsigned long request, void *argument) {
-        return ioctl(fd, request, argument) < 0 ? -errno : 0;
-}
 
 static int peer_open(void) {
         int fd = open("/dev/bus1", O_RDWR | O_CLOEXEC);

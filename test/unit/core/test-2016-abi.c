@@ -11,7 +11,7 @@
 #include <linux/bus1.h>
 #include <linux/bus1-2016.h>
 #include <stddef.h>
-#include <stdlib.h>
+#include "test/unit/wire/suite.h"
 
 #define SAME_FIELD(a, b, field) \
         static_assert(offsetof(struct a, field) == offsetof(struct b, field) && \
@@ -102,16 +102,8 @@ START_TEST(values_are_those_of_2016) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("core-2016-abi");
         TCase *tc = tcase_create("all");
-        SRunner *runner;
-        int n_failed;
 
         tcase_add_loop_test(tc, values_are_those_of_2016, 0, sizeof(values) / sizeof(values[0]));
-        suite_add_tcase(s, tc);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_NORMAL);
-        n_failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return suite_run("core-2016-abi", tc);
 }

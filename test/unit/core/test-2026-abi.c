@@ -7,7 +7,7 @@
 #include <check.h>
 #include <linux/bus1.h>
 #include <stddef.h>
-#include <stdlib.h>
+#include "test/unit/wire/suite.h"
 
 /* the i-th of 64-bit fields */
 #define FIELD(type, field, i) \
@@ -65,16 +65,8 @@ START_TEST(values_are_those_of_2026) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("core-2026-abi");
         TCase *tc = tcase_create("all");
-        SRunner *runner;
-        int n_failed;
 
         tcase_add_loop_test(tc, values_are_those_of_2026, 0, sizeof(values) / sizeof(values[0]));
-        suite_add_tcase(s, tc);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_NORMAL);
-        n_failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return suite_run("core-2026-abi", tc);
 }
