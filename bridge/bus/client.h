@@ -82,8 +82,8 @@ struct client_ops {
         void (*reply_closed)(struct client *client, struct reply *reply);
         /*
          * quota_is_congested() said that the client is not to be read from, or it has calls that the
-         * bus answers later, and it no longer is so. May come from within deliver() or the end of another client; NULL for a front end that
-         * does not ask.
+         * bus answers later, and it no longer is so. May come from within deliver() or the end of
+         * another client; NULL for a front end that does not ask.
          */
         void (*resume)(struct client *client);
 };
