@@ -8,7 +8,8 @@
  *
  * A message has one slice. When it is received without being taken, and then again, it is in the
  * same place both times, unless the user has freed that, or wants a label now that does not fit;
- * only what is behind the data is written again. What the peer is charged for a message passes to its slice when the message ends.
+ * only what is behind the data is written again. What the peer is charged for a message passes to
+ * its slice when the message ends.
  */
 
 #include <linux/bug.h>

@@ -7,6 +7,7 @@
  * takes his memory away at that very moment.
  */
 
+#include <linux/container_of.h>
 #include <linux/uaccess.h>
 #include "module.h"
 
@@ -23,27 +24,55 @@ static void bus1_v2016_recv_creds(struct bus1_2016_msg *msg, const struct bus1_p
 	msg->tid = metadata.tid == BUS1_INVALID ? 0 : metadata.tid;
 }
 
+/**
+ * struct bus1_v2016_recv_state - a receive under way
+ * @recv:	arguments and results
+ * @secctx:	label of the sender, when the peer wants it
+ */
+struct bus1_v2016_recv_state {
+	struct bus1_v2016_recv recv;
+	struct bus1_secctx secctx;
+};
+
+static int bus1_v2016_recv_label(struct bus1_v2016_recv *recv, const struct bus1_payload *payload)
+{
+	const struct bus1_recv message = { .payload = payload };
+	struct bus1_v2016_recv_state *state;
+	int r;
+
+	state = container_of(recv, struct bus1_v2016_recv_state, recv);
+	r = bus1_secctx_get(&state->secctx, &message);
+	if (r < 0 || state->secctx.n == BUS1_INVALID)
+		return r;
+	recv->has_secctx = true;
+	recv->secctx = state->secctx.data;
+	recv->n_secctx = state->secctx.n;
+	return 0;
+}
+
 int bus1_v2016_cmd_recv(struct bus1_file *bus1_file, void __user *argp)
 {
-	struct bus1_v2016_recv recv;
+	struct bus1_v2016_recv_state state;
 	struct bus1_2016_recv cmd;
 	int r;
 
 	if (copy_from_user(&cmd, argp, sizeof(cmd)) || copy_to_user(argp, &cmd, sizeof(cmd)))
 		return -EFAULT;
 
-	recv = (struct bus1_v2016_recv){
-		.flags = cmd.flags,
-		.max_offset = cmd.max_offset,
-		.install = bus1_files_install,
-		.uninstall = bus1_files_uninstall,
+	state = (struct bus1_v2016_recv_state){
+		.recv.flags = cmd.flags,
+		.recv.max_offset = cmd.max_offset,
+		.recv.install = bus1_files_install,
+		.recv.uninstall = bus1_files_uninstall,
+		.recv.label = bus1_v2016_recv_label,
 	};
-	r = bus1_v2016_recv(bus1_file->peer, &recv);
+	r = bus1_v2016_recv(bus1_file->peer, &state.recv);
+	bus1_secctx_put(&state.secctx);
 	if (r < 0)
 		return r;
 
-	cmd.msg = recv.msg;
-	bus1_v2016_recv_creds(&cmd.msg, recv.payload);
-	bus1_payload_unref(recv.payload);
+	cmd.msg = state.recv.msg;
+	bus1_v2016_recv_creds(&cmd.msg, state.recv.payload);
+	bus1_payload_unref(state.recv.payload);
 	return copy_to_user(argp, &cmd, sizeof(cmd)) ? -EFAULT : 0;
 }

@@ -756,6 +756,45 @@ static void test_credentials(void) {
         peer_free(&b);
 }
 
+static void test_label(void) {
+        struct bus1_cmd_peer_reset want = {
+                .peer_flags = BUS1_PEER_FLAG_WANT_SECCTX,
+                .max_slices = UINT32_MAX,
+                .max_handles = UINT32_MAX,
+                .max_inflight_bytes = UINT32_MAX,
+                .max_inflight_fds = UINT32_MAX,
+        };
+        struct peer a = peer_new(), b = peer_new();
+        uint64_t handle = handle_of(&a, 0x100, &b);
+        struct bus1_cmd_recv cmd;
+        char label[256] = {};
+        ssize_t n = -1;
+        int fd;
+
+        EXPECT(send_text(b.fd, handle, "x") == 0);
+        cmd = recv_message(&a, BUS1_MSG_DATA, 0x100);
+        EXPECT(cmd.msg.flags == 0 && cmd.msg.n_secctx == 0);
+
+        EXPECT(command(a.fd, BUS1_CMD_PEER_RESET, &want) == 0);
+        EXPECT(send_text(b.fd, handle, "x") == 0);
+        cmd = recv_message(&a, BUS1_MSG_DATA, 0x100);
+        /* what the kernel calls this very process, if anything */
+        fd = open("/proc/self/attr/current", O_RDONLY | O_CLOEXEC);
+        if (fd >= 0)
+                n = read(fd, label, sizeof(label) - 1);
+        close(fd);
+        if (n <= 0) {
+                EXPECT(cmd.msg.flags == 0 && cmd.msg.n_secctx == 0);
+        } else {
+                n = strcspn(label, "\n");
+                EXPECT(cmd.msg.flags == BUS1_MSG_FLAG_HAS_SECCTX);
+                EXPECT(cmd.msg.n_secctx == (uint64_t)n);
+                EXPECT(memcmp(a.pool + cmd.msg.offset + 8, label, n) == 0);
+        }
+        peer_free(&a);
+        peer_free(&b);
+}
+
 /* Processes that die in the middle of it. */
 static void test_kill(void) {
         struct peer a = peer_new();
@@ -801,6 +840,7 @@ int main(void) {
                 {"files", test_files},
                 {"mmap", test_mmap},
                 {"credentials", test_credentials},
+                {"label", test_label},
                 {"kill", test_kill},
         };
 
