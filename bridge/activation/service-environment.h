@@ -12,7 +12,8 @@
  */
 
 #include <stddef.h>
-#include <uthash.h>
+
+#include "bridge/bus/hash.h"
 
 #define SERVICE_ENVIRONMENT_VARIABLES_MAX 4096
 /* Half of what the kernel lets a program have, of names and values. */
