@@ -351,7 +351,10 @@ int main(int argc, char **argv) {
         start = now();
         n_complaints = self_test ? history_self_test(&stress->history) :
                                    history_check(&stress->history, true);
-        printf("order checked in %.1f s: %zu complaints\n", now() - start, n_complaints);
+        printf("%zu transactions, %llu multicasts, %llu messages, order checked in %.1f s: "
+               "%zu complaints\n",
+               n_transactions, (unsigned long long)stress->n_multicasts,
+               (unsigned long long)stress->n_received, now() - start, n_complaints);
 
         tear_down(stress);
         deallocate(stress, 1, sizeof(*stress));
