@@ -4,18 +4,17 @@
 /*
  * Command lines - the Exec= of a service file, split into words
  *
- * As a POSIX shell splits, and nothing else of a shell: '...' is literal, in "..." a backslash takes
- * the meaning of $ ` " \ and removes a line break, outside of quotes it takes that of any character;
- * a # that begins a word begins a comment up to the end of the line. No variables, patterns, tildes
- * or substitutions.
+ * Much as a POSIX shell splits, and nothing else of a shell: '...' is literal; in "..." a backslash
+ * takes the meaning of $ ` " \ and a line break; outside of quotes it takes that of any character,
+ * and goes together with a line break. Outside of quotes a # begins a comment up to the end of the
+ * line, even within a word, as with dbus-daemon. No variables, patterns, tildes or substitutions.
+ *
+ * Unlike with dbus-daemon, a comment or an empty line adds no empty word.
  */
 
-/* In bytes. The kernel takes no single word that is longer (MAX_ARG_STRLEN). */
-#define COMMAND_LINE_MAX (128 * 1024)
-
 /*
- * *ret_argv ends with NULL and is freed with command_line_free(); it has a word at least. -EINVAL
- * for text that is no command line, with *ret_reason a sentence about it (static); -ENOMEM.
+ * *ret_argv ends with NULL and is freed with command_line_free(); it is empty when there is no word.
+ * -EINVAL for text that is no command line, with *ret_reason a sentence about it (static); -ENOMEM.
  */
 int command_line_split(const char *text, char ***ret_argv, const char **ret_reason);
 /* NULL is fine; returns NULL. */

@@ -14,15 +14,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-
 /*
- * A file that is larger is refused. The largest that are installed anywhere have some hundred bytes;
- * what is read here is held for each name, and may be read again whenever a name is not found.
+ * A file that is larger is refused, as by dbus-daemon. It is also what the kernel takes as a single
+ * word of a command line (MAX_ARG_STRLEN), and far more than any file that is installed has.
  */
-#define SERVICE_FILE_SIZE_MAX (64 * 1024)
+#define SERVICE_FILE_SIZE_MAX (128 * 1024)
 
 struct service {
-        char *name;           /* a valid well-known name */
+        char *name;           /* a valid well-known name, not the bus's */
         char *exec;           /* to be given to command_line_split(); NULL: none */
         char *user;           /* NULL: none */
         char *systemd_unit;   /* NULL: none */

@@ -18,15 +18,11 @@
 /* A file beyond these is left out: nobody has that many, and what is listed has to fit a message. */
 #define SERVICE_TABLE_FILES_MAX 65536
 
-struct service_table_directory {
-        struct bus_servicedir servicedir;
-        uint64_t stamp; /* of the directory as it was read; 0: it was not there, or was in change */
-};
-
 struct service_table {
         struct service **services; /* sorted by name, each name once */
         size_t n_services;
-        struct service_table_directory *directories;
+        struct bus_servicedir *directories;
+        uint64_t *stamps; /* of each as it was read; 0: it was not there */
         size_t n_directories;
         bool has_servicehelper;
         /* What was odd, "FILE:LINE: …"; to be logged, by whom the table belongs to. */

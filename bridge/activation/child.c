@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Children: fork, execve, and SIGCHLD through a signalfd
+ *
+ * Not vfork(): that would hold up the bus until the program is read from its disk. A signalfd and not
+ * a pidfd for each: it works wherever the bus does, and services that run do not use up descriptors
+ * that clients could have.
+ */
+
+#include "bridge/activation/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "bridge/container.h"
+
+struct child {
+        struct children *children;
+        struct child *prev, *next;
+        pid_t pid;
+        struct loop_source started; /* the pipe; fd -1: its end was seen */
+        child_event_fn event;       /* NULL: forgotten */
+        void *userdata;
+};
+
+/*
+ * In the child, up to execve()
+ *
+ * Other threads of the bus may hold locks that nobody will ever release here: only what is
+ * async-signal-safe, no memory.
+ */
+
+static void close_all_from(int fd) {
+        struct rlimit limit;
+
+        if (close_range((unsigned)fd, ~0U, 0) == 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+        /* Linux before 5.9 */
+        for (; (rlim_t)fd < limit.rlim_cur; fd++)
+                close(fd);
+}
+
+/* Of the protection that the bus may have, nothing: anybody may give that up. */
+static void reset_oom_score(void) {
+        int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+        char first;
+
+        if (fd < 0)
+                return;
+        if (read(fd, &first, 1) == 1 && first == '-' && pwrite(fd, "0", 1, 0) < 0) {
+                /* it is only advice */
+        }
+        close(fd);
+}
+
+static void reset_signals(void) {
+        struct sigaction action = {.sa_handler = SIG_DFL};
+        sigset_t none;
+
+        for (int number = 1; number < NSIG; number++)
+                if (number != SIGPIPE)
+                        sigaction(number, &action, NULL); /* fails for those that none can have */
+        action.sa_handler = SIG_IGN;
+        sigaction(SIGPIPE, &action, NULL);
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+_Noreturn static void run(int error_fd, const struct rlimit *fd_limit, char *const *argv,
+                          char *const *environment) {
+        int null_fd, error;
+        ssize_t n;
+
+        null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        if (null_fd >= 0 && dup2(null_fd, STDIN_FILENO) >= 0 &&
+            (error_fd == STDERR_FILENO + 1 ||
+             dup3(error_fd, STDERR_FILENO + 1, O_CLOEXEC) >= 0)) {
+                error_fd = STDERR_FILENO + 1;
+                close_all_from(error_fd + 1);
+                setrlimit(RLIMIT_NOFILE, fd_limit);
+                reset_oom_score();
+                reset_signals();
+                execve(argv[0] ? argv[0] : "", argv, environment);
+        }
+        error = errno;
+        do
+                n = write(error_fd, &error, sizeof(error));
+        while (n < 0 && errno == EINTR);
+        _exit(127);
+}
+
+/* events */
+
+static void stop_watching(struct child *child) {
+        if (child->started.fd < 0)
+                return;
+        loop_remove(child->children->loop, &child->started);
+        close(child->started.fd);
+        child->started.fd = -1;
+}
+
+static int tell(struct child *child, enum child_event event, int value) {
+        return child->event ? child->event(child, event, value, child->userdata) : 0;
+}
+
+static int tell_started(struct child *child) {
+        int error, r;
+        ssize_t n;
+
+        do
+                n = read(child->started.fd, &error, sizeof(error));
+        while (n < 0 && errno == EINTR);
+        if (n < 0)
+                return 0;
+        stop_watching(child);
+        if (n == 0)
+                return tell(child, CHILD_RUNS, 0);
+        r = tell(child, CHILD_NOT_FOUND, error);
+        child_forget(child); /* what is left of it will be reaped */
+        return r;
+}
+
+static int started(struct loop_source *source, uint32_t events) {
+        return tell_started(container(struct child, started, source));
+}
+
+static struct child *child_free(struct child *child) {
+        stop_watching(child);
+        DL_DELETE(child->children->list, child);
+        free(child);
+        return NULL;
+}
+
+static int ended(struct child *child, int status) {
+        int r = 0;
+
+        /* what ends at once may do so before we look at the pipe */
+        if (child->started.fd >= 0)
+                r = tell_started(child);
+        if (r >= 0)
+                r = WIFEXITED(status) ? tell(child, CHILD_EXITED, WEXITSTATUS(status))
+                                      : tell(child, CHILD_SIGNALED, WTERMSIG(status));
+        child_free(child);
+        return r;
+}
+
+/* Of several that end at once, there may be a single signal. */
+static int reap(struct loop_source *source, uint32_t events) {
+        struct children *children = container(struct children, signals, source);
+        struct signalfd_siginfo info;
+        struct child *child, *next;
+        int status, r = 0, k;
+
+        if (read(source->fd, &info, sizeof(info)) != sizeof(info))
+                return 0;
+        DL_FOREACH_SAFE(children->list, child, next) {
+                if (waitpid(child->pid, &status, WNOHANG) != child->pid)
+                        continue;
+                k = ended(child, status);
+                if (k < 0)
+                        r = k;
+        }
+        return r;
+}
+
+/* interface */
+
+int child_start(struct children *children, char *const *argv, char *const *environment,
+                child_event_fn event, void *userdata, struct child **ret_child) {
+        struct child *child;
+        int fds[2], r;
+
+        if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+                return -errno;
+        child = calloc(1, sizeof(*child));
+        if (!child) {
+                r = -ENOMEM;
+                goto fail;
+        }
+        *child = (struct child){
+                .children = children,
+                .started = {.fd = fds[0], .dispatch = started},
+                .event = event,
+                .userdata = userdata,
+        };
+        r = loop_add(children->loop, &child->started, EPOLLIN);
+        if (r < 0)
+                goto fail;
+
+        child->pid = fork();
+        if (child->pid == 0)
+                run(fds[1], &children->fd_limit, argv, environment);
+        if (child->pid < 0) {
+                r = -errno;
+                loop_remove(children->loop, &child->started);
+                goto fail;
+        }
+        close(fds[1]);
+        DL_APPEND(children->list, child);
+        *ret_child = child;
+        return 0;
+
+fail:
+        free(child);
+        close(fds[0]);
+        close(fds[1]);
+        return r;
+}
+
+struct child *child_forget(struct child *child) {
+        if (child) {
+                stop_watching(child);
+                child->event = NULL;
+        }
+        return NULL;
+}
+
+pid_t child_pid(const struct child *child) {
+        return child->pid;
+}
+
+int children_init(struct children *children, struct loop *loop, const struct rlimit *fd_limit) {
+        sigset_t set;
+        int r;
+
+        *children = (struct children){
+                .loop = loop,
+                .signals = {.fd = -1, .dispatch = reap},
+                .fd_limit = *fd_limit,
+        };
+        /* whoever started us may have ignored it: then nobody would ever hear of a child */
+        if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+                return -errno;
+        sigemptyset(&set);
+        sigaddset(&set, SIGCHLD);
+        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+                return -errno;
+        children->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+        if (children->signals.fd < 0)
+                return -errno;
+        r = loop_add(loop, &children->signals, EPOLLIN);
+        if (r < 0) {
+                close(children->signals.fd);
+                children->signals.fd = -1;
+        }
+        return r;
+}
+
+void children_deinit(struct children *children) {
+        while (children->list)
+                child_free(children->list);
+        if (children->signals.fd < 0)
+                return;
+        loop_remove(children->loop, &children->signals);
+        close(children->signals.fd);
+        children->signals.fd = -1;
+}

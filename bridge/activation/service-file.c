@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Service files: desktop entry syntax, line by line
+ *
+ * Each rule here is what dbus-daemon was seen to do: lines end with LF, CR or CRLF; a line is blank,
+ * a comment, a [group] or KEY=value; only of keys without a [locale] are the values decoded, but
+ * those of all groups; of several groups of a name, and of several keys of a name in a group, the
+ * first counts. One bad line makes the file bad.
+ */
+
+#include "bridge/activation/service-file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bridge/wire/names.h"
+#include "policy/config.h"
+
+#define GROUP "D-BUS Service"
+#define SUFFIX ".service"
+
+struct parser {
+        const char *path;
+        unsigned line;
+        unsigned name_line;
+        bool in_group;   /* any */
+        bool is_ours;    /* the first GROUP */
+        bool seen_ours;
+        struct service *service;
+        char **ret_error;
+};
+
+/* keys */
+
+static const struct {
+        const char *key;
+        size_t offset;
+} keys[] = {
+        {"Name", offsetof(struct service, name)},
+        {"Exec", offsetof(struct service, exec)},
+        {"User", offsetof(struct service, user)},
+        {"SystemdService", offsetof(struct service, systemd_unit)},
+        {"AssumedAppArmorLabel", offsetof(struct service, apparmor_label)},
+};
+
+/* Where the value of a key goes; NULL for a key that means nothing. */
+static char **find_field(struct service *service, const char *key, size_t n) {
+        for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+                if (strlen(keys[i].key) == n && !memcmp(keys[i].key, key, n))
+                        return (char **)((char *)service + keys[i].offset);
+        return NULL;
+}
+
+/* errors */
+
+__attribute__((format(printf, 3, 4))) static int fail(char **ret_error, int r, const char *format,
+                                                      ...) {
+        va_list arguments;
+
+        va_start(arguments, format);
+        if (vasprintf(ret_error, format, arguments) < 0) {
+                *ret_error = NULL;
+                r = -ENOMEM;
+        }
+        va_end(arguments);
+        return r;
+}
+
+static int fail_line(struct parser *parser, const char *what) {
+        return fail(parser->ret_error, -EINVAL, "%s:%u: %s", parser->path, parser->line, what);
+}
+
+/* lines */
+
+static bool is_blank(const char *line, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (!strchr(" \t\f", line[i]))
+                        return false;
+        return true;
+}
+
+static bool is_group(const char *line, size_t n) {
+        if (n < 3 || line[n - 1] != ']')
+                return false;
+        for (size_t i = 1; i < n - 1; i++)
+                if (line[i] < ' ' || line[i] > '~' || line[i] == '[' || line[i] == ']')
+                        return false;
+        return true;
+}
+
+static bool is_key_character(char c) {
+        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+               c == '-';
+}
+
+/* Decode n bytes of a value. to has room for as many and a terminator. */
+static bool decode(const char *value, size_t n, char *to) {
+        static const char escapes[] = "s n\nt\tr\r\\\\";
+
+        for (size_t i = 0; i < n; i++) {
+                const char *escape = escapes;
+
+                if (value[i] != '\\') {
+                        *to++ = value[i];
+                        continue;
+                }
+                if (++i == n)
+                        return false;
+                while (*escape && *escape != value[i])
+                        escape += 2;
+                if (!*escape)
+                        return false;
+                *to++ = escape[1];
+        }
+        *to = '\0';
+        return true;
+}
+
+static int parse_group(struct parser *parser, const char *line, size_t n) {
+        if (!is_group(line, n))
+                return fail_line(parser, "Not the name of a group");
+        parser->in_group = true;
+        parser->is_ours = !parser->seen_ours && n == sizeof(GROUP) + 1 &&
+                          !memcmp(line + 1, GROUP, sizeof(GROUP) - 1);
+        parser->seen_ours = parser->seen_ours || parser->is_ours;
+        return 0;
+}
+
+static int parse_key(struct parser *parser, const char *line, size_t n) {
+        const char *equals = memchr(line, '=', n), *value;
+        size_t n_key = 0, n_value, at;
+        char **field, *decoded;
+
+        if (!parser->in_group)
+                return fail_line(parser, "A line before the first group");
+        while (n_key < n && is_key_character(line[n_key]))
+                n_key++;
+        if (n_key == 0 || !equals)
+                return fail_line(parser, "Neither a comment, a group nor a key and its value");
+        if (line[n_key] == '[')
+                return 0;
+        for (at = n_key; line[at] == ' ';)
+                at++;
+        if (line + at != equals)
+                return fail_line(parser, "Not the name of a key");
+        for (value = equals + 1; value < line + n && *value == ' ';)
+                value++;
+        n_value = (size_t)(line + n - value);
+
+        decoded = malloc(n_value + 1);
+        if (!decoded)
+                return -ENOMEM;
+        if (!decode(value, n_value, decoded)) {
+                free(decoded);
+                return fail_line(parser, "A backslash that means nothing");
+        }
+        field = parser->is_ours ? find_field(parser->service, line, n_key) : NULL;
+        if (!field || *field) {
+                free(decoded);
+                return 0;
+        }
+        *field = decoded;
+        if (field == &parser->service->name)
+                parser->name_line = parser->line;
+        return 0;
+}
+
+static int parse_lines(struct parser *parser, const char *text, size_t n) {
+        const char *end = text + n;
+        int r = 0;
+
+        for (const char *line = text, *next; line < end && r >= 0; line = next) {
+                size_t k = 0, left = (size_t)(end - line);
+
+                while (k < left && line[k] != '\n' && line[k] != '\r')
+                        k++;
+                next = line + k;
+                if (next < end)
+                        next += left - k > 1 && next[0] == '\r' && next[1] == '\n' ? 2 : 1;
+                parser->line++;
+
+                if (*line == '#' || is_blank(line, k))
+                        continue;
+                r = *line == '[' ? parse_group(parser, line, k) : parse_key(parser, line, k);
+        }
+        return r;
+}
+
+/* the whole */
+
+static int check(struct parser *parser) {
+        struct service *service = parser->service;
+
+        if (!parser->seen_ours)
+                return fail(parser->ret_error, -EINVAL, "%s: There is no [" GROUP "]",
+                            parser->path);
+        if (!service->name)
+                return fail(parser->ret_error, -EINVAL, "%s: [" GROUP "] has no Name",
+                            parser->path);
+        parser->line = parser->name_line;
+        if (!name_is_valid_well_known(service->name, strlen(service->name)))
+                return fail_line(parser, "Name is not a well-known bus name");
+        if (!strcmp(service->name, "org.freedesktop.DBus"))
+                return fail_line(parser, "Name is that of the bus itself");
+        return 0;
+}
+
+/* What is there but empty says nothing, where empty is no possible value. */
+static void drop_empty(char **field) {
+        if (*field && !**field) {
+                free(*field);
+                *field = NULL;
+        }
+}
+
+int service_file_parse(const char *text, size_t n, const char *path, struct service **ret_service,
+                       char **ret_error) {
+        struct parser parser = {.path = path, .ret_error = ret_error};
+        int r = 0;
+
+        *ret_error = NULL;
+        if (!name_is_valid_utf8(text, n))
+                return fail(ret_error, -EINVAL, "%s: Not text in UTF-8", path);
+        parser.service = calloc(1, sizeof(*parser.service));
+        if (!parser.service)
+                return -ENOMEM;
+        parser.service->path = strdup(path);
+        if (!parser.service->path)
+                r = -ENOMEM;
+        if (r >= 0)
+                r = parse_lines(&parser, text, n);
+        if (r >= 0)
+                r = check(&parser);
+        if (r < 0) {
+                service_free(parser.service);
+                return r;
+        }
+        drop_empty(&parser.service->user);
+        drop_empty(&parser.service->systemd_unit);
+        drop_empty(&parser.service->apparmor_label);
+        *ret_service = parser.service;
+        return 0;
+}
+
+/* Up to max bytes, or fewer at the end of the file. */
+static ssize_t read_all(int fd, char *buffer, size_t max) {
+        size_t n = 0;
+        ssize_t k;
+
+        do {
+                k = read(fd, buffer + n, max - n);
+                if (k > 0)
+                        n += (size_t)k;
+        } while ((k > 0 && n < max) || (k < 0 && errno == EINTR));
+        return k < 0 ? -errno : (ssize_t)n;
+}
+
+static int read_open(int fd, const char *path, const char *file_name, struct service **ret_service,
+                     char **ret_error) {
+        struct service *service;
+        struct stat st;
+        char *buffer;
+        ssize_t n;
+        int r;
+
+        if (fstat(fd, &st) < 0)
+                return fail(ret_error, -errno, "%s: %s", path, strerror(errno));
+        if (!S_ISREG(st.st_mode))
+                return fail(ret_error, -EINVAL, "%s: Not a regular file", path);
+        if (st.st_size > SERVICE_FILE_SIZE_MAX)
+                return fail(ret_error, -EINVAL, "%s: Larger than %d bytes", path,
+                            SERVICE_FILE_SIZE_MAX);
+        buffer = malloc((size_t)st.st_size + 1);
+        if (!buffer)
+                return -ENOMEM;
+        /* one that is being written is read again when it is complete */
+        n = read_all(fd, buffer, (size_t)st.st_size);
+        r = n < 0 ? fail(ret_error, (int)n, "%s: %s", path, strerror((int)-n))
+                  : service_file_parse(buffer, (size_t)n, path, &service, ret_error);
+        free(buffer);
+        if (r < 0)
+                return r;
+
+        service->stamp = bus_config_stamp(&st);
+        n = (ssize_t)strlen(service->name);
+        service->misnamed = strncmp(file_name, service->name, (size_t)n) != 0 ||
+                            strcmp(file_name + n, SUFFIX) != 0;
+        *ret_service = service;
+        return 0;
+}
+
+int service_file_read(int directory_fd, const char *directory, const char *file_name,
+                      struct service **ret_service, char **ret_error) {
+        char *path;
+        int fd, r;
+
+        *ret_error = NULL;
+        if (asprintf(&path, "%s/%s", directory, file_name) < 0)
+                return -ENOMEM;
+        /* what is no file may wait for somebody, or do something, when it is opened */
+        fd = openat(directory_fd, file_name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        r = fd < 0 ? fail(ret_error, -errno, "%s: %s", path, strerror(errno))
+                   : read_open(fd, path, file_name, ret_service, ret_error);
+        if (fd >= 0)
+                close(fd);
+        free(path);
+        return r;
+}
+
+struct service *service_free(struct service *service) {
+        if (!service)
+                return NULL;
+        for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+                free(*(char **)((char *)service + keys[i].offset));
+        free(service->path);
+        free(service);
+        return NULL;
+}

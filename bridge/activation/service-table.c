@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The service table: all files of all directories, then sorted, so that of each name the one that
+ * counts comes first. */
+
+#include "bridge/activation/service-table.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "policy/array.h"
+
+#define SUFFIX ".service"
+/* A directory that changes again as soon after it was read may look the same: the clock that file
+ * systems use has ticks of up to 10 ms. */
+#define SETTLED_NS INT64_C(20000000)
+
+struct found {
+        struct service *service;
+        size_t directory;
+};
+
+struct loader {
+        struct service_table *table;
+        struct found *found;
+        size_t n_found;
+};
+
+/* warnings */
+
+static int warn(struct service_table *table, char *text) {
+        int r = text ? POLICY_ARRAY_APPEND(table->warnings, table->n_warnings, text) : -ENOMEM;
+
+        if (r < 0)
+                free(text);
+        return r;
+}
+
+#define WARN(table, ...)                                      \
+        ({                                                    \
+                char *text_;                                  \
+                if (asprintf(&text_, __VA_ARGS__) < 0)        \
+                        text_ = NULL;                         \
+                warn((table), text_);                         \
+        })
+
+/* files */
+
+/* Not every file that is called wrongly is to be left out. 1: this one is. */
+static int check_misnamed(struct service_table *table, const struct bus_servicedir *directory,
+                          const struct service *service) {
+        int r;
+
+        if (!service->misnamed || (!directory->is_runtime && !table->has_servicehelper))
+                return 0;
+        r = WARN(table, "%s: Should be named %s" SUFFIX "%s", service->path, service->name,
+                 directory->is_runtime ? "; left out" : ", or the service helper will not find it");
+        return r < 0 ? r : directory->is_runtime;
+}
+
+static int add_file(struct loader *loader, size_t directory, int fd, const char *file_name) {
+        const struct bus_servicedir *servicedir = &loader->table->directories[directory];
+        struct found found = {.directory = directory};
+        char *error;
+        int r;
+
+        r = service_file_read(fd, servicedir->path, file_name, &found.service, &error);
+        if (r < 0)
+                return warn(loader->table, error); /* -ENOMEM when there is none */
+        r = check_misnamed(loader->table, servicedir, found.service);
+        if (r == 0) {
+                r = POLICY_ARRAY_APPEND(loader->found, loader->n_found, found);
+                if (r == 0)
+                        return 0;
+        }
+        service_free(found.service);
+        return r < 0 ? r : 0;
+}
+
+/* directories */
+
+static int is_service_file(const struct dirent *entry) {
+        size_t n = strlen(entry->d_name), k = strlen(SUFFIX);
+
+        return n >= k && !strcmp(entry->d_name + n - k, SUFFIX);
+}
+
+/* 0: there is none. */
+static uint64_t stamp(const char *path) {
+        struct stat st;
+
+        return stat(path, &st) < 0 ? 0 : bus_config_stamp(&st);
+}
+
+/* The stamp of what is read next; one that no directory has if a change could hide behind it. */
+static uint64_t stamp_to_read(int fd) {
+        struct timespec now;
+        struct stat st;
+        int64_t age;
+
+        if (fstat(fd, &st) < 0)
+                return 0;
+        clock_gettime(CLOCK_REALTIME, &now);
+        age = (now.tv_sec - st.st_ctim.tv_sec) * INT64_C(1000000000) + now.tv_nsec -
+              st.st_ctim.tv_nsec;
+        return bus_config_stamp(&st) & ~(uint64_t)(age > -SETTLED_NS && age < SETTLED_NS);
+}
+
+static int add_directory(struct loader *loader, size_t index) {
+        const char *path = loader->table->directories[index].path;
+        struct dirent **entries;
+        int fd, n, r = 0;
+
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return errno == ENOENT ? 0 : WARN(loader->table, "%s: %s", path, strerror(errno));
+        loader->table->stamps[index] = stamp_to_read(fd);
+        n = scandirat(fd, ".", &entries, is_service_file, NULL);
+        if (n < 0) {
+                r = errno == ENOMEM ? -ENOMEM
+                                    : WARN(loader->table, "%s: %s", path, strerror(errno));
+                close(fd);
+                return r;
+        }
+        for (int i = 0; i < n; i++) {
+                if (r >= 0 && i < SERVICE_TABLE_FILES_MAX)
+                        r = add_file(loader, index, fd, entries[i]->d_name);
+                free(entries[i]);
+        }
+        free(entries);
+        close(fd);
+        if (r >= 0 && n > SERVICE_TABLE_FILES_MAX)
+                r = WARN(loader->table, "%s: More than %d service files; the others are left out",
+                         path, SERVICE_TABLE_FILES_MAX);
+        return r;
+}
+
+static int copy_directories(struct service_table *table, const struct bus_servicedir *directories,
+                            size_t n) {
+        table->directories = calloc(n + 1, sizeof(*table->directories));
+        table->stamps = calloc(n + 1, sizeof(*table->stamps));
+        if (!table->directories || !table->stamps)
+                return -ENOMEM;
+        for (; table->n_directories < n; table->n_directories++) {
+                struct bus_servicedir *copy = &table->directories[table->n_directories];
+
+                copy->path = strdup(directories[table->n_directories].path);
+                if (!copy->path)
+                        return -ENOMEM;
+                copy->is_runtime = directories[table->n_directories].is_runtime;
+        }
+        return 0;
+}
+
+/* precedence */
+
+static int compare(const void *left, const void *right) {
+        const struct found *a = left, *b = right;
+        int r = strcmp(a->service->name, b->service->name);
+
+        if (r)
+                return r;
+        if (a->directory != b->directory)
+                return a->directory < b->directory ? -1 : 1;
+        if (a->service->misnamed != b->service->misnamed)
+                return a->service->misnamed ? 1 : -1;
+        return strcmp(a->service->path, b->service->path);
+}
+
+/* Move the service that counts for each name to the table. */
+static int choose(struct loader *loader) {
+        struct service_table *table = loader->table;
+        const struct service *last = NULL;
+        size_t last_directory = 0;
+        int r = 0;
+
+        table->services = calloc(loader->n_found + 1, sizeof(*table->services));
+        if (!table->services)
+                return -ENOMEM;
+        if (loader->n_found)
+                qsort(loader->found, loader->n_found, sizeof(*loader->found), compare);
+        for (size_t i = 0; i < loader->n_found && r >= 0; i++) {
+                struct found *found = &loader->found[i];
+
+                if (!last || strcmp(last->name, found->service->name) != 0) {
+                        last = found->service;
+                        last_directory = found->directory;
+                        table->services[table->n_services++] = found->service;
+                        found->service = NULL;
+                } else if (last_directory == found->directory)
+                        r = WARN(table, "%s: Left out, as %s is for the same name",
+                                 found->service->path, last->path);
+        }
+        return r;
+}
+
+/* the table */
+
+static int load(struct service_table *table) {
+        struct loader loader = {.table = table};
+        int r = 0;
+
+        for (size_t i = 0; i < table->n_directories && r >= 0; i++)
+                r = add_directory(&loader, i);
+        if (r >= 0)
+                r = choose(&loader);
+        for (size_t i = 0; i < loader.n_found; i++)
+                service_free(loader.found[i].service);
+        free(loader.found);
+        return r;
+}
+
+static int table_new(const struct bus_servicedir *directories, size_t n, bool has_servicehelper,
+                     struct service_table **ret_table) {
+        struct service_table *table = calloc(1, sizeof(*table));
+        int r;
+
+        if (!table)
+                return -ENOMEM;
+        table->has_servicehelper = has_servicehelper;
+        r = copy_directories(table, directories, n);
+        if (r >= 0)
+                r = load(table);
+        if (r < 0) {
+                service_table_free(table);
+                return r;
+        }
+        *ret_table = table;
+        return 0;
+}
+
+int service_table_load(const struct bus_config *config, struct service_table **ret_table) {
+        return table_new(config->servicedirs, config->n_servicedirs, config->servicehelper != NULL,
+                         ret_table);
+}
+
+struct service_table *service_table_free(struct service_table *table) {
+        if (!table)
+                return NULL;
+        for (size_t i = 0; i < table->n_services; i++)
+                service_free(table->services[i]);
+        free(table->services);
+        for (size_t i = 0; i < table->n_directories; i++)
+                free(table->directories[i].path);
+        free(table->directories);
+        free(table->stamps);
+        for (size_t i = 0; i < table->n_warnings; i++)
+                free(table->warnings[i]);
+        free(table->warnings);
+        free(table);
+        return NULL;
+}
+
+/* use */
+
+static int compare_name(const void *name, const void *item) {
+        const struct service *const *service = item;
+
+        return strcmp(name, (*service)->name);
+}
+
+const struct service *service_table_find(const struct service_table *table, const char *name) {
+        struct service **service;
+
+        service = bsearch(name, table->services, table->n_services, sizeof(*table->services),
+                          compare_name);
+        return service ? *service : NULL;
+}
+
+static bool is_current(const struct service_table *table, const struct service *service) {
+        if (service)
+                return stamp(service->path) == service->stamp;
+        for (size_t i = 0; i < table->n_directories; i++)
+                if (stamp(table->directories[i].path) != table->stamps[i])
+                        return false;
+        return true;
+}
+
+int service_table_refresh(const struct service_table *table, const char *name,
+                          struct service_table **ret_table) {
+        int r;
+
+        if (is_current(table, service_table_find(table, name)))
+                return 0;
+        r = table_new(table->directories, table->n_directories, table->has_servicehelper,
+                      ret_table);
+        return r < 0 ? r : 1;
+}
