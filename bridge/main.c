@@ -105,6 +105,12 @@ static int check_config(struct bridge *bridge, const struct bus_config *config, 
         return r;
 }
 
+static void watched(struct bridge *bridge, int r) {
+        if (r < 0)
+                log_write(&bridge->log, LOG_LEVEL_WARNING,
+                          "Cannot watch the directories of the configuration");
+}
+
 /* A configuration that was read while the bus runs. */
 static int take_over(void *userdata, struct bus_config **config, char **ret_error) {
         struct bridge *bridge = userdata;
@@ -118,10 +124,15 @@ static int take_over(void *userdata, struct bus_config **config, char **ret_erro
                 return r;
         bridge->config = *config;
         *config = old;
-        if (watch_set(&bridge->watch, bridge->config) < 0)
-                log_write(&bridge->log, LOG_LEVEL_WARNING,
-                          "Cannot watch the directories of the configuration");
+        watched(bridge, watch_set(&bridge->watch, bridge->config));
         return 0;
+}
+
+/* What is wrong may be put right in a file that only the new configuration has. */
+static void refused(void *userdata, const struct bus_config *config) {
+        struct bridge *bridge = userdata;
+
+        watched(bridge, watch_add(&bridge->watch, config));
 }
 
 static int reload_asked(void *userdata, struct driver_later *later) {
@@ -297,6 +308,7 @@ static int setup_bus(struct bridge *bridge) {
         if (r < 0)
                 return fail(bridge, r, "cannot set up the bus");
         bridge->reload.take_over = take_over;
+        bridge->reload.refused = refused;
         bridge->reload.userdata = bridge;
 
         bridge->bus.systemd_activation = bridge->options.systemd_activation;

@@ -46,7 +46,7 @@ static void *run(void *userdata) {
         setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
         job->old = bus_config_free(job->old);
         if (job->path)
-                job->result = bus_config_load(job->path, NULL, &job->config, &job->error);
+                job->result = bus_config_reload(job->path, NULL, &job->config, &job->error);
         n = write(job->fd, &one, sizeof(one));
         (void)n; /* a counter of 1 always has room */
         return NULL;
@@ -150,12 +150,13 @@ static int job_ended(struct loop_source *source, uint32_t events) {
         reload->job = NULL;
 
         if (job->path) {
-                if (job->result >= 0) {
+                if (job->result >= 0)
                         job->result = reload->take_over(reload->userdata, &job->config,
                                                         &job->error);
-                        old = job->config;
-                        job->config = NULL;
-                }
+                if (job->result < 0 && job->config)
+                        reload->refused(reload->userdata, job->config);
+                old = job->config;
+                job->config = NULL;
                 r = finish(reload, job->result, job->error);
         }
         job_free(job);

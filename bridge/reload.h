@@ -34,6 +34,8 @@ struct reload {
          * what to say about it, to be freed (NULL without memory): all stays as it was.
          */
         int (*take_over)(void *userdata, struct bus_config **config, char **ret_error);
+        /* Nothing changes: what to watch until this can be read (bus_config_reload()) or used. */
+        void (*refused)(void *userdata, const struct bus_config *config);
         void *userdata;
 };
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "policy/array.h"
@@ -35,6 +36,13 @@ static struct watch_directory *find(struct watch_directory *directories, size_t 
         return NULL;
 }
 
+static bool has_name(const struct watch_directory *directory, const char *name) {
+        for (size_t i = 0; i < directory->n_names; i++)
+                if (!strcmp(directory->names[i], name))
+                        return true;
+        return false;
+}
+
 /* Not what package managers and editors put next to files for a moment. */
 static bool is_relevant(const struct watch *watch, const struct inotify_event *event) {
         const struct watch_directory *directory;
@@ -51,10 +59,7 @@ static bool is_relevant(const struct watch *watch, const struct inotify_event *e
         if (directory->whole &&
             (has_suffix(event->name, ".conf") || has_suffix(event->name, ".service")))
                 return true;
-        for (size_t i = 0; i < directory->n_names; i++)
-                if (!strcmp(directory->names[i], event->name))
-                        return true;
-        return false;
+        return has_name(directory, event->name);
 }
 
 /* Wait until all is quiet; but not for ever, as a directory that never rests is to be seen, too. */
@@ -142,12 +147,13 @@ static int add(struct watch *watch, struct watch *next, const char *path, uint32
                         return r;
                 directory = &next->directories[next->n_directories - 1];
         }
-        directory->whole = directory->whole || !name;
-        if (!name)
+        if (name ? has_name(directory, name) : directory->whole)
                 return 0;
-        for (size_t i = 0; i < directory->n_names; i++)
-                if (!strcmp(directory->names[i], name))
-                        return 0;
+        next->grown = true;
+        if (!name) {
+                directory->whole = true;
+                return 0;
+        }
         copy = strdup(name);
         r = copy ? POLICY_ARRAY_APPEND(directory->names, directory->n_names, copy) : -ENOMEM;
         if (r < 0)
@@ -207,13 +213,43 @@ static int add_all(struct watch *watch, struct watch *next, const struct bus_con
         return r;
 }
 
+/* What cannot be looked at counts as it was. */
+static bool has_changed(const struct bus_config *config) {
+        struct stat st;
+
+        for (size_t i = 0; i < config->n_sources; i++) {
+                const struct bus_config_source *source = &config->sources[i];
+
+                if (stat(source->path, &st) >= 0 ? bus_config_stamp(&st) != source->stamp
+                                                 : errno == ENOENT && source->stamp)
+                        return true;
+        }
+        for (size_t i = 0; i < config->n_missing; i++)
+                if (stat(config->missing[i], &st) >= 0)
+                        return true;
+        return false;
+}
+
+/* Only what is watched from now on can have changed unseen, and so this comes to an end. */
+int watch_add(struct watch *watch, const struct bus_config *config) {
+        int r;
+
+        if (watch->source.fd < 0)
+                return 0;
+        watch->grown = false;
+        r = add_all(watch, watch, config);
+        return r >= 0 && watch->grown && has_changed(config) ? settle(watch) : r;
+}
+
 int watch_set(struct watch *watch, const struct bus_config *config) {
         struct watch next = {};
         int r;
 
         if (watch->source.fd < 0)
                 return 0;
-        r = add_all(watch, &next, config);
+        r = watch_add(watch, config);
+        if (r >= 0)
+                r = add_all(watch, &next, config);
         if (r < 0) {
                 /* what was added in vain is watched until the next configuration */
                 free_directories(next.directories, next.n_directories);

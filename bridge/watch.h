@@ -28,6 +28,7 @@ struct watch {
         int64_t latest; /* when to report at the latest, while settle is set */
         struct watch_directory *directories;
         size_t n_directories;
+        bool grown; /* something has been added */
         int (*changed)(void *userdata);
         void *userdata;
 };
@@ -42,7 +43,12 @@ struct watch {
  */
 int watch_init(struct watch *watch, struct loop *loop, int (*changed)(void *userdata),
                void *userdata);
-/* Watch what this configuration was read from, from now on. -ENOMEM: what was watched still is. */
+/*
+ * Watch what this configuration was read from, from now on, instead of what was watched before, or
+ * besides. What has changed since it was read is reported like what changes later. -ENOMEM: what was
+ * watched still is.
+ */
 int watch_set(struct watch *watch, const struct bus_config *config);
+int watch_add(struct watch *watch, const struct bus_config *config);
 /* Also for a watch that is all zero but for its descriptor of -1. */
 void watch_deinit(struct watch *watch);

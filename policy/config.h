@@ -113,8 +113,8 @@ struct bus_config {
         struct bus_config_source *sources;
         size_t n_sources;
 
-        /* What a bus watches to notice changes: each file read, each that was not there and need not
-         * be, each <includedir> named. */
+        /* What a bus watches to notice changes: each file that was there, each that was not, each
+         * <includedir> named. */
         char **files;
         size_t n_files;
         char **missing;
@@ -145,7 +145,13 @@ struct bus_config_environment {
  */
 int bus_config_load(const char *path, const struct bus_config_environment *environment,
                     struct bus_config **ret_config, char **ret_error);
-/* Likewise, of a file that is meant to be included by another: it need not have a <listen>. */
+/*
+ * Likewise, for a bus that keeps what it has on failure: *ret_config is then what to watch until it
+ * can be read, a configuration of sources, files, missing and includedirs alone. NULL without memory.
+ */
+int bus_config_reload(const char *path, const struct bus_config_environment *environment,
+                      struct bus_config **ret_config, char **ret_error);
+/* As bus_config_load(), of a file meant to be included by another: it need not have a <listen>. */
 int bus_config_load_part(const char *path, const struct bus_config_environment *environment,
                          struct bus_config **ret_config, char **ret_error);
 /* NULL is fine; returns NULL. */

@@ -249,17 +249,38 @@ static int add_source(struct reader *reader, const char *path, const struct stat
         return POLICY_ARRAY_APPEND(reader->sources, reader->n_sources, source);
 }
 
-static int add_file(struct reader *reader, const struct document *document) {
-        char *file;
+static int append_copy(char ***array, size_t *n, const char *text) {
+        char *copy = strdup(text);
         int r;
 
-        file = strdup(document->file);
-        r = file ? POLICY_ARRAY_APPEND(reader->files, reader->n_files, file) : -ENOMEM;
-        if (r < 0) {
-                free(file);
+        r = copy ? POLICY_ARRAY_APPEND(*array, *n, copy) : -ENOMEM;
+        if (r < 0)
+                free(copy);
+        return r;
+}
+
+static int add_file(struct reader *reader, const struct document *document) {
+        int r;
+
+        r = append_copy(&reader->files, &reader->n_files, document->file);
+        if (r < 0)
                 return r;
-        }
-        return add_source(reader, file, &document->identity);
+        return add_source(reader, reader->files[reader->n_files - 1], &document->identity);
+}
+
+/* What could not be opened may be there, or may be opened, later. 1 when it does not exist. */
+static int cannot_open(struct document *document, int error) {
+        struct reader *reader = document->reader;
+        int r;
+
+        if (error == ENOENT)
+                r = append_copy(&reader->missing, &reader->n_missing, document->file);
+        else
+                r = append_copy(&reader->files, &reader->n_files, document->file);
+        if (r < 0)
+                return r;
+        r = document_fail(document, "cannot open: %s", strerror(error));
+        return r == -EINVAL && error == ENOENT ? 1 : r;
 }
 
 /*
@@ -272,12 +293,8 @@ static int document_read(struct document *document) {
 
         /* what is not a file is not waited for */
         fd = open(document->file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-        if (fd < 0) {
-                r = -errno;
-                if (document_fail(document, "cannot open: %s", strerror(-r)) == -ENOMEM)
-                        return -ENOMEM;
-                return r == -ENOENT ? 1 : -EINVAL;
-        }
+        if (fd < 0)
+                return cannot_open(document, errno);
         if (fstat(fd, &document->identity) < 0)
                 r = document_fail(document, "cannot open: %s", strerror(errno));
         else
@@ -317,16 +334,6 @@ static int include_file(struct document *parent, const char *path) {
         return r;
 }
 
-static int append_copy(char ***array, size_t *n, const char *text) {
-        char *copy = strdup(text);
-        int r;
-
-        r = copy ? POLICY_ARRAY_APPEND(*array, *n, copy) : -ENOMEM;
-        if (r < 0)
-                free(copy);
-        return r;
-}
-
 int document_include(struct document *document, const char *path, bool ignore_missing) {
         struct bus_config_place place = document_place(document);
         struct reader *reader = document->reader;
@@ -335,7 +342,7 @@ int document_include(struct document *document, const char *path, bool ignore_mi
 
         r = include_file(document, path);
         if (r == 1 && ignore_missing)
-                return append_copy(&reader->missing, &reader->n_missing, path);
+                return 0;
         if (r == 0 || r == -ENOMEM)
                 return r;
         if (asprintf(&error, "%s (included at %s:%u)", reader->error, place.file, place.line) < 0)
@@ -450,6 +457,21 @@ static int warn_about_quirks(struct reader *reader) {
         return 0;
 }
 
+/* What to watch: what was read, or was to be. */
+static void take_watched(struct reader *reader, struct bus_config *config) {
+        config->sources = reader->sources;
+        config->n_sources = reader->n_sources;
+        config->files = reader->files;
+        config->n_files = reader->n_files;
+        config->missing = reader->missing;
+        config->n_missing = reader->n_missing;
+        config->includedirs = reader->includedirs;
+        config->n_includedirs = reader->n_includedirs;
+        reader->sources = NULL;
+        reader->files = reader->missing = reader->includedirs = NULL;
+        reader->n_sources = reader->n_files = reader->n_missing = reader->n_includedirs = 0;
+}
+
 /* Make the configuration of what was read. Takes everything from both. */
 static int finish(struct reader *reader, struct document *document,
                   struct bus_config **ret_config) {
@@ -490,15 +512,8 @@ static int finish(struct reader *reader, struct document *document,
         *config = fragment->config;
         config->limits = limits;
         config->policy = reader->policy;
-        config->sources = reader->sources;
-        config->n_sources = reader->n_sources;
         config->selinux_enabled = reader->environment->selinux_enabled;
-        config->files = reader->files;
-        config->n_files = reader->n_files;
-        config->missing = reader->missing;
-        config->n_missing = reader->n_missing;
-        config->includedirs = reader->includedirs;
-        config->n_includedirs = reader->n_includedirs;
+        take_watched(reader, config);
         config->warnings = reader->warnings;
         config->n_warnings = reader->n_warnings;
         /* of a missing file that was to be ignored */
@@ -511,18 +526,12 @@ static int finish(struct reader *reader, struct document *document,
 
 static void reader_clear(struct reader *reader) {
         struct bus_fragment rest = {
-                .config.sources = reader->sources,
-                .config.files = reader->files,
-                .config.n_files = reader->n_files,
-                .config.missing = reader->missing,
-                .config.n_missing = reader->n_missing,
-                .config.includedirs = reader->includedirs,
-                .config.n_includedirs = reader->n_includedirs,
                 .config.warnings = reader->warnings,
                 .config.n_warnings = reader->n_warnings,
                 .config.policy = reader->policy,
         };
 
+        take_watched(reader, &rest.config);
         bus_fragment_clear(&rest);
         free(reader->error);
 }
@@ -542,10 +551,16 @@ static char *absolute_path(const char *path) {
         return n < 0 ? NULL : absolute;
 }
 
-static int load(const char *path, const struct bus_config_environment *environment, bool is_part,
+enum load {
+        LOAD_WHOLE,
+        LOAD_PART,
+        LOAD_AGAIN, /* have what to watch at least */
+};
+
+static int load(const char *path, const struct bus_config_environment *environment, enum load how,
                 struct bus_config **ret_config, char **ret_error) {
         struct bus_config_environment_own own = {};
-        struct reader reader = {.environment = environment, .is_part = is_part};
+        struct reader reader = {.environment = environment, .is_part = how == LOAD_PART};
         struct document document = {.reader = &reader};
         char *absolute;
         int r = 0;
@@ -572,6 +587,11 @@ static int load(const char *path, const struct bus_config_environment *environme
                 if (*ret_error)
                         reader.error = NULL;
         }
+        if (r < 0 && how == LOAD_AGAIN) {
+                *ret_config = calloc(1, sizeof(**ret_config));
+                if (*ret_config)
+                        take_watched(&reader, *ret_config);
+        }
         document_clear(&document);
         reader_clear(&reader);
         bus_config_environment_clear(&own);
@@ -581,10 +601,15 @@ static int load(const char *path, const struct bus_config_environment *environme
 
 int bus_config_load(const char *path, const struct bus_config_environment *environment,
                     struct bus_config **ret_config, char **ret_error) {
-        return load(path, environment, false, ret_config, ret_error);
+        return load(path, environment, LOAD_WHOLE, ret_config, ret_error);
+}
+
+int bus_config_reload(const char *path, const struct bus_config_environment *environment,
+                      struct bus_config **ret_config, char **ret_error) {
+        return load(path, environment, LOAD_AGAIN, ret_config, ret_error);
 }
 
 int bus_config_load_part(const char *path, const struct bus_config_environment *environment,
                          struct bus_config **ret_config, char **ret_error) {
-        return load(path, environment, true, ret_config, ret_error);
+        return load(path, environment, LOAD_PART, ret_config, ret_error);
 }

@@ -16,6 +16,7 @@ import shutil
 import struct
 import sys
 import tempfile
+import threading
 import time
 
 from world import (BUS, ERROR, RETURN, SIGNAL, Bus, Connection, clean_environment, header,
@@ -115,6 +116,20 @@ def directories_are_watched(daemon):
         assert may_own(c, 'a.b'), 'the old policy stays'
         d.main(deny)
         assert wait_for(lambda: not may_own(c, 'a.b')), 'a changed main file'
+        # so is what only a broken main file includes, be it broken or not there
+        d.main('<include>part.conf</include>')
+        write(d.path + '/part.conf', '<broken/>')
+        assert reload(c)[0] == ERROR, 'a broken part'
+        time.sleep(0.3)  # the main file has been noticed by then, and is not why all is read again
+        write(d.path + '/part.conf', f'<busconfig>{deny.replace("a.b", "e.f")}</busconfig>')
+        assert wait_for(lambda: not may_own(c, 'e.f')), 'a part put right'
+        d.main('<include>other/part.conf</include>')
+        assert reload(c)[0] == ERROR, 'a part that is not there'
+        time.sleep(0.3)
+        os.mkdir(d.path + '/other')
+        write(d.path + '/other/part.conf', f'<busconfig>{deny}</busconfig>')
+        assert wait_for(lambda: not may_own(c, 'a.b')), 'a part that has come'
+        assert may_own(c, 'e.f')
         # what is missing may appear, with the directories that it is in
         d.main('<include ignore_missing="yes">no/such/file.conf</include>'
                '<includedir>no/such/directory</includedir>')
@@ -172,6 +187,55 @@ def names_are_looked_up_beside_the_bus(daemon, library):
             first.send(rawbus.bus_call('ReloadConfig').encode)
             assert wait_for(lambda: os.path.exists(asked))
             assert may_own(third, 'c.d')
+
+
+def what_changes_before_it_is_watched_is_noticed(daemon, library):
+    deny = '<busconfig><policy context="default"><deny own="{}"/></policy></busconfig>'
+
+    with tempfile.TemporaryDirectory() as scratch:
+        asked = scratch + '/asked'
+
+        def change(path, text):
+            """While the bus reads what is behind it."""
+            assert wait_for(lambda: os.path.exists(asked)), path
+            write(path, text)
+            os.rmdir(asked)
+
+        def is_denied(connection, name):
+            # it is read again
+            if os.path.exists(asked):
+                os.rmdir(asked)
+            return not may_own(connection, name)
+
+        os.mkdir(scratch + '/new')
+        early, late = scratch + '/early.conf', scratch + '/new/late.conf'
+        write(early, '<busconfig/>')
+        config = scratch + '/main.conf'
+        parts = (f'<include>{early}</include><includedir>{{}}</includedir>'
+                 '<policy user="slow"><deny own="x.y"/></policy>')
+        write(config, CONFIG.format(scratch, parts.format(scratch + '/none')))
+        changer = threading.Thread(target=change, args=(early, deny.format('a.b')))
+        changer.start()
+        bus = Bus(daemon, config=config,
+                  env=clean_environment(LD_PRELOAD=library, SLOW_NAMES=asked,
+                                        ASAN_OPTIONS='verify_asan_link_order=0'))
+        changer.join()
+        c = Connection(bus.address, os.getuid())
+        assert wait_for(lambda: is_denied(c, 'a.b')), 'a file, while the bus starts'
+        # the same of a directory that the new configuration brings
+        write(config, CONFIG.format(scratch, parts.format(scratch + '/new')))
+        change(late, deny.format('c.d'))
+        assert wait_for(lambda: is_denied(c, 'c.d')), 'a directory, at a reload'
+        # it comes to rest: what is noticed is noticed once
+        for seconds in 0.5, 1:
+            n = bus.read_log().count('Reloaded')
+            deadline = time.monotonic() + seconds
+            while time.monotonic() < deadline:
+                assert is_denied(c, 'c.d')
+                time.sleep(0.02)
+        assert bus.read_log().count('Reloaded') == n, 'reloads without end'
+        c.close()
+        assert bus.stop() == 0
 
 
 # load
@@ -290,9 +354,11 @@ def main():
              ('reloads under load', lambda: reload_under_load(daemon, args.messages, args.reloads,
                                                               args.clients))]
     if args.slow_names:
-        tests.append(('names are looked up beside the bus', lambda:
-                      names_are_looked_up_beside_the_bus(daemon,
-                                                         os.path.abspath(args.slow_names))))
+        library = os.path.abspath(args.slow_names)
+        tests += [('names are looked up beside the bus',
+                   lambda: names_are_looked_up_beside_the_bus(daemon, library)),
+                  ('what changes before it is watched is noticed',
+                   lambda: what_changes_before_it_is_watched_is_noticed(daemon, library))]
     failed = 0
     print(f'1..{len(tests)}')
     for number, (name, test) in enumerate(tests, 1):

@@ -135,7 +135,7 @@ START_TEST(load_fails_as_a_whole) {
                 int r;
 
                 remaining = n;
-                r = bus_config_load(path, &environment, &config, &error);
+                r = bus_config_reload(path, &environment, &config, &error);
                 if (r >= 0)
                         r = use(config);
                 failed = remaining < 0;
