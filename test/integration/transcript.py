@@ -197,11 +197,11 @@ def main(differences):
             print(f'ok {number} - {name} # SKIP {function.not_under_valgrind}')
             continue
         listed = differences.get(name, [])
-        reference = record(REFERENCE, function)
-        if is_reference(daemon) and any(old is ANY for old, _, _ in listed):
-            want = got = []
-        elif is_reference(daemon):
-            want, got = reference, record(daemon, function)
+        # where its transcript does not count it may hang until a time-out
+        whole = any(old is ANY for old, _, _ in listed)
+        reference = [] if whole else record(REFERENCE, function)
+        if is_reference(daemon):
+            want, got = reference, [] if whole else record(daemon, function)
         else:
             want, got = apply_differences(reference, listed), record(daemon, function)
         good = want == got and not any('EXCEPTION' in line for line in want)

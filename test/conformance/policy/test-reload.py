@@ -220,22 +220,25 @@ def what_changes_before_it_is_watched_is_noticed(daemon, library):
                   env=clean_environment(LD_PRELOAD=library, SLOW_NAMES=asked,
                                         ASAN_OPTIONS='verify_asan_link_order=0'))
         changer.join()
-        c = Connection(bus.address, os.getuid())
-        assert wait_for(lambda: is_denied(c, 'a.b')), 'a file, while the bus starts'
-        # the same of a directory that the new configuration brings
-        write(config, CONFIG.format(scratch, parts.format(scratch + '/new')))
-        change(late, deny.format('c.d'))
-        assert wait_for(lambda: is_denied(c, 'c.d')), 'a directory, at a reload'
-        # it comes to rest: what is noticed is noticed once
-        for seconds in 0.5, 1:
-            n = bus.read_log().count('Reloaded')
-            deadline = time.monotonic() + seconds
-            while time.monotonic() < deadline:
-                assert is_denied(c, 'c.d')
-                time.sleep(0.02)
-        assert bus.read_log().count('Reloaded') == n, 'reloads without end'
-        c.close()
-        assert bus.stop() == 0
+        try:
+            c = Connection(bus.address, os.getuid())
+            assert wait_for(lambda: is_denied(c, 'a.b')), 'a file, while the bus starts'
+            # the same of a directory that the new configuration brings
+            write(config, CONFIG.format(scratch, parts.format(scratch + '/new')))
+            change(late, deny.format('c.d'))
+            assert wait_for(lambda: is_denied(c, 'c.d')), 'a directory, at a reload'
+            # it comes to rest: what is noticed is noticed once
+            for seconds in 0.5, 1:
+                n = bus.read_log().count('Reloaded')
+                deadline = time.monotonic() + seconds
+                while time.monotonic() < deadline:
+                    assert is_denied(c, 'c.d')
+                    time.sleep(0.02)
+            assert bus.read_log().count('Reloaded') == n, 'reloads without end'
+            c.close()
+        finally:
+            status = bus.stop()
+        assert status == 0, f'the bus ended with {status}'
 
 
 # load
