@@ -244,7 +244,8 @@ def mediation_that_is_required_stops_the_start():
     for mode in ('enabled', 'disabled'):
         compare([CONFIG, '--nofork'], [CONFIG, '--fork'],
                 extra=f'<apparmor mode="{mode}"/>')
-    for how in ('--nofork', '--fork'):  # of which the reference does not tell the starter
+    # in the background the reference does not tell the starter
+    for how in ('--nofork',) if is_reference(DAEMON) else ('--nofork', '--fork'):
         with Directory('<apparmor mode="required"/>') as d:
             equal(run_daemon(DAEMON, [CONFIG, how], d)[0], 'exit 1')
 
@@ -399,6 +400,10 @@ def unix_addresses():
                    'unix:tmpdir={dir}', 'unix:path={dir}/a%20b', 'unix:path={dir}/%61',
                    'unix:path=/nonexistent/x;unix:path={dir}/y'):
         equal(with_address(DAEMON, listen), with_address(REFERENCE, listen), listen)
+    # exactly one says where
+    compare(*([CONFIG, '--address=unix:' + keys] for keys in (
+        'path={dir}/x,abstract=y', 'path={dir}/x,dir={dir}', 'dir={dir},tmpdir={dir}',
+        'runtime=yes,path={dir}/x', 'guid=00000000000000000000000000000000', '')))
 
 
 @test

@@ -58,7 +58,9 @@ def removal_compares_what_rules_mean(s):
                        ("arg1='x'", "arg01='x'"), ("arg0='x'", "arg1='x'"),
                        ("member='M'", "member='M',eavesdrop='false'"),
                        ("member='M'", "member='M',eavesdrop='true'"),
-                       ("sender='a.b'", "sender='a.c'"), ("arg0=abc", "arg0='a'b'c'")):
+                       ("sender='a.b'", "sender='a.c'"), ("arg0=abc", "arg0='a'b'c'"),
+                       (r"arg0=a\b", r"arg0='a\b'"), (r"arg0=it\'s", r"arg0='it'\''s'"),
+                       ("arg0=a b", "arg0='a b'"), ("arg0='x'", "arg0='x '")):
         added = a.call('AddMatch', 's', one)
         removed = a.call('RemoveMatch', 's', other)
         again = a.call('RemoveMatch', 's', one)

@@ -105,7 +105,7 @@ def call_to_oneself(s):
 @scenario
 def unowned_names(s):
     a = s.connect('A')
-    for name in ('com.example.Nobody', ':1.999', ':99.1', ':1', ':a.b.c'):
+    for name in ('com.example.Nobody', ':1.999', ':99.1', ':1', ':', ':a.b.c'):
         s.ask(a, call(name, '/x', 'com.example', 'Method'))
     s.ask(a, call('com.example.Nobody', '/x', 'com.example', 'Method', flags=NO_AUTO_START))
 
@@ -289,13 +289,16 @@ def more_than_sixteen_descriptors_end_the_connection(s):
 @scenario
 def surplus_descriptors_are_not_for_the_next_message(s):
     a, b = pair(s, fds=True)
-    with some_file() as f:
-        m = call(b.unique, '/x', 'com.example', 'M')
-        m.fields[UNIX_FDS] = 1
-        a.send(m, [f.fileno()] * 2)
-        m = b.receive()
-        s.note(f'{m.member} {len(m.fds)}')
+    left = len(os.listdir(f'/proc/{s.bus.pid}/fd'))
+    with some_file() as f, some_file() as other:
+        for files in [f, f], [other]:
+            m = call(b.unique, '/x', 'com.example', 'M', flags=NO_REPLY)
+            m.fields[UNIX_FDS] = 1
+            a.send(m, [x.fileno() for x in files])
+            m = b.receive()
+            s.note(f'{m.member} {len(m.fds)} {os.path.sameopenfile(m.fds[0], files[0].fileno())}')
         s.show(a, b)
+    s.note(f'left: {len(os.listdir(f"/proc/{s.bus.pid}/fd")) - left}')
 
 
 @scenario
@@ -416,6 +419,7 @@ VIOLATIONS = {
     'field 0': message(CALL, {**good(), 0: ('s', 'x')}),
     'unknown field': message(CALL, {**good(), 99: ('s', 'x')}),
     'wrong field type': message(CALL, good(member=('o', '/M'))),
+    **{f'field {code} a byte': message(CALL, {**good(), code: ('y', 1)}) for code in range(1, 12)},
     'duplicate field': raw_call(b'\x03\x01s\0\x01\0\0\0N\0'),
     'duplicate unknown field': raw_call(b'\x63\x01y\0\x01\0\0\0\x63\x01y\0\x01'),
     'container field of wrong type': message(CALL, {**good(), 10: ('s', 'x')}),
@@ -551,7 +555,13 @@ QUIET = 'errors are for calls that expect a reply'
 UNREQUESTED = 'replies that nobody asked for are never delivered, but refused'
 REFUSED = 'error to  org.freedesktop.DBus.Error.AccessDenied'
 
+SURPLUS = 'the reference gives them to the next message that declares some'
+
 DIFFERENCES = {
+    'surplus_descriptors_are_not_for_the_next_message': [
+        ('M 1 False', ['M 1 True'], SURPLUS),
+        ('left: 1', ['left: 0'], SURPLUS),
+    ],
     'unowned_name_without_reply_expected': [
         ('  A: error to Method org.freedesktop.DBus.Error.ServiceUnknown', [], QUIET),
     ],

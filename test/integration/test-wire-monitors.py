@@ -241,6 +241,26 @@ def failing_to_become_one_changes_nothing(s):
 
 
 @scenario
+def each_type_is_matched(s):
+    a, b = s.connect('A'), s.connect('B')
+    for kind in 'method_call', 'method_return', 'error', 'signal':
+        m = monitor(s, f"type='{kind}',sender='{a.unique}'", f"type='{kind}',sender='{b.unique}'",
+                    "member='Last'")
+        s.note(kind)
+        for answer in (lambda got: rawbus.reply(got),
+                       lambda got: Message(ERROR, {REPLY_SERIAL: got.serial, DESTINATION: a.unique,
+                                                   ERROR_NAME: 'com.example.Error'})):
+            a.send(call(b.unique, '/x', 'com.example', 'Call'))
+            b.send(answer(b.receive()))
+            s.see(a, [a.receive()])
+        a.send(signal('/x', 'com.example', 'Unicast', destination=b.unique))
+        a.send(signal('/x', 'com.example', 'Broadcast'))
+        s.see(b, [b.receive()])
+        watch(s, m, a, b)
+        m.close()
+
+
+@scenario
 def matches_on_names_of_either_side(s):
     a, b = s.connect('A'), s.connect('B')
     b.call('RequestName', 'su', NAME, 0)

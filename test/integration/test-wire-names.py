@@ -83,6 +83,8 @@ def queue_order_follows_requests(s):
         s.ask(x, bus_call('RequestName', 'su', NAME, 0))
     s.ask(c, bus_call('RequestName', 'su', NAME, NO_QUEUE))
     s.ask(a, bus_call('ListQueuedOwners', 's', NAME))
+    s.ask(c, bus_call('GetNameOwner', 's', NAME))
+    s.ask(c, bus_call('NameHasOwner', 's', NAME))
     s.ask(b, bus_call('ReleaseName', 's', NAME))
     s.ask(a, bus_call('ListQueuedOwners', 's', NAME))
     a.close()
@@ -304,7 +306,8 @@ def driver_calls_without_reply(s):
 def activatable_names_without_service_file(s):
     a = s.connect('A')
     s.ask(a, bus_call('RequestName', 'su', NAME, 0))
-    s.ask(a, bus_call('StartServiceByName', 'su', 'com.example.Nobody', 0))
+    for flags in 0, 0xffffffff:
+        s.ask(a, bus_call('StartServiceByName', 'su', 'com.example.Nobody', flags))
     s.ask(a, bus_call('StartServiceByName', 'su', NAME, 0))
 
 

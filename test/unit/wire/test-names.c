@@ -177,7 +177,7 @@ static bool too_many_arrays(const char *s) {
 }
 
 START_TEST(signatures_agree_with_libdbus) {
-        static const char alphabet[] = "aaa((()))yisvga{}{sv}z";
+        static const char alphabet[] = "aaa((()))yisvga{}{sv}z", reserved[] = "mre*?@&^";
         uint64_t random = 1;
         unsigned n_valid = 0;
 
@@ -192,6 +192,11 @@ START_TEST(signatures_agree_with_libdbus) {
                 valid = yes(dbus_signature_validate(s, NULL)) && !too_many_arrays(s);
                 ck_assert_msg(name_is_valid_signature(s, n) == valid, "'%s'", s);
                 n_valid += valid;
+        }
+        for (size_t i = 0; i < sizeof(reserved); i++) {
+                const char s[] = {'y', reserved[i]};
+
+                ck_assert(!name_is_valid_signature(s, sizeof(s)));
         }
         ck_assert_uint_gt(n_valid, 1000);
 }
