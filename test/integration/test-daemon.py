@@ -514,7 +514,7 @@ def systemd_socket_activate():
              '--address=systemd:', '--nofork', '--nopidfile'],
             env=clean_environment(), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            wait_until(lambda: os.path.exists(d.path + '/bus'), 'socket')
+            wait_until(lambda: serves(d.path + '/bus'), 'socket')
             c = rawbus.Connection(f'unix:path={d.path}/bus').authenticate()
             equal(c.call('NameHasOwner', 's', rawbus.BUS).body, (True,))
             c.close()
