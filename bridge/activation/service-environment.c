@@ -45,7 +45,8 @@ int service_environment_set(struct service_environment *environment, const char 
         if (n_name == 0 || memchr(name, '=', n_name) || memchr(name, '\0', n_name) ||
             memchr(value, '\0', n_value))
                 return -EINVAL;
-        if (n_name > SERVICE_ENVIRONMENT_BYTES_MAX || n_value > SERVICE_ENVIRONMENT_BYTES_MAX)
+        if (n_name >= SERVICE_VARIABLE_BYTES_MAX || n_value >= SERVICE_VARIABLE_BYTES_MAX ||
+            n_name + 1 + n_value >= SERVICE_VARIABLE_BYTES_MAX)
                 return -E2BIG;
         HASH_FIND(hh, environment->variables, name, n_name, old);
         if (old)

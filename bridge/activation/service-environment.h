@@ -18,6 +18,8 @@
 #define SERVICE_ENVIRONMENT_VARIABLES_MAX 4096
 /* Half of what the kernel lets a program have, of names and values. */
 #define SERVICE_ENVIRONMENT_BYTES_MAX (1024 * 1024)
+/* One alone, with its terminator: with a longer one no program at all could be started. */
+#define SERVICE_VARIABLE_BYTES_MAX (128 * 1024)
 
 struct service_variable {
         char *text; /* NAME=VALUE */
