@@ -198,6 +198,18 @@ int bus1_peer_disconnect(struct bus1_peer *peer);
  */
 int bus1_peer_reset(struct bus1_peer *peer);
 
+/**
+ * struct bus1_pool_memory - memory of a pool
+ * @write:	write to it. Bytes that were never written are zero. May fail. One receiver at a time
+ *		does it, with or without the lock of the peer.
+ * @discard:	what is in a range is not needed any more. Called with the lock of the peer held, also
+ *		while something is written elsewhere.
+ */
+struct bus1_pool_memory {
+	int (*write)(void *data, u64 offset, const void *from, size_t n);
+	void (*discard)(void *data, u64 offset, u64 n);
+};
+
 /* The user a peer is accounted on. */
 kuid_t bus1_peer_uid(const struct bus1_peer *peer);
 

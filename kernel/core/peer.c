@@ -9,6 +9,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include "peer.h"
+#include "pool.h"
 
 /* IDs are 64 bits, and so must be the index of the map. */
 static_assert(sizeof(unsigned long) >= sizeof(u64), "needs 64 bits");
@@ -81,6 +82,7 @@ struct bus1_peer *bus1_peer_unref(struct bus1_peer *peer)
 		WARN_ON(!peer->disconnected);
 		bus1_peer_unregister(peer);
 		xa_destroy(&peer->objects);
+		bus1_pool_free(peer->pool);
 		mutex_destroy(&peer->lock);
 		mutex_destroy(&peer->recv_lock);
 		bus1_account_put(peer->account);

@@ -26,6 +26,7 @@
 #include "node.h"
 #include "queue.h"
 
+struct bus1_pool;
 struct bus1_v2016;
 
 /**
@@ -42,6 +43,8 @@ struct bus1_v2016;
  * @n_nodes:		number of nodes in @objects, for queries
  * @n_handles:		number of handles in @objects that are not in flight, for queries
  * @flushed:		what has at most this timestamp is not received any more
+ * @pool:		where messages are received to; NULL before the user wants that. It stays
+ *			until the peer is gone: a receive may be under way when that ends.
  * @v2016:		for a peer of 2016, whose objects are there; else NULL
  * @receiving:		entry that a receiver looks at without @lock: only it may free that
  * @disconnected:	every operation fails
@@ -60,6 +63,7 @@ struct bus1_peer {
 	u64 n_nodes;
 	u64 n_handles;
 	u64 flushed;
+	struct bus1_pool *pool;
 	struct bus1_v2016 *v2016;
 	struct bus1_queue_entry *receiving;
 	bool disconnected;

@@ -4,6 +4,7 @@
  */
 
 #include <linux/bug.h>
+#include <linux/err.h>
 #include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/sched.h>
@@ -16,19 +17,19 @@
 /* IDs are given out in steps of four above this. */
 #define BUS1_V2016_FIRST_ID (BUS1_2016_HANDLE_MANAGED | BUS1_2016_HANDLE_REMOTE)
 
-static int bus1_v2016_new(struct bus1_peer *peer, const struct bus1_v2016_memory *memory,
+static int bus1_v2016_new(struct bus1_peer *peer, const struct bus1_pool_memory *memory,
 			  void *data)
 {
 	struct bus1_v2016 *v2016;
-	int r;
+	struct bus1_pool *pool;
 
 	v2016 = kzalloc(sizeof(*v2016), GFP_KERNEL_ACCOUNT);
 	if (!v2016)
 		return -ENOMEM;
-	r = bus1_pool_init(&v2016->pool, memory, data);
-	if (r < 0) {
+	pool = bus1_pool_new(memory, data);
+	if (IS_ERR(pool)) {
 		kfree(v2016);
-		return r;
+		return PTR_ERR(pool);
 	}
 	v2016->by_id = RB_ROOT;
 	v2016->by_node = RB_ROOT;
@@ -37,11 +38,12 @@ static int bus1_v2016_new(struct bus1_peer *peer, const struct bus1_v2016_memory
 	v2016->state.max_handles = U32_MAX;
 	v2016->state.max_inflight_bytes = U32_MAX;
 	v2016->state.max_inflight_fds = U32_MAX;
+	peer->pool = pool;
 	peer->v2016 = v2016;
 	return 0;
 }
 
-int bus1_v2016_enable(struct bus1_peer *peer, const struct bus1_v2016_memory *memory, void *data)
+int bus1_v2016_enable(struct bus1_peer *peer, const struct bus1_pool_memory *memory, void *data)
 {
 	int r = 0;
 
@@ -139,7 +141,7 @@ static void bus1_v2016_release_slices(struct bus1_peer *peer)
 {
 	struct bus1_slice *slice;
 
-	while ((slice = bus1_slice_first(&peer->v2016->pool))) {
+	while ((slice = bus1_slice_first(peer->pool))) {
 		bus1_v2016_slice_free(peer, slice);
 		cond_resched();
 	}
@@ -194,7 +196,6 @@ void bus1_v2016_disconnect(struct bus1_peer *peer, struct bus1_tx *tx)
 	bus1_v2016_drop_seed(peer, tx);
 	bus1_v2016_release_all(peer, tx);
 	bus1_v2016_release_slices(peer);
-	bus1_pool_deinit(&peer->v2016->pool);
 	kfree(peer->v2016);
 	peer->v2016 = NULL;
 }

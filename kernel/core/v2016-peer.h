@@ -28,8 +28,8 @@
 #include "message.h"
 #include "node.h"
 #include "peer.h"
+#include "pool.h"
 #include "v2016.h"
-#include "v2016-pool.h"
 
 /**
  * struct bus1_v2016_id - what one ID names
@@ -72,7 +72,6 @@ struct bus1_v2016_shown {
 
 /**
  * struct bus1_v2016 - what a peer of 2016 has in addition, protected by its lock
- * @pool:	where received messages are
  * @by_id:	struct bus1_v2016_id by ID
  * @by_node:	the same by node
  * @last_id:	last ID given out; they are never reused
@@ -81,7 +80,6 @@ struct bus1_v2016_shown {
  * @state:	what was set with reset, flags being 0
  */
 struct bus1_v2016 {
-	struct bus1_pool pool;
 	struct rb_root by_id;
 	struct rb_root by_node;
 	u64 last_id;

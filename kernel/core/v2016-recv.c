@@ -158,7 +158,7 @@ void bus1_v2016_slice_free(struct bus1_peer *peer, struct bus1_slice *slice)
 	if (v2016->seed.slice == slice)
 		v2016->seed.slice = NULL;
 	bus1_uncharge(peer->account, &peer->usage, slice->kept);
-	bus1_slice_free(&v2016->pool, slice);
+	bus1_slice_free(peer->pool, slice);
 }
 
 int bus1_v2016_slice_release(struct bus1_peer *peer, u64 offset)
@@ -171,7 +171,7 @@ int bus1_v2016_slice_release(struct bus1_peer *peer, u64 offset)
 		r = -ESHUTDOWN;
 		goto unlock;
 	}
-	slice = bus1_slice_find(&peer->v2016->pool, offset);
+	slice = bus1_slice_find(peer->pool, offset);
 	if (slice)
 		bus1_v2016_slice_free(peer, slice);
 	else
@@ -185,7 +185,7 @@ unlock:
 static int bus1_v2016_write(const struct bus1_v2016_recv_state *state, u64 at, const void *from,
 			    size_t n)
 {
-	struct bus1_pool *pool = &state->peer->v2016->pool;
+	struct bus1_pool *pool = state->peer->pool;
 
 	return n > 0 ? pool->memory->write(pool->data, state->slice->offset + at, from, n) : 0;
 }
@@ -201,7 +201,7 @@ static int bus1_v2016_recv_slice(struct bus1_v2016_recv_state *state)
 	size = bus1_align8(payload->n_data) + delivery->n_handles * sizeof(u64) +
 	       bus1_align8(payload->n_files * sizeof(s32)) + state->recv->n_secctx;
 	if (!slice || slice->size < size) {
-		slice = bus1_slice_new(&state->peer->v2016->pool, size);
+		slice = bus1_slice_new(state->peer->pool, size);
 		if (IS_ERR(slice))
 			return PTR_ERR(slice);
 		state->fresh = true;
@@ -315,7 +315,7 @@ static void bus1_v2016_recv_undo(struct bus1_v2016_recv_state *state)
 		bus1_handle_unref(item->copy);
 	}
 	if (state->fresh)
-		bus1_slice_free(&state->peer->v2016->pool, state->slice);
+		bus1_slice_free(state->peer->pool, state->slice);
 }
 
 /* Let the user have the handles. */
@@ -347,6 +347,7 @@ static void bus1_v2016_recv_fill(struct bus1_v2016_recv_state *state)
 	if (state->fresh) {
 		if (state->shown->slice)
 			bus1_v2016_slice_free(state->peer, state->shown->slice);
+		bus1_slice_show(state->peer->pool, state->slice);
 		state->shown->slice = state->slice;
 	}
 

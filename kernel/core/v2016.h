@@ -18,18 +18,6 @@
 #include "core.h"
 
 /**
- * struct bus1_v2016_memory - memory of a pool
- * @write:	write to it. Bytes that were never written are zero. May fail.
- * @discard:	what is in a range is not needed any more
- *
- * Called with the lock of the peer held.
- */
-struct bus1_v2016_memory {
-	int (*write)(void *data, u64 offset, const void *from, size_t n);
-	void (*discard)(void *data, u64 offset, u64 n);
-};
-
-/**
  * bus1_v2016_enable() - let a peer speak the generation of 2016
  * @peer:	peer that no command was used on yet, nor handles transferred to; or one that is
  *		enabled already
@@ -38,7 +26,7 @@ struct bus1_v2016_memory {
  *
  * Return: -ENOTTY for a peer of the other generation; -ENOMEM, -ESHUTDOWN.
  */
-int bus1_v2016_enable(struct bus1_peer *peer, const struct bus1_v2016_memory *memory, void *data);
+int bus1_v2016_enable(struct bus1_peer *peer, const struct bus1_pool_memory *memory, void *data);
 
 /**
  * bus1_v2016_query() - report what was set

@@ -88,7 +88,7 @@ int bus1_v2016_cmd_recv(struct bus1_file *bus1_file, void __user *argp);
 
 /* pools (pool.c) */
 
-extern const struct bus1_v2016_memory bus1_pool_memory;
+extern const struct bus1_pool_memory bus1_pool_memory;
 int bus1_pool_open(struct bus1_file *bus1_file);
 int bus1_pool_mmap(struct file *file, struct vm_area_struct *vma);
 

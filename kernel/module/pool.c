@@ -84,7 +84,7 @@ static void bus1_pool_discard(void *data, u64 offset, u64 n)
 		shmem_truncate_range(file_inode(bus1_file->pool), start, end - 1);
 }
 
-const struct bus1_v2016_memory bus1_pool_memory = {
+const struct bus1_pool_memory bus1_pool_memory = {
 	.write = bus1_pool_write,
 	.discard = bus1_pool_discard,
 };

@@ -39,7 +39,7 @@ static void pool_discard(void *data, u64 offset, u64 n) {
         pool->n_discarded += n;
 }
 
-static const struct bus1_v2016_memory pool_memory = {
+static const struct bus1_pool_memory pool_memory = {
         .write = pool_write,
         .discard = pool_discard,
 };

@@ -133,7 +133,7 @@ static void no_discard(void *data, u64 offset, u64 n) {
 }
 
 START_TEST(peers_of_2016_have_objects_as_well) {
-        static const struct bus1_v2016_memory memory = { no_write, no_discard };
+        static const struct bus1_pool_memory memory = { no_write, no_discard };
         struct world world = world_new(2);
         struct bus1_object_info info;
         struct bus1_peer_info a, b;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pools, see v2016-pool.h
+ * Pools, see pool.h
  */
 
 #include <linux/bug.h>
@@ -9,7 +9,7 @@
 #include <linux/kernel.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include "v2016-pool.h"
+#include "pool.h"
 
 /* free memory worth to be given back; below, it is soon used again */
 #define BUS1_POOL_DISCARD (256 * 1024)
@@ -37,7 +37,8 @@ static void bus1_pool_insert_free(struct bus1_pool *pool, struct bus1_slice *blo
 	rb_insert_color(&block->rb, &pool->free);
 }
 
-static void bus1_pool_insert_slice(struct bus1_pool *pool, struct bus1_slice *slice)
+/* Let a slice be found. */
+void bus1_slice_show(struct bus1_pool *pool, struct bus1_slice *slice)
 {
 	struct rb_node **slot = &pool->slices.rb_node, *parent = NULL;
 
@@ -72,20 +73,24 @@ static struct bus1_slice *bus1_pool_find_free(struct bus1_pool *pool, u64 size)
 }
 
 /**
- * bus1_pool_init() - make an empty pool
- * @pool:	pool
+ * bus1_pool_new() - make an empty pool
  * @memory:	memory of the front end
  * @data:	passed to @memory
  *
- * Return: -ENOMEM.
+ * Return: the pool; ERR_PTR(-ENOMEM).
  */
-int bus1_pool_init(struct bus1_pool *pool, const struct bus1_v2016_memory *memory, void *data)
+struct bus1_pool *bus1_pool_new(const struct bus1_pool_memory *memory, void *data)
 {
 	struct bus1_slice *block;
+	struct bus1_pool *pool;
 
+	pool = kzalloc(sizeof(*pool), GFP_KERNEL_ACCOUNT);
 	block = kzalloc(sizeof(*block), GFP_KERNEL_ACCOUNT);
-	if (!block)
-		return -ENOMEM;
+	if (!pool || !block) {
+		kfree(block);
+		kfree(pool);
+		return ERR_PTR(-ENOMEM);
+	}
 	block->size = BUS1_POOL_SIZE;
 
 	pool->memory = memory;
@@ -95,17 +100,23 @@ int bus1_pool_init(struct bus1_pool *pool, const struct bus1_v2016_memory *memor
 	INIT_LIST_HEAD(&pool->blocks);
 	list_add_tail(&block->link, &pool->blocks);
 	bus1_pool_insert_free(pool, block);
-	return 0;
+	return pool;
 }
 
-/* All slices must have been freed. */
-void bus1_pool_deinit(struct bus1_pool *pool)
+/* All slices must have been freed. Returns NULL. */
+struct bus1_pool *bus1_pool_free(struct bus1_pool *pool)
 {
-	struct bus1_slice *block = list_first_entry(&pool->blocks, struct bus1_slice, link);
+	struct bus1_slice *block;
 
+	if (!pool)
+		return NULL;
+
+	block = list_first_entry(&pool->blocks, struct bus1_slice, link);
 	WARN_ON(!list_is_singular(&pool->blocks) || block->used);
 	list_del_init(&block->link);
 	kfree(block);
+	kfree(pool);
+	return NULL;
 }
 
 /**
@@ -113,7 +124,7 @@ void bus1_pool_deinit(struct bus1_pool *pool)
  * @pool:	pool
  * @size:	how many bytes it is to hold at least
  *
- * What it holds is undefined.
+ * What it holds is undefined, and nobody finds it before bus1_slice_show().
  *
  * Return: the slice; ERR_PTR(-ENOMEM).
  */
@@ -144,7 +155,7 @@ struct bus1_slice *bus1_slice_new(struct bus1_pool *pool, u64 size)
 	}
 	slice->used = true;
 	memset(slice->kept, 0, sizeof(slice->kept));
-	bus1_pool_insert_slice(pool, slice);
+	RB_CLEAR_NODE(&slice->rb);
 	return slice;
 }
 
@@ -170,7 +181,8 @@ struct bus1_slice *bus1_slice_free(struct bus1_pool *pool, struct bus1_slice *sl
 	if (!slice)
 		return NULL;
 
-	rb_erase(&block->rb, &pool->slices);
+	if (!RB_EMPTY_NODE(&block->rb))
+		rb_erase(&block->rb, &pool->slices);
 	block->used = false;
 	block->dirty = block->offset;
 	block->clean = block->offset + block->size;
@@ -198,7 +210,7 @@ struct bus1_slice *bus1_slice_free(struct bus1_pool *pool, struct bus1_slice *sl
 	return NULL;
 }
 
-/* The slice that starts at an offset, or NULL. */
+/* The slice that was shown and starts at an offset, or NULL. */
 struct bus1_slice *bus1_slice_find(struct bus1_pool *pool, u64 offset)
 {
 	struct rb_node *rb = pool->slices.rb_node;
@@ -213,7 +225,7 @@ struct bus1_slice *bus1_slice_find(struct bus1_pool *pool, u64 offset)
 	return NULL;
 }
 
-/* Any slice, or NULL when there is none. */
+/* Any slice that was shown, or NULL when there is none. */
 struct bus1_slice *bus1_slice_first(struct bus1_pool *pool)
 {
 	struct rb_node *rb = rb_first(&pool->slices);
