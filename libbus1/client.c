@@ -131,6 +131,13 @@ BUS1_EXPORT int bus1_client_reset(struct bus1_client *client) {
         return client->transport->reset(client->peer);
 }
 
+BUS1_EXPORT int bus1_client_slice_release(struct bus1_client *client, uint64_t offset) {
+        if (!client->transport->slice_release)
+                return -EOPNOTSUPP;
+
+        return client->transport->slice_release(client->peer, offset);
+}
+
 /* helpers */
 
 BUS1_EXPORT int bus1_client_create_node(struct bus1_client *client, uint64_t flags,

@@ -101,6 +101,12 @@ static int device_reset(void *peer) {
         return device_command(peer, BUS1_CMD_RESET, &command);
 }
 
+static int device_slice_release(void *peer, uint64_t offset) {
+        struct bus1_cmd_slice_release command = {.offset = offset};
+
+        return device_command(peer, BUS1_CMD_SLICE_RELEASE, &command);
+}
+
 static void device_free(void *p) {
         struct device_peer *peer = p;
 
@@ -119,6 +125,7 @@ static const struct bus1_transport device_transport = {
         .query = device_query,
         .disconnect = device_disconnect,
         .reset = device_reset,
+        .slice_release = device_slice_release,
         .free = device_free,
 };
 

@@ -87,12 +87,20 @@ int bus1_client_send_flags(struct bus1_client *client, uint64_t flags, size_t n_
  * struct bus1_metadata_secctx (n_secctx of BUS1_INVALID: there is no label, as always on a hosted
  * core), and BUS1_RECV_FLAG_PEEK, with which the message stays queued: its handles can not be used
  * yet, its descriptors are only counted. message says where to put things, as in bus1(7).
- * A file descriptor is -1 when there was no room for it, here or on its way from a hosted core.
+ * A file descriptor is -1 when there was no room for it, here or on its way from a hosted core. On the
+ * device (BUS1_FEATURE_POOL), with BUS1_MESSAGE_FLAG_POOL message is the start of a struct
+ * bus1_message_pool, and its data goes into the pool, see bus1_client_slice_release().
  * -EAGAIN when there is none; -EMSGSIZE when it does not fit: it stays queued, and n_transfers,
  * n_data and n_fds hold what it needs.
  */
 int bus1_client_recv(struct bus1_client *client, uint64_t flags, struct bus1_metadata *metadata,
                      struct bus1_message *message);
+/*
+ * Release the slice of the pool that begins at an offset. The pool is what mmap() of
+ * bus1_client_get_peer_fd() maps, for reading only. -EBADRQC when there is no such slice; -EOPNOTSUPP on
+ * a hosted core, which has no pools.
+ */
+int bus1_client_slice_release(struct bus1_client *client, uint64_t offset);
 /*
  * End the peer, but keep the client: its descriptor is readable from now on (on the device it also
  * reports a hang-up), and every command returns -ESHUTDOWN, also this one.

@@ -27,6 +27,7 @@ struct bus1_transport {
         int (*query)(void *peer, struct bus1_cmd_query *query);
         int (*disconnect)(void *peer);
         int (*reset)(void *peer);
+        int (*slice_release)(void *peer, uint64_t offset); /* or NULL: it has no pools */
         void (*free)(void *peer);
 };
 

@@ -49,6 +49,8 @@ struct bus1_transfer {
 
 /* Extension: the structure is a struct bus1_message_fds. In send and in recv. */
 #define BUS1_MESSAGE_FLAG_FDS			((__u64)0x1)
+/* Extension: the structure is a struct bus1_message_pool. Only in a recv that takes the message. */
+#define BUS1_MESSAGE_FLAG_POOL			((__u64)0x2)
 
 struct bus1_message {
 	__u64 flags;
@@ -68,6 +70,19 @@ struct bus1_message_fds {
 	struct bus1_message message;
 	__u64 n_fds;
 	__u64 ptr_fds;		/* __s32 * */
+};
+
+/*
+ * A message whose data is received into the pool of the peer, which is what mmap() of the peer's file
+ * maps, for reading only. n_data_vecs must be 0; n_data, as ever, is the most that is wanted. offset is
+ * where in the pool the data has to end at the latest going in, else the error is ERANGE, and where it
+ * begins coming out; it is BUS1_INVALID when there is none. That slice of the pool stays as it is, and
+ * accounted as the message was, until BUS1_CMD_SLICE_RELEASE. Without BUS1_MESSAGE_FLAG_FDS descriptors
+ * are dropped, but their fields are there.
+ */
+struct bus1_message_pool {
+	struct bus1_message_fds fds;
+	__u64 offset;
 };
 
 struct bus1_metadata {
@@ -158,6 +173,7 @@ struct bus1_cmd_recv {
 #define BUS1_FEATURE_PEEK		((__u64)0x10)
 #define BUS1_FEATURE_RESET		((__u64)0x20)	/* and BUS1_CMD_DISCONNECT */
 #define BUS1_FEATURE_SECCTX		((__u64)0x40)
+#define BUS1_FEATURE_POOL		((__u64)0x80)	/* and BUS1_CMD_SLICE_RELEASE */
 
 #define BUS1_VERSION			((__u64)1)
 
@@ -173,7 +189,7 @@ struct bus1_cmd_query {
 	__u64 n_nodes;		/* nodes this peer owns */
 	__u64 n_handles;	/* handles this peer holds */
 	__u64 n_messages;	/* messages and notifications queued on this peer */
-	__u64 n_bytes;		/* data bytes queued on this peer */
+	__u64 n_bytes;		/* data bytes queued on this peer, and in slices of its pool */
 	__u64 n_fds;		/* file descriptors queued on this peer */
 };
 
@@ -187,10 +203,19 @@ struct bus1_cmd_disconnect {
 
 /*
  * Extension: begin anew. In one transaction all nodes and handles of the peer are released, and what
- * is queued on it is dropped. The peer can be used as before; no ID returns.
+ * is queued on it, or in its pool, is dropped. The peer can be used as before; no ID returns.
  */
 struct bus1_cmd_reset {
 	__u64 flags;		/* 0 */
+};
+
+/*
+ * Extension: release a slice of the peer's pool, which may be used again at once. EBADRQC when none
+ * begins there.
+ */
+struct bus1_cmd_slice_release {
+	__u64 flags;		/* 0 */
+	__u64 offset;
 };
 
 #define BUS1_CMD_TRANSFER	_IOWR(BUS1_IOCTL_MAGIC, 0x00, struct bus1_cmd_transfer)
@@ -200,5 +225,6 @@ struct bus1_cmd_reset {
 #define BUS1_CMD_QUERY		_IOWR(BUS1_IOCTL_MAGIC, 0x04, struct bus1_cmd_query)
 #define BUS1_CMD_DISCONNECT	_IOWR(BUS1_IOCTL_MAGIC, 0x05, struct bus1_cmd_disconnect)
 #define BUS1_CMD_RESET		_IOWR(BUS1_IOCTL_MAGIC, 0x06, struct bus1_cmd_reset)
+#define BUS1_CMD_SLICE_RELEASE	_IOWR(BUS1_IOCTL_MAGIC, 0x07, struct bus1_cmd_slice_release)
 
 #endif /* _UAPI_LINUX_BUS1_H */

@@ -18,6 +18,7 @@
 #include "message.h"
 #include "node.h"
 #include "peer.h"
+#include "pool.h"
 #include "tx.h"
 
 static struct bus1_handle *bus1_handle_from_entry(struct bus1_queue_entry *entry)
@@ -260,6 +261,9 @@ static int bus1_recv_end(struct bus1_recv *recv, bool take)
 		trace_bus1_recv(peer->number, recv->type, recv->id, recv->n_transfers,
 				recv->payload, r);
 
+	if (r == 0 && take && recv->slice)
+		bus1_recv_keep_slice(recv, &bus1_delivery_from_entry(entry)->charge);
+	bus1_slice_free(peer->pool, recv->slice);
 	if (drop) {
 		bus1_tx_init(&tx, peer);
 		if (r == 0 && drop->type == BUS1_ENTRY_MESSAGE)

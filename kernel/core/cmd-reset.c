@@ -71,6 +71,7 @@ int bus1_peer_disconnect(struct bus1_peer *peer)
 		list_del_init(&peer->receiving->link);
 	if (peer->v2016)
 		bus1_v2016_disconnect(peer, &tx);
+	bus1_peer_free_slices(peer);
 	bus1_peer_release_objects(peer, &tx);
 	bus1_tx_drop(&tx, &queued);
 	bus1_tx_commit(&tx);
@@ -91,6 +92,7 @@ static int bus1_peer_reset_locked(struct bus1_peer *peer)
 	peer->flushed = bus1_queue_sync(&peer->queue, 0);
 	bus1_peer_release_objects(peer, &tx);
 	bus1_recv_skip_moot(peer, &tx);
+	bus1_peer_free_slices(peer);
 	bus1_tx_commit(&tx);
 	bus1_peer_forget_objects(peer);
 	return 0;

@@ -22,6 +22,7 @@
 struct bus1_accounts;
 struct bus1_peer;
 struct bus1_queue_entry;
+struct bus1_slice;
 struct cred;
 struct file;
 struct pid;
@@ -192,7 +193,7 @@ int bus1_peer_disconnect(struct bus1_peer *peer);
  * @peer:	peer
  *
  * Releases all nodes and handles in one transaction, as disconnecting does, and drops what is
- * queued; but the peer goes on. Its IDs are not used again.
+ * queued, and what is in its pool; but the peer goes on. Its IDs are not used again.
  *
  * Return: -EINTR when interrupted by a signal while a receiver is at it; -ESHUTDOWN.
  */
@@ -209,6 +210,17 @@ struct bus1_pool_memory {
 	int (*write)(void *data, u64 offset, const void *from, size_t n);
 	void (*discard)(void *data, u64 offset, u64 n);
 };
+
+/**
+ * bus1_peer_enable_pool() - give a peer a pool, unless it has one
+ * @peer:	peer of 2026
+ * @memory:	its memory
+ * @data:	passed to @memory; must stay until the peer is disconnected and nobody receives from it
+ *
+ * Return: -ENOMEM, -ESHUTDOWN.
+ */
+int bus1_peer_enable_pool(struct bus1_peer *peer, const struct bus1_pool_memory *memory,
+			  void *data);
 
 /* The user a peer is accounted on. */
 kuid_t bus1_peer_uid(const struct bus1_peer *peer);
@@ -308,6 +320,7 @@ int bus1_peer_send(struct bus1_peer *peer, const struct bus1_send *send);
  * @n_transfers:	number of handles, see bus1_recv_transfer()
  * @peer:		private to the core
  * @entry:		private to the core
+ * @slice:		private to the core
  *
  * Valid from bus1_peer_recv_begin() until bus1_peer_recv_commit() or bus1_peer_recv_abort().
  */
@@ -321,6 +334,7 @@ struct bus1_recv {
 
 	struct bus1_peer *peer;
 	struct bus1_queue_entry *entry;
+	struct bus1_slice *slice;
 };
 
 /**
@@ -349,6 +363,20 @@ int bus1_peer_recv_begin(struct bus1_peer *peer, struct bus1_recv *recv);
 struct bus1_transfer bus1_recv_transfer(const struct bus1_recv *recv, size_t i);
 
 /**
+ * bus1_recv_to_pool() - put the data of a message being received into the peer's pool
+ * @recv:	message, of a peer with a pool; not more than once
+ * @max_offset:	nothing may be put behind this
+ * @ret_offset:	where it is; BUS1_INVALID for a notification, or a message without data
+ *
+ * No lock is held but the one that keeps other receivers out. When the receive is committed, what
+ * the peer is charged for the message stays charged for its slice, until that is released; else the
+ * slice ends with the receive.
+ *
+ * Return: -ERANGE when there is no place before @max_offset; -ENOMEM; what the memory returns.
+ */
+int bus1_recv_to_pool(struct bus1_recv *recv, u64 max_offset, u64 *ret_offset);
+
+/**
  * bus1_peer_recv_commit() - take the message out of the queue
  * @recv:	message
  *
@@ -364,6 +392,15 @@ int bus1_peer_recv_commit(struct bus1_recv *recv);
  * @recv:	message
  */
 void bus1_peer_recv_abort(struct bus1_recv *recv);
+
+/**
+ * bus1_peer_release_slice() - free a slice of the pool
+ * @peer:	peer of 2026
+ * @offset:	its offset
+ *
+ * Return: -EBADRQC when no slice starts there; -ESHUTDOWN.
+ */
+int bus1_peer_release_slice(struct bus1_peer *peer, u64 offset);
 
 /**
  * bus1_peer_query() - report version, features, limits and usage

@@ -80,6 +80,10 @@ void bus1_peer_remove(struct bus1_peer *peer, struct bus1_object *object);
 
 struct bus1_queue_entry *bus1_recv_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx);
 
+void bus1_recv_keep_slice(struct bus1_recv *recv, struct bus1_charge *charge);
+void bus1_peer_free_slice(struct bus1_peer *peer, struct bus1_slice *slice);
+void bus1_peer_free_slices(struct bus1_peer *peer);
+
 int bus1_transfer_check(const struct bus1_transfer *transfer);
 int bus1_peer_create_node(struct bus1_peer *peer, u64 flags, struct bus1_node **ret_node);
 void bus1_peer_destroy_node(struct bus1_peer *peer, struct bus1_node *node);

@@ -137,16 +137,6 @@ static void bus1_v2016_release_all(struct bus1_peer *peer, struct bus1_tx *tx)
 	}
 }
 
-static void bus1_v2016_release_slices(struct bus1_peer *peer)
-{
-	struct bus1_slice *slice;
-
-	while ((slice = bus1_slice_first(peer->pool))) {
-		bus1_v2016_slice_free(peer, slice);
-		cond_resched();
-	}
-}
-
 static void bus1_v2016_reset_locked(struct bus1_peer *peer,
 				    const struct bus1_2016_peer_reset *reset)
 {
@@ -161,7 +151,9 @@ static void bus1_v2016_reset_locked(struct bus1_peer *peer,
 		peer->flushed = bus1_queue_sync(&peer->queue, 0);
 		bus1_v2016_release_all(peer, &tx);
 		bus1_v2016_skip_moot(peer, &tx);
-		bus1_v2016_release_slices(peer);
+		/* also where the seed was looked at */
+		peer->v2016->seed.slice = NULL;
+		bus1_peer_free_slices(peer);
 	}
 	bus1_tx_commit(&tx);
 }
@@ -195,7 +187,6 @@ void bus1_v2016_disconnect(struct bus1_peer *peer, struct bus1_tx *tx)
 	bus1_v2016_forget(&peer->v2016->head);
 	bus1_v2016_drop_seed(peer, tx);
 	bus1_v2016_release_all(peer, tx);
-	bus1_v2016_release_slices(peer);
 	kfree(peer->v2016);
 	peer->v2016 = NULL;
 }

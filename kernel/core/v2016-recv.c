@@ -148,7 +148,7 @@ void bus1_v2016_drop_seed(struct bus1_peer *peer, struct bus1_tx *tx)
 		bus1_entry_drop(&seed->entry, tx);
 }
 
-/* Also ends what the peer is charged for it. */
+/* It may be that of a message that is still there. */
 void bus1_v2016_slice_free(struct bus1_peer *peer, struct bus1_slice *slice)
 {
 	struct bus1_v2016 *v2016 = peer->v2016;
@@ -157,8 +157,7 @@ void bus1_v2016_slice_free(struct bus1_peer *peer, struct bus1_slice *slice)
 		v2016->head.slice = NULL;
 	if (v2016->seed.slice == slice)
 		v2016->seed.slice = NULL;
-	bus1_uncharge(peer->account, &peer->usage, slice->kept);
-	bus1_slice_free(peer->pool, slice);
+	bus1_peer_free_slice(peer, slice);
 }
 
 int bus1_v2016_slice_release(struct bus1_peer *peer, u64 offset)

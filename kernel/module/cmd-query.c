@@ -17,6 +17,8 @@ int bus1_cmd_query(struct bus1_peer *peer, void __user *argp)
 	r = bus1_peer_query(peer, &query);
 	if (r < 0)
 		return r;
+	/* elsewhere there is nothing to be mapped */
+	query.features |= BUS1_FEATURE_POOL;
 
 	return copy_to_user(argp, &query, sizeof(query)) ? -EFAULT : 0;
 }

@@ -23,8 +23,9 @@
  * struct bus1_recv_state - a receive under way
  * @cmd:	the command
  * @message:	the user's message as it was before
+ * @max_offset:	the same, where data has to end that is received into the pool
  * @metadata:	the user's metadata as it was before, when something is read from it
- * @data:	where data goes
+ * @data:	where data goes, unless into the pool
  * @secctx:	label of the sender, when it is asked for
  * @fds:	descriptors made so far
  * @n_fds:	how many there are
@@ -32,6 +33,7 @@
 struct bus1_recv_state {
 	struct bus1_cmd_recv cmd;
 	struct bus1_message_fds message;
+	u64 max_offset;
 	struct bus1_metadata_secctx metadata;
 	struct bus1_user_data data;
 	struct bus1_secctx secctx;
@@ -134,11 +136,33 @@ static noinline_for_stack int bus1_recv_put_sizes(const struct bus1_recv_state *
 	return r < 0 ? r : -EMSGSIZE;
 }
 
+static u64 __user *bus1_recv_ptr_offset(const struct bus1_recv_state *state)
+{
+	struct bus1_message_pool __user *message = u64_to_user_ptr(state->cmd.ptr_message);
+
+	return &message->offset;
+}
+
+static int bus1_recv_put_data(const struct bus1_recv_state *state, struct bus1_recv *recv)
+{
+	struct iov_iter iter;
+	u64 offset;
+	int r;
+
+	if (state->message.message.flags & BUS1_MESSAGE_FLAG_POOL) {
+		r = bus1_recv_to_pool(recv, state->max_offset, &offset);
+		return r < 0 ? r : put_user(offset, bus1_recv_ptr_offset(state));
+	}
+	if (!recv->payload)
+		return 0;
+	iter = state->data.iter;
+	return bus1_user_write_data(recv->payload->data, recv->payload->n_data, &iter);
+}
+
 /* Everything of a message that can fail. */
-static int bus1_recv_put(struct bus1_recv_state *state, const struct bus1_recv *recv)
+static int bus1_recv_put(struct bus1_recv_state *state, struct bus1_recv *recv)
 {
 	struct bus1_message_fds actual = state->message;
-	struct iov_iter iter = state->data.iter;
 	int r;
 
 	actual.message.n_transfers = recv->n_transfers;
@@ -153,11 +177,9 @@ static int bus1_recv_put(struct bus1_recv_state *state, const struct bus1_recv *
 	if (!bus1_recv_fits(state, &actual))
 		return bus1_recv_put_sizes(state, &actual);
 
-	if (recv->payload) {
-		r = bus1_user_write_data(recv->payload->data, recv->payload->n_data, &iter);
-		if (r < 0)
-			return r;
-	}
+	r = bus1_recv_put_data(state, recv);
+	if (r < 0)
+		return r;
 	r = bus1_recv_put_transfers(state, recv);
 	if (r < 0)
 		return r;
@@ -210,7 +232,23 @@ out:
 	return r;
 }
 
-int bus1_cmd_recv(struct bus1_peer *peer, void __user *argp)
+/* Find out where data is to go. */
+static int bus1_recv_import_data(struct bus1_file *bus1_file, struct bus1_recv_state *state)
+{
+	const struct bus1_message *message = &state->message.message;
+
+	if (!(message->flags & BUS1_MESSAGE_FLAG_POOL))
+		return bus1_user_import_data(&state->data, ITER_DEST, message);
+
+	if (message->n_data_vecs != 0 || state->cmd.flags & BUS1_RECV_FLAG_PEEK)
+		return -EINVAL;
+	if (get_user(state->max_offset, bus1_recv_ptr_offset(state)))
+		return -EFAULT;
+	state->data.vecs = NULL;
+	return bus1_pool_enable(bus1_file);
+}
+
+int bus1_cmd_recv(struct bus1_file *bus1_file, void __user *argp)
 {
 	struct bus1_recv_state state;
 	int r;
@@ -227,17 +265,18 @@ int bus1_cmd_recv(struct bus1_peer *peer, void __user *argp)
 	    copy_from_user(&state.metadata, u64_to_user_ptr(state.cmd.ptr_metadata),
 			   sizeof(state.metadata)))
 		return -EFAULT;
-	r = bus1_user_get_message(&state.message, state.cmd.ptr_message);
+	r = bus1_user_get_message(&state.message, state.cmd.ptr_message,
+				  BUS1_MESSAGE_FLAG_FDS | BUS1_MESSAGE_FLAG_POOL);
 	if (r < 0)
 		return r;
 	if (state.message.message.type != BUS1_INVALID)
 		return -EINVAL;
-	r = bus1_user_import_data(&state.data, ITER_DEST, &state.message.message);
+	r = bus1_recv_import_data(bus1_file, &state);
 	if (r < 0)
 		return r;
 
 	do
-		r = bus1_recv_one(peer, &state);
+		r = bus1_recv_one(bus1_file->peer, &state);
 	while (r == -ESTALE);
 
 	kfree(state.data.vecs);

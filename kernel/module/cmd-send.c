@@ -92,7 +92,7 @@ int bus1_cmd_send(struct bus1_peer *peer, void __user *argp)
 		return -EFAULT;
 	if (cmd.flags & ~BUS1_SEND_FLAG_CONTINUE)
 		return -EINVAL;
-	r = bus1_user_get_message(&message, cmd.ptr_message);
+	r = bus1_user_get_message(&message, cmd.ptr_message, BUS1_MESSAGE_FLAG_FDS);
 	if (r < 0)
 		return r;
 	if (message.message.type != BUS1_MESSAGE_TYPE_USER)

@@ -167,7 +167,7 @@ static long bus1_file_release_ids(struct bus1_file *bus1_file, unsigned int comm
 
 static long bus1_file_recv(struct bus1_file *bus1_file, void __user *argp)
 {
-	int r = bus1_cmd_recv(bus1_file->peer, argp);
+	int r = bus1_cmd_recv(bus1_file, argp);
 
 	if (r == 0)
 		bus1_file_settle(bus1_file);
@@ -209,6 +209,8 @@ static long bus1_file_ioctl(struct file *file, unsigned int command, unsigned lo
 		return bus1_cmd_send(bus1_file->peer, argp);
 	case BUS1_CMD_RECV:
 		return bus1_file_recv(bus1_file, argp);
+	case BUS1_CMD_SLICE_RELEASE:
+		return bus1_cmd_slice_release(bus1_file->peer, argp);
 	case BUS1_CMD_DISCONNECT:
 		return bus1_cmd_disconnect(bus1_file, argp);
 	case BUS1_CMD_QUERY:

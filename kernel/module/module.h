@@ -72,7 +72,8 @@ int bus1_file_shut_down(struct bus1_file *bus1_file);
 int bus1_cmd_transfer(struct bus1_peer *peer, void __user *argp);
 int bus1_cmd_release(struct bus1_peer *peer, void __user *argp);
 int bus1_cmd_send(struct bus1_peer *peer, void __user *argp);
-int bus1_cmd_recv(struct bus1_peer *peer, void __user *argp);
+int bus1_cmd_recv(struct bus1_file *bus1_file, void __user *argp);
+int bus1_cmd_slice_release(struct bus1_peer *peer, void __user *argp);
 int bus1_cmd_disconnect(struct bus1_file *bus1_file, void __user *argp);
 int bus1_cmd_reset(struct bus1_peer *peer, void __user *argp);
 int bus1_cmd_query(struct bus1_peer *peer, void __user *argp);
@@ -90,6 +91,7 @@ int bus1_v2016_cmd_recv(struct bus1_file *bus1_file, void __user *argp);
 
 extern const struct bus1_pool_memory bus1_pool_memory;
 int bus1_pool_open(struct bus1_file *bus1_file);
+int bus1_pool_enable(struct bus1_file *bus1_file);
 int bus1_pool_mmap(struct file *file, struct vm_area_struct *vma);
 
 /* memory of the user (user.c) */
@@ -124,7 +126,7 @@ bool bus1_transfers_create(const struct bus1_transfer *transfers, size_t n);
 
 /* messages (user.c) */
 
-int bus1_user_get_message(struct bus1_message_fds *message, u64 ptr);
+int bus1_user_get_message(struct bus1_message_fds *message, u64 ptr, u64 flags);
 int bus1_user_put_message(u64 ptr, const struct bus1_message_fds *message);
 
 /* credentials (creds.c) */

@@ -15,6 +15,7 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
 #include <linux/version.h>
 #include "module.h"
@@ -42,7 +43,7 @@ int bus1_pool_open(struct bus1_file *bus1_file)
 	return 0;
 }
 
-/* Nobody else changes it: there is no descriptor of this file, and the peer is locked. */
+/* Nobody else changes it: there is no descriptor of this file, and one receiver at a time. */
 static void bus1_pool_grow(struct inode *inode, u64 size)
 {
 	size = PAGE_ALIGN(size);
@@ -60,6 +61,9 @@ static int bus1_pool_write(void *data, u64 offset, const void *from, size_t n)
 		size_t l = min_t(size_t, n, PAGE_SIZE - offset_in_page(offset));
 		struct page *page;
 
+		/* who is killed does not finish it */
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		page = shmem_read_mapping_page(pool->f_mapping, offset >> PAGE_SHIFT);
 		if (IS_ERR(page))
 			return PTR_ERR(page);
@@ -89,6 +93,24 @@ const struct bus1_pool_memory bus1_pool_memory = {
 	.discard = bus1_pool_discard,
 };
 
+/**
+ * bus1_pool_enable() - a peer of 2026 receives into its pool
+ * @bus1_file:	open device
+ *
+ * Return: -ENOMEM, -ESHUTDOWN.
+ */
+int bus1_pool_enable(struct bus1_file *bus1_file)
+{
+	int r;
+
+	mutex_lock(&bus1_file->lock);
+	r = bus1_pool_open(bus1_file);
+	if (r == 0)
+		r = bus1_peer_enable_pool(bus1_file->peer, &bus1_pool_memory, bus1_file);
+	mutex_unlock(&bus1_file->lock);
+	return r;
+}
+
 static int bus1_pool_call_mmap(struct file *pool, struct vm_area_struct *vma)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
@@ -107,10 +129,7 @@ static void bus1_pool_never_write(struct vm_area_struct *vma)
 #endif
 }
 
-/*
- * Return: -EPERM for a writable mapping; -ENODEV for a peer of 2026, which has no pool; -ESHUTDOWN,
- * -ENOMEM.
- */
+/* Return: -EPERM for a writable mapping; -ESHUTDOWN, -ENOMEM. */
 int bus1_pool_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct bus1_file *bus1_file = file->private_data;
@@ -118,8 +137,6 @@ int bus1_pool_mmap(struct file *file, struct vm_area_struct *vma)
 
 	if (vma->vm_flags & VM_WRITE)
 		return -EPERM;
-	if (READ_ONCE(bus1_file->generation) == BUS1_GENERATION_2026)
-		return -ENODEV;
 	if (bus1_peer_poll(bus1_file->peer) & BUS1_POLL_HANGUP)
 		return -ESHUTDOWN;
 

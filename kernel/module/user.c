@@ -41,10 +41,11 @@ void *bus1_user_dup(u64 ptr, size_t n, size_t size)
  * bus1_user_get_message() - copy the description of a message
  * @message:	set completely; without BUS1_MESSAGE_FLAG_FDS there are none
  * @ptr:	struct bus1_message or struct bus1_message_fds, as its flags say
+ * @flags:	those that it may have
  *
  * Return: -EFAULT, -EINVAL for unknown flags.
  */
-int bus1_user_get_message(struct bus1_message_fds *message, u64 ptr)
+int bus1_user_get_message(struct bus1_message_fds *message, u64 ptr, u64 flags)
 {
 	const struct bus1_message_fds __user *from = u64_to_user_ptr(ptr);
 
@@ -52,7 +53,7 @@ int bus1_user_get_message(struct bus1_message_fds *message, u64 ptr)
 	message->ptr_fds = 0;
 	if (copy_from_user(&message->message, &from->message, sizeof(message->message)))
 		return -EFAULT;
-	if (message->message.flags & ~BUS1_MESSAGE_FLAG_FDS)
+	if (message->message.flags & ~flags)
 		return -EINVAL;
 	if (!(message->message.flags & BUS1_MESSAGE_FLAG_FDS))
 		return 0;

@@ -146,9 +146,8 @@ static void test_first_command_decides(void) {
 
         EXPECT(query_2026(new) == 0);
         EXPECT(query_2016(new) == -ENOTTY);
-        EXPECT(mmap(NULL, POOL, PROT_READ, MAP_SHARED, new, 0) == MAP_FAILED && errno == ENODEV);
 
-        /* nor does a mapping; the first handle does */
+        /* nor does a mapping, as both have pools; the first handle does */
         EXPECT(mmap(NULL, POOL, PROT_READ, MAP_SHARED, other, 0) != MAP_FAILED);
         EXPECT(transfer_2016(old, 0x100, other, &id) == 0);
         EXPECT(query_2026(other) == -ENOTTY);

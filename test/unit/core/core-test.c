@@ -198,6 +198,36 @@ struct bus1_cmd_query query(struct bus1_peer *peer) {
         return q;
 }
 
+static int pool_write(void *data, u64 offset, const void *from, size_t n) {
+        struct pool *pool = data;
+
+        if (pool->fails)
+                return -ENOMEM;
+        ck_assert_uint_le(offset + n, POOL_SIZE);
+        memcpy(pool->memory + offset, from, n);
+        return 0;
+}
+
+static void pool_discard(void *data, u64 offset, u64 n) {
+        struct pool *pool = data;
+
+        ck_assert_uint_le(offset + n, POOL_SIZE);
+        memset(pool->memory + offset, 0, n);
+        pool->n_discarded += n;
+}
+
+const struct bus1_pool_memory pool_memory = {
+        .write = pool_write,
+        .discard = pool_discard,
+};
+
+struct pool pool_new(void) {
+        struct pool pool = { .memory = calloc(1, POOL_SIZE) };
+
+        ck_assert_ptr_nonnull(pool.memory);
+        return pool;
+}
+
 int run_suite(Suite *suite) {
         SRunner *runner = srunner_create(suite);
         int n_failed;

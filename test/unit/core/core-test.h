@@ -68,4 +68,17 @@ void expect_nothing(struct bus1_peer *peer);
 
 struct bus1_cmd_query query(struct bus1_peer *peer);
 
+#define POOL_SIZE (8 * 1024 * 1024)
+
+/* memory of a pool; free(memory) */
+struct pool {
+        u8 *memory;
+        u64 n_discarded;
+        bool fails;
+};
+
+struct pool pool_new(void);
+/* passed to the core with a struct pool */
+extern const struct bus1_pool_memory pool_memory;
+
 int run_suite(Suite *suite);

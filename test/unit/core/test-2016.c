@@ -12,37 +12,7 @@
 #include "core-test.h"
 #include "v2016.h"
 
-#define POOL   (8 * 1024 * 1024)
 #define ROUNDS 200000
-
-struct pool {
-        u8 *memory;
-        u64 n_discarded;
-        bool fails;
-};
-
-static int pool_write(void *data, u64 offset, const void *from, size_t n) {
-        struct pool *pool = data;
-
-        if (pool->fails)
-                return -ENOMEM;
-        ck_assert_uint_le(offset + n, POOL);
-        memcpy(pool->memory + offset, from, n);
-        return 0;
-}
-
-static void pool_discard(void *data, u64 offset, u64 n) {
-        struct pool *pool = data;
-
-        ck_assert_uint_le(offset + n, POOL);
-        memset(pool->memory + offset, 0, n);
-        pool->n_discarded += n;
-}
-
-static const struct bus1_pool_memory pool_memory = {
-        .write = pool_write,
-        .discard = pool_discard,
-};
 
 static struct world world;
 static struct pool pools[MAX_PEERS];
@@ -51,8 +21,7 @@ static struct bus1_peer *a, *b, *c, *d;
 
 static void setup_peers(void) {
         for (size_t i = 0; i < 2; ++i) {
-                pools[i] = (struct pool){ .memory = calloc(1, POOL) };
-                ck_assert_ptr_nonnull(pools[i].memory);
+                pools[i] = pool_new();
                 ck_assert_int_eq(bus1_v2016_enable(world.peers[i], &pool_memory, &pools[i]), 0);
         }
         a = world.peers[0];

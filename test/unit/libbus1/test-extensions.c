@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -290,6 +291,40 @@ TRANSPORT_TEST(security_label_is_the_senders) {
         bus1_client_free(client);
 }
 
+TRANSPORT_TEST(pool_is_the_devices) {
+        struct bus1_client *client = fixture_client_new(fixture);
+        bool has_pool = has_feature(client, BUS1_FEATURE_POOL);
+        struct bus1_message_pool message = {
+                .fds.message = {.flags = BUS1_MESSAGE_FLAG_POOL,
+                                .type = BUS1_INVALID,
+                                .n_data = UINT64_MAX},
+                .offset = UINT64_MAX,
+        };
+        struct bus1_metadata metadata;
+        uint64_t node, handle;
+        const char *pool;
+
+        ck_assert(has_pool == (fixture->kind == FIXTURE_DEVICE));
+        ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
+        ck_assert_int_eq(send_data(client, handle, "text", 4), 0);
+        wait_readable(client);
+        ck_assert_int_eq(bus1_client_recv(client, 0, &metadata, &message.fds.message),
+                         has_pool ? 0 : -EINVAL);
+        if (has_pool) {
+                pool = mmap(NULL, 4096, PROT_READ, MAP_SHARED, bus1_client_get_peer_fd(client), 0);
+                ck_assert_ptr_ne(pool, MAP_FAILED);
+                ck_assert_uint_eq(message.fds.message.n_data, 4);
+                ck_assert_mem_eq(pool + message.offset, "text", 4);
+                ck_assert_int_eq(munmap((void *)pool, 4096), 0);
+                ck_assert_int_eq(bus1_client_slice_release(client, message.offset), 0);
+                ck_assert_int_eq(bus1_client_slice_release(client, message.offset), -EBADRQC);
+        } else {
+                expect_data(client, node, "text", 4);
+                ck_assert_int_eq(bus1_client_slice_release(client, 0), -EOPNOTSUPP);
+        }
+        bus1_client_free(client);
+}
+
 TRANSPORT_TEST(disconnected_peer_hangs_up) {
         struct bus1_client *a = fixture_client_new(fixture), *b = fixture_client_new(fixture);
         struct pollfd p = {.fd = bus1_client_get_fd(a), .events = POLLIN};
@@ -373,6 +408,7 @@ int main(void) {
                 errors_of_many_destinations_come_back,
                 peek_leaves_the_message_queued,
                 security_label_is_the_senders,
+                pool_is_the_devices,
                 disconnected_peer_hangs_up,
                 peer_begins_anew_after_a_reset,
         };

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Slices: receiving into the pool of a peer, and the command that releases what was received
+ *
+ * A slice is filled without the lock of the peer, as data may be large and its memory may have to be
+ * waited for. Until then nobody but the receiver knows of it, and nothing is charged for it: the
+ * message is still queued, and charged. What was charged for the message is kept for the slice when
+ * the message ends.
+ */
+
+#include <linux/err.h>
+#include <linux/sched.h>
+#include "message.h"
+#include "peer.h"
+#include "pool.h"
+
+int bus1_peer_enable_pool(struct bus1_peer *peer, const struct bus1_pool_memory *memory, void *data)
+{
+	struct bus1_pool *pool;
+	int r = 0;
+
+	mutex_lock(&peer->lock);
+	if (peer->disconnected) {
+		r = -ESHUTDOWN;
+	} else if (!peer->pool) {
+		pool = bus1_pool_new(memory, data);
+		if (IS_ERR(pool))
+			r = PTR_ERR(pool);
+		else
+			peer->pool = pool;
+	}
+	mutex_unlock(&peer->lock);
+	return r;
+}
+
+int bus1_recv_to_pool(struct bus1_recv *recv, u64 max_offset, u64 *ret_offset)
+{
+	const struct bus1_payload *payload = recv->payload;
+	struct bus1_peer *peer = recv->peer;
+	struct bus1_pool *pool = peer->pool;
+	struct bus1_slice *slice;
+
+	*ret_offset = BUS1_INVALID;
+	if (!payload || payload->n_data == 0)
+		return 0;
+
+	mutex_lock(&peer->lock);
+	slice = bus1_slice_new(pool, payload->n_data);
+	mutex_unlock(&peer->lock);
+	if (IS_ERR(slice))
+		return PTR_ERR(slice);
+	recv->slice = slice;
+	if (slice->offset + payload->n_data > max_offset)
+		return -ERANGE;
+
+	*ret_offset = slice->offset;
+	return pool->memory->write(pool->data, slice->offset, payload->data, payload->n_data);
+}
+
+/**
+ * bus1_recv_keep_slice() - the message is the user's now, and so is its slice
+ * @recv:	receive that is about to end
+ * @charge:	what the peer is charged for the message
+ */
+void bus1_recv_keep_slice(struct bus1_recv *recv, struct bus1_charge *charge)
+{
+	lockdep_assert_held(&recv->peer->lock);
+
+	bus1_charge_keep(charge, recv->slice->kept);
+	bus1_slice_show(recv->peer->pool, recv->slice);
+	recv->slice = NULL;
+}
+
+/* Free a slice, and end what the peer is charged for it. */
+void bus1_peer_free_slice(struct bus1_peer *peer, struct bus1_slice *slice)
+{
+	lockdep_assert_held(&peer->lock);
+
+	bus1_uncharge(peer->account, &peer->usage, slice->kept);
+	bus1_slice_free(peer->pool, slice);
+}
+
+/* All but that of a receive under way. */
+void bus1_peer_free_slices(struct bus1_peer *peer)
+{
+	struct bus1_slice *slice;
+
+	while (peer->pool && (slice = bus1_slice_first(peer->pool))) {
+		bus1_peer_free_slice(peer, slice);
+		cond_resched();
+	}
+}
+
+int bus1_peer_release_slice(struct bus1_peer *peer, u64 offset)
+{
+	struct bus1_slice *slice;
+	int r = 0;
+
+	mutex_lock(&peer->lock);
+	slice = peer->pool ? bus1_slice_find(peer->pool, offset) : NULL;
+	if (peer->disconnected)
+		r = -ESHUTDOWN;
+	else if (slice)
+		bus1_peer_free_slice(peer, slice);
+	else
+		r = -EBADRQC;
+	mutex_unlock(&peer->lock);
+	return r;
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Receiving into a pool: where data is, what it is charged, and who can end a slice when
+ */
+
+#include <linux/limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core-test.h"
+#include "peer.h"
+
+#define A (world.peers[0])
+#define B (world.peers[1])
+
+static struct world world;
+static struct pool pool;
+/* of A; B has the handle */
+static u64 node, handle;
+
+static void setup(void) {
+        world = world_new(2);
+        pool = pool_new();
+        create(A, B, 0, &node, &handle);
+        ck_assert_int_eq(bus1_peer_enable_pool(A, &pool_memory, &pool), 0);
+}
+
+static void teardown(void) {
+        world_free(&world);
+        free(pool.memory);
+}
+
+static s64 used(enum bus1_resource resource) {
+        return atomic64_read(&A->usage.used[resource]);
+}
+
+static void expect_used(s64 n_bytes, s64 n_messages) {
+        ck_assert_int_eq(used(BUS1_RESOURCE_BYTES), n_bytes);
+        ck_assert_int_eq(used(BUS1_RESOURCE_MESSAGES), n_messages);
+}
+
+static int try_recv_below(u64 max_offset, u64 *ret_offset) {
+        struct bus1_recv recv;
+        int r = bus1_peer_recv_begin(A, &recv);
+
+        if (r < 0)
+                return r;
+        r = bus1_recv_to_pool(&recv, max_offset, ret_offset);
+        if (r < 0) {
+                bus1_peer_recv_abort(&recv);
+                return r;
+        }
+        return bus1_peer_recv_commit(&recv);
+}
+
+static u64 recv_into_pool(const char *text) {
+        u64 offset;
+
+        ck_assert_int_eq(try_recv_below(U64_MAX, &offset), 0);
+        ck_assert_uint_le(offset, POOL_SIZE);
+        ck_assert_mem_eq(pool.memory + offset, text, strlen(text));
+        return offset;
+}
+
+START_TEST(data_stays_in_its_slice_until_that_is_released) {
+        u64 first, second, third;
+
+        send_text(B, handle, "the first message");
+        send_text(B, handle, "second");
+        first = recv_into_pool("the first message");
+        second = recv_into_pool("second");
+        ck_assert_uint_ne(first, second);
+        ck_assert_uint_eq((first | second) % 8, 0);
+        ck_assert_mem_eq(pool.memory + first, "the first message", 17);
+
+        ck_assert_int_eq(bus1_peer_release_slice(A, first + 8), -EBADRQC);
+        ck_assert_int_eq(bus1_peer_release_slice(A, first), 0);
+        ck_assert_int_eq(bus1_peer_release_slice(A, first), -EBADRQC);
+        send_text(B, handle, "third");
+        third = recv_into_pool("third");
+        ck_assert_uint_eq(third, first);
+        ck_assert_mem_eq(pool.memory + second, "second", 6);
+}
+END_TEST
+
+START_TEST(slice_is_charged_until_it_is_released) {
+        struct bus1_peer *foreign = world_add(&world, 2000);
+        u64 offset, foreign_handle;
+
+        foreign_handle = copy(B, foreign, handle);
+        send_text(foreign, foreign_handle, "0123456789");
+        expect_used(10, 1);
+        ck_assert_uint_eq(A->account->n_shares, 1);
+        offset = recv_into_pool("0123456789");
+        /* not the sender's any more */
+        ck_assert_uint_eq(A->account->n_shares, 0);
+        expect_used(10, 1);
+        ck_assert_uint_eq(query(A).n_bytes, 10);
+        ck_assert_uint_eq(query(A).n_messages, 0);
+        ck_assert_int_eq(bus1_peer_release_slice(A, offset), 0);
+        expect_used(0, 0);
+}
+END_TEST
+
+START_TEST(held_slices_count_on_the_limit) {
+        struct bus1_limits limits = { .max[BUS1_RESOURCE_MESSAGES] = 8 };
+        struct world small = world_new_limited(1, &limits);
+        struct bus1_peer *peer = small.peers[0];
+        u64 offsets[4], own_node, own;
+
+        create(peer, peer, 0, &own_node, &own);
+        ck_assert_int_eq(bus1_peer_enable_pool(peer, &pool_memory, &pool), 0);
+        for (unsigned i = 0; i < 4; ++i) {
+                struct bus1_recv recv;
+
+                send_text(peer, own, "text");
+                ck_assert_int_eq(bus1_peer_recv_begin(peer, &recv), 0);
+                ck_assert_int_eq(bus1_recv_to_pool(&recv, U64_MAX, &offsets[i]), 0);
+                ck_assert_int_eq(bus1_peer_recv_commit(&recv), 0);
+        }
+        ck_assert_int_eq(try_send(peer, &own, 1, "text", NULL, 0), -EDQUOT);
+        ck_assert_int_eq(bus1_peer_release_slice(peer, offsets[2]), 0);
+        ck_assert_int_eq(try_send(peer, &own, 1, "text", NULL, 0), 0);
+        world_free(&small);
+}
+END_TEST
+
+START_TEST(what_has_no_data_takes_no_slice) {
+        u64 offset = 0, last;
+
+        send_text(B, handle, "");
+        ck_assert_int_eq(try_recv_below(0, &offset), 0);
+        ck_assert_uint_eq(offset, BUS1_INVALID);
+        ck_assert_int_eq(try_release(B, handle), 0);
+        ck_assert_int_eq(try_recv_below(0, &last), 0);
+        ck_assert_uint_eq(last, BUS1_INVALID);
+        expect_used(0, 0);
+}
+END_TEST
+
+START_TEST(data_ends_before_the_maximal_offset) {
+        u64 offset;
+
+        send_text(B, handle, "0123456789");
+        ck_assert_int_eq(try_recv_below(9, &offset), -ERANGE);
+        ck_assert_int_eq(try_recv_below(0, &offset), -ERANGE);
+        ck_assert_int_eq(bus1_peer_release_slice(A, 0), -EBADRQC);
+        ck_assert_int_eq(try_recv_below(10, &offset), 0);
+        ck_assert_uint_eq(offset, 0);
+}
+END_TEST
+
+START_TEST(receive_that_fails_leaves_no_slice) {
+        struct bus1_recv recv;
+        unsigned n = 0;
+        u64 offset;
+        int r;
+
+        send_text(B, handle, "text");
+        pool.fails = true;
+        ck_assert_int_eq(try_recv_below(U64_MAX, &offset), -ENOMEM);
+        pool.fails = false;
+        do {
+                ck_assert_int_eq(bus1_peer_recv_begin(A, &recv), 0);
+                shim_fail_allocation(++n);
+                r = bus1_recv_to_pool(&recv, U64_MAX, &offset);
+                shim_fail_allocation(0);
+                bus1_peer_recv_abort(&recv);
+                ck_assert(r == 0 || r == -ENOMEM);
+                ck_assert_int_eq(bus1_peer_release_slice(A, 0), -EBADRQC);
+                expect_used(4, 1);
+        } while (r < 0);
+        ck_assert_uint_eq(n, 2);
+        ck_assert_uint_eq(recv_into_pool("text"), 0);
+}
+END_TEST
+
+START_TEST(nobody_finds_a_slice_before_its_message_is_taken) {
+        struct bus1_recv recv;
+        u64 offset;
+
+        send_text(B, handle, "text");
+        ck_assert_int_eq(bus1_peer_recv_begin(A, &recv), 0);
+        ck_assert_int_eq(bus1_recv_to_pool(&recv, U64_MAX, &offset), 0);
+        ck_assert_int_eq(bus1_peer_release_slice(A, offset), -EBADRQC);
+        /* the message goes with its node, and so does the slice */
+        ck_assert_int_eq(try_release(A, node), 0);
+        ck_assert_int_eq(bus1_peer_recv_commit(&recv), -ESTALE);
+        ck_assert_int_eq(bus1_peer_release_slice(A, offset), -EBADRQC);
+        expect_nothing(A);
+        expect_used(0, 0);
+}
+END_TEST
+
+START_TEST(peer_may_end_while_a_slice_is_filled) {
+        struct bus1_recv recv;
+        u64 offset;
+
+        send_text(B, handle, "text");
+        send_text(B, handle, "more");
+        offset = recv_into_pool("text");
+        ck_assert_int_eq(bus1_peer_recv_begin(A, &recv), 0);
+        ck_assert_int_eq(bus1_peer_disconnect(A), 0);
+        ck_assert_int_eq(bus1_recv_to_pool(&recv, U64_MAX, &offset), 0);
+        ck_assert_int_eq(bus1_peer_recv_commit(&recv), -ESHUTDOWN);
+        ck_assert_int_eq(bus1_peer_release_slice(A, offset), -ESHUTDOWN);
+        ck_assert_int_eq(bus1_peer_enable_pool(A, &pool_memory, &pool), -ESHUTDOWN);
+        expect_used(0, 0);
+}
+END_TEST
+
+START_TEST(reset_releases_slices) {
+        u64 offset;
+
+        send_text(B, handle, "text");
+        offset = recv_into_pool("text");
+        ck_assert_int_eq(bus1_peer_reset(A), 0);
+        expect_used(0, 0);
+        ck_assert_int_eq(bus1_peer_release_slice(A, offset), -EBADRQC);
+        /* the pool is there */
+        create(A, B, 0, &node, &handle);
+        send_text(B, handle, "again");
+        recv_into_pool("again");
+}
+END_TEST
+
+START_TEST(peer_without_a_pool_has_no_slices) {
+        unsigned n = 0;
+        int r;
+
+        ck_assert_int_eq(bus1_peer_release_slice(B, 0), -EBADRQC);
+        do {
+                shim_fail_allocation(++n);
+                r = bus1_peer_enable_pool(B, &pool_memory, &pool);
+                shim_fail_allocation(0);
+                ck_assert(r == 0 || r == -ENOMEM);
+        } while (r < 0);
+        ck_assert_uint_eq(n, 3);
+        /* it has one already */
+        ck_assert_int_eq(bus1_peer_enable_pool(B, NULL, NULL), 0);
+}
+END_TEST
+
+static Suite *suite(void) {
+        Suite *suite = suite_create("core-pool");
+        TCase *tc = tcase_create("pool");
+
+        tcase_add_checked_fixture(tc, setup, teardown);
+        tcase_add_test(tc, data_stays_in_its_slice_until_that_is_released);
+        tcase_add_test(tc, slice_is_charged_until_it_is_released);
+        tcase_add_test(tc, held_slices_count_on_the_limit);
+        tcase_add_test(tc, what_has_no_data_takes_no_slice);
+        tcase_add_test(tc, data_ends_before_the_maximal_offset);
+        tcase_add_test(tc, receive_that_fails_leaves_no_slice);
+        tcase_add_test(tc, nobody_finds_a_slice_before_its_message_is_taken);
+        tcase_add_test(tc, peer_may_end_while_a_slice_is_filled);
+        tcase_add_test(tc, reset_releases_slices);
+        tcase_add_test(tc, peer_without_a_pool_has_no_slices);
+        suite_add_tcase(suite, tc);
+        return suite;
+}
+
+int main(void) {
+        return run_suite(suite());
+}
