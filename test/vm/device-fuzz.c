@@ -123,7 +123,7 @@ struct arguments {
         struct bus1_transfer src[N_ARRAY], dst[N_ARRAY];
         uint64_t ids[N_ARRAY];
         int32_t errors[N_ARRAY], fds[N_ARRAY];
-        struct bus1_message_fds message;
+        struct bus1_message_pool message;
         struct bus1_metadata_secctx metadata;
         char secctx[100];
         struct iovec vecs[4];
@@ -131,41 +131,53 @@ struct arguments {
 };
 
 static void fill_message(struct fuzzer *fuzzer, struct arguments *a, bool receive) {
+        uint64_t into_pool = receive && draw(fuzzer, 3) == 0 ? BUS1_MESSAGE_FLAG_POOL : 0;
+
         for (size_t i = 0; i < 4; ++i)
                 a->vecs[i] = (struct iovec){(void *)(uintptr_t)pointer(fuzzer, a->data[i]),
                                             receive ? 2000 : draw(fuzzer, 2000)};
         for (size_t i = 0; i < N_ARRAY; ++i)
                 a->fds[i] = rarely(fuzzer) ? (int)draw(fuzzer, 64) : peers[0] - 1;
-        a->message = (struct bus1_message_fds){
-                .message = {.flags = flags(fuzzer, BUS1_MESSAGE_FLAG_FDS),
+        a->message.fds = (struct bus1_message_fds){
+                .message = {.flags = flags(fuzzer, BUS1_MESSAGE_FLAG_FDS) | into_pool,
                             .type = receive ? BUS1_INVALID : BUS1_MESSAGE_TYPE_USER,
                             .n_transfers = receive ? N_ARRAY : count(fuzzer, 3),
                             .ptr_transfers = pointer(fuzzer, a->src),
                             .n_data = receive ? 8000 : count(fuzzer, 1000),
-                            .n_data_vecs = receive ? 4 : count(fuzzer, 4),
+                            .n_data_vecs = into_pool ? 0 : receive ? 4 : count(fuzzer, 4),
                             .ptr_data_vecs = pointer(fuzzer, a->vecs)},
                 .n_fds = receive ? N_ARRAY : count(fuzzer, 2),
                 .ptr_fds = pointer(fuzzer, a->fds),
         };
+        a->message.offset = rarely(fuzzer) ? anything(fuzzer) : UINT64_MAX;
+}
+
+static int command_of(struct fuzzer *fuzzer, int fd, unsigned long request, void *argument) {
+        return ioctl(fd, request, (void *)(uintptr_t)pointer(fuzzer, argument)) < 0 ? -errno : 0;
 }
 
 static int command(struct fuzzer *fuzzer, unsigned long request, void *argument) {
         bool old = _IOC_TYPE(request) == BUS1_2016_IOCTL_MAGIC;
 
-        return ioctl(a_peer_of(fuzzer, old), request,
-                     (void *)(uintptr_t)pointer(fuzzer, argument)) < 0 ? -errno : 0;
+        return command_of(fuzzer, a_peer_of(fuzzer, old), request, argument);
+}
+
+static int slice_release(struct fuzzer *fuzzer, int fd, uint64_t offset) {
+        return command_of(fuzzer, fd, BUS1_CMD_SLICE_RELEASE,
+                          &(struct bus1_cmd_slice_release){.flags = flags(fuzzer, 0),
+                                                           .offset = offset});
 }
 
 static int step(struct fuzzer *fuzzer, struct arguments *a) {
         struct bus1_cmd_query query = {.flags = flags(fuzzer, 0)};
         struct bus1_cmd_recv recv;
-        int r;
+        int r, fd;
 
         fill_transfers(fuzzer, a->src);
         for (size_t i = 0; i < N_ARRAY; ++i)
                 a->ids[i] = id(fuzzer);
 
-        switch (draw(fuzzer, 10)) {
+        switch (draw(fuzzer, 11)) {
         case 0:
         case 1:
                 return command(fuzzer, BUS1_CMD_TRANSFER,
@@ -206,14 +218,21 @@ static int step(struct fuzzer *fuzzer, struct arguments *a) {
                         .ptr_metadata = pointer(fuzzer, &a->metadata),
                         .ptr_message = pointer(fuzzer, &a->message),
                 };
-                r = command(fuzzer, BUS1_CMD_RECV, &recv);
-                if (r == 0 && a->message.message.flags == BUS1_MESSAGE_FLAG_FDS &&
+                fd = a_peer_of(fuzzer, false);
+                r = command_of(fuzzer, fd, BUS1_CMD_RECV, &recv);
+                if (r == 0 && a->message.fds.message.flags & BUS1_MESSAGE_FLAG_FDS &&
                     !(recv.flags & BUS1_RECV_FLAG_PEEK) &&
-                    a->message.ptr_fds == (uintptr_t)a->fds && a->message.n_fds <= N_ARRAY)
-                        for (size_t i = 0; i < a->message.n_fds; ++i)
+                    a->message.fds.ptr_fds == (uintptr_t)a->fds && a->message.fds.n_fds <= N_ARRAY)
+                        for (size_t i = 0; i < a->message.fds.n_fds; ++i)
                                 if (a->fds[i] >= peers[N_PEERS - 1] + 1)
                                         close(a->fds[i]);
+                if (r == 0 && a->message.fds.message.flags & BUS1_MESSAGE_FLAG_POOL &&
+                    draw(fuzzer, 4))
+                        slice_release(fuzzer, fd, a->message.offset);
                 return r;
+        case 9:
+                return slice_release(fuzzer, a_peer_of(fuzzer, false),
+                                     rarely(fuzzer) ? anything(fuzzer) : 8 * draw(fuzzer, 500));
         default:
                 if (!rarely(fuzzer))
                         return command(fuzzer, BUS1_CMD_QUERY, &query);
@@ -238,12 +257,12 @@ static int send_2016(struct fuzzer *fuzzer, struct arguments *a) {
                                .ptr_destinations = pointer(fuzzer, a->ids),
                                .ptr_errors = pointer(fuzzer, a->errors),
                                .n_destinations = count(fuzzer, 2),
-                               .ptr_vecs = a->message.message.ptr_data_vecs,
-                               .n_vecs = a->message.message.n_data_vecs,
+                               .ptr_vecs = a->message.fds.message.ptr_data_vecs,
+                               .n_vecs = a->message.fds.message.n_data_vecs,
                                .ptr_handles = pointer(fuzzer, a->ids + 1),
                                .n_handles = count(fuzzer, 3),
-                               .ptr_fds = a->message.ptr_fds,
-                               .n_fds = a->message.n_fds,
+                               .ptr_fds = a->message.fds.ptr_fds,
+                               .n_fds = a->message.fds.n_fds,
                        });
 }
 

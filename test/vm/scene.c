@@ -12,18 +12,10 @@
 #include <unistd.h>
 #include "scene.h"
 
-#define N_DATA      6000
-#define N_VECS      12 /* more than the kernel keeps on its stack */
-#define N_TRANSFERS 6
-#define N_IDS       6
-#define N_FDS       3
-
-#define BIT(page) (1u << (page))
-
 /* prepared commands */
 
 /* Vectors for all of the data; their ends are not those of the pages. */
-static void prepare_data(struct scene *scene) {
+void scene_prepare_data(struct scene *scene) {
         struct iovec *vecs = scene_page(scene, PAGE_VECS);
         uint8_t *data = scene_page(scene, PAGE_DATA);
 
@@ -47,7 +39,7 @@ static void prepare_message(struct scene *scene, uint64_t type, size_t n_transfe
                 .n_fds = n_fds,
                 .ptr_fds = ptr(scene_page(scene, PAGE_FDS)),
         };
-        prepare_data(scene);
+        scene_prepare_data(scene);
 }
 
 static void prepare_transfers(struct scene *scene) {
@@ -130,6 +122,29 @@ static void prepare_peek(struct scene *scene) {
         cmd->flags |= BUS1_RECV_FLAG_PEEK;
 }
 
+static void prepare_recv_into_pool(struct scene *scene) {
+        struct bus1_message_pool *message = scene_page(scene, PAGE_MESSAGE);
+
+        prepare_recv(scene);
+        message->fds.message.flags |= BUS1_MESSAGE_FLAG_POOL;
+        message->fds.message.n_data_vecs = 0;
+        message->offset = UINT64_MAX;
+}
+
+static void prepare_slice_release(struct scene *scene) {
+        struct bus1_cmd_slice_release *cmd = scene_page(scene, PAGE_COMMAND);
+        struct bus1_message_pool *message = scene_page(scene, PAGE_MESSAGE);
+
+        if (!scene->has_slice) {
+                prepare_recv_into_pool(scene);
+                message->fds.message.flags = BUS1_MESSAGE_FLAG_POOL;
+                EXPECT(scene_run(scene) == 0 && message->offset == 0);
+                scene->has_slice = true;
+        }
+        *cmd = (struct bus1_cmd_slice_release){.offset = 0};
+        scene->request = BUS1_CMD_SLICE_RELEASE;
+}
+
 static void prepare_release(struct scene *scene) {
         struct bus1_cmd_release *cmd = scene_page(scene, PAGE_COMMAND);
         uint64_t *ids = scene_page(scene, PAGE_IDS);
@@ -177,6 +192,10 @@ const struct operation operations[] = {
         {"recv", prepare_recv, BIT(PAGE_COMMAND) | BIT(PAGE_METADATA) | PAGES_OF_MESSAGE},
         {"peek", prepare_peek,
          BIT(PAGE_COMMAND) | BIT(PAGE_METADATA) | (PAGES_OF_MESSAGE & ~BIT(PAGE_FDS))},
+        {"recv-into-pool", prepare_recv_into_pool,
+         BIT(PAGE_COMMAND) | BIT(PAGE_METADATA) | BIT(PAGE_MESSAGE) | BIT(PAGE_TRANSFERS) |
+                 BIT(PAGE_FDS)},
+        {"slice-release", prepare_slice_release, BIT(PAGE_COMMAND)},
         {"query", prepare_query, BIT(PAGE_COMMAND)},
         {"reset", prepare_reset, BIT(PAGE_COMMAND)},
         {"disconnect", prepare_disconnect, BIT(PAGE_COMMAND), .ends = true},
@@ -185,19 +204,12 @@ const size_t n_operations = sizeof(operations) / sizeof(operations[0]);
 
 /* scenes */
 
-void scene_init(struct scene *scene) {
+static void scene_init_2026(struct scene *scene) {
         static char data[N_DATA] = "a message that waits";
         int32_t fds[2] = {STDERR_FILENO, STDERR_FILENO};
         struct iovec vec = {data, sizeof(data)};
         struct bus1_transfer transfers[2], oneshot, dst;
         uint64_t node, handle;
-
-        *scene = (struct scene){.a = peer_open(), .b = peer_open(), .opened = -1};
-        scene->pages = mmap(NULL, N_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        EXPECT(scene->pages != MAP_FAILED);
-        /* all of it is there, whatever a command touches first */
-        memset(scene->pages, 0, N_PAGES * PAGE_SIZE);
 
         node_create(scene->a, scene->a, &scene->node, &scene->own);
         node_create(scene->b, scene->b, &node, &handle);
@@ -223,6 +235,20 @@ void scene_init(struct scene *scene) {
         }.message) == 0);
 }
 
+void scene_init(struct scene *scene, const struct operation *operation) {
+        *scene = (struct scene){.a = peer_open(), .b = peer_open(), .opened = -1};
+        scene->pages = mmap(NULL, N_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        EXPECT(scene->pages != MAP_FAILED);
+        /* all of it is there, whatever a command touches first */
+        memset(scene->pages, 0, N_PAGES * PAGE_SIZE);
+
+        if (operation->is_2016)
+                scene_init_2016(scene);
+        else
+                scene_init_2026(scene);
+}
+
 void scene_deinit(struct scene *scene) {
         close(scene->a);
         close(scene->b);
@@ -238,25 +264,64 @@ int scene_run(struct scene *scene) {
         return scene->opened < 0 ? -errno : 0;
 }
 
-void scene_state(const struct scene *scene, struct state *ret) {
+/* What is charged to open peers, of which there are no others. */
+static void print_usage(FILE *f) {
+        FILE *peers = fopen("/sys/kernel/debug/bus1/peers", "re");
+        char *line = NULL, *usage;
+        size_t n = 0;
+
+        EXPECT(peers != NULL);
+        while (getline(&line, &n, peers) >= 0) {
+                usage = strstr(line, " open ");
+                if (usage)
+                        fprintf(f, "%s", usage);
+        }
+        free(line);
+        fclose(peers);
+}
+
+void scene_state(const struct scene *scene, const struct operation *operation,
+                 struct state *ret) {
+        FILE *f;
+
         memset(ret, 0, sizeof(*ret));
-        ret->a = query(scene->a);
+        f = fmemopen(ret->usage, sizeof(ret->usage), "w");
+        EXPECT(f != NULL);
+        print_usage(f);
+        fclose(f);
+        if (!operation->is_2016)
+                ret->a = query(scene->a);
         ret->b = query(scene->b);
         ret->n_fds = count_fds();
 }
 
 /* transcripts */
 
-static void describe_message(FILE *f, const struct bus1_message_fds *message,
-                             const struct bus1_transfer *transfers, const uint8_t *data,
-                             const int32_t *fds) {
+static uint32_t sum_of(const uint8_t *data, size_t n) {
         uint32_t sum = 0;
+
+        for (size_t i = 0; i < n; ++i)
+                sum = 31 * sum + data[i];
+        return sum;
+}
+
+uint32_t scene_pool_sum(const struct scene *scene, uint64_t offset, size_t n) {
+        uint8_t *pool = mmap(NULL, offset + n, PROT_READ, MAP_SHARED, scene->a, 0);
+        uint32_t sum;
+
+        EXPECT(pool != MAP_FAILED);
+        sum = sum_of(pool + offset, n);
+        EXPECT(munmap(pool, offset + n) == 0);
+        return sum;
+}
+
+static void describe_message(FILE *f, const struct bus1_message_fds *message,
+                             const struct bus1_transfer *transfers, uint32_t sum,
+                             const int32_t *fds) {
         size_t n_valid = 0;
 
         fprintf(f, "type %llu", (unsigned long long)message->message.type);
         if (message->message.type == BUS1_MESSAGE_TYPE_USER) {
-                for (size_t i = 0; i < message->message.n_data; ++i)
-                        sum = 31 * sum + data[i];
                 for (size_t i = 0; i < message->message.n_transfers; ++i)
                         n_valid += transfers[i].id != BUS1_INVALID;
                 fprintf(f, " data %llu sum %u handles %llu valid %zu fds %llu",
@@ -293,7 +358,7 @@ static void describe_queue(FILE *f, int fd) {
                 if (r == -EAGAIN)
                         return;
                 EXPECT(r == 0);
-                describe_message(f, &message, transfers, data, fds);
+                describe_message(f, &message, transfers, sum_of(data, message.message.n_data), fds);
         }
 }
 
@@ -309,21 +374,32 @@ static void describe_peer(FILE *f, const char *name, int fd) {
                 (unsigned long long)q.n_fds);
 }
 
+/* What the operation itself has received. */
+static void describe_received(FILE *f, struct scene *scene, const struct operation *operation) {
+        const struct bus1_message_pool *message = scene_page(scene, PAGE_MESSAGE);
+        size_t n = message->fds.message.n_data;
+
+        describe_message(f, &message->fds, scene_page(scene, PAGE_TRANSFERS),
+                         message->fds.message.flags & BUS1_MESSAGE_FLAG_POOL ?
+                                 scene_pool_sum(scene, message->offset, n) :
+                                 sum_of(scene_page(scene, PAGE_DATA), n),
+                         operation->pages & BIT(PAGE_FDS) ? scene_page(scene, PAGE_FDS) : NULL);
+}
+
 char *scene_transcript(struct scene *scene, const struct operation *operation) {
         char *transcript = NULL;
         size_t n = 0;
         FILE *f = open_memstream(&transcript, &n);
 
         EXPECT(f != NULL);
-        /* what the operation itself has received */
         if (scene->request == BUS1_CMD_RECV)
-                describe_message(f, scene_page(scene, PAGE_MESSAGE),
-                                 scene_page(scene, PAGE_TRANSFERS), scene_page(scene, PAGE_DATA),
-                                 operation->pages & BIT(PAGE_FDS) ? scene_page(scene, PAGE_FDS) :
-                                                                    NULL);
-        if (!operation->ends)
+                describe_received(f, scene, operation);
+        if (operation->is_2016 && !operation->ends)
+                scene_describe_2016(f, scene);
+        else if (!operation->ends)
                 describe_peer(f, "a", scene->a);
         describe_peer(f, "b", scene->b);
+        print_usage(f);
         fclose(f);
         return transcript;
 }

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include "device.h"
 
 /* what pointers point to */
@@ -33,6 +34,14 @@ enum scene_page {
 };
 
 #define PAGE_SIZE 4096
+#define BIT(page) (1u << (page))
+
+/* what a command that sends has of each, and a message that waits of bytes */
+#define N_DATA      6000
+#define N_VECS      12 /* more than the kernel keeps on its stack */
+#define N_TRANSFERS 6
+#define N_IDS       6
+#define N_FDS       3
 
 struct scene {
         /* what acts, and who is acted upon */
@@ -43,6 +52,8 @@ struct scene {
         unsigned long request;
         /* of a: its node, a handle to it, one to a node of b, one to a one-shot node of b */
         uint64_t node, own, other, oneshot;
+        /* the message that waited has been received into the pool */
+        bool has_slice;
 };
 
 struct operation {
@@ -54,12 +65,14 @@ struct operation {
         bool is_done_before_results;
         /* nothing can be asked of a any more */
         bool ends;
+        /* a is a peer of 2016, b is not */
+        bool is_2016;
 };
 
-extern const struct operation operations[];
-extern const size_t n_operations;
+extern const struct operation operations[], operations_2016[];
+extern const size_t n_operations, n_operations_2016;
 
-void scene_init(struct scene *scene);
+void scene_init(struct scene *scene, const struct operation *operation);
 void scene_deinit(struct scene *scene);
 
 static inline void *scene_page(struct scene *scene, enum scene_page page) {
@@ -69,13 +82,25 @@ static inline void *scene_page(struct scene *scene, enum scene_page page) {
 /* Run what was prepared. */
 int scene_run(struct scene *scene);
 
-/* What the peers have, without changing anything. */
+/* What the peers have, without changing anything; as the device sees it and they do. */
 struct state {
+        char usage[256];
         struct bus1_cmd_query a, b;
         int n_fds;
 };
 
-void scene_state(const struct scene *scene, struct state *ret);
+void scene_state(const struct scene *scene, const struct operation *operation, struct state *ret);
+
+/* Vectors for N_DATA bytes. */
+void scene_prepare_data(struct scene *scene);
+/* Data that was received into the pool of a. */
+uint32_t scene_pool_sum(const struct scene *scene, uint64_t offset, size_t n);
+
+/* peers of 2016 (scene-2016.c) */
+
+void scene_init_2016(struct scene *scene);
+/* Receive everything of a. */
+void scene_describe_2016(FILE *f, const struct scene *scene);
 
 /* Receive everything, and write down what it was and what is left; to be freed. */
 char *scene_transcript(struct scene *scene, const struct operation *operation);

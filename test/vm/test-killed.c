@@ -111,7 +111,7 @@ static void test_page(const struct operation *operation, enum scene_page page) {
         char c;
 
         EXPECT(pipe2(tell, O_CLOEXEC) == 0);
-        scene_init(&scene);
+        scene_init(&scene, operation);
         operation->prepare(&scene);
         victim = start_victim(&scene, page, tell[1]);
         EXPECT(read(tell[0], &c, 1) == 1);
@@ -137,15 +137,22 @@ static void test_page(const struct operation *operation, enum scene_page page) {
         expect_no_usage();
 }
 
-int main(void) {
+static unsigned test_operations(const struct operation *list, size_t n_list) {
         unsigned n = 0;
 
-        for (size_t i = 0; i < n_operations; ++i) {
+        for (size_t i = 0; i < n_list; ++i) {
                 for (unsigned page = 0; page < N_PAGES; ++page) {
-                        test_page(&operations[i], (enum scene_page)page);
-                        n += (operations[i].pages >> page) & 1;
+                        test_page(&list[i], (enum scene_page)page);
+                        n += (list[i].pages >> page) & 1;
                 }
         }
-        printf("killed at %u places in %zu commands\n", n, n_operations);
+        return n;
+}
+
+int main(void) {
+        unsigned n = test_operations(operations, n_operations) +
+                     test_operations(operations_2016, n_operations_2016);
+
+        printf("killed at %u places in %zu commands\n", n, n_operations + n_operations_2016);
         return 0;
 }
