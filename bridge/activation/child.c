@@ -3,9 +3,9 @@
 /*
  * Children: fork, execve, and SIGCHLD through a signalfd
  *
- * Not vfork(): that would hold up the bus until the program is read from its disk. A signalfd and not
- * a pidfd for each: it works wherever the bus does, and services that run do not use up descriptors
- * that clients could have.
+ * Not vfork(): that would hold up the bus until the program is read from its disk. A signalfd and
+ * not a pidfd for each: it works wherever the bus does, and services that run do not use up
+ * descriptors that clients could have.
  */
 
 #include "bridge/activation/child.h"
@@ -80,8 +80,7 @@ _Noreturn static void run(int error_fd, const struct rlimit *fd_limit, char *con
 
         null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
         if (null_fd >= 0 && dup2(null_fd, STDIN_FILENO) >= 0 &&
-            (error_fd == STDERR_FILENO + 1 ||
-             dup3(error_fd, STDERR_FILENO + 1, O_CLOEXEC) >= 0)) {
+            (error_fd == STDERR_FILENO + 1 || dup3(error_fd, STDERR_FILENO + 1, O_CLOEXEC) >= 0)) {
                 error_fd = STDERR_FILENO + 1;
                 close_all_from(error_fd + 1);
                 setrlimit(RLIMIT_NOFILE, fd_limit);

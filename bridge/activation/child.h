@@ -11,9 +11,9 @@
  *
  * Children get the standard error and output of the bus, /dev/null to read from, and no other
  * descriptor; the limit on descriptors that the bus itself was started with; no blocked signal and
- * default signal actions, but SIGPIPE stays ignored, as dbus-daemon and systemd have it for services;
- * an OOM score that does not protect them as it may protect the bus; working directory, umask,
- * session, process group and user of the bus.
+ * default signal actions, but SIGPIPE stays ignored, as dbus-daemon and systemd have it for
+ * services; an OOM score that does not protect them as it may protect the bus; working directory,
+ * umask, session, process group and user of the bus.
  */
 
 #include <stdbool.h>
@@ -46,8 +46,8 @@ struct children {
 };
 
 /*
- * After the last fork of the process itself and before its first thread: blocks SIGCHLD. fd_limit is
- * the RLIMIT_NOFILE that the bus was started with.
+ * After the last fork of the process itself and before its first thread: blocks SIGCHLD. fd_limit
+ * is the RLIMIT_NOFILE that the bus was started with.
  */
 int children_init(struct children *children, struct loop *loop, const struct rlimit *fd_limit);
 /* Those that still run go on; nobody hears of them. Also for one that is all zero but for its
@@ -56,7 +56,8 @@ void children_deinit(struct children *children);
 
 /*
  * Start argv[0], which is not looked up in PATH, with this environment; both end with NULL and are
- * not needed later. An empty argv is a program that is not found. -EAGAIN, -EMFILE, -ENOMEM and the like: there is no child.
+ * not needed later. An empty argv is a program that is not found. -EAGAIN, -EMFILE, -ENOMEM and the
+ * like: there is no child.
  */
 int child_start(struct children *children, char *const *argv, char *const *environment,
                 child_event_fn event, void *userdata, struct child **ret_child);

@@ -13,8 +13,9 @@
  */
 
 /*
- * *ret_argv ends with NULL and is freed with command_line_free(); it is empty when there is no word.
- * -EINVAL for text that is no command line, with *ret_reason a sentence about it (static); -ENOMEM.
+ * *ret_argv ends with NULL and is freed with command_line_free(); it is empty when there is no
+ * word. -EINVAL for text that is no command line, with *ret_reason a sentence about it (static);
+ * -ENOMEM.
  */
 int command_line_split(const char *text, char ***ret_argv, const char **ret_reason);
 /* NULL is fine; returns NULL. */

@@ -121,9 +121,8 @@ static bool is_forced(const char *text, size_t n, const struct forced *forced, s
 /* What somebody told the bus, and means no one else; the starter of the bus, too, is not ours. */
 static bool is_private(const char *text, size_t n) {
         static const char *const names[] = {
-                "LISTEN_FDS",    "LISTEN_PID",     "LISTEN_FDNAMES",
-                "NOTIFY_SOCKET", "INVOCATION_ID",  "JOURNAL_STREAM",
-                "DBUS_STARTER_BUS_TYPE",
+                "LISTEN_FDS",    "LISTEN_PID",     "LISTEN_FDNAMES",        "NOTIFY_SOCKET",
+                "INVOCATION_ID", "JOURNAL_STREAM", "DBUS_STARTER_BUS_TYPE",
         };
 
         for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
@@ -159,9 +158,10 @@ int service_environment_make(const struct service_environment *environment, char
                     !is_forced(*at, n_name, forced, n_forced))
                         variables[n++] = *at;
         }
-        HASH_ITER(hh, environment->variables, variable, next)
+        HASH_ITER(hh, environment->variables, variable, next) {
                 if (!is_forced(variable->text, variable->n_name, forced, n_forced))
                         variables[n++] = variable->text;
+        }
         for (size_t i = 0; i < n_forced; i++) {
                 variables[n++] = text;
                 text += sprintf(text, "%s=%s", forced[i].name, forced[i].value) + 1;

@@ -3,10 +3,10 @@
 /*
  * Service files: desktop entry syntax, line by line
  *
- * Each rule here is what dbus-daemon was seen to do: lines end with LF, CR or CRLF; a line is blank,
- * a comment, a [group] or KEY=value; only of keys without a [locale] are the values decoded, but
- * those of all groups; of several groups of a name, and of several keys of a name in a group, the
- * first counts. One bad line makes the file bad.
+ * Each rule here is what dbus-daemon was seen to do: lines end with LF, CR or CRLF; a line is
+ * blank, a comment, a [group] or KEY=value; only of keys without a [locale] are the values decoded,
+ * but those of all groups; of several groups of a name, and of several keys of a name in a group,
+ * the first counts. One bad line makes the file bad.
  */
 
 #include "bridge/activation/service-file.h"
@@ -30,8 +30,8 @@ struct parser {
         const char *path;
         unsigned line;
         unsigned name_line;
-        bool in_group;   /* any */
-        bool is_ours;    /* the first GROUP */
+        bool in_group; /* any */
+        bool is_ours;  /* the first GROUP */
         bool seen_ours;
         struct service *service;
         char **ret_error;

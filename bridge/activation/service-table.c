@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,13 +44,18 @@ static int warn(struct service_table *table, char *text) {
         return r;
 }
 
-#define WARN(table, ...)                                      \
-        ({                                                    \
-                char *text_;                                  \
-                if (asprintf(&text_, __VA_ARGS__) < 0)        \
-                        text_ = NULL;                         \
-                warn((table), text_);                         \
+#define WARN(table, ...)                               \
+        ({                                             \
+                char *text_;                           \
+                if (asprintf(&text_, __VA_ARGS__) < 0) \
+                        text_ = NULL;                  \
+                warn((table), text_);                  \
         })
+
+/* What says nothing about a file or directory, but much about us. */
+static bool is_shortage(int r) {
+        return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
 
 /* files */
 
@@ -72,8 +78,12 @@ static int add_file(struct loader *loader, size_t directory, int fd, const char 
         int r;
 
         r = service_file_read(fd, servicedir->path, file_name, &found.service, &error);
+        if (is_shortage(r)) {
+                free(error);
+                return r;
+        }
         if (r < 0)
-                return warn(loader->table, error); /* -ENOMEM when there is none */
+                return warn(loader->table, error);
         r = check_misnamed(loader->table, servicedir, found.service);
         if (r == 0) {
                 r = POLICY_ARRAY_APPEND(loader->found, loader->n_found, found);
@@ -113,33 +123,38 @@ static uint64_t stamp_to_read(int fd) {
         return bus_config_stamp(&st) & ~(uint64_t)(age > -SETTLED_NS && age < SETTLED_NS);
 }
 
-static int add_directory(struct loader *loader, size_t index) {
-        const char *path = loader->table->directories[index].path;
+static int add_files(struct loader *loader, size_t index, int fd) {
         struct dirent **entries;
-        int fd, n, r = 0;
+        int n, r = 0;
 
-        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return errno == ENOENT ? 0 : WARN(loader->table, "%s: %s", path, strerror(errno));
         loader->table->stamps[index] = stamp_to_read(fd);
         n = scandirat(fd, ".", &entries, is_service_file, NULL);
-        if (n < 0) {
-                r = errno == ENOMEM ? -ENOMEM
-                                    : WARN(loader->table, "%s: %s", path, strerror(errno));
-                close(fd);
-                return r;
-        }
+        if (n < 0)
+                return -errno;
         for (int i = 0; i < n; i++) {
                 if (r >= 0 && i < SERVICE_TABLE_FILES_MAX)
                         r = add_file(loader, index, fd, entries[i]->d_name);
                 free(entries[i]);
         }
         free(entries);
-        close(fd);
         if (r >= 0 && n > SERVICE_TABLE_FILES_MAX)
                 r = WARN(loader->table, "%s: More than %d service files; the others are left out",
-                         path, SERVICE_TABLE_FILES_MAX);
+                         loader->table->directories[index].path, SERVICE_TABLE_FILES_MAX);
         return r;
+}
+
+static int add_directory(struct loader *loader, size_t index) {
+        const char *path = loader->table->directories[index].path;
+        int fd, r;
+
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        r = fd < 0 ? -errno : add_files(loader, index, fd);
+        if (fd >= 0)
+                close(fd);
+        if (r >= 0 || is_shortage(r))
+                return r;
+        loader->table->stamps[index] = stamp(path);
+        return r == -ENOENT ? 0 : WARN(loader->table, "%s: %s", path, strerror(-r));
 }
 
 static int copy_directories(struct service_table *table, const struct bus_servicedir *directories,

@@ -5,9 +5,9 @@
  * The service table - all names that can be started
  *
  * Made of the *.service files in the <servicedir>s of a configuration. A name is had from the first
- * directory that has it; within a directory, from the file that is named after it, or else the first
- * by name. A file that is wrong is left out, with a warning; it disturbs no other. A directory that
- * is missing is an empty one.
+ * directory that has it; within a directory, from the file that is named after it, or else the
+ * first by name. A file that is wrong is left out, with a warning; it disturbs no other. A
+ * directory that is missing is an empty one.
  *
  * A table is loaded on any thread, and then belongs to one.
  */
@@ -15,7 +15,7 @@
 #include "bridge/activation/service-file.h"
 #include "policy/config.h"
 
-/* A file beyond these is left out: nobody has that many, and what is listed has to fit a message. */
+/* Files beyond these are left out: nobody has as many, and what is listed has to fit a message. */
 #define SERVICE_TABLE_FILES_MAX 65536
 
 struct service_table {
@@ -30,7 +30,7 @@ struct service_table {
         size_t n_warnings;
 };
 
-/* Read the directories of config, which is not needed later. -ENOMEM. */
+/* Read the directories of config, which is not needed later. -ENOMEM, -EMFILE, -ENFILE. */
 int service_table_load(const struct bus_config *config, struct service_table **ret_table);
 /* NULL is fine; returns NULL. */
 struct service_table *service_table_free(struct service_table *table);
@@ -41,11 +41,11 @@ const struct service *service_table_find(const struct service_table *table, cons
 /*
  * For what is about to be started, or has no owner and is not known: is it still as it was read? If
  * not, the directories are read again. So a file that was there before a message was sent is seen,
- * even where nothing watches. Costs a stat() of each directory, or one of the file of a name that is
- * known; whoever asks for nonsense makes nothing be read.
+ * even where nothing watches. Costs a stat() of each directory, or one of the file of a name that
+ * is known; whoever asks for nonsense makes nothing be read.
  *
- * 0 when nothing changed. 1 when *ret_table is a new table to go on with in place of table, which is
- * left to the caller with all that points into it. -ENOMEM.
+ * 0 when nothing changed. 1 when *ret_table is a new table to go on with in place of table, which
+ * is left to the caller with all that points into it. -ENOMEM, -EMFILE, -ENFILE.
  */
 int service_table_refresh(const struct service_table *table, const char *name,
                           struct service_table **ret_table);

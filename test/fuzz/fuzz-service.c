@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Any bytes as a service file. What is wrong is said, and where; what is taken has a name that can be
- * owned. Its Exec, and the bytes as they are, are split: quoted and split again, the words are the
- * same.
+ * Any bytes as a service file. What is wrong is said, and where; what is taken has a name that can
+ * be owned. Its Exec, and the bytes as they are, are split: quoted and split again, the words are
+ * the same.
  */
 
 #include <stdlib.h>

@@ -85,8 +85,7 @@ static int event(struct child *child, enum child_event e, int value, void *userd
 static void start_program(struct start *start, char *const *argv) {
         char *const environment[] = {(char *)"PATH=/usr/bin:/bin", (char *)"A=b c", NULL};
 
-        ck_assert_int_eq(child_start(&children, argv, environment, event, start, &start->child),
-                         0);
+        ck_assert_int_eq(child_start(&children, argv, environment, event, start, &start->child), 0);
         n_waited_for++;
 }
 

@@ -89,15 +89,9 @@ END_TEST
 
 START_TEST(comments_and_empty_lines_are_no_words) {
         static const struct example examples[] = {
-                {"", {}},
-                {" \t\n", {}},
-                {"#", {}},
-                {"# 'x", {}},
-                {"a #b", {"a"}},
-                {"a\t#b", {"a"}},
-                {"a #'b", {"a"}},
-                {"\"\" #x", {""}},
-                {"a\n\nb", {"a", "b"}},
+                {"", {}},         {" \t\n", {}},     {"#", {}},
+                {"# 'x", {}},     {"a #b", {"a"}},   {"a\t#b", {"a"}},
+                {"a #'b", {"a"}}, {"\"\" #x", {""}}, {"a\n\nb", {"a", "b"}},
                 {"\n/x", {"/x"}},
         };
 
@@ -108,8 +102,8 @@ END_TEST
 
 START_TEST(what_is_left_open_is_no_command_line) {
         static const char *const texts[] = {
-                "'", "\"", "\\", "'a", "\"a", "a\\", "\"a\\", "\"a\\\"", "a 'b\\'c'", "a 'b' \"c'",
-                "'a\n", "a\n\\",
+                "'",     "\"",      "\\",        "'a",         "\"a",  "a\\",
+                "\"a\\", "\"a\\\"", "a 'b\\'c'", "a 'b' \"c'", "'a\n", "a\n\\",
         };
 
         for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {

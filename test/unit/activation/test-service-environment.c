@@ -54,10 +54,10 @@ START_TEST(what_was_set_wins_over_what_is_inherited) {
         ck_assert_int_eq(set("C", ""), 0);
         ck_assert_int_eq(set("D", "\xff\n"), 0);
         check(inherited, NULL,
-              LIST("A=set=x", "AB=2", "B=3", "", "C=", "D=\xff\n", "DBUS_STARTER_ADDRESS=" ADDRESS));
+              LIST("A=set=x", "AB=2", "B=3", "", "C=", "D=\xff\n",
+                   "DBUS_STARTER_ADDRESS=" ADDRESS));
         ck_assert_int_eq(set("A", "again"), 0);
-        check(NONE, NULL,
-              LIST("A=again", "C=", "D=\xff\n", "DBUS_STARTER_ADDRESS=" ADDRESS));
+        check(NONE, NULL, LIST("A=again", "C=", "D=\xff\n", "DBUS_STARTER_ADDRESS=" ADDRESS));
 }
 END_TEST
 

@@ -6,6 +6,7 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -89,6 +90,24 @@ static void check_warning(size_t index, const char *file, const char *text) {
         ck_assert_uint_lt(index, table->n_warnings);
         ck_assert_msg(strstr(table->warnings[index], file) && strstr(table->warnings[index], text),
                       "%s", table->warnings[index]);
+}
+
+/* Is there something new to be seen when name is asked for? */
+static bool refresh(const char *name) {
+        struct service_table *next = NULL;
+        int r = service_table_refresh(table, name, &next);
+
+        ck_assert_int_eq(r, next != NULL);
+        if (next) {
+                service_table_free(table);
+                table = next;
+        }
+        return r;
+}
+
+/* Until directories that changed just now count as at rest. */
+static void rest(void) {
+        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
 }
 
 START_TEST(first_directory_counts) {
@@ -178,6 +197,27 @@ START_TEST(what_is_no_directory_disturbs_no_other) {
         ck_assert_uint_eq(table->n_services, 1);
         ck_assert_uint_eq(table->n_warnings, 1);
         check_warning(0, "/2: ", "Not a directory");
+        rest();
+        load();
+        ck_assert(!refresh("a.c"));
+}
+END_TEST
+
+START_TEST(shortage_is_no_change) {
+        struct rlimit old, few;
+        struct service_table *next = NULL;
+
+        put(0, "a.b.service", "a.b");
+        load();
+        drop(0, "a.b.service");
+        ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+        few = (struct rlimit){.rlim_max = old.rlim_max};
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+        ck_assert_int_eq(service_table_refresh(table, "a.b", &next), -EMFILE);
+        ck_assert_int_eq(service_table_load(&config, &next), -EMFILE);
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+        ck_assert_ptr_null(next);
+        ck_assert(refresh("a.b"));
 }
 END_TEST
 
@@ -214,24 +254,6 @@ START_TEST(no_directory_is_no_service) {
 END_TEST
 
 /* what is noticed */
-
-/* Is there something new to be seen when name is asked for? */
-static bool refresh(const char *name) {
-        struct service_table *next = NULL;
-        int r = service_table_refresh(table, name, &next);
-
-        ck_assert_int_eq(r, next != NULL);
-        if (next) {
-                service_table_free(table);
-                table = next;
-        }
-        return r;
-}
-
-/* Until directories that changed just now count as at rest. */
-static void rest(void) {
-        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
-}
 
 START_TEST(new_file_is_seen_when_its_name_is_asked_for) {
         put(0, "a.b.service", "a.b");
@@ -332,6 +354,7 @@ int main(void) {
         tcase_add_test(t, other_files_are_not_read);
         tcase_add_test(t, bad_file_disturbs_no_other);
         tcase_add_test(t, what_is_no_directory_disturbs_no_other);
+        tcase_add_test(t, shortage_is_no_change);
         tcase_add_test(t, runtime_directory_wants_files_named_after_services);
         tcase_add_test(t, service_helper_wants_files_named_after_services);
         tcase_add_test(t, no_directory_is_no_service);

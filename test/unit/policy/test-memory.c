@@ -6,72 +6,12 @@
  */
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "support.h"
-
-/* The allocations that still succeed; negative: all. The linker puts the wrappers in place. */
-static long remaining = -1;
-
-static bool fails(void) {
-        if (remaining < 0 || remaining-- > 0)
-                return false;
-        errno = ENOMEM;
-        return true;
-}
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-char *__real_strdup(const char *s);
-char *__real_strndup(const char *s, size_t n);
-__attribute__((format(printf, 2, 0))) int __real_vasprintf(char **p, const char *format,
-                                                           va_list args);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-char *__wrap_strdup(const char *s);
-char *__wrap_strndup(const char *s, size_t n);
-__attribute__((format(printf, 2, 0))) int __wrap_vasprintf(char **p, const char *format,
-                                                           va_list args);
-__attribute__((format(printf, 2, 3))) int __wrap_asprintf(char **p, const char *format, ...);
-
-void *__wrap_malloc(size_t n) {
-        return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size) {
-        return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t n) {
-        return fails() ? NULL : __real_realloc(p, n);
-}
-
-char *__wrap_strdup(const char *s) {
-        return fails() ? NULL : __real_strdup(s);
-}
-
-char *__wrap_strndup(const char *s, size_t n) {
-        return fails() ? NULL : __real_strndup(s, n);
-}
-
-int __wrap_vasprintf(char **p, const char *format, va_list args) {
-        return fails() ? -1 : __real_vasprintf(p, format, args);
-}
-
-int __wrap_asprintf(char **p, const char *format, ...) {
-        va_list args;
-        int r;
-
-        va_start(args, format);
-        r = fails() ? -1 : __real_vasprintf(p, format, args);
-        va_end(args);
-        return r;
-}
+#include "test/unit/memory.h"
 
 static struct scratch scratch;
 
@@ -134,12 +74,12 @@ START_TEST(load_fails_as_a_whole) {
                 bool failed;
                 int r;
 
-                remaining = n;
+                memory_left = n;
                 r = bus_config_reload(path, &environment, &config, &error);
                 if (r >= 0)
                         r = use(config);
-                failed = remaining < 0;
-                remaining = -1;
+                failed = memory_left < 0;
+                memory_left = -1;
 
                 ck_assert_ptr_null(error);
                 bus_config_free(config);

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Without memory: each allocation fails once, and each time the whole fails, says so, and leaks
+ * nothing (which the sanitizers check). A table that lost a service on the way would be worse than
+ * none.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bridge/activation/child.h"
+#include "bridge/activation/command-line.h"
+#include "bridge/activation/service-environment.h"
+#include "bridge/activation/service-table.h"
+#include "test/unit/memory.h"
+#include "test/unit/wire/suite.h"
+
+#define TRIES_MAX 10000
+
+static char directory[] = "/tmp/test-memory-XXXXXX";
+
+static void put(const char *name, const char *text) {
+        char path[64];
+        FILE *f;
+
+        snprintf(path, sizeof(path), "%s/%s", directory, name);
+        f = fopen(path, "w");
+        ck_assert_ptr_nonnull(f);
+        fputs(text, f);
+        fclose(f);
+}
+
+static void drop(const char *name) {
+        char path[64];
+
+        snprintf(path, sizeof(path), "%s/%s", directory, name);
+        unlink(path);
+}
+
+/*
+ * Again and again, with one allocation more each time; at least n_least must fail. An attempt
+ * asserts nothing, as that takes memory, too: it returns -EPROTO.
+ */
+static void check(int (*attempt)(void), long n_least) {
+        long n;
+
+        for (n = 0; n < TRIES_MAX; n++) {
+                bool failed;
+                int r;
+
+                memory_left = n;
+                r = attempt();
+                failed = memory_left < 0;
+                memory_left = -1;
+                ck_assert_int_eq(r, failed ? -ENOMEM : 0);
+                if (!failed)
+                        break;
+        }
+        ck_assert_int_ge(n, n_least);
+        ck_assert_int_lt(n, TRIES_MAX);
+}
+
+static int load(void) {
+        struct bus_servicedir servicedirs[] = {
+                {.path = directory},
+                {.path = directory, .is_runtime = true},
+        };
+        const struct bus_config config = {
+                .servicedirs = servicedirs,
+                .n_servicedirs = 2,
+                .servicehelper = (char *)"/x",
+        };
+        struct service_table *table = NULL;
+        int r;
+
+        r = service_table_load(&config, &table);
+        if (r < 0 ? table != NULL : table->n_services != 2)
+                r = -EPROTO;
+        service_table_free(table);
+        return r;
+}
+
+START_TEST(table_fails_as_a_whole) {
+        ck_assert_ptr_nonnull(mkdtemp(directory));
+        put("a.b.service", "[D-BUS Service]\nName=a.b\nExec=/x\nUser=u\nSystemdService=s\n");
+        put("misnamed.service", "[D-BUS Service]\nName=a.c\nAssumedAppArmorLabel=l\nUser=\n");
+        put("twice.service", "[D-BUS Service]\nName=a.b\n");
+        put("bad.service", "[D-BUS Service]\nName=a.b\nbad\n");
+        put("bad2.service", "\xff");
+        check(load, 40);
+        drop("a.b.service");
+        drop("misnamed.service");
+        drop("twice.service");
+        drop("bad.service");
+        drop("bad2.service");
+        ck_assert_int_eq(rmdir(directory), 0);
+}
+END_TEST
+
+static int split(void) {
+        const char *reason = NULL;
+        char **argv = NULL;
+        int r;
+
+        r = command_line_split("/x 'a b' \"c\" d\\ e f", &argv, &reason);
+        if ((r < 0) != !argv || reason)
+                r = -EPROTO;
+        command_line_free(argv);
+        return r;
+}
+
+START_TEST(command_line_fails_as_a_whole) {
+        check(split, 8);
+}
+END_TEST
+
+static int make(void) {
+        const struct service_starter starter = {.address = "a:", .bus_type = "session"};
+        char *const inherited[] = {(char *)"A=b", (char *)"C=d", NULL};
+        struct service_environment environment = {};
+        char **variables = NULL;
+        int r;
+
+        r = service_environment_set(&environment, "A", 1, "x", 1);
+        if (r >= 0)
+                r = service_environment_set(&environment, "B", 1, "x", 1);
+        if (r >= 0)
+                r = service_environment_set(&environment, "A", 1, "y", 1);
+        if (r >= 0)
+                r = service_environment_make(&environment, inherited, &starter, &variables);
+        if ((r < 0) != !variables)
+                r = -EPROTO;
+        service_environment_free(variables);
+        service_environment_clear(&environment);
+        return r;
+}
+
+START_TEST(environment_fails_as_a_whole) {
+        check(make, 8);
+}
+END_TEST
+
+static int never(struct child *child, enum child_event event, int value, void *userdata) {
+        ck_abort_msg("Nobody runs the loop");
+        return 0;
+}
+
+static int start(void) {
+        const struct rlimit limit = {.rlim_cur = 64, .rlim_max = 64};
+        char *const argv[] = {(char *)"/bin/true", NULL};
+        struct children children;
+        struct child *child = NULL;
+        struct loop loop;
+        int r;
+
+        if (loop_init(&loop) < 0 || children_init(&children, &loop, &limit) < 0)
+                return -EPROTO;
+        r = child_start(&children, argv, argv + 1, never, NULL, &child);
+        if ((r < 0) != !child)
+                r = -EPROTO;
+        children_deinit(&children);
+        loop_deinit(&loop);
+        return r;
+}
+
+START_TEST(child_that_has_no_place_is_not_started) {
+        check(start, 1);
+}
+END_TEST
+
+int main(void) {
+        TCase *t = tcase_create("memory");
+
+        tcase_set_timeout(t, 60);
+        tcase_add_test(t, table_fails_as_a_whole);
+        tcase_add_test(t, command_line_fails_as_a_whole);
+        tcase_add_test(t, environment_fails_as_a_whole);
+        tcase_add_test(t, child_that_has_no_place_is_not_started);
+        return suite_run("activation-memory", t);
+}
