@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "bridge/bus/activation.h"
 #include "bridge/bus/bus.h"
 #include "bridge/bus/mediate.h"
 #include "bridge/bus/reply.h"
@@ -30,7 +31,9 @@
 #include "policy/config.h"
 
 /* What this bus does of what configurations can ask for. */
-#define FEATURES (BUS_ENFORCES_ANONYMOUS | BUS_ENFORCES_COOKIES)
+#define FEATURES                                                                                  \
+        (BUS_ENFORCES_ANONYMOUS | BUS_ENFORCES_COOKIES | BUS_ENFORCES_ACTIVATION |                 \
+         BUS_ENFORCES_SERVICEHELPER)
 
 /* Warnings about a configuration that are logged: nobody reads more, and the bus has other things
  * to do. */
@@ -44,6 +47,8 @@ struct bridge {
         struct server server;
         struct native *native; /* NULL: without bus1 */
         struct bus_config *config;
+        struct service_table *services; /* until the bus has them */
+        struct rlimit fd_limit;         /* as we were started */
         char *config_path; /* absolute: a fork changes the directory */
         struct loop_source signals;
         struct loop_timer reply_timer;
@@ -112,18 +117,19 @@ static void watched(struct bridge *bridge, int r) {
 }
 
 /* A configuration that was read while the bus runs. */
-static int take_over(void *userdata, struct bus_config **config, char **ret_error) {
+static int take_over(void *userdata, struct reload_state *state, char **ret_error) {
         struct bridge *bridge = userdata;
         struct bus_config *old = bridge->config;
         int r;
 
-        r = check_config(bridge, *config, ret_error);
+        r = check_config(bridge, state->config, ret_error);
         if (r >= 0)
-                r = bus_configure(&bridge->bus, *config);
+                r = bus_configure(&bridge->bus, state->config);
         if (r < 0)
                 return r;
-        bridge->config = *config;
-        *config = old;
+        bridge->config = state->config;
+        state->config = old;
+        activation_exchange_table(bridge->bus.activation, &state->services);
         watched(bridge, watch_set(&bridge->watch, bridge->config));
         return 0;
 }
@@ -304,6 +310,11 @@ static int setup_bus(struct bridge *bridge) {
         if (r < 0)
                 return fail(bridge, r, "cannot set up the bus");
         server_configure(&bridge->server, bridge->config);
+        r = activation_new(&bridge->bus, &bridge->loop, &bridge->fd_limit,
+                           &bridge->bus.activation);
+        if (r < 0)
+                return fail(bridge, r, "cannot set up the start of services");
+        activation_exchange_table(bridge->bus.activation, &bridge->services);
         r = reload_init(&bridge->reload, &bridge->bus, &bridge->loop, bridge->config_path);
         if (r < 0)
                 return fail(bridge, r, "cannot set up the bus");
@@ -326,6 +337,7 @@ static int start(struct bridge *bridge) {
         char *error = NULL;
         int r;
 
+        getrlimit(RLIMIT_NOFILE, &bridge->fd_limit);
         bridge->config_path = realpath(bridge->options.config_file, NULL);
         if (!bridge->config_path) {
                 bridge->config_path = strdup(bridge->options.config_file);
@@ -333,6 +345,8 @@ static int start(struct bridge *bridge) {
                         return -ENOMEM;
         }
         r = bus_config_load(bridge->config_path, NULL, &bridge->config, &error);
+        if (r >= 0)
+                r = reload_read_services(bridge->config, &bridge->services);
         if (r < 0) {
                 fail(bridge, error ? 0 : r, error ? error : bridge->options.config_file);
                 free(error);
@@ -406,6 +420,8 @@ static void stop(struct bridge *bridge) {
         native_free(bridge->native);
         if (bridge->server.buffer)
                 server_deinit(&bridge->server);
+        activation_free(bridge->bus.activation);
+        service_table_free(bridge->services);
         bus_deinit(&bridge->bus);
         loop_timer_cancel(&bridge->loop, &bridge->reply_timer);
         watch_deinit(&bridge->watch);

@@ -12,10 +12,12 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <utlist.h>
 
+#include "bridge/activation/service-table.h"
 #include "bridge/bus/bus.h"
 #include "bridge/container.h"
 #include "bridge/driver/driver.h"
@@ -29,13 +31,45 @@
 /* The thread's, until it is over. */
 struct reload_job {
         pthread_t thread;
-        int fd;                 /* to say that it is over */
-        struct bus_config *old; /* to be freed */
-        char *path;             /* to be read, or NULL */
+        int fd;                  /* to say that it is over */
+        struct reload_state old; /* to be freed */
+        char *path;              /* to be read, or NULL */
         int result;
-        struct bus_config *config;
+        struct reload_state state;
         char *error;
 };
+
+/* The directories of services of this session alone, which programs put files into: they expect the
+ * bus to make these. Without them there are no such services. */
+static void make_runtime_directories(const struct bus_config *config) {
+        for (size_t i = 0; i < config->n_servicedirs; i++) {
+                char *path = config->servicedirs[i].path, *end = strrchr(path, '/');
+
+                if (!config->servicedirs[i].is_runtime || !end || end == path)
+                        continue;
+                *end = '\0'; /* XDG_RUNTIME_DIR/dbus-1 */
+                mkdir(path, 0700);
+                *end = '/';
+                mkdir(path, 0700);
+        }
+}
+
+int reload_read_services(const struct bus_config *config, struct service_table **ret_services) {
+        make_runtime_directories(config);
+        return service_table_load(config, ret_services);
+}
+
+static int read_all(const char *path, struct reload_state *state, char **error) {
+        int r;
+
+        r = bus_config_reload(path, NULL, &state->config, error);
+        return r < 0 ? r : reload_read_services(state->config, &state->services);
+}
+
+static void reload_state_clear(struct reload_state *state) {
+        state->config = bus_config_free(state->config);
+        state->services = service_table_free(state->services);
+}
 
 static void *run(void *userdata) {
         struct reload_job *job = userdata;
@@ -44,30 +78,30 @@ static void *run(void *userdata) {
 
         /* of this thread only: messages go first where processors are few */
         setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
-        job->old = bus_config_free(job->old);
+        reload_state_clear(&job->old);
         if (job->path)
-                job->result = bus_config_reload(job->path, NULL, &job->config, &job->error);
+                job->result = read_all(job->path, &job->state, &job->error);
         n = write(job->fd, &one, sizeof(one));
         (void)n; /* a counter of 1 always has room */
         return NULL;
 }
 
 static void job_free(struct reload_job *job) {
-        bus_config_free(job->old);
-        bus_config_free(job->config);
+        reload_state_clear(&job->old);
+        reload_state_clear(&job->state);
         free(job->error);
         free(job->path);
         free(job);
 }
 
-/* Begin a job: free old, which may be NULL, and read path if it is not NULL. */
-static int job_start(struct reload *reload, struct bus_config *old, const char *path) {
+/* Begin a job: free old, and read path if it is not NULL. */
+static int job_start(struct reload *reload, struct reload_state old, const char *path) {
         struct reload_job *job = calloc(1, sizeof(*job));
         sigset_t all, mask;
         int r = -ENOMEM;
 
         if (!job) {
-                bus_config_free(old);
+                reload_state_clear(&old);
                 return r;
         }
         *job = (struct reload_job){.fd = reload->source.fd, .old = old};
@@ -123,7 +157,7 @@ static int finish(struct reload *reload, int result, const char *error) {
         return r < 0 ? r : k;
 }
 
-static int start_reading(struct reload *reload, struct bus_config *old) {
+static int start_reading(struct reload *reload, struct reload_state old) {
         char text[64];
         int r;
 
@@ -140,7 +174,7 @@ static int start_reading(struct reload *reload, struct bus_config *old) {
 static int job_ended(struct loop_source *source, uint32_t events) {
         struct reload *reload = container(struct reload, source, source);
         struct reload_job *job = reload->job;
-        struct bus_config *old = NULL;
+        struct reload_state old = {};
         uint64_t count;
         int r = 0;
 
@@ -151,19 +185,19 @@ static int job_ended(struct loop_source *source, uint32_t events) {
 
         if (job->path) {
                 if (job->result >= 0)
-                        job->result = reload->take_over(reload->userdata, &job->config,
+                        job->result = reload->take_over(reload->userdata, &job->state,
                                                         &job->error);
-                if (job->result < 0 && job->config)
-                        reload->refused(reload->userdata, job->config);
-                old = job->config;
-                job->config = NULL;
+                if (job->result < 0 && job->state.config)
+                        reload->refused(reload->userdata, job->state.config);
+                old = job->state;
+                job->state = (struct reload_state){};
                 r = finish(reload, job->result, job->error);
         }
         job_free(job);
 
         if (r >= 0 && reload->again)
                 return start_reading(reload, old);
-        if (old)
+        if (old.config)
                 job_start(reload, old, NULL); /* without a thread it is freed here */
         return r;
 }
@@ -172,7 +206,7 @@ int reload_request(struct reload *reload, struct driver_later *later) {
         if (later)
                 DL_APPEND2(reload->waiting, later, owner_prev, owner_next);
         reload->again = true;
-        return reload->job ? 0 : start_reading(reload, NULL);
+        return reload->job ? 0 : start_reading(reload, (struct reload_state){});
 }
 
 int reload_init(struct reload *reload, struct bus *bus, struct loop *loop, const char *path) {

@@ -19,6 +19,16 @@ struct bus;
 struct bus_config;
 struct driver_later;
 struct reload_job;
+struct service_table;
+
+/* All that is read: the configuration, and the services of its directories. */
+struct reload_state {
+        struct bus_config *config;
+        struct service_table *services;
+};
+
+/* The services of a configuration, for a start. Makes the directories that a bus makes. -ENOMEM. */
+int reload_read_services(const struct bus_config *config, struct service_table **ret_services);
 
 struct reload {
         struct bus *bus;
@@ -30,10 +40,10 @@ struct reload {
         struct driver_later *waiting; /* ... for what is to be read after that */
         bool again;                   /* there is something to be read after that */
         /*
-         * Put *config in force and leave what it replaces there, or NULL. Or a negative errno with
-         * what to say about it, to be freed (NULL without memory): all stays as it was.
+         * Put *state in force and leave what it replaces there. Or a negative errno with what to say
+         * about it, to be freed (NULL without memory): all stays as it was.
          */
-        int (*take_over)(void *userdata, struct bus_config **config, char **ret_error);
+        int (*take_over)(void *userdata, struct reload_state *state, char **ret_error);
         /* Nothing changes: what to watch until this can be read (bus_config_reload()) or used. */
         void (*refused)(void *userdata, const struct bus_config *config);
         void *userdata;

@@ -16,7 +16,6 @@
 #include "bridge/bus/mediate.h"
 #include "bridge/bus/quota.h"
 #include "bridge/bus/registry.h"
-#include "bridge/driver/activation-environment.h"
 #include "bridge/driver/driver.h"
 #include "bridge/driver/interfaces.h"
 
@@ -55,7 +54,7 @@ int bus_init(struct bus *bus, struct log *log) {
 
 void bus_deinit(struct bus *bus) {
         mediate_free_all(bus);
-        activation_environment_free(bus);
+        service_environment_clear(&bus->environment);
         client_credentials_deinit(&bus->credentials);
         policy_unref(bus->policy);
         free(bus->type);

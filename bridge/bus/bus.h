@@ -8,6 +8,7 @@
  * force. One thread uses it; nothing in it blocks.
  */
 
+#include "bridge/activation/service-environment.h"
 #include "bridge/bus/client.h"
 #include "bridge/bus/complaint.h"
 #include "bridge/bus/match.h"
@@ -19,7 +20,7 @@
 #define BUS_DRIVER_PATH "/org/freedesktop/DBus"
 #define BUS_DRIVER_INTERFACE "org.freedesktop.DBus"
 
-struct activation_variable;
+struct activation;
 struct driver_interface;
 struct driver_later;
 struct log;
@@ -76,8 +77,8 @@ struct bus {
         struct reply_table replies;
         struct reply *deadlines;  /* oldest first, when there is a reply_timeout */
         struct account *accounts; /* hash by uid */
-        struct activation_variable *activation_variables;
-        size_t n_activation_bytes; /* of their names and values */
+        struct activation *activation;          /* NULL: no service can be started */
+        struct service_environment environment; /* of what is started */
         uint32_t n_stats; /* Debug.Stats' own serial */
         uint64_t mark;    /* the last broadcast; see client.mark */
 

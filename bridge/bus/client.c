@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bridge/bus/activation.h"
 #include "bridge/bus/bus.h"
 #include "bridge/bus/name.h"
 #include "bridge/bus/permit.h"
@@ -220,6 +221,7 @@ int client_disconnect(struct client *client) {
         match_rule_free(rule);
 
         driver_later_forget(client);
+        activation_forget(client);
         if (state == CLIENT_MONITOR)
                 DL_DELETE2(bus->monitors, client, monitor_prev, monitor_next);
         else if (state == CLIENT_REGISTERED) {

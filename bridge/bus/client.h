@@ -26,6 +26,7 @@ struct name_ownership;
 struct permits;
 struct policy_client;
 struct reply;
+struct waiter;
 
 struct client_credentials {
         uint32_t uid; /* UINT32_MAX: unknown */
@@ -138,6 +139,7 @@ struct client {
         struct reply *owed; /* replies others wait for from this client */
         struct driver_later *later; /* calls to the bus that it answers later */
         uint32_t n_later;
+        struct waiter *waiters; /* what it sent to names that are to get an owner */
 
         /* of the message that is being routed */
         uint64_t incoming_bytes;

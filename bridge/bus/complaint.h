@@ -38,6 +38,9 @@ bool complaint_take(struct complaints *complaints, uint32_t uid, int64_t now,
 /* Log a line at the level of a warning, if there is room for one about the user. */
 void complain(struct bus *bus, uint32_t uid, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
+/* The same at another level (LOG_LEVEL_*). */
+void complain_at(struct bus *bus, int level, uint32_t uid, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
 /* With fields for the journal. */
 void complain_with(struct bus *bus, uint32_t uid, const struct log_field *fields, size_t n_fields,
                    const char *format, ...) __attribute__((format(printf, 5, 6)));

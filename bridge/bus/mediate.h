@@ -22,6 +22,8 @@ struct mediation_message {
         const struct message *m;
         bool requested_reply;
         bool eavesdropping;
+        bool activation;           /* the receiver, which is NULL, is about to be started ... */
+        const char *assumed_label; /* ... and has this label then; or NULL */
 };
 
 struct mediator {

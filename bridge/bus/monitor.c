@@ -4,6 +4,7 @@
 
 #include "bridge/bus/monitor.h"
 
+#include "bridge/bus/activation.h"
 #include "bridge/bus/bus.h"
 #include "bridge/bus/registry.h"
 #include "bridge/bus/reply.h"
@@ -64,6 +65,7 @@ int monitor_become(struct client *client, struct match_rule **rules, size_t n_ru
                   client->unique_name, (int)client->credentials.uid, (int)client->credentials.pid);
 
         driver_later_forget(client);
+        activation_forget(client);
         /* What its callers are told it sees as the monitor that it is now. */
         return reply_client_gone(client);
 }

@@ -103,6 +103,19 @@ static void backlog_remove(struct backlog *backlog, const struct message *m) {
                 backlog_resume(backlog);
 }
 
+int quota_hold(struct client *sender, const struct message *m) {
+        if (backlog_is_long(sender->backlog))
+                return CLIENT_E_QUOTA;
+        backlog_add(sender->backlog, m);
+        return 0;
+}
+
+void quota_release(struct client *sender, const struct message *m) {
+        if (sender->state == CLIENT_GONE)
+                sender->backlog->awaited = false;
+        backlog_remove(sender->backlog, m);
+}
+
 /* queues */
 
 enum quota_kind quota_kind_of(const struct client *client, const struct message *m) {

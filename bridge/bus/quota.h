@@ -64,6 +64,12 @@ static inline void quota_charge_sender(struct client *sender, const struct clien
         m->backlog = sender->backlog;
         m->backlog_at = destination;
 }
+/*
+ * m waits for its destination to come: it is in the sender's backlog, until quota_release().
+ * CLIENT_E_QUOTA when that is too long already.
+ */
+int quota_hold(struct client *sender, const struct message *m);
+void quota_release(struct client *sender, const struct message *m);
 /* When it was taken. */
 void quota_discharge_outgoing(struct client *client, const struct message *m);
 /*

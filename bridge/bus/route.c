@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bridge/bus/activation.h"
 #include "bridge/bus/bus.h"
+#include "bridge/bus/launch.h"
 #include "bridge/bus/monitor.h"
 #include "bridge/bus/name.h"
 #include "bridge/bus/quota.h"
@@ -161,12 +163,17 @@ static int refuse(struct client *client, struct message *m, uint64_t cookie, str
 }
 
 static int route_to_nobody(struct client *client, struct message *m, uint64_t cookie) {
+        bool may_start = !(m->flags & MESSAGE_FLAG_NO_AUTO_START);
         int r;
+
+        r = may_start ? activation_hold(client, m, cookie) : ACTIVATION_E_UNKNOWN;
+        if (r != ACTIVATION_E_UNKNOWN)
+                return r;
 
         r = monitor_observe(client->bus, client, NULL, m);
         if (r < 0)
                 return r;
-        if (m->flags & MESSAGE_FLAG_NO_AUTO_START)
+        if (!may_start)
                 return driver_send_error(client, m, cookie, DRIVER_ERROR("NameHasNoOwner"),
                                          "Name \"%s\" does not exist", m->destination.s);
         return driver_send_error(client, m, cookie, DRIVER_ERROR("ServiceUnknown"),
@@ -251,18 +258,10 @@ static int route_reply(struct client *callee, struct message *m, struct reply *r
         return r;
 }
 
-static int route_unicast(struct client *client, struct message *m, uint64_t cookie) {
-        struct client *target;
+/* To whom the destination is, who is known. */
+static int route_to_target(struct client *client, struct message *m, uint64_t cookie,
+                           struct client *target) {
         struct reply *reply;
-        int r;
-
-        target = name_resolve(client->bus, m->destination.s, m->destination.n);
-        if (!target)
-                return route_to_nobody(client, m, cookie);
-
-        r = monitor_observe(client->bus, client, target, m);
-        if (r < 0)
-                return r;
 
         if (!is_reply(m))
                 return route_to_client(client, m, cookie, target);
@@ -274,23 +273,52 @@ static int route_unicast(struct client *client, struct message *m, uint64_t cook
                                   m->destination.s);
 }
 
+int route_held(struct client *owner, struct client *sender, struct message *m, uint64_t cookie) {
+        const struct verdict_context context = {};
+        int r;
+
+        if (sender)
+                return route_to_target(sender, m, cookie, owner);
+        if (!verdict_check(owner->bus, NULL, owner, m, &context, NULL))
+                return 0;
+        r = deliver(owner, m, NULL, 0);
+        return r < 0 ? r : 0;
+}
+
+static int route_unicast(struct client *client, struct message *m, uint64_t cookie) {
+        struct client *target;
+        int r;
+
+        target = name_resolve(client->bus, m->destination.s, m->destination.n);
+        if (!target)
+                return route_to_nobody(client, m, cookie);
+
+        r = monitor_observe(client->bus, client, target, m);
+        if (r < 0)
+                return r;
+        return route_to_target(client, m, cookie, target);
+}
+
 /* To the bus. */
 static int route_to_driver(struct client *client, struct message *m, uint64_t cookie) {
         const struct verdict_context context = {};
         char *rule = NULL;
-        int r;
+        bool allowed;
+        int r = 0;
 
-        r = monitor_observe(client->bus, client, NULL, m);
-        if (r < 0)
-                return r;
-
-        if (!verdict_check(client->bus, client, NULL, m, &context, &rule)) {
+        allowed = verdict_check(client->bus, client, NULL, m, &context, &rule);
+        /* Monitors are shown what it causes first, as by the reference. */
+        if (allowed && m->type == MESSAGE_TYPE_SIGNAL)
+                r = launch_receive_signal(client, m);
+        if (r >= 0)
+                r = monitor_observe(client->bus, client, NULL, m);
+        if (r >= 0 && !allowed)
                 r = driver_send_denial(client, m, cookie,
                                        "The policy forbids to send this message to the bus (%s)",
                                        rule ? rule : "");
-                free(rule);
+        free(rule);
+        if (r < 0 || !allowed)
                 return r;
-        }
 
         if (m->type == MESSAGE_TYPE_METHOD_CALL) {
                 r = driver_dispatch(client, m, cookie);

@@ -27,5 +27,11 @@ int route_from_driver(struct bus *bus, struct client *client, struct message *m,
 int route_in_private(struct client *client, struct message *m, struct reply *reply);
 /* A signal from sender, NULL for the bus, to all who asked for it. */
 int route_broadcast(struct bus *bus, struct client *sender, struct message *m);
+/*
+ * A message that waited for the owner of its destination: sender NULL for the bus, else with the
+ * caller_cookie that it came with. Monitors have seen it.
+ */
+int route_held(struct client *owner, struct client *sender, struct message *m,
+               uint64_t caller_cookie);
 /* End the cookie of a call that will have no answer. */
 void route_end_cookie(struct client *client, uint32_t serial, uint64_t caller_cookie);

@@ -48,6 +48,35 @@ static bool log_allowed(struct bus *bus, const struct client *sender, const stru
         return true;
 }
 
+static struct policy_message question_about(const struct message *m,
+                                            const struct verdict_context *context,
+                                            const struct policy_peer *peer) {
+        return (struct policy_message){
+                .type = m->type,
+                .path = m->path.s,
+                .interface = m->interface.s,
+                .member = m->member.s,
+                .error_name = m->error_name.s,
+                .destination = m->destination.s,
+                .n_fds = m->n_fds,
+                .requested_reply = context->requested_reply,
+                .broadcast = m->type == MESSAGE_TYPE_SIGNAL && !m->destination.s,
+                .eavesdropping = context->eavesdropping,
+                .peer = peer,
+        };
+}
+
+/* A denial: *ret_rule gets what decided, and a line is logged. */
+static void deny(struct bus *bus, const struct client *sender, const struct client *receiver,
+                 const struct message *m, const struct verdict_context *context,
+                 const char *direction, const struct policy_rule *rule, char **ret_rule) {
+        struct denial_source source = {.policy = "policy", .rule = rule};
+
+        source.text = *ret_rule = policy_rule_describe(rule);
+        denial_log_message(bus, sender, receiver, m, context->requested_reply, false, direction,
+                           &source);
+}
+
 static bool check_policy(struct bus *bus, struct client *sender, struct client *receiver,
                          const struct message *m, const struct verdict_context *context,
                          char **ret_rule) {
@@ -67,19 +96,7 @@ static bool check_policy(struct bus *bus, struct client *sender, struct client *
         if (!ask_send && !ask_receive)
                 return true;
 
-        asked = (struct policy_message){
-                .type = m->type,
-                .path = m->path.s,
-                .interface = m->interface.s,
-                .member = m->member.s,
-                .error_name = m->error_name.s,
-                .destination = m->destination.s,
-                .n_fds = m->n_fds,
-                .requested_reply = context->requested_reply,
-                .broadcast = m->type == MESSAGE_TYPE_SIGNAL && !m->destination.s,
-                .eavesdropping = context->eavesdropping,
-                .peer = &peer,
-        };
+        asked = question_about(m, context, &peer);
 
         if (ask_send) {
                 peer = peer_of(receiver);
@@ -96,13 +113,8 @@ static bool check_policy(struct bus *bus, struct client *sender, struct client *
                         log_allowed(bus, sender, receiver, m, context, direction, rule);
         }
 
-        if (!allowed && ret_rule) {
-                struct denial_source source = {.policy = "policy", .rule = rule};
-
-                source.text = *ret_rule = policy_rule_describe(rule);
-                denial_log_message(bus, sender, receiver, m, context->requested_reply, false,
-                                   direction, &source);
-        }
+        if (!allowed && ret_rule)
+                deny(bus, sender, receiver, m, context, direction, rule, ret_rule);
         return allowed;
 }
 
@@ -121,4 +133,29 @@ bool verdict_ask(struct bus *bus, struct client *sender, struct client *receiver
                                        .eavesdropping = context->eavesdropping,
                                },
                                ret_rule);
+}
+
+bool verdict_check_activation(struct client *sender, const struct message *m,
+                              const char *apparmor_label, char **ret_rule) {
+        const struct verdict_context context = {};
+        const struct policy_rule *rule = NULL;
+        struct bus *bus = sender->bus;
+
+        if (!sender->may_send_all) {
+                struct policy_message asked = question_about(m, &context, NULL);
+
+                if (!policy_check_send(sender->policy, &asked, &rule)) {
+                        deny(bus, sender, NULL, m, &context, "send", rule, ret_rule);
+                        return false;
+                }
+                log_allowed(bus, sender, NULL, m, &context, "send", rule);
+        }
+        return !bus->mediators || mediate_message(bus,
+                                                  &(struct mediation_message){
+                                                          .sender = sender,
+                                                          .m = m,
+                                                          .activation = true,
+                                                          .assumed_label = apparmor_label,
+                                                  },
+                                                  ret_rule);
 }

@@ -22,7 +22,14 @@ struct verdict_context {
 bool verdict_ask(struct bus *bus, struct client *sender, struct client *receiver,
                  const struct message *m, const struct verdict_context *context, char **ret_rule);
 
-/* The same, where there is anything to ask: on most buses everybody may do everything. */
+/*
+ * May the client send m to a service that is not there yet? apparmor_label is what it is going to
+ * have, NULL: unknown. Whether the service may receive it is asked when it is there.
+ */
+bool verdict_check_activation(struct client *sender, const struct message *m,
+                              const char *apparmor_label, char **ret_rule);
+
+/* As verdict_ask(), where there is anything to ask: on most buses everybody may do everything. */
 static inline bool verdict_check(struct bus *bus, struct client *sender, struct client *receiver,
                                  const struct message *m, const struct verdict_context *context,
                                  char **ret_rule) {

@@ -3,101 +3,85 @@
 /* The driver's methods about the bus's own state: configuration and activation environment. */
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bridge/driver/activation-environment.h"
+#include "bridge/bus/launch.h"
 #include "bridge/driver/interfaces.h"
 
-#define ENVIRONMENT_VARIABLES_MAX 4096
-#define ENVIRONMENT_BYTES_MAX (1024 * 1024) /* half of what the kernel lets a program have */
+/* SetEnvironment for systemd, which starts services, too: begin, a variable, end. */
+static void tell_begin(struct bus *bus, struct writer *w) {
+        struct client *systemd =
+                name_resolve(bus, LAUNCH_SYSTEMD_NAME, strlen(LAUNCH_SYSTEMD_NAME));
 
-/* Is there room for a variable, which replaces the one of this name? */
-static bool environment_has_room(struct bus *bus, struct wire_string key, struct wire_string value) {
-        struct activation_variable *variable;
-        size_t n_replaced = 0;
-
-        HASH_FIND(hh, bus->activation_variables, key.s, key.n, variable);
-        if (variable)
-                n_replaced = key.n + strlen(variable->value);
-        else if (HASH_COUNT(bus->activation_variables) >= ENVIRONMENT_VARIABLES_MAX)
-                return false;
-        return bus->n_activation_bytes - n_replaced + key.n + value.n <= ENVIRONMENT_BYTES_MAX;
+        writer_init(w, MESSAGE_TYPE_METHOD_CALL, MESSAGE_FLAG_NO_REPLY_EXPECTED,
+                    bus_next_serial(bus), "as");
+        w->path = "/org/freedesktop/systemd1";
+        w->interface = "org.freedesktop.systemd1.Manager";
+        w->member = "SetEnvironment";
+        w->sender = BUS_DRIVER_NAME;
+        w->destination = systemd ? systemd->unique_name : LAUNCH_SYSTEMD_NAME;
+        writer_array_begin(w, 4);
 }
 
-static int environment_set(struct bus *bus, struct wire_string key, struct wire_string value) {
-        struct activation_variable *variable;
-        char *copy;
+static int tell_variable(struct writer *w, struct wire_string key, struct wire_string value) {
+        char *text;
 
-        copy = strdup(value.s);
-        if (!copy)
+        if (asprintf(&text, "%s=%s", key.s, value.s) < 0)
                 return -ENOMEM;
-
-        HASH_FIND(hh, bus->activation_variables, key.s, key.n, variable);
-        if (variable) {
-                bus->n_activation_bytes += value.n - strlen(variable->value);
-                free(variable->value);
-                variable->value = copy;
-                return 0;
-        }
-
-        variable = calloc(1, sizeof(*variable));
-        if (!variable)
-                goto oom;
-        variable->value = copy;
-        variable->key = strdup(key.s);
-        if (!variable->key)
-                goto oom;
-        HASH_ADD_KEYPTR(hh, bus->activation_variables, variable->key, key.n, variable);
-        if (!variable->hh.tbl)
-                goto oom;
-        bus->n_activation_bytes += key.n + value.n;
+        writer_string(w, text);
+        free(text);
         return 0;
-
-oom:
-        if (variable)
-                free(variable->key);
-        free(variable);
-        free(copy);
-        return -ENOMEM;
 }
 
-void activation_environment_free(struct bus *bus) {
-        struct activation_variable *variable, *next;
+static int tell_end(struct bus *bus, struct writer *w) {
+        struct message *m;
+        int r;
 
-        HASH_ITER(hh, bus->activation_variables, variable, next) {
-                HASH_DEL(bus->activation_variables, variable);
-                free(variable->key);
-                free(variable->value);
-                free(variable);
-        }
+        writer_array_end(w);
+        r = writer_finish(w, &m);
+        if (r < 0)
+                return r;
+        r = launch_tell_systemd(bus, m);
+        message_unref(m);
+        return r;
 }
 
 int driver_update_activation_environment(struct driver_call *call) {
         struct reader *reader = &call->reader;
+        struct bus *bus = call->bus;
+        bool tell = bus->activation && bus->systemd_activation;
         const uint8_t *end;
-        int r;
+        struct writer w;
+        int r = 0;
 
-        if (call->bus->has_servicehelper)
+        if (bus->has_servicehelper)
                 return driver_call_fail(
                         call, DRIVER_ERROR("AccessDenied"),
                         "The activation environment of a system bus cannot be changed");
 
+        if (tell)
+                tell_begin(bus, &w);
         reader_array(reader, 8, &end);
-        while (reader->at < end) {
+        while (reader->at < end && r >= 0) {
                 struct wire_string key, value;
 
                 reader_struct(reader);
                 key = reader_string(reader);
                 value = reader_string(reader);
-                if (!environment_has_room(call->bus, key, value))
-                        return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
-                                                "The activation environment is too large");
-                r = environment_set(call->bus, key, value);
-                if (r < 0)
-                        return r;
+                r = service_environment_set(&bus->environment, key.s, key.n, value.s, value.n);
+                if (r == -EINVAL)
+                        r = 0; /* no environment has such a name: nothing changes, as asked */
+                else if (r >= 0 && tell)
+                        r = tell_variable(&w, key, value);
         }
-        return 0;
+        if (r < 0 && tell)
+                writer_deinit(&w);
+        if (r == -E2BIG)
+                return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
+                                        "The activation environment is too large");
+        return r < 0 || !tell ? r : tell_end(bus, &w);
 }
 
 int driver_reload_config(struct driver_call *call) {

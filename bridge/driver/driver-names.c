@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bridge/bus/activation.h"
 #include "bridge/bus/bus.h"
 #include "bridge/bus/denial.h"
+#include "bridge/bus/launch.h"
 #include "bridge/bus/mediate.h"
 #include "bridge/bus/monitor.h"
 #include "bridge/bus/quota.h"
@@ -216,8 +218,13 @@ int driver_list_names(struct driver_call *call) {
 }
 
 int driver_list_activatable_names(struct driver_call *call) {
+        const struct activation *activation = call->bus->activation;
+
         writer_array_begin(&call->writer, 4);
         writer_string(&call->writer, BUS_DRIVER_NAME);
+        for (size_t i = 0; activation && i < activation->table->n_services; i++)
+                if (strcmp(activation->table->services[i]->name, BUS_DRIVER_NAME) != 0)
+                        writer_string(&call->writer, activation->table->services[i]->name);
         writer_array_end(&call->writer);
         return 0;
 }
@@ -263,10 +270,18 @@ int driver_name_has_owner(struct driver_call *call) {
 
 int driver_start_service_by_name(struct driver_call *call) {
         struct wire_string name = reader_string(&call->reader);
+        struct activation *activation = call->bus->activation;
 
         /* Also for names that are owned: only what has a service file can be "already running". */
-        return driver_call_fail(call, DRIVER_ERROR("ServiceUnknown"),
-                                "The name %s was not provided by any .service files", name.s);
+        if (!activation || is_driver_name(name) || !activation_knows(activation, name.s))
+                return driver_call_fail(call, DRIVER_ERROR("ServiceUnknown"),
+                                        "The name %s was not provided by any .service files",
+                                        name.s);
+        if (name_find(call->bus, name.s, name.n)) {
+                writer_u32(&call->writer, LAUNCH_RUNS_ALREADY);
+                return 0;
+        }
+        return activation_start(call->client, call->message, driver_call_leave(call), name.s);
 }
 
 int driver_get_id(struct driver_call *call) {

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "bridge/bus/activation.h"
 #include "bridge/bus/route.h"
 #include "bridge/driver/driver.h"
 
@@ -69,6 +70,7 @@ int driver_broadcast_owner_changed(struct bus *bus, const char *name, const char
 
 int driver_announce_change(struct bus *bus, const char *name, const struct name_change *change) {
         struct client *old_owner = change->old_owner, *new_owner = change->new_owner;
+        struct start *start;
         int r;
 
         if (old_owner == new_owner)
@@ -85,7 +87,15 @@ int driver_announce_change(struct bus *bus, const char *name, const struct name_
                                            new_owner ? new_owner->unique_name : "");
         if (r < 0)
                 return r;
-        return new_owner ? driver_send_name_signal(new_owner, "NameAcquired", name) : 0;
+        if (!new_owner)
+                return 0;
+
+        start = activation_find(bus, name);
+        r = activation_answer(start);
+        if (r < 0)
+                return r;
+        r = driver_send_name_signal(new_owner, "NameAcquired", name);
+        return r < 0 ? r : activation_deliver(start, new_owner);
 }
 
 int driver_broadcast_activatable_changed(struct bus *bus) {

@@ -122,13 +122,17 @@ int driver_send_error(struct client *client, struct message *m, uint64_t caller_
         return send_error_text(client, m, m->serial, caller_cookie, name, text);
 }
 
-int driver_send_denial(struct client *client, struct message *m, uint64_t caller_cookie,
-                       const char *format, ...) {
+/* Signals and replies carry NO_REPLY_EXPECTED as a matter of course; in a call it is meant. */
+static bool wants_error(const struct message *m) {
+        return m->type != MESSAGE_TYPE_METHOD_CALL || wants_reply(m);
+}
+
+int driver_send_failure(struct client *client, struct message *m, uint64_t caller_cookie,
+                        const char *name, const char *format, ...) {
         char text[1024];
         va_list args;
 
-        /* Signals and replies carry NO_REPLY_EXPECTED as a matter of course; in a call it is meant. */
-        if (m->type == MESSAGE_TYPE_METHOD_CALL && !wants_reply(m)) {
+        if (!wants_error(m)) {
                 route_end_cookie(client, m->serial, caller_cookie);
                 return 0;
         }
@@ -136,8 +140,19 @@ int driver_send_denial(struct client *client, struct message *m, uint64_t caller
         va_start(args, format);
         text_format(text, sizeof(text), format, args);
         va_end(args);
-        return send_error_text(client, m, m->serial, caller_cookie, DRIVER_ERROR("AccessDenied"),
-                               text);
+        return send_error_text(client, m, m->serial, caller_cookie, name, text);
+}
+
+int driver_send_denial(struct client *client, struct message *m, uint64_t caller_cookie,
+                       const char *format, ...) {
+        char text[1024];
+        va_list args;
+
+        va_start(args, format);
+        text_format(text, sizeof(text), format, args);
+        va_end(args);
+        return driver_send_failure(client, m, caller_cookie, DRIVER_ERROR("AccessDenied"), "%s",
+                                   text);
 }
 
 int driver_show_denial(struct bus *bus, struct client *sender, struct message *m) {
@@ -203,6 +218,31 @@ int driver_call_reply(struct driver_call *call) {
 
 /* later answers */
 
+uint64_t driver_call_leave(struct driver_call *call) {
+        uint64_t cookie = call->caller_cookie;
+
+        call->caller_cookie = 0;
+        call->done = true;
+        writer_deinit(&call->writer);
+        return cookie;
+}
+
+int driver_send_number(struct client *client, struct message *m, uint64_t caller_cookie,
+                       uint32_t number) {
+        struct driver_call call = {
+                .bus = client->bus,
+                .client = client,
+                .message = m,
+                .caller_cookie = caller_cookie,
+        };
+
+        writer_init(&call.writer, MESSAGE_TYPE_METHOD_RETURN, MESSAGE_FLAG_NO_REPLY_EXPECTED, 0,
+                    "u");
+        call.writer.reply_serial = m->serial;
+        writer_u32(&call.writer, number);
+        return driver_call_reply(&call);
+}
+
 int driver_call_later(struct driver_call *call, struct driver_later **ret_later) {
         struct client *client = call->client;
         struct driver_later *later;
@@ -217,14 +257,11 @@ int driver_call_later(struct driver_call *call, struct driver_later **ret_later)
         *later = (struct driver_later){
                 .client = client,
                 .serial = call->message->serial,
-                .caller_cookie = call->caller_cookie,
+                .caller_cookie = driver_call_leave(call),
                 .wants_reply = wants_reply(call->message),
         };
         DL_APPEND(client->later, later);
         client->n_later++;
-        call->caller_cookie = 0;
-        call->done = true;
-        writer_deinit(&call->writer);
         *ret_later = later;
         return 0;
 }

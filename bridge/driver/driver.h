@@ -118,6 +118,15 @@ void driver_later_forget(struct client *client);
 /* Answer a call message to the bus. As client_receive(). */
 int driver_dispatch(struct client *client, struct message *m, uint64_t caller_cookie);
 
+/*
+ * The message of a call may also be kept, with a reference, and be answered later by
+ * driver_send_error() or driver_send_number(), and the client goes on meanwhile. Returns the
+ * caller_cookie that goes with it. The method returns 0 afterwards.
+ */
+uint64_t driver_call_leave(struct driver_call *call);
+int driver_send_number(struct client *client, struct message *m, uint64_t caller_cookie,
+                       uint32_t number);
+
 /* what methods are made of, for other interfaces too */
 
 /* RequestName for call->client, with policy, limits and signals. 0 and the result, or as
@@ -139,10 +148,13 @@ int driver_send_error(struct client *client, struct message *m, uint64_t caller_
                       const char *name, const char *format, ...)
         __attribute__((format(printf, 5, 6)));
 /*
- * AccessDenied for the message m of client that was refused to it, be it a call, a signal or a
- * reply: who is refused is told, as the reference does, unless a call wants no answer.
- * caller_cookie as above.
+ * An error for the message m of client that was refused to it, be it a call, a signal or a reply: who
+ * is refused is told, as the reference does, unless a call wants no answer. caller_cookie as above.
  */
+int driver_send_failure(struct client *client, struct message *m, uint64_t caller_cookie,
+                        const char *name, const char *format, ...)
+        __attribute__((format(printf, 5, 6)));
+/* AccessDenied likewise. */
 int driver_send_denial(struct client *client, struct message *m, uint64_t caller_cookie,
                        const char *format, ...) __attribute__((format(printf, 4, 5)));
 /*

@@ -277,6 +277,16 @@ static bool may_send(struct mediator *mediator, const struct mediation_message *
                 return true;
         sender = subject_of(mediator->bus, asked->sender);
         receiver = subject_of(mediator->bus, asked->receiver);
+        if (asked->activation) {
+                /* what it may receive is asked when it is there */
+                if (asked->assumed_label)
+                        receiver.confinement = (struct confinement){
+                                .label = asked->assumed_label,
+                                .n = strlen(asked->assumed_label),
+                        };
+                return judge_side(apparmor, asked, &sender, &receiver, AA_DBUS_SEND,
+                                  asked->m->destination.s, reason);
+        }
         return judge_side(apparmor, asked, &sender, &receiver, AA_DBUS_SEND,
                           asked->m->destination.s, reason) &&
                judge_side(apparmor, asked, &receiver, &sender, AA_DBUS_RECEIVE,

@@ -10,7 +10,9 @@
 import difflib
 import os
 import re
+import shutil
 import sys
+import tempfile
 import traceback
 
 import rawbus
@@ -26,10 +28,14 @@ def scenario(function):
     return function
 
 
-def scenario_with(extra):
-    """A scenario on a bus with more configuration, which comes after the policy that allows all."""
+def scenario_with(extra='', args=(), services=None):
+    """
+    A scenario on a bus with more configuration, which comes after the policy that allows all; with
+    more arguments; with these services: name -> the lines of its file after Name=. {services} in all
+    of them is the directory of the files.
+    """
     def mark(function):
-        function.extra = extra
+        function.stage = {'extra': extra, 'args': args, 'services': services}
         return scenario(function)
     return mark
 
@@ -44,8 +50,15 @@ def not_under_valgrind(reason):
 class Stage:
     """One bus, the connections to it, and the transcript."""
 
-    def __init__(self, daemon, extra=''):
-        self.bus = Bus(daemon, extra=extra)
+    def __init__(self, daemon, extra='', args=(), services=None):
+        self.services = tempfile.mkdtemp(prefix='services-')
+        os.chmod(self.services, 0o755)
+        extra = extra.replace('{services}', self.services)
+        if services is not None:
+            extra += f'<servicedir>{self.services}</servicedir>'
+            for name, lines in services.items():
+                self.add_service(name, lines)
+        self.bus = Bus(daemon, extra=extra, args=args)
         self.address = self.bus.address
         self.connections, self.names, self.lines = [], {}, []
 
@@ -53,11 +66,16 @@ class Stage:
         for c in self.connections:
             c.close()
         status = self.bus.stop()
+        shutil.rmtree(self.services)
         if status != 0:
             self.note(f'daemon: exit status {status}')
 
+    def add_service(self, name, lines):
+        with open(f'{self.services}/{name}.service', 'w') as f:
+            f.write(f'[D-BUS Service]\nName={name}\n' + lines.replace('{services}', self.services))
+
     def note(self, text):
-        self.lines.append(text)
+        self.lines.append(str(text))
 
     def socket(self, name, uid=None):
         c = rawbus.Connection(self.address, name, uid)
@@ -147,7 +165,7 @@ class Stage:
 
 
 def record(daemon, function):
-    stage = Stage(daemon, getattr(function, 'extra', ''))
+    stage = Stage(daemon, **getattr(function, 'stage', {}))
     try:
         function(stage)
     except Exception as e:

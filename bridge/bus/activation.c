@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Activation: starts, and who waits for them. */
+
+#include "bridge/bus/activation.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/bus/bus.h"
+#include "bridge/bus/launch.h"
+#include "bridge/bus/monitor.h"
+#include "bridge/bus/quota.h"
+#include "bridge/bus/route.h"
+#include "bridge/bus/verdict.h"
+#include "bridge/container.h"
+#include "bridge/driver/driver.h"
+#include "bridge/log.h"
+
+#define WARNINGS_MAX 200
+
+/* A message that is held, or a call of StartServiceByName that is not answered yet. */
+struct waiter {
+        struct start *start;
+        struct client *client; /* NULL: the bus itself */
+        struct message *m;
+        uint64_t caller_cookie;
+        bool is_start; /* the call, which is not for the owner of the name */
+        struct waiter *prev, *next;
+        struct waiter *client_prev, *client_next;
+};
+
+/* waiters */
+
+static int waiter_new(struct start *start, struct client *client, struct message *m,
+                      uint64_t caller_cookie, bool is_start) {
+        struct waiter *waiter = malloc(sizeof(*waiter));
+
+        if (!waiter)
+                return -ENOMEM;
+        *waiter = (struct waiter){
+                .start = start,
+                .client = client,
+                .m = message_ref(m),
+                .caller_cookie = caller_cookie,
+                .is_start = is_start,
+        };
+        DL_APPEND(start->waiters, waiter);
+        start->activation->n_waiters++;
+        if (client)
+                DL_APPEND2(client->waiters, waiter, client_prev, client_next);
+        return 0;
+}
+
+static void waiter_free(struct waiter *waiter) {
+        DL_DELETE(waiter->start->waiters, waiter);
+        waiter->start->activation->n_waiters--;
+        if (waiter->client) {
+                DL_DELETE2(waiter->client->waiters, waiter, client_prev, client_next);
+                quota_release(waiter->client, waiter->m);
+        }
+        message_unref(waiter->m);
+        free(waiter);
+}
+
+void activation_forget(struct client *client) {
+        while (client->waiters) {
+                struct waiter *waiter = client->waiters;
+
+                route_end_cookie(client, waiter->m->serial, waiter->caller_cookie);
+                waiter_free(waiter);
+        }
+}
+
+/* starts */
+
+static int start_expired(struct loop_timer *timer) {
+        struct start *start = container(struct start, timer, timer);
+        struct bus *bus = start->activation->bus;
+        char text[512];
+
+        snprintf(text, sizeof(text),
+                 "Failed to activate service '%s': timed out (service_start_timeout=%lldms)",
+                 start->name, (long long)bus->limits.service_start_timeout);
+        log_write(bus->log, LOG_LEVEL_WARNING, "%s", text);
+        return activation_fail(start, DRIVER_ERROR("TimedOut"), text);
+}
+
+static void start_free(struct start *start) {
+        struct activation *activation = start->activation;
+
+        while (start->waiters)
+                waiter_free(start->waiters);
+        HASH_DEL(activation->starts, start);
+        loop_timer_cancel(activation->loop, &start->timer);
+        child_forget(start->child);
+        free(start->unit);
+        free(start);
+}
+
+static int start_new(struct activation *activation, const char *name, struct start **ret_start) {
+        size_t n = strlen(name);
+        struct start *start;
+        int r;
+
+        start = calloc(1, sizeof(*start) + n + 1);
+        if (!start)
+                return -ENOMEM;
+        start->activation = activation;
+        start->timer.expired = start_expired;
+        memcpy(start->name, name, n);
+        HASH_ADD_KEYPTR(hh, activation->starts, start->name, n, start);
+        if (!start->hh.tbl) {
+                free(start);
+                return -ENOMEM;
+        }
+        r = loop_timer_set(activation->loop, &start->timer,
+                           loop_now() +
+                                   activation->bus->limits.service_start_timeout * 1000000);
+        if (r < 0) {
+                start_free(start);
+                return r;
+        }
+        *ret_start = start;
+        return 0;
+}
+
+static struct start *start_find(struct activation *activation, const char *name) {
+        struct start *start;
+
+        HASH_FIND(hh, activation->starts, name, strlen(name), start);
+        return start;
+}
+
+/* services */
+
+static void log_warnings(struct activation *activation) {
+        const struct service_table *table = activation->table;
+
+        for (size_t i = 0; i < table->n_warnings && i < WARNINGS_MAX; i++)
+                log_write(activation->bus->log, LOG_LEVEL_WARNING, "%s", table->warnings[i]);
+}
+
+void activation_exchange_table(struct activation *activation, struct service_table **table) {
+        struct service_table *old = activation->table;
+
+        activation->table = *table;
+        *table = old;
+        log_warnings(activation);
+}
+
+/* As the directories are now: a file may have come that nobody was told of. */
+static const struct service *find_service(struct activation *activation, const char *name) {
+        struct service_table *table;
+
+        /* without memory it is what it was */
+        if (service_table_refresh(activation->table, name, &table) > 0) {
+                activation_exchange_table(activation, &table);
+                service_table_free(table);
+        }
+        return service_table_find(activation->table, name);
+}
+
+/* systemd needs no file that says so. */
+static bool is_waited_for(const struct activation *activation, const char *name) {
+        return activation->bus->systemd_activation && !strcmp(name, LAUNCH_SYSTEMD_NAME);
+}
+
+bool activation_knows(struct activation *activation, const char *name) {
+        return is_waited_for(activation, name) || find_service(activation, name);
+}
+
+/* waiting */
+
+enum {
+        WAIT_E_REFUSED = 2, /* after ACTIVATION_E_UNKNOWN */
+};
+
+static bool is_full(const struct activation *activation) {
+        return (int64_t)activation->n_waiters >=
+               activation->bus->limits.max_pending_service_starts;
+}
+
+static int refuse(const struct bus *bus, const char *name, struct launch_failure *failure) {
+        failure->name = DRIVER_ERROR("LimitsExceeded");
+        snprintf(failure->text, sizeof(failure->text),
+                 "The maximum number of pending activations has been reached, activation of %s "
+                 "failed (max_pending_service_starts=%lld)",
+                 name, (long long)bus->limits.max_pending_service_starts);
+        return WAIT_E_REFUSED;
+}
+
+static bool may_send(struct client *client, const struct message *m, const struct service *service,
+                     struct launch_failure *failure) {
+        char *rule = NULL;
+
+        if (verdict_check_activation(client, m, service ? service->apparmor_label : NULL, &rule))
+                return true;
+        failure->name = DRIVER_ERROR("AccessDenied");
+        snprintf(failure->text, sizeof(failure->text),
+                 "The policy forbids to send this message to \"%s\" (%s)", m->destination.s,
+                 rule ? rule : "");
+        free(rule);
+        return false;
+}
+
+/* *ret_failure is for WAIT_E_REFUSED. */
+static int wait_for(struct client *client, struct message *m, uint64_t caller_cookie,
+                    const char *name, bool is_start, struct launch_failure *ret_failure) {
+        struct activation *activation = client->bus->activation;
+        const struct service *service;
+        struct start *start;
+        int r = 0;
+
+        start = start_find(activation, name);
+        service = start ? service_table_find(activation->table, name)
+                        : find_service(activation, name);
+        if (!service && !start && !is_waited_for(activation, name))
+                return ACTIVATION_E_UNKNOWN;
+
+        if (!is_start && !may_send(client, m, service, ret_failure))
+                return WAIT_E_REFUSED;
+        if (is_full(activation) || quota_hold(client, m) != 0)
+                return refuse(client->bus, name, ret_failure);
+
+        if (!start) {
+                r = start_new(activation, name, &start);
+                if (r >= 0 && !is_waited_for(activation, name))
+                        r = launch(start, service, client, ret_failure);
+                if (r > 0)
+                        start_free(start);
+        }
+        if (r == 0)
+                r = waiter_new(start, client, m, caller_cookie, is_start);
+        if (r != 0)
+                quota_release(client, m);
+        return r > 0 ? WAIT_E_REFUSED : r;
+}
+
+static int tell_refused(struct client *client, struct message *m, uint64_t caller_cookie,
+                        const struct launch_failure *failure) {
+        return driver_send_failure(client, m, caller_cookie, failure->name, "%s", failure->text);
+}
+
+int activation_hold(struct client *client, struct message *m, uint64_t caller_cookie) {
+        struct launch_failure failure;
+        int r, k;
+
+        /* unique names come with their owners */
+        if (!client->bus->activation || m->destination.s[0] == ':')
+                return ACTIVATION_E_UNKNOWN;
+        r = wait_for(client, m, caller_cookie, m->destination.s, false, &failure);
+        if (r < 0 || r == ACTIVATION_E_UNKNOWN)
+                return r;
+        /* as with the reference, after what systemd is asked for because of it */
+        k = monitor_observe(client->bus, client, NULL, m);
+        if (k < 0)
+                return k;
+        return r == WAIT_E_REFUSED ? tell_refused(client, m, caller_cookie, &failure) : 0;
+}
+
+int activation_start(struct client *client, struct message *m, uint64_t caller_cookie,
+                     const char *name) {
+        struct launch_failure failure;
+        int r;
+
+        r = wait_for(client, m, caller_cookie, name, true, &failure);
+        if (r == WAIT_E_REFUSED)
+                return tell_refused(client, m, caller_cookie, &failure);
+        return r;
+}
+
+int activation_hold_for_systemd(struct activation *activation, struct message *m) {
+        struct start *start = start_find(activation, LAUNCH_SYSTEMD_NAME);
+        int r;
+
+        if (is_full(activation)) {
+                log_write(activation->bus->log, LOG_LEVEL_WARNING,
+                          "Too much waits for systemd: a message of the bus to it is dropped");
+                return 0;
+        }
+        if (!start) {
+                r = start_new(activation, LAUNCH_SYSTEMD_NAME, &start);
+                if (r < 0)
+                        return r;
+        }
+        return waiter_new(start, NULL, m, 0, false);
+}
+
+/* ends */
+
+struct start *activation_find(struct bus *bus, const char *name) {
+        if (!bus->activation || !bus->activation->starts)
+                return NULL;
+        return start_find(bus->activation, name);
+}
+
+int activation_answer(struct start *start) {
+        struct waiter *waiter, *next;
+        int r;
+
+        if (!start)
+                return 0;
+        log_write(start->activation->bus->log, LOG_LEVEL_INFO,
+                  "Successfully activated service '%s'", start->name);
+        DL_FOREACH_SAFE(start->waiters, waiter, next) {
+                if (!waiter->is_start)
+                        continue;
+                r = driver_send_number(waiter->client, waiter->m, waiter->caller_cookie,
+                                       LAUNCH_STARTED);
+                waiter_free(waiter);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int activation_deliver(struct start *start, struct client *owner) {
+        int r = 0;
+
+        while (start && start->waiters && r >= 0) {
+                struct waiter *waiter = start->waiters;
+
+                r = route_held(owner, waiter->client, waiter->m, waiter->caller_cookie);
+                waiter_free(waiter);
+        }
+        if (start)
+                start_free(start);
+        return r;
+}
+
+int activation_fail(struct start *start, const char *error, const char *text) {
+        int r = 0;
+
+        while (start->waiters && r >= 0) {
+                struct waiter *waiter = start->waiters;
+
+                if (waiter->client)
+                        r = driver_send_failure(waiter->client, waiter->m,
+                                                waiter->caller_cookie, error, "%s", text);
+                waiter_free(waiter);
+        }
+        start_free(start);
+        return r;
+}
+
+int activation_fail_unit(struct activation *activation, const char *unit, const char *error,
+                         const char *text) {
+        struct start *start, *next;
+        int r;
+
+        HASH_ITER(hh, activation->starts, start, next) {
+                if (!start->unit || strcmp(start->unit, unit) != 0)
+                        continue;
+                r = activation_fail(start, error, text);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* all of it */
+
+int activation_new(struct bus *bus, struct loop *loop, const struct rlimit *fd_limit,
+                   struct activation **ret_activation) {
+        struct activation *activation;
+        int r;
+
+        activation = calloc(1, sizeof(*activation));
+        if (!activation)
+                return -ENOMEM;
+        activation->bus = bus;
+        activation->loop = loop;
+        r = children_init(&activation->children, loop, fd_limit);
+        if (r < 0) {
+                free(activation);
+                return r;
+        }
+        *ret_activation = activation;
+        return 0;
+}
+
+struct activation *activation_free(struct activation *activation) {
+        if (!activation)
+                return NULL;
+        while (activation->starts)
+                start_free(activation->starts);
+        children_deinit(&activation->children);
+        service_table_free(activation->table);
+        free(activation);
+        return NULL;
+}

@@ -1,0 +1,76 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# A service that the bus starts: takes the names of its arguments, and tells what it heard and what it
+# was started with.
+#
+#   service-activated.py [--fork] [--fail-once FILE] NAME...
+
+import os
+import resource
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import rawbus
+
+
+def describe(m):
+    if m.kind == rawbus.RETURN:
+        return 'reply'
+    return f'{m.member}({", ".join(str(x) for x in m.body)})'
+
+
+def process():
+    """What a service can see of how it was started."""
+    return {
+        'stdin': os.readlink('/proc/self/fd/0'),
+        'descriptors': ' '.join(sorted(os.listdir('/proc/self/fd'))),
+        'directory': os.getcwd(),
+        'session': str(os.getsid(0)),
+        'group': str(os.getpgid(0)),
+        'user': f'{os.getresuid()} {os.getresgid()}',
+        'limit': str(resource.getrlimit(resource.RLIMIT_NOFILE)),
+        'blocked': [x.split()[1] for x in open('/proc/self/status') if x.startswith('SigBlk')][0],
+    }
+
+
+def main():
+    args = sys.argv[1:]
+    at_start = process()
+    if args[0] == '--fail-once':
+        if not os.path.exists(args[1]):
+            open(args[1], 'w').close()
+            sys.exit(3)
+        args = args[2:]
+    if args[0] == '--fork':
+        if os.fork():
+            os._exit(0)
+        args = args[1:]
+
+    c = rawbus.Connection(os.environ['DBUS_STARTER_ADDRESS']).authenticate()
+    c.take()
+    heard = []
+    for name in args:
+        c.send(rawbus.bus_call('RequestName', 'su', name, 0))
+    while True:
+        try:
+            m = c.receive(60)
+        except (rawbus.Closed, rawbus.Timeout):
+            return
+        heard.append(describe(m))
+        if m.kind != rawbus.CALL or m.flags & rawbus.NO_REPLY:
+            continue
+        if m.member == 'Heard':
+            c.send(rawbus.reply(m, 'as', heard))
+        elif m.member == 'Environment':
+            c.send(rawbus.reply(m, 'a{ss}', dict(os.environ)))
+        elif m.member == 'Process':
+            c.send(rawbus.reply(m, 'a{ss}', at_start))
+        elif m.member == 'Quit':
+            c.send(rawbus.reply(m))
+            return
+        else:
+            c.send(rawbus.reply(m, m.signature, *m.body))
+
+
+main()
