@@ -186,8 +186,9 @@ def nonce_in_pieces(s):
 
 @listen('nonce-tcp:host=127.0.0.1')
 def wrong_nonce_closes(s):
+    right = nonce(s)
     for wrong in (bytes(16), b'\0AUTH EXTERNAL ' + UID.encode() + b'\r\n',
-                  nonce(s)[:15] + b'\0'):
+                  right[:15] + bytes([right[15] ^ 1])):
         c = connect(s, 'nonce-tcp')
         c.send_raw(wrong + b'\0AUTH\r\n')
         try:
