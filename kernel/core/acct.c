@@ -211,9 +211,9 @@ static void bus1_share_put(struct bus1_account *account, struct bus1_share *shar
 }
 
 /* The part of a foreign user, before the account and the peer are charged. */
-static int bus1_charge_share(struct bus1_charge *charge, struct bus1_account *actor)
+static int bus1_charge_share(struct bus1_account *account, struct bus1_usage *usage, kuid_t uid,
+			     const u64 amount[_BUS1_RESOURCE_N], struct bus1_share **ret_share)
 {
-	struct bus1_account *account = charge->account;
 	const u64 *max = account->accounts->limits.max;
 	struct bus1_share *share;
 	int r = 0;
@@ -221,7 +221,7 @@ static int bus1_charge_share(struct bus1_charge *charge, struct bus1_account *ac
 	u64 n;
 
 	mutex_lock(&account->lock);
-	share = bus1_share_get(account, actor->uid);
+	share = bus1_share_get(account, uid);
 	if (IS_ERR(share)) {
 		r = PTR_ERR(share);
 		goto out;
@@ -229,86 +229,86 @@ static int bus1_charge_share(struct bus1_charge *charge, struct bus1_account *ac
 
 	n = account->n_shares * (ilog2(account->n_shares) + 1);
 	for (i = 0; i < _BUS1_RESOURCE_N; ++i) {
-		u64 amount = charge->amount[i], taken;
+		u64 taken;
 
-		if (amount == 0)
+		if (amount[i] == 0)
 			continue;
 		/* as a peer never has more than what its account has left */
-		taken = atomic64_read(&account->used[i]) + atomic64_read(&charge->usage->used[i]) +
-			2 * amount;
-		if (taken > max[i] || share->used[i] + amount > (max[i] - taken) / n) {
+		taken = atomic64_read(&account->used[i]) + atomic64_read(&usage->used[i]) +
+			2 * amount[i];
+		if (taken > max[i] || share->used[i] + amount[i] > (max[i] - taken) / n) {
 			bus1_share_put(account, share);
 			r = -EDQUOT;
 			goto out;
 		}
 	}
 	for (i = 0; i < _BUS1_RESOURCE_N; ++i)
-		share->used[i] += charge->amount[i];
-	charge->share = share;
+		share->used[i] += amount[i];
+	*ret_share = share;
 
 out:
 	mutex_unlock(&account->lock);
 	return r;
 }
 
-static void bus1_charge_put_share(struct bus1_charge *charge)
+/**
+ * bus1_uncharge_share() - what a foreign user sent is not in flight any more
+ * @account:	the receiver's account
+ * @share:	what bus1_charge() returned; may be NULL
+ * @amount:	what it was given
+ */
+void bus1_uncharge_share(struct bus1_account *account, struct bus1_share *share,
+			 const u64 amount[_BUS1_RESOURCE_N])
 {
 	size_t i;
 
-	if (!charge->share)
+	if (!share)
 		return;
 
-	mutex_lock(&charge->account->lock);
+	mutex_lock(&account->lock);
 	for (i = 0; i < _BUS1_RESOURCE_N; ++i)
-		charge->share->used[i] -= charge->amount[i];
-	bus1_share_put(charge->account, charge->share);
-	mutex_unlock(&charge->account->lock);
-	charge->share = NULL;
+		share->used[i] -= amount[i];
+	bus1_share_put(account, share);
+	mutex_unlock(&account->lock);
 }
 
-static void bus1_charge_sub(struct bus1_charge *charge, size_t n_resources)
+static void bus1_charge_sub(struct bus1_account *account, struct bus1_usage *usage,
+			    const u64 amount[_BUS1_RESOURCE_N], size_t n_resources)
 {
 	size_t i;
 
 	for (i = 0; i < n_resources; ++i) {
-		if (charge->amount[i] == 0)
+		if (amount[i] == 0)
 			continue;
-		atomic64_sub(charge->amount[i], &charge->usage->used[i]);
-		atomic64_sub(charge->amount[i], &charge->account->used[i]);
+		atomic64_sub(amount[i], &usage->used[i]);
+		atomic64_sub(amount[i], &account->used[i]);
 	}
 }
 
 /**
  * bus1_charge() - charge a peer for what is about to be put on it
- * @charge:	set on success
  * @account:	the peer's account
  * @usage:	the peer's counters
  * @actor:	account of who causes it
  * @amount:	how much of what
+ * @ret_share:	the share of @actor, for as long as it is in flight; NULL when it needs none
  *
- * The charge borrows @account and @usage.
+ * To be taken back with bus1_uncharge_share() and bus1_uncharge().
  *
  * Return: -EDQUOT, -ENOMEM.
  */
-int bus1_charge(struct bus1_charge *charge, struct bus1_account *account, struct bus1_usage *usage,
-		struct bus1_account *actor, const u64 amount[_BUS1_RESOURCE_N])
+int bus1_charge(struct bus1_account *account, struct bus1_usage *usage, struct bus1_account *actor,
+		const u64 amount[_BUS1_RESOURCE_N], struct bus1_share **ret_share)
 {
 	const u64 *max = account->accounts->limits.max;
+	struct bus1_share *share = NULL;
 	size_t i;
 	int r;
 
-	charge->account = account;
-	charge->usage = usage;
-	charge->share = NULL;
-	for (i = 0; i < _BUS1_RESOURCE_N; ++i)
-		charge->amount[i] = amount[i];
-
 	if (account != actor) {
-		r = bus1_charge_share(charge, actor);
-		if (r < 0) {
-			charge->account = NULL;
+		r = bus1_charge_share(account, usage, actor->uid, amount, &share);
+		if (r < 0)
 			return r;
-		}
 	}
 
 	for (i = 0; i < _BUS1_RESOURCE_N; ++i) {
@@ -320,68 +320,17 @@ int bus1_charge(struct bus1_charge *charge, struct bus1_account *account, struct
 		peer_used = atomic64_add_return(amount[i], &usage->used[i]);
 		if (used > max[i] || peer_used > max[i] - used ||
 		    peer_used > READ_ONCE(usage->max[i])) {
-			bus1_charge_sub(charge, i + 1);
-			bus1_charge_put_share(charge);
-			charge->account = NULL;
+			bus1_charge_sub(account, usage, amount, i + 1);
+			bus1_uncharge_share(account, share, amount);
 			return -EDQUOT;
 		}
 	}
+	*ret_share = share;
 	return 0;
 }
 
 /**
- * bus1_charge_cancel() - take a charge back
- * @charge:	charge; when nothing is charged, nothing happens
- */
-void bus1_charge_cancel(struct bus1_charge *charge)
-{
-	if (!charge->account)
-		return;
-	bus1_charge_put_share(charge);
-	bus1_charge_sub(charge, _BUS1_RESOURCE_N);
-	charge->account = NULL;
-}
-
-/**
- * bus1_charge_end() - end a charge, except for the objects
- * @charge:	charge; when nothing is charged, nothing happens
- *
- * The sender's share is free again. Each object stays charged on the peer until it is uncharged
- * with bus1_uncharge_objects().
- */
-void bus1_charge_end(struct bus1_charge *charge)
-{
-	if (!charge->account)
-		return;
-	bus1_charge_put_share(charge);
-	charge->amount[BUS1_RESOURCE_OBJECTS] = 0;
-	bus1_charge_sub(charge, _BUS1_RESOURCE_N);
-	charge->account = NULL;
-}
-
-/**
- * bus1_charge_keep() - end a charge, except for the objects and what stays in memory
- * @charge:	charge; when nothing is charged, nothing happens
- * @kept:	set to what stays charged on the peer, until it is given to bus1_uncharge()
- *
- * As bus1_charge_end(), for a message that the receiver still reads.
- */
-void bus1_charge_keep(struct bus1_charge *charge, u64 kept[_BUS1_RESOURCE_N])
-{
-	if (!charge->account)
-		return;
-	bus1_charge_put_share(charge);
-	kept[BUS1_RESOURCE_BYTES] = charge->amount[BUS1_RESOURCE_BYTES];
-	kept[BUS1_RESOURCE_MESSAGES] = charge->amount[BUS1_RESOURCE_MESSAGES];
-	charge->amount[BUS1_RESOURCE_BYTES] = 0;
-	charge->amount[BUS1_RESOURCE_MESSAGES] = 0;
-	charge->amount[BUS1_RESOURCE_OBJECTS] = 0;
-	bus1_charge_sub(charge, _BUS1_RESOURCE_N);
-	charge->account = NULL;
-}
-
-/**
- * bus1_uncharge() - what bus1_charge_keep() kept is gone
+ * bus1_uncharge() - what a peer was charged for is gone
  * @account:	the peer's account
  * @usage:	the peer's counters
  * @amount:	how much of what
@@ -389,12 +338,31 @@ void bus1_charge_keep(struct bus1_charge *charge, u64 kept[_BUS1_RESOURCE_N])
 void bus1_uncharge(struct bus1_account *account, struct bus1_usage *usage,
 		   const u64 amount[_BUS1_RESOURCE_N])
 {
-	size_t i;
+	bus1_charge_sub(account, usage, amount, _BUS1_RESOURCE_N);
+}
 
-	for (i = 0; i < _BUS1_RESOURCE_N; ++i) {
-		atomic64_sub(amount[i], &usage->used[i]);
-		atomic64_sub(amount[i], &account->used[i]);
-	}
+/**
+ * bus1_charge_objects() - charge a peer for objects that are not in flight
+ * @account:	the peer's account
+ * @usage:	the peer's counters
+ * @actor:	account of who causes it
+ * @n:		number of objects
+ *
+ * To be taken back with bus1_uncharge_objects().
+ *
+ * Return: -EDQUOT, -ENOMEM.
+ */
+int bus1_charge_objects(struct bus1_account *account, struct bus1_usage *usage,
+			struct bus1_account *actor, u64 n)
+{
+	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_OBJECTS] = n };
+	struct bus1_share *share;
+	int r;
+
+	r = bus1_charge(account, usage, actor, amount, &share);
+	if (r == 0)
+		bus1_uncharge_share(account, share, amount);
+	return r;
 }
 
 /* One more object, and be it over the limit. */

@@ -76,32 +76,21 @@ struct bus1_usage {
 	u64 max[_BUS1_RESOURCE_N];
 };
 
-/**
- * struct bus1_charge - what one message in flight takes
- * @account:	receiver's account, NULL when nothing is charged
- * @usage:	receiver's own counters
- * @share:	sender's share of @account, NULL when both are one user
- * @amount:	how much of what
- */
-struct bus1_charge {
-	struct bus1_account *account;
-	struct bus1_usage *usage;
-	struct bus1_share *share;
-	u64 amount[_BUS1_RESOURCE_N];
-};
+struct bus1_share;
 
 void bus1_usage_init(struct bus1_usage *usage);
 
 struct bus1_account *bus1_account_get(struct bus1_accounts *accounts, kuid_t uid);
 struct bus1_account *bus1_account_put(struct bus1_account *account);
 
-int bus1_charge(struct bus1_charge *charge, struct bus1_account *account, struct bus1_usage *usage,
-		struct bus1_account *actor, const u64 amount[_BUS1_RESOURCE_N]);
-void bus1_charge_cancel(struct bus1_charge *charge);
-void bus1_charge_end(struct bus1_charge *charge);
-void bus1_charge_keep(struct bus1_charge *charge, u64 kept[_BUS1_RESOURCE_N]);
+int bus1_charge(struct bus1_account *account, struct bus1_usage *usage, struct bus1_account *actor,
+		const u64 amount[_BUS1_RESOURCE_N], struct bus1_share **ret_share);
+void bus1_uncharge_share(struct bus1_account *account, struct bus1_share *share,
+			 const u64 amount[_BUS1_RESOURCE_N]);
 void bus1_uncharge(struct bus1_account *account, struct bus1_usage *usage,
 		   const u64 amount[_BUS1_RESOURCE_N]);
+int bus1_charge_objects(struct bus1_account *account, struct bus1_usage *usage,
+			struct bus1_account *actor, u64 n);
 void bus1_charge_object_anyway(struct bus1_account *account, struct bus1_usage *usage);
 void bus1_uncharge_objects(struct bus1_account *account, struct bus1_usage *usage, u64 n);
 

@@ -121,8 +121,8 @@ static void bus1_recv_fill(struct bus1_recv *recv, struct bus1_peer *peer,
 	case BUS1_ENTRY_MESSAGE:
 		recv->type = BUS1_MESSAGE_TYPE_USER;
 		recv->has_account = true;
-		recv->account = bus1_delivery_from_entry(entry)->account;
 		recv->payload = bus1_delivery_from_entry(entry)->payload;
+		recv->account = recv->payload->account;
 		recv->n_transfers = bus1_delivery_from_entry(entry)->n_handles;
 		break;
 	case BUS1_ENTRY_NODE_RELEASE:
@@ -262,7 +262,7 @@ static int bus1_recv_end(struct bus1_recv *recv, bool take)
 				recv->payload, r);
 
 	if (r == 0 && take && recv->slice)
-		bus1_recv_keep_slice(recv, &bus1_delivery_from_entry(entry)->charge);
+		bus1_recv_keep_slice(recv);
 	bus1_slice_free(peer->pool, recv->slice);
 	if (drop) {
 		bus1_tx_init(&tx, peer);

@@ -60,13 +60,12 @@ int bus1_recv_to_pool(struct bus1_recv *recv, u64 max_offset, u64 *ret_offset)
 /**
  * bus1_recv_keep_slice() - the message is the user's now, and so is its slice
  * @recv:	receive that is about to end
- * @charge:	what the peer is charged for the message
  */
-void bus1_recv_keep_slice(struct bus1_recv *recv, struct bus1_charge *charge)
+void bus1_recv_keep_slice(struct bus1_recv *recv)
 {
 	lockdep_assert_held(&recv->peer->lock);
 
-	bus1_charge_keep(charge, recv->slice->kept);
+	bus1_delivery_uncharge(bus1_delivery_from_entry(recv->entry), recv->slice->kept);
 	bus1_slice_show(recv->peer->pool, recv->slice);
 	recv->slice = NULL;
 }

@@ -81,8 +81,6 @@ static int bus1_transfer_locked(struct bus1_peer *from, struct bus1_peer *to,
 				struct bus1_transfer *src, struct bus1_transfer *dst,
 				struct bus1_transfer_item *items, size_t n)
 {
-	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_OBJECTS] = n };
-	struct bus1_charge charge;
 	struct bus1_tx tx;
 	size_t i;
 	int r;
@@ -90,10 +88,9 @@ static int bus1_transfer_locked(struct bus1_peer *from, struct bus1_peer *to,
 	if (from->disconnected || to->disconnected)
 		return -ESHUTDOWN;
 
-	r = bus1_charge(&charge, to->account, &to->usage, from->account, amount);
+	r = bus1_charge_objects(to->account, &to->usage, from->account, n);
 	if (r < 0)
 		return r;
-	bus1_charge_end(&charge);
 
 	for (i = 0; i < n; ++i) {
 		r = bus1_transfer_collect(from, to, &src[i], &items[i]);

@@ -111,6 +111,7 @@ struct bus1_creds {
 /**
  * struct bus1_payload - what all recipients of a message share
  * @refs:	reference count
+ * @account:	user that the peer which sends it is accounted on; set by the core
  * @addressed:	private to the core
  * @creds:	sender; set by the front end together with references to @pid, @tid and @cred,
  *		which the payload then owns
@@ -120,10 +121,11 @@ struct bus1_creds {
  * @files:	the message's files, filled in by the front end; the payload owns the references.
  *		Entries left NULL are fine until the payload is sent.
  *
- * Nothing in it changes any more once it has been sent.
+ * It is sent once. Nothing in it changes any more then.
  */
 struct bus1_payload {
 	refcount_t refs;
+	kuid_t account;
 	bool addressed;
 	struct bus1_creds creds;
 	size_t n_data;

@@ -81,11 +81,13 @@ static struct bus1_delivery *bus1_delivery_alloc(struct bus1_payload *payload, s
 	if (n_transfers == 0 && !payload->addressed) {
 		payload->addressed = true;
 		delivery = bus1_payload_delivery(payload);
+	} else if (n_transfers == 0) {
+		delivery = kmalloc(sizeof(*delivery), GFP_KERNEL_ACCOUNT);
 	} else {
 		delivery = kvmalloc(struct_size(delivery, handles, n_transfers), GFP_KERNEL_ACCOUNT);
-		if (!delivery)
-			return NULL;
 	}
+	if (!delivery)
+		return NULL;
 	delivery->payload = bus1_payload_ref(payload);
 	return delivery;
 }
@@ -97,6 +99,16 @@ static void bus1_delivery_dealloc(struct bus1_delivery *delivery)
 	if (delivery != bus1_payload_delivery(payload))
 		kvfree(delivery);
 	bus1_payload_unref(payload);
+}
+
+/* What the receiver is charged for it. */
+static void bus1_delivery_amount(const struct bus1_delivery *delivery,
+				 u64 ret_amount[_BUS1_RESOURCE_N])
+{
+	ret_amount[BUS1_RESOURCE_BYTES] = delivery->payload->n_data;
+	ret_amount[BUS1_RESOURCE_OBJECTS] = delivery->n_handles;
+	ret_amount[BUS1_RESOURCE_MESSAGES] = 1;
+	ret_amount[BUS1_RESOURCE_FILES] = delivery->payload->n_files;
 }
 
 /**
@@ -115,44 +127,69 @@ struct bus1_delivery *bus1_delivery_new(struct bus1_peer *sender, struct bus1_no
 					struct bus1_payload *payload, struct bus1_node **transfers,
 					size_t n_transfers)
 {
-	const u64 amount[_BUS1_RESOURCE_N] = {
-		[BUS1_RESOURCE_BYTES]	 = payload->n_data,
-		[BUS1_RESOURCE_OBJECTS]	 = n_transfers,
-		[BUS1_RESOURCE_MESSAGES] = 1,
-		[BUS1_RESOURCE_FILES]	 = payload->n_files,
-	};
 	struct bus1_peer *receiver = node ? node->owner : sender;
+	u64 amount[_BUS1_RESOURCE_N];
 	struct bus1_delivery *delivery;
+	size_t i;
 	int r;
 
 	delivery = bus1_delivery_alloc(payload, n_transfers);
 	if (!delivery)
 		return ERR_PTR(-ENOMEM);
 
-	r = bus1_charge(&delivery->charge, receiver->account, &receiver->usage, sender->account,
-			amount);
+	bus1_queue_entry_init(&delivery->entry, BUS1_ENTRY_MESSAGE, receiver);
+	delivery->n_handles = n_transfers;
+	bus1_delivery_amount(delivery, amount);
+	r = bus1_charge(receiver->account, &receiver->usage, sender->account, amount,
+			&delivery->share);
 	if (r < 0) {
 		bus1_delivery_dealloc(delivery);
 		return ERR_PTR(r);
 	}
-
-	bus1_queue_entry_init(&delivery->entry, BUS1_ENTRY_MESSAGE, receiver);
+	delivery->charged = true;
 	delivery->node = node ? bus1_node_ref(node) : NULL;
-	delivery->account = sender->account->uid;
+	payload->account = sender->account->uid;
 
-	for (delivery->n_handles = 0; delivery->n_handles < n_transfers; ++delivery->n_handles) {
-		struct bus1_handle *handle;
-
-		handle = bus1_handle_new(receiver, transfers[delivery->n_handles]);
-		if (!handle) {
-			bus1_uncharge_objects(receiver->account, &receiver->usage,
-					      n_transfers - delivery->n_handles);
+	for (i = 0; i < n_transfers; ++i) {
+		delivery->handles[i] = bus1_handle_new(receiver, transfers[i]);
+		if (!delivery->handles[i]) {
+			bus1_uncharge_objects(receiver->account, &receiver->usage, n_transfers - i);
+			while (++i < n_transfers)
+				delivery->handles[i] = NULL;
 			bus1_delivery_free(delivery);
 			return ERR_PTR(-ENOMEM);
 		}
-		delivery->handles[delivery->n_handles] = handle;
 	}
 	return delivery;
+}
+
+/**
+ * bus1_delivery_uncharge() - end what the receiver is charged, except for the handles
+ * @delivery:	message; when nothing is charged any more, nothing happens
+ * @ret_kept:	NULL; or the receiver keeps the data: set to what stays charged until it is given to
+ *		bus1_uncharge()
+ *
+ * The sender's share is free again. Each handle stays charged for as long as it is there.
+ */
+void bus1_delivery_uncharge(struct bus1_delivery *delivery, u64 ret_kept[_BUS1_RESOURCE_N])
+{
+	struct bus1_peer *receiver = delivery->entry.peer;
+	u64 amount[_BUS1_RESOURCE_N];
+
+	if (!delivery->charged)
+		return;
+	delivery->charged = false;
+
+	bus1_delivery_amount(delivery, amount);
+	bus1_uncharge_share(receiver->account, delivery->share, amount);
+	amount[BUS1_RESOURCE_OBJECTS] = 0;
+	if (ret_kept) {
+		ret_kept[BUS1_RESOURCE_BYTES] = amount[BUS1_RESOURCE_BYTES];
+		ret_kept[BUS1_RESOURCE_MESSAGES] = amount[BUS1_RESOURCE_MESSAGES];
+		amount[BUS1_RESOURCE_BYTES] = 0;
+		amount[BUS1_RESOURCE_MESSAGES] = 0;
+	}
+	bus1_uncharge(receiver->account, &receiver->usage, amount);
 }
 
 /* Returns NULL. Its handles, as far as it still owns them, must not be linked. */
@@ -163,7 +200,7 @@ struct bus1_delivery *bus1_delivery_free(struct bus1_delivery *delivery)
 	if (!delivery)
 		return NULL;
 
-	bus1_charge_end(&delivery->charge);
+	bus1_delivery_uncharge(delivery, NULL);
 	for (i = 0; i < delivery->n_handles; ++i)
 		bus1_handle_unref(delivery->handles[i]);
 	bus1_node_unref(delivery->node);

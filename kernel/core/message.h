@@ -24,24 +24,27 @@ struct bus1_tx;
  * @entry:	link in the owner's queue
  * @node:	destination; pinned. NULL for the seed of a peer of 2016.
  * @payload:	what all recipients share
- * @account:	user of the sender
- * @charge:	what the receiver is charged
+ * @share:	what is charged of it on the sender's share of the receiver's account; may be NULL
  * @n_handles:	number of handles
+ * @charged:	the receiver is charged
  * @handles:	handles of the receiver, in flight. The delivery owns them until it is received.
+ *
+ * There is one for each recipient: it has 96 bytes.
  */
 struct bus1_delivery {
 	struct bus1_queue_entry entry;
 	struct bus1_node *node;
 	struct bus1_payload *payload;
-	kuid_t account;
-	struct bus1_charge charge;
-	size_t n_handles;
+	struct bus1_share *share;
+	u32 n_handles;
+	bool charged;
 	struct bus1_handle *handles[];
 };
 
 struct bus1_delivery *bus1_delivery_new(struct bus1_peer *sender, struct bus1_node *node,
 					struct bus1_payload *payload, struct bus1_node **transfers,
 					size_t n_transfers);
+void bus1_delivery_uncharge(struct bus1_delivery *delivery, u64 ret_kept[_BUS1_RESOURCE_N]);
 struct bus1_delivery *bus1_delivery_free(struct bus1_delivery *delivery);
 struct bus1_delivery *bus1_delivery_from_entry(struct bus1_queue_entry *entry);
 void bus1_delivery_link(struct bus1_delivery *delivery);

@@ -34,21 +34,18 @@ static void bus1_object_init(struct bus1_object *object, bool is_node)
  */
 struct bus1_node *bus1_node_new(struct bus1_peer *owner, bool oneshot)
 {
-	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_OBJECTS] = 1 };
-	struct bus1_charge charge;
 	struct bus1_node *node;
 	int r;
 
-	r = bus1_charge(&charge, owner->account, &owner->usage, owner->account, amount);
+	r = bus1_charge_objects(owner->account, &owner->usage, owner->account, 1);
 	if (r < 0)
 		return ERR_PTR(r);
 
 	node = kmalloc(sizeof(*node), GFP_KERNEL_ACCOUNT);
 	if (!node) {
-		bus1_charge_cancel(&charge);
+		bus1_uncharge_objects(owner->account, &owner->usage, 1);
 		return ERR_PTR(-ENOMEM);
 	}
-	bus1_charge_end(&charge);
 
 	refcount_set(&node->refs, 1);
 	refcount_set(&node->owned, 1);

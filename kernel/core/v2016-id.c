@@ -387,20 +387,17 @@ static int bus1_v2016_transfer_prepare(struct bus1_peer *from, struct bus1_peer 
 				       struct bus1_node *node, struct bus1_handle **ret_handle,
 				       struct bus1_v2016_id **ret_named)
 {
-	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_OBJECTS] = 1 };
 	struct bus1_handle *handle;
-	struct bus1_charge charge;
 	int r;
 
-	r = bus1_charge(&charge, to->account, &to->usage, from->account, amount);
+	r = bus1_charge_objects(to->account, &to->usage, from->account, 1);
 	if (r < 0)
 		return r;
 	handle = bus1_handle_new(to, node);
 	if (!handle) {
-		bus1_charge_cancel(&charge);
+		bus1_uncharge_objects(to->account, &to->usage, 1);
 		return -ENOMEM;
 	}
-	bus1_charge_end(&charge);
 
 	*ret_named = NULL;
 	r = to->v2016 ? bus1_v2016_reserve(to, node, ret_named) :

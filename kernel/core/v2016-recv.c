@@ -101,7 +101,7 @@ static bool bus1_v2016_is_due(struct bus1_queue_entry *entry)
 void bus1_v2016_forget(struct bus1_v2016_shown *shown)
 {
 	if (shown->slice)
-		bus1_charge_keep(&shown->delivery->charge, shown->slice->kept);
+		bus1_delivery_uncharge(shown->delivery, shown->slice->kept);
 	*shown = (struct bus1_v2016_shown){};
 }
 
@@ -215,21 +215,18 @@ static int bus1_v2016_recv_slice(struct bus1_v2016_recv_state *state)
 static int bus1_v2016_recv_copy(struct bus1_peer *peer, struct bus1_node *node,
 				struct bus1_v2016_item *item)
 {
-	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_OBJECTS] = 1 };
-	struct bus1_charge charge;
 	int r;
 
 	if (!item->named || item->named->handle || item->named->destroyed)
 		return 0;
-	r = bus1_charge(&charge, peer->account, &peer->usage, peer->account, amount);
+	r = bus1_charge_objects(peer->account, &peer->usage, peer->account, 1);
 	if (r < 0)
 		return r;
 	item->copy = bus1_handle_new(peer, node);
 	if (!item->copy) {
-		bus1_charge_cancel(&charge);
+		bus1_uncharge_objects(peer->account, &peer->usage, 1);
 		return -ENOMEM;
 	}
-	bus1_charge_end(&charge);
 	return 0;
 }
 
