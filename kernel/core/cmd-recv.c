@@ -11,7 +11,6 @@
 
 #include <linux/bug.h>
 #include <linux/container_of.h>
-#include <linux/list.h>
 #include <linux/sched.h>
 #include <trace/events/bus1.h>
 #include "invariant.h"
@@ -75,15 +74,16 @@ static void bus1_recv_end_flight(struct bus1_peer *peer, struct bus1_handle *han
 struct bus1_queue_entry *bus1_recv_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx)
 {
 	struct bus1_queue_entry *entry;
-	LIST_HEAD(skipped);
+	struct bus1_entries skipped;
 
 	lockdep_assert_held(&peer->lock);
 
+	bus1_entries_init(&skipped);
 	while ((entry = bus1_queue_peek(&peer->queue)) && !bus1_entry_is_due(entry)) {
 		if (entry->type == BUS1_ENTRY_NODE_RELEASE)
 			bus1_recv_end_flight(peer, bus1_handle_from_entry(entry));
 		bus1_queue_remove(&peer->queue, entry);
-		list_add_tail(&entry->link, &skipped);
+		bus1_entries_add(&skipped, entry);
 		cond_resched();
 	}
 	bus1_tx_drop(tx, &skipped);

@@ -55,8 +55,8 @@ static void bus1_peer_forget_objects(struct bus1_peer *peer)
 
 int bus1_peer_disconnect(struct bus1_peer *peer)
 {
+	struct bus1_entries queued;
 	struct bus1_tx tx;
-	LIST_HEAD(queued);
 
 	mutex_lock(&peer->lock);
 	if (peer->disconnected) {
@@ -66,9 +66,8 @@ int bus1_peer_disconnect(struct bus1_peer *peer)
 	peer->disconnected = true;
 
 	bus1_tx_init(&tx, peer);
-	bus1_queue_seal(&peer->queue, &queued);
-	if (peer->receiving)
-		list_del_init(&peer->receiving->link);
+	bus1_entries_init(&queued);
+	bus1_queue_seal(&peer->queue, peer->receiving, &queued);
 	if (peer->v2016)
 		bus1_v2016_disconnect(peer, &tx);
 	bus1_peer_free_slices(peer);

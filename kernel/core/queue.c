@@ -97,17 +97,6 @@ void bus1_queue_init(struct bus1_queue *queue, struct bus1_peer *peer,
 	queue->data = data;
 }
 
-void bus1_queue_entry_init(struct bus1_queue_entry *entry, enum bus1_entry_type type,
-			   struct bus1_peer *peer)
-{
-	RB_CLEAR_NODE(&entry->rb);
-	INIT_LIST_HEAD(&entry->link);
-	entry->peer = peer;
-	entry->timestamp = 0;
-	entry->tx = 0;
-	entry->type = type;
-}
-
 /**
  * bus1_queue_stage() - add an entry whose final timestamp is yet to be found
  * @queue:	queue
@@ -276,10 +265,12 @@ void bus1_queue_remove(struct bus1_queue *queue, struct bus1_queue_entry *entry)
 
 /**
  * bus1_queue_seal() - empty a queue for good
- * @queue:		queue
- * @ret_entries:	final entries are appended here. Staged ones are left to who staged them.
+ * @queue:	queue
+ * @except:	entry that is left to who is receiving it, or NULL
+ * @entries:	other final entries are added here. Staged ones are left to who staged them.
  */
-void bus1_queue_seal(struct bus1_queue *queue, struct list_head *ret_entries)
+void bus1_queue_seal(struct bus1_queue *queue, const struct bus1_queue_entry *except,
+		     struct bus1_entries *entries)
 {
 	struct rb_node *rb;
 	unsigned int n;
@@ -298,8 +289,8 @@ void bus1_queue_seal(struct bus1_queue *queue, struct list_head *ret_entries)
 				break;
 			entry = bus1_queue_entry_from_rb(rb);
 			bus1_queue_unlink(queue, entry);
-			if (!(entry->timestamp & 1))
-				list_add_tail(&entry->link, ret_entries);
+			if (!(entry->timestamp & 1) && entry != except)
+				bus1_entries_add(entries, entry);
 		}
 		spin_unlock(&queue->lock);
 		cond_resched();

@@ -19,7 +19,6 @@
  *    queues, and within one transaction as they were committed.
  */
 
-#include <linux/list.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
@@ -36,7 +35,8 @@ enum bus1_entry_type {
 /**
  * struct bus1_queue_entry - something to be received
  * @rb:		link in the queue; empty when in none
- * @link:	link in a transaction that is not committed yet, or in a list of entries to drop
+ * @next:	link in a transaction that is not committed yet, or in a list of entries to drop; itself
+ *		while it is in neither
  * @peer:	who receives it; kept alive by what the entry is part of
  * @timestamp:	see above
  * @tx:		identifies its transaction among all that are under way
@@ -44,12 +44,61 @@ enum bus1_entry_type {
  */
 struct bus1_queue_entry {
 	struct rb_node rb;
-	struct list_head link;
+	struct bus1_queue_entry *next;
 	struct bus1_peer *peer;
 	u64 timestamp;
 	unsigned long tx;
 	enum bus1_entry_type type;
 };
+
+static inline void bus1_queue_entry_init(struct bus1_queue_entry *entry, enum bus1_entry_type type,
+					 struct bus1_peer *peer)
+{
+	RB_CLEAR_NODE(&entry->rb);
+	entry->next = entry;
+	entry->peer = peer;
+	entry->timestamp = 0;
+	entry->tx = 0;
+	entry->type = type;
+}
+
+/**
+ * struct bus1_entries - entries in the order in which they were added
+ * @first:	the first one, or NULL
+ * @last:	where the next one is linked
+ */
+struct bus1_entries {
+	struct bus1_queue_entry *first;
+	struct bus1_queue_entry **last;
+};
+
+static inline void bus1_entries_init(struct bus1_entries *entries)
+{
+	entries->first = NULL;
+	entries->last = &entries->first;
+}
+
+/* The entry must be in no list. */
+static inline void bus1_entries_add(struct bus1_entries *entries, struct bus1_queue_entry *entry)
+{
+	entry->next = NULL;
+	*entries->last = entry;
+	entries->last = &entry->next;
+}
+
+/* Take the first one out; NULL when there is none. */
+static inline struct bus1_queue_entry *bus1_entries_take(struct bus1_entries *entries)
+{
+	struct bus1_queue_entry *entry = entries->first;
+
+	if (!entry)
+		return NULL;
+	entries->first = entry->next;
+	if (!entries->first)
+		entries->last = &entries->first;
+	entry->next = entry;
+	return entry;
+}
 
 /**
  * struct bus1_queue - what a peer has yet to receive
@@ -78,8 +127,6 @@ struct bus1_queue {
 
 void bus1_queue_init(struct bus1_queue *queue, struct bus1_peer *peer,
 		     void (*wake)(struct bus1_peer *peer, void *data), void *data);
-void bus1_queue_entry_init(struct bus1_queue_entry *entry, enum bus1_entry_type type,
-			   struct bus1_peer *peer);
 
 u64 bus1_queue_stage(struct bus1_queue *queue, struct bus1_queue_entry *entry);
 u64 bus1_queue_sync(struct bus1_queue *queue, u64 timestamp);
@@ -90,7 +137,8 @@ struct bus1_queue_entry *bus1_queue_peek(struct bus1_queue *queue);
 struct bus1_queue_entry *bus1_queue_next_of_tx(struct bus1_queue *queue,
 					       struct bus1_queue_entry *entry);
 void bus1_queue_remove(struct bus1_queue *queue, struct bus1_queue_entry *entry);
-void bus1_queue_seal(struct bus1_queue *queue, struct list_head *ret_entries);
+void bus1_queue_seal(struct bus1_queue *queue, const struct bus1_queue_entry *except,
+		     struct bus1_entries *entries);
 
 bool bus1_queue_is_readable(struct bus1_queue *queue, bool *ret_sealed);
 u64 bus1_queue_count(struct bus1_queue *queue);

@@ -8,13 +8,12 @@
 #include "invariant.h"
 #include "message.h"
 #include "peer.h"
-#include "queue.h"
 #include "tx.h"
 
 void bus1_tx_init(struct bus1_tx *tx, struct bus1_peer *sender)
 {
 	tx->sender = sender;
-	INIT_LIST_HEAD(&tx->entries);
+	bus1_entries_init(&tx->entries);
 }
 
 /**
@@ -24,8 +23,8 @@ void bus1_tx_init(struct bus1_tx *tx, struct bus1_peer *sender)
  */
 void bus1_tx_add(struct bus1_tx *tx, struct bus1_queue_entry *entry)
 {
-	bus1_invariant("told-once", list_empty(&entry->link) && RB_EMPTY_NODE(&entry->rb));
-	list_add_tail(&entry->link, &tx->entries);
+	bus1_invariant("told-once", entry->next == entry && RB_EMPTY_NODE(&entry->rb));
+	bus1_entries_add(&tx->entries, entry);
 }
 
 /**
@@ -33,35 +32,32 @@ void bus1_tx_add(struct bus1_tx *tx, struct bus1_queue_entry *entry)
  * @tx:		transaction
  * @entries:	list of entries that are in no queue
  */
-void bus1_tx_drop(struct bus1_tx *tx, struct list_head *entries)
+void bus1_tx_drop(struct bus1_tx *tx, struct bus1_entries *entries)
 {
 	struct bus1_queue_entry *entry;
 
-	while ((entry = list_first_entry_or_null(entries, struct bus1_queue_entry, link))) {
-		list_del_init(&entry->link);
+	while ((entry = bus1_entries_take(entries))) {
 		bus1_entry_drop(entry, tx);
 		cond_resched();
 	}
 }
 
 /* Most transactions have one entry: its queue alone decides the timestamp. */
-static void bus1_tx_commit_one(struct bus1_tx *tx, struct list_head *dropped)
+static void bus1_tx_commit_one(struct bus1_tx *tx, struct bus1_entries *dropped)
 {
+	struct bus1_queue_entry *entry = bus1_entries_take(&tx->entries);
 	struct bus1_queue *own = &tx->sender->queue;
-	struct bus1_queue_entry *entry;
 	u64 timestamp;
 
-	entry = list_first_entry(&tx->entries, struct bus1_queue_entry, link);
-	list_del_init(&entry->link);
 	entry->tx = (unsigned long)tx;
 	timestamp = bus1_queue_push(&entry->peer->queue, entry, bus1_queue_sync(own, 0));
 	if (timestamp)
 		bus1_queue_sync(own, timestamp);
 	else
-		list_add_tail(&entry->link, dropped);
+		bus1_entries_add(dropped, entry);
 }
 
-static void bus1_tx_commit_many(struct bus1_tx *tx, struct list_head *dropped)
+static void bus1_tx_commit_many(struct bus1_tx *tx, struct bus1_entries *dropped)
 {
 	struct bus1_queue *own = &tx->sender->queue;
 	struct bus1_queue_entry *entry;
@@ -69,7 +65,7 @@ static void bus1_tx_commit_many(struct bus1_tx *tx, struct list_head *dropped)
 
 	/* Later than all that the sender has sent or received, whoever else gets this. */
 	timestamp = bus1_queue_sync(own, 0) + 2;
-	list_for_each_entry(entry, &tx->entries, link) {
+	for (entry = tx->entries.first; entry; entry = entry->next) {
 		entry->tx = (unsigned long)tx;
 		timestamp = max_t(u64, timestamp,
 				  bus1_queue_stage(&entry->peer->queue, entry));
@@ -77,16 +73,15 @@ static void bus1_tx_commit_many(struct bus1_tx *tx, struct list_head *dropped)
 	}
 
 	bus1_queue_sync(own, timestamp);
-	list_for_each_entry(entry, &tx->entries, link) {
+	for (entry = tx->entries.first; entry; entry = entry->next) {
 		bus1_queue_sync(&entry->peer->queue, timestamp);
 		cond_resched();
 	}
 
-	while ((entry = list_first_entry_or_null(&tx->entries, struct bus1_queue_entry, link))) {
-		/* Once committed, the entry is the receiver's. */
-		list_del_init(&entry->link);
+	/* Once committed, the entry is the receiver's. */
+	while ((entry = bus1_entries_take(&tx->entries))) {
 		if (!bus1_queue_commit(&entry->peer->queue, entry, timestamp))
-			list_add_tail(&entry->link, dropped);
+			bus1_entries_add(dropped, entry);
 		cond_resched();
 	}
 }
@@ -100,10 +95,11 @@ static void bus1_tx_commit_many(struct bus1_tx *tx, struct list_head *dropped)
  */
 void bus1_tx_commit(struct bus1_tx *tx)
 {
-	LIST_HEAD(dropped);
+	struct bus1_entries dropped;
 
-	while (!list_empty(&tx->entries)) {
-		if (list_is_singular(&tx->entries))
+	bus1_entries_init(&dropped);
+	while (tx->entries.first) {
+		if (!tx->entries.first->next)
 			bus1_tx_commit_one(tx, &dropped);
 		else
 			bus1_tx_commit_many(tx, &dropped);

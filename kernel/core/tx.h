@@ -22,11 +22,9 @@
  * that is being staged.
  */
 
-#include <linux/list.h>
-#include <linux/types.h>
+#include "queue.h"
 
 struct bus1_peer;
-struct bus1_queue_entry;
 
 /**
  * struct bus1_tx - transaction in the making
@@ -35,12 +33,12 @@ struct bus1_queue_entry;
  */
 struct bus1_tx {
 	struct bus1_peer *sender;
-	struct list_head entries;
+	struct bus1_entries entries;
 };
 
 void bus1_tx_init(struct bus1_tx *tx, struct bus1_peer *sender);
 void bus1_tx_add(struct bus1_tx *tx, struct bus1_queue_entry *entry);
-void bus1_tx_drop(struct bus1_tx *tx, struct list_head *entries);
+void bus1_tx_drop(struct bus1_tx *tx, struct bus1_entries *entries);
 void bus1_tx_commit(struct bus1_tx *tx);
 
 #endif /* __BUS1_TX_H */

@@ -117,10 +117,11 @@ void bus1_v2016_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx)
 {
 	struct bus1_v2016_shown *head = &peer->v2016->head;
 	struct bus1_queue_entry *entry;
-	LIST_HEAD(skipped);
+	struct bus1_entries skipped;
 
 	lockdep_assert_held(&peer->lock);
 
+	bus1_entries_init(&skipped);
 	while ((entry = bus1_queue_peek(&peer->queue)) && !bus1_v2016_is_due(entry)) {
 		struct bus1_handle *handle;
 
@@ -133,7 +134,7 @@ void bus1_v2016_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx)
 				handle->object.state = BUS1_OBJECT_GONE;
 		}
 		bus1_queue_remove(&peer->queue, entry);
-		list_add_tail(&entry->link, &skipped);
+		bus1_entries_add(&skipped, entry);
 		cond_resched();
 	}
 	bus1_tx_drop(tx, &skipped);

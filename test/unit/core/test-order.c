@@ -118,19 +118,22 @@ END_TEST
 
 START_TEST(sealed_queue_takes_nothing) {
         struct fixture f;
-        LIST_HEAD(list);
+        struct bus1_entries list;
         bool sealed;
         u64 t;
 
         fixture_init(&f);
+        bus1_entries_init(&list);
         bus1_queue_push(&f.q, &f.entries[0], 0);
-        t = bus1_queue_stage(&f.q, &f.entries[1]);
-        bus1_queue_seal(&f.q, &list);
-        /* The final one is dropped by who seals, the staged one by who staged it. */
-        ck_assert_ptr_eq(list.next, &f.entries[0].link);
-        ck_assert_ptr_eq(list.prev, &f.entries[0].link);
-        ck_assert(!bus1_queue_commit(&f.q, &f.entries[1], t));
-        ck_assert_uint_eq(bus1_queue_push(&f.q, &f.entries[2], 0), 0);
+        bus1_queue_push(&f.q, &f.entries[1], 0);
+        t = bus1_queue_stage(&f.q, &f.entries[2]);
+        bus1_queue_seal(&f.q, &f.entries[0], &list);
+        /* Final ones are dropped by who seals, but for the one being received; staged ones by who
+         * staged them. */
+        ck_assert_ptr_eq(bus1_entries_take(&list), &f.entries[1]);
+        ck_assert_ptr_null(bus1_entries_take(&list));
+        ck_assert(!bus1_queue_commit(&f.q, &f.entries[2], t));
+        ck_assert_uint_eq(bus1_queue_push(&f.q, &f.entries[1], 0), 0);
         ck_assert_uint_eq(bus1_queue_stage(&f.q, &f.entries[3]), 0);
         ck_assert(!bus1_queue_commit(&f.q, &f.entries[3], t));
         ck_assert(!bus1_queue_is_readable(&f.q, &sealed));

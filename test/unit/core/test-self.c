@@ -150,7 +150,7 @@ START_TEST(receiver_that_ends_while_others_send_gets_nothing) {
         struct bus1_delivery *deliveries[2];
         struct bus1_node *carried;
         u64 a_node, to_a, b_node, to_b, node, handle, received;
-        LIST_HEAD(dropped);
+        struct bus1_entries dropped;
         struct bus1_tx tx;
         u64 timestamp = 0;
 
@@ -181,7 +181,8 @@ START_TEST(receiver_that_ends_while_others_send_gets_nothing) {
         bus1_queue_sync(&B->queue, timestamp);
         ck_assert(bus1_queue_commit(&B->queue, &deliveries[1]->entry, timestamp));
         ck_assert(!bus1_queue_commit(&A->queue, &deliveries[0]->entry, timestamp));
-        list_add_tail(&deliveries[0]->entry.link, &dropped);
+        bus1_entries_init(&dropped);
+        bus1_entries_add(&dropped, &deliveries[0]->entry);
         mutex_lock(&C->lock);
         bus1_tx_init(&tx, C);
         bus1_tx_drop(&tx, &dropped);
