@@ -111,6 +111,25 @@ static void bus1_delivery_amount(const struct bus1_delivery *delivery,
 	ret_amount[BUS1_RESOURCE_FILES] = delivery->payload->n_files;
 }
 
+/* The receiver has been charged for them. */
+static int bus1_delivery_add_handles(struct bus1_delivery *delivery,
+				     struct bus1_node **transfers)
+{
+	struct bus1_peer *receiver = delivery->entry.peer;
+	size_t n = delivery->n_handles, i;
+
+	for (i = 0; i < n; ++i) {
+		delivery->handles[i] = bus1_handle_new(receiver, transfers[i]);
+		if (!delivery->handles[i]) {
+			bus1_uncharge_objects(receiver->account, &receiver->usage, n - i);
+			while (++i < n)
+				delivery->handles[i] = NULL;
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
 /**
  * bus1_delivery_new() - make one recipient's part of a message, and charge the recipient
  * @sender:		who sends it
@@ -130,7 +149,6 @@ struct bus1_delivery *bus1_delivery_new(struct bus1_peer *sender, struct bus1_no
 	struct bus1_peer *receiver = node ? node->owner : sender;
 	u64 amount[_BUS1_RESOURCE_N];
 	struct bus1_delivery *delivery;
-	size_t i;
 	int r;
 
 	delivery = bus1_delivery_alloc(payload, n_transfers);
@@ -150,15 +168,9 @@ struct bus1_delivery *bus1_delivery_new(struct bus1_peer *sender, struct bus1_no
 	delivery->node = node ? bus1_node_ref(node) : NULL;
 	payload->account = sender->account->uid;
 
-	for (i = 0; i < n_transfers; ++i) {
-		delivery->handles[i] = bus1_handle_new(receiver, transfers[i]);
-		if (!delivery->handles[i]) {
-			bus1_uncharge_objects(receiver->account, &receiver->usage, n_transfers - i);
-			while (++i < n_transfers)
-				delivery->handles[i] = NULL;
-			bus1_delivery_free(delivery);
-			return ERR_PTR(-ENOMEM);
-		}
+	if (n_transfers > 0 && bus1_delivery_add_handles(delivery, transfers) < 0) {
+		bus1_delivery_free(delivery);
+		return ERR_PTR(-ENOMEM);
 	}
 	return delivery;
 }

@@ -3,7 +3,6 @@
  * Nodes and handles, see node.h
  */
 
-#include <linux/compiler.h>
 #include <linux/container_of.h>
 #include <linux/err.h>
 #include <linux/lockdep.h>
@@ -61,12 +60,6 @@ struct bus1_node *bus1_node_new(struct bus1_peer *owner, bool oneshot)
 	return node;
 }
 
-struct bus1_node *bus1_node_ref(struct bus1_node *node)
-{
-	refcount_inc(&node->refs);
-	return node;
-}
-
 /* Returns NULL. */
 struct bus1_node *bus1_node_unref(struct bus1_node *node)
 {
@@ -89,12 +82,6 @@ void bus1_node_disown(struct bus1_node *node)
 struct bus1_node *bus1_node_from_object(struct bus1_object *object)
 {
 	return object && object->is_node ? container_of(object, struct bus1_node, object) : NULL;
-}
-
-/* Once true it stays true. */
-bool bus1_node_is_dead(const struct bus1_node *node)
-{
-	return READ_ONCE(node->dead);
 }
 
 /*

@@ -19,6 +19,7 @@
  * his own queue, or else others could keep him from making new ones.
  */
 
+#include <linux/compiler.h>
 #include <linux/list.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
@@ -100,12 +101,22 @@ struct bus1_handle {
 	struct bus1_queue_entry release;
 };
 
+static inline struct bus1_node *bus1_node_ref(struct bus1_node *node)
+{
+	refcount_inc(&node->refs);
+	return node;
+}
+
+/* Once true it stays true. */
+static inline bool bus1_node_is_dead(const struct bus1_node *node)
+{
+	return READ_ONCE(node->dead);
+}
+
 struct bus1_node *bus1_node_new(struct bus1_peer *owner, bool oneshot);
-struct bus1_node *bus1_node_ref(struct bus1_node *node);
 struct bus1_node *bus1_node_unref(struct bus1_node *node);
 void bus1_node_disown(struct bus1_node *node);
 struct bus1_node *bus1_node_from_object(struct bus1_object *object);
-bool bus1_node_is_dead(const struct bus1_node *node);
 void bus1_node_release(struct bus1_node *node, struct bus1_tx *tx);
 bool bus1_node_consume(struct bus1_node *node, struct bus1_handle *handle);
 void bus1_node_release_unused(struct bus1_node *node, struct bus1_tx *tx);
