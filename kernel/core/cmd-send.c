@@ -20,13 +20,11 @@
 /**
  * struct bus1_send_destination - one destination while it is collected
  * @handle:	handle to send through; held by the sender
- * @delivery:	its message, NULL when there is none
- * @error:	why there is none, when the sender is to be told
+ * @delivery:	its message, or as an ERR_PTR() why there is none, for the sender who wants to be told
  */
 struct bus1_send_destination {
 	struct bus1_handle *handle;
 	struct bus1_delivery *delivery;
-	int error;
 };
 
 /**
@@ -47,10 +45,18 @@ struct bus1_send_state {
 	size_t n_nodes;
 };
 
+/* There will be no message, or it must not be sent. */
+static void bus1_send_refuse(struct bus1_send_destination *destination, int error)
+{
+	if (!IS_ERR(destination->delivery))
+		bus1_delivery_free(destination->delivery);
+	destination->delivery = ERR_PTR(error);
+}
+
 static void bus1_send_undo(struct bus1_send_state *state)
 {
 	while (state->n_destinations > 0) {
-		bus1_delivery_free(state->destinations[--state->n_destinations].delivery);
+		bus1_send_refuse(&state->destinations[--state->n_destinations], -EHOSTUNREACH);
 		cond_resched();
 	}
 	while (state->n_nodes > 0) {
@@ -82,25 +88,18 @@ static int bus1_send_collect_destination(struct bus1_send_state *state,
 	struct bus1_delivery *delivery;
 
 	destination->handle = bus1_peer_find_handle(state->peer, id);
-	destination->delivery = NULL;
-	destination->error = 0;
 	if (!destination->handle)
 		return -EBADRQC;
-	if (bus1_node_is_dead(destination->handle->node)) {
-		destination->error = -EHOSTUNREACH;
+	delivery = bus1_node_is_dead(destination->handle->node) ?
+			   ERR_PTR(-EHOSTUNREACH) :
+			   bus1_delivery_new(state->peer, destination->handle->node,
+					     state->send->payload, state->nodes, state->n_nodes);
+	destination->delivery = delivery;
+	if (!IS_ERR(delivery) || PTR_ERR(delivery) == -EHOSTUNREACH)
 		return 0;
-	}
-
-	delivery = bus1_delivery_new(state->peer, destination->handle->node, state->send->payload,
-				     state->nodes, state->n_nodes);
-	if (!IS_ERR(delivery)) {
-		destination->delivery = delivery;
+	if (PTR_ERR(delivery) == -EDQUOT && state->send->flags & BUS1_SEND_FLAG_CONTINUE)
 		return 0;
-	}
-	if (PTR_ERR(delivery) != -EDQUOT || !(state->send->flags & BUS1_SEND_FLAG_CONTINUE))
-		return PTR_ERR(delivery);
-	destination->error = -EDQUOT;
-	return 0;
+	return PTR_ERR(delivery);
 }
 
 /* Everything that can fail. */
@@ -133,20 +132,13 @@ static void bus1_send_accept(struct bus1_delivery *delivery, struct bus1_tx *tx)
 	bus1_tx_add(tx, &delivery->entry);
 }
 
-/* The node has died. */
-static void bus1_send_refuse(struct bus1_send_destination *destination)
-{
-	bus1_delivery_free(destination->delivery);
-	destination->error = -EHOSTUNREACH;
-}
-
 /* The sender's handle of a one-shot node ends with the send, whoever's message is accepted. */
 static void bus1_send_end_oneshot(struct bus1_peer *peer,
 				  struct bus1_send_destination *destination)
 {
 	struct bus1_object *object = &destination->handle->object;
 
-	if (destination->error == -EDQUOT) {
+	if (destination->delivery == ERR_PTR(-EDQUOT)) {
 		/* Nothing was sent through it. */
 		destination->handle = NULL;
 		return;
@@ -159,9 +151,8 @@ static void bus1_send_end_oneshot(struct bus1_peer *peer,
 	}
 
 	/* Given twice: this is the second time. */
-	destination->delivery = bus1_delivery_free(destination->delivery);
+	bus1_send_refuse(destination, -EHOSTUNREACH);
 	destination->handle = NULL;
-	destination->error = -EHOSTUNREACH;
 }
 
 static void bus1_send_commit_oneshot(struct bus1_send_destination *destination,
@@ -173,7 +164,7 @@ static void bus1_send_commit_oneshot(struct bus1_send_destination *destination,
 		bus1_send_accept(destination->delivery, tx);
 		bus1_node_release(node, tx);
 	} else {
-		bus1_send_refuse(destination);
+		bus1_send_refuse(destination, -EHOSTUNREACH);
 	}
 }
 
@@ -193,7 +184,7 @@ static void bus1_send_commit_destination(struct bus1_send_destination *destinati
 
 	destination->handle = NULL;
 	if (bus1_node_is_dead(node))
-		bus1_send_refuse(destination);
+		bus1_send_refuse(destination, -EHOSTUNREACH);
 	else
 		bus1_send_accept(destination->delivery, tx);
 }
@@ -218,7 +209,7 @@ static void bus1_send_commit(struct bus1_send_state *state)
 		bus1_send_commit_destination(&state->destinations[i], &tx);
 		if (send->errors)
 			send->errors[i] = send->flags & BUS1_SEND_FLAG_CONTINUE ?
-						  state->destinations[i].error :
+						  PTR_ERR_OR_ZERO(state->destinations[i].delivery) :
 						  0;
 		cond_resched();
 	}
@@ -232,8 +223,10 @@ static void bus1_send_commit(struct bus1_send_state *state)
 	bus1_tx_commit(&tx);
 
 	/* What is left here are handles of one-shot nodes, whose IDs have ended. */
-	for (i = 0; i < send->n_destinations; ++i)
-		bus1_handle_unref(state->destinations[i].handle);
+	for (i = 0; i < send->n_destinations; ++i) {
+		if (state->destinations[i].handle)
+			bus1_handle_unref(state->destinations[i].handle);
+	}
 }
 
 static int bus1_send_check(const struct bus1_send *send)
