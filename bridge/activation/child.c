@@ -121,7 +121,7 @@ static int tell_started(struct child *child) {
         stop_watching(child);
         if (n == 0)
                 return tell(child, CHILD_RUNS, 0);
-        r = tell(child, CHILD_NOT_FOUND, error);
+        r = tell(child, CHILD_NOT_EXECUTED, error);
         child_forget(child); /* what is left of it will be reaped */
         return r;
 }

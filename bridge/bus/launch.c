@@ -81,7 +81,7 @@ static int child_event(struct child *child, enum child_event event, int value, v
         switch (event) {
         case CHILD_RUNS:
                 return 0;
-        case CHILD_NOT_FOUND:
+        case CHILD_NOT_EXECUTED:
                 fail(&failure, SPAWN_ERROR("ExecFailed"), "Failed to execute program %s: %s",
                      start->name, strerror(value));
                 break;

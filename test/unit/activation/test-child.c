@@ -71,7 +71,7 @@ static int event(struct child *child, enum child_event e, int value, void *userd
                 ck_assert_int_eq(value, 0);
                 return 0;
         }
-        ck_assert_uint_eq(start->n_runs, e != CHILD_NOT_FOUND);
+        ck_assert_uint_eq(start->n_runs, e != CHILD_NOT_EXECUTED);
         start->n_ends++;
         start->end = e;
         start->value = value;
@@ -163,11 +163,11 @@ START_TEST(program_that_cannot_run_is_told_with_the_reason) {
         start_program(&relative, (char *[]){(char *)"sh", NULL});
         start_program(&none, (char *[]){NULL});
         ck_assert_int_eq(wait_for_all(), 0);
-        check_end(&missing, CHILD_NOT_FOUND, ENOENT);
-        check_end(&directory, CHILD_NOT_FOUND, EACCES);
-        check_end(&text, CHILD_NOT_FOUND, ENOEXEC);
-        check_end(&relative, CHILD_NOT_FOUND, ENOENT);
-        check_end(&none, CHILD_NOT_FOUND, ENOENT);
+        check_end(&missing, CHILD_NOT_EXECUTED, ENOENT);
+        check_end(&directory, CHILD_NOT_EXECUTED, EACCES);
+        check_end(&text, CHILD_NOT_EXECUTED, ENOEXEC);
+        check_end(&relative, CHILD_NOT_EXECUTED, ENOENT);
+        check_end(&none, CHILD_NOT_EXECUTED, ENOENT);
 
         /* what is left of them goes, too */
         for (unsigned i = 0; i < 200 && children.list; i++) {
