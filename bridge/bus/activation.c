@@ -21,13 +21,18 @@
 
 #define WARNINGS_MAX 200
 
-/* A message that is held, or a call of StartServiceByName that is not answered yet. */
+enum waiter_kind {
+        WAITER_MESSAGE, /* for the owner of the name */
+        WAITER_START,   /* a call of StartServiceByName, to be answered */
+        WAITER_CALL,    /* another call to the bus, to be run when there is an owner */
+};
+
 struct waiter {
         struct start *start;
         struct client *client; /* NULL: the bus itself */
         struct message *m;
         uint64_t caller_cookie;
-        bool is_start; /* the call, which is not for the owner of the name */
+        enum waiter_kind kind;
         struct waiter *prev, *next;
         struct waiter *client_prev, *client_next;
 };
@@ -35,7 +40,7 @@ struct waiter {
 /* waiters */
 
 static int waiter_new(struct start *start, struct client *client, struct message *m,
-                      uint64_t caller_cookie, bool is_start) {
+                      uint64_t caller_cookie, enum waiter_kind kind) {
         struct waiter *waiter = malloc(sizeof(*waiter));
 
         if (!waiter)
@@ -45,7 +50,7 @@ static int waiter_new(struct start *start, struct client *client, struct message
                 .client = client,
                 .m = message_ref(m),
                 .caller_cookie = caller_cookie,
-                .is_start = is_start,
+                .kind = kind,
         };
         DL_APPEND(start->waiters, waiter);
         start->activation->n_waiters++;
@@ -208,7 +213,7 @@ static bool may_send(struct client *client, const struct message *m, const struc
 
 /* *ret_failure is for WAIT_E_REFUSED. */
 static int wait_for(struct client *client, struct message *m, uint64_t caller_cookie,
-                    const char *name, bool is_start, struct launch_failure *ret_failure) {
+                    const char *name, enum waiter_kind kind, struct launch_failure *ret_failure) {
         struct activation *activation = client->bus->activation;
         const struct service *service;
         struct start *start;
@@ -220,7 +225,7 @@ static int wait_for(struct client *client, struct message *m, uint64_t caller_co
         if (!service && !start && !is_waited_for(activation, name))
                 return ACTIVATION_E_UNKNOWN;
 
-        if (!is_start && !may_send(client, m, service, ret_failure))
+        if (kind == WAITER_MESSAGE && !may_send(client, m, service, ret_failure))
                 return WAIT_E_REFUSED;
         if (is_full(activation) || quota_hold(client, m) != 0)
                 return refuse(client->bus, name, ret_failure);
@@ -233,7 +238,7 @@ static int wait_for(struct client *client, struct message *m, uint64_t caller_co
                         start_free(start);
         }
         if (r == 0)
-                r = waiter_new(start, client, m, caller_cookie, is_start);
+                r = waiter_new(start, client, m, caller_cookie, kind);
         if (r != 0)
                 quota_release(client, m);
         return r > 0 ? WAIT_E_REFUSED : r;
@@ -251,7 +256,7 @@ int activation_hold(struct client *client, struct message *m, uint64_t caller_co
         /* unique names come with their owners */
         if (!client->bus->activation || m->destination.s[0] == ':')
                 return ACTIVATION_E_UNKNOWN;
-        r = wait_for(client, m, caller_cookie, m->destination.s, false, &failure);
+        r = wait_for(client, m, caller_cookie, m->destination.s, WAITER_MESSAGE, &failure);
         if (r < 0 || r == ACTIVATION_E_UNKNOWN)
                 return r;
         /* as with the reference, after what systemd is asked for because of it */
@@ -261,15 +266,24 @@ int activation_hold(struct client *client, struct message *m, uint64_t caller_co
         return r == WAIT_E_REFUSED ? tell_refused(client, m, caller_cookie, &failure) : 0;
 }
 
-int activation_start(struct client *client, struct message *m, uint64_t caller_cookie,
-                     const char *name) {
+/* For calls to the bus, which monitors have seen, and with a name that is known. */
+static int call_wait(struct client *client, struct message *m, uint64_t caller_cookie,
+                     const char *name, enum waiter_kind kind) {
         struct launch_failure failure;
         int r;
 
-        r = wait_for(client, m, caller_cookie, name, true, &failure);
-        if (r == WAIT_E_REFUSED)
-                return tell_refused(client, m, caller_cookie, &failure);
-        return r;
+        r = wait_for(client, m, caller_cookie, name, kind, &failure);
+        return r <= 0 ? r : tell_refused(client, m, caller_cookie, &failure);
+}
+
+int activation_start(struct client *client, struct message *m, uint64_t caller_cookie,
+                     const char *name) {
+        return call_wait(client, m, caller_cookie, name, WAITER_START);
+}
+
+int activation_call_later(struct client *client, struct message *m, uint64_t caller_cookie,
+                          const char *name) {
+        return call_wait(client, m, caller_cookie, name, WAITER_CALL);
 }
 
 int activation_hold_for_systemd(struct activation *activation, struct message *m) {
@@ -286,7 +300,7 @@ int activation_hold_for_systemd(struct activation *activation, struct message *m
                 if (r < 0)
                         return r;
         }
-        return waiter_new(start, NULL, m, 0, false);
+        return waiter_new(start, NULL, m, 0, WAITER_MESSAGE);
 }
 
 /* ends */
@@ -306,7 +320,7 @@ int activation_answer(struct start *start) {
         log_write(start->activation->bus->log, LOG_LEVEL_INFO,
                   "Successfully activated service '%s'", start->name);
         DL_FOREACH_SAFE(start->waiters, waiter, next) {
-                if (!waiter->is_start)
+                if (waiter->kind != WAITER_START)
                         continue;
                 r = driver_send_number(waiter->client, waiter->m, waiter->caller_cookie,
                                        LAUNCH_STARTED);
@@ -323,7 +337,9 @@ int activation_deliver(struct start *start, struct client *owner) {
         while (start && start->waiters && r >= 0) {
                 struct waiter *waiter = start->waiters;
 
-                r = route_held(owner, waiter->client, waiter->m, waiter->caller_cookie);
+                r = waiter->kind == WAITER_CALL
+                            ? driver_dispatch(waiter->client, waiter->m, waiter->caller_cookie)
+                            : route_held(owner, waiter->client, waiter->m, waiter->caller_cookie);
                 waiter_free(waiter);
         }
         if (start)

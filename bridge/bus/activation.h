@@ -65,6 +65,9 @@ int activation_hold(struct client *client, struct message *m, uint64_t caller_co
 /* Likewise m is a call of StartServiceByName, which is to be answered. */
 int activation_start(struct client *client, struct message *m, uint64_t caller_cookie,
                      const char *name);
+/* Likewise m is a call to the bus that wants the owner of the name: it is run again when there is one. */
+int activation_call_later(struct client *client, struct message *m, uint64_t caller_cookie,
+                          const char *name);
 /* Is it the name of a service, owned or not? */
 bool activation_knows(struct activation *activation, const char *name);
 /*

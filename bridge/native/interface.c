@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bridge/bus/activation.h"
 #include "bridge/bus/name.h"
 #include "bridge/bus/route.h"
 #include "bridge/driver/driver.h"
@@ -160,6 +161,14 @@ int native_answer_handle(struct native_session *session, uint32_t serial, uint64
         return r;
 }
 
+static bool may_start(const struct driver_call *call, struct wire_string name) {
+        struct activation *activation = call->bus->activation;
+
+        return activation && name.s[0] != ':' &&
+               !(call->message->flags & MESSAGE_FLAG_NO_AUTO_START) &&
+               activation_knows(activation, name.s);
+}
+
 static int look_up(struct driver_call *call, struct wire_string name, const char *path) {
         struct native_session *session;
         struct client *owner;
@@ -173,6 +182,9 @@ static int look_up(struct driver_call *call, struct wire_string name, const char
                 return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
                                         "\"%s\" is no name that can be looked up", name.s);
         owner = name_resolve(call->bus, name.s, name.n);
+        if (!owner && may_start(call, name))
+                return activation_call_later(call->client, call->message, driver_call_leave(call),
+                                             name.s);
         if (!owner)
                 return driver_call_fail(call, DRIVER_ERROR("NameHasNoOwner"),
                                         "Name \"%s\" does not exist", name.s);

@@ -17,6 +17,7 @@
 /* The limits of a session bus: a message of 64 MiB and 1,000 calls at once fit. */
 static const char config[] =
         "<busconfig><type>session</type><listen>unix:path=%s/bus</listen><auth>EXTERNAL</auth>"
+        "<servicedir>services</servicedir>"
         "<policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/>"
         "<allow eavesdrop=\"true\"/><allow own=\"*\"/>%s</policy>"
         "<limit name=\"max_incoming_bytes\">1000000000</limit>"
