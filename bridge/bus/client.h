@@ -139,7 +139,6 @@ struct client {
         struct reply *owed; /* replies others wait for from this client */
         struct driver_later *later; /* calls to the bus that it answers later */
         uint32_t n_later;
-        struct waiter *waiters; /* what it sent to names that are to get an owner */
 
         /* of the message that is being routed */
         uint64_t incoming_bytes;
@@ -152,6 +151,7 @@ struct client {
         uint32_t n_notices;    /* of the bus, unread */
         struct client_stats stats;
         uint64_t mark; /* private to broadcasts: the last one delivered */
+        struct waiter *waiters; /* what it sent to names that are to get an owner */
 };
 
 /*

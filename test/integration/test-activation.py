@@ -586,6 +586,18 @@ def a_helper_that_is_not_there(s):
     s.ask(a, to('com.example.Root', 'M'))
 
 
+REAL_HELPER = '/usr/lib/dbus-1.0/dbus-daemon-launch-helper'
+
+
+@scenario_with(f'<user>messagebus</user><servicehelper>{REAL_HELPER}</servicehelper>'
+               '<policy context="default"><allow user="*"/></policy>'
+               if os.geteuid() == 0 and os.path.exists(REAL_HELPER) else '',
+               services={'com.example.NotOfTheSystem': 'Exec=/bin/true\nUser=root\n'})
+def the_installed_helper_reads_the_directories_of_the_system(s):
+    if os.geteuid() == 0 and os.path.exists(REAL_HELPER):
+        s.ask(s.connect('A'), start('com.example.NotOfTheSystem'))
+
+
 # systemd
 
 ACTIVATOR = 'org.freedesktop.systemd1.Activator'

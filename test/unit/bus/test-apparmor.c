@@ -121,6 +121,35 @@ START_TEST(messages_are_asked_about_on_each_side) {
 }
 END_TEST
 
+/* Who is about to be started receives later; its label is what its service file says. */
+START_TEST(activation_is_asked_about_on_the_side_of_the_sender) {
+        begin();
+
+        const struct message m = {
+                .type = MESSAGE_TYPE_SIGNAL,
+                .destination.s = "a.b",
+                .path.s = "/p",
+                .interface.s = "i.j",
+                .member.s = "M",
+        };
+        struct mediation_message asked = {&A->client, .m = &m, .activation = true};
+        char reason[MEDIATION_REASON_MAX] = "";
+
+        free(bus.credentials.label);
+        bus.credentials.label = strdup("dbus (enforce)");
+        bus.credentials.n_label = strlen(bus.credentials.label);
+        ck_assert(mediator->may_send(mediator, &asked, reason));
+        ck_assert_uint_eq(n_asked, 1);
+        EXPECT_QUESTION(AA_DBUS_SEND, "/usr/bin/a\0 system\0a.b\0dbus\0/p\0i.j\0M");
+
+        asked.assumed_label = "/usr/bin/service";
+        answer_allowed = 0;
+        ck_assert(!mediator->may_send(mediator, &asked, reason));
+        ck_assert_uint_eq(n_asked, 2);
+        EXPECT_QUESTION(AA_DBUS_SEND, "/usr/bin/a\0 system\0a.b\0/usr/bin/service\0/p\0i.j\0M");
+}
+END_TEST
+
 START_TEST(names_and_eavesdropping_are_asked_about) {
         begin();
 
@@ -256,6 +285,7 @@ int main(void) {
 
         tcase_add_checked_fixture(tcase, NULL, teardown);
         tcase_add_test(tcase, messages_are_asked_about_on_each_side);
+        tcase_add_test(tcase, activation_is_asked_about_on_the_side_of_the_sender);
         tcase_add_test(tcase, names_and_eavesdropping_are_asked_about);
         tcase_add_test(tcase, denials_have_a_record_and_a_reason);
         tcase_add_test(tcase, what_cannot_be_asked_is_denied);
