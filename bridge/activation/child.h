@@ -25,11 +25,11 @@
 struct child;
 
 enum child_event {
-        CHILD_RUNS,         /* the program was executed; value is 0 */
-        CHILD_NOT_EXECUTED, /* it was not: value is an errno, that of execve(). It is the last event
-                             */
-        CHILD_EXITED,       /* value is its exit status. It is the last event */
-        CHILD_SIGNALED,     /* value is the signal. It is the last event */
+        CHILD_RUNS, /* the program was executed; value is 0 */
+        /* one of these is the last event */
+        CHILD_NOT_EXECUTED, /* value is an errno, that of execve() */
+        CHILD_EXITED,       /* value is the exit status */
+        CHILD_SIGNALED,     /* value is the signal */
 };
 
 /*
