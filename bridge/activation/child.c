@@ -14,7 +14,11 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <utlist.h>
@@ -73,8 +77,35 @@ static void reset_signals(void) {
         sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/*
+ * Have a standard stream in the journal. It stays what it is where nobody takes it, or not at once.
+ * What is told first is whose lines they are and of what priority, of which unit; that no line
+ * brings a priority of its own; and that none goes to syslog, kernel log or console.
+ */
+static void connect_to_journal(int to, const char *name, const char *priority) {
+        static const struct sockaddr_un address = {
+                .sun_family = AF_UNIX,
+                .sun_path = "/run/systemd/journal/stdout",
+        };
+        const struct iovec header[] = {
+                {(char *)name, strlen(name)},
+                {(char *)"\n\n", 2},
+                {(char *)priority, strlen(priority)},
+                {(char *)"\n0\n0\n0\n0\n", 9},
+        };
+        int fd;
+
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return;
+        if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
+            shutdown(fd, SHUT_RD) == 0 && writev(fd, header, 4) > 0 && fcntl(fd, F_SETFL, 0) == 0)
+                dup2(fd, to);
+        close(fd);
+}
+
 _Noreturn static void run(int error_fd, const struct rlimit *fd_limit, char *const *argv,
-                          char *const *environment) {
+                          char *const *environment, const char *journal_name) {
         int null_fd, error;
         ssize_t n;
 
@@ -86,6 +117,10 @@ _Noreturn static void run(int error_fd, const struct rlimit *fd_limit, char *con
                 setrlimit(RLIMIT_NOFILE, fd_limit);
                 reset_oom_score();
                 reset_signals();
+                if (journal_name) {
+                        connect_to_journal(STDOUT_FILENO, journal_name, "6");
+                        connect_to_journal(STDERR_FILENO, journal_name, "4");
+                }
                 execve(argv[0] ? argv[0] : "", argv, environment);
         }
         error = errno;
@@ -172,7 +207,8 @@ static int reap(struct loop_source *source, uint32_t events) {
 /* interface */
 
 int child_start(struct children *children, char *const *argv, char *const *environment,
-                child_event_fn event, void *userdata, struct child **ret_child) {
+                const char *journal_name, child_event_fn event, void *userdata,
+                struct child **ret_child) {
         struct child *child;
         int fds[2], r;
 
@@ -195,7 +231,7 @@ int child_start(struct children *children, char *const *argv, char *const *envir
 
         child->pid = fork();
         if (child->pid == 0)
-                run(fds[1], &children->fd_limit, argv, environment);
+                run(fds[1], &children->fd_limit, argv, environment, journal_name);
         if (child->pid < 0) {
                 r = -errno;
                 loop_remove(children->loop, &child->started);

@@ -9,11 +9,11 @@
  * disk, and no process has to stay between the bus and what it started, as with dbus-daemon: a bus
  * that ends leaves its services to init, and the exit status is had from the kernel all the same.
  *
- * Children get the standard error and output of the bus, /dev/null to read from, and no other
- * descriptor; the limit on descriptors that the bus itself was started with; no blocked signal and
- * default signal actions, but SIGPIPE stays ignored, as dbus-daemon and systemd have it for
- * services; an OOM score that does not protect them as it may protect the bus; working directory,
- * umask, session, process group and user of the bus.
+ * Children get the standard error and output of the bus or of the journal, /dev/null to read from,
+ * and no other descriptor; the limit on descriptors that the bus itself was started with; no
+ * blocked signal and default signal actions, but SIGPIPE stays ignored, as dbus-daemon and systemd
+ * have it for services; an OOM score that does not protect them as it may protect the bus; working
+ * directory, umask, session, process group and user of the bus.
  */
 
 #include <stdbool.h>
@@ -57,11 +57,13 @@ void children_deinit(struct children *children);
 
 /*
  * Start argv[0], which is not looked up in PATH, with this environment; both end with NULL and are
- * not needed later. An empty argv is a program that is not found. -EAGAIN, -EMFILE, -ENOMEM and the
- * like: there is no child.
+ * not needed later. An empty argv is a program that is not found. What it writes goes to the
+ * journal under this name, where there is a journal and journal_name is not NULL. -EAGAIN, -EMFILE,
+ * -ENOMEM and the like: there is no child.
  */
 int child_start(struct children *children, char *const *argv, char *const *environment,
-                child_event_fn event, void *userdata, struct child **ret_child);
+                const char *journal_name, child_event_fn event, void *userdata,
+                struct child **ret_child);
 /* It runs on, and is reaped; but nobody hears of it any more. NULL is fine; returns NULL. */
 struct child *child_forget(struct child *child);
 pid_t child_pid(const struct child *child);

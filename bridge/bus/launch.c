@@ -111,7 +111,9 @@ static int execute(struct start *start, char *const *argv, struct launch_failure
         r = service_environment_make(&bus->environment, environ, &starter, &environment);
         if (r < 0)
                 return r;
-        r = child_start(&start->activation->children, argv, environment, child_event, start,
+        /* where the bus logs to the journal, its services do; as with the reference */
+        r = child_start(&start->activation->children, argv, environment,
+                        bus->log && bus->log->to_syslog ? start->name : NULL, child_event, start,
                         &start->child);
         service_environment_free(environment);
         if (r == -ENOMEM)

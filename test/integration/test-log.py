@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-from busfixture import Bus, clean_environment, daemon_under_test, wait_until
+from busfixture import REFERENCE, Bus, clean_environment, daemon_under_test, wait_until
 from rawbus import Connection, call, signal
 from tap import contains, equal, main, test
 
@@ -40,6 +40,7 @@ if os.environ.get('TEST_LOG_INSIDE') != '1':
 DAEMON = daemon_under_test()
 JOURNAL = '/run/systemd/journal/socket'
 SYSLOG = '/dev/log'
+STREAMS = '/run/systemd/journal/stdout'
 
 CONFIG = '''<busconfig>
   <type>session</type>
@@ -96,9 +97,9 @@ class Sink:
 
 
 class LoggingBus(Bus):
-    def __init__(self, *args, daemon=DAEMON, **popen):
+    def __init__(self, *args, daemon=DAEMON, more='', **popen):
         with tempfile.NamedTemporaryFile('w', suffix='.conf', delete=False) as f:
-            f.write(CONFIG)
+            f.write(CONFIG.replace('</busconfig>', more + '</busconfig>'))
         self.config = f.name
         super().__init__(daemon, config=f.name, args=args, **popen)
 
@@ -237,6 +238,49 @@ def standard_error_gets_lines():
         denied(Connection(bus.address).authenticate())
         equal(journal.entry_with(DBUS_ACTION='own')['DBUS_NAME'], 'a.b')
         wait_until(lambda: 'may not own "a.b"' in bus.read_log(), 'the line')
+
+
+def streams_of_a_service(directory, daemon, *args):
+    """What a program that is started writes to the journal, by stream, and to nobody else."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(STREAMS)
+        listener.listen()
+        listener.settimeout(20)
+        with LoggingBus(*args, daemon=daemon,
+                        more=f'<servicedir>{directory}</servicedir>') as bus:
+            a = Connection(bus.address).authenticate()
+            answer = a.call('StartServiceByName', 'su', 'log.service', 0)
+            equal(answer.error_name, 'org.freedesktop.DBus.Error.Spawn.ChildExited')
+            if '--nosyslog' in args:
+                wait_until(lambda: 'err\n' in bus.read_log(), 'the line of the service')
+                listener.settimeout(0.1)
+            streams = []
+            try:
+                for _ in range(2):
+                    stream = listener.accept()[0]
+                    with stream, stream.makefile('r') as f:
+                        streams.append(f.read())
+            except TimeoutError:
+                pass
+            if streams:
+                assert 'err\n' not in bus.read_log(), bus.read_log()
+    os.unlink(STREAMS)
+    return streams
+
+
+@test
+def services_are_in_the_journal_under_their_names():
+    with tempfile.TemporaryDirectory() as directory:
+        program, file = directory + '/program', directory + '/log.service.service'
+        with open(program, 'w') as f:
+            f.write('#!/bin/sh\necho out\necho err >&2\nexit 3\n')
+        os.chmod(program, 0o755)
+        with open(file, 'w') as f:
+            f.write(f'[D-BUS Service]\nName=log.service\nExec={program}\n')
+        for daemon in (REFERENCE, DAEMON):
+            equal(streams_of_a_service(directory, daemon, '--syslog-only'),
+                  ['log.service\n\n6\n0\n0\n0\n0\nout\n', 'log.service\n\n4\n0\n0\n0\n0\nerr\n'])
+            equal(streams_of_a_service(directory, daemon, '--nosyslog'), [])
 
 
 main()

@@ -85,7 +85,8 @@ static int event(struct child *child, enum child_event e, int value, void *userd
 static void start_program(struct start *start, char *const *argv) {
         char *const environment[] = {(char *)"PATH=/usr/bin:/bin", (char *)"A=b c", NULL};
 
-        ck_assert_int_eq(child_start(&children, argv, environment, event, start, &start->child), 0);
+        ck_assert_int_eq(
+                child_start(&children, argv, environment, NULL, event, start, &start->child), 0);
         n_waited_for++;
 }
 
@@ -387,7 +388,8 @@ START_TEST(without_descriptors_there_is_no_child) {
         ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
         few.rlim_max = old.rlim_max;
         ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
-        ck_assert_int_eq(child_start(&children, argv, argv + 1, event, NULL, &child), -EMFILE);
+        ck_assert_int_eq(child_start(&children, argv, argv + 1, NULL, event, NULL, &child),
+                         -EMFILE);
         ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
         ck_assert_ptr_null(child);
         check_no_child_left();

@@ -159,7 +159,7 @@ static int start(void) {
 
         if (loop_init(&loop) < 0 || children_init(&children, &loop, &limit) < 0)
                 return -EPROTO;
-        r = child_start(&children, argv, argv + 1, never, NULL, &child);
+        r = child_start(&children, argv, argv + 1, NULL, never, NULL, &child);
         if ((r < 0) != !child)
                 r = -EPROTO;
         children_deinit(&children);
