@@ -229,16 +229,17 @@ int child_start(struct children *children, char *const *argv, char *const *envir
         if (r < 0)
                 goto fail;
 
+        DL_APPEND(children->list, child);
         child->pid = fork();
         if (child->pid == 0)
                 run(fds[1], &children->fd_limit, argv, environment, journal_name);
         if (child->pid < 0) {
                 r = -errno;
+                DL_DELETE(children->list, child);
                 loop_remove(children->loop, &child->started);
                 goto fail;
         }
         close(fds[1]);
-        DL_APPEND(children->list, child);
         *ret_child = child;
         return 0;
 

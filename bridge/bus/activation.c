@@ -188,13 +188,26 @@ static bool is_full(const struct activation *activation) {
                activation->bus->limits.max_pending_service_starts;
 }
 
-static int refuse(const struct bus *bus, const char *name, struct launch_failure *failure) {
+/* Is there room for one more that waits, and for m of the client? */
+static bool has_room(struct client *client, const struct message *m, const char *name,
+                     struct launch_failure *failure) {
+        const struct bus *bus = client->bus;
+
         failure->name = DRIVER_ERROR("LimitsExceeded");
-        snprintf(failure->text, sizeof(failure->text),
-                 "The maximum number of pending activations has been reached, activation of %s "
-                 "failed (max_pending_service_starts=%lld)",
-                 name, (long long)bus->limits.max_pending_service_starts);
-        return WAIT_E_REFUSED;
+        if (is_full(bus->activation)) {
+                snprintf(failure->text, sizeof(failure->text),
+                         "The maximum number of pending activations has been reached, activation "
+                         "of %s failed (max_pending_service_starts=%lld)",
+                         name, (long long)bus->limits.max_pending_service_starts);
+                return false;
+        }
+        if (quota_hold(client, m) != 0) {
+                snprintf(failure->text, sizeof(failure->text),
+                         "Too much of %s is waiting for others, activation of %s failed",
+                         client->unique_name, name);
+                return false;
+        }
+        return true;
 }
 
 static bool may_send(struct client *client, const struct message *m, const struct service *service,
@@ -227,8 +240,8 @@ static int wait_for(struct client *client, struct message *m, uint64_t caller_co
 
         if (kind == WAITER_MESSAGE && !may_send(client, m, service, ret_failure))
                 return WAIT_E_REFUSED;
-        if (is_full(activation) || quota_hold(client, m) != 0)
-                return refuse(client->bus, name, ret_failure);
+        if (!has_room(client, m, name, ret_failure))
+                return WAIT_E_REFUSED;
 
         if (!start) {
                 r = start_new(activation, name, &start);
