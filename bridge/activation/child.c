@@ -121,7 +121,9 @@ _Noreturn static void run(int error_fd, const struct rlimit *fd_limit, char *con
                         connect_to_journal(STDOUT_FILENO, journal_name, "6");
                         connect_to_journal(STDERR_FILENO, journal_name, "4");
                 }
-                execve(argv[0] ? argv[0] : "", argv, environment);
+                errno = ENOENT;
+                if (argv[0])
+                        execve(argv[0], argv, environment);
         }
         error = errno;
         do
@@ -228,20 +230,18 @@ int child_start(struct children *children, char *const *argv, char *const *envir
         r = loop_add(children->loop, &child->started, EPOLLIN);
         if (r < 0)
                 goto fail;
+        DL_APPEND(children->list, child); /* known in the other process, too: nothing is lost */
 
-        DL_APPEND(children->list, child);
         child->pid = fork();
         if (child->pid == 0)
                 run(fds[1], &children->fd_limit, argv, environment, journal_name);
-        if (child->pid < 0) {
-                r = -errno;
-                DL_DELETE(children->list, child);
-                loop_remove(children->loop, &child->started);
-                goto fail;
-        }
+        r = child->pid < 0 ? -errno : 0;
         close(fds[1]);
-        *ret_child = child;
-        return 0;
+        if (r < 0)
+                child_free(child);
+        else
+                *ret_child = child;
+        return r;
 
 fail:
         free(child);
