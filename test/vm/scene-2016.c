@@ -195,11 +195,7 @@ static uint64_t give_node(const struct scene *scene, uint64_t id) {
 }
 
 void scene_init_2016(struct scene *scene) {
-        static char data[N_DATA] = "a message that waits";
         struct bus1_2016_peer_reset cmd = {};
-        int32_t fds[2] = {STDERR_FILENO, STDERR_FILENO};
-        struct iovec vec = {data, sizeof(data)};
-        struct bus1_transfer transfers[2];
         uint64_t node, handle, to_a;
 
         /* the first command decides */
@@ -208,19 +204,7 @@ void scene_init_2016(struct scene *scene) {
         scene->other = handle_copy(scene->b, scene->a, handle);
         to_a = give_node(scene, NODE);
         give_node(scene, ANOTHER);
-
-        transfers[0] = (struct bus1_transfer){0, handle};
-        transfers[1] = (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
-        EXPECT(send_message(scene->b, to_a, &(struct bus1_message_fds){
-                .message = {.flags = BUS1_MESSAGE_FLAG_FDS,
-                            .n_transfers = 2,
-                            .ptr_transfers = ptr(transfers),
-                            .n_data = sizeof(data),
-                            .n_data_vecs = 1,
-                            .ptr_data_vecs = ptr(&vec)},
-                .n_fds = 2,
-                .ptr_fds = ptr(fds),
-        }.message) == 0);
+        scene_queue_message(scene, to_a, handle);
 }
 
 void scene_describe_2016(FILE *f, const struct scene *scene) {

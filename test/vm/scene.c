@@ -204,11 +204,27 @@ const size_t n_operations = sizeof(operations) / sizeof(operations[0]);
 
 /* scenes */
 
-static void scene_init_2026(struct scene *scene) {
+void scene_queue_message(const struct scene *scene, uint64_t to_a, uint64_t handle) {
         static char data[N_DATA] = "a message that waits";
         int32_t fds[2] = {STDERR_FILENO, STDERR_FILENO};
         struct iovec vec = {data, sizeof(data)};
-        struct bus1_transfer transfers[2], oneshot, dst;
+        struct bus1_transfer transfers[] = {{0, handle},
+                                            {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID}};
+
+        EXPECT(send_message(scene->b, to_a, &(struct bus1_message_fds){
+                .message = {.flags = BUS1_MESSAGE_FLAG_FDS,
+                            .n_transfers = 2,
+                            .ptr_transfers = ptr(transfers),
+                            .n_data = sizeof(data),
+                            .n_data_vecs = 1,
+                            .ptr_data_vecs = ptr(&vec)},
+                .n_fds = 2,
+                .ptr_fds = ptr(fds),
+        }.message) == 0);
+}
+
+static void scene_init_2026(struct scene *scene) {
+        struct bus1_transfer oneshot, dst;
         uint64_t node, handle;
 
         node_create(scene->a, scene->a, &scene->node, &scene->own);
@@ -219,20 +235,7 @@ static void scene_init_2026(struct scene *scene) {
         EXPECT(transfer(scene->b, (uint64_t)scene->a, &oneshot, &dst) == 0);
         scene->oneshot = dst.id;
 
-        /* from b to a */
-        transfers[0] = (struct bus1_transfer){0, handle};
-        transfers[1] = (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
-        handle = handle_copy(scene->a, scene->b, scene->own);
-        EXPECT(send_message(scene->b, handle, &(struct bus1_message_fds){
-                .message = {.flags = BUS1_MESSAGE_FLAG_FDS,
-                            .n_transfers = 2,
-                            .ptr_transfers = ptr(transfers),
-                            .n_data = sizeof(data),
-                            .n_data_vecs = 1,
-                            .ptr_data_vecs = ptr(&vec)},
-                .n_fds = 2,
-                .ptr_fds = ptr(fds),
-        }.message) == 0);
+        scene_queue_message(scene, handle_copy(scene->a, scene->b, scene->own), handle);
 }
 
 void scene_init(struct scene *scene, const struct operation *operation) {

@@ -91,6 +91,8 @@ struct state {
 
 void scene_state(const struct scene *scene, const struct operation *operation, struct state *ret);
 
+/* A message of b for a, with everything; handle is one of b's that goes along. */
+void scene_queue_message(const struct scene *scene, uint64_t to_a, uint64_t handle);
 /* Vectors for N_DATA bytes. */
 void scene_prepare_data(struct scene *scene);
 /* Data that was received into the pool of a. */
