@@ -27,6 +27,14 @@
 #define BUS1_POOL_FLAGS mk_vma_flags(VMA_NORESERVE_BIT)
 #endif
 
+/* To files of shared memory, no memory is no space. */
+static int bus1_pool_error(const void *ptr)
+{
+	int r = PTR_ERR(ptr);
+
+	return r == -ENOSPC ? -ENOMEM : r;
+}
+
 /* Make the memory unless it is there, with the lock of the device held. */
 int bus1_pool_open(struct bus1_file *bus1_file)
 {
@@ -38,7 +46,7 @@ int bus1_pool_open(struct bus1_file *bus1_file)
 		return 0;
 	pool = shmem_file_setup("bus1-pool", 0, BUS1_POOL_FLAGS);
 	if (IS_ERR(pool))
-		return PTR_ERR(pool);
+		return bus1_pool_error(pool);
 	WRITE_ONCE(bus1_file->pool, pool);
 	return 0;
 }
@@ -66,7 +74,7 @@ static int bus1_pool_write(void *data, u64 offset, const void *from, size_t n)
 			return -EINTR;
 		page = shmem_read_mapping_page(pool->f_mapping, offset >> PAGE_SHIFT);
 		if (IS_ERR(page))
-			return PTR_ERR(page);
+			return bus1_pool_error(page);
 		memcpy_to_page(page, offset_in_page(offset), from, l);
 		set_page_dirty(page);
 		put_page(page);
