@@ -26,24 +26,30 @@
 /* status of a process that got through its command */
 #define NOT_REACHED 7
 
-/* From now on, whoever touches the page waits. The result becomes readable when someone does. */
-static int take_away(void *page) {
+/* From now on, whoever touches one of the pages waits. The result becomes readable when someone does. */
+static int take_away(struct scene *scene, unsigned pages) {
         struct uffdio_api api = {.api = UFFD_API};
-        struct uffdio_register range = {
-                .range = {.start = ptr(page), .len = PAGE_SIZE},
-                .mode = UFFDIO_REGISTER_MODE_MISSING,
-        };
         int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 
         EXPECT(fd >= 0);
         EXPECT(ioctl(fd, UFFDIO_API, &api) == 0);
-        EXPECT(ioctl(fd, UFFDIO_REGISTER, &range) == 0);
-        EXPECT(madvise(page, PAGE_SIZE, MADV_DONTNEED) == 0);
+        for (unsigned i = 0; i < N_PAGES; ++i) {
+                void *page = scene_page(scene, (enum scene_page)i);
+                struct uffdio_register range = {
+                        .range = {.start = ptr(page), .len = PAGE_SIZE},
+                        .mode = UFFDIO_REGISTER_MODE_MISSING,
+                };
+
+                if (!(pages & BIT(i)))
+                        continue;
+                EXPECT(ioctl(fd, UFFDIO_REGISTER, &range) == 0);
+                EXPECT(madvise(page, PAGE_SIZE, MADV_DONTNEED) == 0);
+        }
         return fd;
 }
 
 /* Run a command in a process of its own that is to be killed in the middle of it. */
-static pid_t start_victim(struct scene *scene, enum scene_page page, int tell) {
+static pid_t start_victim(struct scene *scene, unsigned pages, int tell) {
         pid_t pid = fork(), watcher;
         struct pollfd p;
 
@@ -51,7 +57,7 @@ static pid_t start_victim(struct scene *scene, enum scene_page page, int tell) {
         if (pid > 0)
                 return pid;
 
-        p = (struct pollfd){.fd = take_away(scene_page(scene, page)), .events = POLLIN};
+        p = (struct pollfd){.fd = take_away(scene, pages), .events = POLLIN};
         watcher = fork();
         if (watcher == 0) {
                 /* does not have what it watches: that is of its parent */
@@ -79,7 +85,7 @@ static pid_t start_second(struct scene *scene) {
 }
 
 /* b is told that what it holds of a is gone; then there is nothing else for it. */
-static void check_other(const struct operation *operation, enum scene_page page, int b) {
+static void check_other(const struct operation *operation, unsigned pages, int b) {
         struct bus1_metadata_credentials metadata;
         struct bus1_cmd_query q;
         unsigned n_node_releases = 0;
@@ -96,15 +102,16 @@ static void check_other(const struct operation *operation, enum scene_page page,
         q = query(b);
         if (r != -EAGAIN || n_node_releases == 0 || q.n_messages > 0 || q.n_bytes > 0 ||
             q.n_fds > 0) {
-                fprintf(stderr, "%s, killed at page %u: recv %d, %u node releases, %llu messages\n",
-                        operation->name, page, r, n_node_releases,
+                fprintf(stderr, "%s, killed at pages %#x: recv %d, %u node releases, %llu messages\n",
+                        operation->name, pages, r, n_node_releases,
                         (unsigned long long)q.n_messages);
                 exit(1);
         }
 }
 
-static void test_page(const struct operation *operation, enum scene_page page) {
-        bool is_touched = operation->pages & (1u << page);
+/* Without these pages, all or none of which are touched. */
+static void test_pages(const struct operation *operation, unsigned pages) {
+        bool is_touched = operation->pages & pages;
         int tell[2], status;
         pid_t victim, second;
         struct scene scene;
@@ -113,23 +120,23 @@ static void test_page(const struct operation *operation, enum scene_page page) {
         EXPECT(pipe2(tell, O_CLOEXEC) == 0);
         scene_init(&scene, operation);
         operation->prepare(&scene);
-        victim = start_victim(&scene, page, tell[1]);
+        victim = start_victim(&scene, pages, tell[1]);
         EXPECT(read(tell[0], &c, 1) == 1);
         second = start_second(&scene);
         /* only these two have it now: with the last of them it ends */
         close(scene.a);
-        if (page % 2)
+        if (is_touched && __builtin_ctz(pages) % 2)
                 usleep(2000);
         EXPECT(c != 'w' || kill(victim, SIGKILL) == 0);
         EXPECT(waitpid(victim, &status, 0) == victim);
         EXPECT(c == 'w' ? WIFSIGNALED(status) : WEXITSTATUS(status) == NOT_REACHED);
         EXPECT(kill(second, SIGKILL) == 0 && waitpid(second, NULL, 0) == second);
         if ((c == 'w') != is_touched) {
-                fprintf(stderr, "%s: page %u is%s touched\n", operation->name, page,
+                fprintf(stderr, "%s: pages %#x are%s touched\n", operation->name, pages,
                         is_touched ? " not" : "");
                 exit(1);
         }
-        check_other(operation, page, scene.b);
+        check_other(operation, pages, scene.b);
         scene.a = -1;
         scene_deinit(&scene);
         close(tell[0]);
@@ -142,9 +149,12 @@ static unsigned test_operations(const struct operation *list, size_t n_list) {
 
         for (size_t i = 0; i < n_list; ++i) {
                 for (unsigned page = 0; page < N_PAGES; ++page) {
-                        test_page(&list[i], (enum scene_page)page);
-                        n += (list[i].pages >> page) & 1;
+                        if (!(list[i].pages & BIT(page)))
+                                continue;
+                        test_pages(&list[i], BIT(page));
+                        ++n;
                 }
+                test_pages(&list[i], ~list[i].pages & (BIT(N_PAGES) - 1));
         }
         return n;
 }
