@@ -122,8 +122,7 @@ static int start_new(struct activation *activation, const char *name, struct sta
                 return -ENOMEM;
         }
         r = loop_timer_set(activation->loop, &start->timer,
-                           loop_now() +
-                                   activation->bus->limits.service_start_timeout * 1000000);
+                           loop_now() + activation->bus->limits.service_start_timeout * 1000000);
         if (r < 0) {
                 start_free(start);
                 return r;
@@ -184,8 +183,7 @@ enum {
 };
 
 static bool is_full(const struct activation *activation) {
-        return (int64_t)activation->n_waiters >=
-               activation->bus->limits.max_pending_service_starts;
+        return (int64_t)activation->n_waiters >= activation->bus->limits.max_pending_service_starts;
 }
 
 /* Is there room for one more that waits, and for m of the client? */
@@ -367,8 +365,8 @@ int activation_fail(struct start *start, const char *error, const char *text) {
                 struct waiter *waiter = start->waiters;
 
                 if (waiter->client)
-                        r = driver_send_failure(waiter->client, waiter->m,
-                                                waiter->caller_cookie, error, "%s", text);
+                        r = driver_send_failure(waiter->client, waiter->m, waiter->caller_cookie,
+                                                error, "%s", text);
                 waiter_free(waiter);
         }
         start_free(start);

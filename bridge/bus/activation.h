@@ -4,12 +4,13 @@
 /*
  * Activation - names that get their owner on demand
  *
- * What is sent to a name that nobody owns, but that a service file is about, is held, and the service
- * is started (D-Bus spec, "Message Bus Starting Services"). There is one start of a name at a time,
- * and whoever sends to the name meanwhile, or calls StartServiceByName, waits for it, too. It ends
+ * What is sent to a name that nobody owns, but that a service file is about, is held, and the
+ * service is started (D-Bus spec, "Message Bus Starting Services"). There is one start of a name at
+ * a time, and whoever sends to the name meanwhile, or calls StartServiceByName, waits for it, too.
+ * It ends
  *
- *  - when anybody gets the name: the calls of StartServiceByName are answered, and what is held goes
- *    to the owner, in the order in which it came;
+ *  - when anybody gets the name: the calls of StartServiceByName are answered, and what is held
+ *    goes to the owner, in the order in which it came;
  *  - when the program fails, systemd says that the unit did, or service_start_timeout is over: all
  *    who wait are told the same error, and the next message starts anew.
  *
@@ -65,14 +66,14 @@ int activation_hold(struct client *client, struct message *m, uint64_t caller_co
 /* Likewise m is a call of StartServiceByName, which is to be answered. */
 int activation_start(struct client *client, struct message *m, uint64_t caller_cookie,
                      const char *name);
-/* Likewise m is a call to the bus that wants the owner of the name: it is run again when there is one. */
+/* Likewise m is a call to the bus that wants the owner of the name: it is run when there is one. */
 int activation_call_later(struct client *client, struct message *m, uint64_t caller_cookie,
                           const char *name);
 /* Is it the name of a service, owned or not? */
 bool activation_knows(struct activation *activation, const char *name);
 /*
- * A message of the bus itself for systemd, which is waited for. Takes a reference. When too many wait
- * already it is dropped.
+ * A message of the bus itself for systemd, which is waited for. Takes a reference. When too many
+ * wait already it is dropped.
  */
 int activation_hold_for_systemd(struct activation *activation, struct message *m);
 

@@ -230,8 +230,7 @@ int launch(struct start *start, const struct service *service, const struct clie
                 if (!start->unit)
                         return -ENOMEM;
                 log_start(start, client,
-                          is_there ? "Activating via systemd:"
-                                   : "Activating systemd to hand-off:");
+                          is_there ? "Activating via systemd:" : "Activating systemd to hand-off:");
                 return request_unit(start, service->systemd_unit);
         }
         if (!service->exec && service->systemd_unit)

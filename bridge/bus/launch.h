@@ -10,8 +10,8 @@
  * waited for.
  *
  * The protocol with systemd is a signal each way: the bus says ActivationRequest(unit) to
- * org.freedesktop.systemd1, and it says ActivationFailure(unit, error, text) to the bus. Until it is
- * there, what the bus has for it waits.
+ * org.freedesktop.systemd1, and it says ActivationFailure(unit, error, text) to the bus. Until it
+ * is there, what the bus has for it waits.
  */
 
 #include "bridge/bus/activation.h"

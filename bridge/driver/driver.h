@@ -148,8 +148,9 @@ int driver_send_error(struct client *client, struct message *m, uint64_t caller_
                       const char *name, const char *format, ...)
         __attribute__((format(printf, 5, 6)));
 /*
- * An error for the message m of client that was refused to it, be it a call, a signal or a reply: who
- * is refused is told, as the reference does, unless a call wants no answer. caller_cookie as above.
+ * An error for the message m of client that was refused to it, be it a call, a signal or a reply:
+ * who is refused is told, as the reference does, unless a call wants no answer. caller_cookie as
+ * above.
  */
 int driver_send_failure(struct client *client, struct message *m, uint64_t caller_cookie,
                         const char *name, const char *format, ...)
@@ -171,7 +172,7 @@ int driver_broadcast_owner_changed(struct bus *bus, const char *name, const char
                                    const char *new_owner);
 /*
  * All signals of one change: NameLost to the old owner, NameOwnerChanged to all, NameAcquired to
- * the new one. Nothing when nothing changed.
+ * the new one; and what waited for it (activation.h). Nothing when nothing changed.
  */
 int driver_announce_change(struct bus *bus, const char *name, const struct name_change *change);
 int driver_broadcast_activatable_changed(struct bus *bus);

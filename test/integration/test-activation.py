@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Services that are started on demand: what is held and when it is delivered, who is told what when a
-# start fails, by which rules, and in which environment services run. With real programs, against the
-# reference.
+# Services that are started on demand: what is held and when it is delivered, who is told what when
+# a start fails, by which rules, and in which environment services run. With real programs, against
+# the reference.
 
 import os
 import signal as signals
