@@ -38,10 +38,11 @@ static int fail(struct launch_failure *failure, const char *name, const char *fo
 
 static void log_start(const struct start *start, const struct client *client, const char *how) {
         complain_at(client->bus, LOG_LEVEL_INFO, client->credentials.uid,
-                    "%s service name='%s'%s%s%s requested by '%s' (uid=%d pid=%d)", how,
+                    "%s service name='%s'%s%s%s requested by '%s' (uid=%d pid=%d)%s", how,
                     start->name, start->unit ? " unit='" : "", start->unit ? start->unit : "",
                     start->unit ? "'" : "", client->unique_name, (int)client->credentials.uid,
-                    (int)client->credentials.pid);
+                    (int)client->credentials.pid,
+                    start->by_helper ? " (using servicehelper)" : "");
 }
 
 /* programs */
@@ -238,16 +239,13 @@ int launch(struct start *start, const struct service *service, const struct clie
                             "%s has no Exec for a bus that does not start services through systemd",
                             service->path);
 
-        if (helper && !service->user)
+        if (helper && service->exec && !service->user)
                 return fail(ret_failure, SPAWN_ERROR("FileInvalid"),
                             "%s has no User, which is needed on this bus", service->path);
 
+        start->by_helper = helper && service->exec;
         log_start(start, client, "Activating");
-        if (!service->exec)
-                return 0;
-        if (helper) {
-                start->by_helper = true;
+        if (start->by_helper)
                 return execute(start, (char *[]){(char *)helper, start->name, NULL}, ret_failure);
-        }
-        return execute_service(start, service, ret_failure);
+        return service->exec ? execute_service(start, service, ret_failure) : 0;
 }
