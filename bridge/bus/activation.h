@@ -11,8 +11,8 @@
  *
  *  - when anybody gets the name: the calls of StartServiceByName are answered, and what is held
  *    goes to the owner, in the order in which it came;
- *  - when the program fails, systemd says that the unit did, or service_start_timeout is over: all
- *    who wait are told the same error, and the next message starts anew.
+ *  - when the program fails, systemd says that the unit did, or service_start_timeout is over, and
+ *    the program with it: all who wait are told the same error, and the next message starts anew.
  *
  * How a service is started is launch.h's; what is held is charged to who sent it (quota.h).
  */
