@@ -91,7 +91,7 @@ static int start_expired(struct loop_timer *timer) {
                  "Failed to activate service '%s': timed out (service_start_timeout=%lldms)",
                  start->name, (long long)bus->limits.service_start_timeout);
         log_write(bus->log, LOG_LEVEL_WARNING, "%s", text);
-        /* As the reference: the next start shall not meet it. A helper's service is another user's. */
+        /* As the reference: the next start shall not meet it. */
         if (start->child)
                 kill(child_pid(start->child), SIGKILL);
         return activation_fail(start, DRIVER_ERROR("TimedOut"), text);

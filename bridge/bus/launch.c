@@ -41,8 +41,7 @@ static void log_start(const struct start *start, const struct client *client, co
                     "%s service name='%s'%s%s%s requested by '%s' (uid=%d pid=%d)%s", how,
                     start->name, start->unit ? " unit='" : "", start->unit ? start->unit : "",
                     start->unit ? "'" : "", client->unique_name, (int)client->credentials.uid,
-                    (int)client->credentials.pid,
-                    start->by_helper ? " (using servicehelper)" : "");
+                    (int)client->credentials.pid, start->by_helper ? " (using servicehelper)" : "");
 }
 
 /* programs */

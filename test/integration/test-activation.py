@@ -496,6 +496,19 @@ def a_file_that_has_just_come_is_seen(s):
     s.ask(a, start('com.example.B'))
 
 
+@scenario_with(services={})
+def changes_of_the_directory_are_announced(s):
+    a = s.connect('A')
+    a.call('AddMatch', 's', "member='ActivatableServicesChanged'")
+    a.take()
+    s.add_service('com.example.Never', 'Exec=/bin/true\n')
+    s.see(a, [a.receive()])
+    wait_until(lambda: 'com.example.Never' in a.call('ListActivatableNames').body[0], 'the file')
+    a.take()
+    os.unlink(s.services + '/com.example.Never.service')
+    wait_until(lambda: 'com.example.Never' not in a.call('ListActivatableNames').body[0], 'its end')
+
+
 @scenario_with(services=NEVER)
 def a_file_that_has_gone(s):
     a = s.connect('A')
