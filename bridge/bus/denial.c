@@ -5,6 +5,7 @@
 #include "bridge/bus/denial.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "bridge/bus/bus.h"
 #include "bridge/log.h"
@@ -74,6 +75,11 @@ static const char *name_of(const struct client *client) {
         return client ? client_name(client) : BUS_DRIVER_NAME;
 }
 
+/* A receiver that is not there yet: a service that the message would start. */
+static bool is_absent(const struct client *receiver, const struct message *m) {
+        return !receiver && m->destination.s && strcmp(m->destination.s, BUS_DRIVER_NAME) != 0;
+}
+
 static void begin(struct fields *f, const char *verdict, const char *action,
                   const struct denial_source *source) {
         f->n = 0;
@@ -95,13 +101,18 @@ void denial_log_message(struct bus *bus, const struct client *sender, const stru
         const char *type = types[m->type <= MESSAGE_TYPE_SIGNAL ? m->type : 0];
         const struct client_credentials *from = credentials_of(bus, sender);
         const struct client_credentials *to = credentials_of(bus, receiver);
+        char receiver_text[48] = "not running";
         struct fields f;
 
         begin(&f, allowed ? "allow" : "deny", direction, source);
         add(&f, side_sender.name, name_of(sender));
         add_credentials(&f, &side_sender, from);
-        add(&f, side_receiver.name, name_of(receiver));
-        add_credentials(&f, &side_receiver, to);
+        if (!is_absent(receiver, m)) {
+                add(&f, side_receiver.name, name_of(receiver));
+                add_credentials(&f, &side_receiver, to);
+                snprintf(receiver_text, sizeof(receiver_text), "uid=%d pid=%d", (int)to->uid,
+                         (int)to->pid);
+        }
         add(&f, "DBUS_TYPE", type);
         add(&f, "DBUS_DESTINATION", m->destination.s);
         add(&f, "DBUS_PATH", m->path.s);
@@ -111,11 +122,11 @@ void denial_log_message(struct bus *bus, const struct client *sender, const stru
         complain_with(bus, sender ? from->uid : to->uid, f.fields, f.n,
                       "%s %s message by the %s, sender=\"%s\" (uid=%d pid=%d) type=\"%s\" "
                       "path=\"%s\" interface=\"%s\" member=\"%s\" error name=\"%s\" "
-                      "requested_reply=%d destination=\"%s\" (uid=%d pid=%d), rule: %s",
+                      "requested_reply=%d destination=\"%s\" (%s), rule: %s",
                       allowed ? "Allowed" : "Rejected", direction, source->policy, name_of(sender),
                       (int)from->uid, (int)from->pid, type, or_unset(m->path.s),
                       or_unset(m->interface.s), or_unset(m->member.s), or_unset(m->error_name.s),
-                      requested_reply, or_unset(m->destination.s), (int)to->uid, (int)to->pid,
+                      requested_reply, or_unset(m->destination.s), receiver_text,
                       or_unset(source->text));
 }
 

@@ -150,6 +150,21 @@ def the_journal_gets_fields():
 
 
 @test
+def a_service_that_does_not_run_is_no_receiver():
+    with tempfile.TemporaryDirectory() as services, Sink(JOURNAL) as journal:
+        with open(services + '/a.service', 'w') as f:
+            f.write('[D-BUS Service]\nName=com.example.A\nExec=/bin/true\n')
+        with LoggingBus('--syslog-only', more=f'<servicedir>{services}</servicedir>') as bus:
+            a = Connection(bus.address).authenticate()
+            a.send(call('com.example.A', '/p', 'i.denied', 'Member'))
+            a.receive()
+            fields = journal.entry_with(DBUS_ACTION='send')
+            equal(fields['DBUS_DESTINATION'], 'com.example.A')
+            contains(fields['MESSAGE'], 'destination="com.example.A" (not running)')
+            equal([key for key in fields if key.startswith('DBUS_RECEIVER')], [])
+
+
+@test
 def many_denials_are_few_entries():
     with Sink(JOURNAL) as journal, LoggingBus('--syslog-only') as bus:
         a = Connection(bus.address).authenticate()
