@@ -19,8 +19,8 @@
 #include "policy/array.h"
 
 #define SUFFIX ".service"
-/* A directory that changes again as soon after it was read may look the same: the clock that file
- * systems use has ticks of up to 10 ms. */
+/* What changes again as soon after it was read may look the same: the clock that file systems use has
+ * ticks of up to 10 ms. */
 #define SETTLED_NS INT64_C(20000000)
 
 struct found {
@@ -57,6 +57,29 @@ static bool is_shortage(int r) {
         return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
 }
 
+/* stamps */
+
+/* 0: there is none. */
+static uint64_t stamp(const char *path) {
+        struct stat st;
+
+        return stat(path, &st) < 0 ? 0 : bus_config_stamp(&st);
+}
+
+/* The stamp of what is read next; one that nothing has if a change could hide behind it. */
+static uint64_t stamp_to_read(int fd, const char *name) {
+        struct timespec now;
+        struct stat st;
+        int64_t age;
+
+        if (fstatat(fd, name, &st, 0) < 0)
+                return 0;
+        clock_gettime(CLOCK_REALTIME, &now);
+        age = (now.tv_sec - st.st_ctim.tv_sec) * INT64_C(1000000000) + now.tv_nsec -
+              st.st_ctim.tv_nsec;
+        return bus_config_stamp(&st) & ~(uint64_t)(age > -SETTLED_NS && age < SETTLED_NS);
+}
+
 /* files */
 
 /* Not every file that is called wrongly is to be left out. 1: this one is. */
@@ -71,9 +94,23 @@ static int check_misnamed(struct service_table *table, const struct bus_serviced
         return r < 0 ? r : directory->is_runtime;
 }
 
+static int leave_out(struct service_table *table, size_t directory, const char *file_name,
+                     uint64_t file_stamp) {
+        struct service_left_out left_out = {.stamp = file_stamp};
+        int r;
+
+        if (asprintf(&left_out.path, "%s/%s", table->directories[directory].path, file_name) < 0)
+                return -ENOMEM;
+        r = POLICY_ARRAY_APPEND(table->left_out, table->n_left_out, left_out);
+        if (r < 0)
+                free(left_out.path);
+        return r;
+}
+
 static int add_file(struct loader *loader, size_t directory, int fd, const char *file_name) {
         const struct bus_servicedir *servicedir = &loader->table->directories[directory];
         struct found found = {.directory = directory};
+        uint64_t file_stamp = stamp_to_read(fd, file_name);
         char *error;
         int r;
 
@@ -82,8 +119,10 @@ static int add_file(struct loader *loader, size_t directory, int fd, const char 
                 free(error);
                 return r;
         }
-        if (r < 0)
-                return warn(loader->table, error);
+        if (r < 0) {
+                r = warn(loader->table, error);
+                return r < 0 ? r : leave_out(loader->table, directory, file_name, file_stamp);
+        }
         r = check_misnamed(loader->table, servicedir, found.service);
         if (r == 0) {
                 r = POLICY_ARRAY_APPEND(loader->found, loader->n_found, found);
@@ -91,7 +130,7 @@ static int add_file(struct loader *loader, size_t directory, int fd, const char 
                         return 0;
         }
         service_free(found.service);
-        return r < 0 ? r : 0;
+        return r < 0 ? r : leave_out(loader->table, directory, file_name, file_stamp);
 }
 
 /* directories */
@@ -102,32 +141,11 @@ static int is_service_file(const struct dirent *entry) {
         return n >= k && !strcmp(entry->d_name + n - k, SUFFIX);
 }
 
-/* 0: there is none. */
-static uint64_t stamp(const char *path) {
-        struct stat st;
-
-        return stat(path, &st) < 0 ? 0 : bus_config_stamp(&st);
-}
-
-/* The stamp of what is read next; one that no directory has if a change could hide behind it. */
-static uint64_t stamp_to_read(int fd) {
-        struct timespec now;
-        struct stat st;
-        int64_t age;
-
-        if (fstat(fd, &st) < 0)
-                return 0;
-        clock_gettime(CLOCK_REALTIME, &now);
-        age = (now.tv_sec - st.st_ctim.tv_sec) * INT64_C(1000000000) + now.tv_nsec -
-              st.st_ctim.tv_nsec;
-        return bus_config_stamp(&st) & ~(uint64_t)(age > -SETTLED_NS && age < SETTLED_NS);
-}
-
 static int add_files(struct loader *loader, size_t index, int fd) {
         struct dirent **entries;
         int n, r = 0;
 
-        loader->table->stamps[index] = stamp_to_read(fd);
+        loader->table->stamps[index] = stamp_to_read(fd, ".");
         n = scandirat(fd, ".", &entries, is_service_file, NULL);
         if (n < 0)
                 return -errno;
@@ -266,6 +284,9 @@ struct service_table *service_table_free(struct service_table *table) {
                 free(table->directories[i].path);
         free(table->directories);
         free(table->stamps);
+        for (size_t i = 0; i < table->n_left_out; i++)
+                free(table->left_out[i].path);
+        free(table->left_out);
         for (size_t i = 0; i < table->n_warnings; i++)
                 free(table->warnings[i]);
         free(table->warnings);
@@ -294,6 +315,9 @@ static bool is_current(const struct service_table *table, const struct service *
                 return stamp(service->path) == service->stamp;
         for (size_t i = 0; i < table->n_directories; i++)
                 if (stamp(table->directories[i].path) != table->stamps[i])
+                        return false;
+        for (size_t i = 0; i < table->n_left_out; i++)
+                if (stamp(table->left_out[i].path) != table->left_out[i].stamp)
                         return false;
         return true;
 }

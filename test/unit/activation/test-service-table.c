@@ -329,6 +329,30 @@ START_TEST(changed_or_removed_file_is_seen) {
 }
 END_TEST
 
+START_TEST(file_that_is_put_right_in_place_is_seen) {
+        servicedirs[1].is_runtime = true;
+        put_text(0, "empty.service", "");
+        put(1, "x.service", "a.c");
+        rest();
+        load();
+        check("a.b", NULL);
+        check("a.c", NULL);
+        ck_assert(!refresh("a.b"));
+        put(0, "empty.service", "a.b");
+        ck_assert(refresh("a.b"));
+        check("a.b", "/0/empty.service");
+
+        put(1, "x.service", "x");
+        ck_assert(refresh("a.d"));
+        put(1, "x.service", "a.d");
+        ck_assert(refresh("a.d"));
+        check("a.d", NULL);
+        rest();
+        refresh("a.d");
+        ck_assert(!refresh("a.d"));
+}
+END_TEST
+
 START_TEST(table_keeps_what_it_was_told) {
         config.servicehelper = (char *)"/helper";
         servicedirs[1].is_runtime = true;
@@ -363,6 +387,7 @@ int main(void) {
         tcase_add_test(t, nonsense_makes_nothing_be_read);
         tcase_add_test(t, new_directory_is_seen);
         tcase_add_test(t, changed_or_removed_file_is_seen);
+        tcase_add_test(t, file_that_is_put_right_in_place_is_seen);
         tcase_add_test(t, table_keeps_what_it_was_told);
         return suite_run("activation-service-table", t);
 }
