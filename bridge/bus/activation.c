@@ -281,13 +281,16 @@ int activation_hold(struct client *client, struct message *m, uint64_t caller_co
         return r == WAIT_E_REFUSED ? tell_refused(client, m, caller_cookie, &failure) : 0;
 }
 
-/* For calls to the bus, which monitors have seen, and with a name that is known. */
+/* For calls to the bus, which monitors have seen, and with a name that was known just now. */
 static int call_wait(struct client *client, struct message *m, uint64_t caller_cookie,
                      const char *name, enum waiter_kind kind) {
         struct launch_failure failure;
         int r;
 
         r = wait_for(client, m, caller_cookie, name, kind, &failure);
+        if (r == ACTIVATION_E_UNKNOWN)
+                return driver_send_failure(client, m, caller_cookie, DRIVER_ERROR("ServiceUnknown"),
+                                           "The file of %s was removed", name);
         return r <= 0 ? r : tell_refused(client, m, caller_cookie, &failure);
 }
 
