@@ -31,8 +31,8 @@
 #include "policy/config.h"
 
 /* What this bus does of what configurations can ask for. */
-#define FEATURES                                                                                  \
-        (BUS_ENFORCES_ANONYMOUS | BUS_ENFORCES_COOKIES | BUS_ENFORCES_ACTIVATION |                 \
+#define FEATURES                                                                   \
+        (BUS_ENFORCES_ANONYMOUS | BUS_ENFORCES_COOKIES | BUS_ENFORCES_ACTIVATION | \
          BUS_ENFORCES_SERVICEHELPER)
 
 /* Warnings about a configuration that are logged: nobody reads more, and the bus has other things
@@ -49,7 +49,7 @@ struct bridge {
         struct bus_config *config;
         struct service_table *services; /* until the bus has them */
         struct rlimit fd_limit;         /* as we were started */
-        char *config_path; /* absolute: a fork changes the directory */
+        char *config_path;              /* absolute: a fork changes the directory */
         struct loop_source signals;
         struct loop_timer reply_timer;
         struct reload reload;
@@ -310,8 +310,7 @@ static int setup_bus(struct bridge *bridge) {
         if (r < 0)
                 return fail(bridge, r, "cannot set up the bus");
         server_configure(&bridge->server, bridge->config);
-        r = activation_new(&bridge->bus, &bridge->loop, &bridge->fd_limit,
-                           &bridge->bus.activation);
+        r = activation_new(&bridge->bus, &bridge->loop, &bridge->fd_limit, &bridge->bus.activation);
         if (r < 0)
                 return fail(bridge, r, "cannot set up the start of services");
         activation_exchange_table(bridge->bus.activation, &bridge->services);

@@ -185,8 +185,7 @@ static int job_ended(struct loop_source *source, uint32_t events) {
 
         if (job->path) {
                 if (job->result >= 0)
-                        job->result = reload->take_over(reload->userdata, &job->state,
-                                                        &job->error);
+                        job->result = reload->take_over(reload->userdata, &job->state, &job->error);
                 if (job->result < 0 && job->state.config)
                         reload->refused(reload->userdata, job->state.config);
                 old = job->state;
