@@ -609,8 +609,9 @@ REAL_HELPER = '/usr/lib/dbus-1.0/dbus-daemon-launch-helper'
                if os.geteuid() == 0 and os.path.exists(REAL_HELPER) else '',
                services={'com.example.NotOfTheSystem': 'Exec=/bin/true\nUser=root\n'})
 def the_installed_helper_reads_the_directories_of_the_system(s):
+    a = s.connect('A')
     if os.geteuid() == 0 and os.path.exists(REAL_HELPER):
-        s.ask(s.connect('A'), start('com.example.NotOfTheSystem'))
+        s.ask(a, start('com.example.NotOfTheSystem'))
 
 
 # systemd
