@@ -10,7 +10,7 @@
  *
  *  stage:  put every entry on its queue, which blocks the queue behind it, and advance that queue's
  *          clock. The final timestamp is the greatest of these clocks and the sender's.
- *  sync:   advance every clock to the final timestamp.
+ *  sync:   advance every clock to the final timestamp; those that gave it are there already.
  *  commit: give every entry the final timestamp and unblock.
  *
  * Why this is one global order: two transactions with two receivers in common are compared by the
