@@ -5,8 +5,10 @@
 #include "test/interop/members.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void path_of(char path[128], const char *name) {
@@ -185,6 +187,24 @@ START_TEST(what_a_member_left_behind_is_dropped) {
 }
 END_TEST
 
+/* What is held has handles of a domain that ends, too; whether all is let go is for the sanitizers. */
+START_TEST(bus_ends_while_something_waits) {
+        struct answer answer = {.handle = BUS1_INVALID};
+        struct bus1_dbus_object *object;
+        uint64_t handle;
+        siginfo_t info;
+
+        ck_assert_int_eq(bus1_dbus_object_new(client, NULL, member_interfaces, NULL, &object), 0);
+        ck_assert_int_eq(bus1_dbus_object_get_handle(object, &handle), 0);
+        begin(client, NAME, "Keep", &handle, &answer);
+        look_up_begin(client, NAME, PATH, &answer);
+        settle(client);
+        ck_assert_int_eq(kill(bus_daemon.pid, SIGTERM), 0);
+        /* its status is looked at in the end */
+        ck_assert_int_eq(waitid(P_PID, (id_t)bus_daemon.pid, &info, WEXITED | WNOWAIT), 0);
+}
+END_TEST
+
 static Suite *make_suite(void) {
         Suite *suite = suite_create("activation");
         TCase *tcase = tcase_create("all");
@@ -199,6 +219,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, look_ups_wait_for_an_owner);
         tcase_add_test(tcase, look_ups_need_not_start_anything);
         tcase_add_test(tcase, what_a_member_left_behind_is_dropped);
+        tcase_add_test(tcase, bus_ends_while_something_waits);
         suite_add_tcase(suite, tcase);
         return suite;
 }
