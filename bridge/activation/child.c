@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -51,9 +52,22 @@ static void close_all_from(int fd) {
                 close(fd);
 }
 
+/* Whose user is not the one that it was started by has files in /proc that belong to root, unless it
+ * may be dumped. */
+static int open_oom_score(void) {
+        static const char path[] = "/proc/self/oom_score_adj";
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+
+        if (fd >= 0 || errno != EACCES || prctl(PR_SET_DUMPABLE, 1) < 0)
+                return fd;
+        fd = open(path, O_RDWR | O_CLOEXEC);
+        prctl(PR_SET_DUMPABLE, 0);
+        return fd;
+}
+
 /* Of the protection that the bus may have, nothing: anybody may give that up. */
 static void reset_oom_score(void) {
-        int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+        int fd = open_oom_score();
         char first;
 
         if (fd < 0)

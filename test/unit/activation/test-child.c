@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -16,6 +17,7 @@
 #include "test/unit/wire/suite.h"
 
 #define LIMIT 123
+#define NOBODY 65534
 #define STARTS_MAX 64
 
 /* One start and what was told of it. */
@@ -365,6 +367,15 @@ START_TEST(services_are_not_protected_as_the_bus_may_be) {
         write_oom_score("0");
         write_oom_score("-500");
         check_said("cat /proc/$$/oom_score_adj >&9", "0\n");
+        /* nor as one that gave up being root: not even its own files are its own then */
+        if (geteuid() == 0) {
+                ck_assert_int_eq(chown(output, NOBODY, NOBODY), 0);
+                ck_assert_int_eq(seteuid(NOBODY), 0);
+                check_said("cat /proc/$$/oom_score_adj >&9", "0\n");
+                ck_assert_int_eq(seteuid(0), 0);
+                ck_assert_int_eq(prctl(PR_SET_DUMPABLE, 1), 0);
+        }
+        write_oom_score("0");
 }
 END_TEST
 
