@@ -40,6 +40,16 @@ struct waiter {
 
 /* waiters */
 
+/* Each user has its own max_pending_service_starts: none can keep the others from starting things. */
+static uint32_t *count_of(struct activation *activation, struct client *client) {
+        return client ? &client->account->n_waiting : &activation->n_own;
+}
+
+static bool is_full(struct activation *activation, struct client *client) {
+        return (int64_t)*count_of(activation, client) >=
+               activation->bus->limits.max_pending_service_starts;
+}
+
 static int waiter_new(struct start *start, struct client *client, struct message *m,
                       uint64_t caller_cookie, enum waiter_kind kind) {
         struct waiter *waiter = malloc(sizeof(*waiter));
@@ -54,7 +64,7 @@ static int waiter_new(struct start *start, struct client *client, struct message
                 .kind = kind,
         };
         DL_APPEND(start->waiters, waiter);
-        start->activation->n_waiters++;
+        ++*count_of(start->activation, client);
         if (client)
                 DL_APPEND2(client->waiters, waiter, client_prev, client_next);
         return 0;
@@ -62,7 +72,7 @@ static int waiter_new(struct start *start, struct client *client, struct message
 
 static void waiter_free(struct waiter *waiter) {
         DL_DELETE(waiter->start->waiters, waiter);
-        waiter->start->activation->n_waiters--;
+        --*count_of(waiter->start->activation, waiter->client);
         if (waiter->client) {
                 DL_DELETE2(waiter->client->waiters, waiter, client_prev, client_next);
                 quota_release(waiter->client, waiter->m);
@@ -186,21 +196,18 @@ enum {
         WAIT_E_REFUSED = 2, /* after ACTIVATION_E_UNKNOWN */
 };
 
-static bool is_full(const struct activation *activation) {
-        return (int64_t)activation->n_waiters >= activation->bus->limits.max_pending_service_starts;
-}
-
 /* Is there room for one more that waits, and for m of the client? */
 static bool has_room(struct client *client, const struct message *m, const char *name,
                      struct launch_failure *failure) {
         const struct bus *bus = client->bus;
 
         failure->name = DRIVER_ERROR("LimitsExceeded");
-        if (is_full(bus->activation)) {
+        if (is_full(bus->activation, client)) {
                 snprintf(failure->text, sizeof(failure->text),
-                         "The maximum number of pending activations has been reached, activation "
-                         "of %s failed (max_pending_service_starts=%lld)",
-                         name, (long long)bus->limits.max_pending_service_starts);
+                         "The maximum number of pending activations of uid %u has been reached, "
+                         "activation of %s failed (max_pending_service_starts=%lld)",
+                         client->account->uid, name,
+                         (long long)bus->limits.max_pending_service_starts);
                 return false;
         }
         if (quota_hold(client, m) != 0) {
@@ -308,7 +315,7 @@ int activation_hold_for_systemd(struct activation *activation, struct message *m
         struct start *start = start_find(activation, LAUNCH_SYSTEMD_NAME);
         int r;
 
-        if (is_full(activation)) {
+        if (is_full(activation, NULL)) {
                 log_write(activation->bus->log, LOG_LEVEL_WARNING,
                           "Too much waits for systemd: a message of the bus to it is dropped");
                 return 0;

@@ -42,7 +42,7 @@ struct activation {
         struct children children;
         struct service_table *table;
         struct start *starts; /* hash by name */
-        uint32_t n_waiters;   /* of all starts */
+        uint32_t n_own;       /* messages of the bus itself that wait */
 };
 
 /* bus->activation is NULL without one: nothing is activatable then. -ENOMEM and others. */

@@ -15,6 +15,7 @@ struct account {
         uint32_t uid;
         uint32_t n_refs; /* clients of this user */
         uint32_t n_registered;
+        uint32_t n_waiting; /* messages, for services that start */
         uint64_t outgoing_bytes;
         uint64_t outgoing_fds;
         UT_hash_handle hh;

@@ -206,7 +206,42 @@ START_TEST(what_waits_is_in_the_backlog_of_its_sender) {
         ck_assert_uint_eq(peer_request_name(owner, WAITS, 0), NAME_PRIMARY_OWNER);
         ck_assert_uint_eq(sender->client.backlog->n_messages, 0);
         ck_assert_uint_eq(other->client.backlog->n_messages, 0);
-        ck_assert_uint_eq(bus.activation->n_waiters, 0);
+        ck_assert_uint_eq(sender->client.account->n_waiting, 0);
+        teardown();
+}
+END_TEST
+
+static void change_user(struct peer *peer, uint32_t uid) {
+        struct account *old = peer->client.account;
+
+        ck_assert_int_eq(account_get(&bus, uid, &peer->client.account), 0);
+        peer->client.account->n_registered++;
+        old->n_registered--;
+        account_put(&bus, old);
+}
+
+START_TEST(each_user_may_wait) {
+        struct peer *a = peer_hello(), *b = peer_hello(), *other = peer_hello();
+
+        setup();
+        change_user(other, bus.uid + 1);
+        bus.limits.max_pending_service_starts = 2;
+        call(a, WAITS, 0);
+        call(b, WAITS, 0);
+        call(a, WAITS, COOKIE);
+        peer_expect_error(a, DRIVER_ERROR("LimitsExceeded"));
+        expect_cookie(a, COOKIE);
+        call(other, WAITS, 0);
+        call(other, WAITS, 0);
+        peer_expect_nothing(other);
+        call(other, WAITS, COOKIE);
+        peer_expect_error(other, DRIVER_ERROR("LimitsExceeded"));
+        expect_cookie(other, COOKIE);
+
+        peer_disconnect(b);
+        call(a, WAITS, 0);
+        peer_expect_nothing(a);
+        ck_assert_uint_eq(a->client.account->n_waiting, 2);
         teardown();
 }
 END_TEST
@@ -270,6 +305,7 @@ int main(void) {
         tcase_add_test(t, cookie_of_a_start_ends_with_the_answer);
         tcase_add_test(t, cookies_of_who_leaves_are_ended);
         tcase_add_test(t, what_waits_is_in_the_backlog_of_its_sender);
+        tcase_add_test(t, each_user_may_wait);
         tcase_add_test(t, security_modules_are_asked_before_the_start_and_at_delivery);
         return suite_main("bus-activation", t);
 }
