@@ -52,8 +52,7 @@ static void close_all_from(int fd) {
                 close(fd);
 }
 
-/* Whose user is not the one that it was started by has files in /proc that belong to root, unless it
- * may be dumped. */
+/* A process that changed its user has files in /proc that are root's, unless it may be dumped. */
 static int open_oom_score(void) {
         static const char path[] = "/proc/self/oom_score_adj";
         int fd = open(path, O_RDWR | O_CLOEXEC);

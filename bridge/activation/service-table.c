@@ -19,8 +19,8 @@
 #include "policy/array.h"
 
 #define SUFFIX ".service"
-/* What changes again as soon after it was read may look the same: the clock that file systems use has
- * ticks of up to 10 ms. */
+/* What changes again as soon after it was read may look the same: the clock that file systems use
+ * has ticks of up to 10 ms. */
 #define SETTLED_NS INT64_C(20000000)
 
 struct found {

@@ -40,7 +40,7 @@ struct waiter {
 
 /* waiters */
 
-/* Each user has its own max_pending_service_starts: none can keep the others from starting things. */
+/* Each user has his own max_pending_service_starts: none can keep others from starting things. */
 static uint32_t *count_of(struct activation *activation, struct client *client) {
         return client ? &client->account->n_waiting : &activation->n_own;
 }

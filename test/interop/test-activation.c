@@ -187,7 +187,7 @@ START_TEST(what_a_member_left_behind_is_dropped) {
 }
 END_TEST
 
-/* What is held has handles of a domain that ends, too; whether all is let go is for the sanitizers. */
+/* What is held has handles of a domain that ends, too. Whether all is let go is for sanitizers. */
 START_TEST(bus_ends_while_something_waits) {
         struct answer answer = {.handle = BUS1_INVALID};
         struct bus1_dbus_object *object;
