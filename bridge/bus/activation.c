@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "bridge/bus/bus.h"
+#include "bridge/bus/complaint.h"
 #include "bridge/bus/launch.h"
 #include "bridge/bus/monitor.h"
 #include "bridge/bus/quota.h"
@@ -100,7 +101,7 @@ static int start_expired(struct loop_timer *timer) {
         snprintf(text, sizeof(text),
                  "Failed to activate service '%s': timed out (service_start_timeout=%lldms)",
                  start->name, (long long)bus->limits.service_start_timeout);
-        log_write(bus->log, LOG_LEVEL_WARNING, "%s", text);
+        complain(bus, start->uid, "%s", text);
         /* As the reference: the next start shall not meet it. */
         if (start->child)
                 kill(child_pid(start->child), SIGKILL);
@@ -119,7 +120,8 @@ static void start_free(struct start *start) {
         free(start);
 }
 
-static int start_new(struct activation *activation, const char *name, struct start **ret_start) {
+static int start_new(struct activation *activation, const char *name, uint32_t uid,
+                     struct start **ret_start) {
         size_t n = strlen(name);
         struct start *start;
         int r;
@@ -128,6 +130,7 @@ static int start_new(struct activation *activation, const char *name, struct sta
         if (!start)
                 return -ENOMEM;
         start->activation = activation;
+        start->uid = uid;
         start->timer.expired = start_expired;
         memcpy(start->name, name, n);
         HASH_ADD_KEYPTR(hh, activation->starts, start->name, n, start);
@@ -253,7 +256,7 @@ static int wait_for(struct client *client, struct message *m, uint64_t caller_co
                 return WAIT_E_REFUSED;
 
         if (!start) {
-                r = start_new(activation, name, &start);
+                r = start_new(activation, name, client->credentials.uid, &start);
                 if (r >= 0 && !is_waited_for(activation, name))
                         r = launch(start, service, client, ret_failure);
                 if (r > 0)
@@ -316,12 +319,12 @@ int activation_hold_for_systemd(struct activation *activation, struct message *m
         int r;
 
         if (is_full(activation, NULL)) {
-                log_write(activation->bus->log, LOG_LEVEL_WARNING,
-                          "Too much waits for systemd: a message of the bus to it is dropped");
+                complain(activation->bus, activation->bus->uid,
+                         "Too much waits for systemd: a message of the bus to it is dropped");
                 return 0;
         }
         if (!start) {
-                r = start_new(activation, LAUNCH_SYSTEMD_NAME, &start);
+                r = start_new(activation, LAUNCH_SYSTEMD_NAME, activation->bus->uid, &start);
                 if (r < 0)
                         return r;
         }
@@ -342,8 +345,8 @@ int activation_answer(struct start *start) {
 
         if (!start)
                 return 0;
-        log_write(start->activation->bus->log, LOG_LEVEL_INFO,
-                  "Successfully activated service '%s'", start->name);
+        complain_at(start->activation->bus, LOG_LEVEL_INFO, start->uid,
+                    "Successfully activated service '%s'", start->name);
         DL_FOREACH_SAFE(start->waiters, waiter, next) {
                 if (waiter->kind != WAITER_START)
                         continue;

@@ -97,8 +97,7 @@ static int child_event(struct child *child, enum child_event event, int value, v
                 break;
         }
         start->child = NULL;
-        log_write(bus->log, LOG_LEVEL_WARNING, "Activated service '%s' failed: %s", start->name,
-                  failure.text);
+        complain(bus, start->uid, "Activated service '%s' failed: %s", start->name, failure.text);
         return activation_fail(start, failure.name, failure.text);
 }
 

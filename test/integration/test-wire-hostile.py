@@ -6,6 +6,7 @@
 
 import os
 import socket
+import tempfile
 import time
 
 import rawbus
@@ -195,6 +196,22 @@ def denials_do_not_flood_the_log():
         a.send(call(a.unique, '/x', 'com.example.Logged', 'M', flags=NO_REPLY))
         a.drain()
         contains(bus.read_log(), 'suppressed', 'Allowed send message', 'log="true"')
+
+
+@test
+def services_that_fail_do_not_flood_the_log():
+    with tempfile.TemporaryDirectory() as services:
+        with open(services + '/com.example.Fails.service', 'w') as f:
+            f.write('[D-BUS Service]\nName=com.example.Fails\nExec=/bin/false\n')
+        with Bus(extra=f'<servicedir>{services}</servicedir>') as bus:
+            a = connect(bus)
+            begin = time.monotonic()
+            for _ in range(400):
+                m = a.call('StartServiceByName', 'su', 'com.example.Fails', 0)
+                equal(m.error_name, rawbus.BUS + '.Error.Spawn.ChildExited')
+            n = len(bus.read_log().splitlines())
+            # two are about each, and each that is suppressed is accounted for by one that is not
+            assert 100 <= n < 110 + 2 * 5 * (time.monotonic() - begin), f'{n} lines'
 
 
 if __name__ == '__main__':
