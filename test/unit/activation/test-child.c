@@ -346,8 +346,13 @@ START_TEST(signals_are_as_services_expect_them) {
         sigaction(SIGINT, &ignored, NULL);
         sigaction(SIGTERM, &ignored, NULL);
         sigaction(SIGRTMAX, &ignored, NULL);
-        check_said("sed -n 's/^Sig\\(Blk\\|Ign\\)://p' /proc/self/status >&9",
-                   "\t0000000000000000\n\t0000000000001000\n");
+        /*
+         * Without the digits of signals 32 and 33, which nobody can have reset: the C library keeps
+         * them for itself, and its posix_spawn() has them ignored.
+         */
+        check_said("sed -n 's/^Sig\\(Blk\\|Ign\\):.\\(.\\{7\\}\\)..\\(.\\{7\\}\\)$/\\2--\\3/p' "
+                   "/proc/self/status >&9",
+                   "0000000--0000000\n0000000--0001000\n");
         sigprocmask(SIG_SETMASK, &old, NULL);
 }
 END_TEST
