@@ -106,20 +106,32 @@ static int send_error_text(struct client *client, const struct message *to, uint
         return r;
 }
 
-int driver_send_error(struct client *client, struct message *m, uint64_t caller_cookie,
-                      const char *name, const char *format, ...) {
-        char text[1024];
-        va_list args;
+/* m is not answered unless it is wanted, and then no text is made either. */
+static int send_error_va(struct client *client, struct message *m, uint64_t caller_cookie,
+                         bool wanted, const char *name, const char *format, va_list args)
+        __attribute__((format(printf, 6, 0)));
 
-        if (!wants_reply(m)) {
+static int send_error_va(struct client *client, struct message *m, uint64_t caller_cookie,
+                         bool wanted, const char *name, const char *format, va_list args) {
+        char text[1024];
+
+        if (!wanted) {
                 route_end_cookie(client, m->serial, caller_cookie);
                 return 0;
         }
+        text_format(text, sizeof(text), format, args);
+        return send_error_text(client, m, m->serial, caller_cookie, name, text);
+}
+
+int driver_send_error(struct client *client, struct message *m, uint64_t caller_cookie,
+                      const char *name, const char *format, ...) {
+        va_list args;
+        int r;
 
         va_start(args, format);
-        text_format(text, sizeof(text), format, args);
+        r = send_error_va(client, m, caller_cookie, wants_reply(m), name, format, args);
         va_end(args);
-        return send_error_text(client, m, m->serial, caller_cookie, name, text);
+        return r;
 }
 
 /* Signals and replies carry NO_REPLY_EXPECTED as a matter of course; in a call it is meant. */
@@ -129,30 +141,25 @@ static bool wants_error(const struct message *m) {
 
 int driver_send_failure(struct client *client, struct message *m, uint64_t caller_cookie,
                         const char *name, const char *format, ...) {
-        char text[1024];
         va_list args;
-
-        if (!wants_error(m)) {
-                route_end_cookie(client, m->serial, caller_cookie);
-                return 0;
-        }
+        int r;
 
         va_start(args, format);
-        text_format(text, sizeof(text), format, args);
+        r = send_error_va(client, m, caller_cookie, wants_error(m), name, format, args);
         va_end(args);
-        return send_error_text(client, m, m->serial, caller_cookie, name, text);
+        return r;
 }
 
 int driver_send_denial(struct client *client, struct message *m, uint64_t caller_cookie,
                        const char *format, ...) {
-        char text[1024];
         va_list args;
+        int r;
 
         va_start(args, format);
-        text_format(text, sizeof(text), format, args);
+        r = send_error_va(client, m, caller_cookie, wants_error(m), DRIVER_ERROR("AccessDenied"),
+                          format, args);
         va_end(args);
-        return driver_send_failure(client, m, caller_cookie, DRIVER_ERROR("AccessDenied"), "%s",
-                                   text);
+        return r;
 }
 
 int driver_show_denial(struct bus *bus, struct client *sender, struct message *m) {
