@@ -231,8 +231,9 @@ int reload_init(struct reload *reload, struct bus *bus, struct loop *loop, const
 static void free_all(struct driver_later *list) {
         struct driver_later *later, *next;
 
-        DL_FOREACH_SAFE2(list, later, next, owner_next)
-        driver_later_free(later);
+        DL_FOREACH_SAFE2(list, later, next, owner_next) {
+                driver_later_free(later);
+        }
 }
 
 void reload_deinit(struct reload *reload) {

@@ -8,9 +8,9 @@
  * reads them, and makes of them a configuration with its policy that nobody changes any more; the
  * bus takes it over between two messages. What it replaces is freed by such a thread, too.
  *
- * There is one thread at a time. A request that comes while it reads might be about what it has read
- * already: then all is read once more, for all requests of that time together. Everything here is
- * called from the bus's thread only.
+ * There is one thread at a time. A request that comes while it reads might be about what it has
+ * read already: then all is read once more, for all requests of that time together. Everything here
+ * is called from the bus's thread only.
  */
 
 #include "bridge/loop.h"
@@ -34,14 +34,14 @@ struct reload {
         struct bus *bus;
         struct loop *loop;
         const char *path;
-        struct loop_source source; /* an eventfd: the thread has done its job; -1: none */
-        struct reload_job *job;    /* NULL: there is no thread */
+        struct loop_source source;    /* an eventfd: the thread has done its job; -1: none */
+        struct reload_job *job;       /* NULL: there is no thread */
         struct driver_later *current; /* who waits for what is being read */
         struct driver_later *waiting; /* ... for what is to be read after that */
         bool again;                   /* there is something to be read after that */
         /*
-         * Put *state in force and leave what it replaces there. Or a negative errno with what to say
-         * about it, to be freed (NULL without memory): all stays as it was.
+         * Put *state in force and leave what it replaces there. Or a negative errno with what to
+         * say about it, to be freed (NULL without memory): all stays as it was.
          */
         int (*take_over)(void *userdata, struct reload_state *state, char **ret_error);
         /* Nothing changes: what to watch until this can be read (bus_config_reload()) or used. */
@@ -52,13 +52,14 @@ struct reload {
 /* path is that of the configuration; it stays the caller's. */
 int reload_init(struct reload *reload, struct bus *bus, struct loop *loop, const char *path);
 /*
- * Before bus_deinit(). Waits for the thread, but not for long: when a name service holds it up, it is
- * left to the end of the process. Also for a reload that is all zero but for its descriptor of -1.
+ * Before bus_deinit(). Waits for the thread, but not for long: when a name service holds it up, it
+ * is left to the end of the process. Also for a reload that is all zero but for its descriptor of
+ * -1.
  */
 void reload_deinit(struct reload *reload);
 
 /*
- * Have the configuration read, from now on. later (NULL: nobody waits) is ended when that is in force
- * or has failed. 0 or a fatal errno.
+ * Have the configuration read, from now on. later (NULL: nobody waits) is ended when that is in
+ * force or has failed. 0 or a fatal errno.
  */
 int reload_request(struct reload *reload, struct driver_later *later);

@@ -16,7 +16,7 @@
 int systemd_notify(const char *state);
 
 /*
- * How many listening sockets were passed to this process, from SYSTEMD_LISTEN_FDS_START on. From now
- * on no child inherits them, or is told of them. -EINVAL for an environment that says nonsense.
+ * How many listening sockets were passed to this process, from SYSTEMD_LISTEN_FDS_START on. From
+ * now on no child inherits them, or is told of them. -EINVAL for an environment that says nonsense.
  */
 int systemd_listen_fds(void);

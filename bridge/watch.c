@@ -127,8 +127,8 @@ static void free_directories(struct watch_directory *directories, size_t n) {
 }
 
 /*
- * Watch a directory: all of it, or the entry name. Several paths may lead to one directory, which is
- * watched once. 1 when it cannot be watched: it may be missing.
+ * Watch a directory: all of it, or the entry name. Several paths may lead to one directory, which
+ * is watched once. 1 when it cannot be watched: it may be missing.
  */
 static int add(struct watch *watch, struct watch *next, const char *path, uint32_t events,
                const char *name) {

@@ -4,10 +4,10 @@
 /*
  * Watch - changes in what a configuration was read from
  *
- * Those are its files, the main one and what they include, be they there or not, and the directories
- * that <includedir> and <servicedir> name. For a directory that is missing the one is watched in
- * which it would appear. A package that brings many files causes one reload: changes are reported
- * once they rest.
+ * Those are its files, the main one and what they include, be they there or not, and the
+ * directories that <includedir> and <servicedir> name. For a directory that is missing the one is
+ * watched in which it would appear. A package that brings many files causes one reload: changes are
+ * reported once they rest.
  */
 
 #include "bridge/loop.h"
@@ -45,8 +45,8 @@ int watch_init(struct watch *watch, struct loop *loop, int (*changed)(void *user
                void *userdata);
 /*
  * Watch what this configuration was read from, from now on, instead of what was watched before, or
- * besides. What has changed since it was read is reported like what changes later. -ENOMEM: what was
- * watched still is.
+ * besides. What has changed since it was read is reported like what changes later. -ENOMEM: what
+ * was watched still is.
  */
 int watch_set(struct watch *watch, const struct bus_config *config);
 int watch_add(struct watch *watch, const struct bus_config *config);

@@ -134,7 +134,7 @@ static int hosted_socket_read(struct hosted_socket *socket, int timeout, int *re
         if (l == 0 || (message.msg_flags & MSG_TRUNC) ||
             (size_t)l < sizeof(struct bus1_hosted_reply) ||
             socket->packet.reply.magic != BUS1_HOSTED_MAGIC || socket->packet.reply.result > 0) {
-                for (size_t i = 0; i < *ret_n_fds; ++i)
+                for (size_t i = 0; i < *ret_n_fds; i++)
                         close(ret_fds[i]);
                 return hosted_socket_break(socket);
         }

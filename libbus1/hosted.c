@@ -86,7 +86,7 @@ static int memfd_from_request(const uint64_t *ids, size_t n_ids,
         if (r < 0)
                 return r;
 
-        for (; n_data > 0; ++vecs) {
+        for (; n_data > 0; vecs++) {
                 size_t n = min_size(n_data, vecs->iov_len);
 
                 r = write_all(fd, vecs->iov_base, n);
@@ -130,7 +130,7 @@ static int hosted_call(struct hosted_peer *peer, const int *fds, size_t n_fds) {
         int r;
 
         r = hosted_exchange(peer, fds, n_fds, reply_fds, &n_reply_fds);
-        for (size_t i = 0; i < n_reply_fds; ++i)
+        for (size_t i = 0; i < n_reply_fds; i++)
                 close(reply_fds[i]);
 
         return r;
@@ -229,9 +229,8 @@ static int hosted_release(void *p, size_t n, const uint64_t *ids) {
         return hosted_call_with(peer, ids, n, NULL, 0, NULL, 0, NULL, 0);
 }
 
-static int hosted_send(void *p, uint64_t flags, size_t n_destinations,
-                       const uint64_t *destinations, int32_t *errors,
-                       struct bus1_message *message) {
+static int hosted_send(void *p, uint64_t flags, size_t n_destinations, const uint64_t *destinations,
+                       int32_t *errors, struct bus1_message *message) {
         struct hosted_peer *peer = p;
         struct bus1_transfer *transfers = ptr_from_u64(message->ptr_transfers);
         struct bus1_message_fds *with_fds = NULL;
@@ -309,7 +308,7 @@ static int hosted_recv_unpack(struct hosted_peer *peer, bool has_read, uint64_t 
                 int32_t *user_fds = ptr_from_u64(with_fds->ptr_fds);
 
                 /* the kernel installs as many as this process may have open; the others are lost */
-                for (size_t i = 0; i < reply->n_fds && !peek; ++i)
+                for (size_t i = 0; i < reply->n_fds && !peek; i++)
                         user_fds[i] = i < n_fds ? fds[i] : -1;
                 with_fds->n_fds = reply->n_fds;
         }
@@ -408,7 +407,7 @@ static int hosted_recv(void *p, uint64_t flags, struct bus1_metadata *metadata,
                 if (r == 0)
                         return 0;
 
-                for (size_t i = 0; i < n_fds; ++i)
+                for (size_t i = 0; i < n_fds; i++)
                         close(fds[i]);
 
                 has_read = false;
@@ -497,7 +496,7 @@ static int hosted_peer_hello(struct hosted_peer *peer) {
 
         body = hosted_socket_reply_body(&peer->socket, sizeof(peer->hello));
         if (peer->socket.packet.reply.result < 0 || !body || n_fds != 1) {
-                for (size_t i = 0; i < n_fds; ++i)
+                for (size_t i = 0; i < n_fds; i++)
                         close(fds[i]);
                 /* without the bell, there was no room for it in this process */
                 return peer->socket.packet.reply.result < 0 ? peer->socket.packet.reply.result

@@ -20,7 +20,7 @@ static inline int iovec_check_message(const struct bus1_message *message) {
         if (message->n_data_vecs > IOVEC_MAX)
                 return -EINVAL;
 
-        for (size_t i = 0; i < message->n_data_vecs && n > 0; ++i)
+        for (size_t i = 0; i < message->n_data_vecs && n > 0; i++)
                 n -= min_size(n, vecs[i].iov_len);
 
         return n > 0 ? -EINVAL : 0;
@@ -28,7 +28,7 @@ static inline int iovec_check_message(const struct bus1_message *message) {
 
 /* Vectors to buffer. */
 static inline void iovec_gather(uint8_t *to, const struct iovec *vecs, size_t n) {
-        for (; n > 0; ++vecs) {
+        for (; n > 0; vecs++) {
                 size_t l = min_size(n, vecs->iov_len);
 
                 if (l > 0)
@@ -41,7 +41,7 @@ static inline void iovec_gather(uint8_t *to, const struct iovec *vecs, size_t n)
 /* Buffer to vectors, from an offset in these on. */
 static inline void iovec_scatter(const struct iovec *vecs, size_t offset, const uint8_t *from,
                                  size_t n) {
-        for (; n > 0; ++vecs) {
+        for (; n > 0; vecs++) {
                 size_t l;
 
                 if (offset >= vecs->iov_len) {

@@ -134,7 +134,7 @@ BUS1_EXPORT struct bus1_received *bus1_received_free(struct bus1_received *recei
         if (!received)
                 return NULL;
 
-        for (size_t i = 0; i < received->n_fds; ++i)
+        for (size_t i = 0; i < received->n_fds; i++)
                 if (received->fds[i] >= 0)
                         close(received->fds[i]);
 

@@ -5,7 +5,8 @@
 
 #include "policy/section.h"
 
-/* The sections of one family that can decide, in the order of evaluation: the last is asked first. */
+/* The sections of one family that can decide, in the order of evaluation: the last is asked first.
+ */
 struct policy_client_family {
         const struct policy_rules **sections;
         size_t n;

@@ -109,7 +109,8 @@ struct bus_config {
         struct bus_config_place place_apparmor;
         struct bus_config_place place_allow_anonymous;
 
-        /* Each file read, the main one first, and each <includedir> named, with what it was like. */
+        /* Each file read, the main one first, and each <includedir> named, with what it was like.
+         */
         struct bus_config_source *sources;
         size_t n_sources;
 
@@ -147,7 +148,8 @@ int bus_config_load(const char *path, const struct bus_config_environment *envir
                     struct bus_config **ret_config, char **ret_error);
 /*
  * Likewise, for a bus that keeps what it has on failure: *ret_config is then what to watch until it
- * can be read, a configuration of sources, files, missing and includedirs alone. NULL without memory.
+ * can be read, a configuration of sources, files, missing and includedirs alone. NULL without
+ * memory.
  */
 int bus_config_reload(const char *path, const struct bus_config_environment *environment,
                       struct bus_config **ret_config, char **ret_error);

@@ -51,8 +51,8 @@ static int add_steps(struct policy_explanation *explanation, const struct policy
         for (size_t b = 0; b < policy->n_blocks && r >= 0; b++) {
                 const struct policy_block *block = policy->blocks[b];
 
-                if (policy_context_applies(block->context, block->id, question->uid,
-                                           question->gids, question->n_gids))
+                if (policy_context_applies(block->context, block->id, question->uid, question->gids,
+                                           question->n_gids))
                         r = add_block(explanation, block, question);
         }
         return r;

@@ -50,8 +50,8 @@ static int not_found(int error) {
 }
 
 /*
- * The ID in a line of passwd(5) or group(5), which both begin with NAME:PASSWORD:ID. 1 when there is
- * none.
+ * The ID in a line of passwd(5) or group(5), which both begin with NAME:PASSWORD:ID. 1 when there
+ * is none.
  */
 static int find_in_file(const char *path, const char *name, id_t *ret_id) {
         size_t n = strlen(name), room = 0;

@@ -85,7 +85,7 @@ struct policy_rule {
 
 struct policy_block {
         enum policy_context context;
-        id_t id; /* GROUP, USER; else 0 */
+        id_t id;         /* GROUP, USER; else 0 */
         size_t position; /* in the document, of those of the policy */
         struct policy_rule **rules;
         size_t n_rules;
@@ -99,7 +99,7 @@ struct policy {
         size_t n_sections;
         char **names;
         size_t n_names;
-        uint64_t n_clients; /* ever made */
+        uint64_t n_clients;            /* ever made */
         struct policy_client *clients; /* in use, see policy/client.h; they hold references */
 };
 

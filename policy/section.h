@@ -5,8 +5,8 @@
  * Sections - a policy's rules, made ready for verdicts
  *
  * A section is what all blocks for the same connections say: those of one context, one group or one
- * user. It is made once, with the policy, and then only looked at; a connection has the few sections
- * that apply to it.
+ * user. It is made once, with the policy, and then only looked at; a connection has the few
+ * sections that apply to it.
  *
  * The rules of a family are numbered in the order of evaluation. Those that name somebody are only
  * tried for who has the name: they are in lists, one for each name, that are found by its hash;

@@ -71,8 +71,9 @@ static int reconfigure_clients(struct bus *bus, struct policy *policy) {
         size_t n = 0, i = 0;
         int r = 0;
 
-        DL_FOREACH2(bus->clients, client, next)
-        n++;
+        DL_FOREACH2(bus->clients, client, next) {
+                n++;
+        }
         made = calloc(n + 1, sizeof(*made));
         if (!made)
                 return -ENOMEM;
@@ -122,8 +123,9 @@ int bus_configure(struct bus *bus, const struct bus_config *config) {
         bus->policy = policy_ref(config->policy);
         bus->config = config;
         bus->limits = config->limits;
-        DL_FOREACH2(bus->clients, client, next)
-        quota_recheck(client);
+        DL_FOREACH2(bus->clients, client, next) {
+                quota_recheck(client);
+        }
         free(bus->type);
         bus->type = type;
         bus->has_servicehelper = config->servicehelper != NULL;

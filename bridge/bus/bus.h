@@ -56,11 +56,11 @@ struct bus {
         struct log *log;
         struct complaints complaints;
         struct bus_limits limits;
-        struct policy *policy; /* NULL: everything is allowed */
+        struct policy *policy;           /* NULL: everything is allowed */
         const struct bus_config *config; /* as bus_configure() was given it; NULL before */
-        struct mediator *mediators; /* security modules that are asked; NULL: none */
-        char *type;            /* session, system, or NULL */
-        char *address;         /* as printed; NULL before listening */
+        struct mediator *mediators;      /* security modules that are asked; NULL: none */
+        char *type;                      /* session, system, or NULL */
+        char *address;                   /* as printed; NULL before listening */
         bool systemd_activation;
         bool has_servicehelper;
 
@@ -75,12 +75,12 @@ struct bus {
         uint32_t peak_names_per_client, peak_rules_per_client;
         struct match_index matches;
         struct reply_table replies;
-        struct reply *deadlines;  /* oldest first, when there is a reply_timeout */
-        struct account *accounts; /* hash by uid */
+        struct reply *deadlines;                /* oldest first, when there is a reply_timeout */
+        struct account *accounts;               /* hash by uid */
         struct activation *activation;          /* NULL: no service can be started */
         struct service_environment environment; /* of what is started */
-        uint32_t n_stats; /* Debug.Stats' own serial */
-        uint64_t mark;    /* the last broadcast; see client.mark */
+        uint32_t n_stats;                       /* Debug.Stats' own serial */
+        uint64_t mark;                          /* the last broadcast; see client.mark */
 
         const struct driver_interface *interfaces[BUS_INTERFACES_MAX];
         size_t n_interfaces;

@@ -217,8 +217,9 @@ int client_disconnect(struct client *client) {
                 return 0;
         client->state = CLIENT_GONE;
 
-        DL_FOREACH_SAFE2(client->rules, rule, next, client_next)
-        match_rule_free(rule);
+        DL_FOREACH_SAFE2(client->rules, rule, next, client_next) {
+                match_rule_free(rule);
+        }
 
         driver_later_forget(client);
         activation_forget(client);

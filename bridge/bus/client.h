@@ -82,9 +82,9 @@ struct client_ops {
          */
         void (*reply_closed)(struct client *client, struct reply *reply);
         /*
-         * quota_is_congested() said that the client is not to be read from, or it has calls that the
-         * bus answers later, and it no longer is so. May come from within deliver() or the end of
-         * another client; NULL for a front end that does not ask.
+         * quota_is_congested() said that the client is not to be read from, or it has calls that
+         * the bus answers later, and it no longer is so. May come from within deliver() or the end
+         * of another client; NULL for a front end that does not ask.
          */
         void (*resume)(struct client *client);
 };
@@ -136,7 +136,7 @@ struct client {
         uint32_t n_rules;
         struct reply *pending; /* replies this client waits for */
         uint32_t n_pending;
-        struct reply *owed; /* replies others wait for from this client */
+        struct reply *owed;         /* replies others wait for from this client */
         struct driver_later *later; /* calls to the bus that it answers later */
         uint32_t n_later;
 
@@ -150,7 +150,7 @@ struct client {
         uint64_t answer_bytes; /* of outgoing_bytes: what the bus answered */
         uint32_t n_notices;    /* of the bus, unread */
         struct client_stats stats;
-        uint64_t mark; /* private to broadcasts: the last one delivered */
+        uint64_t mark;          /* private to broadcasts: the last one delivered */
         struct waiter *waiters; /* what it sent to names that are to get an owner */
 };
 

@@ -358,12 +358,14 @@ int match_rule_remove(struct client *client, const char *text, size_t n) {
         if (branch)
                 bucket = bucket_find(index, place_key(index, branch, &place));
         if (bucket)
-                DL_FOREACH2(bucket->rules, rule, bucket_next)
-        if (rule->client == client && rule->cookie == 0 && match_keys_equal(&rule->keys, &keys)) {
-                match_rule_free(rule);
-                r = 0;
-                break;
-        }
+                DL_FOREACH2(bucket->rules, rule, bucket_next) {
+                        if (rule->client == client && rule->cookie == 0 &&
+                            match_keys_equal(&rule->keys, &keys)) {
+                                match_rule_free(rule);
+                                r = 0;
+                                break;
+                        }
+                }
         match_keys_deinit(&keys);
         return r;
 }

@@ -108,8 +108,8 @@ struct match_bucket {
 struct match_branch {
         uint8_t kind;
         uint8_t arg;
-        uint32_t masks;         /* that some rule uses, a bit each */
-        uint32_t n_by_mask[32]; /* rules that use this combination of keys */
+        uint32_t masks;             /* that some rule uses, a bit each */
+        uint32_t n_by_mask[32];     /* rules that use this combination of keys */
         size_t n_value_max;         /* no rule asks for a longer one */
         struct match_sorted sorted; /* only of path arguments */
 };

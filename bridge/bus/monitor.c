@@ -21,9 +21,10 @@ static bool wants(struct client *monitor, struct message *m, const struct match_
 
         if (!monitor->rules)
                 return true;
-        DL_FOREACH2(monitor->rules, rule, client_next)
-        if (match_keys_match(&rule->keys, m, context))
-                return true;
+        DL_FOREACH2(monitor->rules, rule, client_next) {
+                if (match_keys_match(&rule->keys, m, context))
+                        return true;
+        }
         return false;
 }
 
@@ -49,8 +50,9 @@ int monitor_become(struct client *client, struct match_rule **rules, size_t n_ru
         struct match_rule *rule, *next;
         int r;
 
-        DL_FOREACH_SAFE2(client->rules, rule, next, client_next)
-        match_rule_free(rule);
+        DL_FOREACH_SAFE2(client->rules, rule, next, client_next) {
+                match_rule_free(rule);
+        }
         r = client_unregister(client);
         if (r < 0)
                 return r;

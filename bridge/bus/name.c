@@ -65,9 +65,10 @@ static void name_free(struct bus *bus, struct name *name) {
 struct name_ownership *name_ownership_find(struct name *name, struct client *client) {
         struct name_ownership *ownership;
 
-        DL_FOREACH2(name->queue, ownership, queue_next)
-        if (ownership->client == client)
-                return ownership;
+        DL_FOREACH2(name->queue, ownership, queue_next) {
+                if (ownership->client == client)
+                        return ownership;
+        }
         return NULL;
 }
 

@@ -151,8 +151,8 @@ static bool has_room(const struct client *client, const struct message *m, enum 
                  * message of any size fits into an empty queue.
                  */
                 return (int64_t)client->outgoing_bytes < limits->max_outgoing_bytes &&
-                       (m->n_fds == 0 ||
-                        (int64_t)(client->outgoing_fds + m->n_fds) <= limits->max_outgoing_unix_fds) &&
+                       (m->n_fds == 0 || (int64_t)(client->outgoing_fds + m->n_fds) <=
+                                                 limits->max_outgoing_unix_fds) &&
                        (!user_is_over(client) || is_in_reserve(client, m));
         case QUOTA_ANSWER:
                 return true;

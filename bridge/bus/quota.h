@@ -47,7 +47,8 @@ void backlog_abandon(struct backlog *backlog);
 /* What a message is to the client in whose queue it waits. */
 enum quota_kind {
         QUOTA_MESSAGE, /* of others: has room as the limits say */
-        QUOTA_ANSWER,  /* of the bus to a call of the client: has room, but see quota_is_congested() */
+        QUOTA_ANSWER,  /* of the bus to a call of the client: has room, but see quota_is_congested()
+                        */
         QUOTA_NOTICE,  /* of the bus, about the client's names: others can cause any number */
 };
 

@@ -207,8 +207,9 @@ int reply_client_gone(struct client *client) {
         struct reply *reply, *next;
         int r, result = 0;
 
-        DL_FOREACH_SAFE2(client->pending, reply, next, pending_next)
-        reply_free(reply);
+        DL_FOREACH_SAFE2(client->pending, reply, next, pending_next) {
+                reply_free(reply);
+        }
 
         /* The last caller first, as the reference. */
         while (client->owed) {

@@ -11,8 +11,8 @@
  *  - the callee's departure or its front end's reply_dropped(): the caller gets NoReply;
  *  - the caller's departure.
  *
- * Callers choose serials, and how many clients they make: replies are hashed with secret factors, so
- * that nobody can make many that share a bucket.
+ * Callers choose serials, and how many clients they make: replies are hashed with secret factors,
+ * so that nobody can make many that share a bucket.
  *
  * Each side's front end may keep something under its cookie (native: the reply handle of the
  * caller, the one-shot node the callee got). A side that is not part of how the slot ends is told
@@ -44,7 +44,7 @@ struct reply_table {
         struct reply **buckets; /* a power of two of them */
         size_t n_buckets;
         size_t n;
-        uint64_t factors[4]; /* secret */
+        uint64_t factors[4];                  /* secret */
         struct reply *few[REPLY_BUCKETS_MIN]; /* the buckets while there are not many replies */
 };
 

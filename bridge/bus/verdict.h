@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Verdicts - may this message go from here to there? The policy is asked, then security modules are,
- * and a denial is logged.
+ * Verdicts - may this message go from here to there? The policy is asked, then security modules
+ * are, and a denial is logged.
  */
 
 #include "bridge/bus/bus.h"

@@ -209,10 +209,12 @@ int driver_list_names(struct driver_call *call) {
 
         writer_array_begin(&call->writer, 4);
         writer_string(&call->writer, BUS_DRIVER_NAME);
-        HASH_ITER(hh, bus->registered, client, next_client)
-        writer_string(&call->writer, client->unique_name);
-        HASH_ITER(hh, bus->names, name, next_name)
-        writer_string(&call->writer, name->name);
+        HASH_ITER(hh, bus->registered, client, next_client) {
+                writer_string(&call->writer, client->unique_name);
+        }
+        HASH_ITER(hh, bus->names, name, next_name) {
+                writer_string(&call->writer, name->name);
+        }
         writer_array_end(&call->writer);
         return 0;
 }
@@ -242,10 +244,13 @@ int driver_list_queued_owners(struct driver_call *call) {
 
         writer_array_begin(&call->writer, 4);
         name = name_find(call->bus, text.s, text.n);
-        if (name)
-                DL_FOREACH2(name->queue, ownership, queue_next)
-        writer_string(&call->writer, ownership->client->unique_name);
-        else writer_string(&call->writer, client ? client->unique_name : BUS_DRIVER_NAME);
+        if (name) {
+                DL_FOREACH2(name->queue, ownership, queue_next) {
+                        writer_string(&call->writer, ownership->client->unique_name);
+                }
+        } else {
+                writer_string(&call->writer, client ? client->unique_name : BUS_DRIVER_NAME);
+        }
         writer_array_end(&call->writer);
         return 0;
 }

@@ -33,8 +33,7 @@ static int find_property(struct driver_call *call, const struct driver_property 
                         return 0;
                 }
         return driver_call_fail(call, DRIVER_ERROR("UnknownProperty"),
-                                "The interface %s has no property '%s'", interface->name,
-                                name.s);
+                                "The interface %s has no property '%s'", interface->name, name.s);
 }
 
 static int properties_get(struct driver_call *call) {

@@ -199,7 +199,8 @@ int driver_call_reply(struct driver_call *call) {
         call->done = true;
         call->caller_cookie = 0;
 
-        /* Serials count up in the order in which things are said: signals of a method come first. */
+        /* Serials count up in the order in which things are said: signals of a method come first.
+         */
         call->writer.serial = bus_next_serial(call->bus);
         address_writer(&call->writer, call->client);
         r = writer_finish(&call->writer, &m);
@@ -427,8 +428,8 @@ static int check_method(struct driver_call *call) {
 static int run_method(struct driver_call *call) {
         int r;
 
-        writer_init(&call->writer, MESSAGE_TYPE_METHOD_RETURN, MESSAGE_FLAG_NO_REPLY_EXPECTED,
-                    0, call->method->out);
+        writer_init(&call->writer, MESSAGE_TYPE_METHOD_RETURN, MESSAGE_FLAG_NO_REPLY_EXPECTED, 0,
+                    call->method->out);
         call->writer.reply_serial = call->message->serial;
         reader_init(&call->reader, call->message);
 

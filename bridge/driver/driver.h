@@ -102,11 +102,13 @@ struct driver_later {
 
 /*
  * Answer the call later; the method returns 0 afterwards. What the client says next is not read
- * until then, where its front end can wait: what it is told keeps the order of what it said. As many
- * as there may be replies to a client are waited for, then it is as driver_call_fail(). -ENOMEM.
+ * until then, where its front end can wait: what it is told keeps the order of what it said. As
+ * many as there may be replies to a client are waited for, then it is as driver_call_fail().
+ * -ENOMEM.
  */
 int driver_call_later(struct driver_call *call, struct driver_later **ret_later);
-/* Answer with no results, or an error; later is gone afterwards, NULL is fine. As client_receive(). */
+/* Answer with no results, or an error; later is gone afterwards, NULL is fine. As client_receive().
+ */
 int driver_later_reply(struct driver_later *later);
 int driver_later_fail(struct driver_later *later, const char *name, const char *format, ...)
         __attribute__((format(printf, 3, 4)));

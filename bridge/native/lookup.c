@@ -114,7 +114,8 @@ void native_lookups_end(struct native *native, struct client *owner, const char 
 
         if (!entry)
                 return;
-        DL_FOREACH_SAFE2(entry->lookups, lookup, next, owner_next)
-        if (!name || strcmp(lookup->name, name) == 0)
-                native_lookup_free(lookup, true); /* with the last one the entry goes */
+        DL_FOREACH_SAFE2(entry->lookups, lookup, next, owner_next) {
+                if (!name || strcmp(lookup->name, name) == 0)
+                        native_lookup_free(lookup, true); /* with the last one the entry goes */
+        }
 }

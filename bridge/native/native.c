@@ -49,10 +49,11 @@ static void hook_policy_changed(void *userdata) {
         struct native *native = userdata;
         struct native_session *session;
 
-        DL_FOREACH(native->sessions, session)
-        if (!session->client.may_send_all || !session->client.may_receive_all) {
-                native_openings_withdraw(native);
-                return;
+        DL_FOREACH(native->sessions, session) {
+                if (!session->client.may_send_all || !session->client.may_receive_all) {
+                        native_openings_withdraw(native);
+                        return;
+                }
         }
 }
 
@@ -146,8 +147,9 @@ struct native *native_free(struct native *native) {
                 native_session_end(native->ending);
         while (native->sessions)
                 native_session_end(native->sessions);
-        HASH_ITER(hh, native->nodes, node, next)
-        native_node_remove(native, node, true);
+        HASH_ITER(hh, native->nodes, node, next) {
+                native_node_remove(native, node, true);
+        }
         if (native->bus->native_userdata == native) {
                 native->bus->native = NULL;
                 native->bus->native_userdata = NULL;

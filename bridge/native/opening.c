@@ -152,8 +152,7 @@ int native_opening_answered(struct native_opening *opening, struct message *m) {
                 handle = native_attachment_take(m, 0);
         /* much may have happened since it was asked: what was made before is closed by now */
         owner = name_resolve(native->bus, opening->name, strlen(opening->name));
-        if (owner != opening->owner ||
-            !native_opening_allowed(native, &session->client, owner)) {
+        if (owner != opening->owner || !native_opening_allowed(native, &session->client, owner)) {
                 native_release(native, handle);
                 handle = BUS1_INVALID;
         }

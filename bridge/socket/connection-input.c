@@ -219,8 +219,7 @@ static int begin_message(struct connection *connection, const uint8_t *header) {
         size_t size;
         int r;
 
-        r = message_frame(header, connection->server->bus->limits.max_message_size,
-                          &size);
+        r = message_frame(header, connection->server->bus->limits.max_message_size, &size);
         if (r > 0)
                 return connection_violate(connection, message_violation(r));
         r = message_new(&connection->partial, size);

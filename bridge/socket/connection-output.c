@@ -217,17 +217,18 @@ static int stall(struct connection *connection) {
         struct server *server = connection->server;
 
         connection->is_stalled = true;
-        return server->stall.index ? 0
-                                   : loop_timer_set(server->loop, &server->stall,
-                                                    loop_now() + STALL_DELAY);
+        return server->stall.index
+                       ? 0
+                       : loop_timer_set(server->loop, &server->stall, loop_now() + STALL_DELAY);
 }
 
 void connection_output_retry(struct server *server) {
         struct connection *connection;
 
-        DL_FOREACH(server->connections, connection)
-        if (connection->is_stalled)
-                loop_defer(server->loop, &connection->flush);
+        DL_FOREACH(server->connections, connection) {
+                if (connection->is_stalled)
+                        loop_defer(server->loop, &connection->flush);
+        }
 }
 
 int connection_flush(struct loop_deferred *deferred) {

@@ -95,8 +95,8 @@ bool connection_handshake_waits(const struct connection *connection);
 /* input */
 
 /*
- * Must what it says wait, because it or others do not read enough, or for the answer to what it said
- * before? What is left in a dead socket is little, and nothing will follow.
+ * Must what it says wait, because it or others do not read enough, or for the answer to what it
+ * said before? What is left in a dead socket is little, and nothing will follow.
  */
 bool connection_input_waits(const struct connection *connection);
 /* Close what was received and not used. */

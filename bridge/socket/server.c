@@ -29,8 +29,9 @@ static void set_accepting(struct server *server, bool accepting) {
         if (server->accepting == accepting)
                 return;
         server->accepting = accepting;
-        DL_FOREACH(server->listeners, listener)
-        loop_set_events(server->loop, &listener->source, accepting ? EPOLLIN : 0);
+        DL_FOREACH(server->listeners, listener) {
+                loop_set_events(server->loop, &listener->source, accepting ? EPOLLIN : 0);
+        }
 }
 
 void server_connection_completed(struct server *server) {

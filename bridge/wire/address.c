@@ -53,7 +53,7 @@ static int unescape(const char *s, size_t n, size_t at, char **ret_value, char *
         if (!value)
                 return -ENOMEM;
 
-        for (size_t i = 0; i < n; ++i) {
+        for (size_t i = 0; i < n; i++) {
                 int high, low;
 
                 if (is_plain(s[i])) {
@@ -182,10 +182,10 @@ int address_list_parse(const char *text, struct address_list *ret_list, char **r
 }
 
 void address_list_deinit(struct address_list *list) {
-        for (size_t i = 0; i < list->n_entries; ++i) {
+        for (size_t i = 0; i < list->n_entries; i++) {
                 struct address_entry *entry = &list->entries[i];
 
-                for (size_t j = 0; j < entry->n_pairs; ++j) {
+                for (size_t j = 0; j < entry->n_pairs; j++) {
                         free(entry->pairs[j].key);
                         free(entry->pairs[j].value);
                 }
@@ -197,7 +197,7 @@ void address_list_deinit(struct address_list *list) {
 }
 
 const char *address_entry_get(const struct address_entry *entry, const char *key) {
-        for (size_t i = 0; i < entry->n_pairs; ++i)
+        for (size_t i = 0; i < entry->n_pairs; i++)
                 if (strcmp(entry->pairs[i].key, key) == 0)
                         return entry->pairs[i].value;
         return NULL;
@@ -212,7 +212,7 @@ char *address_escape(const char *value, size_t n) {
         escaped = p = malloc(n * 3 + 1);
         if (!escaped)
                 return NULL;
-        for (size_t i = 0; i < n; ++i) {
+        for (size_t i = 0; i < n; i++) {
                 if (is_plain(value[i])) {
                         *p++ = value[i];
                 } else {

@@ -11,7 +11,7 @@ struct address_entry {
         struct address_pair {
                 char *key;
                 char *value; /* unescaped */
-        } *pairs;
+        } * pairs;
 };
 
 struct address_list {

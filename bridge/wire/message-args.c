@@ -143,7 +143,7 @@ static bool know_args(struct message *m) {
                 m->args = malloc(n_args * sizeof(m->args[0]));
                 if (!m->args)
                         return false;
-                for (unsigned i = 0; i < n_args; ++i)
+                for (unsigned i = 0; i < n_args; i++)
                         m->args[i] = take_arg(&c);
         }
         m->n_args = n_args;

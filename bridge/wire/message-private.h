@@ -56,7 +56,7 @@ static inline struct wire_string *message_field(struct message *m, unsigned code
 static inline void message_move_strings(struct message *m, ptrdiff_t shift) {
         struct wire_string *strings = &m->path;
 
-        for (unsigned i = 0; i < MESSAGE_N_STRINGS - 1; ++i)
+        for (unsigned i = 0; i < MESSAGE_N_STRINGS - 1; i++)
                 if (strings[i].s)
                         strings[i].s += shift;
         /* an absent signature is not in the message */

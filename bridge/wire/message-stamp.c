@@ -78,7 +78,7 @@ static int append_fields(struct message *m, const struct stamped_field *stamped,
 
         old_end = MESSAGE_HEADER_SIZE + wire_load32(m->wire + 12, m->big_endian);
         end = old_end;
-        for (size_t i = 0; i < n_stamped; ++i)
+        for (size_t i = 0; i < n_stamped; i++)
                 end = string_field_end(end, stamped[i].n);
         n_header = wire_align(end, 8);
 
@@ -93,7 +93,7 @@ static int append_fields(struct message *m, const struct stamped_field *stamped,
         message_move_strings(m, -shift);
 
         end = old_end;
-        for (size_t i = 0; i < n_stamped; ++i) {
+        for (size_t i = 0; i < n_stamped; i++) {
                 const struct stamped_field *field = &stamped[i];
 
                 end = header_put_string(m->wire, end, field->code, field->s, field->n,
@@ -116,20 +116,20 @@ static int rebuild_header(struct message *m, const struct stamped_field *stamped
         int r;
 
         fields = m->fields & ~(1U << FIELD_CONTAINER_INSTANCE | FIELD_BIT_STRIP);
-        for (unsigned code = 1; code < N_FIELDS; ++code) {
+        for (unsigned code = 1; code < N_FIELDS; code++) {
                 const struct wire_string *string = message_field(m, code);
 
                 if (string && (fields & (1U << code)))
                         strings[code] = *string;
         }
-        for (size_t i = 0; i < n_stamped; ++i) {
+        for (size_t i = 0; i < n_stamped; i++) {
                 strings[stamped[i].code] = (struct wire_string){stamped[i].s, stamped[i].n};
                 fields |= 1U << stamped[i].code;
         }
 
         /* no field is longer than this says */
         n_header = MESSAGE_HEADER_SIZE + 8;
-        for (unsigned code = 1; code < N_FIELDS; ++code)
+        for (unsigned code = 1; code < N_FIELDS; code++)
                 n_header += HEADER_FIELD_MAX + (size_t)strings[code].n;
         if (n_header > sizeof(scratch)) {
                 header = malloc(n_header);
@@ -139,7 +139,7 @@ static int rebuild_header(struct message *m, const struct stamped_field *stamped
 
         memcpy(header, m->wire, MESSAGE_HEADER_SIZE);
         end = MESSAGE_HEADER_SIZE;
-        for (unsigned code = 1; code < N_FIELDS; ++code) {
+        for (unsigned code = 1; code < N_FIELDS; code++) {
                 struct wire_string *string = &strings[code];
 
                 if (!(fields & (1U << code)))
@@ -164,7 +164,7 @@ static int rebuild_header(struct message *m, const struct stamped_field *stamped
                 m->n_wire = n_header + m->n_body;
                 m->fields = fields;
                 memcpy(m->wire, header, n_header);
-                for (unsigned code = 1; code < N_FIELDS; ++code)
+                for (unsigned code = 1; code < N_FIELDS; code++)
                         if (strings[code].s)
                                 *message_field(m, code) = (struct wire_string){
                                         (const char *)m->wire + (strings[code].s - (char *)header),
@@ -189,7 +189,7 @@ int message_stamp(struct message *m, const struct message_stamp *stamp) {
                 stamped[n_stamped++] = stamped_field(FIELD_DESTINATION, stamp->destination);
         if (stamp->sender)
                 stamped[n_stamped++] = stamped_field(FIELD_SENDER, stamp->sender);
-        for (size_t i = 0; i < n_stamped; ++i)
+        for (size_t i = 0; i < n_stamped; i++)
                 fields |= 1U << stamped[i].code;
 
         if (m->fields & fields)

@@ -71,7 +71,7 @@ struct message *message_ref(struct message *m) {
 }
 
 static void message_free(struct message *m) {
-        for (size_t i = 0; i < m->n_fds; ++i)
+        for (size_t i = 0; i < m->n_fds; i++)
                 close(m->fds[i]);
         free(m->fds);
         if (m->attachment_free)

@@ -37,35 +37,37 @@ enum {
         MESSAGE_FLAG_ALLOW_INTERACTIVE_AUTHORIZATION = 4,
 };
 
-/* Why a message is refused (D-Bus spec, "Message Protocol"); each costs the sender its connection. */
+/* Why a message is refused (D-Bus spec, "Message Protocol"); each costs the sender its connection.
+ */
 enum {
         MESSAGE_E_BYTE_ORDER = 1,
         MESSAGE_E_VERSION,
         MESSAGE_E_TYPE,
         MESSAGE_E_SERIAL,
-        MESSAGE_E_SIZE,             /* longer than the protocol or the limit allows */
-        MESSAGE_E_HEADER_FIELDS,    /* the field array is malformed */
-        MESSAGE_E_FIELD_TYPE,       /* a known field has the wrong type */
+        MESSAGE_E_SIZE,          /* longer than the protocol or the limit allows */
+        MESSAGE_E_HEADER_FIELDS, /* the field array is malformed */
+        MESSAGE_E_FIELD_TYPE,    /* a known field has the wrong type */
         MESSAGE_E_FIELD_DUPLICATE,
-        MESSAGE_E_FIELD_VALUE,      /* a known field holds an invalid name, path, serial */
+        MESSAGE_E_FIELD_VALUE, /* a known field holds an invalid name, path, serial */
         MESSAGE_E_FIELD_MISSING,
-        MESSAGE_E_PADDING,          /* non-zero padding */
+        MESSAGE_E_PADDING, /* non-zero padding */
         MESSAGE_E_SIGNATURE,
-        MESSAGE_E_BODY,             /* the body does not have the form its signature says */
-        MESSAGE_E_STRING,           /* not valid UTF-8, or without its terminator */
+        MESSAGE_E_BODY,   /* the body does not have the form its signature says */
+        MESSAGE_E_STRING, /* not valid UTF-8, or without its terminator */
         MESSAGE_E_BOOLEAN,
         MESSAGE_E_OBJECT_PATH,
         MESSAGE_E_ARRAY,
         MESSAGE_E_VARIANT,
         MESSAGE_E_DEPTH,
-        MESSAGE_E_FDS,              /* fewer descriptors than the header says, or more than allowed */
-        MESSAGE_E_LOCAL,            /* names the reserved path or interface ...DBus.Local */
+        MESSAGE_E_FDS,   /* fewer descriptors than the header says, or more than allowed */
+        MESSAGE_E_LOCAL, /* names the reserved path or interface ...DBus.Local */
 };
 
 /* The rule broken, as words for a log line. */
 const char *message_violation(int e);
 
-/* A string inside a message: NUL-terminated, n bytes without the terminator; s is NULL when absent. */
+/* A string inside a message: NUL-terminated, n bytes without the terminator; s is NULL when absent.
+ */
 struct wire_string {
         const char *s;
         uint32_t n;
@@ -105,7 +107,8 @@ struct message {
         void *attachment;
         void (*attachment_free)(void *attachment);
 
-        /* kept by the bus: what its sender is charged with, while it waits in the queue of one client
+        /* kept by the bus: what its sender is charged with, while it waits in the queue of one
+         * client
          */
         struct backlog *backlog;
         const struct client *backlog_at;
@@ -131,20 +134,22 @@ int message_frame(const uint8_t *header, size_t max, size_t *ret_size);
 /* A message of size bytes to be read into m->wire. -ENOMEM. */
 int message_new(struct message **ret_m, size_t size);
 struct message *message_ref(struct message *m);
-struct message *message_unref(struct message *m); /* closes the fds when the last goes; NULL is fine */
+struct message *
+message_unref(struct message *m); /* closes the fds when the last goes; NULL is fine */
 
 /*
  * Check the complete message and fill in the fields, in two steps, because only the header says how
  * many of the descriptors that came belong to it: after message_parse_header() n_fds_declared is
- * known, and message_parse_body() wants m->fds to hold them: those beyond n_fds_declared are closed,
- * fewer are MESSAGE_E_FDS. Both return 0 or MESSAGE_E_*.
+ * known, and message_parse_body() wants m->fds to hold them: those beyond n_fds_declared are
+ * closed, fewer are MESSAGE_E_FDS. Both return 0 or MESSAGE_E_*.
  */
 int message_parse_header(struct message *m);
 int message_parse_body(struct message *m);
 /* Both, for a message that has its descriptors. */
 int message_parse(struct message *m);
 
-/* header fields the bus sets; NULL members are left as they are; the strings must not be in the message */
+/* header fields the bus sets; NULL members are left as they are; the strings must not be in the
+ * message */
 struct message_stamp {
         const char *sender;
         const char *destination;

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The grammars of names (D-Bus spec, "Valid Names", "Valid Object Paths"). n is without a terminator. */
+/* The grammars of names (D-Bus spec, "Valid Names", "Valid Object Paths"). n is without a
+ * terminator. */
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #define NAME_LENGTH_MAX 255
 
-bool name_is_valid_bus(const char *s, size_t n);        /* unique or well-known */
-bool name_is_valid_unique(const char *s, size_t n);     /* starts with ':' */
+bool name_is_valid_bus(const char *s, size_t n);    /* unique or well-known */
+bool name_is_valid_unique(const char *s, size_t n); /* starts with ':' */
 bool name_is_valid_well_known(const char *s, size_t n);
-bool name_is_valid_namespace(const char *s, size_t n);  /* arg0namespace: a bus name, or one element of it */
+bool name_is_valid_namespace(const char *s,
+                             size_t n); /* arg0namespace: a bus name, or one element of it */
 bool name_is_valid_interface(const char *s, size_t n);
 bool name_is_valid_error(const char *s, size_t n);
 bool name_is_valid_member(const char *s, size_t n);

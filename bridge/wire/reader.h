@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Reading the arguments of a message that was validated: for the driver's methods. The caller has compared
- * m->signature with what it reads, so nothing here can fail.
+ * Reading the arguments of a message that was validated: for the driver's methods. The caller has
+ * compared m->signature with what it reads, so nothing here can fail.
  */
 
 #include "bridge/wire/message.h"

@@ -149,7 +149,7 @@ int sasl_hex_digit(char c) {
 void sasl_hex_encode(const uint8_t *bytes, size_t n, char *ret_hex) {
         static const char digits[] = "0123456789abcdef";
 
-        for (size_t i = 0; i < n; ++i) {
+        for (size_t i = 0; i < n; i++) {
                 *ret_hex++ = digits[bytes[i] >> 4];
                 *ret_hex++ = digits[bytes[i] & 15];
         }
@@ -157,7 +157,7 @@ void sasl_hex_encode(const uint8_t *bytes, size_t n, char *ret_hex) {
 }
 
 static bool is_hex(struct text hex) {
-        for (size_t i = 0; i < hex.n; ++i)
+        for (size_t i = 0; i < hex.n; i++)
                 if (sasl_hex_digit(hex.s[i]) < 0)
                         return false;
         return true;
@@ -293,7 +293,7 @@ static enum sasl_event handle_line(struct sasl_server *s, struct text line,
         };
         struct text command;
 
-        for (size_t i = 0; i < line.n; ++i)
+        for (size_t i = 0; i < line.n; i++)
                 if (line.s[i] == 0 || (line.s[i] & 0x80)) {
                         sasl_say_error(answer, "Not ASCII");
                         return SASL_MORE;

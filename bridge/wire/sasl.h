@@ -27,30 +27,31 @@ enum {
 
 /* What a call of sasl_server_feed() came to. */
 enum sasl_event {
-        SASL_MORE,             /* needs more input */
-        SASL_NEGOTIATE_BUS1,   /* answer with sasl_server_agree_bus1() or _refuse_bus1(), then feed on */
-        SASL_COOKIE,           /* the same with sasl_server_challenge() or _refuse_cookie() */
-        SASL_BEGIN,            /* authenticated; what was not consumed is the message stream */
-        SASL_CLOSE,            /* send what the answer holds, if anything, and close */
+        SASL_MORE,           /* needs more input */
+        SASL_NEGOTIATE_BUS1, /* answer with sasl_server_agree_bus1() or _refuse_bus1(), then feed on
+                              */
+        SASL_COOKIE,         /* the same with sasl_server_challenge() or _refuse_cookie() */
+        SASL_BEGIN,          /* authenticated; what was not consumed is the message stream */
+        SASL_CLOSE,          /* send what the answer holds, if anything, and close */
 };
 
 enum sasl_bus1_mode {
-        SASL_BUS1_DEVICE,      /* the client passes its /dev/bus1 descriptor with the line */
-        SASL_BUS1_HOSTED,      /* the client asks for a hosted peer */
+        SASL_BUS1_DEVICE, /* the client passes its /dev/bus1 descriptor with the line */
+        SASL_BUS1_HOSTED, /* the client asks for a hosted peer */
 };
 
 struct sasl_server {
-        unsigned mechanisms;   /* SASL_MECHANISM_*; what is allowed */
-        const char *guid;      /* 32 hex digits, lives as long as this */
-        bool can_pass_fds;     /* the transport can */
-        bool can_bus1;         /* NEGOTIATE_BUS1 is understood */
-        uint32_t peer_uid;     /* from the socket; UINT32_MAX when unknown */
-        uint32_t cookie_uid;   /* who can prove himself with cookies; UINT32_MAX: nobody */
+        unsigned mechanisms;     /* SASL_MECHANISM_*; what is allowed */
+        const char *guid;        /* 32 hex digits, lives as long as this */
+        bool can_pass_fds;       /* the transport can */
+        bool can_bus1;           /* NEGOTIATE_BUS1 is understood */
+        uint32_t peer_uid;       /* from the socket; UINT32_MAX when unknown */
+        uint32_t cookie_uid;     /* who can prove himself with cookies; UINT32_MAX: nobody */
         const char *cookie_user; /* the name of that user or NULL, lives as long as this */
         /* results, valid after SASL_BEGIN */
         bool negotiated_fds;
         bool negotiated_bus1;
-        unsigned mechanism;    /* the one that succeeded */
+        unsigned mechanism; /* the one that succeeded */
         /* the rule that was broken, valid after SASL_CLOSE; static */
         const char *violation;
         /* private */
@@ -60,7 +61,7 @@ struct sasl_server {
         enum sasl_event answer_due; /* the event that waits for its answer, or SASL_MORE */
         struct sasl_challenge *challenge;
         enum sasl_bus1_mode bus1_mode;
-        char *line;            /* the unfinished line, allocated on demand */
+        char *line; /* the unfinished line, allocated on demand */
         size_t n_line;
 };
 
@@ -69,18 +70,20 @@ struct sasl_answer {
         size_t n;
 };
 
-/* Sets all public members to their defaults; only guid, mechanisms and peer_uid must then be set. */
+/* Sets all public members to their defaults; only guid, mechanisms and peer_uid must then be set.
+ */
 void sasl_server_init(struct sasl_server *s);
 void sasl_server_deinit(struct sasl_server *s);
 /*
  * Take bytes; the first of the connection is the NUL byte. Stops after each event, and whenever the
- * answer buffer could not take another line (then returns SASL_MORE with *ret_consumed < n: send and
- * feed the rest). Negative errno only for -ENOMEM.
+ * answer buffer could not take another line (then returns SASL_MORE with *ret_consumed < n: send
+ * and feed the rest). Negative errno only for -ENOMEM.
  */
 int sasl_server_feed(struct sasl_server *s, const char *in, size_t n, size_t *ret_consumed,
                      struct sasl_answer *answer, enum sasl_event *ret_event);
 /* "AGREE_BUS1 device|hosted <session handle, hex>" */
-void sasl_server_agree_bus1(struct sasl_server *s, uint64_t session_handle, struct sasl_answer *answer);
+void sasl_server_agree_bus1(struct sasl_server *s, uint64_t session_handle,
+                            struct sasl_answer *answer);
 void sasl_server_refuse_bus1(struct sasl_server *s, const char *why, struct sasl_answer *answer);
 
 /*

@@ -38,7 +38,7 @@ bool signature_check(const char *s, size_t n, unsigned *ret_n_types) {
         while (i < n && signature_types[(uint8_t)s[i]].basic)
                 ++i;
 
-        for (*top = (struct bracket){.n_members = i}; i < n; ++i) {
+        for (*top = (struct bracket){.n_members = i}; i < n; i++) {
                 char c = s[i];
 
                 /* a dict entry's key */
@@ -94,7 +94,7 @@ bool signature_check(const char *s, size_t n, unsigned *ret_n_types) {
 const char *signature_skip(const char *s) {
         unsigned depth = 0;
 
-        for (;; ++s) {
+        for (;; s++) {
                 switch (*s) {
                 case 'a':
                         continue;

@@ -44,7 +44,7 @@ static size_t character_length(const uint8_t *p, size_t n) {
 
         if (n < length || p[1] < low || p[1] > high)
                 return 0;
-        for (size_t i = 2; i < length; ++i)
+        for (size_t i = 2; i < length; i++)
                 if ((p[i] & 0xc0) != 0x80)
                         return 0;
         return length;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Writing messages. The body is collected in a buffer that doubles, small ones in the writer itself;
- * the header is laid in front of it at the end, when its fields are known. The result goes through message_parse() like any
- * message, so what the bus itself sends is as valid as what it lets through.
+ * Writing messages. The body is collected in a buffer that doubles, small ones in the writer
+ * itself; the header is laid in front of it at the end, when its fields are known. The result goes
+ * through message_parse() like any message, so what the bus itself sends is as valid as what it
+ * lets through.
  */
 
 #include <assert.h>
@@ -264,7 +265,7 @@ int writer_finish(struct writer *w, struct message **ret_m) {
 }
 
 void writer_deinit(struct writer *w) {
-        for (size_t i = 0; i < w->n_fds; ++i)
+        for (size_t i = 0; i < w->n_fds; i++)
                 close(w->fds[i]);
         free(w->fds);
         if (w->body != w->first)

@@ -32,7 +32,8 @@ struct writer {
 };
 
 /* Strings given to the writer must live until writer_finish(), and it stays where it is. */
-void writer_init(struct writer *w, uint8_t type, uint8_t flags, uint32_t serial, const char *signature);
+void writer_init(struct writer *w, uint8_t type, uint8_t flags, uint32_t serial,
+                 const char *signature);
 void writer_u8(struct writer *w, uint8_t v);
 void writer_bool(struct writer *w, bool v);
 void writer_u32(struct writer *w, uint32_t v);
@@ -41,13 +42,14 @@ void writer_string(struct writer *w, const char *s); /* s and o */
 void writer_signature(struct writer *w, const char *s);
 void writer_array_begin(struct writer *w, size_t element_alignment);
 void writer_array_end(struct writer *w);
-void writer_struct(struct writer *w);                     /* align to a struct or dict entry */
+void writer_struct(struct writer *w);                         /* align to a struct or dict entry */
 void writer_variant(struct writer *w, const char *signature); /* its value follows */
-void writer_fd(struct writer *w, int fd);                 /* h; duplicates fd */
-void writer_take_fd(struct writer *w, int fd);            /* h; owns fd from here */
+void writer_fd(struct writer *w, int fd);                     /* h; duplicates fd */
+void writer_take_fd(struct writer *w, int fd);                /* h; owns fd from here */
 /*
- * Make the message, parsed and ready to send; the writer is empty afterwards, whatever the result. 0, -ENOMEM,
- * -EMSGSIZE, -EMFILE (see writer_fd()), or -EINVAL when what was written is not a valid message.
+ * Make the message, parsed and ready to send; the writer is empty afterwards, whatever the result.
+ * 0, -ENOMEM, -EMSGSIZE, -EMFILE (see writer_fd()), or -EINVAL when what was written is not a valid
+ * message.
  */
 int writer_finish(struct writer *w, struct message **ret_m);
 /* Forget what was written; the writer is empty. Fine after writer_finish(). */

@@ -45,7 +45,8 @@ int bus1_client_new_from_fd(struct bus1_client **ret_client, int fd);
 /* Ends the peer. NULL is fine; returns NULL. */
 struct bus1_client *bus1_client_free(struct bus1_client *client);
 
-/* A descriptor to poll for reading: readable while a message waits. Never read it. Owned by the client. */
+/* A descriptor to poll for reading: readable while a message waits. Never read it. Owned by the
+ * client. */
 int bus1_client_get_fd(const struct bus1_client *client);
 /*
  * The descriptor that *is* the peer and that may be passed to another process, which then may
@@ -87,8 +88,8 @@ int bus1_client_send_flags(struct bus1_client *client, uint64_t flags, size_t n_
  * struct bus1_metadata_secctx (n_secctx of BUS1_INVALID: there is no label, as always on a hosted
  * core), and BUS1_RECV_FLAG_PEEK, with which the message stays queued: its handles can not be used
  * yet, its descriptors are only counted. message says where to put things, as in bus1(7).
- * A file descriptor is -1 when there was no room for it, here or on its way from a hosted core. On the
- * device (BUS1_FEATURE_POOL), with BUS1_MESSAGE_FLAG_POOL message is the start of a struct
+ * A file descriptor is -1 when there was no room for it, here or on its way from a hosted core. On
+ * the device (BUS1_FEATURE_POOL), with BUS1_MESSAGE_FLAG_POOL message is the start of a struct
  * bus1_message_pool, and its data goes into the pool, see bus1_client_slice_release().
  * -EAGAIN when there is none; -EMSGSIZE when it does not fit: it stays queued, and n_transfers,
  * n_data and n_fds hold what it needs.
@@ -97,8 +98,8 @@ int bus1_client_recv(struct bus1_client *client, uint64_t flags, struct bus1_met
                      struct bus1_message *message);
 /*
  * Release the slice of the pool that begins at an offset. The pool is what mmap() of
- * bus1_client_get_peer_fd() maps, for reading only. -EBADRQC when there is no such slice; -EOPNOTSUPP on
- * a hosted core, which has no pools.
+ * bus1_client_get_peer_fd() maps, for reading only. -EBADRQC when there is no such slice;
+ * -EOPNOTSUPP on a hosted core, which has no pools.
  */
 int bus1_client_slice_release(struct bus1_client *client, uint64_t offset);
 /*
@@ -113,7 +114,8 @@ int bus1_client_query(struct bus1_client *client, struct bus1_cmd_query *query);
 
 /* helpers */
 
-/* Create one node. ret_node gets its ID, ret_handle that of a handle to it, held by the client itself. */
+/* Create one node. ret_node gets its ID, ret_handle that of a handle to it, held by the client
+ * itself. */
 int bus1_client_create_node(struct bus1_client *client, uint64_t flags, uint64_t *ret_node,
                             uint64_t *ret_handle);
 
@@ -121,7 +123,8 @@ static inline int bus1_client_release_one(struct bus1_client *client, uint64_t i
         return bus1_client_release(client, 1, &id);
 }
 
-/* A message as bus1_client_recv_alloc() returns it: all in one allocation, freed with bus1_received_free(). */
+/* A message as bus1_client_recv_alloc() returns it: all in one allocation, freed with
+ * bus1_received_free(). */
 struct bus1_received {
         struct bus1_metadata_credentials metadata;
         uint64_t type;
@@ -133,7 +136,8 @@ struct bus1_received {
         size_t n_fds;
 };
 
-/* Receive the next message, however big, into memory allocated for it. Errors as bus1_client_recv(), -ENOMEM. */
+/* Receive the next message, however big, into memory allocated for it. Errors as
+ * bus1_client_recv(), -ENOMEM. */
 int bus1_client_recv_alloc(struct bus1_client *client, struct bus1_received **ret_received);
 /* Closes the descriptors that are still there. Does not release the handles. Returns NULL. */
 struct bus1_received *bus1_received_free(struct bus1_received *received);

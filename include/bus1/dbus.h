@@ -147,10 +147,10 @@ int bus1_dbus_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                    const uint64_t *handles, size_t n_handles);
 /*
  * Call and wait, for at most timeout_ms milliseconds (negative: the default, 25 seconds; INT_MAX:
- * for ever). ret_reply may be NULL, else the reply is the caller's to unreference. Signals and calls
- * that arrive meanwhile are kept for dispatch. -EREMOTEIO when the answer was an error, -ETIMEDOUT,
- * -ECONNRESET when callee or bus have gone, or what the transport says; error has the D-Bus name and
- * text.
+ * for ever). ret_reply may be NULL, else the reply is the caller's to unreference. Signals and
+ * calls that arrive meanwhile are kept for dispatch. -EREMOTEIO when the answer was an error,
+ * -ETIMEDOUT, -ECONNRESET when callee or bus have gone, or what the transport says; error has the
+ * D-Bus name and text.
  */
 int bus1_dbus_call(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                    const uint64_t *handles, size_t n_handles, int timeout_ms,
@@ -248,7 +248,7 @@ struct bus1_dbus_method {
         const char *in;               /* signature of the arguments, "" for none */
         const char *out;              /* of the results */
         bus1_dbus_message_fn handler; /* with the userdata of the object */
-        const char *arg_names; /* of in and out, separated by blanks; NULL: they have none */
+        const char *arg_names;        /* of in and out, separated by blanks; NULL: they have none */
 };
 
 struct bus1_dbus_property {

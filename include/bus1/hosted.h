@@ -19,7 +19,8 @@ extern "C" {
 struct bus1_domain;
 
 int bus1_domain_new(struct bus1_domain **ret_domain);
-/* Ends the domain and all peers it serves to other processes. In-process clients must be freed before. Returns NULL. */
+/* Ends the domain and all peers it serves to other processes. In-process clients must be freed
+ * before. Returns NULL. */
 struct bus1_domain *bus1_domain_free(struct bus1_domain *domain);
 
 /* A peer in this process, with the credentials of this process. */
@@ -33,13 +34,15 @@ int bus1_domain_client_new(struct bus1_domain *domain, struct bus1_client **ret_
  */
 int bus1_domain_serve_peer(struct bus1_domain *domain, uint32_t uid, uint32_t gid, uint32_t pid,
                            int *ret_fd, uint64_t *ret_peer_token);
-/* Transfer the handle of an in-process client into a served peer. -ESTALE when the peer has gone. */
+/* Transfer the handle of an in-process client into a served peer. -ESTALE when the peer has gone.
+ */
 int bus1_domain_grant(struct bus1_domain *domain, struct bus1_client *from, uint64_t handle,
                       uint64_t peer_token, uint64_t *ret_handle);
 /* End a served peer. Nothing happens when it has gone already. */
 void bus1_domain_revoke(struct bus1_domain *domain, uint64_t peer_token);
 
-/* Serve every process that connects to the socket path. Replaces a stale socket; -EADDRINUSE for a live one. */
+/* Serve every process that connects to the socket path. Replaces a stale socket; -EADDRINUSE for a
+ * live one. */
 int bus1_domain_listen(struct bus1_domain *domain, const char *path);
 
 /* the server part, in the thread that owns it */

@@ -24,10 +24,10 @@ struct bus1_share {
 };
 
 static const u64 bus1_default_limits[_BUS1_RESOURCE_N] = {
-	[BUS1_RESOURCE_BYTES]	 = BUS1_DEFAULT_MAX_BYTES,
-	[BUS1_RESOURCE_OBJECTS]	 = BUS1_DEFAULT_MAX_OBJECTS,
+	[BUS1_RESOURCE_BYTES] = BUS1_DEFAULT_MAX_BYTES,
+	[BUS1_RESOURCE_OBJECTS] = BUS1_DEFAULT_MAX_OBJECTS,
 	[BUS1_RESOURCE_MESSAGES] = BUS1_DEFAULT_MAX_MESSAGES,
-	[BUS1_RESOURCE_FILES]	 = BUS1_DEFAULT_MAX_FILES,
+	[BUS1_RESOURCE_FILES] = BUS1_DEFAULT_MAX_FILES,
 };
 
 struct bus1_accounts *bus1_accounts_new(const struct bus1_limits *limits)
@@ -43,12 +43,12 @@ struct bus1_accounts *bus1_accounts_new(const struct bus1_limits *limits)
 	mutex_init(&accounts->lock);
 	xa_init(&accounts->accounts);
 	xa_init(&accounts->peers);
-	for (i = 0; i < _BUS1_RESOURCE_N; ++i) {
+	for (i = 0; i < _BUS1_RESOURCE_N; i++) {
 		u64 max = limits ? limits->max[i] : 0;
 
 		/* far from where sums of charges could overflow */
-		accounts->limits.max[i] = min_t(u64, max ? max : bus1_default_limits[i],
-						1ULL << 60);
+		accounts->limits.max[i] =
+			min_t(u64, max ? max : bus1_default_limits[i], 1ULL << 60);
 	}
 	return accounts;
 }
@@ -75,13 +75,13 @@ void bus1_accounts_usage(struct bus1_accounts *accounts, size_t *ret_n_accounts,
 	mutex_lock(&accounts->lock);
 	xa_for_each(&accounts->accounts, index, account) {
 		++n;
-		for (i = 0; i < _BUS1_RESOURCE_N; ++i)
+		for (i = 0; i < _BUS1_RESOURCE_N; i++)
 			used[i] += atomic64_read(&account->used[i]);
 	}
 	mutex_unlock(&accounts->lock);
 
 	*ret_n_accounts = n;
-	for (i = 0; i < _BUS1_RESOURCE_N; ++i)
+	for (i = 0; i < _BUS1_RESOURCE_N; i++)
 		ret_used[i] = used[i];
 }
 
@@ -151,7 +151,7 @@ struct bus1_account *bus1_account_put(struct bus1_account *account)
 	xa_erase(&accounts->accounts, __kuid_val(account->uid));
 	mutex_unlock(&accounts->lock);
 
-	for (i = 0; i < _BUS1_RESOURCE_N; ++i)
+	for (i = 0; i < _BUS1_RESOURCE_N; i++)
 		WARN_ON(atomic64_read(&account->used[i]) != 0);
 	WARN_ON(account->n_shares > 0);
 	xa_destroy(&account->shares);
@@ -166,7 +166,7 @@ void bus1_usage_init(struct bus1_usage *usage)
 {
 	size_t i;
 
-	for (i = 0; i < _BUS1_RESOURCE_N; ++i) {
+	for (i = 0; i < _BUS1_RESOURCE_N; i++) {
 		atomic64_set(&usage->used[i], 0);
 		usage->max[i] = U64_MAX;
 	}
@@ -228,7 +228,7 @@ static int bus1_charge_share(struct bus1_account *account, struct bus1_usage *us
 	}
 
 	n = account->n_shares * (ilog2(account->n_shares) + 1);
-	for (i = 0; i < _BUS1_RESOURCE_N; ++i) {
+	for (i = 0; i < _BUS1_RESOURCE_N; i++) {
 		u64 taken;
 
 		if (amount[i] == 0)
@@ -242,7 +242,7 @@ static int bus1_charge_share(struct bus1_account *account, struct bus1_usage *us
 			goto out;
 		}
 	}
-	for (i = 0; i < _BUS1_RESOURCE_N; ++i)
+	for (i = 0; i < _BUS1_RESOURCE_N; i++)
 		share->used[i] += amount[i];
 	*ret_share = share;
 
@@ -266,7 +266,7 @@ void bus1_uncharge_share(struct bus1_account *account, struct bus1_share *share,
 		return;
 
 	mutex_lock(&account->lock);
-	for (i = 0; i < _BUS1_RESOURCE_N; ++i)
+	for (i = 0; i < _BUS1_RESOURCE_N; i++)
 		share->used[i] -= amount[i];
 	bus1_share_put(account, share);
 	mutex_unlock(&account->lock);
@@ -277,7 +277,7 @@ static void bus1_charge_sub(struct bus1_account *account, struct bus1_usage *usa
 {
 	size_t i;
 
-	for (i = 0; i < n_resources; ++i) {
+	for (i = 0; i < n_resources; i++) {
 		if (amount[i] == 0)
 			continue;
 		atomic64_sub(amount[i], &usage->used[i]);
@@ -311,7 +311,7 @@ int bus1_charge(struct bus1_account *account, struct bus1_usage *usage, struct b
 			return r;
 	}
 
-	for (i = 0; i < _BUS1_RESOURCE_N; ++i) {
+	for (i = 0; i < _BUS1_RESOURCE_N; i++) {
 		u64 used, peer_used;
 
 		if (amount[i] == 0)

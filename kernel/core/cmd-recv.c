@@ -3,10 +3,10 @@
  * The receive command, in two steps: look at the next message, then take it
  *
  * Not everything that is queued is received. What the peer's own releases made moot is skipped: a
- * message to a node it has released, a notification about an ID that has ended, all that came before
- * a reset. A notification about a handle that is still in flight, in a message further back, is kept
- * from the receiver, who does not know of the handle; he gets BUS1_INVALID in its place when the
- * message comes.
+ * message to a node it has released, a notification about an ID that has ended, all that came
+ * before a reset. A notification about a handle that is still in flight, in a message further back,
+ * is kept from the receiver, who does not know of the handle; he gets BUS1_INVALID in its place
+ * when the message comes.
  */
 
 #include <linux/bug.h>
@@ -96,7 +96,7 @@ static int bus1_recv_prepare(struct bus1_peer *peer, struct bus1_delivery *deliv
 	size_t i;
 	int r;
 
-	for (i = 0; i < delivery->n_handles; ++i) {
+	for (i = 0; i < delivery->n_handles; i++) {
 		struct bus1_object *object = &delivery->handles[i]->object;
 
 		if (object->state != BUS1_OBJECT_NEW || object->id != BUS1_INVALID)
@@ -191,7 +191,7 @@ static void bus1_recv_take_handles(struct bus1_peer *peer, struct bus1_delivery 
 {
 	size_t i;
 
-	for (i = 0; i < delivery->n_handles; ++i) {
+	for (i = 0; i < delivery->n_handles; i++) {
 		struct bus1_handle *handle = delivery->handles[i];
 
 		if (handle->object.state != BUS1_OBJECT_NEW)
@@ -224,8 +224,7 @@ static void bus1_recv_take(struct bus1_peer *peer, struct bus1_queue_entry *entr
 		bus1_handle_unref(bus1_handle_from_entry(entry));
 		break;
 	case BUS1_ENTRY_HANDLE_RELEASE:
-		bus1_invariant("told-of-the-dead",
-			       bus1_node_is_dead(bus1_node_from_entry(entry)));
+		bus1_invariant("told-of-the-dead", bus1_node_is_dead(bus1_node_from_entry(entry)));
 		bus1_peer_remove(peer, &bus1_node_from_entry(entry)->object);
 		bus1_node_disown(bus1_node_from_entry(entry));
 		break;

@@ -19,7 +19,7 @@ static int bus1_release_collect(struct bus1_peer *peer, const u64 *ids,
 {
 	size_t i;
 
-	for (i = 0; i < n; ++i) {
+	for (i = 0; i < n; i++) {
 		/* Does not find what is marked. */
 		objects[i] = bus1_peer_find(peer, ids[i]);
 		if (!objects[i]) {
@@ -40,20 +40,20 @@ static void bus1_release_commit(struct bus1_peer *peer, struct bus1_object **obj
 	bus1_tx_init(&tx, peer);
 
 	/* First end the IDs, so that the peer gets no notification about its own. */
-	for (i = 0; i < n; ++i)
+	for (i = 0; i < n; i++)
 		bus1_peer_remove(peer, objects[i]);
-	for (i = 0; i < n; ++i) {
+	for (i = 0; i < n; i++) {
 		if (objects[i]->is_node)
 			bus1_node_release(bus1_node_from_object(objects[i]), &tx);
 	}
-	for (i = 0; i < n; ++i) {
+	for (i = 0; i < n; i++) {
 		if (!objects[i]->is_node)
 			bus1_handle_release(bus1_handle_from_object(objects[i]), &tx);
 		cond_resched();
 	}
 	bus1_tx_commit(&tx);
 
-	for (i = 0; i < n; ++i) {
+	for (i = 0; i < n; i++) {
 		if (objects[i]->is_node)
 			bus1_node_disown(bus1_node_from_object(objects[i]));
 		else

@@ -20,7 +20,8 @@
 /**
  * struct bus1_send_destination - one destination while it is collected
  * @handle:	handle to send through; held by the sender
- * @delivery:	its message, or as an ERR_PTR() why there is none, for the sender who wants to be told
+ * @delivery:	its message, or as an ERR_PTR() why there is none, for the sender who wants to be
+ * told
  */
 struct bus1_send_destination {
 	struct bus1_handle *handle;
@@ -90,10 +91,10 @@ static int bus1_send_collect_destination(struct bus1_send_state *state,
 	destination->handle = bus1_peer_find_handle(state->peer, id);
 	if (!destination->handle)
 		return -EBADRQC;
-	delivery = bus1_node_is_dead(destination->handle->node) ?
-			   ERR_PTR(-EHOSTUNREACH) :
-			   bus1_delivery_new(state->peer, destination->handle->node,
-					     state->send->payload, state->nodes, state->n_nodes);
+	delivery = bus1_node_is_dead(destination->handle->node)
+			   ? ERR_PTR(-EHOSTUNREACH)
+			   : bus1_delivery_new(state->peer, destination->handle->node,
+					       state->send->payload, state->nodes, state->n_nodes);
 	destination->delivery = delivery;
 	if (!IS_ERR(delivery) || PTR_ERR(delivery) == -EHOSTUNREACH)
 		return 0;
@@ -109,12 +110,12 @@ static int bus1_send_collect(struct bus1_send_state *state)
 	size_t i;
 	int r = 0;
 
-	for (i = 0; i < send->n_transfers && r == 0; ++i) {
+	for (i = 0; i < send->n_transfers && r == 0; i++) {
 		r = bus1_send_collect_transfer(state, &send->transfers[i], &state->nodes[i]);
 		if (r == 0)
 			++state->n_nodes;
 	}
-	for (i = 0; i < send->n_destinations && r == 0; ++i) {
+	for (i = 0; i < send->n_destinations && r == 0; i++) {
 		r = bus1_send_collect_destination(state, &state->destinations[i],
 						  send->destinations[i]);
 		if (r == 0)
@@ -133,8 +134,7 @@ static void bus1_send_accept(struct bus1_delivery *delivery, struct bus1_tx *tx)
 }
 
 /* The sender's handle of a one-shot node ends with the send, whoever's message is accepted. */
-static void bus1_send_end_oneshot(struct bus1_peer *peer,
-				  struct bus1_send_destination *destination)
+static void bus1_send_end_oneshot(struct bus1_peer *peer, struct bus1_send_destination *destination)
 {
 	struct bus1_object *object = &destination->handle->object;
 
@@ -155,8 +155,7 @@ static void bus1_send_end_oneshot(struct bus1_peer *peer,
 	destination->handle = NULL;
 }
 
-static void bus1_send_commit_oneshot(struct bus1_send_destination *destination,
-				     struct bus1_tx *tx)
+static void bus1_send_commit_oneshot(struct bus1_send_destination *destination, struct bus1_tx *tx)
 {
 	struct bus1_node *node = destination->handle->node;
 
@@ -198,22 +197,22 @@ static void bus1_send_commit(struct bus1_send_state *state)
 
 	bus1_tx_init(&tx, peer);
 
-	for (i = 0; i < send->n_transfers; ++i) {
+	for (i = 0; i < send->n_transfers; i++) {
 		if (send->transfers[i].flags & BUS1_TRANSFER_FLAG_CREATE)
 			bus1_peer_hold(peer, &state->nodes[i]->object);
 	}
 	/* First end the IDs, so that the peer gets no notification about its own. */
-	for (i = 0; i < send->n_destinations; ++i)
+	for (i = 0; i < send->n_destinations; i++)
 		bus1_send_end_oneshot(peer, &state->destinations[i]);
-	for (i = 0; i < send->n_destinations; ++i) {
+	for (i = 0; i < send->n_destinations; i++) {
 		bus1_send_commit_destination(&state->destinations[i], &tx);
 		if (send->errors)
-			send->errors[i] = send->flags & BUS1_SEND_FLAG_CONTINUE ?
-						  PTR_ERR_OR_ZERO(state->destinations[i].delivery) :
-						  0;
+			send->errors[i] = send->flags & BUS1_SEND_FLAG_CONTINUE
+						  ? PTR_ERR_OR_ZERO(state->destinations[i].delivery)
+						  : 0;
 		cond_resched();
 	}
-	for (i = 0; i < send->n_transfers; ++i) {
+	for (i = 0; i < send->n_transfers; i++) {
 		if (!(send->transfers[i].flags & BUS1_TRANSFER_FLAG_CREATE))
 			continue;
 		bus1_node_release_unused(state->nodes[i], &tx);
@@ -223,7 +222,7 @@ static void bus1_send_commit(struct bus1_send_state *state)
 	bus1_tx_commit(&tx);
 
 	/* What is left here are handles of one-shot nodes, whose IDs have ended. */
-	for (i = 0; i < send->n_destinations; ++i) {
+	for (i = 0; i < send->n_destinations; i++) {
 		if (state->destinations[i].handle)
 			bus1_handle_unref(state->destinations[i].handle);
 	}
@@ -238,7 +237,7 @@ static int bus1_send_check(const struct bus1_send *send)
 		return -EINVAL;
 	if (send->n_destinations > BUS1_MAX_DESTINATIONS || send->n_transfers > BUS1_MAX_TRANSFERS)
 		return -EMSGSIZE;
-	for (i = 0; i < send->n_transfers; ++i) {
+	for (i = 0; i < send->n_transfers; i++) {
 		r = bus1_transfer_check(&send->transfers[i]);
 		if (r < 0)
 			return r;
@@ -263,12 +262,11 @@ int bus1_peer_send(struct bus1_peer *peer, const struct bus1_send *send)
 		return r;
 
 	if (send->n_destinations > BUS1_SEND_FEW)
-		state.destinations = kvmalloc_array(send->n_destinations,
-						    sizeof(*state.destinations),
-						    GFP_KERNEL_ACCOUNT);
+		state.destinations = kvmalloc_array(
+			send->n_destinations, sizeof(*state.destinations), GFP_KERNEL_ACCOUNT);
 	if (send->n_transfers > BUS1_SEND_FEW)
-		state.nodes = kvmalloc_array(send->n_transfers, sizeof(*state.nodes),
-					     GFP_KERNEL_ACCOUNT);
+		state.nodes =
+			kvmalloc_array(send->n_transfers, sizeof(*state.nodes), GFP_KERNEL_ACCOUNT);
 	if (!state.destinations || !state.nodes) {
 		r = -ENOMEM;
 		goto out;

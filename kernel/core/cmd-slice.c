@@ -2,8 +2,8 @@
 /*
  * Slices: receiving into the pool of a peer, and the command that releases what was received
  *
- * A slice is filled without the lock of the peer, as data may be large and its memory may have to be
- * waited for. Until then nobody but the receiver knows of it, and nothing is charged for it: the
+ * A slice is filled without the lock of the peer, as data may be large and its memory may have to
+ * be waited for. Until then nobody but the receiver knows of it, and nothing is charged for it: the
  * message is still queued, and charged. What was charged for the message is kept for the slice when
  * the message ends.
  */

@@ -92,7 +92,7 @@ static int bus1_transfer_locked(struct bus1_peer *from, struct bus1_peer *to,
 	if (r < 0)
 		return r;
 
-	for (i = 0; i < n; ++i) {
+	for (i = 0; i < n; i++) {
 		r = bus1_transfer_collect(from, to, &src[i], &items[i]);
 		if (r < 0) {
 			bus1_uncharge_objects(to->account, &to->usage, n - i - 1);
@@ -104,7 +104,7 @@ static int bus1_transfer_locked(struct bus1_peer *from, struct bus1_peer *to,
 	}
 
 	bus1_tx_init(&tx, from);
-	for (i = 0; i < n; ++i) {
+	for (i = 0; i < n; i++) {
 		struct bus1_handle *handle = items[i].handle;
 
 		if (items[i].created) {
@@ -136,7 +136,7 @@ int bus1_peer_transfer(struct bus1_peer *from, struct bus1_peer *to, struct bus1
 
 	if (n > BUS1_MAX_TRANSFERS)
 		return -EMSGSIZE;
-	for (i = 0; i < n; ++i) {
+	for (i = 0; i < n; i++) {
 		r = bus1_transfer_check(&src[i]);
 		if (r < 0)
 			return r;

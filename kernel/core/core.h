@@ -28,29 +28,29 @@ struct file;
 struct pid;
 
 /* limits of a single command, as reported by bus1_peer_query() */
-#define BUS1_MAX_DATA		((size_t)256 * 1024 * 1024)
-#define BUS1_MAX_TRANSFERS	((size_t)1024)
-#define BUS1_MAX_FILES		((size_t)253)
+#define BUS1_MAX_DATA ((size_t)256 * 1024 * 1024)
+#define BUS1_MAX_TRANSFERS ((size_t)1024)
+#define BUS1_MAX_FILES ((size_t)253)
 /* what a payload can hold, which in 2016 was more */
-#define BUS1_MAX_PAYLOAD_FILES	((size_t)256)
-#define BUS1_MAX_DESTINATIONS	((size_t)16384)
-#define BUS1_MAX_IDS		((size_t)65536)
+#define BUS1_MAX_PAYLOAD_FILES ((size_t)256)
+#define BUS1_MAX_DESTINATIONS ((size_t)16384)
+#define BUS1_MAX_IDS ((size_t)65536)
 
 /* accounting */
 
 enum bus1_resource {
 	BUS1_RESOURCE_BYTES,	/* data bytes in queued messages */
 	BUS1_RESOURCE_OBJECTS,	/* nodes and handles, held or on their way */
-	BUS1_RESOURCE_MESSAGES,	/* queued messages */
+	BUS1_RESOURCE_MESSAGES, /* queued messages */
 	BUS1_RESOURCE_FILES,	/* files in queued messages */
 	_BUS1_RESOURCE_N,
 };
 
 /* defaults of struct bus1_limits */
-#define BUS1_DEFAULT_MAX_BYTES	  (2ULL * 1024 * 1024 * 1024)
-#define BUS1_DEFAULT_MAX_OBJECTS  (1024ULL * 1024)
+#define BUS1_DEFAULT_MAX_BYTES (2ULL * 1024 * 1024 * 1024)
+#define BUS1_DEFAULT_MAX_OBJECTS (1024ULL * 1024)
 #define BUS1_DEFAULT_MAX_MESSAGES (1024ULL * 1024)
-#define BUS1_DEFAULT_MAX_FILES	  (16ULL * 1024)
+#define BUS1_DEFAULT_MAX_FILES (16ULL * 1024)
 
 /**
  * struct bus1_limits - what one user may have on all its peers together
@@ -203,10 +203,10 @@ int bus1_peer_reset(struct bus1_peer *peer);
 
 /**
  * struct bus1_pool_memory - memory of a pool
- * @write:	write to it. Bytes that were never written are zero. May fail. One receiver at a time
- *		does it, with or without the lock of the peer.
- * @discard:	what is in a range is not needed any more. Called with the lock of the peer held, also
- *		while something is written elsewhere.
+ * @write:	write to it. Bytes that were never written are zero. May fail. One receiver at a
+ *time does it, with or without the lock of the peer.
+ * @discard:	what is in a range is not needed any more. Called with the lock of the peer held,
+ *also while something is written elsewhere.
  */
 struct bus1_pool_memory {
 	int (*write)(void *data, u64 offset, const void *from, size_t n);
@@ -217,7 +217,8 @@ struct bus1_pool_memory {
  * bus1_peer_enable_pool() - give a peer a pool, unless it has one
  * @peer:	peer of 2026
  * @memory:	its memory
- * @data:	passed to @memory; must stay until the peer is disconnected and nobody receives from it
+ * @data:	passed to @memory; must stay until the peer is disconnected and nobody receives from
+ * it
  *
  * Return: -ENOMEM, -ESHUTDOWN.
  */
@@ -228,8 +229,8 @@ int bus1_peer_enable_pool(struct bus1_peer *peer, const struct bus1_pool_memory 
 kuid_t bus1_peer_uid(const struct bus1_peer *peer);
 
 /* flags returned by bus1_peer_poll() */
-#define BUS1_POLL_READABLE	0x1	/* bus1_peer_recv_begin() has something to look at */
-#define BUS1_POLL_HANGUP	0x2	/* the peer was disconnected */
+#define BUS1_POLL_READABLE 0x1 /* bus1_peer_recv_begin() has something to look at */
+#define BUS1_POLL_HANGUP 0x2   /* the peer was disconnected */
 
 /**
  * bus1_peer_poll() - report readiness
@@ -303,8 +304,8 @@ struct bus1_send {
  * nodes of one peer; these are received one after the other. A destination whose node is gone
  * counts as a success: the notification for it is on its way.
  *
- * With BUS1_SEND_FLAG_CONTINUE, what fails at a receiver does not fail the send, but is its entry in
- * the errors: -EDQUOT, or -EHOSTUNREACH when the node is gone.
+ * With BUS1_SEND_FLAG_CONTINUE, what fails at a receiver does not fail the send, but is its entry
+ * in the errors: -EDQUOT, or -EHOSTUNREACH when the node is gone.
  *
  * Return: -EINVAL for unknown flags, or CREATE with an ID; -EBADRQC for an unknown destination or
  * transfer; -EMSGSIZE when over a limit; -EDQUOT, -ENOMEM, -ESHUTDOWN.

@@ -13,7 +13,7 @@ static void bus1_inspect_used(const atomic64_t used[_BUS1_RESOURCE_N],
 {
 	size_t i;
 
-	for (i = 0; i < _BUS1_RESOURCE_N; ++i)
+	for (i = 0; i < _BUS1_RESOURCE_N; i++)
 		ret_used[i] = atomic64_read(&used[i]);
 }
 
@@ -42,7 +42,7 @@ bool bus1_inspect_account(struct bus1_accounts *accounts, u32 first,
 
 	*ret_info = (struct bus1_account_info){ .uid = account->uid };
 	bus1_inspect_used(account->used, ret_info->used);
-	for (i = 0; i < _BUS1_RESOURCE_N; ++i)
+	for (i = 0; i < _BUS1_RESOURCE_N; i++)
 		ret_info->max[i] = accounts->limits.max[i];
 	mutex_lock(&account->lock);
 	ret_info->n_shares = account->n_shares;
@@ -138,8 +138,8 @@ static bool bus1_inspect_object_locked(struct bus1_peer *peer, unsigned long ind
 	if (!object)
 		return false;
 
-	node = object->is_node ? bus1_node_from_object(object) :
-				 bus1_handle_from_object(object)->node;
+	node = object->is_node ? bus1_node_from_object(object)
+			       : bus1_handle_from_object(object)->node;
 	*ret_info = (struct bus1_object_info){
 		.id = object->id,
 		.is_node = object->is_node,
@@ -174,8 +174,8 @@ bool bus1_inspect_object(struct bus1_accounts *accounts, u64 number, u64 first,
 	found = peer->number == number;
 	if (found) {
 		mutex_lock(&peer->lock);
-		found = peer->v2016 ? bus1_inspect_v2016(peer->v2016, first, ret_info) :
-				      bus1_inspect_object_locked(peer, first >> 1, ret_info);
+		found = peer->v2016 ? bus1_inspect_v2016(peer->v2016, first, ret_info)
+				    : bus1_inspect_object_locked(peer, first >> 1, ret_info);
 		mutex_unlock(&peer->lock);
 	}
 	bus1_peer_unref(peer);

@@ -71,8 +71,7 @@ struct bus1_object_info {
 
 bool bus1_inspect_account(struct bus1_accounts *accounts, u32 first,
 			  struct bus1_account_info *ret_info);
-bool bus1_inspect_peer(struct bus1_accounts *accounts, u64 first,
-		       struct bus1_peer_info *ret_info);
+bool bus1_inspect_peer(struct bus1_accounts *accounts, u64 first, struct bus1_peer_info *ret_info);
 bool bus1_inspect_object(struct bus1_accounts *accounts, u64 number, u64 first,
 			 struct bus1_object_info *ret_info);
 

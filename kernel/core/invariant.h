@@ -5,8 +5,8 @@
 /*
  * Invariants
  *
- * What holds whatever the peers do, as the models of test/model prove of the protocol. Builds that are
- * to find bugs check that it also holds of the code: with BUS1_DEBUG, and in kernels that check
+ * What holds whatever the peers do, as the models of test/model prove of the protocol. Builds that
+ * are to find bugs check that it also holds of the code: with BUS1_DEBUG, and in kernels that check
  * themselves. The names are those of test/model/README.md.
  */
 

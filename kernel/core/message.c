@@ -44,7 +44,7 @@ struct bus1_payload *bus1_payload_new(size_t n_data, size_t n_files)
 	payload->n_data = n_data;
 	payload->data = (u8 *)payload + size;
 	payload->n_files = n_files;
-	for (i = 0; i < n_files; ++i)
+	for (i = 0; i < n_files; i++)
 		payload->files[i] = NULL;
 	return payload;
 }
@@ -62,7 +62,7 @@ struct bus1_payload *bus1_payload_unref(struct bus1_payload *payload)
 	if (!payload || !refcount_dec_and_test(&payload->refs))
 		return NULL;
 
-	for (i = 0; i < payload->n_files; ++i) {
+	for (i = 0; i < payload->n_files; i++) {
 		if (payload->files[i])
 			fput(payload->files[i]);
 	}
@@ -84,7 +84,8 @@ static struct bus1_delivery *bus1_delivery_alloc(struct bus1_payload *payload, s
 	} else if (n_transfers == 0) {
 		delivery = kmalloc(sizeof(*delivery), GFP_KERNEL_ACCOUNT);
 	} else {
-		delivery = kvmalloc(struct_size(delivery, handles, n_transfers), GFP_KERNEL_ACCOUNT);
+		delivery =
+			kvmalloc(struct_size(delivery, handles, n_transfers), GFP_KERNEL_ACCOUNT);
 	}
 	if (!delivery)
 		return NULL;
@@ -112,13 +113,12 @@ static void bus1_delivery_amount(const struct bus1_delivery *delivery,
 }
 
 /* The receiver has been charged for them. */
-static int bus1_delivery_add_handles(struct bus1_delivery *delivery,
-				     struct bus1_node **transfers)
+static int bus1_delivery_add_handles(struct bus1_delivery *delivery, struct bus1_node **transfers)
 {
 	struct bus1_peer *receiver = delivery->entry.peer;
 	size_t n = delivery->n_handles, i;
 
-	for (i = 0; i < n; ++i) {
+	for (i = 0; i < n; i++) {
 		delivery->handles[i] = bus1_handle_new(receiver, transfers[i]);
 		if (!delivery->handles[i]) {
 			bus1_uncharge_objects(receiver->account, &receiver->usage, n - i);
@@ -213,7 +213,7 @@ struct bus1_delivery *bus1_delivery_free(struct bus1_delivery *delivery)
 		return NULL;
 
 	bus1_delivery_uncharge(delivery, NULL);
-	for (i = 0; i < delivery->n_handles; ++i)
+	for (i = 0; i < delivery->n_handles; i++)
 		bus1_handle_unref(delivery->handles[i]);
 	bus1_node_unref(delivery->node);
 	bus1_delivery_dealloc(delivery);
@@ -235,7 +235,7 @@ void bus1_delivery_link(struct bus1_delivery *delivery)
 {
 	size_t i;
 
-	for (i = 0; i < delivery->n_handles; ++i) {
+	for (i = 0; i < delivery->n_handles; i++) {
 		if (!bus1_handle_link(delivery->handles[i]))
 			delivery->handles[i]->object.state = BUS1_OBJECT_GONE;
 	}
@@ -245,7 +245,7 @@ static void bus1_delivery_drop(struct bus1_delivery *delivery, struct bus1_tx *t
 {
 	size_t i;
 
-	for (i = 0; i < delivery->n_handles; ++i) {
+	for (i = 0; i < delivery->n_handles; i++) {
 		struct bus1_handle *handle = delivery->handles[i];
 
 		/* The receiver has looked at it without taking it. */

@@ -112,7 +112,7 @@ void bus1_node_release(struct bus1_node *node, struct bus1_tx *tx)
 	do {
 		spin_lock(&node->lock);
 		WRITE_ONCE(node->dead, true);
-		for (n = 0; n < BUS1_NODE_BATCH && !list_empty(&node->handles); ++n) {
+		for (n = 0; n < BUS1_NODE_BATCH && !list_empty(&node->handles); n++) {
 			struct bus1_handle *handle =
 				list_first_entry(&node->handles, struct bus1_handle, link);
 
@@ -131,8 +131,8 @@ void bus1_node_release(struct bus1_node *node, struct bus1_tx *tx)
 /**
  * bus1_node_consume() - accept the one message of a one-shot node
  * @node:	one-shot node
- * @handle:	handle that the message is sent through; it is unlinked. NULL when its holder is to be
- *		told as all others are.
+ * @handle:	handle that the message is sent through; it is unlinked. NULL when its holder is to
+ *be told as all others are.
  *
  * The winner must notify the other handles with bus1_node_release() in the same transaction.
  *

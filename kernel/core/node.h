@@ -11,8 +11,9 @@
  *
  * A node knows the handles that refer to it, so that their holders can be told when it goes. It
  * dies once, by whichever comes first: its owner releases it, its last handle goes (unless it is
- * persistent), or, when it is one-shot, a message is accepted on it. A dead node has no handles and gets none; who kills it
- * unlinks those that are left and makes the notifications part of his transaction.
+ * persistent), or, when it is one-shot, a message is accepted on it. A dead node has no handles and
+ * gets none; who kills it unlinks those that are left and makes the notifications part of his
+ * transaction.
  *
  * A dead node is still referred to by handles whose holders have not taken notice. They pay for
  * their handles, and with them for its memory: the owner's charge ends with the ID and what is in
@@ -29,10 +30,10 @@
 struct bus1_tx;
 
 enum bus1_object_state {
-	BUS1_OBJECT_NEW,	/* node: about to be created; handle: in flight */
-	BUS1_OBJECT_HELD,	/* the ID names it */
-	BUS1_OBJECT_MARKED,	/* as HELD, while a release command collects what it was given */
-	BUS1_OBJECT_GONE,	/* the ID was ended, or never will be given out */
+	BUS1_OBJECT_NEW,    /* node: about to be created; handle: in flight */
+	BUS1_OBJECT_HELD,   /* the ID names it */
+	BUS1_OBJECT_MARKED, /* as HELD, while a release command collects what it was given */
+	BUS1_OBJECT_GONE,   /* the ID was ended, or never will be given out */
 };
 
 /**
@@ -89,8 +90,8 @@ struct bus1_node {
  * @node:	receiving end; pinned
  * @holder:	peer it belongs to; pinned
  * @link:	link in the node's list of handles, protected by its lock; empty when not linked
- * @release:	notification for the holder, or when it was the last one of a persistent node, for its
- *		owner; while queued it has a reference
+ * @release:	notification for the holder, or when it was the last one of a persistent node, for
+ *its owner; while queued it has a reference
  */
 struct bus1_handle {
 	refcount_t refs;

@@ -12,7 +12,8 @@
  * them. A new slice takes the smallest block it fits into, which leaves the endless one at the end
  * for when there is no other. It is found by its offset once it has been shown.
  *
- * All of it is protected by the lock of the peer, but for the place of a slice, which never changes.
+ * All of it is protected by the lock of the peer, but for the place of a slice, which never
+ * changes.
  */
 
 #include <linux/list.h>

@@ -64,7 +64,8 @@ static void bus1_queue_unlink(struct bus1_queue *queue, struct bus1_queue_entry 
 	--queue->n_entries;
 }
 
-/* Give an entry a later timestamp. Mostly nothing has come in between: then it stays in its place. */
+/* Give an entry a later timestamp. Mostly nothing has come in between: then it stays in its place.
+ */
 static void bus1_queue_finalize(struct bus1_queue *queue, struct bus1_queue_entry *entry,
 				u64 timestamp)
 {
@@ -256,8 +257,8 @@ struct bus1_queue_entry *bus1_queue_next_of_tx(struct bus1_queue *queue,
 void bus1_queue_remove(struct bus1_queue *queue, struct bus1_queue_entry *entry)
 {
 	spin_lock(&queue->lock);
-	bus1_invariant("received-in-order", bus1_queue_head(queue) == entry &&
-					    entry->timestamp >= queue->received);
+	bus1_invariant("received-in-order",
+		       bus1_queue_head(queue) == entry && entry->timestamp >= queue->received);
 	queue->received = entry->timestamp;
 	bus1_queue_unlink(queue, entry);
 	spin_unlock(&queue->lock);
@@ -281,7 +282,7 @@ void bus1_queue_seal(struct bus1_queue *queue, const struct bus1_queue_entry *ex
 	queue->wake = NULL;
 
 	do {
-		for (n = 0; n < BUS1_QUEUE_BATCH; ++n) {
+		for (n = 0; n < BUS1_QUEUE_BATCH; n++) {
 			struct bus1_queue_entry *entry;
 
 			rb = rb_first_cached(&queue->entries);

@@ -26,17 +26,17 @@
 struct bus1_peer;
 
 enum bus1_entry_type {
-	BUS1_ENTRY_MESSAGE,		/* in a struct bus1_delivery */
-	BUS1_ENTRY_NODE_RELEASE,	/* in the struct bus1_handle it tells about */
-	BUS1_ENTRY_HANDLE_RELEASE,	/* in the struct bus1_node it tells about */
-	BUS1_ENTRY_NODE_IDLE,		/* in what was the last handle; only on peers of 2016 */
+	BUS1_ENTRY_MESSAGE,	   /* in a struct bus1_delivery */
+	BUS1_ENTRY_NODE_RELEASE,   /* in the struct bus1_handle it tells about */
+	BUS1_ENTRY_HANDLE_RELEASE, /* in the struct bus1_node it tells about */
+	BUS1_ENTRY_NODE_IDLE,	   /* in what was the last handle; only on peers of 2016 */
 };
 
 /**
  * struct bus1_queue_entry - something to be received
  * @rb:		link in the queue; empty when in none
- * @next:	link in a transaction that is not committed yet, or in a list of entries to drop; itself
- *		while it is in neither
+ * @next:	link in a transaction that is not committed yet, or in a list of entries to drop;
+ *itself while it is in neither
  * @peer:	who receives it; kept alive by what the entry is part of
  * @timestamp:	see above
  * @tx:		identifies its transaction among all that are under way

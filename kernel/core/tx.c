@@ -67,8 +67,7 @@ static void bus1_tx_commit_many(struct bus1_tx *tx, struct bus1_entries *dropped
 	timestamp = bus1_queue_sync(own, 0) + 2;
 	for (entry = tx->entries.first; entry; entry = entry->next) {
 		entry->tx = (unsigned long)tx;
-		timestamp = max_t(u64, timestamp,
-				  bus1_queue_stage(&entry->peer->queue, entry));
+		timestamp = max_t(u64, timestamp, bus1_queue_stage(&entry->peer->queue, entry));
 		cond_resched();
 	}
 

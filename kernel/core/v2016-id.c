@@ -57,8 +57,8 @@ static struct bus1_v2016_id *bus1_v2016_add(struct bus1_v2016 *v2016, u64 id,
 
 	for (slot = &v2016->by_id.rb_node, parent = NULL; *slot;) {
 		parent = *slot;
-		slot = id < rb_entry(parent, struct bus1_v2016_id, by_id)->id ? &parent->rb_left :
-										&parent->rb_right;
+		slot = id < rb_entry(parent, struct bus1_v2016_id, by_id)->id ? &parent->rb_left
+									      : &parent->rb_right;
 	}
 	rb_link_node(&named->by_id, parent, slot);
 	rb_insert_color(&named->by_id, &v2016->by_id);
@@ -68,8 +68,8 @@ static struct bus1_v2016_id *bus1_v2016_add(struct bus1_v2016 *v2016, u64 id,
 
 		parent = *slot;
 		other = rb_entry(parent, struct bus1_v2016_id, by_node);
-		slot = (unsigned long)node < (unsigned long)other->node ? &parent->rb_left :
-									  &parent->rb_right;
+		slot = (unsigned long)node < (unsigned long)other->node ? &parent->rb_left
+									: &parent->rb_right;
 	}
 	rb_link_node(&named->by_node, parent, slot);
 	rb_insert_color(&named->by_node, &v2016->by_node);
@@ -313,7 +313,7 @@ static int bus1_v2016_destroy_collect(struct bus1_peer *peer, const u64 *ids, si
 	size_t i;
 	int r = 0;
 
-	for (i = 0; i < n_ids && r == 0; ++i) {
+	for (i = 0; i < n_ids && r == 0; i++) {
 		named = bus1_v2016_find(peer->v2016, ids[i]);
 		if (!named)
 			r = -ENXIO;
@@ -342,8 +342,7 @@ int bus1_v2016_nodes_destroy(struct bus1_peer *peer, u64 flags, const u64 *ids, 
 		return -EMSGSIZE;
 
 	mutex_lock(&peer->lock);
-	r = peer->disconnected ? -ESHUTDOWN :
-				 bus1_v2016_destroy_collect(peer, ids, n_ids, &nodes);
+	r = peer->disconnected ? -ESHUTDOWN : bus1_v2016_destroy_collect(peer, ids, n_ids, &nodes);
 	if (r == 0)
 		bus1_v2016_destroy_many(peer, &nodes, flags & BUS1_2016_DESTROY_RELEASE_HANDLES);
 	mutex_unlock(&peer->lock);
@@ -400,8 +399,8 @@ static int bus1_v2016_transfer_prepare(struct bus1_peer *from, struct bus1_peer 
 	}
 
 	*ret_named = NULL;
-	r = to->v2016 ? bus1_v2016_reserve(to, node, ret_named) :
-			bus1_peer_add(to, &handle->object);
+	r = to->v2016 ? bus1_v2016_reserve(to, node, ret_named)
+		      : bus1_peer_add(to, &handle->object);
 	if (r < 0) {
 		bus1_handle_unref(handle);
 		return r;

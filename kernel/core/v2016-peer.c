@@ -17,8 +17,7 @@
 /* IDs are given out in steps of four above this. */
 #define BUS1_V2016_FIRST_ID (BUS1_2016_HANDLE_MANAGED | BUS1_2016_HANDLE_REMOTE)
 
-static int bus1_v2016_new(struct bus1_peer *peer, const struct bus1_pool_memory *memory,
-			  void *data)
+static int bus1_v2016_new(struct bus1_peer *peer, const struct bus1_pool_memory *memory, void *data)
 {
 	struct bus1_v2016 *v2016;
 	struct bus1_pool *pool;
@@ -114,7 +113,7 @@ static void bus1_v2016_release_all(struct bus1_peer *peer, struct bus1_tx *tx)
 	size_t i;
 
 	/* the seed's nodes first, so that they are found by their IDs */
-	for (i = 0; seed && i < seed->n_handles; ++i) {
+	for (i = 0; seed && i < seed->n_handles; i++) {
 		struct bus1_node *node = seed->handles[i]->node;
 
 		if (node->owner != peer || bus1_node_is_dead(node))

@@ -98,8 +98,7 @@ void bus1_v2016_import_undo(struct bus1_peer *peer, struct list_head *created);
 int bus1_v2016_reserve(struct bus1_peer *peer, struct bus1_node *node,
 		       struct bus1_v2016_id **ret_named);
 void bus1_v2016_unreserve(struct bus1_peer *peer, struct bus1_v2016_id *named);
-u64 bus1_v2016_install(struct bus1_v2016_id *named, struct bus1_handle *handle,
-		       struct bus1_tx *tx);
+u64 bus1_v2016_install(struct bus1_v2016_id *named, struct bus1_handle *handle, struct bus1_tx *tx);
 bool bus1_v2016_put(struct bus1_peer *peer, struct bus1_v2016_id *named, struct bus1_tx *tx);
 void bus1_v2016_destroy(struct bus1_v2016_id *named, struct bus1_tx *tx);
 void bus1_v2016_drop_handle(struct bus1_v2016_id *named, struct bus1_tx *tx);

@@ -286,8 +286,7 @@ static int bus1_v2016_recv_label(struct bus1_v2016_recv_state *state)
 {
 	struct bus1_v2016_recv *recv = state->recv;
 
-	if (!recv->label ||
-	    !(state->peer->v2016->state.peer_flags & BUS1_2016_PEER_WANT_SECCTX))
+	if (!recv->label || !(state->peer->v2016->state.peer_flags & BUS1_2016_PEER_WANT_SECCTX))
 		return 0;
 	return recv->label(recv, state->shown->delivery->payload);
 }
@@ -322,7 +321,7 @@ static void bus1_v2016_recv_install(struct bus1_v2016_recv_state *state, bool ta
 	struct bus1_delivery *delivery = state->shown->delivery;
 	size_t i;
 
-	for (i = 0; i < state->n_items; ++i) {
+	for (i = 0; i < state->n_items; i++) {
 		struct bus1_handle *handle = state->items[i].copy;
 
 		if (take && delivery->handles[i]->object.state == BUS1_OBJECT_NEW) {
@@ -457,8 +456,7 @@ int bus1_v2016_recv(struct bus1_peer *peer, struct bus1_v2016_recv *recv)
 	struct bus1_tx tx;
 	int r;
 
-	if (recv->flags &
-	    ~(BUS1_2016_RECV_PEEK | BUS1_2016_RECV_SEED | BUS1_2016_RECV_INSTALL_FDS))
+	if (recv->flags & ~(BUS1_2016_RECV_PEEK | BUS1_2016_RECV_SEED | BUS1_2016_RECV_INSTALL_FDS))
 		return -EINVAL;
 
 	recv->msg = (struct bus1_2016_msg){};

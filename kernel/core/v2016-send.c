@@ -60,8 +60,8 @@ static int bus1_v2016_collect_destination(struct bus1_v2016_send_state *state, u
 	if (r < 0)
 		return r;
 
-	delivery = bus1_node_is_dead(named->node) ? ERR_PTR(-EHOSTUNREACH) :
-						    bus1_v2016_delivery_new(state, named->node);
+	delivery = bus1_node_is_dead(named->node) ? ERR_PTR(-EHOSTUNREACH)
+						  : bus1_v2016_delivery_new(state, named->node);
 	if (!IS_ERR(delivery)) {
 		*destination = (struct bus1_v2016_destination){ .delivery = delivery };
 		return 0;
@@ -92,12 +92,12 @@ static int bus1_v2016_send_collect(struct bus1_v2016_send_state *state)
 	size_t i;
 	int r = 0;
 
-	for (i = 0; i < send->n_handles && r == 0; ++i) {
+	for (i = 0; i < send->n_handles && r == 0; i++) {
 		r = bus1_v2016_import(state->peer, send->handles[i], &state->created, &named);
 		if (r == 0)
 			state->nodes[i] = named->node;
 	}
-	for (i = 0; i < send->n_destinations && r == 0; ++i) {
+	for (i = 0; i < send->n_destinations && r == 0; i++) {
 		r = bus1_v2016_collect_destination(state, send->destinations[i],
 						   &state->destinations[i]);
 		if (r == 0)
@@ -149,12 +149,12 @@ static void bus1_v2016_send_commit(struct bus1_v2016_send_state *state)
 	size_t i;
 
 	bus1_tx_init(&tx, state->peer);
-	for (i = 0; i < send->n_destinations; ++i) {
+	for (i = 0; i < send->n_destinations; i++) {
 		bus1_v2016_commit_destination(&state->destinations[i], &tx);
 		if (send->errors)
-			send->errors[i] = send->flags & BUS1_2016_SEND_CONTINUE ?
-						  state->destinations[i].error :
-						  0;
+			send->errors[i] = send->flags & BUS1_2016_SEND_CONTINUE
+						  ? state->destinations[i].error
+						  : 0;
 		cond_resched();
 	}
 	if (state->seed) {
@@ -198,8 +198,7 @@ int bus1_v2016_send(struct bus1_peer *peer, const struct bus1_v2016_send *send)
 	if (r < 0)
 		return r;
 
-	state.nodes = kvmalloc_array(send->n_handles + 1, sizeof(*state.nodes),
-				     GFP_KERNEL_ACCOUNT);
+	state.nodes = kvmalloc_array(send->n_handles + 1, sizeof(*state.nodes), GFP_KERNEL_ACCOUNT);
 	state.destinations = kvmalloc_array(send->n_destinations + 1, sizeof(*state.destinations),
 					    GFP_KERNEL_ACCOUNT);
 	if (!state.nodes || !state.destinations) {

@@ -66,8 +66,7 @@ int bus1_v2016_handle_release(struct bus1_peer *peer, u64 id);
  * Return: -ENXIO for an unknown handle; -EINVAL for an ID that no node can have; -EHOSTUNREACH when
  * the node is gone; -EDQUOT, -ENOMEM, -ESHUTDOWN.
  */
-int bus1_v2016_handle_transfer(struct bus1_peer *from, struct bus1_peer *to, u64 src,
-			       u64 *ret_dst);
+int bus1_v2016_handle_transfer(struct bus1_peer *from, struct bus1_peer *to, u64 src, u64 *ret_dst);
 
 /**
  * bus1_v2016_nodes_destroy() - destroy nodes in one transaction
@@ -131,8 +130,8 @@ int bus1_v2016_send(struct bus1_peer *peer, const struct bus1_v2016_send *send);
  * @max_offset:	no slice may end behind this
  * @install:	make descriptors of files, with BUS1_2016_RECV_INSTALL_FDS
  * @uninstall:	undo @install
- * @label:	for a peer that wants them: find out the security label of who sent a message, and set
- *		the following. May be NULL.
+ * @label:	for a peer that wants them: find out the security label of who sent a message, and
+ *set the following. May be NULL.
  * @has_secctx:	there is a label
  * @secctx:	label
  * @n_secctx:	bytes in @secctx

@@ -2,10 +2,10 @@
 /*
  * Commands of peers in other processes
  *
- * A request is checked once and completely: header, lengths, seals. What then remains to be judged is
- * the core's: flags of transfers, IDs, quotas. The difference between a request that is refused (the
- * reply carries the error) and one that gets its client dropped (-EPROTO): the library can be made
- * to send the one, but never the other.
+ * A request is checked once and completely: header, lengths, seals. What then remains to be judged
+ * is the core's: flags of transfers, IDs, quotas. The difference between a request that is refused
+ * (the reply carries the error) and one that gets its client dropped (-EPROTO): the library can be
+ * made to send the one, but never the other.
  */
 
 #include "kernel/hosted/hosted.h"
@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define MESSAGE_FLAGS BUS1_MESSAGE_FLAG_FDS
-#define RECV_FLAGS    (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_SECCTX)
+#define RECV_FLAGS (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_SECCTX)
 
 /* What follows the header of a request. */
 struct body {
@@ -57,8 +57,8 @@ static int pread_all(int fd, uint8_t *p, size_t n, off_t offset)
 }
 
 /*
- * Whether fd is a memfd of this size that nobody can change. Only memfds have seals, so the calls do
- * not end up in anything that could block.
+ * Whether fd is a memfd of this size that nobody can change. Only memfds have seals, so the calls
+ * do not end up in anything that could block.
  */
 static int memfd_check(int fd, size_t size)
 {
@@ -149,7 +149,7 @@ static bool secret_equal(const uint8_t *a, const uint8_t *b, size_t n)
 {
 	uint8_t difference = 0;
 
-	for (size_t i = 0; i < n; ++i)
+	for (size_t i = 0; i < n; i++)
 		difference |= a[i] ^ b[i];
 
 	return difference == 0;
@@ -272,7 +272,7 @@ static int command_send(struct hosted_served *served, struct hosted_request *req
 			       header->n_fds, &payload);
 	if (r < 0)
 		goto exit;
-	for (size_t i = has_memfd; i < request->n_fds; ++i)
+	for (size_t i = has_memfd; i < request->n_fds; i++)
 		request->fds[i] = -1;
 
 	r = body_read_data(&body, payload->data, header->n_data);
@@ -344,7 +344,7 @@ static int recv_one(struct hosted_served *served, struct hosted_reply *reply)
 		return -ENOBUFS;
 	}
 
-	for (size_t i = 0; i < recv.n_transfers; ++i) {
+	for (size_t i = 0; i < recv.n_transfers; i++) {
 		struct bus1_transfer transfer = bus1_recv_transfer(&recv, i);
 
 		memcpy(domain->reply.bytes + n_packet, &transfer, sizeof(transfer));
@@ -369,7 +369,7 @@ static int recv_one(struct hosted_served *served, struct hosted_reply *reply)
 		}
 	}
 
-	for (size_t i = 0; i < n_files; ++i)
+	for (size_t i = 0; i < n_files; i++)
 		reply->fds[i] = payload->files[i]->fd;
 	reply->n_fds = n_files;
 	reply->payload = payload;
@@ -485,8 +485,8 @@ struct command {
 
 static const struct command commands[] = {
 	[BUS1_HOSTED_HELLO] = { command_hello },
-	[BUS1_HOSTED_TRANSFER] = { command_transfer, BUS1_HOSTED_REQUEST_MEMFD,
-				   .transfers = true, .to = true },
+	[BUS1_HOSTED_TRANSFER] = { command_transfer, BUS1_HOSTED_REQUEST_MEMFD, .transfers = true,
+				   .to = true },
 	[BUS1_HOSTED_RELEASE] = { command_release, BUS1_HOSTED_REQUEST_MEMFD, .ids = true },
 	[BUS1_HOSTED_SEND] = { command_send, BUS1_HOSTED_REQUEST_MEMFD, .flags = true,
 			       .message = true, .ids = true, .transfers = true, .data = true,
@@ -509,8 +509,7 @@ static const struct command *command_find(const struct bus1_hosted_request *head
 		return NULL;
 
 	command = &commands[header->command];
-	if (header->request_flags & ~command->request_flags ||
-	    (!command->flags && header->flags) ||
+	if (header->request_flags & ~command->request_flags || (!command->flags && header->flags) ||
 	    (!command->message && (header->message_flags || header->message_type)) ||
 	    (!command->ids && header->n_ids) || (!command->transfers && header->n_transfers) ||
 	    (!command->data && header->n_data) || (!command->fds && header->n_fds) ||
@@ -551,7 +550,8 @@ int hosted_command_run(struct hosted_served *served, struct hosted_request *requ
 	else
 		r = command->run(served, request, reply);
 
-	/* only a client that broke the protocol sees the end of its connection instead of an error */
+	/* only a client that broke the protocol sees the end of its connection instead of an error
+	 */
 	if (r == -EPROTO)
 		return r;
 

@@ -49,7 +49,7 @@ static int domain_turn(struct bus1_domain *domain, int timeout, const sigset_t *
 		return -errno;
 
 	/* a source frees at most itself, and is in the array only once */
-	for (int i = 0; i < n; ++i) {
+	for (int i = 0; i < n; i++) {
 		struct hosted_source *source = events[i].data.ptr;
 
 		source->dispatch(source, events[i].events);
@@ -96,8 +96,8 @@ static struct bus1_limits domain_limits(void)
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) >= 0 && limit.rlim_cur != RLIM_INFINITY)
-		limits.max[BUS1_RESOURCE_FILES] = min_t(u64, BUS1_DEFAULT_MAX_FILES,
-							limit.rlim_cur / FILES_SHARE);
+		limits.max[BUS1_RESOURCE_FILES] =
+			min_t(u64, BUS1_DEFAULT_MAX_FILES, limit.rlim_cur / FILES_SHARE);
 
 	return limits;
 }
@@ -157,8 +157,9 @@ BUS1_EXPORT struct bus1_domain *bus1_domain_free(struct bus1_domain *domain)
 		return NULL;
 
 	hosted_listener_free_all(domain);
-	HASH_ITER(hh, domain->served, served, next)
+	HASH_ITER(hh, domain->served, served, next) {
 		hosted_served_free(served);
+	}
 
 	closep(&domain->timer_fd);
 	closep(&domain->epoll_fd);

@@ -63,8 +63,8 @@ int hosted_ready_renew_bell(struct hosted_ready *ready, int *ret_fd);
 /* the bus1_wake_t of peers; data is the struct hosted_ready */
 void hosted_ready_wake(struct bus1_peer *peer, void *data);
 /*
- * After every command that takes something off the queue. True when the queue was readable and is not
- * any more, so that a packet is to be taken from the bell, which only the client can do.
+ * After every command that takes something off the queue. True when the queue was readable and is
+ * not any more, so that a packet is to be taken from the bell, which only the client can do.
  */
 bool hosted_ready_update(struct hosted_ready *ready, bool released);
 
@@ -75,8 +75,7 @@ int hosted_creds_init(struct bus1_creds *creds, uid_t uid, gid_t gid, pid_t pid,
 void hosted_creds_destroy(struct bus1_creds *creds);
 
 /* The entry of a message's metadata; flags are those of the receive command. */
-void hosted_metadata_fill(struct bus1_metadata_credentials *metadata,
-			  const struct bus1_recv *recv);
+void hosted_metadata_fill(struct bus1_metadata_credentials *metadata, const struct bus1_recv *recv);
 
 /*
  * A payload with credentials and files, and n_data bytes to be filled in. On success the payload
@@ -160,8 +159,8 @@ struct hosted_served {
 	struct bus1_creds creds;
 	struct hosted_ready ready;
 	/*
-	 * The payload that is being read: that of the message at the front of the queue, where it stays
-	 * until this peer receives or releases something. No reference, only compared.
+	 * The payload that is being read: that of the message at the front of the queue, where it
+	 * stays until this peer receives or releases something. No reference, only compared.
 	 */
 	const struct bus1_payload *reading;
 	UT_hash_handle hh;

@@ -20,12 +20,12 @@
 
 #include "libbus1/util.h"
 
-#define ACCEPT_MAX	4 /* in one turn */
-#define PAUSE_NSEC	(100 * 1000 * 1000)
-#define PEERS_PER_USER	4096
-#define FDS_PER_PEER	2
+#define ACCEPT_MAX 4 /* in one turn */
+#define PAUSE_NSEC (100 * 1000 * 1000)
+#define PEERS_PER_USER 4096
+#define FDS_PER_PEER 2
 /* a single user must leave room for others */
-#define USER_SHARE	4
+#define USER_SHARE 4
 
 struct hosted_listener {
 	struct hosted_source source;
@@ -102,7 +102,7 @@ static void listener_dispatch(struct hosted_source *source, uint32_t events)
 {
 	struct hosted_listener *listener = (struct hosted_listener *)source;
 
-	for (int i = 0; i < ACCEPT_MAX; ++i) {
+	for (int i = 0; i < ACCEPT_MAX; i++) {
 		int connection, r;
 
 		connection = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);

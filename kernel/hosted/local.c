@@ -20,7 +20,7 @@
 #include "libbus1/iovec.h"
 
 #define MESSAGE_FLAGS BUS1_MESSAGE_FLAG_FDS
-#define RECV_FLAGS    (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_SECCTX)
+#define RECV_FLAGS (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_SECCTX)
 
 struct local_peer {
 	struct bus1_domain *domain;
@@ -30,7 +30,7 @@ struct local_peer {
 
 static void close_all(int *fds, size_t n)
 {
-	for (size_t i = 0; i < n; ++i)
+	for (size_t i = 0; i < n; i++)
 		close(fds[i]);
 }
 
@@ -83,7 +83,7 @@ static int local_payload_new(struct local_peer *local, const struct bus1_message
 		return r;
 
 	from = n_fds > 0 ? ptr_from_u64(with_fds->ptr_fds) : NULL;
-	for (; n < n_fds; ++n) {
+	for (; n < n_fds; n++) {
 		fds[n] = fcntl(from[n], F_DUPFD_CLOEXEC, 3);
 		if (fds[n] < 0) {
 			r = -errno;
@@ -170,7 +170,7 @@ static int local_recv_one(struct local_peer *local, uint64_t flags, struct bus1_
 	}
 
 	if (message->flags & BUS1_MESSAGE_FLAG_FDS && !peek) {
-		for (; n < n_files; ++n) {
+		for (; n < n_files; n++) {
 			fds[n] = fcntl(recv.payload->files[n]->fd, F_DUPFD_CLOEXEC, 3);
 			if (fds[n] < 0) {
 				r = -errno;
@@ -182,7 +182,7 @@ static int local_recv_one(struct local_peer *local, uint64_t flags, struct bus1_
 	if (n_data > 0)
 		iovec_scatter(ptr_from_u64(message->ptr_data_vecs), 0, recv.payload->data, n_data);
 	transfers = ptr_from_u64(message->ptr_transfers);
-	for (size_t i = 0; i < n_transfers; ++i)
+	for (size_t i = 0; i < n_transfers; i++)
 		transfers[i] = bus1_recv_transfer(&recv, i);
 	hosted_metadata_fill(&credentials, &recv);
 

@@ -66,7 +66,8 @@ static bool fd_is_peer(struct bus1_domain *domain, int fd)
 	socklen_t n;
 	bool r;
 
-	/* before anything that takes the lock of a socket, which for other families may be held long */
+	/* before anything that takes the lock of a socket, which for other families may be held
+	 * long */
 	n = sizeof(family);
 	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &n) < 0 || family != AF_UNIX)
 		return false;
@@ -90,7 +91,7 @@ int hosted_payload_new(struct bus1_domain *domain, const struct bus1_creds *cred
 	struct bus1_payload *payload;
 	size_t i;
 
-	for (i = 0; i < n_fds; ++i)
+	for (i = 0; i < n_fds; i++)
 		if (fd_is_peer(domain, fds[i]))
 			return -EINVAL;
 
@@ -98,7 +99,7 @@ int hosted_payload_new(struct bus1_domain *domain, const struct bus1_creds *cred
 	if (IS_ERR(payload))
 		return PTR_ERR(payload);
 
-	for (i = 0; i < n_fds; ++i) {
+	for (i = 0; i < n_fds; i++) {
 		payload->files[i] = shim_file_new(fds[i]);
 		if (!payload->files[i])
 			goto error;

@@ -7,11 +7,11 @@
  * descriptor was cleared the queue is looked at again, which makes up for a report that came in
  * between and found it still set.
  *
- * A bell is a socket pair. The client can not be given an eventfd of the server: its O_NONBLOCK belongs
- * to whoever has the file, and a counter at its maximum would then block the server. So the server
- * only ever sends on its own end, which never waits for what the client does with the other. The
- * client takes one packet out for each time the queue was emptied; a client that does not fills up
- * the socket, and only deceives himself.
+ * A bell is a socket pair. The client can not be given an eventfd of the server: its O_NONBLOCK
+ * belongs to whoever has the file, and a counter at its maximum would then block the server. So the
+ * server only ever sends on its own end, which never waits for what the client does with the other.
+ * The client takes one packet out for each time the queue was emptied; a client that does not fills
+ * up the socket, and only deceives himself.
  */
 
 #include "kernel/hosted/hosted.h"

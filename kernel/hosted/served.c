@@ -47,7 +47,8 @@ static int served_read(struct hosted_served *served, struct hosted_request *requ
 									      : -ESHUTDOWN;
 
 	for (c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
-		/* no other option is set, so there is nothing else, and the kernel makes one of it */
+		/* no other option is set, so there is nothing else, and the kernel makes one of it
+		 */
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
 
@@ -60,7 +61,8 @@ static int served_read(struct hosted_served *served, struct hosted_request *requ
 	return l == 0 || (message.msg_flags & MSG_TRUNC) ? -ESHUTDOWN : 0;
 }
 
-/* Nothing is tried twice: a client that leaves no room for its reply did not read the ones before. */
+/* Nothing is tried twice: a client that leaves no room for its reply did not read the ones before.
+ */
 static int served_write(struct hosted_served *served, const struct hosted_reply *reply)
 {
 	union {
@@ -72,7 +74,8 @@ static int served_write(struct hosted_served *served, const struct hosted_reply 
 	int n_unread;
 
 	if (reply->n_data > 0) {
-		vecs[1] = (struct iovec){ reply->payload->data + reply->data_offset, reply->n_data };
+		vecs[1] =
+			(struct iovec){ reply->payload->data + reply->data_offset, reply->n_data };
 		message.msg_iovlen = 2;
 	}
 
@@ -131,7 +134,7 @@ static int served_serve(struct hosted_served *served)
 		closep(&reply.own_fd);
 	}
 
-	for (size_t i = 0; i < request.n_fds; ++i)
+	for (size_t i = 0; i < request.n_fds; i++)
 		if (request.fds[i] >= 0)
 			close(request.fds[i]);
 

@@ -67,9 +67,10 @@ static void user_watch(struct bus1_domain *domain, const struct hosted_user *use
 {
 	struct hosted_served *served, *next;
 
-	HASH_ITER(hh, domain->served, served, next)
+	HASH_ITER(hh, domain->served, served, next) {
 		if (served->user == user)
 			hosted_served_watch(served, on);
+	}
 }
 
 void hosted_user_spend(struct bus1_domain *domain, struct hosted_user *user, uint64_t nsec)

@@ -13,8 +13,7 @@
 #include <linux/uio.h>
 #include "module.h"
 
-#define BUS1_RECV_FLAGS \
-	(BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_SECCTX)
+#define BUS1_RECV_FLAGS (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_SECCTX)
 
 /* handles that are copied out at a time */
 #define BUS1_RECV_BATCH 16
@@ -84,11 +83,9 @@ static int bus1_recv_put_fds(struct bus1_recv_state *state, const struct bus1_re
 	return bus1_user_put(state->message.ptr_fds, state->fds, n, sizeof(*state->fds));
 }
 
-static int bus1_recv_put_metadata(const struct bus1_recv_state *state,
-				  const struct bus1_recv *recv)
+static int bus1_recv_put_metadata(const struct bus1_recv_state *state, const struct bus1_recv *recv)
 {
-	bool credentials = state->cmd.flags &
-			   (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_SECCTX);
+	bool credentials = state->cmd.flags & (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_SECCTX);
 	struct bus1_metadata_secctx metadata = state->metadata;
 	int r;
 

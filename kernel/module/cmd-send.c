@@ -57,9 +57,9 @@ static int bus1_send_put_errors(const struct bus1_cmd_send *cmd, const struct bu
 	if (send->errors)
 		return bus1_user_put(cmd->ptr_errors, send->errors, send->n_destinations,
 				     sizeof(*send->errors));
-	return clear_user(u64_to_user_ptr(cmd->ptr_errors), send->n_destinations * sizeof(s32)) ?
-		       -EFAULT :
-		       0;
+	return clear_user(u64_to_user_ptr(cmd->ptr_errors), send->n_destinations * sizeof(s32))
+		       ? -EFAULT
+		       : 0;
 }
 
 static int bus1_send_run(struct bus1_peer *peer, const struct bus1_cmd_send *cmd,
@@ -125,8 +125,8 @@ int bus1_cmd_send(struct bus1_peer *peer, void __user *argp)
 	}
 	if (cmd.flags & BUS1_SEND_FLAG_CONTINUE && cmd.ptr_errors) {
 		/* one more, so that there is always an array */
-		send.errors = kvcalloc(send.n_destinations + 1, sizeof(*send.errors),
-				       GFP_KERNEL_ACCOUNT);
+		send.errors =
+			kvcalloc(send.n_destinations + 1, sizeof(*send.errors), GFP_KERNEL_ACCOUNT);
 		if (!send.errors) {
 			r = -ENOMEM;
 			goto free_transfers;

@@ -96,7 +96,7 @@ static void bus1_accounts_show(struct seq_file *seq, const struct bus1_walk *wal
 	size_t i;
 
 	seq_printf(seq, "%u %lu", bus1_debugfs_uid(info->uid), info->n_shares);
-	for (i = 0; i < _BUS1_RESOURCE_N; ++i)
+	for (i = 0; i < _BUS1_RESOURCE_N; i++)
 		seq_printf(seq, " %llu/%llu", info->used[i], info->max[i]);
 	seq_putc(seq, '\n');
 }
@@ -143,10 +143,10 @@ static void bus1_queues_show(struct seq_file *seq, const struct bus1_walk *walk)
 	const struct bus1_peer_info *info = &walk->peer;
 
 	seq_printf(seq, "%llu %llu %llu %s\n", info->number, info->clock, info->n_queued,
-		   info->disconnected ? "sealed" :
-		   info->readable     ? "readable" :
-		   info->n_queued     ? "blocked" :
-					"empty");
+		   info->disconnected ? "sealed"
+		   : info->readable   ? "readable"
+		   : info->n_queued   ? "blocked"
+				      : "empty");
 }
 
 static const struct bus1_table bus1_queues_table = {
@@ -245,8 +245,8 @@ static void *bus1_table_next(struct seq_file *seq, void *current_line, loff_t *p
 	struct bus1_walk *walk = seq->private;
 
 	++*position;
-	walk->ended = !(current_line == SEQ_START_TOKEN ? bus1_table_of(seq)->first(walk) :
-							  bus1_table_of(seq)->next(walk));
+	walk->ended = !(current_line == SEQ_START_TOKEN ? bus1_table_of(seq)->first(walk)
+							: bus1_table_of(seq)->next(walk));
 	return walk->ended ? NULL : walk;
 }
 

@@ -19,8 +19,8 @@
 #include "module.h"
 
 /*
- * Called with the lock of the queue held. Who polls takes it after he has begun to wait, so either he
- * is seen to wait here, or sees there what is now in the queue.
+ * Called with the lock of the queue held. Who polls takes it after he has begun to wait, so either
+ * he is seen to wait here, or sees there what is now in the queue.
  */
 static void bus1_file_wake(struct bus1_peer *peer, void *data)
 {
@@ -155,8 +155,8 @@ static void bus1_file_settle(struct bus1_file *bus1_file)
 static long bus1_file_release_ids(struct bus1_file *bus1_file, unsigned int command,
 				  void __user *argp)
 {
-	int r = command == BUS1_CMD_RESET ? bus1_cmd_reset(bus1_file->peer, argp) :
-					    bus1_cmd_release(bus1_file->peer, argp);
+	int r = command == BUS1_CMD_RESET ? bus1_cmd_reset(bus1_file->peer, argp)
+					  : bus1_cmd_release(bus1_file->peer, argp);
 
 	if (r == 0) {
 		atomic_inc(&bus1_file->n_released);

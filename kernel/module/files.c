@@ -70,7 +70,7 @@ int bus1_files_collect(struct file **files, u64 ptr_fds, size_t n)
 	if (IS_ERR(fds))
 		return PTR_ERR(fds);
 
-	for (i = 0; i < n && r == 0; ++i) {
+	for (i = 0; i < n && r == 0; i++) {
 		files[i] = fds[i] < 0 ? NULL : fget(fds[i]);
 		r = files[i] ? bus1_file_check(files[i]) : -EBADF;
 	}
@@ -103,7 +103,7 @@ int bus1_files_install(s32 *fds, struct file *const *files, size_t n)
 {
 	size_t i;
 
-	for (i = 0; i < n; ++i) {
+	for (i = 0; i < n; i++) {
 		fds[i] = bus1_file_install(files[i]);
 		if (fds[i] < 0) {
 			int r = fds[i];
@@ -120,6 +120,6 @@ void bus1_files_uninstall(const s32 *fds, size_t n)
 {
 	size_t i;
 
-	for (i = 0; i < n; ++i)
+	for (i = 0; i < n; i++)
 		close_fd(fds[i]);
 }

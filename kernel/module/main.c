@@ -21,7 +21,8 @@ static ulong bus1_max_messages;
 static ulong bus1_max_files;
 
 module_param_named(max_bytes, bus1_max_bytes, ulong, 0444);
-MODULE_PARM_DESC(max_bytes, "Bytes queued on all peers of one user (0: 1/8 of memory, at most 2147483648)");
+MODULE_PARM_DESC(max_bytes,
+		 "Bytes queued on all peers of one user (0: 1/8 of memory, at most 2147483648)");
 module_param_named(max_objects, bus1_max_objects, ulong, 0444);
 MODULE_PARM_DESC(max_objects, "Nodes and handles of one user (0: 1048576)");
 module_param_named(max_messages, bus1_max_messages, ulong, 0444);

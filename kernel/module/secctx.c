@@ -3,8 +3,8 @@
  * Security labels of who sent a message
  *
  * What is captured when a message is sent are the credentials of the task, which never change. Only
- * a receiver who wants the label has security modules spell it. Whether labels have namespaces is up
- * to these modules.
+ * a receiver who wants the label has security modules spell it. Whether labels have namespaces is
+ * up to these modules.
  */
 
 #include <linux/cred.h>

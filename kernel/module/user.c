@@ -166,7 +166,7 @@ bool bus1_transfers_create(const struct bus1_transfer *transfers, size_t n)
 {
 	size_t i;
 
-	for (i = 0; i < n; ++i) {
+	for (i = 0; i < n; i++) {
 		if (transfers[i].flags & BUS1_TRANSFER_FLAG_CREATE)
 			return true;
 	}

@@ -17,13 +17,13 @@ static struct bus1_payload *bus1_v2016_send_payload(const struct bus1_2016_send 
 	struct iov_iter iter;
 	ssize_t n;
 
-	n = import_iovec(ITER_SOURCE, u64_to_user_ptr(cmd->ptr_vecs), cmd->n_vecs,
-			 ARRAY_SIZE(few), &vecs, &iter);
+	n = import_iovec(ITER_SOURCE, u64_to_user_ptr(cmd->ptr_vecs), cmd->n_vecs, ARRAY_SIZE(few),
+			 &vecs, &iter);
 	if (n < 0)
 		return ERR_PTR(n);
 	/* which may have been cut off, but far beyond that */
-	payload = n > BUS1_MAX_DATA ? ERR_PTR(-EMSGSIZE) :
-				      bus1_send_payload(&iter, n, cmd->ptr_fds, cmd->n_fds);
+	payload = n > BUS1_MAX_DATA ? ERR_PTR(-EMSGSIZE)
+				    : bus1_send_payload(&iter, n, cmd->ptr_fds, cmd->n_fds);
 	kfree(vecs);
 	/* 2016 has one error for all that cannot be passed */
 	return payload == ERR_PTR(-EINVAL) ? ERR_PTR(-EOPNOTSUPP) : payload;
@@ -62,8 +62,8 @@ int bus1_v2016_cmd_send(struct bus1_file *bus1_file, void __user *argp)
 	    cmd.n_vecs > UIO_MAXIOV || cmd.n_fds > BUS1_2016_FD_MAX)
 		return -EMSGSIZE;
 
-	destinations = bus1_user_dup(cmd.ptr_destinations, cmd.n_destinations,
-				     sizeof(*destinations));
+	destinations =
+		bus1_user_dup(cmd.ptr_destinations, cmd.n_destinations, sizeof(*destinations));
 	if (IS_ERR(destinations))
 		return PTR_ERR(destinations);
 	handles = bus1_user_dup(cmd.ptr_handles, cmd.n_handles, sizeof(*handles));

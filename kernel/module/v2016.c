@@ -119,7 +119,7 @@ static int bus1_v2016_cmd_slice_release(struct bus1_file *bus1_file, void __user
 
 long bus1_v2016_ioctl(struct bus1_file *bus1_file, unsigned int command, void __user *argp)
 {
-	int (*run)(struct bus1_file *bus1_file, void __user *argp);
+	int (*run)(struct bus1_file * bus1_file, void __user *argp);
 	int r;
 
 	switch (command) {

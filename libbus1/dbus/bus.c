@@ -279,8 +279,9 @@ PUBLIC struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus) {
                 HASH_DELETE(hh, bus->watches, watch);
                 free(watch);
         }
-        HASH_ITER(hh, bus->nodes, node, next_node)
-        node_remove(bus, node->id);
+        HASH_ITER(hh, bus->nodes, node, next_node) {
+                node_remove(bus, node->id);
+        }
         bus1_client_free(bus->client);
         closep(&bus->socket_fd);
         closep(&bus->timer_fd);

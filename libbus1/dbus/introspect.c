@@ -105,9 +105,10 @@ static const char *path_below(const char *path, const char *candidate) {
 bool path_has_objects(struct bus1_dbus *bus, const char *path) {
         struct bus1_dbus_object *o, *next;
 
-        HASH_ITER(hh, bus->objects_by_path, o, next)
-        if (strcmp(o->path, path) == 0 || path_below(path, o->path))
-                return true;
+        HASH_ITER(hh, bus->objects_by_path, o, next) {
+                if (strcmp(o->path, path) == 0 || path_below(path, o->path))
+                        return true;
+        }
         return false;
 }
 

@@ -29,7 +29,7 @@ struct options {
         double seconds;
         const char *only;
         const char *system_policy;
-        bool instructions; /* count these, and nothing else */
+        bool instructions;                  /* count these, and nothing else */
         struct bench_bus (*buses)[N_BUSES]; /* by setting */
 };
 

@@ -5,8 +5,8 @@
  *
  * 50 clients, in pairs, send each other signals in small batches, the next when the last one has
  * arrived; first in peace, then while the configuration, of 20,000 rules, is read again and again.
- * It is one of two policies in turn: both let the interface X pass and neither Y, one because of the
- * sender, the other because of the receiver. Where a message is judged by a mixture of them, Y
+ * It is one of two policies in turn: both let the interface X pass and neither Y, one because of
+ * the sender, the other because of the receiver. Where a message is judged by a mixture of them, Y
  * arrives; that, or a message that is lost, ends the program. What is printed is how long batches
  * took, in milliseconds: the longest, and all but one in a thousand.
  */
@@ -340,9 +340,12 @@ static void measure(enum bus_kind kind, const char *binary, const char *director
 
 int main(int argc, char **argv) {
         static const struct option long_options[] = {
-                {"bridge", required_argument, NULL, 'b'},   {"daemon", required_argument, NULL, 'd'},
-                {"messages", required_argument, NULL, 'm'}, {"reloads", required_argument, NULL, 'r'},
-                {"quick", no_argument, NULL, 'q'},          {},
+                {"bridge", required_argument, NULL, 'b'},
+                {"daemon", required_argument, NULL, 'd'},
+                {"messages", required_argument, NULL, 'm'},
+                {"reloads", required_argument, NULL, 'r'},
+                {"quick", no_argument, NULL, 'q'},
+                {},
         };
         const char *bridge = NULL, *daemon = "dbus-daemon";
         char directory[] = "/tmp/bus1-bench-XXXXXX", command[64];

@@ -6,10 +6,10 @@
  *         bus1-scale [--device] [--handles N] [--peers N] [--rounds N]
  *
  * A message is sent and received, with and without a handle in it, while the two peers have ten
- * handles each and ten peers are open; then with N of both (default 100000 and 10000); then with ten
- * again. Reported is the least time of the rounds in each case, and the ratio. The other peers all
- * hold a handle to the receiver's node. When run by root they belong to a thousand users, each of
- * whom has a message waiting at the receiver's user, and the sender is a foreign user, too.
+ * handles each and ten peers are open; then with N of both (default 100000 and 10000); then with
+ * ten again. Reported is the least time of the rounds in each case, and the ratio. The other peers
+ * all hold a handle to the receiver's node. When run by root they belong to a thousand users, each
+ * of whom has a message waiting at the receiver's user, and the sender is a foreign user, too.
  *
  * Without --device the core is in this process. There have to be N descriptors.
  */
@@ -27,26 +27,26 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FEW       10
-#define N_USERS   1000
-#define BATCH     1000
+#define FEW 10
+#define N_USERS 1000
+#define BATCH 1000
 #define PER_ROUND 500
 
 /* what can go wrong is the environment's fault */
-#define must(expression)                                                                  \
-        do {                                                                              \
-                int result = (expression);                                                \
-                if (result < 0) {                                                         \
+#define must(expression)                                                                         \
+        do {                                                                                     \
+                int result = (expression);                                                       \
+                if (result < 0) {                                                                \
                         fprintf(stderr, "bus1-scale: %s: %s\n", #expression, strerror(-result)); \
-                        exit(2);                                                          \
-                }                                                                         \
+                        exit(2);                                                                 \
+                }                                                                                \
         } while (0)
 
 struct scale {
         struct bus1_domain *domain; /* NULL: on the device */
         struct bus1_client *sender, *receiver, *sink;
-        uint64_t node, handle;           /* of the receiver, held by the sender */
-        uint64_t own, to_sink;           /* handles of these nodes that the receiver holds */
+        uint64_t node, handle; /* of the receiver, held by the sender */
+        uint64_t own, to_sink; /* handles of these nodes that the receiver holds */
         struct bus1_client **peers;
         size_t n_peers, n_handles;
         size_t n_rounds;
@@ -120,11 +120,11 @@ static double now(void) {
 
 /* Nanoseconds for each case, the least of all rounds. */
 static void measure(struct scale *scale, double times[N_CASES]) {
-        for (size_t round = 0; round < scale->n_rounds; ++round)
-                for (int k = 0; k < N_CASES; ++k) {
+        for (size_t round = 0; round < scale->n_rounds; round++)
+                for (int k = 0; k < N_CASES; k++) {
                         double begin = now();
 
-                        for (size_t i = 0; i < PER_ROUND; ++i) {
+                        for (size_t i = 0; i < PER_ROUND; i++) {
                                 send_one(scale->sender, scale->handle,
                                          k == WITH_HANDLE ? scale->handle : BUS1_INVALID);
                                 recv_one(scale);
@@ -142,10 +142,10 @@ static void add_handles(struct scale *scale, size_t n) {
         while (scale->n_handles < n) {
                 size_t l = n - scale->n_handles < BATCH ? n - scale->n_handles : BATCH;
 
-                for (size_t i = 0; i < l; ++i)
+                for (size_t i = 0; i < l; i++)
                         src[i] = (struct bus1_transfer){.id = scale->handle};
                 must(bus1_client_transfer(scale->sender, NULL, l, src, dst));
-                for (size_t i = 0; i < l; ++i)
+                for (size_t i = 0; i < l; i++)
                         src[i] = (struct bus1_transfer){.id = scale->own};
                 must(bus1_client_transfer(scale->receiver, NULL, l, src, dst));
                 scale->n_handles += l;
@@ -193,8 +193,10 @@ static void scale_deinit(struct scale *scale) {
 
 int main(int argc, char **argv) {
         static const struct option options[] = {
-                {"device", no_argument, NULL, 'd'},        {"handles", required_argument, NULL, 'h'},
-                {"peers", required_argument, NULL, 'p'},   {"rounds", required_argument, NULL, 'r'},
+                {"device", no_argument, NULL, 'd'},
+                {"handles", required_argument, NULL, 'h'},
+                {"peers", required_argument, NULL, 'p'},
+                {"rounds", required_argument, NULL, 'r'},
                 {},
         };
         size_t n_handles = 100000, n_peers = 10000;
@@ -246,7 +248,7 @@ int main(int argc, char **argv) {
         scale_deinit(&scale);
         bus1_domain_free(scale.domain);
 
-        for (int k = 0; k < N_CASES; ++k)
+        for (int k = 0; k < N_CASES; k++)
                 printf("%s: %.0f ns with %d handles and peers, %.0f ns with %zu handles and %zu "
                        "peers: %.3f\n",
                        cases[k], few[k], FEW, many[k], n_handles, n_peers, many[k] / few[k]);

@@ -72,9 +72,9 @@ struct bench_policy {
  */
 struct bench_policy *bench_policy_new(const char *name);
 /*
- * The rules of a file that apply to this process, for dbus-broker, which takes rules from its parent.
- * What its rules cannot say is left out: errors, broadcasts, prefixes of destinations, numbers of
- * descriptors.
+ * The rules of a file that apply to this process, for dbus-broker, which takes rules from its
+ * parent. What its rules cannot say is left out: errors, broadcasts, prefixes of destinations,
+ * numbers of descriptors.
  */
 struct bench_policy *bench_policy_load(const char *file);
 /* As elements of <policy>; to be freed. */

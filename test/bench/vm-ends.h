@@ -5,8 +5,8 @@
  * Two ends that exchange messages
  *
  * The same few operations on what a kernel has for it: peers of bus1.ko, AF_UNIX sockets and pipes.
- * All of them preserve the bounds of messages. Nothing returns an error: what fails ends the program
- * with a message.
+ * All of them preserve the bounds of messages. Nothing returns an error: what fails ends the
+ * program with a message.
  */
 
 #include <stdbool.h>
@@ -55,8 +55,9 @@ int end_recv_fd(const struct end *end);
 /* capabilities */
 
 /*
- * The one makes a capability and passes it to the other, who ends it, which the one is told of. bus1:
- * a node and its handle. Otherwise a pair of sockets or a pipe, of which an end is passed on sockets.
+ * The one makes a capability and passes it to the other, who ends it, which the one is told of.
+ * bus1: a node and its handle. Otherwise a pair of sockets or a pipe, of which an end is passed on
+ * sockets.
  */
 void capability_pass_new(const struct end *from, const struct end *to);
 /* Of kind BUS1: pass on a handle, which the other releases. */

@@ -4,8 +4,9 @@
  * bus1-bench-vm - how fast is bus1.ko
  *
  * Run in a virtual machine with one processor (test/vm/run BUILD bench): messages, handles and
- * descriptors over the device, next to sockets and pipes doing the same in the same kernel, and next
- * to calls through dbus-broker. Rounds of all of them in turn, of which the medians are printed.
+ * descriptors over the device, next to sockets and pipes doing the same in the same kernel, and
+ * next to calls through dbus-broker. Rounds of all of them in turn, of which the medians are
+ * printed.
  */
 
 #include <errno.h>
@@ -253,12 +254,12 @@ static void measure(struct bench_bus *broker, unsigned n_rounds, struct results 
         for (unsigned round = 0; round < n_rounds; round++)
                 for (size_t i = 0; i < N_ROWS; i++) {
                         for (int kind = 0; kind < N_END_KINDS; kind++)
-                                kernel[i][kind][round] = rows[i].kinds & 1u << kind ?
-                                                                 rows[i].run(&rows[i], kind) :
-                                                                 NAN;
-                        dbus[i][round] = rows[i].run == ping_pong && broker->available ?
-                                                 call(broker, rows[i].size) :
-                                                 NAN;
+                                kernel[i][kind][round] = rows[i].kinds & 1u << kind
+                                                                 ? rows[i].run(&rows[i], kind)
+                                                                 : NAN;
+                        dbus[i][round] = rows[i].run == ping_pong && broker->available
+                                                 ? call(broker, rows[i].size)
+                                                 : NAN;
                 }
         for (size_t i = 0; i < N_ROWS; i++) {
                 for (int kind = 0; kind < N_END_KINDS; kind++)
@@ -310,8 +311,8 @@ static void print_targets(const struct results *results) {
 
                 if (rows[i].most > 0) {
                         n++;
-                        met += print_target(rows[i].name, "of socket",
-                                            v[END_BUS1] / v[END_SOCKET], rows[i].most);
+                        met += print_target(rows[i].name, "of socket", v[END_BUS1] / v[END_SOCKET],
+                                            rows[i].most);
                 }
                 if (rows[i].most > 0 && !isnan(results->dbus[i])) {
                         n++;

@@ -92,7 +92,7 @@ static void load(const char *path) {
 }
 
 static void run_each(void) {
-        for (size_t i = 0; i < n_seeds; ++i) {
+        for (size_t i = 0; i < n_seeds; i++) {
                 memcpy(input, seeds[i].data, seeds[i].n);
                 n_input = seeds[i].n;
                 run(input, n_input);
@@ -169,7 +169,7 @@ static void run_random(double seconds) {
         unsigned long n_runs = 0;
 
         do {
-                for (unsigned i = 0; i < 1000; ++i) {
+                for (unsigned i = 0; i < 1000; i++) {
                         n_input = 0;
                         add(random_seed(), 0);
                         for (unsigned n = random_below(6); n > 0; --n)
@@ -197,7 +197,7 @@ int main(int argc, char **argv) {
                         return EXIT_FAILURE;
                 }
 
-        for (; optind < argc; ++optind)
+        for (; optind < argc; optind++)
                 load(argv[optind]);
         if (n_seeds == 0) {
                 fprintf(stderr, "%s: nothing to start from\n", argv[0]);
@@ -210,7 +210,7 @@ int main(int argc, char **argv) {
         else
                 run_each();
 
-        for (size_t i = 0; i < n_seeds; ++i)
+        for (size_t i = 0; i < n_seeds; i++)
                 free(seeds[i].data);
         free(seeds);
         return EXIT_SUCCESS;

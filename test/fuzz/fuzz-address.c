@@ -19,13 +19,13 @@ static char *join(char *text, const char *more) {
 static char *write_list(const struct address_list *list) {
         char *text = strdup("");
 
-        for (size_t i = 0; i < list->n_entries; ++i) {
+        for (size_t i = 0; i < list->n_entries; i++) {
                 const struct address_entry *entry = &list->entries[i];
 
                 text = join(text, i ? ";" : "");
                 text = join(text, entry->transport);
                 text = join(text, ":");
-                for (size_t j = 0; j < entry->n_pairs; ++j) {
+                for (size_t j = 0; j < entry->n_pairs; j++) {
                         const char *value = entry->pairs[j].value;
                         char *escaped = address_escape(value, strlen(value));
 

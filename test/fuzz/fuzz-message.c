@@ -27,7 +27,7 @@ static void check_same(struct wire_string a, struct wire_string b) {
 }
 
 static void check_args(struct message *m) {
-        for (unsigned i = 0; i < MESSAGE_ARGS_MAX + 1; ++i) {
+        for (unsigned i = 0; i < MESSAGE_ARGS_MAX + 1; i++) {
                 struct message_arg arg = message_get_arg(m, i);
 
                 if (arg.type == 0)

@@ -9,13 +9,13 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
-#define EXPECT(condition) \
-        do { \
-                if (!(condition)) { \
+#define EXPECT(condition)                                                                         \
+        do {                                                                                      \
+                if (!(condition)) {                                                               \
                         fprintf(stderr, "%s:%d: %s (errno %d)\n", __FILE__, __LINE__, #condition, \
-                                errno); \
-                        exit(1); \
-                } \
+                                errno);                                                           \
+                        exit(1);                                                                  \
+                }                                                                                 \
         } while (0)
 
 static inline uint64_t ptr(const void *p) {

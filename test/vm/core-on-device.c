@@ -21,7 +21,7 @@
 #include "test/unit/core/stress.h"
 
 #define USAGE_PATH "/sys/kernel/debug/bus1/usage"
-#define DATA_MAX   (1024 * 1024)
+#define DATA_MAX (1024 * 1024)
 
 struct bus1_accounts {
         int unused;

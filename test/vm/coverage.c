@@ -4,13 +4,13 @@
  * What of the module a program has reached, see coverage.h
  */
 
+#include "coverage.h"
 #include <fcntl.h>
 #include <linux/kcov.h>
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "coverage.h"
 
 #define MAX_PLACES (1UL << 16)
 /* the module is smaller than this, so the lower bits of an address tell its places apart */
@@ -39,7 +39,7 @@ void coverage_collect(struct coverage *coverage) {
         if (!coverage->places)
                 return;
         n = coverage->places[0];
-        for (uint64_t i = 1; i <= n; ++i)
+        for (uint64_t i = 1; i <= n; i++)
                 seen[coverage->places[i] % MODULE_SIZE] = 1;
         coverage->places[0] = 0;
 }
@@ -47,7 +47,7 @@ void coverage_collect(struct coverage *coverage) {
 size_t coverage_count(void) {
         size_t n = 0;
 
-        for (size_t i = 0; i < MODULE_SIZE; ++i)
+        for (size_t i = 0; i < MODULE_SIZE; i++)
                 n += seen[i];
         return n;
 }

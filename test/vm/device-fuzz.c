@@ -11,10 +11,11 @@
  *      device-fuzz [SECONDS [SEED]]
  */
 
+#include "coverage.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/bus1.h>
 #include <linux/bus1-2016.h>
+#include <linux/bus1.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -28,19 +29,18 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
-#include "coverage.h"
 
 #define N_THREADS 4
-#define N_PEERS   7
+#define N_PEERS 7
 /* of these, the last ones are of 2016 */
-#define N_OLD     3
-#define N_ARRAY   20
-#define MEMORY    65536
+#define N_OLD 3
+#define N_ARRAY 20
+#define MEMORY 65536
 
-static const int documented[] = {0,        -EAGAIN,   -EBADF,      -EBADRQC, -EDQUOT,
-                                 -EFAULT,  -EINTR,    -EINVAL,     -EMFILE,  -EMSGSIZE,
-                                 -ENOMEM,  -ENOTTY,   -EOPNOTSUPP, -ESHUTDOWN,
-                                 -ENXIO,   -EPERM,    -ERANGE,     -EHOSTUNREACH};
+static const int documented[] = {0,       -EAGAIN, -EBADF,       -EBADRQC,   -EDQUOT,
+                                 -EFAULT, -EINTR,  -EINVAL,      -EMFILE,    -EMSGSIZE,
+                                 -ENOMEM, -ENOTTY, -EOPNOTSUPP,  -ESHUTDOWN, -ENXIO,
+                                 -EPERM,  -ERANGE, -EHOSTUNREACH};
 
 static int peers[N_PEERS];
 static time_t end;
@@ -69,16 +69,16 @@ static uint64_t anything(struct fuzzer *fuzzer) {
                                           1ULL << 32, 1ULL << 63, INT32_MAX,  1025,
                                           65537,      1ULL << 47, 4096};
 
-        return draw(fuzzer, 2) ? values[draw(fuzzer, sizeof(values) / sizeof(values[0]))] :
-                                 fuzzer->random;
+        return draw(fuzzer, 2) ? values[draw(fuzzer, sizeof(values) / sizeof(values[0]))]
+                               : fuzzer->random;
 }
 
 static uint64_t pointer(struct fuzzer *fuzzer, const void *p) {
         if (!rarely(fuzzer))
                 return (uintptr_t)p;
         /* just before the end of what can be accessed, or anywhere */
-        return draw(fuzzer, 2) ? (uintptr_t)fuzzer->memory + MEMORY - draw(fuzzer, 64) :
-                                 anything(fuzzer);
+        return draw(fuzzer, 2) ? (uintptr_t)fuzzer->memory + MEMORY - draw(fuzzer, 64)
+                               : anything(fuzzer);
 }
 
 static uint64_t count(struct fuzzer *fuzzer, uint64_t n) {
@@ -101,18 +101,18 @@ static int a_peer(struct fuzzer *fuzzer) {
 static int a_peer_of(struct fuzzer *fuzzer, bool old) {
         if (rarely(fuzzer))
                 return a_peer(fuzzer);
-        return old ? peers[N_PEERS - 1 - draw(fuzzer, N_OLD)] :
-                     peers[draw(fuzzer, N_PEERS - N_OLD)];
+        return old ? peers[N_PEERS - 1 - draw(fuzzer, N_OLD)]
+                   : peers[draw(fuzzer, N_PEERS - N_OLD)];
 }
 
 static void fill_transfers(struct fuzzer *fuzzer, struct bus1_transfer *transfers) {
-        for (size_t i = 0; i < N_ARRAY; ++i) {
+        for (size_t i = 0; i < N_ARRAY; i++) {
                 bool create = draw(fuzzer, 3) == 0;
 
                 transfers[i] = (struct bus1_transfer){
                         .flags = create ? BUS1_TRANSFER_FLAG_CREATE |
-                                                  flags(fuzzer, BUS1_TRANSFER_FLAG_ONESHOT) :
-                                          0,
+                                                  flags(fuzzer, BUS1_TRANSFER_FLAG_ONESHOT)
+                                        : 0,
                         .id = create ? BUS1_INVALID : id(fuzzer),
                 };
         }
@@ -133,10 +133,10 @@ struct arguments {
 static void fill_message(struct fuzzer *fuzzer, struct arguments *a, bool receive) {
         uint64_t into_pool = receive && draw(fuzzer, 3) == 0 ? BUS1_MESSAGE_FLAG_POOL : 0;
 
-        for (size_t i = 0; i < 4; ++i)
+        for (size_t i = 0; i < 4; i++)
                 a->vecs[i] = (struct iovec){(void *)(uintptr_t)pointer(fuzzer, a->data[i]),
                                             receive ? 2000 : draw(fuzzer, 2000)};
-        for (size_t i = 0; i < N_ARRAY; ++i)
+        for (size_t i = 0; i < N_ARRAY; i++)
                 a->fds[i] = rarely(fuzzer) ? (int)draw(fuzzer, 64) : peers[0] - 1;
         a->message.fds = (struct bus1_message_fds){
                 .message = {.flags = flags(fuzzer, BUS1_MESSAGE_FLAG_FDS) | into_pool,
@@ -144,7 +144,9 @@ static void fill_message(struct fuzzer *fuzzer, struct arguments *a, bool receiv
                             .n_transfers = receive ? N_ARRAY : count(fuzzer, 3),
                             .ptr_transfers = pointer(fuzzer, a->src),
                             .n_data = receive ? 8000 : count(fuzzer, 1000),
-                            .n_data_vecs = into_pool ? 0 : receive ? 4 : count(fuzzer, 4),
+                            .n_data_vecs = into_pool ? 0
+                                           : receive ? 4
+                                                     : count(fuzzer, 4),
                             .ptr_data_vecs = pointer(fuzzer, a->vecs)},
                 .n_fds = receive ? N_ARRAY : count(fuzzer, 2),
                 .ptr_fds = pointer(fuzzer, a->fds),
@@ -163,9 +165,9 @@ static int command(struct fuzzer *fuzzer, unsigned long request, void *argument)
 }
 
 static int slice_release(struct fuzzer *fuzzer, int fd, uint64_t offset) {
-        return command_of(fuzzer, fd, BUS1_CMD_SLICE_RELEASE,
-                          &(struct bus1_cmd_slice_release){.flags = flags(fuzzer, 0),
-                                                           .offset = offset});
+        return command_of(
+                fuzzer, fd, BUS1_CMD_SLICE_RELEASE,
+                &(struct bus1_cmd_slice_release){.flags = flags(fuzzer, 0), .offset = offset});
 }
 
 static int step(struct fuzzer *fuzzer, struct arguments *a) {
@@ -174,20 +176,20 @@ static int step(struct fuzzer *fuzzer, struct arguments *a) {
         int r, fd;
 
         fill_transfers(fuzzer, a->src);
-        for (size_t i = 0; i < N_ARRAY; ++i)
+        for (size_t i = 0; i < N_ARRAY; i++)
                 a->ids[i] = id(fuzzer);
 
         switch (draw(fuzzer, 11)) {
         case 0:
         case 1:
                 return command(fuzzer, BUS1_CMD_TRANSFER,
-                               &(struct bus1_cmd_transfer){
-                                       .flags = flags(fuzzer, 0),
-                                       .to = rarely(fuzzer) ? anything(fuzzer) :
-                                                              (uint64_t)a_peer(fuzzer),
-                                       .n_transfers = count(fuzzer, 2),
-                                       .ptr_src = pointer(fuzzer, a->src),
-                                       .ptr_dst = pointer(fuzzer, a->dst)});
+                               &(struct bus1_cmd_transfer){.flags = flags(fuzzer, 0),
+                                                           .to = rarely(fuzzer)
+                                                                         ? anything(fuzzer)
+                                                                         : (uint64_t)a_peer(fuzzer),
+                                                           .n_transfers = count(fuzzer, 2),
+                                                           .ptr_src = pointer(fuzzer, a->src),
+                                                           .ptr_dst = pointer(fuzzer, a->dst)});
         case 2:
                 return command(fuzzer, BUS1_CMD_RELEASE,
                                &(struct bus1_cmd_release){.flags = flags(fuzzer, 0),
@@ -197,13 +199,13 @@ static int step(struct fuzzer *fuzzer, struct arguments *a) {
         case 4:
         case 5:
                 fill_message(fuzzer, a, false);
-                return command(fuzzer, BUS1_CMD_SEND,
-                               &(struct bus1_cmd_send){
-                                       .flags = flags(fuzzer, BUS1_SEND_FLAG_CONTINUE),
-                                       .n_destinations = count(fuzzer, 2),
-                                       .ptr_destinations = pointer(fuzzer, a->ids),
-                                       .ptr_errors = pointer(fuzzer, a->errors),
-                                       .ptr_message = pointer(fuzzer, &a->message)});
+                return command(
+                        fuzzer, BUS1_CMD_SEND,
+                        &(struct bus1_cmd_send){.flags = flags(fuzzer, BUS1_SEND_FLAG_CONTINUE),
+                                                .n_destinations = count(fuzzer, 2),
+                                                .ptr_destinations = pointer(fuzzer, a->ids),
+                                                .ptr_errors = pointer(fuzzer, a->errors),
+                                                .ptr_message = pointer(fuzzer, &a->message)});
         case 6:
         case 7:
         case 8:
@@ -214,7 +216,7 @@ static int step(struct fuzzer *fuzzer, struct arguments *a) {
                 };
                 recv = (struct bus1_cmd_recv){
                         .flags = flags(fuzzer, BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK |
-                                               BUS1_RECV_FLAG_SECCTX),
+                                                       BUS1_RECV_FLAG_SECCTX),
                         .ptr_metadata = pointer(fuzzer, &a->metadata),
                         .ptr_message = pointer(fuzzer, &a->message),
                 };
@@ -223,7 +225,7 @@ static int step(struct fuzzer *fuzzer, struct arguments *a) {
                 if (r == 0 && a->message.fds.message.flags & BUS1_MESSAGE_FLAG_FDS &&
                     !(recv.flags & BUS1_RECV_FLAG_PEEK) &&
                     a->message.fds.ptr_fds == (uintptr_t)a->fds && a->message.fds.n_fds <= N_ARRAY)
-                        for (size_t i = 0; i < a->message.fds.n_fds; ++i)
+                        for (size_t i = 0; i < a->message.fds.n_fds; i++)
                                 if (a->fds[i] >= peers[N_PEERS - 1] + 1)
                                         close(a->fds[i]);
                 if (r == 0 && a->message.fds.message.flags & BUS1_MESSAGE_FLAG_POOL &&
@@ -252,8 +254,8 @@ static int send_2016(struct fuzzer *fuzzer, struct arguments *a) {
         fill_message(fuzzer, a, false);
         return command(fuzzer, BUS1_2016_SEND,
                        &(struct bus1_2016_send){
-                               .flags = flags(fuzzer, draw(fuzzer, 3) ? BUS1_2016_SEND_CONTINUE :
-                                                                        BUS1_2016_SEND_SEED),
+                               .flags = flags(fuzzer, draw(fuzzer, 3) ? BUS1_2016_SEND_CONTINUE
+                                                                      : BUS1_2016_SEND_SEED),
                                .ptr_destinations = pointer(fuzzer, a->ids),
                                .ptr_errors = pointer(fuzzer, a->errors),
                                .n_destinations = count(fuzzer, 2),
@@ -290,9 +292,8 @@ static int recv_2016(struct fuzzer *fuzzer) {
                         struct iovec to = {made, recv.msg.n_fds * sizeof(*made)};
                         struct iovec from = {pool + (at - start), to.iov_len};
 
-                        if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) ==
-                            (ssize_t)to.iov_len)
-                                for (size_t i = 0; i < recv.msg.n_fds; ++i)
+                        if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) == (ssize_t)to.iov_len)
+                                for (size_t i = 0; i < recv.msg.n_fds; i++)
                                         if (made[i] > peers[N_PEERS - 1])
                                                 close(made[i]);
                         munmap(pool, 8192);
@@ -314,7 +315,7 @@ static int step_2016(struct fuzzer *fuzzer, struct arguments *a) {
         };
         uint64_t offset = draw(fuzzer, 100) * 8;
 
-        for (size_t i = 0; i < N_ARRAY; ++i)
+        for (size_t i = 0; i < N_ARRAY; i++)
                 a->ids[i] = id_2016(fuzzer);
 
         switch (draw(fuzzer, 12)) {
@@ -324,8 +325,8 @@ static int step_2016(struct fuzzer *fuzzer, struct arguments *a) {
                                &(struct bus1_2016_handle_transfer){
                                        .flags = flags(fuzzer, 0),
                                        .src_handle = a->ids[0],
-                                       .dst_fd = rarely(fuzzer) ? anything(fuzzer) :
-                                                                  (uint64_t)a_peer(fuzzer),
+                                       .dst_fd = rarely(fuzzer) ? anything(fuzzer)
+                                                                : (uint64_t)a_peer(fuzzer),
                                        .dst_handle = rarely(fuzzer) ? 0 : BUS1_2016_INVALID});
         case 2:
                 return command(fuzzer, BUS1_2016_HANDLE_RELEASE, a->ids);
@@ -374,7 +375,7 @@ static void *fuzz(void *data) {
                 int r = draw(fuzzer, 2) ? step(fuzzer, &a) : step_2016(fuzzer, &a);
                 bool known = false;
 
-                for (size_t i = 0; i < sizeof(documented) / sizeof(documented[0]); ++i)
+                for (size_t i = 0; i < sizeof(documented) / sizeof(documented[0]); i++)
                         known |= r == documented[i];
                 if (!known) {
                         fprintf(stderr, "undocumented error %d\n", r);
@@ -398,7 +399,7 @@ int main(int argc, char **argv) {
         /* what is passed on; the peers follow it, and then comes what is received */
         if (eventfd(0, EFD_CLOEXEC) < 0)
                 return 1;
-        for (size_t i = 0; i < N_PEERS; ++i) {
+        for (size_t i = 0; i < N_PEERS; i++) {
                 peers[i] = open("/dev/bus1", O_RDWR | O_CLOEXEC);
                 if (peers[i] < 0) {
                         perror("/dev/bus1");
@@ -406,7 +407,7 @@ int main(int argc, char **argv) {
                 }
         }
         end = time(NULL) + (argc > 1 ? atoi(argv[1]) : 20);
-        for (size_t i = 0; i < N_THREADS; ++i) {
+        for (size_t i = 0; i < N_THREADS; i++) {
                 fuzzers[i].random = (seed + i + 1) * 0x9e3779b97f4a7c15ULL;
                 fuzzers[i].memory = mmap(NULL, 2 * MEMORY, PROT_READ | PROT_WRITE,
                                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -415,7 +416,7 @@ int main(int argc, char **argv) {
                     pthread_create(&fuzzers[i].thread, NULL, fuzz, &fuzzers[i]) != 0)
                         return 1;
         }
-        for (size_t i = 0; i < N_THREADS; ++i)
+        for (size_t i = 0; i < N_THREADS; i++)
                 pthread_join(fuzzers[i].thread, NULL);
         n_places = coverage_count();
         printf("%llu commands, %llu of them did something", n_commands, n_successes);

@@ -4,13 +4,13 @@
  * The device without a library, see device.h
  */
 
+#include "device.h"
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "device.h"
 
 #define USAGE_PATH "/sys/kernel/debug/bus1/usage"
 
@@ -73,8 +73,7 @@ int send_message(int fd, uint64_t handle, struct bus1_message *message) {
 
 int send_bytes(int fd, uint64_t handle, const void *data, size_t n) {
         struct iovec vec = {(void *)data, n};
-        struct bus1_message message = {
-                .n_data = n, .n_data_vecs = 1, .ptr_data_vecs = ptr(&vec)};
+        struct bus1_message message = {.n_data = n, .n_data_vecs = 1, .ptr_data_vecs = ptr(&vec)};
 
         return send_message(fd, handle, &message);
 }
@@ -119,7 +118,7 @@ int recv_any(int fd, struct bus1_metadata_credentials *ret) {
 int count_fds(void) {
         int n = 0;
 
-        for (int i = 0; i < 256; ++i)
+        for (int i = 0; i < 256; i++)
                 n += fcntl(i, F_GETFD) >= 0;
         return n;
 }
@@ -135,7 +134,7 @@ void expect_no_usage(void) {
         bool used = true;
 
         /* what is put by the work queue needs a moment */
-        for (int i = 0; i < 200 && used; ++i) {
+        for (int i = 0; i < 200 && used; i++) {
                 FILE *f = fopen(USAGE_PATH, "re");
                 unsigned long long n;
 

@@ -5,11 +5,11 @@
  * The device without a library, for tests that want to see exactly what it does
  */
 
+#include "command.h"
 #include <linux/bus1.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
-#include "command.h"
 
 /* nothing can be read or written there */
 #define BAD ((uint64_t)1)

@@ -3,17 +3,17 @@
 /*
  * Every command of 2016 once, see scene.h
  *
- * A command that receives tells little of it in its result, as the message is in the pool: what it was
- * is seen there, and in what is charged.
+ * A command that receives tells little of it in its result, as the message is in the pool: what it
+ * was is seen there, and in what is charged.
  */
 
+#include "scene.h"
 #include <linux/bus1-2016.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-#include "scene.h"
 
-#define NODE    0x100
+#define NODE 0x100
 #define ANOTHER 0x104
 /* not there yet */
 #define NEW 0x200
@@ -69,9 +69,8 @@ static void prepare_nodes_destroy(struct scene *scene) {
         struct bus1_2016_nodes_destroy *cmd = scene_page(scene, PAGE_COMMAND);
         uint64_t *ids = scene_page(scene, PAGE_IDS);
 
-        *cmd = (struct bus1_2016_nodes_destroy){.flags = BUS1_2016_DESTROY_RELEASE_HANDLES,
-                                                .ptr_nodes = ptr(ids),
-                                                .n_nodes = 2};
+        *cmd = (struct bus1_2016_nodes_destroy){
+                .flags = BUS1_2016_DESTROY_RELEASE_HANDLES, .ptr_nodes = ptr(ids), .n_nodes = 2};
         ids[0] = NODE;
         ids[1] = ANOTHER;
         scene->request = BUS1_2016_NODES_DESTROY;
@@ -97,7 +96,7 @@ static void prepare_send(struct scene *scene) {
         ids[1] = handles[0] = NODE;
         ids[3] = handles[2] = NEW;
         handles[3] = NEW + 4;
-        for (size_t i = 0; i < N_FDS; ++i)
+        for (size_t i = 0; i < N_FDS; i++)
                 fds[i] = STDERR_FILENO;
         scene_prepare_data(scene);
         scene->request = BUS1_2016_SEND;
@@ -149,17 +148,16 @@ static void prepare_slice_release(struct scene *scene) {
         scene->request = BUS1_2016_SLICE_RELEASE;
 }
 
-#define PAGES_OF_SEED \
-        (BIT(PAGE_COMMAND) | BIT(PAGE_RESULTS) | BIT(PAGE_VECS) | BIT(PAGE_FDS) | \
-         BIT(PAGE_DATA) | BIT(PAGE_DATA_END))
+#define PAGES_OF_SEED                                                                              \
+        (BIT(PAGE_COMMAND) | BIT(PAGE_RESULTS) | BIT(PAGE_VECS) | BIT(PAGE_FDS) | BIT(PAGE_DATA) | \
+         BIT(PAGE_DATA_END))
 #define PAGES_OF_SEND (PAGES_OF_SEED | BIT(PAGE_IDS) | BIT(PAGE_ERRORS))
 
-#define OPERATION_2016(operation, prepare_it, pages_of_it, ...) \
-        {.name = "2016-" operation, \
-         .prepare = prepare_it, \
-         .pages = pages_of_it, \
-         .is_2016 = true, \
-         ##__VA_ARGS__}
+#define OPERATION_2016(operation, prepare_it, pages_of_it, ...)                         \
+        {                                                                               \
+                .name = "2016-" operation, .prepare = prepare_it, .pages = pages_of_it, \
+                .is_2016 = true, ##__VA_ARGS__                                          \
+        }
 
 /* That a receive can write its result is found out before, but need not stay so. */
 const struct operation operations_2016[] = {
@@ -220,9 +218,8 @@ void scene_describe_2016(FILE *f, const struct scene *scene) {
                 if (r == -EAGAIN)
                         break;
                 EXPECT(r == 0);
-                fprintf(f, "type %llu data %llu handles %llu",
-                        (unsigned long long)cmd.msg.type, (unsigned long long)cmd.msg.n_bytes,
-                        (unsigned long long)cmd.msg.n_handles);
+                fprintf(f, "type %llu data %llu handles %llu", (unsigned long long)cmd.msg.type,
+                        (unsigned long long)cmd.msg.n_bytes, (unsigned long long)cmd.msg.n_handles);
                 if (cmd.msg.type == BUS1_2016_MSG_DATA) {
                         fprintf(f, " sum %u",
                                 scene_pool_sum(scene, cmd.msg.offset, cmd.msg.n_bytes));

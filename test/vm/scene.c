@@ -4,13 +4,13 @@
  * Every command once, see scene.h
  */
 
+#include "scene.h"
 #include <fcntl.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "scene.h"
 
 /* prepared commands */
 
@@ -19,9 +19,9 @@ void scene_prepare_data(struct scene *scene) {
         struct iovec *vecs = scene_page(scene, PAGE_VECS);
         uint8_t *data = scene_page(scene, PAGE_DATA);
 
-        for (size_t i = 0; i < N_VECS; ++i)
+        for (size_t i = 0; i < N_VECS; i++)
                 vecs[i] = (struct iovec){data + i * N_DATA / N_VECS, N_DATA / N_VECS};
-        for (size_t i = 0; i < N_DATA; ++i)
+        for (size_t i = 0; i < N_DATA; i++)
                 data[i] = (uint8_t)(i * 7);
 }
 
@@ -89,7 +89,7 @@ static void prepare_send(struct scene *scene) {
         ids[0] = ids[2] = ids[5] = scene->other;
         ids[1] = ids[4] = scene->own;
         ids[3] = scene->oneshot;
-        for (size_t i = 0; i < N_FDS; ++i)
+        for (size_t i = 0; i < N_FDS; i++)
                 fds[i] = STDERR_FILENO;
         prepare_message(scene, BUS1_MESSAGE_TYPE_USER, N_TRANSFERS, N_FDS);
         prepare_transfers(scene);
@@ -176,10 +176,10 @@ static void prepare_open(struct scene *scene) {
         scene->request = 0;
 }
 
-#define PAGES_OF_MESSAGE \
+#define PAGES_OF_MESSAGE                                                            \
         (BIT(PAGE_MESSAGE) | BIT(PAGE_TRANSFERS) | BIT(PAGE_VECS) | BIT(PAGE_FDS) | \
          BIT(PAGE_DATA) | BIT(PAGE_DATA_END))
-#define PAGES_OF_SEND  (BIT(PAGE_IDS) | BIT(PAGE_ERRORS) | PAGES_OF_MESSAGE)
+#define PAGES_OF_SEND (BIT(PAGE_IDS) | BIT(PAGE_ERRORS) | PAGES_OF_MESSAGE)
 #define PAGES_OF_TRANSFER (BIT(PAGE_TRANSFERS) | BIT(PAGE_RESULTS))
 
 const struct operation operations[] = {
@@ -208,19 +208,20 @@ void scene_queue_message(const struct scene *scene, uint64_t to_a, uint64_t hand
         static char data[N_DATA] = "a message that waits";
         int32_t fds[2] = {STDERR_FILENO, STDERR_FILENO};
         struct iovec vec = {data, sizeof(data)};
-        struct bus1_transfer transfers[] = {{0, handle},
-                                            {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID}};
+        struct bus1_transfer transfers[] = {{0, handle}, {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID}};
 
-        EXPECT(send_message(scene->b, to_a, &(struct bus1_message_fds){
-                .message = {.flags = BUS1_MESSAGE_FLAG_FDS,
-                            .n_transfers = 2,
-                            .ptr_transfers = ptr(transfers),
-                            .n_data = sizeof(data),
-                            .n_data_vecs = 1,
-                            .ptr_data_vecs = ptr(&vec)},
-                .n_fds = 2,
-                .ptr_fds = ptr(fds),
-        }.message) == 0);
+        EXPECT(send_message(scene->b, to_a,
+                            &(struct bus1_message_fds){
+                                    .message = {.flags = BUS1_MESSAGE_FLAG_FDS,
+                                                .n_transfers = 2,
+                                                .ptr_transfers = ptr(transfers),
+                                                .n_data = sizeof(data),
+                                                .n_data_vecs = 1,
+                                                .ptr_data_vecs = ptr(&vec)},
+                                    .n_fds = 2,
+                                    .ptr_fds = ptr(fds),
+                            }
+                                     .message) == 0);
 }
 
 static void scene_init_2026(struct scene *scene) {
@@ -283,8 +284,7 @@ static void print_usage(FILE *f) {
         fclose(peers);
 }
 
-void scene_state(const struct scene *scene, const struct operation *operation,
-                 struct state *ret) {
+void scene_state(const struct scene *scene, const struct operation *operation, struct state *ret) {
         FILE *f;
 
         memset(ret, 0, sizeof(*ret));
@@ -303,7 +303,7 @@ void scene_state(const struct scene *scene, const struct operation *operation,
 static uint32_t sum_of(const uint8_t *data, size_t n) {
         uint32_t sum = 0;
 
-        for (size_t i = 0; i < n; ++i)
+        for (size_t i = 0; i < n; i++)
                 sum = 31 * sum + data[i];
         return sum;
 }
@@ -325,7 +325,7 @@ static void describe_message(FILE *f, const struct bus1_message_fds *message,
 
         fprintf(f, "type %llu", (unsigned long long)message->message.type);
         if (message->message.type == BUS1_MESSAGE_TYPE_USER) {
-                for (size_t i = 0; i < message->message.n_transfers; ++i)
+                for (size_t i = 0; i < message->message.n_transfers; i++)
                         n_valid += transfers[i].id != BUS1_INVALID;
                 fprintf(f, " data %llu sum %u handles %llu valid %zu fds %llu",
                         (unsigned long long)message->message.n_data, sum,
@@ -333,7 +333,7 @@ static void describe_message(FILE *f, const struct bus1_message_fds *message,
                         (unsigned long long)message->n_fds);
         }
         fprintf(f, "\n");
-        for (size_t i = 0; fds && i < message->n_fds; ++i)
+        for (size_t i = 0; fds && i < message->n_fds; i++)
                 EXPECT(close(fds[i]) == 0);
 }
 
@@ -383,9 +383,9 @@ static void describe_received(FILE *f, struct scene *scene, const struct operati
         size_t n = message->fds.message.n_data;
 
         describe_message(f, &message->fds, scene_page(scene, PAGE_TRANSFERS),
-                         message->fds.message.flags & BUS1_MESSAGE_FLAG_POOL ?
-                                 scene_pool_sum(scene, message->offset, n) :
-                                 sum_of(scene_page(scene, PAGE_DATA), n),
+                         message->fds.message.flags & BUS1_MESSAGE_FLAG_POOL
+                                 ? scene_pool_sum(scene, message->offset, n)
+                                 : sum_of(scene_page(scene, PAGE_DATA), n),
                          operation->pages & BIT(PAGE_FDS) ? scene_page(scene, PAGE_FDS) : NULL);
 }
 

@@ -11,11 +11,11 @@
  * happened.
  */
 
+#include "device.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include "device.h"
 
 /* what pointers point to */
 enum scene_page {
@@ -37,11 +37,11 @@ enum scene_page {
 #define BIT(page) (1u << (page))
 
 /* what a command that sends has of each, and a message that waits of bytes */
-#define N_DATA      6000
-#define N_VECS      12 /* more than the kernel keeps on its stack */
+#define N_DATA 6000
+#define N_VECS 12 /* more than the kernel keeps on its stack */
 #define N_TRANSFERS 6
-#define N_IDS       6
-#define N_FDS       3
+#define N_IDS 6
+#define N_FDS 3
 
 struct scene {
         /* what acts, and who is acted upon */

@@ -7,6 +7,7 @@
  * test-generations.c. Needs root and bus1.ko.
  */
 
+#include "command.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bus1.h>
@@ -26,10 +27,9 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "command.h"
 
 #define POOL (16 * 1024 * 1024)
-#define BAD  ((uint64_t)1)
+#define BAD ((uint64_t)1)
 
 /* a peer as programs of 2016 made it: open, then map the pool */
 struct peer {
@@ -176,12 +176,12 @@ static bool same_counter(int a, int b) {
 
 static void test_peer(void) {
         struct bus1_cmd_peer_reset state = {}, reset = {
-                .peer_flags = BUS1_PEER_FLAG_WANT_SECCTX,
-                .max_slices = 2,
-                .max_handles = 5,
-                .max_inflight_bytes = 100,
-                .max_inflight_fds = 1,
-        };
+                                                       .peer_flags = BUS1_PEER_FLAG_WANT_SECCTX,
+                                                       .max_slices = 2,
+                                                       .max_handles = 5,
+                                                       .max_inflight_bytes = 100,
+                                                       .max_inflight_fds = 1,
+                                               };
         struct peer a = peer_new(), b = peer_new();
         uint64_t handle, no_handle = BUS1_HANDLE_INVALID;
         struct bus1_cmd_recv cmd;
@@ -377,7 +377,7 @@ static void test_send(void) {
         EXPECT(command(a.fd, BUS1_CMD_SEND, &cmd) == -EINVAL);
         cmd.flags = BUS1_SEND_FLAG_SEED;
         EXPECT(command(a.fd, BUS1_CMD_SEND, &cmd) == -EINVAL);
-        for (size_t i = 0; i < 4; ++i) {
+        for (size_t i = 0; i < 4; i++) {
                 static const uint64_t too_many[] = {1ULL << 61, UINT64_MAX, 1ULL << 32, 65537};
 
                 cmd = good;
@@ -553,9 +553,11 @@ static void test_seed(void) {
         recv_nothing(&b);
         EXPECT(send_text(b.fd, handle, "pinned") == 0);
         recv_text(&a, 0x100, "pinned");
-        for (size_t i = 0; i < 2; ++i) {
-                EXPECT(recv_flags(a.fd, BUS1_RECV_FLAG_SEED | BUS1_RECV_FLAG_PEEK |
-                                          BUS1_RECV_FLAG_INSTALL_FDS, &cmd) == 0);
+        for (size_t i = 0; i < 2; i++) {
+                EXPECT(recv_flags(a.fd,
+                                  BUS1_RECV_FLAG_SEED | BUS1_RECV_FLAG_PEEK |
+                                          BUS1_RECV_FLAG_INSTALL_FDS,
+                                  &cmd) == 0);
                 EXPECT(cmd.msg.type == BUS1_MSG_DATA);
                 EXPECT(cmd.msg.destination == BUS1_HANDLE_INVALID);
                 EXPECT(memcmp(a.pool + cmd.msg.offset, "seed", 4) == 0);
@@ -597,7 +599,7 @@ static void test_files(void) {
         EXPECT(send_fds(b.fd, handle, pair, 1) == -EOPNOTSUPP);
         recv_nothing(&a);
 
-        for (size_t i = 0; i < BUS1_FD_MAX; ++i)
+        for (size_t i = 0; i < BUS1_FD_MAX; i++)
                 fds[i] = fd;
         EXPECT(send_fds(b.fd, handle, fds, BUS1_FD_MAX) == 0);
         EXPECT(send_fds(b.fd, handle, fds, 3) == 0);
@@ -613,7 +615,7 @@ static void test_files(void) {
         EXPECT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
         EXPECT(recv_flags(a.fd, BUS1_RECV_FLAG_INSTALL_FDS, &cmd) == 0);
         EXPECT(cmd.msg.n_fds == 3);
-        for (size_t i = 0; i < 3; ++i) {
+        for (size_t i = 0; i < 3; i++) {
                 EXPECT(same_counter(fds_in(&a, &cmd)[i], fd));
                 EXPECT(fcntl(fds_in(&a, &cmd)[i], F_GETFD) == FD_CLOEXEC);
                 close(fds_in(&a, &cmd)[i]);
@@ -667,7 +669,7 @@ static void test_mmap(void) {
 
         big = malloc(3000000);
         EXPECT(big);
-        for (size_t i = 0; i < 3000000; ++i)
+        for (size_t i = 0; i < 3000000; i++)
                 big[i] = i * 7 >> 3;
         vec = (struct iovec){big, 3000000};
         send = message(&handle, &vec);
@@ -800,7 +802,7 @@ static void test_kill(void) {
         struct peer a = peer_new();
         uint64_t handle;
 
-        for (unsigned i = 0; i < 100; ++i) {
+        for (unsigned i = 0; i < 100; i++) {
                 int status;
                 pid_t pid = fork();
 
@@ -844,7 +846,7 @@ int main(void) {
                 {"kill", test_kill},
         };
 
-        for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); ++i) {
+        for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
                 fprintf(stderr, "%s\n", tests[i].name);
                 tests[i].run();
         }

@@ -65,9 +65,9 @@ static void fail(int line) {
         __builtin_unreachable();
 }
 
-#define EXPECT(condition) \
-        do { \
-                if (!(condition)) \
+#define EXPECT(condition)               \
+        do {                            \
+                if (!(condition))       \
                         fail(__LINE__); \
         } while (0)
 
@@ -151,7 +151,7 @@ static void run(void) {
 
         vecs[0] = (struct vec){PTR(in[0]), 4};
         vecs[1] = (struct vec){PTR(in[1]), 4};
-        for (int i = 0; i < 2; ++i) {
+        for (int i = 0; i < 2; i++) {
                 message = (struct bus1_message_fds){
                         .message.flags = BUS1_MESSAGE_FLAG_FDS,
                         .message.type = BUS1_INVALID,

@@ -8,20 +8,20 @@
  * but the device. Needs root, and the usage in debugfs.
  */
 
+#include "device.h"
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <signal.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "device.h"
 
 #define EVERYTHING \
         (CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET)
@@ -139,7 +139,7 @@ static void test_containers(void) {
         pid_t containers[2];
         int fd = peer_open(), lines[2];
 
-        for (unsigned i = 0; i < 2; ++i) {
+        for (unsigned i = 0; i < 2; i++) {
                 lines[i] = peer_open();
                 node_create(fd, lines[i], &nodes[i], &handles[i]);
                 containers[i] = start_container(2000 + i, lines[i], handles[i]);
@@ -151,7 +151,7 @@ static void test_containers(void) {
                 EXPECT(send_bytes(fd, reply, "answer", 6) == 0);
                 expect_exit(containers[i]);
         }
-        for (unsigned i = 0; i < 2; ++i) {
+        for (unsigned i = 0; i < 2; i++) {
                 EXPECT(query(lines[i]).n_messages == 0);
                 close(lines[i]);
         }
@@ -166,7 +166,7 @@ static void test_users(void) {
         uint64_t node, handle;
 
         node_create(fd, fd, &node, &handle);
-        for (uid_t uid = 3000; uid < 3003; ++uid) {
+        for (uid_t uid = 3000; uid < 3003; uid++) {
                 pid_t pid = fork();
 
                 if (pid == 0) {
@@ -180,8 +180,7 @@ static void test_users(void) {
                         EXPECT(recv_any(own_fd, &m) == BUS1_MESSAGE_TYPE_USER);
                         EXPECT(m.metadata.account == uid && m.uid == uid && m.gid == uid);
                         /* Whatever it queues on itself stops at some time; */
-                        while ((r = send_bytes(own_fd, own, (char[4096]){}, 4096)) == 0 &&
-                               n < 1000)
+                        while ((r = send_bytes(own_fd, own, (char[4096]){}, 4096)) == 0 && n < 1000)
                                 ++n;
                         EXPECT(r == 0 || r == -EDQUOT);
                         /* others have theirs: its message to root's peer arrives. */
@@ -216,7 +215,7 @@ static void be_busy(int line, uint64_t handle) {
 }
 
 static void test_killed_container(void) {
-        for (unsigned i = 0; i < 20; ++i) {
+        for (unsigned i = 0; i < 20; i++) {
                 struct bus1_metadata_credentials m;
                 int fd = peer_open(), line = peer_open(), ready[2], status, r;
                 uint64_t node, handle, line_node, line_handle;
@@ -234,7 +233,7 @@ static void test_killed_container(void) {
                         /* the first one of it; it is killed by the end of who started it */
                         if (fork() == 0) {
                                 EXPECT(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
-                                for (unsigned k = 0; k < 3; ++k)
+                                for (unsigned k = 0; k < 3; k++)
                                         if (fork() == 0)
                                                 be_busy(line, handle);
                                 EXPECT(write(ready[1], "r", 1) == 1);
@@ -252,11 +251,10 @@ static void test_killed_container(void) {
                 usleep((i * 997) % 20000);
                 EXPECT(kill(pid, SIGKILL) == 0);
                 EXPECT(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
-                for (unsigned k = 0; k < 5000 && !told; ++k) {
+                for (unsigned k = 0; k < 5000 && !told; k++) {
                         r = recv_any(fd, &m);
                         EXPECT(r >= 0 || r == -EAGAIN);
-                        told = r == BUS1_MESSAGE_TYPE_NODE_RELEASE &&
-                               m.metadata.id == line_handle;
+                        told = r == BUS1_MESSAGE_TYPE_NODE_RELEASE && m.metadata.id == line_handle;
                         if (r == -EAGAIN)
                                 usleep(1000);
                 }

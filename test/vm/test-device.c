@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What only the device does: memory that faults, descriptors that are refused, namespaces, processes
- * that die
+ * What only the device does: memory that faults, descriptors that are refused, namespaces,
+ * processes that die
  *
- * Needs root and bus1.ko: test-device all, in a virtual machine. It speaks to the device without the
- * library. `query` only asks one peer; `limits` wants the module loaded with max_objects=64
+ * Needs root and bus1.ko: test-device all, in a virtual machine. It speaks to the device without
+ * the library. `query` only asks one peer; `limits` wants the module loaded with max_objects=64
  * max_messages=8 max_bytes=4096 max_files=2.
  */
 
+#include "device.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bus1.h>
@@ -31,7 +32,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include "device.h"
 
 static void test_query(void) {
         struct bus1_cmd_query q = {.flags = 1};
@@ -53,10 +53,14 @@ static void test_flags(void) {
 
         node_create(fd, fd, &node, &handle);
         for (uint64_t flag = 1; flag != 0; flag <<= 1) {
-                struct bus1_cmd_transfer t = {.flags = flag, .to = UINT64_MAX, .n_transfers = 1,
-                                              .ptr_src = ptr(&item), .ptr_dst = ptr(&dst)};
+                struct bus1_cmd_transfer t = {.flags = flag,
+                                              .to = UINT64_MAX,
+                                              .n_transfers = 1,
+                                              .ptr_src = ptr(&item),
+                                              .ptr_dst = ptr(&dst)};
                 struct bus1_cmd_release r = {.flags = flag, .n_ids = 1, .ptr_ids = ptr(&node)};
-                struct bus1_cmd_send s = {.flags = flag, .n_destinations = 1,
+                struct bus1_cmd_send s = {.flags = flag,
+                                          .n_destinations = 1,
                                           .ptr_destinations = ptr(&handle),
                                           .ptr_message = ptr(&message)};
                 struct bus1_cmd_disconnect d = {.flags = flag};
@@ -93,7 +97,7 @@ static void test_descriptors(void) {
         EXPECT(recv_any(other, &metadata) == -EAGAIN);
 
         close(same);
-        for (int i = 0; i < 2; ++i) {
+        for (int i = 0; i < 2; i++) {
                 int type = recv_any(other, &metadata);
 
                 EXPECT(type == BUS1_MESSAGE_TYPE_NODE_RELEASE ||
@@ -140,7 +144,7 @@ static void test_readiness(void) {
         EXPECT(epoll_wait(epoll, &event, 1, 0) == 0);
         expect_select(fd, false);
         node_create(fd, fd, &node, &handle);
-        for (int i = 0; i < 3; ++i) {
+        for (int i = 0; i < 3; i++) {
                 pid_t pid = fork();
 
                 if (pid == 0) {
@@ -175,7 +179,7 @@ static void test_faults(void) {
         node_create(fd, fd, &node, &handle);
 
         /* commands */
-        for (unsigned i = 0; i < 5; ++i)
+        for (unsigned i = 0; i < 5; i++)
                 EXPECT(command(fd,
                                (unsigned long[]){BUS1_CMD_TRANSFER, BUS1_CMD_RELEASE, BUS1_CMD_SEND,
                                                  BUS1_CMD_RECV, BUS1_CMD_QUERY}[i],
@@ -215,8 +219,11 @@ static void test_faults(void) {
         vecs[0] = (struct iovec){(char *)"12345678", 8};
         transfer_item.id = handle;
         fds_message = (struct bus1_message_fds){
-                .message = {.flags = BUS1_MESSAGE_FLAG_FDS, .n_transfers = 1,
-                            .ptr_transfers = ptr(&transfer_item), .n_data = 8, .n_data_vecs = 1,
+                .message = {.flags = BUS1_MESSAGE_FLAG_FDS,
+                            .n_transfers = 1,
+                            .ptr_transfers = ptr(&transfer_item),
+                            .n_data = 8,
+                            .n_data_vecs = 1,
                             .ptr_data_vecs = ptr(vecs)},
                 .n_fds = 2,
                 .ptr_fds = ptr(fds),
@@ -225,7 +232,7 @@ static void test_faults(void) {
         close(fds[0]);
         close(fds[1]);
         n_fds = count_fds();
-        for (int i = 0; i < 6; ++i) {
+        for (int i = 0; i < 6; i++) {
                 vecs[0] = (struct iovec){data, 4};
                 vecs[1] = (struct iovec){i == 0 ? (void *)BAD : data + 4, 4};
                 fds_message = (struct bus1_message_fds){
@@ -276,7 +283,7 @@ static void test_sizes(void) {
 
         node_create(fd, fd, &node, &handle);
         src.id = handle;
-        for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); ++i) {
+        for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
                 uint64_t n = sizes[i];
 
                 EXPECT(command(fd, BUS1_CMD_TRANSFER,
@@ -287,8 +294,7 @@ static void test_sizes(void) {
                 message = (struct bus1_message){};
                 EXPECT(command(fd, BUS1_CMD_SEND,
                                &(struct bus1_cmd_send){.n_destinations = n,
-                                                       .ptr_message = ptr(&message)}) ==
-                       -EMSGSIZE);
+                                                       .ptr_message = ptr(&message)}) == -EMSGSIZE);
                 message = (struct bus1_message){.n_transfers = n};
                 EXPECT(send_message(fd, handle, &message) == -EMSGSIZE);
                 message = (struct bus1_message){.n_data_vecs = n};
@@ -323,7 +329,7 @@ static void test_refused_descriptors(void) {
         node_create(fd, fd, &node, &handle);
         EXPECT(send_fd(fd, handle, fd) == -EINVAL);
         EXPECT(send_fd(fd, handle, other) == -EINVAL);
-        for (int type = SOCK_STREAM; type <= SOCK_DGRAM; ++type) {
+        for (int type = SOCK_STREAM; type <= SOCK_DGRAM; type++) {
                 EXPECT(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, sockets) == 0);
                 EXPECT(send_fd(fd, handle, sockets[0]) == -EOPNOTSUPP);
                 close(sockets[0]);
@@ -341,7 +347,7 @@ static void test_refused_descriptors(void) {
         fine[1] = epoll_create1(EPOLL_CLOEXEC);
         fine[2] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         fine[3] = memfd_create("test", MFD_CLOEXEC);
-        for (int i = 0; i < 4; ++i) {
+        for (int i = 0; i < 4; i++) {
                 EXPECT(fine[i] >= 0 || i == 2);
                 if (fine[i] >= 0)
                         EXPECT(send_fd(fd, handle, fine[i]) == 0);
@@ -363,12 +369,12 @@ static void test_no_descriptors_left(void) {
         uint64_t node, handle;
 
         node_create(fd, fd, &node, &handle);
-        for (int i = 0; i < 3; ++i)
+        for (int i = 0; i < 3; i++)
                 fds[i] = eventfd(0, EFD_CLOEXEC);
         message = (struct bus1_message_fds){
                 .message.flags = BUS1_MESSAGE_FLAG_FDS, .n_fds = 3, .ptr_fds = ptr(fds)};
         EXPECT(send_message(fd, handle, &message.message) == 0);
-        for (int i = 0; i < 3; ++i)
+        for (int i = 0; i < 3; i++)
                 close(fds[i]);
         n = count_fds();
 
@@ -382,7 +388,7 @@ static void test_no_descriptors_left(void) {
         EXPECT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
         EXPECT(recv_message(fd, &message.message, 0, &metadata) == 0);
         EXPECT(message.n_fds == 3 && count_fds() == n + 3);
-        for (int i = 0; i < 3; ++i)
+        for (int i = 0; i < 3; i++)
                 close(fds[i]);
         close(fd);
 }
@@ -475,7 +481,7 @@ static void be_busy(int fd, uint64_t handle) {
 static void test_killed(void) {
         struct bus1_metadata_credentials metadata;
 
-        for (int i = 0; i < 60; ++i) {
+        for (int i = 0; i < 60; i++) {
                 int fd = peer_open(), victim = peer_open(), status;
                 uint64_t node, handle, victim_node, victim_handle;
                 bool told = false;
@@ -516,7 +522,7 @@ static void test_limits(void) {
         int n;
 
         node_create(fd, fd, &node, &handle);
-        for (n = 0; (r = send_bytes(fd, handle, "x", 1)) == 0; ++n)
+        for (n = 0; (r = send_bytes(fd, handle, "x", 1)) == 0; n++)
                 ;
         /* a peer gets at most half of what its user has */
         EXPECT(r == -EDQUOT && n == 4 && query(fd).n_messages == 4);
@@ -529,7 +535,7 @@ static void test_limits(void) {
                 .message.flags = BUS1_MESSAGE_FLAG_FDS, .n_fds = 3, .ptr_fds = ptr(fds)};
         EXPECT(send_message(fd, handle, &message.message) == -EDQUOT);
         EXPECT(query(fd).n_bytes == 0 && query(fd).n_fds == 0 && query(fd).n_messages == 0);
-        for (n = 1;; ++n) {
+        for (n = 1;; n++) {
                 struct bus1_transfer src = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID}, dst;
 
                 r = transfer(fd, UINT64_MAX, &src, &dst);

@@ -9,11 +9,11 @@
  * One that did not care must have been done completely. Needs the debug kernel, and root.
  */
 
+#include "scene.h"
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
-#include "scene.h"
 
 #define MAX_POINTS 2000
 
@@ -32,7 +32,7 @@ static void set(const char *directory, const char *name, const char *value) {
 static void set_up(void) {
         static const char *const directories[] = {"failslab", "fail_page_alloc", "fail_usercopy"};
 
-        for (size_t i = 0; i < 3; ++i)
+        for (size_t i = 0; i < 3; i++)
                 set(directories[i], "verbose", "0");
         set("failslab", "ignore-gfp-wait", "N");
         set("fail_page_alloc", "ignore-gfp-wait", "N");
@@ -92,7 +92,7 @@ static unsigned test_operation(const struct operation *operation, int nth_fd) {
         expected = scene_transcript(&scene, operation);
         scene_deinit(&scene);
 
-        for (unsigned n = 1; more; ++n) {
+        for (unsigned n = 1; more; n++) {
                 struct state before;
                 int r;
 
@@ -124,7 +124,7 @@ static unsigned test_operation(const struct operation *operation, int nth_fd) {
 static unsigned test_operations(const struct operation *list, size_t n_list, int nth_fd) {
         unsigned n = 0;
 
-        for (size_t i = 0; i < n_list; ++i) {
+        for (size_t i = 0; i < n_list; i++) {
                 unsigned n_failed = test_operation(&list[i], nth_fd);
 
                 printf("%s: failed in %u ways\n", list[i].name, n_failed);

@@ -7,10 +7,11 @@
  * Needs root and bus1.ko.
  */
 
+#include "command.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/bus1.h>
 #include <linux/bus1-2016.h>
+#include <linux/bus1.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,6 @@
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
-#include "command.h"
 
 #define POOL (1024 * 1024)
 
@@ -66,7 +66,8 @@ static int send_2026(int fd, uint64_t handle, const char *text, const struct bus
         return command(fd, BUS1_CMD_SEND, &cmd);
 }
 
-static void expect_2026(int fd, uint64_t type, uint64_t id, const char *text, uint64_t *ret_handle) {
+static void expect_2026(int fd, uint64_t type, uint64_t id, const char *text,
+                        uint64_t *ret_handle) {
         char data[64] = {};
         struct iovec vec = {data, sizeof(data)};
         struct bus1_transfer transfer;
@@ -114,7 +115,8 @@ static int send_2016(int fd, uint64_t handle, const char *text, const uint64_t *
         return command(fd, BUS1_2016_SEND, &cmd);
 }
 
-static void expect_2016(int fd, uint64_t type, uint64_t id, const char *text, uint64_t *ret_handle) {
+static void expect_2016(int fd, uint64_t type, uint64_t id, const char *text,
+                        uint64_t *ret_handle) {
         struct bus1_2016_recv cmd = {.max_offset = POOL};
         const uint8_t *pool;
 
@@ -154,8 +156,8 @@ static void test_first_command_decides(void) {
         EXPECT(query_2016(other) == 0);
         close(other);
         other = peer_open();
-        EXPECT(transfer_2026(new, other, &(struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE,
-                                                                 BUS1_INVALID},
+        EXPECT(transfer_2026(new, other,
+                             &(struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID},
                              &(struct bus1_transfer){}) == 0);
         EXPECT(query_2016(other) == -ENOTTY);
         EXPECT(query_2026(other) == 0);

@@ -4,12 +4,13 @@
  * A process that is killed at every stage of every command
  *
  * A command goes on where it has copied what one of its pointers points to. So that is where it is
- * stopped: each page in turn is missing, and userfaultfd has the kernel wait for it in the middle of
- * the command. There the process is killed, with a second one that waits for the first in the same
- * command of the same peer. Then the other peer must have been told what it needs to know, and when
- * it is gone as well, nothing may be left. Needs root, and the usage in debugfs.
+ * stopped: each page in turn is missing, and userfaultfd has the kernel wait for it in the middle
+ * of the command. There the process is killed, with a second one that waits for the first in the
+ * same command of the same peer. Then the other peer must have been told what it needs to know, and
+ * when it is gone as well, nothing may be left. Needs root, and the usage in debugfs.
  */
 
+#include "scene.h"
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
@@ -21,19 +22,19 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "scene.h"
 
 /* status of a process that got through its command */
 #define NOT_REACHED 7
 
-/* From now on, whoever touches one of the pages waits. The result becomes readable when someone does. */
+/* From now on, whoever touches one of the pages waits. The result becomes readable when someone
+ * does. */
 static int take_away(struct scene *scene, unsigned pages) {
         struct uffdio_api api = {.api = UFFD_API};
         int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 
         EXPECT(fd >= 0);
         EXPECT(ioctl(fd, UFFDIO_API, &api) == 0);
-        for (unsigned i = 0; i < N_PAGES; ++i) {
+        for (unsigned i = 0; i < N_PAGES; i++) {
                 void *page = scene_page(scene, (enum scene_page)i);
                 struct uffdio_register range = {
                         .range = {.start = ptr(page), .len = PAGE_SIZE},
@@ -92,7 +93,7 @@ static void check_other(const struct operation *operation, unsigned pages, int b
         int r = 0;
 
         /* the last descriptor of a may still be about to be closed */
-        for (int i = 0; i < 5000; ++i) {
+        for (int i = 0; i < 5000; i++) {
                 while ((r = recv_any(b, &metadata)) >= 0)
                         n_node_releases += r == BUS1_MESSAGE_TYPE_NODE_RELEASE;
                 if (n_node_releases > 0)
@@ -102,7 +103,8 @@ static void check_other(const struct operation *operation, unsigned pages, int b
         q = query(b);
         if (r != -EAGAIN || n_node_releases == 0 || q.n_messages > 0 || q.n_bytes > 0 ||
             q.n_fds > 0) {
-                fprintf(stderr, "%s, killed at pages %#x: recv %d, %u node releases, %llu messages\n",
+                fprintf(stderr,
+                        "%s, killed at pages %#x: recv %d, %u node releases, %llu messages\n",
                         operation->name, pages, r, n_node_releases,
                         (unsigned long long)q.n_messages);
                 exit(1);
@@ -147,8 +149,8 @@ static void test_pages(const struct operation *operation, unsigned pages) {
 static unsigned test_operations(const struct operation *list, size_t n_list) {
         unsigned n = 0;
 
-        for (size_t i = 0; i < n_list; ++i) {
-                for (unsigned page = 0; page < N_PAGES; ++page) {
+        for (size_t i = 0; i < n_list; i++) {
+                for (unsigned page = 0; page < N_PAGES; page++) {
                         if (!(list[i].pages & BIT(page)))
                                 continue;
                         test_pages(&list[i], BIT(page));

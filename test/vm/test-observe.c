@@ -25,12 +25,12 @@
 /* more than fit into the buffer of one read */
 #define N_NODES 1000
 
-#define EXPECT(condition)                                                              \
-        do {                                                                           \
-                if (!(condition)) {                                                    \
+#define EXPECT(condition)                                                                   \
+        do {                                                                                \
+                if (!(condition)) {                                                         \
                         fprintf(stderr, "%s:%d: not %s\n", __FILE__, __LINE__, #condition); \
-                        exit(1);                                                       \
-                }                                                                      \
+                        exit(1);                                                            \
+                }                                                                           \
         } while (0)
 
 typedef unsigned long long ull;
@@ -54,7 +54,7 @@ static void check_peers(void) {
         FILE *f = table("peers", head, sizeof(head));
 
         EXPECT(strcmp(head, "peer uid state nodes handles bytes objects messages files\n") == 0);
-        for (int i = 0; i < 2; ++i) {
+        for (int i = 0; i < 2; i++) {
                 EXPECT(fscanf(f, "%llu %llu %19s %llu %llu %llu %llu %llu %llu", &peers[i], &uid,
                               state, &n_nodes, &n_handles, &bytes, &objects, &messages,
                               &files) == 9);
@@ -86,14 +86,14 @@ static void check_objects(void) {
         FILE *f;
 
         f = table("nodes", head, sizeof(head));
-        for (size_t i = 0; i < N_NODES; ++i)
+        for (size_t i = 0; i < N_NODES; i++)
                 EXPECT(fscanf(f, "%llu %llu", &peer, &id) == 2 && peer == peers[0] &&
                        id == nodes[i].id);
         EXPECT(fgetc(f) == '\n' && fgetc(f) == EOF);
         fclose(f);
 
         f = table("handles", head, sizeof(head));
-        for (size_t i = 0; i < N_NODES; ++i)
+        for (size_t i = 0; i < N_NODES; i++)
                 EXPECT(fscanf(f, "%llu %llu %llu %llu", &peer, &id, &owner, &node) == 4 &&
                        peer == peers[1] && id == handles[i].id && owner == peers[0] &&
                        node == nodes[i].id);
@@ -133,7 +133,8 @@ static void write_file(const char *path, const char *text) {
         close(fd);
 }
 
-__attribute__((format(printf, 2, 3))) static void expect_traced(const char *trace, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static void expect_traced(const char *trace,
+                                                                const char *format, ...) {
         char line[300];
         va_list arguments;
 
@@ -183,7 +184,8 @@ static void check_trace(int a, int b) {
         struct bus1_cmd_recv recv = {.ptr_metadata = (uintptr_t)&metadata,
                                      .ptr_message = (uintptr_t)&message};
         struct bus1_cmd_release release = {.n_ids = 1, .ptr_ids = (uintptr_t)&nodes[1].id};
-        struct bus1_cmd_release unknown = {.n_ids = 1, .ptr_ids = (uintptr_t)&(uint64_t){1ULL << 40}};
+        struct bus1_cmd_release unknown = {.n_ids = 1,
+                                           .ptr_ids = (uintptr_t) & (uint64_t){1ULL << 40}};
         struct bus1_cmd_reset reset = {};
         struct bus1_cmd_disconnect disconnect = {};
 
@@ -202,10 +204,14 @@ static void check_trace(int a, int b) {
         write_file(TRACEFS "events/bus1/enable", "0");
 
         read_trace(trace, sizeof(trace));
-        expect_traced(trace, "bus1_send: peer=%llu flags=0x0 destinations=1 first=%llu "
-                      "transfers=0 data=5 files=0 result=0", peers[1], (ull)handles[0].id);
-        expect_traced(trace, "bus1_recv: peer=%llu type=user id=%llu transfers=0 data=5 files=0 "
-                      "result=0", peers[0], (ull)nodes[0].id);
+        expect_traced(trace,
+                      "bus1_send: peer=%llu flags=0x0 destinations=1 first=%llu "
+                      "transfers=0 data=5 files=0 result=0",
+                      peers[1], (ull)handles[0].id);
+        expect_traced(trace,
+                      "bus1_recv: peer=%llu type=user id=%llu transfers=0 data=5 files=0 "
+                      "result=0",
+                      peers[0], (ull)nodes[0].id);
         expect_traced(trace, "bus1_release: peer=%llu ids=1 result=0", peers[0]);
         expect_traced(trace, "bus1_release: peer=%llu ids=1 result=-%d", peers[0], EBADRQC);
         expect_traced(trace, "bus1_end: peer=%llu reset", peers[1]);
@@ -228,7 +234,8 @@ static void check_trace_2016(void) {
         EXPECT(ioctl(fd, BUS1_2016_RECV, &recv) == 0);
         write_file(TRACEFS "events/bus1/enable", "0");
         read_trace(trace, sizeof(trace));
-        expect_traced(trace, "flags=0x0 destinations=1 first=4 transfers=0 data=0 files=0 result=0");
+        expect_traced(trace,
+                      "flags=0x0 destinations=1 first=4 transfers=0 data=0 files=0 result=0");
         expect_traced(trace, "type=user id=4 transfers=0 data=0 files=0 result=0");
         close(fd);
 }
@@ -243,7 +250,7 @@ int main(void) {
         };
 
         EXPECT(a >= 0 && b >= 0);
-        for (size_t i = 0; i < N_NODES; ++i)
+        for (size_t i = 0; i < N_NODES; i++)
                 nodes[i] = (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
         EXPECT(ioctl(a, BUS1_CMD_TRANSFER, &cmd) == 0);
         send_five(b, handles[0].id);

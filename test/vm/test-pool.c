@@ -7,6 +7,7 @@
  * bus1.ko.
  */
 
+#include "device.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -15,7 +16,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "device.h"
 
 #define POOL (8 * 1024 * 1024)
 
@@ -100,7 +100,7 @@ static void test_slices(void) {
         /* what has no data has no slice */
         EXPECT(send_bytes(receiver.fd, receiver.handle, "", 0) == 0);
         EXPECT(release_id(receiver.fd, receiver.handle) == 0);
-        for (int i = 0; i < 2; ++i) {
+        for (int i = 0; i < 2; i++) {
                 message = anything_below(0);
                 EXPECT(recv_message(receiver.fd, &message.fds.message, 0, &metadata) == 0);
                 EXPECT(message.offset == BUS1_INVALID && message.fds.message.n_data == 0);
@@ -185,7 +185,7 @@ static void test_fds(void) {
         struct bus1_metadata metadata;
         int fds[2] = {-1, -1}, n_fds;
 
-        for (int i = 0; i < 2; ++i)
+        for (int i = 0; i < 2; i++)
                 EXPECT(send_fd(receiver.fd, receiver.handle, STDERR_FILENO) == 0);
         n_fds = count_fds();
         message = anything_below(POOL);
@@ -209,9 +209,9 @@ static void test_memory(void) {
         struct receiver receiver = receiver_new();
         struct bus1_message_pool message;
 
-        for (size_t i = 0; i < sizeof(data); ++i)
+        for (size_t i = 0; i < sizeof(data); i++)
                 data[i] = (uint8_t)(i * 7 >> 3);
-        for (int i = 0; i < 3; ++i) {
+        for (int i = 0; i < 3; i++) {
                 EXPECT(send_bytes(receiver.fd, receiver.handle, data, sizeof(data)) == 0);
                 EXPECT(recv_into_pool(receiver.fd, &message) == 0);
                 EXPECT(message.fds.message.n_data == sizeof(data) && message.offset == 0);
@@ -237,7 +237,8 @@ static void test_memory(void) {
         receiver_free(&receiver);
 }
 
-/* Threads that receive from one peer while others release; and the peer ends in the middle of it. */
+/* Threads that receive from one peer while others release; and the peer ends in the middle of it.
+ */
 #define N_THREADS 4
 
 static struct receiver shared;
@@ -259,7 +260,7 @@ static void *receive(void *unused) {
                 }
                 EXPECT(r == 0);
                 /* every byte of a message is its length, until the end of the peer */
-                for (size_t i = 0; i < message.fds.message.n_data; ++i)
+                for (size_t i = 0; i < message.fds.message.n_data; i++)
                         EXPECT(shared.pool[message.offset + i] ==
                                        (uint8_t)message.fds.message.n_data ||
                                ending);
@@ -275,16 +276,16 @@ static void test_threads(void) {
         static uint8_t data[20000];
         uint64_t handle;
 
-        for (unsigned round = 0; round < 5; ++round) {
+        for (unsigned round = 0; round < 5; round++) {
                 unsigned n = 0;
 
                 shared = receiver_new();
                 n_received = 0;
                 ending = false;
                 handle = handle_copy(shared.fd, sender, shared.handle);
-                for (unsigned i = 0; i < N_THREADS; ++i)
+                for (unsigned i = 0; i < N_THREADS; i++)
                         EXPECT(pthread_create(&threads[i], NULL, receive, NULL) == 0);
-                for (unsigned i = 0; i < 200; ++i) {
+                for (unsigned i = 0; i < 200; i++) {
                         size_t l = 1 + i * 6571 % (sizeof(data) - 1);
 
                         memset(data, (uint8_t)l, l);
@@ -294,9 +295,9 @@ static void test_threads(void) {
                 while (round == 0 && n_received < n)
                         usleep(1000);
                 ending = true;
-                EXPECT(command(shared.fd, BUS1_CMD_DISCONNECT,
-                               &(struct bus1_cmd_disconnect){}) == 0);
-                for (unsigned i = 0; i < N_THREADS; ++i)
+                EXPECT(command(shared.fd, BUS1_CMD_DISCONNECT, &(struct bus1_cmd_disconnect){}) ==
+                       0);
+                for (unsigned i = 0; i < N_THREADS; i++)
                         EXPECT(pthread_join(threads[i], NULL) == 0);
                 receiver_free(&shared);
         }

@@ -12,7 +12,7 @@
 #include <linux/err.h>
 #include <linux/xarray.h>
 
-#define BITS  6
+#define BITS 6
 #define SLOTS (1u << BITS)
 #define MAX_HEIGHT ((64 + BITS - 1) / BITS)
 
@@ -79,7 +79,7 @@ static void clear_slot(struct xarray *xa, unsigned long index)
 	}
 	path[0] = node;
 
-	for (level = 0; level < xa->height; ++level) {
+	for (level = 0; level < xa->height; level++) {
 		path[level]->slots[slot_of(index, level)] = NULL;
 		if (--path[level]->n_used > 0)
 			return;
@@ -149,8 +149,8 @@ error:
 		} else {
 			struct shim_xa_node *parent = xa->root;
 
-			for (level = xa->height - 1;
-			     &parent->slots[slot_of(index, level)] != fresh; --level)
+			for (level = xa->height - 1; &parent->slots[slot_of(index, level)] != fresh;
+			     --level)
 				parent = parent->slots[slot_of(index, level)];
 			--parent->n_used;
 		}

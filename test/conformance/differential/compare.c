@@ -4,9 +4,9 @@
  * Comparison: what a client received on the two sides
  *
  * Two messages are the same when all their bytes are, but for what is free: the serials of the
- * bus's own messages and the order of their header fields, the texts of its errors, the order of its lists that have none, and what
- * names the process, the time or the instance. The buses number their clients alike, so unique
- * names are compared as they are.
+ * bus's own messages and the order of their header fields, the texts of its errors, the order of
+ * its lists that have none, and what names the process, the time or the instance. The buses number
+ * their clients alike, so unique names are compared as they are.
  */
 
 #include <stdio.h>
@@ -33,8 +33,8 @@ static void print_message(const char *label, const struct received *m) {
                 printf("nothing\n");
                 return;
         }
-        printf("%s %c flags=%x serial=%u", m->type < 5 ? types[m->type] : "?", m->wire[0],
-               m->flags, m->serial);
+        printf("%s %c flags=%x serial=%u", m->type < 5 ? types[m->type] : "?", m->wire[0], m->flags,
+               m->serial);
         printf(" fields=");
         for (const uint8_t *code = m->order; *code; code++)
                 printf("%u", *code);
@@ -135,7 +135,10 @@ static bool answers(const struct step *step, const struct received *m) {
 
 static bool same_body(const struct step *step, const struct received *a, const struct received *b) {
         static const char *const free_values[] = {
-                "GetId", "Introspect", "GetStats", "GetConnectionStats",
+                "GetId",
+                "Introspect",
+                "GetStats",
+                "GetConnectionStats",
         };
         const char *member = step->parsed ? step->sent.member : NULL;
 

@@ -53,8 +53,7 @@ static enum explanation unrequested(const struct context *c) {
             !strcmp(c->reference->sender, c->step->actor_name) &&
             c->reference->type == c->step->sent.type)
                 return ONLY_ON_REFERENCE;
-        if (c->step->unrequested && answers(c->step, c->bridge) &&
-            c->bridge->type == TYPE_ERROR &&
+        if (c->step->unrequested && answers(c->step, c->bridge) && c->bridge->type == TYPE_ERROR &&
             !strcmp(c->bridge->error_name, "org.freedesktop.DBus.Error.AccessDenied"))
                 return ONLY_ON_BRIDGE;
         return NOT_EXPLAINED;
@@ -67,8 +66,9 @@ static enum explanation without_destination(const struct context *c) {
         if (a && b && !a->sender && b->sender && !strcmp(b->sender, BUS_NAME) &&
             a->type == b->type && a->reply_serial == b->reply_serial && a->flags == b->flags &&
             !strcmp(a->signature, b->signature) &&
-            (a->type == TYPE_ERROR ? !strcmp(a->error_name, b->error_name)
-                                   : a->n_body == b->n_body && !memcmp(a->body, b->body, a->n_body)))
+            (a->type == TYPE_ERROR
+                     ? !strcmp(a->error_name, b->error_name)
+                     : a->n_body == b->n_body && !memcmp(a->body, b->body, a->n_body)))
                 return ON_BOTH;
         return NOT_EXPLAINED;
 }

@@ -3,7 +3,8 @@
 /*
  * The differential test: the same on the reference and on the bridge
  *
- *   differential [--sequences N] [--first N] [--document FILE] [--no-self-test] [--verbose] REFERENCE BRIDGE
+ *   differential [--sequences N] [--first N] [--document FILE] [--no-self-test] [--verbose]
+ * REFERENCE BRIDGE
  *
  * Each sequence is made from its number alone: three to five clients connect, do a dozen
  * things to the bus and to each other, and go. After each step everything that it causes is

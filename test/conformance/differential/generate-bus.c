@@ -103,8 +103,13 @@ static void put_rule(struct world *world, struct draft *draft, struct client *ac
 static void put_arguments(struct world *world, struct draft *draft, struct client *actor,
                           const struct method *method, char *rule, size_t n_rule) {
         static const char *const property_interfaces[] = {
-                BUS_NAME, BUS_NAME, "org.freedesktop.DBus.Peer", "org.freedesktop.DBus.Monitoring",
-                "", "com.example.I", "org.freedesktop.DBus.Properties",
+                BUS_NAME,
+                BUS_NAME,
+                "org.freedesktop.DBus.Peer",
+                "org.freedesktop.DBus.Monitoring",
+                "",
+                "com.example.I",
+                "org.freedesktop.DBus.Properties",
         };
         static const char *const properties[] = {"Features", "Interfaces", "", "None"};
         struct random *random = &world->random;
@@ -174,8 +179,7 @@ void generate_become_monitor(struct world *world, struct draft *draft) {
         char rule[256];
 
         draft_bus_call(draft, "BecomeMonitor", draft->serial);
-        draft->interface =
-                random_percent(random, 90) ? "org.freedesktop.DBus.Monitoring" : NULL;
+        draft->interface = random_percent(random, 90) ? "org.freedesktop.DBus.Monitoring" : NULL;
         draft->signature = "asu";
         bytes_u32(&draft->body, 0);
         for (unsigned i = 0; i < n; i++) {

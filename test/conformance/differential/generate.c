@@ -10,7 +10,10 @@
 #define PICK(random, array) ((array)[random_below(random, sizeof(array) / sizeof((array)[0]))])
 
 static const char *const well_known[] = {
-        "com.example.A", "com.example.B", "com.example.A.Sub", "com.example.C-d",
+        "com.example.A",
+        "com.example.B",
+        "com.example.A.Sub",
+        "com.example.C-d",
         "org.freedesktop.DBus.Local",
 };
 static const char *const invalid_names[] = {
@@ -24,20 +27,39 @@ static const char *const paths[] = {
 };
 static const char *const invalid_paths[] = {"", "a", "/a/", "//", "/a-b", "/a//b"};
 static const char *const interfaces[] = {
-        "com.example.I", "com.example.J", "com.example.I.Sub", "org.freedesktop.DBus",
-        "org.freedesktop.DBus.Peer", "org.freedesktop.DBus.Properties",
+        "com.example.I",
+        "com.example.J",
+        "com.example.I.Sub",
+        "org.freedesktop.DBus",
+        "org.freedesktop.DBus.Peer",
+        "org.freedesktop.DBus.Properties",
 };
 static const char *const members[] = {"M", "N", "Ping", "NameOwnerChanged", "_x"};
 static const char *const errors[] = {
-        "com.example.Error.Failed", "org.freedesktop.DBus.Error.Failed",
+        "com.example.Error.Failed",
+        "org.freedesktop.DBus.Error.Failed",
 };
 static const char *const texts[] = {
-        "", "a", "com.example", "com.example.A", "com.example.A.Sub", "/a", "/a/", "/a/b", "/",
-        "it's", "a,b", "\\", "x=y", " a ", "\xc3\xa9", "com.example.",
+        "",
+        "a",
+        "com.example",
+        "com.example.A",
+        "com.example.A.Sub",
+        "/a",
+        "/a/",
+        "/a/b",
+        "/",
+        "it's",
+        "a,b",
+        "\\",
+        "x=y",
+        " a ",
+        "\xc3\xa9",
+        "com.example.",
 };
 static const char *const signatures[] = {
-        "s", "s", "ss", "sss", "so", "o", "os", "su", "u", "as", "a{sv}", "v", "(ss)", "ay", "b",
-        "d", "t", "g", "nqix", "a(sa{sv})", "vv", "av", "aay", "sas", "y", "h",
+        "s",  "s", "ss", "sss", "so", "o",    "os",        "su", "u",  "as",  "a{sv}", "v", "(ss)",
+        "ay", "b", "d",  "t",   "g",  "nqix", "a(sa{sv})", "vv", "av", "aay", "sas",   "y", "h",
 };
 
 /* the clients' state as the generator sees it */
@@ -172,9 +194,10 @@ void generate_body(struct world *world, struct draft *draft, const char *signatu
 
 static void put_key(struct world *world, char *rule, size_t size) {
         static const char *const keys[] = {
-                "type", "type", "type", "sender", "destination", "interface", "interface",
-                "member", "path", "path_namespace", "arg0", "arg0", "arg1", "arg02", "arg0path",
-                "arg1path", "arg0namespace", "eavesdrop", "arg63",
+                "type",      "type",          "type",      "sender", "destination",
+                "interface", "interface",     "member",    "path",   "path_namespace",
+                "arg0",      "arg0",          "arg1",      "arg02",  "arg0path",
+                "arg1path",  "arg0namespace", "eavesdrop", "arg63",
         };
         static const char *const odd_keys[] = {
                 "arg64", "log", "TYPE", "arg", "arg1namespace", "arg0x", "arg-1", " path",
@@ -343,6 +366,6 @@ void generate_trimmings(struct world *world, struct draft *draft) {
         if (random_percent(random, 8))
                 draft->n_unknown_fields = 1 + random_below(random, 2);
         if (random_percent(random, 6))
-                draft->sender = random_percent(random, 90) ? pick_unique(world)
-                                                           : generate_name(world);
+                draft->sender =
+                        random_percent(random, 90) ? pick_unique(world) : generate_name(world);
 }

@@ -102,8 +102,8 @@ static bool channel_fill(struct channel *channel) {
                         raw_fail("out of memory");
         }
         do
-                n = recv(channel->fd, channel->in + channel->n_in,
-                         channel->n_size - channel->n_in, 0);
+                n = recv(channel->fd, channel->in + channel->n_in, channel->n_size - channel->n_in,
+                         0);
         while (n < 0 && errno == EINTR);
         if (n > 0)
                 channel->n_in += n;
@@ -188,10 +188,10 @@ void channel_write(struct channel *channel, const struct bytes *message) {
 
 static void message_add(struct channel *channel, size_t at) {
         if (channel->n_messages == channel->n_messages_size) {
-                channel->n_messages_size = channel->n_messages_size ? 2 * channel->n_messages_size
-                                                                    : 32;
-                channel->messages = realloc(channel->messages,
-                                            channel->n_messages_size * sizeof(size_t));
+                channel->n_messages_size =
+                        channel->n_messages_size ? 2 * channel->n_messages_size : 32;
+                channel->messages =
+                        realloc(channel->messages, channel->n_messages_size * sizeof(size_t));
                 if (!channel->messages)
                         raw_fail("out of memory");
         }

@@ -40,8 +40,8 @@ struct channel {
         bool broken; /* something arrived that is not a message, or nothing for too long */
         uint8_t *in;
         size_t n_in, n_size;
-        size_t n_taken;    /* complete messages in front, as far as channel_read_until() looked */
-        size_t *messages;  /* where each one starts */
+        size_t n_taken;   /* complete messages in front, as far as channel_read_until() looked */
+        size_t *messages; /* where each one starts */
         size_t n_messages, n_messages_size;
 };
 

@@ -38,8 +38,7 @@ static uint32_t take_number(struct pair *pair, size_t n) {
 static const char *take_text(struct pair *pair, size_t n) {
         const char *s = (const char *)pair->a->body + pair->at;
 
-        if (pair->at + n + 1 > pair->a->n_body ||
-            memcmp(s, pair->b->body + pair->at, n + 1) != 0) {
+        if (pair->at + n + 1 > pair->a->n_body || memcmp(s, pair->b->body + pair->at, n + 1) != 0) {
                 pair->same = false;
                 return "";
         }
@@ -48,10 +47,7 @@ static const char *take_text(struct pair *pair, size_t n) {
 }
 
 static size_t alignment_of(char type) {
-        return strchr("yvg", type)     ? 1
-               : strchr("nq", type)    ? 2
-               : strchr("xtd({", type) ? 8
-                                       : 4;
+        return strchr("yvg", type) ? 1 : strchr("nq", type) ? 2 : strchr("xtd({", type) ? 8 : 4;
 }
 
 /* The end of the first complete type. */

@@ -93,13 +93,13 @@ enum step_kind {
 struct step {
         enum step_kind kind;
         unsigned actor;
-        bool with_hello;       /* STEP_CONNECT */
-        bool becomes_monitor;  /* when the bus does not refuse */
-        bool unrequested;      /* a reply that nobody waits for */
-        struct bytes message;  /* what is sent */
-        struct received sent;  /* the same, as far as it can be parsed */
+        bool with_hello;      /* STEP_CONNECT */
+        bool becomes_monitor; /* when the bus does not refuse */
+        bool unrequested;     /* a reply that nobody waits for */
+        struct bytes message; /* what is sent */
+        struct received sent; /* the same, as far as it can be parsed */
         bool parsed;
-        char actor_name[32];   /* the actor's unique name when the step began */
+        char actor_name[32]; /* the actor's unique name when the step began */
 };
 
 /* What the actor does next. */

@@ -3,8 +3,8 @@
 /*
  * A name service that hangs, to be preloaded
  *
- * Whoever looks for the user "slow" makes the directory of the variable SLOW_NAMES, waits until it is
- * gone, and learns then that there is no such user.
+ * Whoever looks for the user "slow" makes the directory of the variable SLOW_NAMES, waits until it
+ * is gone, and learns then that there is no such user.
  */
 
 #include <dlfcn.h>

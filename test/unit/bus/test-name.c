@@ -26,8 +26,9 @@ START_TEST(name_request_follows_the_matrix) {
 
         ck_assert_uint_eq(peer_request_name(A, NAME, a), NAME_PRIMARY_OWNER);
         got[n++] = '0' + peer_request_name(B, NAME, b);
-        DL_FOREACH2(name_find(&bus, NAME, strlen(NAME))->queue, ownership, queue_next)
-        got[n++] = ownership->client == &A->client ? 'A' : 'B';
+        DL_FOREACH2(name_find(&bus, NAME, strlen(NAME))->queue, ownership, queue_next) {
+                got[n++] = ownership->client == &A->client ? 'A' : 'B';
+        }
         ck_assert_str_eq(got, expected(a, b));
 }
 END_TEST

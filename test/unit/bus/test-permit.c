@@ -252,9 +252,8 @@ static void check_by_chance(struct peer *const *peers, size_t n_peers) {
                 receiver = NULL;
         if (!is_reply) {
                 m.path = string_of(PICK(paths));
-                m.interface = string_of(chance(4) && m.type == MESSAGE_TYPE_METHOD_CALL
-                                                ? NULL
-                                                : PICK(interfaces));
+                m.interface = string_of(
+                        chance(4) && m.type == MESSAGE_TYPE_METHOD_CALL ? NULL : PICK(interfaces));
                 m.member = string_of(PICK(members));
         }
         if (m.type == MESSAGE_TYPE_ERROR)

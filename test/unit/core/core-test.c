@@ -4,19 +4,19 @@
  * What the unit tests of the core share, see core-test.h
  */
 
+#include "core-test.h"
 #include <stdlib.h>
 #include <string.h>
-#include "core-test.h"
 
 static void count_wake(struct bus1_peer *peer, void *data) {
         ++*(unsigned *)data;
 }
 
 struct world world_new_limited(size_t n_peers, const struct bus1_limits *limits) {
-        struct world world = { .accounts = bus1_accounts_new(limits) };
+        struct world world = {.accounts = bus1_accounts_new(limits)};
 
         ck_assert(!IS_ERR(world.accounts));
-        for (size_t i = 0; i < n_peers; ++i) {
+        for (size_t i = 0; i < n_peers; i++) {
                 /* The world moves when it is returned: no wake-ups here. */
                 world.peers[i] = bus1_peer_new(world.accounts, KUIDT_INIT(1000), NULL, NULL);
                 ck_assert(!IS_ERR(world.peers[i]));
@@ -32,8 +32,8 @@ struct world world_new(size_t n_peers) {
 struct bus1_peer *world_add(struct world *world, u32 uid) {
         size_t i = world->n_peers++;
 
-        world->peers[i] = bus1_peer_new(world->accounts, KUIDT_INIT(uid), count_wake,
-                                        &world->n_wakes[i]);
+        world->peers[i] =
+                bus1_peer_new(world->accounts, KUIDT_INIT(uid), count_wake, &world->n_wakes[i]);
         ck_assert(!IS_ERR(world->peers[i]));
         return world->peers[i];
 }
@@ -42,9 +42,9 @@ void world_free(struct world *world) {
         u64 used[_BUS1_RESOURCE_N];
         size_t n_accounts;
 
-        for (size_t i = 0; i < world->n_peers; ++i)
+        for (size_t i = 0; i < world->n_peers; i++)
                 bus1_peer_disconnect(world->peers[i]);
-        for (size_t i = 0; i < world->n_peers; ++i)
+        for (size_t i = 0; i < world->n_peers; i++)
                 bus1_peer_unref(world->peers[i]);
         bus1_accounts_usage(world->accounts, &n_accounts, used);
         ck_assert_uint_eq(n_accounts, 0);
@@ -53,7 +53,7 @@ void world_free(struct world *world) {
 
 void create(struct bus1_peer *owner, struct bus1_peer *holder, u64 flags, u64 *ret_node,
             u64 *ret_handle) {
-        struct bus1_transfer src = { BUS1_TRANSFER_FLAG_CREATE | flags, BUS1_INVALID }, dst;
+        struct bus1_transfer src = {BUS1_TRANSFER_FLAG_CREATE | flags, BUS1_INVALID}, dst;
 
         ck_assert_int_eq(bus1_peer_transfer(owner, holder, &src, &dst, 1), 0);
         ck_assert_uint_eq(src.flags, 0);
@@ -65,7 +65,7 @@ void create(struct bus1_peer *owner, struct bus1_peer *holder, u64 flags, u64 *r
 }
 
 u64 copy(struct bus1_peer *from, struct bus1_peer *to, u64 handle) {
-        struct bus1_transfer src = { 0, handle }, dst;
+        struct bus1_transfer src = {0, handle}, dst;
 
         ck_assert_int_eq(bus1_peer_transfer(from, to, &src, &dst, 1), 0);
         return dst.id;
@@ -84,12 +84,12 @@ int try_send(struct bus1_peer *peer, const u64 *destinations, size_t n, const ch
                 return PTR_ERR(payload);
         memcpy(payload->data, text, strlen(text));
         r = bus1_peer_send(peer, &(struct bus1_send){
-                .destinations = destinations,
-                .n_destinations = n,
-                .transfers = transfers,
-                .n_transfers = n_transfers,
-                .payload = payload,
-        });
+                                         .destinations = destinations,
+                                         .n_destinations = n,
+                                         .transfers = transfers,
+                                         .n_transfers = n_transfers,
+                                         .payload = payload,
+                                 });
         bus1_payload_unref(payload);
         return r;
 }
@@ -100,10 +100,10 @@ int try_send_payload(struct bus1_peer *peer, const u64 *destinations, size_t n,
 
         ck_assert(!IS_ERR(payload));
         r = bus1_peer_send(peer, &(struct bus1_send){
-                .destinations = destinations,
-                .n_destinations = n,
-                .payload = payload,
-        });
+                                         .destinations = destinations,
+                                         .n_destinations = n,
+                                         .payload = payload,
+                                 });
         bus1_payload_unref(payload);
         return r;
 }
@@ -113,7 +113,7 @@ void send_text(struct bus1_peer *peer, u64 destination, const char *text) {
 }
 
 void send_handle(struct bus1_peer *peer, u64 destination, u64 handle) {
-        struct bus1_transfer transfer = { 0, handle };
+        struct bus1_transfer transfer = {0, handle};
 
         ck_assert_int_eq(try_send(peer, &destination, 1, "", &transfer, 1), 0);
 }
@@ -138,7 +138,7 @@ struct received test_recv(struct bus1_peer *peer) {
                         memcpy(received.data, recv.payload->data, received.n_data);
         }
         received.n_transfers = recv.n_transfers;
-        for (size_t i = 0; i < recv.n_transfers; ++i)
+        for (size_t i = 0; i < recv.n_transfers; i++)
                 received.transfers[i] = bus1_recv_transfer(&recv, i).id;
         received.r = bus1_peer_recv_commit(&recv);
         return received;
@@ -222,7 +222,7 @@ const struct bus1_pool_memory pool_memory = {
 };
 
 struct pool pool_new(void) {
-        struct pool pool = { .memory = calloc(1, POOL_SIZE) };
+        struct pool pool = {.memory = calloc(1, POOL_SIZE)};
 
         ck_assert_ptr_nonnull(pool.memory);
         return pool;

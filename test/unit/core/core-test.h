@@ -6,11 +6,11 @@
  * that fail the test when they fail
  */
 
+#include "core.h"
 #include <check.h>
 #include <linux/err.h>
 #include <linux/pid.h>
 #include <linux/slab.h>
-#include "core.h"
 
 #define MAX_PEERS 8
 

@@ -9,10 +9,10 @@
  * all transactions that agrees with what every peer received and, in between, sent.
  */
 
+#include "stress-history.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "stress-history.h"
 
 #define MAX_LOUD 10
 
@@ -43,13 +43,13 @@ void history_append(struct history_peer *peer, uint32_t transaction, uint32_t no
                 if (!peer->events)
                         abort();
         }
-        peer->events[peer->n_events++] = (struct history_event){ transaction, node };
+        peer->events[peer->n_events++] = (struct history_event){transaction, node};
 }
 
 /* Bit in the transaction's mask of what was received, for one more message to a node. */
 static unsigned take_destination(const struct history_transaction *t, uint32_t node,
                                  unsigned mask) {
-        for (unsigned i = 0; i < t->n_destinations; ++i)
+        for (unsigned i = 0; i < t->n_destinations; i++)
                 if (t->destinations[i] == node && !(mask & (1u << i)))
                         return 1u << i;
         return 0;
@@ -61,8 +61,8 @@ static void check_once(struct checker *checker) {
         uint8_t *oneshot = allocate(history->n_nodes, sizeof(*oneshot));
         uint8_t *oneshot_sent = allocate(history->n_nodes, sizeof(*oneshot_sent));
 
-        for (size_t p = 0; p < history->n_peers; ++p) {
-                for (size_t i = 0; i < history->peers[p].n_events; ++i) {
+        for (size_t p = 0; p < history->n_peers; p++) {
+                for (size_t i = 0; i < history->peers[p].n_events; i++) {
                         const struct history_event *event = &history->peers[p].events[i];
                         const struct history_transaction *t =
                                 &history->transactions[event->transaction];
@@ -81,10 +81,10 @@ static void check_once(struct checker *checker) {
                 }
         }
 
-        for (size_t i = 0; i < history->n_transactions; ++i) {
+        for (size_t i = 0; i < history->n_transactions; i++) {
                 const struct history_transaction *t = &history->transactions[i];
 
-                for (unsigned d = 0; !t->is_release && d < t->n_destinations; ++d) {
+                for (unsigned d = 0; !t->is_release && d < t->n_destinations; d++) {
                         const struct history_node *node = &history->nodes[t->destinations[d]];
 
                         if (node->is_oneshot)
@@ -93,7 +93,7 @@ static void check_once(struct checker *checker) {
                                 complain(checker, "lost", node->owner, i, t->destinations[d]);
                 }
         }
-        for (size_t i = 0; i < history->n_nodes; ++i)
+        for (size_t i = 0; i < history->n_nodes; i++)
                 if (oneshot_sent[i] && !oneshot[i] && !history->nodes[i].is_released)
                         complain(checker, "one-shot node without its message",
                                  history->nodes[i].owner, HISTORY_NONE, i);
@@ -107,10 +107,10 @@ static void check_once(struct checker *checker) {
 static void check_causality(struct checker *checker) {
         const struct history *history = checker->history;
 
-        for (size_t p = 0; p < history->n_peers; ++p) {
+        for (size_t p = 0; p < history->n_peers; p++) {
                 uint32_t latest = HISTORY_NONE;
 
-                for (size_t i = 0; i < history->peers[p].n_events; ++i) {
+                for (size_t i = 0; i < history->peers[p].n_events; i++) {
                         const struct history_event *event = &history->peers[p].events[i];
                         const struct history_transaction *t =
                                 &history->transactions[event->transaction];
@@ -131,10 +131,10 @@ static void check_adjacency(struct checker *checker) {
         const struct history *history = checker->history;
         uint32_t *seen = allocate(history->n_transactions, sizeof(*seen));
 
-        for (size_t p = 0; p < history->n_peers; ++p) {
+        for (size_t p = 0; p < history->n_peers; p++) {
                 uint32_t previous = HISTORY_NONE;
 
-                for (size_t i = 0; i < history->peers[p].n_events; ++i) {
+                for (size_t i = 0; i < history->peers[p].n_events; i++) {
                         const struct history_event *event = &history->peers[p].events[i];
 
                         if (event->node == HISTORY_NONE)
@@ -154,10 +154,10 @@ static void check_adjacency(struct checker *checker) {
  */
 static void for_each_edge(const struct history *history,
                           void (*edge)(void *data, uint32_t from, uint32_t to), void *data) {
-        for (size_t p = 0; p < history->n_peers; ++p) {
+        for (size_t p = 0; p < history->n_peers; p++) {
                 uint32_t received = HISTORY_NONE, sent = HISTORY_NONE;
 
-                for (size_t i = 0; i < history->peers[p].n_events; ++i) {
+                for (size_t i = 0; i < history->peers[p].n_events; i++) {
                         const struct history_event *event = &history->peers[p].events[i];
                         uint32_t t = event->transaction;
 
@@ -203,20 +203,20 @@ static void check_one_order(struct checker *checker) {
         uint32_t *ready = allocate(n, sizeof(*ready));
 
         for_each_edge(checker->history, count_edge, &graph);
-        for (size_t i = 0; i <= n; ++i) {
+        for (size_t i = 0; i <= n; i++) {
                 n_edges += graph.first[i];
                 graph.first[i] = n_edges;
         }
         graph.next = allocate(n_edges, sizeof(uint32_t));
         for_each_edge(checker->history, store_edge, &graph);
 
-        for (size_t i = 0; i < n; ++i)
+        for (size_t i = 0; i < n; i++)
                 if (graph.n_before[i] == 0)
                         ready[n_ready++] = i;
         while (n_done < n_ready) {
                 uint32_t t = ready[n_done++];
 
-                for (uint32_t e = graph.first[t]; e < graph.first[t + 1]; ++e)
+                for (uint32_t e = graph.first[t]; e < graph.first[t + 1]; e++)
                         if (--graph.n_before[graph.next[e]] == 0)
                                 ready[n_ready++] = graph.next[e];
         }
@@ -231,7 +231,7 @@ static void check_one_order(struct checker *checker) {
 }
 
 size_t history_check(const struct history *history, bool loud) {
-        struct checker checker = { .history = history, .loud = loud };
+        struct checker checker = {.history = history, .loud = loud};
 
         check_once(&checker);
         check_causality(&checker);
@@ -246,7 +246,8 @@ static bool is_message(const struct history *history, const struct history_event
         return event->node != HISTORY_NONE && !history->transactions[event->transaction].is_release;
 }
 
-/* Position of a message that must not be lost, or SIZE_MAX: whose node is released may lose some. */
+/* Position of a message that must not be lost, or SIZE_MAX: whose node is released may lose some.
+ */
 static size_t find_message(const struct history *history, const struct history_peer *peer) {
         for (size_t i = peer->n_events; i-- > 0;)
                 if (is_message(history, &peer->events[i]) &&
@@ -278,10 +279,10 @@ static bool find_common(const struct history *history, size_t a, size_t b, size_
         size_t previous = SIZE_MAX;
         bool found = false;
 
-        for (size_t i = 0; i < pb->n_events; ++i)
+        for (size_t i = 0; i < pb->n_events; i++)
                 if (is_message(history, &pb->events[i]))
                         in_b[pb->events[i].transaction] = 1;
-        for (size_t i = 0; i < pa->n_events && !found; ++i) {
+        for (size_t i = 0; i < pa->n_events && !found; i++) {
                 if (pa->events[i].node == HISTORY_NONE)
                         continue;
                 if (!is_message(history, &pa->events[i]) || !in_b[pa->events[i].transaction]) {
@@ -309,7 +310,7 @@ static bool find_common(const struct history *history, size_t a, size_t b, size_
 static struct history_peer *longest_history(struct history *history) {
         struct history_peer *longest = NULL;
 
-        for (size_t i = 0; i < history->n_peers; ++i)
+        for (size_t i = 0; i < history->n_peers; i++)
                 if ((!longest || history->peers[i].n_events > longest->n_events) &&
                     find_message(history, &history->peers[i]) != SIZE_MAX)
                         longest = &history->peers[i];
@@ -345,7 +346,7 @@ size_t history_self_test(struct history *history) {
         --peer->n_events;
 
         /* order of time: the first message and the last one change places */
-        for (i = 0; !is_message(history, &peer->events[i]); ++i)
+        for (i = 0; !is_message(history, &peer->events[i]); i++)
                 ;
         for (j = peer->n_events - 1; !is_message(history, &peer->events[j]); --j)
                 ;
@@ -354,8 +355,8 @@ size_t history_self_test(struct history *history) {
         swap_events(&peer->events[i], &peer->events[j]);
 
         /* one order: two multicasts that overlap in time change places at one of two receivers */
-        for (size_t a = 0; a < history->n_peers; ++a) {
-                for (size_t b = 0; b < history->n_peers; ++b) {
+        for (size_t a = 0; a < history->n_peers; a++) {
+                for (size_t b = 0; b < history->n_peers; b++) {
                         if (a == b || !find_common(history, a, b, &i, &j))
                                 continue;
                         swap_events(&history->peers[a].events[i], &history->peers[a].events[j]);

@@ -27,7 +27,7 @@ uint32_t draw(struct worker *worker, uint32_t n) {
 /* ledgers */
 
 static size_t find_node(const struct peer *peer, uint64_t id) {
-        for (size_t i = 0; i < peer->n_nodes; ++i)
+        for (size_t i = 0; i < peer->n_nodes; i++)
                 if (peer->nodes[i].id == id)
                         return i;
         fail("peer %u is told of node %llu, which it does not own", peer->index,
@@ -35,7 +35,7 @@ static size_t find_node(const struct peer *peer, uint64_t id) {
 }
 
 static size_t find_handle(const struct peer *peer, uint64_t id) {
-        for (size_t i = 0; i < peer->n_handles; ++i)
+        for (size_t i = 0; i < peer->n_handles; i++)
                 if (peer->handles[i].id == id)
                         return i;
         fail("peer %u is told of handle %llu, which it does not hold", peer->index,
@@ -43,7 +43,7 @@ static size_t find_handle(const struct peer *peer, uint64_t id) {
 }
 
 static void add_node(struct peer *peer, uint64_t id, uint32_t node) {
-        peer->nodes[peer->n_nodes++] = (struct owned){ id, node };
+        peer->nodes[peer->n_nodes++] = (struct owned){id, node};
 }
 
 static void remove_node(struct peer *peer, size_t i) {
@@ -54,13 +54,13 @@ static void add_handle(struct stress *stress, struct peer *peer, uint64_t id, ui
                        bool is_late) {
         if (peer->n_handles == peer->n_handles_allocated) {
                 peer->n_handles_allocated = 2 * peer->n_handles_allocated + MAX_HANDLES;
-                peer->handles = realloc(peer->handles,
-                                        peer->n_handles_allocated * sizeof(*peer->handles));
+                peer->handles =
+                        realloc(peer->handles, peer->n_handles_allocated * sizeof(*peer->handles));
                 if (!peer->handles)
                         fail("no memory");
         }
         ++stress->nodes[node].n_held;
-        peer->handles[peer->n_handles++] = (struct held){ id, node, is_late };
+        peer->handles[peer->n_handles++] = (struct held){id, node, is_late};
 }
 
 static void remove_handle(struct stress *stress, struct peer *peer, size_t i) {
@@ -114,7 +114,7 @@ static void choose_transfers(struct worker *worker, struct peer *peer, struct co
         uint32_t n = draw(worker, 3) ? 0 : 1 + draw(worker, MAX_TRANSFERS);
 
         content->n_transfers = 0;
-        for (uint32_t i = 0; i < n; ++i) {
+        for (uint32_t i = 0; i < n; i++) {
                 bool is_oneshot = draw(worker, 3) == 0;
                 uint32_t node;
 
@@ -131,7 +131,7 @@ static void choose_transfers(struct worker *worker, struct peer *peer, struct co
                         const struct held *held = &peer->handles[draw(worker, peer->n_handles)];
 
                         node = held->node;
-                        transfers[content->n_transfers] = (struct bus1_transfer){ .id = held->id };
+                        transfers[content->n_transfers] = (struct bus1_transfer){.id = held->id};
                 }
                 content->transfers[content->n_transfers++] = node;
         }
@@ -142,7 +142,7 @@ void do_send(struct worker *worker, struct peer *peer) {
         struct history_transaction *t;
         struct bus1_transfer transfers[MAX_TRANSFERS];
         uint64_t destinations[HISTORY_MAX_DESTINATIONS], created = 0;
-        int32_t errors[HISTORY_MAX_DESTINATIONS] = { 1, 1, 1, 1, 1 };
+        int32_t errors[HISTORY_MAX_DESTINATIONS] = {1, 1, 1, 1, 1};
         uint32_t transaction, n_destinations = 1, n_filler = draw(worker, 64);
         struct bus1_payload *payload;
         struct content *content;
@@ -168,7 +168,7 @@ void do_send(struct worker *worker, struct peer *peer) {
         memset(content->filler, (uint8_t)transaction, n_filler);
 
         t->n_destinations = n_destinations;
-        for (uint32_t i = 0; i < n_destinations; ++i) {
+        for (uint32_t i = 0; i < n_destinations; i++) {
                 const struct held *held = &peer->handles[draw(worker, peer->n_handles)];
 
                 destinations[i] = held->id;
@@ -177,16 +177,16 @@ void do_send(struct worker *worker, struct peer *peer) {
                         stress->nodes[held->node].sent = true;
         }
         choose_transfers(worker, peer, content, transfers);
-        for (uint32_t i = 0; i < content->n_transfers; ++i)
+        for (uint32_t i = 0; i < content->n_transfers; i++)
                 if (transfers[i].flags & BUS1_TRANSFER_FLAG_CREATE)
                         created |= 1u << i;
         stress->n_carried += content->n_transfers;
 
         /* Handles of one-shot nodes end here: out of the ledger before anyone can be told. */
-        for (uint32_t i = 0; i < n_destinations; ++i) {
+        for (uint32_t i = 0; i < n_destinations; i++) {
                 if (!stress->history.nodes[t->destinations[i]].is_oneshot)
                         continue;
-                for (size_t k = 0; k < peer->n_handles; ++k) {
+                for (size_t k = 0; k < peer->n_handles; k++) {
                         if (peer->handles[k].id == destinations[i]) {
                                 remove_handle(stress, peer, k);
                                 break;
@@ -196,20 +196,20 @@ void do_send(struct worker *worker, struct peer *peer) {
 
         begin_transaction(stress, transaction);
         r = bus1_peer_send(peer->peer, &(struct bus1_send){
-                .destinations = (const u64 *)destinations,
-                .n_destinations = n_destinations,
-                .errors = errors,
-                .transfers = transfers,
-                .n_transfers = content->n_transfers,
-                .payload = payload,
-        });
+                                               .destinations = (const u64 *)destinations,
+                                               .n_destinations = n_destinations,
+                                               .errors = errors,
+                                               .transfers = transfers,
+                                               .n_transfers = content->n_transfers,
+                                               .payload = payload,
+                                       });
         end_transaction(stress, transaction);
         if (r < 0)
                 fail("send: %s", strerror(-r));
-        for (uint32_t i = 0; i < n_destinations; ++i)
+        for (uint32_t i = 0; i < n_destinations; i++)
                 if (errors[i] != 0)
                         fail("send: error %d on success", errors[i]);
-        for (uint32_t i = 0; i < content->n_transfers; ++i)
+        for (uint32_t i = 0; i < content->n_transfers; i++)
                 if (created & (1u << i))
                         add_node(peer, transfers[i].id, content->transfers[i]);
         bus1_payload_unref(payload);
@@ -224,14 +224,14 @@ static void receive_message(struct stress *stress, struct peer *peer, const stru
         if (recv->n_transfers != content->n_transfers)
                 fail("message with %zu handles instead of %u", recv->n_transfers,
                      content->n_transfers);
-        for (uint32_t k = 0; k < content->n_filler; ++k)
+        for (uint32_t k = 0; k < content->n_filler; k++)
                 if (content->filler[k] != (uint8_t)content->transaction)
                         fail("damaged data");
         if (content->sequence < *last)
                 fail("peer %u: messages of sender %u out of order", peer->index, content->sender);
         *last = content->sequence;
 
-        for (uint32_t k = 0; k < content->n_transfers; ++k) {
+        for (uint32_t k = 0; k < content->n_transfers; k++) {
                 struct node *n = &stress->nodes[content->transfers[k]];
 
                 if (transfers[k].id == BUS1_INVALID) {
@@ -307,7 +307,7 @@ bool do_receive(struct stress *stress, struct peer *peer) {
         }
         if (recv.n_transfers > MAX_TRANSFERS)
                 fail("message with %zu handles", recv.n_transfers);
-        for (size_t i = 0; i < recv.n_transfers; ++i)
+        for (size_t i = 0; i < recv.n_transfers; i++)
                 transfers[i] = bus1_recv_transfer(&recv, i);
 
         r = bus1_peer_recv_commit(&recv);
@@ -336,8 +336,7 @@ static void release(struct stress *stress, struct peer *peer, const uint64_t *id
                 fail("release: %s", strerror(-r));
 }
 
-void do_release(struct worker *worker, struct peer *peer, uint32_t n_nodes,
-                       uint32_t n_handles) {
+void do_release(struct worker *worker, struct peer *peer, uint32_t n_nodes, uint32_t n_handles) {
         struct stress *stress = worker->stress;
         uint64_t ids[MAX_HANDLES];
         uint32_t transaction;
@@ -403,7 +402,7 @@ void do_die(struct stress *stress, struct peer *peer) {
 
 void do_transfer(struct worker *worker, struct peer *from, struct peer *to) {
         struct stress *stress = worker->stress;
-        struct bus1_transfer src = { .flags = BUS1_TRANSFER_FLAG_CREATE, .id = BUS1_INVALID }, dst;
+        struct bus1_transfer src = {.flags = BUS1_TRANSFER_FLAG_CREATE, .id = BUS1_INVALID}, dst;
         bool is_new = from->n_handles == 0 || draw(worker, 2);
         uint32_t node;
         int r;
@@ -418,7 +417,7 @@ void do_transfer(struct worker *worker, struct peer *from, struct peer *to) {
                 size_t i = draw(worker, from->n_handles);
 
                 node = from->handles[i].node;
-                src = (struct bus1_transfer){ .id = from->handles[i].id };
+                src = (struct bus1_transfer){.id = from->handles[i].id};
         }
         r = bus1_peer_transfer(from->peer, to->peer, &src, &dst, 1);
         if (r < 0)

@@ -10,6 +10,7 @@
  * descriptors, but nothing else. That is for what is not in their memory: a kernel.
  */
 
+#include "stress.h"
 #include <getopt.h>
 #include <sched.h>
 #include <signal.h>
@@ -18,7 +19,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include "stress.h"
 
 static void transfer_between(struct worker *worker, struct peer *from, struct peer *to) {
         struct peer *first = from < to ? from : to, *second = from < to ? to : from;
@@ -93,11 +93,11 @@ static void deallocate(void *p, size_t n, size_t size) {
 
 /* What otherwise grows as needed, which one process could not do for all. */
 static void reserve(struct stress *stress) {
-        for (size_t i = 0; i < stress->n_peers; ++i) {
+        for (size_t i = 0; i < stress->n_peers; i++) {
                 stress->peers[i].n_handles_allocated = MAX_HANDLES * MAX_QUEUE;
                 stress->peers[i].handles = allocate(MAX_HANDLES * MAX_QUEUE, sizeof(struct held));
         }
-        for (size_t i = 0; i < stress->history.n_peers; ++i) {
+        for (size_t i = 0; i < stress->history.n_peers; i++) {
                 struct history_peer *peer = &stress->history.peers[i];
 
                 peer->n_allocated = stress->max_transactions * (HISTORY_MAX_DESTINATIONS + 1);
@@ -110,7 +110,7 @@ static void drain(struct stress *stress) {
 
         while (again) {
                 again = false;
-                for (size_t i = 0; i < stress->n_peers; ++i)
+                for (size_t i = 0; i < stress->n_peers; i++)
                         while (do_receive(stress, &stress->peers[i]))
                                 again = true;
         }
@@ -118,8 +118,8 @@ static void drain(struct stress *stress) {
 
 /* When nobody does anything any more, every holder of a dead node has been told. */
 static void check_settled(struct stress *stress) {
-        for (size_t i = 0; i < stress->n_peers; ++i) {
-                for (size_t k = 0; k < stress->peers[i].n_handles; ++k) {
+        for (size_t i = 0; i < stress->n_peers; i++) {
+                for (size_t k = 0; k < stress->peers[i].n_handles; k++) {
                         const struct node *node = &stress->nodes[stress->peers[i].handles[k].node];
 
                         if (node->release || node->sent)
@@ -130,7 +130,7 @@ static void check_settled(struct stress *stress) {
 
 /* Every node has gone by now: released, used up, or its owner told that its last handle went. */
 static void check_empty(struct stress *stress) {
-        for (size_t i = 0; i < stress->n_peers; ++i) {
+        for (size_t i = 0; i < stress->n_peers; i++) {
                 struct bus1_cmd_query query = {};
 
                 if (stress->peers[i].n_nodes > 0)
@@ -171,7 +171,7 @@ static void set_up(struct stress *stress, struct bus1_accounts *accounts, size_t
         if (stress->has_processes)
                 reserve(stress);
 
-        for (size_t i = 0; i < n_peers; ++i) {
+        for (size_t i = 0; i < n_peers; i++) {
                 struct peer *peer = &stress->peers[i];
 
                 peer->index = i;
@@ -182,14 +182,14 @@ static void set_up(struct stress *stress, struct bus1_accounts *accounts, size_t
 }
 
 static void tear_down(struct stress *stress) {
-        for (size_t i = 0; i < stress->n_peers; ++i) {
+        for (size_t i = 0; i < stress->n_peers; i++) {
                 bus1_peer_disconnect(stress->peers[i].peer);
                 bus1_peer_unref(stress->peers[i].peer);
                 pthread_mutex_destroy(&stress->peers[i].lock);
                 if (!stress->has_processes)
                         free(stress->peers[i].handles);
         }
-        for (size_t i = 0; i < stress->history.n_peers && !stress->has_processes; ++i)
+        for (size_t i = 0; i < stress->history.n_peers && !stress->has_processes; i++)
                 free(stress->history.peers[i].events);
         deallocate(stress->history.peers, stress->history.n_peers, sizeof(*stress->history.peers));
         deallocate(stress->history.transactions, stress->max_transactions,
@@ -219,14 +219,14 @@ static void run_processes(struct worker *workers, size_t n) {
         bool failed = false;
         int status;
 
-        for (size_t i = 0; i < n; ++i)
+        for (size_t i = 0; i < n; i++)
                 pids[i] = start_process(&workers[i]);
         while (wait(&status) > 0) {
                 if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
                         continue;
                 /* the others may wait for what it has locked */
                 failed = true;
-                for (size_t i = 0; i < n; ++i)
+                for (size_t i = 0; i < n; i++)
                         kill(pids[i], SIGKILL);
         }
         if (failed)
@@ -234,17 +234,17 @@ static void run_processes(struct worker *workers, size_t n) {
 }
 
 static void run_threads(struct worker *workers, size_t n) {
-        for (size_t i = 0; i < n; ++i)
+        for (size_t i = 0; i < n; i++)
                 if (pthread_create(&workers[i].thread, NULL, work, &workers[i]) != 0)
                         fail("no thread");
-        for (size_t i = 0; i < n; ++i)
+        for (size_t i = 0; i < n; i++)
                 pthread_join(workers[i].thread, NULL);
 }
 
 static void run_workers(struct stress *stress, size_t n, uint64_t seed) {
         struct worker workers[MAX_THREADS];
 
-        for (size_t i = 0; i < n; ++i)
+        for (size_t i = 0; i < n; i++)
                 workers[i] = (struct worker){
                         .stress = stress,
                         .random = (seed + i + 1) * 0x9e3779b97f4a7c15ULL,
@@ -265,7 +265,7 @@ static double now(void) {
 static void report(struct stress *stress, double seconds) {
         size_t longest = 0;
 
-        for (size_t i = 0; i < stress->history.n_peers; ++i)
+        for (size_t i = 0; i < stress->history.n_peers; i++)
                 if (stress->history.peers[i].n_events > longest)
                         longest = stress->history.peers[i].n_events;
         printf("%zu transactions in %.1f s: %llu multicasts, %llu messages received, %llu handles "
@@ -281,12 +281,12 @@ static void report(struct stress *stress, double seconds) {
 
 int main(int argc, char **argv) {
         static const struct option options[] = {
-                { "threads", required_argument, NULL, 't' },
-                { "processes", required_argument, NULL, 'f' },
-                { "peers", required_argument, NULL, 'p' },
-                { "transactions", required_argument, NULL, 'n' },
-                { "seed", required_argument, NULL, 's' },
-                { "self-test", no_argument, NULL, 'x' },
+                {"threads", required_argument, NULL, 't'},
+                {"processes", required_argument, NULL, 'f'},
+                {"peers", required_argument, NULL, 'p'},
+                {"transactions", required_argument, NULL, 'n'},
+                {"seed", required_argument, NULL, 's'},
+                {"self-test", no_argument, NULL, 'x'},
                 {},
         };
         size_t n_threads = 8, n_peers = 10, n_transactions = 1000000, n_complaints;
@@ -339,7 +339,7 @@ int main(int argc, char **argv) {
         run_workers(stress, n_threads, seed);
         drain(stress);
         check_settled(stress);
-        for (size_t i = 0; i < stress->n_peers; ++i)
+        for (size_t i = 0; i < stress->n_peers; i++)
                 do_release_handles(stress, &stress->peers[i]);
         drain(stress);
         check_empty(stress);
@@ -349,8 +349,8 @@ int main(int argc, char **argv) {
         stress->history.n_nodes =
                 stress->n_nodes < stress->max_nodes ? stress->n_nodes : stress->max_nodes;
         start = now();
-        n_complaints = self_test ? history_self_test(&stress->history) :
-                                   history_check(&stress->history, true);
+        n_complaints = self_test ? history_self_test(&stress->history)
+                                 : history_check(&stress->history, true);
         printf("%zu transactions, %llu multicasts, %llu messages, order checked in %.1f s: "
                "%zu complaints\n",
                n_transactions, (unsigned long long)stress->n_multicasts,

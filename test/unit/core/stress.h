@@ -9,14 +9,14 @@
  * notifications that are early, doubled or for the wrong thing, damaged data) is judged at once.
  */
 
+#include "core.h"
+#include "stress-history.h"
+#include <linux/err.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <linux/err.h>
-#include "core.h"
-#include "stress-history.h"
 
 #define MAX_THREADS 64
 #define MAX_HANDLES 256
@@ -27,12 +27,12 @@
 /* peers that end while they are in use; another one takes their place */
 #define MAX_DEATHS 200
 
-#define fail(...) \
-        do { \
+#define fail(...)                                               \
+        do {                                                    \
                 fprintf(stderr, "%s:%d: ", __FILE__, __LINE__); \
-                fprintf(stderr, __VA_ARGS__); \
-                fprintf(stderr, "\n"); \
-                abort(); \
+                fprintf(stderr, __VA_ARGS__);                   \
+                fprintf(stderr, "\n");                          \
+                abort();                                        \
         } while (0)
 
 /* what is known about a node */

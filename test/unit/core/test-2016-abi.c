@@ -6,17 +6,17 @@
  * The numbers are those of programs that were built against the header of 2016.
  */
 
+#include "test/unit/wire/suite.h"
 #include <assert.h>
 #include <check.h>
-#include <linux/bus1.h>
 #include <linux/bus1-2016.h>
+#include <linux/bus1.h>
 #include <stddef.h>
-#include "test/unit/wire/suite.h"
 
-#define SAME_FIELD(a, b, field) \
+#define SAME_FIELD(a, b, field)                                                 \
         static_assert(offsetof(struct a, field) == offsetof(struct b, field) && \
-                              sizeof(((struct a *)NULL)->field) == \
-                                      sizeof(((struct b *)NULL)->field), \
+                              sizeof(((struct a *)NULL)->field) ==              \
+                                      sizeof(((struct b *)NULL)->field),        \
                       #field)
 
 SAME_FIELD(bus1_cmd_peer_reset, bus1_2016_peer_reset, flags);

@@ -4,13 +4,13 @@
  * Peers of 2016: IDs, references, notifications, the pool, the seed; and both generations together
  */
 
+#include "core-test.h"
+#include "v2016.h"
 #include <linux/limits.h>
 #include <linux/mm.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include "core-test.h"
-#include "v2016.h"
 
 #define ROUNDS 200000
 
@@ -20,7 +20,7 @@ static struct pool pools[MAX_PEERS];
 static struct bus1_peer *a, *b, *c, *d;
 
 static void setup_peers(void) {
-        for (size_t i = 0; i < 2; ++i) {
+        for (size_t i = 0; i < 2; i++) {
                 pools[i] = pool_new();
                 ck_assert_int_eq(bus1_v2016_enable(world.peers[i], &pool_memory, &pools[i]), 0);
         }
@@ -37,7 +37,7 @@ static void setup(void) {
 
 static void teardown(void) {
         world_free(&world);
-        for (size_t i = 0; i < 2; ++i)
+        for (size_t i = 0; i < 2; i++)
                 free(pools[i].memory);
 }
 
@@ -52,14 +52,14 @@ static int send_2016(struct bus1_peer *peer, u64 flags, const u64 *destinations,
                 return PTR_ERR(payload);
         memcpy(payload->data, text, strlen(text));
         r = bus1_v2016_send(peer, &(struct bus1_v2016_send){
-                .flags = flags,
-                .destinations = destinations,
-                .n_destinations = n,
-                .errors = errors,
-                .handles = handles,
-                .n_handles = n_handles,
-                .payload = payload,
-        });
+                                          .flags = flags,
+                                          .destinations = destinations,
+                                          .n_destinations = n,
+                                          .errors = errors,
+                                          .handles = handles,
+                                          .n_handles = n_handles,
+                                          .payload = payload,
+                                  });
         bus1_payload_unref(payload);
         return r;
 }
@@ -85,7 +85,7 @@ struct got {
 
 static struct got get_below(struct bus1_peer *peer, u64 flags, u64 max_offset) {
         struct pool *pool = &pools[peer == a ? 0 : 1];
-        struct bus1_v2016_recv recv = { .flags = flags, .max_offset = max_offset };
+        struct bus1_v2016_recv recv = {.flags = flags, .max_offset = max_offset};
         struct got got = {};
 
         got.r = bus1_v2016_recv(peer, &recv);
@@ -193,7 +193,7 @@ START_TEST(node_is_made_by_the_first_use_of_its_id) {
 END_TEST
 
 START_TEST(only_ids_of_ones_own_choice_make_nodes) {
-        u64 before = used(BUS1_RESOURCE_OBJECTS), id, two[] = { 0x200, 0x203 };
+        u64 before = used(BUS1_RESOURCE_OBJECTS), id, two[] = {0x200, 0x203};
 
         ck_assert_int_eq(bus1_v2016_handle_transfer(a, b, 0x101, &id), -ENXIO);
         ck_assert_int_eq(bus1_v2016_handle_transfer(a, b, 0x103, &id), -ENXIO);
@@ -368,7 +368,7 @@ START_TEST(handle_in_a_message_is_a_reference) {
 END_TEST
 
 START_TEST(notifications_are_charged_on_the_owner) {
-        const struct bus1_limits limits = { .max[BUS1_RESOURCE_OBJECTS] = 64 };
+        const struct bus1_limits limits = {.max[BUS1_RESOURCE_OBJECTS] = 64};
         u64 before;
 
         teardown();
@@ -377,7 +377,7 @@ START_TEST(notifications_are_charged_on_the_owner) {
         release(b, transfer(a, b, 0x100));
         before = used(BUS1_RESOURCE_OBJECTS);
         /* b can have as many as before, whatever a has not received */
-        for (int i = 0; i < 10; ++i)
+        for (int i = 0; i < 10; i++)
                 release(b, transfer(a, b, 0x100));
         ck_assert_uint_gt(used(BUS1_RESOURCE_OBJECTS), before - 1);
         get_notification(a, BUS1_2016_MSG_NODE_RELEASE, 0x100);
@@ -425,8 +425,7 @@ START_TEST(nothing_arrives_once_a_destroyed_node_is_released) {
 
         transfer(a, b, 0x100);
         transfer(a, a, 0x100);
-        ck_assert_int_eq(bus1_v2016_nodes_destroy(a, BUS1_2016_DESTROY_RELEASE_HANDLES, &id, 1),
-                         0);
+        ck_assert_int_eq(bus1_v2016_nodes_destroy(a, BUS1_2016_DESTROY_RELEASE_HANDLES, &id, 1), 0);
         /* there was one more reference */
         get_notification(a, BUS1_2016_MSG_NODE_DESTROY, 0x100);
         ck_assert_int_eq(release(a, 0x100), 0);
@@ -436,7 +435,7 @@ START_TEST(nothing_arrives_once_a_destroyed_node_is_released) {
 END_TEST
 
 START_TEST(nodes_are_destroyed_all_or_none) {
-        u64 nodes[] = { 0x100, 0x104, 0x100 }, unknown[] = { 0x100, 0x200 };
+        u64 nodes[] = {0x100, 0x104, 0x100}, unknown[] = {0x100, 0x200};
         u64 one = transfer(a, b, 0x100), two = transfer(a, b, 0x104);
         struct got got;
 
@@ -495,11 +494,11 @@ END_TEST
 /* messages */
 
 START_TEST(multicast_is_one_transaction) {
-        u64 ids[] = { 0x100, 0x104, 0x100 };
+        u64 ids[] = {0x100, 0x104, 0x100};
         struct got got;
 
         ck_assert_int_eq(send_2016(a, 0, ids, 3, NULL, "x", NULL, 0), 0);
-        for (size_t i = 0; i < 3; ++i) {
+        for (size_t i = 0; i < 3; i++) {
                 got = get(a, 0);
                 ck_assert_uint_eq(got.msg.destination, ids[i]);
                 ck_assert_uint_eq(got.msg.flags, i < 2 ? BUS1_2016_MSG_CONTINUE : 0);
@@ -509,8 +508,8 @@ START_TEST(multicast_is_one_transaction) {
 END_TEST
 
 START_TEST(continue_reports_each_destination) {
-        u64 gone = transfer(b, a, 0x10), there = transfer(b, a, 0x14), ids[] = { there, gone, there };
-        s32 errors[3] = { 1, 1, 1 };
+        u64 gone = transfer(b, a, 0x10), there = transfer(b, a, 0x14), ids[] = {there, gone, there};
+        s32 errors[3] = {1, 1, 1};
 
         ck_assert_int_eq(destroy(b, BUS1_2016_DESTROY_RELEASE_HANDLES, 0x10), 0);
         ck_assert_int_eq(send_2016(a, 0, ids, 3, errors, "x", NULL, 0), -EHOSTUNREACH);
@@ -536,7 +535,8 @@ START_TEST(flags_are_checked) {
 
         ck_assert_int_eq(send_2016(a, 4, &id, 1, NULL, "", NULL, 0), -EINVAL);
         ck_assert_int_eq(send_2016(a, BUS1_2016_SEND_CONTINUE | BUS1_2016_SEND_SEED, NULL, 0, NULL,
-                                   "", NULL, 0), -EINVAL);
+                                   "", NULL, 0),
+                         -EINVAL);
         ck_assert_int_eq(send_2016(a, BUS1_2016_SEND_SEED, &id, 1, NULL, "", NULL, 0), -EINVAL);
         ck_assert_int_eq(send_2016(a, 0, &id, BUS1_MAX_DESTINATIONS + 1, NULL, "", NULL, 0),
                          -EMSGSIZE);
@@ -568,7 +568,7 @@ START_TEST(peeked_message_stays_in_its_slice) {
         ck_assert_int_eq(free_slice(a, &taken), -ENXIO);
 
         /* each time was a reference */
-        for (int i = 0; i < 4; ++i) {
+        for (int i = 0; i < 4; i++) {
                 get_nothing(b);
                 ck_assert_int_eq(release(a, taken.ids[0]), 0);
         }
@@ -633,7 +633,7 @@ START_TEST(failed_receive_leaves_the_message) {
         pools[0].fails = false;
         ck_assert_uint_eq(used(BUS1_RESOURCE_OBJECTS), objects);
         ck_assert_int_eq(bus1_v2016_slice_release(a, 0), -ENXIO);
-        for (unsigned int n = 1;; ++n) {
+        for (unsigned int n = 1;; n++) {
                 struct got got;
 
                 shim_fail_allocation(n);
@@ -649,11 +649,11 @@ START_TEST(failed_receive_leaves_the_message) {
 END_TEST
 
 START_TEST(failed_send_makes_nothing) {
-        u64 to_b = transfer(b, a, 0x10), ids[] = { to_b, 0x100, 0x104 }, objects;
+        u64 to_b = transfer(b, a, 0x10), ids[] = {to_b, 0x100, 0x104}, objects;
         bool failed = true;
 
         objects = used(BUS1_RESOURCE_OBJECTS);
-        for (unsigned int n = 1; failed; ++n) {
+        for (unsigned int n = 1; failed; n++) {
                 int r;
 
                 shim_fail_allocation(n);
@@ -668,7 +668,7 @@ START_TEST(failed_send_makes_nothing) {
                         get_nothing(b);
                 }
         }
-        for (unsigned int n = 1;; ++n) {
+        for (unsigned int n = 1;; n++) {
                 u64 id;
                 int r;
 
@@ -738,24 +738,26 @@ END_TEST
 
 START_TEST(pool_memory_is_given_back) {
         u64 to_a = transfer(a, b, 0x100);
-        struct bus1_v2016_recv recv = { .max_offset = U64_MAX };
+        struct bus1_v2016_recv recv = {.max_offset = U64_MAX};
         u64 offsets[16];
 
-        for (size_t i = 0; i < 16; ++i) {
+        for (size_t i = 0; i < 16; i++) {
                 struct bus1_payload *payload = bus1_payload_new(100000, 0);
 
                 ck_assert(!IS_ERR(payload));
                 memset(payload->data, 'x', 100000);
-                ck_assert_int_eq(bus1_v2016_send(b, &(struct bus1_v2016_send){
-                        .destinations = &to_a,
-                        .n_destinations = 1,
-                        .payload = payload,
-                }), 0);
+                ck_assert_int_eq(bus1_v2016_send(b,
+                                                 &(struct bus1_v2016_send){
+                                                         .destinations = &to_a,
+                                                         .n_destinations = 1,
+                                                         .payload = payload,
+                                                 }),
+                                 0);
                 bus1_payload_unref(payload);
                 ck_assert_int_eq(bus1_v2016_recv(a, &recv), 0);
                 bus1_payload_unref(recv.payload);
                 offsets[i] = recv.msg.offset;
-                for (size_t j = 0; j < i; ++j)
+                for (size_t j = 0; j < i; j++)
                         ck_assert_uint_ge(offsets[i] - offsets[j], 100000);
         }
         /* every second one first */
@@ -775,7 +777,7 @@ END_TEST
 /* seed */
 
 START_TEST(seed_is_pinned_until_it_is_taken) {
-        u64 handles[] = { 0x100, transfer(b, a, 0x10) };
+        u64 handles[] = {0x100, transfer(b, a, 0x10)};
         struct got first, again;
 
         ck_assert_int_eq(get(a, BUS1_2016_RECV_SEED).r, -EAGAIN);
@@ -796,7 +798,7 @@ START_TEST(seed_is_pinned_until_it_is_taken) {
         ck_assert_int_eq(get(a, BUS1_2016_RECV_SEED).r, -EAGAIN);
         ck_assert_int_eq(free_slice(a, &again), 0);
         /* three references from it, and one of before */
-        for (int i = 0; i < 3; ++i) {
+        for (int i = 0; i < 3; i++) {
                 ck_assert_int_eq(release(a, 0x100), 0);
                 ck_assert_int_eq(release(a, handles[1]), 0);
         }
@@ -809,7 +811,7 @@ START_TEST(seed_is_pinned_until_it_is_taken) {
 END_TEST
 
 START_TEST(reset_spares_what_the_seed_pins) {
-        u64 pinned[] = { 0x100, 0, 0x100 }, handle, other;
+        u64 pinned[] = {0x100, 0, 0x100}, handle, other;
         struct bus1_2016_peer_reset reset = {
                 .flags = BUS1_2016_RESET_FLUSH,
                 .max_slices = U32_MAX,
@@ -858,13 +860,15 @@ END_TEST
 /* limits */
 
 START_TEST(limits_are_reported_and_kept) {
-        struct bus1_2016_peer_reset reset = {
-                .peer_flags = BUS1_2016_PEER_WANT_SECCTX,
-                .max_slices = 2,
-                .max_handles = 3,
-                .max_inflight_bytes = 5,
-                .max_inflight_fds = 0,
-        }, state = {};
+        struct bus1_2016_peer_reset reset =
+                                            {
+                                                    .peer_flags = BUS1_2016_PEER_WANT_SECCTX,
+                                                    .max_slices = 2,
+                                                    .max_handles = 3,
+                                                    .max_inflight_bytes = 5,
+                                                    .max_inflight_fds = 0,
+                                            },
+                                    state = {};
         u64 to_a = transfer(a, b, 0x100), id;
         struct got got;
 
@@ -890,7 +894,7 @@ START_TEST(limits_are_reported_and_kept) {
         ck_assert_int_eq(send_2016(b, 0, &to_a, 1, NULL, "", NULL, 0), -EDQUOT);
         ck_assert_int_eq(free_slice(a, &got), 0);
         tell(b, to_a, "");
-        ck_assert_int_eq(send_2016(a, 0, NULL, 0, NULL, "", (u64[]){ 0x104, 0x108 }, 2), 0);
+        ck_assert_int_eq(send_2016(a, 0, NULL, 0, NULL, "", (u64[]){0x104, 0x108}, 2), 0);
         ck_assert_int_eq(bus1_v2016_handle_transfer(a, b, 0x10c, &id), -EDQUOT);
 }
 END_TEST
@@ -955,13 +959,13 @@ END_TEST
 
 START_TEST(owner_of_2026_is_told_once) {
         u64 node, handle, id;
-        struct bus1_transfer src[2] = { { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID } }, dst[2];
+        struct bus1_transfer src[2] = {{BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID}}, dst[2];
 
         ck_assert_int_eq(bus1_peer_transfer(c, a, src, dst, 1), 0);
         node = src[0].id;
         id = dst[0].id;
-        src[0] = (struct bus1_transfer){ BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID };
-        src[1] = (struct bus1_transfer){ 0, 0x1001 };
+        src[0] = (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
+        src[1] = (struct bus1_transfer){0, 0x1001};
         ck_assert_int_eq(bus1_peer_transfer(c, a, src, dst, 2), -EBADRQC);
         handle = transfer(a, b, id);
         ck_assert_int_eq(release(a, id), 0);
@@ -1051,7 +1055,7 @@ static void note_id(u64 id) {
 }
 
 static void step_2016(struct bus1_peer *peer) {
-        u64 ids[] = { some_id_2016(), some_id_2016(), some_id_2016() };
+        u64 ids[] = {some_id_2016(), some_id_2016(), some_id_2016()};
         struct got got;
         s32 errors[3];
 
@@ -1078,15 +1082,15 @@ static void step_2016(struct bus1_peer *peer) {
         case 8:
                 if (draw(200) == 0)
                         bus1_v2016_reset(peer, &(struct bus1_2016_peer_reset){
-                                .flags = draw(4),
-                                .max_slices = U32_MAX,
-                                .max_handles = U32_MAX,
-                                .max_inflight_bytes = U32_MAX,
-                        });
+                                                       .flags = draw(4),
+                                                       .max_slices = U32_MAX,
+                                                       .max_handles = U32_MAX,
+                                                       .max_inflight_bytes = U32_MAX,
+                                               });
                 break;
         default:
                 got = get(peer, draw(4));
-                for (size_t i = 0; got.r == 0 && i < got.msg.n_handles; ++i)
+                for (size_t i = 0; got.r == 0 && i < got.msg.n_handles; i++)
                         note_id(got.ids[i]);
                 if (got.r == 0 && got.msg.type == BUS1_2016_MSG_DATA && draw(10))
                         ck_assert_int_eq(free_slice(peer, &got), 0);
@@ -1095,10 +1099,10 @@ static void step_2016(struct bus1_peer *peer) {
 
 static void step_2026(struct bus1_peer *peer) {
         u64 id = some_id(2, 1);
-        struct bus1_transfer src = { 0, id }, dst;
+        struct bus1_transfer src = {0, id}, dst;
 
         if (draw(3) == 0)
-                src = (struct bus1_transfer){ BUS1_TRANSFER_FLAG_CREATE | draw(2) * 2, BUS1_INVALID };
+                src = (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE | draw(2) * 2, BUS1_INVALID};
         switch (draw(6)) {
         case 0:
                 if (bus1_peer_transfer(peer, world.peers[draw(4)], &src, &dst, 1) == 0)
@@ -1109,7 +1113,7 @@ static void step_2026(struct bus1_peer *peer) {
                 break;
         case 2:
         case 3:
-                try_send(peer, (u64[]){ id, id ^ 2 }, 1 + draw(2), "y", &src, draw(2));
+                try_send(peer, (u64[]){id, id ^ 2}, 1 + draw(2), "y", &src, draw(2));
                 break;
         default:
                 test_recv(peer);
@@ -1119,7 +1123,7 @@ static void step_2026(struct bus1_peer *peer) {
 START_TEST(anything_in_any_order) {
         random_state = _i + 0x9e3779b97f4a7c15;
         highest = 0;
-        for (size_t i = 0; i < ROUNDS; ++i) {
+        for (size_t i = 0; i < ROUNDS; i++) {
                 size_t n = draw(4);
 
                 if (n < 2)
@@ -1136,7 +1140,7 @@ static void *step_one_peer(void *data) {
 
         random_state = (n + 1) * 0x9e3779b97f4a7c15;
         highest = 0;
-        for (size_t i = 0; i < ROUNDS / 4; ++i)
+        for (size_t i = 0; i < ROUNDS / 4; i++)
                 if (n < 2)
                         step_2016(*peer);
                 else
@@ -1149,10 +1153,10 @@ static void *step_one_peer(void *data) {
 START_TEST(anything_by_several_threads) {
         pthread_t threads[4];
 
-        for (size_t i = 0; i < 4; ++i)
-                ck_assert_int_eq(pthread_create(&threads[i], NULL, step_one_peer,
-                                                &world.peers[i]), 0);
-        for (size_t i = 0; i < 4; ++i)
+        for (size_t i = 0; i < 4; i++)
+                ck_assert_int_eq(pthread_create(&threads[i], NULL, step_one_peer, &world.peers[i]),
+                                 0);
+        for (size_t i = 0; i < 4; i++)
                 pthread_join(threads[i], NULL);
 }
 END_TEST

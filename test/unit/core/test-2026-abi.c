@@ -4,16 +4,20 @@
  * The binary interface of 2026: numbers, and structures of nothing but 64-bit fields in their order
  */
 
+#include "test/unit/wire/suite.h"
 #include <check.h>
 #include <linux/bus1.h>
 #include <stddef.h>
-#include "test/unit/wire/suite.h"
 
 /* the i-th of 64-bit fields */
-#define FIELD(type, field, i) \
-        { #type "." #field, \
-          offsetof(struct type, field) << 8 | sizeof(((struct type *)NULL)->field), (i) << 11 | 8 }
-#define VALUE(name, expected) { #name, name, expected }
+#define FIELD(type, field, i)                                                                     \
+        {                                                                                         \
+#type "." #field,                                                                 \
+                        offsetof(struct type, field) << 8 | sizeof(((struct type *)NULL)->field), \
+                        (i) << 11 | 8                                                             \
+        }
+#define VALUE(name, expected) \
+        { #name, name, expected }
 
 static const struct {
         const char *name;

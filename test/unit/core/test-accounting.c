@@ -4,9 +4,9 @@
  * Limits, shares, and operations that run out of memory
  */
 
-#include <string.h>
 #include "core-test.h"
 #include "peer.h"
+#include <string.h>
 
 #define A world.peers[0]
 #define B world.peers[1]
@@ -26,7 +26,7 @@ static unsigned send_until_refused(struct bus1_peer *peer, u64 handle, size_t n_
 }
 
 START_TEST(peer_gets_half_of_what_its_user_has_left) {
-        struct world world = world_new_limited(2, &(struct bus1_limits){ .max = { 1000 } });
+        struct world world = world_new_limited(2, &(struct bus1_limits){.max = {1000}});
         struct bus1_peer *third = world_add(&world, 1000);
         u64 node, handle, t_node, t_handle;
 
@@ -47,20 +47,21 @@ START_TEST(peer_gets_half_of_what_its_user_has_left) {
 END_TEST
 
 START_TEST(foreign_users_share_what_is_left) {
-        struct world world = world_new_limited(1, &(struct bus1_limits){ .max = { 1200 } });
+        struct world world = world_new_limited(1, &(struct bus1_limits){.max = {1200}});
         struct bus1_peer *foreign[3];
         u64 node, handle, handles[3];
         unsigned n[3], own;
 
         create(A, A, 0, &node, &handle);
-        for (unsigned i = 0; i < 3; ++i) {
+        for (unsigned i = 0; i < 3; i++) {
                 foreign[i] = world_add(&world, 2000 + i);
                 handles[i] = copy(A, foreign[i], handle);
         }
         n[0] = send_until_refused(foreign[0], handles[0], 10);
         n[1] = send_until_refused(foreign[1], handles[1], 10);
         n[2] = send_until_refused(foreign[2], handles[2], 10);
-        /* The first could take a third; each later one still gets something, and so does the owner. */
+        /* The first could take a third; each later one still gets something, and so does the owner.
+         */
         ck_assert_uint_eq(n[0], 40);
         ck_assert_uint_eq(n[1], 6);
         ck_assert_uint_eq(n[2], 3);
@@ -75,7 +76,7 @@ START_TEST(foreign_users_share_what_is_left) {
 END_TEST
 
 START_TEST(foreign_flood_leaves_room_for_the_next_user) {
-        struct world world = world_new_limited(1, &(struct bus1_limits){ .max = { 1 << 20 } });
+        struct world world = world_new_limited(1, &(struct bus1_limits){.max = {1 << 20}});
         struct bus1_peer *a, *b, *c, *other;
         u64 node, handle, at_a, at_c, o_node, o_handle, o_at_b;
 
@@ -99,14 +100,14 @@ END_TEST
 
 START_TEST(share_does_not_vanish_with_many_users) {
         enum { N = 200, MAX = 100000000 };
-        struct world world = world_new_limited(1, &(struct bus1_limits){ .max = { MAX } });
+        struct world world = world_new_limited(1, &(struct bus1_limits){.max = {MAX}});
         struct bus1_peer *peers[N];
         u64 node, handle, at;
         unsigned n, n_log = 0;
 
         /* One after the other, each takes all it can get. */
         create(A, A, 0, &node, &handle);
-        for (unsigned i = 1; i <= N; ++i) {
+        for (unsigned i = 1; i <= N; i++) {
                 peers[i - 1] = bus1_peer_new(world.accounts, KUIDT_INIT(2000 + i), NULL, NULL);
                 ck_assert(!IS_ERR(peers[i - 1]));
                 at = copy(A, peers[i - 1], handle);
@@ -119,7 +120,7 @@ START_TEST(share_does_not_vanish_with_many_users) {
                                 n /= 2;
                 }
         }
-        for (unsigned i = 0; i < N; ++i) {
+        for (unsigned i = 0; i < N; i++) {
                 bus1_peer_disconnect(peers[i]);
                 bus1_peer_unref(peers[i]);
         }
@@ -128,22 +129,23 @@ START_TEST(share_does_not_vanish_with_many_users) {
 END_TEST
 
 START_TEST(holders_that_do_not_take_notice_cost_the_owner_nothing) {
-        struct world world = world_new_limited(1, &(struct bus1_limits){ .max = { 0, 40 } });
+        struct world world = world_new_limited(1, &(struct bus1_limits){.max = {0, 40}});
         struct bus1_peer *holder = world_add(&world, 2000);
         struct bus1_transfer transfer;
         u64 node, handle, own_node, own_handle;
 
         /* As for calls and replies: a new node for each, which is gone afterwards. */
         create(holder, A, 0, &own_node, &own_handle);
-        for (unsigned i = 0; i < 6; ++i) {
+        for (unsigned i = 0; i < 6; i++) {
                 create(A, holder, 0, &node, &handle);
                 ck_assert_int_eq(try_release(A, node), 0);
                 ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), 1);
                 ck_assert_int_eq(try_release(holder, handle), 0);
         }
-        for (unsigned i = 0; i < 3; ++i) {
+        for (unsigned i = 0; i < 3; i++) {
                 transfer = (struct bus1_transfer){
-                        BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT, BUS1_INVALID,
+                        BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
+                        BUS1_INVALID,
                 };
                 ck_assert_int_eq(try_send(A, &own_handle, 1, "", &transfer, 1), 0);
                 ck_assert_int_eq(try_release(A, transfer.id), 0);
@@ -151,7 +153,7 @@ START_TEST(holders_that_do_not_take_notice_cost_the_owner_nothing) {
         }
 
         /* What he does not receive himself he pays for. */
-        for (unsigned i = 0; i < 3; ++i) {
+        for (unsigned i = 0; i < 3; i++) {
                 create(A, A, 0, &node, &handle);
                 ck_assert_int_eq(try_release(A, handle), 0);
                 ck_assert_int_eq(try_release(A, node), 0);
@@ -164,7 +166,7 @@ START_TEST(holders_that_do_not_take_notice_cost_the_owner_nothing) {
 END_TEST
 
 START_TEST(objects_messages_and_files_are_limited) {
-        struct world world = world_new_limited(2, &(struct bus1_limits){ .max = { 0, 20, 10, 4 } });
+        struct world world = world_new_limited(2, &(struct bus1_limits){.max = {0, 20, 10, 4}});
         u64 node, handle;
         struct bus1_transfer src[20], dst[20];
 
@@ -175,8 +177,8 @@ START_TEST(objects_messages_and_files_are_limited) {
 
         ck_assert_int_eq(try_send_payload(B, &handle, 1, bus1_payload_new(0, 3)), -EDQUOT);
 
-        for (unsigned i = 0; i < 20; ++i)
-                src[i] = (struct bus1_transfer){ 0, handle };
+        for (unsigned i = 0; i < 20; i++)
+                src[i] = (struct bus1_transfer){0, handle};
         ck_assert_int_eq(bus1_peer_transfer(B, B, src, dst, 20), -EDQUOT);
         ck_assert_int_eq(try_send(B, &handle, 1, "", src, 15), -EDQUOT);
         ck_assert_uint_eq(query(B).n_handles, 1);
@@ -187,16 +189,16 @@ START_TEST(objects_messages_and_files_are_limited) {
 END_TEST
 
 START_TEST(refused_multicast_reaches_nobody) {
-        struct world world = world_new_limited(2, &(struct bus1_limits){ .max = { 1000 } });
+        struct world world = world_new_limited(2, &(struct bus1_limits){.max = {1000}});
         struct bus1_peer *foreign = world_add(&world, 2000);
         u64 node, handle, f_node, f_handle;
 
         create(A, B, 0, &node, &handle);
         create(foreign, B, 0, &f_node, &f_handle);
         ck_assert_int_eq(send_bytes(B, handle, 400), 0);
-        ck_assert_int_eq(try_send_payload(B, (u64[]){ f_handle, handle }, 2,
-                                          bus1_payload_new(200, 0)),
-                         -EDQUOT);
+        ck_assert_int_eq(
+                try_send_payload(B, (u64[]){f_handle, handle}, 2, bus1_payload_new(200, 0)),
+                -EDQUOT);
         expect_nothing(foreign);
         ck_assert_uint_eq(query(foreign).n_bytes, 0);
         ck_assert_uint_eq(query(A).n_bytes, 400);
@@ -209,7 +211,7 @@ START_TEST(several_of_the_biggest_dbus_messages_fit) {
         u64 node, handle;
 
         create(A, B, 0, &node, &handle);
-        for (unsigned i = 0; i < 4; ++i)
+        for (unsigned i = 0; i < 4; i++)
                 ck_assert_int_eq(send_bytes(B, handle, 128 << 20), 0);
         world_free(&world);
 }
@@ -257,10 +259,14 @@ START_TEST(failed_allocation_has_no_effect_on_send) {
         create(foreign, A, 0, &f_node, &f_handle);
         do {
                 struct bus1_transfer transfers[6] = {
-                        { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID },
-                        { 0, handle }, { 0, f_handle }, { 0, handle }, { 0, handle }, { 0, handle },
+                        {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID},
+                        {0, handle},
+                        {0, f_handle},
+                        {0, handle},
+                        {0, handle},
+                        {0, handle},
                 };
-                u64 destinations[6] = { handle, f_handle, handle, f_handle, handle, handle };
+                u64 destinations[6] = {handle, f_handle, handle, f_handle, handle, handle};
 
                 shim_fail_allocation(++n);
                 r = try_send(A, destinations, 6, "text", transfers, 6);
@@ -290,15 +296,15 @@ START_TEST(failed_allocation_leaves_the_message_queued) {
         unsigned n = 0;
 
         create(A, B, 0, &node, &handle);
-        for (unsigned i = 0; i < 16; ++i)
-                transfers[i] = (struct bus1_transfer){ 0, handle };
+        for (unsigned i = 0; i < 16; i++)
+                transfers[i] = (struct bus1_transfer){0, handle};
         ck_assert_int_eq(try_send(B, &handle, 1, "", transfers, 16), 0);
-        for (unsigned i = 0; i < 200; ++i) {
+        for (unsigned i = 0; i < 200; i++) {
                 /* so that the new IDs need new parts of the map */
                 u64 more_node, more;
 
                 create(A, A, 0, &more_node, &more);
-                ck_assert_int_eq(bus1_peer_release(A, (u64[]){ more_node, more }, 2), 0);
+                ck_assert_int_eq(bus1_peer_release(A, (u64[]){more_node, more}, 2), 0);
         }
         do {
                 shim_fail_allocation(++n);
@@ -319,14 +325,14 @@ START_TEST(failed_allocation_has_no_effect_on_release_and_new) {
         struct bus1_accounts *accounts;
         struct bus1_peer *peer;
 
-        for (unsigned i = 0; i < 20; ++i)
+        for (unsigned i = 0; i < 20; i++)
                 create(A, A, 0, &nodes[i], &handle);
         shim_fail_allocation(1);
         ck_assert_int_eq(bus1_peer_release(A, nodes, 20), -ENOMEM);
         shim_fail_allocation(0);
         ck_assert_uint_eq(query(A).n_nodes, 20);
 
-        for (unsigned n = 1;; ++n) {
+        for (unsigned n = 1;; n++) {
                 shim_fail_allocation(n);
                 peer = bus1_peer_new(world.accounts, KUIDT_INIT(5), NULL, NULL);
                 accounts = IS_ERR(peer) ? NULL : bus1_accounts_new(NULL);
@@ -349,13 +355,13 @@ START_TEST(release_of_a_few_takes_no_memory) {
         struct world world = world_new(2);
         u64 nodes[8], handles[8];
 
-        for (unsigned i = 0; i < 8; ++i)
+        for (unsigned i = 0; i < 8; i++)
                 create(A, B, 0, &nodes[i], &handles[i]);
         shim_fail_allocation(1);
         ck_assert_int_eq(bus1_peer_release(A, nodes, 4), 0);
         ck_assert_int_eq(bus1_peer_release(B, handles, 8), 0);
         shim_fail_allocation(0);
-        for (unsigned i = 4; i < 8; ++i)
+        for (unsigned i = 4; i < 8; i++)
                 expect_handle_release(A, nodes[i]);
         expect_nothing(A);
         expect_nothing(B);

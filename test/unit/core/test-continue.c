@@ -4,8 +4,8 @@
  * Sends that go on when one destination fails
  */
 
-#include <string.h>
 #include "core-test.h"
+#include <string.h>
 
 #define A world.peers[0]
 #define B world.peers[1]
@@ -19,14 +19,14 @@ static int send_on(struct bus1_peer *peer, const u64 *destinations, s32 *errors,
         ck_assert(!IS_ERR(payload));
         memset(payload->data, 'x', n_data);
         r = bus1_peer_send(peer, &(struct bus1_send){
-                .flags = BUS1_SEND_FLAG_CONTINUE,
-                .destinations = destinations,
-                .n_destinations = n,
-                .errors = errors,
-                .transfers = transfers,
-                .n_transfers = n_transfers,
-                .payload = payload,
-        });
+                                         .flags = BUS1_SEND_FLAG_CONTINUE,
+                                         .destinations = destinations,
+                                         .n_destinations = n,
+                                         .errors = errors,
+                                         .transfers = transfers,
+                                         .n_transfers = n_transfers,
+                                         .payload = payload,
+                                 });
         bus1_payload_unref(payload);
         return r;
 }
@@ -37,12 +37,14 @@ START_TEST(unknown_flags_are_refused) {
         u64 node, handle;
 
         create(A, A, 0, &node, &handle);
-        ck_assert_int_eq(bus1_peer_send(A, &(struct bus1_send){
-                .flags = 0x80,
-                .destinations = &handle,
-                .n_destinations = 1,
-                .payload = payload,
-        }), -EINVAL);
+        ck_assert_int_eq(bus1_peer_send(A,
+                                        &(struct bus1_send){
+                                                .flags = 0x80,
+                                                .destinations = &handle,
+                                                .n_destinations = 1,
+                                                .payload = payload,
+                                        }),
+                         -EINVAL);
         bus1_payload_unref(payload);
         expect_nothing(A);
         world_free(&world);
@@ -52,12 +54,12 @@ END_TEST
 START_TEST(node_that_is_gone_is_reported_and_the_rest_delivered) {
         struct world world = world_new(3);
         u64 gone_node, gone, node, handle;
-        s32 errors[3] = { 1, 1, 1 };
+        s32 errors[3] = {1, 1, 1};
 
         create(A, C, 0, &gone_node, &gone);
         create(B, C, 0, &node, &handle);
         ck_assert_int_eq(try_release(A, gone_node), 0);
-        ck_assert_int_eq(send_on(C, (u64[]){ handle, gone, handle }, errors, 3, NULL, 0, 1), 0);
+        ck_assert_int_eq(send_on(C, (u64[]){handle, gone, handle}, errors, 3, NULL, 0, 1), 0);
         ck_assert_int_eq(errors[0], 0);
         ck_assert_int_eq(errors[1], -EHOSTUNREACH);
         ck_assert_int_eq(errors[2], 0);
@@ -70,10 +72,10 @@ START_TEST(node_that_is_gone_is_reported_and_the_rest_delivered) {
 END_TEST
 
 START_TEST(full_receiver_is_reported_and_the_rest_delivered) {
-        struct bus1_limits limits = { .max[BUS1_RESOURCE_BYTES] = 4000 };
+        struct bus1_limits limits = {.max[BUS1_RESOURCE_BYTES] = 4000};
         struct world world = world_new_limited(0, &limits);
         u64 full_node, full, node, handle;
-        struct bus1_transfer created = { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID };
+        struct bus1_transfer created = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
         s32 errors[2];
         unsigned n = 0;
 
@@ -88,12 +90,14 @@ START_TEST(full_receiver_is_reported_and_the_rest_delivered) {
         ck_assert_uint_gt(n, 0);
 
         /* without the flag nobody gets it */
-        ck_assert_int_eq(try_send(C, (u64[]){ full, handle }, 2,
+        ck_assert_int_eq(try_send(C, (u64[]){full, handle}, 2,
                                   "0123456789012345678901234567890123456789"
                                   "0123456789012345678901234567890123456789"
-                                  "01234567890123456789", NULL, 0), -EDQUOT);
+                                  "01234567890123456789",
+                                  NULL, 0),
+                         -EDQUOT);
         expect_nothing(B);
-        ck_assert_int_eq(send_on(C, (u64[]){ full, handle }, errors, 2, &created, 1, 100), 0);
+        ck_assert_int_eq(send_on(C, (u64[]){full, handle}, errors, 2, &created, 1, 100), 0);
         ck_assert_int_eq(errors[0], -EDQUOT);
         ck_assert_int_eq(errors[1], 0);
         ck_assert_uint_eq(test_recv(B).n_transfers, 1);
@@ -104,12 +108,12 @@ END_TEST
 
 START_TEST(mistakes_of_the_sender_still_fail_the_command) {
         struct world world = world_new(2);
-        struct bus1_transfer transfer = { 0, 12345 };
+        struct bus1_transfer transfer = {0, 12345};
         u64 node, handle;
-        s32 errors[2] = { 1, 1 };
+        s32 errors[2] = {1, 1};
 
         create(A, B, 0, &node, &handle);
-        ck_assert_int_eq(send_on(B, (u64[]){ handle, 12345 }, errors, 2, NULL, 0, 1), -EBADRQC);
+        ck_assert_int_eq(send_on(B, (u64[]){handle, 12345}, errors, 2, NULL, 0, 1), -EBADRQC);
         ck_assert_int_eq(send_on(B, &handle, errors, 1, &transfer, 1, 1), -EBADRQC);
         ck_assert_int_eq(errors[0], 1);
         expect_nothing(A);
@@ -124,7 +128,7 @@ START_TEST(errors_may_be_nobody_s_business) {
         create(A, B, 0, &node, &handle);
         create(A, B, 0, &gone_node, &gone);
         ck_assert_int_eq(try_release(A, gone_node), 0);
-        ck_assert_int_eq(send_on(B, (u64[]){ gone, handle }, NULL, 2, NULL, 0, 1), 0);
+        ck_assert_int_eq(send_on(B, (u64[]){gone, handle}, NULL, 2, NULL, 0, 1), 0);
         expect_text(A, node, "x");
         expect_node_release(B, gone);
         world_free(&world);
@@ -133,7 +137,7 @@ END_TEST
 
 START_TEST(node_created_for_nobody_is_told_to_have_no_handle) {
         struct world world = world_new(2);
-        struct bus1_transfer created = { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID };
+        struct bus1_transfer created = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
         u64 node, handle;
         s32 error = 1;
 
@@ -148,7 +152,7 @@ START_TEST(node_created_for_nobody_is_told_to_have_no_handle) {
 END_TEST
 
 START_TEST(oneshot_handle_ends_unless_the_receiver_is_full) {
-        struct bus1_limits limits = { .max[BUS1_RESOURCE_BYTES] = 4000 };
+        struct bus1_limits limits = {.max[BUS1_RESOURCE_BYTES] = 4000};
         struct world world = world_new_limited(0, &limits);
         u64 node, handle, late_node, late, late_copy;
         s32 errors[2];
@@ -160,7 +164,7 @@ START_TEST(oneshot_handle_ends_unless_the_receiver_is_full) {
         ck_assert_int_eq(errors[0], -EDQUOT);
         ck_assert_uint_eq(query(B).n_handles, 1);
         /* given twice, it is good for one message */
-        ck_assert_int_eq(send_on(B, (u64[]){ handle, handle }, errors, 2, NULL, 0, 1), 0);
+        ck_assert_int_eq(send_on(B, (u64[]){handle, handle}, errors, 2, NULL, 0, 1), 0);
         ck_assert_int_eq(errors[0], 0);
         ck_assert_int_eq(errors[1], -EHOSTUNREACH);
         ck_assert_int_eq(try_release(B, handle), -EBADRQC);

@@ -4,17 +4,17 @@
  * Looking at a core from outside
  */
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include "core-test.h"
 #include "inspect.h"
 #include "v2016.h"
+#include <pthread.h>
+#include <stdatomic.h>
 
 #define A world.peers[0]
 #define B world.peers[1]
 
 START_TEST(accounts_are_found_in_order) {
-        struct bus1_limits limits = { .max[BUS1_RESOURCE_FILES] = 77 };
+        struct bus1_limits limits = {.max[BUS1_RESOURCE_FILES] = 77};
         struct world world = world_new_limited(0, &limits);
         struct bus1_account_info info;
         u64 node, handle;
@@ -133,7 +133,7 @@ static void no_discard(void *data, u64 offset, u64 n) {
 }
 
 START_TEST(peers_of_2016_have_objects_as_well) {
-        static const struct bus1_pool_memory memory = { no_write, no_discard };
+        static const struct bus1_pool_memory memory = {no_write, no_discard};
         struct world world = world_new(2);
         struct bus1_object_info info;
         struct bus1_peer_info a, b;
@@ -141,7 +141,7 @@ START_TEST(peers_of_2016_have_objects_as_well) {
 
         ck_assert_int_eq(bus1_v2016_enable(A, &memory, NULL), 0);
         ck_assert_int_eq(bus1_v2016_handle_transfer(A, B, 1000, &handle), 0);
-        ck_assert_int_eq(bus1_v2016_handle_transfer(A, A, 8, &(u64){ 0 }), 0);
+        ck_assert_int_eq(bus1_v2016_handle_transfer(A, A, 8, &(u64){0}), 0);
         ck_assert(bus1_inspect_peer(world.accounts, 0, &a));
         ck_assert(bus1_inspect_peer(world.accounts, a.number + 1, &b));
         ck_assert(bus1_inspect_object(world.accounts, a.number, 0, &info));
@@ -169,8 +169,8 @@ struct coming {
 static void *come_and_go(void *data) {
         struct coming *coming = data;
 
-        for (unsigned i = 0; !coming->stop; ++i) {
-                struct bus1_transfer src = { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID }, dst;
+        for (unsigned i = 0; !coming->stop; i++) {
+                struct bus1_transfer src = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID}, dst;
                 struct bus1_peer *peer;
 
                 peer = bus1_peer_new(coming->accounts, KUIDT_INIT(i % 5), NULL, NULL);
@@ -184,27 +184,27 @@ static void *come_and_go(void *data) {
 
 START_TEST(looking_harms_nobody) {
         struct world world = world_new(0);
-        struct coming coming = { .accounts = world.accounts };
+        struct coming coming = {.accounts = world.accounts};
         struct bus1_account_info account;
         struct bus1_object_info object;
         struct bus1_peer_info peer;
         pthread_t threads[3];
         size_t n = 0;
 
-        for (size_t i = 0; i < 3; ++i)
+        for (size_t i = 0; i < 3; i++)
                 ck_assert_int_eq(pthread_create(&threads[i], NULL, come_and_go, &coming), 0);
-        for (size_t i = 0; i < 20000 || n == 0; ++i) {
+        for (size_t i = 0; i < 20000 || n == 0; i++) {
                 u64 number = 0;
 
                 for (u32 uid = 0; bus1_inspect_account(world.accounts, uid, &account);)
                         uid = __kuid_val(account.uid) + 1;
                 for (; bus1_inspect_peer(world.accounts, number, &peer); number = peer.number + 1)
-                        for (u64 id = 0; bus1_inspect_object(world.accounts, peer.number, id,
-                                                             &object); ++n)
+                        for (u64 id = 0;
+                             bus1_inspect_object(world.accounts, peer.number, id, &object); n++)
                                 id = object.id + 1;
         }
         coming.stop = true;
-        for (size_t i = 0; i < 3; ++i)
+        for (size_t i = 0; i < 3; i++)
                 pthread_join(threads[i], NULL);
         ck_assert_uint_gt(n, 0);
         world_free(&world);

@@ -4,15 +4,15 @@
  * The limits of a single command: all of it, one more, and far too much
  */
 
+#include "core-test.h"
 #include <stdlib.h>
 #include <string.h>
-#include "core-test.h"
 
 #define A world.peers[0]
 #define B world.peers[1]
 
 /* counts that overflow when they are multiplied by anything */
-static const size_t absurd[] = { SIZE_MAX, SIZE_MAX / 2 + 2, SIZE_MAX / 16 + 2, 1UL << 32 };
+static const size_t absurd[] = {SIZE_MAX, SIZE_MAX / 2 + 2, SIZE_MAX / 16 + 2, 1UL << 32};
 #define N_ABSURD (sizeof(absurd) / sizeof(absurd[0]))
 
 START_TEST(transfers_of_a_command) {
@@ -21,10 +21,10 @@ START_TEST(transfers_of_a_command) {
         u64 node, handle;
 
         create(A, B, 0, &node, &handle);
-        for (size_t i = 0; i < BUS1_MAX_TRANSFERS + 1; ++i)
-                src[i] = (struct bus1_transfer){ 0, handle };
+        for (size_t i = 0; i < BUS1_MAX_TRANSFERS + 1; i++)
+                src[i] = (struct bus1_transfer){0, handle};
         ck_assert_int_eq(bus1_peer_transfer(B, A, src, dst, BUS1_MAX_TRANSFERS + 1), -EMSGSIZE);
-        for (size_t i = 0; i < N_ABSURD; ++i)
+        for (size_t i = 0; i < N_ABSURD; i++)
                 ck_assert_int_eq(bus1_peer_transfer(B, A, src, dst, absurd[i]), -EMSGSIZE);
         ck_assert_uint_eq(query(A).n_handles, 0);
         ck_assert_int_eq(bus1_peer_transfer(B, A, src, dst, BUS1_MAX_TRANSFERS), 0);
@@ -41,11 +41,10 @@ START_TEST(transfers_of_a_message) {
         u64 node, handle;
 
         create(A, B, 0, &node, &handle);
-        for (size_t i = 0; i < BUS1_MAX_TRANSFERS + 1; ++i)
-                transfers[i] = (struct bus1_transfer){ BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID };
-        ck_assert_int_eq(try_send(B, &handle, 1, "", transfers, BUS1_MAX_TRANSFERS + 1),
-                         -EMSGSIZE);
-        for (size_t i = 0; i < N_ABSURD; ++i)
+        for (size_t i = 0; i < BUS1_MAX_TRANSFERS + 1; i++)
+                transfers[i] = (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
+        ck_assert_int_eq(try_send(B, &handle, 1, "", transfers, BUS1_MAX_TRANSFERS + 1), -EMSGSIZE);
+        for (size_t i = 0; i < N_ABSURD; i++)
                 ck_assert_int_eq(try_send(B, &handle, 1, "", transfers, absurd[i]), -EMSGSIZE);
         ck_assert_uint_eq(query(B).n_nodes, 0);
         ck_assert_uint_eq(transfers[0].id, BUS1_INVALID);
@@ -61,11 +60,11 @@ START_TEST(destinations_of_a_send) {
         u64 node, handle;
 
         create(A, B, 0, &node, &handle);
-        for (size_t i = 0; i < BUS1_MAX_DESTINATIONS + 1; ++i)
+        for (size_t i = 0; i < BUS1_MAX_DESTINATIONS + 1; i++)
                 destinations[i] = handle;
         ck_assert_int_eq(try_send(B, destinations, BUS1_MAX_DESTINATIONS + 1, "", NULL, 0),
                          -EMSGSIZE);
-        for (size_t i = 0; i < N_ABSURD; ++i)
+        for (size_t i = 0; i < N_ABSURD; i++)
                 ck_assert_int_eq(try_send(B, destinations, absurd[i], "", NULL, 0), -EMSGSIZE);
         expect_nothing(A);
         ck_assert_int_eq(try_send(B, destinations, BUS1_MAX_DESTINATIONS, "", NULL, 0), 0);
@@ -83,16 +82,16 @@ START_TEST(ids_of_a_release) {
         size_t n = 0;
 
         create(A, A, 0, &node, &handle);
-        for (size_t i = 0; i < BUS1_MAX_TRANSFERS; ++i)
-                src[i] = (struct bus1_transfer){ 0, handle };
+        for (size_t i = 0; i < BUS1_MAX_TRANSFERS; i++)
+                src[i] = (struct bus1_transfer){0, handle};
         while (n < BUS1_MAX_IDS) {
                 ck_assert_int_eq(bus1_peer_transfer(A, A, src, dst, BUS1_MAX_TRANSFERS), 0);
-                for (size_t i = 0; i < BUS1_MAX_TRANSFERS; ++i)
+                for (size_t i = 0; i < BUS1_MAX_TRANSFERS; i++)
                         ids[n++] = dst[i].id;
         }
         ids[n] = handle;
         ck_assert_int_eq(bus1_peer_release(A, ids, n + 1), -EMSGSIZE);
-        for (size_t i = 0; i < N_ABSURD; ++i)
+        for (size_t i = 0; i < N_ABSURD; i++)
                 ck_assert_int_eq(bus1_peer_release(A, ids, absurd[i]), -EMSGSIZE);
         ck_assert_uint_eq(query(A).n_handles, n + 1);
         ck_assert_int_eq(bus1_peer_release(A, ids, n), 0);
@@ -111,7 +110,7 @@ START_TEST(data_and_files_of_a_message) {
         create(A, B, 0, &node, &handle);
         ck_assert_int_eq(PTR_ERR(bus1_payload_new(BUS1_MAX_DATA + 1, 0)), -EMSGSIZE);
         ck_assert_int_eq(PTR_ERR(bus1_payload_new(0, BUS1_MAX_PAYLOAD_FILES + 1)), -EMSGSIZE);
-        for (size_t i = 0; i < N_ABSURD; ++i) {
+        for (size_t i = 0; i < N_ABSURD; i++) {
                 ck_assert_int_eq(PTR_ERR(bus1_payload_new(absurd[i], 0)), -EMSGSIZE);
                 ck_assert_int_eq(PTR_ERR(bus1_payload_new(0, absurd[i])), -EMSGSIZE);
                 ck_assert_int_eq(PTR_ERR(bus1_payload_new(absurd[i], absurd[i])), -EMSGSIZE);
@@ -134,7 +133,7 @@ START_TEST(data_and_files_of_a_message) {
 END_TEST
 
 START_TEST(limits_of_accounts_beyond_all_sense) {
-        struct bus1_limits limits = { .max = { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX } };
+        struct bus1_limits limits = {.max = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}};
         struct world world = world_new_limited(0, &limits);
         u64 node, handle;
 
@@ -142,7 +141,7 @@ START_TEST(limits_of_accounts_beyond_all_sense) {
         world_add(&world, 1);
         world_add(&world, 2);
         create(A, B, 0, &node, &handle);
-        for (unsigned i = 0; i < 100; ++i)
+        for (unsigned i = 0; i < 100; i++)
                 ck_assert_int_eq(try_send_payload(B, &handle, 1, bus1_payload_new(100000, 0)), 0);
         ck_assert_uint_eq(query(A).n_bytes, 100 * 100000);
         world_free(&world);
@@ -150,9 +149,9 @@ START_TEST(limits_of_accounts_beyond_all_sense) {
 END_TEST
 
 START_TEST(limits_of_one_leave_room_for_nothing) {
-        struct bus1_limits limits = { .max = { 1, 1, 1, 1 } };
+        struct bus1_limits limits = {.max = {1, 1, 1, 1}};
         struct world world = world_new_limited(1, &limits);
-        struct bus1_transfer src = { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID }, dst;
+        struct bus1_transfer src = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID}, dst;
 
         /* a node and a handle are two, and a peer never gets the last half */
         ck_assert_int_eq(bus1_peer_transfer(A, A, &src, &dst, 1), -EDQUOT);

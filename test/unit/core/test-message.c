@@ -4,12 +4,12 @@
  * Send and receive
  */
 
+#include "core-test.h"
+#include "peer.h"
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <unistd.h>
-#include "core-test.h"
-#include "peer.h"
 
 #define A world.peers[0]
 #define B world.peers[1]
@@ -49,18 +49,18 @@ END_TEST
 START_TEST(send_refuses_wrong_arguments_and_has_no_effect) {
         struct world world = world_new(2);
         u64 node, handle;
-        struct bus1_transfer create_one = { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID };
-        struct bus1_transfer wrong_flags = { 0x10, BUS1_INVALID };
-        struct bus1_transfer unknown[] = { create_one, { 0, 4711 } };
+        struct bus1_transfer create_one = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
+        struct bus1_transfer wrong_flags = {0x10, BUS1_INVALID};
+        struct bus1_transfer unknown[] = {create_one, {0, 4711}};
 
         create(A, B, 0, &node, &handle);
-        ck_assert_int_eq(try_send(B, (u64[]){ handle, 33 }, 2, "", NULL, 0), -EBADRQC);
-        ck_assert_int_eq(try_send(B, (u64[]){ BUS1_INVALID }, 1, "", NULL, 0), -EBADRQC);
+        ck_assert_int_eq(try_send(B, (u64[]){handle, 33}, 2, "", NULL, 0), -EBADRQC);
+        ck_assert_int_eq(try_send(B, (u64[]){BUS1_INVALID}, 1, "", NULL, 0), -EBADRQC);
         ck_assert_int_eq(try_send(A, &node, 1, "", NULL, 0), -EBADRQC);
         ck_assert_int_eq(try_send(B, &handle, 1, "", &wrong_flags, 1), -EINVAL);
         ck_assert_int_eq(try_send(B, &handle, 1, "", unknown, 2), -EBADRQC);
         ck_assert_uint_eq(unknown[0].id, BUS1_INVALID);
-        ck_assert_int_eq(try_send(B, (u64[]){ handle, 33 }, 2, "", &create_one, 1), -EBADRQC);
+        ck_assert_int_eq(try_send(B, (u64[]){handle, 33}, 2, "", &create_one, 1), -EBADRQC);
         ck_assert_uint_eq(create_one.flags, BUS1_TRANSFER_FLAG_CREATE);
         ck_assert_int_eq(PTR_ERR(bus1_payload_new(BUS1_MAX_DATA + 1, 0)), -EMSGSIZE);
         ck_assert_int_eq(PTR_ERR(bus1_payload_new(0, BUS1_MAX_PAYLOAD_FILES + 1)), -EMSGSIZE);
@@ -166,11 +166,11 @@ END_TEST
 START_TEST(create_in_send_gives_every_destination_a_handle) {
         struct world world = world_new(3);
         u64 a_node, a_handle, b_node, b_handle, at_a, at_b;
-        struct bus1_transfer transfer = { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID };
+        struct bus1_transfer transfer = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
 
         create(A, C, 0, &a_node, &a_handle);
         create(B, C, 0, &b_node, &b_handle);
-        ck_assert_int_eq(try_send(C, (u64[]){ a_handle, b_handle }, 2, "", &transfer, 1), 0);
+        ck_assert_int_eq(try_send(C, (u64[]){a_handle, b_handle}, 2, "", &transfer, 1), 0);
         ck_assert_uint_eq(transfer.flags, 0);
         ck_assert_uint_eq(query(C).n_nodes, 1);
 
@@ -194,7 +194,7 @@ START_TEST(same_destination_twice_gets_two_messages_in_a_row) {
 
         create(A, B, 0, &node, &handle);
         create(A, B, 0, &second_node, &second);
-        ck_assert_int_eq(try_send(B, (u64[]){ handle, second, handle }, 3, "x", NULL, 0), 0);
+        ck_assert_int_eq(try_send(B, (u64[]){handle, second, handle}, 3, "x", NULL, 0), 0);
         send_text(B, second, "y");
         expect_text(A, node, "x");
         expect_text(A, second_node, "x");
@@ -214,22 +214,24 @@ START_TEST(many_destinations_and_transfers) {
         u64 node, handle;
 
         create(A, B, 0, &node, &handle);
-        for (unsigned i = 0; i < 300; ++i) {
+        for (unsigned i = 0; i < 300; i++) {
                 destinations[i] = handle;
                 errors[i] = 1;
         }
-        for (unsigned i = 0; i < 10; ++i)
-                transfers[i] = (struct bus1_transfer){ 0, handle };
-        ck_assert_int_eq(bus1_peer_send(B, &(struct bus1_send){
-                .destinations = destinations,
-                .n_destinations = 300,
-                .errors = errors,
-                .transfers = transfers,
-                .n_transfers = 10,
-                .payload = payload,
-        }), 0);
+        for (unsigned i = 0; i < 10; i++)
+                transfers[i] = (struct bus1_transfer){0, handle};
+        ck_assert_int_eq(bus1_peer_send(B,
+                                        &(struct bus1_send){
+                                                .destinations = destinations,
+                                                .n_destinations = 300,
+                                                .errors = errors,
+                                                .transfers = transfers,
+                                                .n_transfers = 10,
+                                                .payload = payload,
+                                        }),
+                         0);
         bus1_payload_unref(payload);
-        for (unsigned i = 0; i < 300; ++i) {
+        for (unsigned i = 0; i < 300; i++) {
                 ck_assert_int_eq(errors[i], 0);
                 received = test_recv(A);
                 ck_assert_int_eq(received.r, 0);
@@ -243,7 +245,7 @@ END_TEST
 
 START_TEST(send_without_destinations) {
         struct world world = world_new(1);
-        struct bus1_transfer transfer = { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID };
+        struct bus1_transfer transfer = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
 
         ck_assert_int_eq(try_send(A, NULL, 0, "", NULL, 0), 0);
         expect_nothing(A);
@@ -274,7 +276,7 @@ START_TEST(files_are_put_when_received_or_dropped) {
 
         create(A, B, 0, &node, &handle);
         payload = payload_with_pipe(&fd);
-        ck_assert_int_eq(try_send_payload(B, (u64[]){ handle, handle }, 2, payload), 0);
+        ck_assert_int_eq(try_send_payload(B, (u64[]){handle, handle}, 2, payload), 0);
         ck_assert_uint_eq(query(A).n_fds, 2);
 
         received = test_recv(A);
@@ -321,7 +323,7 @@ START_TEST(wake_is_called_when_the_queue_becomes_readable) {
         ck_assert_uint_eq(world.n_wakes[1], 1);
         expect_text(peer, node, "1");
         expect_text(peer, node, "2");
-        ck_assert_int_eq(try_send(A, (u64[]){ handle, handle }, 2, "3", NULL, 0), 0);
+        ck_assert_int_eq(try_send(A, (u64[]){handle, handle}, 2, "3", NULL, 0), 0);
         ck_assert_uint_eq(world.n_wakes[1], 2);
         bus1_peer_disconnect(peer);
         ck_assert_uint_eq(world.n_wakes[1], 3);
@@ -333,7 +335,7 @@ END_TEST
 
 START_TEST(query_reports_limits_and_usage) {
         struct world world = world_new(2);
-        struct bus1_cmd_query q = { .flags = 1 };
+        struct bus1_cmd_query q = {.flags = 1};
         u64 node, handle;
 
         ck_assert_int_eq(bus1_peer_query(A, &q), -EINVAL);

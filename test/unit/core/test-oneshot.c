@@ -68,7 +68,7 @@ START_TEST(failed_send_leaves_the_handle) {
         u64 node, handle;
 
         create(A, B, BUS1_TRANSFER_FLAG_ONESHOT, &node, &handle);
-        ck_assert_int_eq(try_send(B, (u64[]){ handle, 999 }, 2, "", NULL, 0), -EBADRQC);
+        ck_assert_int_eq(try_send(B, (u64[]){handle, 999}, 2, "", NULL, 0), -EBADRQC);
         send_text(B, handle, "still there");
         expect_text(A, node, "still there");
         world_free(&world);
@@ -82,7 +82,7 @@ START_TEST(twice_in_one_send_is_one_message) {
         create(A, B, BUS1_TRANSFER_FLAG_ONESHOT, &node, &handle);
         create(A, B, 0, &plain_node, &plain);
         other = copy(B, B, handle);
-        ck_assert_int_eq(try_send(B, (u64[]){ handle, plain, handle, other }, 4, "x", NULL, 0), 0);
+        ck_assert_int_eq(try_send(B, (u64[]){handle, plain, handle, other}, 4, "x", NULL, 0), 0);
         /* Both IDs ended with the send: there is nothing to tell. */
         ck_assert_uint_eq(bus1_peer_poll(B), 0);
         expect_text(A, node, "x");

@@ -4,11 +4,11 @@
  * The order of transactions: queues and their clocks, step by step
  */
 
-#include <linux/minmax.h>
 #include "core-test.h"
 #include "peer.h"
 #include "queue.h"
 #include "tx.h"
+#include <linux/minmax.h>
 
 #define A world.peers[0]
 #define B world.peers[1]
@@ -22,7 +22,7 @@ struct fixture {
 static void fixture_init(struct fixture *f) {
         bus1_queue_init(&f->p, NULL, NULL, NULL);
         bus1_queue_init(&f->q, NULL, NULL, NULL);
-        for (unsigned i = 0; i < 4; ++i)
+        for (unsigned i = 0; i < 4; i++)
                 bus1_queue_entry_init(&f->entries[i], BUS1_ENTRY_MESSAGE, NULL);
 }
 
@@ -99,7 +99,7 @@ START_TEST(equal_timestamps_are_ordered_alike_everywhere) {
 
         /* Two transactions on two queues, interleaved so that both get the same timestamp. */
         fixture_init(&f);
-        for (unsigned i = 0; i < 4; ++i)
+        for (unsigned i = 0; i < 4; i++)
                 f.entries[i].tx = 1 + i % 2;
         bus1_queue_stage(&f.p, &f.entries[0]);
         bus1_queue_stage(&f.q, &f.entries[3]);
@@ -148,17 +148,17 @@ START_TEST(queue_receives_in_order_of_timestamps) {
         u64 timestamps[1000], last = 0, r = 88172645463325252ULL;
 
         bus1_queue_init(&q, NULL, NULL, NULL);
-        for (unsigned i = 0; i < 1000; ++i) {
+        for (unsigned i = 0; i < 1000; i++) {
                 bus1_queue_entry_init(&entries[i], BUS1_ENTRY_MESSAGE, NULL);
                 entries[i].tx = i;
                 timestamps[i] = bus1_queue_stage(&q, &entries[i]);
         }
         bus1_queue_sync(&q, 4000);
-        for (unsigned i = 0; i < 1000; ++i) {
+        for (unsigned i = 0; i < 1000; i++) {
                 r ^= r << 13, r ^= r >> 7, r ^= r << 17;
                 bus1_queue_commit(&q, &entries[i], timestamps[i] + 2 * (r % 500));
         }
-        for (unsigned i = 0; i < 1000; ++i) {
+        for (unsigned i = 0; i < 1000; i++) {
                 struct bus1_queue_entry *entry = bus1_queue_peek(&q);
 
                 ck_assert_ptr_nonnull(entry);
@@ -177,7 +177,7 @@ START_TEST(unicast_is_behind_what_its_sender_received) {
         /* B's clock runs far ahead. */
         create(A, B, 0, &node, &handle);
         create(B, A, 0, &b_node, &b_handle);
-        for (unsigned i = 0; i < 50; ++i)
+        for (unsigned i = 0; i < 50; i++)
                 send_text(A, b_handle, "x");
         send_text(B, handle, "y");
         ck_assert_uint_gt(A->queue.clock, 100);
@@ -197,10 +197,10 @@ START_TEST(multicast_is_behind_what_its_sender_sent) {
         create(A, world.peers[3], 0, &a_node, &a);
         create(B, world.peers[3], 0, &b_node, &b);
         create(C, world.peers[3], 0, &c_node, &c);
-        for (unsigned i = 0; i < 10; ++i)
+        for (unsigned i = 0; i < 10; i++)
                 send_text(world.peers[3], a, "x");
         before = world.peers[3]->queue.clock;
-        ck_assert_int_eq(try_send(world.peers[3], (u64[]){ b, c }, 2, "y", NULL, 0), 0);
+        ck_assert_int_eq(try_send(world.peers[3], (u64[]){b, c}, 2, "y", NULL, 0), 0);
         ck_assert_uint_gt(bus1_queue_peek(&B->queue)->timestamp, before);
         ck_assert_uint_eq(bus1_queue_peek(&B->queue)->timestamp,
                           bus1_queue_peek(&C->queue)->timestamp);
@@ -215,10 +215,10 @@ START_TEST(multicasts_and_unicasts_of_one_sender_keep_their_order) {
         create(A, C, 0, &a_node, &a);
         create(B, C, 0, &b_node, &b);
         send_text(C, a, "1");
-        ck_assert_int_eq(try_send(C, (u64[]){ b, a }, 2, "2", NULL, 0), 0);
+        ck_assert_int_eq(try_send(C, (u64[]){b, a}, 2, "2", NULL, 0), 0);
         send_text(C, b, "3");
         send_text(C, a, "4");
-        ck_assert_int_eq(try_send(C, (u64[]){ a, b }, 2, "5", NULL, 0), 0);
+        ck_assert_int_eq(try_send(C, (u64[]){a, b}, 2, "5", NULL, 0), 0);
         expect_text(A, a_node, "1");
         expect_text(A, a_node, "2");
         expect_text(A, a_node, "4");
@@ -260,7 +260,7 @@ START_TEST(release_is_one_transaction_for_all_who_are_told) {
         create(holder, A, 0, &node, &to_b);
         /* the clock of one of them is far ahead */
         create(C, B, 0, &to_c, &to_c);
-        for (unsigned i = 0; i < 10; ++i)
+        for (unsigned i = 0; i < 10; i++)
                 send_text(B, to_c, "x");
         while (test_recv(C).r == 0)
                 ;
@@ -290,12 +290,12 @@ START_TEST(message_and_notifications_are_one_transaction) {
         create(A, B, BUS1_TRANSFER_FLAG_ONESHOT, &node, &handle);
         other = copy(B, C, handle);
         create(d, B, 0, &d_node, &to_d);
-        for (unsigned i = 0; i < 10; ++i)
+        for (unsigned i = 0; i < 10; i++)
                 send_text(B, to_d, "x");
         while (test_recv(d).r == 0)
                 ;
 
-        ck_assert_int_eq(try_send(B, (u64[]){ handle, to_d }, 2, "text", NULL, 0), 0);
+        ck_assert_int_eq(try_send(B, (u64[]){handle, to_d}, 2, "text", NULL, 0), 0);
         at_a = bus1_queue_peek(&A->queue);
         at_c = bus1_queue_peek(&C->queue);
         at_d = bus1_queue_peek(&d->queue);
@@ -324,12 +324,12 @@ START_TEST(reaction_is_behind_its_cause_without_a_message_between) {
         e_to_c = copy(A, e, to_c);
         e_to_d = copy(A, e, to_d);
         create(B, A, 0, &node, &handle);
-        for (unsigned i = 0; i < 10; ++i)
+        for (unsigned i = 0; i < 10; i++)
                 send_text(A, handle, "x");
         ck_assert_uint_gt(A->queue.clock, e->queue.clock);
 
-        ck_assert_int_eq(try_send(A, (u64[]){ to_c, to_d }, 2, "cause", NULL, 0), 0);
-        ck_assert_int_eq(try_send(e, (u64[]){ e_to_d, e_to_c }, 2, "reaction", NULL, 0), 0);
+        ck_assert_int_eq(try_send(A, (u64[]){to_c, to_d}, 2, "cause", NULL, 0), 0);
+        ck_assert_int_eq(try_send(e, (u64[]){e_to_d, e_to_c}, 2, "reaction", NULL, 0), 0);
         send_text(e, e_to_c, "reaction to one");
         expect_text(C, c_node, "cause");
         expect_text(C, c_node, "reaction");

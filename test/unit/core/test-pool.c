@@ -4,11 +4,11 @@
  * Receiving into a pool: where data is, what it is charged, and who can end a slice when
  */
 
+#include "core-test.h"
+#include "peer.h"
 #include <linux/limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include "core-test.h"
-#include "peer.h"
 
 #define A (world.peers[0])
 #define B (world.peers[1])
@@ -103,14 +103,14 @@ START_TEST(slice_is_charged_until_it_is_released) {
 END_TEST
 
 START_TEST(held_slices_count_on_the_limit) {
-        struct bus1_limits limits = { .max[BUS1_RESOURCE_MESSAGES] = 8 };
+        struct bus1_limits limits = {.max[BUS1_RESOURCE_MESSAGES] = 8};
         struct world small = world_new_limited(1, &limits);
         struct bus1_peer *peer = small.peers[0];
         u64 offsets[4], own_node, own;
 
         create(peer, peer, 0, &own_node, &own);
         ck_assert_int_eq(bus1_peer_enable_pool(peer, &pool_memory, &pool), 0);
-        for (unsigned i = 0; i < 4; ++i) {
+        for (unsigned i = 0; i < 4; i++) {
                 struct bus1_recv recv;
 
                 send_text(peer, own, "text");

@@ -38,7 +38,7 @@ START_TEST(ids_are_never_reused) {
         struct world world = world_new(1);
         u64 node, handle, last = 0;
 
-        for (unsigned i = 0; i < 1000; ++i) {
+        for (unsigned i = 0; i < 1000; i++) {
                 create(A, A, 0, &node, &handle);
                 ck_assert_uint_gt(node, last);
                 ck_assert_uint_gt(handle, last);
@@ -59,26 +59,26 @@ START_TEST(transfer_refuses_wrong_arguments_and_has_no_effect) {
 
         create(A, B, 0, &node, &handle);
         {
-                struct bus1_transfer src[] = { { 0x80, handle } };
+                struct bus1_transfer src[] = {{0x80, handle}};
                 ck_assert_int_eq(bus1_peer_transfer(B, A, src, dst, 1), -EINVAL);
         }
         {
-                struct bus1_transfer src[] = { { BUS1_TRANSFER_FLAG_ONESHOT, handle } };
+                struct bus1_transfer src[] = {{BUS1_TRANSFER_FLAG_ONESHOT, handle}};
                 ck_assert_int_eq(bus1_peer_transfer(B, A, src, dst, 1), -EINVAL);
         }
         {
-                struct bus1_transfer src[] = { { BUS1_TRANSFER_FLAG_CREATE, 7 } };
+                struct bus1_transfer src[] = {{BUS1_TRANSFER_FLAG_CREATE, 7}};
                 ck_assert_int_eq(bus1_peer_transfer(B, A, src, dst, 1), -EINVAL);
         }
         {
                 /* a node is no handle */
-                struct bus1_transfer src[] = { { 0, node } };
+                struct bus1_transfer src[] = {{0, node}};
                 ck_assert_int_eq(bus1_peer_transfer(A, B, src, dst, 1), -EBADRQC);
         }
         {
                 /* the good ones before a bad one are undone */
-                struct bus1_transfer src[] = { { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID },
-                                               { 0, 12345 } };
+                struct bus1_transfer src[] = {{BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID},
+                                              {0, 12345}};
                 ck_assert_int_eq(bus1_peer_transfer(B, A, src, dst, 2), -EBADRQC);
                 ck_assert_uint_eq(src[0].id, BUS1_INVALID);
         }
@@ -167,13 +167,13 @@ END_TEST
 START_TEST(send_to_released_node_succeeds_and_is_discarded) {
         struct world world = world_new(2);
         u64 node, handle, mine, mine_handle;
-        struct bus1_transfer transfer = { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID };
+        struct bus1_transfer transfer = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
 
         create(A, B, 0, &node, &handle);
         create(B, B, 0, &mine, &mine_handle);
         ck_assert_int_eq(try_release(A, node), 0);
         /* together with a living one, and with a node that nobody then gets a handle of */
-        ck_assert_int_eq(try_send(B, (u64[]){ handle, mine_handle }, 2, "x", NULL, 0), 0);
+        ck_assert_int_eq(try_send(B, (u64[]){handle, mine_handle}, 2, "x", NULL, 0), 0);
         ck_assert_int_eq(try_send(B, &handle, 1, "x", &transfer, 1), 0);
         expect_nothing(A);
         expect_node_release(B, handle);
@@ -188,7 +188,7 @@ START_TEST(release_of_several_is_one_transaction) {
         struct world world = world_new(2);
         u64 nodes[3], handles[3], foreign_node, foreign;
 
-        for (unsigned i = 0; i < 3; ++i)
+        for (unsigned i = 0; i < 3; i++)
                 create(A, B, 0, &nodes[i], &handles[i]);
         create(B, A, 0, &foreign_node, &foreign);
         ck_assert_int_eq(bus1_peer_release(A, (u64[]){nodes[0], foreign, nodes[1], nodes[2]}, 4),
@@ -207,10 +207,10 @@ START_TEST(release_with_an_unknown_or_doubled_id_has_no_effect) {
         u64 node, handle;
 
         create(A, B, 0, &node, &handle);
-        ck_assert_int_eq(bus1_peer_release(A, (u64[]){ node, 999 }, 2), -EBADRQC);
-        ck_assert_int_eq(bus1_peer_release(A, (u64[]){ node, node }, 2), -EBADRQC);
-        ck_assert_int_eq(bus1_peer_release(A, (u64[]){ node + 1 }, 1), -EBADRQC);
-        ck_assert_int_eq(bus1_peer_release(A, (u64[]){ BUS1_INVALID }, 1), -EBADRQC);
+        ck_assert_int_eq(bus1_peer_release(A, (u64[]){node, 999}, 2), -EBADRQC);
+        ck_assert_int_eq(bus1_peer_release(A, (u64[]){node, node}, 2), -EBADRQC);
+        ck_assert_int_eq(bus1_peer_release(A, (u64[]){node + 1}, 1), -EBADRQC);
+        ck_assert_int_eq(bus1_peer_release(A, (u64[]){BUS1_INVALID}, 1), -EBADRQC);
         ck_assert_int_eq(bus1_peer_release(A, NULL, 0), 0);
         expect_nothing(B);
         send_text(B, handle, "alive");
@@ -226,7 +226,7 @@ START_TEST(release_of_node_and_own_handles_is_silent) {
 
         create(A, A, 0, &node, &handle);
         other = copy(A, A, handle);
-        ck_assert_int_eq(bus1_peer_release(A, (u64[]){ handle, node, other }, 3), 0);
+        ck_assert_int_eq(bus1_peer_release(A, (u64[]){handle, node, other}, 3), 0);
         expect_nothing(A);
         ck_assert_uint_eq(query(A).n_messages, 0);
         world_free(&world);
@@ -368,8 +368,8 @@ START_TEST(chains_of_messages_are_discarded_without_recursion) {
 
         /* Each message carries the only handle of the node that the next one is queued on. */
         create(A, A, 0, &node, &handle);
-        for (unsigned i = 0; i < 100000; ++i) {
-                struct bus1_transfer transfer = { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID };
+        for (unsigned i = 0; i < 100000; i++) {
+                struct bus1_transfer transfer = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
 
                 ck_assert_int_eq(try_send(A, &handle, 1, "", &transfer, 1), 0);
         }
@@ -385,13 +385,13 @@ START_TEST(a_hundred_thousand_handles_are_released_at_once) {
         u64 node, handle;
 
         create(A, B, 0, &node, &handle);
-        for (unsigned n = 0; n < 100; ++n) {
-                for (unsigned i = 0; i < 1000; ++i)
-                        src[i] = (struct bus1_transfer){ 0, handle };
+        for (unsigned n = 0; n < 100; n++) {
+                for (unsigned i = 0; i < 1000; i++)
+                        src[i] = (struct bus1_transfer){0, handle};
                 ck_assert_int_eq(bus1_peer_transfer(B, B, src, dst, 1000), 0);
         }
         ck_assert_int_eq(try_release(A, node), 0);
-        for (unsigned n = 0; n < 100001; ++n)
+        for (unsigned n = 0; n < 100001; n++)
                 ck_assert_uint_eq(test_recv(B).type, BUS1_MESSAGE_TYPE_NODE_RELEASE);
         expect_nothing(B);
         ck_assert_uint_eq(query(B).n_handles, 0);

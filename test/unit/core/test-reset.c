@@ -16,7 +16,7 @@
 
 START_TEST(disconnected_peer_refuses_every_command) {
         struct world world = world_new(2);
-        struct bus1_transfer src = { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID }, dst;
+        struct bus1_transfer src = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID}, dst;
         struct bus1_cmd_query query = {};
         u64 node, handle;
 
@@ -40,14 +40,14 @@ START_TEST(reset_releases_everything_in_one_transaction) {
         struct world world = world_new(3);
         u64 nodes[3], handles[3], foreign_node, foreign, last_node, last;
 
-        for (unsigned i = 0; i < 3; ++i)
+        for (unsigned i = 0; i < 3; i++)
                 create(A, B, 0, &nodes[i], &handles[i]);
         create(C, A, 0, &foreign_node, &foreign);
         create(C, A, 0, &last_node, &last);
         copy(A, B, foreign);
 
         ck_assert_int_eq(bus1_peer_reset(A), 0);
-        for (unsigned i = 0; i < 3; ++i)
+        for (unsigned i = 0; i < 3; i++)
                 expect_node_release(B, handles[i]);
         expect_handle_release(C, last_node);
         expect_nothing(A);
@@ -55,7 +55,7 @@ START_TEST(reset_releases_everything_in_one_transaction) {
         expect_nothing(C);
         ck_assert_uint_eq(query(A).n_nodes, 0);
         ck_assert_uint_eq(query(A).n_handles, 0);
-        for (unsigned i = 0; i < 3; ++i)
+        for (unsigned i = 0; i < 3; i++)
                 ck_assert_int_eq(try_release(A, nodes[i]), -EBADRQC);
         ck_assert_int_eq(try_release(A, foreign), -EBADRQC);
         world_free(&world);
@@ -193,8 +193,9 @@ START_TEST(reset_frees_ids_that_a_look_at_a_message_gave) {
         ck_assert_uint_ne(bus1_recv_transfer(&recv, 0).id, BUS1_INVALID);
         bus1_peer_recv_abort(&recv);
         ck_assert_int_eq(bus1_peer_reset(A), 0);
-        xa_for_each(&A->objects, index, object)
+        xa_for_each(&A->objects, index, object) {
                 ck_abort_msg("%lu is left", index);
+        }
         expect_node_release(B, handle);
         world_free(&world);
 }

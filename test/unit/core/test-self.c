@@ -89,15 +89,15 @@ START_TEST(nodes_of_one_peer_get_their_messages_in_a_row) {
         struct world world = world_new(3);
         u64 nodes[3], to[3], other[3], b_node, to_b;
 
-        for (unsigned i = 0; i < 3; ++i) {
+        for (unsigned i = 0; i < 3; i++) {
                 create(A, C, 0, &nodes[i], &to[i]);
                 other[i] = copy(C, B, to[i]);
         }
         create(B, C, 0, &b_node, &to_b);
         /* each is one transaction, as their order tells at both receivers */
-        ck_assert_int_eq(try_send(C, (u64[]){ to[2], to_b, to[0], to[1] }, 4, "1", NULL, 0), 0);
-        ck_assert_int_eq(try_send(B, (u64[]){ other[1], other[0] }, 2, "2", NULL, 0), 0);
-        ck_assert_int_eq(try_send(C, (u64[]){ to_b, to[0], to[0] }, 3, "3", NULL, 0), 0);
+        ck_assert_int_eq(try_send(C, (u64[]){to[2], to_b, to[0], to[1]}, 4, "1", NULL, 0), 0);
+        ck_assert_int_eq(try_send(B, (u64[]){other[1], other[0]}, 2, "2", NULL, 0), 0);
+        ck_assert_int_eq(try_send(C, (u64[]){to_b, to[0], to[0]}, 3, "3", NULL, 0), 0);
         expect_text(A, nodes[2], "1");
         expect_text(A, nodes[0], "1");
         expect_text(A, nodes[1], "1");
@@ -114,12 +114,12 @@ END_TEST
 
 START_TEST(multicast_to_self_and_others) {
         struct world world = world_new(2);
-        struct bus1_transfer created = { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID };
+        struct bus1_transfer created = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
         u64 node, own, b_node, to_b, copies[2];
 
         create(A, A, 0, &node, &own);
         create(B, A, 0, &b_node, &to_b);
-        ck_assert_int_eq(try_send(A, (u64[]){ own, to_b }, 2, "", &created, 1), 0);
+        ck_assert_int_eq(try_send(A, (u64[]){own, to_b}, 2, "", &created, 1), 0);
         copies[0] = expect_handle(A, node);
         copies[1] = expect_handle(B, b_node);
         ck_assert_int_eq(try_release(A, copies[0]), 0);
@@ -132,11 +132,12 @@ END_TEST
 
 START_TEST(transfer_to_self_and_release_in_one) {
         struct world world = world_new(1);
-        struct bus1_transfer src[2] = { { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID },
-                                        { BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID } }, dst[2];
+        struct bus1_transfer src[2] = {{BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID},
+                                       {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID}},
+                             dst[2];
 
         ck_assert_int_eq(bus1_peer_transfer(A, A, src, dst, 2), 0);
-        ck_assert_int_eq(bus1_peer_release(A, (u64[]){ dst[0].id, src[1].id, dst[1].id }, 3), 0);
+        ck_assert_int_eq(bus1_peer_release(A, (u64[]){dst[0].id, src[1].id, dst[1].id}, 3), 0);
         expect_handle_release(A, src[0].id);
         expect_nothing(A);
         world_free(&world);
@@ -160,13 +161,13 @@ START_TEST(receiver_that_ends_while_others_send_gets_nothing) {
 
         mutex_lock(&C->lock);
         carried = bus1_peer_find_handle(C, handle)->node;
-        deliveries[0] = bus1_delivery_new(C, bus1_peer_find_handle(C, to_a)->node, payload,
-                                          &carried, 1);
-        deliveries[1] = bus1_delivery_new(C, bus1_peer_find_handle(C, to_b)->node, payload,
-                                          &carried, 1);
+        deliveries[0] =
+                bus1_delivery_new(C, bus1_peer_find_handle(C, to_a)->node, payload, &carried, 1);
+        deliveries[1] =
+                bus1_delivery_new(C, bus1_peer_find_handle(C, to_b)->node, payload, &carried, 1);
         mutex_unlock(&C->lock);
         bus1_payload_unref(payload);
-        for (unsigned i = 0; i < 2; ++i) {
+        for (unsigned i = 0; i < 2; i++) {
                 u64 staged;
 
                 bus1_delivery_link(deliveries[i]);
@@ -207,8 +208,8 @@ START_TEST(node_released_with_handles_under_way_to_many) {
         create(C, A, 0, &c_node, &to_c);
         create(A, A, 0, &node, &handle);
         {
-                struct bus1_transfer transfers[2] = { { 0, handle }, { 0, handle } };
-                ck_assert_int_eq(try_send(A, (u64[]){ to_b, to_c }, 2, "", transfers, 2), 0);
+                struct bus1_transfer transfers[2] = {{0, handle}, {0, handle}};
+                ck_assert_int_eq(try_send(A, (u64[]){to_b, to_c}, 2, "", transfers, 2), 0);
         }
         at_b = test_recv(B).transfers[0];
         ck_assert_uint_ne(at_b, BUS1_INVALID);

@@ -4,13 +4,13 @@
  * The kernel interfaces of the shim, against simple models of what they promise
  */
 
-#include <stdlib.h>
-#include <string.h>
+#include "core-test.h"
 #include <linux/err.h>
 #include <linux/list.h>
 #include <linux/rbtree.h>
 #include <linux/xarray.h>
-#include "core-test.h"
+#include <stdlib.h>
+#include <string.h>
 
 static u64 draw(void) {
         static u64 r = 88172645463325252ULL;
@@ -72,9 +72,9 @@ START_TEST(rbtree_stays_sorted_and_balanced) {
         struct rb_root_cached root = RB_ROOT_CACHED;
         size_t n_in = 0;
 
-        for (unsigned i = 0; i < 300; ++i)
+        for (unsigned i = 0; i < 300; i++)
                 RB_CLEAR_NODE(&items[i].rb);
-        for (unsigned round = 0; round < 20000; ++round) {
+        for (unsigned round = 0; round < 20000; round++) {
                 struct item *item = &items[draw() % 300];
 
                 if (item->is_in) {
@@ -111,17 +111,17 @@ END_TEST
 START_TEST(xarray_stores_what_was_stored) {
         static char things[4096];
         static bool present[4096];
-        unsigned long spread[4] = { 0, 70, 1UL << 20, ~0UL - 4095 }, index;
+        unsigned long spread[4] = {0, 70, 1UL << 20, ~0UL - 4095}, index;
         struct xarray xa;
         void *entry;
 
         xa_init(&xa);
-        for (unsigned s = 0; s < 4; ++s) {
+        for (unsigned s = 0; s < 4; s++) {
                 unsigned long base = spread[s];
                 size_t n_present = 0, n = 0;
 
                 memset(present, 0, sizeof(present));
-                for (unsigned round = 0; round < 20000; ++round) {
+                for (unsigned round = 0; round < 20000; round++) {
                         unsigned i = draw() % 4096;
 
                         if (draw() % 2) {
@@ -134,7 +134,7 @@ START_TEST(xarray_stores_what_was_stored) {
                                 present[i] = false;
                         }
                 }
-                for (unsigned i = 0; i < 4096; ++i) {
+                for (unsigned i = 0; i < 4096; i++) {
                         n_present += present[i];
                         ck_assert_ptr_eq(xa_load(&xa, base + i), present[i] ? &things[i] : NULL);
                 }
@@ -144,8 +144,9 @@ START_TEST(xarray_stores_what_was_stored) {
                 }
                 ck_assert_uint_eq(n, n_present);
                 /* An entry may be erased while it is visited. */
-                xa_for_each(&xa, index, entry)
+                xa_for_each(&xa, index, entry) {
                         xa_erase(&xa, index);
+                }
                 ck_assert_ptr_null(xa.root);
         }
         ck_assert_ptr_null(xa_load(&xa, 5));
@@ -185,7 +186,7 @@ START_TEST(list_keeps_order) {
         struct entry {
                 struct list_head link;
                 int value;
-        } entries[3] = { { .value = 0 }, { .value = 1 }, { .value = 2 } }, *entry, *next;
+        } entries[3] = {{.value = 0}, {.value = 1}, {.value = 2}}, *entry, *next;
         LIST_HEAD(list);
         int expected = 0;
 
@@ -195,10 +196,12 @@ START_TEST(list_keeps_order) {
         list_add_tail(&entries[2].link, &list);
         list_add(&entries[0].link, &list);
         ck_assert(!list_is_singular(&list));
-        list_for_each_entry(entry, &list, link)
+        list_for_each_entry(entry, &list, link) {
                 ck_assert_int_eq(entry->value, expected++);
-        list_for_each_entry_safe(entry, next, &list, link)
+        }
+        list_for_each_entry_safe(entry, next, &list, link) {
                 list_del_init(&entry->link);
+        }
         ck_assert(list_empty(&list));
         ck_assert_ptr_null(list_first_entry_or_null(&list, struct entry, link));
 }

@@ -5,10 +5,10 @@
  * leaks. What is received, and in which order, is for the stress test to judge.
  */
 
+#include "core-test.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include "core-test.h"
 
 #define N_THREADS 4
 #define N_PEERS 4
@@ -76,7 +76,7 @@ static void receive(struct slot *slot, struct bus1_peer *peer) {
         if (recv.payload && recv.payload->n_data > 0)
                 byte = recv.payload->data[recv.payload->n_data - 1];
         (void)byte;
-        for (size_t i = 0; i < recv.n_transfers; ++i)
+        for (size_t i = 0; i < recv.n_transfers; i++)
                 remember(slot, bus1_recv_transfer(&recv, i).id);
         if (draw(4) == 0)
                 bus1_peer_recv_abort(&recv);
@@ -115,7 +115,7 @@ static void *hammer_work(void *data) {
                         }
                         break;
                 case 3:
-                        src = (struct bus1_transfer){ 0, recall(slot) };
+                        src = (struct bus1_transfer){0, recall(slot)};
                         if (bus1_peer_transfer(peer, to, &src, &dst, 1) == 0)
                                 remember(other, dst.id);
                         break;
@@ -127,7 +127,7 @@ static void *hammer_work(void *data) {
                 case 5:
                 case 6:
                 case 7:
-                        for (unsigned i = 0; i < 3; ++i)
+                        for (unsigned i = 0; i < 3; i++)
                                 ids[i] = recall(slot);
                         src = draw(3) ? (struct bus1_transfer){0, recall(slot)}
                                       : (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE,
@@ -146,20 +146,20 @@ static void *hammer_work(void *data) {
 }
 
 START_TEST(threads_share_peers_and_peers_end) {
-        struct hammer hammer = { .accounts = bus1_accounts_new(NULL), .max_rounds = 300000 };
+        struct hammer hammer = {.accounts = bus1_accounts_new(NULL), .max_rounds = 300000};
         pthread_t threads[N_THREADS];
         u64 used[_BUS1_RESOURCE_N];
         size_t n_accounts;
 
-        for (unsigned i = 0; i < N_PEERS; ++i) {
+        for (unsigned i = 0; i < N_PEERS; i++) {
                 pthread_mutex_init(&hammer.slots[i].lock, NULL);
                 hammer.slots[i].peer = bus1_peer_new(hammer.accounts, KUIDT_INIT(1000), NULL, NULL);
         }
-        for (unsigned i = 0; i < N_THREADS; ++i)
+        for (unsigned i = 0; i < N_THREADS; i++)
                 ck_assert_int_eq(pthread_create(&threads[i], NULL, hammer_work, &hammer), 0);
-        for (unsigned i = 0; i < N_THREADS; ++i)
+        for (unsigned i = 0; i < N_THREADS; i++)
                 pthread_join(threads[i], NULL);
-        for (unsigned i = 0; i < N_PEERS; ++i) {
+        for (unsigned i = 0; i < N_PEERS; i++) {
                 bus1_peer_disconnect(hammer.slots[i].peer);
                 bus1_peer_unref(hammer.slots[i].peer);
         }
@@ -186,7 +186,7 @@ static void *race(void *data) {
 }
 
 START_TEST(one_of_many_senders_wins_a_oneshot_node) {
-        for (unsigned round = 0; round < 200; ++round) {
+        for (unsigned round = 0; round < 200; round++) {
                 struct world world = world_new(N_THREADS + 1);
                 struct racer racers[N_THREADS];
                 pthread_t threads[N_THREADS];
@@ -196,19 +196,19 @@ START_TEST(one_of_many_senders_wins_a_oneshot_node) {
                 pthread_barrier_init(&barrier, NULL, N_THREADS);
                 create(world.peers[N_THREADS], world.peers[0], BUS1_TRANSFER_FLAG_ONESHOT, &node,
                        &handle);
-                for (unsigned i = 0; i < N_THREADS; ++i)
+                for (unsigned i = 0; i < N_THREADS; i++)
                         racers[i] = (struct racer){
                                 world.peers[i],
                                 i ? copy(world.peers[0], world.peers[i], handle) : handle,
                                 &barrier,
                         };
-                for (unsigned i = 0; i < N_THREADS; ++i)
+                for (unsigned i = 0; i < N_THREADS; i++)
                         pthread_create(&threads[i], NULL, race, &racers[i]);
-                for (unsigned i = 0; i < N_THREADS; ++i)
+                for (unsigned i = 0; i < N_THREADS; i++)
                         pthread_join(threads[i], NULL);
                 expect_text(world.peers[N_THREADS], node, "x");
                 expect_nothing(world.peers[N_THREADS]);
-                for (unsigned i = 0; i < N_THREADS; ++i)
+                for (unsigned i = 0; i < N_THREADS; i++)
                         ck_assert_int_eq(test_recv(world.peers[i]).r, -EAGAIN);
                 pthread_barrier_destroy(&barrier);
                 world_free(&world);

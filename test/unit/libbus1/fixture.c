@@ -30,7 +30,7 @@ int count_fds(void) {
 }
 
 void wait_fds(int n) {
-        for (int i = 0; i < WAIT_MSEC && count_fds() != n; ++i)
+        for (int i = 0; i < WAIT_MSEC && count_fds() != n; i++)
                 usleep(1000);
         ck_assert_int_eq(count_fds(), n);
 }
@@ -204,7 +204,7 @@ uint64_t give_handle(struct bus1_client *from, struct bus1_client *to, uint64_t 
 }
 
 void fill(uint8_t *p, size_t n, uint32_t seed) {
-        for (size_t i = 0; i < n; ++i) {
+        for (size_t i = 0; i < n; i++) {
                 seed = seed * 1103515245 + 12345;
                 p[i] = seed >> 16;
         }
@@ -225,7 +225,7 @@ int run_transport_tests(const char *name, const TTest *const *tests, size_t n) {
         TCase *tcase = tcase_create(name);
 
         tcase_set_timeout(tcase, 60);
-        for (size_t i = 0; i < n; ++i)
+        for (size_t i = 0; i < n; i++)
                 tcase_add_loop_test(tcase, tests[i], 0, _FIXTURE_N);
         suite_add_tcase(suite, tcase);
         return run_suite(suite);
@@ -239,7 +239,7 @@ int run_tests(const char *name, void (*setup)(void), void (*teardown)(void),
         tcase_set_timeout(tcase, 60);
         if (setup)
                 tcase_add_checked_fixture(tcase, setup, teardown);
-        for (size_t i = 0; i < n; ++i)
+        for (size_t i = 0; i < n; i++)
                 tcase_add_test(tcase, tests[i]);
         suite_add_tcase(suite, tcase);
         return run_suite(suite);

@@ -42,7 +42,8 @@ void fixture_unlock(struct fixture *fixture);
 /* helpers of tests */
 
 int count_fds(void);
-/* Wait until there are n of them, for some seconds: the server closes its own when it gets to it. */
+/* Wait until there are n of them, for some seconds: the server closes its own when it gets to it.
+ */
 void wait_fds(int n);
 /* Whether the client's descriptor is readable, right now. */
 bool is_readable(struct bus1_client *client);

@@ -31,7 +31,7 @@ TRANSPORT_TEST(descriptors_travel) {
 
         ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
         before = count_fds();
-        for (int i = 0; i < N; ++i) {
+        for (int i = 0; i < N; i++) {
                 fds[i] = memfd_create("test", MFD_CLOEXEC);
                 ck_assert_int_ge(fds[i], 0);
         }
@@ -40,7 +40,7 @@ TRANSPORT_TEST(descriptors_travel) {
         ck_assert_int_eq(bus1_client_send(client, 1, &handle, NULL, &message.message), 0);
         ck_assert_int_eq(bus1_client_recv_alloc(client, &received), 0);
         ck_assert_uint_eq(received->n_fds, N);
-        for (int i = 0; i < N; ++i) {
+        for (int i = 0; i < N; i++) {
                 ck_assert_int_ge(fstat(fds[i], &a), 0);
                 ck_assert_int_ge(fstat(received->fds[i], &b), 0);
                 ck_assert_uint_eq(a.st_ino, b.st_ino);
@@ -53,7 +53,7 @@ TRANSPORT_TEST(descriptors_travel) {
 
         /* none, when not asked for */
         ck_assert_int_eq(bus1_client_send(client, 1, &handle, NULL, &message.message), 0);
-        for (int i = 0; i < N; ++i)
+        for (int i = 0; i < N; i++)
                 close(fds[i]);
         message.message = (struct bus1_message){.type = BUS1_INVALID};
         ck_assert_int_eq(bus1_client_recv(client, 0, &metadata, &message.message), 0);
@@ -98,7 +98,7 @@ TRANSPORT_TEST(descriptors_travel_with_big_data_to_many) {
         close(fds[0]);
         close(fds[1]);
 
-        for (int i = 0; i < 2; ++i) {
+        for (int i = 0; i < 2; i++) {
                 struct bus1_received *received;
 
                 ck_assert_int_eq(bus1_client_recv_alloc(clients[i], &received), 0);

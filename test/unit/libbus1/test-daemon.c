@@ -133,7 +133,7 @@ START_TEST(descriptors_that_do_not_fit_are_missing) {
 
         ck_assert_int_eq(bus1_client_new(&client), 0);
         ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
-        for (int i = 0; i < 8; ++i)
+        for (int i = 0; i < 8; i++)
                 fds[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
         ck_assert_int_eq(bus1_client_send(client, 1, &handle, NULL, &message.message), 0);
 
@@ -145,11 +145,11 @@ START_TEST(descriptors_that_do_not_fit_are_missing) {
         ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
 
         ck_assert_uint_eq(received->n_fds, 8);
-        for (int i = 0; i < 8; ++i)
+        for (int i = 0; i < 8; i++)
                 ck_assert_int_eq(received->fds[i] >= 0, i < 3);
         bus1_received_free(received);
 
-        for (int i = 0; i < 8; ++i)
+        for (int i = 0; i < 8; i++)
                 close(fds[i]);
         bus1_client_free(client);
 }
@@ -181,7 +181,7 @@ START_TEST(processes_talk) {
         int status;
 
         ck_assert_int_eq(bus1_client_new(&client), 0);
-        for (int i = 0; i < N_CHILDREN; ++i) {
+        for (int i = 0; i < N_CHILDREN; i++) {
                 struct bus1_transfer src = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID}, dst;
                 struct bus1_client *child;
                 uint64_t back;
@@ -199,13 +199,13 @@ START_TEST(processes_talk) {
                 bus1_client_free(child);
         }
 
-        for (int i = 0; i < N_ROUNDS; ++i) {
+        for (int i = 0; i < N_ROUNDS; i++) {
                 int seen = 0;
 
                 memcpy(data, &i, sizeof(i));
-                for (int j = 0; j < N_CHILDREN; ++j)
+                for (int j = 0; j < N_CHILDREN; j++)
                         ck_assert_int_eq(send_data(client, to[j], data, i % 50 ? 100 : n), 0);
-                for (int j = 0; j < N_CHILDREN; ++j) {
+                for (int j = 0; j < N_CHILDREN; j++) {
                         struct bus1_received *received;
 
                         wait_readable(client);
@@ -213,7 +213,7 @@ START_TEST(processes_talk) {
                         ck_assert_uint_eq(received->type, BUS1_MESSAGE_TYPE_USER);
                         ck_assert_uint_eq(received->n_data, i % 50 ? 100 : n);
                         ck_assert(memcmp(received->data, data, received->n_data) == 0);
-                        for (int k = 0; k < N_CHILDREN; ++k)
+                        for (int k = 0; k < N_CHILDREN; k++)
                                 seen |= (received->metadata.metadata.id == nodes[k]) << k;
                         bus1_received_free(received);
                 }
@@ -224,7 +224,7 @@ START_TEST(processes_talk) {
         ck_assert_int_eq(bus1_client_release_one(client, to[0]), 0);
         ck_assert_int_eq(waitpid(pids[0], &status, 0), pids[0]);
         ck_assert_int_eq(status, 0);
-        for (int i = 1; i < N_CHILDREN; ++i) {
+        for (int i = 1; i < N_CHILDREN; i++) {
                 ck_assert_int_eq(kill(pids[i], SIGKILL), 0);
                 ck_assert_int_eq(waitpid(pids[i], &status, 0), pids[i]);
                 expect_notification(client, BUS1_MESSAGE_TYPE_NODE_RELEASE, to[i]);

@@ -48,7 +48,7 @@ TRANSPORT_TEST(send_goes_on_when_a_destination_fails) {
         };
         struct bus1_received *received;
 
-        for (int i = 0; i < 2; ++i) {
+        for (int i = 0; i < 2; i++) {
                 ck_assert_int_eq(bus1_client_create_node(a, 0, &nodes[i], &own[i]), 0);
                 handles[i] = give_handle(a, b, own[i]);
         }
@@ -58,14 +58,15 @@ TRANSPORT_TEST(send_goes_on_when_a_destination_fails) {
 
         ck_assert_int_eq(bus1_client_send_flags(b, 0x80, 3, handles, errors, &message), -EINVAL);
         ck_assert_int_eq(errors[0], 1);
-        ck_assert_int_eq(bus1_client_send_flags(b, BUS1_SEND_FLAG_CONTINUE, 3, handles, errors,
-                                                &message), 0);
+        ck_assert_int_eq(
+                bus1_client_send_flags(b, BUS1_SEND_FLAG_CONTINUE, 3, handles, errors, &message),
+                0);
         ck_assert_int_eq(errors[0], -EHOSTUNREACH);
         ck_assert_int_eq(errors[1], 0);
         ck_assert_int_eq(errors[2], 0);
         ck_assert_uint_ne(created[0].id, BUS1_INVALID);
         ck_assert_uint_ne(created[1].id, BUS1_INVALID);
-        for (int i = 0; i < 2; ++i) {
+        for (int i = 0; i < 2; i++) {
                 wait_readable(a);
                 ck_assert_int_eq(bus1_client_recv_alloc(a, &received), 0);
                 ck_assert_uint_eq(received->metadata.metadata.id, nodes[1]);
@@ -75,8 +76,8 @@ TRANSPORT_TEST(send_goes_on_when_a_destination_fails) {
 
         /* nobody has to look at the errors, and none come without the flag */
         message.n_transfers = 0;
-        ck_assert_int_eq(bus1_client_send_flags(b, BUS1_SEND_FLAG_CONTINUE, 1, handles, NULL,
-                                                &message), 0);
+        ck_assert_int_eq(
+                bus1_client_send_flags(b, BUS1_SEND_FLAG_CONTINUE, 1, handles, NULL, &message), 0);
         ck_assert_int_eq(bus1_client_send(b, 1, handles, errors, &message), 0);
         ck_assert_int_eq(errors[0], 0);
         expect_nothing(a);
@@ -98,11 +99,12 @@ TRANSPORT_TEST(errors_of_many_destinations_come_back) {
         ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
         ck_assert_int_eq(bus1_client_create_node(client, 0, &gone_node, &gone), 0);
         ck_assert_int_eq(bus1_client_release_one(client, gone_node), 0);
-        for (size_t i = 0; i < n; ++i)
+        for (size_t i = 0; i < n; i++)
                 ids[i] = i % 3 ? gone : handle;
         ck_assert_int_eq(bus1_client_send_flags(client, BUS1_SEND_FLAG_CONTINUE, n, ids, errors,
-                                                &(struct bus1_message){}), 0);
-        for (size_t i = 0; i < n; ++i)
+                                                &(struct bus1_message){}),
+                         0);
+        for (size_t i = 0; i < n; i++)
                 ck_assert_int_eq(errors[i], i % 3 ? -EHOSTUNREACH : 0);
         ck_assert_int_eq(bus1_client_query(client, &query), 0);
         ck_assert_uint_eq(query.n_messages, (n + 2) / 3 + 1);
@@ -120,7 +122,7 @@ TRANSPORT_TEST(peek_leaves_the_message_queued) {
         ck_assert_int_eq(bus1_client_create_node(a, 0, &node, &own), 0);
         handle = give_handle(a, b, own);
 
-        for (size_t k = 0; k < sizeof(sizes) / sizeof(sizes[0]); ++k) {
+        for (size_t k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
                 uint8_t *data = malloc(sizes[k] + 1), *in = malloc(sizes[k] + 1);
                 struct bus1_metadata_credentials metadata = {};
                 struct bus1_transfer transfer, seen = {}, again = {};
@@ -151,7 +153,7 @@ TRANSPORT_TEST(peek_leaves_the_message_queued) {
                 vec.iov_base = in;
                 message.ptr_fds = (uintptr_t)&in_fd;
                 message.message.ptr_transfers = (uintptr_t)&seen;
-                for (int i = 0; i < 3; ++i) {
+                for (int i = 0; i < 3; i++) {
                         memset(in, 0, sizes[k]);
                         message.message.type = BUS1_INVALID;
                         /* there need not be room for it */
@@ -244,13 +246,13 @@ TRANSPORT_TEST(security_label_is_the_senders) {
         size_t n = 0;
 
         ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
-        for (int i = 0; i < 2; ++i)
+        for (int i = 0; i < 2; i++)
                 ck_assert_int_eq(send_data(client, handle, "1", 1), 0);
         ck_assert_int_eq(bus1_client_release_one(client, handle), 0);
         if (fixture->kind == FIXTURE_DEVICE)
                 n = read_label(expected, sizeof(expected));
 
-        for (int i = 0; i < 2; ++i) {
+        for (int i = 0; i < 2; i++) {
                 char byte;
                 struct iovec vec = {&byte, 1};
 

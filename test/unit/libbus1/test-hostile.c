@@ -132,7 +132,7 @@ START_TEST(memory_must_be_sealed) {
         request.n_ids = 2;
 
         /* a client could change it, or cut it off, while it is read */
-        for (int seals = 0; seals < 16; ++seals) {
+        for (int seals = 0; seals < 16; seals++) {
                 fd = memfd_sealed(16, seals);
                 ck_assert_int_eq(raw_try(&fixture, &request, NULL, 0, &fd, 1),
                                  seals == BUS1_HOSTED_SEALS ? -EBADRQC : -ESHUTDOWN);
@@ -268,12 +268,12 @@ START_TEST(bell_has_one_packet_while_a_message_waits) {
         /* a client that never takes it out harms nobody, and neither does one that has none */
         local = raw_serve(&fd, &node, &handle);
         recv_request.message_type = BUS1_INVALID;
-        for (int i = 0; i < 100; ++i) {
+        for (int i = 0; i < 100; i++) {
                 if (i == 50)
                         ck_assert_int_eq(raw_call(fd, &hello), 0);
                 ck_assert_int_eq(send_data(local, handle, NULL, 0), 0);
                 ck_assert_int_eq(send_data(local, handle, NULL, 0), 0);
-                for (int j = 0; j < 2; ++j) {
+                for (int j = 0; j < 2; j++) {
                         ck_assert_int_eq(raw_send(fd, &recv_request, sizeof(recv_request), NULL, 0),
                                          0);
                         ck_assert_int_eq(recv(fd, &reply, sizeof(reply), 0), sizeof(reply));
@@ -294,7 +294,7 @@ START_TEST(secret_is_needed_to_reach_a_peer) {
         struct bus1_transfer transfer = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
 
         request.n_transfers = 1;
-        for (uint64_t to = 1; to < 10; ++to) {
+        for (uint64_t to = 1; to < 10; to++) {
                 request.to = to;
                 memset(request.to_secret, to % 2, sizeof(request.to_secret));
                 ck_assert_int_eq(raw_try(&fixture, &request, &transfer, sizeof(transfer), NULL, 0),
@@ -318,7 +318,7 @@ START_TEST(client_that_reads_no_replies_is_dropped) {
         request = request_init(BUS1_HOSTED_HELLO);
         fd = raw_connect(&fixture);
         ck_assert_int_eq(raw_send(fd, &request, sizeof(request), NULL, 0), 0);
-        for (n = 0; raw_send(fd, &request, sizeof(request), NULL, 0) == 0; ++n)
+        for (n = 0; raw_send(fd, &request, sizeof(request), NULL, 0) == 0; n++)
                 ck_assert_int_lt(n, 1000);
         close(fd);
 
@@ -335,7 +335,7 @@ START_TEST(hostile_packets_harm_nobody) {
 
         ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
 
-        for (int i = 0; i < N_HOSTILE; ++i) {
+        for (int i = 0; i < N_HOSTILE; i++) {
                 int memfd = -1, r;
                 size_t n;
 
@@ -354,7 +354,7 @@ START_TEST(hostile_packets_harm_nobody) {
                         memcpy((uint8_t *)&request + 8 * ((x >> 27) % (sizeof(request) / 8)), &x,
                                8);
                 memcpy(packet, &request, sizeof(request));
-                for (size_t j = sizeof(request); j < sizeof(request) + 256; ++j)
+                for (size_t j = sizeof(request); j < sizeof(request) + 256; j++)
                         packet[j] = (x >> 32) % 3 ? j * x >> 40 : (j % 8 ? 0 : j);
 
                 n = sizeof(request);
@@ -400,9 +400,9 @@ static int memfd_of_long_request(struct bus1_hosted_request *request, uint64_t h
         static struct bus1_transfer transfers[N_TRANSFERS];
         int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-        for (size_t i = 0; i < N_IDS; ++i)
+        for (size_t i = 0; i < N_IDS; i++)
                 ids[i] = handle;
-        for (size_t i = 0; i < N_TRANSFERS; ++i)
+        for (size_t i = 0; i < N_TRANSFERS; i++)
                 transfers[i].id = handle;
         ck_assert_int_eq(write(fd, ids, sizeof(ids)), sizeof(ids));
         ck_assert_int_eq(write(fd, transfers, sizeof(transfers)), sizeof(transfers));
@@ -424,19 +424,19 @@ START_TEST(long_requests_leave_time_for_other_users) {
 
         fixture_lock(&fixture);
         ck_assert_int_eq(bus1_domain_client_new(fixture.domain, &local), 0);
-        for (int i = 0; i < N; ++i)
+        for (int i = 0; i < N; i++)
                 ck_assert_int_eq(
                         bus1_domain_serve_peer(fixture.domain, 4711, 0, 1, &fds[i], &tokens[i]), 0);
         ck_assert_int_eq(bus1_domain_serve_peer(fixture.domain, 4712, 0, 1, &other_fd, &token), 0);
         fixture_unlock(&fixture);
         ck_assert_int_eq(bus1_client_new_from_fd(&other, other_fd), 0);
         ck_assert_int_eq(bus1_client_create_node(other, 0, &node, &handle), 0);
-        for (int i = 0; i < N; ++i)
+        for (int i = 0; i < N; i++)
                 ck_assert_int_eq(bus1_client_new_from_fd(&clients[i], fds[i]), 0);
 
         /* all at once, and only then the other */
         ck_assert_int_eq(bus1_client_create_node(local, 0, &node, &granted), 0);
-        for (int i = 0; i < N; ++i) {
+        for (int i = 0; i < N; i++) {
                 uint64_t theirs;
 
                 fixture_lock(&fixture);
@@ -449,7 +449,7 @@ START_TEST(long_requests_leave_time_for_other_users) {
         }
         ck_assert_int_eq(bus1_client_release(other, 0, NULL), 0);
 
-        for (int i = 0; i < N; ++i) {
+        for (int i = 0; i < N; i++) {
                 struct pollfd p = {.fd = fds[i], .events = POLLIN};
 
                 n_done += poll(&p, 1, 0);
@@ -457,7 +457,7 @@ START_TEST(long_requests_leave_time_for_other_users) {
         ck_assert_int_lt(n_done, N - 2);
 
         /* they are served in the end */
-        for (int i = 0; i < N; ++i) {
+        for (int i = 0; i < N; i++) {
                 ck_assert_int_eq(raw_reply(fds[i]), -EDQUOT);
                 bus1_client_free(clients[i]);
         }

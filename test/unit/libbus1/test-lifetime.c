@@ -63,7 +63,7 @@ TRANSPORT_TEST(end_of_a_peer_ends_its_nodes_and_handles) {
         bus1_client_free(a);
 
         expect_data(b, node_b, "bye", 3);
-        for (int i = 0; i < 2; ++i) {
+        for (int i = 0; i < 2; i++) {
                 struct bus1_received *received;
 
                 wait_readable(b);
@@ -114,7 +114,7 @@ TRANSPORT_TEST(readable_exactly_while_a_message_waits) {
         to_a = give_handle(a, b, handle);
         ck_assert(!is_readable(a));
 
-        for (int i = 0; i < 100; ++i) {
+        for (int i = 0; i < 100; i++) {
                 ck_assert_int_eq(send_data(b, to_a, "1", 1), 0);
                 ck_assert(is_readable(a));
                 ck_assert_int_eq(send_data(b, to_a, "2", 1), 0);

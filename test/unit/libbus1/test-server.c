@@ -76,7 +76,7 @@ START_TEST(client_may_vanish_at_any_moment) {
         uint8_t packet[sizeof(request) + 16];
         int fds[64];
 
-        for (int i = 0; i < 2000; ++i) {
+        for (int i = 0; i < 2000; i++) {
                 int *fd = &fds[i % 64];
 
                 *fd = raw_connect(&fixture);
@@ -92,10 +92,10 @@ START_TEST(client_may_vanish_at_any_moment) {
                 if (i % 3 > 1)
                         ck_assert_int_eq(raw_reply(*fd), 0);
                 if (i % 64 == 63)
-                        for (int j = 0; j < 64; ++j)
+                        for (int j = 0; j < 64; j++)
                                 close(fds[j]);
         }
-        for (int j = 0; j < 2000 % 64; ++j)
+        for (int j = 0; j < 2000 % 64; j++)
                 close(fds[j]);
 
         expect_server_works(&fixture);
@@ -130,7 +130,7 @@ START_TEST(server_out_of_descriptors_waits_and_goes_on) {
 
         /* it does not spin, and serves who is there */
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
-        for (n = 0; n < 10; ++n) {
+        for (n = 0; n < 10; n++) {
                 ck_assert_int_eq(send_data(client, handle, "x", 1), 0);
                 expect_data(client, node, "x", 1);
                 usleep(20000);
@@ -161,7 +161,7 @@ START_TEST(server_out_of_descriptors_refuses_those_of_messages) {
         uint64_t node, handle;
 
         ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
-        for (int i = 0; i < 8; ++i)
+        for (int i = 0; i < 8; i++)
                 fds[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
         ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
         limit = old;
@@ -181,7 +181,7 @@ START_TEST(server_out_of_descriptors_refuses_those_of_messages) {
         ck_assert_uint_eq(received->n_fds, 8);
         bus1_received_free(received);
 
-        for (int i = 0; i < 8; ++i)
+        for (int i = 0; i < 8; i++)
                 close(fds[i]);
         bus1_client_free(client);
 }
@@ -237,7 +237,7 @@ START_TEST(messages_to_one_user_can_not_take_all_descriptors) {
 
         client = fixture_client_new(&limited);
         ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
-        for (int i = 0; i < 10; ++i)
+        for (int i = 0; i < 10; i++)
                 fds[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
         while ((r = bus1_client_send(client, 1, &handle, NULL, &message.message)) == 0)
                 ck_assert_int_lt(++n, 40);
@@ -245,7 +245,7 @@ START_TEST(messages_to_one_user_can_not_take_all_descriptors) {
         ck_assert_int_eq(n, 10);
         expect_server_works(&limited);
 
-        for (int i = 0; i < 10; ++i)
+        for (int i = 0; i < 10; i++)
                 close(fds[i]);
         bus1_client_free(client);
         fixture_deinit(&limited);
@@ -258,7 +258,7 @@ static void fill_descriptors_under_way(int fd, int n, int pair[2]) {
         int fds[250];
 
         ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair), 0);
-        for (size_t i = 0; i < 250; ++i)
+        for (size_t i = 0; i < 250; i++)
                 fds[i] = fd;
         for (; n > 0; n -= 250)
                 ck_assert_int_eq(raw_send(pair[0], "x", 1, fds, 250), 0);
@@ -446,7 +446,7 @@ START_TEST(peers_do_not_travel) {
         fds[1] = raw_connect(&fixture);
         client = fixture_client_new(&fixture);
 
-        for (int i = 0; i < 2; ++i) {
+        for (int i = 0; i < 2; i++) {
                 message.ptr_fds = (uintptr_t)&fds[i];
                 ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
                 ck_assert_int_eq(bus1_client_send(client, 1, &handle, NULL, &message.message),

@@ -26,7 +26,7 @@ struct shared {
 static void *thread_send(void *userdata) {
         struct shared *shared = userdata;
 
-        for (int i = 0; i < N_MESSAGES; ++i)
+        for (int i = 0; i < N_MESSAGES; i++)
                 ck_assert_int_eq(send_data(shared->client, shared->handle, &i, sizeof(i)), 0);
 
         return NULL;
@@ -66,15 +66,15 @@ START_TEST(threads_share_a_peer) {
         ck_assert_int_eq(bus1_domain_client_new(domain, &shared.client), 0);
         ck_assert_int_eq(bus1_client_create_node(shared.client, 0, &node, &shared.handle), 0);
 
-        for (int i = 0; i < N_THREADS; ++i) {
+        for (int i = 0; i < N_THREADS; i++) {
                 ck_assert_int_eq(pthread_create(&threads[i], NULL, thread_send, &shared), 0);
                 ck_assert_int_eq(
                         pthread_create(&threads[N_THREADS + i], NULL, thread_receive, &shared), 0);
         }
-        for (int i = 0; i < 2 * N_THREADS; ++i)
+        for (int i = 0; i < 2 * N_THREADS; i++)
                 ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
 
-        for (int i = 0; i < N_MESSAGES; ++i)
+        for (int i = 0; i < N_MESSAGES; i++)
                 sum += N_THREADS * (i % 7);
         ck_assert_int_eq(shared.n_received, shared.n_total);
         ck_assert_int_eq(shared.n_sum, sum);
@@ -93,7 +93,7 @@ struct route {
 static void *thread_route(void *userdata) {
         struct route *route = userdata;
 
-        for (int i = 0; i < N_MESSAGES; ++i)
+        for (int i = 0; i < N_MESSAGES; i++)
                 ck_assert_int_eq(send_data(route->client, route->handle, &i, sizeof(i)), 0);
 
         return NULL;
@@ -122,7 +122,7 @@ START_TEST(messages_of_threads_reach_a_served_peer) {
         fixture_lock(&fixture);
         ck_assert_int_eq(bus1_domain_grant(fixture.domain, local, handle, token, &handle), 0);
         fixture_unlock(&fixture);
-        for (int i = 0; i < N_THREADS; ++i) {
+        for (int i = 0; i < N_THREADS; i++) {
                 struct bus1_transfer transfer = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
                 struct bus1_message message = {.n_transfers = 1,
                                                .ptr_transfers = (uintptr_t)&transfer};
@@ -135,16 +135,16 @@ START_TEST(messages_of_threads_reach_a_served_peer) {
                 bus1_received_free(received);
         }
 
-        for (int i = 0; i < N_THREADS; ++i)
+        for (int i = 0; i < N_THREADS; i++)
                 ck_assert_int_eq(pthread_create(&threads[i], NULL, thread_route, &routes[i]), 0);
 
-        for (int n = 0; n < N_THREADS * N_MESSAGES; ++n) {
+        for (int n = 0; n < N_THREADS * N_MESSAGES; n++) {
                 int i, j, r;
 
                 while ((r = bus1_client_recv_alloc(client, &received)) == -EAGAIN)
                         wait_readable(client);
                 ck_assert_int_eq(r, 0);
-                for (i = 0; i < N_THREADS; ++i)
+                for (i = 0; i < N_THREADS; i++)
                         if (received->metadata.metadata.id == ids[i])
                                 break;
                 ck_assert_int_lt(i, N_THREADS);
@@ -153,7 +153,7 @@ START_TEST(messages_of_threads_reach_a_served_peer) {
                 bus1_received_free(received);
         }
 
-        for (int i = 0; i < N_THREADS; ++i)
+        for (int i = 0; i < N_THREADS; i++)
                 ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
         expect_nothing(client);
         bus1_client_free(client);

@@ -84,7 +84,7 @@ TRANSPORT_TEST(data_is_copied_by_send) {
         uint64_t node, handle;
 
         ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
-        for (size_t i = 0; i < 2; ++i) {
+        for (size_t i = 0; i < 2; i++) {
                 size_t n = sizes[i], half = n / 2;
                 uint8_t *expected = malloc(n), *in = malloc(n), *out;
                 struct iovec vecs[2], before[2];
@@ -184,14 +184,14 @@ TRANSPORT_TEST(too_small_reports_sizes_and_keeps_message) {
 
         ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
         ck_assert_int_ge(pipe2(fds, O_CLOEXEC), 0);
-        for (size_t i = 0; i < 3; ++i)
+        for (size_t i = 0; i < 3; i++)
                 transfers[i] = (struct bus1_transfer){.id = handle};
         ck_assert_int_eq(bus1_client_send(client, 1, &handle, NULL, &message.message), 0);
         close(fds[0]);
         close(fds[1]);
 
         vec = (struct iovec){in_data, sizeof(in_data)};
-        for (int i = 0; i < 4; ++i) {
+        for (int i = 0; i < 4; i++) {
                 message.message.type = BUS1_INVALID;
                 message.message.n_transfers = i == 0 ? 2 : 3;
                 message.message.ptr_transfers = (uintptr_t)in_transfers;
@@ -208,7 +208,7 @@ TRANSPORT_TEST(too_small_reports_sizes_and_keeps_message) {
         }
 
         ck_assert(memcmp(in_data, data, 10) == 0);
-        for (size_t i = 0; i < 3; ++i) {
+        for (size_t i = 0; i < 3; i++) {
                 ck_assert_uint_ne(in_transfers[i].id, BUS1_INVALID);
                 ck_assert_uint_eq(in_transfers[i].flags, 0);
         }
@@ -234,7 +234,7 @@ TRANSPORT_TEST(data_of_every_size_arrives_unchanged) {
         fill(data, sizes[13], 1);
         ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
 
-        for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); ++i) {
+        for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
                 ck_assert_int_eq(send_data(client, handle, data + i % 3, sizes[i] - (i >= 13) * 3),
                                  0);
                 wait_readable(client);
@@ -279,7 +279,7 @@ TRANSPORT_TEST(multicast_reaches_every_destination) {
                 .n_data = 3, .n_data_vecs = 1, .ptr_data_vecs = (uintptr_t)&vec};
         int32_t errors[5] = {1, 2, 3, 4, 5};
 
-        for (size_t i = 0; i < 4; ++i) {
+        for (size_t i = 0; i < 4; i++) {
                 receivers[i] = fixture_client_new(fixture);
                 ck_assert_int_eq(bus1_client_create_node(receivers[i], 0, &nodes[i], &owned), 0);
                 handles[i] = give_handle(receivers[i], sender, owned);
@@ -289,14 +289,14 @@ TRANSPORT_TEST(multicast_reaches_every_destination) {
         handles[4] = give_handle(receivers[3], sender, owned);
 
         ck_assert_int_eq(bus1_client_send(sender, 5, handles, errors, &message), 0);
-        for (size_t i = 0; i < 5; ++i)
+        for (size_t i = 0; i < 5; i++)
                 ck_assert_int_eq(errors[i], 0);
-        for (size_t i = 0; i < 4; ++i)
+        for (size_t i = 0; i < 4; i++)
                 expect_data(receivers[i], nodes[i], "all", 3);
         expect_data(receivers[3], nodes[4], "all", 3);
 
         expect_nothing(sender);
-        for (size_t i = 0; i < 4; ++i) {
+        for (size_t i = 0; i < 4; i++) {
                 expect_nothing(receivers[i]);
                 bus1_client_free(receivers[i]);
         }
@@ -447,7 +447,7 @@ TRANSPORT_TEST(limits_are_those_that_query_reports) {
         n = query.max_transfers;
         src = calloc(n + 1, sizeof(*src));
         dst = calloc(n + 1, sizeof(*dst));
-        for (size_t i = 0; i < n + 1; ++i)
+        for (size_t i = 0; i < n + 1; i++)
                 src[i] = (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
         ck_assert_int_eq(bus1_client_transfer(client, NULL, n + 1, src, dst), -EMSGSIZE);
         ck_assert_int_eq(bus1_client_transfer(client, NULL, n, src, dst), 0);
@@ -457,7 +457,7 @@ TRANSPORT_TEST(limits_are_those_that_query_reports) {
         node = src[0].id;
         n = query.max_destinations;
         ids = calloc(n + 1, sizeof(*ids));
-        for (size_t i = 0; i < n + 1; ++i)
+        for (size_t i = 0; i < n + 1; i++)
                 ids[i] = dst[i % query.max_transfers].id;
         ck_assert_int_eq(bus1_client_send(client, n + 1, ids, NULL, &(struct bus1_message){}),
                          -EMSGSIZE);

@@ -394,8 +394,8 @@ START_TEST(last_matching_rule_decides_among_many) {
 
                 for (unsigned i = 0; i < 12; i++)
                         snprintf(rules + strlen(rules), sizeof(rules) - strlen(rules),
-                                 "<%s send_%s send_interface=\"i.%s\"/>\n", i % 2 ? "allow" : "deny",
-                                 names[(unsigned)rand_r(&seed) % 7],
+                                 "<%s send_%s send_interface=\"i.%s\"/>\n",
+                                 i % 2 ? "allow" : "deny", names[(unsigned)rand_r(&seed) % 7],
                                  (unsigned)rand_r(&seed) % 4 ? "g" : "f");
                 client = client_of(rules);
                 message.peer = &client_peer;
@@ -500,8 +500,8 @@ static const struct {
         {ALLOW_SEND "<deny send_requested_reply=\"true\" send_type=\"error\"/>",
          CALLS | SIGNALS | 1 << POLICY_TYPE_METHOD_RETURN,
          CALLS | SIGNALS | 1 << POLICY_TYPE_METHOD_RETURN, 0, 0},
-        {ALLOW_SEND "<allow send_destination=\"a.b\" log=\"true\"/>", 0,
-         CALLS | REPLIES | SIGNALS, 0, 0},
+        {ALLOW_SEND "<allow send_destination=\"a.b\" log=\"true\"/>", 0, CALLS | REPLIES | SIGNALS,
+         0, 0},
         {"<allow send_destination=\"*\" log=\"true\"/>", 0, 0, 0, 0},
         {"<allow send_interface=\"i.f\"/>", 0, 0, 0, 0},
         {"<allow send_path=\"/p\"/>", 0, 0, 0, 0},
@@ -513,13 +513,12 @@ static const struct {
         {ALLOW_SEND NEXT "<deny send_type=\"signal\"/>", CALLS | REPLIES, CALLS | REPLIES, 0, 0},
         {"<deny send_type=\"signal\"/>" NEXT ALLOW_SEND, CALLS | REPLIES | SIGNALS,
          CALLS | REPLIES | SIGNALS, 0, 0},
-        {ALLOW_SEND NEXT "<deny send_destination=\"a.b\"/>", REPLIES, CALLS | REPLIES | SIGNALS,
-         0, 0},
+        {ALLOW_SEND NEXT "<deny send_destination=\"a.b\"/>", REPLIES, CALLS | REPLIES | SIGNALS, 0,
+         0},
         {ALLOW_SEND NEXT "<allow send_destination=\"a.b\"/>", CALLS | REPLIES | SIGNALS,
          CALLS | REPLIES | SIGNALS, 0, 0},
         {NEXT ALLOW_SEND, CALLS | REPLIES | SIGNALS, CALLS | REPLIES | SIGNALS, 0, 0},
-        {ALLOW_RECEIVE "<deny receive_sender=\"a.b\"/>", 0, 0, REPLIES,
-         CALLS | REPLIES | SIGNALS},
+        {ALLOW_RECEIVE "<deny receive_sender=\"a.b\"/>", 0, 0, REPLIES, CALLS | REPLIES | SIGNALS},
         {ALLOW_RECEIVE "<deny eavesdrop=\"true\"/>", 0, 0, CALLS | REPLIES | SIGNALS,
          CALLS | REPLIES | SIGNALS},
 };
@@ -530,7 +529,8 @@ START_TEST(types_that_are_always_allowed_are_noticed) {
         ck_assert_uint_eq(policy_client_settled_send(client, false), settled[_i].send);
         ck_assert_uint_eq(policy_client_settled_send(client, true), settled[_i].send_nameless);
         ck_assert_uint_eq(policy_client_settled_receive(client, false), settled[_i].receive);
-        ck_assert_uint_eq(policy_client_settled_receive(client, true), settled[_i].receive_nameless);
+        ck_assert_uint_eq(policy_client_settled_receive(client, true),
+                          settled[_i].receive_nameless);
         policy_client_free(client);
 }
 END_TEST

@@ -40,7 +40,7 @@ static inline void raw_align(struct raw *r, size_t alignment) {
 }
 
 static inline void raw_set32(struct raw *r, size_t at, uint32_t v) {
-        for (unsigned i = 0; i < 4; ++i)
+        for (unsigned i = 0; i < 4; i++)
                 r->p[at + i] = v >> (r->big ? 24 - 8 * i : 8 * i);
 }
 

@@ -69,10 +69,10 @@ START_TEST(addresses_agree_with_libdbus) {
         ck_assert(r == 0 || addresses[_i].differs);
         if (r == 0) {
                 ck_assert_uint_eq(list.n_entries, n);
-                for (int i = 0; i < n; ++i) {
+                for (int i = 0; i < n; i++) {
                         ck_assert_str_eq(list.entries[i].transport,
                                          dbus_address_entry_get_method(entries[i]));
-                        for (size_t j = 0; j < list.entries[i].n_pairs; ++j) {
+                        for (size_t j = 0; j < list.entries[i].n_pairs; j++) {
                                 const char *key = list.entries[i].pairs[j].key;
 
                                 ck_assert_str_eq(address_entry_get(&list.entries[i], key),
@@ -98,7 +98,7 @@ START_TEST(escaping_is_undone_by_parsing) {
         char value[255], text[1024], *escaped, *theirs;
         struct address_list list;
 
-        for (unsigned c = 1; c < 256; ++c)
+        for (unsigned c = 1; c < 256; c++)
                 value[c - 1] = c;
         escaped = address_escape(value, sizeof(value));
         ck_assert_ptr_nonnull(escaped);

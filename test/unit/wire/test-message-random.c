@@ -260,7 +260,7 @@ static void raw_message(struct raw *raw, DBusMessage *message) {
         raw_begin(raw, true, dbus_message_get_type(message));
         raw->p[2] = dbus_message_get_no_reply(message);
         raw_set32(raw, 8, dbus_message_get_serial(message));
-        for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); ++i)
+        for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
                 if (fields[i].value)
                         raw_field_string(raw, fields[i].code, fields[i].type, fields[i].value);
         if (dbus_message_get_reply_serial(message))
@@ -325,7 +325,7 @@ static void compare_message(struct message *m, DBusMessage *message) {
 
 START_TEST(round_trip_through_libdbus) {
         random_state = 1;
-        for (unsigned k = 0; k < 4000; ++k) {
+        for (unsigned k = 0; k < 4000; k++) {
                 DBusMessage *message = random_message(), *back;
                 struct message *m;
                 char *bytes, *body;
@@ -357,7 +357,7 @@ END_TEST
 
 START_TEST(big_endian_is_the_same_message) {
         random_state = 9;
-        for (unsigned k = 0; k < 2000; ++k) {
+        for (unsigned k = 0; k < 2000; k++) {
                 DBusMessage *message = random_message(), *back;
                 struct message *m;
                 struct raw raw;
@@ -393,7 +393,7 @@ START_TEST(changed_bytes_get_the_verdict_of_libdbus) {
         unsigned n_valid = 0, n_refused = 0;
 
         random_state = 77;
-        for (unsigned k = 0; k < 800; ++k) {
+        for (unsigned k = 0; k < 800; k++) {
                 DBusMessage *message = random_message();
                 char *bytes, *exact;
                 struct raw raw;
@@ -409,7 +409,7 @@ START_TEST(changed_bytes_get_the_verdict_of_libdbus) {
                 }
                 bytes = (char *)raw.p;
                 n = raw.n;
-                for (unsigned round = 0; round < 60; ++round) {
+                for (unsigned round = 0; round < 60; round++) {
                         size_t size;
                         bool ours, theirs;
 
@@ -433,7 +433,7 @@ START_TEST(changed_bytes_get_the_verdict_of_libdbus) {
                                 ours = raw_parse(exact, n, NULL) == 0;
                                 theirs = raw_libdbus_takes(exact, n);
                                 if (ours != theirs)
-                                        for (int i = 0; i < n; ++i)
+                                        for (int i = 0; i < n; i++)
                                                 fprintf(stderr, "%02x%s", (uint8_t)exact[i],
                                                         i % 16 == 15 ? "\n" : " ");
                                 ck_assert_msg(ours == theirs, "message %u, change %u: %d (%s)", k,
@@ -455,13 +455,13 @@ END_TEST
 /* A message that ends too early is refused and nothing behind it is looked at. */
 START_TEST(every_prefix_is_refused) {
         random_state = 5;
-        for (unsigned k = 0; k < 100; ++k) {
+        for (unsigned k = 0; k < 100; k++) {
                 DBusMessage *message = random_message();
                 char *bytes;
                 int n;
 
                 marshal(message, &bytes, &n);
-                for (int cut = 0; cut < n; ++cut)
+                for (int cut = 0; cut < n; cut++)
                         ck_assert_int_eq(raw_parse(bytes, cut, NULL), MESSAGE_E_SIZE);
                 dbus_free(bytes);
                 dbus_message_unref(message);

@@ -94,7 +94,7 @@ static struct message *call(bool big, const char *sender, bool unknown) {
 }
 
 START_TEST(stamp_leaves_body_where_it_is) {
-        for (int big = 0; big < 2; ++big) {
+        for (int big = 0; big < 2; big++) {
                 struct message *m = call(big, NULL, false);
                 const uint8_t *body = m->body;
 
@@ -115,7 +115,7 @@ START_TEST(stamp_leaves_body_where_it_is) {
 END_TEST
 
 START_TEST(stamp_replaces_a_sender_that_is_there) {
-        for (int big = 0; big < 2; ++big) {
+        for (int big = 0; big < 2; big++) {
                 struct message *m = call(big, "org.example.Forged.Name.That.Is.Long", false);
 
                 stamp(m, ":1.7", NULL, NULL);
@@ -135,7 +135,7 @@ static bool has_field(const struct message *m, uint8_t code) {
 }
 
 START_TEST(stamp_strips_unknown_fields) {
-        for (int big = 0; big < 2; ++big) {
+        for (int big = 0; big < 2; big++) {
                 struct message *m = call(big, NULL, true);
 
                 ck_assert(has_field(m, 50) && has_field(m, 10));
@@ -154,8 +154,8 @@ START_TEST(stamp_strips_unknown_fields) {
 END_TEST
 
 START_TEST(stamp_sets_destination_and_path) {
-        for (int big = 0; big < 2; ++big)
-                for (int unknown = 0; unknown < 2; ++unknown) {
+        for (int big = 0; big < 2; big++)
+                for (int unknown = 0; unknown < 2; unknown++) {
                         struct message *m = call(big, NULL, unknown);
 
                         stamp(m, ":1.42", "org.example.Destination", "/another/path");
@@ -175,8 +175,8 @@ START_TEST(stamp_beyond_the_headroom_moves_the_message) {
 
         memset(name + 3, '4', 252);
         memset(path + 1, 'p', sizeof(path) - 2);
-        for (int big = 0; big < 2; ++big)
-                for (int unknown = 0; unknown < 2; ++unknown) {
+        for (int big = 0; big < 2; big++)
+                for (int unknown = 0; unknown < 2; unknown++) {
                         struct message *m = call(big, NULL, unknown);
 
                         assert_string(message_get_arg(m, 0).value, "argument");
@@ -244,7 +244,7 @@ END_TEST
 /* arguments */
 
 START_TEST(arguments_are_found_behind_anything) {
-        for (int big = 0; big < 2; ++big) {
+        for (int big = 0; big < 2; big++) {
                 struct message *m;
                 struct raw raw;
                 size_t body, dict, dict_length;
@@ -295,7 +295,7 @@ START_TEST(arguments_are_found_behind_anything) {
                 assert_string(message_get_arg(m, 5).value, "five");
                 ck_assert_int_eq(message_get_arg(m, 9).type, 'g');
                 assert_string(message_get_arg(m, 9).value, "ii");
-                for (unsigned i = 0; i < 70; ++i)
+                for (unsigned i = 0; i < 70; i++)
                         if (i != 5 && i != 8 && i != 9) {
                                 ck_assert_int_eq(message_get_arg(m, i).type, 0);
                                 ck_assert_ptr_null(message_get_arg(m, i).value.s);
@@ -320,7 +320,7 @@ START_TEST(arguments_end_with_the_64th) {
         raw_field_signature(&raw, signature);
         raw_end_fields(&raw);
         body = raw.n;
-        for (char i = 0; i < 70; ++i)
+        for (char i = 0; i < 70; i++)
                 raw_string(&raw, (char[]){'a' + i % 26, 0});
         raw_end_body(&raw, body);
         ck_assert_int_eq(raw_parse(raw.p, raw.n, &m), 0);
@@ -408,7 +408,7 @@ START_TEST(attachment_goes_with_the_last_reference) {
 END_TEST
 
 START_TEST(violations_have_words) {
-        for (int e = MESSAGE_E_BYTE_ORDER; e <= MESSAGE_E_LOCAL; ++e)
+        for (int e = MESSAGE_E_BYTE_ORDER; e <= MESSAGE_E_LOCAL; e++)
                 ck_assert_ptr_nonnull(message_violation(e));
         ck_assert_ptr_nonnull(message_violation(0));
         ck_assert_ptr_nonnull(message_violation(-EINVAL));

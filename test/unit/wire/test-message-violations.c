@@ -232,7 +232,7 @@ BODY(array_64_bit_elements, "at", raw_u32(r, 8); raw_u32(r, 0); raw_u32(r, 0); r
 BODY(dict, "a{sv}", raw_u32(r, 0); raw_align(r, 8); size_t at = r->n; raw_string(r, "k");
      raw_signature(r, "y"); raw_u8(r, 1); raw_align(r, 8); raw_string(r, "k");
      raw_signature(r, "y"); raw_u8(r, 1); raw_set32(r, at - 8, r->n - at))
-BODY(nan_and_fd_index, "dh", for (int i = 0; i < 8; ++i) raw_u8(r, 0xff); raw_u32(r, 77))
+BODY(nan_and_fd_index, "dh", for (int i = 0; i < 8; i++) raw_u8(r, 0xff); raw_u32(r, 77))
 BODY(struct_padding, "y(y)", raw_u8(r, 1); raw_u8(r, 1); raw_align(r, 8); raw_u8(r, 1))
 
 #define BAD_SIGNATURE(name, s) METHOD(name, raw_field_signature(r, s))
@@ -258,7 +258,7 @@ BAD_SIGNATURE(signature_caret, "^")
 /* depth */
 
 static void repeat(char *s, const char *what, unsigned n) {
-        for (unsigned i = 0; i < n; ++i)
+        for (unsigned i = 0; i < n; i++)
                 strcat(s, what);
 }
 
@@ -309,7 +309,7 @@ static void arrays_between_structs(struct raw *r) {
 static void variants(struct raw *r, unsigned n) {
         size_t b = start(r, "v");
 
-        for (unsigned i = 1; i < n; ++i)
+        for (unsigned i = 1; i < n; i++)
                 raw_signature(r, "v");
         raw_signature(r, "y");
         raw_u8(r, 1);
@@ -329,7 +329,7 @@ static void structs_and_variants(struct raw *r, unsigned n) {
         strcat(s, "v");
         repeat(s, ")", 32);
         b = start(r, s);
-        for (unsigned i = 1; i < n; ++i)
+        for (unsigned i = 1; i < n; i++)
                 raw_signature(r, "v");
         raw_signature(r, "y");
         raw_u8(r, 1);
@@ -344,7 +344,7 @@ static void structs_32_variants_33(struct raw *r) {
 static void field_variants(struct raw *r, unsigned n) {
         method_fields(r);
         raw_field(r, 77, "v");
-        for (unsigned i = 2; i < n; ++i)
+        for (unsigned i = 2; i < n; i++)
                 raw_signature(r, "v");
         raw_signature(r, "y");
         raw_u8(r, 1);
@@ -360,7 +360,7 @@ static void field_variants_63(struct raw *r) {
 static void structs_of_variants(struct raw *r, unsigned n) {
         size_t b = start(r, "(v)");
 
-        for (unsigned i = 1; i < n; ++i) {
+        for (unsigned i = 1; i < n; i++) {
                 raw_signature(r, "(v)");
                 raw_align(r, 8);
         }
@@ -378,13 +378,13 @@ static void structs_of_variants_33(struct raw *r) {
 static void arrays_of_variants(struct raw *r, unsigned n) {
         size_t b = start(r, "av"), lengths[64];
 
-        for (unsigned i = 0; i < n; ++i) {
+        for (unsigned i = 0; i < n; i++) {
                 raw_u32(r, 0);
                 lengths[i] = r->n - 4;
                 raw_signature(r, i + 1 < n ? "av" : "y");
         }
         raw_u8(r, 1);
-        for (unsigned i = 0; i < n; ++i)
+        for (unsigned i = 0; i < n; i++)
                 raw_set32(r, lengths[i], r->n - lengths[i] - 4);
         raw_end_body(r, b);
 }
@@ -399,7 +399,7 @@ static void signature_255(struct raw *r) {
 
         repeat(s, "y", 255);
         size_t b = start(r, s);
-        for (int i = 0; i < 255; ++i)
+        for (int i = 0; i < 255; i++)
                 raw_u8(r, i);
         raw_end_body(r, b);
 }
@@ -634,8 +634,8 @@ START_TEST(frame_sizes) {
                 {MESSAGE_ARRAY_MAX + 1, 0, MESSAGE_SIZE_MAX, 0},
         };
 
-        for (unsigned i = 0; i < sizeof(frames) / sizeof(frames[0]); ++i)
-                for (int big = 0; big < 2; ++big) {
+        for (unsigned i = 0; i < sizeof(frames) / sizeof(frames[0]); i++)
+                for (int big = 0; big < 2; big++) {
                         struct raw raw;
                         size_t size = 0;
                         int r;

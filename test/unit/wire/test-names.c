@@ -43,12 +43,12 @@ START_TEST(names_agree_with_libdbus) {
         static const char alphabet[] = "a0_.-:/";
         enum { N = sizeof(alphabet) - 1 };
 
-        for (unsigned length = 0; length <= 5; ++length) {
+        for (unsigned length = 0; length <= 5; length++) {
                 unsigned total = 1;
 
-                for (unsigned i = 0; i < length; ++i)
+                for (unsigned i = 0; i < length; i++)
                         total *= N;
-                for (unsigned k = 0; k < total; ++k) {
+                for (unsigned k = 0; k < total; k++) {
                         char s[8] = "";
 
                         for (unsigned i = 0, rest = k; i < length; ++i, rest /= N)
@@ -60,7 +60,7 @@ START_TEST(names_agree_with_libdbus) {
 END_TEST
 
 START_TEST(each_byte_is_in_its_class) {
-        for (unsigned c = 1; c < 256; ++c) {
+        for (unsigned c = 1; c < 256; c++) {
                 char s[] = {'a', '.', 'b', c, 0}, t[] = {'/', c, 0}, u[] = {':', c, '.', 'a', 0};
 
                 compare(s, 4);
@@ -73,7 +73,7 @@ START_TEST(each_byte_is_in_its_class) {
 END_TEST
 
 START_TEST(names_have_at_most_255_bytes) {
-        for (size_t n = 250; n < 260; ++n) {
+        for (size_t n = 250; n < 260; n++) {
                 char s[300];
 
                 memset(s, 'a', n);
@@ -142,12 +142,12 @@ START_TEST(utf8_agrees_with_libdbus) {
                                         0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xf8, 0xfc, 0xff};
         enum { N = sizeof(bytes) };
 
-        for (unsigned k = 0; k < N * N * N * 4; ++k) {
+        for (unsigned k = 0; k < N * N * N * 4; k++) {
                 char s[4] = {bytes[k % N], bytes[k / N % N], bytes[k / N / N % N],
                              "\x80\xbfz\xc0"[k / N / N / N]};
 
                 /* what is shorter is there once */
-                for (size_t n = k < N * N * N ? 1 : 4; n <= sizeof(s); ++n)
+                for (size_t n = k < N * N * N ? 1 : 4; n <= sizeof(s); n++)
                         compare_utf8(s, n);
         }
         ck_assert(name_is_valid_utf8("", 0));
@@ -158,7 +158,7 @@ END_TEST
 static bool too_many_arrays(const char *s) {
         unsigned depth[256] = {}, n = 0, open = 0;
 
-        for (; *s; ++s) {
+        for (; *s; s++) {
                 if (*s == 'a') {
                         ++open;
                         if (open > 32)
@@ -181,12 +181,12 @@ START_TEST(signatures_agree_with_libdbus) {
         uint64_t random = 1;
         unsigned n_valid = 0;
 
-        for (unsigned k = 0; k < 100000; ++k) {
+        for (unsigned k = 0; k < 100000; k++) {
                 char s[64];
                 size_t n = test_random(&random) % 14;
                 bool valid;
 
-                for (size_t i = 0; i < n; ++i)
+                for (size_t i = 0; i < n; i++)
                         s[i] = alphabet[test_random(&random) % (sizeof(alphabet) - 1)];
                 s[n] = 0;
                 valid = yes(dbus_signature_validate(s, NULL)) && !too_many_arrays(s);
@@ -219,7 +219,7 @@ START_TEST(signatures_have_limits) {
         /* siblings do not nest */
         ck_assert(name_is_valid_signature("aaaaaaaaaaaaaaaaaayaaaaaaaaaaaaaaaaaay", 38));
 
-        for (unsigned depth = 32; depth <= 33; ++depth) {
+        for (unsigned depth = 32; depth <= 33; depth++) {
                 memset(s, '(', depth);
                 s[depth] = 'y';
                 memset(s + depth + 1, ')', depth);

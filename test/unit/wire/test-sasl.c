@@ -183,7 +183,7 @@ START_TEST(dialogue) {
         static const size_t pieces[] = {SIZE_MAX, 1, 2, 3, 7};
         const struct dialogue *d = &dialogues[_i];
 
-        for (unsigned i = 0; i < sizeof(pieces) / sizeof(pieces[0]); ++i) {
+        for (unsigned i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
                 struct sasl_server s;
                 char in[2048], out[2048] = "";
                 enum sasl_event event;
@@ -511,7 +511,7 @@ START_TEST(long_lines_close) {
                 bool closes;
         } lines[] = {{16000, false}, {16383, false}, {16384, true}, {20000, true}};
 
-        for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]); ++i)
+        for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
                 for (size_t piece = 1000; piece <= 100000; piece *= 10) {
                         struct sasl_server s;
                         enum sasl_event event;
@@ -541,7 +541,7 @@ START_TEST(answers_that_do_not_fit_wait) {
         size_t at = 0, n_answers = 0;
 
         in[0] = 0;
-        for (unsigned i = 0; i < N; ++i)
+        for (unsigned i = 0; i < N; i++)
                 memcpy(in + 1 + 3 * i, "X\r\n", 3);
         init(&s);
         while (at < N * 3 + 1) {
@@ -555,7 +555,7 @@ START_TEST(answers_that_do_not_fit_wait) {
                 ck_assert_int_eq(event, SASL_MORE);
                 ck_assert_uint_gt(consumed, 0);
                 at += consumed;
-                for (size_t i = 0; i < answer.n; ++i)
+                for (size_t i = 0; i < answer.n; i++)
                         n_answers += answer.text[i] == '\n';
         }
         ck_assert_uint_eq(n_answers, N);

@@ -8,8 +8,8 @@
 /* A warning in the kernel, so that the machine goes on; here it ends the test that hit it. */
 bool shim_warn(bool condition, const char *text, const char *file, int line);
 
-#define WARN_ON(condition)	shim_warn(!!(condition), #condition, __FILE__, __LINE__)
-#define WARN(condition, text)	shim_warn(!!(condition), text, __FILE__, __LINE__)
+#define WARN_ON(condition) shim_warn(!!(condition), #condition, __FILE__, __LINE__)
+#define WARN(condition, text) shim_warn(!!(condition), text, __FILE__, __LINE__)
 #define WARN_ON_ONCE(condition) WARN_ON(condition)
 
 #ifndef static_assert

@@ -5,8 +5,11 @@
 #include <linux/container_of.h>
 #include <linux/types.h>
 
-#define LIST_HEAD_INIT(name) { &(name), &(name) }
-#define LIST_HEAD(name)	     struct list_head name = LIST_HEAD_INIT(name)
+#define LIST_HEAD_INIT(name)     \
+	{                        \
+		&(name), &(name) \
+	}
+#define LIST_HEAD(name) struct list_head name = LIST_HEAD_INIT(name)
 
 static inline void INIT_LIST_HEAD(struct list_head *list)
 {
@@ -62,13 +65,13 @@ static inline bool list_is_singular(const struct list_head *head)
 #define list_first_entry_or_null(head, type, member) \
 	(list_empty(head) ? NULL : list_first_entry(head, type, member))
 
-#define list_for_each_entry(pos, head, member) \
+#define list_for_each_entry(pos, head, member)                                               \
 	for (pos = list_first_entry(head, __typeof__(*pos), member); &pos->member != (head); \
 	     pos = list_next_entry(pos, member))
 
-#define list_for_each_entry_safe(pos, tmp, head, member) \
+#define list_for_each_entry_safe(pos, tmp, head, member)             \
 	for (pos = list_first_entry(head, __typeof__(*pos), member), \
-	     tmp = list_next_entry(pos, member); \
+	    tmp = list_next_entry(pos, member);                      \
 	     &pos->member != (head); pos = tmp, tmp = list_next_entry(tmp, member))
 
 #endif

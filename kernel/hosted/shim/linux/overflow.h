@@ -20,7 +20,6 @@ static inline size_t size_add(size_t a, size_t b)
 }
 
 /* bytes of a structure with n elements in its flexible array; SIZE_MAX when that overflows */
-#define struct_size(p, member, n) \
-	size_add(sizeof(*(p)), size_mul((n), sizeof((p)->member[0])))
+#define struct_size(p, member, n) size_add(sizeof(*(p)), size_mul((n), sizeof((p)->member[0])))
 
 #endif

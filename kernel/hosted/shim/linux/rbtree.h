@@ -21,11 +21,11 @@ struct rb_root_cached {
 	struct rb_node *rb_leftmost;
 };
 
-#define RB_ROOT		     ((struct rb_root){ NULL })
-#define RB_ROOT_CACHED	     ((struct rb_root_cached){ { NULL }, NULL })
-#define RB_EMPTY_ROOT(root)  ((root)->rb_node == NULL)
-#define RB_EMPTY_NODE(node)  ((node)->shim_parent == (node))
-#define RB_CLEAR_NODE(node)  ((node)->shim_parent = (node))
+#define RB_ROOT ((struct rb_root){ NULL })
+#define RB_ROOT_CACHED ((struct rb_root_cached){ { NULL }, NULL })
+#define RB_EMPTY_ROOT(root) ((root)->rb_node == NULL)
+#define RB_EMPTY_NODE(node) ((node)->shim_parent == (node))
+#define RB_CLEAR_NODE(node) ((node)->shim_parent = (node))
 #define rb_entry(ptr, type, member) container_of(ptr, type, member)
 
 static inline void rb_link_node(struct rb_node *node, struct rb_node *parent, struct rb_node **link)

@@ -6,7 +6,7 @@
 #include <linux/types.h>
 #include <stdlib.h>
 
-#define GFP_KERNEL	   0u
+#define GFP_KERNEL 0u
 #define GFP_KERNEL_ACCOUNT 0u
 
 /*

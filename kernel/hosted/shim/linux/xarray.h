@@ -34,7 +34,7 @@ static inline void *xa_find(struct xarray *xa, unsigned long *index, unsigned lo
 	return shim_xa_find(xa, index, max);
 }
 
-#define xa_for_each(xa, index, entry) \
+#define xa_for_each(xa, index, entry)                                  \
 	for (index = 0, entry = shim_xa_find(xa, &index, ~0UL); entry; \
 	     entry = index == ~0UL ? NULL : (++index, shim_xa_find(xa, &index, ~0UL)))
 
