@@ -12,15 +12,15 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/container-of.h"
+#include "bridge/base/log.h"
+#include "bridge/base/loop.h"
 #include "bridge/bus/activation.h"
 #include "bridge/bus/bus.h"
 #include "bridge/bus/mediate.h"
 #include "bridge/bus/reply.h"
-#include "bridge/container.h"
 #include "bridge/daemon.h"
 #include "bridge/driver/driver.h"
-#include "bridge/log.h"
-#include "bridge/loop.h"
 #include "bridge/lsm/lsm.h"
 #include "bridge/native/native.h"
 #include "bridge/options.h"
@@ -155,7 +155,7 @@ static int reload_unasked(void *userdata) {
 /* signals and time */
 
 static int handle_signal(struct loop_source *source, uint32_t events) {
-        struct bridge *bridge = container(struct bridge, signals, source);
+        struct bridge *bridge = container_of(source, struct bridge, signals);
         struct signalfd_siginfo info;
 
         if (read(source->fd, &info, sizeof(info)) != sizeof(info))
@@ -191,7 +191,7 @@ static void set_reply_timer(void *userdata, int64_t deadline) {
 }
 
 static int reply_timer_expired(struct loop_timer *timer) {
-        struct bridge *bridge = container(struct bridge, reply_timer, timer);
+        struct bridge *bridge = container_of(timer, struct bridge, reply_timer);
         int64_t next;
         int r;
 

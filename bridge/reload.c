@@ -17,11 +17,11 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "base/container-of.h"
 #include "bridge/activation/service-table.h"
+#include "bridge/base/log.h"
 #include "bridge/bus/bus.h"
-#include "bridge/container.h"
 #include "bridge/driver/driver.h"
-#include "bridge/log.h"
 #include "bridge/systemd.h"
 
 /* How long the end of the bus may wait for the thread, in seconds. */
@@ -172,7 +172,7 @@ static int start_reading(struct reload *reload, struct reload_state old) {
 }
 
 static int job_ended(struct loop_source *source, uint32_t events) {
-        struct reload *reload = container(struct reload, source, source);
+        struct reload *reload = container_of(source, struct reload, source);
         struct reload_job *job = reload->job;
         struct reload_state old = {};
         uint64_t count;

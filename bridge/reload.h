@@ -13,7 +13,7 @@
  * is called from the bus's thread only.
  */
 
-#include "bridge/loop.h"
+#include "bridge/base/loop.h"
 
 struct bus;
 struct bus_config;

@@ -3,7 +3,6 @@
 /* Watch: inotify on directories. */
 
 #include "bridge/watch.h"
-#include "bridge/container.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -13,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/container-of.h"
 #include "policy/array.h"
 
 /*
@@ -73,7 +73,7 @@ static int settle(struct watch *watch) {
 }
 
 static int dispatch(struct loop_source *source, uint32_t events) {
-        struct watch *watch = container(struct watch, source, source);
+        struct watch *watch = container_of(source, struct watch, source);
         _Alignas(struct inotify_event) char buffer[8 * (sizeof(struct inotify_event) + NAME_MAX)];
         const struct inotify_event *event;
         bool changed = false;
@@ -88,7 +88,7 @@ static int dispatch(struct loop_source *source, uint32_t events) {
 }
 
 static int settled(struct loop_timer *timer) {
-        struct watch *watch = container(struct watch, settle, timer);
+        struct watch *watch = container_of(timer, struct watch, settle);
 
         return watch->changed(watch->userdata);
 }

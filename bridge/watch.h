@@ -10,7 +10,7 @@
  * reported once they rest.
  */
 
-#include "bridge/loop.h"
+#include "bridge/base/loop.h"
 #include "policy/config.h"
 
 /* Of which all configurations and services concern us, or single entries. */

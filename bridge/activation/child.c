@@ -24,7 +24,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#include "bridge/container.h"
+#include "base/container-of.h"
 
 struct child {
         struct children *children;
@@ -177,7 +177,7 @@ static int tell_started(struct child *child) {
 }
 
 static int started(struct loop_source *source, uint32_t events) {
-        return tell_started(container(struct child, started, source));
+        return tell_started(container_of(source, struct child, started));
 }
 
 static struct child *child_free(struct child *child) {
@@ -202,7 +202,7 @@ static int ended(struct child *child, int status) {
 
 /* Of several that end at once, there may be a single signal. */
 static int reap(struct loop_source *source, uint32_t events) {
-        struct children *children = container(struct children, signals, source);
+        struct children *children = container_of(source, struct children, signals);
         struct signalfd_siginfo info;
         struct child *child, *next;
         int status, r = 0, k;

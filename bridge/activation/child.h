@@ -20,7 +20,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-#include "bridge/loop.h"
+#include "bridge/base/loop.h"
 
 struct child;
 

@@ -13,7 +13,7 @@
 
 #include <stddef.h>
 
-#include "bridge/bus/hash.h"
+#include "bridge/base/hash.h"
 
 #define SERVICE_ENVIRONMENT_VARIABLES_MAX 4096
 /* Half of what the kernel lets a program have, of names and values. */

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/container-of.h"
+#include "bridge/base/log.h"
 #include "bridge/bus/bus.h"
 #include "bridge/bus/complaint.h"
 #include "bridge/bus/launch.h"
@@ -17,9 +19,7 @@
 #include "bridge/bus/quota.h"
 #include "bridge/bus/route.h"
 #include "bridge/bus/verdict.h"
-#include "bridge/container.h"
 #include "bridge/driver/driver.h"
-#include "bridge/log.h"
 
 #define WARNINGS_MAX 200
 
@@ -94,7 +94,7 @@ void activation_forget(struct client *client) {
 /* starts */
 
 static int start_expired(struct loop_timer *timer) {
-        struct start *start = container(struct start, timer, timer);
+        struct start *start = container_of(timer, struct start, timer);
         struct bus *bus = start->activation->bus;
         char text[512];
 

@@ -19,8 +19,8 @@
 
 #include "bridge/activation/child.h"
 #include "bridge/activation/service-table.h"
+#include "bridge/base/loop.h"
 #include "bridge/bus/client.h"
-#include "bridge/loop.h"
 
 struct waiter;
 

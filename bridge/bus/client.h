@@ -13,7 +13,7 @@
  * own event handlers only, never from within an operation of struct client_ops.
  */
 
-#include "bridge/bus/hash.h"
+#include "bridge/base/hash.h"
 #include "bridge/wire/message.h"
 
 struct account;

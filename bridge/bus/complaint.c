@@ -7,9 +7,9 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "bridge/base/log.h"
+#include "bridge/base/loop.h"
 #include "bridge/bus/bus.h"
-#include "bridge/log.h"
-#include "bridge/loop.h"
 
 /* Move the user's bucket to the front; a new one takes the place of the one not used longest. */
 static struct complaint_bucket *find_bucket(struct complaints *complaints, uint32_t uid,

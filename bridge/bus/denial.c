@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bridge/base/log.h"
 #include "bridge/bus/bus.h"
-#include "bridge/log.h"
 
 /* systemd-id128 new: the entries of all denials, for journalctl MESSAGE_ID= */
 #define DENIAL_MESSAGE_ID "3a8aa84927894869bd2c7a563d348c9c"

@@ -12,13 +12,13 @@
 #include <unistd.h>
 
 #include "bridge/activation/command-line.h"
+#include "bridge/base/log.h"
 #include "bridge/bus/bus.h"
 #include "bridge/bus/complaint.h"
 #include "bridge/bus/monitor.h"
 #include "bridge/bus/name.h"
 #include "bridge/bus/route.h"
 #include "bridge/driver/driver.h"
-#include "bridge/log.h"
 #include "bridge/wire/names.h"
 
 #define SPAWN_ERROR(x) DRIVER_ERROR("Spawn." x)

@@ -4,13 +4,13 @@
 
 #include "bridge/bus/monitor.h"
 
+#include "bridge/base/log.h"
 #include "bridge/bus/activation.h"
 #include "bridge/bus/bus.h"
 #include "bridge/bus/registry.h"
 #include "bridge/bus/reply.h"
 #include "bridge/bus/verdict.h"
 #include "bridge/driver/driver.h"
-#include "bridge/log.h"
 
 static bool takes(const struct client *client, const struct message *m) {
         return (m->n_fds == 0 || client->fds_negotiated) && (!m->attachment || client->handles_ok);

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bridge/base/loop.h"
 #include "bridge/bus/bus.h"
 #include "bridge/bus/name.h"
 #include "bridge/driver/driver.h"
-#include "bridge/loop.h"
 
 /* table */
 

@@ -11,9 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/container-of.h"
+#include "bridge/base/loop.h"
 #include "bridge/bus/bus.h"
-#include "bridge/container.h"
-#include "bridge/loop.h"
 
 #define LIBRARY "libapparmor.so.1"
 #define DIRECTORY "/sys/kernel/security/apparmor/"
@@ -136,7 +136,7 @@ static void keep(struct answer *answer, const struct query *q, uint32_t mask, bo
 }
 
 static int profiles_changed(struct loop_source *source, uint32_t events) {
-        struct apparmor *apparmor = container(struct apparmor, source, source);
+        struct apparmor *apparmor = container_of(source, struct apparmor, source);
         char revision[32];
         ssize_t ignored;
 
@@ -214,7 +214,7 @@ static bool judge(struct apparmor *apparmor, const struct subject *subject, stru
 
 static bool may_own(struct mediator *mediator, const struct client *client, const char *name,
                     char *reason) {
-        struct apparmor *apparmor = container(struct apparmor, mediator, mediator);
+        struct apparmor *apparmor = container_of(mediator, struct apparmor, mediator);
         struct subject subject = subject_of(mediator->bus, client);
         struct query q;
         char what[512];
@@ -228,7 +228,7 @@ static bool may_own(struct mediator *mediator, const struct client *client, cons
 }
 
 static bool may_eavesdrop(struct mediator *mediator, const struct client *client, char *reason) {
-        struct apparmor *apparmor = container(struct apparmor, mediator, mediator);
+        struct apparmor *apparmor = container_of(mediator, struct apparmor, mediator);
         struct subject subject = subject_of(mediator->bus, client);
         struct query q;
 
@@ -270,7 +270,7 @@ static bool judge_side(struct apparmor *apparmor, const struct mediation_message
 
 static bool may_send(struct mediator *mediator, const struct mediation_message *asked,
                      char *reason) {
-        struct apparmor *apparmor = container(struct apparmor, mediator, mediator);
+        struct apparmor *apparmor = container_of(mediator, struct apparmor, mediator);
         struct subject sender, receiver;
 
         if (asked->requested_reply)
@@ -294,7 +294,7 @@ static bool may_send(struct mediator *mediator, const struct mediation_message *
 }
 
 static void apparmor_free(struct mediator *mediator) {
-        struct apparmor *apparmor = container(struct apparmor, mediator, mediator);
+        struct apparmor *apparmor = container_of(mediator, struct apparmor, mediator);
 
         if (apparmor->loop)
                 loop_remove(apparmor->loop, &apparmor->source);

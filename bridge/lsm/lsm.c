@@ -8,8 +8,8 @@
 #include <linux/audit.h>
 #include <unistd.h>
 
+#include "bridge/base/log.h"
 #include "bridge/bus/bus.h"
-#include "bridge/log.h"
 
 /* r is what the module said. */
 static int add(struct bus *bus, const char *name, int r, struct mediator *mediator,

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/container-of.h"
+#include "bridge/base/log.h"
 #include "bridge/bus/bus.h"
-#include "bridge/container.h"
-#include "bridge/log.h"
 
 #define LIBRARY "libselinux.so.1"
 #define CLASS "dbus"
@@ -106,21 +106,21 @@ static bool may_own(struct mediator *mediator, const struct client *client, cons
         for (size_t i = 0; bus->config && i < bus->config->n_selinux; i++)
                 if (!strcmp(bus->config->selinux[i].own, name))
                         target = bus->config->selinux[i].context;
-        return check(container(struct selinux, mediator, mediator), label_of(bus, client), target,
-                     "acquire_svc", &details, reason);
+        return check(container_of(mediator, struct selinux, mediator), label_of(bus, client),
+                     target, "acquire_svc", &details, reason);
 }
 
 static bool may_send(struct mediator *mediator, const struct mediation_message *asked,
                      char *reason) {
         struct details details = {.asked = asked, .client = asked->sender};
 
-        return check(container(struct selinux, mediator, mediator),
+        return check(container_of(mediator, struct selinux, mediator),
                      label_of(mediator->bus, asked->sender),
                      label_of(mediator->bus, asked->receiver), "send_msg", &details, reason);
 }
 
 static void selinux_free(struct mediator *mediator) {
-        struct selinux *selinux = container(struct selinux, mediator, mediator);
+        struct selinux *selinux = container_of(mediator, struct selinux, mediator);
 
         if (active == selinux)
                 active = NULL;

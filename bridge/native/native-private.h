@@ -14,9 +14,9 @@
 #include <bus1/bus1.h>
 #include <bus1/hosted.h>
 
+#include "bridge/base/loop.h"
 #include "bridge/bus/bus.h"
 #include "bridge/bus/reply.h"
-#include "bridge/loop.h"
 #include "bridge/native/native.h"
 
 #define NATIVE_RECEIVE_BUDGET 64 /* messages of one dispatch */

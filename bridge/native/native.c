@@ -12,8 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/container-of.h"
+#include "bridge/base/log.h"
 #include "bridge/driver/driver.h"
-#include "bridge/log.h"
 
 static void hook_step_end(void *userdata) {
         struct native *native = userdata;
@@ -63,8 +64,7 @@ static void hook_observed(void *userdata) {
 }
 
 static int peer_dispatch(struct loop_source *source, uint32_t events) {
-        struct native *native =
-                (struct native *)((char *)source - offsetof(struct native, peer_source));
+        struct native *native = container_of(source, struct native, peer_source);
         int r;
 
         /* others have their turn, too; what is left makes the descriptor readable again */
@@ -77,8 +77,7 @@ static int peer_dispatch(struct loop_source *source, uint32_t events) {
 }
 
 static int domain_dispatch(struct loop_source *source, uint32_t events) {
-        struct native *native =
-                (struct native *)((char *)source - offsetof(struct native, domain_source));
+        struct native *native = container_of(source, struct native, domain_source);
 
         return bus1_domain_dispatch(native->domain);
 }

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/container-of.h"
 #include "bridge/bus/name.h"
 #include "bridge/bus/route.h"
 #include "bridge/driver/driver.h"
@@ -126,8 +127,7 @@ int native_opening_new(struct native_session *session, uint32_t serial, uint64_t
 }
 
 int native_openings_expire(struct loop_timer *timer) {
-        struct native *native =
-                (struct native *)((char *)timer - offsetof(struct native, opening_timer));
+        struct native *native = container_of(timer, struct native, opening_timer);
         int64_t now = loop_now();
         int r;
 

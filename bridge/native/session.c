@@ -14,8 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/container-of.h"
+#include "bridge/base/log.h"
 #include "bridge/bus/bus.h"
-#include "bridge/log.h"
 
 /* operations */
 
@@ -260,7 +261,7 @@ int native_session_end(struct native_session *session) {
 }
 
 int native_sessions_reap(struct loop_deferred *reap) {
-        struct native *native = (struct native *)((char *)reap - offsetof(struct native, reap));
+        struct native *native = container_of(reap, struct native, reap);
         int r;
 
         while (native->ending) {

@@ -8,7 +8,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "bridge/container.h"
+#include "base/container-of.h"
 #include "bridge/socket/connection.h"
 #include "bridge/socket/listener.h"
 
@@ -156,7 +156,7 @@ static int feed(struct connection *connection, const char *bytes, size_t n, size
 
 /* The cookie is here, or there is none: go on with the handshake. */
 static int have_cookie(struct cookie_request *request, const struct keyring_cookie *cookie) {
-        struct connection *connection = container(struct connection, cookie, request);
+        struct connection *connection = container_of(request, struct connection, cookie);
         struct sasl_answer answer; /* 4 KiB: not worth clearing */
         uint8_t random[SASL_CHALLENGE_SIZE];
         int r;

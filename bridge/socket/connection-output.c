@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "base/container-of.h"
 #include "bridge/bus/quota.h"
 #include "bridge/bus/reply.h"
 #include "bridge/socket/connection.h"
@@ -83,8 +84,7 @@ void connection_output_deinit(struct connection *connection) {
 
 int connection_deliver(struct client *client, struct message *m, struct reply *reply,
                        uint64_t cookie) {
-        struct connection *connection =
-                (struct connection *)((char *)client - offsetof(struct connection, client));
+        struct connection *connection = container_of(client, struct connection, client);
         int r;
 
         if (connection->output_broken || connection->close_reason)
@@ -232,8 +232,7 @@ void connection_output_retry(struct server *server) {
 }
 
 int connection_flush(struct loop_deferred *deferred) {
-        struct connection *connection =
-                (struct connection *)((char *)deferred - offsetof(struct connection, flush));
+        struct connection *connection = container_of(deferred, struct connection, flush);
 
         connection->is_stalled = false;
         while (connection->queue_n > 0) {

@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/container-of.h"
 #include "bridge/bus/credentials.h"
-#include "bridge/container.h"
 
 /* closing */
 
@@ -23,7 +23,7 @@ void connection_close(struct connection *connection, const char *reason) {
 }
 
 static int close_deferred(struct loop_deferred *deferred) {
-        struct connection *connection = container(struct connection, close, deferred);
+        struct connection *connection = container_of(deferred, struct connection, close);
 
         /* What the client is still to be told, an error before the end of it say, goes out if it
          * can. */
@@ -34,7 +34,7 @@ static int close_deferred(struct loop_deferred *deferred) {
 }
 
 static void client_close(struct client *client, const char *reason) {
-        struct connection *connection = container(struct connection, client, client);
+        struct connection *connection = container_of(client, struct connection, client);
 
         complain(client->bus, client->credentials.uid,
                  "Connection %s (uid=%d pid=%d) is dropped: %s", client_name(client),
@@ -44,7 +44,7 @@ static void client_close(struct client *client, const char *reason) {
 
 /* The end of the turn also looks for input that had to wait. */
 static void client_resume(struct client *client) {
-        struct connection *connection = container(struct connection, client, client);
+        struct connection *connection = container_of(client, struct connection, client);
 
         loop_defer(connection->server->loop, &connection->flush);
 }
@@ -58,7 +58,7 @@ const struct client_ops connection_client_ops = {
 /* the native session of an anchor */
 
 static void anchor_close(struct native_anchor *anchor, const char *reason) {
-        struct connection *connection = container(struct connection, anchor, anchor);
+        struct connection *connection = container_of(anchor, struct connection, anchor);
 
         connection->session = NULL;
         connection_close(connection, reason);
@@ -75,7 +75,7 @@ static void set_complete(struct connection *connection) {
 }
 
 static void anchor_completed(struct native_anchor *anchor) {
-        set_complete(container(struct connection, anchor, anchor));
+        set_complete(container_of(anchor, struct connection, anchor));
 }
 
 void connection_end_session(struct connection *connection) {
@@ -169,7 +169,7 @@ static int handle_input(struct connection *connection) {
 }
 
 static int dispatch(struct loop_source *source, uint32_t events) {
-        struct connection *connection = container(struct connection, source, source);
+        struct connection *connection = container_of(source, struct connection, source);
         int r;
 
         if (connection->close_reason)
@@ -195,7 +195,7 @@ static int dispatch(struct loop_source *source, uint32_t events) {
 /* time */
 
 static int auth_expired(struct loop_timer *timer) {
-        struct connection *connection = container(struct connection, auth_timer, timer);
+        struct connection *connection = container_of(timer, struct connection, auth_timer);
 
         complain(connection->server->bus, connection->peer_uid,
                  "A connection (uid=%d pid=%d) is dropped, it was not complete after %lldms",
@@ -206,7 +206,7 @@ static int auth_expired(struct loop_timer *timer) {
 }
 
 static int fds_expired(struct loop_timer *timer) {
-        struct connection *connection = container(struct connection, fd_timer, timer);
+        struct connection *connection = container_of(timer, struct connection, fd_timer);
 
         if (connection->has_client)
                 client_violation(&connection->client,

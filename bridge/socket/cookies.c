@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#include "bridge/container.h"
+#include "base/container-of.h"
 
 static void *look_up(void *userdata) {
         struct cookies *cookies = userdata;
@@ -29,7 +29,7 @@ static void *look_up(void *userdata) {
 }
 
 static int looked_up(struct loop_source *source, uint32_t events) {
-        struct cookies *cookies = container(struct cookies, source, source);
+        struct cookies *cookies = container_of(source, struct cookies, source);
         struct cookie_request *request;
         uint64_t count;
         int r = 0;

@@ -11,7 +11,7 @@
 
 #include <pthread.h>
 
-#include "bridge/loop.h"
+#include "bridge/base/loop.h"
 #include "bridge/socket/keyring.h"
 
 #define COOKIES_CONTEXT "org_freedesktop_general"

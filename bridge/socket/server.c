@@ -11,8 +11,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "bridge/container.h"
-#include "bridge/log.h"
+#include "base/container-of.h"
+#include "bridge/base/log.h"
 #include "bridge/socket/connection.h"
 #include "bridge/socket/listener.h"
 
@@ -41,7 +41,7 @@ void server_connection_completed(struct server *server) {
 }
 
 static int retry_expired(struct loop_timer *timer) {
-        struct server *server = container(struct server, retry, timer);
+        struct server *server = container_of(timer, struct server, retry);
 
         if (has_room(server))
                 set_accepting(server, true);
@@ -49,12 +49,12 @@ static int retry_expired(struct loop_timer *timer) {
 }
 
 static int stall_expired(struct loop_timer *timer) {
-        connection_output_retry(container(struct server, stall, timer));
+        connection_output_retry(container_of(timer, struct server, stall));
         return 0;
 }
 
 static int accept_connection(struct loop_source *source, uint32_t events) {
-        struct listener *listener = container(struct listener, source, source);
+        struct listener *listener = container_of(source, struct listener, source);
         struct server *server = listener->server;
         struct connection *connection;
         int fd, r;

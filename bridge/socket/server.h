@@ -5,8 +5,8 @@
  * The server - all sockets of the bus: those it listens on, and the connections they brought
  */
 
+#include "bridge/base/loop.h"
 #include "bridge/bus/bus.h"
-#include "bridge/loop.h"
 #include "bridge/socket/cookies.h"
 
 /*

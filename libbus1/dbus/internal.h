@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+
 /* a library reports that memory ran out: then hh.tbl of what was added is NULL */
 #define HASH_NONFATAL_OOM 1
 /* the default one is not free of warnings; what is hashed here is our own */
@@ -130,18 +132,10 @@ struct message {
         struct message *prev, *next;
 };
 
-static inline void closep(int *fd) {
-        if (*fd >= 0)
-                close(*fd);
-}
 static inline void dbus_message_unrefp(DBusMessage **m) {
         if (*m)
                 dbus_message_unref(*m);
 }
-static inline void freep(void *p) {
-        free(*(void **)p);
-}
-#define CLEANUP(f) __attribute__((cleanup(f)))
 
 /* Public functions check their arguments, before libdbus-1 ends the process over them. */
 static inline bool text_is_valid(const char *text) {

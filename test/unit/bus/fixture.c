@@ -7,12 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/container-of.h"
+
 struct bus bus;
 static struct peer *peers[64];
 static size_t n_peers;
 
 static struct peer *peer_of(struct client *client) {
-        return (struct peer *)((char *)client - offsetof(struct peer, client));
+        return container_of(client, struct peer, client);
 }
 
 static int deliver(struct client *client, struct message *m, struct reply *reply, uint64_t cookie) {

@@ -8,10 +8,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "bridge/base/loop.h"
 #include "bridge/bus/activation.h"
 #include "bridge/bus/mediate.h"
 #include "bridge/bus/quota.h"
-#include "bridge/loop.h"
 #include "fixture.h"
 
 #define WAITS "com.example.Waits" /* nothing is executed for it */

@@ -11,7 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "bridge/loop.h"
+#include "bridge/base/loop.h"
 #include "bridge/lsm/apparmor.h"
 
 static char question[4096];

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bridge/base/log.h"
 #include "bridge/bus/mediate.h"
-#include "bridge/log.h"
 
 #define DENIED "org.freedesktop.DBus.Error.AccessDenied"
 

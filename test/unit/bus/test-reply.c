@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "bridge/loop.h"
+#include "bridge/base/loop.h"
 #include "fixture.h"
 
 static struct peer *A, *B;

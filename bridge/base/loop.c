@@ -2,7 +2,7 @@
 
 /* The event loop. */
 
-#include "bridge/loop.h"
+#include "bridge/base/loop.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 /* Keyed hashing: SipHash with one compression and three finalisation rounds (Aumasson, Bernstein).
  */
 
-#include "bridge/bus/hash.h"
+#include "bridge/base/hash.h"
 
 #include <string.h>
 #include <sys/random.h>

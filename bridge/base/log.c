@@ -2,7 +2,7 @@
 
 /* The log. */
 
-#include "bridge/log.h"
+#include "bridge/base/log.h"
 
 #include <errno.h>
 #include <poll.h>
