@@ -5,7 +5,7 @@
  * Denials in the log - who may not do what, because of which rule
  *
  * One way for all of them: a line, limited in rate (bridge/bus/complaint.h), and the same as fields
- * for the journal. doc/logging.md lists the fields.
+ * for the journal. doc/operating/logging.md lists the fields.
  */
 
 #include "bridge/bus/client.h"

@@ -7,7 +7,7 @@
  *
  * For who needs both generations in one file, such as the module. Programs of 2016 include
  * 2016/linux/bus1.h, which has the names they were written with. What each command does is told in
- * doc/module-2016.md.
+ * doc/programming/module-2016.md.
  */
 
 #include <linux/ioctl.h>

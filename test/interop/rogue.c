@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Joining by hand (doc/native-protocol.md). */
+/* Joining by hand (doc/programming/native-protocol.md). */
 
 #include "test/interop/rogue.h"
 

@@ -7,7 +7,7 @@
  *
  * For programs that were written for the interface of 2016: in front of the system's headers
  * (-I.../bus1-2016), this is the <linux/bus1.h> they include. New programs use the other one. What
- * each command does is told in doc/module-2016.md.
+ * each command does is told in doc/programming/module-2016.md.
  *
  * It is the same binary interface as <linux/bus1-2016.h>, under the names of 2016.
  */

@@ -3,7 +3,8 @@
 /*
  * The deliberate differences between the reference and the bridge
  *
- * Each names its row in doc/compatibility.md, which says why; what none of them explains is a bug.
+ * Each names its row in doc/operating/compatibility.md, which says why; what none of them explains
+ * is a bug.
  */
 
 #include <stdio.h>

@@ -23,7 +23,8 @@ CONTEXTS = ['context="default"'] * 4 + ['context="mandatory"', f'user="{USER}"',
 def rule(r):
     """
     The attributes of a rule. A rule about messages names a type, path, interface, member or peer:
-    what the reference makes of all others (doc/compatibility.md) is not what its manual says.
+    what the reference makes of all others (doc/operating/compatibility.md) is not what its manual
+    says.
     """
     verb = r.choice(['allow', 'deny'])
     family = r.choice(['own', 'send', 'send', 'send', 'receive', 'receive'])

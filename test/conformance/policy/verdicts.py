@@ -47,7 +47,7 @@ def told(m, outcome):
     """
     What is a verdict of an outcome. The bridge answers only calls that expect it, but for messages
     that it refuses, and who eavesdrops hears calls of the bus that fail, too; that is on purpose
-    (doc/compatibility.md).
+    (doc/operating/compatibility.md).
     """
     if m.fields.get(rawbus.DESTINATION) == BUS:
         outcome = outcome - set(LABELS)
@@ -59,7 +59,7 @@ def told(m, outcome):
 def agree(m, reference, daemon):
     if told(m, reference) == told(m, daemon):
         return True
-    # replies that nobody waits for are never let through (doc/compatibility.md)
+    # replies that nobody waits for are never let through (doc/operating/compatibility.md)
     return m.kind in (RETURN, ERROR) and not m.requested and daemon == {'AccessDenied'}
 
 

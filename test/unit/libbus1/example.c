@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The example of doc/libbus1.md: a service that adds numbers, and its client. The parent owns a
- * node and gives a handle to the peer of its child; the child calls through it and passes a
- * one-shot handle for the answer. Needs a bus1 core: /dev/bus1 or bus1-hosted.
+ * The example of doc/programming/libbus1.md: a service that adds numbers, and its client. The
+ * parent owns a node and gives a handle to the peer of its child; the child calls through it and
+ * passes a one-shot handle for the answer. Needs a bus1 core: /dev/bus1 or bus1-hosted.
  */
 
 #include <bus1/bus1.h>
