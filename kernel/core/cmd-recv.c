@@ -65,11 +65,11 @@ static void bus1_recv_end_flight(struct bus1_peer *peer, struct bus1_handle *han
 }
 
 /**
- * bus1_recv_skip_moot() - drop what the receiver is not to see
- * @peer:	peer, with recv_lock held
- * @tx:		transaction of the notifications that this brings about
+ * bus1_recv_skip_moot() - drop moot entries at the front of the queue
+ * @peer:	peer; nobody is receiving from it
+ * @tx:		transaction that gets the notifications which dropping them causes
  *
- * Return: what is received next, or NULL.
+ * Return: the entry that is received next, or NULL.
  */
 struct bus1_queue_entry *bus1_recv_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx)
 {
@@ -79,15 +79,42 @@ struct bus1_queue_entry *bus1_recv_skip_moot(struct bus1_peer *peer, struct bus1
 	lockdep_assert_held(&peer->lock);
 
 	bus1_entries_init(&skipped);
-	while ((entry = bus1_queue_peek(&peer->queue)) && !bus1_entry_is_due(entry)) {
+	entry = bus1_queue_peek(&peer->queue);
+	while (entry && !bus1_entry_is_due(entry)) {
+		struct bus1_queue_entry *next = bus1_queue_remove(&peer->queue, entry);
+
 		if (entry->type == BUS1_ENTRY_NODE_RELEASE)
 			bus1_recv_end_flight(peer, bus1_handle_from_entry(entry));
-		bus1_queue_remove(&peer->queue, entry);
 		bus1_entries_add(&skipped, entry);
+		entry = next;
 		cond_resched();
 	}
 	bus1_tx_drop(tx, &skipped);
 	return entry;
+}
+
+/**
+ * bus1_recv_settle() - let the queue be readable only when there is something to receive
+ * @peer:	peer
+ *
+ * Every operation that can make the front of its peer's own queue moot ends with this. It must have
+ * committed its transaction before: that may have queued an entry which is moot from the start.
+ */
+void bus1_recv_settle(struct bus1_peer *peer)
+{
+	struct bus1_tx tx;
+
+	lockdep_assert_held(&peer->lock);
+
+	/* The front must stay: a receiver looks at it, and settles when it is done. */
+	if (peer->receiving)
+		return;
+
+	bus1_tx_init(&tx, peer);
+	do {
+		bus1_tx_commit(&tx);
+		bus1_recv_skip_moot(peer, &tx);
+	} while (tx.entries.first);
 }
 
 /* Give IDs to handles of a message. It may have been looked at before. */
@@ -201,9 +228,11 @@ static void bus1_recv_take_handles(struct bus1_peer *peer, struct bus1_delivery 
 	}
 }
 
-static void bus1_recv_take(struct bus1_peer *peer, struct bus1_queue_entry *entry)
+/* Returns the entry that is received next, or NULL. */
+static struct bus1_queue_entry *bus1_recv_take(struct bus1_peer *peer,
+					       struct bus1_queue_entry *entry)
 {
-	bus1_queue_remove(&peer->queue, entry);
+	struct bus1_queue_entry *next = bus1_queue_remove(&peer->queue, entry);
 
 	switch (entry->type) {
 	case BUS1_ENTRY_MESSAGE: {
@@ -231,6 +260,7 @@ static void bus1_recv_take(struct bus1_peer *peer, struct bus1_queue_entry *entr
 	case BUS1_ENTRY_NODE_IDLE:
 		break;
 	}
+	return next;
 }
 
 /*
@@ -238,8 +268,9 @@ static void bus1_recv_take(struct bus1_peer *peer, struct bus1_queue_entry *entr
  */
 static int bus1_recv_end(struct bus1_recv *recv, bool take)
 {
-	struct bus1_queue_entry *entry = recv->entry, *drop = NULL;
+	struct bus1_queue_entry *entry = recv->entry, *next, *drop = NULL;
 	struct bus1_peer *peer = recv->peer;
+	bool moot = false;
 	struct bus1_tx tx;
 	int r = 0;
 
@@ -250,10 +281,11 @@ static int bus1_recv_end(struct bus1_recv *recv, bool take)
 		drop = entry;
 		r = -ESHUTDOWN;
 	} else if (!bus1_entry_is_due(entry)) {
-		/* Left to who receives next. */
+		moot = true;
 		r = -ESTALE;
 	} else if (take) {
-		bus1_recv_take(peer, entry);
+		next = bus1_recv_take(peer, entry);
+		moot = next && !bus1_entry_is_due(next);
 		drop = entry;
 	}
 	if (take)
@@ -271,6 +303,8 @@ static int bus1_recv_end(struct bus1_recv *recv, bool take)
 			bus1_entry_drop(drop, &tx);
 		bus1_tx_commit(&tx);
 	}
+	if (moot)
+		bus1_recv_settle(peer);
 	mutex_unlock(&peer->lock);
 	mutex_unlock(&peer->recv_lock);
 	return r;

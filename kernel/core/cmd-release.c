@@ -60,6 +60,7 @@ static void bus1_release_commit(struct bus1_peer *peer, struct bus1_object **obj
 			bus1_handle_unref(bus1_handle_from_object(objects[i]));
 		cond_resched();
 	}
+	bus1_recv_settle(peer);
 }
 
 int bus1_peer_release(struct bus1_peer *peer, const u64 *ids, size_t n_ids)

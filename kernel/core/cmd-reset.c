@@ -94,6 +94,7 @@ static int bus1_peer_reset_locked(struct bus1_peer *peer)
 	bus1_peer_free_slices(peer);
 	bus1_tx_commit(&tx);
 	bus1_peer_forget_objects(peer);
+	bus1_recv_settle(peer);
 	return 0;
 }
 

@@ -192,6 +192,7 @@ static void bus1_send_commit(struct bus1_send_state *state)
 {
 	const struct bus1_send *send = state->send;
 	struct bus1_peer *peer = state->peer;
+	bool moot = false;
 	struct bus1_tx tx;
 	size_t i;
 
@@ -221,11 +222,18 @@ static void bus1_send_commit(struct bus1_send_state *state)
 	}
 	bus1_tx_commit(&tx);
 
-	/* What is left here are handles of one-shot nodes, whose IDs have ended. */
+	/*
+	 * The handles that are left are those of one-shot nodes, whose IDs have ended. When the
+	 * node was dead before, the notification about that is moot now.
+	 */
 	for (i = 0; i < send->n_destinations; i++) {
-		if (state->destinations[i].handle)
-			bus1_handle_unref(state->destinations[i].handle);
+		if (!state->destinations[i].handle)
+			continue;
+		moot |= IS_ERR(state->destinations[i].delivery);
+		bus1_handle_unref(state->destinations[i].handle);
 	}
+	if (moot)
+		bus1_recv_settle(peer);
 }
 
 static int bus1_send_check(const struct bus1_send *send)

@@ -236,8 +236,9 @@ kuid_t bus1_peer_uid(const struct bus1_peer *peer);
  * bus1_peer_poll() - report readiness
  * @peer:	peer
  *
- * Never sleeps. A readable queue may turn out to hold only what its own releases made moot, or its
- * sends through one-shot handles, in which case bus1_peer_recv_begin() returns -EAGAIN.
+ * Never sleeps. A readable queue has something to receive, with one exception: what another peer is
+ * sending at the very moment when this one releases its destination is queued in spite of that.
+ * bus1_peer_recv_begin() then drops it, and returns -EAGAIN.
  *
  * Return: a set of BUS1_POLL_* flags.
  */

@@ -79,6 +79,7 @@ void bus1_peer_hold(struct bus1_peer *peer, struct bus1_object *object);
 void bus1_peer_remove(struct bus1_peer *peer, struct bus1_object *object);
 
 struct bus1_queue_entry *bus1_recv_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx);
+void bus1_recv_settle(struct bus1_peer *peer);
 
 void bus1_recv_keep_slice(struct bus1_recv *recv);
 void bus1_peer_free_slice(struct bus1_peer *peer, struct bus1_slice *slice);

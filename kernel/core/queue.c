@@ -253,15 +253,21 @@ struct bus1_queue_entry *bus1_queue_next_of_tx(struct bus1_queue *queue,
  * bus1_queue_remove() - take an entry out
  * @queue:	queue
  * @entry:	what bus1_queue_peek() returned
+ *
+ * Return: the entry that is received next, or NULL; as bus1_queue_peek() would.
  */
-void bus1_queue_remove(struct bus1_queue *queue, struct bus1_queue_entry *entry)
+struct bus1_queue_entry *bus1_queue_remove(struct bus1_queue *queue, struct bus1_queue_entry *entry)
 {
+	struct bus1_queue_entry *next;
+
 	spin_lock(&queue->lock);
 	bus1_invariant("received-in-order",
 		       bus1_queue_head(queue) == entry && entry->timestamp >= queue->received);
 	queue->received = entry->timestamp;
 	bus1_queue_unlink(queue, entry);
+	next = bus1_queue_head(queue);
 	spin_unlock(&queue->lock);
+	return next;
 }
 
 /**

@@ -136,7 +136,8 @@ u64 bus1_queue_push(struct bus1_queue *queue, struct bus1_queue_entry *entry, u6
 struct bus1_queue_entry *bus1_queue_peek(struct bus1_queue *queue);
 struct bus1_queue_entry *bus1_queue_next_of_tx(struct bus1_queue *queue,
 					       struct bus1_queue_entry *entry);
-void bus1_queue_remove(struct bus1_queue *queue, struct bus1_queue_entry *entry);
+struct bus1_queue_entry *bus1_queue_remove(struct bus1_queue *queue,
+					   struct bus1_queue_entry *entry);
 void bus1_queue_seal(struct bus1_queue *queue, const struct bus1_queue_entry *except,
 		     struct bus1_entries *entries);
 

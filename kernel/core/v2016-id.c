@@ -302,8 +302,7 @@ static void bus1_v2016_destroy_many(struct bus1_peer *peer, struct list_head *no
 		}
 		cond_resched();
 	}
-	bus1_v2016_skip_moot(peer, &tx);
-	bus1_tx_commit(&tx);
+	bus1_v2016_commit(peer, &tx);
 }
 
 static int bus1_v2016_destroy_collect(struct bus1_peer *peer, const u64 *ids, size_t n_ids,
@@ -365,8 +364,7 @@ static int bus1_v2016_release_locked(struct bus1_peer *peer, u64 id)
 
 	bus1_tx_init(&tx, peer);
 	bus1_v2016_put(peer, named, &tx);
-	bus1_v2016_skip_moot(peer, &tx);
-	bus1_tx_commit(&tx);
+	bus1_v2016_commit(peer, &tx);
 	return 0;
 }
 
@@ -433,8 +431,7 @@ static int bus1_v2016_transfer_node(struct bus1_peer *from, struct bus1_peer *to
 		bus1_peer_hold(to, &handle->object);
 		*ret_dst = handle->object.id;
 	}
-	bus1_v2016_skip_moot(from, &tx);
-	bus1_tx_commit(&tx);
+	bus1_v2016_commit(from, &tx);
 	return 0;
 }
 

@@ -154,7 +154,7 @@ static void bus1_v2016_reset_locked(struct bus1_peer *peer,
 		peer->v2016->seed.slice = NULL;
 		bus1_peer_free_slices(peer);
 	}
-	bus1_tx_commit(&tx);
+	bus1_v2016_commit(peer, &tx);
 }
 
 int bus1_v2016_reset(struct bus1_peer *peer, const struct bus1_2016_peer_reset *reset)

@@ -107,6 +107,7 @@ void bus1_v2016_end(struct bus1_peer *peer, struct bus1_v2016_id *named);
 /* messages (v2016-recv.c) */
 
 void bus1_v2016_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx);
+void bus1_v2016_commit(struct bus1_peer *peer, struct bus1_tx *tx);
 void bus1_v2016_forget(struct bus1_v2016_shown *shown);
 void bus1_v2016_drop_seed(struct bus1_peer *peer, struct bus1_tx *tx);
 void bus1_v2016_slice_free(struct bus1_peer *peer, struct bus1_slice *slice);

@@ -106,12 +106,9 @@ void bus1_v2016_forget(struct bus1_v2016_shown *shown)
 }
 
 /**
- * bus1_v2016_skip_moot() - drop what the user is not to see
+ * bus1_v2016_skip_moot() - drop moot entries at the front of the queue
  * @peer:	peer
- * @tx:		transaction of the notifications that this brings about
- *
- * To be called at the end of each operation that may have made the front of the queue moot, so that
- * the peer is not readable when there is nothing to receive.
+ * @tx:		transaction that gets the notifications which dropping them causes
  */
 void bus1_v2016_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx)
 {
@@ -138,6 +135,24 @@ void bus1_v2016_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx)
 		cond_resched();
 	}
 	bus1_tx_drop(tx, &skipped);
+}
+
+/**
+ * bus1_v2016_commit() - commit a transaction, and drop what is moot at the front of the queue
+ * @peer:	peer whose operation this is
+ * @tx:		its transaction; empty afterwards
+ *
+ * Every operation that can make the front of its peer's own queue moot ends with this, so that the
+ * queue is readable only when there is something to receive. The transaction itself may queue an
+ * entry that is moot from the start.
+ */
+void bus1_v2016_commit(struct bus1_peer *peer, struct bus1_tx *tx)
+{
+	bus1_v2016_skip_moot(peer, tx);
+	while (tx->entries.first) {
+		bus1_tx_commit(tx);
+		bus1_v2016_skip_moot(peer, tx);
+	}
 }
 
 void bus1_v2016_drop_seed(struct bus1_peer *peer, struct bus1_tx *tx)
@@ -476,8 +491,7 @@ int bus1_v2016_recv(struct bus1_peer *peer, struct bus1_v2016_recv *recv)
 		r = bus1_v2016_recv_message(peer, recv, &peer->v2016->seed, &tx);
 	else
 		r = -EAGAIN;
-	bus1_v2016_skip_moot(peer, &tx);
-	bus1_tx_commit(&tx);
+	bus1_v2016_commit(peer, &tx);
 	if (r == 0 && recv->flags == (recv->flags & BUS1_2016_RECV_INSTALL_FDS))
 		trace_bus1_recv(peer->number, recv->msg.type - BUS1_2016_MSG_DATA,
 				recv->msg.destination, recv->msg.n_handles, recv->payload, r);

@@ -163,8 +163,7 @@ static void bus1_v2016_send_commit(struct bus1_v2016_send_state *state)
 		state->peer->v2016->seed.delivery = state->seed;
 	}
 	bus1_v2016_import_commit(&state->created);
-	bus1_v2016_skip_moot(state->peer, &tx);
-	bus1_tx_commit(&tx);
+	bus1_v2016_commit(state->peer, &tx);
 }
 
 static int bus1_v2016_send_check(const struct bus1_v2016_send *send)

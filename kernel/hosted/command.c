@@ -137,10 +137,10 @@ static void reply_append(struct hosted_served *served, struct hosted_reply *repl
 }
 
 /* After a command that took something off the queue. */
-static void queue_update(struct hosted_served *served, bool released)
+static void queue_update(struct hosted_served *served)
 {
 	served->reading = NULL;
-	if (hosted_ready_update(&served->ready, released))
+	if (hosted_ready_update(&served->ready))
 		served->domain->reply.header.reply_flags |= BUS1_HOSTED_REPLY_BELL;
 }
 
@@ -229,7 +229,7 @@ static int command_release(struct hosted_served *served, struct hosted_request *
 	r = body_parse(served, request, &body);
 	if (r >= 0) {
 		r = bus1_peer_release(served->peer, body.ids, header->n_ids);
-		queue_update(served, true);
+		queue_update(served);
 	}
 
 	body_free(&body);
@@ -376,7 +376,7 @@ static int recv_one(struct hosted_served *served, struct hosted_reply *reply)
 	reply->data_offset = 0;
 	reply->n_data = has_read ? 0 : n_data;
 	reply->n_packet = n_packet;
-	queue_update(served, false);
+	queue_update(served);
 	return 0;
 }
 
@@ -398,7 +398,7 @@ static int command_recv(struct hosted_served *served, struct hosted_request *req
 
 	/* the core dropped what had become moot */
 	if (r == -EAGAIN)
-		queue_update(served, false);
+		queue_update(served);
 	return r == -ENOLINK ? -ESTALE : r;
 }
 
@@ -471,7 +471,7 @@ static int command_reset(struct hosted_served *served, struct hosted_request *re
 		return -EPROTO;
 
 	r = bus1_peer_reset(served->peer);
-	queue_update(served, true);
+	queue_update(served);
 	return r;
 }
 

@@ -41,8 +41,6 @@
  */
 struct hosted_ready {
 	struct bus1_peer *peer;
-	/* something was released: what is queued may have become moot */
-	bool moot;
 	/* keeps updates apart; never taken by the core's report */
 	pthread_mutex_t update_lock;
 
@@ -66,7 +64,7 @@ void hosted_ready_wake(struct bus1_peer *peer, void *data);
  * After every command that takes something off the queue. True when the queue was readable and is
  * not any more, so that a packet is to be taken from the bell, which only the client can do.
  */
-bool hosted_ready_update(struct hosted_ready *ready, bool released);
+bool hosted_ready_update(struct hosted_ready *ready);
 
 /* payloads */
 

@@ -59,7 +59,7 @@ static int local_release(void *p, size_t n, const uint64_t *ids)
 
 	/* uint64_t and __u64 are different types of the same size */
 	r = bus1_peer_release(local->peer, (const u64 *)ids, n);
-	hosted_ready_update(&local->ready, true);
+	hosted_ready_update(&local->ready);
 	return r;
 }
 
@@ -236,7 +236,7 @@ static int local_recv(void *p, uint64_t flags, struct bus1_metadata *metadata,
 		r = local_recv_one(local, flags, metadata, message);
 	while (r == -ESTALE);
 
-	hosted_ready_update(&local->ready, false);
+	hosted_ready_update(&local->ready);
 	return r;
 }
 
@@ -260,7 +260,7 @@ static int local_reset(void *p)
 	int r;
 
 	r = bus1_peer_reset(local->peer);
-	hosted_ready_update(&local->ready, true);
+	hosted_ready_update(&local->ready);
 	return r;
 }
 

@@ -97,20 +97,12 @@ void hosted_ready_wake(struct bus1_peer *peer, void *data)
 	ready_set(data);
 }
 
-bool hosted_ready_update(struct hosted_ready *ready, bool released)
+bool hosted_ready_update(struct hosted_ready *ready)
 {
 	bool cleared = false;
-	struct bus1_recv recv;
 
 	pthread_mutex_lock(&ready->update_lock);
-	ready->moot |= released;
-
-	/* makes the core drop what is moot at the front of the queue */
-	if (ready->moot && bus1_peer_recv_begin(ready->peer, &recv) >= 0)
-		bus1_peer_recv_abort(&recv);
-
 	if (bus1_peer_poll(ready->peer) == 0) {
-		ready->moot = false;
 		cleared = ready_clear(ready);
 		if (bus1_peer_poll(ready->peer) != 0)
 			ready_set(ready);

@@ -128,52 +128,6 @@ static __poll_t bus1_file_poll(struct file *file, poll_table *wait)
 	return events;
 }
 
-/*
- * What a peer releases makes messages in its own queue moot, which it then finds readable although
- * there is nothing to receive. So after a release, and for as long as moot messages may be further
- * back in the queue after each receive, let the core drop what is moot at its front.
- */
-static void bus1_file_settle(struct bus1_file *bus1_file)
-{
-	int n = atomic_read(&bus1_file->n_released);
-	struct bus1_recv recv;
-
-	if (READ_ONCE(bus1_file->n_settled) == n)
-		return;
-
-	if (bus1_peer_poll(bus1_file->peer) & BUS1_POLL_READABLE) {
-		int r = bus1_peer_recv_begin(bus1_file->peer, &recv);
-
-		if (r == 0)
-			bus1_peer_recv_abort(&recv);
-		if (r != -EAGAIN)
-			return;
-	}
-	WRITE_ONCE(bus1_file->n_settled, n);
-}
-
-static long bus1_file_release_ids(struct bus1_file *bus1_file, unsigned int command,
-				  void __user *argp)
-{
-	int r = command == BUS1_CMD_RESET ? bus1_cmd_reset(bus1_file->peer, argp)
-					  : bus1_cmd_release(bus1_file->peer, argp);
-
-	if (r == 0) {
-		atomic_inc(&bus1_file->n_released);
-		bus1_file_settle(bus1_file);
-	}
-	return r;
-}
-
-static long bus1_file_recv(struct bus1_file *bus1_file, void __user *argp)
-{
-	int r = bus1_cmd_recv(bus1_file, argp);
-
-	if (r == 0)
-		bus1_file_settle(bus1_file);
-	return r;
-}
-
 /* End the peer while the device is open. */
 int bus1_file_shut_down(struct bus1_file *bus1_file)
 {
@@ -203,16 +157,17 @@ static long bus1_file_ioctl(struct file *file, unsigned int command, unsigned lo
 	case BUS1_CMD_TRANSFER:
 		return bus1_cmd_transfer(bus1_file->peer, argp);
 	case BUS1_CMD_RELEASE:
-	case BUS1_CMD_RESET:
-		return bus1_file_release_ids(bus1_file, command, argp);
+		return bus1_cmd_release(bus1_file->peer, argp);
 	case BUS1_CMD_SEND:
 		return bus1_cmd_send(bus1_file->peer, argp);
 	case BUS1_CMD_RECV:
-		return bus1_file_recv(bus1_file, argp);
+		return bus1_cmd_recv(bus1_file, argp);
 	case BUS1_CMD_SLICE_RELEASE:
 		return bus1_cmd_slice_release(bus1_file->peer, argp);
 	case BUS1_CMD_DISCONNECT:
 		return bus1_cmd_disconnect(bus1_file, argp);
+	case BUS1_CMD_RESET:
+		return bus1_cmd_reset(bus1_file->peer, argp);
 	case BUS1_CMD_QUERY:
 		return bus1_cmd_query(bus1_file->peer, argp);
 	default:

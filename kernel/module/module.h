@@ -16,7 +16,6 @@
  * receivers of the same peer out.
  */
 
-#include <linux/atomic.h>
 #include <linux/mutex.h>
 #include <linux/security.h>
 #include <linux/types.h>
@@ -46,8 +45,6 @@ enum bus1_generation {
  * @generation:	what the peer speaks
  * @pool:	memory of the pool, NULL before there was need of it
  * @waitq:	who waits for it to become readable
- * @n_released:	number of releases so far
- * @n_settled:	of these, how many surely left nothing behind that is queued and moot
  */
 struct bus1_file {
 	struct bus1_peer *peer;
@@ -55,8 +52,6 @@ struct bus1_file {
 	enum bus1_generation generation;
 	struct file *pool;
 	wait_queue_head_t waitq;
-	atomic_t n_released;
-	int n_settled;
 };
 
 extern const struct file_operations bus1_fops;

@@ -491,6 +491,22 @@ START_TEST(notification_about_an_unknown_handle_is_kept_back) {
 }
 END_TEST
 
+START_TEST(queue_with_only_moot_entries_is_not_readable) {
+        u64 node = 0x100, other = 0x200, seen;
+
+        /* its own transaction tells a peer of a handle that is in a message to itself */
+        seen = transfer(a, b, node);
+        transfer(a, b, other);
+        give(a, node, other);
+        ck_assert_uint_eq(bus1_peer_poll(a), BUS1_POLL_READABLE);
+        ck_assert_int_eq(bus1_v2016_nodes_destroy(a, BUS1_2016_DESTROY_RELEASE_HANDLES,
+                                                  (u64[]){node, other}, 2),
+                         0);
+        get_nothing(a);
+        get_notification(b, BUS1_2016_MSG_NODE_DESTROY, seen);
+}
+END_TEST
+
 /* messages */
 
 START_TEST(multicast_is_one_transaction) {
@@ -1184,6 +1200,7 @@ static Suite *suite(void) {
         tcase_add_test(tc, nodes_are_destroyed_all_or_none);
         tcase_add_test(tc, handle_of_a_destroyed_node_arrives_as_none);
         tcase_add_test(tc, notification_about_an_unknown_handle_is_kept_back);
+        tcase_add_test(tc, queue_with_only_moot_entries_is_not_readable);
         tcase_add_test(tc, multicast_is_one_transaction);
         tcase_add_test(tc, continue_reports_each_destination);
         tcase_add_test(tc, flags_are_checked);

@@ -132,7 +132,7 @@ START_TEST(holders_that_do_not_take_notice_cost_the_owner_nothing) {
         struct world world = world_new_limited(1, &(struct bus1_limits){.max = {0, 40}});
         struct bus1_peer *holder = world_add(&world, 2000);
         struct bus1_transfer transfer;
-        u64 node, handle, own_node, own_handle;
+        u64 node, handle, own_node, own_handle, front_node, front_handle;
 
         /* As for calls and replies: a new node for each, which is gone afterwards. */
         create(holder, A, 0, &own_node, &own_handle);
@@ -152,15 +152,24 @@ START_TEST(holders_that_do_not_take_notice_cost_the_owner_nothing) {
                 ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), 1);
         }
 
-        /* What he does not receive himself he pays for. */
+        /* A notification that is moot at once is not queued. */
+        create(A, A, 0, &node, &handle);
+        ck_assert_int_eq(try_release(A, handle), 0);
+        ck_assert_int_eq(try_release(A, node), 0);
+        ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), 1);
+
+        /* The owner pays for what waits behind a message that it does not receive. */
+        create(A, A, 0, &front_node, &front_handle);
+        send_text(A, front_handle, "front");
         for (unsigned i = 0; i < 3; i++) {
                 create(A, A, 0, &node, &handle);
                 ck_assert_int_eq(try_release(A, handle), 0);
                 ck_assert_int_eq(try_release(A, node), 0);
-                ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), i + 2);
+                ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), i + 4);
         }
+        expect_text(A, front_node, "front");
+        ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), 3);
         expect_nothing(A);
-        ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), 1);
         world_free(&world);
 }
 END_TEST

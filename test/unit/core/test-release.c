@@ -399,6 +399,74 @@ START_TEST(a_hundred_thousand_handles_are_released_at_once) {
 }
 END_TEST
 
+static void expect_readable(struct bus1_peer *peer, unsigned flags) {
+        ck_assert_uint_eq(bus1_peer_poll(peer), flags);
+}
+
+START_TEST(queue_with_only_moot_entries_is_not_readable) {
+        struct world world = world_new(2);
+        u64 node, handle, other_node, other, carried_node, carried;
+
+        /* all that is queued is for a node that its owner releases */
+        create(A, B, 0, &node, &handle);
+        send_text(B, handle, "one");
+        send_text(B, handle, "two");
+        expect_readable(A, BUS1_POLL_READABLE);
+        ck_assert_int_eq(try_release(A, node), 0);
+        expect_readable(A, 0);
+        ck_assert_uint_eq(query(A).n_messages, 0);
+
+        /* the notification about a handle that its holder releases */
+        expect_readable(B, BUS1_POLL_READABLE);
+        ck_assert_int_eq(try_release(B, handle), 0);
+        expect_readable(B, 0);
+
+        /* in one release: a message to self, and a node that it carries a handle of */
+        create(A, A, 0, &node, &handle);
+        create(A, A, 0, &carried_node, &carried);
+        send_handle(A, handle, carried);
+        ck_assert_int_eq(bus1_peer_release(A, (u64[]){node, carried_node}, 2), 0);
+        expect_node_release(A, handle);
+        expect_node_release(A, carried);
+        expect_readable(A, 0);
+
+        /* moot entries behind one that is received */
+        create(A, B, 0, &node, &handle);
+        create(A, B, 0, &other_node, &other);
+        send_text(B, other, "front");
+        send_text(B, handle, "moot");
+        ck_assert_int_eq(try_release(A, node), 0);
+        expect_readable(A, BUS1_POLL_READABLE);
+        expect_text(A, other_node, "front");
+        expect_readable(A, 0);
+        ck_assert_uint_eq(query(A).n_messages, 0);
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(release_leaves_what_is_being_received_to_its_receiver) {
+        struct world world = world_new(2);
+        struct bus1_recv recv;
+        u64 node, handle;
+
+        for (unsigned i = 0; i < 2; i++) {
+                create(A, B, 0, &node, &handle);
+                send_text(B, handle, "text");
+                ck_assert_int_eq(bus1_peer_recv_begin(A, &recv), 0);
+                ck_assert_int_eq(try_release(A, node), 0);
+                ck_assert_int_eq(memcmp(recv.payload->data, "text", 4), 0);
+                if (i == 0)
+                        ck_assert_int_eq(bus1_peer_recv_commit(&recv), -ESTALE);
+                else
+                        bus1_peer_recv_abort(&recv);
+                expect_nothing(A);
+                ck_assert_uint_eq(query(A).n_messages, 0);
+                expect_node_release(B, handle);
+        }
+        world_free(&world);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("release");
         TCase *tcase = tcase_create("release");
@@ -423,6 +491,8 @@ int main(void) {
         tcase_add_test(tcase, disconnect_releases_everything);
         tcase_add_test(tcase, chains_of_messages_are_discarded_without_recursion);
         tcase_add_test(tcase, a_hundred_thousand_handles_are_released_at_once);
+        tcase_add_test(tcase, queue_with_only_moot_entries_is_not_readable);
+        tcase_add_test(tcase, release_leaves_what_is_being_received_to_its_receiver);
         suite_add_tcase(suite, tcase);
         return run_suite(suite);
 }

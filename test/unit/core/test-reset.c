@@ -125,6 +125,7 @@ START_TEST(message_under_way_to_a_peer_that_is_reset_is_not_received) {
         struct bus1_payload *payload = bus1_payload_new(0, 0);
         struct bus1_queue_entry *entry;
         struct bus1_node *nodes[1];
+        struct bus1_recv recv;
         u64 timestamp, node, handle, carried_node, carried;
 
         create(A, B, 0, &node, &handle);
@@ -143,6 +144,9 @@ START_TEST(message_under_way_to_a_peer_that_is_reset_is_not_received) {
         ck_assert_int_eq(bus1_peer_reset(A), 0);
         ck_assert(bus1_queue_commit(&A->queue, entry, timestamp));
 
+        /* Only what was under way makes a queue readable without anything to receive. */
+        ck_assert_uint_eq(bus1_peer_poll(A), BUS1_POLL_READABLE);
+        ck_assert_int_eq(bus1_peer_recv_begin(A, &recv), -EAGAIN);
         expect_nothing(A);
         ck_assert_uint_eq(query(A).n_messages, 0);
         expect_node_release(B, handle);
