@@ -10,7 +10,7 @@
 #include "node.h"
 #include "peer.h"
 #include "tx.h"
-#include "v2016-peer.h"
+#include "v2016-hooks.h"
 
 /* Release all objects that the map owns. Those in flight are owned by messages. */
 static void bus1_peer_release_objects(struct bus1_peer *peer, struct bus1_tx *tx)
@@ -68,7 +68,7 @@ int bus1_peer_disconnect(struct bus1_peer *peer)
 	bus1_tx_init(&tx, peer);
 	bus1_entries_init(&queued);
 	bus1_queue_seal(&peer->queue, peer->receiving, &queued);
-	if (peer->v2016)
+	if (bus1_peer_is_2016(peer))
 		bus1_v2016_disconnect(peer, &tx);
 	bus1_peer_free_slices(peer);
 	bus1_peer_release_objects(peer, &tx);

@@ -13,7 +13,7 @@
 #include "node.h"
 #include "peer.h"
 #include "tx.h"
-#include "v2016-peer.h"
+#include "v2016-hooks.h"
 
 /**
  * struct bus1_transfer_item - one transfer while it is collected
@@ -30,7 +30,7 @@ struct bus1_transfer_item {
 static void bus1_transfer_undo(struct bus1_peer *from, struct bus1_peer *to,
 			       struct bus1_transfer_item *item)
 {
-	if (item->named)
+	if (bus1_peer_is_2016(to))
 		bus1_v2016_unreserve(to, item->named);
 	if (item->handle) {
 		if (item->handle->object.id != BUS1_INVALID)
@@ -68,7 +68,7 @@ static int bus1_transfer_collect(struct bus1_peer *from, struct bus1_peer *to,
 		r = -ENOMEM;
 		goto uncharge;
 	}
-	if (to->v2016)
+	if (bus1_peer_is_2016(to))
 		return bus1_v2016_reserve(to, node, &item->named);
 	return bus1_peer_add(to, &item->handle->object);
 
@@ -116,7 +116,7 @@ static int bus1_transfer_locked(struct bus1_peer *from, struct bus1_peer *to,
 		if (!bus1_handle_link(handle))
 			bus1_handle_notify(handle, &tx);
 		dst[i].flags = 0;
-		if (to->v2016) {
+		if (bus1_peer_is_2016(to)) {
 			dst[i].id = bus1_v2016_install(items[i].named, handle, &tx);
 		} else {
 			bus1_peer_hold(to, &handle->object);

@@ -6,7 +6,7 @@
 #include <linux/atomic.h>
 #include "inspect.h"
 #include "peer.h"
-#include "v2016-peer.h"
+#include "v2016-hooks.h"
 
 static void bus1_inspect_used(const atomic64_t used[_BUS1_RESOURCE_N],
 			      u64 ret_used[_BUS1_RESOURCE_N])
@@ -95,36 +95,6 @@ bool bus1_inspect_peer(struct bus1_accounts *accounts, u64 first, struct bus1_pe
 	return true;
 }
 
-/* A peer of 2016 has its IDs in a tree. One of a node of its own names also the handle to it. */
-static bool bus1_inspect_v2016(struct bus1_v2016 *v2016, u64 first,
-			       struct bus1_object_info *ret_info)
-{
-	struct rb_node *rb = v2016->by_id.rb_node;
-	struct bus1_v2016_id *found = NULL;
-
-	while (rb) {
-		struct bus1_v2016_id *named = rb_entry(rb, struct bus1_v2016_id, by_id);
-
-		if (named->id >= first) {
-			found = named;
-			rb = rb->rb_left;
-		} else {
-			rb = rb->rb_right;
-		}
-	}
-	if (!found)
-		return false;
-
-	*ret_info = (struct bus1_object_info){
-		.id = found->id,
-		.is_node = found->owned,
-		.node = found->node->object.id,
-		.owner = found->node->owner->number,
-		.dead = bus1_node_is_dead(found->node),
-	};
-	return true;
-}
-
 static bool bus1_inspect_object_locked(struct bus1_peer *peer, unsigned long index,
 				       struct bus1_object_info *ret_info)
 {
@@ -174,8 +144,9 @@ bool bus1_inspect_object(struct bus1_accounts *accounts, u64 number, u64 first,
 	found = peer->number == number;
 	if (found) {
 		mutex_lock(&peer->lock);
-		found = peer->v2016 ? bus1_inspect_v2016(peer->v2016, first, ret_info)
-				    : bus1_inspect_object_locked(peer, first >> 1, ret_info);
+		found = bus1_peer_is_2016(peer)
+				? bus1_v2016_inspect(peer, first, ret_info)
+				: bus1_inspect_object_locked(peer, first >> 1, ret_info);
 		mutex_unlock(&peer->lock);
 	}
 	bus1_peer_unref(peer);

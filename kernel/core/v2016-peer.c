@@ -189,3 +189,40 @@ void bus1_v2016_disconnect(struct bus1_peer *peer, struct bus1_tx *tx)
 	kfree(peer->v2016);
 	peer->v2016 = NULL;
 }
+
+/**
+ * bus1_v2016_inspect() - look at the next node or handle of a peer of 2016
+ * @peer:	peer
+ * @first:	the ID to begin with
+ * @ret_info:	set for the first ID that is not below @first. The ID of one of the peer's own nodes
+ *		also names its handle to that node, and is shown as the node.
+ *
+ * Return: whether there is one.
+ */
+bool bus1_v2016_inspect(const struct bus1_peer *peer, u64 first, struct bus1_object_info *ret_info)
+{
+	struct rb_node *rb = peer->v2016->by_id.rb_node;
+	struct bus1_v2016_id *found = NULL;
+
+	while (rb) {
+		struct bus1_v2016_id *named = rb_entry(rb, struct bus1_v2016_id, by_id);
+
+		if (named->id >= first) {
+			found = named;
+			rb = rb->rb_left;
+		} else {
+			rb = rb->rb_right;
+		}
+	}
+	if (!found)
+		return false;
+
+	*ret_info = (struct bus1_object_info){
+		.id = found->id,
+		.is_node = found->owned,
+		.node = found->node->object.id,
+		.owner = found->node->owner->number,
+		.dead = bus1_node_is_dead(found->node),
+	};
+	return true;
+}

@@ -29,6 +29,7 @@
 #include "node.h"
 #include "peer.h"
 #include "pool.h"
+#include "v2016-hooks.h"
 #include "v2016.h"
 
 /**
@@ -95,10 +96,6 @@ int bus1_v2016_import(struct bus1_peer *peer, u64 id, struct list_head *created,
 		      struct bus1_v2016_id **ret_named);
 void bus1_v2016_import_commit(struct list_head *created);
 void bus1_v2016_import_undo(struct bus1_peer *peer, struct list_head *created);
-int bus1_v2016_reserve(struct bus1_peer *peer, struct bus1_node *node,
-		       struct bus1_v2016_id **ret_named);
-void bus1_v2016_unreserve(struct bus1_peer *peer, struct bus1_v2016_id *named);
-u64 bus1_v2016_install(struct bus1_v2016_id *named, struct bus1_handle *handle, struct bus1_tx *tx);
 bool bus1_v2016_put(struct bus1_peer *peer, struct bus1_v2016_id *named, struct bus1_tx *tx);
 void bus1_v2016_destroy(struct bus1_v2016_id *named, struct bus1_tx *tx);
 void bus1_v2016_drop_handle(struct bus1_v2016_id *named, struct bus1_tx *tx);
@@ -111,9 +108,5 @@ void bus1_v2016_commit(struct bus1_peer *peer, struct bus1_tx *tx);
 void bus1_v2016_forget(struct bus1_v2016_shown *shown);
 void bus1_v2016_drop_seed(struct bus1_peer *peer, struct bus1_tx *tx);
 void bus1_v2016_slice_free(struct bus1_peer *peer, struct bus1_slice *slice);
-
-/* peers (v2016-peer.c) */
-
-void bus1_v2016_disconnect(struct bus1_peer *peer, struct bus1_tx *tx);
 
 #endif /* __BUS1_V2016_PEER_H */

@@ -16,6 +16,8 @@
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
+#include <linux/bus1-2016.h>
+#include "ioctl-2016.h"
 #include "module.h"
 
 /*
@@ -83,12 +85,8 @@ int bus1_file_speak(struct bus1_file *bus1_file, enum bus1_generation generation
 
 	mutex_lock(&bus1_file->lock);
 	if (bus1_file->generation == BUS1_GENERATION_OPEN) {
-		if (generation == BUS1_GENERATION_2016) {
-			r = bus1_pool_open(bus1_file);
-			if (r == 0)
-				r = bus1_v2016_enable(bus1_file->peer, &bus1_pool_memory,
-						      bus1_file);
-		}
+		if (generation == BUS1_GENERATION_2016)
+			r = bus1_ioctl_2016_enable(bus1_file);
 		if (r == 0)
 			WRITE_ONCE(bus1_file->generation, generation);
 	} else if (bus1_file->generation != generation) {
@@ -146,7 +144,7 @@ static long bus1_file_ioctl(struct file *file, unsigned int command, unsigned lo
 	int r;
 
 	if (_IOC_TYPE(command) == BUS1_2016_IOCTL_MAGIC)
-		return bus1_v2016_ioctl(bus1_file, command, argp);
+		return bus1_ioctl_2016(bus1_file, command, argp);
 	if (_IOC_TYPE(command) != BUS1_IOCTL_MAGIC)
 		return -ENOTTY;
 	r = bus1_file_speak(bus1_file, BUS1_GENERATION_2026);
@@ -155,21 +153,21 @@ static long bus1_file_ioctl(struct file *file, unsigned int command, unsigned lo
 
 	switch (command) {
 	case BUS1_CMD_TRANSFER:
-		return bus1_cmd_transfer(bus1_file->peer, argp);
+		return bus1_ioctl_transfer(bus1_file->peer, argp);
 	case BUS1_CMD_RELEASE:
-		return bus1_cmd_release(bus1_file->peer, argp);
+		return bus1_ioctl_release(bus1_file->peer, argp);
 	case BUS1_CMD_SEND:
-		return bus1_cmd_send(bus1_file->peer, argp);
+		return bus1_ioctl_send(bus1_file->peer, argp);
 	case BUS1_CMD_RECV:
-		return bus1_cmd_recv(bus1_file, argp);
+		return bus1_ioctl_recv(bus1_file, argp);
 	case BUS1_CMD_SLICE_RELEASE:
-		return bus1_cmd_slice_release(bus1_file->peer, argp);
+		return bus1_ioctl_slice_release(bus1_file->peer, argp);
 	case BUS1_CMD_DISCONNECT:
-		return bus1_cmd_disconnect(bus1_file, argp);
+		return bus1_ioctl_disconnect(bus1_file, argp);
 	case BUS1_CMD_RESET:
-		return bus1_cmd_reset(bus1_file->peer, argp);
+		return bus1_ioctl_reset(bus1_file->peer, argp);
 	case BUS1_CMD_QUERY:
-		return bus1_cmd_query(bus1_file->peer, argp);
+		return bus1_ioctl_query(bus1_file->peer, argp);
 	default:
 		return -ENOTTY;
 	}

@@ -24,7 +24,6 @@
 #include <linux/version.h>
 #include <linux/wait.h>
 #include "../core/core.h"
-#include "../core/v2016.h"
 
 struct file;
 struct vm_area_struct;
@@ -62,25 +61,19 @@ int bus1_file_speak(struct bus1_file *bus1_file, enum bus1_generation generation
 int bus1_file_be_spoken_to(struct bus1_file *bus1_file, enum bus1_generation generation);
 int bus1_file_shut_down(struct bus1_file *bus1_file);
 
-/* commands (cmd-*.c) */
+/* commands (ioctl-*.c); those of 2016 are in ioctl-2016.h */
 
-int bus1_cmd_transfer(struct bus1_peer *peer, void __user *argp);
-int bus1_cmd_release(struct bus1_peer *peer, void __user *argp);
-int bus1_cmd_send(struct bus1_peer *peer, void __user *argp);
-int bus1_cmd_recv(struct bus1_file *bus1_file, void __user *argp);
-int bus1_cmd_slice_release(struct bus1_peer *peer, void __user *argp);
-int bus1_cmd_disconnect(struct bus1_file *bus1_file, void __user *argp);
-int bus1_cmd_reset(struct bus1_peer *peer, void __user *argp);
-int bus1_cmd_query(struct bus1_peer *peer, void __user *argp);
+int bus1_ioctl_transfer(struct bus1_peer *peer, void __user *argp);
+int bus1_ioctl_release(struct bus1_peer *peer, void __user *argp);
+int bus1_ioctl_send(struct bus1_peer *peer, void __user *argp);
+int bus1_ioctl_recv(struct bus1_file *bus1_file, void __user *argp);
+int bus1_ioctl_slice_release(struct bus1_peer *peer, void __user *argp);
+int bus1_ioctl_disconnect(struct bus1_file *bus1_file, void __user *argp);
+int bus1_ioctl_reset(struct bus1_peer *peer, void __user *argp);
+int bus1_ioctl_query(struct bus1_peer *peer, void __user *argp);
 
-struct bus1_payload *bus1_send_payload(struct iov_iter *data, size_t n_data, u64 ptr_fds,
-				       size_t n_fds);
-
-/* the interface of 2016 (v2016*.c) */
-
-long bus1_v2016_ioctl(struct bus1_file *bus1_file, unsigned int command, void __user *argp);
-int bus1_v2016_cmd_send(struct bus1_file *bus1_file, void __user *argp);
-int bus1_v2016_cmd_recv(struct bus1_file *bus1_file, void __user *argp);
+struct bus1_payload *bus1_ioctl_send_payload(struct iov_iter *data, size_t n_data, u64 ptr_fds,
+					     size_t n_fds);
 
 /* pools (pool.c) */
 

@@ -6,12 +6,14 @@
  *
  * Needs root and bus1.ko: test-device all, in a virtual machine. It speaks to the device without
  * the library. `query` only asks one peer; `limits` wants the module loaded with max_objects=64
- * max_messages=8 max_bytes=4096 max_files=2.
+ * max_messages=8 max_bytes=4096 max_files=2; `without-2016` wants one that was built with
+ * BUS1_2016=n.
  */
 
 #include "device.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bus1-2016.h>
 #include <linux/bus1.h>
 #include <poll.h>
 #include <sched.h>
@@ -547,6 +549,28 @@ static void test_limits(void) {
         close(fd);
 }
 
+static void test_without_2016(void) {
+        static const unsigned long commands[] = {
+                BUS1_2016_PEER_DISCONNECT,
+                BUS1_2016_PEER_QUERY,
+                BUS1_2016_PEER_RESET,
+                BUS1_2016_HANDLE_RELEASE,
+                BUS1_2016_HANDLE_TRANSFER,
+                BUS1_2016_NODES_DESTROY,
+                BUS1_2016_SLICE_RELEASE,
+                BUS1_2016_SEND,
+                BUS1_2016_RECV,
+        };
+        static uint64_t argument[32];
+        int fd = peer_open();
+
+        for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+                EXPECT(command(fd, commands[i], argument) == -ENOTTY);
+        /* it still can speak the interface of 2026 */
+        EXPECT(query(fd).n_nodes == 0);
+        close(fd);
+}
+
 int main(int argc, char **argv) {
         const char *what = argc == 2 ? argv[1] : "";
 
@@ -555,6 +579,8 @@ int main(int argc, char **argv) {
                 test_query();
         } else if (strcmp(what, "limits") == 0) {
                 test_limits();
+        } else if (strcmp(what, "without-2016") == 0) {
+                test_without_2016();
         } else if (strcmp(what, "all") == 0) {
                 test_query();
                 test_flags();
@@ -567,7 +593,7 @@ int main(int argc, char **argv) {
                 test_credentials();
                 test_killed();
         } else {
-                fprintf(stderr, "usage: test-device all|query|limits\n");
+                fprintf(stderr, "usage: test-device all|query|limits|without-2016\n");
                 return 2;
         }
 

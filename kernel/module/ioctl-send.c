@@ -13,8 +13,8 @@
 #include "module.h"
 
 /* Data, descriptors and credentials of a message, of either generation. */
-struct bus1_payload *bus1_send_payload(struct iov_iter *data, size_t n_data, u64 ptr_fds,
-				       size_t n_fds)
+struct bus1_payload *bus1_ioctl_send_payload(struct iov_iter *data, size_t n_data, u64 ptr_fds,
+					     size_t n_fds)
 {
 	struct bus1_payload *payload;
 	int r;
@@ -34,7 +34,7 @@ struct bus1_payload *bus1_send_payload(struct iov_iter *data, size_t n_data, u64
 	return payload;
 }
 
-static struct bus1_payload *bus1_send_get_payload(const struct bus1_message_fds *message)
+static struct bus1_payload *bus1_ioctl_send_get_payload(const struct bus1_message_fds *message)
 {
 	struct bus1_payload *payload;
 	struct bus1_user_data data;
@@ -43,14 +43,14 @@ static struct bus1_payload *bus1_send_get_payload(const struct bus1_message_fds 
 	r = bus1_user_import_data(&data, ITER_SOURCE, &message->message);
 	if (r < 0)
 		return ERR_PTR(r);
-	payload = bus1_send_payload(&data.iter, message->message.n_data, message->ptr_fds,
-				    message->n_fds);
+	payload = bus1_ioctl_send_payload(&data.iter, message->message.n_data, message->ptr_fds,
+					  message->n_fds);
 	kfree(data.vecs);
 	return payload;
 }
 
 /* Without BUS1_SEND_FLAG_CONTINUE, success means success for each. */
-static int bus1_send_put_errors(const struct bus1_cmd_send *cmd, const struct bus1_send *send)
+static int bus1_ioctl_send_put_errors(const struct bus1_cmd_send *cmd, const struct bus1_send *send)
 {
 	if (!cmd->ptr_errors || send->n_destinations == 0)
 		return 0;
@@ -62,8 +62,8 @@ static int bus1_send_put_errors(const struct bus1_cmd_send *cmd, const struct bu
 		       : 0;
 }
 
-static int bus1_send_run(struct bus1_peer *peer, const struct bus1_cmd_send *cmd,
-			 const struct bus1_message *message, struct bus1_send *send)
+static int bus1_ioctl_send_run(struct bus1_peer *peer, const struct bus1_cmd_send *cmd,
+			       const struct bus1_message *message, struct bus1_send *send)
 {
 	bool created;
 	int r;
@@ -76,10 +76,10 @@ static int bus1_send_run(struct bus1_peer *peer, const struct bus1_cmd_send *cmd
 	if (created)
 		r = bus1_user_put(message->ptr_transfers, send->transfers, send->n_transfers,
 				  sizeof(*send->transfers));
-	return r < 0 ? r : bus1_send_put_errors(cmd, send);
+	return r < 0 ? r : bus1_ioctl_send_put_errors(cmd, send);
 }
 
-int bus1_cmd_send(struct bus1_peer *peer, void __user *argp)
+int bus1_ioctl_send(struct bus1_peer *peer, void __user *argp)
 {
 	struct bus1_message_fds message;
 	struct bus1_payload *payload;
@@ -132,14 +132,14 @@ int bus1_cmd_send(struct bus1_peer *peer, void __user *argp)
 			goto free_transfers;
 		}
 	}
-	payload = bus1_send_get_payload(&message);
+	payload = bus1_ioctl_send_get_payload(&message);
 	if (IS_ERR(payload)) {
 		r = PTR_ERR(payload);
 		goto free_errors;
 	}
 	send.payload = payload;
 
-	r = bus1_send_run(peer, &cmd, &message.message, &send);
+	r = bus1_ioctl_send_run(peer, &cmd, &message.message, &send);
 
 	bus1_payload_unref(payload);
 free_errors:

@@ -9,9 +9,11 @@
 
 #include <linux/container_of.h>
 #include <linux/uaccess.h>
-#include "module.h"
+#include "../core/v2016.h"
+#include "ioctl-2016.h"
 
-static void bus1_v2016_recv_creds(struct bus1_2016_msg *msg, const struct bus1_payload *payload)
+static void bus1_ioctl_2016_recv_creds(struct bus1_2016_msg *msg,
+				       const struct bus1_payload *payload)
 {
 	const struct bus1_recv recv = { .payload = payload };
 	struct bus1_metadata_credentials metadata;
@@ -25,22 +27,23 @@ static void bus1_v2016_recv_creds(struct bus1_2016_msg *msg, const struct bus1_p
 }
 
 /**
- * struct bus1_v2016_recv_state - a receive under way
+ * struct bus1_ioctl_2016_recv_state - a receive under way
  * @recv:	arguments and results
  * @secctx:	label of the sender, when the peer wants it
  */
-struct bus1_v2016_recv_state {
+struct bus1_ioctl_2016_recv_state {
 	struct bus1_v2016_recv recv;
 	struct bus1_secctx secctx;
 };
 
-static int bus1_v2016_recv_label(struct bus1_v2016_recv *recv, const struct bus1_payload *payload)
+static int bus1_ioctl_2016_recv_label(struct bus1_v2016_recv *recv,
+				      const struct bus1_payload *payload)
 {
 	const struct bus1_recv message = { .payload = payload };
-	struct bus1_v2016_recv_state *state;
+	struct bus1_ioctl_2016_recv_state *state;
 	int r;
 
-	state = container_of(recv, struct bus1_v2016_recv_state, recv);
+	state = container_of(recv, struct bus1_ioctl_2016_recv_state, recv);
 	r = bus1_secctx_get(&state->secctx, &message);
 	if (r < 0 || state->secctx.n == BUS1_INVALID)
 		return r;
@@ -50,21 +53,21 @@ static int bus1_v2016_recv_label(struct bus1_v2016_recv *recv, const struct bus1
 	return 0;
 }
 
-int bus1_v2016_cmd_recv(struct bus1_file *bus1_file, void __user *argp)
+int bus1_ioctl_2016_recv(struct bus1_file *bus1_file, void __user *argp)
 {
-	struct bus1_v2016_recv_state state;
+	struct bus1_ioctl_2016_recv_state state;
 	struct bus1_2016_recv cmd;
 	int r;
 
 	if (copy_from_user(&cmd, argp, sizeof(cmd)) || copy_to_user(argp, &cmd, sizeof(cmd)))
 		return -EFAULT;
 
-	state = (struct bus1_v2016_recv_state){
+	state = (struct bus1_ioctl_2016_recv_state){
 		.recv.flags = cmd.flags,
 		.recv.max_offset = cmd.max_offset,
 		.recv.install = bus1_files_install,
 		.recv.uninstall = bus1_files_uninstall,
-		.recv.label = bus1_v2016_recv_label,
+		.recv.label = bus1_ioctl_2016_recv_label,
 	};
 	r = bus1_v2016_recv(bus1_file->peer, &state.recv);
 	bus1_secctx_put(&state.secctx);
@@ -72,7 +75,7 @@ int bus1_v2016_cmd_recv(struct bus1_file *bus1_file, void __user *argp)
 		return r;
 
 	cmd.msg = state.recv.msg;
-	bus1_v2016_recv_creds(&cmd.msg, state.recv.payload);
+	bus1_ioctl_2016_recv_creds(&cmd.msg, state.recv.payload);
 	bus1_payload_unref(state.recv.payload);
 	return copy_to_user(argp, &cmd, sizeof(cmd)) ? -EFAULT : 0;
 }

@@ -19,7 +19,7 @@
 #define BUS1_RECV_BATCH 16
 
 /**
- * struct bus1_recv_state - a receive under way
+ * struct bus1_ioctl_recv_state - a receive under way
  * @cmd:	the command
  * @message:	the user's message as it was before
  * @max_offset:	the same, where data has to end that is received into the pool
@@ -29,7 +29,7 @@
  * @fds:	descriptors made so far
  * @n_fds:	how many there are
  */
-struct bus1_recv_state {
+struct bus1_ioctl_recv_state {
 	struct bus1_cmd_recv cmd;
 	struct bus1_message_fds message;
 	u64 max_offset;
@@ -40,8 +40,9 @@ struct bus1_recv_state {
 	size_t n_fds;
 };
 
-static noinline_for_stack int bus1_recv_put_transfers(const struct bus1_recv_state *state,
-						      const struct bus1_recv *recv)
+static noinline_for_stack int
+bus1_ioctl_recv_put_transfers(const struct bus1_ioctl_recv_state *state,
+			      const struct bus1_recv *recv)
 {
 	size_t i = 0, n;
 	int r;
@@ -59,18 +60,19 @@ static noinline_for_stack int bus1_recv_put_transfers(const struct bus1_recv_sta
 	return 0;
 }
 
-static bool bus1_recv_makes_fds(const struct bus1_recv_state *state)
+static bool bus1_ioctl_recv_makes_fds(const struct bus1_ioctl_recv_state *state)
 {
 	return state->message.message.flags & BUS1_MESSAGE_FLAG_FDS &&
 	       !(state->cmd.flags & BUS1_RECV_FLAG_PEEK);
 }
 
-static int bus1_recv_put_fds(struct bus1_recv_state *state, const struct bus1_recv *recv)
+static int bus1_ioctl_recv_put_fds(struct bus1_ioctl_recv_state *state,
+				   const struct bus1_recv *recv)
 {
 	size_t n = recv->payload ? recv->payload->n_files : 0;
 	int r;
 
-	if (n == 0 || !bus1_recv_makes_fds(state))
+	if (n == 0 || !bus1_ioctl_recv_makes_fds(state))
 		return 0;
 
 	state->fds = kmalloc_array(n, sizeof(*state->fds), GFP_KERNEL);
@@ -83,7 +85,8 @@ static int bus1_recv_put_fds(struct bus1_recv_state *state, const struct bus1_re
 	return bus1_user_put(state->message.ptr_fds, state->fds, n, sizeof(*state->fds));
 }
 
-static int bus1_recv_put_metadata(const struct bus1_recv_state *state, const struct bus1_recv *recv)
+static int bus1_ioctl_recv_put_metadata(const struct bus1_ioctl_recv_state *state,
+					const struct bus1_recv *recv)
 {
 	bool credentials = state->cmd.flags & (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_SECCTX);
 	struct bus1_metadata_secctx metadata = state->metadata;
@@ -106,20 +109,20 @@ static int bus1_recv_put_metadata(const struct bus1_recv_state *state, const str
 	return bus1_user_put(state->cmd.ptr_metadata, &metadata, 1, sizeof(metadata));
 }
 
-static bool bus1_recv_fits(const struct bus1_recv_state *state,
-			   const struct bus1_message_fds *actual)
+static bool bus1_ioctl_recv_fits(const struct bus1_ioctl_recv_state *state,
+				 const struct bus1_message_fds *actual)
 {
 	if (actual->message.n_transfers > state->message.message.n_transfers ||
 	    actual->message.n_data > state->message.message.n_data)
 		return false;
-	if (bus1_recv_makes_fds(state) && actual->n_fds > state->message.n_fds)
+	if (bus1_ioctl_recv_makes_fds(state) && actual->n_fds > state->message.n_fds)
 		return false;
 	return !state->secctx.data || state->secctx.n <= state->metadata.n_secctx;
 }
 
 /* Tell the user how much room it takes. */
-static noinline_for_stack int bus1_recv_put_sizes(const struct bus1_recv_state *state,
-						  const struct bus1_message_fds *actual)
+static noinline_for_stack int bus1_ioctl_recv_put_sizes(const struct bus1_ioctl_recv_state *state,
+							const struct bus1_message_fds *actual)
 {
 	struct bus1_metadata_secctx metadata = state->metadata;
 	int r = 0;
@@ -133,14 +136,15 @@ static noinline_for_stack int bus1_recv_put_sizes(const struct bus1_recv_state *
 	return r < 0 ? r : -EMSGSIZE;
 }
 
-static u64 __user *bus1_recv_ptr_offset(const struct bus1_recv_state *state)
+static u64 __user *bus1_ioctl_recv_ptr_offset(const struct bus1_ioctl_recv_state *state)
 {
 	struct bus1_message_pool __user *message = u64_to_user_ptr(state->cmd.ptr_message);
 
 	return &message->offset;
 }
 
-static int bus1_recv_put_data(const struct bus1_recv_state *state, struct bus1_recv *recv)
+static int bus1_ioctl_recv_put_data(const struct bus1_ioctl_recv_state *state,
+				    struct bus1_recv *recv)
 {
 	struct iov_iter iter;
 	u64 offset;
@@ -148,7 +152,7 @@ static int bus1_recv_put_data(const struct bus1_recv_state *state, struct bus1_r
 
 	if (state->message.message.flags & BUS1_MESSAGE_FLAG_POOL) {
 		r = bus1_recv_to_pool(recv, state->max_offset, &offset);
-		return r < 0 ? r : put_user(offset, bus1_recv_ptr_offset(state));
+		return r < 0 ? r : put_user(offset, bus1_ioctl_recv_ptr_offset(state));
 	}
 	if (!recv->payload)
 		return 0;
@@ -157,7 +161,7 @@ static int bus1_recv_put_data(const struct bus1_recv_state *state, struct bus1_r
 }
 
 /* Everything of a message that can fail. */
-static int bus1_recv_put(struct bus1_recv_state *state, struct bus1_recv *recv)
+static int bus1_ioctl_recv_put(struct bus1_ioctl_recv_state *state, struct bus1_recv *recv)
 {
 	struct bus1_message_fds actual = state->message;
 	int r;
@@ -171,19 +175,19 @@ static int bus1_recv_put(struct bus1_recv_state *state, struct bus1_recv *recv)
 		if (r < 0)
 			return r;
 	}
-	if (!bus1_recv_fits(state, &actual))
-		return bus1_recv_put_sizes(state, &actual);
+	if (!bus1_ioctl_recv_fits(state, &actual))
+		return bus1_ioctl_recv_put_sizes(state, &actual);
 
-	r = bus1_recv_put_data(state, recv);
+	r = bus1_ioctl_recv_put_data(state, recv);
 	if (r < 0)
 		return r;
-	r = bus1_recv_put_transfers(state, recv);
+	r = bus1_ioctl_recv_put_transfers(state, recv);
 	if (r < 0)
 		return r;
-	r = bus1_recv_put_metadata(state, recv);
+	r = bus1_ioctl_recv_put_metadata(state, recv);
 	if (r < 0)
 		return r;
-	r = bus1_recv_put_fds(state, recv);
+	r = bus1_ioctl_recv_put_fds(state, recv);
 	if (r < 0)
 		return r;
 
@@ -191,14 +195,14 @@ static int bus1_recv_put(struct bus1_recv_state *state, struct bus1_recv *recv)
 	return bus1_user_put_message(state->cmd.ptr_message, &actual);
 }
 
-static void bus1_recv_undo_fds(struct bus1_recv_state *state)
+static void bus1_ioctl_recv_undo_fds(struct bus1_ioctl_recv_state *state)
 {
 	bus1_files_uninstall(state->fds, state->n_fds);
 	state->n_fds = 0;
 }
 
 /* One try; -ESTALE when the message ceased to exist in the meantime. */
-static int bus1_recv_one(struct bus1_peer *peer, struct bus1_recv_state *state)
+static int bus1_ioctl_recv_one(struct bus1_peer *peer, struct bus1_ioctl_recv_state *state)
 {
 	struct bus1_recv recv;
 	int r;
@@ -207,16 +211,16 @@ static int bus1_recv_one(struct bus1_peer *peer, struct bus1_recv_state *state)
 	if (r < 0)
 		return r;
 
-	r = bus1_recv_put(state, &recv);
+	r = bus1_ioctl_recv_put(state, &recv);
 	if (r < 0 || state->cmd.flags & BUS1_RECV_FLAG_PEEK) {
 		bus1_peer_recv_abort(&recv);
-		bus1_recv_undo_fds(state);
+		bus1_ioctl_recv_undo_fds(state);
 		goto out;
 	}
 
 	r = bus1_peer_recv_commit(&recv);
 	if (r < 0) {
-		bus1_recv_undo_fds(state);
+		bus1_ioctl_recv_undo_fds(state);
 		/* it was writable just now */
 		if (bus1_user_put_message(state->cmd.ptr_message, &state->message) < 0)
 			r = -EFAULT;
@@ -230,7 +234,8 @@ out:
 }
 
 /* Find out where data is to go. */
-static int bus1_recv_import_data(struct bus1_file *bus1_file, struct bus1_recv_state *state)
+static int bus1_ioctl_recv_import_data(struct bus1_file *bus1_file,
+				       struct bus1_ioctl_recv_state *state)
 {
 	const struct bus1_message *message = &state->message.message;
 
@@ -239,15 +244,15 @@ static int bus1_recv_import_data(struct bus1_file *bus1_file, struct bus1_recv_s
 
 	if (message->n_data_vecs != 0 || state->cmd.flags & BUS1_RECV_FLAG_PEEK)
 		return -EINVAL;
-	if (get_user(state->max_offset, bus1_recv_ptr_offset(state)))
+	if (get_user(state->max_offset, bus1_ioctl_recv_ptr_offset(state)))
 		return -EFAULT;
 	state->data.vecs = NULL;
 	return bus1_pool_enable(bus1_file);
 }
 
-int bus1_cmd_recv(struct bus1_file *bus1_file, void __user *argp)
+int bus1_ioctl_recv(struct bus1_file *bus1_file, void __user *argp)
 {
-	struct bus1_recv_state state;
+	struct bus1_ioctl_recv_state state;
 	int r;
 
 	state.fds = NULL;
@@ -268,12 +273,12 @@ int bus1_cmd_recv(struct bus1_file *bus1_file, void __user *argp)
 		return r;
 	if (state.message.message.type != BUS1_INVALID)
 		return -EINVAL;
-	r = bus1_recv_import_data(bus1_file, &state);
+	r = bus1_ioctl_recv_import_data(bus1_file, &state);
 	if (r < 0)
 		return r;
 
 	do
-		r = bus1_recv_one(bus1_file->peer, &state);
+		r = bus1_ioctl_recv_one(bus1_file->peer, &state);
 	while (r == -ESTALE);
 
 	kfree(state.data.vecs);

@@ -6,7 +6,7 @@
 #include <linux/uaccess.h>
 #include "module.h"
 
-int bus1_cmd_disconnect(struct bus1_file *bus1_file, void __user *argp)
+int bus1_ioctl_disconnect(struct bus1_file *bus1_file, void __user *argp)
 {
 	struct bus1_cmd_disconnect cmd;
 
@@ -18,7 +18,7 @@ int bus1_cmd_disconnect(struct bus1_file *bus1_file, void __user *argp)
 	return bus1_file_shut_down(bus1_file);
 }
 
-int bus1_cmd_reset(struct bus1_peer *peer, void __user *argp)
+int bus1_ioctl_reset(struct bus1_peer *peer, void __user *argp)
 {
 	struct bus1_cmd_reset cmd;
 

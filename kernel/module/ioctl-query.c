@@ -6,7 +6,7 @@
 #include <linux/uaccess.h>
 #include "module.h"
 
-int bus1_cmd_query(struct bus1_peer *peer, void __user *argp)
+int bus1_ioctl_query(struct bus1_peer *peer, void __user *argp)
 {
 	struct bus1_cmd_query query;
 	int r;

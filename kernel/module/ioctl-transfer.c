@@ -14,8 +14,8 @@
 #include <linux/uaccess.h>
 #include "module.h"
 
-static int bus1_transfer_run(struct bus1_peer *from, struct bus1_peer *to,
-			     const struct bus1_cmd_transfer *cmd)
+static int bus1_ioctl_transfer_run(struct bus1_peer *from, struct bus1_peer *to,
+				   const struct bus1_cmd_transfer *cmd)
 {
 	struct bus1_transfer *src, *dst;
 	bool created;
@@ -46,8 +46,8 @@ free_src:
 	return r;
 }
 
-static int bus1_transfer_to_file(struct bus1_peer *peer, struct file *file,
-				 const struct bus1_cmd_transfer *cmd)
+static int bus1_ioctl_transfer_to_file(struct bus1_peer *peer, struct file *file,
+				       const struct bus1_cmd_transfer *cmd)
 {
 	struct bus1_file *to = bus1_file_from_file(file);
 	int r;
@@ -55,10 +55,10 @@ static int bus1_transfer_to_file(struct bus1_peer *peer, struct file *file,
 	if (!to)
 		return -EINVAL;
 	r = bus1_file_be_spoken_to(to, BUS1_GENERATION_2026);
-	return r < 0 ? r : bus1_transfer_run(peer, to->peer, cmd);
+	return r < 0 ? r : bus1_ioctl_transfer_run(peer, to->peer, cmd);
 }
 
-int bus1_cmd_transfer(struct bus1_peer *peer, void __user *argp)
+int bus1_ioctl_transfer(struct bus1_peer *peer, void __user *argp)
 {
 	struct bus1_cmd_transfer cmd;
 	struct file *file;
@@ -71,12 +71,12 @@ int bus1_cmd_transfer(struct bus1_peer *peer, void __user *argp)
 	if (cmd.n_transfers > BUS1_MAX_TRANSFERS)
 		return -EMSGSIZE;
 	if (cmd.to == (u64)-1)
-		return bus1_transfer_run(peer, peer, &cmd);
+		return bus1_ioctl_transfer_run(peer, peer, &cmd);
 
 	file = cmd.to > INT_MAX ? NULL : fget(cmd.to);
 	if (!file)
 		return -EBADF;
-	r = bus1_transfer_to_file(peer, file, &cmd);
+	r = bus1_ioctl_transfer_to_file(peer, file, &cmd);
 	fput(file);
 	return r;
 }

@@ -11,7 +11,7 @@
 #include <linux/uaccess.h>
 #include "module.h"
 
-int bus1_cmd_release(struct bus1_peer *peer, void __user *argp)
+int bus1_ioctl_release(struct bus1_peer *peer, void __user *argp)
 {
 	u64 few[8], *ids = few;
 	struct bus1_cmd_release cmd;

@@ -12,14 +12,15 @@
 #include <linux/limits.h>
 #include <linux/mm.h>
 #include <linux/uaccess.h>
-#include "module.h"
+#include "../core/v2016.h"
+#include "ioctl-2016.h"
 
-static int bus1_v2016_cmd_disconnect(struct bus1_file *bus1_file, void __user *argp)
+static int bus1_ioctl_2016_disconnect(struct bus1_file *bus1_file, void __user *argp)
 {
 	return bus1_file_shut_down(bus1_file);
 }
 
-static int bus1_v2016_cmd_query(struct bus1_file *bus1_file, void __user *argp)
+static int bus1_ioctl_2016_query(struct bus1_file *bus1_file, void __user *argp)
 {
 	struct bus1_2016_peer_reset query;
 	int r;
@@ -32,7 +33,7 @@ static int bus1_v2016_cmd_query(struct bus1_file *bus1_file, void __user *argp)
 	return copy_to_user(argp, &query, sizeof(query)) ? -EFAULT : 0;
 }
 
-static int bus1_v2016_cmd_reset(struct bus1_file *bus1_file, void __user *argp)
+static int bus1_ioctl_2016_reset(struct bus1_file *bus1_file, void __user *argp)
 {
 	struct bus1_2016_peer_reset reset;
 
@@ -41,7 +42,7 @@ static int bus1_v2016_cmd_reset(struct bus1_file *bus1_file, void __user *argp)
 	return bus1_v2016_reset(bus1_file->peer, &reset);
 }
 
-static int bus1_v2016_cmd_handle_release(struct bus1_file *bus1_file, void __user *argp)
+static int bus1_ioctl_2016_handle_release(struct bus1_file *bus1_file, void __user *argp)
 {
 	u64 id;
 
@@ -50,8 +51,8 @@ static int bus1_v2016_cmd_handle_release(struct bus1_file *bus1_file, void __use
 	return bus1_v2016_handle_release(bus1_file->peer, id);
 }
 
-static int bus1_v2016_transfer_to_file(struct bus1_peer *from, struct file *file, u64 src,
-				       u64 *ret_dst)
+static int bus1_ioctl_2016_transfer_to_file(struct bus1_peer *from, struct file *file, u64 src,
+					    u64 *ret_dst)
 {
 	struct bus1_file *to = bus1_file_from_file(file);
 	int r;
@@ -62,7 +63,7 @@ static int bus1_v2016_transfer_to_file(struct bus1_peer *from, struct file *file
 	return r < 0 ? r : bus1_v2016_handle_transfer(from, to->peer, src, ret_dst);
 }
 
-static int bus1_v2016_cmd_handle_transfer(struct bus1_file *bus1_file, void __user *argp)
+static int bus1_ioctl_2016_handle_transfer(struct bus1_file *bus1_file, void __user *argp)
 {
 	struct bus1_2016_handle_transfer cmd;
 	struct file *file;
@@ -80,8 +81,8 @@ static int bus1_v2016_cmd_handle_transfer(struct bus1_file *bus1_file, void __us
 		file = cmd.dst_fd > INT_MAX ? NULL : fget(cmd.dst_fd);
 		if (!file)
 			return -EBADF;
-		r = bus1_v2016_transfer_to_file(bus1_file->peer, file, cmd.src_handle,
-						&cmd.dst_handle);
+		r = bus1_ioctl_2016_transfer_to_file(bus1_file->peer, file, cmd.src_handle,
+						     &cmd.dst_handle);
 		fput(file);
 	}
 	if (r < 0)
@@ -89,7 +90,7 @@ static int bus1_v2016_cmd_handle_transfer(struct bus1_file *bus1_file, void __us
 	return copy_to_user(argp, &cmd, sizeof(cmd)) ? -EFAULT : 0;
 }
 
-static int bus1_v2016_cmd_nodes_destroy(struct bus1_file *bus1_file, void __user *argp)
+static int bus1_ioctl_2016_nodes_destroy(struct bus1_file *bus1_file, void __user *argp)
 {
 	struct bus1_2016_nodes_destroy cmd;
 	u64 *ids;
@@ -108,7 +109,7 @@ static int bus1_v2016_cmd_nodes_destroy(struct bus1_file *bus1_file, void __user
 	return r;
 }
 
-static int bus1_v2016_cmd_slice_release(struct bus1_file *bus1_file, void __user *argp)
+static int bus1_ioctl_2016_slice_release(struct bus1_file *bus1_file, void __user *argp)
 {
 	u64 offset;
 
@@ -117,38 +118,46 @@ static int bus1_v2016_cmd_slice_release(struct bus1_file *bus1_file, void __user
 	return bus1_v2016_slice_release(bus1_file->peer, offset);
 }
 
-long bus1_v2016_ioctl(struct bus1_file *bus1_file, unsigned int command, void __user *argp)
+/* Let the peer of an open device speak this interface. The lock of the device is held. */
+int bus1_ioctl_2016_enable(struct bus1_file *bus1_file)
+{
+	int r = bus1_pool_open(bus1_file);
+
+	return r < 0 ? r : bus1_v2016_enable(bus1_file->peer, &bus1_pool_memory, bus1_file);
+}
+
+long bus1_ioctl_2016(struct bus1_file *bus1_file, unsigned int command, void __user *argp)
 {
 	int (*run)(struct bus1_file * bus1_file, void __user *argp);
 	int r;
 
 	switch (command) {
 	case BUS1_2016_PEER_DISCONNECT:
-		run = bus1_v2016_cmd_disconnect;
+		run = bus1_ioctl_2016_disconnect;
 		break;
 	case BUS1_2016_PEER_QUERY:
-		run = bus1_v2016_cmd_query;
+		run = bus1_ioctl_2016_query;
 		break;
 	case BUS1_2016_PEER_RESET:
-		run = bus1_v2016_cmd_reset;
+		run = bus1_ioctl_2016_reset;
 		break;
 	case BUS1_2016_HANDLE_RELEASE:
-		run = bus1_v2016_cmd_handle_release;
+		run = bus1_ioctl_2016_handle_release;
 		break;
 	case BUS1_2016_HANDLE_TRANSFER:
-		run = bus1_v2016_cmd_handle_transfer;
+		run = bus1_ioctl_2016_handle_transfer;
 		break;
 	case BUS1_2016_NODES_DESTROY:
-		run = bus1_v2016_cmd_nodes_destroy;
+		run = bus1_ioctl_2016_nodes_destroy;
 		break;
 	case BUS1_2016_SLICE_RELEASE:
-		run = bus1_v2016_cmd_slice_release;
+		run = bus1_ioctl_2016_slice_release;
 		break;
 	case BUS1_2016_SEND:
-		run = bus1_v2016_cmd_send;
+		run = bus1_ioctl_2016_send;
 		break;
 	case BUS1_2016_RECV:
-		run = bus1_v2016_cmd_recv;
+		run = bus1_ioctl_2016_recv;
 		break;
 	default:
 		return -ENOTTY;

@@ -8,9 +8,10 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
-#include "module.h"
+#include "../core/v2016.h"
+#include "ioctl-2016.h"
 
-static struct bus1_payload *bus1_v2016_send_payload(const struct bus1_2016_send *cmd)
+static struct bus1_payload *bus1_ioctl_2016_send_payload(const struct bus1_2016_send *cmd)
 {
 	struct iovec few[UIO_FASTIOV], *vecs = few;
 	struct bus1_payload *payload;
@@ -23,14 +24,14 @@ static struct bus1_payload *bus1_v2016_send_payload(const struct bus1_2016_send 
 		return ERR_PTR(n);
 	/* which may have been cut off, but far beyond that */
 	payload = n > BUS1_MAX_DATA ? ERR_PTR(-EMSGSIZE)
-				    : bus1_send_payload(&iter, n, cmd->ptr_fds, cmd->n_fds);
+				    : bus1_ioctl_send_payload(&iter, n, cmd->ptr_fds, cmd->n_fds);
 	kfree(vecs);
 	/* 2016 has one error for all that cannot be passed */
 	return payload == ERR_PTR(-EINVAL) ? ERR_PTR(-EOPNOTSUPP) : payload;
 }
 
-static int bus1_v2016_send_run(struct bus1_peer *peer, const struct bus1_2016_send *cmd,
-			       struct bus1_v2016_send *send)
+static int bus1_ioctl_2016_send_run(struct bus1_peer *peer, const struct bus1_2016_send *cmd,
+				    struct bus1_v2016_send *send)
 {
 	int r;
 
@@ -49,7 +50,7 @@ static int bus1_v2016_send_run(struct bus1_peer *peer, const struct bus1_2016_se
 	return r;
 }
 
-int bus1_v2016_cmd_send(struct bus1_file *bus1_file, void __user *argp)
+int bus1_ioctl_2016_send(struct bus1_file *bus1_file, void __user *argp)
 {
 	u64 *destinations, *handles;
 	struct bus1_v2016_send send;
@@ -79,12 +80,12 @@ int bus1_v2016_cmd_send(struct bus1_file *bus1_file, void __user *argp)
 		.handles = handles,
 		.n_handles = cmd.n_handles,
 	};
-	send.payload = bus1_v2016_send_payload(&cmd);
+	send.payload = bus1_ioctl_2016_send_payload(&cmd);
 	if (IS_ERR(send.payload)) {
 		r = PTR_ERR(send.payload);
 		goto free_handles;
 	}
-	r = bus1_v2016_send_run(bus1_file->peer, &cmd, &send);
+	r = bus1_ioctl_2016_send_run(bus1_file->peer, &cmd, &send);
 	bus1_payload_unref(send.payload);
 
 free_handles:
