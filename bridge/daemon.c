@@ -99,7 +99,7 @@ int daemon_write_pidfile(const char *path) {
         return r;
 }
 
-/* Of all capabilities that are still there, this one at most. */
+/* Drop all capabilities but this one, which is kept only if the process has it. */
 static int keep_capability(unsigned capability) {
         struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
         struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
@@ -124,7 +124,7 @@ int daemon_drop_privileges(const char *user, bool keep_audit) {
 
         entry = getpwnam(user);
         if (!entry) {
-                /* A number too large for an uid must not become that of another user. */
+                /* A number beyond the range of uid_t must not wrap around to another user. */
                 errno = 0;
                 number = strtoul(user, &end, 10);
                 if (*user < '0' || *user > '9' || *end || errno || number >= (uid_t)-1)

@@ -1,26 +1,34 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What makes a process a daemon: background, pid file, user, limits. */
+/*
+ * The daemon process - standard streams, background, pid file, user and descriptor limit
+ *
+ * Functions return a negative errno on failure.
+ */
 
 #include <stdbool.h>
 
-/* Fill standard streams that are closed: else the next file opened would be taken for one. */
+/* Open /dev/null for closed standard streams, so that no other file gets their numbers. */
 void daemon_fix_standard_streams(void);
 
 /*
- * Go on in a child; the parent waits until the child calls daemon_ready() and exits with 0, or with
- * 1 when the child ends before. Returns in the child only. *ret_ready_fd is for daemon_ready().
+ * Fork, and return in the child only. The parent waits: it exits with 0 once the child calls
+ * daemon_ready() with *ret_ready_fd, and with 1 if the child ends before that.
  */
 int daemon_fork(int *ret_ready_fd);
-/* Detach: standard streams to /dev/null, working directory, umask; and let the parent go. */
+/*
+ * Detach from the terminal's streams and directory, reset the umask unless keep_umask is set, and
+ * let the parent exit. Closes ready_fd.
+ */
 int daemon_ready(int ready_fd, bool keep_umask);
 
-/* Write the pid. -EEXIST when the file is there. */
+/* Write the pid to a new file. -EEXIST if the file exists. */
 int daemon_write_pidfile(const char *path);
-/* Become the user (name or number) for good; with keep_audit the right to write to the audit log
- * stays. No effect when not root. -ENOENT when there is no such
- * user. */
+/*
+ * Become the user (name or number) irrevocably. With keep_audit the capability to write to the
+ * audit log is kept. Does nothing unless root runs the process. -ENOENT if there is no such user.
+ */
 int daemon_drop_privileges(const char *user, bool keep_audit);
-/* As many descriptors as allowed; 65536 at least for root. */
+/* Raise the soft limit of descriptors to the hard one, and both to 65536 or more for root. */
 void daemon_raise_fd_limit(void);

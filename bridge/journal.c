@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The journal: framing, and the socket. */
+/* The journal: framing of entries, and the socket. */
 
 #include "bridge/journal.h"
 
@@ -23,7 +23,7 @@ void journal_add(struct journal_entry *entry, const char *key, const char *value
 
         if (n > JOURNAL_VALUE_MAX)
                 n = JOURNAL_VALUE_MAX;
-        /* the longer of both forms */
+        /* room for the longer one of the two forms */
         if (n_key + 1 + sizeof(uint64_t) + n + 1 > sizeof(entry->data) - entry->n)
                 return;
 
@@ -53,7 +53,7 @@ int journal_send(int *fd, const struct journal_entry *entry) {
                 if (*fd < 0)
                         return -errno;
         }
-        /* not connected: journald may come and go */
+        /* The socket is not connected, so that journald may restart. */
         if (sendto(*fd, entry->data, entry->n, MSG_DONTWAIT | MSG_NOSIGNAL,
                    (const struct sockaddr *)&address, sizeof(address)) < 0)
                 return -errno;

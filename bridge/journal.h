@@ -4,9 +4,11 @@
 /*
  * The journal - entries with fields, in journald's native protocol
  *
- * An entry is one datagram: KEY=value lines, or, for values with line breaks, the key, a line
- * break, the length and the value (systemd.io/JOURNAL_NATIVE_PROTOCOL). It is made in place; a
- * field for which there is no room is left out, a long value is cut.
+ * An entry is one datagram of KEY=value lines. A value with line breaks is sent as the key, a line
+ * break, the length as 64 bits, and the value (systemd.io/JOURNAL_NATIVE_PROTOCOL). A field for
+ * which the entry has no room is left out, and a long value is cut.
+ *
+ * sd_journal_sendv() of libsystemd is not used because it blocks when journald does not keep up.
  */
 
 #include <stdbool.h>
@@ -20,14 +22,15 @@ struct journal_entry {
         char data[JOURNAL_ENTRY_MAX];
 };
 
-/* key is one that journald takes: upper case, digits and underscores. */
+/* Add a field. journald accepts keys of upper-case letters, digits and underscores. */
 void journal_add(struct journal_entry *entry, const char *key, const char *value, size_t n);
 
 /*
- * Send to journald from *fd, a socket that is made when it is -1. Never blocks. Returns 0, -EAGAIN
- * when journald does not keep up, or another errno when there is none.
+ * Send an entry to journald through the socket *fd, which is made if it is -1; the caller closes
+ * it. Never blocks. Returns 0, -EAGAIN when journald does not keep up, or another negative errno
+ * when there is no journald.
  */
 int journal_send(int *fd, const struct journal_entry *entry);
 
-/* Whether what is written to this descriptor goes to the journal anyway, line by line. */
+/* Is the descriptor connected to the journal, so that each line written becomes an entry? */
 bool journal_has(int fd);

@@ -30,13 +30,12 @@
 #include "bridge/watch.h"
 #include "policy/config.h"
 
-/* What this bus does of what configurations can ask for. */
+/* Protections of a configuration that this bus enforces (policy_unenforced()). */
 #define FEATURES                                                                   \
         (BUS_ENFORCES_ANONYMOUS | BUS_ENFORCES_COOKIES | BUS_ENFORCES_ACTIVATION | \
          BUS_ENFORCES_SERVICEHELPER)
 
-/* Warnings about a configuration that are logged: nobody reads more, and the bus has other things
- * to do. */
+/* At most so many warnings about a configuration are logged: nobody reads more. */
 #define WARNINGS_MAX 200
 
 struct bridge {
@@ -47,14 +46,14 @@ struct bridge {
         struct server server;
         struct native *native; /* NULL: without bus1 */
         struct bus_config *config;
-        struct service_table *services; /* until the bus has them */
-        struct rlimit fd_limit;         /* as we were started */
+        struct service_table *services; /* until the bus takes it over */
+        struct rlimit fd_limit;         /* as inherited; services get it back */
         char *config_path;              /* absolute: a fork changes the directory */
         struct loop_source signals;
         struct loop_timer reply_timer;
         struct reload reload;
         struct watch watch;
-        char *pidfile; /* written by us */
+        char *pidfile; /* written by this process, which removes it; or NULL */
         int ready_fd;
 };
 
@@ -66,8 +65,10 @@ static int fail(struct bridge *bridge, int r, const char *what) {
 
 /* configuration */
 
-/* Say what will not be enforced. A bus other than a session's does not start with less protection
- * than asked. */
+/*
+ * Log which protections of the configuration are not enforced. Only a session bus starts with less
+ * protection than its configuration asks for: -EOPNOTSUPP.
+ */
 static int check_enforced(struct bridge *bridge, const struct bus_config *config) {
         bool is_session = config->type && !strcmp(config->type, "session");
         struct policy_unenforced *list;
@@ -90,7 +91,7 @@ static int check_enforced(struct bridge *bridge, const struct bus_config *config
         return r;
 }
 
-/* Tell what is odd about a configuration, and whether this bus can run with it at all. */
+/* Log the warnings about a configuration. Negative errno if this bus cannot run with it. */
 static int check_config(struct bridge *bridge, const struct bus_config *config, char **ret_error) {
         int r;
 
@@ -104,7 +105,7 @@ static int check_config(struct bridge *bridge, const struct bus_config *config, 
         r = check_enforced(bridge, config);
         if (r < 0 && asprintf(ret_error,
                               "The configuration %s asks for protection that this bus does not "
-                              "give",
+                              "enforce",
                               bridge->config_path) < 0)
                 *ret_error = NULL;
         return r;
@@ -116,7 +117,7 @@ static void watched(struct bridge *bridge, int r) {
                           "Cannot watch the directories of the configuration");
 }
 
-/* A configuration that was read while the bus runs. */
+/* reload.take_over: put a configuration that was read while the bus runs into force. */
 static int take_over(void *userdata, struct reload_state *state, char **ret_error) {
         struct bridge *bridge = userdata;
         struct bus_config *old = bridge->config;
@@ -134,7 +135,7 @@ static int take_over(void *userdata, struct reload_state *state, char **ret_erro
         return 0;
 }
 
-/* What is wrong may be put right in a file that only the new configuration has. */
+/* reload.refused: the mistake may be in a file that only the refused configuration includes. */
 static void refused(void *userdata, const struct bus_config *config) {
         struct bridge *bridge = userdata;
 
@@ -147,7 +148,7 @@ static int reload_asked(void *userdata, struct driver_later *later) {
         return reload_request(&bridge->reload, later);
 }
 
-/* For nobody who waits for an answer: the log tells how it went. */
+/* No caller waits for this reload; the log tells its result. */
 static int reload_unasked(void *userdata) {
         return reload_asked(userdata, NULL);
 }
@@ -167,7 +168,7 @@ static int handle_signal(struct loop_source *source, uint32_t events) {
         return reload_unasked(bridge);
 }
 
-/* As early as there is a loop: a SIGHUP that comes while the bus starts waits for its turn. */
+/* Done as soon as the loop exists, so that a SIGHUP during the start is handled afterwards. */
 static int setup_signals(struct bridge *bridge) {
         sigset_t set;
 
@@ -203,7 +204,7 @@ static int reply_timer_expired(struct loop_timer *timer) {
 
 /* start */
 
-/* All addresses, the last configured first, as dbus-daemon prints them. */
+/* Listen on all addresses. bus.address lists them last first, as dbus-daemon prints them. */
 static int listen_all(struct bridge *bridge) {
         char *const *addresses = bridge->config->listen;
         size_t n = bridge->config->n_listen;
@@ -330,7 +331,7 @@ static int setup_bus(struct bridge *bridge) {
         return 0;
 }
 
-/* Everything up to the loop. */
+/* Do everything that comes before the loop. */
 static int start(struct bridge *bridge) {
         bool forks;
         char *error = NULL;
@@ -383,7 +384,7 @@ static int start(struct bridge *bridge) {
                 bus_refresh_identity(&bridge->bus);
         }
 
-        /* A bus without native clients is still a bus. */
+        /* Without bus1 the bus still serves D-Bus programs. */
         r = native_new(&bridge->native, &bridge->bus, &bridge->loop);
         if (r < 0)
                 log_write(&bridge->log, LOG_LEVEL_WARNING, "No native clients, bus1 failed: %s",
@@ -462,7 +463,7 @@ int main(int argc, char **argv) {
         int r;
 
         daemon_fix_standard_streams();
-        /* A log that nobody reads any more must not end the bus. */
+        /* Writing to a log pipe that has no reader must not end the bus. */
         signal(SIGPIPE, SIG_IGN);
         log_init(&bridge.log, program);
         switch (options_parse(&bridge.options, argc, argv)) {

@@ -32,7 +32,7 @@ static bool is_option(const struct parser *p, const char *option, const char **r
         return true;
 }
 
-/* Say what is wrong, if that is not plain from the usage. */
+/* Print what is wrong (NULL: the usage says it), and make options_parse() fail. */
 static bool fail(struct parser *p, const char *what, const char *word) {
         if (what)
                 fprintf(stderr, "%s%s%s\n", what, word ? ": " : "", word ? word : "");
@@ -85,7 +85,7 @@ static bool parse_value_option(struct parser *p) {
         if (is_option(p, "--address", &value)) {
                 if (!take_value(p, &value))
                         return fail(p, NULL, NULL);
-                if (!*value) /* none, as the reference has it: what the configuration says */
+                if (!*value) /* like dbus-daemon: listen as configured */
                         return true;
                 if (!strchr(value, ':'))
                         return fail(p, "The address has no colon", value);
@@ -103,24 +103,24 @@ static bool parse_plain_option(struct parser *p) {
         const char *word = p->argv[p->at];
         struct options *o = p->options;
 
-        if (!strcmp(word, "--session"))
+        if (strcmp(word, "--session") == 0)
                 return set_config(p, SESSION_CONFIG);
-        if (!strcmp(word, "--system"))
+        if (strcmp(word, "--system") == 0)
                 return set_config(p, SYSTEM_CONFIG);
-        if (!strcmp(word, "--fork"))
+        if (strcmp(word, "--fork") == 0)
                 o->fork = 1;
-        else if (!strcmp(word, "--nofork"))
+        else if (strcmp(word, "--nofork") == 0)
                 o->fork = 0;
-        else if (!strcmp(word, "--nopidfile"))
+        else if (strcmp(word, "--nopidfile") == 0)
                 o->no_pidfile = true;
-        else if (!strcmp(word, "--systemd-activation"))
+        else if (strcmp(word, "--systemd-activation") == 0)
                 o->systemd_activation = true;
-        else if (!strcmp(word, "--syslog"))
+        else if (strcmp(word, "--syslog") == 0)
                 o->to_syslog = o->to_stderr = 1;
-        else if (!strcmp(word, "--syslog-only")) {
+        else if (strcmp(word, "--syslog-only") == 0) {
                 o->to_syslog = 1;
                 o->to_stderr = 0;
-        } else if (!strcmp(word, "--nosyslog")) {
+        } else if (strcmp(word, "--nosyslog") == 0) {
                 o->to_syslog = 0;
                 o->to_stderr = 1;
         } else
@@ -140,9 +140,9 @@ enum options_result options_parse(struct options *ret_options, int argc, char **
         };
 
         for (; p.at < argc; p.at++) {
-                if (!strcmp(argv[p.at], "--version"))
+                if (strcmp(argv[p.at], "--version") == 0)
                         return OPTIONS_VERSION;
-                if (!strcmp(argv[p.at], "--introspect"))
+                if (strcmp(argv[p.at], "--introspect") == 0)
                         return OPTIONS_INTROSPECT;
                 if ((!parse_value_option(&p) && !parse_plain_option(&p)) || p.failed)
                         return OPTIONS_USAGE;

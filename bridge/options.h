@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The command line, which is dbus-daemon's. */
+/* The command line, which is that of dbus-daemon(1). Strings point into argv. */
 
 #include <stdbool.h>
 
@@ -17,11 +17,11 @@ struct options {
         const char *address;  /* NULL: as configured */
         int print_address_fd; /* -1: do not */
         int print_pid_fd;
-        int fork; /* -1: as configured, else whether to */
+        int fork; /* -1: as configured; 0: no; 1: yes */
         bool no_pidfile;
         bool systemd_activation;
         int to_syslog; /* -1: as configured */
-        int to_stderr; /* -1: unless forked */
+        int to_stderr; /* -1: yes, unless forked */
 };
 
 enum options_result options_parse(struct options *ret_options, int argc, char **argv);

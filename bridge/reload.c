@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Reload: the thread that reads configurations, and those who wait for it. */
+/* Reload: the thread that reads configurations, and the calls that wait for it. */
 
 #include "bridge/reload.h"
 
@@ -24,23 +24,25 @@
 #include "bridge/driver/driver.h"
 #include "bridge/systemd.h"
 
-/* How long the end of the bus may wait for the thread, in seconds. */
+/* How long the bus waits for the thread when it ends, in seconds. */
 #define END_DELAY 2
 #define NICE 5
 
-/* The thread's, until it is over. */
+/* One run of the thread. Only the thread touches it until it writes to fd. */
 struct reload_job {
         pthread_t thread;
-        int fd;                  /* to say that it is over */
-        struct reload_state old; /* to be freed */
-        char *path;              /* to be read, or NULL */
+        int fd;                  /* eventfd; written when the thread is done */
+        struct reload_state old; /* replaced state, which the thread frees */
+        char *path;              /* configuration to read; NULL: only free the old state */
         int result;
         struct reload_state state;
         char *error;
 };
 
-/* The directories of services of this session alone, which programs put files into: they expect the
- * bus to make these. Without them there are no such services. */
+/*
+ * Programs put service files for this session alone into directories below XDG_RUNTIME_DIR, and
+ * expect the bus to make them. If that fails the session has no such services.
+ */
 static void make_runtime_directories(const struct bus_config *config) {
         for (size_t i = 0; i < config->n_servicedirs; i++) {
                 char *path = config->servicedirs[i].path, *end = strrchr(path, '/');
@@ -76,13 +78,13 @@ static void *run(void *userdata) {
         static const uint64_t one = 1;
         ssize_t n;
 
-        /* of this thread only: messages go first where processors are few */
+        /* Linux sets it for this thread only; the bus thread keeps its priority. */
         setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
         reload_state_clear(&job->old);
         if (job->path)
                 job->result = read_all(job->path, &job->state, &job->error);
         n = write(job->fd, &one, sizeof(one));
-        (void)n; /* a counter of 1 always has room */
+        (void)n; /* cannot fail: the counter of an eventfd has room for 1 */
         return NULL;
 }
 
@@ -94,7 +96,7 @@ static void job_free(struct reload_job *job) {
         free(job);
 }
 
-/* Begin a job: free old, and read path if it is not NULL. */
+/* Start a thread that frees old and, if path is not NULL, reads the configuration there. */
 static int job_start(struct reload *reload, struct reload_state old, const char *path) {
         struct reload_job *job = calloc(1, sizeof(*job));
         sigset_t all, mask;
@@ -108,7 +110,7 @@ static int job_start(struct reload *reload, struct reload_state old, const char 
         if (path)
                 job->path = strdup(path);
         if (!path || job->path) {
-                /* signals are the bus's */
+                /* Only the bus thread handles signals. */
                 sigfillset(&all);
                 pthread_sigmask(SIG_SETMASK, &all, &mask);
                 r = -pthread_create(&job->thread, NULL, run, job);
@@ -139,7 +141,7 @@ static int end_all(struct driver_later *list, int result, const char *error) {
         return fatal;
 }
 
-/* What was asked for is in force, or will not be. */
+/* Answer the callers of the reload that has just succeeded or failed. */
 static int finish(struct reload *reload, int result, const char *error) {
         struct driver_later *list = reload->current;
         int r = 0, k;
@@ -197,7 +199,7 @@ static int job_ended(struct loop_source *source, uint32_t events) {
         if (r >= 0 && reload->again)
                 return start_reading(reload, old);
         if (old.config)
-                job_start(reload, old, NULL); /* without a thread it is freed here */
+                job_start(reload, old, NULL); /* frees it right here when no thread can be made */
         return r;
 }
 
@@ -247,7 +249,7 @@ void reload_deinit(struct reload *reload) {
                 clock_gettime(CLOCK_REALTIME, &until);
                 until.tv_sec += END_DELAY;
                 if (pthread_timedjoin_np(reload->job->thread, NULL, &until) != 0)
-                        return; /* what it uses, the descriptor too, stays */
+                        return; /* the thread still uses the job and the descriptor: leave both */
                 job_free(reload->job);
         }
         if (reload->source.fd >= 0)

@@ -4,13 +4,18 @@
 /*
  * Reload - reading the configuration again without holding up the bus
  *
- * Files may be many, on slow disks, and name users that only a slow name service knows. So a thread
- * reads them, and makes of them a configuration with its policy that nobody changes any more; the
- * bus takes it over between two messages. What it replaces is freed by such a thread, too.
+ * Reading can take long: files may be many or on a slow disk, and users are looked up in a name
+ * service. So a thread reads the files and makes an immutable configuration with its policy. The
+ * bus thread takes it over between two messages, and another thread frees what it replaced.
  *
- * There is one thread at a time. A request that comes while it reads might be about what it has
- * read already: then all is read once more, for all requests of that time together. Everything here
- * is called from the bus's thread only.
+ *      reload_request()      bus thread: start a thread, or note that one more run is needed
+ *        run()               thread: read files, look up users, make the policy; write to eventfd
+ *      job_ended()           bus thread: take_over() or refused(), answer the callers
+ *        run()               thread: free the old configuration, read again if asked meanwhile
+ *
+ * At most one thread runs at a time. A request that arrives while the thread reads may concern a
+ * file that it has read already, so everything is read once more, once for all such requests. The
+ * functions here are called from the bus thread only.
  */
 
 #include "bridge/base/loop.h"
@@ -21,45 +26,49 @@ struct driver_later;
 struct reload_job;
 struct service_table;
 
-/* All that is read: the configuration, and the services of its directories. */
+/* What a reload replaces: the configuration, and the services in its directories. */
 struct reload_state {
         struct bus_config *config;
         struct service_table *services;
 };
 
-/* The services of a configuration, for a start. Makes the directories that a bus makes. -ENOMEM. */
+/*
+ * Read the service files that a configuration names, and make the runtime directories that programs
+ * expect. The caller owns *ret_services. -ENOMEM.
+ */
 int reload_read_services(const struct bus_config *config, struct service_table **ret_services);
 
 struct reload {
         struct bus *bus;
         struct loop *loop;
         const char *path;
-        struct loop_source source;    /* an eventfd: the thread has done its job; -1: none */
-        struct reload_job *job;       /* NULL: there is no thread */
-        struct driver_later *current; /* who waits for what is being read */
-        struct driver_later *waiting; /* ... for what is to be read after that */
-        bool again;                   /* there is something to be read after that */
+        struct loop_source source;    /* eventfd by which the thread reports its end; -1: none */
+        struct reload_job *job;       /* NULL: no thread runs */
+        struct driver_later *current; /* calls that the run under way answers */
+        struct driver_later *waiting; /* calls that the next run answers */
+        bool again;                   /* another run follows */
         /*
-         * Put *state in force and leave what it replaces there. Or a negative errno with what to
-         * say about it, to be freed (NULL without memory): all stays as it was.
+         * Put *state in force and store what it replaced in *state. On failure nothing changes;
+         * returns a negative errno and sets *ret_error to a text that the caller frees (NULL when
+         * out of memory).
          */
         int (*take_over)(void *userdata, struct reload_state *state, char **ret_error);
-        /* Nothing changes: what to watch until this can be read (bus_config_reload()) or used. */
+        /* The configuration was refused; watch its files, as a change there may repair it. */
         void (*refused)(void *userdata, const struct bus_config *config);
         void *userdata;
 };
 
-/* path is that of the configuration; it stays the caller's. */
+/* path names the main configuration file; it must outlive the reload. Negative errno. */
 int reload_init(struct reload *reload, struct bus *bus, struct loop *loop, const char *path);
 /*
- * Before bus_deinit(). Waits for the thread, but not for long: when a name service holds it up, it
- * is left to the end of the process. Also for a reload that is all zero but for its descriptor of
- * -1.
+ * Call before bus_deinit(). Waits for the thread for two seconds at most; a thread that a name
+ * service holds up longer is left to the end of the process. A reload that was never initialised
+ * may be passed if it is zero but for a descriptor of -1.
  */
 void reload_deinit(struct reload *reload);
 
 /*
- * Have the configuration read, from now on. later (NULL: nobody waits) is ended when that is in
- * force or has failed. 0 or a fatal errno.
+ * Read the configuration again. later, if not NULL, is answered when a configuration that was read
+ * after this call is in force or was refused. Returns 0 or a fatal negative errno.
  */
 int reload_request(struct reload *reload, struct driver_later *later);

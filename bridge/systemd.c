@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What systemd and a service say to each other: see the header. */
+/* The protocols between systemd and a service. */
 
 #include "bridge/systemd.h"
 
@@ -63,7 +63,7 @@ static int passed_fds(void) {
                 return 0;
         if (parse(pid, INT_MAX, &number) < 0)
                 return -EINVAL;
-        /* meant for a parent of ours */
+        /* The sockets were passed to an ancestor of this process. */
         if (number != getpid())
                 return 0;
         if (parse(fds, INT_MAX - SYSTEMD_LISTEN_FDS_START, &n) < 0)

@@ -2,21 +2,24 @@
 #pragma once
 
 /*
- * What systemd and a service say to each other: the environment, one datagram, descriptors.
+ * The protocols between systemd and a service: readiness and passed sockets
  *
- * The protocols are those of sd_notify(3) and sd_listen_fds(3), which are stable and meant to be
- * spoken without libsystemd where that is all that is wanted of it: it comes with six more
- * libraries, for compression and cryptography, that a bus has no business to have inside.
+ * sd_notify(3) and sd_listen_fds(3) describe them as stable and open to other implementations. They
+ * are implemented here because libsystemd loads six more libraries, for compression and
+ * cryptography, which would double the daemon's memory (doc/internals/performance.md).
  */
 
 #define SYSTEMD_LISTEN_FDS_START 3
 
-/* Tell the service manager, if there is one, lines of KEY=VALUE. A negative errno when it could not
- * be told; 0 also when nobody asked. */
+/*
+ * Send lines of KEY=VALUE to the service manager. Returns 0 if they were sent or if there is no
+ * service manager ($NOTIFY_SOCKET is not set), else a negative errno.
+ */
 int systemd_notify(const char *state);
 
 /*
- * How many listening sockets were passed to this process, from SYSTEMD_LISTEN_FDS_START on. From
- * now on no child inherits them, or is told of them. -EINVAL for an environment that says nonsense.
+ * Return how many listening sockets systemd passed, numbered from SYSTEMD_LISTEN_FDS_START on. Sets
+ * them close-on-exec and removes the variables from the environment, so that no child sees either.
+ * -EINVAL if a variable is not a number in range.
  */
 int systemd_listen_fds(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Watch: inotify on directories. */
+/* Watch: inotify on the directories of configuration and service files. */
 
 #include "bridge/watch.h"
 
@@ -16,8 +16,9 @@
 #include "policy/array.h"
 
 /*
- * A file is there once it is closed or renamed to its name, a directory when it is made. Files are
- * watched through their directories, as editors and package managers put new ones in their place.
+ * Files are watched through their directories, because editors and package managers replace a file
+ * by renaming a new one. A new file counts when it is closed or renamed, a directory when it is
+ * made.
  */
 #define DIRECTORY_GOES (IN_DELETE_SELF | IN_MOVE_SELF)
 #define FILE_EVENTS (IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | DIRECTORY_GOES)
@@ -26,7 +27,7 @@
 static bool has_suffix(const char *name, const char *suffix) {
         size_t n = strlen(name), k = strlen(suffix);
 
-        return n > k && !strcmp(name + n - k, suffix);
+        return n > k && strcmp(name + n - k, suffix) == 0;
 }
 
 static struct watch_directory *find(struct watch_directory *directories, size_t n, int wd) {
@@ -38,12 +39,12 @@ static struct watch_directory *find(struct watch_directory *directories, size_t 
 
 static bool has_name(const struct watch_directory *directory, const char *name) {
         for (size_t i = 0; i < directory->n_names; i++)
-                if (!strcmp(directory->names[i], name))
+                if (strcmp(directory->names[i], name) == 0)
                         return true;
         return false;
 }
 
-/* Not what package managers and editors put next to files for a moment. */
+/* Ignore the temporary files that package managers and editors put next to a file. */
 static bool is_relevant(const struct watch *watch, const struct inotify_event *event) {
         const struct watch_directory *directory;
 
@@ -62,7 +63,10 @@ static bool is_relevant(const struct watch *watch, const struct inotify_event *e
         return has_name(directory, event->name);
 }
 
-/* Wait until all is quiet; but not for ever, as a directory that never rests is to be seen, too. */
+/*
+ * Report when nothing has changed for WATCH_SETTLE, and after WATCH_SETTLE_MAX in any case: some
+ * directories change all the time.
+ */
 static int settle(struct watch *watch) {
         int64_t now = loop_now(), deadline = now + WATCH_SETTLE;
 
@@ -127,8 +131,8 @@ static void free_directories(struct watch_directory *directories, size_t n) {
 }
 
 /*
- * Watch a directory: all of it, or the entry name. Several paths may lead to one directory, which
- * is watched once. 1 when it cannot be watched: it may be missing.
+ * Watch a directory as a whole (name NULL) or one entry of it. A directory that several paths lead
+ * to is watched once. Returns 1 if it cannot be watched, for instance because it is missing.
  */
 static int add(struct watch *watch, struct watch *next, const char *path, uint32_t events,
                const char *name) {
@@ -161,7 +165,10 @@ static int add(struct watch *watch, struct watch *next, const char *path, uint32
         return r;
 }
 
-/* Watch the directory that an absolute path is in, or what will be the first of those missing. */
+/*
+ * Watch for the last element of an absolute path in its directory. If that directory is missing,
+ * watch for it in its parent, and so on.
+ */
 static int add_entry(struct watch *watch, struct watch *next, const char *path, uint32_t events) {
         char *directory = strdup(path), *slash;
         int r = 1;
@@ -170,7 +177,7 @@ static int add_entry(struct watch *watch, struct watch *next, const char *path, 
                 return -ENOMEM;
         while (r == 1 && (slash = strrchr(directory, '/'))) {
                 *slash = '\0';
-                /* what ends with a slash has no name there */
+                /* no name follows a trailing slash */
                 if (slash[1])
                         r = add(watch, next, slash == directory ? "/" : directory, events,
                                 slash + 1);
@@ -187,12 +194,12 @@ static int add_directory(struct watch *watch, struct watch *next, const char *pa
         return r > 0 ? add_entry(watch, next, path, DIRECTORY_EVENTS) : r;
 }
 
-/* Found through an <includedir>, which is watched as a whole. */
+/* Is the file in an <includedir>, which is watched as a whole? */
 static bool is_in_includedir(const struct bus_config *config, const char *path) {
         size_t n = strrchr(path, '/') - path;
 
         for (size_t i = 0; i < config->n_includedirs; i++)
-                if (!strncmp(config->includedirs[i], path, n) && !config->includedirs[i][n])
+                if (strncmp(config->includedirs[i], path, n) == 0 && !config->includedirs[i][n])
                         return true;
         return false;
 }
@@ -213,7 +220,7 @@ static int add_all(struct watch *watch, struct watch *next, const struct bus_con
         return r;
 }
 
-/* What cannot be looked at counts as it was. */
+/* Has a file changed since it was read? One that cannot be examined counts as unchanged. */
 static bool has_changed(const struct bus_config *config) {
         struct stat st;
 
@@ -230,7 +237,10 @@ static bool has_changed(const struct bus_config *config) {
         return false;
 }
 
-/* Only what is watched from now on can have changed unseen, and so this comes to an end. */
+/*
+ * Files change unseen only before they are watched. So has_changed() is asked only when something
+ * new is watched, and a refused configuration is not read over and over.
+ */
 int watch_add(struct watch *watch, const struct bus_config *config) {
         int r;
 
@@ -251,7 +261,7 @@ int watch_set(struct watch *watch, const struct bus_config *config) {
         if (r >= 0)
                 r = add_all(watch, &next, config);
         if (r < 0) {
-                /* what was added in vain is watched until the next configuration */
+                /* What was added stays watched until the next configuration. */
                 free_directories(next.directories, next.n_directories);
                 return r;
         }

@@ -2,18 +2,18 @@
 #pragma once
 
 /*
- * Watch - changes in what a configuration was read from
+ * Watch - notice changes of the files that a configuration was read from
  *
- * Those are its files, the main one and what they include, be they there or not, and the
- * directories that <includedir> and <servicedir> name. For a directory that is missing the one is
- * watched in which it would appear. A package that brings many files causes one reload: changes are
- * reported once they rest.
+ * These are the main file, the files that it includes (existing or not), and the directories named
+ * by <includedir> and <servicedir>. In place of a missing directory its closest existing parent is
+ * watched. Changes are reported together, after a pause, so that a package that installs many files
+ * causes one reload.
  */
 
 #include "bridge/base/loop.h"
 #include "policy/config.h"
 
-/* Of which all configurations and services concern us, or single entries. */
+/* A watched directory: all its *.conf and *.service files matter, or only the entries named. */
 struct watch_directory {
         int wd;
         bool whole;
@@ -23,32 +23,32 @@ struct watch_directory {
 
 struct watch {
         struct loop *loop;
-        struct loop_source source; /* inotify; fd -1 when it could not be had */
+        struct loop_source source; /* inotify; fd -1 if inotify is not available */
         struct loop_timer settle;
-        int64_t latest; /* when to report at the latest, while settle is set */
+        int64_t latest; /* while settle is set: the time of the report at the latest */
         struct watch_directory *directories;
         size_t n_directories;
-        bool grown; /* something has been added */
+        bool grown; /* a directory or entry was added */
         int (*changed)(void *userdata);
         void *userdata;
 };
 
-/* How long nothing must have changed, and how long that is waited for, in ns. */
+/* Length of the pause before a report, and the longest wait for such a pause, in ns. */
 #define WATCH_SETTLE INT64_C(100000000)
 #define WATCH_SETTLE_MAX INT64_C(1000000000)
 
 /*
- * A watch that watches nothing yet; changed returns as callbacks of the loop do. A negative errno
- * leaves one that never will: the bus can do without.
+ * Make a watch that watches nothing yet. changed() returns like callbacks of the loop. After a
+ * negative errno the watch may still be used, but never reports anything.
  */
 int watch_init(struct watch *watch, struct loop *loop, int (*changed)(void *userdata),
                void *userdata);
 /*
- * Watch what this configuration was read from, from now on, instead of what was watched before, or
- * besides. What has changed since it was read is reported like what changes later. -ENOMEM: what
- * was watched still is.
+ * watch_set() watches the files of this configuration instead of those before, watch_add() in
+ * addition to them. A change since the configuration was read is reported, too. After -ENOMEM the
+ * files before are still watched.
  */
 int watch_set(struct watch *watch, const struct bus_config *config);
 int watch_add(struct watch *watch, const struct bus_config *config);
-/* Also for a watch that is all zero but for its descriptor of -1. */
+/* A watch that was never initialised may be passed if it is zero but for a descriptor of -1. */
 void watch_deinit(struct watch *watch);

@@ -2,16 +2,18 @@
 #pragma once
 
 /*
- * Hash tables are uthash's; this sets it up: running out of memory is no reason to exit, and keys
- * that clients choose are hashed with a secret of this process, so that nobody can aim at one
- * bucket.
+ * Hash tables - uthash, set up for a daemon
+ *
+ * Out of memory does not end the process: HASH_ADD leaves the element out of the table (its tbl is
+ * then NULL). Clients choose some of the keys, such as names; these are hashed with a secret seed,
+ * so that no client can fill one bucket on purpose, and are added with HASH_ADD_KEYPTR_BYHASHVALUE.
  */
 
 #include <stddef.h>
 #include <stdint.h>
 
 #define HASH_NONFATAL_OOM 1
-/* For the tables with keys that clients do not choose; the others bring their hash value. */
+/* The default, for tables whose keys no client chooses (FNV-1a: short, and fast for such keys). */
 #define HASH_FUNCTION(key, n_key, value) ((value) = hash_unkeyed(key, n_key))
 #include <uthash.h>
 #include <utlist.h>
@@ -22,6 +24,7 @@ struct hash_seed {
         uint64_t k0, k1;
 };
 
+/* Make a random seed. */
 void hash_seed_init(struct hash_seed *seed);
-/* SipHash-1-3 */
+/* SipHash-1-3 of n bytes. */
 uint64_t hash_bytes(const struct hash_seed *seed, const void *data, size_t n);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The log. */
+/* The log: one line to each of its outputs. */
 
 #include "bridge/base/log.h"
 
@@ -35,14 +35,14 @@ void log_deinit(struct log *log) {
 }
 
 void log_set_context(struct log *log, const char *type) {
-        if (!type || !strcmp(type, "session"))
+        if (!type || strcmp(type, "session") == 0)
                 snprintf(log->context, sizeof(log->context), "[%s uid=%u pid=%u] ",
                          type ? type : "(unset)", (unsigned)getuid(), (unsigned)getpid());
         else
                 snprintf(log->context, sizeof(log->context), "[%.32s] ", type);
 }
 
-/* A line of its own that cannot wait: stderr may be a pipe that nobody reads. */
+/* Never blocks: standard error may be a pipe that nobody reads. */
 static void write_stderr(const char *line, size_t n) {
         struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
         ssize_t ignored;
@@ -73,7 +73,7 @@ static void write_syslog(struct log *log, enum log_level level, const char *line
                (const struct sockaddr *)&address, sizeof(address));
 }
 
-/* Returns false when there is no journal. */
+/* Returns false if there is no journal. */
 static bool write_journal(struct log *log, enum log_level level, const struct log_field *fields,
                           size_t n_fields, const char *text, size_t n_text) {
         struct journal_entry entry;
@@ -113,7 +113,7 @@ void log_write_fields(struct log *log, enum log_level level, const struct log_fi
         if ((size_t)n > sizeof(line) - 2)
                 n = sizeof(line) - 2;
 
-        /* What a client chose must not look like a line of ours. */
+        /* Control characters in a client's text must not forge another line. */
         for (int i = start; i < n; i++)
                 if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
                         line[i] = ' ';

@@ -4,9 +4,9 @@
 /*
  * The log - lines on standard error, in the syslog, or both
  *
- * The syslog is the journal where there is one, and gets the fields of a line as well as its text;
- * so does standard error that ends in the journal. Writing never blocks and never fails: a line for
- * which there is no room is lost.
+ * Where journald runs, the syslog output goes to the journal with structured fields; so does
+ * standard error if it is connected to the journal. Writing never blocks and never fails: a line
+ * for which an output has no room is lost, and the number of lost lines is logged later.
  */
 
 #include <stdarg.h>
@@ -22,15 +22,15 @@ enum log_level {
 
 struct log {
         const char *program;
-        char context[64]; /* "[session uid=0 pid=1] ", "" before the configuration is known */
+        char context[64]; /* such as "[session uid=0 pid=1] "; "" until log_set_context() */
         bool to_stderr;
         bool to_syslog;
         bool stderr_is_journal;
-        int syslog_fd;        /* of the journal and of syslog; -1: none yet */
-        unsigned long n_lost; /* lines that the journal had no room for, not said yet */
+        int syslog_fd;        /* one socket for journal and syslog; -1: not made yet */
+        unsigned long n_lost; /* lines for which the journal had no room, not reported yet */
 };
 
-/* For programs that read the journal. */
+/* A structured field, for programs that read the journal. */
 struct log_field {
         const char *key; /* upper case, digits and underscores */
         const char *value;
@@ -38,12 +38,12 @@ struct log_field {
 
 void log_init(struct log *log, const char *program);
 void log_deinit(struct log *log);
-/* Say in each line which bus this is; type may be NULL. */
+/* Put the type of the bus (NULL: unknown) at the beginning of each line. */
 void log_set_context(struct log *log, const char *type);
-/* log may be NULL: nothing is written. */
+/* Write a line. A log of NULL writes nothing. */
 void log_write(struct log *log, enum log_level level, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
-/* With fields besides the text. */
+/* Write a line with structured fields. */
 void log_write_fields(struct log *log, enum log_level level, const struct log_field *fields,
                       size_t n_fields, const char *format, va_list args)
         __attribute__((format(printf, 5, 0)));

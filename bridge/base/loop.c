@@ -71,7 +71,7 @@ static void heap_put(struct loop *loop, size_t i, struct loop_timer *timer) {
         timer->index = i;
 }
 
-/* Move the timer at i to where it belongs. */
+/* Restore the order of the heap after the deadline of the timer at i has changed. */
 static void heap_fix(struct loop *loop, size_t i) {
         struct loop_timer *timer = loop->timers[i - 1];
 
@@ -145,7 +145,7 @@ static int run_timers(struct loop *loop) {
         return 0;
 }
 
-/* How long to sleep, for epoll_wait(): up, so that the timer has expired then. */
+/* The timeout for epoll_wait() in ms, rounded up so that the timer has expired by then. */
 static int next_timeout(const struct loop *loop) {
         int64_t ms;
 
