@@ -1,121 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The receive command, in two steps: look at the next message, then take it
- *
- * Not everything that is queued is received. What the peer's own releases made moot is skipped: a
- * message to a node it has released, a notification about an ID that has ended, all that came
- * before a reset. A notification about a handle that is still in flight, in a message further back,
- * is kept from the receiver, who does not know of the handle; he gets BUS1_INVALID in its place
- * when the message comes.
  */
 
 #include <linux/bug.h>
-#include <linux/container_of.h>
 #include <linux/sched.h>
 #include <trace/events/bus1.h>
 #include "invariant.h"
+#include "cmd-slice.h"
+#include "commit.h"
 #include "message.h"
+#include "moot.h"
 #include "node.h"
 #include "peer.h"
 #include "pool.h"
-#include "tx.h"
-
-static struct bus1_handle *bus1_handle_from_entry(struct bus1_queue_entry *entry)
-{
-	return container_of(entry, struct bus1_handle, release);
-}
-
-static struct bus1_node *bus1_node_from_entry(struct bus1_queue_entry *entry)
-{
-	return container_of(entry, struct bus1_node, release);
-}
-
-/* What the ID that an entry is received on names. */
-static struct bus1_object *bus1_entry_object(struct bus1_queue_entry *entry)
-{
-	switch (entry->type) {
-	case BUS1_ENTRY_MESSAGE:
-		return &bus1_delivery_from_entry(entry)->node->object;
-	case BUS1_ENTRY_NODE_RELEASE:
-		return &bus1_handle_from_entry(entry)->object;
-	case BUS1_ENTRY_HANDLE_RELEASE:
-		return &bus1_node_from_entry(entry)->object;
-	case BUS1_ENTRY_NODE_IDLE:
-		break;
-	}
-	return NULL;
-}
-
-/* Whether the receiver still is to see this. */
-static bool bus1_entry_is_due(struct bus1_queue_entry *entry)
-{
-	return entry->timestamp > entry->peer->flushed &&
-	       bus1_entry_object(entry)->state == BUS1_OBJECT_HELD;
-}
-
-/*
- * The notification about a handle is due before the handle. It has an ID nevertheless when its
- * message was looked at, then lost its node, and is only about to be dropped.
- */
-static void bus1_recv_end_flight(struct bus1_peer *peer, struct bus1_handle *handle)
-{
-	if (handle->object.state == BUS1_OBJECT_NEW && handle->object.id != BUS1_INVALID)
-		bus1_peer_remove(peer, &handle->object);
-	handle->object.state = BUS1_OBJECT_GONE;
-}
-
-/**
- * bus1_recv_skip_moot() - drop moot entries at the front of the queue
- * @peer:	peer; nobody is receiving from it
- * @tx:		transaction that gets the notifications which dropping them causes
- *
- * Return: the entry that is received next, or NULL.
- */
-struct bus1_queue_entry *bus1_recv_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx)
-{
-	struct bus1_queue_entry *entry;
-	struct bus1_entries skipped;
-
-	lockdep_assert_held(&peer->lock);
-
-	bus1_entries_init(&skipped);
-	entry = bus1_queue_peek(&peer->queue);
-	while (entry && !bus1_entry_is_due(entry)) {
-		struct bus1_queue_entry *next = bus1_queue_remove(&peer->queue, entry);
-
-		if (entry->type == BUS1_ENTRY_NODE_RELEASE)
-			bus1_recv_end_flight(peer, bus1_handle_from_entry(entry));
-		bus1_entries_add(&skipped, entry);
-		entry = next;
-		cond_resched();
-	}
-	bus1_tx_drop(tx, &skipped);
-	return entry;
-}
-
-/**
- * bus1_recv_settle() - let the queue be readable only when there is something to receive
- * @peer:	peer
- *
- * Every operation that can make the front of its peer's own queue moot ends with this. It must have
- * committed its transaction before: that may have queued an entry which is moot from the start.
- */
-void bus1_recv_settle(struct bus1_peer *peer)
-{
-	struct bus1_tx tx;
-
-	lockdep_assert_held(&peer->lock);
-
-	/* The front must stay: a receiver looks at it, and settles when it is done. */
-	if (peer->receiving)
-		return;
-
-	bus1_tx_init(&tx, peer);
-	do {
-		bus1_tx_commit(&tx);
-		bus1_recv_skip_moot(peer, &tx);
-	} while (tx.entries.first);
-}
 
 /* Give IDs to handles of a message. It may have been looked at before. */
 static int bus1_recv_prepare(struct bus1_peer *peer, struct bus1_delivery *delivery)

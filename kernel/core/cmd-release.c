@@ -9,9 +9,8 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <trace/events/bus1.h>
-#include "node.h"
-#include "peer.h"
-#include "tx.h"
+#include "commit.h"
+#include "moot.h"
 
 /* Find what the IDs name, each at most once. */
 static int bus1_release_collect(struct bus1_peer *peer, const u64 *ids,

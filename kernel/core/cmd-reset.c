@@ -6,10 +6,9 @@
 #include <linux/bug.h>
 #include <linux/sched.h>
 #include <trace/events/bus1.h>
-#include "message.h"
-#include "node.h"
-#include "peer.h"
-#include "tx.h"
+#include "cmd-slice.h"
+#include "commit.h"
+#include "moot.h"
 #include "v2016-hooks.h"
 
 /* Release all objects that the map owns. Those in flight are owned by messages. */

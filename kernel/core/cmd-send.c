@@ -10,10 +10,8 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <trace/events/bus1.h>
-#include "message.h"
-#include "node.h"
-#include "peer.h"
-#include "tx.h"
+#include "commit.h"
+#include "moot.h"
 
 #define BUS1_SEND_FEW 4
 

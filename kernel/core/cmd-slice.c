@@ -10,6 +10,7 @@
 
 #include <linux/err.h>
 #include <linux/sched.h>
+#include "cmd-slice.h"
 #include "message.h"
 #include "peer.h"
 #include "pool.h"

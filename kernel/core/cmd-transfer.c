@@ -8,11 +8,9 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <trace/events/bus1.h>
-#include "acct.h"
-#include "message.h"
+#include "commit.h"
 #include "node.h"
 #include "peer.h"
-#include "tx.h"
 #include "v2016-hooks.h"
 
 /**

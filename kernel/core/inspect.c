@@ -5,6 +5,7 @@
 
 #include <linux/atomic.h>
 #include "inspect.h"
+#include "node.h"
 #include "peer.h"
 #include "v2016-hooks.h"
 

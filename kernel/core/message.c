@@ -15,7 +15,6 @@
 #include "message.h"
 #include "node.h"
 #include "peer.h"
-#include "tx.h"
 
 /* The delivery that needs no memory of its own. */
 static struct bus1_delivery *bus1_payload_delivery(struct bus1_payload *payload)
@@ -238,47 +237,5 @@ void bus1_delivery_link(struct bus1_delivery *delivery)
 	for (i = 0; i < delivery->n_handles; i++) {
 		if (!bus1_handle_link(delivery->handles[i]))
 			delivery->handles[i]->object.state = BUS1_OBJECT_GONE;
-	}
-}
-
-static void bus1_delivery_drop(struct bus1_delivery *delivery, struct bus1_tx *tx)
-{
-	size_t i;
-
-	for (i = 0; i < delivery->n_handles; i++) {
-		struct bus1_handle *handle = delivery->handles[i];
-
-		/* The receiver has looked at it without taking it. */
-		if (handle->object.state == BUS1_OBJECT_NEW && handle->object.id != BUS1_INVALID)
-			bus1_peer_remove(handle->holder, &handle->object);
-		bus1_handle_release(handle, tx);
-	}
-	bus1_delivery_free(delivery);
-}
-
-/**
- * bus1_entry_drop() - get rid of what nobody receives
- * @entry:	entry that is in no queue and no list
- * @tx:		transaction of the notifications that this brings about
- *
- * Takes the entry's reference, or frees the message. What a message carries is released into @tx
- * rather than dropped in turn, so that there is no recursion however messages carry each other's
- * handles. Messages that their receiver may have looked at are dropped with its lock held.
- */
-void bus1_entry_drop(struct bus1_queue_entry *entry, struct bus1_tx *tx)
-{
-	switch (entry->type) {
-	case BUS1_ENTRY_MESSAGE:
-		bus1_delivery_drop(bus1_delivery_from_entry(entry), tx);
-		break;
-	case BUS1_ENTRY_NODE_RELEASE:
-		bus1_handle_unref(container_of(entry, struct bus1_handle, release));
-		break;
-	case BUS1_ENTRY_HANDLE_RELEASE:
-		bus1_node_disown(container_of(entry, struct bus1_node, release));
-		break;
-	case BUS1_ENTRY_NODE_IDLE:
-		bus1_node_end_idle(container_of(entry, struct bus1_handle, release));
-		break;
 	}
 }

@@ -17,7 +17,6 @@
 
 struct bus1_handle;
 struct bus1_node;
-struct bus1_tx;
 
 /**
  * struct bus1_delivery - a message to one node
@@ -48,7 +47,5 @@ void bus1_delivery_uncharge(struct bus1_delivery *delivery, u64 ret_kept[_BUS1_R
 struct bus1_delivery *bus1_delivery_free(struct bus1_delivery *delivery);
 struct bus1_delivery *bus1_delivery_from_entry(struct bus1_queue_entry *entry);
 void bus1_delivery_link(struct bus1_delivery *delivery);
-
-void bus1_entry_drop(struct bus1_queue_entry *entry, struct bus1_tx *tx);
 
 #endif /* __BUS1_MESSAGE_H */

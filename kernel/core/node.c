@@ -3,7 +3,6 @@
  * Nodes and handles, see node.h
  */
 
-#include <linux/container_of.h>
 #include <linux/err.h>
 #include <linux/lockdep.h>
 #include <linux/sched.h>
@@ -77,11 +76,6 @@ void bus1_node_disown(struct bus1_node *node)
 		bus1_uncharge_objects(node->owner->account, &node->owner->usage, 1);
 		bus1_node_unref(node);
 	}
-}
-
-struct bus1_node *bus1_node_from_object(struct bus1_object *object)
-{
-	return object && object->is_node ? container_of(object, struct bus1_node, object) : NULL;
 }
 
 /*
@@ -214,11 +208,6 @@ struct bus1_handle *bus1_handle_unref(struct bus1_handle *handle)
 	return NULL;
 }
 
-struct bus1_handle *bus1_handle_from_object(struct bus1_object *object)
-{
-	return object && !object->is_node ? container_of(object, struct bus1_handle, object) : NULL;
-}
-
 /**
  * bus1_handle_link() - let a new handle count
  * @handle:	handle
@@ -318,4 +307,54 @@ void bus1_handle_notify(struct bus1_handle *handle, struct bus1_tx *tx)
 {
 	bus1_handle_ref(handle);
 	bus1_tx_add(tx, &handle->release);
+}
+
+struct bus1_handle *bus1_peer_find_handle(struct bus1_peer *peer, u64 id)
+{
+	return bus1_handle_from_object(bus1_peer_find(peer, id));
+}
+
+/* Check one transfer as a user wrote it. */
+int bus1_transfer_check(const struct bus1_transfer *transfer)
+{
+	if (transfer->flags & ~(BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT))
+		return -EINVAL;
+	if (transfer->flags & BUS1_TRANSFER_FLAG_CREATE)
+		return transfer->id == BUS1_INVALID ? 0 : -EINVAL;
+	return transfer->flags ? -EINVAL : 0;
+}
+
+/**
+ * bus1_peer_create_node() - make a node that its ID does not name yet
+ * @peer:	owner
+ * @flags:	BUS1_TRANSFER_FLAG_*
+ * @ret_node:	the node
+ *
+ * Either bus1_peer_hold() or bus1_peer_destroy_node() must follow.
+ *
+ * Return: -EDQUOT, -ENOMEM.
+ */
+int bus1_peer_create_node(struct bus1_peer *peer, u64 flags, struct bus1_node **ret_node)
+{
+	struct bus1_node *node;
+	int r;
+
+	node = bus1_node_new(peer, flags & BUS1_TRANSFER_FLAG_ONESHOT);
+	if (IS_ERR(node))
+		return PTR_ERR(node);
+
+	r = bus1_peer_add(peer, &node->object);
+	if (r < 0) {
+		bus1_node_disown(node);
+		return r;
+	}
+	*ret_node = node;
+	return 0;
+}
+
+/* Undo bus1_peer_create_node(). */
+void bus1_peer_destroy_node(struct bus1_peer *peer, struct bus1_node *node)
+{
+	bus1_peer_remove(peer, &node->object);
+	bus1_node_disown(node);
 }

@@ -21,35 +21,15 @@
  */
 
 #include <linux/compiler.h>
+#include <linux/container_of.h>
 #include <linux/list.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include "core.h"
+#include "peer.h"
 #include "queue.h"
 
 struct bus1_tx;
-
-enum bus1_object_state {
-	BUS1_OBJECT_NEW,    /* node: about to be created; handle: in flight */
-	BUS1_OBJECT_HELD,   /* the ID names it */
-	BUS1_OBJECT_MARKED, /* as HELD, while a release command collects what it was given */
-	BUS1_OBJECT_GONE,   /* the ID was ended, or never will be given out */
-};
-
-/**
- * struct bus1_object - what an ID can name
- * @id:		ID, BUS1_INVALID while it has none
- * @state:	see above
- * @is_node:	part of a struct bus1_node, else of a struct bus1_handle
- *
- * All of it is protected by the lock of the peer it belongs to; a handle in flight that has no ID
- * yet is the sender's until the message is queued, then the receiver's.
- */
-struct bus1_object {
-	u64 id;
-	enum bus1_object_state state;
-	bool is_node;
-};
 
 /**
  * struct bus1_node - receiving end
@@ -102,6 +82,28 @@ struct bus1_handle {
 	struct bus1_queue_entry release;
 };
 
+static inline struct bus1_node *bus1_node_from_object(struct bus1_object *object)
+{
+	return object && object->is_node ? container_of(object, struct bus1_node, object) : NULL;
+}
+
+static inline struct bus1_handle *bus1_handle_from_object(struct bus1_object *object)
+{
+	return object && !object->is_node ? container_of(object, struct bus1_handle, object) : NULL;
+}
+
+/* The node that a HANDLE_RELEASE is about. */
+static inline struct bus1_node *bus1_node_from_entry(struct bus1_queue_entry *entry)
+{
+	return container_of(entry, struct bus1_node, release);
+}
+
+/* The handle that a NODE_RELEASE or NODE_IDLE is about. */
+static inline struct bus1_handle *bus1_handle_from_entry(struct bus1_queue_entry *entry)
+{
+	return container_of(entry, struct bus1_handle, release);
+}
+
 static inline struct bus1_node *bus1_node_ref(struct bus1_node *node)
 {
 	refcount_inc(&node->refs);
@@ -117,7 +119,6 @@ static inline bool bus1_node_is_dead(const struct bus1_node *node)
 struct bus1_node *bus1_node_new(struct bus1_peer *owner, bool oneshot);
 struct bus1_node *bus1_node_unref(struct bus1_node *node);
 void bus1_node_disown(struct bus1_node *node);
-struct bus1_node *bus1_node_from_object(struct bus1_object *object);
 void bus1_node_release(struct bus1_node *node, struct bus1_tx *tx);
 bool bus1_node_consume(struct bus1_node *node, struct bus1_handle *handle);
 void bus1_node_release_unused(struct bus1_node *node, struct bus1_tx *tx);
@@ -125,11 +126,15 @@ void bus1_node_release_unused(struct bus1_node *node, struct bus1_tx *tx);
 struct bus1_handle *bus1_handle_new(struct bus1_peer *holder, struct bus1_node *node);
 struct bus1_handle *bus1_handle_ref(struct bus1_handle *handle);
 struct bus1_handle *bus1_handle_unref(struct bus1_handle *handle);
-struct bus1_handle *bus1_handle_from_object(struct bus1_object *object);
 bool bus1_handle_link(struct bus1_handle *handle);
 void bus1_handle_release(struct bus1_handle *handle, struct bus1_tx *tx);
 void bus1_handle_notify(struct bus1_handle *handle, struct bus1_tx *tx);
 bool bus1_node_is_idle(struct bus1_handle *handle);
 void bus1_node_end_idle(struct bus1_handle *handle);
+
+int bus1_transfer_check(const struct bus1_transfer *transfer);
+struct bus1_handle *bus1_peer_find_handle(struct bus1_peer *peer, u64 id);
+int bus1_peer_create_node(struct bus1_peer *peer, u64 flags, struct bus1_node **ret_node);
+void bus1_peer_destroy_node(struct bus1_peer *peer, struct bus1_node *node);
 
 #endif /* __BUS1_NODE_H */

@@ -148,11 +148,6 @@ struct bus1_object *bus1_peer_find(struct bus1_peer *peer, u64 id)
 	return object && object->state == BUS1_OBJECT_HELD ? object : NULL;
 }
 
-struct bus1_handle *bus1_peer_find_handle(struct bus1_peer *peer, u64 id)
-{
-	return bus1_handle_from_object(bus1_peer_find(peer, id));
-}
-
 /**
  * bus1_peer_add() - give an object an ID
  * @peer:	peer it belongs to
@@ -207,49 +202,4 @@ void bus1_peer_remove(struct bus1_peer *peer, struct bus1_object *object)
 	}
 	xa_erase(&peer->objects, bus1_id_to_index(object->id));
 	object->state = BUS1_OBJECT_GONE;
-}
-
-/* Check one transfer as a user wrote it. */
-int bus1_transfer_check(const struct bus1_transfer *transfer)
-{
-	if (transfer->flags & ~(BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT))
-		return -EINVAL;
-	if (transfer->flags & BUS1_TRANSFER_FLAG_CREATE)
-		return transfer->id == BUS1_INVALID ? 0 : -EINVAL;
-	return transfer->flags ? -EINVAL : 0;
-}
-
-/**
- * bus1_peer_create_node() - make a node that its ID does not name yet
- * @peer:	owner
- * @flags:	BUS1_TRANSFER_FLAG_*
- * @ret_node:	the node
- *
- * Either bus1_peer_hold() or bus1_peer_destroy_node() must follow.
- *
- * Return: -EDQUOT, -ENOMEM.
- */
-int bus1_peer_create_node(struct bus1_peer *peer, u64 flags, struct bus1_node **ret_node)
-{
-	struct bus1_node *node;
-	int r;
-
-	node = bus1_node_new(peer, flags & BUS1_TRANSFER_FLAG_ONESHOT);
-	if (IS_ERR(node))
-		return PTR_ERR(node);
-
-	r = bus1_peer_add(peer, &node->object);
-	if (r < 0) {
-		bus1_node_disown(node);
-		return r;
-	}
-	*ret_node = node;
-	return 0;
-}
-
-/* Undo bus1_peer_create_node(). */
-void bus1_peer_destroy_node(struct bus1_peer *peer, struct bus1_node *node)
-{
-	bus1_peer_remove(peer, &node->object);
-	bus1_node_disown(node);
 }

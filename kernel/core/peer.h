@@ -23,11 +23,32 @@
 #include <linux/xarray.h>
 #include "acct.h"
 #include "core.h"
-#include "node.h"
 #include "queue.h"
 
 struct bus1_pool;
 struct bus1_v2016;
+
+enum bus1_object_state {
+	BUS1_OBJECT_NEW,    /* node: about to be created; handle: in flight */
+	BUS1_OBJECT_HELD,   /* the ID names it */
+	BUS1_OBJECT_MARKED, /* as HELD, while a release command collects what it was given */
+	BUS1_OBJECT_GONE,   /* the ID was ended, or never will be given out */
+};
+
+/**
+ * struct bus1_object - what an ID can name
+ * @id:		ID, BUS1_INVALID while it has none
+ * @state:	see above
+ * @is_node:	part of a struct bus1_node, else of a struct bus1_handle
+ *
+ * All of it is protected by the lock of the peer it belongs to; a handle in flight that has no ID
+ * yet is the sender's until the message is queued, then the receiver's.
+ */
+struct bus1_object {
+	u64 id;
+	enum bus1_object_state state;
+	bool is_node;
+};
 
 /**
  * struct bus1_peer - participant
@@ -73,20 +94,8 @@ void bus1_peer_lock_two(struct bus1_peer *a, struct bus1_peer *b);
 void bus1_peer_unlock_two(struct bus1_peer *a, struct bus1_peer *b);
 
 struct bus1_object *bus1_peer_find(struct bus1_peer *peer, u64 id);
-struct bus1_handle *bus1_peer_find_handle(struct bus1_peer *peer, u64 id);
 int bus1_peer_add(struct bus1_peer *peer, struct bus1_object *object);
 void bus1_peer_hold(struct bus1_peer *peer, struct bus1_object *object);
 void bus1_peer_remove(struct bus1_peer *peer, struct bus1_object *object);
-
-struct bus1_queue_entry *bus1_recv_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx);
-void bus1_recv_settle(struct bus1_peer *peer);
-
-void bus1_recv_keep_slice(struct bus1_recv *recv);
-void bus1_peer_free_slice(struct bus1_peer *peer, struct bus1_slice *slice);
-void bus1_peer_free_slices(struct bus1_peer *peer);
-
-int bus1_transfer_check(const struct bus1_transfer *transfer);
-int bus1_peer_create_node(struct bus1_peer *peer, u64 flags, struct bus1_node **ret_node);
-void bus1_peer_destroy_node(struct bus1_peer *peer, struct bus1_node *node);
 
 #endif /* __BUS1_PEER_H */

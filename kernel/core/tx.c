@@ -6,7 +6,6 @@
 #include <linux/kernel.h>
 #include <linux/sched.h>
 #include "invariant.h"
-#include "message.h"
 #include "peer.h"
 #include "tx.h"
 
@@ -27,23 +26,8 @@ void bus1_tx_add(struct bus1_tx *tx, struct bus1_queue_entry *entry)
 	bus1_entries_add(&tx->entries, entry);
 }
 
-/**
- * bus1_tx_drop() - drop entries, with their notifications in a transaction
- * @tx:		transaction
- * @entries:	list of entries that are in no queue
- */
-void bus1_tx_drop(struct bus1_tx *tx, struct bus1_entries *entries)
-{
-	struct bus1_queue_entry *entry;
-
-	while ((entry = bus1_entries_take(entries))) {
-		bus1_entry_drop(entry, tx);
-		cond_resched();
-	}
-}
-
 /* Most transactions have one entry: its queue alone decides the timestamp. */
-static void bus1_tx_commit_one(struct bus1_tx *tx, struct bus1_entries *dropped)
+static void bus1_tx_place_one(struct bus1_tx *tx, struct bus1_entries *dropped)
 {
 	struct bus1_queue_entry *entry = bus1_entries_take(&tx->entries);
 	struct bus1_queue *own = &tx->sender->queue;
@@ -57,7 +41,7 @@ static void bus1_tx_commit_one(struct bus1_tx *tx, struct bus1_entries *dropped)
 		bus1_entries_add(dropped, entry);
 }
 
-static void bus1_tx_commit_many(struct bus1_tx *tx, struct bus1_entries *dropped)
+static void bus1_tx_place_many(struct bus1_tx *tx, struct bus1_entries *dropped)
 {
 	struct bus1_queue *own = &tx->sender->queue;
 	struct bus1_queue_entry *entry;
@@ -89,22 +73,14 @@ static void bus1_tx_commit_many(struct bus1_tx *tx, struct bus1_entries *dropped
 }
 
 /**
- * bus1_tx_commit() - let a transaction happen
- * @tx:		transaction; empty afterwards
- *
- * Cannot fail. What was meant for peers that are disconnected is dropped; the notifications that
- * this brings about are committed as well before this returns.
+ * bus1_tx_place() - stage, sync and commit what a transaction consists of
+ * @tx:		transaction, which has entries; empty afterwards
+ * @dropped:	entries whose receivers are disconnected are added; they are in no queue
  */
-void bus1_tx_commit(struct bus1_tx *tx)
+void bus1_tx_place(struct bus1_tx *tx, struct bus1_entries *dropped)
 {
-	struct bus1_entries dropped;
-
-	bus1_entries_init(&dropped);
-	while (tx->entries.first) {
-		if (!tx->entries.first->next)
-			bus1_tx_commit_one(tx, &dropped);
-		else
-			bus1_tx_commit_many(tx, &dropped);
-		bus1_tx_drop(tx, &dropped);
-	}
+	if (!tx->entries.first->next)
+		bus1_tx_place_one(tx, dropped);
+	else
+		bus1_tx_place_many(tx, dropped);
 }

@@ -38,7 +38,6 @@ struct bus1_tx {
 
 void bus1_tx_init(struct bus1_tx *tx, struct bus1_peer *sender);
 void bus1_tx_add(struct bus1_tx *tx, struct bus1_queue_entry *entry);
-void bus1_tx_drop(struct bus1_tx *tx, struct bus1_entries *entries);
-void bus1_tx_commit(struct bus1_tx *tx);
+void bus1_tx_place(struct bus1_tx *tx, struct bus1_entries *dropped);
 
 #endif /* __BUS1_TX_H */

@@ -14,11 +14,11 @@
  * removes the calls with their branches.
  */
 
-#include "inspect.h"
 #include "peer.h"
 
 struct bus1_handle;
 struct bus1_node;
+struct bus1_object_info;
 struct bus1_tx;
 struct bus1_v2016_id;
 

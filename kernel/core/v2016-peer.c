@@ -11,6 +11,8 @@
 #include <linux/slab.h>
 #include <trace/events/bus1.h>
 #include "acct.h"
+#include "cmd-slice.h"
+#include "inspect.h"
 #include "tx.h"
 #include "v2016-peer.h"
 

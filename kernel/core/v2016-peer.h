@@ -101,8 +101,9 @@ void bus1_v2016_destroy(struct bus1_v2016_id *named, struct bus1_tx *tx);
 void bus1_v2016_drop_handle(struct bus1_v2016_id *named, struct bus1_tx *tx);
 void bus1_v2016_end(struct bus1_peer *peer, struct bus1_v2016_id *named);
 
-/* messages (v2016-recv.c) */
+/* what is yet to be received (v2016-queue.c) */
 
+bool bus1_v2016_is_due(struct bus1_queue_entry *entry);
 void bus1_v2016_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx);
 void bus1_v2016_commit(struct bus1_peer *peer, struct bus1_tx *tx);
 void bus1_v2016_forget(struct bus1_v2016_shown *shown);

@@ -9,7 +9,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <trace/events/bus1.h>
-#include "tx.h"
+#include "commit.h"
 #include "v2016-peer.h"
 
 /**

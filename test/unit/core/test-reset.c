@@ -4,11 +4,11 @@
  * The end of all that a peer has, for good or to begin anew
  */
 
+#include "commit.h"
 #include "core-test.h"
 #include "message.h"
 #include "node.h"
 #include "peer.h"
-#include "tx.h"
 
 #define A world.peers[0]
 #define B world.peers[1]

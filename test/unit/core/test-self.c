@@ -4,11 +4,11 @@
  * Peers that are both ends, and messages with several ends at one peer
  */
 
+#include "commit.h"
 #include "core-test.h"
 #include "message.h"
 #include "node.h"
 #include "peer.h"
-#include "tx.h"
 
 #define A world.peers[0]
 #define B world.peers[1]

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Moot entries, see moot.h
+ */
+
+#include <linux/sched.h>
+#include "commit.h"
+#include "moot.h"
+
+/*
+ * The node of a handle died while the handle is still in a message. The handle has an ID all the
+ * same when a receiver has looked at the message, whose own node was released then: the message is
+ * about to be dropped.
+ */
+static void bus1_recv_end_flight(struct bus1_peer *peer, struct bus1_handle *handle)
+{
+	if (handle->object.state == BUS1_OBJECT_NEW && handle->object.id != BUS1_INVALID)
+		bus1_peer_remove(peer, &handle->object);
+	handle->object.state = BUS1_OBJECT_GONE;
+}
+
+/**
+ * bus1_recv_skip_moot() - drop moot entries at the front of the queue
+ * @peer:	peer; nobody is receiving from it
+ * @tx:		transaction that gets the notifications which dropping them causes
+ *
+ * Return: the entry that is received next, or NULL.
+ */
+struct bus1_queue_entry *bus1_recv_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx)
+{
+	struct bus1_queue_entry *entry;
+	struct bus1_entries skipped;
+
+	lockdep_assert_held(&peer->lock);
+
+	bus1_entries_init(&skipped);
+	entry = bus1_queue_peek(&peer->queue);
+	while (entry && !bus1_entry_is_due(entry)) {
+		struct bus1_queue_entry *next = bus1_queue_remove(&peer->queue, entry);
+
+		if (entry->type == BUS1_ENTRY_NODE_RELEASE)
+			bus1_recv_end_flight(peer, bus1_handle_from_entry(entry));
+		bus1_entries_add(&skipped, entry);
+		entry = next;
+		cond_resched();
+	}
+	bus1_tx_drop(tx, &skipped);
+	return entry;
+}
+
+/**
+ * bus1_recv_settle() - let the queue be readable only when there is something to receive
+ * @peer:	peer
+ *
+ * Every operation that can make the front of its peer's own queue moot ends with this. It must have
+ * committed its transaction before: that may have queued an entry which is moot from the start.
+ */
+void bus1_recv_settle(struct bus1_peer *peer)
+{
+	struct bus1_tx tx;
+
+	lockdep_assert_held(&peer->lock);
+
+	/* The front must stay: a receiver looks at it, and settles when it is done. */
+	if (peer->receiving)
+		return;
+
+	bus1_tx_init(&tx, peer);
+	do {
+		bus1_tx_commit(&tx);
+		bus1_recv_skip_moot(peer, &tx);
+	} while (tx.entries.first);
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a peer of 2016 has yet to receive: its queue, its seed, and their slices
+ *
+ * Moot entries are the same idea as for other peers (moot.h), with other conditions.
+ */
+
+#include <linux/bug.h>
+#include <linux/sched.h>
+#include "cmd-slice.h"
+#include "commit.h"
+#include "v2016-peer.h"
+
+/* Whether the user is still to see an entry; else it is moot. */
+bool bus1_v2016_is_due(struct bus1_queue_entry *entry)
+{
+	struct bus1_handle *handle;
+
+	if (entry->timestamp <= entry->peer->flushed)
+		return false;
+
+	switch (entry->type) {
+	case BUS1_ENTRY_MESSAGE:
+		return bus1_delivery_from_entry(entry)->node->object.state == BUS1_OBJECT_HELD;
+	case BUS1_ENTRY_NODE_RELEASE:
+		/* of one's own node there is another notification */
+		handle = bus1_handle_from_entry(entry);
+		return handle->object.state == BUS1_OBJECT_HELD &&
+		       handle->node->owner != entry->peer;
+	case BUS1_ENTRY_HANDLE_RELEASE:
+		return bus1_node_from_entry(entry)->object.state == BUS1_OBJECT_HELD;
+	case BUS1_ENTRY_NODE_IDLE:
+		return bus1_node_is_idle(bus1_handle_from_entry(entry));
+	}
+	return false;
+}
+
+/* The slice of a message is on its own now. */
+void bus1_v2016_forget(struct bus1_v2016_shown *shown)
+{
+	if (shown->slice)
+		bus1_delivery_uncharge(shown->delivery, shown->slice->kept);
+	*shown = (struct bus1_v2016_shown){};
+}
+
+/**
+ * bus1_v2016_skip_moot() - drop moot entries at the front of the queue
+ * @peer:	peer
+ * @tx:		transaction that gets the notifications which dropping them causes
+ */
+void bus1_v2016_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx)
+{
+	struct bus1_v2016_shown *head = &peer->v2016->head;
+	struct bus1_queue_entry *entry;
+	struct bus1_entries skipped;
+
+	lockdep_assert_held(&peer->lock);
+
+	bus1_entries_init(&skipped);
+	while ((entry = bus1_queue_peek(&peer->queue)) && !bus1_v2016_is_due(entry)) {
+		struct bus1_handle *handle;
+
+		if (head->delivery && entry == &head->delivery->entry)
+			bus1_v2016_forget(head);
+		if (entry->type == BUS1_ENTRY_NODE_RELEASE) {
+			/* it will not be received with its message either */
+			handle = bus1_handle_from_entry(entry);
+			if (handle->object.state == BUS1_OBJECT_NEW)
+				handle->object.state = BUS1_OBJECT_GONE;
+		}
+		bus1_queue_remove(&peer->queue, entry);
+		bus1_entries_add(&skipped, entry);
+		cond_resched();
+	}
+	bus1_tx_drop(tx, &skipped);
+}
+
+/**
+ * bus1_v2016_commit() - commit a transaction, and drop what is moot at the front of the queue
+ * @peer:	peer whose operation this is
+ * @tx:		its transaction; empty afterwards
+ *
+ * Every operation that can make the front of its peer's own queue moot ends with this, so that the
+ * queue is readable only when there is something to receive. The transaction itself may queue an
+ * entry that is moot from the start.
+ */
+void bus1_v2016_commit(struct bus1_peer *peer, struct bus1_tx *tx)
+{
+	bus1_v2016_skip_moot(peer, tx);
+	while (tx->entries.first) {
+		bus1_tx_commit(tx);
+		bus1_v2016_skip_moot(peer, tx);
+	}
+}
+
+void bus1_v2016_drop_seed(struct bus1_peer *peer, struct bus1_tx *tx)
+{
+	struct bus1_delivery *seed = peer->v2016->seed.delivery;
+
+	bus1_v2016_forget(&peer->v2016->seed);
+	if (seed)
+		bus1_entry_drop(&seed->entry, tx);
+}
+
+/* It may be that of a message that is still there. */
+void bus1_v2016_slice_free(struct bus1_peer *peer, struct bus1_slice *slice)
+{
+	struct bus1_v2016 *v2016 = peer->v2016;
+
+	if (v2016->head.slice == slice)
+		v2016->head.slice = NULL;
+	if (v2016->seed.slice == slice)
+		v2016->seed.slice = NULL;
+	bus1_peer_free_slice(peer, slice);
+}
