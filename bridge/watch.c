@@ -198,8 +198,9 @@ static int add_directory(struct watch *watch, struct watch *next, const char *pa
 static bool is_in_includedir(const struct bus_config *config, const char *path) {
         size_t n = strrchr(path, '/') - path;
 
-        for (size_t i = 0; i < config->n_includedirs; i++)
-                if (strncmp(config->includedirs[i], path, n) == 0 && !config->includedirs[i][n])
+        for (size_t i = 0; i < config->inputs.n_includedirs; i++)
+                if (strncmp(config->inputs.includedirs[i], path, n) == 0 &&
+                    !config->inputs.includedirs[i][n])
                         return true;
         return false;
 }
@@ -207,16 +208,16 @@ static bool is_in_includedir(const struct bus_config *config, const char *path) 
 static int add_all(struct watch *watch, struct watch *next, const struct bus_config *config) {
         int r = 0;
 
-        for (size_t i = 0; i < config->n_includedirs && r >= 0; i++)
-                r = add_directory(watch, next, config->includedirs[i]);
+        for (size_t i = 0; i < config->inputs.n_includedirs && r >= 0; i++)
+                r = add_directory(watch, next, config->inputs.includedirs[i]);
         for (size_t i = 0; i < config->n_servicedirs && r >= 0; i++)
                 if (!config->servicedirs[i].is_runtime)
                         r = add_directory(watch, next, config->servicedirs[i].path);
-        for (size_t i = 0; i < config->n_files && r >= 0; i++)
-                if (!is_in_includedir(config, config->files[i]))
-                        r = add_entry(watch, next, config->files[i], FILE_EVENTS);
-        for (size_t i = 0; i < config->n_missing && r >= 0; i++)
-                r = add_entry(watch, next, config->missing[i], FILE_EVENTS);
+        for (size_t i = 0; i < config->inputs.n_files && r >= 0; i++)
+                if (!is_in_includedir(config, config->inputs.files[i]))
+                        r = add_entry(watch, next, config->inputs.files[i], FILE_EVENTS);
+        for (size_t i = 0; i < config->inputs.n_missing && r >= 0; i++)
+                r = add_entry(watch, next, config->inputs.missing[i], FILE_EVENTS);
         return r;
 }
 
@@ -224,15 +225,15 @@ static int add_all(struct watch *watch, struct watch *next, const struct bus_con
 static bool has_changed(const struct bus_config *config) {
         struct stat st;
 
-        for (size_t i = 0; i < config->n_sources; i++) {
-                const struct bus_config_source *source = &config->sources[i];
+        for (size_t i = 0; i < config->inputs.n_sources; i++) {
+                const struct bus_config_source *source = &config->inputs.sources[i];
 
                 if (stat(source->path, &st) >= 0 ? bus_config_stamp(&st) != source->stamp
                                                  : errno == ENOENT && source->stamp)
                         return true;
         }
-        for (size_t i = 0; i < config->n_missing; i++)
-                if (stat(config->missing[i], &st) >= 0)
+        for (size_t i = 0; i < config->inputs.n_missing; i++)
+                if (stat(config->inputs.missing[i], &st) >= 0)
                         return true;
         return false;
 }

@@ -66,17 +66,29 @@ enum bus_apparmor_mode {
         BUS_APPARMOR_REQUIRED,
 };
 
-/* Where an element was, for those where that matters later. file is NULL when it was not there. */
+/* Where an element stands in the files; file is NULL if there is none. */
 struct bus_config_place {
         const char *file;
         unsigned line;
 };
 
-/* What a configuration was read from. */
+/* A file or directory as it was when the configuration was read. */
 struct bus_config_source {
-        const char *path; /* the configuration's */
-        uint64_t stamp;   /* bus_config_stamp() when it was read; 0: it was not there */
+        const char *path; /* owned by the configuration */
+        uint64_t stamp;   /* bus_config_stamp() at that time; 0: it did not exist */
         bool is_directory;
+};
+
+/* The files and directories that a configuration was read from, for noticing changes. */
+struct bus_config_inputs {
+        struct bus_config_source *sources; /* all files read, the main one first; <includedir>s */
+        size_t n_sources;
+        char **files; /* each file that exists */
+        size_t n_files;
+        char **missing; /* each included file that does not exist */
+        size_t n_missing;
+        char **includedirs; /* each <includedir> */
+        size_t n_includedirs;
 };
 
 struct bus_config {
@@ -109,21 +121,9 @@ struct bus_config {
         struct bus_config_place place_apparmor;
         struct bus_config_place place_allow_anonymous;
 
-        /* Each file read, the main one first, and each <includedir> named, with what it was like.
-         */
-        struct bus_config_source *sources;
-        size_t n_sources;
+        struct bus_config_inputs inputs;
 
-        /* What a bus watches to notice changes: each file that was there, each that was not, each
-         * <includedir> named. */
-        char **files;
-        size_t n_files;
-        char **missing;
-        size_t n_missing;
-        char **includedirs;
-        size_t n_includedirs;
-
-        /* What was odd but not fatal; to be logged. */
+        /* Texts to be logged: what is odd but not an error. */
         char **warnings;
         size_t n_warnings;
 };

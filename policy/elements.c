@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Elements - what each element of a bus configuration means
- *
- * One row in the table for each element: where it may be, whether it holds text, and what happens
- * at its start (attributes) and end (text).
- */
+
+/* Elements: the functions, and at the end of the file the table. */
+
+#include "policy/elements.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "policy/array.h"
 #include "policy/environment.h"
 #include "policy/ids.h"
-#include "policy/reader.h"
 
 enum element_parent {
         PARENT_NONE,
@@ -27,7 +25,7 @@ enum element_parent {
 struct element {
         const char *name;
         enum element_parent parent;
-        enum element_parent as_parent; /* what it is to its children; NONE: has none */
+        enum element_parent as_parent; /* what its children name as parent; NONE: it has none */
         bool has_text;
         /* NULL: no attributes are allowed */
         int (*start)(struct document *document, const char *const *attributes);
@@ -35,7 +33,7 @@ struct element {
         int (*end)(struct document *document, const char *text);
 };
 
-/* An attribute an element may have, and where its value goes. */
+/* An attribute that an element may have, and where its value is stored. */
 struct slot {
         const char *name;
         const char **value;
@@ -47,7 +45,7 @@ static int take_attributes(struct document *document, const char *const *attribu
                 size_t i;
 
                 for (i = 0; i < n_slots; i++)
-                        if (!strcmp(attributes[0], slots[i].name))
+                        if (strcmp(attributes[0], slots[i].name) == 0)
                                 break;
                 if (i == n_slots)
                         return document_fail(document, "attribute \"%s\" is invalid on <%s>",
@@ -71,18 +69,6 @@ static int set_string(char **string, const char *value) {
         free(*string);
         *string = copy;
         return 0;
-}
-
-static int add_string(char ***strings, size_t *n_strings, const char *value) {
-        char *copy = strdup(value);
-        int r;
-
-        if (!copy)
-                return -ENOMEM;
-        r = POLICY_ARRAY_APPEND(*strings, *n_strings, copy);
-        if (r < 0)
-                free(copy);
-        return r;
 }
 
 static int type_end(struct document *document, const char *text) {
@@ -127,7 +113,7 @@ static int allow_anonymous_end(struct document *document, const char *text) {
 static int listen_end(struct document *document, const char *text) {
         struct bus_config *config = &document->fragment.config;
 
-        return add_string(&config->listen, &config->n_listen, text);
+        return policy_append_copy(&config->listen, &config->n_listen, text);
 }
 
 static int auth_end(struct document *document, const char *text) {
@@ -135,8 +121,8 @@ static int auth_end(struct document *document, const char *text) {
         struct bus_config *config = &document->fragment.config;
 
         for (size_t i = 0; i < sizeof(mechanisms) / sizeof(*mechanisms); i++)
-                if (!strcmp(text, mechanisms[i]))
-                        return add_string(&config->auth, &config->n_auth, text);
+                if (strcmp(text, mechanisms[i]) == 0)
+                        return policy_append_copy(&config->auth, &config->n_auth, text);
         return document_fail(document,
                              "unsupported auth mechanism \"%s\", must be EXTERNAL, "
                              "DBUS_COOKIE_SHA1 or ANONYMOUS",
@@ -147,8 +133,8 @@ static int auth_end(struct document *document, const char *text) {
 
 static int parse_yes_no(struct document *document, const char *name, const char *value,
                         bool *ret_value) {
-        *ret_value = value && !strcmp(value, "yes");
-        if (value && !*ret_value && strcmp(value, "no"))
+        *ret_value = value && strcmp(value, "yes") == 0;
+        if (value && !*ret_value && strcmp(value, "no") != 0)
                 return document_fail(document,
                                      "bad value \"%s\" for attribute %s, must be yes or no", value,
                                      name);
@@ -166,7 +152,7 @@ static int include_start(struct document *document, const char *const *attribute
         if (r < 0)
                 return r;
         r = parse_yes_no(document, "ignore_missing", ignore_missing,
-                         &document->include_ignore_missing);
+                         &document->include.ignore_missing);
         if (r < 0)
                 return r;
         r = parse_yes_no(document, "if_selinux_enabled", if_selinux_enabled, &only_selinux);
@@ -180,7 +166,6 @@ static int include_start(struct document *document, const char *const *attribute
 static int include_end(struct document *document, const char *text) {
         const char *root = document->reader->environment->selinux_root;
         char *path;
-        int r;
 
         if (document->include_skip)
                 return 0;
@@ -191,37 +176,24 @@ static int include_end(struct document *document, const char *text) {
                                      text);
         else if (asprintf(&path, "%s/%s", root, text) < 0)
                 path = NULL;
-        if (!path)
-                return -ENOMEM;
-        r = document_include(document, path, document->include_ignore_missing);
-        free(path);
-        return r;
+        document->include.path = path;
+        return path ? 0 : -ENOMEM;
 }
 
 static int includedir_end(struct document *document, const char *text) {
-        char *path;
-        int r;
-
-        path = document_path(document, text);
-        if (!path)
-                return -ENOMEM;
-        r = document_include_directory(document, path);
-        free(path);
-        return r;
+        document->include = (struct include_request){
+                .path = document_path(document, text),
+                .is_directory = true,
+        };
+        return document->include.path ? 0 : -ENOMEM;
 }
 
 /* service directories */
 
 static int servicedir_end(struct document *document, const char *text) {
-        char *path;
-        int r;
+        CLEANUP_FREE char *path = document_path(document, text);
 
-        path = document_path(document, text);
-        if (!path)
-                return -ENOMEM;
-        r = bus_fragment_add_servicedir(&document->fragment, path, false);
-        free(path);
-        return r;
+        return path ? bus_fragment_add_servicedir(&document->fragment, path, false) : -ENOMEM;
 }
 
 static int add_standard(void *userdata, const char *path, bool is_runtime) {
@@ -282,9 +254,9 @@ static int limit_end(struct document *document, const char *text) {
 
 static int parse_context(struct document *document, const char *context,
                          enum policy_context *ret_context) {
-        if (!strcmp(context, "default"))
+        if (strcmp(context, "default") == 0)
                 *ret_context = POLICY_CONTEXT_DEFAULT;
-        else if (!strcmp(context, "mandatory"))
+        else if (strcmp(context, "mandatory") == 0)
                 *ret_context = POLICY_CONTEXT_MANDATORY;
         else
                 return document_fail(
@@ -296,9 +268,9 @@ static int parse_context(struct document *document, const char *context,
 
 static int parse_console(struct document *document, const char *at_console,
                          enum policy_context *ret_context) {
-        if (!strcmp(at_console, "true"))
+        if (strcmp(at_console, "true") == 0)
                 *ret_context = POLICY_CONTEXT_CONSOLE_TRUE;
-        else if (!strcmp(at_console, "false"))
+        else if (strcmp(at_console, "false") == 0)
                 *ret_context = POLICY_CONTEXT_CONSOLE_FALSE;
         else
                 return document_fail(
@@ -311,7 +283,7 @@ static int parse_console(struct document *document, const char *at_console,
                                      : "this policy applies to everyone");
 }
 
-/* user= or group=. 1 when there is no such user or group. */
+/* user= or group=. Returns 1 if there is no such user or group. */
 static int parse_whose(struct document *document, const char *user, const char *group,
                        enum policy_context *ret_context, id_t *ret_id) {
         const char *what = user ? "user" : "group", *name = user ?: group;
@@ -370,8 +342,7 @@ static int policy_end(struct document *document, const char *text) {
         return 0;
 }
 
-/* A user or group rule says who may connect, which is decided before whose policies apply matters.
- */
+/* A user or group rule decides who may connect, before it is known whose policies apply. */
 static int check_connect_rule(struct document *document, struct policy_rule *rule) {
         switch (document->block->context) {
         case POLICY_CONTEXT_USER:
@@ -448,11 +419,11 @@ static int apparmor_start(struct document *document, const char *const *attribut
         r = TAKE_ATTRIBUTES(document, attributes, "apparmor", {"mode", &mode});
         if (r < 0)
                 return r;
-        if (!mode || !strcmp(mode, "enabled"))
+        if (!mode || strcmp(mode, "enabled") == 0)
                 config->apparmor = BUS_APPARMOR_ENABLED;
-        else if (!strcmp(mode, "disabled"))
+        else if (strcmp(mode, "disabled") == 0)
                 config->apparmor = BUS_APPARMOR_DISABLED;
-        else if (!strcmp(mode, "required"))
+        else if (strcmp(mode, "required") == 0)
                 config->apparmor = BUS_APPARMOR_REQUIRED;
         else
                 return document_fail(document,
@@ -498,7 +469,7 @@ const struct element *element_find(struct document *document, const struct eleme
         const struct element *element = NULL;
 
         for (size_t i = 0; i < sizeof(elements) / sizeof(*elements) && !element; i++)
-                if (!strcmp(name, elements[i].name))
+                if (strcmp(name, elements[i].name) == 0)
                         element = &elements[i];
 
         if (!element)

@@ -33,10 +33,10 @@ void bus_fragment_clear(struct bus_fragment *fragment) {
                 free(config->selinux[i].context);
         }
         free(config->selinux);
-        free(config->sources);
-        free_strings(config->files, config->n_files);
-        free_strings(config->missing, config->n_missing);
-        free_strings(config->includedirs, config->n_includedirs);
+        free(config->inputs.sources);
+        free_strings(config->inputs.files, config->inputs.n_files);
+        free_strings(config->inputs.missing, config->inputs.n_missing);
+        free_strings(config->inputs.includedirs, config->inputs.n_includedirs);
         free_strings(config->warnings, config->n_warnings);
         policy_unref(config->policy);
         for (size_t i = 0; i < fragment->n_blocks; i++)

@@ -45,17 +45,17 @@ __attribute__((format(printf, 5, 6))) static int add(struct lint *lint,
 /* Take the place off a warning: FILE:LINE: or FILE:LINE:COLUMN: of one of the files. */
 static const char *split_warning(const struct bus_config *config, const char *warning,
                                  const char **ret_file, unsigned *ret_line) {
-        for (size_t i = 0; i < config->n_files; i++) {
-                size_t n = strlen(config->files[i]);
+        for (size_t i = 0; i < config->inputs.n_files; i++) {
+                size_t n = strlen(config->inputs.files[i]);
                 unsigned line, column;
                 int end = 0;
 
-                if (strncmp(warning, config->files[i], n) != 0)
+                if (strncmp(warning, config->inputs.files[i], n) != 0)
                         continue;
                 if (sscanf(warning + n, ":%u:%u: %n", &line, &column, &end) < 2 || !end)
                         if (sscanf(warning + n, ":%u: %n", &line, &end) < 1 || !end)
                                 continue;
-                *ret_file = config->files[i];
+                *ret_file = config->inputs.files[i];
                 *ret_line = line;
                 return warning + n + end;
         }

@@ -2,23 +2,23 @@
 /*
  * Reader - files and XML
  *
- * expat does the parsing, with its protection against entities that expand without end left on, and
- * no file is ever fetched for a document type. Elements nest three deep at most, includes
- * INCLUDE_DEPTH_MAX, and all in all FILES_MAX files are read.
+ * expat parses; its protection against entities that expand without end is on, and no document type
+ * is ever fetched. Elements nest at most ELEMENT_DEPTH_MAX deep and includes INCLUDE_DEPTH_MAX, and
+ * at most FILES_MAX files are read.
  */
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "policy/array.h"
+#include "policy/elements.h"
 #include "policy/environment.h"
-#include "policy/reader.h"
 #include "policy/section.h"
 
 #define INCLUDE_DEPTH_MAX 32
@@ -26,71 +26,9 @@
 #define TEXT_MAX 65536
 #define CHUNK_SIZE 16384
 
-/* messages */
-
-__attribute__((format(printf, 2, 0))) static char *message_at(const struct document *document,
-                                                              const char *format, va_list args) {
-        char *text, *message;
-        int n;
-
-        if (vasprintf(&text, format, args) < 0)
-                return NULL;
-        if (document->parser)
-                n = asprintf(&message, "%s:%lu:%lu: %s", document->file,
-                             XML_GetCurrentLineNumber(document->parser),
-                             XML_GetCurrentColumnNumber(document->parser) + 1, text);
-        else
-                n = asprintf(&message, "%s: %s", document->file, text);
-        free(text);
-        return n < 0 ? NULL : message;
-}
-
-int document_fail(struct document *document, const char *format, ...) {
-        struct reader *reader = document->reader;
-        va_list args;
-
-        va_start(args, format);
-        free(reader->error);
-        reader->error = message_at(document, format, args);
-        va_end(args);
-        return reader->error ? -EINVAL : -ENOMEM;
-}
-
-static int add_warning(struct reader *reader, char *warning) {
-        int r;
-
-        r = warning ? POLICY_ARRAY_APPEND(reader->warnings, reader->n_warnings, warning) : -ENOMEM;
-        if (r < 0)
-                free(warning);
-        return r;
-}
-
-int document_warn(struct document *document, const char *format, ...) {
-        va_list args;
-        char *warning;
-
-        va_start(args, format);
-        warning = message_at(document, format, args);
-        va_end(args);
-        return add_warning(document->reader, warning);
-}
-
-struct bus_config_place document_place(const struct document *document) {
-        return (struct bus_config_place){
-                .file = document->file,
-                .line = (unsigned)XML_GetCurrentLineNumber(document->parser),
-        };
-}
-
-char *document_path(const struct document *document, const char *path) {
-        char *joined;
-
-        if (path[0] == '/')
-                return strdup(path);
-        return asprintf(&joined, "%s/%s", document->directory, path) < 0 ? NULL : joined;
-}
-
 /* expat */
+
+static int include(struct document *document);
 
 static void stop(struct document *document, int result) {
         if (result >= 0 || document->result < 0)
@@ -160,16 +98,20 @@ static void on_text(void *userdata, const char *text, int length) {
 static void on_end(void *userdata, const char *name) {
         struct document *document = userdata;
         const char *text = document->n_text > 0 ? document->text : "";
+        int r;
 
-        /* a stopped parser still tells the end of an empty element */
+        /* After XML_StopParser() expat still reports the end of an empty element. */
         if (document->result < 0)
                 return;
         document->n_elements--;
-        stop(document, element_end(document->elements[document->n_elements], document, text));
+        r = element_end(document->elements[document->n_elements], document, text);
+        if (r >= 0 && document->include.path)
+                r = include(document);
+        stop(document, r);
         document->n_text = 0;
 }
 
-/* An entity that nobody declared, in a document whose type might declare it; we fetch no types. */
+/* The document uses an entity that its external document type, which is not read, may declare. */
 static void on_skipped_entity(void *userdata, const char *name, int is_parameter_entity) {
         struct document *document = userdata;
 
@@ -213,6 +155,7 @@ static void document_clear(struct document *document) {
                 XML_ParserFree(document->parser);
         bus_fragment_clear(&document->fragment);
         policy_block_free(document->block);
+        free(document->include.path);
         free(document->directory);
         free(document->text);
 }
@@ -246,37 +189,33 @@ static int add_source(struct reader *reader, const char *path, const struct stat
                 .is_directory = !st || S_ISDIR(st->st_mode),
         };
 
-        return POLICY_ARRAY_APPEND(reader->sources, reader->n_sources, source);
-}
-
-static int append_copy(char ***array, size_t *n, const char *text) {
-        char *copy = strdup(text);
-        int r;
-
-        r = copy ? POLICY_ARRAY_APPEND(*array, *n, copy) : -ENOMEM;
-        if (r < 0)
-                free(copy);
-        return r;
+        return POLICY_ARRAY_APPEND(reader->inputs.sources, reader->inputs.n_sources, source);
 }
 
 static int add_file(struct reader *reader, const struct document *document) {
         int r;
 
-        r = append_copy(&reader->files, &reader->n_files, document->file);
+        r = policy_append_copy(&reader->inputs.files, &reader->inputs.n_files, document->file);
         if (r < 0)
                 return r;
-        return add_source(reader, reader->files[reader->n_files - 1], &document->identity);
+        return add_source(reader, reader->inputs.files[reader->inputs.n_files - 1],
+                          &document->identity);
 }
 
-/* What could not be opened may be there, or may be opened, later. 1 when it does not exist. */
+/*
+ * Note a file that cannot be opened, so that the bus notices when it can be. Returns 1 if the file
+ * does not exist.
+ */
 static int cannot_open(struct document *document, int error) {
         struct reader *reader = document->reader;
         int r;
 
         if (error == ENOENT)
-                r = append_copy(&reader->missing, &reader->n_missing, document->file);
+                r = policy_append_copy(&reader->inputs.missing, &reader->inputs.n_missing,
+                                       document->file);
         else
-                r = append_copy(&reader->files, &reader->n_files, document->file);
+                r = policy_append_copy(&reader->inputs.files, &reader->inputs.n_files,
+                                       document->file);
         if (r < 0)
                 return r;
         r = document_fail(document, "cannot open: %s", strerror(error));
@@ -284,14 +223,14 @@ static int cannot_open(struct document *document, int error) {
 }
 
 /*
- * Read the file of a document whose reader, parent and file are set, into its fragment. 1 when it
- * does not exist.
+ * Read the file of a document whose reader, parent and file are set, into its fragment. Returns 1
+ * if the file does not exist.
  */
 static int document_read(struct document *document) {
         struct reader *reader = document->reader;
         int fd, r;
 
-        /* what is not a file is not waited for */
+        /* O_NONBLOCK: opening a FIFO must not wait for a writer. */
         fd = open(document->file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         if (fd < 0)
                 return cannot_open(document, errno);
@@ -300,14 +239,14 @@ static int document_read(struct document *document) {
         else
                 r = add_file(reader, document);
         if (r < 0)
-                ; /* said already */
+                ; /* reported already */
         else if (!S_ISREG(document->identity.st_mode))
                 r = document_fail(document, "not a regular file");
         else if (is_being_read(document))
                 r = document_fail(document, "circular include");
         else if (document->depth > INCLUDE_DEPTH_MAX)
                 r = document_fail(document, "includes nest more than %d deep", INCLUDE_DEPTH_MAX);
-        else if (reader->n_files > FILES_MAX)
+        else if (reader->inputs.n_files > FILES_MAX)
                 r = document_fail(document, "more than %d files", FILES_MAX);
         else
                 r = document_prepare(document);
@@ -317,7 +256,7 @@ static int document_read(struct document *document) {
         return r;
 }
 
-/* Read one file on behalf of parent and merge it. 1 when it does not exist. */
+/* Read a file and merge it into the parent. Returns 1 if the file does not exist. */
 static int include_file(struct document *parent, const char *path) {
         struct document document = {
                 .reader = parent->reader,
@@ -334,7 +273,7 @@ static int include_file(struct document *parent, const char *path) {
         return r;
 }
 
-int document_include(struct document *document, const char *path, bool ignore_missing) {
+static int include_single(struct document *document, const char *path, bool ignore_missing) {
         struct bus_config_place place = document_place(document);
         struct reader *reader = document->reader;
         char *error;
@@ -355,15 +294,15 @@ int document_include(struct document *document, const char *path, bool ignore_mi
 static int is_configuration(const struct dirent *entry) {
         size_t n = strlen(entry->d_name);
 
-        return n > strlen(".conf") && !strcmp(entry->d_name + n - strlen(".conf"), ".conf");
+        return n > strlen(".conf") && strcmp(entry->d_name + n - strlen(".conf"), ".conf") == 0;
 }
 
-/* By bytes, so that the order is the same in every locale. */
+/* Compares bytes, so that the order is the same in every locale. */
 static int compare_names(const struct dirent **a, const struct dirent **b) {
         return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-/* One file of a directory: when it is broken the configuration goes on without it. */
+/* Include one file of a directory. A broken one is skipped with a warning. */
 static int include_drop_in(struct document *document, const char *directory, const char *name) {
         struct reader *reader = document->reader;
         char *path, *warning;
@@ -372,7 +311,7 @@ static int include_drop_in(struct document *document, const char *directory, con
 
         if (asprintf(&path, "%s/%s", directory, name) < 0)
                 return -ENOMEM;
-        /* opening a fifo would wait for somebody to write to it */
+        /* opening a FIFO would wait for a writer */
         if (stat(path, &st) >= 0 && !S_ISREG(st.st_mode)) {
                 r = asprintf(&warning, "%s: not a regular file, skipped", path);
         } else {
@@ -384,19 +323,19 @@ static int include_drop_in(struct document *document, const char *directory, con
                 r = asprintf(&warning, "%s, file skipped", reader->error);
         }
         free(path);
-        return add_warning(reader, r < 0 ? NULL : warning);
+        return reader_add_warning(reader, r < 0 ? NULL : warning);
 }
 
-int document_include_directory(struct document *document, const char *path) {
+static int include_directory(struct document *document, const char *path) {
         struct reader *reader = document->reader;
         struct dirent **entries;
         struct stat st;
         int n, r;
 
-        r = append_copy(&reader->includedirs, &reader->n_includedirs, path);
+        r = policy_append_copy(&reader->inputs.includedirs, &reader->inputs.n_includedirs, path);
         if (r < 0)
                 return r;
-        r = add_source(reader, reader->includedirs[reader->n_includedirs - 1],
+        r = add_source(reader, reader->inputs.includedirs[reader->inputs.n_includedirs - 1],
                        stat(path, &st) < 0 ? NULL : &st);
         if (r < 0)
                 return r;
@@ -417,11 +356,23 @@ int document_include_directory(struct document *document, const char *path) {
         return r;
 }
 
+/* Carry out what an <include> or <includedir> asked for. */
+static int include(struct document *document) {
+        struct include_request request = document->include;
+        int r;
+
+        document->include = (struct include_request){};
+        r = request.is_directory ? include_directory(document, request.path)
+                                 : include_single(document, request.path, request.ignore_missing);
+        free(request.path);
+        return r;
+}
+
 /* load */
 
 /*
- * How dbus-daemon 1.14 understands a rule otherwise than its manual, and so otherwise than it is
- * understood here; NULL when there is no difference.
+ * Say where dbus-daemon 1.14 treats a rule differently from its manual, which the bridge follows;
+ * NULL: it does not.
  */
 static const char *reference_quirk(const struct policy_rule *rule, bool is_first) {
         if (policy_rule_is_wildcard(rule) && !is_first)
@@ -429,7 +380,7 @@ static const char *reference_quirk(const struct policy_rule *rule, bool is_first
         return NULL;
 }
 
-/* Tell those who might rely on what the reference makes of their rules. */
+/* Warn administrators who may rely on dbus-daemon's treatment of their rules. */
 static int warn_about_quirks(struct reader *reader) {
         const struct policy *policy = reader->policy;
         bool seen[POLICY_CONTEXT_N][POLICY_FAMILY_N] = {};
@@ -449,7 +400,7 @@ static int warn_about_quirks(struct reader *reader) {
                                 continue;
                         r = asprintf(&warning, "%s:%u: %s %s", rule->file, rule->line, rule->text,
                                      quirk);
-                        r = add_warning(reader, r < 0 ? NULL : warning);
+                        r = reader_add_warning(reader, r < 0 ? NULL : warning);
                         if (r < 0)
                                 return r;
                 }
@@ -457,22 +408,13 @@ static int warn_about_quirks(struct reader *reader) {
         return 0;
 }
 
-/* What to watch: what was read, or was to be. */
-static void take_watched(struct reader *reader, struct bus_config *config) {
-        config->sources = reader->sources;
-        config->n_sources = reader->n_sources;
-        config->files = reader->files;
-        config->n_files = reader->n_files;
-        config->missing = reader->missing;
-        config->n_missing = reader->n_missing;
-        config->includedirs = reader->includedirs;
-        config->n_includedirs = reader->n_includedirs;
-        reader->sources = NULL;
-        reader->files = reader->missing = reader->includedirs = NULL;
-        reader->n_sources = reader->n_files = reader->n_missing = reader->n_includedirs = 0;
+/* Move the list of files that were read, or looked for, to the configuration. */
+static void take_inputs(struct reader *reader, struct bus_config *config) {
+        config->inputs = reader->inputs;
+        reader->inputs = (struct bus_config_inputs){};
 }
 
-/* Make the configuration of what was read. Takes everything from both. */
+/* Make the configuration out of what was read. Moves everything out of reader and document. */
 static int finish(struct reader *reader, struct document *document,
                   struct bus_config **ret_config) {
         struct bus_fragment *fragment = &document->fragment;
@@ -513,10 +455,10 @@ static int finish(struct reader *reader, struct document *document,
         config->limits = limits;
         config->policy = reader->policy;
         config->selinux_enabled = reader->environment->selinux_enabled;
-        take_watched(reader, config);
+        take_inputs(reader, config);
         config->warnings = reader->warnings;
         config->n_warnings = reader->n_warnings;
-        /* of a missing file that was to be ignored */
+        /* left from a missing file with ignore_missing="yes" */
         free(reader->error);
         *fragment = (struct bus_fragment){};
         *reader = (struct reader){};
@@ -531,30 +473,28 @@ static void reader_clear(struct reader *reader) {
                 .config.policy = reader->policy,
         };
 
-        take_watched(reader, &rest.config);
+        take_inputs(reader, &rest.config);
         bus_fragment_clear(&rest);
         free(reader->error);
 }
 
-/* The path with the working directory in front: the bus changes to another later. */
+/* Make a path absolute now, because the bus changes its working directory later. */
 static char *absolute_path(const char *path) {
-        char *directory, *absolute;
-        int n;
+        CLEANUP_FREE char *directory = NULL;
+        char *absolute;
 
         if (path[0] == '/')
                 return strdup(path);
         directory = get_current_dir_name();
-        if (!directory)
+        if (!directory || asprintf(&absolute, "%s/%s", directory, path) < 0)
                 return NULL;
-        n = asprintf(&absolute, "%s/%s", directory, path);
-        free(directory);
-        return n < 0 ? NULL : absolute;
+        return absolute;
 }
 
 enum load {
         LOAD_WHOLE,
         LOAD_PART,
-        LOAD_AGAIN, /* have what to watch at least */
+        LOAD_AGAIN, /* on failure, still return the inputs, to be watched */
 };
 
 static int load(const char *path, const struct bus_config_environment *environment, enum load how,
@@ -590,7 +530,7 @@ static int load(const char *path, const struct bus_config_environment *environme
         if (r < 0 && how == LOAD_AGAIN) {
                 *ret_config = calloc(1, sizeof(**ret_config));
                 if (*ret_config)
-                        take_watched(&reader, *ret_config);
+                        take_inputs(&reader, *ret_config);
         }
         document_clear(&document);
         reader_clear(&reader);

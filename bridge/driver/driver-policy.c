@@ -180,10 +180,10 @@ static int run_get_sources(struct driver_call *call) {
                 return driver_call_fail(call, DRIVER_ERROR("Failed"),
                                         "The bus has no configuration");
         writer_array_begin(w, 8);
-        for (size_t i = 0; i < config->n_sources; i++) {
+        for (size_t i = 0; i < config->inputs.n_sources; i++) {
                 writer_struct(w);
-                writer_string(w, config->sources[i].path);
-                writer_u64(w, config->sources[i].stamp);
+                writer_string(w, config->inputs.sources[i].path);
+                writer_u64(w, config->inputs.sources[i].stamp);
         }
         writer_array_end(w);
         return 0;

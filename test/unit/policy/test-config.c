@@ -278,7 +278,7 @@ START_TEST(elements_set_their_fields) {
         ck_assert_str_eq(config->selinux[0].context, "3");
         ck_assert_uint_eq(config->selinux[0].line, 3);
         ck_assert_str_eq(config->selinux[1].context, "2");
-        ck_assert_uint_eq(config->n_files, 1);
+        ck_assert_uint_eq(config->inputs.n_files, 1);
         ck_assert_uint_eq(config->n_warnings, 0);
         bus_config_free(config);
 }

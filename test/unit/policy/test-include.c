@@ -33,7 +33,7 @@ START_TEST(include_is_relative_to_the_including_file) {
         ck_assert_ptr_nonnull(config);
         ck_assert_str_eq(config->type, "deep");
         ck_assert(strstr(config->servicedirs[0].path, "/sub/s"));
-        ck_assert_uint_eq(config->n_files, 3);
+        ck_assert_uint_eq(config->inputs.n_files, 3);
         bus_config_free(config);
 }
 END_TEST
@@ -151,7 +151,7 @@ START_TEST(directory_is_read_in_order_of_names) {
         ck_assert_str_eq(config->listen[3], "a:");
         ck_assert_str_eq(config->listen[4], "b:");
         ck_assert_str_eq(config->listen[5], "end:");
-        ck_assert_uint_eq(config->n_includedirs, 1);
+        ck_assert_uint_eq(config->inputs.n_includedirs, 1);
         ck_assert_uint_eq(config->n_warnings, 0);
         bus_config_free(config);
 }
@@ -246,7 +246,7 @@ START_TEST(relative_main_file_becomes_absolute) {
         ck_assert_int_eq(bus_config_load("main.conf", &environment, &config, NULL), 0);
         ck_assert_int_eq(chdir(directory), 0);
         ck_assert_int_eq(config->servicedirs[0].path[0], '/');
-        ck_assert_int_eq(config->files[0][0], '/');
+        ck_assert_int_eq(config->inputs.files[0][0], '/');
         free(directory);
         bus_config_free(config);
 }

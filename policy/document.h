@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Documents - configuration files while they are read
+ *
+ * A reader is one call of bus_config_load(). A document is one file that it reads. An <include>
+ * suspends the including document until the included one has been read and merged into it, so the
+ * documents form a stack:
+ *
+ *      reader.c      opens files, feeds them to expat, merges included documents
+ *      elements.c    knows what each element means; fills in document->fragment
+ *      document.c    state of both, and messages that name file, line and column
+ *
+ * elements.c reads no files: an <include> leaves a request in document->include, which reader.c
+ * carries out.
+ */
+
+#include <expat.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
+
+#include "policy/fragment.h"
+
+/* <busconfig>, <policy>, <allow>: an element that would nest deeper is refused at its start. */
+#define ELEMENT_DEPTH_MAX 3
+
+struct element;
+
+struct reader {
+        const struct bus_config_environment *environment;
+        bool is_part; /* the main file is meant to be included by another one */
+        struct policy *policy;
+        struct bus_config_inputs inputs;
+        char **warnings;
+        size_t n_warnings;
+        char *error; /* of the document that failed last */
+};
+
+/* What an <include> or <includedir> asks for when it ends. */
+struct include_request {
+        char *path; /* absolute, owned; NULL: no request */
+        bool is_directory;
+        bool ignore_missing;
+};
+
+struct document {
+        struct reader *reader;
+        struct document *parent; /* the including document */
+        unsigned depth;
+        const char *file; /* owned by the policy */
+        char *directory;
+        struct stat identity;
+        struct bus_fragment fragment;
+
+        XML_Parser parser;
+        int result; /* the first error; it stops the parser */
+        const struct element *elements[ELEMENT_DEPTH_MAX]; /* those open, outermost first */
+        size_t n_elements;
+        char *text; /* inside the innermost element so far */
+        size_t n_text;
+
+        /* state of the open element, from its start to its end */
+        struct policy_block *block;
+        bool block_is_void; /* its user or group does not exist */
+        const struct bus_limit *limit;
+        bool include_skip;
+        bool include_selinux_relative;
+        struct include_request include;
+};
+
+/* Report an error at the parser's position. Returns -EINVAL (or -ENOMEM) for the caller to return.
+ */
+int document_fail(struct document *document, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+/* Report something odd at the parser's position. 0 or -ENOMEM. */
+int document_warn(struct document *document, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+struct bus_config_place document_place(const struct document *document);
+/* Make a path absolute that may be relative to the document's directory. NULL: out of memory. */
+char *document_path(const struct document *document, const char *path);
+
+/* Add an allocated warning, which the reader takes over; NULL is taken for -ENOMEM. */
+int reader_add_warning(struct reader *reader, char *warning);
+/* Append a copy of text to a growing array of strings. -ENOMEM. */
+int policy_append_copy(char ***array, size_t *n, const char *text);
