@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Commands of peers in other processes
- *
- * A request is checked once and completely: header, lengths, seals. What then remains to be judged
- * is the core's: flags of transfers, IDs, quotas. The difference between a request that is refused
- * (the reply carries the error) and one that gets its client dropped (-EPROTO): the library can be
- * made to send the one, but never the other.
+ * Commands of peers in other processes, see command.h
  */
 
-#include "kernel/hosted/hosted.h"
+#include "kernel/hosted/command.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,18 +14,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+#include "kernel/hosted/payload.h"
+
 #define MESSAGE_FLAGS BUS1_MESSAGE_FLAG_FDS
 #define RECV_FLAGS (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_SECCTX)
 
-/* What follows the header of a request. */
+/* The part of a request behind its header. It is in the packet, or else in a memfd. */
 struct body {
 	const u64 *ids;
 	struct bus1_transfer *transfers;
-	/* where the data is: in the packet, or at an offset of the memfd */
-	const uint8_t *data;
-	int memfd;
-	off_t data_offset;
-	void *arrays; /* to be freed, when ids and transfers are not in the packet */
+	const uint8_t *data; /* in the packet */
+	int memfd;	     /* -1: none */
+	off_t data_offset;   /* in the memfd */
+	void *arrays;	     /* a copy of ids and transfers from the memfd, to be freed */
 };
 
 static void body_free(struct body *body)
@@ -45,7 +42,7 @@ static int pread_all(int fd, uint8_t *p, size_t n, off_t offset)
 
 		if (l < 0 && errno == EINTR)
 			continue;
-		/* a sealed file of checked size that can not be read was made so on purpose */
+		/* Only a client that wants to do harm can make a sealed file of known size so. */
 		if (l <= 0)
 			return -EPROTO;
 		p += l;
@@ -57,8 +54,8 @@ static int pread_all(int fd, uint8_t *p, size_t n, off_t offset)
 }
 
 /*
- * Whether fd is a memfd of this size that nobody can change. Only memfds have seals, so the calls
- * do not end up in anything that could block.
+ * Check that fd is a memfd of this size that cannot change. Only memfds have seals, so no call here
+ * reaches a file system that could block.
  */
 static int memfd_check(int fd, size_t size)
 {
@@ -74,8 +71,8 @@ static int memfd_check(int fd, size_t size)
 }
 
 /*
- * Find ids, transfers and data. The counts in the header are known to be within their limits, so no
- * sum overflows here. body is to be freed in any case.
+ * Find ids, transfers and data. The caller has checked the counts in the header against their
+ * limits, so no sum overflows. body is to be freed also after a failure.
  */
 static int body_parse(struct hosted_served *served, const struct hosted_request *request,
 		      struct body *body)
@@ -106,7 +103,7 @@ static int body_parse(struct hosted_served *served, const struct hosted_request 
 		if (r < 0)
 			return r;
 
-		/* some byte, so that there is always a pointer */
+		/* one byte more, so that it is never NULL */
 		arrays = body->arrays = malloc(n_ids + n_transfers + 1);
 		if (!arrays)
 			return -ENOMEM;
@@ -136,7 +133,7 @@ static void reply_append(struct hosted_served *served, struct hosted_reply *repl
 	reply->n_packet += n;
 }
 
-/* After a command that took something off the queue. */
+/* To be called after a command that takes entries off the queue. */
 static void queue_update(struct hosted_served *served)
 {
 	served->reading = NULL;
@@ -144,7 +141,7 @@ static void queue_update(struct hosted_served *served)
 		served->domain->reply.header.reply_flags |= BUS1_HOSTED_REPLY_BELL;
 }
 
-/* Runs in the same time whatever the client guesses. */
+/* Takes the same time whatever the client guesses. */
 static bool secret_equal(const uint8_t *a, const uint8_t *b, size_t n)
 {
 	uint8_t difference = 0;
@@ -182,7 +179,7 @@ static int command_transfer(struct hosted_served *served, struct hosted_request 
 	const struct bus1_hosted_request *header = &domain->request.header;
 	struct bus1_transfer *src, *dst;
 	struct hosted_served *to = served;
-	struct body body;
+	CLEANUP(body_free) struct body body = {};
 	size_t n;
 	int r;
 
@@ -191,15 +188,13 @@ static int command_transfer(struct hosted_served *served, struct hosted_request 
 
 	r = body_parse(served, request, &body);
 	if (r < 0)
-		goto exit;
+		return r;
 
 	if (header->to > 0) {
-		/* the client knows the domain, so its peer was here */
+		/* The client has learned the ID here, so the peer has gone when it is missing. */
 		to = hosted_served_find(domain, header->to);
-		if (!to || !secret_equal(to->secret, header->to_secret, sizeof(to->secret))) {
-			r = -ESHUTDOWN;
-			goto exit;
-		}
+		if (!to || !secret_equal(to->secret, header->to_secret, sizeof(to->secret)))
+			return -ESHUTDOWN;
 	}
 
 	n = header->n_transfers;
@@ -211,8 +206,6 @@ static int command_transfer(struct hosted_served *served, struct hosted_request 
 	r = bus1_peer_transfer(served->peer, to->peer, src, dst, n);
 	if (r >= 0)
 		reply->n_packet += 2 * n * sizeof(*src);
-exit:
-	body_free(&body);
 	return r;
 }
 
@@ -220,19 +213,18 @@ static int command_release(struct hosted_served *served, struct hosted_request *
 			   struct hosted_reply *reply)
 {
 	const struct bus1_hosted_request *header = &served->domain->request.header;
-	struct body body;
+	CLEANUP(body_free) struct body body = {};
 	int r;
 
 	if (header->n_ids > BUS1_MAX_IDS)
 		return -EMSGSIZE;
 
 	r = body_parse(served, request, &body);
-	if (r >= 0) {
-		r = bus1_peer_release(served->peer, body.ids, header->n_ids);
-		queue_update(served);
-	}
+	if (r < 0)
+		return r;
 
-	body_free(&body);
+	r = bus1_peer_release(served->peer, body.ids, header->n_ids);
+	queue_update(served);
 	return r;
 }
 
@@ -242,10 +234,10 @@ static int command_send(struct hosted_served *served, struct hosted_request *req
 	struct bus1_domain *domain = served->domain;
 	const struct bus1_hosted_request *header = &domain->request.header;
 	bool has_memfd = header->request_flags & BUS1_HOSTED_REQUEST_MEMFD;
-	struct bus1_payload *payload;
+	CLEANUP(hosted_payload_unrefp) struct bus1_payload *payload = NULL;
 	struct bus1_send send;
 	s32 *errors = NULL;
-	struct body body;
+	CLEANUP(body_free) struct body body = {};
 	int r;
 
 	if (header->message_flags & ~MESSAGE_FLAGS ||
@@ -259,25 +251,25 @@ static int command_send(struct hosted_served *served, struct hosted_request *req
 
 	r = body_parse(served, request, &body);
 	if (r < 0)
-		goto exit;
+		return r;
 
 	if (header->flags & BUS1_SEND_FLAG_CONTINUE) {
-		/* they are what follows the transfers in the reply */
+		/* They follow the transfers in the reply. */
 		errors = (s32 *)(domain->reply.bytes + reply->n_packet +
 				 header->n_transfers * sizeof(*body.transfers));
 		memset(errors, 0, header->n_ids * sizeof(*errors));
 	}
 
-	r = hosted_payload_new(domain, &served->creds, header->n_data, request->fds + has_memfd,
-			       header->n_fds, &payload);
+	r = hosted_payload_new(&domain->ends, &served->creds, header->n_data,
+			       request->fds + has_memfd, header->n_fds, &payload);
 	if (r < 0)
-		goto exit;
+		return r;
 	for (size_t i = has_memfd; i < request->n_fds; i++)
 		request->fds[i] = -1;
 
 	r = body_read_data(&body, payload->data, header->n_data);
 	if (r < 0)
-		goto unref_payload;
+		return r;
 
 	send = (struct bus1_send){
 		.flags = header->flags,
@@ -296,14 +288,10 @@ static int command_send(struct hosted_served *served, struct hosted_request *req
 			reply->n_packet += header->n_ids * sizeof(*errors);
 	}
 
-unref_payload:
-	bus1_payload_unref(payload);
-exit:
-	body_free(&body);
 	return r;
 }
 
-/* One try; -ESTALE when the message ceased to exist in the meantime. */
+/* Try once. -ESTALE when the message ceased to exist in the meantime: try again. */
 static int recv_one(struct hosted_served *served, struct hosted_reply *reply)
 {
 	struct bus1_domain *domain = served->domain;
@@ -329,7 +317,7 @@ static int recv_one(struct hosted_served *served, struct hosted_reply *reply)
 	head->n_fds = n_files;
 
 	if (has_read && (!recv.payload || recv.payload != served->reading)) {
-		/* not what was read; as a reply it makes the client start again */
+		/* Not the message that was read. This reply makes the client start again. */
 		bus1_peer_recv_abort(&recv);
 		return -ENOLINK;
 	}
@@ -353,7 +341,7 @@ static int recv_one(struct hosted_served *served, struct hosted_reply *reply)
 	head->message_type = recv.type;
 	hosted_metadata_fill(&head->metadata, &recv);
 
-	/* the reply borrows data and files until it is sent */
+	/* The reply borrows data and files until it is sent. */
 	if (recv.payload)
 		payload = bus1_payload_ref((struct bus1_payload *)recv.payload);
 
@@ -396,7 +384,7 @@ static int command_recv(struct hosted_served *served, struct hosted_request *req
 		r = recv_one(served, reply);
 	while (r == -ESTALE);
 
-	/* the core dropped what had become moot */
+	/* The queue was readable, but the core has dropped a moot entry. */
 	if (r == -EAGAIN)
 		queue_update(served);
 	return r == -ENOLINK ? -ESTALE : r;
@@ -475,7 +463,7 @@ static int command_reset(struct hosted_served *served, struct hosted_request *re
 	return r;
 }
 
-/* What a command may say in its header; all else has to be 0. */
+/* The fields of the header that a command may use. All others must be 0. */
 struct command {
 	int (*run)(struct hosted_served *served, struct hosted_request *request,
 		   struct hosted_reply *reply);
@@ -535,7 +523,7 @@ int hosted_command_run(struct hosted_served *served, struct hosted_request *requ
 
 	domain->reply.header = (struct bus1_hosted_reply){ .magic = BUS1_HOSTED_MAGIC };
 
-	/* in RECV it is the number of those that may come back */
+	/* In RECV, header->n_fds is the number of descriptors that may come back. */
 	n_fds = header->request_flags & BUS1_HOSTED_REQUEST_MEMFD ? 1 : 0;
 	if (header->command != BUS1_HOSTED_RECV) {
 		if (header->n_fds > BUS1_HOSTED_MESSAGE_FDS_MAX)
@@ -550,8 +538,7 @@ int hosted_command_run(struct hosted_served *served, struct hosted_request *requ
 	else
 		r = command->run(served, request, reply);
 
-	/* only a client that broke the protocol sees the end of its connection instead of an error
-	 */
+	/* A client that breaks the protocol gets no reply: it is dropped. */
 	if (r == -EPROTO)
 		return r;
 

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Peers in this process
- *
- * A transport of libbus1 right on the core: commands are calls, descriptors are duplicated on their
- * way in and out. Any number of threads may use one peer.
+ * Peers in this process, see local.h
  */
 
-#include "kernel/hosted/hosted.h"
+#include "kernel/hosted/local.h"
 
-#include <bus1/transport.h>
+#include <bus1/hosted.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/err.h>
@@ -17,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kernel/hosted/payload.h"
 #include "libbus1/iovec.h"
 
 #define MESSAGE_FLAGS BUS1_MESSAGE_FLAG_FDS
@@ -28,10 +26,26 @@ struct local_peer {
 	struct hosted_ready ready;
 };
 
-static void close_all(int *fds, size_t n)
+/* Descriptors that are closed unless they are given away. n is to be set before anything else. */
+struct local_fds {
+	size_t n;
+	int fds[BUS1_MAX_FILES];
+};
+
+static void local_fds_close(struct local_fds *fds)
 {
-	for (size_t i = 0; i < n; i++)
-		close(fds[i]);
+	while (fds->n > 0)
+		close(fds->fds[--fds->n]);
+}
+
+static int local_fds_add_copy(struct local_fds *fds, int fd)
+{
+	fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		return -errno;
+
+	fds->fds[fds->n++] = fd;
+	return 0;
 }
 
 static int local_get_fd(void *p)
@@ -57,23 +71,24 @@ static int local_release(void *p, size_t n, const uint64_t *ids)
 	struct local_peer *local = p;
 	int r;
 
-	/* uint64_t and __u64 are different types of the same size */
+	/* uint64_t and __u64 are different types of the same size. */
 	r = bus1_peer_release(local->peer, (const u64 *)ids, n);
 	hosted_ready_update(&local->ready);
 	return r;
 }
 
-/* The payload of a message, with everything of it copied. */
+/* Make the payload of a message, with copies of its data and descriptors. */
 static int local_payload_new(struct local_peer *local, const struct bus1_message *message,
 			     struct bus1_payload **ret_payload)
 {
 	const struct bus1_message_fds *with_fds = (const void *)message;
-	int fds[BUS1_MAX_FILES];
-	struct bus1_creds creds;
-	size_t n_fds, n = 0;
+	CLEANUP(hosted_creds_destroy) struct bus1_creds creds = {};
+	CLEANUP(local_fds_close) struct local_fds fds;
 	const int *from;
+	size_t n_fds;
 	int r;
 
+	fds.n = 0;
 	n_fds = message->flags & BUS1_MESSAGE_FLAG_FDS ? with_fds->n_fds : 0;
 	if (n_fds > BUS1_MAX_FILES)
 		return -EMSGSIZE;
@@ -83,24 +98,20 @@ static int local_payload_new(struct local_peer *local, const struct bus1_message
 		return r;
 
 	from = n_fds > 0 ? ptr_from_u64(with_fds->ptr_fds) : NULL;
-	for (; n < n_fds; n++) {
-		fds[n] = fcntl(from[n], F_DUPFD_CLOEXEC, 3);
-		if (fds[n] < 0) {
-			r = -errno;
-			goto exit;
-		}
+	for (size_t i = 0; i < n_fds; i++) {
+		r = local_fds_add_copy(&fds, from[i]);
+		if (r < 0)
+			return r;
 	}
 
-	r = hosted_payload_new(local->domain, &creds, message->n_data, fds, n_fds, ret_payload);
+	r = hosted_payload_new(&local->domain->ends, &creds, message->n_data, fds.fds, n_fds,
+			       ret_payload);
 	if (r < 0)
-		goto exit;
+		return r;
 
-	n = 0;
+	fds.n = 0;
 	iovec_gather((*ret_payload)->data, ptr_from_u64(message->ptr_data_vecs), message->n_data);
-exit:
-	close_all(fds, n);
-	hosted_creds_destroy(&creds);
-	return r;
+	return 0;
 }
 
 static int local_send(void *p, uint64_t flags, size_t n_destinations, const uint64_t *destinations,
@@ -137,21 +148,43 @@ static int local_send(void *p, uint64_t flags, size_t n_destinations, const uint
 	return r;
 }
 
-/* One try; -ESTALE when the message ceased to exist in the meantime. */
+/* Tell the caller how much a message has of everything. */
+static void local_put_sizes(struct bus1_message *message, size_t n_transfers, size_t n_data,
+			    size_t n_files)
+{
+	message->n_transfers = n_transfers;
+	message->n_data = n_data;
+	if (message->flags & BUS1_MESSAGE_FLAG_FDS)
+		((struct bus1_message_fds *)message)->n_fds = n_files;
+}
+
+static void local_put_metadata(struct bus1_metadata *metadata, uint64_t flags,
+			       const struct bus1_metadata_credentials *credentials)
+{
+	if (flags & BUS1_RECV_FLAG_SECCTX)
+		((struct bus1_metadata_secctx *)metadata)->n_secctx = BUS1_INVALID;
+	if (flags & (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_SECCTX))
+		*(struct bus1_metadata_credentials *)metadata = *credentials;
+	else
+		*metadata = credentials->metadata;
+}
+
+/* Try once. -ESTALE when the message ceased to exist in the meantime: try again. */
 static int local_recv_one(struct local_peer *local, uint64_t flags, struct bus1_metadata *metadata,
 			  struct bus1_message *message)
 {
 	struct bus1_message_fds *with_fds = (void *)message;
 	struct bus1_metadata_credentials credentials;
-	size_t n_data, n_files, n_transfers, n = 0;
+	CLEANUP(local_fds_close) struct local_fds fds;
+	size_t n_data, n_files, n_transfers;
 	bool peek = flags & BUS1_RECV_FLAG_PEEK;
+	bool takes_fds = message->flags & BUS1_MESSAGE_FLAG_FDS && !peek;
 	struct bus1_transfer *transfers;
-	int fds[BUS1_MAX_FILES];
 	struct bus1_recv recv;
 	uint64_t type;
-	bool fits;
 	int r;
 
+	fds.n = 0;
 	r = bus1_peer_recv_begin(local->peer, &recv);
 	if (r < 0)
 		return r;
@@ -161,21 +194,18 @@ static int local_recv_one(struct local_peer *local, uint64_t flags, struct bus1_
 	n_data = recv.payload ? recv.payload->n_data : 0;
 	n_files = recv.payload ? recv.payload->n_files : 0;
 
-	fits = n_transfers <= message->n_transfers && n_data <= message->n_data;
-	if (message->flags & BUS1_MESSAGE_FLAG_FDS && !peek)
-		fits = fits && n_files <= with_fds->n_fds;
-	if (!fits) {
-		r = -EMSGSIZE;
-		goto abort;
+	if (n_transfers > message->n_transfers || n_data > message->n_data ||
+	    (takes_fds && n_files > with_fds->n_fds)) {
+		bus1_peer_recv_abort(&recv);
+		local_put_sizes(message, n_transfers, n_data, n_files);
+		return -EMSGSIZE;
 	}
 
-	if (message->flags & BUS1_MESSAGE_FLAG_FDS && !peek) {
-		for (; n < n_files; n++) {
-			fds[n] = fcntl(recv.payload->files[n]->fd, F_DUPFD_CLOEXEC, 3);
-			if (fds[n] < 0) {
-				r = -errno;
-				goto abort;
-			}
+	for (size_t i = 0; takes_fds && i < n_files; i++) {
+		r = local_fds_add_copy(&fds, recv.payload->files[i]->fd);
+		if (r < 0) {
+			bus1_peer_recv_abort(&recv);
+			return r;
 		}
 	}
 
@@ -186,38 +216,20 @@ static int local_recv_one(struct local_peer *local, uint64_t flags, struct bus1_
 		transfers[i] = bus1_recv_transfer(&recv, i);
 	hosted_metadata_fill(&credentials, &recv);
 
-	r = 0;
 	if (peek)
 		bus1_peer_recv_abort(&recv);
 	else
 		r = bus1_peer_recv_commit(&recv);
-	if (r < 0) {
-		close_all(fds, n);
+	if (r < 0)
 		return r;
-	}
 
-	if (flags & BUS1_RECV_FLAG_SECCTX)
-		((struct bus1_metadata_secctx *)metadata)->n_secctx = BUS1_INVALID;
-	if (flags & (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_SECCTX))
-		*(struct bus1_metadata_credentials *)metadata = credentials;
-	else
-		*metadata = credentials.metadata;
-	if (n > 0)
-		memcpy(ptr_from_u64(with_fds->ptr_fds), fds, n * sizeof(*fds));
+	local_put_metadata(metadata, flags, &credentials);
+	if (fds.n > 0)
+		memcpy(ptr_from_u64(with_fds->ptr_fds), fds.fds, fds.n * sizeof(*fds.fds));
+	fds.n = 0;
 	message->type = type;
-	goto sizes;
-
-abort:
-	close_all(fds, n);
-	bus1_peer_recv_abort(&recv);
-	if (r != -EMSGSIZE)
-		return r;
-sizes:
-	message->n_transfers = n_transfers;
-	message->n_data = n_data;
-	if (message->flags & BUS1_MESSAGE_FLAG_FDS)
-		with_fds->n_fds = n_files;
-	return r;
+	local_put_sizes(message, n_transfers, n_data, n_files);
+	return 0;
 }
 
 static int local_recv(void *p, uint64_t flags, struct bus1_metadata *metadata,
@@ -268,10 +280,18 @@ static void local_free(void *p)
 {
 	struct local_peer *local = p;
 
-	bus1_peer_disconnect(local->peer);
-	bus1_peer_unref(local->peer);
+	if (local->peer) {
+		bus1_peer_disconnect(local->peer);
+		bus1_peer_unref(local->peer);
+	}
 	hosted_ready_destroy(&local->ready);
 	free(local);
+}
+
+static void local_freep(struct local_peer **local)
+{
+	if (*local)
+		local_free(*local);
 }
 
 static const struct bus1_transport local_transport = {
@@ -294,40 +314,44 @@ struct bus1_peer *hosted_local_peer(struct bus1_domain *domain, struct bus1_clie
 	return local && local->domain == domain ? local->peer : NULL;
 }
 
-BUS1_EXPORT int bus1_domain_client_new(struct bus1_domain *domain, struct bus1_client **ret_client)
+static int local_new(struct bus1_domain *domain, struct local_peer **ret_local)
 {
-	struct local_peer *local;
+	CLEANUP_FREE struct local_peer *local = calloc(1, sizeof(*local));
 	int r;
 
-	local = malloc(sizeof(*local));
 	if (!local)
 		return -ENOMEM;
 
 	local->domain = domain;
 	r = hosted_ready_init_event(&local->ready);
 	if (r < 0)
-		goto free_local;
+		return r;
 
-	local->peer = bus1_peer_new(domain->accounts, KUIDT_INIT(geteuid()), hosted_ready_wake,
-				    &local->ready);
-	if (IS_ERR(local->peer)) {
-		r = PTR_ERR(local->peer);
-		goto destroy_ready;
-	}
-	local->ready.peer = local->peer;
+	*ret_local = steal_ptr(&local);
+	return 0;
+}
+
+BUS1_EXPORT int bus1_domain_client_new(struct bus1_domain *domain, struct bus1_client **ret_client)
+{
+	CLEANUP(local_freep) struct local_peer *local = NULL;
+	struct bus1_peer *peer;
+	int r;
+
+	r = local_new(domain, &local);
+	if (r < 0)
+		return r;
+
+	peer = bus1_peer_new(domain->accounts, KUIDT_INIT(geteuid()), hosted_ready_wake,
+			     &local->ready);
+	if (IS_ERR(peer))
+		return PTR_ERR(peer);
+	local->peer = peer;
+	local->ready.peer = peer;
 
 	r = bus1_client_new_transport(ret_client, &local_transport, local);
 	if (r < 0)
-		goto unref_peer;
+		return r;
 
+	steal_ptr(&local);
 	return 0;
-
-unref_peer:
-	bus1_peer_disconnect(local->peer);
-	bus1_peer_unref(local->peer);
-destroy_ready:
-	hosted_ready_destroy(&local->ready);
-free_local:
-	free(local);
-	return r;
 }

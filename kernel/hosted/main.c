@@ -15,7 +15,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "kernel/hosted/hosted.h"
+#include "base/cleanup.h"
+#include "kernel/hosted/domain.h"
+#include "libbus1/hosted-protocol.h"
 
 static volatile sig_atomic_t main_ended;
 
@@ -52,7 +54,7 @@ static int parse_fd(const char *text, int *ret_fd)
 	return 0;
 }
 
-/* Every peer needs descriptors, and the limit that programs start with is made for select(). */
+/* Every peer needs descriptors. Programs start with a low limit for the sake of select(). */
 static void raise_fd_limit(void)
 {
 	struct rlimit limit;
@@ -78,11 +80,11 @@ static int print_ready(int fd)
 static int serve(const char *path, int ready_fd)
 {
 	struct sigaction action = { .sa_handler = on_signal };
-	struct bus1_domain *domain;
+	CLEANUP(bus1_domain_freep) struct bus1_domain *domain = NULL;
 	sigset_t blocked, original;
 	int r;
 
-	/* signals arrive only while waiting, so that none is missed */
+	/* Signals arrive only while waiting, so that none is missed. */
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGTERM);
 	sigaddset(&blocked, SIGINT);
@@ -96,37 +98,34 @@ static int serve(const char *path, int ready_fd)
 
 	r = bus1_domain_new(&domain);
 	if (r < 0) {
-		fprintf(stderr, "bus1-hosted: can not make a core: %s\n", strerror(-r));
+		fprintf(stderr, "bus1-hosted: cannot make a core: %s\n", strerror(-r));
 		return r;
 	}
 
 	r = bus1_domain_listen(domain, path);
 	if (r < 0) {
-		fprintf(stderr, "bus1-hosted: can not listen on %s: %s\n", path, strerror(-r));
-		goto exit;
+		fprintf(stderr, "bus1-hosted: cannot listen on %s: %s\n", path, strerror(-r));
+		return r;
 	}
 
 	if (ready_fd >= 0) {
 		r = print_ready(ready_fd);
 		if (r < 0) {
-			fprintf(stderr, "bus1-hosted: can not write to descriptor %d: %s\n",
+			fprintf(stderr, "bus1-hosted: cannot write to descriptor %d: %s\n",
 				ready_fd, strerror(-r));
-			goto exit;
+			return r;
 		}
 	}
 
 	while (!main_ended) {
 		r = hosted_domain_wait(domain, &original);
 		if (r < 0 && r != -EINTR) {
-			fprintf(stderr, "bus1-hosted: can not go on: %s\n", strerror(-r));
-			goto exit;
+			fprintf(stderr, "bus1-hosted: cannot wait for requests: %s\n",
+				strerror(-r));
+			return r;
 		}
 	}
-	r = 0;
-
-exit:
-	bus1_domain_free(domain);
-	return r;
+	return 0;
 }
 
 int main(int argc, char **argv)

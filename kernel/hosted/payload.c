@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Payloads
- *
- * What a message carries beside its data, between user space and the core: descriptors become
- * files, numbers become credentials and the other way round.
+ * Payloads, see payload.h
  */
 
-#include "kernel/hosted/hosted.h"
+#include "kernel/hosted/payload.h"
 
 #include <errno.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/pid.h>
-#include <sys/socket.h>
 
 int hosted_creds_init(struct bus1_creds *creds, uid_t uid, gid_t gid, pid_t pid, pid_t tid)
 {
@@ -54,45 +50,14 @@ void hosted_metadata_fill(struct bus1_metadata_credentials *metadata, const stru
 	}
 }
 
-/*
- * A message that holds the client's end of a peer would keep that peer alive, and with it the queue
- * the message may be waiting in, for ever.
- */
-static bool fd_is_peer(struct bus1_domain *domain, int fd)
-{
-	struct hosted_served *served;
-	uint64_t cookie;
-	int family, type;
-	socklen_t n;
-	bool r;
-
-	/* before anything that takes the lock of a socket, which for other families may be held
-	 * long */
-	n = sizeof(family);
-	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &n) < 0 || family != AF_UNIX)
-		return false;
-	n = sizeof(type);
-	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) < 0 || type != SOCK_SEQPACKET)
-		return false;
-	n = sizeof(cookie);
-	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &n) < 0)
-		return false;
-
-	pthread_mutex_lock(&domain->lock);
-	HASH_FIND(hh_pairs, domain->pairs, &cookie, sizeof(cookie), served);
-	r = served || hosted_listener_is_connection(domain, fd);
-	pthread_mutex_unlock(&domain->lock);
-	return r;
-}
-
-int hosted_payload_new(struct bus1_domain *domain, const struct bus1_creds *creds, size_t n_data,
+int hosted_payload_new(struct hosted_ends *ends, const struct bus1_creds *creds, size_t n_data,
 		       const int *fds, size_t n_fds, struct bus1_payload **ret_payload)
 {
 	struct bus1_payload *payload;
 	size_t i;
 
 	for (i = 0; i < n_fds; i++)
-		if (fd_is_peer(domain, fds[i]))
+		if (hosted_ends_have(ends, fds[i]))
 			return -EINVAL;
 
 	payload = bus1_payload_new(n_data, n_fds);
@@ -101,8 +66,13 @@ int hosted_payload_new(struct bus1_domain *domain, const struct bus1_creds *cred
 
 	for (i = 0; i < n_fds; i++) {
 		payload->files[i] = shim_file_new(fds[i]);
-		if (!payload->files[i])
-			goto error;
+		if (payload->files[i])
+			continue;
+		/* The caller keeps the descriptors. */
+		while (i-- > 0)
+			payload->files[i]->fd = -1;
+		bus1_payload_unref(payload);
+		return -ENOMEM;
 	}
 
 	payload->creds = *creds;
@@ -111,11 +81,4 @@ int hosted_payload_new(struct bus1_domain *domain, const struct bus1_creds *cred
 
 	*ret_payload = payload;
 	return 0;
-
-error:
-	/* the descriptors go back to the caller */
-	while (i-- > 0)
-		payload->files[i]->fd = -1;
-	bus1_payload_unref(payload);
-	return -ENOMEM;
 }

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Readiness
+ * Readiness, see ready.h
  *
- * The core reports a queue that becomes readable while it holds the lock of that queue, so whoever
- * finds a message has its report behind him. The way back races with the next report: after the
- * descriptor was cleared the queue is looked at again, which makes up for a report that came in
- * between and found it still set.
+ * The core reports that a queue becomes readable while it holds the lock of the queue. So a
+ * receiver that finds a message knows that the report is done. Clearing races with the next report:
+ * it may come before the clearing, and find the descriptor still set. So the queue is looked at
+ * once more after the clearing.
  *
- * A bell is a socket pair. The client can not be given an eventfd of the server: its O_NONBLOCK
- * belongs to whoever has the file, and a counter at its maximum would then block the server. So the
- * server only ever sends on its own end, which never waits for what the client does with the other.
- * The client takes one packet out for each time the queue was emptied; a client that does not fills
- * up the socket, and only deceives himself.
+ * A bell is a socket pair, and not an eventfd of the server. O_NONBLOCK belongs to the open file,
+ * so a client could clear it, fill the counter, and block the server. The server only sends on its
+ * own end of the pair, which never waits for the client. A client that takes no packets out of its
+ * end fills the socket and sees itself readable for ever: it harms only itself.
  */
 
-#include "kernel/hosted/hosted.h"
+#include "kernel/hosted/ready.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static void ready_init(struct hosted_ready *ready, int fd, bool is_bell)
@@ -52,7 +53,7 @@ void hosted_ready_destroy(struct hosted_ready *ready)
 	pthread_mutex_destroy(&ready->update_lock);
 }
 
-/* Under the lock. A failure means that it is set as it is, or that nobody is there. */
+/* Under the lock. It fails when the descriptor is set already, or the client has gone. */
 static void ready_signal(struct hosted_ready *ready)
 {
 	uint64_t one = 1;
@@ -118,7 +119,7 @@ int hosted_ready_renew_bell(struct hosted_ready *ready, int *ret_fd)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return -errno;
 
-	/* the least there is: a packet or two, and nothing in the other direction */
+	/* The smallest buffer has room for a packet or two. Nothing goes in the other direction. */
 	setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	shutdown(fds[0], SHUT_RD);
 

@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Peers in other processes
- *
- * The server's end of a peer's socket: one request packet in, one reply packet out. Nothing here
- * blocks: a client that sends rubbish, or that lets its replies pile up in the socket, is dropped.
+ * Peers in other processes, see served.h
  */
 
-#include "kernel/hosted/hosted.h"
+#include "kernel/hosted/served.h"
 
 #include <errno.h>
+#include <linux/container_of.h>
 #include <linux/err.h>
 #include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "kernel/hosted/command.h"
+#include "kernel/hosted/payload.h"
 #include "libbus1/util.h"
 
-/* -EAGAIN when there is none, -ESHUTDOWN when the client has gone. */
+/* Read one request. -EAGAIN when there is none, -ESHUTDOWN when the client has gone. */
 static int served_read(struct hosted_served *served, struct hosted_request *request)
 {
 	struct bus1_domain *domain = served->domain;
@@ -40,15 +41,14 @@ static int served_read(struct hosted_served *served, struct hosted_request *requ
 	request->n_fds = 0;
 
 	do
-		l = recvmsg(served->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		l = recvmsg(served->source.fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	while (l < 0 && errno == EINTR);
 	if (l < 0)
 		return errno == EAGAIN || errno == ENOMEM || errno == ENOBUFS ? -EAGAIN
 									      : -ESHUTDOWN;
 
 	for (c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
-		/* no other option is set, so there is nothing else, and the kernel makes one of it
-		 */
+		/* No socket option asks for anything else. There is one such header at most. */
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
 
@@ -61,8 +61,7 @@ static int served_read(struct hosted_served *served, struct hosted_request *requ
 	return l == 0 || (message.msg_flags & MSG_TRUNC) ? -ESHUTDOWN : 0;
 }
 
-/* Nothing is tried twice: a client that leaves no room for its reply did not read the ones before.
- */
+/* A client that leaves no room for a reply did not read those before: there is no second try. */
 static int served_write(struct hosted_served *served, const struct hosted_reply *reply)
 {
 	union {
@@ -81,10 +80,10 @@ static int served_write(struct hosted_served *served, const struct hosted_reply 
 
 	if (reply->n_fds > 0) {
 		/*
-		 * Descriptors under way are limited for this process as a whole. No client gets a
-		 * second set of them before it has read the first.
+		 * The kernel limits the descriptors that this process has in sockets. So a client
+		 * gets none while it has unread packets.
 		 */
-		if (ioctl(served->fd, SIOCOUTQ, &n_unread) < 0 || n_unread > 0)
+		if (ioctl(served->source.fd, SIOCOUTQ, &n_unread) < 0 || n_unread > 0)
 			return -EPROTO;
 
 		control.header.cmsg_level = SOL_SOCKET;
@@ -95,15 +94,15 @@ static int served_write(struct hosted_served *served, const struct hosted_reply 
 		message.msg_controllen = CMSG_SPACE(sizeof(int) * reply->n_fds);
 	}
 
-	while (sendmsg(served->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+	while (sendmsg(served->source.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
 		if (errno == EINTR)
 			continue;
 		if (errno != ETOOMANYREFS || message.msg_controllen == 0)
 			return -EPROTO;
 
 		/*
-		 * Others have too many descriptors under way. Those of this client are lost to it,
-		 * as when it has no room for them itself.
+		 * That limit is reached, because of other clients. This one loses its descriptors,
+		 * as it does when its own table of descriptors is full.
 		 */
 		message.msg_control = NULL;
 		message.msg_controllen = 0;
@@ -112,7 +111,7 @@ static int served_write(struct hosted_served *served, const struct hosted_reply 
 	return 0;
 }
 
-/* One request, so that all clients get theirs; what is left is reported again. */
+/* Serve one request only, so that all clients have their turn. epoll reports the next one again. */
 static int served_serve(struct hosted_served *served)
 {
 	struct hosted_request request;
@@ -143,12 +142,12 @@ static int served_serve(struct hosted_served *served)
 
 static void served_dispatch(struct hosted_source *source, uint32_t events)
 {
-	struct hosted_served *served = (struct hosted_served *)source;
+	struct hosted_served *served = container_of(source, struct hosted_served, source);
 	struct bus1_domain *domain = served->domain;
 	struct hosted_user *user = served->user;
 	uint64_t begin;
 
-	/* what a client leaves behind does not get it around the pause */
+	/* A request that a client leaves behind when it goes does not get around the pause. */
 	if (user->paused_until > 0) {
 		if (events & (EPOLLHUP | EPOLLERR))
 			hosted_served_free(served);
@@ -156,135 +155,123 @@ static void served_dispatch(struct hosted_source *source, uint32_t events)
 	}
 
 	begin = hosted_now();
-	++user->n_peers; /* keep it */
+	user->n_peers++; /* The user must outlive its peer. */
 	if (served_serve(served) < 0)
 		hosted_served_free(served);
-	hosted_user_spend(domain, user, hosted_now() - begin);
-	hosted_user_unref(domain, user);
+	hosted_user_spend(&domain->users, user, hosted_now() - begin);
+	hosted_user_unref(&domain->users, user);
 }
 
-void hosted_served_watch(struct hosted_served *served, bool on)
+/* Undo hosted_served_new(), as far as it got, but for the socket and the user. */
+static void served_destroy(struct hosted_served *served)
 {
-	struct epoll_event event = {
-		.events = on ? EPOLLIN : 0,
-		.data.ptr = &served->source,
-	};
+	struct bus1_domain *domain = served->domain;
 
-	epoll_ctl(served->domain->epoll_fd, EPOLL_CTL_MOD, served->fd, &event);
+	if (served->pair.hh.tbl)
+		hosted_ends_remove_pair(&domain->ends, &served->pair);
+	if (served->hh.tbl)
+		HASH_DELETE(hh, domain->served, served);
+	if (served->peer) {
+		bus1_peer_disconnect(served->peer);
+		bus1_peer_unref(served->peer);
+	}
+	hosted_ready_destroy(&served->ready);
+	hosted_creds_destroy(&served->creds);
+	free(served);
 }
 
-struct hosted_served *hosted_served_find(struct bus1_domain *domain, uint64_t id)
+static void served_destroyp(struct hosted_served **served)
 {
-	struct hosted_served *served;
-
-	HASH_FIND(hh, domain->served, &id, sizeof(id), served);
-	return served;
+	if (*served)
+		served_destroy(*served);
 }
 
-int hosted_served_new(struct bus1_domain *domain, int fd, uint64_t other_cookie,
+static int served_new_peer(struct hosted_served *served, const struct ucred *ucred)
+{
+	struct bus1_peer *peer;
+	int r;
+
+	if (getrandom(served->secret, sizeof(served->secret), 0) != sizeof(served->secret))
+		return -EIO;
+
+	r = hosted_creds_init(&served->creds, ucred->uid, ucred->gid, ucred->pid, ucred->pid);
+	if (r < 0)
+		return r;
+
+	peer = bus1_peer_new(served->domain->accounts, KUIDT_INIT(ucred->uid), hosted_ready_wake,
+			     &served->ready);
+	if (IS_ERR(peer))
+		return PTR_ERR(peer);
+	served->peer = peer;
+	served->ready.peer = peer;
+	return 0;
+}
+
+/* Let the peer be found, and last of all listen to it: that needs no undo. */
+static int served_register(struct hosted_served *served)
+{
+	struct bus1_domain *domain = served->domain;
+	int r;
+
+	HASH_ADD(hh, domain->served, id, sizeof(served->id), served);
+	if (!served->hh.tbl)
+		return -ENOMEM;
+	if (served->pair.cookie > 0) {
+		r = hosted_ends_add_pair(&domain->ends, &served->pair);
+		if (r < 0)
+			return r;
+	}
+	return hosted_loop_add(&domain->loop, &served->source);
+}
+
+int hosted_served_new(struct bus1_domain *domain, int fd, uint64_t cookie,
 		      const struct ucred *ucred, struct hosted_user *user,
 		      struct hosted_served **ret_served)
 {
-	struct hosted_served *served;
-	int size, r;
+	CLEANUP(served_destroyp) struct hosted_served *served = calloc(1, sizeof(*served));
+	int size = 2 * BUS1_HOSTED_PACKET_MAX, r;
 
-	served = calloc(1, sizeof(*served));
 	if (!served)
 		return -ENOMEM;
 
 	served->source.dispatch = served_dispatch;
+	served->source.fd = fd;
 	served->domain = domain;
 	served->id = domain->last_served + 1;
-	served->fd = fd;
-	served->other_cookie = other_cookie;
+	served->pair.cookie = cookie;
 	served->user = user;
-
-	if (getrandom(served->secret, sizeof(served->secret), 0) != sizeof(served->secret)) {
-		r = -EIO;
-		goto free_served;
-	}
-
-	/* for a system whose default is too small for a packet; fails when the limit is, too */
-	size = 2 * BUS1_HOSTED_PACKET_MAX;
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-
-	r = hosted_creds_init(&served->creds, ucred->uid, ucred->gid, ucred->pid, ucred->pid);
-	if (r < 0)
-		goto free_served;
 	hosted_ready_init_bell(&served->ready);
 
-	served->peer = bus1_peer_new(domain->accounts, KUIDT_INIT(ucred->uid), hosted_ready_wake,
-				     &served->ready);
-	if (IS_ERR(served->peer)) {
-		r = PTR_ERR(served->peer);
-		goto destroy_ready;
-	}
-	served->ready.peer = served->peer;
+	/* For a system whose default is too small for a packet. Fails when its limit is, too. */
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 
-	r = hosted_domain_watch(domain, fd, &served->source);
+	r = served_new_peer(served, ucred);
 	if (r < 0)
-		goto unref_peer;
+		return r;
+	r = served_register(served);
+	if (r < 0)
+		return r;
 
-	HASH_ADD(hh, domain->served, id, sizeof(served->id), served);
-	if (!served->hh.tbl) {
-		r = -ENOMEM;
-		goto unwatch;
-	}
-	if (other_cookie > 0) {
-		pthread_mutex_lock(&domain->lock);
-		HASH_ADD(hh_pairs, domain->pairs, other_cookie, sizeof(served->other_cookie),
-			 served);
-		pthread_mutex_unlock(&domain->lock);
-		if (!served->hh_pairs.tbl) {
-			r = -ENOMEM;
-			goto unhash;
-		}
-	}
-
-	if (user->paused_until > 0)
-		hosted_served_watch(served, false);
-	++domain->last_served;
-	*ret_served = served;
+	hosted_user_add_source(&domain->users, user, &served->source);
+	domain->last_served++;
+	*ret_served = steal_ptr(&served);
 	return 0;
-
-unhash:
-	HASH_DELETE(hh, domain->served, served);
-unwatch:
-	epoll_ctl(domain->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-unref_peer:
-	bus1_peer_disconnect(served->peer);
-	bus1_peer_unref(served->peer);
-destroy_ready:
-	hosted_ready_destroy(&served->ready);
-	hosted_creds_destroy(&served->creds);
-free_served:
-	free(served);
-	return r;
 }
 
 void hosted_served_free(struct hosted_served *served)
 {
 	struct bus1_domain *domain = served->domain;
+	struct hosted_user *user = served->user;
 
-	if (served->other_cookie > 0) {
-		pthread_mutex_lock(&domain->lock);
-		HASH_DELETE(hh_pairs, domain->pairs, served);
-		pthread_mutex_unlock(&domain->lock);
-	}
-	HASH_DELETE(hh, domain->served, served);
+	hosted_user_remove_source(user, &served->source);
+	hosted_loop_remove(&domain->loop, &served->source);
+	shutdown(served->source.fd, SHUT_RDWR);
+	close(served->source.fd);
+	/* This also wakes a client that polls the peer's descriptor. */
+	served_destroy(served);
+	hosted_user_unref(&domain->users, user);
 
-	/* closing would do, were the socket not open in a forked child as well */
-	epoll_ctl(domain->epoll_fd, EPOLL_CTL_DEL, served->fd, NULL);
-	shutdown(served->fd, SHUT_RDWR);
-	close(served->fd);
-
-	/* who polls the peer's descriptor is woken by this, too */
-	bus1_peer_disconnect(served->peer);
-	bus1_peer_unref(served->peer);
-	hosted_ready_destroy(&served->ready);
-	hosted_creds_destroy(&served->creds);
-
-	hosted_user_unref(domain, served->user);
-	hosted_listener_resume_all(domain);
-	free(served);
+	/* There are descriptors to accept with again: let the timer expire at once. */
+	if (domain->listening_paused)
+		hosted_loop_set_timer(&domain->loop, 1);
 }

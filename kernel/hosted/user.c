@@ -1,23 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Users
- *
- * What the peers of one user, however many, may take of the server: descriptors, and time. A
- * request that fits in a packet is quick; but one can name as much data, or as many handles, as the
- * core takes and in the kernel would cost nobody but who makes it. Here it keeps everybody waiting.
- * So whoever made such a request is not listened to for as long as it took, nor are the other peers
- * of the same user: others find the server idle for at least half of the time.
+ * Users, see user.h
  */
 
-#include "kernel/hosted/hosted.h"
+#include "kernel/hosted/user.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
+#include <utlist.h>
 
-/* what nobody needs to care about */
+#include "base/cleanup.h"
+
+/* A request that takes less is not counted. */
 #define QUICK_NSEC (5 * 1000 * 1000)
-/* between looks at whose pause is over */
+/* How often the server looks for pauses that are over. */
 #define TICK_NSEC (5 * 1000 * 1000)
 
 uint64_t hosted_now(void)
@@ -28,68 +25,90 @@ uint64_t hosted_now(void)
 	return (uint64_t)now.tv_sec * 1000 * 1000 * 1000 + now.tv_nsec;
 }
 
-int hosted_user_ref(struct bus1_domain *domain, uid_t uid, size_t max_peers,
+static int user_new(struct hosted_users *users, uid_t uid, struct hosted_user **ret_user)
+{
+	CLEANUP_FREE struct hosted_user *user = calloc(1, sizeof(*user));
+
+	if (!user)
+		return -ENOMEM;
+
+	user->uid = uid;
+	HASH_ADD(hh, users->by_uid, uid, sizeof(user->uid), user);
+	if (!user->hh.tbl)
+		return -ENOMEM;
+
+	*ret_user = steal_ptr(&user);
+	return 0;
+}
+
+int hosted_user_ref(struct hosted_users *users, uid_t uid, size_t max_peers,
 		    struct hosted_user **ret_user)
 {
 	struct hosted_user *user;
+	int r;
 
-	HASH_FIND(hh, domain->users, &uid, sizeof(uid), user);
+	HASH_FIND(hh, users->by_uid, &uid, sizeof(uid), user);
 	if (!user) {
-		user = calloc(1, sizeof(*user));
-		if (!user)
-			return -ENOMEM;
-
-		user->uid = uid;
-		HASH_ADD(hh, domain->users, uid, sizeof(user->uid), user);
-		if (!user->hh.tbl) {
-			free(user);
-			return -ENOMEM;
-		}
+		r = user_new(users, uid, &user);
+		if (r < 0)
+			return r;
 	} else if (user->n_peers >= max_peers) {
 		return -EUSERS;
 	}
 
-	++user->n_peers;
+	user->n_peers++;
 	*ret_user = user;
 	return 0;
 }
 
-void hosted_user_unref(struct bus1_domain *domain, struct hosted_user *user)
+void hosted_user_unref(struct hosted_users *users, struct hosted_user *user)
 {
 	if (--user->n_peers > 0)
 		return;
 
-	HASH_DELETE(hh, domain->users, user);
+	HASH_DELETE(hh, users->by_uid, user);
 	free(user);
 }
 
-static void user_watch(struct bus1_domain *domain, const struct hosted_user *user, bool on)
+void hosted_user_add_source(struct hosted_users *users, struct hosted_user *user,
+			    struct hosted_source *source)
 {
-	struct hosted_served *served, *next;
+	DL_APPEND(user->sources, source);
+	if (user->paused_until > 0)
+		hosted_loop_mute(users->loop, source, true);
+}
 
-	HASH_ITER(hh, domain->served, served, next) {
-		if (served->user == user)
-			hosted_served_watch(served, on);
+void hosted_user_remove_source(struct hosted_user *user, struct hosted_source *source)
+{
+	DL_DELETE(user->sources, source);
+}
+
+static void user_mute(struct hosted_users *users, struct hosted_user *user, bool muted)
+{
+	struct hosted_source *source;
+
+	DL_FOREACH(user->sources, source) {
+		hosted_loop_mute(users->loop, source, muted);
 	}
 }
 
-void hosted_user_spend(struct bus1_domain *domain, struct hosted_user *user, uint64_t nsec)
+void hosted_user_spend(struct hosted_users *users, struct hosted_user *user, uint64_t nsec)
 {
 	if (nsec <= QUICK_NSEC)
 		return;
 
 	user->paused_until = hosted_now() + nsec;
-	user_watch(domain, user, false);
-	hosted_domain_set_timer(domain, TICK_NSEC);
+	user_mute(users, user, true);
+	hosted_loop_set_timer(users->loop, TICK_NSEC);
 }
 
-void hosted_user_resume_all(struct bus1_domain *domain)
+void hosted_user_resume_all(struct hosted_users *users)
 {
 	struct hosted_user *user, *next;
 	uint64_t now = hosted_now();
 	bool more = false;
 
-	HASH_ITER(hh, domain->users, user, next) {
+	HASH_ITER(hh, users->by_uid, user, next) {
 		if (user->paused_until == 0)
 			continue;
 		if (user->paused_until > now) {
@@ -97,9 +116,9 @@ void hosted_user_resume_all(struct bus1_domain *domain)
 			continue;
 		}
 		user->paused_until = 0;
-		user_watch(domain, user, true);
+		user_mute(users, user, false);
 	}
 
 	if (more)
-		hosted_domain_set_timer(domain, TICK_NSEC);
+		hosted_loop_set_timer(users->loop, TICK_NSEC);
 }

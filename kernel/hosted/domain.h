@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __BUS1_HOSTED_DOMAIN_H
+#define __BUS1_HOSTED_DOMAIN_H
+
+/* What the daemon needs beyond <bus1/hosted.h>. */
+
+#include <bus1/hosted.h>
+#include <signal.h>
+
+/*
+ * bus1_domain_dispatch() for a process that does nothing else: wait with the signal mask until
+ * there is something to do, and do it. -EINTR after a signal.
+ */
+int hosted_domain_wait(struct bus1_domain *domain, const sigset_t *sigmask);
+
+static inline void bus1_domain_freep(struct bus1_domain **domain)
+{
+	bus1_domain_free(*domain);
+}
+
+#endif /* __BUS1_HOSTED_DOMAIN_H */

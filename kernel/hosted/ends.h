@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __BUS1_HOSTED_ENDS_H
+#define __BUS1_HOSTED_ENDS_H
+
+/*
+ * Clients' ends of the sockets of a domain
+ *
+ * A message that holds the client's end of a peer would keep that peer alive for ever, and with the
+ * peer the queue that the message may wait in. So payload.c refuses such a descriptor, and needs to
+ * recognise one. There are two kinds:
+ *
+ *	a socket pair made here		known by the cookie that the kernel gave the client's socket
+ *	a connection to a listener	known by the address that it is connected to
+ *
+ * Only the thread that serves adds and removes. Any thread may ask.
+ */
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "kernel/hosted/hash.h"
+
+/* The client's end of a socket pair. cookie is that of the socket; 0: there is none. */
+struct hosted_pair {
+	uint64_t cookie;
+	UT_hash_handle hh;
+};
+
+/* The address of a listening socket. */
+struct hosted_address {
+	struct sockaddr_un un;
+	struct hosted_address *next;
+};
+
+struct hosted_ends {
+	pthread_mutex_t lock; /* guards the following */
+	struct hosted_pair *pairs;
+	struct hosted_address *addresses;
+};
+
+void hosted_ends_init(struct hosted_ends *ends);
+void hosted_ends_destroy(struct hosted_ends *ends);
+
+/* -ENOMEM. Remove nothing that was not added. */
+int hosted_ends_add_pair(struct hosted_ends *ends, struct hosted_pair *pair);
+void hosted_ends_remove_pair(struct hosted_ends *ends, struct hosted_pair *pair);
+void hosted_ends_add_address(struct hosted_ends *ends, struct hosted_address *address);
+void hosted_ends_remove_address(struct hosted_ends *ends, struct hosted_address *address);
+
+/* Whether fd is the client's end of a peer. */
+bool hosted_ends_have(struct hosted_ends *ends, int fd);
+
+#endif /* __BUS1_HOSTED_ENDS_H */

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __BUS1_HOSTED_HASH_H
+#define __BUS1_HOSTED_HASH_H
+
+/* uthash, set up so that it reports a lack of memory and compiles without warnings. */
+
+/* When memory runs out, hh.tbl of the new element stays NULL and the process goes on. */
+#define HASH_NONFATAL_OOM 1
+/* One at a time: good for short keys. The default function causes compiler warnings. */
+#define HASH_FUNCTION(key, n, hash) HASH_OAT(key, n, hash)
+#include <uthash.h>
+
+#endif /* __BUS1_HOSTED_HASH_H */

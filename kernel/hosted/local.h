@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __BUS1_HOSTED_LOCAL_H
+#define __BUS1_HOSTED_LOCAL_H
+
+/*
+ * Peers in this process
+ *
+ * This is a transport of libbus1 right on the core: commands are calls, descriptors are duplicated
+ * on their way in and out. Any number of threads may use one peer.
+ */
+
+#include <bus1/transport.h>
+
+#include "kernel/hosted/state.h"
+
+/* The core's peer of a client that the domain made, or NULL. */
+struct bus1_peer *hosted_local_peer(struct bus1_domain *domain, struct bus1_client *client);
+
+#endif /* __BUS1_HOSTED_LOCAL_H */

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __BUS1_HOSTED_PAYLOAD_H
+#define __BUS1_HOSTED_PAYLOAD_H
+
+/*
+ * Payloads: what a message carries besides its data, between user space and the core
+ *
+ * Descriptors become files, and the numbers of users and processes become credentials. On the way
+ * out it is the other way round.
+ */
+
+#include <sys/types.h>
+
+#include "kernel/core/core.h"
+#include "kernel/hosted/ends.h"
+
+/* Credentials of a process. They hold references to its numbers. -ENOMEM. */
+int hosted_creds_init(struct bus1_creds *creds, uid_t uid, gid_t gid, pid_t pid, pid_t tid);
+void hosted_creds_destroy(struct bus1_creds *creds);
+
+/* Fill in the metadata of a message, credentials included. */
+void hosted_metadata_fill(struct bus1_metadata_credentials *metadata, const struct bus1_recv *recv);
+
+/*
+ * Make a payload with credentials, files, and n_data bytes to be filled in. On success the payload
+ * owns the descriptors, on failure the caller still does. -EINVAL when one of them is a client's
+ * end of a peer, -EMSGSIZE, -ENOMEM.
+ */
+int hosted_payload_new(struct hosted_ends *ends, const struct bus1_creds *creds, size_t n_data,
+		       const int *fds, size_t n_fds, struct bus1_payload **ret_payload);
+
+static inline void hosted_payload_unrefp(struct bus1_payload **payload)
+{
+	bus1_payload_unref(*payload);
+}
+
+#endif /* __BUS1_HOSTED_PAYLOAD_H */

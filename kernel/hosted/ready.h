@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __BUS1_HOSTED_READY_H
+#define __BUS1_HOSTED_READY_H
+
+/*
+ * Readiness: the descriptor that a client polls
+ *
+ * It is readable exactly while the queue of the peer is. For a peer in this process it is an
+ *eventfd. For a peer in another process it is one end of a socket pair, the bell: the server sends
+ *a packet when the queue becomes readable, and the client takes it out when the queue was emptied.
+ *
+ *	core: queue becomes readable --> hosted_ready_wake()   --> descriptor is set
+ *	a command took entries off   --> hosted_ready_update() --> descriptor is cleared, when the
+ *								   queue is not readable any more
+ */
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "kernel/core/core.h"
+
+struct hosted_ready {
+	struct bus1_peer *peer;
+	/* keeps updates apart; hosted_ready_wake() never takes it */
+	pthread_mutex_t update_lock;
+
+	/* guards the following; the core is never called with it */
+	pthread_mutex_t lock;
+	int fd;
+	bool is_bell;
+	bool set;
+};
+
+/* Make an eventfd, which is ready->fd. */
+int hosted_ready_init_event(struct hosted_ready *ready);
+/* Make a bell that is silent until hosted_ready_renew_bell(). */
+void hosted_ready_init_bell(struct hosted_ready *ready);
+void hosted_ready_destroy(struct hosted_ready *ready);
+
+/* Replace the bell by a new one. ret_fd is the client's end, and the caller's to close. */
+int hosted_ready_renew_bell(struct hosted_ready *ready, int *ret_fd);
+
+/* the bus1_wake_t of a peer; data is its struct hosted_ready */
+void hosted_ready_wake(struct bus1_peer *peer, void *data);
+
+/*
+ * To be called after each command that takes entries off the queue. Returns true when the queue was
+ * readable and is not any more: then a packet is to be taken from the bell, which only the client
+ * can do.
+ */
+bool hosted_ready_update(struct hosted_ready *ready);
+
+#endif /* __BUS1_HOSTED_READY_H */

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __BUS1_HOSTED_SERVED_H
+#define __BUS1_HOSTED_SERVED_H
+
+/*
+ * Peers in other processes
+ *
+ * The server has one end of a SOCK_SEQPACKET socket for each served peer. The client sends one
+ * request packet for each command, and gets one reply packet. Nothing here blocks: a client that
+ * breaks the protocol, or that leaves its replies in the socket until there is no room, is dropped.
+ */
+
+#include <sys/socket.h>
+
+#include "kernel/hosted/state.h"
+
+/*
+ * Serve a peer. On success it owns fd and the reference to user. cookie is that of the client's
+ * end, when the socket pair was made here, else 0.
+ */
+int hosted_served_new(struct bus1_domain *domain, int fd, uint64_t cookie,
+		      const struct ucred *ucred, struct hosted_user *user,
+		      struct hosted_served **ret_served);
+/* Disconnect the peer and close its socket. */
+void hosted_served_free(struct hosted_served *served);
+
+#endif /* __BUS1_HOSTED_SERVED_H */

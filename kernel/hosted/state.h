@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __BUS1_HOSTED_STATE_H
+#define __BUS1_HOSTED_STATE_H
+
+/*
+ * The state of a hosted core
+ *
+ * A domain is one core: the accounts of its users, and the peers that can exchange messages. Peers
+ * in the same process (local.c) use the core by calls. Peers in other processes (served peers) use
+ * it by packets on a socket, which the thread that serves reads. The files of this folder are
+ * floors, each uses only those below:
+ *
+ *	domain				creation, the public functions
+ *	local	listener		clients in this process; listening sockets
+ *		served			sockets of served peers: a request in, a reply out
+ *		command			a checked request becomes a call of the core
+ *	payload	user			files and credentials; a user's share of the server's time
+ *	ends	loop	ready		clients' ends; the epoll set; descriptors that clients poll
+ */
+
+#include <linux/types.h>
+#include <stdint.h>
+
+#include "kernel/core/core.h"
+#include "kernel/hosted/ends.h"
+#include "kernel/hosted/hash.h"
+#include "kernel/hosted/loop.h"
+#include "kernel/hosted/ready.h"
+#include "kernel/hosted/user.h"
+#include "libbus1/hosted-protocol.h"
+
+struct hosted_listener;
+
+/* A peer in another process. */
+struct hosted_served {
+	struct hosted_source source; /* the server's end of its socket */
+	struct bus1_domain *domain;
+	uint64_t id;
+	uint8_t secret[16];
+	/* the client's end, when the socket pair was made here */
+	struct hosted_pair pair;
+	struct hosted_user *user;
+	struct bus1_peer *peer;
+	struct bus1_creds creds;
+	struct hosted_ready ready;
+	/*
+	 * The payload that is being read. It belongs to the message at the front of the queue,
+	 * which stays there until this peer receives or releases something. This is no reference,
+	 * and is only compared.
+	 */
+	const struct bus1_payload *reading;
+	UT_hash_handle hh;
+};
+
+struct bus1_domain {
+	uint8_t id[16];
+	struct bus1_accounts *accounts;
+	struct hosted_ends ends;
+
+	/* All that follows is for the thread that serves. */
+
+	struct hosted_loop loop;
+	struct hosted_users users;
+	struct hosted_listener *listeners;
+	bool listening_paused; /* a listener waits until there are descriptors to accept with */
+	struct hosted_served *served; /* by id */
+	uint64_t last_served;
+
+	/* the request and the reply under way */
+	union {
+		struct bus1_hosted_request header;
+		uint8_t bytes[BUS1_HOSTED_PACKET_MAX];
+	} request;
+	union {
+		struct bus1_hosted_reply header;
+		uint8_t bytes[sizeof(struct bus1_hosted_reply) +
+			      2 * BUS1_MAX_TRANSFERS * sizeof(struct bus1_transfer) +
+			      BUS1_MAX_DESTINATIONS * sizeof(s32)];
+	} reply;
+};
+
+static inline struct hosted_served *hosted_served_find(struct bus1_domain *domain, uint64_t id)
+{
+	struct hosted_served *served;
+
+	HASH_FIND(hh, domain->served, &id, sizeof(id), served);
+	return served;
+}
+
+#endif /* __BUS1_HOSTED_STATE_H */

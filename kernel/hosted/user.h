@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __BUS1_HOSTED_USER_H
+#define __BUS1_HOSTED_USER_H
+
+/*
+ * Users
+ *
+ * This limits what the peers of one user, however many, take of the server: descriptors and time. A
+ * request that fits into a packet is quick. But a request can name as much data, or as many
+ * handles, as the core takes. In the kernel that costs only the caller; here it keeps everybody
+ * waiting. So after such a request the server pauses the user for as long as the request took: it
+ * reads no requests of any peer of that user. Others find the server idle for at least half of the
+ * time.
+ *
+ * All functions are for the thread that serves.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "kernel/hosted/hash.h"
+#include "kernel/hosted/loop.h"
+
+struct hosted_user {
+	uid_t uid;
+	size_t n_peers;		       /* references */
+	uint64_t paused_until;	       /* CLOCK_MONOTONIC, in nanoseconds; 0: not paused */
+	struct hosted_source *sources; /* sockets of its peers */
+	UT_hash_handle hh;
+};
+
+struct hosted_users {
+	struct hosted_loop *loop;
+	struct hosted_user *by_uid;
+};
+
+/* CLOCK_MONOTONIC, in nanoseconds */
+uint64_t hosted_now(void);
+
+/* Count one peer more for a user. -EUSERS when it has max_peers already, -ENOMEM. */
+int hosted_user_ref(struct hosted_users *users, uid_t uid, size_t max_peers,
+		    struct hosted_user **ret_user);
+void hosted_user_unref(struct hosted_users *users, struct hosted_user *user);
+
+/* The socket of a peer, which is in the loop. It is muted while the user is paused. */
+void hosted_user_add_source(struct hosted_users *users, struct hosted_user *user,
+			    struct hosted_source *source);
+void hosted_user_remove_source(struct hosted_user *user, struct hosted_source *source);
+
+/* A peer of this user took that much time. */
+void hosted_user_spend(struct hosted_users *users, struct hosted_user *user, uint64_t nsec);
+/* End the pauses that are over. To be called when the loop's timer expires. */
+void hosted_user_resume_all(struct hosted_users *users);
+
+#endif /* __BUS1_HOSTED_USER_H */
