@@ -5,19 +5,20 @@
 /*
  * Accounting
  *
- * Every peer belongs to an account, that of its user. All that is queued on a peer or held by it
- * counts on that account, whoever caused it. Three rules bound it, for each resource:
+ * Every peer belongs to the account of its user. The account is charged for all that is queued on a
+ * peer or held by it, whoever caused it. For each resource there are three limits:
  *
  *  - an account never has more than its limit;
- *  - a peer never has more than what its account has left: half, when it is alone, and each
- *    further peer half of the rest; nor more than a limit of its own, if it has set one;
- *  - a foreign user who sends to the account never has more in flight there than what the
- *    receiving peer has left, divided by n log n for n such users. So none of them can take all
- *    that a peer may have, and each can get a share of the order of 1 / n but for a power of
- *    log n, in whatever order they come and whatever the others do.
+ *  - a peer never has more than its account has left. So a single peer gets at most half, and each
+ *    further peer half of the rest. A peer may also set a limit of its own;
+ *  - a foreign user that sends to the account never has more in flight there than the receiving
+ * peer has left, divided by n log n for n such users. So none of them can take all that a peer may
+ *    have. Each can get a share of the order of 1 / n but for a power of log n, in whatever order
+ *    they come and whatever the others do.
  *
- * Counters run ahead of the operation they are charged for and are taken back when it fails. That
- * of a foreign user's share comes first, so that what is refused to him is never missing to others.
+ * An operation is charged before it happens. The charge is taken back when the operation fails. The
+ * share of a foreign user is charged first, so that a refusal takes nothing from others for a
+ * moment.
  */
 
 #include <linux/atomic.h>
@@ -29,12 +30,12 @@
 /**
  * struct bus1_accounts - a table of accounts
  * @refs:	references, one of them for each account
- * @lock:	protects @accounts, all of which have references left, @peers and @last_peer
- * @accounts:	struct bus1_account by uid
- * @peers:	struct bus1_peer by number. They have no references of the table's: the last one
- *		may be gone when a peer is found, but not yet the peer.
+ * @lock:	protects @accounts, @peers and @last_peer
+ * @accounts:	struct bus1_account by uid; each has references left
+ * @peers:	struct bus1_peer by number. The table has no references to them: a peer that is
+ *		found may have lost its last one, and is about to be freed.
  * @last_peer:	number of the youngest peer
- * @limits:	what each account may have
+ * @limits:	limits of each account
  */
 struct bus1_accounts {
 	refcount_t refs;
@@ -46,13 +47,13 @@ struct bus1_accounts {
 };
 
 /**
- * struct bus1_account - what one user has
+ * struct bus1_account - the resources of one user
  * @refs:	references; the last one is only dropped under the table's lock
  * @accounts:	table it is in
  * @uid:	user
  * @used:	what is in use
  * @lock:	protects @shares and @n_shares
- * @shares:	struct bus1_share of each foreign user who has something in flight here, by uid
+ * @shares:	struct bus1_share of each foreign user that has something in flight here, by uid
  * @n_shares:	number of @shares
  */
 struct bus1_account {
@@ -67,8 +68,8 @@ struct bus1_account {
 };
 
 /**
- * struct bus1_usage - what one peer has
- * @used:	part of its account's counters
+ * struct bus1_usage - the resources of one peer
+ * @used:	its part of the counters of its account
  * @max:	limits of its own
  */
 struct bus1_usage {

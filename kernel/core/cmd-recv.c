@@ -15,7 +15,7 @@
 #include "peer.h"
 #include "pool.h"
 
-/* Give IDs to handles of a message. It may have been looked at before. */
+/* Give IDs to the handles of a message, unless an earlier look at it did. */
 static int bus1_recv_prepare(struct bus1_peer *peer, struct bus1_delivery *delivery)
 {
 	size_t i;
@@ -92,7 +92,7 @@ int bus1_peer_recv_begin(struct bus1_peer *peer, struct bus1_recv *recv)
 {
 	int r;
 
-	/* Who holds it may be copying to memory that faults for as long as its owner likes. */
+	/* Its holder may copy to memory whose faults take arbitrarily long, so allow signals. */
 	if (mutex_lock_interruptible(&peer->recv_lock))
 		return -EINTR;
 	mutex_lock(&peer->lock);
@@ -107,11 +107,11 @@ struct bus1_transfer bus1_recv_transfer(const struct bus1_recv *recv, size_t i)
 {
 	const struct bus1_delivery *delivery = bus1_delivery_from_entry(recv->entry);
 
-	/* Whoever could change it needs to receive first. */
+	/* It cannot change: that takes a receive, and this one is under way. */
 	return (struct bus1_transfer){ .id = delivery->handles[i]->object.id };
 }
 
-/* The handles of a message become the receiver's; those of dead nodes stay behind. */
+/* The receiver takes the handles of a message. Those of dead nodes stay in the message. */
 static void bus1_recv_take_handles(struct bus1_peer *peer, struct bus1_delivery *delivery)
 {
 	size_t i;
@@ -162,7 +162,7 @@ static struct bus1_queue_entry *bus1_recv_take(struct bus1_peer *peer,
 }
 
 /*
- * End of the second step. The peer stays alive: the caller has a reference, as for any operation.
+ * End a receive. The caller has a reference to the peer, so it stays alive.
  */
 static int bus1_recv_end(struct bus1_recv *recv, bool take)
 {
@@ -175,7 +175,7 @@ static int bus1_recv_end(struct bus1_recv *recv, bool take)
 	mutex_lock(&peer->lock);
 	peer->receiving = NULL;
 	if (peer->disconnected) {
-		/* Left to us. */
+		/* bus1_queue_seal() left the entry to its receiver. */
 		drop = entry;
 		r = -ESHUTDOWN;
 	} else if (!bus1_entry_is_due(entry)) {

@@ -12,14 +12,14 @@
 #include "commit.h"
 #include "moot.h"
 
-/* Find what the IDs name, each at most once. */
+/* Find the objects that the IDs name. Each may be named once. */
 static int bus1_release_collect(struct bus1_peer *peer, const u64 *ids,
 				struct bus1_object **objects, size_t n)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		/* Does not find what is marked. */
+		/* This does not find objects that are marked. */
 		objects[i] = bus1_peer_find(peer, ids[i]);
 		if (!objects[i]) {
 			while (i-- > 0)
@@ -38,7 +38,7 @@ static void bus1_release_commit(struct bus1_peer *peer, struct bus1_object **obj
 
 	bus1_tx_init(&tx, peer);
 
-	/* First end the IDs, so that the peer gets no notification about its own. */
+	/* First end the IDs, so that the peer gets no notifications about its own objects. */
 	for (i = 0; i < n; i++)
 		bus1_peer_remove(peer, objects[i]);
 	for (i = 0; i < n; i++) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The end of all that a peer has, be it for good (disconnect) or to begin anew (reset)
+ * The disconnect and reset commands: release all that a peer has
  */
 
 #include <linux/bug.h>
@@ -11,13 +11,13 @@
 #include "moot.h"
 #include "v2016-hooks.h"
 
-/* Release all objects that the map owns. Those in flight are owned by messages. */
+/* Release all objects that the map owns. Messages own those in flight. */
 static void bus1_peer_release_objects(struct bus1_peer *peer, struct bus1_tx *tx)
 {
 	struct bus1_object *object;
 	unsigned long index;
 
-	/* First end the IDs, so that the peer gets no notification about its own. */
+	/* First end the IDs, so that the peer gets no notifications about its own objects. */
 	xa_for_each(&peer->objects, index, object) {
 		if (object->state == BUS1_OBJECT_HELD)
 			object->state = BUS1_OBJECT_GONE;
@@ -34,7 +34,7 @@ static void bus1_peer_release_objects(struct bus1_peer *peer, struct bus1_tx *tx
 	}
 }
 
-/* Take out of the map what was released. */
+/* Remove the released objects from the map. */
 static void bus1_peer_forget_objects(struct bus1_peer *peer)
 {
 	struct bus1_object *object;
@@ -101,7 +101,7 @@ int bus1_peer_reset(struct bus1_peer *peer)
 {
 	int r;
 
-	/* What a receiver looks at must not be dropped. */
+	/* An entry that a receiver looks at must not be dropped. */
 	if (mutex_lock_interruptible(&peer->recv_lock))
 		return -EINTR;
 	mutex_lock(&peer->lock);

@@ -18,8 +18,7 @@
 /**
  * struct bus1_send_destination - one destination while it is collected
  * @handle:	handle to send through; held by the sender
- * @delivery:	its message, or as an ERR_PTR() why there is none, for the sender who wants to be
- * told
+ * @delivery:	its message; or an ERR_PTR() with the reason why there is none
  */
 struct bus1_send_destination {
 	struct bus1_handle *handle;
@@ -27,7 +26,7 @@ struct bus1_send_destination {
 };
 
 /**
- * struct bus1_send_state - a send under way
+ * struct bus1_send_state - a send in progress
  * @peer:		sender
  * @send:		arguments
  * @destinations:	for each destination
@@ -44,7 +43,7 @@ struct bus1_send_state {
 	size_t n_nodes;
 };
 
-/* There will be no message, or it must not be sent. */
+/* Give up the message to one destination. */
 static void bus1_send_refuse(struct bus1_send_destination *destination, int error)
 {
 	if (!IS_ERR(destination->delivery))
@@ -101,7 +100,7 @@ static int bus1_send_collect_destination(struct bus1_send_state *state,
 	return PTR_ERR(delivery);
 }
 
-/* Everything that can fail. */
+/* Do everything that can fail. */
 static int bus1_send_collect(struct bus1_send_state *state)
 {
 	const struct bus1_send *send = state->send;
@@ -131,13 +130,13 @@ static void bus1_send_accept(struct bus1_delivery *delivery, struct bus1_tx *tx)
 	bus1_tx_add(tx, &delivery->entry);
 }
 
-/* The sender's handle of a one-shot node ends with the send, whoever's message is accepted. */
+/* A send ends the sender's handle of a one-shot node, also when another message is accepted. */
 static void bus1_send_end_oneshot(struct bus1_peer *peer, struct bus1_send_destination *destination)
 {
 	struct bus1_object *object = &destination->handle->object;
 
 	if (destination->delivery == ERR_PTR(-EDQUOT)) {
-		/* Nothing was sent through it. */
+		/* Nothing was sent through the handle: it stays. */
 		destination->handle = NULL;
 		return;
 	}
@@ -148,7 +147,7 @@ static void bus1_send_end_oneshot(struct bus1_peer *peer, struct bus1_send_desti
 		return;
 	}
 
-	/* Given twice: this is the second time. */
+	/* The handle was given twice. This is the second time. */
 	bus1_send_refuse(destination, -EHOSTUNREACH);
 	destination->handle = NULL;
 }
@@ -200,7 +199,7 @@ static void bus1_send_commit(struct bus1_send_state *state)
 		if (send->transfers[i].flags & BUS1_TRANSFER_FLAG_CREATE)
 			bus1_peer_hold(peer, &state->nodes[i]->object);
 	}
-	/* First end the IDs, so that the peer gets no notification about its own. */
+	/* First end the IDs, so that the peer gets no notifications about its own objects. */
 	for (i = 0; i < send->n_destinations; i++)
 		bus1_send_end_oneshot(peer, &state->destinations[i]);
 	for (i = 0; i < send->n_destinations; i++) {

@@ -2,10 +2,10 @@
 /*
  * Slices: receiving into the pool of a peer, and the command that releases what was received
  *
- * A slice is filled without the lock of the peer, as data may be large and its memory may have to
- * be waited for. Until then nobody but the receiver knows of it, and nothing is charged for it: the
- * message is still queued, and charged. What was charged for the message is kept for the slice when
- * the message ends.
+ * A slice is filled without the lock of the peer, because the copy may be large and may wait for
+ * memory. Until the receive is committed, only the receiver knows the slice, and the message is
+ * still queued and charged. The commit turns the charge for the message into the charge for the
+ * slice.
  */
 
 #include <linux/err.h>
@@ -59,7 +59,7 @@ int bus1_recv_to_pool(struct bus1_recv *recv, u64 max_offset, u64 *ret_offset)
 }
 
 /**
- * bus1_recv_keep_slice() - the message is the user's now, and so is its slice
+ * bus1_recv_keep_slice() - turn the charge for a message into one for its slice, and show the slice
  * @recv:	receive that is about to end
  */
 void bus1_recv_keep_slice(struct bus1_recv *recv)
@@ -71,7 +71,7 @@ void bus1_recv_keep_slice(struct bus1_recv *recv)
 	recv->slice = NULL;
 }
 
-/* Free a slice, and end what the peer is charged for it. */
+/* Free a slice, and end the charge for it. */
 void bus1_peer_free_slice(struct bus1_peer *peer, struct bus1_slice *slice)
 {
 	lockdep_assert_held(&peer->lock);
@@ -80,7 +80,7 @@ void bus1_peer_free_slice(struct bus1_peer *peer, struct bus1_slice *slice)
 	bus1_slice_free(peer->pool, slice);
 }
 
-/* All but that of a receive under way. */
+/* Free all slices except that of a receive in progress. */
 void bus1_peer_free_slices(struct bus1_peer *peer)
 {
 	struct bus1_slice *slice;

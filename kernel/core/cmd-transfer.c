@@ -39,7 +39,7 @@ static void bus1_transfer_undo(struct bus1_peer *from, struct bus1_peer *to,
 		bus1_peer_destroy_node(from, item->created);
 }
 
-/* Everything of one transfer that can fail. The destination has been charged for the handle. */
+/* Do all of one transfer that can fail. The destination has been charged for the handle. */
 static int bus1_transfer_collect(struct bus1_peer *from, struct bus1_peer *to,
 				 const struct bus1_transfer *src, struct bus1_transfer_item *item)
 {

@@ -16,7 +16,7 @@ static void bus1_delivery_drop(struct bus1_delivery *delivery, struct bus1_tx *t
 	for (i = 0; i < delivery->n_handles; i++) {
 		struct bus1_handle *handle = delivery->handles[i];
 
-		/* The receiver has looked at it without taking it. */
+		/* The receiver has looked at the message without taking it. */
 		if (handle->object.state == BUS1_OBJECT_NEW && handle->object.id != BUS1_INVALID)
 			bus1_peer_remove(handle->holder, &handle->object);
 		bus1_handle_release(handle, tx);
@@ -25,13 +25,14 @@ static void bus1_delivery_drop(struct bus1_delivery *delivery, struct bus1_tx *t
 }
 
 /**
- * bus1_entry_drop() - get rid of what nobody receives
+ * bus1_entry_drop() - drop an entry that its receiver does not get
  * @entry:	entry that is in no queue and no list
- * @tx:		transaction of the notifications that this brings about
+ * @tx:		transaction that gets the notifications which this causes
  *
- * Takes the entry's reference, or frees the message. What a message carries is released into @tx
- * rather than dropped in turn, so that there is no recursion however messages carry each other's
- * handles. Messages that their receiver may have looked at are dropped with its lock held.
+ * Drops the reference of the entry, or frees the message. The handles in a message are released
+ * into
+ * @tx, so there is no recursion, however messages carry handles of each other's nodes. When its
+ * receiver may have looked at a message, the lock of the receiver must be held.
  */
 void bus1_entry_drop(struct bus1_queue_entry *entry, struct bus1_tx *tx)
 {

@@ -5,9 +5,15 @@
 /*
  * The bus1 core, as its front ends see it
  *
- * A front end (the character device, the socket server, the in-process transport) turns what its
- * users ask for into calls of this header. All pointers here are kernel memory: copying from and to
- * the user, looking up files and capturing credentials are the front end's job.
+ * bus1 passes messages between peers. A peer owns nodes, where it receives, and holds handles,
+ * through which it sends; an ID names each. A message is sent through handles and can carry others.
+ * A notification tells the holder of a handle that its node has gone (NODE_RELEASE), and the owner
+ * of a node that its last handle has gone (HANDLE_RELEASE). All of this happens in one order of
+ * transactions on which all peers agree (tx.h).
+ *
+ * A front end (the character device, the socket server, the in-process transport) turns the
+ * requests of its users into calls of this header. All pointers here are kernel memory. The front
+ * end copies from and to the user, looks up files and captures credentials.
  *
  * Every function may be called from any thread and may sleep unless it says otherwise. Operations
  * on one peer are serialised inside. Each returns 0 or a negative errno, and a failed operation
@@ -31,7 +37,7 @@ struct pid;
 #define BUS1_MAX_DATA ((size_t)256 * 1024 * 1024)
 #define BUS1_MAX_TRANSFERS ((size_t)1024)
 #define BUS1_MAX_FILES ((size_t)253)
-/* what a payload can hold, which in 2016 was more */
+/* The interface of 2016 allows more files in a message. */
 #define BUS1_MAX_PAYLOAD_FILES ((size_t)256)
 #define BUS1_MAX_DESTINATIONS ((size_t)16384)
 #define BUS1_MAX_IDS ((size_t)65536)
@@ -40,7 +46,7 @@ struct pid;
 
 enum bus1_resource {
 	BUS1_RESOURCE_BYTES,	/* data bytes in queued messages */
-	BUS1_RESOURCE_OBJECTS,	/* nodes and handles, held or on their way */
+	BUS1_RESOURCE_OBJECTS,	/* nodes and handles, held or in queued messages */
 	BUS1_RESOURCE_MESSAGES, /* queued messages */
 	BUS1_RESOURCE_FILES,	/* files in queued messages */
 	_BUS1_RESOURCE_N,
@@ -53,7 +59,7 @@ enum bus1_resource {
 #define BUS1_DEFAULT_MAX_FILES (16ULL * 1024)
 
 /**
- * struct bus1_limits - what one user may have on all its peers together
+ * struct bus1_limits - limits of one user, for all its peers together
  * @max:	limit for each resource; 0 selects the default
  */
 struct bus1_limits {
@@ -64,7 +70,8 @@ struct bus1_limits {
  * bus1_accounts_new() - make a table of accounts
  * @limits:	limits for every account of this table, or NULL for the defaults
  *
- * Peers whose accounts are in one table share its users. A front end has one table.
+ * All peers of a user that were made from one table share the account of the user. A front end has
+ * one table.
  *
  * Return: the table with one reference, or ERR_PTR(-ENOMEM).
  */
@@ -81,10 +88,10 @@ struct bus1_accounts *bus1_accounts_new(const struct bus1_limits *limits);
 struct bus1_accounts *bus1_accounts_unref(struct bus1_accounts *accounts);
 
 /**
- * bus1_accounts_usage() - report what is in use right now
+ * bus1_accounts_usage() - report what is in use now
  * @accounts:		table
- * @ret_n_accounts:	number of accounts, each of which has a peer or handle left, or a node that
- *			handles refer to
+ * @ret_n_accounts:	number of accounts. An account exists while a peer of its user does, or a
+ *			handle, or a node that handles refer to.
  * @ret_used:		sum over all accounts for each resource
  */
 void bus1_accounts_usage(struct bus1_accounts *accounts, size_t *ret_n_accounts,
@@ -93,12 +100,12 @@ void bus1_accounts_usage(struct bus1_accounts *accounts, size_t *ret_n_accounts,
 /* payloads */
 
 /**
- * struct bus1_creds - who sent a message, captured when it was sent
+ * struct bus1_creds - credentials of the sender, captured when it sends
  * @uid:	user
  * @gid:	group
  * @pid:	process, may be NULL
  * @tid:	thread, may be NULL
- * @cred:	what its security label is asked of, may be NULL
+ * @cred:	credentials that have its security label, may be NULL
  */
 struct bus1_creds {
 	kuid_t uid;
@@ -109,19 +116,19 @@ struct bus1_creds {
 };
 
 /**
- * struct bus1_payload - what all recipients of a message share
+ * struct bus1_payload - the part of a message that all recipients share
  * @refs:	reference count
- * @account:	user that the peer which sends it is accounted on; set by the core
+ * @account:	user of the sender's account; set by the core
  * @addressed:	private to the core
- * @creds:	sender; set by the front end together with references to @pid, @tid and @cred,
- *		which the payload then owns
+ * @creds:	sender; set by the front end. The payload owns the references to @pid, @tid and
+ *		@cred.
  * @n_data:	bytes in @data
  * @data:	the message's bytes, filled in by the front end
  * @n_files:	entries in @files
  * @files:	the message's files, filled in by the front end; the payload owns the references.
  *		Entries left NULL are fine until the payload is sent.
  *
- * It is sent once. Nothing in it changes any more then.
+ * A payload is sent once, and does not change after that.
  */
 struct bus1_payload {
 	refcount_t refs;
@@ -145,31 +152,31 @@ struct bus1_payload {
  */
 struct bus1_payload *bus1_payload_new(size_t n_data, size_t n_files);
 struct bus1_payload *bus1_payload_ref(struct bus1_payload *payload);
-/* Returns NULL. The last one puts files and pids and frees the data; may sleep. */
+/* Returns NULL. The last reference frees files, pids and data, and may sleep. */
 struct bus1_payload *bus1_payload_unref(struct bus1_payload *payload);
 
 /* peers */
 
 /**
- * typedef bus1_wake_t - the queue of a peer became readable, or the peer was disconnected
+ * typedef bus1_wake_t - report that the queue of a peer became readable, or that the peer ended
  * @peer:	the peer
- * @data:	what was given to bus1_peer_new()
+ * @data:	the argument of bus1_peer_new()
  *
- * Called from whatever thread caused it, with a spinlock held: it must not sleep and must not call
- * the core. It is called on every change from not readable to readable, and once on disconnect;
+ * The thread that caused it calls this with a spinlock held: it must not sleep and must not call
+ * the core. It is called each time that the queue becomes readable, and once on disconnect, but
  * never after bus1_peer_disconnect() has returned.
  */
 typedef void (*bus1_wake_t)(struct bus1_peer *peer, void *data);
 
 /**
  * bus1_peer_new() - make a peer
- * @accounts:	table its account is in
- * @uid:	user that everything of this peer is accounted on
+ * @accounts:	table that has its account
+ * @uid:	user whose account is charged for this peer
  * @wake:	called when the queue becomes readable, or NULL
  * @data:	passed to @wake
  *
- * Return: the peer with one reference, or ERR_PTR(-ENOMEM). Whoever made it must call
- * bus1_peer_disconnect() before dropping that reference.
+ * Return: the peer with one reference, or ERR_PTR(-ENOMEM). The caller must call
+ * bus1_peer_disconnect() before it drops that reference.
  */
 struct bus1_peer *bus1_peer_new(struct bus1_accounts *accounts, kuid_t uid, bus1_wake_t wake,
 				void *data);
@@ -181,32 +188,31 @@ struct bus1_peer *bus1_peer_unref(struct bus1_peer *peer);
  * bus1_peer_disconnect() - end a peer
  * @peer:	peer
  *
- * In one transaction all its nodes are released (their holders are told) and all its handles are
- * released (owners of nodes that lost their last handle are told). What is queued is dropped. Every
- * other operation on the peer returns -ESHUTDOWN from then on; messages to it are discarded. Doing
- * it again does nothing.
+ * One transaction releases all nodes, which notifies the holders of their handles, and all handles,
+ * which notifies the owner of a node that loses its last handle. The queue is emptied. From then on
+ * every other operation on the peer returns -ESHUTDOWN, and messages to it are discarded.
  *
  * Return: -ESHUTDOWN when it was disconnected before.
  */
 int bus1_peer_disconnect(struct bus1_peer *peer);
 
 /**
- * bus1_peer_reset() - let a peer begin anew
+ * bus1_peer_reset() - release all that a peer has
  * @peer:	peer
  *
- * Releases all nodes and handles in one transaction, as disconnecting does, and drops what is
- * queued, and what is in its pool; but the peer goes on. Its IDs are not used again.
+ * Like bus1_peer_disconnect() it releases all nodes and handles in one transaction and empties the
+ * queue, and the pool. But the peer goes on. Its IDs are not used again.
  *
- * Return: -EINTR when interrupted by a signal while a receiver is at it; -ESHUTDOWN.
+ * Return: -EINTR when a signal interrupts the wait for a receiver to end; -ESHUTDOWN.
  */
 int bus1_peer_reset(struct bus1_peer *peer);
 
 /**
- * struct bus1_pool_memory - memory of a pool
- * @write:	write to it. Bytes that were never written are zero. May fail. One receiver at a
- *time does it, with or without the lock of the peer.
- * @discard:	what is in a range is not needed any more. Called with the lock of the peer held,
- *also while something is written elsewhere.
+ * struct bus1_pool_memory - memory of a pool, provided by the front end
+ * @write:	write to it. Bytes that were never written are zero. It may fail. One receiver at a
+ *		time calls it, with or without the lock of the peer.
+ * @discard:	the bytes of a range are not needed any more. Called with the lock of the peer held,
+ *		also while @write writes to another range.
  */
 struct bus1_pool_memory {
 	int (*write)(void *data, u64 offset, const void *from, size_t n);
@@ -217,15 +223,15 @@ struct bus1_pool_memory {
  * bus1_peer_enable_pool() - give a peer a pool, unless it has one
  * @peer:	peer of 2026
  * @memory:	its memory
- * @data:	passed to @memory; must stay until the peer is disconnected and nobody receives from
- * it
+ * @data:	passed to @memory; must stay until the peer is disconnected and no receive is under
+ * way
  *
  * Return: -ENOMEM, -ESHUTDOWN.
  */
 int bus1_peer_enable_pool(struct bus1_peer *peer, const struct bus1_pool_memory *memory,
 			  void *data);
 
-/* The user a peer is accounted on. */
+/* The user whose account is charged for a peer. */
 kuid_t bus1_peer_uid(const struct bus1_peer *peer);
 
 /* flags returned by bus1_peer_poll() */
@@ -236,9 +242,9 @@ kuid_t bus1_peer_uid(const struct bus1_peer *peer);
  * bus1_peer_poll() - report readiness
  * @peer:	peer
  *
- * Never sleeps. A readable queue has something to receive, with one exception: what another peer is
- * sending at the very moment when this one releases its destination is queued in spite of that.
- * bus1_peer_recv_begin() then drops it, and returns -EAGAIN.
+ * Never sleeps. A readable queue has something to receive, with one exception: another peer sends
+ * at the moment when this one releases the destination. Its message may then be queued all the
+ * same. bus1_peer_recv_begin() drops it and returns -EAGAIN.
  *
  * Return: a set of BUS1_POLL_* flags.
  */
@@ -254,8 +260,8 @@ unsigned int bus1_peer_poll(struct bus1_peer *peer);
  * @src:	what to transfer; entries with BUS1_TRANSFER_FLAG_CREATE are updated
  * @dst:	set to the new handles of @to
  *
- * A handle of a node that is gone already (its notification still waits in @from) yields a new
- * handle all the same, and a notification for it.
+ * The node of a handle may have gone already, while the notification still waits in @from. Then @to
+ * gets a new handle and a notification for it.
  *
  * Return: -EINVAL for unknown flags, or CREATE with an ID; -EBADRQC for an ID that is no handle of
  * @from; -EMSGSIZE for more than BUS1_MAX_TRANSFERS; -EDQUOT, -ENOMEM; -ESHUTDOWN when one of both
@@ -302,11 +308,11 @@ struct bus1_send {
  * @send:	arguments
  *
  * Every destination gets a message of its own, also when several are handles of one node or of
- * nodes of one peer; these are received one after the other. A destination whose node is gone
- * counts as a success: the notification for it is on its way.
+ * nodes of one peer. That peer receives them one after the other. A destination whose node has gone
+ * counts as a success: a notification tells the sender.
  *
- * With BUS1_SEND_FLAG_CONTINUE, what fails at a receiver does not fail the send, but is its entry
- * in the errors: -EDQUOT, or -EHOSTUNREACH when the node is gone.
+ * With BUS1_SEND_FLAG_CONTINUE a failure at one receiver does not fail the send. The entry of that
+ * destination in the errors is -EDQUOT, or -EHOSTUNREACH when the node has gone.
  *
  * Return: -EINVAL for unknown flags, or CREATE with an ID; -EBADRQC for an unknown destination or
  * transfer; -EMSGSIZE when over a limit; -EDQUOT, -ENOMEM, -ESHUTDOWN.
@@ -347,12 +353,11 @@ struct bus1_recv {
  * @recv:	filled in on success
  *
  * The message stays queued. On success exactly one of bus1_peer_recv_commit() and
- * bus1_peer_recv_abort() must follow, from the same thread. In between no spinlock and not the lock
- * of the peer is held, only one that keeps other receivers of the same peer out: copying to the
- * user may take as long as it likes.
+ * bus1_peer_recv_abort() must follow, from the same thread. In between, only a mutex is held that
+ * keeps other receivers of the same peer out. So copying to the user may take any time.
  *
- * Return: -EAGAIN when there is none, -EINTR when interrupted by a signal while another receiver is
- * at it, -ENOMEM, -ESHUTDOWN.
+ * Return: -EAGAIN when there is no message; -EINTR when a signal interrupts the wait for another
+ * receiver to end; -ENOMEM, -ESHUTDOWN.
  */
 int bus1_peer_recv_begin(struct bus1_peer *peer, struct bus1_recv *recv);
 
@@ -361,22 +366,22 @@ int bus1_peer_recv_begin(struct bus1_peer *peer, struct bus1_recv *recv);
  * @recv:	message
  * @i:		position, less than @recv->n_transfers
  *
- * Return: the transfer as the receiver gets it to see. The ID is one of the receiver's as soon as
- * the receive is committed; it is BUS1_INVALID when the node is known to be gone.
+ * Return: the transfer as the receiver sees it. The ID names a handle of the receiver once the
+ * receive is committed. It is BUS1_INVALID when the node has gone before the message arrived.
  */
 struct bus1_transfer bus1_recv_transfer(const struct bus1_recv *recv, size_t i);
 
 /**
  * bus1_recv_to_pool() - put the data of a message being received into the peer's pool
  * @recv:	message, of a peer with a pool; not more than once
- * @max_offset:	nothing may be put behind this
- * @ret_offset:	where it is; BUS1_INVALID for a notification, or a message without data
+ * @max_offset:	offset at which the data must end at the latest
+ * @ret_offset:	offset of the data; BUS1_INVALID for a notification, or a message without data
  *
- * No lock is held but the one that keeps other receivers out. When the receive is committed, what
- * the peer is charged for the message stays charged for its slice, until that is released; else the
- * slice ends with the receive.
+ * When the receive is committed, the charge for the message stays as the charge for its slice,
+ * until the slice is released. When it is not committed, the slice ends with the receive.
  *
- * Return: -ERANGE when there is no place before @max_offset; -ENOMEM; what the memory returns.
+ * Return: -ERANGE when there is no room before @max_offset; -ENOMEM; the error of the memory's
+ * write().
  */
 int bus1_recv_to_pool(struct bus1_recv *recv, u64 max_offset, u64 *ret_offset);
 
@@ -384,7 +389,7 @@ int bus1_recv_to_pool(struct bus1_recv *recv, u64 max_offset, u64 *ret_offset);
  * bus1_peer_recv_commit() - take the message out of the queue
  * @recv:	message
  *
- * Ends the receive in any case; @recv is not valid any more.
+ * Ends the receive also when it fails: @recv is not valid any more.
  *
  * Return: -ESTALE when the message ceased to exist because its node was released, or its
  * notification became moot, since bus1_peer_recv_begin(): start again. -ESHUTDOWN.
@@ -416,10 +421,10 @@ int bus1_peer_release_slice(struct bus1_peer *peer, u64 offset);
 int bus1_peer_query(struct bus1_peer *peer, struct bus1_cmd_query *query);
 
 /*
- * Files that are themselves bus1 peers must not be put into a payload: a peer whose file sits in
- * its own queue, or in that of a peer whose file sits in its queue, would never be closed. Only the
- * front end can tell such a file (in the module: file->f_op); it refuses it with -EINVAL before it
- * calls bus1_peer_send().
+ * A front end must not put the file of a peer into a payload. A peer whose file is in its own queue
+ * would never be closed, nor would two peers with each other's file in their queues. Only the
+ * front end can recognise such a file (the module by file->f_op). It refuses the file with -EINVAL
+ * before it calls bus1_peer_send().
  */
 
 #endif /* __BUS1_CORE_H */

@@ -102,7 +102,7 @@ static bool bus1_inspect_object_locked(struct bus1_peer *peer, unsigned long ind
 	struct bus1_object *object;
 	struct bus1_node *node;
 
-	/* those that a message gave an ID are nobody's yet */
+	/* Skip handles whose message was only looked at: they do not belong to the peer yet. */
 	while ((object = xa_find(&peer->objects, &index, ~0UL, XA_PRESENT)) &&
 	       object->state == BUS1_OBJECT_NEW)
 		++index;

@@ -5,16 +5,16 @@
 /*
  * Looking at a core from outside
  *
- * Walks over all accounts, all peers, and the objects of a peer, for whoever has to find out why
- * something hangs or is full. Each step finds the next one by its number, copies what there is to
- * see, and lets go of every lock: nobody waits for a walk, and what changes during one may or may
- * not be seen.
+ * These functions walk over all accounts, all peers, and the objects of a peer. They help to find
+ * out why something hangs or is full. Each step finds the next element by its number, copies its
+ * data and releases every lock. So no operation waits for a walk, and a walk may miss concurrent
+ * changes.
  */
 
 #include "core.h"
 
 /**
- * struct bus1_account_info - what is to be seen of an account
+ * struct bus1_account_info - data of an account
  * @uid:	user
  * @n_shares:	foreign users with something in flight there
  * @used:	what is in use
@@ -28,7 +28,7 @@ struct bus1_account_info {
 };
 
 /**
- * struct bus1_peer_info - what is to be seen of a peer
+ * struct bus1_peer_info - data of a peer
  * @number:		its number; no two peers of a table ever have the same
  * @uid:		user it is accounted on
  * @disconnected:	it has ended, but is still referred to
@@ -52,13 +52,13 @@ struct bus1_peer_info {
 };
 
 /**
- * struct bus1_object_info - what is to be seen of a node or handle
+ * struct bus1_object_info - data of a node or handle
  * @id:		its ID
  * @is_node:	it is a node, else a handle
  * @node:	ID of the node, in the map of its owner
  * @owner:	number of the peer that owns the node
  * @oneshot:	the node takes one message
- * @dead:	the node has no handles and gets none
+ * @dead:	the node has no handles and never gets any
  */
 struct bus1_object_info {
 	u64 id;

@@ -5,9 +5,9 @@
 /*
  * Invariants
  *
- * What holds whatever the peers do, as the models of test/model prove of the protocol. Builds that
- * are to find bugs check that it also holds of the code: with BUS1_DEBUG, and in kernels that check
- * themselves. The names are those of test/model/README.md.
+ * An invariant holds whatever the peers do. The models of test/model prove the invariants of the
+ * protocol. Builds with BUS1_DEBUG, and kernels with checkers of their own, check those of the
+ * code. The names are those of test/model/README.md.
  */
 
 #include <linux/bug.h>

@@ -72,7 +72,7 @@ struct bus1_payload *bus1_payload_unref(struct bus1_payload *payload)
 	return NULL;
 }
 
-/* It refers to the payload; nothing else in it is set. */
+/* Set nothing but the payload. */
 static struct bus1_delivery *bus1_delivery_alloc(struct bus1_payload *payload, size_t n_transfers)
 {
 	struct bus1_delivery *delivery;
@@ -101,7 +101,7 @@ static void bus1_delivery_dealloc(struct bus1_delivery *delivery)
 	bus1_payload_unref(payload);
 }
 
-/* What the receiver is charged for it. */
+/* The amounts that the receiver is charged for a message. */
 static void bus1_delivery_amount(const struct bus1_delivery *delivery,
 				 u64 ret_amount[_BUS1_RESOURCE_N])
 {
@@ -111,7 +111,7 @@ static void bus1_delivery_amount(const struct bus1_delivery *delivery,
 	ret_amount[BUS1_RESOURCE_FILES] = delivery->payload->n_files;
 }
 
-/* The receiver has been charged for them. */
+/* Make the handles. The receiver has been charged for them. */
 static int bus1_delivery_add_handles(struct bus1_delivery *delivery, struct bus1_node **transfers)
 {
 	struct bus1_peer *receiver = delivery->entry.peer;
@@ -130,14 +130,14 @@ static int bus1_delivery_add_handles(struct bus1_delivery *delivery, struct bus1
 }
 
 /**
- * bus1_delivery_new() - make one recipient's part of a message, and charge the recipient
- * @sender:		who sends it
+ * bus1_delivery_new() - make the delivery for one recipient, and charge it
+ * @sender:		sender
  * @node:		destination; NULL when the sender keeps it
- * @payload:		what all recipients share
- * @transfers:		nodes that it carries handles of
+ * @payload:		payload of the message
+ * @transfers:		nodes of the handles that it carries
  * @n_transfers:	number of @transfers
  *
- * Nobody can see it, nor its handles, before it is linked and committed.
+ * It has no effect on others before it is linked and committed.
  *
  * Return: the delivery; ERR_PTR(-EDQUOT), ERR_PTR(-ENOMEM).
  */
@@ -175,12 +175,12 @@ struct bus1_delivery *bus1_delivery_new(struct bus1_peer *sender, struct bus1_no
 }
 
 /**
- * bus1_delivery_uncharge() - end what the receiver is charged, except for the handles
- * @delivery:	message; when nothing is charged any more, nothing happens
- * @ret_kept:	NULL; or the receiver keeps the data: set to what stays charged until it is given to
- *		bus1_uncharge()
+ * bus1_delivery_uncharge() - end the charge of the receiver, except for the handles
+ * @delivery:	message, which may be uncharged already
+ * @ret_kept:	NULL; or, when the receiver keeps the data, set to the amount that stays charged
+ *		until it is given to bus1_uncharge()
  *
- * The sender's share is free again. Each handle stays charged for as long as it is there.
+ * The sender's share is free again. Each handle stays charged while it exists.
  */
 void bus1_delivery_uncharge(struct bus1_delivery *delivery, u64 ret_kept[_BUS1_RESOURCE_N])
 {
@@ -203,7 +203,7 @@ void bus1_delivery_uncharge(struct bus1_delivery *delivery, u64 ret_kept[_BUS1_R
 	bus1_uncharge(receiver->account, &receiver->usage, amount);
 }
 
-/* Returns NULL. Its handles, as far as it still owns them, must not be linked. */
+/* Returns NULL. The handles that it still owns must not be linked. */
 struct bus1_delivery *bus1_delivery_free(struct bus1_delivery *delivery)
 {
 	size_t i;
@@ -225,10 +225,10 @@ struct bus1_delivery *bus1_delivery_from_entry(struct bus1_queue_entry *entry)
 }
 
 /**
- * bus1_delivery_link() - let the handles of a message count
+ * bus1_delivery_link() - link the handles of a message to their nodes
  * @delivery:	message that is about to be committed
  *
- * Handles of dead nodes are never received: who sends them has been told, or is about to be.
+ * Handles of dead nodes are never received. The sender gets a notification of its own about them.
  */
 void bus1_delivery_link(struct bus1_delivery *delivery)
 {

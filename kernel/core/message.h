@@ -5,10 +5,12 @@
 /*
  * Messages
  *
- * What a sender sends is one payload, shared by all recipients. Each recipient gets a delivery of
- * its own: the payload, the node it arrives on, the handles that come with it, and what it is
- * charged. In front of a payload is room for one delivery without handles: most messages are that,
- * and so take one allocation.
+ * A message has one payload, which all its recipients share. Each recipient gets a delivery of its
+ * own: a reference to the payload, the node that it arrives on, the handles that come with it, and
+ * the charge. The memory of a payload begins with room for one delivery without handles, so that
+ * most messages take one allocation:
+ *
+ *	[delivery | payload, files, data]  <--- delivery, delivery ...	(the other recipients)
  */
 
 #include "acct.h"
@@ -21,14 +23,14 @@ struct bus1_node;
 /**
  * struct bus1_delivery - a message to one node
  * @entry:	link in the owner's queue
- * @node:	destination; pinned. NULL for the seed of a peer of 2016.
- * @payload:	what all recipients share
- * @share:	what is charged of it on the sender's share of the receiver's account; may be NULL
+ * @node:	destination; referenced. NULL for the seed of a peer of 2016.
+ * @payload:	the part that all recipients share
+ * @share:	the sender's share of the receiver's account, which is charged, too; may be NULL
  * @n_handles:	number of handles
  * @charged:	the receiver is charged
  * @handles:	handles of the receiver, in flight. The delivery owns them until it is received.
  *
- * There is one for each recipient: it has 96 bytes.
+ * A multicast makes many of them: keep it small (96 bytes).
  */
 struct bus1_delivery {
 	struct bus1_queue_entry entry;

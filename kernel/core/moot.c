@@ -61,7 +61,7 @@ void bus1_recv_settle(struct bus1_peer *peer)
 
 	lockdep_assert_held(&peer->lock);
 
-	/* The front must stay: a receiver looks at it, and settles when it is done. */
+	/* A receiver looks at the front. It settles when it is done. */
 	if (peer->receiving)
 		return;
 

@@ -79,8 +79,8 @@ void bus1_node_disown(struct bus1_node *node)
 }
 
 /*
- * Nobody can reach the node any more: the caller is to notify the owner, who has not killed it
- * himself, and therefore still has the reference of his map.
+ * No handle refers to the node any more. The caller notifies the owner. The owner did not kill the
+ * node itself, so its map still has a reference.
  */
 static void bus1_node_die(struct bus1_node *node)
 {
@@ -92,11 +92,11 @@ static void bus1_node_die(struct bus1_node *node)
 }
 
 /**
- * bus1_node_release() - kill a node and notify who holds its handles
+ * bus1_node_release() - kill a node and notify the holders of its handles
  * @node:	node, may be dead already
  * @tx:		transaction of the notifications
  *
- * Handles that the transaction's own peer releases at the same time get no notification.
+ * A handle that the peer of the transaction releases at the same time gets no notification.
  */
 void bus1_node_release(struct bus1_node *node, struct bus1_tx *tx)
 {
@@ -125,12 +125,13 @@ void bus1_node_release(struct bus1_node *node, struct bus1_tx *tx)
 /**
  * bus1_node_consume() - accept the one message of a one-shot node
  * @node:	one-shot node
- * @handle:	handle that the message is sent through; it is unlinked. NULL when its holder is to
- *be told as all others are.
+ * @handle:	handle that the message is sent through; it is unlinked. NULL: notify its holder
+ *		like all others.
  *
- * The winner must notify the other handles with bus1_node_release() in the same transaction.
+ * The sender of the accepted message must notify the holders of the other handles with
+ * bus1_node_release() in the same transaction.
  *
- * Return: whether this message is the one.
+ * Return: whether this message is accepted.
  */
 bool bus1_node_consume(struct bus1_node *node, struct bus1_handle *handle)
 {
@@ -166,11 +167,11 @@ void bus1_node_release_unused(struct bus1_node *node, struct bus1_tx *tx)
 
 /**
  * bus1_handle_new() - make a handle
- * @holder:	its holder, who has been charged for one object
+ * @holder:	its holder, which has been charged for one object
  * @node:	its node
  *
- * Return: the handle, in flight and not linked, to which the charge belongs; NULL when out of
- * memory.
+ * Return: the handle, in flight and not linked. It takes over the charge. NULL when memory runs
+ * out.
  */
 struct bus1_handle *bus1_handle_new(struct bus1_peer *holder, struct bus1_node *node)
 {
@@ -209,10 +210,10 @@ struct bus1_handle *bus1_handle_unref(struct bus1_handle *handle)
 }
 
 /**
- * bus1_handle_link() - let a new handle count
+ * bus1_handle_link() - link a new handle to its node
  * @handle:	handle
  *
- * Return: false when the node is dead and the handle will never be linked.
+ * Return: false when the node is dead. The handle is not linked then.
  */
 bool bus1_handle_link(struct bus1_handle *handle)
 {
@@ -230,9 +231,9 @@ bool bus1_handle_link(struct bus1_handle *handle)
 }
 
 /*
- * The last handle of a persistent node is gone. Its notification is the owner's from now on, and so
- * is what it costs: who held it need not wait for him to take notice. Nobody can repeat this
- * without the owner, as only he has access to the node now.
+ * The last handle of a persistent node has gone. From now on the owner is charged for its
+ * notification, so that the holder need not wait until the owner receives it. Others cannot cause
+ * more such charges: only the owner can make a new handle of the node now.
  */
 static void bus1_handle_retire(struct bus1_handle *handle, struct bus1_tx *tx)
 {
@@ -261,7 +262,9 @@ bool bus1_node_is_idle(struct bus1_handle *handle)
 	return idle;
 }
 
-/* That notification is gone, and its reference to @handle with it. */
+/*
+ * The notification of bus1_node_is_idle() was dropped or received. Drop its reference to @handle.
+ */
 void bus1_node_end_idle(struct bus1_handle *handle)
 {
 	struct bus1_node *node = handle->node;
@@ -274,9 +277,9 @@ void bus1_node_end_idle(struct bus1_handle *handle)
 }
 
 /**
- * bus1_handle_release() - let a handle count no more
+ * bus1_handle_release() - unlink a handle from its node
  * @handle:	handle, which may be unlinked already
- * @tx:		transaction of the notification, should this have been the last one
+ * @tx:		transaction of the notification, when this was the last handle
  */
 void bus1_handle_release(struct bus1_handle *handle, struct bus1_tx *tx)
 {
@@ -299,7 +302,7 @@ void bus1_handle_release(struct bus1_handle *handle, struct bus1_tx *tx)
 }
 
 /**
- * bus1_handle_notify() - tell the holder of a handle that its node is dead
+ * bus1_handle_notify() - notify the holder of a handle that its node is dead
  * @handle:	handle that is not linked
  * @tx:		transaction of the notification
  */

@@ -5,19 +5,23 @@
 /*
  * Nodes and handles
  *
- * A node is owned by one peer; a handle is held by one peer and refers to one node for all its
- * life. A handle is *held* when it is in the ID map of its holder, and *in flight* while it is part
- * of a message that the holder has not received. Every transfer makes a new handle.
+ * One peer owns a node, and receives on it. One peer holds a handle, and sends through it; the
+ * handle refers to one node for all its life. A handle is *held* when it is in the ID map of its
+ * holder, and *in flight* while it is part of a message that the holder has not received. Every
+ * transfer makes a new handle.
  *
- * A node knows the handles that refer to it, so that their holders can be told when it goes. It
- * dies once, by whichever comes first: its owner releases it, its last handle goes (unless it is
- * persistent), or, when it is one-shot, a message is accepted on it. A dead node has no handles and
- * gets none; who kills it unlinks those that are left and makes the notifications part of his
- * transaction.
+ *	owner <--- node <--- handle ---> holder	references
+ *		   node ---> handle		list of handles, so that their holders can be told
  *
- * A dead node is still referred to by handles whose holders have not taken notice. They pay for
- * their handles, and with them for its memory: the owner's charge ends with the ID and what is in
- * his own queue, or else others could keep him from making new ones.
+ * A node dies once, at the first of these: its owner releases it; its last handle goes (unless the
+ * node is persistent); a message is accepted on it (when it is one-shot). The operation that kills
+ * the node unlinks the handles that are left, and adds their notifications to its transaction. A
+ * dead node never gets handles again.
+ *
+ * Handles whose holders have not received the notification still refer to a dead node. Their
+ * holders are charged for the handles, and so for the memory of the node. The owner's charge ends
+ * with the ID and with the notification in its own queue. Otherwise other peers could keep the
+ * owner from making new nodes.
  */
 
 #include <linux/compiler.h>
@@ -34,18 +38,18 @@ struct bus1_tx;
 /**
  * struct bus1_node - receiving end
  * @refs:	reference count
- * @owned:	references of the owner: his map's and that of @release. All of them together have
- *		one of @refs, and are charged as one object.
- * @object:	what its ID names
- * @owner:	peer that receives; pinned
+ * @owned:	references of the owner: that of its map and that of @release. All of them together
+ *		have one of @refs, and are charged as one object.
+ * @object:	its entry in the map of its owner
+ * @owner:	peer that receives; referenced
  * @oneshot:	takes one message
- * @persistent:	stays when its last handle goes, of which its owner is told each time; the
- *		notification is the handle's, as there may be several under way
+ * @persistent:	stays when its last handle goes, and notifies its owner each time. The handle has
+ *		the notification, because several can be queued. Only nodes of 2016 are persistent.
  * @lock:	protects the following
  * @dead:	has no handles and gets none; may be read without the lock as it never changes back
  * @handles:	handles in flight and held
  * @idle:	persistent and without handles: the handle that was the last, or NULL
- * @release:	notification for the owner; while queued it has a reference of his
+ * @release:	notification for the owner; while queued it has a reference of the owner
  */
 struct bus1_node {
 	refcount_t refs;
@@ -66,12 +70,13 @@ struct bus1_node {
 /**
  * struct bus1_handle - sending end
  * @refs:	reference count
- * @object:	what its ID names; references by the holder's map, or by the message it is in
- * @node:	receiving end; pinned
- * @holder:	peer it belongs to; pinned
+ * @object:	its entry in the map of its holder. The map has a reference, or the message it is
+ *		in.
+ * @node:	receiving end; referenced
+ * @holder:	peer it belongs to; referenced
  * @link:	link in the node's list of handles, protected by its lock; empty when not linked
- * @release:	notification for the holder, or when it was the last one of a persistent node, for
- *its owner; while queued it has a reference
+ * @release:	notification for the holder; or for the owner of a persistent node whose last handle
+ *		this was. While queued it has a reference.
  */
 struct bus1_handle {
 	refcount_t refs;

@@ -11,7 +11,7 @@
 #include "peer.h"
 #include "pool.h"
 
-/* IDs are 64 bits, and so must be the index of the map. */
+/* IDs have 64 bits, so the index of the map needs as many. */
 static_assert(sizeof(unsigned long) >= sizeof(u64), "needs 64 bits");
 
 /* Enter a peer into the table of all. */
@@ -108,7 +108,7 @@ unsigned int bus1_peer_poll(struct bus1_peer *peer)
 	return flags;
 }
 
-/* Lock two peers that may be the same, in an order that all agree on. */
+/* Lock two peers, which may be the same one, in the same order for all callers. */
 void bus1_peer_lock_two(struct bus1_peer *a, struct bus1_peer *b)
 {
 	if (a == b) {
@@ -129,13 +129,13 @@ void bus1_peer_unlock_two(struct bus1_peer *a, struct bus1_peer *b)
 		mutex_unlock(&b->lock);
 }
 
-/* All managed IDs are odd: leave no holes in the map. */
+/* All managed IDs are odd. Dividing them by two leaves no holes in the map. */
 static unsigned long bus1_id_to_index(u64 id)
 {
 	return id >> 1;
 }
 
-/* What an ID names, or NULL. */
+/* Find the object that an ID names. NULL when there is none. */
 struct bus1_object *bus1_peer_find(struct bus1_peer *peer, u64 id)
 {
 	struct bus1_object *object;
@@ -151,9 +151,9 @@ struct bus1_object *bus1_peer_find(struct bus1_peer *peer, u64 id)
 /**
  * bus1_peer_add() - give an object an ID
  * @peer:	peer it belongs to
- * @object:	object in state NEW, which has none. The map takes no reference yet.
+ * @object:	object in state NEW without an ID. The map takes no reference yet.
  *
- * Nothing can be named by it before bus1_peer_hold().
+ * The ID names nothing before bus1_peer_hold().
  *
  * Return: -ENOMEM.
  */
@@ -173,7 +173,7 @@ int bus1_peer_add(struct bus1_peer *peer, struct bus1_object *object)
 	return 0;
 }
 
-/* Let the ID of an object name it. The caller's reference is the map's from now on. */
+/* Let the ID of an object name it. The map takes over the caller's reference. */
 void bus1_peer_hold(struct bus1_peer *peer, struct bus1_object *object)
 {
 	lockdep_assert_held(&peer->lock);
@@ -188,7 +188,8 @@ void bus1_peer_hold(struct bus1_peer *peer, struct bus1_object *object)
 /**
  * bus1_peer_remove() - end an ID
  * @peer:	peer
- * @object:	object that was given an ID. When it was held, the map's reference is the caller's.
+ * @object:	object that has an ID. When it was held, the caller takes over the reference of the
+ * map.
  */
 void bus1_peer_remove(struct bus1_peer *peer, struct bus1_object *object)
 {

@@ -5,8 +5,17 @@
 /*
  * Peers
  *
- * A peer is a queue and a map from IDs to the nodes it owns and the handles it holds. Locks are
- * taken in this order:
+ * A peer is a participant: a queue of what it has yet to receive, and a map from IDs to objects,
+ * which are the nodes that it owns and the handles that it holds.
+ *
+ *	peer A					peer B
+ *	  map: ID -> node <------ node ------- handle <- ID: map
+ *	  queue: entry, entry ...  ^ handles     queue: entry ...
+ *				   |
+ *				 handle <- message in a queue (in flight)
+ *
+ * An object references its peer, a handle its node; a node knows its handles without references.
+ * Locks are taken in this order:
  *
  *	bus1_peer.recv_lock	one receiver at a time, may be held while copying to the user
  *	bus1_peer.lock		serialises operations of the peer; two of them by address
@@ -31,18 +40,18 @@ struct bus1_v2016;
 enum bus1_object_state {
 	BUS1_OBJECT_NEW,    /* node: about to be created; handle: in flight */
 	BUS1_OBJECT_HELD,   /* the ID names it */
-	BUS1_OBJECT_MARKED, /* as HELD, while a release command collects what it was given */
-	BUS1_OBJECT_GONE,   /* the ID was ended, or never will be given out */
+	BUS1_OBJECT_MARKED, /* like HELD, while a release command collects its arguments */
+	BUS1_OBJECT_GONE,   /* the ID has ended, or will never be given out */
 };
 
 /**
- * struct bus1_object - what an ID can name
+ * struct bus1_object - a node or a handle, which an ID can name
  * @id:		ID, BUS1_INVALID while it has none
  * @state:	see above
  * @is_node:	part of a struct bus1_node, else of a struct bus1_handle
  *
- * All of it is protected by the lock of the peer it belongs to; a handle in flight that has no ID
- * yet is the sender's until the message is queued, then the receiver's.
+ * The lock of its peer protects it. A handle in flight that has no ID yet belongs to the sender
+ * until the message is queued, and then to the receiver.
  */
 struct bus1_object {
 	u64 id;
@@ -53,21 +62,21 @@ struct bus1_object {
 /**
  * struct bus1_peer - participant
  * @refs:		reference count
- * @number:		names it in the table of its account, for whoever looks from outside
+ * @number:		names it in the table of accounts, for debugfs and tracepoints
  * @account:		account of its user
  * @usage:		its part of the account
  * @queue:		what it has yet to receive
  * @recv_lock:		serialises receivers
  * @lock:		protects the following, and the objects of this peer
- * @objects:		nodes and handles by ID; those in state NEW are owned by someone else
+ * @objects:		nodes and handles by ID; a message or command owns those in state NEW
  * @last_id:		last ID given out; IDs are never reused
  * @n_nodes:		number of nodes in @objects, for queries
  * @n_handles:		number of handles in @objects that are not in flight, for queries
- * @flushed:		what has at most this timestamp is not received any more
- * @pool:		where messages are received to; NULL before the user wants that. It stays
- *			until the peer is gone: a receive may be under way when that ends.
- * @v2016:		for a peer of 2016, whose objects are there; else NULL
- * @receiving:		entry that a receiver looks at without @lock: only it may free that
+ * @flushed:		entries with at most this timestamp are moot, because of a reset
+ * @pool:		memory to receive into; NULL until the user asks for it. It stays until the
+ *			peer is freed, because a receive may be under way at the disconnect.
+ * @v2016:		state of a peer of 2016, with its objects; else NULL
+ * @receiving:		entry that a receiver looks at without @lock; only the receiver may free it
  * @disconnected:	every operation fails
  */
 struct bus1_peer {

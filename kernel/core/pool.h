@@ -5,15 +5,18 @@
 /*
  * Pools
  *
- * Where a peer finds what it has received: memory that it maps, divided into slices. Here is which
- * slice is where; the memory itself is the front end's, see struct bus1_pool_memory.
+ * A pool is memory that a peer maps and receives messages into. Each message gets a slice. This is
+ * the allocator of slices; the front end has the memory itself (struct bus1_pool_memory).
  *
- * All of a pool is blocks, one behind the other: slices, and what is free in between and behind
- * them. A new slice takes the smallest block it fits into, which leaves the endless one at the end
- * for when there is no other. It is found by its offset once it has been shown.
+ * A pool is a row of blocks without gaps. Each block is a slice or free; the last one is free and
+ * reaches to the end of the pool:
  *
- * All of it is protected by the lock of the peer, but for the place of a slice, which never
- * changes.
+ *	| slice | free | slice | slice | free .......... |
+ *
+ * A new slice takes the smallest free block that it fits into. So the last block is used only when
+ * no other is large enough. bus1_slice_find() finds a slice once bus1_slice_show() was called.
+ *
+ * The lock of the peer protects all of this, except the place of a slice, which never changes.
  */
 
 #include <linux/list.h>
@@ -22,7 +25,7 @@
 
 struct bus1_slice;
 
-/* where slices can be, in bytes; far more than can be accounted on a peer */
+/* The end of the last block, in bytes: far more than a peer can be charged for. */
 #define BUS1_POOL_SIZE (1ULL << 40)
 
 /**
@@ -30,8 +33,8 @@ struct bus1_slice;
  * @memory:	memory of the front end
  * @data:	passed to @memory
  * @blocks:	all blocks, by offset
- * @slices:	those that are slices and have been shown, by offset
- * @free:	those that are free, by size
+ * @slices:	blocks that are slices and have been shown, by offset
+ * @free:	blocks that are free, by size
  */
 struct bus1_pool {
 	const struct bus1_pool_memory *memory;
@@ -42,15 +45,15 @@ struct bus1_pool {
 };
 
 /**
- * struct bus1_slice - block of a pool
+ * struct bus1_slice - a block of a pool, free or not
  * @link:	link in the pool's list
  * @rb:		link in the tree of slices, or that of free blocks, or in none
  * @offset:	where it is, a multiple of 8
  * @size:	how long it is, a multiple of 8
  * @used:	it is a slice, else it is free
- * @dirty:	free: where in the pool its first byte is that may have memory
- * @clean:	free: where that ends; not behind @dirty when there is none
- * @kept:	slice: what the peer is charged for it
+ * @dirty:	free block: offset of the first byte that may have memory
+ * @clean:	free block: end of these bytes; not greater than @dirty when there are none
+ * @kept:	slice: the amount that the peer is charged for it
  */
 struct bus1_slice {
 	struct list_head link;

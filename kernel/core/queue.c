@@ -64,8 +64,7 @@ static void bus1_queue_unlink(struct bus1_queue *queue, struct bus1_queue_entry 
 	--queue->n_entries;
 }
 
-/* Give an entry a later timestamp. Mostly nothing has come in between: then it stays in its place.
- */
+/* Give an entry a later timestamp. It stays in its place when no entry has come in between. */
 static void bus1_queue_finalize(struct bus1_queue *queue, struct bus1_queue_entry *entry,
 				u64 timestamp)
 {
@@ -146,8 +145,8 @@ u64 bus1_queue_sync(struct bus1_queue *queue, u64 timestamp)
  * @entry:	entry that was given to bus1_queue_stage()
  * @timestamp:	final timestamp; the clock must have been advanced to it
  *
- * On success the entry belongs to the receiver, who may have received and freed it by the time
- * this returns.
+ * On success the entry belongs to the receiver, which may have received and freed it before this
+ * returns.
  *
  * Return: false when the queue is sealed: the entry is still the caller's.
  */
@@ -207,10 +206,10 @@ u64 bus1_queue_push(struct bus1_queue *queue, struct bus1_queue_entry *entry, u6
 }
 
 /**
- * bus1_queue_peek() - look at what is received next
+ * bus1_queue_peek() - look at the entry that is received next
  * @queue:	queue
  *
- * It stays the next one until the caller, who must be the only receiver, removes it.
+ * It stays the next one until the caller removes it, which must be the only receiver.
  *
  * Return: the entry, or NULL.
  */
@@ -229,9 +228,9 @@ struct bus1_queue_entry *bus1_queue_peek(struct bus1_queue *queue)
  * @queue:	queue
  * @entry:	what bus1_queue_peek() or this returned
  *
- * As the front is final, so are all entries of its transaction.
+ * When the front is final, all entries of its transaction are.
  *
- * Return: what of the same transaction comes next, or NULL.
+ * Return: the next entry of the same transaction, or NULL.
  */
 struct bus1_queue_entry *bus1_queue_next_of_tx(struct bus1_queue *queue,
 					       struct bus1_queue_entry *entry)
@@ -273,8 +272,8 @@ struct bus1_queue_entry *bus1_queue_remove(struct bus1_queue *queue, struct bus1
 /**
  * bus1_queue_seal() - empty a queue for good
  * @queue:	queue
- * @except:	entry that is left to who is receiving it, or NULL
- * @entries:	other final entries are added here. Staged ones are left to who staged them.
+ * @except:	entry that its receiver drops, or NULL
+ * @entries:	gets all other final entries. Senders drop those that they have staged.
  */
 void bus1_queue_seal(struct bus1_queue *queue, const struct bus1_queue_entry *except,
 		     struct bus1_entries *entries)
@@ -306,7 +305,7 @@ void bus1_queue_seal(struct bus1_queue *queue, const struct bus1_queue_entry *ex
 	spin_unlock(&queue->lock);
 }
 
-/* Whether there is something to receive. Never sleeps. */
+/* Whether the first entry is final. Never sleeps. */
 bool bus1_queue_is_readable(struct bus1_queue *queue, bool *ret_sealed)
 {
 	bool readable;

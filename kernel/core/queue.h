@@ -5,9 +5,9 @@
 /*
  * Queues
  *
- * The queue of a peer holds what it has yet to receive, ordered by timestamp. Each queue has a
- * Lamport clock of its own; there is no lock or counter that all queues share. How the timestamps
- * come about is told in tx.h; a queue guarantees:
+ * The queue of a peer holds entries: the messages and notifications that it has yet to receive,
+ * ordered by timestamp. Each queue has a Lamport clock of its own; there is no lock or counter that
+ * all queues share. tx.h explains where timestamps come from. A queue guarantees:
  *
  *  - an odd timestamp marks an entry that is staged: its final timestamp is not known yet, but will
  *    be greater. A final timestamp is even;
@@ -33,14 +33,14 @@ enum bus1_entry_type {
 };
 
 /**
- * struct bus1_queue_entry - something to be received
+ * struct bus1_queue_entry - a message or notification to be received
  * @rb:		link in the queue; empty when in none
  * @next:	link in a transaction that is not committed yet, or in a list of entries to drop;
- *itself while it is in neither
- * @peer:	who receives it; kept alive by what the entry is part of
+ *		the entry itself while it is in neither
+ * @peer:	receiver; the object that the entry is part of keeps it alive
  * @timestamp:	see above
  * @tx:		identifies its transaction among all that are under way
- * @type:	what it is part of
+ * @type:	tells which object it is part of
  */
 struct bus1_queue_entry {
 	struct rb_node rb;
@@ -101,7 +101,7 @@ static inline struct bus1_queue_entry *bus1_entries_take(struct bus1_entries *en
 }
 
 /**
- * struct bus1_queue - what a peer has yet to receive
+ * struct bus1_queue - the entries that a peer has yet to receive
  * @lock:	protects everything here, and @rb, @timestamp and @tx of entries; nothing else is
  *		taken inside
  * @entries:	entries by timestamp and transaction

@@ -104,7 +104,7 @@ int bus1_v2016_handle_release(struct bus1_peer *peer, u64 id)
 	return r;
 }
 
-/* Make a handle of the destination, which is not linked yet, and whatever ID it is to have. */
+/* Make a handle of the destination, not linked yet, and reserve its ID. */
 static int bus1_v2016_transfer_prepare(struct bus1_peer *from, struct bus1_peer *to,
 				       struct bus1_node *node, struct bus1_handle **ret_handle,
 				       struct bus1_v2016_id **ret_named)
@@ -146,7 +146,7 @@ static int bus1_v2016_transfer_node(struct bus1_peer *from, struct bus1_peer *to
 	if (r < 0)
 		return r;
 
-	/* it may die at this very moment, which is as good as a little later */
+	/* When the node dies right now, that is as good as a moment later. */
 	bus1_tx_init(&tx, from);
 	if (!bus1_handle_link(handle))
 		bus1_handle_notify(handle, &tx);

@@ -77,7 +77,7 @@ static struct bus1_v2016_id *bus1_v2016_add(struct bus1_v2016 *v2016, u64 id,
 /**
  * bus1_v2016_end() - end an ID
  * @peer:	peer
- * @named:	what it names: nothing that counts any more, neither a living node nor a handle
+ * @named:	the ID; neither a living node nor a handle is left of it
  */
 void bus1_v2016_end(struct bus1_peer *peer, struct bus1_v2016_id *named)
 {
@@ -114,15 +114,15 @@ static int bus1_v2016_create(struct bus1_peer *peer, u64 id, struct bus1_v2016_i
 }
 
 /**
- * bus1_v2016_import() - find what an ID of the user names, or make a node
+ * bus1_v2016_import() - find an ID of the user, or make a node with it
  * @peer:	peer
  * @id:		ID
  * @created:	a node that is made is appended. bus1_v2016_import_commit() or
  *		bus1_v2016_import_undo() must follow.
  * @ret_named:	what it names
  *
- * Return: -ENXIO for an ID that the user does not choose, and does not have; -EINVAL for one that
- * would say that a node of one's own is another peer's; -EDQUOT, -ENOMEM.
+ * Return: -ENXIO for an unknown ID that only the core can choose; -EINVAL for one that marks the
+ * node of another peer; -EDQUOT, -ENOMEM.
  */
 int bus1_v2016_import(struct bus1_peer *peer, u64 id, struct list_head *created,
 		      struct bus1_v2016_id **ret_named)
@@ -160,10 +160,10 @@ void bus1_v2016_import_undo(struct bus1_peer *peer, struct list_head *created)
 }
 
 /**
- * bus1_v2016_reserve() - find or make the ID of a node, so that nothing can fail any more
+ * bus1_v2016_reserve() - find or make the ID of a node, so that installing it cannot fail
  * @peer:	peer
- * @node:	node, pinned by a handle that is about to be installed
- * @ret_named:	what the ID names; NULL for the peer's own node whose ID has ended
+ * @node:	node, referenced by the handle that is about to be installed
+ * @ret_named:	the ID; NULL for an own node whose ID has ended
  *
  * bus1_v2016_install() or bus1_v2016_unreserve() must follow before others get the lock.
  *
@@ -207,9 +207,9 @@ static void bus1_v2016_handle_drop(struct bus1_handle *handle, struct bus1_tx *t
 
 /**
  * bus1_v2016_install() - give the user a reference
- * @named:	what bus1_v2016_reserve() returned
- * @handle:	handle to the same node, linked unless that is dead; may be NULL when there is one
- *		already. The caller's reference to it is taken.
+ * @named:	result of bus1_v2016_reserve()
+ * @handle:	handle to the same node, linked unless the node is dead. This takes over the
+ *		caller's reference. May be NULL when the ID has a handle already.
  * @tx:		transaction
  *
  * Return: the ID.
@@ -225,7 +225,7 @@ u64 bus1_v2016_install(struct bus1_v2016_id *named, struct bus1_handle *handle, 
 	--named->n_reserved;
 	++named->n_user;
 	if (handle && (named->handle || named->destroyed)) {
-		/* not the last one: there is that other handle */
+		/* This is not the last handle: the ID has another one. */
 		bus1_v2016_handle_drop(handle, tx);
 	} else if (handle) {
 		named->handle = handle;
@@ -235,7 +235,7 @@ u64 bus1_v2016_install(struct bus1_v2016_id *named, struct bus1_handle *handle, 
 	return named->id;
 }
 
-/* Drop the handle that stands for the references of the user, of which there are none any more. */
+/* Drop the handle that stood for the references of the user. There are none any more. */
 void bus1_v2016_drop_handle(struct bus1_v2016_id *named, struct bus1_tx *tx)
 {
 	struct bus1_handle *handle = named->handle;
@@ -248,7 +248,7 @@ void bus1_v2016_drop_handle(struct bus1_v2016_id *named, struct bus1_tx *tx)
 /**
  * bus1_v2016_put() - drop a reference of the user
  * @peer:	peer
- * @named:	what the ID names; has a reference of the user
+ * @named:	ID with at least one reference of the user
  * @tx:		transaction
  *
  * Return: whether the ID goes on.
@@ -267,16 +267,16 @@ bool bus1_v2016_put(struct bus1_peer *peer, struct bus1_v2016_id *named, struct 
 
 /**
  * bus1_v2016_destroy() - destroy a node
- * @named:	living node of the peer's own
+ * @named:	ID of a living own node
  * @tx:		transaction of the notifications
  *
- * The reference that the node had to its ID is the user's from now on.
+ * The user takes over the reference that the node had to its ID.
  */
 void bus1_v2016_destroy(struct bus1_v2016_id *named, struct bus1_tx *tx)
 {
 	named->destroyed = true;
 	++named->n_user;
-	/* the owner is told by other means */
+	/* The owner gets another notification. */
 	if (named->handle)
 		named->handle->object.state = BUS1_OBJECT_GONE;
 	bus1_node_release(named->node, tx);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Peers of 2016: their beginning, their limits, their end, see v2016-peer.h
+ * Peers of 2016: creation, limits, reset and disconnect, see v2016-peer.h
  */
 
 #include <linux/bug.h>
@@ -95,7 +95,7 @@ static struct bus1_v2016_id *bus1_v2016_next(struct rb_node *rb)
 	return rb ? rb_entry(rb, struct bus1_v2016_id, by_id) : NULL;
 }
 
-/* End an ID whatever refers to it. */
+/* End an ID and all references to it. */
 static void bus1_v2016_release(struct bus1_peer *peer, struct bus1_v2016_id *named,
 			       struct bus1_tx *tx)
 {
@@ -106,7 +106,9 @@ static void bus1_v2016_release(struct bus1_peer *peer, struct bus1_v2016_id *nam
 	bus1_v2016_end(peer, named);
 }
 
-/* All but living nodes that the seed pins; of these only what refers to them. */
+/*
+ * End all IDs. Living nodes that the seed carries handles to stay, without references of the user.
+ */
 static void bus1_v2016_release_all(struct bus1_peer *peer, struct bus1_tx *tx)
 {
 	struct bus1_v2016 *v2016 = peer->v2016;
@@ -114,7 +116,7 @@ static void bus1_v2016_release_all(struct bus1_peer *peer, struct bus1_tx *tx)
 	struct bus1_v2016_id *named, *next;
 	size_t i;
 
-	/* the seed's nodes first, so that they are found by their IDs */
+	/* Mark the nodes of the seed first, while their IDs can be found. */
 	for (i = 0; seed && i < seed->n_handles; i++) {
 		struct bus1_node *node = seed->handles[i]->node;
 
@@ -152,7 +154,7 @@ static void bus1_v2016_reset_locked(struct bus1_peer *peer,
 		peer->flushed = bus1_queue_sync(&peer->queue, 0);
 		bus1_v2016_release_all(peer, &tx);
 		bus1_v2016_skip_moot(peer, &tx);
-		/* also where the seed was looked at */
+		/* also the slice that the seed was peeked into */
 		peer->v2016->seed.slice = NULL;
 		bus1_peer_free_slices(peer);
 	}
@@ -179,9 +181,9 @@ int bus1_v2016_reset(struct bus1_peer *peer, const struct bus1_2016_peer_reset *
 }
 
 /**
- * bus1_v2016_disconnect() - what is special about the end of a peer of 2016
+ * bus1_v2016_disconnect() - release the additional state of a peer of 2016
  * @peer:	peer, which is locked and whose queue is sealed
- * @tx:		transaction of its end
+ * @tx:		transaction of the disconnect
  */
 void bus1_v2016_disconnect(struct bus1_peer *peer, struct bus1_tx *tx)
 {

@@ -5,17 +5,20 @@
 /*
  * Peers of 2016
  *
- * They share all with the other peers but what their IDs mean. An ID names a node of one's own,
- * together with a handle to it, or a handle to another peer's node; and a peer never has two for
- * one node. What comes in again is counted: each time the user is shown an ID, he gets a reference
- * to it, and the ID ends when he has dropped all of them.
+ * A peer of 2016 differs from other peers only in the meaning of its IDs. An ID names either a
+ * node of the peer together with a handle to that node, or a handle to the node of another peer. A
+ * peer never has two IDs for one node. Instead it counts: each time the user is shown an ID, the
+ * user gets a reference to it. The ID ends when the user has dropped all of them.
  *
- * All references of a peer's user to one node are a single handle of the core. The reference that
- * a living node has to its owner's ID is none: so a node has a handle, held or in flight, exactly
- * as long as there is any other reference, and its owner is told when the last one goes. Unlike
- * other nodes, those of 2016 (persistent ones) stay then, and may get handles again.
+ *	ID (n_user references) ---> one handle of the core ---> node
  *
- * Messages and notifications are queued as for any peer:
+ * All references of the user to one node are a single handle of the core. A living node also has
+ * one reference to its own ID, which is no handle of the core. So a node has a handle, held or in
+ * flight, exactly while there is any other reference, and its owner is told when the last one
+ * goes. Unlike other nodes, those of 2016 are persistent: they stay then, and may get handles
+ * again.
+ *
+ * Messages and notifications are queued like for any peer:
  *
  *	BUS1_ENTRY_MESSAGE		a message
  *	BUS1_ENTRY_NODE_RELEASE		another peer has destroyed its node
@@ -33,19 +36,19 @@
 #include "v2016.h"
 
 /**
- * struct bus1_v2016_id - what one ID names
+ * struct bus1_v2016_id - an ID and the node that it names
  * @by_id:	link in the peer's tree by ID
  * @by_node:	link in the peer's tree by node
  * @link:	link in a list of the command that is under way
  * @id:		ID
- * @node:	node; pinned by @handle, or when it is the peer's own, as that
- * @handle:	handle of the core, which is linked as long as the node is alive. One's own node has
- *		it only while there are references and it is not destroyed.
- * @n_user:	references of the user; for a living node of one's own, without the node's own
- * @n_reserved:	how often it is about to be given a reference
+ * @node:	node; @handle references it, or the ID itself when the peer owns the node
+ * @handle:	handle of the core, linked while the node is alive. An own node has it only while
+ *		there are references and the node is not destroyed.
+ * @n_user:	references of the user; for a living node of its own without that of the node
+ * @n_reserved:	number of references that the command in progress is about to add
  * @owned:	it is the peer's own node
- * @destroyed:	it was the peer's own node, and its reference is one of the user now
- * @seeded:	for a reset: the seed pins it
+ * @destroyed:	it is an own node that was destroyed; the reference of the node is now the user's
+ * @seeded:	during a reset: the seed carries a handle to this own node
  */
 struct bus1_v2016_id {
 	struct rb_node by_id;
@@ -62,9 +65,9 @@ struct bus1_v2016_id {
 };
 
 /**
- * struct bus1_v2016_shown - a message that was received without taking it
+ * struct bus1_v2016_shown - a message that was peeked at
  * @delivery:	message; NULL when there is none
- * @slice:	where in the pool its data is; NULL when nowhere
+ * @slice:	its slice in the pool; NULL when it has none
  */
 struct bus1_v2016_shown {
 	struct bus1_delivery *delivery;
@@ -72,13 +75,13 @@ struct bus1_v2016_shown {
 };
 
 /**
- * struct bus1_v2016 - what a peer of 2016 has in addition, protected by its lock
+ * struct bus1_v2016 - additional state of a peer of 2016, protected by its lock
  * @by_id:	struct bus1_v2016_id by ID
  * @by_node:	the same by node
  * @last_id:	last ID given out; they are never reused
- * @head:	message at the front of the queue, when it was looked at
- * @seed:	seed, which is in no queue; its handles are as those of a queued message
- * @state:	what was set with reset, flags being 0
+ * @head:	message at the front of the queue, when it was peeked at
+ * @seed:	seed, which is in no queue; its handles are like those of a queued message
+ * @state:	the arguments of the last reset, with flags 0
  */
 struct bus1_v2016 {
 	struct rb_root by_id;
@@ -101,7 +104,7 @@ void bus1_v2016_destroy(struct bus1_v2016_id *named, struct bus1_tx *tx);
 void bus1_v2016_drop_handle(struct bus1_v2016_id *named, struct bus1_tx *tx);
 void bus1_v2016_end(struct bus1_peer *peer, struct bus1_v2016_id *named);
 
-/* what is yet to be received (v2016-queue.c) */
+/* queue and seed (v2016-queue.c) */
 
 bool bus1_v2016_is_due(struct bus1_queue_entry *entry);
 void bus1_v2016_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx);

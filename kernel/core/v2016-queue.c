@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a peer of 2016 has yet to receive: its queue, its seed, and their slices
+ * The queue and the seed of a peer of 2016, and the slices of peeked messages
  *
  * Moot entries are the same idea as for other peers (moot.h), with other conditions.
  */
@@ -23,7 +23,7 @@ bool bus1_v2016_is_due(struct bus1_queue_entry *entry)
 	case BUS1_ENTRY_MESSAGE:
 		return bus1_delivery_from_entry(entry)->node->object.state == BUS1_OBJECT_HELD;
 	case BUS1_ENTRY_NODE_RELEASE:
-		/* of one's own node there is another notification */
+		/* For an own node there is another notification. */
 		handle = bus1_handle_from_entry(entry);
 		return handle->object.state == BUS1_OBJECT_HELD &&
 		       handle->node->owner != entry->peer;
@@ -35,7 +35,7 @@ bool bus1_v2016_is_due(struct bus1_queue_entry *entry)
 	return false;
 }
 
-/* The slice of a message is on its own now. */
+/* Part a message from its slice, which is charged on its own from now on. */
 void bus1_v2016_forget(struct bus1_v2016_shown *shown)
 {
 	if (shown->slice)
@@ -63,7 +63,7 @@ void bus1_v2016_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx)
 		if (head->delivery && entry == &head->delivery->entry)
 			bus1_v2016_forget(head);
 		if (entry->type == BUS1_ENTRY_NODE_RELEASE) {
-			/* it will not be received with its message either */
+			/* Its message does not deliver the handle either. */
 			handle = bus1_handle_from_entry(entry);
 			if (handle->object.state == BUS1_OBJECT_NEW)
 				handle->object.state = BUS1_OBJECT_GONE;
@@ -102,7 +102,7 @@ void bus1_v2016_drop_seed(struct bus1_peer *peer, struct bus1_tx *tx)
 		bus1_entry_drop(&seed->entry, tx);
 }
 
-/* It may be that of a message that is still there. */
+/* Free a slice, which may belong to a message that was peeked at. */
 void bus1_v2016_slice_free(struct bus1_peer *peer, struct bus1_slice *slice)
 {
 	struct bus1_v2016 *v2016 = peer->v2016;

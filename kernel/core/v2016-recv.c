@@ -2,14 +2,16 @@
 /*
  * The receive command of 2016
  *
- * What is received is written to a slice of the pool, which is the front end's memory and not the
- * user's: so all of it happens with the peer locked. A slice holds, each starting at a multiple of
- * eight bytes: the data, the IDs of the handles, the descriptors, the security label.
+ * A message is received into a slice of the pool. That memory belongs to the front end and not to
+ * the user, so all of this happens with the peer locked. A slice holds, each starting at a
+ * multiple of eight bytes:
  *
- * A message has one slice. When it is received without being taken, and then again, it is in the
- * same place both times, unless the user has freed that, or wants a label now that does not fit;
- * only what is behind the data is written again. What the peer is charged for a message passes to
- * its slice when the message ends.
+ *	| data | IDs of the handles | descriptors | security label |
+ *
+ * A message has one slice. A message that was peeked at is received into the same slice later,
+ * unless the user has freed it or asks for a label that does not fit. Only the part behind the
+ * data is written again. When the message ends, the charge for it becomes the charge for its
+ * slice.
  */
 
 #include <linux/bug.h>
@@ -33,14 +35,14 @@ struct bus1_v2016_item {
 };
 
 /**
- * struct bus1_v2016_recv_state - a receive under way
+ * struct bus1_v2016_recv_state - a receive in progress
  * @peer:	receiver
  * @recv:	arguments and results
  * @shown:	message, and its slice
- * @slice:	where it goes
+ * @slice:	slice that it is written to
  * @fresh:	@slice was made for this receive, and is not @shown's yet
  * @items:	for each handle
- * @ids:	the same as the user gets to see
+ * @ids:	the IDs that are written
  * @n_items:	how many there are
  * @fds:	descriptors that were made
  * @n_fds:	how many there are
@@ -92,7 +94,7 @@ static int bus1_v2016_write(const struct bus1_v2016_recv_state *state, u64 at, c
 	return n > 0 ? pool->memory->write(pool->data, state->slice->offset + at, from, n) : 0;
 }
 
-/* Find out where it goes, and write the data. */
+/* Find or make the slice, and write the data. */
 static int bus1_v2016_recv_slice(struct bus1_v2016_recv_state *state)
 {
 	struct bus1_delivery *delivery = state->shown->delivery;
@@ -114,7 +116,7 @@ static int bus1_v2016_recv_slice(struct bus1_v2016_recv_state *state)
 	return state->fresh ? bus1_v2016_write(state, 0, payload->data, payload->n_data) : 0;
 }
 
-/* The message stays: the user needs a handle, unless he has one. */
+/* For a peek, which leaves the message: make a handle for the user, unless it has one. */
 static int bus1_v2016_recv_copy(struct bus1_peer *peer, struct bus1_node *node,
 				struct bus1_v2016_item *item)
 {
@@ -216,7 +218,7 @@ static void bus1_v2016_recv_undo(struct bus1_v2016_recv_state *state)
 		bus1_slice_free(state->peer->pool, state->slice);
 }
 
-/* Let the user have the handles. */
+/* Give the handles to the user. */
 static void bus1_v2016_recv_install(struct bus1_v2016_recv_state *state, bool take,
 				    struct bus1_tx *tx)
 {
@@ -324,7 +326,7 @@ static void bus1_v2016_recv_notification(struct bus1_peer *peer, struct bus1_v20
 	}
 }
 
-/* Whether the user will get to see more of the same transaction. */
+/* Whether the user will see more entries of the same transaction. */
 static bool bus1_v2016_continues(struct bus1_peer *peer, struct bus1_queue_entry *entry)
 {
 	do
@@ -341,7 +343,7 @@ static int bus1_v2016_recv_queued(struct bus1_peer *peer, struct bus1_v2016_recv
 
 	bus1_v2016_skip_moot(peer, tx);
 	entry = bus1_queue_peek(&peer->queue);
-	/* what was committed since then need not be due */
+	/* An entry that was committed since then may be moot. */
 	if (!entry || !bus1_v2016_is_due(entry))
 		return -EAGAIN;
 	recv->msg.flags = bus1_v2016_continues(peer, entry) ? BUS1_2016_MSG_CONTINUE : 0;

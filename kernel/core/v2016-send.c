@@ -15,7 +15,7 @@
 /**
  * struct bus1_v2016_destination - one destination while it is collected
  * @delivery:	its message, NULL when there is none
- * @error:	why there is none
+ * @error:	the reason when there is none
  */
 struct bus1_v2016_destination {
 	struct bus1_delivery *delivery;
@@ -23,10 +23,10 @@ struct bus1_v2016_destination {
 };
 
 /**
- * struct bus1_v2016_send_state - a send under way
+ * struct bus1_v2016_send_state - a send in progress
  * @peer:		sender
  * @send:		arguments
- * @created:		nodes that are made
+ * @created:		IDs whose nodes this command makes
  * @nodes:		node of each handle
  * @destinations:	for each destination
  * @n_destinations:	how many of them were collected
@@ -67,7 +67,7 @@ static int bus1_v2016_collect_destination(struct bus1_v2016_send_state *state, u
 		return 0;
 	}
 
-	/* what is no matter of the receiver fails the whole */
+	/* An error that is not due to the receiver fails the whole send. */
 	r = PTR_ERR(delivery);
 	if (r == -ENOMEM || !(state->send->flags & BUS1_2016_SEND_CONTINUE))
 		return r;
@@ -84,7 +84,7 @@ static void bus1_v2016_send_undo(struct bus1_v2016_send_state *state)
 	bus1_v2016_import_undo(state->peer, &state->created);
 }
 
-/* Everything that can fail. */
+/* Do everything that can fail. */
 static int bus1_v2016_send_collect(struct bus1_v2016_send_state *state)
 {
 	const struct bus1_v2016_send *send = state->send;
@@ -134,7 +134,7 @@ static void bus1_v2016_commit_destination(struct bus1_v2016_destination *destina
 		bus1_v2016_send_accept(delivery, tx);
 		bus1_node_release(node, tx);
 	} else if (bus1_node_is_dead(node)) {
-		/* in the meantime, or by the same message */
+		/* It died in the meantime, or because of the same message. */
 		bus1_delivery_free(delivery);
 		destination->error = -EHOSTUNREACH;
 	} else {

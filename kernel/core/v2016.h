@@ -5,12 +5,13 @@
 /*
  * The interface of 2016, as front ends see it
  *
- * A peer speaks one generation for all its life: it has to be told before its first command which,
- * see bus1_v2016_enable(). With a peer of 2016 only the commands of this header are used, and of
- * core.h only what is no command; peers of both may exchange handles and messages in any way.
+ * A peer speaks one generation for all its life. bus1_v2016_enable(), before its first command,
+ * makes it one of 2016. On such a peer use the commands of this header, and of core.h only the
+ * functions that are no commands. Peers of both generations can exchange handles and messages in
+ * any way.
  *
- * As in core.h all pointers are kernel memory, operations are serialised inside, each returns 0 or
- * a negative errno, and a failed operation has had no effect.
+ * Like in core.h all pointers are kernel memory, operations are serialised inside, each returns 0
+ * or a negative errno, and a failed operation has had no effect.
  */
 
 #include <linux/types.h>
@@ -29,7 +30,7 @@
 int bus1_v2016_enable(struct bus1_peer *peer, const struct bus1_pool_memory *memory, void *data);
 
 /**
- * bus1_v2016_query() - report what was set
+ * bus1_v2016_query() - report the limits and flags that were set
  * @peer:	peer
  * @query:	flags must be 0; everything else is set
  *
@@ -38,9 +39,9 @@ int bus1_v2016_enable(struct bus1_peer *peer, const struct bus1_pool_memory *mem
 int bus1_v2016_query(struct bus1_peer *peer, struct bus1_2016_peer_reset *query);
 
 /**
- * bus1_v2016_reset() - set limits, and begin anew if asked to
+ * bus1_v2016_reset() - set limits, and with flags release what the peer has
  * @peer:	peer
- * @reset:	what to set
+ * @reset:	limits and flags
  *
  * Return: -EINVAL, -ESHUTDOWN.
  */
@@ -51,8 +52,8 @@ int bus1_v2016_reset(struct bus1_peer *peer, const struct bus1_2016_peer_reset *
  * @peer:	peer
  * @id:		handle
  *
- * Return: -ENXIO for an unknown handle; -EPERM when the only reference to a node of one's own is
- * the one that the node itself has; -ESHUTDOWN.
+ * Return: -ENXIO for an unknown handle; -EPERM when the only reference to an own node is that of
+ * the node itself; -ESHUTDOWN.
  */
 int bus1_v2016_handle_release(struct bus1_peer *peer, u64 id);
 
@@ -116,7 +117,7 @@ struct bus1_v2016_send {
  * @peer:	sender
  * @send:	arguments
  *
- * An ID among destinations and handles that a node can have, and none has, makes one.
+ * An unused ID among destinations and handles makes a node when a user may choose that ID.
  *
  * Return: -EINVAL for unknown flags, or both of them, or a seed with destinations, or an ID that no
  * node can have; -ENXIO for an unknown handle; -EHOSTUNREACH when the node of a destination is
@@ -130,14 +131,14 @@ int bus1_v2016_send(struct bus1_peer *peer, const struct bus1_v2016_send *send);
  * @max_offset:	no slice may end behind this
  * @install:	make descriptors of files, with BUS1_2016_RECV_INSTALL_FDS
  * @uninstall:	undo @install
- * @label:	for a peer that wants them: find out the security label of who sent a message, and
- *set the following. May be NULL.
+ * @label:	for a peer that wants labels: find out the security label of the sender and set the
+ *		following. May be NULL.
  * @has_secctx:	there is a label
  * @secctx:	label
  * @n_secctx:	bytes in @secctx
  * @msg:	set on success, but for credentials
- * @payload:	set on success: what the message's credentials are in, with a reference that is the
- *		caller's; NULL in notifications
+ * @payload:	set on success: the payload, for its credentials, with a reference for the caller;
+ *		NULL in notifications
  */
 struct bus1_v2016_recv {
 	u64 flags;
@@ -158,7 +159,7 @@ struct bus1_v2016_recv {
  * @recv:	arguments and results
  *
  * Return: -EINVAL for unknown flags; -EAGAIN when there is none; -ERANGE when it does not fit below
- * @max_offset; -EDQUOT, -ENOMEM, -ESHUTDOWN; what the front end's functions return.
+ * @max_offset; -EDQUOT, -ENOMEM, -ESHUTDOWN; the errors of the front end's functions.
  */
 int bus1_v2016_recv(struct bus1_peer *peer, struct bus1_v2016_recv *recv);
 

@@ -48,7 +48,9 @@ static void domain_timer_expired(struct hosted_loop *loop)
 	hosted_user_resume_all(&domain->users);
 }
 
-/* Unlike in the kernel, a file in a message takes a descriptor, of which all users share one table.
+/*
+ * Unlike in the kernel, a file in a message takes a descriptor, of which all users share one
+ * table.
  */
 static struct bus1_limits domain_limits(void)
 {

@@ -42,7 +42,9 @@ void hosted_loop_mute(struct hosted_loop *loop, struct hosted_source *source, bo
 /* Needed also before a close: a forked child may have the same socket open. */
 void hosted_loop_remove(struct hosted_loop *loop, struct hosted_source *source);
 
-/* Call expired() once, this many nanoseconds (less than a second) from now. Replaces the last time.
+/*
+ * Call expired() once, this many nanoseconds (less than a second) from now. Replaces the last
+ * time.
  */
 void hosted_loop_set_timer(struct hosted_loop *loop, long nsec);
 
