@@ -5,7 +5,7 @@
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all build run test test-quick test-vm test-vm-all bench bench-vm kernel install clean
+.PHONY: all build run test test-quick test-vm test-vm-all bench bench-vm kernel doc-pictures install clean
 
 all: build
 
@@ -54,6 +54,11 @@ bench-vm:
 	@tools/install-deps bench
 	@$(MAKE) --no-print-directory build
 	@test/vm/run $(BUILD) bench
+
+# the pictures of the documents, from their sources; both are kept in the tree
+doc-pictures:
+	@tools/install-deps doc
+	@doc/pictures/make
 
 install: build
 	@meson install -C $(BUILD)
