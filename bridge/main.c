@@ -17,10 +17,12 @@
 #include "bridge/base/loop.h"
 #include "bridge/bus/activation.h"
 #include "bridge/bus/bus.h"
+#include "bridge/bus/configure.h"
 #include "bridge/bus/mediate.h"
-#include "bridge/bus/reply.h"
+#include "bridge/bus/tell.h"
 #include "bridge/daemon.h"
-#include "bridge/driver/driver.h"
+#include "bridge/driver/interfaces.h"
+#include "bridge/driver/methods.h"
 #include "bridge/lsm/lsm.h"
 #include "bridge/native/native.h"
 #include "bridge/options.h"
@@ -142,7 +144,7 @@ static void refused(void *userdata, const struct bus_config *config) {
         watched(bridge, watch_add(&bridge->watch, config));
 }
 
-static int reload_asked(void *userdata, struct driver_later *later) {
+static int reload_asked(void *userdata, struct later *later) {
         struct bridge *bridge = userdata;
 
         return reload_request(&bridge->reload, later);
@@ -196,7 +198,7 @@ static int reply_timer_expired(struct loop_timer *timer) {
         int64_t next;
         int r;
 
-        r = reply_expire(&bridge->bus, loop_now(), &next);
+        r = tell_replies_expired(&bridge->bus, loop_now(), &next);
         if (r < 0 || next == INT64_MAX)
                 return r;
         return loop_timer_set(&bridge->loop, timer, next);
@@ -303,6 +305,8 @@ static int setup_bus(struct bridge *bridge) {
         if (r >= 0)
                 r = bus_init(&bridge->bus, &bridge->log);
         if (r >= 0)
+                r = driver_add_interfaces(&bridge->bus);
+        if (r >= 0)
                 r = bus_configure(&bridge->bus, bridge->config);
         if (r >= 0)
                 r = lsm_setup(&bridge->bus, &bridge->loop, bridge->config);
@@ -323,10 +327,10 @@ static int setup_bus(struct bridge *bridge) {
         bridge->reload.userdata = bridge;
 
         bridge->bus.systemd_activation = bridge->options.systemd_activation;
-        bridge->bus.reload = reload_asked;
-        bridge->bus.reload_userdata = bridge;
-        bridge->bus.set_reply_timer = set_reply_timer;
-        bridge->bus.reply_timer_userdata = bridge;
+        bridge->bus.hooks.process = bridge;
+        bridge->bus.hooks.reload = reload_asked;
+        bridge->bus.replies.set_timer = set_reply_timer;
+        bridge->bus.replies.timer_userdata = bridge;
         bridge->reply_timer.expired = reply_timer_expired;
         return 0;
 }
@@ -422,6 +426,7 @@ static void stop(struct bridge *bridge) {
                 server_deinit(&bridge->server);
         activation_free(bridge->bus.activation);
         service_table_free(bridge->services);
+        mediate_free_all(&bridge->bus);
         bus_deinit(&bridge->bus);
         loop_timer_cancel(&bridge->loop, &bridge->reply_timer);
         watch_deinit(&bridge->watch);
@@ -440,7 +445,7 @@ static int introspect(void) {
         struct bus bus;
         char *text;
 
-        if (bus_init(&bus, NULL) < 0)
+        if (bus_init(&bus, NULL) < 0 || driver_add_interfaces(&bus) < 0)
                 return EXIT_FAILURE;
         text = driver_introspect(&bus, NULL);
         if (text)

@@ -21,7 +21,8 @@
 #include "bridge/activation/service-table.h"
 #include "bridge/base/log.h"
 #include "bridge/bus/bus.h"
-#include "bridge/driver/driver.h"
+#include "bridge/bus/later.h"
+#include "bridge/bus/tell.h"
 #include "bridge/systemd.h"
 
 /* How long the bus waits for the thread when it ends, in seconds. */
@@ -124,17 +125,17 @@ static int job_start(struct reload *reload, struct reload_state old, const char 
         return 0;
 }
 
-static int end_all(struct driver_later *list, int result, const char *error) {
-        struct driver_later *later, *next;
+static int end_all(struct later *list, int result, const char *error) {
+        struct later *later, *next;
         int r, fatal = 0;
 
         DL_FOREACH_SAFE2(list, later, next, owner_next) {
                 if (result < 0)
-                        r = driver_later_fail(later, DRIVER_ERROR("Failed"),
-                                              "The configuration stays as it was: %s",
-                                              error ? error : strerror(-result));
+                        r = later_fail(later, DRIVER_ERROR("Failed"),
+                                       "The configuration stays as it was: %s",
+                                       error ? error : strerror(-result));
                 else
-                        r = driver_later_reply(later);
+                        r = later_reply(later);
                 if (r < 0)
                         fatal = r;
         }
@@ -143,7 +144,7 @@ static int end_all(struct driver_later *list, int result, const char *error) {
 
 /* Answer the callers of the reload that has just succeeded or failed. */
 static int finish(struct reload *reload, int result, const char *error) {
-        struct driver_later *list = reload->current;
+        struct later *list = reload->current;
         int r = 0, k;
 
         reload->current = NULL;
@@ -154,7 +155,7 @@ static int finish(struct reload *reload, int result, const char *error) {
                 log_write(reload->bus->log, LOG_LEVEL_INFO, "Reloaded configuration");
         systemd_notify("READY=1");
         if (result >= 0)
-                r = driver_broadcast_activatable_changed(reload->bus);
+                r = tell_activatable_changed(reload->bus);
         k = end_all(list, result, error);
         return r < 0 ? r : k;
 }
@@ -203,7 +204,7 @@ static int job_ended(struct loop_source *source, uint32_t events) {
         return r;
 }
 
-int reload_request(struct reload *reload, struct driver_later *later) {
+int reload_request(struct reload *reload, struct later *later) {
         if (later)
                 DL_APPEND2(reload->waiting, later, owner_prev, owner_next);
         reload->again = true;
@@ -230,11 +231,11 @@ int reload_init(struct reload *reload, struct bus *bus, struct loop *loop, const
         return r;
 }
 
-static void free_all(struct driver_later *list) {
-        struct driver_later *later, *next;
+static void free_all(struct later *list) {
+        struct later *later, *next;
 
         DL_FOREACH_SAFE2(list, later, next, owner_next) {
-                driver_later_free(later);
+                later_free(later);
         }
 }
 

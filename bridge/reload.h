@@ -22,7 +22,7 @@
 
 struct bus;
 struct bus_config;
-struct driver_later;
+struct later;
 struct reload_job;
 struct service_table;
 
@@ -42,11 +42,11 @@ struct reload {
         struct bus *bus;
         struct loop *loop;
         const char *path;
-        struct loop_source source;    /* eventfd by which the thread reports its end; -1: none */
-        struct reload_job *job;       /* NULL: no thread runs */
-        struct driver_later *current; /* calls that the run under way answers */
-        struct driver_later *waiting; /* calls that the next run answers */
-        bool again;                   /* another run follows */
+        struct loop_source source; /* eventfd by which the thread reports its end; -1: none */
+        struct reload_job *job;    /* NULL: no thread runs */
+        struct later *current;     /* calls that the run under way answers */
+        struct later *waiting;     /* calls that the next run answers */
+        bool again;                /* another run follows */
         /*
          * Put *state in force and store what it replaced in *state. On failure nothing changes;
          * returns a negative errno and sets *ret_error to a text that the caller frees (NULL when
@@ -71,4 +71,4 @@ void reload_deinit(struct reload *reload);
  * Read the configuration again. later, if not NULL, is answered when a configuration that was read
  * after this call is in force or was refused. Returns 0 or a fatal negative errno.
  */
-int reload_request(struct reload *reload, struct driver_later *later);
+int reload_request(struct reload *reload, struct later *later);

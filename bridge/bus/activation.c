@@ -12,14 +12,14 @@
 
 #include "base/container-of.h"
 #include "bridge/base/log.h"
-#include "bridge/bus/bus.h"
-#include "bridge/bus/complaint.h"
-#include "bridge/bus/launch.h"
 #include "bridge/bus/monitor.h"
 #include "bridge/bus/quota.h"
 #include "bridge/bus/route.h"
+#include "bridge/bus/tell.h"
+#include "bridge/bus/unicast.h"
 #include "bridge/bus/verdict.h"
-#include "bridge/driver/driver.h"
+#include "bridge/wire/names.h"
+#include "bridge/wire/reader.h"
 
 #define WARNINGS_MAX 200
 
@@ -101,7 +101,7 @@ static int start_expired(struct loop_timer *timer) {
         snprintf(text, sizeof(text),
                  "Failed to activate service '%s': timed out (service_start_timeout=%lldms)",
                  start->name, (long long)bus->limits.service_start_timeout);
-        complain(bus, start->uid, "%s", text);
+        complain(&bus->complaints, start->uid, "%s", text);
         /* As the reference: the next start shall not meet it. */
         if (start->child)
                 kill(child_pid(start->child), SIGKILL);
@@ -193,6 +193,47 @@ bool activation_knows(struct activation *activation, const char *name) {
         return is_waited_for(activation, name) || find_service(activation, name);
 }
 
+/* systemd */
+
+static int hold_for_systemd(struct activation *activation, struct message *m) {
+        struct start *start = start_find(activation, LAUNCH_SYSTEMD_NAME);
+        int r;
+
+        if (is_full(activation, NULL)) {
+                complain(&activation->bus->complaints, activation->bus->uid,
+                         "Too much waits for systemd: a message of the bus to it is dropped");
+                return 0;
+        }
+        if (!start) {
+                r = start_new(activation, LAUNCH_SYSTEMD_NAME, activation->bus->uid, &start);
+                if (r < 0)
+                        return r;
+        }
+        return waiter_new(start, NULL, m, 0, WAITER_MESSAGE);
+}
+
+int activation_tell_systemd(struct bus *bus, struct message *m) {
+        struct client *systemd = launch_find_systemd(bus);
+        int r;
+
+        if (systemd)
+                return route_from_driver(bus, systemd, m, NULL);
+        r = monitor_observe(bus, NULL, NULL, m);
+        return r < 0 ? r : hold_for_systemd(bus->activation, m);
+}
+
+static int request_unit(struct start *start) {
+        struct message *m;
+        int r;
+
+        r = launch_request_unit(start, &m);
+        if (r < 0)
+                return r;
+        r = activation_tell_systemd(start->activation->bus, m);
+        message_unref(m);
+        return r;
+}
+
 /* waiting */
 
 enum {
@@ -259,6 +300,8 @@ static int wait_for(struct client *client, struct message *m, uint64_t caller_co
                 r = start_new(activation, name, client->credentials.uid, &start);
                 if (r >= 0 && !is_waited_for(activation, name))
                         r = launch(start, service, client, ret_failure);
+                if (r == 0 && start->unit)
+                        r = request_unit(start);
                 if (r > 0)
                         start_free(start);
         }
@@ -271,7 +314,7 @@ static int wait_for(struct client *client, struct message *m, uint64_t caller_co
 
 static int tell_refused(struct client *client, struct message *m, uint64_t caller_cookie,
                         const struct launch_failure *failure) {
-        return driver_send_failure(client, m, caller_cookie, failure->name, "%s", failure->text);
+        return tell_failure(client, m, caller_cookie, failure->name, "%s", failure->text);
 }
 
 int activation_hold(struct client *client, struct message *m, uint64_t caller_cookie) {
@@ -299,8 +342,8 @@ static int call_wait(struct client *client, struct message *m, uint64_t caller_c
 
         r = wait_for(client, m, caller_cookie, name, kind, &failure);
         if (r == ACTIVATION_E_UNKNOWN)
-                return driver_send_failure(client, m, caller_cookie, DRIVER_ERROR("ServiceUnknown"),
-                                           "The file of %s was removed", name);
+                return tell_failure(client, m, caller_cookie, DRIVER_ERROR("ServiceUnknown"),
+                                    "The file of %s was removed", name);
         return r <= 0 ? r : tell_refused(client, m, caller_cookie, &failure);
 }
 
@@ -312,23 +355,6 @@ int activation_start(struct client *client, struct message *m, uint64_t caller_c
 int activation_call_later(struct client *client, struct message *m, uint64_t caller_cookie,
                           const char *name) {
         return call_wait(client, m, caller_cookie, name, WAITER_CALL);
-}
-
-int activation_hold_for_systemd(struct activation *activation, struct message *m) {
-        struct start *start = start_find(activation, LAUNCH_SYSTEMD_NAME);
-        int r;
-
-        if (is_full(activation, NULL)) {
-                complain(activation->bus, activation->bus->uid,
-                         "Too much waits for systemd: a message of the bus to it is dropped");
-                return 0;
-        }
-        if (!start) {
-                r = start_new(activation, LAUNCH_SYSTEMD_NAME, activation->bus->uid, &start);
-                if (r < 0)
-                        return r;
-        }
-        return waiter_new(start, NULL, m, 0, WAITER_MESSAGE);
 }
 
 /* ends */
@@ -345,13 +371,12 @@ int activation_answer(struct start *start) {
 
         if (!start)
                 return 0;
-        complain_at(start->activation->bus, LOG_LEVEL_INFO, start->uid,
+        complain_at(&start->activation->bus->complaints, LOG_LEVEL_INFO, start->uid,
                     "Successfully activated service '%s'", start->name);
         DL_FOREACH_SAFE(start->waiters, waiter, next) {
                 if (waiter->kind != WAITER_START)
                         continue;
-                r = driver_send_number(waiter->client, waiter->m, waiter->caller_cookie,
-                                       LAUNCH_STARTED);
+                r = tell_number(waiter->client, waiter->m, waiter->caller_cookie, LAUNCH_STARTED);
                 waiter_free(waiter);
                 if (r < 0)
                         return r;
@@ -366,8 +391,9 @@ int activation_deliver(struct start *start, struct client *owner) {
                 struct waiter *waiter = start->waiters;
 
                 r = waiter->kind == WAITER_CALL
-                            ? driver_dispatch(waiter->client, waiter->m, waiter->caller_cookie)
-                            : route_held(owner, waiter->client, waiter->m, waiter->caller_cookie);
+                            ? waiter->client->bus->dispatch(waiter->client, waiter->m,
+                                                            waiter->caller_cookie)
+                            : unicast_held(owner, waiter->client, waiter->m, waiter->caller_cookie);
                 waiter_free(waiter);
         }
         if (start)
@@ -382,8 +408,8 @@ int activation_fail(struct start *start, const char *error, const char *text) {
                 struct waiter *waiter = start->waiters;
 
                 if (waiter->client)
-                        r = driver_send_failure(waiter->client, waiter->m, waiter->caller_cookie,
-                                                error, "%s", text);
+                        r = tell_failure(waiter->client, waiter->m, waiter->caller_cookie, error,
+                                         "%s", text);
                 waiter_free(waiter);
         }
         start_free(start);
@@ -405,6 +431,45 @@ int activation_fail_unit(struct activation *activation, const char *unit, const 
         return 0;
 }
 
+static bool is_failure(const struct message *m) {
+        return m->type == MESSAGE_TYPE_SIGNAL && m->interface.s &&
+               !strcmp(m->interface.s, LAUNCH_SYSTEMD_INTERFACE) &&
+               !strcmp(m->member.s, "ActivationFailure");
+}
+
+int activation_receive_signal(struct client *client, struct message *m) {
+        struct wire_string unit, error, text;
+        struct bus *bus = client->bus;
+        struct reader reader;
+
+        if (!bus->activation || !is_failure(m))
+                return 0;
+        if (!client_is_privileged(client) || launch_find_systemd(bus) != client) {
+                complain(&bus->complaints, client->credentials.uid,
+                         "Ignoring forged ActivationFailure message from connection %s (uid=%d "
+                         "pid=%d)",
+                         client->unique_name, (int)client->credentials.uid,
+                         (int)client->credentials.pid);
+                return 0;
+        }
+        if (strcmp(m->signature.s, "sss") != 0)
+                goto invalid;
+        reader_init(&reader, m);
+        unit = reader_string(&reader);
+        error = reader_string(&reader);
+        text = reader_string(&reader);
+        if (!name_is_valid_error(error.s, error.n))
+                goto invalid;
+        log_write(bus->log, LOG_LEVEL_WARNING, "Activation via systemd failed for unit '%s': %s",
+                  unit.s, text.s);
+        return activation_fail_unit(bus->activation, unit.s, error.s, text.s);
+
+invalid:
+        complain(&bus->complaints, client->credentials.uid,
+                 "Ignoring an ActivationFailure of systemd that is not as agreed");
+        return 0;
+}
+
 /* all of it */
 
 int activation_new(struct bus *bus, struct loop *loop, const struct rlimit *fd_limit,
@@ -417,6 +482,7 @@ int activation_new(struct bus *bus, struct loop *loop, const struct rlimit *fd_l
                 return -ENOMEM;
         activation->bus = bus;
         activation->loop = loop;
+        activation->failed = activation_fail;
         r = children_init(&activation->children, loop, fd_limit);
         if (r < 0) {
                 free(activation);

@@ -17,34 +17,7 @@
  * How a service is started is launch.h's; what is held is charged to who sent it (quota.h).
  */
 
-#include "bridge/activation/child.h"
-#include "bridge/activation/service-table.h"
-#include "bridge/base/loop.h"
-#include "bridge/bus/client.h"
-
-struct waiter;
-
-/* A name that is to get an owner. */
-struct start {
-        struct activation *activation;
-        struct waiter *waiters; /* in the order in which they came */
-        struct child *child;    /* the program, while it is of interest; or NULL */
-        uint32_t uid;           /* who asked first, about whom lines are logged */
-        bool by_helper;         /* it is the helper that starts others */
-        char *unit;             /* systemd's, when that starts it; or NULL */
-        struct loop_timer timer;
-        UT_hash_handle hh;
-        char name[];
-};
-
-struct activation {
-        struct bus *bus;
-        struct loop *loop;
-        struct children children;
-        struct service_table *table;
-        struct start *starts; /* hash by name */
-        uint32_t n_own;       /* messages of the bus itself that wait */
-};
+#include "bridge/bus/launch.h"
 
 /* bus->activation is NULL without one: nothing is activatable then. -ENOMEM and others. */
 int activation_new(struct bus *bus, struct loop *loop, const struct rlimit *fd_limit,
@@ -73,10 +46,12 @@ int activation_call_later(struct client *client, struct message *m, uint64_t cal
 /* Is it the name of a service, owned or not? */
 bool activation_knows(struct activation *activation, const char *name);
 /*
- * A message of the bus itself for systemd, which is waited for. Takes a reference. When too many
- * wait already it is dropped.
+ * Send m, a signal or call of the bus, to systemd, or hold it until systemd has its name. When too
+ * many messages are held already it is dropped. 0 or a negative errno that is fatal.
  */
-int activation_hold_for_systemd(struct activation *activation, struct message *m);
+int activation_tell_systemd(struct bus *bus, struct message *m);
+/* A signal to the bus: handle ActivationFailure of systemd. 0 or a negative errno that is fatal. */
+int activation_receive_signal(struct client *client, struct message *m);
 
 /*
  * The name has an owner now. Its start, or NULL, is ended in two steps: the calls of

@@ -12,34 +12,67 @@
 #include "bridge/bus/client.h"
 #include "bridge/bus/complaint.h"
 #include "bridge/bus/match.h"
-#include "bridge/bus/native-hooks.h"
+#include "bridge/bus/name.h"
 #include "bridge/bus/reply.h"
+#include "bridge/wire/sasl.h"
 #include "policy/config.h"
-
-#define BUS_DRIVER_NAME "org.freedesktop.DBus"
-#define BUS_DRIVER_PATH "/org/freedesktop/DBus"
-#define BUS_DRIVER_INTERFACE "org.freedesktop.DBus"
 
 struct activation;
 struct driver_interface;
-struct driver_later;
+struct later;
 struct log;
 struct mediator;
-struct name;
+struct native_anchor;
+struct native_session;
 
-/* What other parts of the daemon want to know; each may be NULL. Called with hooks_userdata. */
+/*
+ * What the bus asks of the floors above it, and tells them. Each function may be NULL. Those of the
+ * native front end get hooks.native, those of the process get hooks.process.
+ */
 struct bus_hooks {
-        /* A routing step is complete: what was delivered since the last call belongs together. */
-        void (*broadcast_end)(void *userdata);
-        /* The owner of a well-known name changed; NULL: none. Called before the signals go out. */
-        void (*name_owner_changed)(void *userdata, const char *name, struct client *old_owner,
+        /* the native front end */
+        void *native;
+        /*
+         * The authenticated, authorised connection asks for a native session (NEGOTIATE_BUS1). fd
+         * is the descriptor that came with the line, which the hook takes over, or -1. On success
+         * *ret_handle is the session handle in the client's peer, *ret_fd the descriptor to pass
+         * with the answer (owned by the caller) or -1, and *ret_session stays valid until
+         * session_end() or anchor->close(). On failure a negative errno, and *ret_why (static) goes
+         * into the refusal.
+         */
+        int (*session_begin)(void *native, struct native_anchor *anchor,
+                             const struct client_credentials *credentials, enum sasl_bus1_mode mode,
+                             int fd, struct native_session **ret_session, uint64_t *ret_handle,
+                             int *ret_fd, const char **ret_why);
+        /* The socket of the session has gone. Called from the event loop. */
+        void (*session_end)(void *native, struct native_session *session);
+        /* A routing step is complete: all deliveries since the last call belong together. */
+        void (*step_end)(void *native);
+        /* A well-known name has another owner (NULL: none). Called before the signals are sent. */
+        void (*name_owner_changed)(void *native, const char *name, struct client *old_owner,
                                    struct client *new_owner);
-        /* The client left; it is still valid during the call, with its names and rules gone. */
-        void (*client_gone)(void *userdata, struct client *client);
-        /* Somebody asked to be shown what others say to each other: a monitor, an eavesdropper. */
-        void (*observed)(void *userdata);
-        /* The policy of all clients was made anew (ReloadConfig). */
-        void (*policy_changed)(void *userdata);
+        /* The client has left; it is valid during the call, but has no names and rules any more. */
+        void (*client_gone)(void *native, struct client *client);
+        /* A client became a monitor or an eavesdropper: it is to see messages between others. */
+        void (*observed)(void *native);
+        /* The policies of all clients have changed. */
+        void (*policy_changed)(void *native);
+
+        /* the process */
+        void *process;
+        /*
+         * ReloadConfig: read the configuration again, call bus_configure(), and end later (NULL:
+         * nobody waits), now or when that is done. Negative errno is fatal.
+         */
+        int (*reload)(void *process, struct later *later);
+};
+
+/* The part of a native session that the socket front end implements. */
+struct native_anchor {
+        /* Close the socket, asynchronously; session_end() is not called for it any more. */
+        void (*close)(struct native_anchor *anchor, const char *reason);
+        /* The client of the session has its name: auth_timeout ends, the connection is complete. */
+        void (*completed)(struct native_anchor *anchor);
 };
 
 #define BUS_INTERFACES_MAX 16
@@ -64,18 +97,12 @@ struct bus {
         bool systemd_activation;
         bool has_servicehelper;
 
-        struct client *clients;    /* all */
-        struct client *registered; /* hash, by unique_name */
+        struct client *clients; /* all */
         struct client *monitors;
         uint32_t n_incomplete; /* connections before Hello, kept by the front ends */
-        uint32_t n_registered; /* clients after it */
-        struct name *names;    /* hash */
-        uint32_t n_names;
-        uint32_t peak_names; /* unique ones and the bus's own included, see bus_count_names() */
-        uint32_t peak_names_per_client, peak_rules_per_client;
+        struct name_registry names;
         struct match_index matches;
         struct reply_table replies;
-        struct reply *deadlines;                /* oldest first, when there is a reply_timeout */
         struct account *accounts;               /* hash by uid */
         struct activation *activation;          /* NULL: no service can be started */
         struct service_environment environment; /* of what is started */
@@ -85,43 +112,21 @@ struct bus {
         const struct driver_interface *interfaces[BUS_INTERFACES_MAX];
         size_t n_interfaces;
 
-        const struct native_hooks *native; /* NULL: no bus1 here */
-        void *native_userdata;
+        /* Run a call to the driver's object; driver_dispatch(), which is on a floor above. */
+        int (*dispatch)(struct client *client, struct message *m, uint64_t caller_cookie);
         struct bus_hooks hooks;
-        void *hooks_userdata;
-
-        /*
-         * ReloadConfig: have the configuration read again, bus_configure(), and end later (NULL:
-         * nobody waits), now or when that is done. Negative errno is fatal.
-         */
-        int (*reload)(void *userdata, struct driver_later *later);
-        void *reload_userdata;
-
-        /* The oldest reply ends at this time, by loop_now(): call reply_expire() then. May be NULL.
-         */
-        void (*set_reply_timer)(void *userdata, int64_t deadline);
-        void *reply_timer_userdata;
 };
 
-/* An empty bus that allows everything, with default limits and the standard interfaces. -ENOMEM. */
+/* Make an empty bus that allows everything, with default limits. The driver is added by
+ * interfaces.h. */
 int bus_init(struct bus *bus, struct log *log);
 /* After the process changed its user: ask anew who the bus is. */
 void bus_refresh_identity(struct bus *bus);
 /* All clients must have gone. */
 void bus_deinit(struct bus *bus);
-/*
- * Take over limits and policy of a configuration, for clients that are there too. Atomic; -ENOMEM.
- * The configuration stays the caller's, and has to live until the bus gets another one.
- */
-int bus_configure(struct bus *bus, const struct bus_config *config);
-
 /* 32 random hex digits: ids of buses and addresses. */
 void bus_make_id(char id[33]);
-/* All names there are, of any kind; notes the peak. */
-uint32_t bus_count_names(struct bus *bus);
-/* The next serial for a message of the driver; never 0. */
-uint32_t bus_next_serial(struct bus *bus);
-
-/* May a user with these credentials be here (connect policy)? Logs a refusal. */
-bool bus_check_connect(struct bus *bus, const struct client_credentials *credentials,
-                       bool anonymous);
+/* Is the client root, or the user that the bus runs as? */
+static inline bool client_is_privileged(const struct client *client) {
+        return client->credentials.uid == 0 || client->credentials.uid == client->bus->uid;
+}

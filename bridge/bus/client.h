@@ -14,37 +14,25 @@
  */
 
 #include "bridge/base/hash.h"
+#include "bridge/bus/credentials.h"
 #include "bridge/wire/message.h"
+
+/* The bus itself, as its clients know it. */
+#define BUS_DRIVER_NAME "org.freedesktop.DBus"
+#define BUS_DRIVER_PATH "/org/freedesktop/DBus"
+#define BUS_DRIVER_INTERFACE "org.freedesktop.DBus"
 
 struct account;
 struct backlog;
 struct bus;
 struct client;
-struct driver_later;
+struct later;
 struct match_rule;
 struct name_ownership;
 struct permits;
 struct policy_client;
 struct reply;
 struct waiter;
-
-struct client_credentials {
-        uint32_t uid; /* UINT32_MAX: unknown */
-        uint32_t gid;
-        uint32_t pid;   /* 0: unknown */
-        int pidfd;      /* -1: none; owned */
-        uint32_t *gids; /* supplementary and primary, sorted; NULL with n_gids 0: unknown; owned */
-        size_t n_gids;
-        char *label; /* LSM label without terminator, or NULL; owned */
-        size_t n_label;
-};
-
-/* All unknown. */
-void client_credentials_init(struct client_credentials *credentials);
-/* A copy with descriptors and arrays of its own. -ENOMEM, -EMFILE. */
-int client_credentials_copy(const struct client_credentials *credentials,
-                            struct client_credentials *ret_copy);
-void client_credentials_deinit(struct client_credentials *credentials);
 
 /* Outcomes of delivering to a client, and of receiving from one. */
 enum {
@@ -136,8 +124,8 @@ struct client {
         uint32_t n_rules;
         struct reply *pending; /* replies this client waits for */
         uint32_t n_pending;
-        struct reply *owed;         /* replies others wait for from this client */
-        struct driver_later *later; /* calls to the bus that it answers later */
+        struct reply *owed;  /* replies others wait for from this client */
+        struct later *later; /* deferred answers, see later.h */
         uint32_t n_later;
 
         /* of the message that is being routed */
@@ -154,50 +142,11 @@ struct client {
         struct waiter *waiters; /* what it sent to names that are to get an owner */
 };
 
-/*
- * Make a client of a bus. credentials are moved in, and are those of the whole life. Returns 0 or
- * -ENOMEM (then credentials are deinitialised too).
- */
-int client_init(struct client *client, struct bus *bus, const struct client_ops *ops,
-                struct client_credentials *credentials);
-/* After client_disconnect(), which it calls if that was not done. */
-void client_deinit(struct client *client);
-
-/*
- * Route a parsed message from the client. Takes its own references; the caller drops his
- * afterwards. m must not be held by anyone else yet: its header is laid anew with the sender's
- * name.
- *
- * caller_cookie is what a native front end knows the reply handle of a call by, 0 for none. A
- * cookie that is not 0 is ended exactly once, maybe before this returns: by deliver() with a reply
- * that has it as caller_cookie, or by reply_closed().
- *
- * Returns 0, CLIENT_E_VIOLATION (already logged; the front end disconnects the client), or a
- * negative errno that is fatal to the bus.
- */
-int client_receive(struct client *client, struct message *m, uint64_t caller_cookie);
-
-/*
- * Route a return or error that came in through the callee_cookie of a reply; the cookie is used up.
- * The destination is set to the waiting caller. A wrong type or reply serial is CLIENT_E_VIOLATION,
- * and NoReply for the caller. The reply is gone afterwards.
- */
-int client_receive_reply(struct client *callee, struct reply *reply, struct message *m);
-
-/*
- * Leave the bus: names, rules and replies go, callers waiting for this client get NoReply.
- * Idempotent. The client gets no more deliveries.
- */
-int client_disconnect(struct client *client);
-
-/* Log that the client broke a rule of the protocol; always returns CLIENT_E_VIOLATION. */
-int client_violation(struct client *client, const char *rule);
-
 static inline bool client_is_registered(const struct client *client) {
         return client->state == CLIENT_REGISTERED;
 }
 
-/* How logs call the client: its unique name, or something else before it has one. */
-const char *client_name(const struct client *client);
-/* Is it root, or the user the bus runs as? */
-bool client_is_privileged(const struct client *client);
+/* What log lines call the client: its unique name, if it has one. */
+static inline const char *client_name(const struct client *client) {
+        return client->unique_name[0] ? client->unique_name : "(inactive)";
+}

@@ -9,7 +9,6 @@
 
 #include "bridge/base/log.h"
 #include "bridge/base/loop.h"
-#include "bridge/bus/bus.h"
 
 /* Move the user's bucket to the front; a new one takes the place of the one not used longest. */
 static struct complaint_bucket *find_bucket(struct complaints *complaints, uint32_t uid,
@@ -54,44 +53,45 @@ bool complaint_take(struct complaints *complaints, uint32_t uid, int64_t now,
         return true;
 }
 
-static void complain_va(struct bus *bus, enum log_level level, uint32_t uid,
+static void complain_va(struct complaints *complaints, enum log_level level, uint32_t uid,
                         const struct log_field *fields, size_t n_fields, const char *format,
                         va_list args) __attribute__((format(printf, 6, 0)));
 
-static void complain_va(struct bus *bus, enum log_level level, uint32_t uid,
+static void complain_va(struct complaints *complaints, enum log_level level, uint32_t uid,
                         const struct log_field *fields, size_t n_fields, const char *format,
                         va_list args) {
         uint64_t n_suppressed;
 
-        if (!bus->log || !complaint_take(&bus->complaints, uid, loop_now(), &n_suppressed))
+        if (!complaints->log || !complaint_take(complaints, uid, loop_now(), &n_suppressed))
                 return;
         if (n_suppressed > 0)
-                log_write(bus->log, LOG_LEVEL_WARNING, "%llu lines about uid=%d were suppressed",
+                log_write(complaints->log, LOG_LEVEL_WARNING,
+                          "%llu lines about uid=%d were suppressed",
                           (unsigned long long)n_suppressed, (int)uid);
-        log_write_fields(bus->log, level, fields, n_fields, format, args);
+        log_write_fields(complaints->log, level, fields, n_fields, format, args);
 }
 
-void complain(struct bus *bus, uint32_t uid, const char *format, ...) {
+void complain(struct complaints *complaints, uint32_t uid, const char *format, ...) {
         va_list args;
 
         va_start(args, format);
-        complain_va(bus, LOG_LEVEL_WARNING, uid, NULL, 0, format, args);
+        complain_va(complaints, LOG_LEVEL_WARNING, uid, NULL, 0, format, args);
         va_end(args);
 }
 
-void complain_at(struct bus *bus, int level, uint32_t uid, const char *format, ...) {
+void complain_at(struct complaints *complaints, int level, uint32_t uid, const char *format, ...) {
         va_list args;
 
         va_start(args, format);
-        complain_va(bus, level, uid, NULL, 0, format, args);
+        complain_va(complaints, level, uid, NULL, 0, format, args);
         va_end(args);
 }
 
-void complain_with(struct bus *bus, uint32_t uid, const struct log_field *fields, size_t n_fields,
-                   const char *format, ...) {
+void complain_with(struct complaints *complaints, uint32_t uid, const struct log_field *fields,
+                   size_t n_fields, const char *format, ...) {
         va_list args;
 
         va_start(args, format);
-        complain_va(bus, LOG_LEVEL_WARNING, uid, fields, n_fields, format, args);
+        complain_va(complaints, LOG_LEVEL_WARNING, uid, fields, n_fields, format, args);
         va_end(args);
 }

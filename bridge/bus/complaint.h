@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct bus;
+struct log;
 struct log_field;
 
 #define COMPLAINT_BURST 100                   /* lines at once */
@@ -29,6 +29,7 @@ struct complaint_bucket {
 };
 
 struct complaints {
+        struct log *log;                                  /* NULL: nothing is logged */
         struct complaint_bucket buckets[COMPLAINT_USERS]; /* the last user first */
 };
 
@@ -36,11 +37,11 @@ struct complaints {
 bool complaint_take(struct complaints *complaints, uint32_t uid, int64_t now,
                     uint64_t *ret_n_suppressed);
 /* Log a line at the level of a warning, if there is room for one about the user. */
-void complain(struct bus *bus, uint32_t uid, const char *format, ...)
+void complain(struct complaints *complaints, uint32_t uid, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 /* The same at another level (LOG_LEVEL_*). */
-void complain_at(struct bus *bus, int level, uint32_t uid, const char *format, ...)
+void complain_at(struct complaints *complaints, int level, uint32_t uid, const char *format, ...)
         __attribute__((format(printf, 4, 5)));
 /* With fields for the journal. */
-void complain_with(struct bus *bus, uint32_t uid, const struct log_field *fields, size_t n_fields,
-                   const char *format, ...) __attribute__((format(printf, 5, 6)));
+void complain_with(struct complaints *complaints, uint32_t uid, const struct log_field *fields,
+                   size_t n_fields, const char *format, ...) __attribute__((format(printf, 5, 6)));

@@ -17,6 +17,56 @@
 #define SO_PEERPIDFD 77
 #endif
 
+void client_credentials_init(struct client_credentials *credentials) {
+        *credentials = (struct client_credentials){
+                .uid = UINT32_MAX,
+                .gid = UINT32_MAX,
+                .pidfd = -1,
+        };
+}
+
+int client_credentials_copy(const struct client_credentials *credentials,
+                            struct client_credentials *ret_copy) {
+        struct client_credentials copy = *credentials;
+
+        copy.pidfd = -1;
+        copy.gids = NULL;
+        copy.label = NULL;
+
+        if (credentials->pidfd >= 0) {
+                copy.pidfd = fcntl(credentials->pidfd, F_DUPFD_CLOEXEC, 3);
+                if (copy.pidfd < 0)
+                        return -errno;
+        }
+        if (credentials->n_gids > 0) {
+                copy.gids = malloc(credentials->n_gids * sizeof(*copy.gids));
+                if (!copy.gids)
+                        goto oom;
+                memcpy(copy.gids, credentials->gids, credentials->n_gids * sizeof(*copy.gids));
+        }
+        if (credentials->label) {
+                copy.label = malloc(credentials->n_label + 1);
+                if (!copy.label)
+                        goto oom;
+                memcpy(copy.label, credentials->label, credentials->n_label);
+                copy.label[credentials->n_label] = '\0';
+        }
+        *ret_copy = copy;
+        return 0;
+
+oom:
+        client_credentials_deinit(&copy);
+        return -ENOMEM;
+}
+
+void client_credentials_deinit(struct client_credentials *credentials) {
+        if (credentials->pidfd >= 0)
+                close(credentials->pidfd);
+        free(credentials->gids);
+        free(credentials->label);
+        client_credentials_init(credentials);
+}
+
 static int gid_compare(const void *a, const void *b) {
         uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 

@@ -119,7 +119,7 @@ void denial_log_message(struct bus *bus, const struct client *sender, const stru
         add(&f, "DBUS_INTERFACE", m->interface.s);
         add(&f, "DBUS_MEMBER", m->member.s);
         add(&f, "DBUS_ERROR_NAME", m->error_name.s);
-        complain_with(bus, sender ? from->uid : to->uid, f.fields, f.n,
+        complain_with(&bus->complaints, sender ? from->uid : to->uid, f.fields, f.n,
                       "%s %s message by the %s, sender=\"%s\" (uid=%d pid=%d) type=\"%s\" "
                       "path=\"%s\" interface=\"%s\" member=\"%s\" error name=\"%s\" "
                       "requested_reply=%d destination=\"%s\" (%s), rule: %s",
@@ -144,7 +144,7 @@ void denial_log_own(const struct client *client, const char *name,
 
         begin_client(&f, client, "own", source);
         add(&f, "DBUS_NAME", name);
-        complain_with(client->bus, client->credentials.uid, f.fields, f.n,
+        complain_with(&client->bus->complaints, client->credentials.uid, f.fields, f.n,
                       "Connection %s (uid=%d pid=%d) may not own \"%s\" by the %s, rule: %s",
                       client_name(client), (int)client->credentials.uid,
                       (int)client->credentials.pid, name, source->policy, or_unset(source->text));
@@ -154,7 +154,7 @@ void denial_log_eavesdrop(const struct client *client, const struct denial_sourc
         struct fields f;
 
         begin_client(&f, client, "eavesdrop", source);
-        complain_with(client->bus, client->credentials.uid, f.fields, f.n,
+        complain_with(&client->bus->complaints, client->credentials.uid, f.fields, f.n,
                       "Connection %s (uid=%d pid=%d) may not eavesdrop by the %s, rule: %s",
                       client_name(client), (int)client->credentials.uid,
                       (int)client->credentials.pid, source->policy, or_unset(source->text));
@@ -166,7 +166,7 @@ void denial_log_connect(struct bus *bus, const struct client_credentials *creden
 
         begin(&f, "deny", "connect", source);
         add_credentials(&f, &side_sender, credentials);
-        complain_with(bus, credentials->uid, f.fields, f.n,
+        complain_with(&bus->complaints, credentials->uid, f.fields, f.n,
                       "Rejected a connection of uid=%d pid=%d by the %s, rule: %s",
                       (int)credentials->uid, (int)credentials->pid, source->policy,
                       or_unset(source->text));

@@ -13,13 +13,7 @@
 
 #include "bridge/activation/command-line.h"
 #include "bridge/base/log.h"
-#include "bridge/bus/bus.h"
-#include "bridge/bus/complaint.h"
-#include "bridge/bus/monitor.h"
-#include "bridge/bus/name.h"
-#include "bridge/bus/route.h"
-#include "bridge/driver/driver.h"
-#include "bridge/wire/names.h"
+#include "bridge/bus/voice.h"
 
 #define SPAWN_ERROR(x) DRIVER_ERROR("Spawn." x)
 
@@ -37,7 +31,7 @@ static int fail(struct launch_failure *failure, const char *name, const char *fo
 }
 
 static void log_start(const struct start *start, const struct client *client, const char *how) {
-        complain_at(client->bus, LOG_LEVEL_INFO, client->credentials.uid,
+        complain_at(&client->bus->complaints, LOG_LEVEL_INFO, client->credentials.uid,
                     "%s service name='%s'%s%s%s requested by '%s' (uid=%d pid=%d)%s", how,
                     start->name, start->unit ? " unit='" : "", start->unit ? start->unit : "",
                     start->unit ? "'" : "", client->unique_name, (int)client->credentials.uid,
@@ -97,8 +91,9 @@ static int child_event(struct child *child, enum child_event event, int value, v
                 break;
         }
         start->child = NULL;
-        complain(bus, start->uid, "Activated service '%s' failed: %s", start->name, failure.text);
-        return activation_fail(start, failure.name, failure.text);
+        complain(&bus->complaints, start->uid, "Activated service '%s' failed: %s", start->name,
+                 failure.text);
+        return start->activation->failed(start, failure.name, failure.text);
 }
 
 static int execute(struct start *start, char *const *argv, struct launch_failure *failure) {
@@ -142,77 +137,18 @@ static int execute_service(struct start *start, const struct service *service,
 
 /* systemd */
 
-int launch_tell_systemd(struct bus *bus, struct message *m) {
-        struct client *systemd;
-        int r;
-
-        systemd = name_resolve(bus, LAUNCH_SYSTEMD_NAME, strlen(LAUNCH_SYSTEMD_NAME));
-        if (systemd)
-                return route_from_driver(bus, systemd, m, NULL);
-        r = monitor_observe(bus, NULL, NULL, m);
-        return r < 0 ? r : activation_hold_for_systemd(bus->activation, m);
+struct client *launch_find_systemd(struct bus *bus) {
+        return name_resolve(&bus->names, LAUNCH_SYSTEMD_NAME, strlen(LAUNCH_SYSTEMD_NAME));
 }
 
-static int request_unit(struct start *start, const char *unit) {
-        struct bus *bus = start->activation->bus;
-        struct message *m;
+int launch_request_unit(struct start *start, struct message **ret_message) {
         struct writer w;
-        int r;
 
-        writer_init(&w, MESSAGE_TYPE_SIGNAL, MESSAGE_FLAG_NO_REPLY_EXPECTED, bus_next_serial(bus),
-                    "s");
-        w.path = BUS_DRIVER_PATH;
+        voice_init_signal(start->activation->bus, &w, NULL, "ActivationRequest", "s");
         w.interface = LAUNCH_SYSTEMD_INTERFACE;
-        w.member = "ActivationRequest";
-        w.sender = BUS_DRIVER_NAME;
         w.destination = LAUNCH_SYSTEMD_NAME;
-        writer_string(&w, unit);
-        r = writer_finish(&w, &m);
-        if (r < 0)
-                return r;
-        r = launch_tell_systemd(bus, m);
-        message_unref(m);
-        return r;
-}
-
-static bool is_failure(const struct message *m) {
-        return m->type == MESSAGE_TYPE_SIGNAL && m->interface.s &&
-               !strcmp(m->interface.s, LAUNCH_SYSTEMD_INTERFACE) &&
-               !strcmp(m->member.s, "ActivationFailure");
-}
-
-int launch_receive_signal(struct client *client, struct message *m) {
-        struct wire_string unit, error, text;
-        struct bus *bus = client->bus;
-        struct reader reader;
-
-        if (!bus->activation || !is_failure(m))
-                return 0;
-        if (!client_is_privileged(client) ||
-            name_resolve(bus, LAUNCH_SYSTEMD_NAME, strlen(LAUNCH_SYSTEMD_NAME)) != client) {
-                complain(bus, client->credentials.uid,
-                         "Ignoring forged ActivationFailure message from connection %s (uid=%d "
-                         "pid=%d)",
-                         client->unique_name, (int)client->credentials.uid,
-                         (int)client->credentials.pid);
-                return 0;
-        }
-        if (strcmp(m->signature.s, "sss") != 0)
-                goto invalid;
-        reader_init(&reader, m);
-        unit = reader_string(&reader);
-        error = reader_string(&reader);
-        text = reader_string(&reader);
-        if (!name_is_valid_error(error.s, error.n))
-                goto invalid;
-        log_write(bus->log, LOG_LEVEL_WARNING, "Activation via systemd failed for unit '%s': %s",
-                  unit.s, text.s);
-        return activation_fail_unit(bus->activation, unit.s, error.s, text.s);
-
-invalid:
-        complain(bus, client->credentials.uid,
-                 "Ignoring an ActivationFailure of systemd that is not as agreed");
-        return 0;
+        writer_string(&w, start->unit);
+        return writer_finish(&w, ret_message);
 }
 
 /* all ways */
@@ -223,14 +159,13 @@ int launch(struct start *start, const struct service *service, const struct clie
         const char *helper = bus->config ? bus->config->servicehelper : NULL;
 
         if (bus->systemd_activation && service->systemd_unit) {
-                bool is_there = name_resolve(bus, LAUNCH_SYSTEMD_NAME, strlen(LAUNCH_SYSTEMD_NAME));
-
                 start->unit = strdup(service->systemd_unit);
                 if (!start->unit)
                         return -ENOMEM;
                 log_start(start, client,
-                          is_there ? "Activating via systemd:" : "Activating systemd to hand-off:");
-                return request_unit(start, service->systemd_unit);
+                          launch_find_systemd(bus) ? "Activating via systemd:"
+                                                   : "Activating systemd to hand-off:");
+                return 0;
         }
         if (!service->exec && service->systemd_unit)
                 return fail(ret_failure, SPAWN_ERROR("FileInvalid"),

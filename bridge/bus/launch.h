@@ -14,7 +14,9 @@
  * is there, what the bus has for it waits.
  */
 
-#include "bridge/bus/activation.h"
+#include "bridge/activation/child.h"
+#include "bridge/activation/service-table.h"
+#include "bridge/bus/bus.h"
 
 #define LAUNCH_SYSTEMD_NAME "org.freedesktop.systemd1"
 #define LAUNCH_SYSTEMD_INTERFACE "org.freedesktop.systemd1.Activator"
@@ -30,14 +32,40 @@ struct launch_failure {
         char text[1024];
 };
 
+struct waiter;
+
+/* A name that is to get an owner. */
+struct start {
+        struct activation *activation;
+        struct waiter *waiters; /* in the order in which they came */
+        struct child *child;    /* the program, while it is of interest; or NULL */
+        uint32_t uid;           /* who asked first, about whom lines are logged */
+        bool by_helper;         /* it is the helper that starts others */
+        char *unit;             /* systemd's, when that starts it; or NULL */
+        struct loop_timer timer;
+        UT_hash_handle hh;
+        char name[];
+};
+
+struct activation {
+        struct bus *bus;
+        struct loop *loop;
+        struct children children;
+        struct service_table *table;
+        struct start *starts; /* hash by name */
+        uint32_t n_own;       /* messages of the bus itself that wait */
+        /* The program of a start failed: activation_fail(), which is on a floor above. */
+        int (*failed)(struct start *start, const char *error, const char *text);
+};
+
 /*
- * Begin to start the service, which client wants. 0, 1 with *ret_failure, or a negative errno that
- * is fatal.
+ * Begin to start the service that client wants. When systemd is to start it, start->unit is set and
+ * the caller sends launch_request_unit(). 0, 1 with *ret_failure, or a negative errno that is
+ * fatal.
  */
 int launch(struct start *start, const struct service *service, const struct client *client,
            struct launch_failure *ret_failure);
-
-/* m, signal or call of the bus, is for systemd: now, or as soon as it has its name. */
-int launch_tell_systemd(struct bus *bus, struct message *m);
-/* A signal to the bus: is it ActivationFailure, and by whom? 0 or a fatal errno. */
-int launch_receive_signal(struct client *client, struct message *m);
+/* Make the ActivationRequest for start->unit. -ENOMEM. */
+int launch_request_unit(struct start *start, struct message **ret_message);
+/* The client that is systemd now, or NULL. */
+struct client *launch_find_systemd(struct bus *bus);

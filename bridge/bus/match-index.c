@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bridge/bus/bus.h"
 #include "bridge/bus/match.h"
 #include "bridge/bus/name.h"
 
@@ -237,6 +236,7 @@ static int index_link(struct match_index *index, struct match_rule *rule) {
 
         rule->mask = place.mask;
         rule->branch = branch - index->branches;
+        rule->index = index;
         rule->bucket = bucket;
         branch_add(branch, rule, &place);
         DL_APPEND2(bucket->rules, rule, bucket_prev, bucket_next);
@@ -285,38 +285,37 @@ int match_rule_new(struct client *client, const char *text, size_t n,
         return 0;
 }
 
-void match_rule_attach(struct match_rule *rule) {
+void match_rule_attach(struct match_index *index, struct match_rule *rule) {
         struct client *client = rule->client;
 
         DL_APPEND2(client->rules, rule, client_prev, client_next);
         client->n_rules++;
         if (client->n_rules > client->stats.peak_rules)
                 client->stats.peak_rules = client->n_rules;
-        if (client->n_rules > client->bus->peak_rules_per_client)
-                client->bus->peak_rules_per_client = client->n_rules;
+        if (client->n_rules > index->peak_rules_per_client)
+                index->peak_rules_per_client = client->n_rules;
         rule->attached = true;
 }
 
-int match_rule_add(struct client *client, const char *text, size_t n, uint64_t cookie,
-                   struct match_rule **ret_rule) {
-        struct bus *bus = client->bus;
+int match_rule_add(struct match_index *index, struct client *client, int64_t n_max,
+                   const char *text, size_t n, uint64_t cookie, struct match_rule **ret_rule) {
         struct match_rule *rule;
         int r;
 
         r = match_rule_new(client, text, n, &rule);
         if (r)
                 return r;
-        if ((int64_t)client->n_rules >= bus->limits.max_match_rules_per_connection) {
+        if ((int64_t)client->n_rules >= n_max) {
                 match_rule_free(rule);
                 return MATCH_E_QUOTA;
         }
-        r = index_link(&bus->matches, rule);
+        r = index_link(index, rule);
         if (r < 0) {
                 match_rule_free(rule);
                 return r;
         }
         rule->cookie = cookie;
-        match_rule_attach(rule);
+        match_rule_attach(index, rule);
         if (ret_rule)
                 *ret_rule = rule;
         return 0;
@@ -329,7 +328,7 @@ struct match_rule *match_rule_free(struct match_rule *rule) {
                 return NULL;
         client = rule->client;
         if (rule->bucket)
-                index_unlink(&client->bus->matches, rule);
+                index_unlink(rule->index, rule);
         if (rule->attached) {
                 DL_DELETE2(client->rules, rule, client_prev, client_next);
                 client->n_rules--;
@@ -339,8 +338,16 @@ struct match_rule *match_rule_free(struct match_rule *rule) {
         return NULL;
 }
 
-int match_rule_remove(struct client *client, const char *text, size_t n) {
-        struct match_index *index = &client->bus->matches;
+void match_rules_free(struct client *client) {
+        struct match_rule *rule, *next;
+
+        DL_FOREACH_SAFE2(client->rules, rule, next, client_next) {
+                match_rule_free(rule);
+        }
+}
+
+int match_rule_remove(struct match_index *index, struct client *client, const char *text,
+                      size_t n) {
         struct match_bucket *bucket = NULL;
         struct match_branch *branch;
         struct match_rule *rule;

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bridge/bus/bus.h"
 #include "bridge/bus/match.h"
 #include "bridge/bus/name.h"
 #include "bridge/wire/names.h"
@@ -278,14 +277,15 @@ static bool field_matches(const char *wanted, const struct wire_string *field) {
 }
 
 /* Is this the client (NULL: the bus) that has the name now? */
-static bool name_matches(const char *wanted, struct bus *bus, const struct client *client) {
+static bool name_matches(const char *wanted, const struct match_context *context,
+                         const struct client *client) {
         size_t n = strlen(wanted);
 
         if (!client)
                 return !strcmp(wanted, BUS_DRIVER_NAME);
         if (wanted[0] == ':')
                 return n == client->n_unique_name && !memcmp(wanted, client->unique_name, n);
-        return client == name_resolve(bus, wanted, n);
+        return client == name_resolve(context->names, wanted, n);
 }
 
 static bool destination_matches(const char *wanted, struct message *m,
@@ -294,8 +294,7 @@ static bool destination_matches(const char *wanted, struct message *m,
                 return false;
         if (!strcmp(wanted, m->destination.s))
                 return true;
-        return context->destination &&
-               name_matches(wanted, context->destination->bus, context->destination);
+        return context->destination && name_matches(wanted, context, context->destination);
 }
 
 static bool path_is_below(const char *path, size_t n_path, const char *ns) {
@@ -338,9 +337,7 @@ bool match_keys_match(const struct match_keys *keys, struct message *m,
         if (keys->path_namespace &&
             (!m->path.s || !path_is_below(m->path.s, m->path.n, keys->path_namespace)))
                 return false;
-        if (keys->sender &&
-            !name_matches(keys->sender, context->sender ? context->sender->bus : NULL,
-                          context->sender))
+        if (keys->sender && !name_matches(keys->sender, context, context->sender))
                 return false;
         if (keys->destination && !destination_matches(keys->destination, m, context))
                 return false;

@@ -14,6 +14,8 @@
 
 #define MATCH_RULE_LENGTH_MAX 1024
 
+struct name_registry;
+
 enum {
         MATCH_E_INVALID = 1,
         MATCH_E_TOO_LONG,
@@ -49,6 +51,8 @@ struct match_keys {
         char *buffer; /* holds all the strings */
 };
 
+struct match_index;
+
 struct match_rule {
         struct client *client;
         uint64_t cookie; /* 0: AddMatch; else chosen by the native front end, one for each rule */
@@ -57,6 +61,7 @@ struct match_rule {
         /* private to match.c */
         struct match_rule *client_prev, *client_next;
         struct match_rule *bucket_prev, *bucket_next;
+        struct match_index *index; /* NULL: in none */
         struct match_bucket *bucket;
         uint64_t mark;
         uint8_t mask;
@@ -73,6 +78,7 @@ char *match_keys_format(const struct match_keys *keys);
 
 /* Who a message is from and to; sender NULL: the bus itself, destination NULL: none (yet). */
 struct match_context {
+        struct name_registry *names;
         struct client *sender;
         struct client *destination;
 };
@@ -81,20 +87,22 @@ bool match_keys_match(const struct match_keys *keys, struct message *m,
                       const struct match_context *context);
 
 /*
- * Add a rule of the client. Only a privileged client may eavesdrop; that is the caller's to check.
- * The limit max_match_rules_per_connection applies. ret_rule may be NULL. MATCH_E_*, -ENOMEM.
+ * Add a rule of the client, which may have n_max. cookie is 0, or an id of the native front end.
+ * The caller checks that only a privileged client eavesdrops. ret_rule may be NULL. MATCH_E_*,
+ * -ENOMEM.
  */
-int match_rule_add(struct client *client, const char *text, size_t n, uint64_t cookie,
-                   struct match_rule **ret_rule);
-/* For monitors, whose rules are not in the index: parse, ... MATCH_E_*, -ENOMEM. */
+int match_rule_add(struct match_index *index, struct client *client, int64_t n_max,
+                   const char *text, size_t n, uint64_t cookie, struct match_rule **ret_rule);
+/* Parse a rule for a monitor, whose rules are not in the index. MATCH_E_*, -ENOMEM. */
 int match_rule_new(struct client *client, const char *text, size_t n, struct match_rule **ret_rule);
-/* ... and let it be one of the client's. */
-void match_rule_attach(struct match_rule *rule);
-/* Returns NULL. */
+/* Put a parsed rule into the list of its client. index only keeps the peak. */
+void match_rule_attach(struct match_index *index, struct match_rule *rule);
+/* NULL is fine; returns NULL. */
 struct match_rule *match_rule_free(struct match_rule *rule);
-/* Remove one rule made with cookie 0 that is equal. MATCH_E_INVALID, _TOO_LONG, _NOT_FOUND,
- * -ENOMEM. */
-int match_rule_remove(struct client *client, const char *text, size_t n);
+/* Free all rules of the client. */
+void match_rules_free(struct client *client);
+/* Remove one rule with cookie 0 that equals the text. MATCH_E_*, -ENOMEM. */
+int match_rule_remove(struct match_index *index, struct client *client, const char *text, size_t n);
 
 /* index */
 
@@ -122,6 +130,7 @@ struct match_index {
         uint32_t n_rules;
         uint32_t n_eavesdrop;
         uint32_t peak_rules;
+        uint32_t peak_rules_per_client;
         uint64_t mark;
 };
 

@@ -4,13 +4,8 @@
 
 #include "bridge/bus/monitor.h"
 
-#include "bridge/base/log.h"
-#include "bridge/bus/activation.h"
 #include "bridge/bus/bus.h"
-#include "bridge/bus/registry.h"
-#include "bridge/bus/reply.h"
 #include "bridge/bus/verdict.h"
-#include "bridge/driver/driver.h"
 
 static bool takes(const struct client *client, const struct message *m) {
         return (m->n_fds == 0 || client->fds_negotiated) && (!m->attachment || client->handles_ok);
@@ -30,7 +25,11 @@ static bool wants(struct client *monitor, struct message *m, const struct match_
 
 int monitor_observe(struct bus *bus, struct client *sender, struct client *receiver,
                     struct message *m) {
-        struct match_context context = {.sender = sender, .destination = receiver};
+        struct match_context context = {
+                .names = &bus->names,
+                .sender = sender,
+                .destination = receiver,
+        };
         struct client *monitor;
         int r;
 
@@ -43,33 +42,6 @@ int monitor_observe(struct bus *bus, struct client *sender, struct client *recei
                         return r;
         }
         return 0;
-}
-
-int monitor_become(struct client *client, struct match_rule **rules, size_t n_rules) {
-        struct bus *bus = client->bus;
-        struct match_rule *rule, *next;
-        int r;
-
-        DL_FOREACH_SAFE2(client->rules, rule, next, client_next) {
-                match_rule_free(rule);
-        }
-        r = client_unregister(client);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < n_rules; i++)
-                match_rule_attach(rules[i]);
-
-        client->state = CLIENT_MONITOR;
-        DL_APPEND2(bus->monitors, client, monitor_prev, monitor_next);
-        if (bus->hooks.observed)
-                bus->hooks.observed(bus->hooks_userdata);
-        log_write(bus->log, LOG_LEVEL_NOTICE, "Connection %s (uid=%d pid=%d) became a monitor.",
-                  client->unique_name, (int)client->credentials.uid, (int)client->credentials.pid);
-
-        driver_later_forget(client);
-        activation_forget(client);
-        /* What its callers are told it sees as the monitor that it is now. */
-        return reply_client_gone(client);
 }
 
 /* eavesdroppers */
@@ -107,7 +79,11 @@ static int eavesdrop_found(struct match_rule *rule, void *userdata) {
 
 int monitor_eavesdrop(struct bus *bus, struct client *sender, struct client *receiver,
                       struct message *m) {
-        const struct match_context context = {.sender = sender, .destination = receiver};
+        const struct match_context context = {
+                .names = &bus->names,
+                .sender = sender,
+                .destination = receiver,
+        };
         struct eavesdrop eavesdrop = {
                 .bus = bus,
                 .sender = sender,

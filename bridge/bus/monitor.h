@@ -11,8 +11,6 @@
 
 #include "bridge/bus/client.h"
 
-/* Make the client a monitor with these rules (already parsed, owned from here; 0: everything). */
-int monitor_become(struct client *client, struct match_rule **rules, size_t n_rules);
 /* Show m to all monitors whose rules match. sender, receiver NULL: the bus. Negative errno is
  * fatal. */
 int monitor_observe(struct bus *bus, struct client *sender, struct client *receiver,

@@ -8,33 +8,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bridge/bus/bus.h"
 #include "bridge/bus/permit.h"
 
-struct name *name_find(struct bus *bus, const char *name, size_t n) {
+uint32_t name_count(struct name_registry *registry) {
+        uint32_t n = 1 + registry->n_registered + registry->n_names;
+
+        if (n > registry->peak_names)
+                registry->peak_names = n;
+        return n;
+}
+
+struct name *name_find(struct name_registry *registry, const char *name, size_t n) {
         struct name *found;
         uint64_t hash;
 
-        hash = hash_bytes(&bus->seed, name, n);
-        HASH_FIND_BYHASHVALUE(hh, bus->names, name, n, (unsigned)hash, found);
+        hash = hash_bytes(registry->seed, name, n);
+        HASH_FIND_BYHASHVALUE(hh, registry->names, name, n, (unsigned)hash, found);
         return found;
 }
 
-struct client *name_resolve(struct bus *bus, const char *name, size_t n) {
+struct client *name_resolve(struct name_registry *registry, const char *name, size_t n) {
         struct client *client;
         struct name *found;
 
         if (n > 0 && name[0] == ':') {
-                HASH_FIND_BYHASHVALUE(hh, bus->registered, name, n,
-                                      (unsigned)hash_bytes(&bus->seed, name, n), client);
+                HASH_FIND_BYHASHVALUE(hh, registry->registered, name, n,
+                                      (unsigned)hash_bytes(registry->seed, name, n), client);
                 return client;
         }
 
-        found = name_find(bus, name, n);
+        found = name_find(registry, name, n);
         return found ? name_owner(found) : NULL;
 }
 
-static int name_new(struct bus *bus, const char *text, size_t n, struct name **ret_name) {
+static int name_new(struct name_registry *registry, const char *text, size_t n,
+                    struct name **ret_name) {
         struct name *name;
 
         name = calloc(1, sizeof(*name) + n + 1);
@@ -43,22 +51,22 @@ static int name_new(struct bus *bus, const char *text, size_t n, struct name **r
 
         memcpy(name->name, text, n);
         name->n_name = n;
-        name->hash = hash_bytes(&bus->seed, text, n);
-        HASH_ADD_KEYPTR_BYHASHVALUE(hh, bus->names, name->name, n, (unsigned)name->hash, name);
+        name->hash = hash_bytes(registry->seed, text, n);
+        HASH_ADD_KEYPTR_BYHASHVALUE(hh, registry->names, name->name, n, (unsigned)name->hash, name);
         if (!name->hh.tbl) {
                 free(name);
                 return -ENOMEM;
         }
 
-        bus->n_names++;
-        bus_count_names(bus);
+        registry->n_names++;
+        name_count(registry);
         *ret_name = name;
         return 0;
 }
 
-static void name_free(struct bus *bus, struct name *name) {
-        HASH_DEL(bus->names, name);
-        bus->n_names--;
+static void name_free(struct name_registry *registry, struct name *name) {
+        HASH_DEL(registry->names, name);
+        registry->n_names--;
         free(name);
 }
 
@@ -72,10 +80,9 @@ struct name_ownership *name_ownership_find(struct name *name, struct client *cli
         return NULL;
 }
 
-static int ownership_new(struct name *name, struct client *client, uint32_t flags,
-                         struct name_ownership **ret_ownership) {
+static int ownership_new(struct name_registry *registry, struct name *name, struct client *client,
+                         uint32_t flags, struct name_ownership **ret_ownership) {
         struct name_ownership *ownership;
-        struct bus *bus = client->bus;
 
         ownership = calloc(1, sizeof(*ownership));
         if (!ownership)
@@ -89,8 +96,8 @@ static int ownership_new(struct name *name, struct client *client, uint32_t flag
         permit_drop(client);
         if (client->n_ownerships > client->stats.peak_names)
                 client->stats.peak_names = client->n_ownerships;
-        if (client->n_ownerships > bus->peak_names_per_client)
-                bus->peak_names_per_client = client->n_ownerships;
+        if (client->n_ownerships > registry->peak_names_per_client)
+                registry->peak_names_per_client = client->n_ownerships;
         *ret_ownership = ownership;
         return 0;
 }
@@ -103,8 +110,8 @@ static void ownership_free(struct name_ownership *ownership) {
         free(ownership);
 }
 
-void name_ownership_release(struct name_ownership *ownership, struct name_change *ret_change) {
-        struct bus *bus = ownership->client->bus;
+void name_ownership_release(struct name_registry *registry, struct name_ownership *ownership,
+                            struct name_change *ret_change) {
         struct name *name = ownership->name;
         struct name_change change = {};
 
@@ -115,7 +122,7 @@ void name_ownership_release(struct name_ownership *ownership, struct name_change
         ownership_free(ownership);
 
         if (!name->queue)
-                name_free(bus, name);
+                name_free(registry, name);
         else if (change.old_owner)
                 change.new_owner = name_owner(name);
 
@@ -138,9 +145,8 @@ static void name_replace(struct name *name, struct name_ownership *ownership,
         }
 }
 
-int name_request(struct client *client, const char *text, size_t n, uint32_t flags,
-                 uint32_t *ret_result, struct name_change *ret_change) {
-        struct bus *bus = client->bus;
+int name_request(struct name_registry *registry, struct client *client, const char *text, size_t n,
+                 uint32_t flags, uint32_t *ret_result, struct name_change *ret_change) {
         struct name_change change = {};
         struct name_ownership *ownership;
         struct name *name;
@@ -149,14 +155,14 @@ int name_request(struct client *client, const char *text, size_t n, uint32_t fla
 
         *ret_change = change;
 
-        name = name_find(bus, text, n);
+        name = name_find(registry, text, n);
         if (!name) {
-                r = name_new(bus, text, n, &name);
+                r = name_new(registry, text, n, &name);
                 if (r < 0)
                         return r;
-                r = ownership_new(name, client, flags, &ownership);
+                r = ownership_new(registry, name, client, flags, &ownership);
                 if (r < 0) {
-                        name_free(bus, name);
+                        name_free(registry, name);
                         return r;
                 }
                 DL_APPEND2(name->queue, ownership, queue_prev, queue_next);
@@ -177,13 +183,13 @@ int name_request(struct client *client, const char *text, size_t n, uint32_t fla
 
         if (!replace && (flags & NAME_FLAG_DO_NOT_QUEUE)) {
                 if (ownership)
-                        name_ownership_release(ownership, &change);
+                        name_ownership_release(registry, ownership, &change);
                 *ret_result = NAME_EXISTS;
                 return 0;
         }
 
         if (!ownership) {
-                r = ownership_new(name, client, flags, &ownership);
+                r = ownership_new(registry, name, client, flags, &ownership);
                 if (r < 0)
                         return r;
         } else {

@@ -4,9 +4,13 @@
 /*
  * Well-known names - who owns them and who waits for them
  *
- * A name exists while it has an owner. Its ownerships are a queue, the owner in front. The registry
- * changes state and reports what changed; telling the world (NameLost, NameOwnerChanged,
- * NameAcquired) is the driver's.
+ * A name exists while it has an owner. Its ownerships form a queue with the owner in front:
+ *
+ *      name "org.example.A"  ->  ownership of :1.4  ->  ownership of :1.9  ->  ...
+ *                                (the owner)            (waits)
+ *
+ * Each ownership is also in a list of its client, oldest first. The registry changes state and
+ * reports what changed; announce.h sends the signals (NameLost, NameOwnerChanged, NameAcquired).
  */
 
 #include "bridge/bus/client.h"
@@ -17,7 +21,7 @@ enum {
         NAME_FLAG_DO_NOT_QUEUE = 4,
 };
 
-/* RequestName's and ReleaseName's results, by the spec's numbers. */
+/* Results of RequestName and ReleaseName, with the numbers of the D-Bus specification. */
 enum {
         NAME_PRIMARY_OWNER = 1,
         NAME_IN_QUEUE = 2,
@@ -33,7 +37,7 @@ enum {
 struct name {
         struct name_ownership *queue; /* the owner first; never empty */
         UT_hash_handle hh;
-        uint64_t hash; /* by the bus's seed, as match rules use it */
+        uint64_t hash; /* with the seed of the bus; match rules use the same */
         size_t n_name;
         char name[];
 };
@@ -46,16 +50,28 @@ struct name_ownership {
         struct name_ownership *client_prev, *client_next;
 };
 
-/* What changed. old or new is NULL for none; when both are equal (or NULL) nothing changed. */
+/* A change of owner. NULL stands for no owner; if both are equal nothing changed. */
 struct name_change {
         struct client *old_owner;
         struct client *new_owner;
 };
 
-/* The name, or NULL when nobody owns it. Never for unique names. */
-struct name *name_find(struct bus *bus, const char *name, size_t n);
+struct name_registry {
+        const struct hash_seed *seed;
+        struct name *names;        /* hash */
+        struct client *registered; /* hash by unique_name */
+        uint32_t n_names;
+        uint32_t n_registered;
+        uint32_t peak_names; /* see name_count() */
+        uint32_t peak_names_per_client;
+};
+
+/* Count all names: well-known ones, unique ones and that of the bus. Keeps the peak. */
+uint32_t name_count(struct name_registry *registry);
+/* The well-known name, or NULL if nobody owns it. */
+struct name *name_find(struct name_registry *registry, const char *name, size_t n);
 /* The client that has this unique or well-known name now, or NULL. */
-struct client *name_resolve(struct bus *bus, const char *name, size_t n);
+struct client *name_resolve(struct name_registry *registry, const char *name, size_t n);
 
 static inline bool name_ownership_is_primary(const struct name_ownership *ownership) {
         return ownership->name->queue == ownership;
@@ -65,15 +81,18 @@ static inline struct client *name_owner(const struct name *name) {
         return name->queue->client;
 }
 
-/* The spec's matrix. ret_result gets NAME_PRIMARY_OWNER .. NAME_ALREADY_OWNER. -ENOMEM. */
-int name_request(struct client *client, const char *name, size_t n, uint32_t flags,
-                 uint32_t *ret_result, struct name_change *ret_change);
 /*
- * Give up one ownership. The name may be gone afterwards.
+ * Request a name for the client (D-Bus spec, "RequestName"). *ret_result gets NAME_PRIMARY_OWNER to
+ * NAME_ALREADY_OWNER. -ENOMEM.
  */
-void name_ownership_release(struct name_ownership *ownership, struct name_change *ret_change);
+int name_request(struct name_registry *registry, struct client *client, const char *name, size_t n,
+                 uint32_t flags, uint32_t *ret_result, struct name_change *ret_change);
+/* Give up one ownership. The name may be gone afterwards. */
+void name_ownership_release(struct name_registry *registry, struct name_ownership *ownership,
+                            struct name_change *ret_change);
 struct name_ownership *name_ownership_find(struct name *name, struct client *client);
-/* Does the client own, or wait for, the name; with prefix, any at or below it? (for policy) */
+/* policy_peer.owns: does the client own, or wait for, the name (with prefix: one at or below it)?
+ */
 bool name_client_owns(void *client, const char *name, bool prefix);
-/* All these names, one after the other: *position is NULL for the first (for policy). */
+/* policy_peer.next_name: each of these names; *position is NULL for the first one. */
 const char *name_client_next(void *client, void **position);

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bridge/bus/bus.h"
-
 struct permit {
         uint64_t policy; /* policy_client_id(); 0: empty */
         uint32_t n_interface, n_member, n_path;
@@ -86,4 +84,17 @@ void permit_add(struct client *receiver, const struct policy_client *policy,
 void permit_drop(struct client *receiver) {
         free(receiver->permits);
         receiver->permits = NULL;
+}
+
+void permit_policy_changed(struct client *client) {
+        client->may_send_all = !client->policy || policy_client_allows_all_send(client->policy);
+        client->may_receive_all =
+                !client->policy || policy_client_allows_all_receive(client->policy);
+        for (unsigned is_nameless = 0; client->policy && is_nameless < 2; is_nameless++) {
+                client->settled_send[is_nameless] =
+                        policy_client_settled_send(client->policy, is_nameless);
+                client->settled_receive[is_nameless] =
+                        policy_client_settled_receive(client->policy, is_nameless);
+        }
+        permit_drop(client);
 }

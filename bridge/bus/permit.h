@@ -13,6 +13,7 @@
  */
 
 #include "bridge/bus/client.h"
+#include "policy/policy.h"
 
 #define PERMITS_MAX 8
 #define PERMIT_TEXT_MAX 108
@@ -27,3 +28,8 @@ void permit_add(struct client *receiver, const struct policy_client *policy,
                 const struct message *m);
 /* The names of the receiver, or the policy, changed. */
 void permit_drop(struct client *receiver);
+/*
+ * client->policy has changed: compute again what it allows without being asked (may_send_all,
+ * settled_send, ...), and drop the permits to send to the client.
+ */
+void permit_policy_changed(struct client *client);

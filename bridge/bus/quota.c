@@ -219,6 +219,6 @@ void quota_recheck(struct client *client) {
 bool quota_may_register(const struct client *client) {
         const struct bus_limits *limits = &client->bus->limits;
 
-        return (int64_t)client->bus->n_registered < limits->max_completed_connections &&
+        return (int64_t)client->bus->names.n_registered < limits->max_completed_connections &&
                (int64_t)client->account->n_registered < limits->max_connections_per_user;
 }

@@ -9,14 +9,16 @@
 #include <string.h>
 
 #include "bridge/base/loop.h"
-#include "bridge/bus/bus.h"
-#include "bridge/bus/name.h"
-#include "bridge/driver/driver.h"
 
 /* table */
 
-void reply_table_init(struct reply_table *table, const struct hash_seed *seed) {
-        *table = (struct reply_table){.buckets = table->few, .n_buckets = REPLY_BUCKETS_MIN};
+void reply_table_init(struct reply_table *table, const struct hash_seed *seed,
+                      const struct bus_limits *limits) {
+        *table = (struct reply_table){
+                .buckets = table->few,
+                .n_buckets = REPLY_BUCKETS_MIN,
+                .limits = limits,
+        };
         for (uint8_t i = 0; i < 4; i++)
                 table->factors[i] = hash_bytes(seed, &i, sizeof(i));
 }
@@ -91,22 +93,19 @@ static void table_remove(struct reply_table *table, struct reply *reply) {
 
 /* replies */
 
-struct reply *reply_find(struct client *caller, struct client *callee, uint32_t serial) {
-        const struct reply_table *table = &caller->bus->replies;
-
+struct reply *reply_find(struct reply_table *table, struct client *caller, struct client *callee,
+                         uint32_t serial) {
         return table_find(table, reply_hash(table, caller, callee, serial), caller, callee, serial);
 }
 
-int reply_new(struct client *caller, struct client *callee, uint32_t serial, uint64_t caller_cookie,
-              struct reply **ret_reply) {
-        struct bus *bus = caller->bus;
-        struct reply_table *table = &bus->replies;
+int reply_new(struct reply_table *table, struct client *caller, struct client *callee,
+              uint32_t serial, uint64_t caller_cookie, struct reply **ret_reply) {
         uint32_t hash = reply_hash(table, caller, callee, serial);
         struct reply *reply, **bucket;
 
         if (table_find(table, hash, caller, callee, serial))
                 return REPLY_E_EXISTS;
-        if ((int64_t)caller->n_pending >= bus->limits.max_replies_per_connection)
+        if ((int64_t)caller->n_pending >= table->limits->max_replies_per_connection)
                 return REPLY_E_QUOTA;
         if (table->n >= table->n_buckets)
                 table_grow(table);
@@ -119,123 +118,39 @@ int reply_new(struct client *caller, struct client *callee, uint32_t serial, uin
                 .caller = caller,
                 .callee = callee,
                 .serial = serial,
+                .caller_cookie = caller_cookie,
+                .table = table,
                 .hash = hash,
                 .bucket_next = *bucket,
+                .deadline = INT64_MAX,
         };
         *bucket = reply;
         table->n++;
 
-        reply->caller_cookie = caller_cookie;
         DL_APPEND2(caller->pending, reply, pending_prev, pending_next);
         caller->n_pending++;
         DL_APPEND2(callee->owed, reply, owed_prev, owed_next);
 
-        reply->deadline = INT64_MAX;
-        if (bus->limits.reply_timeout >= 0) {
-                bool first = !bus->deadlines;
+        if (table->limits->reply_timeout >= 0) {
+                bool first = !table->deadlines;
 
-                reply->deadline = loop_now() + bus->limits.reply_timeout * 1000000;
-                DL_APPEND2(bus->deadlines, reply, deadline_prev, deadline_next);
-                if (first && bus->set_reply_timer)
-                        bus->set_reply_timer(bus->reply_timer_userdata, reply->deadline);
+                reply->deadline = loop_now() + table->limits->reply_timeout * 1000000;
+                DL_APPEND2(table->deadlines, reply, deadline_prev, deadline_next);
+                if (first && table->set_timer)
+                        table->set_timer(table->timer_userdata, reply->deadline);
         }
 
         *ret_reply = reply;
         return 0;
 }
 
-struct reply *reply_free(struct reply *reply) {
-        struct client *caller, *callee;
-        struct bus *bus;
+void reply_unlink(struct reply *reply) {
+        struct client *caller = reply->caller, *callee = reply->callee;
 
-        if (!reply)
-                return NULL;
-
-        caller = reply->caller;
-        callee = reply->callee;
-        bus = caller->bus;
-
-        table_remove(&bus->replies, reply);
+        table_remove(reply->table, reply);
         DL_DELETE2(caller->pending, reply, pending_prev, pending_next);
         caller->n_pending--;
         DL_DELETE2(callee->owed, reply, owed_prev, owed_next);
         if (reply->deadline != INT64_MAX)
-                DL_DELETE2(bus->deadlines, reply, deadline_prev, deadline_next);
-
-        if (reply->caller_cookie && caller->ops->reply_closed)
-                caller->ops->reply_closed(caller, reply);
-        if (reply->callee_cookie && callee->ops->reply_closed)
-                callee->ops->reply_closed(callee, reply);
-        free(reply);
-        return NULL;
-}
-
-int reply_dropped(struct reply *reply) {
-        int r;
-
-        reply->callee_cookie = 0;
-        r = driver_send_no_reply(reply, "The recipient dropped the call without replying");
-        reply_free(reply);
-        return r;
-}
-
-int reply_lost(struct client *client, const struct message *m, const char *reason) {
-        struct bus *bus = client->bus;
-        struct client *caller;
-        struct reply *reply = NULL;
-        int r;
-
-        /* Copies for monitors and eavesdroppers are nobody's loss. */
-        if (!m->destination.s || name_resolve(bus, m->destination.s, m->destination.n) != client)
-                return 0;
-
-        if (m->type == MESSAGE_TYPE_METHOD_RETURN || m->type == MESSAGE_TYPE_ERROR) {
-                struct reply ended = {.caller = client, .serial = m->reply_serial};
-
-                return driver_send_no_reply(&ended, reason);
-        }
-
-        caller = name_resolve(bus, m->sender.s, m->sender.n);
-        if (caller && m->type == MESSAGE_TYPE_METHOD_CALL)
-                reply = reply_find(caller, client, m->serial);
-        r = reply ? driver_send_no_reply(reply, reason) : 0;
-        reply_free(reply);
-        return r;
-}
-
-int reply_client_gone(struct client *client) {
-        struct reply *reply, *next;
-        int r, result = 0;
-
-        DL_FOREACH_SAFE2(client->pending, reply, next, pending_next) {
-                reply_free(reply);
-        }
-
-        /* The last caller first, as the reference. */
-        while (client->owed) {
-                reply = client->owed->owed_prev;
-                r = driver_send_no_reply(
-                        reply, "Message recipient disconnected from message bus without replying");
-                if (r < 0)
-                        result = r;
-                reply_free(reply);
-        }
-        return result;
-}
-
-int reply_expire(struct bus *bus, int64_t now, int64_t *ret_next) {
-        int r;
-
-        while (bus->deadlines && bus->deadlines->deadline <= now) {
-                struct reply *reply = bus->deadlines;
-
-                r = driver_send_no_reply(
-                        reply, "Message did not receive a reply (timeout by message bus)");
-                reply_free(reply);
-                if (r < 0)
-                        return r;
-        }
-
-        *ret_next = bus->deadlines ? bus->deadlines->deadline : INT64_MAX;
-        return 0;
+                DL_DELETE2(reply->table->deadlines, reply, deadline_prev, deadline_next);
 }

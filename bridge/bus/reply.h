@@ -2,24 +2,26 @@
 #pragma once
 
 /*
- * Replies - who waits for an answer from whom
+ * Pending replies - which caller waits for an answer from which callee
  *
- * A method call that was delivered and wants a reply leaves one slot, found by (caller, serial,
- * callee). Only the callee can use it, once. The slot ends with
+ * A method call that was delivered and wants an answer leaves a slot, which is found by caller,
+ * callee and serial:
  *
- *  - the answer, delivered to the caller together with the slot;
- *  - the callee's departure or its front end's reply_dropped(): the caller gets NoReply;
- *  - the caller's departure.
+ *      call    caller --(serial 7)--> callee      reply_new()
+ *      answer  caller <-(reply to 7)- callee      reply_find(), reply_unlink()
  *
- * Callers choose serials, and how many clients they make: replies are hashed with secret factors,
- * so that nobody can make many that share a bucket.
+ * A slot also ends when one side leaves or its deadline passes. The table only keeps slots and
+ * reports; route.h and tell.h send the answers and NoReply.
  *
- * Each side's front end may keep something under its cookie (native: the reply handle of the
- * caller, the one-shot node the callee got). A side that is not part of how the slot ends is told
- * by client_ops.reply_closed().
+ * Clients choose serials and the number of their connections, so slots are hashed with secret
+ * factors: nobody can fill one bucket on purpose.
+ *
+ * Each side's front end may keep a cookie in the slot (native: the reply handle of the caller, and
+ * the one-shot node that the callee got). route_end_reply() tells a side that still has one.
  */
 
 #include "bridge/bus/client.h"
+#include "policy/config.h"
 
 struct reply {
         struct client *caller;
@@ -29,11 +31,12 @@ struct reply {
         uint64_t callee_cookie;
 
         /* private to reply.c */
+        struct reply_table *table;
         uint32_t hash;
         struct reply *bucket_next;
         struct reply *pending_prev, *pending_next;
         struct reply *owed_prev, *owed_next;
-        int64_t deadline; /* when the caller gets NoReply, INT64_MAX for never */
+        int64_t deadline; /* by loop_now(); INT64_MAX: none */
         struct reply *deadline_prev, *deadline_next;
 };
 
@@ -46,37 +49,28 @@ struct reply_table {
         size_t n;
         uint64_t factors[4];                  /* secret */
         struct reply *few[REPLY_BUCKETS_MIN]; /* the buckets while there are not many replies */
+        struct reply *deadlines;              /* oldest first, if there is a timeout */
+        const struct bus_limits *limits;      /* max_replies_per_connection, reply_timeout */
+        /* The deadline of the oldest slot is now this (loop_now()). May be NULL. */
+        void (*set_timer)(void *userdata, int64_t deadline);
+        void *timer_userdata;
 };
 
-void reply_table_init(struct reply_table *table, const struct hash_seed *seed);
+/* seed and limits must live as long as the table. */
+void reply_table_init(struct reply_table *table, const struct hash_seed *seed,
+                      const struct bus_limits *limits);
 /* All replies must have ended. */
 void reply_table_deinit(struct reply_table *table);
 
 enum {
-        REPLY_E_EXISTS = 1, /* this serial is already waited for from this callee */
-        REPLY_E_QUOTA,      /* max_replies_per_connection */
+        REPLY_E_EXISTS = 1, /* the caller waits for an answer with this serial from the callee */
+        REPLY_E_QUOTA,      /* the caller waits for as many answers as it may */
 };
 
-/* Open a slot. REPLY_E_*, -ENOMEM. */
-int reply_new(struct client *caller, struct client *callee, uint32_t serial, uint64_t caller_cookie,
-              struct reply **ret_reply);
-struct reply *reply_find(struct client *caller, struct client *callee, uint32_t serial);
-/* End a slot: tells nobody, except sides whose cookie is still set. NULL is fine; returns NULL. */
-struct reply *reply_free(struct reply *reply);
-
-/* No answer will come through the callee_cookie (used up): NoReply to the caller. Negative errno is
- * fatal. */
-int reply_dropped(struct reply *reply);
-
-/*
- * A message that was delivered to the client cannot be handed on to it after all: who waits for it,
- * or for the answer to it, gets NoReply with the reason. Negative errno is fatal.
- */
-int reply_lost(struct client *client, const struct message *m, const char *reason);
-
-/* All slots of a client that leaves: it as caller first, then NoReply for those who wait for it. */
-int reply_client_gone(struct client *client);
-
-/* Slots older than reply_timeout end with NoReply. *ret_next is the time of the next, INT64_MAX for
- * none. */
-int reply_expire(struct bus *bus, int64_t now, int64_t *ret_next);
+/* Make a pending reply. REPLY_E_*, -ENOMEM. */
+int reply_new(struct reply_table *table, struct client *caller, struct client *callee,
+              uint32_t serial, uint64_t caller_cookie, struct reply **ret_reply);
+struct reply *reply_find(struct reply_table *table, struct client *caller, struct client *callee,
+                         uint32_t serial);
+/* Take a pending reply out of the table and the lists of both clients; the caller frees it. */
+void reply_unlink(struct reply *reply);

@@ -2,36 +2,62 @@
 #pragma once
 
 /*
- * Routing - where messages go (D-Bus spec, "Message Bus Message Routing")
+ * Routing - the last step to a receiver (D-Bus spec, "Message Bus Message Routing")
  *
- *     receive -> stamp sender -> route (driver | unicast | broadcast) -> verdict -> track reply ->
- * deliver
+ *     receive.h    a message of a client: stamp the sender, then by destination
+ *        |         driver | one client | all clients with a matching rule
+ *        v
+ *     unicast.h    one client: verdict, pending reply, delivery, errors
+ *        |
+ *        v
+ *     route.h      verdict -> monitors -> front end (client_ops.deliver)
  *
- * client_receive() is the way in for messages of clients; the functions here are for messages of
- * the bus itself. All results are 0 or an errno that is fatal.
+ * The functions here deliver the bus's own messages and broadcasts. All results are 0, or a
+ * negative errno that is fatal to the bus.
  */
 
+#include "bridge/bus/bus.h"
 #include "bridge/bus/client.h"
+#include "bridge/bus/reply.h"
 
 /*
- * A message of the bus to one client; it is for that client and for monitors, not for
- * eavesdroppers. reply, when not NULL, is the call it answers: its caller_cookie is ended (and set
- * to 0) whatever happens to the message.
+ * Hand m over to the front end of client, if the client can take what m carries. reply and cookie
+ * are as in client_ops.deliver(). 0, CLIENT_E_*, or a negative errno that is fatal to the bus.
+ */
+static inline int route_deliver(struct client *client, struct message *m, struct reply *reply,
+                                uint64_t cookie) {
+        if (client->state == CLIENT_GONE)
+                return CLIENT_E_GONE;
+        if (m->n_fds > 0 && !client->fds_negotiated)
+                return CLIENT_E_NO_FDS;
+        if (m->attachment && !client->handles_ok)
+                return CLIENT_E_NO_HANDLES;
+
+        return client->ops->deliver(client, m, reply, cookie);
+}
+
+/* Report that a routing step is complete, see bus_hooks. */
+static inline void route_step_end(struct bus *bus) {
+        if (bus->hooks.step_end)
+                bus->hooks.step_end(bus->hooks.native);
+}
+
+/*
+ * Send a message of the bus to one client; monitors see it, eavesdroppers do not. reply, if not
+ * NULL, is the call that m answers: its caller_cookie is ended and set to 0, whatever happens to m.
  */
 int route_from_driver(struct bus *bus, struct client *client, struct message *m,
                       struct reply *reply);
 /*
- * The same for the answer to a call without destination, or before Hello: that is between the
- * client and its connection alone, no policy rules it and no monitor sees it.
+ * Send the answer to a call without destination, or to a call before Hello. Such a call is between
+ * the client and its connection: no policy applies and no monitor sees it.
  */
 int route_in_private(struct client *client, struct message *m, struct reply *reply);
-/* A signal from sender, NULL for the bus, to all who asked for it. */
+/* Send a signal of sender (NULL: the bus) to all clients that have a matching rule. */
 int route_broadcast(struct bus *bus, struct client *sender, struct message *m);
-/*
- * A message that waited for the owner of its destination: sender NULL for the bus, else with the
- * caller_cookie that it came with. Monitors have seen it.
- */
-int route_held(struct client *owner, struct client *sender, struct message *m,
-               uint64_t caller_cookie);
-/* End the cookie of a call that will have no answer. */
+
+/* End the cookie of a call that will have no answer. A cookie of 0 is fine. */
 void route_end_cookie(struct client *client, uint32_t serial, uint64_t caller_cookie);
+/* End a pending reply. Front ends whose cookie is still set are told by reply_closed(). Returns
+ * NULL. */
+struct reply *route_end_reply(struct reply *reply);

@@ -26,10 +26,8 @@ static struct policy_peer peer_of(struct client *client) {
 /* Is there nothing to ask about, as all such messages are allowed? peer is the other side. */
 static bool is_settled(const uint8_t settled[2], const struct client *peer, const struct message *m,
                        const struct verdict_context *context) {
-        bool is_reply = m->type == MESSAGE_TYPE_METHOD_RETURN || m->type == MESSAGE_TYPE_ERROR;
-
         return (settled[peer && !peer->ownerships] & 1U << m->type) && !context->eavesdropping &&
-               (context->requested_reply || !is_reply);
+               (context->requested_reply || !message_is_reply(m));
 }
 
 /* An allowing rule is logged when it says so (log="true"). True when that was so. */
@@ -158,4 +156,21 @@ bool verdict_check_activation(struct client *sender, const struct message *m,
                                                           .assumed_label = apparmor_label,
                                                   },
                                                   ret_rule);
+}
+
+bool verdict_check_connect(struct bus *bus, const struct client_credentials *credentials,
+                           bool anonymous) {
+        const struct policy_rule *rule = NULL;
+        char *text;
+
+        if (!bus->policy ||
+            policy_check_connect(bus->policy, anonymous ? POLICY_UID_ANONYMOUS : credentials->uid,
+                                 credentials->gids, credentials->n_gids, bus->uid, &rule))
+                return true;
+
+        text = policy_rule_describe(rule);
+        denial_log_connect(bus, credentials,
+                           &(struct denial_source){.policy = "policy", .rule = rule, .text = text});
+        free(text);
+        return false;
 }

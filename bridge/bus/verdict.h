@@ -29,6 +29,10 @@ bool verdict_ask(struct bus *bus, struct client *sender, struct client *receiver
 bool verdict_check_activation(struct client *sender, const struct message *m,
                               const char *apparmor_label, char **ret_rule);
 
+/* May a user with these credentials connect? Logs a refusal. */
+bool verdict_check_connect(struct bus *bus, const struct client_credentials *credentials,
+                           bool anonymous);
+
 /* As verdict_ask(), where there is anything to ask: on most buses everybody may do everything. */
 static inline bool verdict_check(struct bus *bus, struct client *sender, struct client *receiver,
                                  const struct message *m, const struct verdict_context *context,

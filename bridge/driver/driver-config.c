@@ -7,21 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bridge/bus/launch.h"
-#include "bridge/driver/interfaces.h"
+#include "bridge/bus/activation.h"
+#include "bridge/bus/tell.h"
+#include "bridge/driver/methods.h"
 
-/* SetEnvironment for systemd, which starts services, too: begin, a variable, end. */
+/* SetEnvironment for systemd, which also starts services: begin, a variable, end. */
 static void tell_begin(struct bus *bus, struct writer *w) {
-        struct client *systemd =
-                name_resolve(bus, LAUNCH_SYSTEMD_NAME, strlen(LAUNCH_SYSTEMD_NAME));
+        struct client *systemd = launch_find_systemd(bus);
 
-        writer_init(w, MESSAGE_TYPE_METHOD_CALL, MESSAGE_FLAG_NO_REPLY_EXPECTED,
-                    bus_next_serial(bus), "as");
+        voice_init(bus, w, MESSAGE_TYPE_METHOD_CALL, systemd, "as");
         w->path = "/org/freedesktop/systemd1";
         w->interface = "org.freedesktop.systemd1.Manager";
         w->member = "SetEnvironment";
-        w->sender = BUS_DRIVER_NAME;
-        w->destination = systemd ? systemd->unique_name : LAUNCH_SYSTEMD_NAME;
+        if (!systemd)
+                w->destination = LAUNCH_SYSTEMD_NAME;
         writer_array_begin(w, 4);
 }
 
@@ -43,7 +42,7 @@ static int tell_end(struct bus *bus, struct writer *w) {
         r = writer_finish(w, &m);
         if (r < 0)
                 return r;
-        r = launch_tell_systemd(bus, m);
+        r = activation_tell_systemd(bus, m);
         message_unref(m);
         return r;
 }
@@ -86,11 +85,11 @@ int driver_update_activation_environment(struct driver_call *call) {
 
 int driver_reload_config(struct driver_call *call) {
         struct bus *bus = call->bus;
-        struct driver_later *later;
+        struct later *later;
         int r;
 
-        if (!bus->reload)
-                return driver_broadcast_activatable_changed(bus);
+        if (!bus->hooks.reload)
+                return tell_activatable_changed(bus);
         r = driver_call_later(call, &later);
-        return r == 0 ? bus->reload(bus->reload_userdata, later) : r;
+        return r == 0 ? bus->hooks.reload(bus->hooks.process, later) : r;
 }

@@ -4,7 +4,7 @@
 
 #include <fcntl.h>
 
-#include "bridge/driver/interfaces.h"
+#include "bridge/driver/methods.h"
 
 static int find_credentials(struct driver_call *call, const struct client_credentials **ret) {
         struct wire_string name = reader_string(&call->reader);

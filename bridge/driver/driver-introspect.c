@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bridge/driver/interfaces.h"
+#include "bridge/driver/methods.h"
 
 /* The length of the first complete type of a valid signature. */
 static size_t complete_type(const char *signature) {

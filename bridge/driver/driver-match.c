@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "bridge/bus/mediate.h"
-#include "bridge/driver/interfaces.h"
+#include "bridge/driver/methods.h"
 
 static int match_fail(struct driver_call *call, int e, const char *text) {
         switch (e) {
@@ -44,7 +44,9 @@ int driver_add_match(struct driver_call *call, const char *text, size_t n, uint6
         struct match_rule *rule;
         int r;
 
-        r = match_rule_add(call->client, text, n, cookie, &rule);
+        r = match_rule_add(&call->bus->matches, call->client,
+                           call->bus->limits.max_match_rules_per_connection, text, n, cookie,
+                           &rule);
         if (r < 0)
                 return r;
         if (r > 0)
@@ -62,7 +64,7 @@ int driver_add_match(struct driver_call *call, const char *text, size_t n, uint6
                         return r;
                 }
                 if (call->bus->hooks.observed)
-                        call->bus->hooks.observed(call->bus->hooks_userdata);
+                        call->bus->hooks.observed(call->bus->hooks.native);
         }
         if (ret_rule)
                 *ret_rule = rule;
@@ -79,6 +81,6 @@ int driver_remove_match_method(struct driver_call *call) {
         struct wire_string text = reader_string(&call->reader);
         int r;
 
-        r = match_rule_remove(call->client, text.s, text.n);
+        r = match_rule_remove(&call->bus->matches, call->client, text.s, text.n);
         return r > 0 ? match_fail(call, r, text.s) : r;
 }

@@ -5,9 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "bridge/bus/monitor.h"
-#include "bridge/bus/registry.h"
-#include "bridge/driver/interfaces.h"
+#include "bridge/bus/membership.h"
+#include "bridge/driver/methods.h"
 
 /* The flags, which are behind the rules, but are looked at first. */
 static uint32_t read_flags(const struct driver_call *call) {
@@ -71,7 +70,7 @@ static int become_monitor(struct driver_call *call) {
 
         r = driver_call_reply(call);
         if (r == 0)
-                r = monitor_become(client, rules, n_rules);
+                r = client_become_monitor(client, rules, n_rules);
         free(rules);
         return r;
 }

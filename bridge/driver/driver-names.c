@@ -6,35 +6,21 @@
 #include <string.h>
 
 #include "bridge/bus/activation.h"
-#include "bridge/bus/bus.h"
+#include "bridge/bus/announce.h"
 #include "bridge/bus/denial.h"
-#include "bridge/bus/launch.h"
 #include "bridge/bus/mediate.h"
+#include "bridge/bus/membership.h"
 #include "bridge/bus/monitor.h"
 #include "bridge/bus/quota.h"
-#include "bridge/bus/registry.h"
-#include "bridge/driver/interfaces.h"
+#include "bridge/bus/tell.h"
+#include "bridge/driver/methods.h"
 #include "bridge/wire/names.h"
 
 /* More than a field for a unique name takes, and others' padding when they change places. */
 #define SENDER_ROOM 128
 
 static bool is_driver_name(struct wire_string name) {
-        return !strcmp(name.s, BUS_DRIVER_NAME);
-}
-
-int driver_find_connection(struct driver_call *call, struct wire_string name,
-                           struct client **ret_client) {
-        struct client *client = NULL;
-
-        if (!is_driver_name(name)) {
-                client = name_resolve(call->bus, name.s, name.n);
-                if (!client)
-                        return driver_call_fail(call, DRIVER_ERROR("NameHasNoOwner"),
-                                                "The name '%s' has no owner", name.s);
-        }
-        *ret_client = client;
-        return 0;
+        return strcmp(name.s, BUS_DRIVER_NAME) == 0;
 }
 
 int driver_hello(struct driver_call *call) {
@@ -46,7 +32,7 @@ int driver_hello(struct driver_call *call) {
         if (client->state != CLIENT_CONNECTED)
                 return driver_call_fail(call, DRIVER_ERROR("Failed"), "Hello was called already");
         if (!quota_may_register(client)) {
-                complain(bus, client->credentials.uid,
+                complain(&bus->complaints, client->credentials.uid,
                          "The maximum number of connections is reached, for the bus or for uid=%d "
                          "(pid=%d)",
                          (int)client->credentials.uid, (int)client->credentials.pid);
@@ -74,10 +60,10 @@ int driver_hello(struct driver_call *call) {
         r = driver_call_reply(call);
         if (r < 0)
                 return r;
-        r = driver_broadcast_owner_changed(bus, client->unique_name, "", client->unique_name);
+        r = tell_owner_changed(bus, client->unique_name, "", client->unique_name);
         if (r < 0)
                 return r;
-        return driver_send_name_signal(client, "NameAcquired", client->unique_name);
+        return tell_name_signal(client, "NameAcquired", client->unique_name);
 }
 
 /* May a client have this name at all? */
@@ -143,10 +129,10 @@ int driver_request_name(struct driver_call *call, const char *name, size_t n, ui
                                         "Connection \"%s\" has too many names",
                                         client->unique_name);
 
-        r = name_request(client, copy, n, flags, ret_result, &change);
+        r = name_request(&call->bus->names, client, copy, n, flags, ret_result, &change);
         if (r < 0)
                 return r;
-        return driver_announce_change(call->bus, copy, &change);
+        return announce_change(call->bus, copy, &change);
 }
 
 int driver_release_name(struct driver_call *call, const char *name, size_t n,
@@ -161,7 +147,7 @@ int driver_release_name(struct driver_call *call, const char *name, size_t n,
         if (r != 0)
                 return r;
 
-        found = name_find(call->bus, name, n);
+        found = name_find(&call->bus->names, name, n);
         if (!found) {
                 *ret_result = NAME_NON_EXISTENT;
                 return 0;
@@ -174,9 +160,9 @@ int driver_release_name(struct driver_call *call, const char *name, size_t n,
 
         memcpy(copy, name, n);
         copy[n] = '\0';
-        name_ownership_release(ownership, &change);
+        name_ownership_release(&call->bus->names, ownership, &change);
         *ret_result = NAME_RELEASED;
-        return driver_announce_change(call->bus, copy, &change);
+        return announce_change(call->bus, copy, &change);
 }
 
 int driver_request_name_method(struct driver_call *call) {
@@ -209,10 +195,10 @@ int driver_list_names(struct driver_call *call) {
 
         writer_array_begin(&call->writer, 4);
         writer_string(&call->writer, BUS_DRIVER_NAME);
-        HASH_ITER(hh, bus->registered, client, next_client) {
+        HASH_ITER(hh, bus->names.registered, client, next_client) {
                 writer_string(&call->writer, client->unique_name);
         }
-        HASH_ITER(hh, bus->names, name, next_name) {
+        HASH_ITER(hh, bus->names.names, name, next_name) {
                 writer_string(&call->writer, name->name);
         }
         writer_array_end(&call->writer);
@@ -243,7 +229,7 @@ int driver_list_queued_owners(struct driver_call *call) {
                 return r;
 
         writer_array_begin(&call->writer, 4);
-        name = name_find(call->bus, text.s, text.n);
+        name = name_find(&call->bus->names, text.s, text.n);
         if (name) {
                 DL_FOREACH2(name->queue, ownership, queue_next) {
                         writer_string(&call->writer, ownership->client->unique_name);
@@ -269,7 +255,8 @@ int driver_get_name_owner(struct driver_call *call) {
 int driver_name_has_owner(struct driver_call *call) {
         struct wire_string name = reader_string(&call->reader);
 
-        writer_bool(&call->writer, is_driver_name(name) || name_resolve(call->bus, name.s, name.n));
+        writer_bool(&call->writer,
+                    is_driver_name(name) || name_resolve(&call->bus->names, name.s, name.n));
         return 0;
 }
 
@@ -282,7 +269,7 @@ int driver_start_service_by_name(struct driver_call *call) {
                 return driver_call_fail(call, DRIVER_ERROR("ServiceUnknown"),
                                         "The name %s was not provided by any .service files",
                                         name.s);
-        if (name_find(call->bus, name.s, name.n)) {
+        if (name_find(&call->bus->names, name.s, name.n)) {
                 writer_u32(&call->writer, LAUNCH_RUNS_ALREADY);
                 return 0;
         }

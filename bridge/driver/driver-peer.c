@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bridge/driver/interfaces.h"
+#include "bridge/driver/methods.h"
 
 static int peer_ping(struct driver_call *call) {
         return 0;
@@ -43,6 +43,7 @@ static const struct driver_method methods[] = {
 };
 
 const struct driver_interface driver_interface_peer = {
+        .of_connection = true,
         .name = "org.freedesktop.DBus.Peer",
         .methods = methods,
 };

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bridge/driver/interfaces.h"
+#include "bridge/driver/methods.h"
 #include "policy/question.h"
 
 #define EXPLAIN_MATCHING 1 /* flag: only the rules that match */
@@ -59,7 +59,8 @@ static int read_words(struct driver_call *call, struct explain *e) {
         e->words.peer.owns = peer_owns;
         e->words.peer.userdata = e;
         if (e->words.peer_name && !e->words.peer.is_driver)
-                e->peer = name_resolve(call->bus, e->words.peer_name, strlen(e->words.peer_name));
+                e->peer = name_resolve(&call->bus->names, e->words.peer_name,
+                                       strlen(e->words.peer_name));
         return 0;
 }
 

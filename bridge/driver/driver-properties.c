@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "bridge/driver/interfaces.h"
+#include "bridge/driver/methods.h"
 
 static int find_interface(struct driver_call *call, const struct driver_interface **ret_interface) {
         struct wire_string name = reader_string(&call->reader);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "bridge/bus/quota.h"
-#include "bridge/driver/interfaces.h"
+#include "bridge/driver/methods.h"
 
 static void write_u32(struct writer *w, const char *key, uint64_t value) {
         writer_struct(w);
@@ -28,14 +28,14 @@ static int get_stats(struct driver_call *call) {
 
         writer_array_begin(w, 8);
         write_u32(w, "Serial", bus->n_stats++);
-        write_u32(w, "ActiveConnections", bus->n_registered);
+        write_u32(w, "ActiveConnections", bus->names.n_registered);
         write_u32(w, "IncompleteConnections", bus->n_incomplete);
         write_u32(w, "MatchRules", bus->matches.n_rules);
         write_u32(w, "PeakMatchRules", bus->matches.peak_rules);
-        write_u32(w, "PeakMatchRulesPerConnection", bus->peak_rules_per_client);
-        write_u32(w, "BusNames", bus_count_names(bus));
-        write_u32(w, "PeakBusNames", bus->peak_names);
-        write_u32(w, "PeakBusNamesPerConnection", bus->peak_names_per_client + 1);
+        write_u32(w, "PeakMatchRulesPerConnection", bus->matches.peak_rules_per_client);
+        write_u32(w, "BusNames", name_count(&bus->names));
+        write_u32(w, "PeakBusNames", bus->names.peak_names);
+        write_u32(w, "PeakBusNamesPerConnection", bus->names.peak_names_per_client + 1);
         writer_array_end(w);
         return 0;
 }
@@ -81,7 +81,7 @@ static int get_all_match_rules(struct driver_call *call) {
         struct match_rule *rule;
 
         writer_array_begin(w, 8);
-        HASH_ITER(hh, call->bus->registered, client, next) {
+        HASH_ITER(hh, call->bus->names.registered, client, next) {
                 writer_struct(w);
                 writer_string(w, client->unique_name);
                 writer_array_begin(w, 4);

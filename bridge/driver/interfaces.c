@@ -4,13 +4,12 @@
 
 #include "bridge/driver/interfaces.h"
 
-#include <errno.h>
-#include <string.h>
-
 #include "bridge/bus/mediate.h"
+#include "bridge/driver/driver.h"
+#include "bridge/driver/methods.h"
 
 static const struct driver_method methods[] = {
-        {"Hello", "", "s", driver_hello},
+        {"Hello", "", "s", driver_hello, DRIVER_METHOD_BEFORE_HELLO},
         {"RequestName", "su", "u", driver_request_name_method},
         {"ReleaseName", "s", "u", driver_release_name_method},
         {"StartServiceByName", "su", "u", driver_start_service_by_name},
@@ -86,27 +85,10 @@ int driver_add_interfaces(struct bus *bus) {
         int r;
 
         for (size_t i = 0; i < sizeof(standard) / sizeof(standard[0]); i++) {
-                r = bus_add_interface(bus, standard[i]);
+                r = driver_add_interface(bus, standard[i]);
                 if (r < 0)
                         return r;
         }
+        bus->dispatch = driver_dispatch;
         return 0;
-}
-
-int bus_add_interface(struct bus *bus, const struct driver_interface *interface) {
-        if (bus->n_interfaces == BUS_INTERFACES_MAX)
-                return -ENOSPC;
-        bus->interfaces[bus->n_interfaces++] = interface;
-        return 0;
-}
-
-const struct driver_interface *driver_find_interface(struct bus *bus, const char *name) {
-        for (size_t i = 0; i < bus->n_interfaces; i++)
-                if (!strcmp(bus->interfaces[i]->name, name))
-                        return bus->interfaces[i];
-        return NULL;
-}
-
-bool driver_path_is_canonical(const char *path) {
-        return !strcmp(path, BUS_DRIVER_PATH);
 }

@@ -205,7 +205,7 @@ static bool judge(struct apparmor *apparmor, const struct subject *subject, stru
         if (audited && apparmor->audit.fd >= 0)
                 lsm_audit_write(&apparmor->audit, text, subject->credentials->uid);
         else if (allowed || c->complains)
-                complain(bus, subject->credentials->uid, "AppArmor: %s", text);
+                complain(&bus->complaints, subject->credentials->uid, "AppArmor: %s", text);
         if (allowed || c->complains)
                 return true;
         snprintf(reason, MEDIATION_REASON_MAX, "%s", text);

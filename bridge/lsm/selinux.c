@@ -71,7 +71,7 @@ __attribute__((format(printf, 2, 3))) static int say(int type, const char *forma
         if (type == SELINUX_AVC && active->audit.fd >= 0)
                 lsm_audit_write(&active->audit, text, active->uid);
         else if (type == SELINUX_AVC)
-                complain(active->mediator.bus, active->uid, "SELinux: %s", text);
+                complain(&active->mediator.bus->complaints, active->uid, "SELinux: %s", text);
         else
                 log_write(active->mediator.bus->log,
                           type == SELINUX_ERROR || type == SELINUX_WARNING ? LOG_LEVEL_WARNING

@@ -98,7 +98,8 @@ static int broadcast_singly(struct native *native) {
                         struct native_handle *handle = native_handle_find(native, to);
                         struct client *client = handle ? &handle->session->client : NULL;
 
-                        complain(native->bus, client ? client->credentials.uid : UINT32_MAX,
+                        complain(&native->bus->complaints,
+                                 client ? client->credentials.uid : UINT32_MAX,
                                  "Dropped a signal %s.%s to %s (uid=%d pid=%d): its queue is full.",
                                  native->broadcast.m->interface.s, native->broadcast.m->member.s,
                                  client ? client_name(client) : "(gone)",
@@ -196,7 +197,7 @@ static int deliver_copy(struct native_session *session, struct message *m, uint6
 /* Is it for this client, and not one that it listens in on? */
 static bool is_addressed_to(const struct client *client, const struct message *m) {
         return strcmp(m->destination.s, client->unique_name) == 0 ||
-               name_resolve(client->bus, m->destination.s, m->destination.n) == client;
+               name_resolve(&client->bus->names, m->destination.s, m->destination.n) == client;
 }
 
 int native_deliver(struct client *client, struct message *m, struct reply *reply, uint64_t cookie) {
@@ -223,7 +224,7 @@ int native_deliver(struct client *client, struct message *m, struct reply *reply
                 return deliver_copy(session, m, cookie);
         if (m->type == MESSAGE_TYPE_METHOD_RETURN || m->type == MESSAGE_TYPE_ERROR)
                 return deliver_answer(native, m, reply);
-        if (!reply && (native_wants_reply(m) || !is_addressed_to(client, m)))
+        if (!reply && (message_wants_reply(m) || !is_addressed_to(client, m)))
                 return 0;
         if (m->type == MESSAGE_TYPE_METHOD_CALL)
                 return deliver_call(session, m, reply);

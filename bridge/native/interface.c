@@ -17,7 +17,8 @@
 #include "bridge/bus/activation.h"
 #include "bridge/bus/name.h"
 #include "bridge/bus/route.h"
-#include "bridge/driver/driver.h"
+#include "bridge/bus/voice.h"
+#include "bridge/driver/methods.h"
 #include "bridge/wire/names.h"
 
 #define EXPORT_PATH "/org/bus1/exported/"
@@ -140,11 +141,8 @@ int native_answer_handle(struct native_session *session, uint32_t serial, uint64
         struct message *m;
         int r;
 
-        writer_init(&writer, MESSAGE_TYPE_METHOD_RETURN, MESSAGE_FLAG_NO_REPLY_EXPECTED,
-                    bus_next_serial(native->bus), "");
+        voice_init(native->bus, &writer, MESSAGE_TYPE_METHOD_RETURN, &session->client, "");
         writer.reply_serial = serial;
-        writer.sender = BUS_DRIVER_NAME;
-        writer.destination = session->client.unique_name;
         r = writer_finish(&writer, &m);
         if (r < 0) {
                 native_release(native, handle);
@@ -181,7 +179,7 @@ static int look_up(struct driver_call *call, struct wire_string name, const char
         if (!name_is_valid_bus(name.s, name.n) || strcmp(name.s, BUS_DRIVER_NAME) == 0)
                 return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
                                         "\"%s\" is no name that can be looked up", name.s);
-        owner = name_resolve(call->bus, name.s, name.n);
+        owner = name_resolve(&call->bus->names, name.s, name.n);
         if (!owner && may_start(call, name))
                 return activation_call_later(call->client, call->message, driver_call_leave(call),
                                              name.s);

@@ -172,10 +172,6 @@ static inline bool client_is_native(const struct client *client) {
         return client->ops == &native_client_ops;
 }
 
-static inline bool native_wants_reply(const struct message *m) {
-        return m->type == MESSAGE_TYPE_METHOD_CALL && !(m->flags & MESSAGE_FLAG_NO_REPLY_EXPECTED);
-}
-
 /* ids.c: what IDs stand for */
 
 /* IDs and pointers are ours, nobody can aim with them: spreading them is enough. */
@@ -207,8 +203,12 @@ uint64_t native_attachment_take(struct message *m, size_t i);
 
 /* session.c: members */
 
-/* The hooks of the socket front end. */
-extern const struct native_hooks native_session_hooks;
+/* bus_hooks.session_begin and session_end */
+int native_session_negotiate(void *userdata, struct native_anchor *anchor,
+                             const struct client_credentials *credentials, enum sasl_bus1_mode mode,
+                             int fd, struct native_session **ret_session, uint64_t *ret_handle,
+                             int *ret_fd, const char **ret_why);
+void native_session_anchor_gone(void *userdata, struct native_session *session);
 /* To be ended by the event loop. reason is static. */
 void native_session_close(struct native_session *session, const char *reason);
 /* End those. Negative errno is fatal. */

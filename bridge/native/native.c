@@ -14,7 +14,7 @@
 
 #include "base/container-of.h"
 #include "bridge/base/log.h"
-#include "bridge/driver/driver.h"
+#include "bridge/driver/methods.h"
 
 static void hook_step_end(void *userdata) {
         struct native *native = userdata;
@@ -120,19 +120,19 @@ int native_new(struct native **ret_native, struct bus *bus, struct loop *loop) {
                 r = loop_add(loop, &native->peer_source, EPOLLIN);
         }
         if (r >= 0)
-                r = bus_add_interface(bus, &native_driver_interface);
+                r = driver_add_interface(bus, &native_driver_interface);
         if (r < 0) {
                 native_free(native);
                 return r;
         }
-        bus->native = &native_session_hooks;
-        bus->native_userdata = native;
-        bus->hooks.broadcast_end = hook_step_end;
+        bus->hooks.native = native;
+        bus->hooks.session_begin = native_session_negotiate;
+        bus->hooks.session_end = native_session_anchor_gone;
+        bus->hooks.step_end = hook_step_end;
         bus->hooks.name_owner_changed = hook_name_owner_changed;
         bus->hooks.client_gone = hook_client_gone;
         bus->hooks.observed = hook_observed;
         bus->hooks.policy_changed = hook_policy_changed;
-        bus->hooks_userdata = native;
         *ret_native = native;
         return 0;
 }
@@ -149,11 +149,11 @@ struct native *native_free(struct native *native) {
         HASH_ITER(hh, native->nodes, node, next) {
                 native_node_remove(native, node, true);
         }
-        if (native->bus->native_userdata == native) {
-                native->bus->native = NULL;
-                native->bus->native_userdata = NULL;
-                native->bus->hooks = (struct bus_hooks){};
-        }
+        if (native->bus->hooks.native == native)
+                native->bus->hooks = (struct bus_hooks){
+                        .process = native->bus->hooks.process,
+                        .reload = native->bus->hooks.reload,
+                };
         message_unref(native->broadcast.m);
         free(native->broadcast.handles);
         loop_defer_cancel(native->loop, &native->reap);

@@ -18,7 +18,8 @@
 #include "base/container-of.h"
 #include "bridge/bus/name.h"
 #include "bridge/bus/route.h"
-#include "bridge/driver/driver.h"
+#include "bridge/bus/voice.h"
+#include "bridge/driver/methods.h"
 
 #define SESSION_INTERFACE "org.bus1.Session1"
 #define OPENINGS_MAX 4096
@@ -62,12 +63,11 @@ static int ask_owner(struct native *native, struct native_session *owner, const 
         struct message *m;
         int r;
 
-        writer_init(&writer, MESSAGE_TYPE_METHOD_CALL, 0, bus_next_serial(native->bus), "ssbo");
+        voice_init(native->bus, &writer, MESSAGE_TYPE_METHOD_CALL, &owner->client, "ssbo");
+        writer.flags = 0; /* the library answers */
         writer.path = BUS_DRIVER_PATH;
         writer.interface = SESSION_INTERFACE;
         writer.member = "OpenNode";
-        writer.sender = BUS_DRIVER_NAME;
-        writer.destination = owner->client.unique_name;
         writer_string(&writer, member);
         writer_string(&writer, name);
         writer_bool(&writer, path != NULL);
@@ -151,7 +151,7 @@ int native_opening_answered(struct native_opening *opening, struct message *m) {
         if (m && m->type == MESSAGE_TYPE_METHOD_RETURN)
                 handle = native_attachment_take(m, 0);
         /* much may have happened since it was asked: what was made before is closed by now */
-        owner = name_resolve(native->bus, opening->name, strlen(opening->name));
+        owner = name_resolve(&native->bus->names, opening->name, strlen(opening->name));
         if (owner != opening->owner || !native_opening_allowed(native, &session->client, owner)) {
                 native_release(native, handle);
                 handle = BUS1_INVALID;
@@ -188,13 +188,10 @@ void native_openings_withdraw(struct native *native) {
         DL_FOREACH_SAFE(native->sessions, session, next) {
                 if (!session->completed)
                         continue;
-                writer_init(&writer, MESSAGE_TYPE_METHOD_CALL, MESSAGE_FLAG_NO_REPLY_EXPECTED,
-                            bus_next_serial(native->bus), "");
+                voice_init(native->bus, &writer, MESSAGE_TYPE_METHOD_CALL, &session->client, "");
                 writer.path = BUS_DRIVER_PATH;
                 writer.interface = SESSION_INTERFACE;
                 writer.member = "CloseNodes";
-                writer.sender = BUS_DRIVER_NAME;
-                writer.destination = session->client.unique_name;
                 /* who can not be told any more must not go on either */
                 if (writer_finish(&writer, &m) < 0) {
                         native_session_close(session, "out of memory");

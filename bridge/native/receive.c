@@ -24,7 +24,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "bridge/driver/driver.h"
+#include "bridge/bus/receive.h"
+#include "bridge/bus/tell.h"
+#include "bridge/driver/methods.h"
 
 #define FLAGS_OFFSET 2
 #define SERIAL_OFFSET 8
@@ -200,7 +202,7 @@ static int input_split(struct native *native, const struct input *in, uint64_t *
         size_t first = 0;
         uint64_t cookie = 0;
 
-        if (native_wants_reply(in->m) && in->n_transfers > 0) {
+        if (message_wants_reply(in->m) && in->n_transfers > 0) {
                 first = 1;
                 /* of a caller that has gone already there is only the place left */
                 if (in->transfers[0].id != BUS1_INVALID)
@@ -231,7 +233,7 @@ static int session_take_home(struct native_session *session, struct message *m) 
 }
 
 static int violation(struct native_session *session, const struct input *in) {
-        complain(session->native->bus, session->client.credentials.uid,
+        complain(&session->native->bus->complaints, session->client.credentials.uid,
                  "Session %s (uid=%d pid=%d) is dropped, it sent (from uid=%d pid=%d): %s.",
                  client_name(&session->client), (int)session->client.credentials.uid,
                  (int)session->client.credentials.pid, (int)in->metadata.uid, (int)in->metadata.pid,
@@ -322,7 +324,7 @@ static int reply_receive(struct native *native, struct native_node *node, struct
         native_node_remove(native, node, false); /* one-shot: this was its message */
         if (!in->m) {
                 release_from(native, in, 0);
-                r = reply_dropped(reply);
+                r = tell_reply_dropped(reply);
                 return r < 0 ? r : 0;
         }
         r = message_attach(native, in->m, in, 0);
@@ -388,7 +390,7 @@ static int node_unreferenced(struct native *native, struct native_node *node) {
         case NATIVE_NODE_REPLY:
                 reply = node->data;
                 native_node_remove(native, node, false);
-                r = reply_dropped(reply);
+                r = tell_reply_dropped(reply);
                 return r < 0 ? r : 0;
         case NATIVE_NODE_LOOKUP:
                 native_lookup_free(node->data, false);

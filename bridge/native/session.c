@@ -17,6 +17,7 @@
 #include "base/container-of.h"
 #include "bridge/base/log.h"
 #include "bridge/bus/bus.h"
+#include "bridge/bus/membership.h"
 
 /* operations */
 
@@ -155,10 +156,10 @@ static int session_new(struct native *native, struct native_anchor *anchor,
         return 0;
 }
 
-static int hook_negotiate(void *userdata, struct native_anchor *anchor,
-                          const struct client_credentials *credentials, enum sasl_bus1_mode mode,
-                          int fd, struct native_session **ret_session, uint64_t *ret_handle,
-                          int *ret_fd, const char **ret_why) {
+int native_session_negotiate(void *userdata, struct native_anchor *anchor,
+                             const struct client_credentials *credentials, enum sasl_bus1_mode mode,
+                             int fd, struct native_session **ret_session, uint64_t *ret_handle,
+                             int *ret_fd, const char **ret_why) {
         struct native *native = userdata;
         struct native_session *session;
         uint64_t node, handle;
@@ -204,15 +205,10 @@ static int hook_negotiate(void *userdata, struct native_anchor *anchor,
         return 0;
 }
 
-static void hook_conn_closed(void *userdata, struct native_session *session) {
+void native_session_anchor_gone(void *userdata, struct native_session *session) {
         session->anchor = NULL;
         native_session_close(session, "the connection was closed");
 }
-
-const struct native_hooks native_session_hooks = {
-        .negotiate = hook_negotiate,
-        .conn_closed = hook_conn_closed,
-};
 
 /* ending */
 

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "base/container-of.h"
+#include "bridge/bus/membership.h"
+#include "bridge/bus/verdict.h"
 #include "bridge/socket/connection.h"
 #include "bridge/socket/listener.h"
 
@@ -29,7 +31,8 @@ static void negotiate(struct connection *connection, struct sasl_answer *answer,
                 sasl_server_refuse_bus1(&connection->sasl, "agreed already", answer);
                 return;
         }
-        if (!bus->native || !bus_check_connect(bus, &connection->credentials, false)) {
+        if (!bus->hooks.session_begin ||
+            !verdict_check_connect(bus, &connection->credentials, false)) {
                 sasl_server_refuse_bus1(&connection->sasl, why, answer);
                 return;
         }
@@ -40,9 +43,9 @@ static void negotiate(struct connection *connection, struct sasl_answer *answer,
                         connection->n_fds * sizeof(*connection->fds));
         }
 
-        r = bus->native->negotiate(bus->native_userdata, &connection->anchor,
-                                   &connection->credentials, connection->sasl.bus1_mode, fd,
-                                   &connection->session, &handle, ret_fd, &why);
+        r = bus->hooks.session_begin(bus->hooks.native, &connection->anchor,
+                                     &connection->credentials, connection->sasl.bus1_mode, fd,
+                                     &connection->session, &handle, ret_fd, &why);
         if (r < 0) {
                 connection->session = NULL;
                 sasl_server_refuse_bus1(&connection->sasl, why, answer);
@@ -77,7 +80,7 @@ static bool take_identity(struct connection *connection) {
                 return true;
         }
         if (!server->allow_anonymous)
-                complain(server->bus, connection->peer_uid,
+                complain(&server->bus->complaints, connection->peer_uid,
                          "Rejected an anonymous connection (uid=%d pid=%d), there is no "
                          "<allow_anonymous/>",
                          (int)connection->peer_uid, (int)connection->peer_pid);
@@ -96,8 +99,8 @@ static int begin(struct connection *connection) {
         connection_end_session(connection);
 
         if (!take_identity(connection) ||
-            !bus_check_connect(bus, &connection->credentials,
-                               connection->sasl.mechanism == SASL_MECHANISM_ANONYMOUS)) {
+            !verdict_check_connect(bus, &connection->credentials,
+                                   connection->sasl.mechanism == SASL_MECHANISM_ANONYMOUS)) {
                 connection_close(connection, "not allowed to connect");
                 return 0;
         }
@@ -251,7 +254,7 @@ void connection_handshake_init(struct connection *connection) {
         connection->sasl.mechanisms = server->mechanisms;
         connection->sasl.guid = connection->listener->guid;
         connection->sasl.can_pass_fds = !is_tcp;
-        connection->sasl.can_bus1 = !is_tcp && server->bus->native != NULL;
+        connection->sasl.can_bus1 = !is_tcp && server->bus->hooks.session_begin != NULL;
         connection->sasl.peer_uid = connection->credentials.uid;
         connection->sasl.cookie_uid = server->cookies.uid;
         connection->sasl.cookie_user = server->cookies.user;

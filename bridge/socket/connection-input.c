@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bridge/bus/quota.h"
+#include "bridge/bus/receive.h"
 #include "bridge/socket/connection.h"
 
 #define FDS_MAX 253 /* the kernel's, SCM_MAX_FD */
@@ -37,7 +38,7 @@ int connection_violate(struct connection *connection, const char *rule) {
         if (connection->has_client)
                 client_violation(&connection->client, rule);
         else
-                complain(connection->server->bus, connection->peer_uid,
+                complain(&connection->server->bus->complaints, connection->peer_uid,
                          "A connection (uid=%d pid=%d) is dropped, it broke the protocol: %s",
                          (int)connection->peer_uid, (int)connection->peer_pid, rule);
         connection_close(connection, rule);

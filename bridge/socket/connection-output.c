@@ -11,6 +11,7 @@
 #include "base/container-of.h"
 #include "bridge/bus/quota.h"
 #include "bridge/bus/reply.h"
+#include "bridge/bus/tell.h"
 #include "bridge/socket/connection.h"
 
 #define BATCH_MAX 64
@@ -201,13 +202,13 @@ static int drop_head(struct connection *connection) {
         struct message *m = message_ref(queue_at(connection, 0));
         int r = 0;
 
-        complain(connection->server->bus, connection->peer_uid,
+        complain(&connection->server->bus->complaints, connection->peer_uid,
                  "Dropped a message to %s: too many file descriptors in flight",
                  connection->has_client ? client_name(&connection->client) : "?");
         queue_pop(connection);
         if (connection->has_client && m->sender.s)
-                r = reply_lost(&connection->client, m,
-                               "Too many file descriptors are in flight for the message");
+                r = tell_reply_lost(&connection->client, m,
+                                    "Too many file descriptors are in flight for the message");
         message_unref(m);
         return r;
 }

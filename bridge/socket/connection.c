@@ -12,6 +12,8 @@
 
 #include "base/container-of.h"
 #include "bridge/bus/credentials.h"
+#include "bridge/bus/membership.h"
+#include "bridge/bus/receive.h"
 
 /* closing */
 
@@ -36,7 +38,7 @@ static int close_deferred(struct loop_deferred *deferred) {
 static void client_close(struct client *client, const char *reason) {
         struct connection *connection = container_of(client, struct connection, client);
 
-        complain(client->bus, client->credentials.uid,
+        complain(&client->bus->complaints, client->credentials.uid,
                  "Connection %s (uid=%d pid=%d) is dropped: %s", client_name(client),
                  (int)client->credentials.uid, (int)client->credentials.pid, reason);
         connection_close(connection, "closed by the bus");
@@ -82,7 +84,7 @@ void connection_end_session(struct connection *connection) {
         struct bus *bus = connection->server->bus;
 
         if (connection->session)
-                bus->native->conn_closed(bus->native_userdata, connection->session);
+                bus->hooks.session_end(bus->hooks.native, connection->session);
         connection->session = NULL;
 }
 
@@ -197,7 +199,7 @@ static int dispatch(struct loop_source *source, uint32_t events) {
 static int auth_expired(struct loop_timer *timer) {
         struct connection *connection = container_of(timer, struct connection, auth_timer);
 
-        complain(connection->server->bus, connection->peer_uid,
+        complain(&connection->server->bus->complaints, connection->peer_uid,
                  "A connection (uid=%d pid=%d) is dropped, it was not complete after %lldms",
                  (int)connection->peer_uid, (int)connection->peer_pid,
                  (long long)connection->server->bus->limits.auth_timeout);

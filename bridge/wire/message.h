@@ -123,6 +123,16 @@ struct message {
         bool parsed;
 };
 
+/* Does the sender of this message expect an answer? Only calls have answers. */
+static inline bool message_wants_reply(const struct message *m) {
+        return m->type == MESSAGE_TYPE_METHOD_CALL && !(m->flags & MESSAGE_FLAG_NO_REPLY_EXPECTED);
+}
+
+/* Is this message an answer to a call: a return or an error? */
+static inline bool message_is_reply(const struct message *m) {
+        return m->type == MESSAGE_TYPE_METHOD_RETURN || m->type == MESSAGE_TYPE_ERROR;
+}
+
 /* framing */
 
 /*

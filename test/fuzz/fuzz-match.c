@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "bridge/bus/bus.h"
-#include "bridge/bus/name.h"
+#include "bridge/bus/membership.h"
+#include "bridge/bus/receive.h"
+#include "bridge/driver/interfaces.h"
 #include "bridge/wire/writer.h"
 #include "fuzz.h"
 
@@ -77,7 +79,7 @@ static struct message *make_message(uint8_t type, const char *destination, const
 }
 
 static void set_up(void) {
-        FUZZ_CHECK(bus_init(&bus, NULL) == 0);
+        FUZZ_CHECK(bus_init(&bus, NULL) == 0 && driver_add_interfaces(&bus) == 0);
         make_client(&owner);
         make_client(&subscriber);
         call_driver(&owner, "RequestName", "own.Name");
@@ -142,7 +144,11 @@ static int found(struct match_rule *rule, void *userdata) {
 
 static void check_search(struct rules *rules, struct message *m, struct client *sender,
                          struct client *destination, bool eavesdrop) {
-        const struct match_context context = {.sender = sender, .destination = destination};
+        const struct match_context context = {
+                .names = &bus.names,
+                .sender = sender,
+                .destination = destination,
+        };
 
         memset(rules->found, 0, sizeof(rules->found));
         FUZZ_CHECK(match_index_search(&bus.matches, m, &context, eavesdrop, found, rules) == 0);
@@ -158,14 +164,16 @@ static void add_rule(struct rules *rules, const char *text, size_t n) {
         struct match_keys keys;
 
         if (match_keys_parse(&keys, text, n) != 0) {
-                FUZZ_CHECK(match_rule_add(&subscriber, text, n, 0, NULL) > 0);
+                FUZZ_CHECK(match_rule_add(&bus.matches, &subscriber, INT64_MAX, text, n, 0, NULL) >
+                           0);
                 return;
         }
         check_keys(&keys);
         match_keys_deinit(&keys);
         rules->texts[rules->n] = text;
         rules->sizes[rules->n] = n;
-        FUZZ_CHECK(match_rule_add(&subscriber, text, n, 0, &rules->rules[rules->n]) == 0);
+        FUZZ_CHECK(match_rule_add(&bus.matches, &subscriber, INT64_MAX, text, n, 0,
+                                  &rules->rules[rules->n]) == 0);
         rules->n++;
 }
 
@@ -198,7 +206,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
 
         /* each is found once by its text, or an equal one is */
         for (size_t i = 0; i < rules.n; i++)
-                FUZZ_CHECK(match_rule_remove(&subscriber, rules.texts[i], rules.sizes[i]) == 0);
+                FUZZ_CHECK(match_rule_remove(&bus.matches, &subscriber, rules.texts[i],
+                                             rules.sizes[i]) == 0);
         FUZZ_CHECK(bus.matches.n_rules == 0 && !bus.matches.buckets && !subscriber.rules);
         return 0;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/container-of.h"
+#include "bridge/bus/mediate.h"
 
 struct bus bus;
 static struct peer *peers[64];
@@ -53,6 +54,7 @@ static const struct client_ops ops = {
 
 void fixture_setup(void) {
         ck_assert_int_eq(bus_init(&bus, NULL), 0);
+        ck_assert_int_eq(driver_add_interfaces(&bus), 0);
 }
 
 void fixture_teardown(void) {
@@ -62,8 +64,9 @@ void fixture_teardown(void) {
         n_peers = 0;
         ck_assert_ptr_null(bus.clients);
         ck_assert_uint_eq(bus.replies.n, 0);
-        ck_assert_ptr_null(bus.names);
+        ck_assert_ptr_null(bus.names.names);
         ck_assert_ptr_null(bus.matches.buckets);
+        mediate_free_all(&bus);
         bus_deinit(&bus);
 }
 

@@ -5,10 +5,12 @@
 
 #include <check.h>
 
-#include "bridge/bus/bus.h"
-#include "bridge/bus/name.h"
-#include "bridge/bus/reply.h"
-#include "bridge/driver/driver.h"
+#include "bridge/bus/configure.h"
+#include "bridge/bus/membership.h"
+#include "bridge/bus/receive.h"
+#include "bridge/bus/tell.h"
+#include "bridge/driver/interfaces.h"
+#include "bridge/driver/methods.h"
 
 #define INBOX_MAX 256
 

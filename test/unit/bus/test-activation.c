@@ -283,8 +283,8 @@ START_TEST(security_modules_are_asked_before_the_start_and_at_delivery) {
         call(sender, WAITS, COOKIE + 1);
         bus.mediators = NULL; /* of the owner's own call */
         may_send = false;
-        ck_assert_int_eq(name_request(&owner->client, WAITS, strlen(WAITS), 0, &(uint32_t){0},
-                                      &(struct name_change){}),
+        ck_assert_int_eq(name_request(&bus.names, &owner->client, WAITS, strlen(WAITS), 0,
+                                      &(uint32_t){0}, &(struct name_change){}),
                          0);
         bus.mediators = &fake;
         ck_assert_int_eq(activation_deliver(activation_find(&bus, WAITS), &owner->client), 0);

@@ -131,7 +131,8 @@ START_TEST(driver_makes_monitors_that_see_all_and_may_not_speak) {
         peer_expect_signal(M, "NameLost", M->client.unique_name);
         peer_expect_signal(M, "NameLost", "com.example.Monitor");
         peer_expect_nothing(M);
-        ck_assert_ptr_null(name_resolve(&bus, M->client.unique_name, M->client.n_unique_name));
+        ck_assert_ptr_null(
+                name_resolve(&bus.names, M->client.unique_name, M->client.n_unique_name));
 
         call(A, "com.example.Nobody", "/", NULL, "Call", 0);
         ck_assert_str_eq(peer_next(M)->member.s, "Call");

@@ -76,24 +76,24 @@ END_TEST
 
 static const char broken_text[] = "\xff.conf is no file";
 
-static int broken_reload(void *userdata, struct driver_later *later) {
-        return driver_later_fail(later, DRIVER_ERROR("Failed"), "%s", broken_text);
+static int broken_reload(void *userdata, struct later *later) {
+        return later_fail(later, DRIVER_ERROR("Failed"), "%s", broken_text);
 }
 
 /* File names need not be UTF-8; what is said about them must. */
 START_TEST(error_texts_may_name_any_file) {
         struct peer *A = peer_hello();
 
-        bus.reload = broken_reload;
+        bus.hooks.reload = broken_reload;
         peer_call_driver(A, "ReloadConfig", NULL, NULL);
         peer_expect_error(A, DRIVER_ERROR("Failed"));
 }
 END_TEST
 
-static struct driver_later *kept[4];
+static struct later *kept[4];
 static size_t n_kept;
 
-static int slow_reload(void *userdata, struct driver_later *later) {
+static int slow_reload(void *userdata, struct later *later) {
         ck_assert_uint_lt(n_kept, 4);
         kept[n_kept++] = later;
         return 0;
@@ -105,7 +105,7 @@ START_TEST(later_answers_find_who_still_waits) {
         struct writer w;
 
         n_kept = 0;
-        bus.reload = slow_reload;
+        bus.hooks.reload = slow_reload;
         bus.limits.max_replies_per_connection = 2;
         peer_call_driver(A, "ReloadConfig", NULL, NULL);
         peer_call_init(B, &w, BUS_DRIVER_NAME, BUS_DRIVER_PATH, BUS_DRIVER_INTERFACE,
@@ -121,13 +121,13 @@ START_TEST(later_answers_find_who_still_waits) {
         ck_assert_uint_eq(B->n_closed, 1);
         ck_assert_uint_eq(B->closed[0], 7);
         ck_assert_uint_eq(n_kept, 3);
-        ck_assert_int_eq(driver_later_reply(kept[1]), 0);
+        ck_assert_int_eq(later_reply(kept[1]), 0);
         peer_expect_nothing(A);
         A->serial = kept[0]->serial;
-        ck_assert_int_eq(driver_later_fail(kept[0], DRIVER_ERROR("Failed"), "no"), 0);
+        ck_assert_int_eq(later_fail(kept[0], DRIVER_ERROR("Failed"), "no"), 0);
         peer_expect_error(A, DRIVER_ERROR("Failed"));
         A->serial = kept[2]->serial;
-        ck_assert_int_eq(driver_later_reply(kept[2]), 0);
+        ck_assert_int_eq(later_reply(kept[2]), 0);
         peer_expect_return(A);
         peer_expect_nothing(A);
 }
@@ -145,7 +145,9 @@ START_TEST(answers_that_are_too_large_are_errors) {
 
                 memset(rule + k, 'x', sizeof(rule) - k - 2);
                 strcpy(rule + sizeof(rule) - 2, "'");
-                ck_assert_int_eq(match_rule_add(&A->client, rule, strlen(rule), 0, NULL), 0);
+                ck_assert_int_eq(match_rule_add(&bus.matches, &A->client, INT64_MAX, rule,
+                                                strlen(rule), 0, NULL),
+                                 0);
         }
         call_stats(A, "GetAllMatchRules");
         peer_expect_error(A, DRIVER_ERROR("LimitsExceeded"));

@@ -223,9 +223,11 @@ START_TEST(match_gives_one_copy_for_all_rules_and_one_for_each_subscription) {
 
         for (unsigned i = 0; i < 3; i++)
                 peer_call_driver(A, "AddMatch", i == 1 ? "type='signal'" : "member='M'", NULL);
-        ck_assert_int_eq(match_rule_add(&A->client, "member='M'", 10, 1, NULL), 0);
-        ck_assert_int_eq(match_rule_add(&A->client, "", 0, 2, NULL), 0);
-        ck_assert_int_eq(match_rule_add(&A->client, "member='N'", 10, 4, NULL), 0);
+        ck_assert_int_eq(
+                match_rule_add(&bus.matches, &A->client, INT64_MAX, "member='M'", 10, 1, NULL), 0);
+        ck_assert_int_eq(match_rule_add(&bus.matches, &A->client, INT64_MAX, "", 0, 2, NULL), 0);
+        ck_assert_int_eq(
+                match_rule_add(&bus.matches, &A->client, INT64_MAX, "member='N'", 10, 4, NULL), 0);
         peer_flush(A);
 
         peer_signal(B, NULL, "/", "a.b", "M", NULL);
@@ -295,11 +297,12 @@ START_TEST(match_index_finds_exactly_the_rules_that_match) {
                 char text[1024];
 
                 random_rule(&seed, text, sizeof(text));
-                ck_assert_int_eq(match_rule_add(&B->client, text, strlen(text), 1 + i, &rules[i]),
+                ck_assert_int_eq(match_rule_add(&bus.matches, &B->client, INT64_MAX, text,
+                                                strlen(text), 1 + i, &rules[i]),
                                  0);
         }
         for (unsigned n = 400; n > 0; n--) {
-                const struct match_context context = {.sender = &A->client};
+                const struct match_context context = {.names = &bus.names, .sender = &A->client};
                 unsigned wanted = 0, found = 0;
                 struct message *m;
                 struct writer w;

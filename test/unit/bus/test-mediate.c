@@ -195,7 +195,7 @@ START_TEST(a_denied_name_is_not_owned) {
         ck_assert_int_eq(peer_send(A, &w, 0), 0);
         expect_asked("own :1.0 a.b;");
         peer_expect_error(A, DENIED);
-        ck_assert_ptr_null(name_find(&bus, "a.b", 3));
+        ck_assert_ptr_null(name_find(&bus.names, "a.b", 3));
 }
 END_TEST
 
@@ -297,10 +297,10 @@ START_TEST(denials_are_logged) {
         saved = dup(STDERR_FILENO);
         dup2(pipes[1], STDERR_FILENO);
         log_init(&log, "test");
-        bus.log = &log;
+        bus.log = bus.complaints.log = &log;
         deny = true;
         call(A, B);
-        bus.log = NULL;
+        bus.log = bus.complaints.log = NULL;
         dup2(saved, STDERR_FILENO);
         close(saved);
         close(pipes[1]);

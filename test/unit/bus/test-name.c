@@ -26,7 +26,7 @@ START_TEST(name_request_follows_the_matrix) {
 
         ck_assert_uint_eq(peer_request_name(A, NAME, a), NAME_PRIMARY_OWNER);
         got[n++] = '0' + peer_request_name(B, NAME, b);
-        DL_FOREACH2(name_find(&bus, NAME, strlen(NAME))->queue, ownership, queue_next) {
+        DL_FOREACH2(name_find(&bus.names, NAME, strlen(NAME))->queue, ownership, queue_next) {
                 got[n++] = ownership->client == &A->client ? 'A' : 'B';
         }
         ck_assert_str_eq(got, expected(a, b));
@@ -47,11 +47,11 @@ START_TEST(name_queue_hands_over_to_next_owner) {
 
         peer_disconnect(A);
         peer_expect_signal(B, "NameAcquired", NAME);
-        ck_assert_ptr_eq(name_resolve(&bus, NAME, strlen(NAME)), &B->client);
+        ck_assert_ptr_eq(name_resolve(&bus.names, NAME, strlen(NAME)), &B->client);
         peer_disconnect(B);
         peer_expect_signal(C, "NameAcquired", NAME);
         peer_disconnect(C);
-        ck_assert_ptr_null(name_find(&bus, NAME, strlen(NAME)));
+        ck_assert_ptr_null(name_find(&bus.names, NAME, strlen(NAME)));
 }
 END_TEST
 

@@ -272,17 +272,17 @@ static void check_by_chance(struct peer *const *peers, size_t n_peers) {
 static void rename_by_chance(struct client *client) {
         const char *text = names[(unsigned)rand_r(&seed) % 3];
         struct name_ownership *ownership = NULL;
-        struct name *name = name_find(&bus, text, strlen(text));
+        struct name *name = name_find(&bus.names, text, strlen(text));
         struct name_change change;
         uint32_t result;
 
         if (name)
                 ownership = name_ownership_find(name, client);
         if (ownership)
-                name_ownership_release(ownership, &change);
+                name_ownership_release(&bus.names, ownership, &change);
         else
-                ck_assert_int_eq(name_request(client, text, strlen(text), rand_r(&seed) % 8,
-                                              &result, &change),
+                ck_assert_int_eq(name_request(&bus.names, client, text, strlen(text),
+                                              rand_r(&seed) % 8, &result, &change),
                                  0);
 }
 

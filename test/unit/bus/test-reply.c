@@ -110,7 +110,7 @@ START_TEST(reply_dropped_becomes_no_reply) {
         setup_pair();
         B->callee_cookie = 5;
         call(7, 0);
-        ck_assert_int_eq(reply_dropped(B->opened), 0);
+        ck_assert_int_eq(tell_reply_dropped(B->opened), 0);
         peer_expect_error(A, DRIVER_ERROR("NoReply"));
         ck_assert_uint_eq(A->inbox[A->n - 1].caller_cookie, 7);
         ck_assert_uint_eq(B->n_closed, 0);
@@ -220,9 +220,9 @@ START_TEST(reply_that_takes_too_long_is_no_reply) {
         setup_pair();
         bus.limits.reply_timeout = 1000;
         call(0, 0);
-        ck_assert_int_eq(reply_expire(&bus, loop_now(), &next), 0);
+        ck_assert_int_eq(tell_replies_expired(&bus, loop_now(), &next), 0);
         peer_expect_nothing(A);
-        ck_assert_int_eq(reply_expire(&bus, next, &next), 0);
+        ck_assert_int_eq(tell_replies_expired(&bus, next, &next), 0);
         peer_expect_error(A, DRIVER_ERROR("NoReply"));
         ck_assert_int_eq(next, INT64_MAX);
 }

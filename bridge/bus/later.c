@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Deferred answers: the list of each client, and how they end. */
+
+#include "bridge/bus/later.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "bridge/bus/bus.h"
+#include "bridge/bus/route.h"
+#include "bridge/bus/tell.h"
+
+int later_new(struct client *client, const struct message *m, uint64_t caller_cookie,
+              struct later **ret_later) {
+        struct later *later;
+
+        if ((int64_t)client->n_pending + client->n_later >=
+            client->bus->limits.max_replies_per_connection)
+                return LATER_E_QUOTA;
+        later = malloc(sizeof(*later));
+        if (!later)
+                return -ENOMEM;
+        *later = (struct later){
+                .client = client,
+                .serial = m->serial,
+                .caller_cookie = caller_cookie,
+                .wants_reply = message_wants_reply(m),
+        };
+        DL_APPEND(client->later, later);
+        client->n_later++;
+        *ret_later = later;
+        return 0;
+}
+
+static void later_unlink(struct later *later) {
+        struct client *client = later->client;
+
+        DL_DELETE(client->later, later);
+        client->n_later--;
+        later->client = NULL;
+        if (!client->later && client->state != CLIENT_GONE && client->ops->resume)
+                client->ops->resume(client);
+}
+
+static void later_drop(struct later *later) {
+        struct client *client = later->client;
+
+        later_unlink(later);
+        route_end_cookie(client, later->serial, later->caller_cookie);
+}
+
+void later_forget(struct client *client) {
+        while (client->later)
+                later_drop(client->later);
+}
+
+void later_free(struct later *later) {
+        if (later && later->client)
+                later_drop(later);
+        free(later);
+}
+
+/* The client if an answer has to be sent to it. Otherwise NULL, and later is gone. */
+static struct client *later_begin(struct later *later) {
+        struct client *client;
+
+        if (!later || !later->client || !later->wants_reply) {
+                later_free(later);
+                return NULL;
+        }
+        client = later->client;
+        later_unlink(later);
+        return client;
+}
+
+int later_reply(struct later *later) {
+        struct client *client = later_begin(later);
+        struct reply reply;
+        struct message *m;
+        struct writer w;
+        int r;
+
+        if (!client)
+                return 0;
+        reply = (struct reply){
+                .caller = client,
+                .serial = later->serial,
+                .caller_cookie = later->caller_cookie,
+        };
+        free(later);
+        voice_init(client->bus, &w, MESSAGE_TYPE_METHOD_RETURN, client, "");
+        w.reply_serial = reply.serial;
+        r = writer_finish(&w, &m);
+        if (r < 0)
+                return r;
+        r = route_from_driver(client->bus, client, m, &reply);
+        message_unref(m);
+        return r;
+}
+
+int later_fail(struct later *later, const char *name, const char *format, ...) {
+        struct client *client = later_begin(later);
+        char text[1024];
+        va_list args;
+        int r;
+
+        if (!client)
+                return 0;
+        va_start(args, format);
+        voice_format(text, sizeof(text), format, args);
+        va_end(args);
+        r = tell_error_text(client, later->serial, later->caller_cookie, name, text);
+        free(later);
+        return r;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Deferred answers - calls to the bus that it answers after the method returned
+ *
+ * ReloadConfig, for example, is answered when the new configuration is in force. Until then the
+ * client is not read from, if its front end can wait, so that its answers keep the order of its
+ * calls.
+ *
+ * A deferred answer belongs to its maker, who ends it exactly once with one of the three functions
+ * below. It may outlive the client; then nothing is sent.
+ */
+
+#include "bridge/bus/client.h"
+
+struct later {
+        struct client *client;                 /* NULL: the client has gone */
+        struct later *prev, *next;             /* deferred answers of the client */
+        struct later *owner_prev, *owner_next; /* for the maker's own list */
+        uint32_t serial;
+        uint64_t caller_cookie;
+        bool wants_reply;
+};
+
+enum {
+        LATER_E_QUOTA = 1, /* max_replies_per_connection */
+};
+
+/*
+ * Keep the call m of client to be answered. On success the deferred answer has taken over
+ * caller_cookie. LATER_E_QUOTA, -ENOMEM.
+ */
+int later_new(struct client *client, const struct message *m, uint64_t caller_cookie,
+              struct later **ret_later);
+
+/* Answer without results, or with an error. later is gone afterwards; NULL is fine. 0 or a negative
+ * errno that is fatal to the bus. */
+int later_reply(struct later *later);
+int later_fail(struct later *later, const char *name, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+/* End without an answer. NULL is fine. */
+void later_free(struct later *later);
+
+/* The client leaves: its deferred answers are not sent any more. */
+void later_forget(struct client *client);

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Receiving: what becomes of a message, by its destination and the state of its sender. */
+
+#include "bridge/bus/receive.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/bus/activation.h"
+#include "bridge/bus/monitor.h"
+#include "bridge/bus/name.h"
+#include "bridge/bus/quota.h"
+#include "bridge/bus/reply.h"
+#include "bridge/bus/route.h"
+#include "bridge/bus/tell.h"
+#include "bridge/bus/unicast.h"
+#include "bridge/bus/verdict.h"
+
+int client_violation(struct client *client, const char *rule) {
+        complain(&client->bus->complaints, client->credentials.uid,
+                 "Connection %s (uid=%d pid=%d) is dropped, it broke the protocol: %s",
+                 client_name(client), (int)client->credentials.uid, (int)client->credentials.pid,
+                 rule);
+        return CLIENT_E_VIOLATION;
+}
+
+static int route_to_nobody(struct client *client, struct message *m, uint64_t cookie) {
+        bool may_start = !(m->flags & MESSAGE_FLAG_NO_AUTO_START);
+        int r;
+
+        r = may_start ? activation_hold(client, m, cookie) : ACTIVATION_E_UNKNOWN;
+        if (r != ACTIVATION_E_UNKNOWN)
+                return r;
+
+        r = monitor_observe(client->bus, client, NULL, m);
+        if (r < 0)
+                return r;
+        if (!may_start)
+                return tell_error(client, m, cookie, DRIVER_ERROR("NameHasNoOwner"),
+                                  "Name \"%s\" does not exist", m->destination.s);
+        return tell_error(client, m, cookie, DRIVER_ERROR("ServiceUnknown"),
+                          "The name %s was not provided by any .service files", m->destination.s);
+}
+
+static int route_unicast(struct client *client, struct message *m, uint64_t cookie) {
+        struct client *target;
+        int r;
+
+        target = name_resolve(&client->bus->names, m->destination.s, m->destination.n);
+        if (!target)
+                return route_to_nobody(client, m, cookie);
+
+        r = monitor_observe(client->bus, client, target, m);
+        if (r < 0)
+                return r;
+        return unicast_route(client, m, cookie, target);
+}
+
+/* To the bus. */
+static int route_to_driver(struct client *client, struct message *m, uint64_t cookie) {
+        const struct verdict_context context = {};
+        char *rule = NULL;
+        bool allowed;
+        int r = 0;
+
+        allowed = verdict_check(client->bus, client, NULL, m, &context, &rule);
+        /* Monitors are shown what it causes first, as by the reference. */
+        if (allowed && m->type == MESSAGE_TYPE_SIGNAL)
+                r = activation_receive_signal(client, m);
+        if (r >= 0)
+                r = monitor_observe(client->bus, client, NULL, m);
+        if (r >= 0 && !allowed)
+                r = tell_denial(client, m, cookie,
+                                "The policy forbids to send this message to the bus (%s)",
+                                rule ? rule : "");
+        free(rule);
+        if (r < 0 || !allowed)
+                return r;
+
+        if (m->type == MESSAGE_TYPE_METHOD_CALL) {
+                r = client->bus->dispatch(client, m, cookie);
+                if (r != 0)
+                        return r;
+        }
+        /* Afterwards, as the reference: who asks to eavesdrop overhears just that. */
+        return monitor_eavesdrop(client->bus, client, NULL, m);
+}
+
+static bool is_for_driver(const struct message *m) {
+        return m->destination.n == strlen(BUS_DRIVER_NAME) &&
+               !memcmp(m->destination.s, BUS_DRIVER_NAME, m->destination.n);
+}
+
+/* Before Hello nothing is routed; the driver answers calls to itself. */
+static int receive_connected(struct client *client, struct message *m, uint64_t cookie) {
+        int r;
+
+        if (m->type == MESSAGE_TYPE_METHOD_CALL && (!m->destination.s || is_for_driver(m))) {
+                r = client->bus->dispatch(client, m, cookie);
+                if (r != 0 || client->state != CLIENT_REGISTERED)
+                        return r;
+                return monitor_eavesdrop(client->bus, client, NULL, m); /* that was Hello */
+        }
+        if (m->destination.s ? is_for_driver(m) : m->type != MESSAGE_TYPE_SIGNAL)
+                return 0;
+        return client_violation(client, "a message before Hello");
+}
+
+static int receive_registered(struct client *client, struct message *m, uint64_t cookie) {
+        const struct message_stamp stamp = {.sender = client->unique_name};
+        int r;
+
+        r = message_stamp(m, &stamp);
+        if (r < 0)
+                return r;
+        if (r > 0)
+                return client_violation(client, message_violation(r));
+
+        if (m->type < MESSAGE_TYPE_METHOD_CALL || m->type > MESSAGE_TYPE_SIGNAL)
+                return 0; /* of a type to come: ignored, as the spec asks */
+
+        if (!m->destination.s) {
+                if (m->type == MESSAGE_TYPE_SIGNAL)
+                        return route_broadcast(client->bus, client, m);
+                if (m->type == MESSAGE_TYPE_METHOD_CALL)
+                        return client->bus->dispatch(client, m, cookie);
+                return 0;
+        }
+        if (is_for_driver(m))
+                return route_to_driver(client, m, cookie);
+        return route_unicast(client, m, cookie);
+}
+
+/* For the statistics: what is received is routed before the next is read. */
+static void begin_receiving(struct client *client, const struct message *m) {
+        uint64_t bytes = m->n_wire + client->backlog->bytes;
+        uint64_t fds = m->n_fds + client->backlog->fds;
+
+        client->incoming_bytes = m->n_wire;
+        client->incoming_fds = m->n_fds;
+        if (bytes > client->stats.peak_incoming_bytes)
+                client->stats.peak_incoming_bytes = bytes;
+        if (fds > client->stats.peak_incoming_fds)
+                client->stats.peak_incoming_fds = fds;
+}
+
+static void end_receiving(struct client *client) {
+        client->incoming_bytes = 0;
+        client->incoming_fds = 0;
+}
+
+int client_receive(struct client *client, struct message *m, uint64_t caller_cookie) {
+        bool is_tracked = message_wants_reply(m);
+        int r = 0;
+
+        /* A reply handle that came with something that has no reply is of no use to anyone. */
+        if (!is_tracked) {
+                route_end_cookie(client, m->serial, caller_cookie);
+                caller_cookie = 0;
+        }
+
+        begin_receiving(client, m);
+        switch (client->state) {
+        case CLIENT_CONNECTED:
+                r = receive_connected(client, m, caller_cookie);
+                break;
+        case CLIENT_REGISTERED:
+                r = receive_registered(client, m, caller_cookie);
+                break;
+        case CLIENT_MONITOR:
+                r = client_violation(client, "a message sent by a monitor");
+                break;
+        case CLIENT_GONE:
+                break;
+        }
+        if (r == CLIENT_E_VIOLATION || client->state == CLIENT_GONE)
+                route_end_cookie(client, m->serial, caller_cookie);
+
+        end_receiving(client);
+        route_step_end(client->bus);
+        return r;
+}
+
+int client_receive_reply(struct client *callee, struct reply *reply, struct message *m) {
+        const struct message_stamp stamp = {
+                .sender = callee->unique_name,
+                .destination = reply->caller->unique_name,
+        };
+        int r;
+
+        reply->callee_cookie = 0;
+
+        if (!message_is_reply(m) || m->reply_serial != reply->serial) {
+                r = tell_no_reply(reply, "The recipient sent something else as the reply");
+                route_end_reply(reply);
+                return r < 0 ? r : client_violation(callee, "no reply through a reply handle");
+        }
+
+        r = message_stamp(m, &stamp);
+        if (r != 0) {
+                int k = tell_no_reply(reply, "The reply is too large");
+
+                route_end_reply(reply);
+                return r < 0 ? r : k;
+        }
+
+        r = monitor_observe(callee->bus, callee, reply->caller, m);
+        if (r < 0)
+                return r;
+        r = unicast_reply(callee, m, reply);
+        route_step_end(callee->bus);
+        return r;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Receiving - the way into the bus for messages of clients
+ *
+ * A front end calls client_receive() with each message that it has read and parsed. Before Hello
+ * only calls to the bus are answered; after it, the sender is stamped and the message goes to the
+ * driver, to one client, or as a broadcast to many.
+ */
+
+#include "bridge/bus/client.h"
+
+/*
+ * Route a parsed message from the client. Takes its own references; the caller drops its own
+ * afterwards. Nobody else may hold m yet, because the sender is stamped into its header.
+ *
+ * caller_cookie stands for the reply handle that came with a call of a native program, 0 for none.
+ * A cookie that is not 0 is ended exactly once, maybe before this returns: by deliver() with a
+ * reply that has it as caller_cookie, or by reply_closed().
+ *
+ * Returns 0, CLIENT_E_VIOLATION (already logged; the front end disconnects the client), or a
+ * negative errno that is fatal to the bus.
+ */
+int client_receive(struct client *client, struct message *m, uint64_t caller_cookie);
+
+/*
+ * Route a return or error that came in through the callee_cookie of a reply; the cookie is used up.
+ * The destination is set to the waiting caller. A wrong type or reply serial is CLIENT_E_VIOLATION,
+ * and the caller gets NoReply. The reply is gone afterwards. Results are as above.
+ */
+int client_receive_reply(struct client *callee, struct reply *reply, struct message *m);
+
+/* Log that the client broke a rule of the protocol; always returns CLIENT_E_VIOLATION. */
+int client_violation(struct client *client, const char *rule);

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Unicast: policy, the pending reply of a call, delivery, and what the sender is told. */
+
+#include "bridge/bus/unicast.h"
+
+#include <stdlib.h>
+
+#include "bridge/bus/monitor.h"
+#include "bridge/bus/quota.h"
+#include "bridge/bus/reply.h"
+#include "bridge/bus/route.h"
+#include "bridge/bus/tell.h"
+#include "bridge/bus/verdict.h"
+
+/* Tell the sender of a call why it did not arrive. */
+static int refuse(struct client *client, struct message *m, uint64_t cookie, struct client *target,
+                  int e) {
+        switch (e) {
+        case CLIENT_E_QUOTA:
+                return tell_error(client, m, cookie, DRIVER_ERROR("LimitsExceeded"),
+                                  "The queue of %s is full", target->unique_name);
+        case CLIENT_E_NO_FDS:
+                return tell_error(client, m, cookie, DRIVER_ERROR("NotSupported"),
+                                  "%s does not take file descriptors", target->unique_name);
+        case CLIENT_E_NO_HANDLES:
+                return tell_error(client, m, cookie, DRIVER_ERROR("NotSupported"),
+                                  "%s does not take bus1 handles", target->unique_name);
+        default:
+                return tell_error(client, m, cookie, DRIVER_ERROR("NoReply"),
+                                  "%s is leaving the bus", m->destination.s);
+        }
+}
+
+/* A call, or a signal to one. */
+static int route_to_client(struct client *client, struct message *m, uint64_t cookie,
+                           struct client *target) {
+        const struct verdict_context context = {};
+        struct reply *reply = NULL;
+        char *rule = NULL;
+        int r;
+
+        if (!verdict_check(client->bus, client, target, m, &context, &rule)) {
+                r = tell_denial(client, m, cookie,
+                                "The policy forbids to send this message to \"%s\" (%s)",
+                                m->destination.s, rule ? rule : "");
+                free(rule);
+                return r;
+        }
+
+        if (message_wants_reply(m)) {
+                r = reply_new(&client->bus->replies, client, target, m->serial, cookie, &reply);
+                if (r < 0)
+                        return r;
+                if (r == REPLY_E_EXISTS)
+                        return tell_error(client, m, cookie, DRIVER_ERROR("AccessDenied"),
+                                          "A call with this serial is still waiting for its reply");
+                if (r == REPLY_E_QUOTA)
+                        return tell_error(client, m, cookie, DRIVER_ERROR("LimitsExceeded"),
+                                          "Too many calls are waiting for their replies");
+        }
+
+        quota_charge_sender(client, target, m);
+        r = route_deliver(target, m, reply, 0);
+        if (r == 0) {
+                if (!reply)
+                        route_end_cookie(client, m->serial, cookie);
+                return monitor_eavesdrop(client->bus, client, target, m);
+        }
+
+        if (reply) {
+                reply->caller_cookie = 0; /* the error below answers it */
+                route_end_reply(reply);
+        }
+        return r < 0 ? r : refuse(client, m, cookie, target, r);
+}
+
+int unicast_reply(struct client *callee, struct message *m, struct reply *reply) {
+        const struct verdict_context context = {.requested_reply = true};
+        struct client *caller = reply->caller;
+        struct bus *bus = callee->bus;
+        char *rule = NULL;
+        int r;
+
+        if (!verdict_check(bus, callee, caller, m, &context, &rule)) {
+                int k;
+
+                r = tell_denial(callee, m, 0,
+                                "The policy forbids to send this reply to \"%s\" (%s)",
+                                caller->unique_name, rule ? rule : "");
+                free(rule);
+                k = tell_no_reply(reply, "The policy forbids the reply to this call");
+                route_end_reply(reply);
+                return r < 0 ? r : k;
+        }
+
+        r = route_deliver(caller, m, reply, 0);
+        if (r == 0) {
+                reply->caller_cookie = 0;
+                r = monitor_eavesdrop(bus, callee, caller, m);
+        } else if (r > 0)
+                r = tell_no_reply(reply,
+                                  r == CLIENT_E_QUOTA
+                                          ? "The reply did not fit into the queue"
+                                          : "The reply carries what the caller does not take");
+        route_end_reply(reply);
+        return r;
+}
+
+int unicast_route(struct client *client, struct message *m, uint64_t cookie,
+                  struct client *target) {
+        struct reply *reply;
+
+        if (!message_is_reply(m))
+                return route_to_client(client, m, cookie, target);
+
+        reply = reply_find(&client->bus->replies, target, client, m->reply_serial);
+        if (reply)
+                return unicast_reply(client, m, reply);
+        return tell_denial(client, m, cookie, "\"%s\" does not wait for this reply",
+                           m->destination.s);
+}
+
+int unicast_held(struct client *owner, struct client *sender, struct message *m, uint64_t cookie) {
+        const struct verdict_context context = {};
+        int r;
+
+        if (sender)
+                return unicast_route(sender, m, cookie, owner);
+        if (!verdict_check(owner->bus, NULL, owner, m, &context, NULL))
+                return 0;
+        r = route_deliver(owner, m, NULL, 0);
+        return r < 0 ? r : 0;
+}

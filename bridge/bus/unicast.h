@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Unicast - messages of a client to one other client
+ *
+ * A call or signal is checked by the policy, a call that wants an answer opens a pending reply, and
+ * the front end of the receiver takes the message. If any step refuses, the sender gets an error.
+ * An answer is let through only for a pending reply, which it ends.
+ *
+ * cookie is the caller_cookie of client_receive(); each function ends it or passes it on. All
+ * results are 0, or a negative errno that is fatal to the bus.
+ */
+
+#include "bridge/bus/client.h"
+
+/* Route m, which monitors have seen, from client to the owner of its destination. */
+int unicast_route(struct client *client, struct message *m, uint64_t cookie, struct client *target);
+/* Route the answer m to the caller of reply. The reply is gone afterwards. */
+int unicast_reply(struct client *callee, struct message *m, struct reply *reply);
+/*
+ * Route a message that was held until its destination had an owner. sender NULL stands for the bus.
+ */
+int unicast_held(struct client *owner, struct client *sender, struct message *m, uint64_t cookie);

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Driver calls: failing, answering now, answering later. */
+
+#include "bridge/driver/driver-call.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "bridge/bus/route.h"
+#include "bridge/bus/tell.h"
+
+/* interfaces */
+
+int driver_add_interface(struct bus *bus, const struct driver_interface *interface) {
+        if (bus->n_interfaces == BUS_INTERFACES_MAX)
+                return -ENOSPC;
+        bus->interfaces[bus->n_interfaces++] = interface;
+        return 0;
+}
+
+const struct driver_interface *driver_find_interface(struct bus *bus, const char *name) {
+        for (size_t i = 0; i < bus->n_interfaces; i++)
+                if (!strcmp(bus->interfaces[i]->name, name))
+                        return bus->interfaces[i];
+        return NULL;
+}
+
+bool driver_path_is_canonical(const char *path) {
+        return !strcmp(path, BUS_DRIVER_PATH);
+}
+
+/* answers */
+
+int driver_call_fail(struct driver_call *call, const char *name, const char *format, ...) {
+        va_list args;
+
+        va_start(args, format);
+        voice_format(call->error_text, sizeof(call->error_text), format, args);
+        va_end(args);
+        call->error_name = name;
+        return DRIVER_CALL_FAILED;
+}
+
+int driver_call_reply(struct driver_call *call) {
+        struct reply reply = {
+                .caller = call->client,
+                .serial = call->message->serial,
+                .caller_cookie = call->caller_cookie,
+        };
+        struct message *m;
+        int r;
+
+        if (call->done)
+                return 0;
+        call->done = true;
+        call->caller_cookie = 0;
+
+        /* The signals that a method sends come before its answer, and so do their serials. */
+        voice_address(call->bus, &call->writer, call->client);
+        r = writer_finish(&call->writer, &m);
+        if (r < 0)
+                /* Too many rules to list or no descriptors left: the caller's problem, not fatal.
+                 */
+                return tell_error(call->client, call->message, reply.caller_cookie,
+                                  DRIVER_ERROR("LimitsExceeded"), "The answer cannot be given: %s",
+                                  strerror(-r));
+
+        if (message_wants_reply(call->message)) {
+                m->attachment = call->attachment;
+                m->attachment_free = call->attachment_free;
+                call->attachment = NULL;
+                if (call->message->destination.s)
+                        r = route_from_driver(call->bus, call->client, m, &reply);
+                else
+                        r = route_in_private(call->client, m, &reply);
+        }
+        message_unref(m);
+        return r;
+}
+
+uint64_t driver_call_leave(struct driver_call *call) {
+        uint64_t cookie = call->caller_cookie;
+
+        call->caller_cookie = 0;
+        call->done = true;
+        writer_deinit(&call->writer);
+        return cookie;
+}
+
+int driver_call_later(struct driver_call *call, struct later **ret_later) {
+        int r;
+
+        r = later_new(call->client, call->message, call->caller_cookie, ret_later);
+        if (r == LATER_E_QUOTA)
+                return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
+                                        "Too many calls are waiting for their replies");
+        if (r == 0)
+                driver_call_leave(call);
+        return r;
+}
+
+/* arguments */
+
+int driver_find_connection(struct driver_call *call, struct wire_string name,
+                           struct client **ret_client) {
+        struct client *client = NULL;
+
+        if (strcmp(name.s, BUS_DRIVER_NAME) != 0) {
+                client = name_resolve(&call->bus->names, name.s, name.n);
+                if (!client)
+                        return driver_call_fail(call, DRIVER_ERROR("NameHasNoOwner"),
+                                                "The name '%s' has no owner", name.s);
+        }
+        *ret_client = client;
+        return 0;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Methods - the interfaces of the driver and the methods of org.freedesktop.DBus
+ *
+ * Each interface has a table in a file of its own (driver-NAME.c). The methods of the largest,
+ * org.freedesktop.DBus, are in several files by theme.
+ */
+
+#include "bridge/driver/driver-call.h"
+
+/* org.freedesktop.DBus; the methods are in driver-*.c */
+int driver_hello(struct driver_call *call);
+int driver_request_name_method(struct driver_call *call);
+int driver_release_name_method(struct driver_call *call);
+int driver_list_names(struct driver_call *call);
+int driver_list_activatable_names(struct driver_call *call);
+int driver_list_queued_owners(struct driver_call *call);
+int driver_get_name_owner(struct driver_call *call);
+int driver_name_has_owner(struct driver_call *call);
+int driver_start_service_by_name(struct driver_call *call);
+int driver_update_activation_environment(struct driver_call *call);
+int driver_get_connection_unix_user(struct driver_call *call);
+int driver_get_connection_unix_process_id(struct driver_call *call);
+int driver_get_connection_credentials(struct driver_call *call);
+int driver_get_adt_audit_session_data(struct driver_call *call);
+int driver_get_connection_selinux_context(struct driver_call *call);
+int driver_add_match_method(struct driver_call *call);
+int driver_remove_match_method(struct driver_call *call);
+int driver_reload_config(struct driver_call *call);
+int driver_get_id(struct driver_call *call);
+
+extern const struct driver_interface driver_interface_dbus;
+extern const struct driver_interface driver_interface_properties;
+extern const struct driver_interface driver_interface_introspectable;
+extern const struct driver_interface driver_interface_peer;
+extern const struct driver_interface driver_interface_monitoring;
+extern const struct driver_interface driver_interface_stats;
+extern const struct driver_interface driver_interface_policy;
+
+/* May the caller listen to others, as far as security modules go? 0, or as driver_call_fail(). */
+int driver_check_eavesdrop(struct driver_call *call);
+
+/* parts of methods, for interfaces of other folders, too */
+
+/* RequestName for call->client, with policy, limits and signals. 0 and the result, or as
+ * driver_call_fail(). */
+int driver_request_name(struct driver_call *call, const char *name, size_t n, uint32_t flags,
+                        uint32_t *ret_result);
+int driver_release_name(struct driver_call *call, const char *name, size_t n, uint32_t *ret_result);
+/* AddMatch for call->client, with the given cookie. ret_rule may be NULL. */
+int driver_add_match(struct driver_call *call, const char *text, size_t n, uint64_t cookie,
+                     struct match_rule **ret_rule);
+
+/* The introspection XML; allocated. path NULL: the canonical one. */
+char *driver_introspect(struct bus *bus, const char *path);
