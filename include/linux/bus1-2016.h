@@ -5,9 +5,10 @@
 /*
  * The binary interface of 2016, under names of its own
  *
- * For who needs both generations in one file, such as the module. Programs of 2016 include
- * 2016/linux/bus1.h, which has the names they were written with. What each command does is told in
- * doc/programming/module-2016.md.
+ * This is for code that needs both generations in one file, such as the module. Programs of 2016
+ * include 2016/linux/bus1.h, which has the names of 2016: two headers, since a program of 2016
+ * must not see other names, and both sets in one file would clash. doc/programming/module-2016.md
+ * describes the commands.
  */
 
 #include <linux/ioctl.h>

@@ -5,13 +5,17 @@
 /*
  * bus1 - capability-based IPC
  *
- * The only contract between the bus1 core (the kernel module, or the same core hosted in user
- * space) and its users. The plain interface is that of bus1(7) of 2026: commands 0 to 3 with all
- * flags 0. Everything else is an extension behind a flag or a command number of its own, so a plain
- * program never sees it. Unknown flags are always refused with EINVAL.
+ * This is the contract between the bus1 core (the kernel module, or the same core hosted in user
+ * space) and its users. Programs exchange messages as peers. A peer owns nodes, on which it
+ * receives, and holds handles, through which it sends. An ID names each. Messages can carry
+ * handles and files.
  *
- * Every command returns 0 on success and a negative errno on failure; a failed command has had no
- * effect (EFAULT excepted).
+ * The plain interface is that of bus1(7) of 2026: commands 0 to 3 with all flags 0. All else is an
+ * extension that has a flag or a command number of its own. A plain program never sees it. Unknown
+ * flags are always refused with EINVAL.
+ *
+ * Every command returns 0 on success and a negative errno on failure. A failed command has had no
+ * effect, with the exception of EFAULT.
  */
 
 #include <linux/ioctl.h>
@@ -30,9 +34,9 @@
 /* Create a node in the source peer and transfer a handle to it. id must be BUS1_INVALID. */
 #define BUS1_TRANSFER_FLAG_CREATE	((__u64)0x1)
 /*
- * Extension, only with CREATE: the node takes one message and is gone. A send through a handle to
- * it ends that handle's ID; receiving the message ends the node's ID; the owner is told with
- * BUS1_MESSAGE_TYPE_HANDLE_RELEASE when every handle went without a message.
+ * Extension, only with CREATE: the node ends with its first message. Sending through a handle to
+ * it ends the ID of the handle. Receiving the message ends the ID of the node. When all handles
+ * are released without a message, the owner receives a BUS1_MESSAGE_TYPE_HANDLE_RELEASE.
  */
 #define BUS1_TRANSFER_FLAG_ONESHOT	((__u64)0x2)
 
@@ -63,8 +67,9 @@ struct bus1_message {
 };
 
 /*
- * A message with file descriptors. On recv n_fds is the capacity going in and the number coming
- * out; the descriptors are close-on-exec. A recv without BUS1_MESSAGE_FLAG_FDS drops them.
+ * A message with file descriptors. For a recv, n_fds is the capacity of the array, and is set to
+ * the number of descriptors. They are close-on-exec. A recv without BUS1_MESSAGE_FLAG_FDS drops
+ * them.
  */
 struct bus1_message_fds {
 	struct bus1_message message;
@@ -73,12 +78,13 @@ struct bus1_message_fds {
 };
 
 /*
- * A message whose data is received into the pool of the peer, which is what mmap() of the peer's file
- * maps, for reading only. n_data_vecs must be 0; n_data, as ever, is the most that is wanted. offset is
- * where in the pool the data has to end at the latest going in, else the error is ERANGE, and where it
- * begins coming out; it is BUS1_INVALID when there is none. That slice of the pool stays as it is, and
- * accounted as the message was, until BUS1_CMD_SLICE_RELEASE. Without BUS1_MESSAGE_FLAG_FDS descriptors
- * are dropped, but their fields are there.
+ * A message whose data is received into the pool of the peer. mmap() of the peer's file maps the
+ * pool for reading only. n_data_vecs must be 0; n_data is the greatest size that is wanted, as in
+ * every recv. The caller sets offset to the position in the pool where the data has to end at the
+ * latest (else ERANGE). It is set to the position where the data begins, or to BUS1_INVALID when
+ * there is no data. That slice of the pool does not change, and is charged like the message, until
+ * BUS1_CMD_SLICE_RELEASE. Without BUS1_MESSAGE_FLAG_FDS descriptors are dropped, but the structure
+ * has their fields.
  */
 struct bus1_message_pool {
 	struct bus1_message_fds fds;
@@ -92,8 +98,8 @@ struct bus1_metadata {
 };
 
 /*
- * Extension: metadata of a recv with BUS1_RECV_FLAG_CREDENTIALS. Captured when the message was
- * sent. All are BUS1_INVALID in notifications.
+ * Extension: metadata of a recv with BUS1_RECV_FLAG_CREDENTIALS. The credentials are captured when
+ * the message is sent. All are BUS1_INVALID in notifications.
  */
 struct bus1_metadata_credentials {
 	struct bus1_metadata metadata;
@@ -104,11 +110,11 @@ struct bus1_metadata_credentials {
 };
 
 /*
- * Extension: metadata of a recv with BUS1_RECV_FLAG_SECCTX. The security label of who sent the
- * message, without a zero at its end. n_secctx is the room at ptr_secctx going in. What comes out is
- * the length, or BUS1_INVALID when there is no label: in notifications, where no security module
- * gives labels, and always when the core is hosted. When the label does not fit, EMSGSIZE is
- * returned as for any other part of a message.
+ * Extension: metadata of a recv with BUS1_RECV_FLAG_SECCTX: the security label of the sender,
+ * without a zero at its end. n_secctx is the room at ptr_secctx, and is set to the length of the
+ * label. It is set to BUS1_INVALID when there is no label: in notifications, when no security
+ * module provides labels, and always on a hosted core. A label that does not fit fails the recv
+ * with EMSGSIZE.
  */
 struct bus1_metadata_secctx {
 	struct bus1_metadata_credentials credentials;
@@ -133,10 +139,10 @@ struct bus1_cmd_release {
 };
 
 /*
- * Extension: what cannot be delivered to one destination is reported in its entry of the errors, as
- * a negative errno, and all others get the message: EDQUOT when the receiver may not have more,
- * EHOSTUNREACH when the node is gone (which without this flag counts as a success). All other
- * errors still fail the command as a whole.
+ * Extension: when the message cannot be delivered to one destination, all others still get it. The
+ * entry of that destination in the errors is a negative errno: EDQUOT when the quota of the
+ * receiver is used up, EHOSTUNREACH when the node has gone (without this flag that is a success).
+ * All other errors still fail the whole command.
  */
 #define BUS1_SEND_FLAG_CONTINUE		((__u64)0x1)
 
@@ -151,9 +157,9 @@ struct bus1_cmd_send {
 /* Extension: ptr_metadata points to a struct bus1_metadata_credentials. */
 #define BUS1_RECV_FLAG_CREDENTIALS	((__u64)0x1)
 /*
- * Extension: the message stays queued. IDs of its handles are those that a recv will return, unless
- * a node goes before, and name nothing until then. File descriptors are counted in n_fds, but not
- * made, and need no room.
+ * Extension: the message stays queued. The IDs of its handles are those that a recv will return,
+ * unless a node goes before. They name nothing until then. n_fds is set to the number of
+ * descriptors, but none are made, and they need no room.
  */
 #define BUS1_RECV_FLAG_PEEK		((__u64)0x2)
 /* Extension: ptr_metadata points to a struct bus1_metadata_secctx. */
@@ -194,24 +200,24 @@ struct bus1_cmd_query {
 };
 
 /*
- * Extension: end the peer, as closing its last descriptor does, while descriptors are still open.
- * From then on every command returns ESHUTDOWN, and poll() reports POLLHUP.
+ * Extension: end the peer while descriptors of it are open, like closing the last one does. From
+ * then on every command returns ESHUTDOWN, and poll() reports POLLHUP.
  */
 struct bus1_cmd_disconnect {
 	__u64 flags;		/* 0 */
 };
 
 /*
- * Extension: begin anew. In one transaction all nodes and handles of the peer are released, and what
- * is queued on it, or in its pool, is dropped. The peer can be used as before; no ID returns.
+ * Extension: release all nodes and handles of the peer in one transaction, and empty its queue and
+ * its pool. The peer can still be used. No ID is used again.
  */
 struct bus1_cmd_reset {
 	__u64 flags;		/* 0 */
 };
 
 /*
- * Extension: release a slice of the peer's pool, which may be used again at once. EBADRQC when none
- * begins there.
+ * Extension: release the slice of the peer's pool that begins at an offset. Its place may be used
+ * again at once. EBADRQC when no slice begins there.
  */
 struct bus1_cmd_slice_release {
 	__u64 flags;		/* 0 */

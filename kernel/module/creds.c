@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who sent a message, and who that is for the receiver
+ * Credentials of the sender, as the receiver sees them
  *
- * Captured when a message is sent: the effective user and group of the sending task, its process
- * and its thread. Translated when it is received, into the user and pid namespace of the receiving
- * task. What has no name there is BUS1_INVALID, rather than the overflow user, which may be a user
- * of its own.
+ * A send captures the effective user and group of the sending task, its process and its thread. A
+ * receive translates them into the user and pid namespaces of the receiving task. An ID that does
+ * not exist there becomes BUS1_INVALID. The overflow user is not used: it can be a real user.
  */
 
 #include <linux/cred.h>
@@ -16,7 +15,7 @@
 #include <linux/user_namespace.h>
 #include "module.h"
 
-/* Takes references for the payload it belongs to. */
+/* Capture the credentials of the current task, with references for the payload. */
 void bus1_creds_capture(struct bus1_creds *creds)
 {
 	creds->uid = current_euid();
@@ -47,7 +46,7 @@ static u64 bus1_pid_translate(struct pid *pid)
 	return nr > 0 ? nr : BUS1_INVALID;
 }
 
-/* What the current task gets to see about a message. */
+/* Fill in the metadata of a message as the current task may see it. */
 void bus1_metadata_fill(struct bus1_metadata_credentials *metadata, const struct bus1_recv *recv,
 			bool credentials)
 {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What root gets to see in debugfs
+ * Files in debugfs, for root
  *
  *	usage		sums over all users
- *	accounts	what each user has, and may have
- *	peers		what each peer has
+ *	accounts	usage and limits of each user
+ *	peers		usage of each peer
  *	queues		the state of each peer's queue
  *	nodes		nodes of all peers
  *	handles		handles of all peers, and the nodes they refer to
  *
- * One line each, a first one with the names of the columns. Peers are named by their numbers, nodes
- * and handles by the IDs that their peers know them by. Nothing is locked between two lines.
+ * The first line of a table has the names of its columns. Peers are named by their numbers, nodes
+ * and handles by the IDs that their peers use. No lock is held between two lines.
  */
 
 #include <linux/debugfs.h>
@@ -43,11 +43,11 @@ static int bus1_usage_show(struct seq_file *seq, void *unused)
 DEFINE_SHOW_ATTRIBUTE(bus1_usage);
 
 /**
- * struct bus1_walk - a walk over something, of which each line is one step
- * @account:	the account, and
- * @peer:	the peer, and
- * @object:	the object that is shown
- * @ended:	there is nothing more to show
+ * struct bus1_walk - a walk over accounts, peers or objects; each step is one line
+ * @account:	account that is shown
+ * @peer:	peer that is shown, or that has the object
+ * @object:	object that is shown
+ * @ended:	there are no more lines
  */
 struct bus1_walk {
 	struct bus1_account_info account;
@@ -59,8 +59,8 @@ struct bus1_walk {
 /**
  * struct bus1_table - one of the files
  * @head:	its first line
- * @first:	begin; whether there is something to show
- * @next:	go on
+ * @first:	find the first element; false when there is none
+ * @next:	find the next element; false when there is none
  * @show:	print one line
  */
 struct bus1_table {
@@ -158,7 +158,7 @@ static const struct bus1_table bus1_queues_table = {
 
 /* nodes and handles */
 
-/* The next object of this kind from @id of the current peer on, or of a later peer. */
+/* Find the next object of a kind, from @id of the current peer on, or in a later peer. */
 static bool bus1_objects_find(struct bus1_walk *walk, u64 id, bool is_node)
 {
 	do {
@@ -223,7 +223,7 @@ static const struct bus1_table bus1_handles_table = {
 	.show = bus1_handles_show,
 };
 
-/* files: position 0 is the head, all further ones are where the walk is */
+/* files: position 0 is the head, every other position is where the walk is */
 
 static const struct bus1_table *bus1_table_of(struct seq_file *seq)
 {
@@ -236,7 +236,7 @@ static void *bus1_table_start(struct seq_file *seq, loff_t *position)
 
 	if (*position == 0)
 		return SEQ_START_TOKEN;
-	/* the line that did not fit before, or the one after those that did: as next() left it */
+	/* The walk stands at the line that did not fit last time, or that comes next. */
 	return walk->ended ? NULL : walk;
 }
 
@@ -288,7 +288,7 @@ static void bus1_debugfs_add(const char *name, const struct bus1_table *table)
 	debugfs_create_file(name, 0400, bus1_debugfs, (void *)table, &bus1_table_fops);
 }
 
-/* It is a help; that it is missing is no error. */
+/* debugfs is only an aid. No errors are reported when it is missing. */
 void bus1_debugfs_init(void)
 {
 	bus1_debugfs = debugfs_create_dir("bus1", NULL);

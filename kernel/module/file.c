@@ -2,11 +2,12 @@
 /*
  * Peers as open files
  *
- * Open makes a peer, accounted on the effective user of who opened it; closing the last descriptor
- * ends it. Whoever holds a descriptor may use the peer, as with any file.
+ * Opening the device makes a peer, which is charged to the account of the effective user of the
+ * opener. Closing the last descriptor ends the peer. Any process that has a descriptor can use the
+ * peer.
  *
- * A peer speaks the generation of its first command, or of the command that transfers its first
- * handle to it.
+ * The first command on a peer, or the first transfer of a handle to it, decides which generation of
+ * the interface the peer speaks.
  */
 
 #include <linux/cred.h>
@@ -21,8 +22,9 @@
 #include "module.h"
 
 /*
- * Called with the lock of the queue held. Who polls takes it after he has begun to wait, so either
- * he is seen to wait here, or sees there what is now in the queue.
+ * The lock of the queue is held. A task that polls first joins the wait queue and then takes the
+ * lock to look at the queue. So either this finds the task waiting, or the task finds the new
+ * entry.
  */
 static void bus1_file_wake(struct bus1_peer *peer, void *data)
 {
@@ -59,7 +61,7 @@ static int bus1_file_release(struct inode *inode, struct file *file)
 {
 	struct bus1_file *bus1_file = file->private_data;
 
-	/* nobody is woken any more after this */
+	/* After this bus1_file_wake() is not called any more. */
 	bus1_peer_disconnect(bus1_file->peer);
 	bus1_peer_unref(bus1_file->peer);
 	if (bus1_file->pool)
@@ -70,9 +72,9 @@ static int bus1_file_release(struct inode *inode, struct file *file)
 }
 
 /**
- * bus1_file_speak() - a command of a generation is used
+ * bus1_file_speak() - choose or check the generation of a peer, for a command on it
  * @bus1_file:	open device
- * @generation:	which one
+ * @generation:	generation of the command
  *
  * Return: -ENOTTY when the peer speaks another one; -ENOMEM, -ESHUTDOWN.
  */
@@ -97,9 +99,9 @@ int bus1_file_speak(struct bus1_file *bus1_file, enum bus1_generation generation
 }
 
 /**
- * bus1_file_be_spoken_to() - another peer uses a command of a generation on this one
+ * bus1_file_be_spoken_to() - choose the generation of a peer that gets a handle from another one
  * @bus1_file:	open device
- * @generation:	what this one speaks, unless it speaks one already
+ * @generation:	generation of the transfer; used unless the peer has one already
  *
  * Return: -ENOMEM, -ESHUTDOWN.
  */
@@ -126,12 +128,12 @@ static __poll_t bus1_file_poll(struct file *file, poll_table *wait)
 	return events;
 }
 
-/* End the peer while the device is open. */
+/* Disconnect the peer while the device is open. */
 int bus1_file_shut_down(struct bus1_file *bus1_file)
 {
 	int r = bus1_peer_disconnect(bus1_file->peer);
 
-	/* also those who do not wait for messages */
+	/* Also wake tasks that wait for other events than messages. */
 	if (r == 0)
 		wake_up_poll(&bus1_file->waitq, EPOLLHUP);
 	return r;
@@ -174,8 +176,8 @@ static long bus1_file_ioctl(struct file *file, unsigned int command, unsigned lo
 }
 
 /*
- * All structures are the same for 32-bit programs: their pointers have 64 bits. Only the vectors
- * differ, which import_iovec() sees to.
+ * All structures are the same for 32-bit programs, because their pointers have 64 bits. Only
+ * vectors differ, and import_iovec() converts these.
  */
 const struct file_operations bus1_fops = {
 	.owner = THIS_MODULE,

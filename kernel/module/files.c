@@ -2,16 +2,17 @@
 /*
  * Descriptors in messages
  *
- * A message holds its files until it is received or dropped, and it is dropped when the peer it is
- * queued on is closed. So a file that in turn keeps a peer open must not be in a message: the two
- * would keep each other for ever, long after everybody has closed them. These are refused:
+ * A message holds its files until it is received or dropped. It is dropped when the peer that it
+ * is queued on is closed. So a file that keeps a peer open must not be in a message: file and peer
+ * would keep each other for ever, after every process has closed them. These are refused:
  *
- *	bus1 peers		(-EINVAL) a peer in its own queue, or in that of one in its queue
- *	AF_UNIX sockets		(-EOPNOTSUPP) whose queue holds a peer. The kernel finds cycles of
- *				such sockets among themselves, but does not know of our queues.
- *	io_uring instances	(-EOPNOTSUPP) with a peer among their registered files
+ *	bus1 peers		-EINVAL: one could be in its own queue, or two in each other's
+ *	AF_UNIX sockets		-EOPNOTSUPP: a peer could be in the queue of the socket. The kernel
+ *				finds cycles of such sockets, but does not know the queues of bus1.
+ *	io_uring instances	-EOPNOTSUPP: a peer could be registered with the instance
  *
- * All other files hold at most files that cannot hold a peer; an epoll instance holds none.
+ * All other files hold no files, or only files that cannot hold a peer. An epoll instance holds
+ * none.
  */
 
 #include <linux/dcache.h>
@@ -35,7 +36,7 @@ static bool bus1_file_is_unix(struct file *file)
 	return socket && socket->ops && socket->ops->family == AF_UNIX;
 }
 
-/* What it is called is all that a module gets to see; only the kernel names such files. */
+/* A module can only recognise them by name. No user can give a file that name and file system. */
 static bool bus1_file_is_io_uring(struct file *file)
 {
 	return file_inode(file)->i_sb->s_magic == ANON_INODE_FS_MAGIC &&
@@ -53,12 +54,12 @@ static int bus1_file_check(struct file *file)
 
 /**
  * bus1_files_collect() - look up the descriptors of a message
- * @files:	files of a payload, all of them NULL. What is set belongs to the payload, also when
+ * @files:	files of a payload, all of them NULL. The payload owns those that are set, also when
  *		this fails.
  * @ptr_fds:	array of the user
  * @n:		number of descriptors, at most BUS1_MAX_PAYLOAD_FILES
  *
- * Return: -EBADF, -EFAULT, -ENOMEM; -EINVAL and -EOPNOTSUPP for what is refused.
+ * Return: -EBADF, -EFAULT, -ENOMEM; -EINVAL and -EOPNOTSUPP for files that are refused.
  */
 int bus1_files_collect(struct file **files, u64 ptr_fds, size_t n)
 {
@@ -94,10 +95,11 @@ static int bus1_file_install(struct file *file)
  * @files:	files
  * @n:		number of both
  *
- * As for any other way to get a descriptor from someone else, security modules are asked. That can
- * only be done together with making it, so this comes before the message is taken.
+ * This asks security modules, like every other way to get a descriptor from another process. A
+ * module can do that only together with making the descriptor. So it is done before the message is
+ * taken.
  *
- * Return: -EMFILE, -ENOMEM, what a security module says.
+ * Return: -EMFILE, -ENOMEM, the error of a security module.
  */
 int bus1_files_install(s32 *fds, struct file *const *files, size_t n)
 {
@@ -115,7 +117,7 @@ int bus1_files_install(s32 *fds, struct file *const *files, size_t n)
 	return 0;
 }
 
-/* Undo bus1_files_install(). The process has not been told of these. */
+/* Undo bus1_files_install(). The process does not know the numbers yet. */
 void bus1_files_uninstall(const s32 *fds, size_t n)
 {
 	size_t i;

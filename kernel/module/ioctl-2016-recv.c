@@ -2,9 +2,9 @@
 /*
  * The receive command of 2016
  *
- * All that is written to the user is the command itself: the message is in the pool. That this can
- * be done is found out before the message is taken, so that it does not get lost unless the user
- * takes his memory away at that very moment.
+ * The message is in the pool, so only the structure of the command is written to the user. The
+ * command checks that it can be written before it takes the message. So a message is lost only when
+ * the user unmaps the structure in between.
  */
 
 #include <linux/container_of.h>
@@ -18,7 +18,7 @@ static void bus1_ioctl_2016_recv_creds(struct bus1_2016_msg *msg,
 	const struct bus1_recv recv = { .payload = payload };
 	struct bus1_metadata_credentials metadata;
 
-	/* what has no name here is an invalid user, and no process */
+	/* IDs that have no meaning in these namespaces: the invalid user and group, process 0. */
 	bus1_metadata_fill(&metadata, &recv, true);
 	msg->uid = metadata.uid;
 	msg->gid = metadata.gid;
@@ -27,7 +27,7 @@ static void bus1_ioctl_2016_recv_creds(struct bus1_2016_msg *msg,
 }
 
 /**
- * struct bus1_ioctl_2016_recv_state - a receive under way
+ * struct bus1_ioctl_2016_recv_state - a receive in progress
  * @recv:	arguments and results
  * @secctx:	label of the sender, when the peer wants it
  */

@@ -22,11 +22,11 @@ static struct bus1_payload *bus1_ioctl_2016_send_payload(const struct bus1_2016_
 			 &vecs, &iter);
 	if (n < 0)
 		return ERR_PTR(n);
-	/* which may have been cut off, but far beyond that */
+	/* import_iovec() may have cut it off, but far above this limit. */
 	payload = n > BUS1_MAX_DATA ? ERR_PTR(-EMSGSIZE)
 				    : bus1_ioctl_send_payload(&iter, n, cmd->ptr_fds, cmd->n_fds);
 	kfree(vecs);
-	/* 2016 has one error for all that cannot be passed */
+	/* In 2016 there is one error for all descriptors that are refused. */
 	return payload == ERR_PTR(-EINVAL) ? ERR_PTR(-EOPNOTSUPP) : payload;
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Commands of 2016: which is which, and all that are about more than messages
+ * Commands of 2016: the table of all, and all but send and receive
  *
- * As for those of 2026, a command whose results cannot be written to the user (-EFAULT) has been
- * done. The one that takes a message finds out before.
+ * When the results cannot be written to the user (-EFAULT), the command has been carried out. Only
+ * the receive command checks that before it takes the message.
  */
 
 #include <linux/err.h>

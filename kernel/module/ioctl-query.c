@@ -17,7 +17,7 @@ int bus1_ioctl_query(struct bus1_peer *peer, void __user *argp)
 	r = bus1_peer_query(peer, &query);
 	if (r < 0)
 		return r;
-	/* elsewhere there is nothing to be mapped */
+	/* Only the module has memory that a peer can map. */
 	query.features |= BUS1_FEATURE_POOL;
 
 	return copy_to_user(argp, &query, sizeof(query)) ? -EFAULT : 0;

@@ -2,9 +2,8 @@
 /*
  * BUS1_CMD_RECV: receive the next message
  *
- * Everything is written to the user before the message is taken out of the queue: when that fails
- * (-EFAULT), the message is still queued. What of the user's buffers has been written is undefined
- * then.
+ * Everything is written to the user before the message is taken out of the queue. When that fails
+ * (-EFAULT), the message is still queued, and the content of the user's buffers is undefined.
  */
 
 #include <linux/err.h>
@@ -15,19 +14,19 @@
 
 #define BUS1_RECV_FLAGS (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_SECCTX)
 
-/* handles that are copied out at a time */
+/* number of handles that are copied to the user at a time */
 #define BUS1_RECV_BATCH 16
 
 /**
- * struct bus1_ioctl_recv_state - a receive under way
+ * struct bus1_ioctl_recv_state - a receive in progress
  * @cmd:	the command
- * @message:	the user's message as it was before
- * @max_offset:	the same, where data has to end that is received into the pool
- * @metadata:	the user's metadata as it was before, when something is read from it
- * @data:	where data goes, unless into the pool
- * @secctx:	label of the sender, when it is asked for
- * @fds:	descriptors made so far
- * @n_fds:	how many there are
+ * @message:	message as the user passed it
+ * @max_offset:	offset that the user passed: data in the pool has to end there at the latest
+ * @metadata:	metadata as the user passed it, when the command reads it
+ * @data:	buffers for the data, unless it goes to the pool
+ * @secctx:	label of the sender, when the user asks for it
+ * @fds:	descriptors that were made so far
+ * @n_fds:	number of @fds
  */
 struct bus1_ioctl_recv_state {
 	struct bus1_cmd_recv cmd;
@@ -120,7 +119,7 @@ static bool bus1_ioctl_recv_fits(const struct bus1_ioctl_recv_state *state,
 	return !state->secctx.data || state->secctx.n <= state->metadata.n_secctx;
 }
 
-/* Tell the user how much room it takes. */
+/* Tell the user how much room the message takes. */
 static noinline_for_stack int bus1_ioctl_recv_put_sizes(const struct bus1_ioctl_recv_state *state,
 							const struct bus1_message_fds *actual)
 {
@@ -160,7 +159,7 @@ static int bus1_ioctl_recv_put_data(const struct bus1_ioctl_recv_state *state,
 	return bus1_user_write_data(recv->payload->data, recv->payload->n_data, &iter);
 }
 
-/* Everything of a message that can fail. */
+/* Write a message to the user: all of it can fail. */
 static int bus1_ioctl_recv_put(struct bus1_ioctl_recv_state *state, struct bus1_recv *recv)
 {
 	struct bus1_message_fds actual = state->message;
@@ -201,7 +200,7 @@ static void bus1_ioctl_recv_undo_fds(struct bus1_ioctl_recv_state *state)
 	state->n_fds = 0;
 }
 
-/* One try; -ESTALE when the message ceased to exist in the meantime. */
+/* Try once. -ESTALE when the message ceased to exist in the meantime: try again. */
 static int bus1_ioctl_recv_one(struct bus1_peer *peer, struct bus1_ioctl_recv_state *state)
 {
 	struct bus1_recv recv;
@@ -221,7 +220,7 @@ static int bus1_ioctl_recv_one(struct bus1_peer *peer, struct bus1_ioctl_recv_st
 	r = bus1_peer_recv_commit(&recv);
 	if (r < 0) {
 		bus1_ioctl_recv_undo_fds(state);
-		/* it was writable just now */
+		/* It was writable a moment ago. */
 		if (bus1_user_put_message(state->cmd.ptr_message, &state->message) < 0)
 			r = -EFAULT;
 	}
@@ -233,7 +232,7 @@ out:
 	return r;
 }
 
-/* Find out where data is to go. */
+/* Find out where the data is to be written. */
 static int bus1_ioctl_recv_import_data(struct bus1_file *bus1_file,
 				       struct bus1_ioctl_recv_state *state)
 {

@@ -2,7 +2,7 @@
 /*
  * BUS1_CMD_RELEASE: release nodes and handles
  *
- * Giving up a few must not need memory: neither here nor in the core.
+ * Releasing a few needs no memory, here and in the core, so that it cannot fail for lack of it.
  */
 
 #include <linux/err.h>

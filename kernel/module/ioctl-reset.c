@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * BUS1_CMD_DISCONNECT and BUS1_CMD_RESET: give up all that a peer has
+ * BUS1_CMD_DISCONNECT and BUS1_CMD_RESET: release all that a peer has
  */
 
 #include <linux/uaccess.h>

@@ -12,7 +12,7 @@
 #include <linux/uio.h>
 #include "module.h"
 
-/* Data, descriptors and credentials of a message, of either generation. */
+/* Make the payload of a message: data, descriptors and credentials. For both generations. */
 struct bus1_payload *bus1_ioctl_send_payload(struct iov_iter *data, size_t n_data, u64 ptr_fds,
 					     size_t n_fds)
 {
@@ -49,7 +49,7 @@ static struct bus1_payload *bus1_ioctl_send_get_payload(const struct bus1_messag
 	return payload;
 }
 
-/* Without BUS1_SEND_FLAG_CONTINUE, success means success for each. */
+/* Without BUS1_SEND_FLAG_CONTINUE, success means success for each destination. */
 static int bus1_ioctl_send_put_errors(const struct bus1_cmd_send *cmd, const struct bus1_send *send)
 {
 	if (!cmd->ptr_errors || send->n_destinations == 0)
@@ -124,7 +124,7 @@ int bus1_ioctl_send(struct bus1_peer *peer, void __user *argp)
 		goto free_destinations;
 	}
 	if (cmd.flags & BUS1_SEND_FLAG_CONTINUE && cmd.ptr_errors) {
-		/* one more, so that there is always an array */
+		/* one more, so that the array is never empty */
 		send.errors =
 			kvcalloc(send.n_destinations + 1, sizeof(*send.errors), GFP_KERNEL_ACCOUNT);
 		if (!send.errors) {

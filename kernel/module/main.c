@@ -2,8 +2,8 @@
 /*
  * The module: its parameters, its device, its only global state
  *
- * The module cannot be unloaded while a peer is open: every open file holds a reference to it, and
- * a message only ever holds other files (see files.c).
+ * The module cannot be unloaded while a peer is open, because every open file of the device holds a
+ * reference to it. A message never holds such a file (see files.c).
  */
 
 #include <linux/err.h>
@@ -44,7 +44,7 @@ struct bus1_accounts *bus1_module_accounts(void)
 	return bus1_accounts;
 }
 
-/* What is queued cannot be swapped out: one user must not get all memory by default. */
+/* Queued messages cannot be swapped out. By default one user must not get all memory. */
 static u64 __init bus1_default_bytes(void)
 {
 	return min_t(u64, (u64)totalram_pages() * PAGE_SIZE / 8, BUS1_DEFAULT_MAX_BYTES);

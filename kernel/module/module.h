@@ -5,15 +5,15 @@
 /*
  * The character device
  *
- * An open /dev/bus1 is a peer of the core. Every command is an ioctl with a file of its own here,
- * which does three steps:
+ * An open /dev/bus1 is a peer of the core. Every command is an ioctl. Each has a file of its own
+ * (ioctl-*.c), and its functions begin with bus1_ioctl_. A command has three steps:
  *
- *	collect	copy everything from the user, once, and check it
- *	commit	call the core, which does it completely or not at all
+ *	collect	copy all arguments from the user, once, and check them
+ *	commit	call the core, which carries the command out completely or not at all
  *	report	copy the results to the user
  *
- * Nothing is copied from or to the user with a lock of the core held, but the one that keeps other
- * receivers of the same peer out.
+ * While data is copied from or to the user, at most one lock of the core is held: the one that
+ * keeps other receivers of the same peer out.
  */
 
 #include <linux/mutex.h>
@@ -30,9 +30,9 @@ struct vm_area_struct;
 
 /* peers (file.c) */
 
-/* which interface a peer speaks, for all its life */
+/* The interface that a peer speaks. Once chosen, it stays. */
 enum bus1_generation {
-	BUS1_GENERATION_OPEN, /* there was no command yet */
+	BUS1_GENERATION_OPEN, /* no command was used yet */
 	BUS1_GENERATION_2016,
 	BUS1_GENERATION_2026,
 };
@@ -40,10 +40,10 @@ enum bus1_generation {
 /**
  * struct bus1_file - an open device
  * @peer:	its peer
- * @lock:	protects the following two until they are set
- * @generation:	what the peer speaks
- * @pool:	memory of the pool, NULL before there was need of it
- * @waitq:	who waits for it to become readable
+ * @lock:	protects @generation and @pool until they are set
+ * @generation:	interface that the peer speaks
+ * @pool:	memory of the pool, NULL until it is first needed
+ * @waitq:	tasks that poll the peer
  */
 struct bus1_file {
 	struct bus1_peer *peer;
@@ -55,7 +55,7 @@ struct bus1_file {
 
 extern const struct file_operations bus1_fops;
 
-/* An open device, or NULL when the file is none. */
+/* The open device of a file, or NULL when the file is of another kind. */
 struct bus1_file *bus1_file_from_file(struct file *file);
 int bus1_file_speak(struct bus1_file *bus1_file, enum bus1_generation generation);
 int bus1_file_be_spoken_to(struct bus1_file *bus1_file, enum bus1_generation generation);
@@ -86,7 +86,7 @@ int bus1_pool_mmap(struct file *file, struct vm_area_struct *vma);
 
 void *bus1_user_dup(u64 ptr, size_t n, size_t size);
 
-/* Write an array. Where its size is a constant, nothing needs to be checked at run time. */
+/* Write an array. Inline, so that the usual checks of a constant size vanish. */
 static __always_inline int bus1_user_put(u64 ptr, const void *from, size_t n, size_t size)
 {
 	if (n == 0)
@@ -96,9 +96,9 @@ static __always_inline int bus1_user_put(u64 ptr, const void *from, size_t n, si
 
 /**
  * struct bus1_user_data - the data of a message, in memory of the user
- * @iter:	exactly what the message may hold
- * @few:	where vectors are when they are few
- * @vecs:	to be freed with kfree()
+ * @iter:	iterates over exactly the bytes that the message may hold
+ * @few:	room for a few vectors
+ * @vecs:	the vectors when there are more, to be freed with kfree(); else NULL
  */
 struct bus1_user_data {
 	struct iov_iter iter;
@@ -128,9 +128,9 @@ void bus1_metadata_fill(struct bus1_metadata_credentials *metadata, const struct
 /**
  * struct bus1_secctx - security label
  * @data:	its bytes, NULL when there are none
- * @n:		how many, BUS1_INVALID when there is no label
- * @size:	of what security modules gave
- * @context:	what security modules gave
+ * @n:		number of bytes, BUS1_INVALID when there is no label
+ * @size:	bytes that the security module returned
+ * @context:	what the security module returned
  */
 struct bus1_secctx {
 	char *data;

@@ -2,10 +2,10 @@
 /*
  * Memory of pools: a file in shared memory
  *
- * The user maps it through the device, and never for writing. A mapping refers to this file and not
- * to the device, so it does not keep the peer open, and is what any mapping of shared memory is: it
- * survives a fork and the peer, it can be swapped out, and the memory cgroup of who receives pays
- * for it. The file is as long as what was ever written to it; behind that is nothing to read.
+ * The user maps the pool through the device, and never for writing. A mapping refers to this file
+ * and not to the device, so it does not keep the peer open. It behaves like any mapping of shared
+ * memory: it survives a fork and the peer, can be swapped out, and is charged to the memory cgroup
+ * of the receiver. The file ends behind the last byte that was ever written to it.
  */
 
 #include <linux/err.h>
@@ -20,14 +20,14 @@
 #include <linux/version.h>
 #include "module.h"
 
-/* Nothing is set aside for what may never be written. */
+/* No memory is reserved for parts that may never be written. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
 #define BUS1_POOL_FLAGS VM_NORESERVE
 #else
 #define BUS1_POOL_FLAGS mk_vma_flags(VMA_NORESERVE_BIT)
 #endif
 
-/* To files of shared memory, no memory is no space. */
+/* shmem reports ENOSPC when memory runs out. Callers expect ENOMEM. */
 static int bus1_pool_error(const void *ptr)
 {
 	int r = PTR_ERR(ptr);
@@ -35,7 +35,7 @@ static int bus1_pool_error(const void *ptr)
 	return r == -ENOSPC ? -ENOMEM : r;
 }
 
-/* Make the memory unless it is there, with the lock of the device held. */
+/* Make the memory unless it exists. The lock of the device is held. */
 int bus1_pool_open(struct bus1_file *bus1_file)
 {
 	struct file *pool;
@@ -51,7 +51,7 @@ int bus1_pool_open(struct bus1_file *bus1_file)
 	return 0;
 }
 
-/* Nobody else changes it: there is no descriptor of this file, and one receiver at a time. */
+/* Nothing else changes the size: the file has no descriptor, and one receiver writes at a time. */
 static void bus1_pool_grow(struct inode *inode, u64 size)
 {
 	size = PAGE_ALIGN(size);
@@ -69,7 +69,7 @@ static int bus1_pool_write(void *data, u64 offset, const void *from, size_t n)
 		size_t l = min_t(size_t, n, PAGE_SIZE - offset_in_page(offset));
 		struct page *page;
 
-		/* who is killed does not finish it */
+		/* A killed task stops here. */
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		page = shmem_read_mapping_page(pool->f_mapping, offset >> PAGE_SHIFT);
@@ -86,7 +86,7 @@ static int bus1_pool_write(void *data, u64 offset, const void *from, size_t n)
 	return 0;
 }
 
-/* Pages at its ends have more than this. */
+/* Free the pages that are completely in the range. */
 static void bus1_pool_discard(void *data, u64 offset, u64 n)
 {
 	struct bus1_file *bus1_file = data;
@@ -102,7 +102,7 @@ const struct bus1_pool_memory bus1_pool_memory = {
 };
 
 /**
- * bus1_pool_enable() - a peer of 2026 receives into its pool
+ * bus1_pool_enable() - let a peer of 2026 receive into its pool
  * @bus1_file:	open device
  *
  * Return: -ENOMEM, -ESHUTDOWN.

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Security labels of who sent a message
+ * Security labels of senders
  *
- * What is captured when a message is sent are the credentials of the task, which never change. Only
- * a receiver who wants the label has security modules spell it. Whether labels have namespaces is
- * up to these modules.
+ * A send captures the credentials of the task, which never change. Only when a receiver asks for
+ * the label do security modules spell it. They decide whether labels have namespaces.
  */
 
 #include <linux/cred.h>
@@ -60,11 +59,11 @@ void bus1_secctx_put(struct bus1_secctx *secctx)
 #endif
 
 /**
- * bus1_secctx_get() - the label of who sent a message
- * @secctx:	set to the label, to be given back with bus1_secctx_put() in any case
+ * bus1_secctx_get() - get the label of the sender of a message
+ * @secctx:	set to the label; call bus1_secctx_put() also after a failure
  * @recv:	message or notification
  *
- * Return: -ENOMEM. That there is no label is no error.
+ * Return: -ENOMEM. A missing label is no error.
  */
 int bus1_secctx_get(struct bus1_secctx *secctx, const struct bus1_recv *recv)
 {
@@ -76,11 +75,11 @@ int bus1_secctx_get(struct bus1_secctx *secctx, const struct bus1_recv *recv)
 
 	r = bus1_secctx_spell(secctx, recv->payload->creds.cred);
 	if (r < 0) {
-		/* most say with one error or another that they know of no labels */
+		/* Security modules report by various errors that they have no label. */
 		*secctx = (struct bus1_secctx){ .n = BUS1_INVALID };
 		return r == -ENOMEM ? r : 0;
 	}
-	/* some count the zero at the end, others have none */
+	/* Some security modules count a zero at the end, others do not. */
 	secctx->n = secctx->data ? strnlen(secctx->data, secctx->size) : 0;
 	return 0;
 }

@@ -2,8 +2,8 @@
 /*
  * Memory of the user
  *
- * Arrays are copied in once and as a whole, before anything looks at them. Counts must be within
- * their limits before these functions see them, so no product overflows.
+ * Arrays are copied once and as a whole, before anything looks at them. The callers check counts
+ * against their limits first, so no product overflows.
  */
 
 #include <linux/err.h>
@@ -39,9 +39,9 @@ void *bus1_user_dup(u64 ptr, size_t n, size_t size)
 
 /**
  * bus1_user_get_message() - copy the description of a message
- * @message:	set completely; without BUS1_MESSAGE_FLAG_FDS there are none
- * @ptr:	struct bus1_message or struct bus1_message_fds, as its flags say
- * @flags:	those that it may have
+ * @message:	set completely; without BUS1_MESSAGE_FLAG_FDS it has no descriptors
+ * @ptr:	struct bus1_message or struct bus1_message_fds, depending on its flags
+ * @flags:	flags that are allowed
  *
  * Return: -EFAULT, -EINVAL for unknown flags.
  */
@@ -70,7 +70,7 @@ int bus1_user_put_message(u64 ptr, const struct bus1_message_fds *message)
 	return bus1_user_put(ptr, &message->message, 1, sizeof(message->message));
 }
 
-/* A single vector, as import_iovec() would, but without copying it twice. */
+/* Import a single vector like import_iovec(), but without copying it twice. */
 static ssize_t bus1_user_import_one(struct bus1_user_data *data, int direction, u64 ptr)
 {
 	struct iovec vec;
@@ -113,7 +113,7 @@ int bus1_user_import_data(struct bus1_user_data *data, int direction,
 				 &data->iter);
 	if (n < 0)
 		return n;
-	/* no message is larger, and import_iovec() may cut off what is beyond that */
+	/* import_iovec() may cut off, but only above the largest message. */
 	if (min_t(u64, message->n_data, BUS1_MAX_DATA) > (u64)n) {
 		kfree(data->vecs);
 		return -EINVAL;
@@ -122,7 +122,7 @@ int bus1_user_import_data(struct bus1_user_data *data, int direction,
 	return 0;
 }
 
-/* A message can be large: others run in between, and who is killed does not finish it. */
+/* A message can be large: let other tasks run in between, and let a killed task stop. */
 static int bus1_user_pause(void)
 {
 	cond_resched();
@@ -161,7 +161,7 @@ int bus1_user_write_data(const u8 *from, size_t n, struct iov_iter *iter)
 	return 0;
 }
 
-/* Whether any of these makes a node: only then the core changes the array. */
+/* Whether any transfer makes a node. Only then the core changes the array. */
 bool bus1_transfers_create(const struct bus1_transfer *transfers, size_t n)
 {
 	size_t i;

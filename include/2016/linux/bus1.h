@@ -5,9 +5,9 @@
 /*
  * bus1 - capability-based IPC, as of 2016
  *
- * For programs that were written for the interface of 2016: in front of the system's headers
- * (-I.../bus1-2016), this is the <linux/bus1.h> they include. New programs use the other one. What
- * each command does is told in doc/programming/module-2016.md.
+ * This is for programs that were written for the interface of 2016. With -I.../bus1-2016 in front
+ * of the system's headers it is the <linux/bus1.h> that they include. New programs use the other
+ * one. doc/programming/module-2016.md describes the commands.
  *
  * It is the same binary interface as <linux/bus1-2016.h>, under the names of 2016.
  */

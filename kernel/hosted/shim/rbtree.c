@@ -26,7 +26,7 @@ static void replace_child(struct rb_root *root, struct rb_node *parent, struct r
 		to->shim_parent = parent;
 }
 
-/* Put the right (or left) child of node in its place, and node below it. */
+/* Rotate: the right (or left) child of node takes the place of node, and node goes below it. */
 static void rotate(struct rb_root *root, struct rb_node *node, bool left)
 {
 	struct rb_node *up = left ? node->rb_right : node->rb_left;
@@ -73,7 +73,7 @@ void rb_insert_color(struct rb_node *node, struct rb_root *root)
 	root->rb_node->shim_red = false;
 }
 
-/* The paths through node, a child of parent, are one black short. */
+/* Repair the tree when the paths through node, a child of parent, have one black node too few. */
 static void repair_erase(struct rb_root *root, struct rb_node *node, struct rb_node *parent)
 {
 	while (parent && !is_red(node)) {
@@ -120,7 +120,7 @@ void rb_erase(struct rb_node *node, struct rb_root *root)
 	bool removed_red;
 
 	if (node->rb_left && node->rb_right) {
-		/* Its successor, which has no left child, takes its place and colour. */
+		/* The successor has no left child. It takes the place and colour of the node. */
 		struct rb_node *next = node->rb_right;
 
 		while (next->rb_left)

@@ -89,7 +89,7 @@ static void clear_slot(struct xarray *xa, unsigned long index)
 	xa->height = 0;
 }
 
-/* The slot at an index, made if need be; an unused one counts as used from now on. */
+/* Find or make the slot at an index. An unused slot counts as used from now on. */
 static void **make_slot(struct xarray *xa, unsigned long index)
 {
 	void **link, **fresh = NULL;
@@ -139,7 +139,7 @@ static void **make_slot(struct xarray *xa, unsigned long index)
 	return link;
 
 error:
-	/* Undo what this call put in: a chain of nodes, each with at most one child. */
+	/* Free the nodes that this call added: a chain, each with at most one child. */
 	if (fresh) {
 		struct shim_xa_node *chain = *fresh;
 
@@ -234,7 +234,7 @@ void *shim_xa_find(struct xarray *xa, unsigned long *index, unsigned long max)
 			return node->slots[slot_of(i, 0)];
 		}
 
-		/* On to the first index below the next slot of this level. */
+		/* Go on with the first index below the next slot of this level. */
 		step = 1UL << (level * BITS);
 		if ((i | (step - 1)) == ~0UL)
 			break;

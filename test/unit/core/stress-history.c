@@ -152,8 +152,8 @@ static void check_adjacency(struct checker *checker) {
  * Which transaction must come before which: call edge for each such pair. A peer that sends does
  * so after what it sent before and after what it received before.
  */
-static void for_each_edge(const struct history *history,
-                          void (*edge)(void *data, uint32_t from, uint32_t to), void *data) {
+static void visit_edges(const struct history *history,
+                        void (*edge)(void *data, uint32_t from, uint32_t to), void *data) {
         for (size_t p = 0; p < history->n_peers; p++) {
                 uint32_t received = HISTORY_NONE, sent = HISTORY_NONE;
 
@@ -202,13 +202,13 @@ static void check_one_order(struct checker *checker) {
         };
         uint32_t *ready = allocate(n, sizeof(*ready));
 
-        for_each_edge(checker->history, count_edge, &graph);
+        visit_edges(checker->history, count_edge, &graph);
         for (size_t i = 0; i <= n; i++) {
                 n_edges += graph.first[i];
                 graph.first[i] = n_edges;
         }
         graph.next = allocate(n_edges, sizeof(uint32_t));
-        for_each_edge(checker->history, store_edge, &graph);
+        visit_edges(checker->history, store_edge, &graph);
 
         for (size_t i = 0; i < n; i++)
                 if (graph.n_before[i] == 0)

@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <linux/types.h>
 
-/* A warning in the kernel, so that the machine goes on; here it ends the test that hit it. */
+/* In the kernel this only warns, and the machine goes on. Here it ends the test that hit it. */
 bool shim_warn(bool condition, const char *text, const char *file, int line);
 
 #define WARN_ON(condition) shim_warn(!!(condition), #condition, __FILE__, __LINE__)

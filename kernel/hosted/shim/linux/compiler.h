@@ -7,7 +7,9 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-/* Relaxed atomics: what the kernel's volatile accesses are to its memory model. */
+/*
+ * Relaxed atomics. They mean the same as the volatile accesses of the kernel in its memory model.
+ */
 #define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
 

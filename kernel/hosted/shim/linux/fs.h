@@ -11,7 +11,7 @@ struct file {
 	int fd;
 };
 
-/* Takes fd over on success; NULL when out of memory. */
+/* The file owns fd. NULL when memory runs out; then the caller still owns it. */
 struct file *shim_file_new(int fd);
 
 static inline struct file *get_file(struct file *file)

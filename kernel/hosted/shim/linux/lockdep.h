@@ -4,7 +4,7 @@
 
 #include <linux/bug.h>
 
-/* Holds for every lock of this shim: it is taken by someone. */
+/* Checks only that some thread holds the lock. */
 #define lockdep_assert_held(lock) WARN_ON(!shim_lock_is_taken(&(lock)->pthread))
 
 #define SINGLE_DEPTH_NESTING 1

@@ -45,7 +45,10 @@ static inline bool refcount_dec_and_test(refcount_t *r)
 	return old == 1;
 }
 
-/* True, with the lock taken, when this was the last reference; it only ever is under the lock. */
+/*
+ * Drop a reference, the last one only under the lock. True with the lock held when it was the
+ * last.
+ */
 static inline bool refcount_dec_and_mutex_lock(refcount_t *r, struct mutex *lock)
 {
 	unsigned int old = refcount_read(r);

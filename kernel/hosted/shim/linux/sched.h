@@ -4,7 +4,7 @@
 
 #include_next <linux/sched.h>
 
-/* User space is preempted as it is. */
+/* The kernel preempts user space anyway. */
 static inline void cond_resched(void)
 {
 }

@@ -17,13 +17,16 @@ struct xarray {
 void xa_init(struct xarray *xa);
 void xa_destroy(struct xarray *xa);
 void *xa_load(struct xarray *xa, unsigned long index);
-/* The old entry, or xa_err()-style error. Never fails where an entry is stored or reserved. */
+/*
+ * Returns the old entry or an error for xa_err(). Replacing or filling a reserved slot never
+ * fails.
+ */
 void *xa_store(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp);
 void *xa_erase(struct xarray *xa, unsigned long index);
 int xa_reserve(struct xarray *xa, unsigned long index, gfp_t gfp);
 void xa_release(struct xarray *xa, unsigned long index);
 int xa_err(void *entry);
-/* The first entry at or after *index, up to max; *index is set to where it is. */
+/* Find the first entry from *index to max, and set *index to its index. */
 void *shim_xa_find(struct xarray *xa, unsigned long *index, unsigned long max);
 
 #define XA_PRESENT 8U

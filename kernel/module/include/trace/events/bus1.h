@@ -8,9 +8,9 @@
 /*
  * Tracepoints
  *
- * Peers are named by their numbers, which debugfs uses as well; IDs are those that the peer itself
- * sees. Each event is reported when the operation has been done, or has failed. Peers of 2016 report
- * the same events, with the types of messages of today.
+ * Peers are named by their numbers, like in debugfs. IDs are those that the peer itself uses. Each
+ * event is reported after the operation has succeeded or failed. Peers of 2016 report the same
+ * events, with the message types of 2026.
  */
 
 #include <linux/tracepoint.h>
