@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Match rules: the index
+ * Match rules: the index (match.h has a drawing of it)
  *
- * A rule's mask says which of five keys it asks for exactly. Of its other conditions the one that
- * tells most apart makes its branch: an argument, a namespace of paths or names, a destination. Its
- * bucket is the combination of branch, mask, and the hashes of all their values.
+ * The mask of a rule says which of the five keys type, sender, path, interface and member it has.
+ * Its most selective other condition decides its branch: an argument, a namespace of paths or
+ * names, or a destination. Branch, mask and all their values are hashed together; that hash names
+ * the bucket.
  *
- * A message has one hash for each key, except for the sender, who goes by his unique name and by
- * each well-known name he owns; and in each branch one hash for each value that a rule there could
- * have: an argument itself, or all the namespaces that a path is in. Its buckets are looked up for
- * every branch and mask in use, and each rule in them is then checked in full. So what a message
- * costs depends on how many kinds of rules there are, and on the rules that nearly match.
+ * A message has one hash for each key. Only the sender has several: its unique name, and each
+ * well-known name that it owns. In each branch a message has one hash for each value that a
+ * matching rule could have: the argument itself, or every namespace that a path or name is in. The
+ * search looks up these buckets for every branch and mask in use, and compares each rule in them in
+ * full. So the cost of a message depends on the number of different kinds of rules and on the rules
+ * that nearly match, but not on the number of all rules.
  */
 
 #include <errno.h>
@@ -36,26 +38,29 @@ enum branch_kind {
         BRANCH_ARG_NAMESPACE,
         BRANCH_ARG_PATH,
         BRANCH_PATH_NAMESPACE,
-        BRANCH_ADDRESSED, /* asks for a destination: no broadcast can match */
+        BRANCH_ADDRESSED, /* the rule names a destination, so no broadcast can match */
 };
 
-#define BRANCHES_MAX 256 /* each kind for each argument, at most */
+#define BRANCHES_MAX 256 /* more than there are kinds and arguments; match_rule.branch holds it */
 
 void match_index_init(struct match_index *index, const struct hash_seed *seed) {
         *index = (struct match_index){.seed = *seed};
 }
 
-/* What decides in which bucket a rule is. */
+/* Everything that decides which bucket a rule goes into. */
 struct place {
         enum branch_kind kind;
         unsigned arg;
-        const char *value; /* of the branch; NULL when it has none */
+        const char *value; /* of the branch; NULL if this kind of branch has none */
         size_t n_value;
         unsigned mask;
         uint64_t hashes[_KEY_MAX];
 };
 
-/* Combine the hashes of a mask's keys, so that the same hash under another key differs. */
+/*
+ * Combine branch, value and the keys of the mask into one hash. The position of a key goes into it,
+ * so that the same string under another key gives another hash.
+ */
 static uint64_t combine(const struct match_branch *branch, uint64_t value, unsigned mask,
                         const uint64_t hashes[_KEY_MAX]) {
         uint64_t key =
@@ -70,7 +75,7 @@ static uint64_t combine(const struct match_branch *branch, uint64_t value, unsig
         return key;
 }
 
-/* The condition that makes the branch: what is exact tells more apart than a namespace. */
+/* Choose the most selective condition: an exact argument before a namespace, before a path. */
 static void choose_branch(const struct match_keys *keys, struct place *ret_place) {
         static const uint8_t ranks[] = {
                 [MATCH_ARG_STRING] = BRANCH_ARG,
@@ -394,7 +399,7 @@ struct search {
 static int search_rule(const struct search *search, struct match_rule *rule) {
         if (search->eavesdrop && !rule->keys.eavesdrop)
                 return 0;
-        /* Two keys that collide would lead here twice. */
+        /* Buckets of two values of one message may collide; then a rule is reached twice. */
         if (rule->mark == search->index->mark ||
             !match_keys_match(&rule->keys, search->m, search->context))
                 return 0;
@@ -419,7 +424,7 @@ static int search_bucket(const struct search *search, uint64_t key) {
         return 0;
 }
 
-/* The buckets of one mask: one for each name of the sender, if the mask asks for the sender. */
+/* Search the bucket of one mask; if the mask has the sender, one for each of its names. */
 static int search_mask(struct search *search, const struct match_branch *branch, uint64_t value,
                        unsigned mask) {
         const struct client *sender = search->context->sender;
@@ -444,7 +449,7 @@ static int search_mask(struct search *search, const struct match_branch *branch,
         return r;
 }
 
-/* All masks of the branch, for rules that ask for these bytes there. */
+/* Search all masks of the branch for rules with this value. */
 static int search_value(struct search *search, const struct match_branch *branch, const char *value,
                         size_t n_value) {
         uint64_t hash = 0;
@@ -465,8 +470,9 @@ static int search_value(struct search *search, const struct match_branch *branch
 }
 
 /*
- * The value, and what it is below of: each part of it that ends before a separator, or with it if
- * inclusive; never what is longer than any rule asks for.
+ * Search for the value and for each namespace that it is in: each prefix that ends before a
+ * separator (inclusive: with the separator). Prefixes longer than the longest value of a rule are
+ * skipped.
  */
 static int search_namespaces(struct search *search, const struct match_branch *branch,
                              const struct wire_string *value, char separator, bool inclusive) {
@@ -492,10 +498,7 @@ static int search_namespaces(struct search *search, const struct match_branch *b
         return 0;
 }
 
-/*
- * An argument that ends with "/" also matches all that rules ask for below it. That cannot be
- * looked up by what the message has, but it is in a row.
- */
+/* An argument that ends with "/" also matches rules for paths below it, see match-sorted.h. */
 static int search_below(struct search *search, const struct match_branch *branch,
                         const struct wire_string *value) {
         const struct match_sorted_entry *entry, *end;
@@ -541,7 +544,7 @@ static int search_branch(struct search *search, const struct match_branch *branc
         return r;
 }
 
-/* Hash what some rule asks for. */
+/* Hash the fields of the message that some rule has as a key. */
 static void hash_keys(struct search *search) {
         const struct match_index *index = search->index;
         const struct client *sender = search->context->sender;

@@ -18,9 +18,9 @@ static bool is_blank(char c) {
 }
 
 /*
- * One value, unquoted into out: inside quotes everything is literal. Outside a comma ends it, \' is
- * an apostrophe, and before any other character a backslash stands for itself, and that character
- * too. Returns what follows, or NULL for an unterminated quote.
+ * Unquote one value into out. Inside quotes everything is literal. Outside, a comma ends the value
+ * and \' is an apostrophe; a backslash before any other character is literal, and so is that
+ * character. Returns the position behind the value, or NULL if a quote is not closed.
  */
 static const char *parse_value(const char *p, const char *end, char **out) {
         bool quoted = false;
@@ -56,7 +56,7 @@ static int keys_set_type(struct match_keys *keys, const char *value) {
         return MATCH_E_INVALID;
 }
 
-/* argN, argNpath, arg0namespace; key is what follows "arg". */
+/* argN, argNpath, arg0namespace. key begins behind "arg". */
 static int keys_add_arg(struct match_keys *keys, const char *key, size_t n_key, const char *value,
                         size_t n_value) {
         struct match_arg arg = {.value = value, .n_value = n_value}, *args;
@@ -169,7 +169,7 @@ static int keys_parse(struct match_keys *keys, const char *p, size_t n) {
                 if (r)
                         return r;
                 if (p < end)
-                        p++; /* the comma; one at the end is fine */
+                        p++; /* the comma; the last one may be followed by nothing */
         }
 }
 
@@ -180,7 +180,7 @@ int match_keys_parse(struct match_keys *ret_keys, const char *text, size_t n) {
         if (n > MATCH_RULE_LENGTH_MAX)
                 return MATCH_E_TOO_LONG;
 
-        /* Every value is shorter than "key=value", so its terminator finds room. */
+        /* A value is shorter than "key=value", so there is always room for its terminator. */
         keys.buffer = malloc(n + 1);
         if (!keys.buffer)
                 return -ENOMEM;

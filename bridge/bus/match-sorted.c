@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Match rules in a row: a sorted array. Rules come and go seldom, and then they move in one piece.
- */
+/* Match rules sorted by value. Rules change seldom, so moving the rest of the array is cheap. */
 
 #include "bridge/bus/match-sorted.h"
 
@@ -10,7 +9,9 @@
 
 #define ENTRIES_MIN 8
 
-/* A shorter value before those that begin with it; rules with the same one in any order that stays.
+/*
+ * A value comes before longer values that begin with it. Rules with equal values are ordered by
+ * their addresses.
  */
 static int compare(const struct match_sorted_entry *a, const struct match_sorted_entry *b) {
         int r = memcmp(a->value, b->value, a->n_value < b->n_value ? a->n_value : b->n_value);
@@ -22,7 +23,7 @@ static int compare(const struct match_sorted_entry *a, const struct match_sorted
         return (uintptr_t)a->rule < (uintptr_t)b->rule ? -1 : a->rule != b->rule;
 }
 
-/* The first that is not before what is looked for. */
+/* The position of the first entry that is not less than wanted (binary search). */
 static uint32_t find(const struct match_sorted *sorted, const struct match_sorted_entry *wanted) {
         uint32_t first = 0, n = sorted->n;
 

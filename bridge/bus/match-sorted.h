@@ -2,11 +2,14 @@
 #pragma once
 
 /*
- * Match rules in a row
+ * Match rules sorted by value
  *
- * An argument that ends with "/" matches rules for any path below it. What the message has tells
- * only how their values begin: so rules for path arguments are also kept sorted by value, where
- * those that begin in the same way are next to each other.
+ * A message argument that ends with "/" matches argNpath rules for any path below it. A hash cannot
+ * find these rules, because the argument is only a prefix of their values. So argNpath rules are
+ * also kept in an array sorted by value, where all rules with one prefix are neighbours:
+ *
+ *     /a/    /a/b    /a/b/c    /a/d    /b
+ *            `--- below /a/b -'
  */
 
 #include <stdbool.h>
@@ -17,7 +20,7 @@
 struct match_rule;
 
 struct match_sorted_entry {
-        const char *value; /* the rule's */
+        const char *value; /* of the rule, which owns it */
         size_t n_value;
         struct match_rule *rule;
 };
@@ -27,7 +30,7 @@ struct match_sorted {
         uint32_t n, n_allocated;
 };
 
-/* Room for another. -ENOMEM. */
+/* Make room for one more entry, so that match_sorted_add() cannot fail. -ENOMEM. */
 int match_sorted_reserve(struct match_sorted *sorted);
 void match_sorted_add(struct match_sorted *sorted, const char *value, size_t n_value,
                       struct match_rule *rule);
@@ -35,7 +38,10 @@ void match_sorted_remove(struct match_sorted *sorted, const char *value, size_t 
                          struct match_rule *rule);
 void match_sorted_deinit(struct match_sorted *sorted);
 
-/* The first entry that is not before value, where those that begin with it begin; and all's end. */
+/*
+ * Return the first entry that is not less than value: entries with this prefix begin there.
+ * *ret_end is the end of the array.
+ */
 const struct match_sorted_entry *match_sorted_begin(const struct match_sorted *sorted,
                                                     const char *value, size_t n_value,
                                                     const struct match_sorted_entry **ret_end);

@@ -4,9 +4,24 @@
 /*
  * Match rules (D-Bus spec, "Match Rules")
  *
- * A rule is parsed once into exact values. The index keeps all rules of a bus in buckets, so that a
- * rule that cannot match because of its type, sender, path, interface, member or any one of its
- * other conditions costs a message nothing: see match-index.c.
+ * A rule is parsed once into keys. The index keeps the rules of all clients in buckets, so that a
+ * message looks only at rules that nearly match:
+ *
+ *     match_index
+ *       branches   one for each kind of condition that some rule has besides the five common keys:
+ *        |         none | argN | argNpath | arg0namespace | path_namespace | destination
+ *        |
+ *        +- masks  which of the five keys (type, sender, path, interface, member) rules of this
+ *        |         branch name, one bit for each combination in use
+ *        v
+ *       buckets    hash by (branch, its value, mask, values of the mask's keys)
+ *        |
+ *        v
+ *       rules      each one is compared in full with the message
+ *
+ * A rule with several further conditions goes into the branch of the most selective one. For each
+ * branch and mask in use a message computes the hash that a matching rule would have, and looks at
+ * that bucket only. match-index.c describes namespaces, paths and senders with several names.
  */
 
 #include "bridge/bus/client.h"
@@ -36,7 +51,7 @@ struct match_arg {
         size_t n_value;
 };
 
-/* The parsed text. Strings are NULL when the rule does not ask for them. */
+/* A parsed rule. A string is NULL if the rule has no such key. */
 struct match_keys {
         uint8_t type; /* MESSAGE_TYPE_*, 0 for any */
         bool eavesdrop;
@@ -55,34 +70,35 @@ struct match_index;
 
 struct match_rule {
         struct client *client;
-        uint64_t cookie; /* 0: AddMatch; else chosen by the native front end, one for each rule */
+        uint64_t cookie; /* 0: made by AddMatch; else unique, chosen by the native front end */
         struct match_keys keys;
 
-        /* private to match.c */
+        /* private to match-index.c */
         struct match_rule *client_prev, *client_next;
         struct match_rule *bucket_prev, *bucket_next;
         struct match_index *index; /* NULL: in none */
         struct match_bucket *bucket;
-        uint64_t mark;
+        uint64_t mark; /* the last search that found it */
         uint8_t mask;
-        uint8_t branch;
-        bool attached; /* is in the client's list */
+        uint8_t branch; /* index into the branches */
+        bool attached;  /* is in the client's list */
 };
 
-/* Parse. MATCH_E_INVALID, MATCH_E_TOO_LONG, -ENOMEM. */
+/* Parse the text of a rule. MATCH_E_INVALID, MATCH_E_TOO_LONG, -ENOMEM. */
 int match_keys_parse(struct match_keys *ret_keys, const char *text, size_t n);
 void match_keys_deinit(struct match_keys *keys);
 bool match_keys_equal(const struct match_keys *a, const struct match_keys *b);
 /* The text form in the reference's order and quoting; allocated. NULL without memory. */
 char *match_keys_format(const struct match_keys *keys);
 
-/* Who a message is from and to; sender NULL: the bus itself, destination NULL: none (yet). */
+/* Sender and receiver of a message. sender NULL: the bus; destination NULL: none, or not running.
+ */
 struct match_context {
         struct name_registry *names;
         struct client *sender;
         struct client *destination;
 };
-/* Does the message match, without regard to eavesdropping? */
+/* Does the message match? The key eavesdrop is not looked at. */
 bool match_keys_match(const struct match_keys *keys, struct message *m,
                       const struct match_context *context);
 
@@ -112,14 +128,14 @@ struct match_bucket {
         UT_hash_handle hh;
 };
 
-/* The rules that have one kind of condition, beyond those that every message is looked up by. */
+/* All rules that have the same kind of condition besides the five common keys. */
 struct match_branch {
         uint8_t kind;
         uint8_t arg;
-        uint32_t masks;             /* that some rule uses, a bit each */
-        uint32_t n_by_mask[32];     /* rules that use this combination of keys */
-        size_t n_value_max;         /* no rule asks for a longer one */
-        struct match_sorted sorted; /* only of path arguments */
+        uint32_t masks;             /* bit i: some rule has the mask i */
+        uint32_t n_by_mask[32];     /* number of rules with the mask i */
+        size_t n_value_max;         /* length of the longest value */
+        struct match_sorted sorted; /* rules of an argNpath branch, sorted by value */
 };
 
 struct match_index {
@@ -134,12 +150,12 @@ struct match_index {
         uint64_t mark;
 };
 
-/* seed is the bus's: names keep their hashes by it. */
+/* seed is that of the name registry, because names keep their hashes. */
 void match_index_init(struct match_index *index, const struct hash_seed *seed);
 /*
- * Call found for each rule that matches; only for rules that eavesdrop when that is set. found
- * returns 0 to go on; anything else ends the search and is returned. It must not add or remove
- * rules.
+ * Call found() for each rule that matches; if eavesdrop is set, only for rules with
+ * eavesdrop='true'. found() returns 0 to go on; any other value ends the search and is returned.
+ * It must not add or remove rules.
  */
 int match_index_search(struct match_index *index, struct message *m,
                        const struct match_context *context, bool eavesdrop,
