@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Denials in the log: the texts, and the fields. */
+/* Denials: the texts of the log lines, and the fields for the journal. */
 
 #include "bridge/bus/denial.h"
 
@@ -10,12 +10,12 @@
 #include "bridge/base/log.h"
 #include "bridge/bus/bus.h"
 
-/* systemd-id128 new: the entries of all denials, for journalctl MESSAGE_ID= */
+/* Finds all denials: journalctl MESSAGE_ID=... (made with systemd-id128 new). */
 #define DENIAL_MESSAGE_ID "3a8aa84927894869bd2c7a563d348c9c"
 
 #define FIELDS_MAX 32
 
-/* Fields, and room for the numbers among them. */
+/* Journal fields, with storage for the numbers among them. */
 struct fields {
         struct log_field fields[FIELDS_MAX];
         size_t n;
@@ -38,7 +38,7 @@ static void add_number(struct fields *f, const char *key, uint32_t value) {
         }
 }
 
-/* The keys of one side; what is not known of it is left out. */
+/* The keys of one side of a message. A value that is not known is left out. */
 struct side {
         const char *name, *uid, *pid, *label;
 };
@@ -75,7 +75,7 @@ static const char *name_of(const struct client *client) {
         return client ? client_name(client) : BUS_DRIVER_NAME;
 }
 
-/* A receiver that is not there yet: a service that the message would start. */
+/* Is the receiver a service that is not running yet and that the message would start? */
 static bool is_absent(const struct client *receiver, const struct message *m) {
         return !receiver && m->destination.s && strcmp(m->destination.s, BUS_DRIVER_NAME) != 0;
 }
@@ -130,7 +130,7 @@ void denial_log_message(struct bus *bus, const struct client *sender, const stru
                       or_unset(source->text));
 }
 
-/* Something that a client wants for itself. */
+/* Begin a denial that concerns one client only. */
 static void begin_client(struct fields *f, const struct client *client, const char *action,
                          const struct denial_source *source) {
         begin(f, "deny", action, source);

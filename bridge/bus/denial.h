@@ -12,22 +12,22 @@
 
 struct policy_rule;
 
-/* Who decided. NULL for rule and reason: what applies where nothing does. */
+/* What decided. rule and text are NULL if no rule matched and the default applied. */
 struct denial_source {
         const char *policy;             /* "policy", or a security module's name */
-        const struct policy_rule *rule; /* of the policy */
-        const char *text;               /* what the rule, or the module, says; or NULL */
+        const struct policy_rule *rule; /* NULL for a security module */
+        const char *text;               /* the rule as text, or the reason of the module; or NULL */
 };
 
-/* A message from sender to receiver (NULL: the bus), about to be sent or received. */
+/* A verdict about a message from sender to receiver (NULL: the bus). direction: send, receive. */
 void denial_log_message(struct bus *bus, const struct client *sender, const struct client *receiver,
                         const struct message *m, bool requested_reply, bool allowed,
                         const char *direction, const struct denial_source *source);
-/* A name that the client may not own. */
+/* The client may not own the name. */
 void denial_log_own(const struct client *client, const char *name,
                     const struct denial_source *source);
-/* A client that may not listen to others. */
+/* The client may not eavesdrop. */
 void denial_log_eavesdrop(const struct client *client, const struct denial_source *source);
-/* A connection that may not be there. */
+/* A user with these credentials may not connect. */
 void denial_log_connect(struct bus *bus, const struct client_credentials *credentials,
                         const struct denial_source *source);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Mediation: all modules asked, one after the other. */
+/* Mediation: the list of modules, asked one after the other until one denies. */
 
 #include "bridge/bus/mediate.h"
 

@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * Mediation - security modules of the kernel, asked besides the policy
+ * Mediation - asking the security modules of the kernel
  *
- * A module is asked after the policy allowed something: it can only deny more. It is asked where
- * the reference asks: when a client wants a name, when it sends, to whomever, and when it wants to
- * listen to others. What the bus itself says is not asked about. The list of a bus is NULL unless a
- * module is active, and that is all that others have to test.
+ * A mediator is one module (SELinux, AppArmor). It is asked after the policy has allowed something,
+ * so it can only deny more. Like in the reference a mediator is asked when a client requests a
+ * name, sends a message to anybody, or wants to eavesdrop. Messages of the bus itself are not
+ * mediated. bus->mediators is NULL unless a module is active; callers need not test anything else.
  */
 
 #include "bridge/bus/client.h"
@@ -22,8 +22,8 @@ struct mediation_message {
         const struct message *m;
         bool requested_reply;
         bool eavesdropping;
-        bool activation;           /* the receiver, which is NULL, is about to be started ... */
-        const char *assumed_label; /* ... and has this label then; or NULL */
+        bool activation;           /* the receiver (NULL) is a service that is not running yet */
+        const char *assumed_label; /* the label that this service is going to have; or NULL */
 };
 
 struct mediator {
@@ -32,9 +32,9 @@ struct mediator {
         struct bus *bus;
         struct mediator *next;
         /*
-         * Each returns whether it is allowed. If not, reason, which has MEDIATION_REASON_MAX bytes,
-         * gets what to say about it. None blocks for long, or fails: what cannot be found out is
-         * denied.
+         * Each function returns whether the module allows the action. On a denial it writes a text
+         * for the log into reason, which has room for MEDIATION_REASON_MAX bytes. It does not block
+         * for long, and it denies an action when it cannot find out.
          */
         bool (*may_own)(struct mediator *mediator, const struct client *client, const char *name,
                         char *reason);
@@ -45,17 +45,17 @@ struct mediator {
         void (*free)(struct mediator *mediator);
 };
 
-/* Takes the mediator. */
+/* Add a mediator; the bus owns it from then on. */
 void mediate_add(struct bus *bus, struct mediator *mediator);
 void mediate_free_all(struct bus *bus);
-/* What all modules together enforce: BUS_ENFORCES_*. */
+/* The sum of mediator.enforces of all modules. */
 unsigned mediate_enforced(const struct bus *bus);
-/* Whether a module of that name is asked. */
+/* Is there a mediator of this name? */
 bool mediate_has(const struct bus *bus, const char *name);
 
 /*
- * Do all modules allow this? A denial is logged, and *ret_reason, if not NULL, gets an allocated
- * text for the client, NULL without memory. Without ret_reason nothing is logged.
+ * Do all modules allow the action? On a denial *ret_reason gets an allocated text for the client
+ * (NULL without memory) and a line is logged. With ret_reason NULL nothing is logged.
  */
 bool mediate_message(struct bus *bus, const struct mediation_message *asked, char **ret_reason);
 bool mediate_own(const struct client *client, const char *name, char **ret_reason);

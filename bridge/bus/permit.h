@@ -2,14 +2,13 @@
 #pragma once
 
 /*
- * Permits - calls that the policy allowed before
+ * Permits - kept verdicts about calls that the policy allowed before
  *
- * Programs make the same calls again and again. What the policy says about a call depends on the
- * rules for its sender, on the names of its receiver, and on the interface, the member and maybe
- * the path; so a receiver keeps, for the last few different calls, that all this was allowed and
- * nothing was to be logged. Anything else is not kept and asked about each time: what is denied,
- * what carries descriptors, what has an error name. A receiver's permits go when its names or the
- * policy change.
+ * Programs make the same calls again and again. The verdict about a call depends on the rules for
+ * its sender, the names of its receiver, the interface, the member and maybe the path. A receiver
+ * keeps these of the last few different calls that were allowed and not logged. All other messages
+ * are judged each time: denied ones, ones with descriptors, errors. A receiver loses its permits
+ * when its names or the policy change.
  */
 
 #include "bridge/bus/client.h"
@@ -20,10 +19,10 @@
 
 struct permits;
 
-/* Was this call, by a sender with such rules, allowed? */
+/* Is there a permit for this call of a sender with this policy? */
 bool permit_find(const struct client *receiver, const struct policy_client *policy,
                  const struct message *m);
-/* The policy allows this message, and it is not logged: keep that, where it can be kept. */
+/* Keep a permit for a message that was allowed and not logged, if it is of a kind that is kept. */
 void permit_add(struct client *receiver, const struct policy_client *policy,
                 const struct message *m);
 /* The names of the receiver, or the policy, changed. */

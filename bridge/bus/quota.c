@@ -10,13 +10,13 @@
 
 #include "bridge/bus/bus.h"
 
-/* How much the bus itself may have to say to a client that does not listen. */
+/* Answers of the bus that may wait for a client; beyond that the client is not read from. */
 #define ANSWER_BYTES_MAX (16 * 1024 * 1024)
-/* More than any client has names. */
+/* Notices that may wait for a client; more than any client has names. */
 #define NOTICES_MAX (64 * 1024)
-/* What all queues of a user may hold together, in queues that are full by max_outgoing_*, ... */
+/* All queues of a user together may hold as much as this number of full ones (max_outgoing_*). */
 #define USER_QUEUES_MAX 8
-/* ... beyond which each client still gets so many bytes: those of its user that read go on. */
+/* Beyond that each queue may still hold this much, so clients that read are not blocked. */
 #define USER_RESERVE_BYTES (256 * 1024)
 
 int account_get(struct bus *bus, uint32_t uid, struct account **ret_account) {
@@ -147,7 +147,7 @@ static bool has_room(const struct client *client, const struct message *m, enum 
         switch (kind) {
         case QUOTA_MESSAGE:
                 /*
-                 * As dbus-daemon: a message is let in as long as the queue is not full yet, so one
+                 * Like in dbus-daemon a message enters any queue that is not full yet, so one
                  * message of any size fits into an empty queue.
                  */
                 return (int64_t)client->outgoing_bytes < limits->max_outgoing_bytes &&

@@ -2,11 +2,20 @@
 #pragma once
 
 /*
- * Quotas - what one client, and one user, may take of the bus
+ * Quotas - how much of the bus one client, and one user, may use
  *
- * The limits are those of the configuration, by dbus-daemon's names. What waits in a client's queue
- * is charged to that client: it is the one that does not read. The queues of one user's clients
- * together are bounded, too: with many connections a user cannot have more than with a few.
+ * The limits come from the configuration and have the names that dbus-daemon gives them.
+ *
+ *     sender  --- message --->  queue of the receiver
+ *       |                         |
+ *     backlog                   account
+ *     max_incoming_*:           max_outgoing_*: a full queue
+ *     a long backlog stops      refuses the message
+ *     reading from the sender
+ *
+ * A message in a queue is charged to the receiver, because the receiver is the one that does not
+ * read. All queues of one user together are bounded as well, so a user does not get more by opening
+ * more connections.
  */
 
 #include "bridge/bus/client.h"
@@ -15,71 +24,71 @@ struct account {
         uint32_t uid;
         uint32_t n_refs; /* clients of this user */
         uint32_t n_registered;
-        uint32_t n_waiting; /* messages, for services that start */
+        uint32_t n_waiting; /* messages that wait for a service to start */
         uint64_t outgoing_bytes;
         uint64_t outgoing_fds;
         UT_hash_handle hh;
 };
 
-/* The account of a user. -ENOMEM. */
+/* Get the account of a user, and a reference to it. -ENOMEM. */
 int account_get(struct bus *bus, uint32_t uid, struct account **ret_account);
 void account_put(struct bus *bus, struct account *account);
 
 /*
- * What a client sent to others of its own accord, calls and signals to one of them, and still waits
- * in their queues. When it is more than max_incoming_bytes or max_incoming_unix_fds, the client is
- * not read from. Answers and broadcasts do not count, others asked for these: whoever does not read
- * must not be able to stop a service. Messages refer to it, so it stays until the last was taken.
+ * The backlog of a client: calls and signals that it sent to one other client each, and that still
+ * wait in the queues of their receivers. While it exceeds max_incoming_bytes or
+ * max_incoming_unix_fds, the client is not read from. Answers and broadcasts do not count, because
+ * others asked for them: a client that does not read must not be able to stop a service. Messages
+ * point to the backlog, so it outlives the client until the last of them has been taken.
  */
 struct backlog {
         struct client *client; /* NULL: it has gone */
         uint64_t n_messages;
         uint64_t bytes;
         uint64_t fds;
-        bool awaited; /* the client is not read from, until it is shorter */
+        bool awaited; /* the client is not read from until the backlog is shorter */
 };
 
 /* -ENOMEM. */
 int backlog_new(struct client *client, struct backlog **ret_backlog);
-/* The client goes. NULL is fine. */
+/* The client ends; the backlog is freed with its last message. NULL is fine. */
 void backlog_abandon(struct backlog *backlog);
 
-/* What a message is to the client in whose queue it waits. */
+/* Why a message is in the queue of a client; this decides how it is limited. */
 enum quota_kind {
-        QUOTA_MESSAGE, /* of others: has room as the limits say */
-        QUOTA_ANSWER,  /* of the bus to a call of the client: has room, but see quota_is_congested()
-                        */
-        QUOTA_NOTICE,  /* of the bus, about the client's names: others can cause any number */
+        QUOTA_MESSAGE, /* another client sent it: max_outgoing_* apply */
+        QUOTA_ANSWER,  /* the bus answers a call: always fits, but see quota_is_congested() */
+        QUOTA_NOTICE,  /* the bus tells about names: other clients can cause any number of these */
 };
 
-/* What m is to the client. Monitors see answers to others; these are messages like any. */
+/* The kind of m in the queue of client. Answers that a monitor overhears are QUOTA_MESSAGE. */
 enum quota_kind quota_kind_of(const struct client *client, const struct message *m);
 
 /*
- * Room for a message in the queue to the client. Returns 0 or CLIENT_E_QUOTA; for a notice that
- * means that the client reads so little that it is to be dropped.
+ * Charge a message before it enters the queue of the client. CLIENT_E_QUOTA if there is no room; if
+ * the message is a notice, the caller then drops the client, because it reads far too little.
  */
 int quota_charge_outgoing(struct client *client, const struct message *m);
-/* Before m is delivered to its destination: while it waits there, it is in the sender's backlog. */
+/* Call before m is delivered: while m waits for destination, the backlog of sender counts it. */
 static inline void quota_charge_sender(struct client *sender, const struct client *destination,
                                        struct message *m) {
         m->backlog = sender->backlog;
         m->backlog_at = destination;
 }
 /*
- * m waits for its destination to come: it is in the sender's backlog, until quota_release().
- * CLIENT_E_QUOTA when that is too long already.
+ * Count m, which is held until its destination has an owner, in the sender's backlog until
+ * quota_release(). CLIENT_E_QUOTA if the backlog is too long already.
  */
 int quota_hold(struct client *sender, const struct message *m);
 void quota_release(struct client *sender, const struct message *m);
-/* When it was taken. */
+/* Undo quota_charge_outgoing() when the message has left the queue. */
 void quota_discharge_outgoing(struct client *client, const struct message *m);
 /*
- * Is the client not to be read from: because it does not read so many answers, or because others do
- * not read what it sends? Its resume() is called when its backlog is short enough again.
+ * Must the front end stop reading from the client? Yes if too many answers of the bus wait for it,
+ * or if its backlog is too long. resume() is called when the backlog is short enough again.
  */
 bool quota_is_congested(const struct client *client);
-/* The limits are others now. */
+/* The limits have changed: resume the client if its backlog is within the new ones. */
 void quota_recheck(struct client *client);
-/* May the client get its unique name: max_completed_connections, max_connections_per_user? */
+/* May the client say Hello (max_completed_connections, max_connections_per_user)? */
 bool quota_may_register(const struct client *client);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Verdicts: the policy library asked for both directions, then security modules. */
+/* Verdicts: asking the policy for both directions, then the security modules. */
 
 #include "bridge/bus/verdict.h"
 
@@ -12,7 +12,7 @@
 #include "bridge/bus/name.h"
 #include "bridge/bus/permit.h"
 
-/* The other side, as the policy asks about it; NULL: the bus. */
+/* The other side of a message, in the form that the policy needs. NULL: the bus. */
 static struct policy_peer peer_of(struct client *client) {
         return (struct policy_peer){
                 .is_driver = !client,
@@ -23,14 +23,14 @@ static struct policy_peer peer_of(struct client *client) {
         };
 }
 
-/* Is there nothing to ask about, as all such messages are allowed? peer is the other side. */
+/* Does the policy allow all messages of this type with this other side (peer)? Then do not ask. */
 static bool is_settled(const uint8_t settled[2], const struct client *peer, const struct message *m,
                        const struct verdict_context *context) {
         return (settled[peer && !peer->ownerships] & 1U << m->type) && !context->eavesdropping &&
                (context->requested_reply || !message_is_reply(m));
 }
 
-/* An allowing rule is logged when it says so (log="true"). True when that was so. */
+/* Log an allowed message if its rule has log="true". Returns whether it was logged. */
 static bool log_allowed(struct bus *bus, const struct client *sender, const struct client *receiver,
                         const struct message *m, const struct verdict_context *context,
                         const char *direction, const struct policy_rule *rule) {
@@ -64,7 +64,7 @@ static struct policy_message question_about(const struct message *m,
         };
 }
 
-/* A denial: *ret_rule gets what decided, and a line is logged. */
+/* Log a denial and return the text of the deciding rule. */
 static void deny(struct bus *bus, const struct client *sender, const struct client *receiver,
                  const struct message *m, const struct verdict_context *context,
                  const char *direction, const struct policy_rule *rule, char **ret_rule) {

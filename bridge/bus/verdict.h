@@ -2,13 +2,15 @@
 #pragma once
 
 /*
- * Verdicts - may this message go from here to there? The policy is asked, then security modules
- * are, and a denial is logged.
+ * Verdicts - may this message go from this sender to this receiver?
+ *
+ * The policy is asked in both directions (may the sender send it, may the receiver receive it),
+ * then the security modules (mediate.h). A denial is logged with the rule that decided.
  */
 
 #include "bridge/bus/bus.h"
 
-/* What a message is to its recipient, besides its content. */
+/* Circumstances of a message that policy rules can ask for. */
 struct verdict_context {
         bool requested_reply;
         bool eavesdropping;
@@ -23,8 +25,9 @@ bool verdict_ask(struct bus *bus, struct client *sender, struct client *receiver
                  const struct message *m, const struct verdict_context *context, char **ret_rule);
 
 /*
- * May the client send m to a service that is not there yet? apparmor_label is what it is going to
- * have, NULL: unknown. Whether the service may receive it is asked when it is there.
+ * May the client send m to a service that is not running yet? apparmor_label is the label that the
+ * service is going to have, NULL if that is not known. Whether the service may receive m is asked
+ * again when it runs.
  */
 bool verdict_check_activation(struct client *sender, const struct message *m,
                               const char *apparmor_label, char **ret_rule);
@@ -33,7 +36,7 @@ bool verdict_check_activation(struct client *sender, const struct message *m,
 bool verdict_check_connect(struct bus *bus, const struct client_credentials *credentials,
                            bool anonymous);
 
-/* As verdict_ask(), where there is anything to ask: on most buses everybody may do everything. */
+/* verdict_ask(), skipped for clients that no rule can restrict: on most buses that is everybody. */
 static inline bool verdict_check(struct bus *bus, struct client *sender, struct client *receiver,
                                  const struct message *m, const struct verdict_context *context,
                                  char **ret_rule) {
