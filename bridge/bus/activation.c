@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Activation: starts, and who waits for them. */
+/* Activation: starts, and the messages and calls that wait for them. */
 
 #include "bridge/bus/activation.h"
 
@@ -24,9 +24,9 @@
 #define WARNINGS_MAX 200
 
 enum waiter_kind {
-        WAITER_MESSAGE, /* for the owner of the name */
-        WAITER_START,   /* a call of StartServiceByName, to be answered */
-        WAITER_CALL,    /* another call to the bus, to be run when there is an owner */
+        WAITER_MESSAGE, /* goes to the owner of the name */
+        WAITER_START,   /* a call of StartServiceByName; is answered */
+        WAITER_CALL,    /* another call to the bus; is dispatched again */
 };
 
 struct waiter {
@@ -41,7 +41,7 @@ struct waiter {
 
 /* waiters */
 
-/* Each user has his own max_pending_service_starts: none can keep others from starting things. */
+/* max_pending_service_starts counts for each user, so that no user can block the others. */
 static uint32_t *count_of(struct activation *activation, struct client *client) {
         return client ? &client->account->n_waiting : &activation->n_own;
 }
@@ -102,7 +102,7 @@ static int start_expired(struct loop_timer *timer) {
                  "Failed to activate service '%s': timed out (service_start_timeout=%lldms)",
                  start->name, (long long)bus->limits.service_start_timeout);
         complain(&bus->complaints, start->uid, "%s", text);
-        /* As the reference: the next start shall not meet it. */
+        /* Like the reference: the old program must not interfere with the next start. */
         if (start->child)
                 kill(child_pid(start->child), SIGKILL);
         return activation_fail(start, DRIVER_ERROR("TimedOut"), text);
@@ -172,11 +172,11 @@ void activation_exchange_table(struct activation *activation, struct service_tab
         log_warnings(activation);
 }
 
-/* As the directories are now: a file may have come that nobody was told of. */
+/* Look for the service in the directories as they are now: files may have been added unnoticed. */
 static const struct service *find_service(struct activation *activation, const char *name) {
         struct service_table *table;
 
-        /* without memory it is what it was */
+        /* without memory the old table stays in use */
         if (service_table_refresh(activation->table, name, &table) > 0) {
                 activation_exchange_table(activation, &table);
                 service_table_free(table);
@@ -184,7 +184,7 @@ static const struct service *find_service(struct activation *activation, const c
         return service_table_find(activation->table, name);
 }
 
-/* systemd needs no file that says so. */
+/* The bus waits for systemd even if there is no service file for it. */
 static bool is_waited_for(const struct activation *activation, const char *name) {
         return activation->bus->systemd_activation && !strcmp(name, LAUNCH_SYSTEMD_NAME);
 }
@@ -240,7 +240,7 @@ enum {
         WAIT_E_REFUSED = 2, /* after ACTIVATION_E_UNKNOWN */
 };
 
-/* Is there room for one more that waits, and for m of the client? */
+/* May client have one more waiter, and is there room for m in its backlog? */
 static bool has_room(struct client *client, const struct message *m, const char *name,
                      struct launch_failure *failure) {
         const struct bus *bus = client->bus;
@@ -277,7 +277,8 @@ static bool may_send(struct client *client, const struct message *m, const struc
         return false;
 }
 
-/* *ret_failure is for WAIT_E_REFUSED. */
+/* Let m wait for the start of name; begin one if there is none. WAIT_E_REFUSED sets *ret_failure.
+ */
 static int wait_for(struct client *client, struct message *m, uint64_t caller_cookie,
                     const char *name, enum waiter_kind kind, struct launch_failure *ret_failure) {
         struct activation *activation = client->bus->activation;
@@ -321,20 +322,20 @@ int activation_hold(struct client *client, struct message *m, uint64_t caller_co
         struct launch_failure failure;
         int r, k;
 
-        /* unique names come with their owners */
+        /* no service file can be about a unique name */
         if (!client->bus->activation || m->destination.s[0] == ':')
                 return ACTIVATION_E_UNKNOWN;
         r = wait_for(client, m, caller_cookie, m->destination.s, WAITER_MESSAGE, &failure);
         if (r < 0 || r == ACTIVATION_E_UNKNOWN)
                 return r;
-        /* as with the reference, after what systemd is asked for because of it */
+        /* like the reference: monitors see m after the request to systemd that m causes */
         k = monitor_observe(client->bus, client, NULL, m);
         if (k < 0)
                 return k;
         return r == WAIT_E_REFUSED ? tell_refused(client, m, caller_cookie, &failure) : 0;
 }
 
-/* For calls to the bus, which monitors have seen, and with a name that was known just now. */
+/* Let a call to the bus wait. Monitors have seen it, and its name had a service file just now. */
 static int call_wait(struct client *client, struct message *m, uint64_t caller_cookie,
                      const char *name, enum waiter_kind kind) {
         struct launch_failure failure;
@@ -470,7 +471,7 @@ invalid:
         return 0;
 }
 
-/* all of it */
+/* life */
 
 int activation_new(struct bus *bus, struct loop *loop, const struct rlimit *fd_limit,
                    struct activation **ret_activation) {

@@ -39,7 +39,7 @@ enum {
         CLIENT_E_QUOTA = 1,  /* its queue is full: LimitsExceeded */
         CLIENT_E_NO_FDS,     /* it did not negotiate descriptors: NotSupported */
         CLIENT_E_NO_HANDLES, /* it cannot take bus1 handles: NotSupported */
-        CLIENT_E_GONE,       /* it is closing: as if it were not there */
+        CLIENT_E_GONE,       /* it is closing and gets nothing any more */
         CLIENT_E_VIOLATION,  /* it broke a rule of the protocol (logged): the front end disconnects
                                 it */
 };
@@ -63,16 +63,17 @@ struct client_ops {
          */
         void (*close)(struct client *client, const char *reason);
         /*
-         * A reply ended on a way that used up nothing of this client's: as the caller, no answer
-         * will be delivered under reply->caller_cookie; as the callee, an answer came otherwise
-         * than through client_receive_reply(), or nobody waits any more. Only called for a cookie
-         * that is not 0; may be NULL for a front end without cookies. reply is gone afterwards.
+         * A pending reply ended while the client's cookie in it was still set. If the client is
+         * the caller, no answer will be delivered for reply->caller_cookie. If it is the callee,
+         * its answer did not come through client_receive_reply(), or nobody waits for an answer any
+         * more. Only called for a cookie that is not 0; NULL for a front end without cookies. reply
+         * is gone afterwards.
          */
         void (*reply_closed)(struct client *client, struct reply *reply);
         /*
-         * quota_is_congested() said that the client is not to be read from, or it has calls that
-         * the bus answers later, and it no longer is so. May come from within deliver() or the end
-         * of another client; NULL for a front end that does not ask.
+         * The client may be read from again: quota_is_congested() was true or the bus owed it
+         * deferred answers, and neither is so any more. May be called from within deliver() or
+         * during the end of another client. NULL for a front end that never stops reading.
          */
         void (*resume)(struct client *client);
 };
@@ -112,11 +113,11 @@ struct client {
         struct account *account;      /* shared by the clients of one uid */
         struct backlog *backlog;      /* what it sent and others did not read yet */
         struct policy_client *policy; /* NULL: everything is allowed */
-        bool may_send_all;            /* no rule can forbid this client to send, ... */
-        bool may_receive_all;         /* ... or to receive, whatever it be */
+        bool may_send_all;            /* the policy has no rule that forbids it to send anything */
+        bool may_receive_all;         /* likewise to receive anything */
         uint8_t settled_send[2];      /* see policy_client_settled_send(), by is_nameless */
         uint8_t settled_receive[2];
-        struct permits *permits; /* to send to it; may be NULL */
+        struct permits *permits; /* kept verdicts about calls to this client; may be NULL */
 
         struct name_ownership *ownerships; /* names owned or waited for, oldest first */
         uint32_t n_ownerships;
@@ -128,7 +129,7 @@ struct client {
         struct later *later; /* deferred answers, see later.h */
         uint32_t n_later;
 
-        /* of the message that is being routed */
+        /* size of the message that is being routed */
         uint64_t incoming_bytes;
         uint64_t incoming_fds;
         /* kept by the front end through quota_charge_outgoing() */
@@ -138,8 +139,8 @@ struct client {
         uint64_t answer_bytes; /* of outgoing_bytes: what the bus answered */
         uint32_t n_notices;    /* of the bus, unread */
         struct client_stats stats;
-        uint64_t mark;          /* private to broadcasts: the last one delivered */
-        struct waiter *waiters; /* what it sent to names that are to get an owner */
+        uint64_t mark;          /* the last broadcast that it got (private to broadcasts) */
+        struct waiter *waiters; /* its messages and calls that wait for a service */
 };
 
 static inline bool client_is_registered(const struct client *client) {

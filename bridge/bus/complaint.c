@@ -10,7 +10,7 @@
 #include "bridge/base/log.h"
 #include "bridge/base/loop.h"
 
-/* Move the user's bucket to the front; a new one takes the place of the one not used longest. */
+/* Move the user's bucket to the front. A new bucket replaces the least recently used one. */
 static struct complaint_bucket *find_bucket(struct complaints *complaints, uint32_t uid,
                                             int64_t now) {
         struct complaint_bucket *buckets = complaints->buckets, found;

@@ -23,8 +23,8 @@ struct log_field;
 
 struct complaint_bucket {
         uint32_t uid;
-        uint32_t n_lines; /* still to be had */
-        int64_t filled;   /* the time up to which n_lines is counted; 0: not in use */
+        uint32_t n_lines; /* that may still be logged */
+        int64_t filled;   /* n_lines is up to date for this time (loop_now()); 0: not in use */
         uint64_t n_suppressed;
 };
 
@@ -33,10 +33,13 @@ struct complaints {
         struct complaint_bucket buckets[COMPLAINT_USERS]; /* the last user first */
 };
 
-/* May a line about the user be logged now? *ret_n_suppressed is how many were not before it. */
+/*
+ * May a line about the user be logged now? If so, *ret_n_suppressed is the number of lines about it
+ * that were suppressed since the last one.
+ */
 bool complaint_take(struct complaints *complaints, uint32_t uid, int64_t now,
                     uint64_t *ret_n_suppressed);
-/* Log a line at the level of a warning, if there is room for one about the user. */
+/* Log a warning about the user, unless too many were logged lately. */
 void complain(struct complaints *complaints, uint32_t uid, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 /* The same at another level (LOG_LEVEL_*). */

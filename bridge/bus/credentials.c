@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Credentials: asked of the kernel, once, at the start. */
+/* Credentials: read from the kernel once, when a client connects. */
 
 #include "bridge/bus/credentials.h"
 
@@ -73,7 +73,7 @@ static int gid_compare(const void *a, const void *b) {
         return x < y ? -1 : x > y;
 }
 
-/* Supplementary groups and the primary one, sorted, each once. gids has room for one more. */
+/* Keep all groups, sorted and without duplicates. gids has room to add the primary group. */
 static int set_groups(struct client_credentials *credentials, uint32_t *gids, size_t n) {
         size_t n_unique = 0;
 
@@ -104,7 +104,7 @@ static int get_socket_groups(int fd, struct client_credentials *credentials) {
                         r = set_groups(credentials, gids, n / sizeof(*gids));
                         break;
                 }
-                r = 0; /* unknown: complete or absent */
+                r = 0; /* the kernel does not tell: groups stay unknown */
                 if (errno != ERANGE || n / sizeof(*gids) <= room)
                         break;
                 room = n / sizeof(*gids);

@@ -40,7 +40,7 @@ static void log_start(const struct start *start, const struct client *client, co
 
 /* programs */
 
-/* How the helper says what is wrong: by its exit status. */
+/* The exit status of the helper tells what went wrong. */
 static const struct {
         const char *name, *text;
 } helper_errors[] = {
@@ -82,7 +82,7 @@ static int child_event(struct child *child, enum child_event event, int value, v
         case CHILD_EXITED:
                 start->child = NULL;
                 if (value == 0)
-                        return 0; /* it left a daemon behind, which takes its time */
+                        return 0; /* it forked a daemon, which may still request the name */
                 describe_exit(start, value, &failure);
                 break;
         case CHILD_SIGNALED:
@@ -105,7 +105,7 @@ static int execute(struct start *start, char *const *argv, struct launch_failure
         r = service_environment_make(&bus->environment, environ, &starter, &environment);
         if (r < 0)
                 return r;
-        /* where the bus logs to the journal, its services do; as with the reference */
+        /* like the reference: if the bus logs to the journal, its services do so, too */
         r = child_start(&start->activation->children, argv, environment,
                         bus->log && bus->log->to_syslog ? start->name : NULL, child_event, start,
                         &start->child);

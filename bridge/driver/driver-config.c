@@ -71,7 +71,8 @@ int driver_update_activation_environment(struct driver_call *call) {
                 value = reader_string(reader);
                 r = service_environment_set(&bus->environment, key.s, key.n, value.s, value.n);
                 if (r == -EINVAL)
-                        r = 0; /* no environment has such a name: nothing changes, as asked */
+                        r = 0; /* like the reference: names that no environment can hold are ignored
+                                */
                 else if (r >= 0 && tell)
                         r = tell_variable(&w, key, value);
         }

@@ -91,7 +91,7 @@ int driver_get_connection_credentials(struct driver_call *call) {
         if (r != 0)
                 return r;
 
-        /* in the reference's order, which knows no ProcessFD */
+        /* in the order of the reference; ProcessFD, which it does not have, comes last */
         writer_array_begin(w, 8);
         if (credentials->pid != 0) {
                 write_key(w, "ProcessID", "u");
@@ -113,7 +113,7 @@ int driver_get_connection_credentials(struct driver_call *call) {
                 write_bytes(w, credentials->label, credentials->n_label + 1);
         }
         if (credentials->pidfd >= 0 && call->client->fds_negotiated) {
-                /* Without a descriptor left, the other keys are still worth knowing. */
+                /* If no descriptor is left, answer with the other keys only. */
                 int copy = fcntl(credentials->pidfd, F_DUPFD_CLOEXEC, 3);
 
                 if (copy >= 0) {

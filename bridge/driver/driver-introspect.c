@@ -64,7 +64,7 @@ static void print_interface(FILE *f, const struct driver_interface *interface) {
         fprintf(f, "  </interface>\n");
 }
 
-/* The next element of the driver's path below path, for a path above it. */
+/* If the driver's path lies below path, list the next element on the way to it as a child. */
 static void print_child(FILE *f, const char *path) {
         static const char driver_path[] = BUS_DRIVER_PATH;
         size_t n = strlen(path);

@@ -8,7 +8,7 @@
 #include "bridge/bus/membership.h"
 #include "bridge/driver/methods.h"
 
-/* The flags, which are behind the rules, but are looked at first. */
+/* Read the flags. They come after the rules, but wrong flags are refused before rules are read. */
 static uint32_t read_flags(const struct driver_call *call) {
         struct reader reader = call->reader;
         const uint8_t *end;
@@ -19,7 +19,7 @@ static uint32_t read_flags(const struct driver_call *call) {
         return reader_u32(&reader);
 }
 
-/* Parse all rules, or none. *ret_rules is filled as far as it got, also on failure. */
+/* Parse all rules. On failure *rules holds those that were parsed; the caller frees them. */
 static int read_rules(struct driver_call *call, struct match_rule ***rules, size_t *n_rules) {
         struct reader *reader = &call->reader;
         const uint8_t *end;

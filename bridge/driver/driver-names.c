@@ -16,7 +16,7 @@
 #include "bridge/driver/methods.h"
 #include "bridge/wire/names.h"
 
-/* More than a field for a unique name takes, and others' padding when they change places. */
+/* More than the header grows by when the sender field is added and other fields move. */
 #define SENDER_ROOM 128
 
 static bool is_driver_name(struct wire_string name) {
@@ -66,7 +66,7 @@ int driver_hello(struct driver_call *call) {
         return tell_name_signal(client, "NameAcquired", client->unique_name);
 }
 
-/* May a client have this name at all? */
+/* Is this a name that clients can request? Not invalid, unique, or the bus's own ones. */
 static int check_requestable(struct driver_call *call, const char *name, size_t n) {
         if (!name_is_valid_bus(name, n))
                 return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
@@ -123,7 +123,7 @@ int driver_request_name(struct driver_call *call, const char *name, size_t n, ui
         copy[n] = '\0';
         if (!may_own(call, copy))
                 return 1;
-        /* The unique name counts as one. */
+        /* The unique name counts as one of max_names_per_connection. */
         if ((int64_t)client->n_ownerships + 1 >= call->bus->limits.max_names_per_connection)
                 return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
                                         "Connection \"%s\" has too many names",
@@ -264,7 +264,7 @@ int driver_start_service_by_name(struct driver_call *call) {
         struct wire_string name = reader_string(&call->reader);
         struct activation *activation = call->bus->activation;
 
-        /* Also for names that are owned: only what has a service file can be "already running". */
+        /* Like the reference: without a service file even a name that is owned is unknown here. */
         if (!activation || is_driver_name(name) || !activation_knows(activation, name.s))
                 return driver_call_fail(call, DRIVER_ERROR("ServiceUnknown"),
                                         "The name %s was not provided by any .service files",

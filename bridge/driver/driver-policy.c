@@ -17,7 +17,7 @@
 #define EXPLAIN_MATCHING 1 /* flag: only the rules that match */
 #define QUESTION_WORDS_MAX 64
 
-/* What a call asks, and what that points to. */
+/* The question of one call, with the memory that it points to. */
 struct explain {
         const char *texts[QUESTION_WORDS_MAX];
         struct policy_words words;
@@ -26,7 +26,7 @@ struct explain {
         uint32_t flags;
 };
 
-/* The other side has the names that it has here, and those that the question gives it. */
+/* The other side owns its names on this bus and those that the question adds. */
 static bool peer_owns(void *userdata, const char *name, bool prefix) {
         struct explain *e = userdata;
 
@@ -64,7 +64,7 @@ static int read_words(struct driver_call *call, struct explain *e) {
         return 0;
 }
 
-/* A client by name, whose credentials count; without a name those in the call do. */
+/* Read whose policy is explained: that of a client (by name), or of the uid and groups given. */
 static int read_who(struct driver_call *call, struct explain *e) {
         struct wire_string name = reader_string(&call->reader);
         struct policy_question *q = &e->words.question;
@@ -172,7 +172,7 @@ static int run_explain(struct driver_call *call) {
         return r;
 }
 
-/* What the policy was read from, and what it was like then: the first is the main file. */
+/* List the files that the policy was read from, main file first, with their time stamps. */
 static int run_get_sources(struct driver_call *call) {
         const struct bus_config *config = call->bus->config;
         struct writer *w = &call->writer;

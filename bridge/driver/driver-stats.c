@@ -60,7 +60,7 @@ static int get_connection_stats(struct driver_call *call) {
         write_u32(w, "PeakMatchRules", client->stats.peak_rules);
         write_u32(w, "BusNames", client->n_ownerships + 1);
         write_u32(w, "PeakBusNames", client->stats.peak_names + 1);
-        /* nothing waits to be routed but the call that asks; the rest waits for its receivers */
+        /* Only this call is being routed; other messages of the client wait for their receivers. */
         write_u32(w, "IncomingMessages", 0);
         write_u32(w, "IncomingBytes", client->incoming_bytes + client->backlog->bytes);
         write_u32(w, "IncomingFDs", client->incoming_fds + client->backlog->fds);

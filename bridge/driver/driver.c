@@ -73,7 +73,7 @@ static int check_method(struct driver_call *call) {
         if ((method->flags & DRIVER_METHOD_HANDLES) && !call->client->handles_ok)
                 return driver_call_fail(call, DRIVER_ERROR("NotSupported"),
                                         "%s is for native bus1 clients only", method->name);
-        /* What a connection itself is asked comes with any arguments, as to the reference. */
+        /* Like the reference: calls to the connection itself may have any arguments. */
         if (m->destination.s && strcmp(method->in, m->signature.s) != 0)
                 return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
                                         "%s takes the signature '%s', not '%s'", method->name,
@@ -106,7 +106,7 @@ int driver_dispatch(struct client *client, struct message *m, uint64_t caller_co
         };
         int r;
 
-        /* Before Hello, what is not Hello is not even looked up. */
+        /* Like the reference: before Hello other methods are refused without a look-up. */
         if (client->state == CLIENT_CONNECTED && m->destination.s &&
             strcmp(m->member.s, "Hello") != 0)
                 return tell_error(client, m, caller_cookie, DRIVER_ERROR("AccessDenied"),

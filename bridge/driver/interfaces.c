@@ -40,7 +40,7 @@ static const struct driver_signal signals[] = {
         {},
 };
 
-/* Strings of an array property, sorted as the reference sorts them. */
+/* The property Features, in the order of the reference. */
 static void get_features(struct bus *bus, struct writer *w) {
         writer_array_begin(w, 4);
         writer_string(w, "ActivatableServicesChanged");
