@@ -41,6 +41,8 @@
 #include <linux/bus1.h>
 #include <stdint.h>
 
+#include "base/scm.h"
+
 /* changes with every incompatible change of what is below */
 #define BUS1_HOSTED_MAGIC UINT32_C(0xb0510002)
 
@@ -51,8 +53,8 @@
 /* data in one READ */
 #define BUS1_HOSTED_READ_MAX ((size_t)(120 * 1024))
 
-/* what the kernel passes with one packet (SCM_MAX_FD) */
-#define BUS1_HOSTED_FDS_MAX ((size_t)253)
+/* descriptors in one packet */
+#define BUS1_HOSTED_FDS_MAX SCM_FDS_MAX
 /* of which one may be the memfd */
 #define BUS1_HOSTED_MESSAGE_FDS_MAX (BUS1_HOSTED_FDS_MAX - 1)
 

@@ -177,8 +177,8 @@ int quota_charge_outgoing(struct client *client, const struct message *m) {
         client->outgoing_fds += m->n_fds;
         client->account->outgoing_bytes += m->n_wire;
         client->account->outgoing_fds += m->n_fds;
-        if (m->backlog_at == client)
-                backlog_add(m->backlog, m);
+        if (m->charged_at == client)
+                backlog_add(m->charged, m);
         if (client->outgoing_bytes > client->stats.peak_outgoing_bytes)
                 client->stats.peak_outgoing_bytes = client->outgoing_bytes;
         if (client->outgoing_fds > client->stats.peak_outgoing_fds)
@@ -198,8 +198,8 @@ void quota_discharge_outgoing(struct client *client, const struct message *m) {
         client->outgoing_fds -= m->n_fds;
         client->account->outgoing_bytes -= m->n_wire;
         client->account->outgoing_fds -= m->n_fds;
-        if (m->backlog_at == client)
-                backlog_remove(m->backlog, m);
+        if (m->charged_at == client)
+                backlog_remove(m->charged, m);
 }
 
 bool quota_is_congested(const struct client *client) {

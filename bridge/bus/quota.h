@@ -72,8 +72,8 @@ int quota_charge_outgoing(struct client *client, const struct message *m);
 /* Call before m is delivered: while m waits for destination, the backlog of sender counts it. */
 static inline void quota_charge_sender(struct client *sender, const struct client *destination,
                                        struct message *m) {
-        m->backlog = sender->backlog;
-        m->backlog_at = destination;
+        m->charged = sender->backlog;
+        m->charged_at = destination;
 }
 /*
  * Count m, which is held until its destination has an owner, in the sender's backlog until

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Audit: the library that writes records. Needs CAP_AUDIT_WRITE. */
+/* Audit: loads libaudit and opens the log. */
 
 #include <libaudit.h>
 
+#include "bridge/lsm/audit.h"
 #include "bridge/lsm/lsm.h"
 
 #define LIBRARY "libaudit.so.1"

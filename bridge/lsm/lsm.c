@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Security modules: which of them are asked, and the records of what they deny. */
+/* Security modules: which of them the bus asks. */
 
 #include "bridge/lsm/lsm.h"
 
 #include <errno.h>
-#include <linux/audit.h>
-#include <unistd.h>
 
 #include "bridge/base/log.h"
 #include "bridge/bus/bus.h"
@@ -37,15 +35,4 @@ int lsm_setup(struct bus *bus, struct loop *loop, const struct bus_config *confi
                 return 0;
         r = lsm_apparmor_new(bus, loop, &mediator, &error);
         return add(bus, "AppArmor", r, mediator, error);
-}
-
-void lsm_audit_close(struct lsm_audit *audit) {
-        if (audit->fd >= 0)
-                close(audit->fd);
-        audit->fd = -1;
-}
-
-void lsm_audit_write(const struct lsm_audit *audit, const char *text, uid_t uid) {
-        if (audit->fd >= 0)
-                audit->write(audit->fd, AUDIT_USER_AVC, text, NULL, NULL, NULL, uid);
 }

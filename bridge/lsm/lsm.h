@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "bridge/bus/mediate.h"
+#include "bridge/lsm/audit.h"
 #include "policy/config.h"
 
 struct loop;
@@ -40,17 +41,3 @@ struct lsm_symbol {
  */
 int lsm_library_load(const char *soname, const struct lsm_symbol *symbols, size_t n, void *table,
                      const char **ret_error);
-
-/* audit */
-
-struct lsm_audit {
-        int fd; /* -1: there is no audit, or no right to write to it */
-        int (*write)(int fd, int type, const char *message, const char *hostname, const char *addr,
-                     const char *tty, uid_t uid); /* audit_log_user_avc_message() */
-};
-
-/* Where the process may write to the audit log; quietly none elsewhere. */
-void lsm_audit_open(struct lsm_audit *audit);
-void lsm_audit_close(struct lsm_audit *audit);
-/* A USER_AVC record. */
-void lsm_audit_write(const struct lsm_audit *audit, const char *text, uid_t uid);

@@ -14,6 +14,7 @@
 #include <bus1/bus1.h>
 #include <bus1/hosted.h>
 
+#include "base/scm.h"
 #include "bridge/base/loop.h"
 #include "bridge/bus/bus.h"
 #include "bridge/bus/reply.h"
@@ -22,7 +23,7 @@
 #define NATIVE_RECEIVE_BUDGET 64 /* messages of one dispatch */
 #define NATIVE_BUFFER_SIZE (256UL * 1024)
 #define NATIVE_TRANSFERS_MAX 1024 /* what the core allows in one message */
-#define NATIVE_FDS_MAX 253
+#define NATIVE_FDS_MAX SCM_FDS_MAX
 #define NATIVE_LOOKUPS_MAX 4096 /* of one session, at the same time */
 #define NATIVE_PUBLISHED_MAX 4096
 #define NATIVE_USER_MAX                                                          \

@@ -9,11 +9,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/scm.h"
 #include "bridge/bus/quota.h"
 #include "bridge/bus/receive.h"
 #include "bridge/socket/connection.h"
-
-#define FDS_MAX 253 /* the kernel's, SCM_MAX_FD */
 
 void connection_drop_fds(struct connection *connection) {
         for (size_t i = 0; i < connection->n_fds; i++)
@@ -77,7 +76,7 @@ static int receive_fds(struct connection *connection, struct msghdr *header) {
                 max = limits->max_message_unix_fds;
 
         for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(header); cmsg; cmsg = CMSG_NXTHDR(header, cmsg)) {
-                int fds[FDS_MAX];
+                int fds[SCM_FDS_MAX];
                 size_t n;
 
                 if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
@@ -95,7 +94,7 @@ static int receive_fds(struct connection *connection, struct msghdr *header) {
                 return 0;
         if (connection->state == CONNECTION_MESSAGES && !connection->client.fds_negotiated)
                 return connection_violate(connection, "descriptors without NEGOTIATE_UNIX_FD");
-        if (connection->state == CONNECTION_MESSAGES && (int64_t)connection->n_fds > max + FDS_MAX)
+        if (connection->state == CONNECTION_MESSAGES && connection->n_fds > max + SCM_FDS_MAX)
                 return connection_violate(connection, "more descriptors than messages declare");
         return 0;
 }
@@ -140,7 +139,7 @@ int connection_read(struct connection *connection, size_t *ret_n, bool *ret_eof)
         struct iovec iov[2];
         union {
                 struct cmsghdr header;
-                char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
+                char space[CMSG_SPACE(SCM_FDS_MAX * sizeof(int))];
         } control;
         struct msghdr header = {
                 .msg_iov = iov,

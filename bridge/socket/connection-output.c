@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 
 #include "base/container-of.h"
+#include "base/scm.h"
 #include "bridge/bus/quota.h"
 #include "bridge/bus/reply.h"
 #include "bridge/bus/tell.h"
@@ -17,7 +18,6 @@
 #define BATCH_MAX 64
 #define QUEUE_SIZE_MIN 8
 #define QUEUE_SIZE_IDLE 64 /* an empty queue larger than this is given back */
-#define FDS_MAX 253        /* the kernel's, SCM_MAX_FD */
 #define STALL_DELAY (20 * INT64_C(1000000))
 
 static struct message *queue_at(const struct connection *connection, size_t i) {
@@ -163,7 +163,7 @@ static ssize_t write_batch(struct connection *connection) {
         const struct message *head = queue_at(connection, 0);
         union {
                 struct cmsghdr header;
-                char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
+                char space[CMSG_SPACE(SCM_FDS_MAX * sizeof(int))];
         } control;
         ssize_t n;
 

@@ -15,9 +15,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct backlog;
-struct client;
-
 #define MESSAGE_SIZE_MAX (128UL * 1024 * 1024)
 #define MESSAGE_ARRAY_MAX (64UL * 1024 * 1024)
 #define MESSAGE_HEADER_SIZE 16 /* the fixed part, with the length of the field array */
@@ -107,11 +104,12 @@ struct message {
         void *attachment;
         void (*attachment_free)(void *attachment);
 
-        /* kept by the bus: what its sender is charged with, while it waits in the queue of one
-         * client
+        /*
+         * For whoever queues messages, and not used here: what is charged with the message while it
+         * waits in the queue of charged_at.
          */
-        struct backlog *backlog;
-        const struct client *backlog_at;
+        void *charged;
+        const void *charged_at;
 
         uint8_t n_args; /* valid when args_known */
         bool args_known;

@@ -11,14 +11,14 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sha1.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bridge/wire/sasl-private.h"
-#include "bridge/wire/sha1.h"
 
-#define DIGEST_HEX (2 * SHA1_SIZE)
+#define DIGEST_HEX (2 * SHA1_DIGEST_LENGTH)
 
 static bool is_own_user(const struct sasl_server *s, const char *user, size_t n) {
         uint64_t uid = 0;
@@ -59,17 +59,17 @@ enum sasl_event sasl_cookie_user(struct sasl_server *s, struct text hex,
 
 static bool digest_matches(const struct sasl_challenge *challenge, struct text own,
                            struct text claimed) {
-        uint8_t digest[SHA1_SIZE], difference = 0;
+        uint8_t digest[SHA1_DIGEST_LENGTH], difference = 0;
         char hex[DIGEST_HEX + 1];
-        struct sha1 sha1;
+        SHA1_CTX sha1;
 
-        sha1_init(&sha1);
-        sha1_add(&sha1, challenge->challenge, strlen(challenge->challenge));
-        sha1_add(&sha1, ":", 1);
-        sha1_add(&sha1, own.s, own.n);
-        sha1_add(&sha1, ":", 1);
-        sha1_add(&sha1, challenge->cookie, challenge->n_cookie);
-        sha1_finish(&sha1, digest);
+        SHA1Init(&sha1);
+        SHA1Update(&sha1, (const uint8_t *)challenge->challenge, strlen(challenge->challenge));
+        SHA1Update(&sha1, (const uint8_t *)":", 1);
+        SHA1Update(&sha1, (const uint8_t *)own.s, own.n);
+        SHA1Update(&sha1, (const uint8_t *)":", 1);
+        SHA1Update(&sha1, (const uint8_t *)challenge->cookie, challenge->n_cookie);
+        SHA1Final(digest, &sha1);
         sasl_hex_encode(digest, sizeof(digest), hex);
 
         if (own.n == 0 || claimed.n != DIGEST_HEX)

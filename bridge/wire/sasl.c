@@ -10,16 +10,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bridge/wire/names.h"
 #include "bridge/wire/sasl-private.h"
-
-/* the longest answer there is is shorter than this */
-#define ANSWER_LINE_MAX 256
 
 /* "anonymous" may leave a trace of who it is; longer ones are refused with their line */
 #define HEX_MAX (SASL_LINE_MAX / 2)
@@ -40,75 +35,15 @@ static void drop_line(struct sasl_server *s) {
         s->n_line = 0;
 }
 
-static void drop_challenge(struct sasl_server *s) {
-        free(s->challenge);
-        s->challenge = NULL;
-}
-
 void sasl_server_deinit(struct sasl_server *s) {
         drop_line(s);
-        drop_challenge(s);
+        free(s->challenge);
 }
 
 /* answers */
 
-void sasl_say(struct sasl_answer *answer, const char *format, ...) {
-        char line[ANSWER_LINE_MAX];
-        va_list ap;
-        int n;
-
-        va_start(ap, format);
-        n = vsnprintf(line, sizeof(line) - 2, format, ap);
-        va_end(ap);
-        if (n < 0)
-                return;
-        if ((size_t)n > sizeof(line) - 3)
-                n = sizeof(line) - 3;
-        memcpy(line + n, "\r\n", 2);
-        n += 2;
-        if (sizeof(answer->text) - answer->n < (size_t)n)
-                return;
-        memcpy(answer->text + answer->n, line, n);
-        answer->n += n;
-}
-
 static bool answer_has_room(const struct sasl_answer *answer) {
         return sizeof(answer->text) - answer->n >= SASL_ANSWER_MAX;
-}
-
-void sasl_say_error(struct sasl_answer *answer, const char *why) {
-        sasl_say(answer, "ERROR \"%s\"", why);
-}
-
-enum sasl_event sasl_close(struct sasl_server *s, const char *violation) {
-        s->state = STATE_CLOSED;
-        s->violation = violation;
-        return SASL_CLOSE;
-}
-
-enum sasl_event sasl_reject(struct sasl_server *s, struct sasl_answer *answer) {
-        s->state = STATE_AUTH;
-        s->negotiated_fds = false;
-        s->negotiated_bus1 = false;
-        s->mechanism = 0;
-        drop_challenge(s);
-
-        sasl_say(answer, "REJECTED%s%s%s",
-                 s->mechanisms & SASL_MECHANISM_EXTERNAL ? " EXTERNAL" : "",
-                 s->mechanisms & SASL_MECHANISM_COOKIE_SHA1 ? " DBUS_COOKIE_SHA1" : "",
-                 s->mechanisms & SASL_MECHANISM_ANONYMOUS ? " ANONYMOUS" : "");
-
-        if (++s->n_rejected < SASL_REJECTED_MAX)
-                return SASL_MORE;
-        return sasl_close(s, "too many attempts to authenticate");
-}
-
-enum sasl_event sasl_accept(struct sasl_server *s, unsigned mechanism, struct sasl_answer *answer) {
-        s->state = STATE_BEGIN;
-        s->mechanism = mechanism;
-        drop_challenge(s);
-        sasl_say(answer, "OK %s", s->guid);
-        return SASL_MORE;
 }
 
 /* words and hex */
@@ -134,26 +69,6 @@ static struct text next_word(struct text *line) {
         line->s += i;
         line->n -= i;
         return word;
-}
-
-int sasl_hex_digit(char c) {
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        if (c >= 'a' && c <= 'f')
-                return c - 'a' + 10;
-        if (c >= 'A' && c <= 'F')
-                return c - 'A' + 10;
-        return -1;
-}
-
-void sasl_hex_encode(const uint8_t *bytes, size_t n, char *ret_hex) {
-        static const char digits[] = "0123456789abcdef";
-
-        for (size_t i = 0; i < n; i++) {
-                *ret_hex++ = digits[bytes[i] >> 4];
-                *ret_hex++ = digits[bytes[i] & 15];
-        }
-        *ret_hex = '\0';
 }
 
 static bool is_hex(struct text hex) {
