@@ -28,7 +28,7 @@
 #include "bridge/options.h"
 #include "bridge/reload.h"
 #include "bridge/socket/server.h"
-#include "bridge/systemd.h"
+#include "bridge/base/systemd.h"
 #include "bridge/watch.h"
 #include "policy/config.h"
 

@@ -23,7 +23,7 @@
 #include "bridge/bus/bus.h"
 #include "bridge/bus/later.h"
 #include "bridge/bus/tell.h"
-#include "bridge/systemd.h"
+#include "bridge/base/systemd.h"
 
 /* How long the bus waits for the thread when it ends, in seconds. */
 #define END_DELAY 2

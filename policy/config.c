@@ -11,18 +11,6 @@
 
 #include "policy/array.h"
 #include "policy/config.h"
-#include "policy/fragment.h"
-
-struct bus_config *bus_config_free(struct bus_config *config) {
-        struct bus_fragment fragment = {};
-
-        if (!config)
-                return NULL;
-        fragment.config = *config;
-        bus_fragment_clear(&fragment);
-        free(config);
-        return NULL;
-}
 
 bool bus_config_allows_auth(const struct bus_config *config, const char *name) {
         for (size_t i = 0; i < config->n_auth; i++)

@@ -182,3 +182,14 @@ no_memory:
         free(item.context);
         return -ENOMEM;
 }
+
+struct bus_config *bus_config_free(struct bus_config *config) {
+        struct bus_fragment fragment = {};
+
+        if (!config)
+                return NULL;
+        fragment.config = *config;
+        bus_fragment_clear(&fragment);
+        free(config);
+        return NULL;
+}

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "policy/array.h"
-#include "policy/section.h"
+#include "policy/model.h"
 
 int policy_block_new(enum policy_context context, id_t id, struct policy_block **ret_block) {
         struct policy_block *block;
@@ -51,22 +51,6 @@ struct policy *policy_ref(struct policy *policy) {
         if (policy)
                 policy->n_refs++;
         return policy;
-}
-
-struct policy *policy_unref(struct policy *policy) {
-        if (!policy || --policy->n_refs > 0)
-                return NULL;
-        for (size_t i = 0; i < policy->n_sections; i++)
-                policy_section_clear(&policy->sections[i]);
-        free(policy->sections);
-        for (size_t i = 0; i < policy->n_blocks; i++)
-                policy_block_free(policy->blocks[i]);
-        free(policy->blocks);
-        for (size_t i = 0; i < policy->n_names; i++)
-                free(policy->names[i]);
-        free(policy->names);
-        free(policy);
-        return NULL;
 }
 
 const char *policy_intern(struct policy *policy, const char *name) {

@@ -277,3 +277,20 @@ const struct policy_section *policy_section_next(const struct policy *policy, si
         }
         return NULL;
 }
+
+/* Here, because a policy owns its sections, and model.c does not know these. */
+struct policy *policy_unref(struct policy *policy) {
+        if (!policy || --policy->n_refs > 0)
+                return NULL;
+        for (size_t i = 0; i < policy->n_sections; i++)
+                policy_section_clear(&policy->sections[i]);
+        free(policy->sections);
+        for (size_t i = 0; i < policy->n_blocks; i++)
+                policy_block_free(policy->blocks[i]);
+        free(policy->blocks);
+        for (size_t i = 0; i < policy->n_names; i++)
+                free(policy->names[i]);
+        free(policy->names);
+        free(policy);
+        return NULL;
+}

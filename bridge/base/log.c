@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "bridge/journal.h"
+#include "bridge/base/journal.h"
 
 /* daemon */
 #define LOG_FACILITY 3

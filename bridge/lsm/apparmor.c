@@ -14,6 +14,7 @@
 #include "base/container-of.h"
 #include "bridge/base/loop.h"
 #include "bridge/bus/bus.h"
+#include "bridge/lsm/library.h"
 
 #define LIBRARY "libapparmor.so.1"
 #define DIRECTORY "/sys/kernel/security/apparmor/"

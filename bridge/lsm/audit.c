@@ -5,7 +5,7 @@
 #include <libaudit.h>
 
 #include "bridge/lsm/audit.h"
-#include "bridge/lsm/lsm.h"
+#include "bridge/lsm/library.h"
 
 #define LIBRARY "libaudit.so.1"
 

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "bridge/lsm/lsm.h"
+#include "bridge/lsm/library.h"
 
 int lsm_library_load(const char *soname, const struct lsm_symbol *symbols, size_t n, void *table,
                      const char **ret_error) {

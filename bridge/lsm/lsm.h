@@ -8,10 +8,6 @@
  * without pays nothing: it looks at one file for each.
  */
 
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/types.h>
-
 #include "bridge/bus/mediate.h"
 #include "bridge/lsm/audit.h"
 #include "policy/config.h"
@@ -28,16 +24,4 @@ int lsm_setup(struct bus *bus, struct loop *loop, const struct bus_config *confi
 /* 0, 1 when it is not active, or built, -ENOENT with *ret_error static, -ENOMEM. */
 int lsm_selinux_new(struct bus *bus, struct mediator **ret_mediator, const char **ret_error);
 int lsm_apparmor_new(struct bus *bus, struct loop *loop, struct mediator **ret_mediator,
-                     const char **ret_error);
-
-/* libraries */
-
-struct lsm_symbol {
-        const char *name;
-        size_t at; /* where in the table the address goes */
-};
-
-/* Load a library for good and fill a table of its functions. 0, or -ENOENT with *ret_error static.
- */
-int lsm_library_load(const char *soname, const struct lsm_symbol *symbols, size_t n, void *table,
                      const char **ret_error);

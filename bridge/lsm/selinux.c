@@ -13,6 +13,7 @@
 #include "base/container-of.h"
 #include "bridge/base/log.h"
 #include "bridge/bus/bus.h"
+#include "bridge/lsm/library.h"
 
 #define LIBRARY "libselinux.so.1"
 #define CLASS "dbus"

@@ -18,7 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "bridge/systemd.h"
+#include "bridge/base/systemd.h"
 
 struct listener *listener_free(struct listener *listener) {
         if (!listener)

@@ -9,13 +9,14 @@
 
 #include "policy/array.h"
 #include "tools/bus1ctl/answer.h"
-#include "tools/bus1ctl/bus1ctl.h"
+#include "tools/bus1ctl/json.h"
+#include "tools/bus1ctl/report.h"
 
 static char *copy(const char *text) {
         char *c = strdup(text);
 
         if (!c)
-                exit(complain("out of memory"));
+                exit(report_failure("out of memory"));
         return c;
 }
 
@@ -27,7 +28,7 @@ void answer_add(struct answer *answer, const struct answer_rule *rule) {
         own.context = copy(rule->context);
         own.mismatch = rule->mismatch && rule->mismatch[0] ? copy(rule->mismatch) : NULL;
         if (POLICY_ARRAY_APPEND(answer->rules, answer->n_rules, own) < 0)
-                exit(complain("out of memory"));
+                exit(report_failure("out of memory"));
 }
 
 int answer_make(struct answer *ret_answer, struct policy *policy,
@@ -38,7 +39,7 @@ int answer_make(struct answer *ret_answer, struct policy *policy,
 
         r = policy_explain(policy, question, &explanation);
         if (r < 0)
-                return complain("%s", strerror(-r));
+                return report_failure("%s", strerror(-r));
         answer.allowed = explanation.allowed;
         if (!explanation.rule)
                 answer.reason = copy(policy_default_reason(question, explanation.allowed));

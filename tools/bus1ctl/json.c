@@ -8,11 +8,12 @@
 #include <string.h>
 #include <wchar.h>
 
-#include "tools/bus1ctl/bus1ctl.h"
+#include "tools/bus1ctl/json.h"
+#include "tools/bus1ctl/report.h"
 
 static void check_memory(bool good) {
         if (!good)
-                exit(complain("out of memory"));
+                exit(report_failure("out of memory"));
 }
 
 struct json_object *json_make_object(void) {
@@ -88,5 +89,5 @@ int json_finish(struct json_object *object) {
         check_memory(text);
         r = puts(text);
         json_object_put(object);
-        return r < 0 || fflush(stdout) ? complain("cannot write: %m") : 0;
+        return r < 0 || fflush(stdout) ? report_failure("cannot write: %m") : 0;
 }

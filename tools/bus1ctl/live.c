@@ -10,8 +10,8 @@
 
 #include "policy/array.h"
 #include "policy/config.h"
-#include "tools/bus1ctl/bus1ctl.h"
 #include "tools/bus1ctl/live.h"
+#include "tools/bus1ctl/report.h"
 
 #define DRIVER "org.freedesktop.DBus"
 #define DRIVER_PATH "/org/freedesktop/DBus"
@@ -43,9 +43,9 @@ int live_open(const struct live_bus *which, sd_bus **ret_bus) {
         sd_bus_close(bus);
         sd_bus_unref(bus);
         if (which->address)
-                return complain("cannot connect to %s: %s", which->address, strerror(-r));
-        return complain("cannot connect to the %s bus: %s",
-                        which->is_session ? "session" : "system", strerror(-r));
+                return report_failure("cannot connect to %s: %s", which->address, strerror(-r));
+        return report_failure("cannot connect to the %s bus: %s",
+                              which->is_session ? "session" : "system", strerror(-r));
 }
 
 static int complain_about(const sd_bus_error *error, int r) {
@@ -57,18 +57,20 @@ static int complain_about(const sd_bus_error *error, int r) {
 
         for (size_t i = 0; i < sizeof(missing) / sizeof(*missing); i++)
                 if (sd_bus_error_has_name(error, missing[i]))
-                        return complain("this bus is not bus1-bridge, or one too old to be asked: "
-                                        "it has no " POLICY_INTERFACE);
+                        return report_failure(
+                                "this bus is not bus1-bridge, or one too old to be asked: "
+                                "it has no " POLICY_INTERFACE);
         if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
-                return complain("only root and the user of the bus may ask it, and only if its "
-                                "policy lets them call " POLICY_INTERFACE ": %s",
-                                error->message);
-        return complain("the bus does not answer: %s", error->message ?: strerror(-r));
+                return report_failure(
+                        "only root and the user of the bus may ask it, and only if its "
+                        "policy lets them call " POLICY_INTERFACE ": %s",
+                        error->message);
+        return report_failure("the bus does not answer: %s", error->message ?: strerror(-r));
 }
 
 /* The message must be as this version of the interface has it. */
 static int complain_about_answer(int r) {
-        return complain("the bus's answer cannot be read: %s", strerror(-r));
+        return report_failure("the bus's answer cannot be read: %s", strerror(-r));
 }
 
 static int call(sd_bus *bus, sd_bus_message *m, sd_bus_message **ret_reply) {
@@ -180,7 +182,7 @@ int live_explain(sd_bus *bus, const char *client, const struct who *who, char *c
 
         r = make_question(bus, client, who, words, n, matching, &m);
         if (r < 0)
-                return complain("cannot ask this: %s", strerror(-r));
+                return report_failure("cannot ask this: %s", strerror(-r));
         status = call(bus, m, &reply);
         if (!status) {
                 r = read_answer(reply, &answer, &context);
@@ -254,7 +256,7 @@ int live_get_sources(sd_bus *bus, struct live_sources *ret_sources) {
 
         r = new_call(bus, "GetSources", &m);
         if (r < 0)
-                return complain("cannot ask: %s", strerror(-r));
+                return report_failure("cannot ask: %s", strerror(-r));
         status = call(bus, m, &reply);
         if (!status) {
                 r = read_sources(reply, &sources);

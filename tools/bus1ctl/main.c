@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * bus1ctl - the commands and their names
- */
+
+/* bus1ctl: the commands and their names. */
 
 #include <locale.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/bus1ctl/bus1ctl.h"
+#include "tools/bus1ctl/commands.h"
+#include "tools/bus1ctl/report.h"
 
 static const char usage[] =
         "usage: bus1ctl policy check [--json] FILE...\n"
@@ -29,19 +28,9 @@ static const char usage[] =
         "keys: type (method_call, method_return, error, signal), path, interface, member, error,\n"
         "fds, requested_reply, eavesdrop\n";
 
-int complain(const char *format, ...) {
-        va_list args;
-
-        fputs("bus1ctl: ", stderr);
-        va_start(args, format);
-        vfprintf(stderr, format, args);
-        va_end(args);
-        fputc('\n', stderr);
-        return STATUS_FAILED;
-}
-
 static int print(const char *text) {
-        return fputs(text, stdout) < 0 || fflush(stdout) ? complain("cannot write: %m") : STATUS_OK;
+        return fputs(text, stdout) < 0 || fflush(stdout) ? report_failure("cannot write: %m")
+                                                         : STATUS_OK;
 }
 
 int main(int argc, char *argv[]) {

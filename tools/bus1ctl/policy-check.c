@@ -13,8 +13,10 @@
 #include <string.h>
 
 #include "policy/lint.h"
-#include "tools/bus1ctl/bus1ctl.h"
+#include "tools/bus1ctl/commands.h"
+#include "tools/bus1ctl/json.h"
 #include "tools/bus1ctl/live.h"
+#include "tools/bus1ctl/report.h"
 
 struct checked {
         const char *path;
@@ -102,7 +104,7 @@ static int check_and_print(const char *path, const struct live_sources *sources,
 
         r = check(&checked, path, sources);
         if (r < 0)
-                status = complain("%s: %s", path, strerror(-r));
+                status = report_failure("%s: %s", path, strerror(-r));
         else if (checked.error)
                 status = STATUS_FAILED;
         else if ((checked.n_findings > 0 || (sources && sources->n_changed > 0)) &&
@@ -155,9 +157,9 @@ int policy_check_main(int argc, char *argv[]) {
                         return STATUS_FAILED;
         }
         if (has_bus && !bus.is_live)
-                return complain("--system, --session and --address need --live");
+                return report_failure("--system, --session and --address need --live");
         if (bus.is_live != (optind == argc))
-                return complain("policy check needs files, or --live");
+                return report_failure("policy check needs files, or --live");
 
         if (bus.is_live)
                 status = check_live(&bus, results);
@@ -165,5 +167,5 @@ int policy_check_main(int argc, char *argv[]) {
                 status = check_and_print(argv[i], NULL, results, status);
         if (results)
                 return json_finish(results) ?: status;
-        return fflush(stdout) ? complain("cannot write: %m") : status;
+        return fflush(stdout) ? report_failure("cannot write: %m") : status;
 }

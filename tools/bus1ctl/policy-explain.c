@@ -16,8 +16,10 @@
 #include "policy/array.h"
 #include "policy/config.h"
 #include "tools/bus1ctl/answer.h"
-#include "tools/bus1ctl/bus1ctl.h"
+#include "tools/bus1ctl/commands.h"
+#include "tools/bus1ctl/json.h"
 #include "tools/bus1ctl/live.h"
+#include "tools/bus1ctl/report.h"
 
 #define SYSTEM_CONFIG "/usr/share/dbus-1/system.conf"
 #define SESSION_CONFIG "/usr/share/dbus-1/session.conf"
@@ -46,14 +48,14 @@ struct outcome {
 
 static int check_options(const struct arguments *a) {
         if (!a->bus.is_live && (a->bus.address || a->client))
-                return complain("--address and --client need --live");
+                return report_failure("--address and --client need --live");
         if (a->bus.is_live && a->config)
-                return complain("--config is for files, not with --live");
+                return report_failure("--config is for files, not with --live");
         if (a->client && (a->user || a->n_groups))
-                return complain("a client has its own user and groups");
+                return report_failure("a client has its own user and groups");
         if (!a->user && !a->client)
-                return complain("policy explain needs --user%s",
-                                a->bus.is_live ? " or --client" : "");
+                return report_failure("policy explain needs --user%s",
+                                      a->bus.is_live ? " or --client" : "");
         return 0;
 }
 
@@ -96,7 +98,7 @@ static int parse_options(struct arguments *a, int argc, char *argv[]) {
                         break;
                 case 'g':
                         if (POLICY_ARRAY_APPEND(a->groups, a->n_groups, optarg) < 0)
-                                return complain("out of memory");
+                                return report_failure("out of memory");
                         break;
                 case 'j':
                         a->json = true;
@@ -126,7 +128,7 @@ static int ask_files(const struct arguments *a, const char *path, const struct w
 
         r = policy_words_parse(&parsed, words, n, &error);
         if (r < 0) {
-                status = complain("%s", error ? error : strerror(-r));
+                status = report_failure("%s", error ? error : strerror(-r));
                 free(error);
                 policy_words_clear(&parsed);
                 return status;
@@ -135,7 +137,7 @@ static int ask_files(const struct arguments *a, const char *path, const struct w
         if (r < 0) {
                 *ret_error = error ? error : strdup(strerror(-r));
                 policy_words_clear(&parsed);
-                return *ret_error ? STATUS_FAILED : complain("out of memory");
+                return *ret_error ? STATUS_FAILED : report_failure("out of memory");
         }
         parsed.question.uid = who->uid;
         parsed.question.gids = who->gids;
@@ -159,7 +161,7 @@ static int explain_files(const struct arguments *a, struct outcome *o) {
         status = ask_files(a, path, &who, geteuid(), (const char *const *)a->words, a->n_words,
                            &o->answer, &error);
         if (error)
-                complain("%s", error);
+                report_failure("%s", error);
         free(error);
         who_clear(&who);
         return status;
@@ -181,14 +183,14 @@ static int ask_changed_files(const struct arguments *a, const struct live_contex
 
         for (size_t i = 0; i < a->n_words && !status; i++)
                 if (POLICY_ARRAY_APPEND(words, n, a->words[i]) < 0)
-                        status = complain("out of memory");
+                        status = report_failure("out of memory");
         for (char **name = context->names; name && *name && !status; name++) {
                 char *word;
 
                 if (asprintf(&word, "%s=%s", key, *name) < 0 ||
                     POLICY_ARRAY_APPEND(made, n_made, word) < 0 ||
                     POLICY_ARRAY_APPEND(words, n, word) < 0)
-                        status = complain("out of memory");
+                        status = report_failure("out of memory");
         }
         if (!status)
                 status = ask_files(a, o->sources.main, &context->who, context->bus_uid, words, n,
@@ -239,7 +241,7 @@ static int print_text(const struct outcome *o) {
         } else if (o->reload_error)
                 printf("a reload would fail: %s\n", o->reload_error);
         answer_print_rules(&o->answer);
-        return fflush(stdout) ? complain("cannot write: %m") : STATUS_OK;
+        return fflush(stdout) ? report_failure("cannot write: %m") : STATUS_OK;
 }
 
 static int print_json(const struct arguments *a, const struct outcome *o) {

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "policy/ids.h"
-#include "tools/bus1ctl/bus1ctl.h"
+#include "tools/bus1ctl/report.h"
 #include "tools/bus1ctl/who.h"
 
 static int groups_of_user(struct who *who) {
@@ -23,7 +23,7 @@ static int groups_of_user(struct who *who) {
                 gid_t *gids = realloc(who->gids, n * sizeof(*gids));
 
                 if (!gids)
-                        return complain("out of memory");
+                        return report_failure("out of memory");
                 who->gids = gids;
                 room = n;
                 if (getgrouplist(user->pw_name, user->pw_gid, gids, &n) >= 0)
@@ -40,18 +40,18 @@ int who_resolve(struct who *ret_who, const char *user, char *const *groups, size
 
         r = policy_resolve_user(user, &who.uid);
         if (r)
-                return complain("user %s: %s", user, r > 0 ? "unknown" : strerror(-r));
+                return report_failure("user %s: %s", user, r > 0 ? "unknown" : strerror(-r));
         if (n_groups == 0) {
                 r = groups_of_user(&who);
         } else {
                 who.gids = calloc(n_groups, sizeof(*who.gids));
                 if (!who.gids)
-                        return complain("out of memory");
+                        return report_failure("out of memory");
                 for (size_t i = 0; i < n_groups && !r; i++) {
                         r = policy_resolve_group(groups[i], &who.gids[i]);
                         if (r)
-                                r = complain("group %s: %s", groups[i],
-                                             r > 0 ? "unknown" : strerror(-r));
+                                r = report_failure("group %s: %s", groups[i],
+                                                   r > 0 ? "unknown" : strerror(-r));
                 }
                 who.n_gids = n_groups;
         }

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "bridge/journal.h"
+#include "bridge/base/journal.h"
 
 static struct journal_entry entry;
 

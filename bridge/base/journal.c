@@ -2,7 +2,7 @@
 
 /* The journal: framing of entries, and the socket. */
 
-#include "bridge/journal.h"
+#include "bridge/base/journal.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
 
 /* The protocols between systemd and a service. */
 
-#include "bridge/systemd.h"
+#include "bridge/base/systemd.h"
 
 #include <errno.h>
 #include <fcntl.h>
