@@ -3,15 +3,13 @@
 /*
  * Clients
  *
- * A client is a transport and a peer on it. Everything here hands the call on; what the commands
- * mean is decided by the core at the other end of the transport.
+ * A client is a transport and a peer on it. The functions here only pass each call to the
+ * transport. The core at the other end decides what a command means.
  */
 
-#include "libbus1/transports.h"
 #include "libbus1/util.h"
 #include <bus1/transport.h>
 #include <errno.h>
-#include <sys/stat.h>
 
 struct bus1_client {
         const struct bus1_transport *transport;
@@ -35,36 +33,6 @@ BUS1_EXPORT int bus1_client_new_transport(struct bus1_client **ret_client,
 BUS1_EXPORT void *bus1_client_get_transport_peer(struct bus1_client *client,
                                                  const struct bus1_transport *transport) {
         return client->transport == transport ? client->peer : NULL;
-}
-
-BUS1_EXPORT int bus1_client_new(struct bus1_client **ret_client) {
-        const char *path;
-        int r;
-
-        path = secure_getenv(BUS1_HOSTED_SOCKET_ENV);
-        if (path && *path)
-                return bus1_client_new_hosted(ret_client, path);
-
-        r = bus1_client_new_device(ret_client, NULL);
-        /* a device node without a module behind it is as good as none */
-        if (r != -ENOENT && r != -ENXIO && r != -ENODEV)
-                return r;
-
-        return bus1_client_new_hosted(ret_client, BUS1_HOSTED_SOCKET_PATH);
-}
-
-BUS1_EXPORT int bus1_client_new_from_fd(struct bus1_client **ret_client, int fd) {
-        struct stat st;
-
-        if (fstat(fd, &st) < 0)
-                return -errno;
-
-        if (S_ISCHR(st.st_mode))
-                return device_client_new_from_fd(ret_client, fd);
-        if (S_ISSOCK(st.st_mode))
-                return hosted_client_new_from_fd(ret_client, fd);
-
-        return -EMEDIUMTYPE;
 }
 
 BUS1_EXPORT struct bus1_client *bus1_client_free(struct bus1_client *client) {

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The transports inside libbus1. Ownership of fd is that of bus1_client_new_from_fd(). */
+/*
+ * The transports inside libbus1
+ *
+ * Both functions take over fd on success only, like bus1_client_new_from_fd().
+ * -EMEDIUMTYPE when fd is of another kind.
+ */
 
 #include <bus1/bus1.h>
 

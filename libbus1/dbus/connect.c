@@ -9,7 +9,7 @@
  * ends with either side.
  */
 
-#include "libbus1/dbus/internal.h"
+#include "libbus1/dbus/connect.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -19,6 +19,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
+
+#include "libbus1/dbus/check.h"
+#include "libbus1/dbus/clock.h"
+#include "libbus1/dbus/error.h"
 
 #define LINE_MAX_SASL 1024
 #define JOIN_TIMEOUT_MS 25000
@@ -323,7 +328,7 @@ static int join_entry(DBusAddressEntry *entry, struct joined *joined, DBusError 
         return r;
 }
 
-int bus_join(const char *address, struct joined *ret_joined, DBusError *error) {
+int membership_join(const char *address, struct joined *ret_joined, DBusError *error) {
         struct joined joined = {.session = BUS1_INVALID};
         DBusAddressEntry **entries;
         int n_entries, r = -EINVAL;

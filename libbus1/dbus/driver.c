@@ -1,33 +1,36 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The bus's own object: names, look-ups, subscriptions, credentials
+ * Calls to the bus itself: names, look-ups, credentials
  *
- * org.freedesktop.DBus is as over a socket. org.bus1.Bridge1 is where handles go to the bus and
- * come from it.
+ * org.freedesktop.DBus is the same as over a socket. Handles go to the bus and come from it through
+ * org.bus1.Bridge1.
  */
 
-#include "libbus1/dbus/internal.h"
+#include "libbus1/dbus/driver.h"
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
 
-#define SESSION_INTERFACE "org.bus1.Session1"
+#include "libbus1/dbus/call.h"
+#include "libbus1/dbus/error.h"
+#include "libbus1/dbus/message.h"
+#include "libbus1/dbus/node.h"
 
-static DBusMessage *driver_message(const char *interface, const char *member) {
-        return dbus_message_new_method_call(DRIVER_NAME, DRIVER_PATH, interface, member);
+static DBusMessage *new_call_to_bus(const char *interface, const char *member) {
+        return dbus_message_new_method_call(BUS_NAME, BUS_PATH, interface, member);
 }
 
-int driver_call(struct bus1_dbus *bus, const char *interface, const char *member,
-                const uint64_t *handles, size_t n_handles, struct bus1_dbus_message **ret_reply,
-                DBusError *error, int first_arg_type, ...) {
+int call_bus(struct bus1_dbus *bus, const char *interface, const char *member,
+             const uint64_t *handles, size_t n_handles, struct bus1_dbus_message **ret_reply,
+             DBusError *error, int first_arg_type, ...) {
         CLEANUP(dbus_message_unrefp) DBusMessage *message = NULL;
         va_list args;
         bool ok;
 
-        message = driver_message(interface, member);
+        message = new_call_to_bus(interface, member);
         if (!message)
                 return error_from_errno(error, -ENOMEM, member);
         va_start(args, first_arg_type);
@@ -60,7 +63,7 @@ static int reply_take_handle(struct bus1_dbus_message *reply, uint64_t *ret_hand
         return 0;
 }
 
-int driver_hello(struct bus1_dbus *bus, DBusError *error) {
+int membership_hello(struct bus1_dbus *bus, DBusError *error) {
         CLEANUP(dbus_message_unrefp) DBusMessage *message = NULL;
         struct bus1_transfer home = {.flags = BUS1_TRANSFER_FLAG_CREATE, .id = BUS1_INVALID};
         struct bus1_dbus_message *reply;
@@ -68,7 +71,7 @@ int driver_hello(struct bus1_dbus *bus, DBusError *error) {
         const char *name;
         int r;
 
-        message = driver_message(DRIVER_NAME, "Hello");
+        message = new_call_to_bus(BUS_NAME, "Hello");
         if (!message)
                 return error_from_errno(error, -ENOMEM, "Hello");
         r = call_with(bus, BUS1_DBUS_BUS, message, &home, 1, NULL, 0, BUS1_DBUS_TIMEOUT_DEFAULT,
@@ -99,9 +102,9 @@ static int call_for_u32(struct bus1_dbus *bus, const char *interface, const char
 
         if (!bus || !text_is_valid(name))
                 return error_from_errno(error, -EINVAL, member);
-        r = driver_call(bus, interface, member, handle, handle ? 1 : 0, &reply, error,
-                        DBUS_TYPE_STRING, &name, flags ? DBUS_TYPE_UINT32 : DBUS_TYPE_INVALID,
-                        flags, DBUS_TYPE_INVALID);
+        r = call_bus(bus, interface, member, handle, handle ? 1 : 0, &reply, error,
+                     DBUS_TYPE_STRING, &name, flags ? DBUS_TYPE_UINT32 : DBUS_TYPE_INVALID, flags,
+                     DBUS_TYPE_INVALID);
         if (r < 0)
                 return r;
         ok = dbus_message_get_args(reply->message, NULL, DBUS_TYPE_UINT32, &result,
@@ -116,12 +119,12 @@ static int call_for_u32(struct bus1_dbus *bus, const char *interface, const char
 
 PUBLIC int bus1_dbus_request_name(struct bus1_dbus *bus, const char *name, uint32_t flags,
                                   uint32_t *ret_result, DBusError *error) {
-        return call_for_u32(bus, DRIVER_NAME, "RequestName", name, &flags, NULL, ret_result, error);
+        return call_for_u32(bus, BUS_NAME, "RequestName", name, &flags, NULL, ret_result, error);
 }
 
 PUBLIC int bus1_dbus_release_name(struct bus1_dbus *bus, const char *name, uint32_t *ret_result,
                                   DBusError *error) {
-        return call_for_u32(bus, DRIVER_NAME, "ReleaseName", name, NULL, NULL, ret_result, error);
+        return call_for_u32(bus, BUS_NAME, "ReleaseName", name, NULL, NULL, ret_result, error);
 }
 
 PUBLIC int bus1_dbus_publish(struct bus1_dbus *bus, const char *name, uint32_t flags,
@@ -150,8 +153,8 @@ PUBLIC int bus1_dbus_lookup(struct bus1_dbus *bus, const char *name, uint32_t fl
 
         if (!bus || !text_is_valid(name) || !ret_handle)
                 return error_from_errno(error, -EINVAL, "Lookup");
-        r = driver_call(bus, BRIDGE_INTERFACE, "Lookup", NULL, 0, &reply, error, DBUS_TYPE_STRING,
-                        &name, DBUS_TYPE_UINT32, &flags, DBUS_TYPE_INVALID);
+        r = call_bus(bus, BRIDGE_INTERFACE, "Lookup", NULL, 0, &reply, error, DBUS_TYPE_STRING,
+                     &name, DBUS_TYPE_UINT32, &flags, DBUS_TYPE_INVALID);
         return r < 0 ? r : reply_take_handle(reply, ret_handle, error);
 }
 
@@ -162,8 +165,8 @@ PUBLIC int bus1_dbus_lookup_object(struct bus1_dbus *bus, const char *name, cons
 
         if (!bus || !text_is_valid(name) || !path_is_valid(path) || !ret_handle)
                 return error_from_errno(error, -EINVAL, "LookupObject");
-        r = driver_call(bus, BRIDGE_INTERFACE, "LookupObject", NULL, 0, &reply, error,
-                        DBUS_TYPE_STRING, &name, DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID);
+        r = call_bus(bus, BRIDGE_INTERFACE, "LookupObject", NULL, 0, &reply, error,
+                     DBUS_TYPE_STRING, &name, DBUS_TYPE_OBJECT_PATH, &path, DBUS_TYPE_INVALID);
         return r < 0 ? r : reply_take_handle(reply, ret_handle, error);
 }
 
@@ -176,8 +179,7 @@ PUBLIC int bus1_dbus_export(struct bus1_dbus *bus, uint64_t handle, char **ret_n
 
         if (!bus || handle == BUS1_INVALID || !ret_name || !ret_path)
                 return error_from_errno(error, -EINVAL, "Export");
-        r = driver_call(bus, BRIDGE_INTERFACE, "Export", &handle, 1, &reply, error,
-                        DBUS_TYPE_INVALID);
+        r = call_bus(bus, BRIDGE_INTERFACE, "Export", &handle, 1, &reply, error, DBUS_TYPE_INVALID);
         if (r < 0)
                 return r;
         if (!dbus_message_get_args(reply->message, NULL, DBUS_TYPE_STRING, &name,
@@ -223,8 +225,8 @@ PUBLIC int bus1_dbus_get_credentials(struct bus1_dbus *bus, const char *name,
 
         if (!bus || !text_is_valid(name) || !ret_credentials)
                 return error_from_errno(error, -EINVAL, "GetConnectionCredentials");
-        r = driver_call(bus, DRIVER_NAME, "GetConnectionCredentials", NULL, 0, &reply, error,
-                        DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID);
+        r = call_bus(bus, BUS_NAME, "GetConnectionCredentials", NULL, 0, &reply, error,
+                     DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID);
         if (r < 0)
                 return r;
         if (!dbus_message_has_signature(reply->message, "a{sv}")) {
@@ -241,140 +243,4 @@ PUBLIC int bus1_dbus_get_credentials(struct bus1_dbus *bus, const char *name,
         bus1_dbus_message_unref(reply);
         *ret_credentials = credentials;
         return 0;
-}
-
-/* subscriptions */
-
-PUBLIC int bus1_dbus_subscribe(struct bus1_dbus *bus, const char *rule, bus1_dbus_message_fn fn,
-                               void *userdata, struct bus1_dbus_subscription **ret_subscription,
-                               DBusError *error) {
-        struct bus1_dbus_subscription *s;
-        uint64_t handle;
-        int r;
-
-        if (!bus || !text_is_valid(rule) || !fn)
-                return error_from_errno(error, -EINVAL, "Subscribe");
-        s = calloc(1, sizeof(*s));
-        if (!s)
-                return error_from_errno(error, -ENOMEM, "Subscribe");
-        s->bus = bus;
-        s->fn = fn;
-        s->userdata = userdata;
-        r = node_new(bus, NODE_SUBSCRIPTION, s, true, &s->node, &handle);
-        if (r < 0) {
-                free(s);
-                return error_from_errno(error, r, "Subscribe");
-        }
-        DL_APPEND(bus->subscriptions, s);
-        r = driver_call(bus, BRIDGE_INTERFACE, "Subscribe", &handle, 1, NULL, error,
-                        DBUS_TYPE_STRING, &rule, DBUS_TYPE_INVALID);
-        bus1_dbus_release(bus, handle);
-        if (r < 0) {
-                bus1_dbus_subscription_free(s);
-                return r;
-        }
-        if (ret_subscription)
-                *ret_subscription = s;
-        return 0;
-}
-
-PUBLIC struct bus1_dbus_subscription *
-bus1_dbus_subscription_free(struct bus1_dbus_subscription *s) {
-        if (!s)
-                return NULL;
-        if (s->node != BUS1_INVALID)
-                node_end(s->bus, s->node);
-        DL_DELETE(s->bus->subscriptions, s);
-        free(s);
-        return NULL;
-}
-
-/* org.bus1.Session1 */
-
-bool driver_is_sender(struct bus1_dbus_message *message) {
-        struct node *node = node_find(message->bus, message->node);
-        const char *sender = dbus_message_get_sender(message->message);
-
-        return node && node->kind == NODE_HOME && sender && strcmp(sender, DRIVER_NAME) == 0;
-}
-
-/*
- * OpenNode(s member, s name, b narrow, o path): a node for calls of that one member, which the bus
- * hands to it.
- */
-static int session_open_node(struct bus1_dbus_message *call) {
-        CLEANUP(dbus_message_unrefp) DBusMessage *reply = NULL;
-        struct bus1_dbus_object *object = NULL;
-        struct bus1_dbus *bus = call->bus;
-        const char *member, *name, *path;
-        uint64_t id, handle;
-        dbus_bool_t narrow;
-        struct node *node;
-        int r;
-
-        if (!dbus_message_get_args(call->message, NULL, DBUS_TYPE_STRING, &member, DBUS_TYPE_STRING,
-                                   &name, DBUS_TYPE_BOOLEAN, &narrow, DBUS_TYPE_OBJECT_PATH, &path,
-                                   DBUS_TYPE_INVALID))
-                return -EINVAL;
-        if (narrow) {
-                HASH_FIND_STR(bus->objects_by_path, path, object);
-                if (!object)
-                        return -ENOENT;
-        }
-        reply = dbus_message_new_method_return(call->message);
-        if (!reply)
-                return -ENOMEM;
-        r = node_new(bus, object ? NODE_OBJECT : NODE_NAME, object, false, &id, &handle);
-        if (r < 0)
-                return r;
-        node = node_find(bus, id);
-        node->sender = strdup(member);
-        node->name = strdup(name);
-        r = node->sender && node->name ? bus1_dbus_reply(call, reply, &handle, 1) : -ENOMEM;
-        /* the one that looked up holds the only handle; when it goes, the node does */
-        bus1_dbus_release(bus, handle);
-        return r;
-}
-
-/* name NULL: all */
-static void close_opened(struct bus1_dbus *bus, const char *name) {
-        struct node *node, *next;
-
-        HASH_ITER(hh, bus->nodes, node, next) {
-                uint64_t id = node->id;
-
-                if (!node->name || (name && strcmp(node->name, name) != 0))
-                        continue;
-                node_end(bus, id);
-        }
-}
-
-bool driver_is_session_call(struct bus1_dbus_message *message) {
-        return dbus_message_get_type(message->message) == DBUS_MESSAGE_TYPE_METHOD_CALL &&
-               dbus_message_has_interface(message->message, SESSION_INTERFACE) &&
-               driver_is_sender(message);
-}
-
-void driver_session_dispatch(struct bus1_dbus_message *call) {
-        int r = 0;
-
-        if (dbus_message_is_method_call(call->message, SESSION_INTERFACE, "OpenNode"))
-                r = session_open_node(call);
-        else if (dbus_message_is_method_call(call->message, SESSION_INTERFACE, "CloseNodes"))
-                close_opened(call->bus, NULL);
-        else
-                bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_METHOD, "No such method");
-        if (r < 0)
-                bus1_dbus_reply_error(call, error_name_from_errno(r), "%s", strerror(-r));
-}
-
-void driver_signal(struct bus1_dbus_message *signal) {
-        const char *name;
-
-        if (!driver_is_sender(signal) ||
-            !dbus_message_is_signal(signal->message, DRIVER_NAME, "NameLost") ||
-            !dbus_message_get_args(signal->message, NULL, DBUS_TYPE_STRING, &name,
-                                   DBUS_TYPE_INVALID))
-                return;
-        close_opened(signal->bus, name);
 }

@@ -5,10 +5,13 @@
  * object.
  */
 
-#include "libbus1/dbus/internal.h"
+#include "libbus1/dbus/introspect.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "libbus1/dbus/object.h"
 
 #define STANDARD_INTERFACES                                              \
         " <interface name=\"org.freedesktop.DBus.Peer\">\n"              \

@@ -7,12 +7,16 @@
  * drops the message without using it thereby says that there will be no reply.
  */
 
-#include "libbus1/dbus/internal.h"
+#include "libbus1/dbus/message.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <utlist.h>
+
+#include "libbus1/dbus/node.h"
+#include "libbus1/dbus/wire.h"
 
 #define HANDLES_MAX 256
 
@@ -20,10 +24,10 @@ static uint32_t credential_u32(uint64_t v, uint32_t unknown) {
         return v > UINT32_MAX ? unknown : (uint32_t)v;
 }
 
-int message_new(struct bus1_dbus *bus, struct bus1_received *received, const struct node *node,
-                struct bus1_dbus_message **ret_message) {
+int incoming_message_new(struct bus1_dbus *bus, struct bus1_received *received,
+                         const struct node *node, struct bus1_dbus_message **ret_message) {
         CLEANUP(dbus_message_unrefp) DBusMessage *dbus_message = NULL;
-        struct message *m = NULL;
+        struct incoming_message *m = NULL;
         size_t skip = 0;
         int r;
 
@@ -66,10 +70,10 @@ int message_new(struct bus1_dbus *bus, struct bus1_received *received, const str
         return 0;
 }
 
-int message_new_error(struct bus1_dbus *bus, uint32_t serial, const char *name, const char *text,
-                      struct bus1_dbus_message **ret_message) {
+int incoming_message_new_error(struct bus1_dbus *bus, uint32_t serial, const char *name,
+                               const char *text, struct bus1_dbus_message **ret_message) {
         CLEANUP(dbus_message_unrefp) DBusMessage *error = NULL;
-        struct message *m;
+        struct incoming_message *m;
 
         error = dbus_message_new(DBUS_MESSAGE_TYPE_ERROR);
         if (!error || !dbus_message_set_error_name(error, name) ||
@@ -91,7 +95,7 @@ int message_new_error(struct bus1_dbus *bus, uint32_t serial, const char *name, 
         return 0;
 }
 
-void message_orphan(struct message *message) {
+void incoming_message_orphan(struct incoming_message *message) {
         DL_DELETE(message->public.bus->messages, message);
         message->public.bus = NULL;
         message->public.n_handles = 0;
@@ -99,14 +103,14 @@ void message_orphan(struct message *message) {
 }
 
 PUBLIC struct bus1_dbus_message *bus1_dbus_message_ref(struct bus1_dbus_message *message) {
-        struct message *m = (struct message *)message;
+        struct incoming_message *m = (struct incoming_message *)message;
 
         m->n_refs++;
         return message;
 }
 
 PUBLIC struct bus1_dbus_message *bus1_dbus_message_unref(struct bus1_dbus_message *message) {
-        struct message *m = (struct message *)message;
+        struct incoming_message *m = (struct incoming_message *)message;
 
         if (!m || --m->n_refs > 0)
                 return NULL;
@@ -131,7 +135,7 @@ PUBLIC uint64_t bus1_dbus_message_take_handle(struct bus1_dbus_message *message,
         return handle;
 }
 
-int message_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
+int send_message(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                  struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
                  size_t n_handles) {
         struct bus1_transfer transfers[HANDLES_MAX];
@@ -187,11 +191,11 @@ PUBLIC int bus1_dbus_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *messa
                 return -EINVAL;
         if (dbus_message_get_type(message) == DBUS_MESSAGE_TYPE_METHOD_CALL)
                 dbus_message_set_no_reply(message, TRUE);
-        return message_send(bus, to, message, NULL, 0, handles, n_handles);
+        return send_message(bus, to, message, NULL, 0, handles, n_handles);
 }
 
 PUBLIC int bus1_dbus_emit(struct bus1_dbus *bus, DBusMessage *signal) {
         if (!message_is(signal, DBUS_MESSAGE_TYPE_SIGNAL))
                 return -EINVAL;
-        return message_send(bus, BUS1_DBUS_BUS, signal, NULL, 0, NULL, 0);
+        return send_message(bus, BUS1_DBUS_BUS, signal, NULL, 0, NULL, 0);
 }

@@ -2,10 +2,13 @@
 
 /* org.freedesktop.DBus.Properties, from the tables of an object. */
 
-#include "libbus1/dbus/internal.h"
+#include "libbus1/dbus/properties.h"
 
 #include <errno.h>
 #include <string.h>
+
+#include "libbus1/dbus/message.h"
+#include "libbus1/dbus/object.h"
 
 static const struct bus1_dbus_interface *find_interface(const struct bus1_dbus_object *object,
                                                         const char *name) {

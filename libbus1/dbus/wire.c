@@ -10,12 +10,15 @@
  * the body without that array is copied into a second message.
  */
 
-#include "libbus1/dbus/internal.h"
+#include "libbus1/dbus/wire.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "libbus1/dbus/check.h"
 
 #define DEPTH_MAX 70 /* libdbus-1 accepts 64 containers in each other */
 #define HEADER_FIXED 16

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Messages, with the handles and credentials that travel beside them
+ *
+ * A method call that wants a reply carries a one-shot reply handle as its first handle:
+ *
+ *        caller                                       callee
+ *
+ *        makes a one-shot node
+ *        call + handle of the node  --------------->  reply_handle
+ *                                                       |  bus1_dbus_reply()
+ *        reply arrives on the node  <-----------------  |  used up by the send
+ *        or NoReply                 <-----------------  |  released with the last reference
+ *
+ * So a callee that drops a message without answering tells the caller that no reply will come.
+ */
+
+#include "libbus1/dbus/membership.h"
+
+struct node;
+
+struct incoming_message {
+        struct bus1_dbus_message public; /* first */
+        unsigned n_refs;
+        uint64_t reply_handle; /* BUS1_INVALID: no reply is wanted or possible, or it was sent */
+        bool had_reply_handle; /* one came with the call, even if the caller has gone since */
+        bool replied;
+        struct incoming_message *prev, *next;
+};
+
+/* Takes over the handles of received in any case, but not received itself. -ENOMEM, -EBADMSG. */
+int incoming_message_new(struct bus1_dbus *bus, struct bus1_received *received,
+                         const struct node *node, struct bus1_dbus_message **ret_message);
+/* Make an error reply that nobody sent, such as a time-out. -ENOMEM. */
+int incoming_message_new_error(struct bus1_dbus *bus, uint32_t serial, const char *name,
+                               const char *text, struct bus1_dbus_message **ret_message);
+/* Cut the message off from its bus, whose end also released all handles. */
+void incoming_message_orphan(struct incoming_message *message);
+/*
+ * Send, with n_created new nodes in front of the handles; created gets their IDs. A message without
+ * a serial gets one.
+ */
+int send_message(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
+                 struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
+                 size_t n_handles);

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The tables of nodes and watches
+ *
+ * IDs are never reused, so an entry that is found is about the node or handle that is meant.
+ */
+
+#include "libbus1/dbus/node.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int node_add(struct bus1_dbus *bus, uint64_t id, enum node_kind kind, void *data,
+             struct node **ret_node) {
+        struct node *node;
+
+        node = calloc(1, sizeof(*node));
+        if (!node)
+                return -ENOMEM;
+        node->id = id;
+        node->kind = kind;
+        node->data = data;
+        HASH_ADD(hh, bus->nodes, id, sizeof(node->id), node);
+        if (!node->hh.tbl) {
+                free(node);
+                return -ENOMEM;
+        }
+        if (ret_node)
+                *ret_node = node;
+        return 0;
+}
+
+int node_new(struct bus1_dbus *bus, enum node_kind kind, void *data, bool trusted, uint64_t *ret_id,
+             uint64_t *ret_handle) {
+        uint64_t id, handle;
+        struct node *node;
+        int r;
+
+        r = bus1_client_create_node(bus->client, 0, &id, &handle);
+        if (r < 0)
+                return r;
+        r = node_add(bus, id, kind, data, &node);
+        if (r < 0) {
+                bus1_client_release(bus->client, 2, (uint64_t[]){id, handle});
+                return r;
+        }
+        node->trusted = trusted;
+        *ret_id = id;
+        *ret_handle = handle;
+        return 0;
+}
+
+struct node *node_find(struct bus1_dbus *bus, uint64_t id) {
+        struct node *node;
+
+        HASH_FIND(hh, bus->nodes, &id, sizeof(id), node);
+        return node;
+}
+
+void node_remove(struct bus1_dbus *bus, uint64_t id) {
+        struct node *node = node_find(bus, id);
+
+        if (!node)
+                return;
+        HASH_DELETE(hh, bus->nodes, node);
+        free(node->sender);
+        free(node->name);
+        free(node);
+}
+
+PUBLIC void bus1_dbus_release(struct bus1_dbus *bus, uint64_t handle) {
+        if (!bus || handle == BUS1_INVALID)
+                return;
+        bus1_dbus_unwatch(bus, handle);
+        bus1_client_release_one(bus->client, handle);
+}
+
+void node_end(struct bus1_dbus *bus, uint64_t id) {
+        node_remove(bus, id);
+        bus1_client_release_one(bus->client, id);
+}
+
+/* watches */
+
+PUBLIC int bus1_dbus_watch(struct bus1_dbus *bus, uint64_t handle, bus1_dbus_release_fn fn,
+                           void *userdata) {
+        struct watch *watch;
+
+        if (!bus || handle == BUS1_INVALID || !fn)
+                return -EINVAL;
+        HASH_FIND(hh, bus->watches, &handle, sizeof(handle), watch);
+        if (!watch) {
+                watch = calloc(1, sizeof(*watch));
+                if (!watch)
+                        return -ENOMEM;
+                watch->handle = handle;
+                HASH_ADD(hh, bus->watches, handle, sizeof(watch->handle), watch);
+                if (!watch->hh.tbl) {
+                        free(watch);
+                        return -ENOMEM;
+                }
+        }
+        watch->fn = fn;
+        watch->userdata = userdata;
+        return 0;
+}
+
+PUBLIC void bus1_dbus_unwatch(struct bus1_dbus *bus, uint64_t handle) {
+        struct watch *watch = NULL;
+
+        if (bus)
+                HASH_FIND(hh, bus->watches, &handle, sizeof(handle), watch);
+        if (watch) {
+                HASH_DELETE(hh, bus->watches, watch);
+                free(watch);
+        }
+}

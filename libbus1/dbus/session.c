@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * org.bus1.Session1: what the bus asks of a member
+ *
+ * The bus asks a member for the nodes of direct channels, and tells it to close them.
+ */
+
+#include "libbus1/dbus/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libbus1/dbus/error.h"
+#include "libbus1/dbus/message.h"
+#include "libbus1/dbus/node.h"
+#include "libbus1/dbus/object.h"
+
+#define SESSION_INTERFACE "org.bus1.Session1"
+
+/* Does the message come from the bus itself, not from a member? */
+static bool session_message_is_from_bus(struct bus1_dbus_message *message) {
+        struct node *node = node_find(message->bus, message->node);
+        const char *sender = dbus_message_get_sender(message->message);
+
+        return node && node->kind == NODE_HOME && sender && strcmp(sender, BUS_NAME) == 0;
+}
+
+/*
+ * OpenNode(s member, s name, b narrow, o path): a node for calls of that one member, which the bus
+ * hands to it.
+ */
+static int session_open_node(struct bus1_dbus_message *call) {
+        CLEANUP(dbus_message_unrefp) DBusMessage *reply = NULL;
+        struct bus1_dbus_object *object = NULL;
+        struct bus1_dbus *bus = call->bus;
+        const char *member, *name, *path;
+        uint64_t id, handle;
+        dbus_bool_t narrow;
+        struct node *node;
+        int r;
+
+        if (!dbus_message_get_args(call->message, NULL, DBUS_TYPE_STRING, &member, DBUS_TYPE_STRING,
+                                   &name, DBUS_TYPE_BOOLEAN, &narrow, DBUS_TYPE_OBJECT_PATH, &path,
+                                   DBUS_TYPE_INVALID))
+                return -EINVAL;
+        if (narrow) {
+                HASH_FIND_STR(bus->objects_by_path, path, object);
+                if (!object)
+                        return -ENOENT;
+        }
+        reply = dbus_message_new_method_return(call->message);
+        if (!reply)
+                return -ENOMEM;
+        r = node_new(bus, object ? NODE_OBJECT : NODE_NAME, object, false, &id, &handle);
+        if (r < 0)
+                return r;
+        node = node_find(bus, id);
+        node->sender = strdup(member);
+        node->name = strdup(name);
+        r = node->sender && node->name ? bus1_dbus_reply(call, reply, &handle, 1) : -ENOMEM;
+        /* the one that looked up holds the only handle; when it goes, the node does */
+        bus1_dbus_release(bus, handle);
+        return r;
+}
+
+/* name NULL: all */
+static void session_close_nodes(struct bus1_dbus *bus, const char *name) {
+        struct node *node, *next;
+
+        HASH_ITER(hh, bus->nodes, node, next) {
+                uint64_t id = node->id;
+
+                if (!node->name || (name && strcmp(node->name, name) != 0))
+                        continue;
+                node_end(bus, id);
+        }
+}
+
+bool session_is_call(struct bus1_dbus_message *message) {
+        return dbus_message_get_type(message->message) == DBUS_MESSAGE_TYPE_METHOD_CALL &&
+               dbus_message_has_interface(message->message, SESSION_INTERFACE) &&
+               session_message_is_from_bus(message);
+}
+
+void session_dispatch(struct bus1_dbus_message *call) {
+        int r = 0;
+
+        if (dbus_message_is_method_call(call->message, SESSION_INTERFACE, "OpenNode"))
+                r = session_open_node(call);
+        else if (dbus_message_is_method_call(call->message, SESSION_INTERFACE, "CloseNodes"))
+                session_close_nodes(call->bus, NULL);
+        else
+                bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_METHOD, "No such method");
+        if (r < 0)
+                bus1_dbus_reply_error(call, error_name_from_errno(r), "%s", strerror(-r));
+}
+
+void session_handle_signal(struct bus1_dbus_message *signal) {
+        const char *name;
+
+        if (!session_message_is_from_bus(signal) ||
+            !dbus_message_is_signal(signal->message, BUS_NAME, "NameLost") ||
+            !dbus_message_get_args(signal->message, NULL, DBUS_TYPE_STRING, &name,
+                                   DBUS_TYPE_INVALID))
+                return;
+        session_close_nodes(signal->bus, name);
+}
