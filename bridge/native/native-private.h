@@ -202,6 +202,11 @@ size_t native_attachment_get(const struct message *m, const uint64_t **ret_handl
 /* Take one out; BUS1_INVALID when there is none. */
 uint64_t native_attachment_take(struct message *m, size_t i);
 
+/* operations.c: what the bus may do to a native client */
+
+/* Let the event loop end the session. reason is a static text; only the first one counts. */
+void native_session_close(struct native_session *session, const char *reason);
+
 /* session.c: members */
 
 /* bus_hooks.session_begin and session_end */
@@ -210,8 +215,6 @@ int native_session_negotiate(void *userdata, struct native_anchor *anchor,
                              int fd, struct native_session **ret_session, uint64_t *ret_handle,
                              int *ret_fd, const char **ret_why);
 void native_session_anchor_gone(void *userdata, struct native_session *session);
-/* To be ended by the event loop. reason is static. */
-void native_session_close(struct native_session *session, const char *reason);
 /* End those. Negative errno is fatal. */
 int native_sessions_reap(struct loop_deferred *reap);
 /* Now. */
@@ -253,6 +256,12 @@ void native_lookup_free(struct native_lookup *lookup, bool release);
 /* The owner does not have the name any more (NULL: has gone altogether). */
 void native_lookups_end(struct native *native, struct client *owner, const char *name);
 
+/* answer.c: answers to look-ups that the bus could not answer at once */
+
+/* Send a method return with the handle attached. Ends the cookie, and takes over the handle. */
+int native_answer_handle(struct native_session *session, uint32_t serial, uint64_t caller_cookie,
+                         uint64_t handle);
+
 /* opening.c: traffic that leaves the daemon */
 
 /* May every message between the two pass unseen by the bus? */
@@ -275,6 +284,3 @@ void native_openings_withdraw(struct native *native);
 /* interface.c */
 
 extern const struct driver_interface native_driver_interface;
-/* A method return with one handle attached, for a look-up. Ends the cookie. */
-int native_answer_handle(struct native_session *session, uint32_t serial, uint64_t caller_cookie,
-                         uint64_t handle);

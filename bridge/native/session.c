@@ -19,34 +19,6 @@
 #include "bridge/bus/bus.h"
 #include "bridge/bus/membership.h"
 
-/* operations */
-
-static void session_close(struct client *client, const char *reason) {
-        native_session_close(session_from_client(client), reason);
-}
-
-/*
- * In a call to oneself both cookies are of one client; each is reported by a call of its own, the
- * caller's first.
- */
-static void session_reply_closed(struct client *client, struct reply *reply) {
-        struct native *native = session_from_client(client)->native;
-
-        if (reply->caller == client && reply->caller_cookie) {
-                native_release(native, reply->caller_cookie);
-                reply->caller_cookie = 0;
-        } else if (reply->callee == client && reply->callee_cookie) {
-                native_node_remove(native, native_node_find(native, reply->callee_cookie), true);
-                reply->callee_cookie = 0;
-        }
-}
-
-const struct client_ops native_client_ops = {
-        .deliver = native_deliver,
-        .close = session_close,
-        .reply_closed = session_reply_closed,
-};
-
 /* beginning */
 
 /* The handle of the session node into a peer on the device. */
@@ -211,17 +183,6 @@ void native_session_anchor_gone(void *userdata, struct native_session *session) 
 }
 
 /* ending */
-
-void native_session_close(struct native_session *session, const char *reason) {
-        struct native *native = session->native;
-
-        if (session->close_reason)
-                return;
-        session->close_reason = reason;
-        DL_DELETE(native->sessions, session);
-        DL_APPEND(native->ending, session);
-        loop_defer(native->loop, &native->reap);
-}
 
 int native_session_end(struct native_session *session) {
         struct native *native = session->native;
