@@ -1,11 +1,24 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # A thin front for meson. Each target first installs what it needs (Debian 12).
+#
+#   make [build]       build everything in $(BUILD)
+#   make run           show the bus at work: tools/demo
+#   make test          every test, in every build, and in virtual machines; lint
+#   make test-quick    unit, interop and integration tests of the plain build
+#   make lint          the form of all files: layout, static analysis, spelling
+#   make kernel        bus1.ko, for the running kernel or the one in KDIR
+#   make test-vm       the tests of bus1.ko in virtual machines
+#   make test-vm-all   the same, also on a kernel that looks for data races
+#   make bench         compare with dbus-daemon and dbus-broker
+#   make bench-vm      the same for bus1.ko, in a virtual machine
+#   make install       install what has been built
+#   make clean         remove all build directories
 
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all build run test test-quick test-vm test-vm-all bench bench-vm kernel doc-pictures install clean
+.PHONY: all build run test test-quick lint test-vm test-vm-all bench bench-vm kernel doc-pictures install clean
 
 all: build
 
@@ -27,12 +40,17 @@ test-quick:
 	@tools/install-deps test
 	@tools/run-tests quick
 
+lint:
+	@tools/install-deps lint
+	@$(MAKE) --no-print-directory build
+	@tools/lint $(BUILD)
+
 # bus1.ko, for the running kernel or the one in KDIR
 kernel:
 	@tools/install-deps kernel
 	@tools/build-module $(BUILD)/kernel $(KDIR)
 
-# bus1.ko in virtual machines: a part of `make test`, and all that there is for them
+# `make test` includes test-vm; test-vm-all adds the kernel that looks for data races
 test-vm:
 	@tools/install-deps vm
 	@$(MAKE) --no-print-directory build
@@ -64,4 +82,4 @@ install: build
 	@meson install -C $(BUILD)
 
 clean:
-	rm -rf build build-asan build-tsan
+	rm -rf build build-asan build-tsan build-coverage

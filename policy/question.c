@@ -49,7 +49,7 @@ static int parse_type(struct policy_message *m, const char *value, char **ret_er
                 [POLICY_TYPE_SIGNAL] = "signal",
         };
 
-        for (uint8_t i = POLICY_TYPE_METHOD_CALL; i <= POLICY_TYPE_SIGNAL; i++)
+        for (unsigned i = POLICY_TYPE_METHOD_CALL; i <= POLICY_TYPE_SIGNAL; i++)
                 if (!strcmp(value, types[i])) {
                         m->type = i;
                         return 0;

@@ -154,7 +154,7 @@ static int parse_type(struct parser *p, enum attribute attribute, uint8_t *ret_t
                 [POLICY_TYPE_SIGNAL] = "signal",
         };
 
-        for (uint8_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
                 if (!strcmp(p->values[attribute], names[i])) {
                         *ret_type = i;
                         return 0;

@@ -179,7 +179,7 @@ static void judge_type(struct policy_rules *rules, uint8_t type, bool is_nameles
 }
 
 static void judge_types(struct policy_rules *rules) {
-        for (uint8_t type = POLICY_TYPE_METHOD_CALL; type <= POLICY_TYPE_SIGNAL; type++) {
+        for (unsigned type = POLICY_TYPE_METHOD_CALL; type <= POLICY_TYPE_SIGNAL; type++) {
                 judge_type(rules, type, false);
                 judge_type(rules, type, true);
         }

@@ -126,7 +126,7 @@ struct bus1_metadata_secctx {
 
 struct bus1_cmd_transfer {
 	__u64 flags;		/* 0 */
-	__u64 to;		/* file descriptor of the destination peer, or (__u64)-1 for the same */
+	__u64 to;		/* descriptor of the destination peer, or (__u64)-1 for the same */
 	__u64 n_transfers;
 	__u64 ptr_src;		/* struct bus1_transfer * */
 	__u64 ptr_dst;		/* struct bus1_transfer * */

@@ -518,7 +518,7 @@ def a_file_that_has_gone(s):
 
 @scenario_with(services={})
 def a_reload_finds_new_services(s):
-    a, watcher = s.connect('A'), s.connect('W')
+    a, _ = (s.connect(name) for name in 'AW')
     s.add_service('com.example.Never', 'Exec=/bin/true\n')
     s.ask(a, bus_call('ReloadConfig'))
     s.note(sorted(a.call('ListActivatableNames').body[0]))

@@ -7,8 +7,8 @@ import os
 import re
 
 import rawbus
-from rawbus import (BUS, BUS_PATH, CALL, INTERACTIVE, MEMBER, NO_AUTO_START, NO_REPLY, PATH,
-                    REPLY_SERIAL, SIGNATURE, Message, bus_call, call, signal)
+from rawbus import (BUS, BUS_PATH, INTERACTIVE, MEMBER, NO_AUTO_START, PATH, SIGNATURE, Message,
+                    bus_call, call, signal)
 from transcript import ANY, main, not_under_valgrind, scenario, scenario_with
 
 NAME = 'com.example.Name'

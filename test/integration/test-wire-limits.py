@@ -10,8 +10,7 @@ import select
 import socket
 
 import rawbus
-from rawbus import (DESTINATION, NO_REPLY, REPLY_SERIAL, RETURN, UNIX_FDS, Closed, Message, Timeout,
-                    bus_call, call, signal)
+from rawbus import (NO_REPLY, UNIX_FDS, Closed, Timeout, bus_call, call, signal)
 from transcript import ANY, main, not_under_valgrind, scenario, scenario_with
 
 NAME = 'com.example.Name'
@@ -26,7 +25,7 @@ def limits(**values):
 
 @scenario_with(limits(max_connections_per_user=2, auth_timeout=400))
 def connections_of_one_user(s):
-    a, b = s.connect('A'), s.connect('B')
+    a, _ = (s.connect(name) for name in 'AB')
     c = s.socket('C')
     c.authenticate(hello=False)
     for _ in range(2):

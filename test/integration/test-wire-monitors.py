@@ -6,7 +6,7 @@
 import os
 
 import rawbus
-from rawbus import (BUS, CALL, DESTINATION, ERROR, ERROR_NAME, MEMBER, NO_REPLY, PATH,
+from rawbus import (BUS, DESTINATION, ERROR, ERROR_NAME, MEMBER, NO_REPLY, PATH,
                     REPLY_SERIAL, RETURN, Message, bus_call, call, signal)
 from transcript import ANY, main, scenario, scenario_with
 
@@ -106,7 +106,6 @@ def replies_of_every_kind_are_seen(s):
     a.send(call(b.unique, '/x', 'com.example', 'Two'))
     b.receive()
     # who goes without an answer
-    names = (b.unique,)
     b.close()
     s.see(a, [a.receive()])
     watch(s, m, a, b, c)

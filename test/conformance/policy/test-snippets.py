@@ -64,7 +64,7 @@ DENIALS = {
     'send eavesdrop false': [f'deny send_destination="{ONE}" eavesdrop="false"'],
     'min_fds': [f'deny send_destination="{ONE}" min_fds="1"'],
     'max_fds': [f'deny send_destination="{ONE}" max_fds="0"'],
-    'min_fds and max_fds': [f'deny receive_sender="*" receive_type="method_call" min_fds="1" '
+    'min_fds and max_fds': ['deny receive_sender="*" receive_type="method_call" min_fds="1" '
                             'max_fds="1"'],
     'log': [f'deny send_destination="{ONE}" log="true"'],
     'receive_sender': [f'deny receive_sender="{TWO}"', f'deny receive_sender="{ONE}"'],

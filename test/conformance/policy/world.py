@@ -21,8 +21,11 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../integration'))
 
 import rawbus  # noqa: E402
-from busfixture import REFERENCE, Bus, clean_environment  # noqa: E402,F401
-from rawbus import BUS, CALL, ERROR, NO_REPLY, RETURN, SIGNAL, Message  # noqa: E402,F401
+from busfixture import REFERENCE, Bus, clean_environment  # noqa: E402
+from rawbus import BUS, CALL, ERROR, NO_REPLY, RETURN, SIGNAL, Message  # noqa: E402
+
+# passed on to the tests
+__all__ = ['REFERENCE', 'SIGNAL', 'clean_environment']
 
 USER, GROUP = 65534, 20  # one that the user database has, or the reference lets nobody in
 ONE, TWO, SUB = 'com.example.One', 'com.example.Two', 'com.example.Two.Sub'

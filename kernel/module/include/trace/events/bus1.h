@@ -40,7 +40,8 @@ TRACE_EVENT(bus1_send,
 		__entry->n_files = payload->n_files;
 		__entry->result = result;
 	),
-	TP_printk("peer=%llu flags=%#llx destinations=%zu first=%lld transfers=%zu data=%zu files=%zu result=%d",
+	TP_printk("peer=%llu flags=%#llx destinations=%zu first=%lld transfers=%zu "
+		  "data=%zu files=%zu result=%d",
 		  __entry->peer, __entry->flags, __entry->n_destinations, __entry->first,
 		  __entry->n_transfers, __entry->n_data, __entry->n_files, __entry->result)
 );
