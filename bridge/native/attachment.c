@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The handles that travel with a message through the bus: ours, until the message is gone. */
+/* Handles that travel with a message. The bus owns them until the message is freed. */
 
 #include "bridge/native/native-private.h"
 

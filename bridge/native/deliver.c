@@ -3,10 +3,10 @@
 /*
  * Delivery to native programs
  *
- * There is no queue here: a message is in the program's own bus1 queue when the send returns, and
- * bus1 accounts for it. Replies go through the caller's one-shot handle; a call that wants a reply
- * takes a new one-shot node of ours with it. A broadcast is collected and goes out as one
- * multicast.
+ * The bus keeps no queue for a native client. When the send returns, the message is in the client's
+ * bus1 queue, and bus1 accounts for it. A reply goes through the caller's one-shot handle. A call
+ * that wants a reply carries the handle of a new one-shot node of the bus. The receivers of a
+ * broadcast are collected first, and it goes out as one multicast.
  */
 
 #include "bridge/native/native-private.h"
@@ -84,7 +84,7 @@ int native_send(struct native *native, uint64_t to, struct message *m,
 
 /* broadcasts */
 
-/* One after the other, when it did not go to all at once: a full queue is its owner's loss only. */
+/* Send to one after the other after the multicast failed, so that one full queue stops no other. */
 static int broadcast_singly(struct native *native) {
         int r;
 
@@ -186,7 +186,7 @@ static int deliver_call(struct native_session *session, struct message *m, struc
         return 0;
 }
 
-/* A copy of what is for somebody else: who listens gets the bytes, but none of the rights. */
+/* Send a message for another client to one that listens: the bytes, but not the handles. */
 static int deliver_copy(struct native_session *session, struct message *m, uint64_t to) {
         int r;
 
@@ -194,7 +194,7 @@ static int deliver_copy(struct native_session *session, struct message *m, uint6
         return r < 0 ? result_from_errno(r) : 0;
 }
 
-/* Is it for this client, and not one that it listens in on? */
+/* Is the message for this client, rather than one that it eavesdrops on? */
 static bool is_addressed_to(const struct client *client, const struct message *m) {
         return strcmp(m->destination.s, client->unique_name) == 0 ||
                name_resolve(&client->bus->names, m->destination.s, m->destination.n) == client;
@@ -210,15 +210,15 @@ int native_deliver(struct client *client, struct message *m, struct reply *reply
         if (m->type == MESSAGE_TYPE_SIGNAL && !m->destination.s && client->state != CLIENT_MONITOR)
                 return broadcast_add(native, m, cookie ? cookie : session->home);
 
-        /* what was collected was routed before this */
+        /* the collected broadcast was routed before this message */
         r = native_broadcast_flush(native);
         if (r < 0)
                 return r;
         if (client->state == CLIENT_MONITOR)
                 return deliver_copy(session, m, session->home);
         /*
-         * Only what is overheard goes to a subscription and is no broadcast. At other nodes, where
-         * a program serves calls and waits for replies, those of others must not arrive.
+         * A message for a subscription that is not a broadcast was eavesdropped. It must not reach
+         * the other nodes, where the client serves calls and waits for replies.
          */
         if (cookie)
                 return deliver_copy(session, m, cookie);

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the IDs of nodes and handles stand for. IDs are never reused, so neither table can lie. */
+/*
+ * The tables of nodes and handles
+ *
+ * IDs are never reused, so an ID that is found stands for the node or handle that is meant.
+ */
 
 #include "bridge/native/native-private.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * org.bus1.Bridge1 - where handles go to the bus and come from it
+ * org.bus1.Bridge1: the methods by which handles go to the bus and come from it
  *
- * The handles of a call or a reply are in the order in which the method names them; those of calls
- * come after the reply handle. A caller without bus1 can not use any of this.
+ * The handles of a call or reply are in the order in which the method names them. In a call the
+ * reply handle comes before them. Legacy clients cannot use this interface.
  */
 
 #include "bridge/native/native-private.h"
@@ -57,7 +57,7 @@ static int run_publish(struct driver_call *call) {
         r = take_handle(call, &session, &handle);
         if (r != 0)
                 return r;
-        /* before the name is there, so that not even the first call misses its node */
+        /* publish before the name has its owner, so that even the first call goes to the node */
         r = native_publish(session, false, name.s, handle);
         if (r < 0)
                 return fail_resources(call, r);

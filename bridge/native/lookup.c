@@ -3,10 +3,10 @@
 /*
  * Looked-up names and objects
  *
- * Each look-up makes a node of the bus with exactly one handle, which goes to who asked. What is
- * sent through it is sent in his name to the name, and, when narrowed, to the one object; he may
- * pass it on, and thereby the right. The node goes with the last handle, with him, and with the
- * name's owner.
+ * Each look-up makes a node of the bus with exactly one handle, which the bus gives to the session
+ * that asked. A call through the handle is a call by that session to the name, and to one object
+ * when the look-up was narrowed. The session may pass the handle on, and with it the right to call.
+ * The node ends with its last handle, with the session, and when the name changes its owner.
  */
 
 #include "bridge/native/native-private.h"
@@ -116,6 +116,6 @@ void native_lookups_end(struct native *native, struct client *owner, const char 
                 return;
         DL_FOREACH_SAFE2(entry->lookups, lookup, next, owner_next) {
                 if (!name || strcmp(lookup->name, name) == 0)
-                        native_lookup_free(lookup, true); /* with the last one the entry goes */
+                        native_lookup_free(lookup, true); /* the last one frees the entry */
         }
 }

@@ -2,13 +2,23 @@
 #pragma once
 
 /*
- * Inside the bus1 front end
+ * Inside the native front end
  *
- * What arrives is addressed to a node of the bus's peer: the session node of a program, the
- * one-shot node of a call that a program was asked to answer, or a node that stands for a name or
- * object that a program looked up. What the bus holds handles to are the programs' own nodes: where
- * they want their messages (home, published names and objects, subscriptions). Both are found by ID
- * in a table.
+ * The bus is one bus1 peer. A native client sends to a node of that peer, and the node says what
+ * the message is for. The bus sends to nodes of the client's peer, which the client gave it handles
+ * of:
+ *
+ *        client's peer                      peer of the bus
+ *
+ *        session handle    ------------->   session node        everything the client says
+ *        reply handle      ------------->   reply node          one-shot, the answer to one call
+ *        looked-up handle  ------------->   look-up node        calls of one name or object
+ *
+ *        home node         <-------------   home handle         what the bus delivers
+ *        published node    <-------------   published handle    calls of that name or object
+ *        subscription node <-------------   subscription handle signals of one match rule
+ *
+ * Two tables find nodes and handles by their ID.
  */
 
 #include <bus1/bus1.h>
@@ -26,9 +36,8 @@
 #define NATIVE_FDS_MAX SCM_FDS_MAX
 #define NATIVE_LOOKUPS_MAX 4096 /* of one session, at the same time */
 #define NATIVE_PUBLISHED_MAX 4096
-#define NATIVE_USER_MAX                                                          \
-        65536 /* look-ups, publications and subscriptions of one user's sessions \
-               */
+/* look-ups, publications and subscriptions of all sessions of one user */
+#define NATIVE_USER_MAX 65536
 
 enum native_node_kind {
         NATIVE_NODE_SESSION, /* data: struct native_session */
@@ -50,7 +59,7 @@ enum native_handle_kind {
         NATIVE_HANDLE_SUBSCRIPTION, /* data: struct match_rule */
 };
 
-/* A handle of ours to a node of a program's. */
+/* A handle of the bus to a node of a client. */
 struct native_handle {
         uint64_t id;
         enum native_handle_kind kind;
@@ -60,7 +69,7 @@ struct native_handle {
         struct native_handle *prev, *next; /* of the session */
 };
 
-/* A name or object for which a program has a node of its own. */
+/* A name or object that a client published. */
 struct native_published {
         struct native_handle *handle;
         bool is_object;
@@ -68,7 +77,7 @@ struct native_published {
         char key[];        /* the name, the path */
 };
 
-/* A node made for one program that looked up a name or object. */
+/* A node of the bus, made for one session that looked up a name or object. */
 struct native_lookup {
         struct native_session *session;
         struct client *owner;
@@ -79,28 +88,28 @@ struct native_lookup {
         struct native_lookup *owner_prev, *owner_next;
 };
 
-/* All nodes that stand for something of one owner. */
+/* All look-up nodes that stand for a name or object of one owner. */
 struct native_owner {
         struct client *client;
         struct native_lookup *lookups; /* never empty */
         UT_hash_handle hh;
 };
 
-/* A look-up that waits for the owner's library to make a node for the one who looks. */
+/* A look-up that waits until the owner's library has made the node of a direct channel. */
 struct native_opening {
-        struct native_session *session; /* who looks */
+        struct native_session *session; /* the session that looked up */
         struct client *owner;
         uint64_t node;
         uint32_t serial; /* of the call to be answered */
         uint64_t caller_cookie;
-        int64_t deadline; /* by loop_now(); then the bus stays in between */
+        int64_t deadline; /* by loop_now(); afterwards the bus answers with a look-up node */
         char *name;
         char *path;
         struct native_opening *prev, *next;         /* of the session */
         struct native_opening *due_prev, *due_next; /* of all, by deadline */
 };
 
-/* What the bus's own peer holds for the sessions of one user, who must not use up all it may have.
+/* The count of what the bus's peer holds for one user, so that no user exhausts that peer's quota.
  */
 struct native_user {
         uint32_t uid;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The bus as a bus1 peer: its descriptor, its turn in the event loop, and what it hears from the
- * bus.
+ * The bus as a bus1 peer: its descriptor, its turn in the event loop, and the hooks by which the
+ * bus reports to this front end.
  */
 
 #include "bridge/native/native-private.h"
@@ -19,7 +19,7 @@
 static void hook_step_end(void *userdata) {
         struct native *native = userdata;
 
-        /* what fails here is memory, and costs a signal; the sender can not be told any more */
+        /* only memory can fail here; the signal is lost, and it is too late to tell the sender */
         if (native_broadcast_flush(native) < 0)
                 log_write(native->bus->log, LOG_LEVEL_WARNING,
                           "Dropped a signal to native clients: out of memory.");
@@ -45,7 +45,7 @@ static void hook_client_gone(void *userdata, struct client *client) {
         native_lookups_end(userdata, client, NULL);
 }
 
-/* As long as there is no rule for any native client, none of them needs the bus in between. */
+/* As long as no policy rule applies to a native client, direct channels may stay. */
 static void hook_policy_changed(void *userdata) {
         struct native *native = userdata;
         struct native_session *session;
@@ -58,7 +58,7 @@ static void hook_policy_changed(void *userdata) {
         }
 }
 
-/* Those who listen see what passes the bus: all does, while they do. */
+/* A monitor sees what passes through the bus, so direct channels end while there is one. */
 static void hook_observed(void *userdata) {
         native_openings_withdraw(userdata);
 }
@@ -67,7 +67,7 @@ static int peer_dispatch(struct loop_source *source, uint32_t events) {
         struct native *native = container_of(source, struct native, peer_source);
         int r;
 
-        /* others have their turn, too; what is left makes the descriptor readable again */
+        /* others need their turn, too; the descriptor stays readable for the rest */
         for (unsigned i = 0; i < NATIVE_RECEIVE_BUDGET; i++) {
                 r = native_receive(native);
                 if (r <= 0)
@@ -82,7 +82,7 @@ static int domain_dispatch(struct loop_source *source, uint32_t events) {
         return bus1_domain_dispatch(native->domain);
 }
 
-/* The device when this machine has one, else a core of our own. */
+/* Use the device if this machine has one, else host a core. */
 static int open_peer(struct native *native) {
         int r;
 

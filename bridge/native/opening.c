@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Traffic that leaves the daemon
+ * Direct channels
  *
- * When every message between two native members is allowed whatever it be, a look-up asks the
- * owner's library for a node made for the one who looks (org.bus1.Session1.OpenNode), and gives him
- * its handle. The owner knows from the node who calls; the bus sees none of it. An owner that does
- * not answer so, or not soon, gets the bus in between, as any other.
+ * When policy allows every message between two native clients, a look-up asks the owner's library
+ * for a node for this one caller (org.bus1.Session1.OpenNode), and gives its handle to the caller.
+ * The node tells the owner who calls, and the bus sees none of the calls. When the owner answers
+ * with an error, or not in time, the caller gets a look-up node of the bus instead.
+ *
+ *        caller             bus                owner
+ *          |--- Lookup ----->|                   |
+ *          |                 |--- OpenNode ----->|
+ *          |                 |<-- handle --------|
+ *          |<-- handle ------|                   |
+ *          |--- calls -------------------------->|
  */
 
 #include "bridge/native/native-private.h"
@@ -23,7 +30,7 @@
 
 #define SESSION_INTERFACE "org.bus1.Session1"
 #define OPENINGS_MAX 4096
-/* A library answers by itself, at once; whoever looks up should not wait for one that hangs. */
+/* A library answers at once without its program; a caller should not wait for one that hangs. */
 #define OPENING_TIMEOUT INT64_C(1000000000)
 
 static bool client_is_unrestricted(const struct client *client) {
@@ -52,7 +59,7 @@ static void opening_free(struct native_opening *opening) {
         free(opening);
 }
 
-/* A call of the bus to the owner's library. path NULL: all objects. */
+/* Call the owner's library. path NULL: the node is for all objects. */
 static int ask_owner(struct native *native, struct native_session *owner, const char *member,
                      const char *name, const char *path, uint64_t *ret_node) {
         struct bus1_transfer created = {
@@ -161,7 +168,7 @@ int native_opening_answered(struct native_opening *opening, struct message *m) {
                 if (r == -ENOMEM)
                         return r;
         }
-        /* without a handle, the end of the cookie is NoReply to the one who asked */
+        /* without a handle, the end of the cookie tells the caller NoReply */
         if (handle != BUS1_INVALID)
                 r = native_answer_handle(session, opening->serial, opening->caller_cookie, handle);
         else {
@@ -192,13 +199,13 @@ void native_openings_withdraw(struct native *native) {
                 writer.path = BUS_DRIVER_PATH;
                 writer.interface = SESSION_INTERFACE;
                 writer.member = "CloseNodes";
-                /* who can not be told any more must not go on either */
+                /* a session that cannot be told must end, so that it uses no node any more */
                 if (writer_finish(&writer, &m) < 0) {
                         native_session_close(session, "out of memory");
                         continue;
                 }
                 if (native_send(native, session->home, m, NULL) != 0)
-                        native_session_close(session, "it can not be told to close its nodes");
+                        native_session_close(session, "it cannot be told to close its nodes");
                 message_unref(m);
         }
 }

@@ -26,8 +26,8 @@ static void session_close(struct client *client, const char *reason) {
 }
 
 /*
- * In a call to oneself both cookies are of one client; each is reported by a call of its own, the
- * caller's first.
+ * When a client calls itself, both cookies are its own. This function is called once for each of
+ * them, and the first call is about the caller's.
  */
 static void session_reply_closed(struct client *client, struct reply *reply) {
         struct native *native = session_from_client(client)->native;

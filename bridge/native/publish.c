@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Publishing: names and objects for which a program has a node of its own
+ * Publishing: names and objects for which a client has a node of its own
  *
- * Calls go to the object's node when its path is published, else to the node of the name they are
- * sent to, else home.
+ * A call goes to the node of the object if its path is published, else to the node of the name that
+ * it is sent to, else to the home node.
  */
 
 #include "bridge/native/native-private.h"

@@ -3,15 +3,15 @@
 /*
  * Reception from native programs
  *
- * One message is taken off the bus's queue, checked as one from a socket is, and given to the bus
- * in the name of the session whose node it came to. Programs number their messages as they like and
- * references are passed on, so every message gets a new serial, unique in its session; whom a reply
- * is for is known by the reply handle, not by its serial.
+ * This file takes one message off the queue of the bus, checks it as thoroughly as one from a
+ * socket, and routes it as a message of the session whose node it arrived on. Several programs may
+ * send to the same node, each with serials of its own, so every message gets a new serial that is
+ * unique in its session. A reply is matched to its call by the reply handle, not by the serial.
  *
- * Programs give the bus handles, and some may lead back to the bus itself. Through one to a session
- * or a reply there is nothing for the bus to say. One that was looked up may well be exported
- * again; messages must not go round in a circle of such for ever, though, so each round is a call
- * that waits for its reply, of which a member has only so many.
+ * A client may give the bus a handle that leads back to the bus. The bus ignores its own messages
+ * to a session node. A looked-up handle may be exported again, so messages could go round in a
+ * circle for ever. To stop that, each round becomes a call that waits for its reply: pending
+ * replies are limited.
  */
 
 #include "bridge/native/native-private.h"
@@ -32,12 +32,12 @@
 #define SERIAL_OFFSET 8
 #define RECEIVE_VECS_MAX 1024 /* with the buffer's size, all that the core lets through */
 
-/* A received message. What is taken out of it is the taker's. */
+/* A received message. A function that takes a part out of it owns that part. */
 struct input {
         struct bus1_metadata_credentials metadata;
         uint64_t type;
-        struct message *m;     /* NULL in notifications, and when what came is no message */
-        const char *violation; /* why it is none */
+        struct message *m;     /* NULL for a notification or an invalid message */
+        const char *violation; /* why the message is invalid */
         struct bus1_transfer *transfers;
         size_t n_transfers;
 };
@@ -53,8 +53,8 @@ static void release_from(struct native *native, const struct input *in, size_t f
 }
 
 /*
- * Receive into data, or, when that is NULL, into the buffer over and over: what is not wanted has
- * to be taken off the queue all the same, to know whose it is.
+ * Receive into data. When data is NULL, receive into the buffer over and over: an unwanted message
+ * must still be taken off the queue, to learn which session sent it.
  */
 static int receive(struct native *native, struct bus1_metadata_credentials *metadata,
                    struct bus1_message_fds *message, uint8_t *data, size_t n_data, bool with_fds) {
@@ -150,7 +150,7 @@ static int input_receive(struct native *native, struct input *in) {
         }
         if (r < 0) {
                 message_unref(m);
-                /* short of memory or descriptors just now: it stays queued */
+                /* memory or descriptors are short just now: the message stays queued */
                 return r == -EAGAIN || r == -ENOMEM || r == -EMFILE || r == -ENFILE ? 0 : r;
         }
         in->type = message.message.type;
@@ -187,7 +187,7 @@ static void message_number(struct native_session *session, struct message *m) {
         memcpy(m->wire + SERIAL_OFFSET, &serial, sizeof(serial));
 }
 
-/* The transfers from first on, as what travels with the message. */
+/* Attach the handles of the transfers, starting at first, to the message. */
 static int message_attach(struct native *native, struct message *m, const struct input *in,
                           size_t first) {
         if (in->n_transfers <= first)
@@ -204,7 +204,7 @@ static int input_split(struct native *native, const struct input *in, uint64_t *
 
         if (message_wants_reply(in->m) && in->n_transfers > 0) {
                 first = 1;
-                /* of a caller that has gone already there is only the place left */
+                /* when the caller has gone already, only an empty place is left of its handle */
                 if (in->transfers[0].id != BUS1_INVALID)
                         cookie = in->transfers[0].id;
         }
@@ -260,7 +260,7 @@ static int session_receive(struct native_session *session, struct input *in) {
                         native_release(native, cookie ? cookie : BUS1_INVALID);
                         return r;
                 }
-                /* it was for us, and Hello itself knows no handles */
+                /* the handle was for this front end; the method Hello takes none */
                 native_attachment_free(in->m->attachment);
                 in->m->attachment = NULL;
         }
@@ -276,15 +276,15 @@ static int session_receive(struct native_session *session, struct input *in) {
 
 /* references */
 
-/* Let the bus wait for the end of a call, where the sender does not. */
+/* Make the bus wait for the end of a call, even though the sender does not. */
 static void message_expect_reply(struct message *m) {
         m->flags &= (uint8_t)~MESSAGE_FLAG_NO_REPLY_EXPECTED;
         m->wire[FLAGS_OFFSET] = m->flags;
 }
 
 /*
- * Whoever holds the handle may send calls, in the name of who looked up. The holder may be anyone,
- * so nothing he does falls back on the session.
+ * Whoever holds the handle may send calls in the name of the session that looked up. The holder may
+ * be any program, so the session is not punished for an invalid message.
  */
 static int lookup_receive(struct native_lookup *lookup, struct input *in) {
         const struct message_stamp stamp = {
@@ -331,8 +331,8 @@ static int reply_receive(struct native *native, struct native_node *node, struct
         if (r < 0)
                 return r;
         /*
-         * What the bus answers itself answers a call that it numbered anew. It has a SENDER, so the
-         * header will be laid anew, with this.
+         * An answer by the bus itself is to a call with a serial from message_number(). Such an
+         * answer has a SENDER, so stamping lays the header anew, with the serial set here.
          */
         if (input_is_own(native, in))
                 in->m->reply_serial = reply->serial;
@@ -416,7 +416,7 @@ static void handle_gone(struct native_handle *handle) {
                 native_published_free(handle->data, false);
                 return;
         case NATIVE_HANDLE_SUBSCRIPTION:
-                /* a monitor's rules, and those of who has left, are gone already */
+                /* the rules of a monitor, and of a client that has left, are freed already */
                 if (client_is_registered(&session->client))
                         match_rule_free(handle->data);
                 break;
@@ -434,7 +434,7 @@ int native_receive(struct native *native) {
         if (r <= 0)
                 return r;
         if (in.type == BUS1_MESSAGE_TYPE_NODE_RELEASE) {
-                /* unknown are the reply handles of callers that have gone */
+                /* an unknown handle is the reply handle of a caller that has gone */
                 handle = native_handle_find(native, in.metadata.metadata.id);
                 if (handle)
                         handle_gone(handle);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Sessions: native programs as members of the bus
+ * Sessions: native clients as members of the bus
  *
- * A session begins when the socket front end has authenticated the program, with a node that only
- * it has a handle to, and ends with the socket, with the program's peer, or when it breaks a rule.
+ * A session begins when the socket front end has authenticated the program. The bus makes a session
+ * node and gives the program the only handle to it. The session ends with its anchor (the socket),
+ * with the program's peer, or when the program breaks the protocol.
  */
 
 #include "bridge/native/native-private.h"
@@ -28,7 +29,7 @@ static int grant_device(struct native *native, int fd, uint64_t handle, uint64_t
         struct stat st;
         int r;
 
-        /* Anything else could make us wait for whoever is behind it. */
+        /* Commands on any other kind of file could make the bus wait for another program. */
         if (fstat(fd, &st) < 0)
                 r = -errno;
         else if (!S_ISCHR(st.st_mode))
@@ -163,7 +164,7 @@ int native_session_negotiate(void *userdata, struct native_anchor *anchor,
                         r = grant_device(native, fd, handle, ret_handle);
                         fd = -1;
                 }
-                /* from now on only the program holds one */
+                /* from now on only the program holds a handle */
                 native_release(native, handle);
         }
         if (fd >= 0)

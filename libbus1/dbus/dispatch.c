@@ -43,14 +43,14 @@ static void dispatch_call(struct bus1_dbus *bus, struct bus1_dbus_object *object
         int r;
 
         r = object_dispatch(bus, object, m);
-        /* a reference that someone took means that the answer comes later */
+        /* a handler that took a reference answers later */
         if (r < 0 && message->reply_handle != BUS1_INVALID)
                 bus1_dbus_reply_error(m, error_name_from_errno(r), "%s", strerror(-r));
 }
 
 /*
- * Is it a call to somebody else, that a monitor gets to see? It cannot be answered; where no answer
- * is wanted there is only the absence of anything of ours that could be called.
+ * Is it a call to another client, which this member sees as a monitor? Such a call came without a
+ * reply handle. When the call wants no reply anyway, it is a copy if this member has no objects.
  */
 static bool message_is_copy(const struct bus1_dbus_message *m) {
         const struct incoming_message *message = (const struct incoming_message *)m;

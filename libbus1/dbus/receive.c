@@ -35,7 +35,7 @@ void incoming_free(struct bus1_dbus *bus, struct incoming *incoming) {
 static bool bus_has_hung_up(struct bus1_dbus *bus) {
         struct pollfd p = {.fd = bus->socket_fd, .events = POLLIN};
 
-        /* the bus sends nothing on the socket, so all there can be is its end */
+        /* the bus sends nothing on the socket, so it becomes readable only at its end */
         return bus->socket_fd >= 0 && poll(&p, 1, 0) > 0;
 }
 
@@ -44,7 +44,6 @@ void release_transfers(struct bus1_dbus *bus, const struct bus1_received *receiv
                 bus1_dbus_release(bus, received->transfers[i].id);
 }
 
-/* What arrived on the node of a pending call. */
 void receive_reply(struct bus1_dbus *bus, struct pending *p, struct bus1_received *received) {
         struct bus1_dbus_message *m;
         int type, r;
@@ -88,9 +87,9 @@ static bool receive_blocking(struct bus1_dbus *bus, struct bus1_received *receiv
 }
 
 /*
- * What the bus asks of a member (org.bus1.Session1) is answered at once, also while a call blocks:
- * the bus asks because of what others do, who may just be those that the call waits for. For these
- * messages have to be read; what turns out to be something else is kept as it was read.
+ * A call of org.bus1.Session1 is answered at once, even while a call of the program blocks. The bus
+ * asks on behalf of other members, and the blocking call may wait for just those. So every small
+ * message for the home node is parsed here; one that is no such call is kept in its parsed form.
  */
 static bool receive_session_call(struct bus1_dbus *bus, struct bus1_received *received,
                                  struct bus1_dbus_message **ret_message) {
@@ -103,7 +102,7 @@ static bool receive_session_call(struct bus1_dbus *bus, struct bus1_received *re
         if (!node || node->kind != NODE_HOME)
                 return false;
         if (incoming_message_new(bus, received, node, &m) < 0)
-                return true; /* to be ignored */
+                return true; /* ignore an invalid message */
         if (!session_is_call(m)) {
                 *ret_message = m;
                 return false;
@@ -140,7 +139,7 @@ int receive_all(struct bus1_dbus *bus) {
         unsigned n;
         int r;
 
-        /* not for as long as something comes: others have their time-outs */
+        /* a bound, because the time-outs must be looked at even while messages keep coming */
         for (n = 0; n < RECEIVE_MAX; n++) {
                 r = bus1_client_recv_alloc(bus->client, &received);
                 if (r == -EAGAIN)
@@ -155,7 +154,7 @@ int receive_all(struct bus1_dbus *bus) {
                 if (r < 0)
                         return r;
         }
-        /* before a bus goes it has sent all that it will: look for its end when nothing comes */
+        /* a bus sends everything before it ends: look for its end only when the queue is empty */
         if (!bus->gone && n == 0 && bus_has_hung_up(bus))
                 bus->gone = true;
         return bus->gone ? -ECONNRESET : 0;

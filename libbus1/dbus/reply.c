@@ -15,7 +15,7 @@
 
 #define ERROR_TEXT_MAX 1024
 
-/* Is it still there? Only asked where a send failed over one of several handles. */
+/* Does the handle still exist? Asked only after a send with several handles failed. */
 static bool handle_is_known(struct bus1_dbus *bus, uint64_t handle) {
         struct bus1_transfer src = {.id = handle}, copy;
 
@@ -39,7 +39,7 @@ PUBLIC int bus1_dbus_reply(struct bus1_dbus_message *call, DBusMessage *reply,
                 return -ENOTCONN;
         if (m->reply_handle != BUS1_INVALID) {
                 r = send_message(call->bus, m->reply_handle, reply, NULL, 0, handles, n_handles);
-                /* the handle is unknown once we were told that the caller has gone */
+                /* the handle is unknown once this peer was told that the caller has gone */
                 if (r < 0 && (r != -EBADRQC || handle_is_known(call->bus, m->reply_handle)))
                         return r;
                 m->reply_handle = BUS1_INVALID; /* one-shot: the send used it up */
@@ -64,7 +64,7 @@ PUBLIC int bus1_dbus_reply_args(struct bus1_dbus_message *call, int first_arg_ty
         return ok ? bus1_dbus_reply(call, reply, NULL, 0) : -ENOMEM;
 }
 
-/* The end of a text that was cut: a character is there as a whole or not at all. */
+/* Remove a character that was cut in the middle from the end of a text. */
 static void text_trim(char *text) {
         size_t n = strlen(text);
 

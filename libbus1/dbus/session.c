@@ -28,8 +28,8 @@ static bool session_message_is_from_bus(struct bus1_dbus_message *message) {
 }
 
 /*
- * OpenNode(s member, s name, b narrow, o path): a node for calls of that one member, which the bus
- * hands to it.
+ * OpenNode(s member, s name, b narrow, o path): make a node for calls of that one member, to which
+ * the bus passes the handle.
  */
 static int session_open_node(struct bus1_dbus_message *call) {
         CLEANUP(dbus_message_unrefp) DBusMessage *reply = NULL;
@@ -60,7 +60,7 @@ static int session_open_node(struct bus1_dbus_message *call) {
         node->sender = strdup(member);
         node->name = strdup(name);
         r = node->sender && node->name ? bus1_dbus_reply(call, reply, &handle, 1) : -ENOMEM;
-        /* the one that looked up holds the only handle; when it goes, the node does */
+        /* the member that looked up now holds the only handle; the node ends with it */
         bus1_dbus_release(bus, handle);
         return r;
 }
