@@ -2,16 +2,17 @@
 #pragma once
 
 /*
- * Growing arrays - pointer and count, appended to one at a time
+ * Growing arrays - a pointer and a count
  *
- * Configurations are small; capacity is implied by the count (the next power of two).
+ * utarray is not used because it cannot report that memory ran out. There is no separate capacity:
+ * it is the count, rounded up to a power of two.
  */
 
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 
-/* Make room for one more of size bytes after n. *array is untouched on failure. */
+/* Make room for element n of the given size. On failure *array is unchanged. */
 static inline int policy_array_grow(void **array, size_t n, size_t size) {
         void *p;
 
@@ -26,7 +27,7 @@ static inline int policy_array_grow(void **array, size_t n, size_t size) {
         return 0;
 }
 
-/* Append item to array of n. */
+/* Append item to an array of n elements. 0 or -ENOMEM. */
 #define POLICY_ARRAY_APPEND(array, n, item)                                      \
         ({                                                                       \
                 void *grown_ = (array);                                          \

@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Policy clients as data - see policy/policy.h */
+/*
+ * Policy clients as data - the sections that apply to a connection
+ *
+ * The concept is in policy/policy.h. A client keeps two things: the list of all its sections, which
+ * tells whether two clients are equal, and for each family the sections that can decide. Two
+ * connections with equal lists share one client.
+ */
 
 #include "policy/section.h"
 
-/* The sections of one family that can decide, in the order of evaluation: the last is asked first.
+/* The sections that can decide in one family, in the order of evaluation. The last is asked first.
  */
 struct policy_client_family {
         const struct policy_rules **sections;
         size_t n;
         bool allows_all;
         bool asks_for_path;
-        uint8_t settled[2]; /* see policy_client_settled_send(), by is_nameless */
+        uint8_t settled[2]; /* by is_nameless, see policy_client_settled_send() */
 };
 
 struct policy_client {
@@ -22,6 +28,6 @@ struct policy_client {
         struct policy_client *prev, *next;                     /* of the policy */
         struct policy_client_family families[POLICY_FAMILY_N]; /* CONNECT is not used */
         size_t n_sections;
-        const struct policy_section **sections; /* all that apply: equal ones make equal clients */
+        const struct policy_section **sections; /* all that apply */
         const struct policy_rules *storage[];
 };

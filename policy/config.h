@@ -2,12 +2,20 @@
 #pragma once
 
 /*
- * Bus configuration - the busconfig XML files, read
+ * Bus configuration - what the XML files of a bus say
  *
- * One main file with everything it includes becomes one struct bus_config, by the rules of
- * dbus-daemon(1): what is wrong in the main file or an <include>d one makes all of it fail, what is
- * wrong in a file found through <includedir> only leaves that file out, with a warning. Every
- * message starts with FILE:LINE:COLUMN.
+ *      main.conf --<include>--> a.conf          each file is a document (policy/document.h)
+ *          |
+ *          `--<includedir>--> d/1.conf d/2.conf
+ *          v
+ *      each document fills a fragment (policy/fragment.h), which is merged into the fragment of the
+ *      including document; the fragment of the main file becomes
+ *          v
+ *      struct bus_config: settings, limits, and the policy (policy/policy.h)
+ *
+ * The rules are those of dbus-daemon(1). An error in the main file or in an <include>d one makes
+ * the whole configuration invalid. An error in a file of an <includedir> only excludes that file,
+ * with a warning. Every message starts with FILE:LINE:COLUMN.
  */
 
 #include <stdbool.h>
@@ -18,7 +26,7 @@
 
 #include "policy/policy.h"
 
-/* Without <limit> these are the values of bus_limits_default(). All >= 0 unless said otherwise. */
+/* A limit without a <limit> element has its value of bus_limits_default(). None is negative. */
 struct bus_limits {
         int64_t max_incoming_bytes;
         int64_t max_incoming_unix_fds;
@@ -36,7 +44,7 @@ struct bus_limits {
         int64_t max_names_per_connection;
         int64_t max_match_rules_per_connection;
         int64_t max_replies_per_connection;
-        int64_t reply_timeout; /* ms, -1: never */
+        int64_t reply_timeout; /* ms; by default -1: none */
         int64_t max_containers;
         int64_t max_containers_per_user;
         int64_t max_container_metadata_bytes;
@@ -47,8 +55,10 @@ void bus_limits_default(struct bus_limits *ret_limits);
 
 struct bus_servicedir {
         char *path;
-        /* XDG_RUNTIME_DIR's: a file must be named after its service, and the directory is not
-         * watched. */
+        /*
+         * The directory is below XDG_RUNTIME_DIR: its files must be named after their services, and
+         * it is not watched.
+         */
         bool is_runtime;
 };
 
@@ -56,7 +66,7 @@ struct bus_servicedir {
 struct bus_selinux_association {
         char *own;
         char *context;
-        const char *file; /* one of the configuration's files */
+        const char *file; /* owned by the policy */
         unsigned line;
 };
 
@@ -92,18 +102,18 @@ struct bus_config_inputs {
 };
 
 struct bus_config {
-        char *type; /* NULL when there is none */
-        char *user; /* as written: a name or number; NULL when there is none */
+        char *type; /* NULL: none given */
+        char *user; /* a name or number, as written; NULL: none given */
         bool fork;
         bool keep_umask;
         bool syslog;
         bool allow_anonymous;
         char *pidfile;
-        char *servicehelper; /* its presence makes this a bus of system activation */
+        char *servicehelper; /* if set, services are started through this program */
 
         char **listen; /* D-Bus addresses, verbatim; at least one */
         size_t n_listen;
-        char **auth; /* SASL mechanisms; none means all */
+        char **auth; /* SASL mechanisms; an empty list allows all */
         size_t n_auth;
         struct bus_servicedir *servicedirs; /* absolute, in order of precedence */
         size_t n_servicedirs;
@@ -111,7 +121,7 @@ struct bus_config {
         struct bus_limits limits;
         struct policy *policy;
 
-        bool selinux_enabled; /* the system's state when the files were read */
+        bool selinux_enabled; /* on the system, when the files were read */
         struct bus_selinux_association *selinux;
         size_t n_selinux;
         enum bus_apparmor_mode apparmor;
@@ -128,7 +138,7 @@ struct bus_config {
         size_t n_warnings;
 };
 
-/* What the result depends on besides the files. */
+/* Everything besides the files that the result depends on. */
 struct bus_config_environment {
         const char *home; /* of the user, from the user database */
         const char *xdg_runtime_dir;
@@ -139,35 +149,36 @@ struct bus_config_environment {
 };
 
 /*
- * Read a configuration. environment NULL means that of this process and system. Looks up users and
- * groups, so it may block. -EINVAL for a configuration that is wrong or cannot be read, -ENOENT
- * when the main file does not exist, -ENOMEM. On failure *ret_error (may be NULL) is what to tell
- * the user, to be freed (NULL only without memory), and *ret_config is untouched.
+ * Read a configuration; environment NULL stands for that of this process and system. The function
+ * looks up users and groups, so it may block. Returns 0; -EINVAL if the configuration is wrong or
+ * cannot be read; -ENOENT if the main file does not exist; -ENOMEM. On failure *ret_config is
+ * unchanged, and *ret_error (ret_error may be NULL) is a text for the user, which the caller frees;
+ * it is NULL for -ENOMEM.
  */
 int bus_config_load(const char *path, const struct bus_config_environment *environment,
                     struct bus_config **ret_config, char **ret_error);
 /*
- * Likewise, for a bus that keeps what it has on failure: *ret_config is then what to watch until it
- * can be read, a configuration of sources, files, missing and includedirs alone. NULL without
- * memory.
+ * Like bus_config_load(), for a bus that keeps its configuration when this one is invalid and waits
+ * for changes. On failure *ret_config has only the member "inputs", which says what to watch; it is
+ * NULL when memory runs out.
  */
 int bus_config_reload(const char *path, const struct bus_config_environment *environment,
                       struct bus_config **ret_config, char **ret_error);
-/* As bus_config_load(), of a file meant to be included by another: it need not have a <listen>. */
+/* Like bus_config_load(), for a file that others include: it need not have a <listen>. */
 int bus_config_load_part(const char *path, const struct bus_config_environment *environment,
                          struct bus_config **ret_config, char **ret_error);
-/* NULL is fine; returns NULL. */
+/* config may be NULL. Returns NULL. */
 struct bus_config *bus_config_free(struct bus_config *config);
 
-/* Whether SASL mechanism name may be used: one of auth, or any when there is none. */
+/* May clients use the SASL mechanism? True if auth contains it or is empty. */
 bool bus_config_allows_auth(const struct bus_config *config, const char *name);
 
-/* A number that changes with a file. Never 0. */
+/* A number that changes when the file does. Never 0. */
 uint64_t bus_config_stamp(const struct stat *st);
 
 /* enforcement */
 
-/* What a bus can do; for policy_unenforced(). */
+/* The features that a bus may lack; for policy_unenforced(). */
 enum {
         BUS_ENFORCES_SELINUX = 1 << 0,
         BUS_ENFORCES_APPARMOR = 1 << 1,
@@ -178,11 +189,11 @@ enum {
 };
 
 enum policy_unenforced_severity {
-        /* something will be missing, nobody gets a right he should not have */
+        /* a feature is missing, but no client gets a right that it should not have */
         POLICY_UNENFORCED_NOTE,
-        /* a restriction would be ignored: only a session bus may start with that */
+        /* a restriction would be ignored: only a session bus may start */
         POLICY_UNENFORCED_REFUSE,
-        /* it says that no bus may run without */
+        /* the configuration says that the bus must not run without the feature */
         POLICY_UNENFORCED_REQUIRED,
 };
 
@@ -192,8 +203,8 @@ struct policy_unenforced {
 };
 
 /*
- * What the configuration asks for and a bus with these features (BUS_ENFORCES_*) does not do. 0 or
- * -ENOMEM. The list, NULL when empty, is freed with policy_unenforced_free().
+ * List what the configuration asks for and a bus with these features (BUS_ENFORCES_*) does not do.
+ * 0 or -ENOMEM. The caller frees the list, which is NULL if empty, with policy_unenforced_free().
  */
 int policy_unenforced(const struct bus_config *config, unsigned features,
                       struct policy_unenforced **ret_list, size_t *ret_n);

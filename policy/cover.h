@@ -2,16 +2,18 @@
 #pragma once
 
 /*
- * Covering - whether one rule matches whatever another does
+ * Covering - does one rule match everything that another rule matches?
+ *
+ * If a later rule covers an earlier one, the earlier one never decides (policy/reach.h).
  */
 
 #include "policy/model.h"
 
 /*
- * Whether every message (name, connection) that inner matches is matched by outer, too, both being
- * of the same family. It is taken that no reply has an interface, though it might. False may also
- * be said of an inner rule that can match nothing at all.
+ * Does outer match every message (name, connection) that inner matches? Both rules must be of the
+ * same family. The answer assumes that replies have no interface, though a reply may have one. If
+ * inner can match nothing at all, the answer may be false.
  */
 bool policy_rule_covers(const struct policy_rule *outer, const struct policy_rule *inner);
-/* Whether outer's rules are for every connection that inner's are for. */
+/* Do the rules of outer apply to every connection that those of inner apply to? */
 bool policy_block_covers(const struct policy_block *outer, const struct policy_block *inner);

@@ -2,12 +2,14 @@
 #pragma once
 
 /*
- * The environment of a configuration - what its meaning depends on besides the files
+ * The environment of a configuration - home directory, XDG variables and the state of SELinux
+ *
+ * Tests give bus_config_load() an environment of their own; buses use that of the process.
  */
 
 #include "policy/config.h"
 
-/* That of this process and system, with the strings it owns. */
+/* The environment of this process and system, and the strings that it owns. */
 struct bus_config_environment_own {
         struct bus_config_environment environment;
         char *home;
@@ -18,8 +20,9 @@ int bus_config_environment_read(struct bus_config_environment_own *ret_own);
 void bus_config_environment_clear(struct bus_config_environment_own *own);
 
 /*
- * The directories that <standard_session_servicedirs/> and <standard_system_servicedirs/> stand
- * for, one call each, in order of precedence. Stops at, and returns, the first negative result.
+ * Call func for each directory that <standard_session_servicedirs/> or
+ * <standard_system_servicedirs/> stands for, in order of precedence. A negative result of func
+ * stops the iteration and is returned.
  */
 typedef int (*bus_servicedir_func)(void *userdata, const char *path, bool is_runtime);
 int bus_config_session_servicedirs(const struct bus_config_environment *environment,

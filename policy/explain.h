@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * Explanations - a verdict with all that was looked at on the way
+ * Explanations - a verdict, and the rules that it depends on
  *
- * The verdict is the one that a bus gives. The steps are the rules of the family in question that
- * are for the connection, in the order of evaluation, of which the last that matches decides.
+ * The verdict is the one that the bus gives. The steps are all rules of the family that apply to
+ * the connection, in the order of evaluation, each with the attribute that differs if it does not
+ * match. The last rule that matches decides.
  */
 
 #include "policy/model.h"
@@ -23,18 +24,18 @@ struct policy_question {
 struct policy_step {
         const struct policy_rule *rule;
         const struct policy_block *block;
-        /* the attribute because of which the rule does not match; NULL when it does */
+        /* the attribute that differs; NULL: the rule matches */
         const char *mismatch;
 };
 
 struct policy_explanation {
         bool allowed;
-        const struct policy_rule *rule; /* that decided; NULL: none matched */
+        const struct policy_rule *rule; /* the one that decided; NULL: none matched */
         struct policy_step *steps;
         size_t n_steps;
 };
 
-/* 0 or -ENOMEM. What the explanation points to is the policy's; it is freed with _clear(). */
+/* 0 or -ENOMEM. The explanation points into the policy. The caller clears it. */
 int policy_explain(struct policy *policy, const struct policy_question *question,
                    struct policy_explanation *ret_explanation);
 void policy_explanation_clear(struct policy_explanation *explanation);

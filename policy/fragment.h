@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * Fragments - what one configuration file and its includes say
+ * Fragments - what one configuration file and the files that it includes say
  *
- * Each file is read into a fragment of its own, which is put into the including file's only once
- * all of it turned out to be right: a broken drop-in leaves no trace.
+ * The reader reads each file into a fragment, and merges it into the fragment of the including file
+ * only when all of the file is right. So a broken file of an <includedir> has no effect at all.
  */
 
 #include "policy/config.h"
@@ -13,7 +13,7 @@
 #include "policy/model.h"
 
 struct bus_fragment {
-        /* Without limits, policy, files, includedirs and warnings. */
+        /* without policy, inputs and warnings; a limit counts if it is in limits_set */
         struct bus_config config;
         bool limits_set[BUS_LIMIT_N];
         struct policy_block **blocks;
@@ -21,13 +21,13 @@ struct bus_fragment {
 };
 
 void bus_fragment_clear(struct bus_fragment *fragment);
-/* Append from to into; from is left empty. -ENOMEM: both are still to be cleared. */
+/* Append one fragment to another and leave it empty. -ENOMEM; the caller then clears both. */
 int bus_fragment_merge(struct bus_fragment *into, struct bus_fragment *from);
 
 void bus_fragment_set_limit(struct bus_fragment *fragment, const struct bus_limit *limit,
                             int64_t value);
-/* A directory already there is not added again: the first one counts. */
+/* A directory that is in the list already is not added again. */
 int bus_fragment_add_servicedir(struct bus_fragment *fragment, const char *path, bool is_runtime);
-/* The later association of the same name counts. */
+/* Replaces an earlier association of the same name. */
 int bus_fragment_associate(struct bus_fragment *fragment, const char *own, const char *context,
                            struct bus_config_place place);

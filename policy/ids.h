@@ -2,25 +2,27 @@
 #pragma once
 
 /*
- * Values in a configuration - users, groups and numbers as administrators write them
+ * Values in a configuration - users, groups and numbers, as administrators write them
  */
 
 #include <stdint.h>
 #include <sys/types.h>
 
 /*
- * The ID of a user (group), written as name or number. Returns 1 when there is none. A negative
- * errno means that it could not be found out: not the same, as a rule for somebody who does exist
- * must not get lost. A name is looked for in /etc/passwd (/etc/group) first, so that those of the
- * system's own services are found while the name service waits for one of them; then the name
- * service is asked, so it may block. Threads may call these.
+ * Find the ID of a user (group) from a name or number. Returns 0; 1 if there is none; a negative
+ * errno if the name service cannot tell. The latter must not be taken for 1, because rules for an
+ * existing user must not get lost.
+ *
+ * Names are first looked up in /etc/passwd (/etc/group), so that system users are found even while
+ * the name service waits for one of their services. Then the name service is asked, so the
+ * functions may block. They are thread-safe.
  */
 int policy_resolve_user(const char *name, id_t *ret_uid);
 int policy_resolve_group(const char *name, id_t *ret_gid);
 
 /*
- * The number a text starts with, as strtol() with base 0 reads it. Returns 1 when something other
- * than blanks follows the number, which dbus-daemon takes no notice of; -EINVAL when there is no
- * number; -ERANGE.
+ * Parse the number at the start of a text, like strtol() with base 0. Returns 0; 1 if something
+ * other than blanks follows the number, which dbus-daemon ignores; -EINVAL if there is no number;
+ * -ERANGE.
  */
 int policy_parse_integer(const char *text, int64_t *ret_value);

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/*
- * Limits - the <limit> elements by name
- */
+/* Limits - a table of the <limit> elements: name, place in struct bus_limits, default and range */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -13,15 +11,15 @@
 struct bus_limit {
         const char *name;
         size_t offset; /* into struct bus_limits */
-        int64_t value; /* without a <limit> */
+        int64_t value; /* the default */
         int64_t maximum;
 };
 
-/* All limits, ended by one without a name. */
+/* All limits; the last entry has no name. */
 extern const struct bus_limit bus_limit_table[];
 #define BUS_LIMIT_N 21
 
-/* The limit of that name; NULL when there is none. */
+/* Find a limit by its name. NULL if there is none. */
 const struct bus_limit *bus_limit_find(const char *name);
 
 static inline int64_t *bus_limit_value(struct bus_limits *limits, const struct bus_limit *limit) {

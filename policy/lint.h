@@ -2,39 +2,42 @@
 #pragma once
 
 /*
- * Lint - what is allowed to be in a configuration and still is hardly what its author wants
+ * Lint - valid parts of a configuration that hardly do what their author wants
+ *
+ * policy_lint() looks at a configuration that was read successfully and returns a list of findings
+ * in the order of the rules; doc/operating/bus1ctl.md describes each kind.
  */
 
 #include "policy/config.h"
 
 enum policy_finding_kind {
-        /* what the reader had to say: unknown users, at_console, departures from the reference */
+        /* a warning of the reader: an unknown user, at_console, a difference to the reference */
         POLICY_FINDING_READER,
-        /* the rule never decides about anything, as a later one always does */
+        /* the rule never decides, because a later one always does */
         POLICY_FINDING_UNREACHABLE,
-        /* allowed and denied in the same place, or in that of two groups of undefined order */
+        /* the same is allowed and denied, in one section or for two groups, which have no order */
         POLICY_FINDING_CONTRADICTION,
-        /* an allow for more than one service, or for anybody's messages */
+        /* an allow for every service, for any name, or for eavesdropping */
         POLICY_FINDING_BROAD_ALLOW,
-        /* a deny that also hits services which it does not know */
+        /* a deny that also affects services that its author does not know */
         POLICY_FINDING_BROAD_DENY,
         POLICY_FINDING_N,
 };
 
 struct policy_finding {
         enum policy_finding_kind kind;
-        const char *file; /* the configuration's; NULL when it is not known */
+        const char *file; /* owned by the configuration; NULL: not known */
         unsigned line;
         char *text;
 };
 
 /*
- * All findings about a configuration, in the order of the rules. How broad rules are does not
- * matter on a session bus, which is one user's. 0 or -ENOMEM. Freed with policy_findings_free().
+ * Make the list of findings. Broad rules are not reported on a session bus, where all clients
+ * belong to one user. 0 or -ENOMEM. The caller frees the list with policy_findings_free().
  */
 int policy_lint(const struct bus_config *config, struct policy_finding **ret_findings,
                 size_t *ret_n);
 struct policy_finding *policy_findings_free(struct policy_finding *findings, size_t n);
 
-/* "unreachable" */
+/* The name of a kind, such as "unreachable". */
 const char *policy_finding_kind_name(enum policy_finding_kind kind);

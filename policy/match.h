@@ -2,16 +2,17 @@
 #pragma once
 
 /*
- * Matching - whether one rule is about a name, a message or somebody
+ * Matching - does one rule match a name, a message or a connection?
  *
- * What is not matched is so because of one attribute, the first one that was found to differ. Who
- * explains a verdict wants to know it; who gives one only whether there is any.
+ * A rule matches if each of its attributes does. If it does not match, the result is the first
+ * attribute found to differ, which explanations show; verdicts only ask whether the result is
+ * POLICY_MATCH.
  */
 
 #include "policy/model.h"
 
 enum policy_mismatch {
-        POLICY_MATCH, /* none: the rule matches */
+        POLICY_MATCH, /* no mismatch */
         POLICY_MISMATCH_NAME,
         POLICY_MISMATCH_TYPE,
         POLICY_MISMATCH_REQUESTED_REPLY,
@@ -34,10 +35,10 @@ enum policy_mismatch policy_rule_match_message(const struct policy_rule *rule,
 enum policy_mismatch policy_rule_match_connect(const struct policy_rule *rule, uid_t uid,
                                                const gid_t *gids, size_t n_gids);
 
-/* The attribute of the rule that made the mismatch: "send_interface". */
+/* The name of the attribute that differs, such as "send_interface". */
 const char *policy_mismatch_attribute(const struct policy_rule *rule,
                                       enum policy_mismatch mismatch);
 
-/* Whether the rules of such a block (id: of GROUP and USER) are for such a connection. */
+/* Does a block of this context (and ID, for GROUP and USER) apply to a user with these groups? */
 bool policy_context_applies(enum policy_context context, id_t id, uid_t uid, const gid_t *gids,
                             size_t n_gids);

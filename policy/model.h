@@ -4,8 +4,13 @@
 /*
  * Policy model - rules, blocks and policies as data
  *
- * A rule is one <allow> or <deny>. A block is one <policy> element: rules and whom they are for. A
- * policy is all blocks in the order of evaluation, and owns the file names that rules point to.
+ *      policy
+ *        block (<policy user="alice">)     in the order of evaluation
+ *          rule (<allow own="..."/>)       in the order of the document
+ *
+ * A policy owns its blocks and a block owns its rules. The policy also owns the names of the files
+ * that rules come from. policy_make_sections() sorts the blocks into sections (policy/section.h)
+ * once the configuration is complete; after that nothing of it changes.
  */
 
 #include <stdbool.h>
@@ -15,7 +20,7 @@
 
 #include "policy/policy.h"
 
-/* What a rule is about; each is evaluated on its own. */
+/* The subject of a rule. Rules of different families do not affect each other. */
 enum policy_family {
         POLICY_FAMILY_CONNECT,
         POLICY_FAMILY_OWN,
@@ -24,7 +29,7 @@ enum policy_family {
         POLICY_FAMILY_N,
 };
 
-/* Whom a block is for, in the order of evaluation. */
+/* The connections that a block is for. The constants are in the order of evaluation. */
 enum policy_context {
         POLICY_CONTEXT_DEFAULT,
         POLICY_CONTEXT_GROUP,
@@ -50,33 +55,37 @@ struct policy_rule {
         enum policy_family family;
         bool allow;
         bool log;
-        /* The rule names a user or group that does not exist, and can never match. */
+        /* The rule names a user or group that does not exist, so it never matches. */
         bool is_void;
 
         /*
-         * Whose name: to own, of the recipient, of the sender; NULL for any ("*"). With
-         * name_is_prefix also the names below it.
+         * OWN: the name to own. SEND: a name of the recipient. RECEIVE: a name of the sender. NULL
+         * matches every name ("*"). With name_is_prefix the rule also matches names below it.
          */
         char *name;
         bool name_is_prefix;
 
-        /* CONNECT: a group's ID or a user's, or any */
+        /* CONNECT: the ID of a group or of a user, or anybody */
         bool connect_group;
         bool connect_any;
         id_t connect_id;
 
-        /* SEND, RECEIVE: NULL and 0 match every message */
+        /* SEND, RECEIVE: a field that is NULL or 0 matches every message */
         uint8_t type;
         char *path;
         char *interface;
         char *member;
         char *error_name;
         enum policy_tristate broadcast;
-        /* allow: unrequested replies are not matched; deny: requested ones are matched, too */
+        /*
+         * On replies: an allow with it matches only requested ones; a deny without it matches only
+         * unrequested ones. Otherwise both kinds are matched.
+         */
         bool requested_reply;
         /*
-         * RECEIVE: an allow matches eavesdroppers, too; a deny only eavesdroppers. An allow, also
-         * of SEND, matches unrequested replies, whatever requested_reply is.
+         * RECEIVE: an allow with it also matches eavesdroppers; a deny with it matches only
+         * eavesdroppers. An allow of SEND or RECEIVE with it also matches unrequested replies,
+         * regardless of requested_reply.
          */
         bool eavesdrop;
         uint32_t min_fds;
@@ -86,7 +95,7 @@ struct policy_rule {
 struct policy_block {
         enum policy_context context;
         id_t id;         /* GROUP, USER; else 0 */
-        size_t position; /* in the document, of those of the policy */
+        size_t position; /* among all blocks, in the order of the document */
         struct policy_rule **rules;
         size_t n_rules;
 };
@@ -95,31 +104,33 @@ struct policy {
         unsigned n_refs;
         struct policy_block **blocks;
         size_t n_blocks;
-        struct policy_section *sections; /* made of the blocks, see policy/section.h */
+        struct policy_section *sections; /* made from the blocks, see policy/section.h */
         size_t n_sections;
         char **names;
         size_t n_names;
-        uint64_t n_clients;            /* ever made */
-        struct policy_client *clients; /* in use, see policy/client.h; they hold references */
+        uint64_t n_clients; /* made so far */
+        /* those in use, see policy/client.h; each holds a reference to the policy */
+        struct policy_client *clients;
 };
 
 /* rule */
 
 /*
- * Make a rule of the attributes (name, value, ..., NULL) of an <allow> or <deny>. ret_message gets
- * what is wrong when it returns -EINVAL; on success it is NULL or a warning. -ENOMEM.
+ * Make a rule from the attributes (name, value, ..., NULL) of an <allow> or <deny>. Returns 0,
+ * -ENOMEM, or -EINVAL with an error text in *ret_message. On success *ret_message is NULL or a
+ * warning. The caller frees the message.
  */
 int policy_rule_new(bool allow, const char *const *attributes, struct policy_rule **ret_rule,
                     char **ret_message);
 struct policy_rule *policy_rule_free(struct policy_rule *rule);
 /*
- * Whether the rule decides about everything in its family, so that rules before it never matter.
- * False for CONNECT.
+ * Does the rule match everything in its family? Then rules before it never decide. False for
+ * CONNECT.
  */
 bool policy_rule_is_final(const struct policy_rule *rule);
 /*
- * Whether the rule is one that the reference bus takes for a final one though it is not: it names
- * neither type, path, interface, member nor peer, but something else.
+ * Does the reference mistake the rule for a final one? dbus-daemon does so when a rule names
+ * neither type, path, interface, member nor peer, even if it has other attributes.
  */
 bool policy_rule_is_wildcard(const struct policy_rule *rule);
 
@@ -127,11 +138,11 @@ bool policy_rule_is_wildcard(const struct policy_rule *rule);
 
 int policy_block_new(enum policy_context context, id_t id, struct policy_block **ret_block);
 struct policy_block *policy_block_free(struct policy_block *block);
-/* Takes the rule on success. */
+/* The block takes over the rule on success. -ENOMEM. */
 int policy_block_add(struct policy_block *block, struct policy_rule *rule);
 
 /* policy */
 
 int policy_new(struct policy **ret_policy);
-/* A copy of name that lives as long as the policy. NULL without memory. */
+/* A copy of name that lives as long as the policy. NULL when memory runs out. */
 const char *policy_intern(struct policy *policy, const char *name);

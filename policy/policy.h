@@ -4,17 +4,30 @@
 /*
  * Policy - who may connect, own names, send and receive
  *
- * A policy is what the <policy> elements of a bus configuration say, in the order in which they
- * say it. It does not change once read. A policy client is the part of it that can apply to one
- * connection: the rules of
+ * A policy is made from the <policy> elements of a bus configuration and never changes afterwards.
+ * Each element becomes a block of rules (<allow>, <deny>). Blocks for the same connections form a
+ * section, and sections are kept in the order in which dbus-daemon(1) evaluates them. A connection
+ * gets a policy client: the list of those sections that apply to its user and groups.
  *
- *     context="default", group=, user=, at_console=, context="mandatory"
+ *      sections of the policy         client of user 1000, groups 100 and 27
  *
- * one after the other, kept apart for owning, sending and receiving. The last rule that matches
- * decides; where none matches the answer is no. Each answer names the rule that gave it.
+ *      context="default"         -->  context="default"
+ *      group 27 (sudo)           -->  group 27
+ *      group 44 (video)
+ *      group 100 (users)         -->  group 100
+ *      user 0 (root)
+ *      user 1000 (alice)         -->  user 1000
+ *      at_console="true"
+ *      at_console="false"        -->  at_console="false"
+ *      context="mandatory"       -->  context="mandatory"      asked first
  *
- * Policies are made by the configuration reader (policy/config.h), which looks up users and groups;
- * nothing here looks up users, touches files or blocks.
+ * Rules about owning, sending and receiving are evaluated separately. The last rule that matches
+ * decides, so a check goes through the sections from the last to the first and stops at the first
+ * one that has a matching rule. Without a matching rule the answer is no. Each answer names the
+ * rule that decided.
+ *
+ * bus_config_load() (policy/config.h) makes policies, and looks up users and groups for them.
+ * Functions of this header read no files, look up no users and do not block.
  */
 
 #include <stdbool.h>
@@ -26,10 +39,10 @@ struct policy;
 struct policy_client;
 struct policy_rule;
 
-/* the name under which rules know the bus itself */
+/* the name of the bus itself in rules */
 #define POLICY_DRIVER_NAME "org.freedesktop.DBus"
 
-/* the uid of a connection that authenticated as nobody in particular (ANONYMOUS) */
+/* the uid of a connection that authenticated with the mechanism ANONYMOUS */
 #define POLICY_UID_ANONYMOUS ((uid_t)-1)
 
 /* Message types, with D-Bus's own numbers. */
@@ -46,25 +59,32 @@ enum {
  * for policy_check_receive().
  */
 struct policy_peer {
-        /* The bus itself: it has the one name POLICY_DRIVER_NAME, owns() is not asked. */
+        /* The bus itself. Its only name is POLICY_DRIVER_NAME, and owns() is not called. */
         bool is_driver;
-        /* It has no well-known name and waits for none: owns() is not asked. May be left false. */
+        /*
+         * The connection neither owns nor is queued for a well-known name, so owns() is not called.
+         * False is always correct, but slower.
+         */
         bool is_nameless;
         /*
-         * Whether the connection owns, or is queued for, name; with prefix, whether it does for
-         * name or any name below it (a.b covers a.b and a.b.c, not a.bc). Unique names never count.
+         * Does the connection own name, or is it queued for name? With prefix the question is
+         * about name and all names below it: a.b covers a.b and a.b.c, but not a.bc. Unique names
+         * do not count.
          */
         bool (*owns)(void *userdata, const char *name, bool prefix);
         /*
-         * The names for which owns() is true, one after the other: *position is NULL for the first
-         * and the callee's from there; NULL after the last. May be left NULL: then all rules that
-         * name somebody are asked about, one by one.
+         * Iterates over the names for which owns() is true. *position is NULL in the first call
+         * and belongs to the callee from then on. Returns NULL after the last name. The pointer may
+         * be NULL; then owns() is called for each rule that has a name, which is slower.
          */
         const char *(*next_name)(void *userdata, void **position);
         void *userdata;
 };
 
-/* What a verdict can depend on. Strings are NULL when the message has no such header field. */
+/*
+ * The properties of a message that a verdict can depend on. A string is NULL if the message does
+ * not have the header field.
+ */
 struct policy_message {
         uint8_t type; /* POLICY_TYPE_*, never POLICY_TYPE_ANY */
         const char *path;
@@ -73,15 +93,15 @@ struct policy_message {
         const char *error_name;
         const char *destination; /* as addressed, unique or well-known */
         uint32_t n_fds;
-        /* A return or error that answers a call its recipient is still waiting for. */
+        /* A return or error, and its recipient still waits for the answer to that call. */
         bool requested_reply;
         /* A signal without destination. */
         bool broadcast;
-        /* The recipient at hand is not the one the message is for. False for broadcasts. */
+        /* The recipient is not the destination of the message. False for broadcasts. */
         bool eavesdropping;
         /*
-         * The other connection. NULL only in policy_check_send(), when nobody has the name yet and
-         * it is about to be activated; rules then compare with destination.
+         * The other connection. It may be NULL in policy_check_send() for a message that starts a
+         * service, because nobody owns the name yet; rules are then compared with destination.
          */
         const struct policy_peer *peer;
 };
@@ -92,11 +112,11 @@ struct policy *policy_ref(struct policy *policy);
 struct policy *policy_unref(struct policy *policy);
 
 /*
- * Whether a connection with this uid and these groups (primary and supplementary, as the socket
- * tells) may be there at all, to be asked once, after authentication. Without a matching rule only
- * bus_uid, the uid of the bus process, may; and POLICY_UID_ANONYMOUS, which got this far because
- * the configuration has <allow_anonymous/>. ret_rule (may be NULL) gets the rule that decided, or
- * NULL.
+ * May a user with these groups (primary and supplementary) connect to the bus? The bus asks once
+ * per connection, after authentication. If no rule matches, two users may: bus_uid, which is the
+ * uid of the bus process, and POLICY_UID_ANONYMOUS, which authenticates only where the
+ * configuration has <allow_anonymous/>. *ret_rule (ret_rule may be NULL) is the rule that decided,
+ * or NULL.
  */
 bool policy_check_connect(const struct policy *policy, uid_t uid, const gid_t *gids, size_t n_gids,
                           uid_t bus_uid, const struct policy_rule **ret_rule);
@@ -104,64 +124,67 @@ bool policy_check_connect(const struct policy *policy, uid_t uid, const gid_t *g
 /* client */
 
 /*
- * The rules that can apply to a connection, shared by all connections for which they are the same.
- * Holds a reference to policy, so rules returned by the checks live as long as the client. -ENOMEM.
+ * Get the policy client for a connection. Connections to which the same sections apply share one
+ * client. It holds a reference to the policy, so rules that the checks return live at least as long
+ * as the client. -ENOMEM.
  */
 int policy_client_new(struct policy *policy, uid_t uid, const gid_t *gids, size_t n_gids,
                       struct policy_client **ret_client);
-/* NULL is fine; returns NULL. */
+/* Drop a reference to the client. client may be NULL. Returns NULL. */
 struct policy_client *policy_client_free(struct policy_client *client);
 
 /*
- * Whether every message, to whomever, of whatever kind, eavesdropped or not, may be sent
- * (received): then the checks below need not be asked. Computed once, costs nothing. False says
- * nothing.
+ * May the client send (receive) every message, of every type, to (from) every peer, eavesdropped or
+ * not, and without a log line? Then the checks below need not be called. Computed when the client
+ * is made. A false answer means "not known": the checks may still allow everything.
  */
 bool policy_client_allows_all_send(const struct policy_client *client);
 bool policy_client_allows_all_receive(const struct policy_client *client);
 /*
- * The types, 1 << POLICY_TYPE_*, of which every message is allowed without being logged: to
- * (from) whomever, or only who has no name and waits for none. Of replies these are the requested
- * ones, and nobody eavesdrops. What is not among them is to be asked about.
+ * A set of message types (1 << POLICY_TYPE_*). Every message of these types is allowed without a
+ * log line; with is_nameless only if the peer neither owns nor is queued for a well-known name. The
+ * set is about requested replies and does not cover eavesdropping. For other types the checks
+ * below must be called.
  */
 uint8_t policy_client_settled_send(const struct policy_client *client, bool is_nameless);
 uint8_t policy_client_settled_receive(const struct policy_client *client, bool is_nameless);
-/* Another number for each client that a policy was ever made into. */
+/* A number that no other client of the same policy has, or ever had. */
 uint64_t policy_client_id(const struct policy_client *client);
-/* Whether a verdict about sending can depend on the path. */
+/* Can a verdict about sending depend on the path? */
 bool policy_client_asks_for_path(const struct policy_client *client);
 
-/* Whether name is prefix or a name below it: a.b covers a.b and a.b.c, not a.bc. */
+/* Is name equal to prefix or below it? a.b covers a.b and a.b.c, but not a.bc. */
 bool policy_name_is_below(const char *name, const char *prefix);
 
 /* verdicts */
 
 /*
- * Each returns true for allow. ret_rule (may be NULL) gets the rule that decided, NULL when none
- * matched. The caller lets Hello through unasked: before it there is no policy client.
+ * Each returns true for "allow". *ret_rule (ret_rule may be NULL) is the rule that decided, or NULL
+ * if none matched. No check is needed for Hello, because a connection gets its policy client only
+ * with Hello.
  */
 bool policy_check_own(const struct policy_client *client, const char *name,
                       const struct policy_rule **ret_rule);
-/* Asked with the sender's client, for each recipient; m->peer is the recipient. */
+/* client is the sender's; called once for each recipient, which is m->peer. */
 bool policy_check_send(const struct policy_client *client, const struct policy_message *m,
                        const struct policy_rule **ret_rule);
 /*
- * Asked with the recipient's client; m->peer is the sender. A return or error of the bus addressed
- * to the recipient is always allowed, and its unicast signals unless a rule denies them.
+ * client is the recipient's; m->peer is the sender. Returns and errors that the bus sends to the
+ * recipient are always allowed; its unicast signals are allowed unless a rule denies them.
  */
 bool policy_check_receive(const struct policy_client *client, const struct policy_message *m,
                           const struct policy_rule **ret_rule);
 
 /* rules */
 
-/* Where the rule was written. The file name is the rule's. */
+/* The place of the rule in the configuration. The string lives as long as the policy. */
 const char *policy_rule_file(const struct policy_rule *rule);
 unsigned policy_rule_line(const struct policy_rule *rule);
 bool policy_rule_allows(const struct policy_rule *rule);
-/* log="true": messages that this rule decides are to be logged, even when allowed. */
+/* Does the rule have log="true"? Then the messages that it decides are logged, allowed ones too. */
 bool policy_rule_logs(const struct policy_rule *rule);
 /*
- * "FILE:LINE: <deny send_type="method_call"/>" for a log line or an error text; for NULL "default".
- * The caller frees it; NULL without memory.
+ * Describe a rule for a log line or an error text: "FILE:LINE: <deny send_type="method_call"/>", or
+ * "default" if rule is NULL. The caller frees the text. Returns NULL when memory runs out.
  */
 char *policy_rule_describe(const struct policy_rule *rule);

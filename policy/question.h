@@ -2,33 +2,36 @@
 #pragma once
 
 /*
- * Questions in words - as administrators put them on a command line, and their tool to a bus
+ * Questions in words - a question about a policy, as given on the command line of bus1ctl
+ *
+ * bus1ctl parses the words itself, or sends them to a running bus, which parses them with the same
+ * function. doc/operating/bus1ctl.md describes the words.
  */
 
 #include "policy/explain.h"
 
-/* Points into the words it was made of, and into itself: it must stay where it is. */
+/* Points to the texts that it was made from, and into itself, so it must not be moved. */
 struct policy_words {
-        struct policy_question question; /* who asks is left open */
-        struct policy_peer peer;         /* the message's */
-        const char **names;              /* the peer's well-known names, as given */
+        struct policy_question question; /* without uid, gids and bus_uid */
+        struct policy_peer peer;         /* the other end of the message */
+        const char **names;              /* the well-known names given for the peer */
         size_t n_names;
-        const char
-                *peer_name; /* the last name, of any kind, that the peer was called by; or NULL */
+        const char *peer_name; /* the last name given for the peer, of any kind, or NULL */
 };
 
 /*
- * connect | own NAME | send KEY=VALUE... | receive KEY=VALUE... Who is addressed by a well-known
- * name has that name. A reply is a requested one, and a message has its proper recipient, unless
- * told otherwise. 0, -ENOMEM, or -EINVAL with a text in *ret_error, to be freed.
+ * Parse "connect", "own NAME", "send KEY=VALUE..." or "receive KEY=VALUE...". Without other words a
+ * peer that is addressed by a well-known name has that name, a reply is a requested one, and the
+ * recipient is the destination of the message. Returns 0, -ENOMEM, or -EINVAL with a text in
+ * *ret_error that the caller frees.
  */
 int policy_words_parse(struct policy_words *words, const char *const *texts, size_t n,
                        char **ret_error);
-/* Fine for one that is all zero. */
+/* words may be all zero. */
 void policy_words_clear(struct policy_words *words);
 
-/* Whether it is one of the names given; the peer asks this. */
+/* Is name one of the names given? The function owns() of the peer. */
 bool policy_words_own(void *words, const char *name, bool prefix);
 
-/* Why the answer is what it is, where no rule says so. */
+/* The reason for a verdict that no rule decided. */
 const char *policy_default_reason(const struct policy_question *question, bool allowed);

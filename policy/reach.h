@@ -2,11 +2,17 @@
 #pragma once
 
 /*
- * Reach - which rules of a policy decide nothing, because of which others
+ * Reach - which rules never decide, and because of which other rules
  *
- * The rules of a family are put into the order of evaluation. A rule is overruled by the first one
- * behind it that covers it (policy/cover.h) and is for everybody whom it is for. Before that one
- * there may be rules of other groups that are its opposite: the order of groups is undefined.
+ * The rules of one family are entries in the order of evaluation. An entry is overruled by the
+ * first later entry that covers it (policy/cover.h) and applies to the same connections. Groups
+ * have no defined order, so between the two there may be opposites: rules of other groups that
+ * match the same and say the opposite. For a member of both groups the configuration contradicts
+ * itself:
+ *
+ *      0  group 27   allow own="a.b"    opposite: 1      overruled by 2
+ *      1  group 44   deny own="a.b"                      overruled by 2
+ *      2  mandatory  deny own="*"
  */
 
 #include "policy/model.h"
@@ -14,9 +20,9 @@
 struct reach_entry {
         const struct policy_rule *rule;
         const struct policy_block *block;
-        size_t overruled_by; /* an entry behind it; REACH_NONE */
-        size_t opposite;     /* the next group's rule behind it that may be its opposite */
-        size_t next[2];      /* in the two buckets that it is in */
+        size_t overruled_by; /* a later entry, or REACH_NONE */
+        size_t opposite;     /* the next later entry that may be an opposite, or REACH_NONE */
+        size_t next[2];      /* the next entries in the two buckets of this one, see reach.c */
 };
 
 #define REACH_NONE ((size_t)-1)
@@ -27,17 +33,18 @@ struct reach {
 };
 
 /*
- * All rules of the family. The time it takes grows with their number: what can cover a rule is
- * looked up by the names that it has. Only rules alike in all their texts are compared one by one.
- * -ENOMEM. To be cleared.
+ * Find what overrules each rule of the family. The time grows with the number of rules, not with
+ * its square: rules that may cover another one are looked up by their texts, and only rules with
+ * the same texts are compared one by one. Returns 0, with a result that the caller clears, or
+ * -ENOMEM.
  */
 int reach_compute(const struct policy *policy, enum policy_family family, struct reach *ret_reach);
 void reach_clear(struct reach *reach);
 
 /*
- * The first entry of another group, behind entry and before what overrules it, that says the
- * opposite; after, when not REACH_NONE, is the one that was found before. REACH_NONE: no more.
+ * Iterate over the opposites of an entry, up to the entry that overrules it. after is the previous
+ * result, or REACH_NONE for the first call. Returns REACH_NONE when there are no more.
  */
 size_t reach_next_opposite(const struct reach *reach, size_t entry, size_t after);
-/* Whether one is allowed, the other denied, and both match the same. */
+/* Do both rules match the same, one to allow and the other to deny it? */
 bool reach_is_opposite(const struct policy_rule *a, const struct policy_rule *b);

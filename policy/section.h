@@ -2,16 +2,23 @@
 #pragma once
 
 /*
- * Sections - a policy's rules, made ready for verdicts
+ * Sections - the rules of a policy, prepared for fast verdicts
  *
- * A section is what all blocks for the same connections say: those of one context, one group or one
- * user. It is made once, with the policy, and then only looked at; a connection has the few
- * sections that apply to it.
+ * A section holds the rules of all blocks that are for the same connections: those of one context,
+ * one group or one user. policy_make_sections() makes the sections, once; then they are read only,
+ * and all policy clients share them.
  *
- * The rules of a family are numbered in the order of evaluation. Those that name somebody are only
- * tried for who has the name: they are in lists, one for each name, that are found by its hash;
- * those for everybody are in a list of their own. Of each list the last rule that matches is looked
- * for; the last of these decides.
+ * In a section the rules of each family are numbered in the order of evaluation. A rule that names
+ * a peer can only match if the peer has that name, so such rules are kept in one list per name, in
+ * a hash table. A rule without a name is in the list "unnamed":
+ *
+ *      rules      0 deny *   1 allow a.b   2 deny a.b   3 allow c.d   4 allow * type=signal
+ *
+ *      unnamed    0 4
+ *      named      a.b: 1 2       c.d: 3
+ *
+ * A verdict looks up each name of the peer and searches only the lists found and "unnamed". In each
+ * list it searches backwards for a rule that matches; the greatest number found decides.
  */
 
 #include <stdbool.h>
@@ -20,7 +27,7 @@
 
 #include "policy/model.h"
 
-/* Numbers of rules, ascending. */
+/* The numbers of the rules for one name, ascending. */
 struct policy_rule_list {
         const char *name;
         bool is_prefix;
@@ -32,21 +39,21 @@ struct policy_rule_list {
 struct policy_rules {
         const struct policy_rule **rules;
         size_t n;
-        bool is_final;   /* the first rule decides where no other does: no section before counts */
-        bool allows_all; /* no rule denies or logs */
+        bool is_final;   /* the first rule matches everything: sections before are never asked */
+        bool allows_all; /* no rule is a deny or has log="true" */
         bool asks_for_path;
         /*
-         * Types, 1 << POLICY_TYPE_*: those of which every message is allowed without a log, and
-         * those of which one might be denied or logged. Of the others some may be allowed. [1] is
-         * for peers without a name. Replies are requested ones, and nobody eavesdrops.
+         * Sets of types (1 << POLICY_TYPE_*). allows: every message of the type is allowed without
+         * a log line. objects: a message of the type may be denied or logged. Index 1 is for peers
+         * without a well-known name. Both sets are about requested replies and do not cover
+         * eavesdropping.
          */
         uint8_t allows[2];
         uint8_t objects[2];
         bool has_prefixes;
         struct policy_rule_list unnamed;
-        struct policy_rule_list
-                *named; /* n_slots, a power of two, of which at most half are used */
-        size_t n_slots; /* 0 when no rule names anybody */
+        struct policy_rule_list *named; /* the hash table; at most half of its slots are used */
+        size_t n_slots;                 /* a power of two, or 0 when no rule has a name */
 };
 
 struct policy_section {
@@ -59,26 +66,29 @@ struct policy_section {
 };
 
 /*
- * Put the blocks of a policy that is complete into the order of evaluation, and make its sections.
- * Groups are in the order of their IDs. -ENOMEM.
+ * Sort the blocks of a complete policy into the order of evaluation and make its sections. Groups
+ * are sorted by their IDs. -ENOMEM.
  */
 int policy_make_sections(struct policy *policy);
 void policy_section_clear(struct policy_section *section);
 
 /*
- * The next section that is for such a connection, in the order of evaluation; NULL after the last.
- * *position is 0 for the first.
+ * Iterate over the sections that apply to a user with these groups, in the order of evaluation.
+ * *position is 0 for the first call. Returns NULL after the last section.
  */
 const struct policy_section *policy_section_next(const struct policy *policy, size_t *position,
                                                  uid_t uid, const gid_t *gids, size_t n_gids);
 
-/* FNV-1a: names in configurations are nobody's to choose who could want them to collide. */
+/*
+ * FNV-1a, one character a step: a look-up of a.b.c needs the hashes of a, a.b and a.b.c, and gets
+ * them in one pass. The hash has no secret, because only administrators choose the names.
+ */
 #define POLICY_HASH_INIT UINT32_C(2166136261)
 
 static inline uint32_t policy_hash_step(uint32_t hash, char c) {
         return (hash ^ (uint8_t)c) * UINT32_C(16777619);
 }
 
-/* The list for the first n bytes of name, with their hash; NULL when there is none. */
+/* Find the list for the first n bytes of name, whose hash is given. NULL if there is none. */
 const struct policy_rule_list *policy_list_find(const struct policy_rules *rules, const char *name,
                                                 size_t n, uint32_t hash, bool is_prefix);
