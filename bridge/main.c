@@ -27,7 +27,7 @@
 #include "bridge/native/native.h"
 #include "bridge/options.h"
 #include "bridge/reload.h"
-#include "bridge/socket/server.h"
+#include "bridge/socket/server-setup.h"
 #include "bridge/base/systemd.h"
 #include "bridge/watch.h"
 #include "policy/config.h"

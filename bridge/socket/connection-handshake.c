@@ -2,8 +2,9 @@
 
 /* Connections: the handshake, which makes them a client, or the anchor of a native session. */
 
+#include "bridge/socket/connection-handshake.h"
+
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -11,8 +12,7 @@
 #include "base/container-of.h"
 #include "bridge/bus/membership.h"
 #include "bridge/bus/verdict.h"
-#include "bridge/socket/connection.h"
-#include "bridge/socket/listener.h"
+#include "bridge/socket/connection-messages.h"
 
 /* Answer NEGOTIATE_BUS1. ret_fd is to be passed with the answer. */
 static void negotiate(struct connection *connection, struct sasl_answer *answer, int *ret_fd) {
@@ -22,7 +22,7 @@ static void negotiate(struct connection *connection, struct sasl_answer *answer,
         int fd = -1, r;
 
         *ret_fd = -1;
-        /* A session is for somebody, who is known to the kernel. */
+        /* A native session belongs to a user that the kernel knows. */
         if (connection->sasl.mechanism != SASL_MECHANISM_EXTERNAL) {
                 sasl_server_refuse_bus1(&connection->sasl, "only after EXTERNAL", answer);
                 return;
@@ -36,12 +36,8 @@ static void negotiate(struct connection *connection, struct sasl_answer *answer,
                 sasl_server_refuse_bus1(&connection->sasl, why, answer);
                 return;
         }
-        if (connection->n_fds > 0) {
-                fd = connection->fds[0];
-                connection->n_fds--;
-                memmove(connection->fds, connection->fds + 1,
-                        connection->n_fds * sizeof(*connection->fds));
-        }
+        if (connection->input.n_fds > 0)
+                input_take_fds(&connection->input, &fd, 1);
 
         r = bus->hooks.session_begin(bus->hooks.native, &connection->anchor,
                                      &connection->credentials, connection->sasl.bus1_mode, fd,
@@ -57,9 +53,9 @@ static void negotiate(struct connection *connection, struct sasl_answer *answer,
 /* lines */
 
 /*
- * Who the connection has proved to be. What the socket knows about the process is only true of a
- * user that the socket knows; who it claims to be otherwise comes with nothing but the process's
- * id.
+ * Take the identity that the client has proved. The credentials of the socket belong to the user
+ * that the socket knows (EXTERNAL). A user that was proved in another way comes with the process id
+ * only.
  */
 static bool take_identity(struct connection *connection) {
         struct server *server = connection->server;
@@ -87,13 +83,21 @@ static bool take_identity(struct connection *connection) {
         return server->allow_anonymous;
 }
 
-/* BEGIN: the connection becomes a client, or the anchor of one. */
+/* The socket of a native session only shows that its program lives. */
+static int take_anchor(struct connection *connection, const uint8_t *bytes, size_t n) {
+        if (n > 0 || connection->input.n_fds > 0)
+                connection_violate(connection, "bytes on the socket of a native session");
+        return 0;
+}
+
+/* BEGIN: the connection becomes a client, or the anchor of a native session. */
 static int begin(struct connection *connection) {
         struct bus *bus = connection->server->bus;
         int r;
 
         if (connection->sasl.negotiated_bus1 && connection->session) {
                 connection->state = CONNECTION_ANCHOR;
+                connection->take = take_anchor;
                 return 0;
         }
         connection_end_session(connection);
@@ -109,7 +113,9 @@ static int begin(struct connection *connection) {
                 return r;
         connection->has_client = true;
         connection->client.fds_negotiated = connection->sasl.negotiated_fds;
+        connection->output.client = &connection->client;
         connection->state = CONNECTION_MESSAGES;
+        connection->take = connection_take_messages;
         sasl_server_deinit(&connection->sasl);
         return 0;
 }
@@ -128,7 +134,7 @@ static int feed(struct connection *connection, const char *bytes, size_t n, size
         case SASL_MORE:
                 break;
         case SASL_NEGOTIATE_BUS1:
-                /* Its answer may carry a descriptor: nothing else goes with it. */
+                /* The answer may carry a descriptor, so it is sent in a write of its own. */
                 if (answer.n > 0) {
                         r = connection_send_bytes(connection, answer.text, answer.n, -1);
                         if (r < 0)
@@ -157,7 +163,7 @@ static int feed(struct connection *connection, const char *bytes, size_t n, size
         return r;
 }
 
-/* The cookie is here, or there is none: go on with the handshake. */
+/* The look-up of the cookie is over (NULL: there is none): go on with the handshake. */
 static int have_cookie(struct cookie_request *request, const struct keyring_cookie *cookie) {
         struct connection *connection = container_of(request, struct connection, cookie);
         struct sasl_answer answer; /* 4 KiB: not worth clearing */
@@ -184,7 +190,7 @@ static int have_cookie(struct cookie_request *request, const struct keyring_cook
         return r;
 }
 
-/* The nonce that nonce-tcp wants first: who sends it has read the file that it is in. */
+/* nonce-tcp: a client that sends the nonce first has proved that it can read the nonce file. */
 static size_t take_nonce(struct connection *connection, const uint8_t *bytes, size_t n) {
         const struct listener *listener = connection->listener;
         uint8_t difference = 0;
@@ -202,13 +208,7 @@ static size_t take_nonce(struct connection *connection, const uint8_t *bytes, si
         return n;
 }
 
-bool connection_handshake_waits(const struct connection *connection) {
-        return connection->state == CONNECTION_HANDSHAKE &&
-               (connection->cookie.queued ||
-                (connection->queue_n > 0 && !connection->flush.queued));
-}
-
-int connection_shake_hands(struct connection *connection, const uint8_t *bytes, size_t n) {
+static int take_handshake(struct connection *connection, const uint8_t *bytes, size_t n) {
         size_t consumed;
         int r;
 
@@ -228,16 +228,16 @@ int connection_shake_hands(struct connection *connection, const uint8_t *bytes, 
         }
 
         if (connection->state == CONNECTION_MESSAGES) {
-                if (connection->n_fds > 0 && !connection->client.fds_negotiated) {
+                if (connection->input.n_fds > 0 && !connection->client.fds_negotiated) {
                         connection_violate(connection, "descriptors without NEGOTIATE_UNIX_FD");
                         return 0;
                 }
-                return connection_take(connection, bytes, n);
+                return connection_take_messages(connection, bytes, n);
         }
 
         if (connection->close_reason)
                 return 0;
-        if (connection->n_fds > 0)
+        if (connection->input.n_fds > 0)
                 connection_violate(connection, "descriptors before the end of the handshake");
         else if (connection->state == CONNECTION_ANCHOR && n > 0)
                 connection_violate(connection, "bytes on the socket of a native session");
@@ -250,6 +250,7 @@ void connection_handshake_init(struct connection *connection) {
         struct server *server = connection->server;
         bool is_tcp = connection->listener->is_tcp;
 
+        connection->take = take_handshake;
         sasl_server_init(&connection->sasl);
         connection->sasl.mechanisms = server->mechanisms;
         connection->sasl.guid = connection->listener->guid;

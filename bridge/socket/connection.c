@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Connections: from accept through the handshake to the end. */
+/* Connections: closing, events, sending, and input that has to wait. */
 
 #include "bridge/socket/connection.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/container-of.h"
-#include "bridge/bus/credentials.h"
-#include "bridge/bus/membership.h"
+#include "bridge/bus/quota.h"
 #include "bridge/bus/receive.h"
+#include "bridge/bus/tell.h"
+#include "bridge/socket/capacity.h"
+
+#define STALL_DELAY (20 * INT64_C(1000000)) /* ns */
 
 /* closing */
 
@@ -24,15 +25,16 @@ void connection_close(struct connection *connection, const char *reason) {
         loop_defer(connection->server->loop, &connection->close);
 }
 
-static int close_deferred(struct loop_deferred *deferred) {
-        struct connection *connection = container_of(deferred, struct connection, close);
-
-        /* What the client is still to be told, an error before the end of it say, goes out if it
-         * can. */
-        if (!connection->output_broken && connection->queue_n > 0)
-                connection_flush(&connection->flush);
-        connection_free(connection);
-        return 0;
+void connection_violate(struct connection *connection, const char *rule) {
+        if (connection->close_reason)
+                return;
+        if (connection->has_client)
+                client_violation(&connection->client, rule);
+        else
+                complain(&connection->server->bus->complaints, connection->peer_uid,
+                         "A connection (uid=%d pid=%d) is dropped, it broke the protocol: %s",
+                         (int)connection->peer_uid, (int)connection->peer_pid, rule);
+        connection_close(connection, rule);
 }
 
 static void client_close(struct client *client, const char *reason) {
@@ -44,7 +46,30 @@ static void client_close(struct client *client, const char *reason) {
         connection_close(connection, "closed by the bus");
 }
 
-/* The end of the turn also looks for input that had to wait. */
+static int client_deliver(struct client *client, struct message *m, struct reply *reply,
+                          uint64_t cookie) {
+        struct connection *connection = container_of(client, struct connection, client);
+        int r;
+
+        if (connection->output.is_broken || connection->close_reason)
+                return CLIENT_E_GONE;
+
+        r = quota_charge_outgoing(client, m);
+        if (r != 0) {
+                if (quota_kind_of(client, m) == QUOTA_NOTICE)
+                        client->ops->close(client, "it does not read what happens to its names");
+                return r;
+        }
+        r = output_push(&connection->output, m);
+        if (r < 0) {
+                quota_discharge_outgoing(client, m);
+                return r;
+        }
+        loop_defer(connection->server->loop, &connection->flush);
+        return 0;
+}
+
+/* connection_flush() also takes input that had to wait. */
 static void client_resume(struct client *client) {
         struct connection *connection = container_of(client, struct connection, client);
 
@@ -52,21 +77,14 @@ static void client_resume(struct client *client) {
 }
 
 const struct client_ops connection_client_ops = {
-        .deliver = connection_deliver,
+        .deliver = client_deliver,
         .close = client_close,
         .resume = client_resume,
 };
 
-/* the native session of an anchor */
+/* the native session of an anchor, and the end of the handshake */
 
-static void anchor_close(struct native_anchor *anchor, const char *reason) {
-        struct connection *connection = container_of(anchor, struct connection, anchor);
-
-        connection->session = NULL;
-        connection_close(connection, reason);
-}
-
-static void set_complete(struct connection *connection) {
+void connection_set_complete(struct connection *connection) {
         struct server *server = connection->server;
 
         if (connection->is_complete)
@@ -74,10 +92,6 @@ static void set_complete(struct connection *connection) {
         connection->is_complete = true;
         loop_timer_cancel(server->loop, &connection->auth_timer);
         server_connection_completed(server);
-}
-
-static void anchor_completed(struct native_anchor *anchor) {
-        set_complete(container_of(anchor, struct connection, anchor));
 }
 
 void connection_end_session(struct connection *connection) {
@@ -93,16 +107,16 @@ void connection_end_session(struct connection *connection) {
 static uint32_t wanted_events(const struct connection *connection) {
         uint32_t events = 0;
 
-        /* what almost all are almost always: in the middle of things, with nothing to write */
-        if (connection->state == CONNECTION_MESSAGES && connection->queue_n == 0 &&
-            !connection->rest && !connection->client.later)
+        /* the common case: waiting for messages, with nothing to write */
+        if (connection->state == CONNECTION_MESSAGES && connection->output.n_queued == 0 &&
+            !connection->input.rest && !connection->client.later)
                 return EPOLLIN;
-        if (connection->queue_n > 0 && !connection->flush.queued && !connection->is_stalled)
+        if (connection->output.n_queued > 0 && !connection->flush.queued && !connection->is_stalled)
                 events |= EPOLLOUT;
         if (connection->state == CONNECTION_DRAINING || connection_handshake_waits(connection))
                 return events;
-        if (!connection->has_client || connection->output_broken ||
-            (!connection->rest && !connection_input_waits(connection)))
+        if (!connection->has_client || connection->output.is_broken ||
+            (!connection->input.rest && !connection_input_waits(connection)))
                 events |= EPOLLIN;
         return events;
 }
@@ -119,9 +133,11 @@ int connection_update_events(struct connection *connection) {
 
         if (connection->close_reason)
                 return 0;
-        /* Who shut down its reading side may have said something before, but is of no use to those
-         * who call it: it must not keep its names. */
-        if (connection->output_broken && !has_input(connection)) {
+        /*
+         * A client that has shut down its reading side cannot be called any more, so it must not
+         * keep its names. It leaves once everything is read that it sent before.
+         */
+        if (connection->output.is_broken && !has_input(connection)) {
                 connection_close(connection, NULL);
                 return 0;
         }
@@ -131,164 +147,92 @@ int connection_update_events(struct connection *connection) {
         return loop_set_events(connection->server->loop, &connection->source, events);
 }
 
-static int end_of_input(struct connection *connection) {
-        /* Everything it said was heard; it may still be reading the answers. */
-        if (connection->output_broken || connection->queue_n == 0 ||
-            connection->state != CONNECTION_MESSAGES)
-                connection_close(connection, NULL);
-        else
-                connection->state = CONNECTION_DRAINING;
+/* input that has to wait */
+
+bool connection_input_waits(const struct connection *connection) {
+        return connection->has_client && !connection->output.is_broken &&
+               (connection->client.later || quota_is_congested(&connection->client));
+}
+
+/*
+ * One read can bring thousands of messages. Once too much of what they caused waits to be read by
+ * others, those that follow have to wait, too.
+ */
+int connection_keep_rest(struct connection *connection, const uint8_t *bytes, size_t n) {
+        if (input_keep_rest(&connection->input, bytes, n) < 0)
+                connection_close(connection, "no memory for what it sent");
         return 0;
 }
 
-static int handle_input(struct connection *connection) {
-        size_t n;
-        bool eof;
-        int r;
+int connection_take_rest(struct connection *connection) {
+        CLEANUP_FREE uint8_t *rest = NULL;
+        size_t n = connection->input.n_rest;
 
-        r = connection_take_rest(connection);
-        if (r < 0 || connection->rest || connection->close_reason)
-                return r;
-        r = connection_read(connection, &n, &eof);
-        if (r != 0)
-                return r < 0 ? r : 0;
-        if (eof)
-                return end_of_input(connection);
-
-        switch (connection->state) {
-        case CONNECTION_HANDSHAKE:
-                return connection_shake_hands(connection, connection->server->buffer, n);
-        case CONNECTION_MESSAGES:
-                return connection_take(connection, connection->server->buffer, n);
-        case CONNECTION_ANCHOR:
-                if (n > 0 || connection->n_fds > 0)
-                        connection_violate(connection, "bytes on the socket of a native session");
+        if (!connection->input.rest || connection->close_reason ||
+            connection_handshake_waits(connection) || connection_input_waits(connection))
                 return 0;
-        case CONNECTION_DRAINING:
-                return 0;
-        }
-        return 0;
+        rest = steal_ptr(&connection->input.rest);
+        connection->input.n_rest = 0;
+        return connection->take(connection, rest, n);
 }
 
-static int dispatch(struct loop_source *source, uint32_t events) {
-        struct connection *connection = container_of(source, struct connection, source);
+/* output */
+
+int connection_send_bytes(struct connection *connection, const char *bytes, size_t n, int fd) {
         int r;
 
-        if (connection->close_reason)
-                return 0;
-        if (events & (EPOLLHUP | EPOLLERR)) {
-                connection_output_break(connection);
-                if (connection->state == CONNECTION_DRAINING ||
-                    connection_handshake_waits(connection)) {
-                        connection_close(connection, NULL);
-                        return 0;
-                }
-        }
-        if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
-                r = handle_input(connection);
+        r = output_push_bytes(&connection->output, bytes, n, fd);
+        if (r >= 0)
+                loop_defer(connection->server->loop, &connection->flush);
+        return r;
+}
+
+/* The head cannot be sent with its descriptors, and without them it would be another message. */
+static int drop_head(struct connection *connection) {
+        struct message *m = output_drop_head(&connection->output);
+        int r = 0;
+
+        complain(&connection->server->bus->complaints, connection->peer_uid,
+                 "Dropped a message to %s: too many file descriptors in flight",
+                 connection->has_client ? client_name(&connection->client) : "?");
+        if (connection->has_client && m->sender.s)
+                r = tell_reply_lost(&connection->client, m,
+                                    "Too many file descriptors are in flight for the message");
+        message_unref(m);
+        return r;
+}
+
+static int stall(struct connection *connection) {
+        struct server *server = connection->server;
+
+        connection->is_stalled = true;
+        return server->stall.index
+                       ? 0
+                       : loop_timer_set(server->loop, &server->stall, loop_now() + STALL_DELAY);
+}
+
+int connection_flush(struct loop_deferred *deferred) {
+        struct connection *connection = container_of(deferred, struct connection, flush);
+        int r;
+
+        connection->is_stalled = false;
+        while ((r = output_write(&connection->output)) == OUTPUT_E_FDS) {
+                r = drop_head(connection);
                 if (r < 0)
                         return r;
         }
-        if (events & EPOLLOUT)
-                loop_defer(connection->server->loop, &connection->flush);
+        if (r == OUTPUT_E_STALLED) {
+                r = stall(connection);
+                if (r < 0)
+                        return r;
+        }
+
+        if (connection->state == CONNECTION_DRAINING && connection->output.n_queued == 0)
+                connection_close(connection, NULL);
+        if (connection->input.rest) {
+                r = connection_take_rest(connection);
+                if (r < 0)
+                        return r;
+        }
         return connection_update_events(connection);
-}
-
-/* time */
-
-static int auth_expired(struct loop_timer *timer) {
-        struct connection *connection = container_of(timer, struct connection, auth_timer);
-
-        complain(&connection->server->bus->complaints, connection->peer_uid,
-                 "A connection (uid=%d pid=%d) is dropped, it was not complete after %lldms",
-                 (int)connection->peer_uid, (int)connection->peer_pid,
-                 (long long)connection->server->bus->limits.auth_timeout);
-        connection_close(connection, "auth_timeout");
-        return 0;
-}
-
-static int fds_expired(struct loop_timer *timer) {
-        struct connection *connection = container_of(timer, struct connection, fd_timer);
-
-        if (connection->has_client)
-                client_violation(&connection->client,
-                                 "descriptors without their message (pending_fd_timeout)");
-        connection_close(connection, "pending_fd_timeout");
-        return 0;
-}
-
-void connection_received(struct connection *connection) {
-        if (!connection->is_complete && connection->client.state != CLIENT_CONNECTED)
-                set_complete(connection);
-}
-
-/* life */
-
-int connection_new(struct server *server, int fd, const struct listener *listener,
-                   struct connection **ret_connection) {
-        struct connection *connection;
-        int r;
-
-        connection = calloc(1, sizeof(*connection));
-        if (!connection) {
-                close(fd);
-                return -ENOMEM;
-        }
-        connection->server = server;
-        connection->listener = listener;
-        connection->source.fd = fd;
-        connection->source.dispatch = dispatch;
-        connection->close.run = close_deferred;
-        connection->flush.run = connection_flush;
-        connection->auth_timer.expired = auth_expired;
-        connection->fd_timer.expired = fds_expired;
-        connection->anchor.close = anchor_close;
-        connection->anchor.completed = anchor_completed;
-        client_credentials_init(&connection->credentials);
-        DL_APPEND(server->connections, connection);
-        server->bus->n_incomplete++;
-
-        r = credentials_of_socket(fd, &connection->credentials);
-        if (r >= 0) {
-                connection->peer_uid = connection->credentials.uid;
-                connection->peer_pid = connection->credentials.pid;
-                connection_handshake_init(connection);
-                r = loop_timer_set(server->loop, &connection->auth_timer,
-                                   loop_now() + server->bus->limits.auth_timeout * 1000000);
-        }
-        if (r >= 0)
-                r = loop_add(server->loop, &connection->source, EPOLLIN);
-        if (r < 0) {
-                connection_free(connection);
-                return r;
-        }
-        *ret_connection = connection;
-        return 0;
-}
-
-struct connection *connection_free(struct connection *connection) {
-        struct server *server = connection->server;
-
-        loop_remove(server->loop, &connection->source);
-        loop_defer_cancel(server->loop, &connection->close);
-        loop_timer_cancel(server->loop, &connection->auth_timer);
-        connection_end_session(connection);
-
-        if (connection->has_client) {
-                client_disconnect(&connection->client);
-                connection_output_deinit(connection);
-                client_deinit(&connection->client);
-        } else
-                connection_output_deinit(connection);
-        loop_defer_cancel(server->loop, &connection->flush);
-
-        connection_input_deinit(connection);
-        connection_handshake_deinit(connection);
-        client_credentials_deinit(&connection->credentials);
-        close(connection->source.fd);
-        if (!connection->is_complete)
-                server_connection_completed(server);
-        DL_DELETE(server->connections, connection);
-        free(connection);
-        return NULL;
 }

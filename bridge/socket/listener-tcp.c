@@ -8,6 +8,8 @@
  * buses of the type system do not do it, unless they were built to.
  */
 
+#include "bridge/socket/listener-tcp.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -19,8 +21,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "bridge/socket/listener.h"
 
 /* meson's option tcp */
 #define TCP_NOWHERE 0

@@ -2,7 +2,7 @@
 
 /* The server: accepting connections, as many as there is room for. */
 
-#include "bridge/socket/server.h"
+#include "bridge/socket/server-setup.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -13,43 +13,28 @@
 
 #include "base/container-of.h"
 #include "bridge/base/log.h"
-#include "bridge/socket/connection.h"
-#include "bridge/socket/listener.h"
+#include "bridge/socket/capacity.h"
+#include "bridge/socket/connection-life.h"
+#include "bridge/socket/listen.h"
 
 #define RETRY_DELAY (200 * INT64_C(1000000))
-
-static bool has_room(const struct server *server) {
-        return (int64_t)server->bus->n_incomplete < server->bus->limits.max_incomplete_connections;
-}
-
-/* Who is not accepted waits in the backlog of the kernel. */
-static void set_accepting(struct server *server, bool accepting) {
-        struct listener *listener;
-
-        if (server->accepting == accepting)
-                return;
-        server->accepting = accepting;
-        DL_FOREACH(server->listeners, listener) {
-                loop_set_events(server->loop, &listener->source, accepting ? EPOLLIN : 0);
-        }
-}
-
-void server_connection_completed(struct server *server) {
-        server->bus->n_incomplete--;
-        if (!server->accepting && server->retry.index == 0 && has_room(server))
-                set_accepting(server, true);
-}
 
 static int retry_expired(struct loop_timer *timer) {
         struct server *server = container_of(timer, struct server, retry);
 
-        if (has_room(server))
-                set_accepting(server, true);
+        if (server_has_room(server))
+                server_set_accepting(server, true);
         return 0;
 }
 
 static int stall_expired(struct loop_timer *timer) {
-        connection_output_retry(container_of(timer, struct server, stall));
+        struct server *server = container_of(timer, struct server, stall);
+        struct connection *connection;
+
+        DL_FOREACH(server->connections, connection) {
+                if (connection->is_stalled)
+                        loop_defer(server->loop, &connection->flush);
+        }
         return 0;
 }
 
@@ -65,25 +50,25 @@ static int accept_connection(struct loop_source *source, uint32_t events) {
         fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
                 if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
-                        return 0; /* that one has gone, or nobody was there */
+                        return 0; /* the program has gone again */
                 r = -errno;
         } else {
-                /* Messages leave in as few packets as there are writes already. */
+                /* The bus gathers messages itself, so the kernel need not. */
                 if (listener->is_tcp)
                         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
                 r = connection_new(server, fd, listener, &connection);
                 if (r == 0) {
-                        if (!has_room(server))
-                                set_accepting(server, false);
-                        /* Who connects has mostly begun to speak before the bus gets here. */
+                        if (!server_has_room(server))
+                                server_set_accepting(server, false);
+                        /* Most programs have sent their first bytes by now. */
                         return connection->source.dispatch(&connection->source, EPOLLIN);
                 }
         }
 
-        /* Asking again at once would be a busy loop: resources come back when others leave. */
+        /* Trying again at once would be a busy loop. Resources return when other clients leave. */
         log_write(server->bus->log, LOG_LEVEL_WARNING, "Cannot accept a connection for now: %s",
                   strerror(-r));
-        set_accepting(server, false);
+        server_set_accepting(server, false);
         return loop_timer_set(server->loop, &server->retry, loop_now() + RETRY_DELAY);
 }
 
@@ -103,7 +88,7 @@ int server_init(struct server *server, struct bus *bus, struct loop *loop) {
 void server_deinit(struct server *server) {
         struct listener *listener, *next;
 
-        server->accepting = true; /* stay as it is, whatever goes */
+        server->accepting = true; /* so that connections that end change nothing */
         while (server->connections)
                 connection_free(server->connections);
         cookies_deinit(&server->cookies);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The handshake of a connection - the stage CONNECTION_HANDSHAKE
+ *
+ * bridge/wire/sasl.h speaks the protocol. This file does what it asks for: it looks up cookies,
+ * begins native sessions, and at BEGIN makes the connection a client or the anchor of a native
+ * session.
+ */
+
+#include "bridge/socket/connection.h"
+
+/* Begin the handshake; connection->credentials are those of the socket. Sets connection->take. */
+void connection_handshake_init(struct connection *connection);
+void connection_handshake_deinit(struct connection *connection);

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The life of a connection: from accept to the end, and what happens when time runs out. */
+
+#include "bridge/socket/connection-life.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/container-of.h"
+#include "bridge/bus/membership.h"
+#include "bridge/bus/receive.h"
+#include "bridge/socket/capacity.h"
+#include "bridge/socket/connection-handshake.h"
+#include "bridge/socket/connection-messages.h"
+
+static int close_deferred(struct loop_deferred *deferred) {
+        struct connection *connection = container_of(deferred, struct connection, close);
+
+        /* Write what is queued if possible: the last message may be the error that ends it. */
+        if (!connection->output.is_broken && connection->output.n_queued > 0)
+                connection_flush(&connection->flush);
+        connection_free(connection);
+        return 0;
+}
+
+static void anchor_close(struct native_anchor *anchor, const char *reason) {
+        struct connection *connection = container_of(anchor, struct connection, anchor);
+
+        connection->session = NULL;
+        connection_close(connection, reason);
+}
+
+static void anchor_completed(struct native_anchor *anchor) {
+        connection_set_complete(container_of(anchor, struct connection, anchor));
+}
+
+/* time */
+
+static int auth_expired(struct loop_timer *timer) {
+        struct connection *connection = container_of(timer, struct connection, auth_timer);
+
+        complain(&connection->server->bus->complaints, connection->peer_uid,
+                 "A connection (uid=%d pid=%d) is dropped, it was not complete after %lldms",
+                 (int)connection->peer_uid, (int)connection->peer_pid,
+                 (long long)connection->server->bus->limits.auth_timeout);
+        connection_close(connection, "auth_timeout");
+        return 0;
+}
+
+static int fds_expired(struct loop_timer *timer) {
+        struct connection *connection = container_of(timer, struct connection, fd_timer);
+
+        if (connection->has_client)
+                client_violation(&connection->client,
+                                 "descriptors without their message (pending_fd_timeout)");
+        connection_close(connection, "pending_fd_timeout");
+        return 0;
+}
+
+/* life */
+
+int connection_new(struct server *server, int fd, const struct listener *listener,
+                   struct connection **ret_connection) {
+        struct connection *connection;
+        int r;
+
+        connection = calloc(1, sizeof(*connection));
+        if (!connection) {
+                close(fd);
+                return -ENOMEM;
+        }
+        connection->server = server;
+        connection->listener = listener;
+        connection->source.fd = fd;
+        connection->output.fd = fd;
+        connection->source.dispatch = connection_dispatch;
+        connection->close.run = close_deferred;
+        connection->flush.run = connection_flush;
+        connection->auth_timer.expired = auth_expired;
+        connection->fd_timer.expired = fds_expired;
+        connection->anchor.close = anchor_close;
+        connection->anchor.completed = anchor_completed;
+        client_credentials_init(&connection->credentials);
+        DL_APPEND(server->connections, connection);
+        server->bus->n_incomplete++;
+
+        r = credentials_of_socket(fd, &connection->credentials);
+        if (r >= 0) {
+                connection->peer_uid = connection->credentials.uid;
+                connection->peer_pid = connection->credentials.pid;
+                connection_handshake_init(connection);
+                r = loop_timer_set(server->loop, &connection->auth_timer,
+                                   loop_now() + server->bus->limits.auth_timeout * 1000000);
+        }
+        if (r >= 0)
+                r = loop_add(server->loop, &connection->source, EPOLLIN);
+        if (r < 0) {
+                connection_free(connection);
+                return r;
+        }
+        *ret_connection = connection;
+        return 0;
+}
+
+struct connection *connection_free(struct connection *connection) {
+        struct server *server = connection->server;
+
+        loop_remove(server->loop, &connection->source);
+        loop_defer_cancel(server->loop, &connection->close);
+        loop_timer_cancel(server->loop, &connection->auth_timer);
+        connection_end_session(connection);
+
+        if (connection->has_client) {
+                client_disconnect(&connection->client);
+                output_deinit(&connection->output);
+                client_deinit(&connection->client);
+        } else
+                output_deinit(&connection->output);
+        loop_defer_cancel(server->loop, &connection->flush);
+
+        input_deinit(&connection->input);
+        connection_handshake_deinit(connection);
+        client_credentials_deinit(&connection->credentials);
+        close(connection->source.fd);
+        if (!connection->is_complete)
+                server_connection_completed(server);
+        DL_DELETE(server->connections, connection);
+        free(connection);
+        return NULL;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Listening - from an address (D-Bus spec, "Server Addresses") to listeners */
+
+#include "bridge/socket/listener.h"
+#include "bridge/wire/address.h"
+
+/*
+ * Make the listeners of one address. *ret_printed is the address with its guid, as clients use it
+ * (allocated). -EINVAL and others with *ret_error.
+ */
+int listener_open(struct server *server, const struct address_entry *address, char **ret_printed,
+                  char **ret_error);

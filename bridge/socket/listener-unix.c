@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Listening on unix sockets (D-Bus spec, "Unix Domain Sockets"). */
+
+#include "bridge/socket/listener-unix.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+int listener_print_unix(const char *key, const char *value, size_t n_value, const char *guid,
+                        char **ret_printed) {
+        char *escaped;
+        int n;
+
+        escaped = address_escape(value, n_value);
+        if (!escaped)
+                return -ENOMEM;
+        n = asprintf(ret_printed, "unix:%s=%s,guid=%s", key, escaped, guid);
+        free(escaped);
+        return n < 0 ? -ENOMEM : 0;
+}
+
+/* unix */
+
+static int open_unix(struct server *server, const char *key, const char *name, char **ret_printed,
+                     char **ret_error) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        bool abstract = strcmp(key, "abstract") == 0;
+        size_t n = strlen(name);
+        char guid[33], *printed;
+        struct stat st;
+        int fd, r;
+
+        if (n >= sizeof(address.sun_path))
+                return listener_fail(ret_error, -ENAMETOOLONG, "The socket name \"%s\" is too long",
+                                     name);
+        memcpy(address.sun_path + abstract, name, n);
+
+        /* A socket file of an earlier life, or of another bus, makes room; nothing else does. */
+        if (!abstract && lstat(name, &st) == 0 && S_ISSOCK(st.st_mode))
+                unlink(name);
+
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return listener_fail(ret_error, -errno, "Cannot make a socket: %s",
+                                     strerror(errno));
+        if (bind(fd, (const struct sockaddr *)&address,
+                 /* the NUL before an abstract name, or after a path */
+                 offsetof(struct sockaddr_un, sun_path) + n + 1) < 0) {
+                r = listener_fail(ret_error, -errno, "Cannot bind to \"%s\": %s", name,
+                                  strerror(errno));
+                close(fd);
+                return r;
+        }
+        if (listen(fd, SOMAXCONN) < 0 || (!abstract && chmod(name, 0777) < 0)) {
+                r = listener_fail(ret_error, -errno, "Cannot listen on \"%s\": %s", name,
+                                  strerror(errno));
+                if (!abstract)
+                        unlink(name);
+                close(fd);
+                return r;
+        }
+
+        bus_make_id(guid);
+        r = listener_print_unix(key, name, n, guid, &printed);
+        if (r < 0) {
+                close(fd);
+                return r;
+        }
+        r = listener_new(server, fd, guid, abstract ? NULL : name, NULL);
+        if (r < 0) {
+                free(printed);
+                return r;
+        }
+        *ret_printed = printed;
+        return 0;
+}
+
+/* A fresh name in the directory. */
+static int open_unix_dir(struct server *server, const char *dir, char **ret_printed,
+                         char **ret_error) {
+        static const char letters[] =
+                "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        char path[sizeof(((struct sockaddr_un *)0)->sun_path)], name[11] = {};
+
+        for (unsigned try = 0; try < 100; try++) {
+                struct hash_seed seed;
+                uint64_t x;
+
+                hash_seed_init(&seed);
+                x = seed.k0;
+                for (unsigned i = 0; i < 10; i++, x /= sizeof(letters) - 1)
+                        name[i] = letters[x % (sizeof(letters) - 1)];
+                if ((size_t)snprintf(path, sizeof(path), "%s/dbus-%s", dir, name) >= sizeof(path))
+                        return listener_fail(ret_error, -ENAMETOOLONG,
+                                             "The directory \"%s\" is too long", dir);
+                if (access(path, F_OK) < 0)
+                        return open_unix(server, "path", path, ret_printed, ret_error);
+        }
+        return listener_fail(ret_error, -EEXIST, "No free name in \"%s\"", dir);
+}
+
+static int open_unix_runtime(struct server *server, const char *value, char **ret_printed,
+                             char **ret_error) {
+        const char *dir = getenv("XDG_RUNTIME_DIR");
+        char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+
+        if (strcmp(value, "yes") != 0)
+                return listener_fail(ret_error, -EINVAL, "unix:runtime can only be \"yes\"");
+        if (!dir)
+                return listener_fail(ret_error, -EINVAL,
+                                     "unix:runtime=yes, but XDG_RUNTIME_DIR is not set");
+        if ((size_t)snprintf(path, sizeof(path), "%s/bus", dir) >= sizeof(path))
+                return listener_fail(ret_error, -ENAMETOOLONG, "XDG_RUNTIME_DIR is too long");
+        return open_unix(server, "path", path, ret_printed, ret_error);
+}
+
+int listener_open_unix(struct server *server, const struct address_entry *address,
+                       char **ret_printed, char **ret_error) {
+        static const char *const keys[] = {"path", "abstract", "dir", "tmpdir", "runtime"};
+        const char *key = NULL, *value = NULL;
+
+        for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+                const char *v = address_entry_get(address, keys[i]);
+
+                if (!v)
+                        continue;
+                if (key)
+                        return listener_fail(ret_error, -EINVAL,
+                                             "An address cannot have both \"%s\" and \"%s\"", key,
+                                             keys[i]);
+                key = keys[i];
+                value = v;
+        }
+        if (!key)
+                return listener_fail(
+                        ret_error, -EINVAL,
+                        "An address of type unix needs path, abstract, dir, tmpdir or runtime");
+
+        if (strcmp(key, "dir") == 0 || strcmp(key, "tmpdir") == 0)
+                return open_unix_dir(server, value, ret_printed, ret_error);
+        if (strcmp(key, "runtime") == 0)
+                return open_unix_runtime(server, value, ret_printed, ret_error);
+        return open_unix(server, key, value, ret_printed, ret_error);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Output: the ring of messages, and as few system calls as possible to write it. */
+
+#include "bridge/socket/output.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "base/scm.h"
+#include "bridge/bus/quota.h"
+
+#define BATCH_MAX 64
+#define QUEUE_SIZE_MIN 8
+#define QUEUE_SIZE_IDLE 64 /* an empty queue that is larger is freed */
+
+static struct message *queue_at(const struct output *output, size_t i) {
+        return output->queue[(output->queue_head + i) & (output->queue_size - 1)];
+}
+
+static int queue_grow(struct output *output) {
+        size_t size = output->queue_size ? output->queue_size * 2 : QUEUE_SIZE_MIN;
+        struct message **queue;
+
+        queue = malloc(size * sizeof(*queue));
+        if (!queue)
+                return -ENOMEM;
+        for (size_t i = 0; i < output->n_queued; i++)
+                queue[i] = queue_at(output, i);
+        free(output->queue);
+        output->queue = queue;
+        output->queue_size = size;
+        output->queue_head = 0;
+        return 0;
+}
+
+int output_push(struct output *output, struct message *m) {
+        int r;
+
+        if (output->n_queued == output->queue_size) {
+                r = queue_grow(output);
+                if (r < 0)
+                        return r;
+        }
+        output->queue[(output->queue_head + output->n_queued++) & (output->queue_size - 1)] =
+                message_ref(m);
+        return 0;
+}
+
+static void queue_pop(struct output *output) {
+        struct message *m = queue_at(output, 0);
+
+        /* Bytes of the handshake are not charged. */
+        if (m->sender.s)
+                quota_discharge_outgoing(output->client, m);
+        message_unref(m);
+        output->queue_head = (output->queue_head + 1) & (output->queue_size - 1);
+        output->n_written = 0;
+        if (--output->n_queued == 0 && output->queue_size > QUEUE_SIZE_IDLE) {
+                free(output->queue);
+                output->queue = NULL;
+                output->queue_size = 0;
+        }
+}
+
+void output_break(struct output *output) {
+        output->is_broken = true;
+        while (output->n_queued > 0)
+                queue_pop(output);
+}
+
+void output_deinit(struct output *output) {
+        output_break(output);
+        free(output->queue);
+        output->queue = NULL;
+        output->queue_size = 0;
+}
+
+int output_push_bytes(struct output *output, const char *bytes, size_t n, int fd) {
+        struct message *m;
+        int r;
+
+        r = message_new(&m, n);
+        if (r < 0)
+                return r;
+        memcpy(m->wire, bytes, n);
+        if (fd >= 0) {
+                m->fds = malloc(sizeof(*m->fds));
+                if (!m->fds) {
+                        message_unref(m);
+                        return -ENOMEM;
+                }
+                m->fds[0] = fd;
+                m->n_fds = 1;
+        }
+        r = output_push(output, m);
+        message_unref(m);
+        return r;
+}
+
+/* writing */
+
+/*
+ * Gather as many messages as one call takes. Descriptors are sent with the first byte of their
+ * message, and such a message is sent alone, so that every reader can tell which message they
+ * belong to.
+ */
+static size_t gather(struct output *output, struct iovec iov[BATCH_MAX]) {
+        size_t n;
+
+        for (n = 0; n < output->n_queued && n < BATCH_MAX; n++) {
+                struct message *m = queue_at(output, n);
+                size_t skip = n == 0 ? output->n_written : 0;
+
+                if (n > 0 && m->n_fds > 0)
+                        break;
+                iov[n] = (struct iovec){.iov_base = m->wire + skip, .iov_len = m->n_wire - skip};
+                if (m->n_fds > 0)
+                        return n + 1;
+        }
+        return n;
+}
+
+/* send() has less to copy into the kernel than sendmsg(), and one message is the common case. */
+static ssize_t write_single(struct output *output) {
+        const struct message *m = queue_at(output, 0);
+        ssize_t n;
+
+        n = send(output->fd, m->wire + output->n_written, m->n_wire - output->n_written,
+                 MSG_DONTWAIT | MSG_NOSIGNAL);
+        return n < 0 ? -errno : n;
+}
+
+static ssize_t write_batch(struct output *output) {
+        struct iovec iov[BATCH_MAX];
+        struct msghdr header = {.msg_iov = iov};
+        const struct message *head = queue_at(output, 0);
+        union {
+                struct cmsghdr header;
+                char space[CMSG_SPACE(SCM_FDS_MAX * sizeof(int))];
+        } control;
+        ssize_t n;
+
+        header.msg_iovlen = gather(output, iov);
+        if (head->n_fds > 0 && output->n_written == 0) {
+                struct cmsghdr *cmsg = &control.header;
+
+                header.msg_control = &control;
+                header.msg_controllen = CMSG_SPACE(head->n_fds * sizeof(int));
+                memset(&control, 0, header.msg_controllen);
+                cmsg->cmsg_level = SOL_SOCKET;
+                cmsg->cmsg_type = SCM_RIGHTS;
+                cmsg->cmsg_len = CMSG_LEN(head->n_fds * sizeof(int));
+                memcpy(CMSG_DATA(cmsg), head->fds, head->n_fds * sizeof(int));
+        }
+
+        n = sendmsg(output->fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+        return n < 0 ? -errno : n;
+}
+
+static void written(struct output *output, size_t n) {
+        while (n > 0) {
+                size_t left = queue_at(output, 0)->n_wire - output->n_written;
+
+                if (n < left) {
+                        output->n_written += n;
+                        return;
+                }
+                n -= left;
+                queue_pop(output);
+        }
+}
+
+struct message *output_drop_head(struct output *output) {
+        struct message *m = message_ref(queue_at(output, 0));
+
+        queue_pop(output);
+        return m;
+}
+
+int output_write(struct output *output) {
+        while (output->n_queued > 0) {
+                bool is_single = output->n_queued == 1 && queue_at(output, 0)->n_fds == 0;
+                ssize_t n = is_single ? write_single(output) : write_batch(output);
+
+                if (n >= 0)
+                        written(output, n);
+                else if (n == -EAGAIN || n == -EWOULDBLOCK)
+                        return OUTPUT_E_FULL;
+                else if (n == -ENOBUFS || n == -ENOMEM)
+                        return OUTPUT_E_STALLED;
+                else if (n == -ETOOMANYREFS && output->n_written == 0)
+                        return OUTPUT_E_FDS;
+                else if (n != -EINTR)
+                        output_break(output); /* it has gone; its input may still be read */
+        }
+        return 0;
+}

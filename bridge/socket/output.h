@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Output - the queue of messages to one socket
+ *
+ *      output_push()  ->  [ m | m | m | ... ]  ->  output_write()  ->  socket
+ *                          ^ head, n_written of its bytes are out
+ *
+ * Messages are shared by reference with the queues of other sockets. A client is charged with what
+ * waits in its queue, until it is written.
+ */
+
+#include "bridge/bus/client.h"
+
+struct output {
+        int fd;                 /* the socket; not owned */
+        struct client *client;  /* that is charged; NULL during the handshake */
+        struct message **queue; /* ring */
+        size_t queue_size, queue_head, n_queued;
+        size_t n_written; /* of the head */
+        bool is_broken;   /* the socket takes no more, ever */
+};
+
+enum {
+        OUTPUT_E_FULL = 1, /* the socket is full: wait for EPOLLOUT */
+        OUTPUT_E_STALLED,  /* the kernel is out of memory: there is no event to wait for */
+        OUTPUT_E_FDS,      /* too many descriptors are in flight to send the head */
+};
+
+/* Append a message that the client is charged with already; takes a reference. -ENOMEM. */
+int output_push(struct output *output, struct message *m);
+/* Append bytes of the handshake, with a descriptor (taken on success; -1: none). -ENOMEM. */
+int output_push_bytes(struct output *output, const char *bytes, size_t n, int fd);
+/* Write until the queue is empty (0) or OUTPUT_E_*. A socket that has gone empties the queue. */
+int output_write(struct output *output);
+/* Take the head, of which nothing is written, out of the queue. The caller owns a reference. */
+struct message *output_drop_head(struct output *output);
+/* Empty the queue; nothing more will be written. */
+void output_break(struct output *output);
+void output_deinit(struct output *output);
