@@ -23,8 +23,8 @@ static bool wants(struct client *monitor, struct message *m, const struct match_
         return false;
 }
 
-int monitor_observe(struct bus *bus, struct client *sender, struct client *receiver,
-                    struct message *m) {
+int monitor_show(struct bus *bus, struct client *sender, struct client *receiver,
+                 struct message *m) {
         struct match_context context = {
                 .names = &bus->names,
                 .sender = sender,
@@ -34,7 +34,7 @@ int monitor_observe(struct bus *bus, struct client *sender, struct client *recei
         int r;
 
         DL_FOREACH2(bus->monitors, monitor, monitor_next) {
-                /* Handles stay with those they are for: a monitor gets the bytes alone. */
+                /* A monitor gets the bytes only; handles go to nobody but their receiver. */
                 if ((m->n_fds > 0 && !monitor->fds_negotiated) || !wants(monitor, m, &context))
                         continue;
                 r = monitor->ops->deliver(monitor, m, NULL, 0);
@@ -77,8 +77,8 @@ static int eavesdrop_found(struct match_rule *rule, void *userdata) {
         return r < 0 ? r : 0;
 }
 
-int monitor_eavesdrop(struct bus *bus, struct client *sender, struct client *receiver,
-                      struct message *m) {
+int monitor_show_eavesdroppers(struct bus *bus, struct client *sender, struct client *receiver,
+                               struct message *m) {
         const struct match_context context = {
                 .names = &bus->names,
                 .sender = sender,
@@ -91,8 +91,6 @@ int monitor_eavesdrop(struct bus *bus, struct client *sender, struct client *rec
                 .m = m,
         };
 
-        if (bus->matches.n_eavesdrop == 0)
-                return 0;
         eavesdrop.mark = ++bus->mark;
         return match_index_search(&bus->matches, m, &context, true, eavesdrop_found, &eavesdrop);
 }

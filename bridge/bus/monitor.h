@@ -9,12 +9,24 @@
  * the policy applies.
  */
 
-#include "bridge/bus/client.h"
+#include "bridge/bus/bus.h"
 
-/* Show m to all monitors whose rules match. sender, receiver NULL: the bus. Negative errno is
- * fatal. */
-int monitor_observe(struct bus *bus, struct client *sender, struct client *receiver,
-                    struct message *m);
-/* Show the unicast message m to all eavesdroppers but its receiver. */
-int monitor_eavesdrop(struct bus *bus, struct client *sender, struct client *receiver,
-                      struct message *m);
+/* The same as the two functions below, for a bus that has monitors or eavesdroppers. */
+int monitor_show(struct bus *bus, struct client *sender, struct client *receiver,
+                 struct message *m);
+int monitor_show_eavesdroppers(struct bus *bus, struct client *sender, struct client *receiver,
+                               struct message *m);
+
+/* Show m to all monitors whose rules match. sender, receiver NULL: the bus. 0 or fatal. */
+static inline int monitor_observe(struct bus *bus, struct client *sender, struct client *receiver,
+                                  struct message *m) {
+        return bus->monitors ? monitor_show(bus, sender, receiver, m) : 0;
+}
+
+/* Show the unicast message m to all eavesdroppers but its receiver. 0 or fatal. */
+static inline int monitor_eavesdrop(struct bus *bus, struct client *sender, struct client *receiver,
+                                    struct message *m) {
+        if (bus->matches.n_eavesdrop == 0)
+                return 0;
+        return monitor_show_eavesdroppers(bus, sender, receiver, m);
+}

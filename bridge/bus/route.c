@@ -11,10 +11,10 @@
 #include "bridge/bus/verdict.h"
 #include "bridge/bus/voice.h"
 
-void route_end_cookie(struct client *client, uint32_t serial, uint64_t caller_cookie) {
+void route_close_cookie(struct client *client, uint32_t serial, uint64_t caller_cookie) {
         struct reply reply = {.caller = client, .serial = serial, .caller_cookie = caller_cookie};
 
-        if (caller_cookie && client->ops->reply_closed)
+        if (client->ops->reply_closed)
                 client->ops->reply_closed(client, &reply);
 }
 

@@ -56,8 +56,14 @@ int route_in_private(struct client *client, struct message *m, struct reply *rep
 /* Send a signal of sender (NULL: the bus) to all clients that have a matching rule. */
 int route_broadcast(struct bus *bus, struct client *sender, struct message *m);
 
+/* client_ops.reply_closed() for the cookie of a call that will have no answer. */
+void route_close_cookie(struct client *client, uint32_t serial, uint64_t caller_cookie);
 /* End the cookie of a call that will have no answer. A cookie of 0 is fine. */
-void route_end_cookie(struct client *client, uint32_t serial, uint64_t caller_cookie);
+static inline void route_end_cookie(struct client *client, uint32_t serial,
+                                    uint64_t caller_cookie) {
+        if (caller_cookie)
+                route_close_cookie(client, serial, caller_cookie);
+}
 /* End a pending reply. Front ends whose cookie is still set are told by reply_closed(). Returns
  * NULL. */
 struct reply *route_end_reply(struct reply *reply);

@@ -43,7 +43,7 @@ static int settle_fds(struct connection *connection) {
 int connection_take_messages(struct connection *connection, const uint8_t *bytes, size_t n) {
         const struct bus_limits *limits = &connection->server->bus->limits;
 
-        for (;;) {
+        while (n > 0 || connection->input.partial) {
                 const char *violation;
                 struct message *m;
                 int r;
@@ -60,11 +60,12 @@ int connection_take_messages(struct connection *connection, const uint8_t *bytes
                         return 0;
                 }
                 if (!m)
-                        return settle_fds(connection);
+                        break;
                 r = receive(connection, m);
                 if (r < 0)
                         return r;
         }
+        return connection->close_reason ? 0 : settle_fds(connection);
 }
 
 /* events */

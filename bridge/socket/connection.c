@@ -149,11 +149,6 @@ int connection_update_events(struct connection *connection) {
 
 /* input that has to wait */
 
-bool connection_input_waits(const struct connection *connection) {
-        return connection->has_client && !connection->output.is_broken &&
-               (connection->client.later || quota_is_congested(&connection->client));
-}
-
 /*
  * One read can bring thousands of messages. Once too much of what they caused waits to be read by
  * others, those that follow have to wait, too.

@@ -13,6 +13,7 @@
  * functions are on the stack that use it.
  */
 
+#include "bridge/bus/quota.h"
 #include "bridge/socket/input.h"
 #include "bridge/socket/listener.h"
 #include "bridge/socket/output.h"
@@ -82,7 +83,10 @@ static inline bool connection_handshake_waits(const struct connection *connectio
  * Must messages wait, because this client or others do not read, or for a deferred answer? When the
  * output is broken no more input follows, so nothing waits.
  */
-bool connection_input_waits(const struct connection *connection);
+static inline bool connection_input_waits(const struct connection *connection) {
+        return connection->has_client && !connection->output.is_broken &&
+               (connection->client.later || quota_is_congested(&connection->client));
+}
 /* Keep bytes until input need not wait. 0 (also when closing). */
 int connection_keep_rest(struct connection *connection, const uint8_t *bytes, size_t n);
 /* Take the bytes that were kept, if input need not wait. 0 (also when closing), or fatal. */

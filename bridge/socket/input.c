@@ -143,89 +143,102 @@ static int parse_message(struct input *input, const struct bus_limits *limits, s
         return r;
 }
 
-/* The message in partial is complete. */
-static int finish_message(struct input *input, const struct bus_limits *limits,
+/* m is complete: hand it out, or tell what is wrong with it. */
+static int finish_message(struct input *input, const struct bus_limits *limits, struct message *m,
                           struct message **ret_message, const char **ret_violation) {
-        struct message *m = input->partial;
         int r;
 
-        input->partial = NULL;
-        input->n_partial = 0;
-
         r = parse_message(input, limits, m);
-        if (r != 0) {
-                message_unref(m);
-                if (r < 0)
-                        return r;
-                *ret_violation = message_violation(r);
+        if (r == 0) {
+                *ret_message = m;
                 return 0;
         }
-        *ret_message = m;
+        message_unref(m);
+        if (r < 0)
+                return r;
+        *ret_violation = message_violation(r);
         return 0;
 }
 
-/* The fixed part of the header is there: frame the message. */
-static void begin_message(struct input *input, const struct bus_limits *limits,
-                          const uint8_t *header, const char **ret_violation) {
+/* The fixed part of the header is there: make the message, whose size it tells. */
+static struct message *frame_message(const struct bus_limits *limits, const uint8_t *header,
+                                     const char **ret_violation) {
+        struct message *m;
         size_t size;
         int r;
 
         r = message_frame(header, limits->max_message_size, &size);
         if (r > 0) {
                 *ret_violation = message_violation(r);
-                return;
+                return NULL;
         }
-        r = message_new(&input->partial, size);
-        if (r < 0) {
+        if (message_new(&m, size) < 0) {
                 /* The client chose the size, so it pays with its connection, not the bus. */
                 *ret_violation = "no memory for the message";
-                return;
+                return NULL;
         }
-        memcpy(input->partial->wire, header, MESSAGE_HEADER_SIZE);
-        input->n_partial = MESSAGE_HEADER_SIZE;
-        input->n_header = 0;
+        return m;
 }
 
-static size_t copy_some(uint8_t *to, size_t *at, size_t wanted, const uint8_t *from, size_t n) {
-        if (n > wanted - *at)
-                n = wanted - *at;
-        memcpy(to + *at, from, n);
-        *at += n;
-        return n;
+static void take_bytes(void *to, const uint8_t **bytes, size_t *n, size_t n_taken) {
+        memcpy(to, *bytes, n_taken);
+        *bytes += n_taken;
+        *n -= n_taken;
+}
+
+static size_t min_size(size_t a, size_t b) {
+        return a < b ? a : b;
+}
+
+/* Put more bytes into the message that is not complete yet. */
+static int continue_message(struct input *input, const struct bus_limits *limits,
+                            const uint8_t **bytes, size_t *n, struct message **ret_message,
+                            const char **ret_violation) {
+        struct message *m = input->partial;
+        size_t n_taken = min_size(*n, m->n_wire - input->n_partial);
+
+        take_bytes(m->wire + input->n_partial, bytes, n, n_taken);
+        input->n_partial += n_taken;
+        if (input->n_partial < m->n_wire)
+                return 0;
+        input->partial = NULL;
+        return finish_message(input, limits, m, ret_message, ret_violation);
 }
 
 int input_next(struct input *input, const struct bus_limits *limits, const uint8_t **bytes,
                size_t *n, struct message **ret_message, const char **ret_violation) {
+        struct message *m;
+
         *ret_message = NULL;
         *ret_violation = NULL;
+        if (input->partial)
+                return continue_message(input, limits, bytes, n, ret_message, ret_violation);
 
-        for (;;) {
-                struct message *partial = input->partial;
-                size_t taken = MESSAGE_HEADER_SIZE;
-
-                if (partial) {
-                        taken = copy_some(partial->wire, &input->n_partial, partial->n_wire, *bytes,
-                                          *n);
-                        *bytes += taken;
-                        *n -= taken;
-                        if (input->n_partial < partial->n_wire)
-                                return 0;
-                        return finish_message(input, limits, ret_message, ret_violation);
-                }
-                if (input->n_header == 0 && *n >= MESSAGE_HEADER_SIZE) {
-                        begin_message(input, limits, *bytes, ret_violation);
-                } else {
-                        taken = copy_some(input->header, &input->n_header, MESSAGE_HEADER_SIZE,
-                                          *bytes, *n);
-                        if (input->n_header < MESSAGE_HEADER_SIZE)
-                                return 0;
-                        begin_message(input, limits, input->header, ret_violation);
-                }
-                if (*ret_violation)
+        if (input->n_header == 0 && *n >= MESSAGE_HEADER_SIZE) {
+                m = frame_message(limits, *bytes, ret_violation);
+                if (!m)
                         return 0;
-                *bytes += taken;
-                *n -= taken;
+                if (*n >= m->n_wire) {
+                        take_bytes(m->wire, bytes, n, m->n_wire);
+                        return finish_message(input, limits, m, ret_message, ret_violation);
+                }
+                input->n_partial = 0;
+        } else {
+                size_t n_taken = min_size(*n, MESSAGE_HEADER_SIZE - input->n_header);
+
+                take_bytes(input->header + input->n_header, bytes, n, n_taken);
+                input->n_header += n_taken;
+                if (input->n_header < MESSAGE_HEADER_SIZE)
+                        return 0;
+                m = frame_message(limits, input->header, ret_violation);
+                if (!m)
+                        return 0;
+                memcpy(m->wire, input->header, MESSAGE_HEADER_SIZE);
+                input->n_header = 0;
+                input->n_partial = MESSAGE_HEADER_SIZE;
         }
+        input->partial = m;
+        return continue_message(input, limits, bytes, n, ret_message, ret_violation);
 }
 
 /* rest */

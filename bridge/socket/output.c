@@ -21,7 +21,7 @@ static struct message *queue_at(const struct output *output, size_t i) {
         return output->queue[(output->queue_head + i) & (output->queue_size - 1)];
 }
 
-static int queue_grow(struct output *output) {
+int output_grow(struct output *output) {
         size_t size = output->queue_size ? output->queue_size * 2 : QUEUE_SIZE_MIN;
         struct message **queue;
 
@@ -34,19 +34,6 @@ static int queue_grow(struct output *output) {
         output->queue = queue;
         output->queue_size = size;
         output->queue_head = 0;
-        return 0;
-}
-
-int output_push(struct output *output, struct message *m) {
-        int r;
-
-        if (output->n_queued == output->queue_size) {
-                r = queue_grow(output);
-                if (r < 0)
-                        return r;
-        }
-        output->queue[(output->queue_head + output->n_queued++) & (output->queue_size - 1)] =
-                message_ref(m);
         return 0;
 }
 

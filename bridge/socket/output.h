@@ -28,8 +28,21 @@ enum {
         OUTPUT_E_FDS,      /* too many descriptors are in flight to send the head */
 };
 
+/* Make room for one more message. -ENOMEM. */
+int output_grow(struct output *output);
 /* Append a message that the client is charged with already; takes a reference. -ENOMEM. */
-int output_push(struct output *output, struct message *m);
+static inline int output_push(struct output *output, struct message *m) {
+        int r;
+
+        if (output->n_queued == output->queue_size) {
+                r = output_grow(output);
+                if (r < 0)
+                        return r;
+        }
+        output->queue[(output->queue_head + output->n_queued++) & (output->queue_size - 1)] =
+                message_ref(m);
+        return 0;
+}
 /* Append bytes of the handshake, with a descriptor (taken on success; -1: none). -ENOMEM. */
 int output_push_bytes(struct output *output, const char *bytes, size_t n, int fd);
 /* Write until the queue is empty (0) or OUTPUT_E_*. A socket that has gone empties the queue. */
