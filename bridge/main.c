@@ -15,6 +15,7 @@
 #include "base/container-of.h"
 #include "bridge/base/log.h"
 #include "bridge/base/loop.h"
+#include "bridge/base/systemd.h"
 #include "bridge/bus/activation.h"
 #include "bridge/bus/bus.h"
 #include "bridge/bus/configure.h"
@@ -28,7 +29,6 @@
 #include "bridge/options.h"
 #include "bridge/reload.h"
 #include "bridge/socket/server-setup.h"
-#include "bridge/base/systemd.h"
 #include "bridge/watch.h"
 #include "policy/config.h"
 

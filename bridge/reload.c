@@ -20,10 +20,10 @@
 #include "base/container-of.h"
 #include "bridge/activation/service-table.h"
 #include "bridge/base/log.h"
+#include "bridge/base/systemd.h"
 #include "bridge/bus/bus.h"
 #include "bridge/bus/later.h"
 #include "bridge/bus/tell.h"
-#include "bridge/base/systemd.h"
 
 /* How long the bus waits for the thread when it ends, in seconds. */
 #define END_DELAY 2
