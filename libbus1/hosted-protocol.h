@@ -25,17 +25,17 @@
  * When a message has more data than fits, RECV fails with -ENOBUFS and reports the sizes. The
  * client then READs it piece by piece, which leaves the message queued, and takes it with a RECV
  * that has BUS1_HOSTED_REQUEST_DATA_READ and answers without data. Both fail with -ESTALE when that
- * message has gone in the meantime. So the server never allocates memory for a client who is slow
- * to take it.
+ * message has gone in the meantime. So the server never allocates memory for a client that is
+ * slow to receive.
  *
  * HELLO comes with a second socket, the bell: one packet of one byte waits there while the queue is
- * readable. It is the client who takes it out, one packet for each reply that has
- * BUS1_HOSTED_REPLY_BELL. An eventfd would do the same with less, but both ends would share its
- * flags, and a client could make the server's next write to it block.
+ * readable. The client takes it out: one packet for each reply that has BUS1_HOSTED_REPLY_BELL. An
+ * eventfd would do the same with less, but both ends would share its flags, and a client could make
+ * the server's next write to it block.
  *
  * File descriptors travel with SCM_RIGHTS: first the memfd, then those of the message. The server
- * trusts none of it: it checks every length and seal, and never takes part in anything that a
- * client could keep locked; reading a memfd with these seals is none.
+ * trusts none of them: it checks every length and seal, and never waits for a lock that a client
+ * can hold. Reading a memfd with these seals cannot block.
  */
 
 #include <linux/bus1.h>

@@ -3,10 +3,10 @@
 /*
  * The hosted transport
  *
- * A peer on a core that another process hosts, reached over its socket (hosted-protocol.h). Flags
- * and IDs are judged by the core, and therefore just handed on; checked here is only what has to be
- * known to build the packet. What is polled is the bell, a socket on which the server leaves a
- * packet while a message waits, and which hangs up when the server or the peer ends.
+ * This transport reaches a core in another process over a socket (hosted-protocol.h). The core
+ * checks flags and IDs, so this file only checks the sizes that it needs to build a packet.
+ * Programs poll the bell, a socket on which the server leaves a packet while a message waits, and
+ * which hangs up when the server or the peer ends.
  */
 
 #include "libbus1/hosted-socket.h"
@@ -24,7 +24,7 @@
 
 #define RECV_FLAGS (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_SECCTX)
 
-/* A server that does not even say hello is none; afterwards it may take its time. */
+/* The deadline of the server for HELLO. Later requests have none. */
 #define HELLO_TIMEOUT_MSEC 10000
 
 struct hosted_peer {
@@ -35,7 +35,7 @@ struct hosted_peer {
 
 /* requests */
 
-/* The header of a request, for which the packet is ready then. */
+/* Begin a request: fill in its header. */
 static struct bus1_hosted_request *hosted_request(struct hosted_peer *peer, uint32_t command) {
         struct bus1_hosted_request *request = &peer->socket.packet.request;
 
@@ -115,7 +115,7 @@ static int hosted_exchange(struct hosted_peer *peer, const int *fds, size_t n_fd
         }
 
         if (peer->socket.packet.reply.reply_flags & BUS1_HOSTED_REPLY_BELL) {
-                /* it is there: the server put it there before it could empty the queue */
+                /* a packet waits: the server sent it when the queue became readable */
                 l = recv(peer->bell_fd, &byte, sizeof(byte), MSG_DONTWAIT);
                 (void)l;
         }
@@ -163,7 +163,7 @@ static int hosted_call_with(struct hosted_peer *peer, const uint64_t *ids, size_
                 return hosted_call(peer, fds, n_fds);
         }
 
-        /* far above what any core takes, and keeps the sizes from overflowing */
+        /* far above the limits of any core; this keeps the sizes from overflowing */
         if (n_ids > UINT32_MAX || n_transfers > UINT32_MAX)
                 return -EMSGSIZE;
 
@@ -276,8 +276,8 @@ static int hosted_send(void *p, uint64_t flags, size_t n_destinations, const uin
 }
 
 /*
- * Hand out a received message. The capacities in message are still those of the request; with
- * has_read the data, which does not come with the reply then, is in the vectors already.
+ * Copy a received message to the caller. The capacities in message are still those of the request.
+ * With has_read the data is in the vectors already, and not in the reply.
  */
 static int hosted_recv_unpack(struct hosted_peer *peer, bool has_read, uint64_t flags,
                               struct bus1_metadata *metadata, struct bus1_message *message,
@@ -353,9 +353,9 @@ static int hosted_read(struct hosted_peer *peer, const struct iovec *vecs, size_
 }
 
 /*
- * Whether the server has to be asked. It rings the bell before it replies to who sent the message,
- * so an empty queue is known here. Its end counts as a message, and so do arguments that it would
- * refuse.
+ * Must the server be asked? The server rings the bell before it answers the sender of a message, so
+ * a silent bell means an empty queue. A bell that hung up, and arguments that the server refuses,
+ * also go to the server, which gives the error.
  */
 static bool hosted_recv_is_due(struct hosted_peer *peer, uint64_t flags,
                                const struct bus1_message *message) {
@@ -498,7 +498,7 @@ static int hosted_peer_hello(struct hosted_peer *peer) {
         if (peer->socket.packet.reply.result < 0 || !body || n_fds != 1) {
                 for (size_t i = 0; i < n_fds; i++)
                         close(fds[i]);
-                /* without the bell, there was no room for it in this process */
+                /* a reply without the bell: this process had no descriptor left for it */
                 return peer->socket.packet.reply.result < 0 ? peer->socket.packet.reply.result
                        : n_fds == 0                         ? -EMFILE
                                                             : -EPROTO;
@@ -552,7 +552,7 @@ BUS1_EXPORT int bus1_client_new_hosted(struct bus1_client **ret_client, const ch
 
         r = hosted_client_new_from_fd(ret_client, fd);
         if (r < 0)
-                /* the server does not want us, or is just ending */
+                /* the server refuses this process, or is just ending */
                 return r == -ESHUTDOWN ? -ECONNREFUSED : r;
 
         steal_fd(&fd);

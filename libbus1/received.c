@@ -3,10 +3,10 @@
 /*
  * Received messages
  *
- * Receives a message of any size into one allocation. The memory is there before the message is
- * taken from the queue, so running out of it loses nothing: first with room for nearly all
- * messages, of which is given back what was not needed; then, when the command reports what the
- * message needs, with just that.
+ * Receives a message of any size into one allocation. The memory is allocated before the message is
+ * taken off the queue, so no message is lost when memory runs out. The first try has room for
+ * nearly every message, and gives back the rest. If the message needs more, the command reports its
+ * size and the next try has exactly that.
  */
 
 #include "libbus1/util.h"
@@ -19,7 +19,7 @@
 #define FIRST_TRANSFERS 64
 #define FIRST_FDS 64
 
-/* Everything before the data, which is therefore aligned for whatever the sender put there. */
+/* The data follows the structure, and must be aligned for any type that the sender put there. */
 _Static_assert(sizeof(struct bus1_received) % 16 == 0, "data must be aligned");
 
 /* the order in memory is: structure, data, transfers, fds */
@@ -58,7 +58,7 @@ static struct bus1_received *received_new(size_t n_transfers, size_t n_data, siz
         return received;
 }
 
-/* Give back the memory between what was expected and what came. */
+/* Give back the memory that the message did not need. */
 static struct bus1_received *received_shrink(struct bus1_received *received, size_t n_transfers,
                                              size_t n_data, size_t n_fds) {
         struct bus1_transfer *transfers = received->transfers;
@@ -119,7 +119,8 @@ BUS1_EXPORT int bus1_client_recv_alloc(struct bus1_client *client,
                         return 0;
                 }
 
-                /* only growing ends, whatever the other side says */
+                /* each try must have more room, so that the loop ends whatever the other side says
+                 */
                 if (r != -EMSGSIZE || (message.message.n_transfers <= n_transfers &&
                                        message.message.n_data <= n_data && message.n_fds <= n_fds))
                         return r;

@@ -45,8 +45,10 @@ int bus1_client_new_from_fd(struct bus1_client **ret_client, int fd);
 /* Ends the peer. NULL is fine; returns NULL. */
 struct bus1_client *bus1_client_free(struct bus1_client *client);
 
-/* A descriptor to poll for reading: readable while a message waits. Never read it. Owned by the
- * client. */
+/*
+ * A descriptor that is readable while a message waits. Only poll it, never read from it. The client
+ * owns it.
+ */
 int bus1_client_get_fd(const struct bus1_client *client);
 /*
  * The descriptor that *is* the peer and that may be passed to another process, which then may
@@ -74,10 +76,10 @@ int bus1_client_release(struct bus1_client *client, size_t n, const uint64_t *id
 int bus1_client_send(struct bus1_client *client, size_t n_destinations,
                      const uint64_t *destinations, int32_t *errors, struct bus1_message *message);
 /*
- * The same with flags. With BUS1_SEND_FLAG_CONTINUE, a destination that cannot get the message does
- * not keep the others from it: its entry in errors is -EDQUOT, when its receiver may not have more,
- * or -EHOSTUNREACH, when its node is gone. A handle of a one-shot node ends with the send all the
- * same, except with -EDQUOT.
+ * The same with flags. With BUS1_SEND_FLAG_CONTINUE the others get the message even if one
+ * destination cannot. The entry of that one in errors is -EDQUOT if its receiver's quota is used
+ * up, or -EHOSTUNREACH if its node is gone. The send still uses up a handle of a one-shot node,
+ * except with -EDQUOT.
  */
 int bus1_client_send_flags(struct bus1_client *client, uint64_t flags, size_t n_destinations,
                            const uint64_t *destinations, int32_t *errors,
@@ -114,8 +116,10 @@ int bus1_client_query(struct bus1_client *client, struct bus1_cmd_query *query);
 
 /* helpers */
 
-/* Create one node. ret_node gets its ID, ret_handle that of a handle to it, held by the client
- * itself. */
+/*
+ * Create one node. *ret_node is its ID, *ret_handle the ID of a handle to it, which the client
+ * itself holds.
+ */
 int bus1_client_create_node(struct bus1_client *client, uint64_t flags, uint64_t *ret_node,
                             uint64_t *ret_handle);
 
@@ -123,8 +127,7 @@ static inline int bus1_client_release_one(struct bus1_client *client, uint64_t i
         return bus1_client_release(client, 1, &id);
 }
 
-/* A message as bus1_client_recv_alloc() returns it: all in one allocation, freed with
- * bus1_received_free(). */
+/* A message in one allocation. Free it with bus1_received_free(). */
 struct bus1_received {
         struct bus1_metadata_credentials metadata;
         uint64_t type;
@@ -132,12 +135,14 @@ struct bus1_received {
         size_t n_data;
         struct bus1_transfer *transfers;
         size_t n_transfers;
-        int *fds; /* each is the caller's to close; set to -1 what you keep */
+        int *fds; /* closed by bus1_received_free(); set an element to -1 to keep its descriptor */
         size_t n_fds;
 };
 
-/* Receive the next message, however big, into memory allocated for it. Errors as
- * bus1_client_recv(), -ENOMEM. */
+/*
+ * Receive the next message, of any size, into allocated memory. -ENOMEM, and the errors of
+ * bus1_client_recv().
+ */
 int bus1_client_recv_alloc(struct bus1_client *client, struct bus1_received **ret_received);
 /* Closes the descriptors that are still there. Does not release the handles. Returns NULL. */
 struct bus1_received *bus1_received_free(struct bus1_received *received);

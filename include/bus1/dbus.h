@@ -5,25 +5,25 @@
  * libbus1-dbus - membership in a D-Bus message bus over bus1
  *
  * A native program is a member of the bus like any other: it has a unique name, owns names, calls
- * and is called, and no other member can tell the difference. What it has more is references: a
- * handle stands for an object, a name or a subscription, can be passed on in any message to another
- * native program, and is told when what it stands for has gone.
+ * and is called, and no other member can tell the difference. In addition it has handles. A handle
+ * stands for an object, a name or a subscription. A program can pass it on in any message to
+ * another native program, and can ask to be told when its object, name or subscription has gone.
  *
  * Messages are the DBusMessage of libdbus-1, built and read with its functions, descriptors
  * included. The handles of a message travel beside it; its body names them by index (uint32) where
  * the interface says so.
  *
- * Functions return 0 or a negative errno, -EINVAL for arguments that cannot be (NULL where
- * something must be, a text that is no UTF-8, a name or path that is none where libdbus-1 would not
- * have it); the others are listed where they mean more than their text says. Where a DBusError is
- * taken it may be NULL, else it must be initialised, and it is set whenever the result is negative.
- * Texts that go in are copied.
+ * Functions return 0 or a negative errno. Every function returns -EINVAL for an invalid argument: a
+ * NULL that is not allowed, text that is not UTF-8, or a malformed name or path. Other errors are
+ * listed where their meaning is special. A parameter of type DBusError may be NULL; otherwise it
+ * must be initialised, and it is set whenever the result is negative. The library copies the texts
+ * that it is given.
  *
- * A bus, with everything that belongs to it (messages included), is used by one thread at a time;
- * different buses are independent. Handlers run inside bus1_dbus_dispatch() only, and may call all
- * that is here: blocking calls, dispatch itself, and the functions that free what they are called
- * for, the bus included. The exception are the functions of properties, which must leave the object
- * alone.
+ * Only one thread at a time may use a bus and everything that belongs to it, messages included.
+ * Different buses are independent. Handlers run only inside bus1_dbus_dispatch(). They may call
+ * every function of this header: blocking calls, dispatch itself, and functions that free the
+ * object, the subscription or even the bus that they are called for. Only the get and set functions
+ * of a property must not free or change their object.
  */
 
 #include <bus1/bus1.h>
@@ -40,9 +40,9 @@ struct bus1_dbus;
 struct bus1_dbus_object;
 struct bus1_dbus_subscription;
 
-/* As destination: the bus itself, which routes by the DESTINATION of the message. */
+/* A destination: the bus itself, which routes by the DESTINATION of the message. */
 #define BUS1_DBUS_BUS BUS1_INVALID
-/* As time-out: 25 seconds. INT_MAX is no time-out. */
+/* A time-out: 25 seconds. INT_MAX means no time-out. */
 #define BUS1_DBUS_TIMEOUT_DEFAULT (-1)
 
 /* joining */
@@ -58,14 +58,14 @@ int bus1_dbus_open_session(struct bus1_dbus **ret_bus, DBusError *error);
 /* $DBUS_SYSTEM_BUS_ADDRESS, else /run/dbus/system_bus_socket */
 int bus1_dbus_open_system(struct bus1_dbus **ret_bus, DBusError *error);
 /*
- * No bus at all, only a peer: its owner can serve objects and call what it has handles to. On
- * success the client belongs to the bus.
+ * Use a peer without any bus: the program can serve objects, and call objects that it has handles
+ * to. On success the bus owns the client.
  */
 int bus1_dbus_new_from_client(struct bus1_dbus **ret_bus, struct bus1_client *client);
 /*
- * Leave. Pending calls are dropped without a word, objects and subscriptions are freed. Messages
- * that are still referenced stay readable, without bus and handles. From within a handler the
- * dispatch that called it ends with -ESHUTDOWN. Returns NULL.
+ * Leave the bus. Pending calls end without a call of their handler; objects and subscriptions are
+ * freed. Messages that are still referenced stay readable, but lose their bus and handles. When a
+ * handler frees the bus, the dispatch that called the handler returns -ESHUTDOWN. Returns NULL.
  */
 struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus);
 
@@ -89,8 +89,9 @@ int bus1_dbus_dispatch(struct bus1_dbus *bus);
  */
 int bus1_dbus_wait(struct bus1_dbus *bus, int timeout_ms);
 /*
- * Dispatch until *stop is true (0), or as bus1_dbus_dispatch() fails. stop may be NULL. It is
- * looked at after each message and each Unix signal that the process handled.
+ * Dispatch until *stop is true (returns 0), or until bus1_dbus_dispatch() fails (returns its
+ * error). stop may be NULL. It is checked after each message and after each Unix signal that the
+ * process handled.
  */
 int bus1_dbus_run(struct bus1_dbus *bus, const bool *stop);
 
@@ -104,34 +105,34 @@ struct bus1_dbus_credentials {
 
 struct bus1_dbus_message {
         /*
-         * Its SENDER is true whenever it is there: who is not known to have sent the message is not
-         * named. Replies have one when the call was sent to BUS1_DBUS_BUS, not through a handle.
+         * If it has a SENDER, that is true: a message whose sender is not known has none. A reply
+         * has a SENDER if its call was sent to BUS1_DBUS_BUS, rather than through a handle.
          */
         DBusMessage *message;
         struct bus1_dbus *bus; /* NULL when it was freed meanwhile */
-        /* The handles that came with it. They are released with the message; take what you keep. */
+        /* The handles that came with it. Take those to keep: the others end with the message. */
         uint64_t *handles;
         size_t n_handles;
         /*
-         * Of the process that sent the message on bus1: the caller itself when the traffic does not
-         * pass the bus, else the bus, on behalf of SENDER or, for an exported handle, of anybody.
-         * Good for a log; who may call is decided by who was given the handle.
+         * The process that sent the message on bus1: the caller itself on a direct channel, else
+         * the bus, on behalf of SENDER or, for an exported handle, of any member. Use them for logs
+         * only: the right to call is the possession of the handle.
          */
         struct bus1_dbus_credentials credentials;
         uint64_t node; /* the node it arrived on */
 };
 
 /*
- * Handles a message. 0: done. For method calls, a negative errno answers with the D-Bus error that
- * corresponds; a call that is neither answered nor kept with a reference ends as NoReply at the
- * caller.
+ * Handles a message and returns 0. A handler of a method call may return a negative errno instead,
+ * and the library answers with the corresponding D-Bus error. If the handler neither answers the
+ * call nor keeps a reference to answer it later, the caller gets NoReply.
  */
 typedef int (*bus1_dbus_message_fn)(struct bus1_dbus_message *message, void *userdata);
 
 struct bus1_dbus_message *bus1_dbus_message_ref(struct bus1_dbus_message *message);
 /* Returns NULL. */
 struct bus1_dbus_message *bus1_dbus_message_unref(struct bus1_dbus_message *message);
-/* The handle at an index; it is yours to release now. BUS1_INVALID when there is none. */
+/* Take the handle at an index, which the caller then owns. BUS1_INVALID when there is none. */
 uint64_t bus1_dbus_message_take_handle(struct bus1_dbus_message *message, size_t i);
 /* Release a handle, and stop watching it. Unknown ones and BUS1_INVALID are ignored. */
 void bus1_dbus_release(struct bus1_dbus *bus, uint64_t handle);
@@ -156,8 +157,8 @@ int bus1_dbus_call(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                    const uint64_t *handles, size_t n_handles, int timeout_ms,
                    struct bus1_dbus_message **ret_reply, DBusError *error);
 /*
- * Call; fn gets the reply from dispatch, in every case exactly one: a method return, the callee's
- * error, or one made by the library (NoReply, Timeout, Disconnected). ret_id may be NULL.
+ * Call without waiting. Dispatch later calls fn exactly once, with a method return, an error of the
+ * callee, or an error made by the library (NoReply, Timeout, Disconnected). ret_id may be NULL.
  */
 int bus1_dbus_call_async(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                          const uint64_t *handles, size_t n_handles, int timeout_ms,
@@ -193,15 +194,15 @@ int bus1_dbus_release_name(struct bus1_dbus *bus, const char *name, uint32_t *re
 int bus1_dbus_publish(struct bus1_dbus *bus, const char *name, uint32_t flags, uint32_t *ret_result,
                       DBusError *error);
 /*
- * A handle to a name: calls through it reach the name's owner of now, need no DESTINATION, and it
- * is released from the other side when that owner loses the name. flags is 0. Only calls: the bus
- * drops anything else that is sent through it.
+ * Get a handle to a name. Calls through it reach the present owner of the name, and need no
+ * DESTINATION. When that owner loses the name, the handle's node ends. flags must be 0. Send only
+ * calls through it: the bus drops other messages.
  */
 int bus1_dbus_lookup(struct bus1_dbus *bus, const char *name, uint32_t flags, uint64_t *ret_handle,
                      DBusError *error);
 /*
- * A handle to one object. Who holds it can call that object, and nothing else, member of the bus or
- * not; the PATH of messages through it does not matter.
+ * Get a handle to one object. Whoever holds it can call that object and no other, even without
+ * being a member of the bus. The PATH of messages through it does not matter.
  */
 int bus1_dbus_lookup_object(struct bus1_dbus *bus, const char *name, const char *path,
                             uint64_t *ret_handle, DBusError *error);
@@ -232,16 +233,17 @@ int bus1_dbus_subscribe(struct bus1_dbus *bus, const char *rule, bus1_dbus_messa
                         DBusError *error);
 struct bus1_dbus_subscription *bus1_dbus_subscription_free(struct bus1_dbus_subscription *s);
 /*
- * What comes outside of subscriptions: signals to this member alone, those for match rules made
- * with AddMatch, and all that is shown to a member that called BecomeMonitor.
+ * Set the handler of messages that belong to no subscription: signals to this member alone, signals
+ * for match rules made with AddMatch, and everything that a monitor sees.
  */
 void bus1_dbus_set_signal_handler(struct bus1_dbus *bus, bus1_dbus_message_fn fn, void *userdata);
 
 /* objects */
 
 /*
- * What an object can do. Arrays end with an all-zero element. The library answers Introspectable,
- * Peer and Properties from it, checks signatures of arguments, and lists children by path.
+ * The tables of an object. Arrays end with an all-zero element. From these tables the library
+ * answers Introspectable (with the children by path), Peer and Properties, and checks the
+ * signatures of arguments.
  */
 struct bus1_dbus_method {
         const char *name;
@@ -274,14 +276,14 @@ struct bus1_dbus_interface {
 };
 
 /*
- * Serve an object. With a path it is callable at the path on all names of this member. Without one
- * (NULL) only those can call it who were given its handle. interfaces must live as long as it.
- * -EEXIST when there is an object at the path.
+ * Serve an object. An object with a path can be called at that path on all names of this member. An
+ * object without one (NULL) can be called only by holders of its handle. interfaces must live as
+ * long as the object. -EEXIST when there is an object at the path.
  */
 int bus1_dbus_object_new(struct bus1_dbus *bus, const char *path,
                          const struct bus1_dbus_interface *interfaces, void *userdata,
                          struct bus1_dbus_object **ret_object);
-/* Every holder of its handle is told. Returns NULL. */
+/* Free the object, which ends its nodes: watches of its handles fire. Returns NULL. */
 struct bus1_dbus_object *bus1_dbus_object_free(struct bus1_dbus_object *object);
 struct bus1_dbus *bus1_dbus_object_get_bus(const struct bus1_dbus_object *object);
 /* "/" without a path. */

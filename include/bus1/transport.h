@@ -2,8 +2,10 @@
 #pragma once
 
 /*
- * A transport of libbus1: how the commands reach a core. The kernel device and the hosted socket
- * are inside libbus1; a core hosted in the same process brings its own (<bus1/hosted.h>).
+ * A transport of libbus1: the functions by which commands reach a core
+ *
+ * libbus1 contains the transports for the kernel device and for the hosted socket. libbus1-hosted
+ * adds the one for a core in the same process (<bus1/hosted.h>).
  */
 
 #include <bus1/bus1.h>
