@@ -97,7 +97,7 @@ static struct policy_client *client_alloc(const struct policy *policy, uid_t uid
 
 static bool is_equal(const struct policy_client *a, const struct policy_client *b) {
         return a->n_sections == b->n_sections &&
-               !memcmp(a->sections, b->sections, a->n_sections * sizeof(*a->sections));
+               memcmp(a->sections, b->sections, a->n_sections * sizeof(*a->sections)) == 0;
 }
 
 static void link_client(struct policy *policy, struct policy_client *client) {

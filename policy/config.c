@@ -14,7 +14,7 @@
 
 bool bus_config_allows_auth(const struct bus_config *config, const char *name) {
         for (size_t i = 0; i < config->n_auth; i++)
-                if (!strcmp(config->auth[i], name))
+                if (strcmp(config->auth[i], name) == 0)
                         return true;
         return !config->n_auth;
 }
@@ -110,7 +110,7 @@ int policy_unenforced(const struct bus_config *config, unsigned features,
                 add(&list, POLICY_UNENFORCED_NOTE, config->place_allow_anonymous,
                     "anonymous clients are not let in");
         for (size_t i = 0; i < config->n_auth; i++)
-                if (!strcmp(config->auth[i], "DBUS_COOKIE_SHA1") &&
+                if (strcmp(config->auth[i], "DBUS_COOKIE_SHA1") == 0 &&
                     !(features & BUS_ENFORCES_COOKIES))
                         add(&list, POLICY_UNENFORCED_NOTE, nowhere,
                             "authentication with DBUS_COOKIE_SHA1 is not offered");

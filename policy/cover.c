@@ -11,7 +11,7 @@
 #include "policy/cover.h"
 
 static bool text_covers(const char *outer, const char *inner) {
-        return !outer || (inner && !strcmp(outer, inner));
+        return !outer || (inner && strcmp(outer, inner) == 0);
 }
 
 static bool name_covers(const struct policy_rule *outer, const struct policy_rule *inner) {
@@ -21,7 +21,7 @@ static bool name_covers(const struct policy_rule *outer, const struct policy_rul
                 return false;
         if (outer->name_is_prefix)
                 return policy_name_is_below(inner->name, outer->name);
-        return !inner->name_is_prefix && !strcmp(outer->name, inner->name);
+        return !inner->name_is_prefix && strcmp(outer->name, inner->name) == 0;
 }
 
 static bool connect_covers(const struct policy_rule *outer, const struct policy_rule *inner) {

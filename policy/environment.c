@@ -24,7 +24,7 @@ static char *selinux_type(void) {
 
         f = fopen("/etc/selinux/config", "re");
         while (f && fgets(line, sizeof(line), f)) {
-                if (strncmp(line, key, strlen(key)))
+                if (strncmp(line, key, strlen(key)) != 0)
                         continue;
                 line[strcspn(line, " \t\r\n")] = '\0';
                 free(type);

@@ -143,7 +143,7 @@ int bus_fragment_add_servicedir(struct bus_fragment *fragment, const char *path,
         int r;
 
         for (size_t i = 0; i < config->n_servicedirs; i++)
-                if (!strcmp(config->servicedirs[i].path, path))
+                if (strcmp(config->servicedirs[i].path, path) == 0)
                         return 0;
         dir.path = strdup(path);
         if (!dir.path)
@@ -165,7 +165,7 @@ int bus_fragment_associate(struct bus_fragment *fragment, const char *own, const
         if (!item.own || !item.context)
                 goto no_memory;
         for (i = 0; i < config->n_selinux; i++)
-                if (!strcmp(config->selinux[i].own, own))
+                if (strcmp(config->selinux[i].own, own) == 0)
                         break;
         if (i < config->n_selinux) {
                 free(config->selinux[i].own);

@@ -49,7 +49,7 @@ static_assert(sizeof(struct bus_limits) == BUS_LIMIT_N * sizeof(int64_t),
 
 const struct bus_limit *bus_limit_find(const char *name) {
         for (const struct bus_limit *limit = bus_limit_table; limit->name; limit++)
-                if (!strcmp(limit->name, name))
+                if (strcmp(limit->name, name) == 0)
                         return limit;
         return NULL;
 }

@@ -19,13 +19,13 @@
 bool policy_name_is_below(const char *name, const char *prefix) {
         size_t n = strlen(prefix);
 
-        return !strncmp(name, prefix, n) && (name[n] == '\0' || name[n] == '.');
+        return strncmp(name, prefix, n) == 0 && (name[n] == '\0' || name[n] == '.');
 }
 
 static bool name_matches(const struct policy_rule *rule, const char *name) {
         if (rule->name_is_prefix)
                 return policy_name_is_below(name, rule->name);
-        return !strcmp(name, rule->name);
+        return strcmp(name, rule->name) == 0;
 }
 
 static bool peer_matches(const struct policy_rule *rule, const struct policy_message *m) {
@@ -68,13 +68,13 @@ enum policy_mismatch policy_rule_match_message(const struct policy_rule *rule,
         if (m->n_fds < rule->min_fds || m->n_fds > rule->max_fds)
                 return POLICY_MISMATCH_FDS;
         if (rule->interface &&
-            (m->interface ? !!strcmp(rule->interface, m->interface) : rule->allow))
+            (m->interface ? strcmp(rule->interface, m->interface) != 0 : rule->allow))
                 return POLICY_MISMATCH_INTERFACE;
-        if (rule->member && m->member && strcmp(rule->member, m->member))
+        if (rule->member && m->member && strcmp(rule->member, m->member) != 0)
                 return POLICY_MISMATCH_MEMBER;
-        if (rule->path && m->path && strcmp(rule->path, m->path))
+        if (rule->path && m->path && strcmp(rule->path, m->path) != 0)
                 return POLICY_MISMATCH_PATH;
-        if (rule->error_name && (!m->error_name || strcmp(rule->error_name, m->error_name)))
+        if (rule->error_name && (!m->error_name || strcmp(rule->error_name, m->error_name) != 0))
                 return POLICY_MISMATCH_ERROR;
         return peer_matches(rule, m) ? POLICY_MATCH : POLICY_MISMATCH_NAME;
 }

@@ -57,7 +57,7 @@ const char *policy_intern(struct policy *policy, const char *name) {
         char *copy;
 
         for (size_t i = 0; i < policy->n_names; i++)
-                if (!strcmp(policy->names[i], name))
+                if (strcmp(policy->names[i], name) == 0)
                         return policy->names[i];
         copy = strdup(name);
         if (!copy)

@@ -27,7 +27,8 @@ bool policy_words_own(void *userdata, const char *name, bool prefix) {
         const struct policy_words *w = userdata;
 
         for (size_t i = 0; i < w->n_names; i++)
-                if (prefix ? policy_name_is_below(w->names[i], name) : !strcmp(w->names[i], name))
+                if (prefix ? policy_name_is_below(w->names[i], name)
+                           : strcmp(w->names[i], name) == 0)
                         return true;
         return false;
 }
@@ -36,7 +37,7 @@ static int add_name(struct policy_words *w, const char *name) {
         w->peer_name = name;
         if (name[0] == ':')
                 return 0;
-        if (!strcmp(name, POLICY_DRIVER_NAME))
+        if (strcmp(name, POLICY_DRIVER_NAME) == 0)
                 w->peer.is_driver = true;
         return POLICY_ARRAY_APPEND(w->names, w->n_names, name);
 }
@@ -50,7 +51,7 @@ static int parse_type(struct policy_message *m, const char *value, char **ret_er
         };
 
         for (unsigned i = POLICY_TYPE_METHOD_CALL; i <= POLICY_TYPE_SIGNAL; i++)
-                if (!strcmp(value, types[i])) {
+                if (strcmp(value, types[i]) == 0) {
                         m->type = i;
                         return 0;
                 }
@@ -59,8 +60,8 @@ static int parse_type(struct policy_message *m, const char *value, char **ret_er
 }
 
 static int parse_bool(const char *key, const char *value, bool *ret_value, char **ret_error) {
-        *ret_value = !strcmp(value, "true");
-        return *ret_value || !strcmp(value, "false")
+        *ret_value = strcmp(value, "true") == 0;
+        return *ret_value || strcmp(value, "false") == 0
                        ? 0
                        : fail(ret_error, "%s must be true or false, not %s", key, value);
 }
@@ -89,23 +90,23 @@ static int parse_pair(struct policy_words *w, const char *key, const char *value
         };
 
         for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
-                if (!strcmp(key, texts[i].key)) {
+                if (strcmp(key, texts[i].key) == 0) {
                         *texts[i].text = value;
                         return 0;
                 }
-        if (!strcmp(key, "type"))
+        if (strcmp(key, "type") == 0)
                 return parse_type(m, value, ret_error);
-        if (!strcmp(key, "fds"))
+        if (strcmp(key, "fds") == 0)
                 return parse_fds(value, &m->n_fds, ret_error);
-        if (!strcmp(key, "requested_reply"))
+        if (strcmp(key, "requested_reply") == 0)
                 return parse_bool(key, value, &m->requested_reply, ret_error);
-        if (!strcmp(key, "eavesdrop"))
+        if (strcmp(key, "eavesdrop") == 0)
                 return parse_bool(key, value, &m->eavesdropping, ret_error);
-        if (!strcmp(key, "destination")) {
+        if (strcmp(key, "destination") == 0) {
                 m->destination = value;
                 return sends ? add_name(w, value) : 0;
         }
-        if (!strcmp(key, sends ? "owns" : "sender"))
+        if (strcmp(key, sends ? "owns" : "sender") == 0)
                 return add_name(w, value);
         return fail(ret_error, "%s is no key of %s", key, sends ? "send" : "receive");
 }
@@ -151,18 +152,18 @@ static int parse_message(struct policy_words *w, const char *const *texts, size_
 int policy_words_parse(struct policy_words *w, const char *const *texts, size_t n,
                        char **ret_error) {
         *w = (struct policy_words){};
-        if (n == 1 && !strcmp(texts[0], "connect")) {
+        if (n == 1 && strcmp(texts[0], "connect") == 0) {
                 w->question.family = POLICY_FAMILY_CONNECT;
                 return 0;
         }
-        if (n == 2 && !strcmp(texts[0], "own")) {
+        if (n == 2 && strcmp(texts[0], "own") == 0) {
                 w->question.family = POLICY_FAMILY_OWN;
                 w->question.name = texts[1];
                 return 0;
         }
-        if (n >= 1 && (!strcmp(texts[0], "send") || !strcmp(texts[0], "receive"))) {
+        if (n >= 1 && (strcmp(texts[0], "send") == 0 || strcmp(texts[0], "receive") == 0)) {
                 w->question.family =
-                        !strcmp(texts[0], "send") ? POLICY_FAMILY_SEND : POLICY_FAMILY_RECEIVE;
+                        strcmp(texts[0], "send") == 0 ? POLICY_FAMILY_SEND : POLICY_FAMILY_RECEIVE;
                 return parse_message(w, texts + 1, n - 1, ret_error);
         }
         return fail(ret_error, "the question must be connect, own NAME, send ... or receive ...");

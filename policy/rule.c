@@ -122,7 +122,7 @@ __attribute__((format(printf, 2, 3))) static int fail(struct parser *p, const ch
 }
 
 static bool is_wildcard(const char *value) {
-        return !strcmp(value, "*");
+        return strcmp(value, "*") == 0;
 }
 
 static bool has_any(const struct parser *p, enum attribute first, enum attribute last) {
@@ -135,9 +135,9 @@ static bool has_any(const struct parser *p, enum attribute first, enum attribute
 static int parse_bool(struct parser *p, enum attribute attribute, bool *ret_value) {
         const char *value = p->values[attribute];
 
-        if (!strcmp(value, "true"))
+        if (strcmp(value, "true") == 0)
                 *ret_value = true;
-        else if (!strcmp(value, "false"))
+        else if (strcmp(value, "false") == 0)
                 *ret_value = false;
         else
                 return fail(p, "bad value \"%s\" for attribute %s, must be true or false", value,
@@ -155,7 +155,7 @@ static int parse_type(struct parser *p, enum attribute attribute, uint8_t *ret_t
         };
 
         for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-                if (!strcmp(p->values[attribute], names[i])) {
+                if (strcmp(p->values[attribute], names[i]) == 0) {
                         *ret_type = i;
                         return 0;
                 }
@@ -337,8 +337,8 @@ static int parse_rule(struct parser *p) {
 
         /* a word that is neither means no, as it always did, but says so */
         if (p->values[ATTR_LOG]) {
-                p->rule->log = !strcmp(p->values[ATTR_LOG], "true");
-                if (!p->rule->log && strcmp(p->values[ATTR_LOG], "false") &&
+                p->rule->log = strcmp(p->values[ATTR_LOG], "true") == 0;
+                if (!p->rule->log && strcmp(p->values[ATTR_LOG], "false") != 0 &&
                     fail(p, "bad value \"%s\" for attribute log taken for false",
                          p->values[ATTR_LOG]) == -ENOMEM)
                         return -ENOMEM;
@@ -352,7 +352,7 @@ static int collect(struct parser *p, const char *const *attributes) {
                 unsigned i;
 
                 for (i = 0; i < ATTR_N; i++)
-                        if (!strcmp(attributes[0], attribute_names[i]))
+                        if (strcmp(attributes[0], attribute_names[i]) == 0)
                                 break;
                 if (i == ATTR_N)
                         return fail(p, "attribute \"%s\" is invalid on <%s>", attributes[0],

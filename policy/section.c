@@ -23,7 +23,7 @@ const struct policy_rule_list *policy_list_find(const struct policy_rules *rules
                 if (!list->name)
                         return NULL;
                 if (list->hash == hash && list->is_prefix == is_prefix &&
-                    !strncmp(list->name, name, n) && list->name[n] == '\0')
+                    strncmp(list->name, name, n) == 0 && list->name[n] == '\0')
                         return list;
         }
         return NULL;

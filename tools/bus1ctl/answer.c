@@ -90,7 +90,8 @@ bool answer_equal(const struct answer *a, const struct answer *b) {
 
         if (a->allowed != b->allowed || !x != !y)
                 return false;
-        return !x || (x->line == y->line && !strcmp(x->file, y->file) && !strcmp(x->text, y->text));
+        return !x || (x->line == y->line && strcmp(x->file, y->file) == 0 &&
+                      strcmp(x->text, y->text) == 0);
 }
 
 void answer_print_verdict(const struct answer *answer) {

@@ -45,13 +45,13 @@ int main(int argc, char *argv[]) {
         /* for the characters of texts only */
         if (!setlocale(LC_CTYPE, "C.UTF-8"))
                 setlocale(LC_CTYPE, "");
-        if (argc == 2 && !strcmp(argv[1], "--help"))
+        if (argc == 2 && strcmp(argv[1], "--help") == 0)
                 return print(usage);
-        if (argc == 2 && !strcmp(argv[1], "--version"))
+        if (argc == 2 && strcmp(argv[1], "--version") == 0)
                 return print("bus1ctl " BUS1CTL_VERSION "\n");
         for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-                if (argc >= 3 && !strcmp(argv[1], commands[i].group) &&
-                    !strcmp(argv[2], commands[i].name))
+                if (argc >= 3 && strcmp(argv[1], commands[i].group) == 0 &&
+                    strcmp(argv[2], commands[i].name) == 0)
                         return commands[i].run(argc - 2, argv + 2);
         fputs(usage, stderr);
         return STATUS_FAILED;

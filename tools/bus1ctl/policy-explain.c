@@ -175,7 +175,7 @@ static int explain_files(const struct arguments *a, struct outcome *o) {
  */
 static int ask_changed_files(const struct arguments *a, const struct live_context *context,
                              struct outcome *o) {
-        const char *key = a->n_words > 0 && !strcmp(a->words[0], "send") ? "owns" : "sender";
+        const char *key = a->n_words > 0 && strcmp(a->words[0], "send") == 0 ? "owns" : "sender";
         const char **words = NULL;
         char **made = NULL;
         size_t n = 0, n_made = 0;
