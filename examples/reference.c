@@ -3,7 +3,7 @@
 /*
  * References: an object without name or path, handed from one native program to another
  *
- *     example-reference keep         take a counter from whoever brings one, use it when asked
+ *     example-reference keep         take counters that others hand over, use one when asked
  *     example-reference hand-over    get a counter from the service and hand it to the keeper
  */
 

@@ -8,8 +8,8 @@
  * - Greeting, a property that can be read and set;
  * - Greeted, a signal, which the method Greet emits;
  * - Describe, a method that takes a descriptor and returns one;
- * - NewCounter, a method that returns a reference: a counter without name and path. Only who holds
- *   its handle can call it, and when the last handle goes the counter does.
+ * - NewCounter, a method that returns a reference: a counter without name and path. Only a
+ *   program that holds its handle can call it, and it ends when the last handle goes.
  *
  * Run it on any bus1-bridge:  DBUS_SESSION_BUS_ADDRESS=... ./example-service
  */

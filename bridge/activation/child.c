@@ -3,9 +3,8 @@
 /*
  * Children: fork, execve, and SIGCHLD through a signalfd
  *
- * Not vfork(): that would hold up the bus until the program is read from its disk. A signalfd and
- * not a pidfd for each: it works wherever the bus does, and services that run do not use up
- * descriptors that clients could have.
+ * vfork() would stop the bus until the program is read from disk, so fork() is used. One signalfd
+ * serves all children: a pidfd for each would use up descriptors that clients need.
  */
 
 #include "bridge/activation/child.h"
@@ -30,7 +29,7 @@ struct child {
         struct children *children;
         struct child *prev, *next;
         pid_t pid;
-        struct loop_source started; /* the pipe; fd -1: its end was seen */
+        struct loop_source started; /* the pipe; fd -1: it has ended */
         child_event_fn event;       /* NULL: forgotten */
         void *userdata;
 };
@@ -38,8 +37,8 @@ struct child {
 /*
  * In the child, up to execve()
  *
- * Other threads of the bus may hold locks that nobody will ever release here: only what is
- * async-signal-safe, no memory.
+ * Other threads may have held locks at the time of the fork, which are never released here. So only
+ * async-signal-safe functions are called, and no memory is allocated.
  */
 
 static void close_all_from(int fd) {
@@ -52,7 +51,7 @@ static void close_all_from(int fd) {
                 close(fd);
 }
 
-/* A process that changed its user has files in /proc that are root's, unless it may be dumped. */
+/* After a change of user /proc/self belongs to root, unless the process is dumpable. */
 static int open_oom_score(void) {
         static const char path[] = "/proc/self/oom_score_adj";
         int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -64,7 +63,7 @@ static int open_oom_score(void) {
         return fd;
 }
 
-/* Of the protection that the bus may have, nothing: anybody may give that up. */
+/* Services do not get the protection from the OOM killer that the bus may have. */
 static void reset_oom_score(void) {
         int fd = open_oom_score();
         char first;
@@ -72,7 +71,7 @@ static void reset_oom_score(void) {
         if (fd < 0)
                 return;
         if (read(fd, &first, 1) == 1 && first == '-' && pwrite(fd, "0", 1, 0) < 0) {
-                /* it is only advice */
+                /* The score is only advice, so a failure is ignored. */
         }
         close(fd);
 }
@@ -83,7 +82,9 @@ static void reset_signals(void) {
 
         for (int number = 1; number < NSIG; number++)
                 if (number != SIGPIPE)
-                        sigaction(number, &action, NULL); /* fails for those that none can have */
+                        sigaction(
+                                number, &action,
+                                NULL); /* fails for signals that cannot be caught, which is fine */
         action.sa_handler = SIG_IGN;
         sigaction(SIGPIPE, &action, NULL);
         sigemptyset(&none);
@@ -91,9 +92,9 @@ static void reset_signals(void) {
 }
 
 /*
- * Have a standard stream in the journal. It stays what it is where nobody takes it, or not at once.
- * What is told first is whose lines they are and of what priority, of which unit; that no line
- * brings a priority of its own; and that none goes to syslog, kernel log or console.
+ * Connect a standard stream to the journal. Without a journal that answers at once the stream stays
+ * as it is. The header that journald expects has seven lines: identifier, unit, priority, and four
+ * flags (lines have priorities; forward to syslog, to the kernel log, to the console), all off.
  */
 static void connect_to_journal(int to, const char *name, const char *priority) {
         static const struct sockaddr_un address = {
@@ -172,7 +173,7 @@ static int tell_started(struct child *child) {
         if (n == 0)
                 return tell(child, CHILD_RUNS, 0);
         r = tell(child, CHILD_NOT_EXECUTED, error);
-        child_forget(child); /* what is left of it will be reaped */
+        child_forget(child); /* it will be reaped later */
         return r;
 }
 
@@ -190,7 +191,7 @@ static struct child *child_free(struct child *child) {
 static int ended(struct child *child, int status) {
         int r = 0;
 
-        /* what ends at once may do so before we look at the pipe */
+        /* A program that ends at once may do so before the pipe is read. */
         if (child->started.fd >= 0)
                 r = tell_started(child);
         if (r >= 0)
@@ -200,7 +201,7 @@ static int ended(struct child *child, int status) {
         return r;
 }
 
-/* Of several that end at once, there may be a single signal. */
+/* Several children may end with one signal, so all of them are asked. */
 static int reap(struct loop_source *source, uint32_t events) {
         struct children *children = container_of(source, struct children, signals);
         struct signalfd_siginfo info;
@@ -243,7 +244,8 @@ int child_start(struct children *children, char *const *argv, char *const *envir
         r = loop_add(children->loop, &child->started, EPOLLIN);
         if (r < 0)
                 goto fail;
-        DL_APPEND(children->list, child); /* known in the other process, too: nothing is lost */
+        DL_APPEND(children->list,
+                  child); /* before fork(), so that both processes own it and none leaks it */
 
         child->pid = fork();
         if (child->pid == 0)
@@ -284,7 +286,7 @@ int children_init(struct children *children, struct loop *loop, const struct rli
                 .signals = {.fd = -1, .dispatch = reap},
                 .fd_limit = *fd_limit,
         };
-        /* whoever started us may have ignored it: then nobody would ever hear of a child */
+        /* The parent may have ignored SIGCHLD; then the kernel would reap children itself. */
         if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
                 return -errno;
         sigemptyset(&set);

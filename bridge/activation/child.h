@@ -4,16 +4,18 @@
 /*
  * Children - programs that the bus starts, and how they end
  *
- * A program is started with fork() and execve(), and the loop hears of both: that the program runs,
- * or why not, by a close-on-exec pipe; that it has ended by SIGCHLD. Thus nothing waits for a slow
- * disk, and no process has to stay between the bus and what it started, as with dbus-daemon: a bus
- * that ends leaves its services to init, and the exit status is had from the kernel all the same.
+ * A program is started with fork() and execve(). A close-on-exec pipe tells the loop whether
+ * execve() succeeded, and SIGCHLD tells how the program ended. So the bus waits for no slow disk,
+ * and, unlike with dbus-daemon, no process stays between the bus and its services.
  *
- * Children get the standard error and output of the bus or of the journal, /dev/null to read from,
- * and no other descriptor; the limit on descriptors that the bus itself was started with; no
- * blocked signal and default signal actions, but SIGPIPE stays ignored, as dbus-daemon and systemd
- * have it for services; an OOM score that does not protect them as it may protect the bus; working
- * directory, umask, session, process group and user of the bus.
+ * A child gets
+ *
+ *  - standard output and error of the bus, or the journal; /dev/null as input; no other descriptor
+ *  - the limit of descriptors that the bus was started with
+ *  - no blocked signals, and default actions; only SIGPIPE stays ignored, as with dbus-daemon and
+ * systemd
+ *  - no protection from the OOM killer
+ *  - working directory, umask, session, process group and user of the bus
  */
 
 #include <stdbool.h>
@@ -33,8 +35,8 @@ enum child_event {
 };
 
 /*
- * Called from the loop, in this order, CHILD_RUNS at most once. child is valid during the call, and
- * until the last event returns. Returns 0, or a negative errno that ends the loop.
+ * Called from the loop. CHILD_RUNS comes first, if at all. child is valid until the call for the
+ * last event returns. Returns 0, or a negative errno that ends the loop.
  */
 typedef int (*child_event_fn)(struct child *child, enum child_event event, int value,
                               void *userdata);
@@ -42,28 +44,30 @@ typedef int (*child_event_fn)(struct child *child, enum child_event event, int v
 struct children {
         struct loop *loop;
         struct loop_source signals; /* SIGCHLD; fd -1: not initialised */
-        struct rlimit fd_limit;     /* what children get */
-        struct child *list;         /* all that have not been reaped, forgotten ones too */
+        struct rlimit fd_limit;     /* of children */
+        struct child *list;         /* all that have not been reaped, including forgotten ones */
 };
 
 /*
- * After the last fork of the process itself and before its first thread: blocks SIGCHLD. fd_limit
- * is the RLIMIT_NOFILE that the bus was started with.
+ * Blocks SIGCHLD. Call it after the process has gone to the background, and before its first
+ * thread. fd_limit is the RLIMIT_NOFILE that the bus was started with.
  */
 int children_init(struct children *children, struct loop *loop, const struct rlimit *fd_limit);
-/* Those that still run go on; nobody hears of them. Also for one that is all zero but for its
- * descriptor of -1. */
+/*
+ * Children that still run go on. Structures that were never initialised may be passed if they are
+ * zero but for a descriptor of -1.
+ */
 void children_deinit(struct children *children);
 
 /*
- * Start argv[0], which is not looked up in PATH, with this environment; both end with NULL and are
- * not needed later. An empty argv is a program that is not found. What it writes goes to the
- * journal under this name, where there is a journal and journal_name is not NULL. -EAGAIN, -EMFILE,
- * -ENOMEM and the like: there is no child.
+ * Start argv[0], which is not searched for in PATH, with this environment. Both arrays end with
+ * NULL and are not needed later. An empty argv counts as a program that is not found. If
+ * journal_name is not NULL and there is a journal, the output of the program goes there under this
+ * name. On failure (-EAGAIN, -EMFILE, -ENOMEM and others) there is no child.
  */
 int child_start(struct children *children, char *const *argv, char *const *environment,
                 const char *journal_name, child_event_fn event, void *userdata,
                 struct child **ret_child);
-/* It runs on, and is reaped; but nobody hears of it any more. NULL is fine; returns NULL. */
+/* Report no more events. The child goes on, and is reaped. NULL is fine; returns NULL. */
 struct child *child_forget(struct child *child);
 pid_t child_pid(const struct child *child);

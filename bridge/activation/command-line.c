@@ -13,9 +13,9 @@
 
 struct splitter {
         const char *at;
-        char *word; /* with room for all of the text */
+        char *word; /* has room for the whole text */
         size_t n_word;
-        bool in_word; /* '' is a word, too */
+        bool in_word; /* '' is a word */
         char **argv;
         size_t n_argv;
 };
@@ -42,7 +42,7 @@ static int end_word(struct splitter *s) {
         return r;
 }
 
-/* at is behind the quote; false when there is no other one. */
+/* *at is behind the opening quote. False if there is no closing one. */
 static bool take_quoted(struct splitter *s, char quote) {
         s->in_word = true;
         for (; *s->at != quote; s->at++) {

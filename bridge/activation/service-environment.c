@@ -85,7 +85,7 @@ void service_environment_clear(struct service_environment *environment) {
 
 /* what a service gets */
 
-/* Those that are made here: the two of the starter, the address by its type. */
+/* The variables that name the bus: its address, in general and by the type of the bus. */
 #define FORCED_MAX 3
 
 struct forced {
@@ -118,7 +118,7 @@ static bool is_forced(const char *text, size_t n, const struct forced *forced, s
         return false;
 }
 
-/* What somebody told the bus, and means no one else; the starter of the bus, too, is not ours. */
+/* Variables that systemd, or the bus that started this one, set for this process alone. */
 static bool is_private(const char *text, size_t n) {
         static const char *const names[] = {
                 "LISTEN_FDS",    "LISTEN_PID",     "LISTEN_FDNAMES",        "NOTIFY_SOCKET",
@@ -143,7 +143,7 @@ int service_environment_make(const struct service_environment *environment, char
         n += HASH_COUNT(environment->variables) + n_forced + 1;
         for (size_t i = 0; i < n_forced; i++)
                 n_text += strlen(forced[i].name) + 1 + strlen(forced[i].value) + 1;
-        /* the text of the forced ones is behind the pointers */
+        /* the texts of the forced variables are stored behind the pointers */
         variables = malloc(n * sizeof(*variables) + n_text);
         if (!variables)
                 return -ENOMEM;

@@ -3,10 +3,10 @@
 /*
  * Service files: desktop entry syntax, line by line
  *
- * Each rule here is what dbus-daemon was seen to do: lines end with LF, CR or CRLF; a line is
- * blank, a comment, a [group] or KEY=value; only of keys without a [locale] are the values decoded,
- * but those of all groups; of several groups of a name, and of several keys of a name in a group,
- * the first counts. One bad line makes the file bad.
+ * The rules are those that dbus-daemon was observed to follow. Lines end with LF, CR or CRLF. A
+ * line is blank, a comment, a [group] or KEY=value. Values of keys without a [locale] are decoded,
+ * in all groups. If a group, or a key in a group, occurs several times, the first one counts. One
+ * bad line makes the file bad.
  */
 
 #include "bridge/activation/service-file.h"
@@ -50,7 +50,7 @@ static const struct {
         {"AssumedAppArmorLabel", offsetof(struct service, apparmor_label)},
 };
 
-/* Where the value of a key goes; NULL for a key that means nothing. */
+/* Where the value of a key is stored; NULL for an unknown key. */
 static char **find_field(struct service *service, const char *key, size_t n) {
         for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
                 if (strlen(keys[i].key) == n && !memcmp(keys[i].key, key, n))
@@ -100,7 +100,7 @@ static bool is_key_character(char c) {
                c == '-';
 }
 
-/* Decode n bytes of a value. to has room for as many and a terminator. */
+/* Decode n bytes of a value to to, which has room for n + 1. */
 static bool decode(const char *value, size_t n, char *to) {
         static const char escapes[] = "s n\nt\tr\r\\\\";
 
@@ -212,7 +212,7 @@ static int check(struct parser *parser) {
         return 0;
 }
 
-/* What is there but empty says nothing, where empty is no possible value. */
+/* A key with an empty value counts as missing where it cannot be empty. */
 static void drop_empty(char **field) {
         if (*field && !**field) {
                 free(*field);
@@ -280,7 +280,7 @@ static int read_open(int fd, const char *path, const char *file_name, struct ser
         buffer = malloc((size_t)st.st_size + 1);
         if (!buffer)
                 return -ENOMEM;
-        /* one that is being written is read again when it is complete */
+        /* A file that is being written is read again when it is complete. */
         n = read_all(fd, buffer, (size_t)st.st_size);
         r = n < 0 ? fail(ret_error, (int)n, "%s: %s", path, strerror((int)-n))
                   : service_file_parse(buffer, (size_t)n, path, &service, ret_error);
@@ -304,7 +304,7 @@ int service_file_read(int directory_fd, const char *directory, const char *file_
         *ret_error = NULL;
         if (asprintf(&path, "%s/%s", directory, file_name) < 0)
                 return -ENOMEM;
-        /* what is no file may wait for somebody, or do something, when it is opened */
+        /* Opening something other than a file may block, or have an effect. */
         fd = openat(directory_fd, file_name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         r = fd < 0 ? fail(ret_error, -errno, "%s: %s", path, strerror(errno))
                    : read_open(fd, path, file_name, ret_service, ret_error);

@@ -2,12 +2,11 @@
 #pragma once
 
 /*
- * Service files - one NAME.service file, read
+ * Service files - reading one NAME.service file
  *
- * Such a file says how to get an owner for a bus name: [D-BUS Service] with Name=, Exec=, User=,
- * SystemdService= and AssumedAppArmorLabel= (D-Bus spec, "Message Bus Starting Services"). The
- * syntax is that of desktop entries; where it leaves things open, it is what dbus-daemon makes of
- * it.
+ * A service file tells how to start the owner of a bus name: [D-BUS Service] with Name=, Exec=,
+ * User=, SystemdService= and AssumedAppArmorLabel= (D-Bus spec, "Message Bus Starting Services").
+ * The syntax is that of desktop entries, as dbus-daemon understands it.
  */
 
 #include <stdbool.h>
@@ -15,32 +14,31 @@
 #include <stdint.h>
 
 /*
- * A file that is larger is refused, as by dbus-daemon. It is also what the kernel takes as a single
- * word of a command line (MAX_ARG_STRLEN), and far more than any file that is installed has.
+ * Larger files are refused, as by dbus-daemon. The kernel has the same limit for one word of a
+ * command line (MAX_ARG_STRLEN).
  */
 #define SERVICE_FILE_SIZE_MAX (128 * 1024)
 
 struct service {
         char *name;           /* a valid well-known name, not the bus's */
-        char *exec;           /* to be given to command_line_split(); NULL: none */
+        char *exec;           /* for command_line_split(); NULL: none */
         char *user;           /* NULL: none */
         char *systemd_unit;   /* NULL: none */
         char *apparmor_label; /* NULL: none */
         char *path;           /* of the file */
         uint64_t stamp;       /* bus_config_stamp() of the file as it was read */
-        bool misnamed;        /* the file is not called NAME.service, as a helper wants it */
+        bool misnamed; /* the file is not called NAME.service, which the setuid helper needs */
 };
 
 /*
- * Read directory/file_name, relative to the descriptor directory_fd of that directory, which is for
- * messages and service->path. Without Exec and SystemdService, starting it means to wait for an
- * owner. -EINVAL for a file that is wrong, -errno when it cannot be read, -ENOMEM. On failure
- * *ret_error is what to tell, "FILE:LINE: …" or "FILE: …", to be freed (NULL only without memory),
- * and *ret_service is untouched.
+ * Read file_name relative to directory_fd; directory is its path, for messages and service->path. A
+ * service without Exec and SystemdService is not started, but waited for. -EINVAL for a file with
+ * an error, -errno if it cannot be read, -ENOMEM. On failure *ret_error is an allocated text
+ * "FILE:LINE: …" or "FILE: …" (NULL when out of memory), and *ret_service is untouched.
  */
 int service_file_read(int directory_fd, const char *directory, const char *file_name,
                       struct service **ret_service, char **ret_error);
-/* Likewise, of n bytes at text that are called path. stamp and misnamed are left for the caller. */
+/* The same for n bytes of text; path is for messages. The caller sets stamp and misnamed. */
 int service_file_parse(const char *text, size_t n, const char *path, struct service **ret_service,
                        char **ret_error);
 /* NULL is fine; returns NULL. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The service table: all files of all directories, then sorted, so that of each name the one that
- * counts comes first. */
+/*
+ * The service table: all files of all directories are read, then sorted so that the file that
+ * counts comes first for each name.
+ */
 
 #include "bridge/activation/service-table.h"
 
@@ -19,8 +21,10 @@
 #include "policy/array.h"
 
 #define SUFFIX ".service"
-/* What changes again as soon after it was read may look the same: the clock that file systems use
- * has ticks of up to 10 ms. */
+/*
+ * The clock of file systems has ticks of up to 10 ms. A file that changes again within this time
+ * after it was read may have the same stamp.
+ */
 #define SETTLED_NS INT64_C(20000000)
 
 struct found {
@@ -52,21 +56,21 @@ static int warn(struct service_table *table, char *text) {
                 warn((table), text_);                  \
         })
 
-/* What says nothing about a file or directory, but much about us. */
+/* Is it an error of this process, such as a lack of memory, rather than of the file? */
 static bool is_shortage(int r) {
         return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
 }
 
 /* stamps */
 
-/* 0: there is none. */
+/* 0: it does not exist. */
 static uint64_t stamp(const char *path) {
         struct stat st;
 
         return stat(path, &st) < 0 ? 0 : bus_config_stamp(&st);
 }
 
-/* The stamp of what is read next; one that nothing has if a change could hide behind it. */
+/* The stamp of the file that is read next; one that never matches if it changed just now. */
 static uint64_t stamp_to_read(int fd, const char *name) {
         struct timespec now;
         struct stat st;
@@ -82,7 +86,7 @@ static uint64_t stamp_to_read(int fd, const char *name) {
 
 /* files */
 
-/* Not every file that is called wrongly is to be left out. 1: this one is. */
+/* May a file with this name be used? Returns 1 if it is left out. */
 static int check_misnamed(struct service_table *table, const struct bus_servicedir *directory,
                           const struct service *service) {
         int r;

@@ -39,7 +39,7 @@ struct start {
         struct activation *activation;
         struct waiter *waiters; /* in the order in which they came */
         struct child *child;    /* the program, while it is of interest; or NULL */
-        uint32_t uid;           /* who asked first, about whom lines are logged */
+        uint32_t uid;           /* user of the client that asked first, for log lines */
         bool by_helper;         /* it is the helper that starts others */
         char *unit;             /* systemd's, when that starts it; or NULL */
         struct loop_timer timer;

@@ -129,8 +129,7 @@ void name_ownership_release(struct name_registry *registry, struct name_ownershi
         *ret_change = change;
 }
 
-/* The requester takes the name from its owner, who goes on waiting next to it unless he would not.
- */
+/* The requester takes the name from its owner, which waits next in the queue if it may queue. */
 static void name_replace(struct name *name, struct name_ownership *ownership,
                          struct name_change *change) {
         struct name_ownership *owner = name->queue;

@@ -83,7 +83,7 @@ static int route_to_driver(struct client *client, struct message *m, uint64_t co
                 if (r != 0)
                         return r;
         }
-        /* Afterwards, as the reference: who asks to eavesdrop overhears just that. */
+        /* After the call, like the reference: a new eavesdropper sees its own AddMatch. */
         return monitor_eavesdrop(client->bus, client, NULL, m);
 }
 

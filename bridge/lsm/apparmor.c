@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* AppArmor: questions, and the answers that are kept. */
+/* AppArmor: queries, and the answers that are kept. */
 
 #include "bridge/lsm/apparmor.h"
 
@@ -20,7 +20,7 @@
 #define DIRECTORY "/sys/kernel/security/apparmor/"
 #define UNCONFINED "unconfined"
 
-/* The kernel takes no more at once. */
+/* The kernel accepts no longer query. */
 #define QUERY_MAX 4096
 
 struct answer {
@@ -44,10 +44,10 @@ struct apparmor {
 struct confinement {
         const char *label;
         size_t n;
-        bool complains; /* nothing is denied, only said */
+        bool complains; /* denials are only logged */
 };
 
-/* A label as sockets and processes have it: LABEL or LABEL (MODE). */
+/* Sockets and processes have labels of the form LABEL or LABEL (MODE). */
 static struct confinement confinement_of(const struct client_credentials *credentials) {
         struct confinement c = {.label = credentials->label, .n = credentials->n_label};
         const char *mode;
@@ -148,7 +148,7 @@ static int profiles_changed(struct loop_source *source, uint32_t events) {
         return 0;
 }
 
-/* What cannot be found out, because the profile is gone say, is denied. */
+/* A failing query, for instance because the profile is gone, is a denial. */
 static bool ask(struct apparmor *apparmor, struct query *q, uint32_t mask, bool *ret_audited) {
         struct answer *answer = NULL;
         int allowed = 0, audited = 1;
@@ -187,7 +187,7 @@ static struct subject subject_of(const struct bus *bus, const struct client *cli
         return (struct subject){confinement_of(credentials), credentials};
 }
 
-/* what: the details of the record, which is as those of the kernel are. */
+/* what: the details of the record, in the format of the kernel's records. */
 static bool judge(struct apparmor *apparmor, const struct subject *subject, struct query *q,
                   uint32_t mask, const char *what, char *reason) {
         const struct confinement *c = &subject->confinement;
@@ -279,7 +279,7 @@ static bool may_send(struct mediator *mediator, const struct mediation_message *
         sender = subject_of(mediator->bus, asked->sender);
         receiver = subject_of(mediator->bus, asked->receiver);
         if (asked->activation) {
-                /* what it may receive is asked when it is there */
+                /* The service does not run yet; its side is asked when it gets the message. */
                 if (asked->assumed_label)
                         receiver.confinement = (struct confinement){
                                 .label = asked->assumed_label,
@@ -355,7 +355,7 @@ int lsm_apparmor_new(struct bus *bus, struct loop *loop, struct mediator **ret_m
         struct lsm_audit audit;
         int fd, r;
 
-        /* AppArmor may be there without knowing about D-Bus */
+        /* an AppArmor that does not mediate D-Bus */
         if (access(DIRECTORY "features/dbus/mask", R_OK) < 0)
                 return 1;
         r = apparmor_functions_load(&functions, ret_error);

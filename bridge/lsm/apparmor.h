@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * AppArmor - profiles' dbus rules: bind, send, receive, eavesdrop
+ * AppArmor - the dbus rules of profiles: bind, send, receive, eavesdrop
  *
- * Both ends of a message are asked about, each as the other's peer; who is not confined may do
- * everything. The answer to a call that was let through is let through. Asking takes system calls,
- * so the last answers are kept until profiles change.
+ * A message needs the permission of both profiles: the sender's to send to the receiver, the
+ * receiver's to receive from the sender. A program that is not confined may do everything, and the
+ * answer to a permitted call is permitted. Asking the kernel takes system calls, so the last
+ * answers are kept until profiles change.
  */
 
 #include <sys/apparmor.h>
@@ -23,8 +24,8 @@ struct apparmor_functions {
 
 int apparmor_functions_load(struct apparmor_functions *ret_functions, const char **ret_error);
 /*
- * Takes audit, and fd, which is readable when profiles change; without one, -1, or without loop
- * nothing is kept. -ENOMEM, or as loop_add().
+ * Takes audit and fd. fd is readable when profiles change; without it (-1), or without a loop, no
+ * answers are kept. -ENOMEM, errors of loop_add().
  */
 int apparmor_new(struct bus *bus, struct loop *loop, const struct apparmor_functions *functions,
                  const struct lsm_audit *audit, int fd, struct mediator **ret_mediator);

@@ -20,7 +20,7 @@ int lsm_library_load(const char *soname, const struct lsm_symbol *symbols, size_
                         library = NULL;
                         break;
                 }
-                /* a pointer to a function, as POSIX has it */
+                /* POSIX: a pointer from dlsym() can be stored as a function pointer */
                 memcpy((char *)table + symbols[i].at, &address, sizeof(address));
         }
         if (library)

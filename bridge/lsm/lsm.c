@@ -9,7 +9,7 @@
 #include "bridge/base/log.h"
 #include "bridge/bus/bus.h"
 
-/* r is what the module said. */
+/* r is the result of lsm_*_new(). */
 static int add(struct bus *bus, const char *name, int r, struct mediator *mediator,
                const char *error) {
         if (r == 0)

@@ -4,8 +4,8 @@
 /*
  * Security modules - SELinux and AppArmor as mediators, and audit
  *
- * Their libraries are loaded only where the kernel has the module, so that a bus on a machine
- * without pays nothing: it looks at one file for each.
+ * The library of a module is loaded only if the kernel has the module. Elsewhere the bus just looks
+ * at one file for each module when it starts.
  */
 
 #include "bridge/bus/mediate.h"
@@ -15,13 +15,13 @@
 struct loop;
 
 /*
- * Add what is active on this machine, and what the configuration wants, to the bus. What cannot be
- * had though it is active is logged and left out: then the configuration decides whether that will
- * do (policy_unenforced()). -ENOMEM.
+ * Add the modules that are active on this machine, and that the configuration does not disable, to
+ * the bus. A module that is active but not usable is logged and left out; the configuration decides
+ * whether the bus may run without it (policy_unenforced()). -ENOMEM.
  */
 int lsm_setup(struct bus *bus, struct loop *loop, const struct bus_config *config);
 
-/* 0, 1 when it is not active, or built, -ENOENT with *ret_error static, -ENOMEM. */
+/* Returns 1 if the module is not active or not built. -ENOENT with a static *ret_error, -ENOMEM. */
 int lsm_selinux_new(struct bus *bus, struct mediator **ret_mediator, const char **ret_error);
 int lsm_apparmor_new(struct bus *bus, struct loop *loop, struct mediator **ret_mediator,
                      const char **ret_error);

@@ -22,13 +22,13 @@ struct selinux {
         struct mediator mediator;
         struct selinux_functions functions;
         struct lsm_audit audit;
-        uid_t uid; /* whom the question at hand is about */
+        uid_t uid; /* user of the program that the current question is about */
 };
 
-/* What the library's callbacks belong to: it gives them nothing to know it by. */
+/* The callbacks of the library have no userdata, so there is one instance. */
 static struct selinux *active;
 
-/* What a message, or a name, is in an audit record. */
+/* Describe a message or name for an audit record. */
 struct details {
         const struct mediation_message *asked; /* NULL: it is about a name */
         const struct client *client;
@@ -59,7 +59,7 @@ static int describe(void *data, security_class_t class, char *text, size_t n_tex
                                            : d->asked->sender->bus->pid);
 }
 
-/* Denials go to the audit log if that can be had; all else, or without it, to ours. */
+/* Denials go to the audit log if there is one, and everything else to the log of the bus. */
 __attribute__((format(printf, 2, 3))) static int say(int type, const char *format, ...) {
         char text[2048];
         va_list args;
@@ -81,7 +81,7 @@ __attribute__((format(printf, 2, 3))) static int say(int type, const char *forma
         return 0;
 }
 
-/* Who has no label of his own, as over TCP, has that of the bus, as in the reference. */
+/* Like in dbus-daemon, a client without a label (over TCP) gets that of the bus. */
 static const char *label_of(const struct bus *bus, const struct client *client) {
         return client && client->credentials.label ? client->credentials.label
                                                    : bus->credentials.label;

@@ -4,7 +4,7 @@
 /*
  * SELinux - class dbus: acquire_svc for names, send_msg for messages
  *
- * The library keeps what it was told and notices when the policy changes.
+ * The library caches verdicts, and notices when the policy of the kernel changes.
  */
 
 #include <selinux/selinux.h>
@@ -19,6 +19,6 @@ struct selinux_functions {
 
 /* -ENOENT with *ret_error static. */
 int selinux_functions_load(struct selinux_functions *ret_functions, const char **ret_error);
-/* Takes audit. Only one at a time: callbacks of the library have no argument of ours. -ENOMEM. */
+/* Takes audit. There can be one at a time: the library's callbacks have no userdata. -ENOMEM. */
 int selinux_new(struct bus *bus, const struct selinux_functions *functions,
                 const struct lsm_audit *audit, struct mediator **ret_mediator);

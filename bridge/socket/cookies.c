@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Cookies: the thread that looks them up, and those who wait for it. */
+/* Cookies: the thread that looks them up, and the requests that wait for it. */
 
 #include "bridge/socket/cookies.h"
 
@@ -24,7 +24,7 @@ static void *look_up(void *userdata) {
         cookies->result = keyring_get(cookies->directory, COOKIES_CONTEXT, time(NULL),
                                       &cookies->cancel, &cookies->cookie);
         n = write(cookies->source.fd, &one, sizeof(one));
-        (void)n; /* a counter of 1 always has room */
+        (void)n; /* cannot fail: the counter of an eventfd has room for 1 */
         return NULL;
 }
 
@@ -98,7 +98,7 @@ int cookies_request(struct cookies *cookies, struct cookie_request *request) {
         if (cookies->uid == UINT32_MAX)
                 return -ENOENT;
         if (!cookies->is_running) {
-                /* signals are the bus's */
+                /* Only the bus thread handles signals. */
                 sigfillset(&all);
                 pthread_sigmask(SIG_SETMASK, &all, &old);
                 r = pthread_create(&cookies->thread, NULL, look_up, cookies);

@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * Cookies - getting them without waiting
+ * Cookies - look-ups that do not block the bus
  *
- * A keyring's file may be on a slow file system, and its lock may be held by others for seconds. So
- * a thread that lives as long as one look-up does the waiting; all who asked meanwhile get its
- * answer. Everything here is called from the bus's thread only.
+ * The file of a keyring may be on a slow file system, and another program may hold its lock for
+ * seconds. So a thread does each look-up, and answers all requests that arrive meanwhile. The
+ * functions here are called from the bus thread only.
  */
 
 #include <pthread.h>
@@ -19,32 +19,32 @@
 struct cookie_request {
         struct cookie_request *prev, *next;
         bool queued;
-        /* With the cookie, or NULL when there is none. 0 or a fatal errno. */
+        /* cookie is NULL if there is none. Returns 0 or a fatal errno. */
         int (*done)(struct cookie_request *request, const struct keyring_cookie *cookie);
 };
 
 struct cookies {
         struct loop *loop;
         char *directory;
-        char *user;   /* whose cookies they are: the name, or NULL */
+        char *user;   /* name of the user whose cookies they are, or NULL */
         uint32_t uid; /* UINT32_MAX before cookies_start() */
         struct cookie_request *requests;
-        struct loop_source source; /* an eventfd: the look-up is over */
+        struct loop_source source; /* eventfd by which the thread reports its end */
         pthread_t thread;
         bool is_running;
         atomic_bool cancel;
-        /* the thread's, until it is over */
+        /* only the thread touches these until it has ended */
         int result;
         struct keyring_cookie cookie;
 };
 
 void cookies_init(struct cookies *cookies, struct loop *loop);
-/* Learn who the process is; may look into the user database. Negative errno: no cookies. */
+/* Find out the user; may ask the user database. Negative errno: there will be no cookies. */
 int cookies_start(struct cookies *cookies);
-/* Nobody may be waiting any more. */
+/* No request may be waiting. */
 void cookies_deinit(struct cookies *cookies);
 
-/* request->done is called later, from the loop. -ENOMEM, -EAGAIN and others. */
+/* Start a request; request->done() is called from the loop later. -ENOMEM, -EAGAIN and others. */
 int cookies_request(struct cookies *cookies, struct cookie_request *request);
 /* Idempotent. */
 void cookies_cancel(struct cookies *cookies, struct cookie_request *request);

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* seconds; all as libdbus has them, with which the files are shared */
+/* in seconds; the values of libdbus, which uses the same files */
 #define COOKIE_AGE_GIVEN_OUT 300
 #define COOKIE_AGE_KEPT (COOKIE_AGE_GIVEN_OUT + 120)
 #define COOKIE_FUTURE_MAX 300
@@ -98,7 +98,7 @@ static int try_lock(struct keyring *keyring) {
         return 0;
 }
 
-/* Whoever holds it for longer than anybody needs has died. */
+/* A lock that is held longer than any look-up takes was left by a process that died. */
 static int keyring_lock(struct keyring *keyring, const atomic_bool *cancel) {
         static const struct timespec delay = {.tv_nsec = LOCK_DELAY};
         int r = -EEXIST;
@@ -125,7 +125,7 @@ static bool is_secret(const char *hex) {
         return n > 0 && n <= KEYRING_SECRET_HEX_MAX && n % 2 == 0 && hex[n] == '\0';
 }
 
-/* "id seconds secret"; what is not a cookie in somebody's file is passed over. */
+/* Parse "id seconds secret". Lines that are no cookies are skipped. */
 static bool parse_line(char *line, struct keyring_cookie *ret_cookie) {
         char *end, *secret;
         unsigned long long id, seconds;
@@ -178,7 +178,7 @@ static ssize_t read_all(int fd, char *buffer, size_t size) {
         return n;
 }
 
-/* A file that is not there, or that others could have read or written, is one without cookies. */
+/* A file that is missing, or that others can read or write, counts as empty. */
 static int keyring_read(struct keyring *keyring, int64_t now) {
         struct stat st;
         ssize_t n = 0;
@@ -229,7 +229,7 @@ static int write_cookies(const struct keyring *keyring, int fd) {
         return r;
 }
 
-/* Readers have no lock: they find the file as it was, or as it is then. */
+/* Readers take no lock, so the file is replaced as a whole. */
 static int keyring_write(const struct keyring *keyring) {
         char name[NAME_MAX + 1];
         uint64_t x;
@@ -274,7 +274,7 @@ static bool has_id(const struct keyring *keyring, uint32_t id) {
         return false;
 }
 
-/* There is room for one more than is ever read. */
+/* The array has room for one more cookie than is read. */
 static int add_cookie(struct keyring *keyring, int64_t now) {
         struct keyring_cookie cookie = {.time = now};
         uint8_t secret[SECRET_SIZE];

@@ -4,12 +4,12 @@
 /*
  * Keyrings - files of cookies that only one user can read (D-Bus spec, "DBUS_COOKIE_SHA1")
  *
- * A keyring is a file in ~/.dbus-keyrings, shared with other buses and programs of the user. Each
- * line is a cookie: its id, when it was made, and the secret in hex. Old cookies are dropped by
- * whoever adds a new one; a cookie is only given out for new authentications while it is young, so
- * that it stays there for as long as a client needs to look it up.
+ * A keyring is a file in ~/.dbus-keyrings that other buses and programs of the user share. Each
+ * line is a cookie: its id, the time when it was made, and the secret in hex. A program that adds a
+ * cookie drops old ones. Only a young cookie is used for a new authentication, so that it is not
+ * dropped before the client has looked it up.
  *
- * These functions wait for file systems and other processes: they are not for the bus's own thread.
+ * These functions wait for file systems and other processes, so the bus thread must not call them.
  */
 
 #include <stdatomic.h>
@@ -24,15 +24,17 @@ struct keyring_cookie {
         char secret[KEYRING_SECRET_HEX_MAX + 1];
 };
 
-/* Where the keyrings of this process's user are: $HOME, or what the user database says. Allocated,
- * NULL when unknown. */
+/*
+ * The directory of this user's keyrings, below $HOME or the home of the user database. Allocated;
+ * NULL if it is unknown.
+ */
 char *keyring_directory(void);
 
 /*
- * A cookie of the keyring named context, young enough at the time now; added if there is none. The
- * directory is made when missing; it must be the user's own, for nobody else to read or write.
- * Gives up with -ECANCELED when *cancel (may be NULL) becomes true. -EPERM for a directory that is
- * open to others, -ENOMEM, and what file systems say.
+ * Get a cookie of the keyring named context that is young at the time now; one is added if there is
+ * none. The directory is made if it is missing; nobody but the user may be able to read or write it
+ * (-EPERM). -ECANCELED when *cancel (may be NULL) becomes true, -ENOMEM, and errors of the file
+ * system.
  */
 int keyring_get(const char *directory, const char *context, int64_t now, const atomic_bool *cancel,
                 struct keyring_cookie *ret_cookie);

@@ -4,8 +4,8 @@
  * Listening on TCP: tcp and nonce-tcp (D-Bus spec, "TCP Sockets", "Nonce-authenticated TCP
  * Sockets")
  *
- * Nothing is encrypted, and the kernel tells neither who connects nor passes descriptors. So
- * buses of the type system do not do it, unless they were built to.
+ * Nothing is encrypted, the kernel does not tell which user connects, and descriptors cannot be
+ * passed. So system buses do not listen on TCP unless they were built to.
  */
 
 #include "bridge/socket/listener-tcp.h"
@@ -33,7 +33,7 @@
 
 #define SOCKETS_MAX 16
 
-/* The sockets of one address: localhost is 127.0.0.1 and ::1. */
+/* The sockets of one address; there can be several: localhost is 127.0.0.1 and ::1. */
 struct bound {
         int fds[SOCKETS_MAX];
         size_t n;
@@ -99,7 +99,7 @@ int listener_describe_tcp(int fd, const char *host, char **ret_text) {
         return r < 0 ? -ENOMEM : 0;
 }
 
-/* getaddrinfo() waits for name servers; nobody else does yet. */
+/* getaddrinfo() may wait for name servers, but the bus has no clients yet. */
 static int resolve(const char *host, const char *port, const char *family,
                    struct addrinfo **ret_list, char **ret_error) {
         struct addrinfo hints = {
@@ -117,7 +117,7 @@ static int resolve(const char *host, const char *port, const char *family,
         else if (family)
                 return listener_fail(ret_error, -EINVAL, "Unknown address family \"%s\"", family);
 
-        /* the loopback device does not count as an address for AI_ADDRCONFIG */
+        /* AI_ADDRCONFIG is not used because it ignores the addresses of the loopback device. */
         r = getaddrinfo(host, port, &hints, ret_list);
         if (r == EAI_NONAME || r == EAI_ADDRFAMILY || r == EAI_NODATA) {
                 hints.ai_flags &= ~AI_ADDRCONFIG;
@@ -149,9 +149,9 @@ static int open_socket(const struct addrinfo *info) {
         fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
         if (fd < 0)
                 return -errno;
-        /* not to wait for the last connections of the bus before */
+        /* bind although connections of an earlier bus are in TIME_WAIT */
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-        /* :: is not to take the port from 0.0.0.0 */
+        /* :: must leave the port to 0.0.0.0 */
         if (info->ai_family == AF_INET6)
                 setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
         if (bind(fd, info->ai_addr, info->ai_addrlen) < 0 || listen(fd, SOMAXCONN) < 0) {
@@ -162,7 +162,7 @@ static int open_socket(const struct addrinfo *info) {
         return fd;
 }
 
-/* The first socket may choose the port, the others take the same. */
+/* The first socket may choose the port; the others use the same one. */
 static int bind_all(const struct addrinfo *list, struct bound *bound, int *ret_reason) {
         *ret_reason = -EADDRNOTAVAIL;
         for (const struct addrinfo *info = list; info && bound->n < SOCKETS_MAX;
@@ -242,7 +242,7 @@ static int write_nonce(const char *path, const uint8_t *nonce) {
         return 0;
 }
 
-/* A file that only the user can read, in a directory that only the user can enter. */
+/* Write the nonce to a file that only the user can read, in a directory of its own. */
 static int make_nonce(uint8_t nonce[LISTENER_NONCE_SIZE], char **ret_file, char **ret_error) {
         const char *tmp = getenv("TMPDIR");
         char *dir = NULL, *file = NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Server addresses. As with libdbus a list and an entry may end in their separator; an escaped NUL,
- * which libdbus lets through, is refused here, because values are used as strings.
+ * Server addresses: parsing and escaping. Like in libdbus, a list and an entry may end with their
+ * separator. An escaped NUL, which libdbus accepts, is refused because values are used as strings.
  */
 
 #include <errno.h>
@@ -44,7 +44,7 @@ static __attribute__((format(printf, 2, 3))) int fail(char **ret_error, const ch
         return -EINVAL;
 }
 
-/* Unescape s[0..n]; at is where it stands in the whole text, for the error. */
+/* Unescape s[0..n]. at is its offset in the whole text, for error texts. */
 static int unescape(const char *s, size_t n, size_t at, char **ret_value, char **ret_error) {
         char *value;
         size_t n_value = 0;
@@ -85,7 +85,7 @@ static int unescape(const char *s, size_t n, size_t at, char **ret_value, char *
         return 0;
 }
 
-/* One key=value of n bytes, that starts at offset at of text. */
+/* Parse one key=value of n bytes at the given offset of text. */
 static int parse_pair(struct address_entry *entry, const char *text, size_t at, size_t n,
                       char **ret_error) {
         const char *s = text + at, *equals;
@@ -117,7 +117,7 @@ static int parse_pair(struct address_entry *entry, const char *text, size_t at, 
         return 0;
 }
 
-/* One transport:key=value,... of n bytes, that starts at offset at of text. */
+/* Parse one transport:key=value,... of n bytes at the given offset of text. */
 static int parse_entry(struct address_list *list, const char *text, size_t at, size_t n,
                        char **ret_error) {
         struct address_entry *entries, *entry;

@@ -19,7 +19,7 @@ struct address_list {
         struct address_entry *entries;
 };
 
-/* Parse. -EINVAL with *ret_error an allocated text naming what is wrong where; -ENOMEM. */
+/* Parse. -EINVAL: *ret_error (allocated) tells what is wrong, and where. -ENOMEM. */
 int address_list_parse(const char *text, struct address_list *ret_list, char **ret_error);
 void address_list_deinit(struct address_list *list);
 /* The value of a key, or NULL. */

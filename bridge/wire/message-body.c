@@ -4,10 +4,10 @@
  * Values in a message, checked against their signature in one pass (D-Bus spec, "Marshaling (Wire
  * Format)").
  *
- * The walk follows the signature and the bytes together and keeps what is open, array, struct or
- * variant, on a stack of its own that is as deep as the specification allows; nothing recurses.
- * Arrays of fixed-size elements are one step, however long. Both byte orders are the same code,
- * compiled twice.
+ * The walk goes through signature and bytes at the same time. It keeps open arrays, structs and
+ * variants on a stack that is as deep as the specification allows, so it does not recurse. An array
+ * of fixed-size elements is one step, whatever its length. The code is compiled twice, once for
+ * each byte order.
  */
 
 #include "bridge/wire/byte-order.h"
@@ -18,7 +18,7 @@
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
-/* Containers of which something is still to come. */
+/* The kinds of open containers. */
 struct frame {
         enum {
                 FRAME_ARRAY,
@@ -30,8 +30,8 @@ struct frame {
 };
 
 /*
- * Where element types end, for empty arrays: without it, each of a million empty arrays of a long
- * element type would cost a walk over that type. No two types of one signature share a slot.
+ * Where element types end, kept for empty arrays. Without it each of a million empty arrays would
+ * cost a walk over its element type, which may be long. No two types of one signature share a slot.
  */
 struct skips {
         bool used;
@@ -42,7 +42,7 @@ struct skips {
 static const char *skip_element(struct skips *skips, const char *signature) {
         uint8_t slot = (uintptr_t)signature;
 
-        /* this short it is cheaper than the table, and cannot evict what is worth keeping */
+        /* A walk over a short type is cheaper than the table, and evicts no long one. */
         if (signature[0] != '(' && signature[0] != '{' && signature[0] != 'a')
                 return signature + 1;
 
@@ -131,7 +131,7 @@ static int check_signature(const uint8_t *data, size_t *pos, size_t end, const c
         return 0;
 }
 
-/* The length of an array and the padding behind it; sets *ret_n to the bytes of its elements. */
+/* Read the length of an array and the padding behind it. *ret_n: size of its elements in bytes. */
 static ALWAYS_INLINE int check_array(const uint8_t *data, size_t *pos, size_t end,
                                      const struct signature_type *element, bool big_endian,
                                      size_t *ret_n) {
@@ -156,7 +156,7 @@ static ALWAYS_INLINE int check_array(const uint8_t *data, size_t *pos, size_t en
         return 0;
 }
 
-/* An array of fixed-size elements: nothing in it needs a look, unless they are booleans. */
+/* An array of fixed-size elements: only booleans have to be checked one by one. */
 static ALWAYS_INLINE int check_fixed_array(const uint8_t *data, size_t *pos, size_t n, char type,
                                            bool big_endian) {
         if (n & (signature_types[(uint8_t)type].size - 1U))
@@ -271,7 +271,7 @@ static ALWAYS_INLINE int check_values(const uint8_t *data, size_t *ret_pos, size
                         continue;
                 }
 
-                /* a value is complete; perhaps also what it is the last part of */
+                /* A value is complete, and perhaps the containers whose last part it is. */
                 while (top > stack) {
                         if (top->kind == FRAME_STRUCT) {
                                 if (*signature != ')' && *signature != '}')

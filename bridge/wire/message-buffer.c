@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Messages: their life, and the order in which they are checked.
+ * Messages: making, freeing and checking them.
  *
  * A message and its bytes are one allocation; only a stamp that does not fit into the headroom
  * moves the bytes to a buffer of their own.

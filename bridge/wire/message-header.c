@@ -5,7 +5,7 @@
  * and a variant, aligned to 8 (D-Bus spec, "Message Format", "Header Fields").
  *
  * A known field has one type, so its code and signature are compared as one word, and its value
- * always lies right behind. Only unknown fields go through the general check of values.
+ * follows directly. Only unknown fields go through the general check of values.
  */
 
 #include <string.h>
@@ -158,8 +158,7 @@ static ALWAYS_INLINE int read_other(struct message *m, const uint8_t *wire, unsi
 }
 
 /*
- * Whether the rest of the 8 bytes that pos is in is zero; they are all there, as the header is
- * padded.
+ * Is the rest of the 8 bytes at pos zero? They are inside the message because the header is padded.
  */
 static ALWAYS_INLINE bool padding_is_zero(const uint8_t *wire, size_t pos) {
         uint64_t word;
@@ -228,7 +227,7 @@ static ALWAYS_INLINE int read_fields(struct message *m, size_t end, bool big_end
         return padding_is_zero(wire, end) ? 0 : MESSAGE_E_PADDING;
 }
 
-/* What is left to say when all fields are known. */
+/* Checks that need all fields. */
 static int check_fields(const struct message *m) {
         unsigned required = 0;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the files of the message share. */
+/* Shared by the files message-*.c */
 
 #include <assert.h>
 #include <stddef.h>
@@ -9,8 +9,8 @@
 #include "bridge/wire/message.h"
 
 /*
- * Room in front of a message as it was read. Enough for a sender and, where a native program spoke
- * through a narrowed handle, for a destination and path of usual length.
+ * Room in front of a message that was read: for a sender and, where a native program calls through
+ * a narrowed handle, for a destination and path of usual length.
  */
 #define MESSAGE_HEADROOM 256
 
@@ -30,7 +30,7 @@ enum {
         FIELD_BIT_STRIP = 1 << 15, /* in message.fields: there are fields that are not relayed */
 };
 
-/* The strings of the header stand in struct message one behind the other. */
+/* The strings of the header are adjacent members of struct message. */
 #define MESSAGE_N_STRINGS 7
 static_assert(offsetof(struct message, signature) ==
                       offsetof(struct message, path) +
@@ -52,7 +52,7 @@ static inline struct wire_string *message_field(struct message *m, unsigned code
         return offsets[code] ? (struct wire_string *)((char *)m + offsets[code]) : NULL;
 }
 
-/* The bytes of the header have moved by shift: let its strings follow. */
+/* Adjust the strings of the header after its bytes have moved by shift. */
 static inline void message_move_strings(struct message *m, ptrdiff_t shift) {
         struct wire_string *strings = &m->path;
 

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Stamping: the header laid anew, in front of a body that stays where it is.
+ * Stamping: write the header anew in front of a body that stays where it is.
  *
- * Almost always the stamped fields are not there yet and there is nothing to leave out. Then the
- * header as it is moves forward by a multiple of 8, which keeps all alignment in it, and the new
- * fields go behind it. Else the header is written field by field to a scratch buffer. Bytes that
- * do not fit into the headroom get a buffer of their own, body and all.
+ *      before    [ headroom ........ | header | body ]
+ *      after     [ ..... | header | SENDER    | body ]
+ *
+ * Usually the stamped fields are not in the header yet, and no field has to be left out. Then the
+ * header moves forward by a multiple of 8, which keeps its alignment, and the new fields are
+ * written behind it. Otherwise the header is written field by field to a scratch buffer. A header
+ * that does not fit into the headroom gets a new buffer together with the body.
  */
 
 #include <assert.h>
@@ -46,7 +49,7 @@ static int move_body(struct message *m, size_t n_header) {
                 return -ENOMEM;
         memcpy(buffer + n_front - n_old, m->wire, n_old + m->n_body);
 
-        /* they point into the body that was */
+        /* they point into the old body */
         m->args_known = false;
         free(m->args);
         m->args = NULL;
@@ -70,7 +73,7 @@ static int reserve_header(struct message *m, size_t n_header) {
         return move_body(m, n_header);
 }
 
-/* None of the stamped fields is there, none is to be left out: push the header forward. */
+/* No stamped field is in the header and none is left out: push the header forward. */
 static int append_fields(struct message *m, const struct stamped_field *stamped, size_t n_stamped) {
         size_t n_old = m->body - m->wire, old_end, end, n_header;
         ptrdiff_t shift;
@@ -106,7 +109,7 @@ static int append_fields(struct message *m, const struct stamped_field *stamped,
         return 0;
 }
 
-/* Write all fields, the stamped ones in place of their like. */
+/* Write all fields; the stamped ones replace those in the message. */
 static int rebuild_header(struct message *m, const struct stamped_field *stamped,
                           size_t n_stamped) {
         struct wire_string strings[N_FIELDS] = {};

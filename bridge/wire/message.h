@@ -34,8 +34,7 @@ enum {
         MESSAGE_FLAG_ALLOW_INTERACTIVE_AUTHORIZATION = 4,
 };
 
-/* Why a message is refused (D-Bus spec, "Message Protocol"); each costs the sender its connection.
- */
+/* Why a message is refused (D-Bus spec, "Message Protocol"). The sender loses its connection. */
 enum {
         MESSAGE_E_BYTE_ORDER = 1,
         MESSAGE_E_VERSION,
@@ -60,11 +59,10 @@ enum {
         MESSAGE_E_LOCAL, /* names the reserved path or interface ...DBus.Local */
 };
 
-/* The rule broken, as words for a log line. */
+/* The rule that MESSAGE_E_* stands for, as a static text for a log line. */
 const char *message_violation(int e);
 
-/* A string inside a message: NUL-terminated, n bytes without the terminator; s is NULL when absent.
- */
+/* A NUL-terminated string inside a message; n does not count the NUL. s is NULL if it is absent. */
 struct wire_string {
         const char *s;
         uint32_t n;
@@ -105,8 +103,8 @@ struct message {
         void (*attachment_free)(void *attachment);
 
         /*
-         * For whoever queues messages, and not used here: what is charged with the message while it
-         * waits in the queue of charged_at.
+         * Not used here; for the code that queues messages: the account that is charged while the
+         * message waits in the queue of charged_at.
          */
         void *charged;
         const void *charged_at;
@@ -134,8 +132,8 @@ static inline bool message_is_reply(const struct message *m) {
 /* framing */
 
 /*
- * The size in bytes of the message that starts with these MESSAGE_HEADER_SIZE bytes. Returns 0, or
- * MESSAGE_E_* when no valid message no longer than max bytes can start so.
+ * Get the size in bytes of the message that starts with these MESSAGE_HEADER_SIZE bytes.
+ * MESSAGE_E_* if no valid message of at most max bytes starts like this.
  */
 int message_frame(const uint8_t *header, size_t max, size_t *ret_size);
 
@@ -156,8 +154,8 @@ int message_parse_body(struct message *m);
 /* Both, for a message that has its descriptors. */
 int message_parse(struct message *m);
 
-/* header fields the bus sets; NULL members are left as they are; the strings must not be in the
- * message */
+/* Header fields that the bus sets. NULL members stay as they are. No string may be in the message.
+ */
 struct message_stamp {
         const char *sender;
         const char *destination;
@@ -166,7 +164,7 @@ struct message_stamp {
 
 /*
  * Lay the header anew with the stamped fields, without unknown fields and CONTAINER_INSTANCE; byte
- * order, flags, serial and body stay as they are. Only while nobody else holds the message. All
+ * order, flags, serial and body stay as they are. Only while there is one reference. All
  * wire_strings of the header are renewed. Returns 0, MESSAGE_E_SIZE, or -ENOMEM.
  */
 int message_stamp(struct message *m, const struct message_stamp *stamp);

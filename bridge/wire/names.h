@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The grammars of names (D-Bus spec, "Valid Names", "Valid Object Paths"). n is without a
- * terminator. */
+/* The grammars of names (D-Bus spec, "Valid Names", "Valid Object Paths"). n counts no NUL. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * DBUS_COOKIE_SHA1: a client proves to be a user by knowing what only that user can read
+ * DBUS_COOKIE_SHA1: a client proves its user by knowing a secret that only this user can read
  *
- * The client names the user, which must be the one the bus runs as: the bus can have written
- * cookies for nobody else, and must not be made to look into the directories of others. It is told
- * which cookie of which file is meant, and a challenge. It answers with a challenge of its own and
- * the SHA-1 of "challenge:its challenge:cookie".
+ *      client  user
+ *      bus     file and id of a cookie, challenge
+ *      client  its own challenge, SHA-1 of "challenge:its challenge:cookie"
+ *
+ * The user must be the one that the bus runs as: the bus has written cookies for no other user, and
+ * must not be made to look into the directories of others.
  */
 
 #include <errno.h>
@@ -36,7 +38,7 @@ static bool is_own_user(const struct sasl_server *s, const char *user, size_t n)
         return uid == s->cookie_uid && uid != UINT32_MAX;
 }
 
-/* In place of the hex; false when it is no number of whole bytes. */
+/* Decodes in place. False if the length is odd. */
 static bool decode(struct text hex, char *ret_bytes, size_t max, size_t *ret_n) {
         if (hex.n % 2 != 0 || hex.n / 2 > max)
                 return false;
@@ -74,7 +76,7 @@ static bool digest_matches(const struct sasl_challenge *challenge, struct text o
 
         if (own.n == 0 || claimed.n != DIGEST_HEX)
                 return false;
-        /* in a time that says nothing about how much of it was right */
+        /* takes the same time however many bytes are equal */
         for (size_t i = 0; i < DIGEST_HEX; i++)
                 difference |= hex[i] ^ claimed.s[i];
         return difference == 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the files of the SASL state machine share. */
+/* Shared by the files sasl-*.c */
 
 #include "bridge/wire/sasl.h"
 
@@ -20,7 +20,7 @@ struct text {
         size_t n;
 };
 
-/* What the client is to prove that it knows. */
+/* The cookie that the client has to prove that it knows. */
 struct sasl_challenge {
         char challenge[2 * SASL_CHALLENGE_SIZE + 1]; /* hex, as all of these */
         size_t n_cookie;
@@ -30,10 +30,10 @@ struct sasl_challenge {
 void sasl_say(struct sasl_answer *answer, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
 void sasl_say_error(struct sasl_answer *answer, const char *why);
-/* Forget what was agreed, list what is on offer; too many times is the end. */
+/* Answer REJECTED with the mechanisms, and start anew. Too many of these close the connection. */
 enum sasl_event sasl_reject(struct sasl_server *s, struct sasl_answer *answer);
 enum sasl_event sasl_accept(struct sasl_server *s, unsigned mechanism, struct sasl_answer *answer);
-/* Nothing more is taken; violation is what goes to the log. */
+/* Take no more input. violation is the text for the log. */
 enum sasl_event sasl_close(struct sasl_server *s, const char *violation);
 
 /* 0 to 15; hex was checked before. */

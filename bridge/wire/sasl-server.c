@@ -2,9 +2,9 @@
 
 /*
  * SASL, the server's side: three states, one function per command (D-Bus spec, "Authentication
- * Protocol"; where that leaves room, what dbus-daemon answers).
+ * Protocol"). Where the specification leaves a choice, the answer is that of dbus-daemon.
  *
- * Input is cut into lines at CR LF. A line that came complete is looked at where it lies; one that
+ * Input is cut into lines at CR LF. A line that is received in one piece is read in place; one that
  * comes in parts is collected, up to SASL_LINE_MAX.
  */
 
@@ -16,7 +16,7 @@
 #include "bridge/wire/names.h"
 #include "bridge/wire/sasl-private.h"
 
-/* "anonymous" may leave a trace of who it is; longer ones are refused with their line */
+/* bytes of the trace that an ANONYMOUS client may send */
 #define HEX_MAX (SASL_LINE_MAX / 2)
 
 void sasl_server_init(struct sasl_server *s) {
@@ -80,7 +80,7 @@ static bool is_hex(struct text hex) {
 
 /* mechanisms */
 
-/* hex is the decimal number of a user, in hex; nothing stands for whoever the socket says it is. */
+/* hex encodes the decimal uid of a user; empty stands for the user that the socket tells. */
 static bool external_is_peer(const struct sasl_server *s, struct text hex) {
         uint64_t uid = 0;
 
@@ -261,7 +261,7 @@ static int collect(struct sasl_server *s, const char *in, size_t n) {
         return 0;
 }
 
-/* The bytes of in up to and with the end of the unfinished line, 0 when it does not end there. */
+/* The bytes of in through the end of the unfinished line; 0 if the line does not end in them. */
 static size_t line_end(const struct sasl_server *s, const char *in, size_t n) {
         const char *end;
 
@@ -317,7 +317,7 @@ int sasl_server_feed(struct sasl_server *s, const char *in, size_t n, size_t *re
         } else if (s->answer_due != SASL_MORE) {
                 event = s->answer_due;
         } else if (!s->nul_seen && n > 0) {
-                /* it may have carried credentials once; who the peer is the socket knows */
+                /* The NUL carried credentials on old systems; here the socket tells them. */
                 if (in[at++] != 0)
                         event = sasl_close(s, "the first byte is not NUL");
                 s->nul_seen = true;

@@ -4,8 +4,8 @@
 /*
  * SASL, the server's side (D-Bus spec, "Authentication Protocol")
  *
- * A state machine over lines, without input or output of its own: the connection feeds it bytes as
- * they come and sends what it wrote into the answer buffer.
+ * A state machine over lines that does no input or output: the connection feeds it the bytes that
+ * it receives, and sends the bytes in the answer buffer.
  */
 
 #include <stdbool.h>
@@ -25,7 +25,7 @@ enum {
         SASL_MECHANISM_ANONYMOUS = 1 << 2,
 };
 
-/* What a call of sasl_server_feed() came to. */
+/* What the caller of sasl_server_feed() has to do next. */
 enum sasl_event {
         SASL_MORE,           /* needs more input */
         SASL_NEGOTIATE_BUS1, /* answer with sasl_server_agree_bus1() or _refuse_bus1(), then feed on
@@ -46,7 +46,7 @@ struct sasl_server {
         bool can_pass_fds;       /* the transport can */
         bool can_bus1;           /* NEGOTIATE_BUS1 is understood */
         uint32_t peer_uid;       /* from the socket; UINT32_MAX when unknown */
-        uint32_t cookie_uid;     /* who can prove himself with cookies; UINT32_MAX: nobody */
+        uint32_t cookie_uid;     /* the user that can authenticate with cookies; UINT32_MAX: none */
         const char *cookie_user; /* the name of that user or NULL, lives as long as this */
         /* results, valid after SASL_BEGIN */
         bool negotiated_fds;
@@ -93,5 +93,5 @@ void sasl_server_refuse_bus1(struct sasl_server *s, const char *why, struct sasl
 int sasl_server_challenge(struct sasl_server *s, const char *context, uint32_t id,
                           const char *cookie, const uint8_t random[SASL_CHALLENGE_SIZE],
                           struct sasl_answer *answer);
-/* There is no cookie. SASL_MORE, or SASL_CLOSE when that was one rejection too many. */
+/* There is no cookie: reject. SASL_MORE, or SASL_CLOSE after too many rejections. */
 enum sasl_event sasl_server_refuse_cookie(struct sasl_server *s, struct sasl_answer *answer);

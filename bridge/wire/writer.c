@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Writing messages. The body is collected in a buffer that doubles, small ones in the writer
- * itself; the header is laid in front of it at the end, when its fields are known. The result goes
- * through message_parse() like any message, so what the bus itself sends is as valid as what it
- * lets through.
+ * Writing messages. The body is collected in the writer itself, or in a buffer that grows by
+ * doubling. At the end, when all fields are known, the header is written in front of it. The result
+ * is checked by message_parse() like any message, so the bus never sends an invalid one.
  */
 
 #include <assert.h>
@@ -17,7 +16,8 @@
 #include "bridge/wire/writer.h"
 
 static void writer_clear(struct writer *w) {
-        memset(w, 0, offsetof(struct writer, first)); /* what is not used yet need not be zero */
+        memset(w, 0,
+               offsetof(struct writer, first)); /* the unused part of the buffer is not cleared */
         w->body = w->first;
         w->n_allocated = sizeof(w->first);
 }

@@ -4,9 +4,10 @@
 /*
  * Writing messages: the driver's replies, errors and signals, in native byte order.
  *
- * A writer collects; the first failure (out of memory, too large) sticks, and writer_finish()
- * reports it, so callers write straight down. Values are written in the order of the signature that
- * was given at the start; containers are opened and closed around their members.
+ * After a failure (out of memory, too large) a writer ignores all further values, and
+ * writer_finish() reports the failure; so callers need not check each step. Values are written in
+ * the order of the signature that was given at the start; containers are opened and closed around
+ * their members.
  */
 
 #include "bridge/wire/message.h"
@@ -23,7 +24,7 @@ struct writer {
         size_t n_body, n_allocated;
         unsigned depth;
         struct {
-                size_t length_at; /* where the array's length goes */
+                size_t length_at; /* where the length of the array is stored */
                 size_t start;     /* its first element */
         } arrays[8];
         int *fds;
@@ -31,7 +32,7 @@ struct writer {
         uint8_t first[256];
 };
 
-/* Strings given to the writer must live until writer_finish(), and it stays where it is. */
+/* Strings given to the writer must live until writer_finish(). A writer cannot be moved. */
 void writer_init(struct writer *w, uint8_t type, uint8_t flags, uint32_t serial,
                  const char *signature);
 void writer_u8(struct writer *w, uint8_t v);
@@ -52,5 +53,5 @@ void writer_take_fd(struct writer *w, int fd);                /* h; owns fd from
  * message.
  */
 int writer_finish(struct writer *w, struct message **ret_m);
-/* Forget what was written; the writer is empty. Fine after writer_finish(). */
+/* Free what was written. Does nothing after writer_finish(). */
 void writer_deinit(struct writer *w);

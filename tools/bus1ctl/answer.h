@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Answers - verdicts with their rules, whoever gave them: files or a running bus
+ * Answers - verdicts with their rules, from files or from a running bus
  */
 
 #include <json-c/json.h>
@@ -41,7 +41,7 @@ void answer_clear(struct answer *answer);
 
 /* The rule that decides, or NULL. */
 const struct answer_rule *answer_rule(const struct answer *answer);
-/* Whether both say the same because of the same. */
+/* Are verdict and deciding rule the same? */
 bool answer_equal(const struct answer *a, const struct answer *b);
 
 /* "allowed by FILE:LINE: ..." */

@@ -19,7 +19,7 @@
 
 #define EXPLAIN_MATCHING 1
 
-/* Large answers of large policies are computed, and sent, in far less. */
+/* More than the largest policy takes to be explained and sent. */
 #define TIMEOUT_USEC UINT64_C(30000000)
 
 int live_open(const struct live_bus *which, sd_bus **ret_bus) {

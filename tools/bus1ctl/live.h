@@ -4,7 +4,7 @@
 /*
  * Live - a running bus, asked over its interface org.bus1.Bridge1.Policy
  *
- * All functions say on standard error what went wrong, and return an exit status then.
+ * On failure all functions print a message on standard error and return an exit status.
  */
 
 #include <systemd/sd-bus.h>
@@ -34,7 +34,7 @@ struct live_bus {
 };
 
 int live_open(const struct live_bus *which, sd_bus **ret_bus);
-/* client NULL: about who. words: count is n. */
+/* client NULL: ask about who. n is the number of words. */
 int live_explain(sd_bus *bus, const char *client, const struct who *who, char *const *words,
                  size_t n, bool matching, struct answer *ret_answer,
                  struct live_context *ret_context);

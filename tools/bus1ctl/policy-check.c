@@ -2,8 +2,9 @@
 /*
  * bus1ctl policy check - are these files valid, and do they say what one thinks they say?
  *
- * A file may be a bus's main file, which is checked with all that it includes, or one that is meant
- * to be included. Of a running bus it is the main file, and what it has not read of it is told.
+ * A file may be the main file of a bus, which is checked with all files that it includes, or a file
+ * that is meant to be included. With --live the main file of a running bus is checked, and changes
+ * that the bus has not read yet are listed.
  */
 
 #include <errno.h>

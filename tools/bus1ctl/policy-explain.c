@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bus1ctl policy explain - what a bus would say, or a running one says, and why
+ * bus1ctl policy explain - what a policy says, and which rule decides
  *
- * A running bus goes by what it has read. Where the files have changed since, they are asked as
- * well, so that one sees what a reload would bring.
+ * A running bus answers by the files as it has read them. If they have changed since, the answer of
+ * the files is shown as well, because that is what a reload would bring.
  */
 
 #include <errno.h>
@@ -117,7 +117,7 @@ static int parse_options(struct arguments *a, int argc, char *argv[]) {
 
 /* files */
 
-/* ret_error gets what is wrong with the files; it is not said. */
+/* *ret_error is the error in the files; it is not printed. */
 static int ask_files(const struct arguments *a, const char *path, const struct who *who,
                      uid_t bus_uid, const char *const *words, size_t n, struct answer *ret_answer,
                      char **ret_error) {
