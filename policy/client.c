@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "policy/client.h"
 #include "policy/match.h"
@@ -100,25 +101,6 @@ static bool is_equal(const struct policy_client *a, const struct policy_client *
                memcmp(a->sections, b->sections, a->n_sections * sizeof(*a->sections)) == 0;
 }
 
-static void link_client(struct policy *policy, struct policy_client *client) {
-        client->policy = policy_ref(policy);
-        client->id = ++policy->n_clients;
-        client->next = policy->clients;
-        if (client->next)
-                client->next->prev = client;
-        policy->clients = client;
-}
-
-static void unlink_client(struct policy_client *client) {
-        if (client->next)
-                client->next->prev = client->prev;
-        if (client->prev)
-                client->prev->next = client->next;
-        else
-                client->policy->clients = client->next;
-        policy_unref(client->policy);
-}
-
 int policy_client_new(struct policy *policy, uid_t uid, const gid_t *gids, size_t n_gids,
                       struct policy_client **ret_client) {
         struct policy_client *client, *equal;
@@ -126,14 +108,17 @@ int policy_client_new(struct policy *policy, uid_t uid, const gid_t *gids, size_
         client = client_alloc(policy, uid, gids, n_gids);
         if (!client)
                 return -ENOMEM;
-        for (equal = policy->clients; equal; equal = equal->next)
+        DL_FOREACH(policy->clients, equal) {
                 if (is_equal(equal, client)) {
                         free(client);
                         equal->n_refs++;
                         *ret_client = equal;
                         return 0;
                 }
-        link_client(policy, client);
+        }
+        client->policy = policy_ref(policy);
+        client->id = ++policy->n_clients;
+        DL_PREPEND(policy->clients, client);
         *ret_client = client;
         return 0;
 }
@@ -141,7 +126,8 @@ int policy_client_new(struct policy *policy, uid_t uid, const gid_t *gids, size_
 struct policy_client *policy_client_free(struct policy_client *client) {
         if (!client || --client->n_refs > 0)
                 return NULL;
-        unlink_client(client);
+        DL_DELETE(client->policy->clients, client);
+        policy_unref(client->policy);
         free(client);
         return NULL;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "policy/array.h"
 #include "policy/config.h"
 
@@ -45,7 +46,7 @@ __attribute__((format(printf, 4, 5))) static void add(struct list *list,
                                                       struct bus_config_place place,
                                                       const char *format, ...) {
         struct policy_unenforced item = {.severity = severity};
-        char *text;
+        CLEANUP_FREE char *text = NULL;
         va_list args;
         int n;
 
@@ -54,19 +55,14 @@ __attribute__((format(printf, 4, 5))) static void add(struct list *list,
         va_start(args, format);
         n = vasprintf(&text, format, args);
         va_end(args);
-        if (n >= 0) {
-                if (place.file)
-                        n = asprintf(&item.text, "%s:%u: %s", place.file, place.line, text);
-                else
-                        n = asprintf(&item.text, "%s", text);
-                free(text);
-        }
-        if (n < 0) {
-                list->result = -ENOMEM;
-                return;
-        }
-        list->result = POLICY_ARRAY_APPEND(list->items, list->n, item);
-        if (list->result < 0)
+        if (n < 0)
+                text = NULL;
+        else if (place.file)
+                n = asprintf(&item.text, "%s:%u: %s", place.file, place.line, text);
+        else
+                item.text = steal_ptr(&text);
+        list->result = n < 0 ? -ENOMEM : POLICY_ARRAY_APPEND(list->items, list->n, item);
+        if (n >= 0 && list->result < 0)
                 free(item.text);
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "policy/environment.h"
 
 #define SESSION_SUBDIRECTORY "/dbus-1/services"
@@ -19,10 +20,9 @@
 /* The SELINUXTYPE of /etc/selinux/config, which names the policy's directory. */
 static char *selinux_type(void) {
         static const char key[] = "SELINUXTYPE=";
+        CLEANUP_FCLOSE FILE *f = fopen("/etc/selinux/config", "re");
         char line[256], *type = NULL;
-        FILE *f;
 
-        f = fopen("/etc/selinux/config", "re");
         while (f && fgets(line, sizeof(line), f)) {
                 if (strncmp(line, key, strlen(key)) != 0)
                         continue;
@@ -30,8 +30,6 @@ static char *selinux_type(void) {
                 free(type);
                 type = strdup(line + strlen(key));
         }
-        if (f)
-                fclose(f);
         return type ?: strdup("targeted");
 }
 
@@ -39,20 +37,18 @@ static char *selinux_type(void) {
 static int find_home(char **ret_home) {
         struct passwd entry, *found = NULL;
         size_t n = 4096;
-        char *buffer;
         int r;
 
         do {
-                buffer = malloc(n);
+                CLEANUP_FREE char *buffer = malloc(n);
+
                 if (!buffer)
                         return -ENOMEM;
                 r = getpwuid_r(geteuid(), &entry, buffer, n, &found);
                 if (found) {
                         *ret_home = strdup(found->pw_dir);
-                        free(buffer);
                         return *ret_home ? 0 : -ENOMEM;
                 }
-                free(buffer);
                 n *= 4;
         } while (r == ERANGE && n < PASSWD_MAX);
         *ret_home = NULL;
@@ -61,7 +57,7 @@ static int find_home(char **ret_home) {
 
 int bus_config_environment_read(struct bus_config_environment_own *ret_own) {
         struct bus_config_environment_own own = {};
-        char *type;
+        CLEANUP_FREE char *type = NULL;
         int r;
 
         r = find_home(&own.home);
@@ -69,11 +65,9 @@ int bus_config_environment_read(struct bus_config_environment_own *ret_own) {
                 return r;
         type = selinux_type();
         if (!type || asprintf(&own.selinux_root, "/etc/selinux/%s", type) < 0) {
-                free(type);
                 free(own.home);
                 return -ENOMEM;
         }
-        free(type);
         own.environment = (struct bus_config_environment){
                 .home = own.home,
                 .xdg_runtime_dir = getenv("XDG_RUNTIME_DIR"),
@@ -95,16 +89,15 @@ void bus_config_environment_clear(struct bus_config_environment_own *own) {
 /* The subdirectory of the n bytes of base. XDG Base Directory: relative paths are to be ignored. */
 static int add_below(const char *base, size_t n, const char *subdirectory, bool is_runtime,
                      bus_servicedir_func func, void *userdata) {
-        char *path;
-        int r;
+        CLEANUP_FREE char *path = NULL;
 
         if (!n || base[0] != '/')
                 return 0;
-        if (asprintf(&path, "%.*s%s", (int)n, base, subdirectory) < 0)
+        if (asprintf(&path, "%.*s%s", (int)n, base, subdirectory) < 0) {
+                path = NULL;
                 return -ENOMEM;
-        r = func(userdata, path, is_runtime);
-        free(path);
-        return r;
+        }
+        return func(userdata, path, is_runtime);
 }
 
 static int add_data_dirs(const char *dirs, bus_servicedir_func func, void *userdata) {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "policy/array.h"
 #include "policy/fragment.h"
 
@@ -157,13 +158,17 @@ int bus_fragment_add_servicedir(struct bus_fragment *fragment, const char *path,
 int bus_fragment_associate(struct bus_fragment *fragment, const char *own, const char *context,
                            struct bus_config_place place) {
         struct bus_config *config = &fragment->config;
-        struct bus_selinux_association item = {.file = place.file, .line = place.line};
+        CLEANUP_FREE char *own_copy = strdup(own), *context_copy = strdup(context);
+        struct bus_selinux_association item = {
+                .own = own_copy,
+                .context = context_copy,
+                .file = place.file,
+                .line = place.line,
+        };
         size_t i;
 
-        item.own = strdup(own);
-        item.context = strdup(context);
-        if (!item.own || !item.context)
-                goto no_memory;
+        if (!own_copy || !context_copy)
+                return -ENOMEM;
         for (i = 0; i < config->n_selinux; i++)
                 if (strcmp(config->selinux[i].own, own) == 0)
                         break;
@@ -171,16 +176,11 @@ int bus_fragment_associate(struct bus_fragment *fragment, const char *own, const
                 free(config->selinux[i].own);
                 free(config->selinux[i].context);
                 config->selinux[i] = item;
-                return 0;
+        } else if (POLICY_ARRAY_APPEND(config->selinux, config->n_selinux, item) < 0) {
+                return -ENOMEM;
         }
-        if (POLICY_ARRAY_APPEND(config->selinux, config->n_selinux, item) < 0)
-                goto no_memory;
+        own_copy = context_copy = NULL;
         return 0;
-
-no_memory:
-        free(item.own);
-        free(item.context);
-        return -ENOMEM;
 }
 
 struct bus_config *bus_config_free(struct bus_config *config) {

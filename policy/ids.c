@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Values in a configuration - see the header
- */
+/* Values in a configuration: files and the name service, and numbers. */
 
 #include <ctype.h>
 #include <errno.h>
@@ -13,11 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "policy/ids.h"
+#include "policy/policy.h"
 
 #define NAME_SERVICE_BUFFER_MAX (16 << 20)
 
-/* A plain decimal ID. The highest one is the kernel's "none". */
+/* Parse a plain decimal ID. The kernel uses the highest one for "none". */
 static bool parse_id(const char *text, id_t *ret_id) {
         unsigned long long id;
         char *end;
@@ -33,8 +33,8 @@ static bool parse_id(const char *text, id_t *ret_id) {
 }
 
 /*
- * What it means that an entry was not found. Name services set errno to all sorts of things for
- * "no such user"; only a lack of resources says nothing about the user.
+ * Interpret the errno of a failed look-up. Name services report "no such user" with various errnos,
+ * so every errno means that, except for those about resources.
  */
 static int not_found(int error) {
         switch (error) {
@@ -50,16 +50,15 @@ static int not_found(int error) {
 }
 
 /*
- * The ID in a line of passwd(5) or group(5), which both begin with NAME:PASSWORD:ID. 1 when there
- * is none.
+ * Find the ID in a file like passwd(5) or group(5), whose lines both begin with NAME:PASSWORD:ID.
+ * Returns 1 if there is none.
  */
 static int find_in_file(const char *path, const char *name, id_t *ret_id) {
         size_t n = strlen(name), room = 0;
-        char *line = NULL;
-        FILE *f;
+        CLEANUP_FCLOSE FILE *f = fopen(path, "re");
+        CLEANUP_FREE char *line = NULL;
         int r = 1;
 
-        f = fopen(path, "re");
         while (f && r > 0 && getline(&line, &room, f) >= 0) {
                 char *id;
 
@@ -72,17 +71,15 @@ static int find_in_file(const char *path, const char *name, id_t *ret_id) {
                 id[strcspn(id, ":\n")] = '\0';
                 r = parse_id(id, ret_id) ? 0 : 1;
         }
-        free(line);
-        if (f)
-                fclose(f);
         return r;
 }
 
-/* The name service; as getpwnam_r() and getgrnam_r(), but for the type of what they find. */
-static int ask(int (*lookup)(const char *name, char *buffer, size_t n, id_t *ret_id),
-               const char *name, id_t *ret_id) {
+/* Like getpwnam_r() and getgrnam_r(). Returns 0, -1 if there is no such entry, or an errno. */
+typedef int (*lookup_func)(const char *name, char *buffer, size_t n, id_t *ret_id);
+
+static int ask_name_service(lookup_func lookup, const char *name, id_t *ret_id) {
         for (size_t n = 4096;; n *= 4) {
-                char *buffer = malloc(n);
+                CLEANUP_FREE char *buffer = malloc(n);
                 int r;
 
                 if (!buffer)
@@ -90,13 +87,11 @@ static int ask(int (*lookup)(const char *name, char *buffer, size_t n, id_t *ret
                 do
                         r = lookup(name, buffer, n, ret_id);
                 while (r == EINTR);
-                free(buffer);
                 if (r != ERANGE || n > NAME_SERVICE_BUFFER_MAX)
                         return r > 0 ? not_found(r) : r < 0 ? 1 : 0;
         }
 }
 
-/* 0; -1 when there is no such user; else an errno. */
 static int lookup_user(const char *name, char *buffer, size_t n, id_t *ret_uid) {
         struct passwd entry, *found;
         int r;
@@ -119,26 +114,39 @@ static int lookup_group(const char *name, char *buffer, size_t n, id_t *ret_gid)
         return 0;
 }
 
-int policy_resolve_user(const char *name, id_t *ret_uid) {
+static int resolve(const char *path, lookup_func lookup, const char *name, id_t *ret_id) {
         int r;
 
         if (!*name)
                 return 1;
-        if (parse_id(name, ret_uid))
+        if (parse_id(name, ret_id))
                 return 0;
-        r = find_in_file("/etc/passwd", name, ret_uid);
-        return r > 0 ? ask(lookup_user, name, ret_uid) : r;
+        r = find_in_file(path, name, ret_id);
+        return r > 0 ? ask_name_service(lookup, name, ret_id) : r;
+}
+
+int policy_resolve_user(const char *name, id_t *ret_uid) {
+        return resolve("/etc/passwd", lookup_user, name, ret_uid);
 }
 
 int policy_resolve_group(const char *name, id_t *ret_gid) {
-        int r;
+        return resolve("/etc/group", lookup_group, name, ret_gid);
+}
 
-        if (!*name)
-                return 1;
-        if (parse_id(name, ret_gid))
-                return 0;
-        r = find_in_file("/etc/group", name, ret_gid);
-        return r > 0 ? ask(lookup_group, name, ret_gid) : r;
+bool policy_parse_type(const char *text, uint8_t *ret_type) {
+        static const char *const names[] = {
+                [POLICY_TYPE_METHOD_CALL] = "method_call",
+                [POLICY_TYPE_METHOD_RETURN] = "method_return",
+                [POLICY_TYPE_ERROR] = "error",
+                [POLICY_TYPE_SIGNAL] = "signal",
+        };
+
+        for (unsigned i = POLICY_TYPE_METHOD_CALL; i <= POLICY_TYPE_SIGNAL; i++)
+                if (strcmp(text, names[i]) == 0) {
+                        *ret_type = (uint8_t)i;
+                        return true;
+                }
+        return false;
 }
 
 int policy_parse_integer(const char *text, int64_t *ret_value) {

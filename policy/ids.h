@@ -2,9 +2,11 @@
 #pragma once
 
 /*
- * Values in a configuration - users, groups and numbers, as administrators write them
+ * Values in a configuration - users, groups, numbers and message types, as administrators write
+ * them
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -26,3 +28,6 @@ int policy_resolve_group(const char *name, id_t *ret_gid);
  * -ERANGE.
  */
 int policy_parse_integer(const char *text, int64_t *ret_value);
+
+/* Parse the name of a message type: "method_call", "method_return", "error" or "signal". */
+bool policy_parse_type(const char *text, uint8_t *ret_type);

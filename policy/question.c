@@ -43,18 +43,8 @@ static int add_name(struct policy_words *w, const char *name) {
 }
 
 static int parse_type(struct policy_message *m, const char *value, char **ret_error) {
-        static const char *const types[] = {
-                [POLICY_TYPE_METHOD_CALL] = "method_call",
-                [POLICY_TYPE_METHOD_RETURN] = "method_return",
-                [POLICY_TYPE_ERROR] = "error",
-                [POLICY_TYPE_SIGNAL] = "signal",
-        };
-
-        for (unsigned i = POLICY_TYPE_METHOD_CALL; i <= POLICY_TYPE_SIGNAL; i++)
-                if (strcmp(value, types[i]) == 0) {
-                        m->type = i;
-                        return 0;
-                }
+        if (policy_parse_type(value, &m->type))
+                return 0;
         return fail(ret_error, "type must be method_call, method_return, error or signal, not %s",
                     value);
 }

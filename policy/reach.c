@@ -18,8 +18,10 @@
 #include "policy/array.h"
 #include "policy/cover.h"
 #include "policy/reach.h"
+#include "policy/section.h"
 
-#define HASH_INIT UINT64_C(14695981039346656037)
+/* Tells the hash of a text from 0, which stands for no text. */
+#define IS_TEXT (UINT64_C(1) << 32)
 
 /* The texts of a rule besides its name. */
 #define N_TEXTS 4
@@ -39,18 +41,8 @@ struct index {
         size_t mask;
 };
 
-static uint64_t hash_step(uint64_t hash, unsigned char c) {
-        return (hash ^ c) * UINT64_C(1099511628211);
-}
-
 static uint64_t hash_text(const char *text) {
-        uint64_t hash = HASH_INIT;
-
-        if (!text)
-                return 0;
-        for (; *text; text++)
-                hash = hash_step(hash, *text);
-        return hash;
+        return text ? IS_TEXT | policy_hash_name(text) : 0;
 }
 
 static uint64_t mix(uint64_t a, uint64_t b) {
@@ -58,31 +50,29 @@ static uint64_t mix(uint64_t a, uint64_t b) {
         return a ^ (a >> 29);
 }
 
-/* The bucket, a new one when it is not there. Never 0 as a key: that is what is not in use. */
+/* The bucket with this key, or an unused one. */
 static struct bucket *find(const struct index *index, uint64_t key) {
-        key |= 1;
         for (size_t i = key >> 1;; i++) {
                 struct bucket *bucket = &index->buckets[i & index->mask];
 
-                if (bucket->key == key)
+                if (bucket->key == key || bucket->key == 0)
                         return bucket;
-                if (bucket->key == 0) {
-                        *bucket = (struct bucket){.key = key, .first = REACH_NONE};
-                        return bucket;
-                }
         }
 }
 
-static size_t look_up(const struct index *index, uint64_t key) {
-        key |= 1;
-        for (size_t i = key >> 1;; i++) {
-                const struct bucket *bucket = &index->buckets[i & index->mask];
+/* Put entry i at the front of a bucket. Returns the entry that was there, or REACH_NONE. */
+static size_t push(const struct index *index, uint64_t key, size_t i) {
+        struct bucket *bucket = find(index, key | 1);
+        size_t next = bucket->key ? bucket->first : REACH_NONE;
 
-                if (bucket->key == key)
-                        return bucket->first;
-                if (bucket->key == 0)
-                        return REACH_NONE;
-        }
+        *bucket = (struct bucket){.key = key | 1, .first = i};
+        return next;
+}
+
+static size_t look_up(const struct index *index, uint64_t key) {
+        const struct bucket *bucket = find(index, key | 1);
+
+        return bucket->key ? bucket->first : REACH_NONE;
 }
 
 static void hash_texts(const struct policy_rule *rule, uint64_t ret_texts[N_TEXTS]) {
@@ -169,7 +159,7 @@ static void try_name(struct search *s, uint64_t name) {
 static size_t find_overruling(const struct index *index, const struct reach_entry *entry) {
         struct search s = {.index = index, .entry = entry, .best = REACH_NONE};
         const struct policy_rule *rule = entry->rule;
-        uint64_t hash = HASH_INIT;
+        uint32_t hash = POLICY_HASH_INIT;
 
         hash_texts(rule, s.texts);
         for (unsigned i = 0; i < N_TEXTS; i++)
@@ -183,10 +173,10 @@ static size_t find_overruling(const struct index *index, const struct reach_entr
                 try_name(&s, hash_name(rule));
         for (const char *c = rule->name; c; c++) {
                 if (*c == '.' || *c == '\0')
-                        try_name(&s, mix(hash, true));
+                        try_name(&s, mix(IS_TEXT | hash, true));
                 if (*c == '\0')
                         break;
-                hash = hash_step(hash, *c);
+                hash = policy_hash_step(hash, *c);
         }
         return s.best;
 }
@@ -201,17 +191,14 @@ static uint64_t opposite_key(const struct policy_rule *rule, bool allow) {
 
 static void insert(const struct index *index, size_t i) {
         struct reach_entry *entry = &index->entries[i];
-        uint64_t texts[N_TEXTS];
-        struct bucket *bucket;
+        uint64_t texts[N_TEXTS], key;
 
         hash_texts(entry->rule, texts);
-        bucket = find(index, make_key(whose(entry->block), hash_name(entry->rule), texts, -1));
-        entry->next[0] = bucket->first;
-        bucket->first = i;
+        key = make_key(whose(entry->block), hash_name(entry->rule), texts, -1);
+        entry->next[0] = push(index, key, i);
         if (entry->block->context == POLICY_CONTEXT_GROUP) {
-                bucket = find(index, opposite_key(entry->rule, entry->rule->allow));
-                entry->next[1] = bucket->first;
-                bucket->first = i;
+                key = opposite_key(entry->rule, entry->rule->allow);
+                entry->next[1] = push(index, key, i);
         }
 }
 

@@ -228,7 +228,8 @@ static int cannot_open(struct document *document, int error) {
  */
 static int document_read(struct document *document) {
         struct reader *reader = document->reader;
-        int fd, r;
+        CLEANUP_CLOSE int fd = -1;
+        int r;
 
         /* O_NONBLOCK: opening a FIFO must not wait for a writer. */
         fd = open(document->file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -252,7 +253,6 @@ static int document_read(struct document *document) {
                 r = document_prepare(document);
         if (r >= 0)
                 r = document_parse(document, fd);
-        close(fd);
         return r;
 }
 
@@ -305,24 +305,24 @@ static int compare_names(const struct dirent **a, const struct dirent **b) {
 /* Include one file of a directory. A broken one is skipped with a warning. */
 static int include_drop_in(struct document *document, const char *directory, const char *name) {
         struct reader *reader = document->reader;
-        char *path, *warning;
+        CLEANUP_FREE char *path = NULL;
+        char *warning;
         struct stat st;
         int r;
 
-        if (asprintf(&path, "%s/%s", directory, name) < 0)
+        if (asprintf(&path, "%s/%s", directory, name) < 0) {
+                path = NULL;
                 return -ENOMEM;
+        }
         /* opening a FIFO would wait for a writer */
         if (stat(path, &st) >= 0 && !S_ISREG(st.st_mode)) {
                 r = asprintf(&warning, "%s: not a regular file, skipped", path);
         } else {
                 r = include_file(document, path);
-                if (r == 0 || r == -ENOMEM) {
-                        free(path);
+                if (r == 0 || r == -ENOMEM)
                         return r;
-                }
                 r = asprintf(&warning, "%s, file skipped", reader->error);
         }
-        free(path);
         return reader_add_warning(reader, r < 0 ? NULL : warning);
 }
 
@@ -359,13 +359,11 @@ static int include_directory(struct document *document, const char *path) {
 /* Carry out what an <include> or <includedir> asked for. */
 static int include(struct document *document) {
         struct include_request request = document->include;
-        int r;
+        CLEANUP_FREE char *path = request.path;
 
         document->include = (struct include_request){};
-        r = request.is_directory ? include_directory(document, request.path)
-                                 : include_single(document, request.path, request.ignore_missing);
-        free(request.path);
-        return r;
+        return request.is_directory ? include_directory(document, path)
+                                    : include_single(document, path, request.ignore_missing);
 }
 
 /* load */
@@ -418,7 +416,6 @@ static void take_inputs(struct reader *reader, struct bus_config *config) {
 static int finish(struct reader *reader, struct document *document,
                   struct bus_config **ret_config) {
         struct bus_fragment *fragment = &document->fragment;
-        struct bus_limits limits;
         struct bus_config *config;
         int r;
 
@@ -443,16 +440,7 @@ static int finish(struct reader *reader, struct document *document,
                 return r;
         }
 
-        bus_limits_default(&limits);
-        for (size_t i = 0; i < BUS_LIMIT_N; i++) {
-                const struct bus_limit *limit = &bus_limit_table[i];
-
-                if (fragment->limits_set[i])
-                        *bus_limit_value(&limits, limit) =
-                                *bus_limit_value(&fragment->config.limits, limit);
-        }
         *config = fragment->config;
-        config->limits = limits;
         config->policy = reader->policy;
         config->selinux_enabled = reader->environment->selinux_enabled;
         take_inputs(reader, config);
@@ -502,10 +490,10 @@ static int load(const char *path, const struct bus_config_environment *environme
         struct bus_config_environment_own own = {};
         struct reader reader = {.environment = environment, .is_part = how == LOAD_PART};
         struct document document = {.reader = &reader};
-        char *absolute;
+        CLEANUP_FREE char *absolute = absolute_path(path);
         int r = 0;
 
-        absolute = absolute_path(path);
+        bus_limits_default(&document.fragment.config.limits);
         if (!absolute)
                 r = -ENOMEM;
         if (r >= 0 && !environment) {
@@ -535,7 +523,6 @@ static int load(const char *path, const struct bus_config_environment *environme
         document_clear(&document);
         reader_clear(&reader);
         bus_config_environment_clear(&own);
-        free(absolute);
         return r;
 }
 

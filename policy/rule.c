@@ -132,9 +132,13 @@ static bool has_any(const struct parser *p, enum attribute first, enum attribute
         return false;
 }
 
+/* The parse functions below leave *ret_value unchanged if the element has no such attribute. */
+
 static int parse_bool(struct parser *p, enum attribute attribute, bool *ret_value) {
         const char *value = p->values[attribute];
 
+        if (!value)
+                return 0;
         if (strcmp(value, "true") == 0)
                 *ret_value = true;
         else if (strcmp(value, "false") == 0)
@@ -145,29 +149,21 @@ static int parse_bool(struct parser *p, enum attribute attribute, bool *ret_valu
         return 0;
 }
 
-static int parse_type(struct parser *p, enum attribute attribute, uint8_t *ret_type) {
-        static const char *const names[] = {
-                [POLICY_TYPE_ANY] = "*",
-                [POLICY_TYPE_METHOD_CALL] = "method_call",
-                [POLICY_TYPE_METHOD_RETURN] = "method_return",
-                [POLICY_TYPE_ERROR] = "error",
-                [POLICY_TYPE_SIGNAL] = "signal",
-        };
+static int parse_type(struct parser *p, enum attribute attribute, uint8_t *ret_value) {
+        const char *value = p->values[attribute];
 
-        for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-                if (strcmp(p->values[attribute], names[i]) == 0) {
-                        *ret_type = i;
-                        return 0;
-                }
-        }
-        return fail(p, "bad value \"%s\" for attribute %s, no such message type",
-                    p->values[attribute], attribute_names[attribute]);
+        if (!value || is_wildcard(value) || policy_parse_type(value, ret_value))
+                return 0;
+        return fail(p, "bad value \"%s\" for attribute %s, no such message type", value,
+                    attribute_names[attribute]);
 }
 
 static int parse_fds(struct parser *p, enum attribute attribute, uint32_t *ret_value) {
         int64_t value;
         int r;
 
+        if (!p->values[attribute])
+                return 0;
         r = policy_parse_integer(p->values[attribute], &value);
         if (r < 0 || value < 0 || value > POLICY_FDS_MAX)
                 return fail(p, "bad value \"%s\" for attribute %s, must be an integer from 0 to %u",
@@ -176,22 +172,25 @@ static int parse_fds(struct parser *p, enum attribute attribute, uint32_t *ret_v
         return 0;
 }
 
-/* A text to compare with; "*" is none. */
-static int parse_text(struct parser *p, enum attribute attribute, char **ret_text) {
+/* "*" is the same as no attribute. */
+static int parse_text(struct parser *p, enum attribute attribute, char **ret_value) {
         if (!p->values[attribute] || is_wildcard(p->values[attribute]))
                 return 0;
-        *ret_text = strdup(p->values[attribute]);
-        return *ret_text ? 0 : -ENOMEM;
+        *ret_value = strdup(p->values[attribute]);
+        return *ret_value ? 0 : -ENOMEM;
+}
+
+/* In a prefix "*" has no special meaning. */
+static int parse_prefix(struct parser *p, enum attribute attribute) {
+        p->rule->name_is_prefix = true;
+        p->rule->name = strdup(p->values[attribute]);
+        return p->rule->name ? 0 : -ENOMEM;
 }
 
 static int parse_own(struct parser *p) {
         p->rule->family = POLICY_FAMILY_OWN;
-        if (p->values[ATTR_OWN])
-                return parse_text(p, ATTR_OWN, &p->rule->name);
-
-        p->rule->name_is_prefix = true;
-        p->rule->name = strdup(p->values[ATTR_OWN_PREFIX]);
-        return p->rule->name ? 0 : -ENOMEM;
+        return p->values[ATTR_OWN] ? parse_text(p, ATTR_OWN, &p->rule->name)
+                                   : parse_prefix(p, ATTR_OWN_PREFIX);
 }
 
 static int parse_connect(struct parser *p) {
@@ -238,7 +237,7 @@ static int check_message(struct parser *p, const struct message_attributes *a) {
 static int parse_message(struct parser *p) {
         struct policy_rule *rule = p->rule;
         const struct message_attributes *a;
-        bool broadcast;
+        bool broadcast = false;
         int r;
 
         if (has_any(p, ATTR_SEND_DESTINATION, ATTR_SEND_REQUESTED_REPLY)) {
@@ -252,53 +251,32 @@ static int parse_message(struct parser *p) {
         if (r < 0)
                 return r;
 
-        if (p->values[a->type]) {
-                r = parse_type(p, a->type, &rule->type);
-                if (r < 0)
-                        return r;
-        }
-        /* the defaults: allow only requested replies, deny only unrequested ones */
+        /* by default an allow is about requested replies and a deny about unrequested ones */
         rule->requested_reply = rule->allow;
-        if (p->values[a->requested_reply]) {
+        r = parse_type(p, a->type, &rule->type);
+        if (r >= 0)
                 r = parse_bool(p, a->requested_reply, &rule->requested_reply);
-                if (r < 0)
-                        return r;
-        }
-        if (p->values[ATTR_SEND_BROADCAST]) {
+        if (r >= 0)
                 r = parse_bool(p, ATTR_SEND_BROADCAST, &broadcast);
-                if (r < 0)
-                        return r;
+        if (r < 0)
+                return r;
+        if (p->values[ATTR_SEND_BROADCAST])
                 rule->broadcast = broadcast ? POLICY_TRUE : POLICY_FALSE;
-                if (broadcast && p->values[ATTR_SEND_DESTINATION] &&
-                    !is_wildcard(p->values[ATTR_SEND_DESTINATION]))
-                        return fail(p, "send_broadcast=\"true\" cannot be combined with a "
-                                       "send_destination: broadcasts have none");
-        }
-        if (p->values[ATTR_EAVESDROP]) {
-                r = parse_bool(p, ATTR_EAVESDROP, &rule->eavesdrop);
-                if (r < 0)
-                        return r;
-        }
-        if (p->values[ATTR_MIN_FDS]) {
+        if (broadcast && p->values[ATTR_SEND_DESTINATION] &&
+            !is_wildcard(p->values[ATTR_SEND_DESTINATION]))
+                return fail(p, "send_broadcast=\"true\" cannot be combined with a "
+                               "send_destination: broadcasts have none");
+        r = parse_bool(p, ATTR_EAVESDROP, &rule->eavesdrop);
+        if (r >= 0)
                 r = parse_fds(p, ATTR_MIN_FDS, &rule->min_fds);
-                if (r < 0)
-                        return r;
-        }
-        if (p->values[ATTR_MAX_FDS]) {
+        if (r >= 0)
                 r = parse_fds(p, ATTR_MAX_FDS, &rule->max_fds);
-                if (r < 0)
-                        return r;
-        }
-        if (p->values[ATTR_SEND_DESTINATION_PREFIX]) {
-                rule->name_is_prefix = true;
-                rule->name = strdup(p->values[ATTR_SEND_DESTINATION_PREFIX]);
-                if (!rule->name)
-                        return -ENOMEM;
-        } else {
-                r = parse_text(p, a->name, &rule->name);
-                if (r < 0)
-                        return r;
-        }
+        if (r >= 0)
+                r = p->values[ATTR_SEND_DESTINATION_PREFIX]
+                            ? parse_prefix(p, ATTR_SEND_DESTINATION_PREFIX)
+                            : parse_text(p, a->name, &rule->name);
+        if (r < 0)
+                return r;
         if (parse_text(p, a->path, &rule->path) < 0 ||
             parse_text(p, a->interface, &rule->interface) < 0 ||
             parse_text(p, a->member, &rule->member) < 0 ||

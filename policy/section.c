@@ -29,14 +29,6 @@ const struct policy_rule_list *policy_list_find(const struct policy_rules *rules
         return NULL;
 }
 
-static uint32_t hash_name(const char *name) {
-        uint32_t hash = POLICY_HASH_INIT;
-
-        for (; *name; name++)
-                hash = policy_hash_step(hash, *name);
-        return hash;
-}
-
 /* The list for the rule's name; a new one takes an empty slot. */
 static struct policy_rule_list *list_get(struct policy_rules *rules,
                                          const struct policy_rule *rule) {
@@ -45,7 +37,7 @@ static struct policy_rule_list *list_get(struct policy_rules *rules,
 
         if (!rule->name)
                 return &rules->unnamed;
-        hash = hash_name(rule->name);
+        hash = policy_hash_name(rule->name);
         list = (struct policy_rule_list *)policy_list_find(rules, rule->name, strlen(rule->name),
                                                            hash, rule->name_is_prefix);
         if (list)

@@ -89,6 +89,14 @@ static inline uint32_t policy_hash_step(uint32_t hash, char c) {
         return (hash ^ (uint8_t)c) * UINT32_C(16777619);
 }
 
+static inline uint32_t policy_hash_name(const char *name) {
+        uint32_t hash = POLICY_HASH_INIT;
+
+        for (; *name; name++)
+                hash = policy_hash_step(hash, *name);
+        return hash;
+}
+
 /* Find the list for the first n bytes of name, whose hash is given. NULL if there is none. */
 const struct policy_rule_list *policy_list_find(const struct policy_rules *rules, const char *name,
                                                 size_t n, uint32_t hash, bool is_prefix);
