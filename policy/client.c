@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Policy clients - the sections of a policy that can apply to one connection
+ * Policy clients: made from the sections of a policy
  *
- * Making one is cheap, as a policy brings its sections ready-made (policy/section.h): every
- * connection of a bus gets a new one when the configuration was read again. Most connections are of
- * few users, and share theirs.
+ * After each reload every connection gets a new policy client. That is cheap: the policy has its
+ * sections ready, and as most connections belong to a few users, most clients are shared.
  */
 
 #include <errno.h>
@@ -38,7 +37,10 @@ bool policy_check_connect(const struct policy *policy, uid_t uid, const gid_t *g
         return uid == bus_uid || uid == POLICY_UID_ANONYMOUS;
 }
 
-/* Of each type the last section that says something about all of it, or objects, decides. */
+/*
+ * For each type the last section decides that either allows all messages of the type or objects to
+ * one.
+ */
 static uint8_t settled(const struct policy_client_family *family, bool is_nameless) {
         uint8_t types = 0, objections = 0;
 
@@ -51,7 +53,7 @@ static uint8_t settled(const struct policy_client_family *family, bool is_namele
         return types;
 }
 
-/* Leave out sections without rules, and those before one that decides about everything. */
+/* Leave out sections without rules, and those before the last final one. */
 static void family_init(struct policy_client_family *family, const struct policy_client *client,
                         enum policy_family which, const struct policy_rules **storage) {
         bool is_final = false;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Bus configuration - what was read, and what of it a bus does not do
- */
+/* Bus configuration: questions about it, and the list of what a bus does not enforce. */
 
 #include <errno.h>
 #include <stdarg.h>

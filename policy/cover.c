@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Covering - see the header
+ * Covering: attribute by attribute
  *
- * A rule is a conjunction of tests, so it covers another one when each of its tests does. What the
- * tests do about fields that a message does not have is in policy/match.c.
+ * A rule matches if all its attributes match. So it covers another rule if each of its attributes
+ * covers the one of the other rule. policy/match.c says what an attribute does when the message
+ * lacks the header field.
  */
 
 #include <string.h>
@@ -42,7 +43,7 @@ static bool matches_requested(const struct policy_rule *rule) {
 static bool reply_covers(const struct policy_rule *outer, const struct policy_rule *inner) {
         if (inner->type == POLICY_TYPE_METHOD_CALL || inner->type == POLICY_TYPE_SIGNAL)
                 return true;
-        /* replies have no interface, without which an allow that names one does not match */
+        /* replies have no interface, so an allow that names one does not match them */
         if (inner->allow && inner->interface)
                 return true;
         return matches_unrequested(outer) >= matches_unrequested(inner) &&
@@ -60,7 +61,7 @@ static bool matches_recipients(const struct policy_rule *rule) {
 static bool interface_covers(const struct policy_rule *outer, const struct policy_rule *inner) {
         if (!outer->interface)
                 return true;
-        /* a deny also matches where there is no interface, an allow does not */
+        /* a deny also matches messages without an interface, an allow does not */
         return text_covers(outer->interface, inner->interface) && (inner->allow || !outer->allow);
 }
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * The environment of a configuration - see the header
- */
+/* The environment of a configuration: home directory, XDG variables, SELinux. */
 
 #include <errno.h>
 #include <pwd.h>
@@ -17,7 +15,7 @@
 #define SYSTEM_SUBDIRECTORY "/dbus-1/system-services"
 #define PASSWD_MAX (16 << 20)
 
-/* The SELINUXTYPE of /etc/selinux/config, which names the policy's directory. */
+/* Read SELINUXTYPE, the directory of the SELinux policy, from /etc/selinux/config. */
 static char *selinux_type(void) {
         static const char key[] = "SELINUXTYPE=";
         CLEANUP_FCLOSE FILE *f = fopen("/etc/selinux/config", "re");
@@ -33,7 +31,7 @@ static char *selinux_type(void) {
         return type ?: strdup("targeted");
 }
 
-/* NULL when the user has none. */
+/* *ret_home is NULL if the user database does not know the user. */
 static int find_home(char **ret_home) {
         struct passwd entry, *found = NULL;
         size_t n = 4096;
@@ -86,7 +84,10 @@ void bus_config_environment_clear(struct bus_config_environment_own *own) {
         *own = (struct bus_config_environment_own){};
 }
 
-/* The subdirectory of the n bytes of base. XDG Base Directory: relative paths are to be ignored. */
+/*
+ * Report a subdirectory of base, which has n bytes. Relative paths are ignored, as the XDG Base
+ * Directory specification demands.
+ */
 static int add_below(const char *base, size_t n, const char *subdirectory, bool is_runtime,
                      bus_servicedir_func func, void *userdata) {
         CLEANUP_FREE char *path = NULL;
@@ -141,7 +142,7 @@ int bus_config_session_servicedirs(const struct bus_config_environment *e, bus_s
                           func, userdata);
         if (r < 0)
                 return r;
-        /* the bus's own data directory, whatever the environment says */
+        /* the data directory of the bus itself, regardless of the environment */
         return func(userdata, "/usr/share" SESSION_SUBDIRECTORY, false);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Explanations - see the header
+ * Explanations: verdicts and steps
  *
- * The verdict comes from the same functions that the bus asks, only the way there is walked again:
- * the compiled form of a policy no longer has the rules that cannot decide.
+ * The verdict comes from the functions that the bus uses. The steps are collected from the blocks,
+ * because sections lack the rules that cannot decide.
  */
 
 #include <errno.h>

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Fragments - see the header
- */
+/* Fragments: merged, extended and freed. */
 
 #include <errno.h>
 #include <stdlib.h>
@@ -46,7 +44,7 @@ void bus_fragment_clear(struct bus_fragment *fragment) {
         *fragment = (struct bus_fragment){};
 }
 
-/* The later value of an element that can be there once. */
+/* The later value replaces the earlier one. */
 static void replace(char **into, char **from) {
         if (!*from)
                 return;
@@ -60,7 +58,7 @@ static void replace_place(struct bus_config_place *into, const struct bus_config
                 *into = *from;
 }
 
-/* Move the items of one array to the end of another; those not moved stay counted in n_from. */
+/* Move the items of one array to the end of another. On failure the rest stays in the first one. */
 #define MOVE_ALL(into, n_into, from, n_from)                                             \
         ({                                                                               \
                 size_t moved_ = 0;                                                       \

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Limits - names, defaults and ranges
+ * Limits: the table
  *
- * The defaults are dbus-daemon's. Amounts of bytes and descriptors are 64 bit wide; counts and
- * times are refused when they exceed an int, as they are there.
+ * Defaults and ranges are those of dbus-daemon: amounts of bytes and descriptors have 64 bits;
+ * counts and times must fit into an int.
  */
 
 #include <assert.h>

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Lint - see the header
- *
- * First what the reader said, then what is pointless (policy/reach.h), then what is too broad.
+ * Lint: the reader's warnings, then rules that never decide (policy/reach.h), then broad rules
  */
 
 #include <errno.h>
@@ -42,7 +40,7 @@ __attribute__((format(printf, 5, 6))) static int add(struct lint *lint,
 
 /* the reader's warnings */
 
-/* Take the place off a warning: FILE:LINE: or FILE:LINE:COLUMN: of one of the files. */
+/* Split a warning into its place (FILE:LINE: or FILE:LINE:COLUMN:) and its text. */
 static const char *split_warning(const struct bus_config *config, const char *warning,
                                  const char **ret_file, unsigned *ret_line) {
         for (size_t i = 0; i < config->inputs.n_files; i++) {
@@ -80,7 +78,7 @@ static int add_warnings(struct lint *lint, const struct bus_config *config) {
 
 /* reachability */
 
-/* What overrules the entry, which makes the entry pointless or a contradiction. */
+/* Report an entry that a later one overrules: it is unreachable or a contradiction. */
 static int add_overruled(struct lint *lint, const struct reach_entry *entry,
                          const struct reach_entry *later) {
         const struct policy_rule *rule = entry->rule, *other = later->rule;
@@ -131,7 +129,7 @@ static int check_reachable(struct lint *lint, const struct policy *policy) {
 
 /* how broad rules are */
 
-/* Whether a block is for more than one, trusted user. */
+/* The connections of a block, for a text. NULL if the block is only for root, who is trusted. */
 static const char *whose(const struct policy_block *block) {
         switch (block->context) {
         case POLICY_CONTEXT_USER:
@@ -147,7 +145,7 @@ static bool names_part_of_messages(const struct policy_rule *rule) {
         return rule->interface || rule->path || rule->member || rule->error_name;
 }
 
-/* What is too broad about a rule; NULL when nothing is. */
+/* Why a rule is too broad; NULL if it is not. */
 static const char *too_broad(const struct policy_block *block, const struct policy_rule *rule) {
         bool everybody =
                 block->context != POLICY_CONTEXT_USER && block->context != POLICY_CONTEXT_GROUP;

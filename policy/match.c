@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Matching - see the header
+ * Matching: one rule, attribute by attribute
  *
- * The tests of a message go from cheap to dear: asking which names a connection has comes last.
+ * Cheap attributes are compared first. Finding out which names the peer has comes last.
  *
- * Where a header field that a rule names is missing from the message (replies have no path,
- * interface or member, only errors have an error name):
+ * A message may lack a header field that the rule names: replies have no path, interface or member,
+ * and only errors have an error name. Then
  *
- *     interface    a deny matches, an allow does not: calls may leave it out
- *     path, member do not count, such a message is neither matched nor exempted because of them
- *     error name   does not match
+ *     interface       matches in a deny, differs in an allow (a call may have no interface)
+ *     path, member    are ignored
+ *     error name      differs
  */
 
 #include <string.h>
@@ -48,7 +48,7 @@ static bool reply_matches(const struct policy_rule *rule, const struct policy_me
         return !m->requested_reply || rule->requested_reply;
 }
 
-/* Only rules about receiving tell eavesdroppers from others, as in the reference. */
+/* Only RECEIVE rules distinguish eavesdroppers from other recipients, as in the reference. */
 static bool eavesdropping_matches(const struct policy_rule *rule, const struct policy_message *m) {
         if (rule->family == POLICY_FAMILY_SEND)
                 return true;
@@ -143,7 +143,7 @@ bool policy_context_applies(enum policy_context context, id_t id, uid_t uid, con
         case POLICY_CONTEXT_USER:
                 return is_user(uid, id);
         case POLICY_CONTEXT_CONSOLE_TRUE:
-                /* nobody is ever "at the console", as in dbus-daemon since 1.11.18 */
+                /* no user is ever "at the console", as in dbus-daemon since 1.11.18 */
                 return false;
         default:
                 return true;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Blocks and policies - see the header
- */
+/* Blocks and policies: their life, and what they own. */
 
 #include <errno.h>
 #include <stdlib.h>

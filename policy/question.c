@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Questions in words - see the header
- */
+/* Questions in words: the parser. */
 
 #include <errno.h>
 #include <stdarg.h>

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Reach - see the header
+ * Reach: the search for rules that overrule others
  *
- * Who covers a rule names in each of its attributes either what the rule names there or nothing;
- * for names also what they are below of. So each rule is put into a bucket for whom and what it
- * names, and what can cover another is in one of the few buckets for what is left of that one when
- * some of its texts are taken away. Entries are put in from the last to the first: a bucket has,
- * at any time, those behind the entry at hand, in order.
+ * A rule has texts (interface, member, path, error name) and a name. A rule that covers another one
+ * has, for each text, either the same text or none; its name is the same, none, or a prefix. So
+ * each entry is put into a bucket whose key is made from its connections, name and texts. To find
+ * what covers an entry, the search looks into the bucket of each subset of its texts, with each
+ * name that covers its name: at most 16 subsets.
  *
- * A bucket is known by a hash alone. Two that get the same one only cost time, as nothing is
- * believed without policy_rule_covers().
+ * Entries are inserted from the last to the first. When an entry is searched for, the buckets
+ * contain exactly the later entries, in order.
+ *
+ * A bucket is found by a hash alone. A collision costs time but does no harm, because
+ * policy_rule_covers() checks each entry found. The table is made by hand and not with uthash: its
+ * size is known beforehand, its keys are hashes already, and it is one allocation.
  */
 
 #include <errno.h>
@@ -26,18 +30,18 @@
 /* The texts of a rule besides its name. */
 #define N_TEXTS 4
 
-/* For whom a block is. */
+/* Keys for the connections that a block applies to. */
 #define WHO_EVERYBODY UINT64_C(1)
 #define WHO_ANY_GROUP UINT64_C(2)
 
 struct bucket {
-        uint64_t key; /* 0: not in use */
+        uint64_t key; /* 0: unused */
         size_t first;
 };
 
 struct index {
         struct reach_entry *entries;
-        struct bucket *buckets; /* more than twice as many as can be in use, a power of two */
+        struct bucket *buckets; /* a power of two; less than half of them can be used */
         size_t mask;
 };
 
@@ -82,7 +86,7 @@ static void hash_texts(const struct policy_rule *rule, uint64_t ret_texts[N_TEXT
         ret_texts[3] = hash_text(rule->error_name);
 }
 
-/* Whom a connect rule names counts as its name. */
+/* The user or group of a CONNECT rule takes the place of the name. */
 static uint64_t hash_name(const struct policy_rule *rule) {
         if (rule->family == POLICY_FAMILY_CONNECT)
                 return rule->connect_any
@@ -100,7 +104,7 @@ static uint64_t make_key(uint64_t who, uint64_t name, const uint64_t texts[N_TEX
         return key;
 }
 
-/* Whom a block is for; two that cover each other have the same. */
+/* The key for the connections of a block. Blocks that cover each other have the same. */
 static uint64_t whose(const struct policy_block *block) {
         switch (block->context) {
         case POLICY_CONTEXT_DEFAULT:
@@ -143,7 +147,7 @@ static void try_bucket(struct search *s, uint64_t key) {
                 }
 }
 
-/* All that name this, and of the rest what the entry names or less. */
+/* Search the later entries that have this name and any subset of the texts. */
 static void try_name(struct search *s, uint64_t name) {
         unsigned with_texts = s->has_texts;
 
@@ -181,7 +185,7 @@ static size_t find_overruling(const struct index *index, const struct reach_entr
         return s.best;
 }
 
-/* For groups: alike in everything named, whichever group it is. */
+/* The key for group rules of any group that have the same name and texts. */
 static uint64_t opposite_key(const struct policy_rule *rule, bool allow) {
         uint64_t texts[N_TEXTS];
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Rules - one <allow> or <deny> element and its attributes
+ * Rules: made from the attributes of <allow> and <deny>
  *
- * An element is checked as a whole: which attributes there are decides the family, and only some
- * combinations make sense. The reference (dbus-daemon(1), "<deny>") refuses all others, and so does
- * this. What cannot be resolved makes the rule void, never wider.
+ * The attributes of an element decide its family, and only some combinations make sense. Like
+ * dbus-daemon(1) ("<deny>"), the parser refuses all others. A rule with an unknown user or group
+ * becomes void: it never matches.
  */
 
 #include <errno.h>
@@ -71,7 +71,7 @@ static const char *const attribute_names[ATTR_N] = {
         [ATTR_LOG] = "log",
 };
 
-/* The attributes of the two message families that mean the same at either end. */
+/* The attributes that SEND and RECEIVE have under different names. */
 struct message_attributes {
         enum attribute name, type, path, interface, member, error, requested_reply;
         const char *prefix;
@@ -99,7 +99,7 @@ static const struct message_attributes receive_attributes = {
         .prefix = "receive",
 };
 
-/* One element on its way to become a rule. */
+/* One element while it is parsed. */
 struct parser {
         const char *values[ATTR_N];
         struct policy_rule *rule;
@@ -313,7 +313,7 @@ static int parse_rule(struct parser *p) {
         if (r < 0)
                 return r;
 
-        /* a word that is neither means no, as it always did, but says so */
+        /* as in the reference, any other word means false; here with a warning */
         if (p->values[ATTR_LOG]) {
                 p->rule->log = strcmp(p->values[ATTR_LOG], "true") == 0;
                 if (!p->rule->log && strcmp(p->values[ATTR_LOG], "false") != 0 &&
@@ -324,7 +324,7 @@ static int parse_rule(struct parser *p) {
         return 0;
 }
 
-/* Sort the attributes into the parser's slots. */
+/* Store each attribute in p->values. */
 static int collect(struct parser *p, const char *const *attributes) {
         for (; *attributes; attributes += 2) {
                 unsigned i;
@@ -413,7 +413,7 @@ bool policy_rule_is_final(const struct policy_rule *rule) {
                 if (!names_nothing(rule) || rule->error_name || rule->broadcast != POLICY_ANY ||
                     rule->min_fds > 0 || rule->max_fds < UINT32_MAX)
                         return false;
-                /* an allow for eavesdroppers covers unrequested replies, too */
+                /* an allow with eavesdrop="true" also matches unrequested replies */
                 if (rule->family == POLICY_FAMILY_SEND)
                         return rule->allow ? rule->eavesdrop || !rule->requested_reply
                                            : rule->requested_reply;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Sections - see the header
+ * Sections: made from blocks
  *
- * Rules before one that decides about everything can never decide anything, and are left out; on a
- * stock session bus that leaves one rule in each family.
+ * Rules before a final one (policy_rule_is_final()) never decide, so they are left out. On a stock
+ * session bus that leaves one rule in each family.
  */
 
 #include <errno.h>
@@ -29,7 +29,7 @@ const struct policy_rule_list *policy_list_find(const struct policy_rules *rules
         return NULL;
 }
 
-/* The list for the rule's name; a new one takes an empty slot. */
+/* Find the list for the name of a rule, or make it in an unused slot. */
 static struct policy_rule_list *list_get(struct policy_rules *rules,
                                          const struct policy_rule *rule) {
         struct policy_rule_list *list;
@@ -63,7 +63,7 @@ static size_t count_slots(const struct policy_rules *rules) {
         return n_named > 0 ? n_slots : 0;
 }
 
-/* Count each list, give it its part of numbers, and fill it. */
+/* Count the rules of each list, give each list its part of the array numbers, and fill it. */
 static void fill_lists(struct policy_rules *rules, uint32_t *numbers) {
         for (size_t i = 0; i < rules->n; i++) {
                 list_get(rules, rules->rules[i])->n++;
@@ -114,7 +114,7 @@ static int make_lists(struct policy_section *section) {
 
 /* sections */
 
-/* Drop what is before the last rule that decides about everything. */
+/* Drop the rules before the last final one. */
 static void prune(struct policy_rules *rules) {
         for (size_t i = rules->n; i > 0; i--)
                 if (policy_rule_is_final(rules->rules[i - 1])) {
@@ -132,7 +132,7 @@ static bool allows_all(const struct policy_rules *rules) {
         return true;
 }
 
-/* Can the rule match a message of the type that is no unrequested reply, and not overheard? */
+/* Can the rule match a message of the type, apart from unrequested replies and eavesdropping? */
 static bool can_match(const struct policy_rule *rule, uint8_t type) {
         bool is_reply = type == POLICY_TYPE_METHOD_RETURN || type == POLICY_TYPE_ERROR;
 
@@ -145,14 +145,17 @@ static bool can_match(const struct policy_rule *rule, uint8_t type) {
         return rule->family == POLICY_FAMILY_SEND || !rule->eavesdrop;
 }
 
-/* Does the allowing rule match every such message? */
+/* Does an allow for which can_match() is true match every such message? */
 static bool must_match(const struct policy_rule *rule, uint8_t type) {
         return !rule->name && (!rule->type || rule->type == type) && !rule->path &&
                !rule->interface && !rule->member && !rule->error_name &&
                rule->broadcast == POLICY_ANY && rule->min_fds == 0 && rule->max_fds == UINT32_MAX;
 }
 
-/* From the last rule to the first: permissions only, maybe up to one of everything of the type. */
+/*
+ * Go from the last rule to the first. A rule that may deny or log ends the search with an
+ * objection, an allow that matches every message of the type with a permission.
+ */
 static void judge_type(struct policy_rules *rules, uint8_t type, bool is_nameless) {
         for (size_t i = rules->n; i > 0; i--) {
                 const struct policy_rule *rule = rules->rules[i - 1];
@@ -179,7 +182,7 @@ static void judge_types(struct policy_rules *rules) {
                 rules->asks_for_path = rules->asks_for_path || rules->rules[i]->path;
 }
 
-/* Of n blocks that belong together. */
+/* Make a section from n blocks of the same context and ID. */
 static int section_init(struct policy_section *section, struct policy_block *const *blocks,
                         size_t n) {
         size_t counts[POLICY_FAMILY_N] = {}, n_rules = 0;
@@ -270,7 +273,7 @@ const struct policy_section *policy_section_next(const struct policy *policy, si
         return NULL;
 }
 
-/* Here, because a policy owns its sections, and model.c does not know these. */
+/* The function is here because a policy owns its sections, and model.c is below this file. */
 struct policy *policy_unref(struct policy *policy) {
         if (!policy || --policy->n_refs > 0)
                 return NULL;

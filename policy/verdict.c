@@ -2,20 +2,21 @@
 /*
  * Verdicts - which rule decides about a name or a message
  *
- * The last rule that matches decides: of those for everybody, and of those for each name that the
- * peer has (policy/section.h); nothing else can match. The last section is asked first.
+ * Sections are searched from the last to the first, and in each section only the lists that
+ * policy/section.h describes: "unnamed", and one list for each name of the peer. No other rule can
+ * match.
  */
 
 #include "policy/client.h"
 #include "policy/match.h"
 #include "policy/model.h"
 
-/* What is asked: about a message, or a name to own. */
+/* A question about a message or about a name to own, put to one section. */
 struct question {
         const struct policy_rules *rules;
-        const struct policy_message *m; /* NULL: about owning */
+        const struct policy_message *m; /* NULL: the question is about owning */
         const char *name;
-        size_t last; /* one more than the number of the last rule that matches, so far */
+        size_t last; /* the greatest number of a matching rule so far, plus 1; 0: none */
 };
 
 static bool rule_matches(const struct question *q, const struct policy_rule *rule) {
@@ -32,7 +33,7 @@ static void try_list(struct question *q, const struct policy_rule_list *list) {
                 }
 }
 
-/* The rules for who has the name, and for who has any name below one that it is below of. */
+/* Try the rules for this name, and the prefix rules for each prefix of it. */
 static void try_name(struct question *q, const char *name) {
         const struct policy_rules *rules = q->rules;
         uint32_t hash = POLICY_HASH_INIT;
@@ -50,7 +51,7 @@ static void try_name(struct question *q, const char *name) {
         try_list(q, policy_list_find(rules, name, n, hash, false));
 }
 
-/* All names by which rules can know the peer. False when that cannot be told. */
+/* Try all names of the peer. Returns false if its names cannot be listed. */
 static bool try_peer(struct question *q, const struct policy_message *m) {
         const struct policy_peer *peer = m->peer;
         void *position = NULL;
@@ -88,7 +89,6 @@ static const struct policy_rule *find_in(const struct policy_rules *rules,
         return q.last > 0 ? q.rules->rules[q.last - 1] : NULL;
 }
 
-/* About a message, or a name to own. */
 static const struct policy_rule *find(const struct policy_client *client, enum policy_family which,
                                       const struct policy_message *m, const char *name) {
         const struct policy_client_family *family = &client->families[which];
@@ -120,7 +120,7 @@ bool policy_check_receive(const struct policy_client *client, const struct polic
                           const struct policy_rule **ret_rule) {
         bool from_bus = m->peer && m->peer->is_driver && !m->broadcast && !m->eavesdropping;
 
-        /* a client that never hears the bus's answers can do nothing but hang */
+        /* a client that does not receive the bus's answers would wait forever */
         if (from_bus && (m->type == POLICY_TYPE_METHOD_RETURN || m->type == POLICY_TYPE_ERROR))
                 return decide(NULL, true, ret_rule);
         return decide(find(client, POLICY_FAMILY_RECEIVE, m, NULL), from_bus, ret_rule);
