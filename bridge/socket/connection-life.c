@@ -110,6 +110,7 @@ struct connection *connection_free(struct connection *connection) {
         loop_remove(server->loop, &connection->source);
         loop_defer_cancel(server->loop, &connection->close);
         loop_timer_cancel(server->loop, &connection->auth_timer);
+        loop_timer_cancel(server->loop, &connection->fd_timer);
         connection_end_session(connection);
 
         if (connection->has_client) {
