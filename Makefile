@@ -7,6 +7,7 @@
 #   make test          every test, in every build, and in virtual machines; lint
 #   make test-quick    unit, interop and integration tests of the plain build
 #   make lint          the form of all files: layout, static analysis, spelling
+#   make coverage      which lines the unit and integration tests run: $(BUILD)-coverage/coverage
 #   make kernel        bus1.ko, for the running kernel or the one in KDIR
 #   make test-vm       the tests of bus1.ko in virtual machines
 #   make test-vm-all   the same, also on a kernel that looks for data races
@@ -18,7 +19,7 @@
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all build run test test-quick lint test-vm test-vm-all bench bench-vm kernel doc-pictures install clean
+.PHONY: all build run test test-quick lint coverage test-vm test-vm-all bench bench-vm kernel doc-pictures install clean
 
 all: build
 
@@ -44,6 +45,10 @@ lint:
 	@tools/install-deps lint
 	@$(MAKE) --no-print-directory build
 	@tools/lint $(BUILD)
+
+coverage:
+	@tools/install-deps coverage
+	@tools/coverage $(BUILD)-coverage
 
 # bus1.ko, for the running kernel or the one in KDIR
 kernel:
