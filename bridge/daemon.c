@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Daemon: the process around the bus. */
-
 #include "bridge/daemon.h"
 
 #include <errno.h>
@@ -20,6 +18,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+
 #define ROOT_FD_LIMIT 65536
 
 void daemon_fix_standard_streams(void) {
@@ -33,6 +33,7 @@ void daemon_fix_standard_streams(void) {
 }
 
 int daemon_fork(int *ret_ready_fd) {
+        CLEANUP_CLOSE int read_fd = -1, write_fd = -1;
         int fds[2];
         ssize_t n;
         pid_t pid;
@@ -40,25 +41,20 @@ int daemon_fork(int *ret_ready_fd) {
 
         if (pipe2(fds, O_CLOEXEC) < 0)
                 return -errno;
+        read_fd = fds[0];
+        write_fd = fds[1];
         pid = fork();
-        if (pid < 0) {
-                int r = -errno;
-
-                close(fds[0]);
-                close(fds[1]);
-                return r;
-        }
+        if (pid < 0)
+                return -errno;
         if (pid > 0) {
-                close(fds[1]);
+                close(write_fd);
                 do
-                        n = read(fds[0], &byte, 1);
+                        n = read(read_fd, &byte, 1);
                 while (n < 0 && errno == EINTR);
                 _exit(n == 1 ? 0 : 1);
         }
-
-        close(fds[0]);
         setsid();
-        *ret_ready_fd = fds[1];
+        *ret_ready_fd = steal_fd(&write_fd);
         return 0;
 }
 
@@ -84,22 +80,17 @@ int daemon_ready(int ready_fd, bool keep_umask) {
 }
 
 int daemon_write_pidfile(const char *path) {
-        char text[32];
-        int fd, n, r = 0;
+        CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 
-        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
         if (fd < 0)
                 return -errno;
-        n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
-        if (write(fd, text, n) != n) {
-                r = -EIO;
-                unlink(path);
-        }
-        close(fd);
-        return r;
+        if (dprintf(fd, "%ld\n", (long)getpid()) >= 0)
+                return 0;
+        unlink(path);
+        return -EIO;
 }
 
-/* Drop all capabilities but this one, which is kept only if the process has it. */
+/* Drop all capabilities except this one. A process that does not have it does not get it. */
 static int keep_capability(unsigned capability) {
         struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
         struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
@@ -124,15 +115,15 @@ int daemon_drop_privileges(const char *user, bool keep_audit) {
 
         entry = getpwnam(user);
         if (!entry) {
-                /* A number beyond the range of uid_t must not wrap around to another user. */
+                /* A number that uid_t cannot hold must not become the number of another user. */
                 errno = 0;
                 number = strtoul(user, &end, 10);
                 if (*user < '0' || *user > '9' || *end || errno || number >= (uid_t)-1)
                         return -ENOENT;
                 entry = getpwuid((uid_t)number);
-                if (!entry)
-                        return -ENOENT;
         }
+        if (!entry)
+                return -ENOENT;
 
         if (keep_audit && prctl(PR_SET_KEEPCAPS, 1) < 0)
                 return -errno;

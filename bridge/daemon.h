@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-/* Open /dev/null for closed standard streams, so that no other file gets their numbers. */
+/* Open /dev/null for each closed standard stream, so that no other file gets its number. */
 void daemon_fix_standard_streams(void);
 
 /*
@@ -18,17 +18,17 @@ void daemon_fix_standard_streams(void);
  */
 int daemon_fork(int *ret_ready_fd);
 /*
- * Detach from the terminal's streams and directory, reset the umask unless keep_umask is set, and
- * let the parent exit. Closes ready_fd.
+ * Replace the standard streams with /dev/null, change to the directory /, reset the umask unless
+ * keep_umask is set, and let the parent exit. Closes ready_fd.
  */
 int daemon_ready(int ready_fd, bool keep_umask);
 
 /* Write the pid to a new file. -EEXIST if the file exists. */
 int daemon_write_pidfile(const char *path);
 /*
- * Become the user (name or number) irrevocably. With keep_audit the capability to write to the
- * audit log is kept. Does nothing unless root runs the process. -ENOENT if there is no such user.
+ * Become this user (a name or number) for good. With keep_audit the process keeps the capability to
+ * write to the audit log. Does nothing if the process is not root's. -ENOENT: no such user.
  */
 int daemon_drop_privileges(const char *user, bool keep_audit);
-/* Raise the soft limit of descriptors to the hard one, and both to 65536 or more for root. */
+/* Raise the soft limit of descriptors to the hard limit; root raises both to at least 65536. */
 void daemon_raise_fd_limit(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* bus1-bridge: a message bus with dbus-daemon's command line and configuration. */
+/* bus1-bridge: a message bus with the command line and configuration of dbus-daemon. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/container-of.h"
 #include "bridge/base/log.h"
 #include "bridge/base/loop.h"
@@ -32,12 +33,12 @@
 #include "bridge/watch.h"
 #include "policy/config.h"
 
-/* Protections of a configuration that this bus enforces (policy_unenforced()). */
+/* The protections that this bus always enforces (policy_unenforced()). */
 #define FEATURES                                                                   \
         (BUS_ENFORCES_ANONYMOUS | BUS_ENFORCES_COOKIES | BUS_ENFORCES_ACTIVATION | \
          BUS_ENFORCES_SERVICEHELPER)
 
-/* At most so many warnings about a configuration are logged: nobody reads more. */
+/* Of the warnings about a configuration the bus logs only so many; bus1ctl shows the others. */
 #define WARNINGS_MAX 200
 
 struct bridge {
@@ -49,20 +50,27 @@ struct bridge {
         struct native *native; /* NULL: without bus1 */
         struct bus_config *config;
         struct service_table *services; /* until the bus takes it over */
-        struct rlimit fd_limit;         /* as inherited; services get it back */
-        char *config_path;              /* absolute: a fork changes the directory */
+        struct rlimit fd_limit;         /* of descriptors, as inherited; services get it too */
+        char *config_path;              /* absolute, because a bus in the background is in / */
         struct loop_source signals;
         struct loop_timer reply_timer;
         struct reload reload;
         struct watch watch;
-        char *pidfile; /* written by this process, which removes it; or NULL */
-        int ready_fd;
+        char *pidfile; /* made by this process, which removes it at its end; or NULL */
+        int ready_fd;  /* of daemon_fork() */
 };
 
 static int fail(struct bridge *bridge, int r, const char *what) {
         log_write(&bridge->log, LOG_LEVEL_ERROR, "Failed to start message bus: %s%s%s", what,
                   r ? ": " : "", r ? strerror(-r) : "");
         return r ? r : -EINVAL;
+}
+
+/* error is allocated, or NULL: then what and r say what failed. */
+static int fail_text(struct bridge *bridge, int r, const char *what, char *error) {
+        fail(bridge, error ? 0 : r, error ? error : what);
+        free(error);
+        return r;
 }
 
 /* configuration */
@@ -119,7 +127,7 @@ static void watched(struct bridge *bridge, int r) {
                           "Cannot watch the directories of the configuration");
 }
 
-/* reload.take_over: put a configuration that was read while the bus runs into force. */
+/* reload.take_over: let a configuration take effect that was read while the bus runs. */
 static int take_over(void *userdata, struct reload_state *state, char **ret_error) {
         struct bridge *bridge = userdata;
         struct bus_config *old = bridge->config;
@@ -137,7 +145,7 @@ static int take_over(void *userdata, struct reload_state *state, char **ret_erro
         return 0;
 }
 
-/* reload.refused: the mistake may be in a file that only the refused configuration includes. */
+/* reload.refused: only this configuration may include the file that has the mistake. */
 static void refused(void *userdata, const struct bus_config *config) {
         struct bridge *bridge = userdata;
 
@@ -150,7 +158,7 @@ static int reload_asked(void *userdata, struct later *later) {
         return reload_request(&bridge->reload, later);
 }
 
-/* No caller waits for this reload; the log tells its result. */
+/* No caller waits for this reload; only the log tells its result. */
 static int reload_unasked(void *userdata) {
         return reload_asked(userdata, NULL);
 }
@@ -170,21 +178,15 @@ static int handle_signal(struct loop_source *source, uint32_t events) {
         return reload_unasked(bridge);
 }
 
-/* Done as soon as the loop exists, so that a SIGHUP during the start is handled afterwards. */
+/* Called as soon as the loop exists: a SIGHUP during the start waits until the loop runs. */
 static int setup_signals(struct bridge *bridge) {
         sigset_t set;
 
         sigemptyset(&set);
         sigaddset(&set, SIGHUP);
         sigaddset(&set, SIGTERM);
-        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-                return -errno;
-
-        bridge->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-        if (bridge->signals.fd < 0)
-                return -errno;
         bridge->signals.dispatch = handle_signal;
-        return loop_add(&bridge->loop, &bridge->signals, EPOLLIN);
+        return loop_adopt_signals(&bridge->loop, &bridge->signals, &set);
 }
 
 static void set_reply_timer(void *userdata, int64_t deadline) {
@@ -206,7 +208,7 @@ static int reply_timer_expired(struct loop_timer *timer) {
 
 /* start */
 
-/* Listen on all addresses. bus.address lists them last first, as dbus-daemon prints them. */
+/* Listen on all addresses. bus.address lists the last one first, like dbus-daemon. */
 static int listen_all(struct bridge *bridge) {
         char *const *addresses = bridge->config->listen;
         size_t n = bridge->config->n_listen;
@@ -221,11 +223,8 @@ static int listen_all(struct bridge *bridge) {
                 char *printed, *joined, *error;
 
                 r = server_listen(&bridge->server, addresses[i], &printed, &error);
-                if (r < 0) {
-                        fail(bridge, error ? 0 : r, error ? error : addresses[i]);
-                        free(error);
-                        return r;
-                }
+                if (r < 0)
+                        return fail_text(bridge, r, addresses[i], error);
                 if (bridge->bus.address) {
                         r = asprintf(&joined, "%s;%s", printed, bridge->bus.address);
                         free(printed);
@@ -240,22 +239,21 @@ static int listen_all(struct bridge *bridge) {
 }
 
 static int print_line(struct bridge *bridge, int fd, const char *line) {
-        size_t n = strlen(line);
+        CLEANUP_FREE char *copy = NULL;
         ssize_t k;
-        char *copy;
+        int n;
 
         if (fd < 0)
                 return 0;
-        copy = malloc(n + 2);
-        if (!copy)
+        n = asprintf(&copy, "%s\n", line);
+        if (n < 0) {
+                copy = NULL;
                 return -ENOMEM;
-        memcpy(copy, line, n);
-        copy[n] = '\n';
+        }
         do
-                k = write(fd, copy, n + 1);
+                k = write(fd, copy, n);
         while (k < 0 && errno == EINTR);
-        free(copy);
-        if (k != (ssize_t)n + 1)
+        if (k != n)
                 return fail(bridge, k < 0 ? -errno : -EIO, "cannot print the address or pid");
         if (fd > 2)
                 close(fd);
@@ -335,7 +333,6 @@ static int setup_bus(struct bridge *bridge) {
         return 0;
 }
 
-/* Do everything that comes before the loop. */
 static int start(struct bridge *bridge) {
         bool forks;
         char *error = NULL;
@@ -343,19 +340,15 @@ static int start(struct bridge *bridge) {
 
         getrlimit(RLIMIT_NOFILE, &bridge->fd_limit);
         bridge->config_path = realpath(bridge->options.config_file, NULL);
-        if (!bridge->config_path) {
+        if (!bridge->config_path)
                 bridge->config_path = strdup(bridge->options.config_file);
-                if (!bridge->config_path)
-                        return -ENOMEM;
-        }
+        if (!bridge->config_path)
+                return -ENOMEM;
         r = bus_config_load(bridge->config_path, NULL, &bridge->config, &error);
         if (r >= 0)
                 r = reload_read_services(bridge->config, &bridge->services);
-        if (r < 0) {
-                fail(bridge, error ? 0 : r, error ? error : bridge->options.config_file);
-                free(error);
-                return r;
-        }
+        if (r < 0)
+                return fail_text(bridge, r, bridge->options.config_file, error);
 
         forks = bridge->options.fork >= 0 ? bridge->options.fork : bridge->config->fork;
         if (forks) {
@@ -369,11 +362,8 @@ static int start(struct bridge *bridge) {
         if (r < 0)
                 return r;
         r = check_config(bridge, bridge->config, &error);
-        if (r < 0) {
-                fail(bridge, error ? 0 : r, error ? error : bridge->options.config_file);
-                free(error);
-                return r;
-        }
+        if (r < 0)
+                return fail_text(bridge, r, bridge->options.config_file, error);
         r = listen_all(bridge);
         if (r >= 0)
                 r = write_pidfile(bridge);
@@ -430,8 +420,7 @@ static void stop(struct bridge *bridge) {
         bus_deinit(&bridge->bus);
         loop_timer_cancel(&bridge->loop, &bridge->reply_timer);
         watch_deinit(&bridge->watch);
-        if (bridge->signals.fd >= 0)
-                close(bridge->signals.fd);
+        loop_close(&bridge->loop, &bridge->signals);
         loop_deinit(&bridge->loop);
         if (bridge->pidfile)
                 unlink(bridge->pidfile);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The command line (dbus-daemon(1)): options with a value take it after '=' or as the next word. */
+/* An option takes its value after '=' or as the next word. */
 
 #include "bridge/options.h"
 
@@ -21,7 +21,7 @@ struct parser {
         bool failed;
 };
 
-/* Is the current word the option? Its value is what follows '=', else NULL. */
+/* Is the current word this option? *ret_value gets the value after '=', or NULL. */
 static bool is_option(const struct parser *p, const char *option, const char **ret_value) {
         const char *word = p->argv[p->at];
         size_t n = strlen(option);
@@ -32,7 +32,7 @@ static bool is_option(const struct parser *p, const char *option, const char **r
         return true;
 }
 
-/* Print what is wrong (NULL: the usage says it), and make options_parse() fail. */
+/* Print the error (NULL: the usage is enough), and make options_parse() fail. */
 static bool fail(struct parser *p, const char *what, const char *word) {
         if (what)
                 fprintf(stderr, "%s%s%s\n", what, word ? ": " : "", word ? word : "");
@@ -40,7 +40,7 @@ static bool fail(struct parser *p, const char *what, const char *word) {
         return true;
 }
 
-/* The mandatory value of an option. */
+/* Get the value of an option that must have one. False: there is none. */
 static bool take_value(struct parser *p, const char **value) {
         if (!*value && p->at + 1 < p->argc)
                 *value = p->argv[++p->at];
@@ -54,7 +54,7 @@ static bool set_config(struct parser *p, const char *file) {
         return true;
 }
 
-/* The optional descriptor of --print-address and --print-pid. */
+/* Get the descriptor of --print-address or --print-pid, which is optional. */
 static bool set_fd(struct parser *p, int *fd, const char *value) {
         char *end;
         long n;
@@ -85,7 +85,7 @@ static bool parse_value_option(struct parser *p) {
         if (is_option(p, "--address", &value)) {
                 if (!take_value(p, &value))
                         return fail(p, NULL, NULL);
-                if (!*value) /* like dbus-daemon: listen as configured */
+                if (!*value) /* like dbus-daemon: listen on the configured addresses */
                         return true;
                 if (!strchr(value, ':'))
                         return fail(p, "The address has no colon", value);
@@ -157,9 +157,8 @@ enum options_result options_parse(struct options *ret_options, int argc, char **
 void options_usage(const char *program) {
         fprintf(stderr,
                 "%s [--version] [--session] [--system] [--config-file=FILE] "
-                "[--print-address[=DESCRIPTOR]] "
-                "[--print-pid[=DESCRIPTOR]] [--introspect] [--address=ADDRESS] [--nopidfile] "
-                "[--nofork] "
-                "[--fork] [--nosyslog] [--syslog] [--syslog-only] [--systemd-activation]\n",
+                "[--print-address[=DESCRIPTOR]] [--print-pid[=DESCRIPTOR]] [--introspect] "
+                "[--address=ADDRESS] [--nopidfile] [--nofork] [--fork] [--nosyslog] [--syslog] "
+                "[--syslog-only] [--systemd-activation]\n",
                 program);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The command line, which is that of dbus-daemon(1). Strings point into argv. */
+/* The command line: the options of dbus-daemon(1) */
 
 #include <stdbool.h>
 
@@ -12,16 +12,16 @@ enum options_result {
         OPTIONS_USAGE, /* an error, or --help: usage on standard error and exit 1 */
 };
 
-struct options {
+struct options { /* strings point into argv */
         const char *config_file;
-        const char *address;  /* NULL: as configured */
-        int print_address_fd; /* -1: do not */
-        int print_pid_fd;
-        int fork; /* -1: as configured; 0: no; 1: yes */
+        const char *address;  /* NULL: the configured addresses */
+        int print_address_fd; /* -1: the address is not printed */
+        int print_pid_fd;     /* -1: the pid is not printed */
+        int fork;             /* 1: yes, 0: no, -1: the configuration decides */
         bool no_pidfile;
         bool systemd_activation;
-        int to_syslog; /* -1: as configured */
-        int to_stderr; /* -1: yes, unless forked */
+        int to_syslog; /* like fork */
+        int to_stderr; /* 1: yes, 0: no, -1: yes, unless the bus forks */
 };
 
 enum options_result options_parse(struct options *ret_options, int argc, char **argv);

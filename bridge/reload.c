@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Reload: the thread that reads configurations, and the calls that wait for it. */
-
 #include "bridge/reload.h"
 
 #include <errno.h>
@@ -25,24 +23,24 @@
 #include "bridge/bus/later.h"
 #include "bridge/bus/tell.h"
 
-/* How long the bus waits for the thread when it ends, in seconds. */
+/* When the bus ends it waits so many seconds for the thread. */
 #define END_DELAY 2
 #define NICE 5
 
-/* One run of the thread. Only the thread touches it until it writes to fd. */
+/* The work of one thread. Only this thread touches it until it writes to fd. */
 struct reload_job {
         pthread_t thread;
         int fd;                  /* eventfd; written when the thread is done */
-        struct reload_state old; /* replaced state, which the thread frees */
-        char *path;              /* configuration to read; NULL: only free the old state */
-        int result;
+        struct reload_state old; /* what an earlier reload replaced; the thread frees it */
+        char *path;              /* of the configuration to read; NULL: only free old */
+        int result;              /* of reading; 0 or a negative errno */
         struct reload_state state;
         char *error;
 };
 
 /*
- * Programs put service files for this session alone into directories below XDG_RUNTIME_DIR, and
- * expect the bus to make them. If that fails the session has no such services.
+ * Programs put service files that are only for this session into directories below XDG_RUNTIME_DIR,
+ * and expect the bus to make these directories. If that fails the session has no such services.
  */
 static void make_runtime_directories(const struct bus_config *config) {
         for (size_t i = 0; i < config->n_servicedirs; i++) {
@@ -79,13 +77,13 @@ static void *run(void *userdata) {
         static const uint64_t one = 1;
         ssize_t n;
 
-        /* Linux sets it for this thread only; the bus thread keeps its priority. */
+        /* Linux changes the priority of this thread only, not of the bus thread. */
         setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
         reload_state_clear(&job->old);
         if (job->path)
                 job->result = read_all(job->path, &job->state, &job->error);
         n = write(job->fd, &one, sizeof(one));
-        (void)n; /* cannot fail: the counter of an eventfd has room for 1 */
+        (void)n; /* never fails, because the counter of the eventfd has room for 1 */
         return NULL;
 }
 
@@ -97,7 +95,10 @@ static void job_free(struct reload_job *job) {
         free(job);
 }
 
-/* Start a thread that frees old and, if path is not NULL, reads the configuration there. */
+/*
+ * Start a thread that frees old and, if path is not NULL, reads the configuration there. On failure
+ * old is freed here.
+ */
 static int job_start(struct reload *reload, struct reload_state old, const char *path) {
         struct reload_job *job = calloc(1, sizeof(*job));
         sigset_t all, mask;
@@ -130,12 +131,10 @@ static int end_all(struct later *list, int result, const char *error) {
         int r, fatal = 0;
 
         DL_FOREACH_SAFE2(list, later, next, owner_next) {
-                if (result < 0)
-                        r = later_fail(later, DRIVER_ERROR("Failed"),
-                                       "The configuration stays as it was: %s",
-                                       error ? error : strerror(-result));
-                else
-                        r = later_reply(later);
+                r = result >= 0 ? later_reply(later)
+                                : later_fail(later, DRIVER_ERROR("Failed"),
+                                             "The configuration stays as it was: %s",
+                                             error ? error : strerror(-result));
                 if (r < 0)
                         fatal = r;
         }
@@ -200,7 +199,7 @@ static int job_ended(struct loop_source *source, uint32_t events) {
         if (r >= 0 && reload->again)
                 return start_reading(reload, old);
         if (old.config)
-                job_start(reload, old, NULL); /* frees it right here when no thread can be made */
+                job_start(reload, old, NULL);
         return r;
 }
 
@@ -212,23 +211,13 @@ int reload_request(struct reload *reload, struct later *later) {
 }
 
 int reload_init(struct reload *reload, struct bus *bus, struct loop *loop, const char *path) {
-        int r;
-
         *reload = (struct reload){
                 .bus = bus,
                 .loop = loop,
                 .path = path,
                 .source.dispatch = job_ended,
         };
-        reload->source.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (reload->source.fd < 0)
-                return -errno;
-        r = loop_add(loop, &reload->source, EPOLLIN);
-        if (r < 0) {
-                close(reload->source.fd);
-                reload->source.fd = -1;
-        }
-        return r;
+        return loop_adopt(loop, &reload->source, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), EPOLLIN);
 }
 
 static void free_all(struct later *list) {
@@ -244,16 +233,14 @@ void reload_deinit(struct reload *reload) {
 
         free_all(reload->current);
         free_all(reload->waiting);
-        if (reload->source.fd >= 0)
-                loop_remove(reload->loop, &reload->source);
+        loop_remove(reload->loop, &reload->source);
         if (reload->job) {
                 clock_gettime(CLOCK_REALTIME, &until);
                 until.tv_sec += END_DELAY;
                 if (pthread_timedjoin_np(reload->job->thread, NULL, &until) != 0)
-                        return; /* the thread still uses the job and the descriptor: leave both */
+                        return; /* the thread still uses the job and the descriptor */
                 job_free(reload->job);
         }
-        if (reload->source.fd >= 0)
-                close(reload->source.fd);
+        loop_close(reload->loop, &reload->source);
         *reload = (struct reload){.source.fd = -1};
 }

@@ -44,16 +44,16 @@ struct reload {
         const char *path;
         struct loop_source source; /* eventfd by which the thread reports its end; -1: none */
         struct reload_job *job;    /* NULL: no thread runs */
-        struct later *current;     /* calls that the run under way answers */
-        struct later *waiting;     /* calls that the next run answers */
-        bool again;                /* another run follows */
+        struct later *current;     /* calls that are answered when the present run ends */
+        struct later *waiting;     /* calls that need another run */
+        bool again;                /* another run follows the present one */
         /*
          * Put *state in force and store what it replaced in *state. On failure nothing changes;
          * returns a negative errno and sets *ret_error to a text that the caller frees (NULL when
          * out of memory).
          */
         int (*take_over)(void *userdata, struct reload_state *state, char **ret_error);
-        /* The configuration was refused; watch its files, as a change there may repair it. */
+        /* The configuration was refused. Watch its files: a change may repair it. */
         void (*refused)(void *userdata, const struct bus_config *config);
         void *userdata;
 };
@@ -61,14 +61,14 @@ struct reload {
 /* path names the main configuration file; it must outlive the reload. Negative errno. */
 int reload_init(struct reload *reload, struct bus *bus, struct loop *loop, const char *path);
 /*
- * Call before bus_deinit(). Waits for the thread for two seconds at most; a thread that a name
- * service holds up longer is left to the end of the process. A reload that was never initialised
- * may be passed if it is zero but for a descriptor of -1.
+ * Call before bus_deinit(). Waits two seconds at most for the thread; if a name service holds up
+ * the thread for longer, it runs until the process ends. reload may be uninitialised if all of it
+ * is zero except source.fd, which must be -1.
  */
 void reload_deinit(struct reload *reload);
 
 /*
- * Read the configuration again. later, if not NULL, is answered when a configuration that was read
- * after this call is in force or was refused. Returns 0 or a fatal negative errno.
+ * Read the configuration again. later, if not NULL, is answered when the configuration that is read
+ * after this call has taken effect or was refused. Returns 0 or a fatal negative errno.
  */
 int reload_request(struct reload *reload, struct later *later);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Watch: inotify on the directories of configuration and service files. */
-
 #include "bridge/watch.h"
 
 #include <errno.h>
@@ -16,9 +14,9 @@
 #include "policy/array.h"
 
 /*
- * Files are watched through their directories, because editors and package managers replace a file
- * by renaming a new one. A new file counts when it is closed or renamed, a directory when it is
- * made.
+ * Inotify watches the directories of the files, because editors and package managers replace a file
+ * by renaming a new one. A new file is reported when its writer closes it or it is renamed, a new
+ * directory when it is made.
  */
 #define DIRECTORY_GOES (IN_DELETE_SELF | IN_MOVE_SELF)
 #define FILE_EVENTS (IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | DIRECTORY_GOES)
@@ -44,7 +42,7 @@ static bool has_name(const struct watch_directory *directory, const char *name) 
         return false;
 }
 
-/* Ignore the temporary files that package managers and editors put next to a file. */
+/* False for the temporary files that package managers and editors put next to a file. */
 static bool is_relevant(const struct watch *watch, const struct inotify_event *event) {
         const struct watch_directory *directory;
 
@@ -64,8 +62,8 @@ static bool is_relevant(const struct watch *watch, const struct inotify_event *e
 }
 
 /*
- * Report when nothing has changed for WATCH_SETTLE, and after WATCH_SETTLE_MAX in any case: some
- * directories change all the time.
+ * Report when nothing has changed for WATCH_SETTLE. Some directories change all the time, so report
+ * after WATCH_SETTLE_MAX in any case.
  */
 static int settle(struct watch *watch) {
         int64_t now = loop_now(), deadline = now + WATCH_SETTLE;
@@ -99,8 +97,6 @@ static int settled(struct loop_timer *timer) {
 
 int watch_init(struct watch *watch, struct loop *loop, int (*changed)(void *userdata),
                void *userdata) {
-        int r;
-
         *watch = (struct watch){
                 .loop = loop,
                 .source.dispatch = dispatch,
@@ -108,18 +104,10 @@ int watch_init(struct watch *watch, struct loop *loop, int (*changed)(void *user
                 .changed = changed,
                 .userdata = userdata,
         };
-        watch->source.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-        if (watch->source.fd < 0)
-                return -errno;
-        r = loop_add(loop, &watch->source, EPOLLIN);
-        if (r < 0) {
-                close(watch->source.fd);
-                watch->source.fd = -1;
-        }
-        return r;
+        return loop_adopt(loop, &watch->source, inotify_init1(IN_CLOEXEC | IN_NONBLOCK), EPOLLIN);
 }
 
-/* what is watched */
+/* the watched directories */
 
 static void free_directories(struct watch_directory *directories, size_t n) {
         for (size_t i = 0; i < n; i++) {
@@ -131,8 +119,9 @@ static void free_directories(struct watch_directory *directories, size_t n) {
 }
 
 /*
- * Watch a directory as a whole (name NULL) or one entry of it. A directory that several paths lead
- * to is watched once. Returns 1 if it cannot be watched, for instance because it is missing.
+ * Watch a directory as a whole (name NULL) or one entry of it, and note that in next. A directory
+ * that has several paths is watched once. Returns 1 if the directory cannot be watched, for
+ * instance because it is missing.
  */
 static int add(struct watch *watch, struct watch *next, const char *path, uint32_t events,
                const char *name) {
@@ -177,7 +166,7 @@ static int add_entry(struct watch *watch, struct watch *next, const char *path, 
                 return -ENOMEM;
         while (r == 1 && (slash = strrchr(directory, '/'))) {
                 *slash = '\0';
-                /* no name follows a trailing slash */
+                /* a path that ends with a slash has no name after it */
                 if (slash[1])
                         r = add(watch, next, slash == directory ? "/" : directory, events,
                                 slash + 1);
@@ -239,8 +228,9 @@ static bool has_changed(const struct bus_config *config) {
 }
 
 /*
- * Files change unseen only before they are watched. So has_changed() is asked only when something
- * new is watched, and a refused configuration is not read over and over.
+ * A file may have changed after the bus read it and before it was watched. So has_changed() looks
+ * at the files, but only when something new is watched: otherwise a refused configuration would be
+ * read over and over.
  */
 int watch_add(struct watch *watch, const struct bus_config *config) {
         int r;
@@ -262,7 +252,7 @@ int watch_set(struct watch *watch, const struct bus_config *config) {
         if (r >= 0)
                 r = add_all(watch, &next, config);
         if (r < 0) {
-                /* What was added stays watched until the next configuration. */
+                /* Directories that were added stay watched until the next configuration. */
                 free_directories(next.directories, next.n_directories);
                 return r;
         }
@@ -277,13 +267,8 @@ int watch_set(struct watch *watch, const struct bus_config *config) {
 }
 
 void watch_deinit(struct watch *watch) {
-        if (watch->loop)
-                loop_timer_cancel(watch->loop, &watch->settle);
-        if (watch->source.fd >= 0) {
-                if (watch->source.added)
-                        loop_remove(watch->loop, &watch->source);
-                close(watch->source.fd);
-        }
+        loop_timer_cancel(watch->loop, &watch->settle);
+        loop_close(watch->loop, &watch->source);
         free_directories(watch->directories, watch->n_directories);
         *watch = (struct watch){.source.fd = -1};
 }

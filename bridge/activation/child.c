@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Children: fork, execve, and SIGCHLD through a signalfd
+ * Children: fork(), execve(), and SIGCHLD through a signalfd
  *
- * vfork() would stop the bus until the program is read from disk, so fork() is used. One signalfd
- * serves all children: a pidfd for each would use up descriptors that clients need.
+ * The bus uses fork(), because vfork() would stop it until the program is read from disk. One
+ * signalfd serves all children; a pidfd for each would use up descriptors that clients need.
  */
 
 #include "bridge/activation/child.h"
@@ -23,22 +23,23 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "base/cleanup.h"
 #include "base/container-of.h"
 
 struct child {
         struct children *children;
         struct child *prev, *next;
         pid_t pid;
-        struct loop_source started; /* the pipe; fd -1: it has ended */
-        child_event_fn event;       /* NULL: forgotten */
+        struct loop_source started; /* the pipe from run(); fd -1: its end has been read */
+        child_event_fn event;       /* NULL: child_forget() was called */
         void *userdata;
 };
 
 /*
- * In the child, up to execve()
+ * What the new process does, up to execve()
  *
- * Other threads may have held locks at the time of the fork, which are never released here. So only
- * async-signal-safe functions are called, and no memory is allocated.
+ * Another thread may have held a lock during the fork, and nothing releases it in the new process.
+ * So these functions call only async-signal-safe functions and allocate no memory.
  */
 
 static void close_all_from(int fd) {
@@ -46,12 +47,12 @@ static void close_all_from(int fd) {
 
         if (close_range((unsigned)fd, ~0U, 0) == 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
                 return;
-        /* Linux before 5.9 */
+        /* Linux before 5.9 has no close_range(). */
         for (; (rlim_t)fd < limit.rlim_cur; fd++)
                 close(fd);
 }
 
-/* After a change of user /proc/self belongs to root, unless the process is dumpable. */
+/* /proc/self belongs to root after a change of user, unless the process is dumpable. */
 static int open_oom_score(void) {
         static const char path[] = "/proc/self/oom_score_adj";
         int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -63,7 +64,7 @@ static int open_oom_score(void) {
         return fd;
 }
 
-/* Services do not get the protection from the OOM killer that the bus may have. */
+/* The bus may be protected from the OOM killer; services do not inherit that. */
 static void reset_oom_score(void) {
         int fd = open_oom_score();
         char first;
@@ -71,30 +72,28 @@ static void reset_oom_score(void) {
         if (fd < 0)
                 return;
         if (read(fd, &first, 1) == 1 && first == '-' && pwrite(fd, "0", 1, 0) < 0) {
-                /* The score is only advice, so a failure is ignored. */
+                /* Ignored: a service can also run with this score. */
         }
         close(fd);
 }
 
 static void reset_signals(void) {
-        struct sigaction action = {.sa_handler = SIG_DFL};
+        struct sigaction action = {};
         sigset_t none;
 
-        for (int number = 1; number < NSIG; number++)
-                if (number != SIGPIPE)
-                        sigaction(
-                                number, &action,
-                                NULL); /* fails for signals that cannot be caught, which is fine */
-        action.sa_handler = SIG_IGN;
-        sigaction(SIGPIPE, &action, NULL);
+        /* sigaction() fails for SIGKILL and SIGSTOP, whose action never changes */
+        for (int number = 1; number < NSIG; number++) {
+                action.sa_handler = number == SIGPIPE ? SIG_IGN : SIG_DFL;
+                sigaction(number, &action, NULL);
+        }
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 /*
- * Connect a standard stream to the journal. Without a journal that answers at once the stream stays
- * as it is. The header that journald expects has seven lines: identifier, unit, priority, and four
- * flags (lines have priorities; forward to syslog, to the kernel log, to the console), all off.
+ * Connect a standard stream to the journal. If no journal answers at once, the stream stays as it
+ * is. journald expects a header of seven lines: identifier, unit, priority, and four flags, all off
+ * here (lines have priorities; forward to syslog, to the kernel log, to the console).
  */
 static void connect_to_journal(int to, const char *name, const char *priority) {
         static const struct sockaddr_un address = {
@@ -148,14 +147,6 @@ _Noreturn static void run(int error_fd, const struct rlimit *fd_limit, char *con
 
 /* events */
 
-static void stop_watching(struct child *child) {
-        if (child->started.fd < 0)
-                return;
-        loop_remove(child->children->loop, &child->started);
-        close(child->started.fd);
-        child->started.fd = -1;
-}
-
 static int tell(struct child *child, enum child_event event, int value) {
         return child->event ? child->event(child, event, value, child->userdata) : 0;
 }
@@ -169,11 +160,11 @@ static int tell_started(struct child *child) {
         while (n < 0 && errno == EINTR);
         if (n < 0)
                 return 0;
-        stop_watching(child);
+        loop_close(child->children->loop, &child->started);
         if (n == 0)
                 return tell(child, CHILD_RUNS, 0);
         r = tell(child, CHILD_NOT_EXECUTED, error);
-        child_forget(child); /* it will be reaped later */
+        child_forget(child); /* reap() frees it */
         return r;
 }
 
@@ -182,7 +173,7 @@ static int started(struct loop_source *source, uint32_t events) {
 }
 
 static struct child *child_free(struct child *child) {
-        stop_watching(child);
+        loop_close(child->children->loop, &child->started);
         DL_DELETE(child->children->list, child);
         free(child);
         return NULL;
@@ -191,7 +182,7 @@ static struct child *child_free(struct child *child) {
 static int ended(struct child *child, int status) {
         int r = 0;
 
-        /* A program that ends at once may do so before the pipe is read. */
+        /* SIGCHLD may be handled before the pipe: CHILD_RUNS still comes first. */
         if (child->started.fd >= 0)
                 r = tell_started(child);
         if (r >= 0)
@@ -201,7 +192,7 @@ static int ended(struct child *child, int status) {
         return r;
 }
 
-/* Several children may end with one signal, so all of them are asked. */
+/* One SIGCHLD may stand for several children that ended, so this looks at all of them. */
 static int reap(struct loop_source *source, uint32_t events) {
         struct children *children = container_of(source, struct children, signals);
         struct signalfd_siginfo info;
@@ -225,49 +216,41 @@ static int reap(struct loop_source *source, uint32_t events) {
 int child_start(struct children *children, char *const *argv, char *const *environment,
                 const char *journal_name, child_event_fn event, void *userdata,
                 struct child **ret_child) {
-        struct child *child;
+        CLEANUP_FREE struct child *child = calloc(1, sizeof(*child));
+        CLEANUP_CLOSE int error_fd = -1;
         int fds[2], r;
 
+        if (!child)
+                return -ENOMEM;
         if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
                 return -errno;
-        child = calloc(1, sizeof(*child));
-        if (!child) {
-                r = -ENOMEM;
-                goto fail;
-        }
+        error_fd = fds[1];
         *child = (struct child){
                 .children = children,
-                .started = {.fd = fds[0], .dispatch = started},
+                .started.dispatch = started,
                 .event = event,
                 .userdata = userdata,
         };
-        r = loop_add(children->loop, &child->started, EPOLLIN);
+        r = loop_adopt(children->loop, &child->started, fds[0], EPOLLIN);
         if (r < 0)
-                goto fail;
-        DL_APPEND(children->list,
-                  child); /* before fork(), so that both processes own it and none leaks it */
+                return r;
+        DL_APPEND(children->list, child); /* before fork(), so that the new process leaks nothing */
 
         child->pid = fork();
         if (child->pid == 0)
-                run(fds[1], &children->fd_limit, argv, environment, journal_name);
-        r = child->pid < 0 ? -errno : 0;
-        close(fds[1]);
-        if (r < 0)
-                child_free(child);
-        else
-                *ret_child = child;
-        return r;
-
-fail:
-        free(child);
-        close(fds[0]);
-        close(fds[1]);
-        return r;
+                run(error_fd, &children->fd_limit, argv, environment, journal_name);
+        if (child->pid < 0) {
+                r = -errno;
+                child_free(steal_ptr(&child));
+                return r;
+        }
+        *ret_child = steal_ptr(&child);
+        return 0;
 }
 
 struct child *child_forget(struct child *child) {
         if (child) {
-                stop_watching(child);
+                loop_close(child->children->loop, &child->started);
                 child->event = NULL;
         }
         return NULL;
@@ -279,37 +262,22 @@ pid_t child_pid(const struct child *child) {
 
 int children_init(struct children *children, struct loop *loop, const struct rlimit *fd_limit) {
         sigset_t set;
-        int r;
 
         *children = (struct children){
                 .loop = loop,
                 .signals = {.fd = -1, .dispatch = reap},
                 .fd_limit = *fd_limit,
         };
-        /* The parent may have ignored SIGCHLD; then the kernel would reap children itself. */
+        /* If the bus was started with SIGCHLD ignored, the kernel would reap its children. */
         if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
                 return -errno;
         sigemptyset(&set);
         sigaddset(&set, SIGCHLD);
-        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-                return -errno;
-        children->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-        if (children->signals.fd < 0)
-                return -errno;
-        r = loop_add(loop, &children->signals, EPOLLIN);
-        if (r < 0) {
-                close(children->signals.fd);
-                children->signals.fd = -1;
-        }
-        return r;
+        return loop_adopt_signals(loop, &children->signals, &set);
 }
 
 void children_deinit(struct children *children) {
         while (children->list)
                 child_free(children->list);
-        if (children->signals.fd < 0)
-                return;
-        loop_remove(children->loop, &children->signals);
-        close(children->signals.fd);
-        children->signals.fd = -1;
+        loop_close(children->loop, &children->signals);
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The event loop. */
-
 #include "bridge/base/loop.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -64,6 +63,30 @@ void loop_remove(struct loop *loop, struct loop_source *source) {
                         loop->events[i].data.ptr = NULL;
 }
 
+int loop_adopt(struct loop *loop, struct loop_source *source, int fd, uint32_t events) {
+        int r;
+
+        source->fd = fd;
+        r = fd < 0 ? -errno : loop_add(loop, source, events);
+        if (r < 0)
+                loop_close(loop, source);
+        return r;
+}
+
+void loop_close(struct loop *loop, struct loop_source *source) {
+        loop_remove(loop, source);
+        if (source->fd >= 0)
+                close(source->fd);
+        source->fd = -1;
+}
+
+int loop_adopt_signals(struct loop *loop, struct loop_source *source, const sigset_t *signals) {
+        source->fd = -1;
+        if (sigprocmask(SIG_BLOCK, signals, NULL) < 0)
+                return -errno;
+        return loop_adopt(loop, source, signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK), EPOLLIN);
+}
+
 /* timers */
 
 static void heap_put(struct loop *loop, size_t i, struct loop_timer *timer) {
@@ -71,7 +94,7 @@ static void heap_put(struct loop *loop, size_t i, struct loop_timer *timer) {
         timer->index = i;
 }
 
-/* Restore the order of the heap after the deadline of the timer at i has changed. */
+/* Restore the order of the heap after the timer at i has got another deadline. */
 static void heap_fix(struct loop *loop, size_t i) {
         struct loop_timer *timer = loop->timers[i - 1];
 

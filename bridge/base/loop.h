@@ -4,15 +4,16 @@
 /*
  * The event loop - one thread, one epoll set
  *
- * Sources are level-triggered descriptors. A turn of the loop has three parts:
+ * A source is a descriptor with a callback; it is level-triggered. A turn of the loop is:
  *
  *      epoll_wait()  ->  dispatch() of each ready source  ->  expired() of each timer that is due
  *                    ->  run() of each deferred function
  *
- * Output to a descriptor is deferred, so that everything a turn has for one descriptor goes out
- * with one system call. All callbacks return 0, or a negative errno that ends the loop.
+ * The bus defers its output: all that one turn has for a descriptor goes out with one system call.
+ * All callbacks return 0, or a negative errno that ends the loop.
  */
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,8 +29,8 @@ struct loop_source {
 };
 
 struct loop_timer {
-        int64_t deadline; /* on the clock of loop_now() */
-        size_t index;     /* position in the heap, from 1; 0: not set */
+        int64_t deadline; /* by loop_now() */
+        size_t index;     /* position in the heap, counted from 1; 0: the timer is not set */
         int (*expired)(struct loop_timer *timer);
 };
 
@@ -59,15 +60,28 @@ int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
 int loop_add(struct loop *loop, struct loop_source *source, uint32_t events);
-/* Makes no system call if the events are the same as before. */
+/* Change the events; without a change there is no system call. */
 int loop_set_events(struct loop *loop, struct loop_source *source, uint32_t events);
-/* Call before closing the descriptor. Its events of this turn are not dispatched any more. */
+/*
+ * Call before closing the descriptor. Its events of this turn are not dispatched any more. Does
+ * nothing if the source was not added.
+ */
 void loop_remove(struct loop *loop, struct loop_source *source);
+
+/*
+ * loop_adopt() adds a source for fd, which the caller has just made; fd -1 is the caller's failure,
+ * and -errno is returned. The source owns fd: a failure closes it, loop_close() removes the source
+ * and closes it, and source->fd is -1 afterwards.
+ */
+int loop_adopt(struct loop *loop, struct loop_source *source, int fd, uint32_t events);
+void loop_close(struct loop *loop, struct loop_source *source);
+/* Block these signals, and adopt a signalfd for them. */
+int loop_adopt_signals(struct loop *loop, struct loop_source *source, const sigset_t *signals);
 
 /* Set a timer, or move one that is set. -ENOMEM. */
 int loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t deadline);
 void loop_timer_cancel(struct loop *loop, struct loop_timer *timer);
 
-/* Run it at the end of this turn; once, even if it is deferred several times. */
+/* Call run() once at the end of this turn, even if this is called several times before. */
 void loop_defer(struct loop *loop, struct loop_deferred *deferred);
 void loop_defer_cancel(struct loop *loop, struct loop_deferred *deferred);
