@@ -103,7 +103,8 @@ static int sasl_read(struct sasl *s) {
                         .msg_iov = &vec,
                         .msg_iovlen = 1,
                         .msg_control = &control,
-                        .msg_controllen = sizeof(control),
+                        /* Not sizeof(control): its padding is room for a second descriptor. */
+                        .msg_controllen = CMSG_LEN(sizeof(int)),
                 };
                 ssize_t l;
 

@@ -15,6 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* what others send */
@@ -240,6 +243,68 @@ START_TEST(forged_sender_of_a_reply_is_removed) {
         answer = call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL);
         ck_assert_str_eq(dbus_message_get_sender(answer.reply), bus1_dbus_get_unique_name(service));
         dbus_message_unref(answer.reply);
+}
+END_TEST
+
+/* Accept one client, answer its AUTH with two descriptors that it did not ask for, and leave. */
+static void serve_descriptors(int listen_fd) {
+        static const char answer[] = "OK 0123456789abcdef0123456789abcdef\r\n";
+        union {
+                struct cmsghdr header;
+                char buffer[CMSG_SPACE(2 * sizeof(int))];
+        } control = {};
+        struct iovec vec = {(char *)answer, strlen(answer)};
+        struct msghdr m = {
+                .msg_iov = &vec,
+                .msg_iovlen = 1,
+                .msg_control = &control,
+                .msg_controllen = sizeof(control),
+        };
+        char byte = 0;
+        int fd;
+
+        fd = accept(listen_fd, NULL, NULL);
+        while (byte != '\n')
+                if (read(fd, &byte, 1) != 1)
+                        _exit(1);
+        control.header.cmsg_level = SOL_SOCKET;
+        control.header.cmsg_type = SCM_RIGHTS;
+        control.header.cmsg_len = CMSG_LEN(2 * sizeof(int));
+        memcpy(CMSG_DATA(&control.header), (int[]){listen_fd, listen_fd}, 2 * sizeof(int));
+        _exit(sendmsg(fd, &m, MSG_NOSIGNAL) < 0);
+}
+
+static int count_open_files(void) {
+        int n = 0;
+
+        for (int fd = 0; fd < 1024; fd++)
+                n += fcntl(fd, F_GETFD) >= 0;
+        return n;
+}
+
+START_TEST(descriptors_of_a_failed_handshake_are_closed) {
+        struct sockaddr_un sa = {.sun_family = AF_UNIX};
+        socklen_t n_sa = sizeof(sa.sun_family); /* bind() chooses an abstract address */
+        struct bus1_dbus *bus;
+        int listen_fd, n_files, status;
+        char address[sizeof(sa.sun_path) + 32];
+        pid_t pid;
+
+        listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        ck_assert_int_eq(bind(listen_fd, (struct sockaddr *)&sa, n_sa), 0);
+        n_sa = sizeof(sa);
+        ck_assert_int_eq(getsockname(listen_fd, (struct sockaddr *)&sa, &n_sa), 0);
+        ck_assert_int_eq(listen(listen_fd, 1), 0);
+        snprintf(address, sizeof(address), "unix:abstract=%s", sa.sun_path + 1);
+        pid = fork();
+        if (pid == 0)
+                serve_descriptors(listen_fd);
+        n_files = count_open_files();
+        ck_assert_int_lt(bus1_dbus_open(&bus, address, NULL), 0);
+        ck_assert_int_eq(count_open_files(), n_files);
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert_int_eq(status, 0);
+        close(listen_fd);
 }
 END_TEST
 
@@ -514,6 +579,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, descriptor_in_the_deepest_place);
         tcase_add_test(tcase, descriptors_that_do_not_fit_cost_their_message_only);
         tcase_add_test(tcase, forged_sender_of_a_reply_is_removed);
+        tcase_add_test(tcase, descriptors_of_a_failed_handshake_are_closed);
         tcase_add_test(tcase, wrong_arguments_are_refused);
         tcase_add_test(tcase, wrong_replies_are_refused);
         tcase_add_test(tcase, failed_publication_can_be_repeated);
