@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/*
- * The life of a membership: join, run, leave
- */
+/* A program joins the bus, runs its dispatch loop, and leaves. */
 
 #include "libbus1/dbus/membership.h"
 
@@ -17,36 +15,31 @@
 #include "libbus1/dbus/driver.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/message.h"
-#include "libbus1/dbus/node.h"
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/receive.h"
 
+/* Takes over client and socket of joined, but only on success. */
 static int bus_new(struct bus1_dbus **ret_bus, const struct joined *joined) {
+        CLEANUP_CLOSE int timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+        CLEANUP_CLOSE int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+        const int fds[] = {timer_fd, bus1_client_get_fd(joined->client), joined->socket_fd};
         struct epoll_event event = {.events = EPOLLIN};
         struct bus1_dbus *bus;
-        int r;
 
+        if (timer_fd < 0 || epoll_fd < 0)
+                return -errno;
+        for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+                if (fds[i] >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fds[i], &event) < 0)
+                        return -errno;
         bus = calloc(1, sizeof(*bus));
         if (!bus)
                 return -ENOMEM;
-        bus->socket_fd = joined->socket_fd;
-        bus->session = joined->session;
-        bus->timer_armed = UINT64_MAX;
-        bus->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-        bus->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-        if (bus->timer_fd < 0 || bus->epoll_fd < 0 ||
-            epoll_ctl(bus->epoll_fd, EPOLL_CTL_ADD, bus->timer_fd, &event) < 0 ||
-            epoll_ctl(bus->epoll_fd, EPOLL_CTL_ADD, bus1_client_get_fd(joined->client), &event) <
-                    0 ||
-            (bus->socket_fd >= 0 &&
-             epoll_ctl(bus->epoll_fd, EPOLL_CTL_ADD, bus->socket_fd, &event) < 0)) {
-                r = -errno;
-                closep(&bus->timer_fd);
-                closep(&bus->epoll_fd);
-                free(bus);
-                return r;
-        }
         bus->client = joined->client;
+        bus->socket_fd = joined->socket_fd;
+        bus->epoll_fd = steal_fd(&epoll_fd);
+        bus->timer_fd = steal_fd(&timer_fd);
+        bus->timer_armed = UINT64_MAX;
+        bus->session = joined->session;
         *ret_bus = bus;
         return 0;
 }
@@ -54,9 +47,7 @@ static int bus_new(struct bus1_dbus **ret_bus, const struct joined *joined) {
 PUBLIC int bus1_dbus_new_from_client(struct bus1_dbus **ret_bus, struct bus1_client *client) {
         if (!ret_bus || !client)
                 return -EINVAL;
-        return bus_new(
-                ret_bus,
-                &(struct joined){.client = client, .socket_fd = -1, .session = BUS1_INVALID});
+        return bus_new(ret_bus, &(struct joined){client, -1, BUS1_INVALID});
 }
 
 PUBLIC int bus1_dbus_open(struct bus1_dbus **ret_bus, const char *address, DBusError *error) {
@@ -84,21 +75,24 @@ PUBLIC int bus1_dbus_open(struct bus1_dbus **ret_bus, const char *address, DBusE
         return 0;
 }
 
-PUBLIC int bus1_dbus_open_session(struct bus1_dbus **ret_bus, DBusError *error) {
-        const char *address = getenv("DBUS_SESSION_BUS_ADDRESS");
+static int open_environment(struct bus1_dbus **ret_bus, const char *variable, const char *fallback,
+                            DBusError *error) {
+        const char *address = getenv(variable);
 
-        return bus1_dbus_open(ret_bus, address && *address ? address : "unix:runtime=yes", error);
+        return bus1_dbus_open(ret_bus, address && *address ? address : fallback, error);
+}
+
+PUBLIC int bus1_dbus_open_session(struct bus1_dbus **ret_bus, DBusError *error) {
+        return open_environment(ret_bus, "DBUS_SESSION_BUS_ADDRESS", "unix:runtime=yes", error);
 }
 
 PUBLIC int bus1_dbus_open_system(struct bus1_dbus **ret_bus, DBusError *error) {
-        const char *address = getenv("DBUS_SYSTEM_BUS_ADDRESS");
-
-        return bus1_dbus_open(
-                ret_bus, address && *address ? address : "unix:path=/run/dbus/system_bus_socket",
-                error);
+        return open_environment(ret_bus, "DBUS_SYSTEM_BUS_ADDRESS",
+                                "unix:path=/run/dbus/system_bus_socket", error);
 }
 
 PUBLIC struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus) {
+        struct incoming *incoming, *next_incoming;
         struct watch *watch, *next_watch;
         struct node *node, *next_node;
 
@@ -112,11 +106,11 @@ PUBLIC struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus) {
                 bus1_dbus_subscription_free(bus->subscriptions);
         while (bus->pending)
                 pending_free(bus, bus->pending);
-        while (bus->incoming)
-                incoming_free(bus, bus->incoming);
+        DL_FOREACH_SAFE(bus->incoming, incoming, next_incoming) {
+                incoming_free(incoming);
+        }
         HASH_ITER(hh, bus->watches, watch, next_watch) {
-                HASH_DELETE(hh, bus->watches, watch);
-                free(watch);
+                bus1_dbus_unwatch(bus, watch->handle);
         }
         HASH_ITER(hh, bus->nodes, node, next_node) {
                 node_remove(bus, node->id);
@@ -156,11 +150,8 @@ PUBLIC int bus1_dbus_run(struct bus1_dbus *bus, const bool *stop) {
 
         while (!stop || !*stop) {
                 r = bus1_dbus_dispatch(bus);
-                if (r < 0)
-                        return r;
-                if (r > 0)
-                        continue;
-                r = bus1_dbus_wait(bus, -1);
+                if (r == 0)
+                        r = bus1_dbus_wait(bus, -1);
                 if (r < 0)
                         return r;
         }

@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Calls. */
+/*
+ * Calls
+ *
+ * A call carries a new one-shot node for its reply. That node, not the serial, says which call is
+ * answered, so only the callee can answer it. When the callee's handle to the node goes unused, the
+ * call ends with NoReply.
+ */
 
 #include "libbus1/dbus/membership.h"
 
-/* Like bus1_dbus_call(), with n_created new nodes in front of the handles; created gets their IDs.
+/*
+ * Like bus1_dbus_call(). If ret_node is not NULL, the call makes one more node: *ret_node gets its
+ * ID, and the message carries its only handle, in front of the handles.
  */
-int call_with(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
-              struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
-              size_t n_handles, int timeout_ms, struct bus1_dbus_message **ret_reply,
-              DBusError *error);
+int call_with_node(struct bus1_dbus *bus, uint64_t to, DBusMessage *message, uint64_t *ret_node,
+                   const uint64_t *handles, size_t n_handles, int timeout_ms,
+                   struct bus1_dbus_message **ret_reply, DBusError *error);

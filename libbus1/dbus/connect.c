@@ -1,14 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/*
- * Joining a bus: its D-Bus address, the SASL handshake, and the negotiation of bus1
- *
- * The connection is an ordinary one until NEGOTIATE_BUS1. Then either the bus takes the descriptor
- * of a peer that was opened on the device and transfers a handle into it, or it answers with the
- * socket of a peer on the core it hosts. The D-Bus socket carries nothing more, but stays open: it
- * ends with either side.
- */
-
 #include "libbus1/dbus/connect.h"
 
 #include <errno.h>
@@ -21,9 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "libbus1/dbus/check.h"
-#include "libbus1/dbus/clock.h"
 #include "libbus1/dbus/error.h"
+#include "libbus1/dbus/membership.h"
 
 #define LINE_MAX_SASL 1024
 #define JOIN_TIMEOUT_MS 25000
@@ -43,7 +33,7 @@ static int sasl_wait(struct sasl *s, short events) {
 
         if (now >= s->deadline)
                 return -ETIMEDOUT;
-        r = poll(&p, 1, (int)((s->deadline - now) / 1000000) + 1);
+        r = poll(&p, 1, (int)((s->deadline - now) / NS_PER_MS) + 1);
         if (r < 0)
                 return errno == EINTR ? 0 : -errno;
         return 0;
@@ -87,7 +77,8 @@ static int sasl_write(struct sasl *s, const char *text, size_t n, int fd) {
         return 0;
 }
 
-/* Read one line, without its end, into s->line. */
+/* Read one line, without its end, into s->line. s->received_fd becomes the last descriptor with it.
+ */
 static int sasl_read(struct sasl *s) {
         int r;
 
@@ -97,7 +88,7 @@ static int sasl_read(struct sasl *s) {
                         struct cmsghdr header;
                         char buffer[CMSG_SPACE(sizeof(int))];
                 } control = {};
-                /* one byte at a time: whatever follows the line must stay in the socket */
+                /* Read one byte at a time, so that the bytes after the line stay in the socket. */
                 struct iovec vec = {s->line + s->n_line, 1};
                 struct msghdr m = {
                         .msg_iov = &vec,
@@ -159,7 +150,7 @@ static int sasl_authenticate(struct sasl *s, const char *guid, DBusError *error)
         size_t at;
         int r;
 
-        r = sasl_write(s, "", 1, -1); /* the NUL byte that starts a connection */
+        r = sasl_write(s, "", 1, -1); /* a NUL byte begins each connection */
         if (r < 0)
                 return error_from_errno(error, r, "Authentication");
         snprintf(uid, sizeof(uid), "%u", (unsigned)geteuid());
@@ -182,7 +173,7 @@ static int sasl_authenticate(struct sasl *s, const char *guid, DBusError *error)
         return 0;
 }
 
-/* "<mode> <session handle, hex>" */
+/* Parse "MODE SESSION", where SESSION is the handle of the session node, in hexadecimal. */
 static int parse_agreement(const char *text, const char *mode, uint64_t *ret_session) {
         size_t n = strlen(mode);
         char *end;
@@ -196,7 +187,7 @@ static int parse_agreement(const char *text, const char *mode, uint64_t *ret_ses
         return 0;
 }
 
-/* 1 when agreed, 0 when the bus refused. */
+/* Returns 1 when the bus agreed, 0 when it refused. */
 static int negotiate_device(struct sasl *s, struct joined *joined) {
         struct bus1_client *client;
         const char *rest;
@@ -204,7 +195,7 @@ static int negotiate_device(struct sasl *s, struct joined *joined) {
 
         r = bus1_client_new_device(&client, NULL);
         if (r < 0)
-                return 0; /* not on this machine, or not for us: the bus may host one */
+                return 0; /* no device, or no access to it: the bus may have a hosted core */
         r = sasl_command(s, "NEGOTIATE_BUS1 device\r\n", bus1_client_get_peer_fd(client));
         if (r >= 0 && line_is(s, "AGREE_BUS1", &rest)) {
                 r = parse_agreement(rest, "device", &joined->session);
@@ -234,7 +225,7 @@ static int negotiate_hosted(struct sasl *s, struct joined *joined) {
         r = bus1_client_new_from_fd(&joined->client, s->received_fd);
         if (r < 0)
                 return r;
-        s->received_fd = -1;
+        s->received_fd = -1; /* the client owns it now */
         return 1;
 }
 
@@ -264,8 +255,9 @@ static int negotiate(struct sasl *s, struct joined *joined, DBusError *error) {
 static int connect_unix(const char *path, bool abstract) {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
         size_t n = strlen(path);
+        CLEANUP_CLOSE int fd = -1;
         socklen_t n_address;
-        int fd, r;
+        int r;
 
         if (n == 0 || n + 1 >= sizeof(address.sun_path))
                 return -ENAMETOOLONG;
@@ -277,17 +269,12 @@ static int connect_unix(const char *path, bool abstract) {
         do
                 r = connect(fd, (struct sockaddr *)&address, n_address);
         while (r < 0 && errno == EINTR);
-        if (r < 0) {
-                r = -errno;
-                close(fd);
-                return r;
-        }
-        return fd;
+        return r < 0 ? -errno : steal_fd(&fd);
 }
 
-/* -EAFNOSUPPORT for a transport that is not ours. */
+/* Returns a socket, or -EAFNOSUPPORT for a transport that this library does not support. */
 static int connect_entry(DBusAddressEntry *entry) {
-        CLEANUP(freep) char *runtime = NULL;
+        CLEANUP_FREE char *runtime = NULL;
         const char *path;
 
         if (strcmp(dbus_address_entry_get_method(entry), "unix") != 0)
@@ -299,20 +286,19 @@ static int connect_entry(DBusAddressEntry *entry) {
         if (path)
                 return connect_unix(path, true);
         path = dbus_address_entry_get_value(entry, "runtime");
-        if (path && strcmp(path, "yes") == 0) {
-                path = getenv("XDG_RUNTIME_DIR");
-                if (!path)
-                        return -ENOENT;
-                if (asprintf(&runtime, "%s/bus", path) < 0)
-                        return -ENOMEM;
-                return connect_unix(runtime, false);
-        }
-        return -EAFNOSUPPORT;
+        if (!path || strcmp(path, "yes") != 0)
+                return -EAFNOSUPPORT;
+        path = getenv("XDG_RUNTIME_DIR");
+        if (!path)
+                return -ENOENT;
+        if (asprintf(&runtime, "%s/bus", path) < 0)
+                return -ENOMEM;
+        return connect_unix(runtime, false);
 }
 
-static int join_entry(DBusAddressEntry *entry, struct joined *joined, DBusError *error) {
-        struct sasl s = {.received_fd = -1,
-                         .deadline = now_ns() + JOIN_TIMEOUT_MS * UINT64_C(1000000)};
+static int join_entry(DBusAddressEntry *entry, struct joined *ret_joined, DBusError *error) {
+        struct joined joined = {.session = BUS1_INVALID};
+        struct sasl s = {.received_fd = -1, .deadline = now_ns() + JOIN_TIMEOUT_MS * NS_PER_MS};
         int r;
 
         s.fd = connect_entry(entry);
@@ -320,33 +306,29 @@ static int join_entry(DBusAddressEntry *entry, struct joined *joined, DBusError 
                 return error_from_errno(error, s.fd, "Connecting to the bus");
         r = sasl_authenticate(&s, dbus_address_entry_get_value(entry, "guid"), error);
         if (r >= 0)
-                r = negotiate(&s, joined, error);
+                r = negotiate(&s, &joined, error);
         closep(&s.received_fd);
-        if (r < 0)
+        if (r < 0) {
                 close(s.fd);
-        else
-                joined->socket_fd = s.fd;
-        return r;
+                return r;
+        }
+        joined.socket_fd = s.fd;
+        *ret_joined = joined;
+        return 0;
 }
 
 int membership_join(const char *address, struct joined *ret_joined, DBusError *error) {
-        struct joined joined = {.session = BUS1_INVALID};
         DBusAddressEntry **entries;
         int n_entries, r = -EINVAL;
 
         if (!dbus_parse_address(address, &entries, &n_entries, error))
                 return -EINVAL;
-        /* as every D-Bus client: the first that works */
-        for (int i = 0; i < n_entries; i++) {
+        /* D-Bus spec, "Server Addresses": try one address after the other until one works. */
+        for (int i = 0; i < n_entries && r < 0; i++) {
                 if (error)
                         dbus_error_free(error);
-                r = join_entry(entries[i], &joined, error);
-                if (r >= 0)
-                        break;
+                r = join_entry(entries[i], ret_joined, error);
         }
         dbus_address_entries_free(entries);
-        if (r < 0)
-                return r;
-        *ret_joined = joined;
-        return 0;
+        return r;
 }

@@ -1,7 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* How a program joins a bus. */
+/*
+ * Joining a bus: its D-Bus address, the SASL handshake, and the negotiation of bus1
+ *
+ * The connection is an ordinary D-Bus connection until NEGOTIATE_BUS1. The bus agrees in one of two
+ * ways:
+ *
+ * - device: the program sends the descriptor of a peer that it opened on the device, and the bus
+ *   transfers the handle of the session node into that peer;
+ * - hosted: the bus answers with the socket of a peer on the core that it hosts.
+ *
+ * After that, the D-Bus socket carries nothing more. It stays open as the anchor of the session:
+ * when either side closes it, the session ends.
+ */
 
 #include <bus1/bus1.h>
 #include <dbus/dbus.h>
@@ -13,5 +25,5 @@ struct joined {
         uint64_t session; /* handle of the session node */
 };
 
-/* Connect, authenticate and negotiate bus1; blocks for at most 25 seconds. */
+/* Connect, authenticate and negotiate bus1. Blocks for at most 25 seconds for each address. */
 int membership_join(const char *address, struct joined *ret_joined, DBusError *error);

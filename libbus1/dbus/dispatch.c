@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Dispatching: one received message, time-out or end at a time
+ * Dispatch: each turn handles one received message or time-out, or the end of the bus
  *
- * The node that a message arrived on says who handles it.
+ * The node that a message arrived on selects the handler.
  */
 
 #include <errno.h>
@@ -11,18 +11,16 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "libbus1/dbus/driver.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/message.h"
-#include "libbus1/dbus/node.h"
-#include "libbus1/dbus/object-call.h"
 #include "libbus1/dbus/object.h"
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/receive.h"
 #include "libbus1/dbus/session.h"
-#include "libbus1/dbus/subscription.h"
 #include "libbus1/dbus/wait.h"
 
-static void handle_gone(struct bus1_dbus *bus, uint64_t handle) {
+static void dispatch_node_release(struct bus1_dbus *bus, uint64_t handle) {
         struct watch *watch, copy;
 
         if (handle == bus->session) {
@@ -43,14 +41,15 @@ static void dispatch_call(struct bus1_dbus *bus, struct bus1_dbus_object *object
         int r;
 
         r = object_dispatch(bus, object, m);
-        /* a handler that took a reference answers later */
+        /* The handler may have answered the call before it failed. */
         if (r < 0 && message->reply_handle != BUS1_INVALID)
                 bus1_dbus_reply_error(m, error_name_from_errno(r), "%s", strerror(-r));
 }
 
 /*
- * Is it a call to another client, which this member sees as a monitor? Such a call came without a
- * reply handle. When the call wants no reply anyway, it is a copy if this member has no objects.
+ * Is it a call to another client, which this member sees as a monitor? Such a copy has no reply
+ * handle. A call that wants no reply has none either: it counts as a copy when this member has no
+ * objects that could be called.
  */
 static bool message_is_copy(const struct bus1_dbus_message *m) {
         const struct incoming_message *message = (const struct incoming_message *)m;
@@ -60,77 +59,54 @@ static bool message_is_copy(const struct bus1_dbus_message *m) {
         return message->reply_handle == BUS1_INVALID && !message->had_reply_handle;
 }
 
-/* Takes the reference. */
 static void dispatch_message(struct bus1_dbus *bus, struct node *node,
                              struct bus1_dbus_message *m) {
-        struct bus1_dbus_subscription *s;
-        int type;
+        if (node->kind == NODE_SUBSCRIPTION) {
+                struct bus1_dbus_subscription *s = node->data;
 
-        type = dbus_message_get_type(m->message);
-        switch (node->kind) {
-        case NODE_HOME:
-                if (type == DBUS_MESSAGE_TYPE_METHOD_CALL && !message_is_copy(m)) {
-                        dispatch_call(bus, NULL, m);
-                } else {
-                        session_handle_signal(m);
-                        if (bus->signal_fn)
-                                bus->signal_fn(m, bus->signal_userdata);
-                }
-                break;
-        case NODE_NAME:
-                if (type == DBUS_MESSAGE_TYPE_METHOD_CALL)
-                        dispatch_call(bus, NULL, m);
-                break;
-        case NODE_OBJECT:
-                if (type == DBUS_MESSAGE_TYPE_METHOD_CALL)
-                        dispatch_call(bus, node->data, m);
-                break;
-        case NODE_SUBSCRIPTION:
-                s = node->data;
                 s->fn(m, s->userdata);
-                break;
-        case NODE_REPLY:
-                break;
+        } else if (message_is(m->message, DBUS_MESSAGE_TYPE_METHOD_CALL) &&
+                   (node->kind != NODE_HOME || !message_is_copy(m))) {
+                dispatch_call(bus, node->kind == NODE_OBJECT ? node->data : NULL, m);
+        } else if (node->kind == NODE_HOME) {
+                session_handle_signal(m);
+                if (bus->signal_fn)
+                        bus->signal_fn(m, bus->signal_userdata);
         }
-        bus1_dbus_message_unref(m);
 }
 
-/* Takes the reference of a message that was made of it already. */
-static void dispatch_received(struct bus1_dbus *bus, struct bus1_received *received,
-                              struct bus1_dbus_message *m) {
+/* The bus, or the last holder of another handle, has released the node. */
+static void dispatch_handle_release(struct bus1_dbus *bus, struct node *node) {
+        enum node_kind kind = node->kind;
+        uint64_t id = node->id;
+        void *data = node->data;
+
+        node_remove(bus, id);
+        if (kind == NODE_SUBSCRIPTION)
+                ((struct bus1_dbus_subscription *)data)->node = BUS1_INVALID;
+        else if (kind == NODE_OBJECT)
+                object_unreferenced(data, id);
+}
+
+static void dispatch_incoming(struct bus1_dbus *bus, struct incoming *incoming) {
+        struct bus1_received *received = incoming->received;
         uint64_t id = received->metadata.metadata.id;
         struct node *node;
 
         if (received->type == BUS1_MESSAGE_TYPE_NODE_RELEASE) {
-                handle_gone(bus, id);
+                dispatch_node_release(bus, id);
                 return;
         }
         node = node_find(bus, id);
-        if (!node) {
-                if (m)
-                        bus1_dbus_message_unref(m);
-                else
-                        release_transfers(bus, received);
-                return;
-        }
-        if (node->kind == NODE_REPLY) {
+        if (!node)
+                release_transfers(bus, received);
+        else if (node->kind == NODE_REPLY)
                 receive_reply(bus, node->data, received);
-                return;
-        }
-        if (received->type == BUS1_MESSAGE_TYPE_HANDLE_RELEASE) {
-                struct bus1_dbus_object *object = node->kind == NODE_OBJECT ? node->data : NULL;
-                struct bus1_dbus_subscription *s =
-                        node->kind == NODE_SUBSCRIPTION ? node->data : NULL;
-
-                node_remove(bus, id);
-                if (s)
-                        s->node = BUS1_INVALID;
-                if (object)
-                        object_unreferenced(object, id);
-                return;
-        }
-        if (m || incoming_message_new(bus, received, node, &m) >= 0)
-                dispatch_message(bus, node, m);
+        else if (received->type == BUS1_MESSAGE_TYPE_HANDLE_RELEASE)
+                dispatch_handle_release(bus, node);
+        else if (incoming->message ||
+                 incoming_message_new(bus, received, node, &incoming->message) >= 0)
+                dispatch_message(bus, node, incoming->message);
 }
 
 static int dispatch_one(struct bus1_dbus *bus) {
@@ -145,9 +121,8 @@ static int dispatch_one(struct bus1_dbus *bus) {
         if (bus->incoming) {
                 incoming = bus->incoming;
                 DL_DELETE(bus->incoming, incoming);
-                dispatch_received(bus, incoming->received, incoming->message);
-                bus1_received_free(incoming->received);
-                free(incoming);
+                dispatch_incoming(bus, incoming);
+                incoming_free(incoming);
                 r = 1;
         } else if (pending_expire(bus)) {
                 r = 1;

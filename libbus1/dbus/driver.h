@@ -1,13 +1,32 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Calls to the bus itself. */
+/*
+ * Calls to the bus itself: names, look-ups, subscriptions, credentials
+ *
+ * org.freedesktop.DBus is the same as over a socket. org.bus1.Bridge1 passes handles to the bus and
+ * returns handles of the bus.
+ */
 
-#include "libbus1/dbus/membership.h"
+#include "libbus1/dbus/node.h"
 
-/* Say Hello: gives the bus the handle of a new home node, and sets the unique name. */
+/* A match rule, and the node to which the bus sends the messages that match. */
+struct bus1_dbus_subscription {
+        struct bus1_dbus *bus;
+        uint64_t node; /* BUS1_INVALID: the bus has dropped the rule */
+        bus1_dbus_message_fn fn;
+        void *userdata;
+        struct bus1_dbus_subscription *prev, *next;
+};
+
+/* Say Hello. This gives the bus the handle of a new home node, and sets the unique name. */
 int membership_hello(struct bus1_dbus *bus, DBusError *error);
-/* Call a method of the bus; the arguments are those of dbus_message_append_args(). */
-int call_bus(struct bus1_dbus *bus, const char *interface, const char *member,
-             const uint64_t *handles, size_t n_handles, struct bus1_dbus_message **ret_reply,
-             DBusError *error, int first_arg_type, ...);
+/*
+ * Make a node of the given kind, and pass its only handle to the bus with a call of
+ * org.bus1.Bridge1, whose arguments are those of dbus_message_append_args(). The node ends when the
+ * bus releases the handle. If the call fails, it ends at once, and *ret_node becomes BUS1_INVALID.
+ * ret_reply can be NULL.
+ */
+int call_bus_with_node(struct bus1_dbus *bus, const char *member, enum node_kind kind, void *data,
+                       uint64_t *ret_node, struct bus1_dbus_message **ret_reply, DBusError *error,
+                       int first_arg_type, ...);

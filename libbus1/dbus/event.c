@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A bus in an sd-event loop. Apart from libbus1-dbus, so that that needs no libsystemd. */
+/* A bus in an sd-event loop. This is a library of its own, so that libbus1-dbus needs no
+ * libsystemd. */
 
 #include <bus1/dbus-sd-event.h>
 #include <errno.h>
@@ -11,10 +12,10 @@
 static int event_dispatch(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         int r;
 
-        /* one thing at a time: other sources of the loop have their turn in between */
+        /* Dispatch only once, so that the loop can run its other sources in between. */
         r = bus1_dbus_dispatch(userdata);
         if (r == -ESHUTDOWN)
-                return 0; /* freed by a handler: the program's own decision */
+                return 0; /* A handler freed the bus, so the program knows that it has ended. */
         if (r < 0) {
                 sd_event_source_set_enabled(source, SD_EVENT_OFF);
                 return sd_event_exit(sd_event_source_get_event(source), r);

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/*
- * Introspection data (D-Bus spec, "Introspection Data Format"), written from the tables of an
- * object.
- */
-
-#include "libbus1/dbus/introspect.h"
+/* Introspection data, written from the tables of an object (D-Bus spec, "Introspection Data
+ * Format") */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,43 +9,9 @@
 
 #include "libbus1/dbus/object.h"
 
-#define STANDARD_INTERFACES                                              \
-        " <interface name=\"org.freedesktop.DBus.Peer\">\n"              \
-        "  <method name=\"Ping\"/>\n"                                    \
-        "  <method name=\"GetMachineId\">\n"                             \
-        "   <arg type=\"s\" name=\"machine_uuid\" direction=\"out\"/>\n" \
-        "  </method>\n"                                                  \
-        " </interface>\n"                                                \
-        " <interface name=\"org.freedesktop.DBus.Introspectable\">\n"    \
-        "  <method name=\"Introspect\">\n"                               \
-        "   <arg name=\"xml_data\" type=\"s\" direction=\"out\"/>\n"     \
-        "  </method>\n"                                                  \
-        " </interface>\n"
-
-#define PROPERTIES_INTERFACE                                              \
-        " <interface name=\"org.freedesktop.DBus.Properties\">\n"         \
-        "  <method name=\"Get\">\n"                                       \
-        "   <arg name=\"interface_name\" type=\"s\" direction=\"in\"/>\n" \
-        "   <arg name=\"property_name\" type=\"s\" direction=\"in\"/>\n"  \
-        "   <arg name=\"value\" type=\"v\" direction=\"out\"/>\n"         \
-        "  </method>\n"                                                   \
-        "  <method name=\"Set\">\n"                                       \
-        "   <arg name=\"interface_name\" type=\"s\" direction=\"in\"/>\n" \
-        "   <arg name=\"property_name\" type=\"s\" direction=\"in\"/>\n"  \
-        "   <arg name=\"value\" type=\"v\" direction=\"in\"/>\n"          \
-        "  </method>\n"                                                   \
-        "  <method name=\"GetAll\">\n"                                    \
-        "   <arg name=\"interface_name\" type=\"s\" direction=\"in\"/>\n" \
-        "   <arg name=\"props\" type=\"a{sv}\" direction=\"out\"/>\n"     \
-        "  </method>\n"                                                   \
-        "  <signal name=\"PropertiesChanged\">\n"                         \
-        "   <arg name=\"interface_name\" type=\"s\"/>\n"                  \
-        "   <arg name=\"changed_properties\" type=\"a{sv}\"/>\n"          \
-        "   <arg name=\"invalidated_properties\" type=\"as\"/>\n"         \
-        "  </signal>\n"                                                   \
-        " </interface>\n"
-
-/* One argument for each complete type of the signature; takes names from the blank-separated list.
+/*
+ * Write one argument for each complete type of the signature. The arguments take their names from
+ * the front of *names, which are separated by blanks; *names can be NULL.
  */
 static void write_args(FILE *f, const char *signature, const char *direction, const char **names) {
         DBusSignatureIter i;
@@ -96,7 +58,8 @@ static void write_interface(FILE *f, const struct bus1_dbus_interface *interface
         fputs(" </interface>\n", f);
 }
 
-/* The rest of candidate below path, or NULL when it is not below. */
+/* The part of candidate that comes after path and its slash. NULL when candidate is not below path.
+ */
 static const char *path_below(const char *path, const char *candidate) {
         size_t n = strcmp(path, "/") == 0 ? 0 : strlen(path);
 
@@ -115,9 +78,12 @@ bool path_has_objects(struct bus1_dbus *bus, const char *path) {
         return false;
 }
 
-/* Did an earlier object have the same child of path? Objects are few, and introspection is rare. */
-static bool child_seen(struct bus1_dbus *bus, const char *path, struct bus1_dbus_object *until,
-                       const char *child, size_t n_child) {
+/*
+ * Does an object that was added before the object "until" lie at or below the same child of path?
+ * This looks at all objects, because they are few, and introspection is rare.
+ */
+static bool child_was_written(struct bus1_dbus *bus, const char *path,
+                              struct bus1_dbus_object *until, const char *child, size_t n_child) {
         struct bus1_dbus_object *o, *next;
 
         HASH_ITER(hh, bus->objects_by_path, o, next) {
@@ -139,12 +105,13 @@ static void write_children(FILE *f, struct bus1_dbus *bus, const char *path) {
                 const char *child = path_below(path, o->path);
                 size_t n = child ? strcspn(child, "/") : 0;
 
-                if (child && !child_seen(bus, path, o, child, n))
+                if (child && !child_was_written(bus, path, o, child, n))
                         fprintf(f, " <node name=\"%.*s\"/>\n", (int)n, child);
         }
 }
 
-char *introspect(struct bus1_dbus *bus, struct bus1_dbus_object *object, const char *path) {
+char *introspect_object(struct bus1_dbus *bus, struct bus1_dbus_object *object, const char *path,
+                        const struct bus1_dbus_interface *standard) {
         char *xml = NULL;
         size_t n_xml;
         bool failed;
@@ -153,13 +120,13 @@ char *introspect(struct bus1_dbus *bus, struct bus1_dbus_object *object, const c
         f = open_memstream(&xml, &n_xml);
         if (!f)
                 return NULL;
-        fputs(DBUS_INTROSPECT_1_0_XML_DOCTYPE_DECL_NODE "<node>\n" STANDARD_INTERFACES, f);
-        if (object) {
-                fputs(PROPERTIES_INTERFACE, f);
-                for (const struct bus1_dbus_interface *i = object->interfaces; i && i->name; i++)
-                        write_interface(f, i);
-        }
-        /* an object without a path has none below it either */
+        fputs(DBUS_INTROSPECT_1_0_XML_DOCTYPE_DECL_NODE "<node>\n", f);
+        for (const struct bus1_dbus_interface *i = standard; i->name; i++)
+                write_interface(f, i);
+        for (const struct bus1_dbus_interface *i = object ? object->interfaces : NULL; i && i->name;
+             i++)
+                write_interface(f, i);
+        /* An object without a path has no objects below it. */
         if (!object || object->path)
                 write_children(f, bus, object ? object->path : path);
         fputs("</node>\n", f);

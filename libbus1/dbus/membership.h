@@ -2,36 +2,42 @@
 #pragma once
 
 /*
- * A membership in a bus
+ * A membership in a bus, and what all files of libbus1-dbus use
  *
- * A member owns a bus1 peer. Everything that arrives there is addressed to a node, and each node
- * has an entry (node.h) that says what it is for:
+ * A member owns a bus1 peer. Each message that the peer receives is addressed to one of its nodes.
+ * Each node has an entry (node.h) that says which messages arrive there:
  *
- *        handle held by          node of this peer       what arrives there
+ *        holder of the handle    node of this peer       messages that arrive there
  *
- *        the bus         ----->  home                    what the bus delivers: calls, signals
- *        the bus         ----->  name, object            calls for a published name or object
- *        the bus         ----->  subscription            signals that a match rule selects
- *        the callee      ----->  reply, one-shot         the reply of one call
- *        another member  ----->  name, object            calls through a direct channel
+ *        the bus         ----->  home                    everything the bus delivers: calls,
+ * signals the bus         ----->  name, object            calls of a published name or object the
+ * bus         ----->  subscription            signals that match its rule the callee      ----->
+ * reply, one-shot         the reply to one call another member  ----->  name, object calls through
+ * a direct channel
  *
  *        session, a handle of this peer  ----->  the session node, which the bus keeps
  *
- * Receiving and dispatching are separate steps. A blocking call receives everything, picks out its
- * reply, and leaves the rest queued in order; dispatch handles the queue one message at a time.
+ * Receiving and dispatching are separate steps. A blocking call receives every message that waits,
+ * picks out its reply, and leaves the rest queued in order. Dispatch then handles the queue, one
+ * message at a time.
  *
  * The files are floors, each of which uses only those before it: error, wire, connect < node <
- * message < reply, pending, object < wait, session < receive < call < driver < subscription,
- * introspect, properties, object-call < dispatch < bus.
+ * message < pending, object < wait, session < receive < call < driver < introspect, properties <
+ * object-call < dispatch < bus.
  */
 
-/* a library reports that memory ran out: then hh.tbl of the added element is NULL */
+/* Report an allocation failure instead of exiting: then hh.tbl of the added element is NULL. */
 #define HASH_NONFATAL_OOM 1
-/* the default one causes warnings; all keys are the program's own, so any hash is good enough */
+/* The default hash function causes warnings. No other client chooses the keys, so any hash will do.
+ */
 #define HASH_FUNCTION(key, n, hash) HASH_OAT(key, n, hash)
+#include <bus1/dbus.h>
+#include <time.h>
 #include <uthash.h>
 
-#include "libbus1/dbus/check.h"
+#include "base/cleanup.h"
+
+#define PUBLIC __attribute__((visibility("default")))
 
 #define BUS_NAME "org.freedesktop.DBus"
 #define BUS_PATH "/org/freedesktop/DBus"
@@ -39,10 +45,10 @@
 
 struct bus1_dbus {
         struct bus1_client *client;
-        int socket_fd; /* the anchor: the membership lives as long; -1 without a bus */
+        int socket_fd; /* the anchor: the bus ends the session when it closes; -1 without a bus */
         int epoll_fd;
         int timer_fd;
-        uint64_t timer_armed; /* the deadline it is set to; 0 for "at once" */
+        uint64_t timer_armed; /* the deadline the timer is set to; 0: at once; UINT64_MAX: none */
         uint64_t session;     /* handle of the session node; BUS1_INVALID without a bus */
         char *unique_name;
         uint32_t serial;
@@ -58,8 +64,39 @@ struct bus1_dbus {
         struct bus1_dbus_subscription *subscriptions;
         struct bus1_dbus_object *objects_by_path;
         struct bus1_dbus_object *objects;
-        struct incoming_message *messages; /* those that somebody has a reference of */
+        struct incoming_message *messages; /* all that are still referenced */
 
         bus1_dbus_message_fn signal_fn;
         void *signal_userdata;
 };
+
+static inline void dbus_message_unrefp(DBusMessage **m) {
+        if (*m)
+                dbus_message_unref(*m);
+}
+
+static inline void bus1_dbus_message_unrefp(struct bus1_dbus_message **m) {
+        bus1_dbus_message_unref(*m);
+}
+
+/* Public functions check their arguments, because libdbus-1 aborts the process on invalid ones. */
+
+static inline bool text_is_valid(const char *text) {
+        return text && dbus_validate_utf8(text, NULL);
+}
+
+static inline bool message_is(DBusMessage *message, int type) {
+        return message && dbus_message_get_type(message) == type;
+}
+
+/* The clock of all deadlines: CLOCK_MONOTONIC, in nanoseconds. */
+
+#define NS_PER_S UINT64_C(1000000000)
+#define NS_PER_MS UINT64_C(1000000)
+
+static inline uint64_t now_ns(void) {
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}

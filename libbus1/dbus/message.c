@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/*
- * Messages with what travels beside them: handles, credentials, and the handle to reply to
- *
- * A method call that wants a reply carries a one-shot reply handle as its first handle. Whoever
- * drops the message without using it thereby says that there will be no reply.
- */
-
 #include "libbus1/dbus/message.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -19,53 +14,71 @@
 #include "libbus1/dbus/wire.h"
 
 #define HANDLES_MAX 256
+#define ERROR_TEXT_MAX 1024
 
-static uint32_t credential_u32(uint64_t v, uint32_t unknown) {
-        return v > UINT32_MAX ? unknown : (uint32_t)v;
+/* received messages */
+
+void release_transfers(struct bus1_dbus *bus, struct bus1_received *received) {
+        for (size_t i = 0; i < received->n_transfers; i++)
+                bus1_dbus_release(bus, received->transfers[i].id);
+        received->n_transfers = 0;
+}
+
+/* Takes over the reference of message, but only on success. NULL when memory runs out. */
+static struct incoming_message *incoming_message_add(struct bus1_dbus *bus, DBusMessage *message,
+                                                     size_t n_handles) {
+        struct incoming_message *m;
+
+        m = calloc(1, sizeof(*m) + n_handles * sizeof(uint64_t));
+        if (!m)
+                return NULL;
+        m->n_refs = 1;
+        m->reply_handle = BUS1_INVALID;
+        m->public.bus = bus;
+        m->public.message = message;
+        m->public.handles = (uint64_t *)(m + 1);
+        m->public.credentials = (struct bus1_dbus_credentials){UINT32_MAX, UINT32_MAX, 0};
+        m->public.node = BUS1_INVALID;
+        DL_APPEND(bus->messages, m);
+        return m;
 }
 
 int incoming_message_new(struct bus1_dbus *bus, struct bus1_received *received,
                          const struct node *node, struct bus1_dbus_message **ret_message) {
         CLEANUP(dbus_message_unrefp) DBusMessage *dbus_message = NULL;
+        const struct bus1_metadata_credentials *from = &received->metadata;
         struct incoming_message *m = NULL;
-        size_t skip = 0;
+        size_t i = 0;
         int r;
 
         r = wire_to_message(received, &dbus_message);
         if (r >= 0 && !node->trusted && !dbus_message_set_sender(dbus_message, node->sender))
                 r = -ENOMEM;
         if (r >= 0) {
-                m = calloc(1, sizeof(*m) + received->n_transfers * sizeof(uint64_t));
+                m = incoming_message_add(bus, dbus_message, received->n_transfers);
                 if (!m)
                         r = -ENOMEM;
         }
         if (r < 0) {
-                for (size_t i = 0; i < received->n_transfers; i++)
-                        bus1_dbus_release(bus, received->transfers[i].id);
+                release_transfers(bus, received);
                 return r;
         }
-        m->n_refs = 1;
-        m->reply_handle = BUS1_INVALID;
-        m->public.bus = bus;
-        m->public.message = dbus_message;
         dbus_message = NULL;
-        m->public.handles = (uint64_t *)(m + 1);
-        m->public.node = received->metadata.metadata.id;
-        m->public.credentials = (struct bus1_dbus_credentials){
-                .uid = credential_u32(received->metadata.uid, UINT32_MAX),
-                .gid = credential_u32(received->metadata.gid, UINT32_MAX),
-                .pid = credential_u32(received->metadata.pid, 0),
-        };
-        if (dbus_message_get_type(m->public.message) == DBUS_MESSAGE_TYPE_METHOD_CALL &&
+        m->public.node = from->metadata.id;
+        if (from->uid <= UINT32_MAX)
+                m->public.credentials.uid = (uint32_t)from->uid;
+        if (from->gid <= UINT32_MAX)
+                m->public.credentials.gid = (uint32_t)from->gid;
+        if (from->pid <= UINT32_MAX)
+                m->public.credentials.pid = (uint32_t)from->pid;
+        if (message_is(m->public.message, DBUS_MESSAGE_TYPE_METHOD_CALL) &&
             !dbus_message_get_no_reply(m->public.message) && received->n_transfers > 0) {
-                m->reply_handle = received->transfers[0].id;
+                m->reply_handle = received->transfers[i++].id;
                 m->had_reply_handle = true;
-                skip = 1;
         }
-        m->public.n_handles = received->n_transfers - skip;
-        for (size_t i = skip; i < received->n_transfers; i++)
-                m->public.handles[i - skip] = received->transfers[i].id;
-        DL_APPEND(bus->messages, m);
+        while (i < received->n_transfers)
+                m->public.handles[m->public.n_handles++] = received->transfers[i++].id;
+        received->n_transfers = 0;
         *ret_message = &m->public;
         return 0;
 }
@@ -80,17 +93,10 @@ int incoming_message_new_error(struct bus1_dbus *bus, uint32_t serial, const cha
             !dbus_message_set_reply_serial(error, serial) ||
             !dbus_message_append_args(error, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID))
                 return -ENOMEM;
-        m = calloc(1, sizeof(*m));
+        m = incoming_message_add(bus, error, 0);
         if (!m)
                 return -ENOMEM;
-        m->n_refs = 1;
-        m->reply_handle = BUS1_INVALID;
-        m->public.bus = bus;
-        m->public.message = error;
         error = NULL;
-        m->public.credentials = (struct bus1_dbus_credentials){UINT32_MAX, UINT32_MAX, 0};
-        m->public.node = BUS1_INVALID;
-        DL_APPEND(bus->messages, m);
         *ret_message = &m->public;
         return 0;
 }
@@ -135,12 +141,14 @@ PUBLIC uint64_t bus1_dbus_message_take_handle(struct bus1_dbus_message *message,
         return handle;
 }
 
+/* sending */
+
 int send_message(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                  struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
                  size_t n_handles) {
         struct bus1_transfer transfers[HANDLES_MAX];
+        CLEANUP(wire_deinit) struct wire wire = {};
         struct bus1_message_fds m = {};
-        struct wire wire;
         struct iovec vec;
         int r;
 
@@ -177,7 +185,6 @@ int send_message(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                 m.ptr_fds = (uintptr_t)wire.fds;
         }
         r = bus1_client_send(bus->client, 1, &to, NULL, &m.message);
-        wire_deinit(&wire);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < n_created; i++)
@@ -198,4 +205,89 @@ PUBLIC int bus1_dbus_emit(struct bus1_dbus *bus, DBusMessage *signal) {
         if (!message_is(signal, DBUS_MESSAGE_TYPE_SIGNAL))
                 return -EINVAL;
         return send_message(bus, BUS1_DBUS_BUS, signal, NULL, 0, NULL, 0);
+}
+
+/* replying */
+
+/* Does the handle still exist? A failed send with several handles does not say which is unknown. */
+static bool handle_is_known(struct bus1_dbus *bus, uint64_t handle) {
+        struct bus1_transfer src = {.id = handle}, copy;
+
+        if (bus1_client_transfer(bus->client, NULL, 1, &src, &copy) < 0)
+                return false;
+        bus1_dbus_release(bus, copy.id);
+        return true;
+}
+
+PUBLIC int bus1_dbus_reply(struct bus1_dbus_message *call, DBusMessage *reply,
+                           const uint64_t *handles, size_t n_handles) {
+        struct incoming_message *m = (struct incoming_message *)call;
+        int r;
+
+        if (!call || (!message_is(reply, DBUS_MESSAGE_TYPE_METHOD_RETURN) &&
+                      !message_is(reply, DBUS_MESSAGE_TYPE_ERROR)))
+                return -EINVAL;
+        if (m->replied)
+                return -EALREADY;
+        if (!call->bus)
+                return -ENOTCONN;
+        if (m->reply_handle != BUS1_INVALID) {
+                r = send_message(call->bus, m->reply_handle, reply, NULL, 0, handles, n_handles);
+                /* When the caller has gone, its handle becomes unknown: then the reply is dropped.
+                 */
+                if (r < 0 && (r != -EBADRQC || handle_is_known(call->bus, m->reply_handle)))
+                        return r;
+                m->reply_handle = BUS1_INVALID; /* The send used it up, as it is one-shot. */
+        }
+        m->replied = true;
+        return 0;
+}
+
+PUBLIC int bus1_dbus_reply_args(struct bus1_dbus_message *call, int first_arg_type, ...) {
+        CLEANUP(dbus_message_unrefp) DBusMessage *reply = NULL;
+        va_list args;
+        bool ok;
+
+        if (!call)
+                return -EINVAL;
+        reply = dbus_message_new_method_return(call->message);
+        if (!reply)
+                return -ENOMEM;
+        va_start(args, first_arg_type);
+        ok = dbus_message_append_args_valist(reply, first_arg_type, args);
+        va_end(args);
+        return ok ? bus1_dbus_reply(call, reply, NULL, 0) : -ENOMEM;
+}
+
+/* Remove the last character, of which the end of the text may have cut off a part. */
+static void text_trim(char *text) {
+        size_t n = strlen(text);
+
+        while (n > 0 && ((unsigned char)text[n - 1] & 0xc0) == 0x80)
+                n--;
+        if (n > 0 && (unsigned char)text[n - 1] >= 0xc0)
+                n--;
+        text[n] = 0;
+}
+
+PUBLIC int bus1_dbus_reply_error(struct bus1_dbus_message *call, const char *name,
+                                 const char *format, ...) {
+        CLEANUP(dbus_message_unrefp) DBusMessage *reply = NULL;
+        char text[ERROR_TEXT_MAX];
+        va_list args;
+        int n;
+
+        if (!call || !name || !dbus_validate_error_name(name, NULL) || !format)
+                return -EINVAL;
+        va_start(args, format);
+        n = vsnprintf(text, sizeof(text), format, args);
+        va_end(args);
+        if (n < 0)
+                return -EINVAL;
+        if ((size_t)n >= sizeof(text))
+                text_trim(text);
+        if (!dbus_validate_utf8(text, NULL))
+                return -EINVAL;
+        reply = dbus_message_new_error(call->message, name, text);
+        return reply ? bus1_dbus_reply(call, reply, NULL, 0) : -ENOMEM;
 }

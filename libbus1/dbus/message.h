@@ -14,7 +14,7 @@
  *        reply arrives on the node  <-----------------  |  used up by the send
  *        or NoReply                 <-----------------  |  released with the last reference
  *
- * So a callee that drops a message without answering tells the caller that no reply will come.
+ * So a callee that drops a call without answering thereby tells the caller that no reply will come.
  */
 
 #include "libbus1/dbus/membership.h"
@@ -30,14 +30,19 @@ struct incoming_message {
         struct incoming_message *prev, *next;
 };
 
-/* Takes over the handles of received in any case, but not received itself. -ENOMEM, -EBADMSG. */
+/*
+ * Takes over the handles of received in any case, but not received itself. -ENOMEM, or -EBADMSG
+ * when it is not a valid D-Bus message.
+ */
 int incoming_message_new(struct bus1_dbus *bus, struct bus1_received *received,
                          const struct node *node, struct bus1_dbus_message **ret_message);
-/* Make an error reply that nobody sent, such as a time-out. -ENOMEM. */
+/* Make an error reply that no program sent, such as a time-out. -ENOMEM. */
 int incoming_message_new_error(struct bus1_dbus *bus, uint32_t serial, const char *name,
                                const char *text, struct bus1_dbus_message **ret_message);
-/* Cut the message off from its bus, whose end also released all handles. */
+/* Detach the message from its bus, which is about to be freed, and its handles with it. */
 void incoming_message_orphan(struct incoming_message *message);
+/* Release the handles of a message that nobody gets, if nothing has taken them over. */
+void release_transfers(struct bus1_dbus *bus, struct bus1_received *received);
 /*
  * Send, with n_created new nodes in front of the handles; created gets their IDs. A message without
  * a serial gets one.

@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/*
- * The tables of nodes and watches
- *
- * IDs are never reused, so an entry that is found is about the node or handle that is meant.
- */
-
 #include "libbus1/dbus/node.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-int node_add(struct bus1_dbus *bus, uint64_t id, enum node_kind kind, void *data,
-             struct node **ret_node) {
+int node_add(struct bus1_dbus *bus, uint64_t id, enum node_kind kind, void *data, bool trusted) {
         struct node *node;
 
         node = calloc(1, sizeof(*node));
@@ -21,31 +14,28 @@ int node_add(struct bus1_dbus *bus, uint64_t id, enum node_kind kind, void *data
         node->id = id;
         node->kind = kind;
         node->data = data;
+        node->trusted = trusted;
         HASH_ADD(hh, bus->nodes, id, sizeof(node->id), node);
         if (!node->hh.tbl) {
                 free(node);
                 return -ENOMEM;
         }
-        if (ret_node)
-                *ret_node = node;
         return 0;
 }
 
 int node_new(struct bus1_dbus *bus, enum node_kind kind, void *data, bool trusted, uint64_t *ret_id,
              uint64_t *ret_handle) {
         uint64_t id, handle;
-        struct node *node;
         int r;
 
         r = bus1_client_create_node(bus->client, 0, &id, &handle);
         if (r < 0)
                 return r;
-        r = node_add(bus, id, kind, data, &node);
+        r = node_add(bus, id, kind, data, trusted);
         if (r < 0) {
                 bus1_client_release(bus->client, 2, (uint64_t[]){id, handle});
                 return r;
         }
-        node->trusted = trusted;
         *ret_id = id;
         *ret_handle = handle;
         return 0;

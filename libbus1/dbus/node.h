@@ -4,8 +4,9 @@
 /*
  * Nodes of a member, and handles that it watches
  *
- * Each node has an entry that says what it is for (see membership.h). A watch is a program's wish
- * to be told when the node behind a handle has gone.
+ * Each node has an entry that says which messages arrive there (see membership.h). Each watched
+ * handle has an entry with the function that is called when the handle's node has ended. IDs are
+ * never reused, so an entry cannot be mistaken for that of an earlier node or handle.
  */
 
 #include "libbus1/dbus/membership.h"
@@ -24,8 +25,8 @@ struct node {
         void *data;
         /*
          * Only the bus holds the handle of a trusted node, so the SENDER of its messages is true.
-         * Messages to any other node get the sender below instead: the member for which the node
-         * was made, or none (NULL).
+         * In messages to any other node, the library replaces the SENDER by the sender below: the
+         * member that looked up the node, or none (NULL).
          */
         bool trusted;
         char *sender;
@@ -41,8 +42,7 @@ struct watch {
 };
 
 /* Add an entry for a node that exists. -ENOMEM. */
-int node_add(struct bus1_dbus *bus, uint64_t id, enum node_kind kind, void *data,
-             struct node **ret_node);
+int node_add(struct bus1_dbus *bus, uint64_t id, enum node_kind kind, void *data, bool trusted);
 /* Make a node and its entry. The caller owns *ret_handle, the only handle to the node. */
 int node_new(struct bus1_dbus *bus, enum node_kind kind, void *data, bool trusted, uint64_t *ret_id,
              uint64_t *ret_handle);

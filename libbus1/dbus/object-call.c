@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What objects do: answer calls, emit signals, and be published
+ * Objects answer calls, emit signals, and are published
  *
- * A call finds its object by the node it arrived on when that is an object's, else by its path. The
- * arguments are checked against the object's tables before the method runs.
+ * A call that arrived on the node of an object is a call of that object. For any other call, its
+ * path selects the object. The arguments are checked against the object's tables before the method
+ * runs. The standard interfaces are such tables, too.
  */
-
-#include "libbus1/dbus/object-call.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -16,79 +15,61 @@
 
 #include "libbus1/dbus/driver.h"
 #include "libbus1/dbus/error.h"
-#include "libbus1/dbus/introspect.h"
 #include "libbus1/dbus/message.h"
-#include "libbus1/dbus/node.h"
 #include "libbus1/dbus/object.h"
-#include "libbus1/dbus/properties.h"
 
 PUBLIC int bus1_dbus_object_publish(struct bus1_dbus_object *object, DBusError *error) {
-        struct bus1_dbus *bus;
-        uint64_t handle;
-        int r;
-
-        if (!object)
+        if (!object || !object->path)
                 return error_from_errno(error, -EINVAL, "PublishObject");
-        bus = object->bus;
-        if (!object->path || object->published != BUS1_INVALID)
-                return error_from_errno(error, object->path ? -EALREADY : -EINVAL, "PublishObject");
-        r = node_new(bus, NODE_OBJECT, object, true, &object->published, &handle);
-        if (r < 0)
-                return error_from_errno(error, r, "PublishObject");
-        r = call_bus(bus, BRIDGE_INTERFACE, "PublishObject", &handle, 1, NULL, error,
-                     DBUS_TYPE_OBJECT_PATH, &object->path, DBUS_TYPE_INVALID);
-        bus1_dbus_release(bus, handle);
-        if (r < 0) {
-                node_end(bus, object->published);
-                object->published = BUS1_INVALID;
-        }
-        return r;
+        if (object->published != BUS1_INVALID)
+                return error_from_errno(error, -EALREADY, "PublishObject");
+        return call_bus_with_node(object->bus, "PublishObject", NODE_OBJECT, object,
+                                  &object->published, NULL, error, DBUS_TYPE_OBJECT_PATH,
+                                  &object->path, DBUS_TYPE_INVALID);
 }
 
 /* calls */
 
-static const struct bus1_dbus_interface *
-object_find_interface(const struct bus1_dbus_object *object, const char *name) {
-        for (const struct bus1_dbus_interface *i = object->interfaces; i && i->name; i++)
-                if (strcmp(i->name, name) == 0)
-                        return i;
-        return NULL;
-}
-
-static const struct bus1_dbus_method *
-interface_find_method(const struct bus1_dbus_interface *interface, const char *name) {
-        for (const struct bus1_dbus_method *m = interface->methods; m && m->name; m++)
-                if (strcmp(m->name, name) == 0)
-                        return m;
-        return NULL;
-}
-
-/* Without an interface in the message the first one that has the method is meant. */
-static const struct bus1_dbus_method *object_find_method(const struct bus1_dbus_object *object,
-                                                         const char *interface, const char *name) {
-        const struct bus1_dbus_method *method;
-
-        for (const struct bus1_dbus_interface *i = object->interfaces; i && i->name; i++) {
+/* An empty interface (NULL) means the first interface that has the method. */
+static const struct bus1_dbus_method *find_method(const struct bus1_dbus_interface *interfaces,
+                                                  const char *interface, const char *name) {
+        for (const struct bus1_dbus_interface *i = interfaces; i && i->name; i++) {
                 if (interface && strcmp(i->name, interface) != 0)
                         continue;
-                method = interface_find_method(i, name);
-                if (method)
-                        return method;
+                for (const struct bus1_dbus_method *m = i->methods; m && m->name; m++)
+                        if (strcmp(m->name, name) == 0)
+                                return m;
         }
         return NULL;
 }
 
-static int reply_introspection(struct bus1_dbus *bus, struct bus1_dbus_object *object,
-                               struct bus1_dbus_message *call) {
-        CLEANUP(freep) char *xml = NULL;
-
-        xml = introspect(bus, object, dbus_message_get_path(call->message));
-        if (!xml)
-                return -ENOMEM;
-        return bus1_dbus_reply_args(call, DBUS_TYPE_STRING, &xml, DBUS_TYPE_INVALID);
+static int reply_unknown_object(struct bus1_dbus_message *call) {
+        return bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_OBJECT, "No object at %s",
+                                     dbus_message_get_path(call->message));
 }
 
-static int reply_machine_id(struct bus1_dbus_message *call) {
+static int reply_unknown_method(struct bus1_dbus_object *object, struct bus1_dbus_message *call) {
+        const char *interface = dbus_message_get_interface(call->message);
+
+        if (interface && !interface_find(object->interfaces, interface) &&
+            strcmp(interface, DBUS_INTERFACE_PROPERTIES) != 0)
+                return bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_INTERFACE,
+                                             "No interface %s at %s", interface,
+                                             bus1_dbus_object_get_path(object));
+        return bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_METHOD, "No method %s at %s",
+                                     dbus_message_get_member(call->message),
+                                     bus1_dbus_object_get_path(object));
+}
+
+/* The standard interfaces. Their methods take the object as userdata, NULL when there is none. */
+
+static const struct bus1_dbus_interface *standard_interfaces(const struct bus1_dbus_object *object);
+
+static int peer_ping(struct bus1_dbus_message *call, void *object) {
+        return bus1_dbus_reply_args(call, DBUS_TYPE_INVALID);
+}
+
+static int peer_get_machine_id(struct bus1_dbus_message *call, void *object) {
         DBusError error = DBUS_ERROR_INIT;
         char *id;
         int r;
@@ -104,60 +85,67 @@ static int reply_machine_id(struct bus1_dbus_message *call) {
         return r;
 }
 
-/* The interfaces every path has. 1 when the call is for none of them. */
-static int dispatch_standard(struct bus1_dbus *bus, struct bus1_dbus_object *object,
-                             struct bus1_dbus_message *call) {
-        DBusMessage *m = call->message;
+static int introspectable_introspect(struct bus1_dbus_message *call, void *object) {
+        const char *path = dbus_message_get_path(call->message);
+        CLEANUP_FREE char *xml = NULL;
 
-        if (dbus_message_is_method_call(m, DBUS_INTERFACE_PEER, "Ping"))
-                return bus1_dbus_reply_args(call, DBUS_TYPE_INVALID);
-        if (dbus_message_is_method_call(m, DBUS_INTERFACE_PEER, "GetMachineId"))
-                return reply_machine_id(call);
-        if (dbus_message_is_method_call(m, DBUS_INTERFACE_INTROSPECTABLE, "Introspect") &&
-            (object || path_has_objects(bus, dbus_message_get_path(m))))
-                return reply_introspection(bus, object, call);
-        if (object && dbus_message_has_interface(m, DBUS_INTERFACE_PROPERTIES))
-                return properties_dispatch(object, call);
-        return 1;
+        if (!object && !path_has_objects(call->bus, path))
+                return reply_unknown_object(call);
+        xml = introspect_object(call->bus, object, path, standard_interfaces(object));
+        if (!xml)
+                return -ENOMEM;
+        return bus1_dbus_reply_args(call, DBUS_TYPE_STRING, &xml, DBUS_TYPE_INVALID);
 }
 
-static int dispatch_unknown(struct bus1_dbus_object *object, struct bus1_dbus_message *call) {
-        const char *interface = dbus_message_get_interface(call->message);
+/* A signature of NULL accepts any arguments. */
+static const struct bus1_dbus_method peer_methods[] = {
+        {"Ping", NULL, "", peer_ping, NULL},
+        {"GetMachineId", NULL, "s", peer_get_machine_id, "machine_uuid"},
+        {},
+};
 
-        if (!object)
-                return bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_OBJECT, "No object at %s",
-                                             dbus_message_get_path(call->message));
-        if (interface && !object_find_interface(object, interface))
-                return bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_INTERFACE,
-                                             "No interface %s at %s", interface,
-                                             bus1_dbus_object_get_path(object));
-        return bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_METHOD, "No method %s at %s",
-                                     dbus_message_get_member(call->message),
-                                     bus1_dbus_object_get_path(object));
+static const struct bus1_dbus_method introspectable_methods[] = {
+        {"Introspect", NULL, "s", introspectable_introspect, "xml_data"},
+        {},
+};
+
+static const struct bus1_dbus_interface *
+standard_interfaces(const struct bus1_dbus_object *object) {
+        static const struct bus1_dbus_interface interfaces[] = {
+                {DBUS_INTERFACE_PROPERTIES, properties_methods, NULL, properties_signals},
+                {DBUS_INTERFACE_PEER, peer_methods, NULL, NULL},
+                {DBUS_INTERFACE_INTROSPECTABLE, introspectable_methods, NULL, NULL},
+                {},
+        };
+
+        /* a path without an object has no properties */
+        return object ? interfaces : interfaces + 1;
 }
 
 int object_dispatch(struct bus1_dbus *bus, struct bus1_dbus_object *object,
                     struct bus1_dbus_message *call) {
         DBusMessage *m = call->message;
+        const char *interface = dbus_message_get_interface(m), *member = dbus_message_get_member(m);
         const struct bus1_dbus_method *method = NULL;
-        int r;
+        void *userdata;
 
         if (!object)
                 HASH_FIND_STR(bus->objects_by_path, dbus_message_get_path(m), object);
-        r = dispatch_standard(bus, object, call);
-        if (r <= 0)
-                return r;
-        if (object)
-                method = object_find_method(object, dbus_message_get_interface(m),
-                                            dbus_message_get_member(m));
+        userdata = object;
+        if (interface)
+                method = find_method(standard_interfaces(object), interface, member);
+        if (!method && object) {
+                method = find_method(object->interfaces, interface, member);
+                userdata = object->userdata;
+        }
         if (!method)
-                return dispatch_unknown(object, call);
-        if (!dbus_message_has_signature(m, method->in))
+                return object ? reply_unknown_method(object, call) : reply_unknown_object(call);
+        if (method->in && !dbus_message_has_signature(m, method->in))
                 return bus1_dbus_reply_error(call, DBUS_ERROR_INVALID_ARGS,
                                              "%s takes arguments of signature \"%s\", not \"%s\"",
                                              method->name, method->in,
                                              dbus_message_get_signature(m));
-        return method->handler(call, object->userdata);
+        return method->handler(call, userdata);
 }
 
 /* signals */

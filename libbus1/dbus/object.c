@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/*
- * The life of objects
- */
-
 #include "libbus1/dbus/object.h"
 
 #include <errno.h>
@@ -18,7 +14,7 @@ PUBLIC int bus1_dbus_object_new(struct bus1_dbus *bus, const char *path,
                                 struct bus1_dbus_object **ret_object) {
         struct bus1_dbus_object *object;
 
-        if (!bus || (path && !path_is_valid(path)))
+        if (!bus || (path && !dbus_validate_path(path, NULL)))
                 return -EINVAL;
         if (path) {
                 HASH_FIND_STR(bus->objects_by_path, path, object);
@@ -34,12 +30,9 @@ PUBLIC int bus1_dbus_object_new(struct bus1_dbus *bus, const char *path,
         object->node = object->handle = object->published = BUS1_INVALID;
         if (path) {
                 object->path = strdup(path);
-                if (!object->path) {
-                        free(object);
-                        return -ENOMEM;
-                }
-                HASH_ADD_KEYPTR(hh, bus->objects_by_path, object->path, strlen(object->path),
-                                object);
+                if (object->path)
+                        HASH_ADD_KEYPTR(hh, bus->objects_by_path, object->path, strlen(path),
+                                        object);
                 if (!object->hh.tbl) {
                         free(object->path);
                         free(object);
@@ -60,11 +53,8 @@ PUBLIC struct bus1_dbus_object *bus1_dbus_object_free(struct bus1_dbus_object *o
                 return NULL;
         bus = object->bus;
         HASH_ITER(hh, bus->nodes, node, next) {
-                uint64_t id = node->id;
-
-                if (node->kind != NODE_OBJECT || node->data != object)
-                        continue;
-                node_end(bus, id);
+                if (node->kind == NODE_OBJECT && node->data == object)
+                        node_end(bus, node->id);
         }
         bus1_dbus_release(bus, object->handle);
         if (object->path)
@@ -81,6 +71,14 @@ PUBLIC struct bus1_dbus *bus1_dbus_object_get_bus(const struct bus1_dbus_object 
 
 PUBLIC const char *bus1_dbus_object_get_path(const struct bus1_dbus_object *object) {
         return object->path ? object->path : "/";
+}
+
+const struct bus1_dbus_interface *interface_find(const struct bus1_dbus_interface *interfaces,
+                                                 const char *name) {
+        for (const struct bus1_dbus_interface *i = interfaces; i && i->name; i++)
+                if (strcmp(i->name, name) == 0)
+                        return i;
+        return NULL;
 }
 
 /* handles */

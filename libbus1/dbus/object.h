@@ -4,8 +4,16 @@
 /*
  * Objects: tables of methods, properties and signals behind a path, a handle, or both
  *
- * An object may have several nodes: one that the program gives out handles to, one that only the
- * bus has a handle to (when the object is published), and one for each narrowed direct channel.
+ * An object can have several nodes, and a call that arrives on any of them is a call of the object:
+ *
+ *        node                          holder of the handle
+ *
+ *        object->node                  the program, and everyone to whom it passed the handle
+ *        object->published             only the bus
+ *        one per narrowed channel      the member that looked up the object
+ *
+ * object.c keeps the objects of a bus. object-call.c runs their methods, with the standard
+ * interfaces in introspect.c and properties.c.
  */
 
 #include "libbus1/dbus/membership.h"
@@ -15,14 +23,37 @@ struct bus1_dbus_object {
         char *path; /* NULL: reached only by handle */
         const struct bus1_dbus_interface *interfaces;
         void *userdata;
-        /* BUS1_INVALID before the first bus1_dbus_object_get_handle() */
+        /* both are BUS1_INVALID before the first bus1_dbus_object_get_handle() */
         uint64_t node;
         uint64_t handle;
-        uint64_t published; /* the node that only the bus has a handle to, or BUS1_INVALID */
+        uint64_t published; /* BUS1_INVALID: not published */
         bus1_dbus_object_fn unreferenced;
         UT_hash_handle hh; /* in bus->objects_by_path */
         struct bus1_dbus_object *prev, *next;
 };
 
-/* The last handle of one of the object's nodes has gone, and the node with it. */
+/* One of the object's nodes has ended, because its last handle was released. */
 void object_unreferenced(struct bus1_dbus_object *object, uint64_t node);
+/* NULL when the array of interfaces has none of this name. */
+const struct bus1_dbus_interface *interface_find(const struct bus1_dbus_interface *interfaces,
+                                                 const char *name);
+
+/*
+ * Answer a call; object NULL: of the object at the call's path. A negative errno asks the caller of
+ * this function to send an error reply.
+ */
+int object_dispatch(struct bus1_dbus *bus, struct bus1_dbus_object *object,
+                    struct bus1_dbus_message *call);
+
+/* The tables of org.freedesktop.DBus.Properties. The methods take the object as userdata. */
+extern const struct bus1_dbus_method properties_methods[];
+extern const struct bus1_dbus_signal properties_signals[];
+
+/*
+ * The XML text of an object that has standard interfaces besides its own, or of a path without an
+ * object (object NULL). NULL when memory runs out.
+ */
+char *introspect_object(struct bus1_dbus *bus, struct bus1_dbus_object *object, const char *path,
+                        const struct bus1_dbus_interface *standard);
+/* Is an object at or below the path? */
+bool path_has_objects(struct bus1_dbus *bus, const char *path);

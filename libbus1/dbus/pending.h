@@ -4,8 +4,9 @@
 /*
  * Calls that wait for their reply
  *
- * A pending call ends exactly once: with a reply, an error made here, its time-out, or when it is
- * cancelled. Each of these removes it and the entry of its reply node.
+ * A pending call ends exactly once: with a reply, with an error that the library makes (a time-out,
+ * for example), or because it is cancelled. Each of these removes it and the entry of its reply
+ * node. The list is in the order of the deadlines, so the first call says when to look at it next.
  */
 
 #include "libbus1/dbus/membership.h"
@@ -21,10 +22,12 @@ struct pending {
 };
 
 void pending_insert(struct bus1_dbus *bus, struct pending *p);
-struct pending *pending_free(struct bus1_dbus *bus, struct pending *p);
-/* End the call and pass on the reply. Takes over the reference of reply. */
+void pending_free(struct bus1_dbus *bus, struct pending *p);
+/* End the call, and release its reply node, so that the callee can no longer answer. */
+void pending_cancel(struct bus1_dbus *bus, struct pending *p);
+/* End the call and pass the reply to its handler. Takes over the reference of reply. */
 void pending_complete(struct bus1_dbus *bus, struct pending *p, struct bus1_dbus_message *reply);
-/* End the call with an error made here. */
+/* End the call with an error that the library makes. */
 void pending_fail(struct bus1_dbus *bus, struct pending *p, const char *name, const char *text);
-/* End the first call, if its deadline has passed. */
+/* End the first call, if its deadline has passed. Returns whether it has. */
 bool pending_expire(struct bus1_dbus *bus);

@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/*
- * org.bus1.Session1: what the bus asks of a member
- *
- * The bus asks a member for the nodes of direct channels, and tells it to close them.
- */
-
 #include "libbus1/dbus/session.h"
 
 #include <errno.h>
@@ -28,8 +22,9 @@ static bool session_message_is_from_bus(struct bus1_dbus_message *message) {
 }
 
 /*
- * OpenNode(s member, s name, b narrow, o path): make a node for calls of that one member, to which
- * the bus passes the handle.
+ * OpenNode(s member, s name, b narrow, o path): make a node for the calls of one member, and return
+ * its handle, which the bus passes on to that member. A narrowed node serves only the object at
+ * path.
  */
 static int session_open_node(struct bus1_dbus_message *call) {
         CLEANUP(dbus_message_unrefp) DBusMessage *reply = NULL;
@@ -60,21 +55,18 @@ static int session_open_node(struct bus1_dbus_message *call) {
         node->sender = strdup(member);
         node->name = strdup(name);
         r = node->sender && node->name ? bus1_dbus_reply(call, reply, &handle, 1) : -ENOMEM;
-        /* the member that looked up now holds the only handle; the node ends with it */
+        /* Now the member holds the only handle, and the node ends when the member releases it. */
         bus1_dbus_release(bus, handle);
         return r;
 }
 
-/* name NULL: all */
+/* End the nodes of direct channels to the name, or of all (NULL). */
 static void session_close_nodes(struct bus1_dbus *bus, const char *name) {
         struct node *node, *next;
 
         HASH_ITER(hh, bus->nodes, node, next) {
-                uint64_t id = node->id;
-
-                if (!node->name || (name && strcmp(node->name, name) != 0))
-                        continue;
-                node_end(bus, id);
+                if (node->name && (!name || strcmp(node->name, name) == 0))
+                        node_end(bus, node->id);
         }
 }
 

@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * org.bus1.Session1: what the bus asks of a member
+ * org.bus1.Session1: the calls that the bus makes to a member
  *
- * A direct channel is a node of a service and the handle that one caller has to it. The bus
- * arranges it and then stays out of the way:
+ * A direct channel is a node of a service and the handle that one caller has to it. The bus sets it
+ * up, and the calls then go from peer to peer:
  *
  *        caller             bus                 service
  *          |--- Lookup ----->|                     |
@@ -13,13 +13,14 @@
  *          |                 |<-- handle ----------|
  *          |<-- handle ------|                     |
  *          |--- calls ---------------------------->|
- *                            |--- CloseNodes ----->|  releases all such nodes: look up again
+ *                            |--- CloseNodes ----->|  releases all such nodes; callers look up anew
  */
 
 #include "libbus1/dbus/membership.h"
 
-/* Is the message a call of this interface by the bus? */
+/* Is the message a call of this interface, and from the bus? */
 bool session_is_call(struct bus1_dbus_message *message);
+/* Run the call and answer it. */
 void session_dispatch(struct bus1_dbus_message *call);
-/* A signal arrived on the home node. NameLost ends the direct channels of that name. */
+/* Handle a signal that arrived on the home node: NameLost ends the direct channels to that name. */
 void session_handle_signal(struct bus1_dbus_message *signal);

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Waiting, and the descriptor that says when there is something to do. */
+/*
+ * Waiting for something to dispatch
+ *
+ * The descriptor that programs poll is an epoll set of the peer's descriptor, the D-Bus socket
+ * (readable when the bus has closed it), and a timer. The timer stands for everything else that
+ * dispatch has to do: it expires at the next time-out, and at once when a blocking call has left
+ * received messages in the queue.
+ */
 
 #include "libbus1/dbus/membership.h"
 
-/* Wait for something to receive; unlike bus1_dbus_wait(), not for messages received earlier. */
+/* Like bus1_dbus_wait(), but messages that are in the queue already do not end the wait. */
 int wait_for_peer(struct bus1_dbus *bus, int timeout_ms);
-/* Make bus1_dbus_get_fd() readable for messages received earlier, and at the next time-out. */
+/* Set the timer of bus1_dbus_get_fd() from the queue and the next time-out. */
 void wait_arm(struct bus1_dbus *bus);

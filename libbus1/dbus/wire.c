@@ -1,15 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/*
- * Between DBusMessage and the bytes and descriptors of a bus1 message
- *
- * libdbus-1 marshals and demarshals messages, but it neither tells the descriptors of a message nor
- * takes any for one. Both can be had through its iterators: on the way out the descriptors are read
- * from the body in the order of their indices; on the way in the message is loaded as one without
- * descriptors, they are appended to it as an array, which makes the indices in its body good, and
- * the body without that array is copied into a second message.
- */
-
 #include "libbus1/dbus/wire.h"
 
 #include <errno.h>
@@ -18,32 +8,43 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "libbus1/dbus/check.h"
+#include "libbus1/dbus/membership.h"
 
-#define DEPTH_MAX 70 /* libdbus-1 accepts 64 containers in each other */
+#define DEPTH_MAX 70 /* libdbus-1 accepts 64 nested containers */
 #define HEADER_FIXED 16
 #define FIELD_UNIX_FDS 9
 #define FDS_SIGNATURE "ah"
 
-static bool array_is_plain(int element) {
+/* Is the iterator at an array whose elements can be copied as bytes? */
+static bool is_plain_array(DBusMessageIter *iter) {
+        int element;
+
+        if (dbus_message_iter_get_arg_type(iter) != DBUS_TYPE_ARRAY)
+                return false;
+        element = dbus_message_iter_get_element_type(iter);
         return dbus_type_is_fixed(element) && element != DBUS_TYPE_UNIX_FD;
 }
 
-static int fds_add(struct wire *wire, int fd) {
-        int *fds;
+static int add_fd(struct wire *wire, DBusMessageIter *iter) {
+        int fd, *fds;
 
+        dbus_message_iter_get_basic(iter, &fd);
+        if (fd < 0)
+                return -EBADF;
         fds = reallocarray(wire->fds, wire->n_fds + 1, sizeof(*fds));
-        if (!fds)
+        if (!fds) {
+                close(fd);
                 return -ENOMEM;
+        }
         wire->fds = fds;
         wire->fds[wire->n_fds++] = fd;
         return 0;
 }
 
-static int fds_collect(DBusMessage *message, struct wire *wire) {
+static int collect_fds(DBusMessage *message, struct wire *wire) {
         DBusMessageIter stack[DEPTH_MAX];
         size_t depth = 0;
-        int type, fd, r;
+        int type, r;
 
         dbus_message_iter_init(message, &stack[0]);
         for (;;) {
@@ -52,44 +53,34 @@ static int fds_collect(DBusMessage *message, struct wire *wire) {
                         if (depth == 0)
                                 return 0;
                         depth--;
-                } else if (dbus_type_is_container(type) &&
-                           !(type == DBUS_TYPE_ARRAY &&
-                             array_is_plain(dbus_message_iter_get_element_type(&stack[depth])))) {
+                } else if (dbus_type_is_container(type) && !is_plain_array(&stack[depth])) {
                         if (depth + 1 == DEPTH_MAX)
                                 return -EMSGSIZE;
                         dbus_message_iter_recurse(&stack[depth], &stack[depth + 1]);
                         depth++;
                         continue;
                 } else if (type == DBUS_TYPE_UNIX_FD) {
-                        dbus_message_iter_get_basic(&stack[depth], &fd);
-                        if (fd < 0)
-                                return -EBADF;
-                        r = fds_add(wire, fd);
-                        if (r < 0) {
-                                close(fd);
+                        r = add_fd(wire, &stack[depth]);
+                        if (r < 0)
                                 return r;
-                        }
                 }
                 dbus_message_iter_next(&stack[depth]);
         }
 }
 
 int wire_from_message(DBusMessage *message, struct wire *ret_wire) {
-        struct wire wire = {};
+        CLEANUP(wire_deinit) struct wire wire = {};
         int r;
 
         if (dbus_message_contains_unix_fds(message)) {
-                r = fds_collect(message, &wire);
-                if (r < 0) {
-                        wire_deinit(&wire);
+                r = collect_fds(message, &wire);
+                if (r < 0)
                         return r;
-                }
         }
-        if (!dbus_message_marshal(message, &wire.data, &wire.n_data)) {
-                wire_deinit(&wire);
+        if (!dbus_message_marshal(message, &wire.data, &wire.n_data))
                 return -ENOMEM;
-        }
         *ret_wire = wire;
+        wire = (struct wire){};
         return 0;
 }
 
@@ -109,8 +100,8 @@ static uint32_t read_u32(const uint8_t *at, bool big_endian) {
 }
 
 /*
- * Find the value of the UNIX_FDS field. NULL when there is none, or the header is one that
- * libdbus-1 will refuse, or has fields the specification does not know.
+ * Find the value of the UNIX_FDS header field. NULL when there is none, when libdbus-1 will refuse
+ * the header, and when a field has a type that no field of the specification has.
  */
 static uint8_t *find_n_fds(uint8_t *data, size_t n_data, bool big_endian) {
         size_t at = HEADER_FIXED, end, n;
@@ -126,7 +117,7 @@ static uint8_t *find_n_fds(uint8_t *data, size_t n_data, bool big_endian) {
 
                 if (data[at + 1] != 1 || data[at + 3] != 0)
                         return NULL;
-                at += 4; /* fields are aligned to 8, so this is a place for 4 bytes */
+                at += 4; /* Each field is aligned to 8, so four more bytes can be read. */
                 switch (type) {
                 case DBUS_TYPE_UINT32:
                         if (code == FIELD_UNIX_FDS)
@@ -208,7 +199,7 @@ static int copy_basic(struct level *l, int type) {
         return ok ? 0 : -ENOMEM;
 }
 
-/* Open the container that the level below is at, on both sides. */
+/* Open the container at the iterators of l, for reading and for writing. */
 static int copy_open(struct level *l, struct level *inner, int type) {
         char *signature = NULL;
         const char *contained = NULL;
@@ -226,6 +217,24 @@ static int copy_open(struct level *l, struct level *inner, int type) {
         return ok ? 0 : -ENOMEM;
 }
 
+static int copy_plain_array(struct level *l) {
+        int n_values, element = dbus_message_iter_get_element_type(&l->from);
+        const void *values;
+        struct level inner;
+        int r;
+
+        r = copy_open(l, &inner, DBUS_TYPE_ARRAY);
+        if (r < 0)
+                return r;
+        dbus_message_iter_get_fixed_array(&inner.from, &values, &n_values);
+        if (!dbus_message_iter_append_fixed_array(&inner.to, element, &values, n_values)) {
+                dbus_message_iter_abandon_container(&l->to, &inner.to);
+                return -ENOMEM;
+        }
+        return dbus_message_iter_close_container(&l->to, &inner.to) ? 0 : -ENOMEM;
+}
+
+/* Copy the first n arguments. */
 static int copy_arguments(DBusMessage *from, DBusMessage *to, int n) {
         struct level stack[DEPTH_MAX];
         size_t depth = 0;
@@ -233,7 +242,7 @@ static int copy_arguments(DBusMessage *from, DBusMessage *to, int n) {
 
         dbus_message_iter_init(from, &stack[0].from);
         dbus_message_iter_init_append(to, &stack[0].to);
-        for (;;) {
+        while (r >= 0) {
                 struct level *l = &stack[depth];
                 int type = dbus_message_iter_get_arg_type(&l->from);
 
@@ -243,45 +252,17 @@ static int copy_arguments(DBusMessage *from, DBusMessage *to, int n) {
                         if (depth == 0)
                                 return -EBADMSG;
                         depth--;
-                        if (!dbus_message_iter_close_container(&stack[depth].to, &l->to)) {
+                        if (!dbus_message_iter_close_container(&stack[depth].to, &l->to))
                                 r = -ENOMEM;
-                                break;
-                        }
+                } else if (is_plain_array(&l->from)) {
+                        r = copy_plain_array(l);
                 } else if (dbus_type_is_container(type)) {
-                        if (depth + 1 == DEPTH_MAX) {
-                                r = -EBADMSG;
-                                break;
-                        }
-                        r = copy_open(l, &stack[depth + 1], type);
-                        if (r < 0)
-                                break;
-                        depth++;
-                        if (type == DBUS_TYPE_ARRAY &&
-                            array_is_plain(dbus_message_iter_get_element_type(&l->from))) {
-                                const void *values;
-                                int n_values;
-
-                                dbus_message_iter_get_fixed_array(&stack[depth].from, &values,
-                                                                  &n_values);
-                                if (!dbus_message_iter_append_fixed_array(
-                                            &stack[depth].to,
-                                            dbus_message_iter_get_element_type(&l->from), &values,
-                                            n_values)) {
-                                        r = -ENOMEM;
-                                        break;
-                                }
-                                depth--;
-                                if (!dbus_message_iter_close_container(&stack[depth].to,
-                                                                       &stack[depth + 1].to)) {
-                                        r = -ENOMEM;
-                                        break;
-                                }
-                        } else
-                                continue;
+                        r = depth + 1 < DEPTH_MAX ? copy_open(l, l + 1, type) : -EBADMSG;
+                        if (r >= 0)
+                                depth++;
+                        continue;
                 } else {
                         r = copy_basic(l, type);
-                        if (r < 0)
-                                break;
                 }
                 dbus_message_iter_next(&stack[depth].from);
         }
@@ -298,7 +279,7 @@ static int attach_fds(DBusMessage *bare, const int *fds, size_t n_fds, DBusMessa
         DBusMessageIter append, array;
         int n, r;
 
-        /* the signature becomes longer by that of the array; libdbus-1 does not look at its end */
+        /* The array makes the signature longer, and libdbus-1 does not check the new length. */
         if (strlen(signature) + strlen(FDS_SIGNATURE) > DBUS_MAXIMUM_SIGNATURE_LENGTH)
                 return -EBADMSG;
         n = count_arguments(signature);
@@ -313,14 +294,11 @@ static int attach_fds(DBusMessage *bare, const int *fds, size_t n_fds, DBusMessa
         if (!dbus_message_iter_close_container(&append, &array))
                 return -ENOMEM;
         r = copy_header(bare, &message);
-        if (r < 0)
-                return r;
-        r = copy_arguments(bare, message, n);
-        if (r < 0)
-                return r;
-        *ret_message = message;
-        message = NULL;
-        return 0;
+        if (r >= 0)
+                r = copy_arguments(bare, message, n);
+        if (r >= 0)
+                *ret_message = steal_ptr(&message);
+        return r;
 }
 
 int wire_to_message(struct bus1_received *received, DBusMessage **ret_message) {
@@ -350,7 +328,6 @@ int wire_to_message(struct bus1_received *received, DBusMessage **ret_message) {
         }
         if (n_fds > 0)
                 return attach_fds(message, received->fds, n_fds, ret_message);
-        *ret_message = message;
-        message = NULL;
+        *ret_message = steal_ptr(&message);
         return 0;
 }

@@ -2,13 +2,22 @@
 #pragma once
 
 /*
- * The bytes and descriptors of a message
+ * The bytes and descriptors of a D-Bus message
+ *
+ * libdbus-1 marshals and demarshals messages, but it neither returns the descriptors of a message
+ * that it marshals, nor takes descriptors for one that it demarshals. Its iterators can do both:
+ *
+ *        out:  read the descriptors from the body, in the order of their indices
+ *        in:   1. demarshal the message as one without descriptors
+ *              2. append the descriptors to it as an array, which makes the indices in its body
+ * valid
+ *              3. copy its body, without that array, into a second message
  */
 
 #include <bus1/bus1.h>
 #include <dbus/dbus.h>
 
-/* A message on its way out. data is freed with dbus_free(), fds are owned. */
+/* A message to send. data is freed with dbus_free(); the descriptors are owned. */
 struct wire {
         char *data;
         int n_data;
