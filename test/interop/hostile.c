@@ -221,30 +221,41 @@ static bool hostile_drops(const char *address, pid_t pid) {
         return true;
 }
 
-/* One that never reads costs nobody else anything, and callers are told. */
-static bool hostile_lazy(const char *address) {
-        const char *name = "org.bus1.Lazy";
-        DBusError error = DBUS_ERROR_INIT;
+/* Send a call of org.freedesktop.DBus with a string, and with flags unless they are NULL. */
+static bool rogue_call(struct rogue *rogue, uint32_t serial, const char *member, const char *text,
+                       const uint32_t *flags) {
         struct bus1_transfer transfer = {BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
                                          BUS1_INVALID};
+        DBusMessage *m = dbus_message_new_method_call(
+                "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", member);
+        char *data;
+        int n;
+
+        dbus_message_append_args(m, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID);
+        if (flags)
+                dbus_message_append_args(m, DBUS_TYPE_UINT32, flags, DBUS_TYPE_INVALID);
+        dbus_message_set_serial(m, serial);
+        dbus_message_marshal(m, &data, &n);
+        EXPECT(rogue_send(rogue, rogue->session, data, (size_t)n, &transfer, 1, NULL, 0) == 0);
+        dbus_free(data);
+        dbus_message_unref(m);
+        return true;
+}
+
+/* A client that never reads costs nobody else anything, and its callers are told. */
+static bool hostile_lazy(const char *address) {
+        const char *name = "org.bus1.Lazy", *rule = "interface='" INTEROP_INTERFACE "'";
+        DBusError error = DBUS_ERROR_INIT;
         struct rogue rogue;
         DBusMessage *m;
-        char *payload, *data;
-        void *member;
+        char *payload;
+        void *member, *listener;
         uint32_t flags = 0;
-        int n;
 
         EXPECT(rogue_join(&rogue, address));
         EXPECT(rogue_hello(&rogue));
-        m = dbus_message_new_method_call("org.freedesktop.DBus", "/org/freedesktop/DBus",
-                                         "org.freedesktop.DBus", "RequestName");
-        dbus_message_append_args(m, DBUS_TYPE_STRING, &name, DBUS_TYPE_UINT32, &flags,
-                                 DBUS_TYPE_INVALID);
-        dbus_message_set_serial(m, 2);
-        dbus_message_marshal(m, &data, &n);
-        EXPECT(rogue_send(&rogue, rogue.session, data, (size_t)n, &transfer, 1, NULL, 0) == 0);
-        dbus_free(data);
-        dbus_message_unref(m);
+        EXPECT(rogue_call(&rogue, 2, "RequestName", name, &flags));
+        EXPECT(rogue_call(&rogue, 3, "AddMatch", rule, NULL));
 
         member = kind_legacy.open(address);
         EXPECT(member);
@@ -270,6 +281,19 @@ static bool hostile_lazy(const char *address) {
         }
         EXPECT(dbus_error_has_name(&error, DBUS_ERROR_LIMITS_EXCEEDED));
         dbus_error_free(&error);
+
+        /* a signal for it is dropped, and reaches the others */
+        listener = kind_native.open(address);
+        EXPECT(listener && kind_native.subscribe(listener, rule));
+        m = dbus_message_new_signal(INTEROP_PATH, INTEROP_INTERFACE, "Told");
+        dbus_message_append_args(m, DBUS_TYPE_STRING, &payload, DBUS_TYPE_INVALID);
+        EXPECT(kind_legacy.emit(member, m));
+        dbus_message_unref(m);
+        m = kind_native.wait_signal(listener);
+        EXPECT(m && dbus_message_is_signal(m, INTEROP_INTERFACE, "Told"));
+        dbus_message_unref(m);
+        kind_native.close(listener);
+
         free(payload);
         kind_legacy.close(member);
         EXPECT(is_alive(address));
