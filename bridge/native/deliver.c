@@ -32,7 +32,8 @@ static int result_from_errno(int r) {
         case -EMFILE:
         case -ENFILE:
                 return CLIENT_E_QUOTA;
-        case -EINVAL: /* a descriptor of a kind that bus1 does not take */
+        case -EINVAL:     /* a descriptor of a bus1 peer */
+        case -EOPNOTSUPP: /* one of another kind that the kernel's bus1 does not take */
         case -EBADF:
                 return CLIENT_E_NO_FDS;
         default:

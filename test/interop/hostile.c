@@ -301,6 +301,47 @@ static bool hostile_lazy(const char *address) {
         return true;
 }
 
+/* Descriptors that bus1 does not take are refused to their sender, and harm nobody. */
+static bool hostile_files(const char *address) {
+        const char *name = "org.bus1.Files";
+        struct rogue rogue;
+        uint32_t flags = 0;
+        int fds[3], sockets[2];
+        void *member;
+
+        EXPECT(rogue_join(&rogue, address));
+        EXPECT(rogue_hello(&rogue));
+        EXPECT(rogue_call(&rogue, 2, "RequestName", name, &flags));
+        member = kind_legacy.open(address);
+        EXPECT(member);
+        EXPECT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) == 0);
+        fds[0] = eventfd(0, EFD_CLOEXEC);
+        fds[1] = sockets[0];
+        fds[2] = rogue.peer_fd;
+        for (size_t i = 0; i < 3; i++) {
+                /* a hosted core cannot tell that a socket will get a peer in its queue */
+                bool taken = i == 0 || (i == 1 && rogue.is_hosted);
+                DBusError error = DBUS_ERROR_INIT;
+                DBusMessage *m = dbus_message_new_method_call(name, "/", name, "Take");
+
+                dbus_message_append_args(m, DBUS_TYPE_UNIX_FD, &fds[i], DBUS_TYPE_INVALID);
+                /* one that is taken is never answered */
+                EXPECT(!dbus_connection_send_with_reply_and_block(member, m, taken ? 300 : 10000,
+                                                                  &error));
+                EXPECT(dbus_error_has_name(&error,
+                                           taken ? DBUS_ERROR_NO_REPLY : DBUS_ERROR_NOT_SUPPORTED));
+                dbus_error_free(&error);
+                dbus_message_unref(m);
+        }
+        close(fds[0]);
+        close(sockets[0]);
+        close(sockets[1]);
+        kind_legacy.close(member);
+        EXPECT(is_alive(address));
+        rogue_leave(&rogue);
+        return true;
+}
+
 /* the handshake */
 
 /* Send a line, with a descriptor when fd is not negative, and read the answer. */
@@ -528,6 +569,8 @@ int main(int argc, char **argv) {
                 ok = hostile_sizes(daemon.address);
         else if (strcmp(argv[2], "drops") == 0)
                 ok = hostile_drops(daemon.address, daemon.pid);
+        else if (strcmp(argv[2], "files") == 0)
+                ok = hostile_files(daemon.address);
         else if (strcmp(argv[2], "lazy") == 0)
                 ok = hostile_lazy(daemon.address);
         else if (strcmp(argv[2], "handshake") == 0)

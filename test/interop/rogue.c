@@ -48,6 +48,8 @@ static bool negotiate_hosted(struct rogue *rogue) {
         EXPECT(sscanf(line, "AGREE_BUS1 hosted %lx", &rogue->session) == 1);
         EXPECT(fd >= 0);
         EXPECT(bus1_client_new_from_fd(&rogue->client, fd) == 0);
+        rogue->peer_fd = fd;
+        rogue->is_hosted = true;
         return true;
 }
 
@@ -76,8 +78,9 @@ static bool negotiate_device(struct rogue *rogue) {
         int fd;
 
         EXPECT(bus1_client_new_device(&rogue->client, NULL) == 0);
-        fd = bus1_client_get_peer_fd(rogue->client);
-        memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+        rogue->peer_fd = bus1_client_get_peer_fd(rogue->client);
+        rogue->is_hosted = false;
+        memcpy(CMSG_DATA(&control.header), &rogue->peer_fd, sizeof(rogue->peer_fd));
         EXPECT(sendmsg(rogue->socket_fd, &m, MSG_NOSIGNAL) == (ssize_t)strlen(request));
         EXPECT(read_line(rogue->socket_fd, line, sizeof(line), &fd) == 0);
         EXPECT(sscanf(line, "AGREE_BUS1 device %lx", &rogue->session) == 1);

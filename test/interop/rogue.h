@@ -10,6 +10,8 @@
 
 struct rogue {
         struct bus1_client *client;
+        int peer_fd; /* of the client, which owns it */
+        bool is_hosted;
         int socket_fd;
         uint64_t session;
 };
