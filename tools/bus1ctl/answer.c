@@ -1,34 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Answers - see the header
- */
+
+#include "tools/bus1ctl/answer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/array.h"
-#include "tools/bus1ctl/answer.h"
-#include "tools/bus1ctl/json.h"
-#include "tools/bus1ctl/report.h"
-
-static char *copy(const char *text) {
-        char *c = strdup(text);
-
-        if (!c)
-                exit(report_failure("out of memory"));
-        return c;
-}
+#include "tools/bus1ctl/output.h"
 
 void answer_add(struct answer *answer, const struct answer_rule *rule) {
         struct answer_rule own = *rule;
 
-        own.file = copy(rule->file);
-        own.text = copy(rule->text);
-        own.context = copy(rule->context);
-        own.mismatch = rule->mismatch && rule->mismatch[0] ? copy(rule->mismatch) : NULL;
-        if (POLICY_ARRAY_APPEND(answer->rules, answer->n_rules, own) < 0)
-                exit(report_failure("out of memory"));
+        own.file = copy_text(rule->file);
+        own.text = copy_text(rule->text);
+        own.context = copy_text(rule->context);
+        own.mismatch = rule->mismatch && rule->mismatch[0] ? copy_text(rule->mismatch) : NULL;
+        APPEND(answer->rules, answer->n_rules, own);
 }
 
 int answer_make(struct answer *ret_answer, struct policy *policy,
@@ -42,7 +29,7 @@ int answer_make(struct answer *ret_answer, struct policy *policy,
                 return report_failure("%s", strerror(-r));
         answer.allowed = explanation.allowed;
         if (!explanation.rule)
-                answer.reason = copy(policy_default_reason(question, explanation.allowed));
+                answer.reason = copy_text(policy_default_reason(question, explanation.allowed));
         for (size_t i = 0; i < explanation.n_steps; i++) {
                 const struct policy_step *step = &explanation.steps[i];
                 bool has_id = step->block->context == POLICY_CONTEXT_USER ||
@@ -105,7 +92,7 @@ void answer_print_verdict(const struct answer *answer) {
 }
 
 void answer_print_rules(const struct answer *answer) {
-        printf("\nrules in the order of evaluation, of which the last that matches decides:\n");
+        printf("\nrules in the order of evaluation; the last one that matches decides:\n");
         for (size_t i = 0; i < answer->n_rules; i++) {
                 const struct answer_rule *rule = &answer->rules[i];
 

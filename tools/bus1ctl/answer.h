@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/*
- * Answers - verdicts with their rules, from files or from a running bus
- */
+/* Answers - a verdict with the rules that were asked, from files or from a running bus */
 
 #include <json-c/json.h>
 #include <stdbool.h>
@@ -27,25 +25,28 @@ struct answer_rule {
 
 struct answer {
         bool allowed;
-        char *reason; /* where no rule decides */
+        char *reason; /* when no rule decides, else NULL */
         struct answer_rule *rules;
         size_t n_rules;
 };
 
-/* From a policy. 0 or an exit status. */
+/*
+ * Ask a policy. With matching, the answer has only the rules that match. 0 or an exit status. The
+ * caller frees the answer with answer_clear().
+ */
 int answer_make(struct answer *ret_answer, struct policy *policy,
                 const struct policy_question *question, bool matching);
-/* A rule with texts of its own; without memory the program ends. mismatch may be "". */
+/* Add a copy of the rule. A mismatch of "" means the same as NULL. */
 void answer_add(struct answer *answer, const struct answer_rule *rule);
 void answer_clear(struct answer *answer);
 
 /* The rule that decides, or NULL. */
 const struct answer_rule *answer_rule(const struct answer *answer);
-/* Are verdict and deciding rule the same? */
+/* Do both have the same verdict and the same deciding rule? */
 bool answer_equal(const struct answer *a, const struct answer *b);
 
-/* "allowed by FILE:LINE: ..." */
+/* Print "allowed by FILE:LINE: ...", or "denied ...". */
 void answer_print_verdict(const struct answer *answer);
 void answer_print_rules(const struct answer *answer);
-/* Adds verdict, rule, reason and rules. */
+/* Add the keys verdict, rule, reason and rules to the object. */
 void answer_to_json(const struct answer *answer, struct json_object *object);

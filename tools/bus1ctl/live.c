@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Live - see the header
- */
+
+#include "tools/bus1ctl/live.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "policy/array.h"
+#include "base/cleanup.h"
 #include "policy/config.h"
-#include "tools/bus1ctl/live.h"
-#include "tools/bus1ctl/report.h"
+#include "tools/bus1ctl/output.h"
 
 #define DRIVER "org.freedesktop.DBus"
 #define DRIVER_PATH "/org/freedesktop/DBus"
@@ -19,11 +17,11 @@
 
 #define EXPLAIN_MATCHING 1
 
-/* More than the largest policy takes to be explained and sent. */
+/* The bus explains and sends even the largest policy in less time. */
 #define TIMEOUT_USEC UINT64_C(30000000)
 
 int live_open(const struct live_bus *which, sd_bus **ret_bus) {
-        sd_bus *bus = NULL;
+        CLEANUP(sd_bus_close_unrefp) sd_bus *bus = NULL;
         int r;
 
         if (which->address) {
@@ -36,19 +34,19 @@ int live_open(const struct live_bus *which, sd_bus **ret_bus) {
                         r = sd_bus_start(bus);
         } else
                 r = which->is_session ? sd_bus_open_user(&bus) : sd_bus_open_system(&bus);
+        if (r >= 0)
+                r = sd_bus_set_method_call_timeout(bus, TIMEOUT_USEC);
         if (r >= 0) {
-                *ret_bus = bus;
+                *ret_bus = steal_ptr(&bus);
                 return STATUS_OK;
         }
-        sd_bus_close(bus);
-        sd_bus_unref(bus);
         if (which->address)
                 return report_failure("cannot connect to %s: %s", which->address, strerror(-r));
         return report_failure("cannot connect to the %s bus: %s",
                               which->is_session ? "session" : "system", strerror(-r));
 }
 
-static int complain_about(const sd_bus_error *error, int r) {
+static int report_call_error(const sd_bus_error *error, int r) {
         static const char *const missing[] = {
                 SD_BUS_ERROR_UNKNOWN_INTERFACE,
                 SD_BUS_ERROR_UNKNOWN_METHOD,
@@ -58,7 +56,7 @@ static int complain_about(const sd_bus_error *error, int r) {
         for (size_t i = 0; i < sizeof(missing) / sizeof(*missing); i++)
                 if (sd_bus_error_has_name(error, missing[i]))
                         return report_failure(
-                                "this bus is not bus1-bridge, or one too old to be asked: "
+                                "the bus is not bus1-bridge, or an old version of it: "
                                 "it has no " POLICY_INTERFACE);
         if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
                 return report_failure(
@@ -68,52 +66,30 @@ static int complain_about(const sd_bus_error *error, int r) {
         return report_failure("the bus does not answer: %s", error->message ?: strerror(-r));
 }
 
-/* The message must be as this version of the interface has it. */
-static int complain_about_answer(int r) {
-        return report_failure("the bus's answer cannot be read: %s", strerror(-r));
-}
-
-static int call(sd_bus *bus, sd_bus_message *m, sd_bus_message **ret_reply) {
-        sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r, status = STATUS_OK;
-
-        r = sd_bus_call(bus, m, TIMEOUT_USEC, &error, ret_reply);
-        if (r < 0)
-                status = complain_about(&error, r);
-        sd_bus_error_free(&error);
-        return status;
-}
-
-static int new_call(sd_bus *bus, const char *member, sd_bus_message **ret_message) {
-        return sd_bus_message_new_method_call(bus, ret_message, DRIVER, DRIVER_PATH,
-                                              POLICY_INTERFACE, member);
+static int report_bad_answer(int r) {
+        return report_failure("the bus sent an answer that cannot be read: %s", strerror(-r));
 }
 
 /* explain */
 
-static int make_question(sd_bus *bus, const char *client, const struct who *who, char *const *words,
-                         size_t n, bool matching, sd_bus_message **ret_message) {
-        sd_bus_message *m = NULL;
+static int make_question(sd_bus *bus, const char *client, const struct who *who, char **words,
+                         bool matching, sd_bus_message **ret_message) {
+        CLEANUP(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;
 
-        r = new_call(bus, "Explain", &m);
+        r = sd_bus_message_new_method_call(bus, &m, DRIVER, DRIVER_PATH, POLICY_INTERFACE,
+                                           "Explain");
         if (r >= 0)
-                r = sd_bus_message_open_container(m, 'a', "s");
-        for (size_t i = 0; i < n && r >= 0; i++)
-                r = sd_bus_message_append(m, "s", words[i]);
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
+                r = sd_bus_message_append_strv(m, words);
         if (r >= 0)
                 r = sd_bus_message_append(m, "su", client ? client : "", (uint32_t)who->uid);
         if (r >= 0)
                 r = sd_bus_message_append_array(m, 'u', who->gids, who->n_gids * sizeof(gid_t));
         if (r >= 0)
                 r = sd_bus_message_append(m, "u", matching ? EXPLAIN_MATCHING : 0);
-        if (r < 0) {
-                sd_bus_message_unref(m);
+        if (r < 0)
                 return r;
-        }
-        *ret_message = m;
+        *ret_message = steal_ptr(&m);
         return 0;
 }
 
@@ -123,17 +99,12 @@ static int read_rules(sd_bus_message *m, struct answer *answer) {
         r = sd_bus_message_enter_container(m, 'a', "(susbsusb)");
         while (r >= 0) {
                 struct answer_rule rule = {};
-                const char *file, *text, *context, *mismatch;
                 int allow, decides;
 
-                r = sd_bus_message_read(m, "(susbsusb)", &file, &rule.line, &text, &allow, &context,
-                                        &rule.id, &mismatch, &decides);
+                r = sd_bus_message_read(m, "(susbsusb)", &rule.file, &rule.line, &rule.text, &allow,
+                                        &rule.context, &rule.id, &rule.mismatch, &decides);
                 if (r <= 0)
                         break;
-                rule.file = (char *)file;
-                rule.text = (char *)text;
-                rule.context = (char *)context;
-                rule.mismatch = (char *)mismatch;
                 rule.allow = allow;
                 rule.decides = decides;
                 answer_add(answer, &rule);
@@ -161,77 +132,57 @@ static int read_answer(sd_bus_message *m, struct answer *answer, struct live_con
                 return r;
 
         answer->allowed = allowed;
-        answer->reason = reason[0] ? strdup(reason) : NULL;
+        answer->reason = reason[0] ? copy_text(reason) : NULL;
         context->who.uid = uid;
         context->bus_uid = bus_uid;
         context->who.gids = malloc(size + 1);
-        if (!context->who.gids || (reason[0] && !answer->reason))
-                return -ENOMEM;
+        check_memory(context->who.gids);
         memcpy(context->who.gids, gids, size);
         context->who.n_gids = size / sizeof(gid_t);
         return 0;
 }
 
-int live_explain(sd_bus *bus, const char *client, const struct who *who, char *const *words,
-                 size_t n, bool matching, struct answer *ret_answer,
-                 struct live_context *ret_context) {
-        sd_bus_message *m = NULL, *reply = NULL;
-        struct live_context context = {};
-        struct answer answer = {};
-        int r, status;
+int live_explain(sd_bus *bus, const char *client, const struct who *who, char **words,
+                 bool matching, struct answer *ret_answer, struct live_context *ret_context) {
+        CLEANUP(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        CLEANUP(live_context_clear) struct live_context context = {};
+        CLEANUP(answer_clear) struct answer answer = {};
+        int r;
 
-        r = make_question(bus, client, who, words, n, matching, &m);
+        r = make_question(bus, client, who, words, matching, &m);
         if (r < 0)
-                return report_failure("cannot ask this: %s", strerror(-r));
-        status = call(bus, m, &reply);
-        if (!status) {
-                r = read_answer(reply, &answer, &context);
-                if (r < 0)
-                        status = complain_about_answer(r);
-        }
-        sd_bus_message_unref(reply);
-        sd_bus_message_unref(m);
-        if (status) {
-                answer_clear(&answer);
-                live_context_clear(&context);
-                return status;
-        }
+                return report_failure("cannot put the question into a message: %s", strerror(-r));
+        r = sd_bus_call(bus, m, 0, &error, &reply);
+        if (r < 0)
+                return report_call_error(&error, r);
+        r = read_answer(reply, &answer, &context);
+        if (r < 0)
+                return report_bad_answer(r);
         *ret_answer = answer;
+        answer = (struct answer){};
         *ret_context = context;
+        context = (struct live_context){};
         return STATUS_OK;
-}
-
-static char **strv_free(char **strings) {
-        for (char **s = strings; s && *s; s++)
-                free(*s);
-        free(strings);
-        return NULL;
 }
 
 void live_context_clear(struct live_context *context) {
         who_clear(&context->who);
-        strv_free(context->names);
+        for (char **name = context->names; name && *name; name++)
+                free(*name);
+        free(context->names);
         *context = (struct live_context){};
 }
 
 /* sources */
 
-static int add_source(struct live_sources *sources, const char *path, uint64_t stamp) {
+static void add_source(struct live_sources *sources, const char *path, uint64_t stamp) {
         struct stat st;
-        uint64_t now;
-        char *copy;
 
-        now = stat(path, &st) < 0 ? 0 : bus_config_stamp(&st);
-        if (now != stamp) {
-                copy = strdup(path);
-                if (!copy || POLICY_ARRAY_APPEND(sources->changed, sources->n_changed, copy) < 0) {
-                        free(copy);
-                        return -ENOMEM;
-                }
-        }
+        if ((stat(path, &st) < 0 ? 0 : bus_config_stamp(&st)) != stamp)
+                APPEND(sources->changed, sources->n_changed, copy_text(path));
         if (!sources->main)
-                sources->main = strdup(path);
-        return sources->main ? 0 : -ENOMEM;
+                sources->main = copy_text(path);
 }
 
 static int read_sources(sd_bus_message *m, struct live_sources *sources) {
@@ -240,36 +191,28 @@ static int read_sources(sd_bus_message *m, struct live_sources *sources) {
         int r;
 
         r = sd_bus_message_enter_container(m, 'a', "(st)");
-        while (r >= 0) {
-                r = sd_bus_message_read(m, "(st)", &path, &stamp);
-                if (r <= 0)
-                        break;
-                r = add_source(sources, path, stamp);
-        }
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read(m, "(st)", &path, &stamp)) > 0)
+                add_source(sources, path, stamp);
         return r >= 0 && !sources->main ? -EBADMSG : r;
 }
 
 int live_get_sources(sd_bus *bus, struct live_sources *ret_sources) {
-        sd_bus_message *m = NULL, *reply = NULL;
-        struct live_sources sources = {};
-        int r, status;
+        CLEANUP(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        CLEANUP(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        CLEANUP(live_sources_clear) struct live_sources sources = {};
+        int r;
 
-        r = new_call(bus, "GetSources", &m);
+        r = sd_bus_call_method(bus, DRIVER, DRIVER_PATH, POLICY_INTERFACE, "GetSources", &error,
+                               &reply, NULL);
         if (r < 0)
-                return report_failure("cannot ask: %s", strerror(-r));
-        status = call(bus, m, &reply);
-        if (!status) {
-                r = read_sources(reply, &sources);
-                if (r < 0)
-                        status = complain_about_answer(r);
-        }
-        sd_bus_message_unref(reply);
-        sd_bus_message_unref(m);
-        if (status) {
-                live_sources_clear(&sources);
-                return status;
-        }
+                return report_call_error(&error, r);
+        r = read_sources(reply, &sources);
+        if (r < 0)
+                return report_bad_answer(r);
         *ret_sources = sources;
+        sources = (struct live_sources){};
         return STATUS_OK;
 }
 

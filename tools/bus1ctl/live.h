@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Live - a running bus, asked over its interface org.bus1.Bridge1.Policy
+ * Live - questions to a running bus, through its interface org.bus1.Bridge1.Policy
  *
- * On failure all functions print a message on standard error and return an exit status.
+ * Functions return 0, or print a message on standard error and return an exit status.
  */
 
 #include <systemd/sd-bus.h>
@@ -12,32 +12,31 @@
 #include "tools/bus1ctl/answer.h"
 #include "tools/bus1ctl/who.h"
 
-/* What the bus has read its policy from. */
+/* The files and directories from which the bus has read its policy. */
 struct live_sources {
         char *main;
-        char **changed; /* files and directories that are not as they were */
+        char **changed; /* those that have changed since */
         size_t n_changed;
 };
 
-/* What the question means on the bus, besides the answer. */
+/* The facts that the bus used for its answer. The same question to files needs them, too. */
 struct live_context {
         struct who who;
         uid_t bus_uid;
-        char **names; /* those that the other side of the message has */
+        char **names; /* names that the other end of the message owns */
 };
 
-/* The options that say which bus is meant. */
+/* The options that select the bus. */
 struct live_bus {
         bool is_live;
         bool is_session;
-        const char *address; /* NULL: as the environment has it */
+        const char *address; /* NULL: the address in the environment, or the default one */
 };
 
 int live_open(const struct live_bus *which, sd_bus **ret_bus);
-/* client NULL: ask about who. n is the number of words. */
-int live_explain(sd_bus *bus, const char *client, const struct who *who, char *const *words,
-                 size_t n, bool matching, struct answer *ret_answer,
-                 struct live_context *ret_context);
+/* Ask about the connection of a client, or, if client is NULL, about one of the given user. */
+int live_explain(sd_bus *bus, const char *client, const struct who *who, char **words,
+                 bool matching, struct answer *ret_answer, struct live_context *ret_context);
 void live_context_clear(struct live_context *context);
 int live_get_sources(sd_bus *bus, struct live_sources *ret_sources);
 void live_sources_clear(struct live_sources *sources);

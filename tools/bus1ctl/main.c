@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* bus1ctl: the commands and their names. */
+/* bus1ctl - finds the command by its name */
 
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "tools/bus1ctl/commands.h"
-#include "tools/bus1ctl/report.h"
+#include "tools/bus1ctl/output.h"
 
 static const char usage[] =
         "usage: bus1ctl policy check [--json] FILE...\n"
@@ -29,8 +29,7 @@ static const char usage[] =
         "fds, requested_reply, eavesdrop\n";
 
 static int print(const char *text) {
-        return fputs(text, stdout) < 0 || fflush(stdout) ? report_failure("cannot write: %m")
-                                                         : STATUS_OK;
+        return fputs(text, stdout) < 0 ? report_failure("cannot write: %m") : output_flush();
 }
 
 int main(int argc, char *argv[]) {
@@ -42,7 +41,7 @@ int main(int argc, char *argv[]) {
                 {"policy", "explain", policy_explain_main},
         };
 
-        /* for the characters of texts only */
+        /* json_make_string() checks texts for UTF-8. All else stays as in the C locale. */
         if (!setlocale(LC_CTYPE, "C.UTF-8"))
                 setlocale(LC_CTYPE, "");
         if (argc == 2 && strcmp(argv[1], "--help") == 0)

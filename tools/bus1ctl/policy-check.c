@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bus1ctl policy check - are these files valid, and do they say what one thinks they say?
+ * bus1ctl policy check - finds errors and probable mistakes in configuration files
  *
- * A file may be the main file of a bus, which is checked with all files that it includes, or a file
- * that is meant to be included. With --live the main file of a running bus is checked, and changes
- * that the bus has not read yet are listed.
+ * A file can be the main file of a bus, which is checked with all files that it includes, or a file
+ * for inclusion. With --live, the main file of a running bus is checked, and changes that the bus
+ * has not read yet are listed.
  */
 
 #include <errno.h>
@@ -13,22 +13,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "policy/lint.h"
 #include "tools/bus1ctl/commands.h"
-#include "tools/bus1ctl/json.h"
 #include "tools/bus1ctl/live.h"
-#include "tools/bus1ctl/report.h"
+#include "tools/bus1ctl/output.h"
 
 struct checked {
         const char *path;
-        const struct live_sources *sources; /* of the bus that the file is of, or NULL */
+        const struct live_sources *sources; /* of the bus whose main file this is, or NULL */
         char *error;                        /* NULL: the file is valid */
         struct bus_config *config;
         struct policy_finding *findings;
         size_t n_findings;
 };
 
-static int check(struct checked *checked, const char *path, const struct live_sources *sources) {
+static int check_file(struct checked *checked, const char *path,
+                      const struct live_sources *sources) {
         int r;
 
         *checked = (struct checked){.path = path, .sources = sources};
@@ -49,7 +50,7 @@ static void checked_clear(struct checked *checked) {
         free(checked->error);
 }
 
-static const char changed_text[] = "it is not what the bus has read";
+static const char changed_text[] = "it has changed since the bus read it";
 
 static void print_text(const struct checked *checked) {
         if (checked->error)
@@ -65,6 +66,21 @@ static void print_text(const struct checked *checked) {
         }
 }
 
+/* file NULL: the finding is about no line of a file; line 0: about a whole file */
+static void append_finding(struct json_object *findings, const char *kind, const char *file,
+                           unsigned line, const char *text) {
+        struct json_object *finding = json_make_object();
+
+        json_add_string(finding, "kind", kind);
+        json_add_string(finding, "file", file);
+        if (file && line)
+                json_add_number(finding, "line", line);
+        else
+                json_add(finding, "line", NULL);
+        json_add_string(finding, "text", text);
+        json_append(findings, finding);
+}
+
 static struct json_object *to_json(const struct checked *checked) {
         struct json_object *object = json_make_object(), *findings = json_make_array();
 
@@ -72,38 +88,24 @@ static struct json_object *to_json(const struct checked *checked) {
         json_add_bool(object, "valid", !checked->error);
         json_add_string(object, "error", checked->error);
         for (size_t i = 0; i < checked->n_findings; i++) {
-                const struct policy_finding *finding = &checked->findings[i];
-                struct json_object *one = json_make_object();
+                const struct policy_finding *f = &checked->findings[i];
 
-                json_add_string(one, "kind", policy_finding_kind_name(finding->kind));
-                json_add_string(one, "file", finding->file);
-                if (finding->file)
-                        json_add_number(one, "line", finding->line);
-                else
-                        json_add(one, "line", NULL);
-                json_add_string(one, "text", finding->text);
-                json_append(findings, one);
+                append_finding(findings, policy_finding_kind_name(f->kind), f->file, f->line,
+                               f->text);
         }
-        for (size_t i = 0; checked->sources && i < checked->sources->n_changed; i++) {
-                struct json_object *one = json_make_object();
-
-                json_add_string(one, "kind", "changed");
-                json_add_string(one, "file", checked->sources->changed[i]);
-                json_add(one, "line", NULL);
-                json_add_string(one, "text", changed_text);
-                json_append(findings, one);
-        }
+        for (size_t i = 0; checked->sources && i < checked->sources->n_changed; i++)
+                append_finding(findings, "changed", checked->sources->changed[i], 0, changed_text);
         json_add(object, "findings", findings);
         return object;
 }
 
-/* Check one file and say what was found. Returns the worse of status and its own. */
+/* Check one file and print the findings. Returns the worse of status and the file's own status. */
 static int check_and_print(const char *path, const struct live_sources *sources,
                            struct json_object *results, int status) {
         struct checked checked;
         int r;
 
-        r = check(&checked, path, sources);
+        r = check_file(&checked, path, sources);
         if (r < 0)
                 status = report_failure("%s: %s", path, strerror(-r));
         else if (checked.error)
@@ -120,8 +122,8 @@ static int check_and_print(const char *path, const struct live_sources *sources,
 }
 
 static int check_live(const struct live_bus *which, struct json_object *results) {
-        struct live_sources sources = {};
-        sd_bus *bus = NULL;
+        CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        CLEANUP(live_sources_clear) struct live_sources sources = {};
         int status;
 
         status = live_open(which, &bus);
@@ -129,8 +131,6 @@ static int check_live(const struct live_bus *which, struct json_object *results)
                 status = live_get_sources(bus, &sources);
         if (!status)
                 status = check_and_print(sources.main, &sources, results, status);
-        sd_bus_flush_close_unref(bus);
-        live_sources_clear(&sources);
         return status;
 }
 
@@ -160,7 +160,7 @@ int policy_check_main(int argc, char *argv[]) {
         if (has_bus && !bus.is_live)
                 return report_failure("--system, --session and --address need --live");
         if (bus.is_live != (optind == argc))
-                return report_failure("policy check needs files, or --live");
+                return report_failure("policy check needs either files or --live");
 
         if (bus.is_live)
                 status = check_live(&bus, results);
@@ -168,5 +168,5 @@ int policy_check_main(int argc, char *argv[]) {
                 status = check_and_print(argv[i], NULL, results, status);
         if (results)
                 return json_finish(results) ?: status;
-        return fflush(stdout) ? report_failure("cannot write: %m") : status;
+        return output_flush() ?: status;
 }

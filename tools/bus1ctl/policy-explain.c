@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bus1ctl policy explain - what a policy says, and which rule decides
+ * bus1ctl policy explain - does a policy allow an action, and which rule decides?
  *
- * A running bus answers by the files as it has read them. If they have changed since, the answer of
- * the files is shown as well, because that is what a reload would bring.
+ * A running bus answers from the files as it has read them. If they have changed since, the answer
+ * from the changed files is shown as well, because a reload would bring it.
  */
 
 #include <errno.h>
@@ -13,13 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "policy/array.h"
+#include "base/cleanup.h"
 #include "policy/config.h"
-#include "tools/bus1ctl/answer.h"
 #include "tools/bus1ctl/commands.h"
-#include "tools/bus1ctl/json.h"
 #include "tools/bus1ctl/live.h"
-#include "tools/bus1ctl/report.h"
+#include "tools/bus1ctl/output.h"
 
 #define SYSTEM_CONFIG "/usr/share/dbus-1/system.conf"
 #define SESSION_CONFIG "/usr/share/dbus-1/session.conf"
@@ -32,27 +30,26 @@ struct arguments {
         char **groups;
         size_t n_groups;
         bool json;
-        bool matching; /* only rules that match */
-        char **words;
+        bool matching; /* show only rules that match */
+        char **words;  /* the question; ends with NULL */
         size_t n_words;
 };
 
-/* What there is to say. */
 struct outcome {
         struct answer answer;
         struct live_sources sources;
-        bool has_reloaded; /* the files say something else than the bus */
+        bool has_reloaded; /* a reload would change the answer, to the next one */
         struct answer reloaded;
-        char *reload_error; /* the files are invalid */
+        char *reload_error; /* why a reload would fail, or NULL */
 };
 
 static int check_options(const struct arguments *a) {
         if (!a->bus.is_live && (a->bus.address || a->client))
                 return report_failure("--address and --client need --live");
         if (a->bus.is_live && a->config)
-                return report_failure("--config is for files, not with --live");
+                return report_failure("--config and --live exclude each other");
         if (a->client && (a->user || a->n_groups))
-                return report_failure("a client has its own user and groups");
+                return report_failure("--client excludes --user and --group");
         if (!a->user && !a->client)
                 return report_failure("policy explain needs --user%s",
                                       a->bus.is_live ? " or --client" : "");
@@ -60,55 +57,42 @@ static int check_options(const struct arguments *a) {
 }
 
 static int parse_options(struct arguments *a, int argc, char *argv[]) {
-        static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                                {"system", no_argument, NULL, 'Y'},
-                                                {"session", no_argument, NULL, 'S'},
-                                                {"live", no_argument, NULL, 'l'},
-                                                {"address", required_argument, NULL, 'a'},
-                                                {"client", required_argument, NULL, 'C'},
-                                                {"user", required_argument, NULL, 'u'},
-                                                {"group", required_argument, NULL, 'g'},
-                                                {"json", no_argument, NULL, 'j'},
-                                                {"matching", no_argument, NULL, 'm'},
-                                                {}};
+        static const struct option options[] = {
+                {"config", required_argument, NULL, 'c'},
+                {"system", no_argument, NULL, 'Y'},
+                {"session", no_argument, NULL, 'S'},
+                {"live", no_argument, NULL, 'l'},
+                {"address", required_argument, NULL, 'a'},
+                {"client", required_argument, NULL, 'C'},
+                {"user", required_argument, NULL, 'u'},
+                {"group", required_argument, NULL, 'g'},
+                {"json", no_argument, NULL, 'j'},
+                {"matching", no_argument, NULL, 'm'},
+                {},
+        };
         int c;
 
         while ((c = getopt_long(argc, argv, "+", options, NULL)) >= 0) {
-                switch (c) {
-                case 'c':
+                if (c == 'c')
                         a->config = optarg;
-                        break;
-                case 'Y':
-                        a->bus.is_session = false;
-                        break;
-                case 'S':
-                        a->bus.is_session = true;
-                        break;
-                case 'l':
+                else if (c == 'Y' || c == 'S')
+                        a->bus.is_session = c == 'S';
+                else if (c == 'l')
                         a->bus.is_live = true;
-                        break;
-                case 'a':
+                else if (c == 'a')
                         a->bus.address = optarg;
-                        break;
-                case 'C':
+                else if (c == 'C')
                         a->client = optarg;
-                        break;
-                case 'u':
+                else if (c == 'u')
                         a->user = optarg;
-                        break;
-                case 'g':
-                        if (POLICY_ARRAY_APPEND(a->groups, a->n_groups, optarg) < 0)
-                                return report_failure("out of memory");
-                        break;
-                case 'j':
+                else if (c == 'g')
+                        APPEND(a->groups, a->n_groups, optarg);
+                else if (c == 'j')
                         a->json = true;
-                        break;
-                case 'm':
+                else if (c == 'm')
                         a->matching = true;
-                        break;
-                default:
+                else
                         return STATUS_FAILED;
-                }
         }
         a->words = argv + optind;
         a->n_words = argc - optind;
@@ -117,27 +101,25 @@ static int parse_options(struct arguments *a, int argc, char *argv[]) {
 
 /* files */
 
-/* *ret_error is the error in the files; it is not printed. */
+/*
+ * Ask the files. If they are invalid, *ret_error gets the reason, which is not printed, and the
+ * result is STATUS_FAILED.
+ */
 static int ask_files(const struct arguments *a, const char *path, const struct who *who,
-                     uid_t bus_uid, const char *const *words, size_t n, struct answer *ret_answer,
+                     uid_t bus_uid, char *const *words, size_t n, struct answer *ret_answer,
                      char **ret_error) {
-        struct policy_words parsed = {};
+        CLEANUP(policy_words_clear) struct policy_words parsed = {};
+        CLEANUP_FREE char *error = NULL;
         struct bus_config *config;
-        char *error = NULL;
         int r, status;
 
-        r = policy_words_parse(&parsed, words, n, &error);
-        if (r < 0) {
-                status = report_failure("%s", error ? error : strerror(-r));
-                free(error);
-                policy_words_clear(&parsed);
-                return status;
-        }
+        r = policy_words_parse(&parsed, (const char *const *)words, n, &error);
+        if (r < 0)
+                return report_failure("%s", error ? error : strerror(-r));
         r = bus_config_load_part(path, NULL, &config, &error);
         if (r < 0) {
-                *ret_error = error ? error : strdup(strerror(-r));
-                policy_words_clear(&parsed);
-                return *ret_error ? STATUS_FAILED : report_failure("out of memory");
+                *ret_error = error ? steal_ptr(&error) : copy_text(strerror(-r));
+                return STATUS_FAILED;
         }
         parsed.question.uid = who->uid;
         parsed.question.gids = who->gids;
@@ -145,71 +127,57 @@ static int ask_files(const struct arguments *a, const char *path, const struct w
         parsed.question.bus_uid = bus_uid;
         status = answer_make(ret_answer, config->policy, &parsed.question, a->matching);
         bus_config_free(config);
-        policy_words_clear(&parsed);
         return status;
 }
 
 static int explain_files(const struct arguments *a, struct outcome *o) {
         const char *path = a->config ?: a->bus.is_session ? SESSION_CONFIG : SYSTEM_CONFIG;
-        char *error = NULL;
-        struct who who;
+        CLEANUP(who_clear) struct who who = {};
+        CLEANUP_FREE char *error = NULL;
         int status;
 
         status = who_resolve(&who, a->user, a->groups, a->n_groups);
         if (status)
                 return status;
-        status = ask_files(a, path, &who, geteuid(), (const char *const *)a->words, a->n_words,
-                           &o->answer, &error);
-        if (error)
-                report_failure("%s", error);
-        free(error);
-        who_clear(&who);
-        return status;
+        status = ask_files(a, path, &who, geteuid(), a->words, a->n_words, &o->answer, &error);
+        return error ? report_failure("%s", error) : status;
 }
 
 /* a running bus */
 
 /*
- * What the files of the bus say now, about the same connections: whoever is at the other end of the
+ * Ask the files of the bus as they are now, about the same connections: the other end of the
  * message has the names that it has on the bus.
  */
 static int ask_changed_files(const struct arguments *a, const struct live_context *context,
                              struct outcome *o) {
         const char *key = a->n_words > 0 && strcmp(a->words[0], "send") == 0 ? "owns" : "sender";
-        const char **words = NULL;
-        char **made = NULL;
-        size_t n = 0, n_made = 0;
-        int status = STATUS_OK;
+        char **words = NULL;
+        size_t n = 0;
+        int status;
 
-        for (size_t i = 0; i < a->n_words && !status; i++)
-                if (POLICY_ARRAY_APPEND(words, n, a->words[i]) < 0)
-                        status = report_failure("out of memory");
-        for (char **name = context->names; name && *name && !status; name++) {
-                char *word;
+        for (size_t i = 0; i < a->n_words; i++)
+                APPEND(words, n, a->words[i]);
+        for (char **name = context->names; name && *name; name++) {
+                char *word = NULL;
 
-                if (asprintf(&word, "%s=%s", key, *name) < 0 ||
-                    POLICY_ARRAY_APPEND(made, n_made, word) < 0 ||
-                    POLICY_ARRAY_APPEND(words, n, word) < 0)
-                        status = report_failure("out of memory");
+                check_memory(asprintf(&word, "%s=%s", key, *name) >= 0);
+                APPEND(words, n, word);
         }
-        if (!status)
-                status = ask_files(a, o->sources.main, &context->who, context->bus_uid, words, n,
-                                   &o->reloaded, &o->reload_error);
+        status = ask_files(a, o->sources.main, &context->who, context->bus_uid, words, n,
+                           &o->reloaded, &o->reload_error);
         if (!status)
                 o->has_reloaded = !answer_equal(&o->answer, &o->reloaded);
-        else if (o->reload_error)
-                status = STATUS_OK;
-        for (size_t i = 0; i < n_made; i++)
-                free(made[i]);
-        free(made);
+        while (n > a->n_words)
+                free(words[--n]);
         free(words);
-        return status;
+        return o->reload_error ? STATUS_OK : status;
 }
 
 static int explain_live(const struct arguments *a, struct outcome *o) {
-        struct live_context context = {};
-        struct who who = {};
-        sd_bus *bus = NULL;
+        CLEANUP(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        CLEANUP(live_context_clear) struct live_context context = {};
+        CLEANUP(who_clear) struct who who = {};
         int status = STATUS_OK;
 
         if (a->user)
@@ -217,15 +185,12 @@ static int explain_live(const struct arguments *a, struct outcome *o) {
         if (!status)
                 status = live_open(&a->bus, &bus);
         if (!status)
-                status = live_explain(bus, a->client, &who, a->words, a->n_words, a->matching,
-                                      &o->answer, &context);
+                status = live_explain(bus, a->client, &who, a->words, a->matching, &o->answer,
+                                      &context);
         if (!status)
                 status = live_get_sources(bus, &o->sources);
         if (!status && o->sources.n_changed > 0)
                 status = ask_changed_files(a, &context, o);
-        sd_bus_flush_close_unref(bus);
-        live_context_clear(&context);
-        who_clear(&who);
         return status;
 }
 
@@ -241,7 +206,7 @@ static int print_text(const struct outcome *o) {
         } else if (o->reload_error)
                 printf("a reload would fail: %s\n", o->reload_error);
         answer_print_rules(&o->answer);
-        return fflush(stdout) ? report_failure("cannot write: %m") : STATUS_OK;
+        return output_flush();
 }
 
 static int print_json(const struct arguments *a, const struct outcome *o) {

@@ -1,29 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Who - see the header
- */
+
+#include "tools/bus1ctl/who.h"
 
 #include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "policy/ids.h"
-#include "tools/bus1ctl/report.h"
-#include "tools/bus1ctl/who.h"
+#include "tools/bus1ctl/output.h"
 
-static int groups_of_user(struct who *who) {
+static void add_groups_of_user(struct who *who) {
         struct passwd *user = getpwuid(who->uid);
         int n = 64, room;
 
-        /* a number without an entry has no groups */
+        /* A number that has no entry in the user database has no groups. */
         if (!user)
-                return 0;
+                return;
         for (;;) {
                 gid_t *gids = realloc(who->gids, n * sizeof(*gids));
 
-                if (!gids)
-                        return report_failure("out of memory");
+                check_memory(gids);
                 who->gids = gids;
                 room = n;
                 if (getgrouplist(user->pw_name, user->pw_gid, gids, &n) >= 0)
@@ -31,36 +29,28 @@ static int groups_of_user(struct who *who) {
                 n = n > room ? n : 2 * room;
         }
         who->n_gids = n;
-        return 0;
 }
 
 int who_resolve(struct who *ret_who, const char *user, char *const *groups, size_t n_groups) {
-        struct who who = {};
+        CLEANUP(who_clear) struct who who = {};
+        gid_t gid;
         int r;
 
         r = policy_resolve_user(user, &who.uid);
         if (r)
                 return report_failure("user %s: %s", user, r > 0 ? "unknown" : strerror(-r));
-        if (n_groups == 0) {
-                r = groups_of_user(&who);
-        } else {
-                who.gids = calloc(n_groups, sizeof(*who.gids));
-                if (!who.gids)
-                        return report_failure("out of memory");
-                for (size_t i = 0; i < n_groups && !r; i++) {
-                        r = policy_resolve_group(groups[i], &who.gids[i]);
-                        if (r)
-                                r = report_failure("group %s: %s", groups[i],
-                                                   r > 0 ? "unknown" : strerror(-r));
-                }
-                who.n_gids = n_groups;
-        }
-        if (r) {
-                who_clear(&who);
-                return r;
+        if (n_groups == 0)
+                add_groups_of_user(&who);
+        for (size_t i = 0; i < n_groups; i++) {
+                r = policy_resolve_group(groups[i], &gid);
+                if (r)
+                        return report_failure("group %s: %s", groups[i],
+                                              r > 0 ? "unknown" : strerror(-r));
+                APPEND(who.gids, who.n_gids, gid);
         }
         *ret_who = who;
-        return 0;
+        who = (struct who){};
+        return STATUS_OK;
 }
 
 void who_clear(struct who *who) {

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/*
- * Who - the user and groups that a question is about
- */
+/* Who - the user and groups that a question is about */
 
 #include <stddef.h>
 #include <sys/types.h>
@@ -14,6 +12,9 @@ struct who {
         size_t n_gids;
 };
 
-/* By names or numbers; without groups the user's own are taken. 0 or an exit status. */
+/*
+ * Look up a user and groups by name or number. Without groups (n_groups 0), the result has all
+ * groups of the user. 0 or an exit status.
+ */
 int who_resolve(struct who *ret_who, const char *user, char *const *groups, size_t n_groups);
 void who_clear(struct who *who);

@@ -1,33 +1,53 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * JSON - the few shapes that the commands print
- */
 
+#include "tools/bus1ctl/output.h"
+
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
 
-#include "tools/bus1ctl/json.h"
-#include "tools/bus1ctl/report.h"
+int report_failure(const char *format, ...) {
+        va_list args;
 
-static void check_memory(bool good) {
-        if (!good)
+        fputs("bus1ctl: ", stderr);
+        va_start(args, format);
+        vfprintf(stderr, format, args);
+        va_end(args);
+        fputc('\n', stderr);
+        return STATUS_FAILED;
+}
+
+int output_flush(void) {
+        return fflush(stdout) ? report_failure("cannot write: %m") : STATUS_OK;
+}
+
+void check_memory(bool ok) {
+        if (!ok)
                 exit(report_failure("out of memory"));
 }
 
-struct json_object *json_make_object(void) {
-        struct json_object *object = json_object_new_object();
+char *copy_text(const char *text) {
+        char *copy = text ? strdup(text) : NULL;
 
-        check_memory(object);
-        return object;
+        check_memory(copy || !text);
+        return copy;
+}
+
+/* JSON */
+
+static struct json_object *check_value(struct json_object *value) {
+        check_memory(value);
+        return value;
+}
+
+struct json_object *json_make_object(void) {
+        return check_value(json_object_new_object());
 }
 
 struct json_object *json_make_array(void) {
-        struct json_object *array = json_object_new_array();
-
-        check_memory(array);
-        return array;
+        return check_value(json_object_new_array());
 }
 
 void json_add(struct json_object *object, const char *key, struct json_object *value) {
@@ -38,26 +58,22 @@ void json_append(struct json_object *array, struct json_object *value) {
         check_memory(json_object_array_add(array, value) == 0);
 }
 
-/*
- * JSON is UTF-8. Texts out of XML are; file names and arguments may be anything.
- */
 static bool is_utf8(const char *text) {
         mbstate_t state = {};
 
         return mbsrtowcs(NULL, &text, 0, &state) != (size_t)-1;
 }
 
+/* JSON is UTF-8. Texts from XML are UTF-8, too, but file names and arguments can be any bytes. */
 struct json_object *json_make_string(const char *text) {
         struct json_object *value;
-        char *copy = strdup(text);
+        char *copy = copy_text(text);
 
-        check_memory(copy);
         if (!is_utf8(copy))
                 for (char *c = copy; *c; c++)
                         if ((unsigned char)*c >= 0x80)
                                 *c = '?';
-        value = json_object_new_string(copy);
-        check_memory(value);
+        value = check_value(json_object_new_string(copy));
         free(copy);
         return value;
 }
@@ -67,17 +83,11 @@ void json_add_string(struct json_object *object, const char *key, const char *te
 }
 
 void json_add_bool(struct json_object *object, const char *key, bool value) {
-        struct json_object *v = json_object_new_boolean(value);
-
-        check_memory(v);
-        json_add(object, key, v);
+        json_add(object, key, check_value(json_object_new_boolean(value)));
 }
 
 void json_add_number(struct json_object *object, const char *key, unsigned value) {
-        struct json_object *v = json_object_new_int64(value);
-
-        check_memory(v);
-        json_add(object, key, v);
+        json_add(object, key, check_value(json_object_new_int64(value)));
 }
 
 int json_finish(struct json_object *object) {
@@ -89,5 +99,5 @@ int json_finish(struct json_object *object) {
         check_memory(text);
         r = puts(text);
         json_object_put(object);
-        return r < 0 || fflush(stdout) ? report_failure("cannot write: %m") : 0;
+        return r < 0 ? report_failure("cannot write: %m") : output_flush();
 }

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Output - exit statuses, messages on standard error, and JSON
+ *
+ * When memory runs out, the program prints a message and exits, so these functions return no error.
+ */
+
+#include <json-c/json.h>
+#include <stdbool.h>
+
+#include "policy/array.h"
+
+enum {
+        STATUS_OK = 0,     /* allowed, or nothing found */
+        STATUS_NO = 1,     /* denied, or something found */
+        STATUS_FAILED = 2, /* wrong usage, an invalid configuration, out of memory */
+};
+
+/* Print a message on standard error. Returns STATUS_FAILED. */
+int report_failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Flush standard output. Returns STATUS_OK or STATUS_FAILED. */
+int output_flush(void);
+/* Exit with STATUS_FAILED when ok is false. */
+void check_memory(bool ok);
+/* A copy of the text that the caller frees; NULL for NULL. */
+char *copy_text(const char *text);
+#define APPEND(array, n, item) check_memory(POLICY_ARRAY_APPEND(array, n, item) == 0)
+
+/* The object or array takes the value over. A text of NULL becomes null. */
+struct json_object *json_make_object(void);
+struct json_object *json_make_array(void);
+struct json_object *json_make_string(const char *text);
+void json_add(struct json_object *object, const char *key, struct json_object *value);
+void json_append(struct json_object *array, struct json_object *value);
+void json_add_string(struct json_object *object, const char *key, const char *text);
+void json_add_bool(struct json_object *object, const char *key, bool value);
+void json_add_number(struct json_object *object, const char *key, unsigned value);
+/* Print the object and free it. Returns STATUS_OK or STATUS_FAILED. */
+int json_finish(struct json_object *object);
