@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Credentials: read from the kernel once, when a client connects. */
+/* Credentials: reading them from the kernel. */
 
 #include "bridge/bus/credentials.h"
 
@@ -12,6 +12,13 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "base/cleanup.h"
+
+#define OPTION_MAX                                                                    \
+        (65536 * sizeof(uint32_t)) /* Linux has NGROUPS_MAX 65536; labels are shorter \
+                                    */
+#define LABEL_MAX 4096
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
@@ -25,9 +32,30 @@ void client_credentials_init(struct client_credentials *credentials) {
         };
 }
 
+void client_credentials_deinit(struct client_credentials *credentials) {
+        if (credentials->pidfd >= 0)
+                close(credentials->pidfd);
+        free(credentials->gids);
+        free(credentials->label);
+        client_credentials_init(credentials);
+}
+
+/* Move the credentials; nothing is left in from. */
+static void client_credentials_move(struct client_credentials *from,
+                                    struct client_credentials *ret_to) {
+        *ret_to = *from;
+        client_credentials_init(from);
+}
+
+static void *copy_bytes(const void *bytes, size_t n) {
+        void *copy = malloc(n);
+
+        return copy ? memcpy(copy, bytes, n) : NULL;
+}
+
 int client_credentials_copy(const struct client_credentials *credentials,
                             struct client_credentials *ret_copy) {
-        struct client_credentials copy = *credentials;
+        CLEANUP(client_credentials_deinit) struct client_credentials copy = *credentials;
 
         copy.pidfd = -1;
         copy.gids = NULL;
@@ -38,33 +66,14 @@ int client_credentials_copy(const struct client_credentials *credentials,
                 if (copy.pidfd < 0)
                         return -errno;
         }
-        if (credentials->n_gids > 0) {
-                copy.gids = malloc(credentials->n_gids * sizeof(*copy.gids));
-                if (!copy.gids)
-                        goto oom;
-                memcpy(copy.gids, credentials->gids, credentials->n_gids * sizeof(*copy.gids));
-        }
-        if (credentials->label) {
-                copy.label = malloc(credentials->n_label + 1);
-                if (!copy.label)
-                        goto oom;
-                memcpy(copy.label, credentials->label, credentials->n_label);
-                copy.label[credentials->n_label] = '\0';
-        }
-        *ret_copy = copy;
+        if (credentials->n_gids > 0)
+                copy.gids = copy_bytes(credentials->gids, copy.n_gids * sizeof(*copy.gids));
+        if (credentials->label)
+                copy.label = copy_bytes(credentials->label, copy.n_label + 1);
+        if ((credentials->n_gids > 0 && !copy.gids) || (credentials->label && !copy.label))
+                return -ENOMEM;
+        client_credentials_move(&copy, ret_copy);
         return 0;
-
-oom:
-        client_credentials_deinit(&copy);
-        return -ENOMEM;
-}
-
-void client_credentials_deinit(struct client_credentials *credentials) {
-        if (credentials->pidfd >= 0)
-                close(credentials->pidfd);
-        free(credentials->gids);
-        free(credentials->label);
-        client_credentials_init(credentials);
 }
 
 static int gid_compare(const void *a, const void *b) {
@@ -73,86 +82,63 @@ static int gid_compare(const void *a, const void *b) {
         return x < y ? -1 : x > y;
 }
 
-/* Keep all groups, sorted and without duplicates. gids has room to add the primary group. */
-static int set_groups(struct client_credentials *credentials, uint32_t *gids, size_t n) {
+/*
+ * Take over n groups, add the primary one (gids has room for it), sort them and drop duplicates.
+ */
+static void set_groups(struct client_credentials *credentials, uint32_t *gids, size_t n) {
         size_t n_unique = 0;
 
         gids[n++] = credentials->gid;
-        if (n > 1)
-                qsort(gids, n, sizeof(*gids), gid_compare);
+        qsort(gids, n, sizeof(*gids), gid_compare);
         for (size_t i = 0; i < n; i++)
                 if (n_unique == 0 || gids[n_unique - 1] != gids[i])
                         gids[n_unique++] = gids[i];
-
-        credentials->gids = malloc(n_unique * sizeof(*gids));
-        if (!credentials->gids)
-                return -ENOMEM;
-        memcpy(credentials->gids, gids, n_unique * sizeof(*gids));
+        credentials->gids = gids;
         credentials->n_gids = n_unique;
-        return 0;
 }
 
-static int get_socket_groups(int fd, struct client_credentials *credentials) {
-        uint32_t few[64], *gids = few, *more = NULL;
-        size_t room = sizeof(few) / sizeof(few[0]) - 1;
-        socklen_t n;
-        int r;
+/*
+ * Read a socket option of any length into allocated memory, with room for extra more bytes. NULL if
+ * the kernel does not know the value. -ENOMEM.
+ */
+static int get_option(int fd, int option, size_t extra, void **ret_value, size_t *ret_n) {
+        socklen_t n = 128, room;
 
-        for (;;) {
-                n = room * sizeof(*gids);
-                if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, gids, &n) == 0) {
-                        r = set_groups(credentials, gids, n / sizeof(*gids));
-                        break;
+        do {
+                CLEANUP_FREE void *value = malloc(n + extra);
+
+                if (!value)
+                        return -ENOMEM;
+                room = n;
+                if (getsockopt(fd, SOL_SOCKET, option, value, &n) == 0) {
+                        *ret_value = steal_ptr(&value);
+                        *ret_n = n;
+                        return 0;
                 }
-                r = 0; /* the kernel does not tell: groups stay unknown */
-                if (errno != ERANGE || n / sizeof(*gids) <= room)
-                        break;
-                room = n / sizeof(*gids);
-                free(more);
-                gids = more = malloc((room + 1) * sizeof(*gids));
-                if (!gids)
-                        return -ENOMEM;
-        }
-        free(more);
-        return r;
-}
-
-static int set_label(struct client_credentials *credentials, const char *label, size_t n) {
-        credentials->label = malloc(n + 1);
-        if (!credentials->label)
-                return -ENOMEM;
-        memcpy(credentials->label, label, n);
-        credentials->label[n] = '\0';
-        credentials->n_label = n;
+        } while (errno == ERANGE && n > room && n <= OPTION_MAX);
+        *ret_value = NULL;
         return 0;
 }
 
-static int get_socket_label(int fd, struct client_credentials *credentials) {
-        char few[256], *label = few, *more = NULL;
-        socklen_t n = sizeof(few);
-        int r = 0;
-
-        while (getsockopt(fd, SOL_SOCKET, SO_PEERSEC, label, &n) < 0) {
-                if (errno != ERANGE || n > 65536)
-                        goto finish;
-                free(more);
-                label = more = malloc(n);
-                if (!label)
-                        return -ENOMEM;
-        }
+/* Take over a label, without the zero bytes at its end; there is room for one. */
+static void set_label(struct client_credentials *credentials, char *label, size_t n) {
         while (n > 0 && label[n - 1] == '\0')
                 n--;
-        if (n > 0)
-                r = set_label(credentials, label, n);
-finish:
-        free(more);
-        return r;
+        if (n == 0) {
+                free(label);
+                return;
+        }
+        label[n] = '\0';
+        credentials->label = label;
+        credentials->n_label = n;
 }
 
 int credentials_of_socket(int fd, struct client_credentials *ret_credentials) {
-        struct client_credentials credentials;
+        CLEANUP(client_credentials_deinit) struct client_credentials credentials;
         struct ucred ucred;
         socklen_t n;
+        size_t n_value;
+        void *value;
         int r, pidfd;
 
         client_credentials_init(&credentials);
@@ -162,63 +148,54 @@ int credentials_of_socket(int fd, struct client_credentials *ret_credentials) {
                 credentials.uid = ucred.uid;
                 credentials.gid = ucred.gid;
                 credentials.pid = ucred.pid;
-                r = get_socket_groups(fd, &credentials);
+                r = get_option(fd, SO_PEERGROUPS, sizeof(uint32_t), &value, &n_value);
                 if (r < 0)
-                        goto fail;
+                        return r;
+                if (value)
+                        set_groups(&credentials, value, n_value / sizeof(uint32_t));
         }
 
         n = sizeof(pidfd);
         if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &n) == 0)
                 credentials.pidfd = pidfd;
 
-        r = get_socket_label(fd, &credentials);
+        r = get_option(fd, SO_PEERSEC, 1, &value, &n_value);
         if (r < 0)
-                goto fail;
-        *ret_credentials = credentials;
+                return r;
+        if (value)
+                set_label(&credentials, value, n_value);
+        client_credentials_move(&credentials, ret_credentials);
         return 0;
-
-fail:
-        client_credentials_deinit(&credentials);
-        return r;
 }
 
 static void get_own_label(struct client_credentials *credentials) {
-        char label[4096];
+        CLEANUP_CLOSE int fd = open("/proc/self/attr/current", O_RDONLY | O_CLOEXEC);
+        char *label = fd >= 0 ? malloc(LABEL_MAX + 1) : NULL;
         ssize_t n;
-        int fd;
 
-        fd = open("/proc/self/attr/current", O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
+        if (!label)
                 return;
-        n = read(fd, label, sizeof(label) - 1);
-        close(fd);
-        while (n > 0 && (label[n - 1] == '\0' || label[n - 1] == '\n'))
-                n--;
-        if (n > 0)
-                set_label(credentials, label, n);
+        n = read(fd, label, LABEL_MAX);
+        label[n > 0 ? n : 0] = '\0';
+        set_label(credentials, label, strcspn(label, "\n"));
 }
 
 void credentials_of_self(struct client_credentials *ret_credentials) {
-        struct client_credentials credentials;
-        uint32_t *gids;
-        int n;
+        int n = getgroups(0, NULL);
+        uint32_t *gids = n >= 0 ? malloc((n + 1) * sizeof(*gids)) : NULL;
 
-        client_credentials_init(&credentials);
-        credentials.uid = geteuid();
-        credentials.gid = getegid();
-        credentials.pid = getpid();
-        credentials.pidfd = syscall(SYS_pidfd_open, getpid(), 0);
-        if (credentials.pidfd < 0)
-                credentials.pidfd = -1;
+        client_credentials_init(ret_credentials);
+        ret_credentials->uid = geteuid();
+        ret_credentials->gid = getegid();
+        ret_credentials->pid = getpid();
+        ret_credentials->pidfd = syscall(SYS_pidfd_open, getpid(), 0);
+        if (ret_credentials->pidfd < 0)
+                ret_credentials->pidfd = -1;
 
-        n = getgroups(0, NULL);
-        gids = n >= 0 ? malloc((n + 1) * sizeof(*gids)) : NULL;
-        if (gids) {
-                n = getgroups(n, gids);
-                if (n >= 0)
-                        set_groups(&credentials, gids, n);
+        n = gids ? getgroups(n, gids) : -1;
+        if (n >= 0)
+                set_groups(ret_credentials, gids, n);
+        else
                 free(gids);
-        }
-        get_own_label(&credentials);
-        *ret_credentials = credentials;
+        get_own_label(ret_credentials);
 }

@@ -4,8 +4,8 @@
 /*
  * Credentials - what the kernel knows about a process
  *
- * Those of a client are read from its socket when it connects and never change afterwards. The bus
- * reads its own at start, and again after it has changed its user.
+ * The credentials of a client are read from its socket when it connects, and never change
+ * afterwards. The bus reads its own at start, and again after it has changed its user.
  */
 
 #include <stddef.h>
@@ -16,20 +16,20 @@ struct client_credentials {
         uint32_t gid;
         uint32_t pid;   /* 0: unknown */
         int pidfd;      /* -1: none; owned */
-        uint32_t *gids; /* supplementary and primary, sorted; NULL with n_gids 0: unknown; owned */
+        uint32_t *gids; /* all groups, sorted; NULL: unknown; owned */
         size_t n_gids;
         char *label; /* LSM label without terminator, or NULL; owned */
         size_t n_label;
 };
 
-/* All unknown. */
+/* Make credentials of which nothing is known. */
 void client_credentials_init(struct client_credentials *credentials);
 /* A copy with descriptors and arrays of its own. -ENOMEM, -EMFILE. */
 int client_credentials_copy(const struct client_credentials *credentials,
                             struct client_credentials *ret_copy);
 void client_credentials_deinit(struct client_credentials *credentials);
 
-/* What the kernel knows about the process that connected the socket. What it does not know stays
- * unknown. -ENOMEM. */
+/* Read the credentials of the process that connected the socket. -ENOMEM. */
 int credentials_of_socket(int fd, struct client_credentials *ret_credentials);
+/* Read those of this process. */
 void credentials_of_self(struct client_credentials *ret_credentials);
