@@ -4,9 +4,9 @@
 /*
  * Clients
  *
- * A client is one participant of the bus. It has two possible front ends, the socket of a legacy
- * program (bridge/socket) and the bus1 session of a native one (bridge/native); everything behind
- * (names, matches, replies, policy, quotas, statistics) sees only clients.
+ * A client is one participant of the bus. Its front end is either the socket of a legacy program
+ * (bridge/socket) or the bus1 session of a native one (bridge/native). Everything behind the front
+ * ends (names, matches, replies, policy, quotas, statistics) sees only clients.
  *
  * A front end embeds struct client, calls client_receive() with each message it has read and
  * parsed, and implements struct client_ops to take messages away. It calls into the bus from its
@@ -40,40 +40,42 @@ enum {
         CLIENT_E_NO_FDS,     /* it did not negotiate descriptors: NotSupported */
         CLIENT_E_NO_HANDLES, /* it cannot take bus1 handles: NotSupported */
         CLIENT_E_GONE,       /* it is closing and gets nothing any more */
-        CLIENT_E_VIOLATION,  /* it broke a rule of the protocol (logged): the front end disconnects
-                                it */
+        CLIENT_E_VIOLATION,  /* it broke the protocol (logged); the front end disconnects it */
 };
 
 struct client_ops {
         /*
-         * Queue a message, taking a reference of its own. reply is the pending reply that m opens
-         * (a call; the client is reply->callee) or ends (a return or error; the client is
-         * reply->caller), else NULL. For a call a native front end leaves its one-shot node in
-         * reply->callee_cookie; for an answer it sends to what it keeps under
-         * reply->caller_cookie, which is thereby used up. The pointer is valid during the call for
-         * answers, and until the reply ends (below) for calls. cookie is that of the match rule
-         * that let a broadcast in (0 for a rule made with AddMatch), 0 for all else. Returns 0,
-         * CLIENT_E_*, or a negative errno that is fatal to the bus. Never calls back into the bus.
+         * Queue a message, taking a reference of its own. Never calls back into the bus. Returns 0,
+         * CLIENT_E_*, or a negative errno that is fatal to the bus.
+         *
+         * reply is the pending reply that m opens (a call; the client is reply->callee) or ends (a
+         * return or error; the client is reply->caller), else NULL. For a call, a native front end
+         * leaves the cookie of its one-shot node in reply->callee_cookie; reply then stays valid
+         * until reply_closed() or the answer. For an answer, it sends to the handle that
+         * reply->caller_cookie stands for, which uses that cookie up; reply is valid only during
+         * this function.
+         *
+         * cookie is that of the match rule that lets a broadcast in: 0 for a rule made with
+         * AddMatch, and for all other messages.
          */
         int (*deliver)(struct client *client, struct message *m, struct reply *reply,
                        uint64_t cookie);
         /*
-         * Drop the connection for the reason (a log text). Asynchronous: the front end calls
-         * client_disconnect() from its event loop, never from within close.
+         * Drop the connection; reason is a text for the log. The front end calls
+         * client_disconnect() later from its event loop, never from within close().
          */
         void (*close)(struct client *client, const char *reason);
         /*
-         * A pending reply ended while the client's cookie in it was still set. If the client is
-         * the caller, no answer will be delivered for reply->caller_cookie. If it is the callee,
-         * its answer did not come through client_receive_reply(), or nobody waits for an answer any
-         * more. Only called for a cookie that is not 0; NULL for a front end without cookies. reply
-         * is gone afterwards.
+         * A pending reply ended while the client's cookie in it was not 0. If the client is the
+         * caller, no answer will be delivered for reply->caller_cookie. If it is the callee, its
+         * answer did not come through client_receive_reply(), or nobody waits for an answer any
+         * more. reply is gone afterwards. NULL for a front end without cookies.
          */
         void (*reply_closed)(struct client *client, struct reply *reply);
         /*
-         * The client may be read from again: quota_is_congested() was true or the bus owed it
-         * deferred answers, and neither is so any more. May be called from within deliver() or
-         * during the end of another client. NULL for a front end that never stops reading.
+         * The client may be read from again: it is no longer congested (quota_is_congested()), and
+         * has no deferred answers (later.h) left. May be called from within deliver() or while
+         * another client ends. NULL for a front end that never stops reading.
          */
         void (*resume)(struct client *client);
 };
@@ -111,11 +113,11 @@ struct client {
         bool handles_ok;     /* takes messages with attached handles */
 
         struct account *account;      /* shared by the clients of one uid */
-        struct backlog *backlog;      /* what it sent and others did not read yet */
+        struct backlog *backlog;      /* messages that it sent and others did not read yet */
         struct policy_client *policy; /* NULL: everything is allowed */
         bool may_send_all;            /* the policy has no rule that forbids it to send anything */
         bool may_receive_all;         /* likewise to receive anything */
-        uint8_t settled_send[2];      /* see policy_client_settled_send(), by is_nameless */
+        uint8_t settled_send[2];      /* policy_client_settled_send(), by is_nameless */
         uint8_t settled_receive[2];
         struct permits *permits; /* kept verdicts about calls to this client; may be NULL */
 
@@ -132,22 +134,29 @@ struct client {
         /* size of the message that is being routed */
         uint64_t incoming_bytes;
         uint64_t incoming_fds;
-        /* kept by the front end through quota_charge_outgoing() */
+        /* its queue, kept by the front end through quota_charge_outgoing() */
         uint64_t n_outgoing; /* messages */
         uint64_t outgoing_bytes;
         uint64_t outgoing_fds;
-        uint64_t answer_bytes; /* of outgoing_bytes: what the bus answered */
-        uint32_t n_notices;    /* of the bus, unread */
+        uint64_t answer_bytes; /* the part of outgoing_bytes that answers of the bus take */
+        uint32_t n_notices;    /* unread signals of the bus about names */
         struct client_stats stats;
-        uint64_t mark;          /* the last broadcast that it got (private to broadcasts) */
+        uint64_t mark;          /* the last broadcast that it got; see bus.mark */
         struct waiter *waiters; /* its messages and calls that wait for a service */
 };
+
+/* Raise peak to value if that is greater. */
+#define KEEP_PEAK(peak, value)            \
+        do {                              \
+                if ((value) > (peak))     \
+                        (peak) = (value); \
+        } while (0)
 
 static inline bool client_is_registered(const struct client *client) {
         return client->state == CLIENT_REGISTERED;
 }
 
-/* What log lines call the client: its unique name, if it has one. */
+/* The client in log lines: its unique name, if it has one. */
 static inline const char *client_name(const struct client *client) {
         return client->unique_name[0] ? client->unique_name : "(inactive)";
 }

@@ -10,7 +10,7 @@
 #include "bridge/base/log.h"
 #include "bridge/bus/bus.h"
 
-/* Finds all denials: journalctl MESSAGE_ID=... (made with systemd-id128 new). */
+/* This finds all denials: journalctl MESSAGE_ID=... (made with systemd-id128 new). */
 #define DENIAL_MESSAGE_ID "3a8aa84927894869bd2c7a563d348c9c"
 
 #define FIELDS_MAX 32
@@ -38,24 +38,18 @@ static void add_number(struct fields *f, const char *key, uint32_t value) {
         }
 }
 
-/* The keys of one side of a message. A value that is not known is left out. */
+/* The keys of one side of a message. */
 struct side {
         const char *name, *uid, *pid, *label;
 };
 
-static const struct side side_sender = {
-        "DBUS_SENDER",
-        "DBUS_SENDER_UID",
-        "DBUS_SENDER_PID",
-        "DBUS_SENDER_LABEL",
-};
-static const struct side side_receiver = {
-        "DBUS_RECEIVER",
-        "DBUS_RECEIVER_UID",
-        "DBUS_RECEIVER_PID",
-        "DBUS_RECEIVER_LABEL",
-};
+#define SIDE(key) \
+        { key, key "_UID", key "_PID", key "_LABEL" }
 
+static const struct side side_sender = SIDE("DBUS_SENDER");
+static const struct side side_receiver = SIDE("DBUS_RECEIVER");
+
+/* Add the credentials of one side, except those that are not known. */
 static void add_credentials(struct fields *f, const struct side *side,
                             const struct client_credentials *credentials) {
         if (credentials->uid != UINT32_MAX)
@@ -130,34 +124,21 @@ void denial_log_message(struct bus *bus, const struct client *sender, const stru
                       or_unset(source->text));
 }
 
-/* Begin a denial that concerns one client only. */
-static void begin_client(struct fields *f, const struct client *client, const char *action,
-                         const struct denial_source *source) {
-        begin(f, "deny", action, source);
-        add(f, side_sender.name, client_name(client));
-        add_credentials(f, &side_sender, &client->credentials);
-}
-
-void denial_log_own(const struct client *client, const char *name,
-                    const struct denial_source *source) {
+void denial_log_client(const struct client *client, const char *name,
+                       const struct denial_source *source) {
+        char own[300] = "eavesdrop";
         struct fields f;
 
-        begin_client(&f, client, "own", source);
+        if (name)
+                snprintf(own, sizeof(own), "own \"%s\"", name);
+        begin(&f, "deny", name ? "own" : "eavesdrop", source);
+        add(&f, side_sender.name, client_name(client));
+        add_credentials(&f, &side_sender, &client->credentials);
         add(&f, "DBUS_NAME", name);
         complain_with(&client->bus->complaints, client->credentials.uid, f.fields, f.n,
-                      "Connection %s (uid=%d pid=%d) may not own \"%s\" by the %s, rule: %s",
+                      "Connection %s (uid=%d pid=%d) may not %s by the %s, rule: %s",
                       client_name(client), (int)client->credentials.uid,
-                      (int)client->credentials.pid, name, source->policy, or_unset(source->text));
-}
-
-void denial_log_eavesdrop(const struct client *client, const struct denial_source *source) {
-        struct fields f;
-
-        begin_client(&f, client, "eavesdrop", source);
-        complain_with(&client->bus->complaints, client->credentials.uid, f.fields, f.n,
-                      "Connection %s (uid=%d pid=%d) may not eavesdrop by the %s, rule: %s",
-                      client_name(client), (int)client->credentials.uid,
-                      (int)client->credentials.pid, source->policy, or_unset(source->text));
+                      (int)client->credentials.pid, own, source->policy, or_unset(source->text));
 }
 
 void denial_log_connect(struct bus *bus, const struct client_credentials *credentials,

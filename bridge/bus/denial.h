@@ -2,32 +2,30 @@
 #pragma once
 
 /*
- * Denials in the log - who may not do what, because of which rule
+ * Denials in the log - which client may not do what, because of which rule
  *
- * One way for all of them: a line, limited in rate (bridge/bus/complaint.h), and the same as fields
- * for the journal. doc/operating/logging.md lists the fields.
+ * Every denial becomes one line, limited in rate (bridge/bus/complaint.h), and the same information
+ * as fields for the journal. doc/operating/logging.md lists the fields.
  */
 
 #include "bridge/bus/client.h"
 
 struct policy_rule;
 
-/* What decided. rule and text are NULL if no rule matched and the default applied. */
+/* The rule or module that decided. rule and text are NULL if no rule matched: the default. */
 struct denial_source {
         const char *policy;             /* "policy", or a security module's name */
         const struct policy_rule *rule; /* NULL for a security module */
-        const char *text;               /* the rule as text, or the reason of the module; or NULL */
+        const char *text;               /* the rule as text, or the module's reason */
 };
 
 /* A verdict about a message from sender to receiver (NULL: the bus). direction: send, receive. */
 void denial_log_message(struct bus *bus, const struct client *sender, const struct client *receiver,
                         const struct message *m, bool requested_reply, bool allowed,
                         const char *direction, const struct denial_source *source);
-/* The client may not own the name. */
-void denial_log_own(const struct client *client, const char *name,
-                    const struct denial_source *source);
-/* The client may not eavesdrop. */
-void denial_log_eavesdrop(const struct client *client, const struct denial_source *source);
+/* The client may not own the name, or (name NULL) may not eavesdrop. */
+void denial_log_client(const struct client *client, const char *name,
+                       const struct denial_source *source);
 /* A user with these credentials may not connect. */
 void denial_log_connect(struct bus *bus, const struct client_credentials *credentials,
                         const struct denial_source *source);

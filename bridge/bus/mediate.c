@@ -35,12 +35,13 @@ unsigned mediate_enforced(const struct bus *bus) {
 
 bool mediate_has(const struct bus *bus, const char *name) {
         for (const struct mediator *m = bus->mediators; m; m = m->next)
-                if (!strcmp(m->name, name))
+                if (strcmp(m->name, name) == 0)
                         return true;
         return false;
 }
 
-static char *tell(const struct mediator *mediator, const char *reason) {
+/* The text for the client; NULL without memory. */
+static char *text_of(const struct mediator *mediator, const char *reason) {
         char *text;
 
         return asprintf(&text, "%s: %s", mediator->name, reason) < 0 ? NULL : text;
@@ -57,35 +58,33 @@ bool mediate_message(struct bus *bus, const struct mediation_message *asked, cha
                                 bus, asked->sender, asked->receiver, asked->m,
                                 asked->requested_reply, false, "send",
                                 &(struct denial_source){.policy = m->name, .text = reason});
-                        *ret_reason = tell(m, reason);
+                        *ret_reason = text_of(m, reason);
                 }
                 return false;
         }
         return true;
 }
 
-bool mediate_own(const struct client *client, const char *name, char **ret_reason) {
+/* Ask about owning a name, or (name NULL) about eavesdropping. */
+static bool mediate_client(const struct client *client, const char *name, char **ret_reason) {
         char reason[MEDIATION_REASON_MAX] = "";
 
-        for (struct mediator *m = client->bus->mediators; m; m = m->next)
-                if (!m->may_own(m, client, name, reason)) {
-                        denial_log_own(client, name,
-                                       &(struct denial_source){.policy = m->name, .text = reason});
-                        *ret_reason = tell(m, reason);
-                        return false;
-                }
+        for (struct mediator *m = client->bus->mediators; m; m = m->next) {
+                if (name ? m->may_own(m, client, name, reason)
+                         : !m->may_eavesdrop || m->may_eavesdrop(m, client, reason))
+                        continue;
+                denial_log_client(client, name,
+                                  &(struct denial_source){.policy = m->name, .text = reason});
+                *ret_reason = text_of(m, reason);
+                return false;
+        }
         return true;
 }
 
-bool mediate_eavesdrop(const struct client *client, char **ret_reason) {
-        char reason[MEDIATION_REASON_MAX] = "";
+bool mediate_own(const struct client *client, const char *name, char **ret_reason) {
+        return mediate_client(client, name, ret_reason);
+}
 
-        for (struct mediator *m = client->bus->mediators; m; m = m->next)
-                if (m->may_eavesdrop && !m->may_eavesdrop(m, client, reason)) {
-                        denial_log_eavesdrop(
-                                client, &(struct denial_source){.policy = m->name, .text = reason});
-                        *ret_reason = tell(m, reason);
-                        return false;
-                }
-        return true;
+bool mediate_eavesdrop(const struct client *client, char **ret_reason) {
+        return mediate_client(client, NULL, ret_reason);
 }

@@ -4,10 +4,10 @@
 /*
  * Mediation - asking the security modules of the kernel
  *
- * A mediator is one module (SELinux, AppArmor). It is asked after the policy has allowed something,
- * so it can only deny more. Like in the reference a mediator is asked when a client requests a
- * name, sends a message to anybody, or wants to eavesdrop. Messages of the bus itself are not
- * mediated. bus->mediators is NULL unless a module is active; callers need not test anything else.
+ * A mediator is one module (SELinux, AppArmor). The bus asks it about actions that the policy
+ * allows, so it can only deny more. Like in the reference, these are: requesting a name, sending a
+ * message, and eavesdropping. Messages of the bus itself are not mediated. bus->mediators is NULL
+ * unless a module is active; callers need not test anything else.
  */
 
 #include "bridge/bus/client.h"
@@ -22,12 +22,12 @@ struct mediation_message {
         const struct message *m;
         bool requested_reply;
         bool eavesdropping;
-        bool activation;           /* the receiver (NULL) is a service that is not running yet */
-        const char *assumed_label; /* the label that this service is going to have; or NULL */
+        bool activation;           /* the receiver (NULL) is a service that does not run yet */
+        const char *assumed_label; /* the label that this service will have, if known */
 };
 
 struct mediator {
-        const char *name;  /* "SELinux", "AppArmor": in the log, and among the bus's Features */
+        const char *name;  /* "SELinux", "AppArmor"; for the log and the property Features */
         unsigned enforces; /* BUS_ENFORCES_* */
         struct bus *bus;
         struct mediator *next;
@@ -41,7 +41,7 @@ struct mediator {
         bool (*may_send)(struct mediator *mediator, const struct mediation_message *asked,
                          char *reason);
         bool (*may_eavesdrop)(struct mediator *mediator, const struct client *client,
-                              char *reason); /* NULL: nothing is asked */
+                              char *reason); /* NULL: it allows that always */
         void (*free)(struct mediator *mediator);
 };
 

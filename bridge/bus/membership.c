@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Membership: how clients join the bus, change and leave. */
+/* Membership: how clients join the bus, become monitors and leave, and how names change owners. */
 
 #include "bridge/bus/membership.h"
 
@@ -12,7 +12,6 @@
 
 #include "bridge/base/log.h"
 #include "bridge/bus/activation.h"
-#include "bridge/bus/announce.h"
 #include "bridge/bus/bus.h"
 #include "bridge/bus/later.h"
 #include "bridge/bus/permit.h"
@@ -20,58 +19,75 @@
 #include "bridge/bus/route.h"
 #include "bridge/bus/tell.h"
 
+int announce_change(struct bus *bus, const char *name, const struct name_change *change) {
+        struct client *old_owner = change->old_owner, *new_owner = change->new_owner;
+        struct start *start;
+        int r = 0;
+
+        if (old_owner == new_owner)
+                return 0;
+
+        if (bus->hooks.name_owner_changed)
+                bus->hooks.name_owner_changed(bus->hooks.native, name, old_owner, new_owner);
+        if (old_owner)
+                r = tell_name_signal(old_owner, "NameLost", name);
+        if (r >= 0)
+                r = tell_owner_changed(bus, name, old_owner ? old_owner->unique_name : "",
+                                       new_owner ? new_owner->unique_name : "");
+        if (r < 0 || !new_owner)
+                return r;
+
+        start = activation_find(bus, name);
+        r = activation_answer(start);
+        if (r >= 0)
+                r = tell_name_signal(new_owner, "NameAcquired", name);
+        return r < 0 ? r : activation_deliver(start, new_owner);
+}
+
 /* life */
+
+/* Free what client_init() acquired; a member that is NULL is fine. */
+static void client_free_parts(struct client *client) {
+        policy_client_free(client->policy);
+        permit_drop(client);
+        backlog_abandon(client->backlog);
+        account_put(client->bus, client->account);
+        client_credentials_deinit(&client->credentials);
+}
 
 int client_init(struct client *client, struct bus *bus, const struct client_ops *ops,
                 struct client_credentials *credentials) {
-        int r;
+        int r = 0;
 
         *client = (struct client){
                 .bus = bus,
                 .ops = ops,
                 .state = CLIENT_CONNECTED,
                 .credentials = *credentials,
-                .may_send_all = true,
-                .may_receive_all = true,
         };
         client_credentials_init(credentials);
 
-        r = account_get(bus, client->credentials.uid, &client->account);
-        if (r < 0)
-                goto fail;
-        r = backlog_new(client, &client->backlog);
-        if (r < 0)
-                goto fail;
-
-        if (bus->policy) {
+        client->account = account_get(bus, client->credentials.uid);
+        client->backlog = backlog_new(client);
+        if (!client->account || !client->backlog)
+                r = -ENOMEM;
+        else if (bus->policy)
                 r = policy_client_new(bus->policy, client->credentials.uid,
                                       client->credentials.gids, client->credentials.n_gids,
                                       &client->policy);
-                if (r < 0)
-                        goto fail;
-                permit_policy_changed(client);
+        if (r < 0) {
+                client_free_parts(client);
+                return r;
         }
-
+        permit_policy_changed(client);
         DL_APPEND2(bus->clients, client, prev, next);
         return 0;
-
-fail:
-        backlog_abandon(client->backlog);
-        account_put(bus, client->account);
-        client_credentials_deinit(&client->credentials);
-        return r;
 }
 
 void client_deinit(struct client *client) {
-        struct bus *bus = client->bus;
-
         client_disconnect(client);
-        DL_DELETE2(bus->clients, client, prev, next);
-        policy_client_free(client->policy);
-        permit_drop(client);
-        backlog_abandon(client->backlog);
-        account_put(bus, client->account);
-        client_credentials_deinit(&client->credentials);
+        DL_DELETE2(client->bus->clients, client, prev, next);
+        client_free_parts(client);
 }
 
 int client_register(struct client *client) {
@@ -113,19 +129,7 @@ static int release_unique_name(struct client *client) {
         bus->names.n_registered--;
         client->account->n_registered--;
         r = tell_name_signal(client, "NameLost", client->unique_name);
-        if (r < 0)
-                return r;
-        return tell_owner_changed(bus, client->unique_name, client->unique_name, "");
-}
-
-/* Like the reference: the unique name first, then the others in the order of acquisition. */
-static int client_unregister(struct client *client) {
-        int r;
-
-        r = release_unique_name(client);
-        while (r >= 0 && client->ownerships)
-                r = release_well_known_name(client, client->ownerships);
-        return r;
+        return r < 0 ? r : tell_owner_changed(bus, client->unique_name, client->unique_name, "");
 }
 
 int client_become_monitor(struct client *client, struct match_rule **rules, size_t n_rules) {
@@ -133,7 +137,11 @@ int client_become_monitor(struct client *client, struct match_rule **rules, size
         int r;
 
         match_rules_free(client);
-        r = client_unregister(client);
+        /* Like the reference: the unique name first, then the others in the order of acquisition.
+         */
+        r = release_unique_name(client);
+        while (r >= 0 && client->ownerships)
+                r = release_well_known_name(client, client->ownerships);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < n_rules; i++)
@@ -148,28 +156,14 @@ int client_become_monitor(struct client *client, struct match_rule **rules, size
 
         later_forget(client);
         activation_forget(client);
-        /* It is a monitor already, so it sees the NoReply that its callers get now. */
+        /* The client is a monitor already, so it sees the NoReply that its callers get now. */
         return tell_replies_gone(client);
-}
-
-/*
- * All names of a client that has gone, last acquired first, the unique one at the end; each change
- * is announced. NameLost reaches monitors only.
- */
-static int client_release_names(struct client *client) {
-        while (client->ownerships) {
-                int r = release_well_known_name(client, client->ownerships->client_prev);
-
-                if (r < 0)
-                        return r;
-        }
-        return release_unique_name(client);
 }
 
 int client_disconnect(struct client *client) {
         struct bus *bus = client->bus;
         enum client_state state = client->state;
-        int r = 0;
+        int r = 0, k;
 
         if (state == CLIENT_GONE)
                 return 0;
@@ -181,9 +175,11 @@ int client_disconnect(struct client *client) {
         if (state == CLIENT_MONITOR)
                 DL_DELETE2(bus->monitors, client, monitor_prev, monitor_next);
         else if (state == CLIENT_REGISTERED) {
-                int k;
-
-                r = client_release_names(client);
+                /* The last name first, the unique one at the end. Only monitors see NameLost. */
+                while (r >= 0 && client->ownerships)
+                        r = release_well_known_name(client, client->ownerships->client_prev);
+                if (r >= 0)
+                        r = release_unique_name(client);
                 k = tell_replies_gone(client);
                 if (k < 0)
                         r = k;

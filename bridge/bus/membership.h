@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Membership - how clients join the bus, change and leave
+ * Membership - how clients join the bus, become monitors and leave, and how names change owners
  *
  *      client_init()            CLIENT_CONNECTED    may only say Hello
  *      client_register()        CLIENT_REGISTERED   has a unique name, takes part
@@ -14,11 +14,11 @@
  * otherwise.
  */
 
-#include "bridge/bus/client.h"
+#include "bridge/bus/name.h"
 
 /*
- * Make a client of a bus. credentials are moved in and stay for the client's whole life. -ENOMEM
- * (not fatal): the credentials are deinitialised then, too.
+ * Make a client of a bus. The client takes over credentials, and keeps them for its whole life.
+ * After -ENOMEM, which is not fatal, they are deinitialised.
  */
 int client_init(struct client *client, struct bus *bus, const struct client_ops *ops,
                 struct client_credentials *credentials);
@@ -28,8 +28,8 @@ void client_deinit(struct client *client);
 /* Hello: give the client its unique name. */
 int client_register(struct client *client);
 /*
- * BecomeMonitor: take all names from the client, which is told, and its match rules. rules, already
- * parsed, are owned by the client from here; with none it sees every message.
+ * BecomeMonitor: take all names and match rules from the client, and send it NameLost. The client
+ * takes over rules, which are parsed already; with none it sees every message.
  */
 int client_become_monitor(struct client *client, struct match_rule **rules, size_t n_rules);
 /*
@@ -37,3 +37,11 @@ int client_become_monitor(struct client *client, struct match_rule **rules, size
  * for this client get NoReply. Does nothing if it was done already.
  */
 int client_disconnect(struct client *client);
+
+/*
+ * Announce that a well-known name got another owner. In this order: the hook name_owner_changed,
+ * NameLost to the old owner, NameOwnerChanged to clients with a match rule for it, answers to
+ * StartServiceByName, NameAcquired to the new owner, and the messages that were held for the name.
+ * Does nothing if the owner is still the same.
+ */
+int announce_change(struct bus *bus, const char *name, const struct name_change *change);

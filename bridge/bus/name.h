@@ -10,7 +10,7 @@
  *                                (the owner)            (waits)
  *
  * Each ownership is also in a list of its client, oldest first. The registry changes state and
- * reports what changed; announce.h sends the signals (NameLost, NameOwnerChanged, NameAcquired).
+ * reports what changed; announce_change() in membership.h sends the signals.
  */
 
 #include "bridge/bus/client.h"
@@ -66,9 +66,9 @@ struct name_registry {
         uint32_t peak_names_per_client;
 };
 
-/* Count all names: well-known ones, unique ones and that of the bus. Keeps the peak. */
+/* Count all names: well-known names, unique names and that of the bus. Keeps the peak. */
 uint32_t name_count(struct name_registry *registry);
-/* The well-known name, or NULL if nobody owns it. */
+/* Find a well-known name; NULL if it has no owner. */
 struct name *name_find(struct name_registry *registry, const char *name, size_t n);
 /* The client that has this unique or well-known name now, or NULL. */
 struct client *name_resolve(struct name_registry *registry, const char *name, size_t n);
@@ -91,8 +91,8 @@ int name_request(struct name_registry *registry, struct client *client, const ch
 void name_ownership_release(struct name_registry *registry, struct name_ownership *ownership,
                             struct name_change *ret_change);
 struct name_ownership *name_ownership_find(struct name *name, struct client *client);
-/* policy_peer.owns: does the client own, or wait for, the name (with prefix: one at or below it)?
- */
+/* policy_peer.owns: does the client own or wait for name, or (prefix) for a name below it? */
 bool name_client_owns(void *client, const char *name, bool prefix);
-/* policy_peer.next_name: each of these names; *position is NULL for the first one. */
+/* policy_peer.next_name: the next name that the client owns or waits for; *position is NULL at the
+ * beginning, and the result at the end. */
 const char *name_client_next(void *client, void **position);

@@ -4,40 +4,38 @@
 
 #include "bridge/bus/quota.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "bridge/bus/bus.h"
 
-/* Answers of the bus that may wait for a client; beyond that the client is not read from. */
+/* A client is not read from while more bytes of answers from the bus than this wait for it. */
 #define ANSWER_BYTES_MAX (16 * 1024 * 1024)
-/* Notices that may wait for a client; more than any client has names. */
+/* The number of notices that may wait for a client; more than any client has names. */
 #define NOTICES_MAX (64 * 1024)
-/* All queues of a user together may hold as much as this number of full ones (max_outgoing_*). */
+/* All queues of a user together may hold as much as this number of full queues (max_outgoing_*). */
 #define USER_QUEUES_MAX 8
-/* Beyond that each queue may still hold this much, so clients that read are not blocked. */
+/* Each queue may hold this much even then, so that clients that read are not blocked. */
 #define USER_RESERVE_BYTES (256 * 1024)
 
-int account_get(struct bus *bus, uint32_t uid, struct account **ret_account) {
+struct account *account_get(struct bus *bus, uint32_t uid) {
         struct account *account;
 
         HASH_FIND(hh, bus->accounts, &uid, sizeof(uid), account);
         if (!account) {
-                account = calloc(1, sizeof(*account));
-                if (!account)
-                        return -ENOMEM;
-                account->uid = uid;
-                HASH_ADD(hh, bus->accounts, uid, sizeof(account->uid), account);
-                if (!account->hh.tbl) {
-                        free(account);
-                        return -ENOMEM;
-                }
-        }
+                CLEANUP_FREE struct account *fresh = calloc(1, sizeof(*fresh));
 
+                if (!fresh)
+                        return NULL;
+                fresh->uid = uid;
+                HASH_ADD(hh, bus->accounts, uid, sizeof(fresh->uid), fresh);
+                if (!fresh->hh.tbl)
+                        return NULL;
+                account = steal_ptr(&fresh);
+        }
         account->n_refs++;
-        *ret_account = account;
-        return 0;
+        return account;
 }
 
 void account_put(struct bus *bus, struct account *account) {
@@ -50,27 +48,20 @@ void account_put(struct bus *bus, struct account *account) {
 
 /* backlogs */
 
-int backlog_new(struct client *client, struct backlog **ret_backlog) {
-        struct backlog *backlog;
+struct backlog *backlog_new(struct client *client) {
+        struct backlog *backlog = calloc(1, sizeof(*backlog));
 
-        backlog = calloc(1, sizeof(*backlog));
-        if (!backlog)
-                return -ENOMEM;
-        backlog->client = client;
-        *ret_backlog = backlog;
-        return 0;
-}
-
-static void backlog_free_unused(struct backlog *backlog) {
-        if (!backlog->client && backlog->n_messages == 0)
-                free(backlog);
+        if (backlog)
+                backlog->client = client;
+        return backlog;
 }
 
 void backlog_abandon(struct backlog *backlog) {
         if (!backlog)
                 return;
         backlog->client = NULL;
-        backlog_free_unused(backlog);
+        if (backlog->n_messages == 0)
+                free(backlog);
 }
 
 static bool backlog_is_long(const struct backlog *backlog) {
@@ -97,10 +88,10 @@ static void backlog_remove(struct backlog *backlog, const struct message *m) {
         backlog->n_messages--;
         backlog->bytes -= m->n_wire;
         backlog->fds -= m->n_fds;
-        if (!backlog->client)
-                backlog_free_unused(backlog);
-        else
+        if (backlog->client)
                 backlog_resume(backlog);
+        else if (backlog->n_messages == 0)
+                free(backlog);
 }
 
 int quota_hold(struct client *sender, const struct message *m) {
@@ -147,7 +138,7 @@ static bool has_room(const struct client *client, const struct message *m, enum 
         switch (kind) {
         case QUOTA_MESSAGE:
                 /*
-                 * Like in dbus-daemon a message enters any queue that is not full yet, so one
+                 * Like in dbus-daemon, a message may enter any queue that is not full yet. So one
                  * message of any size fits into an empty queue.
                  */
                 return (int64_t)client->outgoing_bytes < limits->max_outgoing_bytes &&
@@ -162,42 +153,36 @@ static bool has_room(const struct client *client, const struct message *m, enum 
         return false;
 }
 
+/* Count m in the queue of client (n is 1) or out of it (n is -1). */
+static inline void count(struct client *client, const struct message *m, enum quota_kind kind,
+                         int64_t n) {
+        client->n_outgoing += n;
+        client->outgoing_bytes += n * m->n_wire;
+        if (kind == QUOTA_ANSWER)
+                client->answer_bytes += n * m->n_wire;
+        if (kind == QUOTA_NOTICE)
+                client->n_notices += n;
+        client->outgoing_fds += n * m->n_fds;
+        client->account->outgoing_bytes += n * m->n_wire;
+        client->account->outgoing_fds += n * m->n_fds;
+}
+
 int quota_charge_outgoing(struct client *client, const struct message *m) {
         enum quota_kind kind = quota_kind_of(client, m);
 
         if (!has_room(client, m, kind))
                 return CLIENT_E_QUOTA;
 
-        client->n_outgoing++;
-        client->outgoing_bytes += m->n_wire;
-        if (kind == QUOTA_ANSWER)
-                client->answer_bytes += m->n_wire;
-        if (kind == QUOTA_NOTICE)
-                client->n_notices++;
-        client->outgoing_fds += m->n_fds;
-        client->account->outgoing_bytes += m->n_wire;
-        client->account->outgoing_fds += m->n_fds;
+        count(client, m, kind, 1);
         if (m->charged_at == client)
                 backlog_add(m->charged, m);
-        if (client->outgoing_bytes > client->stats.peak_outgoing_bytes)
-                client->stats.peak_outgoing_bytes = client->outgoing_bytes;
-        if (client->outgoing_fds > client->stats.peak_outgoing_fds)
-                client->stats.peak_outgoing_fds = client->outgoing_fds;
+        KEEP_PEAK(client->stats.peak_outgoing_bytes, client->outgoing_bytes);
+        KEEP_PEAK(client->stats.peak_outgoing_fds, client->outgoing_fds);
         return 0;
 }
 
 void quota_discharge_outgoing(struct client *client, const struct message *m) {
-        enum quota_kind kind = quota_kind_of(client, m);
-
-        client->n_outgoing--;
-        client->outgoing_bytes -= m->n_wire;
-        if (kind == QUOTA_ANSWER)
-                client->answer_bytes -= m->n_wire;
-        if (kind == QUOTA_NOTICE)
-                client->n_notices--;
-        client->outgoing_fds -= m->n_fds;
-        client->account->outgoing_bytes -= m->n_wire;
-        client->account->outgoing_fds -= m->n_fds;
+        count(client, m, quota_kind_of(client, m), -1);
         if (m->charged_at == client)
                 backlog_remove(m->charged, m);
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Quotas - how much of the bus one client, and one user, may use
+ * Quotas - how much of the bus one client and one user may use
  *
  * The limits come from the configuration and have the names that dbus-daemon gives them.
  *
@@ -22,7 +22,7 @@
 
 struct account {
         uint32_t uid;
-        uint32_t n_refs; /* clients of this user */
+        uint32_t n_refs; /* one for each client of this user */
         uint32_t n_registered;
         uint32_t n_waiting; /* messages that wait for a service to start */
         uint64_t outgoing_bytes;
@@ -30,16 +30,18 @@ struct account {
         UT_hash_handle hh;
 };
 
-/* Get the account of a user, and a reference to it. -ENOMEM. */
-int account_get(struct bus *bus, uint32_t uid, struct account **ret_account);
+/* Get a reference to the account of a user; NULL without memory. */
+struct account *account_get(struct bus *bus, uint32_t uid);
+/* Drop a reference. NULL is fine. */
 void account_put(struct bus *bus, struct account *account);
 
 /*
  * The backlog of a client: calls and signals that it sent to one other client each, and that still
  * wait in the queues of their receivers. While it exceeds max_incoming_bytes or
  * max_incoming_unix_fds, the client is not read from. Answers and broadcasts do not count, because
- * others asked for them: a client that does not read must not be able to stop a service. Messages
- * point to the backlog, so it outlives the client until the last of them has been taken.
+ * their receivers asked for them: a client that does not read must not be able to stop a service.
+ * Messages point to the backlog of their sender, which therefore outlives the sender until the last
+ * of them has left its queue.
  */
 struct backlog {
         struct client *client; /* NULL: it has gone */
@@ -49,8 +51,8 @@ struct backlog {
         bool awaited; /* the client is not read from until the backlog is shorter */
 };
 
-/* -ENOMEM. */
-int backlog_new(struct client *client, struct backlog **ret_backlog);
+/* NULL without memory. */
+struct backlog *backlog_new(struct client *client);
 /* The client ends; the backlog is freed with its last message. NULL is fine. */
 void backlog_abandon(struct backlog *backlog);
 
@@ -58,15 +60,16 @@ void backlog_abandon(struct backlog *backlog);
 enum quota_kind {
         QUOTA_MESSAGE, /* another client sent it: max_outgoing_* apply */
         QUOTA_ANSWER,  /* the bus answers a call: always fits, but see quota_is_congested() */
-        QUOTA_NOTICE,  /* the bus tells about names: other clients can cause any number of these */
+        QUOTA_NOTICE,  /* a signal of the bus about names: other clients can cause any number of
+                          these */
 };
 
-/* The kind of m in the queue of client. Answers that a monitor overhears are QUOTA_MESSAGE. */
+/* The kind of m in the queue of client. Copies for a monitor are QUOTA_MESSAGE. */
 enum quota_kind quota_kind_of(const struct client *client, const struct message *m);
 
 /*
  * Charge a message before it enters the queue of the client. CLIENT_E_QUOTA if there is no room; if
- * the message is a notice, the caller then drops the client, because it reads far too little.
+ * the message is a notice, the caller then drops the client, which does not read.
  */
 int quota_charge_outgoing(struct client *client, const struct message *m);
 /* Call before m is delivered: while m waits for destination, the backlog of sender counts it. */

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "bridge/bus/activation.h"
-#include "bridge/bus/announce.h"
 #include "bridge/bus/denial.h"
 #include "bridge/bus/mediate.h"
 #include "bridge/bus/membership.h"
@@ -99,7 +98,7 @@ static bool may_own(struct driver_call *call, const char *name) {
         }
 
         text = policy_rule_describe(rule);
-        denial_log_own(client, name,
+        denial_log_client(client, name,
                        &(struct denial_source){.policy = "policy", .rule = rule, .text = text});
         driver_call_fail(
                 call, DRIVER_ERROR("AccessDenied"),
