@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Activation: starts, and the messages and calls that wait for them. */
+/* Activation: starts of services, and the messages and calls that wait for them. */
 
 #include "bridge/bus/activation.h"
 
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/container-of.h"
 #include "bridge/base/log.h"
 #include "bridge/bus/monitor.h"
@@ -24,9 +25,9 @@
 #define WARNINGS_MAX 200
 
 enum waiter_kind {
-        WAITER_MESSAGE, /* goes to the owner of the name */
-        WAITER_START,   /* a call of StartServiceByName; is answered */
-        WAITER_CALL,    /* another call to the bus; is dispatched again */
+        WAITER_MESSAGE, /* to the owner of the name */
+        WAITER_START,   /* a call of StartServiceByName, which the bus answers */
+        WAITER_CALL,    /* another call to the bus, which is dispatched again */
 };
 
 struct waiter {
@@ -41,7 +42,7 @@ struct waiter {
 
 /* waiters */
 
-/* max_pending_service_starts counts for each user, so that no user can block the others. */
+/* Waiters are counted for each user, so that no user can block the others. */
 static uint32_t *count_of(struct activation *activation, struct client *client) {
         return client ? &client->account->n_waiting : &activation->n_own;
 }
@@ -53,8 +54,9 @@ static bool is_full(struct activation *activation, struct client *client) {
 
 static int waiter_new(struct start *start, struct client *client, struct message *m,
                       uint64_t caller_cookie, enum waiter_kind kind) {
-        struct waiter *waiter = malloc(sizeof(*waiter));
+        struct waiter *waiter;
 
+        waiter = malloc(sizeof(*waiter));
         if (!waiter)
                 return -ENOMEM;
         *waiter = (struct waiter){
@@ -102,7 +104,7 @@ static int start_expired(struct loop_timer *timer) {
                  "Failed to activate service '%s': timed out (service_start_timeout=%lldms)",
                  start->name, (long long)bus->limits.service_start_timeout);
         complain(&bus->complaints, start->uid, "%s", text);
-        /* Like the reference: the old program must not interfere with the next start. */
+        /* Like the reference: a program that is too late must not interfere with the next start. */
         if (start->child)
                 kill(child_pid(start->child), SIGKILL);
         return activation_fail(start, DRIVER_ERROR("TimedOut"), text);
@@ -122,8 +124,8 @@ static void start_free(struct start *start) {
 
 static int start_new(struct activation *activation, const char *name, uint32_t uid,
                      struct start **ret_start) {
+        CLEANUP_FREE struct start *start = NULL;
         size_t n = strlen(name);
-        struct start *start;
         int r;
 
         start = calloc(1, sizeof(*start) + n + 1);
@@ -134,17 +136,15 @@ static int start_new(struct activation *activation, const char *name, uint32_t u
         start->timer.expired = start_expired;
         memcpy(start->name, name, n);
         HASH_ADD_KEYPTR(hh, activation->starts, start->name, n, start);
-        if (!start->hh.tbl) {
-                free(start);
+        if (!start->hh.tbl)
                 return -ENOMEM;
-        }
         r = loop_timer_set(activation->loop, &start->timer,
                            loop_now() + activation->bus->limits.service_start_timeout * 1000000);
         if (r < 0) {
-                start_free(start);
+                HASH_DEL(activation->starts, start);
                 return r;
         }
-        *ret_start = start;
+        *ret_start = steal_ptr(&start);
         return 0;
 }
 
@@ -157,26 +157,20 @@ static struct start *start_find(struct activation *activation, const char *name)
 
 /* services */
 
-static void log_warnings(struct activation *activation) {
-        const struct service_table *table = activation->table;
-
-        for (size_t i = 0; i < table->n_warnings && i < WARNINGS_MAX; i++)
-                log_write(activation->bus->log, LOG_LEVEL_WARNING, "%s", table->warnings[i]);
-}
-
 void activation_exchange_table(struct activation *activation, struct service_table **table) {
-        struct service_table *old = activation->table;
+        struct service_table *old = activation->table, *now = *table;
 
-        activation->table = *table;
+        activation->table = now;
         *table = old;
-        log_warnings(activation);
+        for (size_t i = 0; i < now->n_warnings && i < WARNINGS_MAX; i++)
+                log_write(activation->bus->log, LOG_LEVEL_WARNING, "%s", now->warnings[i]);
 }
 
-/* Look for the service in the directories as they are now: files may have been added unnoticed. */
+/* Find the service in the directories as they are now: files may have been added unnoticed. */
 static const struct service *find_service(struct activation *activation, const char *name) {
         struct service_table *table;
 
-        /* without memory the old table stays in use */
+        /* If there is no memory for a new table, the old one stays in use. */
         if (service_table_refresh(activation->table, name, &table) > 0) {
                 activation_exchange_table(activation, &table);
                 service_table_free(table);
@@ -184,9 +178,9 @@ static const struct service *find_service(struct activation *activation, const c
         return service_table_find(activation->table, name);
 }
 
-/* The bus waits for systemd even if there is no service file for it. */
+/* Is it systemd's name? The bus waits for it even if there is no service file for it. */
 static bool is_waited_for(const struct activation *activation, const char *name) {
-        return activation->bus->systemd_activation && !strcmp(name, LAUNCH_SYSTEMD_NAME);
+        return activation->bus->systemd_activation && strcmp(name, LAUNCH_SYSTEMD_NAME) == 0;
 }
 
 bool activation_knows(struct activation *activation, const char *name) {
@@ -201,7 +195,7 @@ static int hold_for_systemd(struct activation *activation, struct message *m) {
 
         if (is_full(activation, NULL)) {
                 complain(&activation->bus->complaints, activation->bus->uid,
-                         "Too much waits for systemd: a message of the bus to it is dropped");
+                         "The bus drops a message to systemd: too many messages wait for it");
                 return 0;
         }
         if (!start) {
@@ -223,15 +217,17 @@ int activation_tell_systemd(struct bus *bus, struct message *m) {
 }
 
 static int request_unit(struct start *start) {
-        struct message *m;
+        struct bus *bus = start->activation->bus;
+        CLEANUP(message_unrefp) struct message *m = NULL;
+        struct writer w;
         int r;
 
-        r = launch_request_unit(start, &m);
-        if (r < 0)
-                return r;
-        r = activation_tell_systemd(start->activation->bus, m);
-        message_unref(m);
-        return r;
+        voice_init_signal(bus, &w, NULL, "ActivationRequest", "s");
+        w.interface = LAUNCH_SYSTEMD_INTERFACE;
+        w.destination = LAUNCH_SYSTEMD_NAME;
+        writer_string(&w, start->unit);
+        r = writer_finish(&w, &m);
+        return r < 0 ? r : activation_tell_systemd(bus, m);
 }
 
 /* waiting */
@@ -240,7 +236,7 @@ enum {
         WAIT_E_REFUSED = 2, /* after ACTIVATION_E_UNKNOWN */
 };
 
-/* May client have one more waiter, and is there room for m in its backlog? */
+/* May client have one more waiter? If there is room for m in its backlog, m is charged there. */
 static bool has_room(struct client *client, const struct message *m, const char *name,
                      struct launch_failure *failure) {
         const struct bus *bus = client->bus;
@@ -265,7 +261,7 @@ static bool has_room(struct client *client, const struct message *m, const char 
 
 static bool may_send(struct client *client, const struct message *m, const struct service *service,
                      struct launch_failure *failure) {
-        char *rule = NULL;
+        CLEANUP_FREE char *rule = NULL;
 
         if (verdict_check_activation(client, m, service ? service->apparmor_label : NULL, &rule))
                 return true;
@@ -273,12 +269,10 @@ static bool may_send(struct client *client, const struct message *m, const struc
         snprintf(failure->text, sizeof(failure->text),
                  "The policy forbids to send this message to \"%s\" (%s)", m->destination.s,
                  rule ? rule : "");
-        free(rule);
         return false;
 }
 
-/* Let m wait for the start of name; begin one if there is none. WAIT_E_REFUSED sets *ret_failure.
- */
+/* Let m wait for the start of name; begin one if there is none. WAIT_E_REFUSED: *ret_failure. */
 static int wait_for(struct client *client, struct message *m, uint64_t caller_cookie,
                     const char *name, enum waiter_kind kind, struct launch_failure *ret_failure) {
         struct activation *activation = client->bus->activation;
@@ -292,9 +286,8 @@ static int wait_for(struct client *client, struct message *m, uint64_t caller_co
         if (!service && !start && !is_waited_for(activation, name))
                 return ACTIVATION_E_UNKNOWN;
 
-        if (kind == WAITER_MESSAGE && !may_send(client, m, service, ret_failure))
-                return WAIT_E_REFUSED;
-        if (!has_room(client, m, name, ret_failure))
+        if ((kind == WAITER_MESSAGE && !may_send(client, m, service, ret_failure)) ||
+            !has_room(client, m, name, ret_failure))
                 return WAIT_E_REFUSED;
 
         if (!start) {
@@ -322,20 +315,20 @@ int activation_hold(struct client *client, struct message *m, uint64_t caller_co
         struct launch_failure failure;
         int r, k;
 
-        /* no service file can be about a unique name */
+        /* no service file names a unique name */
         if (!client->bus->activation || m->destination.s[0] == ':')
                 return ACTIVATION_E_UNKNOWN;
         r = wait_for(client, m, caller_cookie, m->destination.s, WAITER_MESSAGE, &failure);
         if (r < 0 || r == ACTIVATION_E_UNKNOWN)
                 return r;
-        /* like the reference: monitors see m after the request to systemd that m causes */
+        /* Like the reference: monitors see m after the request to systemd that m causes. */
         k = monitor_observe(client->bus, client, NULL, m);
         if (k < 0)
                 return k;
         return r == WAIT_E_REFUSED ? tell_refused(client, m, caller_cookie, &failure) : 0;
 }
 
-/* Let a call to the bus wait. Monitors have seen it, and its name had a service file just now. */
+/* Let a call to the bus wait. Monitors have seen it, and name had a service file just before. */
 static int call_wait(struct client *client, struct message *m, uint64_t caller_cookie,
                      const char *name, enum waiter_kind kind) {
         struct launch_failure failure;
@@ -344,7 +337,7 @@ static int call_wait(struct client *client, struct message *m, uint64_t caller_c
         r = wait_for(client, m, caller_cookie, name, kind, &failure);
         if (r == ACTIVATION_E_UNKNOWN)
                 return tell_failure(client, m, caller_cookie, DRIVER_ERROR("ServiceUnknown"),
-                                    "The file of %s was removed", name);
+                                    "The service file of %s was removed", name);
         return r <= 0 ? r : tell_refused(client, m, caller_cookie, &failure);
 }
 
@@ -377,7 +370,10 @@ int activation_answer(struct start *start) {
         DL_FOREACH_SAFE(start->waiters, waiter, next) {
                 if (waiter->kind != WAITER_START)
                         continue;
-                r = tell_number(waiter->client, waiter->m, waiter->caller_cookie, LAUNCH_STARTED);
+                r = message_wants_reply(waiter->m)
+                            ? tell_return(waiter->client, waiter->m->serial, waiter->caller_cookie,
+                                          &(const uint32_t){LAUNCH_STARTED})
+                            : 0;
                 waiter_free(waiter);
                 if (r < 0)
                         return r;
@@ -417,31 +413,32 @@ int activation_fail(struct start *start, const char *error, const char *text) {
         return r;
 }
 
-int activation_fail_unit(struct activation *activation, const char *unit, const char *error,
-                         const char *text) {
-        struct start *start, *next;
-        int r;
-
-        HASH_ITER(hh, activation->starts, start, next) {
-                if (!start->unit || strcmp(start->unit, unit) != 0)
-                        continue;
-                r = activation_fail(start, error, text);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 static bool is_failure(const struct message *m) {
         return m->type == MESSAGE_TYPE_SIGNAL && m->interface.s &&
-               !strcmp(m->interface.s, LAUNCH_SYSTEMD_INTERFACE) &&
-               !strcmp(m->member.s, "ActivationFailure");
+               strcmp(m->interface.s, LAUNCH_SYSTEMD_INTERFACE) == 0 &&
+               strcmp(m->member.s, "ActivationFailure") == 0;
+}
+
+static bool read_failure(struct message *m, const char **ret_unit, const char **ret_error,
+                         const char **ret_text) {
+        struct wire_string error;
+        struct reader reader;
+
+        if (strcmp(m->signature.s, "sss") != 0)
+                return false;
+        reader_init(&reader, m);
+        *ret_unit = reader_string(&reader).s;
+        error = reader_string(&reader);
+        *ret_error = error.s;
+        *ret_text = reader_string(&reader).s;
+        return name_is_valid_error(error.s, error.n);
 }
 
 int activation_receive_signal(struct client *client, struct message *m) {
-        struct wire_string unit, error, text;
+        const char *unit, *error, *text;
+        struct start *start, *next;
         struct bus *bus = client->bus;
-        struct reader reader;
+        int r = 0;
 
         if (!bus->activation || !is_failure(m))
                 return 0;
@@ -453,29 +450,25 @@ int activation_receive_signal(struct client *client, struct message *m) {
                          (int)client->credentials.pid);
                 return 0;
         }
-        if (strcmp(m->signature.s, "sss") != 0)
-                goto invalid;
-        reader_init(&reader, m);
-        unit = reader_string(&reader);
-        error = reader_string(&reader);
-        text = reader_string(&reader);
-        if (!name_is_valid_error(error.s, error.n))
-                goto invalid;
+        if (!read_failure(m, &unit, &error, &text)) {
+                complain(&bus->complaints, client->credentials.uid,
+                         "systemd sent an ActivationFailure with unexpected arguments; ignored");
+                return 0;
+        }
         log_write(bus->log, LOG_LEVEL_WARNING, "Activation via systemd failed for unit '%s': %s",
-                  unit.s, text.s);
-        return activation_fail_unit(bus->activation, unit.s, error.s, text.s);
-
-invalid:
-        complain(&bus->complaints, client->credentials.uid,
-                 "Ignoring an ActivationFailure of systemd that is not as agreed");
-        return 0;
+                  unit, text);
+        HASH_ITER(hh, bus->activation->starts, start, next) {
+                if (r >= 0 && start->unit && strcmp(start->unit, unit) == 0)
+                        r = activation_fail(start, error, text);
+        }
+        return r;
 }
 
 /* life */
 
 int activation_new(struct bus *bus, struct loop *loop, const struct rlimit *fd_limit,
                    struct activation **ret_activation) {
-        struct activation *activation;
+        CLEANUP_FREE struct activation *activation = NULL;
         int r;
 
         activation = calloc(1, sizeof(*activation));
@@ -485,12 +478,9 @@ int activation_new(struct bus *bus, struct loop *loop, const struct rlimit *fd_l
         activation->loop = loop;
         activation->failed = activation_fail;
         r = children_init(&activation->children, loop, fd_limit);
-        if (r < 0) {
-                free(activation);
-                return r;
-        }
-        *ret_activation = activation;
-        return 0;
+        if (r >= 0)
+                *ret_activation = steal_ptr(&activation);
+        return r;
 }
 
 struct activation *activation_free(struct activation *activation) {

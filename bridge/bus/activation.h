@@ -9,23 +9,23 @@
  *
  *     message ------------.
  *     message ------------+--> start of a name --> owner appears: answers, then held messages
- *     StartServiceByName -'                    `-> start fails:   an error to everybody
+ *     StartServiceByName -'                    `-> start fails:   an error to all who wait
  *
  * A name has one start at a time; later messages and calls of StartServiceByName join it. A start
- * ends
+ * succeeds when any client gets the name. Then the bus answers calls of StartServiceByName, and
+ * sends the held messages to the owner in the order in which they came.
  *
- *  - when any client gets the name: calls of StartServiceByName are answered, and held messages go
- *    to the owner in the order in which they came;
- *  - when the program fails, systemd reports that the unit failed, or service_start_timeout passes
- *    (the program is killed then). Every waiting client gets the same error, and the next message
- *    begins a new start.
+ * A start fails when the program fails, when systemd reports that the unit failed, or when
+ * service_start_timeout passes (the bus then kills the program). Every waiting client gets the same
+ * error, and the next message begins a new start.
  *
  * launch.h describes how a service is started. A held message is charged to its sender (quota.h).
  */
 
 #include "bridge/bus/launch.h"
 
-/* A bus whose bus->activation is NULL starts no services. -ENOMEM, errors of the event loop. */
+/* The caller sets bus->activation; while it is NULL no service is started. -ENOMEM, errors of the
+ * event loop. */
 int activation_new(struct bus *bus, struct loop *loop, const struct rlimit *fd_limit,
                    struct activation **ret_activation);
 /* After the last client. NULL is fine; returns NULL. */
@@ -39,11 +39,12 @@ enum {
 
 /*
  * Hold m of client until its destination, which nobody owns, has an owner. If the policy or a quota
- * refuses, client gets an error. In both cases monitors see m and caller_cookie is taken over, as
- * in client_receive(). ACTIVATION_E_UNKNOWN: nothing was done; or a negative errno that is fatal.
+ * forbids that, client gets an error. In both cases monitors see m, and caller_cookie is taken over
+ * as in client_receive(). ACTIVATION_E_UNKNOWN: there is no such service, and nothing was done. A
+ * negative errno is fatal.
  */
 int activation_hold(struct client *client, struct message *m, uint64_t caller_cookie);
-/* Let m, a call of StartServiceByName, wait for the start of name; it is answered at the end. */
+/* Let m, a call of StartServiceByName, wait for the start of name, whose end answers it. */
 int activation_start(struct client *client, struct message *m, uint64_t caller_cookie,
                      const char *name);
 /* Let m, another call to the bus, wait for the owner of name; it is dispatched again then. */
@@ -52,27 +53,25 @@ int activation_call_later(struct client *client, struct message *m, uint64_t cal
 /* Is there a service of this name? It does not matter whether the name has an owner. */
 bool activation_knows(struct activation *activation, const char *name);
 /*
- * Send m, a signal or call of the bus, to systemd, or hold it until systemd has its name. When too
- * many messages are held already it is dropped. 0 or a negative errno that is fatal.
+ * Send m, a signal or call of the bus, to systemd, or hold it until systemd has its name. If too
+ * many messages are held already, m is dropped. 0 or a negative errno that is fatal.
  */
 int activation_tell_systemd(struct bus *bus, struct message *m);
-/* A signal to the bus: handle ActivationFailure of systemd. 0 or a negative errno that is fatal. */
+/* Handle a signal to the bus, if it is systemd's ActivationFailure. 0 or a negative errno that is
+ * fatal. */
 int activation_receive_signal(struct client *client, struct message *m);
 
 /*
- * End the start of a name that has an owner now. activation_find() returns the start or NULL. Calls
- * of StartServiceByName are answered before the owner gets NameAcquired, held messages are
- * delivered after it, so there are two functions. NULL is fine for both; start is gone after the
- * second.
+ * End the start of a name that has an owner now, in three steps: activation_find() returns the
+ * start, or NULL; activation_answer() answers calls of StartServiceByName; and, after the owner has
+ * got NameAcquired, activation_deliver() delivers the held messages and frees the start. NULL is
+ * fine for both.
  */
 struct start *activation_find(struct bus *bus, const char *name);
 int activation_answer(struct start *start);
 int activation_deliver(struct start *start, struct client *owner);
 
-/* The start failed: send the error to everybody who waits. start is gone afterwards. */
+/* The start failed: send the error to all clients that wait. start is gone afterwards. */
 int activation_fail(struct start *start, const char *error, const char *text);
-/* The same for all that wait for this unit of systemd's. */
-int activation_fail_unit(struct activation *activation, const char *unit, const char *error,
-                         const char *text);
 /* The client leaves: drop everything that it waits for. */
 void activation_forget(struct client *client);

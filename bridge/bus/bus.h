@@ -4,8 +4,8 @@
 /*
  * The bus - all that clients share
  *
- * Names, match rules, pending replies, accounts, the driver's interfaces and the configuration in
- * force. One thread uses it; nothing in it blocks.
+ * It holds clients, names, match rules, pending replies, accounts, the driver's interfaces, and the
+ * configuration in force. One thread uses it, and nothing in it blocks.
  */
 
 #include "bridge/activation/service-environment.h"
@@ -26,34 +26,34 @@ struct native_anchor;
 struct native_session;
 
 /*
- * What the bus asks of the floors above it, and tells them. Each function may be NULL. Those of the
- * native front end get hooks.native, those of the process get hooks.process.
+ * Functions by which the bus calls the floors above it. Each may be NULL. Those of the native front
+ * end get hooks.native, those of the process get hooks.process.
  */
 struct bus_hooks {
         /* the native front end */
         void *native;
         /*
-         * The authenticated, authorised connection asks for a native session (NEGOTIATE_BUS1). fd
-         * is the descriptor that came with the line, which the hook takes over, or -1. On success
-         * *ret_handle is the session handle in the client's peer, *ret_fd the descriptor to pass
-         * with the answer (owned by the caller) or -1, and *ret_session stays valid until
-         * session_end() or anchor->close(). On failure a negative errno, and *ret_why (static) goes
-         * into the refusal.
+         * A connection that is authenticated and may connect asks for a native session
+         * (NEGOTIATE_BUS1). fd is the descriptor that came with the line, which the hook takes
+         * over, or -1. On success *ret_handle is the session handle in the client's peer, *ret_fd
+         * is the descriptor to pass with the answer (owned by the caller) or -1, and *ret_session
+         * stays valid until session_end() or anchor->close(). Otherwise the result is a negative
+         * errno, and the bus refuses with the static text *ret_why.
          */
         int (*session_begin)(void *native, struct native_anchor *anchor,
                              const struct client_credentials *credentials, enum sasl_bus1_mode mode,
                              int fd, struct native_session **ret_session, uint64_t *ret_handle,
                              int *ret_fd, const char **ret_why);
-        /* The socket of the session has gone. Called from the event loop. */
+        /* The socket of the session was closed. Called from the event loop. */
         void (*session_end)(void *native, struct native_session *session);
         /* A routing step is complete: all deliveries since the last call belong together. */
         void (*step_end)(void *native);
         /* A well-known name has another owner (NULL: none). Called before the signals are sent. */
         void (*name_owner_changed)(void *native, const char *name, struct client *old_owner,
                                    struct client *new_owner);
-        /* The client has left; it is valid during the call, but has no names and rules any more. */
+        /* The client has left. It is valid during this call, but has no names or rules any more. */
         void (*client_gone)(void *native, struct client *client);
-        /* A client became a monitor or an eavesdropper: it is to see messages between others. */
+        /* A client became a monitor or an eavesdropper, so it shall see messages between others. */
         void (*observed)(void *native);
         /* The policies of all clients have changed. */
         void (*policy_changed)(void *native);
@@ -61,17 +61,18 @@ struct bus_hooks {
         /* the process */
         void *process;
         /*
-         * ReloadConfig: read the configuration again, call bus_configure(), and end later (NULL:
-         * nobody waits), now or when that is done. Negative errno is fatal.
+         * ReloadConfig: read the configuration again and call bus_configure(). Then, or at once,
+         * end later (NULL: nobody waits). A negative errno is fatal.
          */
         int (*reload)(void *process, struct later *later);
 };
 
 /* The part of a native session that the socket front end implements. */
 struct native_anchor {
-        /* Close the socket, asynchronously; session_end() is not called for it any more. */
+        /* Close the socket, asynchronously. After that the bus does not call session_end() for it.
+         */
         void (*close)(struct native_anchor *anchor, const char *reason);
-        /* The client of the session has its name: auth_timeout ends, the connection is complete. */
+        /* The client of the session has its unique name: stop the clock of auth_timeout. */
         void (*completed)(struct native_anchor *anchor);
 };
 
@@ -81,17 +82,17 @@ struct bus {
         char id[33];  /* GetId; hex */
         uint32_t uid; /* the user it runs as */
         uint32_t pid;
-        uint32_t serial; /* last serial of a driver's message */
+        uint32_t serial; /* of the last message that the bus made */
         uint64_t next_client_id;
         struct client_credentials credentials; /* of the bus itself */
-        bool selinux;                          /* is what labels are by */
+        bool selinux;                          /* labels of clients are SELinux contexts */
         struct hash_seed seed;
         struct log *log;
         struct complaints complaints;
         struct bus_limits limits;
         struct policy *policy;           /* NULL: everything is allowed */
-        const struct bus_config *config; /* as bus_configure() was given it; NULL before */
-        struct mediator *mediators;      /* security modules that are asked; NULL: none */
+        const struct bus_config *config; /* see bus_configure(); NULL before that */
+        struct mediator *mediators;      /* active security modules; NULL: none */
         char *type;                      /* session, system, or NULL */
         char *address;                   /* as printed; NULL before listening */
         bool systemd_activation;
@@ -105,26 +106,25 @@ struct bus {
         struct reply_table replies;
         struct account *accounts;               /* hash by uid */
         struct activation *activation;          /* NULL: no service can be started */
-        struct service_environment environment; /* of what is started */
-        uint32_t n_stats;                       /* Debug.Stats' own serial */
-        uint64_t mark;                          /* the last broadcast; see client.mark */
+        struct service_environment environment; /* of services that the bus starts */
+        uint32_t n_stats;                       /* serial of the answers of Debug.Stats */
+        uint64_t mark;                          /* number of broadcasts; see client.mark */
 
         const struct driver_interface *interfaces[BUS_INTERFACES_MAX];
         size_t n_interfaces;
 
-        /* Run a call to the driver's object; driver_dispatch(), which is on a floor above. */
+        /* Run a call to the bus: driver_dispatch(), which is on a floor above. */
         int (*dispatch)(struct client *client, struct message *m, uint64_t caller_cookie);
         struct bus_hooks hooks;
 };
 
-/* Make an empty bus that allows everything, with default limits. The driver is added by
- * interfaces.h. */
+/* Make an empty bus that allows everything, has default limits, and has no driver yet. */
 int bus_init(struct bus *bus, struct log *log);
-/* After the process changed its user: ask anew who the bus is. */
+/* Read the credentials of the bus again, after the process has changed its user. */
 void bus_refresh_identity(struct bus *bus);
 /* All clients must have gone. */
 void bus_deinit(struct bus *bus);
-/* 32 random hex digits: ids of buses and addresses. */
+/* Make an id of a bus or an address: 32 random hex digits. */
 void bus_make_id(char id[33]);
 /* Is the client root, or the user that the bus runs as? */
 static inline bool client_is_privileged(const struct client *client) {

@@ -4,10 +4,10 @@
 /*
  * Complaints - log lines that clients cause
  *
- * A denial or a violation is worth a line, a million of them are not: every user has a bucket of
- * lines that fills with time. What did not get into the log is counted, and the count is logged
- * when there is room again. Only the users who complained last have a bucket, so that memory is
- * bounded.
+ * A denial or a violation gets a line in the log, but a client must not fill the log. So every user
+ * has a bucket of lines, which refills with time. Lines that find the bucket empty are only
+ * counted, and the next line is preceded by that count. To bound memory, only the users with the
+ * most recent lines have a bucket.
  */
 
 #include <stdbool.h>
@@ -18,13 +18,13 @@ struct log;
 struct log_field;
 
 #define COMPLAINT_BURST 100                   /* lines at once */
-#define COMPLAINT_INTERVAL INT64_C(200000000) /* one more in this time, nanoseconds */
+#define COMPLAINT_INTERVAL INT64_C(200000000) /* nanoseconds until there is one more */
 #define COMPLAINT_USERS 32
 
 struct complaint_bucket {
         uint32_t uid;
-        uint32_t n_lines; /* that may still be logged */
-        int64_t filled;   /* n_lines is up to date for this time (loop_now()); 0: not in use */
+        uint32_t n_lines; /* how many may still be logged */
+        int64_t filled;   /* when n_lines was updated (loop_now()); 0: not in use */
         uint64_t n_suppressed;
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Configuring: new limits and policies for the bus and its clients. */
+/* Configuring: the bus and its clients get new limits and a new policy. */
 
 #include "bridge/bus/configure.h"
 
@@ -8,63 +8,54 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "bridge/bus/permit.h"
 #include "bridge/bus/quota.h"
 
-/* New policies for all clients, made first so that it is all or nothing. */
+/* Give every client its view of the policy, or, without memory, none of them. */
 static int reconfigure_clients(struct bus *bus, struct policy *policy) {
-        struct policy_client **made;
+        CLEANUP_FREE struct policy_client **made = NULL;
         struct client *client;
         size_t n = 0, i = 0;
         int r = 0;
 
-        DL_FOREACH2(bus->clients, client, next) {
-                n++;
-        }
+        DL_COUNT2(bus->clients, client, n, next);
         made = calloc(n + 1, sizeof(*made));
         if (!made)
                 return -ENOMEM;
 
         DL_FOREACH2(bus->clients, client, next) {
-                r = policy_client_new(policy, client->credentials.uid, client->credentials.gids,
-                                      client->credentials.n_gids, &made[i]);
+                if (r >= 0)
+                        r = policy_client_new(policy, client->credentials.uid,
+                                              client->credentials.gids, client->credentials.n_gids,
+                                              &made[i++]);
+        }
+        /* made gets the old views, so that the last loop frees what is not used. */
+        i = 0;
+        DL_FOREACH2(bus->clients, client, next) {
+                struct policy_client *old = client->policy;
+
                 if (r < 0)
                         break;
-                i++;
+                client->policy = made[i];
+                made[i++] = old;
+                permit_policy_changed(client);
         }
-        if (r >= 0) {
-                i = 0;
-                DL_FOREACH2(bus->clients, client, next) {
-                        struct policy_client *old = client->policy;
-
-                        client->policy = made[i];
-                        made[i++] = NULL;
-                        policy_client_free(old);
-                        permit_policy_changed(client);
-                }
-        }
-
         for (i = 0; i < n; i++)
                 policy_client_free(made[i]);
-        free(made);
-        return r < 0 ? r : 0;
+        return r;
 }
 
 int bus_configure(struct bus *bus, const struct bus_config *config) {
+        CLEANUP_FREE char *type = config->type ? strdup(config->type) : NULL;
         struct client *client;
-        char *type = NULL;
         int r;
 
-        if (config->type) {
-                type = strdup(config->type);
-                if (!type)
-                        return -ENOMEM;
-        }
+        if (config->type && !type)
+                return -ENOMEM;
         r = reconfigure_clients(bus, config->policy);
-        if (r < 0) {
-                free(type);
+        if (r < 0)
                 return r;
-        }
 
         policy_unref(bus->policy);
         bus->policy = policy_ref(config->policy);
@@ -74,7 +65,7 @@ int bus_configure(struct bus *bus, const struct bus_config *config) {
                 quota_recheck(client);
         }
         free(bus->type);
-        bus->type = type;
+        bus->type = steal_ptr(&type);
         bus->has_servicehelper = config->servicehelper != NULL;
         if (bus->hooks.policy_changed)
                 bus->hooks.policy_changed(bus->hooks.native);

@@ -6,8 +6,8 @@
 #include "bridge/bus/bus.h"
 
 /*
- * Take over limits and policy of a configuration, for the clients that are there, too. On -ENOMEM
- * nothing has changed. The configuration stays the caller's, and must live until the bus gets
- * another one.
+ * Use the limits and the policy of a configuration, also for the clients that are connected. After
+ * -ENOMEM nothing has changed. The caller still owns the configuration, which must live until the
+ * bus gets another one.
  */
 int bus_configure(struct bus *bus, const struct bus_config *config);

@@ -33,6 +33,7 @@ int later_new(struct client *client, const struct message *m, uint64_t caller_co
         return 0;
 }
 
+/* Take later out of the list of its client, which may be read from again after the last one. */
 static void later_unlink(struct later *later) {
         struct client *client = later->client;
 
@@ -61,7 +62,7 @@ void later_free(struct later *later) {
         free(later);
 }
 
-/* The client if an answer has to be sent to it. Otherwise NULL, and later is gone. */
+/* Return the client if it has to get an answer. Otherwise NULL, and later is gone. */
 static struct client *later_begin(struct later *later) {
         struct client *client;
 
@@ -76,26 +77,12 @@ static struct client *later_begin(struct later *later) {
 
 int later_reply(struct later *later) {
         struct client *client = later_begin(later);
-        struct reply reply;
-        struct message *m;
-        struct writer w;
         int r;
 
         if (!client)
                 return 0;
-        reply = (struct reply){
-                .caller = client,
-                .serial = later->serial,
-                .caller_cookie = later->caller_cookie,
-        };
+        r = tell_return(client, later->serial, later->caller_cookie, NULL);
         free(later);
-        voice_init(client->bus, &w, MESSAGE_TYPE_METHOD_RETURN, client, "");
-        w.reply_serial = reply.serial;
-        r = writer_finish(&w, &m);
-        if (r < 0)
-                return r;
-        r = route_from_driver(client->bus, client, m, &reply);
-        message_unref(m);
         return r;
 }
 
@@ -110,7 +97,7 @@ int later_fail(struct later *later, const char *name, const char *format, ...) {
         va_start(args, format);
         voice_format(text, sizeof(text), format, args);
         va_end(args);
-        r = tell_error_text(client, later->serial, later->caller_cookie, name, text);
+        r = tell_error_text(client, later->serial, later->caller_cookie, false, name, text);
         free(later);
         return r;
 }

@@ -8,8 +8,8 @@
  * client is not read from, if its front end can wait, so that its answers keep the order of its
  * calls.
  *
- * A deferred answer belongs to its maker, who ends it exactly once with one of the three functions
- * below. It may outlive the client; then nothing is sent.
+ * A deferred answer belongs to the caller of later_new(), which ends it exactly once: by
+ * later_reply(), later_fail() or later_free(). It may outlive the client; then nothing is sent.
  */
 
 #include "bridge/bus/client.h"
@@ -17,7 +17,7 @@
 struct later {
         struct client *client;                 /* NULL: the client has gone */
         struct later *prev, *next;             /* deferred answers of the client */
-        struct later *owner_prev, *owner_next; /* for the maker's own list */
+        struct later *owner_prev, *owner_next; /* for a list of the owner's */
         uint32_t serial;
         uint64_t caller_cookie;
         bool wants_reply;
@@ -28,14 +28,16 @@ enum {
 };
 
 /*
- * Keep the call m of client to be answered. On success the deferred answer has taken over
- * caller_cookie. LATER_E_QUOTA, -ENOMEM.
+ * Begin a deferred answer to the call m of client. On success it has taken over caller_cookie.
+ * LATER_E_QUOTA, -ENOMEM.
  */
 int later_new(struct client *client, const struct message *m, uint64_t caller_cookie,
               struct later **ret_later);
 
-/* Answer without results, or with an error. later is gone afterwards; NULL is fine. 0 or a negative
- * errno that is fatal to the bus. */
+/*
+ * Answer without results, or with an error. later is gone afterwards; NULL is fine. 0 or a negative
+ * errno that is fatal to the bus.
+ */
 int later_reply(struct later *later);
 int later_fail(struct later *later, const char *name, const char *format, ...)
         __attribute__((format(printf, 3, 4)));

@@ -49,8 +49,8 @@ static const struct {
         [4] = {SPAWN_ERROR("FailedToSetup"), "it could not become the user of the service"},
         [5] = {SPAWN_ERROR("ServiceNotValid"), "the name is not valid"},
         [6] = {SPAWN_ERROR("ServiceNotFound"), "there is no file NAME.service in its directories"},
-        [7] = {SPAWN_ERROR("PermissionsInvalid"), "it has not the permissions that it needs"},
-        [8] = {SPAWN_ERROR("FileInvalid"), "the service file is not valid, or lacks what it needs"},
+        [7] = {SPAWN_ERROR("PermissionsInvalid"), "its permissions are not the required ones"},
+        [8] = {SPAWN_ERROR("FileInvalid"), "the service file is not valid, or lacks Exec or User"},
         [9] = {SPAWN_ERROR("ExecFailed"), "the program cannot be executed"},
         [10] = {DRIVER_ERROR("InvalidArgs"), "the command line is not valid"},
         [11] = {SPAWN_ERROR("ChildSignaled"), "the program was ended by a signal"},
@@ -105,7 +105,7 @@ static int execute(struct start *start, char *const *argv, struct launch_failure
         r = service_environment_make(&bus->environment, environ, &starter, &environment);
         if (r < 0)
                 return r;
-        /* like the reference: if the bus logs to the journal, its services do so, too */
+        /* Like the reference: if the bus logs to the journal, so do its services. */
         r = child_start(&start->activation->children, argv, environment,
                         bus->log && bus->log->to_syslog ? start->name : NULL, child_event, start,
                         &start->child);
@@ -135,23 +135,11 @@ static int execute_service(struct start *start, const struct service *service,
         return r;
 }
 
-/* systemd */
+/* all ways */
 
 struct client *launch_find_systemd(struct bus *bus) {
         return name_resolve(&bus->names, LAUNCH_SYSTEMD_NAME, strlen(LAUNCH_SYSTEMD_NAME));
 }
-
-int launch_request_unit(struct start *start, struct message **ret_message) {
-        struct writer w;
-
-        voice_init_signal(start->activation->bus, &w, NULL, "ActivationRequest", "s");
-        w.interface = LAUNCH_SYSTEMD_INTERFACE;
-        w.destination = LAUNCH_SYSTEMD_NAME;
-        writer_string(&w, start->unit);
-        return writer_finish(&w, ret_message);
-}
-
-/* all ways */
 
 int launch(struct start *start, const struct service *service, const struct client *client,
            struct launch_failure *ret_failure) {

@@ -2,16 +2,20 @@
 #pragma once
 
 /*
- * Launching - what is done to get a name an owner
+ * Launching - how the bus starts a service, so that its name gets an owner
  *
- * In this order: systemd is asked for the unit of a service, if the bus was told to
- * (--systemd-activation); the helper that may change users is executed with the name, if there is a
- * <servicehelper>; the command line of the service is executed. A service without any of them is
- * waited for.
+ * The bus takes the first of these ways that applies:
  *
- * The protocol with systemd is a signal each way: the bus says ActivationRequest(unit) to
- * org.freedesktop.systemd1, and it says ActivationFailure(unit, error, text) to the bus. Until it
- * is there, what the bus has for it waits.
+ *  - with --systemd-activation it asks systemd to start the unit of the service;
+ *  - with <servicehelper> in the configuration it executes the helper, which may change users, with
+ *    the name as argument;
+ *  - it executes the command line of the service.
+ *
+ * If none applies, the bus only waits for a client that takes the name.
+ *
+ * The bus and systemd talk by signals. The bus sends ActivationRequest(unit) to
+ * org.freedesktop.systemd1, and systemd sends ActivationFailure(unit, error, text) to the bus.
+ * While systemd is not on the bus, signals to it are held.
  */
 
 #include "bridge/activation/child.h"
@@ -21,27 +25,27 @@
 #define LAUNCH_SYSTEMD_NAME "org.freedesktop.systemd1"
 #define LAUNCH_SYSTEMD_INTERFACE "org.freedesktop.systemd1.Activator"
 
-/* StartServiceByName's results, by the spec's numbers. */
+/* Results of StartServiceByName, with the numbers of the D-Bus specification. */
 enum {
         LAUNCH_STARTED = 1,
         LAUNCH_RUNS_ALREADY = 2,
 };
 
 struct launch_failure {
-        const char *name; /* of an error; static */
+        const char *name; /* the D-Bus error; static */
         char text[1024];
 };
 
 struct waiter;
 
-/* A name that is to get an owner. */
+/* The start of one service. */
 struct start {
         struct activation *activation;
         struct waiter *waiters; /* in the order in which they came */
-        struct child *child;    /* the program, while it is of interest; or NULL */
+        struct child *child;    /* the program, until its end; or NULL */
         uint32_t uid;           /* user of the client that asked first, for log lines */
-        bool by_helper;         /* it is the helper that starts others */
-        char *unit;             /* systemd's, when that starts it; or NULL */
+        bool by_helper;         /* child is the <servicehelper> */
+        char *unit;             /* of systemd, if systemd starts it; else NULL */
         struct loop_timer timer;
         UT_hash_handle hh;
         char name[];
@@ -59,13 +63,10 @@ struct activation {
 };
 
 /*
- * Begin to start the service that client wants. When systemd is to start it, start->unit is set and
- * the caller sends launch_request_unit(). 0, 1 with *ret_failure, or a negative errno that is
- * fatal.
+ * Begin to start the service that client wants. If systemd shall start it, start->unit is set and
+ * the caller sends ActivationRequest. 0, 1 with *ret_failure, or a negative errno that is fatal.
  */
 int launch(struct start *start, const struct service *service, const struct client *client,
            struct launch_failure *ret_failure);
-/* Make the ActivationRequest for start->unit. -ENOMEM. */
-int launch_request_unit(struct start *start, struct message **ret_message);
 /* The client that is systemd now, or NULL. */
 struct client *launch_find_systemd(struct bus *bus);

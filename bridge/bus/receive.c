@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Receiving: what becomes of a message, by its destination and the state of its sender. */
+/* Receiving: where a message goes, by its destination and the state of its sender. */
 
 #include "bridge/bus/receive.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "bridge/bus/activation.h"
 #include "bridge/bus/monitor.h"
 #include "bridge/bus/name.h"
@@ -57,24 +57,22 @@ static int route_unicast(struct client *client, struct message *m, uint64_t cook
         return unicast_route(client, m, cookie, target);
 }
 
-/* To the bus. */
 static int route_to_driver(struct client *client, struct message *m, uint64_t cookie) {
         const struct verdict_context context = {};
-        char *rule = NULL;
+        CLEANUP_FREE char *rule = NULL;
         bool allowed;
         int r = 0;
 
         allowed = verdict_check(client->bus, client, NULL, m, &context, &rule);
-        /* Monitors are shown what it causes first, as by the reference. */
+        /* Like the reference: monitors see the messages that a signal causes before the signal. */
         if (allowed && m->type == MESSAGE_TYPE_SIGNAL)
                 r = activation_receive_signal(client, m);
         if (r >= 0)
                 r = monitor_observe(client->bus, client, NULL, m);
         if (r >= 0 && !allowed)
-                r = tell_denial(client, m, cookie,
-                                "The policy forbids to send this message to the bus (%s)",
-                                rule ? rule : "");
-        free(rule);
+                r = tell_failure(client, m, cookie, DRIVER_ERROR("AccessDenied"),
+                                 "The policy forbids to send this message to the bus (%s)",
+                                 rule ? rule : "");
         if (r < 0 || !allowed)
                 return r;
 
@@ -100,7 +98,7 @@ static int receive_connected(struct client *client, struct message *m, uint64_t 
                 r = client->bus->dispatch(client, m, cookie);
                 if (r != 0 || client->state != CLIENT_REGISTERED)
                         return r;
-                return monitor_eavesdrop(client->bus, client, NULL, m); /* that was Hello */
+                return monitor_eavesdrop(client->bus, client, NULL, m); /* m was Hello */
         }
         if (m->destination.s ? is_for_driver(m) : m->type != MESSAGE_TYPE_SIGNAL)
                 return 0;
@@ -118,7 +116,7 @@ static int receive_registered(struct client *client, struct message *m, uint64_t
                 return client_violation(client, message_violation(r));
 
         if (m->type < MESSAGE_TYPE_METHOD_CALL || m->type > MESSAGE_TYPE_SIGNAL)
-                return 0; /* of a type to come: ignored, as the spec asks */
+                return 0; /* D-Bus spec, "Message Format": unknown types are ignored */
 
         if (!m->destination.s) {
                 if (m->type == MESSAGE_TYPE_SIGNAL)
@@ -132,30 +130,22 @@ static int receive_registered(struct client *client, struct message *m, uint64_t
         return route_unicast(client, m, cookie);
 }
 
-/* For the statistics: what is received is routed before the next is read. */
+/* Note the size of m for the statistics. A client has one message at a time that is routed. */
 static void begin_receiving(struct client *client, const struct message *m) {
         uint64_t bytes = m->n_wire + client->backlog->bytes;
         uint64_t fds = m->n_fds + client->backlog->fds;
 
         client->incoming_bytes = m->n_wire;
         client->incoming_fds = m->n_fds;
-        if (bytes > client->stats.peak_incoming_bytes)
-                client->stats.peak_incoming_bytes = bytes;
-        if (fds > client->stats.peak_incoming_fds)
-                client->stats.peak_incoming_fds = fds;
-}
-
-static void end_receiving(struct client *client) {
-        client->incoming_bytes = 0;
-        client->incoming_fds = 0;
+        KEEP_PEAK(client->stats.peak_incoming_bytes, bytes);
+        KEEP_PEAK(client->stats.peak_incoming_fds, fds);
 }
 
 int client_receive(struct client *client, struct message *m, uint64_t caller_cookie) {
-        bool is_tracked = message_wants_reply(m);
         int r = 0;
 
-        /* A reply handle that came with something that has no reply is of no use to anyone. */
-        if (!is_tracked) {
+        /* A message that will have no answer needs no reply handle. */
+        if (!message_wants_reply(m)) {
                 route_end_cookie(client, m->serial, caller_cookie);
                 caller_cookie = 0;
         }
@@ -177,7 +167,8 @@ int client_receive(struct client *client, struct message *m, uint64_t caller_coo
         if (r == CLIENT_E_VIOLATION || client->state == CLIENT_GONE)
                 route_end_cookie(client, m->serial, caller_cookie);
 
-        end_receiving(client);
+        client->incoming_bytes = 0;
+        client->incoming_fds = 0;
         route_step_end(client->bus);
         return r;
 }
@@ -193,7 +184,6 @@ int client_receive_reply(struct client *callee, struct reply *reply, struct mess
 
         if (!message_is_reply(m) || m->reply_serial != reply->serial) {
                 r = tell_no_reply(reply, "The recipient sent something else as the reply");
-                route_end_reply(reply);
                 return r < 0 ? r : client_violation(callee, "no reply through a reply handle");
         }
 
@@ -201,7 +191,6 @@ int client_receive_reply(struct client *callee, struct reply *reply, struct mess
         if (r != 0) {
                 int k = tell_no_reply(reply, "The reply is too large");
 
-                route_end_reply(reply);
                 return r < 0 ? r : k;
         }
 

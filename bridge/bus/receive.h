@@ -12,8 +12,8 @@
 #include "bridge/bus/client.h"
 
 /*
- * Route a parsed message from the client. Takes its own references; the caller drops its own
- * afterwards. Nobody else may hold m yet, because the sender is stamped into its header.
+ * Route a parsed message from the client. The bus takes references of its own; the caller drops its
+ * reference afterwards. Nobody else may hold m yet, because the sender is stamped into its header.
  *
  * caller_cookie stands for the reply handle that came with a call of a native program, 0 for none.
  * A cookie that is not 0 is ended exactly once, maybe before this returns: by deliver() with a
@@ -26,8 +26,9 @@ int client_receive(struct client *client, struct message *m, uint64_t caller_coo
 
 /*
  * Route a return or error that came in through the callee_cookie of a reply; the cookie is used up.
- * The destination is set to the waiting caller. A wrong type or reply serial is CLIENT_E_VIOLATION,
- * and the caller gets NoReply. The reply is gone afterwards. Results are as above.
+ * The destination of m becomes the waiting caller. If m has a wrong type or reply serial, the
+ * result is CLIENT_E_VIOLATION and the caller gets NoReply. The reply is gone afterwards. Other
+ * results are as above.
  */
 int client_receive_reply(struct client *callee, struct reply *reply, struct message *m);
 

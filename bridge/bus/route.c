@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "bridge/bus/match.h"
 #include "bridge/bus/monitor.h"
 #include "bridge/bus/verdict.h"
@@ -18,7 +19,7 @@ void route_close_cookie(struct client *client, uint32_t serial, uint64_t caller_
                 client->ops->reply_closed(client, &reply);
 }
 
-struct reply *route_end_reply(struct reply *reply) {
+void route_end_reply(struct reply *reply) {
         struct client *caller = reply->caller, *callee = reply->callee;
 
         reply_unlink(reply);
@@ -27,65 +28,57 @@ struct reply *route_end_reply(struct reply *reply) {
         if (reply->callee_cookie && callee->ops->reply_closed)
                 callee->ops->reply_closed(callee, reply);
         free(reply);
-        return NULL;
 }
 
 /*
- * Show monitors the AccessDenied for a message whose sender is not told of it: a broadcast that one
- * receiver may not get, or (sender NULL) a message of the bus itself.
+ * Show monitors an AccessDenied that the sender does not get: for a broadcast that one receiver may
+ * not get, or (sender NULL) for a message of the bus itself.
  */
 static int show_denial(struct bus *bus, struct client *sender, struct message *m) {
-        struct message *error;
+        CLEANUP(message_unrefp) struct message *error = NULL;
         int r;
 
         if (!bus->monitors)
                 return 0;
         r = voice_error(bus, sender, m->serial, DRIVER_ERROR("AccessDenied"),
                         "The policy forbids this message to a receiver", &error);
-        if (r < 0)
-                return r;
-        r = monitor_observe(bus, NULL, sender, error);
-        message_unref(error);
-        return r;
+        return r < 0 ? r : monitor_observe(bus, NULL, sender, error);
 }
 
-int route_from_driver(struct bus *bus, struct client *client, struct message *m,
-                      struct reply *reply) {
-        const struct verdict_context context = {.requested_reply = reply != NULL};
-        char *rule = NULL;
-        int r;
-
-        r = monitor_observe(bus, NULL, client, m);
-        if (r < 0)
-                return r;
-
-        r = CLIENT_E_GONE;
-        if (verdict_check(bus, NULL, client, m, &context, &rule))
-                r = route_deliver(client, m, reply, 0);
-        else {
-                int k = show_denial(bus, NULL, m);
-
-                r = k < 0 ? k : r;
-        }
-        free(rule);
+/* Deliver m if that is allowed. The cookie of the call that m answers is used up in any case. */
+static int deliver(struct client *client, struct message *m, struct reply *reply, bool allowed) {
+        int r = allowed ? route_deliver(client, m, reply, 0) : CLIENT_E_GONE;
 
         if (reply) {
                 if (r != 0)
                         route_end_cookie(client, reply->serial, reply->caller_cookie);
                 reply->caller_cookie = 0;
         }
-        route_step_end(bus);
         return r < 0 ? r : 0;
 }
 
-int route_in_private(struct client *client, struct message *m, struct reply *reply) {
+int route_from_driver(struct bus *bus, struct client *client, struct message *m,
+                      struct reply *reply) {
+        const struct verdict_context context = {.requested_reply = reply != NULL};
+        CLEANUP_FREE char *rule = NULL;
+        bool allowed;
         int r;
 
-        r = route_deliver(client, m, reply, 0);
-        if (r != 0)
-                route_end_cookie(client, reply->serial, reply->caller_cookie);
-        reply->caller_cookie = 0;
-        return r < 0 ? r : 0;
+        r = monitor_observe(bus, NULL, client, m);
+        if (r < 0)
+                return r;
+
+        allowed = verdict_check(bus, NULL, client, m, &context, &rule);
+        if (!allowed)
+                r = show_denial(bus, NULL, m);
+        if (r >= 0)
+                r = deliver(client, m, reply, allowed);
+        route_step_end(bus);
+        return r;
+}
+
+int route_in_private(struct client *client, struct message *m, struct reply *reply) {
+        return deliver(client, m, reply, true);
 }
 
 /* broadcast */
@@ -103,8 +96,7 @@ static int broadcast_found(struct match_rule *rule, void *userdata) {
         struct client *client = rule->client;
         int r;
 
-        /* All of a client's own rules are worth one copy; each subscription of a native one has its
-         * own. */
+        /* All rules made with AddMatch bring one copy; each subscription of a native client one. */
         if (rule->cookie == 0) {
                 if (client->mark == broadcast->mark)
                         return 0;

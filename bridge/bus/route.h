@@ -10,7 +10,7 @@
  *     unicast.h    one client: verdict, pending reply, delivery, errors
  *        |
  *        v
- *     route.h      verdict -> monitors -> front end (client_ops.deliver)
+ *     route.h      monitors -> verdict -> front end (client_ops.deliver)
  *
  * The functions here deliver the bus's own messages and broadcasts. All results are 0, or a
  * negative errno that is fatal to the bus.
@@ -43,8 +43,9 @@ static inline void route_step_end(struct bus *bus) {
 }
 
 /*
- * Send a message of the bus to one client; monitors see it, eavesdroppers do not. reply, if not
- * NULL, is the call that m answers: its caller_cookie is ended and set to 0, whatever happens to m.
+ * Send a message of the bus to one client. Monitors see it, eavesdroppers do not. reply, if not
+ * NULL, stands for the call that m answers: its caller_cookie is ended and set to 0, even if m is
+ * not delivered.
  */
 int route_from_driver(struct bus *bus, struct client *client, struct message *m,
                       struct reply *reply);
@@ -64,6 +65,5 @@ static inline void route_end_cookie(struct client *client, uint32_t serial,
         if (caller_cookie)
                 route_close_cookie(client, serial, caller_cookie);
 }
-/* End a pending reply. Front ends whose cookie is still set are told by reply_closed(). Returns
- * NULL. */
-struct reply *route_end_reply(struct reply *reply);
+/* End a pending reply. reply_closed() tells each front end whose cookie is still set. */
+void route_end_reply(struct reply *reply);

@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * Tell - what the bus itself says to clients, and when
+ * Tell - the errors, answers and signals that the bus itself sends
  *
- * Errors for messages that cannot be delivered, NoReply for calls that will have no answer, and the
- * signals about names. The registries below (name.h, reply.h) only report what happened; the
- * functions here turn it into messages.
+ * These are errors for messages that cannot be delivered, NoReply for calls that will have no
+ * answer, and the signals about names. The registries below (name.h, reply.h) only report what
+ * happened; the functions here turn it into messages.
  *
  * caller_cookie is as in client_receive(): each function ends it, whether an answer is sent or not.
  * All functions return 0, or a negative errno that is fatal to the bus.
@@ -26,29 +26,30 @@ int tell_error(struct client *client, struct message *m, uint64_t caller_cookie,
  */
 int tell_failure(struct client *client, struct message *m, uint64_t caller_cookie, const char *name,
                  const char *format, ...) __attribute__((format(printf, 5, 6)));
-/* tell_failure() with the error AccessDenied. */
-int tell_denial(struct client *client, struct message *m, uint64_t caller_cookie,
-                const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* Send an error about a call with this serial whose message is not at hand any more. */
-int tell_error_text(struct client *client, uint32_t serial, uint64_t caller_cookie,
+/*
+ * Send an error about a message that had this serial. is_private: the message was for the
+ * connection, not for the bus (route_in_private()).
+ */
+int tell_error_text(struct client *client, uint32_t serial, uint64_t caller_cookie, bool is_private,
                     const char *name, const char *text);
-/* Send a return that holds one number (u). */
-int tell_number(struct client *client, struct message *m, uint64_t caller_cookie, uint32_t number);
+/* Answer the call that had this serial, with one number (u) or (NULL) with nothing. */
+int tell_return(struct client *client, uint32_t serial, uint64_t caller_cookie,
+                const uint32_t *number);
 
 /* pending replies */
 
-/* Send NoReply to the caller. The pending reply stays, without its caller_cookie. */
+/* Send NoReply to the caller, and end the pending reply. */
 int tell_no_reply(struct reply *reply, const char *text);
-/* The callee's front end dropped the callee_cookie, which is used up: NoReply. Ends the reply. */
+/* The same, because the front end of the callee dropped the callee_cookie, which is used up. */
 int tell_reply_dropped(struct reply *reply);
 /*
  * The front end of client could not hand over m after it was delivered. If m is a call, its caller
- * gets NoReply with this reason; if m is an answer, client itself gets it. Copies for monitors and
- * eavesdroppers cost nobody an answer.
+ * gets NoReply with this reason; if m is an answer, client itself gets it. Nothing is sent for
+ * copies that monitors and eavesdroppers get.
  */
 int tell_reply_lost(struct client *client, const struct message *m, const char *reason);
 /*
- * The client leaves: replies that it waits for end silently, then everybody who waits for an
+ * The client leaves: replies that it waits for end silently, then every client that waits for an
  * answer from it gets NoReply.
  */
 int tell_replies_gone(struct client *client);
@@ -62,7 +63,7 @@ int tell_replies_expired(struct bus *bus, int64_t now, int64_t *ret_next);
 
 /* NameAcquired or NameLost (member) to the client. */
 int tell_name_signal(struct client *client, const char *member, const char *name);
-/* NameOwnerChanged to everybody who has a match rule for it; "" stands for no owner. */
+/* NameOwnerChanged to every client with a match rule for it; "" stands for no owner. */
 int tell_owner_changed(struct bus *bus, const char *name, const char *old_owner,
                        const char *new_owner);
 /* ActivatableServicesChanged likewise. */

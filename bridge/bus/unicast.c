@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Unicast: policy, the pending reply of a call, delivery, and what the sender is told. */
+/* Unicast: policy, the pending reply of a call, delivery, and errors to the sender. */
 
 #include "bridge/bus/unicast.h"
 
-#include <stdlib.h>
-
+#include "base/cleanup.h"
 #include "bridge/bus/monitor.h"
 #include "bridge/bus/quota.h"
 #include "bridge/bus/reply.h"
@@ -13,7 +12,7 @@
 #include "bridge/bus/tell.h"
 #include "bridge/bus/verdict.h"
 
-/* Tell the sender of a call why it did not arrive. */
+/* Tell the sender of a call that could not be delivered why. */
 static int refuse(struct client *client, struct message *m, uint64_t cookie, struct client *target,
                   int e) {
         switch (e) {
@@ -32,21 +31,18 @@ static int refuse(struct client *client, struct message *m, uint64_t cookie, str
         }
 }
 
-/* A call, or a signal to one. */
+/* Route a call, or a signal that has a destination. */
 static int route_to_client(struct client *client, struct message *m, uint64_t cookie,
                            struct client *target) {
         const struct verdict_context context = {};
+        CLEANUP_FREE char *rule = NULL;
         struct reply *reply = NULL;
-        char *rule = NULL;
         int r;
 
-        if (!verdict_check(client->bus, client, target, m, &context, &rule)) {
-                r = tell_denial(client, m, cookie,
-                                "The policy forbids to send this message to \"%s\" (%s)",
-                                m->destination.s, rule ? rule : "");
-                free(rule);
-                return r;
-        }
+        if (!verdict_check(client->bus, client, target, m, &context, &rule))
+                return tell_failure(client, m, cookie, DRIVER_ERROR("AccessDenied"),
+                                    "The policy forbids to send this message to \"%s\" (%s)",
+                                    m->destination.s, rule ? rule : "");
 
         if (message_wants_reply(m)) {
                 r = reply_new(&client->bus->replies, client, target, m->serial, cookie, &reply);
@@ -69,7 +65,7 @@ static int route_to_client(struct client *client, struct message *m, uint64_t co
         }
 
         if (reply) {
-                reply->caller_cookie = 0; /* the error below answers it */
+                reply->caller_cookie = 0; /* refuse() ends it */
                 route_end_reply(reply);
         }
         return r < 0 ? r : refuse(client, m, cookie, target, r);
@@ -79,30 +75,29 @@ int unicast_reply(struct client *callee, struct message *m, struct reply *reply)
         const struct verdict_context context = {.requested_reply = true};
         struct client *caller = reply->caller;
         struct bus *bus = callee->bus;
-        char *rule = NULL;
+        CLEANUP_FREE char *rule = NULL;
         int r;
 
         if (!verdict_check(bus, callee, caller, m, &context, &rule)) {
                 int k;
 
-                r = tell_denial(callee, m, 0,
-                                "The policy forbids to send this reply to \"%s\" (%s)",
-                                caller->unique_name, rule ? rule : "");
-                free(rule);
+                r = tell_failure(callee, m, 0, DRIVER_ERROR("AccessDenied"),
+                                 "The policy forbids to send this reply to \"%s\" (%s)",
+                                 caller->unique_name, rule ? rule : "");
                 k = tell_no_reply(reply, "The policy forbids the reply to this call");
-                route_end_reply(reply);
                 return r < 0 ? r : k;
         }
 
         r = route_deliver(caller, m, reply, 0);
+        if (r > 0)
+                return tell_no_reply(reply,
+                                     r == CLIENT_E_QUOTA
+                                             ? "The reply did not fit into the queue"
+                                             : "The reply carries what the caller does not take");
         if (r == 0) {
                 reply->caller_cookie = 0;
                 r = monitor_eavesdrop(bus, callee, caller, m);
-        } else if (r > 0)
-                r = tell_no_reply(reply,
-                                  r == CLIENT_E_QUOTA
-                                          ? "The reply did not fit into the queue"
-                                          : "The reply carries what the caller does not take");
+        }
         route_end_reply(reply);
         return r;
 }
@@ -117,8 +112,8 @@ int unicast_route(struct client *client, struct message *m, uint64_t cookie,
         reply = reply_find(&client->bus->replies, target, client, m->reply_serial);
         if (reply)
                 return unicast_reply(client, m, reply);
-        return tell_denial(client, m, cookie, "\"%s\" does not wait for this reply",
-                           m->destination.s);
+        return tell_failure(client, m, cookie, DRIVER_ERROR("AccessDenied"),
+                            "\"%s\" does not wait for this reply", m->destination.s);
 }
 
 int unicast_held(struct client *owner, struct client *sender, struct message *m, uint64_t cookie) {

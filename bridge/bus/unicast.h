@@ -18,7 +18,5 @@
 int unicast_route(struct client *client, struct message *m, uint64_t cookie, struct client *target);
 /* Route the answer m to the caller of reply. The reply is gone afterwards. */
 int unicast_reply(struct client *callee, struct message *m, struct reply *reply);
-/*
- * Route a message that was held until its destination had an owner. sender NULL stands for the bus.
- */
+/* Route a message that was held until its destination had an owner. sender NULL: the bus. */
 int unicast_held(struct client *owner, struct client *sender, struct message *m, uint64_t cookie);

@@ -142,6 +142,9 @@ int message_new(struct message **ret_m, size_t size);
 struct message *message_ref(struct message *m);
 struct message *
 message_unref(struct message *m); /* closes the fds when the last goes; NULL is fine */
+static inline void message_unrefp(struct message **m) {
+        message_unref(*m);
+}
 
 /*
  * Check the complete message and fill in the fields, in two steps, because only the header says how
