@@ -99,7 +99,7 @@ static bool may_own(struct driver_call *call, const char *name) {
 
         text = policy_rule_describe(rule);
         denial_log_client(client, name,
-                       &(struct denial_source){.policy = "policy", .rule = rule, .text = text});
+                          &(struct denial_source){.policy = "policy", .rule = rule, .text = text});
         driver_call_fail(
                 call, DRIVER_ERROR("AccessDenied"),
                 "Connection \"%s\" is not allowed to own the service \"%s\" by the policy (%s)",
