@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# A thin front for meson. Each target first installs what it needs (Debian 12).
+# Short names for common tasks with meson. Each target first installs the Debian 12 packages that it
+# needs.
 #
 #   make [build]       build everything in $(BUILD)
-#   make run           show the bus at work: tools/demo
-#   make test          every test, in every build, and in virtual machines; lint
-#   make test-quick    unit, interop and integration tests of the plain build
-#   make lint          the form of all files: layout, static analysis, spelling
-#   make coverage      which lines the unit and integration tests run: $(BUILD)-coverage/coverage
-#   make kernel        bus1.ko, for the running kernel or the one in KDIR
-#   make test-vm       the tests of bus1.ko in virtual machines
+#   make run           show the bus at work (tools/demo)
+#   make test          run all tests, in all builds and in virtual machines, and lint
+#   make test-quick    run the unit, interop and integration tests of the plain build
+#   make lint          check all files: layout, static analysis, spelling
+#   make coverage      show which lines the tests run: $(BUILD)-coverage/coverage/index.html
+#   make kernel        build bus1.ko, for the running kernel or the one in KDIR
+#   make test-vm       run the tests of bus1.ko in virtual machines
 #   make test-vm-all   the same, also on a kernel that looks for data races
 #   make bench         compare with dbus-daemon and dbus-broker
 #   make bench-vm      the same for bus1.ko, in a virtual machine
-#   make install       install what has been built
+#   make doc-pictures  make the pictures of the documents from their sources
+#   make install       build and install
 #   make clean         remove all build directories
+#
+# BUILD is the build directory (default: build). MESON_OPTIONS are for the first `meson setup`.
 
 BUILD ?= build
 MESON_OPTIONS ?=
@@ -50,7 +54,6 @@ coverage:
 	@tools/install-deps coverage
 	@tools/coverage $(BUILD)-coverage
 
-# bus1.ko, for the running kernel or the one in KDIR
 kernel:
 	@tools/install-deps kernel
 	@tools/build-module $(BUILD)/kernel $(KDIR)
@@ -71,14 +74,13 @@ bench:
 	@$(MAKE) --no-print-directory build
 	@test/bench/run $(BUILD)
 
-# bus1.ko against sockets, pipes and dbus-broker, in a virtual machine
 bench-vm:
 	@tools/install-deps vm
 	@tools/install-deps bench
 	@$(MAKE) --no-print-directory build
 	@test/vm/run $(BUILD) bench
 
-# the pictures of the documents, from their sources; both are kept in the tree
+# sources and pictures are both kept in the tree
 doc-pictures:
 	@tools/install-deps doc
 	@doc/pictures/make
