@@ -3,8 +3,8 @@
 /*
  * A native client
  *
- *     example-client legacy       call a D-Bus service written without bus1, with a descriptor
- *     example-client greet WHO    call the native service through its name's handle
+ *     example-client legacy       call a D-Bus service that does not know bus1, with a descriptor
+ *     example-client greet WHO    call the native service through the handle of its name
  *     example-client watch N NAME print N signals of an interface
  */
 
@@ -30,7 +30,7 @@ static int client_legacy(struct bus1_dbus *bus, DBusError *error) {
         DBusMessage *m;
         int fd, r;
 
-        /* by name, as every D-Bus program does it: the bus looks at the DESTINATION */
+        /* Call by name, as every D-Bus program does: the bus routes by the DESTINATION. */
         m = dbus_message_new_method_call("org.bus1.Legacy", "/org/bus1/Legacy", "org.bus1.Legacy",
                                          "Join");
         dbus_message_append_args(m, DBUS_TYPE_STRING, &a, DBUS_TYPE_STRING, &b, DBUS_TYPE_INVALID);
@@ -68,7 +68,8 @@ static int client_greet(struct bus1_dbus *bus, const char *who, DBusError *error
         DBusMessage *m;
         int r;
 
-        /* through a handle: between two native programs no message passes the bus any more */
+        /* Call through a handle: these messages go from one native program to the other directly.
+         */
         r = bus1_dbus_lookup(bus, "org.bus1.Example", 0, &service, error);
         if (r < 0)
                 return fail("Lookup", r, error);

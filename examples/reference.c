@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * References: an object without name or path, handed from one native program to another
+ * References: one native program hands an object without name or path to another
  *
- *     example-reference keep         take counters that others hand over, use one when asked
+ *     example-reference keep         take a counter from another program; the method Use adds to it
  *     example-reference hand-over    get a counter from the service and hand it to the keeper
  */
 
@@ -91,7 +91,7 @@ static int hand_over(struct bus1_dbus *bus, DBusError *error) {
         r = bus1_dbus_call(bus, BUS1_DBUS_BUS, m, reply->handles, 1, BUS1_DBUS_TIMEOUT_DEFAULT,
                            NULL, error);
         dbus_message_unref(m);
-        bus1_dbus_message_unref(reply); /* and with it our own reference */
+        bus1_dbus_message_unref(reply); /* releases the handle in the reply, too */
         if (r < 0)
                 return fail("Take", r, error);
         printf("reference: handed the counter to the keeper\n");

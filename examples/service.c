@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A native service: a room with counters in it
+ * A native service
  *
- * Publishes org.bus1.Example, with one object that any D-Bus client can introspect and call:
+ * It publishes org.bus1.Example with one object, the room, which any D-Bus client can introspect
+ * and call:
  *
  * - Greeting, a property that can be read and set;
  * - Greeted, a signal, which the method Greet emits;
  * - Describe, a method that takes a descriptor and returns one;
- * - NewCounter, a method that returns a reference: a counter without name and path. Only a
- *   program that holds its handle can call it, and it ends when the last handle goes.
+ * - NewCounter, a method that returns a reference: the handle of a counter without name and path.
+ *   Only a program that holds a handle of the counter can call it. The counter ends when the last
+ *   handle is released.
  *
- * Run it on any bus1-bridge:  DBUS_SESSION_BUS_ADDRESS=... ./example-service
+ * To run it on any bus1-bridge:  DBUS_SESSION_BUS_ADDRESS=... ./example-service
  */
 
 #include <bus1/dbus.h>
@@ -42,7 +44,7 @@ static int counter_add(struct bus1_dbus_message *call, void *userdata) {
         struct counter *counter = userdata;
         uint32_t n;
 
-        /* the library has checked the signature, so this cannot fail */
+        /* This cannot fail, because the library has checked the signature. */
         dbus_message_get_args(call->message, NULL, DBUS_TYPE_UINT32, &n, DBUS_TYPE_INVALID);
         counter->value += n;
         return bus1_dbus_reply_args(call, DBUS_TYPE_UINT32, &counter->value, DBUS_TYPE_INVALID);
@@ -81,7 +83,7 @@ static int room_new_counter(struct bus1_dbus_message *call, void *userdata) {
         }
         r = bus1_dbus_object_get_handle(counter->object, &handle);
         if (r >= 0) {
-                /* the handle travels beside the message */
+                /* The handle travels beside the message. */
                 reply = dbus_message_new_method_return(call->message);
                 r = reply ? bus1_dbus_reply(call, reply, &handle, 1) : -ENOMEM;
                 if (reply)
@@ -126,7 +128,7 @@ static int room_greet(struct bus1_dbus_message *call, void *userdata) {
         if (!*who)
                 return bus1_dbus_reply_error(call, NAME ".Error.Nobody",
                                              "There is nobody to greet");
-        /* not cut: half a character is no valid string */
+        /* Refuse a long name instead of cutting the text, which could split a character. */
         if (snprintf(text, sizeof(text), "%s, %s!", room->greeting, who) >= (int)sizeof(text))
                 return -EMSGSIZE;
         r = bus1_dbus_object_emit(room->object, NAME, "Greeted", DBUS_TYPE_STRING, &who,
@@ -136,7 +138,8 @@ static int room_greet(struct bus1_dbus_message *call, void *userdata) {
         return bus1_dbus_reply_args(call, DBUS_TYPE_STRING, &reply, DBUS_TYPE_INVALID);
 }
 
-/* Takes a descriptor and returns one: a file that says how many bytes the first had. */
+/* Take the descriptor of a file, and return that of another file, which states the size of the
+ * first. */
 static int room_describe(struct bus1_dbus_message *call, void *userdata) {
         int in, out, r;
         off_t size;

@@ -11,9 +11,9 @@ extern "C" {
 #endif
 
 /*
- * Dispatch the bus from the event loop with the given priority, until the returned source is
- * unreferenced (at the latest before the bus is freed). When the bus goes the loop is told to exit
- * with -ECONNRESET.
+ * Dispatch the bus from the event loop, with the given priority, until the caller unreferences the
+ * source. It must do so before it frees the bus. When the bus has gone, the event loop exits with
+ * -ECONNRESET.
  */
 int bus1_dbus_attach_event(struct bus1_dbus *bus, sd_event *event, int64_t priority,
                            sd_event_source **ret_source);

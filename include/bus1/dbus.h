@@ -15,9 +15,9 @@
  *
  * Functions return 0 or a negative errno. Every function returns -EINVAL for an invalid argument: a
  * NULL that is not allowed, text that is not UTF-8, or a malformed name or path. Other errors are
- * listed where their meaning is special. A parameter of type DBusError may be NULL; otherwise it
- * must be initialised, and it is set whenever the result is negative. The library copies the texts
- * that it is given.
+ * listed where their meaning is special. A parameter of type DBusError can be NULL; otherwise it
+ * must be initialised, and it is set whenever the result is negative. The library keeps copies of
+ * the texts that it gets, except for the tables of an object.
  *
  * Only one thread at a time may use a bus and everything that belongs to it, messages included.
  * Different buses are independent. Handlers run only inside bus1_dbus_dispatch(). They may call
@@ -40,32 +40,32 @@ struct bus1_dbus;
 struct bus1_dbus_object;
 struct bus1_dbus_subscription;
 
-/* A destination: the bus itself, which routes by the DESTINATION of the message. */
+/* Send to the bus itself, which routes by the DESTINATION of the message. */
 #define BUS1_DBUS_BUS BUS1_INVALID
-/* A time-out: 25 seconds. INT_MAX means no time-out. */
+/* A time-out of 25 seconds. INT_MAX means no time-out. */
 #define BUS1_DBUS_TIMEOUT_DEFAULT (-1)
 
 /* joining */
 
 /*
- * Join the bus at a D-Bus address (unix: path, abstract, runtime). -EPROTONOSUPPORT when the bus
- * does not speak bus1, -EACCES when it refuses the authentication, else the error of the
- * connection.
+ * Join the bus at a D-Bus address (unix:path=..., unix:abstract=..., unix:runtime=yes).
+ * -EPROTONOSUPPORT when the bus does not speak bus1, -EACCES when it refuses the authentication,
+ * else the error of the connection.
  */
 int bus1_dbus_open(struct bus1_dbus **ret_bus, const char *address, DBusError *error);
-/* $DBUS_SESSION_BUS_ADDRESS, else $XDG_RUNTIME_DIR/bus */
+/* Join the bus at $DBUS_SESSION_BUS_ADDRESS, or else at $XDG_RUNTIME_DIR/bus. */
 int bus1_dbus_open_session(struct bus1_dbus **ret_bus, DBusError *error);
-/* $DBUS_SYSTEM_BUS_ADDRESS, else /run/dbus/system_bus_socket */
+/* Join the bus at $DBUS_SYSTEM_BUS_ADDRESS, or else at /run/dbus/system_bus_socket. */
 int bus1_dbus_open_system(struct bus1_dbus **ret_bus, DBusError *error);
 /*
- * Use a peer without any bus: the program can serve objects, and call objects that it has handles
- * to. On success the bus owns the client.
+ * Use a peer without any bus: the program can serve objects, and call objects whose handles it has.
+ * On success, the new struct bus1_dbus owns the client.
  */
 int bus1_dbus_new_from_client(struct bus1_dbus **ret_bus, struct bus1_client *client);
 /*
- * Leave the bus. Pending calls end without a call of their handler; objects and subscriptions are
- * freed. Messages that are still referenced stay readable, but lose their bus and handles. When a
- * handler frees the bus, the dispatch that called the handler returns -ESHUTDOWN. Returns NULL.
+ * Leave the bus. Pending calls end without a call of their handler, and objects and subscriptions
+ * are freed. Messages that are still referenced stay readable, but lose their bus and handles. When
+ * a handler frees the bus, the dispatch that called the handler returns -ESHUTDOWN. Returns NULL.
  */
 struct bus1_dbus *bus1_dbus_free(struct bus1_dbus *bus);
 
@@ -73,19 +73,19 @@ const char *bus1_dbus_get_unique_name(const struct bus1_dbus *bus); /* NULL with
 struct bus1_client *bus1_dbus_get_client(struct bus1_dbus *bus);
 
 /*
- * Poll it for reading; readable whenever bus1_dbus_dispatch() has something to do, time-outs
- * included.
+ * The descriptor to poll for reading. It is readable whenever bus1_dbus_dispatch() has something to
+ * do, time-outs included.
  */
 int bus1_dbus_get_fd(const struct bus1_dbus *bus);
 /*
- * Handle one message or time-out. Returns 1 when it did, 0 when there was nothing to do,
- * -ECONNRESET when the bus has gone (pending calls were ended with Disconnected before), -ESHUTDOWN
- * when a handler freed the bus, which must not be used any more.
+ * Handle one message or time-out. Returns 1 when there was one, 0 when there was nothing to do,
+ * -ECONNRESET when the bus has gone, after all pending calls have ended with Disconnected, or
+ * -ESHUTDOWN when a handler freed the bus, which the caller must not use any more.
  */
 int bus1_dbus_dispatch(struct bus1_dbus *bus);
 /*
- * Block until there is something to dispatch; timeout_ms < 0 is for ever. 1, 0 on time-out,
- * negative errno.
+ * Block until there is something to dispatch, at most timeout_ms milliseconds (negative: for ever).
+ * Returns 1, 0 on time-out or after a Unix signal, or a negative errno.
  */
 int bus1_dbus_wait(struct bus1_dbus *bus, int timeout_ms);
 /*
@@ -105,25 +105,26 @@ struct bus1_dbus_credentials {
 
 struct bus1_dbus_message {
         /*
-         * If it has a SENDER, that is true: a message whose sender is not known has none. A reply
-         * has a SENDER if its call was sent to BUS1_DBUS_BUS, rather than through a handle.
+         * Its SENDER is always true. The library removes the SENDER that it cannot verify, so a
+         * reply has one only if the call was sent to BUS1_DBUS_BUS, rather than through a handle.
          */
         DBusMessage *message;
-        struct bus1_dbus *bus; /* NULL when it was freed meanwhile */
-        /* The handles that came with it. Take those to keep: the others end with the message. */
+        struct bus1_dbus *bus; /* NULL after bus1_dbus_free() */
+        /* The handles that came with it. Take the handles to keep; the others end with the message.
+         */
         uint64_t *handles;
         size_t n_handles;
         /*
-         * The process that sent the message on bus1: the caller itself on a direct channel, else
-         * the bus, on behalf of SENDER or, for an exported handle, of any member. Use them for logs
-         * only: the right to call is the possession of the handle.
+         * The process that sent the message on bus1. On a direct channel, this is the caller. In
+         * all other cases, it is the bus. Use the credentials for logs only: whoever holds a handle
+         * has the right to call.
          */
         struct bus1_dbus_credentials credentials;
-        uint64_t node; /* the node it arrived on */
+        uint64_t node; /* the node that it arrived on; BUS1_INVALID: the library made it */
 };
 
 /*
- * Handles a message and returns 0. A handler of a method call may return a negative errno instead,
+ * Handles a message and returns 0. A handler of a method call can return a negative errno instead,
  * and the library answers with the corresponding D-Bus error. If the handler neither answers the
  * call nor keeps a reference to answer it later, the caller gets NoReply.
  */
@@ -132,88 +133,94 @@ typedef int (*bus1_dbus_message_fn)(struct bus1_dbus_message *message, void *use
 struct bus1_dbus_message *bus1_dbus_message_ref(struct bus1_dbus_message *message);
 /* Returns NULL. */
 struct bus1_dbus_message *bus1_dbus_message_unref(struct bus1_dbus_message *message);
-/* Take the handle at an index, which the caller then owns. BUS1_INVALID when there is none. */
+/* Take over the handle at index i. BUS1_INVALID when there is none. */
 uint64_t bus1_dbus_message_take_handle(struct bus1_dbus_message *message, size_t i);
-/* Release a handle, and stop watching it. Unknown ones and BUS1_INVALID are ignored. */
+/* Release a handle, and stop watching it. Unknown handles and BUS1_INVALID are ignored. */
 void bus1_dbus_release(struct bus1_dbus *bus, uint64_t handle);
 
 /* calling */
 
 /*
- * Send without waiting for a reply: a signal, or a call, which is marked as one that wants none.
- * handles, at most 255, are copied, not moved. -EBADRQC when to or a handle is unknown, -ENOTCONN
- * without a bus or when it has gone, -EDQUOT when the receiver's queue is full, -EMSGSIZE.
+ * Send a signal, or a call without a reply, which gets the flag NO_REPLY_EXPECTED. The handles, at
+ * most 255, are copied: the sender keeps its own. -EBADRQC when to or a handle is unknown,
+ * -ENOTCONN when there is no bus or it has gone, -EDQUOT when the receiver's queue is full,
+ * -EMSGSIZE when there are too many handles.
  */
 int bus1_dbus_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                    const uint64_t *handles, size_t n_handles);
 /*
- * Call and wait, for at most timeout_ms milliseconds (negative: the default, 25 seconds; INT_MAX:
- * for ever). ret_reply may be NULL, else the reply is the caller's to unreference. Signals and
- * calls that arrive meanwhile are kept for dispatch. -EREMOTEIO when the answer was an error,
- * -ETIMEDOUT, -ECONNRESET when callee or bus have gone, or what the transport says; error has the
- * D-Bus name and text.
+ * Call and wait for the reply, at most timeout_ms milliseconds (negative: the default, 25 seconds;
+ * INT_MAX: for ever). ret_reply can be NULL; otherwise the caller unreferences the reply. Signals
+ * and calls that arrive meanwhile are kept for dispatch. -EREMOTEIO when the callee answers with an
+ * error, -ETIMEDOUT, -ECONNRESET when the callee or the bus has gone, or an error of the transport.
+ * The name and text of the D-Bus error are in error.
  */
 int bus1_dbus_call(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                    const uint64_t *handles, size_t n_handles, int timeout_ms,
                    struct bus1_dbus_message **ret_reply, DBusError *error);
 /*
  * Call without waiting. Dispatch later calls fn exactly once, with a method return, an error of the
- * callee, or an error made by the library (NoReply, Timeout, Disconnected). ret_id may be NULL.
+ * callee, or an error that the library makes (NoReply, Timeout, Disconnected). *ret_id identifies
+ * the call for bus1_dbus_cancel(); ret_id can be NULL.
  */
 int bus1_dbus_call_async(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                          const uint64_t *handles, size_t n_handles, int timeout_ms,
                          bus1_dbus_message_fn fn, void *userdata, uint64_t *ret_id);
-/* Forget a call; fn will not be called. Unknown ids are ignored. */
+/* Cancel a call: its fn will not be called. Unknown ids are ignored. */
 void bus1_dbus_cancel(struct bus1_dbus *bus, uint64_t id);
 
 /*
- * Answer a method call, once (-EALREADY). Nothing is sent when the caller wants no reply or has
- * gone.
+ * Answer a method call. A second answer fails with -EALREADY. When the caller wants no reply or has
+ * gone, nothing is sent, and the result is 0.
  */
 int bus1_dbus_reply(struct bus1_dbus_message *call, DBusMessage *reply, const uint64_t *handles,
                     size_t n_handles);
-/* ... with arguments as for dbus_message_append_args(). */
+/* Answer with a method return, whose arguments are those of dbus_message_append_args(). */
 int bus1_dbus_reply_args(struct bus1_dbus_message *call, int first_arg_type, ...);
+/* Answer with an error; a text of more than 1023 bytes is cut. */
 int bus1_dbus_reply_error(struct bus1_dbus_message *call, const char *name, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 
 /* names */
 
 /*
- * As in the D-Bus specification; *ret_result is DBUS_REQUEST_NAME_REPLY_*,
- * DBUS_RELEASE_NAME_REPLY_*.
+ * RequestName and ReleaseName of the D-Bus specification. *ret_result is DBUS_REQUEST_NAME_REPLY_*
+ * or DBUS_RELEASE_NAME_REPLY_*; ret_result can be NULL.
  */
 int bus1_dbus_request_name(struct bus1_dbus *bus, const char *name, uint32_t flags,
                            uint32_t *ret_result, DBusError *error);
 int bus1_dbus_release_name(struct bus1_dbus *bus, const char *name, uint32_t *ret_result,
                            DBusError *error);
 /*
- * Request a name and give it a node of its own, so that those who look it up can be connected
- * directly.
+ * Request a name and give it a node of its own, so that native programs that look up the name can
+ * call it through a direct channel.
  */
 int bus1_dbus_publish(struct bus1_dbus *bus, const char *name, uint32_t flags, uint32_t *ret_result,
                       DBusError *error);
 /*
  * Get a handle to a name. Calls through it reach the present owner of the name, and need no
- * DESTINATION. When that owner loses the name, the handle's node ends. flags must be 0. Send only
- * calls through it: the bus drops other messages.
+ * DESTINATION. When that owner loses the name, the handle's node ends. Only calls can be sent
+ * through the handle: the bus drops other messages. flags must be 0.
  */
 int bus1_dbus_lookup(struct bus1_dbus *bus, const char *name, uint32_t flags, uint64_t *ret_handle,
                      DBusError *error);
 /*
- * Get a handle to one object. Whoever holds it can call that object and no other, even without
- * being a member of the bus. The PATH of messages through it does not matter.
+ * Get a handle to one object. A program that holds it can call that object and no other, even if it
+ * is not a member of the bus. The PATH of messages through the handle is ignored.
  */
 int bus1_dbus_lookup_object(struct bus1_dbus *bus, const char *name, const char *path,
                             uint64_t *ret_handle, DBusError *error);
-/* Give any handle a name and path at which every member can call it. Both are allocated; free(). */
+/* Give any handle a name and path at which every member can call it. The caller frees both. */
 int bus1_dbus_export(struct bus1_dbus *bus, uint64_t handle, char **ret_name, char **ret_path,
                      DBusError *error);
-/* The credentials of a name's owner, as the bus saw them when it connected. */
+/* Get the credentials of a name's owner, which the bus determined when the owner connected. */
 int bus1_dbus_get_credentials(struct bus1_dbus *bus, const char *name,
                               struct bus1_dbus_credentials *ret_credentials, DBusError *error);
 
-/* Be told, from dispatch, when the node behind a handle has gone. The handle is gone then, too. */
+/*
+ * Watch a handle: dispatch calls fn when the handle's node has ended, and with it the handle. A
+ * second watch of the same handle replaces the first.
+ */
 typedef void (*bus1_dbus_release_fn)(struct bus1_dbus *bus, uint64_t handle, void *userdata);
 int bus1_dbus_watch(struct bus1_dbus *bus, uint64_t handle, bus1_dbus_release_fn fn,
                     void *userdata);
@@ -221,12 +228,13 @@ void bus1_dbus_unwatch(struct bus1_dbus *bus, uint64_t handle);
 
 /* signals */
 
-/* Broadcast (or, with a DESTINATION, send) a signal through the bus. */
+/* Send a signal through the bus: to its DESTINATION, or, if it has none, as a broadcast. */
 int bus1_dbus_emit(struct bus1_dbus *bus, DBusMessage *signal);
 /*
- * Broadcasts that match the rule arrive at fn; with eavesdrop='true', which the bus grants to few,
- * so does what is sent to others, calls and replies too. Freeing the subscription ends it; without
- * ret_subscription (NULL) it lasts as long as the bus.
+ * Subscribe to broadcasts: fn gets those that match the rule. If the rule has eavesdrop='true',
+ * which the policy allows to few members, fn also gets matching calls, replies and signals that are
+ * sent to other members. Freeing the subscription ends it. If ret_subscription is NULL, the
+ * subscription lasts as long as the bus.
  */
 int bus1_dbus_subscribe(struct bus1_dbus *bus, const char *rule, bus1_dbus_message_fn fn,
                         void *userdata, struct bus1_dbus_subscription **ret_subscription,
@@ -241,24 +249,24 @@ void bus1_dbus_set_signal_handler(struct bus1_dbus *bus, bus1_dbus_message_fn fn
 /* objects */
 
 /*
- * The tables of an object. Arrays end with an all-zero element. From these tables the library
- * answers Introspectable (with the children by path), Peer and Properties, and checks the
- * signatures of arguments.
+ * The tables of an object. Arrays end with an all-zero element. From these tables, the library
+ * checks the signatures of arguments, and answers org.freedesktop.DBus.Introspectable (which also
+ * lists the objects below) and Properties. It also answers Peer.
  */
 struct bus1_dbus_method {
         const char *name;
         const char *in;               /* signature of the arguments, "" for none */
-        const char *out;              /* of the results */
-        bus1_dbus_message_fn handler; /* with the userdata of the object */
-        const char *arg_names;        /* of in and out, separated by blanks; NULL: they have none */
+        const char *out;              /* signature of the results, "" for none */
+        bus1_dbus_message_fn handler; /* gets the userdata of the object */
+        const char *arg_names;        /* of in, then out, separated by blanks; NULL: no names */
 };
 
 struct bus1_dbus_property {
         const char *name;
         const char *signature;
-        /* Append the value to the iterator. Negative errno is the error replied. */
+        /* Append the value to the iterator. A negative errno becomes an error reply. */
         int (*get)(struct bus1_dbus_object *object, DBusMessageIter *value, void *userdata);
-        /* Take a value of that signature; NULL for read-only. */
+        /* Set the value, which has the signature above. NULL: the property is read-only. */
         int (*set)(struct bus1_dbus_object *object, DBusMessageIter *value, void *userdata);
 };
 
@@ -276,9 +284,9 @@ struct bus1_dbus_interface {
 };
 
 /*
- * Serve an object. An object with a path can be called at that path on all names of this member. An
- * object without one (NULL) can be called only by holders of its handle. interfaces must live as
- * long as the object. -EEXIST when there is an object at the path.
+ * Serve an object. An object with a path can be called at that path through all names of this
+ * member. An object without a path (NULL) can be called only by programs that hold its handle.
+ * interfaces must live as long as the object. -EEXIST when there is an object at the path.
  */
 int bus1_dbus_object_new(struct bus1_dbus *bus, const char *path,
                          const struct bus1_dbus_interface *interfaces, void *userdata,
@@ -286,23 +294,27 @@ int bus1_dbus_object_new(struct bus1_dbus *bus, const char *path,
 /* Free the object, which ends its nodes: watches of its handles fire. Returns NULL. */
 struct bus1_dbus_object *bus1_dbus_object_free(struct bus1_dbus_object *object);
 struct bus1_dbus *bus1_dbus_object_get_bus(const struct bus1_dbus_object *object);
-/* "/" without a path. */
+/* Returns "/" for an object without a path. */
 const char *bus1_dbus_object_get_path(const struct bus1_dbus_object *object);
-/* The object's own handle, to pass on. It gets a node of its own with the first call. */
+/*
+ * Get the object's handle, to pass it on to others. The first call makes the handle and its node.
+ * -ESTALE after bus1_dbus_object_set_unreferenced(), until the last handle has been released.
+ */
 int bus1_dbus_object_get_handle(struct bus1_dbus_object *object, uint64_t *ret_handle);
 /*
- * Have fn called, once, when the last handle given out has been released; it may free the object.
- * Call it after the handle was passed on: the object keeps none itself from now on. -ESTALE without
- * a handle.
+ * Call fn once, when the last handle of the object has been released. fn can free the object. Use
+ * this function after passing the handle on, because it releases the object's own handle. -ESTALE
+ * when the object has no handle of its own.
  */
 typedef void (*bus1_dbus_object_fn)(struct bus1_dbus_object *object, void *userdata);
 int bus1_dbus_object_set_unreferenced(struct bus1_dbus_object *object, bus1_dbus_object_fn fn);
 /*
- * Tell the bus about the object's node, so that a look-up of name and path hands out the object's
- * own handle.
+ * Publish the object: the bus gets a handle to it. A native program that looks up a name of this
+ * member and the path then gets a handle that leads directly to the object. -EALREADY when the
+ * object is published.
  */
 int bus1_dbus_object_publish(struct bus1_dbus_object *object, DBusError *error);
-/* A signal of this object, arguments as for dbus_message_append_args(). */
+/* Emit a signal of this object. The arguments are those of dbus_message_append_args(). */
 int bus1_dbus_object_emit(struct bus1_dbus_object *object, const char *interface,
                           const char *member, int first_arg_type, ...);
 /* Emit PropertiesChanged with the present value of one property. */
