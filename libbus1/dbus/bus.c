@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A program joins the bus, runs its dispatch loop, and leaves. */
+/* The life of a membership: a program joins the bus, runs its dispatch loop, and leaves */
 
 #include "libbus1/dbus/membership.h"
 
@@ -18,7 +18,7 @@
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/receive.h"
 
-/* Takes over client and socket of joined, but only on success. */
+/* Takes over the client and the socket of joined, but only on success. */
 static int bus_new(struct bus1_dbus **ret_bus, const struct joined *joined) {
         CLEANUP_CLOSE int timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
         CLEANUP_CLOSE int epoll_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -77,7 +77,9 @@ static int sasl_write(struct sasl *s, const char *text, size_t n, int fd) {
         return 0;
 }
 
-/* Read one line, without its end, into s->line. s->received_fd becomes the last descriptor with it.
+/*
+ * Read one line, without its end, into s->line. If descriptors come with it, s->received_fd gets
+ * the last one.
  */
 static int sasl_read(struct sasl *s) {
         int r;
@@ -94,7 +96,7 @@ static int sasl_read(struct sasl *s) {
                         .msg_iov = &vec,
                         .msg_iovlen = 1,
                         .msg_control = &control,
-                        /* Not sizeof(control): its padding is room for a second descriptor. */
+                        /* sizeof(control) would be room for two descriptors */
                         .msg_controllen = CMSG_LEN(sizeof(int)),
                 };
                 ssize_t l;
@@ -173,7 +175,7 @@ static int sasl_authenticate(struct sasl *s, const char *guid, DBusError *error)
         return 0;
 }
 
-/* Parse "MODE SESSION", where SESSION is the handle of the session node, in hexadecimal. */
+/* Parse "MODE SESSION", where SESSION is the handle of the session node in hexadecimal. */
 static int parse_agreement(const char *text, const char *mode, uint64_t *ret_session) {
         size_t n = strlen(mode);
         char *end;

@@ -75,7 +75,7 @@ static void dispatch_message(struct bus1_dbus *bus, struct node *node,
         }
 }
 
-/* The bus, or the last holder of another handle, has released the node. */
+/* The last handle of the node has been released, which ended the node. */
 static void dispatch_handle_release(struct bus1_dbus *bus, struct node *node) {
         enum node_kind kind = node->kind;
         uint64_t id = node->id;

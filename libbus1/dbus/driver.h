@@ -4,8 +4,8 @@
 /*
  * Calls to the bus itself: names, look-ups, subscriptions, credentials
  *
- * org.freedesktop.DBus is the same as over a socket. org.bus1.Bridge1 passes handles to the bus and
- * returns handles of the bus.
+ * org.freedesktop.DBus is the same as over a socket. org.bus1.Bridge1 adds calls that pass
+ * handles to the bus or get handles from it.
  */
 
 #include "libbus1/dbus/node.h"

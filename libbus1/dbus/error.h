@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Errors: the D-Bus error for a negative errno
+ * Maps a negative errno to a D-Bus error
  *
  * The library reports failures as negative errno. A program also gets them as a DBusError, and
  * a remote caller as an error reply.

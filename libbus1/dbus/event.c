@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A bus in an sd-event loop. This is a library of its own, so that libbus1-dbus needs no
- * libsystemd. */
+/* A bus in an sd-event loop, as a library of its own: libbus1-dbus itself needs no libsystemd */
 
 #include <bus1/dbus-sd-event.h>
 #include <errno.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Introspection data, written from the tables of an object (D-Bus spec, "Introspection Data
- * Format") */
+/* Introspection data, from the tables of an object (D-Bus spec, "Introspection Data Format") */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +9,8 @@
 #include "libbus1/dbus/object.h"
 
 /*
- * Write one argument for each complete type of the signature. The arguments take their names from
- * the front of *names, which are separated by blanks; *names can be NULL.
+ * Write one argument for each complete type of the signature. *names is NULL, or has the names of
+ * the arguments, separated by blanks; the names that are written are removed from its front.
  */
 static void write_args(FILE *f, const char *signature, const char *direction, const char **names) {
         DBusSignatureIter i;
@@ -58,8 +57,7 @@ static void write_interface(FILE *f, const struct bus1_dbus_interface *interface
         fputs(" </interface>\n", f);
 }
 
-/* The part of candidate that comes after path and its slash. NULL when candidate is not below path.
- */
+/* The rest of candidate after path and a slash. NULL when candidate is not below path. */
 static const char *path_below(const char *path, const char *candidate) {
         size_t n = strcmp(path, "/") == 0 ? 0 : strlen(path);
 
@@ -79,8 +77,8 @@ bool path_has_objects(struct bus1_dbus *bus, const char *path) {
 }
 
 /*
- * Does an object that was added before the object "until" lie at or below the same child of path?
- * This looks at all objects, because they are few, and introspection is rare.
+ * Does one of the objects before "until" have the same child of path? Looking at all of them is
+ * fast enough, because objects are few and introspection is rare.
  */
 static bool child_was_written(struct bus1_dbus *bus, const char *path,
                               struct bus1_dbus_object *until, const char *child, size_t n_child) {

@@ -9,11 +9,11 @@
  *
  *        holder of the handle    node of this peer       messages that arrive there
  *
- *        the bus         ----->  home                    everything the bus delivers: calls,
- * signals the bus         ----->  name, object            calls of a published name or object the
- * bus         ----->  subscription            signals that match its rule the callee      ----->
- * reply, one-shot         the reply to one call another member  ----->  name, object calls through
- * a direct channel
+ *        the bus         ----->  home                    all that the bus delivers: calls, signals
+ *        the bus         ----->  name, object            calls of a published name or object
+ *        the bus         ----->  subscription            signals that match its rule
+ *        the callee      ----->  reply, one-shot         the reply to one call
+ *        another member  ----->  name, object            calls through a direct channel
  *
  *        session, a handle of this peer  ----->  the session node, which the bus keeps
  *
@@ -28,8 +28,7 @@
 
 /* Report an allocation failure instead of exiting: then hh.tbl of the added element is NULL. */
 #define HASH_NONFATAL_OOM 1
-/* The default hash function causes warnings. No other client chooses the keys, so any hash will do.
- */
+/* The default hash causes warnings. No other client chooses the keys, so any hash will do. */
 #define HASH_FUNCTION(key, n, hash) HASH_OAT(key, n, hash)
 #include <bus1/dbus.h>
 #include <time.h>

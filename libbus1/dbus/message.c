@@ -209,7 +209,7 @@ PUBLIC int bus1_dbus_emit(struct bus1_dbus *bus, DBusMessage *signal) {
 
 /* replying */
 
-/* Does the handle still exist? A failed send with several handles does not say which is unknown. */
+/* Does the handle exist? When a send with several handles fails, this tells if it is this one. */
 static bool handle_is_known(struct bus1_dbus *bus, uint64_t handle) {
         struct bus1_transfer src = {.id = handle}, copy;
 
@@ -233,8 +233,7 @@ PUBLIC int bus1_dbus_reply(struct bus1_dbus_message *call, DBusMessage *reply,
                 return -ENOTCONN;
         if (m->reply_handle != BUS1_INVALID) {
                 r = send_message(call->bus, m->reply_handle, reply, NULL, 0, handles, n_handles);
-                /* When the caller has gone, its handle becomes unknown: then the reply is dropped.
-                 */
+                /* The handle becomes unknown when the caller has gone: drop the reply. */
                 if (r < 0 && (r != -EBADRQC || handle_is_known(call->bus, m->reply_handle)))
                         return r;
                 m->reply_handle = BUS1_INVALID; /* The send used it up, as it is one-shot. */
@@ -259,7 +258,7 @@ PUBLIC int bus1_dbus_reply_args(struct bus1_dbus_message *call, int first_arg_ty
         return ok ? bus1_dbus_reply(call, reply, NULL, 0) : -ENOMEM;
 }
 
-/* Remove the last character, of which the end of the text may have cut off a part. */
+/* Remove the last character of a text that was cut, because it may be incomplete. */
 static void text_trim(char *text) {
         size_t n = strlen(text);
 

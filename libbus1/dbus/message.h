@@ -31,7 +31,7 @@ struct incoming_message {
 };
 
 /*
- * Takes over the handles of received in any case, but not received itself. -ENOMEM, or -EBADMSG
+ * Make a message from received. Takes over its handles, even on failure. -ENOMEM, or -EBADMSG
  * when it is not a valid D-Bus message.
  */
 int incoming_message_new(struct bus1_dbus *bus, struct bus1_received *received,
@@ -39,9 +39,9 @@ int incoming_message_new(struct bus1_dbus *bus, struct bus1_received *received,
 /* Make an error reply that no program sent, such as a time-out. -ENOMEM. */
 int incoming_message_new_error(struct bus1_dbus *bus, uint32_t serial, const char *name,
                                const char *text, struct bus1_dbus_message **ret_message);
-/* Detach the message from its bus, which is about to be freed, and its handles with it. */
+/* Detach the message from a bus that is being freed, which also releases all handles. */
 void incoming_message_orphan(struct incoming_message *message);
-/* Release the handles of a message that nobody gets, if nothing has taken them over. */
+/* Release the handles of a message that is dropped, unless they were taken over. */
 void release_transfers(struct bus1_dbus *bus, struct bus1_received *received);
 /*
  * Send, with n_created new nodes in front of the handles; created gets their IDs. A message without

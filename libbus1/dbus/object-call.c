@@ -30,7 +30,7 @@ PUBLIC int bus1_dbus_object_publish(struct bus1_dbus_object *object, DBusError *
 
 /* calls */
 
-/* An empty interface (NULL) means the first interface that has the method. */
+/* Without an interface (NULL), the first interface that has the method is meant. */
 static const struct bus1_dbus_method *find_method(const struct bus1_dbus_interface *interfaces,
                                                   const char *interface, const char *name) {
         for (const struct bus1_dbus_interface *i = interfaces; i && i->name; i++) {

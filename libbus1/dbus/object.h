@@ -34,13 +34,13 @@ struct bus1_dbus_object {
 
 /* One of the object's nodes has ended, because its last handle was released. */
 void object_unreferenced(struct bus1_dbus_object *object, uint64_t node);
-/* NULL when the array of interfaces has none of this name. */
+/* Find an interface by name. NULL when there is none. */
 const struct bus1_dbus_interface *interface_find(const struct bus1_dbus_interface *interfaces,
                                                  const char *name);
 
 /*
- * Answer a call; object NULL: of the object at the call's path. A negative errno asks the caller of
- * this function to send an error reply.
+ * Answer a call of the object, or, if object is NULL, of the object at the call's path. When the
+ * result is a negative errno, the caller of this function sends an error reply.
  */
 int object_dispatch(struct bus1_dbus *bus, struct bus1_dbus_object *object,
                     struct bus1_dbus_message *call);
@@ -50,8 +50,8 @@ extern const struct bus1_dbus_method properties_methods[];
 extern const struct bus1_dbus_signal properties_signals[];
 
 /*
- * The XML text of an object that has standard interfaces besides its own, or of a path without an
- * object (object NULL). NULL when memory runs out.
+ * The XML text of an object, with the standard interfaces in front of its own. If object is NULL,
+ * the text is about a path without an object. NULL when memory runs out. The caller frees it.
  */
 char *introspect_object(struct bus1_dbus *bus, struct bus1_dbus_object *object, const char *path,
                         const struct bus1_dbus_interface *standard);

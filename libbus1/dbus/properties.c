@@ -52,7 +52,7 @@ static int append_entry(struct bus1_dbus_object *object, const struct bus1_dbus_
         return end_container(array, &entry, r);
 }
 
-/* Append an array of all properties of the interface, or of one only (NULL: all). */
+/* Append an array of the properties of the interface: of all, or of one (only not NULL). */
 static int append_properties(struct bus1_dbus_object *object,
                              const struct bus1_dbus_interface *interface,
                              const struct bus1_dbus_property *only, DBusMessageIter *to) {
@@ -110,7 +110,7 @@ static int properties_get_all(struct bus1_dbus_message *call, void *userdata) {
         dbus_message_get_args(call->message, NULL, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID);
         interface = interface_find(object->interfaces, name);
         if (!interface) {
-                /* every object has the standard interfaces, but no property of them */
+                /* Every object has the standard interfaces, and they have no properties. */
                 if (strncmp(name, "org.freedesktop.DBus.", 21) != 0)
                         return reply_unknown_property(object, call, name, "");
                 interface = &empty;

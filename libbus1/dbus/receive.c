@@ -14,7 +14,7 @@
 #include "libbus1/dbus/session.h"
 
 #define RECEIVE_MAX 64
-#define SESSION_CALL_MAX 4096 /* the bus's own calls are small */
+#define SESSION_CALL_MAX 4096 /* bytes; all calls that the bus makes are smaller */
 
 void incoming_free(struct incoming *incoming) {
         bus1_received_free(incoming->received);
@@ -25,8 +25,7 @@ void incoming_free(struct incoming *incoming) {
 static bool bus_has_hung_up(struct bus1_dbus *bus) {
         struct pollfd p = {.fd = bus->socket_fd, .events = POLLIN};
 
-        /* The bus sends nothing on the socket, so it becomes readable only when the bus closes it.
-         */
+        /* The bus sends nothing on the socket: it is readable only after the bus closed it. */
         return bus->socket_fd >= 0 && poll(&p, 1, 0) > 0;
 }
 
@@ -36,7 +35,7 @@ void receive_reply(struct bus1_dbus *bus, struct pending *p, struct bus1_receive
 
         if (received->type != BUS1_MESSAGE_TYPE_USER) {
                 pending_fail(bus, p, DBUS_ERROR_NO_REPLY,
-                             "The callee has gone, or will not answer");
+                             "The callee has gone, or has dropped the call");
                 return;
         }
         r = incoming_message_new(bus, received, node_find(bus, p->node), &m);
@@ -136,7 +135,7 @@ int receive_all(struct bus1_dbus *bus) {
                 if (r < 0)
                         return r;
         }
-        /* Messages that the bus sent before it closed the socket come first. */
+        /* Look at the socket last: messages that the bus sent before closing it come first. */
         if (!bus->gone && n == 0 && bus_has_hung_up(bus))
                 bus->gone = true;
         return bus->gone ? -ECONNRESET : 0;

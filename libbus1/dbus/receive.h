@@ -16,7 +16,7 @@ struct pending;
 /* A received message that waits for dispatch. */
 struct incoming {
         struct bus1_received *received;
-        struct bus1_dbus_message *message; /* NULL until it is made from received */
+        struct bus1_dbus_message *message; /* NULL, or already made from received */
         struct incoming *prev, *next;
 };
 

@@ -15,7 +15,7 @@
 #define FIELD_UNIX_FDS 9
 #define FDS_SIGNATURE "ah"
 
-/* Is the iterator at an array whose elements can be copied as bytes? */
+/* Is the iterator at an array of a fixed-size type other than descriptors? */
 static bool is_plain_array(DBusMessageIter *iter) {
         int element;
 
@@ -100,8 +100,9 @@ static uint32_t read_u32(const uint8_t *at, bool big_endian) {
 }
 
 /*
- * Find the value of the UNIX_FDS header field. NULL when there is none, when libdbus-1 will refuse
- * the header, and when a field has a type that no field of the specification has.
+ * Find the value of the UNIX_FDS header field. NULL when there is none. Also NULL when the
+ * header is invalid, which libdbus-1 finds out later, or has a field of a type that no field of the
+ * specification has.
  */
 static uint8_t *find_n_fds(uint8_t *data, size_t n_data, bool big_endian) {
         size_t at = HEADER_FIXED, end, n;

@@ -9,9 +9,8 @@
  *
  *        out:  read the descriptors from the body, in the order of their indices
  *        in:   1. demarshal the message as one without descriptors
- *              2. append the descriptors to it as an array, which makes the indices in its body
- * valid
- *              3. copy its body, without that array, into a second message
+ *              2. append the descriptors as an array, which makes the indices in the body valid
+ *              3. copy the body, without that array, into a second message
  */
 
 #include <bus1/bus1.h>
