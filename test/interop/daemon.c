@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The limits of a session bus: a message of 64 MiB and 1,000 calls at once fit. */
+/* The limits of a session bus: they allow a message of 64 MiB, and 1,000 pending calls. */
 static const char config[] =
         "<busconfig><type>session</type><listen>unix:path=%s/bus</listen><auth>EXTERNAL</auth>"
         "<servicedir>services</servicedir>"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The exchanges, from the client's side. */
+/* The client's side of the exchanges. */
 
 #include "test/interop/interop.h"
 
@@ -79,7 +79,7 @@ static bool exchange_signal(struct client *client) {
         EXPECT(strcmp(text, said) == 0);
         dbus_message_unref(m);
 
-        /* and from here; what is sent after it through the bus arrives after it */
+        /* Now the client emits a signal, and then calls. The bus keeps the order of the two. */
         m = dbus_message_new_signal(INTEROP_PATH, INTEROP_INTERFACE, "Told");
         dbus_message_append_args(m, DBUS_TYPE_STRING, &told, DBUS_TYPE_INVALID);
         EXPECT(client->kind->emit(client->member, m));
@@ -106,7 +106,7 @@ static bool exchange_fd(struct client *client) {
         return true;
 }
 
-/* What each pair can do with references; between legacy programs that is a path. */
+/* Pass a reference: a handle between native programs, and a path where one side is legacy. */
 static bool exchange_handle(struct client *client) {
         DBusError error = DBUS_ERROR_INIT;
         const char *name, *path;
@@ -121,10 +121,7 @@ static bool exchange_handle(struct client *client) {
                 return call_for_text(client, m, INTEROP_OTHER_PATH);
         }
 
-        /*
-         * a reply with a handle is for nobody who cannot hold one, and the call is answered all the
-         * same
-         */
+        /* A legacy client cannot hold the handle in this reply, but its call still ends. */
         EXPECT(!call(client, new_call("Reference"), &error));
         EXPECT(dbus_error_has_name(&error, DBUS_ERROR_NO_REPLY) ||
                dbus_error_has_name(&error, DBUS_ERROR_NOT_SUPPORTED));
@@ -178,7 +175,7 @@ static bool exchange_big(struct client *client) {
         return true;
 }
 
-/* The service answers none before it has all. */
+/* The service answers only when it has all calls. */
 static bool exchange_concurrent(struct client *client) {
         DBusMessage *calls[INTEROP_MANY], *replies[INTEROP_MANY] = {};
 

@@ -3,8 +3,8 @@
 /*
  * Native programs that break the rules
  *
- * Joins by hand, without libbus1-dbus, and sends what the library never would. The session must
- * end, and the bus must serve everybody else as before.
+ * A rogue joins by hand, without libbus1-dbus, and sends messages that the library never sends. Its
+ * session must end, and the bus must serve all other clients as before.
  */
 
 #include "test/interop/rogue.h"
@@ -26,7 +26,7 @@ bool failed(const char *file, int line, const char *what) {
         return false;
 }
 
-/* The bus closes the socket. */
+/* Does the bus close the socket? */
 static bool rogue_is_dropped(struct rogue *rogue) {
         struct pollfd p = {.fd = rogue->socket_fd, .events = POLLIN};
         char byte;
@@ -34,7 +34,7 @@ static bool rogue_is_dropped(struct rogue *rogue) {
         return poll(&p, 1, INTEROP_TIMEOUT_MS) == 1 && read(rogue->socket_fd, &byte, 1) <= 0;
 }
 
-/* A message with the reply handle and whatever else; marshalled by libdbus-1. */
+/* Marshal a call of org.freedesktop.DBus, without arguments. */
 static size_t marshal(const char *destination, const char *member, char **ret_data) {
         DBusMessage *m;
         int n;
@@ -84,7 +84,7 @@ static bool is_alive(const char *address) {
         return true;
 }
 
-/* Bytes that are no message, of many lengths, before Hello and after it. */
+/* Send bytes that are not a message, of many lengths, before Hello and after it. */
 static bool hostile_garbage(const char *address) {
         static const size_t sizes[] = {0, 1, 15, 16, 100, 4096, 300000};
         uint8_t *data;
@@ -108,8 +108,8 @@ static bool hostile_garbage(const char *address) {
 }
 
 /*
- * Valid messages with one byte changed, each in a session of its own; few are a violation, none a
- * crash.
+ * Send valid messages with one byte changed, each in a session of its own. Few of them break the
+ * rules, and none may crash the bus.
  */
 static bool hostile_mutations(const char *address) {
         struct bus1_transfer transfer;
@@ -137,7 +137,7 @@ static bool hostile_mutations(const char *address) {
         return true;
 }
 
-/* More than the bus takes: bytes, descriptors; and nothing where something must be. */
+/* Send too many bytes, too many descriptors, and messages without something that they need. */
 static bool hostile_sizes(const char *address) {
         struct rogue rogue;
         int fds[200];
@@ -153,7 +153,7 @@ static bool hostile_sizes(const char *address) {
         EXPECT(rogue_is_dropped(&rogue));
         rogue_leave(&rogue);
 
-        /* descriptors that no header declares are closed */
+        /* The bus closes descriptors that the header of their message does not declare. */
         EXPECT(rogue_join(&rogue, address));
         EXPECT(rogue_hello(&rogue));
         for (size_t i = 0; i < 200; i++)
@@ -165,7 +165,7 @@ static bool hostile_sizes(const char *address) {
                 close(fds[i]);
         rogue_leave(&rogue);
 
-        /* Hello without a place to deliver to */
+        /* a Hello without the handle of a home node */
         EXPECT(rogue_join(&rogue, address));
         n = marshal("org.freedesktop.DBus", "Hello", &data);
         rogue_send(&rogue, rogue.session, data, n, NULL, 0, NULL, 0);
@@ -173,7 +173,7 @@ static bool hostile_sizes(const char *address) {
         EXPECT(rogue_is_dropped(&rogue));
         rogue_leave(&rogue);
 
-        /* something else before Hello */
+        /* another call before Hello */
         EXPECT(rogue_join(&rogue, address));
         n = marshal("org.example.Somebody", "Anything", &data);
         rogue_send(&rogue, rogue.session, data, n, NULL, 0, NULL, 0);
@@ -183,7 +183,7 @@ static bool hostile_sizes(const char *address) {
         return true;
 }
 
-/* Sessions that end at every point leave nothing in the bus. */
+/* A session can end at any point, and leaves no descriptor in the bus. */
 static size_t count_fds(pid_t pid) {
         char path[64];
         size_t n = 0;
@@ -242,7 +242,7 @@ static bool rogue_call(struct rogue *rogue, uint32_t serial, const char *member,
         return true;
 }
 
-/* A client that never reads costs nobody else anything, and its callers are told. */
+/* A client that never reads harms no other client, and its callers get an error. */
 static bool hostile_lazy(const char *address) {
         const char *name = "org.bus1.Lazy", *rule = "interface='" INTEROP_INTERFACE "'";
         DBusError error = DBUS_ERROR_INIT;
@@ -262,7 +262,7 @@ static bool hostile_lazy(const char *address) {
         payload = malloc(1024 * 1024);
         memset(payload, 'x', 1024 * 1024 - 1);
         payload[1024 * 1024 - 1] = 0;
-        /* until its queue is full; no call is answered, so this asks for none but at the end */
+        /* Fill its queue. It answers no call, so only every hundredth call asks for a reply. */
         for (int i = 0; i < 3000 && !dbus_error_is_set(&error); i++) {
                 m = dbus_message_new_method_call(name, "/", name, "Call");
                 dbus_message_append_args(m, DBUS_TYPE_STRING, &payload, DBUS_TYPE_INVALID);
@@ -272,7 +272,8 @@ static bool hostile_lazy(const char *address) {
                         if (reply)
                                 dbus_message_unref(reply);
                         if (dbus_error_has_name(&error, DBUS_ERROR_NO_REPLY))
-                                dbus_error_free(&error); /* our own time-out: it still fits */
+                                dbus_error_free(&error); /* The caller's time-out has passed, so the
+                                                            queue is not full yet. */
                 } else {
                         dbus_message_set_no_reply(m, TRUE);
                         kind_legacy.emit(member, m);
@@ -282,7 +283,7 @@ static bool hostile_lazy(const char *address) {
         EXPECT(dbus_error_has_name(&error, DBUS_ERROR_LIMITS_EXCEEDED));
         dbus_error_free(&error);
 
-        /* a signal for it is dropped, and reaches the others */
+        /* The bus drops a signal for the full client, and delivers it to the others. */
         listener = kind_native.open(address);
         EXPECT(listener && kind_native.subscribe(listener, rule));
         m = dbus_message_new_signal(INTEROP_PATH, INTEROP_INTERFACE, "Told");
@@ -301,7 +302,7 @@ static bool hostile_lazy(const char *address) {
         return true;
 }
 
-/* Descriptors that bus1 does not take are refused to their sender, and harm nobody. */
+/* Descriptors that bus1 does not pass are an error for their sender, and harm no other client. */
 static bool hostile_files(const char *address) {
         const char *name = "org.bus1.Files";
         struct rogue rogue;
@@ -319,13 +320,13 @@ static bool hostile_files(const char *address) {
         fds[1] = sockets[0];
         fds[2] = rogue.peer_fd;
         for (size_t i = 0; i < 3; i++) {
-                /* a hosted core cannot tell that a socket will get a peer in its queue */
+                /* A hosted core passes sockets, because it cannot tell what is in their queues. */
                 bool taken = i == 0 || (i == 1 && rogue.is_hosted);
                 DBusError error = DBUS_ERROR_INIT;
                 DBusMessage *m = dbus_message_new_method_call(name, "/", name, "Take");
 
                 dbus_message_append_args(m, DBUS_TYPE_UNIX_FD, &fds[i], DBUS_TYPE_INVALID);
-                /* one that is taken is never answered */
+                /* The receiver gets the descriptor, but it never answers. */
                 EXPECT(!dbus_connection_send_with_reply_and_block(member, m, taken ? 300 : 10000,
                                                                   &error));
                 EXPECT(dbus_error_has_name(&error,
@@ -407,7 +408,7 @@ static int connect_raw(const char *address) {
         return fd;
 }
 
-/* NEGOTIATE_BUS1 at wrong times, again and again, with what is no peer. */
+/* Send NEGOTIATE_BUS1 at wrong times, repeatedly, and with descriptors that are not peers. */
 static bool hostile_handshake(const char *address, pid_t pid) {
         static const char *const modes[] = {"hosted", "device", "else", ""};
         int sockets[2], pipes[2], fds[5];
@@ -430,7 +431,8 @@ static bool hostile_handshake(const char *address, pid_t pid) {
                         fd = connect_raw(address);
                         EXPECT(fd >= 0);
                         snprintf(line, sizeof(line), "NEGOTIATE_BUS1 %s\r\n", modes[mode]);
-                        /* not before authentication; a descriptor costs the connection then */
+                        /* Before authentication it is an error, and a descriptor would end the
+                         * connection. */
                         EXPECT(say(fd, line, -1, answer, sizeof(answer), NULL));
                         EXPECT(strncmp(answer, "ERROR", 5) == 0);
                         EXPECT(authenticate(fd));
@@ -443,7 +445,7 @@ static bool hostile_handshake(const char *address, pid_t pid) {
                         close(fd);
                 }
 
-        /* once only, and not beyond CANCEL */
+        /* It works only once, and CANCEL undoes it. */
         fd = connect_raw(address);
         EXPECT(authenticate(fd));
         EXPECT(say(fd, "NEGOTIATE_BUS1 hosted\r\n", -1, answer, sizeof(answer), &peer));
@@ -472,7 +474,7 @@ static bool hostile_handshake(const char *address, pid_t pid) {
         return true;
 }
 
-/* A byte or a descriptor on the socket that only holds the session ends it. */
+/* A session ends when a byte or a descriptor arrives on its anchor. */
 static bool hostile_anchor(const char *address) {
         for (int i = 0; i < 4; i++) {
                 struct rogue rogue;
@@ -489,9 +491,9 @@ static bool hostile_anchor(const char *address) {
         return true;
 }
 
-/* order of bytes */
+/* byte order */
 
-/* Where it is a string field, the text, its length and padding. */
+/* Write padding and a header field with a string at offset "at". Returns the offset of its end. */
 static size_t put_field(uint8_t *p, size_t at, uint8_t code, char type, const char *text) {
         size_t n = strlen(text);
 
@@ -509,7 +511,7 @@ static size_t put_field(uint8_t *p, size_t at, uint8_t code, char type, const ch
         return at + n + 1;
 }
 
-/* A call of GetId, big-endian, of which every byte is then changed. */
+/* Send a call of GetId in big-endian order, and then copies of it, each with one byte changed. */
 static bool hostile_endian(const char *address) {
         struct bus1_transfer transfer;
         uint8_t call[256] = {'B', 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1};

@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * The interop matrix: {legacy, sd-bus, native} client x the same as service x exchange
+ * The interop matrix: each exchange runs between a client and a service of every kind
  *
- * Both sides of an exchange are written once, on a small set of operations that exists three times:
- * for a program that uses libdbus-1 over a socket, for one that uses sd-bus, and for one that uses
- * libbus1-dbus. The service is a process of its own.
+ * A kind is the library that a program uses: legacy (libdbus-1 over a socket), sd-bus, or native
+ * (libbus1-dbus). Both sides of an exchange are written once, with the operations of struct kind,
+ * which each kind implements. The service is a process of its own.
  */
 
 #include <dbus/dbus.h>
@@ -26,32 +26,33 @@
 
 struct service;
 
-/* What a kind of program can do. All pointers to members are of the kind's own type. */
+/* The operations of a kind. The type behind a member pointer is the kind's own. */
 struct kind {
         const char *name;
         bool native;
 
         void *(*open)(const char *address);
         void (*close)(void *member);
-        /* The reply, or NULL with the error. */
+        /* Call and wait. Returns the reply, or NULL and sets the error. */
         DBusMessage *(*call)(void *member, DBusMessage *call, DBusError *error);
-        /* All at once; the replies in the order of the calls, NULL for one that failed. */
+        /* Send all calls, then wait. replies is in the order of the calls, with NULL for a failed
+         * one. */
         bool (*call_many)(void *member, DBusMessage **calls, DBusMessage **replies, size_t n);
         bool (*emit)(void *member, DBusMessage *signal);
         bool (*subscribe)(void *member, const char *rule);
         /* The next signal of INTEROP_INTERFACE, or NULL after the time-out. */
         DBusMessage *(*wait_signal)(void *member);
         /*
-         * Be given what is not for the member: what the rule matches, or (NULL) all, as a monitor
-         * that it is already. And the next such message of INTEROP_INTERFACE, or NULL after the
-         * time-out. May be NULL.
+         * Eavesdrop with the rule, or, if it is NULL, listen as the monitor that the member already
+         * is. wait_overheard() returns the next message of INTEROP_INTERFACE that was sent to other
+         * members, or NULL after the time-out. A kind that cannot do this has NULL here.
          */
         bool (*overhear)(void *member, const char *rule);
         DBusMessage *(*wait_overheard)(void *member);
 
         /* Own the name and answer calls with service_handle() until the bus goes. */
         void (*serve)(void *member, struct service *service);
-        /* A reply that was kept back. */
+        /* Send the reply of a call that was kept. */
         void (*reply)(struct service *service, void *call, DBusMessage *reply);
 };
 
@@ -65,19 +66,19 @@ struct service {
         const struct kind *kind;
         void *member;
         char signal[64];  /* argument of the last signal received */
-        char whisper[64]; /* likewise, of one sent to it alone */
+        char whisper[64]; /* argument of the last signal that was sent to the service alone */
         void *kept[INTEROP_MANY];
         size_t n_kept;
 };
 
 /*
- * Answer one call. Returns the reply, or NULL when there is none now: the caller then keeps its
- * call, which service->kind->reply() will get.
+ * Answer one call. Returns the reply, or NULL when the reply comes later: then the caller keeps the
+ * call, and service->kind->reply() sends the reply.
  */
 DBusMessage *service_handle(struct service *service, DBusMessage *call, void *token,
                             bool *ret_keep);
 void service_signal(struct service *service, DBusMessage *signal);
-/* A process that serves, and ends with this one; -1 and errno. */
+/* Start a process that serves. It ends with this process. Returns -1 and sets errno on failure. */
 pid_t service_start(const struct kind *kind, const char *address);
 
 /* the exchanges */
@@ -96,7 +97,7 @@ struct exchange {
 
 extern const struct exchange exchanges[]; /* ends with a name of NULL */
 
-/* Complain, with where, and be false. */
+/* Print the place and the text. Returns false. */
 bool failed(const char *file, int line, const char *what);
 #define EXPECT(x)                                              \
         do {                                                   \
@@ -104,7 +105,7 @@ bool failed(const char *file, int line, const char *what);
                         return failed(__FILE__, __LINE__, #x); \
         } while (0)
 
-/* What only native clients do; in native.c. */
+/* Parts of exchanges that only native clients do; in native.c. */
 bool native_exchange_reference(struct client *client);
 bool native_exchange_narrowed(struct client *client);
 bool native_exchange_vanish(struct client *client);
@@ -118,7 +119,7 @@ struct daemon {
         char directory[64];
 };
 
-/* rules: XML, further rules of the default policy */
+/* rules: XML, added to the default policy */
 bool daemon_start(struct daemon *daemon, const char *program, const char *rules);
-/* false when it did not end by itself and well. */
+/* Stop the bus. Returns false when it crashed or did not end in time. */
 bool daemon_stop(struct daemon *daemon);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A legacy program: libdbus-1 over a socket. */
+/* The kind legacy: programs that use libdbus-1 over a socket. */
 
 #include "test/interop/interop.h"
 
@@ -109,7 +109,7 @@ static void legacy_reply(struct service *service, void *call, DBusMessage *reply
 static void legacy_serve(void *member, struct service *service) {
         legacy_subscribe(member, "type='signal',interface='" INTEROP_INTERFACE "',member='Told'");
         dbus_bus_request_name(member, INTEROP_NAME, DBUS_NAME_FLAG_DO_NOT_QUEUE, NULL);
-        /* the first call may have come with the answer to RequestName */
+        /* The first call may have been read together with the reply to RequestName. */
         do {
                 DBusMessage *m;
 

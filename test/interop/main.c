@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- *     interop BRIDGE                              the whole matrix, and a table of it
- *     interop BRIDGE CLIENT SERVICE EXCHANGE      one cell
+ *     interop BRIDGE                              run the whole matrix and print a table
+ *     interop BRIDGE CLIENT SERVICE EXCHANGE      run one cell
  */
 
 #include "test/interop/interop.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The members are all in this process, and are run by turns. */
+/* All members are in this process. turn() dispatches each of them once. */
 
 #include "test/interop/members.h"
 

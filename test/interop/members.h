@@ -4,8 +4,8 @@
 /*
  * Native members in one process
  *
- * A bus of its own for each test, a service and a client on it, and what a test does with them: the
- * members are run by turns, so that a call between two of them is one statement.
+ * Each test has a bus of its own with a service and a client. The functions below dispatch all
+ * members in turn until the result is there, so a call between two members is one statement.
  */
 
 #include "test/interop/rogue.h"
@@ -17,23 +17,23 @@
 #define NAME "org.bus1.Test"
 #define PATH "/org/bus1/Test"
 
-extern const char *bridge; /* the program */
+extern const char *bridge; /* path of bus1-bridge */
 extern struct daemon bus_daemon;
-extern struct bus1_dbus *service, *client, *third; /* third is for the test to open */
-extern struct bus1_dbus_message *kept;             /* the call that was kept by the method Keep */
+extern struct bus1_dbus *service, *client, *third; /* a test that needs a third opens it */
+extern struct bus1_dbus_message *kept;             /* the last call of Keep */
 
-/* Who, Where, Ignore, Keep, Refuse; the service has one at PATH. */
+/* Methods Who, Where, Ignore, Keep and Refuse. The service has an object of it at PATH. */
 extern const struct bus1_dbus_interface member_interfaces[];
 
-/* A bus with further rules in its default policy, the service (without a name) and the client. */
+/* Start a bus with these rules in its default policy, a service without a name, and a client. */
 void members_start(const char *rules);
 void members_setup(void);
 void members_teardown(void);
-/* NAME for the service: with a node of its own, or as D-Bus programs do it. */
+/* Give NAME to the service: with a node of its own, or without one as for D-Bus programs. */
 void publish(void);
 void request(void);
 
-/* One turn of all members. */
+/* Dispatch each member once. */
 void turn(void);
 #define UNTIL(condition)                                                                   \
         do {                                                                               \
@@ -50,23 +50,23 @@ struct answer {
         uint64_t handle;
 };
 
-/* A message handler: keeps message and first handle in the struct answer. */
+/* A message handler that stores the message and its first handle in the struct answer. */
 int answered(struct bus1_dbus_message *reply, void *userdata);
 struct answer call(struct bus1_dbus *from, uint64_t to, const char *destination, const char *path,
                    const char *member, const uint64_t *handle);
-/* Takes the reference. */
+/* Call and wait. Takes over the reference of m. */
 struct answer call_message(struct bus1_dbus *from, uint64_t to, DBusMessage *m);
-/* A signal of PATH and NAME, without arguments. */
+/* Emit a signal of PATH and NAME, without arguments. */
 void emit(struct bus1_dbus *from, const char *member);
-/* End the answer. */
+/* Check the answer and unreference its message. */
 void expect_text(struct answer answer, const char *expected);
 void expect_error(struct answer answer, const char *name);
 
-/* A look-up may need the owner, who is one of us: so not by the blocking function. */
+/* Look up without blocking, because the owner is a member that must be dispatched meanwhile. */
 uint64_t look_up(struct bus1_dbus *from, const char *name, const char *path);
 void look_up_begin(struct bus1_dbus *from, const char *name, const char *path,
                    struct answer *answer);
-/* Give a handle of the client to the peer of a program that never became a member. */
+/* Copy a handle of the client to the peer of a rogue, which never became a member. */
 uint64_t hand_to(struct rogue *rogue, uint64_t handle);
-/* All tests of a suite; the exit status. */
+/* Run all tests of a suite. Returns the exit status. */
 int run_suite(Suite *suite, int argc, char **argv);

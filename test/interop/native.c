@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A native program: libbus1-dbus. And the exchanges that need handles. */
+/* The kind native: programs that use libbus1-dbus. Also the exchanges that need handles. */
 
 #include "test/interop/interop.h"
 
@@ -22,9 +22,9 @@ static void *native_open(const char *address) {
         return bus;
 }
 
-/* What those who listen to others were given. */
+/* Messages to other members that eavesdroppers and monitors have received. */
 static struct overheard {
-        void *member; /* NULL: free */
+        void *member; /* NULL: this element is free */
         DBusMessage *messages[256];
         size_t n, read;
 } overheard[2];
@@ -173,7 +173,7 @@ static int serve_signal(struct bus1_dbus_message *signal, void *userdata) {
 
 static const struct bus1_dbus_interface anonymous_interfaces[];
 
-/* A reference to an object that has no path, in the reply. */
+/* Reply with a reference to an object that has no path. */
 static int serve_reference(struct bus1_dbus_message *call, void *userdata) {
         struct bus1_dbus_object *object;
         DBusMessage *reply;
@@ -191,7 +191,7 @@ static int serve_reference(struct bus1_dbus_message *call, void *userdata) {
         return r;
 }
 
-/* The same for who has no handles: a name and a path to it. */
+/* Reply with a name and a path for such an object, for callers that cannot hold handles. */
 static int serve_export(struct bus1_dbus_message *call, void *userdata) {
         struct bus1_dbus_object *object;
         DBusError error = DBUS_ERROR_INIT;
@@ -367,7 +367,7 @@ static int pass_done(struct bus1_dbus_message *reply, void *userdata) {
         return 0;
 }
 
-/* Hand a reference to a second member, through the bus, and give up ours. */
+/* Pass a reference to a second member, through the bus, and release the own one. */
 static bool pass_on(struct client *client, struct bus1_dbus *second, uint64_t handle,
                     uint64_t *ret_handle) {
         bool passed = false;
@@ -392,8 +392,7 @@ static bool pass_on(struct client *client, struct bus1_dbus *second, uint64_t ha
         return true;
 }
 
-/* A native service's object that only exists as a handle, used by a member to whom it was handed.
- */
+/* A native service has an object without a path, and a member calls it through a passed handle. */
 bool native_exchange_reference(struct client *client) {
         struct bus1_dbus *second;
         struct bus1_dbus_message *reply;
@@ -423,7 +422,7 @@ static void release_seen(struct bus1_dbus *bus, uint64_t handle, void *userdata)
         *(bool *)userdata = true;
 }
 
-/* One object of a service, whatever PATH is used; held by a member to whom it was handed. */
+/* A member calls one object of a service through a passed handle; PATH is ignored. */
 bool native_exchange_narrowed(struct client *client) {
         DBusError error = DBUS_ERROR_INIT;
         struct bus1_dbus *second;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A native program is refused exactly what a legacy one is: under each policy the same things are
- * tried by clients and services of all kinds, and all of them have to end alike.
+ * The policy refuses a native program exactly what it refuses a legacy one
+ *
+ * Under each policy, clients and services of all kinds try the same things. The results must be the
+ * same for all kinds.
  *
  *     interop-policy BRIDGE
  */
@@ -29,7 +31,7 @@ bool failed(const char *file, int line, const char *what) {
         return false;
 }
 
-/* Further rules of a policy that allows all; USER and GROUP stand for those of the test. */
+/* Rules that are added to a policy that allows all; USER and GROUP become those of the test. */
 static const char *const policies[] = {
         "",
         "<deny send_interface=\"" INTEROP_INTERFACE "\" send_member=\"Echo\"/>",
@@ -82,7 +84,7 @@ static const char *const policies[] = {
 
 #define N_POLICIES (sizeof(policies) / sizeof(*policies))
 
-/* By which a client knows that it has seen all signals before. */
+/* The signal Mark always passes: a client that gets it has seen all signals before it. */
 static const char mark[] = "</policy><policy context=\"mandatory\">"
                            "<allow send_interface=\"" INTEROP_INTERFACE
                            "\" send_member=\"Mark\"/><allow receive_interface=\"" INTEROP_INTERFACE
@@ -110,9 +112,9 @@ static char *make_rules(const char *policy) {
         return fclose(f) ? NULL : rules;
 }
 
-/* what is tried, and how it ended: one letter each */
+/* trials: fates has one letter for each result */
 
-/* An eavesdropper of each kind, then a monitor of each. */
+/* one eavesdropper of each kind, then one monitor of each kind */
 #define N_OBSERVERS (2 * N_KINDS)
 
 struct observer {
@@ -209,7 +211,7 @@ static void try_driver(struct trial *t) {
                 t, dbus_message_new_method_call(DRIVER, DBUS_PATH_DBUS, DRIVER ".Peer", "Ping"));
 }
 
-/* To all, or to destination alone. */
+/* Broadcast a signal, or (destination not NULL) send it to one client. */
 static bool emit(struct trial *t, const char *member, const char *destination) {
         DBusMessage *m =
                 with_text(dbus_message_new_signal(INTEROP_PATH, INTEROP_INTERFACE, member), "told");
@@ -221,7 +223,7 @@ static bool emit(struct trial *t, const char *member, const char *destination) {
         return ok;
 }
 
-/* What the service has as its last signal, or whisper. */
+/* Ask the service for the last signal that it got (LastSignal), or got alone (LastWhisper). */
 static void try_last(struct trial *t, const char *member) {
         const char *text;
         DBusMessage *m;
@@ -235,7 +237,7 @@ static void try_last(struct trial *t, const char *member) {
         }
 }
 
-/* The service says something, the client tells the service something. */
+/* The service emits a signal, and the client emits signals to the service. */
 static bool try_signals(struct trial *t) {
         const char *member = "";
         DBusMessage *m;
@@ -262,7 +264,7 @@ static bool try_signals(struct trial *t) {
         return true;
 }
 
-/* those who listen to others */
+/* eavesdroppers and monitors */
 
 static bool observer_begin(const struct observer *o) {
         static const char rule[] = "interface='" INTEROP_INTERFACE "'", *rules[] = {rule};
@@ -290,7 +292,7 @@ static bool observer_begin(const struct observer *o) {
         return o->kind->overhear(o->member, NULL);
 }
 
-/* The initials of all that it was given until the mark; for calls small ones. */
+/* Collect one letter for each message until the mark: the member's initial, small for a call. */
 static bool observer_listen(const struct observer *o, char *heard, size_t n_heard) {
         size_t n = 0;
         char letter = '\0';
@@ -309,7 +311,7 @@ static bool observer_listen(const struct observer *o, char *heard, size_t n_hear
         return true;
 }
 
-/* Those of both kinds hear the same. */
+/* Eavesdroppers of all kinds must hear the same messages, and so must monitors. */
 static bool try_observers(struct trial *t) {
         char heard[N_OBSERVERS][64];
 
@@ -350,7 +352,7 @@ static void observers_close(struct trial *t) {
                         t->observers[i].kind->close(t->observers[i].member);
 }
 
-/* The service's unique name, once it has its other one. */
+/* Wait until the service owns its name. Returns its unique name. */
 static char *service_wait(struct client *client) {
         for (int i = 0; i < 3000; i++) {
                 const char *owner;
@@ -437,7 +439,7 @@ int main(int argc, char **argv) {
                              ok;
                 for (size_t i = 1; i < N_KINDS * N_KINDS; i++)
                         ok = ok && !strcmp(trials[0].fates, trials[i].fates);
-                /* each but the first has to change something */
+                /* Each policy but the first must refuse something. */
                 if (p == 0)
                         strcpy(everything, trials[0].fates);
                 else

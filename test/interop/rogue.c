@@ -53,7 +53,7 @@ static bool negotiate_hosted(struct rogue *rogue) {
         return true;
 }
 
-/* Our peer goes along with the line. */
+/* The line carries the descriptor of the rogue's peer. */
 static bool negotiate_device(struct rogue *rogue) {
         static const char request[] = "NEGOTIATE_BUS1 device\r\n";
         struct iovec vec = {(char *)request, strlen(request)};
@@ -102,7 +102,7 @@ bool rogue_join(struct rogue *rogue, const char *address) {
         EXPECT(dprintf(rogue->socket_fd, "%cAUTH EXTERNAL %s\r\n", 0, hex) > 0);
         EXPECT(read_line(rogue->socket_fd, line, sizeof(line), &fd) == 0);
         EXPECT(strncmp(line, "OK ", 3) == 0);
-        /* as the bus does it: on the device where there is one */
+        /* Use the device if there is one, as the bus does. */
         EXPECT(access("/dev/bus1", F_OK) == 0 ? negotiate_device(rogue) : negotiate_hosted(rogue));
         EXPECT(dprintf(rogue->socket_fd, "BEGIN\r\n") > 0);
         return true;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A legacy program of another kind: sd-bus
+ * The kind sd-bus: legacy programs that use sd-bus
  *
- * The exchanges are written with the DBusMessage of libdbus-1, so messages are translated on their
- * way in and out; the arguments of the exchanges are strings, paths, numbers, descriptors, and
- * arrays of bytes.
+ * The exchanges use the DBusMessage of libdbus-1, so this kind translates each message that it
+ * sends or receives. It can translate the arguments that the exchanges use: strings, paths,
+ * numbers, descriptors, and arrays of bytes.
  */
 
 #include "test/interop/interop.h"
@@ -22,7 +22,7 @@
 
 struct member {
         sd_bus *bus;
-        DBusMessage *signal; /* the last one that nobody has waited for */
+        DBusMessage *signal; /* the last signal that wait_signal() has not returned yet */
         struct service *service;
 };
 
@@ -162,7 +162,7 @@ static void handle_call(struct member *member, sd_bus_message *m) {
         dbus_message_unref(call);
 }
 
-/* Sees everything that arrives; 1 when it was for us. */
+/* Gets each message that arrives. Returns 1 when it belongs to the exchange. */
 static int filter(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         struct member *member = userdata;
         const char *interface = sd_bus_message_get_interface(m);
@@ -241,7 +241,7 @@ static int many_done(sd_bus_message *reply, void *userdata, sd_bus_error *error)
         return 1;
 }
 
-/* Process what there is, or wait for it. */
+/* Process the messages that have arrived, or wait for one. */
 static bool run_once(struct member *member) {
         int r = sd_bus_process(member->bus, NULL);
 
@@ -284,7 +284,7 @@ static bool sdbus_emit(void *p, DBusMessage *signal) {
 static bool sdbus_subscribe(void *p, const char *rule) {
         struct member *member = p;
 
-        /* the filter sees it */
+        /* filter() gets the signals. */
         return sd_bus_call_method(member->bus, DBUS_SERVICE_DBUS, DBUS_PATH_DBUS,
                                   DBUS_INTERFACE_DBUS, "AddMatch", NULL, NULL, "s", rule) >= 0;
 }

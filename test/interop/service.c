@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The service of all exchanges, whatever it speaks. */
+/* The service's side of all exchanges, for services of all kinds. */
 
 #include "test/interop/interop.h"
 
@@ -41,7 +41,7 @@ static DBusMessage *handle_emit(struct service *service, DBusMessage *call) {
         return dbus_message_new_method_return(call);
 }
 
-/* The replies of all that were kept, last first. */
+/* Reply to all kept calls, beginning with the last. */
 static void answer_kept(struct service *service) {
         while (service->n_kept > 0)
                 service->kind->reply(service, service->kept[--service->n_kept], NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Names that are started on demand, as native members see them from both sides. */
+/* Activation with a native member as the caller, and as the service that is started. */
 
 #include "test/interop/members.h"
 
@@ -15,7 +15,7 @@ static void path_of(char path[128], const char *name) {
         snprintf(path, 128, "%s/services%s%s", bus_daemon.directory, name[0] ? "/" : "", name);
 }
 
-/* Anybody may get a name that is being started: here it is the service of this process. */
+/* Any client may request a name that is being started. Here, the service of this process does. */
 static void setup(void) {
         char path[128];
         FILE *f;
@@ -58,7 +58,7 @@ static void begin(struct bus1_dbus *from, const char *name, const char *member, 
         dbus_message_unref(m);
 }
 
-/* All that a member sent has come to the bus when it answers. */
+/* Wait until the bus has received everything that the member sent: its answer comes after that. */
 static void settle(struct bus1_dbus *member) {
         struct answer answer = {};
         DBusMessage *m;
@@ -187,7 +187,7 @@ START_TEST(what_a_member_left_behind_is_dropped) {
 }
 END_TEST
 
-/* What is held has handles of a domain that ends, too. Whether all is let go is for sanitizers. */
+/* A held message has handles of a domain that ends with the bus. A sanitizer would find leaks. */
 START_TEST(bus_ends_while_something_waits) {
         struct answer answer = {.handle = BUS1_INVALID};
         struct bus1_dbus_object *object;
@@ -200,7 +200,7 @@ START_TEST(bus_ends_while_something_waits) {
         look_up_begin(client, NAME, PATH, &answer);
         settle(client);
         ck_assert_int_eq(kill(bus_daemon.pid, SIGTERM), 0);
-        /* its status is looked at in the end */
+        /* Leave the status for members_teardown(). */
         ck_assert_int_eq(waitid(P_PID, (id_t)bus_daemon.pid, &info, WEXITED | WNOWAIT), 0);
 }
 END_TEST

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What ends
+ * Calls and look-ups must end
  *
- * Calls whose callee does not answer, a bus that ends under them, look-ups of owners that are busy,
- * and messages that the bus would send to itself for ever.
+ * This is about callees that do not answer, a bus that ends during a call, look-ups whose owner is
+ * busy, and messages that the bus would send to itself for ever.
  */
 
 #include "test/interop/members.h"
@@ -38,7 +38,7 @@ START_TEST(blocking_call_ends_in_time) {
 
         request();
         m = dbus_message_new_method_call(NAME, PATH, NAME, "Where");
-        /* the service does not run meanwhile */
+        /* The service is not dispatched during the call. */
         ck_assert_int_eq(bus1_dbus_call(client, BUS1_DBUS_BUS, m, NULL, 0, 300, NULL, &error),
                          -ETIMEDOUT);
         ck_assert(now_ms() - start >= 300 && now_ms() - start < 3000);
@@ -48,12 +48,12 @@ START_TEST(blocking_call_ends_in_time) {
         ck_assert(dbus_error_has_name(&error, DBUS_ERROR_TIMEOUT));
         dbus_error_free(&error);
         dbus_message_unref(m);
-        /* the late answers disturb nobody */
+        /* Late answers do no harm. */
         expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL), PATH);
 }
 END_TEST
 
-/* The bus ends 200 ms after this was called. */
+/* End the bus in 200 ms. */
 static void end_later(int signo) {
         pid_t pid = fork();
 
@@ -69,7 +69,7 @@ static void wait_for_end(void) {
 
         while (wait(&status) > 0)
                 ;
-        /* the fixture wants to stop one */
+        /* The teardown needs members and a bus that it can stop. */
         bus1_dbus_free(client);
         bus1_dbus_free(service);
         members_start("");
@@ -88,7 +88,7 @@ START_TEST(blocking_call_ends_with_the_bus) {
                          -ECONNRESET);
         dbus_error_free(&error);
         ck_assert(now_ms() - start < 10000);
-        /* nothing hangs from now on */
+        /* All functions now return at once. */
         ck_assert_int_lt(bus1_dbus_call(client, BUS1_DBUS_BUS, m, NULL, 0, INT_MAX, NULL, NULL), 0);
         ck_assert_int_lt(bus1_dbus_lookup(client, NAME, 0, &handle, NULL), 0);
         ck_assert_int_lt(bus1_dbus_emit(client, m), 0);
@@ -112,7 +112,7 @@ START_TEST(loop_ends_with_the_bus) {
 }
 END_TEST
 
-/* Two who look each other up at the same time, as programs that start together do. */
+/* Two members look each other up at the same time, as programs that start together do. */
 
 static void *look_back(void *userdata) {
         uint64_t handle;
@@ -138,7 +138,7 @@ START_TEST(two_look_each_other_up) {
 }
 END_TEST
 
-/* An owner that is busy, or does not want to, is looked up all the same. */
+/* A look-up succeeds even if the owner is busy or refuses to make a node. */
 START_TEST(silent_owner_is_looked_up) {
         DBusError error = DBUS_ERROR_INIT;
         uint64_t handle;
@@ -176,7 +176,7 @@ static uint64_t rogue_call(struct rogue *rogue, const char *interface, const cha
         return transfers[1].id;
 }
 
-/* Clock ticks that the bus was busy. */
+/* The processor time of the bus so far, in clock ticks. */
 static unsigned long bus_time(void) {
         unsigned long user = 0, system = 0;
         char path[64];
@@ -192,7 +192,7 @@ static unsigned long bus_time(void) {
         return user + system;
 }
 
-/* How many it is within so many microseconds. */
+/* The processor time of the bus within usec microseconds from now, in clock ticks. */
 static unsigned long bus_ticks(useconds_t usec) {
         unsigned long before = bus_time();
 
@@ -200,7 +200,7 @@ static unsigned long bus_ticks(useconds_t usec) {
         return bus_time() - before;
 }
 
-/* In the end; how long that takes depends on the machine. */
+/* Wait until the bus is idle. The time that it needs depends on the machine. */
 static void expect_idle(void) {
         int i = 0;
 
@@ -208,7 +208,7 @@ static void expect_idle(void) {
                 ck_assert_int_lt(i++, 40);
 }
 
-/* A signal, or a call that wants no reply, that the bus delivers to itself again and again. */
+/* The bus delivers a signal, or a call that wants no reply, to itself again and again. */
 START_TEST(messages_do_not_go_round_in_the_bus) {
         const char *rule = "member='Round'", *name = "org.bus1.Round";
         uint32_t flags = 0;
@@ -228,7 +228,7 @@ START_TEST(messages_do_not_go_round_in_the_bus) {
         m = dbus_message_new_method_call(name, PATH, NAME, "Round");
         ck_assert_int_eq(bus1_dbus_send(client, BUS1_DBUS_BUS, m, NULL, 0), 0);
         expect_idle();
-        /* who asked for a reply is told that there is none */
+        /* A caller that wants a reply gets an error. */
         dbus_message_set_no_reply(m, FALSE);
         expect_error(call_message(client, BUS1_DBUS_BUS, m), DBUS_ERROR_NO_REPLY);
         request();
@@ -237,7 +237,7 @@ START_TEST(messages_do_not_go_round_in_the_bus) {
 }
 END_TEST
 
-/* A routed handle may be exported, but not so that its calls end where they began. */
+/* A routed handle can be exported, unless calls of the export would come back to it. */
 START_TEST(exported_reference_to_itself_ends) {
         const char *path = "/org/bus1/exported/1";
         char *name, *exported;
@@ -261,7 +261,7 @@ START_TEST(exported_reference_to_itself_ends) {
 }
 END_TEST
 
-/* What Export is for: a legacy client reaches what a native one has a reference to. */
+/* Through an export, a legacy client calls an object that a native one has a reference to. */
 START_TEST(exported_reference_reaches_its_object) {
         char *name, *path;
         uint64_t handle;
@@ -299,7 +299,7 @@ START_TEST(late_reply_is_dropped) {
         kept = bus1_dbus_message_unref(kept);
         for (int i = 0; i < 20; i++)
                 turn();
-        /* nobody answers meanwhile */
+        /* No member is dispatched during the call, so none answers. */
         dbus_message_set_serial(m, 0);
         ck_assert_int_eq(bus1_dbus_call(client, BUS1_DBUS_BUS, m, NULL, 0, 50, NULL, &error),
                          -ETIMEDOUT);
@@ -327,7 +327,7 @@ START_TEST(end_of_the_bus_ends_calls) {
         bus1_dbus_message_unref(kept);
         bus1_dbus_free(client);
         bus1_dbus_free(service);
-        members_setup(); /* for the teardown */
+        members_setup(); /* The teardown needs a bus that it can stop. */
 }
 END_TEST
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What native members can rely on
+ * Guarantees for native members
  *
- * References, rules, the ends of things, and being a member like any other.
+ * This is about references, policy rules, the ends of names and objects, and that a native member
+ * is a member like any other.
  */
 
 #include "test/interop/members.h"
@@ -59,7 +60,7 @@ START_TEST(forged_sender_is_replaced) {
         UNTIL(answer.done);
         expect_text(answer, bus1_dbus_get_unique_name(client));
 
-        /* and through a reference that says nothing of who holds it */
+        /* A call through a reference has no sender, because any program can hold the reference. */
         ck_assert_int_eq(bus1_dbus_object_new(service, NULL, member_interfaces, NULL, &object), 0);
         ck_assert_int_eq(bus1_dbus_object_get_handle(object, &handle), 0);
         answer = (struct answer){};
@@ -105,7 +106,7 @@ END_TEST
 START_TEST(narrowed_handle_reaches_one_object_only) {
         uint64_t handle;
 
-        request(); /* not published: the bus stays in between, and sets the path */
+        request(); /* The name is not published, so the bus routes the calls and sets the path. */
         handle = look_up(client, NAME, PATH);
         expect_text(call(client, handle, NULL, "/some/where/else", "Where", NULL), PATH);
         expect_text(call(client, handle, "org.freedesktop.DBus", PATH, "Where", NULL), PATH);
@@ -125,14 +126,14 @@ START_TEST(reference_needs_no_bus) {
         ck_assert_ptr_null(bus1_dbus_get_unique_name(third));
         expect_text(call(third, routed, NULL, "/elsewhere", "Where", NULL), PATH);
         expect_text(call(third, direct, NULL, "/elsewhere", "Where", NULL), "/elsewhere");
-        /* and that is all it can do */
+        /* It can do nothing else. */
         ck_assert_int_eq(bus1_dbus_request_name(third, "org.bus1.Outsider", 0, NULL, NULL),
                          -ENOTCONN);
         close(outsider.socket_fd);
 }
 END_TEST
 
-/* What anyone may send to a node of ours is either a message or ignored. */
+/* The library ignores everything that arrives on a node and is not a valid message. */
 START_TEST(garbage_on_a_node_is_ignored) {
         struct rogue rogue;
         unsigned seed = 1;
@@ -270,7 +271,7 @@ START_TEST(lookups_have_a_limit) {
         ck_assert(dbus_error_has_name(&error, DBUS_ERROR_LIMITS_EXCEEDED));
         dbus_error_free(&error);
         bus1_dbus_release(client, handles[17]);
-        /* the bus learns of the release in the same order as of all else */
+        /* The bus gets the release before the call that follows it. */
         ck_assert_int_eq(bus1_dbus_lookup(client, NAME, 0, &handle, NULL), 0);
 }
 END_TEST
@@ -404,18 +405,19 @@ START_TEST(native_monitor_sees_and_has_no_rights) {
         ck_assert_int_eq(bus1_dbus_call(third, BUS1_DBUS_BUS, m, NULL, 0, 10000, NULL, NULL), 0);
         dbus_message_unref(m);
 
-        /* a handle in the message stays with those it is for */
+        /* A monitor does not get the handles of a message. */
         ck_assert_int_eq(bus1_dbus_object_new(client, NULL, member_interfaces, NULL, &object), 0);
         ck_assert_int_eq(bus1_dbus_object_get_handle(object, &handle), 0);
         expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", &handle), PATH);
-        /* while it looks, the bus stays in between */
+        /* While there is a monitor, the bus routes the calls of looked-up handles. */
         expect_text(call(client, look_up(client, NAME, PATH), NULL, "/", "Where", NULL), PATH);
         m = dbus_message_new_signal(PATH, NAME, "One");
         ck_assert_int_eq(bus1_dbus_emit(service, m), 0);
         dbus_message_unref(m);
         UNTIL(seen.n_calls == 2 && seen.n_returns == 2 && seen.n_signals == 1);
         ck_assert_uint_eq(seen.n_handles, 0);
-        /* its rules of before have gone; ending one must do no harm */
+        /* The monitor has lost the rules that it had before. Freeing such a subscription does no
+         * harm. */
         bus1_dbus_subscription_free(before);
         expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL), PATH);
 }
@@ -458,7 +460,7 @@ START_TEST(direct_handles_end_when_somebody_eavesdrops) {
 }
 END_TEST
 
-/* The owner has been asked for a node, which is no good any more when he answers. */
+/* The owner has been asked for a node, but when it answers, the node must not be used any more. */
 START_TEST(lookup_is_routed_when_somebody_eavesdrops_meanwhile) {
         struct answer answer = {.handle = BUS1_INVALID};
         struct bus1_dbus_credentials credentials;
@@ -466,7 +468,8 @@ START_TEST(lookup_is_routed_when_somebody_eavesdrops_meanwhile) {
 
         publish();
         look_up_begin(client, NAME, PATH, &answer);
-        /* answered after the look-up was seen, while the owner has not */
+        /* When this call is answered, the bus has seen the look-up, but the owner has not answered
+         * yet. */
         ck_assert_int_eq(bus1_dbus_get_credentials(client, NAME, &credentials, NULL), 0);
         c = eavesdrop();
         UNTIL(answer.done);
@@ -560,7 +563,7 @@ START_TEST(sd_event_runs_a_member) {
 }
 END_TEST
 
-/* Descriptors deep inside containers, beside all other types, arrive where they were. */
+/* Descriptors inside nested containers, among values of all types, arrive in their places. */
 START_TEST(fds_keep_their_places) {
         DBusMessageIter iter, array, entry, variant, inner;
         const char *keys[] = {"first", "second"};
@@ -595,7 +598,8 @@ START_TEST(fds_keep_their_places) {
         dbus_message_iter_open_container(&iter, DBUS_TYPE_ARRAY, "(sv)", &array);
         dbus_message_iter_close_container(&iter, &array);
 
-        /* the method takes no arguments: what the library makes of them is seen in the error */
+        /* The method takes no arguments, so the error states the signature that the library has
+         * read. */
         bus1_dbus_call_async(client, BUS1_DBUS_BUS, m, NULL, 0, 10000, answered, &answer, NULL);
         dbus_message_unref(m);
         UNTIL(answer.done);
@@ -604,7 +608,7 @@ START_TEST(fds_keep_their_places) {
                                      "\"da{sv}aya(sv)\""));
         dbus_message_unref(answer.reply);
 
-        /* and in a signal, which anyone may read */
+        /* The same in a signal, which has any signature. */
         m = dbus_message_new_signal(PATH, NAME, "Fds");
         dbus_message_iter_init_append(m, &iter);
         dbus_message_iter_open_container(&iter, DBUS_TYPE_STRUCT, NULL, &entry);

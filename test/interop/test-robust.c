@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What a native member survives
+ * A native member survives faults
  *
- * Other members that break rules, callers of the library that do, and callbacks that end what they
- * are called for.
+ * This is about other members that break rules, about programs that pass wrong arguments to the
+ * library, and about callbacks that free the object that they are called for.
  */
 
 #include "test/interop/members.h"
@@ -20,12 +20,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* what others send */
+/* messages of other members */
 
-/*
- * What a member asks for comes back in the error's text, which is cut somewhere: not within a
- * character.
- */
+/* The error text repeats a name that the caller chose, and is cut, but not within a character. */
 START_TEST(long_texts_are_cut_between_characters) {
         char text[3 * 1000 + 1] = "", shifted[sizeof(text) + 2];
         const char *interface = NAME, *name = shifted;
@@ -34,7 +31,7 @@ START_TEST(long_texts_are_cut_between_characters) {
         for (size_t i = 0; i < 1000; i++)
                 memcpy(text + 3 * i, "\xe2\x82\xac", 4);
         request();
-        /* each of the three places where it could be cut */
+        /* A character has three bytes: shift the text so that it is cut at each of them. */
         for (int n = 0; n < 3; n++) {
                 snprintf(shifted, sizeof(shifted), "%.*s%s", n, "xx", text);
                 m = dbus_message_new_method_call(NAME, PATH, DBUS_INTERFACE_PROPERTIES, "Get");
@@ -45,7 +42,7 @@ START_TEST(long_texts_are_cut_between_characters) {
 }
 END_TEST
 
-/* What carries the descriptors for libdbus-1 must not make the signature too long. */
+/* The library appends an array for the descriptors, which makes the signature longer. */
 static DBusMessage *new_long_signal(int n) {
         uint8_t byte = 7;
         DBusMessage *m;
@@ -69,7 +66,7 @@ START_TEST(descriptor_behind_a_long_signature) {
 
         ck_assert_int_eq(
                 bus1_dbus_subscribe(client, "member='Long'", answered, &answer, NULL, NULL), 0);
-        /* the two lengths beyond what can be taken in are lost, and nothing else is */
+        /* The two signals with too long a signature are lost. The third arrives. */
         for (int n = 254; n >= 252; n--) {
                 m = new_long_signal(n);
                 ck_assert_int_eq(bus1_dbus_emit(service, m), 0);
@@ -106,7 +103,7 @@ static int count_descriptors(struct bus1_dbus_message *call, void *userdata) {
         return bus1_dbus_reply_args(call, DBUS_TYPE_INVALID);
 }
 
-/* As many as one message may have; the bus would not let as many through. */
+/* The most descriptors that one message can have. The bus passes fewer, so the call avoids it. */
 START_TEST(many_descriptors_in_one_message) {
         const struct bus1_dbus_method methods[] = {
                 {"Count", "ayah", "", count_descriptors, NULL},
@@ -179,7 +176,7 @@ START_TEST(descriptor_in_the_deepest_place) {
 }
 END_TEST
 
-/* Who has no room for the descriptors of a message loses that message, and not the bus. */
+/* A member at its limit of open files loses the message with descriptors, but not the bus. */
 START_TEST(descriptors_that_do_not_fit_cost_their_message_only) {
         struct rlimit before, few;
         struct answer answer = {};
@@ -218,7 +215,7 @@ START_TEST(descriptors_that_do_not_fit_cost_their_message_only) {
 }
 END_TEST
 
-/* The one who is called may say what it likes, but not who it is. */
+/* A callee can reply with any message, but the library removes a SENDER that it cannot verify. */
 START_TEST(forged_sender_of_a_reply_is_removed) {
         struct answer answer = {};
         DBusMessage *m, *reply;
@@ -239,7 +236,7 @@ START_TEST(forged_sender_of_a_reply_is_removed) {
         ck_assert_ptr_null(dbus_message_get_sender(answer.reply));
         dbus_message_unref(answer.reply);
 
-        /* through the bus it is the truth */
+        /* Through the bus, the SENDER is true. */
         answer = call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL);
         ck_assert_str_eq(dbus_message_get_sender(answer.reply), bus1_dbus_get_unique_name(service));
         dbus_message_unref(answer.reply);
@@ -391,7 +388,7 @@ START_TEST(wrong_replies_are_refused) {
         dbus_message_unref(m);
         ck_assert_int_eq(bus1_dbus_reply_error(kept, "no name", "text"), -EINVAL);
         ck_assert_int_eq(bus1_dbus_reply_error(kept, NAME ".Error", "\xff"), -EINVAL);
-        /* a handle that there is not is no reason to leave the caller without an answer */
+        /* After a reply with an unknown handle has failed, the call can still be answered. */
         m = dbus_message_new_method_return(kept->message);
         ck_assert_int_eq(bus1_dbus_reply(kept, m, &unknown, 1), -EBADRQC);
         dbus_message_unref(m);
@@ -426,7 +423,7 @@ START_TEST(failed_publication_can_be_repeated) {
 }
 END_TEST
 
-/* callbacks that end things */
+/* callbacks that free objects */
 
 static struct bus1_dbus_subscription *subscription;
 static unsigned n_calls;
@@ -528,7 +525,7 @@ static int call_within(struct bus1_dbus_message *m, void *userdata) {
         r = bus1_dbus_call(m->bus, BUS1_DBUS_BUS, call, NULL, 0, 10000, NULL, NULL);
         dbus_message_unref(call);
         ck_assert_int_eq(r, 0);
-        /* and even the next message may be handled within this one */
+        /* The handler of the next message can run within this one. */
         bus1_dbus_dispatch(m->bus);
         n_calls++;
         return 0;
