@@ -4,15 +4,15 @@
 /*
  * Growing arrays - a pointer and a count
  *
- * utarray is not used because it cannot report that memory ran out. There is no separate capacity:
- * it is the count, rounded up to a power of two.
+ * utarray is not used because it cannot report that memory ran out. The capacity is not
+ * stored: it is the count, rounded up to a power of two.
  */
 
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 
-/* Make room for element n of the given size. On failure *array is unchanged. */
+/* Make room for element number n. On failure *array is unchanged. 0 or -ENOMEM. */
 static inline int policy_array_grow(void **array, size_t n, size_t size) {
         void *p;
 

@@ -2,8 +2,8 @@
 /*
  * Policy clients: made from the sections of a policy
  *
- * After each reload every connection gets a new policy client. That is cheap: the policy has its
- * sections ready, and as most connections belong to a few users, most clients are shared.
+ * After each reload every connection gets a new policy client. That is cheap, because the policy
+ * has its sections ready. Most connections belong to a few users, so most clients are shared.
  */
 
 #include <errno.h>
@@ -38,8 +38,8 @@ bool policy_check_connect(const struct policy *policy, uid_t uid, const gid_t *g
 }
 
 /*
- * For each type the last section decides that either allows all messages of the type or objects to
- * one.
+ * Find the types of which all messages are allowed. For each type, the last section decides that
+ * has the type in one of its sets "allows" and "objects".
  */
 static uint8_t settled(const struct policy_client_family *family, bool is_nameless) {
         uint8_t types = 0, objections = 0;
@@ -98,11 +98,6 @@ static struct policy_client *client_alloc(const struct policy *policy, uid_t uid
         return client;
 }
 
-static bool is_equal(const struct policy_client *a, const struct policy_client *b) {
-        return a->n_sections == b->n_sections &&
-               memcmp(a->sections, b->sections, a->n_sections * sizeof(*a->sections)) == 0;
-}
-
 int policy_client_new(struct policy *policy, uid_t uid, const gid_t *gids, size_t n_gids,
                       struct policy_client **ret_client) {
         struct policy_client *client, *equal;
@@ -111,7 +106,9 @@ int policy_client_new(struct policy *policy, uid_t uid, const gid_t *gids, size_
         if (!client)
                 return -ENOMEM;
         DL_FOREACH(policy->clients, equal) {
-                if (is_equal(equal, client)) {
+                if (equal->n_sections == client->n_sections &&
+                    memcmp(equal->sections, client->sections,
+                           client->n_sections * sizeof(*client->sections)) == 0) {
                         free(client);
                         equal->n_refs++;
                         *ret_client = equal;

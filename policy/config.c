@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Bus configuration: questions about it, and the list of what a bus does not enforce. */
+/* Bus configuration: questions about it, and the list of settings that a bus does not enforce. */
 
 #include <errno.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Bus configuration - what the XML files of a bus say
+ * Bus configuration - the settings and the policy in the XML files of a bus
  *
  *      main.conf --<include>--> a.conf          each file is a document (policy/document.h)
  *          |
@@ -62,7 +62,7 @@ struct bus_servicedir {
         bool is_runtime;
 };
 
-/* <selinux><associate own= context=/></selinux> */
+/* <selinux><associate own="..." context="..."/></selinux> */
 struct bus_selinux_association {
         char *own;
         char *context;
@@ -76,7 +76,7 @@ enum bus_apparmor_mode {
         BUS_APPARMOR_REQUIRED,
 };
 
-/* Where an element stands in the files; file is NULL if there is none. */
+/* The place of an element; file is NULL if the configuration does not have the element. */
 struct bus_config_place {
         const char *file;
         unsigned line;
@@ -85,13 +85,13 @@ struct bus_config_place {
 /* A file or directory as it was when the configuration was read. */
 struct bus_config_source {
         const char *path; /* owned by the configuration */
-        uint64_t stamp;   /* bus_config_stamp() at that time; 0: it did not exist */
+        uint64_t stamp;   /* bus_config_stamp() at that time; 0: the file did not exist */
         bool is_directory;
 };
 
 /* The files and directories that a configuration was read from, for noticing changes. */
 struct bus_config_inputs {
-        struct bus_config_source *sources; /* all files read, the main one first; <includedir>s */
+        struct bus_config_source *sources; /* files, the main one first, and <includedir>s */
         size_t n_sources;
         char **files; /* each file that exists */
         size_t n_files;
@@ -133,12 +133,12 @@ struct bus_config {
 
         struct bus_config_inputs inputs;
 
-        /* Texts to be logged: what is odd but not an error. */
+        /* Texts to be logged, about mistakes that are not errors. */
         char **warnings;
         size_t n_warnings;
 };
 
-/* Everything besides the files that the result depends on. */
+/* Everything that the result depends on, apart from the files. */
 struct bus_config_environment {
         const char *home; /* of the user, from the user database */
         const char *xdg_runtime_dir;
@@ -149,22 +149,22 @@ struct bus_config_environment {
 };
 
 /*
- * Read a configuration; environment NULL stands for that of this process and system. The function
- * looks up users and groups, so it may block. Returns 0; -EINVAL if the configuration is wrong or
- * cannot be read; -ENOENT if the main file does not exist; -ENOMEM. On failure *ret_config is
- * unchanged, and *ret_error (ret_error may be NULL) is a text for the user, which the caller frees;
- * it is NULL for -ENOMEM.
+ * Read a configuration. If environment is NULL, that of this process and system is used. The
+ * function looks up users and groups, so it may block. Returns 0; -EINVAL if the configuration is
+ * wrong or cannot be read; -ENOENT if the main file does not exist; -ENOMEM. On failure *ret_config
+ * is unchanged, and *ret_error (ret_error may be NULL) is a text for the user, which the caller
+ * frees; it is NULL for -ENOMEM.
  */
 int bus_config_load(const char *path, const struct bus_config_environment *environment,
                     struct bus_config **ret_config, char **ret_error);
 /*
- * Like bus_config_load(), for a bus that keeps its configuration when this one is invalid and waits
- * for changes. On failure *ret_config has only the member "inputs", which says what to watch; it is
- * NULL when memory runs out.
+ * Like bus_config_load(), for a bus that already runs: if the new configuration is invalid, the bus
+ * keeps the old one and watches the files for changes. On failure *ret_config has only the member
+ * "inputs", the files to watch. It is NULL when memory runs out.
  */
 int bus_config_reload(const char *path, const struct bus_config_environment *environment,
                       struct bus_config **ret_config, char **ret_error);
-/* Like bus_config_load(), for a file that others include: it need not have a <listen>. */
+/* Like bus_config_load(), for a file that others include, so it need not have a <listen>. */
 int bus_config_load_part(const char *path, const struct bus_config_environment *environment,
                          struct bus_config **ret_config, char **ret_error);
 /* config may be NULL. Returns NULL. */
@@ -173,12 +173,12 @@ struct bus_config *bus_config_free(struct bus_config *config);
 /* May clients use the SASL mechanism? True if auth contains it or is empty. */
 bool bus_config_allows_auth(const struct bus_config *config, const char *name);
 
-/* A number that changes when the file does. Never 0. */
+/* A number that changes when the file changes. Never 0. */
 uint64_t bus_config_stamp(const struct stat *st);
 
 /* enforcement */
 
-/* The features that a bus may lack; for policy_unenforced(). */
+/* The features that a bus may or may not have, for policy_unenforced(). */
 enum {
         BUS_ENFORCES_SELINUX = 1 << 0,
         BUS_ENFORCES_APPARMOR = 1 << 1,
@@ -189,9 +189,9 @@ enum {
 };
 
 enum policy_unenforced_severity {
-        /* a feature is missing, but no client gets a right that it should not have */
+        /* the bus lacks a feature, but no client gets a right that it should not have */
         POLICY_UNENFORCED_NOTE,
-        /* a restriction would be ignored: only a session bus may start */
+        /* the bus would ignore a restriction; only a session bus may start */
         POLICY_UNENFORCED_REFUSE,
         /* the configuration says that the bus must not run without the feature */
         POLICY_UNENFORCED_REQUIRED,
@@ -203,8 +203,8 @@ struct policy_unenforced {
 };
 
 /*
- * List what the configuration asks for and a bus with these features (BUS_ENFORCES_*) does not do.
- * 0 or -ENOMEM. The caller frees the list, which is NULL if empty, with policy_unenforced_free().
+ * List the settings that a bus with these features (BUS_ENFORCES_*) does not enforce. 0 or -ENOMEM.
+ * The caller frees the list, which is NULL if empty, with policy_unenforced_free().
  */
 int policy_unenforced(const struct bus_config *config, unsigned features,
                       struct policy_unenforced **ret_list, size_t *ret_n);

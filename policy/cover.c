@@ -3,8 +3,8 @@
  * Covering: attribute by attribute
  *
  * A rule matches if all its attributes match. So it covers another rule if each of its attributes
- * covers the one of the other rule. policy/match.c says what an attribute does when the message
- * lacks the header field.
+ * covers the same attribute of the other rule. policy/match.c explains attributes whose header
+ * field the message does not have.
  */
 
 #include <string.h>

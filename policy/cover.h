@@ -12,7 +12,7 @@
 /*
  * Does outer match every message (name, connection) that inner matches? Both rules must be of the
  * same family. The answer assumes that replies have no interface, though a reply may have one. If
- * inner can match nothing at all, the answer may be false.
+ * inner cannot match anything, the answer may be false.
  */
 bool policy_rule_covers(const struct policy_rule *outer, const struct policy_rule *inner);
 /* Do the rules of outer apply to every connection that those of inner apply to? */

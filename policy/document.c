@@ -44,9 +44,10 @@ int document_fail(struct document *document, const char *format, ...) {
 }
 
 int reader_add_warning(struct reader *reader, char *warning) {
+        struct bus_config *config = &reader->whole.config;
         int r;
 
-        r = warning ? POLICY_ARRAY_APPEND(reader->warnings, reader->n_warnings, warning) : -ENOMEM;
+        r = warning ? POLICY_ARRAY_APPEND(config->warnings, config->n_warnings, warning) : -ENOMEM;
         if (r < 0)
                 free(warning);
         return r;

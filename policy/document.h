@@ -23,7 +23,7 @@
 
 #include "policy/fragment.h"
 
-/* <busconfig>, <policy>, <allow>: an element that would nest deeper is refused at its start. */
+/* <busconfig>, <policy>, <allow>. An element that would nest deeper is refused at its start. */
 #define ELEMENT_DEPTH_MAX 3
 
 struct element;
@@ -31,14 +31,12 @@ struct element;
 struct reader {
         const struct bus_config_environment *environment;
         bool is_part; /* the main file is meant to be included by another one */
-        struct policy *policy;
-        struct bus_config_inputs inputs;
-        char **warnings;
-        size_t n_warnings;
+        /* policy, inputs and warnings of all files; the main document is merged in at the end */
+        struct bus_fragment whole;
         char *error; /* of the document that failed last */
 };
 
-/* What an <include> or <includedir> asks for when it ends. */
+/* The file or directory that an <include> or <includedir> wants to be read when it ends. */
 struct include_request {
         char *path; /* absolute, owned; NULL: no request */
         bool is_directory;
@@ -56,9 +54,9 @@ struct document {
 
         XML_Parser parser;
         int result; /* the first error; it stops the parser */
-        const struct element *elements[ELEMENT_DEPTH_MAX]; /* those open, outermost first */
+        const struct element *elements[ELEMENT_DEPTH_MAX]; /* the open ones, outermost first */
         size_t n_elements;
-        char *text; /* inside the innermost element so far */
+        char *text; /* of the innermost element so far */
         size_t n_text;
 
         /* state of the open element, from its start to its end */
@@ -70,18 +68,18 @@ struct document {
         struct include_request include;
 };
 
-/* Report an error at the parser's position. Returns -EINVAL (or -ENOMEM) for the caller to return.
- */
+/* Report an error at the parser's position. Returns -EINVAL or -ENOMEM for the caller to return. */
 int document_fail(struct document *document, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
-/* Report something odd at the parser's position. 0 or -ENOMEM. */
+/* Add a warning with the parser's position. 0 or -ENOMEM. */
 int document_warn(struct document *document, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
+/* The file and line of the parser's position. */
 struct bus_config_place document_place(const struct document *document);
-/* Make a path absolute that may be relative to the document's directory. NULL: out of memory. */
+/* Make a path absolute. It may be relative to the document's directory. NULL: out of memory. */
 char *document_path(const struct document *document, const char *path);
 
-/* Add an allocated warning, which the reader takes over; NULL is taken for -ENOMEM. */
+/* Add an allocated warning, which the reader takes over. -ENOMEM, also if warning is NULL. */
 int reader_add_warning(struct reader *reader, char *warning);
 /* Append a copy of text to a growing array of strings. -ENOMEM. */
 int policy_append_copy(char ***array, size_t *n, const char *text);

@@ -15,49 +15,28 @@
 #include "policy/environment.h"
 #include "policy/ids.h"
 
-enum element_parent {
-        PARENT_NONE,
-        PARENT_BUSCONFIG,
-        PARENT_POLICY,
-        PARENT_SELINUX,
-};
-
-struct element {
-        const char *name;
-        enum element_parent parent;
-        enum element_parent as_parent; /* what its children name as parent; NONE: it has none */
-        bool has_text;
-        /* NULL: no attributes are allowed */
-        int (*start)(struct document *document, const char *const *attributes);
-        /* NULL: nothing to do */
-        int (*end)(struct document *document, const char *text);
-};
-
-/* An attribute that an element may have, and where its value is stored. */
-struct slot {
-        const char *name;
-        const char **value;
-};
-
-static int take_attributes(struct document *document, const char *const *attributes,
-                           const char *element, const struct slot *slots, size_t n_slots) {
-        for (; *attributes; attributes += 2) {
-                size_t i;
-
-                for (i = 0; i < n_slots; i++)
-                        if (strcmp(attributes[0], slots[i].name) == 0)
-                                break;
-                if (i == n_slots)
-                        return document_fail(document, "attribute \"%s\" is invalid on <%s>",
-                                             attributes[0], element);
-                *slots[i].value = attributes[1];
-        }
-        return 0;
+/* The value of an attribute; NULL if the element does not have it. */
+static const char *get(const char *const *attributes, const char *name) {
+        for (; *attributes; attributes += 2)
+                if (strcmp(attributes[0], name) == 0)
+                        return attributes[1];
+        return NULL;
 }
 
-#define TAKE_ATTRIBUTES(document, attributes, element, ...)                                      \
-        take_attributes((document), (attributes), (element), (const struct slot[]){__VA_ARGS__}, \
-                        sizeof((const struct slot[]){__VA_ARGS__}) / sizeof(struct slot))
+/* Find the value of an attribute among its two or three words. Returns the index of the word. */
+static int parse_word(struct document *document, const char *name, const char *value,
+                      const char *const words[], int n) {
+        for (int i = 0; i < n; i++)
+                if (strcmp(value, words[i]) == 0)
+                        return i;
+        return document_fail(document, "bad value \"%s\" for attribute %s, must be %s%s%s or %s",
+                             value, name, words[0], n > 2 ? ", " : "", n > 2 ? words[1] : "",
+                             words[n - 1]);
+}
+
+#define PARSE_WORD(document, name, value, ...)                                      \
+        parse_word((document), (name), (value), (const char *const[]){__VA_ARGS__}, \
+                   sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
 
 /* simple elements */
 
@@ -68,45 +47,6 @@ static int set_string(char **string, const char *value) {
                 return -ENOMEM;
         free(*string);
         *string = copy;
-        return 0;
-}
-
-static int type_end(struct document *document, const char *text) {
-        return set_string(&document->fragment.config.type, text);
-}
-
-static int user_end(struct document *document, const char *text) {
-        document->fragment.config.place_user = document_place(document);
-        return set_string(&document->fragment.config.user, text);
-}
-
-static int pidfile_end(struct document *document, const char *text) {
-        return set_string(&document->fragment.config.pidfile, text);
-}
-
-static int servicehelper_end(struct document *document, const char *text) {
-        document->fragment.config.place_servicehelper = document_place(document);
-        return set_string(&document->fragment.config.servicehelper, text);
-}
-
-static int fork_end(struct document *document, const char *text) {
-        document->fragment.config.fork = true;
-        return 0;
-}
-
-static int keep_umask_end(struct document *document, const char *text) {
-        document->fragment.config.keep_umask = true;
-        return 0;
-}
-
-static int syslog_end(struct document *document, const char *text) {
-        document->fragment.config.syslog = true;
-        return 0;
-}
-
-static int allow_anonymous_end(struct document *document, const char *text) {
-        document->fragment.config.place_allow_anonymous = document_place(document);
-        document->fragment.config.allow_anonymous = true;
         return 0;
 }
 
@@ -131,35 +71,27 @@ static int auth_end(struct document *document, const char *text) {
 
 /* includes */
 
-static int parse_yes_no(struct document *document, const char *name, const char *value,
+static int parse_yes_no(struct document *document, const char *const *attributes, const char *name,
                         bool *ret_value) {
-        *ret_value = value && strcmp(value, "yes") == 0;
-        if (value && !*ret_value && strcmp(value, "no") != 0)
-                return document_fail(document,
-                                     "bad value \"%s\" for attribute %s, must be yes or no", value,
-                                     name);
-        return 0;
+        const char *value = get(attributes, name);
+        int r;
+
+        r = value ? PARSE_WORD(document, name, value, "yes", "no") : 1;
+        *ret_value = r == 0;
+        return r;
 }
 
 static int include_start(struct document *document, const char *const *attributes) {
-        const char *ignore_missing = NULL, *if_selinux_enabled = NULL, *relative = NULL;
         bool only_selinux;
         int r;
 
-        r = TAKE_ATTRIBUTES(document, attributes, "include", {"ignore_missing", &ignore_missing},
-                            {"if_selinux_enabled", &if_selinux_enabled},
-                            {"selinux_root_relative", &relative});
-        if (r < 0)
-                return r;
-        r = parse_yes_no(document, "ignore_missing", ignore_missing,
-                         &document->include.ignore_missing);
-        if (r < 0)
-                return r;
-        r = parse_yes_no(document, "if_selinux_enabled", if_selinux_enabled, &only_selinux);
+        r = parse_yes_no(document, attributes, "ignore_missing", &document->include.ignore_missing);
+        if (r >= 0)
+                r = parse_yes_no(document, attributes, "if_selinux_enabled", &only_selinux);
         if (r < 0)
                 return r;
         document->include_skip = only_selinux && !document->reader->environment->selinux_enabled;
-        return parse_yes_no(document, "selinux_root_relative", relative,
+        return parse_yes_no(document, attributes, "selinux_root_relative",
                             &document->include_selinux_relative);
 }
 
@@ -196,34 +128,25 @@ static int servicedir_end(struct document *document, const char *text) {
         return path ? bus_fragment_add_servicedir(&document->fragment, path, false) : -ENOMEM;
 }
 
-static int add_standard(void *userdata, const char *path, bool is_runtime) {
-        return bus_fragment_add_servicedir(userdata, path, is_runtime);
-}
-
 static int standard_session_end(struct document *document, const char *text) {
-        return bus_config_session_servicedirs(document->reader->environment, add_standard,
-                                              &document->fragment);
+        return bus_fragment_add_session_servicedirs(&document->fragment,
+                                                    document->reader->environment);
 }
 
 static int standard_system_end(struct document *document, const char *text) {
-        return bus_config_system_servicedirs(add_standard, &document->fragment);
+        return bus_fragment_add_system_servicedirs(&document->fragment);
 }
 
 /* limits */
 
 static int limit_start(struct document *document, const char *const *attributes) {
-        const char *name = NULL;
-        int r;
+        const char *name = get(attributes, "name");
 
-        r = TAKE_ATTRIBUTES(document, attributes, "limit", {"name", &name});
-        if (r < 0)
-                return r;
         if (!name)
                 return document_fail(document, "<limit> needs the attribute name");
         document->limit = bus_limit_find(name);
-        if (!document->limit)
-                return document_fail(document, "there is no limit called \"%s\"", name);
-        return 0;
+        return document->limit ? 0
+                               : document_fail(document, "there is no limit called \"%s\"", name);
 }
 
 static int limit_end(struct document *document, const char *text) {
@@ -254,33 +177,24 @@ static int limit_end(struct document *document, const char *text) {
 
 static int parse_context(struct document *document, const char *context,
                          enum policy_context *ret_context) {
-        if (strcmp(context, "default") == 0)
-                *ret_context = POLICY_CONTEXT_DEFAULT;
-        else if (strcmp(context, "mandatory") == 0)
-                *ret_context = POLICY_CONTEXT_MANDATORY;
-        else
-                return document_fail(
-                        document,
-                        "bad value \"%s\" for attribute context, must be default or mandatory",
-                        context);
-        return 0;
+        int r;
+
+        r = PARSE_WORD(document, "context", context, "default", "mandatory");
+        *ret_context = r == 0 ? POLICY_CONTEXT_DEFAULT : POLICY_CONTEXT_MANDATORY;
+        return r < 0 ? r : 0;
 }
 
 static int parse_console(struct document *document, const char *at_console,
                          enum policy_context *ret_context) {
-        if (strcmp(at_console, "true") == 0)
-                *ret_context = POLICY_CONTEXT_CONSOLE_TRUE;
-        else if (strcmp(at_console, "false") == 0)
-                *ret_context = POLICY_CONTEXT_CONSOLE_FALSE;
-        else
-                return document_fail(
-                        document,
-                        "bad value \"%s\" for attribute at_console, must be true or false",
-                        at_console);
+        int r;
+
+        r = PARSE_WORD(document, "at_console", at_console, "true", "false");
+        if (r < 0)
+                return r;
+        *ret_context = r == 0 ? POLICY_CONTEXT_CONSOLE_TRUE : POLICY_CONTEXT_CONSOLE_FALSE;
         return document_warn(document, "at_console is deprecated: nobody is at the console, %s",
-                             *ret_context == POLICY_CONTEXT_CONSOLE_TRUE
-                                     ? "this policy never applies"
-                                     : "this policy applies to everyone");
+                             r == 0 ? "this policy never applies"
+                                    : "this policy applies to everyone");
 }
 
 /* user= or group=. Returns 1 if there is no such user or group. */
@@ -302,15 +216,13 @@ static int parse_whose(struct document *document, const char *user, const char *
 }
 
 static int policy_start(struct document *document, const char *const *attributes) {
-        const char *context = NULL, *user = NULL, *group = NULL, *at_console = NULL;
+        const char *context = get(attributes, "context"), *user = get(attributes, "user");
+        const char *group = get(attributes, "group");
+        const char *at_console = get(attributes, "at_console");
         enum policy_context kind = POLICY_CONTEXT_DEFAULT;
         id_t id = 0;
         int r;
 
-        r = TAKE_ATTRIBUTES(document, attributes, "policy", {"context", &context}, {"user", &user},
-                            {"group", &group}, {"at_console", &at_console});
-        if (r < 0)
-                return r;
         if (!!context + !!user + !!group + !!at_console != 1)
                 return document_fail(document, "<policy> needs exactly one of the attributes "
                                                "context, user, group and at_console");
@@ -323,26 +235,25 @@ static int policy_start(struct document *document, const char *const *attributes
         if (r < 0)
                 return r;
         document->block_is_void = r > 0;
-        return policy_block_new(kind, id, &document->block);
+        document->block = policy_block_new(kind, id);
+        return document->block ? 0 : -ENOMEM;
 }
 
 static int policy_end(struct document *document, const char *text) {
-        struct policy_block *block = document->block;
-        int r;
+        struct bus_fragment *fragment = &document->fragment;
 
-        if (!document->block_is_void && block->n_rules > 0) {
-                r = POLICY_ARRAY_APPEND(document->fragment.blocks, document->fragment.n_blocks,
-                                        block);
-                if (r < 0)
-                        return r;
-                document->block = NULL;
-                return 0;
-        }
-        document->block = policy_block_free(block);
+        if (document->block_is_void || document->block->n_rules == 0)
+                policy_block_free(document->block);
+        else if (POLICY_ARRAY_APPEND(fragment->blocks, fragment->n_blocks, document->block) < 0)
+                return -ENOMEM;
+        document->block = NULL;
         return 0;
 }
 
-/* A user or group rule decides who may connect, before it is known whose policies apply. */
+/*
+ * A rule about a user or group decides who may connect. At that time the policies of users and
+ * groups are not used yet, so the rule cannot be in one of them.
+ */
 static int check_connect_rule(struct document *document, struct policy_rule *rule) {
         switch (document->block->context) {
         case POLICY_CONTEXT_USER:
@@ -399,69 +310,64 @@ static int deny_start(struct document *document, const char *const *attributes) 
 /* security modules */
 
 static int associate_start(struct document *document, const char *const *attributes) {
-        const char *own = NULL, *context = NULL;
-        int r;
+        const char *own = get(attributes, "own"), *context = get(attributes, "context");
 
-        r = TAKE_ATTRIBUTES(document, attributes, "associate", {"own", &own},
-                            {"context", &context});
-        if (r < 0)
-                return r;
         if (!own || !context)
                 return document_fail(document, "<associate> needs the attributes own and context");
         return bus_fragment_associate(&document->fragment, own, context, document_place(document));
 }
 
 static int apparmor_start(struct document *document, const char *const *attributes) {
-        struct bus_config *config = &document->fragment.config;
-        const char *mode = NULL;
+        static const enum bus_apparmor_mode modes[] = {
+                BUS_APPARMOR_ENABLED,
+                BUS_APPARMOR_DISABLED,
+                BUS_APPARMOR_REQUIRED,
+        };
         int r;
 
-        r = TAKE_ATTRIBUTES(document, attributes, "apparmor", {"mode", &mode});
+        r = PARSE_WORD(document, "mode", get(attributes, "mode") ?: "enabled", "enabled",
+                       "disabled", "required");
         if (r < 0)
                 return r;
-        if (!mode || strcmp(mode, "enabled") == 0)
-                config->apparmor = BUS_APPARMOR_ENABLED;
-        else if (strcmp(mode, "disabled") == 0)
-                config->apparmor = BUS_APPARMOR_DISABLED;
-        else if (strcmp(mode, "required") == 0)
-                config->apparmor = BUS_APPARMOR_REQUIRED;
-        else
-                return document_fail(document,
-                                     "bad value \"%s\" for attribute mode, must be enabled, "
-                                     "disabled or required",
-                                     mode);
-        config->place_apparmor = document_place(document);
+        document->fragment.config.apparmor = modes[r];
+        document->fragment.config.place_apparmor = document_place(document);
         return 0;
 }
 
 /* the table */
 
+#define CONFIG(member) offsetof(struct document, fragment.config.member)
+
 static const struct element elements[] = {
-        {"busconfig", PARENT_NONE, PARENT_BUSCONFIG, false, NULL, NULL},
-        {"type", PARENT_BUSCONFIG, PARENT_NONE, true, NULL, type_end},
-        {"user", PARENT_BUSCONFIG, PARENT_NONE, true, NULL, user_end},
-        {"fork", PARENT_BUSCONFIG, PARENT_NONE, false, NULL, fork_end},
-        {"keep_umask", PARENT_BUSCONFIG, PARENT_NONE, false, NULL, keep_umask_end},
-        {"syslog", PARENT_BUSCONFIG, PARENT_NONE, false, NULL, syslog_end},
-        {"pidfile", PARENT_BUSCONFIG, PARENT_NONE, true, NULL, pidfile_end},
-        {"allow_anonymous", PARENT_BUSCONFIG, PARENT_NONE, false, NULL, allow_anonymous_end},
-        {"listen", PARENT_BUSCONFIG, PARENT_NONE, true, NULL, listen_end},
-        {"auth", PARENT_BUSCONFIG, PARENT_NONE, true, NULL, auth_end},
-        {"include", PARENT_BUSCONFIG, PARENT_NONE, true, include_start, include_end},
-        {"includedir", PARENT_BUSCONFIG, PARENT_NONE, true, NULL, includedir_end},
-        {"servicedir", PARENT_BUSCONFIG, PARENT_NONE, true, NULL, servicedir_end},
-        {"standard_session_servicedirs", PARENT_BUSCONFIG, PARENT_NONE, false, NULL,
-         standard_session_end},
-        {"standard_system_servicedirs", PARENT_BUSCONFIG, PARENT_NONE, false, NULL,
-         standard_system_end},
-        {"servicehelper", PARENT_BUSCONFIG, PARENT_NONE, true, NULL, servicehelper_end},
-        {"limit", PARENT_BUSCONFIG, PARENT_NONE, true, limit_start, limit_end},
-        {"policy", PARENT_BUSCONFIG, PARENT_POLICY, false, policy_start, policy_end},
-        {"allow", PARENT_POLICY, PARENT_NONE, false, allow_start, NULL},
-        {"deny", PARENT_POLICY, PARENT_NONE, false, deny_start, NULL},
-        {"selinux", PARENT_BUSCONFIG, PARENT_SELINUX, false, NULL, NULL},
-        {"associate", PARENT_SELINUX, PARENT_NONE, false, associate_start, NULL},
-        {"apparmor", PARENT_BUSCONFIG, PARENT_NONE, false, apparmor_start, NULL},
+        {"busconfig", .as_parent = PARENT_BUSCONFIG},
+        {"type", PARENT_BUSCONFIG, .has_text = true, .string = CONFIG(type)},
+        {"user", PARENT_BUSCONFIG, .has_text = true, .string = CONFIG(user),
+         .place = CONFIG(place_user)},
+        {"fork", PARENT_BUSCONFIG, .flag = CONFIG(fork)},
+        {"keep_umask", PARENT_BUSCONFIG, .flag = CONFIG(keep_umask)},
+        {"syslog", PARENT_BUSCONFIG, .flag = CONFIG(syslog)},
+        {"pidfile", PARENT_BUSCONFIG, .has_text = true, .string = CONFIG(pidfile)},
+        {"allow_anonymous", PARENT_BUSCONFIG, .flag = CONFIG(allow_anonymous),
+         .place = CONFIG(place_allow_anonymous)},
+        {"listen", PARENT_BUSCONFIG, .has_text = true, .end = listen_end},
+        {"auth", PARENT_BUSCONFIG, .has_text = true, .end = auth_end},
+        {"include", PARENT_BUSCONFIG, .has_text = true, .start = include_start, .end = include_end,
+         .attributes = {"ignore_missing", "if_selinux_enabled", "selinux_root_relative"}},
+        {"includedir", PARENT_BUSCONFIG, .has_text = true, .end = includedir_end},
+        {"servicedir", PARENT_BUSCONFIG, .has_text = true, .end = servicedir_end},
+        {"standard_session_servicedirs", PARENT_BUSCONFIG, .end = standard_session_end},
+        {"standard_system_servicedirs", PARENT_BUSCONFIG, .end = standard_system_end},
+        {"servicehelper", PARENT_BUSCONFIG, .has_text = true, .string = CONFIG(servicehelper),
+         .place = CONFIG(place_servicehelper)},
+        {"limit", PARENT_BUSCONFIG, .has_text = true, .start = limit_start, .end = limit_end,
+         .attributes = {"name"}},
+        {"policy", PARENT_BUSCONFIG, .as_parent = PARENT_POLICY, .start = policy_start,
+         .end = policy_end, .attributes = {"context", "user", "group", "at_console"}},
+        {"allow", PARENT_POLICY, .start = allow_start, .has_rule = true},
+        {"deny", PARENT_POLICY, .start = deny_start, .has_rule = true},
+        {"selinux", PARENT_BUSCONFIG, .as_parent = PARENT_SELINUX},
+        {"associate", PARENT_SELINUX, .start = associate_start, .attributes = {"own", "context"}},
+        {"apparmor", PARENT_BUSCONFIG, .start = apparmor_start, .attributes = {"mode"}},
 };
 
 const struct element *element_find(struct document *document, const struct element *parent,
@@ -485,23 +391,33 @@ const struct element *element_find(struct document *document, const struct eleme
         return NULL;
 }
 
+static int check_attribute(const struct element *element, struct document *document,
+                           const char *name) {
+        for (size_t i = 0; i < ELEMENT_ATTRIBUTES_MAX && element->attributes[i]; i++)
+                if (strcmp(name, element->attributes[i]) == 0)
+                        return 0;
+        return document_fail(document, "attribute \"%s\" is invalid on <%s>", name, element->name);
+}
+
 int element_start(const struct element *element, struct document *document,
                   const char *const *attributes) {
-        if (element->start)
-                return element->start(document, attributes);
-        return take_attributes(document, attributes, element->name, NULL, 0);
+        int r = 0;
+
+        for (size_t i = 0; !element->has_rule && attributes[i] && r >= 0; i += 2)
+                r = check_attribute(element, document, attributes[i]);
+        return r >= 0 && element->start ? element->start(document, attributes) : r;
 }
 
 int element_end(const struct element *element, struct document *document, const char *text) {
+        char *base = (char *)document;
+
         if (element->has_text && !*text)
                 return document_fail(document, "<%s> must not be empty", element->name);
+        if (element->flag)
+                *(bool *)(base + element->flag) = true;
+        if (element->place)
+                *(struct bus_config_place *)(base + element->place) = document_place(document);
+        if (element->string)
+                return set_string((char **)(base + element->string), text);
         return element->end ? element->end(document, text) : 0;
-}
-
-bool element_has_text(const struct element *element) {
-        return element->has_text;
-}
-
-const char *element_name(const struct element *element) {
-        return element->name;
 }

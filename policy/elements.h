@@ -2,22 +2,45 @@
 #pragma once
 
 /*
- * Elements - what each element of a bus configuration means
+ * Elements - the meaning of each element of a bus configuration
  *
- * A table has one row for each element: where it may stand, whether it holds text, and the
- * functions for its start (attributes) and end (text). The functions return 0 or a negative errno,
- * after document_fail() where the document is wrong.
+ * A table in elements.c has one row for each element: where it may stand, which attributes and
+ * whether text it may have, and what its start (with the attributes) and its end (with the text)
+ * do. The functions below return 0 or a negative errno. If the document is wrong, they have called
+ * document_fail().
  */
 
 #include "policy/document.h"
 
-/* The element called name inside of parent (NULL: as root). NULL after document_fail(). */
+#define ELEMENT_ATTRIBUTES_MAX 4
+
+enum element_parent {
+        PARENT_NONE,
+        PARENT_BUSCONFIG,
+        PARENT_POLICY,
+        PARENT_SELINUX,
+};
+
+struct element {
+        const char *name;
+        enum element_parent parent;
+        enum element_parent as_parent; /* the parent of its children; NONE: it may have none */
+        bool has_text;                 /* it must have text; others may only have blanks */
+        bool has_rule;                 /* policy_rule_new() checks the attributes */
+        const char *attributes[ELEMENT_ATTRIBUTES_MAX]; /* which it may have; ends with NULL */
+        /* Offsets in struct document that the end of the element sets; 0: none. */
+        size_t flag;   /* a bool becomes true */
+        size_t string; /* an allocated string becomes the text */
+        size_t place;  /* a struct bus_config_place becomes the place of the element */
+        /* NULL: nothing to do */
+        int (*start)(struct document *document, const char *const *attributes);
+        int (*end)(struct document *document, const char *text);
+};
+
+/* Find an element inside of parent (NULL: as root). If it fails, *ret_result is the errno. */
 const struct element *element_find(struct document *document, const struct element *parent,
                                    const char *name, int *ret_result);
 /* Start and end of an element, with its attributes and its text. */
 int element_start(const struct element *element, struct document *document,
                   const char *const *attributes);
 int element_end(const struct element *element, struct document *document, const char *text);
-/* May the element hold text other than blanks? */
-bool element_has_text(const struct element *element);
-const char *element_name(const struct element *element);

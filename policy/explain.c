@@ -2,8 +2,8 @@
 /*
  * Explanations: verdicts and steps
  *
- * The verdict comes from the functions that the bus uses. The steps are collected from the blocks,
- * because sections lack the rules that cannot decide.
+ * The verdict comes from the functions that the bus uses. The steps come from the blocks, because
+ * sections do not contain the rules that cannot decide.
  */
 
 #include <errno.h>
@@ -32,13 +32,10 @@ static int add_block(struct policy_explanation *explanation, const struct policy
 
         for (size_t i = 0; i < block->n_rules && r >= 0; i++) {
                 struct policy_step step = {.rule = block->rules[i], .block = block};
-                enum policy_mismatch mismatch;
 
                 if (step.rule->family != question->family)
                         continue;
-                mismatch = match(step.rule, question);
-                if (mismatch != POLICY_MATCH)
-                        step.mismatch = policy_mismatch_attribute(step.rule, mismatch);
+                step.mismatch = policy_mismatch_attribute(step.rule, match(step.rule, question));
                 r = POLICY_ARRAY_APPEND(explanation->steps, explanation->n_steps, step);
         }
         return r;
@@ -58,28 +55,25 @@ static int add_steps(struct policy_explanation *explanation, const struct policy
         return r;
 }
 
-static int judge(struct policy_explanation *explanation, struct policy *policy,
+static int judge(struct policy_explanation *e, struct policy *policy,
                  const struct policy_question *question) {
         struct policy_client *client;
         int r;
 
         if (question->family == POLICY_FAMILY_CONNECT) {
-                explanation->allowed = policy_check_connect(policy, question->uid, question->gids,
-                                                            question->n_gids, question->bus_uid,
-                                                            &explanation->rule);
+                e->allowed = policy_check_connect(policy, question->uid, question->gids,
+                                                  question->n_gids, question->bus_uid, &e->rule);
                 return 0;
         }
         r = policy_client_new(policy, question->uid, question->gids, question->n_gids, &client);
         if (r < 0)
                 return r;
         if (question->family == POLICY_FAMILY_OWN)
-                explanation->allowed = policy_check_own(client, question->name, &explanation->rule);
+                e->allowed = policy_check_own(client, question->name, &e->rule);
         else if (question->family == POLICY_FAMILY_SEND)
-                explanation->allowed =
-                        policy_check_send(client, &question->message, &explanation->rule);
+                e->allowed = policy_check_send(client, &question->message, &e->rule);
         else
-                explanation->allowed =
-                        policy_check_receive(client, &question->message, &explanation->rule);
+                e->allowed = policy_check_receive(client, &question->message, &e->rule);
         policy_client_free(client);
         return 0;
 }
@@ -92,12 +86,11 @@ int policy_explain(struct policy *policy, const struct policy_question *question
         r = judge(&explanation, policy, question);
         if (r >= 0)
                 r = add_steps(&explanation, policy, question);
-        if (r < 0) {
+        if (r < 0)
                 policy_explanation_clear(&explanation);
-                return r;
-        }
-        *ret_explanation = explanation;
-        return 0;
+        else
+                *ret_explanation = explanation;
+        return r;
 }
 
 void policy_explanation_clear(struct policy_explanation *explanation) {

@@ -2,12 +2,16 @@
 /* Fragments: merged, extended and freed. */
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "policy/array.h"
 #include "policy/fragment.h"
+
+#define SESSION_SUBDIRECTORY "/dbus-1/services"
+#define SYSTEM_SUBDIRECTORY "/dbus-1/system-services"
 
 static void free_strings(char **strings, size_t n) {
         for (size_t i = 0; i < n; i++)
@@ -44,13 +48,12 @@ void bus_fragment_clear(struct bus_fragment *fragment) {
         *fragment = (struct bus_fragment){};
 }
 
-/* The later value replaces the earlier one. */
+/* A value that is set replaces an earlier one. */
 static void replace(char **into, char **from) {
         if (!*from)
                 return;
         free(*into);
-        *into = *from;
-        *from = NULL;
+        *into = steal_ptr(from);
 }
 
 static void replace_place(struct bus_config_place *into, const struct bus_config_place *from) {
@@ -58,7 +61,7 @@ static void replace_place(struct bus_config_place *into, const struct bus_config
                 *into = *from;
 }
 
-/* Move the items of one array to the end of another. On failure the rest stays in the first one. */
+/* Move the items of an array to the end of another one. After a failure the rest is not moved. */
 #define MOVE_ALL(into, n_into, from, n_from)                                             \
         ({                                                                               \
                 size_t moved_ = 0;                                                       \
@@ -124,10 +127,9 @@ int bus_fragment_merge(struct bus_fragment *into_fragment, struct bus_fragment *
         }
         r = MOVE_ALL(into_fragment->blocks, into_fragment->n_blocks, from_fragment->blocks,
                      from_fragment->n_blocks);
-        if (r < 0)
-                return r;
-        bus_fragment_clear(from_fragment);
-        return 0;
+        if (r >= 0)
+                bus_fragment_clear(from_fragment);
+        return r;
 }
 
 void bus_fragment_set_limit(struct bus_fragment *fragment, const struct bus_limit *limit,
@@ -179,6 +181,67 @@ int bus_fragment_associate(struct bus_fragment *fragment, const char *own, const
         }
         own_copy = context_copy = NULL;
         return 0;
+}
+
+/* service directories */
+
+/*
+ * Add a subdirectory of base, which has n bytes. The XDG Base Directory Specification demands that
+ * relative paths are ignored.
+ */
+static int add_below(struct bus_fragment *fragment, const char *base, size_t n,
+                     const char *subdirectory, bool is_runtime) {
+        CLEANUP_FREE char *path = NULL;
+
+        if (!n || base[0] != '/')
+                return 0;
+        if (asprintf(&path, "%.*s%s", (int)n, base, subdirectory) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        return bus_fragment_add_servicedir(fragment, path, is_runtime);
+}
+
+int bus_fragment_add_session_servicedirs(struct bus_fragment *fragment,
+                                         const struct bus_config_environment *environment) {
+        const char *runtime = environment->xdg_runtime_dir ?: "";
+        const char *data_home = environment->xdg_data_home ?: "", *home = environment->home ?: "";
+        const char *dirs = environment->xdg_data_dirs ?: "";
+        int r;
+
+        r = add_below(fragment, runtime, strlen(runtime), SESSION_SUBDIRECTORY, true);
+        if (r >= 0 && *data_home)
+                r = add_below(fragment, data_home, strlen(data_home), SESSION_SUBDIRECTORY, false);
+        else if (r >= 0)
+                r = add_below(fragment, home, strlen(home), "/.local/share" SESSION_SUBDIRECTORY,
+                              false);
+        if (!*dirs)
+                dirs = "/usr/local/share:/usr/share";
+        while (r >= 0 && *dirs) {
+                size_t n = strcspn(dirs, ":");
+
+                r = add_below(fragment, dirs, n, SESSION_SUBDIRECTORY, false);
+                dirs += n + (dirs[n] == ':');
+        }
+        /* the data directory of the bus itself, whatever the environment says */
+        return r < 0 ? r
+                     : bus_fragment_add_servicedir(fragment, "/usr/share" SESSION_SUBDIRECTORY,
+                                                   false);
+}
+
+int bus_fragment_add_system_servicedirs(struct bus_fragment *fragment) {
+        static const char *const paths[] = {
+                "/etc" SYSTEM_SUBDIRECTORY,
+                "/run" SYSTEM_SUBDIRECTORY,
+                "/usr/local/share" SYSTEM_SUBDIRECTORY,
+                "/usr/share" SYSTEM_SUBDIRECTORY,
+                "/lib" SYSTEM_SUBDIRECTORY,
+        };
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < sizeof(paths) / sizeof(*paths); i++)
+                r = bus_fragment_add_servicedir(fragment, paths[i], false);
+        return r;
 }
 
 struct bus_config *bus_config_free(struct bus_config *config) {

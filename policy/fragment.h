@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * Fragments - what one configuration file and the files that it includes say
+ * Fragments - the settings and rules of one configuration file and the files that it includes
  *
- * The reader reads each file into a fragment, and merges it into the fragment of the including file
- * only when all of the file is right. So a broken file of an <includedir> has no effect at all.
+ * The reader reads each file into a fragment. It merges the fragment into the one of the including
+ * file only if the whole file is valid. So an invalid file of an <includedir> has no effect at all.
  */
 
 #include "policy/config.h"
@@ -13,21 +13,28 @@
 #include "policy/model.h"
 
 struct bus_fragment {
-        /* without policy, inputs and warnings; a limit counts if it is in limits_set */
+        /* policy, inputs and warnings are only used by the fragment "whole" of the reader */
         struct bus_config config;
-        bool limits_set[BUS_LIMIT_N];
+        bool limits_set[BUS_LIMIT_N]; /* by the files; a limit that is not set is not merged */
         struct policy_block **blocks;
         size_t n_blocks;
 };
 
 void bus_fragment_clear(struct bus_fragment *fragment);
-/* Append one fragment to another and leave it empty. -ENOMEM; the caller then clears both. */
+/* Move a fragment to the end of another one. After -ENOMEM the caller clears both. */
 int bus_fragment_merge(struct bus_fragment *into, struct bus_fragment *from);
 
 void bus_fragment_set_limit(struct bus_fragment *fragment, const struct bus_limit *limit,
                             int64_t value);
 /* A directory that is in the list already is not added again. */
 int bus_fragment_add_servicedir(struct bus_fragment *fragment, const char *path, bool is_runtime);
+/*
+ * Add the directories that <standard_session_servicedirs/> or <standard_system_servicedirs/> stands
+ * for, in order of precedence. 0 or -ENOMEM.
+ */
+int bus_fragment_add_session_servicedirs(struct bus_fragment *fragment,
+                                         const struct bus_config_environment *environment);
+int bus_fragment_add_system_servicedirs(struct bus_fragment *fragment);
 /* Replaces an earlier association of the same name. */
 int bus_fragment_associate(struct bus_fragment *fragment, const char *own, const char *context,
                            struct bus_config_place place);

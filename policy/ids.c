@@ -6,10 +6,11 @@
 #include <grp.h>
 #include <inttypes.h>
 #include <pwd.h>
-#include <stdbool.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "policy/ids.h"
@@ -17,7 +18,21 @@
 
 #define NAME_SERVICE_BUFFER_MAX (16 << 20)
 
-/* Parse a plain decimal ID. The kernel uses the highest one for "none". */
+int policy_fail(char **message, const char *format, ...) {
+        va_list args;
+        int r;
+
+        free(*message);
+        va_start(args, format);
+        r = vasprintf(message, format, args);
+        va_end(args);
+        if (r >= 0)
+                return -EINVAL;
+        *message = NULL;
+        return -ENOMEM;
+}
+
+/* Parse a plain decimal ID. The greatest ID is not valid: for the kernel it means "none". */
 static bool parse_id(const char *text, id_t *ret_id) {
         unsigned long long id;
         char *end;
@@ -33,8 +48,8 @@ static bool parse_id(const char *text, id_t *ret_id) {
 }
 
 /*
- * Interpret the errno of a failed look-up. Name services report "no such user" with various errnos,
- * so every errno means that, except for those about resources.
+ * Tell "no such user" (1) from a failure (negative errno). Name services report a missing user with
+ * various errnos, so each errno means that, except for those about resources.
  */
 static int not_found(int error) {
         switch (error) {
@@ -74,10 +89,13 @@ static int find_in_file(const char *path, const char *name, id_t *ret_id) {
         return r;
 }
 
-/* Like getpwnam_r() and getgrnam_r(). Returns 0, -1 if there is no such entry, or an errno. */
-typedef int (*lookup_func)(const char *name, char *buffer, size_t n, id_t *ret_id);
+/*
+ * Looks up a name with a function like getpwnam_r(), which uses the buffer. Returns 0, -1 if there
+ * is no such entry, or an errno.
+ */
+typedef int (*lookup_func)(const char *name, char *buffer, size_t n, void *ret_value);
 
-static int ask_name_service(lookup_func lookup, const char *name, id_t *ret_id) {
+static int ask_name_service(lookup_func lookup, const char *name, void *ret_value) {
         for (size_t n = 4096;; n *= 4) {
                 CLEANUP_FREE char *buffer = malloc(n);
                 int r;
@@ -85,33 +103,49 @@ static int ask_name_service(lookup_func lookup, const char *name, id_t *ret_id) 
                 if (!buffer)
                         return -ENOMEM;
                 do
-                        r = lookup(name, buffer, n, ret_id);
+                        r = lookup(name, buffer, n, ret_value);
                 while (r == EINTR);
                 if (r != ERANGE || n > NAME_SERVICE_BUFFER_MAX)
                         return r > 0 ? not_found(r) : r < 0 ? 1 : 0;
         }
 }
 
-static int lookup_user(const char *name, char *buffer, size_t n, id_t *ret_uid) {
+static int lookup_user(const char *name, char *buffer, size_t n, void *ret_uid) {
         struct passwd entry, *found;
         int r;
 
         r = getpwnam_r(name, &entry, buffer, n, &found);
         if (!found)
                 return r ?: -1;
-        *ret_uid = found->pw_uid;
+        *(id_t *)ret_uid = found->pw_uid;
         return 0;
 }
 
-static int lookup_group(const char *name, char *buffer, size_t n, id_t *ret_gid) {
+static int lookup_group(const char *name, char *buffer, size_t n, void *ret_gid) {
         struct group entry, *found;
         int r;
 
         r = getgrnam_r(name, &entry, buffer, n, &found);
         if (!found)
                 return r ?: -1;
-        *ret_gid = found->gr_gid;
+        *(id_t *)ret_gid = found->gr_gid;
         return 0;
+}
+
+static int lookup_home(const char *name, char *buffer, size_t n, void *ret_home) {
+        struct passwd entry, *found;
+        int r;
+
+        r = getpwuid_r(geteuid(), &entry, buffer, n, &found);
+        if (!found)
+                return r ?: -1;
+        *(char **)ret_home = strdup(found->pw_dir);
+        return *(char **)ret_home ? 0 : ENOMEM;
+}
+
+int policy_find_home(char **ret_home) {
+        *ret_home = NULL;
+        return ask_name_service(lookup_home, NULL, ret_home) == -ENOMEM ? -ENOMEM : 0;
 }
 
 static int resolve(const char *path, lookup_func lookup, const char *name, id_t *ret_id) {

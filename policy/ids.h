@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Values in a configuration - users, groups, numbers and message types, as administrators write
- * them
+ * Values in a configuration - users, groups, numbers and message types, in the form in which
+ * administrators write them
  */
 
 #include <stdbool.h>
@@ -11,9 +11,15 @@
 #include <sys/types.h>
 
 /*
- * Find the ID of a user (group) from a name or number. Returns 0; 1 if there is none; a negative
- * errno if the name service cannot tell. The latter must not be taken for 1, because rules for an
- * existing user must not get lost.
+ * Replace *message, an allocated text or NULL, by an error text. Returns -EINVAL for the caller to
+ * return, or -ENOMEM.
+ */
+int policy_fail(char **message, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * Find the ID of a user (group) by its name or number. Returns 0; 1 if there is no such user; a
+ * negative errno if the name service failed. A failure must not be treated like 1, because then the
+ * rules for an existing user would be lost.
  *
  * Names are first looked up in /etc/passwd (/etc/group), so that system users are found even while
  * the name service waits for one of their services. Then the name service is asked, so the
@@ -21,6 +27,11 @@
  */
 int policy_resolve_user(const char *name, id_t *ret_uid);
 int policy_resolve_group(const char *name, id_t *ret_gid);
+/*
+ * Find the home directory of the effective user. *ret_home is NULL if the name service does not
+ * know the user or fails. The caller frees it. 0 or -ENOMEM.
+ */
+int policy_find_home(char **ret_home);
 
 /*
  * Parse the number at the start of a text, like strtol() with base 0. Returns 0; 1 if something

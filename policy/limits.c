@@ -2,8 +2,8 @@
 /*
  * Limits: the table
  *
- * Defaults and ranges are those of dbus-daemon: amounts of bytes and descriptors have 64 bits;
- * counts and times must fit into an int.
+ * Defaults and ranges are those of dbus-daemon: numbers of bytes and of descriptors have 64 bits,
+ * all other limits must fit into an int.
  */
 
 #include <assert.h>
@@ -43,8 +43,6 @@ const struct bus_limit bus_limit_table[] = {
 };
 
 static_assert(sizeof(bus_limit_table) / sizeof(*bus_limit_table) == BUS_LIMIT_N + 1,
-              "BUS_LIMIT_N counts the table");
-static_assert(sizeof(struct bus_limits) == BUS_LIMIT_N * sizeof(int64_t),
               "each limit is in the table");
 
 const struct bus_limit *bus_limit_find(const char *name) {

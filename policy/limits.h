@@ -17,7 +17,7 @@ struct bus_limit {
 
 /* All limits; the last entry has no name. */
 extern const struct bus_limit bus_limit_table[];
-#define BUS_LIMIT_N 21
+#define BUS_LIMIT_N (sizeof(struct bus_limits) / sizeof(int64_t))
 
 /* Find a limit by its name. NULL if there is none. */
 const struct bus_limit *bus_limit_find(const char *name);

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Lint - valid parts of a configuration that hardly do what their author wants
+ * Lint - finds parts of a configuration that are valid but probably mistakes
  *
  * policy_lint() looks at a configuration that was read successfully and returns a list of findings
  * in the order of the rules; doc/operating/bus1ctl.md describes each kind.
@@ -11,15 +11,15 @@
 #include "policy/config.h"
 
 enum policy_finding_kind {
-        /* a warning of the reader: an unknown user, at_console, a difference to the reference */
+        /* a warning of the reader: an unknown user, at_console, a difference from the reference */
         POLICY_FINDING_READER,
         /* the rule never decides, because a later one always does */
         POLICY_FINDING_UNREACHABLE,
-        /* the same is allowed and denied, in one section or for two groups, which have no order */
+        /* two rules allow and deny the same, in one section or for two groups (without order) */
         POLICY_FINDING_CONTRADICTION,
         /* an allow for every service, for any name, or for eavesdropping */
         POLICY_FINDING_BROAD_ALLOW,
-        /* a deny that also affects services that its author does not know */
+        /* a deny without a destination, which affects services that its author does not know */
         POLICY_FINDING_BROAD_DENY,
         POLICY_FINDING_N,
 };

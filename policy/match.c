@@ -2,13 +2,14 @@
 /*
  * Matching: one rule, attribute by attribute
  *
- * Cheap attributes are compared first. Finding out which names the peer has comes last.
+ * Cheap attributes are compared first. The names of the peer come last, because finding them costs
+ * the most.
  *
  * A message may lack a header field that the rule names: replies have no path, interface or member,
- * and only errors have an error name. Then
+ * and only errors have an error name. Then the attribute
  *
- *     interface       matches in a deny, differs in an allow (a call may have no interface)
- *     path, member    are ignored
+ *     interface       matches in a deny and differs in an allow (a call may have no interface)
+ *     path, member    matches
  *     error name      differs
  */
 
@@ -96,18 +97,15 @@ static bool is_user(uid_t uid, id_t id) {
 
 enum policy_mismatch policy_rule_match_connect(const struct policy_rule *rule, uid_t uid,
                                                const gid_t *gids, size_t n_gids) {
-        if (rule->connect_any)
-                return POLICY_MATCH;
-        if (rule->connect_group ? has_group(gids, n_gids, rule->connect_id)
-                                : is_user(uid, rule->connect_id))
-                return POLICY_MATCH;
-        return POLICY_MISMATCH_NAME;
+        bool matches = rule->connect_group ? has_group(gids, n_gids, rule->connect_id)
+                                           : is_user(uid, rule->connect_id);
+
+        return rule->connect_any || matches ? POLICY_MATCH : POLICY_MISMATCH_NAME;
 }
 
 const char *policy_mismatch_attribute(const struct policy_rule *rule,
                                       enum policy_mismatch mismatch) {
         static const char *const names[POLICY_MISMATCH_N][2] = {
-                [POLICY_MATCH] = {"", ""},
                 [POLICY_MISMATCH_NAME] = {"send_destination", "receive_sender"},
                 [POLICY_MISMATCH_TYPE] = {"send_type", "receive_type"},
                 [POLICY_MISMATCH_REQUESTED_REPLY] = {"send_requested_reply",
@@ -121,6 +119,8 @@ const char *policy_mismatch_attribute(const struct policy_rule *rule,
                 [POLICY_MISMATCH_ERROR] = {"send_error", "receive_error"},
         };
 
+        if (mismatch == POLICY_MATCH)
+                return NULL;
         switch (rule->family) {
         case POLICY_FAMILY_CONNECT:
                 return rule->connect_group ? "group" : "user";

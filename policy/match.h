@@ -4,9 +4,8 @@
 /*
  * Matching - does one rule match a name, a message or a connection?
  *
- * A rule matches if each of its attributes does. If it does not match, the result is the first
- * attribute found to differ, which explanations show; verdicts only ask whether the result is
- * POLICY_MATCH.
+ * A rule matches if each of its attributes does. Otherwise the result is the first attribute that
+ * differs. Explanations show it; verdicts only ask whether the result is POLICY_MATCH.
  */
 
 #include "policy/model.h"
@@ -35,7 +34,7 @@ enum policy_mismatch policy_rule_match_message(const struct policy_rule *rule,
 enum policy_mismatch policy_rule_match_connect(const struct policy_rule *rule, uid_t uid,
                                                const gid_t *gids, size_t n_gids);
 
-/* The name of the attribute that differs, such as "send_interface". */
+/* The name of the attribute that differs, such as "send_interface". NULL for POLICY_MATCH. */
 const char *policy_mismatch_attribute(const struct policy_rule *rule,
                                       enum policy_mismatch mismatch);
 

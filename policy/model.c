@@ -8,16 +8,12 @@
 #include "policy/array.h"
 #include "policy/model.h"
 
-int policy_block_new(enum policy_context context, id_t id, struct policy_block **ret_block) {
-        struct policy_block *block;
+struct policy_block *policy_block_new(enum policy_context context, id_t id) {
+        struct policy_block *block = calloc(1, sizeof(*block));
 
-        block = calloc(1, sizeof(*block));
-        if (!block)
-                return -ENOMEM;
-        block->context = context;
-        block->id = id;
-        *ret_block = block;
-        return 0;
+        if (block)
+                *block = (struct policy_block){.context = context, .id = id};
+        return block;
 }
 
 struct policy_block *policy_block_free(struct policy_block *block) {
@@ -34,15 +30,12 @@ int policy_block_add(struct policy_block *block, struct policy_rule *rule) {
         return POLICY_ARRAY_APPEND(block->rules, block->n_rules, rule);
 }
 
-int policy_new(struct policy **ret_policy) {
-        struct policy *policy;
+struct policy *policy_new(void) {
+        struct policy *policy = calloc(1, sizeof(*policy));
 
-        policy = calloc(1, sizeof(*policy));
-        if (!policy)
-                return -ENOMEM;
-        policy->n_refs = 1;
-        *ret_policy = policy;
-        return 0;
+        if (policy)
+                policy->n_refs = 1;
+        return policy;
 }
 
 struct policy *policy_ref(struct policy *policy) {

@@ -29,7 +29,7 @@ enum policy_family {
         POLICY_FAMILY_N,
 };
 
-/* The connections that a block is for. The constants are in the order of evaluation. */
+/* The kind of connections that a block applies to, in the order of evaluation. */
 enum policy_context {
         POLICY_CONTEXT_DEFAULT,
         POLICY_CONTEXT_GROUP,
@@ -65,7 +65,7 @@ struct policy_rule {
         char *name;
         bool name_is_prefix;
 
-        /* CONNECT: the ID of a group or of a user, or anybody */
+        /* CONNECT: connect_id is a group or a user; it is not used with connect_any */
         bool connect_group;
         bool connect_any;
         id_t connect_id;
@@ -78,8 +78,9 @@ struct policy_rule {
         char *error_name;
         enum policy_tristate broadcast;
         /*
-         * On replies: an allow with it matches only requested ones; a deny without it matches only
-         * unrequested ones. Otherwise both kinds are matched.
+         * For returns and errors: an allow with it matches only requested replies, and a deny
+         * without it matches only unrequested ones. An allow without it, and a deny with it, match
+         * both kinds.
          */
         bool requested_reply;
         /*
@@ -108,8 +109,8 @@ struct policy {
         size_t n_sections;
         char **names;
         size_t n_names;
-        uint64_t n_clients; /* made so far */
-        /* those in use, see policy/client.h; each holds a reference to the policy */
+        uint64_t n_clients; /* how many were made so far */
+        /* the clients in use, see policy/client.h; each holds a reference to the policy */
         struct policy_client *clients;
 };
 
@@ -124,25 +125,27 @@ int policy_rule_new(bool allow, const char *const *attributes, struct policy_rul
                     char **ret_message);
 struct policy_rule *policy_rule_free(struct policy_rule *rule);
 /*
- * Does the rule match everything in its family? Then rules before it never decide. False for
- * CONNECT.
+ * Does the rule match every question of its family? Then the rules before it never decide. False
+ * for CONNECT.
  */
 bool policy_rule_is_final(const struct policy_rule *rule);
 /*
- * Does the reference mistake the rule for a final one? dbus-daemon does so when a rule names
- * neither type, path, interface, member nor peer, even if it has other attributes.
+ * Does dbus-daemon mistake the rule for a final one? It does so if a rule names neither type, path,
+ * interface, member nor peer, even if the rule has other attributes.
  */
 bool policy_rule_is_wildcard(const struct policy_rule *rule);
 
 /* block */
 
-int policy_block_new(enum policy_context context, id_t id, struct policy_block **ret_block);
+/* NULL when memory runs out. */
+struct policy_block *policy_block_new(enum policy_context context, id_t id);
 struct policy_block *policy_block_free(struct policy_block *block);
 /* The block takes over the rule on success. -ENOMEM. */
 int policy_block_add(struct policy_block *block, struct policy_rule *rule);
 
 /* policy */
 
-int policy_new(struct policy **ret_policy);
+/* NULL when memory runs out. */
+struct policy *policy_new(void);
 /* A copy of name that lives as long as the policy. NULL when memory runs out. */
 const char *policy_intern(struct policy *policy, const char *name);

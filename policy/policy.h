@@ -63,7 +63,7 @@ struct policy_peer {
         bool is_driver;
         /*
          * The connection neither owns nor is queued for a well-known name, so owns() is not called.
-         * False is always correct, but slower.
+         * False is always allowed, but slower.
          */
         bool is_nameless;
         /*
@@ -73,8 +73,8 @@ struct policy_peer {
          */
         bool (*owns)(void *userdata, const char *name, bool prefix);
         /*
-         * Iterates over the names for which owns() is true. *position is NULL in the first call
-         * and belongs to the callee from then on. Returns NULL after the last name. The pointer may
+         * Iterates over the names for which owns() is true. *position is NULL in the first call;
+         * after that, only next_name() uses it. Returns NULL after the last name. The pointer may
          * be NULL; then owns() is called for each rule that has a name, which is slower.
          */
         const char *(*next_name)(void *userdata, void **position);
@@ -93,9 +93,9 @@ struct policy_message {
         const char *error_name;
         const char *destination; /* as addressed, unique or well-known */
         uint32_t n_fds;
-        /* A return or error, and its recipient still waits for the answer to that call. */
+        /* The message is a return or error, and its recipient still waits for it. */
         bool requested_reply;
-        /* A signal without destination. */
+        /* The message is a signal without a destination. */
         bool broadcast;
         /* The recipient is not the destination of the message. False for broadcasts. */
         bool eavesdropping;
@@ -113,8 +113,8 @@ struct policy *policy_unref(struct policy *policy);
 
 /*
  * May a user with these groups (primary and supplementary) connect to the bus? The bus asks once
- * per connection, after authentication. If no rule matches, two users may: bus_uid, which is the
- * uid of the bus process, and POLICY_UID_ANONYMOUS, which authenticates only where the
+ * per connection, after authentication. If no rule matches, only two users may connect: bus_uid,
+ * which is the uid of the bus process, and POLICY_UID_ANONYMOUS, which can authenticate only if the
  * configuration has <allow_anonymous/>. *ret_rule (ret_rule may be NULL) is the rule that decided,
  * or NULL.
  */
@@ -143,12 +143,12 @@ bool policy_client_allows_all_receive(const struct policy_client *client);
 /*
  * A set of message types (1 << POLICY_TYPE_*). Every message of these types is allowed without a
  * log line; with is_nameless only if the peer neither owns nor is queued for a well-known name. The
- * set is about requested replies and does not cover eavesdropping. For other types the checks
- * below must be called.
+ * set does not apply to unrequested replies and to eavesdropping. For these, and for all other
+ * types, the checks below must be called.
  */
 uint8_t policy_client_settled_send(const struct policy_client *client, bool is_nameless);
 uint8_t policy_client_settled_receive(const struct policy_client *client, bool is_nameless);
-/* A number that no other client of the same policy has, or ever had. */
+/* A number that no other client of the same policy has, or has had. */
 uint64_t policy_client_id(const struct policy_client *client);
 /* Can a verdict about sending depend on the path? */
 bool policy_client_asks_for_path(const struct policy_client *client);

@@ -2,7 +2,6 @@
 /* Questions in words: the parser. */
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,16 +9,6 @@
 #include "policy/array.h"
 #include "policy/ids.h"
 #include "policy/question.h"
-
-__attribute__((format(printf, 2, 3))) static int fail(char **ret_error, const char *format, ...) {
-        va_list args;
-        int r;
-
-        va_start(args, format);
-        r = vasprintf(ret_error, format, args);
-        va_end(args);
-        return r < 0 ? -ENOMEM : -EINVAL;
-}
 
 bool policy_words_own(void *userdata, const char *name, bool prefix) {
         const struct policy_words *w = userdata;
@@ -40,25 +29,18 @@ static int add_name(struct policy_words *w, const char *name) {
         return POLICY_ARRAY_APPEND(w->names, w->n_names, name);
 }
 
-static int parse_type(struct policy_message *m, const char *value, char **ret_error) {
-        if (policy_parse_type(value, &m->type))
-                return 0;
-        return fail(ret_error, "type must be method_call, method_return, error or signal, not %s",
-                    value);
-}
-
 static int parse_bool(const char *key, const char *value, bool *ret_value, char **ret_error) {
         *ret_value = strcmp(value, "true") == 0;
         return *ret_value || strcmp(value, "false") == 0
                        ? 0
-                       : fail(ret_error, "%s must be true or false, not %s", key, value);
+                       : policy_fail(ret_error, "%s must be true or false, not %s", key, value);
 }
 
 static int parse_fds(const char *value, uint32_t *ret_fds, char **ret_error) {
         int64_t n;
 
         if (policy_parse_integer(value, &n) != 0 || n < 0 || n > POLICY_FDS_MAX)
-                return fail(ret_error, "fds must be a number, not %s", value);
+                return policy_fail(ret_error, "fds must be a number, not %s", value);
         *ret_fds = (uint32_t)n;
         return 0;
 }
@@ -83,7 +65,12 @@ static int parse_pair(struct policy_words *w, const char *key, const char *value
                         return 0;
                 }
         if (strcmp(key, "type") == 0)
-                return parse_type(m, value, ret_error);
+                return policy_parse_type(value, &m->type)
+                               ? 0
+                               : policy_fail(ret_error,
+                                             "type must be method_call, method_return, error or "
+                                             "signal, not %s",
+                                             value);
         if (strcmp(key, "fds") == 0)
                 return parse_fds(value, &m->n_fds, ret_error);
         if (strcmp(key, "requested_reply") == 0)
@@ -96,7 +83,7 @@ static int parse_pair(struct policy_words *w, const char *key, const char *value
         }
         if (strcmp(key, sends ? "owns" : "sender") == 0)
                 return add_name(w, value);
-        return fail(ret_error, "%s is no key of %s", key, sends ? "send" : "receive");
+        return policy_fail(ret_error, "%s is no key of %s", key, sends ? "send" : "receive");
 }
 
 static int parse_word(struct policy_words *w, const char *text, char **ret_error) {
@@ -104,9 +91,9 @@ static int parse_word(struct policy_words *w, const char *text, char **ret_error
         char key[32];
 
         if (!equals)
-                return fail(ret_error, "%s is not of the form KEY=VALUE", text);
+                return policy_fail(ret_error, "%s is not of the form KEY=VALUE", text);
         if ((size_t)(equals - text) >= sizeof(key))
-                return fail(ret_error, "%.*s is no key", (int)(equals - text), text);
+                return policy_fail(ret_error, "%.*s is no key", (int)(equals - text), text);
         memcpy(key, text, equals - text);
         key[equals - text] = '\0';
         return parse_pair(w, key, equals + 1, ret_error);
@@ -133,13 +120,14 @@ static int parse_message(struct policy_words *w, const char *const *texts, size_
                 m->requested_reply = false;
         if (w->question.family == POLICY_FAMILY_SEND && !m->destination && !m->broadcast &&
             !w->n_names)
-                return fail(ret_error, "only signals have no destination");
+                return policy_fail(ret_error, "only signals have no destination");
         return 0;
 }
 
 int policy_words_parse(struct policy_words *w, const char *const *texts, size_t n,
                        char **ret_error) {
         *w = (struct policy_words){};
+        *ret_error = NULL;
         if (n == 1 && strcmp(texts[0], "connect") == 0) {
                 w->question.family = POLICY_FAMILY_CONNECT;
                 return 0;
@@ -154,7 +142,8 @@ int policy_words_parse(struct policy_words *w, const char *const *texts, size_t 
                         strcmp(texts[0], "send") == 0 ? POLICY_FAMILY_SEND : POLICY_FAMILY_RECEIVE;
                 return parse_message(w, texts + 1, n - 1, ret_error);
         }
-        return fail(ret_error, "the question must be connect, own NAME, send ... or receive ...");
+        return policy_fail(ret_error,
+                           "the question must be connect, own NAME, send ... or receive ...");
 }
 
 void policy_words_clear(struct policy_words *w) {
@@ -166,7 +155,5 @@ const char *policy_default_reason(const struct policy_question *question, bool a
         if (question->family == POLICY_FAMILY_CONNECT)
                 return allowed ? "no rule matches, and this is the user of the bus"
                                : "no rule matches, and this is not the user of the bus";
-        if (allowed)
-                return "the bus itself says it to the one it is for";
-        return "no rule matches";
+        return allowed ? "the bus itself says it to the one it is for" : "no rule matches";
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Questions in words - a question about a policy, as given on the command line of bus1ctl
+ * Questions in words - parses a question about a policy from the command line of bus1ctl
  *
  * bus1ctl parses the words itself, or sends them to a running bus, which parses them with the same
  * function. doc/operating/bus1ctl.md describes the words.
@@ -10,7 +10,8 @@
 
 #include "policy/explain.h"
 
-/* Points to the texts that it was made from, and into itself, so it must not be moved. */
+/* A question. It has pointers to the texts that it was made from and into itself: do not move it.
+ */
 struct policy_words {
         struct policy_question question; /* without uid, gids and bus_uid */
         struct policy_peer peer;         /* the other end of the message */
@@ -20,17 +21,17 @@ struct policy_words {
 };
 
 /*
- * Parse "connect", "own NAME", "send KEY=VALUE..." or "receive KEY=VALUE...". Without other words a
- * peer that is addressed by a well-known name has that name, a reply is a requested one, and the
- * recipient is the destination of the message. Returns 0, -ENOMEM, or -EINVAL with a text in
- * *ret_error that the caller frees.
+ * Parse "connect", "own NAME", "send KEY=VALUE..." or "receive KEY=VALUE...". Unless other words
+ * say otherwise, a peer owns the well-known name that it is addressed by, a reply is a requested
+ * one, and the recipient is the destination of the message. Returns 0, -ENOMEM, or -EINVAL with a
+ * text in *ret_error that the caller frees.
  */
 int policy_words_parse(struct policy_words *words, const char *const *texts, size_t n,
                        char **ret_error);
 /* words may be all zero. */
 void policy_words_clear(struct policy_words *words);
 
-/* Is name one of the names given? The function owns() of the peer. */
+/* The function owns() of the peer: is name one of the names given? */
 bool policy_words_own(void *words, const char *name, bool prefix);
 
 /* The reason for a verdict that no rule decided. */

@@ -2,18 +2,18 @@
 /*
  * Reach: the search for rules that overrule others
  *
- * A rule has texts (interface, member, path, error name) and a name. A rule that covers another one
- * has, for each text, either the same text or none; its name is the same, none, or a prefix. So
- * each entry is put into a bucket whose key is made from its connections, name and texts. To find
- * what covers an entry, the search looks into the bucket of each subset of its texts, with each
- * name that covers its name: at most 16 subsets.
+ * A rule has texts (interface, member, path, error name) and a name. If a rule covers another one,
+ * each of its texts is either the same or missing, and its name is the same, missing or a prefix.
+ * So each entry is in a bucket whose key is made from its connections, name and texts. The search
+ * for rules that cover an entry looks into one bucket for each subset of the texts of the entry (at
+ * most 16 subsets) and each name that covers its name.
  *
- * Entries are inserted from the last to the first. When an entry is searched for, the buckets
- * contain exactly the later entries, in order.
+ * Entries are searched for and inserted from the last to the first. So during the search for an
+ * entry, the buckets contain exactly the later entries, in order.
  *
- * A bucket is found by a hash alone. A collision costs time but does no harm, because
- * policy_rule_covers() checks each entry found. The table is made by hand and not with uthash: its
- * size is known beforehand, its keys are hashes already, and it is one allocation.
+ * The key of a bucket is only a hash. A collision costs time but does no harm, because
+ * policy_rule_covers() checks each entry found. The table does not use uthash: its size is known
+ * beforehand, its keys are hashes already, and it is one allocation.
  */
 
 #include <errno.h>
@@ -24,7 +24,7 @@
 #include "policy/reach.h"
 #include "policy/section.h"
 
-/* Tells the hash of a text from 0, which stands for no text. */
+/* Set in the hash of each text, so that no hash is 0, which means that there is no text. */
 #define IS_TEXT (UINT64_C(1) << 32)
 
 /* The texts of a rule besides its name. */
@@ -86,7 +86,7 @@ static void hash_texts(const struct policy_rule *rule, uint64_t ret_texts[N_TEXT
         ret_texts[3] = hash_text(rule->error_name);
 }
 
-/* The user or group of a CONNECT rule takes the place of the name. */
+/* A CONNECT rule has a user or group in the place of a name. */
 static uint64_t hash_name(const struct policy_rule *rule) {
         if (rule->family == POLICY_FAMILY_CONNECT)
                 return rule->connect_any
@@ -104,7 +104,7 @@ static uint64_t make_key(uint64_t who, uint64_t name, const uint64_t texts[N_TEX
         return key;
 }
 
-/* The key for the connections of a block. Blocks that cover each other have the same. */
+/* The key for the connections of a block. Blocks for the same connections have the same key. */
 static uint64_t whose(const struct policy_block *block) {
         switch (block->context) {
         case POLICY_CONTEXT_DEFAULT:
@@ -147,7 +147,7 @@ static void try_bucket(struct search *s, uint64_t key) {
                 }
 }
 
-/* Search the later entries that have this name and any subset of the texts. */
+/* Search the later entries that have this name and, of the texts, any subset. */
 static void try_name(struct search *s, uint64_t name) {
         unsigned with_texts = s->has_texts;
 
@@ -185,7 +185,7 @@ static size_t find_overruling(const struct index *index, const struct reach_entr
         return s.best;
 }
 
-/* The key for group rules of any group that have the same name and texts. */
+/* The key of group rules, of any group, that allow (or deny) the name and texts of this rule. */
 static uint64_t opposite_key(const struct policy_rule *rule, bool allow) {
         uint64_t texts[N_TEXTS];
 
@@ -233,15 +233,13 @@ int reach_compute(const struct policy *policy, enum policy_family family, struct
         struct reach reach = {};
         struct index index = {.mask = 1};
 
-        if (collect(&reach, policy, family) < 0) {
-                reach_clear(&reach);
-                return -ENOMEM;
+        if (collect(&reach, policy, family) >= 0) {
+                while (index.mask < 4 * reach.n_entries)
+                        index.mask *= 2;
+                index.buckets = calloc(index.mask, sizeof(*index.buckets));
+                index.mask--;
+                index.entries = reach.entries;
         }
-        while (index.mask < 4 * reach.n_entries)
-                index.mask *= 2;
-        index.buckets = calloc(index.mask, sizeof(*index.buckets));
-        index.mask--;
-        index.entries = reach.entries;
         if (!index.buckets) {
                 reach_clear(&reach);
                 return -ENOMEM;

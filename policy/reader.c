@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Reader - files and XML
+ * Reader - reads the files of a configuration and parses their XML
  *
- * expat parses; its protection against entities that expand without end is on, and no document type
- * is ever fetched. Elements nest at most ELEMENT_DEPTH_MAX deep and includes INCLUDE_DEPTH_MAX, and
- * at most FILES_MAX files are read.
+ * The parser is expat. Its protection against entities that expand without end is on, and external
+ * document types are never fetched. Elements nest at most ELEMENT_DEPTH_MAX deep, includes nest at
+ * most INCLUDE_DEPTH_MAX deep, and at most FILES_MAX files are read.
  */
 
 #include <dirent.h>
@@ -87,11 +87,10 @@ static void on_text(void *userdata, const char *text, int length) {
         if (!document->n_elements || document->result < 0)
                 return;
         element = document->elements[document->n_elements - 1];
-        if (element_has_text(element))
+        if (element->has_text)
                 r = append_text(document, text, n);
         else if (!is_blank(text, n))
-                r = document_fail(document, "no text is allowed inside <%s>",
-                                  element_name(element));
+                r = document_fail(document, "no text is allowed inside <%s>", element->name);
         stop(document, r);
 }
 
@@ -100,7 +99,7 @@ static void on_end(void *userdata, const char *name) {
         const char *text = document->n_text > 0 ? document->text : "";
         int r;
 
-        /* After XML_StopParser() expat still reports the end of an empty element. */
+        /* after XML_StopParser() expat still reports the end of an empty element */
         if (document->result < 0)
                 return;
         document->n_elements--;
@@ -111,7 +110,7 @@ static void on_end(void *userdata, const char *name) {
         document->n_text = 0;
 }
 
-/* The document uses an entity that its external document type, which is not read, may declare. */
+/* Called for an entity that only the external document type can declare, which is not read. */
 static void on_skipped_entity(void *userdata, const char *name, int is_parameter_entity) {
         struct document *document = userdata;
 
@@ -182,40 +181,28 @@ static int document_prepare(struct document *document) {
         return 0;
 }
 
-static int add_source(struct reader *reader, const char *path, const struct stat *st) {
+static int add_source(struct bus_config_inputs *inputs, const char *path, const struct stat *st) {
         const struct bus_config_source source = {
                 .path = path,
                 .stamp = st ? bus_config_stamp(st) : 0,
                 .is_directory = !st || S_ISDIR(st->st_mode),
         };
 
-        return POLICY_ARRAY_APPEND(reader->inputs.sources, reader->inputs.n_sources, source);
-}
-
-static int add_file(struct reader *reader, const struct document *document) {
-        int r;
-
-        r = policy_append_copy(&reader->inputs.files, &reader->inputs.n_files, document->file);
-        if (r < 0)
-                return r;
-        return add_source(reader, reader->inputs.files[reader->inputs.n_files - 1],
-                          &document->identity);
+        return POLICY_ARRAY_APPEND(inputs->sources, inputs->n_sources, source);
 }
 
 /*
- * Note a file that cannot be opened, so that the bus notices when it can be. Returns 1 if the file
- * does not exist.
+ * Remember a file that cannot be opened, so that the bus notices when this changes. Returns 1 if
+ * the file does not exist.
  */
 static int cannot_open(struct document *document, int error) {
-        struct reader *reader = document->reader;
+        struct bus_config_inputs *inputs = &document->reader->whole.config.inputs;
         int r;
 
         if (error == ENOENT)
-                r = policy_append_copy(&reader->inputs.missing, &reader->inputs.n_missing,
-                                       document->file);
+                r = policy_append_copy(&inputs->missing, &inputs->n_missing, document->file);
         else
-                r = policy_append_copy(&reader->inputs.files, &reader->inputs.n_files,
-                                       document->file);
+                r = policy_append_copy(&inputs->files, &inputs->n_files, document->file);
         if (r < 0)
                 return r;
         r = document_fail(document, "cannot open: %s", strerror(error));
@@ -223,37 +210,37 @@ static int cannot_open(struct document *document, int error) {
 }
 
 /*
- * Read the file of a document whose reader, parent and file are set, into its fragment. Returns 1
- * if the file does not exist.
+ * Read a file into the fragment of a document, whose members reader, parent and file are set.
+ * Returns 1 if the file does not exist.
  */
 static int document_read(struct document *document) {
-        struct reader *reader = document->reader;
+        struct bus_config_inputs *inputs = &document->reader->whole.config.inputs;
         CLEANUP_CLOSE int fd = -1;
         int r;
 
-        /* O_NONBLOCK: opening a FIFO must not wait for a writer. */
+        /* without O_NONBLOCK, opening a FIFO would wait for a writer */
         fd = open(document->file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         if (fd < 0)
                 return cannot_open(document, errno);
         if (fstat(fd, &document->identity) < 0)
                 r = document_fail(document, "cannot open: %s", strerror(errno));
         else
-                r = add_file(reader, document);
+                r = policy_append_copy(&inputs->files, &inputs->n_files, document->file);
+        if (r >= 0)
+                r = add_source(inputs, inputs->files[inputs->n_files - 1], &document->identity);
         if (r < 0)
-                ; /* reported already */
-        else if (!S_ISREG(document->identity.st_mode))
+                return r;
+        if (!S_ISREG(document->identity.st_mode))
                 r = document_fail(document, "not a regular file");
         else if (is_being_read(document))
                 r = document_fail(document, "circular include");
         else if (document->depth > INCLUDE_DEPTH_MAX)
                 r = document_fail(document, "includes nest more than %d deep", INCLUDE_DEPTH_MAX);
-        else if (reader->inputs.n_files > FILES_MAX)
+        else if (inputs->n_files > FILES_MAX)
                 r = document_fail(document, "more than %d files", FILES_MAX);
         else
                 r = document_prepare(document);
-        if (r >= 0)
-                r = document_parse(document, fd);
-        return r;
+        return r < 0 ? r : document_parse(document, fd);
 }
 
 /* Read a file and merge it into the parent. Returns 1 if the file does not exist. */
@@ -262,7 +249,7 @@ static int include_file(struct document *parent, const char *path) {
                 .reader = parent->reader,
                 .parent = parent,
                 .depth = parent->depth + 1,
-                .file = policy_intern(parent->reader->policy, path),
+                .file = policy_intern(parent->reader->whole.config.policy, path),
         };
         int r;
 
@@ -297,12 +284,12 @@ static int is_configuration(const struct dirent *entry) {
         return n > strlen(".conf") && strcmp(entry->d_name + n - strlen(".conf"), ".conf") == 0;
 }
 
-/* Compares bytes, so that the order is the same in every locale. */
+/* Compare bytes, so that the order is the same in every locale. */
 static int compare_names(const struct dirent **a, const struct dirent **b) {
         return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-/* Include one file of a directory. A broken one is skipped with a warning. */
+/* Include one file of a directory. An invalid file is skipped with a warning. */
 static int include_drop_in(struct document *document, const char *directory, const char *name) {
         struct reader *reader = document->reader;
         CLEANUP_FREE char *path = NULL;
@@ -327,16 +314,15 @@ static int include_drop_in(struct document *document, const char *directory, con
 }
 
 static int include_directory(struct document *document, const char *path) {
-        struct reader *reader = document->reader;
+        struct bus_config_inputs *inputs = &document->reader->whole.config.inputs;
         struct dirent **entries;
         struct stat st;
         int n, r;
 
-        r = policy_append_copy(&reader->inputs.includedirs, &reader->inputs.n_includedirs, path);
-        if (r < 0)
-                return r;
-        r = add_source(reader, reader->inputs.includedirs[reader->inputs.n_includedirs - 1],
-                       stat(path, &st) < 0 ? NULL : &st);
+        r = policy_append_copy(&inputs->includedirs, &inputs->n_includedirs, path);
+        if (r >= 0)
+                r = add_source(inputs, inputs->includedirs[inputs->n_includedirs - 1],
+                               stat(path, &st) < 0 ? NULL : &st);
         if (r < 0)
                 return r;
         n = scandir(path, &entries, is_configuration, compare_names);
@@ -356,7 +342,7 @@ static int include_directory(struct document *document, const char *path) {
         return r;
 }
 
-/* Carry out what an <include> or <includedir> asked for. */
+/* Read the files that an <include> or <includedir> asked for. */
 static int include(struct document *document) {
         struct include_request request = document->include;
         CLEANUP_FREE char *path = request.path;
@@ -369,101 +355,67 @@ static int include(struct document *document) {
 /* load */
 
 /*
- * Say where dbus-daemon 1.14 treats a rule differently from its manual, which the bridge follows;
- * NULL: it does not.
+ * dbus-daemon 1.14 mistakes some rules for final ones, against its manual, which the bridge
+ * follows. Warn administrators who may rely on it.
  */
-static const char *reference_quirk(const struct policy_rule *rule, bool is_first) {
-        if (policy_rule_is_wildcard(rule) && !is_first)
-                return "does not override the rules before it, as it would in dbus-daemon";
-        return NULL;
-}
-
-/* Warn administrators who may rely on dbus-daemon's treatment of their rules. */
-static int warn_about_quirks(struct reader *reader) {
-        const struct policy *policy = reader->policy;
+static int warn_about_wildcards(struct reader *reader) {
+        const struct policy *policy = reader->whole.config.policy;
         bool seen[POLICY_CONTEXT_N][POLICY_FAMILY_N] = {};
+        int r = 0;
 
         for (size_t b = 0; b < policy->n_blocks; b++) {
                 const struct policy_block *block = policy->blocks[b];
 
-                for (size_t i = 0; i < block->n_rules; i++) {
+                for (size_t i = 0; i < block->n_rules && r >= 0; i++) {
                         const struct policy_rule *rule = block->rules[i];
-                        const char *quirk;
+                        bool is_first = !seen[block->context][rule->family];
                         char *warning;
-                        int r;
 
-                        quirk = reference_quirk(rule, !seen[block->context][rule->family]);
                         seen[block->context][rule->family] = true;
-                        if (!quirk)
+                        if (is_first || !policy_rule_is_wildcard(rule))
                                 continue;
-                        r = asprintf(&warning, "%s:%u: %s %s", rule->file, rule->line, rule->text,
-                                     quirk);
+                        r = asprintf(&warning,
+                                     "%s:%u: %s does not override the rules before it, as it would "
+                                     "in dbus-daemon",
+                                     rule->file, rule->line, rule->text);
                         r = reader_add_warning(reader, r < 0 ? NULL : warning);
-                        if (r < 0)
-                                return r;
                 }
         }
-        return 0;
+        return r;
 }
 
-/* Move the list of files that were read, or looked for, to the configuration. */
-static void take_inputs(struct reader *reader, struct bus_config *config) {
-        config->inputs = reader->inputs;
-        reader->inputs = (struct bus_config_inputs){};
-}
-
-/* Make the configuration out of what was read. Moves everything out of reader and document. */
+/* Make the configuration from the main document and the rest that was read. */
 static int finish(struct reader *reader, struct document *document,
                   struct bus_config **ret_config) {
-        struct bus_fragment *fragment = &document->fragment;
+        struct bus_fragment *whole = &reader->whole;
         struct bus_config *config;
         int r;
 
-        if (!fragment->config.n_listen && !reader->is_part) {
+        if (!document->fragment.config.n_listen && !reader->is_part) {
                 XML_ParserFree(document->parser);
                 document->parser = NULL;
                 return document_fail(document, "there is no <listen> element");
         }
+        r = bus_fragment_merge(whole, &document->fragment);
+        if (r < 0)
+                return r;
+        whole->config.policy->blocks = steal_ptr(&whole->blocks);
+        whole->config.policy->n_blocks = whole->n_blocks;
+        whole->n_blocks = 0;
+        r = warn_about_wildcards(reader);
+        if (r >= 0)
+                r = policy_make_sections(whole->config.policy);
+        if (r < 0)
+                return r;
+
         config = malloc(sizeof(*config));
         if (!config)
                 return -ENOMEM;
-
-        reader->policy->blocks = fragment->blocks;
-        reader->policy->n_blocks = fragment->n_blocks;
-        fragment->blocks = NULL;
-        fragment->n_blocks = 0;
-        r = warn_about_quirks(reader);
-        if (r >= 0)
-                r = policy_make_sections(reader->policy);
-        if (r < 0) {
-                free(config);
-                return r;
-        }
-
-        *config = fragment->config;
-        config->policy = reader->policy;
+        *config = whole->config;
         config->selinux_enabled = reader->environment->selinux_enabled;
-        take_inputs(reader, config);
-        config->warnings = reader->warnings;
-        config->n_warnings = reader->n_warnings;
-        /* left from a missing file with ignore_missing="yes" */
-        free(reader->error);
-        *fragment = (struct bus_fragment){};
-        *reader = (struct reader){};
+        *whole = (struct bus_fragment){};
         *ret_config = config;
         return 0;
-}
-
-static void reader_clear(struct reader *reader) {
-        struct bus_fragment rest = {
-                .config.warnings = reader->warnings,
-                .config.n_warnings = reader->n_warnings,
-                .config.policy = reader->policy,
-        };
-
-        take_inputs(reader, &rest.config);
-        bus_fragment_clear(&rest);
-        free(reader->error);
 }
 
 /* Make a path absolute now, because the bus changes its working directory later. */
@@ -489,39 +441,37 @@ static int load(const char *path, const struct bus_config_environment *environme
                 struct bus_config **ret_config, char **ret_error) {
         struct bus_config_environment_own own = {};
         struct reader reader = {.environment = environment, .is_part = how == LOAD_PART};
+        struct bus_config *whole = &reader.whole.config;
         struct document document = {.reader = &reader};
         CLEANUP_FREE char *absolute = absolute_path(path);
         int r = 0;
 
-        bus_limits_default(&document.fragment.config.limits);
-        if (!absolute)
-                r = -ENOMEM;
-        if (r >= 0 && !environment) {
+        bus_limits_default(&whole->limits);
+        whole->policy = policy_new();
+        if (!environment) {
                 r = bus_config_environment_read(&own);
                 reader.environment = &own.environment;
         }
-        if (r >= 0)
-                r = policy_new(&reader.policy);
-        if (r >= 0) {
-                document.file = policy_intern(reader.policy, absolute);
-                r = document.file ? document_read(&document) : -ENOMEM;
-        }
+        if (r >= 0 && absolute && whole->policy)
+                document.file = policy_intern(whole->policy, absolute);
+        r = document.file ? document_read(&document) : -ENOMEM;
         if (r == 0)
                 r = finish(&reader, &document, ret_config);
         else if (r == 1)
                 r = -ENOENT;
-        if (r < 0 && ret_error) {
-                *ret_error = r == -ENOMEM ? NULL : reader.error;
-                if (*ret_error)
-                        reader.error = NULL;
-        }
+        if (r < 0 && ret_error)
+                *ret_error = r == -ENOMEM ? NULL : steal_ptr(&reader.error);
         if (r < 0 && how == LOAD_AGAIN) {
                 *ret_config = calloc(1, sizeof(**ret_config));
-                if (*ret_config)
-                        take_inputs(&reader, *ret_config);
+                if (*ret_config) {
+                        (*ret_config)->inputs = whole->inputs;
+                        whole->inputs = (struct bus_config_inputs){};
+                }
         }
         document_clear(&document);
-        reader_clear(&reader);
+        bus_fragment_clear(&reader.whole);
+        /* may be left from a missing file with ignore_missing="yes" */
+        free(reader.error);
         bus_config_environment_clear(&own);
         return r;
 }

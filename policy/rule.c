@@ -2,13 +2,12 @@
 /*
  * Rules: made from the attributes of <allow> and <deny>
  *
- * The attributes of an element decide its family, and only some combinations make sense. Like
- * dbus-daemon(1) ("<deny>"), the parser refuses all others. A rule with an unknown user or group
- * becomes void: it never matches.
+ * The attributes of an element decide its family, and only some combinations make sense. The parser
+ * refuses all others, like dbus-daemon(1), "<deny>". A rule with an unknown user or group becomes
+ * void: it never matches.
  */
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,328 +15,273 @@
 #include "policy/ids.h"
 #include "policy/model.h"
 
-enum attribute {
-        ATTR_OWN,
-        ATTR_OWN_PREFIX,
-        ATTR_USER,
-        ATTR_GROUP,
-        ATTR_SEND_DESTINATION,
-        ATTR_SEND_DESTINATION_PREFIX,
-        ATTR_SEND_TYPE,
-        ATTR_SEND_PATH,
-        ATTR_SEND_INTERFACE,
-        ATTR_SEND_MEMBER,
-        ATTR_SEND_ERROR,
-        ATTR_SEND_BROADCAST,
-        ATTR_SEND_REQUESTED_REPLY,
-        ATTR_RECEIVE_SENDER,
-        ATTR_RECEIVE_TYPE,
-        ATTR_RECEIVE_PATH,
-        ATTR_RECEIVE_INTERFACE,
-        ATTR_RECEIVE_MEMBER,
-        ATTR_RECEIVE_ERROR,
-        ATTR_RECEIVE_REQUESTED_REPLY,
-        ATTR_EAVESDROP,
-        ATTR_MIN_FDS,
-        ATTR_MAX_FDS,
-        ATTR_LOG,
-        ATTR_N,
+/* A part of a rule that an attribute sets. Attributes for sending and receiving set the same. */
+enum field {
+        FIELD_TYPE,
+        FIELD_REQUESTED_REPLY,
+        FIELD_BROADCAST,
+        FIELD_EAVESDROP,
+        FIELD_MIN_FDS,
+        FIELD_MAX_FDS,
+        FIELD_NAME,
+        FIELD_PREFIX,
+        FIELD_PATH,
+        FIELD_INTERFACE,
+        FIELD_MEMBER,
+        FIELD_ERROR,
+        FIELD_USER,
+        FIELD_GROUP,
+        FIELD_LOG,
+        FIELD_N,
 };
 
-static const char *const attribute_names[ATTR_N] = {
-        [ATTR_OWN] = "own",
-        [ATTR_OWN_PREFIX] = "own_prefix",
-        [ATTR_USER] = "user",
-        [ATTR_GROUP] = "group",
-        [ATTR_SEND_DESTINATION] = "send_destination",
-        [ATTR_SEND_DESTINATION_PREFIX] = "send_destination_prefix",
-        [ATTR_SEND_TYPE] = "send_type",
-        [ATTR_SEND_PATH] = "send_path",
-        [ATTR_SEND_INTERFACE] = "send_interface",
-        [ATTR_SEND_MEMBER] = "send_member",
-        [ATTR_SEND_ERROR] = "send_error",
-        [ATTR_SEND_BROADCAST] = "send_broadcast",
-        [ATTR_SEND_REQUESTED_REPLY] = "send_requested_reply",
-        [ATTR_RECEIVE_SENDER] = "receive_sender",
-        [ATTR_RECEIVE_TYPE] = "receive_type",
-        [ATTR_RECEIVE_PATH] = "receive_path",
-        [ATTR_RECEIVE_INTERFACE] = "receive_interface",
-        [ATTR_RECEIVE_MEMBER] = "receive_member",
-        [ATTR_RECEIVE_ERROR] = "receive_error",
-        [ATTR_RECEIVE_REQUESTED_REPLY] = "receive_requested_reply",
-        [ATTR_EAVESDROP] = "eavesdrop",
-        [ATTR_MIN_FDS] = "min_fds",
-        [ATTR_MAX_FDS] = "max_fds",
-        [ATTR_LOG] = "log",
+/* The subjects that an attribute can give to its rule. */
+enum {
+        ABOUT_OWN = 1 << 0,
+        ABOUT_CONNECT = 1 << 1,
+        ABOUT_SEND = 1 << 2,
+        ABOUT_RECEIVE = 1 << 3,
+        ABOUT_EAVESDROP = 1 << 4,
+        ABOUT_FDS = 1 << 5,
+        ABOUT_MESSAGES = ABOUT_SEND | ABOUT_RECEIVE | ABOUT_EAVESDROP | ABOUT_FDS,
 };
 
-/* The attributes that SEND and RECEIVE have under different names. */
-struct message_attributes {
-        enum attribute name, type, path, interface, member, error, requested_reply;
-        const char *prefix;
-};
-
-static const struct message_attributes send_attributes = {
-        .name = ATTR_SEND_DESTINATION,
-        .type = ATTR_SEND_TYPE,
-        .path = ATTR_SEND_PATH,
-        .interface = ATTR_SEND_INTERFACE,
-        .member = ATTR_SEND_MEMBER,
-        .error = ATTR_SEND_ERROR,
-        .requested_reply = ATTR_SEND_REQUESTED_REPLY,
-        .prefix = "send",
-};
-
-static const struct message_attributes receive_attributes = {
-        .name = ATTR_RECEIVE_SENDER,
-        .type = ATTR_RECEIVE_TYPE,
-        .path = ATTR_RECEIVE_PATH,
-        .interface = ATTR_RECEIVE_INTERFACE,
-        .member = ATTR_RECEIVE_MEMBER,
-        .error = ATTR_RECEIVE_ERROR,
-        .requested_reply = ATTR_RECEIVE_REQUESTED_REPLY,
-        .prefix = "receive",
+static const struct {
+        const char *name;
+        unsigned about;
+        enum field field;
+} known_attributes[] = {
+        {"own", ABOUT_OWN, FIELD_NAME},
+        {"own_prefix", ABOUT_OWN, FIELD_PREFIX},
+        {"user", ABOUT_CONNECT, FIELD_USER},
+        {"group", ABOUT_CONNECT, FIELD_GROUP},
+        {"send_destination", ABOUT_SEND, FIELD_NAME},
+        {"send_destination_prefix", ABOUT_SEND, FIELD_PREFIX},
+        {"send_type", ABOUT_SEND, FIELD_TYPE},
+        {"send_path", ABOUT_SEND, FIELD_PATH},
+        {"send_interface", ABOUT_SEND, FIELD_INTERFACE},
+        {"send_member", ABOUT_SEND, FIELD_MEMBER},
+        {"send_error", ABOUT_SEND, FIELD_ERROR},
+        {"send_broadcast", ABOUT_SEND, FIELD_BROADCAST},
+        {"send_requested_reply", ABOUT_SEND, FIELD_REQUESTED_REPLY},
+        {"receive_sender", ABOUT_RECEIVE, FIELD_NAME},
+        {"receive_type", ABOUT_RECEIVE, FIELD_TYPE},
+        {"receive_path", ABOUT_RECEIVE, FIELD_PATH},
+        {"receive_interface", ABOUT_RECEIVE, FIELD_INTERFACE},
+        {"receive_member", ABOUT_RECEIVE, FIELD_MEMBER},
+        {"receive_error", ABOUT_RECEIVE, FIELD_ERROR},
+        {"receive_requested_reply", ABOUT_RECEIVE, FIELD_REQUESTED_REPLY},
+        {"eavesdrop", ABOUT_EAVESDROP, FIELD_EAVESDROP},
+        {"min_fds", ABOUT_FDS, FIELD_MIN_FDS},
+        {"max_fds", ABOUT_FDS, FIELD_MAX_FDS},
+        {"log", 0, FIELD_LOG},
 };
 
 /* One element while it is parsed. */
 struct parser {
-        const char *values[ATTR_N];
+        struct {
+                const char *name; /* of the attribute, as the element has it */
+                const char *value;
+        } fields[FIELD_N];
+        unsigned about; /* ABOUT_* of all attributes of the element */
         struct policy_rule *rule;
-        char *message;
+        char *message; /* an error or a warning */
 };
 
-__attribute__((format(printf, 2, 3))) static int fail(struct parser *p, const char *format, ...) {
-        va_list args;
-        int r;
-
-        free(p->message);
-        va_start(args, format);
-        r = vasprintf(&p->message, format, args);
-        va_end(args);
-        if (r < 0) {
-                p->message = NULL;
-                return -ENOMEM;
-        }
-        return -EINVAL;
+static bool has(const struct parser *p, enum field field) {
+        return p->fields[field].value;
 }
 
 static bool is_wildcard(const char *value) {
         return strcmp(value, "*") == 0;
 }
 
-static bool has_any(const struct parser *p, enum attribute first, enum attribute last) {
-        for (unsigned i = first; i <= last; i++)
-                if (p->values[i])
-                        return true;
-        return false;
-}
+/* A warning is a message without a failure. 0 or -ENOMEM. */
+#define warn(p, ...) (policy_fail(&(p)->message, __VA_ARGS__) == -EINVAL ? 0 : -ENOMEM)
 
-/* The parse functions below leave *ret_value unchanged if the element has no such attribute. */
+/* Each parse function parses one attribute that the element has. */
 
-static int parse_bool(struct parser *p, enum attribute attribute, bool *ret_value) {
-        const char *value = p->values[attribute];
+static int parse_bool(struct parser *p, enum field field, void *ret_value) {
+        const char *value = p->fields[field].value;
 
-        if (!value)
+        *(bool *)ret_value = strcmp(value, "true") == 0;
+        if (*(bool *)ret_value || strcmp(value, "false") == 0)
                 return 0;
-        if (strcmp(value, "true") == 0)
-                *ret_value = true;
-        else if (strcmp(value, "false") == 0)
-                *ret_value = false;
-        else
-                return fail(p, "bad value \"%s\" for attribute %s, must be true or false", value,
-                            attribute_names[attribute]);
-        return 0;
+        return policy_fail(&p->message, "bad value \"%s\" for attribute %s, must be true or false",
+                           value, p->fields[field].name);
 }
 
-static int parse_type(struct parser *p, enum attribute attribute, uint8_t *ret_value) {
-        const char *value = p->values[attribute];
+static int parse_broadcast(struct parser *p, enum field field, void *ret_value) {
+        bool broadcast;
+        int r;
 
-        if (!value || is_wildcard(value) || policy_parse_type(value, ret_value))
+        r = parse_bool(p, field, &broadcast);
+        *(enum policy_tristate *)ret_value = broadcast ? POLICY_TRUE : POLICY_FALSE;
+        return r;
+}
+
+static int parse_type(struct parser *p, enum field field, void *ret_value) {
+        const char *value = p->fields[field].value;
+
+        if (is_wildcard(value) || policy_parse_type(value, ret_value))
                 return 0;
-        return fail(p, "bad value \"%s\" for attribute %s, no such message type", value,
-                    attribute_names[attribute]);
+        return policy_fail(&p->message, "bad value \"%s\" for attribute %s, no such message type",
+                           value, p->fields[field].name);
 }
 
-static int parse_fds(struct parser *p, enum attribute attribute, uint32_t *ret_value) {
+static int parse_fds(struct parser *p, enum field field, void *ret_value) {
+        const char *text = p->fields[field].value;
         int64_t value;
-        int r;
 
-        if (!p->values[attribute])
-                return 0;
-        r = policy_parse_integer(p->values[attribute], &value);
-        if (r < 0 || value < 0 || value > POLICY_FDS_MAX)
-                return fail(p, "bad value \"%s\" for attribute %s, must be an integer from 0 to %u",
-                            p->values[attribute], attribute_names[attribute], POLICY_FDS_MAX);
-        *ret_value = (uint32_t)value;
+        if (policy_parse_integer(text, &value) < 0 || value < 0 || value > POLICY_FDS_MAX)
+                return policy_fail(
+                        &p->message,
+                        "bad value \"%s\" for attribute %s, must be an integer from 0 to %u", text,
+                        p->fields[field].name, POLICY_FDS_MAX);
+        *(uint32_t *)ret_value = (uint32_t)value;
         return 0;
 }
 
-/* "*" is the same as no attribute. */
-static int parse_text(struct parser *p, enum attribute attribute, char **ret_value) {
-        if (!p->values[attribute] || is_wildcard(p->values[attribute]))
+static int parse_text(struct parser *p, enum field field, void *ret_value) {
+        char **text = ret_value;
+
+        /* "*" is the same as no attribute, but has no special meaning in a prefix */
+        if (field == FIELD_PREFIX)
+                p->rule->name_is_prefix = true;
+        else if (is_wildcard(p->fields[field].value))
                 return 0;
-        *ret_value = strdup(p->values[attribute]);
-        return *ret_value ? 0 : -ENOMEM;
+        *text = strdup(p->fields[field].value);
+        return *text ? 0 : -ENOMEM;
 }
 
-/* In a prefix "*" has no special meaning. */
-static int parse_prefix(struct parser *p, enum attribute attribute) {
-        p->rule->name_is_prefix = true;
-        p->rule->name = strdup(p->values[attribute]);
-        return p->rule->name ? 0 : -ENOMEM;
-}
-
-static int parse_own(struct parser *p) {
-        p->rule->family = POLICY_FAMILY_OWN;
-        return p->values[ATTR_OWN] ? parse_text(p, ATTR_OWN, &p->rule->name)
-                                   : parse_prefix(p, ATTR_OWN_PREFIX);
-}
-
-static int parse_connect(struct parser *p) {
+static int parse_id(struct parser *p, enum field field, void *ret_value) {
         struct policy_rule *rule = p->rule;
-        const char *value, *what;
+        const char *value = p->fields[field].value, *what = p->fields[field].name;
         int r;
 
-        rule->family = POLICY_FAMILY_CONNECT;
-        rule->connect_group = !!p->values[ATTR_GROUP];
-        value = p->values[rule->connect_group ? ATTR_GROUP : ATTR_USER];
-        if (is_wildcard(value)) {
-                rule->connect_any = true;
+        rule->connect_group = field == FIELD_GROUP;
+        rule->connect_any = is_wildcard(value);
+        if (rule->connect_any)
                 return 0;
-        }
-        what = rule->connect_group ? "group" : "user";
-        r = rule->connect_group ? policy_resolve_group(value, &rule->connect_id)
-                                : policy_resolve_user(value, &rule->connect_id);
-        if (r == -ENOMEM)
-                return r;
-        if (r < 0)
-                return fail(p, "cannot look up %s \"%s\": %s", what, value, strerror(-r));
-        if (r > 0) {
-                rule->is_void = true;
-                if (fail(p, "unknown %s \"%s\", rule ignored", what, value) == -ENOMEM)
-                        return -ENOMEM;
+        r = rule->connect_group ? policy_resolve_group(value, ret_value)
+                                : policy_resolve_user(value, ret_value);
+        if (r < 0 && r != -ENOMEM)
+                return policy_fail(&p->message, "cannot look up %s \"%s\": %s", what, value,
+                                   strerror(-r));
+        rule->is_void = r > 0;
+        return rule->is_void ? warn(p, "unknown %s \"%s\", rule ignored", what, value) : r;
+}
+
+static int parse_log(struct parser *p, enum field field, void *ret_value) {
+        const char *value = p->fields[field].value;
+
+        *(bool *)ret_value = strcmp(value, "true") == 0;
+        /* the reference takes every other word for false, without a warning */
+        if (*(bool *)ret_value || strcmp(value, "false") == 0)
+                return 0;
+        return warn(p, "bad value \"%s\" for attribute log taken for false", value);
+}
+
+#define FIELD(field, parse_func, member) \
+        [FIELD_##field] = {(parse_func), offsetof(struct policy_rule, member)}
+
+static const struct {
+        int (*parse)(struct parser *p, enum field field, void *ret_value);
+        size_t offset;
+} fields[FIELD_N] = {
+        FIELD(TYPE, parse_type, type),
+        FIELD(REQUESTED_REPLY, parse_bool, requested_reply),
+        FIELD(BROADCAST, parse_broadcast, broadcast),
+        FIELD(EAVESDROP, parse_bool, eavesdrop),
+        FIELD(MIN_FDS, parse_fds, min_fds),
+        FIELD(MAX_FDS, parse_fds, max_fds),
+        FIELD(NAME, parse_text, name),
+        FIELD(PREFIX, parse_text, name),
+        FIELD(PATH, parse_text, path),
+        FIELD(INTERFACE, parse_text, interface),
+        FIELD(MEMBER, parse_text, member),
+        FIELD(ERROR, parse_text, error_name),
+        FIELD(USER, parse_id, connect_id),
+        FIELD(GROUP, parse_id, connect_id),
+        FIELD(LOG, parse_log, log),
+};
+
+/* Store each attribute in p->fields. */
+static int collect(struct parser *p, const char *const *attributes) {
+        const size_t n = sizeof(known_attributes) / sizeof(*known_attributes);
+
+        for (; *attributes; attributes += 2) {
+                size_t i = 0;
+
+                while (i < n && strcmp(attributes[0], known_attributes[i].name) != 0)
+                        i++;
+                if (i == n)
+                        return policy_fail(&p->message, "attribute \"%s\" is invalid on <%s>",
+                                           attributes[0], p->rule->allow ? "allow" : "deny");
+                p->about |= known_attributes[i].about;
+                p->fields[known_attributes[i].field].name = attributes[0];
+                p->fields[known_attributes[i].field].value = attributes[1];
         }
         return 0;
 }
 
-static int check_message(struct parser *p, const struct message_attributes *a) {
-        const char *const *v = p->values;
+static int check_message(struct parser *p) {
+        const char *prefix = p->about & ABOUT_SEND ? "send" : "receive";
 
-        if (v[a->member] && !v[a->interface] && !v[a->path])
-                return fail(p, "%s_member needs %s_interface or %s_path: members are not unique",
-                            a->prefix, a->prefix, a->prefix);
-        if (v[a->error] && (v[a->interface] || v[a->member]))
-                return fail(p, "%s_error cannot be combined with %s_interface or %s_member",
-                            a->prefix, a->prefix, a->prefix);
-        if (v[ATTR_SEND_DESTINATION] && v[ATTR_SEND_DESTINATION_PREFIX])
-                return fail(p, "send_destination cannot be combined with send_destination_prefix");
+        if (has(p, FIELD_MEMBER) && !has(p, FIELD_INTERFACE) && !has(p, FIELD_PATH))
+                return policy_fail(
+                        &p->message,
+                        "%s_member needs %s_interface or %s_path: members are not unique", prefix,
+                        prefix, prefix);
+        if (has(p, FIELD_ERROR) && (has(p, FIELD_INTERFACE) || has(p, FIELD_MEMBER)))
+                return policy_fail(&p->message,
+                                   "%s_error cannot be combined with %s_interface or %s_member",
+                                   prefix, prefix, prefix);
+        if (has(p, FIELD_NAME) && has(p, FIELD_PREFIX))
+                return policy_fail(
+                        &p->message,
+                        "send_destination cannot be combined with send_destination_prefix");
         return 0;
 }
 
-static int parse_message(struct parser *p) {
+/* Check the combination of attributes, and set the family. */
+static int check_combination(struct parser *p) {
+        bool own = p->about & ABOUT_OWN, connect = p->about & ABOUT_CONNECT;
+        bool message = p->about & ABOUT_MESSAGES;
+
+        if (!(p->about & ~ABOUT_FDS))
+                return policy_fail(&p->message,
+                                   "rule without an attribute that says what it is about");
+        if (own + connect + message > 1 || (own && has(p, FIELD_NAME) && has(p, FIELD_PREFIX)) ||
+            (has(p, FIELD_USER) && has(p, FIELD_GROUP)))
+                return policy_fail(&p->message,
+                                   "own, own_prefix, user, group and the attributes about messages "
+                                   "cannot be combined");
+        if ((p->about & ABOUT_SEND) && (p->about & ABOUT_RECEIVE))
+                return policy_fail(&p->message, "send and receive attributes cannot be combined");
+        p->rule->family = own                       ? POLICY_FAMILY_OWN
+                          : connect                 ? POLICY_FAMILY_CONNECT
+                          : (p->about & ABOUT_SEND) ? POLICY_FAMILY_SEND
+                                                    : POLICY_FAMILY_RECEIVE;
+        return message ? check_message(p) : 0;
+}
+
+static int parse_rule(struct parser *p, const char *const *attributes) {
         struct policy_rule *rule = p->rule;
-        const struct message_attributes *a;
-        bool broadcast = false;
         int r;
 
-        if (has_any(p, ATTR_SEND_DESTINATION, ATTR_SEND_REQUESTED_REPLY)) {
-                a = &send_attributes;
-                rule->family = POLICY_FAMILY_SEND;
-        } else {
-                a = &receive_attributes;
-                rule->family = POLICY_FAMILY_RECEIVE;
-        }
-        r = check_message(p, a);
-        if (r < 0)
-                return r;
-
+        r = collect(p, attributes);
+        if (r >= 0)
+                r = check_combination(p);
         /* by default an allow is about requested replies and a deny about unrequested ones */
         rule->requested_reply = rule->allow;
-        r = parse_type(p, a->type, &rule->type);
-        if (r >= 0)
-                r = parse_bool(p, a->requested_reply, &rule->requested_reply);
-        if (r >= 0)
-                r = parse_bool(p, ATTR_SEND_BROADCAST, &broadcast);
-        if (r < 0)
-                return r;
-        if (p->values[ATTR_SEND_BROADCAST])
-                rule->broadcast = broadcast ? POLICY_TRUE : POLICY_FALSE;
-        if (broadcast && p->values[ATTR_SEND_DESTINATION] &&
-            !is_wildcard(p->values[ATTR_SEND_DESTINATION]))
-                return fail(p, "send_broadcast=\"true\" cannot be combined with a "
-                               "send_destination: broadcasts have none");
-        r = parse_bool(p, ATTR_EAVESDROP, &rule->eavesdrop);
-        if (r >= 0)
-                r = parse_fds(p, ATTR_MIN_FDS, &rule->min_fds);
-        if (r >= 0)
-                r = parse_fds(p, ATTR_MAX_FDS, &rule->max_fds);
-        if (r >= 0)
-                r = p->values[ATTR_SEND_DESTINATION_PREFIX]
-                            ? parse_prefix(p, ATTR_SEND_DESTINATION_PREFIX)
-                            : parse_text(p, a->name, &rule->name);
-        if (r < 0)
-                return r;
-        if (parse_text(p, a->path, &rule->path) < 0 ||
-            parse_text(p, a->interface, &rule->interface) < 0 ||
-            parse_text(p, a->member, &rule->member) < 0 ||
-            parse_text(p, a->error, &rule->error_name) < 0)
-                return -ENOMEM;
-        return 0;
-}
-
-static int parse_rule(struct parser *p) {
-        bool own = has_any(p, ATTR_OWN, ATTR_OWN_PREFIX);
-        bool connect = has_any(p, ATTR_USER, ATTR_GROUP);
-        bool send = has_any(p, ATTR_SEND_DESTINATION, ATTR_SEND_REQUESTED_REPLY);
-        bool receive = has_any(p, ATTR_RECEIVE_SENDER, ATTR_RECEIVE_REQUESTED_REPLY);
-        bool eavesdrop = !!p->values[ATTR_EAVESDROP];
-        bool fds = has_any(p, ATTR_MIN_FDS, ATTR_MAX_FDS);
-        int r;
-
-        if (!own && !connect && !send && !receive && !eavesdrop)
-                return fail(p, "rule without an attribute that says what it is about");
-        if (own + connect + (send || receive || eavesdrop || fds) > 1 ||
-            (p->values[ATTR_OWN] && p->values[ATTR_OWN_PREFIX]) ||
-            (p->values[ATTR_USER] && p->values[ATTR_GROUP]))
-                return fail(p, "own, own_prefix, user, group and the attributes about messages "
-                               "cannot be combined");
-        if (send && receive)
-                return fail(p, "send and receive attributes cannot be combined");
-
-        if (own)
-                r = parse_own(p);
-        else if (connect)
-                r = parse_connect(p);
-        else
-                r = parse_message(p);
-        if (r < 0)
-                return r;
-
-        /* as in the reference, any other word means false; here with a warning */
-        if (p->values[ATTR_LOG]) {
-                p->rule->log = strcmp(p->values[ATTR_LOG], "true") == 0;
-                if (!p->rule->log && strcmp(p->values[ATTR_LOG], "false") != 0 &&
-                    fail(p, "bad value \"%s\" for attribute log taken for false",
-                         p->values[ATTR_LOG]) == -ENOMEM)
-                        return -ENOMEM;
-        }
-        return 0;
-}
-
-/* Store each attribute in p->values. */
-static int collect(struct parser *p, const char *const *attributes) {
-        for (; *attributes; attributes += 2) {
-                unsigned i;
-
-                for (i = 0; i < ATTR_N; i++)
-                        if (strcmp(attributes[0], attribute_names[i]) == 0)
-                                break;
-                if (i == ATTR_N)
-                        return fail(p, "attribute \"%s\" is invalid on <%s>", attributes[0],
-                                    p->rule->allow ? "allow" : "deny");
-                p->values[i] = attributes[1];
-        }
-        return 0;
+        for (unsigned i = 0; i < FIELD_N && r >= 0; i++)
+                if (has(p, i))
+                        r = fields[i].parse(p, i, (char *)rule + fields[i].offset);
+        if (r >= 0 && rule->broadcast == POLICY_TRUE && rule->name && !rule->name_is_prefix)
+                r = policy_fail(&p->message, "send_broadcast=\"true\" cannot be combined with a "
+                                             "send_destination: broadcasts have none");
+        return r;
 }
 
 static char *rule_text(bool allow, const char *const *attributes) {
@@ -371,20 +315,16 @@ int policy_rule_new(bool allow, const char *const *attributes, struct policy_rul
         p.rule->allow = allow;
         p.rule->max_fds = UINT32_MAX;
         p.rule->text = rule_text(allow, attributes);
-        r = p.rule->text ? collect(&p, attributes) : -ENOMEM;
-        if (r >= 0)
-                r = parse_rule(&p);
-        if (r == -ENOMEM) {
+        r = p.rule->text ? parse_rule(&p, attributes) : -ENOMEM;
+        if (r == -ENOMEM)
                 free(p.message);
-                p.message = NULL;
-        }
-        *ret_message = p.message;
-        if (r < 0) {
+        else
+                *ret_message = p.message;
+        if (r < 0)
                 policy_rule_free(p.rule);
-                return r;
-        }
-        *ret_rule = p.rule;
-        return 0;
+        else
+                *ret_rule = p.rule;
+        return r;
 }
 
 struct policy_rule *policy_rule_free(struct policy_rule *rule) {
@@ -449,7 +389,5 @@ char *policy_rule_describe(const struct policy_rule *rule) {
 
         if (!rule)
                 return strdup("default");
-        if (asprintf(&text, "%s:%u: %s", rule->file, rule->line, rule->text) < 0)
-                return NULL;
-        return text;
+        return asprintf(&text, "%s:%u: %s", rule->file, rule->line, rule->text) < 0 ? NULL : text;
 }

@@ -2,8 +2,8 @@
 /*
  * Sections: made from blocks
  *
- * Rules before a final one (policy_rule_is_final()) never decide, so they are left out. On a stock
- * session bus that leaves one rule in each family.
+ * Rules before a final one (policy_rule_is_final()) never decide, so sections do not contain them.
+ * With the stock configuration of the session bus, one rule remains in each family.
  */
 
 #include <errno.h>
@@ -63,12 +63,10 @@ static size_t count_slots(const struct policy_rules *rules) {
         return n_named > 0 ? n_slots : 0;
 }
 
-/* Count the rules of each list, give each list its part of the array numbers, and fill it. */
+/* Count the rules of each list, give each list its part of the array "numbers", and fill it. */
 static void fill_lists(struct policy_rules *rules, uint32_t *numbers) {
-        for (size_t i = 0; i < rules->n; i++) {
+        for (size_t i = 0; i < rules->n; i++)
                 list_get(rules, rules->rules[i])->n++;
-                rules->has_prefixes = rules->has_prefixes || rules->rules[i]->name_is_prefix;
-        }
 
         rules->unnamed.numbers = numbers;
         numbers += rules->unnamed.n;
@@ -96,8 +94,8 @@ static int make_lists(struct policy_section *section) {
                 section->families[i].n_slots = count_slots(&section->families[i]);
                 n_slots += section->families[i].n_slots;
         }
-        section->numbers = numbers = malloc((n_numbers + 1) * sizeof(*section->numbers));
-        section->slots = slots = calloc(n_slots + 1, sizeof(*section->slots));
+        section->numbers = numbers = malloc((n_numbers + 1) * sizeof(*numbers));
+        section->slots = slots = calloc(n_slots + 1, sizeof(*slots));
         if (!numbers || !slots)
                 return -ENOMEM;
 
@@ -125,14 +123,7 @@ static void prune(struct policy_rules *rules) {
                 }
 }
 
-static bool allows_all(const struct policy_rules *rules) {
-        for (size_t i = 0; i < rules->n; i++)
-                if (!rules->rules[i]->allow || rules->rules[i]->log)
-                        return false;
-        return true;
-}
-
-/* Can the rule match a message of the type, apart from unrequested replies and eavesdropping? */
+/* Can the rule match a message of the type that is no unrequested reply and not eavesdropped? */
 static bool can_match(const struct policy_rule *rule, uint8_t type) {
         bool is_reply = type == POLICY_TYPE_METHOD_RETURN || type == POLICY_TYPE_ERROR;
 
@@ -145,7 +136,7 @@ static bool can_match(const struct policy_rule *rule, uint8_t type) {
         return rule->family == POLICY_FAMILY_SEND || !rule->eavesdrop;
 }
 
-/* Does an allow for which can_match() is true match every such message? */
+/* An allow for which can_match() is true: does it match every such message? */
 static bool must_match(const struct policy_rule *rule, uint8_t type) {
         return !rule->name && (!rule->type || rule->type == type) && !rule->path &&
                !rule->interface && !rule->member && !rule->error_name &&
@@ -153,8 +144,9 @@ static bool must_match(const struct policy_rule *rule, uint8_t type) {
 }
 
 /*
- * Go from the last rule to the first. A rule that may deny or log ends the search with an
- * objection, an allow that matches every message of the type with a permission.
+ * Search from the last rule to the first. If a rule may deny or log a message of the type, the type
+ * goes into the set "objects". If an allow matches every message of the type, the type goes into
+ * the set "allows". Either ends the search.
  */
 static void judge_type(struct policy_rules *rules, uint8_t type, bool is_nameless) {
         for (size_t i = rules->n; i > 0; i--) {
@@ -173,13 +165,19 @@ static void judge_type(struct policy_rules *rules, uint8_t type, bool is_nameles
         }
 }
 
-static void judge_types(struct policy_rules *rules) {
+static void judge(struct policy_rules *rules) {
         for (unsigned type = POLICY_TYPE_METHOD_CALL; type <= POLICY_TYPE_SIGNAL; type++) {
                 judge_type(rules, type, false);
                 judge_type(rules, type, true);
         }
-        for (size_t i = 0; i < rules->n; i++)
-                rules->asks_for_path = rules->asks_for_path || rules->rules[i]->path;
+        rules->allows_all = true;
+        for (size_t i = 0; i < rules->n; i++) {
+                const struct policy_rule *rule = rules->rules[i];
+
+                rules->allows_all = rules->allows_all && rule->allow && !rule->log;
+                rules->asks_for_path = rules->asks_for_path || rule->path;
+                rules->has_prefixes = rules->has_prefixes || rule->name_is_prefix;
+        }
 }
 
 /* Make a section from n blocks of the same context and ID. */
@@ -210,8 +208,7 @@ static int section_init(struct policy_section *section, struct policy_block *con
                 }
         for (unsigned i = POLICY_FAMILY_OWN; i < POLICY_FAMILY_N; i++) {
                 prune(&section->families[i]);
-                section->families[i].allows_all = allows_all(&section->families[i]);
-                judge_types(&section->families[i]);
+                judge(&section->families[i]);
         }
         return make_lists(section);
 }
@@ -273,7 +270,7 @@ const struct policy_section *policy_section_next(const struct policy *policy, si
         return NULL;
 }
 
-/* The function is here because a policy owns its sections, and model.c is below this file. */
+/* This function is not in model.c, because it calls policy_section_clear(), a floor above. */
 struct policy *policy_unref(struct policy *policy) {
         if (!policy || --policy->n_refs > 0)
                 return NULL;

@@ -5,8 +5,8 @@
  * Sections - the rules of a policy, prepared for fast verdicts
  *
  * A section holds the rules of all blocks that are for the same connections: those of one context,
- * one group or one user. policy_make_sections() makes the sections, once; then they are read only,
- * and all policy clients share them.
+ * one group or one user. policy_make_sections() makes the sections once. After that they are read
+ * only, and all policy clients share them.
  *
  * In a section the rules of each family are numbered in the order of evaluation. A rule that names
  * a peer can only match if the peer has that name, so such rules are kept in one list per name, in
@@ -17,8 +17,9 @@
  *      unnamed    0 4
  *      named      a.b: 1 2       c.d: 3
  *
- * A verdict looks up each name of the peer and searches only the lists found and "unnamed". In each
- * list it searches backwards for a rule that matches; the greatest number found decides.
+ * A verdict looks up each name of the peer. It searches only the lists that it finds and "unnamed",
+ * each from its end for a rule that matches. Among these rules, the one with the greatest number
+ * decides.
  */
 
 #include <stdbool.h>
@@ -39,20 +40,20 @@ struct policy_rule_list {
 struct policy_rules {
         const struct policy_rule **rules;
         size_t n;
-        bool is_final;   /* the first rule matches everything: sections before are never asked */
+        bool is_final;   /* the first rule matches everything, so earlier sections never decide */
         bool allows_all; /* no rule is a deny or has log="true" */
         bool asks_for_path;
         /*
-         * Sets of types (1 << POLICY_TYPE_*). allows: every message of the type is allowed without
-         * a log line. objects: a message of the type may be denied or logged. Index 1 is for peers
-         * without a well-known name. Both sets are about requested replies and do not cover
-         * eavesdropping.
+         * Sets of types (1 << POLICY_TYPE_*). A type is in "allows" if every message of the type is
+         * allowed without a log line, and in "objects" if one may be denied or logged. Index 1 is
+         * for peers without a well-known name. Neither set says anything about unrequested replies
+         * and eavesdropping.
          */
         uint8_t allows[2];
         uint8_t objects[2];
         bool has_prefixes;
         struct policy_rule_list unnamed;
-        struct policy_rule_list *named; /* the hash table; at most half of its slots are used */
+        struct policy_rule_list *named; /* a hash table; at most half of its slots are used */
         size_t n_slots;                 /* a power of two, or 0 when no rule has a name */
 };
 
@@ -60,6 +61,7 @@ struct policy_section {
         enum policy_context context;
         id_t id;                                       /* GROUP, USER */
         struct policy_rules families[POLICY_FAMILY_N]; /* CONNECT has no lists */
+        /* the memory of all families, for their members rules, numbers and named */
         const struct policy_rule **storage;
         uint32_t *numbers;
         struct policy_rule_list *slots;
@@ -80,8 +82,8 @@ const struct policy_section *policy_section_next(const struct policy *policy, si
                                                  uid_t uid, const gid_t *gids, size_t n_gids);
 
 /*
- * FNV-1a, one character a step: a look-up of a.b.c needs the hashes of a, a.b and a.b.c, and gets
- * them in one pass. The hash has no secret, because only administrators choose the names.
+ * FNV-1a, one character in each step. So a look-up of a.b.c gets the hashes of a, a.b and a.b.c in
+ * one pass. The hash has no secret key, because only administrators choose the names in it.
  */
 #define POLICY_HASH_INIT UINT32_C(2166136261)
 

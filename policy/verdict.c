@@ -2,16 +2,16 @@
 /*
  * Verdicts - which rule decides about a name or a message
  *
- * Sections are searched from the last to the first, and in each section only the lists that
- * policy/section.h describes: "unnamed", and one list for each name of the peer. No other rule can
- * match.
+ * The sections are searched from the last to the first. In each section only these lists of
+ * policy/section.h are searched: "unnamed", and one list for each name of the peer. Rules in other
+ * lists cannot match.
  */
 
 #include "policy/client.h"
 #include "policy/match.h"
 #include "policy/model.h"
 
-/* A question about a message or about a name to own, put to one section. */
+/* A message, or a name to own, for which one section is searched. */
 struct question {
         const struct policy_rules *rules;
         const struct policy_message *m; /* NULL: the question is about owning */
@@ -120,7 +120,7 @@ bool policy_check_receive(const struct policy_client *client, const struct polic
                           const struct policy_rule **ret_rule) {
         bool from_bus = m->peer && m->peer->is_driver && !m->broadcast && !m->eavesdropping;
 
-        /* a client that does not receive the bus's answers would wait forever */
+        /* without the answers of the bus, the client would wait forever */
         if (from_bus && (m->type == POLICY_TYPE_METHOD_RETURN || m->type == POLICY_TYPE_ERROR))
                 return decide(NULL, true, ret_rule);
         return decide(find(client, POLICY_FAMILY_RECEIVE, m, NULL), from_bus, ret_rule);
