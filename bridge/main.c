@@ -23,7 +23,7 @@
 #include "bridge/bus/mediate.h"
 #include "bridge/bus/tell.h"
 #include "bridge/daemon.h"
-#include "bridge/driver/interfaces.h"
+#include "bridge/driver/driver.h"
 #include "bridge/driver/methods.h"
 #include "bridge/lsm/lsm.h"
 #include "bridge/native/native.h"

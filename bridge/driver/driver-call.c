@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "bridge/bus/route.h"
 #include "bridge/bus/tell.h"
 
@@ -22,13 +23,13 @@ int driver_add_interface(struct bus *bus, const struct driver_interface *interfa
 
 const struct driver_interface *driver_find_interface(struct bus *bus, const char *name) {
         for (size_t i = 0; i < bus->n_interfaces; i++)
-                if (!strcmp(bus->interfaces[i]->name, name))
+                if (strcmp(bus->interfaces[i]->name, name) == 0)
                         return bus->interfaces[i];
         return NULL;
 }
 
 bool driver_path_is_canonical(const char *path) {
-        return !strcmp(path, BUS_DRIVER_PATH);
+        return strcmp(path, BUS_DRIVER_PATH) == 0;
 }
 
 /* answers */
@@ -49,7 +50,7 @@ int driver_call_reply(struct driver_call *call) {
                 .serial = call->message->serial,
                 .caller_cookie = call->caller_cookie,
         };
-        struct message *m;
+        CLEANUP(message_unrefp) struct message *m = NULL;
         int r;
 
         if (call->done)
@@ -57,27 +58,23 @@ int driver_call_reply(struct driver_call *call) {
         call->done = true;
         call->caller_cookie = 0;
 
-        /* The signals that a method sends come before its answer, and so do their serials. */
+        /* A method may have sent signals. Their serials come before that of the answer. */
         voice_address(call->bus, &call->writer, call->client);
         r = writer_finish(&call->writer, &m);
         if (r < 0)
-                /* Too many rules to list or no descriptors left: the caller's problem, not fatal.
-                 */
+                /* Too many rules to list, or no descriptors left: fatal for the call only. */
                 return tell_error(call->client, call->message, reply.caller_cookie,
                                   DRIVER_ERROR("LimitsExceeded"), "The answer cannot be given: %s",
                                   strerror(-r));
 
-        if (message_wants_reply(call->message)) {
-                m->attachment = call->attachment;
-                m->attachment_free = call->attachment_free;
-                call->attachment = NULL;
-                if (call->message->destination.s)
-                        r = route_from_driver(call->bus, call->client, m, &reply);
-                else
-                        r = route_in_private(call->client, m, &reply);
-        }
-        message_unref(m);
-        return r;
+        if (!message_wants_reply(call->message))
+                return 0;
+        m->attachment = call->attachment;
+        m->attachment_free = call->attachment_free;
+        call->attachment = NULL;
+        if (call->message->destination.s)
+                return route_from_driver(call->bus, call->client, m, &reply);
+        return route_in_private(call->client, m, &reply);
 }
 
 uint64_t driver_call_leave(struct driver_call *call) {
@@ -101,18 +98,29 @@ int driver_call_later(struct driver_call *call, struct later **ret_later) {
         return r;
 }
 
-/* arguments */
+/* arguments and results */
 
-int driver_find_connection(struct driver_call *call, struct wire_string name,
-                           struct client **ret_client) {
-        struct client *client = NULL;
+bool driver_find_connection(struct driver_call *call, struct wire_string name,
+                            struct client **ret_client) {
+        *ret_client = name_resolve(&call->bus->names, name.s, name.n);
+        if (*ret_client || strcmp(name.s, BUS_DRIVER_NAME) == 0)
+                return true;
+        driver_call_fail(call, DRIVER_ERROR("NameHasNoOwner"), "The name '%s' has no owner",
+                         name.s);
+        return false;
+}
 
-        if (strcmp(name.s, BUS_DRIVER_NAME) != 0) {
-                client = name_resolve(&call->bus->names, name.s, name.n);
-                if (!client)
-                        return driver_call_fail(call, DRIVER_ERROR("NameHasNoOwner"),
-                                                "The name '%s' has no owner", name.s);
-        }
-        *ret_client = client;
-        return 0;
+const struct client_credentials *driver_find_credentials(struct driver_call *call,
+                                                         struct wire_string name) {
+        struct client *client;
+
+        if (!driver_find_connection(call, name, &client))
+                return NULL;
+        return client ? &client->credentials : &call->bus->credentials;
+}
+
+void driver_write_key(struct writer *w, const char *key, const char *signature) {
+        writer_struct(w);
+        writer_string(w, key);
+        writer_variant(w, signature);
 }

@@ -2,14 +2,13 @@
 #pragma once
 
 /*
- * Driver calls - what methods of org.freedesktop.DBus are made of
+ * Driver calls - the tools for methods of org.freedesktop.DBus
  *
  * The interfaces of the driver are tables of methods, properties and signals. Dispatch,
- * introspection and the property methods work on the tables. A method is one function: it reads
+ * introspection and the property methods read these tables. A method is one function: it reads
  * arguments from call->reader, writes results to call->writer, and returns.
  *
- *      interfaces.c     the list of all interfaces
- *      driver.c         finds the method of a call and runs it
+ *      driver.c         the list of all interfaces; finds the method of a call and runs it
  *      driver-*.c       the methods (declared in methods.h)
  *      driver-call.c    failing, answering now, answering later
  */
@@ -20,9 +19,8 @@
 #include "bridge/wire/reader.h"
 #include "bridge/wire/writer.h"
 
-/* driver_call_fail() returns it, for the method to return. */
 enum {
-        DRIVER_CALL_FAILED = 1,
+        DRIVER_CALL_FAILED = 1, /* the call has an error, see driver_call_fail() */
 };
 
 /* One call of a method. */
@@ -34,9 +32,9 @@ struct driver_call {
         const struct driver_method *method;
         struct reader reader; /* at the arguments, which have the method's signature */
         struct writer writer; /* for the results, in the method's out signature */
-        void *attachment;     /* to go out with the reply; owned until then */
+        void *attachment;     /* goes out with the reply; owned until then */
         void (*attachment_free)(void *attachment);
-        bool done; /* answered already, or to be answered later */
+        bool done; /* the method has answered, or will answer later */
         const char *error_name;
         char error_text[1024];
 };
@@ -45,7 +43,6 @@ enum {
         DRIVER_METHOD_CANONICAL_PATH = 1 << 0, /* only on /org/freedesktop/DBus */
         DRIVER_METHOD_PRIVILEGED = 1 << 1,     /* only for root and the user of the bus */
         DRIVER_METHOD_HANDLES = 1 << 2,        /* only for clients that can take handles */
-        DRIVER_METHOD_BEFORE_HELLO = 1 << 3,   /* the one method that works before Hello: Hello */
 };
 
 struct driver_method {
@@ -53,8 +50,8 @@ struct driver_method {
         const char *in; /* signatures */
         const char *out;
         /*
-         * Returns 0 (the results are written; the reply is sent when it returns, unless
-         * driver_call_reply() did), driver_call_fail() (positive), or a negative errno that is
+         * Returns 0 after the results are written; then the reply is sent, unless
+         * driver_call_reply() has sent it. Or DRIVER_CALL_FAILED, or a negative errno that is
          * fatal.
          */
         int (*run)(struct driver_call *call);
@@ -78,8 +75,8 @@ struct driver_interface {
         const struct driver_method *methods;
         const struct driver_signal *signals;
         const struct driver_property *properties;
-        bool canonical_path_only; /* not there on other paths */
-        bool of_connection; /* also for calls without destination, which the connection answers */
+        bool canonical_path_only; /* only on /org/freedesktop/DBus */
+        bool of_connection; /* also for calls without destination, which are for the connection */
         bool listed;        /* in the property Interfaces */
 };
 
@@ -92,30 +89,34 @@ bool driver_path_is_canonical(const char *path);
 /* calls */
 
 /*
- * Answer the call with what the writer holds, now; for methods that have something to do after
- * it. Respects NO_REPLY_EXPECTED. Returns 0 or a fatal errno.
+ * Answer the call now with the results in the writer, for a method that does more after that. Sends
+ * nothing if the call has NO_REPLY_EXPECTED. Returns 0 or a negative errno that is fatal.
  */
 int driver_call_reply(struct driver_call *call);
-/* Let the call fail; returns a positive number for the method to return. name is static. */
+/* Let the call fail; returns DRIVER_CALL_FAILED for the method to return. name is static. */
 int driver_call_fail(struct driver_call *call, const char *name, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 
 /*
- * Answer the call later; the method returns 0 afterwards. Until then the front end does not read
- * from the client if it can wait, so that answers keep the order of calls. As many calls may wait
- * as pending replies per client (max_replies_per_connection), then the result is that of
- * driver_call_fail(). -ENOMEM.
+ * Answer the call later (later.h); the method returns 0 afterwards. Deferred answers and pending
+ * replies of a client share max_replies_per_connection; beyond that the result is
+ * DRIVER_CALL_FAILED. -ENOMEM.
  */
 int driver_call_later(struct driver_call *call, struct later **ret_later);
 /*
- * Give up the call: its message may be kept (with a reference) and answered by tell_error() or
- * tell_number() at any time. Returns the caller_cookie that goes with it. The method returns 0.
+ * Take the answer over from the driver: the caller may keep a reference to the message, and answers
+ * it with functions of tell.h. Returns the caller_cookie for that. The method returns 0 afterwards.
  */
 uint64_t driver_call_leave(struct driver_call *call);
 
 /*
- * Find a client, or the bus itself (*ret_client NULL), by name; else NameHasNoOwner with the result
- * of driver_call_fail().
+ * Find a client, or the bus itself (*ret_client NULL), by name. If there is none, the call fails
+ * with NameHasNoOwner, and the result is false.
  */
-int driver_find_connection(struct driver_call *call, struct wire_string name,
-                           struct client **ret_client);
+bool driver_find_connection(struct driver_call *call, struct wire_string name,
+                            struct client **ret_client);
+/* The same for credentials; NULL if the call failed. */
+const struct client_credentials *driver_find_credentials(struct driver_call *call,
+                                                         struct wire_string name);
+/* Begin an entry of an a{sv}; its value with this signature follows. */
+void driver_write_key(struct writer *w, const char *key, const char *signature);

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The driver's methods about the bus's own state: configuration and activation environment. */
+/* The driver's methods about the configuration and the environment of services. */
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "bridge/bus/activation.h"
 #include "bridge/bus/tell.h"
 #include "bridge/driver/methods.h"
 
-/* SetEnvironment for systemd, which also starts services: begin, a variable, end. */
+/*
+ * systemd also starts services, so it gets the variables with a call of SetEnvironment:
+ * tell_begin(), tell_variable() for each one, tell_end().
+ */
 static void tell_begin(struct bus *bus, struct writer *w) {
         struct client *systemd = launch_find_systemd(bus);
 
@@ -35,16 +39,12 @@ static int tell_variable(struct writer *w, struct wire_string key, struct wire_s
 }
 
 static int tell_end(struct bus *bus, struct writer *w) {
-        struct message *m;
+        CLEANUP(message_unrefp) struct message *m = NULL;
         int r;
 
         writer_array_end(w);
         r = writer_finish(w, &m);
-        if (r < 0)
-                return r;
-        r = activation_tell_systemd(bus, m);
-        message_unref(m);
-        return r;
+        return r < 0 ? r : activation_tell_systemd(bus, m);
 }
 
 int driver_update_activation_environment(struct driver_call *call) {
@@ -71,8 +71,7 @@ int driver_update_activation_environment(struct driver_call *call) {
                 value = reader_string(reader);
                 r = service_environment_set(&bus->environment, key.s, key.n, value.s, value.n);
                 if (r == -EINVAL)
-                        r = 0; /* like the reference: names that no environment can hold are ignored
-                                */
+                        r = 0; /* Like the reference: names that are not valid are ignored. */
                 else if (r >= 0 && tell)
                         r = tell_variable(&w, key, value);
         }

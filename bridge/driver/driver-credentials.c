@@ -6,24 +6,15 @@
 
 #include "bridge/driver/methods.h"
 
-static int find_credentials(struct driver_call *call, const struct client_credentials **ret) {
-        struct wire_string name = reader_string(&call->reader);
-        struct client *client;
-        int r;
-
-        r = driver_find_connection(call, name, &client);
-        if (r == 0)
-                *ret = client ? &client->credentials : &call->bus->credentials;
-        return r;
+static const struct client_credentials *find_credentials(struct driver_call *call) {
+        return driver_find_credentials(call, reader_string(&call->reader));
 }
 
 int driver_get_connection_unix_user(struct driver_call *call) {
-        const struct client_credentials *credentials;
-        int r;
+        const struct client_credentials *credentials = find_credentials(call);
 
-        r = find_credentials(call, &credentials);
-        if (r != 0)
-                return r;
+        if (!credentials)
+                return DRIVER_CALL_FAILED;
         if (credentials->uid == UINT32_MAX)
                 return driver_call_fail(call, DRIVER_ERROR("Failed"), "The uid is not known");
         writer_u32(&call->writer, credentials->uid);
@@ -31,12 +22,10 @@ int driver_get_connection_unix_user(struct driver_call *call) {
 }
 
 int driver_get_connection_unix_process_id(struct driver_call *call) {
-        const struct client_credentials *credentials;
-        int r;
+        const struct client_credentials *credentials = find_credentials(call);
 
-        r = find_credentials(call, &credentials);
-        if (r != 0)
-                return r;
+        if (!credentials)
+                return DRIVER_CALL_FAILED;
         if (credentials->pid == 0)
                 return driver_call_fail(call, DRIVER_ERROR("UnixProcessIdUnknown"),
                                         "The process id is not known");
@@ -45,12 +34,8 @@ int driver_get_connection_unix_process_id(struct driver_call *call) {
 }
 
 int driver_get_adt_audit_session_data(struct driver_call *call) {
-        const struct client_credentials *credentials;
-        int r;
-
-        r = find_credentials(call, &credentials);
-        if (r != 0)
-                return r;
+        if (!find_credentials(call))
+                return DRIVER_CALL_FAILED;
         return driver_call_fail(call, DRIVER_ERROR("AdtAuditDataUnknown"),
                                 "There is no audit session data on this system");
 }
@@ -63,12 +48,10 @@ static void write_bytes(struct writer *w, const char *bytes, size_t n) {
 }
 
 int driver_get_connection_selinux_context(struct driver_call *call) {
-        const struct client_credentials *credentials;
-        int r;
+        const struct client_credentials *credentials = find_credentials(call);
 
-        r = find_credentials(call, &credentials);
-        if (r != 0)
-                return r;
+        if (!credentials)
+                return DRIVER_CALL_FAILED;
         if (!call->bus->selinux || !credentials->label)
                 return driver_call_fail(call, DRIVER_ERROR("SELinuxSecurityContextUnknown"),
                                         "The SELinux context is not known");
@@ -76,48 +59,40 @@ int driver_get_connection_selinux_context(struct driver_call *call) {
         return 0;
 }
 
-static void write_key(struct writer *w, const char *key, const char *signature) {
-        writer_struct(w);
-        writer_string(w, key);
-        writer_variant(w, signature);
-}
-
 int driver_get_connection_credentials(struct driver_call *call) {
-        const struct client_credentials *credentials;
+        const struct client_credentials *credentials = find_credentials(call);
         struct writer *w = &call->writer;
-        int r;
 
-        r = find_credentials(call, &credentials);
-        if (r != 0)
-                return r;
+        if (!credentials)
+                return DRIVER_CALL_FAILED;
 
-        /* in the order of the reference; ProcessFD, which it does not have, comes last */
+        /* The order is that of the reference, which has no ProcessFD. */
         writer_array_begin(w, 8);
         if (credentials->pid != 0) {
-                write_key(w, "ProcessID", "u");
+                driver_write_key(w, "ProcessID", "u");
                 writer_u32(w, credentials->pid);
         }
         if (credentials->uid != UINT32_MAX) {
-                write_key(w, "UnixUserID", "u");
+                driver_write_key(w, "UnixUserID", "u");
                 writer_u32(w, credentials->uid);
         }
         if (credentials->n_gids > 0) {
-                write_key(w, "UnixGroupIDs", "au");
+                driver_write_key(w, "UnixGroupIDs", "au");
                 writer_array_begin(w, 4);
                 for (size_t i = 0; i < credentials->n_gids; i++)
                         writer_u32(w, credentials->gids[i]);
                 writer_array_end(w);
         }
         if (credentials->label) {
-                write_key(w, "LinuxSecurityLabel", "ay");
+                driver_write_key(w, "LinuxSecurityLabel", "ay");
                 write_bytes(w, credentials->label, credentials->n_label + 1);
         }
         if (credentials->pidfd >= 0 && call->client->fds_negotiated) {
-                /* If no descriptor is left, answer with the other keys only. */
+                /* If there is no descriptor left, the answer has the other keys only. */
                 int copy = fcntl(credentials->pidfd, F_DUPFD_CLOEXEC, 3);
 
                 if (copy >= 0) {
-                        write_key(w, "ProcessFD", "h");
+                        driver_write_key(w, "ProcessFD", "h");
                         writer_take_fd(w, copy);
                 }
         }

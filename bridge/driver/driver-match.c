@@ -2,8 +2,7 @@
 
 /* The driver's methods about match rules. */
 
-#include <stdlib.h>
-
+#include "base/cleanup.h"
 #include "bridge/bus/mediate.h"
 #include "bridge/driver/methods.h"
 
@@ -27,16 +26,13 @@ static int match_fail(struct driver_call *call, int e, const char *text) {
 }
 
 int driver_check_eavesdrop(struct driver_call *call) {
-        char *text;
-        int r;
+        CLEANUP_FREE char *text = NULL;
 
         if (!call->bus->mediators || mediate_eavesdrop(call->client, &text))
                 return 0;
-        r = driver_call_fail(call, DRIVER_ERROR("AccessDenied"),
-                             "Connection \"%s\" is not allowed to eavesdrop (%s)",
-                             call->client->unique_name, text ? text : "");
-        free(text);
-        return r;
+        return driver_call_fail(call, DRIVER_ERROR("AccessDenied"),
+                                "Connection \"%s\" is not allowed to eavesdrop (%s)",
+                                call->client->unique_name, text ? text : "");
 }
 
 int driver_add_match(struct driver_call *call, const char *text, size_t n, uint64_t cookie,
@@ -52,13 +48,11 @@ int driver_add_match(struct driver_call *call, const char *text, size_t n, uint6
         if (r > 0)
                 return match_fail(call, r, text);
 
-        if (rule->keys.eavesdrop && !client_is_privileged(call->client)) {
-                match_rule_free(rule);
-                return driver_call_fail(call, DRIVER_ERROR("AccessDenied"),
-                                        "Only root and the user of the bus may eavesdrop");
-        }
         if (rule->keys.eavesdrop) {
-                r = driver_check_eavesdrop(call);
+                r = client_is_privileged(call->client)
+                            ? driver_check_eavesdrop(call)
+                            : driver_call_fail(call, DRIVER_ERROR("AccessDenied"),
+                                               "Only root and the user of the bus may eavesdrop");
                 if (r != 0) {
                         match_rule_free(rule);
                         return r;

@@ -5,10 +5,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "bridge/bus/membership.h"
 #include "bridge/driver/methods.h"
 
-/* Read the flags. They come after the rules, but wrong flags are refused before rules are read. */
+/* Read the flags. They come after the rules, but are checked before the rules are parsed. */
 static uint32_t read_flags(const struct driver_call *call) {
         struct reader reader = call->reader;
         const uint8_t *end;
@@ -19,7 +20,7 @@ static uint32_t read_flags(const struct driver_call *call) {
         return reader_u32(&reader);
 }
 
-/* Parse all rules. On failure *rules holds those that were parsed; the caller frees them. */
+/* Parse all rules. The caller frees *rules, which after a failure has some of them. */
 static int read_rules(struct driver_call *call, struct match_rule ***rules, size_t *n_rules) {
         struct reader *reader = &call->reader;
         const uint8_t *end;
@@ -50,8 +51,7 @@ static int read_rules(struct driver_call *call, struct match_rule ***rules, size
 }
 
 static int become_monitor(struct driver_call *call) {
-        struct client *client = call->client;
-        struct match_rule **rules = NULL;
+        CLEANUP_FREE struct match_rule **rules = NULL;
         size_t n_rules = 0;
         int r;
 
@@ -64,15 +64,11 @@ static int become_monitor(struct driver_call *call) {
         if (r != 0) {
                 for (size_t i = 0; i < n_rules; i++)
                         match_rule_free(rules[i]);
-                free(rules);
                 return r;
         }
 
         r = driver_call_reply(call);
-        if (r == 0)
-                r = client_become_monitor(client, rules, n_rules);
-        free(rules);
-        return r;
+        return r == 0 ? client_become_monitor(call->client, rules, n_rules) : r;
 }
 
 static const struct driver_method methods[] = {

@@ -2,9 +2,9 @@
 
 /* The driver's methods about names: Hello, RequestName, and who owns what. */
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "bridge/bus/activation.h"
 #include "bridge/bus/denial.h"
 #include "bridge/bus/mediate.h"
@@ -15,7 +15,7 @@
 #include "bridge/driver/methods.h"
 #include "bridge/wire/names.h"
 
-/* More than the header grows by when the sender field is added and other fields move. */
+/* The header grows by less than this when the sender field is added and other fields move. */
 #define SENDER_ROOM 128
 
 static bool is_driver_name(struct wire_string name) {
@@ -46,26 +46,21 @@ int driver_hello(struct driver_call *call) {
         if (r < 0)
                 return r;
 
-        /* From here on the message has a sender; monitors see it now, other messages before
-         * routing. */
+        /* Monitors see a message with its sender, which this one has not had before. */
         r = message_stamp(call->message, &stamp);
-        if (r < 0)
-                return r;
-        r = monitor_observe(bus, client, NULL, call->message);
+        if (r >= 0)
+                r = monitor_observe(bus, client, NULL, call->message);
         if (r < 0)
                 return r;
 
         writer_string(&call->writer, client->unique_name);
         r = driver_call_reply(call);
-        if (r < 0)
-                return r;
-        r = tell_owner_changed(bus, client->unique_name, "", client->unique_name);
-        if (r < 0)
-                return r;
-        return tell_name_signal(client, "NameAcquired", client->unique_name);
+        if (r >= 0)
+                r = tell_owner_changed(bus, client->unique_name, "", client->unique_name);
+        return r < 0 ? r : tell_name_signal(client, "NameAcquired", client->unique_name);
 }
 
-/* Is this a name that clients can request? Not invalid, unique, or the bus's own ones. */
+/* Can clients request and release this name? */
 static int check_requestable(struct driver_call *call, const char *name, size_t n) {
         if (!name_is_valid_bus(name, n))
                 return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
@@ -76,7 +71,7 @@ static int check_requestable(struct driver_call *call, const char *name, size_t 
                         "The name '%s' is a unique name, they cannot be requested or "
                         "released",
                         name);
-        if (!strcmp(name, BUS_DRIVER_NAME))
+        if (strcmp(name, BUS_DRIVER_NAME) == 0)
                 return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
                                         "The name '%s' is the bus's own", name);
         return 0;
@@ -85,26 +80,20 @@ static int check_requestable(struct driver_call *call, const char *name, size_t 
 static bool may_own(struct driver_call *call, const char *name) {
         const struct policy_rule *rule = NULL;
         struct client *client = call->client;
-        char *text;
+        bool by_policy = client->policy && !policy_check_own(client->policy, name, &rule);
+        CLEANUP_FREE char *text = NULL;
 
-        if (!client->policy || policy_check_own(client->policy, name, &rule)) {
-                if (!client->bus->mediators || mediate_own(client, name, &text))
-                        return true;
-                driver_call_fail(call, DRIVER_ERROR("AccessDenied"),
-                                 "Connection \"%s\" is not allowed to own the service \"%s\" (%s)",
-                                 client->unique_name, name, text ? text : "");
-                free(text);
-                return false;
-        }
-
-        text = policy_rule_describe(rule);
-        denial_log_client(client, name,
-                          &(struct denial_source){.policy = "policy", .rule = rule, .text = text});
-        driver_call_fail(
-                call, DRIVER_ERROR("AccessDenied"),
-                "Connection \"%s\" is not allowed to own the service \"%s\" by the policy (%s)",
-                client->unique_name, name, text ? text : "");
-        free(text);
+        if (by_policy) {
+                text = policy_rule_describe(rule);
+                denial_log_client(
+                        client, name,
+                        &(struct denial_source){.policy = "policy", .rule = rule, .text = text});
+        } else if (!client->bus->mediators || mediate_own(client, name, &text))
+                return true;
+        driver_call_fail(call, DRIVER_ERROR("AccessDenied"),
+                         "Connection \"%s\" is not allowed to own the service \"%s\"%s (%s)",
+                         client->unique_name, name, by_policy ? " by the policy" : "",
+                         text ? text : "");
         return false;
 }
 
@@ -112,32 +101,26 @@ int driver_request_name(struct driver_call *call, const char *name, size_t n, ui
                         uint32_t *ret_result) {
         struct client *client = call->client;
         struct name_change change;
-        char copy[NAME_LENGTH_MAX + 1];
         int r;
 
         r = check_requestable(call, name, n);
         if (r != 0)
                 return r;
-        memcpy(copy, name, n);
-        copy[n] = '\0';
-        if (!may_own(call, copy))
-                return 1;
+        if (!may_own(call, name))
+                return DRIVER_CALL_FAILED;
         /* The unique name counts as one of max_names_per_connection. */
         if ((int64_t)client->n_ownerships + 1 >= call->bus->limits.max_names_per_connection)
                 return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
                                         "Connection \"%s\" has too many names",
                                         client->unique_name);
 
-        r = name_request(&call->bus->names, client, copy, n, flags, ret_result, &change);
-        if (r < 0)
-                return r;
-        return announce_change(call->bus, copy, &change);
+        r = name_request(&call->bus->names, client, name, n, flags, ret_result, &change);
+        return r < 0 ? r : announce_change(call->bus, name, &change);
 }
 
 int driver_release_name(struct driver_call *call, const char *name, size_t n,
                         uint32_t *ret_result) {
         struct name_ownership *ownership;
-        char copy[NAME_LENGTH_MAX + 1];
         struct name_change change;
         struct name *found;
         int r;
@@ -147,21 +130,14 @@ int driver_release_name(struct driver_call *call, const char *name, size_t n,
                 return r;
 
         found = name_find(&call->bus->names, name, n);
-        if (!found) {
-                *ret_result = NAME_NON_EXISTENT;
-                return 0;
-        }
-        ownership = name_ownership_find(found, call->client);
+        ownership = found ? name_ownership_find(found, call->client) : NULL;
         if (!ownership) {
-                *ret_result = NAME_NOT_OWNER;
+                *ret_result = found ? NAME_NOT_OWNER : NAME_NON_EXISTENT;
                 return 0;
         }
-
-        memcpy(copy, name, n);
-        copy[n] = '\0';
         name_ownership_release(&call->bus->names, ownership, &change);
         *ret_result = NAME_RELEASED;
-        return announce_change(call->bus, copy, &change);
+        return announce_change(call->bus, name, &change);
 }
 
 int driver_request_name_method(struct driver_call *call) {
@@ -221,11 +197,9 @@ int driver_list_queued_owners(struct driver_call *call) {
         struct name_ownership *ownership;
         struct client *client;
         struct name *name;
-        int r;
 
-        r = driver_find_connection(call, text, &client);
-        if (r != 0)
-                return r;
+        if (!driver_find_connection(call, text, &client))
+                return DRIVER_CALL_FAILED;
 
         writer_array_begin(&call->writer, 4);
         name = name_find(&call->bus->names, text.s, text.n);
@@ -243,12 +217,11 @@ int driver_list_queued_owners(struct driver_call *call) {
 int driver_get_name_owner(struct driver_call *call) {
         struct wire_string name = reader_string(&call->reader);
         struct client *client;
-        int r;
 
-        r = driver_find_connection(call, name, &client);
-        if (r == 0)
-                writer_string(&call->writer, client ? client->unique_name : BUS_DRIVER_NAME);
-        return r;
+        if (!driver_find_connection(call, name, &client))
+                return DRIVER_CALL_FAILED;
+        writer_string(&call->writer, client ? client->unique_name : BUS_DRIVER_NAME);
+        return 0;
 }
 
 int driver_name_has_owner(struct driver_call *call) {
@@ -263,7 +236,7 @@ int driver_start_service_by_name(struct driver_call *call) {
         struct wire_string name = reader_string(&call->reader);
         struct activation *activation = call->bus->activation;
 
-        /* Like the reference: without a service file even a name that is owned is unknown here. */
+        /* Like the reference: without a service file a name is unknown even if it has an owner. */
         if (!activation || is_driver_name(name) || !activation_knows(activation, name.s))
                 return driver_call_fail(call, DRIVER_ERROR("ServiceUnknown"),
                                         "The name %s was not provided by any .service files",

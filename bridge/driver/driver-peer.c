@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "bridge/driver/methods.h"
 
 static int peer_ping(struct driver_call *call) {
@@ -13,16 +14,10 @@ static int peer_ping(struct driver_call *call) {
 }
 
 static bool read_machine_id(const char *path, char id[33]) {
-        ssize_t n;
-        int fd;
+        CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        if (fd < 0)
-                return false;
-        n = read(fd, id, 32);
-        close(fd);
         id[32] = '\0';
-        return n == 32 && strspn(id, "0123456789abcdefABCDEF") == 32;
+        return fd >= 0 && read(fd, id, 32) == 32 && strspn(id, "0123456789abcdefABCDEF") == 32;
 }
 
 static int peer_get_machine_id(struct driver_call *call) {

@@ -1,32 +1,35 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * org.bus1.Bridge1.Policy: what the policy in force says, and why (bus1ctl policy explain --live).
+ * org.bus1.Bridge1.Policy: explains what the policy in force allows (bus1ctl policy explain
+ * --live).
  *
- * The answer is made of the bus's own rules, which need not be those of the files any more. What it
- * costs is bounded by their number, and it is for those alone who may see everything on this bus.
+ * The answer comes from the rules that the bus uses; the files may have changed since it read them.
+ * Only root and the user of the bus may ask, because the answer shows all rules. The number of
+ * rules bounds the cost of an answer.
  */
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "bridge/driver/methods.h"
 #include "policy/question.h"
 
-#define EXPLAIN_MATCHING 1 /* flag: only the rules that match */
+#define EXPLAIN_MATCHING 1 /* flag: answer with matching rules only */
 #define QUESTION_WORDS_MAX 64
 
 /* The question of one call, with the memory that it points to. */
 struct explain {
         const char *texts[QUESTION_WORDS_MAX];
         struct policy_words words;
-        struct client *peer; /* the other side of the message, if it is connected; not the bus */
+        struct client *peer; /* the other side of the message; NULL: not connected, or the bus */
         uint32_t *gids;
         uint32_t flags;
 };
 
-/* The other side owns its names on this bus and those that the question adds. */
+/* The other side owns its names on this bus, and the names that the question gives it. */
 static bool peer_owns(void *userdata, const char *name, bool prefix) {
         struct explain *e = userdata;
 
@@ -35,8 +38,8 @@ static bool peer_owns(void *userdata, const char *name, bool prefix) {
 }
 
 static int read_words(struct driver_call *call, struct explain *e) {
+        CLEANUP_FREE char *error = NULL;
         const uint8_t *end;
-        char *error = NULL;
         size_t n = 0;
         int r;
 
@@ -51,8 +54,7 @@ static int read_words(struct driver_call *call, struct explain *e) {
         }
         r = policy_words_parse(&e->words, e->texts, n, &error);
         if (r == -EINVAL)
-                r = driver_call_fail(call, DRIVER_ERROR("InvalidArgs"), "%s", error);
-        free(error);
+                return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"), "%s", error);
         if (r != 0)
                 return r;
 
@@ -64,14 +66,12 @@ static int read_words(struct driver_call *call, struct explain *e) {
         return 0;
 }
 
-/* Read whose policy is explained: that of a client (by name), or of the uid and groups given. */
+/* Read the subject of the policy: a client (by name), or else a uid and groups. */
 static int read_who(struct driver_call *call, struct explain *e) {
         struct wire_string name = reader_string(&call->reader);
         struct policy_question *q = &e->words.question;
         const struct client_credentials *credentials;
         const uint8_t *end;
-        struct client *client;
-        int r;
 
         q->bus_uid = call->bus->uid;
         q->uid = reader_u32(&call->reader);
@@ -84,10 +84,9 @@ static int read_who(struct driver_call *call, struct explain *e) {
         q->gids = e->gids;
 
         if (name.n > 0) {
-                r = driver_find_connection(call, name, &client);
-                if (r != 0)
-                        return r;
-                credentials = client ? &client->credentials : &call->bus->credentials;
+                credentials = driver_find_credentials(call, name);
+                if (!credentials)
+                        return DRIVER_CALL_FAILED;
                 q->uid = credentials->uid;
                 q->gids = credentials->gids;
                 q->n_gids = credentials->n_gids;
@@ -140,39 +139,35 @@ static void write_explanation(struct driver_call *call, const struct explain *e,
         writer_array_end(w);
 }
 
-static int answer(struct driver_call *call, struct explain *e) {
+static void explain_clear(struct explain *e) {
+        policy_words_clear(&e->words);
+        free(e->gids);
+}
+
+static int run_explain(struct driver_call *call) {
+        CLEANUP(explain_clear) struct explain e = {};
         struct policy_explanation explanation;
         int r;
 
-        r = read_words(call, e);
+        r = read_words(call, &e);
         if (r == 0)
-                r = read_who(call, e);
+                r = read_who(call, &e);
         if (r != 0)
                 return r;
-        e->flags = reader_u32(&call->reader);
-        if (e->flags & ~EXPLAIN_MATCHING)
+        e.flags = reader_u32(&call->reader);
+        if (e.flags & ~EXPLAIN_MATCHING)
                 return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"), "Unknown flags");
         if (!call->bus->policy)
                 return driver_call_fail(call, DRIVER_ERROR("Failed"), "The bus has no policy");
-        r = policy_explain(call->bus->policy, &e->words.question, &explanation);
+        r = policy_explain(call->bus->policy, &e.words.question, &explanation);
         if (r < 0)
                 return r;
-        write_explanation(call, e, &explanation);
+        write_explanation(call, &e, &explanation);
         policy_explanation_clear(&explanation);
         return 0;
 }
 
-static int run_explain(struct driver_call *call) {
-        struct explain e = {};
-        int r;
-
-        r = answer(call, &e);
-        policy_words_clear(&e.words);
-        free(e.gids);
-        return r;
-}
-
-/* List the files that the policy was read from, main file first, with their time stamps. */
+/* List the files that the policy was read from, the main file first, with their time stamps. */
 static int run_get_sources(struct driver_call *call) {
         const struct bus_config *config = call->bus->config;
         struct writer *w = &call->writer;

@@ -1,79 +1,67 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* org.freedesktop.DBus.Properties, over the tables of all interfaces. */
+/* org.freedesktop.DBus.Properties, which reads the tables of all interfaces. */
 
 #include <string.h>
 
 #include "bridge/driver/methods.h"
 
-static int find_interface(struct driver_call *call, const struct driver_interface **ret_interface) {
-        struct wire_string name = reader_string(&call->reader);
+/* Both functions read a name, and return NULL if the call failed. */
 
-        *ret_interface = driver_find_interface(call->bus, name.s);
-        if (!*ret_interface)
-                return driver_call_fail(call, DRIVER_ERROR("UnknownInterface"),
-                                        "There is no interface '%s'", name.s);
-        return 0;
+static const struct driver_interface *find_interface(struct driver_call *call) {
+        const char *name = reader_string(&call->reader).s;
+        const struct driver_interface *interface = driver_find_interface(call->bus, name);
+
+        if (!interface)
+                driver_call_fail(call, DRIVER_ERROR("UnknownInterface"),
+                                 "There is no interface '%s'", name);
+        return interface;
 }
 
-static int find_property(struct driver_call *call, const struct driver_property **ret_property) {
-        const struct driver_interface *interface;
-        const struct driver_property *property;
-        struct wire_string name;
-        int r;
+static const struct driver_property *find_property(struct driver_call *call) {
+        const struct driver_interface *interface = find_interface(call);
+        const struct driver_property *property = interface ? interface->properties : NULL;
+        const char *name = reader_string(&call->reader).s;
 
-        r = find_interface(call, &interface);
-        if (r != 0)
-                return r;
-
-        name = reader_string(&call->reader);
-        for (property = interface->properties; property && property->name; property++)
-                if (!strcmp(property->name, name.s)) {
-                        *ret_property = property;
-                        return 0;
-                }
-        return driver_call_fail(call, DRIVER_ERROR("UnknownProperty"),
-                                "The interface %s has no property '%s'", interface->name, name.s);
+        for (; property && property->name; property++)
+                if (strcmp(property->name, name) == 0)
+                        return property;
+        if (interface)
+                driver_call_fail(call, DRIVER_ERROR("UnknownProperty"),
+                                 "The interface %s has no property '%s'", interface->name, name);
+        return NULL;
 }
 
 static int properties_get(struct driver_call *call) {
-        const struct driver_property *property;
-        int r;
+        const struct driver_property *property = find_property(call);
 
-        r = find_property(call, &property);
-        if (r != 0)
-                return r;
+        if (!property)
+                return DRIVER_CALL_FAILED;
         writer_variant(&call->writer, property->signature);
         property->get(call->bus, &call->writer);
         return 0;
 }
 
 static int properties_set(struct driver_call *call) {
-        const struct driver_property *property;
-        int r;
+        const struct driver_property *property = find_property(call);
 
-        r = find_property(call, &property);
-        if (r != 0)
-                return r;
+        if (!property)
+                return DRIVER_CALL_FAILED;
         return driver_call_fail(call, DRIVER_ERROR("PropertyReadOnly"),
                                 "The property %s cannot be set", property->name);
 }
 
 static int properties_get_all(struct driver_call *call) {
-        const struct driver_interface *interface;
+        const struct driver_interface *interface = find_interface(call);
         const struct driver_property *property;
         struct writer *w = &call->writer;
-        int r;
 
-        r = find_interface(call, &interface);
-        if (r != 0)
-                return r;
+        if (!interface)
+                return DRIVER_CALL_FAILED;
 
         writer_array_begin(w, 8);
         for (property = interface->properties; property && property->name; property++) {
-                writer_struct(w);
-                writer_string(w, property->name);
-                writer_variant(w, property->signature);
+                driver_write_key(w, property->name, property->signature);
                 property->get(call->bus, w);
         }
         writer_array_end(w);

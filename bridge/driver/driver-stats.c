@@ -9,17 +9,8 @@
 #include "bridge/driver/methods.h"
 
 static void write_u32(struct writer *w, const char *key, uint64_t value) {
-        writer_struct(w);
-        writer_string(w, key);
-        writer_variant(w, "u");
+        driver_write_key(w, key, "u");
         writer_u32(w, value > UINT32_MAX ? UINT32_MAX : (uint32_t)value);
-}
-
-static void write_string(struct writer *w, const char *key, const char *value) {
-        writer_struct(w);
-        writer_string(w, key);
-        writer_variant(w, "s");
-        writer_string(w, value);
 }
 
 static int get_stats(struct driver_call *call) {
@@ -44,23 +35,22 @@ static int get_connection_stats(struct driver_call *call) {
         struct wire_string name = reader_string(&call->reader);
         struct writer *w = &call->writer;
         struct client *client;
-        int r;
 
-        r = driver_find_connection(call, name, &client);
-        if (r != 0)
-                return r;
+        if (!driver_find_connection(call, name, &client))
+                return DRIVER_CALL_FAILED;
         if (!client)
                 return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
                                         "The bus itself has no connection");
 
         writer_array_begin(w, 8);
         write_u32(w, "Serial", call->bus->n_stats++);
-        write_string(w, "UniqueName", client->unique_name);
+        driver_write_key(w, "UniqueName", "s");
+        writer_string(w, client->unique_name);
         write_u32(w, "MatchRules", client->n_rules);
         write_u32(w, "PeakMatchRules", client->stats.peak_rules);
         write_u32(w, "BusNames", client->n_ownerships + 1);
         write_u32(w, "PeakBusNames", client->stats.peak_names + 1);
-        /* Only this call is being routed; other messages of the client wait for their receivers. */
+        /* The bus routes only this call; the backlog has the client's other messages. */
         write_u32(w, "IncomingMessages", 0);
         write_u32(w, "IncomingBytes", client->incoming_bytes + client->backlog->bytes);
         write_u32(w, "IncomingFDs", client->incoming_fds + client->backlog->fds);

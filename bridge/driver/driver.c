@@ -1,14 +1,86 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The driver: finding the method of a call and running it. */
+/* The driver: the table of org.freedesktop.DBus, finding the method of a call, and running it. */
 
 #include "bridge/driver/driver.h"
 
 #include <string.h>
 
+#include "bridge/bus/mediate.h"
 #include "bridge/bus/route.h"
 #include "bridge/bus/tell.h"
-#include "bridge/driver/driver-call.h"
+#include "bridge/driver/methods.h"
+
+/* org.freedesktop.DBus */
+
+static const struct driver_method methods[] = {
+        {"Hello", "", "s", driver_hello},
+        {"RequestName", "su", "u", driver_request_name_method},
+        {"ReleaseName", "s", "u", driver_release_name_method},
+        {"StartServiceByName", "su", "u", driver_start_service_by_name},
+        {"UpdateActivationEnvironment", "a{ss}", "", driver_update_activation_environment,
+         DRIVER_METHOD_CANONICAL_PATH | DRIVER_METHOD_PRIVILEGED},
+        {"NameHasOwner", "s", "b", driver_name_has_owner},
+        {"ListNames", "", "as", driver_list_names},
+        {"ListActivatableNames", "", "as", driver_list_activatable_names},
+        {"AddMatch", "s", "", driver_add_match_method},
+        {"RemoveMatch", "s", "", driver_remove_match_method},
+        {"GetNameOwner", "s", "s", driver_get_name_owner},
+        {"ListQueuedOwners", "s", "as", driver_list_queued_owners},
+        {"GetConnectionUnixUser", "s", "u", driver_get_connection_unix_user},
+        {"GetConnectionUnixProcessID", "s", "u", driver_get_connection_unix_process_id},
+        {"GetAdtAuditSessionData", "s", "ay", driver_get_adt_audit_session_data},
+        {"GetConnectionSELinuxSecurityContext", "s", "ay", driver_get_connection_selinux_context},
+        {"ReloadConfig", "", "", driver_reload_config},
+        {"GetId", "", "s", driver_get_id},
+        {"GetConnectionCredentials", "s", "a{sv}", driver_get_connection_credentials},
+        {},
+};
+
+static const struct driver_signal signals[] = {
+        {"NameOwnerChanged", "sss"},
+        {"NameLost", "s"},
+        {"NameAcquired", "s"},
+        {"ActivatableServicesChanged", ""},
+        {},
+};
+
+/* The property Features, in the order of the reference. */
+static void get_features(struct bus *bus, struct writer *w) {
+        writer_array_begin(w, 4);
+        writer_string(w, "ActivatableServicesChanged");
+        if (mediate_has(bus, "AppArmor"))
+                writer_string(w, "AppArmor");
+        writer_string(w, "HeaderFiltering");
+        if (mediate_has(bus, "SELinux"))
+                writer_string(w, "SELinux");
+        if (bus->systemd_activation)
+                writer_string(w, "SystemdActivation");
+        writer_array_end(w);
+}
+
+static void get_interfaces(struct bus *bus, struct writer *w) {
+        writer_array_begin(w, 4);
+        for (size_t i = 0; i < bus->n_interfaces; i++)
+                if (bus->interfaces[i]->listed)
+                        writer_string(w, bus->interfaces[i]->name);
+        writer_array_end(w);
+}
+
+static const struct driver_property properties[] = {
+        {"Features", "as", get_features},
+        {"Interfaces", "as", get_interfaces},
+        {},
+};
+
+static const struct driver_interface driver_interface_dbus = {
+        .name = BUS_DRIVER_INTERFACE,
+        .methods = methods,
+        .signals = signals,
+        .properties = properties,
+};
+
+/* calls */
 
 static const struct driver_method *find_method(const struct driver_interface *interface,
                                                const char *member) {
@@ -19,8 +91,10 @@ static const struct driver_method *find_method(const struct driver_interface *in
         return NULL;
 }
 
-/* Interfaces that a call can reach: all, or Peer alone, by its name, when the call is for the
- * connection, not the bus. */
+/*
+ * Can the call reach the interface? A call without destination is for the connection, not for the
+ * bus: it reaches only Peer, and only if it names the interface.
+ */
 static bool is_reachable(const struct driver_interface *interface, const struct message *m) {
         if (!m->destination.s)
                 return interface->of_connection && m->interface.s;
@@ -58,10 +132,6 @@ static int check_method(struct driver_call *call) {
         const struct driver_method *method = call->method;
         const struct message *m = call->message;
 
-        if (call->client->state == CLIENT_CONNECTED && m->destination.s &&
-            !(method->flags & DRIVER_METHOD_BEFORE_HELLO))
-                return driver_call_fail(call, DRIVER_ERROR("AccessDenied"),
-                                        "Nothing can be called before Hello");
         if ((method->flags & DRIVER_METHOD_CANONICAL_PATH) && !driver_path_is_canonical(m->path.s))
                 return driver_call_fail(call, DRIVER_ERROR("AccessDenied"),
                                         "%s can only be called at %s", method->name,
@@ -73,7 +143,7 @@ static int check_method(struct driver_call *call) {
         if ((method->flags & DRIVER_METHOD_HANDLES) && !call->client->handles_ok)
                 return driver_call_fail(call, DRIVER_ERROR("NotSupported"),
                                         "%s is for native bus1 clients only", method->name);
-        /* Like the reference: calls to the connection itself may have any arguments. */
+        /* Like the reference: a call to the connection may have any arguments. */
         if (m->destination.s && strcmp(method->in, m->signature.s) != 0)
                 return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
                                         "%s takes the signature '%s', not '%s'", method->name,
@@ -97,7 +167,7 @@ static int run_method(struct driver_call *call) {
         return r;
 }
 
-int driver_dispatch(struct client *client, struct message *m, uint64_t caller_cookie) {
+static int driver_dispatch(struct client *client, struct message *m, uint64_t caller_cookie) {
         struct driver_call call = {
                 .bus = client->bus,
                 .client = client,
@@ -106,13 +176,10 @@ int driver_dispatch(struct client *client, struct message *m, uint64_t caller_co
         };
         int r;
 
-        /* Like the reference: before Hello other methods are refused without a look-up. */
+        /* Like the reference: before Hello, other methods are refused even if they do not exist. */
         if (client->state == CLIENT_CONNECTED && m->destination.s &&
-            strcmp(m->member.s, "Hello") != 0)
-                return tell_error(client, m, caller_cookie, DRIVER_ERROR("AccessDenied"),
-                                  "Nothing can be called before Hello");
-        if (client->state == CLIENT_CONNECTED && m->destination.s && m->interface.s &&
-            strcmp(m->interface.s, BUS_DRIVER_INTERFACE) != 0)
+            (strcmp(m->member.s, "Hello") != 0 ||
+             (m->interface.s && strcmp(m->interface.s, BUS_DRIVER_INTERFACE) != 0)))
                 return tell_error(client, m, caller_cookie, DRIVER_ERROR("AccessDenied"),
                                   "Nothing can be called before Hello");
 
@@ -130,4 +197,22 @@ int driver_dispatch(struct client *client, struct message *m, uint64_t caller_co
         if (call.attachment && call.attachment_free)
                 call.attachment_free(call.attachment);
         return r < 0 ? r : 0;
+}
+
+int driver_add_interfaces(struct bus *bus) {
+        static const struct driver_interface *const standard[] = {
+                &driver_interface_dbus,           &driver_interface_properties,
+                &driver_interface_introspectable, &driver_interface_monitoring,
+                &driver_interface_stats,          &driver_interface_peer,
+                &driver_interface_policy,
+        };
+        int r;
+
+        for (size_t i = 0; i < sizeof(standard) / sizeof(standard[0]); i++) {
+                r = driver_add_interface(bus, standard[i]);
+                if (r < 0)
+                        return r;
+        }
+        bus->dispatch = driver_dispatch;
+        return 0;
 }

@@ -3,7 +3,7 @@
 
 /* The driver - org.freedesktop.DBus, the bus's own object */
 
-#include "bridge/bus/client.h"
+#include "bridge/bus/bus.h"
 
-/* Run a call message to the bus and answer it. caller_cookie and results as in client_receive(). */
-int driver_dispatch(struct client *client, struct message *m, uint64_t caller_cookie);
+/* Give the bus its driver: the standard interfaces, and the function that runs calls. -ENOSPC. */
+int driver_add_interfaces(struct bus *bus);

@@ -2,15 +2,15 @@
 #pragma once
 
 /*
- * Methods - the interfaces of the driver and the methods of org.freedesktop.DBus
+ * Methods - the interfaces of the driver, and the methods of org.freedesktop.DBus
  *
- * Each interface has a table in a file of its own (driver-NAME.c). The methods of the largest,
- * org.freedesktop.DBus, are in several files by theme.
+ * Each interface has a table in a file of its own (driver-NAME.c). Only org.freedesktop.DBus has
+ * its table in driver.c, and its methods in several files by theme.
  */
 
 #include "bridge/driver/driver-call.h"
 
-/* org.freedesktop.DBus; the methods are in driver-*.c */
+/* org.freedesktop.DBus */
 int driver_hello(struct driver_call *call);
 int driver_request_name_method(struct driver_call *call);
 int driver_release_name_method(struct driver_call *call);
@@ -31,7 +31,6 @@ int driver_remove_match_method(struct driver_call *call);
 int driver_reload_config(struct driver_call *call);
 int driver_get_id(struct driver_call *call);
 
-extern const struct driver_interface driver_interface_dbus;
 extern const struct driver_interface driver_interface_properties;
 extern const struct driver_interface driver_interface_introspectable;
 extern const struct driver_interface driver_interface_peer;
@@ -39,13 +38,15 @@ extern const struct driver_interface driver_interface_monitoring;
 extern const struct driver_interface driver_interface_stats;
 extern const struct driver_interface driver_interface_policy;
 
-/* May the caller listen to others, as far as security modules go? 0, or as driver_call_fail(). */
+/* Do the security modules let the caller eavesdrop? 0 or DRIVER_CALL_FAILED. */
 int driver_check_eavesdrop(struct driver_call *call);
 
-/* parts of methods, for interfaces of other folders, too */
+/* parts of methods, also for interfaces of other folders */
 
-/* RequestName for call->client, with policy, limits and signals. 0 and the result, or as
- * driver_call_fail(). */
+/*
+ * RequestName for call->client, with policy, limits and signals. name is NUL-terminated. 0,
+ * DRIVER_CALL_FAILED, or a negative errno that is fatal.
+ */
 int driver_request_name(struct driver_call *call, const char *name, size_t n, uint32_t flags,
                         uint32_t *ret_result);
 int driver_release_name(struct driver_call *call, const char *name, size_t n, uint32_t *ret_result);
@@ -53,5 +54,5 @@ int driver_release_name(struct driver_call *call, const char *name, size_t n, ui
 int driver_add_match(struct driver_call *call, const char *text, size_t n, uint64_t cookie,
                      struct match_rule **ret_rule);
 
-/* The introspection XML; allocated. path NULL: the canonical one. */
+/* The allocated introspection XML of a path (NULL: the canonical one). NULL without memory. */
 char *driver_introspect(struct bus *bus, const char *path);

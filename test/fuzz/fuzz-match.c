@@ -10,7 +10,7 @@
 #include "bridge/bus/bus.h"
 #include "bridge/bus/membership.h"
 #include "bridge/bus/receive.h"
-#include "bridge/driver/interfaces.h"
+#include "bridge/driver/driver.h"
 #include "bridge/wire/writer.h"
 #include "fuzz.h"
 

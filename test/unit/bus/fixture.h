@@ -9,7 +9,7 @@
 #include "bridge/bus/membership.h"
 #include "bridge/bus/receive.h"
 #include "bridge/bus/tell.h"
-#include "bridge/driver/interfaces.h"
+#include "bridge/driver/driver.h"
 #include "bridge/driver/methods.h"
 
 #define INBOX_MAX 256
