@@ -69,8 +69,7 @@ struct bus_hooks {
 
 /* The part of a native session that the socket front end implements. */
 struct native_anchor {
-        /* Close the socket, asynchronously. After that the bus does not call session_end() for it.
-         */
+        /* Close the socket, asynchronously. The bus does not call session_end() for it then. */
         void (*close)(struct native_anchor *anchor, const char *reason);
         /* The client of the session has its unique name: stop the clock of auth_timeout. */
         void (*completed)(struct native_anchor *anchor);

@@ -15,9 +15,8 @@
 
 #include "base/cleanup.h"
 
-#define OPTION_MAX                                                                    \
-        (65536 * sizeof(uint32_t)) /* Linux has NGROUPS_MAX 65536; labels are shorter \
-                                    */
+/* Linux allows 65536 groups (NGROUPS_MAX); labels are shorter. */
+#define OPTION_MAX (65536 * sizeof(uint32_t))
 #define LABEL_MAX 4096
 
 #ifndef SO_PEERPIDFD

@@ -5,21 +5,21 @@
  *
  * The mask of a rule says which of the five keys type, sender, path, interface and member it has.
  * Its most selective other condition decides its branch: an argument, a namespace of paths or
- * names, or a destination. Branch, mask and all their values are hashed together; that hash names
- * the bucket.
+ * names, or a destination. The hash of branch, mask and all their values is the key of the bucket.
  *
- * A message has one hash for each key. Only the sender has several: its unique name, and each
- * well-known name that it owns. In each branch a message has one hash for each value that a
- * matching rule could have: the argument itself, or every namespace that a path or name is in. The
- * search looks up these buckets for every branch and mask in use, and compares each rule in them in
- * full. So the cost of a message depends on the number of different kinds of rules and on the rules
- * that nearly match, but not on the number of all rules.
+ * A message has one hash for each of the five keys. Only the sender has several: that of its unique
+ * name, and that of each well-known name that it owns. In each branch a message has one hash for
+ * each value that a matching rule could have: the argument itself, or every namespace that a path
+ * or name is in. The search looks up these buckets for every branch and mask in use, and compares
+ * each rule in them in full. So the cost of a message depends on the number of different kinds of
+ * rules and on the rules that nearly match, but not on the number of all rules.
  */
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "bridge/bus/match.h"
 #include "bridge/bus/name.h"
 
@@ -41,25 +41,25 @@ enum branch_kind {
         BRANCH_ADDRESSED, /* the rule names a destination, so no broadcast can match */
 };
 
-#define BRANCHES_MAX 256 /* more than there are kinds and arguments; match_rule.branch holds it */
+#define BRANCHES_MAX 256 /* match_rule.branch has 8 bits; kinds and arguments give fewer */
 
 void match_index_init(struct match_index *index, const struct hash_seed *seed) {
         *index = (struct match_index){.seed = *seed};
 }
 
-/* Everything that decides which bucket a rule goes into. */
+/* All that determines the bucket of a rule. */
 struct place {
         enum branch_kind kind;
         unsigned arg;
-        const char *value; /* of the branch; NULL if this kind of branch has none */
+        const char *value; /* NULL if this kind of branch has none */
         size_t n_value;
         unsigned mask;
         uint64_t hashes[_KEY_MAX];
 };
 
 /*
- * Combine branch, value and the keys of the mask into one hash. The position of a key goes into it,
- * so that the same string under another key gives another hash.
+ * Combine branch, value and the keys of the mask into one hash. The position of each key is hashed
+ * too, so that the same string under another key gives another hash.
  */
 static uint64_t combine(const struct match_branch *branch, uint64_t value, unsigned mask,
                         const uint64_t hashes[_KEY_MAX]) {
@@ -75,7 +75,10 @@ static uint64_t combine(const struct match_branch *branch, uint64_t value, unsig
         return key;
 }
 
-/* Choose the most selective condition: an exact argument before a namespace, before a path. */
+/*
+ * Choose the most selective condition. From the most to the least selective, these are: a string
+ * argument, a namespace argument, a path argument, a namespace of paths.
+ */
 static void choose_branch(const struct match_keys *keys, struct place *ret_place) {
         static const uint8_t ranks[] = {
                 [MATCH_ARG_STRING] = BRANCH_ARG,
@@ -129,10 +132,8 @@ static void place_rule(const struct match_keys *keys, const struct hash_seed *se
 
 static uint64_t place_key(const struct match_index *index, const struct match_branch *branch,
                           const struct place *place) {
-        uint64_t value = 0;
+        uint64_t value = place->value ? hash_bytes(&index->seed, place->value, place->n_value) : 0;
 
-        if (place->value)
-                value = hash_bytes(&index->seed, place->value, place->n_value);
         return combine(branch, value, place->mask, place->hashes);
 }
 
@@ -145,22 +146,19 @@ static struct match_branch *branch_find(struct match_index *index, const struct 
         return NULL;
 }
 
-static int branch_get(struct match_index *index, const struct place *place,
-                      struct match_branch **ret_branch) {
+/* Find or make the branch; NULL without memory. */
+static struct match_branch *branch_get(struct match_index *index, const struct place *place) {
         struct match_branch *branch = branch_find(index, place), *more;
 
-        if (!branch) {
-                if (index->n_branches == BRANCHES_MAX)
-                        return -ENOMEM;
-                more = reallocarray(index->branches, index->n_branches + 1, sizeof(*more));
-                if (!more)
-                        return -ENOMEM;
-                index->branches = more;
-                branch = &more[index->n_branches++];
-                *branch = (struct match_branch){.kind = place->kind, .arg = place->arg};
-        }
-        *ret_branch = branch;
-        return 0;
+        if (branch || index->n_branches == BRANCHES_MAX)
+                return branch;
+        more = reallocarray(index->branches, index->n_branches + 1, sizeof(*more));
+        if (!more)
+                return NULL;
+        index->branches = more;
+        branch = &more[index->n_branches++];
+        *branch = (struct match_branch){.kind = place->kind, .arg = place->arg};
+        return branch;
 }
 
 static void branch_add(struct match_branch *branch, struct match_rule *rule,
@@ -169,8 +167,7 @@ static void branch_add(struct match_branch *branch, struct match_rule *rule,
                 match_sorted_add(&branch->sorted, place->value, place->n_value, rule);
         branch->n_by_mask[rule->mask]++;
         branch->masks |= 1U << rule->mask;
-        if (place->n_value > branch->n_value_max)
-                branch->n_value_max = place->n_value;
+        KEEP_PEAK(branch->n_value_max, place->n_value);
 }
 
 static void branch_remove(struct match_branch *branch, struct match_rule *rule) {
@@ -201,42 +198,36 @@ static struct match_bucket *bucket_find(struct match_index *index, uint64_t key)
         return bucket;
 }
 
-static int bucket_get(struct match_index *index, uint64_t key, struct match_bucket **ret_bucket) {
-        struct match_bucket *bucket;
+/* Find or make the bucket; NULL without memory. */
+static struct match_bucket *bucket_get(struct match_index *index, uint64_t key) {
+        CLEANUP_FREE struct match_bucket *fresh = NULL;
+        struct match_bucket *bucket = bucket_find(index, key);
 
-        bucket = bucket_find(index, key);
-        if (!bucket) {
-                bucket = calloc(1, sizeof(*bucket));
-                if (!bucket)
-                        return -ENOMEM;
-                bucket->key = key;
-                HASH_ADD_KEYPTR_BYHASHVALUE(hh, index->buckets, &bucket->key, sizeof(bucket->key),
-                                            (unsigned)key, bucket);
-                if (!bucket->hh.tbl) {
-                        free(bucket);
-                        return -ENOMEM;
-                }
-        }
-        *ret_bucket = bucket;
-        return 0;
+        if (bucket)
+                return bucket;
+        fresh = calloc(1, sizeof(*fresh));
+        if (!fresh)
+                return NULL;
+        fresh->key = key;
+        HASH_ADD_KEYPTR_BYHASHVALUE(hh, index->buckets, &fresh->key, sizeof(fresh->key),
+                                    (unsigned)key, fresh);
+        return fresh->hh.tbl ? steal_ptr(&fresh) : NULL;
 }
 
 static int index_link(struct match_index *index, struct match_rule *rule) {
+        struct match_bucket *bucket = NULL;
         struct match_branch *branch;
-        struct match_bucket *bucket;
         struct place place;
-        int r;
 
         place_rule(&rule->keys, &index->seed, &place);
-        r = branch_get(index, &place, &branch);
-        if (r >= 0)
-                r = branch->kind == BRANCH_ARG_PATH ? match_sorted_reserve(&branch->sorted) : 0;
-        if (r >= 0)
-                r = bucket_get(index, place_key(index, branch, &place), &bucket);
-        if (r < 0) {
+        branch = branch_get(index, &place);
+        if (branch &&
+            (branch->kind != BRANCH_ARG_PATH || match_sorted_reserve(&branch->sorted) == 0))
+                bucket = bucket_get(index, place_key(index, branch, &place));
+        if (!bucket) {
                 if (index->n_rules == 0)
                         branches_free(index);
-                return r;
+                return -ENOMEM;
         }
 
         rule->mask = place.mask;
@@ -246,8 +237,7 @@ static int index_link(struct match_index *index, struct match_rule *rule) {
         branch_add(branch, rule, &place);
         DL_APPEND2(bucket->rules, rule, bucket_prev, bucket_next);
         index->n_rules++;
-        if (index->n_rules > index->peak_rules)
-                index->peak_rules = index->n_rules;
+        KEEP_PEAK(index->peak_rules, index->n_rules);
         if (rule->keys.eavesdrop)
                 index->n_eavesdrop++;
         return 0;
@@ -265,7 +255,6 @@ static void index_unlink(struct match_index *index, struct match_rule *rule) {
                 HASH_DEL(index->buckets, bucket);
                 free(bucket);
         }
-        rule->bucket = NULL;
         if (index->n_rules == 0)
                 branches_free(index);
 }
@@ -274,20 +263,16 @@ static void index_unlink(struct match_index *index, struct match_rule *rule) {
 
 int match_rule_new(struct client *client, const char *text, size_t n,
                    struct match_rule **ret_rule) {
-        struct match_rule *rule;
+        CLEANUP_FREE struct match_rule *rule = calloc(1, sizeof(*rule));
         int r;
 
-        rule = calloc(1, sizeof(*rule));
         if (!rule)
                 return -ENOMEM;
-        r = match_keys_parse(&rule->keys, text, n);
-        if (r) {
-                free(rule);
-                return r;
-        }
         rule->client = client;
-        *ret_rule = rule;
-        return 0;
+        r = match_keys_parse(&rule->keys, text, n);
+        if (r == 0)
+                *ret_rule = steal_ptr(&rule);
+        return r;
 }
 
 void match_rule_attach(struct match_index *index, struct match_rule *rule) {
@@ -295,10 +280,8 @@ void match_rule_attach(struct match_index *index, struct match_rule *rule) {
 
         DL_APPEND2(client->rules, rule, client_prev, client_next);
         client->n_rules++;
-        if (client->n_rules > client->stats.peak_rules)
-                client->stats.peak_rules = client->n_rules;
-        if (client->n_rules > index->peak_rules_per_client)
-                index->peak_rules_per_client = client->n_rules;
+        KEEP_PEAK(client->stats.peak_rules, client->n_rules);
+        KEEP_PEAK(index->peak_rules_per_client, client->n_rules);
         rule->attached = true;
 }
 
@@ -308,14 +291,10 @@ int match_rule_add(struct match_index *index, struct client *client, int64_t n_m
         int r;
 
         r = match_rule_new(client, text, n, &rule);
-        if (r)
+        if (r != 0)
                 return r;
-        if ((int64_t)client->n_rules >= n_max) {
-                match_rule_free(rule);
-                return MATCH_E_QUOTA;
-        }
-        r = index_link(index, rule);
-        if (r < 0) {
+        r = (int64_t)client->n_rules < n_max ? index_link(index, rule) : MATCH_E_QUOTA;
+        if (r != 0) {
                 match_rule_free(rule);
                 return r;
         }
@@ -327,16 +306,13 @@ int match_rule_add(struct match_index *index, struct client *client, int64_t n_m
 }
 
 struct match_rule *match_rule_free(struct match_rule *rule) {
-        struct client *client;
-
         if (!rule)
                 return NULL;
-        client = rule->client;
         if (rule->bucket)
                 index_unlink(rule->index, rule);
         if (rule->attached) {
-                DL_DELETE2(client->rules, rule, client_prev, client_next);
-                client->n_rules--;
+                DL_DELETE2(rule->client->rules, rule, client_prev, client_next);
+                rule->client->n_rules--;
         }
         match_keys_deinit(&rule->keys);
         free(rule);
@@ -344,42 +320,35 @@ struct match_rule *match_rule_free(struct match_rule *rule) {
 }
 
 void match_rules_free(struct client *client) {
-        struct match_rule *rule, *next;
-
-        DL_FOREACH_SAFE2(client->rules, rule, next, client_next) {
-                match_rule_free(rule);
-        }
+        while (client->rules)
+                match_rule_free(client->rules);
 }
 
 int match_rule_remove(struct match_index *index, struct client *client, const char *text,
                       size_t n) {
+        CLEANUP(match_keys_deinit) struct match_keys keys = {};
         struct match_bucket *bucket = NULL;
         struct match_branch *branch;
         struct match_rule *rule;
-        struct match_keys keys;
         struct place place;
         int r;
 
         r = match_keys_parse(&keys, text, n);
-        if (r)
+        if (r != 0)
                 return r;
 
-        r = MATCH_E_NOT_FOUND;
         place_rule(&keys, &index->seed, &place);
         branch = branch_find(index, &place);
         if (branch)
                 bucket = bucket_find(index, place_key(index, branch, &place));
-        if (bucket)
-                DL_FOREACH2(bucket->rules, rule, bucket_next) {
-                        if (rule->client == client && rule->cookie == 0 &&
-                            match_keys_equal(&rule->keys, &keys)) {
-                                match_rule_free(rule);
-                                r = 0;
-                                break;
-                        }
+        DL_FOREACH2(bucket ? bucket->rules : NULL, rule, bucket_next) {
+                if (rule->client == client && rule->cookie == 0 &&
+                    match_keys_equal(&rule->keys, &keys)) {
+                        match_rule_free(rule);
+                        return 0;
                 }
-        match_keys_deinit(&keys);
-        return r;
+        }
+        return MATCH_E_NOT_FOUND;
 }
 
 /* search */
@@ -392,14 +361,14 @@ struct search {
         int (*found)(struct match_rule *rule, void *userdata);
         void *userdata;
 
-        unsigned has; /* keys */
+        unsigned has; /* mask of the keys that are in hashes */
         uint64_t hashes[_KEY_MAX];
 };
 
 static int search_rule(const struct search *search, struct match_rule *rule) {
         if (search->eavesdrop && !rule->keys.eavesdrop)
                 return 0;
-        /* Buckets of two values of one message may collide; then a rule is reached twice. */
+        /* A rule is found twice if two values of one message have the same hash. */
         if (rule->mark == search->index->mark ||
             !match_keys_match(&rule->keys, search->m, search->context))
                 return 0;
@@ -408,14 +377,12 @@ static int search_rule(const struct search *search, struct match_rule *rule) {
 }
 
 static int search_bucket(const struct search *search, uint64_t key) {
-        struct match_bucket *bucket;
+        struct match_bucket *bucket = bucket_find(search->index, key);
         struct match_rule *rule;
         int r;
 
-        bucket = bucket_find(search->index, key);
         if (!bucket)
                 return 0;
-
         DL_FOREACH2(bucket->rules, rule, bucket_next) {
                 r = search_rule(search, rule);
                 if (r != 0)
@@ -424,7 +391,7 @@ static int search_bucket(const struct search *search, uint64_t key) {
         return 0;
 }
 
-/* Search the bucket of one mask; if the mask has the sender, one for each of its names. */
+/* Search the bucket of one mask, or, if the mask has the sender, one for each of its names. */
 static int search_mask(struct search *search, const struct match_branch *branch, uint64_t value,
                        unsigned mask) {
         const struct client *sender = search->context->sender;
@@ -452,11 +419,9 @@ static int search_mask(struct search *search, const struct match_branch *branch,
 /* Search all masks of the branch for rules with this value. */
 static int search_value(struct search *search, const struct match_branch *branch, const char *value,
                         size_t n_value) {
-        uint64_t hash = 0;
+        uint64_t hash = value ? hash_bytes(&search->index->seed, value, n_value) : 0;
         int r;
 
-        if (value)
-                hash = hash_bytes(&search->index->seed, value, n_value);
         for (uint32_t masks = branch->masks; masks; masks &= masks - 1) {
                 unsigned mask = __builtin_ctz(masks);
 
@@ -470,9 +435,8 @@ static int search_value(struct search *search, const struct match_branch *branch
 }
 
 /*
- * Search for the value and for each namespace that it is in: each prefix that ends before a
- * separator (inclusive: with the separator). Prefixes longer than the longest value of a rule are
- * skipped.
+ * Search for the value and for each namespace that contains it, which are its prefixes that end
+ * before a separator (inclusive: after it). No rule has a value longer than n_value_max.
  */
 static int search_namespaces(struct search *search, const struct match_branch *branch,
                              const struct wire_string *value, char separator, bool inclusive) {
@@ -498,7 +462,7 @@ static int search_namespaces(struct search *search, const struct match_branch *b
         return 0;
 }
 
-/* An argument that ends with "/" also matches rules for paths below it, see match-sorted.h. */
+/* Search the rules for paths below value, which ends with "/"; see match-sorted.h. */
 static int search_below(struct search *search, const struct match_branch *branch,
                         const struct wire_string *value) {
         const struct match_sorted_entry *entry, *end;
@@ -544,7 +508,7 @@ static int search_branch(struct search *search, const struct match_branch *branc
         return r;
 }
 
-/* Hash the fields of the message that some rule has as a key. */
+/* Hash those fields of the message that any rule has a key for. */
 static void hash_keys(struct search *search) {
         const struct match_index *index = search->index;
         const struct client *sender = search->context->sender;

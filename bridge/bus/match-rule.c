@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Match rules: the grammar, equality, text form, and whether a message matches. */
+/* Match rules: parsing, comparing and formatting them, and whether a message matches. */
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "bridge/bus/match.h"
 #include "bridge/bus/name.h"
 #include "bridge/wire/names.h"
+
+static const char *const types[] = {NULL, "method_call", "method_return", "error", "signal"};
 
 /* parsing */
 
@@ -20,7 +23,7 @@ static bool is_blank(char c) {
 /*
  * Unquote one value into out. Inside quotes everything is literal. Outside, a comma ends the value
  * and \' is an apostrophe; a backslash before any other character is literal, and so is that
- * character. Returns the position behind the value, or NULL if a quote is not closed.
+ * character. Returns the position after the value, or NULL if a quote is not closed.
  */
 static const char *parse_value(const char *p, const char *end, char **out) {
         bool quoted = false;
@@ -43,20 +46,17 @@ static const char *parse_value(const char *p, const char *end, char **out) {
 }
 
 static int keys_set_type(struct match_keys *keys, const char *value) {
-        static const char *const types[] = {NULL, "method_call", "method_return", "error",
-                                            "signal"};
-
         if (keys->type)
                 return MATCH_E_INVALID;
         for (unsigned i = 1; i < 5; i++)
-                if (!strcmp(value, types[i])) {
+                if (strcmp(value, types[i]) == 0) {
                         keys->type = i;
                         return 0;
                 }
         return MATCH_E_INVALID;
 }
 
-/* argN, argNpath, arg0namespace. key begins behind "arg". */
+/* Add argN, argNpath or arg0namespace. key is the part after "arg". */
 static int keys_add_arg(struct match_keys *keys, const char *key, size_t n_key, const char *value,
                         size_t n_value) {
         struct match_arg arg = {.value = value, .n_value = n_value}, *args;
@@ -128,10 +128,8 @@ static int keys_set(struct match_keys *keys, const char *key, size_t n_key, cons
         if (n_key == 4 && !memcmp(key, "type", 4))
                 return keys_set_type(keys, value);
         if (n_key == 9 && !memcmp(key, "eavesdrop", 9)) {
-                if (strcmp(value, "true") && strcmp(value, "false"))
-                        return MATCH_E_INVALID;
-                keys->eavesdrop = !strcmp(value, "true");
-                return 0;
+                keys->eavesdrop = strcmp(value, "true") == 0;
+                return keys->eavesdrop || strcmp(value, "false") == 0 ? 0 : MATCH_E_INVALID;
         }
         if (n_key > 3 && !memcmp(key, "arg", 3))
                 return keys_add_arg(keys, key + 3, n_key - 3, value, n_value);
@@ -169,12 +167,12 @@ static int keys_parse(struct match_keys *keys, const char *p, size_t n) {
                 if (r)
                         return r;
                 if (p < end)
-                        p++; /* the comma; the last one may be followed by nothing */
+                        p++; /* skip the comma, which may be the last character of a rule */
         }
 }
 
 int match_keys_parse(struct match_keys *ret_keys, const char *text, size_t n) {
-        struct match_keys keys = {};
+        CLEANUP(match_keys_deinit) struct match_keys keys = {};
         int r;
 
         if (n > MATCH_RULE_LENGTH_MAX)
@@ -186,12 +184,11 @@ int match_keys_parse(struct match_keys *ret_keys, const char *text, size_t n) {
                 return -ENOMEM;
 
         r = keys_parse(&keys, text, n);
-        if (r) {
-                match_keys_deinit(&keys);
-                return r;
+        if (r == 0) {
+                *ret_keys = keys;
+                keys = (struct match_keys){};
         }
-        *ret_keys = keys;
-        return 0;
+        return r;
 }
 
 void match_keys_deinit(struct match_keys *keys) {
@@ -203,7 +200,7 @@ void match_keys_deinit(struct match_keys *keys) {
 /* equality */
 
 static bool string_equal(const char *a, const char *b) {
-        return a == b || (a && b && !strcmp(a, b));
+        return a == b || (a && b && strcmp(a, b) == 0);
 }
 
 bool match_keys_equal(const struct match_keys *a, const struct match_keys *b) {
@@ -215,7 +212,7 @@ bool match_keys_equal(const struct match_keys *a, const struct match_keys *b) {
 
         for (size_t i = 0; i < a->n_args; i++)
                 if (a->args[i].index != b->args[i].index || a->args[i].kind != b->args[i].kind ||
-                    strcmp(a->args[i].value, b->args[i].value))
+                    strcmp(a->args[i].value, b->args[i].value) != 0)
                         return false;
         return true;
 }
@@ -237,8 +234,6 @@ static void format_key(FILE *f, bool *first, const char *key, const char *value)
 }
 
 char *match_keys_format(const struct match_keys *keys) {
-        static const char *const types[] = {NULL, "method_call", "method_return", "error",
-                                            "signal"};
         static const char *const kinds[] = {"", "path", "namespace"};
         bool first = true;
         size_t n_text;
@@ -273,16 +268,16 @@ char *match_keys_format(const struct match_keys *keys) {
 /* matching */
 
 static bool field_matches(const char *wanted, const struct wire_string *field) {
-        return !wanted || (field->s && !strcmp(wanted, field->s));
+        return !wanted || (field->s && strcmp(wanted, field->s) == 0);
 }
 
-/* Is this the client (NULL: the bus) that has the name now? */
+/* Does the client (NULL: the bus) have the name now? */
 static bool name_matches(const char *wanted, const struct match_context *context,
                          const struct client *client) {
         size_t n = strlen(wanted);
 
         if (!client)
-                return !strcmp(wanted, BUS_DRIVER_NAME);
+                return strcmp(wanted, BUS_DRIVER_NAME) == 0;
         if (wanted[0] == ':')
                 return n == client->n_unique_name && !memcmp(wanted, client->unique_name, n);
         return client == name_resolve(context->names, wanted, n);
@@ -290,19 +285,16 @@ static bool name_matches(const char *wanted, const struct match_context *context
 
 static bool destination_matches(const char *wanted, struct message *m,
                                 const struct match_context *context) {
-        if (!m->destination.s)
-                return false;
-        if (!strcmp(wanted, m->destination.s))
-                return true;
-        return context->destination && name_matches(wanted, context, context->destination);
+        return m->destination.s &&
+               (strcmp(wanted, m->destination.s) == 0 ||
+                (context->destination && name_matches(wanted, context, context->destination)));
 }
 
 static bool path_is_below(const char *path, size_t n_path, const char *ns) {
         size_t n = strlen(ns);
 
-        if (n == 1) /* "/" */
-                return true;
-        return n_path >= n && !memcmp(path, ns, n) && (n_path == n || path[n] == '/');
+        return n == 1 /* "/" */ ||
+               (n_path >= n && !memcmp(path, ns, n) && (n_path == n || path[n] == '/'));
 }
 
 static bool arg_matches(const struct match_arg *wanted, const struct message_arg *arg) {
@@ -334,12 +326,10 @@ bool match_keys_match(const struct match_keys *keys, struct message *m,
             !field_matches(keys->interface, &m->interface) ||
             !field_matches(keys->member, &m->member) || !field_matches(keys->path, &m->path))
                 return false;
-        if (keys->path_namespace &&
-            (!m->path.s || !path_is_below(m->path.s, m->path.n, keys->path_namespace)))
-                return false;
-        if (keys->sender && !name_matches(keys->sender, context, context->sender))
-                return false;
-        if (keys->destination && !destination_matches(keys->destination, m, context))
+        if ((keys->path_namespace &&
+             (!m->path.s || !path_is_below(m->path.s, m->path.n, keys->path_namespace))) ||
+            (keys->sender && !name_matches(keys->sender, context, context->sender)) ||
+            (keys->destination && !destination_matches(keys->destination, m, context)))
                 return false;
 
         for (size_t i = 0; i < keys->n_args; i++) {

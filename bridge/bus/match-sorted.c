@@ -23,7 +23,7 @@ static int compare(const struct match_sorted_entry *a, const struct match_sorted
         return (uintptr_t)a->rule < (uintptr_t)b->rule ? -1 : a->rule != b->rule;
 }
 
-/* The position of the first entry that is not less than wanted (binary search). */
+/* Find the first entry that is not less than wanted, by binary search. */
 static uint32_t find(const struct match_sorted *sorted, const struct match_sorted_entry *wanted) {
         uint32_t first = 0, n = sorted->n;
 

@@ -4,9 +4,9 @@
 /*
  * Match rules sorted by value
  *
- * A message argument that ends with "/" matches argNpath rules for any path below it. A hash cannot
- * find these rules, because the argument is only a prefix of their values. So argNpath rules are
- * also kept in an array sorted by value, where all rules with one prefix are neighbours:
+ * A message argument that ends with "/" matches argNpath rules for any path below it. A hash table
+ * cannot find these rules, because the argument is only a prefix of their values. So argNpath rules
+ * are also kept in an array sorted by value, where all rules with one prefix are neighbours:
  *
  *     /a/    /a/b    /a/b/c    /a/d    /b
  *            `--- below /a/b -'
@@ -20,7 +20,7 @@
 struct match_rule;
 
 struct match_sorted_entry {
-        const char *value; /* of the rule, which owns it */
+        const char *value; /* owned by the rule */
         size_t n_value;
         struct match_rule *rule;
 };
@@ -39,8 +39,8 @@ void match_sorted_remove(struct match_sorted *sorted, const char *value, size_t 
 void match_sorted_deinit(struct match_sorted *sorted);
 
 /*
- * Return the first entry that is not less than value: entries with this prefix begin there.
- * *ret_end is the end of the array.
+ * Find the first entry that is not less than value; entries with this prefix begin there. *ret_end
+ * is the end of the array.
  */
 const struct match_sorted_entry *match_sorted_begin(const struct match_sorted *sorted,
                                                     const char *value, size_t n_value,

@@ -70,15 +70,15 @@ struct match_index;
 
 struct match_rule {
         struct client *client;
-        uint64_t cookie; /* 0: made by AddMatch; else unique, chosen by the native front end */
+        uint64_t cookie; /* 0: made by AddMatch; else a unique number of the native front end */
         struct match_keys keys;
 
         /* private to match-index.c */
         struct match_rule *client_prev, *client_next;
         struct match_rule *bucket_prev, *bucket_next;
-        struct match_index *index; /* NULL: in none */
+        struct match_index *index; /* NULL: it is in no index */
         struct match_bucket *bucket;
-        uint64_t mark; /* the last search that found it */
+        uint64_t mark; /* number of the last search that found it */
         uint8_t mask;
         uint8_t branch; /* index into the branches */
         bool attached;  /* is in the client's list */
@@ -88,30 +88,29 @@ struct match_rule {
 int match_keys_parse(struct match_keys *ret_keys, const char *text, size_t n);
 void match_keys_deinit(struct match_keys *keys);
 bool match_keys_equal(const struct match_keys *a, const struct match_keys *b);
-/* The text form in the reference's order and quoting; allocated. NULL without memory. */
+/* The allocated text of a rule, with keys and quotes like the reference's. NULL without memory. */
 char *match_keys_format(const struct match_keys *keys);
 
-/* Sender and receiver of a message. sender NULL: the bus; destination NULL: none, or not running.
- */
+/* Sender (NULL: the bus) and receiver (NULL: none, or not running) of a message. */
 struct match_context {
         struct name_registry *names;
         struct client *sender;
         struct client *destination;
 };
-/* Does the message match? The key eavesdrop is not looked at. */
+/* Does the message match? The key eavesdrop is ignored. */
 bool match_keys_match(const struct match_keys *keys, struct message *m,
                       const struct match_context *context);
 
 /*
- * Add a rule of the client, which may have n_max. cookie is 0, or an id of the native front end.
- * The caller checks that only a privileged client eavesdrops. ret_rule may be NULL. MATCH_E_*,
+ * Add a rule of the client, which may have n_max rules. cookie is 0, or an id of the native front
+ * end. ret_rule may be NULL. The caller checks whether the client may eavesdrop. MATCH_E_*,
  * -ENOMEM.
  */
 int match_rule_add(struct match_index *index, struct client *client, int64_t n_max,
                    const char *text, size_t n, uint64_t cookie, struct match_rule **ret_rule);
 /* Parse a rule for a monitor, whose rules are not in the index. MATCH_E_*, -ENOMEM. */
 int match_rule_new(struct client *client, const char *text, size_t n, struct match_rule **ret_rule);
-/* Put a parsed rule into the list of its client. index only keeps the peak. */
+/* Put a parsed rule into the list of its client; index only keeps the peak numbers. */
 void match_rule_attach(struct match_index *index, struct match_rule *rule);
 /* NULL is fine; returns NULL. */
 struct match_rule *match_rule_free(struct match_rule *rule);
@@ -134,7 +133,7 @@ struct match_branch {
         uint8_t arg;
         uint32_t masks;             /* bit i: some rule has the mask i */
         uint32_t n_by_mask[32];     /* number of rules with the mask i */
-        size_t n_value_max;         /* length of the longest value */
+        size_t n_value_max;         /* length of the longest value so far */
         struct match_sorted sorted; /* rules of an argNpath branch, sorted by value */
 };
 
@@ -147,10 +146,10 @@ struct match_index {
         uint32_t n_eavesdrop;
         uint32_t peak_rules;
         uint32_t peak_rules_per_client;
-        uint64_t mark;
+        uint64_t mark; /* number of searches */
 };
 
-/* seed is that of the name registry, because names keep their hashes. */
+/* seed is that of the name registry, because the index uses the hashes that names have. */
 void match_index_init(struct match_index *index, const struct hash_seed *seed);
 /*
  * Call found() for each rule that matches; if eavesdrop is set, only for rules with

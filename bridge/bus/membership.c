@@ -137,8 +137,7 @@ int client_become_monitor(struct client *client, struct match_rule **rules, size
         int r;
 
         match_rules_free(client);
-        /* Like the reference: the unique name first, then the others in the order of acquisition.
-         */
+        /* Like the reference: the unique name first, then the others, the oldest first. */
         r = release_unique_name(client);
         while (r >= 0 && client->ownerships)
                 r = release_well_known_name(client, client->ownerships);

@@ -34,7 +34,7 @@ int monitor_show(struct bus *bus, struct client *sender, struct client *receiver
         int r;
 
         DL_FOREACH2(bus->monitors, monitor, monitor_next) {
-                /* A monitor gets the bytes only; handles go to nobody but their receiver. */
+                /* Handles go only to their receiver, so a monitor gets a message without them. */
                 if ((m->n_fds > 0 && !monitor->fds_negotiated) || !wants(monitor, m, &context))
                         continue;
                 r = monitor->ops->deliver(monitor, m, NULL, 0);
@@ -62,7 +62,7 @@ static int eavesdrop_found(struct match_rule *rule, void *userdata) {
 
         if (client == eavesdrop->receiver)
                 return 0;
-        /* one copy, as of a broadcast: each subscription has its own */
+        /* All rules made with AddMatch bring one copy; each subscription of a native client one. */
         if (rule->cookie == 0) {
                 if (client->mark == eavesdrop->mark)
                         return 0;

@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * Monitors - clients that see every message, without anybody noticing (spec,
- * "Monitoring.BecomeMonitor")
+ * Monitors and eavesdroppers - clients that see messages between other clients
  *
- * And eavesdroppers, the older kind: ordinary clients with rules that say eavesdrop='true', to whom
- * the policy applies.
+ * A monitor (D-Bus spec, "BecomeMonitor") sees every message that its rules match, and no other
+ * client notices it. An eavesdropper is the older kind: an ordinary client with a match rule that
+ * says eavesdrop='true'. The policy applies to eavesdroppers, but not to monitors.
  */
 
 #include "bridge/bus/bus.h"

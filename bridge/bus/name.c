@@ -8,21 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "bridge/bus/permit.h"
 
 uint32_t name_count(struct name_registry *registry) {
         uint32_t n = 1 + registry->n_registered + registry->n_names;
 
-        if (n > registry->peak_names)
-                registry->peak_names = n;
+        KEEP_PEAK(registry->peak_names, n);
         return n;
 }
 
 struct name *name_find(struct name_registry *registry, const char *name, size_t n) {
+        uint64_t hash = hash_bytes(registry->seed, name, n);
         struct name *found;
-        uint64_t hash;
 
-        hash = hash_bytes(registry->seed, name, n);
         HASH_FIND_BYHASHVALUE(hh, registry->names, name, n, (unsigned)hash, found);
         return found;
 }
@@ -41,27 +40,23 @@ struct client *name_resolve(struct name_registry *registry, const char *name, si
         return found ? name_owner(found) : NULL;
 }
 
-static int name_new(struct name_registry *registry, const char *text, size_t n,
-                    struct name **ret_name) {
-        struct name *name;
+/* Add a name without owner; NULL without memory. */
+static struct name *name_new(struct name_registry *registry, const char *text, size_t n) {
+        CLEANUP_FREE struct name *name = calloc(1, sizeof(*name) + n + 1);
 
-        name = calloc(1, sizeof(*name) + n + 1);
         if (!name)
-                return -ENOMEM;
+                return NULL;
 
         memcpy(name->name, text, n);
         name->n_name = n;
         name->hash = hash_bytes(registry->seed, text, n);
         HASH_ADD_KEYPTR_BYHASHVALUE(hh, registry->names, name->name, n, (unsigned)name->hash, name);
-        if (!name->hh.tbl) {
-                free(name);
-                return -ENOMEM;
-        }
+        if (!name->hh.tbl)
+                return NULL;
 
         registry->n_names++;
         name_count(registry);
-        *ret_name = name;
-        return 0;
+        return steal_ptr(&name);
 }
 
 static void name_free(struct name_registry *registry, struct name *name) {
@@ -80,29 +75,24 @@ struct name_ownership *name_ownership_find(struct name *name, struct client *cli
         return NULL;
 }
 
-static int ownership_new(struct name_registry *registry, struct name *name, struct client *client,
-                         uint32_t flags, struct name_ownership **ret_ownership) {
-        struct name_ownership *ownership;
+/* Make an ownership that is in no queue yet; NULL without memory. */
+static struct name_ownership *ownership_new(struct name_registry *registry, struct name *name,
+                                            struct client *client) {
+        struct name_ownership *ownership = calloc(1, sizeof(*ownership));
 
-        ownership = calloc(1, sizeof(*ownership));
         if (!ownership)
-                return -ENOMEM;
-
+                return NULL;
         ownership->name = name;
         ownership->client = client;
-        ownership->flags = flags;
         DL_APPEND2(client->ownerships, ownership, client_prev, client_next);
         client->n_ownerships++;
         permit_drop(client);
-        if (client->n_ownerships > client->stats.peak_names)
-                client->stats.peak_names = client->n_ownerships;
-        if (client->n_ownerships > registry->peak_names_per_client)
-                registry->peak_names_per_client = client->n_ownerships;
-        *ret_ownership = ownership;
-        return 0;
+        KEEP_PEAK(client->stats.peak_names, client->n_ownerships);
+        KEEP_PEAK(registry->peak_names_per_client, client->n_ownerships);
+        return ownership;
 }
 
-/* Forget an ownership that is in no queue any more. */
+/* Free an ownership that is in no queue any more. */
 static void ownership_free(struct name_ownership *ownership) {
         DL_DELETE2(ownership->client->ownerships, ownership, client_prev, client_next);
         ownership->client->n_ownerships--;
@@ -146,41 +136,29 @@ static void name_replace(struct name *name, struct name_ownership *ownership,
 
 int name_request(struct name_registry *registry, struct client *client, const char *text, size_t n,
                  uint32_t flags, uint32_t *ret_result, struct name_change *ret_change) {
+        struct name_ownership *ownership, *owner;
         struct name_change change = {};
-        struct name_ownership *ownership;
         struct name *name;
         bool replace;
-        int r;
 
         *ret_change = change;
 
         name = name_find(registry, text, n);
-        if (!name) {
-                r = name_new(registry, text, n, &name);
-                if (r < 0)
-                        return r;
-                r = ownership_new(registry, name, client, flags, &ownership);
-                if (r < 0) {
-                        name_free(registry, name);
-                        return r;
-                }
-                DL_APPEND2(name->queue, ownership, queue_prev, queue_next);
-                ret_change->new_owner = client;
-                *ret_result = NAME_PRIMARY_OWNER;
-                return 0;
-        }
-
+        if (!name)
+                name = name_new(registry, text, n);
+        if (!name)
+                return -ENOMEM;
+        owner = name->queue;
         ownership = name_ownership_find(name, client);
-        if (ownership && name_ownership_is_primary(ownership)) {
+        if (owner && ownership == owner) {
                 ownership->flags = flags;
                 *ret_result = NAME_ALREADY_OWNER;
                 return 0;
         }
 
-        replace = (flags & NAME_FLAG_REPLACE_EXISTING) &&
-                  (name->queue->flags & NAME_FLAG_ALLOW_REPLACEMENT);
-
-        if (!replace && (flags & NAME_FLAG_DO_NOT_QUEUE)) {
+        replace = owner && (flags & NAME_FLAG_REPLACE_EXISTING) &&
+                  (owner->flags & NAME_FLAG_ALLOW_REPLACEMENT);
+        if (owner && !replace && (flags & NAME_FLAG_DO_NOT_QUEUE)) {
                 if (ownership)
                         name_ownership_release(registry, ownership, &change);
                 *ret_result = NAME_EXISTS;
@@ -188,26 +166,22 @@ int name_request(struct name_registry *registry, struct client *client, const ch
         }
 
         if (!ownership) {
-                r = ownership_new(registry, name, client, flags, &ownership);
-                if (r < 0)
-                        return r;
-        } else {
-                ownership->flags = flags;
-                if (replace)
-                        DL_DELETE2(name->queue, ownership, queue_prev, queue_next);
-                else {
-                        *ret_result = NAME_IN_QUEUE;
-                        return 0;
+                ownership = ownership_new(registry, name, client);
+                if (!ownership) {
+                        if (!owner)
+                                name_free(registry, name);
+                        return -ENOMEM;
                 }
-        }
-
-        if (replace) {
+                if (!replace)
+                        DL_APPEND2(name->queue, ownership, queue_prev, queue_next);
+        } else if (replace)
+                DL_DELETE2(name->queue, ownership, queue_prev, queue_next);
+        ownership->flags = flags;
+        if (replace)
                 name_replace(name, ownership, ret_change);
-                *ret_result = NAME_PRIMARY_OWNER;
-        } else {
-                DL_APPEND2(name->queue, ownership, queue_prev, queue_next);
-                *ret_result = NAME_IN_QUEUE;
-        }
+        else if (!owner)
+                ret_change->new_owner = client;
+        *ret_result = replace || !owner ? NAME_PRIMARY_OWNER : NAME_IN_QUEUE;
         return 0;
 }
 

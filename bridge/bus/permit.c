@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Permits: a few slots for each receiver, where a later call may take the place of an earlier. */
+/* Permits: each receiver has a few slots; a new permit may replace an older one. */
 
 #include "bridge/bus/permit.h"
 
@@ -10,20 +10,20 @@
 struct permit {
         uint64_t policy; /* policy_client_id(); 0: empty */
         uint32_t n_interface, n_member, n_path;
-        char text[PERMIT_TEXT_MAX]; /* all three; what verdicts do not depend on is left out */
+        char text[PERMIT_TEXT_MAX]; /* all three; without the path if no rule depends on it */
 };
 
 struct permits {
         struct permit slots[PERMITS_MAX];
 };
 
-/* What the verdict depends on, beyond the rules and the names. */
+/* The fields of a message that the verdict depends on. */
 struct question {
         const struct wire_string *interface, *member;
         struct wire_string path;
 };
 
-/* False for messages of which no permits are kept. */
+/* Returns false for messages that never get a permit. */
 static bool question_of(const struct policy_client *policy, const struct message *m,
                         struct question *ret_question) {
         struct wire_string path =
@@ -68,7 +68,7 @@ void permit_add(struct client *receiver, const struct policy_client *policy,
         if (!receiver->permits)
                 receiver->permits = calloc(1, sizeof(*receiver->permits));
         if (!receiver->permits)
-                return; /* then it is asked again */
+                return; /* without memory the policy is asked each time */
 
         permit = &receiver->permits->slots[slot_of(&q)];
         permit->policy = policy_client_id(policy);

@@ -5,10 +5,10 @@
  * Permits - kept verdicts about calls that the policy allowed before
  *
  * Programs make the same calls again and again. The verdict about a call depends on the rules for
- * its sender, the names of its receiver, the interface, the member and maybe the path. A receiver
- * keeps these of the last few different calls that were allowed and not logged. All other messages
- * are judged each time: denied ones, ones with descriptors, errors. A receiver loses its permits
- * when its names or the policy change.
+ * its sender, the names of its receiver, the interface, the member, and maybe the path. A receiver
+ * keeps one permit for each of the last few different calls that were allowed without being logged.
+ * The policy is asked each time about all other messages: denied ones, errors, and messages with
+ * descriptors. A receiver loses its permits when its names or the policy change.
  */
 
 #include "bridge/bus/client.h"
@@ -22,13 +22,13 @@ struct permits;
 /* Is there a permit for this call of a sender with this policy? */
 bool permit_find(const struct client *receiver, const struct policy_client *policy,
                  const struct message *m);
-/* Keep a permit for a message that was allowed and not logged, if it is of a kind that is kept. */
+/* Keep a permit for a message that was allowed and not logged, if such messages get permits. */
 void permit_add(struct client *receiver, const struct policy_client *policy,
                 const struct message *m);
 /* The names of the receiver, or the policy, changed. */
 void permit_drop(struct client *receiver);
 /*
- * client->policy has changed: compute again what it allows without being asked (may_send_all,
- * settled_send, ...), and drop the permits to send to the client.
+ * client->policy has changed: compute again which messages it allows without being asked
+ * (may_send_all, settled_send, ...), and drop the permits for messages to the client.
  */
 void permit_policy_changed(struct client *client);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Replies: the slots that calls leave until they are answered. */
+/* Pending replies: a hash table, and lists by client and by deadline. */
 
 #include "bridge/bus/reply.h"
 
@@ -45,12 +45,11 @@ static struct reply **bucket_of(const struct reply_table *table, uint32_t hash) 
         return &table->buckets[hash & (table->n_buckets - 1)];
 }
 
-/* Twice as many buckets. Without memory the full ones are good enough. */
+/* Double the number of buckets. Without memory the table stays as it is, only slower. */
 static void table_grow(struct reply_table *table) {
         size_t n_buckets = table->n_buckets, n_larger = 2 * n_buckets;
-        struct reply **buckets = table->buckets, **larger;
+        struct reply **buckets = table->buckets, **larger = calloc(n_larger, sizeof(*larger));
 
-        larger = calloc(n_larger, sizeof(*larger));
         if (!larger)
                 return;
         table->buckets = larger;

@@ -4,7 +4,7 @@
 /*
  * Pending replies - which caller waits for an answer from which callee
  *
- * A method call that was delivered and wants an answer leaves a slot, which is found by caller,
+ * While a method call waits for its answer the table has a slot for it, which is found by caller,
  * callee and serial:
  *
  *      call    caller --(serial 7)--> callee      reply_new()
@@ -13,11 +13,12 @@
  * A slot also ends when one side leaves or its deadline passes. The table only keeps slots and
  * reports; route.h and tell.h send the answers and NoReply.
  *
- * Clients choose serials and the number of their connections, so slots are hashed with secret
- * factors: nobody can fill one bucket on purpose.
+ * Clients choose serials and the number of their connections. Slots are hashed with secret factors,
+ * so no client can fill one bucket on purpose.
  *
- * Each side's front end may keep a cookie in the slot (native: the reply handle of the caller, and
- * the one-shot node that the callee got). route_end_reply() tells a side that still has one.
+ * The front end of each side may keep a cookie in the slot. For a native caller it stands for the
+ * reply handle, for a native callee for the one-shot node that it answers to. When a slot ends,
+ * route_end_reply() calls reply_closed() for each cookie that is still there.
  */
 
 #include "bridge/bus/client.h"
@@ -44,14 +45,14 @@ struct reply {
 
 /* All replies of a bus. Not to be moved. */
 struct reply_table {
-        struct reply **buckets; /* a power of two of them */
-        size_t n_buckets;
+        struct reply **buckets;
+        size_t n_buckets; /* a power of two */
         size_t n;
         uint64_t factors[4];                  /* secret */
-        struct reply *few[REPLY_BUCKETS_MIN]; /* the buckets while there are not many replies */
+        struct reply *few[REPLY_BUCKETS_MIN]; /* buckets, while there are few replies */
         struct reply *deadlines;              /* oldest first, if there is a timeout */
         const struct bus_limits *limits;      /* max_replies_per_connection, reply_timeout */
-        /* The deadline of the oldest slot is now this (loop_now()). May be NULL. */
+        /* The oldest slot now has this deadline (loop_now()). May be NULL. */
         void (*set_timer)(void *userdata, int64_t deadline);
         void *timer_userdata;
 };

@@ -4,8 +4,7 @@
 
 #include "bridge/bus/verdict.h"
 
-#include <stdlib.h>
-
+#include "base/cleanup.h"
 #include "bridge/bus/bus.h"
 #include "bridge/bus/denial.h"
 #include "bridge/bus/mediate.h"
@@ -23,7 +22,8 @@ static struct policy_peer peer_of(struct client *client) {
         };
 }
 
-/* Does the policy allow all messages of this type with this other side (peer)? Then do not ask. */
+/* Does the policy allow all messages of this type from or to this peer, so that it need not be
+ * asked? */
 static bool is_settled(const uint8_t settled[2], const struct client *peer, const struct message *m,
                        const struct verdict_context *context) {
         return (settled[peer && !peer->ownerships] & 1U << m->type) && !context->eavesdropping &&
@@ -34,15 +34,13 @@ static bool is_settled(const uint8_t settled[2], const struct client *peer, cons
 static bool log_allowed(struct bus *bus, const struct client *sender, const struct client *receiver,
                         const struct message *m, const struct verdict_context *context,
                         const char *direction, const struct policy_rule *rule) {
-        struct denial_source source = {.policy = "policy", .rule = rule};
-        char *text;
+        CLEANUP_FREE char *text = NULL;
 
         if (!rule || !policy_rule_logs(rule))
                 return false;
-        source.text = text = policy_rule_describe(rule);
+        text = policy_rule_describe(rule);
         denial_log_message(bus, sender, receiver, m, context->requested_reply, true, direction,
-                           &source);
-        free(text);
+                           &(struct denial_source){.policy = "policy", .rule = rule, .text = text});
         return true;
 }
 
@@ -161,7 +159,7 @@ bool verdict_check_activation(struct client *sender, const struct message *m,
 bool verdict_check_connect(struct bus *bus, const struct client_credentials *credentials,
                            bool anonymous) {
         const struct policy_rule *rule = NULL;
-        char *text;
+        CLEANUP_FREE char *text = NULL;
 
         if (!bus->policy ||
             policy_check_connect(bus->policy, anonymous ? POLICY_UID_ANONYMOUS : credentials->uid,
@@ -171,6 +169,5 @@ bool verdict_check_connect(struct bus *bus, const struct client_credentials *cre
         text = policy_rule_describe(rule);
         denial_log_connect(bus, credentials,
                            &(struct denial_source){.policy = "policy", .rule = rule, .text = text});
-        free(text);
         return false;
 }

@@ -2,12 +2,11 @@
 #pragma once
 
 /*
- * Voice - messages that the bus itself makes
+ * Voice - making the bus's own messages
  *
  * Every return, error and signal of org.freedesktop.DBus gets its header here: the next serial of
- * the bus, the sender org.freedesktop.DBus, the unique name of the client that it is for, and the
- * flag NO_REPLY_EXPECTED. This file only makes messages; sending them is the job of route.h and
- * tell.h.
+ * the bus, the sender org.freedesktop.DBus, the unique name of its receiver, and the flag
+ * NO_REPLY_EXPECTED. route.h and tell.h send these messages.
  */
 
 #include <stdarg.h>
@@ -29,8 +28,8 @@ void voice_init(struct bus *bus, struct writer *w, uint8_t type, const struct cl
 void voice_init_signal(struct bus *bus, struct writer *w, const struct client *client,
                        const char *member, const char *signature);
 /*
- * Set serial, sender and destination of a message whose values are written already. Serials then
- * count in the order in which messages are sent, not in the order in which they are begun.
+ * Set serial, sender and destination of a message whose values are written already, so that serials
+ * follow the order in which messages are sent, not the order in which they are begun.
  */
 void voice_address(struct bus *bus, struct writer *w, const struct client *client);
 
