@@ -4,7 +4,8 @@
 
 #include "bridge/bus/unicast.h"
 
-#include "base/cleanup.h"
+#include <stdlib.h>
+
 #include "bridge/bus/monitor.h"
 #include "bridge/bus/quota.h"
 #include "bridge/bus/reply.h"
@@ -35,14 +36,17 @@ static int refuse(struct client *client, struct message *m, uint64_t cookie, str
 static int route_to_client(struct client *client, struct message *m, uint64_t cookie,
                            struct client *target) {
         const struct verdict_context context = {};
-        CLEANUP_FREE char *rule = NULL;
         struct reply *reply = NULL;
+        char *rule = NULL;
         int r;
 
-        if (!verdict_check(client->bus, client, target, m, &context, &rule))
-                return tell_failure(client, m, cookie, DRIVER_ERROR("AccessDenied"),
-                                    "The policy forbids to send this message to \"%s\" (%s)",
-                                    m->destination.s, rule ? rule : "");
+        if (!verdict_check(client->bus, client, target, m, &context, &rule)) {
+                r = tell_failure(client, m, cookie, DRIVER_ERROR("AccessDenied"),
+                                 "The policy forbids to send this message to \"%s\" (%s)",
+                                 m->destination.s, rule ? rule : "");
+                free(rule);
+                return r;
+        }
 
         if (message_wants_reply(m)) {
                 r = reply_new(&client->bus->replies, client, target, m->serial, cookie, &reply);
@@ -75,7 +79,7 @@ int unicast_reply(struct client *callee, struct message *m, struct reply *reply)
         const struct verdict_context context = {.requested_reply = true};
         struct client *caller = reply->caller;
         struct bus *bus = callee->bus;
-        CLEANUP_FREE char *rule = NULL;
+        char *rule = NULL;
         int r;
 
         if (!verdict_check(bus, callee, caller, m, &context, &rule)) {
@@ -84,6 +88,7 @@ int unicast_reply(struct client *callee, struct message *m, struct reply *reply)
                 r = tell_failure(callee, m, 0, DRIVER_ERROR("AccessDenied"),
                                  "The policy forbids to send this reply to \"%s\" (%s)",
                                  caller->unique_name, rule ? rule : "");
+                free(rule);
                 k = tell_no_reply(reply, "The policy forbids the reply to this call");
                 return r < 0 ? r : k;
         }
