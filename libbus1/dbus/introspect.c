@@ -67,12 +67,9 @@ static const char *path_below(const char *path, const char *candidate) {
 }
 
 bool path_has_objects(struct bus1_dbus *bus, const char *path) {
-        struct bus1_dbus_object *o, *next;
-
-        HASH_ITER(hh, bus->objects_by_path, o, next) {
+        for (struct bus1_dbus_object *o = bus->objects_by_path; o; o = o->hh.next)
                 if (strcmp(o->path, path) == 0 || path_below(path, o->path))
                         return true;
-        }
         return false;
 }
 
@@ -81,15 +78,11 @@ bool path_has_objects(struct bus1_dbus *bus, const char *path) {
  * fast enough, because objects are few and introspection is rare.
  */
 static bool child_was_written(struct bus1_dbus *bus, const char *path,
-                              struct bus1_dbus_object *until, const char *child, size_t n_child) {
-        struct bus1_dbus_object *o, *next;
+                              const struct bus1_dbus_object *until, const char *child,
+                              size_t n_child) {
+        for (struct bus1_dbus_object *o = bus->objects_by_path; o != until; o = o->hh.next) {
+                const char *rest = path_below(path, o->path);
 
-        HASH_ITER(hh, bus->objects_by_path, o, next) {
-                const char *rest;
-
-                if (o == until)
-                        return false;
-                rest = path_below(path, o->path);
                 if (rest && strcspn(rest, "/") == n_child && memcmp(rest, child, n_child) == 0)
                         return true;
         }
@@ -97,9 +90,7 @@ static bool child_was_written(struct bus1_dbus *bus, const char *path,
 }
 
 static void write_children(FILE *f, struct bus1_dbus *bus, const char *path) {
-        struct bus1_dbus_object *o, *next;
-
-        HASH_ITER(hh, bus->objects_by_path, o, next) {
+        for (struct bus1_dbus_object *o = bus->objects_by_path; o; o = o->hh.next) {
                 const char *child = path_below(path, o->path);
                 size_t n = child ? strcspn(child, "/") : 0;
 

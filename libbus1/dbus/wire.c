@@ -142,19 +142,6 @@ static uint8_t *find_n_fds(uint8_t *data, size_t n_data, bool big_endian) {
         return NULL;
 }
 
-static int count_arguments(const char *signature) {
-        DBusSignatureIter i;
-        int n = 0;
-
-        if (!*signature)
-                return 0;
-        dbus_signature_iter_init(&i, signature);
-        do
-                n++;
-        while (dbus_signature_iter_next(&i));
-        return n;
-}
-
 static int copy_header(DBusMessage *from, DBusMessage **ret_to) {
         DBusMessage *to;
         bool ok;
@@ -235,8 +222,8 @@ static int copy_plain_array(struct level *l) {
         return dbus_message_iter_close_container(&l->to, &inner.to) ? 0 : -ENOMEM;
 }
 
-/* Copy the first n arguments. */
-static int copy_arguments(DBusMessage *from, DBusMessage *to, int n) {
+/* Copy all arguments but the last. */
+static int copy_arguments(DBusMessage *from, DBusMessage *to) {
         struct level stack[DEPTH_MAX];
         size_t depth = 0;
         int r = 0;
@@ -247,11 +234,9 @@ static int copy_arguments(DBusMessage *from, DBusMessage *to, int n) {
                 struct level *l = &stack[depth];
                 int type = dbus_message_iter_get_arg_type(&l->from);
 
-                if (depth == 0 && n-- == 0)
+                if (depth == 0 && !dbus_message_iter_has_next(&l->from))
                         return 0;
                 if (type == DBUS_TYPE_INVALID) {
-                        if (depth == 0)
-                                return -EBADMSG;
                         depth--;
                         if (!dbus_message_iter_close_container(&stack[depth].to, &l->to))
                                 r = -ENOMEM;
@@ -278,12 +263,11 @@ static int attach_fds(DBusMessage *bare, const int *fds, size_t n_fds, DBusMessa
         CLEANUP(dbus_message_unrefp) DBusMessage *message = NULL;
         const char *signature = dbus_message_get_signature(bare);
         DBusMessageIter append, array;
-        int n, r;
+        int r;
 
         /* The array makes the signature longer, and libdbus-1 does not check the new length. */
         if (strlen(signature) + strlen(FDS_SIGNATURE) > DBUS_MAXIMUM_SIGNATURE_LENGTH)
                 return -EBADMSG;
-        n = count_arguments(signature);
         dbus_message_iter_init_append(bare, &append);
         if (!dbus_message_iter_open_container(&append, DBUS_TYPE_ARRAY, &FDS_SIGNATURE[1], &array))
                 return -ENOMEM;
@@ -296,7 +280,7 @@ static int attach_fds(DBusMessage *bare, const int *fds, size_t n_fds, DBusMessa
                 return -ENOMEM;
         r = copy_header(bare, &message);
         if (r >= 0)
-                r = copy_arguments(bare, message, n);
+                r = copy_arguments(bare, message);
         if (r >= 0)
                 *ret_message = steal_ptr(&message);
         return r;

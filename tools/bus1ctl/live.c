@@ -47,17 +47,11 @@ int live_open(const struct live_bus *which, sd_bus **ret_bus) {
 }
 
 static int report_call_error(const sd_bus_error *error, int r) {
-        static const char *const missing[] = {
-                SD_BUS_ERROR_UNKNOWN_INTERFACE,
-                SD_BUS_ERROR_UNKNOWN_METHOD,
-                SD_BUS_ERROR_UNKNOWN_OBJECT,
-        };
-
-        for (size_t i = 0; i < sizeof(missing) / sizeof(*missing); i++)
-                if (sd_bus_error_has_name(error, missing[i]))
-                        return report_failure(
-                                "the bus is not bus1-bridge, or an old version of it: "
-                                "it has no " POLICY_INTERFACE);
+        if (sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_INTERFACE) ||
+            sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_METHOD) ||
+            sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_OBJECT))
+                return report_failure("the bus is not bus1-bridge, or an old version of it: "
+                                      "it has no " POLICY_INTERFACE);
         if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
                 return report_failure(
                         "only root and the user of the bus may ask it, and only if its "

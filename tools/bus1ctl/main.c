@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/bus1ctl/commands.h"
 #include "tools/bus1ctl/output.h"
 
 static const char usage[] =

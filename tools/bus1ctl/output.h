@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Output - exit statuses, messages on standard error, and JSON
+ * Commands and their output - exit statuses, messages on standard error, and JSON
  *
  * When memory runs out, the program prints a message and exits, so these functions return no error.
  */
@@ -17,6 +17,10 @@ enum {
         STATUS_NO = 1,     /* denied, or something found */
         STATUS_FAILED = 2, /* wrong usage, an invalid configuration, out of memory */
 };
+
+/* The commands parse their own options and return an exit status. */
+int policy_check_main(int argc, char *argv[]);
+int policy_explain_main(int argc, char *argv[]);
 
 /* Print a message on standard error. Returns STATUS_FAILED. */
 int report_failure(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -15,7 +15,6 @@
 
 #include "base/cleanup.h"
 #include "policy/lint.h"
-#include "tools/bus1ctl/commands.h"
 #include "tools/bus1ctl/live.h"
 #include "tools/bus1ctl/output.h"
 
