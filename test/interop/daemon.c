@@ -18,12 +18,12 @@
 static const char config[] =
         "<busconfig><type>session</type><listen>unix:path=%s/bus</listen><auth>EXTERNAL</auth>"
         "<servicedir>services</servicedir>"
-        "<policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/>"
-        "<allow eavesdrop=\"true\"/><allow own=\"*\"/>%s</policy>"
         "<limit name=\"max_incoming_bytes\">1000000000</limit>"
         "<limit name=\"max_outgoing_bytes\">1000000000</limit>"
         "<limit name=\"max_message_size\">134217728</limit>"
-        "<limit name=\"max_replies_per_connection\">50000</limit></busconfig>";
+        "<limit name=\"max_replies_per_connection\">50000</limit>"
+        "<policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/>"
+        "<allow eavesdrop=\"true\"/><allow own=\"*\"/>%s</policy></busconfig>";
 
 bool daemon_start(struct daemon *daemon, const char *program, const char *rules) {
         char path[96], option[64];

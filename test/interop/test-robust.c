@@ -215,6 +215,45 @@ START_TEST(descriptors_that_do_not_fit_cost_their_message_only) {
 }
 END_TEST
 
+static void small_messages_setup(void) {
+        members_start("</policy><limit name=\"max_message_size\">500000</limit>"
+                      "<policy context=\"default\">");
+}
+
+/* The bus drops a reply that exceeds max_message_size, and the caller gets NoReply. */
+START_TEST(reply_that_is_too_large_is_not_delivered) {
+        static const uint8_t bytes[500001];
+        const uint8_t *data = bytes;
+        DBusConnection *legacy;
+        DBusPendingCall *pending;
+        DBusMessage *m;
+
+        request();
+        legacy = kind_legacy.open(bus_daemon.address);
+        m = dbus_message_new_method_call(NAME, PATH, NAME, "Keep");
+        ck_assert(dbus_connection_send_with_reply(legacy, m, &pending, 10000));
+        dbus_connection_flush(legacy);
+        dbus_message_unref(m);
+        UNTIL(kept);
+        m = dbus_message_new_method_return(kept->message);
+        dbus_message_append_args(m, DBUS_TYPE_ARRAY, DBUS_TYPE_BYTE, &data, (int)sizeof(bytes),
+                                 DBUS_TYPE_INVALID);
+        ck_assert_int_eq(bus1_dbus_reply(kept, m, NULL, 0), 0);
+        dbus_message_unref(m);
+        kept = bus1_dbus_message_unref(kept);
+
+        dbus_pending_call_block(pending);
+        m = dbus_pending_call_steal_reply(pending);
+        ck_assert_str_eq(dbus_message_get_error_name(m), DBUS_ERROR_NO_REPLY);
+        ck_assert_str_eq(dbus_message_get_sender(m), DBUS_SERVICE_DBUS);
+        dbus_message_unref(m);
+        dbus_pending_call_unref(pending);
+        kind_legacy.close(legacy);
+        /* the service is still a member */
+        expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL), PATH);
+}
+END_TEST
+
 /* A callee can reply with any message, but the library removes a SENDER that it cannot verify. */
 START_TEST(forged_sender_of_a_reply_is_removed) {
         struct answer answer = {};
@@ -586,6 +625,12 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, message_outlives_its_bus);
         tcase_add_test(tcase, handler_may_call_and_dispatch);
         tcase_add_test(tcase, released_handle_is_not_watched);
+        suite_add_tcase(suite, tcase);
+
+        tcase = tcase_create("small messages");
+        tcase_add_checked_fixture(tcase, small_messages_setup, members_teardown);
+        tcase_set_timeout(tcase, 60);
+        tcase_add_test(tcase, reply_that_is_too_large_is_not_delivered);
         suite_add_tcase(suite, tcase);
         return suite;
 }
