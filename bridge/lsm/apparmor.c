@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* AppArmor: queries, and the answers that are kept. */
-
 #include "bridge/lsm/apparmor.h"
 
 #include <errno.h>
@@ -11,20 +9,22 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/container-of.h"
+#include "bridge/base/hash.h"
 #include "bridge/base/loop.h"
 #include "bridge/bus/bus.h"
 #include "bridge/lsm/library.h"
 
-#define LIBRARY "libapparmor.so.1"
 #define DIRECTORY "/sys/kernel/security/apparmor/"
 #define UNCONFINED "unconfined"
 
-/* The kernel accepts no longer query. */
+/* The kernel refuses a longer query. */
 #define QUERY_MAX 4096
 
+/* An answer that is kept. */
 struct answer {
-        char *query; /* without its header; NULL: none */
+        char *query; /* without its header; NULL: this place is empty */
         size_t n_query;
         uint32_t mask;
         bool allowed, audited;
@@ -34,8 +34,8 @@ struct apparmor {
         struct mediator mediator;
         struct apparmor_functions functions;
         struct lsm_audit audit;
-        struct loop *loop;         /* NULL: nothing is kept */
-        struct loop_source source; /* changes of profiles */
+        struct loop *loop;         /* NULL: no answer is kept */
+        struct loop_source source; /* becomes readable when profiles change */
         struct answer answers[APPARMOR_CACHE_SIZE];
 };
 
@@ -44,10 +44,10 @@ struct apparmor {
 struct confinement {
         const char *label;
         size_t n;
-        bool complains; /* denials are only logged */
+        bool complains; /* the kernel would deny, but the mode says to log only */
 };
 
-/* Sockets and processes have labels of the form LABEL or LABEL (MODE). */
+/* A label is "LABEL" or "LABEL (MODE)". */
 static struct confinement confinement_of(const struct client_credentials *credentials) {
         struct confinement c = {.label = credentials->label, .n = credentials->n_label};
         const char *mode;
@@ -56,19 +56,19 @@ static struct confinement confinement_of(const struct client_credentials *creden
                 return (struct confinement){.label = UNCONFINED, .n = strlen(UNCONFINED)};
         mode = c.n > 0 && c.label[c.n - 1] == ')' ? memrchr(c.label, '(', c.n) : NULL;
         if (mode && mode > c.label + 1 && mode[-1] == ' ') {
-                c.complains = !strcmp(mode, "(complain)");
+                c.complains = strcmp(mode, "(complain)") == 0;
                 c.n = mode - 1 - c.label;
         }
         return c;
 }
 
 static bool is_unconfined(const struct confinement *c) {
-        return c->n == strlen(UNCONFINED) && !memcmp(c->label, UNCONFINED, c->n);
+        return c->n == strlen(UNCONFINED) && memcmp(c->label, UNCONFINED, c->n) == 0;
 }
 
 /* questions */
 
-/* Parts with a zero between them, behind a header that the library fills in. */
+/* A header, which the library fills in, then parts with a zero byte between them. */
 struct query {
         char data[QUERY_MAX];
         size_t n;
@@ -104,36 +104,33 @@ static void query_begin(struct query *q, const struct confinement *c, const stru
                 put(q, bus->type, strlen(bus->type));
 }
 
-/* what is kept */
+/* answers that are kept */
 
+/* The place for the answer; another answer may be there. */
 static struct answer *find(struct apparmor *apparmor, const struct query *q, uint32_t mask) {
-        uint64_t hash = mask;
+        unsigned hash =
+                hash_unkeyed(q->data + AA_QUERY_CMD_LABEL_SIZE, q->n - AA_QUERY_CMD_LABEL_SIZE);
 
-        for (size_t i = AA_QUERY_CMD_LABEL_SIZE; i < q->n; i++)
-                hash = (hash ^ (uint8_t)q->data[i]) * UINT64_C(1099511628211);
-        return &apparmor->answers[(hash ^ hash >> 32) % APPARMOR_CACHE_SIZE];
+        return &apparmor->answers[(hash + mask) % APPARMOR_CACHE_SIZE];
 }
 
-static void forget(struct answer *answer) {
-        free(answer->query);
-        *answer = (struct answer){};
+static void forget_all(struct apparmor *apparmor) {
+        for (size_t i = 0; i < APPARMOR_CACHE_SIZE; i++) {
+                free(apparmor->answers[i].query);
+                apparmor->answers[i] = (struct answer){};
+        }
 }
 
 static void keep(struct answer *answer, const struct query *q, uint32_t mask, bool allowed,
                  bool audited) {
         size_t n = q->n - AA_QUERY_CMD_LABEL_SIZE;
+        char *query = n <= APPARMOR_CACHE_QUERY_MAX ? malloc(n) : NULL;
 
-        if (n > APPARMOR_CACHE_QUERY_MAX)
+        if (!query)
                 return;
-        forget(answer);
-        answer->query = malloc(n);
-        if (!answer->query)
-                return;
-        memcpy(answer->query, q->data + AA_QUERY_CMD_LABEL_SIZE, n);
-        answer->n_query = n;
-        answer->mask = mask;
-        answer->allowed = allowed;
-        answer->audited = audited;
+        memcpy(query, q->data + AA_QUERY_CMD_LABEL_SIZE, n);
+        free(answer->query);
+        *answer = (struct answer){query, n, mask, allowed, audited};
 }
 
 static int profiles_changed(struct loop_source *source, uint32_t events) {
@@ -143,12 +140,11 @@ static int profiles_changed(struct loop_source *source, uint32_t events) {
 
         ignored = read(source->fd, revision, sizeof(revision));
         (void)ignored;
-        for (size_t i = 0; i < APPARMOR_CACHE_SIZE; i++)
-                forget(&apparmor->answers[i]);
+        forget_all(apparmor);
         return 0;
 }
 
-/* A failing query, for instance because the profile is gone, is a denial. */
+/* A query that fails is a denial; it fails, for instance, when the profile has been removed. */
 static bool ask(struct apparmor *apparmor, struct query *q, uint32_t mask, bool *ret_audited) {
         struct answer *answer = NULL;
         int allowed = 0, audited = 1;
@@ -160,7 +156,8 @@ static bool ask(struct apparmor *apparmor, struct query *q, uint32_t mask, bool 
                 answer = find(apparmor, q, mask);
                 if (answer->query && answer->mask == mask &&
                     answer->n_query == q->n - AA_QUERY_CMD_LABEL_SIZE &&
-                    !memcmp(answer->query, q->data + AA_QUERY_CMD_LABEL_SIZE, answer->n_query)) {
+                    memcmp(answer->query, q->data + AA_QUERY_CMD_LABEL_SIZE, answer->n_query) ==
+                            0) {
                         *ret_audited = answer->audited;
                         return answer->allowed;
                 }
@@ -173,8 +170,9 @@ static bool ask(struct apparmor *apparmor, struct query *q, uint32_t mask, bool 
         return allowed;
 }
 
-/* one question, with what is said about it */
+/* one question and its record */
 
+/* The program that the question is about. */
 struct subject {
         struct confinement confinement;
         const struct client_credentials *credentials;
@@ -187,7 +185,7 @@ static struct subject subject_of(const struct bus *bus, const struct client *cli
         return (struct subject){confinement_of(credentials), credentials};
 }
 
-/* what: the details of the record, in the format of the kernel's records. */
+/* what are the details of the record, in the format of the kernel's own records. */
 static bool judge(struct apparmor *apparmor, const struct subject *subject, struct query *q,
                   uint32_t mask, const char *what, char *reason) {
         const struct confinement *c = &subject->confinement;
@@ -240,7 +238,7 @@ static bool may_eavesdrop(struct mediator *mediator, const struct client *client
                      "operation=\"dbus_eavesdrop\" mask=\"eavesdrop\"", reason);
 }
 
-/* One side of a message: name is that of the peer. */
+/* Judge one side of a message; peer is the other side, name its bus name. */
 static bool judge_side(struct apparmor *apparmor, const struct mediation_message *asked,
                        const struct subject *subject, const struct subject *peer, uint32_t mask,
                        const char *name, char *reason) {
@@ -279,7 +277,7 @@ static bool may_send(struct mediator *mediator, const struct mediation_message *
         sender = subject_of(mediator->bus, asked->sender);
         receiver = subject_of(mediator->bus, asked->receiver);
         if (asked->activation) {
-                /* The service does not run yet; its side is asked when it gets the message. */
+                /* The service does not run yet: its profile is asked when it gets the message. */
                 if (asked->assumed_label)
                         receiver.confinement = (struct confinement){
                                 .label = asked->assumed_label,
@@ -297,22 +295,17 @@ static bool may_send(struct mediator *mediator, const struct mediation_message *
 static void apparmor_free(struct mediator *mediator) {
         struct apparmor *apparmor = container_of(mediator, struct apparmor, mediator);
 
-        if (apparmor->loop)
-                loop_remove(apparmor->loop, &apparmor->source);
-        if (apparmor->source.fd >= 0)
-                close(apparmor->source.fd);
-        for (size_t i = 0; i < APPARMOR_CACHE_SIZE; i++)
-                forget(&apparmor->answers[i]);
+        loop_close(apparmor->loop, &apparmor->source);
+        forget_all(apparmor);
         lsm_audit_close(&apparmor->audit);
         free(apparmor);
 }
 
 int apparmor_new(struct bus *bus, struct loop *loop, const struct apparmor_functions *functions,
                  const struct lsm_audit *audit, int fd, struct mediator **ret_mediator) {
-        struct apparmor *apparmor;
+        CLEANUP_FREE struct apparmor *apparmor = calloc(1, sizeof(*apparmor));
         int r;
 
-        apparmor = calloc(1, sizeof(*apparmor));
         if (!apparmor)
                 return -ENOMEM;
         apparmor->mediator = (struct mediator){
@@ -329,14 +322,13 @@ int apparmor_new(struct bus *bus, struct loop *loop, const struct apparmor_funct
         apparmor->source.dispatch = profiles_changed;
         if (loop && fd >= 0) {
                 r = loop_add(loop, &apparmor->source, EPOLLIN);
-                if (r < 0) {
-                        free(apparmor);
+                if (r < 0)
                         return r;
-                }
                 apparmor->loop = loop;
         }
         apparmor->audit = *audit;
         *ret_mediator = &apparmor->mediator;
+        steal_ptr(&apparmor);
         return 0;
 }
 
@@ -345,8 +337,7 @@ int apparmor_functions_load(struct apparmor_functions *ret_functions, const char
                 {"aa_query_label", offsetof(struct apparmor_functions, query_label)},
         };
 
-        return lsm_library_load(LIBRARY, symbols, sizeof(symbols) / sizeof(*symbols), ret_functions,
-                                ret_error);
+        return LSM_LIBRARY_LOAD("libapparmor.so.1", symbols, ret_functions, ret_error);
 }
 
 int lsm_apparmor_new(struct bus *bus, struct loop *loop, struct mediator **ret_mediator,
@@ -355,7 +346,7 @@ int lsm_apparmor_new(struct bus *bus, struct loop *loop, struct mediator **ret_m
         struct lsm_audit audit;
         int fd, r;
 
-        /* an AppArmor that does not mediate D-Bus */
+        /* This kernel has no AppArmor, or one that does not mediate D-Bus. */
         if (access(DIRECTORY "features/dbus/mask", R_OK) < 0)
                 return 1;
         r = apparmor_functions_load(&functions, ret_error);
@@ -364,10 +355,11 @@ int lsm_apparmor_new(struct bus *bus, struct loop *loop, struct mediator **ret_m
         fd = open(DIRECTORY "revision", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
         lsm_audit_open(&audit);
         r = apparmor_new(bus, loop, &functions, &audit, fd, ret_mediator);
-        if (r < 0) {
-                if (fd >= 0)
-                        close(fd);
-                lsm_audit_close(&audit);
-        }
-        return r == -ENOMEM ? r : r < 0 ? (*ret_error = strerror(-r), -ENOENT) : 0;
+        if (r >= 0)
+                return 0;
+        if (fd >= 0)
+                close(fd);
+        lsm_audit_close(&audit);
+        *ret_error = strerror(-r);
+        return r == -ENOMEM ? r : -ENOENT;
 }

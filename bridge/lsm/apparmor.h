@@ -4,10 +4,10 @@
 /*
  * AppArmor - the dbus rules of profiles: bind, send, receive, eavesdrop
  *
- * A message needs the permission of both profiles: the sender's to send to the receiver, the
- * receiver's to receive from the sender. A program that is not confined may do everything, and the
- * answer to a permitted call is permitted. Asking the kernel takes system calls, so the last
- * answers are kept until profiles change.
+ * A message needs the permission of two profiles: the sender's must let it send to the receiver,
+ * the receiver's must let it receive from the sender. A program without a profile (unconfined) may
+ * do everything, and a permitted call may be answered. A question to the kernel takes system calls,
+ * so this keeps the last answers until profiles change.
  */
 
 #include <sys/apparmor.h>
@@ -15,7 +15,7 @@
 #include "bridge/lsm/lsm.h"
 
 #define APPARMOR_CACHE_SIZE 256
-/* Longer questions are not kept. */
+/* The answer to a longer question is not kept. In bytes. */
 #define APPARMOR_CACHE_QUERY_MAX 1024
 
 struct apparmor_functions {
@@ -24,8 +24,8 @@ struct apparmor_functions {
 
 int apparmor_functions_load(struct apparmor_functions *ret_functions, const char **ret_error);
 /*
- * Takes audit and fd. fd is readable when profiles change; without it (-1), or without a loop, no
- * answers are kept. -ENOMEM, errors of loop_add().
+ * Takes over audit and fd on success. fd becomes readable when profiles change; if it is -1, or
+ * loop is NULL, no answers are kept. -ENOMEM, errors of loop_add().
  */
 int apparmor_new(struct bus *bus, struct loop *loop, const struct apparmor_functions *functions,
                  const struct lsm_audit *audit, int fd, struct mediator **ret_mediator);

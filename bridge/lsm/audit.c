@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Audit: loads libaudit and opens the log. */
-
-#include <libaudit.h>
-
 #include "bridge/lsm/audit.h"
+
+#include <linux/audit.h>
+#include <unistd.h>
+
 #include "bridge/lsm/library.h"
 
-#define LIBRARY "libaudit.so.1"
+#if LSM_AUDIT
+#include <libaudit.h>
 
 struct functions {
         __typeof__(&audit_open) open;
@@ -23,9 +24,24 @@ void lsm_audit_open(struct lsm_audit *audit) {
         const char *error;
 
         *audit = (struct lsm_audit){.fd = -1};
-        if (lsm_library_load(LIBRARY, symbols, sizeof(symbols) / sizeof(*symbols), &functions,
-                             &error) < 0)
+        if (LSM_LIBRARY_LOAD("libaudit.so.1", symbols, &functions, &error) < 0)
                 return;
         audit->write = functions.write;
         audit->fd = functions.open();
+}
+#else
+void lsm_audit_open(struct lsm_audit *audit) {
+        *audit = (struct lsm_audit){.fd = -1};
+}
+#endif
+
+void lsm_audit_close(struct lsm_audit *audit) {
+        if (audit->fd >= 0)
+                close(audit->fd);
+        audit->fd = -1;
+}
+
+void lsm_audit_write(const struct lsm_audit *audit, const char *text, uid_t uid) {
+        if (audit->fd >= 0)
+                audit->write(audit->fd, AUDIT_USER_AVC, text, NULL, NULL, NULL, uid);
 }

@@ -2,23 +2,22 @@
 #pragma once
 
 /*
- * Audit - the kernel's audit log
+ * Audit - USER_AVC records in the kernel's audit log, about the denials of security modules
  *
- * A security module's denials go there as USER_AVC records. Writing needs CAP_AUDIT_WRITE and
- * libaudit; where either is missing, fd stays -1 and the caller logs the denial itself.
+ * Writing needs CAP_AUDIT_WRITE and libaudit. If either is missing, fd stays -1 and the caller
+ * writes the denial to the log of the bus.
  */
 
 #include <sys/types.h>
 
 struct lsm_audit {
-        int fd; /* -1: there is no audit, or no right to write to it */
+        int fd; /* -1: the process cannot write to the audit log */
         /* audit_log_user_avc_message() of libaudit */
         int (*write)(int fd, int type, const char *message, const char *hostname, const char *addr,
                      const char *tty, uid_t uid);
 };
 
-/* Never fails: fd is -1 where the process may not write to the audit log. */
 void lsm_audit_open(struct lsm_audit *audit);
 void lsm_audit_close(struct lsm_audit *audit);
-/* Write a USER_AVC record about a program of this user; nothing without a log. */
+/* Write a record about a program of this user. Does nothing if fd is -1. */
 void lsm_audit_write(const struct lsm_audit *audit, const char *text, uid_t uid);

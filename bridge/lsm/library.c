@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Libraries of security modules: loaded when needed, never unloaded. */
-
 #include <dlfcn.h>
 #include <errno.h>
 #include <string.h>

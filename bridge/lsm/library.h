@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Libraries of security modules - loaded at run time, on kernels that have the module */
+/* Libraries of security modules - loaded only on a kernel that has the module */
 
 #include <stddef.h>
 
-/* A function to look up, and where its address goes in a table of function pointers. */
+/* A function of a library, and its place in a table of function pointers. */
 struct lsm_symbol {
         const char *name;
-        size_t at; /* offset in bytes */
+        size_t at; /* offset in the table, in bytes */
 };
 
 /*
@@ -17,3 +17,5 @@ struct lsm_symbol {
  */
 int lsm_library_load(const char *soname, const struct lsm_symbol *symbols, size_t n, void *table,
                      const char **ret_error);
+#define LSM_LIBRARY_LOAD(soname, symbols, table, ret_error) \
+        lsm_library_load(soname, symbols, sizeof(symbols) / sizeof(*(symbols)), table, ret_error)

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Security modules: which of them the bus asks. */
-
 #include "bridge/lsm/lsm.h"
 
 #include <errno.h>
@@ -25,13 +23,13 @@ int lsm_setup(struct bus *bus, struct loop *loop, const struct bus_config *confi
         const char *error = "";
         int r;
 
-        if (bus->selinux) {
+        if (LSM_SELINUX && bus->selinux) {
                 r = lsm_selinux_new(bus, &mediator, &error);
                 r = add(bus, "SELinux", r, mediator, error);
                 if (r < 0)
                         return r;
         }
-        if (config->apparmor == BUS_APPARMOR_DISABLED)
+        if (!LSM_APPARMOR || config->apparmor == BUS_APPARMOR_DISABLED)
                 return 0;
         r = lsm_apparmor_new(bus, loop, &mediator, &error);
         return add(bus, "AppArmor", r, mediator, error);

@@ -4,8 +4,8 @@
 /*
  * Security modules - SELinux and AppArmor as mediators, and audit
  *
- * The library of a module is loaded only if the kernel has the module. Elsewhere the bus just looks
- * at one file for each module when it starts.
+ * When the bus starts it looks at one file for each module, and loads the library of a module only
+ * if the kernel has the module.
  */
 
 #include "bridge/bus/mediate.h"
@@ -15,13 +15,13 @@
 struct loop;
 
 /*
- * Add the modules that are active on this machine, and that the configuration does not disable, to
- * the bus. A module that is active but not usable is logged and left out; the configuration decides
- * whether the bus may run without it (policy_unenforced()). -ENOMEM.
+ * Add to the bus each module that is active on this machine, unless the configuration disables it.
+ * If an active module cannot be used, this logs it and goes on; the configuration decides whether
+ * the bus may run without it (policy_unenforced()). -ENOMEM.
  */
 int lsm_setup(struct bus *bus, struct loop *loop, const struct bus_config *config);
 
-/* Returns 1 if the module is not active or not built. -ENOENT with a static *ret_error, -ENOMEM. */
+/* Returns 1 if the module is not active. -ENOENT with a static *ret_error, -ENOMEM. */
 int lsm_selinux_new(struct bus *bus, struct mediator **ret_mediator, const char **ret_error);
 int lsm_apparmor_new(struct bus *bus, struct loop *loop, struct mediator **ret_mediator,
                      const char **ret_error);

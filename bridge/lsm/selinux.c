@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* SELinux: labels and permissions. */
-
 #include "bridge/lsm/selinux.h"
 
 #include <errno.h>
@@ -15,7 +13,6 @@
 #include "bridge/bus/bus.h"
 #include "bridge/lsm/library.h"
 
-#define LIBRARY "libselinux.so.1"
 #define CLASS "dbus"
 
 struct selinux {
@@ -25,10 +22,10 @@ struct selinux {
         uid_t uid; /* user of the program that the current question is about */
 };
 
-/* The callbacks of the library have no userdata, so there is one instance. */
+/* The callbacks of the library have no userdata, so there can be only one instance. */
 static struct selinux *active;
 
-/* Describe a message or name for an audit record. */
+/* The text of an audit record is made from this. */
 struct details {
         const struct mediation_message *asked; /* NULL: it is about a name */
         const struct client *client;
@@ -59,7 +56,10 @@ static int describe(void *data, security_class_t class, char *text, size_t n_tex
                                            : d->asked->sender->bus->pid);
 }
 
-/* Denials go to the audit log if there is one, and everything else to the log of the bus. */
+/*
+ * A callback of the library. Denials go to the audit log if the bus can write to it, everything
+ * else goes to the log of the bus.
+ */
 __attribute__((format(printf, 2, 3))) static int say(int type, const char *format, ...) {
         char text[2048];
         va_list args;
@@ -81,7 +81,7 @@ __attribute__((format(printf, 2, 3))) static int say(int type, const char *forma
         return 0;
 }
 
-/* Like in dbus-daemon, a client without a label (over TCP) gets that of the bus. */
+/* A client over TCP has no label. Like in dbus-daemon it counts as having the label of the bus. */
 static const char *label_of(const struct bus *bus, const struct client *client) {
         return client && client->credentials.label ? client->credentials.label
                                                    : bus->credentials.label;
@@ -105,7 +105,7 @@ static bool may_own(struct mediator *mediator, const struct client *client, cons
         struct details details = {.client = client, .name = name};
 
         for (size_t i = 0; bus->config && i < bus->config->n_selinux; i++)
-                if (!strcmp(bus->config->selinux[i].own, name))
+                if (strcmp(bus->config->selinux[i].own, name) == 0)
                         target = bus->config->selinux[i].context;
         return check(container_of(mediator, struct selinux, mediator), label_of(bus, client),
                      target, "acquire_svc", &details, reason);
@@ -160,8 +160,7 @@ int selinux_functions_load(struct selinux_functions *ret_functions, const char *
                 {"selinux_set_callback", offsetof(struct selinux_functions, set_callback)},
         };
 
-        return lsm_library_load(LIBRARY, symbols, sizeof(symbols) / sizeof(*symbols), ret_functions,
-                                ret_error);
+        return LSM_LIBRARY_LOAD("libselinux.so.1", symbols, ret_functions, ret_error);
 }
 
 int lsm_selinux_new(struct bus *bus, struct mediator **ret_mediator, const char **ret_error) {

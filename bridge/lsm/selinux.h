@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * SELinux - class dbus: acquire_svc for names, send_msg for messages
+ * SELinux - the permissions acquire_svc (own a name) and send_msg (send) of the class dbus
  *
- * The library caches verdicts, and notices when the policy of the kernel changes.
+ * The library keeps verdicts until the policy in the kernel changes.
  */
 
 #include <selinux/selinux.h>
@@ -17,8 +17,8 @@ struct selinux_functions {
         __typeof__(&selinux_set_callback) set_callback;
 };
 
-/* -ENOENT with *ret_error static. */
+/* -ENOENT with a static text in *ret_error. */
 int selinux_functions_load(struct selinux_functions *ret_functions, const char **ret_error);
-/* Takes audit. There can be one at a time: the library's callbacks have no userdata. -ENOMEM. */
+/* Takes over audit. Only one can exist at a time. -ENOMEM. */
 int selinux_new(struct bus *bus, const struct selinux_functions *functions,
                 const struct lsm_audit *audit, struct mediator **ret_mediator);
