@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Command lines: one pass over the text, a character at a time. */
-
 #include "bridge/activation/command-line.h"
 
 #include <errno.h>
@@ -9,13 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "policy/array.h"
 
 struct splitter {
         const char *at;
         char *word; /* has room for the whole text */
         size_t n_word;
-        bool in_word; /* '' is a word */
+        bool in_word; /* a word has begun, maybe an empty one like '' */
         char **argv;
         size_t n_argv;
 };
@@ -42,7 +41,7 @@ static int end_word(struct splitter *s) {
         return r;
 }
 
-/* *at is behind the opening quote. False if there is no closing one. */
+/* s->at is behind the opening quote. False: there is no closing quote. */
 static bool take_quoted(struct splitter *s, char quote) {
         s->in_word = true;
         for (; *s->at != quote; s->at++) {
@@ -98,13 +97,11 @@ static int split(struct splitter *s, const char **ret_reason) {
 }
 
 int command_line_split(const char *text, char ***ret_argv, const char **ret_reason) {
-        struct splitter s = {.at = text};
-        int r = -ENOMEM;
+        CLEANUP_FREE char *word = malloc(strlen(text) + 1);
+        struct splitter s = {.at = text, .word = word};
+        int r;
 
-        s.word = malloc(strlen(text) + 1);
-        if (s.word)
-                r = split(&s, ret_reason);
-        free(s.word);
+        r = word ? split(&s, ret_reason) : -ENOMEM;
         if (r >= 0)
                 r = POLICY_ARRAY_APPEND(s.argv, s.n_argv, NULL);
         if (r >= 0) {

@@ -4,21 +4,20 @@
 /*
  * Command lines - the Exec= of a service file, split into words
  *
- * Words are split like in a POSIX shell, but there are no variables, patterns, tildes or
- * substitutions:
+ * The rules are those of a POSIX shell, without variables, patterns, tildes and substitutions:
  *
  *  - '...' is literal
  *  - in "..." a backslash escapes $ ` " \ and a line break
  *  - outside of quotes a backslash escapes any character, and removes a line break
- *  - outside of quotes # begins a comment to the end of the line, like in dbus-daemon even inside a
- * word
+ *  - outside of quotes # begins a comment to the end of the line, even inside a word, like in
+ *    dbus-daemon
  *
- * Unlike in dbus-daemon, a comment or an empty line adds no empty word.
+ * A comment or an empty line adds no empty word; in dbus-daemon it does.
  */
 
 /*
- * *ret_argv ends with NULL and is freed with command_line_free(); it is empty if there is no word.
- * -EINVAL if the text is no command line, with a static sentence in *ret_reason; -ENOMEM.
+ * *ret_argv ends with NULL and is freed with command_line_free(); without any word it is empty.
+ * -EINVAL, with a static sentence in *ret_reason, if the text is no command line; -ENOMEM.
  */
 int command_line_split(const char *text, char ***ret_argv, const char **ret_reason);
 /* NULL is fine; returns NULL. */

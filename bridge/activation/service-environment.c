@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The environment of services. */
-
 #include "bridge/activation/service-environment.h"
 
 #include <errno.h>
@@ -10,26 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* the variables that were set */
-
-static void variable_free(struct service_variable *variable) {
-        free(variable->text);
-        free(variable);
-}
+/* variables of UpdateActivationEnvironment */
 
 static struct service_variable *variable_new(const char *name, size_t n_name, const char *value,
                                              size_t n_value) {
-        struct service_variable *variable = calloc(1, sizeof(*variable));
+        struct service_variable *variable = malloc(sizeof(*variable) + n_name + 1 + n_value + 1);
 
         if (!variable)
                 return NULL;
-        variable->n_name = n_name;
-        variable->n_text = n_name + 1 + n_value;
-        variable->text = malloc(variable->n_text + 1);
-        if (!variable->text) {
-                free(variable);
-                return NULL;
-        }
+        *variable = (struct service_variable){.n_name = n_name, .n_text = n_name + 1 + n_value};
         memcpy(variable->text, name, n_name);
         variable->text[n_name] = '=';
         memcpy(variable->text + n_name + 1, value, n_value);
@@ -62,12 +49,12 @@ int service_environment_set(struct service_environment *environment, const char 
                 return -ENOMEM;
         HASH_ADD_KEYPTR(hh, environment->variables, variable->text, n_name, variable);
         if (!variable->hh.tbl) {
-                variable_free(variable);
+                free(variable);
                 return -ENOMEM;
         }
         if (old) {
                 HASH_DEL(environment->variables, old);
-                variable_free(old);
+                free(old);
         }
         environment->n_bytes = n_bytes;
         return 0;
@@ -78,14 +65,14 @@ void service_environment_clear(struct service_environment *environment) {
 
         HASH_ITER(hh, environment->variables, variable, next) {
                 HASH_DEL(environment->variables, variable);
-                variable_free(variable);
+                free(variable);
         }
         *environment = (struct service_environment){};
 }
 
-/* what a service gets */
+/* the environment of a service */
 
-/* The variables that name the bus: its address, in general and by the type of the bus. */
+/* Variables that tell a service the bus that started it. */
 #define FORCED_MAX 3
 
 struct forced {
@@ -100,15 +87,15 @@ static size_t list_forced(const struct service_starter *starter, struct forced *
         if (!starter->bus_type)
                 return n;
         forced[n++] = (struct forced){"DBUS_STARTER_BUS_TYPE", starter->bus_type};
-        if (!strcmp(starter->bus_type, "session"))
+        if (strcmp(starter->bus_type, "session") == 0)
                 forced[n++] = (struct forced){"DBUS_SESSION_BUS_ADDRESS", starter->address};
-        else if (!strcmp(starter->bus_type, "system"))
+        else if (strcmp(starter->bus_type, "system") == 0)
                 forced[n++] = (struct forced){"DBUS_SYSTEM_BUS_ADDRESS", starter->address};
         return n;
 }
 
 static bool is_named(const char *text, size_t n, const char *name) {
-        return strlen(name) == n && !memcmp(text, name, n);
+        return strlen(name) == n && memcmp(text, name, n) == 0;
 }
 
 static bool is_forced(const char *text, size_t n, const struct forced *forced, size_t n_forced) {
@@ -118,7 +105,7 @@ static bool is_forced(const char *text, size_t n, const struct forced *forced, s
         return false;
 }
 
-/* Variables that systemd, or the bus that started this one, set for this process alone. */
+/* Is it a variable that systemd, or a bus that started this bus, set only for this process? */
 static bool is_private(const char *text, size_t n) {
         static const char *const names[] = {
                 "LISTEN_FDS",    "LISTEN_PID",     "LISTEN_FDNAMES",        "NOTIFY_SOCKET",

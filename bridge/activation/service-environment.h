@@ -4,11 +4,12 @@
 /*
  * The environment of services - that of the bus, with changes
  *
- * Over what the bus itself was started with go the variables of UpdateActivationEnvironment, and
- * over these the ones that lead a service to the bus that started it. What systemd tells the bus
- * alone (its sockets, its notify socket, its invocation and journal stream) stays with the bus.
+ * A service inherits the environment of the bus, except variables that systemd set only for the bus
+ * (its sockets, its notify socket, its invocation and journal stream). Variables of
+ * UpdateActivationEnvironment replace inherited ones. The bus finally sets the variables that tell
+ * the service its address.
  *
- * A setuid helper is given the same: it makes one of its own, from nothing.
+ * A setuid helper gets the same environment; it makes a new one for the service.
  */
 
 #include <stddef.h>
@@ -16,27 +17,27 @@
 #include "bridge/base/hash.h"
 
 #define SERVICE_ENVIRONMENT_VARIABLES_MAX 4096
-/* Half of what the kernel lets a program have, of names and values. */
+/* In all names and values. The kernel lets a program have twice as much. */
 #define SERVICE_ENVIRONMENT_BYTES_MAX (1024 * 1024)
-/* One alone, with its terminator: with a longer one no program at all could be started. */
+/* In one name and value, with '\0'. The kernel starts no program with a longer one. */
 #define SERVICE_VARIABLE_BYTES_MAX (128 * 1024)
 
 struct service_variable {
-        char *text; /* NAME=VALUE */
         size_t n_name;
         size_t n_text;
         UT_hash_handle hh; /* by name */
+        char text[];       /* NAME=VALUE */
 };
 
-/* The variables that were set; all zero: none. */
+/* The variables that clients have set. All zero: none. */
 struct service_environment {
         struct service_variable *variables;
         size_t n_bytes;
 };
 
 /*
- * Set a variable. -EINVAL for a name that is empty or has a '=', or a '\0' anywhere; -E2BIG when
- * there is no room; -ENOMEM. All stays as it was then.
+ * Set a variable. -EINVAL if the name is empty or contains '=', or either contains '\0'; -E2BIG if
+ * there is no room; -ENOMEM. On failure nothing changes.
  */
 int service_environment_set(struct service_environment *environment, const char *name,
                             size_t n_name, const char *value, size_t n_value);
@@ -45,12 +46,13 @@ void service_environment_clear(struct service_environment *environment);
 /* The bus that starts the service. */
 struct service_starter {
         const char *address;  /* all its addresses */
-        const char *bus_type; /* session, system, any other, or NULL */
+        const char *bus_type; /* <type> of the configuration: session, system, ..., or NULL */
 };
 
 /*
- * What to start a service with, for execve(). inherited ends with NULL: environ. *ret_variables is
- * freed with service_environment_free(), before environment or inherited change. -ENOMEM.
+ * Make the environment of a service, for execve(). inherited is that of the bus, and ends with
+ * NULL. *ret_variables points into environment and inherited; free it with
+ * service_environment_free() before these change. -ENOMEM.
  */
 int service_environment_make(const struct service_environment *environment, char *const *inherited,
                              const struct service_starter *starter, char ***ret_variables);

@@ -3,10 +3,10 @@
 /*
  * Service files: desktop entry syntax, line by line
  *
- * The rules are those that dbus-daemon was observed to follow. Lines end with LF, CR or CRLF. A
- * line is blank, a comment, a [group] or KEY=value. Values of keys without a [locale] are decoded,
- * in all groups. If a group, or a key in a group, occurs several times, the first one counts. One
- * bad line makes the file bad.
+ * The parser follows what dbus-daemon was seen to do. Lines end with LF, CR or CRLF. A line is
+ * blank, a comment, a [group] or KEY=value. The escapes of each value are decoded, in all groups,
+ * unless the key has a [locale]. If a group, or a key in a group, occurs several times, the first
+ * one counts. One bad line makes the file bad.
  */
 
 #include "bridge/activation/service-file.h"
@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "bridge/wire/names.h"
 #include "policy/config.h"
 
@@ -30,8 +31,8 @@ struct parser {
         const char *path;
         unsigned line;
         unsigned name_line;
-        bool in_group; /* any */
-        bool is_ours;  /* the first GROUP */
+        bool in_group; /* a group has begun */
+        bool is_ours;  /* this group is the first [D-BUS Service] */
         bool seen_ours;
         struct service *service;
         char **ret_error;
@@ -53,7 +54,7 @@ static const struct {
 /* Where the value of a key is stored; NULL for an unknown key. */
 static char **find_field(struct service *service, const char *key, size_t n) {
         for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
-                if (strlen(keys[i].key) == n && !memcmp(keys[i].key, key, n))
+                if (strlen(keys[i].key) == n && memcmp(keys[i].key, key, n) == 0)
                         return (char **)((char *)service + keys[i].offset);
         return NULL;
 }
@@ -100,7 +101,7 @@ static bool is_key_character(char c) {
                c == '-';
 }
 
-/* Decode n bytes of a value to to, which has room for n + 1. */
+/* Decode n bytes of a value into to, which has room for n + 1. False: an unknown escape. */
 static bool decode(const char *value, size_t n, char *to) {
         static const char escapes[] = "s n\nt\tr\r\\\\";
 
@@ -135,8 +136,9 @@ static int parse_group(struct parser *parser, const char *line, size_t n) {
 
 static int parse_key(struct parser *parser, const char *line, size_t n) {
         const char *equals = memchr(line, '=', n), *value;
+        CLEANUP_FREE char *decoded = NULL;
         size_t n_key = 0, n_value, at;
-        char **field, *decoded;
+        char **field;
 
         if (!parser->in_group)
                 return fail_line(parser, "A line before the first group");
@@ -157,16 +159,12 @@ static int parse_key(struct parser *parser, const char *line, size_t n) {
         decoded = malloc(n_value + 1);
         if (!decoded)
                 return -ENOMEM;
-        if (!decode(value, n_value, decoded)) {
-                free(decoded);
+        if (!decode(value, n_value, decoded))
                 return fail_line(parser, "A backslash that means nothing");
-        }
         field = parser->is_ours ? find_field(parser->service, line, n_key) : NULL;
-        if (!field || *field) {
-                free(decoded);
+        if (!field || *field)
                 return 0;
-        }
-        *field = decoded;
+        *field = steal_ptr(&decoded);
         if (field == &parser->service->name)
                 parser->name_line = parser->line;
         return 0;
@@ -193,7 +191,7 @@ static int parse_lines(struct parser *parser, const char *text, size_t n) {
         return r;
 }
 
-/* the whole */
+/* the file */
 
 static int check(struct parser *parser) {
         struct service *service = parser->service;
@@ -207,12 +205,12 @@ static int check(struct parser *parser) {
         parser->line = parser->name_line;
         if (!name_is_valid_well_known(service->name, strlen(service->name)))
                 return fail_line(parser, "Name is not a well-known bus name");
-        if (!strcmp(service->name, "org.freedesktop.DBus"))
+        if (strcmp(service->name, "org.freedesktop.DBus") == 0)
                 return fail_line(parser, "Name is that of the bus itself");
         return 0;
 }
 
-/* A key with an empty value counts as missing where it cannot be empty. */
+/* Some keys count as missing if their value is empty. */
 static void drop_empty(char **field) {
         if (*field && !**field) {
                 free(*field);
@@ -220,36 +218,36 @@ static void drop_empty(char **field) {
         }
 }
 
+static void service_freep(struct service **service) {
+        service_free(*service);
+}
+
 int service_file_parse(const char *text, size_t n, const char *path, struct service **ret_service,
                        char **ret_error) {
+        CLEANUP(service_freep) struct service *service = NULL;
         struct parser parser = {.path = path, .ret_error = ret_error};
-        int r = 0;
+        int r;
 
         *ret_error = NULL;
         if (!name_is_valid_utf8(text, n))
                 return fail(ret_error, -EINVAL, "%s: Not text in UTF-8", path);
-        parser.service = calloc(1, sizeof(*parser.service));
-        if (!parser.service)
+        parser.service = service = calloc(1, sizeof(*service));
+        if (!service)
                 return -ENOMEM;
-        parser.service->path = strdup(path);
-        if (!parser.service->path)
-                r = -ENOMEM;
-        if (r >= 0)
-                r = parse_lines(&parser, text, n);
+        service->path = strdup(path);
+        r = service->path ? parse_lines(&parser, text, n) : -ENOMEM;
         if (r >= 0)
                 r = check(&parser);
-        if (r < 0) {
-                service_free(parser.service);
+        if (r < 0)
                 return r;
-        }
-        drop_empty(&parser.service->user);
-        drop_empty(&parser.service->systemd_unit);
-        drop_empty(&parser.service->apparmor_label);
-        *ret_service = parser.service;
+        drop_empty(&service->user);
+        drop_empty(&service->systemd_unit);
+        drop_empty(&service->apparmor_label);
+        *ret_service = steal_ptr(&service);
         return 0;
 }
 
-/* Up to max bytes, or fewer at the end of the file. */
+/* Read max bytes, or fewer if the file ends before. */
 static ssize_t read_all(int fd, char *buffer, size_t max) {
         size_t n = 0;
         ssize_t k;
@@ -264,9 +262,9 @@ static ssize_t read_all(int fd, char *buffer, size_t max) {
 
 static int read_open(int fd, const char *path, const char *file_name, struct service **ret_service,
                      char **ret_error) {
+        CLEANUP_FREE char *buffer = NULL;
         struct service *service;
         struct stat st;
-        char *buffer;
         ssize_t n;
         int r;
 
@@ -280,11 +278,11 @@ static int read_open(int fd, const char *path, const char *file_name, struct ser
         buffer = malloc((size_t)st.st_size + 1);
         if (!buffer)
                 return -ENOMEM;
-        /* A file that is being written is read again when it is complete. */
+        /* If a program is still writing the file, its stamp will change, and it is read again. */
         n = read_all(fd, buffer, (size_t)st.st_size);
-        r = n < 0 ? fail(ret_error, (int)n, "%s: %s", path, strerror((int)-n))
-                  : service_file_parse(buffer, (size_t)n, path, &service, ret_error);
-        free(buffer);
+        if (n < 0)
+                return fail(ret_error, (int)n, "%s: %s", path, strerror((int)-n));
+        r = service_file_parse(buffer, (size_t)n, path, &service, ret_error);
         if (r < 0)
                 return r;
 
@@ -298,20 +296,19 @@ static int read_open(int fd, const char *path, const char *file_name, struct ser
 
 int service_file_read(int directory_fd, const char *directory, const char *file_name,
                       struct service **ret_service, char **ret_error) {
-        char *path;
-        int fd, r;
+        CLEANUP_FREE char *path = NULL;
+        CLEANUP_CLOSE int fd = -1;
 
         *ret_error = NULL;
-        if (asprintf(&path, "%s/%s", directory, file_name) < 0)
+        if (asprintf(&path, "%s/%s", directory, file_name) < 0) {
+                path = NULL;
                 return -ENOMEM;
-        /* Opening something other than a file may block, or have an effect. */
+        }
+        /* To open a FIFO may block; to open a terminal may make it the controlling terminal. */
         fd = openat(directory_fd, file_name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        r = fd < 0 ? fail(ret_error, -errno, "%s: %s", path, strerror(errno))
-                   : read_open(fd, path, file_name, ret_service, ret_error);
-        if (fd >= 0)
-                close(fd);
-        free(path);
-        return r;
+        if (fd < 0)
+                return fail(ret_error, -errno, "%s: %s", path, strerror(errno));
+        return read_open(fd, path, file_name, ret_service, ret_error);
 }
 
 struct service *service_free(struct service *service) {

@@ -14,31 +14,32 @@
 #include <stdint.h>
 
 /*
- * Larger files are refused, as by dbus-daemon. The kernel has the same limit for one word of a
+ * Larger files are refused, like in dbus-daemon. The kernel has the same limit for one word of a
  * command line (MAX_ARG_STRLEN).
  */
 #define SERVICE_FILE_SIZE_MAX (128 * 1024)
 
 struct service {
-        char *name;           /* a valid well-known name, not the bus's */
+        char *name;           /* a valid well-known name, not that of the bus */
         char *exec;           /* for command_line_split(); NULL: none */
         char *user;           /* NULL: none */
         char *systemd_unit;   /* NULL: none */
         char *apparmor_label; /* NULL: none */
         char *path;           /* of the file */
-        uint64_t stamp;       /* bus_config_stamp() of the file as it was read */
-        bool misnamed; /* the file is not called NAME.service, which the setuid helper needs */
+        uint64_t stamp;       /* bus_config_stamp() of the file when it was read */
+        bool misnamed; /* the file is not NAME.service, so the setuid helper cannot find it */
 };
 
 /*
- * Read file_name relative to directory_fd; directory is its path, for messages and service->path. A
- * service without Exec and SystemdService is not started, but waited for. -EINVAL for a file with
- * an error, -errno if it cannot be read, -ENOMEM. On failure *ret_error is an allocated text
- * "FILE:LINE: …" or "FILE: …" (NULL when out of memory), and *ret_service is untouched.
+ * Read file_name relative to directory_fd; directory is the path of that, for error texts and
+ * service->path. If a file has neither Exec nor SystemdService, the bus does not start the service
+ * but waits for it. -EINVAL if the file has an error, -errno if it cannot be read, -ENOMEM. On
+ * failure *ret_error is an allocated text "FILE:LINE: …" or "FILE: …" (NULL without memory), and
+ * *ret_service is untouched.
  */
 int service_file_read(int directory_fd, const char *directory, const char *file_name,
                       struct service **ret_service, char **ret_error);
-/* The same for n bytes of text; path is for messages. The caller sets stamp and misnamed. */
+/* The same for n bytes of text; path is for error texts. The caller sets stamp and misnamed. */
 int service_file_parse(const char *text, size_t n, const char *path, struct service **ret_service,
                        char **ret_error);
 /* NULL is fine; returns NULL. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The service table: all files of all directories are read, then sorted so that the file that
- * counts comes first for each name.
+ * The service table: reads all files of all directories, then sorts them so that for each name the
+ * file that counts comes first
  */
 
 #include "bridge/activation/service-table.h"
@@ -18,12 +18,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "policy/array.h"
 
 #define SUFFIX ".service"
 /*
- * The clock of file systems has ticks of up to 10 ms. A file that changes again within this time
- * after it was read may have the same stamp.
+ * File systems set times with a clock that ticks every 10 ms or faster. If a file changes after it
+ * was read, but within the same tick, its stamp stays the same.
  */
 #define SETTLED_NS INT64_C(20000000)
 
@@ -56,21 +57,24 @@ static int warn(struct service_table *table, char *text) {
                 warn((table), text_);                  \
         })
 
-/* Is it an error of this process, such as a lack of memory, rather than of the file? */
+/* Does this process lack memory or descriptors? Other errors are the file's. */
 static bool is_shortage(int r) {
         return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
 }
 
 /* stamps */
 
-/* 0: it does not exist. */
+/* 0: there is no such file. */
 static uint64_t stamp(const char *path) {
         struct stat st;
 
         return stat(path, &st) < 0 ? 0 : bus_config_stamp(&st);
 }
 
-/* The stamp of the file that is read next; one that never matches if it changed just now. */
+/*
+ * The stamp of a file that is about to be read. If the file has just changed, return a stamp that
+ * no file has, so that it is read once more.
+ */
 static uint64_t stamp_to_read(int fd, const char *name) {
         struct timespec now;
         struct stat st;
@@ -86,7 +90,7 @@ static uint64_t stamp_to_read(int fd, const char *name) {
 
 /* files */
 
-/* May a file with this name be used? Returns 1 if it is left out. */
+/* Warn if the file has the wrong name. Returns 1 if it must be left out. */
 static int check_misnamed(struct service_table *table, const struct bus_servicedir *directory,
                           const struct service *service) {
         int r;
@@ -142,7 +146,7 @@ static int add_file(struct loader *loader, size_t directory, int fd, const char 
 static int is_service_file(const struct dirent *entry) {
         size_t n = strlen(entry->d_name), k = strlen(SUFFIX);
 
-        return n >= k && !strcmp(entry->d_name + n - k, SUFFIX);
+        return n >= k && strcmp(entry->d_name + n - k, SUFFIX) == 0;
 }
 
 static int add_files(struct loader *loader, size_t index, int fd) {
@@ -167,12 +171,9 @@ static int add_files(struct loader *loader, size_t index, int fd) {
 
 static int add_directory(struct loader *loader, size_t index) {
         const char *path = loader->table->directories[index].path;
-        int fd, r;
+        CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int r = fd < 0 ? -errno : add_files(loader, index, fd);
 
-        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        r = fd < 0 ? -errno : add_files(loader, index, fd);
-        if (fd >= 0)
-                close(fd);
         if (r >= 0 || is_shortage(r))
                 return r;
         loader->table->stamps[index] = stamp(path);
@@ -211,7 +212,7 @@ static int compare(const void *left, const void *right) {
         return strcmp(a->service->path, b->service->path);
 }
 
-/* Move the service that counts for each name to the table. */
+/* For each name, move the service that counts to the table. */
 static int choose(struct loader *loader) {
         struct service_table *table = loader->table;
         const struct service *last = NULL;
@@ -254,9 +255,13 @@ static int load(struct service_table *table) {
         return r;
 }
 
+static void table_freep(struct service_table **table) {
+        service_table_free(*table);
+}
+
 static int table_new(const struct bus_servicedir *directories, size_t n, bool has_servicehelper,
                      struct service_table **ret_table) {
-        struct service_table *table = calloc(1, sizeof(*table));
+        CLEANUP(table_freep) struct service_table *table = calloc(1, sizeof(*table));
         int r;
 
         if (!table)
@@ -265,11 +270,9 @@ static int table_new(const struct bus_servicedir *directories, size_t n, bool ha
         r = copy_directories(table, directories, n);
         if (r >= 0)
                 r = load(table);
-        if (r < 0) {
-                service_table_free(table);
+        if (r < 0)
                 return r;
-        }
-        *ret_table = table;
+        *ret_table = steal_ptr(&table);
         return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Handles that travel with a message. The bus owns them until the message is freed. */
+/* The bus owns the handles that travel with a message until the message is freed. */
 
 #include "bridge/native/native-private.h"
 
@@ -15,9 +15,8 @@ struct attachment {
 
 int native_attach(struct native *native, const struct bus1_transfer *transfers, size_t n,
                   void **ret_attachment) {
-        struct attachment *attachment;
+        struct attachment *attachment = malloc(sizeof(*attachment) + n * sizeof(uint64_t));
 
-        attachment = malloc(sizeof(*attachment) + n * sizeof(uint64_t));
         if (!attachment) {
                 for (size_t i = 0; i < n; i++)
                         native_release(native, transfers[i].id);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The bus as a bus1 peer: its descriptor, its turn in the event loop, and the hooks by which the
- * bus reports to this front end.
+ * The bus as a bus1 peer: the event loop receives from its descriptor, and the bus reports to this
+ * front end through hooks
  */
 
 #include "bridge/native/native-private.h"
@@ -19,7 +19,7 @@
 static void hook_step_end(void *userdata) {
         struct native *native = userdata;
 
-        /* only memory can fail here; the signal is lost, and it is too late to tell the sender */
+        /* This fails only without memory. It is too late to tell the sender. */
         if (native_broadcast_flush(native) < 0)
                 log_write(native->bus->log, LOG_LEVEL_WARNING,
                           "Dropped a signal to native clients: out of memory.");
@@ -27,38 +27,31 @@ static void hook_step_end(void *userdata) {
 
 static void hook_name_owner_changed(void *userdata, const char *name, struct client *old_owner,
                                     struct client *new_owner) {
-        struct native_published *published;
-        struct native *native = userdata;
-
         if (!old_owner || old_owner == new_owner)
                 return;
-        native_lookups_end(native, old_owner, name);
-        if (client_is_native(old_owner)) {
-                published = native_published_find(session_from_client(old_owner), false, name,
-                                                  strlen(name));
-                if (published)
-                        native_published_free(published, true);
-        }
+        native_lookups_end(userdata, old_owner, name);
+        if (client_is_native(old_owner))
+                native_unpublish(session_from_client(old_owner), false, name, strlen(name));
 }
 
 static void hook_client_gone(void *userdata, struct client *client) {
         native_lookups_end(userdata, client, NULL);
 }
 
-/* As long as no policy rule applies to a native client, direct channels may stay. */
+/* Direct channels may stay as long as no policy rule applies to any native client. */
 static void hook_policy_changed(void *userdata) {
         struct native *native = userdata;
         struct native_session *session;
 
         DL_FOREACH(native->sessions, session) {
-                if (!session->client.may_send_all || !session->client.may_receive_all) {
+                if (!client_is_unrestricted(&session->client)) {
                         native_openings_withdraw(native);
                         return;
                 }
         }
 }
 
-/* A monitor sees what passes through the bus, so direct channels end while there is one. */
+/* A monitor sees only messages that pass through the bus, so all direct channels end. */
 static void hook_observed(void *userdata) {
         native_openings_withdraw(userdata);
 }
@@ -67,7 +60,7 @@ static int peer_dispatch(struct loop_source *source, uint32_t events) {
         struct native *native = container_of(source, struct native, peer_source);
         int r;
 
-        /* others need their turn, too; the descriptor stays readable for the rest */
+        /* The descriptor stays readable, so the next turn of the loop receives the rest. */
         for (unsigned i = 0; i < NATIVE_RECEIVE_BUDGET; i++) {
                 r = native_receive(native);
                 if (r <= 0)
@@ -86,8 +79,7 @@ static int domain_dispatch(struct loop_source *source, uint32_t events) {
 static int open_peer(struct native *native) {
         int r;
 
-        r = bus1_client_new_device(&native->peer, NULL);
-        if (r >= 0)
+        if (bus1_client_new_device(&native->peer, NULL) >= 0)
                 return 0;
         r = bus1_domain_new(&native->domain);
         if (r < 0)
@@ -113,8 +105,7 @@ int native_new(struct native **ret_native, struct bus *bus, struct loop *loop) {
         native->domain_source.dispatch = domain_dispatch;
         native->reap.run = native_sessions_reap;
         native->opening_timer.expired = native_openings_expire;
-        native->buffer = malloc(NATIVE_BUFFER_SIZE);
-        r = native->buffer ? open_peer(native) : -ENOMEM;
+        r = open_peer(native);
         if (r >= 0) {
                 native->peer_source.fd = bus1_client_get_fd(native->peer);
                 r = loop_add(loop, &native->peer_source, EPOLLIN);
@@ -155,16 +146,12 @@ struct native *native_free(struct native *native) {
                         .reload = native->bus->hooks.reload,
                 };
         message_unref(native->broadcast.m);
-        free(native->broadcast.handles);
         loop_defer_cancel(native->loop, &native->reap);
         loop_timer_cancel(native->loop, &native->opening_timer);
-        if (native->peer_source.added)
-                loop_remove(native->loop, &native->peer_source);
-        if (native->domain_source.added)
-                loop_remove(native->loop, &native->domain_source);
+        loop_remove(native->loop, &native->peer_source);
+        loop_remove(native->loop, &native->domain_source);
         bus1_client_free(native->peer);
         bus1_domain_free(native->domain);
-        free(native->buffer);
         free(native);
         return NULL;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Delivery to native programs
+ * What the bus does to a native client: it delivers messages, tells that a pending reply has ended,
+ * and closes the session
  *
- * The bus keeps no queue for a native client. When the send returns, the message is in the client's
+ * The bus keeps no queue for a native client. When a send returns, the message is in the client's
  * bus1 queue, and bus1 accounts for it. A reply goes through the caller's one-shot handle. A call
- * that wants a reply carries the handle of a new one-shot node of the bus. The receivers of a
- * broadcast are collected first, and it goes out as one multicast.
+ * that wants a reply carries the handle of a new one-shot node of the bus. For a broadcast the bus
+ * first collects the receivers, then sends one multicast.
  */
 
 #include "bridge/native/native-private.h"
@@ -18,12 +19,10 @@
 
 #include "bridge/bus/name.h"
 
-#define DESTINATIONS_MAX 4096
-
-/* What a failed send means to the bus. */
+/* Turn the errno of a failed send into a result of deliver(). */
 static int result_from_errno(int r) {
         switch (r) {
-        case -EBADRQC: /* the node behind the handle has gone, and we have been told */
+        case -EBADRQC: /* the node behind the handle has gone; a notification is in the queue */
         case -ESHUTDOWN:
                 return CLIENT_E_GONE;
         case -EDQUOT:
@@ -33,7 +32,7 @@ static int result_from_errno(int r) {
         case -ENFILE:
                 return CLIENT_E_QUOTA;
         case -EINVAL:     /* a descriptor of a bus1 peer */
-        case -EOPNOTSUPP: /* one of another kind that the kernel's bus1 does not take */
+        case -EOPNOTSUPP: /* another descriptor that bus1 of the kernel does not take */
         case -EBADF:
                 return CLIENT_E_NO_FDS;
         default:
@@ -85,7 +84,7 @@ int native_send(struct native *native, uint64_t to, struct message *m,
 
 /* broadcasts */
 
-/* Send to one after the other after the multicast failed, so that one full queue stops no other. */
+/* The multicast failed. Send to each receiver alone, so that one full queue stops no other. */
 static int broadcast_singly(struct native *native) {
         int r;
 
@@ -128,23 +127,13 @@ int native_broadcast_flush(struct native *native) {
 }
 
 static int broadcast_add(struct native *native, struct message *m, uint64_t handle) {
-        uint64_t *handles;
         int r;
 
-        if (native->broadcast.m != m || native->broadcast.n_handles == DESTINATIONS_MAX) {
+        if (native->broadcast.m != m || native->broadcast.n_handles == NATIVE_RECEIVERS_MAX) {
                 r = native_broadcast_flush(native);
                 if (r < 0)
                         return r;
                 native->broadcast.m = message_ref(m);
-        }
-        if (native->broadcast.n_handles == native->broadcast.n_allocated) {
-                size_t n = native->broadcast.n_allocated ? 2 * native->broadcast.n_allocated : 16;
-
-                handles = reallocarray(native->broadcast.handles, n, sizeof(*handles));
-                if (!handles)
-                        return -ENOMEM;
-                native->broadcast.handles = handles;
-                native->broadcast.n_allocated = n;
         }
         native->broadcast.handles[native->broadcast.n_handles++] = handle;
         return 0;
@@ -156,9 +145,9 @@ static int deliver_answer(struct native *native, struct message *m, struct reply
         int r;
 
         if (!reply || !reply->caller_cookie)
-                return 0; /* nobody waits for it */
+                return 0; /* no caller waits for it */
         r = native_send(native, reply->caller_cookie, m, NULL);
-        /* a caller that has gone has no use for its answer */
+        /* a caller that has gone needs no answer */
         return r == CLIENT_E_GONE ? 0 : r;
 }
 
@@ -167,18 +156,16 @@ static int deliver_call(struct native_session *session, struct message *m, struc
                 .flags = BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
                 .id = BUS1_INVALID,
         };
+        uint64_t to = native_published_route(session, m);
         struct native *native = session->native;
-        struct native_node *node;
-        uint64_t to;
         int r;
 
-        to = native_published_route(session, m);
         if (!reply)
                 return native_send(native, to, m, NULL);
         r = native_send(native, to, m, &created);
         if (r != 0)
                 return r;
-        r = native_node_add(native, created.id, NATIVE_NODE_REPLY, reply, &node);
+        r = native_node_add(native, created.id, NATIVE_NODE_REPLY, reply, NULL);
         if (r < 0) {
                 native_release(native, created.id);
                 return r;
@@ -187,7 +174,7 @@ static int deliver_call(struct native_session *session, struct message *m, struc
         return 0;
 }
 
-/* Send a message for another client to one that listens: the bytes, but not the handles. */
+/* Send a copy to a client that the message is not for: the bytes without the handles. */
 static int deliver_copy(struct native_session *session, struct message *m, uint64_t to) {
         int r;
 
@@ -195,13 +182,13 @@ static int deliver_copy(struct native_session *session, struct message *m, uint6
         return r < 0 ? result_from_errno(r) : 0;
 }
 
-/* Is the message for this client, rather than one that it eavesdrops on? */
+/* Is this client the destination? If not, it eavesdrops. */
 static bool is_addressed_to(const struct client *client, const struct message *m) {
         return strcmp(m->destination.s, client->unique_name) == 0 ||
                name_resolve(&client->bus->names, m->destination.s, m->destination.n) == client;
 }
 
-int native_deliver(struct client *client, struct message *m, struct reply *reply, uint64_t cookie) {
+static int deliver(struct client *client, struct message *m, struct reply *reply, uint64_t cookie) {
         struct native_session *session = session_from_client(client);
         struct native *native = session->native;
         int r;
@@ -211,19 +198,19 @@ int native_deliver(struct client *client, struct message *m, struct reply *reply
         if (m->type == MESSAGE_TYPE_SIGNAL && !m->destination.s && client->state != CLIENT_MONITOR)
                 return broadcast_add(native, m, cookie ? cookie : session->home);
 
-        /* the collected broadcast was routed before this message */
+        /* an earlier broadcast must arrive first */
         r = native_broadcast_flush(native);
         if (r < 0)
                 return r;
         if (client->state == CLIENT_MONITOR)
                 return deliver_copy(session, m, session->home);
         /*
-         * A message for a subscription that is not a broadcast was eavesdropped. It must not reach
-         * the other nodes, where the client serves calls and waits for replies.
+         * A match rule caught a message that is no broadcast: the client eavesdrops. The message
+         * must not reach the nodes where the client serves calls and waits for replies.
          */
         if (cookie)
                 return deliver_copy(session, m, cookie);
-        if (m->type == MESSAGE_TYPE_METHOD_RETURN || m->type == MESSAGE_TYPE_ERROR)
+        if (message_is_reply(m))
                 return deliver_answer(native, m, reply);
         if (!reply && (message_wants_reply(m) || !is_addressed_to(client, m)))
                 return 0;
@@ -231,3 +218,46 @@ int native_deliver(struct client *client, struct message *m, struct reply *reply
                 return deliver_call(session, m, reply);
         return native_send(native, session->home, m, NULL);
 }
+
+/* closing */
+
+/*
+ * A session cannot be freed while one of its messages is handled. So this only marks it, and the
+ * event loop ends it (native_sessions_reap()) when nothing uses it any more.
+ */
+void native_session_close(struct native_session *session, const char *reason) {
+        struct native *native = session->native;
+
+        if (session->close_reason)
+                return;
+        session->close_reason = reason;
+        DL_DELETE(native->sessions, session);
+        DL_APPEND(native->ending, session);
+        loop_defer(native->loop, &native->reap);
+}
+
+static void session_close(struct client *client, const char *reason) {
+        native_session_close(session_from_client(client), reason);
+}
+
+/*
+ * This is called once for each end of the reply. A client that called itself is both ends: the
+ * first call then ends the caller's cookie, the second one the callee's.
+ */
+static void session_reply_closed(struct client *client, struct reply *reply) {
+        struct native *native = session_from_client(client)->native;
+
+        if (reply->caller == client && reply->caller_cookie) {
+                native_release(native, reply->caller_cookie);
+                reply->caller_cookie = 0;
+        } else if (reply->callee == client && reply->callee_cookie) {
+                native_node_remove(native, native_node_find(native, reply->callee_cookie), true);
+                reply->callee_cookie = 0;
+        }
+}
+
+const struct client_ops native_client_ops = {
+        .deliver = deliver,
+        .close = session_close,
+        .reply_closed = session_reply_closed,
+};

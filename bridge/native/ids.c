@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/*
- * The tables of nodes and handles
- *
- * IDs are never reused, so an ID that is found stands for the node or handle that is meant.
- */
+/* Two tables find nodes and handles by ID. bus1 never uses an ID again, so no entry is stale. */
 
 #include "bridge/native/native-private.h"
 
@@ -12,20 +8,17 @@
 #include <stdlib.h>
 
 void native_release(struct native *native, uint64_t id) {
-        if (id != BUS1_INVALID)
+        if (id != 0 && id != BUS1_INVALID)
                 bus1_client_release_one(native->peer, id);
 }
 
 int native_node_add(struct native *native, uint64_t id, enum native_node_kind kind, void *data,
                     struct native_node **ret_node) {
-        struct native_node *node;
+        struct native_node *node = malloc(sizeof(*node));
 
-        node = calloc(1, sizeof(*node));
         if (!node)
                 return -ENOMEM;
-        node->id = id;
-        node->kind = kind;
-        node->data = data;
+        *node = (struct native_node){.id = id, .kind = kind, .data = data};
         HASH_ADD_BYHASHVALUE(hh, native->nodes, id, sizeof(node->id), native_hash(id), node);
         if (!node->hh.tbl) {
                 free(node);
@@ -57,15 +50,12 @@ int native_handle_add(struct native_session *session, uint64_t id, enum native_h
         struct native *native = session->native;
         struct native_handle *handle;
 
-        handle = session->user->n_held < NATIVE_USER_MAX ? calloc(1, sizeof(*handle)) : NULL;
+        handle = session->user->n_held < NATIVE_USER_MAX ? malloc(sizeof(*handle)) : NULL;
         if (!handle) {
                 native_release(native, id);
                 return session->user->n_held < NATIVE_USER_MAX ? -ENOMEM : -EDQUOT;
         }
-        handle->id = id;
-        handle->kind = kind;
-        handle->session = session;
-        handle->data = data;
+        *handle = (struct native_handle){.id = id, .kind = kind, .session = session, .data = data};
         HASH_ADD_BYHASHVALUE(hh, native->handles, id, sizeof(handle->id), native_hash(id), handle);
         if (!handle->hh.tbl) {
                 native_release(native, id);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * org.bus1.Bridge1: the methods by which handles go to the bus and come from it
+ * org.bus1.Bridge1: methods by which a native client gives handles to the bus and gets handles
  *
- * The handles of a call or reply are in the order in which the method names them. In a call the
- * reply handle comes before them. Legacy clients cannot use this interface.
+ * A call of Publish, PublishObject, Export or Subscribe carries one handle after its reply handle,
+ * the reply to a look-up carries one handle. Legacy clients cannot use this interface.
  */
 
 #include "bridge/native/native-private.h"
@@ -22,96 +22,96 @@
 
 #define EXPORT_PATH "/org/bus1/exported/"
 
-/* The session of the caller and the handle that must come with the call. Positive when it failed.
- */
-static int take_handle(struct driver_call *call, struct native_session **ret_session,
-                       uint64_t *ret_handle) {
-        uint64_t handle;
+/* Positive: the call has failed. */
+static int check_native(struct driver_call *call) {
+        return client_is_native(call->client) ? 0
+                                              : driver_call_fail(call, DRIVER_ERROR("NotSupported"),
+                                                                 "This method is for bus1 clients");
+}
 
-        if (!client_is_native(call->client))
-                return driver_call_fail(call, DRIVER_ERROR("NotSupported"),
-                                        "This method is for bus1 clients");
-        handle = native_attachment_take(call->message, 0);
-        if (handle == BUS1_INVALID)
+/* Take the handle that came with the call. Positive: the call has failed. */
+static int take_handle(struct driver_call *call, uint64_t *ret_handle) {
+        int r;
+
+        *ret_handle = BUS1_INVALID;
+        r = check_native(call);
+        if (r != 0)
+                return r;
+        *ret_handle = native_attachment_take(call->message, 0);
+        if (*ret_handle == BUS1_INVALID)
                 return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
                                         "This method needs a handle with the call");
-        *ret_session = session_from_client(call->client);
-        *ret_handle = handle;
         return 0;
 }
 
 static int fail_resources(struct driver_call *call, int r) {
-        return r == -EDQUOT ? driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
-                                               "There are too many of them already")
+        return r == -EDQUOT ? driver_call_fail(
+                                      call, DRIVER_ERROR("LimitsExceeded"),
+                                      "Your session or user has too many look-ups and publications")
                             : r;
+}
+
+/* Positive: the call has failed. */
+static int publish(struct driver_call *call, bool is_object, const char *key) {
+        uint64_t handle;
+        int r;
+
+        r = take_handle(call, &handle);
+        if (r != 0)
+                return r;
+        r = native_publish(session_from_client(call->client), is_object, key, handle);
+        return fail_resources(call, r);
 }
 
 static int run_publish(struct driver_call *call) {
         struct wire_string name = reader_string(&call->reader);
         uint32_t flags = reader_u32(&call->reader), result;
-        struct native_published *published;
-        struct native_session *session;
-        uint64_t handle;
         int r;
 
-        r = take_handle(call, &session, &handle);
+        /* publish before the name has its owner, so that even the first call goes to the node */
+        r = publish(call, false, name.s);
         if (r != 0)
                 return r;
-        /* publish before the name has its owner, so that even the first call goes to the node */
-        r = native_publish(session, false, name.s, handle);
-        if (r < 0)
-                return fail_resources(call, r);
         r = driver_request_name(call, name.s, name.n, flags, &result);
-        if (r != 0 || result == NAME_EXISTS) {
-                published = native_published_find(session, false, name.s, name.n);
-                if (published)
-                        native_published_free(published, true);
-                if (r != 0)
-                        return r;
-        }
-        writer_u32(&call->writer, result);
-        return 0;
+        if (r != 0 || result == NAME_EXISTS)
+                native_unpublish(session_from_client(call->client), false, name.s, name.n);
+        if (r == 0)
+                writer_u32(&call->writer, result);
+        return r;
 }
 
 static int run_publish_object(struct driver_call *call) {
-        struct wire_string path = reader_string(&call->reader);
-        struct native_session *session;
-        uint64_t handle;
-        int r;
-
-        r = take_handle(call, &session, &handle);
-        if (r != 0)
-                return r;
-        return fail_resources(call, native_publish(session, true, path.s, handle));
+        return publish(call, true, reader_string(&call->reader).s);
 }
 
 static int run_export(struct driver_call *call) {
+        struct native_session *session = session_from_client(call->client);
         char path[sizeof(EXPORT_PATH) + 20];
-        struct native_session *session;
-        uint64_t handle;
         int r;
 
-        r = take_handle(call, &session, &handle);
+        r = check_native(call);
         if (r != 0)
                 return r;
-        snprintf(path, sizeof(path), EXPORT_PATH "%llu", (unsigned long long)++session->n_exported);
-        r = native_publish(session, true, path, handle);
-        if (r < 0)
-                return fail_resources(call, r);
+        snprintf(path, sizeof(path), EXPORT_PATH "%llu",
+                 (unsigned long long)session->n_exported + 1);
+        r = publish(call, true, path);
+        if (r != 0)
+                return r;
+        session->n_exported++;
         writer_string(&call->writer, session->client.unique_name);
         writer_string(&call->writer, path);
         return 0;
 }
 
 static int run_subscribe(struct driver_call *call) {
+        struct native_session *session = session_from_client(call->client);
         struct wire_string rule = reader_string(&call->reader);
         struct native_handle *subscription;
-        struct native_session *session;
         struct match_rule *match;
         uint64_t handle;
         int r;
 
-        r = take_handle(call, &session, &handle);
+        r = take_handle(call, &handle);
         if (r != 0)
                 return r;
         r = native_handle_add(session, handle, NATIVE_HANDLE_SUBSCRIPTION, NULL, &subscription);
@@ -137,14 +137,14 @@ static bool may_start(const struct driver_call *call, struct wire_string name) {
 }
 
 static int look_up(struct driver_call *call, struct wire_string name, const char *path) {
-        struct native_session *session;
+        struct native_session *session = session_from_client(call->client);
         struct client *owner;
         uint64_t handle;
         int r;
 
-        if (!client_is_native(call->client))
-                return driver_call_fail(call, DRIVER_ERROR("NotSupported"),
-                                        "This method is for bus1 clients");
+        r = check_native(call);
+        if (r != 0)
+                return r;
         if (!name_is_valid_bus(name.s, name.n) || strcmp(name.s, BUS_DRIVER_NAME) == 0)
                 return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
                                         "\"%s\" is no name that can be looked up", name.s);
@@ -155,7 +155,6 @@ static int look_up(struct driver_call *call, struct wire_string name, const char
         if (!owner)
                 return driver_call_fail(call, DRIVER_ERROR("NameHasNoOwner"),
                                         "Name \"%s\" does not exist", name.s);
-        session = session_from_client(call->client);
         if (call->caller_cookie && native_opening_allowed(session->native, call->client, owner)) {
                 r = native_opening_new(session, call->message->serial, call->caller_cookie, owner,
                                        name.s, path);

@@ -3,10 +3,10 @@
 /*
  * Looked-up names and objects
  *
- * Each look-up makes a node of the bus with exactly one handle, which the bus gives to the session
- * that asked. A call through the handle is a call by that session to the name, and to one object
- * when the look-up was narrowed. The session may pass the handle on, and with it the right to call.
- * The node ends with its last handle, with the session, and when the name changes its owner.
+ * Each look-up makes a node of the bus with one handle, which the bus gives to the session that
+ * asked. A call through the handle is a call by that session to the name. If the look-up had a
+ * path, it is a call to this object. The session may pass the handle on, and with it the right to
+ * call. The node ends with its last handle, with the session, and when the name changes its owner.
  */
 
 #include "bridge/native/native-private.h"
@@ -14,6 +14,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/cleanup.h"
 
 static struct native_owner *owner_find(struct native *native, const struct client *client) {
         struct native_owner *owner;
@@ -54,44 +56,39 @@ static void owner_unlink(struct native *native, struct native_lookup *lookup) {
 
 int native_lookup_new(struct native_session *session, struct client *owner, const char *name,
                       const char *path, uint64_t *ret_handle) {
+        size_t n_name = strlen(name) + 1, n_path = path ? strlen(path) + 1 : 0;
+        CLEANUP_FREE struct native_lookup *lookup = NULL;
         struct native *native = session->native;
-        struct native_lookup *lookup;
+        struct native_node *node = NULL;
         uint64_t handle;
         int r;
 
         if (session->n_lookups >= NATIVE_LOOKUPS_MAX || session->user->n_held >= NATIVE_USER_MAX)
                 return -EDQUOT;
-        lookup = calloc(1, sizeof(*lookup));
+        lookup = calloc(1, sizeof(*lookup) + n_name + n_path);
         if (!lookup)
                 return -ENOMEM;
         lookup->session = session;
         lookup->owner = owner;
-        lookup->name = strdup(name);
-        lookup->path = path ? strdup(path) : NULL;
-        r = lookup->name && (!path || lookup->path) ? 0 : -ENOMEM;
+        memcpy(lookup->name, name, n_name);
+        if (path)
+                lookup->path = memcpy(lookup->name + n_name, path, n_path);
+        r = bus1_client_create_node(native->peer, 0, &lookup->node, &handle);
+        if (r < 0)
+                return r;
+        r = native_node_add(native, lookup->node, NATIVE_NODE_LOOKUP, lookup, &node);
         if (r >= 0)
-                r = bus1_client_create_node(native->peer, 0, &lookup->node, &handle);
-        if (r >= 0) {
-                struct native_node *node = NULL;
-
-                r = native_node_add(native, lookup->node, NATIVE_NODE_LOOKUP, lookup, &node);
-                if (r >= 0)
-                        r = owner_link(native, lookup);
-                if (r < 0) {
-                        native_node_remove(native, node, false);
-                        bus1_client_release(native->peer, 2, (uint64_t[]){lookup->node, handle});
-                }
-        }
+                r = owner_link(native, lookup);
         if (r < 0) {
-                free(lookup->name);
-                free(lookup->path);
-                free(lookup);
+                native_node_remove(native, node, false);
+                bus1_client_release(native->peer, 2, (uint64_t[]){lookup->node, handle});
                 return r;
         }
         DL_APPEND(session->lookups, lookup);
         session->n_lookups++;
         session->user->n_held++;
         *ret_handle = handle;
+        steal_ptr(&lookup);
         return 0;
 }
 
@@ -103,8 +100,6 @@ void native_lookup_free(struct native_lookup *lookup, bool release) {
         owner_unlink(native, lookup);
         lookup->session->n_lookups--;
         lookup->session->user->n_held--;
-        free(lookup->name);
-        free(lookup->path);
         free(lookup);
 }
 

@@ -4,9 +4,9 @@
 /*
  * Inside the native front end
  *
- * The bus is one bus1 peer. A native client sends to a node of that peer, and the node says what
- * the message is for. The bus sends to nodes of the client's peer, which the client gave it handles
- * of:
+ * The bus is one bus1 peer. A native client sends to a node of that peer, and the node tells the
+ * purpose of the message. The bus sends to nodes of the client's peer; the client gave it handles
+ * of these:
  *
  *        client's peer                      peer of the bus
  *
@@ -30,18 +30,18 @@
 #include "bridge/bus/reply.h"
 #include "bridge/native/native.h"
 
-#define NATIVE_RECEIVE_BUDGET 64 /* messages of one dispatch */
+#define NATIVE_RECEIVE_BUDGET 64 /* messages that one turn of the loop receives */
 #define NATIVE_BUFFER_SIZE (256UL * 1024)
-#define NATIVE_TRANSFERS_MAX 1024 /* what the core allows in one message */
+#define NATIVE_TRANSFERS_MAX 1024 /* the core's limit for one message */
 #define NATIVE_FDS_MAX SCM_FDS_MAX
-#define NATIVE_LOOKUPS_MAX 4096 /* of one session, at the same time */
-#define NATIVE_PUBLISHED_MAX 4096
-/* look-ups, publications and subscriptions of all sessions of one user */
-#define NATIVE_USER_MAX 65536
+#define NATIVE_RECEIVERS_MAX 4096 /* of one multicast */
+#define NATIVE_LOOKUPS_MAX 4096   /* of one session */
+#define NATIVE_PUBLISHED_MAX 4096 /* of one session */
+#define NATIVE_USER_MAX 65536     /* look-ups and handles of all sessions of one user */
 
 enum native_node_kind {
         NATIVE_NODE_SESSION, /* data: struct native_session */
-        NATIVE_NODE_REPLY,   /* data: struct reply; the session is the callee's */
+        NATIVE_NODE_REPLY,   /* data: struct reply, whose callee is native */
         NATIVE_NODE_LOOKUP,  /* data: struct native_lookup */
         NATIVE_NODE_OPENING, /* data: struct native_opening */
 };
@@ -63,7 +63,7 @@ enum native_handle_kind {
 struct native_handle {
         uint64_t id;
         enum native_handle_kind kind;
-        struct native_session *session;
+        struct native_session *session; /* of the client */
         void *data;
         UT_hash_handle hh;
         struct native_handle *prev, *next; /* of the session */
@@ -74,7 +74,7 @@ struct native_published {
         struct native_handle *handle;
         bool is_object;
         UT_hash_handle hh; /* in session->names or session->objects */
-        char key[];        /* the name, the path */
+        char key[];        /* the name or path */
 };
 
 /* A node of the bus, made for one session that looked up a name or object. */
@@ -82,13 +82,13 @@ struct native_lookup {
         struct native_session *session;
         struct client *owner;
         uint64_t node;
-        char *name;
-        char *path;                        /* NULL: not narrowed */
+        char *path;                        /* stored behind the name; NULL: any object */
         struct native_lookup *prev, *next; /* of the session */
         struct native_lookup *owner_prev, *owner_next;
+        char name[];
 };
 
-/* All look-up nodes that stand for a name or object of one owner. */
+/* All look-up nodes for names and objects of one client. */
 struct native_owner {
         struct client *client;
         struct native_lookup *lookups; /* never empty */
@@ -100,21 +100,20 @@ struct native_opening {
         struct native_session *session; /* the session that looked up */
         struct client *owner;
         uint64_t node;
-        uint32_t serial; /* of the call to be answered */
+        uint32_t serial; /* of the call of the look-up */
         uint64_t caller_cookie;
-        int64_t deadline; /* by loop_now(); afterwards the bus answers with a look-up node */
-        char *name;
-        char *path;
+        int64_t deadline; /* by loop_now(); then the bus answers with a look-up node */
+        char *path;       /* stored behind the name; NULL: any object */
         struct native_opening *prev, *next;         /* of the session */
-        struct native_opening *due_prev, *due_next; /* of all, by deadline */
+        struct native_opening *due_prev, *due_next; /* of all sessions, earliest deadline first */
+        char name[];
 };
 
-/* The count of what the bus's peer holds for one user, so that no user exhausts that peer's quota.
- */
+/* Counts what the peer of the bus holds for one user, so that no user exhausts the peer's quota. */
 struct native_user {
         uint32_t uid;
         unsigned n_sessions;
-        unsigned n_held;
+        unsigned n_held; /* look-ups and handles */
         UT_hash_handle hh;
 };
 
@@ -122,13 +121,13 @@ struct native_session {
         struct client client;
         struct native *native;
         struct native_user *user;
-        struct native_anchor *anchor; /* NULL when it has gone */
+        struct native_anchor *anchor; /* NULL: closed */
         uint64_t node;
-        uint64_t peer_token; /* 0 on the device */
-        uint64_t home;       /* handle; BUS1_INVALID before Hello */
-        uint32_t serial;     /* last one given to a message of this session */
-        bool completed;
-        const char *close_reason; /* not NULL: to be ended */
+        uint64_t peer_token;      /* of the client's peer on our core; 0 on the device */
+        uint64_t home;            /* handle; BUS1_INVALID before Hello */
+        uint32_t serial;          /* of the last message that was received */
+        bool completed;           /* Hello has succeeded */
+        const char *close_reason; /* not NULL: the loop will end the session */
         uint64_t n_exported;
         unsigned n_lookups;
         unsigned n_openings;
@@ -146,30 +145,31 @@ struct native {
         struct bus1_domain *domain; /* NULL on the device */
         struct bus1_client *peer;
         struct loop *loop;
-        uint64_t pid; /* our own, as messages tell it */
+        uint64_t pid; /* of the bus, as the metadata of its messages tells */
         struct loop_source peer_source;
         struct loop_source domain_source;
-        struct loop_deferred reap; /* there are sessions to be ended */
+        struct loop_deferred reap; /* ends the sessions in ending */
 
         struct native_node *nodes;
         struct native_handle *handles;
         struct native_session *sessions;
         struct native_session *ending; /* those with a close_reason */
         struct native_opening *openings;
-        struct loop_timer opening_timer; /* for the first of them */
+        struct loop_timer opening_timer; /* for the first opening */
         struct native_owner *owners;
         struct native_user *users;
 
-        /* the broadcast that is being collected */
+        /* the broadcast whose receivers are being collected */
         struct {
-                struct message *m;
-                uint64_t *handles;
-                size_t n_handles, n_allocated;
+                struct message *m; /* NULL: none */
+                size_t n_handles;
+                uint64_t handles[NATIVE_RECEIVERS_MAX];
         } broadcast;
 
-        uint8_t *buffer; /* NATIVE_BUFFER_SIZE */
+        /* parts of the message that is being received */
         struct bus1_transfer transfers[NATIVE_TRANSFERS_MAX];
         int fds[NATIVE_FDS_MAX];
+        uint8_t buffer[NATIVE_BUFFER_SIZE];
 };
 
 static inline struct native_session *session_from_client(struct client *client) {
@@ -182,9 +182,14 @@ static inline bool client_is_native(const struct client *client) {
         return client->ops == &native_client_ops;
 }
 
-/* ids.c: what IDs stand for */
+/* Does no policy rule apply to the client? */
+static inline bool client_is_unrestricted(const struct client *client) {
+        return client->may_send_all && client->may_receive_all;
+}
 
-/* IDs and pointers are ours, nobody can aim with them: spreading them is enough. */
+/* ids.c: the tables of nodes and handles */
+
+/* Clients do not choose IDs or pointers, so spreading the values is enough. */
 static inline unsigned native_hash(uint64_t id) {
         return (unsigned)((id * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
 }
@@ -192,31 +197,26 @@ static inline unsigned native_hash(uint64_t id) {
 int native_node_add(struct native *native, uint64_t id, enum native_node_kind kind, void *data,
                     struct native_node **ret_node);
 struct native_node *native_node_find(struct native *native, uint64_t id);
-/* Forget it; release it too unless bus1 has done so. NULL is fine. */
+/* Forget the node, and with release also release it: not if bus1 has done so. NULL is fine. */
 void native_node_remove(struct native *native, struct native_node *node, bool release);
-/* Takes the handle over in any case. -EDQUOT, -ENOMEM. */
+/* Takes over the handle, even on failure. -EDQUOT, -ENOMEM. */
 int native_handle_add(struct native_session *session, uint64_t id, enum native_handle_kind kind,
                       void *data, struct native_handle **ret_handle);
 struct native_handle *native_handle_find(struct native *native, uint64_t id);
 void native_handle_remove(struct native_handle *handle, bool release);
-void native_release(struct native *native, uint64_t id); /* BUS1_INVALID is fine */
+void native_release(struct native *native, uint64_t id); /* 0 and BUS1_INVALID are fine */
 
 /* attachment.c: the handles that travel with a message through the bus */
 
-/* Takes the handles over in any case. -ENOMEM. */
+/* Takes over the handles, even on failure. -ENOMEM. */
 int native_attach(struct native *native, const struct bus1_transfer *transfers, size_t n,
                   void **ret_attachment);
 void native_attachment_free(void *attachment);
 size_t native_attachment_get(const struct message *m, const uint64_t **ret_handles);
-/* Take one out; BUS1_INVALID when there is none. */
+/* Take out handle i, which the caller then owns; BUS1_INVALID if there is none. */
 uint64_t native_attachment_take(struct message *m, size_t i);
 
-/* operations.c: what the bus may do to a native client */
-
-/* Let the event loop end the session. reason is a static text; only the first one counts. */
-void native_session_close(struct native_session *session, const char *reason);
-
-/* session.c: members */
+/* session.c: native clients as members of the bus */
 
 /* bus_hooks.session_begin and session_end */
 int native_session_negotiate(void *userdata, struct native_anchor *anchor,
@@ -224,70 +224,70 @@ int native_session_negotiate(void *userdata, struct native_anchor *anchor,
                              int fd, struct native_session **ret_session, uint64_t *ret_handle,
                              int *ret_fd, const char **ret_why);
 void native_session_anchor_gone(void *userdata, struct native_session *session);
-/* End those. Negative errno is fatal. */
+/* End all sessions that have a close_reason. Negative errno is fatal. */
 int native_sessions_reap(struct loop_deferred *reap);
-/* Now. */
+/* End the session now. Negative errno is fatal. */
 int native_session_end(struct native_session *session);
 
-/* deliver.c: to the programs */
+/* deliver.c: what the bus does to a native client */
 
-int native_deliver(struct client *client, struct message *m, struct reply *reply, uint64_t cookie);
+/* Let the event loop end the session. reason is a static text; only the first one counts. */
+void native_session_close(struct native_session *session, const char *reason);
+/* Send the broadcast that is being collected, if there is one. */
 int native_broadcast_flush(struct native *native);
 /*
- * Send to a handle of ours, with the attachment; created, when not NULL, is a transfer in front. 0,
- * CLIENT_E_*, or a negative errno.
+ * Send to a handle of the bus, with the attached handles. created, if not NULL, is a transfer in
+ * front of them. 0, CLIENT_E_*, or a negative errno.
  */
 int native_send(struct native *native, uint64_t to, struct message *m,
                 struct bus1_transfer *created);
 
-/* receive.c: from the programs */
+/* receive.c: messages from native clients */
 
-/* 1 when something was received, 0 when there was nothing; negative errno is fatal. */
+/* Receive one message or notification. 1, 0 if there is none; negative errno is fatal. */
 int native_receive(struct native *native);
 
-/* publish.c: names and objects with nodes of their own */
+/* publish.c: clients' nodes for names and objects */
 
-/* Takes the handle over in any case; replaces what was there. -ENOMEM, -EDQUOT. */
+/* Takes over the handle, even on failure. An earlier handle is released. -ENOMEM, -EDQUOT. */
 int native_publish(struct native_session *session, bool is_object, const char *key,
                    uint64_t handle);
-struct native_published *native_published_find(struct native_session *session, bool is_object,
-                                               const char *key, size_t n_key);
+/* Does nothing if it is not published. */
+void native_unpublish(struct native_session *session, bool is_object, const char *key,
+                      size_t n_key);
 void native_published_free(struct native_published *published, bool release);
-/* Where a call for the session's client goes. */
+/* The handle that a message for the session is sent to. */
 uint64_t native_published_route(struct native_session *session, const struct message *m);
 
-/* lookup.c: nodes for those who looked up */
+/* lookup.c: nodes for clients that looked up */
 
-/* *ret_handle is the only handle to it. path may be NULL. -ENOMEM, -EDQUOT. */
+/* *ret_handle is the only handle to the node. path may be NULL. -ENOMEM, -EDQUOT. */
 int native_lookup_new(struct native_session *session, struct client *owner, const char *name,
                       const char *path, uint64_t *ret_handle);
 void native_lookup_free(struct native_lookup *lookup, bool release);
-/* The owner does not have the name any more (NULL: has gone altogether). */
+/* The client does not own the name any more, or, with name NULL, has left. */
 void native_lookups_end(struct native *native, struct client *owner, const char *name);
 
-/* answer.c: answers to look-ups that the bus could not answer at once */
+/* opening.c: direct channels */
 
-/* Send a method return with the handle attached. Ends the cookie, and takes over the handle. */
-int native_answer_handle(struct native_session *session, uint32_t serial, uint64_t caller_cookie,
-                         uint64_t handle);
-
-/* opening.c: traffic that leaves the daemon */
-
-/* May every message between the two pass unseen by the bus? */
+/* May a direct channel carry all messages between the two, so that the bus sees none of them? */
 bool native_opening_allowed(struct native *native, struct client *client, struct client *owner);
 /*
- * Ask the owner for a node; the call is answered when it comes. Takes over caller_cookie on
- * success. Returns 0, 1 when the owner cannot be asked, or a negative errno.
+ * Ask the owner for a node; its answer will answer the look-up. Takes over caller_cookie on
+ * success. Returns 0, 1 if the owner cannot be asked, or a negative errno.
  */
 int native_opening_new(struct native_session *session, uint32_t serial, uint64_t caller_cookie,
                        struct client *owner, const char *name, const char *path);
-/* The owner's answer; NULL when there will be none. m may have a handle attached. */
+/*
+ * Answer the look-up with the handle attached to m. If m is no method return (NULL: the owner will
+ * not answer), the answer is a look-up node.
+ */
 int native_opening_answered(struct native_opening *opening, struct message *m);
-/* The owner has had its time. */
+/* opening_timer: look-ups whose deadline has passed are answered with look-up nodes. */
 int native_openings_expire(struct loop_timer *timer);
-/* Those of a session that ends. */
+/* The session ends, and with it the openings that it waits for. */
 void native_openings_end(struct native_session *session);
-/* The policy has changed: all nodes opened so go, and are looked up again. */
+/* Tell all clients to close the nodes of their direct channels; callers then look up again. */
 void native_openings_withdraw(struct native *native);
 
 /* interface.c */

@@ -5,8 +5,8 @@
  * The bus1 front end
  *
  * Native programs speak to the bus through bus1 handles instead of a socket. The bus is one bus1
- * peer; all nodes that programs talk to it through belong to that peer. Without /dev/bus1 the bus
- * hosts the core itself and serves each program a peer of it.
+ * peer, which owns all nodes that programs send to. On a machine without /dev/bus1 the bus hosts
+ * the core itself, and gives each program a peer on it.
  */
 
 #include "bridge/bus/bus.h"
@@ -15,10 +15,10 @@ struct loop;
 struct native;
 
 /*
- * Give the bus its native side: sets bus->native and the bus's hooks, adds org.bus1.Bridge1 to the
- * driver, and serves from the loop. As the user the bus runs as. Negative errno when there is
- * neither device nor memory for a core.
+ * Add the front end to the bus: set the hooks of the bus, add org.bus1.Bridge1 to the driver, and
+ * receive from the loop. Call this as the user that the bus is to run as. Negative errno if there
+ * is neither a device nor memory for a core.
  */
 int native_new(struct native **ret_native, struct bus *bus, struct loop *loop);
-/* Ends all sessions; while the socket front end is still there. Returns NULL; NULL is fine. */
+/* Ends all sessions. Call it before the socket front end ends. Returns NULL; NULL is fine. */
 struct native *native_free(struct native *native);

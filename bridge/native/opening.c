@@ -3,10 +3,11 @@
 /*
  * Direct channels
  *
- * When policy allows every message between two native clients, a look-up asks the owner's library
- * for a node for this one caller (org.bus1.Session1.OpenNode), and gives its handle to the caller.
- * The node tells the owner who calls, and the bus sees none of the calls. When the owner answers
- * with an error, or not in time, the caller gets a look-up node of the bus instead.
+ * If the policy allows every message between two native clients, a look-up makes the bus ask the
+ * owner's library for a node for this one caller (org.bus1.Session1.OpenNode). The bus gives the
+ * handle of this node to the caller. The owner knows the caller by the node, and the bus sees none
+ * of the calls. If the owner answers with an error, or not in time, the caller gets the handle of a
+ * look-up node of the bus instead.
  *
  *        caller             bus                owner
  *          |--- Lookup ----->|                   |
@@ -22,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/container-of.h"
 #include "bridge/bus/name.h"
 #include "bridge/bus/route.h"
@@ -30,12 +32,8 @@
 
 #define SESSION_INTERFACE "org.bus1.Session1"
 #define OPENINGS_MAX 4096
-/* A library answers at once without its program; a caller should not wait for one that hangs. */
+/* In ns. A library answers without asking its program; only an owner that hangs takes longer. */
 #define OPENING_TIMEOUT INT64_C(1000000000)
-
-static bool client_is_unrestricted(const struct client *client) {
-        return client->may_send_all && client->may_receive_all;
-}
 
 bool native_opening_allowed(struct native *native, struct client *client, struct client *owner) {
         struct native_session *session;
@@ -53,29 +51,28 @@ static void opening_free(struct native_opening *opening) {
 
         native_node_remove(native, native_node_find(native, opening->node), true);
         DL_DELETE(opening->session->openings, opening);
-        DL_DELETE2(opening->session->native->openings, opening, due_prev, due_next);
-        free(opening->name);
-        free(opening->path);
+        DL_DELETE2(native->openings, opening, due_prev, due_next);
+        opening->session->n_openings--;
         free(opening);
 }
 
 /* Call the owner's library. path NULL: the node is for all objects. */
-static int ask_owner(struct native *native, struct native_session *owner, const char *member,
+static int ask_owner(struct native *native, struct native_session *owner, const char *caller,
                      const char *name, const char *path, uint64_t *ret_node) {
         struct bus1_transfer created = {
                 .flags = BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
                 .id = BUS1_INVALID,
         };
+        CLEANUP(message_unrefp) struct message *m = NULL;
         struct writer writer;
-        struct message *m;
         int r;
 
         voice_init(native->bus, &writer, MESSAGE_TYPE_METHOD_CALL, &owner->client, "ssbo");
-        writer.flags = 0; /* the library answers */
+        writer.flags = 0; /* wants a reply */
         writer.path = BUS_DRIVER_PATH;
         writer.interface = SESSION_INTERFACE;
         writer.member = "OpenNode";
-        writer_string(&writer, member);
+        writer_string(&writer, caller);
         writer_string(&writer, name);
         writer_bool(&writer, path != NULL);
         writer_string(&writer, path ? path : "/");
@@ -85,52 +82,76 @@ static int ask_owner(struct native *native, struct native_session *owner, const 
         r = native_broadcast_flush(native);
         if (r >= 0)
                 r = native_send(native, owner->home, m, &created);
-        message_unref(m);
         *ret_node = created.id;
         return r;
 }
 
 int native_opening_new(struct native_session *session, uint32_t serial, uint64_t caller_cookie,
                        struct client *owner, const char *name, const char *path) {
+        size_t n_name = strlen(name) + 1, n_path = path ? strlen(path) + 1 : 0;
+        CLEANUP_FREE struct native_opening *opening = NULL;
         struct native *native = session->native;
-        struct native_opening *opening;
         int r;
 
         if (session->n_openings >= OPENINGS_MAX)
                 return 1;
-        opening = calloc(1, sizeof(*opening));
+        opening = calloc(1, sizeof(*opening) + n_name + n_path);
         if (!opening)
                 return -ENOMEM;
         opening->session = session;
         opening->owner = owner;
         opening->serial = serial;
         opening->caller_cookie = caller_cookie;
-        opening->node = BUS1_INVALID;
-        opening->name = strdup(name);
-        opening->path = path ? strdup(path) : NULL;
-        r = opening->name && (!path || opening->path) ? 0 : -ENOMEM;
-        if (r == 0)
-                r = ask_owner(native, session_from_client(owner), session->client.unique_name, name,
-                              path, &opening->node);
-        if (r == 0) {
-                r = native_node_add(native, opening->node, NATIVE_NODE_OPENING, opening, NULL);
-                if (r < 0)
-                        native_release(native, opening->node);
-        }
-        if (r != 0) {
-                free(opening->name);
-                free(opening->path);
-                free(opening);
+        memcpy(opening->name, name, n_name);
+        if (path)
+                opening->path = memcpy(opening->name + n_name, path, n_path);
+        r = ask_owner(native, session_from_client(owner), session->client.unique_name, name, path,
+                      &opening->node);
+        if (r != 0)
+                return r;
+        r = native_node_add(native, opening->node, NATIVE_NODE_OPENING, opening, NULL);
+        if (r < 0) {
+                native_release(native, opening->node);
                 return r;
         }
         DL_APPEND(session->openings, opening);
         session->n_openings++;
         opening->deadline = loop_now() + OPENING_TIMEOUT;
         DL_APPEND2(native->openings, opening, due_prev, due_next);
-        /* without a timer it waits for the owner, or for the next one's */
+        /* if setting the timer fails, this one expires with the next one at the latest */
         if (native->openings == opening)
                 (void)loop_timer_set(native->loop, &native->opening_timer, opening->deadline);
+        steal_ptr(&opening);
         return 0;
+}
+
+/* Answer the look-up with this handle, which is taken over, and end the cookie. */
+static int answer(struct native_opening *opening, uint64_t handle) {
+        struct native_session *session = opening->session;
+        struct reply reply = {
+                .caller = &session->client,
+                .serial = opening->serial,
+                .caller_cookie = opening->caller_cookie,
+        };
+        CLEANUP(message_unrefp) struct message *m = NULL;
+        struct writer writer;
+        int r;
+
+        voice_init(session->native->bus, &writer, MESSAGE_TYPE_METHOD_RETURN, &session->client, "");
+        writer.reply_serial = opening->serial;
+        r = writer_finish(&writer, &m);
+        if (r < 0)
+                native_release(session->native, handle);
+        else {
+                m->attachment_free = native_attachment_free;
+                r = native_attach(session->native, &(struct bus1_transfer){.id = handle}, 1,
+                                  &m->attachment);
+        }
+        if (r < 0) {
+                route_end_cookie(&session->client, opening->serial, opening->caller_cookie);
+                return r;
+        }
+        return route_from_driver(session->native->bus, &session->client, m, &reply);
 }
 
 int native_openings_expire(struct loop_timer *timer) {
@@ -157,7 +178,7 @@ int native_opening_answered(struct native_opening *opening, struct message *m) {
 
         if (m && m->type == MESSAGE_TYPE_METHOD_RETURN)
                 handle = native_attachment_take(m, 0);
-        /* much may have happened since it was asked: what was made before is closed by now */
+        /* the name may have another owner by now, and the policy may have changed */
         owner = name_resolve(&native->bus->names, opening->name, strlen(opening->name));
         if (owner != opening->owner || !native_opening_allowed(native, &session->client, owner)) {
                 native_release(native, handle);
@@ -168,14 +189,12 @@ int native_opening_answered(struct native_opening *opening, struct message *m) {
                 if (r == -ENOMEM)
                         return r;
         }
-        /* without a handle, the end of the cookie tells the caller NoReply */
+        /* a caller whose cookie ends without an answer sees the error NoReply */
+        r = 0;
         if (handle != BUS1_INVALID)
-                r = native_answer_handle(session, opening->serial, opening->caller_cookie, handle);
-        else {
+                r = answer(opening, handle);
+        else
                 route_end_cookie(&session->client, opening->serial, opening->caller_cookie);
-                r = 0;
-        }
-        session->n_openings--;
         opening_free(opening);
         return r;
 }
@@ -190,22 +209,20 @@ void native_openings_end(struct native_session *session) {
 void native_openings_withdraw(struct native *native) {
         struct native_session *session, *next;
         struct writer writer;
-        struct message *m;
 
         DL_FOREACH_SAFE(native->sessions, session, next) {
+                CLEANUP(message_unrefp) struct message *m = NULL;
+
                 if (!session->completed)
                         continue;
                 voice_init(native->bus, &writer, MESSAGE_TYPE_METHOD_CALL, &session->client, "");
                 writer.path = BUS_DRIVER_PATH;
                 writer.interface = SESSION_INTERFACE;
                 writer.member = "CloseNodes";
-                /* a session that cannot be told must end, so that it uses no node any more */
-                if (writer_finish(&writer, &m) < 0) {
+                /* a session that does not get this message must end, or its nodes stay in use */
+                if (writer_finish(&writer, &m) < 0)
                         native_session_close(session, "out of memory");
-                        continue;
-                }
-                if (native_send(native, session->home, m, NULL) != 0)
+                else if (native_send(native, session->home, m, NULL) != 0)
                         native_session_close(session, "it cannot be told to close its nodes");
-                message_unref(m);
         }
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Publishing: names and objects for which a client has a node of its own
+ * Publishing: a client may have a node for a name or an object
  *
- * A call goes to the node of the object if its path is published, else to the node of the name that
- * it is sent to, else to the home node.
+ * A call goes to the node of its object if the client has published the path, else to the node of
+ * its destination if that name is published, else to the home node.
  */
 
 #include "bridge/native/native-private.h"
@@ -13,13 +13,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct native_published *native_published_find(struct native_session *session, bool is_object,
+static struct native_published *published_find(struct native_session *session, bool is_object,
                                                const char *key, size_t n_key) {
         struct native_published *table = is_object ? session->objects : session->names, *published;
         unsigned hash = (unsigned)hash_bytes(&session->native->bus->seed, key, n_key);
 
         HASH_FIND_BYHASHVALUE(hh, table, key, n_key, hash, published);
         return published;
+}
+
+void native_unpublish(struct native_session *session, bool is_object, const char *key,
+                      size_t n_key) {
+        struct native_published *published = published_find(session, is_object, key, n_key);
+
+        if (published)
+                native_published_free(published, true);
 }
 
 int native_publish(struct native_session *session, bool is_object, const char *key,
@@ -29,17 +37,13 @@ int native_publish(struct native_session *session, bool is_object, const char *k
         unsigned hash;
         int r;
 
-        published = native_published_find(session, is_object, key, n_key);
-        if (published)
-                native_published_free(published, true);
-        if (session->n_published >= NATIVE_PUBLISHED_MAX) {
-                native_release(session->native, handle);
-                return -EDQUOT;
-        }
-        published = calloc(1, sizeof(*published) + n_key + 1);
+        native_unpublish(session, is_object, key, n_key);
+        published = session->n_published < NATIVE_PUBLISHED_MAX
+                            ? calloc(1, sizeof(*published) + n_key + 1)
+                            : NULL;
         if (!published) {
                 native_release(session->native, handle);
-                return -ENOMEM;
+                return session->n_published < NATIVE_PUBLISHED_MAX ? -ENOMEM : -EDQUOT;
         }
         published->is_object = is_object;
         memcpy(published->key, key, n_key + 1);
@@ -81,9 +85,8 @@ uint64_t native_published_route(struct native_session *session, const struct mes
         struct native_published *published = NULL;
 
         if (session->objects && m->path.s)
-                published = native_published_find(session, true, m->path.s, m->path.n);
+                published = published_find(session, true, m->path.s, m->path.n);
         if (!published && session->names && m->destination.s)
-                published =
-                        native_published_find(session, false, m->destination.s, m->destination.n);
+                published = published_find(session, false, m->destination.s, m->destination.n);
         return published ? published->handle->id : session->home;
 }

@@ -4,8 +4,8 @@
  * Sessions: native clients as members of the bus
  *
  * A session begins when the socket front end has authenticated the program. The bus makes a session
- * node and gives the program the only handle to it. The session ends with its anchor (the socket),
- * with the program's peer, or when the program breaks the protocol.
+ * node and gives the program the only handle to it. The session ends when its anchor (the socket)
+ * is closed, the program's peer goes, or the program breaks the protocol.
  */
 
 #include "bridge/native/native-private.h"
@@ -15,31 +15,28 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/container-of.h"
-#include "bridge/base/log.h"
-#include "bridge/bus/bus.h"
 #include "bridge/bus/membership.h"
 
 /* beginning */
 
-/* The handle of the session node into a peer on the device. */
-static int grant_device(struct native *native, int fd, uint64_t handle, uint64_t *ret_handle) {
+/* Give the handle of the session node to the program's peer on the device, which is *fd. */
+static int grant_device(struct native *native, int *fd, uint64_t handle, uint64_t *ret_handle) {
         struct bus1_transfer src = {.id = handle}, dst;
         struct bus1_client *peer;
         struct stat st;
         int r;
 
-        /* Commands on any other kind of file could make the bus wait for another program. */
-        if (fstat(fd, &st) < 0)
-                r = -errno;
-        else if (!S_ISCHR(st.st_mode))
-                r = -EMEDIUMTYPE;
-        else
-                r = bus1_client_new_from_fd(&peer, fd);
-        if (r < 0) {
-                close(fd);
+        /* A command on any other kind of file could make the bus wait for another program. */
+        if (fstat(*fd, &st) < 0)
+                return -errno;
+        if (!S_ISCHR(st.st_mode))
+                return -EMEDIUMTYPE;
+        r = bus1_client_new_from_fd(&peer, *fd);
+        if (r < 0)
                 return r;
-        }
+        steal_fd(fd);
         r = bus1_client_transfer(native->peer, peer, 1, &src, &dst);
         bus1_client_free(peer);
         if (r >= 0)
@@ -47,11 +44,13 @@ static int grant_device(struct native *native, int fd, uint64_t handle, uint64_t
         return r;
 }
 
+/* Make the program's peer on the core that the bus hosts, and give it the handle. */
 static int grant_hosted(struct native_session *session, uint64_t handle, uint64_t *ret_handle,
                         int *ret_fd) {
         const struct client_credentials *c = &session->client.credentials;
         struct native *native = session->native;
-        int fd, r;
+        CLEANUP_CLOSE int fd = -1;
+        int r;
 
         r = bus1_domain_serve_peer(native->domain, c->uid, c->gid, c->pid, &fd,
                                    &session->peer_token);
@@ -61,10 +60,9 @@ static int grant_hosted(struct native_session *session, uint64_t handle, uint64_
                               ret_handle);
         if (r < 0) {
                 bus1_domain_revoke(native->domain, session->peer_token);
-                close(fd);
                 return r;
         }
-        *ret_fd = fd;
+        *ret_fd = steal_fd(&fd);
         return 0;
 }
 
@@ -98,24 +96,20 @@ static void user_put(struct native *native, struct native_user *user) {
 static int session_new(struct native *native, struct native_anchor *anchor,
                        const struct client_credentials *credentials,
                        struct native_session **ret_session) {
+        CLEANUP_FREE struct native_session *session = calloc(1, sizeof(*session));
         struct client_credentials copy;
-        struct native_session *session;
         int r;
 
-        session = calloc(1, sizeof(*session));
         if (!session)
                 return -ENOMEM;
         r = user_get(native, credentials->uid, &session->user);
-        if (r < 0) {
-                free(session);
+        if (r < 0)
                 return r;
-        }
         r = client_credentials_copy(credentials, &copy);
         if (r >= 0)
                 r = client_init(&session->client, native->bus, &native_client_ops, &copy);
         if (r < 0) {
                 user_put(native, session->user);
-                free(session);
                 return r;
         }
         session->client.fds_negotiated = true;
@@ -125,7 +119,7 @@ static int session_new(struct native *native, struct native_anchor *anchor,
         session->node = BUS1_INVALID;
         session->home = BUS1_INVALID;
         DL_APPEND(native->sessions, session);
-        *ret_session = session;
+        *ret_session = steal_ptr(&session);
         return 0;
 }
 
@@ -133,6 +127,7 @@ int native_session_negotiate(void *userdata, struct native_anchor *anchor,
                              const struct client_credentials *credentials, enum sasl_bus1_mode mode,
                              int fd, struct native_session **ret_session, uint64_t *ret_handle,
                              int *ret_fd, const char **ret_why) {
+        CLEANUP_CLOSE int device_fd = fd;
         struct native *native = userdata;
         struct native_session *session;
         uint64_t node, handle;
@@ -140,18 +135,13 @@ int native_session_negotiate(void *userdata, struct native_anchor *anchor,
 
         *ret_fd = -1;
         if ((mode == SASL_BUS1_DEVICE) != !native->domain || (mode == SASL_BUS1_DEVICE && fd < 0)) {
-                if (fd >= 0)
-                        close(fd);
                 *ret_why = native->domain ? "this bus hosts bus1 itself" : "use the device";
                 return -EOPNOTSUPP;
         }
         *ret_why = "out of resources";
         r = session_new(native, anchor, credentials, &session);
-        if (r < 0) {
-                if (fd >= 0)
-                        close(fd);
+        if (r < 0)
                 return r;
-        }
         r = bus1_client_create_node(native->peer, 0, &node, &handle);
         if (r >= 0) {
                 session->node = node;
@@ -160,15 +150,11 @@ int native_session_negotiate(void *userdata, struct native_anchor *anchor,
                         native_release(native, node);
                 else if (native->domain)
                         r = grant_hosted(session, handle, ret_handle, ret_fd);
-                else {
-                        r = grant_device(native, fd, handle, ret_handle);
-                        fd = -1;
-                }
-                /* from now on only the program holds a handle */
+                else
+                        r = grant_device(native, &device_fd, handle, ret_handle);
+                /* now only the program holds a handle */
                 native_release(native, handle);
         }
-        if (fd >= 0)
-                close(fd);
         if (r < 0) {
                 session->anchor = NULL;
                 native_session_end(session);
@@ -187,7 +173,6 @@ void native_session_anchor_gone(void *userdata, struct native_session *session) 
 
 int native_session_end(struct native_session *session) {
         struct native *native = session->native;
-        struct native_node *node;
         int r;
 
         native_session_close(session, "the bus ends");
@@ -196,17 +181,12 @@ int native_session_end(struct native_session *session) {
         while (session->lookups)
                 native_lookup_free(session->lookups, true);
         while (session->handles) {
-                struct native_handle *handle = session->handles;
-
-                if (handle->kind == NATIVE_HANDLE_PUBLISHED)
-                        native_published_free(handle->data, true);
-                else
-                        native_handle_remove(handle,
-                                             true); /* its match rule went with the client */
+                if (session->handles->kind == NATIVE_HANDLE_PUBLISHED)
+                        native_published_free(session->handles->data, true);
+                else /* client_disconnect() has freed the match rule of a subscription */
+                        native_handle_remove(session->handles, true);
         }
-        node = native_node_find(native, session->node);
-        if (node)
-                native_node_remove(native, node, true);
+        native_node_remove(native, native_node_find(native, session->node), true);
         if (session->peer_token)
                 bus1_domain_revoke(native->domain, session->peer_token);
         if (session->anchor)

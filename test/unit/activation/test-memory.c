@@ -131,6 +131,10 @@ static int make(void) {
         if (r >= 0)
                 r = service_environment_set(&environment, "A", 1, "y", 1);
         if (r >= 0)
+                r = service_environment_set(&environment, "B", 1, "y", 1);
+        if (r >= 0)
+                r = service_environment_set(&environment, "C", 1, "z", 1);
+        if (r >= 0)
                 r = service_environment_make(&environment, inherited, &starter, &variables);
         if ((r < 0) != !variables)
                 r = -EPROTO;
