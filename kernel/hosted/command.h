@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef __BUS1_HOSTED_COMMAND_H
-#define __BUS1_HOSTED_COMMAND_H
+#pragma once
 
 /*
  * Commands of peers in other processes
@@ -38,5 +37,3 @@ struct hosted_reply {
 /* Carry out a request and prepare its reply. -EPROTO when the client is to be dropped. */
 int hosted_command_run(struct hosted_served *served, struct hosted_request *request,
 		       struct hosted_reply *reply);
-
-#endif /* __BUS1_HOSTED_COMMAND_H */

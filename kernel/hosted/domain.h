@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef __BUS1_HOSTED_DOMAIN_H
-#define __BUS1_HOSTED_DOMAIN_H
+#pragma once
 
 /* What the daemon needs beyond <bus1/hosted.h>. */
 
@@ -17,5 +16,3 @@ static inline void bus1_domain_freep(struct bus1_domain **domain)
 {
 	bus1_domain_free(*domain);
 }
-
-#endif /* __BUS1_HOSTED_DOMAIN_H */

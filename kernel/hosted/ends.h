@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef __BUS1_HOSTED_ENDS_H
-#define __BUS1_HOSTED_ENDS_H
+#pragma once
 
 /*
  * Clients' ends of the sockets of a domain
@@ -52,5 +51,3 @@ void hosted_ends_remove_address(struct hosted_ends *ends, struct hosted_address 
 
 /* Whether fd is the client's end of a peer. */
 bool hosted_ends_have(struct hosted_ends *ends, int fd);
-
-#endif /* __BUS1_HOSTED_ENDS_H */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef __BUS1_HOSTED_HASH_H
-#define __BUS1_HOSTED_HASH_H
+#pragma once
 
 /* uthash, set up so that it reports a lack of memory and compiles without warnings. */
 
@@ -9,5 +8,3 @@
 /* One at a time: good for short keys. The default function causes compiler warnings. */
 #define HASH_FUNCTION(key, n, hash) HASH_OAT(key, n, hash)
 #include <uthash.h>
-
-#endif /* __BUS1_HOSTED_HASH_H */

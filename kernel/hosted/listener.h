@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef __BUS1_HOSTED_LISTENER_H
-#define __BUS1_HOSTED_LISTENER_H
+#pragma once
 
 /*
  * Listening sockets
@@ -15,5 +14,3 @@
 /* Accept again. To be called when the loop's timer expires. */
 void hosted_listener_resume_all(struct bus1_domain *domain);
 void hosted_listener_free_all(struct bus1_domain *domain);
-
-#endif /* __BUS1_HOSTED_LISTENER_H */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef __BUS1_HOSTED_LOCAL_H
-#define __BUS1_HOSTED_LOCAL_H
+#pragma once
 
 /*
  * Peers in this process
@@ -15,5 +14,3 @@
 
 /* The core's peer of a client that the domain made, or NULL. */
 struct bus1_peer *hosted_local_peer(struct bus1_domain *domain, struct bus1_client *client);
-
-#endif /* __BUS1_HOSTED_LOCAL_H */

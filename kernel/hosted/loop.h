@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef __BUS1_HOSTED_LOOP_H
-#define __BUS1_HOSTED_LOOP_H
+#pragma once
 
 /*
  * The loop of the thread that serves
@@ -53,5 +52,3 @@ void hosted_loop_set_timer(struct hosted_loop *loop, long nsec);
  * is ready. -EINTR after a signal.
  */
 int hosted_loop_turn(struct hosted_loop *loop, int timeout, const sigset_t *sigmask);
-
-#endif /* __BUS1_HOSTED_LOOP_H */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef __BUS1_HOSTED_PAYLOAD_H
-#define __BUS1_HOSTED_PAYLOAD_H
+#pragma once
 
 /*
  * Payloads: what a message carries besides its data, between user space and the core
@@ -33,5 +32,3 @@ static inline void hosted_payload_unrefp(struct bus1_payload **payload)
 {
 	bus1_payload_unref(*payload);
 }
-
-#endif /* __BUS1_HOSTED_PAYLOAD_H */

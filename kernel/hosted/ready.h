@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef __BUS1_HOSTED_READY_H
-#define __BUS1_HOSTED_READY_H
+#pragma once
 
 /*
  * Readiness: the descriptor that a client polls
@@ -50,5 +49,3 @@ void hosted_ready_wake(struct bus1_peer *peer, void *data);
  * can do.
  */
 bool hosted_ready_update(struct hosted_ready *ready);
-
-#endif /* __BUS1_HOSTED_READY_H */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef __BUS1_HOSTED_SERVED_H
-#define __BUS1_HOSTED_SERVED_H
+#pragma once
 
 /*
  * Peers in other processes
@@ -23,5 +22,3 @@ int hosted_served_new(struct bus1_domain *domain, int fd, uint64_t cookie,
 		      struct hosted_served **ret_served);
 /* Disconnect the peer and close its socket. */
 void hosted_served_free(struct hosted_served *served);
-
-#endif /* __BUS1_HOSTED_SERVED_H */

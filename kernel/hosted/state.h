@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef __BUS1_HOSTED_STATE_H
-#define __BUS1_HOSTED_STATE_H
+#pragma once
 
 /*
  * The state of a hosted core
@@ -86,5 +85,3 @@ static inline struct hosted_served *hosted_served_find(struct bus1_domain *domai
 	HASH_FIND(hh, domain->served, &id, sizeof(id), served);
 	return served;
 }
-
-#endif /* __BUS1_HOSTED_STATE_H */

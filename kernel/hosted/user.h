@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef __BUS1_HOSTED_USER_H
-#define __BUS1_HOSTED_USER_H
+#pragma once
 
 /*
  * Users
@@ -52,5 +51,3 @@ void hosted_user_remove_source(struct hosted_user *user, struct hosted_source *s
 void hosted_user_spend(struct hosted_users *users, struct hosted_user *user, uint64_t nsec);
 /* End the pauses that are over. To be called when the loop's timer expires. */
 void hosted_user_resume_all(struct hosted_users *users);
-
-#endif /* __BUS1_HOSTED_USER_H */

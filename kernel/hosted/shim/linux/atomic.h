@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _SHIM_LINUX_ATOMIC_H
-#define _SHIM_LINUX_ATOMIC_H
+#pragma once
 
 #include <linux/compiler.h>
 #include <linux/types.h>
@@ -36,5 +35,3 @@ static inline s64 atomic64_sub_return(s64 i, atomic64_t *v)
 {
 	return __atomic_sub_fetch(&v->counter, i, __ATOMIC_SEQ_CST);
 }
-
-#endif

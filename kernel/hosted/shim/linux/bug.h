@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _SHIM_LINUX_BUG_H
-#define _SHIM_LINUX_BUG_H
+#pragma once
 
 #include <assert.h>
 #include <linux/types.h>
@@ -14,6 +13,4 @@ bool shim_warn(bool condition, const char *text, const char *file, int line);
 
 #ifndef static_assert
 #define static_assert _Static_assert
-#endif
-
 #endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _SHIM_LINUX_COMPILER_H
-#define _SHIM_LINUX_COMPILER_H
+#pragma once
 
 #include_next <linux/types.h>
 
@@ -12,5 +11,3 @@
  */
 #define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
-
-#endif

@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _SHIM_LINUX_CONTAINER_OF_H
-#define _SHIM_LINUX_CONTAINER_OF_H
+#pragma once
 
 #include "base/container-of.h"
-
-#endif

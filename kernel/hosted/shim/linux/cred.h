@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _SHIM_LINUX_CRED_H
-#define _SHIM_LINUX_CRED_H
+#pragma once
 
 struct cred;
 
@@ -8,5 +7,3 @@ struct cred;
 static inline void put_cred(const struct cred *cred)
 {
 }
-
-#endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _SHIM_LINUX_ERR_H
-#define _SHIM_LINUX_ERR_H
+#pragma once
 
 #include <linux/types.h>
 
@@ -25,5 +24,3 @@ static inline int PTR_ERR_OR_ZERO(const void *ptr)
 {
 	return IS_ERR(ptr) ? PTR_ERR(ptr) : 0;
 }
-
-#endif

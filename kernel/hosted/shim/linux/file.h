@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _SHIM_LINUX_FILE_H
-#define _SHIM_LINUX_FILE_H
+#pragma once
 
 struct file;
 
 void fput(struct file *file);
-
-#endif

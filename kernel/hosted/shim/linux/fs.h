@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _SHIM_LINUX_FS_H
-#define _SHIM_LINUX_FS_H
+#pragma once
 
 #include_next <linux/fs.h>
 #include <linux/refcount.h>
@@ -19,5 +18,3 @@ static inline struct file *get_file(struct file *file)
 	refcount_inc(&file->count);
 	return file;
 }
-
-#endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _SHIM_LINUX_KERNEL_H
-#define _SHIM_LINUX_KERNEL_H
+#pragma once
 
 #include_next <linux/kernel.h>
 #include <linux/compiler.h>
@@ -9,5 +8,3 @@
 #include <linux/types.h>
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
-
-#endif

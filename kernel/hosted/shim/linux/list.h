@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _SHIM_LINUX_LIST_H
-#define _SHIM_LINUX_LIST_H
+#pragma once
 
 #include <linux/container_of.h>
 #include <linux/types.h>
@@ -73,5 +72,3 @@ static inline bool list_is_singular(const struct list_head *head)
 	for (pos = list_first_entry(head, __typeof__(*pos), member), \
 	    tmp = list_next_entry(pos, member);                      \
 	     &pos->member != (head); pos = tmp, tmp = list_next_entry(tmp, member))
-
-#endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _SHIM_LINUX_LOCKDEP_H
-#define _SHIM_LINUX_LOCKDEP_H
+#pragma once
 
 #include <linux/bug.h>
 
@@ -8,5 +7,3 @@
 #define lockdep_assert_held(lock) WARN_ON(!shim_lock_is_taken(&(lock)->pthread))
 
 #define SINGLE_DEPTH_NESTING 1
-
-#endif

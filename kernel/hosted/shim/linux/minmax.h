@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _SHIM_LINUX_MINMAX_H
-#define _SHIM_LINUX_MINMAX_H
+#pragma once
 
 #define min_t(type, a, b)                          \
 	({                                         \
@@ -16,5 +15,3 @@
 	})
 #define min(a, b) min_t(__typeof__(a), (a), (b))
 #define max(a, b) max_t(__typeof__(a), (a), (b))
-
-#endif

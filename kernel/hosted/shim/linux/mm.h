@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _SHIM_LINUX_MM_H
-#define _SHIM_LINUX_MM_H
+#pragma once
 
 #include <linux/slab.h>
-
-#endif

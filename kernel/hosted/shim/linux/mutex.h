@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _SHIM_LINUX_MUTEX_H
-#define _SHIM_LINUX_MUTEX_H
+#pragma once
 
 #include <linux/lockdep.h>
 #include <pthread.h>
@@ -39,5 +38,3 @@ static inline void mutex_unlock(struct mutex *lock)
 {
 	pthread_mutex_unlock(&lock->pthread);
 }
-
-#endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _SHIM_LINUX_OVERFLOW_H
-#define _SHIM_LINUX_OVERFLOW_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -21,5 +20,3 @@ static inline size_t size_add(size_t a, size_t b)
 
 /* bytes of a structure with n elements in its flexible array; SIZE_MAX when that overflows */
 #define struct_size(p, member, n) size_add(sizeof(*(p)), size_mul((n), sizeof((p)->member[0])))
-
-#endif

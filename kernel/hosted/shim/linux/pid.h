@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _SHIM_LINUX_PID_H
-#define _SHIM_LINUX_PID_H
+#pragma once
 
 #include <linux/refcount.h>
 #include <sys/types.h>
@@ -26,5 +25,3 @@ static inline pid_t pid_nr(struct pid *pid)
 {
 	return pid ? pid->nr : 0;
 }
-
-#endif

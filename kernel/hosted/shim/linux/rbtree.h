@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _SHIM_LINUX_RBTREE_H
-#define _SHIM_LINUX_RBTREE_H
+#pragma once
 
 #include <linux/container_of.h>
 #include <linux/types.h>
@@ -61,5 +60,3 @@ static inline void rb_erase_cached(struct rb_node *node, struct rb_root_cached *
 		root->rb_leftmost = rb_next(node);
 	rb_erase(node, &root->rb_root);
 }
-
-#endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _SHIM_LINUX_REFCOUNT_H
-#define _SHIM_LINUX_REFCOUNT_H
+#pragma once
 
 #include <linux/bug.h>
 #include <linux/mutex.h>
@@ -65,5 +64,3 @@ static inline bool refcount_dec_and_mutex_lock(refcount_t *r, struct mutex *lock
 	mutex_unlock(lock);
 	return false;
 }
-
-#endif

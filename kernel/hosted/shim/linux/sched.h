@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _SHIM_LINUX_SCHED_H
-#define _SHIM_LINUX_SCHED_H
+#pragma once
 
 #include_next <linux/sched.h>
 
@@ -8,5 +7,3 @@
 static inline void cond_resched(void)
 {
 }
-
-#endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _SHIM_LINUX_SLAB_H
-#define _SHIM_LINUX_SLAB_H
+#pragma once
 
 #include <linux/overflow.h>
 #include <linux/types.h>
@@ -50,5 +49,3 @@ static inline void kvfree(const void *ptr)
 {
 	kfree(ptr);
 }
-
-#endif

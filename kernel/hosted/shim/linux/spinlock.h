@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _SHIM_LINUX_SPINLOCK_H
-#define _SHIM_LINUX_SPINLOCK_H
+#pragma once
 
 #include <linux/mutex.h>
 
@@ -40,5 +39,3 @@ static inline void spin_unlock(spinlock_t *lock)
 	pthread_mutex_unlock(&lock->pthread);
 	shim_perturb();
 }
-
-#endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _SHIM_LINUX_TYPES_H
-#define _SHIM_LINUX_TYPES_H
+#pragma once
 
 /*
  * Shim: the kernel's basic types, for kernel/core in user space
@@ -34,5 +33,3 @@ typedef struct {
 struct list_head {
 	struct list_head *next, *prev;
 };
-
-#endif

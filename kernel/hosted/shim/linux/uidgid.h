@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _SHIM_LINUX_UIDGID_H
-#define _SHIM_LINUX_UIDGID_H
+#pragma once
 
 #include <linux/types.h>
 #include <sys/types.h>
@@ -30,5 +29,3 @@ static inline bool uid_eq(kuid_t left, kuid_t right)
 {
 	return left.val == right.val;
 }
-
-#endif

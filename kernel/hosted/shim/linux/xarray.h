@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef _SHIM_LINUX_XARRAY_H
-#define _SHIM_LINUX_XARRAY_H
+#pragma once
 
 #include <linux/slab.h>
 
@@ -40,5 +39,3 @@ static inline void *xa_find(struct xarray *xa, unsigned long *index, unsigned lo
 #define xa_for_each(xa, index, entry)                                  \
 	for (index = 0, entry = shim_xa_find(xa, &index, ~0UL); entry; \
 	     entry = index == ~0UL ? NULL : (++index, shim_xa_find(xa, &index, ~0UL)))
-
-#endif
