@@ -8,7 +8,7 @@
  */
 
 #include <errno.h>
-#include <linux/bug.h>
+#include <linux/container_of.h>
 #include <linux/err.h>
 #include <linux/xarray.h>
 
@@ -66,48 +66,40 @@ void *xa_load(struct xarray *xa, unsigned long index)
 	return slot && *slot != &reserved ? *slot : NULL;
 }
 
-/* Empty a slot, and free the nodes that become empty with it. */
-static void clear_slot(struct xarray *xa, unsigned long index)
+/* Free the nodes on the way to an index that are empty. */
+static void prune(struct xarray *xa, unsigned long index)
 {
-	struct shim_xa_node *path[MAX_HEIGHT];
-	struct shim_xa_node *node = xa->root;
-	unsigned int level;
+	struct shim_xa_node **path[MAX_HEIGHT], **link = &xa->root;
+	unsigned int level = xa->height;
 
-	for (level = xa->height - 1; level > 0; --level) {
-		path[level] = node;
-		node = node->slots[slot_of(index, level)];
+	while (level > 0 && *link) {
+		path[--level] = link;
+		link = (struct shim_xa_node **)&(*link)->slots[slot_of(index, level)];
 	}
-	path[0] = node;
+	for (; level < xa->height && (*path[level])->n_used == 0; level++) {
+		kfree(*path[level]);
+		*path[level] = NULL;
+		if (level + 1 < xa->height)
+			--(*path[level + 1])->n_used;
+	}
+	if (!xa->root)
+		xa->height = 0;
+}
 
-	for (level = 0; level < xa->height; level++) {
-		path[level]->slots[slot_of(index, level)] = NULL;
-		if (--path[level]->n_used > 0)
-			return;
-		kfree(path[level]);
-	}
-	xa->root = NULL;
-	xa->height = 0;
+static void clear_slot(struct xarray *xa, unsigned long index, void **slot)
+{
+	*slot = NULL;
+	--container_of(slot - slot_of(index, 0), struct shim_xa_node, slots[0])->n_used;
+	prune(xa, index);
 }
 
 /* Find or make the slot at an index. An unused slot counts as used from now on. */
 static void **make_slot(struct xarray *xa, unsigned long index)
 {
-	void **link, **fresh = NULL;
-	struct shim_xa_node *node;
+	struct shim_xa_node *node, **link = &xa->root;
 	unsigned int level;
 
-	if (!xa->root) {
-		unsigned int height = 1;
-
-		while (!fits(index, height))
-			++height;
-		xa->root = kzalloc(sizeof(*node), GFP_KERNEL);
-		if (!xa->root)
-			return NULL;
-		xa->height = height;
-		fresh = (void **)&xa->root;
-	}
-	while (!fits(index, xa->height)) {
+	while (xa->root && !fits(index, xa->height)) {
 		node = kzalloc(sizeof(*node), GFP_KERNEL);
 		if (!node)
 			return NULL;
@@ -116,55 +108,25 @@ static void **make_slot(struct xarray *xa, unsigned long index)
 		xa->root = node;
 		++xa->height;
 	}
+	while (!fits(index, xa->height) || xa->height == 0)
+		++xa->height;
 
-	node = xa->root;
-	for (level = xa->height - 1; level > 0; --level) {
-		link = &node->slots[slot_of(index, level)];
+	for (level = xa->height, node = NULL; level > 0; --level) {
 		if (!*link) {
-			struct shim_xa_node *child = kzalloc(sizeof(*child), GFP_KERNEL);
-
-			if (!child)
-				goto error;
-			*link = child;
-			++node->n_used;
-			if (!fresh)
-				fresh = link;
+			*link = kzalloc(sizeof(*node), GFP_KERNEL);
+			if (!*link) {
+				prune(xa, index);
+				return NULL;
+			}
+			if (node)
+				++node->n_used;
 		}
 		node = *link;
+		link = (struct shim_xa_node **)&node->slots[slot_of(index, level - 1)];
 	}
-
-	link = &node->slots[slot_of(index, 0)];
 	if (!*link)
 		++node->n_used;
-	return link;
-
-error:
-	/* Free the nodes that this call added: a chain, each with at most one child. */
-	if (fresh) {
-		struct shim_xa_node *chain = *fresh;
-
-		if (fresh == (void **)&xa->root) {
-			level = xa->height;
-			xa->height = 0;
-		} else {
-			struct shim_xa_node *parent = xa->root;
-
-			for (level = xa->height - 1; &parent->slots[slot_of(index, level)] != fresh;
-			     --level)
-				parent = parent->slots[slot_of(index, level)];
-			--parent->n_used;
-		}
-		*fresh = NULL;
-		while (chain) {
-			struct shim_xa_node *child;
-
-			--level;
-			child = chain->n_used ? chain->slots[slot_of(index, level)] : NULL;
-			kfree(chain);
-			chain = child;
-		}
-	}
-	return NULL;
+	return (void **)link;
 }
 
 static void *get_entry(void **slot)
@@ -180,7 +142,7 @@ void *xa_erase(struct xarray *xa, unsigned long index)
 	if (!slot || !*slot)
 		return NULL;
 	old = get_entry(slot);
-	clear_slot(xa, index);
+	clear_slot(xa, index, slot);
 	return old;
 }
 
@@ -214,7 +176,7 @@ void xa_release(struct xarray *xa, unsigned long index)
 	void **slot = find_slot(xa, index);
 
 	if (slot && *slot == &reserved)
-		clear_slot(xa, index);
+		clear_slot(xa, index, slot);
 }
 
 void *shim_xa_find(struct xarray *xa, unsigned long *index, unsigned long max)
@@ -243,30 +205,17 @@ void *shim_xa_find(struct xarray *xa, unsigned long *index, unsigned long max)
 	return NULL;
 }
 
+static void free_nodes(struct shim_xa_node *node, unsigned int level)
+{
+	for (unsigned int i = 0; level > 0 && i < SLOTS; i++)
+		if (node->slots[i])
+			free_nodes(node->slots[i], level - 1);
+	kfree(node);
+}
+
 void xa_destroy(struct xarray *xa)
 {
-	struct shim_xa_node *path[MAX_HEIGHT];
-	unsigned int position[MAX_HEIGHT] = {};
-	unsigned int level;
-
-	if (!xa->root)
-		return;
-
-	level = xa->height - 1;
-	path[level] = xa->root;
-	for (;;) {
-		if (level > 0 && position[level] < SLOTS) {
-			struct shim_xa_node *child = path[level]->slots[position[level]++];
-
-			if (child) {
-				path[--level] = child;
-				position[level] = 0;
-			}
-			continue;
-		}
-		kfree(path[level]);
-		if (++level == xa->height)
-			break;
-	}
+	if (xa->root)
+		free_nodes(xa->root, xa->height - 1);
 	xa_init(xa);
 }

@@ -33,21 +33,25 @@ static struct item *item_of(struct rb_node *rb) {
         return rb_entry(rb, struct item, rb);
 }
 
+static bool is_red(const struct rb_node *rb) {
+        return rb->shim.rbe_color == 1; /* RB_RED of <bsd/sys/tree.h> */
+}
+
 /* Black height of a subtree, after checking every invariant in it. */
 static unsigned check_tree(struct rb_node *rb, struct rb_node *parent) {
         unsigned left, right;
 
         if (!rb)
                 return 1;
-        ck_assert_ptr_eq(rb->shim_parent, parent);
-        if (rb->shim_red) {
-                ck_assert(!rb->rb_left || !rb->rb_left->shim_red);
-                ck_assert(!rb->rb_right || !rb->rb_right->shim_red);
+        ck_assert_ptr_eq(rb->shim.rbe_parent, parent);
+        if (is_red(rb)) {
+                ck_assert(!rb->rb_left || !is_red(rb->rb_left));
+                ck_assert(!rb->rb_right || !is_red(rb->rb_right));
         }
         left = check_tree(rb->rb_left, rb);
         right = check_tree(rb->rb_right, rb);
         ck_assert_uint_eq(left, right);
-        return left + !rb->shim_red;
+        return left + !is_red(rb);
 }
 
 static void insert(struct rb_root_cached *root, struct item *item) {

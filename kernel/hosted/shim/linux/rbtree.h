@@ -4,15 +4,25 @@
 #include <linux/container_of.h>
 #include <linux/types.h>
 
+/* The kernel's interface to the red-black trees of libbsd, see rbtree.c. */
+
 struct rb_node {
-	struct rb_node *shim_parent; /* itself when in no tree */
-	struct rb_node *rb_left;
-	struct rb_node *rb_right;
-	bool shim_red;
+	union {
+		struct { /* RB_ENTRY(rb_node) of <bsd/sys/tree.h> */
+			struct rb_node *rbe_left, *rbe_right, *rbe_parent;
+			int rbe_color;
+		} shim;
+		struct {
+			struct rb_node *rb_left, *rb_right;
+		};
+	};
 };
 
 struct rb_root {
-	struct rb_node *rb_node;
+	union {
+		struct rb_node *rb_node;
+		struct rb_node *rbh_root; /* the name in RB_HEAD() */
+	};
 };
 
 struct rb_root_cached {
@@ -20,22 +30,15 @@ struct rb_root_cached {
 	struct rb_node *rb_leftmost;
 };
 
-#define RB_ROOT ((struct rb_root){ NULL })
-#define RB_ROOT_CACHED ((struct rb_root_cached){ { NULL }, NULL })
+#define RB_ROOT ((struct rb_root){})
+#define RB_ROOT_CACHED ((struct rb_root_cached){})
 #define RB_EMPTY_ROOT(root) ((root)->rb_node == NULL)
-#define RB_EMPTY_NODE(node) ((node)->shim_parent == (node))
-#define RB_CLEAR_NODE(node) ((node)->shim_parent = (node))
+/* A node that is its own parent is in no tree. */
+#define RB_EMPTY_NODE(node) ((node)->shim.rbe_parent == (node))
+#define RB_CLEAR_NODE(node) ((node)->shim.rbe_parent = (node))
 #define rb_entry(ptr, type, member) container_of(ptr, type, member)
 
-static inline void rb_link_node(struct rb_node *node, struct rb_node *parent, struct rb_node **link)
-{
-	node->shim_parent = parent;
-	node->rb_left = NULL;
-	node->rb_right = NULL;
-	node->shim_red = true;
-	*link = node;
-}
-
+void rb_link_node(struct rb_node *node, struct rb_node *parent, struct rb_node **link);
 void rb_insert_color(struct rb_node *node, struct rb_root *root);
 void rb_erase(struct rb_node *node, struct rb_root *root);
 struct rb_node *rb_next(const struct rb_node *node);
