@@ -136,13 +136,12 @@ static int sasl_command(struct sasl *s, const char *command, int fd) {
         return r < 0 ? r : sasl_read(s);
 }
 
-static bool line_is(const struct sasl *s, const char *word, const char **ret_rest) {
+static bool line_begins(const struct sasl *s, const char *word, const char **ret_rest) {
         size_t n = strlen(word);
 
         if (strncmp(s->line, word, n) != 0 || (s->line[n] != 0 && s->line[n] != ' '))
                 return false;
-        if (ret_rest)
-                *ret_rest = s->line + n + (s->line[n] == ' ');
+        *ret_rest = s->line + n + (s->line[n] == ' ');
         return true;
 }
 
@@ -152,18 +151,17 @@ static int sasl_authenticate(struct sasl *s, const char *guid, DBusError *error)
         size_t at;
         int r;
 
-        r = sasl_write(s, "", 1, -1); /* a NUL byte begins each connection */
-        if (r < 0)
-                return error_from_errno(error, r, "Authentication");
         snprintf(uid, sizeof(uid), "%u", (unsigned)geteuid());
         at = (size_t)snprintf(command, sizeof(command), "AUTH EXTERNAL ");
         for (const char *p = uid; *p; p++)
                 at += (size_t)snprintf(command + at, sizeof(command) - at, "%02x", (unsigned)*p);
         snprintf(command + at, sizeof(command) - at, "\r\n");
-        r = sasl_command(s, command, -1);
+        r = sasl_write(s, "", 1, -1); /* a NUL byte begins each connection */
+        if (r >= 0)
+                r = sasl_command(s, command, -1);
         if (r < 0)
                 return error_from_errno(error, r, "Authentication");
-        if (!line_is(s, "OK", &rest)) {
+        if (!line_begins(s, "OK", &rest)) {
                 dbus_set_error(error, DBUS_ERROR_AUTH_FAILED, "The bus refused the authentication");
                 return -EACCES;
         }
@@ -175,52 +173,48 @@ static int sasl_authenticate(struct sasl *s, const char *guid, DBusError *error)
         return 0;
 }
 
-/* Parse "MODE SESSION", where SESSION is the handle of the session node in hexadecimal. */
-static int parse_agreement(const char *text, const char *mode, uint64_t *ret_session) {
+/*
+ * Propose a mode to the bus. Returns 1 when it agreed, 0 when it refused. When it agrees, its
+ * answer repeats the mode, and has the handle of the session node in hexadecimal.
+ */
+static int propose(struct sasl *s, const char *mode, int fd, uint64_t *ret_session) {
         size_t n = strlen(mode);
-        char *end;
+        const char *rest;
+        char command[64], *end;
+        int r;
 
-        if (strncmp(text, mode, n) != 0 || text[n] != ' ')
+        snprintf(command, sizeof(command), "NEGOTIATE_BUS1 %s\r\n", mode);
+        r = sasl_command(s, command, fd);
+        if (r < 0 || !line_begins(s, "AGREE_BUS1", &rest))
+                return r;
+        if (strncmp(rest, mode, n) != 0 || rest[n] != ' ')
                 return -EBADMSG;
+        rest += n + 1;
         errno = 0;
-        *ret_session = strtoull(text + n + 1, &end, 16);
-        if (errno != 0 || end == text + n + 1 || *end)
-                return -EBADMSG;
-        return 0;
+        *ret_session = strtoull(rest, &end, 16);
+        return errno != 0 || end == rest || *end ? -EBADMSG : 1;
 }
 
-/* Returns 1 when the bus agreed, 0 when it refused. */
 static int negotiate_device(struct sasl *s, struct joined *joined) {
         struct bus1_client *client;
-        const char *rest;
         int r;
 
         r = bus1_client_new_device(&client, NULL);
         if (r < 0)
                 return 0; /* no device, or no access to it: the bus may have a hosted core */
-        r = sasl_command(s, "NEGOTIATE_BUS1 device\r\n", bus1_client_get_peer_fd(client));
-        if (r >= 0 && line_is(s, "AGREE_BUS1", &rest)) {
-                r = parse_agreement(rest, "device", &joined->session);
-                if (r >= 0) {
-                        joined->client = client;
-                        return 1;
-                }
-        }
-        bus1_client_free(client);
-        return r < 0 ? r : 0;
+        r = propose(s, "device", bus1_client_get_peer_fd(client), &joined->session);
+        if (r > 0)
+                joined->client = client;
+        else
+                bus1_client_free(client);
+        return r;
 }
 
 static int negotiate_hosted(struct sasl *s, struct joined *joined) {
-        const char *rest;
         int r;
 
-        r = sasl_command(s, "NEGOTIATE_BUS1 hosted\r\n", -1);
-        if (r < 0)
-                return r;
-        if (!line_is(s, "AGREE_BUS1", &rest))
-                return 0;
-        r = parse_agreement(rest, "hosted", &joined->session);
-        if (r < 0)
+        r = propose(s, "hosted", -1, &joined->session);
+        if (r <= 0)
                 return r;
         if (s->received_fd < 0)
                 return -EBADMSG;
@@ -239,14 +233,13 @@ static int negotiate(struct sasl *s, struct joined *joined, DBusError *error) {
                 r = negotiate_device(s, joined);
         if (r == 0)
                 r = negotiate_hosted(s, joined);
-        if (r < 0)
-                return error_from_errno(error, r, "Negotiating bus1");
         if (r == 0) {
                 dbus_set_error(error, DBUS_ERROR_NOT_SUPPORTED,
                                "This bus does not speak bus1: it answered %s", s->line);
                 return -EPROTONOSUPPORT;
         }
-        r = sasl_write(s, "BEGIN\r\n", strlen("BEGIN\r\n"), -1);
+        if (r > 0)
+                r = sasl_write(s, "BEGIN\r\n", strlen("BEGIN\r\n"), -1);
         if (r < 0) {
                 joined->client = bus1_client_free(joined->client);
                 return error_from_errno(error, r, "Negotiating bus1");
