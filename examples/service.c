@@ -138,8 +138,7 @@ static int room_greet(struct bus1_dbus_message *call, void *userdata) {
         return bus1_dbus_reply_args(call, DBUS_TYPE_STRING, &reply, DBUS_TYPE_INVALID);
 }
 
-/* Take the descriptor of a file, and return that of another file, which states the size of the
- * first. */
+/* Take the descriptor of a file, and return that of another file, which states its size. */
 static int room_describe(struct bus1_dbus_message *call, void *userdata) {
         int in, out, r;
         off_t size;

@@ -110,8 +110,7 @@ struct bus1_dbus_message {
          */
         DBusMessage *message;
         struct bus1_dbus *bus; /* NULL after bus1_dbus_free() */
-        /* The handles that came with it. Take the handles to keep; the others end with the message.
-         */
+        /* The handles that came with it. Those that nobody takes are released with the message. */
         uint64_t *handles;
         size_t n_handles;
         /*

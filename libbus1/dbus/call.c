@@ -30,7 +30,7 @@ static int call_start(struct bus1_dbus *bus, uint64_t to, DBusMessage *message, 
                 {BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT, BUS1_INVALID},
                 {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID},
         };
-        struct pending *p;
+        CLEANUP_FREE struct pending *p = NULL;
         int r;
 
         if (!bus || !message_is(message, DBUS_MESSAGE_TYPE_METHOD_CALL) ||
@@ -40,23 +40,20 @@ static int call_start(struct bus1_dbus *bus, uint64_t to, DBusMessage *message, 
         if (!p)
                 return -ENOMEM;
         r = send_message(bus, to, message, created, ret_node ? 2 : 1, handles, n_handles);
-        if (r < 0) {
-                free(p);
+        if (r < 0)
                 return r;
-        }
         p->node = created[0].id;
         p->serial = dbus_message_get_serial(message);
         p->deadline = deadline_from_timeout(timeout_ms);
         r = node_add(bus, p->node, NODE_REPLY, p, to == BUS1_DBUS_BUS || to == bus->session);
         if (r < 0) {
                 bus1_client_release_one(bus->client, p->node);
-                free(p);
                 return r;
         }
         if (ret_node)
                 *ret_node = created[1].id;
         pending_insert(bus, p);
-        *ret_pending = p;
+        *ret_pending = steal_ptr(&p);
         return 0;
 }
 

@@ -66,10 +66,10 @@ static bool receive_blocking(struct bus1_dbus *bus, struct node *node,
 }
 
 /*
- * The library answers calls of org.bus1.Session1 at once, even while a call of the program blocks.
- * The bus makes them on behalf of other members, and the answer to the blocking call may depend on
- * them. So each small message for the home node is parsed here, and *ret_message gets those that
- * are no such call.
+ * The library answers calls of org.bus1.Session1 at once, even while a call of the program blocks:
+ * the bus makes these calls on behalf of other members, and the blocking call may itself wait for
+ * one of those members. So each small message for the home node is parsed here. If it is no such
+ * call, *ret_message gets it.
  */
 static bool receive_session_call(struct bus1_dbus *bus, struct node *node,
                                  struct bus1_received *received,

@@ -272,8 +272,8 @@ static bool hostile_lazy(const char *address) {
                         if (reply)
                                 dbus_message_unref(reply);
                         if (dbus_error_has_name(&error, DBUS_ERROR_NO_REPLY))
-                                dbus_error_free(&error); /* The caller's time-out has passed, so the
-                                                            queue is not full yet. */
+                                dbus_error_free(
+                                        &error); /* The time-out passed: the queue is not full. */
                 } else {
                         dbus_message_set_no_reply(m, TRUE);
                         kind_legacy.emit(member, m);
@@ -431,7 +431,7 @@ static bool hostile_handshake(const char *address, pid_t pid) {
                         fd = connect_raw(address);
                         EXPECT(fd >= 0);
                         snprintf(line, sizeof(line), "NEGOTIATE_BUS1 %s\r\n", modes[mode]);
-                        /* Before authentication it is an error, and a descriptor would end the
+                        /* Before authentication, this is an error. A descriptor would end the
                          * connection. */
                         EXPECT(say(fd, line, -1, answer, sizeof(answer), NULL));
                         EXPECT(strncmp(answer, "ERROR", 5) == 0);

@@ -35,8 +35,7 @@ struct kind {
         void (*close)(void *member);
         /* Call and wait. Returns the reply, or NULL and sets the error. */
         DBusMessage *(*call)(void *member, DBusMessage *call, DBusError *error);
-        /* Send all calls, then wait. replies is in the order of the calls, with NULL for a failed
-         * one. */
+        /* Send all calls, then wait. The replies have the order of the calls; NULL: failed. */
         bool (*call_many)(void *member, DBusMessage **calls, DBusMessage **replies, size_t n);
         bool (*emit)(void *member, DBusMessage *signal);
         bool (*subscribe)(void *member, const char *rule);

@@ -416,8 +416,7 @@ START_TEST(native_monitor_sees_and_has_no_rights) {
         dbus_message_unref(m);
         UNTIL(seen.n_calls == 2 && seen.n_returns == 2 && seen.n_signals == 1);
         ck_assert_uint_eq(seen.n_handles, 0);
-        /* The monitor has lost the rules that it had before. Freeing such a subscription does no
-         * harm. */
+        /* A monitor loses its earlier rules. Freeing such a subscription does no harm. */
         bus1_dbus_subscription_free(before);
         expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL), PATH);
 }
@@ -468,8 +467,7 @@ START_TEST(lookup_is_routed_when_somebody_eavesdrops_meanwhile) {
 
         publish();
         look_up_begin(client, NAME, PATH, &answer);
-        /* When this call is answered, the bus has seen the look-up, but the owner has not answered
-         * yet. */
+        /* After this call, the bus has seen the look-up, but the owner has not answered yet. */
         ck_assert_int_eq(bus1_dbus_get_credentials(client, NAME, &credentials, NULL), 0);
         c = eavesdrop();
         UNTIL(answer.done);
@@ -598,8 +596,7 @@ START_TEST(fds_keep_their_places) {
         dbus_message_iter_open_container(&iter, DBUS_TYPE_ARRAY, "(sv)", &array);
         dbus_message_iter_close_container(&iter, &array);
 
-        /* The method takes no arguments, so the error states the signature that the library has
-         * read. */
+        /* The method takes no arguments, so the error states the signature that it read. */
         bus1_dbus_call_async(client, BUS1_DBUS_BUS, m, NULL, 0, 10000, answered, &answer, NULL);
         dbus_message_unref(m);
         UNTIL(answer.done);
