@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * bus1-bench - how fast is a bus
+ * bus1-bench - measures how fast buses are
  *
- * Runs every workload on every bus, one after the other, in several rounds, so that what else the
- * machine does meanwhile hits all of them alike; prints medians and, as the numbers that mean
- * something on another machine too, ratios.
+ * Runs every workload on every bus, one after the other. It does so in several rounds, so that
+ * other work of the machine disturbs all buses alike. It prints medians and ratios. Only ratios can
+ * be compared between machines.
  */
 
 #include <getopt.h>
@@ -29,8 +29,8 @@ struct options {
         double seconds;
         const char *only;
         const char *system_policy;
-        bool instructions;                  /* count these, and nothing else */
-        struct bench_bus (*buses)[N_BUSES]; /* by setting */
+        bool instructions;                  /* count instructions, and measure nothing else */
+        struct bench_bus (*buses)[N_BUSES]; /* index: the setting */
 };
 
 static int compare(const void *a, const void *b) {
@@ -50,7 +50,7 @@ static bool selected(const struct options *o, const char *name) {
         return !o->only || strstr(name, o->only);
 }
 
-/* The bus for a workload; it is started when it is first needed. */
+/* The bus for a workload. It is started when it is first needed. */
 static struct bench_bus *bus_for(const struct options *o, enum setting setting, enum bus_kind kind,
                                  const char *directory) {
         struct bench_bus *bus = &o->buses[setting][kind];
@@ -123,7 +123,7 @@ static void measure_footprints(const struct options *o, const char *directory,
                 };
 }
 
-/* Counting needs no rounds. Slow, so that it comes last. */
+/* Counting needs no rounds. It comes last, because it is slow. */
 static void count_calls(const struct options *o, const char *directory, struct results *results) {
         for (size_t w = 0; w < n_workloads; w++)
                 for (int b = 0; b < N_BUSES; b++) {
@@ -165,7 +165,7 @@ static void measure(const struct options *o, const char *directory) {
                 return;
         }
 
-        /* first, as long as no other process shares memory with the bus */
+        /* first, while no other process shares memory with the bus */
         measure_footprints(o, directory, &results);
         run_workloads(o, directory, &results);
         count_calls(o, directory, &results);

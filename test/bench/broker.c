@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * dbus-broker's controller
+ * The controller of dbus-broker
  *
- * dbus-broker has no sockets of its own: its parent speaks to it over a private D-Bus connection
- * (dbus-broker(1), "CONTROLLER") and gives it a listening socket with a policy. This is the least
- * such parent: one socket, one policy for all users, nothing activatable.
+ * dbus-broker opens no listening sockets. Its parent, the controller, speaks to it over a private
+ * D-Bus connection (dbus-broker(1), "CONTROLLER") and gives it a listening socket with a policy.
+ * This controller has only the necessary: one socket, one policy for all users, no activation.
  */
 
 #include "test/bench/bus.h"
@@ -27,7 +27,7 @@
 #define BATCH "bta(btbs)a(btssssuutt)a(btssssuutt)"
 #define POLICY "(a(u(" BATCH "))a(buu(" BATCH "))a(ss)bs)"
 
-/* The rules of a family, one priority after the other. */
+/* The rules of a family, with ascending priorities. */
 static int append_rules(sd_bus_message *m, const struct bench_policy *policy,
                         enum bench_rule_family family) {
         bool own = family == BENCH_RULE_OWN;
@@ -52,7 +52,7 @@ static int append_rules(sd_bus_message *m, const struct bench_policy *policy,
 }
 
 static int append_batch(sd_bus_message *m, const struct bench_policy *policy) {
-        /* own, send and receive: each allowed, without conditions */
+        /* allow all owning, sending and receiving */
         static struct bench_rule all[] = {
                 {.family = BENCH_RULE_OWN, .allow = true},
                 {.family = BENCH_RULE_SEND, .allow = true},
@@ -79,7 +79,7 @@ static int append_policy(sd_bus_message *m, const struct bench_policy *policy) {
                 r = sd_bus_message_open_container(m, 'a', "(u(" BATCH "))");
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'r', "u(" BATCH ")");
-        if (r >= 0) /* all users without an entry of their own */
+        if (r >= 0) /* the policy of all users that have no entry */
                 r = sd_bus_message_append(m, "u", UINT32_MAX);
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'r', BATCH);
@@ -97,7 +97,7 @@ static int append_policy(sd_bus_message *m, const struct bench_policy *policy) {
 }
 
 static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        return 0; /* requests to activate or to set the environment: none of ours */
+        return 0; /* ignore requests to activate a service or to set the environment */
 }
 
 static int add_listener(sd_bus *bus, int listener, const struct bench_policy *policy) {
@@ -120,7 +120,7 @@ static int add_listener(sd_bus *bus, int listener, const struct bench_policy *po
         return r;
 }
 
-/* What the controller tells. */
+/* The message from the controller to the benchmark. */
 struct started {
         pid_t broker; /* or a negative errno */
         double spawned;
@@ -144,7 +144,7 @@ __attribute__((noreturn)) static void controller_run(const char *binary, int lis
                                                    6e, 63, 68, 01);
 
                 prctl(PR_SET_PDEATHSIG, SIGKILL);
-                pair[1] = dup(pair[1]); /* without close-on-exec */
+                pair[1] = dup(pair[1]); /* the copy has no close-on-exec flag */
                 snprintf(fd, sizeof(fd), "%d", pair[1]);
                 execlp(binary, binary, "--controller", fd, "--machine-id",
                        sd_id128_to_string(machine, id), "--max-bytes", "1000000000", "--max-fds",

@@ -29,7 +29,7 @@ static const char *const bus_names[N_BUSES] = {
         [BUS_DAEMON] = "dbus-daemon",
 };
 
-/* what session.conf of the reference says, without activation */
+/* like the reference's session.conf, but without activation */
 static const char bus_config[] =
         "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\"\n"
         " \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n"
@@ -225,7 +225,7 @@ void bus_connect(struct bench_bus *bus, size_t n, int *fds, char (*unique)[64], 
                 if (fds[i] < 0)
                         raw_fail("%s: %s", bus->address, strerror(errno));
                 raw_hello(fds[i], unique[i]);
-                /* the answer is the barrier behind which nothing of the set-up comes any more */
+                /* after this answer, no more messages of the set-up arrive */
                 raw_bus_call(fds[i], i > 0 && rule ? "AddMatch" : "NameHasOwner",
                              i > 0 && rule ? rule : "com.example.Nobody");
         }

@@ -4,8 +4,8 @@
 /*
  * The buses that are measured
  *
- * A bus is a running daemon with an address, whose process time can be read; or the floor, which
- * is started anew for each measurement with as many sockets as that needs.
+ * A bus is a running daemon with an address, whose CPU time can be read. Or it is the floor, which
+ * is started for each measurement with the number of sockets that the measurement needs.
  */
 
 #include <stdbool.h>
@@ -27,11 +27,11 @@ struct bench_bus {
         enum bus_kind kind;
         const char *name;
         bool available;
-        const char *why_not; /* when it is not */
+        const char *why_not; /* the reason, if the bus is not available */
         char address[256];
-        pid_t pid;        /* the process whose CPU time counts; 0 while a floor is not running */
-        pid_t controller; /* dbus-broker's, else 0 */
-        double spawned;   /* when its process was made, by bench_now() */
+        pid_t pid; /* the process whose CPU time is measured; 0 while the floor does not run */
+        pid_t controller; /* of dbus-broker; 0 for other buses */
+        double spawned;   /* bench_now() at the time of the fork */
 };
 
 /* buses */
@@ -39,33 +39,33 @@ struct bench_bus {
 const char *bus_name(enum bus_kind kind);
 
 /*
- * Start; a bus that cannot be started is not available, with the reason. directory is for sockets;
- * policy NULL: everything is allowed.
+ * Start a bus. If it cannot be started, the result is a bus that is not available, with the reason.
+ * directory is for sockets. If policy is NULL, everything is allowed.
  */
 void bus_start(struct bench_bus *bus, enum bus_kind kind, const char *binary, const char *directory,
                const struct bench_policy *policy);
 void bus_stop(struct bench_bus *bus);
-/* CPU time of all threads, in nanoseconds. */
+/* CPU time of all threads of the bus, in nanoseconds. */
 uint64_t bus_cpu(const struct bench_bus *bus);
-/* Everything that the bus does happens on this CPU; -1: anywhere. */
+/* Let the bus run on this CPU only; -1: on all. */
 void bus_pin(const struct bench_bus *bus, int cpu);
 
 /*
- * n connections, each with its unique name (":f" for the floor). rule: the match rule of all but
- * the first, or NULL. in_pairs is for the floor.
+ * Open n connections, and store their unique names (":f" for the floor). rule is the match rule of
+ * all connections but the first, or NULL. in_pairs is only used by the floor.
  */
 void bus_connect(struct bench_bus *bus, size_t n, int *fds, char (*unique)[64], const char *rule,
                  bool in_pairs);
-/* Closes what bus_connect() opened; ends the floor. */
+/* Close the connections of bus_connect(), and end the floor. */
 void bus_disconnect(struct bench_bus *bus, size_t n, int *fds);
 
 /* parts */
 
-/* Never returns. in_pairs: neighbours talk to each other; else the first with all others. */
+/* Never returns. With in_pairs, neighbours are connected; else the first with all others. */
 __attribute__((noreturn)) void floor_run(const int *fds, size_t n_fds, bool in_pairs);
 /*
- * Runs dbus-broker on a listening socket, with a process of its own that is its controller. Sets
- * both pids, and when the broker's process was made; or returns a negative errno.
+ * Run dbus-broker on a listening socket, and its controller in another process. Sets both pids and
+ * the time of the fork of dbus-broker, or returns a negative errno.
  */
 int broker_start(struct bench_bus *bus, const char *binary, int listener,
                  const struct bench_policy *policy);

@@ -24,7 +24,7 @@ static pid_t attach(pid_t pid, const char *output) {
         snprintf(number, sizeof(number), "%d", (int)pid);
         tracer = peer_fork();
         if (tracer == 0) {
-                dup2(ready[1], 2); /* it says when it is attached */
+                dup2(ready[1], 2); /* strace writes a line when it is attached */
                 execlp("strace", "strace", "-c", "-f", "-U", "calls,name", "-o", output, "-p",
                        number, NULL);
                 _exit(127);
@@ -35,7 +35,7 @@ static pid_t attach(pid_t pid, const char *output) {
                 peer_end(tracer);
                 tracer = -1;
         }
-        /* what else it says must not block it: there is room for that in the pipe */
+        /* keep the pipe open: its buffer has room for the other output of strace */
         if (tracer > 0)
                 fcntl(ready[0], F_SETFD, FD_CLOEXEC);
         else

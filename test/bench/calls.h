@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * System calls
+ * System calls - counts how many a bus makes for each message
  *
- * How many a bus makes for each message, counted by strace(1) while a workload runs.
+ * strace(1) counts them while a workload runs.
  */
 
 #include "test/bench/workload.h"
 
-/* NAN where it cannot be counted. */
+/* NAN if they cannot be counted. */
 double calls_per_message(const struct workload *w, struct bench_bus *bus, double seconds);

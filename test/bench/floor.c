@@ -3,10 +3,11 @@
 /*
  * The floor
  *
- * A forwarder that does as little as a process between sockets can do: read as much as there is,
- * look at message lengths to find the last complete message, and write that on. What comes from the
- * first socket goes to all others, what comes from another goes to the first; or neighbours are
- * connected in pairs. It is no bus (no names, no checks, no sender); no bus can be faster.
+ * A forwarder that does as little as a process between sockets can do: it reads all available
+ * bytes, finds the end of the last complete message by the lengths of the messages, and writes the
+ * complete messages to their receivers. Messages from the first socket go to all others, and
+ * messages from another socket go to the first. With in_pairs, neighbours are connected instead.
+ * The floor is not a bus (it has no names, checks or senders), but no bus can be faster.
  */
 
 #include "test/bench/bus.h"
@@ -27,7 +28,7 @@ struct lane {
         size_t n;
 };
 
-/* The number of bytes at the start of data that are whole messages. */
+/* The size of all complete messages at the start of data. */
 static size_t whole_messages(const uint8_t *data, size_t n) {
         size_t at = 0;
 

@@ -2,20 +2,18 @@
 #pragma once
 
 /*
- * Footprint
- *
- * How long a bus takes to be there, and what it holds in memory for its clients.
+ * Footprint - measures how long a bus takes to start, and how much memory its clients need
  */
 
 #include "test/bench/bus.h"
 
 struct footprint {
-        double spawn_ms;       /* from fork to the first Hello's reply */
+        double spawn_ms;       /* from the fork to the reply to the first Hello */
         double start_kib;      /* memory of the process with one client */
-        double connection_kib; /* for each more */
-        double rule_kib;       /* for each match rule */
+        double connection_kib; /* memory for each more connection */
+        double rule_kib;       /* memory for each match rule */
 };
 
-/* Starts a bus of its own for it. False for those that cannot be started. */
+/* Start another instance of the bus and measure it. Returns false if it cannot be started. */
 bool footprint_measure(enum bus_kind kind, const char *binary, const char *directory,
                        struct footprint *ret_footprint);

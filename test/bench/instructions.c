@@ -15,7 +15,7 @@ struct counting {
         uint64_t n;
 };
 
-/* What the bus has run since it was last set to zero; setting it does so, too. */
+/* Send a command of callgrind. Returns the instructions since the last reset to zero, if any. */
 static uint64_t ask_callgrind(pid_t pid, const char *command) {
         char text[64], line[256];
         uint64_t n = 0, sum = 0;
@@ -51,7 +51,7 @@ double instructions_per_message(const struct workload *w, struct bench_bus *bus,
         struct counting counting = {.probe = {counting_begin, counting_end}};
         struct workload_result result;
 
-        /* Once before it counts: what the first messages cost is not what the others do. */
+        /* run once without counting, because the first messages cost more than the others */
         if (!workload_run(w, bus, seconds / 4, NULL, &result) ||
             !workload_run(w, bus, seconds, &counting.probe, &result) || counting.n == 0)
                 return NAN;

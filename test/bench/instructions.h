@@ -2,13 +2,13 @@
 #pragma once
 
 /*
- * Instructions
+ * Instructions - counts how many a bus runs in user space for each message
  *
- * How many a bus runs in user space for each message, counted by callgrind while a workload runs.
- * The bus has to run under it: see test/bench/instructions.
+ * callgrind counts them while a workload runs. The bus must run under callgrind: see
+ * test/bench/instructions.sh.
  */
 
 #include "test/bench/workload.h"
 
-/* NAN where it cannot be counted. */
+/* NAN if they cannot be counted. */
 double instructions_per_message(const struct workload *w, struct bench_bus *bus, double seconds);

@@ -1,10 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Instructions in user space for each message: instructions.sh BUILD-DIRECTORY [option of bus1-bench...]
+# Counts the instructions in user space for each message:
 #
-# All buses and all clients run under callgrind; of the buses it is asked. Quiet or not, the figures
-# are the same within a few percent.
+#   instructions.sh BUILD-DIRECTORY [option of bus1-bench...]
+#
+# All buses and all clients run under callgrind, but only the counts of the buses are read. Other work
+# of the machine changes the figures by a few percent at most.
 set -eu
 
 build=${1:?usage: test/bench/instructions.sh BUILD-DIRECTORY [--seconds=S] [--only=NAME]}

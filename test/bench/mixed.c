@@ -16,7 +16,7 @@ struct party {
         char (*unique)[64];
         bool in_pairs;
         int fd;
-        uint8_t **calls, **replies; /* to each */
+        uint8_t **calls, **replies; /* one for each other client */
         size_t *n_calls, *n_replies;
         size_t reply_serial_at;
         uint32_t serial;
@@ -45,7 +45,7 @@ static void party_call(struct party *p) {
         raw_write(p->fd, p->calls[to], p->n_calls[to]);
 }
 
-/* The bus puts the sender last: the unique name in it is the last one in the header. */
+/* All buses put SENDER last, so the last unique name in the header is that of the sender. */
 static size_t party_sender(const struct party *p, const uint8_t *m) {
         uint32_t n_fields, n_body;
         const uint8_t *end, *at;

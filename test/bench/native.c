@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * bus1-bench-native - how fast is the hosted core
+ * bus1-bench-native - measures how fast the hosted core is
  *
- * Ping-pong between two bus1 peers: in two processes over the hosted socket server, and in two
- * threads of one process, next to the same ping-pong over a SOCK_SEQPACKET socket, which is the
- * least that two processes or threads need to exchange messages on this machine.
+ * Measures ping-pong between two bus1 peers: in two processes over the hosted socket server, and in
+ * two threads of one process. The same ping-pong over a SOCK_SEQPACKET socket is the floor: two
+ * processes or threads need at least that to exchange messages on this machine.
  */
 
 #include <bus1/bus1.h>
@@ -144,7 +144,7 @@ static double ping(struct end *end, double seconds) {
         return n / (stop - start);
 }
 
-/* arrangements: each returns round trips per second, or NAN when it is not available */
+/* arrangements: each returns round trips per second, or NAN if it is not available */
 
 typedef double (*arrangement)(size_t size, double seconds);
 
@@ -195,8 +195,9 @@ static double socket_threads(size_t size, double seconds) {
 }
 
 /*
- * A process with a served peer: it makes itself known to the common acquaintance, whose handle is
- * the one it was granted, by sending a handle to a new node, and gets the other's handle in return.
+ * Make a served peer and exchange handles with the other process. Both peers were granted a handle
+ * of a third peer, the acquaintance. Each peer sends it a handle of a new node, and receives the
+ * handle of the other peer.
  */
 static void served_peer_meet(struct end *end, int fd, uint64_t acquaintance) {
         struct bus1_transfer node = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
@@ -207,7 +208,7 @@ static void served_peer_meet(struct end *end, int fd, uint64_t acquaintance) {
         end->handle = peer_recv(end->client, &byte, 1);
 }
 
-/* The server of both, and the acquaintance that introduces them, until the pinging process ends. */
+/* Serve both peers and introduce them to each other, until the pinging process ends. */
 static void serve(struct bus1_domain *domain, struct bus1_client *acquaintance, int done) {
         uint64_t handles[2];
         unsigned n = 0;
@@ -287,7 +288,7 @@ static double hosted_processes(size_t size, double seconds) {
 
 struct local_echo {
         struct end end;
-        bool stop; /* the message that comes after it is set is the last */
+        bool stop; /* set before the last message is sent */
 };
 
 static void *local_echo_thread(void *argument) {
@@ -302,7 +303,7 @@ static void *local_echo_thread(void *argument) {
         }
 }
 
-/* Gives one's handle to a new node of the other. */
+/* Give one end a handle of a new node of the other end. */
 static void introduce(struct end *one, struct end *other) {
         struct bus1_transfer src = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID},
                              dst = {0, BUS1_INVALID};
@@ -338,7 +339,7 @@ static double local_threads(size_t size, double seconds) {
 static const struct {
         const char *name;
         arrangement run;
-        int floor; /* the row to compare with */
+        int floor; /* index of the row to compare with */
 } rows[] = {
         {"seqpacket, two processes (floor)", socket_processes, 0},
         {"bus1 hosted, two processes", hosted_processes, 0},

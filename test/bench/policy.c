@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A policy as a system bus has it: see setting.h. */
+/* A policy like that of a system bus: see setting.h. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ static void add(struct bench_policy *policy, enum bench_rule_family family, bool
                 raw_fail("out of memory");
 }
 
-/* What a service package installs. */
+/* The rules that the package of a service installs. */
 static void add_service(struct bench_policy *policy, const char *name) {
         static const char *const interfaces[RULES_PER_SERVICE - 2] = {
                 "org.freedesktop.DBus.Introspectable",
@@ -50,7 +50,7 @@ struct bench_policy *bench_policy_new(const char *name) {
         if (!policy || !(policy->rules = calloc(BENCH_POLICY_RULES, sizeof(*policy->rules))))
                 raw_fail("out of memory");
 
-        /* what system.conf says */
+        /* the rules of system.conf */
         add(policy, BENCH_RULE_OWN, false, 0, NULL, NULL);
         add(policy, BENCH_RULE_SEND, false, RAW_CALL, NULL, NULL);
         add(policy, BENCH_RULE_SEND, true, RAW_SIGNAL, NULL, NULL);
@@ -76,7 +76,7 @@ struct bench_policy *bench_policy_new(const char *name) {
         return policy;
 }
 
-/* What dbus-broker has words for. Whether a reply was asked for it decides itself. */
+/* Can dbus-broker express the rule? It decides by itself about requested replies. */
 static bool is_expressible(const struct policy_rule *rule) {
         return !rule->error_name && rule->broadcast == POLICY_ANY && rule->min_fds == 0 &&
                rule->max_fds == UINT32_MAX &&

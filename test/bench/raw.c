@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The D-Bus wire by hand: see raw.h. */
+/* The D-Bus protocol without a library: see raw.h. */
 
 #include "test/bench/raw.h"
 
@@ -158,7 +158,7 @@ size_t raw_message_reply_serial_at(const uint8_t *data, size_t n) {
         uint32_t n_fields;
 
         memcpy(&n_fields, data + 12, 4);
-        /* only for messages that raw_build() made: fields are u or strings */
+        /* only for messages of raw_build(), whose fields are numbers (u) or strings */
         for (size_t i = 16; i < 16 + (size_t)n_fields && i + 8 <= n;) {
                 uint32_t v;
 
@@ -272,7 +272,7 @@ int raw_connect(const char *address) {
         return fd;
 }
 
-/* Reads up to and with the reply to serial. */
+/* Read all messages up to the reply to serial, and this reply. */
 static uint8_t *read_reply(int fd, uint32_t serial, size_t *ret_n) {
         for (;;) {
                 uint8_t *m = raw_read_message(fd, ret_n);
@@ -295,7 +295,7 @@ static uint8_t *read_reply(int fd, uint32_t serial, size_t *ret_n) {
         }
 }
 
-/* Looks before it reads, so as not to read into the first message. */
+/* Peek before reading, so that no byte of the first message is read. */
 static size_t read_line(int fd, char *line, size_t size) {
         for (;;) {
                 ssize_t l = recv(fd, line, size, MSG_PEEK);

@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * The D-Bus wire by hand
+ * The D-Bus protocol without a library
  *
- * Just enough to drive a bus from a benchmark or a stress test without a D-Bus library whose own
- * cost would be measured too: connect, SASL EXTERNAL, Hello, and messages built once and patched.
- * Native byte order; a wrong answer of the bus ends the program with a message.
+ * Benchmarks and stress tests use this instead of a D-Bus library, whose cost would be measured
+ * too. It can connect, authenticate (SASL EXTERNAL), call Hello, and build a message once and patch
+ * it many times. Messages have the native byte order. A wrong answer of the bus ends the program
+ * with an error text.
  */
 
 #include <stdbool.h>
@@ -23,7 +24,7 @@ enum {
 
 #define RAW_NO_REPLY 1
 
-/* What a message is built from; what is NULL or 0 is left out. */
+/* The parts of a message. Parts that are NULL or 0 are left out. */
 struct raw_fields {
         uint8_t type;
         uint8_t flags;
@@ -41,33 +42,33 @@ struct raw_fields {
 
 /* messages */
 
-/* The message in memory of its own, to be freed. */
+/* Build a message in new memory, which the caller frees. */
 uint8_t *raw_build(const struct raw_fields *fields, size_t *ret_n);
-/* A call to the bus; its arguments are strings. NULL ends the list. */
+/* Build a call to the bus. The arguments are strings; NULL ends the list. */
 uint8_t *raw_build_bus_call(uint32_t serial, size_t *ret_n, const char *member,
                             const char *argument);
 
-/* The whole size of the message at data, or 0 while fewer than 16 bytes are there. */
+/* The size of the message at data, or 0 if there are fewer than 16 bytes. */
 size_t raw_message_size(const uint8_t *data, size_t n);
 uint32_t raw_message_serial(const uint8_t *data);
 void raw_message_set_serial(uint8_t *data, uint32_t serial);
-/* Where the value of REPLY_SERIAL is, or 0. */
+/* The offset of the value of REPLY_SERIAL, or 0 if there is none. */
 size_t raw_message_reply_serial_at(const uint8_t *data, size_t n);
 
 /* connections */
 
-/* Connected to the first unix address of an address list, or -1 with errno. */
+/* Connect to the first unix address of an address list. Returns -1 with errno. */
 int raw_connect(const char *address);
-/* SASL and Hello; fills unique. */
+/* Authenticate and call Hello. Stores the unique name. */
 void raw_hello(int fd, char unique[static 64]);
-/* Sends and waits until the bus has answered; what arrives before the answer is dropped. */
+/* Send a call and wait for the answer. Messages that arrive before the answer are dropped. */
 void raw_bus_call(int fd, const char *member, const char *argument);
 
 /* bytes */
 
 void raw_write(int fd, const void *data, size_t n);
 void raw_read(int fd, void *data, size_t n);
-/* Reads one message into memory of its own. NULL on end of file. */
+/* Read one message into new memory. NULL at the end of the stream. */
 uint8_t *raw_read_message(int fd, size_t *ret_n);
 
 __attribute__((noreturn, format(printf, 1, 2))) void raw_fail(const char *format, ...);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * bus1-bench-reload - what a reload costs those who talk meanwhile
+ * bus1-bench-reload - measures how much a reload delays the messages of clients
  *
- * 50 clients, in pairs, send each other signals in small batches, the next when the last one has
- * arrived; first in peace, then while the configuration, of 20,000 rules, is read again and again.
- * It is one of two policies in turn: both let the interface X pass and neither Y, one because of
- * the sender, the other because of the receiver. Where a message is judged by a mixture of them, Y
- * arrives; that, or a message that is lost, ends the program. What is printed is how long batches
- * took, in milliseconds: the longest, and all but one in a thousand.
+ * 50 clients, in pairs, send each other signals in small batches. A client sends the next batch
+ * when the last one has arrived. First nothing else happens; then the configuration, which has
+ * 20,000 rules, is read again and again. It alternates between two policies. Both let the interface
+ * X pass and refuse Y: one refuses to send it, the other refuses to receive it. So if a message of
+ * Y arrives, it was judged by a mixture of both policies. This, or a lost message, ends the
+ * program. It prints how long batches took, in milliseconds: the longest batch, and the longest of
+ * all but one in a thousand.
  */
 
 #include <errno.h>
@@ -28,23 +29,23 @@
 #include "test/bench/workload.h"
 
 #define CLIENTS 50
-#define BATCH 10 /* of X and of Y each */
+#define BATCH 10 /* signals of X, and as many of Y */
 #define FILES 500
 #define RULES 40
 #define X "com.example.X"
 #define Y "com.example.Y"
-#define TICK 1e-5     /* of the histogram, in seconds */
-#define TICKS 1000000 /* what takes longer counts as this */
+#define TICK 1e-5     /* width of a bar of the histogram, in seconds */
+#define TICKS 1000000 /* a longer time counts as this many ticks */
 
 struct client {
         int fd;
         struct client *peer;
         struct stream in;
-        uint8_t *out; /* a batch */
+        uint8_t *out; /* one batch, ready to be written */
         size_t n_out, n_message;
         uint32_t serial;
         uint64_t sent, received;
-        unsigned under_way; /* signals that have not arrived, and errors that have not come back */
+        unsigned under_way; /* signals, and errors for refused ones, that have not arrived yet */
         double started;
 };
 
@@ -52,10 +53,10 @@ struct run {
         struct client clients[CLIENTS];
         char unique[CLIENTS + 1][64];
         int control;
-        struct stream in; /* of control */
+        struct stream in; /* received by control */
         const char *directory;
-        uint64_t n_messages, messages; /* wanted, sent */
-        unsigned n_reloads, reloads;   /* wanted, asked for */
+        uint64_t n_messages, messages; /* to be sent; sent so far */
+        unsigned n_reloads, reloads;   /* to be done; asked for so far */
         bool reloading;
         uint64_t batches;
         uint32_t *histogram;
@@ -86,7 +87,7 @@ static void write_policy(const char *directory, bool by_receiver) {
         write_file(directory, "policy.conf", text);
 }
 
-/* Rules that the policy, which comes first, does not make pointless. */
+/* Write rules that can decide although policy.conf comes before them. */
 static void write_rules(const char *directory) {
         static char text[RULES * 128 + 256];
         char rules[300];
@@ -224,7 +225,7 @@ static void control_receive(struct run *run) {
         }
 }
 
-/* The longest but n, in ms. */
+/* The longest delay apart from the n longest ones, in ms. */
 static double delay(const struct run *run, uint64_t n) {
         size_t i = TICKS;
 
@@ -297,7 +298,7 @@ static struct outcome run_once(struct bench_bus *bus, const char *directory, uin
         return outcome;
 }
 
-/* Without the lines about what is refused. */
+/* Discard the log lines about refused messages. */
 static void start_silently(struct bench_bus *bus, enum bus_kind kind, const char *binary,
                            const char *directory, const struct bench_policy *policy) {
         int saved = fcntl(2, F_DUPFD_CLOEXEC, 3), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -382,7 +383,8 @@ int main(int argc, char **argv) {
                "longest", "reloading", "ratio", "99.9 %", "reloading", "ratio");
         if (bridge)
                 measure(BUS_BRIDGE, bridge, directory, n_messages, n_reloads);
-        /* its verdicts cost so much more that so many would take a quarter of an hour */
+        /* fewer messages: the verdicts of dbus-daemon cost so much that all would take 15 minutes
+         */
         measure(BUS_DAEMON, daemon, directory, n_messages / 50, n_reloads / 10);
         snprintf(command, sizeof(command), "rm -rf %s", directory);
         return system(command) == 0 ? 0 : 1;

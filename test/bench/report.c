@@ -11,11 +11,11 @@
 #include "test/bench/raw.h"
 
 enum metric {
-        RATE,     /* advantage over dbus-broker in operations per second, at least */
-        CPU,      /* ... in CPU, at least */
-        BASELINE, /* CPU against that of another workload on the bridge, at most */
-        CALLS,    /* system calls per message, at most */
-        START,    /* KiB, at most */
+        RATE,     /* at least: advantage over dbus-broker in operations per second */
+        CPU,      /* at least: advantage over dbus-broker in CPU time */
+        BASELINE, /* at most: CPU time compared with another workload on the bridge */
+        CALLS,    /* at most: system calls per message */
+        START,    /* at most: KiB of memory, here and below */
         CONNECTION,
         RULE,
 };
@@ -62,7 +62,7 @@ static void print_number(double v, int width, int digits) {
                 printf(" %*.*f", width, digits, v);
 }
 
-/* lower: less is better. */
+/* lower: the lower number is better. */
 static void print_row(const char *name, const double values[N_BUSES], int digits, bool lower) {
         bool any = false;
 
@@ -155,7 +155,7 @@ static void print_targets(const struct results *results) {
                 const struct target *t = &targets[i];
                 bool at_least = t->metric == RATE || t->metric == CPU;
                 double v = measured(results, t);
-                /* the calls that begin and end a measurement are counted, too */
+                /* the system calls that begin and end a measurement are also counted */
                 double slack = t->metric == CALLS ? 0.005 : 0;
                 bool ok = at_least ? v >= t->value : v <= t->value + slack;
 

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Whether the cost of a message depends on what else there is
+ * bus1-scale - does the cost of a message depend on the numbers of handles and peers?
  *
  *         bus1-scale [--device] [--handles N] [--peers N] [--rounds N]
  *
- * A message is sent and received, with and without a handle in it, while the two peers have ten
- * handles each and ten peers are open; then with N of both (default 100000 and 10000); then with
- * ten again. Reported is the least time of the rounds in each case, and the ratio. The other peers
- * all hold a handle to the receiver's node. When run by root they belong to a thousand users, each
- * of whom has a message waiting at the receiver's user, and the sender is a foreign user, too.
+ * Sends and receives a message, with and without a handle in it: first while the two peers have ten
+ * handles each and ten other peers are open, then with N handles and N peers (default 100000 and
+ * 10000), then with ten again. It prints the least time of all rounds in each case, and the ratio.
+ * Each of the other peers holds a handle of the receiver's node. If root runs the program, the
+ * other peers belong to a thousand users, a message of each of these users waits at the receiver's
+ * user, and the sender also belongs to another user than the receiver.
  *
- * Without --device the core is in this process. There have to be N descriptors.
+ * Without --device the core is in this process. With it, N descriptors must be allowed.
  */
 
 #include <bus1/bus1.h>
@@ -32,7 +33,7 @@
 #define BATCH 1000
 #define PER_ROUND 500
 
-/* what can go wrong is the environment's fault */
+/* only the environment can make a call fail */
 #define must(expression)                                                                         \
         do {                                                                                     \
                 int result = (expression);                                                       \
@@ -43,10 +44,11 @@
         } while (0)
 
 struct scale {
-        struct bus1_domain *domain; /* NULL: on the device */
+        struct bus1_domain *domain; /* NULL: the device is used */
         struct bus1_client *sender, *receiver, *sink;
-        uint64_t node, handle; /* of the receiver, held by the sender */
-        uint64_t own, to_sink; /* handles of these nodes that the receiver holds */
+        uint64_t node,
+                handle; /* a node of the receiver, and the handle of it that the sender holds */
+        uint64_t own, to_sink; /* handles that the receiver holds: of its own node, of the sink */
         struct bus1_client **peers;
         size_t n_peers, n_handles;
         size_t n_rounds;
@@ -118,7 +120,7 @@ static double now(void) {
         return t.tv_sec * 1e9 + t.tv_nsec;
 }
 
-/* Nanoseconds for each case, the least of all rounds. */
+/* Nanoseconds for each case: the least time of all rounds. */
 static void measure(struct scale *scale, double times[N_CASES]) {
         for (size_t round = 0; round < scale->n_rounds; round++)
                 for (int k = 0; k < N_CASES; k++) {
@@ -135,7 +137,7 @@ static void measure(struct scale *scale, double times[N_CASES]) {
                 }
 }
 
-/* Let sender and receiver have that many handles. */
+/* Give the sender and the receiver n handles each. */
 static void add_handles(struct scale *scale, size_t n) {
         static struct bus1_transfer src[BATCH], dst[BATCH];
 

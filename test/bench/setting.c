@@ -19,7 +19,7 @@
 
 static const struct {
         const char *name;
-        const char *rule; /* of others, with its number */
+        const char *rule; /* the match rules of other clients; %u is their number */
 } settings[N_SETTINGS] = {
         [SETTING_PLAIN] = {"plain"},
         [SETTING_POLICY] = {"policy"},
@@ -38,7 +38,7 @@ static int stranger(struct bench_bus *bus, char unique[static 64]) {
 
         if (fd < 0)
                 raw_fail("%s: %s", bus->address, strerror(errno));
-        /* not for the peers that are forked later */
+        /* processes that are forked later must not have this descriptor */
         raw_hello(fd, unique);
         return fd;
 }

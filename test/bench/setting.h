@@ -4,9 +4,9 @@
 /*
  * Settings
  *
- * A setting is what a bus has to live with while it is measured: a policy of a certain size, match
- * rules or pending replies of others. Each has buses of its own, because what others left there
- * would slow down, or speed up, every other measurement.
+ * A setting is the load of a bus while it is measured: a policy of a certain size, or the match
+ * rules or pending replies of other clients. Each setting has its own instance of each bus, because
+ * the load of one setting would change the measurements of the others.
  */
 
 #include <stdint.h>
@@ -14,15 +14,15 @@
 #include "test/bench/bus.h"
 
 enum setting {
-        SETTING_PLAIN,      /* everything is allowed, nobody else is there */
+        SETTING_PLAIN,      /* everything is allowed, and there are no other clients */
         SETTING_POLICY,     /* the policy of a system bus: BENCH_POLICY_RULES rules */
-        SETTING_SYSTEM,     /* Debian's policy and 20,000 rules more: test/bench/system-policy */
+        SETTING_SYSTEM,     /* Debian's policy and 20,000 more rules: test/bench/system-policy */
         SETTING_RULES_PATH, /* BENCH_FOREIGN_RULES match rules that differ in path, ... */
         SETTING_RULES_ARG0,
         SETTING_RULES_NAMESPACE, /* ... in path_namespace */
         SETTING_RULES_ARG0_NAMESPACE,
         SETTING_RULES_ARG0_PATH,
-        SETTING_REPLIES, /* BENCH_FOREIGN_REPLIES calls nobody answers */
+        SETTING_REPLIES, /* BENCH_FOREIGN_REPLIES calls that are never answered */
         N_SETTINGS,
 };
 
@@ -31,8 +31,8 @@ enum setting {
 #define BENCH_FOREIGN_REPLIES 100000
 
 /*
- * Start the bus with what the setting wants of its configuration, and leave the rest there.
- * system_policy is the file for SETTING_SYSTEM, or NULL.
+ * Start a bus with the configuration and the other clients of the setting. system_policy is the
+ * file for SETTING_SYSTEM, or NULL.
  */
 void setting_start(enum setting setting, struct bench_bus *bus, enum bus_kind kind,
                    const char *binary, const char *directory, const char *system_policy);
@@ -45,7 +45,7 @@ enum bench_rule_family {
         BENCH_RULE_RECEIVE,
 };
 
-/* One <allow> or <deny>; NULL and 0 stand for any. */
+/* One <allow> or <deny>. NULL and 0 match everything. */
 struct bench_rule {
         enum bench_rule_family family;
         bool allow;
@@ -62,20 +62,21 @@ struct policy;
 struct bench_policy {
         struct bench_rule *rules;
         size_t n_rules;
-        const char *file; /* that says the same and is to be included, or NULL */
+        const char
+                *file; /* a file with the same rules, which is included instead of them, or NULL */
         struct policy *owner;
 };
 
 /*
- * As on a system bus: nobody may own names or call anyone, except what the rules of 121 services
- * say; one of these has the given name and, as its interface.
+ * A policy like that of a system bus: no client may own a name or call another client, except for
+ * the rules of 121 services. One of these services has the given name, also as its interface.
  */
 struct bench_policy *bench_policy_new(const char *name);
 /*
- * The rules of a file that apply to this process, for dbus-broker, which takes rules from its
- * parent. What its rules cannot say is left out: errors, broadcasts, prefixes of destinations,
- * numbers of descriptors.
+ * The rules of a file that apply to this process, for dbus-broker, which gets its rules from its
+ * parent. Rules that it does not support are left out: those about errors, broadcasts, prefixes of
+ * destinations and numbers of descriptors.
  */
 struct bench_policy *bench_policy_load(const char *file);
-/* As elements of <policy>; to be freed. */
+/* The policy as elements of <policy>. The caller frees the text. */
 char *bench_policy_format(const struct bench_policy *policy);

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Traffic
+ * Traffic - the messages that the clients of a benchmark send and receive
  *
- * What the clients of a benchmark send, built once and patched, and the stream of what they get.
+ * Messages to send are built once and then patched. Received bytes are a stream.
  */
 
 #include <stdbool.h>
@@ -12,13 +12,13 @@
 #include <stdint.h>
 
 /*
- * A message for a benchmark with one argument, "ay" or "s" by signature, of n_body bytes; a reply
+ * Build a message with one argument of n_body bytes, whose signature is "ay" or "s". A reply
  * answers serial 1.
  */
 uint8_t *traffic_build(uint8_t type, const char *destination, size_t n_body, const char *signature,
                        size_t *ret_n);
 
-/* n copies of a message in a row, to be written at once */
+/* n copies of a message, one after the other, to be written at once */
 struct batch {
         uint8_t *data;
         size_t n_message;
@@ -26,17 +26,17 @@ struct batch {
 };
 
 void batch_init(struct batch *b, const uint8_t *message, size_t n_message, size_t copies);
-/* Write n of them, with new serials; each on its own if single. */
+/* Write n copies with new serials; with single, one write for each. */
 void batch_write(struct batch *b, int fd, size_t n, bool single);
 
-/* Bytes as they come, of which whole messages are taken. */
+/* Received bytes, from which complete messages are taken. */
 struct stream {
         uint8_t *data;
         size_t n;
         size_t at;
 };
 
-/* Read once; false at the end. */
+/* Read once. Returns false at the end of the stream. */
 bool stream_read(struct stream *s, int fd);
-/* The next whole message, valid until the next read, or NULL. */
+/* The next complete message, valid until the next read, or NULL. */
 const uint8_t *stream_next(struct stream *s);

@@ -28,7 +28,7 @@ static void check_client(int r, const char *what) {
                 raw_fail("%s: %s", what, strerror(-r));
 }
 
-/* bus1 by hand */
+/* bus1 without libbus1 */
 
 uint64_t end_introduce(const struct end *end, const struct end *to) {
         struct bus1_transfer src = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID}, dst = {};
@@ -279,7 +279,7 @@ int end_recv_fd(const struct end *end) {
 
 /* capabilities */
 
-/* A message with a handle; the receiver releases it. */
+/* Send a message with a handle, which the receiver releases. */
 static void device_pass(const struct end *from, const struct end *to,
                         struct bus1_transfer transfer) {
         char byte = 0;

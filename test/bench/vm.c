@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * bus1-bench-vm - how fast is bus1.ko
+ * bus1-bench-vm - measures how fast bus1.ko is
  *
- * Run in a virtual machine with one processor (test/vm/run BUILD bench): messages, handles and
- * descriptors over the device, next to sockets and pipes doing the same in the same kernel, and
- * next to calls through dbus-broker. Rounds of all of them in turn, of which the medians are
- * printed.
+ * Runs in a virtual machine with one processor (test/vm/run BUILD bench). It measures messages,
+ * handles and descriptors over the device, the same over sockets and pipes in the same kernel, and
+ * calls through dbus-broker. It runs rounds of all of them in turn and prints the medians.
  */
 
 #include <errno.h>
@@ -26,7 +25,7 @@
 #define MAX_ROUNDS 101
 #define MAX_SIZE 65536
 #define MAX_RECEIVERS 100
-#define BATCH 16 /* messages of a stream before the sender waits; what a pipe holds */
+#define BATCH 16 /* messages of a stream before the sender waits; a pipe has room for so many */
 
 static uint8_t data[MAX_SIZE];
 
@@ -37,10 +36,10 @@ struct row {
         unsigned n_receivers;
         unsigned n_times;
         unsigned kinds;
-        double most; /* target: against a socket, at most; 0: none */
+        double most; /* target: the greatest allowed ratio to a socket; 0: no target */
 };
 
-/* workloads: each returns microseconds for one time */
+/* workloads: each returns the microseconds of one operation */
 
 static double ping_pong(const struct row *row, enum end_kind kind) {
         struct end ends[2];
@@ -69,7 +68,8 @@ static double ping_pong(const struct row *row, enum end_kind kind) {
         return took * 1e6 / row->n_times;
 }
 
-/* To another process, which takes all there is each time it runs, and confirms each batch. */
+/* Send to another process. It receives all waiting messages when it runs, and confirms each batch.
+ */
 static double stream(const struct row *row, enum end_kind kind) {
         struct end ends[2];
         double begin, took;
@@ -100,7 +100,7 @@ static double stream(const struct row *row, enum end_kind kind) {
         return took * 1e6 / row->n_times;
 }
 
-/* All of it in one process, so that it is only the sending that is measured. */
+/* Send and receive in one process, so that only the sending is measured. */
 static double multicast(const struct row *row, enum end_kind kind) {
         struct end ends[MAX_RECEIVERS][2], *sender = &ends[0][0];
         uint64_t handles[MAX_RECEIVERS];
@@ -180,7 +180,7 @@ static double pass_fd(const struct row *row, enum end_kind kind) {
         return took * 1e6 / row->n_times;
 }
 
-/* Of sockets and pipes the capability is a descriptor. */
+/* For sockets and pipes, the capability is a descriptor. */
 static double pass_handle(const struct row *row, enum end_kind kind) {
         struct end ends[2];
         double took;
@@ -217,7 +217,7 @@ static const struct row rows[] = {
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
-/* Calls through dbus-broker, one at a time, as large as the rows of ping-pong. */
+/* Calls through dbus-broker, one at a time, with the sizes of the rows of ping-pong. */
 static double call(struct bench_bus *bus, size_t size) {
         const struct workload w = {
                 .kind = WORKLOAD_CALLS,
@@ -245,7 +245,7 @@ static double median(double *values, unsigned n) {
 
 struct results {
         double kernel[N_ROWS][N_END_KINDS];
-        double dbus[N_ROWS]; /* of the rows of ping-pong */
+        double dbus[N_ROWS]; /* for the rows of ping-pong */
 };
 
 static void measure(struct bench_bus *broker, unsigned n_rounds, struct results *ret_results) {

@@ -4,55 +4,56 @@
 /*
  * Workloads
  *
- * A workload is one way to use a bus for a given time; the table of them is the benchmark.
+ * A workload is one way to use a bus for a given time. The benchmark is the table of all workloads.
  */
 
 #include "test/bench/bus.h"
 #include "test/bench/setting.h"
 
-#define BENCH_NAME "com.example.Bench" /* of the callee, and the interface of all messages */
+#define BENCH_NAME \
+        "com.example.Bench" /* the name of the callee, and the interface of all messages */
 
 enum workload_kind {
-        WORKLOAD_CALLS,   /* calls to an echo process, some outstanding */
-        WORKLOAD_SIGNALS, /* signals to receivers in one other process */
-        WORKLOAD_MIXED,   /* every client, in a process of its own, calls any other and is called */
+        WORKLOAD_CALLS,   /* calls to a process that answers them; several may be outstanding */
+        WORKLOAD_SIGNALS, /* signals to receivers, all in one other process */
+        WORKLOAD_MIXED, /* each client is a process, which calls all others and is called by them */
         WORKLOAD_CONNECT, /* connect, Hello, close */
 };
 
 struct workload {
         const char *name;
         enum workload_kind kind;
-        bool one_cpu;       /* everything on one CPU: latency without the cost of waking another */
+        bool one_cpu;       /* all on one CPU: latency without the cost of waking another CPU */
         bool single_writes; /* one write for each message */
         size_t n_body;
-        unsigned window;       /* calls outstanding, or blocks of signals under way */
+        unsigned window;       /* calls outstanding, or blocks of signals that have not arrived */
         unsigned block;        /* signals in a block */
-        unsigned receivers;    /* of signals; in a mixed workload the clients */
-        bool broadcast;        /* signals */
-        const char *signature; /* of signals; NULL is "ay" */
+        unsigned receivers;    /* receivers of signals; in a mixed workload, clients */
+        bool broadcast;        /* the signals are broadcasts */
+        const char *signature; /* of the signals; NULL means "ay" */
         bool to_name;          /* calls go to a well-known name */
-        bool count_calls;      /* system calls, too */
+        bool count_calls;      /* also count system calls */
         enum setting setting;
 };
 
 struct workload_result {
         double rate; /* round trips, signals delivered or connections, per second */
-        double cpu;  /* of the bus, microseconds per message routed (per connection) */
+        double cpu;  /* CPU time of the bus in microseconds, per routed message or connection */
         uint64_t messages;
 };
 
 extern const struct workload workloads[];
 extern const size_t n_workloads;
 
-/* What else is to happen right before and after the time that is measured. */
+/* Called right before and right after the measured time. */
 struct workload_probe {
         void (*begin)(struct workload_probe *probe, const struct bench_bus *bus);
         void (*end)(struct workload_probe *probe);
 };
 
 /*
- * Runs for about seconds. probe may be NULL. False when the bus cannot run it (the floor has no
- * connections).
+ * Run a workload for about that many seconds. probe may be NULL. Returns false if the bus cannot
+ * run it: the floor has no connections that begin with Hello.
  */
 bool workload_run(const struct workload *w, struct bench_bus *bus, double seconds,
                   struct workload_probe *probe, struct workload_result *ret_result);
@@ -60,14 +61,14 @@ bool workload_run(const struct workload *w, struct bench_bus *bus, double second
 /* parts */
 
 /*
- * n clients call each other, at random or each its neighbour, for the given time. Returns the
- * number of calls that were answered.
+ * Let n clients call each other for the given time: each one calls random others, or only its
+ * neighbour. Returns the number of answered calls.
  */
 uint64_t mixed_run(size_t n, const int *fds, char (*unique)[64], bool in_pairs, size_t n_body,
                    double seconds);
 
-/* Seconds on a monotonic clock. */
+/* The time of a monotonic clock, in seconds. */
 double bench_now(void);
-/* fork(); the child ends with its parent. */
+/* Like fork(), but the child ends when its parent ends. */
 pid_t peer_fork(void);
 void peer_end(pid_t pid);
