@@ -10,8 +10,8 @@
 #include "test/bench/bus.h"
 #include "test/bench/setting.h"
 
-#define BENCH_NAME \
-        "com.example.Bench" /* the name of the callee, and the interface of all messages */
+/* the name of the callee, and the interface of all messages */
+#define BENCH_NAME "com.example.Bench"
 
 enum workload_kind {
         WORKLOAD_CALLS,   /* calls to a process that answers them; several may be outstanding */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Altering what arrived from the bridge: the comparison has to notice each of these. */
+/* Alterations of messages from the bridge. The comparison must notice each of them. */
 
 #include "test/conformance/differential/run.h"
 
 #include <string.h>
 
-/* The message at i is one that the alteration is about: relayed, so that nothing of it is free. */
+/* May the message at i be altered? A relayed message may: none of its bytes may differ. */
 static bool is_wanted(const struct alteration *alteration, const struct received *m) {
         if (!m->sender || received_is_from_bus(m))
                 return false;

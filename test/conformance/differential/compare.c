@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Comparison: what a client received on the two sides
+ * Comparison of the messages that a client received on the two sides
  *
- * Two messages are the same when all their bytes are, but for what is free: the serials of the
- * bus's own messages and the order of their header fields, the texts of its errors, the order of
- * its lists that have none, and what names the process, the time or the instance. The buses number
- * their clients alike, so unique names are compared as they are.
+ * Two messages are the same if all their bytes are, apart from the parts that are free to differ:
+ * in the bus's own messages the serials and the order of header fields, the texts of its errors,
+ * the order of unordered lists, and values that depend on the process, the time or the instance.
+ * Both buses give their clients the same numbers, so unique names are compared byte by byte.
  */
 
 #include <stdio.h>
@@ -57,10 +57,10 @@ static void print_message(const char *label, const struct received *m) {
         printf("\n");
 }
 
-/* elements whose order is free */
+/* elements whose order may differ */
 
 struct element {
-        const char *key; /* "" outside of a dictionary */
+        const char *key; /* "" if it is not in a dictionary */
         const char *value;
 };
 
@@ -84,7 +84,7 @@ static const char *take_string(const struct received *m, size_t *at) {
 
 #define N_ELEMENTS 256
 
-/* The strings of a body 'as' or 'a{sas}', sorted. */
+/* Store the strings of a body of the type 'as' or 'a{sas}', sorted. */
 static size_t list_elements(const struct received *m, struct element elements[N_ELEMENTS]) {
         bool dictionary = strcmp(m->signature, "as") != 0;
         size_t n = 0, at = dictionary ? 8 : 4;
@@ -122,9 +122,9 @@ static bool same_set(const struct received *a, const struct received *b) {
         return true;
 }
 
-/* what is free in the bus's answers */
+/* the answers of the bus, parts of which may differ */
 
-/* Is the message the bus's answer to what was sent in this step? */
+/* Is the message the bus's answer to the call of this step? */
 static bool answers(const struct step *step, const struct received *m) {
         return step->parsed && step->kind == STEP_SEND && received_is_from_bus(m) &&
                (m->type == TYPE_RETURN || m->type == TYPE_ERROR) &&
@@ -151,7 +151,7 @@ static bool same_body(const struct step *step, const struct received *a, const s
         for (size_t i = 0; i < sizeof(free_values) / sizeof(free_values[0]); i++)
                 if (!strcmp(member, free_values[i]))
                         return true;
-        /* of the bus itself */
+        /* about the bus itself */
         if (!strcmp(member, "GetConnectionUnixProcessID") ||
             !strcmp(member, "GetConnectionCredentials"))
                 return step->sent.n_body > 4 &&

@@ -3,8 +3,8 @@
 /*
  * The deliberate differences between the reference and the bridge
  *
- * Each names its row in doc/operating/compatibility.md, which says why; what none of them explains
- * is a bug.
+ * Each has the name of its row in doc/operating/compatibility.md, which gives the reason. A
+ * difference that none of them explains is a bug.
  */
 
 #include <stdio.h>
@@ -16,7 +16,7 @@ struct context {
         const struct world *world;
         const struct step *step;
         const struct client *client;
-        const struct received *reference; /* NULL at the end of the stream */
+        const struct received *reference; /* NULL if the stream has ended */
         const struct received *bridge;
 };
 
@@ -32,7 +32,7 @@ static bool wants_reply(const struct received *m) {
         return m->type == TYPE_CALL && !(m->flags & FLAG_NO_REPLY);
 }
 
-/* The driver does not answer a call that wants no reply. */
+/* The driver of the bridge does not answer a call that wants no reply. */
 static enum explanation no_reply(const struct context *c) {
         if (answers(c->step, c->reference) && c->step->sent.type == TYPE_CALL &&
             !wants_reply(&c->step->sent))
@@ -40,7 +40,7 @@ static enum explanation no_reply(const struct context *c) {
         return NOT_EXPLAINED;
 }
 
-/* A signal or reply to nobody is dropped silently. */
+/* The bridge drops a signal or reply to a name without an owner, without an error. */
 static enum explanation undeliverable(const struct context *c) {
         if (answers(c->step, c->reference) && c->step->sent.type != TYPE_CALL &&
             c->reference->type == TYPE_ERROR)
@@ -48,7 +48,7 @@ static enum explanation undeliverable(const struct context *c) {
         return NOT_EXPLAINED;
 }
 
-/* A reply that nobody waits for reaches nobody. */
+/* The bridge does not deliver a reply that no caller waits for. */
 static enum explanation unrequested(const struct context *c) {
         if (c->step->unrequested && c->reference && c->reference->sender &&
             !strcmp(c->reference->sender, c->step->actor_name) &&
@@ -60,7 +60,7 @@ static enum explanation unrequested(const struct context *c) {
         return NOT_EXPLAINED;
 }
 
-/* What the connection itself answers says who it is from and for. */
+/* The answers of the connection itself have a sender and a destination on the bridge. */
 static enum explanation without_destination(const struct context *c) {
         const struct received *a = c->reference, *b = c->bridge;
 
@@ -74,7 +74,7 @@ static enum explanation without_destination(const struct context *c) {
         return NOT_EXPLAINED;
 }
 
-/* The reference turns what it has looked into to its own byte order. */
+/* The reference converts messages that it has parsed to its own byte order. */
 static enum explanation byte_order(const struct context *c) {
         const struct received *a = c->reference, *b = c->bridge;
 
@@ -84,7 +84,7 @@ static enum explanation byte_order(const struct context *c) {
         return NOT_EXPLAINED;
 }
 
-/* Where fields had to be replaced or taken out, the others come in another order. */
+/* If the bus replaces or removes header fields, the order of the others differs. */
 static enum explanation field_order(const struct context *c) {
         const struct received *a = c->reference, *b = c->bridge;
 
@@ -98,7 +98,7 @@ static bool is_nameless(const char *name) {
         return name && !strcmp(name, ":not.active.yet");
 }
 
-/* A connection without a name is not given one, and what it says is shown to nobody. */
+/* Before Hello, a client of the bridge has no name, and monitors do not see its messages. */
 static enum explanation before_hello(const struct context *c) {
         const struct received *a = c->reference, *b = c->bridge;
 
@@ -116,13 +116,13 @@ static bool sent_member(const struct step *step, const char *member) {
         return step->parsed && step->sent.member && !strcmp(step->sent.member, member);
 }
 
-/* One more credential at the end, for who takes descriptors. */
+/* To clients that accept descriptors, the bridge sends one more credential at the end. */
 static enum explanation process_fd(const struct context *c) {
         const struct received *a = c->reference, *b = c->bridge;
 
         if (!sent_member(c->step, "GetConnectionCredentials"))
                 return NOT_EXPLAINED;
-        /* A descriptor is not shown to monitors that do not take any. */
+        /* a monitor that accepts no descriptors does not see a message with one */
         if (answers(c->step, a) && a->type == TYPE_RETURN && c->client->state == CLIENT_MONITOR &&
             !c->client->with_fds && c->world->clients[c->step->actor].with_fds)
                 return ONLY_ON_REFERENCE;
@@ -133,7 +133,7 @@ static enum explanation process_fd(const struct context *c) {
         return NOT_EXPLAINED;
 }
 
-/* The groups of the bus, too. */
+/* The bridge also returns the groups of the bus itself. */
 static enum explanation groups_of_bus(const struct context *c) {
         const struct received *a = c->reference, *b = c->bridge;
 
@@ -144,7 +144,7 @@ static enum explanation groups_of_bus(const struct context *c) {
         return NOT_EXPLAINED;
 }
 
-/* Behind the connection itself there are no objects. */
+/* On the bridge, the connection itself has no objects to introspect. */
 static enum explanation private_introspect(const struct context *c) {
         const struct received *a = c->reference, *b = c->bridge;
 
@@ -154,7 +154,7 @@ static enum explanation private_introspect(const struct context *c) {
         return NOT_EXPLAINED;
 }
 
-/* Where there are monitors, a new one sees the end of its own names twice. */
+/* On the reference, if there are monitors, a new one sees its own names lost twice. */
 static enum explanation new_monitor(const struct context *c) {
         const struct received *a = c->reference;
 
@@ -164,7 +164,7 @@ static enum explanation new_monitor(const struct context *c) {
         return NOT_EXPLAINED;
 }
 
-/* Who eavesdrops overhears calls to the bus also when they fail. */
+/* On the bridge, an eavesdropper also sees the calls to the bus that fail. */
 static enum explanation failed_calls(const struct context *c) {
         const struct received *b = c->bridge;
 
@@ -181,7 +181,7 @@ static bool is_sent_call(const struct step *step, const struct received *m) {
                !strcmp(m->sender, step->actor_name);
 }
 
-/* What ReloadConfig causes, others see on the reference before the call itself. */
+/* On the reference, others see the effects of ReloadConfig before the call itself. */
 static enum explanation reload_order(const struct context *c) {
         if (!sent_member(c->step, "ReloadConfig"))
                 return NOT_EXPLAINED;
@@ -190,7 +190,7 @@ static enum explanation reload_order(const struct context *c) {
                                                    : NOT_EXPLAINED;
 }
 
-/* The native interface is one of the interfaces. */
+/* The bridge lists the native interface among the interfaces. */
 static enum explanation native_interface(const struct context *c) {
         const struct received *a = c->reference, *b = c->bridge;
 
@@ -201,7 +201,7 @@ static enum explanation native_interface(const struct context *c) {
         return NOT_EXPLAINED;
 }
 
-/* To the reference, nothing of that interface without a destination is for the bus. */
+/* The reference broadcasts no signals of org.freedesktop.DBus.Peer: it answers an error. */
 static enum explanation peer_signals(const struct context *c) {
         const struct received *sent = &c->step->sent, *a = c->reference, *b = c->bridge;
 
@@ -222,7 +222,7 @@ static struct difference {
         enum explanation (*explain)(const struct context *c);
         unsigned long n;
 } differences[] = {
-        /* first those about two forms of the same message */
+        /* the differences between two forms of the same message come first */
         {"byte order of relayed messages", byte_order},
         {"order of header fields", field_order},
         {"answer to a call without DESTINATION", without_destination},

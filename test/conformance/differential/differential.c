@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The differential test: the same on the reference and on the bridge
+ * The differential test: do the same on the reference and on the bridge, and compare
  *
  *   differential [--sequences N] [--first N] [--document FILE] [--no-self-test] [--verbose]
  * REFERENCE BRIDGE
  *
- * Each sequence is made from its number alone: three to five clients connect, do a dozen
- * things to the bus and to each other, and go. After each step everything that it causes is
- * waited for, and what every client received must be the same on both sides but for what is free
- * (compare.c) and what is documented (differences.c). First, what was received is altered on
- * purpose, which the comparison must notice every time.
+ * A sequence depends only on its number. In each, three to five clients connect, send a dozen
+ * messages to the bus and to each other, and leave. After each step the test waits for all of its
+ * effects. Then every client must have received the same on both sides, apart from parts that are
+ * free to differ (compare.c) and documented differences (differences.c). Before that, the test
+ * alters received messages on purpose; the comparison must notice each alteration.
  */
 
 #include <getopt.h>
@@ -54,7 +54,7 @@ static bool run_step(struct world *world, struct step *step, unsigned long seque
         return same;
 }
 
-/* False when the two sides are not alike any more. */
+/* Returns false if the two sides differ. */
 static bool run_sequence(struct world *world, unsigned long sequence,
                          const struct alteration *alteration, struct counts *counts) {
         unsigned n_clients, n_steps, number = 0;
@@ -85,7 +85,7 @@ static bool run_sequence(struct world *world, unsigned long sequence,
         return true;
 }
 
-/* Every alteration is noticed: run_step() counts those that are not. */
+/* The comparison must notice every alteration. run_step() counts those that it does not. */
 static bool self_test(struct world *world) {
         bool good = true;
 
@@ -107,8 +107,8 @@ static bool self_test(struct world *world) {
 }
 
 /*
- * What a client does depends on its unique name, too. So that a sequence can be repeated, the
- * daemons are new for each hundred, and after a difference.
+ * The messages of a client also depend on its unique name. So the daemons are started again for
+ * each hundred sequences, and after a difference: then a sequence can be repeated.
  */
 static bool compare(struct world *world, const struct options *options) {
         unsigned long failed = 0, last = options->first + options->n_sequences;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the clients do: calls to the bus, and which step comes next. */
+/* Generator: calls to the bus, and the choice of the next step. */
 
 #include <stdio.h>
 #include <string.h>
@@ -10,8 +10,8 @@
 #define PICK(random, array) ((array)[random_below(random, sizeof(array) / sizeof((array)[0]))])
 
 enum argument {
-        ARG_ANY,  /* whatever the signature says */
-        ARG_NAME, /* a bus name first */
+        ARG_ANY,  /* any values of the signature */
+        ARG_NAME, /* a bus name, then any values */
         ARG_RULE,
         ARG_PROPERTY,
 };
@@ -51,7 +51,8 @@ static const struct method {
         {"org.freedesktop.DBus.Debug.Stats", "GetStats", "", ARG_ANY, 2},
         {"org.freedesktop.DBus.Debug.Stats", "GetConnectionStats", "s", ARG_NAME, 3},
         {"org.freedesktop.DBus.Debug.Stats", "GetAllMatchRules", "", ARG_ANY, 5},
-        {"org.freedesktop.DBus.Monitoring", "BecomeMonitor", "as", ARG_ANY, 1}, /* wrong */
+        {"org.freedesktop.DBus.Monitoring", "BecomeMonitor", "as", ARG_ANY,
+         1}, /* wrong signature */
         {"com.example.I", "M", "", ARG_ANY, 2},
         {BUS_NAME, "NoSuchMethod", "", ARG_ANY, 2},
 };
@@ -69,7 +70,7 @@ static const struct method *pick_method(struct random *random) {
         }
 }
 
-/* The arguments after the first, which is there. */
+/* Append the arguments after the first one. */
 static void put_rest(struct world *world, struct draft *draft, const char *signature) {
         const char *first = draft->signature;
 
@@ -86,7 +87,7 @@ static void put_rule(struct world *world, struct draft *draft, struct client *ac
 
                 snprintf(rule, n_rule, "%s", actor->rules[random_below(random, n)]);
         } else if (random_percent(random, 1)) {
-                /* at the limit of a rule's length, and above */
+                /* a length just below, at and above the limit of a match rule */
                 unsigned n = 1018 + random_below(random, 3);
 
                 memcpy(rule, "arg0='", 6);
@@ -133,8 +134,10 @@ static void put_arguments(struct world *world, struct draft *draft, struct clien
                         uint32_t flags = random_percent(random, 95) ? random_below(random, 8)
                                                                     : random_next(random);
 
-                        /* Where a request to replace that fails waits is a documented difference
-                         * which would have consequences for all that comes later. */
+                        /*
+                         * If a request to replace fails, its place in the queue is a documented
+                         * difference, which would have effects on all later steps.
+                         */
                         if ((flags & 2) && world_count_owners(world, name) > 1)
                                 flags |= 4;
                         bytes_u32(&draft->body, flags);
@@ -212,7 +215,7 @@ static void mutate(struct random *random, struct bytes *message) {
                 *message = changed;
 }
 
-/* Is the message a reply that its destination does not wait for? */
+/* Is the message a reply for which its destination does not wait? */
 static bool is_unrequested(struct world *world, const struct client *actor,
                            const struct received *m) {
         if ((m->type != TYPE_RETURN && m->type != TYPE_ERROR) || !m->destination)
@@ -256,8 +259,9 @@ static void generate_message(struct world *world, struct step *step, struct clie
                 return;
         step->unrequested = is_unrequested(world, actor, &step->sent);
         /*
-         * The reference answers these before it looks at who sent them. For clients that is
-         * documented; from monitors and before Hello nothing can be compared afterwards.
+         * The reference answers these messages before it checks their sender. For clients this is a
+         * documented difference. If a monitor or a client before Hello sends them, later steps
+         * cannot be compared.
          */
         if (actor->state != CLIENT_READY && !step->sent.destination && step->sent.interface &&
             !strcmp(step->sent.interface, "org.freedesktop.DBus.Peer") &&

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the clients do: steps chosen at random, valid ones mostly. */
+/* Generator: random steps, most of them valid. */
 
 #include <stdio.h>
 #include <string.h>
@@ -62,9 +62,9 @@ static const char *const signatures[] = {
         "ay", "b", "d",  "t",   "g",  "nqix", "a(sa{sv})", "vv", "av", "aay", "sas",   "y", "h",
 };
 
-/* the clients' state as the generator sees it */
+/* the state of the clients, as the generator knows it */
 
-/* The unique name of a client that is there, if any. */
+/* The unique name of a random client that is connected, if there is one. */
 static const char *pick_unique(struct world *world) {
         for (unsigned i = 0; i < 8; i++) {
                 const struct client *client =
@@ -134,7 +134,7 @@ static void put_variant(struct world *world, struct bytes *b, unsigned depth) {
         put_value(world, b, type, depth + 1);
 }
 
-/* One value of the first complete type; returns the types after it. */
+/* Append a value of the first complete type. Returns the rest of the signature. */
 static const char *put_value(struct world *world, struct bytes *b, const char *type,
                              unsigned depth) {
         struct random *random = &world->random;
@@ -176,7 +176,7 @@ static const char *put_value(struct world *world, struct bytes *b, const char *t
         case 'a':
                 put_array(world, b, type + 1, depth);
                 break;
-        default: /* ( or { */
+        default: /* a struct or dictionary entry */
                 bytes_align(b, 8);
                 for (const char *t = type + 1; *t != ')' && *t != '}';)
                         t = put_value(world, b, t, depth + 1);
@@ -298,7 +298,7 @@ static void generate_reply(struct world *world, struct draft *draft, const struc
         } else {
                 draft->destination = pick_destination(world);
                 draft->reply_serial = 1 + random_below(random, 20);
-                /* who owns a well-known name may well wait for a reply */
+                /* a low serial could answer a call that the owner of a well-known name waits for */
                 if (draft->destination[0] != ':')
                         draft->reply_serial += 0x40000000;
                 if (random_percent(random, 5))
@@ -346,7 +346,7 @@ void generate_send(struct world *world, struct draft *draft, const struct client
                 generate_body(world, draft, PICK(random, signatures));
 }
 
-/* what goes with any message */
+/* parts of all messages */
 
 void generate_trimmings(struct world *world, struct draft *draft) {
         struct random *random = &world->random;

@@ -5,17 +5,17 @@
 
 #include "test/conformance/differential/world.h"
 
-/* Any name: well-known, unique, reserved, missing, invalid. */
+/* A random name: well-known, unique, reserved, without an owner, or invalid. */
 const char *generate_name(struct world *world);
-/* Values of that signature. */
+/* Append random values of a signature. */
 void generate_body(struct world *world, struct draft *draft, const char *signature);
 void generate_rule(struct world *world, char *rule, size_t size);
-/* A call, signal, reply or error, from one client to others. */
+/* Make a call, signal, reply or error from one client to others. */
 void generate_send(struct world *world, struct draft *draft, const struct client *actor);
-/* A call to the bus. rule is where a match rule may be put. */
+/* Make a call to the bus. rule is memory for a match rule. */
 void generate_bus_call(struct world *world, struct draft *draft, struct client *actor, char *rule,
                        size_t n_rule);
-/* BecomeMonitor. */
+/* Make a call of BecomeMonitor. */
 void generate_become_monitor(struct world *world, struct draft *draft);
-/* Flags, sender, unknown fields, order of fields. */
+/* Choose the flags, the sender, unknown fields and the order of the fields. */
 void generate_trimmings(struct world *world, struct draft *draft);

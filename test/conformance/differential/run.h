@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Running steps, and altering what was received to see whether the comparison notices. */
+/* Runs steps, and alters received messages to check that the comparison notices. */
 
 #include "test/conformance/differential/world.h"
 
@@ -19,15 +19,15 @@ enum alteration_kind {
 
 struct alteration {
         enum alteration_kind kind;
-        unsigned long *n; /* counts what was altered */
+        unsigned long *n; /* is increased if something was altered */
 };
-/* Alter what one client received from the bridge, if there is something of the kind. */
+/* Alter a message that a client received from the bridge, if one fits the alteration. */
 void alteration_apply(struct world *world, const struct alteration *alteration);
 
-/* Both daemons and the control. */
+/* Start both daemons and connect the control. */
 void world_start(struct world *world);
-/* False when a daemon did not end cleanly. */
+/* Returns false if a daemon did not end cleanly. */
 bool world_stop(struct world *world);
-/* Do the step, compare, note what it changed. alteration: NULL, or for a comparison that fails. */
+/* Do a step, compare, and learn its effects. With an alteration, the comparison must fail. */
 bool world_step(struct world *world, struct step *step, unsigned long sequence, unsigned number,
                 const struct alteration *alteration);

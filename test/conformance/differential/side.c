@@ -17,9 +17,9 @@
 
 #include "test/bench/raw.h"
 
-#define PATIENCE_SECONDS 5 /* a bus that says nothing for so long hangs */
+#define PATIENCE_SECONDS 5 /* a bus that sends nothing for so long is regarded as hanging */
 
-/* the policy of a session bus, and limits low enough to be met */
+/* the policy of a session bus, with limits so low that the sequences reach them */
 static const char configuration[] =
         "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\"\n"
         " \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n"
@@ -182,7 +182,7 @@ void channel_write(struct channel *channel, const struct bytes *message) {
                 if (n > 0)
                         at += n;
                 else if (n == 0 || errno != EINTR)
-                        return; /* reading finds the end of the stream */
+                        return; /* the next read will find the end of the stream */
         }
 }
 

@@ -28,20 +28,20 @@ struct daemon {
         pid_t pid;
 };
 
-/* Writes the configuration below directory and starts; ends the program when that fails. */
+/* Write the configuration below directory and start. A failure ends the program. */
 void daemon_start(struct daemon *daemon, const char *binary, const char *directory,
                   const char *label);
-/* Ends it; false when it had ended by itself or did not end cleanly. */
+/* End the daemon. Returns false if it had ended before or does not end cleanly. */
 bool daemon_stop(struct daemon *daemon);
 
 struct channel {
         int fd;
-        bool closed; /* the bus has closed it */
-        bool broken; /* something arrived that is not a message, or nothing for too long */
+        bool closed; /* the bus has closed the connection */
+        bool broken; /* bytes arrived that are not a message, or nothing arrived for too long */
         uint8_t *in;
         size_t n_in, n_size;
-        size_t n_taken;   /* complete messages in front, as far as channel_read_until() looked */
-        size_t *messages; /* where each one starts */
+        size_t n_taken;   /* complete messages that channel_read_until() has checked */
+        size_t *messages; /* the offset of each of them */
         size_t n_messages, n_messages_size;
 };
 
@@ -50,12 +50,11 @@ void channel_open(struct channel *channel, const struct daemon *daemon, bool wit
 void channel_close(struct channel *channel);
 void channel_write(struct channel *channel, const struct bytes *message);
 /*
- * Read until a message for which found returns true, or the end of the stream. False at the end of
- * the stream.
+ * Read until found() returns true for a message. Returns false if the stream ends before that.
  */
 bool channel_read_until(struct channel *channel,
                         bool (*found)(const struct received *m, const void *userdata),
                         const void *userdata);
 bool channel_get(const struct channel *channel, size_t i, struct received *ret);
-/* Forget the messages read until now. */
+/* Discard all messages read so far. */
 void channel_forget(struct channel *channel);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Bodies that say the same in different byte orders. */
+/* Compares bodies in different byte orders. */
 
 #include <string.h>
 
 #include "test/conformance/differential/world.h"
 
-/* two bodies of the same length that are walked side by side */
+/* two bodies of the same length, which are read in parallel */
 struct pair {
         const struct received *a;
         const struct received *b;
@@ -18,7 +18,7 @@ static void skip_padding(struct pair *pair, size_t alignment) {
         pair->at = (pair->at + alignment - 1) & ~(alignment - 1);
 }
 
-/* A number of n bytes; its value when it is one of 4 bytes. */
+/* Compare the next number, which has n bytes. Returns its value if n is 4, else 0. */
 static uint32_t take_number(struct pair *pair, size_t n) {
         const uint8_t *a, *b;
 
@@ -50,7 +50,7 @@ static size_t alignment_of(char type) {
         return strchr("yvg", type) ? 1 : strchr("nq", type) ? 2 : strchr("xtd({", type) ? 8 : 4;
 }
 
-/* The end of the first complete type. */
+/* Find the end of the first complete type. */
 static const char *type_end(const char *type) {
         unsigned depth = 0;
 

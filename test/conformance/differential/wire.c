@@ -130,7 +130,7 @@ void draft_finish(const struct draft *draft, struct bytes *ret_message) {
         bytes_u32(b, draft->serial);
         bytes_u32(b, 0);
         for (unsigned i = 0; i < FIELD_SIGNATURE; i++) {
-                /* 3 and 5 have no divisor in common with the number of fields: all come once */
+                /* 3 and 5 are coprime to the number of fields, so each field comes once */
                 put_field(draft, b, 1 + (i * (draft->order % 2 ? 3 : 5) + draft->order) % 8);
                 if (i == draft->order % 8)
                         for (unsigned k = 0; k < draft->n_unknown_fields; k++)

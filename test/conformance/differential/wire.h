@@ -4,9 +4,10 @@
 /*
  * Messages for the differential test
  *
- * Building: values appended one by one in either byte order, valid or not, because what a bus does
- * with malformed messages is compared too. Reading: the header of what a bus sent, checked only as
- * far as the comparison relies on it. The code of the bus under test is not used here.
+ * Building: values are appended one by one, in either byte order. They need not be valid, because
+ * the treatment of malformed messages is compared too. Reading: the header of a message from a bus
+ * is parsed, and checked only as far as the comparison relies on it. No code of the tested bus is
+ * used.
  */
 
 #include <stdbool.h>
@@ -42,25 +43,25 @@ enum {
 #define BUS_NAME "org.freedesktop.DBus"
 #define BUS_PATH "/org/freedesktop/DBus"
 
-/* bytes of one message, or of its body */
+/* the bytes of one message, or of its body */
 struct bytes {
         uint8_t data[16384];
         size_t n;
         bool big_endian;
 };
 
-/* Appending; ends the program when the fixed buffer is full. */
+/* Append values. If the fixed buffer is full, the program ends. */
 void bytes_align(struct bytes *b, size_t alignment);
 void bytes_raw(struct bytes *b, const void *data, size_t n);
 void bytes_u8(struct bytes *b, uint8_t v);
 void bytes_u16(struct bytes *b, uint16_t v);
 void bytes_u32(struct bytes *b, uint32_t v);
 void bytes_u64(struct bytes *b, uint64_t v);
-void bytes_string(struct bytes *b, const char *s);    /* s, o */
-void bytes_signature(struct bytes *b, const char *s); /* g */
+void bytes_string(struct bytes *b, const char *s);    /* types s and o */
+void bytes_signature(struct bytes *b, const char *s); /* type g */
 void bytes_set_u32(struct bytes *b, size_t at, uint32_t v);
 
-/* What a message is made of; NULL and 0 leave a field out. */
+/* The parts of a message. A field that is NULL or 0 is left out. */
 struct draft {
         uint8_t type;
         uint8_t flags;
@@ -73,13 +74,13 @@ struct draft {
         const char *destination;
         const char *sender;
         const char *signature;
-        unsigned order;            /* which of the orders of header fields */
-        unsigned n_unknown_fields; /* fields with codes above those known */
-        struct bytes body;         /* its byte order is the message's */
+        unsigned order;            /* selects one of the orders of header fields */
+        unsigned n_unknown_fields; /* fields with unknown codes */
+        struct bytes body;         /* in the byte order of the message */
 };
 void draft_finish(const struct draft *draft, struct bytes *ret_message);
 
-/* A received message. Strings are those inside the bytes, which must stay; absent: NULL. */
+/* A received message. Strings point into its bytes; NULL if the field is absent. */
 struct received {
         const uint8_t *wire;
         size_t n;
@@ -94,16 +95,16 @@ struct received {
         const char *error_name;
         const char *destination;
         const char *sender;
-        const char *signature; /* "" when absent */
+        const char *signature; /* "" if absent */
         uint32_t n_fds;
-        uint8_t order[16]; /* the codes of the fields in their order, 0 at the end */
+        uint8_t order[16]; /* the codes of the fields in the order of the header; ends with 0 */
         const uint8_t *body;
         size_t n_body;
 };
 
-/* The size of the message that starts here, or 0 while that cannot be told. */
+/* The size of the message that starts here, or 0 if there are too few bytes to tell. */
 size_t received_size(const uint8_t *data, size_t n);
-/* False when the bytes are not a well-formed header. */
+/* Returns false if the header is malformed. */
 bool received_parse(struct received *ret, const uint8_t *data, size_t n);
 bool received_is_from_bus(const struct received *m);
 uint32_t wire_load_u32(const uint8_t *p, bool big_endian);

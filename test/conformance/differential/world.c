@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The world: doing one step on both sides, up to where nothing more can come of it. */
+/* The world: does one step on both sides, and waits for all of its effects. */
 
 #include "test/conformance/differential/run.h"
 
@@ -27,7 +27,7 @@ static bool is_sentinel(const struct received *m, const void *userdata) {
                !strcmp(m->interface, "com.example.Control");
 }
 
-/* The owner of a unique name is gone. */
+/* Has the owner of the unique name left? */
 static bool is_end_of(const struct received *m, const void *userdata) {
         const char *name = userdata;
 
@@ -57,8 +57,8 @@ static void send_both(struct client *client, const struct bytes *message) {
 }
 
 /*
- * A call to the connection itself, not to the bus, whose reply comes behind everything the bus has
- * had for this client; neither monitors nor eavesdroppers see it.
+ * Send a call to the connection itself, without a destination. Its reply comes after all messages
+ * that the bus had for this client. Neither monitors nor eavesdroppers see the call.
  */
 static void send_barrier(struct client *client) {
         static struct draft draft;
@@ -76,7 +76,7 @@ static void send_barrier(struct client *client) {
         send_both(client, &message);
 }
 
-/* False when the bus has closed a connection or does not answer. */
+/* Returns false if the bus has closed a connection or does not answer. */
 static bool wait_barrier(struct client *client) {
         bool all = true;
 
@@ -139,7 +139,7 @@ static const char *body_string(const struct received *m, size_t *at) {
         return (const char *)m->body + from + 4;
 }
 
-/* What the control saw on the reference's side. */
+/* Learn the owners of names from the messages that the control received on the reference. */
 static void learn_owners(struct world *world) {
         const struct channel *channel = &world->clients[0].channels[SIDE_REFERENCE];
 
@@ -168,7 +168,7 @@ static void pending_remove(struct client *client, const char *caller, uint32_t s
                         i++;
 }
 
-/* The call of this step may have arrived somewhere, the reply may have been the one waited for. */
+/* Learn whether a call of this step was delivered, or a reply answered a pending call. */
 static void learn_pending(struct world *world, const struct step *step) {
         struct client *actor = &world->clients[step->actor], *target;
         const struct received *sent = &step->sent;
@@ -212,7 +212,7 @@ static void forget_name(struct world *world, struct client *client) {
         client->n_pending = client->n_rules = 0;
 }
 
-/* NameAcquired, which follows the reply to Hello. */
+/* Wait for NameAcquired, which follows the reply to Hello. */
 static void learn_name(struct client *client) {
         const struct channel *channel = &client->channels[SIDE_REFERENCE];
 
@@ -261,7 +261,7 @@ static void act(struct world *world, struct step *step, struct client *actor) {
         }
 }
 
-/* A client that became a monitor must not speak any more. */
+/* A client that became a monitor must not send any more. */
 static bool became_monitor(const struct step *step, const struct client *actor) {
         struct client answer = {.barrier = step->sent.serial};
         bool all = true;
@@ -278,7 +278,7 @@ static bool became_monitor(const struct step *step, const struct client *actor) 
         return all;
 }
 
-/* Everything that the step causes has arrived when this returns. */
+/* Wait until all effects of the step have arrived. */
 static void settle(struct world *world, struct step *step, struct client *actor) {
         struct client *control = &world->clients[0];
         bool monitors = false, gone = false;

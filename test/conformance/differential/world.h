@@ -2,20 +2,20 @@
 #pragma once
 
 /*
- * The world of a sequence: both daemons, the clients, and what the generator has to know
+ * The world of a sequence: both daemons, the clients, and the state that the generator needs
  *
- * Client 0 is the control: it is there all the time, sees every change of a name's owner and tells
- * when the buses have noticed that another client is gone. The others come and go.
+ * Client 0 is the control. It is always connected and sees every change of a name's owner, so it
+ * knows when the buses have noticed that another client has left. The others come and go.
  */
 
 #include "test/conformance/differential/side.h"
 
-#define N_CLIENTS 6 /* the control and up to five */
+#define N_CLIENTS 6 /* the control and up to five others */
 #define N_PENDING 32
 #define N_RULES 8
 #define N_NAMES 16
 
-/* random numbers: splitmix64 */
+/* random numbers (splitmix64) */
 
 struct random {
         uint64_t state;
@@ -29,7 +29,7 @@ static inline uint64_t random_next(struct random *random) {
         return z ^ (z >> 31);
 }
 
-/* Below n. */
+/* A random number below n. */
 static inline unsigned random_below(struct random *random, unsigned n) {
         return (unsigned)(random_next(random) % n);
 }
@@ -42,12 +42,12 @@ static inline bool random_percent(struct random *random, unsigned percent) {
 
 enum client_state {
         CLIENT_ABSENT,
-        CLIENT_RAW, /* authenticated, no Hello yet */
+        CLIENT_RAW, /* authenticated, but Hello is not called yet */
         CLIENT_READY,
         CLIENT_MONITOR,
 };
 
-/* a call that this client has received and not answered */
+/* a call that this client has received but not answered */
 struct pending {
         char caller[32];
         uint32_t serial;
@@ -57,11 +57,11 @@ struct client {
         enum client_state state;
         bool with_fds;
         char unique[32];
-        uint32_t serial;  /* the last one used */
-        uint32_t barrier; /* of the ping that waits for its reply */
+        uint32_t serial;  /* the last serial used */
+        uint32_t barrier; /* serial of the ping whose reply is awaited */
         struct pending pending[N_PENDING];
         size_t n_pending;
-        char rules[N_RULES][256]; /* some that were added */
+        char rules[N_RULES][256]; /* some of the match rules that were added */
         unsigned n_rules;
         struct channel channels[N_SIDES];
 };
@@ -78,7 +78,7 @@ struct world {
         size_t n_names;
         struct random random;
         const char *directory;
-        bool verbose; /* print all that is received */
+        bool verbose; /* print all received messages */
 };
 
 /* steps */
@@ -93,45 +93,45 @@ enum step_kind {
 struct step {
         enum step_kind kind;
         unsigned actor;
-        bool with_hello;      /* STEP_CONNECT */
-        bool becomes_monitor; /* when the bus does not refuse */
+        bool with_hello;      /* for STEP_CONNECT */
+        bool becomes_monitor; /* if the bus does not refuse */
         bool unrequested;     /* a reply that nobody waits for */
-        struct bytes message; /* what is sent */
-        struct received sent; /* the same, as far as it can be parsed */
+        struct bytes message; /* the message to send */
+        struct received sent; /* the same message, if it can be parsed */
         bool parsed;
         char actor_name[32]; /* the actor's unique name when the step began */
 };
 
-/* What the actor does next. */
+/* Choose the next step. */
 void step_generate(struct world *world, struct step *step, unsigned actor);
-/* A call to the bus from the control or for the handshake. */
+/* Call the bus from the control or for the handshake. */
 void draft_bus_call(struct draft *draft, const char *member, uint32_t serial);
-/* How many connections own or wait for the name; asks the reference through the control. */
+/* Ask the reference, through the control, how many connections own or wait for the name. */
 unsigned world_count_owners(struct world *world, const char *name);
 /* The client with the unique or well-known name, or NULL. */
 struct client *world_find(struct world *world, const char *name);
 
 /* comparison */
 
-/* True when every client received the same on both sides; else prints what differs. */
+/* Did every client receive the same on both sides? If not, prints the differences. */
 bool compare_step(struct world *world, const struct step *step, unsigned long sequence,
                   unsigned number, bool quiet);
-/* The same type, flags and header fields, in whatever order. */
+/* Do both have the same type, flags and header fields, in any order? */
 bool compare_fields(const struct received *a, const struct received *b);
-/* Bodies that are the same but for the byte order. */
+/* Are the bodies the same, apart from the byte order? */
 bool compare_swapped(const struct received *a, const struct received *b);
-/* Counts of what the table of differences explained; false when an entry explained nothing. */
+/* Print how often each documented difference occurred. Returns false if one never did. */
 bool differences_report(void);
-/* False when an entry has no row in the document. */
+/* Returns false if a difference has no row in the document. */
 bool differences_check_document(const char *path);
 
 enum explanation {
         NOT_EXPLAINED,
-        ONLY_ON_REFERENCE, /* the message of the reference has no counterpart */
+        ONLY_ON_REFERENCE, /* the bridge has no such message */
         ONLY_ON_BRIDGE,
-        ON_BOTH, /* both messages, different for this reason */
+        ON_BOTH, /* both have the message, but it differs for this reason */
 };
-/* Is this a documented difference? At the end of a stream a message is NULL. */
+/* Is this a documented difference? A message is NULL if its stream has ended. */
 enum explanation difference_explain(const struct world *world, const struct step *step,
                                     const struct client *client, const struct received *reference,
                                     const struct received *bridge);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Policies and messages by chance, out of few values, so that they often meet.
+# Makes random policies and messages from few values, so that rules often match.
 
 import random
 
@@ -22,9 +22,9 @@ CONTEXTS = ['context="default"'] * 4 + ['context="mandatory"', f'user="{USER}"',
 
 def rule(r):
     """
-    The attributes of a rule. A rule about messages names a type, path, interface, member or peer:
-    what the reference makes of all others (doc/operating/compatibility.md) is not what its manual
-    says.
+    A rule with random attributes. A rule about messages names a type, path, interface, member or
+    peer, because the reference does not treat other rules as its manual says
+    (doc/operating/compatibility.md).
     """
     verb = r.choice(['allow', 'deny'])
     family = r.choice(['own', 'send', 'send', 'send', 'receive', 'receive'])
@@ -82,7 +82,7 @@ def policy(r):
 
 
 def message(r):
-    """An operation; its destination may be the label of a connection."""
+    """A random message; its destination may be the label of a connection."""
     kind = r.choice([CALL, CALL, CALL, SIGNAL, SIGNAL, RETURN, ERROR])
     fields, signature, body, flags, n_fds = {}, '', (), 0, 0
     if kind != SIGNAL or r.random() < .4:
@@ -116,7 +116,7 @@ def own(r):
 
 
 def operations(r, n):
-    """n operations of each of the two senders."""
+    """n random operations for one sender."""
     return [own(r) if r.random() < .1 else message(r) for _ in range(n)]
 
 

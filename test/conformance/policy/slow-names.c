@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A name service that hangs, to be preloaded
+ * A name service that hangs; the test preloads it
  *
- * Whoever looks for the user "slow" makes the directory of the variable SLOW_NAMES, waits until it
- * is gone, and learns then that there is no such user.
+ * A look-up of the user "slow" makes the directory that the variable SLOW_NAMES names, waits until
+ * the directory is removed, and then finds no such user.
  */
 
 #include <dlfcn.h>

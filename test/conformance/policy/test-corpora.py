@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# The reference's own corpora of configurations (package dbus-tests): whether a daemon starts with
-# each file has to be the same, and files said to be equivalent have to give the same answers. The
-# user of whom many of them want the bus to be, and whom there is not, is taken out of copies.
+# Reads the reference's own corpora of configurations (package dbus-tests). With each file, both
+# daemons must start, or both must refuse it. Files that the corpora call equivalent must give the
+# same answers. The test uses copies without <user>, because many files name a user that does not
+# exist.
 #
 #     test-corpora.py DAEMON BUS1CTL
 
@@ -24,7 +25,7 @@ DATA = '/usr/lib/dbus-1.0/installed-tests/dbus/data'
 CORPORA = ['valid-config-files', 'valid-config-files-system', 'invalid-config-files']
 TIMEOUT = 20
 
-# file: why the bridge need not do as the reference does
+# file: the reason why the bridge may differ from the reference
 DIFFERENCES = {}
 
 QUESTIONS = [['own', 'com.example.Name'], ['own', 'org.freedesktop.Foo'], ['connect'],
@@ -45,7 +46,7 @@ def answers_clients(path):
 
 
 def starts(daemon, path):
-    """Whether the daemon comes to listen. An --address spares what the file says about that."""
+    """Does the daemon start and listen? The option --address replaces the <listen> of the file."""
     directory = tempfile.mkdtemp(prefix='bus-corpora-')
     os.chmod(directory, 0o777)
     try:

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Generated policies and messages: the reference and the daemon must let the same through.
+# Tests random policies: the reference and the daemon must deliver the same messages.
 #
 #     test-random.py DAEMON [--policies N] [--first SEED] [--operations N] [--verbose]
 #
-# Needs root, as messages come from two users. Prints how many verdicts were compared, and for each
-# difference the seed, the message and what became of it on either.
+# Needs root, because the messages come from two users. Prints how many verdicts were compared, and
+# for each difference the seed, the message and its outcome on both buses.
 
 import argparse
 import os
@@ -28,7 +28,7 @@ def record(daemon, seed, n, directory):
 
 
 def compare(daemon, seed, n, directory):
-    """How many verdicts were compared, how many of them were no, and the differences."""
+    """Returns the numbers of compared verdicts and of denials, and the differences."""
     policy, want = record(REFERENCE, seed, n, directory)
     _, got = record(daemon, seed, n, directory)
     lines = verdicts.differences(want, got)

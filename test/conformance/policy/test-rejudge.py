@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# What a new policy means for those who are connected: the same on the reference and on the bridge.
+# A new policy has the same effects on connected clients on the reference and on the bridge.
 #
 #     test-rejudge.py DAEMON
 #
-# Whoever is there stays, and so do names, places in queues, match rules and calls that wait; what
-# happens from then on is judged by the new policy, also an answer to a call from before.
+# Connections stay, and so do their names, places in queues, match rules and pending calls. The new
+# policy decides about everything that happens later, also about the answer to an earlier call.
 
 import os
 import shutil
@@ -54,7 +54,7 @@ class Scenario:
             return None
 
     def ask(self, connection, member, signature='', *args):
-        """What the bus answers: an error's name, or the number or string that it returns."""
+        """Call the bus. Returns the error name, or the number or string of the answer."""
         m = rawbus.bus_call(member, signature, *args)
         _, _, fields, _, body = answer = connection.exchange([(m.encode, 0)])[1][-1]
         if answer[0] == ERROR:
@@ -66,7 +66,7 @@ class Scenario:
         return 'answered'
 
     def send(self, connection, message):
-        """Returns the serial, and what came back for it up to the answer to the next call."""
+        """Returns the serial, and the errors that came back before the answer to the next call."""
         serial = connection.send(message.encode)
         errors = []
         for kind, _, fields, _, _ in connection.exchange([(BARRIER, 0)])[1][:-1]:
@@ -76,7 +76,7 @@ class Scenario:
         return serial, errors
 
     def got(self, connection):
-        """What others sent: (member or error or 'reply', serial)."""
+        """Messages received from other clients: (member or error or 'reply', serial)."""
         out = []
         for kind, serial, fields, _, _ in connection.exchange([(BARRIER, 0)])[1][:-1]:
             f = header(fields)
@@ -107,7 +107,7 @@ def signal(interface, member):
 
 
 def strict(s):
-    """Everything that can be withdrawn is."""
+    """The new policy withdraws all rights that can be withdrawn."""
     owner, client, idle = s.connect(), s.connect(), s.connect()
     s.ask(owner, 'RequestName', 'su', 'a.b', 0)
     s.ask(client, 'RequestName', 'su', 'a.b', 0)
@@ -140,7 +140,7 @@ def strict(s):
 
 
 def replies(s):
-    """The answer to a call that was allowed is not."""
+    """The call was allowed, but the new policy refuses its answer."""
     owner, client = s.connect(), s.connect()
     s.send(client, call(owner.unique, 'Before'))
     (_, serial), = s.got(owner)

@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# New policies while the bus runs: noticed where they are, read beside the bus, and under load.
+# New policies while the bus runs: it notices changed files, reads them in another thread, and
+# applies them under load.
 #
 #     test-reload.py DAEMON [--slow-names LIBRARY] [--messages N] [--reloads N] [--clients N]
 #
-# Two policies take turns. Both let interface X pass and neither lets Y pass, one of them because of
-# the sender, the other because of the receiver: Y arrives where a message is judged by a mixture.
-# Each message of X has to arrive, once and in order, and each of Y has to be answered.
+# Two policies take turns. Both let interface X pass and refuse Y: one refuses to send it, the other
+# refuses to receive it. So if Y arrives, a mixture of both policies has judged it. Each message of
+# X must arrive once and in order, and each message of Y must be answered.
 
 import argparse
 import os
@@ -75,7 +76,7 @@ def may_own(connection, name):
 
 
 def reload(connection):
-    """The answer."""
+    """Returns the answer of the bus."""
     return connection.exchange([(rawbus.bus_call('ReloadConfig').encode, 0)])[1][-1]
 
 
@@ -95,14 +96,14 @@ def directories_are_watched(daemon):
         assert may_own(c, 'a.b')
         d.policy(deny)
         assert wait_for(lambda: not may_own(c, 'a.b')), 'a new file'
-        # a broken one is left out, and changes of a good one are seen all the same
+        # an invalid file is left out, and changes of valid files are still noticed
         d.policy('<broken/>', 'broken.conf')
         d.policy(deny.replace('a.b', 'c.d'))
         assert wait_for(lambda: may_own(c, 'a.b')), 'a changed file'
         assert not may_own(c, 'c.d')
         os.unlink(d.path + '/d/policy.conf')
         assert wait_for(lambda: may_own(c, 'c.d')), 'a file that is gone'
-        # everybody is told that there may be new services
+        # a signal tells all clients that there may be new services
         m = rawbus.bus_call('AddMatch', 's', "member='ActivatableServicesChanged'")
         c.exchange([(m.encode, 0)])
         write(d.path + '/s/a.service', '[D-BUS Service]\nName=a.s\nExec=/bin/false\n')
@@ -110,13 +111,13 @@ def directories_are_watched(daemon):
         while not any(header(m[2]).get(rawbus.MEMBER) == 'ActivatableServicesChanged'
                       for m in seen):
             seen += c.read(rawbus.TIMEOUT)
-        # a broken main file changes nothing, one that is whole again is seen
+        # an invalid main file changes nothing; the bus notices when it is valid again
         write(d.path + '/main.conf', '<broken/>')
         assert reload(c)[0] == ERROR, 'a broken main file'
         assert may_own(c, 'a.b'), 'the old policy stays'
         d.main(deny)
         assert wait_for(lambda: not may_own(c, 'a.b')), 'a changed main file'
-        # so is what only a broken main file includes, be it broken or not there
+        # the same holds for a file that only the invalid main file includes, invalid or missing
         d.main('<include>part.conf</include>')
         write(d.path + '/part.conf', '<broken/>')
         assert reload(c)[0] == ERROR, 'a broken part'
@@ -130,7 +131,7 @@ def directories_are_watched(daemon):
         write(d.path + '/other/part.conf', f'<busconfig>{deny}</busconfig>')
         assert wait_for(lambda: not may_own(c, 'a.b')), 'a part that has come'
         assert may_own(c, 'e.f')
-        # what is missing may appear, with the directories that it is in
+        # a missing file may appear, together with its directories
         d.main('<include ignore_missing="yes">no/such/file.conf</include>'
                '<includedir>no/such/directory</includedir>')
         assert reload(c)[0] == RETURN
@@ -154,10 +155,10 @@ def directories_are_watched(daemon):
 def names_are_looked_up_beside_the_bus(daemon, library):
     with tempfile.TemporaryDirectory() as scratch:
         asked = scratch + '/asked'
-        # sanitizers want to be the first to be loaded
+        # the sanitizers must be the first library to be loaded
         with Directory(daemon, LD_PRELOAD=library, SLOW_NAMES=asked,
                        ASAN_OPTIONS='verify_asan_link_order=0') as d:
-            # what goes through /etc/passwd needs no name service
+            # for users in /etc/passwd no name service is asked
             d.policy('<policy user="root"><deny own="a.b"/></policy>')
             first, second, third = (Connection(d.bus.address, os.getuid()) for _ in range(3))
             assert reload(first)[0] == RETURN
@@ -165,14 +166,14 @@ def names_are_looked_up_beside_the_bus(daemon, library):
                      '<policy user="slow"><deny own="e.f"/></policy>')
             for waiting in first, second:
                 waiting.send(rawbus.bus_call('ReloadConfig').encode)
-            # the bus goes on, with the old policy
+            # the bus continues with the old policy
             assert wait_for(lambda: os.path.exists(asked))
             for _ in range(100):
                 assert may_own(third, 'c.d')
             ready, _, _ = select.select([first.socket, second.socket], [], [], 0)
             assert not ready, 'nobody is answered before'
             second.close()
-            # what is written meanwhile is read for those who ask meanwhile
+            # a request during the reading reads files again, so it sees later changes
             d.policy('<policy context="default"><deny own="g.h"/></policy>')
             third.send(rawbus.bus_call('ReloadConfig').encode)
             os.rmdir(asked)
@@ -182,7 +183,7 @@ def names_are_looked_up_beside_the_bus(daemon, library):
             assert not may_own(third, 'g.h') and may_own(third, 'c.d')
             log = d.bus.read_log()
             assert '/d/policy.conf:2:' in log and 'unknown user "slow"' in log, log
-            # the end of the bus does not wait for names either, not for long
+            # the bus also ends without waiting long for the name service
             d.policy('<policy user="slow"><deny own="e.f"/></policy>')
             first.send(rawbus.bus_call('ReloadConfig').encode)
             assert wait_for(lambda: os.path.exists(asked))
@@ -196,13 +197,13 @@ def what_changes_before_it_is_watched_is_noticed(daemon, library):
         asked = scratch + '/asked'
 
         def change(path, text):
-            """While the bus reads what is behind it."""
+            """Change the file while the bus still waits for the name service."""
             assert wait_for(lambda: os.path.exists(asked)), path
             write(path, text)
             os.rmdir(asked)
 
         def is_denied(connection, name):
-            # it is read again
+            # the bus reads the file again
             if os.path.exists(asked):
                 os.rmdir(asked)
             return not may_own(connection, name)
@@ -223,11 +224,11 @@ def what_changes_before_it_is_watched_is_noticed(daemon, library):
         try:
             c = Connection(bus.address, os.getuid())
             assert wait_for(lambda: is_denied(c, 'a.b')), 'a file, while the bus starts'
-            # the same of a directory that the new configuration brings
+            # the same with a directory that only the new configuration has
             write(config, CONFIG.format(scratch, parts.format(scratch + '/new')))
             change(late, deny.format('c.d'))
             assert wait_for(lambda: is_denied(c, 'c.d')), 'a directory, at a reload'
-            # it comes to rest: what is noticed is noticed once
+            # the bus comes to rest: it notices each change once
             for seconds in 0.5, 1:
                 n = bus.read_log().count('Reloaded')
                 deadline = time.monotonic() + seconds
@@ -288,7 +289,7 @@ class Client:
 
 
 def reload_under_load(daemon, n_messages, n_reloads, n_clients):
-    """Returns what to say about it."""
+    """Returns a description of the result."""
     with Directory(daemon) as d:
         d.policy(POLICIES[0])
         control = Connection(d.bus.address, os.getuid())

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Small policies, one for each attribute and each pair of contexts: with each, the same messages
-# have to have the same fate on the reference and on the daemon, and not the one they have without.
+# Tests small policies, one for each attribute and each pair of contexts. With each policy, the
+# messages must have the same outcomes on the reference and on the daemon, and other outcomes than
+# without it.
 #
 #     test-snippets.py DAEMON [snippet...]
 
@@ -31,7 +32,7 @@ def default(*rules):
     return '<policy context="default">' + ''.join(f'<{r}/>' for r in rules) + '</policy>'
 
 
-# what comes after a policy that allows everything
+# rules after a policy that allows everything
 DENIALS = {
     'own': ['deny own="com.example.Own"'],
     'own any': ['deny own="*"'],
@@ -82,7 +83,7 @@ DENIALS = {
                            'max_fds="0"'],
 }
 
-# what comes after a policy that allows nothing of the kind
+# rules after a policy that allows nothing of their kind
 GRANTS = {
     'allow send_interface needs one': (DENY, [f'allow send_interface="{I}"']),
     'allow send_destination': (DENY, [f'allow send_destination="{ONE}"']),
@@ -104,7 +105,7 @@ CONTEXTS = {'default': 'context="default"', 'group': f'group="{GROUP}"', 'user':
             'console': 'at_console="true"', 'no console': 'at_console="false"',
             'mandatory': 'context="mandatory"'}
 
-# rules about who may connect, for somebody else who tries to
+# rules about connecting, for a client of another user
 CONNECTS = {
     'user allowed': ['allow user="1"'],
     'user denied': ['allow user="*"', 'deny user="1"'],
@@ -116,11 +117,12 @@ CONNECTS = {
     'nothing said': [],
     'other user': ['deny user="4711"'],
 }
-# The reference asks the user database, in which daemon is not in that group; the bridge the socket.
+# The reference takes the groups from the user database, where the user daemon does not have this
+# group. The bridge takes them from the socket.
 OTHER_GROUPS = {'group': (['allow user="*"', f'deny group="{GROUP}"'], True, False)}
 
-# What the reference makes of rules that name no type, path, interface, member or peer: it forgets
-# all rules of the kind before them.
+# Rules that name no type, path, interface, member or peer. The reference ignores all rules of their
+# kind before them.
 FORGETFUL = {
     'send_broadcast alone': default('allow send_type="method_call"', 'allow send_broadcast="true"'),
     'receive eavesdrop alone': default('deny eavesdrop="true"'),
@@ -128,7 +130,7 @@ FORGETFUL = {
 
 
 def battery():
-    """The messages; for each of two senders, as there are contexts for users."""
+    """The messages, for each of two senders, because there are policies for users."""
     messages = []
 
     def add(kind, destination=None, path=None, interface=None, member=None, error=None, fds=0,
@@ -164,7 +166,7 @@ def battery():
 
 
 class Alternate:
-    """Answers of calls: returns and errors by turns, from who was called, once."""
+    """Answers calls: alternately with returns and errors, once, from the called client."""
 
     def __init__(self):
         self.n = 0
@@ -225,7 +227,7 @@ class Run:
 
 
 def pairs(run):
-    """The later context decides, wherever in the file it is."""
+    """The later context decides, regardless of the order in the file."""
     names = list(CONTEXTS)
     for i, first in enumerate(names):
         for second in names[i + 1:]:
@@ -235,7 +237,7 @@ def pairs(run):
                           f'<{verb} receive_type="signal"/></policy>'
                           for context, verb in ((first, early), (second, late))]
                 base = ALLOW if late == 'deny' else DENY
-                # nobody is at the console
+                # no user is at the console
                 run.verdicts(f'{early} in {first}, {late} in {second}', base,
                              blocks[1] + blocks[0], has_effect=second != 'console')
 

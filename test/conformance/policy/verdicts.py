@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Verdicts: what becomes of messages on a bus with a policy, and whether two buses agree about it.
+# Verdicts: records the outcomes of messages on a bus with a policy, and compares two buses.
 
 import generate
 from world import (BUS, CALL, ERROR, LABELS, NO_REPLY, RETURN, Message, PolicyBus, World, rawbus)
 
 
 def replies(r, received):
-    """Every call that somebody got is answered; some twice, some by somebody else."""
+    """Answers every received call; some calls twice, some from another client."""
     plan = {}
     for called, caller, serial, expected in received:
         receiver = r.choice(['one', 'two', 'three']) if r.random() < .1 else called
@@ -34,7 +34,7 @@ def record(daemon, policy, operations, r, directory):
         for sender in operations:
             outcomes, received = world.outcomes(sender, operations[sender])
             results += [(sender, m, o) for m, o in zip(operations[sender], outcomes)]
-            # the same answers to what the reference and the daemon both let through
+            # answer the messages that both the reference and the daemon delivered, in the same way
             received.sort()
             for replier, messages in sorted(replies(r, received).items()):
                 outcomes, _ = world.outcomes(replier, messages)
@@ -45,9 +45,9 @@ def record(daemon, policy, operations, r, directory):
 
 def told(m, outcome):
     """
-    What is a verdict of an outcome. The bridge answers only calls that expect it, but for messages
-    that it refuses, and who eavesdrops hears calls of the bus that fail, too; that is on purpose
-    (doc/operating/compatibility.md).
+    Returns the part of an outcome that is a verdict. The rest differs on purpose
+    (doc/operating/compatibility.md): apart from refusals, the bridge answers only calls that expect
+    an answer, and on the bridge eavesdroppers also see calls to the bus that fail.
     """
     if m.fields.get(rawbus.DESTINATION) == BUS:
         outcome = outcome - set(LABELS)
@@ -59,7 +59,7 @@ def told(m, outcome):
 def agree(m, reference, daemon):
     if told(m, reference) == told(m, daemon):
         return True
-    # replies that nobody waits for are never let through (doc/operating/compatibility.md)
+    # the daemon never delivers replies that no caller waits for (doc/operating/compatibility.md)
     return m.kind in (RETURN, ERROR) and not m.requested and daemon == {'AccessDenied'}
 
 
@@ -69,7 +69,7 @@ def describe(m):
 
 
 def differences(reference, daemon):
-    """The lines that say where two records do not agree."""
+    """Returns lines that describe the differences between two records."""
     lines = []
     for (sender, m, a), (other, k, b) in zip(reference, daemon):
         if (sender, describe(m)) != (other, describe(k)):

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# A bus with a policy, five connections, and what becomes of the messages that they send.
+# A bus with a policy and five connections, and the outcomes of the messages that they send.
 #
 #     root   uid 0, without names          one    uid 0, com.example.One
 #     user   nobody, group 20              two    uid 0, com.example.Two, queued for com.example.One
 #                                          three  nobody, com.example.Two.Sub
 #
-# The names are theirs if the policy lets them. All of them want to hear everything: one and root,
-# who are privileged, also what is for others. An operation is one message; its outcome is who got
-# it, and what the bus answered. Operations of one connection are sent in one go and followed by a
-# call to the bus: what the answer to that comes after is all that there will be.
+# They own these names if the policy allows it. All connections have match rules for everything. One
+# and root are privileged, so they also eavesdrop. An operation is one message. Its outcome is the
+# list of its recipients and the answer of the bus. All operations of one connection are sent at
+# once, followed by a call to the bus: all their effects arrive before the answer to this call.
 
 import array
 import os
@@ -24,7 +24,7 @@ import rawbus  # noqa: E402
 from busfixture import REFERENCE, Bus, clean_environment  # noqa: E402
 from rawbus import BUS, CALL, ERROR, NO_REPLY, RETURN, SIGNAL, Message  # noqa: E402
 
-# passed on to the tests
+# imported for the tests
 __all__ = ['REFERENCE', 'SIGNAL', 'clean_environment']
 
 USER, GROUP = 65534, 20  # one that the user database has, or the reference lets nobody in
@@ -32,7 +32,7 @@ ONE, TWO, SUB = 'com.example.One', 'com.example.Two', 'com.example.Two.Sub'
 LABELS = ('root', 'user', 'one', 'two', 'three')
 PREFIX = 'org.freedesktop.DBus.Error.'
 
-# What the operations themselves need of the bus, whatever the policy in question says.
+# Rules for the calls that the test itself makes, regardless of the tested policy.
 NEEDS = ''.join(f'<allow send_destination="{BUS}" send_interface="{BUS}" send_member="{m}"/>'
                 for m in ('GetId', 'AddMatch', 'RequestName', 'GetNameOwner'))
 
@@ -66,7 +66,7 @@ class PolicyBus(Bus):
 
 
 def as_somebody(uid, function):
-    """Runs the function with the user and groups that the kernel shall tell the bus."""
+    """Runs the function with these user and group IDs, which the kernel reports to the bus."""
     if uid == os.getuid():
         return function()
     groups, gid = os.getgroups(), os.getegid()
@@ -82,7 +82,7 @@ def as_somebody(uid, function):
 
 
 class Connection:
-    """Many messages at once over one socket."""
+    """A connection that sends many messages at once."""
 
     def __init__(self, address, uid):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
@@ -115,7 +115,7 @@ class Connection:
         return self.serial
 
     def send(self, encode, fds=0):
-        """encode: makes the bytes, with serial 0. Returns the serial."""
+        """Send the bytes of encode(), with a new serial. Returns the serial."""
         serial = self.take_serial()
         data = bytearray(encode())
         struct.pack_into('<I', data, 8, serial)
@@ -128,7 +128,7 @@ class Connection:
         return serial
 
     def parse(self):
-        """The messages of the buffer: (kind, serial, fields, flags, body)."""
+        """Returns the messages in the buffer: (kind, serial, fields, flags, body)."""
         messages, at, buffer = [], 0, self.buffer
         while len(buffer) - at >= 16:
             n_body, serial, n_fields = struct.unpack_from('<III', buffer, at + 4)
@@ -161,8 +161,8 @@ class Connection:
 
     def exchange(self, operations):
         """
-        Sends (encode, fds) each, and all that comes until the last one's reply. Returns the serials
-        and the messages, that reply being the last.
+        Sends all operations (encode, fds), and receives until the reply to the last one. Returns
+        the serials and the received messages; this reply is the last of them.
         """
         serials = [self.send(*o) for o in operations]
         messages = []
@@ -178,7 +178,7 @@ class Connection:
 
 
 def header(fields):
-    """The fields of a header by their number."""
+    """Returns the fields of a header, by their codes."""
     out, at = {}, 0
     while at < len(fields):
         at += -at % 8
@@ -206,7 +206,7 @@ class World:
         uids = uids or {'root': 0, 'user': USER, 'one': 0, 'two': 0, 'three': USER}
         for label in LABELS:
             self.connections[label] = Connection(bus.address, uids[label])
-        # what calls for them are addressed to
+        # the destinations of calls to these connections
         self.addresses = {label: {c.unique} for label, c in self.connections.items()}
         for label, names in (('one', {ONE}), ('two', {TWO}), ('three', {SUB})):
             self.addresses[label] |= names
@@ -228,14 +228,14 @@ class World:
         return self.connections[label].exchange([(message.encode, 0)])[1][-1]
 
     def collect(self, label):
-        """What a connection has received, by the call of a barrier."""
+        """Returns all messages that a connection has received, up to the answer to a call."""
         return self.connections[label].exchange([(BARRIER, 0)])[1][:-1]
 
     def outcomes(self, sender, operations):
         """
-        operations: messages whose destination may be a label. Returns for each the set of what
-        became of it: a label for who got it, or an error's name. Second, the calls that were
-        received, for replies: (receiver, sender, serial).
+        Sends messages, whose destination may be a label. Returns the outcome of each: a set of the
+        labels of its recipients and of error names. Also returns the calls that were received, for
+        replies: (receiver, sender, serial).
         """
         connection = self.connections[sender]
         prepared = []

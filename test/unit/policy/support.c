@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Scratch - see the header
- */
+/* Scratch: see support.h. */
 
 #include <errno.h>
 #include <ftw.h>

@@ -4,7 +4,7 @@
 /*
  * Scratch - a directory of configuration files for one test
  *
- * Everything fails the test at once when it cannot be done.
+ * If a function cannot do its work, the test fails at once.
  */
 
 #include <check.h>
@@ -13,23 +13,23 @@
 
 struct scratch {
         char directory[64];
-        char *error; /* of the last load that failed */
+        char *error; /* the error text of the last load that failed */
 };
 
 void scratch_open(struct scratch *scratch);
 void scratch_close(struct scratch *scratch);
 void scratch_mkdir(struct scratch *scratch, const char *name);
 void scratch_write(struct scratch *scratch, const char *name, const char *content);
-/* Write <busconfig><listen>unix:path=/x</listen>BODY</busconfig>, BODY on line 2. */
+/* Write <busconfig><listen>unix:path=/x</listen>BODY</busconfig>, with BODY on line 2. */
 void scratch_write_body(struct scratch *scratch, const char *name, const char *body);
 
-/* NULL and scratch->error when the configuration is refused. */
+/* Load a file. If it is refused, returns NULL and sets scratch->error. */
 struct bus_config *scratch_load(struct scratch *scratch, const char *name);
-/* A configuration of just that body. */
+/* Write and load a configuration with this body. */
 struct bus_config *scratch_load_body(struct scratch *scratch, const char *body);
 
-/* Whether text is that of one of the warnings. */
+/* Is text a part of one of the warnings? */
 bool config_warns(const struct bus_config *config, const char *text);
 
-/* Runs the suite; for main(). */
+/* Run the suite and return the exit status of main(). */
 int run_suite(Suite *suite);

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# bus1ctl policy: exit status, text and JSON on files of its own. test-bus1ctl.py BUS1CTL
+# Tests bus1ctl policy with its own files: exit status, text and JSON. test-bus1ctl.py BUS1CTL
 
 import json
 import os
@@ -47,7 +47,7 @@ def check(what, good, *details):
 
 
 def explain(config, user, question, status, line, groups=()):
-    """line: of the rule that decides, None: none does."""
+    """line is the line of the rule that must decide; None: no rule decides."""
     args = ['--config', config, '--user', user]
     for g in groups:
         args += ['--group', g]

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Configuration elements: what each one sets, and what is refused. The outcomes in the tables were
- * compared with dbus-daemon 1.14.10.
+ * Configuration elements: the settings of each element, and invalid elements. The outcomes in the
+ * tables were compared with dbus-daemon 1.14.10.
  */
 
 #include <errno.h>
@@ -203,7 +203,7 @@ static const struct {
         {"<busconfig xmlns=\"foo\">" LISTEN "</busconfig>", "\"xmlns\" is invalid"},
         {"<busconfig>" LISTEN "</busconfig><busconfig/>", "junk after document element"},
         {"<busconfig>" LISTEN, "no element found"},
-        /* stricter than dbus-daemon, which takes this for "a" */
+        /* stricter than dbus-daemon, which reads this as "a" */
         {"<!DOCTYPE busconfig PUBLIC \"a\" \"b\"><busconfig>" LISTEN
          "<type>a&undefined;</type></busconfig>",
          "undefined entity &undefined;"},
@@ -439,7 +439,7 @@ START_TEST(unenforced_things_are_listed) {
         ck_assert_ptr_null(list);
         policy_unenforced_free(list, n);
 
-        /* SELinux is off */
+        /* SELinux is disabled */
         ck_assert_int_eq(policy_unenforced(config, 0, &list, &n), 0);
         ck_assert_uint_eq(n, 5);
         ck_assert_int_eq(list[0].severity, POLICY_UNENFORCED_REQUIRED);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Contexts: whose policies apply to whom, and in which order; and who may connect at all.
+ * Contexts: which policies apply to which users and in which order, and who may connect.
  */
 
 #include <stdio.h>
@@ -20,7 +20,7 @@ static void teardown(void) {
 
 #define BUS_UID 500
 
-/* The line of the rule that decides whether uid, in gids, may own a.b; negative when it denies. */
+/* The line of the rule that decides whether the user may own a.b; negative if it denies. */
 static int own_line(const char *body, uid_t uid, const gid_t *gids, size_t n_gids) {
         const struct policy_rule *rule = NULL;
         struct policy_client *client;
@@ -40,7 +40,7 @@ static int own_line(const char *body, uid_t uid, const gid_t *gids, size_t n_gid
 }
 
 START_TEST(contexts_apply_in_their_order) {
-        /* one of each kind, in the opposite order of evaluation; line numbers start with 2 */
+        /* one of each kind, in the reverse order of evaluation, from line 2 on */
         static const char *const policies[] = {
                 "<policy context=\"mandatory\"><allow own=\"a.b\"/></policy>\n",
                 "<policy at_console=\"false\"><deny own=\"a.b\"/></policy>\n",
@@ -55,7 +55,7 @@ START_TEST(contexts_apply_in_their_order) {
                 char body[1024];
                 size_t n = 0;
 
-                /* without the stronger ones, but for their lines */
+                /* without the blocks of higher precedence, whose lines stay empty */
                 for (size_t i = 0; i < 5; i++)
                         n += (size_t)snprintf(body + n, sizeof(body) - n, "%s",
                                               i < first ? "\n" : policies[i]);
@@ -125,7 +125,7 @@ START_TEST(order_within_a_context_is_that_of_the_files) {
 }
 END_TEST
 
-/* Wherever they are written; as dbus-daemon does, which takes a socket's groups as they come. */
+/* Blocks of groups are sorted by ID. dbus-daemon uses the order of the groups of the socket. */
 START_TEST(order_among_groups_is_that_of_their_ids) {
         static const char low_last[] = "<policy group=\"25\"><deny own=\"a.b\"/></policy>\n"
                                        "<policy group=\"20\"><allow own=\"a.b\"/></policy>\n"
@@ -222,7 +222,8 @@ START_TEST(connect_is_overridden_by_later_contexts) {
         ck_assert(!policy_check_connect(config->policy, 1, NULL, 0, BUS_UID, NULL));
         ck_assert(policy_check_connect(config->policy, 2, NULL, 0, BUS_UID, NULL));
         bus_config_free(config);
-        /* at_console="false" is everybody: what it refuses is refused, what it allows is not */
+        /* at_console="false" applies to everybody: its denies about connecting count, its allows do
+         * not */
         config = scratch_load_body(&scratch,
                                    "<policy at_console=\"false\"><deny user=\"1\"/>"
                                    "<allow user=\"2\"/></policy>"

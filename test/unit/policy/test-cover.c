@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Covering and explaining: what is said about rules holds for every message that is tried
+ * Covering and explaining: the answers about random rules are true for all messages tried
  */
 
 #include <stdio.h>
@@ -30,7 +30,7 @@ static const char *one_of(const char *const *texts, unsigned n) {
         one_of((const char *const[]){__VA_ARGS__}, \
                sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
 
-/* a rule of few values, so that rules often meet */
+/* a random rule with few possible values, so that rules often match the same */
 static void write_rule(FILE *f) {
         static const struct {
                 const char *key;
@@ -152,7 +152,7 @@ static void check_cover(const struct policy *policy, const struct policy_message
                 }
 }
 
-/* The rule that decides is the last step without a mismatch. */
+/* The last step without a mismatch must be the rule that decides. */
 static void check_explanation(struct policy *policy, const struct policy_question *question) {
         const struct policy_rule *last = NULL;
         struct policy_explanation e;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Lint: what is found in a configuration, and what is not
- */
+/* Lint: parts of configurations that it must find, and parts that it must not find */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,12 +14,12 @@
 #define MANDATORY "<policy context=\"mandatory\">"
 #define END "</policy>"
 
-/* "KIND:LINE KIND:LINE ...", the body being on line 2 of its file */
+/* "KIND:LINE KIND:LINE ..."; the body begins at line 2 of the file */
 static const struct {
         const char *body, *findings;
 } cases[] = {
         {DEFAULT "<allow own=\"a.b\"/><allow send_destination=\"a.b\"/>" END, ""},
-        /* what the reader says comes with its place */
+        /* warnings of the reader, with their place */
         {"\n<policy user=\"nosuchuser\"><allow own=\"a.b\"/>" END, "reader:3"},
         {"<policy at_console=\"true\"><allow own=\"a.b\"/>" END, "reader:2"},
         /* unreachable */
@@ -39,7 +37,7 @@ static const struct {
         {DEFAULT "<allow send_destination=\"a.b\" send_interface=\"i.j\"/>"
                  "\n<deny send_destination=\"a.b\"/>" END,
          "unreachable:2"},
-        /* an allow for one interface does not match where there is none */
+        /* an allow for one interface does not match messages without an interface */
         {DEFAULT "<deny send_destination=\"a.b\" send_interface=\"i.j\"/>"
                  "\n<allow send_destination=\"a.b\" send_interface=\"i.j\"/>" END,
          ""},
@@ -124,7 +122,7 @@ static const char *one_of(const char *const *texts, unsigned n) {
         one_of((const char *const[]){__VA_ARGS__}, \
                sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
 
-/* a block of few values, so that rules often meet */
+/* a random block with few possible values, so that rules often match the same */
 static void write_block(FILE *f, unsigned n_rules) {
         const char *who = ONE_OF("context='default'", "context='mandatory'", "user='0'", "user='1'",
                                  "group='0'", "group='1'", "group='2'", "at_console='false'");
@@ -138,7 +136,7 @@ static void write_block(FILE *f, unsigned n_rules) {
                         fprintf(f, "<%s %s='%s'/>", word, ONE_OF("own", "own_prefix"),
                                 ONE_OF("a", "a.b", "a.b.c", "a.bc", "*"));
                         break;
-                case 0: /* only where connect rules may be */
+                case 0: /* connect rules are only allowed in these contexts */
                         fprintf(f, "<%s %s='%s'/>", word, ONE_OF("user", "group"),
                                 ONE_OF("0", "1", "*"));
                         break;
@@ -174,7 +172,7 @@ static struct bus_config *load_random(struct scratch *scratch, unsigned n_blocks
         return config;
 }
 
-/* What every rule behind it says about a rule, one by one. */
+/* Find the findings about a rule by comparing it with each later rule. */
 static void check_entry(const struct reach *reach, size_t i) {
         const struct reach_entry *entry = &reach->entries[i];
         size_t found = REACH_NONE;
@@ -228,7 +226,7 @@ START_TEST(nothing_that_overrules_is_overlooked) {
 }
 END_TEST
 
-/* Rules that were compared with each other. The linker puts the wrapper in place. */
+/* Counts comparisons of rules. The linker replaces the function by this wrapper. */
 static size_t n_compared;
 
 bool __real_policy_rule_covers(const struct policy_rule *outer, const struct policy_rule *inner);
@@ -239,7 +237,7 @@ bool __wrap_policy_rule_covers(const struct policy_rule *outer, const struct pol
         return __real_policy_rule_covers(outer, inner);
 }
 
-/* As many as 20,000, for services and users, with prefixes above them and interfaces alone. */
+/* 20,000 rules: for services, users, prefixes of names, and interfaces only. */
 static struct bus_config *load_many(struct scratch *scratch, unsigned n) {
         struct bus_config *config;
         char *body = NULL;
@@ -275,11 +273,14 @@ START_TEST(rules_are_hardly_compared_with_those_of_other_names) {
         config = load_many(&scratch, 20000);
         n_compared = 0;
         ck_assert_int_eq(policy_lint(config, &findings, &n), 0);
-        /* what overrules is found by comparing; each with each would be 200 million times */
+        /* few comparisons; comparing each rule with each other would take 200 million */
         ck_assert_uint_gt(n_compared, 5000);
         ck_assert_uint_lt(n_compared, 20000);
-        /* of each eight: one below the prefix, one of an interface that is denied, which is said
-         * twice, and is too broad both times */
+        /*
+         * Five findings for every eight rules. Three rules never decide: the allow below the denied
+         * prefix, the allow of the denied interface, and the first of the two equal denies. And
+         * both of these denies are too broad.
+         */
         ck_assert_uint_eq(n, 5 * 2500);
         policy_findings_free(findings, n);
         bus_config_free(config);

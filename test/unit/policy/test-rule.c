@@ -149,7 +149,7 @@ START_TEST(rule_is_refused) {
         ck_assert_msg(!config, "%s: accepted", refused[_i].rule);
         ck_assert_msg(!!strstr(scratch.error, refused[_i].error), "%s: %s", refused[_i].rule,
                       scratch.error);
-        /* also where it would not matter */
+        /* also in policies where such a rule has no effect */
         ck_assert_ptr_null(load_rule("user=\"nosuchuser\"", refused[_i].rule));
 }
 END_TEST
@@ -212,9 +212,9 @@ START_TEST(rules_that_used_to_override_all_are_warned_about) {
                 {"<allow eavesdrop=\"true\"/><deny eavesdrop=\"true\"/>", true},
                 {"<allow send_type=\"signal\"/><allow send_interface=\"*\"/>", true},
                 {"<allow send_type=\"signal\"/><deny send_destination=\"*\"/>", true},
-                /* nothing of the same kind before it */
+                /* no rule of the same kind comes before it */
                 {"<allow send_destination=\"*\"/><allow receive_sender=\"*\"/>", false},
-                /* these do match everything */
+                /* these rules really match everything */
                 {"<allow send_type=\"signal\"/>"
                  "<allow send_destination=\"*\" eavesdrop=\"true\"/>",
                  false},
@@ -245,7 +245,7 @@ START_TEST(rule_describes_itself) {
 
         config = load_rule("context=\"default\"", "own=\"a.b\"  log='true'");
         ck_assert_int_eq(policy_client_new(config->policy, 0, NULL, 0, &client), 0);
-        /* the rules outlive the configuration they came from */
+        /* rules live as long as the policy, also after the configuration is freed */
         bus_config_free(config);
         ck_assert(policy_check_own(client, "a.b", &rule));
         ck_assert_ptr_nonnull(rule);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Stock configurations: those that come with the reference bus, and those its own tests use. Cases
- * whose files are not installed pass without a word.
+ * Stock configurations: those that the reference bus installs, and those of its own tests. Cases
+ * whose files are not installed pass without a message.
  */
 
 #include <errno.h>
@@ -149,7 +149,7 @@ START_TEST(system_policy_is_closed) {
         ck_assert(may_call_bus(root, "org.freedesktop.DBus.Debug.Stats", "GetStats"));
         ck_assert(!may_call_bus(root, "org.freedesktop.DBus", "UpdateActivationEnvironment"));
 
-        /* the drop-in of a service, when it is there */
+        /* the file of a service, if it is installed */
         if (!access("/usr/share/dbus-1/system.d/org.freedesktop.hostname1.conf", R_OK)) {
                 call.peer = &hostname1;
                 call.destination = "org.freedesktop.hostname1";

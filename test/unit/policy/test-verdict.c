@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Verdicts: a table of rules, messages and what becomes of them, for each attribute. Rules are on
- * lines 1, 2, ... of each case, and the case says which line decides (0: none does).
+ * Verdicts: a table of rules, messages and expected verdicts, for each attribute. The rules of a
+ * case are on lines 1, 2, ..., and the case has the line of the rule that must decide (0: none).
  */
 
 #include <stdio.h>
@@ -88,7 +88,7 @@ struct verdict {
 };
 
 static const struct verdict sends[] = {
-        /* nothing said */
+        /* no rule */
         {"", {CALL}, false, 0},
         {"<allow receive_type=\"method_call\"/>", {CALL}, false, 0},
         /* the last match decides */
@@ -103,7 +103,7 @@ static const struct verdict sends[] = {
         {"<allow send_type=\"error\"/>", {ERROR}, true, 1},
         {"<allow send_type=\"error\"/>", {RETURN}, false, 0},
         {"<allow send_type=\"*\"/>", {SIGNAL}, true, 1},
-        /* destination: the names the recipient has, however it was addressed */
+        /* destination: the names of the recipient, whichever of them the message is addressed to */
         {"<allow send_destination=\"a.b\"/>", {CALL}, true, 1},
         {"<allow send_destination=\"a.b\"/>", {CALL_BARE}, true, 1},
         {"<allow send_destination=\"c.d.e\"/>", {CALL}, true, 1},
@@ -125,7 +125,7 @@ static const struct verdict sends[] = {
         {"<allow send_destination_prefix=\"*\"/>", {CALL}, false, 0},
         {"<allow send_destination_prefix=\"\"/>", {CALL}, false, 0},
         {ALL "<deny send_destination_prefix=\"c\"/>", {CALL}, false, 2},
-        /* interface: missing is matched by a deny only */
+        /* interface: if the message has none, only a deny matches */
         {"<allow send_interface=\"i.f\"/>", {CALL}, true, 1},
         {"<allow send_interface=\"i.g\"/>", {CALL}, false, 0},
         {"<allow send_interface=\"i.f\"/>", {CALL_BARE}, false, 0},
@@ -163,7 +163,7 @@ static const struct verdict sends[] = {
         {"<allow send_broadcast=\"false\"/>", {CALL}, true, 1},
         {"<allow send_broadcast=\"false\"/>", {RETURN}, true, 1},
         {"<allow send_broadcast=\"false\" send_type=\"signal\"/>", {CALL}, false, 0},
-        /* a rule with little to compare does not undo those before it */
+        /* a rule without type, path, interface, member or peer does not override earlier rules */
         {"<allow send_type=\"method_call\"/>\n<allow send_broadcast=\"true\"/>", {CALL}, true, 1},
         {"<allow send_type=\"method_call\"/>\n<deny send_error=\"e.r\"/>", {CALL}, true, 1},
         /* requested replies */
@@ -181,7 +181,7 @@ static const struct verdict sends[] = {
         {ALL "<deny send_requested_reply=\"true\"/>", {RETURN_UNASKED}, false, 2},
         {ALL "<deny send_destination=\"*\"/>", {CALL}, false, 2},
         {ALL "<deny send_destination=\"*\"/>", {RETURN}, true, 1},
-        /* eavesdropping is no matter of sending */
+        /* eavesdropping does not matter for sending */
         {"<allow send_type=\"method_call\"/>", {CALL, .eavesdropping = true}, true, 1},
         {"<allow send_type=\"method_call\" eavesdrop=\"true\"/>",
          {CALL, .eavesdropping = true},
@@ -260,7 +260,7 @@ static const struct verdict receives[] = {
         {ALL_R, {RETURN_UNASKED, .eavesdropping = true}, true, 1},
         {ALL_R "<deny eavesdrop=\"true\"/>", {CALL, .eavesdropping = true}, false, 2},
         {ALL_R "<deny eavesdrop=\"true\"/>", {CALL}, true, 1},
-        /* what the bus has to say always arrives */
+        /* messages of the bus itself */
         {"", {RETURN, .peer = &bus_peer}, true, 0},
         {"", {ERROR, .peer = &bus_peer}, true, 0},
         {"", {UNICAST, .peer = &bus_peer}, true, 0},
@@ -275,7 +275,7 @@ static const struct verdict receives[] = {
         {"<allow receive_sender=\"org.freedesktop.DBus\"/>", {SIGNAL}, false, 0},
 };
 
-/* A message of a settled type is allowed, and by no rule that logs. */
+/* A message of a settled type must be allowed, and not by a rule that logs. */
 static void check_settled(const struct policy_client *client, const struct policy_message *m,
                           bool send, bool allowed, const struct policy_rule *rule) {
         bool is_reply = m->type == POLICY_TYPE_METHOD_RETURN || m->type == POLICY_TYPE_ERROR;
@@ -297,7 +297,7 @@ static void check_verdict(const struct verdict *v, bool send) {
 
         client = client_of(v->rules);
         if (!message.peer) {
-                /* with its names known the same rule decides */
+                /* if the names of the peer can be listed, the same rule must decide */
                 const struct policy_rule *listed = NULL;
 
                 message.peer = &listed_peer;
@@ -377,7 +377,7 @@ static const struct {
         {"<allow send_destination=\"*\"/>", "a.b", false, 0},
 };
 
-/* Rules of all kinds of names, mixed: asked by name or one by one, the same one decides. */
+/* Random rules with names and prefixes: both ways of searching must find the same rule. */
 START_TEST(last_matching_rule_decides_among_many) {
         static const char *const names[] = {
                 "destination=\"a.b\"",        "destination=\"c.d.e\"",
@@ -458,7 +458,7 @@ static const struct {
         {ALL "<deny eavesdrop=\"true\"/>", true, false},
         {"<allow send_destination=\"*\" eavesdrop=\"true\" log=\"true\"/>", false, false},
         {ALL "<allow send_type=\"signal\" log=\"true\"/>", false, false},
-        /* not replies nobody asked for; nor, when receiving, eavesdropped messages */
+        /* these do not allow unrequested replies and, for receiving, eavesdropped messages */
         {"<allow send_destination=\"*\"/>", false, false},
         {"<allow send_destination=\"*\" send_requested_reply=\"false\"/>", true, false},
         {"<allow receive_sender=\"*\" receive_requested_reply=\"false\"/>", false, false},
@@ -509,7 +509,7 @@ static const struct {
         {"<allow send_destination=\"*\" send_broadcast=\"false\"/>", 0, 0, 0, 0},
         {"<allow send_error=\"e.r\"/>", 0, 0, 0, 0},
         {"<allow send_destination=\"a.b\"/>", 0, 0, 0, 0},
-        /* the same in sections of their own */
+        /* the same, with the rules in different sections */
         {ALLOW_SEND NEXT "<deny send_type=\"signal\"/>", CALLS | REPLIES, CALLS | REPLIES, 0, 0},
         {"<deny send_type=\"signal\"/>" NEXT ALLOW_SEND, CALLS | REPLIES | SIGNALS,
          CALLS | REPLIES | SIGNALS, 0, 0},
