@@ -24,8 +24,7 @@
 
 #include "bridge/bus/launch.h"
 
-/* The caller sets bus->activation; while it is NULL no service is started. -ENOMEM, errors of the
- * event loop. */
+/* While bus->activation is NULL, no service is started. -ENOMEM, errors of the event loop. */
 int activation_new(struct bus *bus, struct loop *loop, const struct rlimit *fd_limit,
                    struct activation **ret_activation);
 /* After the last client. NULL is fine; returns NULL. */
@@ -57,8 +56,7 @@ bool activation_knows(struct activation *activation, const char *name);
  * many messages are held already, m is dropped. 0 or a negative errno that is fatal.
  */
 int activation_tell_systemd(struct bus *bus, struct message *m);
-/* Handle a signal to the bus, if it is systemd's ActivationFailure. 0 or a negative errno that is
- * fatal. */
+/* Handle ActivationFailure of systemd; other signals to the bus are ignored. 0 or fatal. */
 int activation_receive_signal(struct client *client, struct message *m);
 
 /*

@@ -81,9 +81,7 @@ static int gid_compare(const void *a, const void *b) {
         return x < y ? -1 : x > y;
 }
 
-/*
- * Take over n groups, add the primary one (gids has room for it), sort them and drop duplicates.
- */
+/* Take over n groups and add the primary one (gids has room for it), sorted, each one once. */
 static void set_groups(struct client_credentials *credentials, uint32_t *gids, size_t n) {
         size_t n_unique = 0;
 

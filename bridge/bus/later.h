@@ -17,7 +17,7 @@
 struct later {
         struct client *client;                 /* NULL: the client has gone */
         struct later *prev, *next;             /* deferred answers of the client */
-        struct later *owner_prev, *owner_next; /* for a list of the owner's */
+        struct later *owner_prev, *owner_next; /* free for use by the caller of later_new() */
         uint32_t serial;
         uint64_t caller_cookie;
         bool wants_reply;

@@ -130,7 +130,7 @@ static int receive_registered(struct client *client, struct message *m, uint64_t
         return route_unicast(client, m, cookie);
 }
 
-/* Note the size of m for the statistics. A client has one message at a time that is routed. */
+/* Note the size of m for the statistics. The bus routes one message of a client at a time. */
 static void begin_receiving(struct client *client, const struct message *m) {
         uint64_t bytes = m->n_wire + client->backlog->bytes;
         uint64_t fds = m->n_fds + client->backlog->fds;

@@ -32,8 +32,8 @@ int driver_hello(struct driver_call *call) {
                 return driver_call_fail(call, DRIVER_ERROR("Failed"), "Hello was called already");
         if (!quota_may_register(client)) {
                 complain(&bus->complaints, client->credentials.uid,
-                         "The maximum number of connections is reached, for the bus or for uid=%d "
-                         "(pid=%d)",
+                         "A connection of uid=%d pid=%d may not say Hello: the maximum number of "
+                         "connections is reached, for the bus or for the user",
                          (int)client->credentials.uid, (int)client->credentials.pid);
                 return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
                                         "The maximum number of connections is reached");
@@ -46,7 +46,7 @@ int driver_hello(struct driver_call *call) {
         if (r < 0)
                 return r;
 
-        /* Monitors see a message with its sender, which this one has not had before. */
+        /* Monitors see this message only now, because it had no sender before. */
         r = message_stamp(call->message, &stamp);
         if (r >= 0)
                 r = monitor_observe(bus, client, NULL, call->message);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A bus without sockets. */
+/* A bus without sockets, see fixture.h. */
 
 #include "fixture.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A bus without sockets: clients whose front end is an array of what they received. */
+/* A bus without sockets: the front end of its clients keeps received messages in an array. */
 
 #include <check.h>
 
@@ -22,11 +22,11 @@ struct peer {
                 uint64_t caller_cookie; /* of the reply that it ends */
         } inbox[INBOX_MAX];
         size_t n, read;
-        uint64_t closed[INBOX_MAX]; /* cookies that ended otherwise */
+        uint64_t closed[INBOX_MAX]; /* cookies that reply_closed() ended */
         size_t n_closed;
-        uint64_t callee_cookie; /* to leave in the next call delivered */
-        struct reply *opened;   /* by the last call delivered */
-        int refuse;             /* what deliver() is to return */
+        uint64_t callee_cookie; /* that deliver() leaves in the next call */
+        struct reply *opened;   /* the pending reply of the last call that was delivered */
+        int refuse;             /* the result of deliver() */
         uint32_t serial;
 };
 
@@ -35,27 +35,27 @@ extern struct bus bus;
 void fixture_setup(void);
 void fixture_teardown(void);
 
-/* A client without Hello, and with it (its inbox is empty then). */
+/* Make a client that has not said Hello, or one that has, with an empty inbox. */
 struct peer *peer_new(void);
 struct peer *peer_hello(void);
 struct peer *peer_free(struct peer *peer);
 void peer_disconnect(struct peer *peer);
 
-/* Send a message made by the writer; returns client_receive()'s result. */
+/* Send the message of the writer; returns the result of client_receive(). */
 int peer_send(struct peer *peer, struct writer *w, uint64_t caller_cookie);
-/* A writer for a call, with a fresh serial in peer->serial. */
+/* Begin a call with a new serial, which is then in peer->serial. */
 void peer_call_init(struct peer *peer, struct writer *w, const char *destination, const char *path,
                     const char *interface, const char *member, const char *signature);
-/* A call of the driver with up to two string arguments (NULL: none). */
+/* Call a method of the driver with up to two strings as arguments (NULL: none). */
 void peer_call_driver(struct peer *peer, const char *member, const char *a, const char *b);
 void peer_signal(struct peer *peer, const char *destination, const char *path,
                  const char *interface, const char *member, const char *arg0);
-/* RequestName; returns its result. */
+/* Call RequestName; returns its result. */
 uint32_t peer_request_name(struct peer *peer, const char *name, uint32_t flags);
 
-/* The next message not looked at yet, or NULL. */
+/* Return the next message of the inbox, or NULL. */
 struct message *peer_next(struct peer *peer);
-/* ... which must be the signal of the driver with this first argument; or the error. */
+/* The next message must be this signal of the driver, an error, a return, or there is none. */
 void peer_expect_signal(struct peer *peer, const char *member, const char *arg0);
 void peer_expect_error(struct peer *peer, const char *name);
 void peer_expect_return(struct peer *peer);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Activation: what no scenario with files and programs can time, or see. */
+/* Activation: cases that tests with real programs cannot time or see. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +14,8 @@
 #include "bridge/bus/quota.h"
 #include "fixture.h"
 
-#define WAITS "com.example.Waits" /* nothing is executed for it */
-#define FAILS "com.example.Fails" /* at once */
+#define WAITS "com.example.Waits" /* has no Exec, so its start waits */
+#define FAILS "com.example.Fails" /* its Exec is not valid, so its start fails at once */
 #define COOKIE 7
 
 static struct loop loop;
@@ -81,7 +81,7 @@ static void start_by_name(struct peer *peer, const char *name, uint64_t cookie) 
         ck_assert_int_eq(peer_send(peer, &w, cookie), 0);
 }
 
-/* The last message of a peer ends this cookie, and nothing else did. */
+/* The last message that the peer got ended this cookie, and reply_closed() ended none. */
 static void expect_cookie(const struct peer *peer, uint64_t cookie) {
         ck_assert_uint_eq(peer->inbox[peer->n - 1].caller_cookie, cookie);
         ck_assert_uint_eq(peer->n_closed, 0);
@@ -99,7 +99,7 @@ static struct message *make_call(struct peer *peer) {
         return m;
 }
 
-START_TEST(file_that_goes_while_its_name_is_looked_at) {
+START_TEST(service_file_that_is_removed_meanwhile) {
         int (*const begin[])(struct client *, struct message *, uint64_t, const char *) = {
                 activation_start,
                 activation_call_later,
@@ -121,7 +121,7 @@ START_TEST(file_that_goes_while_its_name_is_looked_at) {
 }
 END_TEST
 
-/* What a native front end knows the reply of a call by ends exactly once. */
+/* The caller_cookie of a call ends exactly once. */
 
 START_TEST(cookie_of_a_held_call_goes_with_it) {
         struct peer *sender = peer_hello(), *owner = peer_hello();
@@ -173,7 +173,7 @@ START_TEST(cookie_of_a_start_ends_with_the_answer) {
 }
 END_TEST
 
-START_TEST(cookies_of_who_leaves_are_ended) {
+START_TEST(cookies_of_a_client_that_leaves_are_ended) {
         struct peer *sender = peer_hello(), *owner = peer_hello();
 
         setup();
@@ -189,8 +189,8 @@ START_TEST(cookies_of_who_leaves_are_ended) {
 }
 END_TEST
 
-/* A front end that cannot stop to read gets errors instead. */
-START_TEST(what_waits_is_in_the_backlog_of_its_sender) {
+/* A front end that cannot stop reading gets errors instead. */
+START_TEST(held_messages_count_in_the_backlog_of_their_sender) {
         struct peer *sender = peer_hello(), *other = peer_hello(), *owner = peer_hello();
 
         setup();
@@ -282,7 +282,7 @@ START_TEST(security_modules_are_asked_before_the_start_and_at_delivery) {
         peer_expect_error(sender, DRIVER_ERROR("InvalidArgs"));
 
         call(sender, WAITS, COOKIE + 1);
-        bus.mediators = NULL; /* of the owner's own call */
+        bus.mediators = NULL; /* so that no module is asked about RequestName */
         may_send = false;
         ck_assert_int_eq(name_request(&bus.names, &owner->client, WAITS, strlen(WAITS), 0,
                                       &(uint32_t){0}, &(struct name_change){}),
@@ -300,12 +300,12 @@ END_TEST
 int main(void) {
         TCase *t = tcase_create("activation");
 
-        tcase_add_test(t, file_that_goes_while_its_name_is_looked_at);
+        tcase_add_test(t, service_file_that_is_removed_meanwhile);
         tcase_add_test(t, cookie_of_a_held_call_goes_with_it);
         tcase_add_test(t, cookie_of_a_failure_ends_with_the_error);
         tcase_add_test(t, cookie_of_a_start_ends_with_the_answer);
-        tcase_add_test(t, cookies_of_who_leaves_are_ended);
-        tcase_add_test(t, what_waits_is_in_the_backlog_of_its_sender);
+        tcase_add_test(t, cookies_of_a_client_that_leaves_are_ended);
+        tcase_add_test(t, held_messages_count_in_the_backlog_of_their_sender);
         tcase_add_test(t, each_user_may_wait);
         tcase_add_test(t, security_modules_are_asked_before_the_start_and_at_delivery);
         return suite_main("bus-activation", t);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* AppArmor: what the kernel is asked, with a kernel of our own; and that the real one is not there.
- */
+/* AppArmor: the questions to a fake kernel; and nothing is loaded if the kernel has none. */
 
 #include "fixture.h"
 
@@ -99,13 +98,13 @@ START_TEST(messages_are_asked_about_on_each_side) {
         ck_assert_uint_eq(n_asked, 2);
         EXPECT_QUESTION(AA_DBUS_RECEIVE, "b//child\0 system\0:1.0\0/usr/bin/a\0/p\0i.j\0M");
 
-        /* from somebody who may do everything to somebody who may not be told */
+        /* An unconfined receiver is not asked about: only the sender's side is. */
         set_label(B, "unconfined");
         ck_assert(mediator->may_send(mediator, &asked, reason));
         ck_assert_uint_eq(n_asked, 3);
         EXPECT_QUESTION(AA_DBUS_SEND, "/usr/bin/a\0 system\0a.b\0unconfined\0/p\0i.j\0M");
 
-        /* the bus is somebody, too */
+        /* The bus is a receiver like any other. */
         asked.receiver = NULL;
         free(bus.credentials.label);
         bus.credentials.label = strdup("dbus (enforce)");
@@ -121,7 +120,7 @@ START_TEST(messages_are_asked_about_on_each_side) {
 }
 END_TEST
 
-/* Who is about to be started receives later; its label is what its service file says. */
+/* A service that does not run yet has the label from its service file. */
 START_TEST(activation_is_asked_about_on_the_side_of_the_sender) {
         begin();
 
@@ -181,24 +180,24 @@ START_TEST(denials_have_a_record_and_a_reason) {
         ck_assert_ptr_nonnull(strstr(record, "operation=\"dbus_bind\""));
         ck_assert_str_eq(record, reason);
 
-        /* a profile that only complains */
+        /* A profile in complain mode allows everything. */
         ck_assert(mediator->may_own(mediator, &B->client, "a.b", reason));
         ck_assert_ptr_nonnull(strstr(record, "apparmor=\"ALLOWED\""));
 
-        /* denied quietly */
+        /* A denial that the profile does not want to be audited has no record. */
         record[0] = '\0';
         answer_audited = 0;
         ck_assert(!mediator->may_own(mediator, &A->client, "a.c", reason));
         ck_assert_str_eq(record, "");
 
-        /* allowed, but to be recorded */
+        /* The profile allows this, but wants it to be audited. */
         answer_allowed = answer_audited = 1;
         ck_assert(mediator->may_own(mediator, &A->client, "a.d", reason));
         ck_assert_ptr_nonnull(strstr(record, "apparmor=\"AUDIT\""));
 }
 END_TEST
 
-START_TEST(what_cannot_be_asked_is_denied) {
+START_TEST(action_is_denied_if_the_kernel_cannot_be_asked) {
         begin();
 
         char reason[MEDIATION_REASON_MAX] = "", path[8192];
@@ -235,7 +234,7 @@ START_TEST(answers_are_kept_until_profiles_change) {
         ck_assert(mediator->may_own(mediator, &A->client, "a.b", reason));
         ck_assert(!mediator->may_own(mediator, &A->client, "a.c", reason));
         ck_assert_uint_eq(n_asked, 2);
-        /* the same text for another permission is another question */
+        /* The cache does not mix up two permissions of one label. */
         ck_assert(!mediator->may_eavesdrop(mediator, &A->client, reason));
         ck_assert_uint_eq(n_asked, 3);
 
@@ -245,7 +244,7 @@ START_TEST(answers_are_kept_until_profiles_change) {
         ck_assert(!mediator->may_own(mediator, &A->client, "a.b", reason));
         ck_assert_uint_eq(n_asked, 4);
 
-        /* as many as there may be; none is mistaken for another */
+        /* More answers than the cache holds: none is taken for another. */
         for (unsigned round = 0; round < 2; round++)
                 for (unsigned i = 0; i < 4 * APPARMOR_CACHE_SIZE; i++) {
                         snprintf(name, sizeof(name), "a.n%u", i);
@@ -288,7 +287,7 @@ int main(void) {
         tcase_add_test(tcase, activation_is_asked_about_on_the_side_of_the_sender);
         tcase_add_test(tcase, names_and_eavesdropping_are_asked_about);
         tcase_add_test(tcase, denials_have_a_record_and_a_reason);
-        tcase_add_test(tcase, what_cannot_be_asked_is_denied);
+        tcase_add_test(tcase, action_is_denied_if_the_kernel_cannot_be_asked);
         tcase_add_test(tcase, answers_are_kept_until_profiles_change);
         tcase_add_test(tcase, the_library_has_what_is_needed);
         tcase_add_test(tcase, without_apparmor_nothing_is_loaded);

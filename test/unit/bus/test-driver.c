@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The driver: what is understood where, and what is not. */
+/* The driver: which methods it has on which path and interface, and its errors. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -144,7 +144,7 @@ START_TEST(driver_makes_monitors_that_see_all_and_may_not_speak) {
 }
 END_TEST
 
-/* What was found by comparing with the reference. */
+/* Cases that were found by comparing with the reference. */
 
 START_TEST(driver_shows_a_new_monitor_the_end_of_its_calls) {
         struct peer *A = peer_hello(), *M = peer_hello();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What no client can do to the bus. Each test is a way that once was open. */
+/* Attacks of clients on the bus. Each of these once succeeded. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ static void call_stats(struct peer *peer, const char *member) {
         ck_assert_int_eq(peer_send(peer, &w, 0), 0);
 }
 
-/* An error text that was cut in the middle of a character was no valid message: the bus ended. */
+/* The bus used to end when it cut an error text in the middle of a character. */
 START_TEST(error_texts_are_valid_wherever_they_are_cut) {
         static const char *const characters[] = {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9d\x84\x9e"};
         char text[1200 + 16];
@@ -49,7 +49,7 @@ START_TEST(error_texts_are_valid_wherever_they_are_cut) {
 }
 END_TEST
 
-/* A header that is full has no room for who sent it, and would be shown to monitors without. */
+/* A full header has no room for the sender, so monitors would see the message without one. */
 START_TEST(hello_leaves_room_for_its_sender) {
         const size_t n = MESSAGE_ARRAY_MAX - 160;
         struct peer *A = peer_new();
@@ -68,7 +68,7 @@ START_TEST(hello_leaves_room_for_its_sender) {
                         peer_expect_error(A, DRIVER_ERROR("LimitsExceeded"));
                 else
                         peer_expect_return(A);
-                path[n - 513] = '\0'; /* the next has room */
+                path[n - 513] = '\0'; /* the second header has room */
         }
         free(path);
 }
@@ -80,7 +80,7 @@ static int broken_reload(void *userdata, struct later *later) {
         return later_fail(later, DRIVER_ERROR("Failed"), "%s", broken_text);
 }
 
-/* File names need not be UTF-8; what is said about them must. */
+/* File names need not be UTF-8, but error texts that contain them must be. */
 START_TEST(error_texts_may_name_any_file) {
         struct peer *A = peer_hello();
 
@@ -99,8 +99,8 @@ static int slow_reload(void *userdata, struct later *later) {
         return 0;
 }
 
-/* Those who wait for an answer are not without number, and may be gone when it is there. */
-START_TEST(later_answers_find_who_still_waits) {
+/* The number of deferred answers is limited, and a client may leave before it gets one. */
+START_TEST(deferred_answers_reach_clients_that_still_wait) {
         struct peer *A = peer_hello(), *B = peer_hello();
         struct writer w;
 
@@ -133,7 +133,7 @@ START_TEST(later_answers_find_who_still_waits) {
 }
 END_TEST
 
-/* Rules of more than 64 MiB together fit into no answer. */
+/* Match rules of more than 64 MiB together do not fit into an answer. */
 START_TEST(answers_that_are_too_large_are_errors) {
         const unsigned n = 70000;
         char rule[MATCH_RULE_LENGTH_MAX + 1];
@@ -183,7 +183,7 @@ int main(void) {
         tcase_add_test(tcase, error_texts_are_valid_wherever_they_are_cut);
         tcase_add_test(tcase, error_texts_may_name_any_file);
         tcase_add_test(tcase, hello_leaves_room_for_its_sender);
-        tcase_add_test(tcase, later_answers_find_who_still_waits);
+        tcase_add_test(tcase, deferred_answers_reach_clients_that_still_wait);
         tcase_add_test(tcase, answers_that_are_too_large_are_errors);
         tcase_add_test(tcase, credentials_are_told_without_descriptors_left);
         return suite_main("hostile", tcase);

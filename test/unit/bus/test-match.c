@@ -135,7 +135,10 @@ START_TEST(match_text_form_parses_back) {
 }
 END_TEST
 
-/* The signal of the next test: /a/b, a.b.C, M, arg0 "x.y", from :1.1 which owns own.Name. */
+/*
+ * Which rules match the signal of the next test: path /a/b, interface a.b.C, member M, arg0 "x.y",
+ * sender :1.1, which owns own.Name.
+ */
 static const struct {
         const char *rule;
         bool matches;
@@ -252,7 +255,7 @@ START_TEST(match_rules_do_not_catch_what_is_for_others) {
 }
 END_TEST
 
-/* A rule of random conditions, few enough values that rules and messages often meet. */
+/* A rule with random conditions. There are few values, so that rules often match. */
 static void random_rule(unsigned *seed, char *text, size_t size) {
         static const char *const conditions[][8] = {
                 {"type='signal'", "type='method_call'", "type='signal'", "", "", ""},

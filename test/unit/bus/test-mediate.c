@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Mediation: where a security module is asked, about whom, and what its denials are like. */
+/* Mediation: when a security module is asked, with which clients, and what a denial does. */
 
 #include "fixture.h"
 
@@ -15,7 +15,7 @@
 
 #define DENIED "org.freedesktop.DBus.Error.AccessDenied"
 
-/* What the module was asked, newest last: "own a.b", "send :1.0 :1.1 Member", "eavesdrop :1.0" */
+/* Questions to the module, in order: "own a.b", "send :1.0 :1.1 Member", "eavesdrop :1.0" */
 static char asked[4096];
 static bool deny;
 static bool freed;
@@ -199,7 +199,7 @@ START_TEST(a_denied_name_is_not_owned) {
 }
 END_TEST
 
-START_TEST(who_listens_to_others_is_asked_about) {
+START_TEST(eavesdropping_is_asked_about) {
         begin();
 
         fake.may_send = allow_send;
@@ -210,7 +210,7 @@ START_TEST(who_listens_to_others_is_asked_about) {
         expect_asked("eavesdrop :1.0;");
         peer_expect_return(A);
 
-        /* what is overheard is asked about as a message to who overhears it */
+        /* A message that :1.0 overhears is asked about as a message to :1.0. */
         fake.may_send = fake_send;
         call(B, B);
         expect_asked("send :1.1 :1.1 Call;send :1.1 :1.0 Call eavesdropped;");
@@ -244,7 +244,7 @@ START_TEST(a_monitor_is_asked_about) {
 }
 END_TEST
 
-START_TEST(what_the_policy_denies_is_not_asked_about) {
+START_TEST(modules_are_not_asked_about_what_the_policy_denies) {
         begin();
 
         char path[] = "/tmp/bus1-mediate-XXXXXX", *error = NULL;
@@ -284,7 +284,7 @@ START_TEST(all_modules_have_to_allow) {
 }
 END_TEST
 
-/* Denials are one line in the log, with the module's name and reason. */
+/* A denial is one line in the log, with the name of the module and its reason. */
 START_TEST(denials_are_logged) {
         begin();
 
@@ -325,9 +325,9 @@ int main(void) {
         tcase_add_test(tcase, each_receiver_of_a_broadcast_is_asked_about);
         tcase_add_test(tcase, names_are_asked_about);
         tcase_add_test(tcase, a_denied_name_is_not_owned);
-        tcase_add_test(tcase, who_listens_to_others_is_asked_about);
+        tcase_add_test(tcase, eavesdropping_is_asked_about);
         tcase_add_test(tcase, a_monitor_is_asked_about);
-        tcase_add_test(tcase, what_the_policy_denies_is_not_asked_about);
+        tcase_add_test(tcase, modules_are_not_asked_about_what_the_policy_denies);
         tcase_add_test(tcase, all_modules_have_to_allow);
         tcase_add_test(tcase, denials_are_logged);
         return suite_main("mediate", tcase);

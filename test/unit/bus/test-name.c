@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Names: RequestName's matrix, the queue, and the order of the signals. */
+/* Names: results of RequestName for all flags, the queue, and the order of signals. */
 
 #include <string.h>
 
@@ -8,7 +8,7 @@
 
 #define NAME "com.example.Name"
 
-/* A owns with flags a, B asks with flags b: the result, and who is in the queue then. */
+/* A owns the name with flags a, and B requests it with flags b: the result, and the queue. */
 static const char *expected(uint32_t a, uint32_t b) {
         bool replace = (a & NAME_FLAG_ALLOW_REPLACEMENT) && (b & NAME_FLAG_REPLACE_EXISTING);
 
@@ -38,7 +38,7 @@ START_TEST(name_queue_hands_over_to_next_owner) {
 
         ck_assert_uint_eq(peer_request_name(A, NAME, 0), NAME_PRIMARY_OWNER);
         ck_assert_uint_eq(peer_request_name(B, NAME, 0), NAME_IN_QUEUE);
-        /* a failed replacement waits at the end, and is not remembered */
+        /* C fails to replace the owner, and waits at the end; later flags of A do not help it. */
         ck_assert_uint_eq(peer_request_name(C, NAME, NAME_FLAG_REPLACE_EXISTING), NAME_IN_QUEUE);
         ck_assert_uint_eq(peer_request_name(A, NAME, NAME_FLAG_ALLOW_REPLACEMENT),
                           NAME_ALREADY_OWNER);

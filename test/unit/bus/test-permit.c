@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Permits: a call that was allowed once is allowed again as long as the rules and names say so. */
+/* Permits: a permit never allows a call that rules and names do not allow any more. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,7 +69,7 @@ START_TEST(permit_is_kept_for_the_same_call_only) {
                 expect_allowed("/", "i.f", "Mine");
                 ck_assert_ptr_nonnull(B->client.permits);
                 expect_allowed("/any", "i.f", "Mine");
-                /* as long as these, so they would be kept in the same place */
+                /* These have strings of the same lengths, so they use the same slot. */
                 expect_denied("/", "i.f", "Line");
                 expect_denied("/", "i.g", "Mine");
                 expect_denied("/", NULL, "Mine");
@@ -117,10 +117,10 @@ START_TEST(permit_ends_with_the_policy) {
 }
 END_TEST
 
-START_TEST(permit_is_of_who_has_the_same_rules) {
+START_TEST(permit_is_for_senders_with_the_same_rules) {
         struct peer *first;
 
-        bus.uid = 1; /* that of new peers */
+        bus.uid = 1; /* new peers get this uid */
         setup_rules("</policy><policy user=\"1\"><allow send_destination=\"a.b\"/>");
         first = A;
         expect_allowed("/", "i.f", "M");
@@ -132,7 +132,7 @@ START_TEST(permit_is_of_who_has_the_same_rules) {
 }
 END_TEST
 
-START_TEST(permit_is_not_kept_of_what_is_logged) {
+START_TEST(permit_is_not_kept_for_a_logged_message) {
         setup_rules("<allow send_destination=\"a.b\" log=\"true\"/>");
         expect_allowed("/", "i.f", "M");
         ck_assert_ptr_null(B->client.permits);
@@ -140,8 +140,8 @@ START_TEST(permit_is_not_kept_of_what_is_logged) {
 END_TEST
 
 /*
- * Whatever is kept or settled, verdicts are those of the rules: among policies, names and messages
- * of few different values, in an order by chance.
+ * Permits and settled verdicts never change a verdict. The test compares them with the rules, for
+ * random policies, names and messages, which have few different values so that they often meet.
  */
 
 static unsigned seed;
@@ -268,7 +268,7 @@ static void check_by_chance(struct peer *const *peers, size_t n_peers) {
                       receiver ? receiver->unique_name : "the bus");
 }
 
-/* Take a name, or wait for it, or give it up. */
+/* Request a random name, or release it. */
 static void rename_by_chance(struct client *client) {
         const char *text = names[(unsigned)rand_r(&seed) % 3];
         struct name_ownership *ownership = NULL;
@@ -312,8 +312,8 @@ int main(void) {
         tcase_add_test(t, permit_ends_with_the_name);
         tcase_add_test(t, permit_ends_with_another_name);
         tcase_add_test(t, permit_ends_with_the_policy);
-        tcase_add_test(t, permit_is_of_who_has_the_same_rules);
-        tcase_add_test(t, permit_is_not_kept_of_what_is_logged);
+        tcase_add_test(t, permit_is_for_senders_with_the_same_rules);
+        tcase_add_test(t, permit_is_not_kept_for_a_logged_message);
         tcase_add_loop_test(t, shortcuts_change_no_verdict, 0, 20);
         return suite_main("permit", t);
 }

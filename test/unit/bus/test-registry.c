@@ -81,7 +81,7 @@ START_TEST(registry_replaces_an_owner_that_allows_it) {
         ck_assert_uint_eq(request(&B, NAME_FLAG_REPLACE_EXISTING, &change), NAME_PRIMARY_OWNER);
         ck_assert_ptr_eq(change.old_owner, &A);
         ck_assert_ptr_eq(change.new_owner, &B);
-        ck_assert(name_client_owns(&A, NAME, false)); /* it waits */
+        ck_assert(name_client_owns(&A, NAME, false)); /* A waits in the queue */
         release(&B, &change);
         ck_assert_ptr_eq(change.new_owner, &A);
         release(&A, &change);
@@ -178,7 +178,7 @@ static int found(struct match_rule *rule, void *userdata) {
         return 0;
 }
 
-/* The rules that a signal a.b.member of A reaches: each one of A counts 1, each one of B 10. */
+/* Count the rules that match a signal of A: each rule of A counts 1, each rule of B 10. */
 static unsigned search(const char *member) {
         const struct match_context context = {.names = &names, .sender = &A};
         unsigned n = 0;

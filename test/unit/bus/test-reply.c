@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Replies: who gets what, and that each cookie ends exactly once. */
+/* Replies: which client gets which message, and that each cookie ends exactly once. */
 
 #include <string.h>
 
@@ -48,7 +48,7 @@ START_TEST(reply_goes_to_the_caller_once) {
         peer_expect_return(A);
         ck_assert_uint_eq(A->inbox[A->n - 1].caller_cookie, 7);
         ck_assert_uint_eq(A->n_closed, 0);
-        answer(B, A->serial); /* nobody waits any more */
+        answer(B, A->serial); /* A does not wait any more */
         peer_expect_nothing(A);
         ck_assert_uint_eq(A->client.n_pending, 0);
 }
@@ -117,7 +117,7 @@ START_TEST(reply_dropped_becomes_no_reply) {
 }
 END_TEST
 
-START_TEST(reply_of_one_who_left_is_no_reply_after_the_names) {
+START_TEST(reply_of_a_callee_that_left_is_no_reply_after_the_names) {
         setup_pair();
         peer_call_driver(A, "AddMatch", "member='NameOwnerChanged'", NULL);
         peer_flush(A);
@@ -129,7 +129,7 @@ START_TEST(reply_of_one_who_left_is_no_reply_after_the_names) {
 }
 END_TEST
 
-START_TEST(reply_for_one_who_left_closes_both_cookies) {
+START_TEST(reply_for_a_caller_that_left_closes_both_cookies) {
         setup_pair();
         B->callee_cookie = 5;
         call(7, 0);
@@ -161,7 +161,7 @@ START_TEST(reply_of_a_refused_delivery_is_an_error_with_the_cookie) {
 }
 END_TEST
 
-/* More than the table begins with, and than it keeps when it is empty. */
+/* The table grows with the number of pending replies, and shrinks when it is empty. */
 START_TEST(reply_is_found_among_many) {
         enum { N = 10000 };
         uint32_t first;
@@ -176,7 +176,7 @@ START_TEST(reply_is_found_among_many) {
         ck_assert_uint_eq(bus.replies.n, N);
         ck_assert_uint_ge(bus.replies.n_buckets, N);
         for (unsigned i = 0; i < N; i++) {
-                uint32_t serial = first + (i * 7919) % N; /* every one, in another order */
+                uint32_t serial = first + (i * 7919) % N; /* each call once, in another order */
 
                 answer(B, serial);
                 ck_assert_uint_eq(peer_next(A)->reply_serial, serial);
@@ -238,8 +238,8 @@ int main(void) {
         tcase_add_test(tcase, reply_with_another_serial_costs_the_connection);
         tcase_add_test(tcase, reply_answered_otherwise_closes_the_handle);
         tcase_add_test(tcase, reply_dropped_becomes_no_reply);
-        tcase_add_test(tcase, reply_of_one_who_left_is_no_reply_after_the_names);
-        tcase_add_test(tcase, reply_for_one_who_left_closes_both_cookies);
+        tcase_add_test(tcase, reply_of_a_callee_that_left_is_no_reply_after_the_names);
+        tcase_add_test(tcase, reply_for_a_caller_that_left_closes_both_cookies);
         tcase_add_test(tcase, reply_cookie_of_a_call_without_reply_is_closed);
         tcase_add_test(tcase, reply_of_a_refused_delivery_is_an_error_with_the_cookie);
         tcase_add_test(tcase, reply_serial_in_use_is_refused);
