@@ -252,7 +252,7 @@ static bool has_room(struct client *client, const struct message *m, const char 
         }
         if (quota_hold(client, m) != 0) {
                 snprintf(failure->text, sizeof(failure->text),
-                         "Too much of %s is waiting for others, activation of %s failed",
+                         "Too many messages of %s wait for other clients, activation of %s failed",
                          client->unique_name, name);
                 return false;
         }
@@ -267,7 +267,7 @@ static bool may_send(struct client *client, const struct message *m, const struc
                 return true;
         failure->name = DRIVER_ERROR("AccessDenied");
         snprintf(failure->text, sizeof(failure->text),
-                 "The policy forbids to send this message to \"%s\" (%s)", m->destination.s,
+                 "The policy forbids sending this message to \"%s\" (%s)", m->destination.s,
                  rule ? rule : "");
         return false;
 }

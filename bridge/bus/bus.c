@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The bus: setting up, configuring, ending. */
+/* The bus: its beginning, its end, and its identity. */
 
 #include "bridge/bus/bus.h"
 

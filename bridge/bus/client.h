@@ -115,8 +115,8 @@ struct client {
         struct account *account;      /* shared by the clients of one uid */
         struct backlog *backlog;      /* messages that it sent and others did not read yet */
         struct policy_client *policy; /* NULL: everything is allowed */
-        bool may_send_all;            /* the policy has no rule that forbids it to send anything */
-        bool may_receive_all;         /* likewise to receive anything */
+        bool may_send_all;            /* the policy allows it to send everything */
+        bool may_receive_all;         /* the policy allows it to receive everything */
         uint8_t settled_send[2];      /* policy_client_settled_send(), by is_nameless */
         uint8_t settled_receive[2];
         struct permits *permits; /* kept verdicts about calls to this client; may be NULL */

@@ -71,7 +71,7 @@ static int route_to_driver(struct client *client, struct message *m, uint64_t co
                 r = monitor_observe(client->bus, client, NULL, m);
         if (r >= 0 && !allowed)
                 r = tell_failure(client, m, cookie, DRIVER_ERROR("AccessDenied"),
-                                 "The policy forbids to send this message to the bus (%s)",
+                                 "The policy forbids sending this message to the bus (%s)",
                                  rule ? rule : "");
         if (r < 0 || !allowed)
                 return r;
@@ -184,7 +184,10 @@ int client_receive_reply(struct client *callee, struct reply *reply, struct mess
 
         if (!message_is_reply(m) || m->reply_serial != reply->serial) {
                 r = tell_no_reply(reply, "The recipient sent something else as the reply");
-                return r < 0 ? r : client_violation(callee, "no reply through a reply handle");
+                return r < 0 ? r
+                             : client_violation(
+                                       callee,
+                                       "a message that is no reply, sent to a reply handle");
         }
 
         r = message_stamp(m, &stamp);

@@ -42,7 +42,7 @@ static int route_to_client(struct client *client, struct message *m, uint64_t co
 
         if (!verdict_check(client->bus, client, target, m, &context, &rule)) {
                 r = tell_failure(client, m, cookie, DRIVER_ERROR("AccessDenied"),
-                                 "The policy forbids to send this message to \"%s\" (%s)",
+                                 "The policy forbids sending this message to \"%s\" (%s)",
                                  m->destination.s, rule ? rule : "");
                 free(rule);
                 return r;
@@ -86,7 +86,7 @@ int unicast_reply(struct client *callee, struct message *m, struct reply *reply)
                 int k;
 
                 r = tell_failure(callee, m, 0, DRIVER_ERROR("AccessDenied"),
-                                 "The policy forbids to send this reply to \"%s\" (%s)",
+                                 "The policy forbids sending this reply to \"%s\" (%s)",
                                  caller->unique_name, rule ? rule : "");
                 free(rule);
                 k = tell_no_reply(reply, "The policy forbids the reply to this call");
@@ -95,10 +95,10 @@ int unicast_reply(struct client *callee, struct message *m, struct reply *reply)
 
         r = route_deliver(caller, m, reply, 0);
         if (r > 0)
-                return tell_no_reply(reply,
-                                     r == CLIENT_E_QUOTA
-                                             ? "The reply did not fit into the queue"
-                                             : "The reply carries what the caller does not take");
+                return tell_no_reply(reply, r == CLIENT_E_QUOTA
+                                                    ? "The reply did not fit into the queue"
+                                                    : "The reply carries descriptors or handles, "
+                                                      "which the caller does not take");
         if (r == 0) {
                 reply->caller_cookie = 0;
                 r = monitor_eavesdrop(bus, callee, caller, m);

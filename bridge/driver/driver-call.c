@@ -64,8 +64,8 @@ int driver_call_reply(struct driver_call *call) {
         if (r < 0)
                 /* Too many rules to list, or no descriptors left: fatal for the call only. */
                 return tell_error(call->client, call->message, reply.caller_cookie,
-                                  DRIVER_ERROR("LimitsExceeded"), "The answer cannot be given: %s",
-                                  strerror(-r));
+                                  DRIVER_ERROR("LimitsExceeded"),
+                                  "The bus cannot make the answer: %s", strerror(-r));
 
         if (!message_wants_reply(call->message))
                 return 0;

@@ -56,7 +56,8 @@ static int become_monitor(struct driver_call *call) {
         int r;
 
         if (read_flags(call) != 0)
-                return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"), "No flags are known");
+                return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
+                                        "BecomeMonitor takes no flags");
         r = driver_check_eavesdrop(call);
         if (r != 0)
                 return r;

@@ -181,7 +181,7 @@ static int driver_dispatch(struct client *client, struct message *m, uint64_t ca
             (strcmp(m->member.s, "Hello") != 0 ||
              (m->interface.s && strcmp(m->interface.s, BUS_DRIVER_INTERFACE) != 0)))
                 return tell_error(client, m, caller_cookie, DRIVER_ERROR("AccessDenied"),
-                                  "Nothing can be called before Hello");
+                                  "Hello has to be called before other methods");
 
         r = select_method(&call);
         if (r == 0)
