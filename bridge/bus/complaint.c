@@ -53,13 +53,9 @@ bool complaint_take(struct complaints *complaints, uint32_t uid, int64_t now,
         return true;
 }
 
-static void complain_va(struct complaints *complaints, enum log_level level, uint32_t uid,
-                        const struct log_field *fields, size_t n_fields, const char *format,
-                        va_list args) __attribute__((format(printf, 6, 0)));
-
-static void complain_va(struct complaints *complaints, enum log_level level, uint32_t uid,
-                        const struct log_field *fields, size_t n_fields, const char *format,
-                        va_list args) {
+__attribute__((format(printf, 6, 0))) static void
+complain_va(struct complaints *complaints, enum log_level level, uint32_t uid,
+            const struct log_field *fields, size_t n_fields, const char *format, va_list args) {
         uint64_t n_suppressed;
 
         if (!complaints->log || !complaint_take(complaints, uid, loop_now(), &n_suppressed))

@@ -17,10 +17,8 @@
 
 #define SPAWN_ERROR(x) DRIVER_ERROR("Spawn." x)
 
-static int fail(struct launch_failure *failure, const char *name, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-
-static int fail(struct launch_failure *failure, const char *name, const char *format, ...) {
+__attribute__((format(printf, 3, 4))) static int fail(struct launch_failure *failure,
+                                                      const char *name, const char *format, ...) {
         va_list args;
 
         failure->name = name;
@@ -40,7 +38,7 @@ static void log_start(const struct start *start, const struct client *client, co
 
 /* programs */
 
-/* The exit status of the helper tells what went wrong. */
+/* What each exit status of the helper means. */
 static const struct {
         const char *name, *text;
 } helper_errors[] = {
@@ -135,7 +133,7 @@ static int execute_service(struct start *start, const struct service *service,
         return r;
 }
 
-/* all ways */
+/* starting */
 
 struct client *launch_find_systemd(struct bus *bus) {
         return name_resolve(&bus->names, LAUNCH_SYSTEMD_NAME, strlen(LAUNCH_SYSTEMD_NAME));

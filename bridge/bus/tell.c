@@ -28,12 +28,9 @@ int tell_error_text(struct client *client, uint32_t serial, uint64_t caller_cook
         return route_from_driver(client->bus, client, m, &reply);
 }
 
-static int send_error(struct client *client, struct message *m, uint64_t caller_cookie, bool wanted,
-                      const char *name, const char *format, va_list args)
-        __attribute__((format(printf, 6, 0)));
-
-static int send_error(struct client *client, struct message *m, uint64_t caller_cookie, bool wanted,
-                      const char *name, const char *format, va_list args) {
+__attribute__((format(printf, 6, 0))) static int
+send_error(struct client *client, struct message *m, uint64_t caller_cookie, bool wanted,
+           const char *name, const char *format, va_list args) {
         char text[1024];
 
         if (!wanted) {

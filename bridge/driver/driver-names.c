@@ -68,8 +68,7 @@ static int check_requestable(struct driver_call *call, const char *name, size_t 
         if (name[0] == ':')
                 return driver_call_fail(
                         call, DRIVER_ERROR("InvalidArgs"),
-                        "The name '%s' is a unique name, they cannot be requested or "
-                        "released",
+                        "The name '%s' is a unique name, which cannot be requested or released",
                         name);
         if (strcmp(name, BUS_DRIVER_NAME) == 0)
                 return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
@@ -118,28 +117,6 @@ int driver_request_name(struct driver_call *call, const char *name, size_t n, ui
         return r < 0 ? r : announce_change(call->bus, name, &change);
 }
 
-int driver_release_name(struct driver_call *call, const char *name, size_t n,
-                        uint32_t *ret_result) {
-        struct name_ownership *ownership;
-        struct name_change change;
-        struct name *found;
-        int r;
-
-        r = check_requestable(call, name, n);
-        if (r != 0)
-                return r;
-
-        found = name_find(&call->bus->names, name, n);
-        ownership = found ? name_ownership_find(found, call->client) : NULL;
-        if (!ownership) {
-                *ret_result = found ? NAME_NOT_OWNER : NAME_NON_EXISTENT;
-                return 0;
-        }
-        name_ownership_release(&call->bus->names, ownership, &change);
-        *ret_result = NAME_RELEASED;
-        return announce_change(call->bus, name, &change);
-}
-
 int driver_request_name_method(struct driver_call *call) {
         struct wire_string name = reader_string(&call->reader);
         uint32_t flags = reader_u32(&call->reader);
@@ -153,14 +130,25 @@ int driver_request_name_method(struct driver_call *call) {
 }
 
 int driver_release_name_method(struct driver_call *call) {
-        struct wire_string name = reader_string(&call->reader);
-        uint32_t result;
+        struct wire_string text = reader_string(&call->reader);
+        struct name_ownership *ownership;
+        struct name_change change;
+        struct name *name;
         int r;
 
-        r = driver_release_name(call, name.s, name.n, &result);
-        if (r == 0)
-                writer_u32(&call->writer, result);
-        return r;
+        r = check_requestable(call, text.s, text.n);
+        if (r != 0)
+                return r;
+
+        name = name_find(&call->bus->names, text.s, text.n);
+        ownership = name ? name_ownership_find(name, call->client) : NULL;
+        if (!ownership) {
+                writer_u32(&call->writer, name ? NAME_NOT_OWNER : NAME_NON_EXISTENT);
+                return 0;
+        }
+        writer_u32(&call->writer, NAME_RELEASED);
+        name_ownership_release(&call->bus->names, ownership, &change);
+        return announce_change(call->bus, text.s, &change);
 }
 
 int driver_list_names(struct driver_call *call) {

@@ -49,7 +49,6 @@ int driver_check_eavesdrop(struct driver_call *call);
  */
 int driver_request_name(struct driver_call *call, const char *name, size_t n, uint32_t flags,
                         uint32_t *ret_result);
-int driver_release_name(struct driver_call *call, const char *name, size_t n, uint32_t *ret_result);
 /* AddMatch for call->client, with the given cookie. ret_rule may be NULL. */
 int driver_add_match(struct driver_call *call, const char *text, size_t n, uint64_t cookie,
                      struct match_rule **ret_rule);
