@@ -271,9 +271,9 @@ static bool hostile_lazy(const char *address) {
                                 dbus_connection_send_with_reply_and_block(member, m, 300, &error);
                         if (reply)
                                 dbus_message_unref(reply);
+                        /* The call timed out, so the queue is not full yet. */
                         if (dbus_error_has_name(&error, DBUS_ERROR_NO_REPLY))
-                                dbus_error_free(
-                                        &error); /* The time-out passed: the queue is not full. */
+                                dbus_error_free(&error);
                 } else {
                         dbus_message_set_no_reply(m, TRUE);
                         kind_legacy.emit(member, m);
@@ -431,8 +431,7 @@ static bool hostile_handshake(const char *address, pid_t pid) {
                         fd = connect_raw(address);
                         EXPECT(fd >= 0);
                         snprintf(line, sizeof(line), "NEGOTIATE_BUS1 %s\r\n", modes[mode]);
-                        /* Before authentication, this is an error. A descriptor would end the
-                         * connection. */
+                        /* It is an error before authentication, where a descriptor is fatal. */
                         EXPECT(say(fd, line, -1, answer, sizeof(answer), NULL));
                         EXPECT(strncmp(answer, "ERROR", 5) == 0);
                         EXPECT(authenticate(fd));
