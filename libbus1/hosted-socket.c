@@ -53,23 +53,12 @@ static int hosted_socket_wait(struct hosted_socket *socket, short events, int ti
 }
 
 static int hosted_socket_write(struct hosted_socket *socket, const int *fds, size_t n_fds) {
-        union {
-                struct cmsghdr header;
-                char buffer[CMSG_SPACE(sizeof(int) * BUS1_HOSTED_FDS_MAX)];
-        } control;
+        union scm_buffer control;
         struct iovec vec = {socket->packet.bytes, socket->n_packet};
         struct msghdr message = {.msg_iov = &vec, .msg_iovlen = 1};
         int r;
 
-        if (n_fds > 0) {
-                control.header.cmsg_level = SOL_SOCKET;
-                control.header.cmsg_type = SCM_RIGHTS;
-                control.header.cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
-                memcpy(CMSG_DATA(&control.header), fds, sizeof(int) * n_fds);
-                message.msg_control = &control;
-                message.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
-        }
-
+        scm_attach(&message, &control, fds, n_fds);
         while (sendmsg(socket->fd, &message, MSG_NOSIGNAL) < 0) {
                 if (errno == EINTR)
                         continue;
@@ -89,10 +78,7 @@ static int hosted_socket_write(struct hosted_socket *socket, const int *fds, siz
 
 static int hosted_socket_read(struct hosted_socket *socket, int timeout, int *ret_fds,
                               size_t *ret_n_fds) {
-        union {
-                struct cmsghdr header;
-                char buffer[CMSG_SPACE(sizeof(int) * BUS1_HOSTED_FDS_MAX)];
-        } control;
+        union scm_buffer control;
         struct iovec vec = {socket->packet.bytes, sizeof(socket->packet.bytes)};
         struct msghdr message = {
                 .msg_iov = &vec,
@@ -100,7 +86,6 @@ static int hosted_socket_read(struct hosted_socket *socket, int timeout, int *re
                 .msg_control = &control,
                 .msg_controllen = sizeof(control),
         };
-        struct cmsghdr *c;
         ssize_t l;
         int r;
 
@@ -121,16 +106,7 @@ static int hosted_socket_read(struct hosted_socket *socket, int timeout, int *re
                         return hosted_socket_break(socket);
         }
 
-        *ret_n_fds = 0;
-        for (c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
-                if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-                        continue;
-
-                /* the kernel makes at most one of these, and control has room for no more */
-                *ret_n_fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-                memcpy(ret_fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
-        }
-
+        *ret_n_fds = scm_take(&message, ret_fds);
         if (l == 0 || (message.msg_flags & MSG_TRUNC) ||
             (size_t)l < sizeof(struct bus1_hosted_reply) ||
             socket->packet.reply.magic != BUS1_HOSTED_MAGIC || socket->packet.reply.result > 0) {

@@ -31,20 +31,12 @@ static int keep_fds(struct input *input, const int *fds, size_t n) {
 }
 
 static int receive_fds(struct input *input, struct msghdr *header) {
-        int r;
+        int fds[SCM_FDS_MAX], r;
+        size_t n = scm_take(header, fds);
 
-        for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(header); cmsg; cmsg = CMSG_NXTHDR(header, cmsg)) {
-                int fds[SCM_FDS_MAX];
-                size_t n;
-
-                if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
-                        continue;
-                n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-                memcpy(fds, CMSG_DATA(cmsg), n * sizeof(int));
-                r = keep_fds(input, fds, n);
-                if (r < 0)
-                        return r;
-        }
+        r = n > 0 ? keep_fds(input, fds, n) : 0;
+        if (r < 0)
+                return r;
         return header->msg_flags & MSG_CTRUNC ? INPUT_E_LOST : 0;
 }
 
@@ -85,10 +77,7 @@ int input_read(struct input *input, int fd, uint8_t *buffer, size_t n_buffer, si
                bool *ret_eof) {
         struct message *partial = input->partial;
         struct iovec iov[2];
-        union {
-                struct cmsghdr header;
-                char space[CMSG_SPACE(SCM_FDS_MAX * sizeof(int))];
-        } control;
+        union scm_buffer control;
         struct msghdr header = {
                 .msg_iov = iov,
                 .msg_control = &control,

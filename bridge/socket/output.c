@@ -125,25 +125,12 @@ static ssize_t write_batch(struct output *output) {
         struct iovec iov[BATCH_MAX];
         struct msghdr header = {.msg_iov = iov};
         const struct message *head = queue_at(output, 0);
-        union {
-                struct cmsghdr header;
-                char space[CMSG_SPACE(SCM_FDS_MAX * sizeof(int))];
-        } control;
+        union scm_buffer control;
         ssize_t n;
 
         header.msg_iovlen = gather(output, iov);
-        if (head->n_fds > 0 && output->n_written == 0) {
-                struct cmsghdr *cmsg = &control.header;
-
-                header.msg_control = &control;
-                header.msg_controllen = CMSG_SPACE(head->n_fds * sizeof(int));
-                memset(&control, 0, header.msg_controllen);
-                cmsg->cmsg_level = SOL_SOCKET;
-                cmsg->cmsg_type = SCM_RIGHTS;
-                cmsg->cmsg_len = CMSG_LEN(head->n_fds * sizeof(int));
-                memcpy(CMSG_DATA(cmsg), head->fds, head->n_fds * sizeof(int));
-        }
-
+        if (output->n_written == 0)
+                scm_attach(&header, &control, head->fds, head->n_fds);
         n = sendmsg(output->fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
         return n < 0 ? -errno : n;
 }

@@ -24,10 +24,7 @@
 static int served_read(struct hosted_served *served, struct hosted_request *request)
 {
 	struct bus1_domain *domain = served->domain;
-	union {
-		struct cmsghdr header;
-		char buffer[CMSG_SPACE(sizeof(request->fds))];
-	} control;
+	union scm_buffer control;
 	struct iovec vec = { domain->request.bytes, sizeof(domain->request.bytes) };
 	struct msghdr message = {
 		.msg_iov = &vec,
@@ -35,7 +32,6 @@ static int served_read(struct hosted_served *served, struct hosted_request *requ
 		.msg_control = &control,
 		.msg_controllen = sizeof(control),
 	};
-	struct cmsghdr *c;
 	ssize_t l;
 
 	request->n_fds = 0;
@@ -47,15 +43,7 @@ static int served_read(struct hosted_served *served, struct hosted_request *requ
 		return errno == EAGAIN || errno == ENOMEM || errno == ENOBUFS ? -EAGAIN
 									      : -ESHUTDOWN;
 
-	for (c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
-		/* No socket option asks for anything else. There is one such header at most. */
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-
-		request->n_fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		memcpy(request->fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
-	}
-
+	request->n_fds = scm_take(&message, request->fds);
 	request->n_packet = l;
 	request->fds_lost = message.msg_flags & MSG_CTRUNC;
 	return l == 0 || (message.msg_flags & MSG_TRUNC) ? -ESHUTDOWN : 0;
@@ -64,10 +52,7 @@ static int served_read(struct hosted_served *served, struct hosted_request *requ
 /* A client that leaves no room for a reply did not read those before: there is no second try. */
 static int served_write(struct hosted_served *served, const struct hosted_reply *reply)
 {
-	union {
-		struct cmsghdr header;
-		char buffer[CMSG_SPACE(sizeof(reply->fds))];
-	} control;
+	union scm_buffer control;
 	struct iovec vecs[2] = { { served->domain->reply.bytes, reply->n_packet } };
 	struct msghdr message = { .msg_iov = vecs, .msg_iovlen = 1 };
 	int n_unread;
@@ -78,21 +63,13 @@ static int served_write(struct hosted_served *served, const struct hosted_reply 
 		message.msg_iovlen = 2;
 	}
 
-	if (reply->n_fds > 0) {
-		/*
-		 * The kernel limits the descriptors that this process has in sockets. So a client
-		 * gets none while it has unread packets.
-		 */
-		if (ioctl(served->source.fd, SIOCOUTQ, &n_unread) < 0 || n_unread > 0)
-			return -EPROTO;
-
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(int) * reply->n_fds);
-		memcpy(CMSG_DATA(&control.header), reply->fds, sizeof(int) * reply->n_fds);
-		message.msg_control = &control;
-		message.msg_controllen = CMSG_SPACE(sizeof(int) * reply->n_fds);
-	}
+	/*
+	 * The kernel limits the descriptors that this process has in sockets. So a client gets none
+	 * while it has unread packets.
+	 */
+	if (reply->n_fds > 0 && (ioctl(served->source.fd, SIOCOUTQ, &n_unread) < 0 || n_unread > 0))
+		return -EPROTO;
+	scm_attach(&message, &control, reply->fds, reply->n_fds);
 
 	while (sendmsg(served->source.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
 		if (errno == EINTR)

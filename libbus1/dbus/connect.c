@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/scm.h"
 #include "libbus1/dbus/error.h"
 #include "libbus1/dbus/membership.h"
 
@@ -40,10 +41,7 @@ static int sasl_wait(struct sasl *s, short events) {
 }
 
 static int sasl_write(struct sasl *s, const char *text, size_t n, int fd) {
-        union {
-                struct cmsghdr header;
-                char buffer[CMSG_SPACE(sizeof(int))];
-        } control = {};
+        union scm_buffer control;
         int r;
 
         while (n > 0) {
@@ -51,14 +49,7 @@ static int sasl_write(struct sasl *s, const char *text, size_t n, int fd) {
                 struct msghdr m = {.msg_iov = &vec, .msg_iovlen = 1};
                 ssize_t l;
 
-                if (fd >= 0) {
-                        control.header.cmsg_level = SOL_SOCKET;
-                        control.header.cmsg_type = SCM_RIGHTS;
-                        control.header.cmsg_len = CMSG_LEN(sizeof(int));
-                        memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
-                        m.msg_control = &control;
-                        m.msg_controllen = sizeof(control);
-                }
+                scm_attach(&m, &control, &fd, fd >= 0);
                 l = sendmsg(s->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
                 if (l < 0) {
                         if (errno == EINTR)
