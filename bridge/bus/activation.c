@@ -233,7 +233,7 @@ static int request_unit(struct start *start) {
 /* waiting */
 
 enum {
-        WAIT_E_REFUSED = 2, /* after ACTIVATION_E_UNKNOWN */
+        WAIT_E_REFUSED = 2, /* the same functions return ACTIVATION_E_UNKNOWN, which is 1 */
 };
 
 /* May client have one more waiter? If there is room for m in its backlog, m is charged there. */

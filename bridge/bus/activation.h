@@ -27,9 +27,9 @@
 /* While bus->activation is NULL, no service is started. -ENOMEM, errors of the event loop. */
 int activation_new(struct bus *bus, struct loop *loop, const struct rlimit *fd_limit,
                    struct activation **ret_activation);
-/* After the last client. NULL is fine; returns NULL. */
+/* Call this after the last client has gone. NULL is fine; returns NULL. */
 struct activation *activation_free(struct activation *activation);
-/* Use *table from now on; *table gets the old one, which the caller frees. */
+/* Replace the table of services by *table; *table gets the old one, which the caller frees. */
 void activation_exchange_table(struct activation *activation, struct service_table **table);
 
 enum {

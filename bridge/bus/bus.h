@@ -67,7 +67,7 @@ struct bus_hooks {
         int (*reload)(void *process, struct later *later);
 };
 
-/* The part of a native session that the socket front end implements. */
+/* The socket whose life a native session follows; the socket front end implements it. */
 struct native_anchor {
         /* Close the socket, asynchronously. The bus does not call session_end() for it then. */
         void (*close)(struct native_anchor *anchor, const char *reason);
@@ -99,7 +99,7 @@ struct bus {
 
         struct client *clients; /* all */
         struct client *monitors;
-        uint32_t n_incomplete; /* connections before Hello, kept by the front ends */
+        uint32_t n_incomplete; /* connections that have not said Hello; the front ends count them */
         struct name_registry names;
         struct match_index matches;
         struct reply_table replies;
@@ -121,7 +121,7 @@ struct bus {
 int bus_init(struct bus *bus, struct log *log);
 /* Read the credentials of the bus again, after the process has changed its user. */
 void bus_refresh_identity(struct bus *bus);
-/* All clients must have gone. */
+/* Call this after the last client has gone. */
 void bus_deinit(struct bus *bus);
 /* Make an id of a bus or an address: 32 random hex digits. */
 void bus_make_id(char id[33]);
