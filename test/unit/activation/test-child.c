@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Children: what is told of them, what they are given, and that none is left behind. */
+/* Children: their events, their environment, and that the bus leaves none behind. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 #define NOBODY 65534
 #define STARTS_MAX 64
 
-/* One start and what was told of it. */
+/* One start, and the events that were reported. */
 struct start {
         struct child *child;
         unsigned n_runs, n_ends;
@@ -37,7 +37,7 @@ static unsigned n_waited_for;
 static char output[] = "/tmp/test-child-XXXXXX";
 
 static int out_of_patience(struct loop_timer *timer) {
-        ck_abort_msg("Nothing more is told");
+        ck_abort_msg("An event after the last one");
         return 0;
 }
 
@@ -111,7 +111,7 @@ static void check_end(const struct start *start, enum child_event end, int value
         ck_assert_int_eq(start->value, value);
 }
 
-/* What the commands wrote to descriptor 9. */
+/* The text that the commands wrote to descriptor 9. */
 static const char *said(void) {
         static char text[4096];
         FILE *f = fopen(output, "r");
@@ -140,7 +140,7 @@ static void check_no_child_left(void) {
         ck_assert_ptr_null(children.list);
 }
 
-/* what is told */
+/* events */
 
 START_TEST(end_is_told_with_its_status) {
         struct start a = {}, b = {}, c = {};
@@ -172,7 +172,7 @@ START_TEST(program_that_cannot_run_is_told_with_the_reason) {
         check_end(&relative, CHILD_NOT_EXECUTED, ENOENT);
         check_end(&none, CHILD_NOT_EXECUTED, ENOENT);
 
-        /* what is left of them goes, too */
+        /* wait until they are reaped */
         for (unsigned i = 0; i < 200 && children.list; i++) {
                 struct start another = {};
 
@@ -248,13 +248,13 @@ static void forget_second(struct start *start) {
 }
 
 static void forget_first(struct start *start) {
-        ck_abort_msg("Told of one that was forgotten");
+        ck_abort_msg("An event of a child that was forgotten");
 }
 
 START_TEST(one_that_ends_may_have_another_forgotten) {
         struct start first = {.at_end = forget_second}, last = {};
 
-        /* both have ended when the first one is looked at */
+        /* both end before the first one is reaped */
         second = (struct start){.at_end = forget_first};
         start_shell(&first, "exit 0");
         start_shell(&second, "exit 0");
@@ -307,11 +307,11 @@ START_TEST(those_that_run_survive_the_end_of_the_bus) {
                 waitid(P_PID, (id_t)pid, &info, WEXITED);
         ck_assert_str_eq(said(), "survived\n");
         ck_assert_uint_eq(start.n_ends, 0);
-        children_deinit(&children); /* as often as one likes */
+        children_deinit(&children); /* may be called again */
 }
 END_TEST
 
-/* what they are given */
+/* what a child gets */
 
 START_TEST(program_gets_its_words_and_environment) {
         check_said("echo \"$0|$1|$#|$A|$HOME\" >&9", "zero|one|1|b c|\n");
@@ -322,7 +322,7 @@ START_TEST(only_the_standard_descriptors_are_passed_on) {
         int low = open("/dev/zero", O_RDONLY), high = fcntl(low, F_DUPFD, 300);
 
         ck_assert_int_ge(high, 300);
-        /* 9 is where the answer goes, and ls opens the first that is free */
+        /* The answer goes to 9; ls opens 3. */
         check_said("exec ls /proc/self/fd >&9", "0\n1\n2\n3\n9\n");
         check_said("readlink /proc/$$/fd/0 >&9", "/dev/null\n");
         check_said("test /proc/$$/fd/2 -ef /proc/$PPID/fd/2 && echo same >&9", "same\n");
@@ -347,8 +347,8 @@ START_TEST(signals_are_as_services_expect_them) {
         sigaction(SIGTERM, &ignored, NULL);
         sigaction(SIGRTMAX, &ignored, NULL);
         /*
-         * Without the digits of signals 32 and 33, which nobody can have reset: the C library keeps
-         * them for itself, and its posix_spawn() has them ignored.
+         * This leaves out the digits of signals 32 and 33. The C library uses them itself and does
+         * not let a program reset them, and its posix_spawn() ignores them.
          */
         check_said("sed -n 's/^Sig\\(Blk\\|Ign\\):.\\(.\\{7\\}\\)..\\(.\\{7\\}\\)$/\\2--\\3/p' "
                    "/proc/self/status >&9",
@@ -362,7 +362,8 @@ static void write_oom_score(const char *score) {
 
         ck_assert_int_ge(fd, 0);
         if (write(fd, score, strlen(score)) < 0)
-                ck_assert(errno == EACCES || errno == EPERM); /* not everybody may */
+                ck_assert(errno == EACCES ||
+                          errno == EPERM); /* not every user may lower the score */
         close(fd);
 }
 
@@ -372,7 +373,7 @@ START_TEST(services_are_not_protected_as_the_bus_may_be) {
         write_oom_score("0");
         write_oom_score("-500");
         check_said("cat /proc/$$/oom_score_adj >&9", "0\n");
-        /* nor as one that gave up being root: not even its own files are its own then */
+        /* also in a process that root gave to another user: its files in /proc stay root's */
         if (geteuid() == 0) {
                 ck_assert_int_eq(chown(output, NOBODY, NOBODY), 0);
                 ck_assert_int_eq(seteuid(NOBODY), 0);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Command lines: which words come out, and what is none.
+ * Command lines: the words of a text, and texts that are no command line.
  *
- * The first list is what dbus-daemon 1.14 starts programs with; the second has what it does
- * differently, with empty words in between.
+ * The first list has texts that dbus-daemon 1.14 splits in the same way. The second list has texts
+ * that it splits differently, with empty words in between.
  */
 
 #include <errno.h>
@@ -73,11 +73,11 @@ START_TEST(words_are_those_of_dbus_daemon) {
                 {"a #b\nc", {"a", "c"}},
                 {"a #'b\nc", {"a", "c"}},
                 {"#x\n/y a", {"/y", "a"}},
-                /* nothing else of a shell */
+                /* no other syntax of a shell */
                 {"$HOME ~ * `ls` a;b", {"$HOME", "~", "*", "`ls`", "a;b"}},
                 {"a&b a|b a>b (a) {a,b}", {"a&b", "a|b", "a>b", "(a)", "{a,b}"}},
                 {"\"a$HOME\" ! a=b \\~", {"a$HOME", "!", "a=b", "~"}},
-                /* only these are blanks */
+                /* these characters are no blanks */
                 {"a\rb a\vb a\fb", {"a\rb", "a\vb", "a\fb"}},
                 {"\xc3\xa9", {"\xc3\xa9"}},
         };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Without memory: each allocation fails once, and each time the whole fails, says so, and leaks
- * nothing (which the sanitizers check). A table that lost a service on the way would be worse than
- * none.
+ * Without memory: the tests let each allocation fail once. Each time the function must fail as a
+ * whole, report that, and leak nothing (which the sanitizers check). A table that lacks a service
+ * would be worse than no table.
  */
 
 #include <errno.h>
@@ -42,8 +42,9 @@ static void drop(const char *name) {
 }
 
 /*
- * Again and again, with one allocation more each time; at least n_least must fail. An attempt
- * asserts nothing, as that takes memory, too: it returns -EPROTO.
+ * Call the function again and again, and let one more allocation succeed each time. At least
+ * n_least calls must fail. The function itself uses no assertions, because they allocate memory;
+ * instead it returns -EPROTO.
  */
 static void check(int (*attempt)(void), long n_least) {
         long n;
@@ -149,7 +150,7 @@ START_TEST(environment_fails_as_a_whole) {
 END_TEST
 
 static int never(struct child *child, enum child_event event, int value, void *userdata) {
-        ck_abort_msg("Nobody runs the loop");
+        ck_abort_msg("An event without a loop");
         return 0;
 }
 

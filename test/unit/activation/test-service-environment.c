@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The environment of services: what wins over what, what stays with the bus, what does not fit. */
+/* The environment of services: which variables a service gets, and the limits. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@ static int set(const char *name, const char *value) {
         return service_environment_set(&environment, name, strlen(name), value, strlen(value));
 }
 
-/* Exactly these, in any order; NULL ends them. */
+/* Expect exactly these variables, in any order. The list ends with NULL. */
 static void check(char *const *inherited, const char *bus_type, const char *const *expected) {
         const struct service_starter starter = {.address = ADDRESS, .bus_type = bus_type};
         char **variables;
@@ -97,7 +97,7 @@ START_TEST(what_is_for_the_bus_alone_stays_with_it) {
         check(inherited, NULL,
               LIST("MAINPID=1", "MANAGERPID=2", "WATCHDOG_USEC=3", "WATCHDOG_PID=4",
                    "DBUS_SESSION_BUS_PID=5", "LISTEN_FDSX=6", "DBUS_STARTER_ADDRESS=" ADDRESS));
-        /* but who sets it for services means services */
+        /* a client may set it for services */
         ck_assert_int_eq(set("NOTIFY_SOCKET", "/y"), 0);
         check(NONE, NULL, LIST("NOTIFY_SOCKET=/y", "DBUS_STARTER_ADDRESS=" ADDRESS));
 }
@@ -132,14 +132,14 @@ START_TEST(size_of_all_variables_is_bounded) {
         memset(value, 'x', sizeof(value) - 1);
         ck_assert_int_eq(set("A", value), -E2BIG);
         ck_assert_int_eq(set("A", value + 1), -E2BIG);
-        /* eight of 131071 bytes, and one of what is left */
+        /* eight variables of 131071 bytes, and one that fills the rest */
         for (; *name <= 'H'; ++*name)
                 ck_assert_int_eq(set(name, value + 2), 0);
         ck_assert_int_eq(set("IJ", "123456"), -E2BIG);
         ck_assert_int_eq(set("IJ", "12345"), 0);
         ck_assert_uint_eq(environment.n_bytes, SERVICE_ENVIRONMENT_BYTES_MAX);
         ck_assert_int_eq(set("K", ""), -E2BIG);
-        /* one that is replaced counts no more, and one that cannot be stays as it was */
+        /* a replaced variable does not count any more; one that cannot be replaced stays */
         ck_assert_int_eq(set("IJ", "123456"), -E2BIG);
         ck_assert_int_eq(set("IJ", "123"), 0);
         ck_assert_int_eq(set("K", ""), 0);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Service files: which lines are taken, what they mean, and that one bad line makes a bad file.
+ * Service files: which lines are accepted, what they mean, and that one bad line makes a file bad.
  *
- * All of it is what dbus-daemon 1.14 does, but for names, which it does not look at, and for a
- * missing Exec, which it wants in each file.
+ * dbus-daemon 1.14 does the same, with two exceptions: it does not check names, and it wants Exec
+ * in each file.
  */
 
 #include <errno.h>
@@ -92,7 +92,7 @@ START_TEST(syntax_is_that_of_dbus_daemon) {
                 {G "Name[de]=c.d\nExec[de]=/y\nName=a.b\nExec=/x\n", "/x"},
                 {GOOD "Name[]=x\nFoo[de=x\nBar[d e]=x\nBar[de]x=x\nBar[\xc3\xa9] =x\n", "/x"},
                 {GOOD "Foo[de]=\\y\n", "/x"},
-                /* unlike with dbus-daemon, a file that says nothing of how to start it is one */
+                /* unlike in dbus-daemon, a file without Exec and SystemdService is good */
                 {G "Name=a.b\n", NULL},
                 {G "Name=a.b\n[X]\nExec=/x\n", NULL},
         };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The service table: which file counts for a name, what is said of the others, what is noticed. */
+/* The service table: which file counts for a name, warnings about others, changes of files. */
 
 #include <errno.h>
 #include <ftw.h>
@@ -72,7 +72,7 @@ static void load(void) {
         ck_assert_int_eq(service_table_load(&config, &table), 0);
 }
 
-/* Which file is started for a name, "DIRECTORY/FILE". */
+/* The file that counts for a name, as "DIRECTORY/FILE". */
 static void check(const char *name, const char *file) {
         const struct service *service = service_table_find(table, name);
 
@@ -92,7 +92,7 @@ static void check_warning(size_t index, const char *file, const char *text) {
                       "%s", table->warnings[index]);
 }
 
-/* Is there something new to be seen when name is asked for? */
+/* Does a refresh for this name make a new table? */
 static bool refresh(const char *name) {
         struct service_table *next = NULL;
         int r = service_table_refresh(table, name, &next);
@@ -105,7 +105,7 @@ static bool refresh(const char *name) {
         return r;
 }
 
-/* Until directories that changed just now count as at rest. */
+/* Wait until a directory that has just changed gets a stamp that can be trusted. */
 static void rest(void) {
         nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
 }
@@ -253,7 +253,7 @@ START_TEST(no_directory_is_no_service) {
 }
 END_TEST
 
-/* what is noticed */
+/* changes of files */
 
 START_TEST(new_file_is_seen_when_its_name_is_asked_for) {
         put(0, "a.b.service", "a.b");
@@ -262,7 +262,7 @@ START_TEST(new_file_is_seen_when_its_name_is_asked_for) {
         ck_assert(!refresh("a.c"));
         ck_assert(!refresh("a.b"));
         put(1, "x.service", "a.c");
-        /* nothing that concerns this one */
+        /* a change that does not concern this name */
         ck_assert(!refresh("a.b"));
         ck_assert(refresh("a.c"));
         check("a.b", "/0/a.b.service");
@@ -289,7 +289,7 @@ START_TEST(nonsense_makes_nothing_be_read) {
         put(0, "a.b.service", "a.b");
         load();
         rest();
-        /* once, as it was just written when it was read */
+        /* once, because the file had just been written when it was read */
         ck_assert(refresh("x.y"));
         ck_assert(!refresh("x.y"));
         ck_assert(!refresh(""));
