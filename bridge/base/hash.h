@@ -4,16 +4,17 @@
 /*
  * Hash tables - uthash, set up for a daemon
  *
- * Out of memory does not end the process: HASH_ADD leaves the element out of the table (its tbl is
- * then NULL). Clients choose some of the keys, such as names; these are hashed with a secret seed,
- * so that no client can fill one bucket on purpose, and are added with HASH_ADD_KEYPTR_BYHASHVALUE.
+ * If memory runs out, HASH_ADD does not end the process: it leaves the element out of the table,
+ * and hh.tbl of the element is NULL. Clients choose some keys, such as names. Such a key is hashed
+ * with a secret seed and added with HASH_ADD_KEYPTR_BYHASHVALUE, so that no client can fill one
+ * bucket on purpose.
  */
 
 #include <stddef.h>
 #include <stdint.h>
 
 #define HASH_NONFATAL_OOM 1
-/* The default, for tables whose keys no client chooses (FNV-1a: short, and fast for such keys). */
+/* The default, for tables whose keys no client chooses: FNV-1a, which is short and fast. */
 #define HASH_FUNCTION(key, n_key, value) ((value) = hash_unkeyed(key, n_key))
 #include <uthash.h>
 #include <utlist.h>

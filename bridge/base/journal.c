@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The journal: framing of entries, and the socket. */
-
 #include "bridge/base/journal.h"
 
 #include <errno.h>
@@ -23,7 +21,7 @@ void journal_add(struct journal_entry *entry, const char *key, const char *value
 
         if (n > JOURNAL_VALUE_MAX)
                 n = JOURNAL_VALUE_MAX;
-        /* room for the longer one of the two forms */
+        /* the form with a length is the longer one */
         if (n_key + 1 + sizeof(uint64_t) + n + 1 > sizeof(entry->data) - entry->n)
                 return;
 
@@ -31,7 +29,7 @@ void journal_add(struct journal_entry *entry, const char *key, const char *value
         if (memchr(value, '\n', n)) {
                 uint8_t length[sizeof(uint64_t)] = {};
 
-                /* little-endian on every machine */
+                /* the length is little-endian on every machine */
                 for (size_t i = 0; i < sizeof(length); i++)
                         length[i] = (uint8_t)((uint64_t)n >> 8 * i);
                 put(entry, "\n", 1);
@@ -53,7 +51,7 @@ int journal_send(int *fd, const struct journal_entry *entry) {
                 if (*fd < 0)
                         return -errno;
         }
-        /* The socket is not connected, so that journald may restart. */
+        /* The socket is not connected, so it still works after a restart of journald. */
         if (sendto(*fd, entry->data, entry->n, MSG_DONTWAIT | MSG_NOSIGNAL,
                    (const struct sockaddr *)&address, sizeof(address)) < 0)
                 return -errno;

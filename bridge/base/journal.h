@@ -5,10 +5,10 @@
  * The journal - entries with fields, in journald's native protocol
  *
  * An entry is one datagram of KEY=value lines. A value with line breaks is sent as the key, a line
- * break, the length as 64 bits, and the value (systemd.io/JOURNAL_NATIVE_PROTOCOL). A field for
- * which the entry has no room is left out, and a long value is cut.
+ * break, the length in 64 bits, and the value (systemd.io/JOURNAL_NATIVE_PROTOCOL). A field that
+ * does not fit into the entry is left out, and a long value is cut.
  *
- * sd_journal_sendv() of libsystemd is not used because it blocks when journald does not keep up.
+ * sd_journal_sendv() of libsystemd is not used: it blocks when journald does not keep up.
  */
 
 #include <stdbool.h>
@@ -26,9 +26,9 @@ struct journal_entry {
 void journal_add(struct journal_entry *entry, const char *key, const char *value, size_t n);
 
 /*
- * Send an entry to journald through the socket *fd, which is made if it is -1; the caller closes
- * it. Never blocks. Returns 0, -EAGAIN when journald does not keep up, or another negative errno
- * when there is no journald.
+ * Send an entry to journald through the socket *fd. If *fd is -1 a socket is made, which the caller
+ * closes. Never blocks. Returns 0, -EAGAIN if journald does not keep up, or another negative errno
+ * if there is no journald.
  */
 int journal_send(int *fd, const struct journal_entry *entry);
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The log: one line to each of its outputs. */
-
 #include "bridge/base/log.h"
 
 #include <errno.h>
@@ -15,7 +13,7 @@
 
 #include "bridge/base/journal.h"
 
-/* daemon */
+/* syslog's facility "daemon" */
 #define LOG_FACILITY 3
 #define LOG_FACILITY_TEXT "3"
 
@@ -73,7 +71,7 @@ static void write_syslog(struct log *log, enum log_level level, const char *line
                (const struct sockaddr *)&address, sizeof(address));
 }
 
-/* Returns false if there is no journal. */
+/* False: there is no journal. */
 static bool write_journal(struct log *log, enum log_level level, const struct log_field *fields,
                           size_t n_fields, const char *text, size_t n_text) {
         struct journal_entry entry;
@@ -113,7 +111,7 @@ void log_write_fields(struct log *log, enum log_level level, const struct log_fi
         if ((size_t)n > sizeof(line) - 2)
                 n = sizeof(line) - 2;
 
-        /* Control characters in a client's text must not forge another line. */
+        /* A client's text may contain line breaks; they must not forge another line. */
         for (int i = start; i < n; i++)
                 if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
                         line[i] = ' ';

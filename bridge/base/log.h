@@ -4,9 +4,10 @@
 /*
  * The log - lines on standard error, in the syslog, or both
  *
- * Where journald runs, the syslog output goes to the journal with structured fields; so does
- * standard error if it is connected to the journal. Writing never blocks and never fails: a line
- * for which an output has no room is lost, and the number of lost lines is logged later.
+ * If journald runs, the lines for the syslog go to the journal, with structured fields. So do the
+ * lines for standard error if that is connected to the journal. Writing never blocks and never
+ * fails: if an output has no room for a line, the line is lost. The number of lines that the
+ * journal lost is logged later.
  */
 
 #include <stdarg.h>
@@ -27,7 +28,7 @@ struct log {
         bool to_syslog;
         bool stderr_is_journal;
         int syslog_fd;        /* one socket for journal and syslog; -1: not made yet */
-        unsigned long n_lost; /* lines for which the journal had no room, not reported yet */
+        unsigned long n_lost; /* lines that the journal had no room for; not logged yet */
 };
 
 /* A structured field, for programs that read the journal. */

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The protocols between systemd and a service. */
-
 #include "bridge/base/systemd.h"
 
 #include <errno.h>

@@ -4,9 +4,9 @@
 /*
  * The protocols between systemd and a service: readiness and passed sockets
  *
- * sd_notify(3) and sd_listen_fds(3) describe them as stable and open to other implementations. They
- * are implemented here because libsystemd loads six more libraries, for compression and
- * cryptography, which would double the daemon's memory (doc/internals/performance.md).
+ * sd_notify(3) and sd_listen_fds(3) say that the protocols are stable and may be implemented by
+ * others. This file implements them because libsystemd loads six more libraries, for compression
+ * and cryptography, which would double the daemon's memory (doc/internals/performance.md).
  */
 
 #define SYSTEMD_LISTEN_FDS_START 3

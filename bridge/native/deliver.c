@@ -40,6 +40,7 @@ static int result_from_errno(int r) {
         }
 }
 
+/* Send to the nodes behind these handles. 0, CLIENT_E_*, or a negative errno. */
 static int send_to(struct native *native, const uint64_t *to, size_t n_to, struct message *m,
                    struct bus1_transfer *created, bool with_handles) {
         struct bus1_transfer transfers[NATIVE_TRANSFERS_MAX + 1];
@@ -52,7 +53,7 @@ static int send_to(struct native *native, const uint64_t *to, size_t n_to, struc
         if (with_handles)
                 n_handles = native_attachment_get(m, &handles);
         if (n_handles > NATIVE_TRANSFERS_MAX)
-                return -EMSGSIZE;
+                return CLIENT_E_QUOTA;
         if (created)
                 transfers[0] = *created;
         for (size_t i = 0; i < n_handles; i++)
@@ -69,17 +70,16 @@ static int send_to(struct native *native, const uint64_t *to, size_t n_to, struc
                 out.ptr_fds = (uintptr_t)m->fds;
         }
         r = bus1_client_send(native->peer, n_to, to, NULL, &out.message);
-        if (r >= 0 && created)
+        if (r < 0)
+                return result_from_errno(r);
+        if (created)
                 *created = transfers[0];
-        return r;
+        return 0;
 }
 
 int native_send(struct native *native, uint64_t to, struct message *m,
                 struct bus1_transfer *created) {
-        int r;
-
-        r = send_to(native, &to, 1, m, created, true);
-        return r < 0 ? result_from_errno(r) : 0;
+        return send_to(native, &to, 1, m, created, true);
 }
 
 /* broadcasts */
@@ -118,7 +118,7 @@ int native_broadcast_flush(struct native *native) {
         if (native->broadcast.n_handles > 0) {
                 r = send_to(native, native->broadcast.handles, native->broadcast.n_handles,
                             native->broadcast.m, NULL, true);
-                if (r < 0)
+                if (r != 0)
                         r = broadcast_singly(native);
         }
         native->broadcast.m = message_unref(native->broadcast.m);
@@ -176,10 +176,7 @@ static int deliver_call(struct native_session *session, struct message *m, struc
 
 /* Send a copy to a client that the message is not for: the bytes without the handles. */
 static int deliver_copy(struct native_session *session, struct message *m, uint64_t to) {
-        int r;
-
-        r = send_to(session->native, &to, 1, m, NULL, false);
-        return r < 0 ? result_from_errno(r) : 0;
+        return send_to(session->native, &to, 1, m, NULL, false);
 }
 
 /* Is this client the destination? If not, it eavesdrops. */

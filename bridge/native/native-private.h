@@ -187,7 +187,7 @@ static inline bool client_is_unrestricted(const struct client *client) {
         return client->may_send_all && client->may_receive_all;
 }
 
-/* ids.c: the tables of nodes and handles */
+/* ids.c: nodes and handles of the bus */
 
 /* Clients do not choose IDs or pointers, so spreading the values is enough. */
 static inline unsigned native_hash(uint64_t id) {
@@ -205,8 +205,6 @@ int native_handle_add(struct native_session *session, uint64_t id, enum native_h
 struct native_handle *native_handle_find(struct native *native, uint64_t id);
 void native_handle_remove(struct native_handle *handle, bool release);
 void native_release(struct native *native, uint64_t id); /* 0 and BUS1_INVALID are fine */
-
-/* attachment.c: the handles that travel with a message through the bus */
 
 /* Takes over the handles, even on failure. -ENOMEM. */
 int native_attach(struct native *native, const struct bus1_transfer *transfers, size_t n,
