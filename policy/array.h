@@ -4,8 +4,8 @@
 /*
  * Growing arrays - a pointer and a count
  *
- * utarray is not used because it cannot report that memory ran out. The capacity is not
- * stored: it is the count, rounded up to a power of two.
+ * utarray is not used because it cannot report that memory ran out. The capacity is not stored: it
+ * is the count, rounded up to a power of two.
  */
 
 #include <errno.h>

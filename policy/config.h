@@ -91,7 +91,8 @@ struct bus_config_source {
 
 /* The files and directories that a configuration was read from, for noticing changes. */
 struct bus_config_inputs {
-        struct bus_config_source *sources; /* files, the main one first, and <includedir>s */
+        struct bus_config_source
+                *sources; /* files, the main one first, and directories of <includedir> */
         size_t n_sources;
         char **files; /* each file that exists */
         size_t n_files;
@@ -133,14 +134,14 @@ struct bus_config {
 
         struct bus_config_inputs inputs;
 
-        /* Texts to be logged, about mistakes that are not errors. */
+        /* Texts for the log, about mistakes that do not make the configuration invalid. */
         char **warnings;
         size_t n_warnings;
 };
 
 /* Everything that the result depends on, apart from the files. */
 struct bus_config_environment {
-        const char *home; /* of the user, from the user database */
+        const char *home; /* home directory of the user, from the user database */
         const char *xdg_runtime_dir;
         const char *xdg_data_home;
         const char *xdg_data_dirs;

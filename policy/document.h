@@ -12,8 +12,8 @@
  *      elements.c    knows what each element means; fills in document->fragment
  *      document.c    state of both, and messages that name file, line and column
  *
- * elements.c reads no files: an <include> leaves a request in document->include, which reader.c
- * carries out.
+ * elements.c reads no files. For an <include> it stores a request in document->include, and
+ * reader.c reads the file.
  */
 
 #include <expat.h>
@@ -36,7 +36,7 @@ struct reader {
         char *error; /* of the document that failed last */
 };
 
-/* The file or directory that an <include> or <includedir> wants to be read when it ends. */
+/* The file or directory that is to be read when an <include> or <includedir> ends. */
 struct include_request {
         char *path; /* absolute, owned; NULL: no request */
         bool is_directory;

@@ -23,7 +23,7 @@ static const char *get(const char *const *attributes, const char *name) {
         return NULL;
 }
 
-/* Find the value of an attribute among its two or three words. Returns the index of the word. */
+/* Find a value among the two or three allowed words. Returns the index of the word. */
 static int parse_word(struct document *document, const char *name, const char *value,
                       const char *const words[], int n) {
         for (int i = 0; i < n; i++)
@@ -197,7 +197,7 @@ static int parse_console(struct document *document, const char *at_console,
                                     : "this policy applies to everyone");
 }
 
-/* user= or group=. Returns 1 if there is no such user or group. */
+/* Parse the attribute user or group. Returns 1 if there is no such user or group. */
 static int parse_whose(struct document *document, const char *user, const char *group,
                        enum policy_context *ret_context, id_t *ret_id) {
         const char *what = user ? "user" : "group", *name = user ?: group;
@@ -299,14 +299,6 @@ static int rule_start(struct document *document, bool allow, const char *const *
         return r;
 }
 
-static int allow_start(struct document *document, const char *const *attributes) {
-        return rule_start(document, true, attributes);
-}
-
-static int deny_start(struct document *document, const char *const *attributes) {
-        return rule_start(document, false, attributes);
-}
-
 /* security modules */
 
 static int associate_start(struct document *document, const char *const *attributes) {
@@ -363,8 +355,8 @@ static const struct element elements[] = {
          .attributes = {"name"}},
         {"policy", PARENT_BUSCONFIG, .as_parent = PARENT_POLICY, .start = policy_start,
          .end = policy_end, .attributes = {"context", "user", "group", "at_console"}},
-        {"allow", PARENT_POLICY, .start = allow_start, .has_rule = true},
-        {"deny", PARENT_POLICY, .start = deny_start, .has_rule = true},
+        {"allow", PARENT_POLICY, .has_rule = true},
+        {"deny", PARENT_POLICY, .has_rule = true},
         {"selinux", PARENT_BUSCONFIG, .as_parent = PARENT_SELINUX},
         {"associate", PARENT_SELINUX, .start = associate_start, .attributes = {"own", "context"}},
         {"apparmor", PARENT_BUSCONFIG, .start = apparmor_start, .attributes = {"mode"}},
@@ -403,7 +395,9 @@ int element_start(const struct element *element, struct document *document,
                   const char *const *attributes) {
         int r = 0;
 
-        for (size_t i = 0; !element->has_rule && attributes[i] && r >= 0; i += 2)
+        if (element->has_rule)
+                return rule_start(document, strcmp(element->name, "allow") == 0, attributes);
+        for (size_t i = 0; attributes[i] && r >= 0; i += 2)
                 r = check_attribute(element, document, attributes[i]);
         return r >= 0 && element->start ? element->start(document, attributes) : r;
 }

@@ -26,8 +26,9 @@ struct element {
         enum element_parent parent;
         enum element_parent as_parent; /* the parent of its children; NONE: it may have none */
         bool has_text;                 /* it must have text; others may only have blanks */
-        bool has_rule;                 /* policy_rule_new() checks the attributes */
-        const char *attributes[ELEMENT_ATTRIBUTES_MAX]; /* which it may have; ends with NULL */
+        bool has_rule;                 /* it is a rule, whose attributes policy_rule_new() checks */
+        const char *attributes[ELEMENT_ATTRIBUTES_MAX]; /* the attributes that it may have; NULL
+                                                           ends a shorter list */
         /* Offsets in struct document that the end of the element sets; 0: none. */
         size_t flag;   /* a bool becomes true */
         size_t string; /* an allocated string becomes the text */

@@ -106,27 +106,20 @@ int bus_fragment_merge(struct bus_fragment *into_fragment, struct bus_fragment *
         }
 
         r = MOVE_ALL(into->listen, into->n_listen, from->listen, from->n_listen);
-        if (r < 0)
-                return r;
-        r = MOVE_ALL(into->auth, into->n_auth, from->auth, from->n_auth);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < from->n_servicedirs; i++) {
+        if (r >= 0)
+                r = MOVE_ALL(into->auth, into->n_auth, from->auth, from->n_auth);
+        for (size_t i = 0; i < from->n_servicedirs && r >= 0; i++)
                 r = bus_fragment_add_servicedir(into_fragment, from->servicedirs[i].path,
                                                 from->servicedirs[i].is_runtime);
-                if (r < 0)
-                        return r;
-        }
-        for (size_t i = 0; i < from->n_selinux; i++) {
+        for (size_t i = 0; i < from->n_selinux && r >= 0; i++) {
                 const struct bus_selinux_association *a = &from->selinux[i];
                 struct bus_config_place place = {.file = a->file, .line = a->line};
 
                 r = bus_fragment_associate(into_fragment, a->own, a->context, place);
-                if (r < 0)
-                        return r;
         }
-        r = MOVE_ALL(into_fragment->blocks, into_fragment->n_blocks, from_fragment->blocks,
-                     from_fragment->n_blocks);
+        if (r >= 0)
+                r = MOVE_ALL(into_fragment->blocks, into_fragment->n_blocks, from_fragment->blocks,
+                             from_fragment->n_blocks);
         if (r >= 0)
                 bus_fragment_clear(from_fragment);
         return r;

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/*
- * Values in a configuration - users, groups, numbers and message types, in the form in which
- * administrators write them
- */
+/* Values in a configuration - parses users, groups, numbers and message types */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -73,7 +73,7 @@ static void add_warnings(struct lint *lint, const struct bus_config *config) {
         }
 }
 
-/* reachability */
+/* rules that never decide */
 
 /* Report an entry that a later one overrules: it is unreachable or a contradiction. */
 static void add_overruled(struct lint *lint, const struct reach_entry *entry,
@@ -86,7 +86,7 @@ static void add_overruled(struct lint *lint, const struct reach_entry *entry,
                     other->line, other->text);
         else
                 add(lint, POLICY_FINDING_UNREACHABLE, rule->file, rule->line,
-                    "%s never decides, as %s:%u: %s comes after it", rule->text, other->file,
+                    "%s never decides, because %s:%u: %s comes after it", rule->text, other->file,
                     other->line, other->text);
 }
 

@@ -63,7 +63,7 @@ struct policy_peer {
         bool is_driver;
         /*
          * The connection neither owns nor is queued for a well-known name, so owns() is not called.
-         * False is always allowed, but slower.
+         * False is always correct, but makes verdicts slower.
          */
         bool is_nameless;
         /*

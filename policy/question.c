@@ -155,5 +155,5 @@ const char *policy_default_reason(const struct policy_question *question, bool a
         if (question->family == POLICY_FAMILY_CONNECT)
                 return allowed ? "no rule matches, and this is the user of the bus"
                                : "no rule matches, and this is not the user of the bus";
-        return allowed ? "the bus itself says it to the one it is for" : "no rule matches";
+        return allowed ? "it is a message of the bus itself to its destination" : "no rule matches";
 }

@@ -10,8 +10,7 @@
 
 #include "policy/explain.h"
 
-/* A question. It has pointers to the texts that it was made from and into itself: do not move it.
- */
+/* A question. It points to the texts that it was made from and into itself, so do not move it. */
 struct policy_words {
         struct policy_question question; /* without uid, gids and bus_uid */
         struct policy_peer peer;         /* the other end of the message */

@@ -147,7 +147,7 @@ static void try_bucket(struct search *s, uint64_t key) {
                 }
 }
 
-/* Search the later entries that have this name and, of the texts, any subset. */
+/* Search the later entries with this name and any subset of the texts. */
 static void try_name(struct search *s, uint64_t name) {
         unsigned with_texts = s->has_texts;
 
@@ -185,7 +185,7 @@ static size_t find_overruling(const struct index *index, const struct reach_entr
         return s.best;
 }
 
-/* The key of group rules, of any group, that allow (or deny) the name and texts of this rule. */
+/* The key for all group rules that allow (or deny) and have the name and texts of the rule. */
 static uint64_t opposite_key(const struct policy_rule *rule, bool allow) {
         uint64_t texts[N_TEXTS];
 

@@ -384,7 +384,7 @@ static int warn_about_wildcards(struct reader *reader) {
         return r;
 }
 
-/* Make the configuration from the main document and the rest that was read. */
+/* Merge the main document into the whole, and make the configuration from it. */
 static int finish(struct reader *reader, struct document *document,
                   struct bus_config **ret_config) {
         struct bus_fragment *whole = &reader->whole;

@@ -15,7 +15,7 @@
 #include "policy/ids.h"
 #include "policy/model.h"
 
-/* A part of a rule that an attribute sets. Attributes for sending and receiving set the same. */
+/* The parts of a rule that attributes set. send_type and receive_type set the same part. */
 enum field {
         FIELD_TYPE,
         FIELD_REQUESTED_REPLY,
@@ -85,7 +85,7 @@ struct parser {
         } fields[FIELD_N];
         unsigned about; /* ABOUT_* of all attributes of the element */
         struct policy_rule *rule;
-        char *message; /* an error or a warning */
+        char *message; /* an error text or a warning */
 };
 
 static bool has(const struct parser *p, enum field field) {
@@ -96,7 +96,7 @@ static bool is_wildcard(const char *value) {
         return strcmp(value, "*") == 0;
 }
 
-/* A warning is a message without a failure. 0 or -ENOMEM. */
+/* Set the message without failing. 0 or -ENOMEM. */
 #define warn(p, ...) (policy_fail(&(p)->message, __VA_ARGS__) == -EINVAL ? 0 : -ENOMEM)
 
 /* Each parse function parses one attribute that the element has. */
@@ -179,7 +179,7 @@ static int parse_log(struct parser *p, enum field field, void *ret_value) {
         /* the reference takes every other word for false, without a warning */
         if (*(bool *)ret_value || strcmp(value, "false") == 0)
                 return 0;
-        return warn(p, "bad value \"%s\" for attribute log taken for false", value);
+        return warn(p, "bad value \"%s\" for attribute log, read as false", value);
 }
 
 #define FIELD(field, parse_func, member) \

@@ -136,7 +136,7 @@ static bool can_match(const struct policy_rule *rule, uint8_t type) {
         return rule->family == POLICY_FAMILY_SEND || !rule->eavesdrop;
 }
 
-/* An allow for which can_match() is true: does it match every such message? */
+/* If can_match() is true for an allow: does the allow match every such message? */
 static bool must_match(const struct policy_rule *rule, uint8_t type) {
         return !rule->name && (!rule->type || rule->type == type) && !rule->path &&
                !rule->interface && !rule->member && !rule->error_name &&

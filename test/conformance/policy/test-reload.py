@@ -24,7 +24,7 @@ from world import (BUS, ERROR, RETURN, SIGNAL, Bus, Connection, clean_environmen
                    rawbus)
 
 X, Y = 'com.example.X', 'com.example.Y'
-BATCH = 50  # of each
+BATCH = 50  # messages of X, and as many of Y
 BASE = ('<policy context="default"><allow send_destination="*" eavesdrop="true"/>'
         '<allow receive_sender="*" eavesdrop="true"/><allow own="*"/>{}</policy>')
 POLICIES = [BASE.format(f'<deny send_interface="{Y}"/>'),
@@ -121,7 +121,7 @@ def directories_are_watched(daemon):
         d.main('<include>part.conf</include>')
         write(d.path + '/part.conf', '<broken/>')
         assert reload(c)[0] == ERROR, 'a broken part'
-        time.sleep(0.3)  # the main file has been noticed by then, and is not why all is read again
+        time.sleep(0.3)  # the change of the main file is handled by now
         write(d.path + '/part.conf', f'<busconfig>{deny.replace("a.b", "e.f")}</busconfig>')
         assert wait_for(lambda: not may_own(c, 'e.f')), 'a part put right'
         d.main('<include>other/part.conf</include>')

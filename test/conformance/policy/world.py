@@ -27,7 +27,7 @@ from rawbus import BUS, CALL, ERROR, NO_REPLY, RETURN, SIGNAL, Message  # noqa: 
 # imported for the tests
 __all__ = ['REFERENCE', 'SIGNAL', 'clean_environment']
 
-USER, GROUP = 65534, 20  # one that the user database has, or the reference lets nobody in
+USER, GROUP = 65534, 20  # a user of the user database, or the reference refuses the connection
 ONE, TWO, SUB = 'com.example.One', 'com.example.Two', 'com.example.Two.Sub'
 LABELS = ('root', 'user', 'one', 'two', 'three')
 PREFIX = 'org.freedesktop.DBus.Error.'
