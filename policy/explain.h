@@ -5,8 +5,8 @@
  * Explanations - a verdict, and the rules that it depends on
  *
  * The verdict is the one that the bus gives. The steps are all rules of the family that apply to
- * the connection, in the order of evaluation. A rule that does not match has the attribute that
- * differs. The last rule that matches decides.
+ * the connection, in the order of evaluation. The step of a rule that does not match names the
+ * attribute that differs. The last rule that matches decides.
  */
 
 #include "policy/model.h"

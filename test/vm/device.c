@@ -101,7 +101,7 @@ int recv_message(int fd, struct bus1_message *message, uint64_t flags, void *met
 int recv_any(int fd, struct bus1_metadata_credentials *ret) {
         static char data[65536];
         struct iovec vec = {data, sizeof(data)};
-        struct bus1_transfer transfers[16];
+        struct bus1_transfer transfers[16] = {};
         struct bus1_message message = {
                 .type = BUS1_INVALID,
                 .n_transfers = 16,
