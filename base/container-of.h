@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* From a pointer to a member, such as a callback gets, to the structure that embeds it. */
+/* Get the structure from a pointer to its member, which is what a callback often receives. */
 
 #include <stddef.h>
 

@@ -43,10 +43,10 @@
 
 #include "base/scm.h"
 
-/* changes with every incompatible change of what is below */
+/* changes whenever the protocol changes incompatibly */
 #define BUS1_HOSTED_MAGIC UINT32_C(0xb0510002)
 
-/* one packet with all that is in it, in either direction */
+/* the greatest packet, in either direction */
 #define BUS1_HOSTED_PACKET_MAX ((size_t)(128 * 1024))
 /* data beyond this does not go into the packet of SEND and RECV */
 #define BUS1_HOSTED_DATA_INLINE_MAX ((size_t)(64 * 1024))
@@ -55,7 +55,7 @@
 
 /* descriptors in one packet */
 #define BUS1_HOSTED_FDS_MAX SCM_FDS_MAX
-/* of which one may be the memfd */
+/* one descriptor fewer, for the memfd */
 #define BUS1_HOSTED_MESSAGE_FDS_MAX (BUS1_HOSTED_FDS_MAX - 1)
 
 #define BUS1_HOSTED_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
@@ -80,7 +80,7 @@ enum {
 /* the queue was emptied: a packet is to be taken from the bell */
 #define BUS1_HOSTED_REPLY_BELL UINT64_C(0x1)
 
-/* What is not used by the command is 0. */
+/* Fields that the command does not use are 0. */
 struct bus1_hosted_request {
         uint32_t magic;
         uint32_t command;

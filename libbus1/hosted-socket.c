@@ -67,7 +67,7 @@ static int hosted_socket_write(struct hosted_socket *socket, const int *fds, siz
                 if (errno != EAGAIN)
                         return -errno;
 
-                /* who gave us the socket made it non-blocking */
+                /* the program made the socket non-blocking before it passed it in */
                 r = hosted_socket_wait(socket, POLLOUT, -1);
                 if (r < 0)
                         return r;

@@ -32,10 +32,10 @@ int hosted_socket_connect(const char *path);
 int hosted_socket_call(struct hosted_socket *socket, const int *fds, size_t n_fds, int timeout,
                        int *ret_fds, size_t *ret_n_fds);
 
-/* End the connection, since the server breaks the protocol. Returns -ESHUTDOWN. */
+/* End the connection, because the server broke the protocol. Returns -ESHUTDOWN. */
 int hosted_socket_break(struct hosted_socket *socket);
 
-/* What follows the structure of the reply when that is just n bytes, or NULL. */
+/* The body of the reply, if it has exactly n bytes; else NULL. */
 static inline const void *hosted_socket_reply_body(const struct hosted_socket *socket, size_t n) {
         if (socket->n_packet != sizeof(struct bus1_hosted_reply) + n)
                 return NULL;

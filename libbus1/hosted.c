@@ -68,7 +68,7 @@ static int write_all(int fd, const uint8_t *p, size_t n) {
         return 0;
 }
 
-/* A memfd with what follows the header of a request, sealed. */
+/* Make a sealed memfd that contains the body of a request. */
 static int memfd_from_request(const uint64_t *ids, size_t n_ids,
                               const struct bus1_transfer *transfers, size_t n_transfers,
                               const struct iovec *vecs, size_t n_data) {
@@ -115,7 +115,7 @@ static int hosted_exchange(struct hosted_peer *peer, const int *fds, size_t n_fd
         }
 
         if (peer->socket.packet.reply.reply_flags & BUS1_HOSTED_REPLY_BELL) {
-                /* a packet waits: the server sent it when the queue became readable */
+                /* The server sent this packet when the queue became readable. */
                 l = recv(peer->bell_fd, &byte, sizeof(byte), MSG_DONTWAIT);
                 (void)l;
         }
@@ -326,7 +326,7 @@ static int hosted_recv_unpack(struct hosted_peer *peer, bool has_read, uint64_t 
         return 0;
 }
 
-/* Read the data of the next message, which stays queued. The vectors have room for it. */
+/* Read the data of the next message, but leave it queued. The vectors have room for it. */
 static int hosted_read(struct hosted_peer *peer, const struct iovec *vecs, size_t n_data) {
         for (size_t offset = 0; offset < n_data;) {
                 size_t n = min_size(n_data - offset, BUS1_HOSTED_READ_MAX);
@@ -353,9 +353,9 @@ static int hosted_read(struct hosted_peer *peer, const struct iovec *vecs, size_
 }
 
 /*
- * Must the server be asked? The server rings the bell before it answers the sender of a message, so
- * a silent bell means an empty queue. A bell that hung up, and arguments that the server refuses,
- * also go to the server, which gives the error.
+ * Must this call ask the server? The server rings the bell before it answers the sender of a
+ * message, so a silent bell means an empty queue. A bell that hung up, and arguments that the
+ * server refuses, also go to the server, which gives the error.
  */
 static bool hosted_recv_is_due(struct hosted_peer *peer, uint64_t flags,
                                const struct bus1_message *message) {
@@ -533,7 +533,7 @@ int hosted_client_new_from_fd(struct bus1_client **ret_client, int fd) {
         if (r >= 0)
                 r = bus1_client_new_transport(ret_client, &hosted_transport, peer);
         if (r < 0) {
-                /* the socket is still the caller's */
+                /* the caller still owns the socket */
                 peer->socket.fd = -1;
                 hosted_free(peer);
                 return r;
@@ -552,7 +552,7 @@ BUS1_EXPORT int bus1_client_new_hosted(struct bus1_client **ret_client, const ch
 
         r = hosted_client_new_from_fd(ret_client, fd);
         if (r < 0)
-                /* the server refuses this process, or is just ending */
+                /* the server refuses this process, or is about to end */
                 return r == -ESHUTDOWN ? -ECONNREFUSED : r;
 
         steal_fd(&fd);

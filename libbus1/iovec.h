@@ -9,10 +9,10 @@
 #include <string.h>
 #include <sys/uio.h>
 
-/* what the kernel takes in one call */
+/* the kernel takes no more in one call */
 #define IOVEC_MAX 1024
 
-/* -EINVAL when the vectors do not hold n_data bytes. Everything below relies on it. */
+/* -EINVAL if the vectors hold fewer than n_data bytes. The functions below rely on it. */
 static inline int iovec_check_message(const struct bus1_message *message) {
         const struct iovec *vecs = ptr_from_u64(message->ptr_data_vecs);
         uint64_t n = message->n_data;

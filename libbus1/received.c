@@ -119,8 +119,7 @@ BUS1_EXPORT int bus1_client_recv_alloc(struct bus1_client *client,
                         return 0;
                 }
 
-                /* each try must have more room, so that the loop ends whatever the other side says
-                 */
+                /* each try must have more room, or a faulty core could keep the loop going */
                 if (r != -EMSGSIZE || (message.message.n_transfers <= n_transfers &&
                                        message.message.n_data <= n_data && message.n_fds <= n_fds))
                         return r;

@@ -20,7 +20,7 @@
 #define MESSAGE_FLAGS BUS1_MESSAGE_FLAG_FDS
 #define RECV_FLAGS (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_SECCTX)
 
-/* The part of a request behind its header. It is in the packet, or else in a memfd. */
+/* The part of a request that follows its header: in the same packet, or in a memfd. */
 struct body {
 	const u64 *ids;
 	struct bus1_transfer *transfers;
@@ -42,7 +42,7 @@ static int pread_all(int fd, uint8_t *p, size_t n, off_t offset)
 
 		if (l < 0 && errno == EINTR)
 			continue;
-		/* Only a client that wants to do harm can make a sealed file of known size so. */
+		/* The size was checked and sealed, so only a hostile client can cause this. */
 		if (l <= 0)
 			return -EPROTO;
 		p += l;
@@ -72,7 +72,7 @@ static int memfd_check(int fd, size_t size)
 
 /*
  * Find ids, transfers and data. The caller has checked the counts in the header against their
- * limits, so no sum overflows. body is to be freed also after a failure.
+ * limits, so no sum overflows. The caller frees body, also after a failure.
  */
 static int body_parse(struct hosted_served *served, const struct hosted_request *request,
 		      struct body *body)
@@ -103,7 +103,7 @@ static int body_parse(struct hosted_served *served, const struct hosted_request 
 		if (r < 0)
 			return r;
 
-		/* one byte more, so that it is never NULL */
+		/* One byte more, because malloc(0) may return NULL. */
 		arrays = body->arrays = malloc(n_ids + n_transfers + 1);
 		if (!arrays)
 			return -ENOMEM;
@@ -133,7 +133,7 @@ static void reply_append(struct hosted_served *served, struct hosted_reply *repl
 	reply->n_packet += n;
 }
 
-/* To be called after a command that takes entries off the queue. */
+/* Every command that takes entries off the queue calls this when it is done. */
 static void queue_update(struct hosted_served *served)
 {
 	served->reading = NULL;
@@ -141,7 +141,7 @@ static void queue_update(struct hosted_served *served)
 		served->domain->reply.header.reply_flags |= BUS1_HOSTED_REPLY_BELL;
 }
 
-/* Takes the same time whatever the client guesses. */
+/* Takes the same time for each guess, so a client cannot find the secret byte by byte. */
 static bool secret_equal(const uint8_t *a, const uint8_t *b, size_t n)
 {
 	uint8_t difference = 0;
@@ -191,7 +191,7 @@ static int command_transfer(struct hosted_served *served, struct hosted_request 
 		return r;
 
 	if (header->to > 0) {
-		/* The client has learned the ID here, so the peer has gone when it is missing. */
+		/* The server gave out this ID, so a peer that is missing has gone. */
 		to = hosted_served_find(domain, header->to);
 		if (!to || !secret_equal(to->secret, header->to_secret, sizeof(to->secret)))
 			return -ESHUTDOWN;
@@ -254,7 +254,7 @@ static int command_send(struct hosted_served *served, struct hosted_request *req
 		return r;
 
 	if (header->flags & BUS1_SEND_FLAG_CONTINUE) {
-		/* They follow the transfers in the reply. */
+		/* The errors follow the transfers in the reply. */
 		errors = (s32 *)(domain->reply.bytes + reply->n_packet +
 				 header->n_transfers * sizeof(*body.transfers));
 		memset(errors, 0, header->n_ids * sizeof(*errors));
@@ -291,7 +291,7 @@ static int command_send(struct hosted_served *served, struct hosted_request *req
 	return r;
 }
 
-/* Try once. -ESTALE when the message ceased to exist in the meantime: try again. */
+/* Try once. -ESTALE: the message was dropped in the meantime, so the caller tries again. */
 static int recv_one(struct hosted_served *served, struct hosted_reply *reply)
 {
 	struct bus1_domain *domain = served->domain;
@@ -317,7 +317,7 @@ static int recv_one(struct hosted_served *served, struct hosted_reply *reply)
 	head->n_fds = n_files;
 
 	if (has_read && (!recv.payload || recv.payload != served->reading)) {
-		/* Not the message that was read. This reply makes the client start again. */
+		/* This is not the message that the client has read: it must start again. */
 		bus1_peer_recv_abort(&recv);
 		return -ENOLINK;
 	}
@@ -538,7 +538,7 @@ int hosted_command_run(struct hosted_served *served, struct hosted_request *requ
 	else
 		r = command->run(served, request, reply);
 
-	/* A client that breaks the protocol gets no reply: it is dropped. */
+	/* A client that breaks the protocol is dropped without a reply. */
 	if (r == -EPROTO)
 		return r;
 

@@ -17,23 +17,23 @@
 /* A request as it came in. Its packet is in the domain's buffer. */
 struct hosted_request {
 	size_t n_packet;
-	int fds[BUS1_HOSTED_FDS_MAX]; /* -1: taken by the command */
+	int fds[BUS1_HOSTED_FDS_MAX]; /* -1: the command has taken it */
 	size_t n_fds;
-	bool fds_lost; /* there were more, but this process ran out of descriptors */
+	bool fds_lost; /* descriptors are missing: this process ran out of them */
 };
 
-/* What is sent back: the packet in the domain's buffer, and what is not copied there. */
+/* A reply: its packet is in the domain's buffer, its data and descriptors are not. */
 struct hosted_reply {
 	size_t n_packet;
-	/* a reference to the message whose data, or a part of it, follows the packet */
+	/* a reference; (a part of) its data follows the packet */
 	struct bus1_payload *payload;
 	size_t data_offset;
 	size_t n_data;
 	int fds[BUS1_HOSTED_FDS_MAX]; /* borrowed from payload, or own_fd */
 	size_t n_fds;
-	int own_fd; /* to be closed after the reply was sent, or -1 */
+	int own_fd; /* the server closes it after it sent the reply; or -1 */
 };
 
-/* Carry out a request and prepare its reply. -EPROTO when the client is to be dropped. */
+/* Carry out a request and prepare its reply. -EPROTO: the caller must drop the client. */
 int hosted_command_run(struct hosted_served *served, struct hosted_request *request,
 		       struct hosted_reply *reply);

@@ -19,7 +19,7 @@
 #include "kernel/hosted/served.h"
 #include "libbus1/util.h"
 
-/* The part of this process's descriptors that messages to the peers of one user may take. */
+/* Messages to the peers of one user may hold this fraction of the process's descriptors. */
 #define FILES_SHARE 2
 
 int hosted_domain_wait(struct bus1_domain *domain, const sigset_t *sigmask)
@@ -71,7 +71,7 @@ BUS1_EXPORT int bus1_domain_new(struct bus1_domain **ret_domain)
 	struct bus1_accounts *accounts;
 	int r;
 
-	/* The kernel provides the large buffers at its end when they are first used. */
+	/* The large buffers at the end take no memory until they are first used. */
 	domain = calloc(1, sizeof(*domain));
 	if (!domain)
 		return -ENOMEM;
@@ -113,7 +113,7 @@ BUS1_EXPORT struct bus1_domain *bus1_domain_free(struct bus1_domain *domain)
 	return NULL;
 }
 
-/* peers that the owner of the domain hands to other processes */
+/* peers that the owner of the domain gives to other processes */
 
 BUS1_EXPORT int bus1_domain_serve_peer(struct bus1_domain *domain, uint32_t uid, uint32_t gid,
 				       uint32_t pid, int *ret_fd, uint64_t *ret_peer_token)

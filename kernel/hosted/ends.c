@@ -49,7 +49,7 @@ void hosted_ends_remove_address(struct hosted_ends *ends, struct hosted_address 
 	pthread_mutex_unlock(&ends->lock);
 }
 
-/* Whether fd is connected to one of the addresses. Under the lock. */
+/* Is fd connected to one of the addresses? The caller holds the lock. */
 static bool ends_have_connection(struct hosted_ends *ends, int fd)
 {
 	struct sockaddr_un un = {};

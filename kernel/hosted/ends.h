@@ -43,11 +43,11 @@ struct hosted_ends {
 void hosted_ends_init(struct hosted_ends *ends);
 void hosted_ends_destroy(struct hosted_ends *ends);
 
-/* -ENOMEM. Remove nothing that was not added. */
+/* Adding can fail with -ENOMEM. Remove only what was added. */
 int hosted_ends_add_pair(struct hosted_ends *ends, struct hosted_pair *pair);
 void hosted_ends_remove_pair(struct hosted_ends *ends, struct hosted_pair *pair);
 void hosted_ends_add_address(struct hosted_ends *ends, struct hosted_address *address);
 void hosted_ends_remove_address(struct hosted_ends *ends, struct hosted_address *address);
 
-/* Whether fd is the client's end of a peer. */
+/* Is fd the client's end of a peer? */
 bool hosted_ends_have(struct hosted_ends *ends, int fd);

@@ -23,7 +23,7 @@
 #define PAUSE_NSEC (100 * 1000 * 1000)
 #define PEERS_PER_USER 4096
 #define FDS_PER_PEER 2
-/* One user gets at most this part of the descriptors: others need some, too. */
+/* One user gets at most this fraction of the descriptors, so that others get some, too. */
 #define USER_SHARE 4
 
 struct hosted_listener {
@@ -32,7 +32,7 @@ struct hosted_listener {
 	struct hosted_listener *next;
 	struct hosted_address address;
 	bool paused;
-	/* the socket in the file system, so that no other is removed in its place */
+	/* identify the socket file, so that only this one is removed */
 	bool bound;
 	dev_t dev;
 	ino_t ino;
@@ -109,7 +109,7 @@ static void listener_dispatch(struct hosted_source *source, uint32_t events)
 			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 			    errno == ENOMEM)
 				listener_pause(listener);
-			/* Other errors concern one connection, or there is none. */
+			/* Any other error concerns one connection, or there is none. */
 			return;
 		}
 
@@ -125,7 +125,7 @@ static void listener_dispatch(struct hosted_source *source, uint32_t events)
 
 /* creation */
 
-/* Whether the socket that is in the way has no listener any more. */
+/* Has the existing socket at this path no listener any more? */
 static bool address_is_stale(const struct sockaddr_un *un)
 {
 	CLEANUP_CLOSE int fd = -1;
@@ -187,7 +187,7 @@ static void listener_free(struct hosted_listener *listener)
 	const char *path = listener->address.un.sun_path;
 	struct stat st;
 
-	/* Another process may have put a socket of its own there in the meantime. */
+	/* Another process may have replaced the socket by its own in the meantime. */
 	if (listener->bound && lstat(path, &st) >= 0 && st.st_dev == listener->dev &&
 	    st.st_ino == listener->ino)
 		unlink(path);

@@ -11,6 +11,6 @@
 
 #include "kernel/hosted/state.h"
 
-/* Accept again. To be called when the loop's timer expires. */
+/* Accept again. The loop's timer calls this. */
 void hosted_listener_resume_all(struct bus1_domain *domain);
 void hosted_listener_free_all(struct bus1_domain *domain);

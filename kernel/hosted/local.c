@@ -26,7 +26,7 @@ struct local_peer {
 	struct hosted_ready ready;
 };
 
-/* Descriptors that are closed unless they are given away. n is to be set before anything else. */
+/* Descriptors to close unless they were given away. Set n first. */
 struct local_fds {
 	size_t n;
 	int fds[BUS1_MAX_FILES];
@@ -148,7 +148,7 @@ static int local_send(void *p, uint64_t flags, size_t n_destinations, const uint
 	return r;
 }
 
-/* Tell the caller how much a message has of everything. */
+/* Tell the caller the sizes of a message. */
 static void local_put_sizes(struct bus1_message *message, size_t n_transfers, size_t n_data,
 			    size_t n_files)
 {
@@ -169,7 +169,7 @@ static void local_put_metadata(struct bus1_metadata *metadata, uint64_t flags,
 		*metadata = credentials->metadata;
 }
 
-/* Try once. -ESTALE when the message ceased to exist in the meantime: try again. */
+/* Try once. -ESTALE: the message was dropped in the meantime, so the caller tries again. */
 static int local_recv_one(struct local_peer *local, uint64_t flags, struct bus1_metadata *metadata,
 			  struct bus1_message *message)
 {

@@ -52,7 +52,7 @@ static void loop_timer_dispatch(struct hosted_source *source, uint32_t events)
 	uint64_t count;
 	ssize_t l;
 
-	/* This fails when the timer was set again in the meantime, which does no harm. */
+	/* The read fails if the timer was set again in the meantime. That does no harm. */
 	l = read(source->fd, &count, sizeof(count));
 	(void)l;
 	loop->expired(loop);

@@ -38,7 +38,10 @@ void hosted_loop_destroy(struct hosted_loop *loop);
 
 int hosted_loop_add(struct hosted_loop *loop, struct hosted_source *source);
 void hosted_loop_mute(struct hosted_loop *loop, struct hosted_source *source, bool muted);
-/* Needed also before a close: a forked child may have the same socket open. */
+/*
+ * Remove a source before its descriptor is closed: close() alone does not remove it while a forked
+ * child has the same socket open.
+ */
 void hosted_loop_remove(struct hosted_loop *loop, struct hosted_source *source);
 
 /*

@@ -13,7 +13,7 @@
 #include "kernel/core/core.h"
 #include "kernel/hosted/ends.h"
 
-/* Credentials of a process. They hold references to its numbers. -ENOMEM. */
+/* Credentials of a process, with references to its user and process numbers. -ENOMEM. */
 int hosted_creds_init(struct bus1_creds *creds, uid_t uid, gid_t gid, pid_t pid, pid_t tid);
 void hosted_creds_destroy(struct bus1_creds *creds);
 

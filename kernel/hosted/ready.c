@@ -53,7 +53,7 @@ void hosted_ready_destroy(struct hosted_ready *ready)
 	pthread_mutex_destroy(&ready->update_lock);
 }
 
-/* Under the lock. It fails when the descriptor is set already, or the client has gone. */
+/* The caller holds the lock. Fails if the descriptor is set already, or the client has gone. */
 static void ready_signal(struct hosted_ready *ready)
 {
 	uint64_t one = 1;

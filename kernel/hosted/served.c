@@ -49,7 +49,7 @@ static int served_read(struct hosted_served *served, struct hosted_request *requ
 	return l == 0 || (message.msg_flags & MSG_TRUNC) ? -ESHUTDOWN : 0;
 }
 
-/* A client that leaves no room for a reply did not read those before: there is no second try. */
+/* There is no second try: no room means that the client has not read earlier replies. */
 static int served_write(struct hosted_served *served, const struct hosted_reply *reply)
 {
 	union scm_buffer control;
@@ -124,7 +124,7 @@ static void served_dispatch(struct hosted_source *source, uint32_t events)
 	struct hosted_user *user = served->user;
 	uint64_t begin;
 
-	/* A request that a client leaves behind when it goes does not get around the pause. */
+	/* The pause also holds for requests that a client left in its socket when it went. */
 	if (user->paused_until > 0) {
 		if (events & (EPOLLHUP | EPOLLERR))
 			hosted_served_free(served);
@@ -139,7 +139,7 @@ static void served_dispatch(struct hosted_source *source, uint32_t events)
 	hosted_user_unref(&domain->users, user);
 }
 
-/* Undo hosted_served_new(), as far as it got, but for the socket and the user. */
+/* Undo what hosted_served_new() has done so far, except for the socket and the user. */
 static void served_destroy(struct hosted_served *served)
 {
 	struct bus1_domain *domain = served->domain;
@@ -219,7 +219,7 @@ int hosted_served_new(struct bus1_domain *domain, int fd, uint64_t cookie,
 	served->user = user;
 	hosted_ready_init_bell(&served->ready);
 
-	/* For a system whose default is too small for a packet. Fails when its limit is, too. */
+	/* The system's default may be too small for a packet. Fails if its limit is, too. */
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 
 	r = served_new_peer(served, ucred);
@@ -248,7 +248,7 @@ void hosted_served_free(struct hosted_served *served)
 	served_destroy(served);
 	hosted_user_unref(&domain->users, user);
 
-	/* There are descriptors to accept with again: let the timer expire at once. */
+	/* Descriptors are free again. The timer expires at once, and the listener accepts. */
 	if (domain->listening_paused)
 		hosted_loop_set_timer(&domain->loop, 1);
 }

@@ -37,7 +37,7 @@ struct hosted_users {
 /* CLOCK_MONOTONIC, in nanoseconds */
 uint64_t hosted_now(void);
 
-/* Count one peer more for a user. -EUSERS when it has max_peers already, -ENOMEM. */
+/* Count another peer of a user. -EUSERS if the user has max_peers already, -ENOMEM. */
 int hosted_user_ref(struct hosted_users *users, uid_t uid, size_t max_peers,
 		    struct hosted_user **ret_user);
 void hosted_user_unref(struct hosted_users *users, struct hosted_user *user);
@@ -47,7 +47,7 @@ void hosted_user_add_source(struct hosted_users *users, struct hosted_user *user
 			    struct hosted_source *source);
 void hosted_user_remove_source(struct hosted_user *user, struct hosted_source *source);
 
-/* A peer of this user took that much time. */
+/* Charge the user for the time that a request of its peer took. */
 void hosted_user_spend(struct hosted_users *users, struct hosted_user *user, uint64_t nsec);
-/* End the pauses that are over. To be called when the loop's timer expires. */
+/* End the pauses that are over. The loop's timer calls this. */
 void hosted_user_resume_all(struct hosted_users *users);
