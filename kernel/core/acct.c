@@ -9,13 +9,14 @@
 #include <linux/limits.h>
 #include <linux/log2.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include "acct.h"
 
 /**
- * struct bus1_share - what one foreign user has in flight on an account
+ * struct bus1_share - the resources that one foreign user has in flight on an account
  * @uid:	user
- * @n_charges:	charges that refer to it; protected by the account's lock, as are
- * @used:	their amounts
+ * @n_charges:	number of charges; the lock of the account protects it and @used
+ * @used:	sum of the charges
  */
 struct bus1_share {
 	kuid_t uid;
@@ -44,11 +45,10 @@ struct bus1_accounts *bus1_accounts_new(const struct bus1_limits *limits)
 	xa_init(&accounts->accounts);
 	xa_init(&accounts->peers);
 	for (i = 0; i < _BUS1_RESOURCE_N; i++) {
-		u64 max = limits ? limits->max[i] : 0;
+		u64 max = limits && limits->max[i] ? limits->max[i] : bus1_default_limits[i];
 
-		/* far from where sums of charges could overflow */
-		accounts->limits.max[i] =
-			min_t(u64, max ? max : bus1_default_limits[i], 1ULL << 60);
+		/* so low that sums of charges cannot overflow */
+		accounts->limits.max[i] = min_t(u64, max, 1ULL << 60);
 	}
 	return accounts;
 }
@@ -67,53 +67,34 @@ struct bus1_accounts *bus1_accounts_unref(struct bus1_accounts *accounts)
 void bus1_accounts_usage(struct bus1_accounts *accounts, size_t *ret_n_accounts,
 			 u64 ret_used[_BUS1_RESOURCE_N])
 {
-	u64 used[_BUS1_RESOURCE_N] = {};
 	struct bus1_account *account;
 	unsigned long index;
-	size_t i, n = 0;
+	size_t i;
 
+	*ret_n_accounts = 0;
+	memset(ret_used, 0, _BUS1_RESOURCE_N * sizeof(*ret_used));
 	mutex_lock(&accounts->lock);
 	xa_for_each(&accounts->accounts, index, account) {
-		++n;
+		++*ret_n_accounts;
 		for (i = 0; i < _BUS1_RESOURCE_N; i++)
-			used[i] += atomic64_read(&account->used[i]);
+			ret_used[i] += atomic64_read(&account->used[i]);
 	}
 	mutex_unlock(&accounts->lock);
-
-	*ret_n_accounts = n;
-	for (i = 0; i < _BUS1_RESOURCE_N; i++)
-		ret_used[i] = used[i];
 }
 
-/**
- * bus1_account_get() - the account of a user
- * @accounts:	table
- * @uid:	user
- *
- * Return: the account with a reference, made if need be; ERR_PTR(-ENOMEM).
- */
-struct bus1_account *bus1_account_get(struct bus1_accounts *accounts, kuid_t uid)
+/* The account of a new user. The lock of the table is held. */
+static struct bus1_account *bus1_account_new(struct bus1_accounts *accounts, kuid_t uid)
 {
 	struct bus1_account *account;
 	int r;
 
-	mutex_lock(&accounts->lock);
-	account = xa_load(&accounts->accounts, __kuid_val(uid));
-	if (account) {
-		refcount_inc(&account->refs);
-		goto out;
-	}
-
 	account = kzalloc(sizeof(*account), GFP_KERNEL_ACCOUNT);
-	if (!account) {
-		account = ERR_PTR(-ENOMEM);
-		goto out;
-	}
+	if (!account)
+		return ERR_PTR(-ENOMEM);
 	r = xa_err(xa_store(&accounts->accounts, __kuid_val(uid), account, GFP_KERNEL_ACCOUNT));
 	if (r < 0) {
 		kfree(account);
-		account = ERR_PTR(r);
-		goto out;
+		return ERR_PTR(r);
 	}
 	refcount_inc(&accounts->refs);
 	refcount_set(&account->refs, 1);
@@ -121,33 +102,42 @@ struct bus1_account *bus1_account_get(struct bus1_accounts *accounts, kuid_t uid
 	account->uid = uid;
 	mutex_init(&account->lock);
 	xa_init(&account->shares);
-
-out:
-	mutex_unlock(&accounts->lock);
 	return account;
 }
 
 /**
- * bus1_account_put() - drop a reference to an account
- * @account:	account, or NULL
+ * bus1_account_get() - get the account of a user, or make it
+ * @accounts:	table
+ * @uid:	user
  *
- * Return: NULL.
+ * Return: the account with a reference for the caller; ERR_PTR(-ENOMEM).
  */
-struct bus1_account *bus1_account_put(struct bus1_account *account)
+struct bus1_account *bus1_account_get(struct bus1_accounts *accounts, kuid_t uid)
 {
-	struct bus1_accounts *accounts;
+	struct bus1_account *account;
+
+	mutex_lock(&accounts->lock);
+	account = xa_load(&accounts->accounts, __kuid_val(uid));
+	if (account)
+		refcount_inc(&account->refs);
+	else
+		account = bus1_account_new(accounts, uid);
+	mutex_unlock(&accounts->lock);
+	return account;
+}
+
+/* Drop a reference to an account. */
+void bus1_account_put(struct bus1_account *account)
+{
+	struct bus1_accounts *accounts = account->accounts;
 	size_t i;
 
-	if (!account)
-		return NULL;
-
 	/*
-	 * Who drops any other reference must not take the lock: he would still be releasing it when
-	 * the last account, and the table with it, is freed.
+	 * Only the thread that drops the last reference takes the lock. Any other thread might
+	 * still be releasing the lock when the last account, and the table with it, is freed.
 	 */
-	accounts = account->accounts;
 	if (!refcount_dec_and_mutex_lock(&account->refs, &accounts->lock))
-		return NULL;
+		return;
 	xa_erase(&accounts->accounts, __kuid_val(account->uid));
 	mutex_unlock(&accounts->lock);
 
@@ -158,14 +148,14 @@ struct bus1_account *bus1_account_put(struct bus1_account *account)
 	mutex_destroy(&account->lock);
 	kfree(account);
 	bus1_accounts_unref(accounts);
-	return NULL;
 }
 
-/* Nothing is used, and there are no limits of its own. */
-void bus1_usage_init(struct bus1_usage *usage)
+/* A new peer uses nothing and sets no limits. Takes over the reference to the account. */
+void bus1_usage_init(struct bus1_usage *usage, struct bus1_account *account)
 {
 	size_t i;
 
+	usage->account = account;
 	for (i = 0; i < _BUS1_RESOURCE_N; i++) {
 		atomic64_set(&usage->used[i], 0);
 		usage->max[i] = U64_MAX;
@@ -210,22 +200,21 @@ static void bus1_share_put(struct bus1_account *account, struct bus1_share *shar
 	kfree(share);
 }
 
-/* The part of a foreign user, before the account and the peer are charged. */
-static int bus1_charge_share(struct bus1_account *account, struct bus1_usage *usage, kuid_t uid,
+/* Charge the share of a foreign user. The account and the peer are not charged yet. */
+static int bus1_charge_share(struct bus1_usage *usage, kuid_t uid,
 			     const u64 amount[_BUS1_RESOURCE_N], struct bus1_share **ret_share)
 {
+	struct bus1_account *account = usage->account;
 	const u64 *max = account->accounts->limits.max;
 	struct bus1_share *share;
-	int r = 0;
 	size_t i;
 	u64 n;
 
-	mutex_lock(&account->lock);
+	lockdep_assert_held(&account->lock);
+
 	share = bus1_share_get(account, uid);
-	if (IS_ERR(share)) {
-		r = PTR_ERR(share);
-		goto out;
-	}
+	if (IS_ERR(share))
+		return PTR_ERR(share);
 
 	n = account->n_shares * (ilog2(account->n_shares) + 1);
 	for (i = 0; i < _BUS1_RESOURCE_N; i++) {
@@ -233,29 +222,25 @@ static int bus1_charge_share(struct bus1_account *account, struct bus1_usage *us
 
 		if (amount[i] == 0)
 			continue;
-		/* as a peer never has more than what its account has left */
+		/* The peer counts twice: it never has more than what its account has left. */
 		taken = atomic64_read(&account->used[i]) + atomic64_read(&usage->used[i]) +
 			2 * amount[i];
 		if (taken > max[i] || share->used[i] + amount[i] > (max[i] - taken) / n) {
 			bus1_share_put(account, share);
-			r = -EDQUOT;
-			goto out;
+			return -EDQUOT;
 		}
 	}
 	for (i = 0; i < _BUS1_RESOURCE_N; i++)
 		share->used[i] += amount[i];
 	*ret_share = share;
-
-out:
-	mutex_unlock(&account->lock);
-	return r;
+	return 0;
 }
 
 /**
- * bus1_uncharge_share() - what a foreign user sent is not in flight any more
- * @account:	the receiver's account
- * @share:	what bus1_charge() returned; may be NULL
- * @amount:	what it was given
+ * bus1_uncharge_share() - messages of a foreign user are not in flight any more
+ * @account:	account of the receiver
+ * @share:	share that bus1_charge() returned; may be NULL
+ * @amount:	amount that bus1_charge() was given
  */
 void bus1_uncharge_share(struct bus1_account *account, struct bus1_share *share,
 			 const u64 amount[_BUS1_RESOURCE_N])
@@ -272,8 +257,8 @@ void bus1_uncharge_share(struct bus1_account *account, struct bus1_share *share,
 	mutex_unlock(&account->lock);
 }
 
-static void bus1_charge_sub(struct bus1_account *account, struct bus1_usage *usage,
-			    const u64 amount[_BUS1_RESOURCE_N], size_t n_resources)
+static void bus1_charge_sub(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N],
+			    size_t n_resources)
 {
 	size_t i;
 
@@ -281,32 +266,34 @@ static void bus1_charge_sub(struct bus1_account *account, struct bus1_usage *usa
 		if (amount[i] == 0)
 			continue;
 		atomic64_sub(amount[i], &usage->used[i]);
-		atomic64_sub(amount[i], &account->used[i]);
+		atomic64_sub(amount[i], &usage->account->used[i]);
 	}
 }
 
 /**
- * bus1_charge() - charge a peer for what is about to be put on it
- * @account:	the peer's account
- * @usage:	the peer's counters
- * @actor:	account of who causes it
- * @amount:	how much of what
- * @ret_share:	the share of @actor, for as long as it is in flight; NULL when it needs none
+ * bus1_charge() - charge a peer before something is put on it
+ * @usage:	usage of the peer
+ * @actor:	account of the user that causes the charge
+ * @amount:	amount of each resource
+ * @ret_share:	set to the share of @actor, which is charged too; NULL when @actor owns the peer
  *
- * To be taken back with bus1_uncharge_share() and bus1_uncharge().
+ * bus1_uncharge_share() and bus1_uncharge() take the two charges back.
  *
  * Return: -EDQUOT, -ENOMEM.
  */
-int bus1_charge(struct bus1_account *account, struct bus1_usage *usage, struct bus1_account *actor,
+int bus1_charge(struct bus1_usage *usage, struct bus1_account *actor,
 		const u64 amount[_BUS1_RESOURCE_N], struct bus1_share **ret_share)
 {
+	struct bus1_account *account = usage->account;
 	const u64 *max = account->accounts->limits.max;
 	struct bus1_share *share = NULL;
 	size_t i;
 	int r;
 
 	if (account != actor) {
-		r = bus1_charge_share(account, usage, actor->uid, amount, &share);
+		mutex_lock(&account->lock);
+		r = bus1_charge_share(usage, actor->uid, amount, &share);
+		mutex_unlock(&account->lock);
 		if (r < 0)
 			return r;
 	}
@@ -320,7 +307,7 @@ int bus1_charge(struct bus1_account *account, struct bus1_usage *usage, struct b
 		peer_used = atomic64_add_return(amount[i], &usage->used[i]);
 		if (used > max[i] || peer_used > max[i] - used ||
 		    peer_used > READ_ONCE(usage->max[i])) {
-			bus1_charge_sub(account, usage, amount, i + 1);
+			bus1_charge_sub(usage, amount, i + 1);
 			bus1_uncharge_share(account, share, amount);
 			return -EDQUOT;
 		}
@@ -329,57 +316,45 @@ int bus1_charge(struct bus1_account *account, struct bus1_usage *usage, struct b
 	return 0;
 }
 
-/**
- * bus1_uncharge() - what a peer was charged for is gone
- * @account:	the peer's account
- * @usage:	the peer's counters
- * @amount:	how much of what
- */
-void bus1_uncharge(struct bus1_account *account, struct bus1_usage *usage,
-		   const u64 amount[_BUS1_RESOURCE_N])
+/* Take back the charge of a peer, but not that of the share. */
+void bus1_uncharge(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N])
 {
-	bus1_charge_sub(account, usage, amount, _BUS1_RESOURCE_N);
+	bus1_charge_sub(usage, amount, _BUS1_RESOURCE_N);
 }
 
 /**
  * bus1_charge_objects() - charge a peer for objects that are not in flight
- * @account:	the peer's account
- * @usage:	the peer's counters
- * @actor:	account of who causes it
+ * @usage:	usage of the peer
+ * @actor:	account of the user that causes the charge
  * @n:		number of objects
  *
- * To be taken back with bus1_uncharge_objects().
+ * A foreign @actor must have room in its share, but the share is free again at once.
+ * bus1_uncharge_objects() takes the charge back.
  *
  * Return: -EDQUOT, -ENOMEM.
  */
-int bus1_charge_objects(struct bus1_account *account, struct bus1_usage *usage,
-			struct bus1_account *actor, u64 n)
+int bus1_charge_objects(struct bus1_usage *usage, struct bus1_account *actor, u64 n)
 {
 	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_OBJECTS] = n };
 	struct bus1_share *share;
 	int r;
 
-	r = bus1_charge(account, usage, actor, amount, &share);
+	r = bus1_charge(usage, actor, amount, &share);
 	if (r == 0)
-		bus1_uncharge_share(account, share, amount);
+		bus1_uncharge_share(usage->account, share, amount);
 	return r;
 }
 
-/* One more object, and be it over the limit. */
-void bus1_charge_object_anyway(struct bus1_account *account, struct bus1_usage *usage)
+/* Charge a peer for one more object, even if that exceeds a limit. */
+void bus1_charge_object_anyway(struct bus1_usage *usage)
 {
-	atomic64_add_return(1, &account->used[BUS1_RESOURCE_OBJECTS]);
+	atomic64_add_return(1, &usage->account->used[BUS1_RESOURCE_OBJECTS]);
 	atomic64_add_return(1, &usage->used[BUS1_RESOURCE_OBJECTS]);
 }
 
-/**
- * bus1_uncharge_objects() - objects of a peer are gone
- * @account:	the peer's account
- * @usage:	the peer's counters
- * @n:		number of objects
- */
-void bus1_uncharge_objects(struct bus1_account *account, struct bus1_usage *usage, u64 n)
+/* Objects of a peer have gone. */
+void bus1_uncharge_objects(struct bus1_usage *usage, u64 n)
 {
 	atomic64_sub(n, &usage->used[BUS1_RESOURCE_OBJECTS]);
-	atomic64_sub(n, &account->used[BUS1_RESOURCE_OBJECTS]);
+	atomic64_sub(n, &usage->account->used[BUS1_RESOURCE_OBJECTS]);
 }

@@ -5,20 +5,20 @@
 /*
  * Accounting
  *
- * Every peer belongs to the account of its user. The account is charged for all that is queued on a
- * peer or held by it, whoever caused it. For each resource there are three limits:
+ * Every peer belongs to the account of its user. The account is charged for everything that is
+ * queued on the peer or held by it, no matter which user caused it. Each resource has three limits:
  *
- *  - an account never has more than its limit;
- *  - a peer never has more than its account has left. So a single peer gets at most half, and each
- *    further peer half of the rest. A peer may also set a limit of its own;
- *  - a foreign user that sends to the account never has more in flight there than the receiving
- * peer has left, divided by n log n for n such users. So none of them can take all that a peer may
- *    have. Each can get a share of the order of 1 / n but for a power of log n, in whatever order
- *    they come and whatever the others do.
+ *  - An account never has more than its limit.
+ *  - A peer never has more than its account has left. So a single peer gets at most half, and each
+ *    further peer half of the rest. A peer may also set a limit of its own.
+ *  - A foreign user is one that sends to peers of another user. When n foreign users have messages
+ *    in flight on an account, none of them ever has more in flight there than the receiving peer
+ *    has left, divided by n log n. So no foreign user can take everything that a peer may have, and
+ *    each can get about 1 / n of it (up to a power of log n), in whatever order they send.
  *
- * An operation is charged before it happens. The charge is taken back when the operation fails. The
- * share of a foreign user is charged first, so that a refusal takes nothing from others for a
- * moment.
+ * An operation is charged before it happens. When it fails, the charge is taken back. The share of
+ * the foreign user is charged first, so that a refused message does not reduce, even for a moment,
+ * what others can get.
  */
 
 #include <linux/atomic.h>
@@ -29,12 +29,13 @@
 
 /**
  * struct bus1_accounts - a table of accounts
- * @refs:	references, one of them for each account
+ * @refs:	references; each account has one
  * @lock:	protects @accounts, @peers and @last_peer
- * @accounts:	struct bus1_account by uid; each has references left
- * @peers:	struct bus1_peer by number. The table has no references to them: a peer that is
- *		found may have lost its last one, and is about to be freed.
- * @last_peer:	number of the youngest peer
+ * @accounts:	struct bus1_account by uid, without references. An account leaves the table when it
+ *		loses its last one.
+ * @peers:	struct bus1_peer by number, without references. A peer that is found here may have
+ *		lost its last one, and is about to be freed.
+ * @last_peer:	number of the newest peer
  * @limits:	limits of each account
  */
 struct bus1_accounts {
@@ -48,12 +49,12 @@ struct bus1_accounts {
 
 /**
  * struct bus1_account - the resources of one user
- * @refs:	references; the last one is only dropped under the table's lock
- * @accounts:	table it is in
+ * @refs:	references; the last one is dropped with the lock of the table held
+ * @accounts:	the table that it is in
  * @uid:	user
- * @used:	what is in use
+ * @used:	amount in use of each resource
  * @lock:	protects @shares and @n_shares
- * @shares:	struct bus1_share of each foreign user that has something in flight here, by uid
+ * @shares:	by uid, the struct bus1_share of each foreign user that has messages in flight here
  * @n_shares:	number of @shares
  */
 struct bus1_account {
@@ -69,30 +70,29 @@ struct bus1_account {
 
 /**
  * struct bus1_usage - the resources of one peer
- * @used:	its part of the counters of its account
- * @max:	limits of its own
+ * @account:	account of its user; referenced
+ * @used:	the peer's part of the amounts in @account
+ * @max:	limits that the peer set itself
  */
 struct bus1_usage {
+	struct bus1_account *account;
 	atomic64_t used[_BUS1_RESOURCE_N];
 	u64 max[_BUS1_RESOURCE_N];
 };
 
 struct bus1_share;
 
-void bus1_usage_init(struct bus1_usage *usage);
-
 struct bus1_account *bus1_account_get(struct bus1_accounts *accounts, kuid_t uid);
-struct bus1_account *bus1_account_put(struct bus1_account *account);
+void bus1_account_put(struct bus1_account *account);
 
-int bus1_charge(struct bus1_account *account, struct bus1_usage *usage, struct bus1_account *actor,
+void bus1_usage_init(struct bus1_usage *usage, struct bus1_account *account);
+int bus1_charge(struct bus1_usage *usage, struct bus1_account *actor,
 		const u64 amount[_BUS1_RESOURCE_N], struct bus1_share **ret_share);
 void bus1_uncharge_share(struct bus1_account *account, struct bus1_share *share,
 			 const u64 amount[_BUS1_RESOURCE_N]);
-void bus1_uncharge(struct bus1_account *account, struct bus1_usage *usage,
-		   const u64 amount[_BUS1_RESOURCE_N]);
-int bus1_charge_objects(struct bus1_account *account, struct bus1_usage *usage,
-			struct bus1_account *actor, u64 n);
-void bus1_charge_object_anyway(struct bus1_account *account, struct bus1_usage *usage);
-void bus1_uncharge_objects(struct bus1_account *account, struct bus1_usage *usage, u64 n);
+void bus1_uncharge(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N]);
+int bus1_charge_objects(struct bus1_usage *usage, struct bus1_account *actor, u64 n);
+void bus1_charge_object_anyway(struct bus1_usage *usage);
+void bus1_uncharge_objects(struct bus1_usage *usage, u64 n);
 
 #endif /* __BUS1_ACCT_H */

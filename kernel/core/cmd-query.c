@@ -8,14 +8,14 @@
 
 int bus1_peer_query(struct bus1_peer *peer, struct bus1_cmd_query *query)
 {
+	int r;
+
 	if (query->flags != 0)
 		return -EINVAL;
 
-	mutex_lock(&peer->lock);
-	if (peer->disconnected) {
-		mutex_unlock(&peer->lock);
-		return -ESHUTDOWN;
-	}
+	r = bus1_peer_lock(peer);
+	if (r < 0)
+		return r;
 	*query = (struct bus1_cmd_query){
 		.version = BUS1_VERSION,
 		.features = BUS1_FEATURE_FDS | BUS1_FEATURE_CREDENTIALS | BUS1_FEATURE_ONESHOT |

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The receive command, in two steps: look at the next message, then take it
+ * The receive command, in two steps: look at the next message or notification, then take it
  */
 
-#include <linux/bug.h>
-#include <linux/sched.h>
 #include <trace/events/bus1.h>
 #include "invariant.h"
 #include "cmd-slice.h"
@@ -15,7 +13,7 @@
 #include "peer.h"
 #include "pool.h"
 
-/* Give IDs to the handles of a message, unless an earlier look at it did. */
+/* Give IDs to the handles of a message. They have IDs already when it was looked at before. */
 static int bus1_recv_prepare(struct bus1_peer *peer, struct bus1_delivery *delivery)
 {
 	size_t i;
@@ -67,9 +65,6 @@ static int bus1_recv_begin_locked(struct bus1_peer *peer, struct bus1_recv *recv
 	struct bus1_tx tx;
 	int r;
 
-	if (peer->disconnected)
-		return -ESHUTDOWN;
-
 	bus1_tx_init(&tx, peer);
 	entry = bus1_recv_skip_moot(peer, &tx);
 	if (!entry)
@@ -92,12 +87,14 @@ int bus1_peer_recv_begin(struct bus1_peer *peer, struct bus1_recv *recv)
 {
 	int r;
 
-	/* Its holder may copy to memory whose faults take arbitrarily long, so allow signals. */
+	/* Another receiver may hold this lock for any time while it copies to the user. */
 	if (mutex_lock_interruptible(&peer->recv_lock))
 		return -EINTR;
-	mutex_lock(&peer->lock);
-	r = bus1_recv_begin_locked(peer, recv);
-	mutex_unlock(&peer->lock);
+	r = bus1_peer_lock(peer);
+	if (r == 0) {
+		r = bus1_recv_begin_locked(peer, recv);
+		mutex_unlock(&peer->lock);
+	}
 	if (r < 0)
 		mutex_unlock(&peer->recv_lock);
 	return r;
@@ -107,11 +104,11 @@ struct bus1_transfer bus1_recv_transfer(const struct bus1_recv *recv, size_t i)
 {
 	const struct bus1_delivery *delivery = bus1_delivery_from_entry(recv->entry);
 
-	/* It cannot change: that takes a receive, and this one is under way. */
+	/* No lock is needed: only a receive changes it, and this receive is the only one. */
 	return (struct bus1_transfer){ .id = delivery->handles[i]->object.id };
 }
 
-/* The receiver takes the handles of a message. Those of dead nodes stay in the message. */
+/* The receiver takes the handles of a message, except those whose nodes are dead. */
 static void bus1_recv_take_handles(struct bus1_peer *peer, struct bus1_delivery *delivery)
 {
 	size_t i;
@@ -126,7 +123,7 @@ static void bus1_recv_take_handles(struct bus1_peer *peer, struct bus1_delivery 
 	}
 }
 
-/* Returns the entry that is received next, or NULL. */
+/* Take an entry out of the queue. Returns the entry that is received next, or NULL. */
 static struct bus1_queue_entry *bus1_recv_take(struct bus1_peer *peer,
 					       struct bus1_queue_entry *entry)
 {
@@ -161,9 +158,7 @@ static struct bus1_queue_entry *bus1_recv_take(struct bus1_peer *peer,
 	return next;
 }
 
-/*
- * End a receive. The caller has a reference to the peer, so it stays alive.
- */
+/* End a receive. The caller must have a reference to the peer. */
 static int bus1_recv_end(struct bus1_recv *recv, bool take)
 {
 	struct bus1_queue_entry *entry = recv->entry, *next, *drop = NULL;
@@ -175,7 +170,7 @@ static int bus1_recv_end(struct bus1_recv *recv, bool take)
 	mutex_lock(&peer->lock);
 	peer->receiving = NULL;
 	if (peer->disconnected) {
-		/* bus1_queue_seal() left the entry to its receiver. */
+		/* bus1_queue_seal() has not dropped the entry: its receiver must do so. */
 		drop = entry;
 		r = -ESHUTDOWN;
 	} else if (!bus1_entry_is_due(entry)) {

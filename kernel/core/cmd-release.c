@@ -3,23 +3,21 @@
  * The release command: end nodes and handles in one transaction
  */
 
-#include <linux/bug.h>
 #include <linux/kernel.h>
-#include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <trace/events/bus1.h>
 #include "commit.h"
 #include "moot.h"
 
-/* Find the objects that the IDs name. Each may be named once. */
+/* Find the objects that the IDs name. Each object may be named only once. */
 static int bus1_release_collect(struct bus1_peer *peer, const u64 *ids,
 				struct bus1_object **objects, size_t n)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		/* This does not find objects that are marked. */
+		/* bus1_peer_find() does not find objects that are marked. */
 		objects[i] = bus1_peer_find(peer, ids[i]);
 		if (!objects[i]) {
 			while (i-- > 0)
@@ -53,10 +51,7 @@ static void bus1_release_commit(struct bus1_peer *peer, struct bus1_object **obj
 	bus1_tx_commit(&tx);
 
 	for (i = 0; i < n; i++) {
-		if (objects[i]->is_node)
-			bus1_node_disown(bus1_node_from_object(objects[i]));
-		else
-			bus1_handle_unref(bus1_handle_from_object(objects[i]));
+		bus1_object_drop(objects[i]);
 		cond_resched();
 	}
 	bus1_recv_settle(peer);
@@ -75,15 +70,13 @@ int bus1_peer_release(struct bus1_peer *peer, const u64 *ids, size_t n_ids)
 			return -ENOMEM;
 	}
 
-	mutex_lock(&peer->lock);
-	if (peer->disconnected) {
-		r = -ESHUTDOWN;
-	} else {
+	r = bus1_peer_lock(peer);
+	if (r == 0) {
 		r = bus1_release_collect(peer, ids, objects, n_ids);
 		if (r == 0)
 			bus1_release_commit(peer, objects, n_ids);
+		mutex_unlock(&peer->lock);
 	}
-	mutex_unlock(&peer->lock);
 	trace_bus1_release(peer->number, n_ids, r);
 
 	if (objects != few)

@@ -3,7 +3,6 @@
  * The disconnect and reset commands: release all that a peer has
  */
 
-#include <linux/bug.h>
 #include <linux/sched.h>
 #include <trace/events/bus1.h>
 #include "cmd-slice.h"
@@ -11,7 +10,7 @@
 #include "moot.h"
 #include "v2016-hooks.h"
 
-/* Release all objects that the map owns. Messages own those in flight. */
+/* Release all objects of the map, except handles in flight, which belong to their messages. */
 static void bus1_peer_release_objects(struct bus1_peer *peer, struct bus1_tx *tx)
 {
 	struct bus1_object *object;
@@ -44,10 +43,7 @@ static void bus1_peer_forget_objects(struct bus1_peer *peer)
 		if (object->state != BUS1_OBJECT_GONE)
 			continue;
 		bus1_peer_remove(peer, object);
-		if (object->is_node)
-			bus1_node_disown(bus1_node_from_object(object));
-		else
-			bus1_handle_unref(bus1_handle_from_object(object));
+		bus1_object_drop(object);
 		cond_resched();
 	}
 }
@@ -56,12 +52,11 @@ int bus1_peer_disconnect(struct bus1_peer *peer)
 {
 	struct bus1_entries queued;
 	struct bus1_tx tx;
+	int r;
 
-	mutex_lock(&peer->lock);
-	if (peer->disconnected) {
-		mutex_unlock(&peer->lock);
-		return -ESHUTDOWN;
-	}
+	r = bus1_peer_lock(peer);
+	if (r < 0)
+		return r;
 	peer->disconnected = true;
 
 	bus1_tx_init(&tx, peer);
@@ -79,12 +74,9 @@ int bus1_peer_disconnect(struct bus1_peer *peer)
 	return 0;
 }
 
-static int bus1_peer_reset_locked(struct bus1_peer *peer)
+static void bus1_peer_reset_locked(struct bus1_peer *peer)
 {
 	struct bus1_tx tx;
-
-	if (peer->disconnected)
-		return -ESHUTDOWN;
 
 	bus1_tx_init(&tx, peer);
 	peer->flushed = bus1_queue_sync(&peer->queue, 0);
@@ -94,21 +86,21 @@ static int bus1_peer_reset_locked(struct bus1_peer *peer)
 	bus1_tx_commit(&tx);
 	bus1_peer_forget_objects(peer);
 	bus1_recv_settle(peer);
-	return 0;
 }
 
 int bus1_peer_reset(struct bus1_peer *peer)
 {
 	int r;
 
-	/* An entry that a receiver looks at must not be dropped. */
+	/* Wait for the receiver: an entry that it looks at must not be dropped. */
 	if (mutex_lock_interruptible(&peer->recv_lock))
 		return -EINTR;
-	mutex_lock(&peer->lock);
-	r = bus1_peer_reset_locked(peer);
-	mutex_unlock(&peer->lock);
-	mutex_unlock(&peer->recv_lock);
-	if (r == 0)
+	r = bus1_peer_lock(peer);
+	if (r == 0) {
+		bus1_peer_reset_locked(peer);
+		mutex_unlock(&peer->lock);
 		trace_bus1_end(peer->number, false);
+	}
+	mutex_unlock(&peer->recv_lock);
 	return r;
 }

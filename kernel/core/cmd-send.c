@@ -3,10 +3,7 @@
  * The send command: one message to all destinations in one transaction
  */
 
-#include <linux/bug.h>
 #include <linux/err.h>
-#include <linux/kernel.h>
-#include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <trace/events/bus1.h>
@@ -17,8 +14,9 @@
 
 /**
  * struct bus1_send_destination - one destination while it is collected
- * @handle:	handle to send through; held by the sender
- * @delivery:	its message; or an ERR_PTR() with the reason why there is none
+ * @handle:	handle to send through, held by the sender. NULL in the commit when nothing has to
+ *		be done with it any more.
+ * @delivery:	its message; or ERR_PTR() with the reason why there is none
  */
 struct bus1_send_destination {
 	struct bus1_handle *handle;
@@ -29,10 +27,10 @@ struct bus1_send_destination {
  * struct bus1_send_state - a send in progress
  * @peer:		sender
  * @send:		arguments
- * @destinations:	for each destination
- * @n_destinations:	how many of them were collected
- * @nodes:		node of each transfer; those with CREATE are new
- * @n_nodes:		how many of them were collected
+ * @destinations:	state of each destination
+ * @n_destinations:	number of destinations that were collected so far
+ * @nodes:		node of each transfer; new if the transfer has BUS1_TRANSFER_FLAG_CREATE
+ * @n_nodes:		number of nodes that were collected so far
  */
 struct bus1_send_state {
 	struct bus1_peer *peer;
@@ -100,7 +98,7 @@ static int bus1_send_collect_destination(struct bus1_send_state *state,
 	return PTR_ERR(delivery);
 }
 
-/* Do everything that can fail. */
+/* Do everything that can fail. Undo it on failure. */
 static int bus1_send_collect(struct bus1_send_state *state)
 {
 	const struct bus1_send *send = state->send;
@@ -124,19 +122,13 @@ static int bus1_send_collect(struct bus1_send_state *state)
 	return r;
 }
 
-static void bus1_send_accept(struct bus1_delivery *delivery, struct bus1_tx *tx)
-{
-	bus1_delivery_link(delivery);
-	bus1_tx_add(tx, &delivery->entry);
-}
-
-/* A send ends the sender's handle of a one-shot node, also when another message is accepted. */
+/* A send ends the sender's handle of a one-shot node, even if the node accepts another message. */
 static void bus1_send_end_oneshot(struct bus1_peer *peer, struct bus1_send_destination *destination)
 {
 	struct bus1_object *object = &destination->handle->object;
 
 	if (destination->delivery == ERR_PTR(-EDQUOT)) {
-		/* Nothing was sent through the handle: it stays. */
+		/* Nothing was sent through the handle, so the sender keeps it. */
 		destination->handle = NULL;
 		return;
 	}
@@ -147,21 +139,9 @@ static void bus1_send_end_oneshot(struct bus1_peer *peer, struct bus1_send_desti
 		return;
 	}
 
-	/* The handle was given twice. This is the second time. */
+	/* The user passed the handle twice, and this is the second time. */
 	bus1_send_refuse(destination, -EHOSTUNREACH);
 	destination->handle = NULL;
-}
-
-static void bus1_send_commit_oneshot(struct bus1_send_destination *destination, struct bus1_tx *tx)
-{
-	struct bus1_node *node = destination->handle->node;
-
-	if (bus1_node_consume(node, destination->handle)) {
-		bus1_send_accept(destination->delivery, tx);
-		bus1_node_release(node, tx);
-	} else {
-		bus1_send_refuse(destination, -EHOSTUNREACH);
-	}
 }
 
 static void bus1_send_commit_destination(struct bus1_send_destination *destination,
@@ -173,16 +153,14 @@ static void bus1_send_commit_destination(struct bus1_send_destination *destinati
 		return;
 
 	node = destination->handle->node;
-	if (node->oneshot) {
-		bus1_send_commit_oneshot(destination, tx);
-		return;
-	}
-
-	destination->handle = NULL;
-	if (bus1_node_is_dead(node))
+	if (node->oneshot ? !bus1_node_consume(node, destination->handle) : bus1_node_is_dead(node))
 		bus1_send_refuse(destination, -EHOSTUNREACH);
 	else
-		bus1_send_accept(destination->delivery, tx);
+		bus1_tx_add_delivery(tx, destination->delivery);
+	if (!node->oneshot)
+		destination->handle = NULL;
+	else if (!IS_ERR(destination->delivery))
+		bus1_node_release(node, tx);
 }
 
 static void bus1_send_commit(struct bus1_send_state *state)
@@ -220,8 +198,8 @@ static void bus1_send_commit(struct bus1_send_state *state)
 	bus1_tx_commit(&tx);
 
 	/*
-	 * The handles that are left are those of one-shot nodes, whose IDs have ended. When the
-	 * node was dead before, the notification about that is moot now.
+	 * Only handles of one-shot nodes are left. Their IDs have ended. If such a node was dead
+	 * before, the notification about it is moot now.
 	 */
 	for (i = 0; i < send->n_destinations; i++) {
 		if (!state->destinations[i].handle)
@@ -235,19 +213,11 @@ static void bus1_send_commit(struct bus1_send_state *state)
 
 static int bus1_send_check(const struct bus1_send *send)
 {
-	size_t i;
-	int r;
-
 	if (send->flags & ~BUS1_SEND_FLAG_CONTINUE)
 		return -EINVAL;
 	if (send->n_destinations > BUS1_MAX_DESTINATIONS || send->n_transfers > BUS1_MAX_TRANSFERS)
 		return -EMSGSIZE;
-	for (i = 0; i < send->n_transfers; i++) {
-		r = bus1_transfer_check(&send->transfers[i]);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return bus1_transfers_check(send->transfers, send->n_transfers);
 }
 
 int bus1_peer_send(struct bus1_peer *peer, const struct bus1_send *send)
@@ -277,8 +247,10 @@ int bus1_peer_send(struct bus1_peer *peer, const struct bus1_send *send)
 		goto out;
 	}
 
-	mutex_lock(&peer->lock);
-	r = peer->disconnected ? -ESHUTDOWN : bus1_send_collect(&state);
+	r = bus1_peer_lock(peer);
+	if (r < 0)
+		goto out;
+	r = bus1_send_collect(&state);
 	if (r == 0)
 		bus1_send_commit(&state);
 	mutex_unlock(&peer->lock);

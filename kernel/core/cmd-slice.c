@@ -2,10 +2,10 @@
 /*
  * Slices: receiving into the pool of a peer, and the command that releases what was received
  *
- * A slice is filled without the lock of the peer, because the copy may be large and may wait for
- * memory. Until the receive is committed, only the receiver knows the slice, and the message is
- * still queued and charged. The commit turns the charge for the message into the charge for the
- * slice.
+ * The lock of the peer is not held while a slice is filled, because the copy may be large and may
+ * wait for memory. Until the receive is committed, only the receiver knows the slice, and the
+ * message is still queued and charged. The commit turns the charge for the message into the charge
+ * for the slice.
  */
 
 #include <linux/err.h>
@@ -18,16 +18,15 @@
 int bus1_peer_enable_pool(struct bus1_peer *peer, const struct bus1_pool_memory *memory, void *data)
 {
 	struct bus1_pool *pool;
-	int r = 0;
+	int r;
 
-	mutex_lock(&peer->lock);
-	if (peer->disconnected) {
-		r = -ESHUTDOWN;
-	} else if (!peer->pool) {
+	r = bus1_peer_lock(peer);
+	if (r < 0)
+		return r;
+	if (!peer->pool) {
 		pool = bus1_pool_new(memory, data);
-		if (IS_ERR(pool))
-			r = PTR_ERR(pool);
-		else
+		r = PTR_ERR_OR_ZERO(pool);
+		if (r == 0)
 			peer->pool = pool;
 	}
 	mutex_unlock(&peer->lock);
@@ -76,7 +75,7 @@ void bus1_peer_free_slice(struct bus1_peer *peer, struct bus1_slice *slice)
 {
 	lockdep_assert_held(&peer->lock);
 
-	bus1_uncharge(peer->account, &peer->usage, slice->kept);
+	bus1_uncharge(&peer->usage, slice->kept);
 	bus1_slice_free(peer->pool, slice);
 }
 
@@ -94,16 +93,14 @@ void bus1_peer_free_slices(struct bus1_peer *peer)
 int bus1_peer_release_slice(struct bus1_peer *peer, u64 offset)
 {
 	struct bus1_slice *slice;
-	int r = 0;
+	int r;
 
-	mutex_lock(&peer->lock);
+	r = bus1_peer_lock(peer);
+	if (r < 0)
+		return r;
 	slice = peer->pool ? bus1_slice_find(peer->pool, offset) : NULL;
-	if (peer->disconnected)
-		r = -ESHUTDOWN;
-	else if (slice)
+	if (slice)
 		bus1_peer_free_slice(peer, slice);
-	else
-		r = -EBADRQC;
 	mutex_unlock(&peer->lock);
-	return r;
+	return slice ? 0 : -EBADRQC;
 }

@@ -3,7 +3,7 @@
 #define __BUS1_CMD_SLICE_H
 
 /*
- * Slices that messages were received into (see pool.h for the pool that they are part of)
+ * Slices with received messages (pool.h describes the pool that they are part of)
  *
  * A peer is charged for a slice from the end of the receive until the slice is freed.
  */

@@ -3,9 +3,7 @@
  * The transfer command: create nodes, and copy handles from one peer to another
  */
 
-#include <linux/bug.h>
 #include <linux/err.h>
-#include <linux/mm.h>
 #include <linux/slab.h>
 #include <trace/events/bus1.h>
 #include "commit.h"
@@ -17,7 +15,7 @@
  * struct bus1_transfer_item - one transfer while it is collected
  * @created:	node that is created, or NULL
  * @handle:	new handle
- * @named:	its ID, when the destination is a peer of 2016
+ * @named:	ID of @handle, if the destination is a peer of 2016
  */
 struct bus1_transfer_item {
 	struct bus1_node *created;
@@ -39,7 +37,7 @@ static void bus1_transfer_undo(struct bus1_peer *from, struct bus1_peer *to,
 		bus1_peer_destroy_node(from, item->created);
 }
 
-/* Do all of one transfer that can fail. The destination has been charged for the handle. */
+/* Do everything of one transfer that can fail. The destination has been charged for the handle. */
 static int bus1_transfer_collect(struct bus1_peer *from, struct bus1_peer *to,
 				 const struct bus1_transfer *src, struct bus1_transfer_item *item)
 {
@@ -71,7 +69,7 @@ static int bus1_transfer_collect(struct bus1_peer *from, struct bus1_peer *to,
 	return bus1_peer_add(to, &item->handle->object);
 
 uncharge:
-	bus1_uncharge_objects(to->account, &to->usage, 1);
+	bus1_uncharge_objects(&to->usage, 1);
 	return r;
 }
 
@@ -86,14 +84,14 @@ static int bus1_transfer_locked(struct bus1_peer *from, struct bus1_peer *to,
 	if (from->disconnected || to->disconnected)
 		return -ESHUTDOWN;
 
-	r = bus1_charge_objects(to->account, &to->usage, from->account, n);
+	r = bus1_charge_objects(&to->usage, from->usage.account, n);
 	if (r < 0)
 		return r;
 
 	for (i = 0; i < n; i++) {
 		r = bus1_transfer_collect(from, to, &src[i], &items[i]);
 		if (r < 0) {
-			bus1_uncharge_objects(to->account, &to->usage, n - i - 1);
+			bus1_uncharge_objects(&to->usage, n - i - 1);
 			do
 				bus1_transfer_undo(from, to, &items[i]);
 			while (i-- > 0);
@@ -129,16 +127,13 @@ int bus1_peer_transfer(struct bus1_peer *from, struct bus1_peer *to, struct bus1
 		       struct bus1_transfer *dst, size_t n)
 {
 	struct bus1_transfer_item *items;
-	size_t i;
 	int r;
 
 	if (n > BUS1_MAX_TRANSFERS)
 		return -EMSGSIZE;
-	for (i = 0; i < n; i++) {
-		r = bus1_transfer_check(&src[i]);
-		if (r < 0)
-			return r;
-	}
+	r = bus1_transfers_check(src, n);
+	if (r < 0)
+		return r;
 
 	items = kvcalloc(n + 1, sizeof(*items), GFP_KERNEL_ACCOUNT);
 	if (!items)

@@ -5,7 +5,6 @@
 
 #include <linux/sched.h>
 #include "commit.h"
-#include "message.h"
 #include "node.h"
 #include "peer.h"
 
@@ -16,7 +15,7 @@ static void bus1_delivery_drop(struct bus1_delivery *delivery, struct bus1_tx *t
 	for (i = 0; i < delivery->n_handles; i++) {
 		struct bus1_handle *handle = delivery->handles[i];
 
-		/* The receiver has looked at the message without taking it. */
+		/* It has an ID when a receiver has looked at the message without taking it. */
 		if (handle->object.state == BUS1_OBJECT_NEW && handle->object.id != BUS1_INVALID)
 			bus1_peer_remove(handle->holder, &handle->object);
 		bus1_handle_release(handle, tx);
@@ -29,10 +28,10 @@ static void bus1_delivery_drop(struct bus1_delivery *delivery, struct bus1_tx *t
  * @entry:	entry that is in no queue and no list
  * @tx:		transaction that gets the notifications which this causes
  *
- * Drops the reference of the entry, or frees the message. The handles in a message are released
- * into
- * @tx, so there is no recursion, however messages carry handles of each other's nodes. When its
- * receiver may have looked at a message, the lock of the receiver must be held.
+ * Frees a message; of a notification, drops the reference that it has to its node or handle. The
+ * notifications about handles in a message go to @tx. So there is no recursion, even if messages
+ * carry handles of each other's nodes. The lock of the receiver must be held, unless no receiver
+ * can have looked at the entry.
  */
 void bus1_entry_drop(struct bus1_queue_entry *entry, struct bus1_tx *tx)
 {

@@ -5,9 +5,9 @@
 /*
  * Committing transactions and dropping entries
  *
- * tx.h puts the entries of a transaction on their queues. It knows nothing of what an entry is part
- * of. This floor does: when a receiver is disconnected, or is not to see an entry any more, the
- * entry is dropped. Dropping a message releases the handles that it carries. When one of them was
+ * tx.h puts the entries of a transaction on their queues. It does not know messages, nodes and
+ * handles. This file does. It drops an entry when its receiver is disconnected, or shall not see
+ * the entry any more. Dropping a message releases the handles that it carries. When one of them was
  * the last handle of its node, a new notification goes to the owner of that node:
  *
  *	transaction ---> bus1_tx_place() ---> queues
@@ -15,21 +15,29 @@
  *	     |                  v
  *	notifications <--- dropped entries
  *
- * So committing is a loop. It ends because each round drops entries that existed before, and
- * only notifications are added, which carry nothing.
+ * So committing is a loop. It ends because only notifications are added, and dropping a
+ * notification adds nothing.
  */
 
+#include "message.h"
 #include "tx.h"
 
 void bus1_entry_drop(struct bus1_queue_entry *entry, struct bus1_tx *tx);
 void bus1_tx_drop(struct bus1_tx *tx, struct bus1_entries *entries);
 
+/* Add a message to a transaction. Its handles are linked to their nodes. */
+static inline void bus1_tx_add_delivery(struct bus1_tx *tx, struct bus1_delivery *delivery)
+{
+	bus1_delivery_link(delivery);
+	bus1_tx_add(tx, &delivery->entry);
+}
+
 /**
- * bus1_tx_commit() - let a transaction happen
+ * bus1_tx_commit() - commit a transaction
  * @tx:		transaction; empty afterwards
  *
  * Cannot fail. Entries for disconnected peers are dropped. The notifications that this causes are
- * committed as well before this returns.
+ * also committed before this returns.
  */
 static inline void bus1_tx_commit(struct bus1_tx *tx)
 {

@@ -5,11 +5,11 @@
 /*
  * The bus1 core, as its front ends see it
  *
- * bus1 passes messages between peers. A peer owns nodes, where it receives, and holds handles,
- * through which it sends; an ID names each. A message is sent through handles and can carry others.
- * A notification tells the holder of a handle that its node has gone (NODE_RELEASE), and the owner
- * of a node that its last handle has gone (HANDLE_RELEASE). All of this happens in one order of
- * transactions on which all peers agree (tx.h).
+ * bus1 passes messages between peers. A peer owns nodes, on which it receives, and holds handles,
+ * through which it sends. An ID names each. A message is sent through handles and can carry other
+ * handles. A notification tells the holder of a handle that its node has gone (NODE_RELEASE), or
+ * the owner of a node that its last handle has gone (HANDLE_RELEASE). Messages and notifications
+ * happen in one order of transactions, on which all peers agree (tx.h).
  *
  * A front end (the character device, the socket server, the in-process transport) turns the
  * requests of its users into calls of this header. All pointers here are kernel memory. The front
@@ -45,7 +45,7 @@ struct pid;
 /* accounting */
 
 enum bus1_resource {
-	BUS1_RESOURCE_BYTES,	/* data bytes in queued messages */
+	BUS1_RESOURCE_BYTES,	/* data bytes in queued messages, and in slices of the pool */
 	BUS1_RESOURCE_OBJECTS,	/* nodes and handles, held or in queued messages */
 	BUS1_RESOURCE_MESSAGES, /* queued messages */
 	BUS1_RESOURCE_FILES,	/* files in queued messages */
@@ -70,8 +70,8 @@ struct bus1_limits {
  * bus1_accounts_new() - make a table of accounts
  * @limits:	limits for every account of this table, or NULL for the defaults
  *
- * All peers of a user that were made from one table share the account of the user. A front end has
- * one table.
+ * A table has one account for each user. All peers of this user that were made with the table share
+ * the account. A front end has one table.
  *
  * Return: the table with one reference, or ERR_PTR(-ENOMEM).
  */
@@ -81,18 +81,18 @@ struct bus1_accounts *bus1_accounts_new(const struct bus1_limits *limits);
  * bus1_accounts_unref() - drop a reference to a table of accounts
  * @accounts:	table, or NULL
  *
- * The table lives on until the last peer made from it is gone.
+ * The table is freed when the last peer that was made with it has been freed as well.
  *
  * Return: NULL.
  */
 struct bus1_accounts *bus1_accounts_unref(struct bus1_accounts *accounts);
 
 /**
- * bus1_accounts_usage() - report what is in use now
+ * bus1_accounts_usage() - report the current usage
  * @accounts:		table
- * @ret_n_accounts:	number of accounts. An account exists while a peer of its user does, or a
- *			handle, or a node that handles refer to.
- * @ret_used:		sum over all accounts for each resource
+ * @ret_n_accounts:	number of accounts. An account exists while its user has a peer, a handle,
+ *			or a node that handles refer to.
+ * @ret_used:		for each resource, the sum over all accounts
  */
 void bus1_accounts_usage(struct bus1_accounts *accounts, size_t *ret_n_accounts,
 			 u64 ret_used[_BUS1_RESOURCE_N]);
@@ -103,9 +103,9 @@ void bus1_accounts_usage(struct bus1_accounts *accounts, size_t *ret_n_accounts,
  * struct bus1_creds - credentials of the sender, captured when it sends
  * @uid:	user
  * @gid:	group
- * @pid:	process, may be NULL
- * @tid:	thread, may be NULL
- * @cred:	credentials that have its security label, may be NULL
+ * @pid:	process; may be NULL
+ * @tid:	thread; may be NULL
+ * @cred:	credentials with the security label; may be NULL
  */
 struct bus1_creds {
 	kuid_t uid;
@@ -118,17 +118,16 @@ struct bus1_creds {
 /**
  * struct bus1_payload - the part of a message that all recipients share
  * @refs:	reference count
- * @account:	user of the sender's account; set by the core
+ * @account:	user whose account the sender belongs to; set by the core
  * @addressed:	private to the core
- * @creds:	sender; set by the front end. The payload owns the references to @pid, @tid and
- *		@cred.
- * @n_data:	bytes in @data
- * @data:	the message's bytes, filled in by the front end
- * @n_files:	entries in @files
- * @files:	the message's files, filled in by the front end; the payload owns the references.
- *		Entries left NULL are fine until the payload is sent.
+ * @creds:	credentials of the sender, set by the front end. The payload owns their references.
+ * @n_data:	number of bytes in @data
+ * @data:	bytes of the message, set by the front end
+ * @n_files:	number of entries in @files
+ * @files:	files of the message, set by the front end before it sends. The payload owns the
+ *		references. An entry may be NULL until then.
  *
- * A payload is sent once, and does not change after that.
+ * A payload is sent only once, and does not change after that.
  */
 struct bus1_payload {
 	refcount_t refs;
@@ -146,9 +145,9 @@ struct bus1_payload {
  * @n_data:	number of data bytes, at most BUS1_MAX_DATA
  * @n_files:	number of files, at most BUS1_MAX_PAYLOAD_FILES
  *
- * The data is not initialised, the credentials and files are zero.
+ * The data is not initialised. The credentials and files are zero.
  *
- * Return: the payload with one reference, ERR_PTR(-EMSGSIZE) when over a limit, ERR_PTR(-ENOMEM).
+ * Return: the payload with one reference; ERR_PTR(-EMSGSIZE) when over a limit; ERR_PTR(-ENOMEM).
  */
 struct bus1_payload *bus1_payload_new(size_t n_data, size_t n_files);
 struct bus1_payload *bus1_payload_ref(struct bus1_payload *payload);
@@ -162,21 +161,22 @@ struct bus1_payload *bus1_payload_unref(struct bus1_payload *payload);
  * @peer:	the peer
  * @data:	the argument of bus1_peer_new()
  *
- * The thread that caused it calls this with a spinlock held: it must not sleep and must not call
- * the core. It is called each time that the queue becomes readable, and once on disconnect, but
- * never after bus1_peer_disconnect() has returned.
+ * The thread that made the queue readable calls this function with a spinlock held. So it must not
+ * sleep, and must not call the core. It is called each time that the queue becomes readable, and
+ * once by bus1_peer_disconnect(), but never after that has returned.
  */
 typedef void (*bus1_wake_t)(struct bus1_peer *peer, void *data);
 
 /**
  * bus1_peer_new() - make a peer
- * @accounts:	table that has its account
+ * @accounts:	table with the accounts
  * @uid:	user whose account is charged for this peer
  * @wake:	called when the queue becomes readable, or NULL
  * @data:	passed to @wake
  *
- * Return: the peer with one reference, or ERR_PTR(-ENOMEM). The caller must call
- * bus1_peer_disconnect() before it drops that reference.
+ * The caller must call bus1_peer_disconnect() before it drops the reference that it gets.
+ *
+ * Return: the peer with one reference, or ERR_PTR(-ENOMEM).
  */
 struct bus1_peer *bus1_peer_new(struct bus1_accounts *accounts, kuid_t uid, bus1_wake_t wake,
 				void *data);
@@ -188,31 +188,32 @@ struct bus1_peer *bus1_peer_unref(struct bus1_peer *peer);
  * bus1_peer_disconnect() - end a peer
  * @peer:	peer
  *
- * One transaction releases all nodes, which notifies the holders of their handles, and all handles,
- * which notifies the owner of a node that loses its last handle. The queue is emptied. From then on
- * every other operation on the peer returns -ESHUTDOWN, and messages to it are discarded.
+ * One transaction releases all nodes and all handles of the peer. The holders of handles to its
+ * nodes get notifications, and so does each owner whose node loses its last handle. The queue is
+ * emptied. From then on every other operation on the peer returns -ESHUTDOWN, and messages to it
+ * are discarded.
  *
- * Return: -ESHUTDOWN when it was disconnected before.
+ * Return: -ESHUTDOWN when the peer was disconnected before.
  */
 int bus1_peer_disconnect(struct bus1_peer *peer);
 
 /**
- * bus1_peer_reset() - release all that a peer has
+ * bus1_peer_reset() - release everything that a peer has
  * @peer:	peer
  *
- * Like bus1_peer_disconnect() it releases all nodes and handles in one transaction and empties the
- * queue, and the pool. But the peer goes on. Its IDs are not used again.
+ * Releases all nodes and handles like bus1_peer_disconnect(), and empties the queue and the pool.
+ * But the peer can still be used. Its IDs are not used again.
  *
- * Return: -EINTR when a signal interrupts the wait for a receiver to end; -ESHUTDOWN.
+ * Return: -EINTR when a signal interrupts the wait for another receiver; -ESHUTDOWN.
  */
 int bus1_peer_reset(struct bus1_peer *peer);
 
 /**
  * struct bus1_pool_memory - memory of a pool, provided by the front end
- * @write:	write to it. Bytes that were never written are zero. It may fail. One receiver at a
- *		time calls it, with or without the lock of the peer.
- * @discard:	the bytes of a range are not needed any more. Called with the lock of the peer held,
- *		also while @write writes to another range.
+ * @write:	write to the memory, or return a negative errno. Bytes that were never written are
+ *		zero. Only one receiver at a time calls it, with or without the lock of the peer.
+ * @discard:	free the memory of a range, whose bytes are not needed any more. Called with the
+ *		lock of the peer held; @write may write to another range at the same time.
  */
 struct bus1_pool_memory {
 	int (*write)(void *data, u64 offset, const void *from, size_t n);
@@ -222,9 +223,9 @@ struct bus1_pool_memory {
 /**
  * bus1_peer_enable_pool() - give a peer a pool, unless it has one
  * @peer:	peer of 2026
- * @memory:	its memory
- * @data:	passed to @memory; must stay until the peer is disconnected and no receive is under
- * way
+ * @memory:	memory of the pool
+ * @data:	passed to @memory; must be valid until the peer is disconnected and its last receive
+ *		has ended
  *
  * Return: -ENOMEM, -ESHUTDOWN.
  */
@@ -235,16 +236,16 @@ int bus1_peer_enable_pool(struct bus1_peer *peer, const struct bus1_pool_memory 
 kuid_t bus1_peer_uid(const struct bus1_peer *peer);
 
 /* flags returned by bus1_peer_poll() */
-#define BUS1_POLL_READABLE 0x1 /* bus1_peer_recv_begin() has something to look at */
+#define BUS1_POLL_READABLE 0x1 /* a message or notification can be received */
 #define BUS1_POLL_HANGUP 0x2   /* the peer was disconnected */
 
 /**
- * bus1_peer_poll() - report readiness
+ * bus1_peer_poll() - report whether the queue is readable, and whether the peer was disconnected
  * @peer:	peer
  *
- * Never sleeps. A readable queue has something to receive, with one exception: another peer sends
- * at the moment when this one releases the destination. Its message may then be queued all the
- * same. bus1_peer_recv_begin() drops it and returns -EAGAIN.
+ * Never sleeps. A readable queue has something to receive, with one exception. When another peer
+ * sends to a node while this peer releases the node, the message may still be queued. Then
+ * bus1_peer_recv_begin() drops it and returns -EAGAIN.
  *
  * Return: a set of BUS1_POLL_* flags.
  */
@@ -254,17 +255,17 @@ unsigned int bus1_peer_poll(struct bus1_peer *peer);
 
 /**
  * bus1_peer_transfer() - create nodes, and copy handles from one peer to another
- * @from:	source; nodes are created in it, handles are looked up in it
+ * @from:	source. New nodes belong to it, and the handles in @src are its handles.
  * @to:		destination, may be @from
- * @n:		number of transfers
- * @src:	what to transfer; entries with BUS1_TRANSFER_FLAG_CREATE are updated
+ * @src:	transfers. Entries with BUS1_TRANSFER_FLAG_CREATE are set to the new nodes.
  * @dst:	set to the new handles of @to
+ * @n:		number of transfers
  *
- * The node of a handle may have gone already, while the notification still waits in @from. Then @to
- * gets a new handle and a notification for it.
+ * The node of a handle may have gone already, while @from has not received the notification yet.
+ * Then @to gets a new handle and a notification about it.
  *
  * Return: -EINVAL for unknown flags, or CREATE with an ID; -EBADRQC for an ID that is no handle of
- * @from; -EMSGSIZE for more than BUS1_MAX_TRANSFERS; -EDQUOT, -ENOMEM; -ESHUTDOWN when one of both
+ * @from; -EMSGSIZE for more than BUS1_MAX_TRANSFERS; -EDQUOT, -ENOMEM; -ESHUTDOWN when @from or @to
  * was disconnected.
  */
 int bus1_peer_transfer(struct bus1_peer *from, struct bus1_peer *to, struct bus1_transfer *src,
@@ -286,9 +287,10 @@ int bus1_peer_release(struct bus1_peer *peer, const u64 *ids, size_t n_ids);
  * @flags:		BUS1_SEND_FLAG_*
  * @destinations:	handles to send through
  * @n_destinations:	number of @destinations
- * @errors:		an entry for each destination, set on success: 0, or with
- *			BUS1_SEND_FLAG_CONTINUE why it gets no message; may be NULL
- * @transfers:		handles to send along; entries with BUS1_TRANSFER_FLAG_CREATE are updated
+ * @errors:		an entry for each destination, or NULL. Set on success: to 0, or with
+ *			BUS1_SEND_FLAG_CONTINUE to the reason why there is no message (-errno)
+ * @transfers:		handles that the message carries. Entries with BUS1_TRANSFER_FLAG_CREATE are
+ *			set to the new nodes.
  * @n_transfers:	number of @transfers
  * @payload:		data, files and credentials. The core takes references of its own.
  */
@@ -307,12 +309,12 @@ struct bus1_send {
  * @peer:	sender
  * @send:	arguments
  *
- * Every destination gets a message of its own, also when several are handles of one node or of
- * nodes of one peer. That peer receives them one after the other. A destination whose node has gone
- * counts as a success: a notification tells the sender.
+ * Every destination gets a message of its own, even if several destinations are handles of one
+ * node, or of nodes of one peer. That peer receives them one after the other. A destination whose
+ * node has gone counts as a success, because the sender gets a notification about it.
  *
- * With BUS1_SEND_FLAG_CONTINUE a failure at one receiver does not fail the send. The entry of that
- * destination in the errors is -EDQUOT, or -EHOSTUNREACH when the node has gone.
+ * With BUS1_SEND_FLAG_CONTINUE a failure at one receiver does not fail the send. The error of that
+ * destination is -EDQUOT, or -EHOSTUNREACH when the node has gone.
  *
  * Return: -EINVAL for unknown flags, or CREATE with an ID; -EBADRQC for an unknown destination or
  * transfer; -EMSGSIZE when over a limit; -EDQUOT, -ENOMEM, -ESHUTDOWN.
@@ -322,11 +324,11 @@ int bus1_peer_send(struct bus1_peer *peer, const struct bus1_send *send);
 /**
  * struct bus1_recv - a message being received
  * @type:		BUS1_MESSAGE_TYPE_*
- * @id:			node of a message or HANDLE_RELEASE, handle of a NODE_RELEASE
+ * @id:			node of a message or HANDLE_RELEASE; handle of a NODE_RELEASE
  * @has_account:	@account is set: this is a message, not a notification
- * @account:		user the sender is accounted on
- * @payload:		data, files and credentials; NULL in notifications. Borrowed: take a
- *			reference to keep it beyond the end of the receive.
+ * @account:		user whose account the sender belongs to
+ * @payload:		data, files and credentials; NULL in notifications. The caller must take a
+ *			reference if it uses the payload after the receive has ended.
  * @n_transfers:	number of handles, see bus1_recv_transfer()
  * @peer:		private to the core
  * @entry:		private to the core
@@ -352,22 +354,22 @@ struct bus1_recv {
  * @peer:	peer
  * @recv:	filled in on success
  *
- * The message stays queued. On success exactly one of bus1_peer_recv_commit() and
- * bus1_peer_recv_abort() must follow, from the same thread. In between, only a mutex is held that
- * keeps other receivers of the same peer out. So copying to the user may take any time.
+ * The message stays queued. After a success the same thread must call either
+ * bus1_peer_recv_commit() or bus1_peer_recv_abort(). In between, only the mutex is held that keeps
+ * other receivers of the same peer out. So copying to the user may take any time.
  *
  * Return: -EAGAIN when there is no message; -EINTR when a signal interrupts the wait for another
- * receiver to end; -ENOMEM, -ESHUTDOWN.
+ * receiver; -ENOMEM, -ESHUTDOWN.
  */
 int bus1_peer_recv_begin(struct bus1_peer *peer, struct bus1_recv *recv);
 
 /**
- * bus1_recv_transfer() - the handle at one position of a message being received
+ * bus1_recv_transfer() - return one handle of a message being received
  * @recv:	message
  * @i:		position, less than @recv->n_transfers
  *
- * Return: the transfer as the receiver sees it. The ID names a handle of the receiver once the
- * receive is committed. It is BUS1_INVALID when the node has gone before the message arrived.
+ * Return: the transfer as the receiver sees it. Once the receive is committed, the ID names a
+ * handle of the receiver. It is BUS1_INVALID when the node had gone before the message arrived.
  */
 struct bus1_transfer bus1_recv_transfer(const struct bus1_recv *recv, size_t i);
 
@@ -421,10 +423,10 @@ int bus1_peer_release_slice(struct bus1_peer *peer, u64 offset);
 int bus1_peer_query(struct bus1_peer *peer, struct bus1_cmd_query *query);
 
 /*
- * A front end must not put the file of a peer into a payload. A peer whose file is in its own queue
- * would never be closed, nor would two peers with each other's file in their queues. Only the
- * front end can recognise such a file (the module by file->f_op). It refuses the file with -EINVAL
- * before it calls bus1_peer_send().
+ * A front end must not put a file that is a peer into a payload. If such a file is in the peer's
+ * own queue, the peer is never closed. The same is true for two peers with each other's file in
+ * their queues. Only the front end can recognise such a file (the module by file->f_op). It refuses
+ * the file with -EINVAL before it calls bus1_peer_send().
  */
 
 #endif /* __BUS1_CORE_H */

@@ -4,6 +4,7 @@
  */
 
 #include <linux/atomic.h>
+#include <linux/string.h>
 #include "inspect.h"
 #include "node.h"
 #include "peer.h"
@@ -21,17 +22,16 @@ static void bus1_inspect_used(const atomic64_t used[_BUS1_RESOURCE_N],
 /**
  * bus1_inspect_account() - look at the next account
  * @accounts:	table
- * @first:	the user to begin with
- * @ret_info:	set for the first user who is not below @first
+ * @first:	uid to begin with
+ * @ret_info:	set for the account with the least uid that is not below @first
  *
- * Return: whether there is one.
+ * Return: whether there is such an account.
  */
 bool bus1_inspect_account(struct bus1_accounts *accounts, u32 first,
 			  struct bus1_account_info *ret_info)
 {
 	struct bus1_account *account;
 	unsigned long index = first;
-	size_t i;
 
 	mutex_lock(&accounts->lock);
 	account = xa_find(&accounts->accounts, &index, ~0UL, XA_PRESENT);
@@ -43,8 +43,7 @@ bool bus1_inspect_account(struct bus1_accounts *accounts, u32 first,
 
 	*ret_info = (struct bus1_account_info){ .uid = account->uid };
 	bus1_inspect_used(account->used, ret_info->used);
-	for (i = 0; i < _BUS1_RESOURCE_N; i++)
-		ret_info->max[i] = accounts->limits.max[i];
+	memcpy(ret_info->max, accounts->limits.max, sizeof(ret_info->max));
 	mutex_lock(&account->lock);
 	ret_info->n_shares = account->n_shares;
 	mutex_unlock(&account->lock);
@@ -52,7 +51,7 @@ bool bus1_inspect_account(struct bus1_accounts *accounts, u32 first,
 	return true;
 }
 
-/* The first peer whose number is not below this one, with a reference; or NULL. */
+/* The first peer whose number is not below @first, with a reference for the caller; or NULL. */
 static struct bus1_peer *bus1_inspect_find(struct bus1_accounts *accounts, unsigned long first)
 {
 	struct bus1_peer *peer;
@@ -68,10 +67,10 @@ static struct bus1_peer *bus1_inspect_find(struct bus1_accounts *accounts, unsig
 /**
  * bus1_inspect_peer() - look at the next peer
  * @accounts:	table
- * @first:	the number to begin with
+ * @first:	number to begin with
  * @ret_info:	set for the first peer whose number is not below @first
  *
- * Return: whether there is one.
+ * Return: whether there is such a peer.
  */
 bool bus1_inspect_peer(struct bus1_accounts *accounts, u64 first, struct bus1_peer_info *ret_info)
 {
@@ -82,7 +81,8 @@ bool bus1_inspect_peer(struct bus1_accounts *accounts, u64 first, struct bus1_pe
 	if (!peer)
 		return false;
 
-	*ret_info = (struct bus1_peer_info){ .number = peer->number, .uid = peer->account->uid };
+	*ret_info =
+		(struct bus1_peer_info){ .number = peer->number, .uid = peer->usage.account->uid };
 	mutex_lock(&peer->lock);
 	ret_info->disconnected = peer->disconnected;
 	ret_info->n_nodes = peer->n_nodes;
@@ -102,7 +102,7 @@ static bool bus1_inspect_object_locked(struct bus1_peer *peer, unsigned long ind
 	struct bus1_object *object;
 	struct bus1_node *node;
 
-	/* Skip handles whose message was only looked at: they do not belong to the peer yet. */
+	/* Skip handles in a message that was only looked at: the peer does not hold them yet. */
 	while ((object = xa_find(&peer->objects, &index, ~0UL, XA_PRESENT)) &&
 	       object->state == BUS1_OBJECT_NEW)
 		++index;
@@ -114,7 +114,7 @@ static bool bus1_inspect_object_locked(struct bus1_peer *peer, unsigned long ind
 	*ret_info = (struct bus1_object_info){
 		.id = object->id,
 		.is_node = object->is_node,
-		/* never changes once there are handles, or a lock is held */
+		/* cannot change: the node has a handle, or its owner is locked */
 		.node = node->object.id,
 		.owner = node->owner->number,
 		.oneshot = node->oneshot,
@@ -127,10 +127,10 @@ static bool bus1_inspect_object_locked(struct bus1_peer *peer, unsigned long ind
  * bus1_inspect_object() - look at the next node or handle of a peer
  * @accounts:	table
  * @number:	number of the peer
- * @first:	the ID to begin with
+ * @first:	ID to begin with
  * @ret_info:	set for the first object whose ID is not below @first
  *
- * Return: whether there is one, and the peer.
+ * Return: whether there are such a peer and such an object.
  */
 bool bus1_inspect_object(struct bus1_accounts *accounts, u64 number, u64 first,
 			 struct bus1_object_info *ret_info)

@@ -5,8 +5,8 @@
 /*
  * Looking at a core from outside
  *
- * These functions walk over all accounts, all peers, and the objects of a peer. They help to find
- * out why something hangs or is full. Each step finds the next element by its number, copies its
+ * These functions walk over all accounts, all peers, and the objects of a peer. They show why a
+ * program hangs or a quota is used up. Each step finds the next element by its number, copies its
  * data and releases every lock. So no operation waits for a walk, and a walk may miss concurrent
  * changes.
  */
@@ -16,9 +16,9 @@
 /**
  * struct bus1_account_info - data of an account
  * @uid:	user
- * @n_shares:	foreign users with something in flight there
- * @used:	what is in use
- * @max:	its limits
+ * @n_shares:	number of foreign users with messages in flight on the account
+ * @used:	amount in use of each resource
+ * @max:	limit of each resource
  */
 struct bus1_account_info {
 	kuid_t uid;
@@ -30,14 +30,14 @@ struct bus1_account_info {
 /**
  * struct bus1_peer_info - data of a peer
  * @number:		its number; no two peers of a table ever have the same
- * @uid:		user it is accounted on
- * @disconnected:	it has ended, but is still referred to
- * @n_nodes:		nodes it owns
- * @n_handles:		handles it holds
- * @used:		its part of the account
- * @n_queued:		entries in the queue, those of transactions under way included
- * @clock:		of the queue
- * @readable:		the first entry can be received
+ * @uid:		user whose account is charged
+ * @disconnected:	it has ended, but there are still references to it
+ * @n_nodes:		number of nodes that it owns
+ * @n_handles:		number of handles that it holds
+ * @used:		amount in use of each resource
+ * @n_queued:		number of entries in its queue, including staged ones
+ * @clock:		clock of its queue
+ * @readable:		the first entry of its queue can be received
  */
 struct bus1_peer_info {
 	u64 number;
@@ -57,7 +57,7 @@ struct bus1_peer_info {
  * @is_node:	it is a node, else a handle
  * @node:	ID of the node, in the map of its owner
  * @owner:	number of the peer that owns the node
- * @oneshot:	the node takes one message
+ * @oneshot:	the node accepts one message
  * @dead:	the node has no handles and never gets any
  */
 struct bus1_object_info {

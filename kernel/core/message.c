@@ -3,12 +3,10 @@
  * Messages, see message.h
  */
 
-#include <linux/container_of.h>
 #include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/pid.h>
 #include <linux/slab.h>
@@ -16,7 +14,7 @@
 #include "node.h"
 #include "peer.h"
 
-/* The delivery that needs no memory of its own. */
+/* The delivery that is part of the memory of the payload. */
 static struct bus1_delivery *bus1_payload_delivery(struct bus1_payload *payload)
 {
 	return (struct bus1_delivery *)payload - 1;
@@ -72,7 +70,7 @@ struct bus1_payload *bus1_payload_unref(struct bus1_payload *payload)
 	return NULL;
 }
 
-/* Set nothing but the payload. */
+/* Allocate a delivery. Only its payload is set. */
 static struct bus1_delivery *bus1_delivery_alloc(struct bus1_payload *payload, size_t n_transfers)
 {
 	struct bus1_delivery *delivery;
@@ -111,7 +109,7 @@ static void bus1_delivery_amount(const struct bus1_delivery *delivery,
 	ret_amount[BUS1_RESOURCE_FILES] = delivery->payload->n_files;
 }
 
-/* Make the handles. The receiver has been charged for them. */
+/* Make the handles of a message. The receiver has been charged for them. */
 static int bus1_delivery_add_handles(struct bus1_delivery *delivery, struct bus1_node **transfers)
 {
 	struct bus1_peer *receiver = delivery->entry.peer;
@@ -120,7 +118,7 @@ static int bus1_delivery_add_handles(struct bus1_delivery *delivery, struct bus1
 	for (i = 0; i < n; i++) {
 		delivery->handles[i] = bus1_handle_new(receiver, transfers[i]);
 		if (!delivery->handles[i]) {
-			bus1_uncharge_objects(receiver->account, &receiver->usage, n - i);
+			bus1_uncharge_objects(&receiver->usage, n - i);
 			while (++i < n)
 				delivery->handles[i] = NULL;
 			return -ENOMEM;
@@ -130,14 +128,14 @@ static int bus1_delivery_add_handles(struct bus1_delivery *delivery, struct bus1
 }
 
 /**
- * bus1_delivery_new() - make the delivery for one recipient, and charge it
+ * bus1_delivery_new() - make the delivery for one recipient, and charge the recipient
  * @sender:		sender
- * @node:		destination; NULL when the sender keeps it
+ * @node:		destination; NULL for a seed, which the sender keeps
  * @payload:		payload of the message
- * @transfers:		nodes of the handles that it carries
+ * @transfers:		nodes of the handles that the message carries
  * @n_transfers:	number of @transfers
  *
- * It has no effect on others before it is linked and committed.
+ * Apart from the charge, the delivery has no effect before it is linked and committed.
  *
  * Return: the delivery; ERR_PTR(-EDQUOT), ERR_PTR(-ENOMEM).
  */
@@ -157,15 +155,14 @@ struct bus1_delivery *bus1_delivery_new(struct bus1_peer *sender, struct bus1_no
 	bus1_queue_entry_init(&delivery->entry, BUS1_ENTRY_MESSAGE, receiver);
 	delivery->n_handles = n_transfers;
 	bus1_delivery_amount(delivery, amount);
-	r = bus1_charge(receiver->account, &receiver->usage, sender->account, amount,
-			&delivery->share);
+	r = bus1_charge(&receiver->usage, sender->usage.account, amount, &delivery->share);
 	if (r < 0) {
 		bus1_delivery_dealloc(delivery);
 		return ERR_PTR(r);
 	}
 	delivery->charged = true;
 	delivery->node = node ? bus1_node_ref(node) : NULL;
-	payload->account = sender->account->uid;
+	payload->account = sender->usage.account->uid;
 
 	if (n_transfers > 0 && bus1_delivery_add_handles(delivery, transfers) < 0) {
 		bus1_delivery_free(delivery);
@@ -177,8 +174,8 @@ struct bus1_delivery *bus1_delivery_new(struct bus1_peer *sender, struct bus1_no
 /**
  * bus1_delivery_uncharge() - end the charge of the receiver, except for the handles
  * @delivery:	message, which may be uncharged already
- * @ret_kept:	NULL; or, when the receiver keeps the data, set to the amount that stays charged
- *		until it is given to bus1_uncharge()
+ * @ret_kept:	if the receiver keeps the data: set to the amount that stays charged. The caller
+ *		passes it to bus1_uncharge() later. Else NULL.
  *
  * The sender's share is free again. Each handle stays charged while it exists.
  */
@@ -192,7 +189,7 @@ void bus1_delivery_uncharge(struct bus1_delivery *delivery, u64 ret_kept[_BUS1_R
 	delivery->charged = false;
 
 	bus1_delivery_amount(delivery, amount);
-	bus1_uncharge_share(receiver->account, delivery->share, amount);
+	bus1_uncharge_share(receiver->usage.account, delivery->share, amount);
 	amount[BUS1_RESOURCE_OBJECTS] = 0;
 	if (ret_kept) {
 		ret_kept[BUS1_RESOURCE_BYTES] = amount[BUS1_RESOURCE_BYTES];
@@ -200,35 +197,29 @@ void bus1_delivery_uncharge(struct bus1_delivery *delivery, u64 ret_kept[_BUS1_R
 		amount[BUS1_RESOURCE_BYTES] = 0;
 		amount[BUS1_RESOURCE_MESSAGES] = 0;
 	}
-	bus1_uncharge(receiver->account, &receiver->usage, amount);
+	bus1_uncharge(&receiver->usage, amount);
 }
 
-/* Returns NULL. The handles that it still owns must not be linked. */
-struct bus1_delivery *bus1_delivery_free(struct bus1_delivery *delivery)
+/* Free a delivery, or NULL. The handles that it still owns must not be linked. */
+void bus1_delivery_free(struct bus1_delivery *delivery)
 {
 	size_t i;
 
 	if (!delivery)
-		return NULL;
+		return;
 
 	bus1_delivery_uncharge(delivery, NULL);
 	for (i = 0; i < delivery->n_handles; i++)
 		bus1_handle_unref(delivery->handles[i]);
 	bus1_node_unref(delivery->node);
 	bus1_delivery_dealloc(delivery);
-	return NULL;
-}
-
-struct bus1_delivery *bus1_delivery_from_entry(struct bus1_queue_entry *entry)
-{
-	return container_of(entry, struct bus1_delivery, entry);
 }
 
 /**
  * bus1_delivery_link() - link the handles of a message to their nodes
  * @delivery:	message that is about to be committed
  *
- * Handles of dead nodes are never received. The sender gets a notification of its own about them.
+ * A handle whose node is dead is not received. The sender gets its own notification about the node.
  */
 void bus1_delivery_link(struct bus1_delivery *delivery)
 {

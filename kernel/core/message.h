@@ -5,14 +5,15 @@
 /*
  * Messages
  *
- * A message has one payload, which all its recipients share. Each recipient gets a delivery of its
- * own: a reference to the payload, the node that it arrives on, the handles that come with it, and
- * the charge. The memory of a payload begins with room for one delivery without handles, so that
- * most messages take one allocation:
+ * A message has one payload, which all recipients share. Each recipient gets a delivery of its own:
+ * a reference to the payload, the node that the message arrives on, the handles that come with it,
+ * and the charge. The memory of a payload begins with room for one delivery without handles, so
+ * that most messages take one allocation:
  *
  *	[delivery | payload, files, data]  <--- delivery, delivery ...	(the other recipients)
  */
 
+#include <linux/container_of.h>
 #include "acct.h"
 #include "core.h"
 #include "queue.h"
@@ -24,13 +25,13 @@ struct bus1_node;
  * struct bus1_delivery - a message to one node
  * @entry:	link in the owner's queue
  * @node:	destination; referenced. NULL for the seed of a peer of 2016.
- * @payload:	the part that all recipients share
- * @share:	the sender's share of the receiver's account, which is charged, too; may be NULL
- * @n_handles:	number of handles
+ * @payload:	the part that all recipients share; referenced
+ * @share:	the sender's share of the receiver's account; NULL when they have the same account
+ * @n_handles:	number of @handles
  * @charged:	the receiver is charged
  * @handles:	handles of the receiver, in flight. The delivery owns them until it is received.
  *
- * A multicast makes many of them: keep it small (96 bytes).
+ * A multicast makes many deliveries, so the structure is small (96 bytes).
  */
 struct bus1_delivery {
 	struct bus1_queue_entry entry;
@@ -42,12 +43,16 @@ struct bus1_delivery {
 	struct bus1_handle *handles[];
 };
 
+static inline struct bus1_delivery *bus1_delivery_from_entry(struct bus1_queue_entry *entry)
+{
+	return container_of(entry, struct bus1_delivery, entry);
+}
+
 struct bus1_delivery *bus1_delivery_new(struct bus1_peer *sender, struct bus1_node *node,
 					struct bus1_payload *payload, struct bus1_node **transfers,
 					size_t n_transfers);
 void bus1_delivery_uncharge(struct bus1_delivery *delivery, u64 ret_kept[_BUS1_RESOURCE_N]);
-struct bus1_delivery *bus1_delivery_free(struct bus1_delivery *delivery);
-struct bus1_delivery *bus1_delivery_from_entry(struct bus1_queue_entry *entry);
+void bus1_delivery_free(struct bus1_delivery *delivery);
 void bus1_delivery_link(struct bus1_delivery *delivery);
 
 #endif /* __BUS1_MESSAGE_H */

@@ -8,9 +8,9 @@
 #include "moot.h"
 
 /*
- * The node of a handle died while the handle is still in a message. The handle has an ID all the
- * same when a receiver has looked at the message, whose own node was released then: the message is
- * about to be dropped.
+ * The node of a handle died while the handle is still in a message. The handle already has an ID
+ * when a receiver looked at the message, and then the node that the message was sent to was
+ * released. Such a message is about to be dropped.
  */
 static void bus1_recv_end_flight(struct bus1_peer *peer, struct bus1_handle *handle)
 {
@@ -21,7 +21,7 @@ static void bus1_recv_end_flight(struct bus1_peer *peer, struct bus1_handle *han
 
 /**
  * bus1_recv_skip_moot() - drop moot entries at the front of the queue
- * @peer:	peer; nobody is receiving from it
+ * @peer:	peer that no receiver is looking at
  * @tx:		transaction that gets the notifications which dropping them causes
  *
  * Return: the entry that is received next, or NULL.
@@ -49,11 +49,11 @@ struct bus1_queue_entry *bus1_recv_skip_moot(struct bus1_peer *peer, struct bus1
 }
 
 /**
- * bus1_recv_settle() - let the queue be readable only when there is something to receive
+ * bus1_recv_settle() - drop moot entries, so that a readable queue has something to receive
  * @peer:	peer
  *
- * Every operation that can make the front of its peer's own queue moot ends with this. It must have
- * committed its transaction before: that may have queued an entry which is moot from the start.
+ * Every operation that can make the front of its peer's own queue moot ends with this. It must
+ * commit its transaction before, because that may queue an entry that is moot from the start.
  */
 void bus1_recv_settle(struct bus1_peer *peer)
 {
@@ -61,7 +61,7 @@ void bus1_recv_settle(struct bus1_peer *peer)
 
 	lockdep_assert_held(&peer->lock);
 
-	/* A receiver looks at the front. It settles when it is done. */
+	/* A receiver is looking at the front. It calls this when it is done. */
 	if (peer->receiving)
 		return;
 

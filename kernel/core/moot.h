@@ -5,19 +5,20 @@
 /*
  * Moot entries
  *
- * An entry is moot when its receiver shall not see it any more, because of something that the
- * receiver did itself after the entry was queued:
+ * A moot entry is one that its receiver shall not see any more, because after the entry was queued
+ * the receiver
  *
- *	it released the node that a message was sent to, or that a notification is about
- *	it released the handle that a notification is about, or used it up as one-shot
- *	it was reset
+ *	released the node that the message was sent to, or that the notification is about,
+ *	released the handle that the notification is about, or sent through it and it was one-shot,
+ *	or was reset.
  *
- * One more is moot: a notification about a handle whose message is still further back in the queue.
- * The receiver does not know of that handle yet. It gets BUS1_INVALID in its place later.
+ * A notification about a handle is also moot while the message with this handle is still further
+ * back in the queue. The receiver does not know the handle yet. In that message it gets
+ * BUS1_INVALID instead of the handle.
  *
- * Entries become moot where they are, at the front or further back. They are dropped when they
- * reach the front: every operation that can make the front moot, and every receive, ends with
- * bus1_recv_settle(). So a readable queue has something to receive.
+ * An entry can become moot anywhere in the queue. It is dropped when it reaches the front: every
+ * operation that can make the front moot, and every receive, ends with bus1_recv_settle(). So a
+ * readable queue has something to receive.
  */
 
 #include "message.h"
@@ -26,7 +27,7 @@
 
 struct bus1_tx;
 
-/* The node or handle whose ID the receiver sees with an entry. NULL for an entry of 2016 only. */
+/* The node or handle whose ID the receiver gets with an entry. NULL for BUS1_ENTRY_NODE_IDLE. */
 static inline struct bus1_object *bus1_entry_object(struct bus1_queue_entry *entry)
 {
 	switch (entry->type) {
@@ -42,7 +43,7 @@ static inline struct bus1_object *bus1_entry_object(struct bus1_queue_entry *ent
 	return NULL;
 }
 
-/* Whether the receiver is still to see an entry; else it is moot. */
+/* Whether the receiver shall still see an entry. If not, the entry is moot. */
 static inline bool bus1_entry_is_due(struct bus1_queue_entry *entry)
 {
 	return entry->timestamp > entry->peer->flushed &&

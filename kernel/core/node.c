@@ -12,7 +12,7 @@
 #include "peer.h"
 #include "tx.h"
 
-/* handles to unlink before others get the lock of the node */
+/* number of handles to unlink before other threads get the lock of the node */
 #define BUS1_NODE_BATCH 64
 
 static void bus1_object_init(struct bus1_object *object, bool is_node)
@@ -25,23 +25,23 @@ static void bus1_object_init(struct bus1_object *object, bool is_node)
 /**
  * bus1_node_new() - make a node, and charge its owner for one object
  * @owner:	its owner
- * @oneshot:	whether it takes one message only
+ * @oneshot:	whether it accepts only one message
  *
- * Return: the node, with one reference of the owner, to which the charge belongs;
- * ERR_PTR(-EDQUOT), ERR_PTR(-ENOMEM).
+ * Return: the node; bus1_node_disown() drops the reference and ends the charge. ERR_PTR(-EDQUOT),
+ * ERR_PTR(-ENOMEM).
  */
 struct bus1_node *bus1_node_new(struct bus1_peer *owner, bool oneshot)
 {
 	struct bus1_node *node;
 	int r;
 
-	r = bus1_charge_objects(owner->account, &owner->usage, owner->account, 1);
+	r = bus1_charge_objects(&owner->usage, owner->usage.account, 1);
 	if (r < 0)
 		return ERR_PTR(r);
 
 	node = kmalloc(sizeof(*node), GFP_KERNEL_ACCOUNT);
 	if (!node) {
-		bus1_uncharge_objects(owner->account, &owner->usage, 1);
+		bus1_uncharge_objects(&owner->usage, 1);
 		return ERR_PTR(-ENOMEM);
 	}
 
@@ -59,28 +59,26 @@ struct bus1_node *bus1_node_new(struct bus1_peer *owner, bool oneshot)
 	return node;
 }
 
-/* Returns NULL. */
-struct bus1_node *bus1_node_unref(struct bus1_node *node)
+void bus1_node_unref(struct bus1_node *node)
 {
 	if (node && refcount_dec_and_test(&node->refs)) {
 		bus1_peer_unref(node->owner);
 		kfree(node);
 	}
-	return NULL;
 }
 
-/* Drop a reference of the owner. */
+/* Drop a reference of the owner. The last one ends the charge of the owner. */
 void bus1_node_disown(struct bus1_node *node)
 {
 	if (refcount_dec_and_test(&node->owned)) {
-		bus1_uncharge_objects(node->owner->account, &node->owner->usage, 1);
+		bus1_uncharge_objects(&node->owner->usage, 1);
 		bus1_node_unref(node);
 	}
 }
 
 /*
- * No handle refers to the node any more. The caller notifies the owner. The owner did not kill the
- * node itself, so its map still has a reference.
+ * Kill a node that has no handles any more, and take a reference for the notification. The caller
+ * queues it. The owner did not release the node, so its map still has a reference too.
  */
 static void bus1_node_die(struct bus1_node *node)
 {
@@ -93,10 +91,10 @@ static void bus1_node_die(struct bus1_node *node)
 
 /**
  * bus1_node_release() - kill a node and notify the holders of its handles
- * @node:	node, may be dead already
- * @tx:		transaction of the notifications
+ * @node:	node, which may be dead already
+ * @tx:		transaction that gets the notifications
  *
- * A handle that the peer of the transaction releases at the same time gets no notification.
+ * There is no notification about a handle that the sender of the transaction releases as well.
  */
 void bus1_node_release(struct bus1_node *node, struct bus1_tx *tx)
 {
@@ -125,13 +123,13 @@ void bus1_node_release(struct bus1_node *node, struct bus1_tx *tx)
 /**
  * bus1_node_consume() - accept the one message of a one-shot node
  * @node:	one-shot node
- * @handle:	handle that the message is sent through; it is unlinked. NULL: notify its holder
- *		like all others.
+ * @handle:	handle that the message is sent through; it is unlinked, so its holder gets no
+ *		notification. If NULL, all holders get one.
  *
- * The sender of the accepted message must notify the holders of the other handles with
- * bus1_node_release() in the same transaction.
+ * When the message is accepted, the caller must call bus1_node_release() in the same transaction,
+ * to notify the holders of the other handles.
  *
- * Return: whether this message is accepted.
+ * Return: whether the message is accepted.
  */
 bool bus1_node_consume(struct bus1_node *node, struct bus1_handle *handle)
 {
@@ -149,7 +147,7 @@ bool bus1_node_consume(struct bus1_node *node, struct bus1_handle *handle)
 /**
  * bus1_node_release_unused() - kill a node that never got a handle
  * @node:	node that was just created
- * @tx:		transaction of the notification
+ * @tx:		transaction that gets the notification
  */
 void bus1_node_release_unused(struct bus1_node *node, struct bus1_tx *tx)
 {
@@ -167,11 +165,10 @@ void bus1_node_release_unused(struct bus1_node *node, struct bus1_tx *tx)
 
 /**
  * bus1_handle_new() - make a handle
- * @holder:	its holder, which has been charged for one object
+ * @holder:	its holder, which has been charged for one object. The handle takes over the charge.
  * @node:	its node
  *
- * Return: the handle, in flight and not linked. It takes over the charge. NULL when memory runs
- * out.
+ * Return: the handle, in flight and not linked; NULL when memory runs out.
  */
 struct bus1_handle *bus1_handle_new(struct bus1_peer *holder, struct bus1_node *node)
 {
@@ -196,24 +193,23 @@ struct bus1_handle *bus1_handle_ref(struct bus1_handle *handle)
 	return handle;
 }
 
-/* Returns NULL. The last reference must not go while the handle is linked. */
-struct bus1_handle *bus1_handle_unref(struct bus1_handle *handle)
+/* The handle must not be linked any more when its last reference goes. */
+void bus1_handle_unref(struct bus1_handle *handle)
 {
 	if (handle && refcount_dec_and_test(&handle->refs)) {
 		bus1_invariant("linked-is-referenced", list_empty(&handle->link));
-		bus1_uncharge_objects(handle->holder->account, &handle->holder->usage, 1);
+		bus1_uncharge_objects(&handle->holder->usage, 1);
 		bus1_node_unref(handle->node);
 		bus1_peer_unref(handle->holder);
 		kfree(handle);
 	}
-	return NULL;
 }
 
 /**
  * bus1_handle_link() - link a new handle to its node
  * @handle:	handle
  *
- * Return: false when the node is dead. The handle is not linked then.
+ * Return: whether the handle was linked. It is not when the node is dead.
  */
 bool bus1_handle_link(struct bus1_handle *handle)
 {
@@ -231,17 +227,18 @@ bool bus1_handle_link(struct bus1_handle *handle)
 }
 
 /*
- * The last handle of a persistent node has gone. From now on the owner is charged for its
- * notification, so that the holder need not wait until the owner receives it. Others cannot cause
- * more such charges: only the owner can make a new handle of the node now.
+ * Notify the owner of a persistent node that its last handle has gone. The owner is charged for the
+ * handle from now on. Otherwise the holder would be charged until the owner receives the
+ * notification. Other peers cannot cause more such charges: only the owner can now make a new
+ * handle of the node.
  */
 static void bus1_handle_retire(struct bus1_handle *handle, struct bus1_tx *tx)
 {
 	struct bus1_peer *holder = handle->holder, *owner = handle->node->owner;
 
 	handle->holder = bus1_peer_ref(owner);
-	bus1_charge_object_anyway(owner->account, &owner->usage);
-	bus1_uncharge_objects(holder->account, &holder->usage, 1);
+	bus1_charge_object_anyway(&owner->usage);
+	bus1_uncharge_objects(&holder->usage, 1);
 	bus1_peer_unref(holder);
 
 	handle->release.type = BUS1_ENTRY_NODE_IDLE;
@@ -250,7 +247,7 @@ static void bus1_handle_retire(struct bus1_handle *handle, struct bus1_tx *tx)
 	bus1_tx_add(tx, &handle->release);
 }
 
-/* Whether the notification about the last handle of a persistent node is still true. */
+/* Whether a persistent node is still alive and without handles since @handle, its last, went. */
 bool bus1_node_is_idle(struct bus1_handle *handle)
 {
 	struct bus1_node *node = handle->node;
@@ -262,9 +259,7 @@ bool bus1_node_is_idle(struct bus1_handle *handle)
 	return idle;
 }
 
-/*
- * The notification of bus1_node_is_idle() was dropped or received. Drop its reference to @handle.
- */
+/* The notification in @handle was dropped or received. Drop its reference to the handle. */
 void bus1_node_end_idle(struct bus1_handle *handle)
 {
 	struct bus1_node *node = handle->node;
@@ -279,7 +274,7 @@ void bus1_node_end_idle(struct bus1_handle *handle)
 /**
  * bus1_handle_release() - unlink a handle from its node
  * @handle:	handle, which may be unlinked already
- * @tx:		transaction of the notification, when this was the last handle
+ * @tx:		transaction; gets a notification when this was the last handle
  */
 void bus1_handle_release(struct bus1_handle *handle, struct bus1_tx *tx)
 {
@@ -304,7 +299,7 @@ void bus1_handle_release(struct bus1_handle *handle, struct bus1_tx *tx)
 /**
  * bus1_handle_notify() - notify the holder of a handle that its node is dead
  * @handle:	handle that is not linked
- * @tx:		transaction of the notification
+ * @tx:		transaction that gets the notification
  */
 void bus1_handle_notify(struct bus1_handle *handle, struct bus1_tx *tx)
 {
@@ -312,26 +307,36 @@ void bus1_handle_notify(struct bus1_handle *handle, struct bus1_tx *tx)
 	bus1_tx_add(tx, &handle->release);
 }
 
-struct bus1_handle *bus1_peer_find_handle(struct bus1_peer *peer, u64 id)
+/* Drop the reference of a map to an object whose ID has ended. */
+void bus1_object_drop(struct bus1_object *object)
 {
-	return bus1_handle_from_object(bus1_peer_find(peer, id));
+	if (object->is_node)
+		bus1_node_disown(bus1_node_from_object(object));
+	else
+		bus1_handle_unref(bus1_handle_from_object(object));
 }
 
-/* Check one transfer as a user wrote it. */
-int bus1_transfer_check(const struct bus1_transfer *transfer)
+/* Check the transfers that a user passed. Return: -EINVAL. */
+int bus1_transfers_check(const struct bus1_transfer *transfers, size_t n)
 {
-	if (transfer->flags & ~(BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT))
-		return -EINVAL;
-	if (transfer->flags & BUS1_TRANSFER_FLAG_CREATE)
-		return transfer->id == BUS1_INVALID ? 0 : -EINVAL;
-	return transfer->flags ? -EINVAL : 0;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		u64 flags = transfers[i].flags;
+
+		if (flags & ~(BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT))
+			return -EINVAL;
+		if (flags & BUS1_TRANSFER_FLAG_CREATE ? transfers[i].id != BUS1_INVALID : flags)
+			return -EINVAL;
+	}
+	return 0;
 }
 
 /**
- * bus1_peer_create_node() - make a node that its ID does not name yet
+ * bus1_peer_create_node() - make a node with an ID that the user cannot use yet
  * @peer:	owner
  * @flags:	BUS1_TRANSFER_FLAG_*
- * @ret_node:	the node
+ * @ret_node:	set to the node
  *
  * Either bus1_peer_hold() or bus1_peer_destroy_node() must follow.
  *

@@ -13,15 +13,15 @@
  *	owner <--- node <--- handle ---> holder	references
  *		   node ---> handle		list of handles, so that their holders can be told
  *
- * A node dies once, at the first of these: its owner releases it; its last handle goes (unless the
- * node is persistent); a message is accepted on it (when it is one-shot). The operation that kills
- * the node unlinks the handles that are left, and adds their notifications to its transaction. A
- * dead node never gets handles again.
+ * A node dies once, when the first of these happens: its owner releases it; its last handle goes
+ * (unless the node is persistent); or it accepts a message (if it is one-shot). The operation that
+ * kills the node unlinks the handles that are left, and adds their notifications to its
+ * transaction. A dead node never gets handles again.
  *
- * Handles whose holders have not received the notification still refer to a dead node. Their
- * holders are charged for the handles, and so for the memory of the node. The owner's charge ends
- * with the ID and with the notification in its own queue. Otherwise other peers could keep the
- * owner from making new nodes.
+ * A handle refers to its dead node until its holder has received the notification. The holder is
+ * charged for the handle, and so for the memory of the node. The charge of the owner ends when the
+ * node has no ID any more and no notification in the owner's queue. If it lasted longer, other
+ * peers could keep the owner from making new nodes.
  */
 
 #include <linux/compiler.h>
@@ -38,18 +38,20 @@ struct bus1_tx;
 /**
  * struct bus1_node - receiving end
  * @refs:	reference count
- * @owned:	references of the owner: that of its map and that of @release. All of them together
- *		have one of @refs, and are charged as one object.
+ * @owned:	references of the owner: one of its map and one of @release. Together they count as
+ *		one of @refs, and are charged as one object.
  * @object:	its entry in the map of its owner
  * @owner:	peer that receives; referenced
- * @oneshot:	takes one message
- * @persistent:	stays when its last handle goes, and notifies its owner each time. The handle has
- *		the notification, because several can be queued. Only nodes of 2016 are persistent.
+ * @oneshot:	the node accepts one message
+ * @persistent:	the node stays when its last handle goes, and notifies its owner each time. The
+ *		entry is in the handle, because several can be queued. Only nodes of 2016 are so.
  * @lock:	protects the following
- * @dead:	has no handles and gets none; may be read without the lock as it never changes back
+ * @dead:	the node has no handles and gets none. It never changes back, so it may be read
+ *		without the lock.
  * @handles:	handles in flight and held
- * @idle:	persistent and without handles: the handle that was the last, or NULL
- * @release:	notification for the owner; while queued it has a reference of the owner
+ * @idle:	persistent node without handles: its last handle, until the owner has received the
+ *		notification; else NULL
+ * @release:	notification for the owner; while queued it has one of @owned
  */
 struct bus1_node {
 	refcount_t refs;
@@ -70,13 +72,13 @@ struct bus1_node {
 /**
  * struct bus1_handle - sending end
  * @refs:	reference count
- * @object:	its entry in the map of its holder. The map has a reference, or the message it is
- *		in.
+ * @object:	its entry in the map of its holder. The map has a reference to the handle; in
+ *		flight, the message has it.
  * @node:	receiving end; referenced
- * @holder:	peer it belongs to; referenced
- * @link:	link in the node's list of handles, protected by its lock; empty when not linked
- * @release:	notification for the holder; or for the owner of a persistent node whose last handle
- *		this was. While queued it has a reference.
+ * @holder:	peer that it belongs to; referenced
+ * @link:	link in the node's list of handles, protected by the lock of the node
+ * @release:	notification for the holder; or, if this was the last handle of a persistent node,
+ *		for the owner of the node. While queued it has a reference to the handle.
  */
 struct bus1_handle {
 	refcount_t refs;
@@ -97,6 +99,12 @@ static inline struct bus1_handle *bus1_handle_from_object(struct bus1_object *ob
 	return object && !object->is_node ? container_of(object, struct bus1_handle, object) : NULL;
 }
 
+/* The handle that an ID names, or NULL. */
+static inline struct bus1_handle *bus1_peer_find_handle(struct bus1_peer *peer, u64 id)
+{
+	return bus1_handle_from_object(bus1_peer_find(peer, id));
+}
+
 /* The node that a HANDLE_RELEASE is about. */
 static inline struct bus1_node *bus1_node_from_entry(struct bus1_queue_entry *entry)
 {
@@ -115,14 +123,14 @@ static inline struct bus1_node *bus1_node_ref(struct bus1_node *node)
 	return node;
 }
 
-/* Once true it stays true. */
+/* Once this is true, it stays true. */
 static inline bool bus1_node_is_dead(const struct bus1_node *node)
 {
 	return READ_ONCE(node->dead);
 }
 
 struct bus1_node *bus1_node_new(struct bus1_peer *owner, bool oneshot);
-struct bus1_node *bus1_node_unref(struct bus1_node *node);
+void bus1_node_unref(struct bus1_node *node);
 void bus1_node_disown(struct bus1_node *node);
 void bus1_node_release(struct bus1_node *node, struct bus1_tx *tx);
 bool bus1_node_consume(struct bus1_node *node, struct bus1_handle *handle);
@@ -130,15 +138,15 @@ void bus1_node_release_unused(struct bus1_node *node, struct bus1_tx *tx);
 
 struct bus1_handle *bus1_handle_new(struct bus1_peer *holder, struct bus1_node *node);
 struct bus1_handle *bus1_handle_ref(struct bus1_handle *handle);
-struct bus1_handle *bus1_handle_unref(struct bus1_handle *handle);
+void bus1_handle_unref(struct bus1_handle *handle);
 bool bus1_handle_link(struct bus1_handle *handle);
 void bus1_handle_release(struct bus1_handle *handle, struct bus1_tx *tx);
 void bus1_handle_notify(struct bus1_handle *handle, struct bus1_tx *tx);
 bool bus1_node_is_idle(struct bus1_handle *handle);
 void bus1_node_end_idle(struct bus1_handle *handle);
 
-int bus1_transfer_check(const struct bus1_transfer *transfer);
-struct bus1_handle *bus1_peer_find_handle(struct bus1_peer *peer, u64 id);
+void bus1_object_drop(struct bus1_object *object);
+int bus1_transfers_check(const struct bus1_transfer *transfers, size_t n);
 int bus1_peer_create_node(struct bus1_peer *peer, u64 flags, struct bus1_node **ret_node);
 void bus1_peer_destroy_node(struct bus1_peer *peer, struct bus1_node *node);
 

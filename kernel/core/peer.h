@@ -5,8 +5,8 @@
 /*
  * Peers
  *
- * A peer is a participant: a queue of what it has yet to receive, and a map from IDs to objects,
- * which are the nodes that it owns and the handles that it holds.
+ * A peer is a participant. It has a queue of the entries that it has not received yet, and a map
+ * from IDs to objects. Its objects are the nodes that it owns and the handles that it holds.
  *
  *	peer A					peer B
  *	  map: ID -> node <------ node ------- handle <- ID: map
@@ -14,8 +14,8 @@
  *				   |
  *				 handle <- message in a queue (in flight)
  *
- * An object references its peer, a handle its node; a node knows its handles without references.
- * Locks are taken in this order:
+ * An object has a reference to its peer, and a handle one to its node. A node has a list of its
+ * handles, without references. Locks are taken in this order:
  *
  *	bus1_peer.recv_lock	one receiver at a time, may be held while copying to the user
  *	bus1_peer.lock		serialises operations of the peer; two of them by address
@@ -24,9 +24,10 @@
  *	bus1_node.lock		spinlock
  *	bus1_queue.lock		spinlock
  *
- * No operation but the transfer command takes the lock of a peer other than its own.
+ * Only the transfer command takes the lock of a peer other than its own.
  */
 
+#include <linux/errno.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/xarray.h>
@@ -41,14 +42,14 @@ enum bus1_object_state {
 	BUS1_OBJECT_NEW,    /* node: about to be created; handle: in flight */
 	BUS1_OBJECT_HELD,   /* the ID names it */
 	BUS1_OBJECT_MARKED, /* like HELD, while a release command collects its arguments */
-	BUS1_OBJECT_GONE,   /* the ID has ended, or will never be given out */
+	BUS1_OBJECT_GONE,   /* the ID has ended, or the user will never see it */
 };
 
 /**
  * struct bus1_object - a node or a handle, which an ID can name
- * @id:		ID, BUS1_INVALID while it has none
+ * @id:		ID; BUS1_INVALID while it has none
  * @state:	see above
- * @is_node:	part of a struct bus1_node, else of a struct bus1_handle
+ * @is_node:	it is part of a struct bus1_node, else of a struct bus1_handle
  *
  * The lock of its peer protects it. A handle in flight that has no ID yet belongs to the sender
  * until the message is queued, and then to the receiver.
@@ -63,26 +64,24 @@ struct bus1_object {
  * struct bus1_peer - participant
  * @refs:		reference count
  * @number:		names it in the table of accounts, for debugfs and tracepoints
- * @account:		account of its user
- * @usage:		its part of the account
- * @queue:		what it has yet to receive
+ * @usage:		its account and its part of it
+ * @queue:		messages and notifications that it has not received yet
  * @recv_lock:		serialises receivers
  * @lock:		protects the following, and the objects of this peer
  * @objects:		nodes and handles by ID; a message or command owns those in state NEW
- * @last_id:		last ID given out; IDs are never reused
+ * @last_id:		the last ID that was given out; IDs are never used again
  * @n_nodes:		number of nodes in @objects, for queries
  * @n_handles:		number of handles in @objects that are not in flight, for queries
  * @flushed:		entries with at most this timestamp are moot, because of a reset
  * @pool:		memory to receive into; NULL until the user asks for it. It stays until the
  *			peer is freed, because a receive may be under way at the disconnect.
  * @v2016:		state of a peer of 2016, with its objects; else NULL
- * @receiving:		entry that a receiver looks at without @lock; only the receiver may free it
- * @disconnected:	every operation fails
+ * @receiving:		entry that a receiver looks at without @lock; only this receiver may free it
+ * @disconnected:	the peer has ended, so every operation fails
  */
 struct bus1_peer {
 	refcount_t refs;
 	unsigned long number;
-	struct bus1_account *account;
 	struct bus1_usage usage;
 	struct bus1_queue queue;
 	struct mutex recv_lock;
@@ -98,6 +97,16 @@ struct bus1_peer {
 	struct bus1_queue_entry *receiving;
 	bool disconnected;
 };
+
+/* Lock a peer for an operation. Return: -ESHUTDOWN, not locked, when it was disconnected. */
+static inline int bus1_peer_lock(struct bus1_peer *peer)
+{
+	mutex_lock(&peer->lock);
+	if (!peer->disconnected)
+		return 0;
+	mutex_unlock(&peer->lock);
+	return -ESHUTDOWN;
+}
 
 void bus1_peer_lock_two(struct bus1_peer *a, struct bus1_peer *b);
 void bus1_peer_unlock_two(struct bus1_peer *a, struct bus1_peer *b);

@@ -11,7 +11,7 @@
 #include <linux/string.h>
 #include "pool.h"
 
-/* free memory worth to be given back; below, it is soon used again */
+/* Smaller free ranges keep their memory, in bytes: they are used again soon. */
 #define BUS1_POOL_DISCARD (256 * 1024)
 
 static struct bus1_slice *bus1_slice_from_rb(struct rb_node *rb)
@@ -19,38 +19,40 @@ static struct bus1_slice *bus1_slice_from_rb(struct rb_node *rb)
 	return rb_entry(rb, struct bus1_slice, rb);
 }
 
-static void bus1_pool_insert_free(struct bus1_pool *pool, struct bus1_slice *block)
+static bool bus1_block_is_smaller(const struct bus1_slice *a, const struct bus1_slice *b)
 {
-	struct rb_node **slot = &pool->free.rb_node, *parent = NULL;
-
-	while (*slot) {
-		struct bus1_slice *other = bus1_slice_from_rb(*slot);
-
-		parent = *slot;
-		if (block->size < other->size ||
-		    (block->size == other->size && block->offset < other->offset))
-			slot = &parent->rb_left;
-		else
-			slot = &parent->rb_right;
-	}
-	rb_link_node(&block->rb, parent, slot);
-	rb_insert_color(&block->rb, &pool->free);
+	return a->size < b->size || (a->size == b->size && a->offset < b->offset);
 }
 
-/* Let a slice be found. */
-void bus1_slice_show(struct bus1_pool *pool, struct bus1_slice *slice)
+static bool bus1_block_is_before(const struct bus1_slice *a, const struct bus1_slice *b)
 {
-	struct rb_node **slot = &pool->slices.rb_node, *parent = NULL;
+	return a->offset < b->offset;
+}
+
+static __always_inline void bus1_block_insert(struct rb_root *root, struct bus1_slice *block,
+					      bool (*less)(const struct bus1_slice *a,
+							   const struct bus1_slice *b))
+{
+	struct rb_node **slot = &root->rb_node, *parent = NULL;
 
 	while (*slot) {
 		parent = *slot;
-		if (slice->offset < bus1_slice_from_rb(parent)->offset)
-			slot = &parent->rb_left;
-		else
-			slot = &parent->rb_right;
+		slot = less(block, bus1_slice_from_rb(parent)) ? &parent->rb_left
+							       : &parent->rb_right;
 	}
-	rb_link_node(&slice->rb, parent, slot);
-	rb_insert_color(&slice->rb, &pool->slices);
+	rb_link_node(&block->rb, parent, slot);
+	rb_insert_color(&block->rb, root);
+}
+
+static void bus1_pool_insert_free(struct bus1_pool *pool, struct bus1_slice *block)
+{
+	bus1_block_insert(&pool->free, block, bus1_block_is_smaller);
+}
+
+/* From now on bus1_slice_find() finds a slice. */
+void bus1_slice_show(struct bus1_pool *pool, struct bus1_slice *slice)
+{
+	bus1_block_insert(&pool->slices, slice, bus1_block_is_before);
 }
 
 /* The smallest free block of at least this size. */
@@ -74,7 +76,7 @@ static struct bus1_slice *bus1_pool_find_free(struct bus1_pool *pool, u64 size)
 
 /**
  * bus1_pool_new() - make an empty pool
- * @memory:	memory of the front end
+ * @memory:	memory, provided by the front end
  * @data:	passed to @memory
  *
  * Return: the pool; ERR_PTR(-ENOMEM).
@@ -95,36 +97,32 @@ struct bus1_pool *bus1_pool_new(const struct bus1_pool_memory *memory, void *dat
 
 	pool->memory = memory;
 	pool->data = data;
-	pool->slices = RB_ROOT;
-	pool->free = RB_ROOT;
 	INIT_LIST_HEAD(&pool->blocks);
 	list_add_tail(&block->link, &pool->blocks);
 	bus1_pool_insert_free(pool, block);
 	return pool;
 }
 
-/* All slices must have been freed. Returns NULL. */
-struct bus1_pool *bus1_pool_free(struct bus1_pool *pool)
+/* Free a pool, or NULL. All its slices must have been freed before. */
+void bus1_pool_free(struct bus1_pool *pool)
 {
 	struct bus1_slice *block;
 
 	if (!pool)
-		return NULL;
+		return;
 
 	block = list_first_entry(&pool->blocks, struct bus1_slice, link);
 	WARN_ON(!list_is_singular(&pool->blocks) || block->used);
-	list_del_init(&block->link);
 	kfree(block);
 	kfree(pool);
-	return NULL;
 }
 
 /**
  * bus1_slice_new() - make a slice
  * @pool:	pool
- * @size:	how many bytes it is to hold at least
+ * @size:	least size in bytes
  *
- * What it holds is undefined, and nobody finds it before bus1_slice_show().
+ * The content of the slice is undefined. Nobody finds it before bus1_slice_show().
  *
  * Return: the slice; ERR_PTR(-ENOMEM).
  */
@@ -142,7 +140,6 @@ struct bus1_slice *bus1_slice_new(struct bus1_pool *pool, u64 size)
 		rest = kzalloc(sizeof(*rest), GFP_KERNEL_ACCOUNT);
 		if (!rest)
 			return ERR_PTR(-ENOMEM);
-		rb_erase(&slice->rb, &pool->free);
 		rest->offset = slice->offset + size;
 		rest->size = slice->size - size;
 		rest->dirty = max_t(u64, slice->dirty, rest->offset);
@@ -150,16 +147,15 @@ struct bus1_slice *bus1_slice_new(struct bus1_pool *pool, u64 size)
 		list_add(&rest->link, &slice->link);
 		bus1_pool_insert_free(pool, rest);
 		slice->size = size;
-	} else {
-		rb_erase(&slice->rb, &pool->free);
 	}
+	rb_erase(&slice->rb, &pool->free);
 	slice->used = true;
 	memset(slice->kept, 0, sizeof(slice->kept));
 	RB_CLEAR_NODE(&slice->rb);
 	return slice;
 }
 
-/* Let a free block take up the one behind it, which is in no tree any more. */
+/* Merge two neighbours, which are both free. The second one is in no tree any more. */
 static void bus1_pool_merge(struct bus1_slice *block, struct bus1_slice *next)
 {
 	block->size += next->size;
@@ -173,13 +169,13 @@ static void bus1_pool_merge(struct bus1_slice *block, struct bus1_slice *next)
 	kfree(next);
 }
 
-/* Returns NULL. */
-struct bus1_slice *bus1_slice_free(struct bus1_pool *pool, struct bus1_slice *slice)
+/* Free a slice, or NULL. */
+void bus1_slice_free(struct bus1_pool *pool, struct bus1_slice *block)
 {
-	struct bus1_slice *block = slice, *other;
+	struct bus1_slice *other;
 
-	if (!slice)
-		return NULL;
+	if (!block)
+		return;
 
 	if (!RB_EMPTY_NODE(&block->rb))
 		rb_erase(&block->rb, &pool->slices);
@@ -187,7 +183,7 @@ struct bus1_slice *bus1_slice_free(struct bus1_pool *pool, struct bus1_slice *sl
 	block->dirty = block->offset;
 	block->clean = block->offset + block->size;
 
-	/* the last block is always a free one */
+	/* There is always a next block: the last one is never a slice. */
 	other = list_next_entry(block, link);
 	if (!other->used) {
 		rb_erase(&other->rb, &pool->free);
@@ -207,7 +203,6 @@ struct bus1_slice *bus1_slice_free(struct bus1_pool *pool, struct bus1_slice *sl
 		block->dirty = block->clean;
 	}
 	bus1_pool_insert_free(pool, block);
-	return NULL;
 }
 
 /* The slice that was shown and starts at an offset, or NULL. */
@@ -225,7 +220,7 @@ struct bus1_slice *bus1_slice_find(struct bus1_pool *pool, u64 offset)
 	return NULL;
 }
 
-/* Any slice that was shown, or NULL when there is none. */
+/* The first slice that was shown, or NULL when there is none. */
 struct bus1_slice *bus1_slice_first(struct bus1_pool *pool)
 {
 	struct rb_node *rb = rb_first(&pool->slices);

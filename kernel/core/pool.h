@@ -5,18 +5,19 @@
 /*
  * Pools
  *
- * A pool is memory that a peer maps and receives messages into. Each message gets a slice. This is
- * the allocator of slices; the front end has the memory itself (struct bus1_pool_memory).
+ * A pool is memory that a peer maps and receives messages into. Each message gets a slice of it.
+ * This file allocates slices. The front end provides the memory (struct bus1_pool_memory).
  *
- * A pool is a row of blocks without gaps. Each block is a slice or free; the last one is free and
- * reaches to the end of the pool:
+ * A pool is a row of blocks without gaps. Each block is either a slice or free. The last block is
+ * always free, and reaches to the end of the pool:
  *
  *	| slice | free | slice | slice | free .......... |
  *
  * A new slice takes the smallest free block that it fits into. So the last block is used only when
- * no other is large enough. bus1_slice_find() finds a slice once bus1_slice_show() was called.
+ * no other block is large enough. bus1_slice_find() finds only slices that were passed to
+ * bus1_slice_show().
  *
- * The lock of the peer protects all of this, except the place of a slice, which never changes.
+ * The lock of the peer protects everything here. The offset and size of a slice never change.
  */
 
 #include <linux/list.h>
@@ -25,16 +26,16 @@
 
 struct bus1_slice;
 
-/* The end of the last block, in bytes: far more than a peer can be charged for. */
+/* The end of the last block, in bytes. A peer can never be charged for as much. */
 #define BUS1_POOL_SIZE (1ULL << 40)
 
 /**
- * struct bus1_pool - slices
- * @memory:	memory of the front end
+ * struct bus1_pool - the blocks of a pool
+ * @memory:	memory, provided by the front end
  * @data:	passed to @memory
  * @blocks:	all blocks, by offset
- * @slices:	blocks that are slices and have been shown, by offset
- * @free:	blocks that are free, by size
+ * @slices:	slices that have been shown, by offset
+ * @free:	free blocks, by size
  */
 struct bus1_pool {
 	const struct bus1_pool_memory *memory;
@@ -45,14 +46,15 @@ struct bus1_pool {
 };
 
 /**
- * struct bus1_slice - a block of a pool, free or not
+ * struct bus1_slice - a block of a pool, a slice or free
  * @link:	link in the pool's list
- * @rb:		link in the tree of slices, or that of free blocks, or in none
- * @offset:	where it is, a multiple of 8
- * @size:	how long it is, a multiple of 8
+ * @rb:		link in the tree of shown slices or in that of free blocks; empty when in neither
+ * @offset:	offset in the pool in bytes, a multiple of 8
+ * @size:	size in bytes, a multiple of 8
  * @used:	it is a slice, else it is free
  * @dirty:	free block: offset of the first byte that may have memory
- * @clean:	free block: end of these bytes; not greater than @dirty when there are none
+ * @clean:	free block: end of the bytes that may have memory; at most @dirty when there are
+ * none
  * @kept:	slice: the amount that the peer is charged for it
  */
 struct bus1_slice {
@@ -67,10 +69,10 @@ struct bus1_slice {
 };
 
 struct bus1_pool *bus1_pool_new(const struct bus1_pool_memory *memory, void *data);
-struct bus1_pool *bus1_pool_free(struct bus1_pool *pool);
+void bus1_pool_free(struct bus1_pool *pool);
 struct bus1_slice *bus1_slice_new(struct bus1_pool *pool, u64 size);
 void bus1_slice_show(struct bus1_pool *pool, struct bus1_slice *slice);
-struct bus1_slice *bus1_slice_free(struct bus1_pool *pool, struct bus1_slice *slice);
+void bus1_slice_free(struct bus1_pool *pool, struct bus1_slice *block);
 struct bus1_slice *bus1_slice_find(struct bus1_pool *pool, u64 offset);
 struct bus1_slice *bus1_slice_first(struct bus1_pool *pool);
 

@@ -8,7 +8,7 @@
 #include "invariant.h"
 #include "queue.h"
 
-/* entries to remove before others get the lock */
+/* number of entries to remove before other threads get the lock */
 #define BUS1_QUEUE_BATCH 64
 
 static struct bus1_queue_entry *bus1_queue_entry_from_rb(struct rb_node *rb)
@@ -16,16 +16,13 @@ static struct bus1_queue_entry *bus1_queue_entry_from_rb(struct rb_node *rb)
 	return rb_entry(rb, struct bus1_queue_entry, rb);
 }
 
-/* The first entry when it is final. */
+/* The first entry if it is final, else NULL. */
 static struct bus1_queue_entry *bus1_queue_head(struct bus1_queue *queue)
 {
 	struct rb_node *rb = rb_first_cached(&queue->entries);
-	struct bus1_queue_entry *entry;
 
-	if (!rb)
-		return NULL;
-	entry = bus1_queue_entry_from_rb(rb);
-	return entry->timestamp & 1 ? NULL : entry;
+	return rb && !(bus1_queue_entry_from_rb(rb)->timestamp & 1) ? bus1_queue_entry_from_rb(rb)
+								    : NULL;
 }
 
 static bool bus1_queue_entry_before(const struct bus1_queue_entry *a,
@@ -34,7 +31,7 @@ static bool bus1_queue_entry_before(const struct bus1_queue_entry *a,
 	return a->timestamp < b->timestamp || (a->timestamp == b->timestamp && a->tx < b->tx);
 }
 
-/* Equal entries stay in the order in which they are inserted. */
+/* Entries that compare equal stay in the order in which they are inserted. */
 static void bus1_queue_insert(struct bus1_queue *queue, struct bus1_queue_entry *entry)
 {
 	struct rb_node **slot = &queue->entries.rb_root.rb_node;
@@ -64,7 +61,7 @@ static void bus1_queue_unlink(struct bus1_queue *queue, struct bus1_queue_entry 
 	--queue->n_entries;
 }
 
-/* Give an entry a later timestamp. It stays in its place when no entry has come in between. */
+/* Give an entry a later timestamp. It keeps its place unless the next entry is earlier now. */
 static void bus1_queue_finalize(struct bus1_queue *queue, struct bus1_queue_entry *entry,
 				u64 timestamp)
 {
@@ -86,26 +83,23 @@ static void bus1_queue_wake(struct bus1_queue *queue)
 void bus1_queue_init(struct bus1_queue *queue, struct bus1_peer *peer,
 		     void (*wake)(struct bus1_peer *peer, void *data), void *data)
 {
+	*queue = (struct bus1_queue){
+		.entries = RB_ROOT_CACHED,
+		.wake = wake,
+		.peer = peer,
+		.data = data,
+	};
 	spin_lock_init(&queue->lock);
-	queue->entries = RB_ROOT_CACHED;
-	queue->clock = 0;
-	queue->received = 0;
-	queue->n_entries = 0;
-	queue->sealed = false;
-	queue->wake = wake;
-	queue->peer = peer;
-	queue->data = data;
 }
 
 /**
- * bus1_queue_stage() - add an entry whose final timestamp is yet to be found
+ * bus1_queue_stage() - add an entry whose final timestamp is not known yet
  * @queue:	queue
  * @entry:	entry that is in no queue, with its transaction set
  *
- * From now on nothing behind it can be received until it is committed. Does nothing on a sealed
- * queue.
+ * Until the entry is committed, no entry behind it can be received. Does nothing on a sealed queue.
  *
- * Return: the least final timestamp that this queue can take, 0 when it is sealed.
+ * Return: the least final timestamp that this queue accepts; 0 when it is sealed.
  */
 u64 bus1_queue_stage(struct bus1_queue *queue, struct bus1_queue_entry *entry)
 {
@@ -145,10 +139,9 @@ u64 bus1_queue_sync(struct bus1_queue *queue, u64 timestamp)
  * @entry:	entry that was given to bus1_queue_stage()
  * @timestamp:	final timestamp; the clock must have been advanced to it
  *
- * On success the entry belongs to the receiver, which may have received and freed it before this
- * returns.
+ * On success the receiver owns the entry. It may receive and free the entry before this returns.
  *
- * Return: false when the queue is sealed: the entry is still the caller's.
+ * Return: true; false when the queue is sealed, and the caller still owns the entry.
  */
 bool bus1_queue_commit(struct bus1_queue *queue, struct bus1_queue_entry *entry, u64 timestamp)
 {
@@ -181,9 +174,9 @@ bool bus1_queue_commit(struct bus1_queue *queue, struct bus1_queue_entry *entry,
  * @entry:	entry that is in no queue, with its transaction set
  * @timestamp:	the final timestamp will be greater than this
  *
- * On success the entry belongs to the receiver.
+ * On success the receiver owns the entry.
  *
- * Return: the final timestamp; 0 when the queue is sealed and the entry is still the caller's.
+ * Return: the final timestamp; 0 when the queue is sealed, and the caller still owns the entry.
  */
 u64 bus1_queue_push(struct bus1_queue *queue, struct bus1_queue_entry *entry, u64 timestamp)
 {
@@ -209,7 +202,7 @@ u64 bus1_queue_push(struct bus1_queue *queue, struct bus1_queue_entry *entry, u6
  * bus1_queue_peek() - look at the entry that is received next
  * @queue:	queue
  *
- * It stays the next one until the caller removes it, which must be the only receiver.
+ * The caller must be the only receiver. Then this entry stays the next one until it is removed.
  *
  * Return: the entry, or NULL.
  */
@@ -224,13 +217,13 @@ struct bus1_queue_entry *bus1_queue_peek(struct bus1_queue *queue)
 }
 
 /**
- * bus1_queue_next_of_tx() - look further into one transaction
+ * bus1_queue_next_of_tx() - look at the next entry of the same transaction
  * @queue:	queue
- * @entry:	what bus1_queue_peek() or this returned
+ * @entry:	result of bus1_queue_peek() or of this function
  *
- * When the front is final, all entries of its transaction are.
+ * When the first entry of a queue is final, all entries of its transaction are final.
  *
- * Return: the next entry of the same transaction, or NULL.
+ * Return: the entry, or NULL.
  */
 struct bus1_queue_entry *bus1_queue_next_of_tx(struct bus1_queue *queue,
 					       struct bus1_queue_entry *entry)
@@ -251,9 +244,9 @@ struct bus1_queue_entry *bus1_queue_next_of_tx(struct bus1_queue *queue,
 /**
  * bus1_queue_remove() - take an entry out
  * @queue:	queue
- * @entry:	what bus1_queue_peek() returned
+ * @entry:	result of bus1_queue_peek()
  *
- * Return: the entry that is received next, or NULL; as bus1_queue_peek() would.
+ * Return: the entry that is received next, or NULL, like bus1_queue_peek().
  */
 struct bus1_queue_entry *bus1_queue_remove(struct bus1_queue *queue, struct bus1_queue_entry *entry)
 {
@@ -272,12 +265,13 @@ struct bus1_queue_entry *bus1_queue_remove(struct bus1_queue *queue, struct bus1
 /**
  * bus1_queue_seal() - empty a queue for good
  * @queue:	queue
- * @except:	entry that its receiver drops, or NULL
- * @entries:	gets all other final entries. Senders drop those that they have staged.
+ * @except:	entry that a receiver looks at, and will drop itself; or NULL
+ * @entries:	all other final entries are added. Senders drop the entries that they have staged.
  */
 void bus1_queue_seal(struct bus1_queue *queue, const struct bus1_queue_entry *except,
 		     struct bus1_entries *entries)
 {
+	struct bus1_queue_entry *entry;
 	struct rb_node *rb;
 	unsigned int n;
 
@@ -288,8 +282,6 @@ void bus1_queue_seal(struct bus1_queue *queue, const struct bus1_queue_entry *ex
 
 	do {
 		for (n = 0; n < BUS1_QUEUE_BATCH; n++) {
-			struct bus1_queue_entry *entry;
-
 			rb = rb_first_cached(&queue->entries);
 			if (!rb)
 				break;
@@ -305,7 +297,7 @@ void bus1_queue_seal(struct bus1_queue *queue, const struct bus1_queue_entry *ex
 	spin_unlock(&queue->lock);
 }
 
-/* Whether the first entry is final. Never sleeps. */
+/* Whether the first entry can be received, and whether the queue is sealed. Never sleeps. */
 bool bus1_queue_is_readable(struct bus1_queue *queue, bool *ret_sealed)
 {
 	bool readable;
@@ -317,7 +309,7 @@ bool bus1_queue_is_readable(struct bus1_queue *queue, bool *ret_sealed)
 	return readable;
 }
 
-/* Number of entries, staged ones included. */
+/* Number of entries, including the staged ones. */
 u64 bus1_queue_count(struct bus1_queue *queue)
 {
 	u64 n;

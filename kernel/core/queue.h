@@ -5,18 +5,17 @@
 /*
  * Queues
  *
- * The queue of a peer holds entries: the messages and notifications that it has yet to receive,
- * ordered by timestamp. Each queue has a Lamport clock of its own; there is no lock or counter that
+ * The queue of a peer holds entries: the messages and notifications that the peer has not received
+ * yet, ordered by timestamp. Each queue has its own Lamport clock. There is no lock or counter that
  * all queues share. tx.h explains where timestamps come from. A queue guarantees:
  *
- *  - an odd timestamp marks an entry that is staged: its final timestamp is not known yet, but will
- *    be greater. A final timestamp is even;
- *  - the clock is never behind the timestamp of an entry that is or was in the queue;
- *  - only the first entry can be received, and only when it is not staged. Since whatever comes
- *    later gets a timestamp ahead of the clock, the order in which entries are received is the
- *    order of their final timestamps;
- *  - entries with equal timestamps are ordered by their transaction, which has one value on all
- *    queues, and within one transaction as they were committed.
+ *  - An odd timestamp marks a staged entry. Its final timestamp is not known yet, but will be
+ *    greater. Final timestamps are even.
+ *  - The clock is never behind the timestamp of an entry that is or was in the queue.
+ *  - Only the first entry can be received, and only when it is not staged. Later entries get
+ *    timestamps ahead of the clock. So entries are received in the order of their final timestamps.
+ *  - Entries with equal timestamps are ordered by their transaction, which has one number on all
+ *    queues. Entries of one transaction stay in the order in which they were committed.
  */
 
 #include <linux/rbtree.h>
@@ -26,21 +25,21 @@
 struct bus1_peer;
 
 enum bus1_entry_type {
-	BUS1_ENTRY_MESSAGE,	   /* in a struct bus1_delivery */
-	BUS1_ENTRY_NODE_RELEASE,   /* in the struct bus1_handle it tells about */
-	BUS1_ENTRY_HANDLE_RELEASE, /* in the struct bus1_node it tells about */
-	BUS1_ENTRY_NODE_IDLE,	   /* in what was the last handle; only on peers of 2016 */
+	BUS1_ENTRY_MESSAGE,	   /* part of a struct bus1_delivery */
+	BUS1_ENTRY_NODE_RELEASE,   /* part of the struct bus1_handle whose node has gone */
+	BUS1_ENTRY_HANDLE_RELEASE, /* part of the struct bus1_node whose last handle has gone */
+	BUS1_ENTRY_NODE_IDLE,	   /* part of the last handle of a node; only on peers of 2016 */
 };
 
 /**
  * struct bus1_queue_entry - a message or notification to be received
- * @rb:		link in the queue; empty when in none
+ * @rb:		link in the queue; empty when it is in no queue
  * @next:	link in a transaction that is not committed yet, or in a list of entries to drop;
- *		the entry itself while it is in neither
- * @peer:	receiver; the object that the entry is part of keeps it alive
+ *		the entry itself when it is in neither
+ * @peer:	receiver; the object that contains the entry has a reference to it
  * @timestamp:	see above
- * @tx:		identifies its transaction among all that are under way
- * @type:	tells which object it is part of
+ * @tx:		number of its transaction, unique among all that are under way
+ * @type:	says which object contains the entry
  */
 struct bus1_queue_entry {
 	struct rb_node rb;
@@ -64,8 +63,8 @@ static inline void bus1_queue_entry_init(struct bus1_queue_entry *entry, enum bu
 
 /**
  * struct bus1_entries - entries in the order in which they were added
- * @first:	the first one, or NULL
- * @last:	where the next one is linked
+ * @first:	the first entry, or NULL
+ * @last:	the pointer that the next entry is linked to
  */
 struct bus1_entries {
 	struct bus1_queue_entry *first;
@@ -78,7 +77,7 @@ static inline void bus1_entries_init(struct bus1_entries *entries)
 	entries->last = &entries->first;
 }
 
-/* The entry must be in no list. */
+/* Append an entry that is in no list. */
 static inline void bus1_entries_add(struct bus1_entries *entries, struct bus1_queue_entry *entry)
 {
 	entry->next = NULL;
@@ -86,7 +85,7 @@ static inline void bus1_entries_add(struct bus1_entries *entries, struct bus1_qu
 	entries->last = &entry->next;
 }
 
-/* Take the first one out; NULL when there is none. */
+/* Take out the first entry. NULL when there is none. */
 static inline struct bus1_queue_entry *bus1_entries_take(struct bus1_entries *entries)
 {
 	struct bus1_queue_entry *entry = entries->first;
@@ -101,16 +100,15 @@ static inline struct bus1_queue_entry *bus1_entries_take(struct bus1_entries *en
 }
 
 /**
- * struct bus1_queue - the entries that a peer has yet to receive
- * @lock:	protects everything here, and @rb, @timestamp and @tx of entries; nothing else is
- *		taken inside
+ * struct bus1_queue - the entries that a peer has not received yet
+ * @lock:	protects this structure, and @rb, @timestamp and @tx of entries. The innermost lock.
  * @entries:	entries by timestamp and transaction
  * @clock:	Lamport clock, always even
  * @received:	timestamp of the entry that was removed last
  * @n_entries:	number of @entries
- * @sealed:	nothing can be added any more
- * @wake:	called with @lock held when it becomes readable or is sealed
- * @peer:	its owner
+ * @sealed:	no entries can be added any more
+ * @wake:	called with @lock held when the queue becomes readable or is sealed
+ * @peer:	owner of the queue
  * @data:	passed to @wake
  */
 struct bus1_queue {

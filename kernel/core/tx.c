@@ -16,9 +16,9 @@ void bus1_tx_init(struct bus1_tx *tx, struct bus1_peer *sender)
 }
 
 /**
- * bus1_tx_add() - make an entry part of a transaction
+ * bus1_tx_add() - add an entry to a transaction
  * @tx:		transaction
- * @entry:	entry that is in no queue. The transaction takes over the reference of the entry.
+ * @entry:	entry that is in no queue. The transaction takes over the caller's reference to it.
  */
 void bus1_tx_add(struct bus1_tx *tx, struct bus1_queue_entry *entry)
 {
@@ -47,7 +47,7 @@ static void bus1_tx_place_many(struct bus1_tx *tx, struct bus1_entries *dropped)
 	struct bus1_queue_entry *entry;
 	u64 timestamp;
 
-	/* It must be later than all that the sender has sent or received. */
+	/* The transaction must be later than everything that the sender has sent or received. */
 	timestamp = bus1_queue_sync(own, 0) + 2;
 	for (entry = tx->entries.first; entry; entry = entry->next) {
 		entry->tx = (unsigned long)tx;
@@ -57,14 +57,14 @@ static void bus1_tx_place_many(struct bus1_tx *tx, struct bus1_entries *dropped)
 
 	bus1_queue_sync(own, timestamp);
 	for (entry = tx->entries.first; entry; entry = entry->next) {
-		/* Staging has advanced the clock of this queue to the timestamp already. */
+		/* Staging has already advanced the clock of this queue to the timestamp. */
 		if (entry->timestamp + 1 == timestamp)
 			continue;
 		bus1_queue_sync(&entry->peer->queue, timestamp);
 		cond_resched();
 	}
 
-	/* Once it is committed, the entry belongs to its receiver. */
+	/* The receiver owns an entry once it is committed. */
 	while ((entry = bus1_entries_take(&tx->entries))) {
 		if (!bus1_queue_commit(&entry->peer->queue, entry, timestamp))
 			bus1_entries_add(dropped, entry);
@@ -74,8 +74,8 @@ static void bus1_tx_place_many(struct bus1_tx *tx, struct bus1_entries *dropped)
 
 /**
  * bus1_tx_place() - stage, sync and commit the entries of a transaction
- * @tx:		transaction, which has entries; empty afterwards
- * @dropped:	entries whose receivers are disconnected are added; they are in no queue
+ * @tx:		transaction with at least one entry; empty afterwards
+ * @dropped:	entries for disconnected receivers are added; they are in no queue
  */
 void bus1_tx_place(struct bus1_tx *tx, struct bus1_entries *dropped)
 {

@@ -5,14 +5,15 @@
 /*
  * Transactions
  *
- * A transaction is a set of messages and notifications that all happen at one point of an order on
- * which all peers agree. It is placed on the queues in three steps. Each visits the queues one by
- * one:
+ * A transaction is a set of messages and notifications. All of them happen at one point of an order
+ * on which all peers agree. The entries are placed on the queues in three steps. Each step visits
+ * the queues one by one:
  *
- *  stage:  put every entry on its queue, which blocks the queue behind it, and advance that queue's
- *          clock. The final timestamp is the greatest of these clocks and the sender's.
- *  sync:   advance every clock to the final timestamp; those that gave it are there already.
- *  commit: give every entry the final timestamp and unblock.
+ *  stage:  Put every entry on its queue, and advance the clock of that queue. The staged entry
+ *          blocks the queue behind it. The final timestamp is the greatest of these clocks and the
+ *          clock of the sender.
+ *  sync:   Advance every clock to the final timestamp.
+ *  commit: Give every entry the final timestamp. It does not block its queue any more.
  *
  * For example, a sender whose clock is at 4 sends to the queues A, B and C. "n?" is a staged
  * entry, n its final timestamp:
@@ -23,15 +24,16 @@
  *	C	2	clock 4, entry 3?	clock 22	entry 22
  *			-> timestamp 22				in any order
  *
- * Between stage and commit nothing behind the staged entry can be received from that queue.
+ * Between stage and commit no entry behind the staged one can be received from that queue. Only the
+ * receivers of the transaction wait.
  *
- * Why this is one global order: two transactions with two receivers in common are compared by the
- * same values, timestamp and transaction, on both; and neither queue lets anything pass an entry
- * that may still turn out to be earlier, as staged timestamps are lower bounds. Why it is causal:
- * nothing of a transaction can be seen before the clocks of all its receivers have passed its
- * timestamp. Any response to it gets a greater timestamp on each of these queues, also when a
- * receiver told the responder by other means than bus1. Only the receivers of a message wait while
- * it is staged.
+ * This is one global order. When two transactions have two receivers in common, both queues compare
+ * the same values: timestamp and transaction. A staged timestamp is less than the final one, so an
+ * entry that may still turn out to be earlier blocks the later ones.
+ *
+ * The order is also causal. Nobody can see any part of a transaction before the clocks of all its
+ * receivers have reached its timestamp. So a response gets a greater timestamp on each of these
+ * queues, even if a receiver told the responder about the message by other means than bus1.
  */
 
 #include "queue.h"
@@ -39,9 +41,9 @@
 struct bus1_peer;
 
 /**
- * struct bus1_tx - transaction in the making
+ * struct bus1_tx - a transaction that is being put together
  * @sender:	peer whose operation this is
- * @entries:	its entries
+ * @entries:	entries that are not placed yet
  */
 struct bus1_tx {
 	struct bus1_peer *sender;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The commands of 2016 that are about IDs only: destroy nodes, release and transfer handles
+ * The commands of 2016 that take only IDs: destroy nodes, release and transfer handles
  */
 
-#include <linux/bug.h>
 #include <linux/err.h>
 #include <linux/sched.h>
 #include <trace/events/bus1.h>
@@ -65,11 +64,14 @@ int bus1_v2016_nodes_destroy(struct bus1_peer *peer, u64 flags, const u64 *ids, 
 	if (n_ids > BUS1_MAX_IDS)
 		return -EMSGSIZE;
 
-	mutex_lock(&peer->lock);
-	r = peer->disconnected ? -ESHUTDOWN : bus1_v2016_destroy_collect(peer, ids, n_ids, &nodes);
-	if (r == 0)
-		bus1_v2016_destroy_many(peer, &nodes, flags & BUS1_2016_DESTROY_RELEASE_HANDLES);
-	mutex_unlock(&peer->lock);
+	r = bus1_peer_lock(peer);
+	if (r == 0) {
+		r = bus1_v2016_destroy_collect(peer, ids, n_ids, &nodes);
+		if (r == 0)
+			bus1_v2016_destroy_many(peer, &nodes,
+						flags & BUS1_2016_DESTROY_RELEASE_HANDLES);
+		mutex_unlock(&peer->lock);
+	}
 	trace_bus1_release(peer->number, n_ids, r);
 	return r;
 }
@@ -79,8 +81,6 @@ static int bus1_v2016_release_locked(struct bus1_peer *peer, u64 id)
 	struct bus1_v2016_id *named;
 	struct bus1_tx tx;
 
-	if (peer->disconnected)
-		return -ESHUTDOWN;
 	named = bus1_v2016_find(peer->v2016, id);
 	if (!named)
 		return -ENXIO;
@@ -97,14 +97,16 @@ int bus1_v2016_handle_release(struct bus1_peer *peer, u64 id)
 {
 	int r;
 
-	mutex_lock(&peer->lock);
-	r = bus1_v2016_release_locked(peer, id);
-	mutex_unlock(&peer->lock);
+	r = bus1_peer_lock(peer);
+	if (r == 0) {
+		r = bus1_v2016_release_locked(peer, id);
+		mutex_unlock(&peer->lock);
+	}
 	trace_bus1_release(peer->number, 1, r);
 	return r;
 }
 
-/* Make a handle of the destination, not linked yet, and reserve its ID. */
+/* Make a handle for the destination, not linked yet, and reserve its ID. */
 static int bus1_v2016_transfer_prepare(struct bus1_peer *from, struct bus1_peer *to,
 				       struct bus1_node *node, struct bus1_handle **ret_handle,
 				       struct bus1_v2016_id **ret_named)
@@ -112,12 +114,12 @@ static int bus1_v2016_transfer_prepare(struct bus1_peer *from, struct bus1_peer 
 	struct bus1_handle *handle;
 	int r;
 
-	r = bus1_charge_objects(to->account, &to->usage, from->account, 1);
+	r = bus1_charge_objects(&to->usage, from->usage.account, 1);
 	if (r < 0)
 		return r;
 	handle = bus1_handle_new(to, node);
 	if (!handle) {
-		bus1_uncharge_objects(to->account, &to->usage, 1);
+		bus1_uncharge_objects(&to->usage, 1);
 		return -ENOMEM;
 	}
 
@@ -146,7 +148,7 @@ static int bus1_v2016_transfer_node(struct bus1_peer *from, struct bus1_peer *to
 	if (r < 0)
 		return r;
 
-	/* When the node dies right now, that is as good as a moment later. */
+	/* When the node dies right now, the destination gets the handle and a notification. */
 	bus1_tx_init(&tx, from);
 	if (!bus1_handle_link(handle))
 		bus1_handle_notify(handle, &tx);

@@ -3,14 +3,14 @@
 #define __BUS1_V2016_HOOKS_H
 
 /*
- * The points where the commands of 2026 meet peers of 2016
+ * The points where the functions of core.h meet peers of 2016
  *
  * Both generations share peers, nodes, handles and queues, and handles can be transferred between
- * them. Only three operations of core.h need to know a peer of 2016: the transfer of a handle to
- * it, its disconnection, and a look at its objects. Each asks bus1_peer_is_2016() first, and may
- * call the functions below only for such a peer.
+ * them. Only three functions of core.h and inspect.h treat a peer of 2016 differently: the transfer
+ * of a handle to it, its disconnection, and bus1_inspect_object(). They call the functions below
+ * only if bus1_peer_is_2016().
  *
- * Without BUS1_2016 no peer is one of 2016. The functions do not exist then, and the compiler
+ * Without BUS1_2016 there are no such peers. The functions do not exist then, and the compiler
  * removes the calls with their branches.
  */
 

@@ -6,7 +6,6 @@
 #include <linux/bug.h>
 #include <linux/container_of.h>
 #include <linux/err.h>
-#include <linux/mm.h>
 #include <linux/slab.h>
 #include "acct.h"
 #include "tx.h"
@@ -77,7 +76,7 @@ static struct bus1_v2016_id *bus1_v2016_add(struct bus1_v2016 *v2016, u64 id,
 /**
  * bus1_v2016_end() - end an ID
  * @peer:	peer
- * @named:	the ID; neither a living node nor a handle is left of it
+ * @named:	ID without a handle. If the peer owns the node, the node is dead.
  */
 void bus1_v2016_end(struct bus1_peer *peer, struct bus1_v2016_id *named)
 {
@@ -114,15 +113,15 @@ static int bus1_v2016_create(struct bus1_peer *peer, u64 id, struct bus1_v2016_i
 }
 
 /**
- * bus1_v2016_import() - find an ID of the user, or make a node with it
+ * bus1_v2016_import() - find an ID that the user passed, or make a node with this ID
  * @peer:	peer
  * @id:		ID
- * @created:	a node that is made is appended. bus1_v2016_import_commit() or
- *		bus1_v2016_import_undo() must follow.
- * @ret_named:	what it names
+ * @created:	a new ID is appended. bus1_v2016_import_commit() or bus1_v2016_import_undo() must
+ *		follow.
+ * @ret_named:	set to the ID
  *
- * Return: -ENXIO for an unknown ID that only the core can choose; -EINVAL for one that marks the
- * node of another peer; -EDQUOT, -ENOMEM.
+ * Return: -ENXIO for an unknown ID that only the core can choose; -EINVAL for an unknown ID that is
+ * marked as the node of another peer; -EDQUOT, -ENOMEM.
  */
 int bus1_v2016_import(struct bus1_peer *peer, u64 id, struct list_head *created,
 		      struct bus1_v2016_id **ret_named)
@@ -163,7 +162,7 @@ void bus1_v2016_import_undo(struct bus1_peer *peer, struct list_head *created)
  * bus1_v2016_reserve() - find or make the ID of a node, so that installing it cannot fail
  * @peer:	peer
  * @node:	node, referenced by the handle that is about to be installed
- * @ret_named:	the ID; NULL for an own node whose ID has ended
+ * @ret_named:	set to the ID; to NULL for a node of @peer whose ID has ended
  *
  * bus1_v2016_install() or bus1_v2016_unreserve() must follow before others get the lock.
  *
@@ -208,9 +207,9 @@ static void bus1_v2016_handle_drop(struct bus1_handle *handle, struct bus1_tx *t
 /**
  * bus1_v2016_install() - give the user a reference
  * @named:	result of bus1_v2016_reserve()
- * @handle:	handle to the same node, linked unless the node is dead. This takes over the
- *		caller's reference. May be NULL when the ID has a handle already.
- * @tx:		transaction
+ * @handle:	handle to the same node, linked unless the node is dead. This function takes over
+ *		the caller's reference. May be NULL if the ID has a handle already.
+ * @tx:		transaction that gets notifications
  *
  * Return: the ID.
  */
@@ -225,7 +224,7 @@ u64 bus1_v2016_install(struct bus1_v2016_id *named, struct bus1_handle *handle, 
 	--named->n_reserved;
 	++named->n_user;
 	if (handle && (named->handle || named->destroyed)) {
-		/* This is not the last handle: the ID has another one. */
+		/* This handle is not needed: the ID has another one. */
 		bus1_v2016_handle_drop(handle, tx);
 	} else if (handle) {
 		named->handle = handle;
@@ -235,7 +234,7 @@ u64 bus1_v2016_install(struct bus1_v2016_id *named, struct bus1_handle *handle, 
 	return named->id;
 }
 
-/* Drop the handle that stood for the references of the user. There are none any more. */
+/* Drop the handle of an ID to which the user has no references any more. */
 void bus1_v2016_drop_handle(struct bus1_v2016_id *named, struct bus1_tx *tx)
 {
 	struct bus1_handle *handle = named->handle;
@@ -249,9 +248,9 @@ void bus1_v2016_drop_handle(struct bus1_v2016_id *named, struct bus1_tx *tx)
  * bus1_v2016_put() - drop a reference of the user
  * @peer:	peer
  * @named:	ID with at least one reference of the user
- * @tx:		transaction
+ * @tx:		transaction that gets notifications
  *
- * Return: whether the ID goes on.
+ * Return: whether the ID still exists.
  */
 bool bus1_v2016_put(struct bus1_peer *peer, struct bus1_v2016_id *named, struct bus1_tx *tx)
 {
@@ -267,8 +266,8 @@ bool bus1_v2016_put(struct bus1_peer *peer, struct bus1_v2016_id *named, struct 
 
 /**
  * bus1_v2016_destroy() - destroy a node
- * @named:	ID of a living own node
- * @tx:		transaction of the notifications
+ * @named:	ID of a living node that the peer owns
+ * @tx:		transaction that gets the notifications
  *
  * The user takes over the reference that the node had to its ID.
  */
@@ -276,7 +275,7 @@ void bus1_v2016_destroy(struct bus1_v2016_id *named, struct bus1_tx *tx)
 {
 	named->destroyed = true;
 	++named->n_user;
-	/* The owner gets another notification. */
+	/* So there is no NODE_RELEASE for the owner. It gets a HANDLE_RELEASE. */
 	if (named->handle)
 		named->handle->object.state = BUS1_OBJECT_GONE;
 	bus1_node_release(named->node, tx);

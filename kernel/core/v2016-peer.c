@@ -3,9 +3,7 @@
  * Peers of 2016: creation, limits, reset and disconnect, see v2016-peer.h
  */
 
-#include <linux/bug.h>
 #include <linux/err.h>
-#include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -16,7 +14,7 @@
 #include "tx.h"
 #include "v2016-peer.h"
 
-/* IDs are given out in steps of four above this. */
+/* IDs that the core chooses begin above this one, and increase in steps of four. */
 #define BUS1_V2016_FIRST_ID (BUS1_2016_HANDLE_MANAGED | BUS1_2016_HANDLE_REMOTE)
 
 static int bus1_v2016_new(struct bus1_peer *peer, const struct bus1_pool_memory *memory, void *data)
@@ -32,8 +30,6 @@ static int bus1_v2016_new(struct bus1_peer *peer, const struct bus1_pool_memory 
 		kfree(v2016);
 		return PTR_ERR(pool);
 	}
-	v2016->by_id = RB_ROOT;
-	v2016->by_node = RB_ROOT;
 	v2016->last_id = BUS1_V2016_FIRST_ID;
 	v2016->state.max_slices = U32_MAX;
 	v2016->state.max_handles = U32_MAX;
@@ -46,12 +42,12 @@ static int bus1_v2016_new(struct bus1_peer *peer, const struct bus1_pool_memory 
 
 int bus1_v2016_enable(struct bus1_peer *peer, const struct bus1_pool_memory *memory, void *data)
 {
-	int r = 0;
+	int r;
 
-	mutex_lock(&peer->lock);
-	if (peer->disconnected)
-		r = -ESHUTDOWN;
-	else if (peer->last_id > 0)
+	r = bus1_peer_lock(peer);
+	if (r < 0)
+		return r;
+	if (peer->last_id > 0)
 		r = -ENOTTY;
 	else if (!peer->v2016)
 		r = bus1_v2016_new(peer, memory, data);
@@ -61,18 +57,17 @@ int bus1_v2016_enable(struct bus1_peer *peer, const struct bus1_pool_memory *mem
 
 int bus1_v2016_query(struct bus1_peer *peer, struct bus1_2016_peer_reset *query)
 {
-	int r = 0;
+	int r;
 
 	if (query->flags != 0)
 		return -EINVAL;
 
-	mutex_lock(&peer->lock);
-	if (peer->disconnected)
-		r = -ESHUTDOWN;
-	else
-		*query = peer->v2016->state;
+	r = bus1_peer_lock(peer);
+	if (r < 0)
+		return r;
+	*query = peer->v2016->state;
 	mutex_unlock(&peer->lock);
-	return r;
+	return 0;
 }
 
 static void bus1_v2016_set_limit(struct bus1_peer *peer, enum bus1_resource resource, u32 max)
@@ -95,7 +90,7 @@ static struct bus1_v2016_id *bus1_v2016_next(struct rb_node *rb)
 	return rb ? rb_entry(rb, struct bus1_v2016_id, by_id) : NULL;
 }
 
-/* End an ID and all references to it. */
+/* End an ID and all references of the user to it. */
 static void bus1_v2016_release(struct bus1_peer *peer, struct bus1_v2016_id *named,
 			       struct bus1_tx *tx)
 {
@@ -107,7 +102,8 @@ static void bus1_v2016_release(struct bus1_peer *peer, struct bus1_v2016_id *nam
 }
 
 /*
- * End all IDs. Living nodes that the seed carries handles to stay, without references of the user.
+ * End all IDs, except those of the peer's living nodes that the seed carries handles to. These stay
+ * without references of the user.
  */
 static void bus1_v2016_release_all(struct bus1_peer *peer, struct bus1_tx *tx)
 {
@@ -116,7 +112,7 @@ static void bus1_v2016_release_all(struct bus1_peer *peer, struct bus1_tx *tx)
 	struct bus1_v2016_id *named, *next;
 	size_t i;
 
-	/* Mark the nodes of the seed first, while their IDs can be found. */
+	/* First mark the nodes of the seed. Later their IDs might not be found any more. */
 	for (i = 0; seed && i < seed->n_handles; i++) {
 		struct bus1_node *node = seed->handles[i]->node;
 
@@ -154,7 +150,7 @@ static void bus1_v2016_reset_locked(struct bus1_peer *peer,
 		peer->flushed = bus1_queue_sync(&peer->queue, 0);
 		bus1_v2016_release_all(peer, &tx);
 		bus1_v2016_skip_moot(peer, &tx);
-		/* also the slice that the seed was peeked into */
+		/* This also frees the slice that the seed was received into. */
 		peer->v2016->seed.slice = NULL;
 		bus1_peer_free_slices(peer);
 	}
@@ -163,21 +159,20 @@ static void bus1_v2016_reset_locked(struct bus1_peer *peer,
 
 int bus1_v2016_reset(struct bus1_peer *peer, const struct bus1_2016_peer_reset *reset)
 {
-	int r = 0;
+	int r;
 
 	if (reset->flags & ~(BUS1_2016_RESET_FLUSH | BUS1_2016_RESET_FLUSH_SEED) ||
 	    reset->peer_flags & ~BUS1_2016_PEER_WANT_SECCTX)
 		return -EINVAL;
 
-	mutex_lock(&peer->lock);
-	if (peer->disconnected)
-		r = -ESHUTDOWN;
-	else
-		bus1_v2016_reset_locked(peer, reset);
+	r = bus1_peer_lock(peer);
+	if (r < 0)
+		return r;
+	bus1_v2016_reset_locked(peer, reset);
 	mutex_unlock(&peer->lock);
-	if (r == 0 && reset->flags & BUS1_2016_RESET_FLUSH)
+	if (reset->flags & BUS1_2016_RESET_FLUSH)
 		trace_bus1_end(peer->number, false);
-	return r;
+	return 0;
 }
 
 /**
@@ -197,11 +192,11 @@ void bus1_v2016_disconnect(struct bus1_peer *peer, struct bus1_tx *tx)
 /**
  * bus1_v2016_inspect() - look at the next node or handle of a peer of 2016
  * @peer:	peer
- * @first:	the ID to begin with
- * @ret_info:	set for the first ID that is not below @first. The ID of one of the peer's own nodes
- *		also names its handle to that node, and is shown as the node.
+ * @first:	ID to begin with
+ * @ret_info:	set for the first ID that is not below @first. An ID that names a node of the peer
+ *		together with a handle is shown as the node.
  *
- * Return: whether there is one.
+ * Return: whether there is such an ID.
  */
 bool bus1_v2016_inspect(const struct bus1_peer *peer, u64 first, struct bus1_object_info *ret_info)
 {

@@ -7,23 +7,23 @@
  *
  * A peer of 2016 differs from other peers only in the meaning of its IDs. An ID names either a
  * node of the peer together with a handle to that node, or a handle to the node of another peer. A
- * peer never has two IDs for one node. Instead it counts: each time the user is shown an ID, the
- * user gets a reference to it. The ID ends when the user has dropped all of them.
+ * peer never has two IDs for one node. Instead it counts references: each time the user receives an
+ * ID, the user gets one more reference to it. The ID ends when the user has dropped all of them.
  *
  *	ID (n_user references) ---> one handle of the core ---> node
  *
- * All references of the user to one node are a single handle of the core. A living node also has
- * one reference to its own ID, which is no handle of the core. So a node has a handle, held or in
- * flight, exactly while there is any other reference, and its owner is told when the last one
- * goes. Unlike other nodes, those of 2016 are persistent: they stay then, and may get handles
- * again.
+ * All references of one user to a node share a single handle of the core. A living node also has
+ * one reference to its own ID, which needs no handle of the core. So a node has a handle, held or
+ * in flight, exactly while there is any other reference, and its owner gets a notification when the
+ * last one goes. Nodes of 2016 are persistent: they stay then, and may get handles again.
  *
  * Messages and notifications are queued like for any peer:
  *
  *	BUS1_ENTRY_MESSAGE		a message
  *	BUS1_ENTRY_NODE_RELEASE		another peer has destroyed its node
- *	BUS1_ENTRY_HANDLE_RELEASE	the peer has destroyed its own node, nothing more arrives
- *	BUS1_ENTRY_NODE_IDLE		the last handle of a node has gone
+ *	BUS1_ENTRY_HANDLE_RELEASE	the peer has destroyed a node of its own, so nothing more
+ *					arrives on it
+ *	BUS1_ENTRY_NODE_IDLE		the last handle of a node of the peer has gone
  */
 
 #include <linux/list.h>
@@ -41,14 +41,14 @@
  * @by_node:	link in the peer's tree by node
  * @link:	link in a list of the command that is under way
  * @id:		ID
- * @node:	node; @handle references it, or the ID itself when the peer owns the node
- * @handle:	handle of the core, linked while the node is alive. An own node has it only while
- *		there are references and the node is not destroyed.
- * @n_user:	references of the user; for a living node of its own without that of the node
+ * @node:	node. The ID has a reference to it when the peer owns it; else @handle has one.
+ * @handle:	handle of the core, linked while the node is alive. When the peer owns the node,
+ *		NULL without references of the user, and when the node was destroyed.
+ * @n_user:	number of references of the user, without the reference of a living own node
  * @n_reserved:	number of references that the command in progress is about to add
- * @owned:	it is the peer's own node
- * @destroyed:	it is an own node that was destroyed; the reference of the node is now the user's
- * @seeded:	during a reset: the seed carries a handle to this own node
+ * @owned:	the peer owns the node
+ * @destroyed:	the peer owns the node and has destroyed it; the user has the node's reference now
+ * @seeded:	during a reset: the peer owns the node, and the seed carries a handle to it
  */
 struct bus1_v2016_id {
 	struct rb_node by_id;
@@ -65,7 +65,7 @@ struct bus1_v2016_id {
 };
 
 /**
- * struct bus1_v2016_shown - a message that was peeked at
+ * struct bus1_v2016_shown - a message that may have been received into the pool by a peek
  * @delivery:	message; NULL when there is none
  * @slice:	its slice in the pool; NULL when it has none
  */
@@ -77,11 +77,12 @@ struct bus1_v2016_shown {
 /**
  * struct bus1_v2016 - additional state of a peer of 2016, protected by its lock
  * @by_id:	struct bus1_v2016_id by ID
- * @by_node:	the same by node
- * @last_id:	last ID given out; they are never reused
- * @head:	message at the front of the queue, when it was peeked at
- * @seed:	seed, which is in no queue; its handles are like those of a queued message
- * @state:	the arguments of the last reset, with flags 0
+ * @by_node:	struct bus1_v2016_id by node
+ * @last_id:	the last ID that was given out; IDs are never used again
+ * @head:	message at the front of the queue, if it was peeked at
+ * @seed:	message that the peer keeps for itself. It is in no queue; its handles are in
+ * flight.
+ * @state:	arguments of the last reset, with flags 0
  */
 struct bus1_v2016 {
 	struct rb_root by_id;

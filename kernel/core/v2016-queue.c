@@ -2,16 +2,15 @@
 /*
  * The queue and the seed of a peer of 2016, and the slices of peeked messages
  *
- * Moot entries are the same idea as for other peers (moot.h), with other conditions.
+ * There are moot entries like for other peers (moot.h), but the conditions differ.
  */
 
-#include <linux/bug.h>
 #include <linux/sched.h>
 #include "cmd-slice.h"
 #include "commit.h"
 #include "v2016-peer.h"
 
-/* Whether the user is still to see an entry; else it is moot. */
+/* Whether the user shall still see an entry. If not, the entry is moot. */
 bool bus1_v2016_is_due(struct bus1_queue_entry *entry)
 {
 	struct bus1_handle *handle;
@@ -23,7 +22,7 @@ bool bus1_v2016_is_due(struct bus1_queue_entry *entry)
 	case BUS1_ENTRY_MESSAGE:
 		return bus1_delivery_from_entry(entry)->node->object.state == BUS1_OBJECT_HELD;
 	case BUS1_ENTRY_NODE_RELEASE:
-		/* For an own node there is another notification. */
+		/* The owner of the node gets a HANDLE_RELEASE instead. */
 		handle = bus1_handle_from_entry(entry);
 		return handle->object.state == BUS1_OBJECT_HELD &&
 		       handle->node->owner != entry->peer;
@@ -35,7 +34,7 @@ bool bus1_v2016_is_due(struct bus1_queue_entry *entry)
 	return false;
 }
 
-/* Part a message from its slice, which is charged on its own from now on. */
+/* Separate a message from its slice. From now on the slice is charged, and not the message. */
 void bus1_v2016_forget(struct bus1_v2016_shown *shown)
 {
 	if (shown->slice)
@@ -53,17 +52,16 @@ void bus1_v2016_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx)
 	struct bus1_v2016_shown *head = &peer->v2016->head;
 	struct bus1_queue_entry *entry;
 	struct bus1_entries skipped;
+	struct bus1_handle *handle;
 
 	lockdep_assert_held(&peer->lock);
 
 	bus1_entries_init(&skipped);
 	while ((entry = bus1_queue_peek(&peer->queue)) && !bus1_v2016_is_due(entry)) {
-		struct bus1_handle *handle;
-
 		if (head->delivery && entry == &head->delivery->entry)
 			bus1_v2016_forget(head);
 		if (entry->type == BUS1_ENTRY_NODE_RELEASE) {
-			/* Its message does not deliver the handle either. */
+			/* If the handle is still in a message, it is not received either. */
 			handle = bus1_handle_from_entry(entry);
 			if (handle->object.state == BUS1_OBJECT_NEW)
 				handle->object.state = BUS1_OBJECT_GONE;
@@ -76,13 +74,13 @@ void bus1_v2016_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx)
 }
 
 /**
- * bus1_v2016_commit() - commit a transaction, and drop what is moot at the front of the queue
+ * bus1_v2016_commit() - commit a transaction, and drop moot entries at the front of the queue
  * @peer:	peer whose operation this is
  * @tx:		its transaction; empty afterwards
  *
- * Every operation that can make the front of its peer's own queue moot ends with this, so that the
- * queue is readable only when there is something to receive. The transaction itself may queue an
- * entry that is moot from the start.
+ * Every operation that can make the front of its peer's own queue moot ends with this. So a
+ * readable queue has something to receive. The transaction itself may queue an entry that is moot
+ * from the start.
  */
 void bus1_v2016_commit(struct bus1_peer *peer, struct bus1_tx *tx)
 {

@@ -14,10 +14,7 @@
  * slice.
  */
 
-#include <linux/bug.h>
 #include <linux/err.h>
-#include <linux/mm.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
 #include <trace/events/bus1.h>
 #include "cmd-slice.h"
@@ -124,12 +121,12 @@ static int bus1_v2016_recv_copy(struct bus1_peer *peer, struct bus1_node *node,
 
 	if (!item->named || item->named->handle || item->named->destroyed)
 		return 0;
-	r = bus1_charge_objects(peer->account, &peer->usage, peer->account, 1);
+	r = bus1_charge_objects(&peer->usage, peer->usage.account, 1);
 	if (r < 0)
 		return r;
 	item->copy = bus1_handle_new(peer, node);
 	if (!item->copy) {
-		bus1_uncharge_objects(peer->account, &peer->usage, 1);
+		bus1_uncharge_objects(&peer->usage, 1);
 		return -ENOMEM;
 	}
 	return 0;

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The send command of 2016: one message to all destinations in one transaction, or the seed
+ * The send command of 2016: one message to all destinations in one transaction, or a seed
  */
 
-#include <linux/bug.h>
 #include <linux/err.h>
-#include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <trace/events/bus1.h>
@@ -14,8 +12,8 @@
 
 /**
  * struct bus1_v2016_destination - one destination while it is collected
- * @delivery:	its message, NULL when there is none
- * @error:	the reason when there is none
+ * @delivery:	its message; NULL when there is none
+ * @error:	reason why there is no message, a negative errno; else 0
  */
 struct bus1_v2016_destination {
 	struct bus1_delivery *delivery;
@@ -28,8 +26,8 @@ struct bus1_v2016_destination {
  * @send:		arguments
  * @created:		IDs whose nodes this command makes
  * @nodes:		node of each handle
- * @destinations:	for each destination
- * @n_destinations:	how many of them were collected
+ * @destinations:	state of each destination
+ * @n_destinations:	number of destinations that were collected so far
  * @seed:		the new seed
  */
 struct bus1_v2016_send_state {
@@ -67,7 +65,7 @@ static int bus1_v2016_collect_destination(struct bus1_v2016_send_state *state, u
 		return 0;
 	}
 
-	/* An error that is not due to the receiver fails the whole send. */
+	/* An error that has nothing to do with the receiver fails the whole send. */
 	r = PTR_ERR(delivery);
 	if (r == -ENOMEM || !(state->send->flags & BUS1_2016_SEND_CONTINUE))
 		return r;
@@ -84,7 +82,7 @@ static void bus1_v2016_send_undo(struct bus1_v2016_send_state *state)
 	bus1_v2016_import_undo(state->peer, &state->created);
 }
 
-/* Do everything that can fail. */
+/* Do everything that can fail. Undo it on failure. */
 static int bus1_v2016_send_collect(struct bus1_v2016_send_state *state)
 {
 	const struct bus1_v2016_send *send = state->send;
@@ -114,12 +112,6 @@ static int bus1_v2016_send_collect(struct bus1_v2016_send_state *state)
 	return r;
 }
 
-static void bus1_v2016_send_accept(struct bus1_delivery *delivery, struct bus1_tx *tx)
-{
-	bus1_delivery_link(delivery);
-	bus1_tx_add(tx, &delivery->entry);
-}
-
 static void bus1_v2016_commit_destination(struct bus1_v2016_destination *destination,
 					  struct bus1_tx *tx)
 {
@@ -131,14 +123,15 @@ static void bus1_v2016_commit_destination(struct bus1_v2016_destination *destina
 
 	node = delivery->node;
 	if (node->oneshot && bus1_node_consume(node, NULL)) {
-		bus1_v2016_send_accept(delivery, tx);
+		bus1_tx_add_delivery(tx, delivery);
 		bus1_node_release(node, tx);
 	} else if (bus1_node_is_dead(node)) {
-		/* It died in the meantime, or because of the same message. */
+		/* The node died in the meantime, or accepted this message through another handle.
+		 */
 		bus1_delivery_free(delivery);
 		destination->error = -EHOSTUNREACH;
 	} else {
-		bus1_v2016_send_accept(delivery, tx);
+		bus1_tx_add_delivery(tx, delivery);
 	}
 }
 
@@ -168,17 +161,9 @@ static void bus1_v2016_send_commit(struct bus1_v2016_send_state *state)
 
 static int bus1_v2016_send_check(const struct bus1_v2016_send *send)
 {
-	switch (send->flags) {
-	case 0:
-	case BUS1_2016_SEND_CONTINUE:
-		break;
-	case BUS1_2016_SEND_SEED:
-		if (send->n_destinations > 0)
-			return -EINVAL;
-		break;
-	default:
+	if (send->flags == BUS1_2016_SEND_SEED ? send->n_destinations > 0
+					       : send->flags & ~BUS1_2016_SEND_CONTINUE)
 		return -EINVAL;
-	}
 	if (send->n_destinations > BUS1_MAX_DESTINATIONS || send->n_handles > BUS1_MAX_TRANSFERS)
 		return -EMSGSIZE;
 	return 0;
@@ -205,8 +190,10 @@ int bus1_v2016_send(struct bus1_peer *peer, const struct bus1_v2016_send *send)
 		goto out;
 	}
 
-	mutex_lock(&peer->lock);
-	r = peer->disconnected ? -ESHUTDOWN : bus1_v2016_send_collect(&state);
+	r = bus1_peer_lock(peer);
+	if (r < 0)
+		goto out;
+	r = bus1_v2016_send_collect(&state);
 	if (r == 0)
 		bus1_v2016_send_commit(&state);
 	mutex_unlock(&peer->lock);

@@ -5,12 +5,12 @@
 /*
  * The interface of 2016, as front ends see it
  *
- * A peer speaks one generation for all its life. bus1_v2016_enable(), before its first command,
- * makes it one of 2016. On such a peer use the commands of this header, and of core.h only the
- * functions that are no commands. Peers of both generations can exchange handles and messages in
- * any way.
+ * There are two generations of the bus1 interface, those of 2016 and 2026. A peer speaks one of
+ * them for all its life. bus1_v2016_enable(), before the first command, makes it a peer of 2016.
+ * Such a peer uses the commands of this header, and from core.h only the functions that are not
+ * commands. Peers of both generations can exchange handles and messages in any way.
  *
- * Like in core.h all pointers are kernel memory, operations are serialised inside, each returns 0
+ * Like in core.h, all pointers are kernel memory, operations are serialised inside, each returns 0
  * or a negative errno, and a failed operation has had no effect.
  */
 
@@ -20,9 +20,8 @@
 
 /**
  * bus1_v2016_enable() - let a peer speak the generation of 2016
- * @peer:	peer that no command was used on yet, nor handles transferred to; or one that is
- *		enabled already
- * @memory:	memory of its pool; must stay until the peer is gone
+ * @peer:	peer that has had no command and no handles yet, or that is a peer of 2016 already
+ * @memory:	memory of its pool; must be valid until the peer is freed
  * @data:	passed to @memory; not used after bus1_peer_disconnect() has returned
  *
  * Return: -ENOTTY for a peer of the other generation; -ENOMEM, -ESHUTDOWN.
@@ -30,7 +29,7 @@
 int bus1_v2016_enable(struct bus1_peer *peer, const struct bus1_pool_memory *memory, void *data);
 
 /**
- * bus1_v2016_query() - report the limits and flags that were set
+ * bus1_v2016_query() - report the limits and flags of the last reset
  * @peer:	peer
  * @query:	flags must be 0; everything else is set
  *
@@ -39,7 +38,7 @@ int bus1_v2016_enable(struct bus1_peer *peer, const struct bus1_pool_memory *mem
 int bus1_v2016_query(struct bus1_peer *peer, struct bus1_2016_peer_reset *query);
 
 /**
- * bus1_v2016_reset() - set limits, and with flags release what the peer has
+ * bus1_v2016_reset() - set limits; depending on flags, release everything that the peer has
  * @peer:	peer
  * @reset:	limits and flags
  *
@@ -52,8 +51,8 @@ int bus1_v2016_reset(struct bus1_peer *peer, const struct bus1_2016_peer_reset *
  * @peer:	peer
  * @id:		handle
  *
- * Return: -ENXIO for an unknown handle; -EPERM when the only reference to an own node is that of
- * the node itself; -ESHUTDOWN.
+ * Return: -ENXIO for an unknown handle; -EPERM when the user has no reference, only the living node
+ * itself; -ESHUTDOWN.
  */
 int bus1_v2016_handle_release(struct bus1_peer *peer, u64 id);
 
@@ -61,7 +60,7 @@ int bus1_v2016_handle_release(struct bus1_peer *peer, u64 id);
  * bus1_v2016_handle_transfer() - copy a handle to another peer, of either generation
  * @from:	source, a peer of 2016
  * @to:		destination, may be @from
- * @src:	handle of @from, or the ID of a node to be made
+ * @src:	handle of @from, or the ID for a new node
  * @ret_dst:	handle of @to
  *
  * Return: -ENXIO for an unknown handle; -EINVAL for an ID that no node can have; -EHOSTUNREACH when
@@ -77,8 +76,8 @@ int bus1_v2016_handle_transfer(struct bus1_peer *from, struct bus1_peer *to, u64
  * @n_ids:	number of @ids
  *
  * Return: -EINVAL for unknown flags, or an ID that is given twice; -EMSGSIZE for more than
- * BUS1_MAX_IDS; -ENXIO for an unknown handle; -EPERM for one of another peer's node; -EHOSTUNREACH
- * for a node that is destroyed already; -ESHUTDOWN.
+ * BUS1_MAX_IDS; -ENXIO for an unknown ID; -EPERM for the node of another peer; -EHOSTUNREACH for a
+ * node that is destroyed already; -ESHUTDOWN.
  */
 int bus1_v2016_nodes_destroy(struct bus1_peer *peer, u64 flags, const u64 *ids, size_t n_ids);
 
@@ -96,9 +95,9 @@ int bus1_v2016_slice_release(struct bus1_peer *peer, u64 offset);
  * @flags:		BUS1_2016_SEND_*
  * @destinations:	handles to send through
  * @n_destinations:	number of @destinations
- * @errors:		an entry for each destination, set on success: 0, or with
- *			BUS1_2016_SEND_CONTINUE why it gets no message; may be NULL
- * @handles:		handles to send along
+ * @errors:		an entry for each destination, or NULL. Set on success: to 0, or with
+ *			BUS1_2016_SEND_CONTINUE to the reason why there is no message (-errno)
+ * @handles:		handles that the message carries
  * @n_handles:		number of @handles
  * @payload:		data, files and credentials. The core takes references of its own.
  */
@@ -113,32 +112,33 @@ struct bus1_v2016_send {
 };
 
 /**
- * bus1_v2016_send() - send one message to all destinations in one transaction, or pin it as seed
+ * bus1_v2016_send() - send one message to all destinations in one transaction, or keep it as seed
  * @peer:	sender
  * @send:	arguments
  *
- * An unused ID among destinations and handles makes a node when a user may choose that ID.
+ * A destination or handle may be an unused ID that a user is allowed to choose. This makes a node
+ * with that ID.
  *
- * Return: -EINVAL for unknown flags, or both of them, or a seed with destinations, or an ID that no
- * node can have; -ENXIO for an unknown handle; -EHOSTUNREACH when the node of a destination is
- * gone; -EMSGSIZE when over a limit; -EDQUOT, -ENOMEM, -ESHUTDOWN.
+ * Return: -EINVAL for unknown flags, for both flags together, for a seed with destinations, or for
+ * an ID that no node can have; -ENXIO for an unknown handle; -EHOSTUNREACH when the node of a
+ * destination has gone; -EMSGSIZE when over a limit; -EDQUOT, -ENOMEM, -ESHUTDOWN.
  */
 int bus1_v2016_send(struct bus1_peer *peer, const struct bus1_v2016_send *send);
 
 /**
  * struct bus1_v2016_recv - arguments and results of bus1_v2016_recv()
  * @flags:	BUS1_2016_RECV_*
- * @max_offset:	no slice may end behind this
+ * @max_offset:	offset in the pool where the slice has to end at the latest
  * @install:	make descriptors of files, with BUS1_2016_RECV_INSTALL_FDS
  * @uninstall:	undo @install
- * @label:	for a peer that wants labels: find out the security label of the sender and set the
- *		following. May be NULL.
- * @has_secctx:	there is a label
+ * @label:	set the following three to the security label of the sender. Called only if the peer
+ *		wants labels. May be NULL.
+ * @has_secctx:	the sender has a label
  * @secctx:	label
- * @n_secctx:	bytes in @secctx
- * @msg:	set on success, but for credentials
- * @payload:	set on success: the payload, for its credentials, with a reference for the caller;
- *		NULL in notifications
+ * @n_secctx:	number of bytes in @secctx
+ * @msg:	set on success, except the credentials
+ * @payload:	set on success: payload with the credentials, and a reference for the caller; NULL
+ *		in notifications
  */
 struct bus1_v2016_recv {
 	u64 flags;
@@ -158,8 +158,8 @@ struct bus1_v2016_recv {
  * @peer:	peer
  * @recv:	arguments and results
  *
- * Return: -EINVAL for unknown flags; -EAGAIN when there is none; -ERANGE when it does not fit below
- * @max_offset; -EDQUOT, -ENOMEM, -ESHUTDOWN; the errors of the front end's functions.
+ * Return: -EINVAL for unknown flags; -EAGAIN when there is no message; -ERANGE when its slice would
+ * end behind @max_offset; -EDQUOT, -ENOMEM, -ESHUTDOWN; errors of the front end's functions.
  */
 int bus1_v2016_recv(struct bus1_peer *peer, struct bus1_v2016_recv *recv);
 

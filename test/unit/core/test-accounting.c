@@ -289,7 +289,7 @@ START_TEST(failed_allocation_has_no_effect_on_send) {
                 ck_assert_uint_eq(query(A).n_nodes, 1);
                 ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), 3);
                 ck_assert_int_eq(atomic64_read(&foreign->usage.used[BUS1_RESOURCE_OBJECTS]), 1);
-                ck_assert_uint_eq(foreign->account->n_shares, 0);
+                ck_assert_uint_eq(foreign->usage.account->n_shares, 0);
         } while (r < 0);
         ck_assert_uint_ge(n, 40);
         ck_assert_uint_eq(test_recv(foreign).n_transfers, 6);

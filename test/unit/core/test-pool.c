@@ -90,10 +90,10 @@ START_TEST(slice_is_charged_until_it_is_released) {
         foreign_handle = copy(B, foreign, handle);
         send_text(foreign, foreign_handle, "0123456789");
         expect_used(10, 1);
-        ck_assert_uint_eq(A->account->n_shares, 1);
+        ck_assert_uint_eq(A->usage.account->n_shares, 1);
         offset = recv_into_pool("0123456789");
         /* not the sender's any more */
-        ck_assert_uint_eq(A->account->n_shares, 0);
+        ck_assert_uint_eq(A->usage.account->n_shares, 0);
         expect_used(10, 1);
         ck_assert_uint_eq(query(A).n_bytes, 10);
         ck_assert_uint_eq(query(A).n_messages, 0);
