@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Server addresses: parsing and escaping. Like in libdbus, a list and an entry may end with their
- * separator. An escaped NUL, which libdbus accepts, is refused because values are used as strings.
+ * Server addresses: parsing and escaping. As in libdbus, a list may end with ';' and an entry with
+ * ','. An escaped NUL, which libdbus accepts, is refused because values are used as C strings.
  */
 
 #include <errno.h>
@@ -13,43 +13,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "bridge/wire/address.h"
+#include "bridge/wire/hex.h"
 
 static bool is_plain(char c) {
         return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
                (c != 0 && strchr("-_/.\\*", c));
 }
 
-static int hex_digit(char c) {
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        if (c >= 'a' && c <= 'f')
-                return c - 'a' + 10;
-        if (c >= 'A' && c <= 'F')
-                return c - 'A' + 10;
-        return -1;
-}
-
 static __attribute__((format(printf, 2, 3))) int fail(char **ret_error, const char *format, ...) {
-        va_list ap;
-        int r;
+        va_list args;
+        int r = -EINVAL;
 
-        va_start(ap, format);
-        r = vasprintf(ret_error, format, ap);
-        va_end(ap);
-        if (r < 0) {
+        va_start(args, format);
+        if (vasprintf(ret_error, format, args) < 0) {
                 *ret_error = NULL;
-                return -ENOMEM;
+                r = -ENOMEM;
         }
-        return -EINVAL;
+        va_end(args);
+        return r;
 }
 
-/* Unescape s[0..n]. at is its offset in the whole text, for error texts. */
+/* Unescape the n bytes at s. Error texts give offsets in the whole text, where s is at. */
 static int unescape(const char *s, size_t n, size_t at, char **ret_value, char **ret_error) {
-        char *value;
+        CLEANUP_FREE char *value = malloc(n + 1);
         size_t n_value = 0;
 
-        value = malloc(n + 1);
         if (!value)
                 return -ENOMEM;
 
@@ -60,28 +50,22 @@ static int unescape(const char *s, size_t n, size_t at, char **ret_value, char *
                         value[n_value++] = s[i];
                         continue;
                 }
-                if (s[i] != '%') {
-                        free(value);
+                if (s[i] != '%')
                         return fail(ret_error,
                                     "character '%c' at offset %zu must be escaped as %%%02x",
                                     s[i] >= ' ' && s[i] <= '~' ? s[i] : '?', at + i, (uint8_t)s[i]);
-                }
                 high = n - i > 2 ? hex_digit(s[i + 1]) : -1;
                 low = n - i > 2 ? hex_digit(s[i + 2]) : -1;
-                if (high < 0 || low < 0) {
-                        free(value);
+                if (high < 0 || low < 0)
                         return fail(ret_error,
                                     "'%%' at offset %zu is not followed by two hex digits", at + i);
-                }
-                if ((high | low) == 0) {
-                        free(value);
+                if ((high | low) == 0)
                         return fail(ret_error, "escaped NUL at offset %zu", at + i);
-                }
                 value[n_value++] = high << 4 | low;
                 i += 2;
         }
         value[n_value] = 0;
-        *ret_value = value;
+        *ret_value = steal_ptr(&value);
         return 0;
 }
 
@@ -204,7 +188,6 @@ const char *address_entry_get(const struct address_entry *entry, const char *key
 }
 
 char *address_escape(const char *value, size_t n) {
-        static const char digits[] = "0123456789abcdef";
         char *escaped, *p;
 
         if (n > (SIZE_MAX - 1) / 3)
@@ -216,9 +199,9 @@ char *address_escape(const char *value, size_t n) {
                 if (is_plain(value[i])) {
                         *p++ = value[i];
                 } else {
-                        *p++ = '%';
-                        *p++ = digits[(uint8_t)value[i] >> 4];
-                        *p++ = digits[(uint8_t)value[i] & 15];
+                        *p = '%';
+                        hex_encode((const uint8_t *)&value[i], 1, p + 1);
+                        p += 3;
                 }
         }
         *p = 0;

@@ -19,7 +19,7 @@ struct address_list {
         struct address_entry *entries;
 };
 
-/* Parse. -EINVAL: *ret_error (allocated) tells what is wrong, and where. -ENOMEM. */
+/* 0, -ENOMEM, or -EINVAL with an allocated *ret_error that tells what is wrong, and where. */
 int address_list_parse(const char *text, struct address_list *ret_list, char **ret_error);
 void address_list_deinit(struct address_list *list);
 /* The value of a key, or NULL. */

@@ -2,44 +2,28 @@
 
 /*
  * The arguments of a message as match rules see them: strings, object paths and signatures among
- * the first 64, found in one walk over the body when the first rule asks.
+ * the first 64. One walk over the body finds them all when the first rule asks.
  */
 
 #include <stdlib.h>
 
-#include "bridge/wire/byte-order.h"
 #include "bridge/wire/message-private.h"
+#include "bridge/wire/reader.h"
 #include "bridge/wire/signature.h"
 
-/* A place in a body that was checked. */
+/* A place in a body that was checked, and the signature from there on. */
 struct cursor {
-        const struct message *m;
-        size_t at;
+        struct reader reader;
         const char *signature;
 };
 
-static struct wire_string take_string(struct cursor *c) {
-        struct wire_string string;
-
-        c->at = wire_align(c->at, 4);
-        string.n = wire_load32(c->m->body + c->at, c->m->big_endian);
-        string.s = (const char *)c->m->body + c->at + 4;
-        c->at += 4 + (size_t)string.n + 1;
-        return string;
-}
-
-static struct wire_string take_signature(struct cursor *c) {
-        struct wire_string string;
-
-        string.n = c->m->body[c->at];
-        string.s = (const char *)c->m->body + c->at + 1;
-        c->at += 1 + (size_t)string.n + 1;
-        return string;
+static struct cursor cursor_init(const struct message *m) {
+        return (struct cursor){{m, m->body}, m->signature.s};
 }
 
 /*
- * Step over one complete value. Variants interrupt a signature by another one; the signatures
- * interrupted are on a stack, of which the check of the body has limited the depth.
+ * Step over one complete value. A variant has a signature of its own; the stack keeps the
+ * signatures around it. The check of the body has limited the depth.
  */
 static void skip_value(struct cursor *c) {
         struct {
@@ -51,21 +35,20 @@ static void skip_value(struct cursor *c) {
         for (;;) {
                 char type = *c->signature++;
                 const struct signature_type *t = &signature_types[(uint8_t)type];
-                size_t n;
+                const uint8_t *end;
 
                 switch (type) {
                 case 's':
                 case 'o':
-                        take_string(c);
+                        reader_string(&c->reader);
                         break;
                 case 'g':
-                        take_signature(c);
+                        reader_signature(&c->reader);
                         break;
                 case 'a':
-                        c->at = wire_align(c->at, 4);
-                        n = wire_load32(c->m->body + c->at, c->m->big_endian);
                         t = &signature_types[(uint8_t)*c->signature];
-                        c->at = wire_align(c->at + 4, t->alignment) + n;
+                        reader_array(&c->reader, t->alignment, &end);
+                        c->reader.at = end;
                         c->signature = signature_skip(c->signature);
                         break;
                 case 'v':
@@ -73,11 +56,11 @@ static void skip_value(struct cursor *c) {
                         stack[depth].n_brackets = n_brackets;
                         ++depth;
                         n_brackets = 0;
-                        c->signature = take_signature(c).s;
+                        c->signature = reader_signature(&c->reader).s;
                         continue;
                 case '(':
                 case '{':
-                        c->at = wire_align(c->at, 8);
+                        reader_struct(&c->reader);
                         ++n_brackets;
                         continue;
                 case ')':
@@ -85,7 +68,8 @@ static void skip_value(struct cursor *c) {
                         --n_brackets;
                         break;
                 default:
-                        c->at = wire_align(c->at, t->alignment) + t->size;
+                        reader_align(&c->reader, t->alignment);
+                        c->reader.at += t->size;
                         break;
                 }
 
@@ -105,12 +89,12 @@ static struct message_arg take_arg(struct cursor *c) {
         switch (arg.type) {
         case 's':
         case 'o':
-                ++c->signature;
-                arg.value = take_string(c);
+                c->signature++;
+                arg.value = reader_string(&c->reader);
                 return arg;
         case 'g':
-                ++c->signature;
-                arg.value = take_signature(c);
+                c->signature++;
+                arg.value = reader_signature(&c->reader);
                 return arg;
         default:
                 skip_value(c);
@@ -118,9 +102,9 @@ static struct message_arg take_arg(struct cursor *c) {
         }
 }
 
-/* Without memory for the table: walk up to the one that is asked for. */
+/* There is no memory for the table, so walk to the argument. */
 static struct message_arg find_arg(const struct message *m, unsigned i) {
-        struct cursor c = {m, 0, m->signature.s};
+        struct cursor c = cursor_init(m);
 
         while (*c.signature) {
                 struct message_arg arg = take_arg(&c);
@@ -132,7 +116,7 @@ static struct message_arg find_arg(const struct message *m, unsigned i) {
 }
 
 static bool know_args(struct message *m) {
-        struct cursor c = {m, 0, m->signature.s};
+        struct cursor c = cursor_init(m);
         const char *signature;
         unsigned n_args = 0;
 

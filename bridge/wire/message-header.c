@@ -12,7 +12,6 @@
 
 #include "bridge/wire/byte-order.h"
 #include "bridge/wire/message-private.h"
-#include "bridge/wire/names-private.h"
 #include "bridge/wire/names.h"
 #include "bridge/wire/signature.h"
 

@@ -8,8 +8,9 @@
  * that was checked before stops the loop and each byte costs one test less.
  */
 
+#include <stdint.h>
+
 #include "bridge/wire/names.h"
-#include "bridge/wire/names-private.h"
 
 enum {
         CLASS_ALPHA = 1, /* letters and _ */

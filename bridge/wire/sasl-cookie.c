@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bridge/wire/hex.h"
 #include "bridge/wire/sasl-private.h"
 
 #define DIGEST_HEX (2 * SHA1_DIGEST_LENGTH)
@@ -43,7 +44,7 @@ static bool decode(struct text hex, char *ret_bytes, size_t max, size_t *ret_n) 
         if (hex.n % 2 != 0 || hex.n / 2 > max)
                 return false;
         for (size_t i = 0; i < hex.n; i += 2)
-                ret_bytes[i / 2] = sasl_hex_digit(hex.s[i]) << 4 | sasl_hex_digit(hex.s[i + 1]);
+                ret_bytes[i / 2] = hex_digit(hex.s[i]) << 4 | hex_digit(hex.s[i + 1]);
         *ret_n = hex.n / 2;
         return true;
 }
@@ -72,7 +73,7 @@ static bool digest_matches(const struct sasl_challenge *challenge, struct text o
         SHA1Update(&sha1, (const uint8_t *)":", 1);
         SHA1Update(&sha1, (const uint8_t *)challenge->cookie, challenge->n_cookie);
         SHA1Final(digest, &sha1);
-        sasl_hex_encode(digest, sizeof(digest), hex);
+        hex_encode(digest, sizeof(digest), hex);
 
         if (own.n == 0 || claimed.n != DIGEST_HEX)
                 return false;
@@ -114,13 +115,13 @@ int sasl_server_challenge(struct sasl_server *s, const char *context, uint32_t i
         challenge = malloc(sizeof(*challenge) + n_cookie);
         if (!challenge)
                 return -ENOMEM;
-        sasl_hex_encode(random, SASL_CHALLENGE_SIZE, challenge->challenge);
+        hex_encode(random, SASL_CHALLENGE_SIZE, challenge->challenge);
         memcpy(challenge->cookie, cookie, n_cookie);
         challenge->n_cookie = n_cookie;
 
         n = snprintf(text, sizeof(text), "%.*s %" PRIu32 " %s", SASL_CONTEXT_MAX, context, id,
                      challenge->challenge);
-        sasl_hex_encode((const uint8_t *)text, n, hex);
+        hex_encode((const uint8_t *)text, n, hex);
         sasl_say(answer, "DATA %s", hex);
 
         free(s->challenge);

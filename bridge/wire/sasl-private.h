@@ -36,10 +36,6 @@ enum sasl_event sasl_accept(struct sasl_server *s, unsigned mechanism, struct sa
 /* Take no more input. violation is the text for the log. */
 enum sasl_event sasl_close(struct sasl_server *s, const char *violation);
 
-/* 0 to 15; hex was checked before. */
-int sasl_hex_digit(char c);
-void sasl_hex_encode(const uint8_t *bytes, size_t n, char *ret_hex);
-
 /* AUTH DBUS_COOKIE_SHA1 and the DATA that answers its challenge */
 enum sasl_event sasl_cookie_user(struct sasl_server *s, struct text hex,
                                  struct sasl_answer *answer);

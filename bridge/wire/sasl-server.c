@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bridge/wire/hex.h"
 #include "bridge/wire/names.h"
 #include "bridge/wire/sasl-private.h"
 
@@ -73,7 +74,7 @@ static struct text next_word(struct text *line) {
 
 static bool is_hex(struct text hex) {
         for (size_t i = 0; i < hex.n; i++)
-                if (sasl_hex_digit(hex.s[i]) < 0)
+                if (hex_digit(hex.s[i]) < 0)
                         return false;
         return true;
 }
@@ -92,7 +93,7 @@ static bool external_is_peer(const struct sasl_server *s, struct text hex) {
         if (hex.n % 2 != 0 || hex.n > 2 * 10)
                 return false;
         for (size_t i = 0; i < hex.n; i += 2) {
-                int c = sasl_hex_digit(hex.s[i]) << 4 | sasl_hex_digit(hex.s[i + 1]);
+                int c = hex_digit(hex.s[i]) << 4 | hex_digit(hex.s[i + 1]);
 
                 if (c < '0' || c > '9')
                         return false;
@@ -107,7 +108,7 @@ static bool trace_is_valid(struct text hex) {
         if (hex.n % 2 != 0 || hex.n / 2 > sizeof(trace))
                 return false;
         for (size_t i = 0; i < hex.n; i += 2)
-                trace[i / 2] = sasl_hex_digit(hex.s[i]) << 4 | sasl_hex_digit(hex.s[i + 1]);
+                trace[i / 2] = hex_digit(hex.s[i]) << 4 | hex_digit(hex.s[i + 1]);
         return name_is_valid_utf8(trace, hex.n / 2);
 }
 

@@ -73,25 +73,3 @@ enum sasl_event sasl_accept(struct sasl_server *s, unsigned mechanism, struct sa
         sasl_say(answer, "OK %s", s->guid);
         return SASL_MORE;
 }
-
-/* hex */
-
-int sasl_hex_digit(char c) {
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        if (c >= 'a' && c <= 'f')
-                return c - 'a' + 10;
-        if (c >= 'A' && c <= 'F')
-                return c - 'A' + 10;
-        return -1;
-}
-
-void sasl_hex_encode(const uint8_t *bytes, size_t n, char *ret_hex) {
-        static const char digits[] = "0123456789abcdef";
-
-        for (size_t i = 0; i < n; i++) {
-                *ret_hex++ = digits[bytes[i] >> 4];
-                *ret_hex++ = digits[bytes[i] & 15];
-        }
-        *ret_hex = '\0';
-}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Writing messages. The body is collected in the writer itself, or in a buffer that grows by
- * doubling. At the end, when all fields are known, the header is written in front of it. The result
- * is checked by message_parse() like any message, so the bus never sends an invalid one.
+ * Writing messages. The writer collects the body in itself, or in a buffer that grows by doubling.
+ * At the end all fields are known, and the header is written in front of the body.
+ * message_parse() checks the result like any message, so the bus never sends an invalid one.
  */
 
 #include <assert.h>
@@ -16,8 +16,7 @@
 #include "bridge/wire/writer.h"
 
 static void writer_clear(struct writer *w) {
-        memset(w, 0,
-               offsetof(struct writer, first)); /* the unused part of the buffer is not cleared */
+        memset(w, 0, offsetof(struct writer, first)); /* the buffer need not be cleared */
         w->body = w->first;
         w->n_allocated = sizeof(w->first);
 }
@@ -31,9 +30,7 @@ void writer_init(struct writer *w, uint8_t type, uint8_t flags, uint32_t serial,
         w->signature = signature;
 }
 
-/*
- * Zero padding to the alignment, then n bytes for the caller to fill; NULL once something failed.
- */
+/* Append zeros up to the alignment, and n bytes for the caller to fill. NULL after a failure. */
 static uint8_t *writer_extend(struct writer *w, size_t alignment, size_t n) {
         size_t start, end;
 
@@ -69,11 +66,15 @@ static uint8_t *writer_extend(struct writer *w, size_t alignment, size_t n) {
         return w->body + start;
 }
 
-void writer_u8(struct writer *w, uint8_t v) {
-        uint8_t *p = writer_extend(w, 1, 1);
+static void writer_put(struct writer *w, size_t alignment, const void *v, size_t n) {
+        uint8_t *p = writer_extend(w, alignment, n);
 
         if (p)
-                *p = v;
+                memcpy(p, v, n);
+}
+
+void writer_u8(struct writer *w, uint8_t v) {
+        writer_put(w, 1, &v, sizeof(v));
 }
 
 void writer_bool(struct writer *w, bool v) {
@@ -81,41 +82,29 @@ void writer_bool(struct writer *w, bool v) {
 }
 
 void writer_u32(struct writer *w, uint32_t v) {
-        uint8_t *p = writer_extend(w, 4, sizeof(v));
-
-        if (p)
-                memcpy(p, &v, sizeof(v));
+        writer_put(w, 4, &v, sizeof(v));
 }
 
 void writer_u64(struct writer *w, uint64_t v) {
-        uint8_t *p = writer_extend(w, 8, sizeof(v));
-
-        if (p)
-                memcpy(p, &v, sizeof(v));
+        writer_put(w, 8, &v, sizeof(v));
 }
 
 void writer_string(struct writer *w, const char *s) {
         size_t n = strlen(s);
-        uint8_t *p;
 
         if (n > MESSAGE_SIZE_MAX) {
                 w->error = w->error ?: -EMSGSIZE;
                 return;
         }
         writer_u32(w, n);
-        p = writer_extend(w, 1, n + 1);
-        if (p)
-                memcpy(p, s, n + 1);
+        writer_put(w, 1, s, n + 1);
 }
 
 void writer_signature(struct writer *w, const char *s) {
         size_t n = strlen(s);
-        uint8_t *p = writer_extend(w, 1, 1 + n + 1);
 
-        if (p) {
-                p[0] = n;
-                memcpy(p + 1, s, n + 1);
-        }
+        writer_u8(w, n);
+        writer_put(w, 1, s, n + 1);
 }
 
 void writer_array_begin(struct writer *w, size_t element_alignment) {
@@ -127,16 +116,14 @@ void writer_array_begin(struct writer *w, size_t element_alignment) {
         length_at = w->n_body - sizeof(uint32_t);
         writer_extend(w, element_alignment, 0);
         w->arrays[w->depth].length_at = length_at;
-        w->arrays[w->depth].start = w->n_body;
-        ++w->depth;
+        w->arrays[w->depth++].start = w->n_body;
 }
 
 void writer_array_end(struct writer *w) {
         size_t n;
-        uint32_t length;
 
         assert(w->depth > 0);
-        --w->depth;
+        w->depth--;
         if (w->error)
                 return;
 
@@ -145,8 +132,7 @@ void writer_array_end(struct writer *w) {
                 w->error = -EMSGSIZE;
                 return;
         }
-        length = n;
-        memcpy(w->body + w->arrays[w->depth].length_at, &length, sizeof(length));
+        wire_store32(w->body + w->arrays[w->depth].length_at, n, WIRE_NATIVE_BIG_ENDIAN);
 }
 
 void writer_struct(struct writer *w) {
@@ -183,7 +169,7 @@ void writer_fd(struct writer *w, int fd) {
                 writer_take_fd(w, copy);
 }
 
-/* The header, laid at p. Returns where the body starts. */
+/* Write the header at p. Returns where the body starts. */
 static size_t lay_header(const struct writer *w, const struct wire_string strings[N_FIELDS],
                          uint8_t *p) {
         const bool big_endian = WIRE_NATIVE_BIG_ENDIAN;

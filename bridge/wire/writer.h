@@ -2,12 +2,11 @@
 #pragma once
 
 /*
- * Writing messages: the driver's replies, errors and signals, in native byte order.
+ * Writing messages: the bus's own replies, errors and signals, in native byte order
  *
- * After a failure (out of memory, too large) a writer ignores all further values, and
- * writer_finish() reports the failure; so callers need not check each step. Values are written in
- * the order of the signature that was given at the start; containers are opened and closed around
- * their members.
+ * The caller writes the values in the order of the signature that it gave at the start, and begins
+ * and ends arrays around their elements. After a failure (no memory, too large) a writer ignores
+ * further values and writer_finish() reports the failure, so callers need not check each step.
  */
 
 #include "bridge/wire/message.h"
@@ -32,7 +31,10 @@ struct writer {
         uint8_t first[256];
 };
 
-/* Strings given to the writer must live until writer_finish(). A writer cannot be moved. */
+/*
+ * signature, and the strings that the caller puts into *w, must live until writer_finish(). A
+ * writer must not be moved in memory.
+ */
 void writer_init(struct writer *w, uint8_t type, uint8_t flags, uint32_t serial,
                  const char *signature);
 void writer_u8(struct writer *w, uint8_t v);
@@ -43,14 +45,14 @@ void writer_string(struct writer *w, const char *s); /* s and o */
 void writer_signature(struct writer *w, const char *s);
 void writer_array_begin(struct writer *w, size_t element_alignment);
 void writer_array_end(struct writer *w);
-void writer_struct(struct writer *w);                         /* align to a struct or dict entry */
+void writer_struct(struct writer *w);                         /* a struct or dict entry begins */
 void writer_variant(struct writer *w, const char *signature); /* its value follows */
 void writer_fd(struct writer *w, int fd);                     /* h; duplicates fd */
-void writer_take_fd(struct writer *w, int fd);                /* h; owns fd from here */
+void writer_take_fd(struct writer *w, int fd);                /* h; owns fd, also after a failure */
 /*
- * Make the message, parsed and ready to send; the writer is empty afterwards, whatever the result.
- * 0, -ENOMEM, -EMSGSIZE, -EMFILE (see writer_fd()), or -EINVAL when what was written is not a valid
- * message.
+ * Make the message, parsed and ready to send. The writer is empty afterwards, whatever the result:
+ * 0, -ENOMEM, -EMSGSIZE, -EMFILE (writer_fd() found no descriptor), or -EINVAL if the values are no
+ * valid message.
  */
 int writer_finish(struct writer *w, struct message **ret_m);
 /* Free what was written. Does nothing after writer_finish(). */

@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "bridge/wire/names-private.h"
 #include "bridge/wire/names.h"
 #include "suite.h"
 
