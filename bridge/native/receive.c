@@ -100,7 +100,7 @@ static int message_check(const struct native *native, struct message *m, size_t 
 
         if (n_data < MESSAGE_HEADER_SIZE)
                 return MESSAGE_E_SIZE;
-        r = message_frame(m->wire, MESSAGE_SIZE_MAX, &size);
+        r = message_frame(m->wire, native->bus->limits.max_message_size, &size);
         if (r == 0)
                 r = size == n_data ? message_parse(m) : MESSAGE_E_SIZE;
         if (r == 0 && (int64_t)m->n_fds > native->bus->limits.max_message_unix_fds)
