@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What a test of the device needs, whichever interface it speaks. */
+/* Common parts of the tests of the device, for both interfaces. */
 
 #include <errno.h>
 #include <stdint.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What the stress test needs of the core's interface, on /dev/bus1
+ * The functions of the core that the stress test calls, implemented with /dev/bus1
  *
- * The same program then judges the order of what goes through the module. A peer is an open device;
- * commands are ioctls. To look at a message without taking it is to receive it to where nothing can
- * be written: it must stay queued.
+ * So the same program checks the order of the messages that go through the module. A peer is an
+ * open device, and commands are ioctls. To look at a message without taking it, a receive points to
+ * memory that cannot be written: it fails, and the message must stay queued.
  */
 
 #include <errno.h>
@@ -27,7 +27,7 @@ struct bus1_accounts {
         int unused;
 };
 
-/* a message that was received, until the stress test is done with it */
+/* a received message, until the stress test releases it */
 struct bus1_queue_entry {
         struct bus1_payload *payload;
         struct bus1_transfer transfers[MAX_TRANSFERS];
@@ -38,8 +38,8 @@ static uint64_t ptr(const void *p) {
 }
 
 /*
- * A peer is its descriptor and nothing else, so that processes which share descriptors share peers.
- * They do not share memory that one of them allocates.
+ * A peer is only a descriptor. So processes that share descriptors share peers, although they do
+ * not share the memory that one of them allocates.
  */
 static struct bus1_peer *peer_from_fd(int fd) {
         return (struct bus1_peer *)(intptr_t)fd;
@@ -53,7 +53,7 @@ static int command(struct bus1_peer *peer, unsigned long request, void *argument
         return ioctl(peer_fd(peer), request, argument) < 0 ? -errno : 0;
 }
 
-/* accounts are the kernel's */
+/* the kernel keeps the accounts */
 
 struct bus1_accounts *bus1_accounts_new(const struct bus1_limits *limits) {
         return calloc(1, sizeof(struct bus1_accounts));
@@ -100,7 +100,7 @@ struct bus1_payload *bus1_payload_unref(struct bus1_payload *payload) {
 
 /* peers */
 
-/* As another user, when we may be that. The system call is for this thread only, unlike libc's. */
+/* Become another user if possible. Unlike libc, the system call changes this thread only. */
 static int open_as(uid_t uid) {
         bool changed = syscall(SYS_setresuid, -1, uid, -1) == 0;
         int fd = open("/dev/bus1", O_RDWR | O_CLOEXEC);
@@ -236,7 +236,7 @@ int bus1_peer_recv_begin(struct bus1_peer *peer, struct bus1_recv *recv) {
                         .ptr_data_vecs = ptr(&vec),
                 };
                 receive(peer, recv, &message, &r);
-                /* on EMSGSIZE what it needs */
+                /* after EMSGSIZE: the size that the message needs */
                 n_data = message.n_data;
         } while (r == -EMSGSIZE);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What of the module a program has reached, see coverage.h
+ * The places in the module that a program has reached, see coverage.h
  */
 
 #include "coverage.h"
@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define MAX_PLACES (1UL << 16)
-/* the module is smaller than this, so the lower bits of an address tell its places apart */
+/* The module is smaller than this, so the lower bits of an address identify a place in it. */
 #define MODULE_SIZE (1UL << 20)
 
 static _Atomic uint8_t seen[MODULE_SIZE];

@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * What of the module a program has reached
+ * The places in the module that a program has reached
  *
- * A debug kernel writes down the places where a thread comes through the module (KCOV). On other
- * kernels all of this does nothing.
+ * A debug kernel records each place in the module that a thread executes (KCOV). On other kernels
+ * these functions do nothing.
  */
 
 #include <stddef.h>
@@ -16,9 +16,9 @@ struct coverage {
         uint64_t *places;
 };
 
-/* For the calling thread, from now on until it ends. */
+/* Begin to record for the calling thread. */
 void coverage_start(struct coverage *coverage);
-/* Take what has been written down so far. Of very many places the last ones are missing. */
+/* Collect the places that were recorded so far. If there are too many, the last ones are lost. */
 void coverage_collect(struct coverage *coverage);
-/* How many different places all threads together have collected. */
+/* Number of different places that all threads together have collected. */
 size_t coverage_count(void);

@@ -3,10 +3,10 @@
 /*
  * A fuzzer of the device's commands that knows their structures
  *
- * Threads share a few peers, and commands are mostly right: IDs are such that were given out,
- * pointers point to memory, counts are small. Now and then one of them is not, or a peer is closed
- * and another opened in its place while others use it. Nothing is expected of the results but that
- * they are documented errors; the kernel must not complain, and nothing must be left at the end.
+ * Threads share a few peers, and commands are mostly valid: they use IDs that exist, pointers to
+ * memory, and small counts. Now and then a value is invalid, or a thread closes a peer that others
+ * use and opens another one in its place. Every error must be a documented one, the kernel must not
+ * complain, and nothing may be left at the end.
  *
  *      device-fuzz [SECONDS [SEED]]
  */
@@ -32,7 +32,7 @@
 
 #define N_THREADS 4
 #define N_PEERS 7
-/* of these, the last ones are of 2016 */
+/* the last ones of these are peers of 2016 */
 #define N_OLD 3
 #define N_ARRAY 20
 #define MEMORY 65536
@@ -76,7 +76,7 @@ static uint64_t anything(struct fuzzer *fuzzer) {
 static uint64_t pointer(struct fuzzer *fuzzer, const void *p) {
         if (!rarely(fuzzer))
                 return (uintptr_t)p;
-        /* just before the end of what can be accessed, or anywhere */
+        /* just before the end of the accessible memory, or anywhere */
         return draw(fuzzer, 2) ? (uintptr_t)fuzzer->memory + MEMORY - draw(fuzzer, 64)
                                : anything(fuzzer);
 }
@@ -89,7 +89,7 @@ static uint64_t flags(struct fuzzer *fuzzer, uint64_t known) {
         return rarely(fuzzer) ? anything(fuzzer) : fuzzer->random & known;
 }
 
-/* They are odd and ascending, and the lower ones are the older ones. */
+/* IDs are odd and ascending: lower ones are older. */
 static uint64_t id(struct fuzzer *fuzzer) {
         return rarely(fuzzer) ? anything(fuzzer) : 2 * draw(fuzzer, 1 + draw(fuzzer, 3000)) + 1;
 }
@@ -118,7 +118,7 @@ static void fill_transfers(struct fuzzer *fuzzer, struct bus1_transfer *transfer
         }
 }
 
-/* one command with everything it may refer to */
+/* one command, and everything that it can refer to */
 struct arguments {
         struct bus1_transfer src[N_ARRAY], dst[N_ARRAY];
         uint64_t ids[N_ARRAY];
@@ -243,7 +243,7 @@ static int step(struct fuzzer *fuzzer, struct arguments *a) {
         }
 }
 
-/* Of one's own choice, or given out: those that count in fours. */
+/* An ID that the user chose, or one that the core chose: these increase in steps of four. */
 static uint64_t id_2016(struct fuzzer *fuzzer) {
         if (rarely(fuzzer))
                 return anything(fuzzer);
@@ -268,7 +268,7 @@ static int send_2016(struct fuzzer *fuzzer, struct arguments *a) {
                        });
 }
 
-/* Descriptors that it makes are read from the pool, which somebody else may have written since. */
+/* The numbers of new descriptors are in the pool, which another thread may have overwritten. */
 static int recv_2016(struct fuzzer *fuzzer) {
         int fd = a_peer_of(fuzzer, true), made[N_ARRAY];
         struct bus1_2016_recv recv = {
@@ -288,7 +288,7 @@ static int recv_2016(struct fuzzer *fuzzer) {
                 uint8_t *pool = mmap(NULL, 8192, PROT_READ, MAP_SHARED, fd, start);
 
                 if (pool != MAP_FAILED) {
-                        /* not through the mapping: its peer may be another one by now */
+                        /* not through the mapping: it may belong to another peer by now */
                         struct iovec to = {made, recv.msg.n_fds * sizeof(*made)};
                         struct iovec from = {pool + (at - start), to.iov_len};
 
@@ -360,7 +360,7 @@ static void replace_peer(struct fuzzer *fuzzer) {
 
         if (fd < 0)
                 return;
-        /* in one step the old one is closed, or goes on until its last command is done */
+        /* one step replaces the old peer: it ends now, or when its last command is done */
         dup3(fd, a_peer(fuzzer), O_CLOEXEC);
         close(fd);
 }
@@ -396,7 +396,7 @@ int main(int argc, char **argv) {
         size_t n_places;
 
         printf("seed %llu\n", (unsigned long long)seed);
-        /* what is passed on; the peers follow it, and then comes what is received */
+        /* first the descriptors that are sent, then the peers, then received descriptors */
         if (eventfd(0, EFD_CLOEXEC) < 0)
                 return 1;
         for (size_t i = 0; i < N_PEERS; i++) {

@@ -133,7 +133,7 @@ void expect_exit(pid_t pid) {
 void expect_no_usage(void) {
         bool used = true;
 
-        /* what is put by the work queue needs a moment */
+        /* the work queue drops references a moment later */
         for (int i = 0; i < 200 && used; i++) {
                 FILE *f = fopen(USAGE_PATH, "re");
                 unsigned long long n;

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * The device without a library, for tests that want to see exactly what it does
+ * Commands of the device without a library, for tests that check exactly what the device does
  */
 
 #include "command.h"
@@ -11,7 +11,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-/* nothing can be read or written there */
+/* an address that can be neither read nor written */
 #define BAD ((uint64_t)1)
 
 int peer_open(void);
@@ -19,7 +19,7 @@ struct bus1_cmd_query query(int fd);
 
 /* One transfer; to is a descriptor, or UINT64_MAX for the same peer. */
 int transfer(int from, uint64_t to, struct bus1_transfer *src, struct bus1_transfer *dst);
-/* A node of owner, and a handle to it that holder has. */
+/* Make a node of owner, and a handle to it for holder. */
 void node_create(int owner, int holder, uint64_t *ret_node, uint64_t *ret_handle);
 /* Copy a handle. */
 uint64_t handle_copy(int from, int to, uint64_t handle);
@@ -30,12 +30,12 @@ int send_bytes(int fd, uint64_t handle, const void *data, size_t n);
 int send_fd(int fd, uint64_t handle, int passed);
 
 int recv_message(int fd, struct bus1_message *message, uint64_t flags, void *metadata);
-/* Type of the next message, whatever is in it; its metadata. */
+/* Receive the next message of any content. Returns its type, and its metadata in *ret. */
 int recv_any(int fd, struct bus1_metadata_credentials *ret);
 
-/* How many of the lower descriptors are open. */
+/* Number of open descriptors among the lower ones. */
 int count_fds(void);
-/* Wait for a process that must end well. */
+/* Wait for a process, which must exit with 0. */
 void expect_exit(pid_t pid);
-/* Wait until the module accounts nothing any more. */
+/* Wait until no account of the module is charged for anything. */
 void expect_no_usage(void);

@@ -3,8 +3,8 @@
 /*
  * Every command of 2016 once, see scene.h
  *
- * A command that receives tells little of it in its result, as the message is in the pool: what it
- * was is seen there, and in what is charged.
+ * The result of a receive says little, because the message is in the pool. So the transcript has
+ * the content of the pool and the charges.
  */
 
 #include "scene.h"
@@ -159,7 +159,7 @@ static void prepare_slice_release(struct scene *scene) {
                 .is_2016 = true, ##__VA_ARGS__                                          \
         }
 
-/* That a receive can write its result is found out before, but need not stay so. */
+/* A receive first checks that it can write its result. This may change before it does so. */
 const struct operation operations_2016[] = {
         OPERATION_2016("query", prepare_query, BIT(PAGE_COMMAND)),
         OPERATION_2016("reset", prepare_reset, BIT(PAGE_COMMAND)),
@@ -196,7 +196,7 @@ void scene_init_2016(struct scene *scene) {
         struct bus1_2016_peer_reset cmd = {};
         uint64_t node, handle, to_a;
 
-        /* the first command decides */
+        /* the first command decides which interface the peer speaks */
         EXPECT(command(scene->a, BUS1_2016_PEER_QUERY, &cmd) == 0);
         node_create(scene->b, scene->b, &node, &handle);
         scene->other = handle_copy(scene->b, scene->a, handle);
@@ -209,7 +209,7 @@ void scene_describe_2016(FILE *f, const struct scene *scene) {
         struct bus1_2016_recv cmd;
         int r;
 
-        /* of the operation, or not written yet */
+        /* received by the operation, or not written yet */
         fprintf(f, "a: pool %u\n",
                 scene->request == BUS1_2016_RECV ? scene_pool_sum(scene, 0, N_DATA) : 0);
         for (;;) {

@@ -14,7 +14,7 @@
 
 /* prepared commands */
 
-/* Vectors for all of the data; their ends are not those of the pages. */
+/* Vectors for all data. They do not end where pages end. */
 void scene_prepare_data(struct scene *scene) {
         struct iovec *vecs = scene_page(scene, PAGE_VECS);
         uint8_t *data = scene_page(scene, PAGE_DATA);
@@ -156,7 +156,7 @@ static void prepare_release(struct scene *scene) {
         scene->request = BUS1_CMD_RELEASE;
 }
 
-/* those that have no arguments */
+/* commands without arguments */
 static void prepare_query(struct scene *scene) {
         memset(scene_page(scene, PAGE_COMMAND), 0, sizeof(struct bus1_cmd_query));
         scene->request = BUS1_CMD_QUERY;
@@ -244,7 +244,7 @@ void scene_init(struct scene *scene, const struct operation *operation) {
         scene->pages = mmap(NULL, N_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         EXPECT(scene->pages != MAP_FAILED);
-        /* all of it is there, whatever a command touches first */
+        /* all pages are present, whichever a command touches first */
         memset(scene->pages, 0, N_PAGES * PAGE_SIZE);
 
         if (operation->is_2016)
@@ -268,7 +268,7 @@ int scene_run(struct scene *scene) {
         return scene->opened < 0 ? -errno : 0;
 }
 
-/* What is charged to open peers, of which there are no others. */
+/* The charges of the open peers. There must be no other peers. */
 static void print_usage(FILE *f) {
         FILE *peers = fopen("/sys/kernel/debug/bus1/peers", "re");
         char *line = NULL, *usage;
@@ -377,7 +377,7 @@ static void describe_peer(FILE *f, const char *name, int fd) {
                 (unsigned long long)q.n_fds);
 }
 
-/* What the operation itself has received. */
+/* The message that the operation itself received. */
 static void describe_received(FILE *f, struct scene *scene, const struct operation *operation) {
         const struct bus1_message_pool *message = scene_page(scene, PAGE_MESSAGE);
         size_t n = message->fds.message.n_data;

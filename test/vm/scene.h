@@ -2,13 +2,12 @@
 #pragma once
 
 /*
- * Every command once, on peers that have a bit of everything
+ * Every command once, on peers that have objects and messages of every kind
  *
  * A scene has two peers that own nodes, hold handles of each other and have a message queued. An
  * operation prepares one command of the first peer in memory where each pointer of the command
- * points to a page of its own, so that a test can let any of them fault. What both peers have and
- * receive after it is written down as a transcript, which is the same each time that the same
- * happened.
+ * points to a page of its own, so that a test can make any of them fault. A transcript lists what
+ * both peers have and receive after the operation. Equal behaviour gives equal transcripts.
  */
 
 #include "device.h"
@@ -17,7 +16,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* what pointers point to */
+/* the pages that the pointers of a command point to */
 enum scene_page {
         PAGE_COMMAND,
         PAGE_IDS,
@@ -36,7 +35,7 @@ enum scene_page {
 #define PAGE_SIZE 4096
 #define BIT(page) (1u << (page))
 
-/* what a command that sends has of each, and a message that waits of bytes */
+/* number of each of these in a command that sends; N_DATA is also the size of a queued message */
 #define N_DATA 6000
 #define N_VECS 12 /* more than the kernel keeps on its stack */
 #define N_TRANSFERS 6
@@ -44,15 +43,15 @@ enum scene_page {
 #define N_FDS 3
 
 struct scene {
-        /* what acts, and who is acted upon */
+        /* the peer that runs the command, and the other one */
         int a, b;
-        /* open on success of the operation `open` */
+        /* the device that the operation `open` opened, if it succeeded */
         int opened;
         uint8_t *pages;
         unsigned long request;
-        /* of a: its node, a handle to it, one to a node of b, one to a one-shot node of b */
+        /* objects of a: its node, a handle to it, handles to a node and to a one-shot node of b */
         uint64_t node, own, other, oneshot;
-        /* the message that waited has been received into the pool */
+        /* the queued message has been received into the pool */
         bool has_slice;
 };
 
@@ -61,9 +60,9 @@ struct operation {
         void (*prepare)(struct scene *scene);
         /* a bit for each page that the command reads or writes */
         unsigned pages;
-        /* it may fail with EFAULT and have been done nevertheless */
+        /* it may have its effect although it fails with EFAULT */
         bool is_done_before_results;
-        /* nothing can be asked of a any more */
+        /* a does not answer any command any more */
         bool ends;
         /* a is a peer of 2016, b is not */
         bool is_2016;
@@ -79,10 +78,10 @@ static inline void *scene_page(struct scene *scene, enum scene_page page) {
         return scene->pages + (size_t)page * PAGE_SIZE;
 }
 
-/* Run what was prepared. */
+/* Run the prepared command. */
 int scene_run(struct scene *scene);
 
-/* What the peers have, without changing anything; as the device sees it and they do. */
+/* What the peers have, according to the device and to the peers. Changes nothing. */
 struct state {
         char usage[256];
         struct bus1_cmd_query a, b;
@@ -91,7 +90,7 @@ struct state {
 
 void scene_state(const struct scene *scene, const struct operation *operation, struct state *ret);
 
-/* A message of b for a, with everything; handle is one of b's that goes along. */
+/* Send a message from b to a with data, descriptors and the handle, which b holds. */
 void scene_queue_message(const struct scene *scene, uint64_t to_a, uint64_t handle);
 /* Vectors for N_DATA bytes. */
 void scene_prepare_data(struct scene *scene);
@@ -104,5 +103,5 @@ void scene_init_2016(struct scene *scene);
 /* Receive everything of a. */
 void scene_describe_2016(FILE *f, const struct scene *scene);
 
-/* Receive everything, and write down what it was and what is left; to be freed. */
+/* Receive everything. Returns the transcript, which the caller frees. */
 char *scene_transcript(struct scene *scene, const struct operation *operation);

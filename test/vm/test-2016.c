@@ -3,8 +3,8 @@
 /*
  * A program of 2016 on the device: every command, and each error of its manual page
  *
- * It knows nothing but the header of 2016. What both generations do together is in
- * test-generations.c. Needs root and bus1.ko.
+ * It uses only the header of 2016. test-generations.c tests both generations together. Needs root
+ * and bus1.ko.
  */
 
 #include "command.h"
@@ -31,7 +31,7 @@
 #define POOL (16 * 1024 * 1024)
 #define BAD ((uint64_t)1)
 
-/* a peer as programs of 2016 made it: open, then map the pool */
+/* a peer as programs of 2016 make it: open the device, then map the pool */
 struct peer {
         int fd;
         const uint8_t *pool;
@@ -78,7 +78,7 @@ static int handle_transfer(int fd, uint64_t src, uint64_t dst_fd, uint64_t *ret_
         return r;
 }
 
-/* A handle of one peer's node that the other has. */
+/* Make a handle to a node of one peer for the other peer. */
 static uint64_t handle_of(const struct peer *owner, uint64_t id, const struct peer *holder) {
         uint64_t handle;
 
@@ -166,7 +166,7 @@ static short events(int fd) {
         return p.revents;
 }
 
-/* Whether two descriptors are one event counter. */
+/* Whether two descriptors refer to the same event counter. */
 static bool same_counter(int a, int b) {
         uint64_t n = 1;
 
@@ -187,7 +187,7 @@ static void test_peer(void) {
         struct bus1_cmd_recv cmd;
         char big[101] = {};
 
-        /* every limit is as far as it goes */
+        /* every limit is at its maximum */
         EXPECT(peer_query(a.fd, &state) == 0);
         EXPECT(state.peer_flags == 0 && state.max_slices == UINT32_MAX &&
                state.max_handles == UINT32_MAX && state.max_inflight_bytes == UINT32_MAX &&
@@ -207,7 +207,7 @@ static void test_peer(void) {
         EXPECT(peer_query(a.fd, &state) == 0);
         EXPECT(memcmp(&state, &reset, sizeof(state)) == 0);
 
-        /* and are kept: slices also while they are not released */
+        /* and are enforced; a slice counts until it is released */
         memset(big, 'x', 100);
         EXPECT(send_text(b.fd, handle, big) == 0);
         EXPECT(send_text(b.fd, handle, "x") == -EDQUOT);
@@ -225,7 +225,7 @@ static void test_peer(void) {
         EXPECT(handle_transfer(a.fd, 0x108, a.fd, &no_handle) == 0);
         EXPECT(handle_transfer(a.fd, 0x10c, a.fd, &no_handle) == -EDQUOT);
 
-        /* a flush spares nothing but the seed */
+        /* a flush drops everything but the seed */
         EXPECT(events(a.fd) == (POLLIN | POLLOUT));
         reset.flags = BUS1_PEER_RESET_FLAG_FLUSH;
         EXPECT(command(a.fd, BUS1_CMD_PEER_RESET, &reset) == 0);
@@ -233,7 +233,7 @@ static void test_peer(void) {
         recv_message(&b, BUS1_MSG_NODE_DESTROY, handle);
         EXPECT(handle_release(a.fd, 0x104) == -ENXIO);
 
-        /* disconnected, it does nothing any more */
+        /* a disconnected peer refuses every command */
         handle = handle_of(&b, 0x10, &a);
         EXPECT(send_text(a.fd, handle, "last") == 0);
         EXPECT(command(a.fd, BUS1_CMD_PEER_DISCONNECT, NULL) == 0);
@@ -299,7 +299,7 @@ static void test_handles(void) {
         /* none of these made a node */
         EXPECT(handle_release(a.fd, 0x100) == -ENXIO);
 
-        /* to itself, with -1: a reference beside the node's own */
+        /* to itself, with -1: one more reference to the ID of the node */
         cmd.flags = 0;
         EXPECT(command(a.fd, BUS1_CMD_HANDLE_TRANSFER, &cmd) == 0);
         EXPECT(cmd.dst_handle == 0x100);
@@ -315,7 +315,7 @@ static void test_handles(void) {
         EXPECT(handle_release(b.fd, handle) == 0);
         EXPECT(handle_release(b.fd, handle) == -ENXIO);
         EXPECT(events(a.fd) == (POLLIN | POLLOUT));
-        /* it is true no more */
+        /* the notification is not true any more */
         id = handle_of(&a, 0x100, &b);
         EXPECT(id != handle);
         EXPECT(events(a.fd) == POLLOUT);
@@ -350,7 +350,7 @@ static void test_handles(void) {
         EXPECT(handle_release(a.fd, 0x100) == -ENXIO);
         recv_nothing(&a);
 
-        /* with its handle in the same step */
+        /* the node and its handle in one step */
         handle = handle_of(&a, 0x100, &b);
         EXPECT(send_text(b.fd, handle, "dropped") == 0);
         EXPECT(nodes_destroy(a.fd, BUS1_NODES_DESTROY_FLAG_RELEASE_HANDLES, 0x100) == 0);
@@ -425,7 +425,7 @@ static void test_send(void) {
         EXPECT(send_text(a.fd, 0x102, "") == -EINVAL);
         recv_nothing(&b);
 
-        /* several vectors, handles, files; the node is made by the message */
+        /* several vectors, handles and files; the send makes the node */
         cmd = good;
         cmd.n_vecs = 3;
         cmd.ptr_handles = ptr(handles);
@@ -446,7 +446,7 @@ static void test_send(void) {
         EXPECT(handle_release(b.fd, handles[1]) == 0);
         recv_message(&a, BUS1_MSG_NODE_RELEASE, 0x100);
 
-        /* one destination is gone */
+        /* one destination has gone */
         EXPECT(nodes_destroy(b.fd, BUS1_NODES_DESTROY_FLAG_RELEASE_HANDLES, 0x14) == 0);
         recv_message(&a, BUS1_MSG_NODE_DESTROY, gone);
         cmd = good;
@@ -465,7 +465,7 @@ static void test_send(void) {
         EXPECT(received.msg.flags == 0);
         recv_nothing(&b);
 
-        /* a handle of what is gone arrives as none */
+        /* no handle arrives for a node that has gone */
         handles[0] = gone;
         cmd = good;
         cmd.ptr_handles = ptr(handles);
@@ -474,7 +474,7 @@ static void test_send(void) {
         received = recv_message(&b, BUS1_MSG_DATA, 0x10);
         EXPECT(handles_in(&b, &received)[0] == BUS1_HANDLE_INVALID);
 
-        /* without destinations there only are the new nodes */
+        /* without destinations the only effect is the new nodes */
         handles[0] = 0x200;
         cmd.n_destinations = 0;
         cmd.ptr_destinations = BAD;
@@ -501,7 +501,7 @@ static void test_recv(void) {
         cmd = (struct bus1_cmd_recv){.max_offset = 7};
         EXPECT(command(a.fd, BUS1_CMD_RECV, &cmd) == -ERANGE);
         EXPECT(slice_release(a.fd, 0) == -ENXIO);
-        /* where the result cannot be written, nothing is lost */
+        /* if the result cannot be written, the message is not lost */
         read_only = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         EXPECT(command(a.fd, BUS1_CMD_RECV, read_only) == -EFAULT);
 
@@ -514,7 +514,7 @@ static void test_recv(void) {
         EXPECT(slice_release(a.fd, BUS1_OFFSET_INVALID) == -ENXIO);
         recv_nothing(&a);
 
-        /* to itself, to a node that is made by that */
+        /* to itself, to a node that the same command makes */
         EXPECT(send_text(a.fd, 0x104, "self") == 0);
         cmd = recv_message(&a, BUS1_MSG_DATA, 0x104);
         EXPECT(slice_release(a.fd, cmd.msg.offset + 1) == -ENXIO);
@@ -605,7 +605,7 @@ static void test_files(void) {
         EXPECT(send_fds(b.fd, handle, fds, 3) == 0);
         EXPECT(recv_flags(a.fd, 0, &cmd) == 0);
         EXPECT(cmd.msg.n_fds == 0);
-        /* there is no room: it stays */
+        /* there is no room: the message stays queued */
         EXPECT(getrlimit(RLIMIT_NOFILE, &limit) == 0);
         none = limit;
         none.rlim_cur = dup(fd) + 1;
@@ -649,7 +649,7 @@ static void test_mmap(void) {
         int status;
         pid_t pid;
 
-        /* never writable */
+        /* the mapping is never writable */
         EXPECT(mmap(NULL, POOL, PROT_READ | PROT_WRITE, MAP_SHARED, a.fd, 0) == MAP_FAILED);
         EXPECT(errno == EPERM);
         EXPECT(mmap(NULL, POOL, PROT_WRITE, MAP_PRIVATE, a.fd, 0) == MAP_FAILED);
@@ -660,7 +660,7 @@ static void test_mmap(void) {
         EXPECT(mprotect(private, POOL, PROT_WRITE) < 0 && errno == EACCES);
         EXPECT(munmap(private, POOL) == 0);
 
-        /* it grows as needed, and is zero where nothing was written */
+        /* the pool grows as needed, and reads as zero where nothing was written */
         EXPECT(!readable(a.pool));
         EXPECT(send_text(b.fd, handle, "x") == 0);
         EXPECT(recv_flags(a.fd, 0, &cmd) == 0);
@@ -677,7 +677,7 @@ static void test_mmap(void) {
         EXPECT(recv_flags(a.fd, 0, &cmd) == 0);
         EXPECT(memcmp(a.pool + cmd.msg.offset, big, 3000000) == 0);
 
-        /* a child has the same mapping, also of what comes later */
+        /* a child has the same mapping, and sees later messages too */
         pid = fork();
         EXPECT(pid >= 0);
         if (pid == 0) {
@@ -692,7 +692,7 @@ static void test_mmap(void) {
         }
         EXPECT(waitpid(pid, &status, 0) == pid && status == 0);
 
-        /* what is released is given back, and used again */
+        /* released memory goes back to the system, and its place is used again */
         EXPECT(slice_release(a.fd, cmd.msg.offset) == 0);
         EXPECT(readable(a.pool + cmd.msg.offset + 2000000));
         EXPECT(a.pool[cmd.msg.offset + 2000000] == 0);
@@ -700,13 +700,13 @@ static void test_mmap(void) {
         EXPECT(recv_flags(a.fd, 0, &cmd) == 0);
         EXPECT(memcmp(a.pool + cmd.msg.offset, big, 3000000) == 0);
 
-        /* a mapping does not keep the peer; what was received is gone, but not its place */
+        /* a mapping does not keep the peer open; the data goes with the peer, the mapping stays */
         EXPECT(close(a.fd) == 0);
         recv_message(&b, BUS1_MSG_NODE_DESTROY, handle);
         EXPECT(a.pool[cmd.msg.offset + 2000000] == 0);
         EXPECT(munmap((void *)a.pool, POOL) == 0);
 
-        /* nor is a mapping needed */
+        /* a peer works without a mapping */
         a = peer_new();
         handle = handle_of(&a, 0x100, &b);
         EXPECT(munmap((void *)a.pool, POOL) == 0);
@@ -727,7 +727,7 @@ static void test_credentials(void) {
         int status;
         pid_t pid;
 
-        /* who sends, and not who opened */
+        /* the credentials of the sender, not of the process that opened the peer */
         pid = fork();
         EXPECT(pid >= 0);
         if (pid == 0) {
@@ -739,7 +739,7 @@ static void test_credentials(void) {
         EXPECT(recv_flags(a.fd, BUS1_RECV_FLAG_PEEK, &cmd) == 0);
         EXPECT(cmd.msg.uid == 4712 && cmd.msg.gid == 4711);
 
-        /* nobody that exists in the namespace of who receives */
+        /* the sender does not exist in the namespace of the receiver */
         pid = fork();
         EXPECT(pid >= 0);
         if (pid == 0) {
@@ -780,7 +780,7 @@ static void test_label(void) {
         EXPECT(command(a.fd, BUS1_CMD_PEER_RESET, &want) == 0);
         EXPECT(send_text(b.fd, handle, "x") == 0);
         cmd = recv_message(&a, BUS1_MSG_DATA, 0x100);
-        /* what the kernel calls this very process, if anything */
+        /* the name of this process in the kernel, if it has one */
         fd = open("/proc/self/attr/current", O_RDONLY | O_CLOEXEC);
         if (fd >= 0)
                 n = read(fd, label, sizeof(label) - 1);
@@ -797,7 +797,7 @@ static void test_label(void) {
         peer_free(&b);
 }
 
-/* Processes that die in the middle of it. */
+/* Processes die in the middle of commands. */
 static void test_kill(void) {
         struct peer a = peer_new();
         uint64_t handle;

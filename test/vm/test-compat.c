@@ -3,9 +3,9 @@
 /*
  * A 32-bit program on the device of a 64-bit kernel
  *
- * The structures are the same for both, but the vectors of a message are not. Has no C library, and
- * so needs none for 32 bits: what it calls is the kernel. Exits with 0, or prints the line of what
- * was not as expected.
+ * The structures are the same for both, but the vectors of a message are not. The program calls the
+ * kernel directly, so it needs no C library for 32 bits. Exits with 0, or prints the line of the
+ * expectation that failed.
  */
 
 #include <asm/unistd_32.h>
@@ -37,7 +37,7 @@ static long kernel(long number, long a, long b, long c) {
         return r;
 }
 
-/* gcc makes calls of these */
+/* gcc generates calls of these */
 void *memset(void *p, int c, size_t n);
 void *memcpy(void *to, const void *from, size_t n);
 
@@ -104,7 +104,7 @@ static void run(void) {
         EXPECT(command(a, BUS1_CMD_TRANSFER, &transfer) == 0);
         EXPECT(src[0].id & BUS1_MANAGED && src[1].id > src[0].id && dst[1].id > dst[0].id);
 
-        /* counts and pointers have all of their 64 bits */
+        /* counts and pointers are used with all 64 bits */
         transfer.n_transfers = (1ULL << 32) | 1;
         EXPECT(command(a, BUS1_CMD_TRANSFER, &transfer) == -EMSGSIZE);
         transfer.n_transfers = 1;
@@ -140,7 +140,7 @@ static void run(void) {
         message.message.n_data = 7;
         EXPECT(command(b, BUS1_CMD_SEND, &send) == -EINVAL);
         message.message.n_data = 6;
-        /* a vector whose end is beyond what can be addressed */
+        /* a vector that ends beyond the address space */
         vecs[1] = (struct vec){0xfffffff0, 0x7fffffff};
         EXPECT(command(b, BUS1_CMD_SEND, &send) == -EFAULT);
 
@@ -190,13 +190,13 @@ static void run(void) {
         EXPECT(command(b, BUS1_CMD_RESET, &(struct bus1_cmd_reset){}) == 0);
         EXPECT(command(b, BUS1_CMD_DISCONNECT, &(struct bus1_cmd_disconnect){}) == 0);
         EXPECT(command(b, BUS1_CMD_QUERY, &query) == -ESHUTDOWN);
-        /* no command */
+        /* not a command */
         EXPECT(command(a, _IOWR(BUS1_IOCTL_MAGIC, 0x7f, uint32_t), &query) == -ENOTTY);
 }
 
 void _start(void);
 
-/* The stack is where the kernel likes it, not where gcc does. */
+/* The kernel does not align the stack as gcc expects it. */
 __attribute__((force_align_arg_pointer)) void _start(void) {
         static const char done[] = "32-bit commands, vectors and descriptors\n";
 

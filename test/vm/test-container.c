@@ -3,9 +3,9 @@
 /*
  * Users without privileges, and containers
  *
- * A container here is what container managers make: an unprivileged user in user, pid, mount, IPC,
- * UTS and network namespaces of its own, where it is root, with a root directory that has nothing
- * but the device. Needs root, and the usage in debugfs.
+ * A container is made as container managers do it: an unprivileged user is root in its own user,
+ * pid, mount, IPC, UTS and network namespaces, with a root directory that contains only the device.
+ * Needs root, and the usage in debugfs.
  */
 
 #include "device.h"
@@ -28,7 +28,7 @@
 
 static void become(uid_t uid) {
         EXPECT(setresgid(uid, uid, uid) == 0 && setresuid(uid, uid, uid) == 0);
-        /* the files in /proc of a process that has changed its user are root's otherwise */
+        /* otherwise root owns the files in /proc of a process that has changed its user */
         EXPECT(prctl(PR_SET_DUMPABLE, 1) == 0);
 }
 
@@ -40,7 +40,7 @@ static void write_file(const char *path, const char *text) {
         close(fd);
 }
 
-/* Wait for the next message; its type. */
+/* Wait for the next message. Returns its type. */
 static int recv_wait(int fd, struct bus1_metadata_credentials *ret) {
         int r;
 
@@ -49,7 +49,7 @@ static int recv_wait(int fd, struct bus1_metadata_credentials *ret) {
         return r;
 }
 
-/* a container: a process with one peer from outside, and a handle there */
+/* a container: a process with a peer that was opened outside, and a handle of that peer */
 
 static void make_root(void) {
         int fd;
@@ -65,7 +65,7 @@ static void make_root(void) {
         EXPECT(access("/proc", F_OK) < 0);
 }
 
-/* What runs in it: a peer of its own, and one of another container or from outside to talk to. */
+/* The process in a container: it opens a peer, and talks to a peer from elsewhere. */
 static void be_contained(int line, uint64_t handle) {
         struct bus1_metadata_credentials m;
         struct bus1_transfer src = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
@@ -77,26 +77,26 @@ static void be_contained(int line, uint64_t handle) {
         make_root();
         fd = peer_open();
 
-        /* to itself it is root, and process 1 */
+        /* it sees itself as root and as process 1 */
         node_create(fd, fd, &node, &own);
         EXPECT(send_bytes(fd, own, "x", 1) == 0);
         EXPECT(recv_any(fd, &m) == BUS1_MESSAGE_TYPE_USER);
         EXPECT(m.metadata.id == node && m.metadata.account == 0);
         EXPECT(m.uid == 0 && m.gid == 0 && m.pid == 1 && m.tid == 1);
 
-        /* who is outside has no name here; the answer comes through a node that is made for it */
+        /* users outside have no uid here; the answer comes through a new node */
         EXPECT(send_message(line, handle, &message) == 0);
         EXPECT(recv_wait(line, &m) == BUS1_MESSAGE_TYPE_USER);
         EXPECT(m.metadata.id == src.id && m.metadata.account == BUS1_INVALID);
         EXPECT(m.uid == BUS1_INVALID && m.gid == BUS1_INVALID);
         EXPECT(m.pid == BUS1_INVALID && m.tid == BUS1_INVALID);
 
-        /* everything is given up with the process */
+        /* everything goes with the process */
         EXPECT(handle_copy(line, fd, handle) != BUS1_INVALID);
         _exit(0);
 }
 
-/* As a user without privileges. Returns its process, outside of the container's namespaces. */
+/* Start a container as an unprivileged user. Returns its pid outside of its namespaces. */
 static pid_t start_container(uid_t uid, int line, uint64_t handle) {
         pid_t pid = fork(), child;
         char map[32];
@@ -117,7 +117,7 @@ static pid_t start_container(uid_t uid, int line, uint64_t handle) {
         _exit(0);
 }
 
-/* The message of a container, the handle in it; what it says about who sent it. */
+/* Receive the message of a container. Returns its handle, and checks the credentials. */
 static uint64_t recv_request(int fd, struct bus1_metadata_credentials *ret) {
         struct bus1_transfer reply;
         struct bus1_message message;
@@ -145,7 +145,8 @@ static void test_containers(void) {
                 containers[i] = start_container(2000 + i, lines[i], handles[i]);
                 reply = recv_request(fd, &m);
                 EXPECT(m.metadata.id == nodes[i]);
-                /* the account is who opened the line, the credentials are who used it */
+                /* the account is that of the user that opened the peer, the credentials are the
+                 * sender's */
                 EXPECT(m.metadata.account == 0 && m.uid == 2000 + i && m.gid == 2000 + i);
                 EXPECT(m.pid != BUS1_INVALID && m.pid > (uint64_t)containers[i]);
                 EXPECT(send_bytes(fd, reply, "answer", 6) == 0);
@@ -159,7 +160,7 @@ static void test_containers(void) {
         expect_no_usage();
 }
 
-/* An unprivileged user has the device as anyone else, and no more than a share of it. */
+/* An unprivileged user can use the device, but gets only a share of its resources. */
 static void test_users(void) {
         struct bus1_metadata_credentials m;
         int fd = peer_open();
@@ -179,11 +180,11 @@ static void test_users(void) {
                         EXPECT(send_bytes(own_fd, own, "x", 1) == 0);
                         EXPECT(recv_any(own_fd, &m) == BUS1_MESSAGE_TYPE_USER);
                         EXPECT(m.metadata.account == uid && m.uid == uid && m.gid == uid);
-                        /* Whatever it queues on itself stops at some time; */
+                        /* It cannot queue messages on itself without end. */
                         while ((r = send_bytes(own_fd, own, (char[4096]){}, 4096)) == 0 && n < 1000)
                                 ++n;
                         EXPECT(r == 0 || r == -EDQUOT);
-                        /* others have theirs: its message to root's peer arrives. */
+                        /* Others have room of their own: its message to root's peer arrives. */
                         own = handle_copy(fd, own_fd, handle);
                         EXPECT(send_bytes(own_fd, own, "y", 1) == 0);
                         _exit(0);
@@ -197,7 +198,7 @@ static void test_users(void) {
         expect_no_usage();
 }
 
-/* All processes of a container are killed with its first one, whatever they do. */
+/* When the first process of a container is killed, all its processes are, whatever they do. */
 static void be_busy(int line, uint64_t handle) {
         struct bus1_metadata_credentials m;
         int fd = peer_open();
@@ -230,7 +231,7 @@ static void test_killed_container(void) {
                 if (pid == 0) {
                         become(2000);
                         EXPECT(unshare(EVERYTHING) == 0);
-                        /* the first one of it; it is killed by the end of who started it */
+                        /* the first process of the container; it is killed when its parent ends */
                         if (fork() == 0) {
                                 EXPECT(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
                                 for (unsigned k = 0; k < 3; k++)

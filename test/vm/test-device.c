@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What only the device does: memory that faults, descriptors that are refused, namespaces,
- * processes that die
+ * What only the device can show: memory that faults, refused descriptors, namespaces, processes
+ * that die
  *
- * Needs root and bus1.ko: test-device all, in a virtual machine. It speaks to the device without
- * the library. `query` only asks one peer; `limits` wants the module loaded with max_objects=64
- * max_messages=8 max_bytes=4096 max_files=2; `without-2016` wants one that was built with
- * BUS1_2016=n.
+ * Needs root and bus1.ko: `test-device all`, in a virtual machine. It uses no library. `query` only
+ * queries one peer. `limits` needs the module loaded with max_objects=64 max_messages=8
+ * max_bytes=4096 max_files=2. `without-2016` needs a module that was built with BUS1_2016=n.
  */
 
 #include "device.h"
@@ -70,7 +69,7 @@ static void test_flags(void) {
                 EXPECT(command(fd, BUS1_CMD_TRANSFER, &t) == -EINVAL);
                 EXPECT(item.flags == BUS1_TRANSFER_FLAG_CREATE && item.id == BUS1_INVALID);
                 EXPECT(command(fd, BUS1_CMD_RELEASE, &r) == -EINVAL);
-                /* below are extensions */
+                /* the following are extensions */
                 if (flag > 0xff) {
                         EXPECT(command(fd, BUS1_CMD_SEND, &s) == -EINVAL);
                         EXPECT(recv_message(fd, &room, flag, &metadata) == -EINVAL);
@@ -82,7 +81,7 @@ static void test_flags(void) {
         close(fd);
 }
 
-/* A peer is what all its descriptors refer to, and ends with the last one. */
+/* All descriptors of an open device are one peer, which ends with the last of them. */
 static void test_descriptors(void) {
         struct bus1_metadata_credentials metadata;
         int fd = peer_open(), other = peer_open(), same = dup(fd);
@@ -112,7 +111,7 @@ static void test_descriptors(void) {
         close(other);
 }
 
-/* All that waits for descriptors says the same. */
+/* poll(), select() and epoll agree. */
 static void expect_select(int fd, bool is_readable) {
         struct pollfd p = {.fd = fd, .events = POLLIN | POLLOUT};
         struct timespec zero = {};
@@ -165,7 +164,7 @@ static void test_readiness(void) {
         close(fd);
 }
 
-/* Whatever cannot be read or written, nothing happens, but for what is documented. */
+/* A command that cannot read or write its memory has no effect, with the documented exception. */
 static void test_faults(void) {
         struct bus1_metadata_credentials metadata;
         struct bus1_transfer transfer_item = {0, BUS1_INVALID}, transfers[2];
@@ -205,7 +204,7 @@ static void test_faults(void) {
         message = (struct bus1_message){.n_data = 1, .n_data_vecs = 1, .ptr_data_vecs = BAD};
         EXPECT(send_message(fd, handle, &message) == -EFAULT);
         EXPECT(send_bytes(fd, handle, (void *)BAD, 1) == -EFAULT);
-        /* data that ends at the end of a page is fine, one byte more is not */
+        /* data may end at the end of a page, but not one byte later */
         page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         EXPECT(page != MAP_FAILED && munmap(page + 4096, 4096) == 0);
         EXPECT(send_bytes(fd, handle, page + 4000, 97) == -EFAULT);
@@ -216,7 +215,7 @@ static void test_faults(void) {
         EXPECT(q.n_messages == 0 && q.n_bytes == 0 && q.n_fds == 0);
         EXPECT(q.n_nodes == 1 && q.n_handles == 1);
 
-        /* receive: the message stays */
+        /* receive: the message stays queued */
         EXPECT(pipe2(fds, O_CLOEXEC) == 0);
         vecs[0] = (struct iovec){(char *)"12345678", 8};
         transfer_item.id = handle;
@@ -260,7 +259,7 @@ static void test_faults(void) {
         close(fds[0]);
         close(fds[1]);
 
-        /* a description that can be read but not written */
+        /* a struct bus1_message that can be read but not written */
         EXPECT(send_bytes(fd, handle, "x", 1) == 0);
         vecs[0] = (struct iovec){data, 8};
         *(struct bus1_message *)page = (struct bus1_message){
@@ -314,7 +313,7 @@ static void test_sizes(void) {
         EXPECT(send_message(fd, handle, &message) == -EINVAL);
         message = (struct bus1_message){.type = BUS1_MESSAGE_TYPE_NODE_RELEASE};
         EXPECT(send_message(fd, handle, &message) == -EINVAL);
-        /* what of the vectors is more than the data is not touched */
+        /* the part of the vectors behind the data is not touched */
         vec = (struct iovec){&c, 1ULL << 40};
         message = (struct bus1_message){.n_data = 1, .n_data_vecs = 1, .ptr_data_vecs = ptr(&vec)};
         EXPECT(send_message(fd, handle, &message) == 0);
@@ -355,7 +354,7 @@ static void test_refused_descriptors(void) {
                         EXPECT(send_fd(fd, handle, fine[i]) == 0);
                 close(fine[i]);
         }
-        /* they are closed with the peer, at the latest: see the usage at the end */
+        /* the peer closes them at its end at the latest, as the usage at the end shows */
         close(path);
         close(ring);
         close(other);
@@ -401,7 +400,7 @@ static void test_credentials(void) {
         uint64_t node, handle;
         pid_t pid;
 
-        /* who sends is not who opened: the account is of the one, the credentials of the other */
+        /* the account is that of the opener of the peer, the credentials are those of the sender */
         node_create(fd, fd, &node, &handle);
         pid = fork();
         if (pid == 0) {
@@ -414,7 +413,7 @@ static void test_credentials(void) {
         EXPECT(m.metadata.account == 0 && m.uid == 1001 && m.gid == 2001);
         EXPECT(m.pid == (uint64_t)pid && m.tid == (uint64_t)pid);
 
-        /* the account is of the effective user that opened it */
+        /* the account is that of the effective user when the peer was opened */
         EXPECT(pipe(pipe_fds) == 0);
         EXPECT(seteuid(1003) == 0);
         foreign[0] = peer_open();
@@ -441,7 +440,7 @@ static void test_credentials(void) {
                         EXPECT(m.metadata.account == BUS1_INVALID && m.uid == BUS1_INVALID);
                         EXPECT(m.gid == BUS1_INVALID && m.pid == BUS1_INVALID);
                         EXPECT(m.tid == BUS1_INVALID);
-                        /* and what it sends, the parent can name */
+                        /* the parent can name the sender of its message */
                         EXPECT(send_bytes(fd, handle, "x", 1) == 0);
                         _exit(0);
                 }
@@ -457,7 +456,7 @@ static void test_credentials(void) {
         close(fd);
 }
 
-/* All that a process in the middle of everything may be doing when it is killed. */
+/* A process that is killed while it does everything at once. */
 static void be_busy(int fd, uint64_t handle) {
         static char data[30000];
         struct bus1_metadata_credentials metadata;
@@ -498,7 +497,7 @@ static void test_killed(void) {
                 usleep((useconds_t)(i * 997 % 20000));
                 EXPECT(kill(pid, SIGKILL) == 0);
                 EXPECT(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
-                /* its peers have ended with it, and we were told */
+                /* its peers ended with it, and this peer was notified */
                 for (;;) {
                         int r = recv_any(fd, &metadata);
 
@@ -526,7 +525,7 @@ static void test_limits(void) {
         node_create(fd, fd, &node, &handle);
         for (n = 0; (r = send_bytes(fd, handle, "x", 1)) == 0; n++)
                 ;
-        /* a peer gets at most half of what its user has */
+        /* a peer gets at most half of the limit of its user */
         EXPECT(r == -EDQUOT && n == 4 && query(fd).n_messages == 4);
         close(fd);
 
@@ -566,7 +565,7 @@ static void test_without_2016(void) {
 
         for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
                 EXPECT(command(fd, commands[i], argument) == -ENOTTY);
-        /* it still can speak the interface of 2026 */
+        /* the peer can still use the interface of 2026 */
         EXPECT(query(fd).n_nodes == 0);
         close(fd);
 }
@@ -574,7 +573,7 @@ static void test_without_2016(void) {
 int main(int argc, char **argv) {
         const char *what = argc == 2 ? argv[1] : "";
 
-        /* standard output may be a file that is not there; it is passed on */
+        /* the test sends standard output as a descriptor; it may be closed */
         if (strcmp(what, "query") == 0) {
                 test_query();
         } else if (strcmp(what, "limits") == 0) {

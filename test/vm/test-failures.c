@@ -3,10 +3,10 @@
 /*
  * Everything in the kernel that can fail while a command runs fails once
  *
- * With fault injection, the kernel lets the nth of all allocations and copies of a task fail. Each
- * command runs with n from 1 on until it gets to its end without. One that failed must have changed
- * nothing: both peers are as before, and when it is repeated, they end as if it had never failed.
- * One that did not care must have been done completely. Needs the debug kernel, and root.
+ * With fault injection, the kernel makes the nth allocation or copy of a task fail. Each command
+ * runs with n = 1, 2, ... until nothing fails any more. A command that failed must have changed
+ * nothing: both peers are as before, and repeating the command gives the usual result. A command
+ * that succeeded nevertheless must be complete. Needs the debug kernel, and root.
  */
 
 #include "scene.h"
@@ -28,7 +28,7 @@ static void set(const char *directory, const char *name, const char *value) {
         close(fd);
 }
 
-/* Nothing is spared, and the kernel does not tell each time. */
+/* All allocations and copies may fail, and the kernel does not log each failure. */
 static void set_up(void) {
         static const char *const directories[] = {"failslab", "fail_page_alloc", "fail_usercopy"};
 
@@ -40,7 +40,7 @@ static void set_up(void) {
         set("fail_page_alloc", "min-order", "0");
 }
 
-/* Run with the nth point failing; whether there was an nth. */
+/* Run the command while the nth point fails. Returns whether there was an nth point. */
 static bool run_with_failure(struct scene *scene, int nth_fd, unsigned n, int *ret_r) {
         char number[16] = "";
         ssize_t l;
@@ -48,7 +48,7 @@ static bool run_with_failure(struct scene *scene, int nth_fd, unsigned n, int *r
         snprintf(number, sizeof(number), "%u", n);
         EXPECT(write(nth_fd, number, strlen(number)) > 0);
         *ret_r = scene_run(scene);
-        /* These copy, too, and so may be what fails: then there was no nth, either. */
+        /* These calls copy too. If one of them fails, the command had no nth point. */
         l = pread(nth_fd, number, sizeof(number) - 1, 0);
         while (write(nth_fd, "0", 1) < 0)
                 ;
@@ -61,7 +61,7 @@ static void complain(const struct operation *operation, unsigned n, int r, const
         exit(1);
 }
 
-/* The command has failed. Whether it has been done nevertheless. */
+/* The command has failed. Returns whether it had its effect nevertheless. */
 static bool check_failed(const struct operation *operation, struct scene *scene,
                          const struct state *before, unsigned n, int r) {
         const struct bus1_message *message = scene_page(scene, PAGE_MESSAGE);
@@ -79,7 +79,7 @@ static bool check_failed(const struct operation *operation, struct scene *scene,
         return !same;
 }
 
-/* How many points there were. */
+/* Returns the number of points. */
 static unsigned test_operation(const struct operation *operation, int nth_fd) {
         char *expected, *transcript;
         unsigned n_failed = 0;
@@ -128,7 +128,8 @@ static unsigned test_operations(const struct operation *list, size_t n_list, int
                 unsigned n_failed = test_operation(&list[i], nth_fd);
 
                 printf("%s: failed in %u ways\n", list[i].name, n_failed);
-                /* nothing works without at least being told what to do, but for ending */
+                /* every command but the end of a peer copies its arguments, so it has a point that
+                 * fails */
                 EXPECT(n_failed > 0 || (list[i].ends && list[i].pages == 0));
                 n += n_failed;
         }

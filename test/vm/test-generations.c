@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Peers of 2016 and of 2026 on one device: which one speaks what, and handles and messages between
- * them
+ * Peers of 2016 and of 2026 on one device: what decides the interface of a peer, and the exchange
+ * of handles and messages between them
  *
  * Needs root and bus1.ko.
  */
@@ -139,7 +139,7 @@ static void test_first_command_decides(void) {
         int old = peer_open(), new = peer_open(), other = peer_open();
         uint64_t id;
 
-        /* what is no command does not */
+        /* an unknown command does not decide */
         EXPECT(command(old, _IO(BUS1_2016_IOCTL_MAGIC, 0x77), NULL) == -ENOTTY);
         EXPECT(!isatty(old));
         EXPECT(query_2016(old) == 0);
@@ -149,7 +149,7 @@ static void test_first_command_decides(void) {
         EXPECT(query_2026(new) == 0);
         EXPECT(query_2016(new) == -ENOTTY);
 
-        /* nor does a mapping, as both have pools; the first handle does */
+        /* a mapping does not decide either, because both have pools; the first handle does */
         EXPECT(mmap(NULL, POOL, PROT_READ, MAP_SHARED, other, 0) != MAP_FAILED);
         EXPECT(transfer_2016(old, 0x100, other, &id) == 0);
         EXPECT(query_2026(other) == -ENOTTY);
@@ -190,7 +190,7 @@ static void test_exchange(void) {
         expect_2016(old, BUS1_2016_MSG_DATA, 0x100, "back", &given);
         EXPECT(given == 0x104);
 
-        /* the last reference was the one of 2026 */
+        /* the peer of 2026 had the last reference */
         EXPECT(command(old, BUS1_2016_HANDLE_RELEASE, &given) == 0);
         EXPECT(command(new, BUS1_CMD_RELEASE,
                        &(struct bus1_cmd_release){.n_ids = 1, .ptr_ids = ptr(&handle)}) == 0);
@@ -198,7 +198,7 @@ static void test_exchange(void) {
         EXPECT(command(old, BUS1_2016_HANDLE_RELEASE, &to_new) == 0);
         expect_2026(new, BUS1_MESSAGE_TYPE_HANDLE_RELEASE, node, "", NULL);
 
-        /* the end of either */
+        /* either peer ends */
         EXPECT(command(old, BUS1_2016_PEER_DISCONNECT, NULL) == 0);
         expect_2026(new, BUS1_MESSAGE_TYPE_NODE_RELEASE, to_old, "", NULL);
         close(old);

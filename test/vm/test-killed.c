@@ -3,11 +3,11 @@
 /*
  * A process that is killed at every stage of every command
  *
- * A command goes on where it has copied what one of its pointers points to. So that is where it is
- * stopped: each page in turn is missing, and userfaultfd has the kernel wait for it in the middle
- * of the command. There the process is killed, with a second one that waits for the first in the
- * same command of the same peer. Then the other peer must have been told what it needs to know, and
- * when it is gone as well, nothing may be left. Needs root, and the usage in debugfs.
+ * A command can be stopped where it accesses the memory of the user. One page after the other is
+ * missing, and userfaultfd makes the kernel wait for it in the middle of the command. There the
+ * process is killed, together with a second one that runs the same command on the same peer and
+ * waits for the first. Then the other peer must have got its notifications, and when that peer has
+ * ended too, nothing may be left. Needs root, and the usage in debugfs.
  */
 
 #include "scene.h"
@@ -23,11 +23,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* status of a process that got through its command */
+/* exit status of a process that completed its command */
 #define NOT_REACHED 7
 
-/* From now on, whoever touches one of the pages waits. The result becomes readable when someone
- * does. */
+/*
+ * From now on every access to one of the pages waits. The returned descriptor becomes readable when
+ * there is one.
+ */
 static int take_away(struct scene *scene, unsigned pages) {
         struct uffdio_api api = {.api = UFFD_API};
         int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
@@ -49,7 +51,7 @@ static int take_away(struct scene *scene, unsigned pages) {
         return fd;
 }
 
-/* Run a command in a process of its own that is to be killed in the middle of it. */
+/* Run a command in a new process, which will be killed in the middle of it. */
 static pid_t start_victim(struct scene *scene, unsigned pages, int tell) {
         pid_t pid = fork(), watcher;
         struct pollfd p;
@@ -61,7 +63,7 @@ static pid_t start_victim(struct scene *scene, unsigned pages, int tell) {
         p = (struct pollfd){.fd = take_away(scene, pages), .events = POLLIN};
         watcher = fork();
         if (watcher == 0) {
-                /* does not have what it watches: that is of its parent */
+                /* userfaultfd watches the memory of the parent only */
                 close(scene->a);
                 EXPECT(poll(&p, 1, -1) == 1 && p.revents == POLLIN);
                 EXPECT(write(tell, "w", 1) == 1);
@@ -73,7 +75,7 @@ static pid_t start_victim(struct scene *scene, unsigned pages, int tell) {
         _exit(NOT_REACHED);
 }
 
-/* A second process at the same peer, which has all of its memory. */
+/* A second process with the same peer, whose memory is all present. */
 static pid_t start_second(struct scene *scene) {
         pid_t pid = fork();
 
@@ -85,7 +87,7 @@ static pid_t start_second(struct scene *scene) {
         return pid;
 }
 
-/* b is told that what it holds of a is gone; then there is nothing else for it. */
+/* b gets the notifications that the objects of a have gone, and nothing else. */
 static void check_other(const struct operation *operation, unsigned pages, int b) {
         struct bus1_metadata_credentials metadata;
         struct bus1_cmd_query q;
@@ -111,7 +113,7 @@ static void check_other(const struct operation *operation, unsigned pages, int b
         }
 }
 
-/* Without these pages, all or none of which are touched. */
+/* Run the command while these pages are missing. It touches all of them or none. */
 static void test_pages(const struct operation *operation, unsigned pages) {
         bool is_touched = operation->pages & pages;
         int tell[2], status;
@@ -125,7 +127,7 @@ static void test_pages(const struct operation *operation, unsigned pages) {
         victim = start_victim(&scene, pages, tell[1]);
         EXPECT(read(tell[0], &c, 1) == 1);
         second = start_second(&scene);
-        /* only these two have it now: with the last of them it ends */
+        /* only these two processes have the peer now: it ends with the last of them */
         close(scene.a);
         if (is_touched && __builtin_ctz(pages) % 2)
                 usleep(2000);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What root sees of the module: debugfs and tracepoints
+ * debugfs and tracepoints, by which root observes the module
  *
- * Expects no other peers than its own.
+ * There must be no other peers.
  */
 
 #include <errno.h>
@@ -22,7 +22,7 @@
 
 #define DEBUGFS "/sys/kernel/debug/bus1/"
 #define TRACEFS "/sys/kernel/tracing/"
-/* more than fit into the buffer of one read */
+/* so many that one read cannot return them */
 #define N_NODES 1000
 
 #define EXPECT(condition)                                                                   \
@@ -113,7 +113,7 @@ static void check_accounts(void) {
         fclose(f);
 }
 
-/* Nobody but root. */
+/* Only root may read the files. */
 static void check_access(void) {
         pid_t pid = fork();
         int status;
@@ -218,7 +218,7 @@ static void check_trace(int a, int b) {
         expect_traced(trace, "bus1_end: peer=%llu disconnect", peers[1]);
 }
 
-/* A peer of 2016 reports the same events, with the types of today. */
+/* A peer of 2016 causes the same events, with the message types of 2026. */
 static void check_trace_2016(void) {
         static char trace[65536];
         int fd = open("/dev/bus1", O_RDWR | O_CLOEXEC);

@@ -3,8 +3,7 @@
 /*
  * Peers of 2026 that receive into a pool
  *
- * What can be done with a mapping is shown by test-2016.c, as the pool is the same. Needs root and
- * bus1.ko.
+ * test-2016.c tests mappings, because both generations have the same pool. Needs root and bus1.ko.
  */
 
 #include "device.h"
@@ -89,7 +88,7 @@ static void test_slices(void) {
         EXPECT(slice_release(receiver.fd, first) == 0);
         EXPECT(slice_release(receiver.fd, first) == -EBADRQC);
         EXPECT(query(receiver.fd).n_bytes == 6);
-        /* into buffers, in between */
+        /* in between, a receive into buffers */
         EXPECT(send_bytes(receiver.fd, receiver.handle, "buffer", 6) == 0);
         EXPECT(recv_any(receiver.fd, &(struct bus1_metadata_credentials){}) ==
                BUS1_MESSAGE_TYPE_USER);
@@ -97,7 +96,7 @@ static void test_slices(void) {
         EXPECT(expect_text(&receiver, "third") == first);
         EXPECT(memcmp(receiver.pool + second, "second", 6) == 0);
 
-        /* what has no data has no slice */
+        /* a message without data has no slice */
         EXPECT(send_bytes(receiver.fd, receiver.handle, "", 0) == 0);
         EXPECT(release_id(receiver.fd, receiver.handle) == 0);
         for (int i = 0; i < 2; i++) {
@@ -110,7 +109,7 @@ static void test_slices(void) {
         receiver_free(&receiver);
 }
 
-/* What cannot be received stays queued, and takes no place. */
+/* A message that cannot be received stays queued, and takes no room in the pool. */
 static void test_errors(void) {
         struct receiver receiver = receiver_new();
         struct bus1_metadata metadata;
@@ -132,7 +131,7 @@ static void test_errors(void) {
                                                    .n_data = 10,
                                                    .n_data_vecs = 1,
                                                    .ptr_data_vecs = ptr(&vec)}) == 0);
-        /* only for receiving, and only what is taken */
+        /* the flag is only for receives that take the message */
         message = anything_below(POOL);
         message.fds.message.type = BUS1_MESSAGE_TYPE_USER;
         EXPECT(send_message(receiver.fd, receiver.handle, &message.fds.message) == -EINVAL);
@@ -143,7 +142,7 @@ static void test_errors(void) {
         message.fds.message.ptr_data_vecs = ptr(&vec);
         EXPECT(recv_message(receiver.fd, &message.fds.message, 0, &metadata) == -EINVAL);
 
-        /* too many handles, too much data, no place */
+        /* too many handles, too much data, no room in the pool */
         EXPECT(recv_into_pool(receiver.fd, &message) == -EMSGSIZE);
         EXPECT(message.fds.message.n_transfers == 1 && message.fds.message.n_data == 10);
         message = anything_below(POOL);
@@ -155,7 +154,7 @@ static void test_errors(void) {
         message.offset = 9;
         EXPECT(recv_message(receiver.fd, &message.fds.message, 0, &metadata) == -ERANGE);
 
-        /* what is written after the data cannot be; what is read before it cannot be */
+        /* memory that is written after the data faults; memory that is read before it faults */
         message.offset = POOL;
         EXPECT(recv_message(receiver.fd, &message.fds.message, 0, (void *)BAD) == -EFAULT);
         message.offset = POOL;
@@ -195,7 +194,8 @@ static void test_fds(void) {
         EXPECT(recv_message(receiver.fd, &message.fds.message, 0, &metadata) == 0);
         EXPECT(message.fds.n_fds == 1 && message.offset == BUS1_INVALID);
         EXPECT(count_fds() == n_fds + 1 && close(fds[0]) == 0 && fds[1] == -1);
-        /* without asking for them they are dropped, and their fields are left alone */
+        /* if the receiver does not ask for descriptors, they are dropped, and n_fds is not changed
+         */
         message = anything_below(POOL);
         message.fds.n_fds = 7;
         EXPECT(recv_message(receiver.fd, &message.fds.message, 0, &metadata) == 0);
@@ -203,7 +203,7 @@ static void test_fds(void) {
         receiver_free(&receiver);
 }
 
-/* Large messages; what is released is given back. */
+/* Large messages: memory of released slices goes back to the system. */
 static void test_memory(void) {
         static uint8_t data[3000000];
         struct receiver receiver = receiver_new();
@@ -220,7 +220,7 @@ static void test_memory(void) {
                 EXPECT(receiver.pool[2000000] == 0);
         }
 
-        /* reset and end of the peer release all; the mapping stays */
+        /* reset and the end of the peer release all slices; the mapping stays */
         EXPECT(send_bytes(receiver.fd, receiver.handle, data, sizeof(data)) == 0);
         EXPECT(recv_into_pool(receiver.fd, &message) == 0);
         EXPECT(command(receiver.fd, BUS1_CMD_RESET, &(struct bus1_cmd_reset){}) == 0);
@@ -237,8 +237,7 @@ static void test_memory(void) {
         receiver_free(&receiver);
 }
 
-/* Threads that receive from one peer while others release; and the peer ends in the middle of it.
- */
+/* Threads receive from one peer while others release, and the peer ends in the middle of it. */
 #define N_THREADS 4
 
 static struct receiver shared;
@@ -259,7 +258,7 @@ static void *receive(void *unused) {
                         continue;
                 }
                 EXPECT(r == 0);
-                /* every byte of a message is its length, until the end of the peer */
+                /* every byte of a message is its length, as long as the peer exists */
                 for (size_t i = 0; i < message.fds.message.n_data; i++)
                         EXPECT(shared.pool[message.offset + i] ==
                                        (uint8_t)message.fds.message.n_data ||
