@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What the unit tests of the core share, see core-test.h
+ * Common parts of the unit tests of the core, see core-test.h
  */
 
 #include "core-test.h"
@@ -162,7 +162,7 @@ static void expect_notification(struct bus1_peer *peer, u64 type, u64 id) {
         ck_assert_uint_eq(received.id, id);
         ck_assert(!received.has_account);
         ck_assert_uint_eq(received.n_transfers, 0);
-        /* It ends the ID it names. */
+        /* The notification ends the ID that it names. */
         ck_assert_int_eq(try_release(peer, id), -EBADRQC);
 }
 

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What the unit tests of the core share: peers in one table of accounts, and one-line operations
- * that fail the test when they fail
+ * Common parts of the unit tests of the core: peers in one table of accounts, and operations that
+ * fail the test when they fail
  */
 
 #include "core.h"
@@ -21,7 +21,7 @@ struct world {
         unsigned n_wakes[MAX_PEERS];
 };
 
-/* what test_recv() returns */
+/* a message or notification that test_recv() received */
 struct received {
         int r;
         u64 type;
@@ -38,7 +38,7 @@ struct received {
 
 struct world world_new(size_t n_peers);
 struct world world_new_limited(size_t n_peers, const struct bus1_limits *limits);
-/* Disconnects all peers; nothing may be left afterwards. */
+/* Disconnects all peers, and checks that nothing is left. */
 void world_free(struct world *world);
 struct bus1_peer *world_add(struct world *world, u32 uid);
 
@@ -55,14 +55,14 @@ int try_send(struct bus1_peer *peer, const u64 *destinations, size_t n, const ch
 int try_send_payload(struct bus1_peer *peer, const u64 *destinations, size_t n,
                      struct bus1_payload *payload);
 void send_text(struct bus1_peer *peer, u64 destination, const char *text);
-/* Send one handle along. */
+/* Send a message with one handle. */
 void send_handle(struct bus1_peer *peer, u64 destination, u64 handle);
 struct received test_recv(struct bus1_peer *peer);
 
 void expect_text(struct bus1_peer *peer, u64 node, const char *text);
 void expect_node_release(struct bus1_peer *peer, u64 handle);
 void expect_handle_release(struct bus1_peer *peer, u64 node);
-/* The one handle of the next message. */
+/* Receive a message with one handle, and return the handle. */
 u64 expect_handle(struct bus1_peer *peer, u64 node);
 void expect_nothing(struct bus1_peer *peer);
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The checker of a stress run's order, see stress-history.h
+ * The checker of the order of a stress run, see stress-history.h
  *
- * Four properties, each by a function of its own: every message is received once; transactions
- * that do not overlap in time are received in the order of time, which includes the order of each
- * sender; what one transaction has for one receiver is received in a row; and there is one order of
- * all transactions that agrees with what every peer received and, in between, sent.
+ * It checks four properties, each in a function of its own: every message is received once;
+ * transactions that do not overlap in time are received in the order of time, which includes the
+ * order of each sender; a receiver gets all messages of one transaction in a row; and there is one
+ * order of all transactions that agrees with the sends and receives of every peer.
  */
 
 #include "stress-history.h"
@@ -46,7 +46,7 @@ void history_append(struct history_peer *peer, uint32_t transaction, uint32_t no
         peer->events[peer->n_events++] = (struct history_event){transaction, node};
 }
 
-/* Bit in the transaction's mask of what was received, for one more message to a node. */
+/* The bit of one message in the transaction's mask of received messages. */
 static unsigned take_destination(const struct history_transaction *t, uint32_t node,
                                  unsigned mask) {
         for (unsigned i = 0; i < t->n_destinations; i++)
@@ -103,7 +103,7 @@ static void check_once(struct checker *checker) {
         free(received);
 }
 
-/* Nothing may be received that had ended before something received earlier began. */
+/* A transaction must not be received after one that began when it had ended already. */
 static void check_causality(struct checker *checker) {
         const struct history *history = checker->history;
 
@@ -149,8 +149,8 @@ static void check_adjacency(struct checker *checker) {
 }
 
 /*
- * Which transaction must come before which: call edge for each such pair. A peer that sends does
- * so after what it sent before and after what it received before.
+ * Call edge for each pair of transactions of which one must come before the other. A send of a peer
+ * comes after all that this peer sent and received before.
  */
 static void visit_edges(const struct history *history,
                         void (*edge)(void *data, uint32_t from, uint32_t to), void *data) {
@@ -175,7 +175,8 @@ static void visit_edges(const struct history *history,
 }
 
 struct graph {
-        uint32_t *first; /* per transaction: start of its successors; has one element more */
+        uint32_t *first; /* for each transaction: start of its successors; there is one element more
+                          */
         uint32_t *next;
         uint32_t *n_before;
 };
@@ -193,7 +194,7 @@ static void store_edge(void *data, uint32_t from, uint32_t to) {
         graph->next[--graph->first[from]] = to;
 }
 
-/* Take away what nothing comes before, again and again; in a cycle something is left. */
+/* Remove transactions without predecessors until there are none. A cycle would be left. */
 static void check_one_order(struct checker *checker) {
         size_t n = checker->history->n_transactions, n_edges = 0, n_ready = 0, n_done = 0;
         struct graph graph = {
@@ -246,8 +247,7 @@ static bool is_message(const struct history *history, const struct history_event
         return event->node != HISTORY_NONE && !history->transactions[event->transaction].is_release;
 }
 
-/* Position of a message that must not be lost, or SIZE_MAX: whose node is released may lose some.
- */
+/* Position of a message that must not be lost, or SIZE_MAX. A released node may lose messages. */
 static size_t find_message(const struct history *history, const struct history_peer *peer) {
         for (size_t i = peer->n_events; i-- > 0;)
                 if (is_message(history, &peer->events[i]) &&
@@ -271,7 +271,7 @@ static size_t expect_complaint(const struct history *history, const char *what) 
         return n ? 0 : 1;
 }
 
-/* Two transactions in a row that a receives, and b too; their positions in a. */
+/* Find two transactions that a receives in a row and b receives too. Sets their positions in a. */
 static bool find_common(const struct history *history, size_t a, size_t b, size_t *ret_i,
                         size_t *ret_j) {
         const struct history_peer *pa = &history->peers[a], *pb = &history->peers[b];
@@ -294,7 +294,7 @@ static bool find_common(const struct history *history, size_t a, size_t b, size_
 
                         s = &history->transactions[pa->events[previous].transaction];
                         t = &history->transactions[pa->events[i].transaction];
-                        /* Overlapping in time: only the other receiver can tell their order. */
+                        /* They overlap in time, so only the other receiver shows their order. */
                         if (s != t && s->sender != t->sender && t->begin < s->end) {
                                 *ret_i = previous;
                                 *ret_j = i;
@@ -330,7 +330,7 @@ size_t history_self_test(struct history *history) {
                 return 1;
         }
 
-        /* lost */
+        /* lose a message */
         i = find_message(history, peer);
         saved = peer->events[i];
         memmove(&peer->events[i], &peer->events[i + 1], (peer->n_events - i - 1) * sizeof(saved));
@@ -340,12 +340,12 @@ size_t history_self_test(struct history *history) {
         peer->events[i] = saved;
         ++peer->n_events;
 
-        /* doubled */
+        /* double a message */
         history_append(peer, peer->events[i].transaction, peer->events[i].node);
         n_missed += expect_complaint(history, "a message is doubled");
         --peer->n_events;
 
-        /* order of time: the first message and the last one change places */
+        /* order of time: exchange the first message and the last one */
         for (i = 0; !is_message(history, &peer->events[i]); i++)
                 ;
         for (j = peer->n_events - 1; !is_message(history, &peer->events[j]); --j)
@@ -354,7 +354,7 @@ size_t history_self_test(struct history *history) {
         n_missed += expect_complaint(history, "a message overtakes its causes");
         swap_events(&peer->events[i], &peer->events[j]);
 
-        /* one order: two multicasts that overlap in time change places at one of two receivers */
+        /* one order: exchange two multicasts that overlap in time at one of two receivers */
         for (size_t a = 0; a < history->n_peers; a++) {
                 for (size_t b = 0; b < history->n_peers; b++) {
                         if (a == b || !find_common(history, a, b, &i, &j))

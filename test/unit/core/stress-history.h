@@ -29,7 +29,7 @@ struct history_transaction {
 struct history_node {
         uint32_t owner;
         bool is_oneshot;
-        /* its owner released it, possibly before it received everything */
+        /* its owner released it, maybe before receiving every message */
         bool is_released;
 };
 
@@ -55,8 +55,8 @@ struct history {
 
 void history_append(struct history_peer *peer, uint32_t transaction, uint32_t node);
 
-/* Number of complaints; each is printed when loud. */
+/* Returns the number of errors; prints each if loud. */
 size_t history_check(const struct history *history, bool loud);
 
-/* Damage a clean history in several ways; the number of damages that go unnoticed. */
+/* Damage a clean history in several ways. Returns the number of damages that go unnoticed. */
 size_t history_self_test(struct history *history);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Looking at a message without taking it, as only the core itself offers it. */
+/* Looking at a message without taking it. Only the core itself offers this. */
 
 #include "stress.h"
 

@@ -6,7 +6,7 @@
 
 #include "stress.h"
 
-/* what a message carries */
+/* content of messages */
 struct content {
         uint32_t transaction;
         uint32_t sender;
@@ -68,7 +68,7 @@ static void remove_handle(struct stress *stress, struct peer *peer, size_t i) {
         peer->handles[i] = peer->handles[--peer->n_handles];
 }
 
-/* Register a node that is about to be created; HISTORY_NONE when there are enough. */
+/* Register a node that is about to be created. HISTORY_NONE when there are enough nodes. */
 static uint32_t new_node(struct stress *stress, struct peer *owner, bool is_oneshot) {
         uint64_t i;
 
@@ -82,7 +82,7 @@ static uint32_t new_node(struct stress *stress, struct peer *owner, bool is_ones
         return i;
 }
 
-/* A new transaction; false when there were enough. */
+/* Begin a transaction. False when there were enough. */
 static bool new_transaction(struct stress *stress, struct peer *sender, bool is_release,
                             uint32_t *ret) {
         uint64_t i = stress->n_transactions++;
@@ -182,7 +182,7 @@ void do_send(struct worker *worker, struct peer *peer) {
                         created |= 1u << i;
         stress->n_carried += content->n_transfers;
 
-        /* Handles of one-shot nodes end here: out of the ledger before anyone can be told. */
+        /* The send ends handles of one-shot nodes: remove them before anyone can be notified. */
         for (uint32_t i = 0; i < n_destinations; i++) {
                 if (!stress->history.nodes[t->destinations[i]].is_oneshot)
                         continue;
@@ -289,7 +289,7 @@ bool do_receive(struct stress *stress, struct peer *peer) {
         struct bus1_recv recv;
         int r;
 
-        /* Now and then only look, and leave it for later: it gets its IDs but stays queued. */
+        /* Sometimes only look: the message gets its IDs but stays queued. */
         if (++peer->n_looks % 5 == 0)
                 return look_at_message(peer->peer);
 
@@ -366,7 +366,7 @@ void do_release(struct worker *worker, struct peer *peer, uint32_t n_nodes, uint
 
 void new_peer(struct stress *stress, struct peer *peer) {
         peer->life = stress->n_lives++;
-        /* three users, so that shares are at work too */
+        /* three users, so that shares are used too */
         peer->peer =
                 bus1_peer_new(stress->accounts, KUIDT_INIT(1000 + peer->index % 3), NULL, NULL);
         if (IS_ERR(peer->peer))

@@ -3,11 +3,11 @@
 /*
  * Stress test of the core: threads send, receive, transfer, create and release at random
  *
- * The order is judged afterwards from the recorded history. Now and then a peer ends, and a new one
- * takes its place. At the end everything is released and nothing may be left.
+ * The order is checked afterwards from the recorded history. Now and then a peer ends, and a new
+ * one takes its place. At the end everything is released and nothing may be left.
  *
- * With --processes, processes take the place of threads. They share the memory of the run, and
- * descriptors, but nothing else. That is for what is not in their memory: a kernel.
+ * With --processes there are processes in place of threads. They share only the memory of the run
+ * and descriptors. So the core must be outside of their memory: in the kernel.
  */
 
 #include "stress.h"
@@ -77,7 +77,7 @@ static void *work(void *data) {
 
 /* the run */
 
-/* Zeroes, the same for all processes. Only what is used of it becomes memory. */
+/* Zeroed memory that all processes share. The kernel provides only the pages that are used. */
 static void *allocate(size_t n, size_t size) {
         void *p = mmap(NULL, n * size, PROT_READ | PROT_WRITE,
                        MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -91,7 +91,7 @@ static void deallocate(void *p, size_t n, size_t size) {
         munmap(p, n * size);
 }
 
-/* What otherwise grows as needed, which one process could not do for all. */
+/* Arrays have their full size, because one process could not enlarge them for all. */
 static void reserve(struct stress *stress) {
         for (size_t i = 0; i < stress->n_peers; i++) {
                 stress->peers[i].n_handles_allocated = MAX_HANDLES * MAX_QUEUE;
@@ -116,7 +116,7 @@ static void drain(struct stress *stress) {
         }
 }
 
-/* When nobody does anything any more, every holder of a dead node has been told. */
+/* When all threads have ended, every holder of a handle to a dead node has been notified. */
 static void check_settled(struct stress *stress) {
         for (size_t i = 0; i < stress->n_peers; i++) {
                 for (size_t k = 0; k < stress->peers[i].n_handles; k++) {
@@ -128,7 +128,7 @@ static void check_settled(struct stress *stress) {
         }
 }
 
-/* Every node has gone by now: released, used up, or its owner told that its last handle went. */
+/* Every node is dead by now: released, used up, or without handles. */
 static void check_empty(struct stress *stress) {
         for (size_t i = 0; i < stress->n_peers; i++) {
                 struct bus1_cmd_query query = {};
@@ -201,7 +201,7 @@ static void tear_down(struct stress *stress) {
         deallocate(stress->peers, stress->n_peers, sizeof(*stress->peers));
 }
 
-/* A process of its own, whose descriptors are everybody's. */
+/* Start a process that shares its descriptors with all others. */
 static pid_t start_process(struct worker *worker) {
         pid_t pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
 
@@ -224,7 +224,7 @@ static void run_processes(struct worker *workers, size_t n) {
         while (wait(&status) > 0) {
                 if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
                         continue;
-                /* the others may wait for what it has locked */
+                /* others may wait for a lock that it holds */
                 failed = true;
                 for (size_t i = 0; i < n; i++)
                         kill(pids[i], SIGKILL);
@@ -326,7 +326,7 @@ int main(int argc, char **argv) {
             n_transactions >= HISTORY_NONE / 2)
                 return 2;
 
-        /* The seed is needed most when this is killed. */
+        /* Print the seed first: it is needed most if this program is killed. */
         setlinebuf(stdout);
         printf("%zu %s, %zu peers, seed %llu\n", n_threads,
                stress->has_processes ? "processes" : "threads", n_peers, (unsigned long long)seed);

@@ -5,8 +5,8 @@
  * Stress test of the core: the state of a run, and its operations
  *
  * Each peer has a ledger of the nodes it owns and the handles it holds, under a lock that makes an
- * operation and its bookkeeping one step. What can be judged when it happens (IDs that have ended,
- * notifications that are early, doubled or for the wrong thing, damaged data) is judged at once.
+ * operation and its bookkeeping one step. Some errors are found at once: IDs that have ended,
+ * notifications that are early, doubled or about the wrong object, damaged data.
  */
 
 #include "core.h"
@@ -20,11 +20,11 @@
 
 #define MAX_THREADS 64
 #define MAX_HANDLES 256
-/* few, so that threads meet at them */
+/* few peers, so that threads often use the same one */
 #define MAX_NODES 10
 #define MAX_TRANSFERS 3
 #define MAX_QUEUE 512
-/* peers that end while they are in use; another one takes their place */
+/* peers that end while they are in use, and are replaced */
 #define MAX_DEATHS 200
 
 #define fail(...)                                               \
@@ -35,11 +35,12 @@
                 abort();                                        \
         } while (0)
 
-/* what is known about a node */
+/* the record of a node */
 struct node {
-        _Atomic uint32_t release; /* owner's release transaction + 1; set before it begins */
-        _Atomic bool sent;        /* one-shot: someone is about to send, or has sent */
-        _Atomic bool orphaned;    /* owner was told that the last handle is gone */
+        _Atomic uint32_t release; /* 1 + the transaction in which its owner releases it; set before
+                                     it begins */
+        _Atomic bool sent;        /* one-shot: a thread sends to it, or has sent */
+        _Atomic bool orphaned;    /* its owner was notified that the last handle has gone */
         _Atomic int n_held;       /* entries in ledgers */
 };
 
@@ -52,13 +53,14 @@ struct owned {
 struct held {
         uint64_t id;
         uint32_t node;
-        bool is_late; /* transferred when the node may have been gone: is told separately */
+        bool is_late; /* transferred when the node may have been dead: gets a notification of its
+                         own */
 };
 
 struct peer {
         struct bus1_peer *peer;
         uint32_t index;
-        uint32_t life; /* its history; a successor of the same index has another */
+        uint32_t life; /* its history; the peer that replaces it has another one */
         pthread_mutex_t lock;
         struct owned nodes[MAX_NODES + MAX_TRANSFERS];
         size_t n_nodes;
@@ -84,7 +86,7 @@ struct stress {
         _Atomic uint64_t n_received, n_multicasts, n_carried, n_invalid;
         _Atomic uint64_t n_node_releases, n_handle_releases;
         _Atomic uint32_t n_lives;
-        uint64_t *last_sequence; /* of each sender at each receiver */
+        uint64_t *last_sequence; /* messages of each sender at each receiver */
 };
 
 struct worker {
@@ -95,19 +97,19 @@ struct worker {
 
 uint32_t draw(struct worker *worker, uint32_t n);
 
-/* operations, each with the lock of its peers held */
+/* operations; the caller holds the locks of the peers */
 
 void do_send(struct worker *worker, struct peer *peer);
-/* Whether there is a message; it stays queued. */
+/* Returns whether there is a message. It stays queued. */
 bool look_at_message(struct bus1_peer *peer);
-/* Receive one. Whether there was one. */
+/* Receive a message or notification. Returns whether there was one. */
 bool do_receive(struct stress *stress, struct peer *peer);
-/* Release some nodes and handles at once. */
+/* Release some nodes and handles in one transaction. */
 void do_release(struct worker *worker, struct peer *peer, uint32_t n_nodes, uint32_t n_handles);
-/* Release what is left, outside of the history. */
+/* Release all handles that are left, without recording it in the history. */
 void do_release_handles(struct stress *stress, struct peer *peer);
 void do_transfer(struct worker *worker, struct peer *from, struct peer *to);
-/* End the peer, whatever is queued on it or under way to it, and start another; or reset it. */
+/* Replace the peer by another one, or reset it, whatever is queued on it or on its way to it. */
 void do_die(struct stress *stress, struct peer *peer);
 
 void new_peer(struct stress *stress, struct peer *peer);

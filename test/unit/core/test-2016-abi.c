@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The binary interface of 2016 is what it was, under both sets of names
+ * The binary interface of 2016 has not changed, under both sets of names
  *
  * The numbers are those of programs that were built against the header of 2016.
  */

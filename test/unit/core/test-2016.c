@@ -16,7 +16,7 @@
 
 static struct world world;
 static struct pool pools[MAX_PEERS];
-/* two of 2016, two of 2026 */
+/* two peers of 2016 and two of 2026 */
 static struct bus1_peer *a, *b, *c, *d;
 
 static void setup_peers(void) {
@@ -127,7 +127,7 @@ static void get_text(struct bus1_peer *peer, u64 node, const char *text) {
         ck_assert_int_eq(free_slice(peer, &got), 0);
 }
 
-/* The one handle of the next message. */
+/* Receive a message with one handle, and return the handle. */
 static u64 get_handle(struct bus1_peer *peer) {
         struct got got = get(peer, 0);
 
@@ -183,7 +183,7 @@ START_TEST(node_is_made_by_the_first_use_of_its_id) {
         tell(b, handle, "hello");
         get_text(a, 0x100, "hello");
 
-        /* in a message, as a destination, and in any order */
+        /* the ID is in a message and a destination, in any order */
         give(a, 0x104, 0x108);
         ck_assert_uint_eq(get_handle(a), 0x108);
         ck_assert_int_eq(release(a, 0x108), 0);
@@ -199,7 +199,7 @@ START_TEST(only_ids_of_ones_own_choice_make_nodes) {
         ck_assert_int_eq(bus1_v2016_handle_transfer(a, b, 0x103, &id), -ENXIO);
         ck_assert_int_eq(bus1_v2016_handle_transfer(a, b, 0x102, &id), -EINVAL);
         ck_assert_int_eq(bus1_v2016_handle_transfer(a, b, BUS1_2016_INVALID, &id), -ENXIO);
-        /* the node that was made before is no more */
+        /* the node of the failed command does not exist */
         ck_assert_int_eq(send_2016(a, 0, two, 2, NULL, "", NULL, 0), -ENXIO);
         ck_assert_int_eq(send_2016(a, 0, two, 1, NULL, "", two, 2), -ENXIO);
         ck_assert_int_eq(release(a, 0x200), -ENXIO);
@@ -218,7 +218,7 @@ START_TEST(a_peer_has_one_handle_to_a_node) {
         ck_assert_uint_eq(get_handle(a), 0x100);
         ck_assert_uint_eq(used(BUS1_RESOURCE_OBJECTS), objects + 3);
 
-        /* two references, and then the ID is unknown and never comes back */
+        /* there are two references; then the ID is unknown and never used again */
         ck_assert_int_eq(release(b, handle), 0);
         ck_assert_int_eq(release(b, handle), 0);
         ck_assert_int_eq(release(b, handle), -ENXIO);
@@ -242,7 +242,7 @@ START_TEST(ids_say_nothing_to_others) {
         ck_assert_int_eq(send_2016(a, 0, &handle, 1, NULL, "", NULL, 0), -ENXIO);
         ck_assert_int_eq(release(a, handle), -ENXIO);
         ck_assert_int_eq(bus1_v2016_handle_transfer(a, b, handle, &id), -ENXIO);
-        /* the same ID is another node with another owner */
+        /* on another owner the same ID is another node */
         tell(b, 0x100, "mine");
         get_text(b, 0x100, "mine");
         tell(b, handle, "his");
@@ -257,7 +257,7 @@ START_TEST(handle_in_flight_is_no_reference_of_the_receiver) {
 
         give(a, to_b, 0x100);
         give(a, to_b, 0x100);
-        /* what is queued changes nothing of what he has: one reference */
+        /* the queued message does not change the references of the user: it has one */
         ck_assert_int_eq(release(b, handle), 0);
         ck_assert_int_eq(release(b, handle), -ENXIO);
         ck_assert_int_eq(send_2016(b, 0, &handle, 1, NULL, "", NULL, 0), -ENXIO);
@@ -277,7 +277,7 @@ END_TEST
 START_TEST(access_is_passed_on_and_ends_with_the_node) {
         u64 handle = transfer(a, b, 0x100), node, own, to_c, passed;
 
-        /* b passes on what is not his, and drops his own */
+        /* b passes on a handle of a node that it does not own, and drops its own reference */
         create(c, c, 0, &node, &own);
         to_c = copy(c, b, own);
         give(b, to_c, handle);
@@ -328,7 +328,7 @@ START_TEST(owner_is_told_when_all_references_are_dropped) {
         get_notification(a, BUS1_2016_MSG_NODE_RELEASE, 0x100);
         get_nothing(a);
 
-        /* and again, as the node goes on */
+        /* and again, because the node stays */
         handle = transfer(a, b, 0x100);
         tell(b, handle, "still there");
         release(b, handle);
@@ -344,7 +344,7 @@ START_TEST(new_reference_drops_the_notification) {
         release(b, handle);
         handle = transfer(a, b, 0x100);
         get_nothing(a);
-        /* where it comes again is where it happens again */
+        /* the notification is queued again at the place of the new event */
         tell(b, handle, "before");
         release(b, handle);
         get_text(a, 0x100, "before");
@@ -376,7 +376,7 @@ START_TEST(notifications_are_charged_on_the_owner) {
         setup_peers();
         release(b, transfer(a, b, 0x100));
         before = used(BUS1_RESOURCE_OBJECTS);
-        /* b can have as many as before, whatever a has not received */
+        /* b can have as many handles as before, although a has not received its notifications */
         for (int i = 0; i < 10; i++)
                 release(b, transfer(a, b, 0x100));
         ck_assert_uint_gt(used(BUS1_RESOURCE_OBJECTS), before - 1);
@@ -396,7 +396,7 @@ START_TEST(destruction_is_told_to_all_and_ends_no_id) {
         ck_assert_int_eq(send_2016(b, 0, &handle, 1, NULL, "", NULL, 0), -EHOSTUNREACH);
         ck_assert_int_eq(bus1_v2016_handle_transfer(b, a, handle, &error), -EHOSTUNREACH);
 
-        /* what was queued is still delivered */
+        /* the queued message is still delivered */
         get_text(a, 0x100, "before");
         get_notification(a, BUS1_2016_MSG_NODE_DESTROY, 0x100);
         get_notification(b, BUS1_2016_MSG_NODE_DESTROY, handle);
@@ -409,7 +409,7 @@ START_TEST(destruction_is_told_to_all_and_ends_no_id) {
         ck_assert_int_eq(release(b, handle), 0);
         ck_assert_int_eq(release(b, handle), -ENXIO);
 
-        /* an ID of one's own choice can be used again, for another node */
+        /* an ID that the user chose can be used again, for another node */
         transfer(a, b, 0x100);
         ck_assert_int_eq(release(b, handle), -ENXIO);
 }
@@ -464,7 +464,7 @@ START_TEST(handle_of_a_destroyed_node_arrives_as_none) {
         give(a, to_b, 0x100);
         ck_assert_int_eq(destroy(a, 0, 0x100), 0);
         give(a, to_b, 0x100);
-        /* what was sent before still has an ID, with the notification behind it */
+        /* a handle that was sent before still gets an ID, and the notification follows */
         handle = get_handle(b);
         ck_assert_uint_ne(handle, BUS1_2016_INVALID);
         get_notification(b, BUS1_2016_MSG_NODE_DESTROY, handle);
@@ -478,7 +478,7 @@ END_TEST
 START_TEST(notification_about_an_unknown_handle_is_kept_back) {
         u64 to_a = transfer(a, c, 0x100), copy_of, destination, node;
 
-        /* c's node goes while its handle is behind the notification */
+        /* the node of c goes while its handle is in a message behind the notification */
         create(c, c, 0, &node, &copy_of);
         destination = to_a;
         send_handle(c, destination, copy_of);
@@ -494,7 +494,7 @@ END_TEST
 START_TEST(queue_with_only_moot_entries_is_not_readable) {
         u64 node = 0x100, other = 0x200, seen;
 
-        /* its own transaction tells a peer of a handle that is in a message to itself */
+        /* a peer is notified about a handle in its message to itself, by the same transaction */
         seen = transfer(a, b, node);
         transfer(a, b, other);
         give(a, node, other);
@@ -538,7 +538,7 @@ START_TEST(continue_reports_each_destination) {
         get_text(b, 0x14, "x");
         get_nothing(b);
 
-        /* one's own mistakes are none of the receiver */
+        /* an invalid argument is an error of the command, not of one receiver */
         ids[1] = 0x1003;
         ck_assert_int_eq(send_2016(a, BUS1_2016_SEND_CONTINUE, ids, 3, errors, "x", NULL, 0),
                          -ENXIO);
@@ -572,7 +572,7 @@ START_TEST(peeked_message_stays_in_its_slice) {
         ck_assert_int_eq(again.r, 0);
         ck_assert_uint_eq(first.msg.offset, again.msg.offset);
         ck_assert_uint_eq(first.ids[0], again.ids[0]);
-        /* freed by the user, it is written again */
+        /* the user frees the slice, so the data is written again */
         ck_assert_int_eq(free_slice(a, &again), 0);
         ck_assert_int_eq(free_slice(a, &again), -ENXIO);
         again = get(a, BUS1_2016_RECV_PEEK);
@@ -583,7 +583,7 @@ START_TEST(peeked_message_stays_in_its_slice) {
         ck_assert_int_eq(free_slice(a, &taken), 0);
         ck_assert_int_eq(free_slice(a, &taken), -ENXIO);
 
-        /* each time was a reference */
+        /* each look gave a reference */
         for (int i = 0; i < 4; i++) {
                 get_nothing(b);
                 ck_assert_int_eq(release(a, taken.ids[0]), 0);
@@ -607,7 +607,7 @@ START_TEST(slice_is_charged_until_it_is_freed) {
         ck_assert_uint_eq(used(BUS1_RESOURCE_BYTES), 0);
         ck_assert_uint_eq(used(BUS1_RESOURCE_MESSAGES), 0);
 
-        /* also when the message goes and the slice stays */
+        /* also when the message is dropped and the slice stays */
         tell(b, to_a, "12345");
         got = get(a, BUS1_2016_RECV_PEEK);
         ck_assert_int_eq(destroy(a, BUS1_2016_DESTROY_RELEASE_HANDLES, 0x100), 0);
@@ -726,7 +726,7 @@ START_TEST(label_follows_the_rest_when_it_is_wanted) {
         u64 to_a = transfer(a, b, 0x100), given = 0x10, without;
 
         ck_assert_int_eq(send_2016(b, 0, &to_a, 1, NULL, "123", &given, 1), 0);
-        /* not asked for */
+        /* not requested */
         ck_assert_int_eq(bus1_v2016_recv(a, &recv), 0);
         ck_assert_uint_eq(recv.msg.flags, 0);
         ck_assert_uint_eq(recv.msg.n_secctx, 0);
@@ -735,7 +735,7 @@ START_TEST(label_follows_the_rest_when_it_is_wanted) {
 
         ck_assert_int_eq(bus1_v2016_reset(a, &want), 0);
         ck_assert_int_eq(bus1_v2016_recv(a, &recv), -ENOMEM);
-        /* there is no room for it in the old place, which goes only when all is well */
+        /* the old slice is too small, and is freed only after the receive succeeded */
         recv.label = label;
         recv.max_offset = 24;
         ck_assert_int_eq(bus1_v2016_recv(a, &recv), -ERANGE);
@@ -776,13 +776,13 @@ START_TEST(pool_memory_is_given_back) {
                 for (size_t j = 0; j < i; j++)
                         ck_assert_uint_ge(offsets[i] - offsets[j], 100000);
         }
-        /* every second one first */
+        /* first every second slice */
         for (size_t i = 0; i < 16; i += 2)
                 ck_assert_int_eq(bus1_v2016_slice_release(a, offsets[i]), 0);
         for (size_t i = 1; i < 16; i += 2)
                 ck_assert_int_eq(bus1_v2016_slice_release(a, offsets[i]), 0);
         ck_assert_uint_ge(pools[0].n_discarded, 1300000);
-        /* all of it is one block again */
+        /* the pool is one block again */
         tell(b, to_a, "x");
         ck_assert_int_eq(bus1_v2016_recv(a, &recv), 0);
         bus1_payload_unref(recv.payload);
@@ -813,7 +813,7 @@ START_TEST(seed_is_pinned_until_it_is_taken) {
         ck_assert_str_eq(again.text, "me");
         ck_assert_int_eq(get(a, BUS1_2016_RECV_SEED).r, -EAGAIN);
         ck_assert_int_eq(free_slice(a, &again), 0);
-        /* three references from it, and one of before */
+        /* three references from the seed, and one from before */
         for (int i = 0; i < 3; i++) {
                 ck_assert_int_eq(release(a, 0x100), 0);
                 ck_assert_int_eq(release(a, handles[1]), 0);
@@ -905,7 +905,7 @@ START_TEST(limits_are_reported_and_kept) {
         tell(b, to_a, "12");
         tell(b, to_a, "345");
         ck_assert_int_eq(send_2016(b, 0, &to_a, 1, NULL, "", NULL, 0), -EDQUOT);
-        /* received is not yet freed */
+        /* a received slice is charged until it is freed */
         got = get(a, 0);
         ck_assert_int_eq(send_2016(b, 0, &to_a, 1, NULL, "", NULL, 0), -EDQUOT);
         ck_assert_int_eq(free_slice(a, &got), 0);
@@ -1041,8 +1041,8 @@ START_TEST(disconnect_ends_everything) {
 END_TEST
 
 /*
- * Anything in any order on four peers of both generations: what the user counts is what it is, and
- * at the end nothing is left, which teardown() checks.
+ * Random operations on four peers of both generations. The references that the user counts must be
+ * those of the core, and teardown() checks that nothing is left at the end.
  */
 
 static _Thread_local u64 random_state, highest;
@@ -1054,7 +1054,7 @@ static u64 draw(u64 n) {
         return random_state % n;
 }
 
-/* mostly one of the last hundred that were given out */
+/* mostly one of the last hundred IDs */
 static u64 some_id(u64 step, u64 low_bits) {
         u64 n = highest / step, back = draw(10) ? draw(100) : draw(n + 1);
 

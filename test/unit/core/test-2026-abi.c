@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The binary interface of 2026: numbers, and structures of nothing but 64-bit fields in their order
+ * The binary interface of 2026: numbers, and structures that consist of 64-bit fields only
  */
 
 #include "test/unit/wire/suite.h"
@@ -9,7 +9,7 @@
 #include <linux/bus1.h>
 #include <stddef.h>
 
-/* the i-th of 64-bit fields */
+/* the field is the i-th field of 64 bits */
 #define FIELD(type, field, i)                                                                     \
         {                                                                                         \
 #type "." #field,                                                                 \

@@ -34,7 +34,7 @@ START_TEST(peer_gets_half_of_what_its_user_has_left) {
         create(third, B, 0, &t_node, &t_handle);
         ck_assert_uint_eq(send_until_refused(B, handle, 100), 5);
         ck_assert_uint_eq(send_until_refused(B, t_handle, 10), 25);
-        /* What is received is free again. */
+        /* A received message is not charged any more. */
         while (test_recv(A).r == 0)
                 ;
         ck_assert_uint_eq(send_until_refused(B, handle, 25), 15);
@@ -60,8 +60,8 @@ START_TEST(foreign_users_share_what_is_left) {
         n[0] = send_until_refused(foreign[0], handles[0], 10);
         n[1] = send_until_refused(foreign[1], handles[1], 10);
         n[2] = send_until_refused(foreign[2], handles[2], 10);
-        /* The first could take a third; each later one still gets something, and so does the owner.
-         */
+        /* The first user could take a third. Each later one still gets a share, and so does the
+         * owner. */
         ck_assert_uint_eq(n[0], 40);
         ck_assert_uint_eq(n[1], 6);
         ck_assert_uint_eq(n[2], 3);
@@ -92,7 +92,7 @@ START_TEST(foreign_flood_leaves_room_for_the_next_user) {
         o_at_b = copy(other, b, o_handle);
         ck_assert_uint_ge(send_until_refused(a, at_a, 1024), 300);
         ck_assert_uint_ge(send_until_refused(b, o_at_b, 1024), 100);
-        /* And a third one that which is flooded. */
+        /* And a third stranger reaches the flooded peer. */
         ck_assert_uint_ge(send_until_refused(c, at_c, 1024), 5);
         world_free(&world);
 }
@@ -105,7 +105,7 @@ START_TEST(share_does_not_vanish_with_many_users) {
         u64 node, handle, at;
         unsigned n, n_log = 0;
 
-        /* One after the other, each takes all it can get. */
+        /* One after the other, each user takes as much as it can get. */
         create(A, A, 0, &node, &handle);
         for (unsigned i = 1; i <= N; i++) {
                 peers[i - 1] = bus1_peer_new(world.accounts, KUIDT_INIT(2000 + i), NULL, NULL);
@@ -134,7 +134,7 @@ START_TEST(holders_that_do_not_take_notice_cost_the_owner_nothing) {
         struct bus1_transfer transfer;
         u64 node, handle, own_node, own_handle, front_node, front_handle;
 
-        /* As for calls and replies: a new node for each, which is gone afterwards. */
+        /* Like calls and replies: each uses a new node, which is dead afterwards. */
         create(holder, A, 0, &own_node, &own_handle);
         for (unsigned i = 0; i < 6; i++) {
                 create(A, holder, 0, &node, &handle);
@@ -158,7 +158,7 @@ START_TEST(holders_that_do_not_take_notice_cost_the_owner_nothing) {
         ck_assert_int_eq(try_release(A, node), 0);
         ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), 1);
 
-        /* The owner pays for what waits behind a message that it does not receive. */
+        /* The owner is charged for notifications behind a message that it does not receive. */
         create(A, A, 0, &front_node, &front_handle);
         send_text(A, front_handle, "front");
         for (unsigned i = 0; i < 3; i++) {
@@ -226,7 +226,7 @@ START_TEST(several_of_the_biggest_dbus_messages_fit) {
 }
 END_TEST
 
-/* out of memory: every allocation of every operation fails once, and nothing has happened */
+/* out of memory: each allocation of each operation fails once, without any effect */
 
 START_TEST(failed_allocation_has_no_effect_on_transfer) {
         struct world world = world_new(2);
@@ -309,7 +309,7 @@ START_TEST(failed_allocation_leaves_the_message_queued) {
                 transfers[i] = (struct bus1_transfer){0, handle};
         ck_assert_int_eq(try_send(B, &handle, 1, "", transfers, 16), 0);
         for (unsigned i = 0; i < 200; i++) {
-                /* so that the new IDs need new parts of the map */
+                /* so many that new IDs need new parts of the map */
                 u64 more_node, more;
 
                 create(A, A, 0, &more_node, &more);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Looking at a core from outside
+ * Inspecting a core from outside
  */
 
 #include "core-test.h"
@@ -111,7 +111,7 @@ START_TEST(objects_tell_what_they_refer_to) {
         ck_assert(!bus1_inspect_object(world.accounts, a.number, 0, &info));
         ck_assert(!bus1_inspect_object(world.accounts, 12345, 0, &info));
 
-        /* what a message was looked at for is not there yet */
+        /* a handle in a message that was only looked at is not shown yet */
         create(A, B, 0, &node, &handle);
         send_handle(B, handle, handle);
         ck_assert_int_eq(bus1_peer_recv_begin(A, &recv), 0);
@@ -159,7 +159,7 @@ START_TEST(peers_of_2016_have_objects_as_well) {
 }
 END_TEST
 
-/* peers that come and go while somebody looks */
+/* peers that begin and end during the inspection */
 
 struct coming {
         struct bus1_accounts *accounts;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The limits of a single command: all of it, one more, and far too much
+ * The limits of a single command: as much as allowed, one more, and far more
  */
 
 #include "core-test.h"
@@ -137,7 +137,7 @@ START_TEST(limits_of_accounts_beyond_all_sense) {
         struct world world = world_new_limited(0, &limits);
         u64 node, handle;
 
-        /* sums of what is in use and what is asked for must not wrap around */
+        /* the sum of used and requested amounts must not overflow */
         world_add(&world, 1);
         world_add(&world, 2);
         create(A, B, 0, &node, &handle);
@@ -153,7 +153,7 @@ START_TEST(limits_of_one_leave_room_for_nothing) {
         struct world world = world_new_limited(1, &limits);
         struct bus1_transfer src = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID}, dst;
 
-        /* a node and a handle are two, and a peer never gets the last half */
+        /* a node and a handle are two objects, and a peer gets at most half of what is left */
         ck_assert_int_eq(bus1_peer_transfer(A, A, &src, &dst, 1), -EDQUOT);
         ck_assert_uint_eq(src.id, BUS1_INVALID);
         ck_assert_uint_eq(query(A).n_nodes, 0);

@@ -85,7 +85,7 @@ START_TEST(message_that_is_not_taken_stays) {
         first = bus1_recv_transfer(&recv, 0).id;
         bus1_peer_recv_abort(&recv);
 
-        /* The handle is not his yet. */
+        /* The receiver does not hold the handle yet. */
         ck_assert_uint_eq(query(A).n_handles, 0);
         ck_assert_int_eq(try_release(A, first), -EBADRQC);
         ck_assert_int_eq(try_send(A, &first, 1, "", NULL, 0), -EBADRQC);
@@ -132,7 +132,7 @@ START_TEST(handle_that_was_looked_at_ends_with_its_message) {
         seen = bus1_recv_transfer(&recv, 0).id;
         bus1_peer_recv_abort(&recv);
 
-        /* The message goes, and right behind it is the notification for the handle it carries. */
+        /* The message is dropped. Right behind it is the notification for the handle in it. */
         ck_assert_int_eq(try_release(A, node), 0);
         ck_assert_int_eq(try_release(B, other_node), 0);
         expect_nothing(A);

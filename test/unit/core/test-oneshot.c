@@ -41,7 +41,7 @@ START_TEST(first_message_wins_and_other_holders_are_told) {
         expect_text(A, node, "first");
         expect_nothing(A);
         expect_node_release(B, same);
-        /* C has used its handle up: the notification about it is moot. */
+        /* C has used its handle, so the notification about it is moot. */
         ck_assert_uint_eq(query(C).n_messages, 0);
         expect_nothing(C);
         world_free(&world);
@@ -84,7 +84,7 @@ START_TEST(twice_in_one_send_is_one_message) {
         create(A, B, 0, &plain_node, &plain);
         other = copy(B, B, handle);
         ck_assert_int_eq(try_send(B, (u64[]){handle, plain, handle, other}, 4, "x", NULL, 0), 0);
-        /* Both IDs ended with the send: there is nothing to tell. */
+        /* The send ended both IDs, so there is no notification. */
         ck_assert_uint_eq(bus1_peer_poll(B), 0);
         expect_text(A, node, "x");
         expect_text(A, plain_node, "x");

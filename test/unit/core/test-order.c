@@ -63,7 +63,7 @@ START_TEST(commit_moves_an_entry_behind_earlier_ones) {
         t = bus1_queue_stage(&f.q, &f.entries[0]);
         t = max(t, bus1_queue_stage(&f.p, &f.entries[1]));
         ck_assert_uint_eq(t, 102);
-        /* another transaction that has only this queue, in between */
+        /* in between, another transaction with only this queue */
         pushed = bus1_queue_push(&f.q, &f.entries[2], 0);
         ck_assert_uint_lt(pushed, t);
         ck_assert_uint_eq(bus1_queue_sync(&f.q, t), t);
@@ -83,7 +83,7 @@ START_TEST(what_comes_after_the_sync_comes_after_the_transaction) {
         t = max(bus1_queue_stage(&f.q, &f.entries[0]), bus1_queue_stage(&f.p, &f.entries[1]));
         bus1_queue_sync(&f.q, t);
         bus1_queue_sync(&f.p, t);
-        /* Someone receives it from p already and reacts. */
+        /* A peer receives the entry from p already, and reacts. */
         bus1_queue_commit(&f.p, &f.entries[1], t);
         ck_assert_uint_gt(bus1_queue_push(&f.q, &f.entries[2], 0), t);
         ck_assert_ptr_null(bus1_queue_peek(&f.q));
@@ -128,8 +128,10 @@ START_TEST(sealed_queue_takes_nothing) {
         bus1_queue_push(&f.q, &f.entries[1], 0);
         t = bus1_queue_stage(&f.q, &f.entries[2]);
         bus1_queue_seal(&f.q, &f.entries[0], &list);
-        /* Final ones are dropped by who seals, but for the one being received; staged ones by who
-         * staged them. */
+        /*
+         * bus1_queue_seal() returns the final entries, except the one that is being received. The
+         * sender of a staged entry drops it.
+         */
         ck_assert_ptr_eq(bus1_entries_take(&list), &f.entries[1]);
         ck_assert_ptr_null(bus1_entries_take(&list));
         ck_assert(!bus1_queue_commit(&f.q, &f.entries[2], t));
@@ -191,8 +193,8 @@ START_TEST(multicast_is_behind_what_its_sender_sent) {
         u64 a_node, a, b_node, b, c_node, c, before;
 
         /*
-         * No receiver in common: only the sender's clock can tell the order. Were the two equal,
-         * transactions of others could see them in different orders.
+         * The two have no common receiver, so only the clock of the sender orders them. With equal
+         * timestamps, other transactions could show them in different orders.
          */
         create(A, world.peers[3], 0, &a_node, &a);
         create(B, world.peers[3], 0, &b_node, &b);
@@ -254,11 +256,11 @@ START_TEST(release_is_one_transaction_for_all_who_are_told) {
         struct bus1_queue_entry *at_b, *at_c, *at_holder;
         u64 to_b, to_c, node, handles[2], own[2];
 
-        /* Nodes that B and C hold handles of, and the last handle of one that the fourth owns. */
+        /* Nodes to which B and C hold handles, and the last handle of a node of the fourth peer. */
         create(A, B, 0, &own[0], &handles[0]);
         create(A, C, 0, &own[1], &handles[1]);
         create(holder, A, 0, &node, &to_b);
-        /* the clock of one of them is far ahead */
+        /* one of their clocks is far ahead */
         create(C, B, 0, &to_c, &to_c);
         for (unsigned i = 0; i < 10; i++)
                 send_text(B, to_c, "x");
@@ -286,7 +288,8 @@ START_TEST(message_and_notifications_are_one_transaction) {
         struct bus1_queue_entry *at_a, *at_c, *at_d;
         u64 node, handle, other, d_node, to_d;
 
-        /* The message ends the node, of which others are told, and goes to yet another one. */
+        /* The message kills the one-shot node, which notifies others, and goes to another node too.
+         */
         create(A, B, BUS1_TRANSFER_FLAG_ONESHOT, &node, &handle);
         other = copy(B, C, handle);
         create(d, B, 0, &d_node, &to_d);
@@ -316,8 +319,8 @@ START_TEST(reaction_is_behind_its_cause_without_a_message_between) {
         u64 c_node, to_c, d_node, to_d, node, handle, e_to_c, e_to_d;
 
         /*
-         * E sends after A has, and knows of it by other means: they share nothing but the
-         * receivers, and E's clock is behind.
+         * E sends after A, and knows so by other means. They share only the receivers, and the
+         * clock of E is behind.
          */
         create(C, A, 0, &c_node, &to_c);
         create(d, A, 0, &d_node, &to_d);

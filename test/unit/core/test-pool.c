@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Receiving into a pool: where data is, what it is charged, and who can end a slice when
+ * Receiving into a pool: the place of the data, its charges, and the end of slices
  */
 
 #include "core-test.h"
@@ -15,7 +15,7 @@
 
 static struct world world;
 static struct pool pool;
-/* of A; B has the handle */
+/* A owns the node, B has the handle */
 static u64 node, handle;
 
 static void setup(void) {
@@ -92,7 +92,7 @@ START_TEST(slice_is_charged_until_it_is_released) {
         expect_used(10, 1);
         ck_assert_uint_eq(A->usage.account->n_shares, 1);
         offset = recv_into_pool("0123456789");
-        /* not the sender's any more */
+        /* the share of the sender is free again */
         ck_assert_uint_eq(A->usage.account->n_shares, 0);
         expect_used(10, 1);
         ck_assert_uint_eq(query(A).n_bytes, 10);
@@ -183,7 +183,7 @@ START_TEST(nobody_finds_a_slice_before_its_message_is_taken) {
         ck_assert_int_eq(bus1_peer_recv_begin(A, &recv), 0);
         ck_assert_int_eq(bus1_recv_to_pool(&recv, U64_MAX, &offset), 0);
         ck_assert_int_eq(bus1_peer_release_slice(A, offset), -EBADRQC);
-        /* the message goes with its node, and so does the slice */
+        /* the message is dropped with its node, and the slice with it */
         ck_assert_int_eq(try_release(A, node), 0);
         ck_assert_int_eq(bus1_peer_recv_commit(&recv), -ESTALE);
         ck_assert_int_eq(bus1_peer_release_slice(A, offset), -EBADRQC);
@@ -217,7 +217,7 @@ START_TEST(reset_releases_slices) {
         ck_assert_int_eq(bus1_peer_reset(A), 0);
         expect_used(0, 0);
         ck_assert_int_eq(bus1_peer_release_slice(A, offset), -EBADRQC);
-        /* the pool is there */
+        /* the pool exists */
         create(A, B, 0, &node, &handle);
         send_text(B, handle, "again");
         recv_into_pool("again");
@@ -236,7 +236,7 @@ START_TEST(peer_without_a_pool_has_no_slices) {
                 ck_assert(r == 0 || r == -ENOMEM);
         } while (r < 0);
         ck_assert_uint_eq(n, 3);
-        /* it has one already */
+        /* the peer has a pool already */
         ck_assert_int_eq(bus1_peer_enable_pool(B, NULL, NULL), 0);
 }
 END_TEST

@@ -71,12 +71,12 @@ START_TEST(transfer_refuses_wrong_arguments_and_has_no_effect) {
                 ck_assert_int_eq(bus1_peer_transfer(B, A, src, dst, 1), -EINVAL);
         }
         {
-                /* a node is no handle */
+                /* an ID of a node is not a handle */
                 struct bus1_transfer src[] = {{0, node}};
                 ck_assert_int_eq(bus1_peer_transfer(A, B, src, dst, 1), -EBADRQC);
         }
         {
-                /* the good ones before a bad one are undone */
+                /* the valid transfers before an invalid one are undone */
                 struct bus1_transfer src[] = {{BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID},
                                               {0, 12345}};
                 ck_assert_int_eq(bus1_peer_transfer(B, A, src, dst, 2), -EBADRQC);
@@ -172,7 +172,7 @@ START_TEST(send_to_released_node_succeeds_and_is_discarded) {
         create(A, B, 0, &node, &handle);
         create(B, B, 0, &mine, &mine_handle);
         ck_assert_int_eq(try_release(A, node), 0);
-        /* together with a living one, and with a node that nobody then gets a handle of */
+        /* with a handle of a living node, and with a new node that then has no handle */
         ck_assert_int_eq(try_send(B, (u64[]){handle, mine_handle}, 2, "x", NULL, 0), 0);
         ck_assert_int_eq(try_send(B, &handle, 1, "x", &transfer, 1), 0);
         expect_nothing(A);
@@ -278,7 +278,7 @@ START_TEST(notification_before_message_delivers_invalid) {
         create(B, A, 0, &to_b_node, &to_b);
         create(A, A, 0, &node, &handle);
 
-        /* A send, stopped between linking its handles and staging its message. */
+        /* A send that is stopped after linking its handles and before staging its message. */
         mutex_lock(&A->lock);
         object = bus1_peer_find_handle(A, to_b)->node;
         carried = bus1_peer_find_handle(A, handle)->node;
@@ -407,7 +407,7 @@ START_TEST(queue_with_only_moot_entries_is_not_readable) {
         struct world world = world_new(2);
         u64 node, handle, other_node, other, carried_node, carried;
 
-        /* all that is queued is for a node that its owner releases */
+        /* all queued messages are for a node that its owner releases */
         create(A, B, 0, &node, &handle);
         send_text(B, handle, "one");
         send_text(B, handle, "two");
@@ -421,7 +421,7 @@ START_TEST(queue_with_only_moot_entries_is_not_readable) {
         ck_assert_int_eq(try_release(B, handle), 0);
         expect_readable(B, 0);
 
-        /* in one release: a message to self, and a node that it carries a handle of */
+        /* one release ends the node of a message to self, and the node of the handle in it */
         create(A, A, 0, &node, &handle);
         create(A, A, 0, &carried_node, &carried);
         send_handle(A, handle, carried);

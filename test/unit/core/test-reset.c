@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The end of all that a peer has, for good or to begin anew
+ * Disconnect and reset: a peer loses everything
  */
 
 #include "commit.h"
@@ -119,7 +119,7 @@ START_TEST(reset_is_behind_what_was_sent_before) {
 }
 END_TEST
 
-/* Two steps of somebody else's transaction, around a reset. */
+/* A reset between two steps of a transaction of another peer. */
 START_TEST(message_under_way_to_a_peer_that_is_reset_is_not_received) {
         struct world world = world_new(2);
         struct bus1_payload *payload = bus1_payload_new(0, 0);
@@ -144,7 +144,7 @@ START_TEST(message_under_way_to_a_peer_that_is_reset_is_not_received) {
         ck_assert_int_eq(bus1_peer_reset(A), 0);
         ck_assert(bus1_queue_commit(&A->queue, entry, timestamp));
 
-        /* Only what was under way makes a queue readable without anything to receive. */
+        /* A queue is readable without an entry to receive only if a transaction was under way. */
         ck_assert_uint_eq(bus1_peer_poll(A), BUS1_POLL_READABLE);
         ck_assert_int_eq(bus1_peer_recv_begin(A, &recv), -EAGAIN);
         expect_nothing(A);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Peers that are both ends, and messages with several ends at one peer
+ * Peers that send to themselves, and messages with several destinations at one peer
  */
 
 #include "commit.h"
@@ -39,7 +39,7 @@ START_TEST(message_to_self_keeps_the_handle_it_carries) {
         struct world world = world_new(1);
         u64 node, handle, received;
 
-        /* the only handle of a node waits on that very node */
+        /* the only handle of a node is in a message to this node */
         create(A, A, 0, &node, &handle);
         send_handle(A, handle, handle);
         ck_assert_int_eq(try_release(A, handle), 0);
@@ -47,7 +47,7 @@ START_TEST(message_to_self_keeps_the_handle_it_carries) {
         expect_nothing(A);
         send_handle(A, received, received);
         ck_assert_int_eq(try_release(A, received), 0);
-        /* and goes with the node */
+        /* and ends with the node */
         ck_assert_int_eq(try_release(A, node), 0);
         expect_nothing(A);
         ck_assert_uint_eq(query(A).n_nodes, 0);
@@ -70,7 +70,8 @@ START_TEST(owner_gets_a_handle_of_its_own_node_back) {
         ck_assert_uint_eq(query(A).n_handles, 1);
         send_text(A, back, "mine");
         expect_text(A, node, "mine");
-        /* its own node, but a handle like any other: the last one to go is told */
+        /* a handle to its own node is like any other: the owner is notified when the last one goes
+         */
         ck_assert_int_eq(try_release(A, back), 0);
         expect_handle_release(A, node);
 
@@ -94,7 +95,7 @@ START_TEST(nodes_of_one_peer_get_their_messages_in_a_row) {
                 other[i] = copy(C, B, to[i]);
         }
         create(B, C, 0, &b_node, &to_b);
-        /* each is one transaction, as their order tells at both receivers */
+        /* each send is one transaction, as the order at both receivers shows */
         ck_assert_int_eq(try_send(C, (u64[]){to[2], to_b, to[0], to[1]}, 4, "1", NULL, 0), 0);
         ck_assert_int_eq(try_send(B, (u64[]){other[1], other[0]}, 2, "2", NULL, 0), 0);
         ck_assert_int_eq(try_send(C, (u64[]){to_b, to[0], to[0]}, 3, "3", NULL, 0), 0);
@@ -144,7 +145,7 @@ START_TEST(transfer_to_self_and_release_in_one) {
 }
 END_TEST
 
-/* The steps of a send, around the end of one of two receivers. */
+/* One of two receivers ends between the steps of a send. */
 START_TEST(receiver_that_ends_while_others_send_gets_nothing) {
         struct world world = world_new(3);
         struct bus1_payload *payload = bus1_payload_new(3, 0);
@@ -177,7 +178,7 @@ START_TEST(receiver_that_ends_while_others_send_gets_nothing) {
         }
         ck_assert_int_eq(try_release(C, handle), 0);
 
-        /* sealed: what is staged there is still the sender's */
+        /* the queue is sealed: the sender still owns the staged entry */
         ck_assert_int_eq(bus1_peer_disconnect(A), 0);
         bus1_queue_sync(&B->queue, timestamp);
         ck_assert(bus1_queue_commit(&B->queue, &deliveries[1]->entry, timestamp));
@@ -190,7 +191,7 @@ START_TEST(receiver_that_ends_while_others_send_gets_nothing) {
         bus1_tx_commit(&tx);
         mutex_unlock(&C->lock);
 
-        /* the other one has it, and the last handle */
+        /* the other receiver has the message, and the last handle */
         expect_node_release(C, to_a);
         received = expect_handle(B, b_node);
         expect_nothing(C);
@@ -217,7 +218,8 @@ START_TEST(node_released_with_handles_under_way_to_many) {
         expect_node_release(A, handle);
         expect_node_release(B, at_b);
         expect_node_release(B, at_b + 2);
-        /* who has not received the message gets it first, then is told of each handle */
+        /* a peer that has not received the message gets it first, then a notification for each
+         * handle */
         {
                 struct received received = test_recv(C);
                 ck_assert_uint_eq(received.n_transfers, 2);

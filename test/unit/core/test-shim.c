@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The kernel interfaces of the shim, against simple models of what they promise
+ * The kernel interfaces of the shim, compared with simple models of their contracts
  */
 
 #include "core-test.h"

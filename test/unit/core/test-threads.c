@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Threads that share peers, and peers that end while others use them: nothing hangs, crashes or
- * leaks. What is received, and in which order, is for the stress test to judge.
+ * Threads that share peers, and peers that end while other threads use them: nothing hangs, crashes
+ * or leaks. The stress test checks which messages are received, and in which order.
  */
 
 #include "core-test.h"
@@ -14,9 +14,9 @@
 #define N_PEERS 4
 
 struct slot {
-        pthread_mutex_t lock; /* protects peer, not what is done with it */
+        pthread_mutex_t lock; /* protects the pointer peer, not the operations on it */
         struct bus1_peer *peer;
-        /* some IDs that were seen once; they may have ended */
+        /* some IDs that existed at some time; they may have ended */
         _Atomic u64 ids[16];
 };
 
@@ -169,7 +169,7 @@ START_TEST(threads_share_peers_and_peers_end) {
 }
 END_TEST
 
-/* one-shot race: of many senders, exactly one is received */
+/* one-shot race: exactly one of many messages is received */
 
 struct racer {
         struct bus1_peer *peer;

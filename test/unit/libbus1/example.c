@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The next message, when there is one. */
+/* Wait for the next message. */
 static int receive(struct bus1_client *client, struct bus1_received **ret_received) {
         struct pollfd p = {.fd = bus1_client_get_fd(client), .events = POLLIN};
         int r;
@@ -43,7 +43,7 @@ static int send_bytes(struct bus1_client *client, uint64_t handle, const void *d
         return bus1_client_send(client, 1, &handle, NULL, &message);
 }
 
-/* Answers until nobody is left who could ask. */
+/* Answer until no client has a handle any more. */
 static int serve(struct bus1_client *client) {
         struct bus1_received *received;
         int r;
@@ -84,7 +84,7 @@ static int call(struct bus1_client *client, uint64_t handle, int32_t a, int32_t 
         if (r < 0)
                 return r;
 
-        /* HANDLE_RELEASE in its place would tell that nobody will answer any more */
+        /* HANDLE_RELEASE in its place would mean that nobody can answer any more */
         if (received->type == BUS1_MESSAGE_TYPE_USER &&
             received->metadata.metadata.id == reply.id && received->n_data == sizeof(sum)) {
                 memcpy(&sum, received->data, sizeof(sum));
@@ -128,7 +128,7 @@ int main(void) {
                 _exit(r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
         }
 
-        /* from here on the peer is the child's alone, and ends with it */
+        /* from here on only the child has the peer, which ends with it */
         bus1_client_free(client);
         r = serve(service);
         bus1_client_free(service);

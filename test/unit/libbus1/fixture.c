@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The transports under test, and what most tests do with a peer. */
+/* The transports under test, and operations that most tests use. */
 
 #include "test/unit/libbus1/fixture.h"
 #include <check.h>
@@ -106,7 +106,8 @@ struct bus1_client *fixture_client_new(struct fixture *fixture) {
                 break;
         case FIXTURE_SOCKET:
                 ck_assert_int_eq(bus1_client_new_hosted(&client, fixture->path), 0);
-                /* the server has closed what it handed out: descriptors may be counted now */
+                /* the server has closed the descriptors that it passed on, so they can be counted
+                 */
                 fixture_lock(fixture);
                 fixture_unlock(fixture);
                 break;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A place for peers to live, one for each transport, so that the same tests run on all of them. */
+/* One fixture for each transport, so that the same tests run on all of them. */
 
 #include <bus1/bus1.h>
 #include <bus1/hosted.h>
@@ -18,43 +18,42 @@ enum {
 
 struct fixture {
         int kind;
-        int n_fds; /* open descriptors before it was made */
+        int n_fds; /* number of open descriptors before the fixture was made */
         char *directory;
         char *path; /* of the listening socket */
         struct bus1_domain *domain;
 
         pthread_t server;
-        pthread_mutex_t lock; /* around everything that belongs to the server's thread */
+        pthread_mutex_t lock; /* held while anything of the server's thread is used */
         int stop_fd;
 };
 
-/* False when there is no such transport on this machine. */
+/* Returns false when this machine does not have the transport. */
 bool fixture_init(struct fixture *fixture, int kind);
 /* Also checks that no descriptor was leaked. */
 void fixture_deinit(struct fixture *fixture);
 
 struct bus1_client *fixture_client_new(struct fixture *fixture);
 
-/* While the server's thread stands still, the test may do its part. */
+/* Stop the server's thread, so that the test can act in its place. */
 void fixture_lock(struct fixture *fixture);
 void fixture_unlock(struct fixture *fixture);
 
 /* helpers of tests */
 
 int count_fds(void);
-/* Wait until there are n of them, for some seconds: the server closes its own when it gets to it.
- */
+/* Wait some seconds until n descriptors are open: the server closes its own a moment later. */
 void wait_fds(int n);
-/* Whether the client's descriptor is readable, right now. */
+/* Whether the descriptor of the client is readable now. */
 bool is_readable(struct bus1_client *client);
-/* Wait until it is, for some seconds. */
+/* Wait some seconds until it is readable. */
 void wait_readable(struct bus1_client *client);
 /* Send data, without transfers. */
 int send_data(struct bus1_client *client, uint64_t handle, const void *data, size_t n);
 /* Receive, and check type, node and data. */
 void expect_data(struct bus1_client *client, uint64_t node, const void *data, size_t n);
 void expect_nothing(struct bus1_client *client);
-/* Receive a notification; it must be the next on the queue, which may take a moment to reach it. */
+/* Receive a notification. It must be the next entry, but may arrive a moment later. */
 void expect_notification(struct bus1_client *client, uint64_t type, uint64_t id);
 /* Copy a handle from one client to another. */
 uint64_t give_handle(struct bus1_client *from, struct bus1_client *to, uint64_t handle);
@@ -77,8 +76,8 @@ void fill(uint8_t *p, size_t n, uint32_t seed);
         END_TEST                                          \
         static void name##_body(struct fixture *fixture)
 
-/* Runs tests that were defined with TRANSPORT_TEST(); the exit code of the program. */
+/* Run tests that were defined with TRANSPORT_TEST(). Returns the exit status. */
 int run_transport_tests(const char *name, const TTest *const *tests, size_t n);
-/* Runs tests with setup and teardown around each. */
+/* Run tests with setup and teardown around each. */
 int run_tests(const char *name, void (*setup)(void), void (*teardown)(void),
               const TTest *const *tests, size_t n);

@@ -9,14 +9,14 @@
 int raw_connect(struct fixture *fixture);
 /* 0 or a negative errno. */
 int raw_send(int fd, const void *packet, size_t n, const int *fds, size_t n_fds);
-/* The result of the reply, or -ESHUTDOWN when the server ends the connection instead. */
+/* Returns the result of the reply, or -ESHUTDOWN when the server ends the connection instead. */
 int raw_reply(int fd);
-/* What the server says to a request from a new client. */
+/* Send a request from a new client. Returns the result. */
 int raw_try(struct fixture *fixture, const struct bus1_hosted_request *request, const void *body,
             size_t n_body, const int *fds, size_t n_fds);
 int raw_call(int fd, const struct bus1_hosted_request *request);
 
 struct bus1_hosted_request request_init(uint32_t command);
 int memfd_sealed(size_t n, int seals);
-/* Others are served as if nothing had happened. */
+/* Check that the server still serves other clients. */
 void expect_server_works(struct fixture *fixture);

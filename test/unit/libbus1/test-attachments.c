@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What comes with a message: descriptors, credentials; and what query knows; on every transport. */
+/* Descriptors and credentials of messages, and the answers of query, on every transport. */
 
 #include "test/unit/libbus1/fixture.h"
 #include <check.h>
@@ -36,7 +36,7 @@ TRANSPORT_TEST(descriptors_travel) {
                 ck_assert_int_ge(fds[i], 0);
         }
 
-        /* all, each as itself */
+        /* all descriptors arrive, each refers to its file */
         ck_assert_int_eq(bus1_client_send(client, 1, &handle, NULL, &message.message), 0);
         ck_assert_int_eq(bus1_client_recv_alloc(client, &received), 0);
         ck_assert_uint_eq(received->n_fds, N);
@@ -46,12 +46,12 @@ TRANSPORT_TEST(descriptors_travel) {
                 ck_assert_uint_eq(a.st_ino, b.st_ino);
                 ck_assert(fcntl(received->fds[i], F_GETFD) & FD_CLOEXEC);
         }
-        /* what is taken out is not closed */
+        /* a descriptor that the caller takes is not closed */
         ck_assert_int_ge(dup2(received->fds[3], fds[3]), 0);
         received->fds[3] = (close(received->fds[3]), -1);
         bus1_received_free(received);
 
-        /* none, when not asked for */
+        /* none if they are not requested */
         ck_assert_int_eq(bus1_client_send(client, 1, &handle, NULL, &message.message), 0);
         for (int i = 0; i < N; i++)
                 close(fds[i]);
@@ -60,7 +60,7 @@ TRANSPORT_TEST(descriptors_travel) {
         expect_nothing(client);
         wait_fds(before);
 
-        /* not one that is closed */
+        /* a closed descriptor cannot be sent */
         message.message = (struct bus1_message){.flags = BUS1_MESSAGE_FLAG_FDS};
         message.n_fds = 1;
         message.ptr_fds = (uintptr_t)fds;
@@ -138,7 +138,7 @@ TRANSPORT_TEST(credentials_are_the_senders) {
         ck_assert_uint_eq(metadata.pid, getpid());
         ck_assert_uint_eq(metadata.tid, gettid());
 
-        /* not written when not asked for */
+        /* credentials are not written if they are not requested */
         metadata.uid = 4711;
         message = (struct bus1_message){.type = BUS1_INVALID};
         ck_assert_int_eq(bus1_client_recv(client, 0, &metadata.metadata, &message), 0);

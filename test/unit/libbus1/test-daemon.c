@@ -23,7 +23,7 @@ static const char *daemon_path, *example_path;
 static char *directory, *path;
 static pid_t daemon_pid;
 
-/* Run a program to its end; its status. Output goes to output, when given. */
+/* Run a program to its end. Returns its status. Its output goes to output, if not NULL. */
 static int run(char *const argv[], char *output, size_t n_output) {
         posix_spawn_file_actions_t actions;
         size_t n = 0;
@@ -155,7 +155,7 @@ START_TEST(descriptors_that_do_not_fit_are_missing) {
 }
 END_TEST
 
-/* A child that sends back whatever it gets, until nobody can send to it any more. */
+/* A child that sends every message back, until nobody can send to it any more. */
 static void echo(struct bus1_client *client, uint64_t back) {
         struct bus1_received *received;
         int r;
@@ -220,7 +220,7 @@ START_TEST(processes_talk) {
                 ck_assert_int_eq(seen, (1 << N_CHILDREN) - 1);
         }
 
-        /* one is told to end, the others die */
+        /* one gets SIGTERM, the others are killed */
         ck_assert_int_eq(bus1_client_release_one(client, to[0]), 0);
         ck_assert_int_eq(waitpid(pids[0], &status, 0), pids[0]);
         ck_assert_int_eq(status, 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What goes beyond the plain interface, the same on every transport. */
+/* Extensions of the interface, on every transport. */
 
 #include "test/unit/libbus1/fixture.h"
 #include <check.h>
@@ -74,7 +74,7 @@ TRANSPORT_TEST(send_goes_on_when_a_destination_fails) {
                 bus1_received_free(received);
         }
 
-        /* nobody has to look at the errors, and none come without the flag */
+        /* the caller may ignore the errors, and gets none without the flag */
         message.n_transfers = 0;
         ck_assert_int_eq(
                 bus1_client_send_flags(b, BUS1_SEND_FLAG_CONTINUE, 1, handles, NULL, &message), 0);
@@ -115,7 +115,7 @@ TRANSPORT_TEST(errors_of_many_destinations_come_back) {
 
 TRANSPORT_TEST(peek_leaves_the_message_queued) {
         struct bus1_client *a = fixture_client_new(fixture), *b = fixture_client_new(fixture);
-        /* more than one packet of a socket holds, at last */
+        /* at last more than one packet of a socket holds */
         static const size_t sizes[] = {0, 5, 70000, 3000000};
         uint64_t node, own, handle;
 
@@ -145,7 +145,7 @@ TRANSPORT_TEST(peek_leaves_the_message_queued) {
                 ck_assert_int_eq(bus1_client_send(b, 1, &handle, NULL, &message.message), 0);
                 close(fd);
                 wait_readable(a);
-                /* the server has closed what the message was sent with */
+                /* the server has closed the descriptors of the message */
                 fixture_lock(fixture);
                 before = count_fds();
                 fixture_unlock(fixture);
@@ -156,7 +156,7 @@ TRANSPORT_TEST(peek_leaves_the_message_queued) {
                 for (int i = 0; i < 3; i++) {
                         memset(in, 0, sizes[k]);
                         message.message.type = BUS1_INVALID;
-                        /* there need not be room for it */
+                        /* the caller needs no room for the data */
                         message.n_fds = i == 1 ? 0 : 1;
                         ck_assert_int_eq(
                                 bus1_client_recv(a,
@@ -174,11 +174,11 @@ TRANSPORT_TEST(peek_leaves_the_message_queued) {
                         ck_assert_uint_eq(metadata.pid, getpid());
                         ck_assert_uint_ne(seen.id, BUS1_INVALID);
                         ck_assert(is_readable(a));
-                        /* it is not there yet */
+                        /* the handle cannot be used yet */
                         ck_assert_int_eq(bus1_client_release_one(a, seen.id), -EBADRQC);
                 }
 
-                /* what does not fit is reported as for the real thing */
+                /* the sizes are reported as by a receive that takes the message */
                 if (sizes[k] > 0) {
                         message.message.type = BUS1_INVALID;
                         message.message.n_data = sizes[k] - 1;
@@ -342,7 +342,8 @@ TRANSPORT_TEST(disconnected_peer_hangs_up) {
         handle = give_handle(a, b, own);
         ck_assert_int_eq(send_data(b, handle, "lost", 4), 0);
 
-        /* who waits for nothing is told of the end, when the descriptor can tell */
+        /* a client that polls for nothing sees the end, if the descriptor of this transport shows
+         * it */
         epoll_fd = epoll_create1(EPOLL_CLOEXEC);
         ck_assert_int_eq(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, p.fd, &event), 0);
         ck_assert_int_eq(epoll_wait(epoll_fd, &event, 1, 0), 0);

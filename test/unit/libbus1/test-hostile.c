@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Clients of the hosted server that break its protocol: they are dropped, and nobody else notices.
- */
+/* Clients that break the protocol of the hosted server are dropped, without harm to others. */
 
 #include "test/unit/libbus1/raw.h"
 #include <check.h>
@@ -35,7 +34,7 @@ START_TEST(malformed_packets_end_the_connection) {
         uint64_t id = 1;
         int fd;
 
-        /* nothing, too little, too much */
+        /* an empty packet, a short one, a long one */
         fd = raw_connect(&fixture);
         ck_assert_int_eq(raw_send(fd, "", 0, NULL, 0), 0);
         ck_assert_int_eq(raw_reply(fd), -ESHUTDOWN);
@@ -59,14 +58,14 @@ START_TEST(malformed_packets_end_the_connection) {
         request.request_flags = 4;
         ck_assert_int_eq(raw_try(&fixture, &request, NULL, 0, NULL, 0), -ESHUTDOWN);
 
-        /* fields that the command does not have */
+        /* fields that the command does not use */
         for (size_t o = 16; o < sizeof(request); o += 8) {
                 request = request_init(BUS1_HOSTED_HELLO);
                 memcpy((uint8_t *)&request + o, &id, sizeof(id));
                 ck_assert_int_eq(raw_try(&fixture, &request, NULL, 0, NULL, 0), -ESHUTDOWN);
         }
 
-        /* lengths that do not add up */
+        /* lengths that contradict the size of the packet */
         request = request_init(BUS1_HOSTED_RELEASE);
         request.n_ids = 1;
         ck_assert_int_eq(raw_try(&fixture, &request, NULL, 0, NULL, 0), -ESHUTDOWN);
@@ -96,14 +95,14 @@ START_TEST(descriptors_must_be_announced) {
         int null = open("/dev/null", O_RDWR | O_CLOEXEC), fds[2] = {null, null};
         uint64_t id = 1;
 
-        /* one that nobody asked for */
+        /* a descriptor that the request does not announce */
         request = request_init(BUS1_HOSTED_QUERY);
         ck_assert_int_eq(raw_try(&fixture, &request, NULL, 0, fds, 1), -ESHUTDOWN);
         request = request_init(BUS1_HOSTED_RECV);
         request.message_type = BUS1_INVALID;
         ck_assert_int_eq(raw_try(&fixture, &request, NULL, 0, fds, 1), -ESHUTDOWN);
 
-        /* more or less than announced */
+        /* more or fewer descriptors than announced */
         request = request_init(BUS1_HOSTED_SEND);
         request.message_flags = BUS1_MESSAGE_FLAG_FDS;
         request.n_ids = 1;
@@ -131,7 +130,7 @@ START_TEST(memory_must_be_sealed) {
         request.request_flags = BUS1_HOSTED_REQUEST_MEMFD;
         request.n_ids = 2;
 
-        /* a client could change it, or cut it off, while it is read */
+        /* a client could change or truncate it while the server reads it */
         for (int seals = 0; seals < 16; seals++) {
                 fd = memfd_sealed(16, seals);
                 ck_assert_int_eq(raw_try(&fixture, &request, NULL, 0, &fd, 1),
@@ -162,8 +161,8 @@ START_TEST(memory_must_be_sealed) {
 END_TEST
 
 /*
- * A served peer, of which the test has the raw socket, and a local client with a handle to a node
- * of it. ret_node is that node.
+ * Make a served peer whose raw socket the test has, and a local client with a handle to a node of
+ * this peer, *ret_node.
  */
 static struct bus1_client *raw_serve(int *ret_fd, uint64_t *ret_node, uint64_t *ret_handle) {
         struct {
@@ -218,14 +217,14 @@ START_TEST(big_message_is_read_while_it_is_queued) {
         recv_read.request_flags = BUS1_HOSTED_REQUEST_DATA_READ;
         read.n_data = 1000;
 
-        /* nothing there, nothing announced */
+        /* no message is queued, and none was announced */
         ck_assert_int_eq(raw_call(fd, &read), -ESTALE);
         ck_assert_int_eq(raw_call(fd, &recv_read), -EAGAIN);
         ck_assert_int_eq(send_data(local, handle, data, sizeof(data)), 0);
         ck_assert_int_eq(raw_call(fd, &read), -ESTALE);
         ck_assert_int_eq(raw_call(fd, &recv_read), -ESTALE);
 
-        /* any part of it, but no more than it has */
+        /* any part of the data, but not beyond its end */
         ck_assert_int_eq(raw_call(fd, &recv_request), -ENOBUFS);
         ck_assert_int_eq(raw_call(fd, &read), 0);
         read.offset = sizeof(data) - 1000;
@@ -241,7 +240,7 @@ START_TEST(big_message_is_read_while_it_is_queued) {
         ck_assert_int_eq(raw_call(fd, &recv_read), 0);
         ck_assert_int_eq(raw_call(fd, &recv_read), -EAGAIN);
 
-        /* one that goes meanwhile */
+        /* a message that is dropped meanwhile */
         ck_assert_int_eq(send_data(local, handle, data, sizeof(data)), 0);
         ck_assert_int_eq(raw_call(fd, &recv_request), -ENOBUFS);
         release.request.n_ids = 1;
@@ -265,7 +264,7 @@ START_TEST(bell_has_one_packet_while_a_message_waits) {
         uint64_t node, handle;
         int fd;
 
-        /* a client that never takes it out harms nobody, and neither does one that has none */
+        /* a client that never reads its bell harms nobody, nor does one without a bell */
         local = raw_serve(&fd, &node, &handle);
         recv_request.message_type = BUS1_INVALID;
         for (int i = 0; i < 100; i++) {
@@ -314,7 +313,7 @@ START_TEST(client_that_reads_no_replies_is_dropped) {
                 ck_assert_int_lt(++n, 100000);
         close(fd);
 
-        /* descriptors under way count for all clients of the server */
+        /* the limit of descriptors in flight is common to all clients of the server */
         request = request_init(BUS1_HOSTED_HELLO);
         fd = raw_connect(&fixture);
         ck_assert_int_eq(raw_send(fd, &request, sizeof(request), NULL, 0), 0);
@@ -393,7 +392,7 @@ START_TEST(hostile_packets_harm_nobody) {
 }
 END_TEST
 
-/* A request that takes the server long: a multitude of handles, which nobody may have. */
+/* A request that takes the server long: many handles, more than a user may have. */
 static int memfd_of_long_request(struct bus1_hosted_request *request, uint64_t handle) {
         enum { N_IDS = 16384, N_TRANSFERS = 1024 };
         static uint64_t ids[N_IDS];
@@ -434,7 +433,7 @@ START_TEST(long_requests_leave_time_for_other_users) {
         for (int i = 0; i < N; i++)
                 ck_assert_int_eq(bus1_client_new_from_fd(&clients[i], fds[i]), 0);
 
-        /* all at once, and only then the other */
+        /* all requests at once, and only then the other client */
         ck_assert_int_eq(bus1_client_create_node(local, 0, &node, &granted), 0);
         for (int i = 0; i < N; i++) {
                 uint64_t theirs;

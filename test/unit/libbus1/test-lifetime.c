@@ -94,7 +94,7 @@ TRANSPORT_TEST(oneshot_node_takes_one_message) {
         ck_assert_int_eq(bus1_client_query(a, &query), 0);
         ck_assert_uint_eq(query.n_nodes, 0);
 
-        /* one that is dropped instead */
+        /* a message that is dropped instead */
         src = (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
                                      BUS1_INVALID};
         ck_assert_int_eq(bus1_client_transfer(a, b, 1, &src, &dst), 0);
@@ -126,7 +126,7 @@ TRANSPORT_TEST(readable_exactly_while_a_message_waits) {
                 ck_assert(!is_readable(b));
         }
 
-        /* what is released takes along what waits for it */
+        /* releasing a node drops the messages that are queued for it */
         ck_assert_int_eq(bus1_client_create_node(a, 0, &nodes[0], &handles[0]), 0);
         ck_assert_int_eq(bus1_client_create_node(a, 0, &nodes[1], &handles[1]), 0);
         ck_assert_int_eq(send_data(a, handles[0], "1", 1), 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The hosted server: whom it serves, and what becomes of those who go. */
+/* The hosted server: the clients that it accepts, its limits, and clients that end. */
 
 #include "test/unit/libbus1/raw.h"
 #include <check.h>
@@ -29,7 +29,7 @@ static void teardown(void) {
         fixture_deinit(&fixture);
 }
 
-/* clients that go */
+/* clients that end */
 
 START_TEST(death_of_a_process_ends_its_peer) {
         struct bus1_client *client = fixture_client_new(&fixture);
@@ -52,7 +52,8 @@ START_TEST(death_of_a_process_ends_its_peer) {
         ck_assert_int_eq(read(pipes[0], &status, 1), 1);
         close(pipes[0]);
 
-        /* the child has this one's descriptors as well: the peer lives until both are gone */
+        /* the child has the descriptors of this process too, so the peer lives until both have
+         * ended */
         ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
         {
                 struct bus1_client *dying = fixture_client_new(&fixture);
@@ -128,7 +129,7 @@ START_TEST(server_out_of_descriptors_waits_and_goes_on) {
                 ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
         }
 
-        /* it does not spin, and serves who is there */
+        /* it does not spin, and serves the clients that it has */
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
         for (n = 0; n < 10; n++) {
                 ck_assert_int_eq(send_data(client, handle, "x", 1), 0);
@@ -139,7 +140,7 @@ START_TEST(server_out_of_descriptors_waits_and_goes_on) {
         ck_assert_int_lt(
                 (end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000, 150);
 
-        /* and notices by itself that there are some again */
+        /* and notices without help that there are descriptors again */
         ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
         ck_assert_int_eq(bus1_client_new_from_fd(&late, fd), 0);
         ck_assert_int_eq(bus1_client_create_node(late, 0, &node, &handle), 0);
@@ -166,7 +167,7 @@ START_TEST(server_out_of_descriptors_refuses_those_of_messages) {
         ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
         limit = old;
 
-        /* none, or some, of them fit */
+        /* there is room for none or some of the descriptors */
         for (int i = 1; i < 8; i += 3) {
                 limit.rlim_cur = fds[7] + i;
                 ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -203,7 +204,7 @@ START_TEST(one_user_can_not_take_all_descriptors) {
         ck_assert_int_eq(r, -ECONNREFUSED);
         ck_assert_uint_eq(n, 50);
 
-        /* there is room again as soon as one goes */
+        /* there is room again as soon as one client ends */
         bus1_client_free(clients[--n]);
         do
                 r = bus1_client_new_hosted(&refused, fixture.path);
@@ -253,7 +254,7 @@ START_TEST(messages_to_one_user_can_not_take_all_descriptors) {
 }
 END_TEST
 
-/* As many descriptors under way as this process and its user may have, until the pair is closed. */
+/* Put as many descriptors in flight as the user may have, until the pair is closed. */
 static void fill_descriptors_under_way(int fd, int n, int pair[2]) {
         int fds[250];
 
@@ -287,8 +288,7 @@ static void receive_with_too_many_descriptors_under_way(struct bus1_client *clie
         expect_data(client, node, "x", 1);
 }
 
-/* A server and its client that are not root, for whom there is no limit. For a process of its own.
- */
+/* Run a server and its client as a user that is not root, since root has no limit. In a child. */
 static int run_with_too_many_descriptors_under_way(void) {
         struct rlimit limit = {400, 400};
         struct bus1_domain *domain;
@@ -397,7 +397,7 @@ START_TEST(revoked_peer_ends) {
         fixture_unlock(&fixture);
 
         expect_notification(local, BUS1_MESSAGE_TYPE_HANDLE_RELEASE, node);
-        /* who waits for a message is told as well */
+        /* a client that waits for a message sees the end too */
         wait_readable(client);
         ck_assert_int_eq(bus1_client_recv_alloc(client, &received), -ESHUTDOWN);
         ck_assert_int_eq(bus1_client_query(client, &query), -ESHUTDOWN);
@@ -412,7 +412,7 @@ START_TEST(peer_is_found_again_by_its_socket) {
         uint64_t token;
         int fd, copy;
 
-        /* as a program does that executes itself anew and keeps its descriptors */
+        /* like a program that executes itself again and keeps its descriptors */
         fixture_lock(&fixture);
         ck_assert_int_eq(bus1_domain_serve_peer(fixture.domain, 1, 1, 1, &fd, &token), 0);
         fixture_unlock(&fixture);
@@ -457,7 +457,7 @@ START_TEST(peers_do_not_travel) {
                 close(fds[i]);
         }
 
-        /* other sockets do */
+        /* other sockets can be sent */
         ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
         message.ptr_fds = (uintptr_t)fds;
         message.n_fds = 2;
@@ -534,7 +534,7 @@ START_TEST(live_socket_is_not_replaced_but_a_stale_one_is) {
         bus1_domain_free(domain);
         ck_assert_int_lt(lstat(path, &st), 0);
 
-        /* what is no socket is never touched */
+        /* a file that is not a socket is never touched */
         fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
         ck_assert_int_ge(fd, 0);
         close(fd);
@@ -566,7 +566,7 @@ START_TEST(end_of_the_server_is_noticed) {
         struct bus1_received *received;
 
         ck_assert(fixture_init(&other, FIXTURE_SOCKET));
-        other.n_fds += 2; /* those of the client */
+        other.n_fds += 2; /* the descriptors of the client */
         client = fixture_client_new(&other);
         ck_assert(!is_readable(client));
         fixture_deinit(&other);

@@ -35,7 +35,7 @@ static void *thread_send(void *userdata) {
 static void *thread_receive(void *userdata) {
         struct shared *shared = userdata;
 
-        /* a queue that is polled must never be forgotten, and one that is empty not be announced */
+        /* a queue with an entry must be readable, and an empty one must not */
         while (atomic_load(&shared->n_received) < shared->n_total) {
                 struct pollfd p = {.fd = bus1_client_get_fd(shared->client), .events = POLLIN};
                 struct bus1_received *received;
@@ -117,7 +117,8 @@ START_TEST(messages_of_threads_reach_a_served_peer) {
         fixture_unlock(&fixture);
         ck_assert_int_eq(bus1_client_new_from_fd(&client, fd), 0);
 
-        /* the served peer gets a way to the local one, and sends handles of its own through it */
+        /* the served peer gets a handle to the local one, and sends handles of its own through it
+         */
         ck_assert_int_eq(bus1_client_create_node(local, 0, &node, &handle), 0);
         fixture_lock(&fixture);
         ck_assert_int_eq(bus1_domain_grant(fixture.domain, local, handle, token, &handle), 0);

@@ -101,7 +101,7 @@ TRANSPORT_TEST(data_is_copied_by_send) {
                 memcpy(before, vecs, sizeof(vecs));
                 ck_assert_int_eq(bus1_client_send(client, 1, &handle, NULL, &message), 0);
                 ck_assert(memcmp(before, vecs, sizeof(vecs)) == 0);
-                /* nothing looks at it any more */
+                /* the core does not use the buffer any more */
                 memset(out, 0xff, n);
                 munmap(out, n);
 
@@ -284,7 +284,7 @@ TRANSPORT_TEST(multicast_reaches_every_destination) {
                 ck_assert_int_eq(bus1_client_create_node(receivers[i], 0, &nodes[i], &owned), 0);
                 handles[i] = give_handle(receivers[i], sender, owned);
         }
-        /* two nodes of the last one */
+        /* two nodes of the last peer */
         ck_assert_int_eq(bus1_client_create_node(receivers[3], 0, &nodes[4], &owned), 0);
         handles[4] = give_handle(receivers[3], sender, owned);
 
@@ -316,7 +316,7 @@ TRANSPORT_TEST(handle_travels_in_a_message) {
         ck_assert_int_eq(bus1_client_create_node(b, 0, &node_b, &handle_b), 0);
         to_b = give_handle(b, a, handle_b);
 
-        /* one that is there, and one that is made on the way */
+        /* a node that exists, and one that the send creates */
         transfers[0] = (struct bus1_transfer){.id = handle_a};
         transfers[1] = (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
         ck_assert_int_eq(bus1_client_send(a, 1, &to_b, NULL, &message), 0);
@@ -355,7 +355,7 @@ TRANSPORT_TEST(handles_are_copied_between_peers) {
         expect_data(a, src[0].id, "new", 3);
         expect_data(a, node, "old", 3);
 
-        /* an ID means nothing to anyone else */
+        /* an ID means nothing to another peer */
         ck_assert_int_eq(send_data(b, BUS1_INVALID, "", 0), -EBADRQC);
         ck_assert_int_eq(bus1_client_transfer(a, a, 0, NULL, NULL), 0);
         bus1_client_free(a);
@@ -371,7 +371,7 @@ TRANSPORT_TEST(unknown_ids_are_refused_without_effect) {
 
         ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
 
-        /* a node is no handle */
+        /* an ID of a node is not a handle */
         ck_assert_int_eq(send_data(client, node, "x", 1), -EBADRQC);
         ck_assert_int_eq(send_data(client, handle + 1024, "x", 1), -EBADRQC);
 
@@ -408,7 +408,7 @@ TRANSPORT_TEST(bad_flags_are_refused) {
         ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
         ck_assert_int_eq(bus1_client_create_node(client, 1ULL << 63, &node, &handle), -EINVAL);
 
-        /* an extension of CREATE, and CREATE of what exists */
+        /* ONESHOT without CREATE, and CREATE with an ID */
         src = (struct bus1_transfer){BUS1_TRANSFER_FLAG_ONESHOT, handle};
         ck_assert_int_eq(bus1_client_transfer(client, NULL, 1, &src, &dst), -EINVAL);
         src = (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE, handle};
