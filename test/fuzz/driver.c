@@ -6,7 +6,7 @@
  *     fuzz-NAME PATH...                         each file once, and each of a directory
  *     fuzz-NAME -t SECONDS [-s SEED] PATH...    inputs made by changing, cutting and joining them
  *
- * On a failing check the input is in the file fuzz-input.bin of the working directory.
+ * When a check fails, the input is in the file fuzz-input.bin of the working directory.
  */
 
 #include <dirent.h>
@@ -46,7 +46,7 @@ static void keep_input(int signal_number) {
         raise(signal_number);
 }
 
-/* An allocation of exactly n bytes, so that sanitizers see each byte read too far. */
+/* Allocate exactly n bytes, so that sanitizers notice a read of one byte more. */
 static void run(const uint8_t *data, size_t n) {
         uint8_t *exact = malloc(n ? n : 1);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Any text as an address. What is taken comes out the same when written and read again. */
+/* Any text as an address. An accepted one must not change when it is written and read again. */
 
 #include <string.h>
 

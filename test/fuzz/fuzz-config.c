@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Any bytes as a configuration. What is taken is compiled for some clients, and each verdict has to
- * be the one that trying all rules in order gives; a rule that is said to cover another one must
- * match whatever that matches.
+ * Any bytes as a configuration. An accepted one is compiled for some clients. Each verdict must be
+ * the result of trying all rules in order. A rule that is reported to cover another rule must match
+ * every message that the other rule matches.
  */
 
 #include <string.h>
@@ -42,7 +42,7 @@ static void check_verdict(struct policy *policy, const struct policy_question *q
         for (size_t i = 0; i < e.n_steps; i++)
                 if (!e.steps[i].mismatch)
                         last = e.steps[i].rule;
-        /* of rules that are the same in all but place, any may decide */
+        /* if rules differ only in their place, any of them may decide */
         if (e.rule != last) {
                 FUZZ_CHECK(question->family == POLICY_FAMILY_RECEIVE);
                 FUZZ_CHECK(!e.rule && e.allowed && question->message.peer->is_driver);
@@ -99,7 +99,7 @@ static void check_verdicts(struct policy *policy, uid_t uid) {
         }
 }
 
-/* The rules of one block among each other. */
+/* Compare the rules of one block with each other. */
 static void check_cover(const struct policy_block *block) {
         size_t n = block->n_rules < RULES_MAX ? block->n_rules : RULES_MAX;
 
@@ -144,7 +144,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         r = bus_config_load_part(path, &environment, &config, &error);
         close(fd);
         if (r < 0) {
-                /* what is wrong is said, and where */
+                /* an error has a text and a place */
                 FUZZ_CHECK(error && strstr(error, ": "));
                 free(error);
                 return 0;

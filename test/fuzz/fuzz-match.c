@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Any texts as match rules, one after each byte 1. What is taken must be the same when written and
- * read again, equality must be one, and the index must find exactly the rules that match.
+ * Any texts as match rules, separated by bytes of value 1. An accepted rule must not change when it
+ * is written and read again, the equality of rules must be an equivalence, and the index must find
+ * exactly the rules that match.
  */
 
 #include <string.h>
@@ -17,7 +18,7 @@
 #define RULES_MAX 8
 #define SEPARATOR 1
 
-/* :1.0, who owns own.Name, and :1.1, whose rules these are */
+/* :1.0 owns own.Name; the rules belong to :1.1 */
 static struct bus bus;
 static struct client owner, subscriber;
 static struct message *messages[4];
@@ -119,7 +120,7 @@ static void check_keys(const struct match_keys *keys) {
         check_text_form(keys);
 }
 
-/* all of them */
+/* all rules */
 
 struct rules {
         struct match_rule *rules[RULES_MAX];
@@ -204,7 +205,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
                 check_search(&rules, messages[3], &subscriber, &owner, eavesdrop);
         }
 
-        /* each is found once by its text, or an equal one is */
+        /* the text of each rule finds this rule or an equal one, once */
         for (size_t i = 0; i < rules.n; i++)
                 FUZZ_CHECK(match_rule_remove(&bus.matches, &subscriber, rules.texts[i],
                                              rules.sizes[i]) == 0);

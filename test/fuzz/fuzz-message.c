@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Any bytes as a message. One that is taken must survive its stamp: the same body, the same fields,
- * and valid again as what goes out.
+ * Any bytes as a message. An accepted message must have the same body and fields after stamping,
+ * and must still be valid.
  */
 
 #include <string.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Any bytes as a service file. What is wrong is said, and where; what is taken has a name that can
- * be owned. Its Exec, and the bytes as they are, are split: quoted and split again, the words are
- * the same.
+ * Any bytes as a service file. An error has a text and a place; an accepted file has a name that
+ * can be owned. Its Exec, and the bytes themselves, are split into words. The words must not change
+ * when they are quoted and split again.
  */
 
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "bridge/wire/names.h"
 #include "fuzz.h"
 
-/* In single quotes, but for those of the word itself. */
+/* Quote a word with single quotes, except for the single quotes in it. */
 static char *quote(char *to, const char *word) {
         *to++ = '\'';
         for (; *word; word++) {

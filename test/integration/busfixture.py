@@ -3,8 +3,8 @@
 # A private bus for a test.
 #
 # Starts the daemon under test ($BUS_DAEMON, the first argument of most tests, or the reference)
-# with a configuration and directory of its own, and ends it by its pid. Everything waits for
-# conditions, nothing sleeps for a fixed time.
+# with its own configuration and directory, and ends it by its pid. Tests wait for conditions, and
+# never sleep for a fixed time.
 
 import os
 import select

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * churn - connections that come and go at every point
+ * churn - connections that end at every point
  *
- * Opens connections and drops them at random points (of a fixed sequence, so that a failure can be
- * repeated) of the handshake and of messages, also with file descriptors half sent, and then checks
- * that the daemon has as many descriptors and as much memory as before, and that it still serves.
+ * Opens connections, and drops them at random points of the handshake and of messages, also with
+ * file descriptors half sent. The points come from a seed, so that a failure can be repeated. Then
+ * it checks that the daemon has as many descriptors and as much memory as before, and still serves.
  *
  *   churn DAEMON [CONNECTIONS [SEED]]
  *
- * Memory: only what the daemon allocated counts, not pages of its files, which the kernel maps and
- * evicts as it likes. When the daemon falls behind, more waits at a time than before, and the
- * allocator keeps up to 128 KiB at the end of the heap of that. That happens once, and what leaks
- * does so all the time: so after the first WARM_UP connections the rest comes in ROUNDS, and in one
- * of them the daemon must have grown by less than the smallest thing that can be allocated for half
- * of its connections.
+ * Only memory that the daemon allocated counts, not pages of its files, which the kernel maps and
+ * evicts as it likes. When the daemon falls behind, more messages wait than before, and afterwards
+ * the allocator keeps up to 128 KiB of their memory. This happens once, while a leak grows all the
+ * time. So after the first WARM_UP connections there are ROUNDS rounds, and in one of them the
+ * daemon must grow by less than the smallest possible allocation for half of the connections.
  */
 
 #include <dirent.h>
@@ -131,7 +130,7 @@ static unsigned long status_kib(pid_t pid, const char *field) {
         return kib;
 }
 
-/* What it allocated, in KiB. */
+/* The memory that it allocated, in KiB. */
 static unsigned long allocated_kib(pid_t pid) {
         return status_kib(pid, "RssAnon:") + status_kib(pid, "VmSwap:");
 }
@@ -141,7 +140,7 @@ static unsigned long allocated_kib(pid_t pid) {
 struct script {
         uint8_t data[8192];
         size_t n;
-        size_t fds_at[8]; /* where descriptors go with the byte */
+        size_t fds_at[8]; /* the bytes that descriptors go with */
         size_t n_fds_at;
 };
 
@@ -166,7 +165,7 @@ static void script_put_fields(struct script *s, const struct raw_fields *fields)
         script_put_message(s, m, n);
 }
 
-/* The same for all: handshake, Hello, and some of everything. */
+/* The bytes of every connection: handshake, Hello, and calls of several kinds. */
 static void script_init(struct script *s, const char *sink) {
         static const uint8_t body[64] = {60};
         char hex[32] = "", uid[16], line[128];
@@ -235,7 +234,7 @@ static void drain(int fd) {
         }
 }
 
-/* Sends up to to, the descriptors with the first byte of their messages. */
+/* Send the bytes before `to`, with the descriptors at the first byte of their messages. */
 static bool connection_send(struct connection *c, const struct script *s, size_t to, int some_fd) {
         while (c->at < to) {
                 char control[CMSG_SPACE(3 * sizeof(int))] = {};
@@ -311,8 +310,10 @@ static void churn(const struct script *script, unsigned n, int sink, int some_fd
         }
 }
 
-/* Waits until the daemon knows that all have gone: only the bus, the sink and the sink's name are
- * left. */
+/*
+ * Wait until the daemon knows that all connections have gone: only the bus, the sink and the name
+ * of the sink are left.
+ */
 static void settle(pid_t pid, int sink, unsigned n_fds) {
         for (unsigned i = 0; i < 2000; i++) {
                 raw_bus_call(sink, "NameHasOwner", "com.example.Churn");
@@ -361,7 +362,7 @@ int main(int argc, char **argv) {
                         least_growth = growth;
         }
         n_fds_after = count_fds(pid);
-        /* a sanitizer's shadow is terabytes of address space, its quarantine grows */
+        /* the shadow of a sanitizer takes terabytes of address space, and its quarantine grows */
         sanitized = status_kib(pid, "VmSize:") > 1ul << 30 || getenv("BUS_UNDER_VALGRIND");
 
         printf("# %u descriptors before, %u after\n", n_fds, n_fds_after);

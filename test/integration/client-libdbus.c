@@ -38,7 +38,7 @@ static DBusConnection *connect_bus(void) {
         return c;
 }
 
-/* The next message that is not one of the bus's signals. */
+/* Wait for the next message that is not a signal of the bus. */
 static DBusMessage *next(DBusConnection *c) {
         for (int i = 0; i < 200; i++) {
                 DBusMessage *m;
@@ -111,7 +111,7 @@ static void test_signal(DBusConnection *client, DBusConnection *service) {
         DBusError error = DBUS_ERROR_INIT;
         DBusMessage *m;
 
-        /* with somewhere to put an error it waits for the answer */
+        /* with an error argument, libdbus waits for the answer */
         dbus_bus_add_match(client, "type='signal',sender='" NAME "',member='Happened'", &error);
         send_and_unref(service, dbus_message_new_signal(PATH, INTERFACE, "NotThis"));
         send_and_unref(service, dbus_message_new_signal(PATH, INTERFACE, "Happened"));

@@ -2,9 +2,9 @@
 #
 # The D-Bus wire by hand, for tests.
 #
-# Marshals and unmarshals messages (also wrong ones, also in the other byte order) and speaks the
-# SASL handshake over a plain socket, so that a test decides about every byte that it sends and sees
-# every byte that comes back.
+# Marshals and unmarshals messages, also invalid ones and in both byte orders, and speaks the SASL
+# handshake over a plain socket. So a test chooses every byte that it sends, and sees every byte that
+# it receives.
 
 import array
 import os

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# A service that the bus starts: takes the names of its arguments, and tells what it heard and what it
-# was started with.
+# A service that the bus starts. It takes the names in its arguments. Its methods return the messages
+# that it received, its arguments and its environment.
 #
 #   service-activated.py [--fork] [--fail-once FILE] NAME...
 

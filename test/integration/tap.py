@@ -55,5 +55,5 @@ def main(*fixtures, only=None):
                 print(f'# the daemon ended with status {status}')
                 failed += 1
     sys.stdout.flush()
-    # bindings with threads or connections of their own must not get a say in the exit status
+    # threads and connections of bindings must not change the exit status
     os._exit(1 if failed else 0)

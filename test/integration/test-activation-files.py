@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Odd service files: the daemon under test and the reference are given the same ones, and have to
-# list the same names, and start the same programs with the same words or fail with the same error.
-# Where the two differ on purpose, the test has what either does.
+# Odd service files: the daemon under test and the reference get the same files. Both must list the
+# same names, and start the same programs with the same words or fail with the same error. Where the
+# two differ on purpose, the test has the result of each.
 #
 #   test-activation-files.py BRIDGE
 
@@ -20,7 +20,7 @@ BUS = 'org.freedesktop.DBus'
 ERROR = BUS + '.Error.'
 GROUP = b'[D-BUS Service]\n'
 
-# $1 says where to write all other words; the status tells that this was run.
+# $1 is the file for all other words; the exit status shows that this ran.
 WORDS = '''#!/bin/sh
 out="${0%/*}/$1"
 shift
@@ -199,7 +199,7 @@ COMMAND_LINES = (
     r'a\rb', 'a\vb', 'a\fb', 'a=b', r'a\sb', r'a \\\n b', r'"`\\`\\!"', '"a$HOME"', r'"a\\"b"',
     'a#"b', r"a\n#'b\nc", r"a #'b\nc", "a '#' b", r'a\r#b', '{a,b}', r'a\\\\b', r"\\'a",
     r"'a'\\''b'", 'a "b')
-# Where the reference makes empty words of comments and of empty lines: its words, and ours.
+# The reference makes empty words of comments and of empty lines: its words, and ours.
 WITH_EMPTY_WORDS = {
     'a #b': (['a', ''], ['a']), '#a': ([''], []), "a #'b": (['a', ''], ['a']),
     r'a\t#b': (['a', ''], ['a']), r'a\n\nb': (['a', '', 'b'], ['a', 'b']),

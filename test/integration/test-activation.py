@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Services that are started on demand: what is held and when it is delivered, who is told what when
-# a start fails, by which rules, and in which environment services run. With real programs, against
-# the reference.
+# Services that are started on demand: messages that are held and their delivery, the errors of a
+# start that fails, limits and policy, and the environment of services. With real programs, compared
+# with the reference.
 
 import os
 import sys
@@ -56,7 +56,7 @@ def answers(s, c, n):
     return got
 
 
-# what is held
+# held messages
 
 @scenario_with(services=service('com.example.A'))
 def a_call_starts_its_service(s):
@@ -310,7 +310,7 @@ def a_start_that_takes_too_long(s):
     answers(s, b, 1)
     pid = take_pid(s)
     wait_until(lambda: not os.path.exists(f'/proc/{pid}'), 'the end of the program')
-    # that is of no interest any more, and the next start is another
+    # the late exit is ignored, and the next start is a new one
     b.send(to('com.example.Slow', 'Again'))
     b.drain()
     a.send(request('com.example.Slow'))
@@ -454,7 +454,7 @@ def a_name_that_nobody_may_own(s):
     s.see(a, [a.wait_for(serial)])
 
 
-# who sees it
+# monitors and eavesdroppers
 
 @scenario_with(services={**NEVER, **FAILING})
 def monitors_see_what_is_held_once(s):
@@ -484,7 +484,7 @@ def eavesdroppers_hear_it_when_it_is_delivered(s):
     s.show(owner, ear)
 
 
-# services that come and go
+# services that appear and vanish
 
 @scenario_with(services={})
 def a_file_that_has_just_come_is_seen(s):
@@ -538,7 +538,7 @@ def a_start_survives_a_reload(s):
 
 # how services run
 
-# what it has its program inherit
+# what a program inherits from the bus
 VALGRIND = ('LD_LIBRARY_PATH', 'LD_PRELOAD', 'GLIBCPP_FORCE_NEW', 'GLIBCXX_FORCE_NEW')
 
 
@@ -554,7 +554,7 @@ def the_environment_of_services(s):
         s.note(f'{key} {env.get(key)!r}')
     for key in 'DBUS_STARTER_ADDRESS', 'DBUS_SESSION_BUS_ADDRESS':
         s.note(f'{key} {env[key] == s.address}')
-    # the variables that a test run has anyway are the same for both
+    # both get the variables that every test has
     s.note(sorted(k for k in env if k not in os.environ and k not in VALGRIND))
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Real clients that authenticate with cookies, over unix sockets and TCP; how the bus defends itself
-# during the handshake, and what it logs.
+# Real clients that authenticate with cookies, over unix sockets and TCP; defence against hostile
+# handshakes, and the log lines about them.
 
 import atexit
 import functools
@@ -58,7 +58,7 @@ def libdbus_with_cookies_only():
         status, output = list_names(bus.address)
         equal(status, 0, output)
         contains(output, 'string ":1.')
-        # who does not find the cookie does not get in
+        # a client that does not find the cookie is refused
         status, output = list_names(bus.address, HOME='/nonexistent')
         equal(status != 0, True, output)
 
@@ -112,7 +112,7 @@ def service_and_client_over_tcp():
             status, output = run('gdbus', 'wait', '--address', bus.address, '--timeout', '10',
                                  'com.example.Echo')
             equal(status, 0, output)
-            # not by --stdin: what the tool reads in several pieces it does not always terminate
+            # not by --stdin: the tool does not always terminate input that it reads in pieces
             for size in 1, 1000, 100000:
                 status, output = run('dbus-test-tool', 'spam', '--dest=com.example.Echo',
                                      '--count=3', '--queue=2', '--payload=' + 'x' * size,
@@ -197,7 +197,7 @@ def who_does_not_read_answers_is_not_read_from():
             sent += s.send(lines)
         equal(sent < 16 << 20, True, f'{sent} bytes were taken')
         equal(memory(bus) - before < 64 << 10, True, 'memory')
-        # the others go on, and this one too once it reads
+        # the other clients go on, and this one too when it reads again
         equal(list_names(bus.address)[0], 0)
         got = 0
         s.settimeout(TIMEOUT)
@@ -233,7 +233,7 @@ def cookie_that_comes_too_late():
     with Bus(extra='  <limit name="auth_timeout">300</limit>\n') as bus:
         violate(bus, b'AUTH DBUS_COOKIE_SHA1 ' + UID + b'\r\n')
         contains(bus.read_log(), 'was not complete after 300ms')
-        # the end of the bus does not wait for the keyring either
+        # the bus ends without waiting for the keyring
         violate(bus, b'AUTH DBUS_COOKIE_SHA1 ' + UID + b'\r\n')
         started = time.monotonic()
         equal(bus.stop(), 0)

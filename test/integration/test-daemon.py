@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# The daemon as a process: its command line, what it prints, forking and pid files, signals, and
-# the addresses it listens on. What can be compared is compared with the reference.
+# The daemon as a process: its command line and output, forking and pid files, signals, and the
+# addresses that it listens on, compared with the reference where that is possible.
 
 import os
 import re
@@ -172,7 +172,7 @@ def pid_is_printed():
             [CONFIG, '--print-address=1', '--print-pid=1'],
             [CONFIG, '--print-pid=1', '--print-address=1'],
             ['--print-pid', '--session', LISTEN])
-    # the reference takes the second option for the first one's descriptor
+    # the reference reads the second option as the descriptor of the first one
     with Directory() as d:
         equal(run_daemon(DAEMON, ['--print-address', '--print-pid', '--session', LISTEN], d)[:2],
               ('exit 1', []) if is_reference(DAEMON) else ('served, then 0', ['address', 'pid']))
@@ -187,8 +187,8 @@ def address_option_replaces_listen():
             [CONFIG, '--address=unix:path=/nonexistent/x;unix:path={dir}/bus'],
             [CONFIG, '--address=unix:path={dir}/bus;unix:path={dir}/other', '--print-address'],
             [CONFIG, '--address=systemd:'], [CONFIG, '--address=autolaunch:'])
-    # what a mistake in the option is, is free: the reference takes a missing address for none, and
-    # refuses a second one
+    # errors in this option may differ: the reference ignores a missing address, and refuses a second
+    # one
     for args in [CONFIG, '--address='], [CONFIG, '--address'], [CONFIG, LISTEN, LISTEN]:
         with Directory() as d:
             outcome = run_daemon(DAEMON, args, d)[0]
@@ -237,14 +237,14 @@ def existing_pid_file_stops_the_start():
 
 @test
 def mediation_that_is_required_stops_the_start():
-    # also of a session bus, in the foreground and in the background; without AppArmor in the kernel
+    # also a session bus, in the foreground and in the background; without AppArmor in the kernel
     if os.path.exists('/sys/kernel/security/apparmor/features/dbus'):
         raise Skip('AppArmor is here')
     compare([CONFIG, '--nofork'], extra='<apparmor mode="required"/>')
     for mode in ('enabled', 'disabled'):
         compare([CONFIG, '--nofork'], [CONFIG, '--fork'],
                 extra=f'<apparmor mode="{mode}"/>')
-    # in the background the reference does not tell the starter
+    # in the background the reference does not report this to its parent
     for how in ('--nofork',) if is_reference(DAEMON) else ('--nofork', '--fork'):
         with Directory('<apparmor mode="required"/>') as d:
             equal(run_daemon(DAEMON, [CONFIG, how], d)[0], 'exit 1')
@@ -290,7 +290,7 @@ def command_lines_of_the_starters():
             os.close(b[1])
             pid = int(read_line(a[0]))
             address = read_line(b[0])
-            # nothing keeps the pipes open: dbus-launch reads to the end
+            # the daemon must close the pipes: dbus-launch reads to the end
             equal((os.read(a[0], 1), os.read(b[0], 1)), (b'', b''))
             rawbus.Connection(address).authenticate().close()
             os.kill(pid, signal.SIGTERM)
@@ -340,7 +340,7 @@ def sigterm_ends_connections_and_removes_the_socket():
 @test
 def other_signals_have_their_default_action():
     numbers = (signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
-    # a shell has its background jobs ignore some, and daemons go on with what they inherit
+    # background jobs of a shell ignore some signals, and daemons inherit this
     for number in numbers:
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
@@ -400,7 +400,7 @@ def unix_addresses():
                    'unix:tmpdir={dir}', 'unix:path={dir}/a%20b', 'unix:path={dir}/%61',
                    'unix:path=/nonexistent/x;unix:path={dir}/y'):
         equal(with_address(DAEMON, listen), with_address(REFERENCE, listen), listen)
-    # exactly one says where
+    # exactly one of these must be given
     compare(*([CONFIG, '--address=unix:' + keys] for keys in (
         'path={dir}/x,abstract=y', 'path={dir}/x,dir={dir}', 'dir={dir},tmpdir={dir}',
         'runtime=yes,path={dir}/x', 'guid=00000000000000000000000000000000', '')))
@@ -528,7 +528,7 @@ def soft_descriptor_limit_is_raised():
     if is_reference(DAEMON):
         raise Skip('the reference raises it to 65536 or, without the right to, not at all')
     if 'BUS_UNDER_VALGRIND' in os.environ:
-        # its setrlimit() only notes what the program wants, and /proc has valgrind's own limit
+        # under valgrind setrlimit() has no effect, and /proc shows the limit of valgrind
         raise Skip('valgrind answers for the kernel')
     with Directory() as d:
         b = Running(DAEMON, d, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE,

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Where the log goes: the journal with fields, the syslog where there is none, standard error. The
-# places are fixed, so this runs with a /run and a /dev of its own.
+# The destinations of the log: the journal with fields; syslog if there is no journal; standard error.
+# Their paths are fixed, so this runs with its own /run and /dev.
 #
 #   test-log.py BRIDGE
 
@@ -145,7 +145,7 @@ def the_journal_gets_fields():
         check(fields, DBUS_VERDICT='allow', DBUS_RULE_LINE=str(LOG_LINE), DBUS_TYPE='signal')
         assert 'DBUS_ERROR_NAME' not in fields
 
-        # nothing of it is on standard error
+        # no line is on standard error
         equal(bus.read_log(), '')
 
 
@@ -230,7 +230,7 @@ def standard_error_that_is_the_journal_is_told_with_fields():
                     with open(f.name) as again:
                         equal(again.read(), '')
                     os.unlink(JOURNAL)
-                    # then the stream is all there is
+                    # then only the stream gets lines
                     denied(a)
                     with open(f.name) as again:
                         contains(again.read(), 'may not own "a.b"')
@@ -248,7 +248,7 @@ def standard_error_gets_lines():
             raise AssertionError(journal.entry())
         except TimeoutError:
             pass
-    # both, when it is to be both
+    # with --syslog, both get the lines
     with Sink(JOURNAL) as journal, LoggingBus('--syslog') as bus:
         denied(Connection(bus.address).authenticate())
         equal(journal.entry_with(DBUS_ACTION='own')['DBUS_NAME'], 'a.b')

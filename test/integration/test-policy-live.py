@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# bus1ctl policy --live: a running bus says what it has in force, whatever its files say by now.
+# bus1ctl policy --live: a running bus reports the policy in force, even if its files have changed.
 #
 #   test-policy-live.py BRIDGE BUS1CTL
 
@@ -131,7 +131,7 @@ def a_file_that_was_not_read_again_shows():
                      f'changed since the bus read it: {bus.config}\n',
                      f'after a reload: denied by {bus.config}:{DENY_LINE}: ')
 
-            # what changed need not matter
+            # a change that has no effect
             answer = explain(bus, '--user', 'root', 'connect', status=0)
             equal((answer['changed'], answer['after_reload']), ([bus.config], None))
 
@@ -155,13 +155,13 @@ def connected_clients_are_asked_about_by_name():
         equal(service.call('RequestName', 'su', 'a.b', 0).body[0], 1)
         call = ['interface=i.j', 'member=M']
 
-        # the rule is about a name that the question does not have, but the recipient
+        # the rule is about a name that the recipient owns, and that is not in the question
         answer = explain(bus, '--client', names[1], 'send', 'destination=' + names[0], *call,
                          status=1)
         equal(answer['rule']['line'], DECIDES_SEND)
         explain(bus, '--client', names[0], 'send', 'destination=' + names[1], *call, status=0)
         explain(bus, '--client', 'a.b', 'own', 'x.y', status=0)
-        # it has it in the files, too
+        # the rule is also in the files
         with bus.begin_writing(
                 '    <deny send_destination="a.b" send_member="M" send_interface="i.k"/>\n'):
             answer = explain(bus, '--client', names[1], 'send', 'destination=' + names[0],
@@ -246,7 +246,7 @@ def check_finds_what_was_not_read():
         with open(bus.home + '/more.d/a.conf', 'w') as f:
             f.write('<busconfig><policy context="default"><allow own="q.r"/>'
                     '<allow own="q.r"/></policy></busconfig>')
-        # the bus sees this by itself
+        # the bus notices this without a reload
         wait_until(lambda: 'changed' not in bus1ctl(*check)[1], 'the reload')
         with bus.begin_writing(DENY):
             got = bus1ctl(*check)

@@ -1,8 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# What the daemon makes of the process it is started as: sockets that systemd passes, the user it is
-# to become, and signals that come early.
+# The state of the process at its start: sockets from systemd, the change of user, and early signals.
 
 import os
 import pwd
@@ -34,7 +33,7 @@ class Daemon:
             f.write(SESSION_CONFIG.format(listen=listen or f'unix:path={self.directory}/bus',
                                           extra=extra))
         self.log = open(self.directory + '/log', 'w+')
-        # the numbers that systemd promises, in a process that knows its own pid
+        # the numbers of descriptors that systemd uses, in a process that knows its own pid
         shell = 'LISTEN_PID=${LISTEN_PID:-$$} exec "$@"'
         if n_files:
             shell = f'ulimit -n {n_files}; ' + shell
@@ -100,7 +99,7 @@ def sockets_of_systemd_are_served():
                     equal(address.split('guid=')[1], c.guid)
                     c.close()
                 equal(daemon.stop(), 0)
-            # systemd's socket is systemd's to remove
+            # systemd removes its own socket
             assert os.path.exists(d + '/one')
 
 
@@ -181,7 +180,7 @@ def the_user_of_the_configuration_is_all_it_can_be():
         equal(daemon.status('Uid'), [str(user.pw_uid)] * 4)
         equal(daemon.status('Gid'), [str(user.pw_gid)] * 4)
         assert '0' not in daemon.status('Groups'), daemon.status('Groups')
-        # root is no longer the bus's own user, but may do what root may
+        # root is not the user of the bus any more, but keeps the rights of root
         c = Connection(daemon.address).authenticate()
         answer = c.call('GetConnectionUnixUser', 's', rawbus.BUS)
         equal(answer.body, (user.pw_uid,))
@@ -199,7 +198,7 @@ def a_user_by_number():
 @test
 def nobody_else_in_place_of_a_user_that_is_not_there():
     unprivileged()
-    # the last two would be root if cut to the bits of an uid
+    # the last two would be root if they were truncated to the bits of a uid
     for user in 'no-such-user', '-1', ' 0', '0x0', str(1 << 32), str((1 << 64)):
         with Daemon(extra=f'  <user>{user}</user>\n') as daemon:
             equal(daemon.address, '', user)
@@ -212,8 +211,8 @@ def descriptors_that_are_too_many_do_not_leave_a_caller_waiting():
         raise Skip('the reference only drops the message')
     user = unprivileged()
     everyone = '<policy context="default"><allow user="*"/></policy>'
-    # no more are in flight than the bus could have open, and the callee does not read; valgrind
-    # keeps 12 for itself, with which the bus could not even have those of one message
+    # at most as many are in flight as the bus may have open, and the callee does not read. valgrind
+    # keeps 12 descriptors for itself, so that the bus could not even receive one message
     n_files = 32 + (12 if 'BUS_UNDER_VALGRIND' in os.environ else 0)
     with Daemon(extra=f'  {everyone}\n', n_files=n_files, user=user.pw_uid) as daemon, \
             open('/dev/null') as null:
@@ -252,7 +251,7 @@ class Failing:
         self.strace.terminate()
         output = self.strace.communicate()[1]
         if not failure[0]:
-            # of each call: what comes meanwhile may make the next try a sendmsg()
+            # for each call: a message that arrives meanwhile can make the next try a sendmsg()
             assert output.count('(INJECTED)') >= self.n, output
 
 

@@ -112,7 +112,7 @@ def dbus_monitor_shows_calls_and_replies(bus):
 def dbus_monitor_profile_and_pcap_run(bus):
     for option in '--profile', '--pcap':
         with Program(['dbus-monitor', '--session', option], bus.environment()) as monitor:
-            # the monitor is there when its name has gone again
+            # the monitor is ready when its name has gone again
             wait_until(lambda: len([n for n in names(bus) if n.startswith(':')]) == 1, 'monitor')
             dbus_send(bus, DBUS + '.GetId')
             wait_until(lambda: monitor.process.poll() is None, 'alive')
@@ -120,7 +120,7 @@ def dbus_monitor_profile_and_pcap_run(bus):
 
 @test
 def eavesdropping_by_add_match(bus):
-    # what dbus-monitor falls back to on a bus without BecomeMonitor
+    # the fallback of dbus-monitor on a bus without BecomeMonitor
     script = '''
 import dbus, dbus.mainloop.glib, sys
 from gi.repository import GLib
@@ -292,7 +292,7 @@ def busctl_lists(bus):
         contains(busctl(bus, 'list', '--unique'), ':1.')
         contains(busctl(bus, 'list', '--acquired'), NAME)
         assert NAME not in busctl(bus, 'list', '--activatable').split()
-        # sd-bus tells nothing about anybody, on any bus, where no cgroups are mounted
+        # without mounted cgroups, sd-bus reports no credentials on any bus
         if not os.path.ismount('/sys/fs/cgroup'):
             return
         line = next(x for x in text.splitlines() if x.startswith(NAME))

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Who a connection is: mechanisms that are offered, cookies and their keyring, anonymous clients.
+# Authentication: the offered mechanisms, cookies and their keyring, anonymous clients.
 
 import atexit
 import hashlib
@@ -304,7 +304,7 @@ def anonymous_is_let_in(s):
     for member in ('GetConnectionUnixUser', 'GetConnectionUnixProcessID'):
         answer = c.call(member, 's', c.unique)
         s.note(f'{member} {answer.error_name} {answer.body == (os.getpid(),)}')
-    # and what only root and the user of the bus may
+    # and operations that only root and the user of the bus may do
     for m in (rawbus.bus_call('ReloadConfig'),
               rawbus.bus_call('UpdateActivationEnvironment', 'a{ss}', {}),
               rawbus.bus_call('BecomeMonitor', 'asu', [], 0,

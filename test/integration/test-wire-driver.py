@@ -175,7 +175,7 @@ def features_and_interfaces(s):
             s.note(f'{member} {interface}: {result(m)}')
 
 
-# who may
+# privileges
 
 
 @scenario_with(EVERYBODY)

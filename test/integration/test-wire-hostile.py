@@ -83,7 +83,7 @@ def answers_that_are_not_read_stop_the_caller():
         if not is_instrumented(bus):
             grown = resident(bus) - before
             assert grown < 100 * MIB, f'{grown // MIB} MiB'
-        # who reads again is served to the end
+        # a client that reads again gets all answers
         answers = 0
         while answers < 100:
             answers += a.receive().kind == rawbus.RETURN
@@ -144,7 +144,7 @@ def notices_that_others_cause_are_bounded():
 
 @test
 def native_sessions_are_for_users_that_are_known():
-    # the session would have the identity of the socket, which the client did not claim
+    # the session would get the credentials of the socket, which the client did not claim
     with Bus(extra='  <auth>ANONYMOUS</auth>\n') as bus:
         a = Connection(bus.address)
         a.send_raw(b'\0AUTH ANONYMOUS\r\nNEGOTIATE_BUS1 hosted\r\nBEGIN\r\n')
@@ -210,7 +210,7 @@ def services_that_fail_do_not_flood_the_log():
                 m = a.call('StartServiceByName', 'su', 'com.example.Fails', 0)
                 equal(m.error_name, rawbus.BUS + '.Error.Spawn.ChildExited')
             n = len(bus.read_log().splitlines())
-            # two are about each, and each that is suppressed is accounted for by one that is not
+            # there are two lines about each; another line has the number of the suppressed ones
             assert 100 <= n < 110 + 2 * 5 * (time.monotonic() - begin), f'{n} lines'
 
 

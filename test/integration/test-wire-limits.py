@@ -1,8 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Limits on the wire: what of everything there may be, how long things may take, and what happens
-# to descriptors that come at the wrong time.
+# Limits on the wire: numbers of things, times, and descriptors that come at the wrong time.
 
 import os
 import resource
@@ -159,7 +158,7 @@ def descriptors_in_a_queue(s):
     s.see(a, a.drain())
 
 
-# what waits in the queues of others
+# messages that wait in the queues of other clients
 
 WAITING = limits(max_incoming_bytes=20000, max_outgoing_bytes=100000000,
                  max_replies_per_connection=50000)
@@ -219,10 +218,10 @@ def a_sender_waits_for_its_receiver(s):
     a, b, c = (s.connect(n) for n in 'ABC')
     flood = Flood(a, quiet_calls(b.unique))
     stops(s, flood)
-    # others do not
+    # other clients do not
     c.send(call(b.unique, '/x', 'com.example', 'M', flags=NO_REPLY))
     s.ask(c, bus_call('NameHasOwner', 's', 'a.b'))
-    # its own queue goes out all the same
+    # the bus still sends it its own queue
     c.send(signal('/x', 'com.example', 'Unicast', destination=a.unique))
     s.see(a, [a.receive()])
     found = c.call('GetConnectionStats', 's', a.unique, interface='org.freedesktop.DBus.Debug.Stats')

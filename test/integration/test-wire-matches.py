@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Match rules and monitors on the wire: the grammar, who gets what, what a monitor sees.
+# Match rules and monitors on the wire: the grammar, the receivers, the messages that monitors see.
 
 import rawbus
 from rawbus import NO_REPLY, bus_call, call, signal
@@ -227,7 +227,7 @@ def watched(s, m, last):
 def monitor_sees_everything(s):
     a, b = s.connect('A'), s.connect('B')
     m = monitor(s)
-    # the monitor's own end is seen by it as well; wait for its name to be gone
+    # the monitor also sees the loss of its own name; wait for that
     a.call('GetNameOwner', 's', m.unique)
     a.take()
     a.call('RequestName', 'su', NAME, 0)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Messages on the wire: what is relayed and how, what is refused, what ends the connection.
+# Messages on the wire: which are relayed and how, which are refused, which end the connection.
 
 import os
 import socket
@@ -314,7 +314,7 @@ def batch_with_descriptors_in_the_middle(s):
         s.see(b, [b.receive(), b.receive(), b.receive()])
 
 
-# what ends the connection
+# messages that end the connection
 
 
 def fixed(**kw):
@@ -474,7 +474,7 @@ def violations_end_the_connection(s):
         a = s.connect('A')
         a.serial = 1000
         a.send_raw(data)
-        # an answered barrier means that the connection lives
+        # an answered barrier shows that the connection is open
         messages = a.drain()
         text = [s.describe(a, m) for m in messages]
         s.note(f'{name}: {"; ".join(text)}')
@@ -512,7 +512,7 @@ def messages_come_in_any_pieces(s):
 @scenario
 def half_close_is_drained(s):
     a, b = pair(s)
-    # what is answered later comes first and last
+    # the calls with deferred answers are the first and the last one
     messages = (bus_call('ReloadConfig'), bus_call('NameHasOwner', 's', 'a.b'),
                 bus_call('NameHasOwner', 's', 'a.b'),
                 signal('/x', 'com.example', 'Last', destination=b.unique), bus_call('ReloadConfig'))

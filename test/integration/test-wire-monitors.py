@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Monitors on the wire: every kind of message that one sees, and that nobody else notices.
+# Monitors on the wire: they see every kind of message, and other clients do not notice them.
 
 import os
 
@@ -105,7 +105,7 @@ def replies_of_every_kind_are_seen(s):
     s.see(a, [a.receive()])
     a.send(call(b.unique, '/x', 'com.example', 'Two'))
     b.receive()
-    # who goes without an answer
+    # a callee leaves without an answer
     b.close()
     s.see(a, [a.receive()])
     watch(s, m, a, b, c)

@@ -135,11 +135,11 @@ def disconnect_releases_names_then_answers_waiting_callers(s):
     for _ in range(3):
         s.see(a, [a.receive()])
     a.close()
-    # unique name last of the names, errors after it: wait for the last of each
+    # the unique name is the last name, and errors follow it: wait for the last of each
     seen = []
     while sum(m.kind == rawbus.ERROR for m in seen) < 2:
         seen.append(watcher.receive())
-    # the order among the well-known names and among the callers is free
+    # the order of the well-known names, and that of the callers, may differ
     names = [m.body[0] for m in seen if m.member == 'NameOwnerChanged']
     s.note(f'unique name last: {names[-1] == a.unique}; errors last: '
            f'{[m.kind for m in seen] == [rawbus.SIGNAL] * 3 + [rawbus.ERROR] * 2}')
@@ -159,7 +159,7 @@ def become_monitor_answers_then_takes_the_names(s):
     seen = []
     while sum(m.member == 'NameLost' for m in seen) < 2:
         seen.append(a.receive())
-    # which name goes first is free
+    # the order of the names may differ
     lost = [m for m in seen if m.member == 'NameLost']
     s.see(a, sorted(lost, key=lambda m: m.body))
     s.see(watcher, sorted(watcher.drain(), key=lambda m: s.describe(watcher, m)))

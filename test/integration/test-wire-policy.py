@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Policy and limits on the wire: who is told what when a rule of the default context refuses.
+# Policy and limits on the wire: the errors when a rule of the default context refuses a message.
 
 import rawbus
 from rawbus import NO_REPLY, bus_call, call, signal
@@ -226,7 +226,7 @@ def full_receiver_gives_limits_exceeded(s):
             a.send(call(b.unique, '/x', 'com.example', 'M', 's', 'x' * 1000))
         errors += a.drain()
     s.note(str({m.error_name for m in errors}))
-    # who reads again gets all that was not refused, and then what comes
+    # when it reads again, it gets all messages that were not refused, and later ones
     for _ in range(40 * 20 - len(errors)):
         b.receive()
     a.send(call(b.unique, '/x', 'com.example', 'After'))

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# The handshake on the wire: each command in each state, pieces and pipelines, what ends it.
+# The handshake on the wire: each command in each state, pieces and pipelines, and how it ends.
 
 import os
 import re
@@ -25,7 +25,7 @@ def answers(s, c, data, n):
             line = c.line()
             if line.startswith('OK '):
                 line = f'OK {len(line) - 3} digits'
-            # the text of an error is free, and so are the mechanisms that are offered
+            # the text of an error and the offered mechanisms may differ
             lines.append(re.sub(r'^(ERROR|REJECTED).*', r'\1', line))
     except Closed:
         lines.append('closed')

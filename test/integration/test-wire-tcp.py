@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# tcp and nonce-tcp on the wire: addresses, nonces, and what does not work there.
+# tcp and nonce-tcp on the wire: addresses, nonces, and operations that need a unix socket.
 
 import atexit
 import hashlib
@@ -278,7 +278,7 @@ DIFFERENCES = {
         ('tcp:host=127.0.0.1,port=70000: runs', ["tcp:host=127.0.0.1,port=70000: 1 b'' True"],
          'not on another port than the one that was asked for'),
     ],
-    # the reference leaves it behind when somebody was connected
+    # the reference does not remove it if a client was connected
     'nonce_is_removed_at_the_end': [
         (ANY, ['True', 'file False', 'directory False'], 'nothing is left behind'),
     ],

@@ -2,10 +2,10 @@
 #
 # Transcripts: the same scenario on the reference and on the daemon under test.
 #
-# A scenario is a function that drives raw connections and notes what each of them sees, in order.
-# Unique names and serials are replaced by labels, error texts (which are free) are left out; what
-# remains must be equal on both daemons, except for the deliberate differences that a test lists
-# with the reason.
+# A scenario is a function that drives raw connections, and records what each of them receives, in
+# order. Labels replace unique names and serials, and error texts are left out because they may
+# differ. The rest must be equal on both daemons, except for the deliberate differences that a test
+# lists with the reason.
 
 import difflib
 import os
@@ -125,7 +125,7 @@ class Stage:
         named = m.kind in (rawbus.CALL, rawbus.SIGNAL) or m.sender not in (rawbus.BUS, None)
         if named and m.sender != rawbus.BUS:
             words.append('from ' + self.label(m.sender))
-        # what the bus calls a connection without a name in its answers is free
+        # the destination in answers to a connection without a name may differ
         if c.unique or named:
             if m.destination is None:
                 words.append('broadcast')
@@ -215,7 +215,7 @@ def main(differences):
             print(f'ok {number} - {name} # SKIP {function.not_under_valgrind}')
             continue
         listed = differences.get(name, [])
-        # where its transcript does not count it may hang until a time-out
+        # if its transcript is not compared, it may hang until a time-out
         whole = any(old is ANY for old, _, _ in listed)
         reference = [] if whole else record(REFERENCE, function)
         if is_reference(daemon):

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Keyrings: which cookies are given out, which are kept, the lock, and what is not private. */
+/* Keyrings: the choice and the age of cookies, the lock, and keyrings that are not private. */
 
 #include <check.h>
 #include <dirent.h>
@@ -227,9 +227,9 @@ START_TEST(keyring_waits_for_the_lock) {
                                  i == 0 ? 0 : -ECANCELED);
                 pthread_join(thread, NULL);
         }
-        /* the lock of others is theirs */
+        /* a lock of another program is not removed */
         ck_assert_int_eq(access(lock, F_OK), 0);
-        /* a young cookie needs none */
+        /* a young cookie needs no lock */
         put_cookie(7, 0);
         ck_assert_int_eq(keyring_get(directory, CONTEXT, NOW, NULL, &cookie), 0);
         ck_assert_uint_eq(cookie.id, 7);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Raw messages: bytes put together by hand in either byte order, for what no library would write;
- * and the verdicts of this code and of libdbus on them.
+ * Raw messages: bytes that a test puts together in either byte order, since no library writes
+ * invalid messages; and the verdicts of this code and of libdbus on them.
  */
 
 #include <dbus/dbus.h>
@@ -13,7 +13,8 @@
 #include "bridge/wire/message.h"
 
 struct raw {
-        uint8_t *p; /* exactly n bytes allocated, so that sanitizers see each byte too many */
+        uint8_t *p; /* allocate exactly n bytes, so that sanitizers notice an access to one byte
+                       more */
         size_t n;
         bool big;
 };
@@ -95,13 +96,13 @@ static inline void raw_field_signature(struct raw *r, const char *s) {
         raw_signature(r, s);
 }
 
-/* The fields are complete: sets the length of their array and pads. */
+/* End the header fields: set the length of their array, and pad. */
 static inline void raw_end_fields(struct raw *r) {
         raw_set32(r, 12, r->n - 16);
         raw_align(r, 8);
 }
 
-/* The body, which started at offset start, is complete. */
+/* End the body, which started at offset start. */
 static inline void raw_end_body(struct raw *r, size_t start) {
         raw_set32(r, 4, r->n - start);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A test program of one suite with one case. */
+/* A test program that has one suite with one test case. */
 
 #include <check.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Server addresses, against libdbus. */
+/* Server addresses, compared with libdbus. */
 
 #include <dbus/dbus.h>
 #include <errno.h>

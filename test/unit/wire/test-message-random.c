@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Random messages, made by libdbus: taken here, stamped, taken back by libdbus and compared. And
- * the same messages with bytes changed, where both must come to one verdict.
+ * Random messages of libdbus are parsed here, stamped, parsed by libdbus and compared. After random
+ * changes of their bytes, both must have the same verdict.
  */
 
 #include <stdio.h>
@@ -382,8 +382,8 @@ START_TEST(big_endian_is_the_same_message) {
 END_TEST
 
 /*
- * Where the two differ on purpose: descriptors, which demarshal() cannot be given, and what begins
- * with the reserved interface or path; nested arrays are not deep enough here.
+ * The deliberate differences: descriptors, which demarshal() does not get, and names that begin
+ * with the reserved interface or path. Nested arrays are not deep enough to differ here.
  */
 static bool may_differ(const char *bytes, int n) {
         return memmem(bytes, n, "\x09\x01u", 4) != NULL;
@@ -427,7 +427,7 @@ START_TEST(changed_bytes_get_the_verdict_of_libdbus) {
                                         exact[at] = favourites[rnd(sizeof(favourites))];
                         }
                         ours = message_frame((uint8_t *)exact, SIZE_MAX, &size) == 0;
-                        /* with another length it is another message or none */
+                        /* a changed length makes another message, or none */
                         if ((!ours || size == (size_t)n) && !may_differ(exact, n) &&
                             dbus_message_demarshal_bytes_needed(exact, n) <= n) {
                                 ours = raw_parse(exact, n, NULL) == 0;
@@ -452,7 +452,7 @@ START_TEST(changed_bytes_get_the_verdict_of_libdbus) {
 }
 END_TEST
 
-/* A message that ends too early is refused and nothing behind it is looked at. */
+/* A message that ends too early is refused, and no byte behind it is read. */
 START_TEST(every_prefix_is_refused) {
         random_state = 5;
         for (unsigned k = 0; k < 100; k++) {

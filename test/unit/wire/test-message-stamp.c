@@ -26,7 +26,7 @@ static void assert_inside(const struct message *m, struct wire_string string) {
         }
 }
 
-/* The bytes of m say what its members say. */
+/* Check that the bytes of m agree with its members. */
 static void assert_consistent(const struct message *m) {
         struct message *again;
 

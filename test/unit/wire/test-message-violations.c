@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Each way to break the message format, in both byte orders, and what libdbus says of it. */
+/* Each violation of the message format, in both byte orders, and the verdict of libdbus on it. */
 
 #include <check.h>
 
 #include "raw.h"
 #include "suite.h"
 
-/* What libdbus does where it does not agree on purpose. */
+/* How libdbus differs, on purpose. */
 enum libdbus {
         AGREES,
         TAKES,   /* it accepts what is refused here */
         REFUSES, /* it refuses what is accepted here */
-        UNASKED, /* its demarshal() cannot tell: incomplete messages, descriptors */
+        UNASKED, /* its demarshal() has no verdict: incomplete messages, descriptors */
 };
 
 struct row {
@@ -33,7 +33,7 @@ static void type(struct raw *r, uint8_t t) {
         r->p[1] = t;
 }
 
-/* A call with a body of the signature; the caller puts it and ends it with end(). */
+/* Begin a call whose body has the signature. The caller writes the body, and ends it with end(). */
 static size_t start(struct raw *r, const char *signature) {
         method_fields(r);
         raw_field_signature(r, signature);
@@ -356,7 +356,7 @@ static void field_variants_62(struct raw *r) {
 static void field_variants_63(struct raw *r) {
         field_variants(r, 63);
 }
-/* (v) in (v) in ...: the structs are what is too deep */
+/* (v) in (v) in ...: the structs are too deep */
 static void structs_of_variants(struct raw *r, unsigned n) {
         size_t b = start(r, "(v)");
 
@@ -464,7 +464,7 @@ static const struct row rows[] = {
         ROW(signature_empty, 0),
         ROW(path_local, MESSAGE_E_LOCAL),
         ROW(interface_local, MESSAGE_E_LOCAL),
-        /* libdbus takes every interface that starts so for the reserved one */
+        /* libdbus takes every interface with this prefix for the reserved one */
         ROW(interface_local_longer, 0, REFUSES),
         ROW(name_255, 0),
         ROW(name_256, MESSAGE_E_FIELD_VALUE),
@@ -651,7 +651,7 @@ START_TEST(frame_sizes) {
 }
 END_TEST
 
-/* Arrays may be 64 MiB long and no longer, whatever is in them. */
+/* Arrays of any type may be at most 64 MiB long. */
 static void check_big_array(size_t n, int expected) {
         struct raw raw;
         size_t body;
@@ -674,7 +674,7 @@ START_TEST(array_of_64_mib) {
 }
 END_TEST
 
-/* However many empty arrays of a long element type: time goes with the bytes. */
+/* Many empty arrays with a long element type: the time depends only on the number of bytes. */
 START_TEST(empty_arrays_of_long_types) {
         enum { N = 1000 * 1000 };
         char signature[256] = "aa(";

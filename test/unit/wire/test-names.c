@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The grammars, against libdbus's own on many short strings and on chosen ones. */
+/* The grammars, compared with libdbus on many short strings and on chosen ones. */
 
 #include <dbus/dbus.h>
 #include <stdint.h>
@@ -14,7 +14,7 @@ static bool yes(dbus_bool_t b) {
 }
 
 static void compare(const char *s, size_t n) {
-        /* without a terminator behind it, where sanitizers see a read too far */
+        /* without a terminator, so that sanitizers notice a read behind the end */
         char *bare = malloc(n ? n : 1);
 
         memcpy(bare, s, n);
@@ -37,7 +37,7 @@ static void compare(const char *s, size_t n) {
         free(bare);
 }
 
-/* All strings of up to 5 characters over what the grammars tell apart. */
+/* All strings of up to 5 characters, with one character of each class of the grammars. */
 START_TEST(names_agree_with_libdbus) {
         static const char alphabet[] = "a0_.-:/";
         enum { N = sizeof(alphabet) - 1 };
@@ -113,7 +113,7 @@ START_TEST(namespace_may_be_one_element) {
 }
 END_TEST
 
-/* Whether s stands in runs of ASCII of any length must not matter. */
+/* Runs of ASCII of any length around s must not change the verdict. */
 static void compare_utf8(const char *s, size_t n) {
         for (size_t before = 0; before < 18; before += 1 + before / 2 * 2) {
                 char text[64], *bare;
@@ -145,7 +145,7 @@ START_TEST(utf8_agrees_with_libdbus) {
                 char s[4] = {bytes[k % N], bytes[k / N % N], bytes[k / N / N % N],
                              "\x80\xbfz\xc0"[k / N / N / N]};
 
-                /* what is shorter is there once */
+                /* check each shorter string only once */
                 for (size_t n = k < N * N * N ? 1 : 4; n <= sizeof(s); n++)
                         compare_utf8(s, n);
         }
@@ -153,7 +153,7 @@ START_TEST(utf8_agrees_with_libdbus) {
 }
 END_TEST
 
-/* What libdbus accepts although arrays are nested too deeply, counted over struct borders. */
+/* libdbus accepts arrays that are nested too deeply when the depth is counted through structs. */
 static bool too_many_arrays(const char *s) {
         unsigned depth[256] = {}, n = 0, open = 0;
 

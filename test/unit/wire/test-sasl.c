@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The SASL state table, fed in one piece and byte by byte. */
+/* The SASL state table, with input in one piece and byte by byte. */
 
 #include <stdio.h>
 #include <string.h>
@@ -16,15 +16,14 @@
 #define EXTERNAL "AUTH EXTERNAL " UID "\r\n"
 
 /*
- * A dialogue: what is said after the NUL byte, what the answer is (ERROR without its text), how it
- * ends.
+ * A dialogue: the input after the NUL byte, the answer (ERROR without its text), and the result.
  */
 struct dialogue {
         const char *name;
         const char *in;
         const char *out;
         enum sasl_event event;
-        const char *rest; /* what is not consumed after BEGIN */
+        const char *rest; /* the bytes after BEGIN, which are not consumed */
 };
 
 #define ERROR "ERROR\r\n"
@@ -138,7 +137,7 @@ static void init(struct sasl_server *s) {
         s->cookie_user = "bus";
 }
 
-/* Append an answer, leaving the text of errors out. */
+/* Append an answer, without the text of errors. */
 static void append_answer(char *out, const struct sasl_answer *answer) {
         const char *p = answer->text, *end = p + answer->n;
 
@@ -158,7 +157,7 @@ static void append_answer(char *out, const struct sasl_answer *answer) {
         }
 }
 
-/* Feed all in pieces, a new answer buffer for each. Returns how much was consumed. */
+/* Feed all bytes in pieces, each with a new answer buffer. Returns the number of consumed bytes. */
 static size_t feed(struct sasl_server *s, const char *in, size_t n, size_t piece, char *out,
                    enum sasl_event *ret_event) {
         size_t at = 0, consumed;
@@ -385,7 +384,7 @@ static const struct {
         {COOKIE_AUTH, ERROR, SASL_MORE},
         {EXTERNAL, ERROR, SASL_MORE},
         {"BEGIN\r\n", "", SASL_CLOSE},
-        /* a challenge is good for one answer */
+        /* a challenge accepts only one answer */
         {"DATA "
          "6162632066636530326633663666623236366335613937326136353635366236636638656536396533636330"
          "\r\nDATA "
@@ -533,7 +532,7 @@ START_TEST(long_lines_close) {
 }
 END_TEST
 
-/* Thousands of lines at once never overflow the answer: the feeder sends and goes on. */
+/* Thousands of lines at once do not overflow the answer: the feeder sends it and goes on. */
 START_TEST(answers_that_do_not_fit_wait) {
         enum { N = 2000 };
         char *in = malloc(N * 3 + 1);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* SHA-1 as libmd has it, for DBUS_COOKIE_SHA1: the vectors of RFC 3174 section 7.3 and FIPS 180, in
- * pieces of every size. */
+/*
+ * SHA-1 of libmd, which DBUS_COOKIE_SHA1 uses: the test vectors of RFC 3174, section 7.3, and of
+ * FIPS 180, in pieces of every size.
+ */
 
 #include <sha1.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the writer writes, libdbus and the reader read. */
+/* Messages of the writer, read by libdbus and by the reader. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -147,7 +147,7 @@ START_TEST(signal_without_body) {
 }
 END_TEST
 
-/* Whatever fits into the writer itself or not, with all fields that a header can have. */
+/* Bodies that fit into the writer itself and larger ones, with all header fields. */
 START_TEST(any_length_is_written) {
         char name[256], text[600];
         struct writer w;
