@@ -316,22 +316,6 @@ void bus1_object_drop(struct bus1_object *object)
 		bus1_handle_unref(bus1_handle_from_object(object));
 }
 
-/* Check the transfers that a user passed. Return: -EINVAL. */
-int bus1_transfers_check(const struct bus1_transfer *transfers, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		u64 flags = transfers[i].flags;
-
-		if (flags & ~(BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT))
-			return -EINVAL;
-		if (flags & BUS1_TRANSFER_FLAG_CREATE ? transfers[i].id != BUS1_INVALID : flags)
-			return -EINVAL;
-	}
-	return 0;
-}
-
 /**
  * bus1_peer_create_node() - make a node with an ID that the user cannot use yet
  * @peer:	owner

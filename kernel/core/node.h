@@ -129,6 +129,22 @@ static inline bool bus1_node_is_dead(const struct bus1_node *node)
 	return READ_ONCE(node->dead);
 }
 
+/* Check the transfers that a user passed. Return: -EINVAL. */
+static inline int bus1_transfers_check(const struct bus1_transfer *transfers, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		u64 flags = transfers[i].flags;
+
+		if (flags & ~(BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT))
+			return -EINVAL;
+		if (flags & BUS1_TRANSFER_FLAG_CREATE ? transfers[i].id != BUS1_INVALID : flags)
+			return -EINVAL;
+	}
+	return 0;
+}
+
 struct bus1_node *bus1_node_new(struct bus1_peer *owner, bool oneshot);
 void bus1_node_unref(struct bus1_node *node);
 void bus1_node_disown(struct bus1_node *node);
@@ -146,7 +162,6 @@ bool bus1_node_is_idle(struct bus1_handle *handle);
 void bus1_node_end_idle(struct bus1_handle *handle);
 
 void bus1_object_drop(struct bus1_object *object);
-int bus1_transfers_check(const struct bus1_transfer *transfers, size_t n);
 int bus1_peer_create_node(struct bus1_peer *peer, u64 flags, struct bus1_node **ret_node);
 void bus1_peer_destroy_node(struct bus1_peer *peer, struct bus1_node *node);
 
