@@ -179,7 +179,7 @@ static int parse_log(struct parser *p, enum field field, void *ret_value) {
         /* the reference takes every other word for false, without a warning */
         if (*(bool *)ret_value || strcmp(value, "false") == 0)
                 return 0;
-        return warn(p, "bad value \"%s\" for attribute log, read as false", value);
+        return warn(p, "bad value \"%s\" for attribute \"log\", taken as \"false\"", value);
 }
 
 #define FIELD(field, parse_func, member) \

@@ -236,7 +236,7 @@ enum {
         WAIT_E_REFUSED = 2, /* the same functions return ACTIVATION_E_UNKNOWN, which is 1 */
 };
 
-/* May client have one more waiter? If there is room for m in its backlog, m is charged there. */
+/* May one more message of client wait for a start? If so, m is charged to its backlog. */
 static bool has_room(struct client *client, const struct message *m, const char *name,
                      struct launch_failure *failure) {
         const struct bus *bus = client->bus;

@@ -62,7 +62,7 @@ complain_va(struct complaints *complaints, enum log_level level, uint32_t uid,
                 return;
         if (n_suppressed > 0)
                 log_write(complaints->log, LOG_LEVEL_WARNING,
-                          "%llu lines about uid=%d were suppressed",
+                          "%llu log lines about uid=%d were suppressed, there were too many",
                           (unsigned long long)n_suppressed, (int)uid);
         log_write_fields(complaints->log, level, fields, n_fields, format, args);
 }

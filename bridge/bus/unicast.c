@@ -56,8 +56,9 @@ static int route_to_client(struct client *client, struct message *m, uint64_t co
                         return tell_error(client, m, cookie, DRIVER_ERROR("AccessDenied"),
                                           "A call with this serial is still waiting for its reply");
                 if (r == REPLY_E_QUOTA)
-                        return tell_error(client, m, cookie, DRIVER_ERROR("LimitsExceeded"),
-                                          "Too many calls are waiting for their replies");
+                        return tell_error(
+                                client, m, cookie, DRIVER_ERROR("LimitsExceeded"),
+                                "Too many calls of this connection are waiting for their replies");
         }
 
         quota_charge_sender(client, target, m);

@@ -91,8 +91,9 @@ int driver_call_later(struct driver_call *call, struct later **ret_later) {
 
         r = later_new(call->client, call->message, call->caller_cookie, ret_later);
         if (r == LATER_E_QUOTA)
-                return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
-                                        "Too many calls are waiting for their replies");
+                return driver_call_fail(
+                        call, DRIVER_ERROR("LimitsExceeded"),
+                        "Too many calls of this connection are waiting for their replies");
         if (r == 0)
                 driver_call_leave(call);
         return r;

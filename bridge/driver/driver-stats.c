@@ -39,8 +39,9 @@ static int get_connection_stats(struct driver_call *call) {
         if (!driver_find_connection(call, name, &client))
                 return DRIVER_CALL_FAILED;
         if (!client)
-                return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
-                                        "The bus itself has no connection");
+                return driver_call_fail(
+                        call, DRIVER_ERROR("InvalidArgs"),
+                        "The bus is not a connection, so it has no statistics of one");
 
         writer_array_begin(w, 8);
         write_u32(w, "Serial", call->bus->n_stats++);

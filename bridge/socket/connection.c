@@ -187,9 +187,12 @@ static int drop_head(struct connection *connection) {
         struct message *m = output_drop_head(&connection->output);
         int r = 0;
 
-        complain(&connection->server->bus->complaints, connection->peer_uid,
-                 "Dropped a message to %s: too many file descriptors in flight",
-                 connection->has_client ? client_name(&connection->client) : "?");
+        complain(
+                &connection->server->bus->complaints, connection->peer_uid,
+                "Dropped a message to %s (uid=%d): the bus has too many file descriptors in flight",
+                connection->has_client ? client_name(&connection->client)
+                                       : "a connection without a name",
+                (int)connection->peer_uid);
         if (connection->has_client && m->sender.s)
                 r = tell_reply_lost(&connection->client, m,
                                     "Too many file descriptors are in flight for the message");

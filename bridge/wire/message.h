@@ -166,9 +166,10 @@ struct message_stamp {
 };
 
 /*
- * Lay the header anew with the stamped fields, without unknown fields and CONTAINER_INSTANCE; byte
- * order, flags, serial and body stay as they are. Only while there is one reference. All
- * wire_strings of the header are renewed. Returns 0, MESSAGE_E_SIZE, or -ENOMEM.
+ * Set the stamped fields in the header, and remove unknown fields and CONTAINER_INSTANCE. Byte
+ * order, flags, serial and body stay as they are. The message must have exactly one reference. Its
+ * wire_strings of the header are set again, so earlier copies of them are not valid any more.
+ * Returns 0, MESSAGE_E_SIZE, or -ENOMEM.
  */
 int message_stamp(struct message *m, const struct message_stamp *stamp);
 

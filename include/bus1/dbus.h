@@ -257,7 +257,8 @@ struct bus1_dbus_method {
         const char *in;               /* signature of the arguments, "" for none */
         const char *out;              /* signature of the results, "" for none */
         bus1_dbus_message_fn handler; /* gets the userdata of the object */
-        const char *arg_names;        /* of in, then out, separated by blanks; NULL: no names */
+        const char *
+                arg_names; /* of the arguments, then of the results, separated by blanks; or NULL */
 };
 
 struct bus1_dbus_property {

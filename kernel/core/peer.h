@@ -18,13 +18,13 @@
  * handles, without references. Locks are taken in this order:
  *
  *	bus1_peer.recv_lock	one receiver at a time, may be held while copying to the user
- *	bus1_peer.lock		serialises operations of the peer; two of them by address
+ *	bus1_peer.lock		serialises operations of the peer; two peers are locked by address
  *	bus1_account.lock
  *	bus1_accounts.lock
  *	bus1_node.lock		spinlock
  *	bus1_queue.lock		spinlock
  *
- * Only the transfer command takes the lock of a peer other than its own.
+ * Only a transfer takes the locks of two peers: of the source and of the destination.
  */
 
 #include <linux/errno.h>

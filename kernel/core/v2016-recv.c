@@ -113,7 +113,10 @@ static int bus1_v2016_recv_slice(struct bus1_v2016_recv_state *state)
 	return state->fresh ? bus1_v2016_write(state, 0, payload->data, payload->n_data) : 0;
 }
 
-/* For a peek, which leaves the message: make a handle for the user, unless it has one. */
+/*
+ * A peek leaves the message and its handles in the queue. So make a second handle for the receiver,
+ * unless its ID of this node has a handle, or it has destroyed the node.
+ */
 static int bus1_v2016_recv_copy(struct bus1_peer *peer, struct bus1_node *node,
 				struct bus1_v2016_item *item)
 {

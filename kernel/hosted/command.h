@@ -25,7 +25,7 @@ struct hosted_request {
 /* A reply: its packet is in the domain's buffer, its data and descriptors are not. */
 struct hosted_reply {
 	size_t n_packet;
-	/* a reference; (a part of) its data follows the packet */
+	/* referenced, or NULL; n_data bytes of its data, from data_offset, follow the packet */
 	struct bus1_payload *payload;
 	size_t data_offset;
 	size_t n_data;

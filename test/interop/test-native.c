@@ -223,7 +223,7 @@ START_TEST(object_is_told_when_nobody_holds_it) {
         uint64_t handle;
         DBusMessage *m;
 
-        /* the client passes an object of its own to the service, which keeps the message with it */
+        /* the client passes a handle of its object to the service, which keeps that message */
         publish();
         ck_assert_int_eq(
                 bus1_dbus_object_new(client, NULL, member_interfaces, &unreferenced, &object), 0);

@@ -100,7 +100,7 @@ uint32_t scene_pool_sum(const struct scene *scene, uint64_t offset, size_t n);
 /* peers of 2016 (scene-2016.c) */
 
 void scene_init_2016(struct scene *scene);
-/* Receive everything of a. */
+/* Receive everything that waits for the peer a, and describe it in f. */
 void scene_describe_2016(FILE *f, const struct scene *scene);
 
 /* Receive everything. Returns the transcript, which the caller frees. */

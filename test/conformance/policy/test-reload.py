@@ -183,7 +183,7 @@ def names_are_looked_up_beside_the_bus(daemon, library):
             assert not may_own(third, 'g.h') and may_own(third, 'c.d')
             log = d.bus.read_log()
             assert '/d/policy.conf:2:' in log and 'unknown user "slow"' in log, log
-            # the bus also ends without waiting long for the name service
+            # a bus whose reload waits for the name service can still be stopped soon
             d.policy('<policy user="slow"><deny own="e.f"/></policy>')
             first.send(rawbus.bus_call('ReloadConfig').encode)
             assert wait_for(lambda: os.path.exists(asked))

@@ -210,7 +210,7 @@ START_TEST(eavesdropping_is_asked_about) {
         expect_asked("eavesdrop :1.0;");
         peer_expect_return(A);
 
-        /* A message that :1.0 overhears is asked about as a message to :1.0. */
+        /* When :1.0 overhears a message, the bus also asks whether it may be sent to :1.0. */
         fake.may_send = fake_send;
         call(B, B);
         expect_asked("send :1.1 :1.1 Call;send :1.1 :1.0 Call eavesdropped;");

@@ -412,7 +412,7 @@ START_TEST(peer_is_found_again_by_its_socket) {
         uint64_t token;
         int fd, copy;
 
-        /* like a program that executes itself again and keeps its descriptors */
+        /* like a program that calls exec() on itself and keeps its descriptors */
         fixture_lock(&fixture);
         ck_assert_int_eq(bus1_domain_serve_peer(fixture.domain, 1, 1, 1, &fd, &token), 0);
         fixture_unlock(&fixture);

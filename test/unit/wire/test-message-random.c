@@ -2,7 +2,7 @@
 
 /*
  * Random messages of libdbus are parsed here, stamped, parsed by libdbus and compared. After random
- * changes of their bytes, both must have the same verdict.
+ * changes of their bytes, both parsers must agree whether the message is valid.
  */
 
 #include <stdio.h>

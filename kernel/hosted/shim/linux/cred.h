@@ -3,7 +3,7 @@
 
 struct cred;
 
-/* There are none in user space. */
+/* A hosted core has no struct cred, so there is nothing to release. */
 static inline void put_cred(const struct cred *cred)
 {
 }
