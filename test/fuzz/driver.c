@@ -46,7 +46,7 @@ static void keep_input(int signal_number) {
         raise(signal_number);
 }
 
-/* Allocate exactly n bytes, so that sanitizers notice a read of one byte more. */
+/* Allocate exactly n bytes, so that sanitizers notice a read beyond the end. */
 static void run(const uint8_t *data, size_t n) {
         uint8_t *exact = malloc(n ? n : 1);
 
@@ -146,7 +146,7 @@ static void change(void) {
                 memset(input + at, favourites[random_below(sizeof(favourites))], n);
                 n_input += n;
                 return;
-        default: /* go on with another seed */
+        default: /* continue with the rest of another seed */
                 if (random_below(4) == 0) {
                         const struct seed *seed = random_seed();
 

@@ -24,7 +24,7 @@ static const char *const peer_names[] = {"a.b", "a.b.c", "org.freedesktop.DBus.x
 static bool owns(void *userdata, const char *name, bool prefix) {
         const char *own = userdata;
 
-        return prefix ? policy_name_is_below(own, name) : !strcmp(own, name);
+        return prefix ? policy_name_is_below(own, name) : strcmp(own, name) == 0;
 }
 
 static const char *next_name(void *userdata, void **position) {

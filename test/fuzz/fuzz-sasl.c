@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Any bytes as a handshake. In one piece and byte by byte they must have the same result and the
- * same answers, and no message stream starts without an OK.
+ * Any bytes as a handshake. Whether they arrive in one piece or byte by byte, the result and the
+ * answers must be the same. No message stream may start without an OK.
  */
 
 #include <string.h>
@@ -12,7 +12,7 @@
 
 #define GUID "0123456789abcdef0123456789abcdef"
 #define COOKIE "0123456789abcdef0123456789abcdef0123456789abcdef"
-/* an empty line has two bytes; its answer has less than this for each of them */
+/* bytes of answers for each byte of input: more than for an empty line, which has two bytes */
 #define OUT_FACTOR 32
 #define OUT_LEAST 4096
 

@@ -40,7 +40,7 @@ static void check_words(char **argv) {
                 end = quote(end, *word);
         FUZZ_CHECK(command_line_split(text, &again, &reason) == 0 && !reason);
         for (n = 0; argv[n]; n++)
-                FUZZ_CHECK(again[n] && !strcmp(again[n], argv[n]));
+                FUZZ_CHECK(again[n] && strcmp(again[n], argv[n]) == 0);
         FUZZ_CHECK(!again[n]);
         command_line_free(again);
         free(text);
@@ -74,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         }
         FUZZ_CHECK(!error);
         FUZZ_CHECK(name_is_valid_well_known(service->name, strlen(service->name)));
-        FUZZ_CHECK(!strcmp(service->path, "/file"));
+        FUZZ_CHECK(strcmp(service->path, "/file") == 0);
         if (service->exec)
                 check_command_line(service->exec);
         service_free(service);

@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The life of a node and its handles (kernel/core/node.h): three peers, one of which owns the node,
- * each hold a handle or not, and each does one thing at the same time as the others: release what
- * it has, send a copy of its handle to any peer, or close; peer THEN_RELEASE may send and release.
- * Meanwhile everybody receives. One atomic step is what the core does under one spinlock; the mutex
- * of a peer is held where the core holds it.
+ * The life of a node and its handles (kernel/core/node.h)
  *
- * Queues are in the order in which entries are committed, which leaves more orders than there are:
- * test/model/order.pml is about those. What is staged when its receiver closes is, like what is
- * committed later, left to the sender.
+ * There are three peers. One of them owns the node, and each may hold a handle to it. All peers act
+ * at the same time, and each does one of these: release its handle, its node or both; send a copy
+ * of its handle to any peer; close; nothing. With THEN_RELEASE, that peer may also send and then
+ * release. Meanwhile all peers receive. One atomic step stands for the work that the core does
+ * under one spinlock. A peer's mutex is held where the core holds it.
+ *
+ * A queue has its entries in the order in which they are committed. This allows more orders than
+ * the core does; test/model/order.pml models the order. When a peer closes, the senders drop the
+ * entries that are staged in its queue, like those that they commit later.
  *
  * The invariants have the names that test/model/README.md gives them.
  */
 
 #define PEERS 3
-#define OWNER 0			/* of the node */
-#define HANDLES 6		/* p: what peer p has from the start; PEERS + p: copy that p sends */
+#define OWNER 0			/* the peer that owns the node */
+#define HANDLES 6		/* p: peer p's at the start; PEERS + p: the copy that p sends */
 
 #define NEW  0
 #define HELD 1
 #define GONE 2
 #define VOID 3			/* does not exist */
 
-/* entries; an entry of a message has the handle that it carries, a node's nothing */
+/* types of entries; MESSAGE has the carried handle, NODE_RELEASE the handle that ends */
 #define MESSAGE		1
 #define NODE_RELEASE	2
 #define HANDLE_RELEASE	3
@@ -36,16 +38,16 @@ bool lock[PEERS];		/* bus1_peer.lock */
 
 byte handle_state[HANDLES];
 byte handle_holder[HANDLES];
-byte handle_refs[HANDLES];	/* of the map or the message, and of the queued notification */
-bool handle_told[HANDLES];	/* the holder has received its end */
-byte linked;			/* handles in the list of the node */
+byte handle_refs[HANDLES];	/* references of the map or message, and of the notification */
+bool handle_told[HANDLES];	/* the holder has received the notification */
+byte linked;			/* set of handles in the list of the node */
 
 byte node_state;
-byte node_owned;		/* references of the owner: of the map, of the queued notification */
+byte node_owned;		/* references of the owner's map and the queued notification */
 bool node_dead;
 bool node_told;
 
-byte running;			/* operations under way */
+byte running;			/* number of operations under way */
 
 inline handle_unref(h)
 {
@@ -63,10 +65,11 @@ inline node_disown()
 }
 
 /*
- * What the core would be without one of its steps, so that the checks are seen to fail: with
- * BREAK_LINK, handles are linked to a node that is dead; with BREAK_DUE, notifications are received
- * by who does not know the handle yet; with BREAK_OWNED, the notification of the owner has no
- * reference of its own.
+ * Each of these omits one step of the core, to show that an assertion fails without it:
+ *
+ *     BREAK_LINK   handles are linked to a dead node, too
+ *     BREAK_DUE    a peer receives a notification about a handle that it has not received yet
+ *     BREAK_OWNED  the owner's notification has no reference of its own
  */
 
 /* bus1_handle_link() */
@@ -82,13 +85,13 @@ inline handle_link(h)
 	fi
 }
 
-/* bus1_handle_release(): the last one kills the node. */
+/* bus1_handle_release(): the release of the last handle kills the node. */
 inline handle_release(h)
 {
 	assert(handle_refs[h] > 0);
 	if
 	:: !node_dead && linked == BIT(h) ->
-		/* die-once: the owner still has the reference of his map. */
+		/* die-once: the map of the owner still has its reference. */
 		assert(node_owned == 1 && !notify_owner);
 		node_dead = true;
 #ifndef BREAK_OWNED
@@ -100,7 +103,7 @@ inline handle_release(h)
 	linked = linked & ~BIT(h)
 }
 
-/* bus1_node_release(): kills the node, and notifies all but what the peer p releases itself. */
+/* bus1_node_release(): kills the node and notifies all handles, except those that p releases. */
 inline node_release(p)
 {
 	node_dead = true;
@@ -116,7 +119,7 @@ inline node_release(p)
 	linked = 0
 }
 
-/* Take the first of a set. */
+/* Remove the first element of a set, and store it in h. */
 inline first(set)
 {
 	do
@@ -126,7 +129,7 @@ inline first(set)
 	set = set & ~BIT(h)
 }
 
-/* bus1_tx_commit() and bus1_tx_drop(): until nothing is left, one queue at a time. */
+/* bus1_tx_commit() and bus1_tx_drop(): commit or drop each entry, one queue at a time. */
 inline commit()
 {
 	do
@@ -224,7 +227,7 @@ inline do_close(p)
 {
 	atomic {
 		!lock[p] -> lock[p] = true;
-		/* bus1_queue_seal(): what was queued is dropped further down */
+		/* bus1_queue_seal(): collect the queued entries, which are dropped further down */
 		sealed[p] = true;
 		do
 		:: queue[p] ? type(h) ->
@@ -239,7 +242,7 @@ inline do_close(p)
 		h = 0
 	}
 	atomic {
-		/* All IDs end, the node dies, ... */
+		/* First all IDs end and the node dies, ... */
 		for (i : 0 .. HANDLES - 1) {
 			if
 			:: handle_state[i] == HELD && handle_holder[i] == p ->
@@ -258,7 +261,7 @@ inline do_close(p)
 		fi;
 		unref = ended
 	}
-	/* ... then the handles, one by one, held and in messages, ... */
+	/* ... then the held handles and those in messages are released one by one, ... */
 	do
 	:: atomic { ended != 0 -> first(ended); handle_release(h); h = 0 }
 	:: atomic { ended == 0 && dropped != 0 ->
@@ -269,7 +272,7 @@ inline do_close(p)
 	:: ended == 0 && dropped == 0 -> break
 	od;
 	atomic {
-		/* ... and notifications. */
+		/* ... and then the notifications are dropped. */
 		for (i : 0 .. HANDLES - 1) {
 			if
 			:: HAS(dropped_release, i) -> handle_unref(i)
@@ -324,7 +327,7 @@ proctype operation(byte p)
 	running--
 }
 
-/* bus1_peer_recv_begin() and the commit: what is not due is skipped. */
+/* bus1_peer_recv_begin() and the commit: drops moot entries. */
 proctype receiver(byte p)
 {
 	byte type, h;
@@ -334,7 +337,7 @@ end:	do
 		queue[p] ? type(h);
 		if
 		:: type == MESSAGE && handle_state[h] == NEW ->
-			/* no-resurrection: who gets a handle will be told of its end. */
+			/* no-resurrection: the receiver of a handle will be notified of its end. */
 			assert(handle_refs[h] > 0);
 			handle_state[h] = HELD
 		:: type == MESSAGE && handle_state[h] != NEW ->
@@ -352,7 +355,7 @@ end:	do
 			handle_unref(h)
 #ifndef BREAK_DUE
 		:: type == NODE_RELEASE && handle_state[h] == NEW ->
-			/* still in flight: the message will carry BUS1_INVALID */
+			/* the message is still queued, and will carry BUS1_INVALID instead */
 			handle_state[h] = GONE;
 			handle_unref(h)
 #endif
@@ -372,7 +375,7 @@ end:	do
 	od
 }
 
-/* When all is done and received: what is true of the rest, and that closing ends it all. */
+/* Checks the final state, when all operations are done and everything is received. */
 proctype checker()
 {
 	byte p;
@@ -381,14 +384,14 @@ proctype checker()
 		timeout ->
 		assert(running == 0);
 		for (p : 0 .. HANDLES - 1) {
-			/* named-is-alive: an ID of an open peer that has not ended works. */
+			/* named-is-alive: an ID that has not ended names a live node. */
 			assert(handle_state[p] != HELD || (HAS(linked, p) && !node_dead));
 			/* refs-balanced */
 			assert(handle_state[p] == VOID || handle_refs[p] == (handle_state[p] == HELD -> 1 : 0))
 		}
 		assert(node_state != HELD || (!node_dead && linked != 0));
 		assert(node_owned == (node_state == HELD -> 1 : 0));
-		/* told: whose ID ended without his doing knows. */
+		/* told: the owner has been notified of the death of its node. */
 		assert(!(node_dead && node_state == HELD))
 	}
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The order of transactions (kernel/core/tx.h, queue.h): each of PEERS peers sends one transaction
- * to any set of receivers, all at the same time; any step can fall between any two of another.
- * With CLOSE, that peer is closed at any point. One atomic step is what the core does under
- * one lock of a queue.
+ * The order of transactions (kernel/core/tx.h, queue.h)
  *
- * Entries are received as soon as they can be. That hides nothing: to receive takes an entry away
- * that is final and first, which no step of a transaction looks at, and whoever receives later
- * could only find more to be ahead of it. With LAZY, receivers take any time they like instead.
+ * Each of PEERS peers sends one transaction to any set of receivers, all at the same time. Their
+ * steps interleave in any order. With CLOSE, that peer is closed at any point. One atomic step
+ * stands for the work that the core does while it holds the lock of one queue.
+ *
+ * Receivers take each entry as soon as they can. This hides no fault: a receiver only takes an
+ * entry that is final and first, and no step of a transaction reads such an entry. A later receive
+ * could only find more entries ahead of it. With LAZY, receivers wait for any time instead.
  *
  * The invariants have the names that test/model/README.md gives them.
  */
@@ -34,16 +35,16 @@ typedef queue_t {
 
 queue_t queue[PEERS];
 
-byte receivers[TXS];		/* what transaction t is sent to, a bit per peer */
+byte receivers[TXS];		/* set of peers that transaction t is sent to */
 bool begun[TXS];
-bool returned[TXS];		/* the send is over */
-bool seen[TXS];			/* somebody has received it */
-byte causes[TXS];		/* transactions that could be known when t began */
+bool returned[TXS];		/* the sender's command has returned */
+bool seen[TXS];			/* a peer has received it */
+byte causes[TXS];		/* transactions that t's sender could know of when t began */
 byte before[TXS];		/* transactions that some peer has received before t */
 
 #define HAS(set, i) (((set) >> (i)) & 1)
 
-/* Whether a is ahead of b in the queue of p. Transactions have one value on all queues. */
+/* Whether a is ahead of b in p's queue. The number of a transaction decides between equals. */
 #define AHEAD(p, a, b) \
 	(queue[p].timestamp[a] < queue[p].timestamp[b] || \
 	 (queue[p].timestamp[a] == queue[p].timestamp[b] && (a) < (b)))
@@ -53,10 +54,11 @@ byte before[TXS];		/* transactions that some peer has received before t */
 #define MAX(a, b) ((a) > (b) -> (a) : (b))
 
 /*
- * What the core would be without one of its steps, so that the checks are seen to fail: with
- * BREAK_SYNC, the clocks of receivers are not advanced before anything is committed; with
- * BREAK_BLOCK, entries pass those that are staged; with BREAK_SEAL, who closes a queue takes staged
- * entries along.
+ * Each of these omits one step of the core, to show that an assertion fails without it:
+ *
+ *     BREAK_SYNC   the clocks of the receivers are not advanced before the first commit
+ *     BREAK_BLOCK  final entries overtake staged ones
+ *     BREAK_SEAL   the close of a queue drops staged entries, too, which the senders drop again
  */
 #ifdef BREAK_BLOCK
 #define BLOCKS(p, t) (queue[p].state[t] == FINAL)
@@ -64,7 +66,7 @@ byte before[TXS];		/* transactions that some peer has received before t */
 #define BLOCKS(p, t) QUEUED(p, t)
 #endif
 
-/* Nothing queued, in any state, is ahead of entry t in the queue of p. */
+/* Whether no entry that blocks is ahead of entry t in the queue of p. */
 #define FIRST(p, t) \
 	(!(BLOCKS(p, 0) && (t) != 0 && AHEAD(p, 0, t)) && \
 	 !(BLOCKS(p, 1) && (t) != 1 && AHEAD(p, 1, t)) && \
@@ -91,7 +93,7 @@ inline commit(p, t, value)
 {
 	if
 	:: queue[p].sealed ->
-		/* drop-once: who sealed the queue has left it to us. */
+		/* drop-once: the close of the queue has left this entry to its sender. */
 		assert(queue[p].state[t] == NONE || queue[p].state[t] == STAGED);
 		queue[p].state[t] = DROPPED
 	:: else ->
@@ -122,7 +124,7 @@ inline push(p, t, value)
 	fi
 }
 
-/* What anybody could have told the sender of t by other means than messages. */
+/* Store the transactions that the sender of t may have heard of, by messages or otherwise. */
 inline begin(t)
 {
 	for (k : 0 .. TXS - 1) {
@@ -137,7 +139,7 @@ inline begin(t)
 
 inline receive(p, t)
 {
-	/* received-in-order: what is received never goes back. */
+	/* received-in-order: each received entry is behind the one that was received before it. */
 	assert(queue[p].timestamp[t] > queue[p].last ||
 	       (queue[p].timestamp[t] == queue[p].last && t > queue[p].last_tx));
 	queue[p].last = queue[p].timestamp[t];
@@ -149,7 +151,7 @@ inline receive(p, t)
 	for (k : 0 .. TXS - 1) {
 		if
 		:: k != t && HAS(receivers[k], p) ->
-			/* causality: all that t may be an answer to was here before. */
+			/* causality: p has received all transactions that t may answer. */
 			assert(!HAS(causes[t], k) || queue[p].state[k] == RECEIVED);
 			if
 			:: queue[p].state[k] == RECEIVED -> before[t] = before[t] | (1 << k)
@@ -163,7 +165,7 @@ inline receive(p, t)
 	queue[p].timestamp[t] = 0;
 	seen[t] = true;
 
-	/* one-order: peers agree, and the order that they agree on has no cycle. */
+	/* one-order: all peers receive in the same order, and this order has no cycle. */
 	for (k : 0 .. TXS - 1) {
 		assert(!(HAS(before[t], k) && HAS(before[k], t)));
 		for (l : 0 .. TXS - 1) {
@@ -176,7 +178,7 @@ inline receive(p, t)
 
 #define CAN_RECEIVE(p, t) (!queue[p].sealed && queue[p].state[t] == FINAL && FIRST(p, t))
 
-/* What has just become final may be what others waited behind. */
+/* Receive all that can be received: entries may have waited for one that is now final. */
 inline drain(p)
 {
 #ifdef LAZY
@@ -270,8 +272,8 @@ end:	do
 #endif
 
 /*
- * bus1_queue_seal(): final entries are dropped, staged ones left to who staged them. The peer's lock
- * keeps its own sends out.
+ * bus1_queue_seal(): drops final entries, and leaves staged entries to their senders. The peer's
+ * lock excludes its own sends.
  */
 proctype closer(byte p)
 {
@@ -295,7 +297,7 @@ proctype closer(byte p)
 	}
 }
 
-/* What is left when nobody has anything to do. */
+/* Checks the final state, when no process can take a step. */
 proctype checker()
 {
 	byte p, t;
@@ -305,7 +307,10 @@ proctype checker()
 		for (t : 0 .. TXS - 1) {
 			assert(returned[t]);
 			for (p : 0 .. PEERS - 1) {
-				/* nothing-lost, nothing-twice: received or dropped, as the peer is open or not. */
+				/*
+				 * nothing-lost, nothing-twice: an open peer has received t, a
+				 * closed one has received or dropped it.
+				 */
 				if
 				:: !HAS(receivers[t], p) -> assert(queue[p].state[t] == NONE)
 				:: HAS(receivers[t], p) && queue[p].sealed ->

@@ -3,9 +3,10 @@
 /*
  * The functions of the core that the stress test calls, implemented with /dev/bus1
  *
- * So the same program checks the order of the messages that go through the module. A peer is an
- * open device, and commands are ioctls. To look at a message without taking it, a receive points to
- * memory that cannot be written: it fails, and the message must stay queued.
+ * With them, the stress test checks the order of messages that go through the module. A peer is an
+ * open device, and commands are ioctls. The stress test also looks at messages without taking them.
+ * For this, a receive points to memory that cannot be written: the receive fails, and the message
+ * must stay queued.
  */
 
 #include <errno.h>
@@ -38,8 +39,8 @@ static uint64_t ptr(const void *p) {
 }
 
 /*
- * A peer is only a descriptor. So processes that share descriptors share peers, although they do
- * not share the memory that one of them allocates.
+ * The pointer to a peer is only a descriptor, not an address. So processes that inherit the
+ * descriptors share the peers, although they share no memory that is allocated later.
  */
 static struct bus1_peer *peer_from_fd(int fd) {
         return (struct bus1_peer *)(intptr_t)fd;

@@ -18,7 +18,7 @@ struct coverage {
 
 /* Begin to record for the calling thread. */
 void coverage_start(struct coverage *coverage);
-/* Collect the places that were recorded so far. If there are too many, the last ones are lost. */
+/* Collect the recorded places. If there were more than the buffer holds, the last ones are lost. */
 void coverage_collect(struct coverage *coverage);
 /* Number of different places that all threads together have collected. */
 size_t coverage_count(void);

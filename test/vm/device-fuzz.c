@@ -5,8 +5,8 @@
  *
  * Threads share a few peers, and commands are mostly valid: they use IDs that exist, pointers to
  * memory, and small counts. Now and then a value is invalid, or a thread closes a peer that others
- * use and opens another one in its place. Every error must be a documented one, the kernel must not
- * complain, and nothing may be left at the end.
+ * use and opens another one in its place. Every error must be a documented one, the kernel must
+ * not complain, and no account may be charged at the end.
  *
  *      device-fuzz [SECONDS [SEED]]
  */
@@ -32,7 +32,7 @@
 
 #define N_THREADS 4
 #define N_PEERS 7
-/* the last ones of these are peers of 2016 */
+/* the last N_OLD of the peers use the interface of 2016 */
 #define N_OLD 3
 #define N_ARRAY 20
 #define MEMORY 65536
@@ -243,7 +243,7 @@ static int step(struct fuzzer *fuzzer, struct arguments *a) {
         }
 }
 
-/* An ID that the user chose, or one that the core chose: these increase in steps of four. */
+/* An ID that the user chose, or one that the core chose. The core's IDs grow in steps of four. */
 static uint64_t id_2016(struct fuzzer *fuzzer) {
         if (rarely(fuzzer))
                 return anything(fuzzer);
@@ -288,7 +288,7 @@ static int recv_2016(struct fuzzer *fuzzer) {
                 uint8_t *pool = mmap(NULL, 8192, PROT_READ, MAP_SHARED, fd, start);
 
                 if (pool != MAP_FAILED) {
-                        /* not through the mapping: it may belong to another peer by now */
+                        /* a direct read could fault: the descriptor may be another peer's by now */
                         struct iovec to = {made, recv.msg.n_fds * sizeof(*made)};
                         struct iovec from = {pool + (at - start), to.iov_len};
 
@@ -360,7 +360,7 @@ static void replace_peer(struct fuzzer *fuzzer) {
 
         if (fd < 0)
                 return;
-        /* one step replaces the old peer: it ends now, or when its last command is done */
+        /* dup3() closes the old peer, which ends now or when its last command has returned */
         dup3(fd, a_peer(fuzzer), O_CLOEXEC);
         close(fd);
 }
@@ -396,7 +396,7 @@ int main(int argc, char **argv) {
         size_t n_places;
 
         printf("seed %llu\n", (unsigned long long)seed);
-        /* first the descriptors that are sent, then the peers, then received descriptors */
+        /* in ascending order: descriptors that are sent, peers, descriptors that are received */
         if (eventfd(0, EFD_CLOEXEC) < 0)
                 return 1;
         for (size_t i = 0; i < N_PEERS; i++) {

@@ -15,7 +15,7 @@
 
 #define NODE 0x100
 #define ANOTHER 0x104
-/* not there yet */
+/* does not exist yet */
 #define NEW 0x200
 
 static const struct bus1_2016_peer_reset no_limits = {
@@ -209,7 +209,7 @@ void scene_describe_2016(FILE *f, const struct scene *scene) {
         struct bus1_2016_recv cmd;
         int r;
 
-        /* received by the operation, or not written yet */
+        /* the pool has data only if the operation has received it */
         fprintf(f, "a: pool %u\n",
                 scene->request == BUS1_2016_RECV ? scene_pool_sum(scene, 0, N_DATA) : 0);
         for (;;) {

@@ -244,7 +244,7 @@ void scene_init(struct scene *scene, const struct operation *operation) {
         scene->pages = mmap(NULL, N_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         EXPECT(scene->pages != MAP_FAILED);
-        /* all pages are present, whichever a command touches first */
+        /* make all pages present, so that no command faults unless a test takes a page away */
         memset(scene->pages, 0, N_PAGES * PAGE_SIZE);
 
         if (operation->is_2016)

@@ -35,7 +35,7 @@ enum scene_page {
 #define PAGE_SIZE 4096
 #define BIT(page) (1u << (page))
 
-/* number of each of these in a command that sends; N_DATA is also the size of a queued message */
+/* sizes of a command that sends; N_DATA is also the size of a queued message */
 #define N_DATA 6000
 #define N_VECS 12 /* more than the kernel keeps on its stack */
 #define N_TRANSFERS 6
@@ -43,7 +43,7 @@ enum scene_page {
 #define N_FDS 3
 
 struct scene {
-        /* the peer that runs the command, and the other one */
+        /* a runs the command, b is the other peer */
         int a, b;
         /* the device that the operation `open` opened, if it succeeded */
         int opened;
@@ -60,9 +60,9 @@ struct operation {
         void (*prepare)(struct scene *scene);
         /* a bit for each page that the command reads or writes */
         unsigned pages;
-        /* it may have its effect although it fails with EFAULT */
+        /* the command may have its effect although it fails with EFAULT */
         bool is_done_before_results;
-        /* a does not answer any command any more */
+        /* afterwards a refuses every command */
         bool ends;
         /* a is a peer of 2016, b is not */
         bool is_2016;

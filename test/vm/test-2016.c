@@ -207,7 +207,7 @@ static void test_peer(void) {
         EXPECT(peer_query(a.fd, &state) == 0);
         EXPECT(memcmp(&state, &reset, sizeof(state)) == 0);
 
-        /* and are enforced; a slice counts until it is released */
+        /* the limits are enforced; a slice counts until it is released */
         memset(big, 'x', 100);
         EXPECT(send_text(b.fd, handle, big) == 0);
         EXPECT(send_text(b.fd, handle, "x") == -EDQUOT);
@@ -299,7 +299,7 @@ static void test_handles(void) {
         /* none of these made a node */
         EXPECT(handle_release(a.fd, 0x100) == -ENXIO);
 
-        /* to itself, with -1: one more reference to the ID of the node */
+        /* with -1 as destination, the peer gets one more reference to the ID of its own node */
         cmd.flags = 0;
         EXPECT(command(a.fd, BUS1_CMD_HANDLE_TRANSFER, &cmd) == 0);
         EXPECT(cmd.dst_handle == 0x100);
@@ -307,7 +307,7 @@ static void test_handles(void) {
         recv_message(&a, BUS1_MSG_NODE_RELEASE, 0x100);
         EXPECT(handle_release(a.fd, 0x100) == -EPERM);
 
-        /* one ID and two references; then another ID */
+        /* two transfers give two references to one ID; after their release, the next ID differs */
         handle = handle_of(&a, 0x100, &b);
         EXPECT(handle_of(&a, 0x100, &b) == handle);
         EXPECT(handle_release(b.fd, handle) == 0);
@@ -315,7 +315,7 @@ static void test_handles(void) {
         EXPECT(handle_release(b.fd, handle) == 0);
         EXPECT(handle_release(b.fd, handle) == -ENXIO);
         EXPECT(events(a.fd) == (POLLIN | POLLOUT));
-        /* the notification is not true any more */
+        /* a new handle makes the queued notification moot */
         id = handle_of(&a, 0x100, &b);
         EXPECT(id != handle);
         EXPECT(events(a.fd) == POLLOUT);
@@ -446,7 +446,7 @@ static void test_send(void) {
         EXPECT(handle_release(b.fd, handles[1]) == 0);
         recv_message(&a, BUS1_MSG_NODE_RELEASE, 0x100);
 
-        /* one destination has gone */
+        /* the node of one destination has gone */
         EXPECT(nodes_destroy(b.fd, BUS1_NODES_DESTROY_FLAG_RELEASE_HANDLES, 0x14) == 0);
         recv_message(&a, BUS1_MSG_NODE_DESTROY, gone);
         cmd = good;
@@ -514,7 +514,7 @@ static void test_recv(void) {
         EXPECT(slice_release(a.fd, BUS1_OFFSET_INVALID) == -ENXIO);
         recv_nothing(&a);
 
-        /* to itself, to a node that the same command makes */
+        /* a peer sends to a node of its own that the same command makes */
         EXPECT(send_text(a.fd, 0x104, "self") == 0);
         cmd = recv_message(&a, BUS1_MSG_DATA, 0x104);
         EXPECT(slice_release(a.fd, cmd.msg.offset + 1) == -ENXIO);
@@ -692,7 +692,7 @@ static void test_mmap(void) {
         }
         EXPECT(waitpid(pid, &status, 0) == pid && status == 0);
 
-        /* released memory goes back to the system, and its place is used again */
+        /* released memory goes back to the system, and its part of the pool is used again */
         EXPECT(slice_release(a.fd, cmd.msg.offset) == 0);
         EXPECT(readable(a.pool + cmd.msg.offset + 2000000));
         EXPECT(a.pool[cmd.msg.offset + 2000000] == 0);
@@ -700,7 +700,7 @@ static void test_mmap(void) {
         EXPECT(recv_flags(a.fd, 0, &cmd) == 0);
         EXPECT(memcmp(a.pool + cmd.msg.offset, big, 3000000) == 0);
 
-        /* a mapping does not keep the peer open; the data goes with the peer, the mapping stays */
+        /* a mapping does not keep the peer open: the peer's end drops the data, not the mapping */
         EXPECT(close(a.fd) == 0);
         recv_message(&b, BUS1_MSG_NODE_DESTROY, handle);
         EXPECT(a.pool[cmd.msg.offset + 2000000] == 0);

@@ -104,7 +104,7 @@ static void run(void) {
         EXPECT(command(a, BUS1_CMD_TRANSFER, &transfer) == 0);
         EXPECT(src[0].id & BUS1_MANAGED && src[1].id > src[0].id && dst[1].id > dst[0].id);
 
-        /* counts and pointers are used with all 64 bits */
+        /* the kernel uses all 64 bits of counts and pointers */
         transfer.n_transfers = (1ULL << 32) | 1;
         EXPECT(command(a, BUS1_CMD_TRANSFER, &transfer) == -EMSGSIZE);
         transfer.n_transfers = 1;

@@ -28,7 +28,7 @@
 
 static void become(uid_t uid) {
         EXPECT(setresgid(uid, uid, uid) == 0 && setresuid(uid, uid, uid) == 0);
-        /* otherwise root owns the files in /proc of a process that has changed its user */
+        /* after a change of user, root would own the files of this process in /proc */
         EXPECT(prctl(PR_SET_DUMPABLE, 1) == 0);
 }
 
@@ -84,14 +84,14 @@ static void be_contained(int line, uint64_t handle) {
         EXPECT(m.metadata.id == node && m.metadata.account == 0);
         EXPECT(m.uid == 0 && m.gid == 0 && m.pid == 1 && m.tid == 1);
 
-        /* users outside have no uid here; the answer comes through a new node */
+        /* users outside have no uid in here; the answer arrives at a new node */
         EXPECT(send_message(line, handle, &message) == 0);
         EXPECT(recv_wait(line, &m) == BUS1_MESSAGE_TYPE_USER);
         EXPECT(m.metadata.id == src.id && m.metadata.account == BUS1_INVALID);
         EXPECT(m.uid == BUS1_INVALID && m.gid == BUS1_INVALID);
         EXPECT(m.pid == BUS1_INVALID && m.tid == BUS1_INVALID);
 
-        /* everything goes with the process */
+        /* the end of the process ends its peers */
         EXPECT(handle_copy(line, fd, handle) != BUS1_INVALID);
         _exit(0);
 }
@@ -145,8 +145,7 @@ static void test_containers(void) {
                 containers[i] = start_container(2000 + i, lines[i], handles[i]);
                 reply = recv_request(fd, &m);
                 EXPECT(m.metadata.id == nodes[i]);
-                /* the account is that of the user that opened the peer, the credentials are the
-                 * sender's */
+                /* the account is the opener's, the credentials are the sender's */
                 EXPECT(m.metadata.account == 0 && m.uid == 2000 + i && m.gid == 2000 + i);
                 EXPECT(m.pid != BUS1_INVALID && m.pid > (uint64_t)containers[i]);
                 EXPECT(send_bytes(fd, reply, "answer", 6) == 0);
@@ -180,11 +179,11 @@ static void test_users(void) {
                         EXPECT(send_bytes(own_fd, own, "x", 1) == 0);
                         EXPECT(recv_any(own_fd, &m) == BUS1_MESSAGE_TYPE_USER);
                         EXPECT(m.metadata.account == uid && m.uid == uid && m.gid == uid);
-                        /* It cannot queue messages on itself without end. */
+                        /* It cannot queue messages for itself without end. */
                         while ((r = send_bytes(own_fd, own, (char[4096]){}, 4096)) == 0 && n < 1000)
                                 ++n;
                         EXPECT(r == 0 || r == -EDQUOT);
-                        /* Others have room of their own: its message to root's peer arrives. */
+                        /* Other users have their own quotas: its message to root's peer arrives. */
                         own = handle_copy(fd, own_fd, handle);
                         EXPECT(send_bytes(own_fd, own, "y", 1) == 0);
                         _exit(0);
@@ -198,7 +197,7 @@ static void test_users(void) {
         expect_no_usage();
 }
 
-/* When the first process of a container is killed, all its processes are, whatever they do. */
+/* A process of a container. The kernel kills it when it kills the container's first process. */
 static void be_busy(int line, uint64_t handle) {
         struct bus1_metadata_credentials m;
         int fd = peer_open();

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What only the device can show: memory that faults, refused descriptors, namespaces, processes
+ * Tests that need the device: memory that faults, refused descriptors, namespaces, and processes
  * that die
  *
- * Needs root and bus1.ko: `test-device all`, in a virtual machine. It uses no library. `query` only
- * queries one peer. `limits` needs the module loaded with max_objects=64 max_messages=8
- * max_bytes=4096 max_files=2. `without-2016` needs a module that was built with BUS1_2016=n.
+ * Needs root and bus1.ko. Uses no library. The argument selects the tests:
+ *
+ *     all           every test that needs no special module
+ *     query         only a query of one peer
+ *     limits        needs the module loaded with
+ *                   max_objects=64 max_messages=8 max_bytes=4096 max_files=2
+ *     without-2016  needs a module that was built with BUS1_2016=n
  */
 
 #include "device.h"
@@ -313,7 +317,7 @@ static void test_sizes(void) {
         EXPECT(send_message(fd, handle, &message) == -EINVAL);
         message = (struct bus1_message){.type = BUS1_MESSAGE_TYPE_NODE_RELEASE};
         EXPECT(send_message(fd, handle, &message) == -EINVAL);
-        /* the part of the vectors behind the data is not touched */
+        /* vectors may be longer than the data: the kernel does not read the rest */
         vec = (struct iovec){&c, 1ULL << 40};
         message = (struct bus1_message){.n_data = 1, .n_data_vecs = 1, .ptr_data_vecs = ptr(&vec)};
         EXPECT(send_message(fd, handle, &message) == 0);
@@ -354,14 +358,14 @@ static void test_refused_descriptors(void) {
                         EXPECT(send_fd(fd, handle, fine[i]) == 0);
                 close(fine[i]);
         }
-        /* the peer closes them at its end at the latest, as the usage at the end shows */
+        /* the end of the peer must close the descriptors: at the end no account may be charged */
         close(path);
         close(ring);
         close(other);
         close(fd);
 }
 
-/* A receiver without room for descriptors can come back for its message. */
+/* If the receiver has no room for descriptors, the message stays queued for another try. */
 static void test_no_descriptors_left(void) {
         struct rlimit limit, none;
         struct bus1_metadata metadata;
@@ -440,7 +444,7 @@ static void test_credentials(void) {
                         EXPECT(m.metadata.account == BUS1_INVALID && m.uid == BUS1_INVALID);
                         EXPECT(m.gid == BUS1_INVALID && m.pid == BUS1_INVALID);
                         EXPECT(m.tid == BUS1_INVALID);
-                        /* the parent can name the sender of its message */
+                        /* the namespaces of the first process have a name for this sender */
                         EXPECT(send_bytes(fd, handle, "x", 1) == 0);
                         _exit(0);
                 }
@@ -497,7 +501,7 @@ static void test_killed(void) {
                 usleep((useconds_t)(i * 997 % 20000));
                 EXPECT(kill(pid, SIGKILL) == 0);
                 EXPECT(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
-                /* its peers ended with it, and this peer was notified */
+                /* the death of the process ended its peers, and notified this one */
                 for (;;) {
                         int r = recv_any(fd, &metadata);
 

@@ -3,11 +3,11 @@
 /*
  * A process that is killed at every stage of every command
  *
- * A command can be stopped where it accesses the memory of the user. One page after the other is
- * missing, and userfaultfd makes the kernel wait for it in the middle of the command. There the
- * process is killed, together with a second one that runs the same command on the same peer and
- * waits for the first. Then the other peer must have got its notifications, and when that peer has
- * ended too, nothing may be left. Needs root, and the usage in debugfs.
+ * A command can be stopped where it accesses the memory of the user. The test takes away one page
+ * after the other, and userfaultfd makes the kernel wait for that page in the middle of the
+ * command. Then the test kills the process, together with a second one that runs the same command
+ * on the same peer and waits for the first. The other peer must get its notifications, and when
+ * that peer has ended too, no account may be charged. Needs root, and the usage in debugfs.
  */
 
 #include "scene.h"
@@ -27,8 +27,8 @@
 #define NOT_REACHED 7
 
 /*
- * From now on every access to one of the pages waits. The returned descriptor becomes readable when
- * there is one.
+ * Make every access to one of the pages wait. The returned descriptor becomes readable when an
+ * access waits.
  */
 static int take_away(struct scene *scene, unsigned pages) {
         struct uffdio_api api = {.api = UFFD_API};
@@ -75,7 +75,7 @@ static pid_t start_victim(struct scene *scene, unsigned pages, int tell) {
         _exit(NOT_REACHED);
 }
 
-/* A second process with the same peer, whose memory is all present. */
+/* Start a second process that runs the command on the same peer. No page of it is missing. */
 static pid_t start_second(struct scene *scene) {
         pid_t pid = fork();
 
@@ -87,14 +87,14 @@ static pid_t start_second(struct scene *scene) {
         return pid;
 }
 
-/* b gets the notifications that the objects of a have gone, and nothing else. */
+/* Check that b is notified of the end of a's objects, and receives nothing else. */
 static void check_other(const struct operation *operation, unsigned pages, int b) {
         struct bus1_metadata_credentials metadata;
         struct bus1_cmd_query q;
         unsigned n_node_releases = 0;
         int r = 0;
 
-        /* the last descriptor of a may still be about to be closed */
+        /* the kernel may close the last descriptor of a a moment after the process has died */
         for (int i = 0; i < 5000; i++) {
                 while ((r = recv_any(b, &metadata)) >= 0)
                         n_node_releases += r == BUS1_MESSAGE_TYPE_NODE_RELEASE;
@@ -127,7 +127,7 @@ static void test_pages(const struct operation *operation, unsigned pages) {
         victim = start_victim(&scene, pages, tell[1]);
         EXPECT(read(tell[0], &c, 1) == 1);
         second = start_second(&scene);
-        /* only these two processes have the peer now: it ends with the last of them */
+        /* only these two processes have the peer now, so it ends with the last of them */
         close(scene.a);
         if (is_touched && __builtin_ctz(pages) % 2)
                 usleep(2000);

@@ -88,7 +88,7 @@ static void test_slices(void) {
         EXPECT(slice_release(receiver.fd, first) == 0);
         EXPECT(slice_release(receiver.fd, first) == -EBADRQC);
         EXPECT(query(receiver.fd).n_bytes == 6);
-        /* in between, a receive into buffers */
+        /* a receive into buffers between receives into the pool */
         EXPECT(send_bytes(receiver.fd, receiver.handle, "buffer", 6) == 0);
         EXPECT(recv_any(receiver.fd, &(struct bus1_metadata_credentials){}) ==
                BUS1_MESSAGE_TYPE_USER);
@@ -154,7 +154,7 @@ static void test_errors(void) {
         message.offset = 9;
         EXPECT(recv_message(receiver.fd, &message.fds.message, 0, &metadata) == -ERANGE);
 
-        /* memory that is written after the data faults; memory that is read before it faults */
+        /* faults in memory that is written after the data, and in memory that is read before */
         message.offset = POOL;
         EXPECT(recv_message(receiver.fd, &message.fds.message, 0, (void *)BAD) == -EFAULT);
         message.offset = POOL;
@@ -258,7 +258,7 @@ static void *receive(void *unused) {
                         continue;
                 }
                 EXPECT(r == 0);
-                /* every byte of a message is its length, as long as the peer exists */
+                /* until the peer ends, each byte of a message has the message's length as value */
                 for (size_t i = 0; i < message.fds.message.n_data; i++)
                         EXPECT(shared.pool[message.offset + i] ==
                                        (uint8_t)message.fds.message.n_data ||
