@@ -5,6 +5,6 @@
 
 #include <stddef.h>
 
-/* The conditional never runs: it only has the compiler check that ptr is of the member's type. */
+/* The conditional makes the compiler check that ptr has the member's type; it never runs. */
 #define container_of(ptr, type, member) \
         ((type *)((char *)(1 ? (ptr) : &((type *)0)->member) - offsetof(type, member)))

@@ -16,7 +16,7 @@ union scm_buffer {
         char bytes[CMSG_SPACE(SCM_FDS_MAX * sizeof(int))];
 };
 
-/* Have sendmsg() send n descriptors (0 to SCM_FDS_MAX). It reads them from the buffer. */
+/* Make sendmsg() send n descriptors (0 to SCM_FDS_MAX). It reads copies in the buffer. */
 static inline void scm_attach(struct msghdr *message, union scm_buffer *buffer, const int *fds,
                               size_t n) {
         if (n == 0)

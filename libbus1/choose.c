@@ -3,7 +3,7 @@
 /*
  * The choice of the transport
  *
- * A program that does not care gets the kernel's device where there is one, else the hosted server.
+ * A program that names no transport gets the kernel's device if it exists, else the hosted server.
  */
 
 #include "libbus1/transports.h"

@@ -14,8 +14,8 @@
  *         struct bus1_transfer transfers[n_transfers]  TRANSFER, SEND
  *         uint8_t data[n_data]                         SEND
  *
- * and nothing behind it. A request that is too big for a packet is the structure alone, and a memfd
- * with the rest, which can not change any more (BUS1_HOSTED_SEALS). A reply is
+ * and nothing behind it. If a request is too big for a packet, the packet has only the structure,
+ * and a memfd has the rest. Seals (BUS1_HOSTED_SEALS) keep the memfd from changing. A reply is
  *
  *         struct bus1_hosted_reply
  *         struct bus1_transfer transfers[n_transfers]  TRANSFER (source, destination), SEND, RECV
@@ -29,9 +29,9 @@
  * slow to receive.
  *
  * HELLO comes with a second socket, the bell: one packet of one byte waits there while the queue is
- * readable. The client takes it out: one packet for each reply that has BUS1_HOSTED_REPLY_BELL. An
- * eventfd would do the same with less, but both ends would share its flags, and a client could make
- * the server's next write to it block.
+ * readable. The client takes one packet out for each reply that has BUS1_HOSTED_REPLY_BELL. An
+ * eventfd would be cheaper, but both ends would share its flags, and a client could make the
+ * server's next write to it block.
  *
  * File descriptors travel with SCM_RIGHTS: first the memfd, then those of the message. The server
  * trusts none of them: it checks every length and seal, and never waits for a lock that a client
@@ -77,7 +77,7 @@ enum {
 /* RECV: the client has the data */
 #define BUS1_HOSTED_REQUEST_DATA_READ UINT64_C(0x2)
 
-/* the queue was emptied: a packet is to be taken from the bell */
+/* the queue is empty: the client must take a packet out of the bell */
 #define BUS1_HOSTED_REPLY_BELL UINT64_C(0x1)
 
 /* Fields that the command does not use are 0. */
@@ -85,14 +85,14 @@ struct bus1_hosted_request {
         uint32_t magic;
         uint32_t command;
         uint64_t request_flags; /* BUS1_HOSTED_REQUEST_* */
-        uint64_t flags;         /* those of the bus1 command */
+        uint64_t flags;         /* flags of the bus1 command */
         uint64_t message_flags; /* SEND, RECV */
         uint64_t message_type;  /* SEND, RECV */
         uint64_t n_ids;         /* RELEASE, SEND */
-        uint64_t n_transfers;   /* RECV: the capacity, as the next two */
+        uint64_t n_transfers;   /* RECV: this and the next two are capacities */
         uint64_t n_data;
         uint64_t n_fds;
-        uint64_t offset; /* READ: of n_data bytes in the data */
+        uint64_t offset; /* READ: where the n_data bytes begin in the data */
         uint64_t to;     /* TRANSFER: the other peer and its secret, or 0 for the same peer */
         uint8_t to_secret[16];
 };
@@ -111,8 +111,8 @@ struct bus1_hosted_reply {
 /* The answer to HELLO; the client's end of the bell comes with it. */
 struct bus1_hosted_hello {
         uint8_t domain[16]; /* names the core */
-        uint64_t peer;      /* names the peer in it, not 0 */
-        uint8_t secret[16]; /* proves that one has the peer's socket */
+        uint64_t peer;      /* names the peer in the core; not 0 */
+        uint8_t secret[16]; /* proves that a client has the peer's socket */
 };
 
 _Static_assert(sizeof(struct bus1_hosted_request) == 104, "the arrays behind it must be aligned");

@@ -3,8 +3,8 @@
 /*
  * The socket of a hosted peer
  *
- * Sends a request and waits for its reply, as a system call would: it blocks, and has no deadline
- * but the server's own. The reply overwrites the request, which makes one buffer enough.
+ * Sends a request and waits for its reply. Like a system call it blocks; only the server's own
+ * limits end the wait. The reply overwrites the request, so one buffer is enough.
  */
 
 #include "libbus1/hosted-socket.h"

@@ -22,11 +22,12 @@ struct hosted_socket {
 int hosted_socket_connect(const char *path);
 
 /*
- * Send the n_packet bytes of the packet and fds[0..n_fds], and wait for the reply, which takes
- * their place. 0 when there is one, whatever its result. ret_fds has room for BUS1_HOSTED_FDS_MAX,
- * and is the caller's to close. With a time-out (in milliseconds, or -1): -ETIMEDOUT.
+ * Send the n_packet bytes of the packet and n_fds descriptors, and wait for the reply, which
+ * overwrites the packet. Returns 0 when a reply has come, whatever its result. ret_fds has room for
+ * BUS1_HOSTED_FDS_MAX descriptors, which the caller closes. -ETIMEDOUT after the time-out (in
+ * milliseconds; -1: none).
  *
- * -ESHUTDOWN when the connection has ended, or has been ended here since the server breaks the
+ * -ESHUTDOWN when the connection has ended; this function also ends it when the server breaks the
  * protocol. Any other error means that nothing was sent.
  */
 int hosted_socket_call(struct hosted_socket *socket, const int *fds, size_t n_fds, int timeout,
@@ -35,7 +36,7 @@ int hosted_socket_call(struct hosted_socket *socket, const int *fds, size_t n_fd
 /* End the connection, because the server broke the protocol. Returns -ESHUTDOWN. */
 int hosted_socket_break(struct hosted_socket *socket);
 
-/* The body of the reply, if it has exactly n bytes; else NULL. */
+/* Get the body of the reply if the body has exactly n bytes, else NULL. */
 static inline const void *hosted_socket_reply_body(const struct hosted_socket *socket, size_t n) {
         if (socket->n_packet != sizeof(struct bus1_hosted_reply) + n)
                 return NULL;

@@ -101,7 +101,7 @@ static int memfd_from_request(const uint64_t *ids, size_t n_ids,
         return steal_fd(&fd);
 }
 
-/* One request and its reply; the descriptors of the reply are the caller's. Returns its result. */
+/* Send a request and return the reply's result. The caller owns the reply's descriptors. */
 static int hosted_exchange(struct hosted_peer *peer, const int *fds, size_t n_fds, int *ret_fds,
                            size_t *ret_n_fds) {
         uint8_t byte;
@@ -123,7 +123,7 @@ static int hosted_exchange(struct hosted_peer *peer, const int *fds, size_t n_fd
         return peer->socket.packet.reply.result;
 }
 
-/* A call whose reply has no file descriptors; returns its result. */
+/* Make a call whose reply has no file descriptors. Returns the reply's result. */
 static int hosted_call(struct hosted_peer *peer, const int *fds, size_t n_fds) {
         int reply_fds[BUS1_HOSTED_FDS_MAX];
         size_t n_reply_fds;
@@ -137,8 +137,8 @@ static int hosted_call(struct hosted_peer *peer, const int *fds, size_t n_fds) {
 }
 
 /*
- * Complete a request with what follows its header, in the packet when it fits, and call. n_fds is
- * known to be at most BUS1_HOSTED_MESSAGE_FDS_MAX.
+ * Complete a request with its body and make the call. The body goes into the packet if it fits,
+ * else into a memfd. The caller has checked that n_fds is at most BUS1_HOSTED_MESSAGE_FDS_MAX.
  */
 static int hosted_call_with(struct hosted_peer *peer, const uint64_t *ids, size_t n_ids,
                             const struct bus1_transfer *transfers, size_t n_transfers,
@@ -276,8 +276,8 @@ static int hosted_send(void *p, uint64_t flags, size_t n_destinations, const uin
 }
 
 /*
- * Copy a received message to the caller. The capacities in message are still those of the request.
- * With has_read the data is in the vectors already, and not in the reply.
+ * Copy a received message to the caller. message still has the capacities of the request. With
+ * has_read the data is in the vectors already, and not in the reply.
  */
 static int hosted_recv_unpack(struct hosted_peer *peer, bool has_read, uint64_t flags,
                               struct bus1_metadata *metadata, struct bus1_message *message,
@@ -307,7 +307,7 @@ static int hosted_recv_unpack(struct hosted_peer *peer, bool has_read, uint64_t 
         if (with_fds) {
                 int32_t *user_fds = ptr_from_u64(with_fds->ptr_fds);
 
-                /* the kernel installs as many as this process may have open; the others are lost */
+                /* if this process may not open so many descriptors, the kernel drops the rest */
                 for (size_t i = 0; i < reply->n_fds && !peek; i++)
                         user_fds[i] = i < n_fds ? fds[i] : -1;
                 with_fds->n_fds = reply->n_fds;
@@ -498,7 +498,7 @@ static int hosted_peer_hello(struct hosted_peer *peer) {
         if (peer->socket.packet.reply.result < 0 || !body || n_fds != 1) {
                 for (size_t i = 0; i < n_fds; i++)
                         close(fds[i]);
-                /* a reply without the bell: this process had no descriptor left for it */
+                /* the reply came without the bell: this process had no descriptor left */
                 return peer->socket.packet.reply.result < 0 ? peer->socket.packet.reply.result
                        : n_fds == 0                         ? -EMFILE
                                                             : -EPROTO;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The data of a struct bus1_message: the first n bytes of its vectors. */
+/* The data of a struct bus1_message is the first n_data bytes of its vectors. */
 
 #include "libbus1/util.h"
 #include <errno.h>
@@ -12,7 +12,7 @@
 /* the kernel takes no more in one call */
 #define IOVEC_MAX 1024
 
-/* -EINVAL if the vectors hold fewer than n_data bytes. The functions below rely on it. */
+/* -EINVAL if the vectors hold fewer than n_data bytes. Call this before those below. */
 static inline int iovec_check_message(const struct bus1_message *message) {
         const struct iovec *vecs = ptr_from_u64(message->ptr_data_vecs);
         uint64_t n = message->n_data;
@@ -26,7 +26,7 @@ static inline int iovec_check_message(const struct bus1_message *message) {
         return n > 0 ? -EINVAL : 0;
 }
 
-/* Vectors to buffer. */
+/* Copy from the vectors to the buffer. */
 static inline void iovec_gather(uint8_t *to, const struct iovec *vecs, size_t n) {
         for (; n > 0; vecs++) {
                 size_t l = min_size(n, vecs->iov_len);
@@ -38,7 +38,7 @@ static inline void iovec_gather(uint8_t *to, const struct iovec *vecs, size_t n)
         }
 }
 
-/* Buffer to vectors, from an offset in these on. */
+/* Copy from the buffer to the vectors, beginning at an offset in the vectors. */
 static inline void iovec_scatter(const struct iovec *vecs, size_t offset, const uint8_t *from,
                                  size_t n) {
         for (; n > 0; vecs++) {

@@ -5,8 +5,8 @@
  *
  * Receives a message of any size into one allocation. The memory is allocated before the message is
  * taken off the queue, so no message is lost when memory runs out. The first try has room for
- * nearly every message, and gives back the rest. If the message needs more, the command reports its
- * size and the next try has exactly that.
+ * nearly every message, and frees the room that is left over. If the message needs more, the
+ * command reports its size and the next try has exactly that.
  */
 
 #include "libbus1/util.h"
@@ -47,7 +47,7 @@ static size_t received_layout(struct bus1_received *received, size_t n_transfers
 static struct bus1_received *received_new(size_t n_transfers, size_t n_data, size_t n_fds) {
         struct bus1_received *received;
 
-        /* no core has limits near this; it keeps the sum below from overflowing */
+        /* all cores have lower limits; this keeps the sum below from overflowing */
         if (n_transfers > SIZE_MAX / 256 || n_data > SIZE_MAX / 4 || n_fds > SIZE_MAX / 64)
                 return NULL;
 
@@ -119,7 +119,7 @@ BUS1_EXPORT int bus1_client_recv_alloc(struct bus1_client *client,
                         return 0;
                 }
 
-                /* each try must have more room, or a faulty core could keep the loop going */
+                /* each try must have more room, else a faulty core could make the loop endless */
                 if (r != -EMSGSIZE || (message.message.n_transfers <= n_transfers &&
                                        message.message.n_data <= n_data && message.n_fds <= n_fds))
                         return r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Capacity: accepting, or not. */
+/* Capacity: stop and resume accepting connections. */
 
 #include "bridge/socket/capacity.h"
 

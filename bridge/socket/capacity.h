@@ -2,15 +2,16 @@
 #pragma once
 
 /*
- * Capacity - how many connections may be incomplete, without Hello, at a time
+ * Capacity - the limit on incomplete connections
  *
- * While there are max_incomplete_connections of them the server does not accept: programs that
- * connect wait in the backlog of the kernel.
+ * A connection is incomplete until its client has called Hello. While there are
+ * max_incomplete_connections of these, the server accepts no others: programs that connect wait in
+ * the kernel's queue of the listening socket.
  */
 
 #include "bridge/socket/server.h"
 
 bool server_has_room(const struct server *server);
 void server_set_accepting(struct server *server, bool accepting);
-/* A connection had its Hello, or ended before: there is room for another one. */
+/* A connection has called Hello, or ended before that: there is room for another one. */
 void server_connection_completed(struct server *server);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Connections: the handshake, which makes them a client, or the anchor of a native session. */
+/* Connections: the handshake. It ends with a client, or with the anchor of a native session. */
 
 #include "bridge/socket/connection-handshake.h"
 
@@ -14,7 +14,7 @@
 #include "bridge/bus/verdict.h"
 #include "bridge/socket/connection-messages.h"
 
-/* Answer NEGOTIATE_BUS1. ret_fd is to be passed with the answer. */
+/* Answer NEGOTIATE_BUS1. The caller sends ret_fd with the answer. */
 static void negotiate(struct connection *connection, struct sasl_answer *answer, int *ret_fd) {
         struct bus *bus = connection->server->bus;
         const char *why = "this bus does not do bus1";
@@ -53,9 +53,9 @@ static void negotiate(struct connection *connection, struct sasl_answer *answer,
 /* lines */
 
 /*
- * Take the identity that the client has proved. The credentials of the socket belong to the user
- * that the socket knows (EXTERNAL). A user that was proved in another way comes with the process id
- * only.
+ * Take the identity that the client has proved. With EXTERNAL this is the user of the socket's
+ * credentials, so all of these hold. With another mechanism it may be another user, so only the
+ * process id of the credentials holds.
  */
 static bool take_identity(struct connection *connection) {
         struct server *server = connection->server;
@@ -163,7 +163,7 @@ static int feed(struct connection *connection, const char *bytes, size_t n, size
         return r;
 }
 
-/* The look-up of the cookie is over (NULL: there is none): go on with the handshake. */
+/* The cookie has been looked up (NULL: there is none): go on with the handshake. */
 static int have_cookie(struct cookie_request *request, const struct keyring_cookie *cookie) {
         struct connection *connection = container_of(request, struct connection, cookie);
         struct sasl_answer answer; /* 4 KiB: not worth clearing */

@@ -4,7 +4,7 @@
 /*
  * The handshake of a connection - the stage CONNECTION_HANDSHAKE
  *
- * bridge/wire/sasl.h speaks the protocol. This file does what it asks for: it looks up cookies,
+ * bridge/wire/sasl.h implements the protocol. This file provides the rest: it looks up cookies,
  * begins native sessions, and at BEGIN makes the connection a client or the anchor of a native
  * session.
  */

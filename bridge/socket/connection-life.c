@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The life of a connection: from accept to the end, and what happens when time runs out. */
+/* The life of a connection: from accept to the end, and its timeouts. */
 
 #include "bridge/socket/connection-life.h"
 
@@ -18,7 +18,7 @@
 static int close_deferred(struct loop_deferred *deferred) {
         struct connection *connection = container_of(deferred, struct connection, close);
 
-        /* Write what is queued if possible: the last message may be the error that ends it. */
+        /* Try to write the queue: the last message may be the error that tells the client why. */
         if (!connection->output.is_broken && connection->output.n_queued > 0)
                 connection_flush(&connection->flush);
         connection_free(connection);

@@ -5,7 +5,7 @@
 
 #include "bridge/socket/connection.h"
 
-/* Take an accepted socket. -ENOMEM and others, none of which is fatal to the bus. */
+/* Make a connection of an accepted socket. -ENOMEM and others; none is fatal to the bus. */
 int connection_new(struct server *server, int fd, const struct listener *listener,
                    struct connection **ret_connection);
 /* Close the socket; the client leaves the bus. Returns NULL. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The messages of a connection: from events to the bus. */
+/* The messages of a connection: read them from the socket and hand them to the bus. */
 
 #include "bridge/socket/connection-messages.h"
 
@@ -13,7 +13,7 @@
 static int receive(struct connection *connection, struct message *m) {
         int r;
 
-        /* Descriptors that are left belong to another message: their time starts anew. */
+        /* The descriptors that are left belong to a later message, so their timeout starts anew. */
         if (m->n_fds > 0)
                 loop_timer_cancel(connection->server->loop, &connection->fd_timer);
         r = client_receive(&connection->client, m, 0);
@@ -25,7 +25,7 @@ static int receive(struct connection *connection, struct message *m) {
         return r < 0 ? r : 0;
 }
 
-/* Descriptors may wait for a message that is on its way, but not for ever. Close all others. */
+/* Descriptors may wait a limited time for a message that is on its way. Close all others. */
 static int settle_fds(struct connection *connection) {
         struct server *server = connection->server;
 
@@ -71,7 +71,7 @@ int connection_take_messages(struct connection *connection, const uint8_t *bytes
 /* events */
 
 static int end_of_input(struct connection *connection) {
-        /* Everything it sent has been routed, but it may still read the answers. */
+        /* All messages of the client have been routed, but it may still read the answers. */
         if (connection->output.is_broken || connection->output.n_queued == 0 ||
             connection->state != CONNECTION_MESSAGES)
                 connection_close(connection, NULL);
@@ -80,7 +80,7 @@ static int end_of_input(struct connection *connection) {
         return 0;
 }
 
-/* Are there more descriptors than can belong to messages, or any where none may be? */
+/* Has the client sent more descriptors than messages can have, or any without negotiation? */
 static const char *check_fds(const struct connection *connection) {
         const struct bus_limits *limits = &connection->server->bus->limits;
         size_t n = connection->input.n_fds;
@@ -90,7 +90,7 @@ static const char *check_fds(const struct connection *connection) {
                 return NULL;
         if (!connection->client.fds_negotiated)
                 return "descriptors without NEGOTIATE_UNIX_FD";
-        /* One message may always be received, and the kernel may bring more than that at once. */
+        /* A whole message must fit, and one read can bring the descriptors of the next, too. */
         if (max < limits->max_message_unix_fds)
                 max = limits->max_message_unix_fds;
         return (int64_t)n > max + (int64_t)SCM_FDS_MAX ? "more descriptors than messages declare"

@@ -7,5 +7,5 @@
 
 /* connection.take of this stage. */
 int connection_take_messages(struct connection *connection, const uint8_t *bytes, size_t n);
-/* source.dispatch: read, or write, what the events are about. */
+/* source.dispatch: read or write, as the events say. */
 int connection_dispatch(struct loop_source *source, uint32_t events);

@@ -69,7 +69,7 @@ static int client_deliver(struct client *client, struct message *m, struct reply
         return 0;
 }
 
-/* connection_flush() also takes input that had to wait. */
+/* connection_flush() also processes input that had to wait. */
 static void client_resume(struct client *client) {
         struct connection *connection = container_of(client, struct connection, client);
 
@@ -135,7 +135,7 @@ int connection_update_events(struct connection *connection) {
                 return 0;
         /*
          * A client that has shut down its reading side cannot be called any more, so it must not
-         * keep its names. It leaves once everything is read that it sent before.
+         * keep its names. It leaves once the bus has read everything that it sent before.
          */
         if (connection->output.is_broken && !has_input(connection)) {
                 connection_close(connection, NULL);
@@ -150,8 +150,8 @@ int connection_update_events(struct connection *connection) {
 /* input that has to wait */
 
 /*
- * One read can bring thousands of messages. Once too much of what they caused waits to be read by
- * others, those that follow have to wait, too.
+ * One read can bring thousands of messages. When the backlog of this client grows too large
+ * meanwhile, the messages that follow have to wait.
  */
 int connection_keep_rest(struct connection *connection, const uint8_t *bytes, size_t n) {
         if (input_keep_rest(&connection->input, bytes, n) < 0)
@@ -182,7 +182,7 @@ int connection_send_bytes(struct connection *connection, const char *bytes, size
         return r;
 }
 
-/* The head cannot be sent with its descriptors, and without them it would be another message. */
+/* Drop the head: its descriptors cannot be sent, and without them its meaning would change. */
 static int drop_head(struct connection *connection) {
         struct message *m = output_drop_head(&connection->output);
         int r = 0;

@@ -4,13 +4,14 @@
 /*
  * Connections - the socket front end of a client
  *
- * A connection has a stage, which take() belongs to: it takes the bytes that were read.
+ * A connection has a stage. Each stage has its own take(), which processes the bytes that were
+ * read.
  *
  *      CONNECTION_HANDSHAKE  --BEGIN-->  CONNECTION_MESSAGES  --end of input--> CONNECTION_DRAINING
  *                            --BEGIN after NEGOTIATE_BUS1-->  CONNECTION_ANCHOR
  *
- * Closing is deferred to the end of the turn of the loop, so a connection stays valid while
- * functions are on the stack that use it.
+ * Closing is deferred to the end of the turn of the loop, so a connection stays valid for all
+ * functions on the stack.
  */
 
 #include "bridge/bus/quota.h"
@@ -34,13 +35,13 @@ struct connection {
         /* Take n bytes of the server's buffer, or of input.rest. 0 (also when closing), or fatal.
          */
         int (*take)(struct connection *connection, const uint8_t *bytes, size_t n);
-        bool is_complete;         /* had its Hello; counts as incomplete before */
+        bool is_complete;         /* has called Hello; counts as incomplete before */
         const char *close_reason; /* static; set when it will be closed at the end of the turn */
         struct loop_deferred close;
 
         struct client_credentials credentials; /* moved to the client at BEGIN */
-        uint32_t peer_uid, peer_pid;           /* for the log; valid all the time */
-        const struct listener *listener;       /* that accepted it */
+        uint32_t peer_uid, peer_pid;           /* for the log; always valid */
+        const struct listener *listener;       /* the listener that accepted it */
         struct sasl_server sasl;
         struct cookie_request cookie;
         uint8_t nonce[LISTENER_NONCE_SIZE]; /* the first n_nonce bytes have been received */
@@ -67,29 +68,28 @@ extern const struct client_ops connection_client_ops;
 void connection_close(struct connection *connection, const char *reason);
 /* Close because the client broke this rule (static), which is logged. */
 void connection_violate(struct connection *connection, const char *rule);
-/* The connection had its Hello: it is not incomplete any more. */
+/* The client has called Hello: the connection is not incomplete any more. */
 void connection_set_complete(struct connection *connection);
-/* There will be no BEGIN for the native session, or the socket has gone: end the session. */
+/* End the native session: the handshake failed before BEGIN, or the socket has gone. */
 void connection_end_session(struct connection *connection);
 
-/* Must input wait for a cookie, or because the client does not read the answers of the handshake?
- */
+/* Must input wait? It waits for a cookie, or until the client reads the handshake's answers. */
 static inline bool connection_handshake_waits(const struct connection *connection) {
         return connection->state == CONNECTION_HANDSHAKE &&
                (connection->cookie.queued ||
                 (connection->output.n_queued > 0 && !connection->flush.queued));
 }
 /*
- * Must messages wait, because this client or others do not read, or for a deferred answer? When the
- * output is broken no more input follows, so nothing waits.
+ * Must messages wait? They wait while this client or others do not read, and for a deferred answer.
+ * When the output is broken no more input follows, so nothing waits.
  */
 static inline bool connection_input_waits(const struct connection *connection) {
         return connection->has_client && !connection->output.is_broken &&
                (connection->client.later || quota_is_congested(&connection->client));
 }
-/* Keep bytes until input need not wait. 0 (also when closing). */
+/* Keep bytes for as long as input must wait. 0 (also when closing). */
 int connection_keep_rest(struct connection *connection, const uint8_t *bytes, size_t n);
-/* Take the bytes that were kept, if input need not wait. 0 (also when closing), or fatal. */
+/* Take the kept bytes, unless input must wait. 0 (also when closing), or fatal. */
 int connection_take_rest(struct connection *connection);
 
 /* Send bytes of the handshake with a descriptor (taken; -1: none). -ENOMEM. */

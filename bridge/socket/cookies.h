@@ -26,20 +26,20 @@ struct cookie_request {
 struct cookies {
         struct loop *loop;
         char *directory;
-        char *user;   /* name of the user whose cookies they are, or NULL */
+        char *user;   /* name of the user that the cookies belong to, or NULL */
         uint32_t uid; /* UINT32_MAX before cookies_start() */
         struct cookie_request *requests;
         struct loop_source source; /* eventfd by which the thread reports its end */
         pthread_t thread;
         bool is_running;
         atomic_bool cancel;
-        /* only the thread touches these until it has ended */
+        /* until the thread has ended, only it touches these */
         int result;
         struct keyring_cookie cookie;
 };
 
 void cookies_init(struct cookies *cookies, struct loop *loop);
-/* Find out the user; may ask the user database. Negative errno: there will be no cookies. */
+/* Find the user, maybe in the user database. Negative errno: there will be no cookies. */
 int cookies_start(struct cookies *cookies);
 /* No request may be waiting. */
 void cookies_deinit(struct cookies *cookies);

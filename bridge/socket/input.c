@@ -90,7 +90,8 @@ int input_read(struct input *input, int fd, uint8_t *buffer, size_t n_buffer, si
         *ret_n = 0;
         *ret_eof = false;
 
-        /* The rest of a message goes to its place, and what follows it into the common buffer. */
+        /* The rest of a message is read into the message, and later bytes into the common buffer.
+         */
         if (partial) {
                 n_missing = partial->n_wire - input->n_partial;
                 iov[header.msg_iovlen++] = (struct iovec){
@@ -132,7 +133,7 @@ static int parse_message(struct input *input, const struct bus_limits *limits, s
         return r;
 }
 
-/* m is complete: hand it out, or tell what is wrong with it. */
+/* m is complete: return it, or report which rule it breaks. */
 static int finish_message(struct input *input, const struct bus_limits *limits, struct message *m,
                           struct message **ret_message, const char **ret_violation) {
         int r;
@@ -149,7 +150,7 @@ static int finish_message(struct input *input, const struct bus_limits *limits, 
         return 0;
 }
 
-/* The fixed part of the header is there: make the message, whose size it tells. */
+/* The fixed part of the header is complete and tells the size: allocate the message. */
 static struct message *frame_message(const struct bus_limits *limits, const uint8_t *header,
                                      const char **ret_violation) {
         struct message *m;
@@ -162,7 +163,7 @@ static struct message *frame_message(const struct bus_limits *limits, const uint
                 return NULL;
         }
         if (message_new(&m, size) < 0) {
-                /* The client chose the size, so it pays with its connection, not the bus. */
+                /* The client chose the size, so running out of memory costs only its connection. */
                 *ret_violation = "no memory for the message";
                 return NULL;
         }
@@ -179,7 +180,7 @@ static size_t min_size(size_t a, size_t b) {
         return a < b ? a : b;
 }
 
-/* Put more bytes into the message that is not complete yet. */
+/* Append bytes to the unfinished message. */
 static int continue_message(struct input *input, const struct bus_limits *limits,
                             const uint8_t **bytes, size_t *n, struct message **ret_message,
                             const char **ret_violation) {

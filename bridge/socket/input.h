@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * Input - messages out of the bytes of one socket
+ * Input - turns the bytes of one socket into messages
  *
  *      socket  ->  input_read()  ->  common buffer  ->  input_next()  ->  message, with descriptors
  *                       \                                  ^
- *                        `->  rest of a long message, right into its place
+ *                        `->  rest of a long message, right into the message
  *
  * An idle input has no memory of its own: bytes are read into a buffer that all connections share.
  * Only an unfinished message, and bytes that have to wait (input_keep_rest()), are kept.
@@ -32,26 +32,26 @@ enum {
 
 /*
  * Read once. *ret_n is the number of bytes in buffer (0 also if all went into the unfinished
- * message, or if there were none); *ret_eof tells that the other side has finished. INPUT_E_LOST,
+ * message, or if there were none). *ret_eof: the client will send nothing more. INPUT_E_LOST,
  * -ENOMEM.
  */
 int input_read(struct input *input, int fd, uint8_t *buffer, size_t n_buffer, size_t *ret_n,
                bool *ret_eof);
 /*
  * Take the next message out of *bytes, which has *n; both advance. *ret_message is the caller's, or
- * NULL if the bytes end before the message does. *ret_violation, if not NULL, is a static text that
- * tells which rule of the protocol the bytes break; then there is no message. 0 or -ENOMEM.
+ * NULL if the bytes end before the message does. If the bytes break a rule of the protocol there is
+ * no message, and *ret_violation is a static text that names the rule (else NULL). 0 or -ENOMEM.
  */
 int input_next(struct input *input, const struct bus_limits *limits, const uint8_t **bytes,
                size_t *n, struct message **ret_message, const char **ret_violation);
-/* Is a message in the input that is not complete? */
+/* Does the input hold an unfinished message? */
 static inline bool input_is_amid_message(const struct input *input) {
         return input->partial || input->n_header > 0;
 }
 
 /* Keep bytes for later in rest. -ENOMEM. */
 int input_keep_rest(struct input *input, const uint8_t *bytes, size_t n);
-/* Take the first n descriptors, as many as there are at least, to ret_fds. */
+/* Move the first n descriptors to ret_fds. There must be at least n. */
 void input_take_fds(struct input *input, int *ret_fds, size_t n);
 /* Close all descriptors that no message has taken. */
 void input_drop_fds(struct input *input);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Keyrings: the files, their lock, and which cookies are too old. */
+/* Keyrings: the files, their lock, and the age of cookies. */
 
 #include "bridge/socket/keyring.h"
 
@@ -98,7 +98,7 @@ static int try_lock(struct keyring *keyring) {
         return 0;
 }
 
-/* A lock that is held longer than any look-up takes was left by a process that died. */
+/* A lock that outlasts all tries is removed: the process that left it has died. */
 static int keyring_lock(struct keyring *keyring, const atomic_bool *cancel) {
         static const struct timespec delay = {.tv_nsec = LOCK_DELAY};
         int r = -EEXIST;
@@ -274,7 +274,7 @@ static bool has_id(const struct keyring *keyring, uint32_t id) {
         return false;
 }
 
-/* The array has room for one more cookie than is read. */
+/* The array has room for one more cookie than the file can have. */
 static int add_cookie(struct keyring *keyring, int64_t now) {
         struct keyring_cookie cookie = {.time = now};
         uint8_t secret[SECRET_SIZE];

@@ -31,9 +31,9 @@ struct keyring_cookie {
 char *keyring_directory(void);
 
 /*
- * Get a cookie of the keyring named context that is young at the time now; one is added if there is
- * none. The directory is made if it is missing; nobody but the user may be able to read or write it
- * (-EPERM). -ECANCELED when *cancel (may be NULL) becomes true, -ENOMEM, and errors of the file
+ * Get a cookie of the keyring named context that is young at the time now. If there is none, add
+ * one. A missing directory is made. -EPERM if others than the user can read or write the directory,
+ * -ECANCELED when *cancel becomes true (cancel may be NULL), -ENOMEM, and errors of the file
  * system.
  */
 int keyring_get(const char *directory, const char *context, int64_t now, const atomic_bool *cancel,

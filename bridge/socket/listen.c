@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Listening: by transport; sockets that systemd passed. */
+/* Listening: chooses the transport of an address, and takes the sockets that systemd passed. */
 
 #include "bridge/socket/listen.h"
 
@@ -25,7 +25,7 @@ static int fd_set_nonblocking(int fd) {
         return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
-/* An option of the socket level; -1 if the descriptor is no socket. */
+/* Get an option of the level SOL_SOCKET; -1 if the descriptor is no socket. */
 static int get_option(int fd, int option) {
         socklen_t n = sizeof(int);
         int value;
@@ -42,7 +42,7 @@ static int print_inherited_unix(int fd, const char *guid, char **ret_printed) {
                 return -errno;
         if (n <= offsetof(struct sockaddr_un, sun_path))
                 return -EINVAL;
-        /* The kernel ends a name that fills all of sun_path behind it. */
+        /* If a name fills all of sun_path, the kernel puts its NUL behind the structure. */
         if (n > sizeof(address))
                 n = sizeof(address);
         n_name = n - offsetof(struct sockaddr_un, sun_path);
@@ -67,7 +67,7 @@ static int print_inherited(int fd, bool is_tcp, const char *guid, char **ret_pri
         return r < 0 ? -ENOMEM : 0;
 }
 
-/* One socket that systemd passed. */
+/* Make a listener of one socket that systemd passed. */
 static int open_inherited(struct server *server, int fd, const char *guid, char **ret_printed,
                           char **ret_error) {
         struct listener *listener;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Listening - from an address (D-Bus spec, "Server Addresses") to listeners */
+/* Listening - makes the listeners of an address (D-Bus spec, "Server Addresses") */
 
 #include "bridge/socket/listener.h"
 #include "bridge/wire/address.h"

@@ -37,7 +37,7 @@
 struct bound {
         int fds[SOCKETS_MAX];
         size_t n;
-        char port[8]; /* the same for all */
+        char port[8]; /* all sockets have the same */
 };
 
 static void bound_close(struct bound *bound) {
@@ -51,7 +51,7 @@ int listener_check_tcp(const struct server *server, char **ret_error) {
         if (BRIDGE_TCP == TCP_NOWHERE)
                 return listener_fail(ret_error, -EPROTONOSUPPORT,
                                      "This message bus was built without TCP");
-        if (BRIDGE_TCP == TCP_SESSION && type && !strcmp(type, "system"))
+        if (BRIDGE_TCP == TCP_SESSION && type && strcmp(type, "system") == 0)
                 return listener_fail(ret_error, -EPROTONOSUPPORT,
                                      "A system bus does not listen on TCP, which protects nothing "
                                      "and tells nothing about clients (meson -Dtcp=all lets it)");
@@ -110,9 +110,9 @@ static int resolve(const char *host, const char *port, const char *family,
         };
         int r;
 
-        if (family && !strcmp(family, "ipv4"))
+        if (family && strcmp(family, "ipv4") == 0)
                 hints.ai_family = AF_INET;
-        else if (family && !strcmp(family, "ipv6"))
+        else if (family && strcmp(family, "ipv6") == 0)
                 hints.ai_family = AF_INET6;
         else if (family)
                 return listener_fail(ret_error, -EINVAL, "Unknown address family \"%s\"", family);
@@ -149,9 +149,9 @@ static int open_socket(const struct addrinfo *info) {
         fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
         if (fd < 0)
                 return -errno;
-        /* bind although connections of an earlier bus are in TIME_WAIT */
+        /* lets bind() succeed while connections of an earlier bus are in TIME_WAIT */
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-        /* :: must leave the port to 0.0.0.0 */
+        /* the socket of :: must leave the port free for that of 0.0.0.0 */
         if (info->ai_family == AF_INET6)
                 setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
         if (bind(fd, info->ai_addr, info->ai_addrlen) < 0 || listen(fd, SOMAXCONN) < 0) {
@@ -210,7 +210,7 @@ static int listen_on(const struct address_entry *address, const char *host, stru
                 return r;
         if (!bind_to)
                 bind_to = host;
-        else if (!strcmp(bind_to, "*"))
+        else if (strcmp(bind_to, "*") == 0)
                 bind_to = NULL;
         r = resolve(bind_to, port, address_entry_get(address, "family"), &list, ret_error);
         if (r < 0)
@@ -300,7 +300,9 @@ static int print_tcp(const struct bound *bound, const char *host, const char *no
         return r < 0 ? -ENOMEM : 0;
 }
 
-/* One listener for each socket. The first has the nonce's file to remove, so each has its own name.
+/*
+ * Make one listener for each socket. Each has its own copy of the name of the nonce's file, and the
+ * first one that is freed removes the file.
  */
 static int add_listeners(struct server *server, struct bound *bound, const char *guid,
                          const char *nonce_file, const uint8_t *nonce) {
@@ -337,7 +339,7 @@ int listener_open_tcp(struct server *server, const struct address_entry *address
         if (!host)
                 host = "localhost";
         r = listen_on(address, host, &bound, ret_error);
-        if (r >= 0 && !strcmp(address->transport, "nonce-tcp"))
+        if (r >= 0 && strcmp(address->transport, "nonce-tcp") == 0)
                 r = make_nonce(nonce, &nonce_file, ret_error);
 
         bus_make_id(guid);

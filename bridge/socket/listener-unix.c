@@ -43,7 +43,7 @@ static int open_unix(struct server *server, const char *key, const char *name, c
                                      name);
         memcpy(address.sun_path + abstract, name, n);
 
-        /* A socket file of an earlier life, or of another bus, makes room; nothing else does. */
+        /* Replace a socket that an earlier or another bus left at the path, but no other file. */
         if (!abstract && lstat(name, &st) == 0 && S_ISSOCK(st.st_mode))
                 unlink(name);
 
@@ -83,7 +83,7 @@ static int open_unix(struct server *server, const char *key, const char *name, c
         return 0;
 }
 
-/* A fresh name in the directory. */
+/* Listen on a new name in the directory. */
 static int open_unix_dir(struct server *server, const char *dir, char **ret_printed,
                          char **ret_error) {
         static const char letters[] =

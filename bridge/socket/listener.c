@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Listeners: made and freed. */
+/* Listeners: creation and destruction. */
 
 #include "bridge/socket/listener.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Listeners - one listening socket each, whatever its transport */
+/* Listeners - each has one listening socket, of any transport */
 
 #include "bridge/socket/server.h"
 
@@ -18,8 +18,7 @@ struct listener {
         uint8_t nonce[LISTENER_NONCE_SIZE];
 };
 
-/* Make a listener and append it to server->listeners. Takes fd. unlink_path may be NULL. -ENOMEM.
- */
+/* Append a new listener to server->listeners. Takes fd. unlink_path may be NULL. -ENOMEM. */
 int listener_new(struct server *server, int fd, const char *guid, const char *unlink_path,
                  struct listener **ret_listener);
 /* NULL is fine; returns NULL. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Output: the ring of messages, and as few system calls as possible to write it. */
+/* Output: a ring of messages, written with as few system calls as possible. */
 
 #include "bridge/socket/output.h"
 
@@ -15,7 +15,7 @@
 
 #define BATCH_MAX 64
 #define QUEUE_SIZE_MIN 8
-#define QUEUE_SIZE_IDLE 64 /* an empty queue that is larger is freed */
+#define QUEUE_SIZE_IDLE 64 /* a larger ring is freed when it is empty */
 
 static struct message *queue_at(const struct output *output, size_t i) {
         return output->queue[(output->queue_head + i) & (output->queue_size - 1)];
@@ -91,9 +91,8 @@ int output_push_bytes(struct output *output, const char *bytes, size_t n, int fd
 /* writing */
 
 /*
- * Gather as many messages as one call takes. Descriptors are sent with the first byte of their
- * message, and such a message is sent alone, so that every reader can tell which message they
- * belong to.
+ * Gather as many messages as one call takes. A message with descriptors is sent alone, and its
+ * first byte carries them, so that every reader can tell which message they belong to.
  */
 static size_t gather(struct output *output, struct iovec iov[BATCH_MAX]) {
         size_t n;
@@ -169,7 +168,8 @@ int output_write(struct output *output) {
                 else if (n == -ETOOMANYREFS && output->n_written == 0)
                         return OUTPUT_E_FDS;
                 else if (n != -EINTR)
-                        output_break(output); /* it has gone; its input may still be read */
+                        output_break(output); /* the reader has gone; the bus may still read what it
+                                                 sent */
         }
         return 0;
 }

@@ -7,19 +7,19 @@
  *      output_push()  ->  [ m | m | m | ... ]  ->  output_write()  ->  socket
  *                          ^ head, n_written of its bytes are out
  *
- * Messages are shared by reference with the queues of other sockets. A client is charged with what
- * waits in its queue, until it is written.
+ * Queues share messages by reference. A client is charged with each message in its queue until the
+ * message is written.
  */
 
 #include "bridge/bus/client.h"
 
 struct output {
         int fd;                 /* the socket; not owned */
-        struct client *client;  /* that is charged; NULL during the handshake */
+        struct client *client;  /* the client that is charged; NULL during the handshake */
         struct message **queue; /* ring */
         size_t queue_size, queue_head, n_queued;
-        size_t n_written; /* of the head */
-        bool is_broken;   /* the socket takes no more, ever */
+        size_t n_written; /* bytes of the head that are written */
+        bool is_broken;   /* the socket will never take another byte */
 };
 
 enum {
@@ -47,7 +47,7 @@ static inline int output_push(struct output *output, struct message *m) {
 int output_push_bytes(struct output *output, const char *bytes, size_t n, int fd);
 /* Write until the queue is empty (0) or OUTPUT_E_*. A socket that has gone empties the queue. */
 int output_write(struct output *output);
-/* Take the head, of which nothing is written, out of the queue. The caller owns a reference. */
+/* Remove the head, no byte of which may be written yet. The caller owns a reference. */
 struct message *output_drop_head(struct output *output);
 /* Empty the queue; nothing more will be written. */
 void output_break(struct output *output);

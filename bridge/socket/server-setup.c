@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The server: accepting connections, as many as there is room for. */
+/* The server: creation, addresses, and accepting connections. */
 
 #include "bridge/socket/server-setup.h"
 
@@ -50,7 +50,7 @@ static int accept_connection(struct loop_source *source, uint32_t events) {
         fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
                 if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
-                        return 0; /* the program has gone again */
+                        return 0; /* the program has closed its end already */
                 r = -errno;
         } else {
                 /* The bus gathers messages itself, so the kernel need not. */
@@ -88,7 +88,7 @@ int server_init(struct server *server, struct bus *bus, struct loop *loop) {
 void server_deinit(struct server *server) {
         struct listener *listener, *next;
 
-        server->accepting = true; /* so that connections that end change nothing */
+        server->accepting = true; /* so that connections that end now do not resume accepting */
         while (server->connections)
                 connection_free(server->connections);
         cookies_deinit(&server->cookies);

@@ -10,13 +10,13 @@ int server_init(struct server *server, struct bus *bus, struct loop *loop);
 void server_deinit(struct server *server);
 
 /*
- * Listen on the first address of the list that works. *ret_printed is the address with its guid as
- * clients use it. On failure a negative errno and *ret_error, a text to be freed (NULL without
- * memory).
+ * Listen on the first address of the list that works. *ret_printed is the address with its guid, as
+ * clients use it. On failure returns a negative errno and sets *ret_error to a text that the caller
+ * frees (NULL when out of memory).
  */
 int server_listen(struct server *server, const char *addresses, char **ret_printed,
                   char **ret_error);
-/* How clients may authenticate; before server_start(). */
+/* Set how clients may authenticate. Call this before server_start(). */
 void server_configure(struct server *server, const struct bus_config *config);
-/* Start to accept, as the user that the bus runs as. */
+/* Start to accept. The bus must have changed to its final user already. */
 int server_start(struct server *server);

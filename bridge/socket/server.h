@@ -2,13 +2,13 @@
 #pragma once
 
 /*
- * The server - all sockets of the bus: those it listens on, and their connections
+ * The server - all sockets of the bus: listening sockets and connections
  *
  *      server-setup.c            addresses to listen on, accepting
  *      connection-life.c         a connection is made and freed
  *      connection-handshake.c    SASL, until it is a client or the anchor of a native session
  *      connection-messages.c     messages of a client
- *      connection.c              what all of these need: closing, events, sending
+ *      connection.c              shared by these files: closing, events, sending
  *      input.c  output.c         bytes to messages, messages to bytes
  */
 
@@ -17,8 +17,8 @@
 #include "bridge/socket/cookies.h"
 
 /*
- * What one read takes at most: more than a unix socket holds by default, so that one read empties
- * it. The buffer is one for all connections: only unfinished messages are kept per connection.
+ * The most that one read takes: more than a unix socket holds by default, so that one read empties
+ * it. All connections share the buffer: each keeps only its unfinished message.
  */
 #define SERVER_BUFFER_SIZE (256 * 1024)
 
@@ -35,6 +35,6 @@ struct server {
         struct listener *listeners;
         struct connection *connections;
         bool accepting;
-        struct loop_timer retry; /* accept again, after descriptors ran out */
-        struct loop_timer stall; /* write again, after the kernel's memory ran out */
+        struct loop_timer retry; /* timer: accept again, after descriptors ran out */
+        struct loop_timer stall; /* timer: write again, after the kernel's memory ran out */
 };

@@ -191,7 +191,7 @@ static int command_transfer(struct hosted_served *served, struct hosted_request 
 		return r;
 
 	if (header->to > 0) {
-		/* The server gave out this ID, so a peer that is missing has gone. */
+		/* The server has given out this ID, so if there is no such peer, it has gone. */
 		to = hosted_served_find(domain, header->to);
 		if (!to || !secret_equal(to->secret, header->to_secret, sizeof(to->secret)))
 			return -ESHUTDOWN;
@@ -317,7 +317,8 @@ static int recv_one(struct hosted_served *served, struct hosted_reply *reply)
 	head->n_fds = n_files;
 
 	if (has_read && (!recv.payload || recv.payload != served->reading)) {
-		/* This is not the message that the client has read: it must start again. */
+		/* The client has read the data of another message, so the client must start again.
+		 */
 		bus1_peer_recv_abort(&recv);
 		return -ENOLINK;
 	}

@@ -49,8 +49,8 @@ static void domain_timer_expired(struct hosted_loop *loop)
 }
 
 /*
- * Unlike in the kernel, a file in a message takes a descriptor, of which all users share one
- * table.
+ * Unlike in the kernel, a file in a message takes a descriptor of this process, and all users share
+ * these.
  */
 static struct bus1_limits domain_limits(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #pragma once
 
-/* What the daemon needs beyond <bus1/hosted.h>. */
+/* Functions for the daemon that <bus1/hosted.h> does not have. */
 
 #include <bus1/hosted.h>
 #include <signal.h>

@@ -22,7 +22,7 @@
 
 #include "kernel/hosted/hash.h"
 
-/* The client's end of a socket pair. cookie is that of the socket; 0: there is none. */
+/* The client's end of a socket pair. cookie is the kernel's for the socket; 0: none. */
 struct hosted_pair {
 	uint64_t cookie;
 	UT_hash_handle hh;

@@ -19,7 +19,7 @@
 #include "kernel/hosted/served.h"
 #include "libbus1/util.h"
 
-#define ACCEPT_MAX 4 /* in one turn */
+#define ACCEPT_MAX 4 /* connections accepted in one turn of the loop */
 #define PAUSE_NSEC (100 * 1000 * 1000)
 #define PEERS_PER_USER 4096
 #define FDS_PER_PEER 2
@@ -109,7 +109,7 @@ static void listener_dispatch(struct hosted_source *source, uint32_t events)
 			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 			    errno == ENOMEM)
 				listener_pause(listener);
-			/* Any other error concerns one connection, or there is none. */
+			/* Any other error concerns only one connection, or no connection waits. */
 			return;
 		}
 

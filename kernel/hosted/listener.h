@@ -4,9 +4,10 @@
 /*
  * Listening sockets
  *
- * Each connection becomes a served peer with the credentials that the kernel has of the client,
- * unless its user has too many peers. When descriptors run out, listening pauses: until a peer
- * goes, or for a tenth of a second, since other parts of the process may free some as well.
+ * Each connection becomes a served peer, unless its user has too many peers. The peer gets the
+ * credentials that the kernel has recorded of the client. When descriptors run out, listening
+ * pauses until a peer goes, but for a tenth of a second at most, because other parts of the process
+ * may free descriptors, too.
  */
 
 #include "kernel/hosted/state.h"

@@ -4,8 +4,8 @@
 /*
  * Peers in this process
  *
- * This is a transport of libbus1 right on the core: commands are calls, descriptors are duplicated
- * on their way in and out. Any number of threads may use one peer.
+ * This is a transport of libbus1 that calls the core directly. It duplicates descriptors on their
+ * way in and out. Any number of threads may use one peer.
  */
 
 #include <bus1/transport.h>

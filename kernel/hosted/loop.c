@@ -87,7 +87,7 @@ int hosted_loop_turn(struct hosted_loop *loop, int timeout, const sigset_t *sigm
 	if (n < 0)
 		return -errno;
 
-	/* A source frees at most itself, and is in the array only once. */
+	/* dispatch() may free only its own source, and a source is in the array only once. */
 	for (int i = 0; i < n; i++) {
 		struct hosted_source *source = events[i].data.ptr;
 

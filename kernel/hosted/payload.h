@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Payloads: what a message carries besides its data, between user space and the core
+ * Payloads: descriptors and credentials of a message, between user space and the core
  *
  * Descriptors become files, and the numbers of users and processes become credentials. On the way
  * out it is the other way round.

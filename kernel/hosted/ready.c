@@ -4,8 +4,8 @@
  *
  * The core reports that a queue becomes readable while it holds the lock of the queue. So a
  * receiver that finds a message knows that the report is done. Clearing races with the next report:
- * it may come before the clearing, and find the descriptor still set. So the queue is looked at
- * once more after the clearing.
+ * the report may come before the clearing, and find the descriptor still set. So after clearing the
+ * descriptor, the update checks the queue once more.
  *
  * A bell is a socket pair, and not an eventfd of the server. O_NONBLOCK belongs to the open file,
  * so a client could clear it, fill the counter, and block the server. The server only sends on its

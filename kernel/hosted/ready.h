@@ -21,10 +21,10 @@
 
 struct hosted_ready {
 	struct bus1_peer *peer;
-	/* keeps updates apart; hosted_ready_wake() never takes it */
+	/* serialises updates; hosted_ready_wake() never takes it */
 	pthread_mutex_t update_lock;
 
-	/* guards the following; the core is never called with it */
+	/* guards the following; never held while the core is called */
 	pthread_mutex_t lock;
 	int fd;
 	bool is_bell;
@@ -37,15 +37,14 @@ int hosted_ready_init_event(struct hosted_ready *ready);
 void hosted_ready_init_bell(struct hosted_ready *ready);
 void hosted_ready_destroy(struct hosted_ready *ready);
 
-/* Replace the bell by a new one. ret_fd is the client's end, and the caller's to close. */
+/* Replace the bell by a new one. ret_fd is the client's end, which the caller closes. */
 int hosted_ready_renew_bell(struct hosted_ready *ready, int *ret_fd);
 
 /* the bus1_wake_t of a peer; data is its struct hosted_ready */
 void hosted_ready_wake(struct bus1_peer *peer, void *data);
 
 /*
- * To be called after each command that takes entries off the queue. Returns true when the queue was
- * readable and is not any more: then a packet is to be taken from the bell, which only the client
- * can do.
+ * Call this after each command that takes entries off the queue. Returns true when the queue was
+ * readable and is not any more: then the client must take a packet out of the bell.
  */
 bool hosted_ready_update(struct hosted_ready *ready);

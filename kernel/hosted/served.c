@@ -49,7 +49,7 @@ static int served_read(struct hosted_served *served, struct hosted_request *requ
 	return l == 0 || (message.msg_flags & MSG_TRUNC) ? -ESHUTDOWN : 0;
 }
 
-/* There is no second try: no room means that the client has not read earlier replies. */
+/* Send without a second try: no room means that the client has not read earlier replies. */
 static int served_write(struct hosted_served *served, const struct hosted_reply *reply)
 {
 	union scm_buffer control;
@@ -78,8 +78,8 @@ static int served_write(struct hosted_served *served, const struct hosted_reply 
 			return -EPROTO;
 
 		/*
-		 * That limit is reached, because of other clients. This one loses its descriptors,
-		 * as it does when its own table of descriptors is full.
+		 * Other clients have used up that limit. This one loses its descriptors, like when
+		 * its own table of descriptors is full.
 		 */
 		message.msg_control = NULL;
 		message.msg_controllen = 0;
@@ -184,7 +184,7 @@ static int served_new_peer(struct hosted_served *served, const struct ucred *ucr
 	return 0;
 }
 
-/* Let the peer be found, and last of all listen to it: that needs no undo. */
+/* Make the peer findable. Adding it to the loop is the last step, so it needs no undo. */
 static int served_register(struct hosted_served *served)
 {
 	struct bus1_domain *domain = served->domain;
@@ -248,7 +248,8 @@ void hosted_served_free(struct hosted_served *served)
 	served_destroy(served);
 	hosted_user_unref(&domain->users, user);
 
-	/* Descriptors are free again. The timer expires at once, and the listener accepts. */
+	/* Descriptors are free again: let the timer expire at once, so that the listener accepts.
+	 */
 	if (domain->listening_paused)
 		hosted_loop_set_timer(&domain->loop, 1);
 }

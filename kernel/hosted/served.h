@@ -14,8 +14,8 @@
 #include "kernel/hosted/state.h"
 
 /*
- * Serve a peer. On success it owns fd and the reference to user. cookie is that of the client's
- * end, when the socket pair was made here, else 0.
+ * Serve a peer. On success the peer owns fd and the reference to user. If the socket pair was made
+ * here, cookie is the kernel's cookie of the client's end, else 0.
  */
 int hosted_served_new(struct bus1_domain *domain, int fd, uint64_t cookie,
 		      const struct ucred *ucred, struct hosted_user *user,

@@ -4,8 +4,8 @@
 /*
  * Users
  *
- * This limits what the peers of one user, however many, take of the server: descriptors and time. A
- * request that fits into a packet is quick. But a request can name as much data, or as many
+ * This limits the descriptors and the time of the server that all peers of one user take together.
+ * A request that fits into a packet is quick. But a request can name as much data, or as many
  * handles, as the core takes. In the kernel that costs only the caller; here it keeps everybody
  * waiting. So after such a request the server pauses the user for as long as the request took: it
  * reads no requests of any peer of that user. Others find the server idle for at least half of the
@@ -25,7 +25,7 @@ struct hosted_user {
 	uid_t uid;
 	size_t n_peers;		       /* references */
 	uint64_t paused_until;	       /* CLOCK_MONOTONIC, in nanoseconds; 0: not paused */
-	struct hosted_source *sources; /* sockets of its peers */
+	struct hosted_source *sources; /* the sources of its peers' sockets */
 	UT_hash_handle hh;
 };
 
