@@ -158,9 +158,6 @@ static int command_hello(struct hosted_served *served, struct hosted_request *re
 	struct bus1_hosted_hello hello = { .peer = served->id };
 	int r;
 
-	if (request->n_packet != sizeof(struct bus1_hosted_request))
-		return -EPROTO;
-
 	r = hosted_ready_renew_bell(&served->ready, &reply->own_fd);
 	if (r < 0)
 		return r;
@@ -375,8 +372,6 @@ static int command_recv(struct hosted_served *served, struct hosted_request *req
 	const struct bus1_hosted_request *header = &served->domain->request.header;
 	int r;
 
-	if (request->n_packet != sizeof(*header))
-		return -EPROTO;
 	if (header->flags & ~RECV_FLAGS || header->message_flags & ~MESSAGE_FLAGS ||
 	    header->message_type != BUS1_INVALID)
 		return -EINVAL;
@@ -398,8 +393,6 @@ static int command_read(struct hosted_served *served, struct hosted_request *req
 	struct bus1_recv recv;
 	int r;
 
-	if (request->n_packet != sizeof(*header))
-		return -EPROTO;
 	if (header->n_data > BUS1_HOSTED_READ_MAX)
 		return -EMSGSIZE;
 
@@ -430,9 +423,6 @@ static int command_query(struct hosted_served *served, struct hosted_request *re
 	struct bus1_cmd_query query = { .flags = header->flags };
 	int r;
 
-	if (request->n_packet != sizeof(*header))
-		return -EPROTO;
-
 	r = bus1_peer_query(served->peer, &query);
 	if (r < 0)
 		return r;
@@ -445,9 +435,6 @@ static int command_query(struct hosted_served *served, struct hosted_request *re
 static int command_disconnect(struct hosted_served *served, struct hosted_request *request,
 			      struct hosted_reply *reply)
 {
-	if (request->n_packet != sizeof(struct bus1_hosted_request))
-		return -EPROTO;
-
 	return bus1_peer_disconnect(served->peer);
 }
 
@@ -455,9 +442,6 @@ static int command_reset(struct hosted_served *served, struct hosted_request *re
 			 struct hosted_reply *reply)
 {
 	int r;
-
-	if (request->n_packet != sizeof(struct bus1_hosted_request))
-		return -EPROTO;
 
 	r = bus1_peer_reset(served->peer);
 	queue_update(served);
@@ -504,6 +488,9 @@ static const struct command *command_find(const struct bus1_hosted_request *head
 	    (!command->data && header->n_data) || (!command->fds && header->n_fds) ||
 	    (!command->offset && header->offset) || (!command->to && header->to) ||
 	    (!header->to && memcmp(header->to_secret, no_secret, sizeof(no_secret)) != 0))
+		return NULL;
+	/* Only commands whose body can be in a memfd have one. */
+	if (!(command->request_flags & BUS1_HOSTED_REQUEST_MEMFD) && n != sizeof(*header))
 		return NULL;
 
 	return command;
