@@ -34,7 +34,7 @@ SESSION_CONFIG = '''<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Co
 
 
 def daemon_under_test():
-    """The daemon that BUS_DAEMON or the first argument names; it is taken off the arguments."""
+    """The daemon that BUS_DAEMON or the first argument names; removes this argument."""
     if len(sys.argv) > 1 and not sys.argv[1].startswith('-') and '/' in sys.argv[1]:
         os.environ['BUS_DAEMON'] = os.path.abspath(sys.argv.pop(1))
     return os.environ.get('BUS_DAEMON', REFERENCE)
@@ -142,7 +142,7 @@ class Bus:
 
 
 class Program:
-    """A long-running program on a bus: its lines of output are waited for."""
+    """A long-running program on a bus; tests wait for lines of its output."""
 
     def __init__(self, argv, env, **popen):
         self.argv = argv
@@ -158,7 +158,7 @@ class Program:
         self.stop()
 
     def wait_output(self, text, timeout=None):
-        """Until text is part of the output; all output until now."""
+        """Waits until the output contains text; returns all output so far."""
         deadline = time.monotonic() + (TIMEOUT if timeout is None else timeout)
         fd = self.process.stdout.fileno()
         while text not in self.output:

@@ -130,17 +130,17 @@ static unsigned long status_kib(pid_t pid, const char *field) {
         return kib;
 }
 
-/* The memory that it allocated, in KiB. */
+/* The memory that the daemon allocated, in KiB. */
 static unsigned long allocated_kib(pid_t pid) {
         return status_kib(pid, "RssAnon:") + status_kib(pid, "VmSwap:");
 }
 
-/* what a connection says */
+/* the bytes that a connection sends */
 
 struct script {
         uint8_t data[8192];
         size_t n;
-        size_t fds_at[8]; /* the bytes that descriptors go with */
+        size_t fds_at[8]; /* positions of the bytes that carry descriptors */
         size_t n_fds_at;
 };
 
@@ -209,7 +209,7 @@ static void script_init(struct script *s, const char *sink) {
 struct connection {
         int fd;
         size_t at;
-        size_t end; /* drop it here */
+        size_t end; /* drop the connection here */
 };
 
 static void drain(int fd) {

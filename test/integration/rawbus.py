@@ -202,11 +202,11 @@ class Closed(Exception):
 
 
 class Timeout(Exception):
-    """Nothing came in time."""
+    """No message arrived in time."""
 
 
 def parse_address(address):
-    """What to connect() to for the first unix address of a list."""
+    """The argument of connect() for the first unix address of a list."""
     for one in address.split(';'):
         transport, _, rest = one.partition(':')
         value = dict(pair.split('=', 1) for pair in rest.split(','))
@@ -248,7 +248,7 @@ class Connection:
         self.sent = {}     # serial -> member, to name replies in a transcript
         self.queue = []    # received by call() or barrier(), not yet taken
         self.closed = False
-        self.monitor = False  # it must not speak
+        self.monitor = False  # a monitor must not send messages
 
     def close(self):
         for fd in self.fds:
@@ -271,7 +271,7 @@ class Connection:
             self.closed = True
 
     def read_some(self, timeout=None):
-        """More bytes into the buffer; Closed on EOF."""
+        """Reads more bytes into the buffer; raises Closed on EOF."""
         ready, _, _ = select.select([self.socket], [], [], TIMEOUT if timeout is None else timeout)
         if not ready:
             raise Timeout()
@@ -372,7 +372,7 @@ class Connection:
         return self.queue.pop(0) if self.queue else self.receive_new(timeout)
 
     def wait_for(self, serial):
-        """Reads until the reply to serial; what comes before it is queued."""
+        """Reads until the reply to serial; queues the messages before it."""
         while True:
             m = self.receive_new()
             if m.kind in (RETURN, ERROR) and m.reply_serial == serial:
@@ -380,7 +380,7 @@ class Connection:
             self.queue.append(m)
 
     def call(self, member, signature='', *args, **kw):
-        """A call to the bus and its reply; what comes before the reply is queued."""
+        """Calls the bus and returns the reply; queues the messages before it."""
         return self.wait_for(self.send(bus_call(member, signature, *args, **kw)))
 
     def drain(self):

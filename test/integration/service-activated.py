@@ -21,7 +21,7 @@ def describe(m):
 
 
 def process():
-    """What a service can see of how it was started."""
+    """How the service was started, as far as the service can see it."""
     return {
         'stdin': os.readlink('/proc/self/fd/0'),
         'descriptors': ' '.join(sorted(os.listdir('/proc/self/fd'))),

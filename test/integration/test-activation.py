@@ -289,7 +289,7 @@ def after_a_failure_it_is_tried_again_at_once(s):
 
 
 def take_pid(s):
-    """Of the program that has written it, once."""
+    """Waits for the file with the pid of the program, removes it and returns the pid."""
     file = s.services + '/pid'
     wait_until(lambda: os.path.exists(file), 'the pid')
     with open(file) as f:

@@ -70,7 +70,7 @@ def gio_with_cookies_only():
 
 
 def over_tcp(function):
-    """A test that the daemon must be built with TCP for."""
+    """A test that needs a daemon with TCP support."""
     @functools.wraps(function)
     def run_or_skip():
         if os.environ.get('BUS_TCP') == 'none':
@@ -197,7 +197,7 @@ def who_does_not_read_answers_is_not_read_from():
             sent += s.send(lines)
         equal(sent < 16 << 20, True, f'{sent} bytes were taken')
         equal(memory(bus) - before < 64 << 10, True, 'memory')
-        # the other clients go on, and this one too when it reads again
+        # the bus serves the other clients, and also this one when it reads again
         equal(list_names(bus.address)[0], 0)
         got = 0
         s.settimeout(TIMEOUT)

@@ -45,7 +45,7 @@ class Directory:
 
 
 def serves(path):
-    """Whether the bus at the socket answers, which is after everything has been printed."""
+    """Whether the bus at the socket answers; it does so after it has printed everything."""
     with socket.socket(socket.AF_UNIX) as s:
         s.settimeout(TIMEOUT)
         try:
@@ -56,7 +56,7 @@ def serves(path):
             s.sendall(b'\0AUTH\r\n')
             return s.recv(100).startswith(b'REJECTED')
         except (BrokenPipeError, ConnectionResetError):
-            return False  # it went without having accepted
+            return False  # the daemon ended before it accepted the connection
 
 
 def bus_pid(path):
@@ -67,7 +67,7 @@ def bus_pid(path):
 
 
 def classify(text):
-    """What lines say, as far as it is the same on every bus."""
+    """The content of lines without the parts that differ on each bus."""
     lines = []
     for line in text.splitlines():
         if re.fullmatch(r'(unix|tcp):.*guid=[0-9a-f]{32}', line):
@@ -98,7 +98,7 @@ def run_daemon(daemon, args, directory):
     path = directory.path + '/bus'
     wait_until(lambda: p.poll() is not None or serves(path), 'start or exit')
     if p.poll() is None and bus_pid(path) != p.pid:
-        p.wait(TIMEOUT)  # it has forked, and the child was faster
+        p.wait(TIMEOUT)  # the parent may end after the child already answers
     facts['pid file'] = os.path.exists(pid_file)
     if p.poll() is None:
         p.terminate()
@@ -107,7 +107,7 @@ def run_daemon(daemon, args, directory):
         outcome = f'exit {p.returncode}'
     out, err = p.communicate(timeout=TIMEOUT)
     if outcome == 'exit 0' and os.path.exists(path):
-        # it has forked: the rest is about the child
+        # the daemon has forked: the rest is about the child
         wait_until(lambda: serves(path), 'the forked daemon')
         pid = bus_pid(path)
         outcome = 'forked'

@@ -60,7 +60,7 @@ OWN_LINE, SEND_LINE, LOG_LINE = 7, 10, 11
 
 
 class Sink:
-    """What somebody who reads a socket gets."""
+    """The datagrams that a reader of a socket gets."""
 
     def __init__(self, path):
         self.path = path
@@ -184,10 +184,10 @@ def many_denials_are_few_entries():
 def a_journal_that_is_full_or_gone_is_no_trouble():
     with LoggingBus('--syslog-only') as bus:
         a = Connection(bus.address).authenticate()
-        denied(a)  # nobody listens
+        denied(a)  # no program listens
         with Sink(JOURNAL) as journal:
             for _ in range(60):
-                denied(a)  # nobody reads, and the queue is short
+                denied(a)  # no program reads, and the queue is short
             n = 0
             journal.socket.setblocking(False)
             try:
@@ -200,7 +200,7 @@ def a_journal_that_is_full_or_gone_is_no_trouble():
             denied(a)
             equal(journal.entry()['DBUS_NAME'], 'a.b')
             contains(journal.entry()['MESSAGE'], f'{60 - n} lines were lost')
-        denied(a)  # nobody listens any more
+        denied(a)  # no program listens any more
         with Sink(SYSLOG) as syslog:
             denied(a)
             line = syslog.socket.recv(65536).decode()
@@ -256,7 +256,7 @@ def standard_error_gets_lines():
 
 
 def streams_of_a_service(directory, daemon, *args):
-    """What a program that is started writes to the journal, by stream, and to nobody else."""
+    """The journal streams of a started program, which writes to no other destination."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(STREAMS)
         listener.listen()

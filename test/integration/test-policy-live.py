@@ -155,7 +155,7 @@ def connected_clients_are_asked_about_by_name():
         equal(service.call('RequestName', 'su', 'a.b', 0).body[0], 1)
         call = ['interface=i.j', 'member=M']
 
-        # the rule is about a name that the recipient owns, and that is not in the question
+        # the rule is about a name that the recipient owns, but the question does not mention
         answer = explain(bus, '--client', names[1], 'send', 'destination=' + names[0], *call,
                          status=1)
         equal(answer['rule']['line'], DECIDES_SEND)

@@ -30,7 +30,7 @@ USER = ''.join(line.split(':')[0] for line in open('/etc/passwd')
 
 
 def ask(c, line):
-    """A line and its answer, with what differs each time left out."""
+    """A line and its answer, without the parts that differ each time."""
     c.send_raw(line.encode() + b'\r\n')
     try:
         answer = c.line()

@@ -129,11 +129,11 @@ def peer_takes_no_arguments(s):
 
 
 def described(xml):
-    """What an introspection says: interfaces with their members, and the nodes below."""
+    """The content of introspection data: interfaces with their members, and the nodes below."""
     parts = []
     for interface in re.findall(r'<interface name="([^"]*)">', xml):
         if interface.startswith('org.bus1.Bridge1'):
-            continue  # ours alone
+            continue  # only this bus has it, not the reference
         inner = re.search(rf'<interface name="{interface}">(.*?)</interface>', xml, re.S).group(1)
         parts.append(interface + ': ' + ' '.join(sorted(
             f'{kind} {name}' for kind, name in

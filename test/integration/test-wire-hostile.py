@@ -30,7 +30,7 @@ def connect(bus, **kw):
 
 
 def resident(bus):
-    """What the daemon has of the memory, in bytes."""
+    """The memory that the daemon uses, in bytes."""
     with open(f'/proc/{bus.pid}/statm') as f:
         return int(f.read().split()[1]) * os.sysconf('SC_PAGE_SIZE')
 
@@ -51,7 +51,7 @@ def batch(c, messages):
 
 
 def send_without_reading(c, data):
-    """As much as the socket takes, until it takes nothing for a while; how much that was."""
+    """Sends until the socket takes nothing for a while; returns how much it took."""
     c.socket.setblocking(False)
     sent, deadline = 0, time.monotonic() + 0.5
     try:

@@ -68,7 +68,7 @@ def a_hello_must_follow_the_handshake(s):
 
 
 def fill(a, b, n=2000):
-    """Calls to b, who does not read, until the bus takes no more; how many it took."""
+    """Calls b, which does not read, until the bus takes no more; returns how many it took."""
     taken = 0
     while True:
         for _ in range(20):
@@ -165,7 +165,7 @@ WAITING = limits(max_incoming_bytes=20000, max_outgoing_bytes=100000000,
 
 
 class Flood:
-    """Much more than sockets hold, said at once; push() says as much as is read."""
+    """Much more than sockets hold, to send at once; push() sends as much as the bus reads."""
 
     def __init__(self, connection, messages):
         self.connection, self.data = connection, bytearray()
@@ -175,7 +175,7 @@ class Flood:
             self.data += m.encode()
 
     def push(self):
-        """Until all is said, or nothing is read for a while: is anything left?"""
+        """Sends until the bus reads nothing for a while; returns whether any is left."""
         while self.data:
             _, ready, _ = select.select([], [self.connection.socket], [], 0.4)
             if not ready:
@@ -197,7 +197,7 @@ def stops(s, flood):
 
 
 def reads_all(s, receiver, flood, n=1500):
-    """The receiver reads what is for it, while the sender says the rest."""
+    """The receiver reads its messages while the sender sends the rest."""
     seen, progress = 0, True
     while seen < n and progress:
         before, progress = len(flood.data), False
@@ -221,7 +221,7 @@ def a_sender_waits_for_its_receiver(s):
     # other clients do not
     c.send(call(b.unique, '/x', 'com.example', 'M', flags=NO_REPLY))
     s.ask(c, bus_call('NameHasOwner', 's', 'a.b'))
-    # the bus still sends it its own queue
+    # the bus still sends this client its own queue
     c.send(signal('/x', 'com.example', 'Unicast', destination=a.unique))
     s.see(a, [a.receive()])
     found = c.call('GetConnectionStats', 's', a.unique, interface='org.freedesktop.DBus.Debug.Stats')

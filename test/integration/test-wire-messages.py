@@ -318,7 +318,7 @@ def batch_with_descriptors_in_the_middle(s):
 
 
 def fixed(**kw):
-    """A fixed part that says what the caller wants, in front of a good call."""
+    """A fixed header part with the values of the caller, in front of a good call."""
     m = call('com.example.Nobody', '/x', 'com.example', 'M')
     m.serial = 9
     data = bytearray(m.encode())

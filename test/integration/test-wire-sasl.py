@@ -17,7 +17,7 @@ OTHER = str(os.getuid() + 1).encode().hex()
 
 
 def answers(s, c, data, n):
-    """Sends data and notes n lines of answer, and whether the connection lives on."""
+    """Sends data and notes n lines of answer, and whether the connection stays open."""
     c.send_raw(data)
     lines = []
     try:

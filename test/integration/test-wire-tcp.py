@@ -246,7 +246,7 @@ def nonce_is_removed_at_the_end(s):
 
 @scenario
 def system_bus(s):
-    """Not reached by those who only swap the daemon: no system bus of a distribution does this."""
+    """A mere swap of the daemon does not meet this: no distribution's system bus does it."""
     with tempfile.NamedTemporaryFile('w', suffix='.conf') as f:
         f.write('<busconfig><type>system</type><listen>tcp:host=127.0.0.1</listen>'
                 '<auth>EXTERNAL</auth></busconfig>')

@@ -147,7 +147,7 @@ class Stage:
                 self.note(f'  {c.name}: {text}')
 
     def show(self, *connections, drop=()):
-        """Note all that the connections have received of what any connection has sent until now."""
+        """Note all messages so far, sent by any connection, that the connections have received."""
         for c in self.connections:
             if c.unique and not c.closed and not c.monitor:
                 try:
