@@ -29,7 +29,7 @@ struct element {
         bool has_rule;                 /* it is a rule, whose attributes policy_rule_new() checks */
         const char *attributes[ELEMENT_ATTRIBUTES_MAX]; /* the attributes that it may have; NULL
                                                            ends a shorter list */
-        /* Offsets in struct document that the end of the element sets; 0: none. */
+        /* Offsets of the members of struct document that the end of the element sets; 0: none. */
         size_t flag;   /* a bool becomes true */
         size_t string; /* an allocated string becomes the text */
         size_t place;  /* a struct bus_config_place becomes the place of the element */

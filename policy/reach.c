@@ -30,7 +30,7 @@
 /* The texts of a rule besides its name. */
 #define N_TEXTS 4
 
-/* Keys for the connections that a block applies to. */
+/* The part of a key for the connections to which a <policy> block applies. */
 #define WHO_EVERYBODY UINT64_C(1)
 #define WHO_ANY_GROUP UINT64_C(2)
 

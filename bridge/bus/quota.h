@@ -68,8 +68,8 @@ enum quota_kind {
 enum quota_kind quota_kind_of(const struct client *client, const struct message *m);
 
 /*
- * Charge a message before it enters the queue of the client. CLIENT_E_QUOTA if there is no room; if
- * the message is a notice, the caller then drops the client, which does not read.
+ * Charge a message before it enters the queue of the client. CLIENT_E_QUOTA if there is no room for
+ * it. If it is a QUOTA_NOTICE, the caller then closes the connection: the client does not read.
  */
 int quota_charge_outgoing(struct client *client, const struct message *m);
 /* Call before m is delivered: while m waits for destination, the backlog of sender counts it. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The service's side of all exchanges, for services of all kinds. */
+/* The service of each exchange, whichever library it uses (struct kind in interop.h). */
 
 #include "test/interop/interop.h"
 

@@ -162,7 +162,7 @@ static void expect_notification(struct bus1_peer *peer, u64 type, u64 id) {
         ck_assert_uint_eq(received.id, id);
         ck_assert(!received.has_account);
         ck_assert_uint_eq(received.n_transfers, 0);
-        /* The notification ends the ID that it names. */
+        /* After the notification the peer does not have this ID any more, so releasing it fails. */
         ck_assert_int_eq(try_release(peer, id), -EBADRQC);
 }
 
