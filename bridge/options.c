@@ -60,7 +60,7 @@ static bool set_fd(struct parser *p, int *fd, const char *value) {
         long n;
 
         if (*fd >= 0)
-                return fail(p, "An option to print something was given twice", NULL);
+                return fail(p, "--print-address or --print-pid was given twice", NULL);
         if (!value && p->at + 1 < p->argc && p->argv[p->at + 1][0] != '-')
                 value = p->argv[++p->at];
         if (!value || !*value) {

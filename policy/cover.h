@@ -10,9 +10,9 @@
 #include "policy/model.h"
 
 /*
- * Does outer match every message (name, connection) that inner matches? Both rules must be of the
- * same family. The answer assumes that replies have no interface, though a reply may have one. If
- * inner cannot match anything, the answer may be false.
+ * Does outer match everything that inner matches: messages, names or connections, depending on the
+ * family of the rules? It must be the same for both. The answer assumes that replies have no
+ * interface, though a reply may have one. If inner cannot match anything, the answer may be false.
  */
 bool policy_rule_covers(const struct policy_rule *outer, const struct policy_rule *inner);
 /* Do the rules of outer apply to every connection that those of inner apply to? */

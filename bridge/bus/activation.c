@@ -315,7 +315,7 @@ int activation_hold(struct client *client, struct message *m, uint64_t caller_co
         struct launch_failure failure;
         int r, k;
 
-        /* no service file names a unique name */
+        /* a service file cannot be for a unique name */
         if (!client->bus->activation || m->destination.s[0] == ':')
                 return ACTIVATION_E_UNKNOWN;
         r = wait_for(client, m, caller_cookie, m->destination.s, WAITER_MESSAGE, &failure);

@@ -52,8 +52,8 @@ int activation_call_later(struct client *client, struct message *m, uint64_t cal
 /* Is there a service of this name? It does not matter whether the name has an owner. */
 bool activation_knows(struct activation *activation, const char *name);
 /*
- * Send m, a signal or call of the bus, to systemd, or hold it until systemd has its name. If too
- * many messages are held already, m is dropped. 0 or a negative errno that is fatal.
+ * Send m, a signal or call of the bus, to systemd, or hold it until systemd owns its bus name. If
+ * too many messages are held already, m is dropped. 0 or a negative errno that is fatal.
  */
 int activation_tell_systemd(struct bus *bus, struct message *m);
 /* Handle ActivationFailure of systemd; other signals to the bus are ignored. 0 or fatal. */

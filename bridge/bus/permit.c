@@ -10,7 +10,8 @@
 struct permit {
         uint64_t policy; /* policy_client_id(); 0: empty */
         uint32_t n_interface, n_member, n_path;
-        char text[PERMIT_TEXT_MAX]; /* all three; without the path if no rule depends on it */
+        char text[PERMIT_TEXT_MAX]; /* the three texts; the path is empty if no rule depends on it
+                                     */
 };
 
 struct permits {

@@ -39,8 +39,9 @@ int driver_hello(struct driver_call *call) {
                                         "The maximum number of connections is reached");
         }
         if (call->message->n_wire > MESSAGE_ARRAY_MAX - SENDER_ROOM)
-                return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
-                                        "There is no room for the sender in the header");
+                return driver_call_fail(
+                        call, DRIVER_ERROR("LimitsExceeded"),
+                        "The Hello message is too large: there is no room for the sender");
 
         r = client_register(client);
         if (r < 0)

@@ -220,7 +220,7 @@ static int session_take_home(struct native_session *session, struct message *m) 
 
 static int violation(struct native_session *session, const struct input *in) {
         complain(&session->native->bus->complaints, session->client.credentials.uid,
-                 "Session %s (uid=%d pid=%d) is dropped, it sent (from uid=%d pid=%d): %s.",
+                 "Session %s (uid=%d pid=%d) is dropped for a message of uid=%d pid=%d: %s.",
                  client_name(&session->client), (int)session->client.credentials.uid,
                  (int)session->client.credentials.pid, (int)in->metadata.uid, (int)in->metadata.pid,
                  in->violation);

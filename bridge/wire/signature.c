@@ -23,7 +23,7 @@ const struct signature_type signature_types[256] = {
 struct bracket {
         char open;         /* 0: the signature itself */
         uint8_t n_members; /* complete types in it so far */
-        uint8_t n_arrays;  /* arrays it is the element of */
+        uint8_t n_arrays;  /* number of 'a' directly before it */
 };
 
 bool signature_check(const char *s, size_t n, unsigned *ret_n_types) {

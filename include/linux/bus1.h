@@ -15,7 +15,7 @@
  * flags are always refused with EINVAL.
  *
  * Every command returns 0 on success and a negative errno on failure. A failed command has had no
- * effect, with the exception of EFAULT.
+ * effect, except that EFAULT may also mean that only its results could not be written.
  */
 
 #include <linux/ioctl.h>

@@ -15,7 +15,7 @@
  * struct bus1_transfer_item - one transfer while it is collected
  * @created:	node that is created, or NULL
  * @handle:	new handle
- * @named:	ID of @handle, if the destination is a peer of 2016
+ * @named:	ID for @handle, if the destination uses the interface of 2016
  */
 struct bus1_transfer_item {
 	struct bus1_node *created;

@@ -111,7 +111,8 @@ static int serve(const char *path, int ready_fd)
 	if (ready_fd >= 0) {
 		r = print_ready(ready_fd);
 		if (r < 0) {
-			fprintf(stderr, "bus1-hosted: cannot write to descriptor %d: %s\n",
+			fprintf(stderr,
+				"bus1-hosted: cannot report readiness on descriptor %d: %s\n",
 				ready_fd, strerror(-r));
 			return r;
 		}

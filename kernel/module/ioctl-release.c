@@ -2,7 +2,7 @@
 /*
  * BUS1_CMD_RELEASE: release nodes and handles
  *
- * Releasing a few needs no memory, here and in the core, so that it cannot fail for lack of it.
+ * Releasing a few IDs allocates no memory, here or in the core, so it cannot fail with -ENOMEM.
  */
 
 #include <linux/err.h>

@@ -26,7 +26,7 @@
 
 struct service;
 
-/* The operations of a kind. The type behind a member pointer is the kind's own. */
+/* The operations of a kind. Each kind has its own type for `void *member`. */
 struct kind {
         const char *name;
         bool native;

@@ -22,7 +22,7 @@ extern struct daemon bus_daemon;
 extern struct bus1_dbus *service, *client, *third; /* a test that needs a third opens it */
 extern struct bus1_dbus_message *kept;             /* the last call of Keep */
 
-/* Methods Who, Where, Ignore, Keep and Refuse. The service has an object of it at PATH. */
+/* NAME with the methods Who, Where, Ignore, Keep and Refuse. The object at PATH has it. */
 extern const struct bus1_dbus_interface member_interfaces[];
 
 /* Start a bus with these rules in its default policy, a service without a name, and a client. */

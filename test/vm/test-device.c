@@ -168,7 +168,7 @@ static void test_readiness(void) {
         close(fd);
 }
 
-/* A command that cannot read or write its memory has no effect, with the documented exception. */
+/* Commands that cannot read or write their memory: see EFAULT in doc/internals/module.md. */
 static void test_faults(void) {
         struct bus1_metadata_credentials metadata;
         struct bus1_transfer transfer_item = {0, BUS1_INVALID}, transfers[2];

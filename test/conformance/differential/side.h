@@ -40,8 +40,8 @@ struct channel {
         bool broken; /* bytes arrived that are not a message, or nothing arrived for too long */
         uint8_t *in;
         size_t n_in, n_size;
-        size_t n_taken;   /* complete messages that channel_read_until() has checked */
-        size_t *messages; /* the offset of each of them */
+        size_t n_taken;   /* bytes of complete messages that channel_read_until() has checked */
+        size_t *messages; /* the offset of each of these messages in in */
         size_t n_messages, n_messages_size;
 };
 
