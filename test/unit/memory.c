@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Memory that runs out: the linker puts these in the place of the allocation functions. */
+/* Lack of memory: the linker replaces the allocation functions by these. */
 
 #include "test/unit/memory.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Memory that runs out: the allocation functions of the program under test can be told to fail. */
+/* Lack of memory: a test can make one allocation of the program under test fail. */
 
-/* The allocations that still succeed; negative: all. It gets negative with the one that fails. */
+/* How many allocations still succeed; negative: all. The one that fails makes it negative. */
 extern long memory_left;

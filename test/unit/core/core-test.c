@@ -17,7 +17,7 @@ struct world world_new_limited(size_t n_peers, const struct bus1_limits *limits)
 
         ck_assert(!IS_ERR(world.accounts));
         for (size_t i = 0; i < n_peers; i++) {
-                /* The world moves when it is returned: no wake-ups here. */
+                /* A wake-up would need the address of the world, but it is returned by value. */
                 world.peers[i] = bus1_peer_new(world.accounts, KUIDT_INIT(1000), NULL, NULL);
                 ck_assert(!IS_ERR(world.peers[i]));
         }
@@ -187,7 +187,7 @@ u64 expect_handle(struct bus1_peer *peer, u64 node) {
 void expect_nothing(struct bus1_peer *peer) {
         struct bus1_recv recv;
 
-        /* A readable queue has something to receive. */
+        /* A queue with nothing to receive is not readable. */
         ck_assert_uint_eq(bus1_peer_poll(peer), 0);
         ck_assert_int_eq(bus1_peer_recv_begin(peer, &recv), -EAGAIN);
         ck_assert_uint_eq(bus1_peer_poll(peer), 0);

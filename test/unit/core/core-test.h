@@ -70,7 +70,7 @@ struct bus1_cmd_query query(struct bus1_peer *peer);
 
 #define POOL_SIZE (8 * 1024 * 1024)
 
-/* memory of a pool; free(memory) */
+/* the memory of a pool; the test frees it with free(memory) */
 struct pool {
         u8 *memory;
         u64 n_discarded;
@@ -78,7 +78,7 @@ struct pool {
 };
 
 struct pool pool_new(void);
-/* passed to the core with a struct pool */
+/* the functions that the core calls with a struct pool */
 extern const struct bus1_pool_memory pool_memory;
 
 int run_suite(Suite *suite);

@@ -46,7 +46,7 @@ void history_append(struct history_peer *peer, uint32_t transaction, uint32_t no
         peer->events[peer->n_events++] = (struct history_event){transaction, node};
 }
 
-/* The bit of one message in the transaction's mask of received messages. */
+/* Returns the bit of the first destination that is node and is not in mask, or 0. */
 static unsigned take_destination(const struct history_transaction *t, uint32_t node,
                                  unsigned mask) {
         for (unsigned i = 0; i < t->n_destinations; i++)
@@ -103,7 +103,10 @@ static void check_once(struct checker *checker) {
         free(received);
 }
 
-/* A transaction must not be received after one that began when it had ended already. */
+/*
+ * If one transaction ends before another one begins, no peer may receive the two the other way
+ * round.
+ */
 static void check_causality(struct checker *checker) {
         const struct history *history = checker->history;
 
@@ -149,8 +152,8 @@ static void check_adjacency(struct checker *checker) {
 }
 
 /*
- * Call edge for each pair of transactions of which one must come before the other. A send of a peer
- * comes after all that this peer sent and received before.
+ * Call edge() for pairs of transactions whose order is fixed: a peer receives in order, and each
+ * send comes after everything that its peer sent and received before.
  */
 static void visit_edges(const struct history *history,
                         void (*edge)(void *data, uint32_t from, uint32_t to), void *data) {
@@ -175,8 +178,10 @@ static void visit_edges(const struct history *history,
 }
 
 struct graph {
-        uint32_t *first; /* for each transaction: start of its successors; there is one element more
-                          */
+        /*
+         * where the successors of each transaction start in next, and one more element for the end
+         */
+        uint32_t *first;
         uint32_t *next;
         uint32_t *n_before;
 };
@@ -194,7 +199,7 @@ static void store_edge(void *data, uint32_t from, uint32_t to) {
         graph->next[--graph->first[from]] = to;
 }
 
-/* Remove transactions without predecessors until there are none. A cycle would be left. */
+/* Remove transactions without predecessors as long as there are any. Only cycles remain. */
 static void check_one_order(struct checker *checker) {
         size_t n = checker->history->n_transactions, n_edges = 0, n_ready = 0, n_done = 0;
         struct graph graph = {
@@ -247,7 +252,10 @@ static bool is_message(const struct history *history, const struct history_event
         return event->node != HISTORY_NONE && !history->transactions[event->transaction].is_release;
 }
 
-/* Position of a message that must not be lost, or SIZE_MAX. A released node may lose messages. */
+/*
+ * Returns the position of a message that must not be lost, or SIZE_MAX. Messages to one-shot and
+ * released nodes may be lost.
+ */
 static size_t find_message(const struct history *history, const struct history_peer *peer) {
         for (size_t i = peer->n_events; i-- > 0;)
                 if (is_message(history, &peer->events[i]) &&
@@ -271,7 +279,10 @@ static size_t expect_complaint(const struct history *history, const char *what) 
         return n ? 0 : 1;
 }
 
-/* Find two transactions that a receives in a row and b receives too. Sets their positions in a. */
+/*
+ * Find two transactions that peer a receives in a row and peer b receives too. Sets *ret_i and
+ * *ret_j to their positions in the history of a.
+ */
 static bool find_common(const struct history *history, size_t a, size_t b, size_t *ret_i,
                         size_t *ret_j) {
         const struct history_peer *pa = &history->peers[a], *pb = &history->peers[b];
@@ -345,7 +356,7 @@ size_t history_self_test(struct history *history) {
         n_missed += expect_complaint(history, "a message is doubled");
         --peer->n_events;
 
-        /* order of time: exchange the first message and the last one */
+        /* violate the order of time: exchange the first message and the last one */
         for (i = 0; !is_message(history, &peer->events[i]); i++)
                 ;
         for (j = peer->n_events - 1; !is_message(history, &peer->events[j]); --j)
@@ -354,7 +365,10 @@ size_t history_self_test(struct history *history) {
         n_missed += expect_complaint(history, "a message overtakes its causes");
         swap_events(&peer->events[i], &peer->events[j]);
 
-        /* one order: exchange two multicasts that overlap in time at one of two receivers */
+        /*
+         * violate the one order: at one of two receivers, exchange two multicasts that overlap in
+         * time
+         */
         for (size_t a = 0; a < history->n_peers; a++) {
                 for (size_t b = 0; b < history->n_peers; b++) {
                         if (a == b || !find_common(history, a, b, &i, &j))

@@ -4,9 +4,9 @@
 /*
  * The history of a stress run, and the checker of its order
  *
- * Every send and every release is one transaction with an index. Each peer's history lists what it
- * sent and received, in the order in which it did. Time is a counter that every transaction reads
- * before it begins and after it has ended: a side channel that all threads share.
+ * Every send and every release is one transaction with an index. The history of each peer lists
+ * what it sent and received, in this order. Time is a counter that all threads share, outside the
+ * core. Every transaction reads it before it begins and after it has ended.
  */
 
 #include <stdbool.h>

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Looking at a message without taking it. Only the core itself offers this. */
+/*
+ * Looking at a message without taking it. This has its own file because other implementations of
+ * the interface of the core replace it.
+ */
 
 #include "stress.h"
 

@@ -68,7 +68,7 @@ static void remove_handle(struct stress *stress, struct peer *peer, size_t i) {
         peer->handles[i] = peer->handles[--peer->n_handles];
 }
 
-/* Register a node that is about to be created. HISTORY_NONE when there are enough nodes. */
+/* Register a node that is about to be created. Returns HISTORY_NONE if there are enough nodes. */
 static uint32_t new_node(struct stress *stress, struct peer *owner, bool is_oneshot) {
         uint64_t i;
 
@@ -82,7 +82,7 @@ static uint32_t new_node(struct stress *stress, struct peer *owner, bool is_ones
         return i;
 }
 
-/* Begin a transaction. False when there were enough. */
+/* Begin a transaction. Returns false if the run has had all its transactions. */
 static bool new_transaction(struct stress *stress, struct peer *sender, bool is_release,
                             uint32_t *ret) {
         uint64_t i = stress->n_transactions++;
@@ -182,7 +182,7 @@ void do_send(struct worker *worker, struct peer *peer) {
                         created |= 1u << i;
         stress->n_carried += content->n_transfers;
 
-        /* The send ends handles of one-shot nodes: remove them before anyone can be notified. */
+        /* The send ends handles of one-shot nodes. Remove them before any peer can be notified. */
         for (uint32_t i = 0; i < n_destinations; i++) {
                 if (!stress->history.nodes[t->destinations[i]].is_oneshot)
                         continue;
@@ -366,7 +366,7 @@ void do_release(struct worker *worker, struct peer *peer, uint32_t n_nodes, uint
 
 void new_peer(struct stress *stress, struct peer *peer) {
         peer->life = stress->n_lives++;
-        /* three users, so that shares are used too */
+        /* Use three users, so that the core must divide its limits into shares. */
         peer->peer =
                 bus1_peer_new(stress->accounts, KUIDT_INIT(1000 + peer->index % 3), NULL, NULL);
         if (IS_ERR(peer->peer))
@@ -387,7 +387,7 @@ void do_die(struct stress *stress, struct peer *peer) {
                 remove_handle(stress, peer, 0);
         begin_transaction(stress, transaction);
         if (transaction % 2) {
-                /* it begins another life itself */
+                /* After a reset, the same peer begins another life. */
                 if (bus1_peer_reset(peer->peer) < 0)
                         fail("reset");
                 end_transaction(stress, transaction);

@@ -91,7 +91,7 @@ static void deallocate(void *p, size_t n, size_t size) {
         munmap(p, n * size);
 }
 
-/* Arrays have their full size, because one process could not enlarge them for all. */
+/* Give arrays their full size now: a process could not enlarge them for the others. */
 static void reserve(struct stress *stress) {
         for (size_t i = 0; i < stress->n_peers; i++) {
                 stress->peers[i].n_handles_allocated = MAX_HANDLES * MAX_QUEUE;
@@ -224,7 +224,7 @@ static void run_processes(struct worker *workers, size_t n) {
         while (wait(&status) > 0) {
                 if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
                         continue;
-                /* others may wait for a lock that it holds */
+                /* Other processes may wait for a lock that the failed one holds. */
                 failed = true;
                 for (size_t i = 0; i < n; i++)
                         kill(pids[i], SIGKILL);

@@ -37,11 +37,11 @@
 
 /* the record of a node */
 struct node {
-        _Atomic uint32_t release; /* 1 + the transaction in which its owner releases it; set before
-                                     it begins */
-        _Atomic bool sent;        /* one-shot: a thread sends to it, or has sent */
-        _Atomic bool orphaned;    /* its owner was notified that the last handle has gone */
-        _Atomic int n_held;       /* entries in ledgers */
+        /* 1 + the transaction in which the owner releases the node, or 0; set before it begins */
+        _Atomic uint32_t release;
+        _Atomic bool sent;     /* one-shot: a thread sends to it, or has sent */
+        _Atomic bool orphaned; /* its owner was notified that the last handle has gone */
+        _Atomic int n_held;    /* entries in ledgers */
 };
 
 /* ledger entries */
@@ -53,14 +53,17 @@ struct owned {
 struct held {
         uint64_t id;
         uint32_t node;
-        bool is_late; /* transferred when the node may have been dead: gets a notification of its
-                         own */
+        /*
+         * The transfer came when the node may have been dead, so the notification may not belong to
+         * the release of the node.
+         */
+        bool is_late;
 };
 
 struct peer {
         struct bus1_peer *peer;
         uint32_t index;
-        uint32_t life; /* its history; the peer that replaces it has another one */
+        uint32_t life; /* index of its history; after a reset or replacement it is another one */
         pthread_mutex_t lock;
         struct owned nodes[MAX_NODES + MAX_TRANSFERS];
         size_t n_nodes;
@@ -109,7 +112,7 @@ void do_release(struct worker *worker, struct peer *peer, uint32_t n_nodes, uint
 /* Release all handles that are left, without recording it in the history. */
 void do_release_handles(struct stress *stress, struct peer *peer);
 void do_transfer(struct worker *worker, struct peer *from, struct peer *to);
-/* Replace the peer by another one, or reset it, whatever is queued on it or on its way to it. */
+/* Replace the peer by another one, or reset it, even if messages are queued on it or under way. */
 void do_die(struct stress *stress, struct peer *peer);
 
 void new_peer(struct stress *stress, struct peer *peer);

@@ -183,7 +183,7 @@ START_TEST(node_is_made_by_the_first_use_of_its_id) {
         tell(b, handle, "hello");
         get_text(a, 0x100, "hello");
 
-        /* the ID is in a message and a destination, in any order */
+        /* the ID of one node is a destination, the ID of another one is in the message */
         give(a, 0x104, 0x108);
         ck_assert_uint_eq(get_handle(a), 0x108);
         ck_assert_int_eq(release(a, 0x108), 0);
@@ -199,7 +199,7 @@ START_TEST(only_ids_of_ones_own_choice_make_nodes) {
         ck_assert_int_eq(bus1_v2016_handle_transfer(a, b, 0x103, &id), -ENXIO);
         ck_assert_int_eq(bus1_v2016_handle_transfer(a, b, 0x102, &id), -EINVAL);
         ck_assert_int_eq(bus1_v2016_handle_transfer(a, b, BUS1_2016_INVALID, &id), -ENXIO);
-        /* the node of the failed command does not exist */
+        /* a failed command creates no node */
         ck_assert_int_eq(send_2016(a, 0, two, 2, NULL, "", NULL, 0), -ENXIO);
         ck_assert_int_eq(send_2016(a, 0, two, 1, NULL, "", two, 2), -ENXIO);
         ck_assert_int_eq(release(a, 0x200), -ENXIO);
@@ -218,7 +218,7 @@ START_TEST(a_peer_has_one_handle_to_a_node) {
         ck_assert_uint_eq(get_handle(a), 0x100);
         ck_assert_uint_eq(used(BUS1_RESOURCE_OBJECTS), objects + 3);
 
-        /* there are two references; then the ID is unknown and never used again */
+        /* the handle has two references; without them the ID is unknown and never used again */
         ck_assert_int_eq(release(b, handle), 0);
         ck_assert_int_eq(release(b, handle), 0);
         ck_assert_int_eq(release(b, handle), -ENXIO);
@@ -242,7 +242,7 @@ START_TEST(ids_say_nothing_to_others) {
         ck_assert_int_eq(send_2016(a, 0, &handle, 1, NULL, "", NULL, 0), -ENXIO);
         ck_assert_int_eq(release(a, handle), -ENXIO);
         ck_assert_int_eq(bus1_v2016_handle_transfer(a, b, handle, &id), -ENXIO);
-        /* on another owner the same ID is another node */
+        /* the same ID means another node to each owner */
         tell(b, 0x100, "mine");
         get_text(b, 0x100, "mine");
         tell(b, handle, "his");
@@ -257,7 +257,7 @@ START_TEST(handle_in_flight_is_no_reference_of_the_receiver) {
 
         give(a, to_b, 0x100);
         give(a, to_b, 0x100);
-        /* the queued message does not change the references of the user: it has one */
+        /* the queued message adds no reference: the user has only one */
         ck_assert_int_eq(release(b, handle), 0);
         ck_assert_int_eq(release(b, handle), -ENXIO);
         ck_assert_int_eq(send_2016(b, 0, &handle, 1, NULL, "", NULL, 0), -ENXIO);
@@ -328,7 +328,7 @@ START_TEST(owner_is_told_when_all_references_are_dropped) {
         get_notification(a, BUS1_2016_MSG_NODE_RELEASE, 0x100);
         get_nothing(a);
 
-        /* and again, because the node stays */
+        /* the node stays, so the owner is notified of its next last handle too */
         handle = transfer(a, b, 0x100);
         tell(b, handle, "still there");
         release(b, handle);
@@ -344,7 +344,7 @@ START_TEST(new_reference_drops_the_notification) {
         release(b, handle);
         handle = transfer(a, b, 0x100);
         get_nothing(a);
-        /* the notification is queued again at the place of the new event */
+        /* the new event queues the notification again, at its own place */
         tell(b, handle, "before");
         release(b, handle);
         get_text(a, 0x100, "before");
@@ -358,7 +358,7 @@ START_TEST(handle_in_a_message_is_a_reference) {
 
         give(a, to_b, 0x100);
         get_nothing(a);
-        /* nobody receives it */
+        /* the message with the handle is dropped */
         ck_assert_int_eq(destroy(b, BUS1_2016_DESTROY_RELEASE_HANDLES, 0x10), 0);
         get_notification(a, BUS1_2016_MSG_NODE_DESTROY, to_b);
         get_notification(a, BUS1_2016_MSG_NODE_RELEASE, 0x100);
@@ -376,7 +376,7 @@ START_TEST(notifications_are_charged_on_the_owner) {
         setup_peers();
         release(b, transfer(a, b, 0x100));
         before = used(BUS1_RESOURCE_OBJECTS);
-        /* b can have as many handles as before, although a has not received its notifications */
+        /* unreceived notifications of a do not reduce how many handles b can have */
         for (int i = 0; i < 10; i++)
                 release(b, transfer(a, b, 0x100));
         ck_assert_uint_gt(used(BUS1_RESOURCE_OBJECTS), before - 1);
@@ -403,7 +403,7 @@ START_TEST(destruction_is_told_to_all_and_ends_no_id) {
         get_nothing(a);
         get_nothing(b);
 
-        /* both have a reference */
+        /* owner and holder have one reference each */
         ck_assert_int_eq(release(a, 0x100), 0);
         ck_assert_int_eq(release(a, 0x100), -ENXIO);
         ck_assert_int_eq(release(b, handle), 0);
@@ -426,7 +426,7 @@ START_TEST(nothing_arrives_once_a_destroyed_node_is_released) {
         transfer(a, b, 0x100);
         transfer(a, a, 0x100);
         ck_assert_int_eq(bus1_v2016_nodes_destroy(a, BUS1_2016_DESTROY_RELEASE_HANDLES, &id, 1), 0);
-        /* there was one more reference */
+        /* the owner has one more reference, so it is notified */
         get_notification(a, BUS1_2016_MSG_NODE_DESTROY, 0x100);
         ck_assert_int_eq(release(a, 0x100), 0);
         ck_assert_int_eq(release(a, 0x100), -ENXIO);
@@ -464,7 +464,10 @@ START_TEST(handle_of_a_destroyed_node_arrives_as_none) {
         give(a, to_b, 0x100);
         ck_assert_int_eq(destroy(a, 0, 0x100), 0);
         give(a, to_b, 0x100);
-        /* a handle that was sent before still gets an ID, and the notification follows */
+        /*
+         * a handle sent before its node was destroyed still gets an ID, and the notification
+         * follows
+         */
         handle = get_handle(b);
         ck_assert_uint_ne(handle, BUS1_2016_INVALID);
         get_notification(b, BUS1_2016_MSG_NODE_DESTROY, handle);
@@ -478,7 +481,7 @@ END_TEST
 START_TEST(notification_about_an_unknown_handle_is_kept_back) {
         u64 to_a = transfer(a, c, 0x100), copy_of, destination, node;
 
-        /* the node of c goes while its handle is in a message behind the notification */
+        /* c releases its node between two messages that carry a handle to it */
         create(c, c, 0, &node, &copy_of);
         destination = to_a;
         send_handle(c, destination, copy_of);
@@ -494,7 +497,9 @@ END_TEST
 START_TEST(queue_with_only_moot_entries_is_not_readable) {
         u64 node = 0x100, other = 0x200, seen;
 
-        /* a peer is notified about a handle in its message to itself, by the same transaction */
+        /*
+         * one transaction destroys the node of a message to self, and the node of the handle in it
+         */
         seen = transfer(a, b, node);
         transfer(a, b, other);
         give(a, node, other);
@@ -538,7 +543,7 @@ START_TEST(continue_reports_each_destination) {
         get_text(b, 0x14, "x");
         get_nothing(b);
 
-        /* an invalid argument is an error of the command, not of one receiver */
+        /* an invalid ID fails the whole command, not only its own destination */
         ids[1] = 0x1003;
         ck_assert_int_eq(send_2016(a, BUS1_2016_SEND_CONTINUE, ids, 3, errors, "x", NULL, 0),
                          -ENXIO);
@@ -572,7 +577,7 @@ START_TEST(peeked_message_stays_in_its_slice) {
         ck_assert_int_eq(again.r, 0);
         ck_assert_uint_eq(first.msg.offset, again.msg.offset);
         ck_assert_uint_eq(first.ids[0], again.ids[0]);
-        /* the user frees the slice, so the data is written again */
+        /* after the user frees the slice, the next look writes the data again */
         ck_assert_int_eq(free_slice(a, &again), 0);
         ck_assert_int_eq(free_slice(a, &again), -ENXIO);
         again = get(a, BUS1_2016_RECV_PEEK);
@@ -583,7 +588,7 @@ START_TEST(peeked_message_stays_in_its_slice) {
         ck_assert_int_eq(free_slice(a, &taken), 0);
         ck_assert_int_eq(free_slice(a, &taken), -ENXIO);
 
-        /* each look gave a reference */
+        /* each look gave the user a reference */
         for (int i = 0; i < 4; i++) {
                 get_nothing(b);
                 ck_assert_int_eq(release(a, taken.ids[0]), 0);
@@ -607,7 +612,7 @@ START_TEST(slice_is_charged_until_it_is_freed) {
         ck_assert_uint_eq(used(BUS1_RESOURCE_BYTES), 0);
         ck_assert_uint_eq(used(BUS1_RESOURCE_MESSAGES), 0);
 
-        /* also when the message is dropped and the slice stays */
+        /* a slice also stays charged if its message is dropped */
         tell(b, to_a, "12345");
         got = get(a, BUS1_2016_RECV_PEEK);
         ck_assert_int_eq(destroy(a, BUS1_2016_DESTROY_RELEASE_HANDLES, 0x100), 0);
@@ -735,7 +740,7 @@ START_TEST(label_follows_the_rest_when_it_is_wanted) {
 
         ck_assert_int_eq(bus1_v2016_reset(a, &want), 0);
         ck_assert_int_eq(bus1_v2016_recv(a, &recv), -ENOMEM);
-        /* the old slice is too small, and is freed only after the receive succeeded */
+        /* the old slice is too small for the label; only a receive that succeeds frees it */
         recv.label = label;
         recv.max_offset = 24;
         ck_assert_int_eq(bus1_v2016_recv(a, &recv), -ERANGE);
@@ -776,7 +781,7 @@ START_TEST(pool_memory_is_given_back) {
                 for (size_t j = 0; j < i; j++)
                         ck_assert_uint_ge(offsets[i] - offsets[j], 100000);
         }
-        /* first every second slice */
+        /* free every second slice first, so that the free blocks must be merged */
         for (size_t i = 0; i < 16; i += 2)
                 ck_assert_int_eq(bus1_v2016_slice_release(a, offsets[i]), 0);
         for (size_t i = 1; i < 16; i += 2)
@@ -948,7 +953,7 @@ START_TEST(handles_and_messages_cross_generations) {
         release(a, 0x100);
         get_nothing(a);
 
-        /* the last handles go on either side */
+        /* release the last handles on both sides */
         ck_assert_int_eq(try_release(c, handle), 0);
         get_notification(a, BUS1_2016_MSG_NODE_RELEASE, 0x104);
         ck_assert_int_eq(release(a, there), 0);
@@ -1041,8 +1046,8 @@ START_TEST(disconnect_ends_everything) {
 END_TEST
 
 /*
- * Random operations on four peers of both generations. The references that the user counts must be
- * those of the core, and teardown() checks that nothing is left at the end.
+ * Random operations on four peers of both generations. The core must count the same references as
+ * the user, and teardown() checks that nothing is left at the end.
  */
 
 static _Thread_local u64 random_state, highest;
@@ -1054,7 +1059,7 @@ static u64 draw(u64 n) {
         return random_state % n;
 }
 
-/* mostly one of the last hundred IDs */
+/* Returns a random ID, mostly one of the last hundred. */
 static u64 some_id(u64 step, u64 low_bits) {
         u64 n = highest / step, back = draw(10) ? draw(100) : draw(n + 1);
 

@@ -60,8 +60,9 @@ START_TEST(foreign_users_share_what_is_left) {
         n[0] = send_until_refused(foreign[0], handles[0], 10);
         n[1] = send_until_refused(foreign[1], handles[1], 10);
         n[2] = send_until_refused(foreign[2], handles[2], 10);
-        /* The first user could take a third. Each later one still gets a share, and so does the
-         * owner. */
+        /*
+         * The first user could take a third. Each later user still gets a share, as does the owner.
+         */
         ck_assert_uint_eq(n[0], 40);
         ck_assert_uint_eq(n[1], 6);
         ck_assert_uint_eq(n[2], 3);
@@ -80,7 +81,7 @@ START_TEST(foreign_flood_leaves_room_for_the_next_user) {
         struct bus1_peer *a, *b, *c, *other;
         u64 node, handle, at_a, at_c, o_node, o_handle, o_at_b;
 
-        /* The user has two peers; a stranger floods the first, another one reaches the second. */
+        /* A and other belong to one user. Stranger a floods A; stranger b still reaches other. */
         other = world_add(&world, 1000);
         a = world_add(&world, 2000);
         b = world_add(&world, 2001);
@@ -92,7 +93,7 @@ START_TEST(foreign_flood_leaves_room_for_the_next_user) {
         o_at_b = copy(other, b, o_handle);
         ck_assert_uint_ge(send_until_refused(a, at_a, 1024), 300);
         ck_assert_uint_ge(send_until_refused(b, o_at_b, 1024), 100);
-        /* And a third stranger reaches the flooded peer. */
+        /* Stranger c still reaches the flooded A. */
         ck_assert_uint_ge(send_until_refused(c, at_c, 1024), 5);
         world_free(&world);
 }
@@ -105,7 +106,7 @@ START_TEST(share_does_not_vanish_with_many_users) {
         u64 node, handle, at;
         unsigned n, n_log = 0;
 
-        /* One after the other, each user takes as much as it can get. */
+        /* Each user in turn takes as much as it can get. */
         create(A, A, 0, &node, &handle);
         for (unsigned i = 1; i <= N; i++) {
                 peers[i - 1] = bus1_peer_new(world.accounts, KUIDT_INIT(2000 + i), NULL, NULL);
@@ -134,7 +135,7 @@ START_TEST(holders_that_do_not_take_notice_cost_the_owner_nothing) {
         struct bus1_transfer transfer;
         u64 node, handle, own_node, own_handle, front_node, front_handle;
 
-        /* Like calls and replies: each uses a new node, which is dead afterwards. */
+        /* As with calls and replies, each round uses a new node that is dead afterwards. */
         create(holder, A, 0, &own_node, &own_handle);
         for (unsigned i = 0; i < 6; i++) {
                 create(A, holder, 0, &node, &handle);
@@ -152,13 +153,13 @@ START_TEST(holders_that_do_not_take_notice_cost_the_owner_nothing) {
                 ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), 1);
         }
 
-        /* A notification that is moot at once is not queued. */
+        /* A notification that is moot from the start is not queued. */
         create(A, A, 0, &node, &handle);
         ck_assert_int_eq(try_release(A, handle), 0);
         ck_assert_int_eq(try_release(A, node), 0);
         ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), 1);
 
-        /* The owner is charged for notifications behind a message that it does not receive. */
+        /* The owner is charged for the notifications that wait behind an unreceived message. */
         create(A, A, 0, &front_node, &front_handle);
         send_text(A, front_handle, "front");
         for (unsigned i = 0; i < 3; i++) {
@@ -226,7 +227,7 @@ START_TEST(several_of_the_biggest_dbus_messages_fit) {
 }
 END_TEST
 
-/* out of memory: each allocation of each operation fails once, without any effect */
+/* out of memory: each allocation of each operation fails once; the operation has no effect then */
 
 START_TEST(failed_allocation_has_no_effect_on_transfer) {
         struct world world = world_new(2);
@@ -309,7 +310,7 @@ START_TEST(failed_allocation_leaves_the_message_queued) {
                 transfers[i] = (struct bus1_transfer){0, handle};
         ck_assert_int_eq(try_send(B, &handle, 1, "", transfers, 16), 0);
         for (unsigned i = 0; i < 200; i++) {
-                /* so many that new IDs need new parts of the map */
+                /* Use up so many IDs that new ones need new parts of the map. */
                 u64 more_node, more;
 
                 create(A, A, 0, &more_node, &more);

@@ -89,7 +89,7 @@ START_TEST(full_receiver_is_reported_and_the_rest_delivered) {
         ck_assert_int_eq(errors[0], -EDQUOT);
         ck_assert_uint_gt(n, 0);
 
-        /* without the flag nobody gets it */
+        /* without the flag no destination gets the message */
         ck_assert_int_eq(try_send(C, (u64[]){full, handle}, 2,
                                   "0123456789012345678901234567890123456789"
                                   "0123456789012345678901234567890123456789"
@@ -163,7 +163,7 @@ START_TEST(oneshot_handle_ends_unless_the_receiver_is_full) {
         ck_assert_int_eq(send_on(B, &handle, errors, 1, NULL, 0, 3999), 0);
         ck_assert_int_eq(errors[0], -EDQUOT);
         ck_assert_uint_eq(query(B).n_handles, 1);
-        /* a one-shot handle that is given twice accepts one message */
+        /* a one-shot handle that is listed twice accepts one message */
         ck_assert_int_eq(send_on(B, (u64[]){handle, handle}, errors, 2, NULL, 0, 1), 0);
         ck_assert_int_eq(errors[0], 0);
         ck_assert_int_eq(errors[1], -EHOSTUNREACH);

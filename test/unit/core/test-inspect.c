@@ -111,7 +111,7 @@ START_TEST(objects_tell_what_they_refer_to) {
         ck_assert(!bus1_inspect_object(world.accounts, a.number, 0, &info));
         ck_assert(!bus1_inspect_object(world.accounts, 12345, 0, &info));
 
-        /* a handle in a message that was only looked at is not shown yet */
+        /* if the receiver only looks at a message, its handle is not shown yet */
         create(A, B, 0, &node, &handle);
         send_handle(B, handle, handle);
         ck_assert_int_eq(bus1_peer_recv_begin(A, &recv), 0);

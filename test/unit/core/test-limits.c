@@ -11,7 +11,7 @@
 #define A world.peers[0]
 #define B world.peers[1]
 
-/* counts that overflow when they are multiplied by anything */
+/* counts that overflow 32 or 64 bits when they are multiplied by the size of an element */
 static const size_t absurd[] = {SIZE_MAX, SIZE_MAX / 2 + 2, SIZE_MAX / 16 + 2, 1UL << 32};
 #define N_ABSURD (sizeof(absurd) / sizeof(absurd[0]))
 

@@ -63,7 +63,7 @@ START_TEST(commit_moves_an_entry_behind_earlier_ones) {
         t = bus1_queue_stage(&f.q, &f.entries[0]);
         t = max(t, bus1_queue_stage(&f.p, &f.entries[1]));
         ck_assert_uint_eq(t, 102);
-        /* in between, another transaction with only this queue */
+        /* another transaction, with only this queue, comes between stage and commit */
         pushed = bus1_queue_push(&f.q, &f.entries[2], 0);
         ck_assert_uint_lt(pushed, t);
         ck_assert_uint_eq(bus1_queue_sync(&f.q, t), t);
@@ -83,7 +83,7 @@ START_TEST(what_comes_after_the_sync_comes_after_the_transaction) {
         t = max(bus1_queue_stage(&f.q, &f.entries[0]), bus1_queue_stage(&f.p, &f.entries[1]));
         bus1_queue_sync(&f.q, t);
         bus1_queue_sync(&f.p, t);
-        /* A peer receives the entry from p already, and reacts. */
+        /* A peer can already receive the entry from p, and react to it. */
         bus1_queue_commit(&f.p, &f.entries[1], t);
         ck_assert_uint_gt(bus1_queue_push(&f.q, &f.entries[2], 0), t);
         ck_assert_ptr_null(bus1_queue_peek(&f.q));
@@ -193,8 +193,8 @@ START_TEST(multicast_is_behind_what_its_sender_sent) {
         u64 a_node, a, b_node, b, c_node, c, before;
 
         /*
-         * The two have no common receiver, so only the clock of the sender orders them. With equal
-         * timestamps, other transactions could show them in different orders.
+         * The two multicasts have no common receiver, so only the clock of the sender orders them.
+         * If their timestamps were equal, other transactions could show them in different orders.
          */
         create(A, world.peers[3], 0, &a_node, &a);
         create(B, world.peers[3], 0, &b_node, &b);
@@ -256,11 +256,13 @@ START_TEST(release_is_one_transaction_for_all_who_are_told) {
         struct bus1_queue_entry *at_b, *at_c, *at_holder;
         u64 to_b, to_c, node, handles[2], own[2];
 
-        /* Nodes to which B and C hold handles, and the last handle of a node of the fourth peer. */
+        /*
+         * A owns nodes to which B and C have handles, and has the last handle to a node of holder.
+         */
         create(A, B, 0, &own[0], &handles[0]);
         create(A, C, 0, &own[1], &handles[1]);
         create(holder, A, 0, &node, &to_b);
-        /* one of their clocks is far ahead */
+        /* The messages move the clock of C far ahead. */
         create(C, B, 0, &to_c, &to_c);
         for (unsigned i = 0; i < 10; i++)
                 send_text(B, to_c, "x");
@@ -288,7 +290,9 @@ START_TEST(message_and_notifications_are_one_transaction) {
         struct bus1_queue_entry *at_a, *at_c, *at_d;
         u64 node, handle, other, d_node, to_d;
 
-        /* The message kills the one-shot node, which notifies others, and goes to another node too.
+        /*
+         * The message has two destinations. It ends the one-shot node, so other holders are
+         * notified.
          */
         create(A, B, BUS1_TRANSFER_FLAG_ONESHOT, &node, &handle);
         other = copy(B, C, handle);
@@ -319,8 +323,8 @@ START_TEST(reaction_is_behind_its_cause_without_a_message_between) {
         u64 c_node, to_c, d_node, to_d, node, handle, e_to_c, e_to_d;
 
         /*
-         * E sends after A, and knows so by other means. They share only the receivers, and the
-         * clock of E is behind.
+         * E sends after A, and the two know this order from outside the core. They share only the
+         * receivers, and the clock of E is behind.
          */
         create(C, A, 0, &c_node, &to_c);
         create(d, A, 0, &d_node, &to_d);

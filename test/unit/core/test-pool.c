@@ -15,7 +15,7 @@
 
 static struct world world;
 static struct pool pool;
-/* A owns the node, B has the handle */
+/* A owns the node, and B has the handle */
 static u64 node, handle;
 
 static void setup(void) {
@@ -92,7 +92,7 @@ START_TEST(slice_is_charged_until_it_is_released) {
         expect_used(10, 1);
         ck_assert_uint_eq(A->usage.account->n_shares, 1);
         offset = recv_into_pool("0123456789");
-        /* the share of the sender is free again */
+        /* the receive ends the share of the sender */
         ck_assert_uint_eq(A->usage.account->n_shares, 0);
         expect_used(10, 1);
         ck_assert_uint_eq(query(A).n_bytes, 10);
@@ -183,7 +183,7 @@ START_TEST(nobody_finds_a_slice_before_its_message_is_taken) {
         ck_assert_int_eq(bus1_peer_recv_begin(A, &recv), 0);
         ck_assert_int_eq(bus1_recv_to_pool(&recv, U64_MAX, &offset), 0);
         ck_assert_int_eq(bus1_peer_release_slice(A, offset), -EBADRQC);
-        /* the message is dropped with its node, and the slice with it */
+        /* the end of the node drops the message and its slice */
         ck_assert_int_eq(try_release(A, node), 0);
         ck_assert_int_eq(bus1_peer_recv_commit(&recv), -ESTALE);
         ck_assert_int_eq(bus1_peer_release_slice(A, offset), -EBADRQC);
@@ -217,7 +217,7 @@ START_TEST(reset_releases_slices) {
         ck_assert_int_eq(bus1_peer_reset(A), 0);
         expect_used(0, 0);
         ck_assert_int_eq(bus1_peer_release_slice(A, offset), -EBADRQC);
-        /* the pool exists */
+        /* the pool outlives the reset */
         create(A, B, 0, &node, &handle);
         send_text(B, handle, "again");
         recv_into_pool("again");

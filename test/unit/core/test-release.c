@@ -172,7 +172,7 @@ START_TEST(send_to_released_node_succeeds_and_is_discarded) {
         create(A, B, 0, &node, &handle);
         create(B, B, 0, &mine, &mine_handle);
         ck_assert_int_eq(try_release(A, node), 0);
-        /* with a handle of a living node, and with a new node that then has no handle */
+        /* once with a living node too, once with a new node that is left without a handle */
         ck_assert_int_eq(try_send(B, (u64[]){handle, mine_handle}, 2, "x", NULL, 0), 0);
         ck_assert_int_eq(try_send(B, &handle, 1, "x", &transfer, 1), 0);
         expect_nothing(A);
@@ -278,7 +278,7 @@ START_TEST(notification_before_message_delivers_invalid) {
         create(B, A, 0, &to_b_node, &to_b);
         create(A, A, 0, &node, &handle);
 
-        /* A send that is stopped after linking its handles and before staging its message. */
+        /* This send stops between linking its handles and staging its message. */
         mutex_lock(&A->lock);
         object = bus1_peer_find_handle(A, to_b)->node;
         carried = bus1_peer_find_handle(A, handle)->node;
@@ -407,7 +407,7 @@ START_TEST(queue_with_only_moot_entries_is_not_readable) {
         struct world world = world_new(2);
         u64 node, handle, other_node, other, carried_node, carried;
 
-        /* all queued messages are for a node that its owner releases */
+        /* the owner releases the node that all queued messages are for */
         create(A, B, 0, &node, &handle);
         send_text(B, handle, "one");
         send_text(B, handle, "two");
@@ -416,12 +416,12 @@ START_TEST(queue_with_only_moot_entries_is_not_readable) {
         expect_readable(A, 0);
         ck_assert_uint_eq(query(A).n_messages, 0);
 
-        /* the notification about a handle that its holder releases */
+        /* the holder releases a handle whose notification is queued */
         expect_readable(B, BUS1_POLL_READABLE);
         ck_assert_int_eq(try_release(B, handle), 0);
         expect_readable(B, 0);
 
-        /* one release ends the node of a message to self, and the node of the handle in it */
+        /* one release ends both the node of a message to self and the node of the handle in it */
         create(A, A, 0, &node, &handle);
         create(A, A, 0, &carried_node, &carried);
         send_handle(A, handle, carried);
@@ -430,7 +430,7 @@ START_TEST(queue_with_only_moot_entries_is_not_readable) {
         expect_node_release(A, carried);
         expect_readable(A, 0);
 
-        /* moot entries behind one that is received */
+        /* moot entries wait behind one that is received */
         create(A, B, 0, &node, &handle);
         create(A, B, 0, &other_node, &other);
         send_text(B, other, "front");

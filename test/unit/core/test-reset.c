@@ -144,7 +144,7 @@ START_TEST(message_under_way_to_a_peer_that_is_reset_is_not_received) {
         ck_assert_int_eq(bus1_peer_reset(A), 0);
         ck_assert(bus1_queue_commit(&A->queue, entry, timestamp));
 
-        /* A queue is readable without an entry to receive only if a transaction was under way. */
+        /* Only a transaction that was under way makes a queue readable with nothing to receive. */
         ck_assert_uint_eq(bus1_peer_poll(A), BUS1_POLL_READABLE);
         ck_assert_int_eq(bus1_peer_recv_begin(A, &recv), -EAGAIN);
         expect_nothing(A);

@@ -47,7 +47,7 @@ START_TEST(message_to_self_keeps_the_handle_it_carries) {
         expect_nothing(A);
         send_handle(A, received, received);
         ck_assert_int_eq(try_release(A, received), 0);
-        /* and ends with the node */
+        /* the message, and the handle in it, end with the node */
         ck_assert_int_eq(try_release(A, node), 0);
         expect_nothing(A);
         ck_assert_uint_eq(query(A).n_nodes, 0);
@@ -70,8 +70,7 @@ START_TEST(owner_gets_a_handle_of_its_own_node_back) {
         ck_assert_uint_eq(query(A).n_handles, 1);
         send_text(A, back, "mine");
         expect_text(A, node, "mine");
-        /* a handle to its own node is like any other: the owner is notified when the last one goes
-         */
+        /* an owner is notified of the last handle even if it held that handle itself */
         ck_assert_int_eq(try_release(A, back), 0);
         expect_handle_release(A, node);
 
@@ -95,7 +94,7 @@ START_TEST(nodes_of_one_peer_get_their_messages_in_a_row) {
                 other[i] = copy(C, B, to[i]);
         }
         create(B, C, 0, &b_node, &to_b);
-        /* each send is one transaction, as the order at both receivers shows */
+        /* the order at both receivers shows that each send is one transaction */
         ck_assert_int_eq(try_send(C, (u64[]){to[2], to_b, to[0], to[1]}, 4, "1", NULL, 0), 0);
         ck_assert_int_eq(try_send(B, (u64[]){other[1], other[0]}, 2, "2", NULL, 0), 0);
         ck_assert_int_eq(try_send(C, (u64[]){to_b, to[0], to[0]}, 3, "3", NULL, 0), 0);
@@ -178,7 +177,7 @@ START_TEST(receiver_that_ends_while_others_send_gets_nothing) {
         }
         ck_assert_int_eq(try_release(C, handle), 0);
 
-        /* the queue is sealed: the sender still owns the staged entry */
+        /* the disconnect seals the queue; the sender still owns the staged entry */
         ck_assert_int_eq(bus1_peer_disconnect(A), 0);
         bus1_queue_sync(&B->queue, timestamp);
         ck_assert(bus1_queue_commit(&B->queue, &deliveries[1]->entry, timestamp));
@@ -191,7 +190,7 @@ START_TEST(receiver_that_ends_while_others_send_gets_nothing) {
         bus1_tx_commit(&tx);
         mutex_unlock(&C->lock);
 
-        /* the other receiver has the message, and the last handle */
+        /* the other receiver gets the message with the last handle */
         expect_node_release(C, to_a);
         received = expect_handle(B, b_node);
         expect_nothing(C);
@@ -218,8 +217,9 @@ START_TEST(node_released_with_handles_under_way_to_many) {
         expect_node_release(A, handle);
         expect_node_release(B, at_b);
         expect_node_release(B, at_b + 2);
-        /* a peer that has not received the message gets it first, then a notification for each
-         * handle */
+        /*
+         * C has not received its message: it gets that first, then a notification for each handle
+         */
         {
                 struct received received = test_recv(C);
                 ck_assert_uint_eq(received.n_transfers, 2);

@@ -14,9 +14,9 @@
 #define N_PEERS 4
 
 struct slot {
-        pthread_mutex_t lock; /* protects the pointer peer, not the operations on it */
+        pthread_mutex_t lock; /* protects the pointer, not operations on the peer */
         struct bus1_peer *peer;
-        /* some IDs that existed at some time; they may have ended */
+        /* some IDs that were valid once; they may have ended */
         _Atomic u64 ids[16];
 };
 

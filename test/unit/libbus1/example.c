@@ -69,7 +69,7 @@ static int serve(struct bus1_client *client) {
 }
 
 static int call(struct bus1_client *client, uint64_t handle, int32_t a, int32_t b) {
-        /* the node that the answer arrives on; it takes just that one message */
+        /* The answer arrives on this node, which accepts no other message. */
         struct bus1_transfer reply = {BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
                                       BUS1_INVALID};
         struct bus1_received *received;
@@ -84,7 +84,7 @@ static int call(struct bus1_client *client, uint64_t handle, int32_t a, int32_t 
         if (r < 0)
                 return r;
 
-        /* HANDLE_RELEASE in its place would mean that nobody can answer any more */
+        /* A HANDLE_RELEASE instead of an answer would mean that no peer can answer any more. */
         if (received->type == BUS1_MESSAGE_TYPE_USER &&
             received->metadata.metadata.id == reply.id && received->n_data == sizeof(sum)) {
                 memcpy(&sum, received->data, sizeof(sum));

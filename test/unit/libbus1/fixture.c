@@ -106,7 +106,9 @@ struct bus1_client *fixture_client_new(struct fixture *fixture) {
                 break;
         case FIXTURE_SOCKET:
                 ck_assert_int_eq(bus1_client_new_hosted(&client, fixture->path), 0);
-                /* the server has closed the descriptors that it passed on, so they can be counted
+                /*
+                 * Wait until the server has closed the descriptors that it passed on: tests count
+                 * them.
                  */
                 fixture_lock(fixture);
                 fixture_unlock(fixture);

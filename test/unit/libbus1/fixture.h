@@ -20,11 +20,11 @@ struct fixture {
         int kind;
         int n_fds; /* number of open descriptors before the fixture was made */
         char *directory;
-        char *path; /* of the listening socket */
+        char *path; /* the listening socket */
         struct bus1_domain *domain;
 
         pthread_t server;
-        pthread_mutex_t lock; /* held while anything of the server's thread is used */
+        pthread_mutex_t lock; /* held to use anything that the server's thread uses */
         int stop_fd;
 };
 
@@ -42,11 +42,11 @@ void fixture_unlock(struct fixture *fixture);
 /* helpers of tests */
 
 int count_fds(void);
-/* Wait some seconds until n descriptors are open: the server closes its own a moment later. */
+/* Wait up to some seconds until n descriptors are open: the server closes its own late. */
 void wait_fds(int n);
-/* Whether the descriptor of the client is readable now. */
+/* Returns whether the descriptor of the client is readable now. */
 bool is_readable(struct bus1_client *client);
-/* Wait some seconds until it is readable. */
+/* Wait up to some seconds until the descriptor of the client is readable. */
 void wait_readable(struct bus1_client *client);
 /* Send data, without transfers. */
 int send_data(struct bus1_client *client, uint64_t handle, const void *data, size_t n);

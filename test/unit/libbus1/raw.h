@@ -7,7 +7,7 @@
 #include "test/unit/libbus1/fixture.h"
 
 int raw_connect(struct fixture *fixture);
-/* 0 or a negative errno. */
+/* Returns 0 or a negative errno. */
 int raw_send(int fd, const void *packet, size_t n, const int *fds, size_t n_fds);
 /* Returns the result of the reply, or -ESHUTDOWN when the server ends the connection instead. */
 int raw_reply(int fd);

@@ -51,7 +51,7 @@ TRANSPORT_TEST(descriptors_travel) {
         received->fds[3] = (close(received->fds[3]), -1);
         bus1_received_free(received);
 
-        /* none if they are not requested */
+        /* a receive that requests no descriptors gets none */
         ck_assert_int_eq(bus1_client_send(client, 1, &handle, NULL, &message.message), 0);
         for (int i = 0; i < N; i++)
                 close(fds[i]);

@@ -155,7 +155,7 @@ START_TEST(descriptors_that_do_not_fit_are_missing) {
 }
 END_TEST
 
-/* A child that sends every message back, until nobody can send to it any more. */
+/* The child sends every message back, until no peer has a handle to it any more. */
 static void echo(struct bus1_client *client, uint64_t back) {
         struct bus1_received *received;
         int r;
@@ -220,7 +220,7 @@ START_TEST(processes_talk) {
                 ck_assert_int_eq(seen, (1 << N_CHILDREN) - 1);
         }
 
-        /* one gets SIGTERM, the others are killed */
+        /* one child ends by itself, the others are killed */
         ck_assert_int_eq(bus1_client_release_one(client, to[0]), 0);
         ck_assert_int_eq(waitpid(pids[0], &status, 0), pids[0]);
         ck_assert_int_eq(status, 0);

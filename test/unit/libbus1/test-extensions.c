@@ -74,7 +74,7 @@ TRANSPORT_TEST(send_goes_on_when_a_destination_fails) {
                 bus1_received_free(received);
         }
 
-        /* the caller may ignore the errors, and gets none without the flag */
+        /* the caller may pass no array for the errors, and without the flag there are none */
         message.n_transfers = 0;
         ck_assert_int_eq(
                 bus1_client_send_flags(b, BUS1_SEND_FLAG_CONTINUE, 1, handles, NULL, &message), 0);
@@ -115,7 +115,7 @@ TRANSPORT_TEST(errors_of_many_destinations_come_back) {
 
 TRANSPORT_TEST(peek_leaves_the_message_queued) {
         struct bus1_client *a = fixture_client_new(fixture), *b = fixture_client_new(fixture);
-        /* at last more than one packet of a socket holds */
+        /* the last size is more than one packet of a socket holds */
         static const size_t sizes[] = {0, 5, 70000, 3000000};
         uint64_t node, own, handle;
 
@@ -178,7 +178,7 @@ TRANSPORT_TEST(peek_leaves_the_message_queued) {
                         ck_assert_int_eq(bus1_client_release_one(a, seen.id), -EBADRQC);
                 }
 
-                /* the sizes are reported as by a receive that takes the message */
+                /* a peek reports sizes like a receive that takes the message */
                 if (sizes[k] > 0) {
                         message.message.type = BUS1_INVALID;
                         message.message.n_data = sizes[k] - 1;
@@ -202,7 +202,7 @@ TRANSPORT_TEST(peek_leaves_the_message_queued) {
                 free(in);
         }
 
-        /* notifications as well */
+        /* peek at notifications as well */
         {
                 struct bus1_message message = {.type = BUS1_INVALID};
                 struct bus1_metadata metadata;
@@ -221,7 +221,7 @@ TRANSPORT_TEST(peek_leaves_the_message_queued) {
         bus1_client_free(b);
 }
 
-/* The label of this process; 0 where no security module gives labels to messages. */
+/* Read the label of this process. Returns 0 if no security module gives labels to messages. */
 static size_t read_label(char *label, size_t n_max) {
         ssize_t n;
         int fd;
@@ -262,7 +262,7 @@ TRANSPORT_TEST(security_label_is_the_senders) {
                                                 .ptr_data_vecs = (uintptr_t)&vec};
                 metadata.n_secctx = n > 0 ? n - 1 : 0;
                 if (n > 0) {
-                        /* one byte short, then right */
+                        /* the buffer is one byte too short, then right */
                         ck_assert_int_eq(bus1_client_recv(client, BUS1_RECV_FLAG_SECCTX,
                                                           (struct bus1_metadata *)&metadata,
                                                           &message),
@@ -281,7 +281,7 @@ TRANSPORT_TEST(security_label_is_the_senders) {
                 strcpy(label, "unchanged");
         }
 
-        /* notifications have none */
+        /* notifications have no label */
         message = (struct bus1_message){.type = BUS1_INVALID};
         metadata.n_secctx = 0;
         ck_assert_int_eq(bus1_client_recv(client, BUS1_RECV_FLAG_SECCTX,
@@ -342,8 +342,7 @@ TRANSPORT_TEST(disconnected_peer_hangs_up) {
         handle = give_handle(a, b, own);
         ck_assert_int_eq(send_data(b, handle, "lost", 4), 0);
 
-        /* a client that polls for nothing sees the end, if the descriptor of this transport shows
-         * it */
+        /* an epoll without events sees the end, if the descriptor of this transport shows it */
         epoll_fd = epoll_create1(EPOLL_CLOEXEC);
         ck_assert_int_eq(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, p.fd, &event), 0);
         ck_assert_int_eq(epoll_wait(epoll_fd, &event, 1, 0), 0);

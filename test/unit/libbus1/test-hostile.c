@@ -130,7 +130,9 @@ START_TEST(memory_must_be_sealed) {
         request.request_flags = BUS1_HOSTED_REQUEST_MEMFD;
         request.n_ids = 2;
 
-        /* a client could change or truncate it while the server reads it */
+        /*
+         * without all seals, a client could change or truncate the memfd while the server reads it
+         */
         for (int seals = 0; seals < 16; seals++) {
                 fd = memfd_sealed(16, seals);
                 ck_assert_int_eq(raw_try(&fixture, &request, NULL, 0, &fd, 1),
@@ -138,7 +140,7 @@ START_TEST(memory_must_be_sealed) {
                 close(fd);
         }
 
-        /* of just the right size */
+        /* the size of the memfd must be exact */
         fd = memfd_sealed(15, BUS1_HOSTED_SEALS);
         ck_assert_int_eq(raw_try(&fixture, &request, NULL, 0, &fd, 1), -ESHUTDOWN);
         close(fd);
@@ -217,14 +219,14 @@ START_TEST(big_message_is_read_while_it_is_queued) {
         recv_read.request_flags = BUS1_HOSTED_REQUEST_DATA_READ;
         read.n_data = 1000;
 
-        /* no message is queued, and none was announced */
+        /* no message is queued; then one is, but no receive has announced it */
         ck_assert_int_eq(raw_call(fd, &read), -ESTALE);
         ck_assert_int_eq(raw_call(fd, &recv_read), -EAGAIN);
         ck_assert_int_eq(send_data(local, handle, data, sizeof(data)), 0);
         ck_assert_int_eq(raw_call(fd, &read), -ESTALE);
         ck_assert_int_eq(raw_call(fd, &recv_read), -ESTALE);
 
-        /* any part of the data, but not beyond its end */
+        /* the client may read any part of the data, but not beyond its end */
         ck_assert_int_eq(raw_call(fd, &recv_request), -ENOBUFS);
         ck_assert_int_eq(raw_call(fd, &read), 0);
         read.offset = sizeof(data) - 1000;
@@ -240,7 +242,7 @@ START_TEST(big_message_is_read_while_it_is_queued) {
         ck_assert_int_eq(raw_call(fd, &recv_read), 0);
         ck_assert_int_eq(raw_call(fd, &recv_read), -EAGAIN);
 
-        /* a message that is dropped meanwhile */
+        /* the message is dropped between the receive and the read */
         ck_assert_int_eq(send_data(local, handle, data, sizeof(data)), 0);
         ck_assert_int_eq(raw_call(fd, &recv_request), -ENOBUFS);
         release.request.n_ids = 1;
@@ -264,7 +266,7 @@ START_TEST(bell_has_one_packet_while_a_message_waits) {
         uint64_t node, handle;
         int fd;
 
-        /* a client that never reads its bell harms nobody, nor does one without a bell */
+        /* neither a client without a bell nor one that never reads its bell harms others */
         local = raw_serve(&fd, &node, &handle);
         recv_request.message_type = BUS1_INVALID;
         for (int i = 0; i < 100; i++) {
@@ -392,7 +394,7 @@ START_TEST(hostile_packets_harm_nobody) {
 }
 END_TEST
 
-/* A request that takes the server long: many handles, more than a user may have. */
+/* Prepare a request that takes the server long: it has more handles than a user may have. */
 static int memfd_of_long_request(struct bus1_hosted_request *request, uint64_t handle) {
         enum { N_IDS = 16384, N_TRANSFERS = 1024 };
         static uint64_t ids[N_IDS];
@@ -433,7 +435,7 @@ START_TEST(long_requests_leave_time_for_other_users) {
         for (int i = 0; i < N; i++)
                 ck_assert_int_eq(bus1_client_new_from_fd(&clients[i], fds[i]), 0);
 
-        /* all requests at once, and only then the other client */
+        /* send all requests at once, and only then one of the other client */
         ck_assert_int_eq(bus1_client_create_node(local, 0, &node, &granted), 0);
         for (int i = 0; i < N; i++) {
                 uint64_t theirs;
@@ -455,7 +457,7 @@ START_TEST(long_requests_leave_time_for_other_users) {
         }
         ck_assert_int_lt(n_done, N - 2);
 
-        /* they are served in the end */
+        /* the server answers the long requests in the end */
         for (int i = 0; i < N; i++) {
                 ck_assert_int_eq(raw_reply(fds[i]), -EDQUOT);
                 bus1_client_free(clients[i]);

@@ -41,7 +41,7 @@ START_TEST(death_of_a_process_ends_its_peer) {
         pid = fork();
         ck_assert_int_ge(pid, 0);
         if (pid == 0) {
-                /* a second peer of this process, in the child */
+                /* The child keeps its copies of the descriptors of client open. */
                 close(pipes[0]);
                 if (write(pipes[1], "x", 1) != 1)
                         _exit(1);
@@ -52,8 +52,10 @@ START_TEST(death_of_a_process_ends_its_peer) {
         ck_assert_int_eq(read(pipes[0], &status, 1), 1);
         close(pipes[0]);
 
-        /* the child has the descriptors of this process too, so the peer lives until both have
-         * ended */
+        /*
+         * The child has copies of the descriptors of client, but not of dying, which begins later.
+         * So only the peer of dying ends here.
+         */
         ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
         {
                 struct bus1_client *dying = fixture_client_new(&fixture);
@@ -115,7 +117,7 @@ START_TEST(server_out_of_descriptors_waits_and_goes_on) {
         ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
         ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
 
-        /* connections take descriptors only here; the server has none left to accept with */
+        /* The server shares the limit of this process: it has no descriptor left to accept with. */
         fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
         limit = old;
         limit.rlim_cur = fd + 1;
@@ -129,7 +131,7 @@ START_TEST(server_out_of_descriptors_waits_and_goes_on) {
                 ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
         }
 
-        /* it does not spin, and serves the clients that it has */
+        /* the server does not spin, and serves the clients that it has */
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
         for (n = 0; n < 10; n++) {
                 ck_assert_int_eq(send_data(client, handle, "x", 1), 0);
@@ -140,7 +142,7 @@ START_TEST(server_out_of_descriptors_waits_and_goes_on) {
         ck_assert_int_lt(
                 (end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000, 150);
 
-        /* and notices without help that there are descriptors again */
+        /* the server notices by itself that there are descriptors again */
         ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
         ck_assert_int_eq(bus1_client_new_from_fd(&late, fd), 0);
         ck_assert_int_eq(bus1_client_create_node(late, 0, &node, &handle), 0);
@@ -167,7 +169,7 @@ START_TEST(server_out_of_descriptors_refuses_those_of_messages) {
         ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
         limit = old;
 
-        /* there is room for none or some of the descriptors */
+        /* the limit leaves room for none or some of the descriptors */
         for (int i = 1; i < 8; i += 3) {
                 limit.rlim_cur = fds[7] + i;
                 ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -204,7 +206,7 @@ START_TEST(one_user_can_not_take_all_descriptors) {
         ck_assert_int_eq(r, -ECONNREFUSED);
         ck_assert_uint_eq(n, 50);
 
-        /* there is room again as soon as one client ends */
+        /* the server accepts another client as soon as one ends */
         bus1_client_free(clients[--n]);
         do
                 r = bus1_client_new_hosted(&refused, fixture.path);
@@ -254,7 +256,7 @@ START_TEST(messages_to_one_user_can_not_take_all_descriptors) {
 }
 END_TEST
 
-/* Put as many descriptors in flight as the user may have, until the pair is closed. */
+/* Put n descriptors in flight, to use up the limit of the user until the pair is closed. */
 static void fill_descriptors_under_way(int fd, int n, int pair[2]) {
         int fds[250];
 
@@ -288,7 +290,7 @@ static void receive_with_too_many_descriptors_under_way(struct bus1_client *clie
         expect_data(client, node, "x", 1);
 }
 
-/* Run a server and its client as a user that is not root, since root has no limit. In a child. */
+/* Run a server and its client in a child, and not as root, because root has no limit. */
 static int run_with_too_many_descriptors_under_way(void) {
         struct rlimit limit = {400, 400};
         struct bus1_domain *domain;
@@ -412,7 +414,7 @@ START_TEST(peer_is_found_again_by_its_socket) {
         uint64_t token;
         int fd, copy;
 
-        /* like a program that calls exec() on itself and keeps its descriptors */
+        /* this is like a program that calls exec() on itself and keeps its descriptors */
         fixture_lock(&fixture);
         ck_assert_int_eq(bus1_domain_serve_peer(fixture.domain, 1, 1, 1, &fd, &token), 0);
         fixture_unlock(&fixture);
@@ -457,7 +459,7 @@ START_TEST(peers_do_not_travel) {
                 close(fds[i]);
         }
 
-        /* other sockets can be sent */
+        /* sockets that are not connections to the bus1 server can be sent */
         ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
         message.ptr_fds = (uintptr_t)fds;
         message.n_fds = 2;
@@ -534,7 +536,7 @@ START_TEST(live_socket_is_not_replaced_but_a_stale_one_is) {
         bus1_domain_free(domain);
         ck_assert_int_lt(lstat(path, &st), 0);
 
-        /* a file that is not a socket is never touched */
+        /* the server never touches a file that is not a socket */
         fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
         ck_assert_int_ge(fd, 0);
         close(fd);

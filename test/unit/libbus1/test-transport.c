@@ -77,7 +77,7 @@ TRANSPORT_TEST(data_is_gathered_and_scattered) {
         bus1_client_free(client);
 }
 
-/* Small, and too big for a packet of a socket. */
+/* One size is small, the other one is too big for a packet of a socket. */
 TRANSPORT_TEST(data_is_copied_by_send) {
         static const size_t sizes[] = {100, 300000};
         struct bus1_client *client = fixture_client_new(fixture);
@@ -284,7 +284,7 @@ TRANSPORT_TEST(multicast_reaches_every_destination) {
                 ck_assert_int_eq(bus1_client_create_node(receivers[i], 0, &nodes[i], &owned), 0);
                 handles[i] = give_handle(receivers[i], sender, owned);
         }
-        /* two nodes of the last peer */
+        /* the last peer has two nodes */
         ck_assert_int_eq(bus1_client_create_node(receivers[3], 0, &nodes[4], &owned), 0);
         handles[4] = give_handle(receivers[3], sender, owned);
 
@@ -316,7 +316,7 @@ TRANSPORT_TEST(handle_travels_in_a_message) {
         ck_assert_int_eq(bus1_client_create_node(b, 0, &node_b, &handle_b), 0);
         to_b = give_handle(b, a, handle_b);
 
-        /* a node that exists, and one that the send creates */
+        /* send handles of a node that exists and of one that the send creates */
         transfers[0] = (struct bus1_transfer){.id = handle_a};
         transfers[1] = (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
         ck_assert_int_eq(bus1_client_send(a, 1, &to_b, NULL, &message), 0);
@@ -408,7 +408,7 @@ TRANSPORT_TEST(bad_flags_are_refused) {
         ck_assert_int_eq(bus1_client_create_node(client, 0, &node, &handle), 0);
         ck_assert_int_eq(bus1_client_create_node(client, 1ULL << 63, &node, &handle), -EINVAL);
 
-        /* ONESHOT without CREATE, and CREATE with an ID */
+        /* ONESHOT needs CREATE, and CREATE allows no ID */
         src = (struct bus1_transfer){BUS1_TRANSFER_FLAG_ONESHOT, handle};
         ck_assert_int_eq(bus1_client_transfer(client, NULL, 1, &src, &dst), -EINVAL);
         src = (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE, handle};
@@ -461,7 +461,7 @@ TRANSPORT_TEST(limits_are_those_that_query_reports) {
                 ids[i] = dst[i % query.max_transfers].id;
         ck_assert_int_eq(bus1_client_send(client, n + 1, ids, NULL, &(struct bus1_message){}),
                          -EMSGSIZE);
-        /* more than one packet of a socket holds */
+        /* send more than one packet of a socket holds */
         ck_assert_int_eq(
                 bus1_client_send(client, n / 2 + 4000, ids, NULL, &(struct bus1_message){}), 0);
         expect_data(client, node, "", 0);
