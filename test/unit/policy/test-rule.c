@@ -197,7 +197,7 @@ START_TEST(oddities_are_warned_about) {
         ck_assert(config_warns(config, "at_console is deprecated"));
         bus_config_free(config);
         config = load_rule("context=\"default\"", "own=\"a.b\" log=\"maybe\"");
-        ck_assert(config_warns(config, "bad value \"maybe\" for attribute log"));
+        ck_assert(config_warns(config, "bad value \"maybe\" for attribute \"log\""));
         bus_config_free(config);
 }
 END_TEST
