@@ -85,16 +85,19 @@ int bus1_client_send_flags(struct bus1_client *client, uint64_t flags, size_t n_
                            const uint64_t *destinations, int32_t *errors,
                            struct bus1_message *message);
 /*
- * Receive the next message. flags are 0 or BUS1_RECV_FLAG_CREDENTIALS, with which metadata is the
- * start of a struct bus1_metadata_credentials, BUS1_RECV_FLAG_SECCTX, with which it is that of a
- * struct bus1_metadata_secctx (n_secctx of BUS1_INVALID: there is no label, as always on a hosted
- * core), and BUS1_RECV_FLAG_PEEK, with which the message stays queued: its handles can not be used
- * yet, its descriptors are only counted. message says where to put things, as in bus1(7).
- * A file descriptor is -1 when there was no room for it, here or on its way from a hosted core. On
- * the device (BUS1_FEATURE_POOL), with BUS1_MESSAGE_FLAG_POOL message is the start of a struct
- * bus1_message_pool, and its data goes into the pool, see bus1_client_slice_release().
- * -EAGAIN when there is none; -EMSGSIZE when it does not fit: it stays queued, and n_transfers,
- * n_data and n_fds hold what it needs.
+ * Receive the next message into the buffers that message names, as in bus1(7). flags:
+ *
+ *  BUS1_RECV_FLAG_CREDENTIALS  metadata is the start of a struct bus1_metadata_credentials
+ *  BUS1_RECV_FLAG_SECCTX       metadata is the start of a struct bus1_metadata_secctx. An n_secctx
+ *                              of BUS1_INVALID says that there is no label, as on every hosted core
+ *  BUS1_RECV_FLAG_PEEK         the message stays queued. Its handles cannot be used yet, and its
+ *                              descriptors are only counted
+ *
+ * A file descriptor is -1 if there was no room for it, here or on its way from a hosted core. On
+ * the device (BUS1_FEATURE_POOL), message may have BUS1_MESSAGE_FLAG_POOL. Then it is the start of
+ * a struct bus1_message_pool, and the data goes into the pool, see bus1_client_slice_release().
+ * -EAGAIN if there is no message. -EMSGSIZE if it does not fit: it stays queued, and n_transfers,
+ * n_data and n_fds are set to the room that it needs.
  */
 int bus1_client_recv(struct bus1_client *client, uint64_t flags, struct bus1_metadata *metadata,
                      struct bus1_message *message);

@@ -23,8 +23,8 @@
 
 /**
  * struct bus1_v2016_item - a handle of a message that is received
- * @named:	its ID; NULL when it has none
- * @copy:	handle for the user when the message keeps its own; NULL when none is needed
+ * @named:	ID of the handle; NULL when the handle has no ID
+ * @copy:	second handle, for the user of a peek; NULL when none is needed
  */
 struct bus1_v2016_item {
 	struct bus1_v2016_id *named;
@@ -115,7 +115,7 @@ static int bus1_v2016_recv_slice(struct bus1_v2016_recv_state *state)
 
 /*
  * A peek leaves the message and its handles in the queue. So make a second handle for the receiver,
- * unless its ID of this node has a handle, or it has destroyed the node.
+ * unless the receiver already holds a handle to this node, or has destroyed the node.
  */
 static int bus1_v2016_recv_copy(struct bus1_peer *peer, struct bus1_node *node,
 				struct bus1_v2016_item *item)

@@ -36,7 +36,7 @@ static bool bus1_file_is_unix(struct file *file)
 	return socket && socket->ops && socket->ops->family == AF_UNIX;
 }
 
-/* A module can only recognise them by name. No user can give a file that name and file system. */
+/* A module recognises io_uring by its name. No user can make a file with it in that file system. */
 static bool bus1_file_is_io_uring(struct file *file)
 {
 	return file_inode(file)->i_sb->s_magic == ANON_INODE_FS_MAGIC &&

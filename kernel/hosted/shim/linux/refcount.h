@@ -45,8 +45,8 @@ static inline bool refcount_dec_and_test(refcount_t *r)
 }
 
 /*
- * Drop a reference, the last one only under the lock. True with the lock held when it was the
- * last.
+ * Drop a reference. If it was the last one, return true with the lock held: the lock is taken
+ * before the last reference is dropped.
  */
 static inline bool refcount_dec_and_mutex_lock(refcount_t *r, struct mutex *lock)
 {

@@ -4,9 +4,9 @@
 #include <linux/mutex.h>
 
 /*
- * A pthread mutex: in user space the holder may lose its CPU, and who waits must not burn the time
- * that the holder needs. The kernel has no destructor for spinlocks; a default pthread mutex
- * owns nothing that would need one.
+ * A pthread mutex. In user space the holder of a lock may lose its CPU. A waiter that spins would
+ * then use the time that the holder needs. The kernel has no destructor for spinlocks, and a
+ * default pthread mutex owns nothing that needs one.
  */
 typedef struct {
 	pthread_mutex_t pthread;
