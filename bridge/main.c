@@ -389,7 +389,7 @@ static int start(struct bridge *bridge) {
                 r = watch_set(&bridge->watch, bridge->config);
         if (r < 0)
                 log_write(&bridge->log, LOG_LEVEL_WARNING,
-                          "Cannot watch the configuration, SIGHUP reloads it: %s", strerror(-r));
+                          "Cannot watch the configuration for changes: %s", strerror(-r));
 
         r = server_start(&bridge->server);
         if (r < 0)

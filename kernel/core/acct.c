@@ -133,8 +133,9 @@ void bus1_account_put(struct bus1_account *account)
 	size_t i;
 
 	/*
-	 * Only the thread that drops the last reference takes the lock. Any other thread might
-	 * still be releasing the lock when the last account, and the table with it, is freed.
+	 * Only the thread that drops the last reference takes the lock. If every thread took it,
+	 * one could still be releasing the lock while another one frees the last account, and with
+	 * it the table that has the lock.
 	 */
 	if (!refcount_dec_and_mutex_lock(&account->refs, &accounts->lock))
 		return;

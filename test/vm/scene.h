@@ -81,7 +81,7 @@ static inline void *scene_page(struct scene *scene, enum scene_page page) {
 /* Run the prepared command. */
 int scene_run(struct scene *scene);
 
-/* What the peers have, according to the device and to the peers. Changes nothing. */
+/* The resources in use: the usage of the device, the queries of the peers, open descriptors. */
 struct state {
         char usage[256];
         struct bus1_cmd_query a, b;
