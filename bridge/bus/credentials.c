@@ -95,25 +95,32 @@ static void set_groups(struct client_credentials *credentials, uint32_t *gids, s
 }
 
 /*
- * Read a socket option of any length into allocated memory, with room for extra more bytes. NULL if
- * the kernel does not know the value. -ENOMEM.
+ * Read a socket option of any length into memory of just that length, because each connection keeps
+ * it, and extra more bytes. NULL if the kernel does not know the value. -ENOMEM.
  */
 static int get_option(int fd, int option, size_t extra, void **ret_value, size_t *ret_n) {
-        socklen_t n = 128, room;
+        CLEANUP_FREE void *more = NULL;
+        char few[256];
+        void *value = few;
+        socklen_t n = sizeof(few), room;
 
-        do {
-                CLEANUP_FREE void *value = malloc(n + extra);
-
+        *ret_value = NULL;
+        for (;;) {
+                room = n;
+                if (getsockopt(fd, SOL_SOCKET, option, value, &n) == 0)
+                        break;
+                if (errno != ERANGE || n <= room || n > OPTION_MAX)
+                        return 0;
+                free(more);
+                value = more = malloc(n);
                 if (!value)
                         return -ENOMEM;
-                room = n;
-                if (getsockopt(fd, SOL_SOCKET, option, value, &n) == 0) {
-                        *ret_value = steal_ptr(&value);
-                        *ret_n = n;
-                        return 0;
-                }
-        } while (errno == ERANGE && n > room && n <= OPTION_MAX);
-        *ret_value = NULL;
+        }
+        *ret_value = malloc(n + extra);
+        if (!*ret_value)
+                return -ENOMEM;
+        memcpy(*ret_value, value, n);
+        *ret_n = n;
         return 0;
 }
 
