@@ -6,7 +6,6 @@
 #include <grp.h>
 #include <inttypes.h>
 #include <pwd.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,20 +16,6 @@
 #include "policy/policy.h"
 
 #define NAME_SERVICE_BUFFER_MAX (16 << 20)
-
-int policy_fail(char **message, const char *format, ...) {
-        va_list args;
-        int r;
-
-        free(*message);
-        va_start(args, format);
-        r = vasprintf(message, format, args);
-        va_end(args);
-        if (r >= 0)
-                return -EINVAL;
-        *message = NULL;
-        return -ENOMEM;
-}
 
 /* Parse a plain decimal ID. The greatest ID is not valid: for the kernel it means "none". */
 static bool parse_id(const char *text, id_t *ret_id) {

@@ -8,12 +8,6 @@
 #include <sys/types.h>
 
 /*
- * Replace *message, an allocated text or NULL, by an error text. Returns -EINVAL for the caller to
- * return, or -ENOMEM.
- */
-int policy_fail(char **message, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/*
  * Find the ID of a user (group) by its name or number. Returns 0; 1 if there is no such user; a
  * negative errno if the name service failed. A failure must not be treated like 1, because then the
  * rules for an existing user would be lost.

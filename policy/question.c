@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "policy/array.h"
 #include "policy/ids.h"
 #include "policy/question.h"
@@ -33,14 +34,15 @@ static int parse_bool(const char *key, const char *value, bool *ret_value, char 
         *ret_value = strcmp(value, "true") == 0;
         return *ret_value || strcmp(value, "false") == 0
                        ? 0
-                       : policy_fail(ret_error, "%s must be true or false, not %s", key, value);
+                       : set_error(ret_error, -EINVAL, "%s must be true or false, not %s", key,
+                                   value);
 }
 
 static int parse_fds(const char *value, uint32_t *ret_fds, char **ret_error) {
         int64_t n;
 
         if (policy_parse_integer(value, &n) != 0 || n < 0 || n > POLICY_FDS_MAX)
-                return policy_fail(ret_error, "fds must be a number, not %s", value);
+                return set_error(ret_error, -EINVAL, "fds must be a number, not %s", value);
         *ret_fds = (uint32_t)n;
         return 0;
 }
@@ -67,10 +69,10 @@ static int parse_pair(struct policy_words *w, const char *key, const char *value
         if (strcmp(key, "type") == 0)
                 return policy_parse_type(value, &m->type)
                                ? 0
-                               : policy_fail(ret_error,
-                                             "type must be method_call, method_return, error or "
-                                             "signal, not %s",
-                                             value);
+                               : set_error(ret_error, -EINVAL,
+                                           "type must be method_call, method_return, error or "
+                                           "signal, not %s",
+                                           value);
         if (strcmp(key, "fds") == 0)
                 return parse_fds(value, &m->n_fds, ret_error);
         if (strcmp(key, "requested_reply") == 0)
@@ -83,7 +85,7 @@ static int parse_pair(struct policy_words *w, const char *key, const char *value
         }
         if (strcmp(key, sends ? "owns" : "sender") == 0)
                 return add_name(w, value);
-        return policy_fail(ret_error, "%s is no key of %s", key, sends ? "send" : "receive");
+        return set_error(ret_error, -EINVAL, "%s is no key of %s", key, sends ? "send" : "receive");
 }
 
 static int parse_word(struct policy_words *w, const char *text, char **ret_error) {
@@ -91,9 +93,9 @@ static int parse_word(struct policy_words *w, const char *text, char **ret_error
         char key[32];
 
         if (!equals)
-                return policy_fail(ret_error, "%s is not of the form KEY=VALUE", text);
+                return set_error(ret_error, -EINVAL, "%s is not of the form KEY=VALUE", text);
         if ((size_t)(equals - text) >= sizeof(key))
-                return policy_fail(ret_error, "%.*s is no key", (int)(equals - text), text);
+                return set_error(ret_error, -EINVAL, "%.*s is no key", (int)(equals - text), text);
         memcpy(key, text, equals - text);
         key[equals - text] = '\0';
         return parse_pair(w, key, equals + 1, ret_error);
@@ -120,7 +122,7 @@ static int parse_message(struct policy_words *w, const char *const *texts, size_
                 m->requested_reply = false;
         if (w->question.family == POLICY_FAMILY_SEND && !m->destination && !m->broadcast &&
             !w->n_names)
-                return policy_fail(ret_error, "only signals have no destination");
+                return set_error(ret_error, -EINVAL, "only signals have no destination");
         return 0;
 }
 
@@ -142,8 +144,8 @@ int policy_words_parse(struct policy_words *w, const char *const *texts, size_t 
                         strcmp(texts[0], "send") == 0 ? POLICY_FAMILY_SEND : POLICY_FAMILY_RECEIVE;
                 return parse_message(w, texts + 1, n - 1, ret_error);
         }
-        return policy_fail(ret_error,
-                           "the question must be connect, own NAME, send ... or receive ...");
+        return set_error(ret_error, -EINVAL,
+                         "the question must be connect, own NAME, send ... or receive ...");
 }
 
 void policy_words_clear(struct policy_words *w) {

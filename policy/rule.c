@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "policy/ids.h"
 #include "policy/model.h"
 
@@ -97,7 +98,7 @@ static bool is_wildcard(const char *value) {
 }
 
 /* Set the message without failing. 0 or -ENOMEM. */
-#define warn(p, ...) (policy_fail(&(p)->message, __VA_ARGS__) == -EINVAL ? 0 : -ENOMEM)
+#define warn(p, ...) (set_error(&(p)->message, -EINVAL, __VA_ARGS__) == -EINVAL ? 0 : -ENOMEM)
 
 /* Each parse function parses one attribute that the element has. */
 
@@ -107,8 +108,9 @@ static int parse_bool(struct parser *p, enum field field, void *ret_value) {
         *(bool *)ret_value = strcmp(value, "true") == 0;
         if (*(bool *)ret_value || strcmp(value, "false") == 0)
                 return 0;
-        return policy_fail(&p->message, "bad value \"%s\" for attribute %s, must be true or false",
-                           value, p->fields[field].name);
+        return set_error(&p->message, -EINVAL,
+                         "bad value \"%s\" for attribute %s, must be true or false", value,
+                         p->fields[field].name);
 }
 
 static int parse_broadcast(struct parser *p, enum field field, void *ret_value) {
@@ -125,8 +127,9 @@ static int parse_type(struct parser *p, enum field field, void *ret_value) {
 
         if (is_wildcard(value) || policy_parse_type(value, ret_value))
                 return 0;
-        return policy_fail(&p->message, "bad value \"%s\" for attribute %s, no such message type",
-                           value, p->fields[field].name);
+        return set_error(&p->message, -EINVAL,
+                         "bad value \"%s\" for attribute %s, no such message type", value,
+                         p->fields[field].name);
 }
 
 static int parse_fds(struct parser *p, enum field field, void *ret_value) {
@@ -134,8 +137,8 @@ static int parse_fds(struct parser *p, enum field field, void *ret_value) {
         int64_t value;
 
         if (policy_parse_integer(text, &value) < 0 || value < 0 || value > POLICY_FDS_MAX)
-                return policy_fail(
-                        &p->message,
+                return set_error(
+                        &p->message, -EINVAL,
                         "bad value \"%s\" for attribute %s, must be an integer from 0 to %u", text,
                         p->fields[field].name, POLICY_FDS_MAX);
         *(uint32_t *)ret_value = (uint32_t)value;
@@ -166,8 +169,8 @@ static int parse_id(struct parser *p, enum field field, void *ret_value) {
         r = rule->connect_group ? policy_resolve_group(value, ret_value)
                                 : policy_resolve_user(value, ret_value);
         if (r < 0 && r != -ENOMEM)
-                return policy_fail(&p->message, "cannot look up %s \"%s\": %s", what, value,
-                                   strerror(-r));
+                return set_error(&p->message, -EINVAL, "cannot look up %s \"%s\": %s", what, value,
+                                 strerror(-r));
         rule->is_void = r > 0;
         return rule->is_void ? warn(p, "unknown %s \"%s\", rule ignored", what, value) : r;
 }
@@ -216,8 +219,9 @@ static int collect(struct parser *p, const char *const *attributes) {
                 while (i < n && strcmp(attributes[0], known_attributes[i].name) != 0)
                         i++;
                 if (i == n)
-                        return policy_fail(&p->message, "attribute \"%s\" is invalid on <%s>",
-                                           attributes[0], p->rule->allow ? "allow" : "deny");
+                        return set_error(&p->message, -EINVAL,
+                                         "attribute \"%s\" is invalid on <%s>", attributes[0],
+                                         p->rule->allow ? "allow" : "deny");
                 p->about |= known_attributes[i].about;
                 p->fields[known_attributes[i].field].name = attributes[0];
                 p->fields[known_attributes[i].field].value = attributes[1];
@@ -229,17 +233,16 @@ static int check_message(struct parser *p) {
         const char *prefix = p->about & ABOUT_SEND ? "send" : "receive";
 
         if (has(p, FIELD_MEMBER) && !has(p, FIELD_INTERFACE) && !has(p, FIELD_PATH))
-                return policy_fail(
-                        &p->message,
-                        "%s_member needs %s_interface or %s_path: members are not unique", prefix,
-                        prefix, prefix);
+                return set_error(&p->message, -EINVAL,
+                                 "%s_member needs %s_interface or %s_path: members are not unique",
+                                 prefix, prefix, prefix);
         if (has(p, FIELD_ERROR) && (has(p, FIELD_INTERFACE) || has(p, FIELD_MEMBER)))
-                return policy_fail(&p->message,
-                                   "%s_error cannot be combined with %s_interface or %s_member",
-                                   prefix, prefix, prefix);
+                return set_error(&p->message, -EINVAL,
+                                 "%s_error cannot be combined with %s_interface or %s_member",
+                                 prefix, prefix, prefix);
         if (has(p, FIELD_NAME) && has(p, FIELD_PREFIX))
-                return policy_fail(
-                        &p->message,
+                return set_error(
+                        &p->message, -EINVAL,
                         "send_destination cannot be combined with send_destination_prefix");
         return 0;
 }
@@ -250,15 +253,16 @@ static int check_combination(struct parser *p) {
         bool message = p->about & ABOUT_MESSAGES;
 
         if (!(p->about & ~ABOUT_FDS))
-                return policy_fail(&p->message,
-                                   "rule without an attribute that says what it is about");
+                return set_error(&p->message, -EINVAL,
+                                 "rule without an attribute that says what it is about");
         if (own + connect + message > 1 || (own && has(p, FIELD_NAME) && has(p, FIELD_PREFIX)) ||
             (has(p, FIELD_USER) && has(p, FIELD_GROUP)))
-                return policy_fail(&p->message,
-                                   "own, own_prefix, user, group and the attributes about messages "
-                                   "cannot be combined");
+                return set_error(&p->message, -EINVAL,
+                                 "own, own_prefix, user, group and the attributes about messages "
+                                 "cannot be combined");
         if ((p->about & ABOUT_SEND) && (p->about & ABOUT_RECEIVE))
-                return policy_fail(&p->message, "send and receive attributes cannot be combined");
+                return set_error(&p->message, -EINVAL,
+                                 "send and receive attributes cannot be combined");
         p->rule->family = own                       ? POLICY_FAMILY_OWN
                           : connect                 ? POLICY_FAMILY_CONNECT
                           : (p->about & ABOUT_SEND) ? POLICY_FAMILY_SEND
@@ -279,8 +283,9 @@ static int parse_rule(struct parser *p, const char *const *attributes) {
                 if (has(p, i))
                         r = fields[i].parse(p, i, (char *)rule + fields[i].offset);
         if (r >= 0 && rule->broadcast == POLICY_TRUE && rule->name && !rule->name_is_prefix)
-                r = policy_fail(&p->message, "send_broadcast=\"true\" cannot be combined with a "
-                                             "send_destination: broadcasts have none");
+                r = set_error(&p->message, -EINVAL,
+                              "send_broadcast=\"true\" cannot be combined with a "
+                              "send_destination: broadcasts have none");
         return r;
 }
 

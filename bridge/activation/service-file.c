@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "bridge/wire/names.h"
 #include "policy/config.h"
 
@@ -61,21 +61,8 @@ static char **find_field(struct service *service, const char *key, size_t n) {
 
 /* errors */
 
-__attribute__((format(printf, 3, 4))) static int fail(char **ret_error, int r, const char *format,
-                                                      ...) {
-        va_list arguments;
-
-        va_start(arguments, format);
-        if (vasprintf(ret_error, format, arguments) < 0) {
-                *ret_error = NULL;
-                r = -ENOMEM;
-        }
-        va_end(arguments);
-        return r;
-}
-
 static int fail_line(struct parser *parser, const char *what) {
-        return fail(parser->ret_error, -EINVAL, "%s:%u: %s", parser->path, parser->line, what);
+        return set_error(parser->ret_error, -EINVAL, "%s:%u: %s", parser->path, parser->line, what);
 }
 
 /* lines */
@@ -197,11 +184,11 @@ static int check(struct parser *parser) {
         struct service *service = parser->service;
 
         if (!parser->seen_ours)
-                return fail(parser->ret_error, -EINVAL, "%s: There is no [" GROUP "]",
-                            parser->path);
+                return set_error(parser->ret_error, -EINVAL, "%s: There is no [" GROUP "]",
+                                 parser->path);
         if (!service->name)
-                return fail(parser->ret_error, -EINVAL, "%s: [" GROUP "] has no Name",
-                            parser->path);
+                return set_error(parser->ret_error, -EINVAL, "%s: [" GROUP "] has no Name",
+                                 parser->path);
         parser->line = parser->name_line;
         if (!name_is_valid_well_known(service->name, strlen(service->name)))
                 return fail_line(parser, "Name is not a well-known bus name");
@@ -230,7 +217,7 @@ int service_file_parse(const char *text, size_t n, const char *path, struct serv
 
         *ret_error = NULL;
         if (!name_is_valid_utf8(text, n))
-                return fail(ret_error, -EINVAL, "%s: Not text in UTF-8", path);
+                return set_error(ret_error, -EINVAL, "%s: Not text in UTF-8", path);
         parser.service = service = calloc(1, sizeof(*service));
         if (!service)
                 return -ENOMEM;
@@ -269,19 +256,19 @@ static int read_open(int fd, const char *path, const char *file_name, struct ser
         int r;
 
         if (fstat(fd, &st) < 0)
-                return fail(ret_error, -errno, "%s: %s", path, strerror(errno));
+                return set_error(ret_error, -errno, "%s: %s", path, strerror(errno));
         if (!S_ISREG(st.st_mode))
-                return fail(ret_error, -EINVAL, "%s: Not a regular file", path);
+                return set_error(ret_error, -EINVAL, "%s: Not a regular file", path);
         if (st.st_size > SERVICE_FILE_SIZE_MAX)
-                return fail(ret_error, -EINVAL, "%s: Larger than %d bytes", path,
-                            SERVICE_FILE_SIZE_MAX);
+                return set_error(ret_error, -EINVAL, "%s: Larger than %d bytes", path,
+                                 SERVICE_FILE_SIZE_MAX);
         buffer = malloc((size_t)st.st_size + 1);
         if (!buffer)
                 return -ENOMEM;
         /* If a program is still writing the file, its stamp will change, and it is read again. */
         n = read_all(fd, buffer, (size_t)st.st_size);
         if (n < 0)
-                return fail(ret_error, (int)n, "%s: %s", path, strerror((int)-n));
+                return set_error(ret_error, (int)n, "%s: %s", path, strerror((int)-n));
         r = service_file_parse(buffer, (size_t)n, path, &service, ret_error);
         if (r < 0)
                 return r;
@@ -307,7 +294,7 @@ int service_file_read(int directory_fd, const char *directory, const char *file_
         /* To open a FIFO may block; to open a terminal may make it the controlling terminal. */
         fd = openat(directory_fd, file_name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (fd < 0)
-                return fail(ret_error, -errno, "%s: %s", path, strerror(errno));
+                return set_error(ret_error, -errno, "%s: %s", path, strerror(errno));
         return read_open(fd, path, file_name, ret_service, ret_error);
 }
 

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/error.h"
 #include "bridge/base/systemd.h"
 #include "bridge/socket/listener-tcp.h"
 #include "bridge/socket/listener-unix.h"
@@ -76,14 +77,13 @@ static int open_inherited(struct server *server, int fd, const char *guid, char 
         bool is_tcp;
 
         if (get_option(fd, SO_TYPE) != SOCK_STREAM || get_option(fd, SO_ACCEPTCONN) != 1)
-                return listener_fail(ret_error, -EINVAL,
-                                     "Socket %d of systemd is no listening stream socket", fd);
+                return set_error(ret_error, -EINVAL,
+                                 "Socket %d of systemd is no listening stream socket", fd);
         family = get_option(fd, SO_DOMAIN);
         is_tcp = family == AF_INET || family == AF_INET6;
         if (!is_tcp && family != AF_UNIX)
-                return listener_fail(ret_error, -EINVAL,
-                                     "Socket %d of systemd is of no family that a bus listens on",
-                                     fd);
+                return set_error(ret_error, -EINVAL,
+                                 "Socket %d of systemd is of no family that a bus listens on", fd);
         if (is_tcp) {
                 r = listener_check_tcp(server, ret_error);
                 if (r < 0)
@@ -93,8 +93,8 @@ static int open_inherited(struct server *server, int fd, const char *guid, char 
         if (r >= 0)
                 r = print_inherited(fd, is_tcp, guid, &printed);
         if (r < 0)
-                return listener_fail(ret_error, r, "Socket %d of systemd is of no use: %s", fd,
-                                     strerror(-r));
+                return set_error(ret_error, r, "Socket %d of systemd is of no use: %s", fd,
+                                 strerror(-r));
         r = listener_new(server, fd, guid, NULL, &listener);
         if (r < 0) {
                 free(printed);
@@ -111,7 +111,7 @@ static int open_systemd(struct server *server, char **ret_printed, char **ret_er
 
         n = systemd_listen_fds();
         if (n <= 0)
-                return listener_fail(ret_error, n < 0 ? n : -ENOENT, "systemd passed no sockets");
+                return set_error(ret_error, n < 0 ? n : -ENOENT, "systemd passed no sockets");
 
         bus_make_id(guid);
         for (int i = 0; i < n; i++) {
@@ -141,6 +141,6 @@ int listener_open(struct server *server, const struct address_entry *address, ch
                 return open_systemd(server, ret_printed, ret_error);
         if (strcmp(address->transport, "tcp") == 0 || strcmp(address->transport, "nonce-tcp") == 0)
                 return listener_open_tcp(server, address, ret_printed, ret_error);
-        return listener_fail(ret_error, -EINVAL, "Unknown address type \"%s\" to listen on",
-                             address->transport);
+        return set_error(ret_error, -EINVAL, "Unknown address type \"%s\" to listen on",
+                         address->transport);
 }

@@ -8,7 +8,7 @@
 
 /*
  * Make the listeners of one address. *ret_printed is the address with its guid, as clients use it
- * (allocated). -EINVAL and others with *ret_error.
+ * (allocated). -EINVAL and others with *ret_error, which is NULL before.
  */
 int listener_open(struct server *server, const struct address_entry *address, char **ret_printed,
                   char **ret_error);

@@ -22,6 +22,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/error.h"
+
 /* meson's option tcp */
 #define TCP_NOWHERE 0
 #define TCP_SESSION 1
@@ -49,12 +51,12 @@ int listener_check_tcp(const struct server *server, char **ret_error) {
         const char *type = server->bus->type;
 
         if (BRIDGE_TCP == TCP_NOWHERE)
-                return listener_fail(ret_error, -EPROTONOSUPPORT,
-                                     "This message bus was built without TCP");
+                return set_error(ret_error, -EPROTONOSUPPORT,
+                                 "This message bus was built without TCP");
         if (BRIDGE_TCP == TCP_SESSION && type && strcmp(type, "system") == 0)
-                return listener_fail(ret_error, -EPROTONOSUPPORT,
-                                     "A system bus does not listen on TCP, which protects nothing "
-                                     "and tells nothing about clients (meson -Dtcp=all lets it)");
+                return set_error(ret_error, -EPROTONOSUPPORT,
+                                 "A system bus does not listen on TCP, which protects nothing "
+                                 "and tells nothing about clients (meson -Dtcp=all lets it)");
         return 0;
 }
 
@@ -115,7 +117,7 @@ static int resolve(const char *host, const char *port, const char *family,
         else if (family && strcmp(family, "ipv6") == 0)
                 hints.ai_family = AF_INET6;
         else if (family)
-                return listener_fail(ret_error, -EINVAL, "Unknown address family \"%s\"", family);
+                return set_error(ret_error, -EINVAL, "Unknown address family \"%s\"", family);
 
         /* AI_ADDRCONFIG is not used because it ignores the addresses of the loopback device. */
         r = getaddrinfo(host, port, &hints, ret_list);
@@ -126,9 +128,9 @@ static int resolve(const char *host, const char *port, const char *family,
         if (r == EAI_MEMORY)
                 return -ENOMEM;
         if (r != 0)
-                return listener_fail(ret_error, -EINVAL,
-                                     "Cannot find the address of host \"%s\", port %s: %s",
-                                     host ? host : "*", port, gai_strerror(r));
+                return set_error(ret_error, -EINVAL,
+                                 "Cannot find the address of host \"%s\", port %s: %s",
+                                 host ? host : "*", port, gai_strerror(r));
         return 0;
 }
 
@@ -136,7 +138,7 @@ static int check_port(const char *port, char **ret_error) {
         size_t n = strspn(port, "0123456789");
 
         if (n == 0 || n > 5 || port[n] || atoi(port) > UINT16_MAX)
-                return listener_fail(ret_error, -EINVAL, "\"%s\" is no TCP port", port);
+                return set_error(ret_error, -EINVAL, "\"%s\" is no TCP port", port);
         return 0;
 }
 
@@ -219,8 +221,8 @@ static int listen_on(const struct address_entry *address, const char *host, stru
         freeaddrinfo(list);
         if (r < 0) {
                 bound_close(bound);
-                return listener_fail(ret_error, r, "Cannot listen on \"%s\", port %s: %s",
-                                     bind_to ? bind_to : "*", port, strerror(-reason));
+                return set_error(ret_error, r, "Cannot listen on \"%s\", port %s: %s",
+                                 bind_to ? bind_to : "*", port, strerror(-reason));
         }
         return 0;
 }
@@ -253,8 +255,8 @@ static int make_nonce(uint8_t nonce[LISTENER_NONCE_SIZE], char **ret_file, char 
         if (asprintf(&dir, "%s/dbus_nonce-XXXXXX", tmp && tmp[0] == '/' ? tmp : "/tmp") < 0)
                 return -ENOMEM;
         if (!mkdtemp(dir)) {
-                r = listener_fail(ret_error, -errno, "Cannot make the directory \"%s\": %s", dir,
-                                  strerror(errno));
+                r = set_error(ret_error, -errno, "Cannot make the directory \"%s\": %s", dir,
+                              strerror(errno));
                 free(dir);
                 return r;
         }
@@ -268,7 +270,7 @@ static int make_nonce(uint8_t nonce[LISTENER_NONCE_SIZE], char **ret_file, char 
                 rmdir(dir);
                 free(dir);
                 free(file);
-                return listener_fail(ret_error, r, "Cannot write the nonce: %s", strerror(-r));
+                return set_error(ret_error, r, "Cannot write the nonce: %s", strerror(-r));
         }
         free(dir);
         *ret_file = file;

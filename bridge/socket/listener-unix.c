@@ -14,6 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/error.h"
+
 int listener_print_unix(const char *key, const char *value, size_t n_value, const char *guid,
                         char **ret_printed) {
         char *escaped;
@@ -39,8 +41,8 @@ static int open_unix(struct server *server, const char *key, const char *name, c
         int fd, r;
 
         if (n >= sizeof(address.sun_path))
-                return listener_fail(ret_error, -ENAMETOOLONG, "The socket name \"%s\" is too long",
-                                     name);
+                return set_error(ret_error, -ENAMETOOLONG, "The socket name \"%s\" is too long",
+                                 name);
         memcpy(address.sun_path + abstract, name, n);
 
         /* Replace a socket that an earlier or another bus left at the path, but no other file. */
@@ -49,19 +51,18 @@ static int open_unix(struct server *server, const char *key, const char *name, c
 
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
-                return listener_fail(ret_error, -errno, "Cannot make a socket: %s",
-                                     strerror(errno));
+                return set_error(ret_error, -errno, "Cannot make a socket: %s", strerror(errno));
         if (bind(fd, (const struct sockaddr *)&address,
                  /* the NUL before an abstract name, or after a path */
                  offsetof(struct sockaddr_un, sun_path) + n + 1) < 0) {
-                r = listener_fail(ret_error, -errno, "Cannot bind to \"%s\": %s", name,
-                                  strerror(errno));
+                r = set_error(ret_error, -errno, "Cannot bind to \"%s\": %s", name,
+                              strerror(errno));
                 close(fd);
                 return r;
         }
         if (listen(fd, SOMAXCONN) < 0 || (!abstract && chmod(name, 0777) < 0)) {
-                r = listener_fail(ret_error, -errno, "Cannot listen on \"%s\": %s", name,
-                                  strerror(errno));
+                r = set_error(ret_error, -errno, "Cannot listen on \"%s\": %s", name,
+                              strerror(errno));
                 if (!abstract)
                         unlink(name);
                 close(fd);
@@ -99,12 +100,12 @@ static int open_unix_dir(struct server *server, const char *dir, char **ret_prin
                 for (unsigned i = 0; i < 10; i++, x /= sizeof(letters) - 1)
                         name[i] = letters[x % (sizeof(letters) - 1)];
                 if ((size_t)snprintf(path, sizeof(path), "%s/dbus-%s", dir, name) >= sizeof(path))
-                        return listener_fail(ret_error, -ENAMETOOLONG,
-                                             "The directory \"%s\" is too long", dir);
+                        return set_error(ret_error, -ENAMETOOLONG,
+                                         "The directory \"%s\" is too long", dir);
                 if (access(path, F_OK) < 0)
                         return open_unix(server, "path", path, ret_printed, ret_error);
         }
-        return listener_fail(ret_error, -EEXIST, "No free name in \"%s\"", dir);
+        return set_error(ret_error, -EEXIST, "No free name in \"%s\"", dir);
 }
 
 static int open_unix_runtime(struct server *server, const char *value, char **ret_printed,
@@ -113,12 +114,12 @@ static int open_unix_runtime(struct server *server, const char *value, char **re
         char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 
         if (strcmp(value, "yes") != 0)
-                return listener_fail(ret_error, -EINVAL, "unix:runtime can only be \"yes\"");
+                return set_error(ret_error, -EINVAL, "unix:runtime can only be \"yes\"");
         if (!dir)
-                return listener_fail(ret_error, -EINVAL,
-                                     "unix:runtime=yes, but XDG_RUNTIME_DIR is not set");
+                return set_error(ret_error, -EINVAL,
+                                 "unix:runtime=yes, but XDG_RUNTIME_DIR is not set");
         if ((size_t)snprintf(path, sizeof(path), "%s/bus", dir) >= sizeof(path))
-                return listener_fail(ret_error, -ENAMETOOLONG, "XDG_RUNTIME_DIR is too long");
+                return set_error(ret_error, -ENAMETOOLONG, "XDG_RUNTIME_DIR is too long");
         return open_unix(server, "path", path, ret_printed, ret_error);
 }
 
@@ -133,14 +134,14 @@ int listener_open_unix(struct server *server, const struct address_entry *addres
                 if (!v)
                         continue;
                 if (key)
-                        return listener_fail(ret_error, -EINVAL,
-                                             "An address cannot have both \"%s\" and \"%s\"", key,
-                                             keys[i]);
+                        return set_error(ret_error, -EINVAL,
+                                         "An address cannot have both \"%s\" and \"%s\"", key,
+                                         keys[i]);
                 key = keys[i];
                 value = v;
         }
         if (!key)
-                return listener_fail(
+                return set_error(
                         ret_error, -EINVAL,
                         "An address of type unix needs path, abstract, dir, tmpdir or runtime");
 

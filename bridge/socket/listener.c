@@ -6,8 +6,6 @@
 
 #include <errno.h>
 #include <libgen.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,16 +26,6 @@ struct listener *listener_free(struct listener *listener) {
         free(listener->nonce_file);
         free(listener);
         return NULL;
-}
-
-int listener_fail(char **ret_error, int r, const char *format, ...) {
-        va_list args;
-
-        va_start(args, format);
-        if (vasprintf(ret_error, format, args) < 0)
-                *ret_error = NULL;
-        va_end(args);
-        return r;
 }
 
 int listener_new(struct server *server, int fd, const char *guid, const char *unlink_path,

@@ -23,7 +23,3 @@ int listener_new(struct server *server, int fd, const char *guid, const char *un
                  struct listener **ret_listener);
 /* NULL is fine; returns NULL. */
 struct listener *listener_free(struct listener *listener);
-
-/* Set *ret_error to an allocated text (NULL when out of memory). Returns r. */
-int listener_fail(char **ret_error, int r, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));

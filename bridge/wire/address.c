@@ -6,33 +6,19 @@
  */
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "bridge/wire/address.h"
 #include "bridge/wire/hex.h"
 
 static bool is_plain(char c) {
         return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
                (c != 0 && strchr("-_/.\\*", c));
-}
-
-static __attribute__((format(printf, 2, 3))) int fail(char **ret_error, const char *format, ...) {
-        va_list args;
-        int r = -EINVAL;
-
-        va_start(args, format);
-        if (vasprintf(ret_error, format, args) < 0) {
-                *ret_error = NULL;
-                r = -ENOMEM;
-        }
-        va_end(args);
-        return r;
 }
 
 /* Unescape the n bytes at s. Error texts give offsets in the whole text, where s is at. */
@@ -51,16 +37,18 @@ static int unescape(const char *s, size_t n, size_t at, char **ret_value, char *
                         continue;
                 }
                 if (s[i] != '%')
-                        return fail(ret_error,
-                                    "character '%c' at offset %zu must be escaped as %%%02x",
-                                    s[i] >= ' ' && s[i] <= '~' ? s[i] : '?', at + i, (uint8_t)s[i]);
+                        return set_error(ret_error, -EINVAL,
+                                         "character '%c' at offset %zu must be escaped as %%%02x",
+                                         s[i] >= ' ' && s[i] <= '~' ? s[i] : '?', at + i,
+                                         (uint8_t)s[i]);
                 high = n - i > 2 ? hex_digit(s[i + 1]) : -1;
                 low = n - i > 2 ? hex_digit(s[i + 2]) : -1;
                 if (high < 0 || low < 0)
-                        return fail(ret_error,
-                                    "'%%' at offset %zu is not followed by two hex digits", at + i);
+                        return set_error(ret_error, -EINVAL,
+                                         "'%%' at offset %zu is not followed by two hex digits",
+                                         at + i);
                 if ((high | low) == 0)
-                        return fail(ret_error, "escaped NUL at offset %zu", at + i);
+                        return set_error(ret_error, -EINVAL, "escaped NUL at offset %zu", at + i);
                 value[n_value++] = high << 4 | low;
                 i += 2;
         }
@@ -79,10 +67,11 @@ static int parse_pair(struct address_entry *entry, const char *text, size_t at, 
 
         equals = memchr(s, '=', n);
         if (!equals || equals == s)
-                return fail(ret_error, "no key=value at offset %zu", at);
+                return set_error(ret_error, -EINVAL, "no key=value at offset %zu", at);
         n_key = equals - s;
         if (n_key + 1 == n)
-                return fail(ret_error, "key '%.*s' at offset %zu has no value", (int)n_key, s, at);
+                return set_error(ret_error, -EINVAL, "key '%.*s' at offset %zu has no value",
+                                 (int)n_key, s, at);
 
         pairs = reallocarray(entry->pairs, entry->n_pairs + 1, sizeof(pairs[0]));
         if (!pairs)
@@ -111,9 +100,11 @@ static int parse_entry(struct address_list *list, const char *text, size_t at, s
 
         colon = memchr(text + at, ':', n);
         if (!colon)
-                return fail(ret_error, "address at offset %zu does not contain a colon", at);
+                return set_error(ret_error, -EINVAL,
+                                 "address at offset %zu does not contain a colon", at);
         if (colon == text + at)
-                return fail(ret_error, "address at offset %zu names no transport", at);
+                return set_error(ret_error, -EINVAL, "address at offset %zu names no transport",
+                                 at);
 
         entries = reallocarray(list->entries, list->n_entries + 1, sizeof(entries[0]));
         if (!entries)
@@ -146,7 +137,7 @@ int address_list_parse(const char *text, struct address_list *ret_list, char **r
         int r = 0;
 
         if (end == 0)
-                r = fail(&error, "the address is empty");
+                r = set_error(&error, -EINVAL, "the address is empty");
         while (r == 0 && at < end) {
                 size_t n = strcspn(text + at, ";");
 
