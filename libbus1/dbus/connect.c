@@ -277,8 +277,10 @@ static int connect_entry(DBusAddressEntry *entry) {
         path = getenv("XDG_RUNTIME_DIR");
         if (!path)
                 return -ENOENT;
-        if (asprintf(&runtime, "%s/bus", path) < 0)
+        if (asprintf(&runtime, "%s/bus", path) < 0) {
+                runtime = NULL;
                 return -ENOMEM;
+        }
         return connect_unix(runtime, false);
 }
 
