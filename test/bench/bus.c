@@ -23,7 +23,7 @@
 #include "test/bench/workload.h"
 
 static const char *const bus_names[N_BUSES] = {
-        [BUS_FLOOR] = "floor",
+        [BUS_FORWARDER] = "forwarder",
         [BUS_BRIDGE] = "bridge",
         [BUS_BROKER] = "dbus-broker",
         [BUS_DAEMON] = "dbus-daemon",
@@ -124,7 +124,7 @@ const char *bus_name(enum bus_kind kind) {
 void bus_start(struct bench_bus *bus, enum bus_kind kind, const char *binary, const char *directory,
                const struct bench_policy *policy) {
         *bus = (struct bench_bus){.kind = kind, .name = bus_names[kind]};
-        if (kind == BUS_FLOOR) {
+        if (kind == BUS_FORWARDER) {
                 bus->available = true;
         } else if (!binary) {
                 bus->why_not = "not given";
@@ -187,8 +187,8 @@ void bus_pin(const struct bench_bus *bus, int cpu) {
                 sched_setaffinity(bus->pid, sizeof(set), &set);
 }
 
-static void floor_connect(struct bench_bus *bus, size_t n, int *fds, char (*unique)[64],
-                          bool in_pairs) {
+static void forwarder_connect(struct bench_bus *bus, size_t n, int *fds, char (*unique)[64],
+                              bool in_pairs) {
         int *far = calloc(n, sizeof(*far));
 
         if (!far)
@@ -207,7 +207,7 @@ static void floor_connect(struct bench_bus *bus, size_t n, int *fds, char (*uniq
                 prctl(PR_SET_PDEATHSIG, SIGKILL);
                 for (size_t i = 0; i < n; i++)
                         close(fds[i]);
-                floor_run(far, n, in_pairs);
+                forwarder_run(far, n, in_pairs);
         }
         for (size_t i = 0; i < n; i++)
                 close(far[i]);
@@ -216,8 +216,8 @@ static void floor_connect(struct bench_bus *bus, size_t n, int *fds, char (*uniq
 
 void bus_connect(struct bench_bus *bus, size_t n, int *fds, char (*unique)[64], const char *rule,
                  bool in_pairs) {
-        if (bus->kind == BUS_FLOOR) {
-                floor_connect(bus, n, fds, unique, in_pairs);
+        if (bus->kind == BUS_FORWARDER) {
+                forwarder_connect(bus, n, fds, unique, in_pairs);
                 return;
         }
         for (size_t i = 0; i < n; i++) {
@@ -234,7 +234,7 @@ void bus_connect(struct bench_bus *bus, size_t n, int *fds, char (*unique)[64], 
 void bus_disconnect(struct bench_bus *bus, size_t n, int *fds) {
         for (size_t i = 0; i < n; i++)
                 close(fds[i]);
-        if (bus->kind == BUS_FLOOR && bus->pid > 0) {
+        if (bus->kind == BUS_FORWARDER && bus->pid > 0) {
                 kill(bus->pid, SIGKILL);
                 waitpid(bus->pid, NULL, 0);
                 bus->pid = 0;

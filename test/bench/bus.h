@@ -4,8 +4,8 @@
 /*
  * The buses that are measured
  *
- * A bus is a running daemon with an address, whose CPU time can be read. Or it is the floor, which
- * is started for each measurement with the number of sockets that the measurement needs.
+ * A bus is a running daemon with an address, whose CPU time can be read. Or it is the forwarder,
+ * which is started for each measurement with the number of sockets that the measurement needs.
  */
 
 #include <stdbool.h>
@@ -16,7 +16,7 @@
 struct bench_policy;
 
 enum bus_kind {
-        BUS_FLOOR,
+        BUS_FORWARDER,
         BUS_BRIDGE,
         BUS_BROKER,
         BUS_DAEMON,
@@ -29,7 +29,7 @@ struct bench_bus {
         bool available;
         const char *why_not; /* the reason, if the bus is not available */
         char address[256];
-        pid_t pid; /* the process whose CPU time is measured; 0 while the floor does not run */
+        pid_t pid; /* the process whose CPU time is measured; 0 while the forwarder does not run */
         pid_t controller; /* of dbus-broker; 0 for other buses */
         double spawned;   /* bench_now() at the time of the fork */
 };
@@ -51,18 +51,18 @@ uint64_t bus_cpu(const struct bench_bus *bus);
 void bus_pin(const struct bench_bus *bus, int cpu);
 
 /*
- * Open n connections, and store their unique names (":f" for the floor). rule is the match rule of
- * all connections but the first, or NULL. in_pairs is only used by the floor.
+ * Open n connections, and store their unique names (":f" for the forwarder). rule is the match rule
+ * of all connections but the first, or NULL. in_pairs is only used by the forwarder.
  */
 void bus_connect(struct bench_bus *bus, size_t n, int *fds, char (*unique)[64], const char *rule,
                  bool in_pairs);
-/* Close the connections of bus_connect(), and end the floor. */
+/* Close the connections of bus_connect(), and end the forwarder if the bus is one. */
 void bus_disconnect(struct bench_bus *bus, size_t n, int *fds);
 
 /* parts */
 
 /* Never returns. With in_pairs, neighbours are connected; else the first with all others. */
-__attribute__((noreturn)) void floor_run(const int *fds, size_t n_fds, bool in_pairs);
+__attribute__((noreturn)) void forwarder_run(const int *fds, size_t n_fds, bool in_pairs);
 /*
  * Run dbus-broker on a listening socket, and its controller in another process. Sets both pids and
  * the time of the fork of dbus-broker, or returns a negative errno.

@@ -55,7 +55,7 @@ bool footprint_measure(enum bus_kind kind, const char *binary, const char *direc
         int first;
 
         snprintf(own, sizeof(own), "%s/footprint", directory);
-        if (kind == BUS_FLOOR || (mkdir(own, 0755) < 0 && errno != EEXIST))
+        if (kind == BUS_FORWARDER || (mkdir(own, 0755) < 0 && errno != EEXIST))
                 return false;
 
         bus_start(&bus, kind, binary, own, NULL);

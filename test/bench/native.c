@@ -4,7 +4,7 @@
  * bus1-bench-native - measures how fast the hosted core is
  *
  * Measures ping-pong between two bus1 peers: in two processes over the hosted socket server, and in
- * two threads of one process. The same ping-pong over a SOCK_SEQPACKET socket is the floor: two
+ * two threads of one process. The same ping-pong over a SOCK_SEQPACKET socket is the baseline: two
  * processes or threads need at least that to exchange messages on this machine.
  */
 
@@ -339,11 +339,11 @@ static double local_threads(size_t size, double seconds) {
 static const struct {
         const char *name;
         arrangement run;
-        int floor; /* index of the row to compare with */
+        int baseline; /* index of the row to compare with */
 } rows[] = {
-        {"seqpacket, two processes (floor)", socket_processes, 0},
+        {"seqpacket, two processes (baseline)", socket_processes, 0},
         {"bus1 hosted, two processes", hosted_processes, 0},
-        {"seqpacket, two threads (floor)", socket_threads, 2},
+        {"seqpacket, two threads (baseline)", socket_threads, 2},
         {"bus1 in process, two threads", local_threads, 2},
 };
 
@@ -363,12 +363,12 @@ static void measure(size_t size, unsigned n_rounds, double seconds) {
                         rates[i][round] = rows[i].run(size, seconds);
         printf("\n%-40s %12s %12s %9s\n",
                size == 8 ? "ping-pong of 8 bytes, one CPU" : "ping-pong of 64 KiB, one CPU",
-               "per second", "us", "of floor");
+               "per second", "us", "of baseline");
         for (size_t i = 0; i < N_ROWS; i++) {
                 qsort(rates[i], n_rounds, sizeof(double), compare);
                 medians[i] = rates[i][n_rounds / 2];
                 printf("%-40s %12.0f %12.2f %9.2f\n", rows[i].name, medians[i], 1e6 / medians[i],
-                       medians[i] / medians[rows[i].floor]);
+                       medians[i] / medians[rows[i].baseline]);
         }
 }
 

@@ -83,8 +83,8 @@ static void print_row(const char *name, const double values[N_BUSES], int digits
 
 static void print_table(const char *title, const double (*values)[N_BUSES], int digits,
                         bool lower) {
-        printf("\n%-36s %11s %11s %11s %11s   %9s %9s\n", title, "floor", "bridge", "dbus-broker",
-               "dbus-daemon", "/broker", "/daemon");
+        printf("\n%-36s %11s %11s %11s %11s   %9s %9s\n", title, "forwarder", "bridge",
+               "dbus-broker", "dbus-daemon", "/broker", "/daemon");
         for (size_t w = 0; w < n_workloads; w++)
                 print_row(workloads[w].name, values[w], digits, lower);
 }
@@ -98,7 +98,7 @@ static void print_footprint(const struct results *results) {
                 connection[b] = results->footprint[b].connection_kib;
                 rule[b] = results->footprint[b].rule_kib;
         }
-        printf("\n%-36s %11s %11s %11s %11s   %9s %9s\n", "footprint", "floor", "bridge",
+        printf("\n%-36s %11s %11s %11s %11s   %9s %9s\n", "footprint", "forwarder", "bridge",
                "dbus-broker", "dbus-daemon", "/broker", "/daemon");
         print_row("spawn to first Hello reply, ms", spawn, 2, true);
         print_row("memory at start, KiB", start, 0, true);

@@ -100,8 +100,8 @@ void setting_start(enum setting setting, struct bench_bus *bus, enum bus_kind ki
         struct bench_policy *policy = NULL;
         char own[256];
 
-        if (setting != SETTING_PLAIN && kind == BUS_FLOOR) {
-                *bus = (struct bench_bus){.kind = kind, .name = "floor"};
+        if (setting != SETTING_PLAIN && kind == BUS_FORWARDER) {
+                *bus = (struct bench_bus){.kind = kind, .name = "forwarder"};
                 return;
         }
         if (setting == SETTING_SYSTEM && !system_policy) {

@@ -238,13 +238,13 @@ bool workload_run(const struct workload *w, struct bench_bus *bus, double second
 
         if (!fds || !unique || pipe(credit) < 0)
                 raw_fail("out of memory or descriptors");
-        if (w->kind == WORKLOAD_CONNECT && bus->kind == BUS_FLOOR)
+        if (w->kind == WORKLOAD_CONNECT && bus->kind == BUS_FORWARDER)
                 return false;
 
         if (w->kind != WORKLOAD_CONNECT)
                 bus_connect(bus, n, fds, unique, w->broadcast ? RULE : NULL,
                             w->kind == WORKLOAD_MIXED);
-        if (w->to_name && bus->kind != BUS_FLOOR) {
+        if (w->to_name && bus->kind != BUS_FORWARDER) {
                 raw_bus_call(fds[1], "RequestName", BENCH_NAME);
                 strcpy(unique[1], BENCH_NAME);
         }
@@ -272,7 +272,7 @@ bool workload_run(const struct workload *w, struct bench_bus *bus, double second
                 messages = done;
                 break;
         case WORKLOAD_MIXED:
-                done = mixed_run(n, fds, unique, bus->kind == BUS_FLOOR, w->n_body, seconds);
+                done = mixed_run(n, fds, unique, bus->kind == BUS_FORWARDER, w->n_body, seconds);
                 messages = 2 * done;
                 break;
         default:

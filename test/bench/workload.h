@@ -53,7 +53,7 @@ struct workload_probe {
 
 /*
  * Run a workload for about that many seconds. probe may be NULL. Returns false if the bus cannot
- * run it: the floor has no connections that begin with Hello.
+ * run it: the forwarder has no connections that begin with Hello.
  */
 bool workload_run(const struct workload *w, struct bench_bus *bus, double seconds,
                   struct workload_probe *probe, struct workload_result *ret_result);

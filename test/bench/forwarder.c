@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The floor
+ * The forwarder
  *
- * A forwarder that does as little as a process between sockets can do: it reads all available
+ * It does as little as a process between sockets can do: it reads all available
  * bytes, finds the end of the last complete message by the lengths of the messages, and writes the
  * complete messages to their receivers. Messages from the first socket go to all others, and
  * messages from another socket go to the first. With in_pairs, neighbours are connected instead.
- * The floor is not a bus (it has no names, checks or senders), but no bus can be faster.
+ * The forwarder is not a bus (it has no names, checks or senders), but no bus can be faster.
  */
 
 #include "test/bench/bus.h"
@@ -21,7 +21,7 @@
 
 #include "test/bench/raw.h"
 
-#define FLOOR_BUFFER (256 * 1024)
+#define BUFFER_SIZE (256 * 1024)
 
 struct lane {
         uint8_t *data;
@@ -41,14 +41,14 @@ static size_t whole_messages(const uint8_t *data, size_t n) {
         }
 }
 
-void floor_run(const int *fds, size_t n_fds, bool in_pairs) {
+void forwarder_run(const int *fds, size_t n_fds, bool in_pairs) {
         struct lane *lanes = calloc(n_fds, sizeof(*lanes));
         int epoll = epoll_create1(EPOLL_CLOEXEC);
 
         if (!lanes || epoll < 0)
                 _exit(1);
         for (size_t i = 0; i < n_fds; i++) {
-                lanes[i].data = malloc(FLOOR_BUFFER);
+                lanes[i].data = malloc(BUFFER_SIZE);
                 epoll_ctl(epoll, EPOLL_CTL_ADD, fds[i],
                           &(struct epoll_event){.events = EPOLLIN, .data.u64 = i});
         }
@@ -61,7 +61,7 @@ void floor_run(const int *fds, size_t n_fds, bool in_pairs) {
                         struct lane *lane = &lanes[i];
                         ssize_t l;
 
-                        l = recv(fds[i], lane->data + lane->n, FLOOR_BUFFER - lane->n, 0);
+                        l = recv(fds[i], lane->data + lane->n, BUFFER_SIZE - lane->n, 0);
                         if (l <= 0)
                                 _exit(0);
                         lane->n += l;
