@@ -66,7 +66,7 @@ static int fail(struct bridge *bridge, int r, const char *what) {
         return r ? r : -EINVAL;
 }
 
-/* error is allocated, or NULL: then what and r say what failed. */
+/* Log error, an allocated text, and free it. Without a text, log what and the text of r. */
 static int fail_text(struct bridge *bridge, int r, const char *what, char *error) {
         fail(bridge, error ? 0 : r, error ? error : what);
         free(error);

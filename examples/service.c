@@ -204,9 +204,12 @@ int main(void) {
         r = bus1_dbus_object_new(bus, PATH, room_interfaces, &room, &room.object);
         if (r >= 0)
                 r = bus1_dbus_publish(bus, NAME, DBUS_NAME_FLAG_DO_NOT_QUEUE, &result, &error);
-        if (r < 0 || result != DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER) {
-                fprintf(stderr, "service: %s\n",
-                        r < 0 && error.message ? error.message : "the name is taken");
+        if (r < 0) {
+                fprintf(stderr, "service: %s\n", error.message ? error.message : strerror(-r));
+                return EXIT_FAILURE;
+        }
+        if (result != DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER) {
+                fprintf(stderr, "service: The name %s has another owner\n", NAME);
                 return EXIT_FAILURE;
         }
         printf("service: %s is %s\n", bus1_dbus_get_unique_name(bus), NAME);

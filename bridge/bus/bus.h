@@ -61,8 +61,8 @@ struct bus_hooks {
         /* the process */
         void *process;
         /*
-         * ReloadConfig: read the configuration again and call bus_configure(). After that, end
-         * later (NULL: nobody waits). A negative errno is fatal.
+         * ReloadConfig: read the configuration again and call bus_configure(). After that, send the
+         * deferred answer `later`, or none if it is NULL. A negative errno is fatal.
          */
         int (*reload)(void *process, struct later *later);
 };

@@ -125,8 +125,8 @@ static int execute_service(struct start *start, const struct service *service,
 
         r = command_line_split(service->exec, &argv, &reason);
         if (r == -EINVAL)
-                return fail(failure, DRIVER_ERROR("InvalidArgs"), "%s: Exec of %s: %s",
-                            service->path, start->name, reason);
+                return fail(failure, DRIVER_ERROR("InvalidArgs"),
+                            "%s: Failed to start %s: Exec: %s", service->path, start->name, reason);
         if (r < 0)
                 return r;
         r = execute(start, argv, failure);

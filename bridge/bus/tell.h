@@ -40,7 +40,7 @@ int tell_return(struct client *client, uint32_t serial, uint64_t caller_cookie,
 
 /* Send NoReply to the caller, and end the pending reply. */
 int tell_no_reply(struct reply *reply, const char *text);
-/* The same, because the front end of the callee dropped the callee_cookie, which is used up. */
+/* The same, when the front end of the callee has ended the callee_cookie without an answer. */
 int tell_reply_dropped(struct reply *reply);
 /*
  * The front end of client could not hand over m after it was delivered. If m is a call, its caller

@@ -54,7 +54,7 @@ int driver_get_connection_selinux_context(struct driver_call *call) {
                 return DRIVER_CALL_FAILED;
         if (!call->bus->selinux || !credentials->label)
                 return driver_call_fail(call, DRIVER_ERROR("SELinuxSecurityContextUnknown"),
-                                        "The SELinux context is not known");
+                                        "The SELinux context of this connection is not known");
         write_bytes(&call->writer, credentials->label, credentials->n_label);
         return 0;
 }

@@ -49,7 +49,8 @@ static int read_words(struct driver_call *call, struct explain *e) {
 
                 if (n == QUESTION_WORDS_MAX)
                         return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
-                                                "The question has too many words");
+                                                "The question has more than %d words",
+                                                QUESTION_WORDS_MAX);
                 e->texts[n++] = text.s;
         }
         r = policy_words_parse(&e->words, e->texts, n, &error);

@@ -13,7 +13,8 @@ static int add(struct bus *bus, const char *name, int r, struct mediator *mediat
         if (r == 0)
                 mediate_add(bus, mediator);
         else if (r == -ENOENT)
-                log_write(bus->log, LOG_LEVEL_WARNING, "%s is active, but cannot be asked: %s",
+                log_write(bus->log, LOG_LEVEL_WARNING,
+                          "%s is active, but cannot be asked, so it does not restrict this bus: %s",
                           name, error);
         return r == -ENOMEM ? r : 0;
 }

@@ -22,7 +22,7 @@ static void hook_step_end(void *userdata) {
         /* This fails only without memory. It is too late to tell the sender. */
         if (native_broadcast_flush(native) < 0)
                 log_write(native->bus->log, LOG_LEVEL_WARNING,
-                          "Dropped a signal to native clients: out of memory.");
+                          "Dropped a broadcast signal for native clients: out of memory.");
 }
 
 static void hook_name_owner_changed(void *userdata, const char *name, struct client *old_owner,

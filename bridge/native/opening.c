@@ -125,7 +125,7 @@ int native_opening_new(struct native_session *session, uint32_t serial, uint64_t
         return 0;
 }
 
-/* Answer the look-up with this handle, which is taken over, and end the cookie. */
+/* Answer the look-up with the handle, which the message takes over, and end the caller's cookie. */
 static int answer(struct native_opening *opening, uint64_t handle) {
         struct native_session *session = opening->session;
         struct reply reply = {

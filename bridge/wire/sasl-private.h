@@ -20,9 +20,9 @@ struct text {
         size_t n;
 };
 
-/* The cookie that the client has to prove that it knows. */
+/* What the client of DBUS_COOKIE_SHA1 must prove to know: a cookie of its keyring. */
 struct sasl_challenge {
-        char challenge[2 * SASL_CHALLENGE_SIZE + 1]; /* hex, as all of these */
+        char challenge[2 * SASL_CHALLENGE_SIZE + 1]; /* in hex */
         size_t n_cookie;
         char cookie[];
 };

@@ -12,9 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SASL_LINE_MAX 16384    /* bytes without a line end */
-#define SASL_REJECTED_MAX 6    /* the last of them closes */
-#define SASL_ANSWER_MAX 1024   /* room one call of sasl_server_feed() may need */
+#define SASL_LINE_MAX 16384    /* bytes of a line, without its end */
+#define SASL_REJECTED_MAX 6    /* the connection is closed after this many REJECTED */
+#define SASL_ANSWER_MAX 1024   /* greatest answer of one call of sasl_server_feed(), bytes */
 #define SASL_USER_MAX 256      /* bytes of a user's name */
 #define SASL_CONTEXT_MAX 64    /* bytes of the name of a keyring */
 #define SASL_CHALLENGE_SIZE 16 /* random bytes */

@@ -28,10 +28,10 @@ static void bus1_delivery_drop(struct bus1_delivery *delivery, struct bus1_tx *t
  * @entry:	entry that is in no queue and no list
  * @tx:		transaction that gets the notifications which this causes
  *
- * Frees a message; of a notification, drops the reference that it has to its node or handle. The
- * notifications about handles in a message go to @tx. So there is no recursion, even if messages
- * carry handles of each other's nodes. The lock of the receiver must be held, unless no receiver
- * can have looked at the entry.
+ * Frees a message, or drops the reference of a notification to its node or handle. Freeing a
+ * message releases the handles in it, which can cause notifications; these go to @tx and not out at
+ * once, so that the function never calls itself, even if messages carry handles of each other's
+ * nodes. The caller holds the lock of the receiver, or knows that no receiver has seen the entry.
  */
 void bus1_entry_drop(struct bus1_queue_entry *entry, struct bus1_tx *tx)
 {

@@ -26,7 +26,7 @@ struct local_peer {
 	struct hosted_ready ready;
 };
 
-/* Descriptors to close unless they were given away. Set n first. */
+/* The n descriptors in fds are closed at the end of the scope, unless n was set to 0 before. */
 struct local_fds {
 	size_t n;
 	int fds[BUS1_MAX_FILES];

@@ -2,7 +2,7 @@
 /*
  * BUS1_CMD_TRANSFER: create nodes, and copy handles to another peer
  *
- * When the results cannot be written to the user (-EFAULT), the transfer has been done.
+ * If writing the results to the user fails with -EFAULT, the nodes and handles exist nevertheless.
  */
 
 #include <linux/err.h>

@@ -19,7 +19,10 @@ struct bus1_dbus_subscription {
         struct bus1_dbus_subscription *prev, *next;
 };
 
-/* Say Hello. This gives the bus the handle of a new home node, and sets the unique name. */
+/*
+ * Join the bus: call Hello with the handle of a new home node, and store the unique name that the
+ * bus answers.
+ */
 int membership_hello(struct bus1_dbus *bus, DBusError *error);
 /*
  * Make a node of the given kind, and pass its only handle to the bus with a call of

@@ -52,7 +52,10 @@ static int append_entry(struct bus1_dbus_object *object, const struct bus1_dbus_
         return end_container(array, &entry, r);
 }
 
-/* Append an array of the properties of the interface: of all, or of one (only not NULL). */
+/*
+ * Append an array of properties of the interface: if only is not NULL, of this single property,
+ * else of all.
+ */
 static int append_properties(struct bus1_dbus_object *object,
                              const struct bus1_dbus_interface *interface,
                              const struct bus1_dbus_property *only, DBusMessageIter *to) {
