@@ -93,7 +93,10 @@ static int check_enforced(struct bridge *bridge, const struct bus_config *config
                               (list[i].severity == POLICY_UNENFORCED_REFUSE && !is_session);
 
                 log_write(&bridge->log, refuse ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "%s%s",
-                          list[i].text, refuse ? "; refusing to run without" : "");
+                          list[i].text,
+                          refuse ? "; refusing to run, because this part of the configuration "
+                                   "would not be enforced"
+                                 : "");
                 if (refuse)
                         r = -EOPNOTSUPP;
         }
@@ -374,14 +377,15 @@ static int start(struct bridge *bridge) {
         if (bridge->config->user) {
                 r = daemon_drop_privileges(bridge->config->user, bridge->bus.mediators);
                 if (r < 0)
-                        return fail(bridge, r, "cannot become the user of the configuration");
+                        return fail(bridge, r, "cannot change to the user in <user>");
                 bus_refresh_identity(&bridge->bus);
         }
 
         /* Without bus1 the bus still serves D-Bus programs. */
         r = native_new(&bridge->native, &bridge->bus, &bridge->loop);
         if (r < 0)
-                log_write(&bridge->log, LOG_LEVEL_WARNING, "No native clients, bus1 failed: %s",
+                log_write(&bridge->log, LOG_LEVEL_WARNING,
+                          "Native clients cannot connect, because bus1 is not usable: %s",
                           strerror(-r));
 
         r = watch_init(&bridge->watch, &bridge->loop, reload_unasked, bridge);

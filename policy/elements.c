@@ -192,9 +192,9 @@ static int parse_console(struct document *document, const char *at_console,
         if (r < 0)
                 return r;
         *ret_context = r == 0 ? POLICY_CONTEXT_CONSOLE_TRUE : POLICY_CONTEXT_CONSOLE_FALSE;
-        return document_warn(document, "at_console is deprecated: nobody is at the console, %s",
-                             r == 0 ? "this policy never applies"
-                                    : "this policy applies to everyone");
+        return document_warn(
+                document, "at_console is deprecated: no user counts as being at the console, so %s",
+                r == 0 ? "this policy never applies" : "this policy applies to everyone");
 }
 
 /* Parse the attribute user or group. Returns 1 if there is no such user or group. */

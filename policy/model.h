@@ -78,15 +78,14 @@ struct policy_rule {
         char *error_name;
         enum policy_tristate broadcast;
         /*
-         * For returns and errors: an allow with it matches only requested replies, and a deny
-         * without it matches only unrequested ones. An allow without it, and a deny with it, match
-         * both kinds.
+         * For returns and errors. If true, an allow matches only requested replies, and a deny all
+         * replies. If false, an allow matches all replies, and a deny only unrequested ones.
          */
         bool requested_reply;
         /*
-         * RECEIVE: an allow with it also matches eavesdroppers; a deny with it matches only
-         * eavesdroppers. An allow of SEND or RECEIVE with it also matches unrequested replies,
-         * regardless of requested_reply.
+         * RECEIVE: if true, an allow also matches eavesdroppers, and a deny matches only them. SEND
+         * and RECEIVE: if true, an allow also matches unrequested replies, regardless of
+         * requested_reply.
          */
         bool eavesdrop;
         uint32_t min_fds;

@@ -155,7 +155,7 @@ void policy_words_clear(struct policy_words *w) {
 
 const char *policy_default_reason(const struct policy_question *question, bool allowed) {
         if (question->family == POLICY_FAMILY_CONNECT)
-                return allowed ? "no rule matches, and this is the user of the bus"
-                               : "no rule matches, and this is not the user of the bus";
+                return allowed ? "no rule matches, and the bus runs as this user"
+                               : "no rule matches, and the bus runs as another user";
         return allowed ? "it is a message of the bus itself to its destination" : "no rule matches";
 }

@@ -24,7 +24,7 @@
 #include "policy/reach.h"
 #include "policy/section.h"
 
-/* Set in the hash of each text, so that no hash is 0, which means that there is no text. */
+/* This bit is set in the hash of every text. So 0 is no such hash, and stands for "no text". */
 #define IS_TEXT (UINT64_C(1) << 32)
 
 /* The texts of a rule besides its name. */

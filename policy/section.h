@@ -45,9 +45,9 @@ struct policy_rules {
         bool asks_for_path;
         /*
          * Sets of types (1 << POLICY_TYPE_*). A type is in "allows" if every message of the type is
-         * allowed without a log line, and in "objects" if one may be denied or logged. Index 1 is
-         * for peers without a well-known name. Neither set says anything about unrequested replies
-         * and eavesdropping.
+         * allowed without a log line, and in "objects" if a message of the type may be denied or
+         * logged. Index 1 is for peers without a well-known name, 0 for all others. Neither set
+         * says anything about unrequested replies and eavesdropping.
          */
         uint8_t allows[2];
         uint8_t objects[2];

@@ -16,7 +16,7 @@ struct question {
         const struct policy_rules *rules;
         const struct policy_message *m; /* NULL: the question is about owning */
         const char *name;
-        size_t last; /* the greatest number of a matching rule so far, plus 1; 0: none */
+        size_t last; /* position of the last rule that matched so far, plus 1; 0: none */
 };
 
 static bool rule_matches(const struct question *q, const struct policy_rule *rule) {

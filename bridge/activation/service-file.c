@@ -113,7 +113,7 @@ static bool decode(const char *value, size_t n, char *to) {
 
 static int parse_group(struct parser *parser, const char *line, size_t n) {
         if (!is_group(line, n))
-                return fail_line(parser, "Not the name of a group");
+                return fail_line(parser, "Not a valid group header");
         parser->in_group = true;
         parser->is_ours = !parser->seen_ours && n == sizeof(GROUP) + 1 &&
                           !memcmp(line + 1, GROUP, sizeof(GROUP) - 1);

@@ -33,8 +33,8 @@ struct bus_hooks {
         /* the native front end */
         void *native;
         /*
-         * A connection that is authenticated and may connect asks for a native session
-         * (NEGOTIATE_BUS1). fd is the descriptor that came with the line, which the hook takes
+         * A client asks for a native session (NEGOTIATE_BUS1). It has authenticated, and the policy
+         * lets it connect. fd is the descriptor that came with the line, which the hook takes
          * over, or -1. On success *ret_handle is the session handle in the client's peer, *ret_fd
          * is the descriptor to pass with the answer (owned by the caller) or -1, and *ret_session
          * stays valid until session_end() or anchor->close(). Otherwise the result is a negative

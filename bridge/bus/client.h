@@ -117,7 +117,8 @@ struct client {
         struct policy_client *policy; /* NULL: everything is allowed */
         bool may_send_all;            /* the policy allows it to send everything */
         bool may_receive_all;         /* the policy allows it to receive everything */
-        uint8_t settled_send[2];      /* policy_client_settled_send(), by is_nameless */
+        uint8_t settled_send[2];      /* policy_client_settled_send(); [1]: for receivers without a
+                                         well-known name */
         uint8_t settled_receive[2];
         struct permits *permits; /* kept verdicts about calls to this client; may be NULL */
 

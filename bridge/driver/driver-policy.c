@@ -5,8 +5,8 @@
  * --live).
  *
  * The answer comes from the rules that the bus uses; the files may have changed since it read them.
- * Only root and the user of the bus may ask, because the answer shows all rules. The number of
- * rules bounds the cost of an answer.
+ * Only root and the user that the bus runs as may ask, because the answer shows all rules. The
+ * number of rules bounds the cost of an answer.
  */
 
 #include <errno.h>

@@ -143,7 +143,7 @@ static int check_method(struct driver_call *call) {
         if ((method->flags & DRIVER_METHOD_HANDLES) && !call->client->handles_ok)
                 return driver_call_fail(call, DRIVER_ERROR("NotSupported"),
                                         "%s is for native bus1 clients only", method->name);
-        /* Like the reference: a call to the connection may have any arguments. */
+        /* Like the reference: a call without a destination may have any arguments. */
         if (m->destination.s && strcmp(method->in, m->signature.s) != 0)
                 return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
                                         "%s takes the signature '%s', not '%s'", method->name,

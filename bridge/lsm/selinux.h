@@ -19,6 +19,6 @@ struct selinux_functions {
 
 /* -ENOENT with a static text in *ret_error. */
 int selinux_functions_load(struct selinux_functions *ret_functions, const char **ret_error);
-/* Takes over audit. Only one can exist at a time. -ENOMEM. */
+/* On success the mediator owns *audit. Only one mediator can exist at a time. -ENOMEM. */
 int selinux_new(struct bus *bus, const struct selinux_functions *functions,
                 const struct lsm_audit *audit, struct mediator **ret_mediator);

@@ -16,8 +16,8 @@ struct native;
 
 /*
  * Add the front end to the bus: set the hooks of the bus, add org.bus1.Bridge1 to the driver, and
- * receive from the loop. Call this as the user that the bus is to run as. Negative errno if there
- * is neither a device nor memory for a core.
+ * let the loop watch for native messages. Call this as the user that the bus is to run as. Without
+ * the device of the kernel module, the bus hosts a core itself. Negative errno if that fails too.
  */
 int native_new(struct native **ret_native, struct bus *bus, struct loop *loop);
 /* Ends all sessions. Call it before the socket front end ends. Returns NULL; NULL is fine. */

@@ -78,12 +78,13 @@ static int open_inherited(struct server *server, int fd, const char *guid, char 
 
         if (get_option(fd, SO_TYPE) != SOCK_STREAM || get_option(fd, SO_ACCEPTCONN) != 1)
                 return set_error(ret_error, -EINVAL,
-                                 "Socket %d of systemd is no listening stream socket", fd);
+                                 "Socket %d, passed by systemd, is no listening stream socket", fd);
         family = get_option(fd, SO_DOMAIN);
         is_tcp = family == AF_INET || family == AF_INET6;
         if (!is_tcp && family != AF_UNIX)
                 return set_error(ret_error, -EINVAL,
-                                 "Socket %d of systemd is of no family that a bus listens on", fd);
+                                 "Socket %d, passed by systemd, is neither a unix nor a TCP socket",
+                                 fd);
         if (is_tcp) {
                 r = listener_check_tcp(server, ret_error);
                 if (r < 0)
@@ -93,8 +94,8 @@ static int open_inherited(struct server *server, int fd, const char *guid, char 
         if (r >= 0)
                 r = print_inherited(fd, is_tcp, guid, &printed);
         if (r < 0)
-                return set_error(ret_error, r, "Socket %d of systemd is of no use: %s", fd,
-                                 strerror(-r));
+                return set_error(ret_error, r, "Socket %d, passed by systemd, cannot be used: %s",
+                                 fd, strerror(-r));
         r = listener_new(server, fd, guid, NULL, &listener);
         if (r < 0) {
                 free(printed);

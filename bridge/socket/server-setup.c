@@ -154,7 +154,9 @@ int server_start(struct server *server) {
                 r = cookies_start(&server->cookies);
                 if (r < 0)
                         log_write(server->bus->log, LOG_LEVEL_WARNING,
-                                  "No cookies to authenticate with: %s", strerror(-r));
+                                  "DBUS_COOKIE_SHA1 is not available, because the cookies cannot "
+                                  "be set up: %s",
+                                  strerror(-r));
         }
         DL_FOREACH(server->listeners, listener) {
                 listener->source.dispatch = accept_connection;

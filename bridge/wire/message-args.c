@@ -102,7 +102,7 @@ static struct message_arg take_arg(struct cursor *c) {
         }
 }
 
-/* There is no memory for the table, so walk to the argument. */
+/* Walk to the argument. Used when there was no memory for the table. */
 static struct message_arg find_arg(const struct message *m, unsigned i) {
         struct cursor c = cursor_init(m);
 

@@ -167,8 +167,8 @@ struct message_stamp {
 
 /*
  * Set the stamped fields in the header, and remove unknown fields and CONTAINER_INSTANCE. Byte
- * order, flags, serial and body stay as they are. The message must have exactly one reference. Its
- * wire_strings of the header are set again, so earlier copies of them are not valid any more.
+ * order, flags, serial and body stay as they are. The message must have exactly one reference. The
+ * wire_strings of its header fields are set anew, so copies of them from before are not valid.
  * Returns 0, MESSAGE_E_SIZE, or -ENOMEM.
  */
 int message_stamp(struct message *m, const struct message_stamp *stamp);

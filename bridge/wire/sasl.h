@@ -27,12 +27,13 @@ enum {
 
 /* What the caller of sasl_server_feed() has to do next. */
 enum sasl_event {
-        SASL_MORE,           /* needs more input */
-        SASL_NEGOTIATE_BUS1, /* answer with sasl_server_agree_bus1() or _refuse_bus1(), then feed on
-                              */
-        SASL_COOKIE,         /* the same with sasl_server_challenge() or _refuse_cookie() */
-        SASL_BEGIN,          /* authenticated; what was not consumed is the message stream */
-        SASL_CLOSE,          /* send what the answer holds, if anything, and close */
+        SASL_MORE, /* needs more input */
+        /* answer with sasl_server_agree_bus1() or _refuse_bus1(), then feed the rest of the input
+         */
+        SASL_NEGOTIATE_BUS1,
+        SASL_COOKIE, /* the same with sasl_server_challenge() or _refuse_cookie() */
+        SASL_BEGIN,  /* authenticated; what was not consumed is the message stream */
+        SASL_CLOSE,  /* send what the answer holds, if anything, and close */
 };
 
 enum sasl_bus1_mode {

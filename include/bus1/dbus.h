@@ -105,8 +105,9 @@ struct bus1_dbus_credentials {
 
 struct bus1_dbus_message {
         /*
-         * Its SENDER is always true. The library removes the SENDER that it cannot verify, so a
-         * reply has one only if the call was sent to BUS1_DBUS_BUS, rather than through a handle.
+         * A SENDER in it is the real sender, because the library removes each SENDER that it cannot
+         * verify. So a reply has one only if the call was sent to BUS1_DBUS_BUS, and not through a
+         * handle.
          */
         DBusMessage *message;
         struct bus1_dbus *bus; /* NULL after bus1_dbus_free() */

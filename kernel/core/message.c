@@ -219,7 +219,8 @@ void bus1_delivery_free(struct bus1_delivery *delivery)
  * bus1_delivery_link() - link the handles of a message to their nodes
  * @delivery:	message that is about to be committed
  *
- * A handle whose node is dead is not received. The sender gets its own notification about the node.
+ * A handle whose node is dead is not received, but the message is. The sender hears that the node
+ * has gone by the notification for its own handle.
  */
 void bus1_delivery_link(struct bus1_delivery *delivery)
 {

@@ -11,7 +11,7 @@
 #include <linux/string.h>
 #include "pool.h"
 
-/* Smaller free ranges keep their memory, in bytes: they are used again soon. */
+/* bytes; a smaller free range keeps its memory, because it is likely to be used again soon */
 #define BUS1_POOL_DISCARD (256 * 1024)
 
 static struct bus1_slice *bus1_slice_from_rb(struct rb_node *rb)

@@ -106,7 +106,7 @@ int bus1_v2016_handle_release(struct bus1_peer *peer, u64 id)
 	return r;
 }
 
-/* Make a handle for the destination, not linked yet, and reserve its ID. */
+/* Make a handle that @to will hold, and reserve an ID for it. It is not linked to the node yet. */
 static int bus1_v2016_transfer_prepare(struct bus1_peer *from, struct bus1_peer *to,
 				       struct bus1_node *node, struct bus1_handle **ret_handle,
 				       struct bus1_v2016_id **ret_named)

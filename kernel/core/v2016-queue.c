@@ -61,7 +61,8 @@ void bus1_v2016_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx)
 		if (head->delivery && entry == &head->delivery->entry)
 			bus1_v2016_forget(head);
 		if (entry->type == BUS1_ENTRY_NODE_RELEASE) {
-			/* If the handle is still in a message, it is not received either. */
+			/* A handle that is still in a message is not received: it arrives as gone.
+			 */
 			handle = bus1_handle_from_entry(entry);
 			if (handle->object.state == BUS1_OBJECT_NEW)
 				handle->object.state = BUS1_OBJECT_GONE;

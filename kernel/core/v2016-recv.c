@@ -36,9 +36,9 @@ struct bus1_v2016_item {
  * @peer:	receiver
  * @recv:	arguments and results
  * @shown:	message, and its slice
- * @slice:	slice that it is written to
+ * @slice:	slice that the message is written to
  * @fresh:	@slice was made for this receive, and is not @shown's yet
- * @items:	for each handle
+ * @items:	one for each handle of the message
  * @ids:	the IDs that are written
  * @n_items:	how many there are
  * @fds:	descriptors that were made

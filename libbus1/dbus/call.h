@@ -12,8 +12,8 @@
 #include "libbus1/dbus/membership.h"
 
 /*
- * Like bus1_dbus_call(). If ret_node is not NULL, the call makes one more node: *ret_node gets its
- * ID, and the message carries its only handle, in front of the handles.
+ * Like bus1_dbus_call(). If ret_node is not NULL, the call also makes a node: *ret_node gets its
+ * ID, and the message carries the only handle to it, in front of the n_handles others.
  */
 int call_with_node(struct bus1_dbus *bus, uint64_t to, DBusMessage *message, uint64_t *ret_node,
                    const uint64_t *handles, size_t n_handles, int timeout_ms,

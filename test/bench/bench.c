@@ -123,7 +123,7 @@ static void measure_footprints(const struct options *o, const char *directory,
                 };
 }
 
-/* Counting needs no rounds. It comes last, because it is slow. */
+/* Count system calls. This needs no rounds, and comes last, because tracing is slow. */
 static void count_calls(const struct options *o, const char *directory, struct results *results) {
         for (size_t w = 0; w < n_workloads; w++)
                 for (int b = 0; b < N_BUSES; b++) {

@@ -12,7 +12,10 @@
 
 #define GUID "0123456789abcdef0123456789abcdef"
 #define COOKIE "0123456789abcdef0123456789abcdef0123456789abcdef"
-/* bytes of answers for each byte of input: more than for an empty line, which has two bytes */
+/*
+ * A bound for the bytes of answer to each byte of input. The worst input is an empty line: it has
+ * two bytes, and gets an answer.
+ */
 #define OUT_FACTOR 32
 #define OUT_LEAST 4096
 

@@ -5,9 +5,9 @@
  * Fuzz targets
  *
  * Each file fuzz-NAME.c is one libFuzzer target, with inputs to start from in corpus/NAME. meson
- * builds it for libFuzzer as libfuzzer-NAME if clang and its runtime are installed, and always with
- * driver.c as fuzz-NAME, which runs files as they are or changed at random. A check that fails
- * aborts.
+ * always builds it as fuzz-NAME with driver.c, which runs files as they are or changed at random.
+ * If clang and its runtime are installed, meson also builds it for libFuzzer, as libfuzzer-NAME. A
+ * check that fails aborts.
  *
  *     libfuzzer-match -max_total_time=3600 -max_len=4096 DIRECTORY test/fuzz/corpus/match
  */

@@ -194,7 +194,7 @@ def others_may_not_ask():
                          'x.y'], ['check', '--live', '--address', bus.address]):
             got = bus1ctl(*command, user=NOBODY, group=NOBODY, extra_groups=[])
             equal((got[0], got[1]), (2, ''), str(got))
-            contains(got[2], 'only root and the user of the bus may ask')
+            contains(got[2], 'only root and the user that the bus runs as may ask')
 
 
 @test

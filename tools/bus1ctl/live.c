@@ -54,8 +54,8 @@ static int report_call_error(const sd_bus_error *error, int r) {
                                       "it has no " POLICY_INTERFACE);
         if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
                 return report_failure(
-                        "only root and the user of the bus may ask it, and only if its "
-                        "policy lets them call " POLICY_INTERFACE ": %s",
+                        "only root and the user that the bus runs as may ask about its policy, and "
+                        "only if the policy lets them call " POLICY_INTERFACE ": %s",
                         error->message);
         return report_failure("the bus does not answer: %s", error->message ?: strerror(-r));
 }

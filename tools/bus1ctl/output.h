@@ -28,7 +28,7 @@ int report_failure(const char *format, ...) __attribute__((format(printf, 1, 2))
 int output_flush(void);
 /* Exit with STATUS_FAILED when ok is false. */
 void check_memory(bool ok);
-/* A copy of the text that the caller frees; NULL for NULL. */
+/* Copies the text; the caller frees the copy. Returns NULL for NULL. */
 char *copy_text(const char *text);
 #define APPEND(array, n, item) check_memory(POLICY_ARRAY_APPEND(array, n, item) == 0)
 

@@ -154,7 +154,10 @@ static enum explanation private_introspect(const struct context *c) {
         return NOT_EXPLAINED;
 }
 
-/* On the reference, if there are monitors, a new one sees its own names lost twice. */
+/*
+ * If the reference already has monitors, a new monitor gets each NameOwnerChanged about the loss of
+ * its own names twice.
+ */
 static enum explanation new_monitor(const struct context *c) {
         const struct received *a = c->reference;
 

@@ -139,7 +139,7 @@ static const char *body_string(const struct received *m, size_t *at) {
         return (const char *)m->body + from + 4;
 }
 
-/* Learn the owners of names from the messages that the control received on the reference. */
+/* Learn the owners of names from what the control (client 0) received on the reference. */
 static void learn_owners(struct world *world) {
         const struct channel *channel = &world->clients[0].channels[SIDE_REFERENCE];
 

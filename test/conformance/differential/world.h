@@ -104,7 +104,7 @@ struct step {
 
 /* Choose the next step. */
 void step_generate(struct world *world, struct step *step, unsigned actor);
-/* Call the bus from the control or for the handshake. */
+/* Draft a call to the bus, for the control (client 0) or for the handshake of a client. */
 void draft_bus_call(struct draft *draft, const char *member, uint32_t serial);
 /* Ask the reference, through the control, how many connections own or wait for the name. */
 unsigned world_count_owners(struct world *world, const char *name);

@@ -22,7 +22,7 @@ struct history_transaction {
         uint32_t sender;
         bool is_release;
         uint8_t n_destinations;
-        /* nodes; unused in a release, whose notifications are checked as they are received */
+        /* nodes. Unused if is_release: then the notifications are checked as they are received */
         uint32_t destinations[HISTORY_MAX_DESTINATIONS];
 };
 
