@@ -104,8 +104,8 @@ static int include_end(struct document *document, const char *text) {
         if (!document->include_selinux_relative)
                 path = document_path(document, text);
         else if (!root)
-                return document_fail(document, "there is no SELinux policy to find \"%s\" in",
-                                     text);
+                return document_fail(document,
+                                     "cannot find \"%s\": no SELinux policy is configured", text);
         else if (asprintf(&path, "%s/%s", root, text) < 0)
                 path = NULL;
         document->include.path = path;

@@ -15,7 +15,10 @@ enum policy_finding_kind {
         POLICY_FINDING_READER,
         /* the rule never decides, because a later one always does */
         POLICY_FINDING_UNREACHABLE,
-        /* two rules allow and deny the same, in one section or for two groups (without order) */
+        /*
+         * One rule allows what another one denies. Both are in one section, or in the sections of
+         * two groups, whose order is undefined.
+         */
         POLICY_FINDING_CONTRADICTION,
         /* an allow for every service, for any name, or for eavesdropping */
         POLICY_FINDING_BROAD_ALLOW,

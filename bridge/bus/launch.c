@@ -43,7 +43,7 @@ static const struct {
         const char *name, *text;
 } helper_errors[] = {
         [2] = {DRIVER_ERROR("NoMemory"), "it had no memory"},
-        [3] = {SPAWN_ERROR("ConfigInvalid"), "the configuration of the bus is not valid for it"},
+        [3] = {SPAWN_ERROR("ConfigInvalid"), "it cannot use the configuration of the bus"},
         [4] = {SPAWN_ERROR("FailedToSetup"), "it could not become the user of the service"},
         [5] = {SPAWN_ERROR("ServiceNotValid"), "the name is not valid"},
         [6] = {SPAWN_ERROR("ServiceNotFound"), "there is no file NAME.service in its directories"},

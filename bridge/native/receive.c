@@ -48,8 +48,9 @@ static bool input_is_own(const struct native *native, const struct input *in) {
 }
 
 /*
- * Receive into data. If data is NULL nobody wants the bytes, and all go into the buffer, one piece
- * over another: the message must leave the queue, and its metadata tell which session sent it.
+ * Receive into data. If data is NULL, nobody wants the bytes: they go into the buffer, where each
+ * piece overwrites the one before. Such a message is received nevertheless, because it must leave
+ * the queue and its metadata tell to which session it was sent.
  */
 static int receive(struct native *native, struct bus1_metadata_credentials *metadata,
                    struct bus1_message_fds *message, uint8_t *data, size_t n_data, bool with_fds) {
@@ -220,7 +221,8 @@ static int session_take_home(struct native_session *session, struct message *m) 
 
 static int violation(struct native_session *session, const struct input *in) {
         complain(&session->native->bus->complaints, session->client.credentials.uid,
-                 "Session %s (uid=%d pid=%d) is dropped for a message of uid=%d pid=%d: %s.",
+                 "Session %s (uid=%d pid=%d) is dropped because of a message "
+                 "from uid=%d pid=%d: %s.",
                  client_name(&session->client), (int)session->client.credentials.uid,
                  (int)session->client.credentials.pid, (int)in->metadata.uid, (int)in->metadata.pid,
                  in->violation);

@@ -81,7 +81,7 @@ struct bus1_v2016_shown {
  * @last_id:	the last ID that was given out; IDs are never used again
  * @head:	message at the front of the queue, if it was peeked at
  * @seed:	message that the peer keeps for itself. It is in no queue; its handles are in
- * flight.
+ *		flight.
  * @state:	arguments of the last reset, with flags 0
  */
 struct bus1_v2016 {

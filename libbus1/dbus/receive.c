@@ -40,7 +40,8 @@ void receive_reply(struct bus1_dbus *bus, struct pending *p, struct bus1_receive
         }
         r = incoming_message_new(bus, received, node_find(bus, p->node), &m);
         if (r < 0) {
-                pending_fail(bus, p, error_name_from_errno(r), "The reply is not a valid message");
+                pending_fail(bus, p, error_name_from_errno(r),
+                             "The reply is not a valid message, or there is no memory for it");
                 return;
         }
         if (!message_is(m->message, DBUS_MESSAGE_TYPE_METHOD_RETURN) &&

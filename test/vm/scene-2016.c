@@ -159,7 +159,10 @@ static void prepare_slice_release(struct scene *scene) {
                 .is_2016 = true, ##__VA_ARGS__                                          \
         }
 
-/* A receive first checks that it can write its result. This may change before it does so. */
+/*
+ * A receive checks that it can write its result before it takes the message. The write itself can
+ * still fail later, so the receives are marked is_done_before_results as well.
+ */
 const struct operation operations_2016[] = {
         OPERATION_2016("query", prepare_query, BIT(PAGE_COMMAND)),
         OPERATION_2016("reset", prepare_reset, BIT(PAGE_COMMAND)),
