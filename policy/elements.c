@@ -373,7 +373,8 @@ const struct element *element_find(struct document *document, const struct eleme
         if (!element)
                 *ret_result = document_fail(document, "unknown element <%s>", name);
         else if (!parent && element->parent != PARENT_NONE)
-                *ret_result = document_fail(document, "<%s> as root, must be <busconfig>", name);
+                *ret_result = document_fail(document,
+                                            "the root element must be <busconfig>, not <%s>", name);
         else if (parent &&
                  (parent->as_parent == PARENT_NONE || parent->as_parent != element->parent))
                 *ret_result = document_fail(document, "<%s> is not allowed inside <%s>", name,

@@ -119,7 +119,10 @@ static int resolve(const char *host, const char *port, const char *family,
         else if (family)
                 return set_error(ret_error, -EINVAL, "Unknown address family \"%s\"", family);
 
-        /* AI_ADDRCONFIG is not used because it ignores the addresses of the loopback device. */
+        /*
+         * AI_ADDRCONFIG ignores the addresses of the loopback device. So if nothing is found, the
+         * second attempt does not use it.
+         */
         r = getaddrinfo(host, port, &hints, ret_list);
         if (r == EAI_NONAME || r == EAI_ADDRFAMILY || r == EAI_NODATA) {
                 hints.ai_flags &= ~AI_ADDRCONFIG;

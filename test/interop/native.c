@@ -367,7 +367,10 @@ static int pass_done(struct bus1_dbus_message *reply, void *userdata) {
         return 0;
 }
 
-/* Pass a reference to a second member, through the bus, and release the own one. */
+/*
+ * Pass a handle of client to a second member, through the bus, and release it. *ret_handle gets the
+ * handle that the second member has received.
+ */
 static bool pass_on(struct client *client, struct bus1_dbus *second, uint64_t handle,
                     uint64_t *ret_handle) {
         bool passed = false;

@@ -196,7 +196,7 @@ static const struct {
          NULL},
         {"<!DOCTYPE busconfig PUBLIC \"a\" \"b\"><busconfig>" LISTEN "</busconfig>", NULL},
         {"<busconfig></busconfig>", "there is no <listen> element"},
-        {"<fork/>", "<fork> as root"},
+        {"<fork/>", "the root element must be <busconfig>, not <fork>"},
         {"<bees/>", "unknown element <bees>"},
         {"", "1:1: no element found"},
         {"<busconfig x=\"y\">" LISTEN "</busconfig>", "\"x\" is invalid on <busconfig>"},
