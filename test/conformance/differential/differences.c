@@ -238,7 +238,7 @@ static struct difference {
         {"signal, return or error to a name without owner", undeliverable},
         {"reply that nobody waits for (no call, wrong replier, second, late)", unrequested},
         {"signals of the interface org.freedesktop.DBus.Peer", peer_signals},
-        {"ReloadConfig to monitors and eavesdroppers", reload_order},
+        {"when monitors and eavesdroppers see a call of ReloadConfig", reload_order},
         {"eavesdropping on calls to the bus that fail", failed_calls},
         {"a new monitor and the end of its own names", new_monitor},
 };
