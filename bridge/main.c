@@ -397,7 +397,7 @@ static int start(struct bridge *bridge) {
 
         r = server_start(&bridge->server);
         if (r < 0)
-                return fail(bridge, r, "cannot set up events");
+                return fail(bridge, r, "cannot watch the listening sockets");
         r = print_all(bridge);
         if (r < 0)
                 return r;

@@ -36,7 +36,10 @@ bool verdict_check_activation(struct client *sender, const struct message *m,
 bool verdict_check_connect(struct bus *bus, const struct client_credentials *credentials,
                            bool anonymous);
 
-/* The same, but quick for clients that no rule can restrict: on most buses these are all. */
+/*
+ * Like verdict_ask(), but quick for clients that no rule can restrict. On most buses these are all
+ * clients.
+ */
 static inline bool verdict_check(struct bus *bus, struct client *sender, struct client *receiver,
                                  const struct message *m, const struct verdict_context *context,
                                  char **ret_rule) {

@@ -105,7 +105,7 @@ static int open_unix_dir(struct server *server, const char *dir, char **ret_prin
                 if (access(path, F_OK) < 0)
                         return open_unix(server, "path", path, ret_printed, ret_error);
         }
-        return set_error(ret_error, -EEXIST, "No free name in \"%s\"", dir);
+        return set_error(ret_error, -EEXIST, "Cannot find a free name for a socket in \"%s\"", dir);
 }
 
 static int open_unix_runtime(struct server *server, const char *value, char **ret_printed,

@@ -107,8 +107,11 @@ static bool self_test(struct world *world) {
 }
 
 /*
- * The messages of a client also depend on its unique name. So the daemons are started again for
- * each hundred sequences, and after a difference: then a sequence can be repeated.
+ * The messages of a sequence contain unique names, which depend on how many clients
+ * the daemons have had before. So the daemons are started again for each hundred
+ * sequences: a run that begins with the first sequence of a hundred repeats its
+ * messages exactly. They are also started again after a difference, because that
+ * sequence ends early and leaves its clients connected.
  */
 static bool compare(struct world *world, const struct options *options) {
         unsigned long failed = 0, last = options->first + options->n_sequences;
