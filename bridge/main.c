@@ -38,7 +38,7 @@
         (BUS_ENFORCES_ANONYMOUS | BUS_ENFORCES_COOKIES | BUS_ENFORCES_ACTIVATION | \
          BUS_ENFORCES_SERVICEHELPER)
 
-/* Of the warnings about a configuration the bus logs only so many; bus1ctl shows the others. */
+/* The bus logs only this many warnings about a configuration; bus1ctl shows the others. */
 #define WARNINGS_MAX 200
 
 struct bridge {
@@ -66,7 +66,7 @@ static int fail(struct bridge *bridge, int r, const char *what) {
         return r ? r : -EINVAL;
 }
 
-/* Log error, an allocated text, and free it. Without a text, log what and the text of r. */
+/* Log the allocated text in error and free it. If error is NULL, log what and strerror() of r. */
 static int fail_text(struct bridge *bridge, int r, const char *what, char *error) {
         fail(bridge, error ? 0 : r, error ? error : what);
         free(error);
@@ -148,7 +148,10 @@ static int take_over(void *userdata, struct reload_state *state, char **ret_erro
         return 0;
 }
 
-/* reload.refused: only this configuration may include the file that has the mistake. */
+/*
+ * reload.refused: watch the files of the refused configuration, too. The one with the mistake may
+ * be among those that the configuration in force does not include.
+ */
 static void refused(void *userdata, const struct bus_config *config) {
         struct bridge *bridge = userdata;
 

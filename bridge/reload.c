@@ -23,7 +23,7 @@
 #include "bridge/bus/later.h"
 #include "bridge/bus/tell.h"
 
-/* When the bus ends it waits so many seconds for the thread. */
+/* When the bus ends, it waits this many seconds for the thread. */
 #define END_DELAY 2
 #define NICE 5
 

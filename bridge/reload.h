@@ -58,7 +58,10 @@ struct reload {
         void *userdata;
 };
 
-/* path names the main configuration file; it must outlive the reload. Negative errno. */
+/*
+ * path names the main configuration file; it must outlive the reload. Returns 0 or a negative
+ * errno.
+ */
 int reload_init(struct reload *reload, struct bus *bus, struct loop *loop, const char *path);
 /*
  * Call before bus_deinit(). Waits two seconds at most for the thread; if a name service holds up

@@ -119,7 +119,7 @@ static void free_directories(struct watch_directory *directories, size_t n) {
 }
 
 /*
- * Watch a directory as a whole (name NULL) or one entry of it, and note that in next. A directory
+ * Watch a directory as a whole (name NULL) or one entry of it, and add that to next. A directory
  * that has several paths is watched once. Returns 1 if the directory cannot be watched, for
  * instance because it is missing.
  */

@@ -52,7 +52,10 @@ static void close_all_from(int fd) {
                 close(fd);
 }
 
-/* /proc/self belongs to root after a change of user, unless the process is dumpable. */
+/*
+ * After a change of user, /proc/self belongs to root unless the process is dumpable. So this makes
+ * the process dumpable while it opens the file.
+ */
 static int open_oom_score(void) {
         static const char path[] = "/proc/self/oom_score_adj";
         int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -182,7 +185,7 @@ static struct child *child_free(struct child *child) {
 static int ended(struct child *child, int status) {
         int r = 0;
 
-        /* SIGCHLD may be handled before the pipe: CHILD_RUNS still comes first. */
+        /* SIGCHLD may be handled before the pipe, but CHILD_RUNS has to be reported first. */
         if (child->started.fd >= 0)
                 r = tell_started(child);
         if (r >= 0)

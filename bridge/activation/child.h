@@ -28,15 +28,15 @@ struct child;
 
 enum child_event {
         CHILD_RUNS, /* execve() succeeded; value is 0 */
-        /* the last event is one of these */
+        /* the last event of a child is one of these */
         CHILD_NOT_EXECUTED, /* value is the errno of execve() */
         CHILD_EXITED,       /* value is the exit status */
         CHILD_SIGNALED,     /* value is the signal */
 };
 
 /*
- * Called from the loop. If there is CHILD_RUNS, it comes first. child is valid until the call for
- * the last event returns. Returns 0, or a negative errno that ends the loop.
+ * Called from the loop. CHILD_RUNS comes first; it is missing if execve() failed. child is valid
+ * until the call for the last event returns. Returns 0, or a negative errno that ends the loop.
  */
 typedef int (*child_event_fn)(struct child *child, enum child_event event, int value,
                               void *userdata);
@@ -54,7 +54,7 @@ struct children {
  */
 int children_init(struct children *children, struct loop *loop, const struct rlimit *fd_limit);
 /*
- * Children that still run go on. children may be uninitialised if all of it is zero except
+ * Programs that still run go on running. children may be uninitialised if all of it is zero except
  * signals.fd, which must be -1.
  */
 void children_deinit(struct children *children);

@@ -41,7 +41,7 @@ static int end_word(struct splitter *s) {
         return r;
 }
 
-/* s->at is behind the opening quote. False: there is no closing quote. */
+/* s->at is behind the opening quote. Returns false if there is no closing quote. */
 static bool take_quoted(struct splitter *s, char quote) {
         s->in_word = true;
         for (; *s->at != quote; s->at++) {

@@ -17,9 +17,9 @@
 #include "bridge/base/hash.h"
 
 #define SERVICE_ENVIRONMENT_VARIABLES_MAX 4096
-/* In all names and values. The kernel lets a program have twice as much. */
+/* The limit for all variables together. The kernel allows a program twice as much. */
 #define SERVICE_ENVIRONMENT_BYTES_MAX (1024 * 1024)
-/* In one name and value, with '\0'. The kernel starts no program with a longer one. */
+/* The limit for one variable with its '\0'. The kernel starts no program with a longer one. */
 #define SERVICE_VARIABLE_BYTES_MAX (128 * 1024)
 
 struct service_variable {

@@ -88,7 +88,9 @@ static bool is_key_character(char c) {
                c == '-';
 }
 
-/* Decode n bytes of a value into to, which has room for n + 1. False: an unknown escape. */
+/*
+ * Decode n bytes of a value into to, which has room for n + 1. Returns false for an unknown escape.
+ */
 static bool decode(const char *value, size_t n, char *to) {
         static const char escapes[] = "s n\nt\tr\r\\\\";
 
@@ -147,7 +149,7 @@ static int parse_key(struct parser *parser, const char *line, size_t n) {
         if (!decoded)
                 return -ENOMEM;
         if (!decode(value, n_value, decoded))
-                return fail_line(parser, "A backslash that means nothing");
+                return fail_line(parser, "A backslash that begins no known escape");
         field = parser->is_ours ? find_field(parser->service, line, n_key) : NULL;
         if (!field || *field)
                 return 0;

@@ -57,14 +57,14 @@ static int warn(struct service_table *table, char *text) {
                 warn((table), text_);                  \
         })
 
-/* Does this process lack memory or descriptors? Other errors are the file's. */
+/* Does this process lack memory or descriptors? Other errors concern only the file. */
 static bool is_shortage(int r) {
         return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
 }
 
 /* stamps */
 
-/* 0: there is no such file. */
+/* The stamp of a file; 0 if there is no such file. */
 static uint64_t stamp(const char *path) {
         struct stat st;
 

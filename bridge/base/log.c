@@ -71,7 +71,7 @@ static void write_syslog(struct log *log, enum log_level level, const char *line
                (const struct sockaddr *)&address, sizeof(address));
 }
 
-/* False: there is no journal. */
+/* Returns false if there is no journal. */
 static bool write_journal(struct log *log, enum log_level level, const struct log_field *fields,
                           size_t n_fields, const char *text, size_t n_text) {
         struct journal_entry entry;
@@ -127,7 +127,8 @@ void log_write_fields(struct log *log, enum log_level level, const struct log_fi
                 write_syslog(log, level, line, n);
         if (in_journal && n_lost > 0 && log->n_lost == n_lost) {
                 log->n_lost = 0;
-                log_write(log, LOG_LEVEL_WARNING, "%lu lines were lost", n_lost);
+                log_write(log, LOG_LEVEL_WARNING,
+                          "%lu lines were lost, because the journal did not keep up", n_lost);
         }
         errno = saved_errno;
 }

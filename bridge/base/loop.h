@@ -69,9 +69,9 @@ int loop_set_events(struct loop *loop, struct loop_source *source, uint32_t even
 void loop_remove(struct loop *loop, struct loop_source *source);
 
 /*
- * loop_adopt() adds a source for fd, which the caller has just made; fd -1 is the caller's failure,
- * and -errno is returned. The source owns fd: a failure closes it, loop_close() removes the source
- * and closes it, and source->fd is -1 afterwards.
+ * loop_adopt() adds a source for fd, which the caller has just made. If the caller could not make
+ * it (fd is -1), loop_adopt() returns -errno. The source owns fd: if loop_adopt() fails, it closes
+ * fd. loop_close() removes the source and closes fd; source->fd is -1 afterwards.
  */
 int loop_adopt(struct loop *loop, struct loop_source *source, int fd, uint32_t events);
 void loop_close(struct loop *loop, struct loop_source *source);
@@ -82,6 +82,6 @@ int loop_adopt_signals(struct loop *loop, struct loop_source *source, const sigs
 int loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t deadline);
 void loop_timer_cancel(struct loop *loop, struct loop_timer *timer);
 
-/* Call run() once at the end of this turn, even if this is called several times before. */
+/* Call run() once at the end of this turn, even if loop_defer() is called several times before. */
 void loop_defer(struct loop *loop, struct loop_deferred *deferred);
 void loop_defer_cancel(struct loop *loop, struct loop_deferred *deferred);

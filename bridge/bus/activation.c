@@ -178,7 +178,7 @@ static const struct service *find_service(struct activation *activation, const c
         return service_table_find(activation->table, name);
 }
 
-/* Is it systemd's name? The bus waits for it even if there is no service file for it. */
+/* Is name that of systemd? The bus waits for systemd even if no service file has this name. */
 static bool is_waited_for(const struct activation *activation, const char *name) {
         return activation->bus->systemd_activation && strcmp(name, LAUNCH_SYSTEMD_NAME) == 0;
 }
@@ -233,7 +233,7 @@ static int request_unit(struct start *start) {
 /* waiting */
 
 enum {
-        WAIT_E_REFUSED = 2, /* the same functions return ACTIVATION_E_UNKNOWN, which is 1 */
+        WAIT_E_REFUSED = 2, /* not 1: the same functions return ACTIVATION_E_UNKNOWN */
 };
 
 /* May one more message of client wait for a start? If so, m is charged to its backlog. */
@@ -272,7 +272,11 @@ static bool may_send(struct client *client, const struct message *m, const struc
         return false;
 }
 
-/* Let m wait for the start of name; begin one if there is none. WAIT_E_REFUSED: *ret_failure. */
+/*
+ * Let m wait for the start of name, and begin this start if there is none. Returns 0,
+ * WAIT_E_REFUSED with the reason in *ret_failure, ACTIVATION_E_UNKNOWN, or a negative errno that is
+ * fatal.
+ */
 static int wait_for(struct client *client, struct message *m, uint64_t caller_cookie,
                     const char *name, enum waiter_kind kind, struct launch_failure *ret_failure) {
         struct activation *activation = client->bus->activation;
@@ -328,7 +332,9 @@ int activation_hold(struct client *client, struct message *m, uint64_t caller_co
         return r == WAIT_E_REFUSED ? tell_refused(client, m, caller_cookie, &failure) : 0;
 }
 
-/* Let a call to the bus wait. Monitors have seen it, and name had a service file just before. */
+/*
+ * Let a call to the bus wait. Monitors have seen the call, and name had a service file just before.
+ */
 static int call_wait(struct client *client, struct message *m, uint64_t caller_cookie,
                      const char *name, enum waiter_kind kind) {
         struct launch_failure failure;

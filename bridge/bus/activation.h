@@ -24,7 +24,10 @@
 
 #include "bridge/bus/launch.h"
 
-/* While bus->activation is NULL, no service is started. -ENOMEM, errors of the event loop. */
+/*
+ * Make what the bus needs to start services; while bus->activation is NULL, no service is started.
+ * Fails with -ENOMEM or an error of the event loop.
+ */
 int activation_new(struct bus *bus, struct loop *loop, const struct rlimit *fd_limit,
                    struct activation **ret_activation);
 /* Call this after the last client has gone. NULL is fine; returns NULL. */
@@ -43,27 +46,32 @@ enum {
  * negative errno is fatal.
  */
 int activation_hold(struct client *client, struct message *m, uint64_t caller_cookie);
-/* Let m, a call of StartServiceByName, wait for the start of name, whose end answers it. */
+/*
+ * Let m, a call of StartServiceByName, wait for the start of name. The end of the start answers m.
+ */
 int activation_start(struct client *client, struct message *m, uint64_t caller_cookie,
                      const char *name);
-/* Let m, another call to the bus, wait for the owner of name; it is dispatched again then. */
+/* Let m, another call to the bus, wait until name has an owner; then m is dispatched again. */
 int activation_call_later(struct client *client, struct message *m, uint64_t caller_cookie,
                           const char *name);
 /* Is there a service of this name? It does not matter whether the name has an owner. */
 bool activation_knows(struct activation *activation, const char *name);
 /*
  * Send m, a signal or call of the bus, to systemd, or hold it until systemd owns its bus name. If
- * too many messages are held already, m is dropped. 0 or a negative errno that is fatal.
+ * too many messages are held already, m is dropped. Returns 0 or a negative errno that is fatal.
  */
 int activation_tell_systemd(struct bus *bus, struct message *m);
-/* Handle ActivationFailure of systemd; other signals to the bus are ignored. 0 or fatal. */
+/*
+ * Handle ActivationFailure of systemd; other signals to the bus are ignored. Returns 0 or a
+ * negative errno that is fatal.
+ */
 int activation_receive_signal(struct client *client, struct message *m);
 
 /*
  * End the start of a name that has an owner now, in three steps: activation_find() returns the
  * start, or NULL; activation_answer() answers calls of StartServiceByName; and, after the owner has
- * got NameAcquired, activation_deliver() delivers the held messages and frees the start. NULL is
- * fine for both.
+ * got NameAcquired, activation_deliver() delivers the held messages and frees the start. Both
+ * accept NULL.
  */
 struct start *activation_find(struct bus *bus, const char *name);
 int activation_answer(struct start *start);

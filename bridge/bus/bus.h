@@ -26,8 +26,8 @@ struct native_anchor;
 struct native_session;
 
 /*
- * Functions by which the bus calls the floors above it. Each may be NULL. Those of the native front
- * end get hooks.native, those of the process get hooks.process.
+ * Functions by which the bus calls the floors above it. Each may be NULL. The first argument is
+ * hooks.native for the hooks of the native front end, and hooks.process for those of the process.
  */
 struct bus_hooks {
         /* the native front end */
@@ -69,7 +69,7 @@ struct bus_hooks {
 
 /* The socket whose life a native session follows; the socket front end implements it. */
 struct native_anchor {
-        /* Close the socket, asynchronously. The bus does not call session_end() for it then. */
+        /* Close the socket, asynchronously. Closing it in this way does not call session_end(). */
         void (*close)(struct native_anchor *anchor, const char *reason);
         /* The client of the session has its unique name: stop the clock of auth_timeout. */
         void (*completed)(struct native_anchor *anchor);

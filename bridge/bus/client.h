@@ -146,7 +146,7 @@ struct client {
         struct waiter *waiters; /* its messages and calls that wait for a service */
 };
 
-/* Raise peak to value if that is greater. */
+/* Raise peak to value if value is greater. */
 #define KEEP_PEAK(peak, value)            \
         do {                              \
                 if ((value) > (peak))     \

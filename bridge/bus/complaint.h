@@ -42,9 +42,9 @@ bool complaint_take(struct complaints *complaints, uint32_t uid, int64_t now,
 /* Log a warning about the user, unless too many were logged lately. */
 void complain(struct complaints *complaints, uint32_t uid, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
-/* The same at another level (LOG_LEVEL_*). */
+/* Like complain(), at another level (LOG_LEVEL_*). */
 void complain_at(struct complaints *complaints, int level, uint32_t uid, const char *format, ...)
         __attribute__((format(printf, 4, 5)));
-/* With fields for the journal. */
+/* Like complain(), with fields for the journal. */
 void complain_with(struct complaints *complaints, uint32_t uid, const struct log_field *fields,
                    size_t n_fields, const char *format, ...) __attribute__((format(printf, 5, 6)));

@@ -12,7 +12,7 @@
 #include "bridge/bus/permit.h"
 #include "bridge/bus/quota.h"
 
-/* Give every client its view of the policy, or, without memory, none of them. */
+/* Give every client its view of the policy. If memory runs out, every client keeps its old view. */
 static int reconfigure_clients(struct bus *bus, struct policy *policy) {
         CLEANUP_FREE struct policy_client **made = NULL;
         struct client *client;
@@ -30,7 +30,7 @@ static int reconfigure_clients(struct bus *bus, struct policy *policy) {
                                               client->credentials.gids, client->credentials.n_gids,
                                               &made[i++]);
         }
-        /* made gets the old views, so that the last loop frees what is not used. */
+        /* Swap new and old views: the last loop then frees those that no client uses. */
         i = 0;
         DL_FOREACH2(bus->clients, client, next) {
                 struct policy_client *old = client->policy;

@@ -39,7 +39,7 @@ void client_credentials_deinit(struct client_credentials *credentials) {
         client_credentials_init(credentials);
 }
 
-/* Move the credentials; nothing is left in from. */
+/* Move the credentials; afterwards nothing is known in *from. */
 static void client_credentials_move(struct client_credentials *from,
                                     struct client_credentials *ret_to) {
         *ret_to = *from;
@@ -81,7 +81,10 @@ static int gid_compare(const void *a, const void *b) {
         return x < y ? -1 : x > y;
 }
 
-/* Take over n groups and add the primary one (gids has room for it), sorted, each one once. */
+/*
+ * Take over gids, which has n groups and room for one more. Add the primary group, sort them, and
+ * keep each one once.
+ */
 static void set_groups(struct client_credentials *credentials, uint32_t *gids, size_t n) {
         size_t n_unique = 0;
 
@@ -95,8 +98,9 @@ static void set_groups(struct client_credentials *credentials, uint32_t *gids, s
 }
 
 /*
- * Read a socket option of any length into memory of just that length, because each connection keeps
- * it, and extra more bytes. NULL if the kernel does not know the value. -ENOMEM.
+ * Read a socket option of any length. *ret_value is allocated with exactly this length, because
+ * each connection keeps it, plus extra bytes. It is NULL if the kernel does not know the value.
+ * Fails only with -ENOMEM.
  */
 static int get_option(int fd, int option, size_t extra, void **ret_value, size_t *ret_n) {
         CLEANUP_FREE void *more = NULL;
@@ -124,7 +128,7 @@ static int get_option(int fd, int option, size_t extra, void **ret_value, size_t
         return 0;
 }
 
-/* Take over a label, without the zero bytes at its end; there is room for one. */
+/* Take over a label, without the zero bytes at its end. It has room for a terminator. */
 static void set_label(struct client_credentials *credentials, char *label, size_t n) {
         while (n > 0 && label[n - 1] == '\0')
                 n--;

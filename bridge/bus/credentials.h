@@ -31,5 +31,5 @@ void client_credentials_deinit(struct client_credentials *credentials);
 
 /* Read the credentials of the process that connected the socket. -ENOMEM. */
 int credentials_of_socket(int fd, struct client_credentials *ret_credentials);
-/* Read those of this process. */
+/* Read the credentials of this process. */
 void credentials_of_self(struct client_credentials *ret_credentials);

@@ -59,7 +59,7 @@ static void add_credentials(struct fields *f, const struct side *side,
         add(f, side->label, credentials->label);
 }
 
-/* client NULL: the bus */
+/* The credentials of the client, or those of the bus if client is NULL. */
 static const struct client_credentials *credentials_of(const struct bus *bus,
                                                        const struct client *client) {
         return client ? &client->credentials : &bus->credentials;

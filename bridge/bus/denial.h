@@ -12,20 +12,26 @@
 
 struct policy_rule;
 
-/* The rule or module that decided. rule and text are NULL if no rule matched: the default. */
+/*
+ * The rule or module that decided. rule and text are NULL if no rule matched, so that the default
+ * decided.
+ */
 struct denial_source {
         const char *policy;             /* "policy", or a security module's name */
         const struct policy_rule *rule; /* NULL for a security module */
         const char *text;               /* the rule as text, or the module's reason */
 };
 
-/* A verdict about a message from sender to receiver (NULL: the bus). direction: send, receive. */
+/*
+ * Log a verdict about a message from sender to receiver (NULL: the bus). direction is "send" or
+ * "receive".
+ */
 void denial_log_message(struct bus *bus, const struct client *sender, const struct client *receiver,
                         const struct message *m, bool requested_reply, bool allowed,
                         const char *direction, const struct denial_source *source);
-/* The client may not own the name, or (name NULL) may not eavesdrop. */
+/* Log that the client may not own the name, or (name NULL) may not eavesdrop. */
 void denial_log_client(const struct client *client, const char *name,
                        const struct denial_source *source);
-/* A user with these credentials may not connect. */
+/* Log that a user with these credentials may not connect. */
 void denial_log_connect(struct bus *bus, const struct client_credentials *credentials,
                         const struct denial_source *source);

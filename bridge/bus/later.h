@@ -24,7 +24,7 @@ struct later {
 };
 
 enum {
-        LATER_E_QUOTA = 1, /* max_replies_per_connection */
+        LATER_E_QUOTA = 1, /* the client has reached max_replies_per_connection */
 };
 
 /*

@@ -58,13 +58,16 @@ struct activation {
         struct service_table *table;
         struct start *starts; /* hash by name */
         uint32_t n_own;       /* messages of the bus itself that wait */
-        /* The program of a start failed: activation_fail(), which is on a floor above. */
+        /*
+         * Called when the program of a start failed: activation_fail(), which is on a floor above.
+         */
         int (*failed)(struct start *start, const char *error, const char *text);
 };
 
 /*
  * Begin to start the service that client wants. If systemd shall start it, start->unit is set and
- * the caller sends ActivationRequest. 0, 1 with *ret_failure, or a negative errno that is fatal.
+ * the caller sends ActivationRequest. Returns 0, 1 with the reason in *ret_failure, or a negative
+ * errno that is fatal.
  */
 int launch(struct start *start, const struct service *service, const struct client *client,
            struct launch_failure *ret_failure);

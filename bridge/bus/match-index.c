@@ -41,7 +41,7 @@ enum branch_kind {
         BRANCH_ADDRESSED, /* the rule names a destination, so no broadcast can match */
 };
 
-#define BRANCHES_MAX 256 /* match_rule.branch has 8 bits; kinds and arguments give fewer */
+#define BRANCHES_MAX 256 /* match_rule.branch has 8 bits; fewer branches are possible */
 
 void match_index_init(struct match_index *index, const struct hash_seed *seed) {
         *index = (struct match_index){.seed = *seed};
@@ -391,7 +391,10 @@ static int search_bucket(const struct search *search, uint64_t key) {
         return 0;
 }
 
-/* Search the bucket of one mask, or, if the mask has the sender, one for each of its names. */
+/*
+ * Search the bucket of one mask. If the mask has the sender, search one bucket for each of the
+ * sender's names.
+ */
 static int search_mask(struct search *search, const struct match_branch *branch, uint64_t value,
                        unsigned mask) {
         const struct client *sender = search->context->sender;
@@ -436,7 +439,7 @@ static int search_value(struct search *search, const struct match_branch *branch
 
 /*
  * Search for the value and for each namespace that contains it, which are its prefixes that end
- * before a separator (inclusive: after it). No rule has a value longer than n_value_max.
+ * before a separator, or, if inclusive, behind one. No rule has a value longer than n_value_max.
  */
 static int search_namespaces(struct search *search, const struct match_branch *branch,
                              const struct wire_string *value, char separator, bool inclusive) {

@@ -5,9 +5,9 @@
  * Mediation - asking the security modules of the kernel
  *
  * A mediator is one module (SELinux, AppArmor). The bus asks it about actions that the policy
- * allows, so it can only deny more. Like in the reference, these are: requesting a name, sending a
- * message, and eavesdropping. Messages of the bus itself are not mediated. bus->mediators is NULL
- * unless a module is active; callers need not test anything else.
+ * allows, so a module can only deny more. Like in the reference, the actions are: requesting a
+ * name, sending a message, and eavesdropping. Messages of the bus itself are not mediated.
+ * bus->mediators is NULL unless a module is active; callers need not test anything else.
  */
 
 #include "bridge/bus/client.h"
@@ -34,14 +34,14 @@ struct mediator {
         /*
          * Each function returns whether the module allows the action. On a denial it writes a text
          * for the log into reason, which has room for MEDIATION_REASON_MAX bytes. It does not block
-         * for long, and it denies an action when it cannot find out.
+         * for long, and it denies an action when it cannot get a verdict.
          */
         bool (*may_own)(struct mediator *mediator, const struct client *client, const char *name,
                         char *reason);
         bool (*may_send)(struct mediator *mediator, const struct mediation_message *asked,
                          char *reason);
         bool (*may_eavesdrop)(struct mediator *mediator, const struct client *client,
-                              char *reason); /* NULL: it allows that always */
+                              char *reason); /* NULL: eavesdropping is always allowed */
         void (*free)(struct mediator *mediator);
 };
 

@@ -137,7 +137,7 @@ int client_become_monitor(struct client *client, struct match_rule **rules, size
         int r;
 
         match_rules_free(client);
-        /* Like the reference: the unique name first, then the others, the oldest first. */
+        /* Like the reference, release the unique name first, then the others from the oldest on. */
         r = release_unique_name(client);
         while (r >= 0 && client->ownerships)
                 r = release_well_known_name(client, client->ownerships);
@@ -174,7 +174,10 @@ int client_disconnect(struct client *client) {
         if (state == CLIENT_MONITOR)
                 DL_DELETE2(bus->monitors, client, monitor_prev, monitor_next);
         else if (state == CLIENT_REGISTERED) {
-                /* The last name first, the unique one at the end. Only monitors see NameLost. */
+                /*
+                 * Release the last name first and the unique one at the end. Only monitors see
+                 * NameLost.
+                 */
                 while (r >= 0 && client->ownerships)
                         r = release_well_known_name(client, client->ownerships->client_prev);
                 if (r >= 0)

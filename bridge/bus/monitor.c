@@ -62,7 +62,10 @@ static int eavesdrop_found(struct match_rule *rule, void *userdata) {
 
         if (client == eavesdrop->receiver)
                 return 0;
-        /* All rules made with AddMatch bring one copy; each subscription of a native client one. */
+        /*
+         * A client gets one copy for all its rules made with AddMatch, and one for each
+         * subscription.
+         */
         if (rule->cookie == 0) {
                 if (client->mark == eavesdrop->mark)
                         return 0;

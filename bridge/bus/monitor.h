@@ -11,19 +11,25 @@
 
 #include "bridge/bus/bus.h"
 
-/* The same as the two functions below, for a bus that has monitors or eavesdroppers. */
+/* What the two functions below call if the bus has monitors or eavesdroppers. */
 int monitor_show(struct bus *bus, struct client *sender, struct client *receiver,
                  struct message *m);
 int monitor_show_eavesdroppers(struct bus *bus, struct client *sender, struct client *receiver,
                                struct message *m);
 
-/* Show m to all monitors whose rules match. sender, receiver NULL: the bus. 0 or fatal. */
+/*
+ * Show m to all monitors whose rules match. A sender or receiver of NULL stands for the bus.
+ * Returns 0 or a negative errno that is fatal.
+ */
 static inline int monitor_observe(struct bus *bus, struct client *sender, struct client *receiver,
                                   struct message *m) {
         return bus->monitors ? monitor_show(bus, sender, receiver, m) : 0;
 }
 
-/* Show the unicast message m to all eavesdroppers but its receiver. 0 or fatal. */
+/*
+ * Show the unicast message m to all eavesdroppers but its receiver. Parameters and results are as
+ * above.
+ */
 static inline int monitor_eavesdrop(struct bus *bus, struct client *sender, struct client *receiver,
                                     struct message *m) {
         if (bus->matches.n_eavesdrop == 0)

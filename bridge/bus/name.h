@@ -93,6 +93,8 @@ void name_ownership_release(struct name_registry *registry, struct name_ownershi
 struct name_ownership *name_ownership_find(struct name *name, struct client *client);
 /* policy_peer.owns: does the client own or wait for name, or (prefix) for a name below it? */
 bool name_client_owns(void *client, const char *name, bool prefix);
-/* policy_peer.next_name: the next name that the client owns or waits for; *position is NULL at the
- * beginning, and the result at the end. */
+/*
+ * policy_peer.next_name: the next name that the client owns or waits for, or NULL after the last
+ * one. *position must be NULL at the first call.
+ */
 const char *name_client_next(void *client, void **position);

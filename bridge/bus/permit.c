@@ -10,8 +10,7 @@
 struct permit {
         uint64_t policy; /* policy_client_id(); 0: empty */
         uint32_t n_interface, n_member, n_path;
-        char text[PERMIT_TEXT_MAX]; /* the three texts; the path is empty if no rule depends on it
-                                     */
+        char text[PERMIT_TEXT_MAX]; /* interface, member, path ("": no rule needs it) */
 };
 
 struct permits {

@@ -25,7 +25,7 @@ bool permit_find(const struct client *receiver, const struct policy_client *poli
 /* Keep a permit for a message that was allowed and not logged, if such messages get permits. */
 void permit_add(struct client *receiver, const struct policy_client *policy,
                 const struct message *m);
-/* The names of the receiver, or the policy, changed. */
+/* Drop the permits of the receiver, because its names or the policy changed. */
 void permit_drop(struct client *receiver);
 /*
  * client->policy has changed: compute again which messages it allows without being asked

@@ -16,7 +16,10 @@
 #define NOTICES_MAX (64 * 1024)
 /* All queues of a user together may hold as much as this number of full queues (max_outgoing_*). */
 #define USER_QUEUES_MAX 8
-/* Each queue may hold this much even then, so that clients that read are not blocked. */
+/*
+ * Each queue may hold this much even if the user's queues are full together, so that clients that
+ * read are not blocked.
+ */
 #define USER_RESERVE_BYTES (256 * 1024)
 
 struct account *account_get(struct bus *bus, uint32_t uid) {

@@ -51,17 +51,16 @@ struct backlog {
         bool awaited; /* the client is not read from until the backlog is shorter */
 };
 
-/* NULL without memory. */
+/* Make the backlog of a client; NULL without memory. */
 struct backlog *backlog_new(struct client *client);
-/* The client ends; the backlog is freed with its last message. NULL is fine. */
+/* Call this when the client ends. The backlog is freed with its last message. NULL is fine. */
 void backlog_abandon(struct backlog *backlog);
 
 /* Why a message is in the queue of a client; this decides how it is limited. */
 enum quota_kind {
         QUOTA_MESSAGE, /* another client sent it: max_outgoing_* apply */
         QUOTA_ANSWER,  /* the bus answers a call: always fits, but see quota_is_congested() */
-        QUOTA_NOTICE,  /* a signal of the bus about names: other clients can cause any number of
-                          these */
+        QUOTA_NOTICE,  /* a signal of the bus about names; others can cause any number */
 };
 
 /* The kind of m in the queue of client. Copies for a monitor are QUOTA_MESSAGE. */

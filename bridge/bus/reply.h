@@ -52,7 +52,10 @@ struct reply_table {
         struct reply *few[REPLY_BUCKETS_MIN]; /* buckets, while there are few replies */
         struct reply *deadlines;              /* oldest first, if there is a timeout */
         const struct bus_limits *limits;      /* max_replies_per_connection, reply_timeout */
-        /* The oldest slot now has this deadline (loop_now()). May be NULL. */
+        /*
+         * Called with the deadline (by loop_now()) of a slot that is added while no other has one.
+         * May be NULL.
+         */
         void (*set_timer)(void *userdata, int64_t deadline);
         void *timer_userdata;
 };

@@ -96,7 +96,10 @@ static int broadcast_found(struct match_rule *rule, void *userdata) {
         struct client *client = rule->client;
         int r;
 
-        /* All rules made with AddMatch bring one copy; each subscription of a native client one. */
+        /*
+         * A client gets one copy for all its rules made with AddMatch, and one for each
+         * subscription.
+         */
         if (rule->cookie == 0) {
                 if (client->mark == broadcast->mark)
                         return 0;
@@ -109,7 +112,8 @@ static int broadcast_found(struct match_rule *rule, void *userdata) {
         r = route_deliver(client, broadcast->m, NULL, rule->cookie);
         if (r == CLIENT_E_QUOTA)
                 complain(&broadcast->bus->complaints, client->credentials.uid,
-                         "Dropped a signal %s.%s from %s to %s (uid=%d pid=%d): its queue is full.",
+                         "Dropped a signal %s.%s from %s to %s (uid=%d pid=%d): the receiver's "
+                         "queue is full.",
                          broadcast->m->interface.s, broadcast->m->member.s,
                          broadcast->sender ? broadcast->sender->unique_name : BUS_DRIVER_NAME,
                          client->unique_name, (int)client->credentials.uid,

@@ -22,7 +22,8 @@
 
 /*
  * Hand m over to the front end of client, if the client can take what m carries. reply and cookie
- * are as in client_ops.deliver(). 0, CLIENT_E_*, or a negative errno that is fatal to the bus.
+ * are as in client_ops.deliver(). Returns 0, CLIENT_E_*, or a negative errno that is fatal to the
+ * bus.
  */
 static inline int route_deliver(struct client *client, struct message *m, struct reply *reply,
                                 uint64_t cookie) {
@@ -57,7 +58,7 @@ int route_in_private(struct client *client, struct message *m, struct reply *rep
 /* Send a signal of sender (NULL: the bus) to all clients that have a matching rule. */
 int route_broadcast(struct bus *bus, struct client *sender, struct message *m);
 
-/* client_ops.reply_closed() for the cookie of a call that will have no answer. */
+/* Call client_ops.reply_closed() for the cookie of a call that will have no answer. */
 void route_close_cookie(struct client *client, uint32_t serial, uint64_t caller_cookie);
 /* End the cookie of a call that will have no answer. A cookie of 0 is fine. */
 static inline void route_end_cookie(struct client *client, uint32_t serial,

@@ -40,7 +40,10 @@ int tell_return(struct client *client, uint32_t serial, uint64_t caller_cookie,
 
 /* Send NoReply to the caller, and end the pending reply. */
 int tell_no_reply(struct reply *reply, const char *text);
-/* The same, when the front end of the callee has ended the callee_cookie without an answer. */
+/*
+ * Like tell_no_reply(), when the front end of the callee has ended the callee_cookie without an
+ * answer.
+ */
 int tell_reply_dropped(struct reply *reply);
 /*
  * The front end of client could not hand over m after it was delivered. If m is a call, its caller
@@ -61,10 +64,10 @@ int tell_replies_expired(struct bus *bus, int64_t now, int64_t *ret_next);
 
 /* signals of org.freedesktop.DBus */
 
-/* NameAcquired or NameLost (member) to the client. */
+/* Send NameAcquired or NameLost (member) to the client. */
 int tell_name_signal(struct client *client, const char *member, const char *name);
-/* NameOwnerChanged to every client with a match rule for it; "" stands for no owner. */
+/* Send NameOwnerChanged to every client with a match rule for it; "" stands for no owner. */
 int tell_owner_changed(struct bus *bus, const char *name, const char *old_owner,
                        const char *new_owner);
-/* ActivatableServicesChanged likewise. */
+/* Send ActivatableServicesChanged to every client with a match rule for it. */
 int tell_activatable_changed(struct bus *bus);

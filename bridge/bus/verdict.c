@@ -22,7 +22,10 @@ static struct policy_peer peer_of(struct client *client) {
         };
 }
 
-/* Does the policy allow all messages of this type from or to peer? Then it need not be asked. */
+/*
+ * Does the policy allow all messages of this type from or to peer? Then the policy need not be
+ * asked.
+ */
 static bool is_settled(const uint8_t settled[2], const struct client *peer, const struct message *m,
                        const struct verdict_context *context) {
         return (settled[peer && !peer->ownerships] & 1U << m->type) && !context->eavesdropping &&

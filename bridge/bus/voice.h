@@ -35,7 +35,7 @@ void voice_address(struct bus *bus, struct writer *w, const struct client *clien
 
 /*
  * Make an error about the message with this serial. client NULL stands for the bus itself as the
- * receiver (only monitors see that error). 0, or a negative errno of writer_finish().
+ * receiver (only monitors see that error). Returns 0 or a negative errno of writer_finish().
  */
 int voice_error(struct bus *bus, const struct client *client, uint32_t serial, const char *name,
                 const char *text, struct message **ret_message);

@@ -69,7 +69,7 @@ struct driver_property {
         void (*get)(struct bus *bus, struct writer *w); /* write the value, without variant */
 };
 
-/* Arrays end with an element whose name is NULL; NULL for none. */
+/* Each array ends with an element whose name is NULL. The pointer is NULL if there is no array. */
 struct driver_interface {
         const char *name;
         const struct driver_method *methods;
@@ -89,8 +89,9 @@ bool driver_path_is_canonical(const char *path);
 /* calls */
 
 /*
- * Answer the call now with the results in the writer, for a method that does more after that. Sends
- * nothing if the call has NO_REPLY_EXPECTED. Returns 0 or a negative errno that is fatal.
+ * Answer the call now with the results in the writer. This is for methods that do more after they
+ * have answered. Sends nothing if the call has NO_REPLY_EXPECTED. Returns 0 or a negative errno
+ * that is fatal.
  */
 int driver_call_reply(struct driver_call *call);
 /* Let the call fail; returns DRIVER_CALL_FAILED for the method to return. name is static. */
@@ -115,7 +116,7 @@ uint64_t driver_call_leave(struct driver_call *call);
  */
 bool driver_find_connection(struct driver_call *call, struct wire_string name,
                             struct client **ret_client);
-/* The same for credentials; NULL if the call failed. */
+/* Find the credentials of a client or of the bus in the same way; NULL if the call failed. */
 const struct client_credentials *driver_find_credentials(struct driver_call *call,
                                                          struct wire_string name);
 /* Begin an entry of an a{sv}; its value with this signature follows. */

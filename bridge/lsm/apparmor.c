@@ -106,7 +106,7 @@ static void query_begin(struct query *q, const struct confinement *c, const stru
 
 /* answers that are kept */
 
-/* The place for the answer; another answer may be there. */
+/* The place where the answer is kept; it may hold another answer. */
 static struct answer *find(struct apparmor *apparmor, const struct query *q, uint32_t mask) {
         unsigned hash =
                 hash_unkeyed(q->data + AA_QUERY_CMD_LABEL_SIZE, q->n - AA_QUERY_CMD_LABEL_SIZE);
@@ -185,7 +185,7 @@ static struct subject subject_of(const struct bus *bus, const struct client *cli
         return (struct subject){confinement_of(credentials), credentials};
 }
 
-/* what are the details of the record, in the format of the kernel's own records. */
+/* The text what has the details of the record, in the format of the kernel's own records. */
 static bool judge(struct apparmor *apparmor, const struct subject *subject, struct query *q,
                   uint32_t mask, const char *what, char *reason) {
         const struct confinement *c = &subject->confinement;
@@ -238,7 +238,7 @@ static bool may_eavesdrop(struct mediator *mediator, const struct client *client
                      "operation=\"dbus_eavesdrop\" mask=\"eavesdrop\"", reason);
 }
 
-/* Judge one side of a message; peer is the other side, name its bus name. */
+/* Judge one side of a message; peer is the other side, and name is the bus name of the peer. */
 static bool judge_side(struct apparmor *apparmor, const struct mediation_message *asked,
                        const struct subject *subject, const struct subject *peer, uint32_t mask,
                        const char *name, char *reason) {

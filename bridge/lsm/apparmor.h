@@ -7,7 +7,7 @@
  * A message needs the permission of two profiles: the sender's must let it send to the receiver,
  * the receiver's must let it receive from the sender. A program without a profile (unconfined) may
  * do everything, and a permitted call may be answered. A question to the kernel takes system calls,
- * so this keeps the last answers until profiles change.
+ * so the mediator keeps the last answers until profiles change.
  */
 
 #include <sys/apparmor.h>
@@ -24,8 +24,8 @@ struct apparmor_functions {
 
 int apparmor_functions_load(struct apparmor_functions *ret_functions, const char **ret_error);
 /*
- * Takes over audit and fd on success. fd becomes readable when profiles change; if it is -1, or
- * loop is NULL, no answers are kept. -ENOMEM, errors of loop_add().
+ * On success the mediator owns *audit and fd. fd becomes readable when profiles change; if it is
+ * -1, or loop is NULL, no answers are kept. -ENOMEM, errors of loop_add().
  */
 int apparmor_new(struct bus *bus, struct loop *loop, const struct apparmor_functions *functions,
                  const struct lsm_audit *audit, int fd, struct mediator **ret_mediator);

@@ -7,7 +7,7 @@
 #include "bridge/base/log.h"
 #include "bridge/bus/bus.h"
 
-/* r is the result of lsm_*_new(). */
+/* Add the mediator, or log why the module cannot be asked. r is the result of lsm_*_new(). */
 static int add(struct bus *bus, const char *name, int r, struct mediator *mediator,
                const char *error) {
         if (r == 0)

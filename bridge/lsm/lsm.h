@@ -21,7 +21,10 @@ struct loop;
  */
 int lsm_setup(struct bus *bus, struct loop *loop, const struct bus_config *config);
 
-/* Returns 1 if the module is not active. -ENOENT with a static *ret_error, -ENOMEM. */
+/*
+ * Make the mediator of a module. Returns 0, 1 if the module is not active, -ENOENT with a static
+ * text in *ret_error if it cannot be used, or -ENOMEM.
+ */
 int lsm_selinux_new(struct bus *bus, struct mediator **ret_mediator, const char **ret_error);
 int lsm_apparmor_new(struct bus *bus, struct loop *loop, struct mediator **ret_mediator,
                      const char **ret_error);

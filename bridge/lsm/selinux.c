@@ -27,7 +27,7 @@ static struct selinux *active;
 
 /* The text of an audit record is made from this. */
 struct details {
-        const struct mediation_message *asked; /* NULL: it is about a name */
+        const struct mediation_message *asked; /* NULL: the question is about a name */
         const struct client *client;
         const char *name;
 };

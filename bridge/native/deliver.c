@@ -40,7 +40,7 @@ static int result_from_errno(int r) {
         }
 }
 
-/* Send to the nodes behind these handles. 0, CLIENT_E_*, or a negative errno. */
+/* Send to the nodes behind these handles. Returns 0, CLIENT_E_*, or a negative errno. */
 static int send_to(struct native *native, const uint64_t *to, size_t n_to, struct message *m,
                    struct bus1_transfer *created, bool with_handles) {
         struct bus1_transfer transfers[NATIVE_TRANSFERS_MAX + 1];
@@ -100,7 +100,8 @@ static int broadcast_singly(struct native *native) {
 
                         complain(&native->bus->complaints,
                                  client ? client->credentials.uid : UINT32_MAX,
-                                 "Dropped a signal %s.%s to %s (uid=%d pid=%d): its queue is full.",
+                                 "Dropped a signal %s.%s to %s (uid=%d pid=%d): the receiver's "
+                                 "queue is full.",
                                  native->broadcast.m->interface.s, native->broadcast.m->member.s,
                                  client ? client_name(client) : "(gone)",
                                  client ? (int)client->credentials.uid : -1,

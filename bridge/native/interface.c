@@ -3,8 +3,8 @@
 /*
  * org.bus1.Bridge1: methods by which a native client gives handles to the bus and gets handles
  *
- * A call of Publish, PublishObject, Export or Subscribe carries one handle after its reply handle,
- * the reply to a look-up carries one handle. Legacy clients cannot use this interface.
+ * A call of Publish, PublishObject, Export or Subscribe carries one handle after its reply handle.
+ * The reply to a look-up carries one handle, too. Legacy clients cannot use this interface.
  */
 
 #include "bridge/native/native-private.h"
@@ -22,14 +22,17 @@
 
 #define EXPORT_PATH "/org/bus1/exported/"
 
-/* Positive: the call has failed. */
+/* Returns 0, or DRIVER_CALL_FAILED if the client is not native. */
 static int check_native(struct driver_call *call) {
         return client_is_native(call->client) ? 0
                                               : driver_call_fail(call, DRIVER_ERROR("NotSupported"),
                                                                  "This method is for bus1 clients");
 }
 
-/* Take the handle that came with the call. Positive: the call has failed. */
+/*
+ * Take the handle that came with the call. Returns 0, or DRIVER_CALL_FAILED if there is none or the
+ * client is not native.
+ */
 static int take_handle(struct driver_call *call, uint64_t *ret_handle) {
         int r;
 
@@ -51,7 +54,7 @@ static int fail_resources(struct driver_call *call, int r) {
                             : r;
 }
 
-/* Positive: the call has failed. */
+/* Returns 0, DRIVER_CALL_FAILED, or a negative errno that is fatal. */
 static int publish(struct driver_call *call, bool is_object, const char *key) {
         uint64_t handle;
         int r;

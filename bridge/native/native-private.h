@@ -5,8 +5,8 @@
  * Inside the native front end
  *
  * The bus is one bus1 peer. A native client sends to a node of that peer, and the node tells the
- * purpose of the message. The bus sends to nodes of the client's peer; the client gave it handles
- * of these:
+ * purpose of the message. The bus sends to nodes of the client's peer, to which the client gave it
+ * handles:
  *
  *        client's peer                      peer of the bus
  *
@@ -123,7 +123,7 @@ struct native_session {
         struct native_user *user;
         struct native_anchor *anchor; /* NULL: closed */
         uint64_t node;
-        uint64_t peer_token;      /* of the client's peer on our core; 0 on the device */
+        uint64_t peer_token;      /* of the client's peer on the core in this bus; 0: device */
         uint64_t home;            /* handle; BUS1_INVALID before Hello */
         uint32_t serial;          /* of the last message that was received */
         bool completed;           /* Hello has succeeded */
@@ -197,16 +197,21 @@ static inline unsigned native_hash(uint64_t id) {
 int native_node_add(struct native *native, uint64_t id, enum native_node_kind kind, void *data,
                     struct native_node **ret_node);
 struct native_node *native_node_find(struct native *native, uint64_t id);
-/* Forget the node, and with release also release it: not if bus1 has done so. NULL is fine. */
+/* Forget the node. release tells whether bus1 still has it and must release it. NULL is fine. */
 void native_node_remove(struct native *native, struct native_node *node, bool release);
-/* Takes over the handle, even on failure. -EDQUOT, -ENOMEM. */
+/*
+ * Add a handle that the client gave to the bus. The handle is taken over, even on failure. -EDQUOT,
+ * -ENOMEM.
+ */
 int native_handle_add(struct native_session *session, uint64_t id, enum native_handle_kind kind,
                       void *data, struct native_handle **ret_handle);
 struct native_handle *native_handle_find(struct native *native, uint64_t id);
 void native_handle_remove(struct native_handle *handle, bool release);
 void native_release(struct native *native, uint64_t id); /* 0 and BUS1_INVALID are fine */
 
-/* Takes over the handles, even on failure. -ENOMEM. */
+/*
+ * Make an attachment of these handles, which it owns; they are taken over even on failure. -ENOMEM.
+ */
 int native_attach(struct native *native, const struct bus1_transfer *transfers, size_t n,
                   void **ret_attachment);
 void native_attachment_free(void *attachment);
@@ -222,9 +227,9 @@ int native_session_negotiate(void *userdata, struct native_anchor *anchor,
                              int fd, struct native_session **ret_session, uint64_t *ret_handle,
                              int *ret_fd, const char **ret_why);
 void native_session_anchor_gone(void *userdata, struct native_session *session);
-/* End all sessions that have a close_reason. Negative errno is fatal. */
+/* End all sessions that have a close_reason. Returns 0 or a negative errno that is fatal. */
 int native_sessions_reap(struct loop_deferred *reap);
-/* End the session now. Negative errno is fatal. */
+/* End the session now. Returns 0 or a negative errno that is fatal. */
 int native_session_end(struct native_session *session);
 
 /* deliver.c: what the bus does to a native client */
@@ -235,22 +240,28 @@ void native_session_close(struct native_session *session, const char *reason);
 int native_broadcast_flush(struct native *native);
 /*
  * Send to a handle of the bus, with the attached handles. created, if not NULL, is a transfer in
- * front of them. 0, CLIENT_E_*, or a negative errno.
+ * front of them. Returns 0, CLIENT_E_*, or a negative errno.
  */
 int native_send(struct native *native, uint64_t to, struct message *m,
                 struct bus1_transfer *created);
 
 /* receive.c: messages from native clients */
 
-/* Receive one message or notification. 1, 0 if there is none; negative errno is fatal. */
+/*
+ * Receive one message or notification. Returns 1, 0 if there is none, or a negative errno that is
+ * fatal.
+ */
 int native_receive(struct native *native);
 
 /* publish.c: clients' nodes for names and objects */
 
-/* Takes over the handle, even on failure. An earlier handle is released. -ENOMEM, -EDQUOT. */
+/*
+ * Use this handle for a name or object of the client; an earlier handle is released. The handle is
+ * taken over, even on failure. -ENOMEM, -EDQUOT.
+ */
 int native_publish(struct native_session *session, bool is_object, const char *key,
                    uint64_t handle);
-/* Does nothing if it is not published. */
+/* Does nothing if key is not published. */
 void native_unpublish(struct native_session *session, bool is_object, const char *key,
                       size_t n_key);
 void native_published_free(struct native_published *published, bool release);
@@ -259,11 +270,14 @@ uint64_t native_published_route(struct native_session *session, const struct mes
 
 /* lookup.c: nodes for clients that looked up */
 
-/* *ret_handle is the only handle to the node. path may be NULL. -ENOMEM, -EDQUOT. */
+/* Make a look-up node; *ret_handle is the only handle to it. path may be NULL. -ENOMEM, -EDQUOT. */
 int native_lookup_new(struct native_session *session, struct client *owner, const char *name,
                       const char *path, uint64_t *ret_handle);
 void native_lookup_free(struct native_lookup *lookup, bool release);
-/* The client does not own the name any more, or, with name NULL, has left. */
+/*
+ * End the look-ups of name, which owner does not own any more, or, if name is NULL, all look-ups of
+ * owner, which has left.
+ */
 void native_lookups_end(struct native *native, struct client *owner, const char *name);
 
 /* opening.c: direct channels */
@@ -283,7 +297,7 @@ int native_opening_new(struct native_session *session, uint32_t serial, uint64_t
 int native_opening_answered(struct native_opening *opening, struct message *m);
 /* opening_timer: look-ups whose deadline has passed are answered with look-up nodes. */
 int native_openings_expire(struct loop_timer *timer);
-/* The session ends, and with it the openings that it waits for. */
+/* End the openings that the session waits for, because the session ends. */
 void native_openings_end(struct native_session *session);
 /* Tell all clients to close the nodes of their direct channels; callers then look up again. */
 void native_openings_withdraw(struct native *native);

@@ -118,7 +118,7 @@ int native_opening_new(struct native_session *session, uint32_t serial, uint64_t
         session->n_openings++;
         opening->deadline = loop_now() + OPENING_TIMEOUT;
         DL_APPEND2(native->openings, opening, due_prev, due_next);
-        /* if setting the timer fails, this one expires with the next one at the latest */
+        /* if setting the timer fails, this opening expires with the next one at the latest */
         if (native->openings == opening)
                 (void)loop_timer_set(native->loop, &native->opening_timer, opening->deadline);
         steal_ptr(&opening);

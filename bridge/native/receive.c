@@ -94,7 +94,7 @@ static int message_take_fds(struct message *m, const int *fds, size_t n) {
         return 0;
 }
 
-/* Check a message whose n_data bytes are in m->wire. 0 or MESSAGE_E_*. */
+/* Check a message whose n_data bytes are in m->wire. Returns 0 or MESSAGE_E_*. */
 static int message_check(const struct native *native, struct message *m, size_t n_data) {
         size_t size;
         int r;
@@ -109,7 +109,7 @@ static int message_check(const struct native *native, struct message *m, size_t 
         return r;
 }
 
-/* 1, 0 when there is nothing, negative errno. */
+/* Receive one message or notification. Returns 1, 0 if there is none, or a negative errno. */
 static int input_receive(struct native *native, struct input *in) {
         CLEANUP(message_unrefp) struct message *m = NULL;
         struct bus1_message_fds message;
@@ -119,7 +119,7 @@ static int input_receive(struct native *native, struct input *in) {
 
         r = receive(native, &in->metadata, &message, native->buffer, n_data, with_fds);
         if (r == -EMFILE || r == -ENFILE) {
-                in->violation = "there are no descriptors left to receive its descriptors";
+                in->violation = "the bus has no descriptors left for those of the message";
                 with_fds = false;
                 r = receive(native, &in->metadata, &message, native->buffer, n_data, with_fds);
         }
@@ -189,11 +189,14 @@ static int input_attach(struct native *native, struct input *in, size_t first) {
         return native_attach(native, native->transfers + first, n - first, &in->m->attachment);
 }
 
-/* A call that wants a reply has the reply handle in front; the other handles are the message's. */
+/*
+ * Take the reply handle, which is the first handle of a call that wants a reply, and attach the
+ * other handles to the message.
+ */
 static int input_split(struct native *native, struct input *in, uint64_t *ret_cookie) {
         bool has_cookie = message_wants_reply(in->m) && in->n_transfers > 0;
 
-        /* BUS1_INVALID takes the place of a handle whose node has gone: the caller has left */
+        /* the handle is BUS1_INVALID if its node has gone, because the caller has left */
         *ret_cookie =
                 has_cookie && native->transfers[0].id != BUS1_INVALID ? native->transfers[0].id : 0;
         return input_attach(native, in, has_cookie);
@@ -210,7 +213,8 @@ static int session_take_home(struct native_session *session, struct message *m) 
         int r;
 
         if (home == BUS1_INVALID)
-                return client_violation(&session->client, "Hello without a handle to deliver to");
+                return client_violation(&session->client,
+                                        "Hello without the handle of a home node");
         r = native_handle_add(session, home, NATIVE_HANDLE_HOME, NULL, NULL);
         if (r == -EDQUOT)
                 return client_violation(&session->client, "its user has too many handles already");
@@ -229,7 +233,7 @@ static int violation(struct native_session *session, const struct input *in) {
         return CLIENT_E_VIOLATION;
 }
 
-/* 0, CLIENT_E_VIOLATION, negative errno. */
+/* Route the message as one of the session. Returns 0, CLIENT_E_VIOLATION, or a negative errno. */
 static int session_receive(struct native_session *session, struct input *in) {
         uint64_t cookie;
         int r;
@@ -269,7 +273,8 @@ static void message_expect_reply(struct message *m) {
 
 /*
  * Any program that holds the handle may send calls in the name of the session that looked up. So
- * the session is not punished for an invalid message. 0, CLIENT_E_VIOLATION, negative errno.
+ * the session is not punished for an invalid message. Returns 0, CLIENT_E_VIOLATION, or a negative
+ * errno.
  */
 static int lookup_receive(struct native_lookup *lookup, struct input *in) {
         const struct message_stamp stamp = {

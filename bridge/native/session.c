@@ -135,7 +135,8 @@ int native_session_negotiate(void *userdata, struct native_anchor *anchor,
 
         *ret_fd = -1;
         if ((mode == SASL_BUS1_DEVICE) != !native->domain || (mode == SASL_BUS1_DEVICE && fd < 0)) {
-                *ret_why = native->domain ? "this bus hosts bus1 itself" : "use the device";
+                *ret_why = native->domain ? "this bus hosts bus1 itself"
+                                          : "this bus needs your descriptor of the bus1 device";
                 return -EOPNOTSUPP;
         }
         *ret_why = "out of resources";

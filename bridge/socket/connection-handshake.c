@@ -24,11 +24,12 @@ static void negotiate(struct connection *connection, struct sasl_answer *answer,
         *ret_fd = -1;
         /* A native session belongs to a user that the kernel knows. */
         if (connection->sasl.mechanism != SASL_MECHANISM_EXTERNAL) {
-                sasl_server_refuse_bus1(&connection->sasl, "only after EXTERNAL", answer);
+                sasl_server_refuse_bus1(&connection->sasl, "bus1 is possible only after EXTERNAL",
+                                        answer);
                 return;
         }
         if (connection->session) {
-                sasl_server_refuse_bus1(&connection->sasl, "agreed already", answer);
+                sasl_server_refuse_bus1(&connection->sasl, "bus1 is agreed already", answer);
                 return;
         }
         if (!bus->hooks.session_begin ||
@@ -53,9 +54,9 @@ static void negotiate(struct connection *connection, struct sasl_answer *answer,
 /* lines */
 
 /*
- * Take the identity that the client has proved. With EXTERNAL this is the user of the socket's
- * credentials, so all of these hold. With another mechanism it may be another user, so only the
- * process id of the credentials holds.
+ * Take the identity that the client has proved. With EXTERNAL this is the user in the socket's
+ * credentials, so all credentials are valid. With another mechanism it may be another user, so only
+ * the process id in them is valid.
  */
 static bool take_identity(struct connection *connection) {
         struct server *server = connection->server;

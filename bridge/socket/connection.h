@@ -32,11 +32,13 @@ struct connection {
         struct connection *prev, *next;
         struct loop_source source;
         enum connection_state state;
-        /* Take n bytes of the server's buffer, or of input.rest. 0 (also when closing), or fatal.
+        /*
+         * Take n bytes of the server's buffer or of input.rest. Returns 0, even if it closes the
+         * connection, or a negative errno that is fatal.
          */
         int (*take)(struct connection *connection, const uint8_t *bytes, size_t n);
         bool is_complete;         /* has called Hello; counts as incomplete before */
-        const char *close_reason; /* static; set when it will be closed at the end of the turn */
+        const char *close_reason; /* static; set if the connection closes at the end of the turn */
         struct loop_deferred close;
 
         struct client_credentials credentials; /* moved to the client at BEGIN */
@@ -87,14 +89,17 @@ static inline bool connection_input_waits(const struct connection *connection) {
         return connection->has_client && !connection->output.is_broken &&
                (connection->client.later || quota_is_congested(&connection->client));
 }
-/* Keep bytes for as long as input must wait. 0 (also when closing). */
+/* Keep bytes for as long as input must wait. Returns 0, even if it closes the connection. */
 int connection_keep_rest(struct connection *connection, const uint8_t *bytes, size_t n);
-/* Take the kept bytes, unless input must wait. 0 (also when closing), or fatal. */
+/* Take the kept bytes, unless input must wait. Returns like take(). */
 int connection_take_rest(struct connection *connection);
 
 /* Send bytes of the handshake with a descriptor (taken; -1: none). -ENOMEM. */
 int connection_send_bytes(struct connection *connection, const char *bytes, size_t n, int fd);
-/* connection.flush: write what the socket takes. 0 or fatal. */
+/* connection.flush: write what the socket takes. Returns 0 or a negative errno that is fatal. */
 int connection_flush(struct loop_deferred *deferred);
-/* Wait for the right events, after anything that may have changed them. 0 or fatal. */
+/*
+ * Call this after anything that may change which events the connection waits for. Returns 0 or a
+ * negative errno that is fatal.
+ */
 int connection_update_events(struct connection *connection);

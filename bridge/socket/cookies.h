@@ -19,7 +19,7 @@
 struct cookie_request {
         struct cookie_request *prev, *next;
         bool queued;
-        /* cookie is NULL if there is none. Returns 0 or a fatal errno. */
+        /* cookie is NULL if there is none. Returns 0 or a negative errno that is fatal. */
         int (*done)(struct cookie_request *request, const struct keyring_cookie *cookie);
 };
 
@@ -46,5 +46,5 @@ void cookies_deinit(struct cookies *cookies);
 
 /* Start a request; request->done() is called from the loop later. -ENOMEM, -EAGAIN and others. */
 int cookies_request(struct cookies *cookies, struct cookie_request *request);
-/* Idempotent. */
+/* Drop the request, so that done() is not called. Does nothing if it is not waiting. */
 void cookies_cancel(struct cookies *cookies, struct cookie_request *request);

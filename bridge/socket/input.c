@@ -90,7 +90,8 @@ int input_read(struct input *input, int fd, uint8_t *buffer, size_t n_buffer, si
         *ret_n = 0;
         *ret_eof = false;
 
-        /* The rest of a message is read into the message, and later bytes into the common buffer.
+        /*
+         * The rest of an unfinished message is read into the message, later bytes into the buffer.
          */
         if (partial) {
                 n_missing = partial->n_wire - input->n_partial;

@@ -38,9 +38,10 @@ enum {
 int input_read(struct input *input, int fd, uint8_t *buffer, size_t n_buffer, size_t *ret_n,
                bool *ret_eof);
 /*
- * Take the next message out of *bytes, which has *n; both advance. *ret_message is the caller's, or
- * NULL if the bytes end before the message does. If the bytes break a rule of the protocol there is
- * no message, and *ret_violation is a static text that names the rule (else NULL). 0 or -ENOMEM.
+ * Take the next message out of the *n bytes at *bytes; both advance. The caller owns *ret_message,
+ * which is NULL if the bytes end before the message does. If the bytes break a rule of the protocol
+ * there is no message, and *ret_violation is a static text that names the rule (else NULL). Returns
+ * 0 or -ENOMEM.
  */
 int input_next(struct input *input, const struct bus_limits *limits, const uint8_t **bytes,
                size_t *n, struct message **ret_message, const char **ret_violation);

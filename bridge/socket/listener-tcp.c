@@ -39,7 +39,7 @@
 struct bound {
         int fds[SOCKETS_MAX];
         size_t n;
-        char port[8]; /* all sockets have the same */
+        char port[8]; /* all sockets have the same port */
 };
 
 static void bound_close(struct bound *bound) {

@@ -168,8 +168,8 @@ int output_write(struct output *output) {
                 else if (n == -ETOOMANYREFS && output->n_written == 0)
                         return OUTPUT_E_FDS;
                 else if (n != -EINTR)
-                        output_break(output); /* the reader has gone; the bus may still read what it
-                                                 sent */
+                        /* The reader has gone; the bus may still read what it sent before. */
+                        output_break(output);
         }
         return 0;
 }

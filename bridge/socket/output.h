@@ -45,7 +45,10 @@ static inline int output_push(struct output *output, struct message *m) {
 }
 /* Append bytes of the handshake, with a descriptor (taken on success; -1: none). -ENOMEM. */
 int output_push_bytes(struct output *output, const char *bytes, size_t n, int fd);
-/* Write until the queue is empty (0) or OUTPUT_E_*. A socket that has gone empties the queue. */
+/*
+ * Write until the queue is empty. Returns 0, or OUTPUT_E_* if something is left. If the other end
+ * of the socket has gone, the queue is emptied.
+ */
 int output_write(struct output *output);
 /* Remove the head, no byte of which may be written yet. The caller owns a reference. */
 struct message *output_drop_head(struct output *output);

@@ -6,7 +6,7 @@
 #include "bridge/socket/server.h"
 
 int server_init(struct server *server, struct bus *bus, struct loop *loop);
-/* Closes everything, and unlinks the sockets it made. */
+/* Close all sockets, and unlink those that this process made. */
 void server_deinit(struct server *server);
 
 /*

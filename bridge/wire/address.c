@@ -21,7 +21,10 @@ static bool is_plain(char c) {
                (c != 0 && strchr("-_/.\\*", c));
 }
 
-/* Unescape the n bytes at s. Error texts give offsets in the whole text, where s is at. */
+/*
+ * Unescape the n bytes at s. at is the offset of s in the whole text; error texts give offsets in
+ * that.
+ */
 static int unescape(const char *s, size_t n, size_t at, char **ret_value, char **ret_error) {
         CLEANUP_FREE char *value = malloc(n + 1);
         size_t n_value = 0;

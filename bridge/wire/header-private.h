@@ -2,14 +2,15 @@
 #pragma once
 
 /*
- * Laying a header: fields one behind the other, each padded to 8 in front, from
- * MESSAGE_HEADER_SIZE on. p is where the message starts, and has room.
+ * Writing a header: the fields follow each other from offset MESSAGE_HEADER_SIZE on, each with
+ * padding in front of it that aligns it to 8. The message starts at p, where there is enough room.
+ * pos is the offset behind what is written already.
  */
 
 #include "bridge/wire/byte-order.h"
 #include "bridge/wire/message-private.h"
 
-/* What a field takes at most, with the padding in front; those with a string its length more. */
+/* The most bytes that a field with its padding takes, apart from the length of its string. */
 #define HEADER_FIELD_MAX 16
 
 static inline size_t header_pad(uint8_t *p, size_t pos) {
@@ -48,7 +49,7 @@ static inline size_t header_put_signature(uint8_t *p, size_t pos, const char *s,
         return pos + 1 + n + 1;
 }
 
-/* All fields are there. Returns where the body starts. */
+/* Finish the header after its last field. Returns the offset of the body. */
 static inline size_t header_end(uint8_t *p, size_t pos, bool big_endian) {
         wire_store32(p + 12, pos - MESSAGE_HEADER_SIZE, big_endian);
         return header_pad(p, pos);

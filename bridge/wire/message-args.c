@@ -102,7 +102,7 @@ static struct message_arg take_arg(struct cursor *c) {
         }
 }
 
-/* Walk to the argument. Used when there was no memory for the table. */
+/* Walk to argument i. Used if there was no memory for the table. */
 static struct message_arg find_arg(const struct message *m, unsigned i) {
         struct cursor c = cursor_init(m);
 

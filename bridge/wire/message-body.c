@@ -29,8 +29,9 @@ struct frame {
 };
 
 /*
- * Where element types end, kept for empty arrays. Without it each of a million empty arrays would
- * cost a walk over its element type, which may be long. No two types of one signature share a slot.
+ * Keeps where element types end, for empty arrays. Without this table, each of a million empty
+ * arrays would cost a walk over its element type, which may be long. No two types of one signature
+ * share a slot.
  */
 struct skips {
         bool used;
@@ -109,7 +110,7 @@ static ALWAYS_INLINE int check_string(const uint8_t *data, size_t *pos, size_t e
         return 0;
 }
 
-/* A value of type g, or the signature of a variant. */
+/* Check a value of type g, or the signature of a variant. */
 static int check_signature(const uint8_t *data, size_t *pos, size_t end, const char **ret_signature,
                            unsigned *ret_n_types) {
         size_t at, n;
@@ -155,7 +156,7 @@ static ALWAYS_INLINE int check_array(const uint8_t *data, size_t *pos, size_t en
         return 0;
 }
 
-/* An array of fixed-size elements: only booleans have to be checked one by one. */
+/* Check an array of fixed-size elements. Only booleans have to be checked one by one. */
 static ALWAYS_INLINE int check_fixed_array(const uint8_t *data, size_t *pos, size_t n, char type,
                                            bool big_endian) {
         if (n & (signature_types[(uint8_t)type].size - 1U))
@@ -170,7 +171,7 @@ static ALWAYS_INLINE int check_fixed_array(const uint8_t *data, size_t *pos, siz
 
 static ALWAYS_INLINE int check_values(const uint8_t *data, size_t *ret_pos, size_t end,
                                       const char *signature, unsigned depth, bool big_endian) {
-        /* stack[0] stands for the values themselves */
+        /* stack[0] is no container; it stands for the values outside of all containers */
         struct frame stack[SIGNATURE_TOTAL_DEPTH_MAX + 1], *top = stack;
         struct frame *limit = stack + SIGNATURE_TOTAL_DEPTH_MAX - depth;
         size_t pos = *ret_pos;
@@ -270,7 +271,7 @@ static ALWAYS_INLINE int check_values(const uint8_t *data, size_t *ret_pos, size
                         continue;
                 }
 
-                /* A value is complete, and perhaps the containers whose last part it is. */
+                /* A value is complete. Close the containers of which it is the last part. */
                 while (top > stack) {
                         if (top->kind == FRAME_STRUCT) {
                                 if (*signature != ')' && *signature != '}')

@@ -48,7 +48,7 @@ static const struct field fields_known[N_FIELDS] = {
                                       name_check_object_path},
 };
 
-/* The fields that a message of a type must have; of unknown types none. */
+/* The fields that a message of each type must have. Unknown types need none. */
 static const uint16_t fields_required[] = {
         [MESSAGE_TYPE_METHOD_CALL] = 1 << FIELD_PATH | 1 << FIELD_MEMBER,
         [MESSAGE_TYPE_METHOD_RETURN] = 1 << FIELD_REPLY_SERIAL,
@@ -85,13 +85,13 @@ static bool string_equals(const struct wire_string *string, const char *s, size_
         return string->n == n && memcmp(string->s, s, n) == 0;
 }
 
-/* A field the specification does not define: any variant, checked and forgotten. */
+/* Check a field that the specification does not define, and skip it. It may hold any variant. */
 static int skip_unknown(const struct message *m, size_t *pos, size_t end) {
         ++*pos;
         return message_check_values(m->wire, pos, end, "v", FIELD_DEPTH - 1, m->big_endian);
 }
 
-/* The value of a string field, behind the 4 bytes of code and signature at *pos. */
+/* Read a string field at *pos: 4 bytes of code and signature, then the value. */
 static ALWAYS_INLINE int read_string(const uint8_t *wire, size_t *pos, size_t end, bool big_endian,
                                      struct wire_string *ret_string) {
         size_t at = *pos + 8, n;
@@ -138,7 +138,7 @@ static ALWAYS_INLINE int read_u32(const uint8_t *wire, size_t *pos, size_t end, 
         return 0;
 }
 
-/* The fields that are no strings. */
+/* Read a field that is no string. */
 static ALWAYS_INLINE int read_other(struct message *m, const uint8_t *wire, unsigned code,
                                     size_t *pos, size_t end, bool big_endian) {
         int r;
@@ -168,7 +168,7 @@ static ALWAYS_INLINE bool padding_is_zero(const uint8_t *wire, size_t pos) {
         return le64toh(word) >> 8 * (pos & 7) == 0;
 }
 
-/* The whole array of fields, and the padding behind it. */
+/* Read the whole array of fields, and the padding behind it. */
 static ALWAYS_INLINE int read_fields(struct message *m, size_t end, bool big_endian) {
         const uint8_t *wire = m->wire;
         size_t pos = MESSAGE_HEADER_SIZE;

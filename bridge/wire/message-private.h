@@ -9,8 +9,8 @@
 #include "bridge/wire/message.h"
 
 /*
- * Room in front of a message that was read: for a sender and, where a native program calls through
- * a narrowed handle, for a destination and path of usual length.
+ * Room in front of a message that was read. It is for a sender and, if a native program calls
+ * through a looked-up handle, for a destination and path of usual length.
  */
 #define MESSAGE_HEADROOM 256
 
@@ -37,7 +37,7 @@ static_assert(offsetof(struct message, signature) ==
                               (MESSAGE_N_STRINGS - 1) * sizeof(struct wire_string),
               "the strings of struct message must be in one row");
 
-/* The string of a header field, or NULL for those that are no strings. */
+/* The string of a header field, or NULL if the field is no string. */
 static inline struct wire_string *message_field(struct message *m, unsigned code) {
         static const uint16_t offsets[N_FIELDS] = {
                 [FIELD_PATH] = offsetof(struct message, path),
@@ -59,7 +59,7 @@ static inline void message_move_strings(struct message *m, ptrdiff_t shift) {
         for (unsigned i = 0; i < MESSAGE_N_STRINGS - 1; i++)
                 if (strings[i].s)
                         strings[i].s += shift;
-        /* an absent signature is not in the message */
+        /* an absent signature is "", which is not in the message and does not move */
         if (m->fields & (1U << FIELD_SIGNATURE))
                 m->signature.s += shift;
 }
@@ -67,7 +67,7 @@ static inline void message_move_strings(struct message *m, ptrdiff_t shift) {
 /*
  * Check values against a signature that was checked: they start at *pos of data and end no later
  * than end. Offsets count from the start of the message. depth is the number of containers around
- * the values. Sets *pos to where the values end. 0 or MESSAGE_E_*.
+ * the values. Sets *pos to where the values end. Returns 0 or MESSAGE_E_*.
  */
 int message_check_values(const uint8_t *data, size_t *pos, size_t end, const char *signature,
                          unsigned depth, bool big_endian);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Stamping: write the header anew in front of a body that stays where it is.
+ * Stamping: write a new header in front of a body that stays where it is.
  *
  *      before    [ headroom ........ | header | body ]
  *      after     [ ..... | header | SENDER    | body ]
@@ -49,7 +49,7 @@ static int move_body(struct message *m, size_t n_header) {
                 return -ENOMEM;
         memcpy(buffer + n_front - n_old, m->wire, n_old + m->n_body);
 
-        /* they point into the old body */
+        /* the arguments point into the old body */
         m->args_known = false;
         free(m->args);
         m->args = NULL;
@@ -73,7 +73,7 @@ static int reserve_header(struct message *m, size_t n_header) {
         return move_body(m, n_header);
 }
 
-/* No stamped field is in the header and none is left out: push the header forward. */
+/* Push the header forward. No stamped field is in it yet, and no field is to be left out. */
 static int append_fields(struct message *m, const struct stamped_field *stamped, size_t n_stamped) {
         size_t n_old = m->body - m->wire, old_end, end, n_header;
         ptrdiff_t shift;
@@ -130,7 +130,7 @@ static int rebuild_header(struct message *m, const struct stamped_field *stamped
                 fields |= 1U << stamped[i].code;
         }
 
-        /* no field is longer than this says */
+        /* n_header is an upper bound: no field takes more than is added for it here */
         n_header = MESSAGE_HEADER_SIZE + 8;
         for (unsigned code = 1; code < N_FIELDS; code++)
                 n_header += HEADER_FIELD_MAX + (size_t)strings[code].n;

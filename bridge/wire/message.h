@@ -5,10 +5,10 @@
  * Messages
  *
  * A message is one D-Bus message in wire format, read once, validated once and never marshalled
- * again. Its bytes lie in one buffer with room in front, so that the bus can stamp the sender by
- * laying only the header anew: the body stays where it is, and the one buffer is shared by
- * reference among all recipients. After message_parse() returned 0 everything in the message is
- * known to be valid and nothing behind it checks again.
+ * again. Its bytes are in one buffer with room in front, so that the bus can stamp the sender by
+ * writing only a new header: the body stays where it is, and all recipients share the one buffer by
+ * reference. After message_parse() has returned 0, everything in the message is valid, and no later
+ * code checks it again.
  */
 
 #include <stdbool.h>
@@ -103,7 +103,7 @@ struct message {
         void (*attachment_free)(void *attachment);
 
         /*
-         * Not used here; for the code that queues messages: the account that is charged while the
+         * For the code that queues messages, not used here: the account that is charged while the
          * message waits in the queue of charged_at.
          */
         void *charged;
@@ -137,27 +137,29 @@ static inline bool message_is_reply(const struct message *m) {
  */
 int message_frame(const uint8_t *header, size_t max, size_t *ret_size);
 
-/* A message of size bytes to be read into m->wire. -ENOMEM. */
+/* Make a message of size bytes, which the caller reads into m->wire. -ENOMEM. */
 int message_new(struct message **ret_m, size_t size);
 struct message *message_ref(struct message *m);
-struct message *
-message_unref(struct message *m); /* closes the fds when the last goes; NULL is fine */
+struct message *message_unref(struct message *m); /* the last unref closes the fds; NULL is fine */
 static inline void message_unrefp(struct message **m) {
         message_unref(*m);
 }
 
 /*
- * Check the complete message and fill in the fields, in two steps, because only the header says how
- * many of the descriptors that came belong to it: after message_parse_header() n_fds_declared is
- * known, and message_parse_body() wants m->fds to hold them: those beyond n_fds_declared are
- * closed, fewer are MESSAGE_E_FDS. Both return 0 or MESSAGE_E_*.
+ * Check the complete message and fill in the members, in two steps, because only the header says
+ * how many of the received descriptors belong to the message. After message_parse_header(),
+ * n_fds_declared is known. Before message_parse_body(), the caller puts the descriptors into
+ * m->fds: those beyond n_fds_declared are closed, and if there are fewer, the result is
+ * MESSAGE_E_FDS. Both functions return 0 or MESSAGE_E_*.
  */
 int message_parse_header(struct message *m);
 int message_parse_body(struct message *m);
-/* Both, for a message that has its descriptors. */
+/* Do both steps, for a message that has its descriptors already. */
 int message_parse(struct message *m);
 
-/* Header fields that the bus sets. NULL members stay as they are. No string may be in the message.
+/*
+ * Header fields that the bus sets. A field whose member is NULL stays as it is. The strings must
+ * not point into the message.
  */
 struct message_stamp {
         const char *sender;
@@ -168,7 +170,7 @@ struct message_stamp {
 /*
  * Set the stamped fields in the header, and remove unknown fields and CONTAINER_INSTANCE. Byte
  * order, flags, serial and body stay as they are. The message must have exactly one reference. The
- * wire_strings of its header fields are set anew, so copies of them from before are not valid.
+ * wire_strings of its header fields change, so earlier copies of them are not valid any more.
  * Returns 0, MESSAGE_E_SIZE, or -ENOMEM.
  */
 int message_stamp(struct message *m, const struct message_stamp *stamp);

@@ -4,8 +4,8 @@
  * Names: the grammars of bus names, interfaces, members and object paths.
  *
  * Each grammar is a short loop over one table of character classes. The loops exist twice: for
- * strings of which only the length is known, and for strings inside messages, where the terminator
- * that was checked before stops the loop and each byte costs one test less.
+ * strings of which only the length is known, and for strings inside messages, where the terminator,
+ * which was checked before, stops the loop, so that each byte costs one test less.
  */
 
 #include <stdint.h>
@@ -27,15 +27,15 @@ static const uint8_t classes[256] = {
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
-/* Whether at s + i stands a character of the class; a terminated string ends in one of none. */
+/* Is s[i] a character of the class? The NUL that ends a terminated string is in no class. */
 static ALWAYS_INLINE bool at_class(const char *s, size_t i, size_t n, unsigned class,
                                    bool terminated) {
         return (terminated || i < n) && (classes[(uint8_t)s[i]] & class);
 }
 
 /*
- * Elements of the class rest that start with the class first, min_elements of them or more, joined
- * by dots.
+ * Does s consist of at least min_elements elements, joined by dots? Each element starts with a
+ * character of the class first, and goes on with characters of the class rest.
  */
 static ALWAYS_INLINE bool dotted(const char *s, size_t n, unsigned first, unsigned rest,
                                  unsigned min_elements, bool terminated) {
@@ -58,8 +58,8 @@ static ALWAYS_INLINE bool dotted(const char *s, size_t n, unsigned first, unsign
 }
 
 /*
- * After the colon dbus-daemon takes any number of elements, none included, and lets a dot follow
- * the colon; only an empty last element is refused.
+ * Like in dbus-daemon, any number of elements may follow the colon, even none, and a dot may follow
+ * the colon directly. Only an empty element behind a dot is refused.
  */
 static ALWAYS_INLINE bool unique(const char *s, size_t n, bool terminated) {
         size_t i = 1;

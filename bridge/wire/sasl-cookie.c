@@ -39,7 +39,10 @@ static bool is_own_user(const struct sasl_server *s, const char *user, size_t n)
         return uid == s->cookie_uid && uid != UINT32_MAX;
 }
 
-/* Decodes in place. False if the length is odd. */
+/*
+ * Decode hex, which has only hex digits. Returns false if its length is odd, or the bytes are more
+ * than max.
+ */
 static bool decode(struct text hex, char *ret_bytes, size_t max, size_t *ret_n) {
         if (hex.n % 2 != 0 || hex.n / 2 > max)
                 return false;

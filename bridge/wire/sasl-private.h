@@ -36,7 +36,7 @@ enum sasl_event sasl_accept(struct sasl_server *s, unsigned mechanism, struct sa
 /* Take no more input. violation is the text for the log. */
 enum sasl_event sasl_close(struct sasl_server *s, const char *violation);
 
-/* AUTH DBUS_COOKIE_SHA1 and the DATA that answers its challenge */
+/* Handle AUTH DBUS_COOKIE_SHA1, and the DATA that answers its challenge. */
 enum sasl_event sasl_cookie_user(struct sasl_server *s, struct text hex,
                                  struct sasl_answer *answer);
 enum sasl_event sasl_cookie_response(struct sasl_server *s, struct text hex,

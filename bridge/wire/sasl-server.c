@@ -81,7 +81,10 @@ static bool is_hex(struct text hex) {
 
 /* mechanisms */
 
-/* hex encodes the decimal uid of a user; empty stands for the user that the socket tells. */
+/*
+ * Does hex name the user that the socket tells? It encodes a decimal uid, or is empty, which stands
+ * for the user of the socket.
+ */
 static bool external_is_peer(const struct sasl_server *s, struct text hex) {
         uint64_t uid = 0;
 
@@ -131,7 +134,7 @@ static enum sasl_event handle_anonymous(struct sasl_server *s, struct text hex,
 typedef enum sasl_event (*handle_data_fn)(struct sasl_server *s, struct text hex,
                                           struct sasl_answer *answer);
 
-/* An initial response, or DATA. */
+/* Pass an initial response, or the argument of DATA, to the mechanism. */
 static enum sasl_event handle_data(struct sasl_server *s, handle_data_fn handle, struct text hex,
                                    struct sasl_answer *answer) {
         if (is_hex(hex))
@@ -262,7 +265,7 @@ static int collect(struct sasl_server *s, const char *in, size_t n) {
         return 0;
 }
 
-/* The bytes of in through the end of the unfinished line; 0 if the line does not end in them. */
+/* How many bytes of the input belong to the unfinished line; 0 if the line does not end in them. */
 static size_t line_end(const struct sasl_server *s, const char *in, size_t n) {
         const char *end;
 
@@ -273,7 +276,8 @@ static size_t line_end(const struct sasl_server *s, const char *in, size_t n) {
 }
 
 /*
- * Take the next line. Returns 0 with *ret_event SASL_MORE and n consumed when it is not complete.
+ * Take the next line. If it is not complete, consumes all n bytes and sets *ret_event to SASL_MORE.
+ * Returns 0 or -ENOMEM.
  */
 static int feed_line(struct sasl_server *s, const char *in, size_t n, size_t *ret_consumed,
                      struct sasl_answer *answer, enum sasl_event *ret_event) {
@@ -318,7 +322,7 @@ int sasl_server_feed(struct sasl_server *s, const char *in, size_t n, size_t *re
         } else if (s->answer_due != SASL_MORE) {
                 event = s->answer_due;
         } else if (!s->nul_seen && n > 0) {
-                /* The NUL carried credentials on old systems; here the socket tells them. */
+                /* On old systems credentials came with the NUL; here the socket tells them. */
                 if (in[at++] != 0)
                         event = sasl_close(s, "the first byte is not NUL");
                 s->nul_seen = true;

@@ -14,7 +14,7 @@
 
 #define SASL_LINE_MAX 16384    /* bytes of a line, without its end */
 #define SASL_REJECTED_MAX 6    /* the connection is closed after this many REJECTED */
-#define SASL_ANSWER_MAX 1024   /* greatest answer of one call of sasl_server_feed(), bytes */
+#define SASL_ANSWER_MAX 1024   /* room for the answer to one line, in bytes */
 #define SASL_USER_MAX 256      /* bytes of a user's name */
 #define SASL_CONTEXT_MAX 64    /* bytes of the name of a keyring */
 #define SASL_CHALLENGE_SIZE 16 /* random bytes */
@@ -28,10 +28,10 @@ enum {
 /* What the caller of sasl_server_feed() has to do next. */
 enum sasl_event {
         SASL_MORE, /* needs more input */
-        /* answer with sasl_server_agree_bus1() or _refuse_bus1(), then feed the rest of the input
-         */
+        /* call sasl_server_agree_bus1() or _refuse_bus1(), then feed the rest */
         SASL_NEGOTIATE_BUS1,
-        SASL_COOKIE, /* the same with sasl_server_challenge() or _refuse_cookie() */
+        SASL_COOKIE, /* like SASL_NEGOTIATE_BUS1, with sasl_server_challenge() or _refuse_cookie()
+                      */
         SASL_BEGIN,  /* authenticated; what was not consumed is the message stream */
         SASL_CLOSE,  /* send what the answer holds, if anything, and close */
 };
@@ -44,7 +44,7 @@ enum sasl_bus1_mode {
 struct sasl_server {
         unsigned mechanisms;     /* SASL_MECHANISM_*; what is allowed */
         const char *guid;        /* 32 hex digits, lives as long as this */
-        bool can_pass_fds;       /* the transport can */
+        bool can_pass_fds;       /* the transport can pass descriptors */
         bool can_bus1;           /* NEGOTIATE_BUS1 is understood */
         uint32_t peer_uid;       /* from the socket; UINT32_MAX when unknown */
         uint32_t cookie_uid;     /* the user that can authenticate with cookies; UINT32_MAX: none */
@@ -71,28 +71,31 @@ struct sasl_answer {
         size_t n;
 };
 
-/* Sets all public members to their defaults; only guid, mechanisms and peer_uid must then be set.
+/*
+ * Set all public members to their defaults. The caller must set only guid, mechanisms and peer_uid.
  */
 void sasl_server_init(struct sasl_server *s);
 void sasl_server_deinit(struct sasl_server *s);
 /*
- * Take bytes; the first of the connection is the NUL byte. Stops after each event, and whenever the
- * answer buffer could not take another line (then returns SASL_MORE with *ret_consumed < n: send
- * and feed the rest). Negative errno only for -ENOMEM.
+ * Take bytes; the first of the connection is the NUL byte. Stops after each event, and when the
+ * answer buffer may have no room for the answer to another line: then *ret_event is SASL_MORE and
+ * *ret_consumed < n, and the caller sends the answer and feeds the rest. Returns 0 or -ENOMEM.
  */
 int sasl_server_feed(struct sasl_server *s, const char *in, size_t n, size_t *ret_consumed,
                      struct sasl_answer *answer, enum sasl_event *ret_event);
-/* "AGREE_BUS1 device|hosted <session handle, hex>" */
+/* Answer "AGREE_BUS1 device|hosted <session handle, hex>". */
 void sasl_server_agree_bus1(struct sasl_server *s, uint64_t session_handle,
                             struct sasl_answer *answer);
 void sasl_server_refuse_bus1(struct sasl_server *s, const char *why, struct sasl_answer *answer);
 
 /*
- * "DATA <context id challenge, hex>": the client is to prove that it knows the cookie (hex digits)
- * with this id. context is at most SASL_CONTEXT_MAX bytes. -ENOMEM.
+ * Answer "DATA <context id challenge, hex>": the client has to prove that it knows the cookie (hex
+ * digits) with this id. context is at most SASL_CONTEXT_MAX bytes. -ENOMEM.
  */
 int sasl_server_challenge(struct sasl_server *s, const char *context, uint32_t id,
                           const char *cookie, const uint8_t random[SASL_CHALLENGE_SIZE],
                           struct sasl_answer *answer);
-/* There is no cookie: reject. SASL_MORE, or SASL_CLOSE after too many rejections. */
+/*
+ * Reject, because there is no cookie. Returns SASL_MORE, or SASL_CLOSE after too many rejections.
+ */
 enum sasl_event sasl_server_refuse_cookie(struct sasl_server *s, struct sasl_answer *answer);

@@ -20,7 +20,7 @@ struct signature_type {
 
 extern const struct signature_type signature_types[256];
 
-/* Whether s[0..n] is a sequence of complete types, and of how many. */
+/* Are the n bytes at s a sequence of complete types? If so, *ret_n_types is the number of these. */
 bool signature_check(const char *s, size_t n, unsigned *ret_n_types);
 /* The end of the complete type at s, in a signature that was checked. */
 const char *signature_skip(const char *s);

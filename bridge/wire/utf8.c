@@ -59,12 +59,15 @@ bool name_is_valid_utf8(const char *s, size_t n) {
 
                 while (end - p >= 8) {
                         memcpy(&word, p, sizeof(word));
-                        /* no byte has its high bit, and none borrows when one is taken away */
+                        /*
+                         * any high bit means: a byte is not ASCII, or is NUL and borrows when 1 is
+                         * subtracted
+                         */
                         if ((word | (word - ONES)) & HIGHS)
                                 break;
                         p += 8;
                 }
-                /* go on by bytes up to the next character that is not ASCII, and over it */
+                /* go on by bytes to the next character that is not ASCII, then over that one */
                 while (p < end && *p - 1U < 0x7f)
                         ++p;
                 if (p == end)

@@ -169,7 +169,7 @@ void writer_fd(struct writer *w, int fd) {
                 writer_take_fd(w, copy);
 }
 
-/* Write the header at p. Returns where the body starts. */
+/* Write the header at p. Returns the offset of the body. */
 static size_t lay_header(const struct writer *w, const struct wire_string strings[N_FIELDS],
                          uint8_t *p) {
         const bool big_endian = WIRE_NATIVE_BIG_ENDIAN;

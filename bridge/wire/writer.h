@@ -50,9 +50,9 @@ void writer_variant(struct writer *w, const char *signature); /* its value follo
 void writer_fd(struct writer *w, int fd);                     /* h; duplicates fd */
 void writer_take_fd(struct writer *w, int fd);                /* h; owns fd, also after a failure */
 /*
- * Make the message, parsed and ready to send. The writer is empty afterwards, whatever the result:
- * 0, -ENOMEM, -EMSGSIZE, -EMFILE (writer_fd() found no descriptor), or -EINVAL if the values are no
- * valid message.
+ * Make the message, parsed and ready to send. The writer is empty afterwards, whatever the result.
+ * Returns 0, -ENOMEM, -EMSGSIZE, -EMFILE (writer_fd() found no descriptor), or -EINVAL if the
+ * values are no valid message.
  */
 int writer_finish(struct writer *w, struct message **ret_m);
 /* Free what was written. Does nothing after writer_finish(). */
