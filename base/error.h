@@ -9,8 +9,8 @@
 #include <stdlib.h>
 
 /*
- * Replace *error, an allocated text or NULL, by an error text. Returns r for the caller to return,
- * or -ENOMEM, and *error is NULL then.
+ * Replace *error, an allocated text or NULL, by an error text. Returns r, for the caller to return.
+ * When memory runs out, returns -ENOMEM, and *error is NULL.
  */
 __attribute__((format(printf, 3, 4))) static inline int set_error(char **error, int r,
                                                                   const char *format, ...) {

@@ -16,7 +16,10 @@ union scm_buffer {
         char bytes[CMSG_SPACE(SCM_FDS_MAX * sizeof(int))];
 };
 
-/* Make sendmsg() send n descriptors (0 to SCM_FDS_MAX). It reads copies in the buffer. */
+/*
+ * Make sendmsg() send n descriptors (0 to SCM_FDS_MAX). The buffer holds copies of them, so it must
+ * live until sendmsg() is called.
+ */
 static inline void scm_attach(struct msghdr *message, union scm_buffer *buffer, const int *fds,
                               size_t n) {
         if (n == 0)

@@ -3,9 +3,10 @@
 /*
  * A native client
  *
- *     example-client legacy       call a D-Bus service that does not know bus1, with a descriptor
- *     example-client greet WHO    call the native service through the handle of its name
- *     example-client watch N NAME print N signals of an interface
+ *     example-client legacy            call a D-Bus service that does not know bus1, and send it a
+ *                                      descriptor
+ *     example-client greet WHO         call the native service through the handle of its name
+ *     example-client watch N INTERFACE print N signals of an interface
  */
 
 #include <bus1/dbus.h>

@@ -140,7 +140,7 @@ int device_client_new_from_fd(struct bus1_client **ret_client, int fd) {
 
         peer->fd = fd;
 
-        /* fd is another device, which does not know the command */
+        /* If fd is another device, that device does not know the command. */
         r = device_command(peer, BUS1_CMD_QUERY, &query);
         if (r < 0)
                 return r == -ENOTTY || r == -EINVAL ? -EMEDIUMTYPE : r;

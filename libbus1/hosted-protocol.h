@@ -23,10 +23,10 @@
  *         uint8_t data[n_data]                         RECV, READ; the answer to HELLO and QUERY
  *
  * When a message has more data than fits, RECV fails with -ENOBUFS and reports the sizes. The
- * client then READs it piece by piece, which leaves the message queued, and takes it with a RECV
- * that has BUS1_HOSTED_REQUEST_DATA_READ and answers without data. Both fail with -ESTALE when that
- * message has gone in the meantime. So the server never allocates memory for a client that is
- * slow to receive.
+ * client then READs the data piece by piece, which leaves the message queued, and takes the message
+ * with a RECV that has BUS1_HOSTED_REQUEST_DATA_READ and whose reply has no data. Both fail with
+ * -ESTALE when that message has gone in the meantime. So the server never allocates memory for a
+ * client that is slow to receive.
  *
  * HELLO comes with a second socket, the bell: one packet of one byte waits there while the queue is
  * readable. The client takes one packet out for each reply that has BUS1_HOSTED_REPLY_BELL. An
@@ -50,7 +50,7 @@
 #define BUS1_HOSTED_PACKET_MAX ((size_t)(128 * 1024))
 /* data beyond this does not go into the packet of SEND and RECV */
 #define BUS1_HOSTED_DATA_INLINE_MAX ((size_t)(64 * 1024))
-/* data in one READ */
+/* the most data in one READ */
 #define BUS1_HOSTED_READ_MAX ((size_t)(120 * 1024))
 
 /* descriptors in one packet */
@@ -74,10 +74,10 @@ enum {
 
 /* the first file descriptor is a memfd with the rest of the request */
 #define BUS1_HOSTED_REQUEST_MEMFD UINT64_C(0x1)
-/* RECV: the client has the data */
+/* RECV: the client has got the data with READ */
 #define BUS1_HOSTED_REQUEST_DATA_READ UINT64_C(0x2)
 
-/* the queue is empty: the client must take a packet out of the bell */
+/* the queue is not readable any more: the client must take a packet out of the bell */
 #define BUS1_HOSTED_REPLY_BELL UINT64_C(0x1)
 
 /* Fields that the command does not use are 0. */

@@ -3,8 +3,8 @@
 /*
  * The socket of a hosted peer
  *
- * Sends a request and waits for its reply. Like a system call it blocks; only the server's own
- * limits end the wait. The reply overwrites the request, so one buffer is enough.
+ * This file sends a request and waits for its reply. The wait blocks like a system call, and only
+ * HELLO has a time-out. The reply overwrites the request, so one buffer is enough.
  */
 
 #include "libbus1/hosted-socket.h"
@@ -67,7 +67,10 @@ static int hosted_socket_write(struct hosted_socket *socket, const int *fds, siz
                 if (errno != EAGAIN)
                         return -errno;
 
-                /* the program made the socket non-blocking before it passed it in */
+                /*
+                 * The socket is non-blocking if the program made it so before it passed it to the
+                 * library.
+                 */
                 r = hosted_socket_wait(socket, POLLOUT, -1);
                 if (r < 0)
                         return r;

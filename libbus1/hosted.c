@@ -163,7 +163,10 @@ static int hosted_call_with(struct hosted_peer *peer, const uint64_t *ids, size_
                 return hosted_call(peer, fds, n_fds);
         }
 
-        /* far above the limits of any core; this keeps the sizes from overflowing */
+        /*
+         * These numbers are far above the limits of any core. The check keeps sizes from
+         * overflowing.
+         */
         if (n_ids > UINT32_MAX || n_transfers > UINT32_MAX)
                 return -EMSGSIZE;
 
@@ -276,8 +279,8 @@ static int hosted_send(void *p, uint64_t flags, size_t n_destinations, const uin
 }
 
 /*
- * Copy a received message to the caller. message still has the capacities of the request. With
- * has_read the data is in the vectors already, and not in the reply.
+ * Copy a received message to the caller. message still has the capacities of the request. If
+ * has_read is true, the data is in the vectors already, and not in the reply.
  */
 static int hosted_recv_unpack(struct hosted_peer *peer, bool has_read, uint64_t flags,
                               struct bus1_metadata *metadata, struct bus1_message *message,

@@ -9,10 +9,13 @@
 #include <string.h>
 #include <sys/uio.h>
 
-/* the kernel takes no more in one call */
+/* the kernel takes no more vectors in one call */
 #define IOVEC_MAX 1024
 
-/* -EINVAL if the vectors hold fewer than n_data bytes. Call this before those below. */
+/*
+ * Check the vectors before calling the functions below. Returns -EINVAL if they hold fewer than
+ * n_data bytes, or are too many.
+ */
 static inline int iovec_check_message(const struct bus1_message *message) {
         const struct iovec *vecs = ptr_from_u64(message->ptr_data_vecs);
         uint64_t n = message->n_data;

@@ -3,10 +3,10 @@
 /*
  * Received messages
  *
- * Receives a message of any size into one allocation. The memory is allocated before the message is
- * taken off the queue, so no message is lost when memory runs out. The first try has room for
- * nearly every message, and frees the room that is left over. If the message needs more, the
- * command reports its size and the next try has exactly that.
+ * This file receives a message of any size into one allocation. The memory is allocated before the
+ * message is taken off the queue, so no message is lost when memory runs out. The first try has
+ * room for nearly every message, and frees the room that is left over. If the message needs more,
+ * the command reports its size and the next try has exactly that.
  */
 
 #include "libbus1/util.h"
@@ -22,7 +22,10 @@
 /* The data follows the structure, and must be aligned for any type that the sender put there. */
 _Static_assert(sizeof(struct bus1_received) % 16 == 0, "data must be aligned");
 
-/* the order in memory is: structure, data, transfers, fds */
+/*
+ * Set the pointers of received, unless it is NULL, and return the size of the allocation. In
+ * memory, the structure is followed by data, transfers and fds.
+ */
 static size_t received_layout(struct bus1_received *received, size_t n_transfers, size_t n_data,
                               size_t n_fds) {
         size_t o_transfers, o_fds;
@@ -47,7 +50,10 @@ static size_t received_layout(struct bus1_received *received, size_t n_transfers
 static struct bus1_received *received_new(size_t n_transfers, size_t n_data, size_t n_fds) {
         struct bus1_received *received;
 
-        /* all cores have lower limits; this keeps the sum below from overflowing */
+        /*
+         * All cores have lower limits. The check keeps the sums in received_layout() from
+         * overflowing.
+         */
         if (n_transfers > SIZE_MAX / 256 || n_data > SIZE_MAX / 4 || n_fds > SIZE_MAX / 64)
                 return NULL;
 

@@ -38,8 +38,8 @@ bool policy_check_connect(const struct policy *policy, uid_t uid, const gid_t *g
 }
 
 /*
- * Find the types of which all messages are allowed. For each type, the last section decides that
- * has the type in one of its sets "allows" and "objects".
+ * Find the types of which all messages are allowed. For each type, the last section that has the
+ * type in its set "allows" or "objects" decides.
  */
 static uint8_t settled(const struct policy_client_family *family, bool is_nameless) {
         uint8_t types = 0, objections = 0;
@@ -53,7 +53,10 @@ static uint8_t settled(const struct policy_client_family *family, bool is_namele
         return types;
 }
 
-/* Leave out sections without rules, and those before the last final one. */
+/*
+ * Collect the sections that can decide. Sections without rules and those before the last final one
+ * cannot.
+ */
 static void family_init(struct policy_client_family *family, const struct policy_client *client,
                         enum policy_family which, const struct policy_rules **storage) {
         bool is_final = false;

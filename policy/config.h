@@ -161,20 +161,20 @@ int bus_config_load(const char *path, const struct bus_config_environment *envir
 /*
  * Like bus_config_load(), for a bus that already runs: if the new configuration is invalid, the bus
  * keeps the old one and watches the files for changes. On failure *ret_config has only the member
- * "inputs", the files to watch. It is NULL when memory runs out.
+ * "inputs", the files to watch. *ret_config is NULL when memory runs out.
  */
 int bus_config_reload(const char *path, const struct bus_config_environment *environment,
                       struct bus_config **ret_config, char **ret_error);
 /* Like bus_config_load(), for a file that others include, so it need not have a <listen>. */
 int bus_config_load_part(const char *path, const struct bus_config_environment *environment,
                          struct bus_config **ret_config, char **ret_error);
-/* config may be NULL. Returns NULL. */
+/* Free a configuration. config may be NULL. Returns NULL. */
 struct bus_config *bus_config_free(struct bus_config *config);
 
 /* May clients use the SASL mechanism? True if auth contains it or is empty. */
 bool bus_config_allows_auth(const struct bus_config *config, const char *name);
 
-/* A number that changes when the file changes. Never 0. */
+/* Make a number that changes when the file changes. It is never 0. */
 uint64_t bus_config_stamp(const struct stat *st);
 
 /* enforcement */
@@ -204,8 +204,8 @@ struct policy_unenforced {
 };
 
 /*
- * List the settings that a bus with these features (BUS_ENFORCES_*) does not enforce. 0 or -ENOMEM.
- * The caller frees the list, which is NULL if empty, with policy_unenforced_free().
+ * List the settings that a bus with these features (BUS_ENFORCES_*) does not enforce. Returns 0 or
+ * -ENOMEM. The caller frees the list, which is NULL if empty, with policy_unenforced_free().
  */
 int policy_unenforced(const struct bus_config *config, unsigned features,
                       struct policy_unenforced **ret_list, size_t *ret_n);

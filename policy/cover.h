@@ -11,7 +11,7 @@
 
 /*
  * Does outer match everything that inner matches: messages, names or connections, depending on the
- * family of the rules? It must be the same for both. The answer assumes that replies have no
+ * family of the rules? Both must be of the same family. The answer assumes that replies have no
  * interface, though a reply may have one. If inner cannot match anything, the answer may be false.
  */
 bool policy_rule_covers(const struct policy_rule *outer, const struct policy_rule *inner);

@@ -71,15 +71,21 @@ struct document {
 /* Report an error at the parser's position. Returns -EINVAL or -ENOMEM for the caller to return. */
 int document_fail(struct document *document, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
-/* Add a warning with the parser's position. 0 or -ENOMEM. */
+/* Add a warning with the parser's position. Returns 0 or -ENOMEM. */
 int document_warn(struct document *document, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
 /* The file and line of the parser's position. */
 struct bus_config_place document_place(const struct document *document);
-/* Make a path absolute. It may be relative to the document's directory. NULL: out of memory. */
+/*
+ * Make a path absolute. It may be relative to the document's directory. Returns NULL when memory
+ * runs out.
+ */
 char *document_path(const struct document *document, const char *path);
 
-/* Add an allocated warning, which the reader takes over. -ENOMEM, also if warning is NULL. */
+/*
+ * Add an allocated warning, which the reader takes over. Returns 0, or -ENOMEM, also if warning is
+ * NULL.
+ */
 int reader_add_warning(struct reader *reader, char *warning);
-/* Append a copy of text to a growing array of strings. -ENOMEM. */
+/* Append a copy of text to a growing array of strings. Returns 0 or -ENOMEM. */
 int policy_append_copy(char ***array, size_t *n, const char *text);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Elements: the functions, and at the end of the file the table. */
+/* Elements: their functions, and at the end of the file the table. */
 
 #include "policy/elements.h"
 
@@ -143,7 +143,7 @@ static int limit_start(struct document *document, const char *const *attributes)
         const char *name = get(attributes, "name");
 
         if (!name)
-                return document_fail(document, "<limit> needs the attribute name");
+                return document_fail(document, "<limit> needs the attribute \"name\"");
         document->limit = bus_limit_find(name);
         return document->limit ? 0
                                : document_fail(document, "there is no limit called \"%s\"", name);
@@ -164,7 +164,7 @@ static int limit_end(struct document *document, const char *text) {
         if (value < 0)
                 return document_fail(document, "limit %s: \"%s\" is negative", limit->name, text);
         if (r > 0) {
-                r = document_warn(document, "limit %s: \"%s\" taken for %" PRIi64, limit->name,
+                r = document_warn(document, "limit %s: \"%s\" is read as %" PRIi64, limit->name,
                                   text, value);
                 if (r < 0)
                         return r;

@@ -24,7 +24,7 @@ enum element_parent {
 struct element {
         const char *name;
         enum element_parent parent;
-        enum element_parent as_parent; /* the parent of its children; NONE: it may have none */
+        enum element_parent as_parent; /* the parent of its children; NONE: no children */
         bool has_text;                 /* it must have text; others may only have blanks */
         bool has_rule;                 /* it is a rule, whose attributes policy_rule_new() checks */
         const char *attributes[ELEMENT_ATTRIBUTES_MAX]; /* the attributes that it may have; NULL
@@ -38,7 +38,9 @@ struct element {
         int (*end)(struct document *document, const char *text);
 };
 
-/* Find an element inside of parent (NULL: as root). If it fails, *ret_result is the errno. */
+/*
+ * Find an element inside of parent (NULL: as root). If it fails, *ret_result is a negative errno.
+ */
 const struct element *element_find(struct document *document, const struct element *parent,
                                    const char *name, int *ret_result);
 /* Start and end of an element, with its attributes and its text. */

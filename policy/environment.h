@@ -16,6 +16,6 @@ struct bus_config_environment_own {
         char *selinux_root;
 };
 
-/* 0 or -ENOMEM. The caller clears the environment. */
+/* Read the environment. Returns 0 or -ENOMEM. The caller clears the environment. */
 int bus_config_environment_read(struct bus_config_environment_own *ret_own);
 void bus_config_environment_clear(struct bus_config_environment_own *own);

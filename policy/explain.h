@@ -35,7 +35,10 @@ struct policy_explanation {
         size_t n_steps;
 };
 
-/* 0 or -ENOMEM. The explanation points into the policy. The caller clears it. */
+/*
+ * Explain a verdict. Returns 0 or -ENOMEM. The explanation points into the policy. The caller
+ * clears it.
+ */
 int policy_explain(struct policy *policy, const struct policy_question *question,
                    struct policy_explanation *ret_explanation);
 void policy_explanation_clear(struct policy_explanation *explanation);

@@ -30,7 +30,7 @@ void bus_fragment_set_limit(struct bus_fragment *fragment, const struct bus_limi
 int bus_fragment_add_servicedir(struct bus_fragment *fragment, const char *path, bool is_runtime);
 /*
  * Add the directories that <standard_session_servicedirs/> or <standard_system_servicedirs/> stands
- * for, in order of precedence. 0 or -ENOMEM.
+ * for, in order of precedence. Returns 0 or -ENOMEM.
  */
 int bus_fragment_add_session_servicedirs(struct bus_fragment *fragment,
                                          const struct bus_config_environment *environment);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Values in a configuration: files and the name service, and numbers. */
+/* Values in a configuration: numbers, and look-ups in files and the name service. */
 
 #include <ctype.h>
 #include <errno.h>
@@ -34,7 +34,7 @@ static bool parse_id(const char *text, id_t *ret_id) {
 
 /*
  * Tell "no such user" (1) from a failure (negative errno). Name services report a missing user with
- * various errnos, so each errno means that, except for those about resources.
+ * various errnos, so each errno means "no such user", except for those about resources.
  */
 static int not_found(int error) {
         switch (error) {
@@ -76,7 +76,7 @@ static int find_in_file(const char *path, const char *name, id_t *ret_id) {
 
 /*
  * Looks up a name with a function like getpwnam_r(), which uses the buffer. Returns 0, -1 if there
- * is no such entry, or an errno.
+ * is no such entry, or a positive errno.
  */
 typedef int (*lookup_func)(const char *name, char *buffer, size_t n, void *ret_value);
 

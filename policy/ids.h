@@ -20,7 +20,7 @@ int policy_resolve_user(const char *name, id_t *ret_uid);
 int policy_resolve_group(const char *name, id_t *ret_gid);
 /*
  * Find the home directory of the effective user. *ret_home is NULL if the name service does not
- * know the user or fails. The caller frees it. 0 or -ENOMEM.
+ * know the user or fails. The caller frees it. Returns 0 or -ENOMEM.
  */
 int policy_find_home(char **ret_home);
 

@@ -19,7 +19,7 @@ struct bus_limit {
 extern const struct bus_limit bus_limit_table[];
 #define BUS_LIMIT_N (sizeof(struct bus_limits) / sizeof(int64_t))
 
-/* Find a limit by its name. NULL if there is none. */
+/* Find a limit by its name. Returns NULL if there is none. */
 const struct bus_limit *bus_limit_find(const char *name);
 
 static inline int64_t *bus_limit_value(struct bus_limits *limits, const struct bus_limit *limit) {

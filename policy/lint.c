@@ -140,7 +140,7 @@ static const char *too_broad(const struct policy_rule *rule, bool everybody) {
                 return NULL;
         if (!rule->allow)
                 return everybody && names_part_of_messages(rule)
-                               ? "denies it at every service: add a send_destination"
+                               ? "denies this at every service: add a send_destination"
                                : NULL;
         return names_part_of_messages(rule) ? "may do this at every service: add a send_destination"
                                             : "may call every method of every service";

@@ -36,7 +36,7 @@ struct policy_finding {
 
 /*
  * Make the list of findings. Broad rules are not reported on a session bus, where all clients
- * belong to one user. 0 or -ENOMEM. The caller frees the list with policy_findings_free().
+ * belong to one user. Returns 0 or -ENOMEM. The caller frees the list with policy_findings_free().
  */
 int policy_lint(const struct bus_config *config, struct policy_finding **ret_findings,
                 size_t *ret_n);

@@ -124,8 +124,8 @@ int policy_rule_new(bool allow, const char *const *attributes, struct policy_rul
                     char **ret_message);
 struct policy_rule *policy_rule_free(struct policy_rule *rule);
 /*
- * Does the rule match every question of its family? Then the rules before it never decide. False
- * for CONNECT.
+ * Does the rule match every question of its family? Then the rules before it never decide. Returns
+ * false for CONNECT rules.
  */
 bool policy_rule_is_final(const struct policy_rule *rule);
 /*
@@ -136,15 +136,15 @@ bool policy_rule_is_wildcard(const struct policy_rule *rule);
 
 /* block */
 
-/* NULL when memory runs out. */
+/* Make an empty block. Returns NULL when memory runs out. */
 struct policy_block *policy_block_new(enum policy_context context, id_t id);
 struct policy_block *policy_block_free(struct policy_block *block);
-/* The block takes over the rule on success. -ENOMEM. */
+/* The block takes over the rule on success. Returns 0 or -ENOMEM. */
 int policy_block_add(struct policy_block *block, struct policy_rule *rule);
 
 /* policy */
 
-/* NULL when memory runs out. */
+/* Make an empty policy with one reference. Returns NULL when memory runs out. */
 struct policy *policy_new(void);
-/* A copy of name that lives as long as the policy. NULL when memory runs out. */
+/* Get a copy of name that lives as long as the policy. Returns NULL when memory runs out. */
 const char *policy_intern(struct policy *policy, const char *name);

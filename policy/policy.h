@@ -126,7 +126,7 @@ bool policy_check_connect(const struct policy *policy, uid_t uid, const gid_t *g
 /*
  * Get the policy client for a connection. Connections to which the same sections apply share one
  * client. It holds a reference to the policy, so rules that the checks return live at least as long
- * as the client. -ENOMEM.
+ * as the client. Returns 0 or -ENOMEM.
  */
 int policy_client_new(struct policy *policy, uid_t uid, const gid_t *gids, size_t n_gids,
                       struct policy_client **ret_client);
@@ -165,12 +165,12 @@ bool policy_name_is_below(const char *name, const char *prefix);
  */
 bool policy_check_own(const struct policy_client *client, const char *name,
                       const struct policy_rule **ret_rule);
-/* client is the sender's; called once for each recipient, which is m->peer. */
+/* client is that of the sender. The bus calls this once for each recipient, which is m->peer. */
 bool policy_check_send(const struct policy_client *client, const struct policy_message *m,
                        const struct policy_rule **ret_rule);
 /*
- * client is the recipient's; m->peer is the sender. Returns and errors that the bus sends to the
- * recipient are always allowed; its unicast signals are allowed unless a rule denies them.
+ * client is that of the recipient, and m->peer is the sender. Returns and errors that the bus sends
+ * to the recipient are always allowed; its unicast signals are allowed unless a rule denies them.
  */
 bool policy_check_receive(const struct policy_client *client, const struct policy_message *m,
                           const struct policy_rule **ret_rule);

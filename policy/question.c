@@ -122,7 +122,8 @@ static int parse_message(struct policy_words *w, const char *const *texts, size_
                 m->requested_reply = false;
         if (w->question.family == POLICY_FAMILY_SEND && !m->destination && !m->broadcast &&
             !w->n_names)
-                return set_error(ret_error, -EINVAL, "only signals have no destination");
+                return set_error(ret_error, -EINVAL,
+                                 "a message other than a signal needs a destination");
         return 0;
 }
 

@@ -27,7 +27,7 @@ struct policy_words {
  */
 int policy_words_parse(struct policy_words *words, const char *const *texts, size_t n,
                        char **ret_error);
-/* words may be all zero. */
+/* Free what the words own. words may be all zero. */
 void policy_words_clear(struct policy_words *words);
 
 /* The function owns() of the peer: is name one of the names given? */

@@ -41,7 +41,7 @@ struct bucket {
 
 struct index {
         struct reach_entry *entries;
-        struct bucket *buckets; /* a power of two; less than half of them can be used */
+        struct bucket *buckets; /* their number is a power of two; at most half are used */
         size_t mask;
 };
 

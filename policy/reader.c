@@ -301,7 +301,7 @@ static int include_drop_in(struct document *document, const char *directory, con
                 path = NULL;
                 return -ENOMEM;
         }
-        /* opening a FIFO would wait for a writer */
+        /* Do not open other files: opening a device can have effects. */
         if (stat(path, &st) >= 0 && !S_ISREG(st.st_mode)) {
                 r = asprintf(&warning, "%s: not a regular file, skipped", path);
         } else {
@@ -355,8 +355,8 @@ static int include(struct document *document) {
 /* load */
 
 /*
- * dbus-daemon 1.14 mistakes some rules for final ones, against its manual, which the bridge
- * follows. Warn administrators who may rely on it.
+ * dbus-daemon 1.14 mistakes some rules for final ones, against its manual. The bridge follows the
+ * manual, so warn administrators who may rely on the mistake.
  */
 static int warn_about_wildcards(struct reader *reader) {
         const struct policy *policy = reader->whole.config.policy;

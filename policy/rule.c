@@ -3,8 +3,8 @@
  * Rules: made from the attributes of <allow> and <deny>
  *
  * The attributes of an element decide its family, and only some combinations make sense. The parser
- * refuses all others, like dbus-daemon(1), "<deny>". A rule with an unknown user or group becomes
- * void: it never matches.
+ * refuses all other combinations, as dbus-daemon does (its manual describes them at "<deny>"). A
+ * rule with an unknown user or group becomes void: it never matches.
  */
 
 #include <errno.h>
@@ -97,7 +97,7 @@ static bool is_wildcard(const char *value) {
         return strcmp(value, "*") == 0;
 }
 
-/* Set the message without failing. 0 or -ENOMEM. */
+/* Set the message to a warning. Returns 0 or -ENOMEM. */
 #define warn(p, ...) (set_error(&(p)->message, -EINVAL, __VA_ARGS__) == -EINVAL ? 0 : -ENOMEM)
 
 /* Each parse function parses one attribute that the element has. */

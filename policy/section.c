@@ -123,7 +123,7 @@ static void prune(struct policy_rules *rules) {
                 }
 }
 
-/* Can the rule match a message of the type that is no unrequested reply and not eavesdropped? */
+/* Can the rule match a message of the type? This ignores unrequested replies and eavesdropping. */
 static bool can_match(const struct policy_rule *rule, uint8_t type) {
         bool is_reply = type == POLICY_TYPE_METHOD_RETURN || type == POLICY_TYPE_ERROR;
 
@@ -136,7 +136,7 @@ static bool can_match(const struct policy_rule *rule, uint8_t type) {
         return rule->family == POLICY_FAMILY_SEND || !rule->eavesdrop;
 }
 
-/* If can_match() is true for an allow: does the allow match every such message? */
+/* If can_match() is true for an allow: does the allow match all those messages? */
 static bool must_match(const struct policy_rule *rule, uint8_t type) {
         return !rule->name && (!rule->type || rule->type == type) && !rule->path &&
                !rule->interface && !rule->member && !rule->error_name &&

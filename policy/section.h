@@ -69,7 +69,7 @@ struct policy_section {
 
 /*
  * Sort the blocks of a complete policy into the order of evaluation and make its sections. Groups
- * are sorted by their IDs. -ENOMEM.
+ * are sorted by their IDs. Returns 0 or -ENOMEM.
  */
 int policy_make_sections(struct policy *policy);
 void policy_section_clear(struct policy_section *section);
@@ -99,6 +99,8 @@ static inline uint32_t policy_hash_name(const char *name) {
         return hash;
 }
 
-/* Find the list for the first n bytes of name, whose hash is given. NULL if there is none. */
+/*
+ * Find the list for the first n bytes of name, whose hash is given. Returns NULL if there is none.
+ */
 const struct policy_rule_list *policy_list_find(const struct policy_rules *rules, const char *name,
                                                 size_t n, uint32_t hash, bool is_prefix);

@@ -5,10 +5,10 @@
  * libbus1 - the bus1 transport for programs
  *
  * A client is one bus1 peer: a queue, and the nodes and handles that belong to it. It lives on the
- * kernel device, on the socket of a hosted core, or in the same process; everything below works
- * the same on all of them. The structures are those of <linux/bus1.h>, the semantics those of
- * bus1(7). Every function that can fail returns 0 (or a documented non-negative value) or a
- * negative errno, and a failure has had no effect. A client is used by one thread at a time.
+ * kernel device, on the socket of a hosted core, or in the same process; everything below works the
+ * same on all of them. The structures are those of <linux/bus1.h>, the semantics those of bus1(7).
+ * Every function that can fail returns 0 (or a documented non-negative value) or a negative errno,
+ * and a failure has had no effect. Only one thread at a time may use a client.
  */
 
 #include <linux/bus1.h>
@@ -28,31 +28,32 @@ struct bus1_client;
 /* creation */
 
 /*
- * A new peer: on $BUS1_HOSTED_SOCKET when that is set, else on /dev/bus1 when it is there, else on
- * the hosted server at BUS1_HOSTED_SOCKET_PATH. -ENOENT or -ECONNREFUSED when there is none.
+ * Make a new peer: on $BUS1_HOSTED_SOCKET when that is set, else on /dev/bus1 when it is there,
+ * else on the hosted server at BUS1_HOSTED_SOCKET_PATH. Returns -ENOENT or -ECONNREFUSED when there
+ * is none of them.
  */
 int bus1_client_new(struct bus1_client **ret_client);
-/* A new peer on a device node; NULL means /dev/bus1. */
+/* Make a new peer on a device node; the path NULL means /dev/bus1. */
 int bus1_client_new_device(struct bus1_client **ret_client, const char *path);
-/* A new peer on the hosted server listening at the socket path. */
+/* Make a new peer on the hosted server that listens at the socket path. */
 int bus1_client_new_hosted(struct bus1_client **ret_client, const char *path);
 /*
- * A client for a descriptor that is a peer already: an open /dev/bus1 or the connected
+ * Make a client for a descriptor that is a peer already: an open /dev/bus1 or the connected
  * SOCK_SEQPACKET socket of a hosted server. On success the client owns fd; on failure the caller
- * still does. -EMEDIUMTYPE when it is neither.
+ * still does. Returns -EMEDIUMTYPE when it is neither.
  */
 int bus1_client_new_from_fd(struct bus1_client **ret_client, int fd);
 /* Ends the peer. NULL is fine; returns NULL. */
 struct bus1_client *bus1_client_free(struct bus1_client *client);
 
 /*
- * A descriptor that is readable while a message waits. Only poll it, never read from it. The client
- * owns it.
+ * Get a descriptor that is readable while a message waits. Only poll it, never read from it. The
+ * client owns it.
  */
 int bus1_client_get_fd(const struct bus1_client *client);
 /*
- * The descriptor that *is* the peer and that may be passed to another process, which then may
- * transfer handles into it. -EOPNOTSUPP when the peer does not live on the device.
+ * Get the descriptor that *is* the peer. A process to which it is passed can transfer handles to
+ * the peer. Returns -EOPNOTSUPP when the peer does not live on the device.
  */
 int bus1_client_get_peer_fd(const struct bus1_client *client);
 
@@ -65,7 +66,7 @@ int bus1_client_get_peer_fd(const struct bus1_client *client);
  */
 int bus1_client_transfer(struct bus1_client *from, struct bus1_client *to, size_t n,
                          struct bus1_transfer *src, struct bus1_transfer *dst);
-/* Release nodes and handles in one transaction. -EBADRQC when one of them is unknown. */
+/* Release nodes and handles in one transaction. Returns -EBADRQC when one of them is unknown. */
 int bus1_client_release(struct bus1_client *client, size_t n, const uint64_t *ids);
 /*
  * Send one message to all destinations in one transaction. message->type must be
@@ -76,10 +77,10 @@ int bus1_client_release(struct bus1_client *client, size_t n, const uint64_t *id
 int bus1_client_send(struct bus1_client *client, size_t n_destinations,
                      const uint64_t *destinations, int32_t *errors, struct bus1_message *message);
 /*
- * The same with flags. With BUS1_SEND_FLAG_CONTINUE the others get the message even if one
- * destination cannot. The entry of that one in errors is -EDQUOT if its receiver's quota is used
- * up, or -EHOSTUNREACH if its node is gone. The send still uses up a handle of a one-shot node,
- * except with -EDQUOT.
+ * Like bus1_client_send(), but with flags. With BUS1_SEND_FLAG_CONTINUE, all other destinations get
+ * the message even if one cannot get it. The entry of that destination in errors is -EDQUOT if its
+ * receiver's quota is used up, or -EHOSTUNREACH if its node is gone. If its node is one-shot, the
+ * send still uses up the handle, except with -EDQUOT.
  */
 int bus1_client_send_flags(struct bus1_client *client, uint64_t flags, size_t n_destinations,
                            const uint64_t *destinations, int32_t *errors,
@@ -109,7 +110,7 @@ int bus1_client_recv(struct bus1_client *client, uint64_t flags, struct bus1_met
 int bus1_client_slice_release(struct bus1_client *client, uint64_t offset);
 /*
  * End the peer, but keep the client: its descriptor is readable from now on (on the device it also
- * reports a hang-up), and every command returns -ESHUTDOWN, also this one.
+ * reports a hang-up), and every further command returns -ESHUTDOWN, also a second disconnect.
  */
 int bus1_client_disconnect(struct bus1_client *client);
 /* Begin anew: release all nodes and handles in one transaction, and drop what is queued. */
@@ -143,7 +144,7 @@ struct bus1_received {
 };
 
 /*
- * Receive the next message, of any size, into allocated memory. -ENOMEM, and the errors of
+ * Receive the next message, of any size, into allocated memory. Returns -ENOMEM, and the errors of
  * bus1_client_recv().
  */
 int bus1_client_recv_alloc(struct bus1_client *client, struct bus1_received **ret_received);

@@ -12,8 +12,8 @@ extern "C" {
 
 /*
  * Dispatch the bus from the event loop, with the given priority, until the caller unreferences the
- * source. It must do so before it frees the bus. When the bus has gone, the event loop exits with
- * -ECONNRESET.
+ * source. The caller must unreference the source before it frees the bus. When the bus has gone,
+ * the event loop exits with -ECONNRESET.
  */
 int bus1_dbus_attach_event(struct bus1_dbus *bus, sd_event *event, int64_t priority,
                            sd_event_source **ret_source);

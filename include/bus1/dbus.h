@@ -151,9 +151,9 @@ int bus1_dbus_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
 /*
  * Call and wait for the reply, at most timeout_ms milliseconds (negative: the default, 25 seconds;
  * INT_MAX: for ever). ret_reply can be NULL; otherwise the caller unreferences the reply. Signals
- * and calls that arrive meanwhile are kept for dispatch. -EREMOTEIO when the callee answers with an
- * error, -ETIMEDOUT, -ECONNRESET when the callee or the bus has gone, or an error of the transport.
- * The name and text of the D-Bus error are in error.
+ * and calls that arrive meanwhile are kept for dispatch. Returns -EREMOTEIO when the callee answers
+ * with an error, -ETIMEDOUT, -ECONNRESET when the callee or the bus has gone, or an error of the
+ * transport. The name and text of the D-Bus error are in error.
  */
 int bus1_dbus_call(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                    const uint64_t *handles, size_t n_handles, int timeout_ms,
@@ -287,7 +287,7 @@ struct bus1_dbus_interface {
 /*
  * Serve an object. An object with a path can be called at that path through all names of this
  * member. An object without a path (NULL) can be called only by programs that hold its handle.
- * interfaces must live as long as the object. -EEXIST when there is an object at the path.
+ * interfaces must live as long as the object. Returns -EEXIST when there is an object at the path.
  */
 int bus1_dbus_object_new(struct bus1_dbus *bus, const char *path,
                          const struct bus1_dbus_interface *interfaces, void *userdata,
@@ -304,15 +304,15 @@ const char *bus1_dbus_object_get_path(const struct bus1_dbus_object *object);
 int bus1_dbus_object_get_handle(struct bus1_dbus_object *object, uint64_t *ret_handle);
 /*
  * Call fn once, when the last handle of the object has been released. fn can free the object. Use
- * this function after passing the handle on, because it releases the object's own handle. -ESTALE
- * when the object has no handle of its own.
+ * this function after passing the handle on, because it releases the object's own handle. Returns
+ * -ESTALE when the object has no handle of its own.
  */
 typedef void (*bus1_dbus_object_fn)(struct bus1_dbus_object *object, void *userdata);
 int bus1_dbus_object_set_unreferenced(struct bus1_dbus_object *object, bus1_dbus_object_fn fn);
 /*
  * Publish the object: the bus gets a handle to it. A native program that looks up a name of this
- * member and the path then gets a handle that leads directly to the object. -EALREADY when the
- * object is published.
+ * member and the path then gets a handle that leads directly to the object. Returns -EALREADY when
+ * the object is published.
  */
 int bus1_dbus_object_publish(struct bus1_dbus_object *object, DBusError *error);
 /* Emit a signal of this object. The arguments are those of dbus_message_append_args(). */

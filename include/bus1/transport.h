@@ -18,7 +18,7 @@ struct bus1_transport {
         const char *name;
         int (*get_fd)(void *peer);
         int (*get_peer_fd)(void *peer); /* or NULL */
-        /* to is of the same transport */
+        /* The peer "to" is of the same transport; NULL means the same peer as "from". */
         int (*transfer)(void *from, void *to, size_t n, struct bus1_transfer *src,
                         struct bus1_transfer *dst);
         int (*release)(void *peer, size_t n, const uint64_t *ids);
@@ -33,10 +33,13 @@ struct bus1_transport {
         void (*free)(void *peer);
 };
 
-/* A client over a transport. On success it owns peer and frees it with transport->free. */
+/*
+ * Make a client over a transport. On success the client owns peer, and frees it with
+ * transport->free.
+ */
 int bus1_client_new_transport(struct bus1_client **ret_client,
                               const struct bus1_transport *transport, void *peer);
-/* The peer of a client, or NULL when it is not on that transport. */
+/* Get the peer of a client. Returns NULL when the client is not on that transport. */
 void *bus1_client_get_transport_peer(struct bus1_client *client,
                                      const struct bus1_transport *transport);
 

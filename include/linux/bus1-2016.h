@@ -6,9 +6,9 @@
  * The binary interface of 2016, under names of its own
  *
  * This is for code that needs both generations in one file, such as the module. Programs of 2016
- * include 2016/linux/bus1.h, which has the names of 2016: two headers, since a program of 2016
- * must not see other names, and both sets in one file would clash. doc/programming/module-2016.md
- * describes the commands.
+ * include 2016/linux/bus1.h, which has the names of 2016. There are two headers, because a program
+ * of 2016 must not see other names, and because its names clash with those of <linux/bus1.h>.
+ * doc/programming/module-2016.md describes the commands.
  */
 
 #include <linux/ioctl.h>

@@ -7,8 +7,8 @@
  *
  * This is the contract between the bus1 core (the kernel module, or the same core hosted in user
  * space) and its users. Programs exchange messages as peers. A peer owns nodes, on which it
- * receives, and holds handles, through which it sends. An ID names each. Messages can carry
- * handles and files.
+ * receives, and holds handles, through which it sends. Each node and each handle has an ID.
+ * Messages can carry handles and files.
  *
  * The plain interface is that of bus1(7) of 2026: commands 0 to 3 with all flags 0. All else is an
  * extension that has a flag or a command number of its own. A plain program never sees it. Unknown
@@ -51,9 +51,9 @@ struct bus1_transfer {
 #define BUS1_MESSAGE_TYPE_NODE_RELEASE		((__u64)1)
 #define BUS1_MESSAGE_TYPE_HANDLE_RELEASE	((__u64)2)
 
-/* Extension: the structure is a struct bus1_message_fds. In send and in recv. */
+/* Extension, in send and in recv: the structure is a struct bus1_message_fds. */
 #define BUS1_MESSAGE_FLAG_FDS			((__u64)0x1)
-/* Extension: the structure is a struct bus1_message_pool. Only in a recv that takes the message. */
+/* Extension, only in a recv that takes the message: the structure is a struct bus1_message_pool. */
 #define BUS1_MESSAGE_FLAG_POOL			((__u64)0x2)
 
 struct bus1_message {
@@ -81,10 +81,10 @@ struct bus1_message_fds {
  * A message whose data is received into the pool of the peer. mmap() of the peer's file maps the
  * pool for reading only. n_data_vecs must be 0; n_data is the greatest size that is wanted, as in
  * every recv. The caller sets offset to the position in the pool where the data has to end at the
- * latest (else ERANGE). It is set to the position where the data begins, or to BUS1_INVALID when
- * there is no data. That slice of the pool does not change, and is charged like the message, until
- * BUS1_CMD_SLICE_RELEASE. Without BUS1_MESSAGE_FLAG_FDS descriptors are dropped, but the structure
- * has their fields.
+ * latest (else ERANGE). On success, offset is set to the position where the data begins, or to
+ * BUS1_INVALID when there is no data. That slice of the pool does not change, and is charged like
+ * the message, until BUS1_CMD_SLICE_RELEASE. Without BUS1_MESSAGE_FLAG_FDS descriptors are dropped,
+ * but the structure has their fields.
  */
 struct bus1_message_pool {
 	struct bus1_message_fds fds;
@@ -158,7 +158,7 @@ struct bus1_cmd_send {
 #define BUS1_RECV_FLAG_CREDENTIALS	((__u64)0x1)
 /*
  * Extension: the message stays queued. The IDs of its handles are those that a recv will return,
- * unless a node goes before. They name nothing until then. n_fds is set to the number of
+ * unless a node ends before that. Until then the IDs name nothing. n_fds is set to the number of
  * descriptors, but none are made, and they need no room.
  */
 #define BUS1_RECV_FLAG_PEEK		((__u64)0x2)
@@ -183,7 +183,7 @@ struct bus1_cmd_recv {
 
 #define BUS1_VERSION			((__u64)1)
 
-/* Extension: versions, features, limits and the peer's own usage. */
+/* Extension: version, features, limits and the peer's own usage. */
 struct bus1_cmd_query {
 	__u64 flags;		/* 0 */
 	__u64 version;		/* BUS1_VERSION */

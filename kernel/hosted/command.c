@@ -71,8 +71,8 @@ static int memfd_check(int fd, size_t size)
 }
 
 /*
- * Find ids, transfers and data. The caller has checked the counts in the header against their
- * limits, so no sum overflows. The caller frees body, also after a failure.
+ * Find the IDs, transfers and data of a request. The caller has checked the counts in the header
+ * against their limits, so no sum overflows. The caller frees the body, also after a failure.
  */
 static int body_parse(struct hosted_served *served, const struct hosted_request *request,
 		      struct body *body)
@@ -133,7 +133,10 @@ static void reply_append(struct hosted_served *served, struct hosted_reply *repl
 	reply->n_packet += n;
 }
 
-/* Every command that takes entries off the queue calls this when it is done. */
+/*
+ * Tell the client if its queue is not readable any more. Every command that takes entries off the
+ * queue calls this when it is done.
+ */
 static void queue_update(struct hosted_served *served)
 {
 	served->reading = NULL;
@@ -141,7 +144,7 @@ static void queue_update(struct hosted_served *served)
 		served->domain->reply.header.reply_flags |= BUS1_HOSTED_REPLY_BELL;
 }
 
-/* Takes the same time for each guess, so a client cannot find the secret byte by byte. */
+/* Compare in the same time for each guess, so that a client cannot find the secret byte by byte. */
 static bool secret_equal(const uint8_t *a, const uint8_t *b, size_t n)
 {
 	uint8_t difference = 0;
@@ -188,7 +191,10 @@ static int command_transfer(struct hosted_served *served, struct hosted_request 
 		return r;
 
 	if (header->to > 0) {
-		/* The server has given out this ID, so if there is no such peer, it has gone. */
+		/*
+		 * The server gave this ID to a client, so if there is no such peer, the peer has
+		 * gone.
+		 */
 		to = hosted_served_find(domain, header->to);
 		if (!to || !secret_equal(to->secret, header->to_secret, sizeof(to->secret)))
 			return -ESHUTDOWN;
@@ -288,7 +294,10 @@ static int command_send(struct hosted_served *served, struct hosted_request *req
 	return r;
 }
 
-/* Try once. -ESTALE: the message was dropped in the meantime, so the caller tries again. */
+/*
+ * Try once to receive. Returns -ESTALE if the message was dropped in the meantime; then the caller
+ * tries again. Returns -ENOLINK if the client has to start again.
+ */
 static int recv_one(struct hosted_served *served, struct hosted_reply *reply)
 {
 	struct bus1_domain *domain = served->domain;
@@ -314,8 +323,7 @@ static int recv_one(struct hosted_served *served, struct hosted_reply *reply)
 	head->n_fds = n_files;
 
 	if (has_read && (!recv.payload || recv.payload != served->reading)) {
-		/* The client has read the data of another message, so the client must start again.
-		 */
+		/* The client has read the data of another message, so it must start again. */
 		bus1_peer_recv_abort(&recv);
 		return -ENOLINK;
 	}
@@ -339,7 +347,7 @@ static int recv_one(struct hosted_served *served, struct hosted_reply *reply)
 	head->message_type = recv.type;
 	hosted_metadata_fill(&head->metadata, &recv);
 
-	/* The reply borrows data and files until it is sent. */
+	/* The reply uses the data and files until it is sent, so it needs a reference. */
 	if (recv.payload)
 		payload = bus1_payload_ref((struct bus1_payload *)recv.payload);
 
@@ -380,7 +388,7 @@ static int command_recv(struct hosted_served *served, struct hosted_request *req
 		r = recv_one(served, reply);
 	while (r == -ESTALE);
 
-	/* The queue was readable, but the core has dropped a moot entry. */
+	/* The core may have dropped moot entries that made the queue readable. */
 	if (r == -EAGAIN)
 		queue_update(served);
 	return r == -ENOLINK ? -ESTALE : r;
@@ -489,7 +497,7 @@ static const struct command *command_find(const struct bus1_hosted_request *head
 	    (!command->offset && header->offset) || (!command->to && header->to) ||
 	    (!header->to && memcmp(header->to_secret, no_secret, sizeof(no_secret)) != 0))
 		return NULL;
-	/* Only commands whose body can be in a memfd have one. */
+	/* Only commands whose body can be in a memfd have a body. */
 	if (!(command->request_flags & BUS1_HOSTED_REQUEST_MEMFD) && n != sizeof(*header))
 		return NULL;
 

@@ -25,7 +25,10 @@ struct hosted_request {
 /* A reply: its packet is in the domain's buffer, its data and descriptors are not. */
 struct hosted_reply {
 	size_t n_packet;
-	/* referenced, or NULL; n_data bytes of its data, from data_offset, follow the packet */
+	/*
+	 * a reference, or NULL; n_data bytes of its data, from data_offset on, are sent after the
+	 * packet
+	 */
 	struct bus1_payload *payload;
 	size_t data_offset;
 	size_t n_data;

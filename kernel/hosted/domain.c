@@ -19,7 +19,7 @@
 #include "kernel/hosted/served.h"
 #include "libbus1/util.h"
 
-/* Messages to the peers of one user may hold this fraction of the process's descriptors. */
+/* Messages to the peers of one user hold at most 1/FILES_SHARE of the process's descriptors. */
 #define FILES_SHARE 2
 
 int hosted_domain_wait(struct bus1_domain *domain, const sigset_t *sigmask)

@@ -7,8 +7,8 @@
 #include <signal.h>
 
 /*
- * bus1_domain_dispatch() for a process that does nothing else: wait with the signal mask until
- * there is something to do, and do it. -EINTR after a signal.
+ * Like bus1_domain_dispatch(), for a process that does nothing else: wait with the signal mask
+ * until there is something to do, and do it. Returns -EINTR after a signal.
  */
 int hosted_domain_wait(struct bus1_domain *domain, const sigset_t *sigmask);
 

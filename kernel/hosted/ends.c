@@ -74,8 +74,8 @@ bool hosted_ends_have(struct hosted_ends *ends, int fd)
 	bool r;
 
 	/*
-	 * These come first. The calls below take the lock of the socket, which sockets of other
-	 * families may hold for long.
+	 * Ask for the family and the type first, because the calls below take the lock of the
+	 * socket. Sockets of other families may hold their lock for long.
 	 */
 	n = sizeof(family);
 	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &n) < 0 || family != AF_UNIX)

@@ -4,14 +4,14 @@
 /*
  * Clients' ends of the sockets of a domain
  *
- * A message that holds the client's end of a peer would keep that peer alive for ever, and with the
- * peer the queue that the message may wait in. So payload.c refuses such a descriptor, and needs to
- * recognise one. There are two kinds:
+ * A message that holds the client's end of a peer's socket would keep that peer alive for ever, and
+ * with the peer the queue that the message may wait in. So payload.c refuses such a descriptor, and
+ * needs to recognise one. There are two kinds:
  *
  *	a socket pair made here		known by the cookie that the kernel gave the client's socket
  *	a connection to a listener	known by the address that it is connected to
  *
- * Only the thread that serves adds and removes. Any thread may ask.
+ * Only the thread that serves adds and removes entries. Any thread may call hosted_ends_have().
  */
 
 #include <pthread.h>
@@ -22,7 +22,7 @@
 
 #include "kernel/hosted/hash.h"
 
-/* The client's end of a socket pair. cookie is the kernel's for the socket; 0: none. */
+/* The client's end of a socket pair. The kernel gave the socket the cookie; 0: there is no pair. */
 struct hosted_pair {
 	uint64_t cookie;
 	UT_hash_handle hh;
@@ -49,5 +49,5 @@ void hosted_ends_remove_pair(struct hosted_ends *ends, struct hosted_pair *pair)
 void hosted_ends_add_address(struct hosted_ends *ends, struct hosted_address *address);
 void hosted_ends_remove_address(struct hosted_ends *ends, struct hosted_address *address);
 
-/* Is fd the client's end of a peer? */
+/* Is fd the client's end of a peer's socket? */
 bool hosted_ends_have(struct hosted_ends *ends, int fd);

@@ -23,7 +23,7 @@
 #define PAUSE_NSEC (100 * 1000 * 1000)
 #define PEERS_PER_USER 4096
 #define FDS_PER_PEER 2
-/* One user gets at most this fraction of the descriptors, so that others get some, too. */
+/* One user gets at most 1/USER_SHARE of the descriptors, so that others get some, too. */
 #define USER_SHARE 4
 
 struct hosted_listener {
@@ -32,7 +32,7 @@ struct hosted_listener {
 	struct hosted_listener *next;
 	struct hosted_address address;
 	bool paused;
-	/* identify the socket file, so that only this one is removed */
+	/* the socket file that the listener made, so that it removes no other one */
 	bool bound;
 	dev_t dev;
 	ino_t ino;
@@ -109,7 +109,10 @@ static void listener_dispatch(struct hosted_source *source, uint32_t events)
 			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 			    errno == ENOMEM)
 				listener_pause(listener);
-			/* Any other error concerns only one connection, or no connection waits. */
+			/*
+			 * All other errors concern one connection only, or mean that no connection
+			 * waits.
+			 */
 			return;
 		}
 
@@ -125,7 +128,7 @@ static void listener_dispatch(struct hosted_source *source, uint32_t events)
 
 /* creation */
 
-/* Has the existing socket at this path no listener any more? */
+/* Is there a socket at this path that has lost its listener? */
 static bool address_is_stale(const struct sockaddr_un *un)
 {
 	CLEANUP_CLOSE int fd = -1;

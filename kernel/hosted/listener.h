@@ -12,6 +12,6 @@
 
 #include "kernel/hosted/state.h"
 
-/* Accept again. The loop's timer calls this. */
+/* Let the listeners that pause accept again. The loop's timer calls this. */
 void hosted_listener_resume_all(struct bus1_domain *domain);
 void hosted_listener_free_all(struct bus1_domain *domain);

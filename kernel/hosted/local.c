@@ -169,7 +169,10 @@ static void local_put_metadata(struct bus1_metadata *metadata, uint64_t flags,
 		*metadata = credentials->metadata;
 }
 
-/* Try once. -ESTALE: the message was dropped in the meantime, so the caller tries again. */
+/*
+ * Try once to receive. Returns -ESTALE if the message was dropped in the meantime; then the caller
+ * tries again.
+ */
 static int local_recv_one(struct local_peer *local, uint64_t flags, struct bus1_metadata *metadata,
 			  struct bus1_message *message)
 {

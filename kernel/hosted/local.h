@@ -12,5 +12,5 @@
 
 #include "kernel/hosted/state.h"
 
-/* The core's peer of a client that the domain made, or NULL. */
+/* Get the core's peer of a client. Returns NULL unless the domain made the client. */
 struct bus1_peer *hosted_local_peer(struct bus1_domain *domain, struct bus1_client *client);

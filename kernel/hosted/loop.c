@@ -87,7 +87,10 @@ int hosted_loop_turn(struct hosted_loop *loop, int timeout, const sigset_t *sigm
 	if (n < 0)
 		return -errno;
 
-	/* dispatch() may free only its own source, and a source is in the array only once. */
+	/*
+	 * Each source is in the array only once, and dispatch() frees no other one, so all are
+	 * valid.
+	 */
 	for (int i = 0; i < n; i++) {
 		struct hosted_source *source = events[i].data.ptr;
 

@@ -32,7 +32,9 @@ struct hosted_loop {
 	void (*expired)(struct hosted_loop *loop);
 };
 
-/* expired() is called when the timer expires. Destroy the loop also after a failure. */
+/*
+ * expired() is called when the timer expires. The caller destroys the loop, also after a failure.
+ */
 int hosted_loop_init(struct hosted_loop *loop, void (*expired)(struct hosted_loop *loop));
 void hosted_loop_destroy(struct hosted_loop *loop);
 
@@ -45,13 +47,13 @@ void hosted_loop_mute(struct hosted_loop *loop, struct hosted_source *source, bo
 void hosted_loop_remove(struct hosted_loop *loop, struct hosted_source *source);
 
 /*
- * Call expired() once, this many nanoseconds (less than a second) from now. Replaces the last
- * time.
+ * Call expired() once, this many nanoseconds (less than a second) from now. This replaces a time
+ * that was set before.
  */
 void hosted_loop_set_timer(struct hosted_loop *loop, long nsec);
 
 /*
  * Wait up to timeout milliseconds (-1: without end) with the signal mask, if any, and dispatch what
- * is ready. -EINTR after a signal.
+ * is ready. Returns -EINTR after a signal.
  */
 int hosted_loop_turn(struct hosted_loop *loop, int timeout, const sigset_t *sigmask);

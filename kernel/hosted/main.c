@@ -2,7 +2,7 @@
 /*
  * bus1-hosted: a hosted core as a daemon
  *
- * Serves one domain on one socket, until it is told to end.
+ * The daemon serves one domain on one socket, until SIGTERM or SIGINT.
  */
 
 #include <bus1/hosted.h>
@@ -84,7 +84,7 @@ static int serve(const char *path, int ready_fd)
 	sigset_t blocked, original;
 	int r;
 
-	/* Signals arrive only while waiting, so that none is missed. */
+	/* Signals are handled only during the wait, so that none is missed. */
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGTERM);
 	sigaddset(&blocked, SIGINT);
@@ -152,7 +152,10 @@ int main(int argc, char **argv)
 			break;
 		case OPTION_PRINT_READY:
 			if (parse_fd(optarg, &ready_fd) < 0) {
-				fprintf(stderr, "bus1-hosted: not a descriptor: %s\n", optarg);
+				fprintf(stderr,
+					"bus1-hosted: --print-ready needs a descriptor number, not "
+					"%s\n",
+					optarg);
 				return EXIT_FAILURE;
 			}
 			break;

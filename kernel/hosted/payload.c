@@ -68,7 +68,7 @@ int hosted_payload_new(struct hosted_ends *ends, const struct bus1_creds *creds,
 		payload->files[i] = shim_file_new(fds[i]);
 		if (payload->files[i])
 			continue;
-		/* The caller keeps the descriptors. */
+		/* The caller still owns the descriptors, so they must not be closed here. */
 		while (i-- > 0)
 			payload->files[i]->fd = -1;
 		bus1_payload_unref(payload);

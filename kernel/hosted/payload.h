@@ -4,8 +4,8 @@
 /*
  * Payloads: descriptors and credentials of a message, between user space and the core
  *
- * Descriptors become files, and the numbers of users and processes become credentials. On the way
- * out it is the other way round.
+ * Descriptors become files, and the numbers of users and processes become credentials. When a
+ * message is received, it is the other way round.
  */
 
 #include <sys/types.h>
@@ -13,7 +13,10 @@
 #include "kernel/core/core.h"
 #include "kernel/hosted/ends.h"
 
-/* Credentials of a process, with references to its user and process numbers. -ENOMEM. */
+/*
+ * Make the credentials of a process. hosted_creds_destroy() drops their references to the process
+ * and the thread. Returns 0 or -ENOMEM.
+ */
 int hosted_creds_init(struct bus1_creds *creds, uid_t uid, gid_t gid, pid_t pid, pid_t tid);
 void hosted_creds_destroy(struct bus1_creds *creds);
 
@@ -22,8 +25,8 @@ void hosted_metadata_fill(struct bus1_metadata_credentials *metadata, const stru
 
 /*
  * Make a payload with credentials, files, and n_data bytes to be filled in. On success the payload
- * owns the descriptors, on failure the caller still does. -EINVAL when one of them is a client's
- * end of a peer, -EMSGSIZE, -ENOMEM.
+ * owns the descriptors, on failure the caller still does. Returns 0; -EINVAL when one of the
+ * descriptors is the client's end of a peer's socket; -EMSGSIZE; -ENOMEM.
  */
 int hosted_payload_new(struct hosted_ends *ends, const struct bus1_creds *creds, size_t n_data,
 		       const int *fds, size_t n_fds, struct bus1_payload **ret_payload);

@@ -53,7 +53,10 @@ void hosted_ready_destroy(struct hosted_ready *ready)
 	pthread_mutex_destroy(&ready->update_lock);
 }
 
-/* The caller holds the lock. Fails if the descriptor is set already, or the client has gone. */
+/*
+ * Make the descriptor readable. The caller holds the lock. An error does no harm: either the
+ * descriptor is readable already, or the client has gone.
+ */
 static void ready_signal(struct hosted_ready *ready)
 {
 	uint64_t one = 1;

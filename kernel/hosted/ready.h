@@ -6,8 +6,8 @@
  *
  * It is readable exactly while the queue of the peer is. For a peer in this process it is an
  * eventfd. For a peer in another process it is one end of a socket pair, the bell: the server
- * sends a packet when the queue becomes readable, and the client takes it out when the queue was
- * emptied.
+ * sends a packet when the queue becomes readable, and the client takes the packet out when the
+ * queue is not readable any more.
  *
  *	core: queue becomes readable --> hosted_ready_wake()   --> descriptor is set
  *	a command took entries off   --> hosted_ready_update() --> descriptor is cleared, when the

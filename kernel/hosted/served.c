@@ -20,7 +20,7 @@
 #include "kernel/hosted/payload.h"
 #include "libbus1/util.h"
 
-/* Read one request. -EAGAIN when there is none, -ESHUTDOWN when the client has gone. */
+/* Read one request. Returns -EAGAIN when there is none, -ESHUTDOWN when the client has gone. */
 static int served_read(struct hosted_served *served, struct hosted_request *request)
 {
 	struct bus1_domain *domain = served->domain;
@@ -49,7 +49,10 @@ static int served_read(struct hosted_served *served, struct hosted_request *requ
 	return l == 0 || (message.msg_flags & MSG_TRUNC) ? -ESHUTDOWN : 0;
 }
 
-/* Send without a second try: no room means that the client has not read earlier replies. */
+/*
+ * Send a reply, without a second try: if there is no room, the client does not read its replies.
+ * Returns -EPROTO if the caller must drop the client.
+ */
 static int served_write(struct hosted_served *served, const struct hosted_reply *reply)
 {
 	union scm_buffer control;
@@ -64,8 +67,8 @@ static int served_write(struct hosted_served *served, const struct hosted_reply 
 	}
 
 	/*
-	 * The kernel limits the descriptors that this process has in sockets. So a client gets none
-	 * while it has unread packets.
+	 * The kernel limits the descriptors of this process that are on their way in sockets. So a
+	 * client gets no descriptors while it has unread packets.
 	 */
 	if (reply->n_fds > 0 && (ioctl(served->source.fd, SIOCOUTQ, &n_unread) < 0 || n_unread > 0))
 		return -EPROTO;
@@ -78,8 +81,8 @@ static int served_write(struct hosted_served *served, const struct hosted_reply 
 			return -EPROTO;
 
 		/*
-		 * Other clients have used up that limit. This one loses its descriptors, like when
-		 * its own table of descriptors is full.
+		 * Other clients have used up that limit. This client loses the descriptors of this
+		 * reply, as if its own table of descriptors were full.
 		 */
 		message.msg_control = NULL;
 		message.msg_controllen = 0;
@@ -184,7 +187,7 @@ static int served_new_peer(struct hosted_served *served, const struct ucred *ucr
 	return 0;
 }
 
-/* Make the peer findable. Adding it to the loop is the last step, so it needs no undo. */
+/* Add the peer to the tables and to the loop. The loop is the last step, so it needs no undo. */
 static int served_register(struct hosted_served *served)
 {
 	struct bus1_domain *domain = served->domain;
@@ -219,7 +222,10 @@ int hosted_served_new(struct bus1_domain *domain, int fd, uint64_t cookie,
 	served->user = user;
 	hosted_ready_init_bell(&served->ready);
 
-	/* The system's default may be too small for a packet. Fails if its limit is, too. */
+	/*
+	 * The system's default may be too small for a packet. If its limit is too small as well,
+	 * sending a large reply fails.
+	 */
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 
 	r = served_new_peer(served, ucred);
@@ -248,8 +254,7 @@ void hosted_served_free(struct hosted_served *served)
 	served_destroy(served);
 	hosted_user_unref(&domain->users, user);
 
-	/* Descriptors are free again: let the timer expire at once, so that the listener accepts.
-	 */
+	/* Descriptors are free again: let the timer expire now, so that the listener accepts. */
 	if (domain->listening_paused)
 		hosted_loop_set_timer(&domain->loop, 1);
 }

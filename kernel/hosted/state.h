@@ -44,8 +44,8 @@ struct hosted_served {
 	struct hosted_ready ready;
 	/*
 	 * The payload that is being read. It belongs to the message at the front of the queue,
-	 * which stays there until this peer receives or releases something. This is no reference,
-	 * and is only compared.
+	 * which stays there until this peer receives or releases something. This pointer is no
+	 * reference: it is only compared.
 	 */
 	const struct bus1_payload *reading;
 	UT_hash_handle hh;

@@ -12,7 +12,7 @@
 
 #include "base/cleanup.h"
 
-/* A request that takes less is not counted. */
+/* A request that takes less time does not pause its user. */
 #define QUICK_NSEC (5 * 1000 * 1000)
 /* How often the server looks for pauses that are over. */
 #define TICK_NSEC (5 * 1000 * 1000)

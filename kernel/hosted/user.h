@@ -8,8 +8,8 @@
  * A request that fits into a packet is quick. But a request can name as much data, or as many
  * handles, as the core takes. In the kernel that costs only the caller; here it keeps everybody
  * waiting. So after such a request the server pauses the user for as long as the request took: it
- * reads no requests of any peer of that user. Others find the server idle for at least half of the
- * time.
+ * reads no requests of any peer of that user. So for at least half of the time, the server is free
+ * for other users.
  *
  * All functions are for the thread that serves.
  */
@@ -37,12 +37,15 @@ struct hosted_users {
 /* CLOCK_MONOTONIC, in nanoseconds */
 uint64_t hosted_now(void);
 
-/* Count another peer of a user. -EUSERS if the user has max_peers already, -ENOMEM. */
+/*
+ * Get a user, and count another peer of it. Returns 0; -EUSERS if the user has max_peers already;
+ * -ENOMEM.
+ */
 int hosted_user_ref(struct hosted_users *users, uid_t uid, size_t max_peers,
 		    struct hosted_user **ret_user);
 void hosted_user_unref(struct hosted_users *users, struct hosted_user *user);
 
-/* The socket of a peer, which is in the loop. It is muted while the user is paused. */
+/* Add the socket of a peer, which is in the loop already. It is muted while the user is paused. */
 void hosted_user_add_source(struct hosted_users *users, struct hosted_user *user,
 			    struct hosted_source *source);
 void hosted_user_remove_source(struct hosted_user *user, struct hosted_source *source);

@@ -4,7 +4,8 @@
  *
  * A send captures the effective user and group of the sending task, its process and its thread. A
  * receive translates them into the user and pid namespaces of the receiving task. An ID that does
- * not exist there becomes BUS1_INVALID. The overflow user is not used: it can be a real user.
+ * not exist there becomes BUS1_INVALID. The overflow user does not stand for it, because the
+ * overflow user can be a real user.
  */
 
 #include <linux/cred.h>
@@ -15,7 +16,7 @@
 #include <linux/user_namespace.h>
 #include "module.h"
 
-/* Capture the credentials of the current task, with references for the payload. */
+/* Store the credentials of the current task, with references that the payload owns. */
 void bus1_creds_capture(struct bus1_creds *creds)
 {
 	creds->uid = current_euid();
@@ -46,7 +47,10 @@ static u64 bus1_pid_translate(struct pid *pid)
 	return nr > 0 ? nr : BUS1_INVALID;
 }
 
-/* Fill in the metadata of a message as the current task may see it. */
+/*
+ * Fill in the metadata of a message, with IDs in the namespaces of the current task. Without
+ * credentials, the IDs of the sending user and process are BUS1_INVALID.
+ */
 void bus1_metadata_fill(struct bus1_metadata_credentials *metadata, const struct bus1_recv *recv,
 			bool credentials)
 {

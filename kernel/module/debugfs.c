@@ -10,7 +10,8 @@
  *	handles		handles of all peers, and the nodes they refer to
  *
  * The first line of a table has the names of its columns. Peers are named by their numbers, nodes
- * and handles by the IDs that their peers use. No lock is held between two lines.
+ * and handles by the IDs that their peers use. No lock is held between two lines, so two lines can
+ * show different moments.
  */
 
 #include <linux/debugfs.h>
@@ -57,8 +58,8 @@ struct bus1_walk {
 };
 
 /**
- * struct bus1_table - one of the files
- * @head:	its first line
+ * struct bus1_table - how one of the files is made
+ * @head:	first line of the file
  * @first:	find the first element; false when there is none
  * @next:	find the next element; false when there is none
  * @show:	print one line
@@ -158,7 +159,10 @@ static const struct bus1_table bus1_queues_table = {
 
 /* nodes and handles */
 
-/* Find the next object of a kind, from @id of the current peer on, or in a later peer. */
+/*
+ * Find the next node (or handle): one of the walk's peer whose ID is at least id, or the first one
+ * of a later peer.
+ */
 static bool bus1_objects_find(struct bus1_walk *walk, u64 id, bool is_node)
 {
 	do {
@@ -223,7 +227,7 @@ static const struct bus1_table bus1_handles_table = {
 	.show = bus1_handles_show,
 };
 
-/* files: position 0 is the head, every other position is where the walk is */
+/* files: position 0 is the first line; at all other positions, the walk knows the line */
 
 static const struct bus1_table *bus1_table_of(struct seq_file *seq)
 {
@@ -236,7 +240,7 @@ static void *bus1_table_start(struct seq_file *seq, loff_t *position)
 
 	if (*position == 0)
 		return SEQ_START_TOKEN;
-	/* The walk stands at the line that did not fit last time, or that comes next. */
+	/* The walk is at the line to show: the next one, or the one that did not fit last time. */
 	return walk->ended ? NULL : walk;
 }
 
@@ -288,7 +292,7 @@ static void bus1_debugfs_add(const char *name, const struct bus1_table *table)
 	debugfs_create_file(name, 0400, bus1_debugfs, (void *)table, &bus1_table_fops);
 }
 
-/* debugfs is only an aid. No errors are reported when it is missing. */
+/* Errors are ignored, because the module works without debugfs, too. */
 void bus1_debugfs_init(void)
 {
 	bus1_debugfs = debugfs_create_dir("bus1", NULL);

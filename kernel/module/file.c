@@ -22,9 +22,9 @@
 #include "module.h"
 
 /*
- * The lock of the queue is held. A task that polls first joins the wait queue and then takes the
- * lock to look at the queue. So either this finds the task waiting, or the task finds the new
- * entry.
+ * Wake the tasks that poll the peer. The caller holds the lock of the queue. A task that polls
+ * first joins the wait queue and then takes this lock to look at the queue. So either this function
+ * finds the task waiting, or the task finds the new entry.
  */
 static void bus1_file_wake(struct bus1_peer *peer, void *data)
 {
@@ -61,7 +61,7 @@ static int bus1_file_release(struct inode *inode, struct file *file)
 {
 	struct bus1_file *bus1_file = file->private_data;
 
-	/* After this bus1_file_wake() is not called any more. */
+	/* After this call, the core does not call bus1_file_wake() any more. */
 	bus1_peer_disconnect(bus1_file->peer);
 	bus1_peer_unref(bus1_file->peer);
 	if (bus1_file->pool)
@@ -76,7 +76,8 @@ static int bus1_file_release(struct inode *inode, struct file *file)
  * @bus1_file:	open device
  * @generation:	generation of the command
  *
- * Return: -ENOTTY when the peer speaks another one; -ENOMEM, -ESHUTDOWN.
+ * Return: 0; -ENOTTY when the peer speaks another generation; -ENOMEM; -ESHUTDOWN when the peer has
+ * been disconnected.
  */
 int bus1_file_speak(struct bus1_file *bus1_file, enum bus1_generation generation)
 {
@@ -101,9 +102,9 @@ int bus1_file_speak(struct bus1_file *bus1_file, enum bus1_generation generation
 /**
  * bus1_file_be_spoken_to() - choose the generation of a peer that gets a handle from another one
  * @bus1_file:	open device
- * @generation:	generation of the transfer; used unless the peer has one already
+ * @generation:	generation of the transfer, which the peer gets unless it has one already
  *
- * Return: -ENOMEM, -ESHUTDOWN.
+ * Return: 0; -ENOMEM; -ESHUTDOWN when the peer has been disconnected.
  */
 int bus1_file_be_spoken_to(struct bus1_file *bus1_file, enum bus1_generation generation)
 {
@@ -176,7 +177,7 @@ static long bus1_file_ioctl(struct file *file, unsigned int command, unsigned lo
 }
 
 /*
- * All structures are the same for 32-bit programs, because their pointers have 64 bits. Only
+ * All structures have the same layout in 32-bit programs, because their pointers have 64 bits. Only
  * vectors differ, and import_iovec() converts these.
  */
 const struct file_operations bus1_fops = {

@@ -6,7 +6,8 @@
  * is queued on is closed. So a file that keeps a peer open must not be in a message: file and peer
  * would keep each other for ever, after every process has closed them. These are refused:
  *
- *	bus1 peers		-EINVAL: one could be in its own queue, or two in each other's
+ *	bus1 peers		-EINVAL: a peer could be in its own queue, or in that of a peer
+ *				that is in the queue of the first one
  *	AF_UNIX sockets		-EOPNOTSUPP: a peer could be in the queue of the socket. The kernel
  *				finds cycles of such sockets, but does not know the queues of bus1.
  *	io_uring instances	-EOPNOTSUPP: a peer could be registered with the instance
@@ -36,7 +37,10 @@ static bool bus1_file_is_unix(struct file *file)
 	return socket && socket->ops && socket->ops->family == AF_UNIX;
 }
 
-/* A module recognises io_uring by its name. No user can make a file with it in that file system. */
+/*
+ * A module can recognise io_uring instances only by the name of their files. Users cannot make a
+ * file of this name in the file system of anonymous inodes.
+ */
 static bool bus1_file_is_io_uring(struct file *file)
 {
 	return file_inode(file)->i_sb->s_magic == ANON_INODE_FS_MAGIC &&
@@ -59,7 +63,8 @@ static int bus1_file_check(struct file *file)
  * @ptr_fds:	array of the user
  * @n:		number of descriptors, at most BUS1_MAX_PAYLOAD_FILES
  *
- * Return: -EBADF, -EFAULT, -ENOMEM; -EINVAL and -EOPNOTSUPP for files that are refused.
+ * Return: 0; -EINVAL or -EOPNOTSUPP for a file that is refused, see above; -EBADF, -EFAULT or
+ * -ENOMEM.
  */
 int bus1_files_collect(struct file **files, u64 ptr_fds, size_t n)
 {
@@ -93,13 +98,13 @@ static int bus1_file_install(struct file *file)
  * bus1_files_install() - make descriptors of files
  * @fds:	the descriptors, set on success
  * @files:	files
- * @n:		number of both
+ * @n:		number of files and of descriptors
  *
- * This asks security modules, like every other way to get a descriptor from another process. A
- * module can do that only together with making the descriptor. So it is done before the message is
- * taken.
+ * Security modules decide whether a process may get a file from another process. receive_fd() asks
+ * them, and the kernel lets a module ask them in no other way. So the descriptors are made before
+ * the message is taken off the queue, which a refusal leaves there.
  *
- * Return: -EMFILE, -ENOMEM, the error of a security module.
+ * Return: 0; -EMFILE, -ENOMEM or the error of a security module, and then no descriptor is left.
  */
 int bus1_files_install(s32 *fds, struct file *const *files, size_t n)
 {
@@ -117,7 +122,7 @@ int bus1_files_install(s32 *fds, struct file *const *files, size_t n)
 	return 0;
 }
 
-/* Undo bus1_files_install(). The process does not know the numbers yet. */
+/* Undo bus1_files_install(). The command fails, so the process does not use the descriptors. */
 void bus1_files_uninstall(const s32 *fds, size_t n)
 {
 	size_t i;

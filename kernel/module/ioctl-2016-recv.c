@@ -2,9 +2,9 @@
 /*
  * The receive command of 2016
  *
- * The message is in the pool, so only the structure of the command is written to the user. The
- * command checks that it can be written before it takes the message. So a message is lost only when
- * the user unmaps the structure in between.
+ * The message is in the pool, so only the structure of the command is written to the user. Before
+ * the command takes the message, it checks that the structure can be written. So a message is lost
+ * only when the user unmaps the structure in between.
  */
 
 #include <linux/container_of.h>
@@ -18,7 +18,10 @@ static void bus1_ioctl_2016_recv_creds(struct bus1_2016_msg *msg,
 	const struct bus1_recv recv = { .payload = payload };
 	struct bus1_metadata_credentials metadata;
 
-	/* IDs that have no meaning in these namespaces: the invalid user and group, process 0. */
+	/*
+	 * An ID that does not exist in the receiver's namespaces becomes the invalid user or group,
+	 * or process 0.
+	 */
 	bus1_metadata_fill(&metadata, &recv, true);
 	msg->uid = metadata.uid;
 	msg->gid = metadata.gid;

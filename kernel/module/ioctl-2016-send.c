@@ -22,7 +22,10 @@ static struct bus1_payload *bus1_ioctl_2016_send_payload(const struct bus1_2016_
 			 &vecs, &iter);
 	if (n < 0)
 		return ERR_PTR(n);
-	/* import_iovec() may have cut it off, but far above this limit. */
+	/*
+	 * import_iovec() cuts longer data off at MAX_RW_COUNT, which is far above BUS1_MAX_DATA. So
+	 * data that was cut is refused here.
+	 */
 	payload = n > BUS1_MAX_DATA ? ERR_PTR(-EMSGSIZE)
 				    : bus1_ioctl_send_payload(&iter, n, cmd->ptr_fds, cmd->n_fds);
 	kfree(vecs);

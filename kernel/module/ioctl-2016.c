@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Commands of 2016: the table of all, and all but send and receive
+ * Commands of 2016: the table of all commands, and all commands except send and receive
  *
- * When the results cannot be written to the user (-EFAULT), the command has been carried out. Only
- * the receive command checks that before it takes the message.
+ * A command that cannot write its results to the user returns -EFAULT, but has been carried out.
+ * Only the receive command checks, before it takes the message, that it can write them.
  */
 
 #include <linux/err.h>
@@ -118,7 +118,9 @@ static int bus1_ioctl_2016_slice_release(struct bus1_file *bus1_file, void __use
 	return bus1_v2016_slice_release(bus1_file->peer, offset);
 }
 
-/* Let the peer of an open device speak this interface. The lock of the device is held. */
+/*
+ * Make the peer of an open device speak the interface of 2016. The caller holds the device's lock.
+ */
 int bus1_ioctl_2016_enable(struct bus1_file *bus1_file)
 {
 	int r = bus1_pool_open(bus1_file);

@@ -17,7 +17,10 @@ int bus1_ioctl_query(struct bus1_peer *peer, void __user *argp)
 	r = bus1_peer_query(peer, &query);
 	if (r < 0)
 		return r;
-	/* Only the module has memory that a peer can map. */
+	/*
+	 * The core does not report pools, because only the module has memory that a program can
+	 * map.
+	 */
 	query.features |= BUS1_FEATURE_POOL;
 
 	return copy_to_user(argp, &query, sizeof(query)) ? -EFAULT : 0;

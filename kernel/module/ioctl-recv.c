@@ -2,8 +2,8 @@
 /*
  * BUS1_CMD_RECV: receive the next message
  *
- * Everything is written to the user before the message is taken out of the queue. When that fails
- * (-EFAULT), the message is still queued, and the content of the user's buffers is undefined.
+ * Everything is written to the user before the message is taken out of the queue. If the write
+ * fails (-EFAULT), the message stays queued, and the content of the user's buffers is undefined.
  */
 
 #include <linux/err.h>
@@ -22,7 +22,7 @@
  * @cmd:	the command
  * @message:	message as the user passed it
  * @max_offset:	offset that the user passed: data in the pool has to end there at the latest
- * @metadata:	metadata as the user passed it, when the command reads it
+ * @metadata:	metadata as the user passed it, with BUS1_RECV_FLAG_SECCTX; else all 0
  * @data:	buffers for the data, unless it goes to the pool
  * @secctx:	label of the sender, when the user asks for it
  * @fds:	descriptors that were made so far
@@ -119,7 +119,7 @@ static bool bus1_ioctl_recv_fits(const struct bus1_ioctl_recv_state *state,
 	return !state->secctx.data || state->secctx.n <= state->metadata.n_secctx;
 }
 
-/* Tell the user how much room the message takes. */
+/* Tell the user how much room the message needs. Returns -EMSGSIZE, or -EFAULT. */
 static noinline_for_stack int bus1_ioctl_recv_put_sizes(const struct bus1_ioctl_recv_state *state,
 							const struct bus1_message_fds *actual)
 {
@@ -159,7 +159,9 @@ static int bus1_ioctl_recv_put_data(const struct bus1_ioctl_recv_state *state,
 	return bus1_user_write_data(recv->payload->data, recv->payload->n_data, &iter);
 }
 
-/* Write a message to the user: all of it can fail. */
+/*
+ * Write a message to the user. Each step can fail, so the caller takes the message only afterwards.
+ */
 static int bus1_ioctl_recv_put(struct bus1_ioctl_recv_state *state, struct bus1_recv *recv)
 {
 	struct bus1_message_fds actual = state->message;
@@ -200,7 +202,10 @@ static void bus1_ioctl_recv_undo_fds(struct bus1_ioctl_recv_state *state)
 	state->n_fds = 0;
 }
 
-/* Try once. -ESTALE when the message ceased to exist in the meantime: try again. */
+/*
+ * Try once to receive. Returns -ESTALE if the message ceased to exist in the meantime; then the
+ * caller tries again.
+ */
 static int bus1_ioctl_recv_one(struct bus1_peer *peer, struct bus1_ioctl_recv_state *state)
 {
 	struct bus1_recv recv;
@@ -220,7 +225,10 @@ static int bus1_ioctl_recv_one(struct bus1_peer *peer, struct bus1_ioctl_recv_st
 	r = bus1_peer_recv_commit(&recv);
 	if (r < 0) {
 		bus1_ioctl_recv_undo_fds(state);
-		/* It was writable a moment ago. */
+		/*
+		 * Restore the structure of the user. It was writable a moment ago, but that may
+		 * have changed.
+		 */
 		if (bus1_user_put_message(state->cmd.ptr_message, &state->message) < 0)
 			r = -EFAULT;
 	}

@@ -2,7 +2,8 @@
 /*
  * BUS1_CMD_SEND: send one message to all destinations
  *
- * When the results cannot be written to the user (-EFAULT), the message has been sent.
+ * If the results cannot be written to the user, the command returns -EFAULT, but the message has
+ * been sent.
  */
 
 #include <linux/err.h>
@@ -12,7 +13,7 @@
 #include <linux/uio.h>
 #include "module.h"
 
-/* Make the payload of a message: data, descriptors and credentials. For both generations. */
+/* Make the payload of a message from data, descriptors and credentials, for both generations. */
 struct bus1_payload *bus1_ioctl_send_payload(struct iov_iter *data, size_t n_data, u64 ptr_fds,
 					     size_t n_fds)
 {
@@ -49,7 +50,7 @@ static struct bus1_payload *bus1_ioctl_send_get_payload(const struct bus1_messag
 	return payload;
 }
 
-/* Without BUS1_SEND_FLAG_CONTINUE, success means success for each destination. */
+/* Write the errors to the user. If a send without BUS1_SEND_FLAG_CONTINUE succeeds, all are 0. */
 static int bus1_ioctl_send_put_errors(const struct bus1_cmd_send *cmd, const struct bus1_send *send)
 {
 	if (!cmd->ptr_errors || send->n_destinations == 0)

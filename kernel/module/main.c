@@ -3,7 +3,7 @@
  * The module: its parameters, its device, its only global state
  *
  * The module cannot be unloaded while a peer is open, because every open file of the device holds a
- * reference to it. A message never holds such a file (see files.c).
+ * reference to the module. A message never holds such a file (see files.c).
  */
 
 #include <linux/err.h>
@@ -21,14 +21,15 @@ static ulong bus1_max_messages;
 static ulong bus1_max_files;
 
 module_param_named(max_bytes, bus1_max_bytes, ulong, 0444);
-MODULE_PARM_DESC(max_bytes,
-		 "Bytes queued on all peers of one user (0: 1/8 of memory, at most 2147483648)");
+MODULE_PARM_DESC(
+	max_bytes,
+	"Limit of bytes queued on all peers of one user (0: 1/8 of memory, at most 2147483648)");
 module_param_named(max_objects, bus1_max_objects, ulong, 0444);
-MODULE_PARM_DESC(max_objects, "Nodes and handles of one user (0: 1048576)");
+MODULE_PARM_DESC(max_objects, "Limit of nodes and handles of one user (0: 1048576)");
 module_param_named(max_messages, bus1_max_messages, ulong, 0444);
-MODULE_PARM_DESC(max_messages, "Messages queued on all peers of one user (0: 1048576)");
+MODULE_PARM_DESC(max_messages, "Limit of messages queued on all peers of one user (0: 1048576)");
 module_param_named(max_files, bus1_max_files, ulong, 0444);
-MODULE_PARM_DESC(max_files, "Files queued on all peers of one user (0: 16384)");
+MODULE_PARM_DESC(max_files, "Limit of files queued on all peers of one user (0: 16384)");
 
 static struct bus1_accounts *bus1_accounts;
 
@@ -44,7 +45,7 @@ struct bus1_accounts *bus1_module_accounts(void)
 	return bus1_accounts;
 }
 
-/* Queued messages cannot be swapped out. By default one user must not get all memory. */
+/* Queued messages cannot be swapped out, so by default one user must not get all memory. */
 static u64 __init bus1_default_bytes(void)
 {
 	return min_t(u64, (u64)totalram_pages() * PAGE_SIZE / 8, BUS1_DEFAULT_MAX_BYTES);

@@ -30,9 +30,9 @@ struct vm_area_struct;
 
 /* peers (file.c) */
 
-/* The interface that a peer speaks. Once chosen, it stays. */
+/* The generation of the interface that a peer speaks. Once chosen, it does not change. */
 enum bus1_generation {
-	BUS1_GENERATION_OPEN, /* no command was used yet */
+	BUS1_GENERATION_OPEN, /* not chosen yet */
 	BUS1_GENERATION_2016,
 	BUS1_GENERATION_2026,
 };
@@ -55,7 +55,7 @@ struct bus1_file {
 
 extern const struct file_operations bus1_fops;
 
-/* The open device of a file, or NULL when the file is of another kind. */
+/* Get the open device of a file. Returns NULL when the file is not a bus1 device. */
 struct bus1_file *bus1_file_from_file(struct file *file);
 int bus1_file_speak(struct bus1_file *bus1_file, enum bus1_generation generation);
 int bus1_file_be_spoken_to(struct bus1_file *bus1_file, enum bus1_generation generation);
@@ -86,7 +86,7 @@ int bus1_pool_mmap(struct file *file, struct vm_area_struct *vma);
 
 void *bus1_user_dup(u64 ptr, size_t n, size_t size);
 
-/* Write an array. Inline, so that the usual checks of a constant size vanish. */
+/* Copy an array to the user. Inline, so that the compiler drops the checks of a constant size. */
 static __always_inline int bus1_user_put(u64 ptr, const void *from, size_t n, size_t size)
 {
 	if (n == 0)

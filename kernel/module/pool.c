@@ -3,9 +3,10 @@
  * Memory of pools: a file in shared memory
  *
  * The user maps the pool through the device, and never for writing. A mapping refers to this file
- * and not to the device, so it does not keep the peer open. It behaves like any mapping of shared
- * memory: it survives a fork and the peer, can be swapped out, and is charged to the memory cgroup
- * of the receiver. The file ends behind the last byte that was ever written to it.
+ * and not to the device, so the mapping does not keep the peer open. The mapping behaves like any
+ * mapping of shared memory: it survives a fork and the peer, can be swapped out, and is charged to
+ * the memory cgroup of the receiver. The file ends behind the last byte that was ever written to
+ * it.
  */
 
 #include <linux/err.h>
@@ -35,7 +36,7 @@ static int bus1_pool_error(const void *ptr)
 	return r == -ENOSPC ? -ENOMEM : r;
 }
 
-/* Make the memory unless it exists. The lock of the device is held. */
+/* Make the memory of the pool unless it exists. The caller holds the lock of the device. */
 int bus1_pool_open(struct bus1_file *bus1_file)
 {
 	struct file *pool;
@@ -51,7 +52,10 @@ int bus1_pool_open(struct bus1_file *bus1_file)
 	return 0;
 }
 
-/* Nothing else changes the size: the file has no descriptor, and one receiver writes at a time. */
+/*
+ * Make the file larger if necessary. Nothing else changes its size: the file has no descriptor, and
+ * only one receiver writes at a time.
+ */
 static void bus1_pool_grow(struct inode *inode, u64 size)
 {
 	size = PAGE_ALIGN(size);
@@ -105,7 +109,7 @@ const struct bus1_pool_memory bus1_pool_memory = {
  * bus1_pool_enable() - let a peer of 2026 receive into its pool
  * @bus1_file:	open device
  *
- * Return: -ENOMEM, -ESHUTDOWN.
+ * Return: 0; -ENOMEM; -ESHUTDOWN when the peer has been disconnected.
  */
 int bus1_pool_enable(struct bus1_file *bus1_file)
 {
@@ -137,7 +141,10 @@ static void bus1_pool_never_write(struct vm_area_struct *vma)
 #endif
 }
 
-/* Return: -EPERM for a writable mapping; -ESHUTDOWN, -ENOMEM. */
+/*
+ * Map the pool. Returns 0; -EPERM for a writable mapping; -ESHUTDOWN when the peer has been
+ * disconnected; -ENOMEM.
+ */
 int bus1_pool_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct bus1_file *bus1_file = file->private_data;

@@ -2,8 +2,8 @@
 /*
  * Security labels of senders
  *
- * A send captures the credentials of the task, which never change. Only when a receiver asks for
- * the label do security modules spell it. They decide whether labels have namespaces.
+ * A send captures the credentials of the task, which never change. Security modules spell the label
+ * only when a receiver asks for it. They also decide whether namespaces change it.
  */
 
 #include <linux/cred.h>
@@ -63,7 +63,7 @@ void bus1_secctx_put(struct bus1_secctx *secctx)
  * @secctx:	set to the label; call bus1_secctx_put() also after a failure
  * @recv:	message or notification
  *
- * Return: -ENOMEM. A missing label is no error.
+ * Return: 0, also when there is no label; -ENOMEM.
  */
 int bus1_secctx_get(struct bus1_secctx *secctx, const struct bus1_recv *recv)
 {
@@ -79,7 +79,7 @@ int bus1_secctx_get(struct bus1_secctx *secctx, const struct bus1_recv *recv)
 		*secctx = (struct bus1_secctx){ .n = BUS1_INVALID };
 		return r == -ENOMEM ? r : 0;
 	}
-	/* Some security modules count a zero at the end, others do not. */
+	/* Some security modules include a zero at the end in the size, others do not. */
 	secctx->n = secctx->data ? strnlen(secctx->data, secctx->size) : 0;
 	return 0;
 }

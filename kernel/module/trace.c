@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Where the code of the tracepoints is
+ * The compiler generates the code of the tracepoints here
  */
 
 #define CREATE_TRACE_POINTS

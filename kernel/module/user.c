@@ -3,7 +3,7 @@
  * Memory of the user
  *
  * Arrays are copied once and as a whole, before anything looks at them. The callers check counts
- * against their limits first, so no product overflows.
+ * against their limits first, so no size overflows.
  */
 
 #include <linux/err.h>
@@ -19,7 +19,10 @@
 #include <linux/uio.h>
 #include "module.h"
 
-/* A copy of an array, to be freed with kvfree(); NULL when it is empty. */
+/*
+ * Copy an array from the user. Returns NULL if it is empty, or an ERR_PTR(). The caller frees the
+ * copy with kvfree().
+ */
 void *bus1_user_dup(u64 ptr, size_t n, size_t size)
 {
 	void *to;
@@ -43,7 +46,7 @@ void *bus1_user_dup(u64 ptr, size_t n, size_t size)
  * @ptr:	struct bus1_message or struct bus1_message_fds, depending on its flags
  * @flags:	flags that are allowed
  *
- * Return: -EFAULT, -EINVAL for unknown flags.
+ * Return: 0; -EINVAL for a flag that is not allowed; -EFAULT.
  */
 int bus1_user_get_message(struct bus1_message_fds *message, u64 ptr, u64 flags)
 {
@@ -62,7 +65,7 @@ int bus1_user_get_message(struct bus1_message_fds *message, u64 ptr, u64 flags)
 	return 0;
 }
 
-/* Write the description of a message back. */
+/* Write the description of a message back to the user. */
 int bus1_user_put_message(u64 ptr, const struct bus1_message_fds *message)
 {
 	if (message->message.flags & BUS1_MESSAGE_FLAG_FDS)
@@ -70,7 +73,7 @@ int bus1_user_put_message(u64 ptr, const struct bus1_message_fds *message)
 	return bus1_user_put(ptr, &message->message, 1, sizeof(message->message));
 }
 
-/* Import a single vector like import_iovec(), but without copying it twice. */
+/* Import a single vector like import_iovec(), which would copy it twice. Returns its length. */
 static ssize_t bus1_user_import_one(struct bus1_user_data *data, int direction, u64 ptr)
 {
 	struct iovec vec;
@@ -89,11 +92,11 @@ static ssize_t bus1_user_import_one(struct bus1_user_data *data, int direction, 
 
 /**
  * bus1_user_import_data() - find the data of a message
- * @data:	set on success; must stay where it is
+ * @data:	set on success; must not be moved, because it points into itself
  * @direction:	ITER_SOURCE or ITER_DEST
- * @message:	its vectors
+ * @message:	message, which has the vectors
  *
- * Return: -EINVAL when there are too many vectors, or the data does not fit into them; -EFAULT,
+ * Return: 0; -EINVAL when there are too many vectors, or the data does not fit into them; -EFAULT,
  * -ENOMEM.
  */
 int bus1_user_import_data(struct bus1_user_data *data, int direction,
@@ -113,7 +116,9 @@ int bus1_user_import_data(struct bus1_user_data *data, int direction,
 				 &data->iter);
 	if (n < 0)
 		return n;
-	/* import_iovec() may cut off, but only above the largest message. */
+	/*
+	 * import_iovec() cuts off longer vectors, but only above the size of the largest message.
+	 */
 	if (min_t(u64, message->n_data, BUS1_MAX_DATA) > (u64)n) {
 		kfree(data->vecs);
 		return -EINVAL;
@@ -161,7 +166,7 @@ int bus1_user_write_data(const u8 *from, size_t n, struct iov_iter *iter)
 	return 0;
 }
 
-/* Whether any transfer makes a node. Only then the core changes the array. */
+/* Does any transfer create a node? If none does, the core does not change the array. */
 bool bus1_transfers_create(const struct bus1_transfer *transfers, size_t n)
 {
 	size_t i;

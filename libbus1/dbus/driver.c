@@ -24,7 +24,10 @@ static int call_bus_valist(struct bus1_dbus *bus, const char *interface, const c
                               BUS1_DBUS_TIMEOUT_DEFAULT, ret_reply, error);
 }
 
-/* The handle can be NULL. The arguments are those of dbus_message_append_args(). */
+/*
+ * Call a method of the bus. handle can be NULL. The arguments are those of
+ * dbus_message_append_args().
+ */
 static int call_bus(struct bus1_dbus *bus, const char *interface, const char *member,
                     const uint64_t *handle, struct bus1_dbus_message **ret_reply, DBusError *error,
                     int first_arg_type, ...) {

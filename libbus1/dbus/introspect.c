@@ -57,7 +57,10 @@ static void write_interface(FILE *f, const struct bus1_dbus_interface *interface
         fputs(" </interface>\n", f);
 }
 
-/* The rest of candidate after path and a slash. NULL when candidate is not below path. */
+/*
+ * Get the part of candidate that follows path and a slash. Returns NULL when candidate is not below
+ * path.
+ */
 static const char *path_below(const char *path, const char *candidate) {
         size_t n = strcmp(path, "/") == 0 ? 0 : strlen(path);
 

@@ -24,7 +24,10 @@ void release_transfers(struct bus1_dbus *bus, struct bus1_received *received) {
         received->n_transfers = 0;
 }
 
-/* Takes over the reference of message, but only on success. NULL when memory runs out. */
+/*
+ * Make an incoming message. It takes over the reference of message, but only on success. Returns
+ * NULL when memory runs out.
+ */
 static struct incoming_message *incoming_message_add(struct bus1_dbus *bus, DBusMessage *message,
                                                      size_t n_handles) {
         struct incoming_message *m;
@@ -209,7 +212,7 @@ PUBLIC int bus1_dbus_emit(struct bus1_dbus *bus, DBusMessage *signal) {
 
 /* replying */
 
-/* Does the handle exist? When a send with several handles fails, this tells if it is this one. */
+/* Does the handle exist? When a send with several handles fails, this tells if it is the reason. */
 static bool handle_is_known(struct bus1_dbus *bus, uint64_t handle) {
         struct bus1_transfer src = {.id = handle}, copy;
 
@@ -233,7 +236,7 @@ PUBLIC int bus1_dbus_reply(struct bus1_dbus_message *call, DBusMessage *reply,
                 return -ENOTCONN;
         if (m->reply_handle != BUS1_INVALID) {
                 r = send_message(call->bus, m->reply_handle, reply, NULL, 0, handles, n_handles);
-                /* The handle becomes unknown when the caller has gone: drop the reply. */
+                /* When the caller has gone, the handle is unknown. Then drop the reply. */
                 if (r < 0 && (r != -EBADRQC || handle_is_known(call->bus, m->reply_handle)))
                         return r;
                 m->reply_handle = BUS1_INVALID; /* The send used it up, as it is one-shot. */

@@ -31,21 +31,21 @@ struct incoming_message {
 };
 
 /*
- * Make a message from received. Takes over its handles, even on failure. -ENOMEM, or -EBADMSG
- * when it is not a valid D-Bus message.
+ * Make a message from received. The message takes over the handles, and they are released on
+ * failure. Returns -ENOMEM, or -EBADMSG when received is not a valid D-Bus message.
  */
 int incoming_message_new(struct bus1_dbus *bus, struct bus1_received *received,
                          const struct node *node, struct bus1_dbus_message **ret_message);
-/* Make an error reply that no program sent, such as a time-out. -ENOMEM. */
+/* Make an error reply that no program sent, such as a time-out. Returns 0 or -ENOMEM. */
 int incoming_message_new_error(struct bus1_dbus *bus, uint32_t serial, const char *name,
                                const char *text, struct bus1_dbus_message **ret_message);
-/* Detach the message from a bus that is being freed, which also releases all handles. */
+/* Detach a message from a bus that is being freed. The end of the bus releases the handles. */
 void incoming_message_orphan(struct incoming_message *message);
 /* Release the handles of a message that is dropped, unless they were taken over. */
 void release_transfers(struct bus1_dbus *bus, struct bus1_received *received);
 /*
- * Send, with n_created new nodes in front of the handles; created gets their IDs. A message without
- * a serial gets one.
+ * Send a message. The handles of n_created new nodes go in front of the other handles, and created
+ * gets the IDs of the nodes. A message without a serial gets one.
  */
 int send_message(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                  struct bus1_transfer *created, size_t n_created, const uint64_t *handles,

@@ -41,7 +41,7 @@ struct watch {
         UT_hash_handle hh;
 };
 
-/* Add an entry for a node that exists. -ENOMEM. */
+/* Add an entry for a node that exists. Returns 0 or -ENOMEM. */
 int node_add(struct bus1_dbus *bus, uint64_t id, enum node_kind kind, void *data, bool trusted);
 /* Make a node and its entry. The caller owns *ret_handle, the only handle to the node. */
 int node_new(struct bus1_dbus *bus, enum node_kind kind, void *data, bool trusted, uint64_t *ret_id,

@@ -34,7 +34,7 @@ struct bus1_dbus_object {
 
 /* One of the object's nodes has ended, because its last handle was released. */
 void object_unreferenced(struct bus1_dbus_object *object, uint64_t node);
-/* Find an interface by name. NULL when there is none. */
+/* Find an interface by name. Returns NULL when there is none. */
 const struct bus1_dbus_interface *interface_find(const struct bus1_dbus_interface *interfaces,
                                                  const char *name);
 
@@ -51,7 +51,8 @@ extern const struct bus1_dbus_signal properties_signals[];
 
 /*
  * The XML text of an object, with the standard interfaces in front of its own. If object is NULL,
- * the text is about a path without an object. NULL when memory runs out. The caller frees it.
+ * the text is about a path without an object. Returns NULL when memory runs out. The caller frees
+ * it.
  */
 char *introspect_object(struct bus1_dbus *bus, struct bus1_dbus_object *object, const char *path,
                         const struct bus1_dbus_interface *standard);

@@ -22,7 +22,7 @@ static const struct bus1_dbus_property *object_find_property(const struct bus1_d
         return NULL;
 }
 
-/* End a container whose content was appended with result r. */
+/* Close the container. If appending its content failed with r, abandon it and return r. */
 static int end_container(DBusMessageIter *iter, DBusMessageIter *container, int r) {
         if (r >= 0)
                 return dbus_message_iter_close_container(iter, container) ? 0 : -ENOMEM;
@@ -53,8 +53,8 @@ static int append_entry(struct bus1_dbus_object *object, const struct bus1_dbus_
 }
 
 /*
- * Append an array of properties of the interface: if only is not NULL, of this single property,
- * else of all.
+ * Append an array with all properties of the interface, or, if "only" is not NULL, with just that
+ * property.
  */
 static int append_properties(struct bus1_dbus_object *object,
                              const struct bus1_dbus_interface *interface,

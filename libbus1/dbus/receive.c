@@ -91,7 +91,7 @@ static bool receive_session_call(struct bus1_dbus *bus, struct node *node,
         return true;
 }
 
-/* Takes over received. */
+/* Handle a message now, or put it into the queue. This takes over received, even on failure. */
 static int incoming_add(struct bus1_dbus *bus, struct bus1_received *received) {
         struct bus1_dbus_message *m = NULL;
         struct incoming *incoming;

@@ -16,11 +16,11 @@ struct pending;
 /* A received message that waits for dispatch. */
 struct incoming {
         struct bus1_received *received;
-        struct bus1_dbus_message *message; /* NULL, or already made from received */
+        struct bus1_dbus_message *message; /* made from received; NULL: not made yet */
         struct incoming *prev, *next;
 };
 
-/* Receive the messages that wait. 0, -ENOMEM, or -ECONNRESET when the bus has gone. */
+/* Receive the messages that wait. Returns 0, -ENOMEM, or -ECONNRESET when the bus has gone. */
 int receive_all(struct bus1_dbus *bus);
 /* End a pending call with the message that arrived on its node. Does not take over received. */
 void receive_reply(struct bus1_dbus *bus, struct pending *p, struct bus1_received *received);

@@ -60,7 +60,7 @@ static int session_open_node(struct bus1_dbus_message *call) {
         return r;
 }
 
-/* End the nodes of direct channels to the name, or of all (NULL). */
+/* End the nodes of the direct channels to the name, or, if name is NULL, to all names. */
 static void session_close_nodes(struct bus1_dbus *bus, const char *name) {
         struct node *node, *next;
 

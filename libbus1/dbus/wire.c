@@ -100,8 +100,8 @@ static uint32_t read_u32(const uint8_t *at, bool big_endian) {
 }
 
 /*
- * Find the value of the UNIX_FDS header field. NULL when there is none. Also NULL when the
- * header is invalid, which libdbus-1 finds out later, or has a field of a type that no field of the
+ * Find the value of the UNIX_FDS header field. Returns NULL when there is none, when the header is
+ * invalid, which libdbus-1 finds out later, or when it has a field of a type that no field of the
  * specification has.
  */
 static uint8_t *find_n_fds(uint8_t *data, size_t n_data, bool big_endian) {

@@ -26,5 +26,8 @@ struct wire {
 
 int wire_from_message(DBusMessage *message, struct wire *ret_wire);
 void wire_deinit(struct wire *wire);
-/* Duplicates descriptors, and leaves those of received open. -EBADMSG for an invalid message. */
+/*
+ * Duplicates descriptors, and leaves those of received open. Returns -EBADMSG for an invalid
+ * message.
+ */
 int wire_to_message(struct bus1_received *received, DBusMessage **ret_message);

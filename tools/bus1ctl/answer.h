@@ -31,8 +31,8 @@ struct answer {
 };
 
 /*
- * Ask a policy. With matching, the answer has only the rules that match. 0 or an exit status. The
- * caller frees the answer with answer_clear().
+ * Ask a policy. With matching, the answer has only the rules that match. Returns 0 or an exit
+ * status. The caller frees the answer with answer_clear().
  */
 int answer_make(struct answer *ret_answer, struct policy *policy,
                 const struct policy_question *question, bool matching);

@@ -28,7 +28,8 @@ static const char usage[] =
         "fds, requested_reply, eavesdrop\n";
 
 static int print(const char *text) {
-        return fputs(text, stdout) < 0 ? report_failure("cannot write: %m") : output_flush();
+        return fputs(text, stdout) < 0 ? report_failure("cannot write to standard output: %m")
+                                       : output_flush();
 }
 
 int main(int argc, char *argv[]) {

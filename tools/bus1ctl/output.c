@@ -20,7 +20,7 @@ int report_failure(const char *format, ...) {
 }
 
 int output_flush(void) {
-        return fflush(stdout) ? report_failure("cannot write: %m") : STATUS_OK;
+        return fflush(stdout) ? report_failure("cannot write to standard output: %m") : STATUS_OK;
 }
 
 void check_memory(bool ok) {
@@ -99,5 +99,5 @@ int json_finish(struct json_object *object) {
         check_memory(text);
         r = puts(text);
         json_object_put(object);
-        return r < 0 ? report_failure("cannot write: %m") : output_flush();
+        return r < 0 ? report_failure("cannot write to standard output: %m") : output_flush();
 }

@@ -32,7 +32,7 @@ void check_memory(bool ok);
 char *copy_text(const char *text);
 #define APPEND(array, n, item) check_memory(POLICY_ARRAY_APPEND(array, n, item) == 0)
 
-/* The object or array takes the value over. A text of NULL becomes null. */
+/* The object or array takes over the value. A text of NULL becomes the JSON value null. */
 struct json_object *json_make_object(void);
 struct json_object *json_make_array(void);
 struct json_object *json_make_string(const char *text);

@@ -65,7 +65,9 @@ static void print_text(const struct checked *checked) {
         }
 }
 
-/* file NULL: the finding is about no line of a file; line 0: about a whole file */
+/*
+ * Append a finding. If file is NULL, it is about no file; if line is 0, it is about a whole file.
+ */
 static void append_finding(struct json_object *findings, const char *kind, const char *file,
                            unsigned line, const char *text) {
         struct json_object *finding = json_make_object();

@@ -14,7 +14,7 @@ struct who {
 
 /*
  * Look up a user and groups by name or number. Without groups (n_groups 0), the result has all
- * groups of the user. 0 or an exit status.
+ * groups of the user. Returns 0 or an exit status.
  */
 int who_resolve(struct who *ret_who, const char *user, char *const *groups, size_t n_groups);
 void who_clear(struct who *who);

@@ -6,8 +6,8 @@
  * bus1 - capability-based IPC, as of 2016
  *
  * This is for programs that were written for the interface of 2016. With -I.../bus1-2016 in front
- * of the system's headers it is the <linux/bus1.h> that they include. New programs use the other
- * one. doc/programming/module-2016.md describes the commands.
+ * of the system's headers it is the <linux/bus1.h> that they include. New programs use the
+ * interface of 2026. doc/programming/module-2016.md describes the commands.
  *
  * It is the same binary interface as <linux/bus1-2016.h>, under the names of 2016.
  */

@@ -66,7 +66,7 @@ void *xa_load(struct xarray *xa, unsigned long index)
 	return slot && *slot != &reserved ? *slot : NULL;
 }
 
-/* Free the nodes on the way to an index that are empty. */
+/* Free the empty nodes on the way to an index. */
 static void prune(struct xarray *xa, unsigned long index)
 {
 	struct shim_xa_node **path[MAX_HEIGHT], **link = &xa->root;
@@ -93,7 +93,10 @@ static void clear_slot(struct xarray *xa, unsigned long index, void **slot)
 	prune(xa, index);
 }
 
-/* Find or make the slot at an index. An unused slot counts as used from now on. */
+/*
+ * Find or make the slot at an index. Returns NULL when memory runs out. An empty slot is counted as
+ * used, so the caller must fill it.
+ */
 static void **make_slot(struct xarray *xa, unsigned long index)
 {
 	struct shim_xa_node *node, **link = &xa->root;
@@ -196,7 +199,7 @@ void *shim_xa_find(struct xarray *xa, unsigned long *index, unsigned long max)
 			return node->slots[slot_of(i, 0)];
 		}
 
-		/* Go on with the first index below the next slot of this level. */
+		/* Continue with the first index that belongs to the next slot of this level. */
 		step = 1UL << (level * BITS);
 		if ((i | (step - 1)) == ~0UL)
 			break;

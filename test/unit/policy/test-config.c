@@ -149,7 +149,7 @@ static const struct {
         {"<include selinux_root_relative=\"yes\">x</include>",
          "/nonexistent/selinux/x: cannot open"},
         {"<includedir>/etc/passwd</includedir>", "cannot read directory /etc/passwd"},
-        {"<limit>5</limit>", "needs the attribute name"},
+        {"<limit>5</limit>", "needs the attribute \"name\""},
         {"<limit name=\"\">5</limit>", "no limit called \"\""},
         {"<limit name=\"max_bees\">5</limit>", "no limit called \"max_bees\""},
         {"<limit name=\"max_incoming_bytes\">bees</limit>", "is not an integer"},
@@ -337,7 +337,7 @@ START_TEST(limit_is_the_leading_number) {
                 config = scratch_load_body(&scratch, body);
                 ck_assert_ptr_nonnull(config);
                 ck_assert_int_eq(config->limits.max_message_size, cases[i].value);
-                ck_assert_int_eq(config_warns(config, "taken for"), cases[i].warns);
+                ck_assert_int_eq(config_warns(config, "is read as"), cases[i].warns);
                 bus_config_free(config);
         }
 }

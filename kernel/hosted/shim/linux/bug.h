@@ -4,7 +4,10 @@
 #include <assert.h>
 #include <linux/types.h>
 
-/* In the kernel this only warns, and the machine goes on. Here it ends the test that hit it. */
+/*
+ * In the kernel these only warn, and the machine goes on. Here they end the process, so that tests
+ * notice.
+ */
 bool shim_warn(bool condition, const char *text, const char *file, int line);
 
 #define WARN_ON(condition) shim_warn(!!(condition), #condition, __FILE__, __LINE__)

@@ -6,8 +6,6 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-/*
- * Relaxed atomics. They mean the same as the volatile accesses of the kernel in its memory model.
- */
+/* Relaxed atomics mean the same as the volatile accesses of the kernel in its memory model. */
 #define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)

@@ -10,7 +10,7 @@ struct file {
 	int fd;
 };
 
-/* The file owns fd. NULL when memory runs out; then the caller still owns it. */
+/* Make a file that owns fd. Returns NULL when memory runs out; then the caller still owns fd. */
 struct file *shim_file_new(int fd);
 
 static inline struct file *get_file(struct file *file)

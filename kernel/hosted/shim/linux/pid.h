@@ -9,7 +9,7 @@ struct pid {
 	pid_t nr;
 };
 
-/* A process or thread by its number, with one reference; NULL when out of memory. */
+/* Make a struct pid with one reference. Returns NULL when memory runs out. */
 struct pid *shim_pid_new(pid_t nr);
 
 static inline struct pid *get_pid(struct pid *pid)

@@ -4,9 +4,9 @@
 #include <linux/mutex.h>
 
 /*
- * A pthread mutex. In user space the holder of a lock may lose its CPU. A waiter that spins would
- * then use the time that the holder needs. The kernel has no destructor for spinlocks, and a
- * default pthread mutex owns nothing that needs one.
+ * A spinlock is a pthread mutex, because in user space the holder of a lock may lose its CPU. A
+ * waiter that spins would then use the time that the holder needs. The kernel has no destructor for
+ * spinlocks, and a default pthread mutex owns nothing that needs one.
  */
 typedef struct {
 	pthread_mutex_t pthread;

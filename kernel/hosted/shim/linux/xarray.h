@@ -17,15 +17,15 @@ void xa_init(struct xarray *xa);
 void xa_destroy(struct xarray *xa);
 void *xa_load(struct xarray *xa, unsigned long index);
 /*
- * Returns the old entry or an error for xa_err(). Replacing or filling a reserved slot never
- * fails.
+ * Store an entry. Returns the old entry, or an error that xa_err() reads. This never fails if the
+ * index has an entry or is reserved.
  */
 void *xa_store(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp);
 void *xa_erase(struct xarray *xa, unsigned long index);
 int xa_reserve(struct xarray *xa, unsigned long index, gfp_t gfp);
 void xa_release(struct xarray *xa, unsigned long index);
 int xa_err(void *entry);
-/* Find the first entry from *index to max, and set *index to its index. */
+/* Find the first entry from *index to max, and set *index to its index. Returns NULL if none. */
 void *shim_xa_find(struct xarray *xa, unsigned long *index, unsigned long max);
 
 #define XA_PRESENT 8U

@@ -4,7 +4,7 @@
 
 #include <linux/types.h>
 
-/* In the kernel these are tracepoints; here nobody listens. */
+/* In the kernel these are tracepoints. Here they do nothing. */
 
 struct bus1_payload;
 
