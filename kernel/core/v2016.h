@@ -29,9 +29,9 @@
 int bus1_v2016_enable(struct bus1_peer *peer, const struct bus1_pool_memory *memory, void *data);
 
 /**
- * bus1_v2016_query() - report the limits and flags of the last reset
+ * bus1_v2016_query() - report the limits and peer_flags of the last reset, or the defaults
  * @peer:	peer
- * @query:	flags must be 0; everything else is set
+ * @query:	field flags must be 0; all other fields are set
  *
  * Return: -EINVAL, -ESHUTDOWN.
  */
