@@ -194,26 +194,6 @@ static ALWAYS_INLINE int check_values(const uint8_t *data, size_t *ret_pos, size
                         ++pos;
                         break;
 
-                case 'n':
-                case 'q':
-                case 'b':
-                case 'i':
-                case 'u':
-                case 'h':
-                case 'x':
-                case 't':
-                case 'd':
-                        n = signature_types[(uint8_t)type].size;
-                        r = align(data, &pos, end, n);
-                        if (r)
-                                return r;
-                        if (end - pos < n)
-                                return MESSAGE_E_BODY;
-                        if (type == 'b' && check_boolean(data + pos, big_endian))
-                                return MESSAGE_E_BOOLEAN;
-                        pos += n;
-                        break;
-
                 case 's':
                 case 'o':
                         r = check_string(data, &pos, end, type, big_endian);
@@ -269,6 +249,18 @@ static ALWAYS_INLINE int check_values(const uint8_t *data, size_t *ret_pos, size
                                 return MESSAGE_E_DEPTH;
                         *++top = (struct frame){FRAME_ARRAY, signature, pos + n};
                         continue;
+
+                default: /* another type of fixed size */
+                        n = signature_types[(uint8_t)type].size;
+                        r = align(data, &pos, end, n);
+                        if (r)
+                                return r;
+                        if (end - pos < n)
+                                return MESSAGE_E_BODY;
+                        if (type == 'b' && check_boolean(data + pos, big_endian))
+                                return MESSAGE_E_BOOLEAN;
+                        pos += n;
+                        break;
                 }
 
                 /* A value is complete. Close the containers of which it is the last part. */
