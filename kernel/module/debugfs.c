@@ -45,30 +45,18 @@ DEFINE_SHOW_ATTRIBUTE(bus1_usage);
 
 /**
  * struct bus1_walk - a walk over accounts, peers or objects; each step is one line
+ * @uid:	least uid that the next account can have
  * @account:	account that is shown
- * @peer:	peer that is shown, or that has the object
+ * @peer:	peer that is shown, or that has the object; peers are numbered from 1
  * @object:	object that is shown
  * @ended:	there are no more lines
  */
 struct bus1_walk {
+	u64 uid;
 	struct bus1_account_info account;
 	struct bus1_peer_info peer;
 	struct bus1_object_info object;
 	bool ended;
-};
-
-/**
- * struct bus1_table - how one of the files is made
- * @head:	first line of the file
- * @first:	find the first element; false when there is none
- * @next:	find the next element; false when there is none
- * @show:	print one line
- */
-struct bus1_table {
-	const char *head;
-	bool (*first)(struct bus1_walk *walk);
-	bool (*next)(struct bus1_walk *walk);
-	void (*show)(struct seq_file *seq, const struct bus1_walk *walk);
 };
 
 static uid_t bus1_debugfs_uid(kuid_t uid)
@@ -76,19 +64,13 @@ static uid_t bus1_debugfs_uid(kuid_t uid)
 	return from_kuid_munged(&init_user_ns, uid);
 }
 
-/* accounts */
-
-static bool bus1_accounts_first(struct bus1_walk *walk)
-{
-	return bus1_inspect_account(bus1_module_accounts(), 0, &walk->account);
-}
-
 static bool bus1_accounts_next(struct bus1_walk *walk)
 {
-	u32 uid = __kuid_val(walk->account.uid);
-
-	return uid < U32_MAX &&
-	       bus1_inspect_account(bus1_module_accounts(), uid + 1, &walk->account);
+	if (walk->uid > U32_MAX ||
+	    !bus1_inspect_account(bus1_module_accounts(), walk->uid, &walk->account))
+		return false;
+	walk->uid = __kuid_val(walk->account.uid) + 1ULL;
+	return true;
 }
 
 static void bus1_accounts_show(struct seq_file *seq, const struct bus1_walk *walk)
@@ -100,20 +82,6 @@ static void bus1_accounts_show(struct seq_file *seq, const struct bus1_walk *wal
 	for (i = 0; i < _BUS1_RESOURCE_N; i++)
 		seq_printf(seq, " %llu/%llu", info->used[i], info->max[i]);
 	seq_putc(seq, '\n');
-}
-
-static const struct bus1_table bus1_accounts_table = {
-	.head = "uid foreign_users bytes objects messages files\n",
-	.first = bus1_accounts_first,
-	.next = bus1_accounts_next,
-	.show = bus1_accounts_show,
-};
-
-/* peers and their queues */
-
-static bool bus1_peers_first(struct bus1_walk *walk)
-{
-	return bus1_inspect_peer(bus1_module_accounts(), 0, &walk->peer);
 }
 
 static bool bus1_peers_next(struct bus1_walk *walk)
@@ -132,13 +100,6 @@ static void bus1_peers_show(struct seq_file *seq, const struct bus1_walk *walk)
 		   info->used[BUS1_RESOURCE_FILES]);
 }
 
-static const struct bus1_table bus1_peers_table = {
-	.head = "peer uid state nodes handles bytes objects messages files\n",
-	.first = bus1_peers_first,
-	.next = bus1_peers_next,
-	.show = bus1_peers_show,
-};
-
 static void bus1_queues_show(struct seq_file *seq, const struct bus1_walk *walk)
 {
 	const struct bus1_peer_info *info = &walk->peer;
@@ -150,21 +111,11 @@ static void bus1_queues_show(struct seq_file *seq, const struct bus1_walk *walk)
 				      : "empty");
 }
 
-static const struct bus1_table bus1_queues_table = {
-	.head = "peer clock entries state\n",
-	.first = bus1_peers_first,
-	.next = bus1_peers_next,
-	.show = bus1_queues_show,
-};
-
-/* nodes and handles */
-
-/*
- * Find the next node (or handle): one of the walk's peer whose ID is at least id, or the first one
- * of a later peer.
- */
-static bool bus1_objects_find(struct bus1_walk *walk, u64 id, bool is_node)
+/* Find the next node (or handle) of the walk's peer, or the first one of a later peer. */
+static bool bus1_objects_next(struct bus1_walk *walk, bool is_node)
 {
+	u64 id = walk->object.id + 1;
+
 	do {
 		while (bus1_inspect_object(bus1_module_accounts(), walk->peer.number, id,
 					   &walk->object)) {
@@ -180,51 +131,41 @@ static bool bus1_objects_find(struct bus1_walk *walk, u64 id, bool is_node)
 	return false;
 }
 
-static bool bus1_nodes_first(struct bus1_walk *walk)
-{
-	return bus1_peers_first(walk) && bus1_objects_find(walk, 0, true);
-}
-
 static bool bus1_nodes_next(struct bus1_walk *walk)
 {
-	return bus1_objects_find(walk, walk->object.id + 1, true);
-}
-
-static void bus1_nodes_show(struct seq_file *seq, const struct bus1_walk *walk)
-{
-	seq_printf(seq, "%llu %llu%s%s\n", walk->peer.number, walk->object.id,
-		   walk->object.oneshot ? " oneshot" : "", walk->object.dead ? " dead" : "");
-}
-
-static const struct bus1_table bus1_nodes_table = {
-	.head = "peer node\n",
-	.first = bus1_nodes_first,
-	.next = bus1_nodes_next,
-	.show = bus1_nodes_show,
-};
-
-static bool bus1_handles_first(struct bus1_walk *walk)
-{
-	return bus1_peers_first(walk) && bus1_objects_find(walk, 0, false);
+	return bus1_objects_next(walk, true);
 }
 
 static bool bus1_handles_next(struct bus1_walk *walk)
 {
-	return bus1_objects_find(walk, walk->object.id + 1, false);
+	return bus1_objects_next(walk, false);
 }
 
-static void bus1_handles_show(struct seq_file *seq, const struct bus1_walk *walk)
+/* Show a node, or a handle with the node that it refers to. */
+static void bus1_objects_show(struct seq_file *seq, const struct bus1_walk *walk)
 {
-	seq_printf(seq, "%llu %llu %llu %llu%s%s\n", walk->peer.number, walk->object.id,
-		   walk->object.owner, walk->object.node, walk->object.oneshot ? " oneshot" : "",
-		   walk->object.dead ? " dead" : "");
+	const struct bus1_object_info *info = &walk->object;
+
+	seq_printf(seq, "%llu %llu", walk->peer.number, info->id);
+	if (!info->is_node)
+		seq_printf(seq, " %llu %llu", info->owner, info->node);
+	seq_printf(seq, "%s%s\n", info->oneshot ? " oneshot" : "", info->dead ? " dead" : "");
 }
 
-static const struct bus1_table bus1_handles_table = {
-	.head = "peer handle owner node\n",
-	.first = bus1_handles_first,
-	.next = bus1_handles_next,
-	.show = bus1_handles_show,
+/* @next finds the next element: false when there is none. @show prints one line about it. */
+static const struct bus1_table {
+	const char *name;
+	const char *head;
+	bool (*next)(struct bus1_walk *walk);
+	void (*show)(struct seq_file *seq, const struct bus1_walk *walk);
+} bus1_tables[] = {
+	{ "accounts", "uid foreign_users bytes objects messages files\n", bus1_accounts_next,
+	  bus1_accounts_show },
+	{ "peers", "peer uid state nodes handles bytes objects messages files\n", bus1_peers_next,
+	  bus1_peers_show },
+	{ "queues", "peer clock entries state\n", bus1_peers_next, bus1_queues_show },
+	{ "nodes", "peer node\n", bus1_nodes_next, bus1_objects_show },
+	{ "handles", "peer handle owner node\n", bus1_handles_next, bus1_objects_show },
 };
 
 /* files: position 0 is the first line; at all other positions, the walk knows the line */
@@ -249,8 +190,9 @@ static void *bus1_table_next(struct seq_file *seq, void *current_line, loff_t *p
 	struct bus1_walk *walk = seq->private;
 
 	++*position;
-	walk->ended = !(current_line == SEQ_START_TOKEN ? bus1_table_of(seq)->first(walk)
-							: bus1_table_of(seq)->next(walk));
+	if (current_line == SEQ_START_TOKEN)
+		*walk = (struct bus1_walk){};
+	walk->ended = !bus1_table_of(seq)->next(walk);
 	return walk->ended ? NULL : walk;
 }
 
@@ -287,21 +229,16 @@ static const struct file_operations bus1_table_fops = {
 	.release = seq_release_private,
 };
 
-static void bus1_debugfs_add(const char *name, const struct bus1_table *table)
-{
-	debugfs_create_file(name, 0400, bus1_debugfs, (void *)table, &bus1_table_fops);
-}
-
 /* Errors are ignored, because the module works without debugfs, too. */
 void bus1_debugfs_init(void)
 {
+	size_t i;
+
 	bus1_debugfs = debugfs_create_dir("bus1", NULL);
 	debugfs_create_file("usage", 0400, bus1_debugfs, NULL, &bus1_usage_fops);
-	bus1_debugfs_add("accounts", &bus1_accounts_table);
-	bus1_debugfs_add("peers", &bus1_peers_table);
-	bus1_debugfs_add("queues", &bus1_queues_table);
-	bus1_debugfs_add("nodes", &bus1_nodes_table);
-	bus1_debugfs_add("handles", &bus1_handles_table);
+	for (i = 0; i < ARRAY_SIZE(bus1_tables); i++)
+		debugfs_create_file(bus1_tables[i].name, 0400, bus1_debugfs,
+				    (void *)&bus1_tables[i], &bus1_table_fops);
 }
 
 void bus1_debugfs_exit(void)
