@@ -35,7 +35,6 @@ void daemon_fix_standard_streams(void) {
 int daemon_fork(int *ret_ready_fd) {
         CLEANUP_CLOSE int read_fd = -1, write_fd = -1;
         int fds[2];
-        ssize_t n;
         pid_t pid;
         char byte;
 
@@ -48,10 +47,7 @@ int daemon_fork(int *ret_ready_fd) {
                 return -errno;
         if (pid > 0) {
                 close(write_fd);
-                do
-                        n = read(read_fd, &byte, 1);
-                while (n < 0 && errno == EINTR);
-                _exit(n == 1 ? 0 : 1);
+                _exit(TEMP_FAILURE_RETRY(read(read_fd, &byte, 1)) == 1 ? 0 : 1);
         }
         setsid();
         *ret_ready_fd = steal_fd(&write_fd);

@@ -23,13 +23,7 @@ struct device_peer {
 };
 
 static int device_command(struct device_peer *peer, unsigned long command, void *argument) {
-        int r;
-
-        do
-                r = ioctl(peer->fd, command, argument);
-        while (r < 0 && errno == EINTR);
-
-        return r < 0 ? -errno : 0;
+        return TEMP_FAILURE_RETRY(ioctl(peer->fd, command, argument)) < 0 ? -errno : 0;
 }
 
 static int device_get_fd(void *p) {

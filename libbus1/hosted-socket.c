@@ -29,9 +29,8 @@ int hosted_socket_connect(const char *path) {
         if (fd < 0)
                 return -errno;
 
-        while (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-                if (errno != EINTR)
-                        return -errno;
+        if (TEMP_FAILURE_RETRY(connect(fd, (struct sockaddr *)&address, sizeof(address))) < 0)
+                return -errno;
 
         return steal_fd(&fd);
 }
@@ -43,11 +42,7 @@ int hosted_socket_break(struct hosted_socket *socket) {
 
 static int hosted_socket_wait(struct hosted_socket *socket, short events, int timeout) {
         struct pollfd p = {.fd = socket->fd, .events = events};
-        int r;
-
-        do
-                r = poll(&p, 1, timeout);
-        while (r < 0 && errno == EINTR);
+        int r = TEMP_FAILURE_RETRY(poll(&p, 1, timeout));
 
         return r < 0 ? -errno : r == 0 ? -ETIMEDOUT : 0;
 }
@@ -59,9 +54,7 @@ static int hosted_socket_write(struct hosted_socket *socket, const int *fds, siz
         int r;
 
         scm_attach(&message, &control, fds, n_fds);
-        while (sendmsg(socket->fd, &message, MSG_NOSIGNAL) < 0) {
-                if (errno == EINTR)
-                        continue;
+        while (TEMP_FAILURE_RETRY(sendmsg(socket->fd, &message, MSG_NOSIGNAL)) < 0) {
                 if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN)
                         return -ESHUTDOWN;
                 if (errno != EAGAIN)
@@ -98,9 +91,7 @@ static int hosted_socket_read(struct hosted_socket *socket, int timeout, int *re
                         return r;
         }
 
-        while ((l = recvmsg(socket->fd, &message, MSG_CMSG_CLOEXEC)) < 0) {
-                if (errno == EINTR)
-                        continue;
+        while ((l = TEMP_FAILURE_RETRY(recvmsg(socket->fd, &message, MSG_CMSG_CLOEXEC))) < 0) {
                 if (errno != EAGAIN)
                         return hosted_socket_break(socket);
 

@@ -55,10 +55,8 @@ static void hosted_append(struct hosted_peer *peer, const void *p, size_t n) {
 
 static int write_all(int fd, const uint8_t *p, size_t n) {
         while (n > 0) {
-                ssize_t l = write(fd, p, n);
+                ssize_t l = TEMP_FAILURE_RETRY(write(fd, p, n));
 
-                if (l < 0 && errno == EINTR)
-                        continue;
                 if (l < 0)
                         return -errno;
                 p += l;

@@ -127,9 +127,7 @@ static int document_parse(struct document *document, int fd) {
                 buffer = XML_GetBuffer(document->parser, CHUNK_SIZE);
                 if (!buffer)
                         return -ENOMEM;
-                n = read(fd, buffer, CHUNK_SIZE);
-                if (n < 0 && errno == EINTR)
-                        continue;
+                n = TEMP_FAILURE_RETRY(read(fd, buffer, CHUNK_SIZE));
                 if (n < 0)
                         return document_fail(document, "cannot read: %s", strerror(errno));
                 status = XML_ParseBuffer(document->parser, (int)n, n == 0);

@@ -142,9 +142,8 @@ _Noreturn static void run(int error_fd, const struct rlimit *fd_limit, char *con
                         execve(argv[0], argv, environment);
         }
         error = errno;
-        do
-                n = write(error_fd, &error, sizeof(error));
-        while (n < 0 && errno == EINTR);
+        n = TEMP_FAILURE_RETRY(write(error_fd, &error, sizeof(error)));
+        (void)n;
         _exit(127);
 }
 
@@ -158,9 +157,7 @@ static int tell_started(struct child *child) {
         int error, r;
         ssize_t n;
 
-        do
-                n = read(child->started.fd, &error, sizeof(error));
-        while (n < 0 && errno == EINTR);
+        n = TEMP_FAILURE_RETRY(read(child->started.fd, &error, sizeof(error)));
         if (n < 0)
                 return 0;
         loop_close(child->children->loop, &child->started);

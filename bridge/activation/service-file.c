@@ -242,10 +242,10 @@ static ssize_t read_all(int fd, char *buffer, size_t max) {
         ssize_t k;
 
         do {
-                k = read(fd, buffer + n, max - n);
+                k = TEMP_FAILURE_RETRY(read(fd, buffer + n, max - n));
                 if (k > 0)
                         n += (size_t)k;
-        } while ((k > 0 && n < max) || (k < 0 && errno == EINTR));
+        } while (k > 0 && n < max);
         return k < 0 ? -errno : (ssize_t)n;
 }
 

@@ -166,9 +166,7 @@ static ssize_t read_all(int fd, char *buffer, size_t size) {
         ssize_t k;
 
         while (n < size) {
-                k = read(fd, buffer + n, size - n);
-                if (k < 0 && errno == EINTR)
-                        continue;
+                k = TEMP_FAILURE_RETRY(read(fd, buffer + n, size - n));
                 if (k < 0)
                         return -errno;
                 if (k == 0)

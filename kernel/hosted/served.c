@@ -36,9 +36,8 @@ static int served_read(struct hosted_served *served, struct hosted_request *requ
 
 	request->n_fds = 0;
 
-	do
-		l = recvmsg(served->source.fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	while (l < 0 && errno == EINTR);
+	l = TEMP_FAILURE_RETRY(
+		recvmsg(served->source.fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
 	if (l < 0)
 		return errno == EAGAIN || errno == ENOMEM || errno == ENOBUFS ? -EAGAIN
 									      : -ESHUTDOWN;
@@ -74,9 +73,8 @@ static int served_write(struct hosted_served *served, const struct hosted_reply 
 		return -EPROTO;
 	scm_attach(&message, &control, reply->fds, reply->n_fds);
 
-	while (sendmsg(served->source.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
-		if (errno == EINTR)
-			continue;
+	while (TEMP_FAILURE_RETRY(
+		       sendmsg(served->source.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL)) < 0) {
 		if (errno != ETOOMANYREFS || message.msg_controllen == 0)
 			return -EPROTO;
 

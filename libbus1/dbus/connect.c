@@ -50,13 +50,9 @@ static int sasl_write(struct sasl *s, const char *text, size_t n, int fd) {
                 ssize_t l;
 
                 scm_attach(&m, &control, &fd, fd >= 0);
-                l = sendmsg(s->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+                l = TEMP_FAILURE_RETRY(sendmsg(s->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT));
                 if (l < 0) {
-                        if (errno == EINTR)
-                                continue;
-                        if (errno != EAGAIN)
-                                return -errno;
-                        r = sasl_wait(s, POLLOUT);
+                        r = errno == EAGAIN ? sasl_wait(s, POLLOUT) : -errno;
                         if (r < 0)
                                 return r;
                         continue;
@@ -92,13 +88,9 @@ static int sasl_read(struct sasl *s) {
                 };
                 ssize_t l;
 
-                l = recvmsg(s->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+                l = TEMP_FAILURE_RETRY(recvmsg(s->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
                 if (l < 0) {
-                        if (errno == EINTR)
-                                continue;
-                        if (errno != EAGAIN)
-                                return -errno;
-                        r = sasl_wait(s, POLLIN);
+                        r = errno == EAGAIN ? sasl_wait(s, POLLIN) : -errno;
                         if (r < 0)
                                 return r;
                         continue;
@@ -243,7 +235,6 @@ static int connect_unix(const char *path, bool abstract) {
         size_t n = strlen(path);
         CLEANUP_CLOSE int fd = -1;
         socklen_t n_address;
-        int r;
 
         if (n == 0 || n + 1 >= sizeof(address.sun_path))
                 return -ENAMETOOLONG;
@@ -252,10 +243,9 @@ static int connect_unix(const char *path, bool abstract) {
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (fd < 0)
                 return -errno;
-        do
-                r = connect(fd, (struct sockaddr *)&address, n_address);
-        while (r < 0 && errno == EINTR);
-        return r < 0 ? -errno : steal_fd(&fd);
+        if (TEMP_FAILURE_RETRY(connect(fd, (struct sockaddr *)&address, n_address)) < 0)
+                return -errno;
+        return steal_fd(&fd);
 }
 
 /* Returns a socket, or -EAFNOSUPPORT for a transport that this library does not support. */
