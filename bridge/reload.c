@@ -74,16 +74,13 @@ static void reload_state_clear(struct reload_state *state) {
 
 static void *run(void *userdata) {
         struct reload_job *job = userdata;
-        static const uint64_t one = 1;
-        ssize_t n;
 
         /* Linux changes the priority of this thread only, not of the bus thread. */
         setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
         reload_state_clear(&job->old);
         if (job->path)
                 job->result = read_all(job->path, &job->state, &job->error);
-        n = write(job->fd, &one, sizeof(one));
-        (void)n; /* never fails, because the counter of the eventfd has room for 1 */
+        eventfd_write(job->fd, 1); /* never fails, because the counter has room for 1 */
         return NULL;
 }
 
@@ -177,10 +174,10 @@ static int job_ended(struct loop_source *source, uint32_t events) {
         struct reload *reload = container_of(source, struct reload, source);
         struct reload_job *job = reload->job;
         struct reload_state old = {};
-        uint64_t count;
+        eventfd_t count;
         int r = 0;
 
-        if (read(source->fd, &count, sizeof(count)) != sizeof(count))
+        if (eventfd_read(source->fd, &count) < 0)
                 return 0;
         pthread_join(job->thread, NULL);
         reload->job = NULL;

@@ -11,7 +11,6 @@
 #include "base/container-of.h"
 #include "bridge/bus/membership.h"
 #include "bridge/bus/receive.h"
-#include "bridge/socket/capacity.h"
 #include "bridge/socket/connection-handshake.h"
 #include "bridge/socket/connection-messages.h"
 

@@ -12,7 +12,6 @@
 #include "bridge/bus/quota.h"
 #include "bridge/bus/receive.h"
 #include "bridge/bus/tell.h"
-#include "bridge/socket/capacity.h"
 
 #define STALL_DELAY (20 * INT64_C(1000000)) /* ns */
 

@@ -18,23 +18,20 @@
 
 static void *look_up(void *userdata) {
         struct cookies *cookies = userdata;
-        static const uint64_t one = 1;
-        ssize_t n;
 
         cookies->result = keyring_get(cookies->directory, COOKIES_CONTEXT, time(NULL),
                                       &cookies->cancel, &cookies->cookie);
-        n = write(cookies->source.fd, &one, sizeof(one));
-        (void)n; /* cannot fail: the counter of an eventfd has room for 1 */
+        eventfd_write(cookies->source.fd, 1); /* cannot fail: the counter has room for 1 */
         return NULL;
 }
 
 static int looked_up(struct loop_source *source, uint32_t events) {
         struct cookies *cookies = container_of(source, struct cookies, source);
         struct cookie_request *request;
-        uint64_t count;
+        eventfd_t count;
         int r = 0;
 
-        if (read(source->fd, &count, sizeof(count)) != sizeof(count))
+        if (eventfd_read(source->fd, &count) < 0)
                 return 0;
         pthread_join(cookies->thread, NULL);
         cookies->is_running = false;
@@ -67,10 +64,8 @@ int cookies_start(struct cookies *cookies) {
         cookies->directory = keyring_directory();
         if (!cookies->directory)
                 return -ENOENT;
-        cookies->source.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (cookies->source.fd < 0)
-                return -errno;
-        r = loop_add(cookies->loop, &cookies->source, EPOLLIN);
+        r = loop_adopt(cookies->loop, &cookies->source, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+                       EPOLLIN);
         if (r < 0)
                 return r;
         cookies->uid = geteuid();
@@ -82,10 +77,7 @@ void cookies_deinit(struct cookies *cookies) {
                 atomic_store(&cookies->cancel, true);
                 pthread_join(cookies->thread, NULL);
         }
-        if (cookies->source.fd >= 0) {
-                loop_remove(cookies->loop, &cookies->source);
-                close(cookies->source.fd);
-        }
+        loop_close(cookies->loop, &cookies->source);
         free(cookies->directory);
         free(cookies->user);
         explicit_bzero(&cookies->cookie, sizeof(cookies->cookie));

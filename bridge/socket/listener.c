@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Listeners: creation and destruction. */
+/* Listeners: creation and destruction; stopping and resuming to accept connections. */
 
 #include "bridge/socket/listener.h"
 
@@ -13,9 +13,7 @@
 struct listener *listener_free(struct listener *listener) {
         if (!listener)
                 return NULL;
-        loop_remove(listener->server->loop, &listener->source);
-        if (listener->source.fd >= 0)
-                close(listener->source.fd);
+        loop_close(listener->server->loop, &listener->source);
         if (listener->unlink_path)
                 unlink(listener->unlink_path);
         free(listener->unlink_path);
@@ -52,4 +50,27 @@ int listener_new(struct server *server, int fd, const char *guid, const char *un
         if (ret_listener)
                 *ret_listener = listener;
         return 0;
+}
+
+/* the limit on incomplete connections */
+
+bool server_has_room(const struct server *server) {
+        return (int64_t)server->bus->n_incomplete < server->bus->limits.max_incomplete_connections;
+}
+
+void server_set_accepting(struct server *server, bool accepting) {
+        struct listener *listener;
+
+        if (server->accepting == accepting)
+                return;
+        server->accepting = accepting;
+        DL_FOREACH(server->listeners, listener) {
+                loop_set_events(server->loop, &listener->source, accepting ? EPOLLIN : 0);
+        }
+}
+
+void server_connection_completed(struct server *server) {
+        server->bus->n_incomplete--;
+        if (!server->accepting && server->retry.index == 0 && server_has_room(server))
+                server_set_accepting(server, true);
 }

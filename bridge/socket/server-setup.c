@@ -13,7 +13,6 @@
 
 #include "base/container-of.h"
 #include "bridge/base/log.h"
-#include "bridge/socket/capacity.h"
 #include "bridge/socket/connection-life.h"
 #include "bridge/socket/listen.h"
 
