@@ -94,14 +94,12 @@ int membership_hello(struct bus1_dbus *bus, DBusError *error) {
 /* names */
 
 static int reply_get_u32(struct bus1_dbus_message *reply, uint32_t *ret_result, DBusError *error) {
-        uint32_t result;
+        uint32_t unused;
 
-        if (!dbus_message_get_args(reply->message, NULL, DBUS_TYPE_UINT32, &result,
-                                   DBUS_TYPE_INVALID))
-                return reply_is_malformed(error);
-        if (ret_result)
-                *ret_result = result;
-        return 0;
+        return dbus_message_get_args(reply->message, NULL, DBUS_TYPE_UINT32, ret_result ?: &unused,
+                                     DBUS_TYPE_INVALID)
+                       ? 0
+                       : reply_is_malformed(error);
 }
 
 PUBLIC int bus1_dbus_request_name(struct bus1_dbus *bus, const char *name, uint32_t flags,
