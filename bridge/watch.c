@@ -126,7 +126,6 @@ static void free_directories(struct watch_directory *directories, size_t n) {
 static int add(struct watch *watch, struct watch *next, const char *path, uint32_t events,
                const char *name) {
         struct watch_directory new = {}, *directory;
-        char *copy;
         int r;
 
         new.wd = inotify_add_watch(watch->source.fd, path,
@@ -147,11 +146,7 @@ static int add(struct watch *watch, struct watch *next, const char *path, uint32
                 directory->whole = true;
                 return 0;
         }
-        copy = strdup(name);
-        r = copy ? POLICY_ARRAY_APPEND(directory->names, directory->n_names, copy) : -ENOMEM;
-        if (r < 0)
-                free(copy);
-        return r;
+        return policy_append_copy(&directory->names, &directory->n_names, name);
 }
 
 /*

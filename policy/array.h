@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Make room for element number n. On failure *array is unchanged. Returns 0 or -ENOMEM. */
 static inline int policy_array_grow(void **array, size_t n, size_t size) {
@@ -37,3 +38,19 @@ static inline int policy_array_grow(void **array, size_t n, size_t size) {
                         (array)[(n)++] = (item);                                 \
                 grow_r_;                                                         \
         })
+
+/*
+ * Append an allocated text, which the array takes over. On failure the text is freed. Returns 0, or
+ * -ENOMEM, also if text is NULL.
+ */
+static inline int policy_append_text(char ***array, size_t *n, char *text) {
+        int r = text ? POLICY_ARRAY_APPEND(*array, *n, text) : -ENOMEM;
+
+        if (r < 0)
+                free(text);
+        return r;
+}
+
+static inline int policy_append_copy(char ***array, size_t *n, const char *text) {
+        return policy_append_text(array, n, strdup(text));
+}

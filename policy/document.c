@@ -45,12 +45,8 @@ int document_fail(struct document *document, const char *format, ...) {
 
 int reader_add_warning(struct reader *reader, char *warning) {
         struct bus_config *config = &reader->whole.config;
-        int r;
 
-        r = warning ? POLICY_ARRAY_APPEND(config->warnings, config->n_warnings, warning) : -ENOMEM;
-        if (r < 0)
-                free(warning);
-        return r;
+        return policy_append_text(&config->warnings, &config->n_warnings, warning);
 }
 
 int document_warn(struct document *document, const char *format, ...) {
@@ -76,14 +72,4 @@ char *document_path(const struct document *document, const char *path) {
         if (path[0] == '/')
                 return strdup(path);
         return asprintf(&joined, "%s/%s", document->directory, path) < 0 ? NULL : joined;
-}
-
-int policy_append_copy(char ***array, size_t *n, const char *text) {
-        char *copy = strdup(text);
-        int r;
-
-        r = copy ? POLICY_ARRAY_APPEND(*array, *n, copy) : -ENOMEM;
-        if (r < 0)
-                free(copy);
-        return r;
 }

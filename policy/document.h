@@ -87,5 +87,3 @@ char *document_path(const struct document *document, const char *path);
  * NULL.
  */
 int reader_add_warning(struct reader *reader, char *warning);
-/* Append a copy of text to a growing array of strings. Returns 0 or -ENOMEM. */
-int policy_append_copy(char ***array, size_t *n, const char *text);

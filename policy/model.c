@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Blocks and policies: their life, and what they own. */
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,17 +44,10 @@ struct policy *policy_ref(struct policy *policy) {
 }
 
 const char *policy_intern(struct policy *policy, const char *name) {
-        char *copy;
-
         for (size_t i = 0; i < policy->n_names; i++)
                 if (strcmp(policy->names[i], name) == 0)
                         return policy->names[i];
-        copy = strdup(name);
-        if (!copy)
-                return NULL;
-        if (POLICY_ARRAY_APPEND(policy->names, policy->n_names, copy) < 0) {
-                free(copy);
-                return NULL;
-        }
-        return copy;
+        return policy_append_copy(&policy->names, &policy->n_names, name) < 0
+                       ? NULL
+                       : policy->names[policy->n_names - 1];
 }

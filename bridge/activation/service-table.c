@@ -41,20 +41,12 @@ struct loader {
 
 /* warnings */
 
-static int warn(struct service_table *table, char *text) {
-        int r = text ? POLICY_ARRAY_APPEND(table->warnings, table->n_warnings, text) : -ENOMEM;
-
-        if (r < 0)
-                free(text);
-        return r;
-}
-
-#define WARN(table, ...)                               \
-        ({                                             \
-                char *text_;                           \
-                if (asprintf(&text_, __VA_ARGS__) < 0) \
-                        text_ = NULL;                  \
-                warn((table), text_);                  \
+#define WARN(table, ...)                                                             \
+        ({                                                                           \
+                char *text_;                                                         \
+                if (asprintf(&text_, __VA_ARGS__) < 0)                               \
+                        text_ = NULL;                                                \
+                policy_append_text(&(table)->warnings, &(table)->n_warnings, text_); \
         })
 
 /* Does this process lack memory or descriptors? Other errors concern only the file. */
@@ -128,7 +120,7 @@ static int add_file(struct loader *loader, size_t directory, int fd, const char 
                 return r;
         }
         if (r < 0) {
-                r = warn(loader->table, error);
+                r = policy_append_text(&loader->table->warnings, &loader->table->n_warnings, error);
                 return r < 0 ? r : leave_out(loader->table, directory, file_name, file_stamp);
         }
         r = check_misnamed(loader->table, servicedir, found.service);

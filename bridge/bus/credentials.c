@@ -32,8 +32,7 @@ void client_credentials_init(struct client_credentials *credentials) {
 }
 
 void client_credentials_deinit(struct client_credentials *credentials) {
-        if (credentials->pidfd >= 0)
-                close(credentials->pidfd);
+        closep(&credentials->pidfd);
         free(credentials->gids);
         free(credentials->label);
         client_credentials_init(credentials);

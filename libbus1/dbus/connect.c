@@ -99,8 +99,7 @@ static int sasl_read(struct sasl *s) {
                         return -ECONNRESET;
                 for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))
                         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
-                                if (s->received_fd >= 0)
-                                        close(s->received_fd);
+                                closep(&s->received_fd);
                                 memcpy(&s->received_fd, CMSG_DATA(c), sizeof(int));
                         }
                 if (s->line[s->n_line] == '\n' && s->n_line > 0 && s->line[s->n_line - 1] == '\r') {
