@@ -6,7 +6,6 @@
  * sections do not contain the rules that cannot decide.
  */
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "policy/array.h"

@@ -4,8 +4,6 @@
 
 #include "bridge/bus/tell.h"
 
-#include <string.h>
-
 #include "base/cleanup.h"
 #include "bridge/bus/name.h"
 #include "bridge/bus/route.h"

@@ -2,7 +2,6 @@
 
 /* org.freedesktop.DBus.Debug.Stats */
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "bridge/bus/quota.h"

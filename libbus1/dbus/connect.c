@@ -3,7 +3,6 @@
 #include "libbus1/dbus/connect.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>

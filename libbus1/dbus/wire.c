@@ -3,7 +3,6 @@
 #include "libbus1/dbus/wire.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

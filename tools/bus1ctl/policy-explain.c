@@ -6,7 +6,6 @@
  * from the changed files is shown as well, because a reload would bring it.
  */
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
