@@ -232,7 +232,7 @@ int native_sessions_reap(struct loop_deferred *reap);
 /* End the session now. Returns 0 or a negative errno that is fatal. */
 int native_session_end(struct native_session *session);
 
-/* deliver.c: what the bus does to a native client */
+/* deliver.c: delivers to native clients, and closes their sessions */
 
 /* Let the event loop end the session. reason is a static text; only the first one counts. */
 void native_session_close(struct native_session *session, const char *reason);

@@ -112,7 +112,7 @@ struct bus1_v2016_send {
 };
 
 /**
- * bus1_v2016_send() - send one message to all destinations in one transaction, or keep it as seed
+ * bus1_v2016_send() - send a message to all destinations in one transaction, or keep it as the seed
  * @peer:	sender
  * @send:	arguments
  *
@@ -154,12 +154,15 @@ struct bus1_v2016_recv {
 };
 
 /**
- * bus1_v2016_recv() - receive the next message, or the seed
+ * bus1_v2016_recv() - receive the next message; with BUS1_2016_RECV_SEED, the seed instead
  * @peer:	peer
  * @recv:	arguments and results
  *
- * Return: -EINVAL for unknown flags; -EAGAIN when there is no message; -ERANGE when its slice would
- * end behind @max_offset; -EDQUOT, -ENOMEM, -ESHUTDOWN; errors of the front end's functions.
+ * The seed is a message that the peer keeps for itself, see BUS1_2016_SEND_SEED.
+ *
+ * Return: -EINVAL for unknown flags; -EAGAIN when there is no message, or no seed; -ERANGE when the
+ * slice would end behind @max_offset; -EDQUOT, -ENOMEM, -ESHUTDOWN; errors of @install, of @label
+ * and of writing to the memory of the pool.
  */
 int bus1_v2016_recv(struct bus1_peer *peer, struct bus1_v2016_recv *recv);
 

@@ -86,7 +86,10 @@ int bus1_pool_mmap(struct file *file, struct vm_area_struct *vma);
 
 void *bus1_user_dup(u64 ptr, size_t n, size_t size);
 
-/* Copy an array to the user. Inline, so that the compiler drops the checks of a constant size. */
+/*
+ * Copy an array to the user. Inline, so that copy_to_user() makes no checks at run time when the
+ * number of bytes is constant.
+ */
 static __always_inline int bus1_user_put(u64 ptr, const void *from, size_t n, size_t size)
 {
 	if (n == 0)

@@ -5,7 +5,7 @@
  *
  * A container is made as container managers do it: an unprivileged user is root in its own user,
  * pid, mount, IPC, UTS and network namespaces, with a root directory that contains only the device.
- * Needs root, and the usage in debugfs.
+ * Needs root, and the file bus1/usage of debugfs.
  */
 
 #include "device.h"
