@@ -7,7 +7,8 @@
  * after the other, and userfaultfd makes the kernel wait for that page in the middle of the
  * command. Then the test kills the process, together with a second one that runs the same command
  * on the same peer and waits for the first. The other peer must get its notifications, and when
- * that peer has ended too, no account may be charged. Needs root, and the file bus1/usage of debugfs.
+ * that peer has ended too, no account may be charged. Needs root, and the file bus1/usage of
+ * debugfs.
  */
 
 #include "scene.h"
