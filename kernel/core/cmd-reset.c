@@ -50,7 +50,7 @@ static void bus1_peer_forget_objects(struct bus1_peer *peer)
 
 int bus1_peer_disconnect(struct bus1_peer *peer)
 {
-	struct bus1_entries queued;
+	LIST_HEAD(queued);
 	struct bus1_tx tx;
 	int r;
 
@@ -60,7 +60,6 @@ int bus1_peer_disconnect(struct bus1_peer *peer)
 	peer->disconnected = true;
 
 	bus1_tx_init(&tx, peer);
-	bus1_entries_init(&queued);
 	bus1_queue_seal(&peer->queue, peer->receiving, &queued);
 	if (bus1_peer_is_2016(peer))
 		bus1_v2016_disconnect(peer, &tx);

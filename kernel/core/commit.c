@@ -56,7 +56,7 @@ void bus1_entry_drop(struct bus1_queue_entry *entry, struct bus1_tx *tx)
  * @tx:		transaction that gets the notifications which this causes
  * @entries:	entries that are in no queue; empty afterwards
  */
-void bus1_tx_drop(struct bus1_tx *tx, struct bus1_entries *entries)
+void bus1_tx_drop(struct bus1_tx *tx, struct list_head *entries)
 {
 	struct bus1_queue_entry *entry;
 

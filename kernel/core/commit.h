@@ -23,7 +23,7 @@
 #include "tx.h"
 
 void bus1_entry_drop(struct bus1_queue_entry *entry, struct bus1_tx *tx);
-void bus1_tx_drop(struct bus1_tx *tx, struct bus1_entries *entries);
+void bus1_tx_drop(struct bus1_tx *tx, struct list_head *entries);
 
 /* Add a message to a transaction. Its handles are linked to their nodes. */
 static inline void bus1_tx_add_delivery(struct bus1_tx *tx, struct bus1_delivery *delivery)
@@ -41,13 +41,11 @@ static inline void bus1_tx_add_delivery(struct bus1_tx *tx, struct bus1_delivery
  */
 static inline void bus1_tx_commit(struct bus1_tx *tx)
 {
-	struct bus1_entries dropped;
+	LIST_HEAD(dropped);
 
-	bus1_entries_init(&dropped);
-	while (tx->entries.first) {
+	while (!list_empty(&tx->entries)) {
 		bus1_tx_place(tx, &dropped);
-		if (dropped.first)
-			bus1_tx_drop(tx, &dropped);
+		bus1_tx_drop(tx, &dropped);
 	}
 }
 

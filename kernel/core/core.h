@@ -157,13 +157,14 @@ struct bus1_payload *bus1_payload_unref(struct bus1_payload *payload);
 /* peers */
 
 /**
- * typedef bus1_wake_t - report that the queue of a peer became readable, or that the peer ended
+ * typedef bus1_wake_t - report that a peer can receive one more entry, or that it has ended
  * @peer:	the peer
  * @data:	the argument of bus1_peer_new()
  *
- * The thread that made the queue readable calls this function with a spinlock held. So it must not
- * sleep, and must not call the core. It is called each time that the queue becomes readable, and
- * once by bus1_peer_disconnect(), but never after that has returned.
+ * The thread that committed the entry calls this function with a spinlock held. So it must not
+ * sleep, and must not call the core. It is called once for each message and notification, so that
+ * several receivers can each wait for one. bus1_peer_disconnect() also calls it once; it is never
+ * called after that has returned.
  */
 typedef void (*bus1_wake_t)(struct bus1_peer *peer, void *data);
 
@@ -171,7 +172,7 @@ typedef void (*bus1_wake_t)(struct bus1_peer *peer, void *data);
  * bus1_peer_new() - make a peer
  * @accounts:	table with the accounts
  * @uid:	user whose account is charged for this peer
- * @wake:	called when the queue becomes readable, or NULL
+ * @wake:	called for each message and notification, or NULL
  * @data:	passed to @wake
  *
  * The caller must call bus1_peer_disconnect() before it drops the reference that it gets.

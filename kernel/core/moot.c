@@ -29,18 +29,17 @@ static void bus1_recv_end_flight(struct bus1_peer *peer, struct bus1_handle *han
 struct bus1_queue_entry *bus1_recv_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx)
 {
 	struct bus1_queue_entry *entry;
-	struct bus1_entries skipped;
+	LIST_HEAD(skipped);
 
 	lockdep_assert_held(&peer->lock);
 
-	bus1_entries_init(&skipped);
 	entry = bus1_queue_peek(&peer->queue);
 	while (entry && !bus1_entry_is_due(entry)) {
 		struct bus1_queue_entry *next = bus1_queue_remove(&peer->queue, entry);
 
 		if (entry->type == BUS1_ENTRY_NODE_RELEASE)
 			bus1_recv_end_flight(peer, bus1_handle_from_entry(entry));
-		bus1_entries_add(&skipped, entry);
+		list_add_tail(&entry->link, &skipped);
 		entry = next;
 		cond_resched();
 	}
@@ -69,5 +68,5 @@ void bus1_recv_settle(struct bus1_peer *peer)
 	do {
 		bus1_tx_commit(&tx);
 		bus1_recv_skip_moot(peer, &tx);
-	} while (tx.entries.first);
+	} while (!list_empty(&tx.entries));
 }

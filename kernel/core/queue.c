@@ -16,22 +16,14 @@ static struct bus1_queue_entry *bus1_queue_entry_from_rb(struct rb_node *rb)
 	return rb_entry(rb, struct bus1_queue_entry, rb);
 }
 
-/* The first entry if it is final, else NULL. */
-static struct bus1_queue_entry *bus1_queue_head(struct bus1_queue *queue)
-{
-	struct rb_node *rb = rb_first_cached(&queue->entries);
-
-	return rb && !(bus1_queue_entry_from_rb(rb)->timestamp & 1) ? bus1_queue_entry_from_rb(rb)
-								    : NULL;
-}
-
 static bool bus1_queue_entry_before(const struct bus1_queue_entry *a,
 				    const struct bus1_queue_entry *b)
 {
-	return a->timestamp < b->timestamp || (a->timestamp == b->timestamp && a->tx < b->tx);
+	if (a->timestamp != b->timestamp)
+		return a->timestamp < b->timestamp;
+	return a->tx != b->tx ? a->tx < b->tx : a->index < b->index;
 }
 
-/* Entries that compare equal stay in the order in which they are inserted. */
 static void bus1_queue_insert(struct bus1_queue *queue, struct bus1_queue_entry *entry)
 {
 	struct rb_node **slot = &queue->entries.rb_root.rb_node;
@@ -52,32 +44,115 @@ static void bus1_queue_insert(struct bus1_queue *queue, struct bus1_queue_entry 
 	rb_link_node(&entry->rb, parent, slot);
 	rb_insert_color_cached(&entry->rb, &queue->entries, leftmost);
 	++queue->n_entries;
+	if (queue->wake)
+		queue->wake(queue->peer, queue->data);
 }
 
 static void bus1_queue_unlink(struct bus1_queue *queue, struct bus1_queue_entry *entry)
 {
 	rb_erase_cached(&entry->rb, &queue->entries);
-	RB_CLEAR_NODE(&entry->rb);
 	--queue->n_entries;
 }
 
-/* Give an entry a later timestamp. It keeps its place unless the next entry is earlier now. */
-static void bus1_queue_finalize(struct bus1_queue *queue, struct bus1_queue_entry *entry,
-				u64 timestamp)
+static void bus1_queue_unstage(struct bus1_queue *queue, struct bus1_queue_entry *entry)
 {
-	struct rb_node *next = rb_next(&entry->rb);
+	list_del_init(&entry->staged);
+	--queue->n_entries;
+}
 
+/* Make a staged entry final. It has left the list of its transaction, which may end now. */
+static void bus1_queue_finalize(struct bus1_queue *queue, struct bus1_queue_entry *entry,
+				unsigned long tx, u64 timestamp)
+{
+	bus1_invariant("staged-is-lower-bound",
+		       entry->timestamp & 1 && entry->timestamp < timestamp);
+	bus1_invariant("committed-is-even", !(timestamp & 1));
+
+	bus1_queue_unstage(queue, entry);
 	entry->timestamp = timestamp;
-	if (!next || bus1_queue_entry_before(entry, bus1_queue_entry_from_rb(next)))
-		return;
-	bus1_queue_unlink(queue, entry);
+	entry->tx = tx;
+	queue->clock = max_t(u64, queue->clock, timestamp);
 	bus1_queue_insert(queue, entry);
 }
 
-static void bus1_queue_wake(struct bus1_queue *queue)
+/* Make a staged entry final if its transaction is decided. Return: whether it is. */
+static bool bus1_queue_settle_entry(struct bus1_queue *queue, struct bus1_queue_entry *entry)
 {
-	if (queue->wake)
-		queue->wake(queue->peer, queue->data);
+	struct bus1_staging *staging = entry->staging;
+	unsigned long tx = staging->tx;
+	u64 final;
+
+	if (!READ_ONCE(staging->final))
+		return false;
+	spin_lock(&staging->lock);
+	final = staging->final;
+	list_del_init(&entry->link);
+	/* Without its last entry the transaction may end, and its staging with it. */
+	spin_unlock(&staging->lock);
+	bus1_queue_finalize(queue, entry, tx, final);
+	return true;
+}
+
+/*
+ * Make all staged entries final whose transactions are decided. A peer that knows of such a
+ * transaction, by whatever means, can only do so after the decision. So what it sends next gets a
+ * greater timestamp.
+ */
+static void bus1_queue_settle(struct bus1_queue *queue)
+{
+	struct bus1_queue_entry *entry, *next;
+
+	list_for_each_entry_safe(entry, next, &queue->staged, staged)
+		bus1_queue_settle_entry(queue, entry);
+}
+
+/* Delay the transaction of a staged entry. Return: false when it is decided already. */
+static bool bus1_queue_delay_entry(struct bus1_queue *queue, struct bus1_queue_entry *entry)
+{
+	struct bus1_staging *staging = entry->staging;
+	bool undecided;
+
+	spin_lock(&staging->lock);
+	undecided = !staging->final;
+	if (undecided)
+		staging->least = max_t(u64, staging->least, queue->clock + 2);
+	spin_unlock(&staging->lock);
+	if (undecided)
+		entry->timestamp = queue->clock + 1;
+	return undecided;
+}
+
+/*
+ * Delay the transactions that could still get ahead of the entry that is received next. Return:
+ * false when one of them has been decided, so that another entry may be next.
+ */
+static bool bus1_queue_delay(struct bus1_queue *queue, const struct bus1_queue_entry *head)
+{
+	struct bus1_queue_entry *entry;
+
+	list_for_each_entry(entry, &queue->staged, staged) {
+		if (entry->timestamp < head->timestamp && !bus1_queue_delay_entry(queue, entry))
+			return false;
+	}
+	return true;
+}
+
+/* The entry that is received next, or NULL. It stays the next one until it is removed. */
+static struct bus1_queue_entry *bus1_queue_head(struct bus1_queue *queue)
+{
+	struct bus1_queue_entry *head;
+	struct rb_node *rb;
+
+	if (queue->sealed)
+		return NULL;
+	do {
+		bus1_queue_settle(queue);
+		rb = rb_first_cached(&queue->entries);
+		if (!rb)
+			return NULL;
+		head = bus1_queue_entry_from_rb(rb);
+	} while (!bus1_queue_delay(queue, head));
+	return head;
 }
 
 void bus1_queue_init(struct bus1_queue *queue, struct bus1_peer *peer,
@@ -90,26 +165,66 @@ void bus1_queue_init(struct bus1_queue *queue, struct bus1_peer *peer,
 		.data = data,
 	};
 	spin_lock_init(&queue->lock);
+	INIT_LIST_HEAD(&queue->staged);
+}
+
+/**
+ * bus1_staging_init() - begin to stage a transaction
+ * @staging:	set
+ * @tx:		number of the transaction. No other one with an equal final timestamp may have it.
+ * @entries:	its entries, by @link; empty afterwards
+ */
+void bus1_staging_init(struct bus1_staging *staging, unsigned long tx, struct list_head *entries)
+{
+	spin_lock_init(&staging->lock);
+	staging->tx = tx;
+	INIT_LIST_HEAD(&staging->entries);
+	list_splice_init(entries, &staging->entries);
+	staging->least = 0;
+	staging->final = 0;
+}
+
+/**
+ * bus1_staging_decide() - decide the final timestamp of a transaction
+ * @staging:	transaction whose entries are all staged
+ * @timestamp:	the greatest result of bus1_queue_stage()
+ *
+ * From now on every receiver can make its own entry final, and receive it.
+ *
+ * Return: the final timestamp.
+ */
+u64 bus1_staging_decide(struct bus1_staging *staging, u64 timestamp)
+{
+	spin_lock(&staging->lock);
+	timestamp = max_t(u64, timestamp, staging->least);
+	WRITE_ONCE(staging->final, timestamp);
+	spin_unlock(&staging->lock);
+	return timestamp;
 }
 
 /**
  * bus1_queue_stage() - add an entry whose final timestamp is not known yet
  * @queue:	queue
- * @entry:	entry that is in no queue, with its transaction set
+ * @entry:	entry of @staging that is in no queue
+ * @staging:	its transaction, which is not decided
  *
- * Until the entry is committed, no entry behind it can be received. Does nothing on a sealed queue.
+ * Does nothing on a sealed queue.
  *
  * Return: the least final timestamp that this queue accepts; 0 when it is sealed.
  */
-u64 bus1_queue_stage(struct bus1_queue *queue, struct bus1_queue_entry *entry)
+u64 bus1_queue_stage(struct bus1_queue *queue, struct bus1_queue_entry *entry,
+		     struct bus1_staging *staging)
 {
 	u64 timestamp = 0;
 
 	spin_lock(&queue->lock);
 	if (!queue->sealed) {
+		bus1_queue_settle(queue);
 		entry->timestamp = queue->clock + 1;
-		timestamp = queue->clock += 2;
-		bus1_queue_insert(queue, entry);
+		entry->staging = staging;
+		timestamp = queue->clock + 2;
+		list_add_tail(&entry->staged, &queue->staged);
+		++queue->n_entries;
 	}
 	spin_unlock(&queue->lock);
 	return timestamp;
@@ -120,11 +235,14 @@ u64 bus1_queue_stage(struct bus1_queue *queue, struct bus1_queue_entry *entry)
  * @queue:	queue
  * @timestamp:	a final timestamp
  *
- * Return: the clock, which is not behind @timestamp.
+ * Return: the clock, which is not behind @timestamp, nor behind the transactions that are decided
+ * and have an entry in this queue.
  */
 u64 bus1_queue_sync(struct bus1_queue *queue, u64 timestamp)
 {
 	spin_lock(&queue->lock);
+	if (!queue->sealed)
+		bus1_queue_settle(queue);
 	if (queue->clock < timestamp)
 		queue->clock = timestamp;
 	else
@@ -136,64 +254,64 @@ u64 bus1_queue_sync(struct bus1_queue *queue, u64 timestamp)
 /**
  * bus1_queue_commit() - make a staged entry final
  * @queue:	queue
- * @entry:	entry that was given to bus1_queue_stage()
- * @timestamp:	final timestamp; the clock must have been advanced to it
+ * @entry:	the entry that was first in @staging's list a moment ago. It may have become final
+ *		since then, and may have been received and freed.
+ * @staging:	its transaction, which is decided
  *
- * On success the receiver owns the entry. It may receive and free the entry before this returns.
+ * When this returns, the receiver owns the entry, and may have received and freed it.
  *
- * Return: true; false when the queue is sealed, and the caller still owns the entry.
+ * Return: true; false when the queue is sealed, and the caller owns the entry.
  */
-bool bus1_queue_commit(struct bus1_queue *queue, struct bus1_queue_entry *entry, u64 timestamp)
+bool bus1_queue_commit(struct bus1_queue *queue, struct bus1_queue_entry *entry,
+		       struct bus1_staging *staging)
 {
-	bool readable;
+	bool is_staged, sealed;
 
 	spin_lock(&queue->lock);
-	if (queue->sealed) {
-		if (!RB_EMPTY_NODE(&entry->rb))
-			bus1_queue_unlink(queue, entry);
-		spin_unlock(&queue->lock);
-		return false;
-	}
+	sealed = queue->sealed;
+	spin_lock(&staging->lock);
+	/* An entry leaves the list only with the lock of its queue held, and never comes back. */
+	is_staged =
+		list_first_entry_or_null(&staging->entries, struct bus1_queue_entry, link) == entry;
+	if (is_staged)
+		list_del_init(&entry->link);
+	spin_unlock(&staging->lock);
 
-	bus1_invariant("drop-once", !RB_EMPTY_NODE(&entry->rb));
-	bus1_invariant("staged-is-lower-bound",
-		       entry->timestamp & 1 && entry->timestamp < timestamp);
-	bus1_invariant("committed-is-even", !(timestamp & 1));
-	bus1_invariant("clock-covers", timestamp <= queue->clock);
-	readable = bus1_queue_head(queue);
-	bus1_queue_finalize(queue, entry, timestamp);
-	if (!readable && bus1_queue_head(queue))
-		bus1_queue_wake(queue);
+	if (is_staged && !sealed) {
+		bus1_queue_finalize(queue, entry, staging->tx, staging->final);
+	} else if (is_staged && entry->timestamp) {
+		bus1_queue_unstage(queue, entry);
+		entry->timestamp = 0;
+	}
 	spin_unlock(&queue->lock);
-	return true;
+	return !is_staged || !sealed;
 }
 
 /**
- * bus1_queue_push() - stage and commit the only entry of a transaction
+ * bus1_queue_push() - add the only entry of a transaction
  * @queue:	queue
- * @entry:	entry that is in no queue, with its transaction set
+ * @entry:	entry that is in no queue
+ * @tx:		number of the transaction
  * @timestamp:	the final timestamp will be greater than this
  *
  * On success the receiver owns the entry.
  *
  * Return: the final timestamp; 0 when the queue is sealed, and the caller still owns the entry.
  */
-u64 bus1_queue_push(struct bus1_queue *queue, struct bus1_queue_entry *entry, u64 timestamp)
+u64 bus1_queue_push(struct bus1_queue *queue, struct bus1_queue_entry *entry, unsigned long tx,
+		    u64 timestamp)
 {
-	bool readable;
-
 	spin_lock(&queue->lock);
 	if (queue->sealed) {
 		spin_unlock(&queue->lock);
 		return 0;
 	}
 
+	bus1_queue_settle(queue);
 	timestamp = queue->clock = max_t(u64, queue->clock, timestamp) + 2;
 	entry->timestamp = timestamp;
-	readable = bus1_queue_head(queue);
+	entry->tx = tx;
 	bus1_queue_insert(queue, entry);
-	if (!readable && bus1_queue_head(queue))
-		bus1_queue_wake(queue);
 	spin_unlock(&queue->lock);
 	return timestamp;
 }
@@ -255,8 +373,10 @@ struct bus1_queue_entry *bus1_queue_remove(struct bus1_queue *queue, struct bus1
 	spin_lock(&queue->lock);
 	bus1_invariant("received-in-order",
 		       bus1_queue_head(queue) == entry && entry->timestamp >= queue->received);
+	bus1_invariant("clock-covers", entry->timestamp <= queue->clock);
 	queue->received = entry->timestamp;
 	bus1_queue_unlink(queue, entry);
+	entry->timestamp = 0;
 	next = bus1_queue_head(queue);
 	spin_unlock(&queue->lock);
 	return next;
@@ -266,10 +386,11 @@ struct bus1_queue_entry *bus1_queue_remove(struct bus1_queue *queue, struct bus1
  * bus1_queue_seal() - empty a queue for good
  * @queue:	queue
  * @except:	entry that a receiver looks at, and will drop itself; or NULL
- * @entries:	all other final entries are added. Senders drop the entries that they have staged.
+ * @entries:	all other final entries are added, by @link. Senders drop the entries that they
+ *		have staged.
  */
 void bus1_queue_seal(struct bus1_queue *queue, const struct bus1_queue_entry *except,
-		     struct bus1_entries *entries)
+		     struct list_head *entries)
 {
 	struct bus1_queue_entry *entry;
 	struct rb_node *rb;
@@ -277,7 +398,8 @@ void bus1_queue_seal(struct bus1_queue *queue, const struct bus1_queue_entry *ex
 
 	spin_lock(&queue->lock);
 	queue->sealed = true;
-	bus1_queue_wake(queue);
+	if (queue->wake)
+		queue->wake(queue->peer, queue->data);
 	queue->wake = NULL;
 
 	do {
@@ -287,8 +409,9 @@ void bus1_queue_seal(struct bus1_queue *queue, const struct bus1_queue_entry *ex
 				break;
 			entry = bus1_queue_entry_from_rb(rb);
 			bus1_queue_unlink(queue, entry);
-			if (!(entry->timestamp & 1) && entry != except)
-				bus1_entries_add(entries, entry);
+			entry->timestamp = 0;
+			if (entry != except)
+				list_add_tail(&entry->link, entries);
 		}
 		spin_unlock(&queue->lock);
 		cond_resched();
@@ -297,13 +420,13 @@ void bus1_queue_seal(struct bus1_queue *queue, const struct bus1_queue_entry *ex
 	spin_unlock(&queue->lock);
 }
 
-/* Whether the first entry can be received, and whether the queue is sealed. Never sleeps. */
+/* Whether there is a final entry, and whether the queue is sealed. Never sleeps. */
 bool bus1_queue_is_readable(struct bus1_queue *queue, bool *ret_sealed)
 {
 	bool readable;
 
 	spin_lock(&queue->lock);
-	readable = bus1_queue_head(queue);
+	readable = rb_first_cached(&queue->entries);
 	*ret_sealed = queue->sealed;
 	spin_unlock(&queue->lock);
 	return readable;

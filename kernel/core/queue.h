@@ -6,23 +6,33 @@
  * Queues
  *
  * The queue of a peer holds entries: the messages and notifications that the peer has not received
- * yet, ordered by timestamp. Each queue has its own Lamport clock. There is no lock or counter that
- * all queues share. tx.h explains where timestamps come from. A queue guarantees:
+ * yet. Each queue has its own Lamport clock. There is no lock or counter that all queues share.
+ * tx.h explains where timestamps come from.
  *
- *  - An odd timestamp marks a staged entry. Its final timestamp is not known yet, but will be
- *    greater. Final timestamps are even.
- *  - The clock is never behind the timestamp of an entry that is or was in the queue.
- *  - Only the first entry can be received, and only when it is not staged. Later entries get
- *    timestamps ahead of the clock. So entries are received in the order of their final timestamps.
- *  - Entries with equal timestamps are ordered by their transaction, which has one number on all
- *    queues. Entries of one transaction stay in the order in which they were committed.
+ *	staged:	entry 13?  entry 17?		no order; the final timestamp will be greater
+ *	final:	entry 10   entry 12   entry 14	in the order of their timestamps
+ *
+ * A queue guarantees:
+ *
+ *  - An odd timestamp marks a staged entry. Final timestamps are even.
+ *  - The clock is never behind a final timestamp that is or was in the queue. New entries get
+ *    timestamps ahead of the clock.
+ *  - Nothing waits for a staged entry. To receive the first final entry, a receiver delays the
+ *    transactions that are not decided yet: their final timestamp will be ahead of the clock. So
+ *    entries are received in the order of their final timestamps.
+ *  - A staged entry whose transaction is decided becomes final when its sender comes to it, or
+ *    earlier, when another entry is added or received.
+ *  - Entries with equal timestamps are ordered by the number of their transaction, which is the
+ *    same on all queues. Entries of one transaction have the order in which they were staged.
  */
 
+#include <linux/list.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
 struct bus1_peer;
+struct bus1_staging;
 
 enum bus1_entry_type {
 	BUS1_ENTRY_MESSAGE,	   /* part of a struct bus1_delivery */
@@ -33,87 +43,91 @@ enum bus1_entry_type {
 
 /**
  * struct bus1_queue_entry - a message or notification to be received
- * @rb:		link in the queue; empty when it is in no queue
- * @next:	link in a transaction that is not committed yet, or in a list of entries to drop;
- *		the entry itself when it is in neither
+ * @rb:		link in the queue while it is final
+ * @staged:	link in the queue while it is staged
+ * @link:	link in a transaction that is not committed yet, or in a list of entries to drop;
+ *		empty when it is in neither
  * @peer:	receiver; the object that contains the entry has a reference to it
- * @timestamp:	see above
- * @tx:		number of its transaction, unique among all that are under way
+ * @timestamp:	see above; 0 when the entry is in no queue
+ * @staging:	its transaction while it is staged
+ * @tx:		number of its transaction once it is final
+ * @index:	position in its transaction
  * @type:	says which object contains the entry
  */
 struct bus1_queue_entry {
-	struct rb_node rb;
-	struct bus1_queue_entry *next;
+	union {
+		struct rb_node rb;
+		struct list_head staged;
+	};
+	struct list_head link;
 	struct bus1_peer *peer;
 	u64 timestamp;
-	unsigned long tx;
+	union {
+		struct bus1_staging *staging;
+		unsigned long tx;
+	};
+	u32 index;
 	enum bus1_entry_type type;
 };
 
 static inline void bus1_queue_entry_init(struct bus1_queue_entry *entry, enum bus1_entry_type type,
 					 struct bus1_peer *peer)
 {
-	RB_CLEAR_NODE(&entry->rb);
-	entry->next = entry;
+	INIT_LIST_HEAD(&entry->link);
 	entry->peer = peer;
 	entry->timestamp = 0;
 	entry->tx = 0;
+	entry->index = 0;
 	entry->type = type;
 }
 
-/**
- * struct bus1_entries - entries in the order in which they were added
- * @first:	the first entry, or NULL
- * @last:	the pointer that the next entry is linked to
- */
-struct bus1_entries {
-	struct bus1_queue_entry *first;
-	struct bus1_queue_entry **last;
-};
-
-static inline void bus1_entries_init(struct bus1_entries *entries)
+/* Take out the first entry of a list. NULL when there is none. */
+static inline struct bus1_queue_entry *bus1_entries_take(struct list_head *entries)
 {
-	entries->first = NULL;
-	entries->last = &entries->first;
-}
+	struct bus1_queue_entry *entry;
 
-/* Append an entry that is in no list. */
-static inline void bus1_entries_add(struct bus1_entries *entries, struct bus1_queue_entry *entry)
-{
-	entry->next = NULL;
-	*entries->last = entry;
-	entries->last = &entry->next;
-}
-
-/* Take out the first entry. NULL when there is none. */
-static inline struct bus1_queue_entry *bus1_entries_take(struct bus1_entries *entries)
-{
-	struct bus1_queue_entry *entry = entries->first;
-
-	if (!entry)
-		return NULL;
-	entries->first = entry->next;
-	if (!entries->first)
-		entries->last = &entries->first;
-	entry->next = entry;
+	entry = list_first_entry_or_null(entries, struct bus1_queue_entry, link);
+	if (entry)
+		list_del_init(&entry->link);
 	return entry;
 }
 
 /**
+ * struct bus1_staging - what a transaction shares with the queues on which its entries are staged
+ * @lock:	protects the following. The innermost lock.
+ * @tx:		number of the transaction; does not change
+ * @entries:	the entries that are not final yet, by @link
+ * @least:	the final timestamp must not be less
+ * @final:	the final timestamp; 0 until it is decided. It never changes after that.
+ *
+ * It lives on the stack of the sender, which must not leave before @entries is empty. A queue may
+ * use it while it has an entry of it staged.
+ */
+struct bus1_staging {
+	spinlock_t lock;
+	unsigned long tx;
+	struct list_head entries;
+	u64 least;
+	u64 final;
+};
+
+/**
  * struct bus1_queue - the entries that a peer has not received yet
- * @lock:	protects this structure, and @rb, @timestamp and @tx of entries. The innermost lock.
- * @entries:	entries by timestamp and transaction
+ * @lock:	protects this structure, and all of its entries but @link
+ * @entries:	final entries by timestamp, transaction and index
+ * @staged:	staged entries
  * @clock:	Lamport clock, always even
  * @received:	timestamp of the entry that was removed last
- * @n_entries:	number of @entries
+ * @n_entries:	number of entries, final and staged
  * @sealed:	no entries can be added any more
- * @wake:	called with @lock held when the queue becomes readable or is sealed
+ * @wake:	called with @lock held when an entry becomes final, or the queue is sealed
  * @peer:	owner of the queue
  * @data:	passed to @wake
  */
 struct bus1_queue {
 	spinlock_t lock;
 	struct rb_root_cached entries;
+	struct list_head staged;
 	u64 clock;
 	u64 received;
 	u64 n_entries;
@@ -126,10 +140,16 @@ struct bus1_queue {
 void bus1_queue_init(struct bus1_queue *queue, struct bus1_peer *peer,
 		     void (*wake)(struct bus1_peer *peer, void *data), void *data);
 
-u64 bus1_queue_stage(struct bus1_queue *queue, struct bus1_queue_entry *entry);
+void bus1_staging_init(struct bus1_staging *staging, unsigned long tx, struct list_head *entries);
+u64 bus1_staging_decide(struct bus1_staging *staging, u64 timestamp);
+
+u64 bus1_queue_stage(struct bus1_queue *queue, struct bus1_queue_entry *entry,
+		     struct bus1_staging *staging);
 u64 bus1_queue_sync(struct bus1_queue *queue, u64 timestamp);
-bool bus1_queue_commit(struct bus1_queue *queue, struct bus1_queue_entry *entry, u64 timestamp);
-u64 bus1_queue_push(struct bus1_queue *queue, struct bus1_queue_entry *entry, u64 timestamp);
+bool bus1_queue_commit(struct bus1_queue *queue, struct bus1_queue_entry *entry,
+		       struct bus1_staging *staging);
+u64 bus1_queue_push(struct bus1_queue *queue, struct bus1_queue_entry *entry, unsigned long tx,
+		    u64 timestamp);
 
 struct bus1_queue_entry *bus1_queue_peek(struct bus1_queue *queue);
 struct bus1_queue_entry *bus1_queue_next_of_tx(struct bus1_queue *queue,
@@ -137,7 +157,7 @@ struct bus1_queue_entry *bus1_queue_next_of_tx(struct bus1_queue *queue,
 struct bus1_queue_entry *bus1_queue_remove(struct bus1_queue *queue,
 					   struct bus1_queue_entry *entry);
 void bus1_queue_seal(struct bus1_queue *queue, const struct bus1_queue_entry *except,
-		     struct bus1_entries *entries);
+		     struct list_head *entries);
 
 bool bus1_queue_is_readable(struct bus1_queue *queue, bool *ret_sealed);
 u64 bus1_queue_count(struct bus1_queue *queue);

@@ -4,6 +4,7 @@
  */
 
 #include <linux/kernel.h>
+#include <linux/list.h>
 #include <linux/sched.h>
 #include "invariant.h"
 #include "peer.h"
@@ -12,7 +13,7 @@
 void bus1_tx_init(struct bus1_tx *tx, struct bus1_peer *sender)
 {
 	tx->sender = sender;
-	bus1_entries_init(&tx->entries);
+	INIT_LIST_HEAD(&tx->entries);
 }
 
 /**
@@ -22,52 +23,73 @@ void bus1_tx_init(struct bus1_tx *tx, struct bus1_peer *sender)
  */
 void bus1_tx_add(struct bus1_tx *tx, struct bus1_queue_entry *entry)
 {
-	bus1_invariant("told-once", entry->next == entry && RB_EMPTY_NODE(&entry->rb));
-	bus1_entries_add(&tx->entries, entry);
+	bus1_invariant("told-once", list_empty(&entry->link) && entry->timestamp == 0);
+	list_add_tail(&entry->link, &tx->entries);
 }
 
 /* Most transactions have one entry: its queue alone decides the timestamp. */
-static void bus1_tx_place_one(struct bus1_tx *tx, struct bus1_entries *dropped)
+static void bus1_tx_place_one(struct bus1_tx *tx, struct list_head *dropped)
 {
 	struct bus1_queue_entry *entry = bus1_entries_take(&tx->entries);
 	struct bus1_queue *own = &tx->sender->queue;
 	u64 timestamp;
 
-	entry->tx = (unsigned long)tx;
-	timestamp = bus1_queue_push(&entry->peer->queue, entry, bus1_queue_sync(own, 0));
+	entry->index = 0;
+	timestamp = bus1_queue_push(&entry->peer->queue, entry, tx->sender->number,
+				    bus1_queue_sync(own, 0));
 	if (timestamp)
 		bus1_queue_sync(own, timestamp);
 	else
-		bus1_entries_add(dropped, entry);
+		list_add_tail(&entry->link, dropped);
 }
 
-static void bus1_tx_place_many(struct bus1_tx *tx, struct bus1_entries *dropped)
+/* Stage all entries. Return: the least final timestamp that all queues accept. */
+static u64 bus1_tx_stage(struct bus1_tx *tx, struct bus1_staging *staging)
 {
-	struct bus1_queue *own = &tx->sender->queue;
 	struct bus1_queue_entry *entry;
 	u64 timestamp;
+	u32 index = 0;
 
 	/* The transaction must be later than everything that the sender has sent or received. */
-	timestamp = bus1_queue_sync(own, 0) + 2;
-	for (entry = tx->entries.first; entry; entry = entry->next) {
-		entry->tx = (unsigned long)tx;
-		timestamp = max_t(u64, timestamp, bus1_queue_stage(&entry->peer->queue, entry));
+	timestamp = bus1_queue_sync(&tx->sender->queue, 0) + 2;
+	list_for_each_entry(entry, &staging->entries, link) {
+		entry->index = index++;
+		timestamp = max_t(u64, timestamp,
+				  bus1_queue_stage(&entry->peer->queue, entry, staging));
 		cond_resched();
 	}
+	return timestamp;
+}
 
-	bus1_queue_sync(own, timestamp);
-	for (entry = tx->entries.first; entry; entry = entry->next) {
-		/* Staging has already advanced the clock of this queue to the timestamp. */
-		if (entry->timestamp + 1 == timestamp)
-			continue;
-		bus1_queue_sync(&entry->peer->queue, timestamp);
-		cond_resched();
-	}
+/* The first entry of a decided transaction that is not final, and its receiver, referenced. */
+static struct bus1_queue_entry *bus1_tx_next(struct bus1_staging *staging,
+					     struct bus1_peer **ret_receiver)
+{
+	struct bus1_queue_entry *entry;
 
-	/* The receiver owns an entry once it is committed. */
-	while ((entry = bus1_entries_take(&tx->entries))) {
-		if (!bus1_queue_commit(&entry->peer->queue, entry, timestamp))
-			bus1_entries_add(dropped, entry);
+	spin_lock(&staging->lock);
+	entry = list_first_entry_or_null(&staging->entries, struct bus1_queue_entry, link);
+	if (entry)
+		*ret_receiver = bus1_peer_ref(entry->peer);
+	spin_unlock(&staging->lock);
+	return entry;
+}
+
+static void bus1_tx_place_many(struct bus1_tx *tx, struct list_head *dropped)
+{
+	struct bus1_queue_entry *entry;
+	struct bus1_staging staging;
+	struct bus1_peer *receiver;
+	u64 timestamp;
+
+	bus1_staging_init(&staging, tx->sender->number, &tx->entries);
+	timestamp = bus1_staging_decide(&staging, bus1_tx_stage(tx, &staging));
+	bus1_queue_sync(&tx->sender->queue, timestamp);
+
+	while ((entry = bus1_tx_next(&staging, &receiver))) {
+		if (!bus1_queue_commit(&receiver->queue, entry, &staging))
+			list_add_tail(&entry->link, dropped);
+		bus1_peer_unref(receiver);
 		cond_resched();
 	}
 }
@@ -77,9 +99,9 @@ static void bus1_tx_place_many(struct bus1_tx *tx, struct bus1_entries *dropped)
  * @tx:		transaction with at least one entry; empty afterwards
  * @dropped:	entries for disconnected receivers are added; they are in no queue
  */
-void bus1_tx_place(struct bus1_tx *tx, struct bus1_entries *dropped)
+void bus1_tx_place(struct bus1_tx *tx, struct list_head *dropped)
 {
-	if (!tx->entries.first->next)
+	if (list_is_singular(&tx->entries))
 		bus1_tx_place_one(tx, dropped);
 	else
 		bus1_tx_place_many(tx, dropped);

@@ -51,12 +51,11 @@ void bus1_v2016_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx)
 {
 	struct bus1_v2016_shown *head = &peer->v2016->head;
 	struct bus1_queue_entry *entry;
-	struct bus1_entries skipped;
 	struct bus1_handle *handle;
+	LIST_HEAD(skipped);
 
 	lockdep_assert_held(&peer->lock);
 
-	bus1_entries_init(&skipped);
 	while ((entry = bus1_queue_peek(&peer->queue)) && !bus1_v2016_is_due(entry)) {
 		if (head->delivery && entry == &head->delivery->entry)
 			bus1_v2016_forget(head);
@@ -68,7 +67,7 @@ void bus1_v2016_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx)
 				handle->object.state = BUS1_OBJECT_GONE;
 		}
 		bus1_queue_remove(&peer->queue, entry);
-		bus1_entries_add(&skipped, entry);
+		list_add_tail(&entry->link, &skipped);
 		cond_resched();
 	}
 	bus1_tx_drop(tx, &skipped);
@@ -86,7 +85,7 @@ void bus1_v2016_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx)
 void bus1_v2016_commit(struct bus1_peer *peer, struct bus1_tx *tx)
 {
 	bus1_v2016_skip_moot(peer, tx);
-	while (tx->entries.first) {
+	while (!list_empty(&tx->entries)) {
 		bus1_tx_commit(tx);
 		bus1_v2016_skip_moot(peer, tx);
 	}

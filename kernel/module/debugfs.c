@@ -107,7 +107,7 @@ static void bus1_queues_show(struct seq_file *seq, const struct bus1_walk *walk)
 	seq_printf(seq, "%llu %llu %llu %s\n", info->number, info->clock, info->n_queued,
 		   info->disconnected ? "sealed"
 		   : info->readable   ? "readable"
-		   : info->n_queued   ? "blocked"
+		   : info->n_queued   ? "staged"
 				      : "empty");
 }
 

@@ -3,12 +3,11 @@
  * The order of transactions (kernel/core/tx.h, queue.h)
  *
  * Each of PEERS peers sends one transaction to any set of receivers, all at the same time. Their
- * steps interleave in any order. With CLOSE, that peer is closed at any point. One atomic step
- * stands for the work that the core does while it holds the lock of one queue.
+ * steps interleave in any order. With CLOSE, that peer is closed at any point. With STALL, that
+ * sender may stop for ever between any two of its steps. One atomic step stands for the work that
+ * the core does while it holds the lock of one queue, or decides a transaction.
  *
- * Receivers take each entry as soon as they can. This hides no fault: a receiver only takes an
- * entry that is final and first, and no step of a transaction reads such an entry. A later receive
- * could only find more entries ahead of it. With LAZY, receivers wait for any time instead.
+ * Receivers take each entry as soon as they can. With LAZY, they wait for any time instead.
  *
  * The invariants have the names that test/model/README.md gives them.
  */
@@ -28,18 +27,22 @@ typedef queue_t {
 	byte clock;
 	bool sealed;
 	byte state[TXS];
-	byte timestamp[TXS];
+	byte timestamp[TXS];	/* while staged: odd, and less than the final one will be */
 	byte last;		/* timestamp that was received last */
 	byte last_tx;
 };
 
 queue_t queue[PEERS];
 
+byte least[TXS];		/* the receivers need a final timestamp that is not less */
+byte final[TXS];		/* the final timestamp; 0 until it is decided */
+
 byte receivers[TXS];		/* set of peers that transaction t is sent to */
 bool begun[TXS];
 bool returned[TXS];		/* the sender's command has returned */
 bool seen[TXS];			/* a peer has received it */
 byte causes[TXS];		/* transactions that t's sender could know of when t began */
+byte dropped_final[PEERS];	/* transactions whose entry was dropped by the close of the queue */
 byte before[TXS];		/* transactions that some peer has received before t */
 
 #define HAS(set, i) (((set) >> (i)) & 1)
@@ -49,38 +52,77 @@ byte before[TXS];		/* transactions that some peer has received before t */
 	(queue[p].timestamp[a] < queue[p].timestamp[b] || \
 	 (queue[p].timestamp[a] == queue[p].timestamp[b] && (a) < (b)))
 
-#define QUEUED(p, t) (queue[p].state[t] == STAGED || queue[p].state[t] == FINAL)
-
 #define MAX(a, b) ((a) > (b) -> (a) : (b))
+
+#ifdef STALL
+#define STALLS(t) ((t) == STALL)
+#else
+#define STALLS(t) false
+#endif
 
 /*
  * Each of these omits one step of the core, to show that an assertion fails without it:
  *
- *     BREAK_SYNC   the clocks of the receivers are not advanced before the first commit
- *     BREAK_BLOCK  final entries overtake staged ones
- *     BREAK_SEAL   the close of a queue drops staged entries, too, which the senders drop again
+ *     BREAK_SETTLE  a new entry does not look for staged entries whose transaction is decided
+ *     BREAK_DELAY   a received entry does not delay the transactions that are not decided
+ *     BREAK_SEAL    the close of a queue drops staged entries, too, which the senders drop again
+ *     BREAK_WAIT    final entries wait for staged ones (only with STALL is this a fault)
  */
-#ifdef BREAK_BLOCK
-#define BLOCKS(p, t) (queue[p].state[t] == FINAL)
+#ifdef BREAK_WAIT
+#define WAITS(p, k, t) (queue[p].state[k] == STAGED && queue[p].timestamp[k] < queue[p].timestamp[t])
 #else
-#define BLOCKS(p, t) QUEUED(p, t)
+#define WAITS(p, k, t) false
 #endif
+#define BEHIND(p, k, t) \
+	((k) != (t) && ((queue[p].state[k] == FINAL && AHEAD(p, k, t)) || WAITS(p, k, t)))
 
-/* Whether no entry that blocks is ahead of entry t in the queue of p. */
+/* Whether no entry is ahead of entry t in the queue of p. */
 #define FIRST(p, t) \
-	(!(BLOCKS(p, 0) && (t) != 0 && AHEAD(p, 0, t)) && \
-	 !(BLOCKS(p, 1) && (t) != 1 && AHEAD(p, 1, t)) && \
-	 !(TXS > 2 && BLOCKS(p, TXS - 1) && (t) != TXS - 1 && AHEAD(p, TXS - 1, t)))
+	(!BEHIND(p, 0, t) && !BEHIND(p, 1, t) && !(TXS > 2 && BEHIND(p, TXS - 1, t)))
+
+inline finalize(p, t)
+{
+	/* staged-is-lower-bound */
+	assert(queue[p].state[t] == STAGED && (queue[p].timestamp[t] & 1));
+	assert(queue[p].timestamp[t] < final[t]);
+	/* committed-is-even */
+	assert(!(final[t] & 1));
+	queue[p].timestamp[t] = final[t];
+	queue[p].clock = MAX(queue[p].clock, final[t]);
+	queue[p].state[t] = FINAL
+}
+
+/* Staged entries whose transaction is decided become final. */
+inline settle(p)
+{
+	if
+	:: !queue[p].sealed ->
+		for (k : 0 .. TXS - 1) {
+			if
+			:: queue[p].state[k] == STAGED && final[k] != 0 -> finalize(p, k)
+			:: else
+			fi
+		}
+		k = 0
+	:: else
+	fi
+}
+
+#ifdef BREAK_SETTLE
+#define settle_before(p) skip
+#else
+#define settle_before(p) settle(p)
+#endif
 
 inline stage(p, t)
 {
+	settle_before(p);
 	if
 	:: queue[p].sealed -> got = 0
 	:: else ->
 		queue[p].timestamp[t] = queue[p].clock + 1;
-		queue[p].clock = queue[p].clock + 2;
 		queue[p].state[t] = STAGED;
-		got = queue[p].clock
+		got = queue[p].clock + 2
 	fi
 }
 
@@ -89,29 +131,23 @@ inline sync(p, value)
 	queue[p].clock = MAX(queue[p].clock, value)
 }
 
-inline commit(p, t, value)
+inline commit(p, t)
 {
 	if
-	:: queue[p].sealed ->
+	:: queue[p].sealed && queue[p].state[t] != RECEIVED && queue[p].state[t] != FINAL ->
 		/* drop-once: the close of the queue has left this entry to its sender. */
-		assert(queue[p].state[t] == NONE || queue[p].state[t] == STAGED);
-		queue[p].state[t] = DROPPED
-	:: else ->
-		/* staged-is-lower-bound */
-		assert(queue[p].state[t] == STAGED && (queue[p].timestamp[t] & 1));
-		assert(queue[p].timestamp[t] < value);
-		/* committed-is-even, clock-covers */
-		assert(!(value & 1));
-#ifndef BREAK_SYNC
-		assert(value <= queue[p].clock);
-#endif
-		queue[p].timestamp[t] = value;
-		queue[p].state[t] = FINAL
+		if
+		:: queue[p].state[t] == DROPPED -> assert(dropped_final[p] & (1 << t))
+		:: else -> queue[p].state[t] = DROPPED
+		fi
+	:: !queue[p].sealed && queue[p].state[t] == STAGED -> finalize(p, t)
+	:: else	/* another operation on the queue has made it final */
 	fi
 }
 
 inline push(p, t, value)
 {
+	settle_before(p);
 	if
 	:: queue[p].sealed ->
 		queue[p].state[t] = DROPPED;
@@ -144,8 +180,18 @@ inline receive(p, t)
 	       (queue[p].timestamp[t] == queue[p].last && t > queue[p].last_tx));
 	queue[p].last = queue[p].timestamp[t];
 	queue[p].last_tx = t;
-#ifndef BREAK_SYNC
+	/* clock-covers */
 	assert(queue[p].timestamp[t] <= queue[p].clock);
+#ifndef BREAK_DELAY
+	for (k : 0 .. TXS - 1) {
+		if
+		:: queue[p].state[k] == STAGED && queue[p].timestamp[k] < queue[p].timestamp[t] ->
+			assert(final[k] == 0);
+			queue[p].timestamp[k] = queue[p].clock + 1;
+			least[k] = MAX(least[k], queue[p].clock + 2)
+		:: else
+		fi
+	}
 #endif
 
 	for (k : 0 .. TXS - 1) {
@@ -184,6 +230,7 @@ inline drain(p)
 #ifdef LAZY
 	skip
 #else
+	settle(p);
 	do
 	:: CAN_RECEIVE(p, 0) -> receive(p, 0)
 	:: CAN_RECEIVE(p, 1) -> receive(p, 1)
@@ -218,54 +265,57 @@ proctype sender(byte t)
 
 	if
 	:: i < PEERS ->
-		/* bus1_tx_commit_one() */
-		d_step { k = 0; push(i, t, value); drain(i); k = 0 }
+		/* bus1_tx_place_one() */
+		d_step { push(i, t, value); drain(i) }
 		if
 		:: got != 0 -> atomic { sync(t, got) }
+		:: STALLS(t) -> goto stalled
 		:: else
 		fi
 	:: else ->
-		/* bus1_tx_commit_many() */
+		/* bus1_tx_place_many() */
 		value = value + 2;
 		i = 0;
 		do
 		:: i < PEERS && HAS(receivers[t], i) ->
-			d_step { k = 0; stage(i, t); value = MAX(value, got); got = 0; i++ }
+			d_step { stage(i, t); value = MAX(value, got); got = 0; i++ }
 		:: i < PEERS && !HAS(receivers[t], i) -> i++
 		:: i == PEERS -> break
+		:: STALLS(t) -> goto stalled
 		od;
 
-		atomic { sync(t, value); i = 0 }
+		atomic { value = MAX(value, least[t]); final[t] = value; i = 0 }
+		if
+		:: STALLS(t) -> goto stalled
+		:: atomic { sync(t, value) }
+		fi;
 		do
-#ifdef BREAK_SYNC
-		:: i < PEERS && HAS(receivers[t], i) -> i++
-#else
-		:: i < PEERS && HAS(receivers[t], i) -> atomic { sync(i, value); i++ }
-#endif
+		:: i < PEERS && HAS(receivers[t], i) -> d_step { commit(i, t); drain(i); i++ }
 		:: i < PEERS && !HAS(receivers[t], i) -> i++
 		:: i == PEERS -> break
-		od;
-
-		i = 0;
-		do
-		:: i < PEERS && HAS(receivers[t], i) -> d_step { k = 0; commit(i, t, value); drain(i); i++ }
-		:: i < PEERS && !HAS(receivers[t], i) -> i++
-		:: i == PEERS -> break
+		:: STALLS(t) -> goto stalled
 		od
 	fi;
 	atomic { returned[t] = true; value = 0; got = 0; i = 0 }
+stalled:
+	skip
 }
 
 #ifdef LAZY
+#define DECIDED(p, k) (queue[p].state[k] == STAGED && final[k] != 0)
+#define CAN_SETTLE(p) \
+	(!queue[p].sealed && (DECIDED(p, 0) || DECIDED(p, 1) || (TXS > 2 && DECIDED(p, TXS - 1))))
+
 proctype receiver(byte p)
 {
 	byte k, l;
 
 end:	do
-	:: d_step { CAN_RECEIVE(p, 0) -> receive(p, 0) }
-	:: d_step { CAN_RECEIVE(p, 1) -> receive(p, 1) }
+	:: d_step { CAN_SETTLE(p) -> settle(p) }
+	:: d_step { !CAN_SETTLE(p) && CAN_RECEIVE(p, 0) -> receive(p, 0) }
+	:: d_step { !CAN_SETTLE(p) && CAN_RECEIVE(p, 1) -> receive(p, 1) }
 #if PEERS > 2
-	:: d_step { CAN_RECEIVE(p, 2) -> receive(p, 2) }
+	:: d_step { !CAN_SETTLE(p) && CAN_RECEIVE(p, 2) -> receive(p, 2) }
 #endif
 	od
 }
@@ -279,16 +329,16 @@ proctype closer(byte p)
 {
 	byte k;
 
-	atomic {
+end:	atomic {
 		!begun[p] || returned[p];
 		queue[p].sealed = true;
 		for (k : 0 .. TXS - 1) {
 			if
-			:: queue[p].state[k] == FINAL -> queue[p].state[k] = DROPPED
+			:: queue[p].state[k] == FINAL ->
+				queue[p].state[k] = DROPPED;
+				dropped_final[p] = dropped_final[p] | (1 << k)
 #ifdef BREAK_SEAL
 			:: queue[p].state[k] == STAGED -> queue[p].state[k] = DROPPED
-#else
-			:: queue[p].state[k] == STAGED -> queue[p].state[k] = NONE
 #endif
 			:: else
 			fi
@@ -305,17 +355,23 @@ proctype checker()
 	atomic {
 		timeout ->
 		for (t : 0 .. TXS - 1) {
-			assert(returned[t]);
+			/* A sender that has stopped makes nobody else wait. */
+			assert(returned[t] || STALLS(t));
 			for (p : 0 .. PEERS - 1) {
 				/*
 				 * nothing-lost, nothing-twice: an open peer has received t, a
-				 * closed one has received or dropped it.
+				 * closed one has received or dropped it. Of a sender that has
+				 * stopped, an open peer has received t or finds it when it looks
+				 * next, or else nobody has received it.
 				 */
 				if
 				:: !HAS(receivers[t], p) -> assert(queue[p].state[t] == NONE)
-				:: HAS(receivers[t], p) && queue[p].sealed ->
+				:: HAS(receivers[t], p) && !returned[t] ->
+					assert(!seen[t] || queue[p].sealed || queue[p].state[t] == RECEIVED ||
+					       (queue[p].state[t] == STAGED && final[t] != 0))
+				:: HAS(receivers[t], p) && returned[t] && queue[p].sealed ->
 					assert(queue[p].state[t] == DROPPED || queue[p].state[t] == RECEIVED)
-				:: HAS(receivers[t], p) && !queue[p].sealed ->
+				:: HAS(receivers[t], p) && returned[t] && !queue[p].sealed ->
 					assert(queue[p].state[t] == RECEIVED)
 				fi
 			}

@@ -58,7 +58,9 @@ void shim_perturb(void)
 	random ^= random << 13;
 	random ^= random >> 17;
 	random ^= random << 5;
-	if (random % 8 == 0)
+	if (random % 16384 == 0)
+		usleep(5000);
+	else if (random % 8 == 0)
 		sched_yield();
 }
 #endif

@@ -17,40 +17,63 @@
 struct fixture {
         struct bus1_queue p, q;
         struct bus1_queue_entry entries[4];
+        struct bus1_staging first, second; /* two transactions */
 };
 
 static void fixture_init(struct fixture *f) {
+        LIST_HEAD(none);
+
         bus1_queue_init(&f->p, NULL, NULL, NULL);
         bus1_queue_init(&f->q, NULL, NULL, NULL);
         for (unsigned i = 0; i < 4; i++)
                 bus1_queue_entry_init(&f->entries[i], BUS1_ENTRY_MESSAGE, NULL);
+        bus1_staging_init(&f->first, 1, &none);
+        bus1_staging_init(&f->second, 2, &none);
 }
 
-START_TEST(staged_entry_blocks_what_comes_after) {
+/* Add an entry to a transaction, and stage it. */
+static u64 stage(struct bus1_staging *staging, struct bus1_queue *queue,
+                 struct bus1_queue_entry *entry, u32 index) {
+        list_add_tail(&entry->link, &staging->entries);
+        entry->index = index;
+        return bus1_queue_stage(queue, entry, staging);
+}
+
+START_TEST(nothing_waits_for_a_staged_entry) {
         struct fixture f;
-        u64 t;
+        u64 least, pushed, final;
 
         fixture_init(&f);
-        t = bus1_queue_stage(&f.q, &f.entries[0]);
-        ck_assert_uint_eq(t % 2, 0);
-        bus1_queue_push(&f.q, &f.entries[1], 0);
+        least = stage(&f.first, &f.q, &f.entries[0], 0);
+        ck_assert_uint_eq(least % 2, 0);
         ck_assert_ptr_null(bus1_queue_peek(&f.q));
-        ck_assert(bus1_queue_commit(&f.q, &f.entries[0], t));
-        ck_assert_ptr_eq(bus1_queue_peek(&f.q), &f.entries[0]);
-        bus1_queue_remove(&f.q, &f.entries[0]);
+        /* The sender of the staged entry may never go on. */
+        pushed = bus1_queue_push(&f.q, &f.entries[1], 3, 0);
         ck_assert_ptr_eq(bus1_queue_peek(&f.q), &f.entries[1]);
+        bus1_queue_remove(&f.q, &f.entries[1]);
+
+        /* What was received before the decision is ahead of the transaction. */
+        final = bus1_staging_decide(&f.first, least);
+        ck_assert_uint_gt(final, pushed);
+        ck_assert(bus1_queue_commit(&f.q, &f.entries[0], &f.first));
+        ck_assert_ptr_eq(bus1_queue_peek(&f.q), &f.entries[0]);
+        ck_assert_uint_eq(f.entries[0].timestamp, final);
 }
 END_TEST
 
-START_TEST(staged_entry_does_not_block_what_came_before) {
+START_TEST(entry_that_is_looked_at_stays_the_next_one) {
         struct fixture f;
+        u64 least;
 
         fixture_init(&f);
-        bus1_queue_push(&f.q, &f.entries[0], 0);
-        bus1_queue_stage(&f.q, &f.entries[1]);
-        ck_assert_ptr_eq(bus1_queue_peek(&f.q), &f.entries[0]);
-        bus1_queue_remove(&f.q, &f.entries[0]);
-        ck_assert_ptr_null(bus1_queue_peek(&f.q));
+        least = stage(&f.first, &f.q, &f.entries[0], 0);
+        bus1_queue_push(&f.q, &f.entries[1], 3, 0);
+        ck_assert_ptr_eq(bus1_queue_peek(&f.q), &f.entries[1]);
+        /* decided while the receiver copies the entry */
+        bus1_staging_decide(&f.first, least);
+        ck_assert(bus1_queue_commit(&f.q, &f.entries[0], &f.first));
+        ck_assert_ptr_eq(bus1_queue_peek(&f.q), &f.entries[1]);
+        ck_assert_ptr_eq(bus1_queue_remove(&f.q, &f.entries[1]), &f.entries[0]);
 }
 END_TEST
 
@@ -60,35 +83,39 @@ START_TEST(commit_moves_an_entry_behind_earlier_ones) {
 
         fixture_init(&f);
         bus1_queue_sync(&f.p, 100);
-        t = bus1_queue_stage(&f.q, &f.entries[0]);
-        t = max(t, bus1_queue_stage(&f.p, &f.entries[1]));
+        t = stage(&f.first, &f.q, &f.entries[0], 0);
+        t = max(t, stage(&f.first, &f.p, &f.entries[1], 1));
         ck_assert_uint_eq(t, 102);
-        /* another transaction, with only this queue, comes between stage and commit */
-        pushed = bus1_queue_push(&f.q, &f.entries[2], 0);
+        /* another transaction, with only this queue, comes between stage and decision */
+        pushed = bus1_queue_push(&f.q, &f.entries[2], 3, 0);
         ck_assert_uint_lt(pushed, t);
-        ck_assert_uint_eq(bus1_queue_sync(&f.q, t), t);
-        bus1_queue_commit(&f.q, &f.entries[0], t);
+        ck_assert_uint_eq(bus1_staging_decide(&f.first, t), t);
+        ck_assert(bus1_queue_commit(&f.q, &f.entries[0], &f.first));
         ck_assert_ptr_eq(bus1_queue_peek(&f.q), &f.entries[2]);
         bus1_queue_remove(&f.q, &f.entries[2]);
         ck_assert_ptr_eq(bus1_queue_peek(&f.q), &f.entries[0]);
 }
 END_TEST
 
-START_TEST(what_comes_after_the_sync_comes_after_the_transaction) {
+START_TEST(what_comes_after_the_decision_comes_after_the_transaction) {
         struct fixture f;
         u64 t;
 
         fixture_init(&f);
         bus1_queue_sync(&f.p, 100);
-        t = max(bus1_queue_stage(&f.q, &f.entries[0]), bus1_queue_stage(&f.p, &f.entries[1]));
-        bus1_queue_sync(&f.q, t);
-        bus1_queue_sync(&f.p, t);
-        /* A peer can already receive the entry from p, and react to it. */
-        bus1_queue_commit(&f.p, &f.entries[1], t);
-        ck_assert_uint_gt(bus1_queue_push(&f.q, &f.entries[2], 0), t);
-        ck_assert_ptr_null(bus1_queue_peek(&f.q));
-        bus1_queue_commit(&f.q, &f.entries[0], t);
+        t = max(stage(&f.first, &f.q, &f.entries[0], 0), stage(&f.first, &f.p, &f.entries[1], 1));
+        ck_assert_uint_eq(bus1_staging_decide(&f.first, t), t);
+        /* The sender stops here. A peer can already receive the entry from p, and react to it. */
+        ck_assert_ptr_eq(bus1_queue_peek(&f.p), &f.entries[1]);
+        ck_assert_uint_gt(bus1_queue_push(&f.q, &f.entries[2], 3, 0), t);
         ck_assert_ptr_eq(bus1_queue_peek(&f.q), &f.entries[0]);
+        ck_assert_uint_eq(f.entries[0].timestamp, t);
+        /* So does another transaction that is staged now. */
+        ck_assert_uint_gt(stage(&f.second, &f.p, &f.entries[3], 0), t);
+        /* Nothing is left to do for the sender. */
+        ck_assert(list_empty(&f.first.entries));
+        ck_assert(bus1_queue_commit(&f.q, &f.entries[0], &f.first));
+        ck_assert_uint_eq(bus1_queue_count(&f.q), 2);
 }
 END_TEST
 
@@ -99,34 +126,54 @@ START_TEST(equal_timestamps_are_ordered_alike_everywhere) {
 
         /* Two transactions on two queues, interleaved so that both get the same timestamp. */
         fixture_init(&f);
-        for (unsigned i = 0; i < 4; i++)
-                f.entries[i].tx = 1 + i % 2;
-        bus1_queue_stage(&f.p, &f.entries[0]);
-        bus1_queue_stage(&f.q, &f.entries[3]);
-        t = bus1_queue_stage(&f.p, &f.entries[1]);
-        ck_assert_uint_eq(t, bus1_queue_stage(&f.q, &f.entries[2]));
-        bus1_queue_commit(&f.p, &f.entries[0], t);
-        bus1_queue_commit(&f.p, &f.entries[1], t);
-        bus1_queue_commit(&f.q, &f.entries[3], t);
-        bus1_queue_commit(&f.q, &f.entries[2], t);
+        stage(&f.first, &f.p, &f.entries[0], 0);
+        stage(&f.second, &f.q, &f.entries[3], 0);
+        t = stage(&f.second, &f.p, &f.entries[1], 1);
+        ck_assert_uint_eq(t, stage(&f.first, &f.q, &f.entries[2], 1));
+        ck_assert_uint_eq(bus1_staging_decide(&f.first, t), t);
+        ck_assert_uint_eq(bus1_staging_decide(&f.second, t), t);
+        bus1_queue_commit(&f.p, &f.entries[0], &f.first);
+        bus1_queue_commit(&f.q, &f.entries[3], &f.second);
+        bus1_queue_commit(&f.p, &f.entries[1], &f.second);
+        bus1_queue_commit(&f.q, &f.entries[2], &f.first);
         first_p = bus1_queue_peek(&f.p);
         first_q = bus1_queue_peek(&f.q);
         ck_assert_ptr_nonnull(first_p);
-        ck_assert_uint_eq(first_p->tx, first_q->tx);
+        ck_assert_uint_eq(first_p->tx, 1);
+        ck_assert_uint_eq(first_q->tx, 1);
+}
+END_TEST
+
+START_TEST(entries_of_a_transaction_stay_in_order_when_it_is_delayed) {
+        struct fixture f;
+        u64 t;
+
+        fixture_init(&f);
+        t = stage(&f.first, &f.q, &f.entries[0], 0);
+        bus1_queue_push(&f.q, &f.entries[2], 3, 0);
+        /* The receive delays the first entry only, so it is now behind the second one. */
+        ck_assert_ptr_null(bus1_queue_remove(&f.q, bus1_queue_peek(&f.q)));
+        bus1_queue_sync(&f.q, 50);
+        t = max(t, stage(&f.first, &f.q, &f.entries[1], 1));
+        bus1_queue_push(&f.q, &f.entries[3], 3, 0);
+        ck_assert_ptr_eq(bus1_queue_peek(&f.q), &f.entries[3]);
+        ck_assert_uint_gt(bus1_staging_decide(&f.first, t), f.entries[3].timestamp);
+        ck_assert_ptr_eq(bus1_queue_remove(&f.q, &f.entries[3]), &f.entries[0]);
+        ck_assert_ptr_eq(bus1_queue_next_of_tx(&f.q, &f.entries[0]), &f.entries[1]);
+        ck_assert_ptr_null(bus1_queue_next_of_tx(&f.q, &f.entries[1]));
+        ck_assert_ptr_eq(bus1_queue_remove(&f.q, &f.entries[0]), &f.entries[1]);
 }
 END_TEST
 
 START_TEST(sealed_queue_takes_nothing) {
         struct fixture f;
-        struct bus1_entries list;
+        LIST_HEAD(list);
         bool sealed;
-        u64 t;
 
         fixture_init(&f);
-        bus1_entries_init(&list);
-        bus1_queue_push(&f.q, &f.entries[0], 0);
-        bus1_queue_push(&f.q, &f.entries[1], 0);
-        t = bus1_queue_stage(&f.q, &f.entries[2]);
+        bus1_queue_push(&f.q, &f.entries[0], 3, 0);
+        bus1_queue_push(&f.q, &f.entries[1], 3, 0);
+        stage(&f.first, &f.q, &f.entries[2], 0);
         bus1_queue_seal(&f.q, &f.entries[0], &list);
         /*
          * bus1_queue_seal() returns the final entries, except the one that is being received. The
@@ -134,10 +181,11 @@ START_TEST(sealed_queue_takes_nothing) {
          */
         ck_assert_ptr_eq(bus1_entries_take(&list), &f.entries[1]);
         ck_assert_ptr_null(bus1_entries_take(&list));
-        ck_assert(!bus1_queue_commit(&f.q, &f.entries[2], t));
-        ck_assert_uint_eq(bus1_queue_push(&f.q, &f.entries[1], 0), 0);
-        ck_assert_uint_eq(bus1_queue_stage(&f.q, &f.entries[3]), 0);
-        ck_assert(!bus1_queue_commit(&f.q, &f.entries[3], t));
+        ck_assert_uint_eq(stage(&f.first, &f.q, &f.entries[3], 1), 0);
+        bus1_staging_decide(&f.first, 2);
+        ck_assert(!bus1_queue_commit(&f.q, &f.entries[2], &f.first));
+        ck_assert(!bus1_queue_commit(&f.q, &f.entries[3], &f.first));
+        ck_assert_uint_eq(bus1_queue_push(&f.q, &f.entries[1], 3, 0), 0);
         ck_assert(!bus1_queue_is_readable(&f.q, &sealed));
         ck_assert(sealed);
         ck_assert_uint_eq(bus1_queue_count(&f.q), 0);
@@ -146,19 +194,22 @@ END_TEST
 
 START_TEST(queue_receives_in_order_of_timestamps) {
         static struct bus1_queue_entry entries[1000];
+        static struct bus1_staging stagings[1000];
         struct bus1_queue q;
         u64 timestamps[1000], last = 0, r = 88172645463325252ULL;
 
         bus1_queue_init(&q, NULL, NULL, NULL);
         for (unsigned i = 0; i < 1000; i++) {
+                LIST_HEAD(none);
+
                 bus1_queue_entry_init(&entries[i], BUS1_ENTRY_MESSAGE, NULL);
-                entries[i].tx = i;
-                timestamps[i] = bus1_queue_stage(&q, &entries[i]);
+                bus1_staging_init(&stagings[i], i, &none);
+                timestamps[i] = stage(&stagings[i], &q, &entries[i], 0);
         }
-        bus1_queue_sync(&q, 4000);
         for (unsigned i = 0; i < 1000; i++) {
                 r ^= r << 13, r ^= r >> 7, r ^= r << 17;
-                bus1_queue_commit(&q, &entries[i], timestamps[i] + 2 * (r % 500));
+                bus1_staging_decide(&stagings[i], timestamps[i] + 2 * (r % 500));
+                ck_assert(bus1_queue_commit(&q, &entries[i], &stagings[i]));
         }
         for (unsigned i = 0; i < 1000; i++) {
                 struct bus1_queue_entry *entry = bus1_queue_peek(&q);
@@ -351,11 +402,12 @@ int main(void) {
         Suite *suite = suite_create("order");
         TCase *tcase = tcase_create("order");
 
-        tcase_add_test(tcase, staged_entry_blocks_what_comes_after);
-        tcase_add_test(tcase, staged_entry_does_not_block_what_came_before);
+        tcase_add_test(tcase, nothing_waits_for_a_staged_entry);
+        tcase_add_test(tcase, entry_that_is_looked_at_stays_the_next_one);
         tcase_add_test(tcase, commit_moves_an_entry_behind_earlier_ones);
-        tcase_add_test(tcase, what_comes_after_the_sync_comes_after_the_transaction);
+        tcase_add_test(tcase, what_comes_after_the_decision_comes_after_the_transaction);
         tcase_add_test(tcase, equal_timestamps_are_ordered_alike_everywhere);
+        tcase_add_test(tcase, entries_of_a_transaction_stay_in_order_when_it_is_delayed);
         tcase_add_test(tcase, sealed_queue_takes_nothing);
         tcase_add_test(tcase, queue_receives_in_order_of_timestamps);
         tcase_add_test(tcase, unicast_is_behind_what_its_sender_received);

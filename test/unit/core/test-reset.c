@@ -125,7 +125,9 @@ START_TEST(message_under_way_to_a_peer_that_is_reset_is_not_received) {
         struct bus1_payload *payload = bus1_payload_new(0, 0);
         struct bus1_queue_entry *entry;
         struct bus1_node *nodes[1];
+        struct bus1_staging staging;
         struct bus1_recv recv;
+        LIST_HEAD(entries);
         u64 timestamp, node, handle, carried_node, carried;
 
         create(A, B, 0, &node, &handle);
@@ -139,10 +141,13 @@ START_TEST(message_under_way_to_a_peer_that_is_reset_is_not_received) {
         bus1_payload_unref(payload);
         ck_assert_int_eq(try_release(B, carried), 0);
 
-        timestamp = bus1_queue_stage(&A->queue, entry);
+        list_add_tail(&entry->link, &entries);
+        bus1_staging_init(&staging, B->number, &entries);
+        timestamp = bus1_queue_stage(&A->queue, entry, &staging);
         send_text(B, handle, "behind it");
         ck_assert_int_eq(bus1_peer_reset(A), 0);
-        ck_assert(bus1_queue_commit(&A->queue, entry, timestamp));
+        bus1_staging_decide(&staging, timestamp);
+        ck_assert(bus1_queue_commit(&A->queue, entry, &staging));
 
         /* Only a transaction that was under way makes a queue readable with nothing to receive. */
         ck_assert_uint_eq(bus1_peer_poll(A), BUS1_POLL_READABLE);

@@ -151,9 +151,10 @@ START_TEST(receiver_that_ends_while_others_send_gets_nothing) {
         struct bus1_delivery *deliveries[2];
         struct bus1_node *carried;
         u64 a_node, to_a, b_node, to_b, node, handle, received;
-        struct bus1_entries dropped;
+        struct bus1_staging staging;
         struct bus1_tx tx;
         u64 timestamp = 0;
+        LIST_HEAD(list);
 
         create(A, C, 0, &a_node, &to_a);
         create(B, C, 0, &b_node, &to_b);
@@ -168,25 +169,27 @@ START_TEST(receiver_that_ends_while_others_send_gets_nothing) {
         mutex_unlock(&C->lock);
         bus1_payload_unref(payload);
         for (unsigned i = 0; i < 2; i++) {
+                bus1_delivery_link(deliveries[i]);
+                list_add_tail(&deliveries[i]->entry.link, &list);
+        }
+        bus1_staging_init(&staging, C->number, &list);
+        for (unsigned i = 0; i < 2; i++) {
                 u64 staged;
 
-                bus1_delivery_link(deliveries[i]);
-                deliveries[i]->entry.tx = 1;
-                staged = bus1_queue_stage(&world.peers[i]->queue, &deliveries[i]->entry);
+                staged = bus1_queue_stage(&world.peers[i]->queue, &deliveries[i]->entry, &staging);
                 timestamp = staged > timestamp ? staged : timestamp;
         }
         ck_assert_int_eq(try_release(C, handle), 0);
 
         /* the disconnect seals the queue; the sender still owns the staged entry */
         ck_assert_int_eq(bus1_peer_disconnect(A), 0);
-        bus1_queue_sync(&B->queue, timestamp);
-        ck_assert(bus1_queue_commit(&B->queue, &deliveries[1]->entry, timestamp));
-        ck_assert(!bus1_queue_commit(&A->queue, &deliveries[0]->entry, timestamp));
-        bus1_entries_init(&dropped);
-        bus1_entries_add(&dropped, &deliveries[0]->entry);
+        bus1_staging_decide(&staging, timestamp);
+        ck_assert(!bus1_queue_commit(&A->queue, &deliveries[0]->entry, &staging));
+        ck_assert(bus1_queue_commit(&B->queue, &deliveries[1]->entry, &staging));
+        list_add_tail(&deliveries[0]->entry.link, &list);
         mutex_lock(&C->lock);
         bus1_tx_init(&tx, C);
-        bus1_tx_drop(&tx, &dropped);
+        bus1_tx_drop(&tx, &list);
         bus1_tx_commit(&tx);
         mutex_unlock(&C->lock);
 

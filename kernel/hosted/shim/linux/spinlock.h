@@ -24,7 +24,8 @@ static inline void spin_lock(spinlock_t *lock)
 
 /*
  * For tests: a core built with SHIM_PERTURB gives up its CPU at random between critical sections,
- * so that interleavings which are rare on an idle machine become common.
+ * and sometimes stops there for a while, so that interleavings which are rare on an idle machine
+ * become common.
  */
 #ifdef SHIM_PERTURB
 void shim_perturb(void);
