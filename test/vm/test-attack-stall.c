@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Transactions of another user that do not get on
+ *
+ * A service and its client, of root, exchange messages. Meanwhile another user has transactions
+ * under way that concern the service, and does not get the time to finish them: it is limited to a
+ * twentieth of a CPU, or runs at idle priority beside busy loops. The longest round trip of the
+ * client must not be much longer than beside busy loops with the same limits.
+ *
+ * Needs root, and the cpu controller of cgroups.
+ */
+
+#include "device.h"
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ATTACKER 1000
+#define CGROUP "/tmp/cgroup"
+#define SECONDS 4      /* to exchange messages beside busy loops */
+#define SECONDS_MAX 20 /* and beside an attack that does not end */
+#define N_NODES 40000
+#define N_DESTINATIONS 4096
+#define N_BUSY 4
+
+/* Emulation and other work of the host can take a CPU from a machine for this long, in ms. */
+#define NOISE 100.0
+#define FACTOR 5
+
+struct victim {
+        int service, client;
+        uint64_t request_node, request; /* node of the service, handle of the client */
+        uint64_t reply_node, reply;     /* node of the client, handle of the service */
+};
+
+/* What an attack needs, made by root before the user runs it. */
+struct attack {
+        int peer;      /* of the attacker */
+        int other;     /* of the attacker; holds handles, or owns destinations */
+        uint64_t *ids; /* destinations of a multicast */
+        size_t n_ids;
+        bool is_throttled; /* else it has idle priority, beside busy loops */
+};
+
+static double now_ms(void) {
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
+}
+
+static void write_file(const char *path, const char *text) {
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+        EXPECT(fd >= 0);
+        EXPECT(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+        close(fd);
+}
+
+static int peer_open_as(uid_t uid) {
+        int fd;
+
+        EXPECT(seteuid(uid) == 0);
+        fd = peer_open();
+        EXPECT(seteuid(0) == 0);
+        return fd;
+}
+
+/* victim */
+
+static void victim_init(struct victim *v) {
+        v->service = peer_open();
+        v->client = peer_open();
+        node_create(v->service, v->client, &v->request_node, &v->request);
+        node_create(v->client, v->service, &v->reply_node, &v->reply);
+}
+
+/* The service answers each request, and takes whatever else arrives. */
+__attribute__((noreturn)) static void serve(const struct victim *v) {
+        struct bus1_metadata_credentials m;
+
+        for (;;) {
+                struct pollfd p = {.fd = v->service, .events = POLLIN};
+                int r = recv_any(v->service, &m);
+
+                if (r == -EAGAIN)
+                        EXPECT(poll(&p, 1, -1) >= 0);
+                else if (r == BUS1_MESSAGE_TYPE_USER && m.metadata.id == v->request_node)
+                        EXPECT(send_bytes(v->service, v->reply, "y", 1) == 0);
+        }
+}
+
+static bool has_ended(int pipe) {
+        struct pollfd p = {.fd = pipe, .events = POLLIN};
+
+        return poll(&p, 1, 0) > 0;
+}
+
+/* Exchange messages until the writing end of the pipe is closed. Returns the longest trip in ms. */
+static double exchange(const struct victim *v, double seconds, int pipe) {
+        double end = now_ms() + seconds * 1e3, longest = 0;
+        struct bus1_metadata_credentials m;
+
+        while (now_ms() < end && !has_ended(pipe)) {
+                double begin = now_ms(), took;
+                int r;
+
+                EXPECT(send_bytes(v->client, v->request, "x", 1) == 0);
+                while ((r = recv_any(v->client, &m)) == -EAGAIN) {
+                        struct pollfd p = {.fd = v->client, .events = POLLIN};
+
+                        EXPECT(poll(&p, 1, 60000) == 1);
+                }
+                EXPECT(r == BUS1_MESSAGE_TYPE_USER && m.metadata.id == v->reply_node);
+                took = now_ms() - begin;
+                longest = took > longest ? took : longest;
+        }
+        return longest;
+}
+
+/* attackers: each runs as another user until it is killed */
+
+static void be_slow(const struct attack *a) {
+        struct sched_param param = {};
+
+        if (a->is_throttled)
+                write_file(CGROUP "/slow/cgroup.procs", "0");
+        else
+                EXPECT(sched_setscheduler(0, SCHED_IDLE, &param) == 0);
+        EXPECT(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
+        EXPECT(setresgid(ATTACKER, ATTACKER, ATTACKER) == 0);
+        EXPECT(setresuid(ATTACKER, ATTACKER, ATTACKER) == 0);
+}
+
+__attribute__((noreturn)) static void be_busy(void) {
+        for (;;)
+                __asm__ volatile("");
+}
+
+/* End a peer with many nodes, to one of which the service has a handle. */
+static void run_disconnect(const struct attack *a) {
+        struct bus1_cmd_disconnect cmd = {};
+
+        EXPECT(command(a->peer, BUS1_CMD_DISCONNECT, &cmd) == 0);
+}
+
+/* Send to many nodes, one of which is the service's. */
+static void run_multicast(const struct attack *a) {
+        for (;;) {
+                struct bus1_message message = {};
+                struct bus1_cmd_send cmd = {
+                        .n_destinations = a->n_ids,
+                        .ptr_destinations = ptr(a->ids),
+                        .ptr_message = ptr(&message),
+                        .flags = BUS1_SEND_FLAG_CONTINUE,
+                };
+
+                if (command(a->peer, BUS1_CMD_SEND, &cmd) < 0)
+                        break;
+        }
+}
+
+/*
+ * Start the slow process of an attack, or a busy loop in its place if run is NULL. It closes the
+ * pipe when its attack has ended.
+ */
+static pid_t start_slow(const struct attack *a, void (*run)(const struct attack *a),
+                        int *ret_pipe) {
+        int fds[2];
+        pid_t pid;
+
+        EXPECT(pipe2(fds, O_CLOEXEC) == 0);
+        pid = fork();
+        EXPECT(pid >= 0);
+        if (pid > 0) {
+                close(fds[1]);
+                *ret_pipe = fds[0];
+                return pid;
+        }
+        be_slow(a);
+        if (run) {
+                run(a);
+                close(fds[1]);
+        }
+        be_busy();
+}
+
+static pid_t start_busy(void) {
+        pid_t pid = fork();
+
+        EXPECT(pid >= 0);
+        if (pid > 0)
+                return pid;
+        EXPECT(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
+        EXPECT(setresuid(ATTACKER, ATTACKER, ATTACKER) == 0);
+        be_busy();
+}
+
+static void end(pid_t pid) {
+        EXPECT(kill(pid, SIGKILL) == 0);
+        EXPECT(waitpid(pid, NULL, 0) == pid);
+}
+
+/* The longest round trip while an attack runs, or a busy loop in its place. */
+static double longest_during(const struct victim *v, const struct attack *a,
+                             void (*run)(const struct attack *a)) {
+        int n_busy = a->is_throttled ? 0 : N_BUSY;
+        pid_t slow, busy[N_BUSY] = {};
+        double longest;
+        int end_of_attack;
+
+        for (int i = 0; i < n_busy; i++)
+                busy[i] = start_busy();
+        slow = start_slow(a, run, &end_of_attack);
+        longest = exchange(v, run ? SECONDS_MAX : SECONDS, end_of_attack);
+        close(end_of_attack);
+        end(slow);
+        for (int i = 0; i < n_busy; i++)
+                end(busy[i]);
+        return longest;
+}
+
+static void compare(const char *name, const struct victim *v, const struct attack *a,
+                    void (*run)(const struct attack *a)) {
+        double beside_loops = longest_during(v, a, NULL);
+        double attacked = longest_during(v, a, run);
+        double limit = FACTOR * (beside_loops > NOISE ? beside_loops : NOISE);
+
+        printf("%s: longest round trip %.1f ms, beside busy loops %.1f ms\n", name, attacked,
+               beside_loops);
+        fflush(stdout);
+        EXPECT(attacked <= limit);
+}
+
+/* preparations */
+
+static struct attack prepare_disconnect(const struct victim *v) {
+        struct attack a = {.is_throttled = true};
+        uint64_t node, handle;
+
+        a.peer = peer_open_as(ATTACKER);
+        a.other = peer_open_as(ATTACKER);
+        node_create(a.peer, v->service, &node, &handle);
+        for (int i = 0; i < N_NODES; i++)
+                node_create(a.peer, a.other, &node, &handle);
+        return a;
+}
+
+static struct attack prepare_multicast(const struct victim *v) {
+        struct attack a = {};
+        uint64_t node, handle;
+
+        a.peer = peer_open_as(ATTACKER);
+        a.other = peer_open_as(ATTACKER);
+        a.ids = calloc(N_DESTINATIONS + 1, sizeof(*a.ids));
+        EXPECT(a.ids);
+        node_create(v->service, a.peer, &node, &a.ids[a.n_ids++]);
+        for (int i = 0; i < N_DESTINATIONS; i++) {
+                node_create(a.other, a.peer, &node, &handle);
+                a.ids[a.n_ids++] = handle;
+        }
+        return a;
+}
+
+static void attack_end(struct attack *a) {
+        close(a->peer);
+        close(a->other);
+        free(a->ids);
+}
+
+int main(void) {
+        struct victim v;
+        struct attack a;
+        pid_t service;
+
+        EXPECT(mkdir(CGROUP, 0755) == 0);
+        EXPECT(mount("cgroup", CGROUP, "cgroup2", 0, NULL) == 0);
+        write_file(CGROUP "/cgroup.subtree_control", "+cpu");
+        EXPECT(mkdir(CGROUP "/slow", 0755) == 0);
+        write_file(CGROUP "/slow/cpu.max", "5000 100000");
+
+        victim_init(&v);
+        service = fork();
+        EXPECT(service >= 0);
+        if (service == 0)
+                serve(&v);
+
+        a = prepare_disconnect(&v);
+        compare("throttled disconnect", &v, &a, run_disconnect);
+        attack_end(&a);
+        a = prepare_multicast(&v);
+        compare("idle multicast", &v, &a, run_multicast);
+        attack_end(&a);
+        end(service);
+        EXPECT(rmdir(CGROUP "/slow") == 0 || errno == EBUSY);
+        EXPECT(umount2(CGROUP, MNT_DETACH) == 0);
+        return 0;
+}
