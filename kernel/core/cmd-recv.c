@@ -14,21 +14,16 @@
 #include "pool.h"
 
 /* Give IDs to the handles of a message. They have IDs already when it was looked at before. */
-static int bus1_recv_prepare(struct bus1_peer *peer, struct bus1_delivery *delivery)
+static void bus1_recv_prepare(struct bus1_peer *peer, struct bus1_delivery *delivery)
 {
 	size_t i;
-	int r;
 
 	for (i = 0; i < delivery->n_handles; i++) {
 		struct bus1_object *object = &delivery->handles[i]->object;
 
-		if (object->state != BUS1_OBJECT_NEW || object->id != BUS1_INVALID)
-			continue;
-		r = bus1_peer_add(peer, object);
-		if (r < 0)
-			return r;
+		if (object->state == BUS1_OBJECT_NEW && object->id == BUS1_INVALID)
+			bus1_peer_add(peer, object);
 	}
-	return 0;
 }
 
 static void bus1_recv_fill(struct bus1_recv *recv, struct bus1_peer *peer,
@@ -63,24 +58,18 @@ static int bus1_recv_begin_locked(struct bus1_peer *peer, struct bus1_recv *recv
 {
 	struct bus1_queue_entry *entry;
 	struct bus1_tx tx;
-	int r;
 
 	bus1_tx_init(&tx, peer);
 	entry = bus1_recv_skip_moot(peer, &tx);
-	if (!entry)
-		r = -EAGAIN;
-	else if (entry->type == BUS1_ENTRY_MESSAGE)
-		r = bus1_recv_prepare(peer, bus1_delivery_from_entry(entry));
-	else
-		r = 0;
-
-	if (r == 0) {
+	if (entry) {
+		if (entry->type == BUS1_ENTRY_MESSAGE)
+			bus1_recv_prepare(peer, bus1_delivery_from_entry(entry));
 		bus1_recv_fill(recv, peer, entry);
 		peer->receiving = entry;
 	}
 
 	bus1_tx_commit(&tx);
-	return r;
+	return entry ? 0 : -EAGAIN;
 }
 
 int bus1_peer_recv_begin(struct bus1_peer *peer, struct bus1_recv *recv)

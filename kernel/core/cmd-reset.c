@@ -13,20 +13,20 @@
 /* Release all objects of the map, except handles in flight, which belong to their messages. */
 static void bus1_peer_release_objects(struct bus1_peer *peer, struct bus1_tx *tx)
 {
+	const struct bus1_map *objects = &peer->objects;
 	struct bus1_object *object;
-	unsigned long index;
 
 	/* First end the IDs, so that the peer gets no notifications about its own objects. */
-	xa_for_each(&peer->objects, index, object) {
+	for (object = bus1_map_first(objects); object; object = bus1_map_next(object)) {
 		if (object->state == BUS1_OBJECT_HELD)
 			object->state = BUS1_OBJECT_GONE;
 		cond_resched();
 	}
-	xa_for_each(&peer->objects, index, object) {
+	for (object = bus1_map_first(objects); object; object = bus1_map_next(object)) {
 		if (object->is_node && object->state == BUS1_OBJECT_GONE)
 			bus1_node_release(bus1_node_from_object(object), tx);
 	}
-	xa_for_each(&peer->objects, index, object) {
+	for (object = bus1_map_first(objects); object; object = bus1_map_next(object)) {
 		if (!object->is_node && object->state == BUS1_OBJECT_GONE)
 			bus1_handle_release(bus1_handle_from_object(object), tx);
 		cond_resched();
@@ -36,15 +36,15 @@ static void bus1_peer_release_objects(struct bus1_peer *peer, struct bus1_tx *tx
 /* Remove the released objects from the map. */
 static void bus1_peer_forget_objects(struct bus1_peer *peer)
 {
-	struct bus1_object *object;
-	unsigned long index;
+	struct bus1_object *object, *next;
 
-	xa_for_each(&peer->objects, index, object) {
+	for (object = bus1_map_first(&peer->objects); object; object = next) {
+		next = bus1_map_next(object);
+		cond_resched();
 		if (object->state != BUS1_OBJECT_GONE)
 			continue;
 		bus1_peer_remove(peer, object);
 		bus1_object_drop(object);
-		cond_resched();
 	}
 }
 

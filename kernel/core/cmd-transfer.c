@@ -66,7 +66,8 @@ static int bus1_transfer_collect(struct bus1_peer *from, struct bus1_peer *to,
 	}
 	if (bus1_peer_is_2016(to))
 		return bus1_v2016_reserve(to, node, &item->named);
-	return bus1_peer_add(to, &item->handle->object);
+	bus1_peer_add(to, &item->handle->object);
+	return 0;
 
 uncharge:
 	bus1_uncharge_objects(&to->usage, 1);

@@ -360,7 +360,7 @@ struct bus1_recv {
  * other receivers of the same peer out. So copying to the user may take any time.
  *
  * Return: -EAGAIN when there is no message; -EINTR when a signal interrupts the wait for another
- * receiver; -ENOMEM, -ESHUTDOWN.
+ * receiver; -ESHUTDOWN.
  */
 int bus1_peer_recv_begin(struct bus1_peer *peer, struct bus1_recv *recv);
 

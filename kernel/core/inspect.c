@@ -96,16 +96,16 @@ bool bus1_inspect_peer(struct bus1_accounts *accounts, u64 first, struct bus1_pe
 	return true;
 }
 
-static bool bus1_inspect_object_locked(struct bus1_peer *peer, unsigned long index,
+static bool bus1_inspect_object_locked(struct bus1_peer *peer, u64 first,
 				       struct bus1_object_info *ret_info)
 {
 	struct bus1_object *object;
 	struct bus1_node *node;
 
 	/* Skip handles in a message that was only looked at: the peer does not hold them yet. */
-	while ((object = xa_find(&peer->objects, &index, ~0UL, XA_PRESENT)) &&
-	       object->state == BUS1_OBJECT_NEW)
-		++index;
+	object = bus1_map_from(&peer->objects, first);
+	while (object && object->state == BUS1_OBJECT_NEW)
+		object = bus1_map_next(object);
 	if (!object)
 		return false;
 
@@ -145,9 +145,8 @@ bool bus1_inspect_object(struct bus1_accounts *accounts, u64 number, u64 first,
 	found = peer->number == number;
 	if (found) {
 		mutex_lock(&peer->lock);
-		found = bus1_peer_is_2016(peer)
-				? bus1_v2016_inspect(peer, first, ret_info)
-				: bus1_inspect_object_locked(peer, first >> 1, ret_info);
+		found = bus1_peer_is_2016(peer) ? bus1_v2016_inspect(peer, first, ret_info)
+						: bus1_inspect_object_locked(peer, first, ret_info);
 		mutex_unlock(&peer->lock);
 	}
 	bus1_peer_unref(peer);

@@ -329,17 +329,12 @@ void bus1_object_drop(struct bus1_object *object)
 int bus1_peer_create_node(struct bus1_peer *peer, u64 flags, struct bus1_node **ret_node)
 {
 	struct bus1_node *node;
-	int r;
 
 	node = bus1_node_new(peer, flags & BUS1_TRANSFER_FLAG_ONESHOT);
 	if (IS_ERR(node))
 		return PTR_ERR(node);
 
-	r = bus1_peer_add(peer, &node->object);
-	if (r < 0) {
-		bus1_node_disown(node);
-		return r;
-	}
+	bus1_peer_add(peer, &node->object);
 	*ret_node = node;
 	return 0;
 }

@@ -4,14 +4,10 @@
  */
 
 #include <linux/bug.h>
-#include <linux/build_bug.h>
 #include <linux/err.h>
 #include <linux/slab.h>
 #include "peer.h"
 #include "pool.h"
-
-/* IDs have 64 bits, so the index of the map needs as many. */
-static_assert(sizeof(unsigned long) >= sizeof(u64), "needs 64 bits");
 
 struct bus1_peer *bus1_peer_new(struct bus1_accounts *accounts, kuid_t uid, bus1_wake_t wake,
 				void *data)
@@ -35,7 +31,7 @@ struct bus1_peer *bus1_peer_new(struct bus1_accounts *accounts, kuid_t uid, bus1
 	bus1_queue_init(&peer->queue, peer, wake, data);
 	mutex_init(&peer->recv_lock);
 	mutex_init(&peer->lock);
-	xa_init(&peer->objects);
+	bus1_map_init(&peer->objects);
 
 	mutex_lock(&accounts->lock);
 	r = xa_err(xa_store(&accounts->peers, accounts->last_peer + 1, peer, GFP_KERNEL_ACCOUNT));
@@ -65,7 +61,6 @@ struct bus1_peer *bus1_peer_unref(struct bus1_peer *peer)
 		mutex_lock(&accounts->lock);
 		xa_erase(&accounts->peers, peer->number);
 		mutex_unlock(&accounts->lock);
-		xa_destroy(&peer->objects);
 		bus1_pool_free(peer->pool);
 		mutex_destroy(&peer->lock);
 		mutex_destroy(&peer->recv_lock);
@@ -104,12 +99,6 @@ void bus1_peer_unlock_two(struct bus1_peer *a, struct bus1_peer *b)
 		mutex_unlock(&b->lock);
 }
 
-/* All managed IDs are odd. Half of them as index leaves no holes in the map. */
-static unsigned long bus1_id_to_index(u64 id)
-{
-	return id >> 1;
-}
-
 /* The object that an ID names, or NULL. */
 struct bus1_object *bus1_peer_find(struct bus1_peer *peer, u64 id)
 {
@@ -117,9 +106,7 @@ struct bus1_object *bus1_peer_find(struct bus1_peer *peer, u64 id)
 
 	lockdep_assert_held(&peer->lock);
 
-	if (!(id & BUS1_MANAGED))
-		return NULL;
-	object = xa_load(&peer->objects, bus1_id_to_index(id));
+	object = bus1_map_find(&peer->objects, id);
 	return object && object->state == BUS1_OBJECT_HELD ? object : NULL;
 }
 
@@ -129,22 +116,12 @@ struct bus1_object *bus1_peer_find(struct bus1_peer *peer, u64 id)
  * @object:	object in state NEW without an ID. The map takes no reference yet.
  *
  * The user cannot use the ID before bus1_peer_hold().
- *
- * Return: -ENOMEM.
  */
-int bus1_peer_add(struct bus1_peer *peer, struct bus1_object *object)
+void bus1_peer_add(struct bus1_peer *peer, struct bus1_object *object)
 {
-	u64 id = (peer->last_id + 2) | BUS1_MANAGED;
-	int r;
-
 	lockdep_assert_held(&peer->lock);
 
-	r = xa_err(xa_store(&peer->objects, bus1_id_to_index(id), object, GFP_KERNEL_ACCOUNT));
-	if (r < 0)
-		return r;
-	peer->last_id = id;
-	object->id = id;
-	return 0;
+	bus1_map_add(&peer->objects, object);
 }
 
 /* The counter of objects of this kind. */
@@ -173,6 +150,6 @@ void bus1_peer_remove(struct bus1_peer *peer, struct bus1_object *object)
 
 	if (object->state != BUS1_OBJECT_NEW)
 		--*bus1_peer_counter(peer, object);
-	xa_erase(&peer->objects, bus1_id_to_index(object->id));
+	bus1_map_remove(&peer->objects, object);
 	object->state = BUS1_OBJECT_GONE;
 }

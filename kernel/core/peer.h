@@ -30,35 +30,13 @@
 #include <linux/errno.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
-#include <linux/xarray.h>
 #include "acct.h"
 #include "core.h"
+#include "map.h"
 #include "queue.h"
 
 struct bus1_pool;
 struct bus1_v2016;
-
-enum bus1_object_state {
-	BUS1_OBJECT_NEW,    /* node: about to be created; handle: in flight */
-	BUS1_OBJECT_HELD,   /* the ID names it */
-	BUS1_OBJECT_MARKED, /* like HELD, while a release command collects its arguments */
-	BUS1_OBJECT_GONE,   /* the ID has ended, or the user will never see it */
-};
-
-/**
- * struct bus1_object - a node or a handle, which an ID can name
- * @id:		ID; BUS1_INVALID while it has none
- * @state:	see above
- * @is_node:	it is part of a struct bus1_node, else of a struct bus1_handle
- *
- * The lock of its peer protects it. A handle in flight that has no ID yet belongs to the sender
- * until the message is queued, and then to the receiver.
- */
-struct bus1_object {
-	u64 id;
-	enum bus1_object_state state;
-	bool is_node;
-};
 
 /**
  * struct bus1_peer - participant
@@ -69,7 +47,6 @@ struct bus1_object {
  * @recv_lock:		serialises receivers
  * @lock:		protects the following, and the objects of this peer
  * @objects:		nodes and handles by ID; a message or command owns those in state NEW
- * @last_id:		the last ID that was given out; IDs are never used again
  * @n_nodes:		number of nodes in @objects, for queries
  * @n_handles:		number of handles in @objects that are not in flight, for queries
  * @flushed:		entries with at most this timestamp are moot, because of a reset
@@ -87,8 +64,7 @@ struct bus1_peer {
 	struct mutex recv_lock;
 
 	struct mutex lock;
-	struct xarray objects;
-	u64 last_id;
+	struct bus1_map objects;
 	u64 n_nodes;
 	u64 n_handles;
 	u64 flushed;
@@ -112,7 +88,7 @@ void bus1_peer_lock_two(struct bus1_peer *a, struct bus1_peer *b);
 void bus1_peer_unlock_two(struct bus1_peer *a, struct bus1_peer *b);
 
 struct bus1_object *bus1_peer_find(struct bus1_peer *peer, u64 id);
-int bus1_peer_add(struct bus1_peer *peer, struct bus1_object *object);
+void bus1_peer_add(struct bus1_peer *peer, struct bus1_object *object);
 void bus1_peer_hold(struct bus1_peer *peer, struct bus1_object *object);
 void bus1_peer_remove(struct bus1_peer *peer, struct bus1_object *object);
 

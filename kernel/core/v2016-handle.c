@@ -124,8 +124,10 @@ static int bus1_v2016_transfer_prepare(struct bus1_peer *from, struct bus1_peer 
 	}
 
 	*ret_named = NULL;
-	r = to->v2016 ? bus1_v2016_reserve(to, node, ret_named)
-		      : bus1_peer_add(to, &handle->object);
+	if (to->v2016)
+		r = bus1_v2016_reserve(to, node, ret_named);
+	else
+		bus1_peer_add(to, &handle->object);
 	if (r < 0) {
 		bus1_handle_unref(handle);
 		return r;

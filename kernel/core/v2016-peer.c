@@ -47,7 +47,7 @@ int bus1_v2016_enable(struct bus1_peer *peer, const struct bus1_pool_memory *mem
 	r = bus1_peer_lock(peer);
 	if (r < 0)
 		return r;
-	if (peer->last_id > 0)
+	if (peer->objects.last_id > 0)
 		r = -ENOTTY;
 	else if (!peer->v2016)
 		r = bus1_v2016_new(peer, memory, data);

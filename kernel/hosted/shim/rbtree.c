@@ -44,3 +44,8 @@ struct rb_node *rb_next(const struct rb_node *node)
 {
 	return rb_root_RB_NEXT((struct rb_node *)node);
 }
+
+struct rb_node *rb_prev(const struct rb_node *node)
+{
+	return rb_root_RB_PREV((struct rb_node *)node);
+}

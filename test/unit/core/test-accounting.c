@@ -298,31 +298,20 @@ START_TEST(failed_allocation_has_no_effect_on_send) {
 }
 END_TEST
 
-START_TEST(failed_allocation_leaves_the_message_queued) {
+START_TEST(receive_needs_no_memory) {
         struct world world = world_new(2);
         struct bus1_transfer transfers[16];
         struct received received;
         u64 node, handle;
-        unsigned n = 0;
 
         create(A, B, 0, &node, &handle);
         for (unsigned i = 0; i < 16; i++)
                 transfers[i] = (struct bus1_transfer){0, handle};
         ck_assert_int_eq(try_send(B, &handle, 1, "", transfers, 16), 0);
-        for (unsigned i = 0; i < 200; i++) {
-                /* Use up so many IDs that new ones need new parts of the map. */
-                u64 more_node, more;
-
-                create(A, A, 0, &more_node, &more);
-                ck_assert_int_eq(bus1_peer_release(A, (u64[]){more_node, more}, 2), 0);
-        }
-        do {
-                shim_fail_allocation(++n);
-                received = test_recv(A);
-                shim_fail_allocation(0);
-        } while (received.r == -ENOMEM);
+        shim_fail_allocation(1);
+        received = test_recv(A);
+        shim_fail_allocation(0);
         ck_assert_int_eq(received.r, 0);
-        ck_assert_uint_ge(n, 2);
         ck_assert_uint_eq(received.n_transfers, 16);
         ck_assert_uint_eq(query(A).n_handles, 16);
         world_free(&world);
@@ -394,7 +383,7 @@ int main(void) {
         tcase_add_test(tcase, several_of_the_biggest_dbus_messages_fit);
         tcase_add_test(tcase, failed_allocation_has_no_effect_on_transfer);
         tcase_add_test(tcase, failed_allocation_has_no_effect_on_send);
-        tcase_add_test(tcase, failed_allocation_leaves_the_message_queued);
+        tcase_add_test(tcase, receive_needs_no_memory);
         tcase_add_test(tcase, failed_allocation_has_no_effect_on_release_and_new);
         tcase_add_test(tcase, release_of_a_few_takes_no_memory);
         suite_add_tcase(suite, tcase);

@@ -42,6 +42,7 @@ void rb_link_node(struct rb_node *node, struct rb_node *parent, struct rb_node *
 void rb_insert_color(struct rb_node *node, struct rb_root *root);
 void rb_erase(struct rb_node *node, struct rb_root *root);
 struct rb_node *rb_next(const struct rb_node *node);
+struct rb_node *rb_prev(const struct rb_node *node);
 struct rb_node *rb_first(const struct rb_root *root);
 
 static inline struct rb_node *rb_first_cached(const struct rb_root_cached *root)
