@@ -17,7 +17,7 @@ static void bus1_delivery_drop(struct bus1_delivery *delivery, struct bus1_tx *t
 
 		/* It has an ID when a receiver has looked at the message without taking it. */
 		if (handle->object.state == BUS1_OBJECT_NEW && handle->object.id != BUS1_INVALID)
-			bus1_peer_remove(handle->holder, &handle->object);
+			bus1_peer_remove(bus1_handle_holder(handle), &handle->object);
 		bus1_handle_release(handle, tx);
 	}
 	bus1_delivery_free(delivery);

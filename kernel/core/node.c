@@ -3,6 +3,7 @@
  * Nodes and handles, see node.h
  */
 
+#include <linux/build_bug.h>
 #include <linux/err.h>
 #include <linux/lockdep.h>
 #include <linux/sched.h>
@@ -11,6 +12,10 @@
 #include "node.h"
 #include "peer.h"
 #include "tx.h"
+
+/* User space has larger links of trees, see the shim. */
+static_assert(sizeof(struct bus1_handle) - 2 * sizeof(struct rb_node) <= 80,
+	      "a handle needs more than 128 bytes");
 
 /* number of handles to unlink before other threads get the lock of the node */
 #define BUS1_NODE_BATCH 64
@@ -89,6 +94,16 @@ static void bus1_node_die(struct bus1_node *node)
 	refcount_inc(&node->owned);
 }
 
+/* Take a handle out of the list of its node, unless that has happened already. */
+static void bus1_handle_unlink(struct bus1_handle *handle)
+{
+	lockdep_assert_held(&handle->node->lock);
+
+	if (handle->linked)
+		list_del_init(&handle->release.link);
+	handle->linked = false;
+}
+
 /**
  * bus1_node_release() - kill a node and notify the holders of its handles
  * @node:	node, which may be dead already
@@ -106,10 +121,10 @@ void bus1_node_release(struct bus1_node *node, struct bus1_tx *tx)
 		WRITE_ONCE(node->dead, true);
 		for (n = 0; n < BUS1_NODE_BATCH && !list_empty(&node->handles); n++) {
 			struct bus1_handle *handle =
-				list_first_entry(&node->handles, struct bus1_handle, link);
+				list_first_entry(&node->handles, struct bus1_handle, release.link);
 
-			list_del_init(&handle->link);
-			if (handle->holder == tx->sender &&
+			bus1_handle_unlink(handle);
+			if (bus1_handle_holder(handle) == tx->sender &&
 			    handle->object.state == BUS1_OBJECT_GONE)
 				continue;
 			bus1_handle_notify(handle, tx);
@@ -139,7 +154,7 @@ bool bus1_node_consume(struct bus1_node *node, struct bus1_handle *handle)
 	won = !node->dead;
 	WRITE_ONCE(node->dead, true);
 	if (handle)
-		list_del_init(&handle->link);
+		bus1_handle_unlink(handle);
 	spin_unlock(&node->lock);
 	return won;
 }
@@ -178,12 +193,11 @@ struct bus1_handle *bus1_handle_new(struct bus1_peer *holder, struct bus1_node *
 	if (!handle)
 		return NULL;
 
-	refcount_set(&handle->refs, 1);
 	bus1_object_init(&handle->object, false);
+	refcount_set(&handle->refs, 1);
+	handle->linked = false;
 	handle->node = bus1_node_ref(node);
-	handle->holder = bus1_peer_ref(holder);
-	INIT_LIST_HEAD(&handle->link);
-	bus1_queue_entry_init(&handle->release, BUS1_ENTRY_NODE_RELEASE, holder);
+	bus1_queue_entry_init(&handle->release, BUS1_ENTRY_NODE_RELEASE, bus1_peer_ref(holder));
 	return handle;
 }
 
@@ -197,10 +211,12 @@ struct bus1_handle *bus1_handle_ref(struct bus1_handle *handle)
 void bus1_handle_unref(struct bus1_handle *handle)
 {
 	if (handle && refcount_dec_and_test(&handle->refs)) {
-		bus1_invariant("linked-is-referenced", list_empty(&handle->link));
-		bus1_uncharge_objects(&handle->holder->usage, 1);
+		struct bus1_peer *holder = bus1_handle_holder(handle);
+
+		bus1_invariant("linked-is-referenced", !handle->linked);
+		bus1_uncharge_objects(&holder->usage, 1);
 		bus1_node_unref(handle->node);
-		bus1_peer_unref(handle->holder);
+		bus1_peer_unref(holder);
 		kfree(handle);
 	}
 }
@@ -219,7 +235,8 @@ bool bus1_handle_link(struct bus1_handle *handle)
 	spin_lock(&node->lock);
 	alive = !node->dead;
 	if (alive) {
-		list_add_tail(&handle->link, &node->handles);
+		list_add_tail(&handle->release.link, &node->handles);
+		handle->linked = true;
 		node->idle = NULL;
 	}
 	spin_unlock(&node->lock);
@@ -234,15 +251,14 @@ bool bus1_handle_link(struct bus1_handle *handle)
  */
 static void bus1_handle_retire(struct bus1_handle *handle, struct bus1_tx *tx)
 {
-	struct bus1_peer *holder = handle->holder, *owner = handle->node->owner;
+	struct bus1_peer *holder = bus1_handle_holder(handle), *owner = handle->node->owner;
 
-	handle->holder = bus1_peer_ref(owner);
 	bus1_charge_object_anyway(&owner->usage);
 	bus1_uncharge_objects(&holder->usage, 1);
 	bus1_peer_unref(holder);
 
 	handle->release.type = BUS1_ENTRY_NODE_IDLE;
-	handle->release.peer = owner;
+	handle->release.peer = bus1_peer_ref(owner);
 	bus1_handle_ref(handle);
 	bus1_tx_add(tx, &handle->release);
 }
@@ -282,8 +298,8 @@ void bus1_handle_release(struct bus1_handle *handle, struct bus1_tx *tx)
 	bool last;
 
 	spin_lock(&node->lock);
-	last = !node->dead && list_is_singular(&node->handles) && !list_empty(&handle->link);
-	list_del_init(&handle->link);
+	last = !node->dead && list_is_singular(&node->handles) && handle->linked;
+	bus1_handle_unlink(handle);
 	if (last && node->persistent)
 		node->idle = handle;
 	else if (last)

@@ -71,23 +71,31 @@ struct bus1_node {
 
 /**
  * struct bus1_handle - sending end
- * @refs:	reference count
  * @object:	its entry in the map of its holder. The map has a reference to the handle; in
  *		flight, the message has it.
+ * @refs:	reference count
+ * @linked:	it is in the node's list of handles; protected by the lock of the node
  * @node:	receiving end; referenced
- * @holder:	peer that it belongs to; referenced
- * @link:	link in the node's list of handles, protected by the lock of the node
  * @release:	notification for the holder; or, if this was the last handle of a persistent node,
- *		for the owner of the node. While queued it has a reference to the handle.
+ *		for the owner of the node. While queued it has a reference to the handle. There is
+ *		none before the handle is unlinked, so until then its link is the one in the node's
+ *		list. Its receiver is the peer that is charged for the handle; referenced.
+ *
+ * Users can have a million handles, so the structure is small (128 bytes).
  */
 struct bus1_handle {
-	refcount_t refs;
 	struct bus1_object object;
+	refcount_t refs;
+	bool linked;
 	struct bus1_node *node;
-	struct bus1_peer *holder;
-	struct list_head link;
 	struct bus1_queue_entry release;
 };
+
+/* The peer that a handle belongs to. */
+static inline struct bus1_peer *bus1_handle_holder(const struct bus1_handle *handle)
+{
+	return handle->release.peer;
+}
 
 static inline struct bus1_node *bus1_node_from_object(struct bus1_object *object)
 {
