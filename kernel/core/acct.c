@@ -317,6 +317,19 @@ int bus1_charge(struct bus1_usage *usage, struct bus1_account *actor,
 	return 0;
 }
 
+/* Charge a peer, even if that exceeds a limit. bus1_uncharge() takes the charge back. */
+void bus1_charge_anyway(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N])
+{
+	size_t i;
+
+	for (i = 0; i < _BUS1_RESOURCE_N; i++) {
+		if (amount[i] == 0)
+			continue;
+		atomic64_add_return(amount[i], &usage->account->used[i]);
+		atomic64_add_return(amount[i], &usage->used[i]);
+	}
+}
+
 /* Take back the charge of a peer, but not that of the share. */
 void bus1_uncharge(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N])
 {

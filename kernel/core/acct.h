@@ -88,6 +88,7 @@ void bus1_account_put(struct bus1_account *account);
 void bus1_usage_init(struct bus1_usage *usage, struct bus1_account *account);
 int bus1_charge(struct bus1_usage *usage, struct bus1_account *actor,
 		const u64 amount[_BUS1_RESOURCE_N], struct bus1_share **ret_share);
+void bus1_charge_anyway(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N]);
 void bus1_uncharge_share(struct bus1_account *account, struct bus1_share *share,
 			 const u64 amount[_BUS1_RESOURCE_N]);
 void bus1_uncharge(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N]);

@@ -63,7 +63,7 @@ int bus1_peer_disconnect(struct bus1_peer *peer)
 	bus1_queue_seal(&peer->queue, peer->receiving, &queued);
 	if (bus1_peer_is_2016(peer))
 		bus1_v2016_disconnect(peer, &tx);
-	bus1_peer_free_slices(peer);
+	bus1_peer_free_slices(peer, true);
 	bus1_peer_release_objects(peer, &tx);
 	bus1_tx_drop(&tx, &queued);
 	bus1_tx_commit(&tx);
@@ -81,7 +81,7 @@ static void bus1_peer_reset_locked(struct bus1_peer *peer)
 	peer->flushed = bus1_queue_sync(&peer->queue, 0);
 	bus1_peer_release_objects(peer, &tx);
 	bus1_recv_skip_moot(peer, &tx);
-	bus1_peer_free_slices(peer);
+	bus1_peer_free_slices(peer, false);
 	bus1_tx_commit(&tx);
 	bus1_peer_forget_objects(peer);
 	bus1_recv_settle(peer);

@@ -4,8 +4,9 @@
  *
  * The lock of the peer is not held while a slice is filled, because the copy may be large and may
  * wait for memory. Until the receive is committed, only the receiver knows the slice, and the
- * message is still queued and charged. The commit turns the charge for the message into the charge
- * for the slice.
+ * message is still queued and charged. The peer is charged for the pages of a slice while it
+ * exists. The commit ends the charge for the data of the message, and that for one message becomes
+ * one for the slice.
  */
 
 #include <linux/err.h>
@@ -24,7 +25,7 @@ int bus1_peer_enable_pool(struct bus1_peer *peer, const struct bus1_pool_memory 
 	if (r < 0)
 		return r;
 	if (!peer->pool) {
-		pool = bus1_pool_new(memory, data);
+		pool = bus1_pool_new(memory, data, &peer->usage);
 		r = PTR_ERR_OR_ZERO(pool);
 		if (r == 0)
 			peer->pool = pool;
@@ -65,7 +66,7 @@ void bus1_recv_keep_slice(struct bus1_recv *recv)
 {
 	lockdep_assert_held(&recv->peer->lock);
 
-	bus1_delivery_uncharge(bus1_delivery_from_entry(recv->entry), recv->slice->kept);
+	recv->slice->charged = bus1_delivery_uncharge(bus1_delivery_from_entry(recv->entry), true);
 	bus1_slice_show(recv->peer->pool, recv->slice);
 	recv->slice = NULL;
 }
@@ -73,14 +74,22 @@ void bus1_recv_keep_slice(struct bus1_recv *recv)
 /* Free a slice, and end the charge for it. */
 void bus1_peer_free_slice(struct bus1_peer *peer, struct bus1_slice *slice)
 {
+	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_MESSAGES] = 1 };
+
 	lockdep_assert_held(&peer->lock);
 
-	bus1_uncharge(&peer->usage, slice->kept);
+	if (slice->charged)
+		bus1_uncharge(&peer->usage, amount);
 	bus1_slice_free(peer->pool, slice);
 }
 
-/* Free all slices except that of a receive in progress. */
-void bus1_peer_free_slices(struct bus1_peer *peer)
+/**
+ * bus1_peer_free_slices() - free all slices except that of a receive in progress, and their memory
+ * @peer:	peer, with or without a pool
+ * @end:	the peer has ended. A mapping may keep memory after the peer was freed, so the end
+ *		of the receive in progress must leave none.
+ */
+void bus1_peer_free_slices(struct bus1_peer *peer, bool end)
 {
 	struct bus1_slice *slice;
 
@@ -88,6 +97,8 @@ void bus1_peer_free_slices(struct bus1_peer *peer)
 		bus1_peer_free_slice(peer, slice);
 		cond_resched();
 	}
+	if (peer->pool)
+		bus1_pool_trim(peer->pool, end);
 }
 
 int bus1_peer_release_slice(struct bus1_peer *peer, u64 offset)

@@ -5,13 +5,14 @@
 /*
  * Slices with received messages (pool.h describes the pool that they are part of)
  *
- * A peer is charged for a slice from the end of the receive until the slice is freed.
+ * From the end of the receive until the slice is freed, a peer is charged for one message, as it
+ * was while the message was queued, and for the pages that the slice is in.
  */
 
 #include "core.h"
 
 void bus1_recv_keep_slice(struct bus1_recv *recv);
 void bus1_peer_free_slice(struct bus1_peer *peer, struct bus1_slice *slice);
-void bus1_peer_free_slices(struct bus1_peer *peer);
+void bus1_peer_free_slices(struct bus1_peer *peer, bool end);
 
 #endif /* __BUS1_CMD_SLICE_H */

@@ -174,30 +174,28 @@ struct bus1_delivery *bus1_delivery_new(struct bus1_peer *sender, struct bus1_no
 /**
  * bus1_delivery_uncharge() - end the charge of the receiver, except for the handles
  * @delivery:	message, which may be uncharged already
- * @ret_kept:	if the receiver keeps the data: set to the amount that stays charged. The caller
- *		passes it to bus1_uncharge() later. Else NULL.
+ * @keep:	the receiver stays charged for one message, and the caller must end that charge
  *
  * The sender's share is free again. Each handle stays charged while it exists.
+ *
+ * Return: whether the receiver is charged for one message now because of @keep.
  */
-void bus1_delivery_uncharge(struct bus1_delivery *delivery, u64 ret_kept[_BUS1_RESOURCE_N])
+bool bus1_delivery_uncharge(struct bus1_delivery *delivery, bool keep)
 {
 	struct bus1_peer *receiver = delivery->entry.peer;
 	u64 amount[_BUS1_RESOURCE_N];
 
 	if (!delivery->charged)
-		return;
+		return false;
 	delivery->charged = false;
 
 	bus1_delivery_amount(delivery, amount);
 	bus1_uncharge_share(receiver->usage.account, delivery->share, amount);
 	amount[BUS1_RESOURCE_OBJECTS] = 0;
-	if (ret_kept) {
-		ret_kept[BUS1_RESOURCE_BYTES] = amount[BUS1_RESOURCE_BYTES];
-		ret_kept[BUS1_RESOURCE_MESSAGES] = amount[BUS1_RESOURCE_MESSAGES];
-		amount[BUS1_RESOURCE_BYTES] = 0;
+	if (keep)
 		amount[BUS1_RESOURCE_MESSAGES] = 0;
-	}
 	bus1_uncharge(&receiver->usage, amount);
+	return keep;
 }
 
 /* Free a delivery, or NULL. The handles that it still owns must not be linked. */
@@ -208,7 +206,7 @@ void bus1_delivery_free(struct bus1_delivery *delivery)
 	if (!delivery)
 		return;
 
-	bus1_delivery_uncharge(delivery, NULL);
+	bus1_delivery_uncharge(delivery, false);
 	for (i = 0; i < delivery->n_handles; i++)
 		bus1_handle_unref(delivery->handles[i]);
 	bus1_node_unref(delivery->node);

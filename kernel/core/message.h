@@ -51,7 +51,7 @@ static inline struct bus1_delivery *bus1_delivery_from_entry(struct bus1_queue_e
 struct bus1_delivery *bus1_delivery_new(struct bus1_peer *sender, struct bus1_node *node,
 					struct bus1_payload *payload, struct bus1_node **transfers,
 					size_t n_transfers);
-void bus1_delivery_uncharge(struct bus1_delivery *delivery, u64 ret_kept[_BUS1_RESOURCE_N]);
+bool bus1_delivery_uncharge(struct bus1_delivery *delivery, bool keep);
 void bus1_delivery_free(struct bus1_delivery *delivery);
 void bus1_delivery_link(struct bus1_delivery *delivery);
 

@@ -7,12 +7,9 @@
 #include <linux/container_of.h>
 #include <linux/err.h>
 #include <linux/kernel.h>
+#include <linux/mm.h>
 #include <linux/slab.h>
-#include <linux/string.h>
 #include "pool.h"
-
-/* bytes; a smaller free range keeps its memory, because it is likely to be used again soon */
-#define BUS1_POOL_DISCARD (256 * 1024)
 
 static struct bus1_slice *bus1_slice_from_rb(struct rb_node *rb)
 {
@@ -78,10 +75,12 @@ static struct bus1_slice *bus1_pool_find_free(struct bus1_pool *pool, u64 size)
  * bus1_pool_new() - make an empty pool
  * @memory:	memory, provided by the front end
  * @data:	passed to @memory
+ * @usage:	usage of the peer, which is charged
  *
  * Return: the pool; ERR_PTR(-ENOMEM).
  */
-struct bus1_pool *bus1_pool_new(const struct bus1_pool_memory *memory, void *data)
+struct bus1_pool *bus1_pool_new(const struct bus1_pool_memory *memory, void *data,
+				struct bus1_usage *usage)
 {
 	struct bus1_slice *block;
 	struct bus1_pool *pool;
@@ -97,13 +96,14 @@ struct bus1_pool *bus1_pool_new(const struct bus1_pool_memory *memory, void *dat
 
 	pool->memory = memory;
 	pool->data = data;
+	pool->usage = usage;
 	INIT_LIST_HEAD(&pool->blocks);
 	list_add_tail(&block->link, &pool->blocks);
 	bus1_pool_insert_free(pool, block);
 	return pool;
 }
 
-/* Free a pool, or NULL. All its slices must have been freed before. */
+/* Free a pool, or NULL. All its slices must have been freed, and it must have ended. */
 void bus1_pool_free(struct bus1_pool *pool)
 {
 	struct bus1_slice *block;
@@ -112,9 +112,93 @@ void bus1_pool_free(struct bus1_pool *pool)
 		return;
 
 	block = list_first_entry(&pool->blocks, struct bus1_slice, link);
-	WARN_ON(!list_is_singular(&pool->blocks) || block->used);
+	WARN_ON(!list_is_singular(&pool->blocks) || block->used || pool->charged > 0);
 	kfree(block);
 	kfree(pool);
+}
+
+static void bus1_pool_charge(struct bus1_pool *pool, u64 n)
+{
+	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_BYTES] = n };
+
+	if (n > 0)
+		bus1_charge_anyway(pool->usage, amount);
+	pool->charged += n;
+}
+
+/* Free the memory of pages that are not occupied. */
+static void bus1_pool_discard(struct bus1_pool *pool, u64 start, u64 end)
+{
+	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_BYTES] = end - start };
+
+	if (start == end)
+		return;
+	pool->memory->discard(pool->data, start, end - start);
+	bus1_uncharge(pool->usage, amount);
+	pool->charged -= end - start;
+}
+
+/*
+ * The most bytes to keep. A peer is charged for kept pages, so they must not be a large part of
+ * what it may have.
+ */
+static u64 bus1_pool_max_kept(const struct bus1_pool *pool)
+{
+	const struct bus1_usage *usage = pool->usage;
+	u64 max;
+
+	max = min_t(u64, READ_ONCE(usage->max[BUS1_RESOURCE_BYTES]),
+		    usage->account->accounts->limits.max[BUS1_RESOURCE_BYTES]);
+	return pool->ended ? 0 : min_t(u64, PAGE_ALIGN_DOWN(max / 16), BUS1_POOL_KEPT);
+}
+
+/*
+ * Pages become occupied. They are the first ones of a free block, so those that were kept are the
+ * first kept ones.
+ */
+static void bus1_pool_occupy(struct bus1_pool *pool, u64 start, u64 end)
+{
+	u64 n_kept = 0;
+
+	if (pool->kept < pool->kept_end && start <= pool->kept && pool->kept < end) {
+		n_kept = min(end, pool->kept_end) - pool->kept;
+		pool->kept += n_kept;
+	}
+	bus1_pool_charge(pool, end - start - n_kept);
+}
+
+/* Pages are not occupied any more. Keep them and free others, or the other way round. */
+static void bus1_pool_vacate(struct bus1_pool *pool, u64 start, u64 end)
+{
+	u64 max = bus1_pool_max_kept(pool);
+
+	if (pool->kept < pool->kept_end && pool->kept_end == start) {
+		pool->kept_end = end;
+	} else if (pool->kept < pool->kept_end && pool->kept == end) {
+		pool->kept = start;
+	} else {
+		bus1_pool_discard(pool, pool->kept, pool->kept_end);
+		pool->kept = start;
+		pool->kept_end = end;
+	}
+
+	/* A slice is put at the start of a free block. */
+	if (pool->kept_end - pool->kept > max) {
+		bus1_pool_discard(pool, pool->kept + max, pool->kept_end);
+		pool->kept_end = pool->kept + max;
+	}
+}
+
+/**
+ * bus1_pool_trim() - free the kept pages
+ * @pool:	pool, which may still have slices
+ * @forever:	keep no pages from now on
+ */
+void bus1_pool_trim(struct bus1_pool *pool, bool forever)
+{
+	pool->ended |= forever;
+	bus1_pool_discard(pool, pool->kept, pool->kept_end);
+	pool->kept_end = pool->kept;
 }
 
 /**
@@ -122,13 +206,15 @@ void bus1_pool_free(struct bus1_pool *pool)
  * @pool:	pool
  * @size:	least size in bytes
  *
- * The content of the slice is undefined. Nobody finds it before bus1_slice_show().
+ * The content of the slice is undefined. Nobody finds it before bus1_slice_show(). The peer is
+ * charged for its pages, but not for a message.
  *
  * Return: the slice; ERR_PTR(-ENOMEM).
  */
 struct bus1_slice *bus1_slice_new(struct bus1_pool *pool, u64 size)
 {
 	struct bus1_slice *slice, *rest;
+	u64 start, end;
 
 	size = max_t(u64, size, 8);
 	size += -size & 7;
@@ -136,22 +222,27 @@ struct bus1_slice *bus1_slice_new(struct bus1_pool *pool, u64 size)
 	if (!slice)
 		return ERR_PTR(-ENOMEM);
 
+	/* The pages at both ends may be occupied by the neighbours of the free block. */
+	start = PAGE_ALIGN(slice->offset);
+	end = min_t(u64, PAGE_ALIGN(slice->offset + size),
+		    PAGE_ALIGN_DOWN(slice->offset + slice->size));
+
 	if (slice->size > size) {
 		rest = kzalloc(sizeof(*rest), GFP_KERNEL_ACCOUNT);
 		if (!rest)
 			return ERR_PTR(-ENOMEM);
 		rest->offset = slice->offset + size;
 		rest->size = slice->size - size;
-		rest->dirty = max_t(u64, slice->dirty, rest->offset);
-		rest->clean = slice->clean;
 		list_add(&rest->link, &slice->link);
 		bus1_pool_insert_free(pool, rest);
 		slice->size = size;
 	}
 	rb_erase(&slice->rb, &pool->free);
 	slice->used = true;
-	memset(slice->kept, 0, sizeof(slice->kept));
+	slice->charged = false;
 	RB_CLEAR_NODE(&slice->rb);
+	if (start < end)
+		bus1_pool_occupy(pool, start, end);
 	return slice;
 }
 
@@ -159,20 +250,15 @@ struct bus1_slice *bus1_slice_new(struct bus1_pool *pool, u64 size)
 static void bus1_pool_merge(struct bus1_slice *block, struct bus1_slice *next)
 {
 	block->size += next->size;
-	if (block->dirty >= block->clean) {
-		block->dirty = next->dirty;
-		block->clean = next->clean;
-	} else if (next->dirty < next->clean) {
-		block->clean = next->clean;
-	}
 	list_del_init(&next->link);
 	kfree(next);
 }
 
-/* Free a slice, or NULL. */
+/* Free a slice, or NULL, and end the charge for pages that only this slice occupied. */
 void bus1_slice_free(struct bus1_pool *pool, struct bus1_slice *block)
 {
 	struct bus1_slice *other;
+	u64 start, end;
 
 	if (!block)
 		return;
@@ -180,8 +266,8 @@ void bus1_slice_free(struct bus1_pool *pool, struct bus1_slice *block)
 	if (!RB_EMPTY_NODE(&block->rb))
 		rb_erase(&block->rb, &pool->slices);
 	block->used = false;
-	block->dirty = block->offset;
-	block->clean = block->offset + block->size;
+	start = PAGE_ALIGN_DOWN(block->offset);
+	end = PAGE_ALIGN(block->offset + block->size);
 
 	/* There is always a next block: the last one is never a slice. */
 	other = list_next_entry(block, link);
@@ -197,12 +283,12 @@ void bus1_slice_free(struct bus1_pool *pool, struct bus1_slice *block)
 			block = other;
 		}
 	}
-
-	if (block->dirty < block->clean && block->clean - block->dirty >= BUS1_POOL_DISCARD) {
-		pool->memory->discard(pool->data, block->dirty, block->clean - block->dirty);
-		block->dirty = block->clean;
-	}
 	bus1_pool_insert_free(pool, block);
+
+	start = max_t(u64, start, PAGE_ALIGN(block->offset));
+	end = min_t(u64, end, PAGE_ALIGN_DOWN(block->offset + block->size));
+	if (start < end)
+		bus1_pool_vacate(pool, start, end);
 }
 
 /* The slice that was shown and starts at an offset, or NULL. */

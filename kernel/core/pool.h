@@ -17,6 +17,13 @@
  * no other block is large enough. bus1_slice_find() finds only slices that were passed to
  * bus1_slice_show().
  *
+ * Memory has pages, and a page that a slice is in is *occupied*. When a page is not occupied any
+ * more, its memory is freed. Only the pages that became free last are *kept*, because the next
+ * slice is likely to be put there: one small range of pages, which is part of a free block. No
+ * other page has memory, and the peer is charged for each that has. This charge exceeds limits
+ * rather than fail: otherwise a peer whose queue is full could not receive. A receive replaces the
+ * charge for a message, so the peer is charged for at most about twice as much as it may be.
+ *
  * The lock of the peer protects everything here. The offset and size of a slice never change.
  */
 
@@ -29,10 +36,18 @@ struct bus1_slice;
 /* The end of the last block, in bytes. A peer can never be charged for as much. */
 #define BUS1_POOL_SIZE (1ULL << 40)
 
+/* the most bytes of kept pages */
+#define BUS1_POOL_KEPT ((u64)64 * 1024)
+
 /**
  * struct bus1_pool - the blocks of a pool
  * @memory:	memory, provided by the front end
  * @data:	passed to @memory
+ * @usage:	usage of the peer, which is charged
+ * @charged:	bytes that it is charged for pages with memory
+ * @kept:	offset of the kept pages
+ * @kept_end:	end of the kept pages; equal to @kept when there are none
+ * @ended:	no pages are kept any more
  * @blocks:	all blocks, by offset
  * @slices:	slices that have been shown, by offset
  * @free:	free blocks, by size
@@ -40,6 +55,11 @@ struct bus1_slice;
 struct bus1_pool {
 	const struct bus1_pool_memory *memory;
 	void *data;
+	struct bus1_usage *usage;
+	u64 charged;
+	u64 kept;
+	u64 kept_end;
+	bool ended;
 	struct list_head blocks;
 	struct rb_root slices;
 	struct rb_root free;
@@ -52,10 +72,7 @@ struct bus1_pool {
  * @offset:	offset in the pool in bytes, a multiple of 8
  * @size:	size in bytes, a multiple of 8
  * @used:	it is a slice, else it is free
- * @dirty:	free block: offset of the first byte that may have memory
- * @clean:	free block: end of the bytes that may have memory; at most @dirty when there are
- * none
- * @kept:	slice: the amount that the peer is charged for it
+ * @charged:	slice: the peer is charged for one message because of it
  */
 struct bus1_slice {
 	struct list_head link;
@@ -63,12 +80,12 @@ struct bus1_slice {
 	u64 offset;
 	u64 size;
 	bool used;
-	u64 dirty;
-	u64 clean;
-	u64 kept[_BUS1_RESOURCE_N];
+	bool charged;
 };
 
-struct bus1_pool *bus1_pool_new(const struct bus1_pool_memory *memory, void *data);
+struct bus1_pool *bus1_pool_new(const struct bus1_pool_memory *memory, void *data,
+				struct bus1_usage *usage);
+void bus1_pool_trim(struct bus1_pool *pool, bool forever);
 void bus1_pool_free(struct bus1_pool *pool);
 struct bus1_slice *bus1_slice_new(struct bus1_pool *pool, u64 size);
 void bus1_slice_show(struct bus1_pool *pool, struct bus1_slice *slice);

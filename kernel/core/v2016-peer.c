@@ -25,7 +25,7 @@ static int bus1_v2016_new(struct bus1_peer *peer, const struct bus1_pool_memory 
 	v2016 = kzalloc(sizeof(*v2016), GFP_KERNEL_ACCOUNT);
 	if (!v2016)
 		return -ENOMEM;
-	pool = bus1_pool_new(memory, data);
+	pool = bus1_pool_new(memory, data, &peer->usage);
 	if (IS_ERR(pool)) {
 		kfree(v2016);
 		return PTR_ERR(pool);
@@ -152,7 +152,7 @@ static void bus1_v2016_reset_locked(struct bus1_peer *peer,
 		bus1_v2016_skip_moot(peer, &tx);
 		/* This also frees the slice that the seed was received into. */
 		peer->v2016->seed.slice = NULL;
-		bus1_peer_free_slices(peer);
+		bus1_peer_free_slices(peer, false);
 	}
 	bus1_v2016_commit(peer, &tx);
 }

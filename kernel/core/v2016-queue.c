@@ -38,7 +38,7 @@ bool bus1_v2016_is_due(struct bus1_queue_entry *entry)
 void bus1_v2016_forget(struct bus1_v2016_shown *shown)
 {
 	if (shown->slice)
-		bus1_delivery_uncharge(shown->delivery, shown->slice->kept);
+		shown->slice->charged = bus1_delivery_uncharge(shown->delivery, true);
 	*shown = (struct bus1_v2016_shown){};
 }
 

@@ -207,6 +207,10 @@ static int pool_write(void *data, u64 offset, const void *from, size_t n) {
                 return -ENOMEM;
         ck_assert_uint_le(offset + n, POOL_SIZE);
         memcpy(pool->memory + offset, from, n);
+        for (u64 page = offset / 4096; n > 0 && page <= (offset + n - 1) / 4096; page++) {
+                pool->n_pages += !pool->pages[page];
+                pool->pages[page] = true;
+        }
         return 0;
 }
 
@@ -214,8 +218,14 @@ static void pool_discard(void *data, u64 offset, u64 n) {
         struct pool *pool = data;
 
         ck_assert_uint_le(offset + n, POOL_SIZE);
+        ck_assert_uint_eq((offset | n) % 4096, 0);
         memset(pool->memory + offset, 0, n);
-        pool->n_discarded += n;
+        for (u64 page = offset / 4096; page < (offset + n) / 4096; page++) {
+                if (pool->pages[page])
+                        pool->n_discarded += 4096;
+                pool->n_pages -= pool->pages[page];
+                pool->pages[page] = false;
+        }
 }
 
 const struct bus1_pool_memory pool_memory = {

@@ -73,6 +73,10 @@ struct bus1_cmd_query query(struct bus1_peer *peer);
 /* the memory of a pool; the test frees it with free(memory) */
 struct pool {
         u8 *memory;
+        /* pages that have memory */
+        bool pages[POOL_SIZE / 4096];
+        u64 n_pages;
+        /* bytes of pages that had memory, and were discarded */
         u64 n_discarded;
         bool fails;
 };

@@ -6,7 +6,9 @@
 
 #include "core-test.h"
 #include "peer.h"
+#include "pool.h"
 #include <linux/limits.h>
+#include <linux/mm.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,11 +96,17 @@ START_TEST(slice_is_charged_until_it_is_released) {
         offset = recv_into_pool("0123456789");
         /* the receive ends the share of the sender */
         ck_assert_uint_eq(A->usage.account->n_shares, 0);
-        expect_used(10, 1);
-        ck_assert_uint_eq(query(A).n_bytes, 10);
+        /* a slice costs its page */
+        expect_used(PAGE_SIZE, 1);
+        ck_assert_uint_eq(query(A).n_bytes, PAGE_SIZE);
         ck_assert_uint_eq(query(A).n_messages, 0);
         ck_assert_int_eq(bus1_peer_release_slice(A, offset), 0);
+        /* the page is kept, for the next slice */
+        expect_used(PAGE_SIZE, 0);
+        ck_assert_uint_eq(pool.n_pages, 1);
+        ck_assert_int_eq(bus1_peer_reset(A), 0);
         expect_used(0, 0);
+        ck_assert_uint_eq(pool.n_pages, 0);
 }
 END_TEST
 
@@ -168,7 +176,8 @@ START_TEST(receive_that_fails_leaves_no_slice) {
                 bus1_peer_recv_abort(&recv);
                 ck_assert(r == 0 || r == -ENOMEM);
                 ck_assert_int_eq(bus1_peer_release_slice(A, 0), -EBADRQC);
-                expect_used(4, 1);
+                /* the message, and a page that is kept */
+                expect_used(4 + PAGE_SIZE, 1);
         } while (r < 0);
         ck_assert_uint_eq(n, 2);
         ck_assert_uint_eq(recv_into_pool("text"), 0);
@@ -188,7 +197,8 @@ START_TEST(nobody_finds_a_slice_before_its_message_is_taken) {
         ck_assert_int_eq(bus1_peer_recv_commit(&recv), -ESTALE);
         ck_assert_int_eq(bus1_peer_release_slice(A, offset), -EBADRQC);
         expect_nothing(A);
-        expect_used(0, 0);
+        /* a page is kept */
+        expect_used(PAGE_SIZE, 0);
 }
 END_TEST
 
@@ -241,6 +251,153 @@ START_TEST(peer_without_a_pool_has_no_slices) {
 }
 END_TEST
 
+/* Send a message of n bytes, which are all the same, and receive it. */
+static u64 pass(size_t n, u8 byte) {
+        struct bus1_payload *payload = bus1_payload_new(n, 0);
+        u64 offset;
+
+        ck_assert(!IS_ERR(payload));
+        memset(payload->data, byte, n);
+        ck_assert_int_eq(try_send_payload(B, &handle, 1, payload), 0);
+        ck_assert_int_eq(try_recv_below(U64_MAX, &offset), 0);
+        return offset;
+}
+
+/* Every page that has memory is charged. */
+static void expect_pages(u64 n) {
+        ck_assert_uint_eq(pool.n_pages, n);
+        expect_used(n * PAGE_SIZE, used(BUS1_RESOURCE_MESSAGES));
+}
+
+START_TEST(page_is_charged_while_a_slice_is_in_it) {
+        u64 offsets[8 * 512];
+
+        /* 512 slices in a page */
+        for (unsigned i = 0; i < 8 * 512; i++) {
+                offsets[i] = pass(8, 'x');
+                expect_pages(i / 512 + 1);
+        }
+        for (unsigned i = 0; i < 8 * 512; i++) {
+                if (i % 512 != 100)
+                        ck_assert_int_eq(bus1_peer_release_slice(A, offsets[i]), 0);
+        }
+        expect_pages(8);
+        expect_used(8 * PAGE_SIZE, 8);
+        /* other slices in the same pages cost nothing more */
+        for (unsigned i = 0; i < 7; i++)
+                pass(3000, 'y');
+        expect_pages(8);
+}
+END_TEST
+
+START_TEST(memory_of_free_pages_is_bounded) {
+        u64 fillers[100];
+
+        /* what an attacker does: long free ranges between small slices */
+        for (unsigned i = 0; i < 100; i++) {
+                fillers[i] = pass(17 * PAGE_SIZE - 8, 'f');
+                ck_assert_uint_eq(pass(8, 's') % PAGE_SIZE, PAGE_SIZE - 8);
+        }
+        expect_pages(100 * 17);
+        for (unsigned i = 0; i < 100; i++)
+                ck_assert_int_eq(bus1_peer_release_slice(A, fillers[i]), 0);
+        /* a page for each small slice, and the pages that are kept */
+        expect_pages(100 + BUS1_POOL_KEPT / PAGE_SIZE);
+        ck_assert_int_eq(bus1_peer_disconnect(A), 0);
+        expect_pages(0);
+}
+END_TEST
+
+START_TEST(place_that_is_used_again_keeps_its_memory) {
+        static const size_t sizes[] = {1, 100, PAGE_SIZE, 5 * PAGE_SIZE + 1, 16 * PAGE_SIZE};
+        u64 held, offset, n_discarded;
+
+        for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+                offset = pass(sizes[i], 'a');
+                ck_assert_int_eq(bus1_peer_release_slice(A, offset), 0);
+                for (unsigned round = 0; round < 100; round++) {
+                        u64 n_pages = pool.n_pages;
+
+                        ck_assert_uint_eq(pass(sizes[i], 'b'), offset);
+                        ck_assert_uint_eq(pool.n_pages, n_pages);
+                        ck_assert_int_eq(bus1_peer_release_slice(A, offset), 0);
+                }
+        }
+        ck_assert_uint_eq(pool.n_discarded, 0);
+        expect_pages(16);
+        /* two at a time, each released when the next has come */
+        held = pass(3 * PAGE_SIZE, 'c');
+        offset = pass(3 * PAGE_SIZE, 'd');
+        ck_assert_int_eq(bus1_peer_release_slice(A, held), 0);
+        held = offset;
+        n_discarded = pool.n_discarded;
+        for (unsigned round = 0; round < 100; round++) {
+                offset = pass(3 * PAGE_SIZE, 'd');
+                ck_assert_int_eq(bus1_peer_release_slice(A, held), 0);
+                held = offset;
+        }
+        ck_assert_uint_eq(pool.n_discarded, n_discarded);
+        expect_pages(6);
+}
+END_TEST
+
+START_TEST(peer_with_a_small_limit_keeps_no_memory) {
+        u64 offset;
+
+        A->usage.max[BUS1_RESOURCE_BYTES] = 2 * PAGE_SIZE;
+        offset = pass(PAGE_SIZE, 'x');
+        expect_pages(1);
+        ck_assert_int_eq(bus1_peer_release_slice(A, offset), 0);
+        expect_pages(0);
+        /* a receive never fails because of its charge */
+        for (unsigned i = 0; i < 2; i++)
+                send_text(B, handle, "text");
+        A->usage.max[BUS1_RESOURCE_BYTES] = 8;
+        recv_into_pool("text");
+        recv_into_pool("text");
+        expect_pages(1);
+        ck_assert_int_eq(try_send(B, &handle, 1, "text", NULL, 0), -EDQUOT);
+}
+END_TEST
+
+START_TEST(memory_is_charged_in_any_sequence) {
+        struct {
+                u64 offset;
+                size_t n;
+                u8 byte;
+        } slices[64] = {};
+        u32 random = 1;
+
+        for (unsigned i = 0; i < 20000; i++) {
+                unsigned k;
+
+                random = random * 1664525 + 1013904223;
+                k = random >> 26;
+                if (slices[k].n > 0) {
+                        const u8 *data = pool.memory + slices[k].offset;
+
+                        ck_assert_uint_eq(data[0], slices[k].byte);
+                        ck_assert_mem_eq(data, data + 1, slices[k].n - 1);
+                        ck_assert_int_eq(bus1_peer_release_slice(A, slices[k].offset), 0);
+                        slices[k].n = 0;
+                } else {
+                        slices[k].n = 1 + (random >> 8) % (random & 0x80 ? 60000 : 600);
+                        slices[k].byte = i;
+                        slices[k].offset = pass(slices[k].n, slices[k].byte);
+                }
+                expect_pages(pool.n_pages);
+        }
+        for (unsigned k = 0; k < 64; k++) {
+                if (slices[k].n > 0)
+                        ck_assert_int_eq(bus1_peer_release_slice(A, slices[k].offset), 0);
+        }
+        ck_assert_uint_le(pool.n_pages, 16);
+        expect_used(pool.n_pages * PAGE_SIZE, 0);
+        ck_assert_int_eq(bus1_peer_reset(A), 0);
+        expect_pages(0);
+}
+END_TEST
+
 static Suite *suite(void) {
         Suite *suite = suite_create("core-pool");
         TCase *tc = tcase_create("pool");
@@ -256,6 +413,11 @@ static Suite *suite(void) {
         tcase_add_test(tc, peer_may_end_while_a_slice_is_filled);
         tcase_add_test(tc, reset_releases_slices);
         tcase_add_test(tc, peer_without_a_pool_has_no_slices);
+        tcase_add_test(tc, page_is_charged_while_a_slice_is_in_it);
+        tcase_add_test(tc, memory_of_free_pages_is_bounded);
+        tcase_add_test(tc, place_that_is_used_again_keeps_its_memory);
+        tcase_add_test(tc, peer_with_a_small_limit_keeps_no_memory);
+        tcase_add_test(tc, memory_is_charged_in_any_sequence);
         suite_add_tcase(suite, tc);
         return suite;
 }
