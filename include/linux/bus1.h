@@ -82,9 +82,9 @@ struct bus1_message_fds {
  * pool for reading only. n_data_vecs must be 0; n_data is the greatest size that is wanted, as in
  * every recv. The caller sets offset to the position in the pool where the data has to end at the
  * latest (else ERANGE). On success, offset is set to the position where the data begins, or to
- * BUS1_INVALID when there is no data. That slice of the pool does not change, and is charged like
- * the message, until BUS1_CMD_SLICE_RELEASE. Without BUS1_MESSAGE_FLAG_FDS descriptors are dropped,
- * but the structure has their fields.
+ * BUS1_INVALID when there is no data. That slice of the pool does not change until
+ * BUS1_CMD_SLICE_RELEASE. It is charged as one message, and for the pages that it is in. Without
+ * BUS1_MESSAGE_FLAG_FDS descriptors are dropped, but the structure has their fields.
  */
 struct bus1_message_pool {
 	struct bus1_message_fds fds;
@@ -195,7 +195,7 @@ struct bus1_cmd_query {
 	__u64 n_nodes;		/* nodes this peer owns */
 	__u64 n_handles;	/* handles this peer holds */
 	__u64 n_messages;	/* messages and notifications queued on this peer */
-	__u64 n_bytes;		/* data bytes queued on this peer, and in slices of its pool */
+	__u64 n_bytes;		/* data bytes queued on this peer, and memory of its pool */
 	__u64 n_fds;		/* file descriptors queued on this peer */
 };
 

@@ -45,7 +45,7 @@ struct pid;
 /* accounting */
 
 enum bus1_resource {
-	BUS1_RESOURCE_BYTES,	/* data bytes in queued messages, and in slices of the pool */
+	BUS1_RESOURCE_BYTES,	/* data bytes in queued messages, and memory of the pool */
 	BUS1_RESOURCE_OBJECTS,	/* nodes and handles, held or in queued messages */
 	BUS1_RESOURCE_MESSAGES, /* queued messages */
 	BUS1_RESOURCE_FILES,	/* files in queued messages */
@@ -213,8 +213,9 @@ int bus1_peer_reset(struct bus1_peer *peer);
  * struct bus1_pool_memory - memory of a pool, provided by the front end
  * @write:	write to the memory, or return a negative errno. Bytes that were never written are
  *		zero. Only one receiver at a time calls it, with or without the lock of the peer.
- * @discard:	free the memory of a range, whose bytes are not needed any more. Called with the
- *		lock of the peer held; @write may write to another range at the same time.
+ * @discard:	free the memory of a range of whole pages, whose bytes are not needed any more.
+ *		Called with the lock of the peer held; @write may write to another range at the
+ *		same time.
  */
 struct bus1_pool_memory {
 	int (*write)(void *data, u64 offset, const void *from, size_t n);
@@ -380,8 +381,9 @@ struct bus1_transfer bus1_recv_transfer(const struct bus1_recv *recv, size_t i);
  * @max_offset:	offset at which the data must end at the latest
  * @ret_offset:	offset of the data; BUS1_INVALID for a notification, or a message without data
  *
- * When the receive is committed, the charge for the message stays as the charge for its slice,
- * until the slice is released. When it is not committed, the slice ends with the receive.
+ * The peer is charged for the pages of the slice. When the receive is committed, the charge for the
+ * data of the message ends, but that for one message stays until the slice is released. When it is
+ * not committed, the slice ends with the receive.
  *
  * Return: -ERANGE when there is no room before @max_offset; -ENOMEM; the error of the memory's
  * write().

@@ -259,11 +259,13 @@ void bus1_slice_free(struct bus1_pool *pool, struct bus1_slice *block)
 {
 	struct bus1_slice *other;
 	u64 start, end;
+	bool shown;
 
 	if (!block)
 		return;
 
-	if (!RB_EMPTY_NODE(&block->rb))
+	shown = !RB_EMPTY_NODE(&block->rb);
+	if (shown)
 		rb_erase(&block->rb, &pool->slices);
 	block->used = false;
 	start = PAGE_ALIGN_DOWN(block->offset);
@@ -289,6 +291,9 @@ void bus1_slice_free(struct bus1_pool *pool, struct bus1_slice *block)
 	end = min_t(u64, end, PAGE_ALIGN_DOWN(block->offset + block->size));
 	if (start < end)
 		bus1_pool_vacate(pool, start, end);
+	/* A receive that fails leaves no charge. */
+	if (!shown)
+		bus1_pool_trim(pool, false);
 }
 
 /* The slice that was shown and starts at an offset, or NULL. */

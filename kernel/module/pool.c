@@ -7,6 +7,9 @@
  * mapping of shared memory: it survives a fork and the peer, can be swapped out, and is charged to
  * the memory cgroup of the receiver. The file ends behind the last byte that was ever written to
  * it.
+ *
+ * The peer is charged for the pages that were written and not freed again, see pool.h. No other
+ * page may come into being, so a mapping never adds one: reading where there is none causes SIGBUS.
  */
 
 #include <linux/err.h>
@@ -90,14 +93,15 @@ static int bus1_pool_write(void *data, u64 offset, const void *from, size_t n)
 	return 0;
 }
 
-/* Free the pages that are completely in the range. */
+/* The lock keeps a reader that has just seen a page from making it again. */
 static void bus1_pool_discard(void *data, u64 offset, u64 n)
 {
 	struct bus1_file *bus1_file = data;
-	u64 start = PAGE_ALIGN(offset), end = PAGE_ALIGN_DOWN(offset + n);
+	struct file *pool = bus1_file->pool;
 
-	if (start < end)
-		shmem_truncate_range(file_inode(bus1_file->pool), start, end - 1);
+	filemap_invalidate_lock(pool->f_mapping);
+	shmem_truncate_range(file_inode(pool), offset, offset + n - 1);
+	filemap_invalidate_unlock(pool->f_mapping);
 }
 
 const struct bus1_pool_memory bus1_pool_memory = {
@@ -132,12 +136,58 @@ static int bus1_pool_call_mmap(struct file *pool, struct vm_area_struct *vma)
 #endif
 }
 
-static void bus1_pool_never_write(struct vm_area_struct *vma)
+/*
+ * Find a page that exists. It may have to be read from swap. The page is returned locked, so it is
+ * not freed before it is mapped; a page that is mapped is unmapped when it is freed.
+ */
+static vm_fault_t bus1_pool_fault_locked(struct vm_fault *vmf)
+{
+	struct address_space *mapping = vmf->vma->vm_file->f_mapping;
+	struct page *page;
+
+	if (!xa_load(&mapping->i_pages, vmf->pgoff))
+		return VM_FAULT_SIGBUS;
+	page = shmem_read_mapping_page(mapping, vmf->pgoff);
+	if (IS_ERR(page))
+		return vmf_error(bus1_pool_error(page));
+	lock_page(page);
+	if (page->mapping != mapping) {
+		/* It has gone to swap since. Try again. */
+		unlock_page(page);
+		put_page(page);
+		return VM_FAULT_NOPAGE;
+	}
+	vmf->page = page;
+	return VM_FAULT_LOCKED;
+}
+
+static vm_fault_t bus1_pool_fault(struct vm_fault *vmf)
+{
+	struct address_space *mapping = vmf->vma->vm_file->f_mapping;
+	vm_fault_t r;
+
+	filemap_invalidate_lock_shared(mapping);
+	r = bus1_pool_fault_locked(vmf);
+	filemap_invalidate_unlock_shared(mapping);
+	return r;
+}
+
+static const struct vm_operations_struct bus1_pool_vm_ops = {
+	.fault = bus1_pool_fault,
+	.map_pages = filemap_map_pages,
+};
+
+/*
+ * The mapping can never be made writable. VM_MIXEDMAP keeps the kernel from collapsing it into huge
+ * pages, which have memory where the pool has none.
+ */
+static void bus1_pool_set_flags(struct vm_area_struct *vma)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 	vma->vm_flags &= ~VM_MAYWRITE;
+	vma->vm_flags |= VM_MIXEDMAP;
 #else
-	vm_flags_clear(vma, VM_MAYWRITE);
+	vm_flags_mod(vma, VM_MIXEDMAP, VM_MAYWRITE);
 #endif
 }
 
@@ -161,7 +211,10 @@ int bus1_pool_mmap(struct file *file, struct vm_area_struct *vma)
 	if (r < 0)
 		return r;
 
-	bus1_pool_never_write(vma);
+	bus1_pool_set_flags(vma);
 	vma_set_file(vma, bus1_file->pool);
-	return bus1_pool_call_mmap(bus1_file->pool, vma);
+	r = bus1_pool_call_mmap(bus1_file->pool, vma);
+	if (r == 0)
+		vma->vm_ops = &bus1_pool_vm_ops;
+	return r;
 }
