@@ -41,7 +41,7 @@ struct bus1_v2016_item {
  * @items:	one for each handle of the message
  * @ids:	the IDs that are written
  * @n_items:	how many there are
- * @fds:	descriptors that were made
+ * @fds:	numbers that were reserved for descriptors
  * @n_fds:	how many there are
  */
 struct bus1_v2016_recv_state {
@@ -177,7 +177,7 @@ static int bus1_v2016_recv_files(struct bus1_v2016_recv_state *state)
 	state->fds = kvmalloc_array(payload->n_files, sizeof(*state->fds), GFP_KERNEL_ACCOUNT);
 	if (!state->fds)
 		return -ENOMEM;
-	r = state->recv->install(state->fds, payload->files, payload->n_files);
+	r = state->recv->reserve(state->fds, payload->files, payload->n_files);
 	if (r < 0)
 		return r;
 	state->n_fds = payload->n_files;
@@ -207,7 +207,7 @@ static int bus1_v2016_recv_secctx(struct bus1_v2016_recv_state *state)
 static void bus1_v2016_recv_undo(struct bus1_v2016_recv_state *state)
 {
 	if (state->n_fds > 0)
-		state->recv->uninstall(state->fds, state->n_fds);
+		state->recv->unreserve(state->fds, state->n_fds);
 	while (state->n_items > 0) {
 		struct bus1_v2016_item *item = &state->items[--state->n_items];
 
@@ -262,6 +262,8 @@ static void bus1_v2016_recv_fill(struct bus1_v2016_recv_state *state)
 		msg->n_secctx = state->recv->n_secctx;
 	}
 	state->recv->payload = bus1_payload_ref(delivery->payload);
+	state->recv->fds = state->fds;
+	state->fds = NULL;
 }
 
 static int bus1_v2016_recv_message(struct bus1_peer *peer, struct bus1_v2016_recv *recv,
@@ -365,6 +367,7 @@ int bus1_v2016_recv(struct bus1_peer *peer, struct bus1_v2016_recv *recv)
 
 	recv->msg = (struct bus1_2016_msg){};
 	recv->payload = NULL;
+	recv->fds = NULL;
 	recv->has_secctx = false;
 	recv->n_secctx = 0;
 	mutex_lock(&peer->lock);

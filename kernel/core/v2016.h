@@ -129,8 +129,9 @@ int bus1_v2016_send(struct bus1_peer *peer, const struct bus1_v2016_send *send);
  * struct bus1_v2016_recv - arguments and results of bus1_v2016_recv()
  * @flags:	BUS1_2016_RECV_*
  * @max_offset:	offset in the pool where the slice has to end at the latest
- * @install:	make descriptors of files, with BUS1_2016_RECV_INSTALL_FDS
- * @uninstall:	undo @install
+ * @reserve:	reserve numbers for descriptors of files, with BUS1_2016_RECV_INSTALL_FDS. Called
+ *		with the lock of the peer held, so it must neither make nor close a descriptor.
+ * @unreserve:	undo @reserve
  * @label:	set the following three to the security label of the sender. Called only if the peer
  *		wants labels. May be NULL.
  * @has_secctx:	the sender has a label
@@ -139,18 +140,21 @@ int bus1_v2016_send(struct bus1_peer *peer, const struct bus1_v2016_send *send);
  * @msg:	set on success, except the credentials
  * @payload:	set on success: payload with the credentials, and a reference for the caller; NULL
  *		in notifications
+ * @fds:	set on success: @msg.n_fds numbers, for which the caller makes descriptors of the
+ *		files of @payload. The caller frees it with kvfree().
  */
 struct bus1_v2016_recv {
 	u64 flags;
 	u64 max_offset;
-	int (*install)(s32 *fds, struct file *const *files, size_t n);
-	void (*uninstall)(const s32 *fds, size_t n);
+	int (*reserve)(s32 *fds, struct file *const *files, size_t n);
+	void (*unreserve)(const s32 *fds, size_t n);
 	int (*label)(struct bus1_v2016_recv *recv, const struct bus1_payload *payload);
 	bool has_secctx;
 	const void *secctx;
 	size_t n_secctx;
 	struct bus1_2016_msg msg;
 	struct bus1_payload *payload;
+	s32 *fds;
 };
 
 /**

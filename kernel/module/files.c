@@ -18,7 +18,6 @@
 
 #include <linux/dcache.h>
 #include <linux/err.h>
-#include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
@@ -26,7 +25,8 @@
 #include <linux/slab.h>
 #include <linux/socket.h>
 #include <linux/string.h>
-#include <linux/version.h>
+#include <net/cls_cgroup.h>
+#include <net/netprio_cgroup.h>
 #include <net/sock.h>
 #include "module.h"
 
@@ -85,48 +85,66 @@ int bus1_files_collect(struct file **files, u64 ptr_fds, size_t n)
 	return r;
 }
 
-static int bus1_file_install(struct file *file)
-{
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
-	return receive_fd(file, O_CLOEXEC);
-#else
-	return receive_fd(file, NULL, O_CLOEXEC);
-#endif
-}
-
 /**
- * bus1_files_install() - make descriptors of files
- * @fds:	the descriptors, set on success
+ * bus1_files_reserve() - reserve numbers for descriptors of files
+ * @fds:	the numbers, set on success
  * @files:	files
  * @n:		number of files and of descriptors
  *
- * Security modules decide whether a process may get a file from another process. receive_fd() asks
- * them, and the kernel lets a module ask them in no other way. So the descriptors are made before
- * the message is taken off the queue, which a refusal leaves there.
+ * Everything that can fail is done here, before the message is taken: this also asks security
+ * modules, like every other way to get a descriptor from another process. The numbers name nothing
+ * before bus1_files_install(). No other thread can use, close or take them until then.
  *
  * Return: 0; -EMFILE, -ENOMEM or the error of a security module, and then no descriptor is left.
  */
-int bus1_files_install(s32 *fds, struct file *const *files, size_t n)
+int bus1_files_reserve(s32 *fds, struct file *const *files, size_t n)
 {
 	size_t i;
+	int r;
 
 	for (i = 0; i < n; i++) {
-		fds[i] = bus1_file_install(files[i]);
+		r = bus1_file_ask(files[i]);
+		if (r < 0)
+			return r;
+	}
+	for (i = 0; i < n; i++) {
+		fds[i] = get_unused_fd_flags(O_CLOEXEC);
 		if (fds[i] < 0) {
-			int r = fds[i];
-
-			bus1_files_uninstall(fds, i);
+			r = fds[i];
+			bus1_files_unreserve(fds, i);
 			return r;
 		}
 	}
 	return 0;
 }
 
-/* Undo bus1_files_install(). The command fails, so the process does not use the descriptors. */
-void bus1_files_uninstall(const s32 *fds, size_t n)
+/* Undo bus1_files_reserve(). */
+void bus1_files_unreserve(const s32 *fds, size_t n)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		close_fd(fds[i]);
+		put_unused_fd(fds[i]);
+}
+
+/* A socket belongs to the control groups of the task that got it last, as after SCM_RIGHTS. */
+static void bus1_file_adopt(struct file *file)
+{
+	struct socket *socket = sock_from_file(file);
+
+	if (!socket)
+		return;
+	sock_update_netprioidx(&socket->sk->sk_cgrp_data);
+	sock_update_classid(&socket->sk->sk_cgrp_data);
+}
+
+/* Make the descriptors. Cannot fail, so it is the last step of a receive. */
+void bus1_files_install(const s32 *fds, struct file *const *files, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		bus1_file_adopt(files[i]);
+		fd_install(fds[i], get_file(files[i]));
+	}
 }

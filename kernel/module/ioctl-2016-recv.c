@@ -2,12 +2,13 @@
 /*
  * The receive command of 2016
  *
- * The message is in the pool, so only the structure of the command is written to the user. Before
- * the command takes the message, it checks that the structure can be written. So a message is lost
- * only when the user unmaps the structure in between.
+ * The message is in the pool, so only the structure of the command is written to the user. The
+ * command checks that it can be written before it takes the message. So a message is lost only when
+ * the user unmaps the structure in between. Its files are closed then.
  */
 
 #include <linux/container_of.h>
+#include <linux/mm.h>
 #include <linux/uaccess.h>
 #include "../core/v2016.h"
 #include "ioctl-2016.h"
@@ -56,6 +57,18 @@ static int bus1_ioctl_2016_recv_label(struct bus1_v2016_recv *recv,
 	return 0;
 }
 
+/* Make the descriptors, or give their numbers back. */
+static void bus1_ioctl_2016_recv_end_fds(struct bus1_v2016_recv *recv, bool make)
+{
+	size_t n = recv->msg.n_fds;
+
+	if (make && n > 0)
+		bus1_files_install(recv->fds, recv->payload->files, n);
+	else
+		bus1_files_unreserve(recv->fds, n);
+	kvfree(recv->fds);
+}
+
 int bus1_ioctl_2016_recv(struct bus1_file *bus1_file, void __user *argp)
 {
 	struct bus1_ioctl_2016_recv_state state;
@@ -68,8 +81,8 @@ int bus1_ioctl_2016_recv(struct bus1_file *bus1_file, void __user *argp)
 	state = (struct bus1_ioctl_2016_recv_state){
 		.recv.flags = cmd.flags,
 		.recv.max_offset = cmd.max_offset,
-		.recv.install = bus1_files_install,
-		.recv.uninstall = bus1_files_uninstall,
+		.recv.reserve = bus1_files_reserve,
+		.recv.unreserve = bus1_files_unreserve,
 		.recv.label = bus1_ioctl_2016_recv_label,
 	};
 	r = bus1_v2016_recv(bus1_file->peer, &state.recv);
@@ -79,6 +92,8 @@ int bus1_ioctl_2016_recv(struct bus1_file *bus1_file, void __user *argp)
 
 	cmd.msg = state.recv.msg;
 	bus1_ioctl_2016_recv_creds(&cmd.msg, state.recv.payload);
+	r = copy_to_user(argp, &cmd, sizeof(cmd)) ? -EFAULT : 0;
+	bus1_ioctl_2016_recv_end_fds(&state.recv, r == 0);
 	bus1_payload_unref(state.recv.payload);
-	return copy_to_user(argp, &cmd, sizeof(cmd)) ? -EFAULT : 0;
+	return r;
 }

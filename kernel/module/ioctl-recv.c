@@ -25,8 +25,9 @@
  * @metadata:	metadata as the user passed it, with BUS1_RECV_FLAG_SECCTX; else all 0
  * @data:	buffers for the data, unless it goes to the pool
  * @secctx:	label of the sender, when the user asks for it
- * @fds:	descriptors that were made so far
+ * @fds:	numbers that were reserved for descriptors
  * @n_fds:	number of @fds
+ * @payload:	payload with the files for @fds; referenced, NULL when there are none
  */
 struct bus1_ioctl_recv_state {
 	struct bus1_cmd_recv cmd;
@@ -37,6 +38,7 @@ struct bus1_ioctl_recv_state {
 	struct bus1_secctx secctx;
 	s32 *fds;
 	size_t n_fds;
+	struct bus1_payload *payload;
 };
 
 static noinline_for_stack int
@@ -77,10 +79,11 @@ static int bus1_ioctl_recv_put_fds(struct bus1_ioctl_recv_state *state,
 	state->fds = kmalloc_array(n, sizeof(*state->fds), GFP_KERNEL);
 	if (!state->fds)
 		return -ENOMEM;
-	r = bus1_files_install(state->fds, recv->payload->files, n);
+	r = bus1_files_reserve(state->fds, recv->payload->files, n);
 	if (r < 0)
 		return r;
 	state->n_fds = n;
+	state->payload = bus1_payload_ref((struct bus1_payload *)recv->payload);
 	return bus1_user_put(state->message.ptr_fds, state->fds, n, sizeof(*state->fds));
 }
 
@@ -196,10 +199,17 @@ static int bus1_ioctl_recv_put(struct bus1_ioctl_recv_state *state, struct bus1_
 	return bus1_user_put_message(state->cmd.ptr_message, &actual);
 }
 
-static void bus1_ioctl_recv_undo_fds(struct bus1_ioctl_recv_state *state)
+/* Make the descriptors, or give their numbers back. */
+static void bus1_ioctl_recv_end_fds(struct bus1_ioctl_recv_state *state, bool make)
 {
-	bus1_files_uninstall(state->fds, state->n_fds);
+	if (make && state->n_fds > 0)
+		bus1_files_install(state->fds, state->payload->files, state->n_fds);
+	else
+		bus1_files_unreserve(state->fds, state->n_fds);
+	kfree(state->fds);
+	state->fds = NULL;
 	state->n_fds = 0;
+	state->payload = bus1_payload_unref(state->payload);
 }
 
 /*
@@ -218,24 +228,17 @@ static int bus1_ioctl_recv_one(struct bus1_peer *peer, struct bus1_ioctl_recv_st
 	r = bus1_ioctl_recv_put(state, &recv);
 	if (r < 0 || state->cmd.flags & BUS1_RECV_FLAG_PEEK) {
 		bus1_peer_recv_abort(&recv);
-		bus1_ioctl_recv_undo_fds(state);
+		bus1_ioctl_recv_end_fds(state, false);
 		goto out;
 	}
 
 	r = bus1_peer_recv_commit(&recv);
-	if (r < 0) {
-		bus1_ioctl_recv_undo_fds(state);
-		/*
-		 * Restore the structure of the user. It was writable a moment ago, but that may
-		 * have changed.
-		 */
-		if (bus1_user_put_message(state->cmd.ptr_message, &state->message) < 0)
-			r = -EFAULT;
-	}
+	bus1_ioctl_recv_end_fds(state, r == 0);
+	/* It was writable a moment ago. */
+	if (r < 0 && bus1_user_put_message(state->cmd.ptr_message, &state->message) < 0)
+		r = -EFAULT;
 
 out:
-	kfree(state->fds);
-	state->fds = NULL;
 	bus1_secctx_put(&state->secctx);
 	return r;
 }
@@ -264,6 +267,7 @@ int bus1_ioctl_recv(struct bus1_file *bus1_file, void __user *argp)
 
 	state.fds = NULL;
 	state.n_fds = 0;
+	state.payload = NULL;
 	state.metadata = (struct bus1_metadata_secctx){};
 	state.secctx = (struct bus1_secctx){};
 	if (copy_from_user(&state.cmd, argp, sizeof(state.cmd)))

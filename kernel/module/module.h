@@ -150,8 +150,12 @@ void bus1_secctx_put(struct bus1_secctx *secctx);
 /* descriptors (files.c) */
 
 int bus1_files_collect(struct file **files, u64 ptr_fds, size_t n);
-int bus1_files_install(s32 *fds, struct file *const *files, size_t n);
-void bus1_files_uninstall(const s32 *fds, size_t n);
+int bus1_files_reserve(s32 *fds, struct file *const *files, size_t n);
+void bus1_files_unreserve(const s32 *fds, size_t n);
+void bus1_files_install(const s32 *fds, struct file *const *files, size_t n);
+
+/* Whether security modules let the current task have a file (file-ask.c). 0 or a negative errno. */
+int bus1_file_ask(struct file *file);
 
 /* debugfs (debugfs.c) */
 
