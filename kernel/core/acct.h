@@ -56,6 +56,7 @@ struct bus1_accounts {
  * @lock:	protects @shares and @n_shares
  * @shares:	by uid, the struct bus1_share of each foreign user that has messages in flight here
  * @n_shares:	number of @shares
+ * @pending:	bytes of memory that commands of its peers hold while they are under way
  */
 struct bus1_account {
 	refcount_t refs;
@@ -66,6 +67,8 @@ struct bus1_account {
 	struct mutex lock;
 	struct xarray shares;
 	unsigned long n_shares;
+
+	atomic64_t pending;
 };
 
 /**
@@ -73,11 +76,13 @@ struct bus1_account {
  * @account:	account of its user; referenced
  * @used:	the peer's part of the amounts in @account
  * @max:	limits that the peer set itself
+ * @pending:	the peer's part of what is pending in @account
  */
 struct bus1_usage {
 	struct bus1_account *account;
 	atomic64_t used[_BUS1_RESOURCE_N];
 	u64 max[_BUS1_RESOURCE_N];
+	atomic64_t pending;
 };
 
 struct bus1_share;

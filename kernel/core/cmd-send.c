@@ -220,6 +220,23 @@ static int bus1_send_check(const struct bus1_send *send)
 	return bus1_transfers_check(send->transfers, send->n_transfers);
 }
 
+int bus1_peer_check_destinations(struct bus1_peer *peer, const u64 *destinations, size_t n)
+{
+	size_t i;
+	int r;
+
+	r = bus1_peer_lock(peer);
+	if (r < 0)
+		return r;
+	for (i = 0; i < n && r == 0; i++) {
+		if (!bus1_peer_find_handle(peer, destinations[i]))
+			r = -EBADRQC;
+		cond_resched();
+	}
+	mutex_unlock(&peer->lock);
+	return r;
+}
+
 int bus1_peer_send(struct bus1_peer *peer, const struct bus1_send *send)
 {
 	struct bus1_send_destination few_destinations[BUS1_SEND_FEW];

@@ -255,6 +255,30 @@ unsigned int bus1_peer_poll(struct bus1_peer *peer);
 
 /* commands */
 
+/* bytes of memory that a command takes without a charge: less than the stack of its thread */
+#define BUS1_COMMAND_FREE ((size_t)4096)
+
+/**
+ * bus1_peer_begin_command() - charge a peer for the memory of a command, before it is allocated
+ * @peer:	peer that runs the command
+ * @n_bytes:	memory that the front end and the core need for the arguments, see
+ *		bus1_send_memory() and the like
+ *
+ * A front end calls this before it copies arguments from a user, who can make the copy take any
+ * time. The charge is for the account of the peer, and has a limit of its own. The first
+ * BUS1_COMMAND_FREE bytes are free.
+ *
+ * Return: -EDQUOT. After a success bus1_peer_end_command() must follow.
+ */
+int bus1_peer_begin_command(struct bus1_peer *peer, size_t n_bytes);
+
+/**
+ * bus1_peer_end_command() - end the charge of a command
+ * @peer:	peer
+ * @n_bytes:	argument of bus1_peer_begin_command()
+ */
+void bus1_peer_end_command(struct bus1_peer *peer, size_t n_bytes);
+
 /**
  * bus1_peer_transfer() - create nodes, and copy handles from one peer to another
  * @from:	source. New nodes belong to it, and the handles in @src are its handles.
@@ -272,6 +296,17 @@ unsigned int bus1_peer_poll(struct bus1_peer *peer);
  */
 int bus1_peer_transfer(struct bus1_peer *from, struct bus1_peer *to, struct bus1_transfer *src,
 		       struct bus1_transfer *dst, size_t n);
+
+/* The memory that a transfer or a release needs for its arrays, and the core for its own. */
+static inline size_t bus1_transfer_memory(size_t n)
+{
+	return n * (2 * sizeof(struct bus1_transfer) + 3 * sizeof(void *));
+}
+
+static inline size_t bus1_release_memory(size_t n)
+{
+	return n * (sizeof(u64) + sizeof(void *));
+}
 
 /**
  * bus1_peer_release() - release nodes and handles in one transaction
@@ -305,6 +340,33 @@ struct bus1_send {
 	size_t n_transfers;
 	struct bus1_payload *payload;
 };
+
+/**
+ * bus1_send_memory() - return the memory that a send needs, besides that of its messages
+ * @n_data:		bytes of data, at most BUS1_MAX_DATA
+ * @n_destinations:	number of destinations, at most BUS1_MAX_DESTINATIONS
+ * @n_transfers:	number of transfers, at most BUS1_MAX_TRANSFERS
+ *
+ * The arrays are those of the arguments, and those of the core. Files have a limit of their own.
+ */
+static inline size_t bus1_send_memory(size_t n_data, size_t n_destinations, size_t n_transfers)
+{
+	return n_data + n_destinations * (sizeof(u64) + sizeof(s32) + 2 * sizeof(void *)) +
+	       n_transfers * (sizeof(struct bus1_transfer) + sizeof(void *));
+}
+
+/**
+ * bus1_peer_check_destinations() - check that all destinations exist
+ * @peer:		sender
+ * @destinations:	handles to send through
+ * @n:			number of @destinations
+ *
+ * A front end calls this before it copies a large message, which would be for nothing.
+ * bus1_peer_send() checks again.
+ *
+ * Return: -EBADRQC for an unknown destination; -ESHUTDOWN.
+ */
+int bus1_peer_check_destinations(struct bus1_peer *peer, const u64 *destinations, size_t n);
 
 /**
  * bus1_peer_send() - send one message to all destinations in one transaction

@@ -112,6 +112,20 @@ static int bus1_v2016_create(struct bus1_peer *peer, u64 id, struct bus1_v2016_i
 	return 0;
 }
 
+/* Whether a user may choose an ID that is not in use. */
+static int bus1_v2016_check_new(u64 id)
+{
+	if (id & BUS1_2016_HANDLE_MANAGED)
+		return -ENXIO;
+	return id & BUS1_2016_HANDLE_REMOTE ? -EINVAL : 0;
+}
+
+/* Whether bus1_v2016_import() would find an ID or could make it. */
+int bus1_v2016_check(struct bus1_v2016 *v2016, u64 id)
+{
+	return bus1_v2016_find(v2016, id) ? 0 : bus1_v2016_check_new(id);
+}
+
 /**
  * bus1_v2016_import() - find an ID that the user passed, or make a node with this ID
  * @peer:	peer
@@ -131,10 +145,9 @@ int bus1_v2016_import(struct bus1_peer *peer, u64 id, struct list_head *created,
 	*ret_named = bus1_v2016_find(peer->v2016, id);
 	if (*ret_named)
 		return 0;
-	if (id & BUS1_2016_HANDLE_MANAGED)
-		return -ENXIO;
-	if (id & BUS1_2016_HANDLE_REMOTE)
-		return -EINVAL;
+	r = bus1_v2016_check_new(id);
+	if (r < 0)
+		return r;
 	r = bus1_v2016_create(peer, id, ret_named);
 	if (r < 0)
 		return r;

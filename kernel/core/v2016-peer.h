@@ -96,6 +96,7 @@ struct bus1_v2016 {
 /* IDs (v2016-id.c) */
 
 struct bus1_v2016_id *bus1_v2016_find(struct bus1_v2016 *v2016, u64 id);
+int bus1_v2016_check(struct bus1_v2016 *v2016, u64 id);
 int bus1_v2016_import(struct bus1_peer *peer, u64 id, struct list_head *created,
 		      struct bus1_v2016_id **ret_named);
 void bus1_v2016_import_commit(struct list_head *created);

@@ -169,6 +169,22 @@ static int bus1_v2016_send_check(const struct bus1_v2016_send *send)
 	return 0;
 }
 
+int bus1_v2016_check_destinations(struct bus1_peer *peer, const u64 *destinations, size_t n)
+{
+	size_t i;
+	int r;
+
+	r = bus1_peer_lock(peer);
+	if (r < 0)
+		return r;
+	for (i = 0; i < n && r == 0; i++) {
+		r = bus1_v2016_check(peer->v2016, destinations[i]);
+		cond_resched();
+	}
+	mutex_unlock(&peer->lock);
+	return r;
+}
+
 int bus1_v2016_send(struct bus1_peer *peer, const struct bus1_v2016_send *send)
 {
 	struct bus1_v2016_send_state state = {

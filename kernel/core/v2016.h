@@ -112,6 +112,18 @@ struct bus1_v2016_send {
 };
 
 /**
+ * bus1_v2016_check_destinations() - check that all destinations exist, or could be made
+ * @peer:		sender
+ * @destinations:	handles to send through
+ * @n:			number of @destinations
+ *
+ * See bus1_peer_check_destinations().
+ *
+ * Return: -ENXIO and -EINVAL like bus1_v2016_send(); -ESHUTDOWN.
+ */
+int bus1_v2016_check_destinations(struct bus1_peer *peer, const u64 *destinations, size_t n);
+
+/**
  * bus1_v2016_send() - send a message to all destinations in one transaction, or keep it as the seed
  * @peer:	sender
  * @send:	arguments

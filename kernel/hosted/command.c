@@ -126,6 +126,30 @@ static int body_read_data(const struct body *body, uint8_t *to, size_t n)
 	return 0;
 }
 
+/* What a command is charged for the memory of its arguments. */
+struct charge {
+	struct bus1_peer *peer; /* NULL: not charged */
+	size_t n;
+};
+
+static int charge_begin(struct charge *charge, struct hosted_served *served, size_t n)
+{
+	int r;
+
+	r = bus1_peer_begin_command(served->peer, n);
+	if (r < 0)
+		return r;
+
+	*charge = (struct charge){ served->peer, n };
+	return 0;
+}
+
+static void charge_end(struct charge *charge)
+{
+	if (charge->peer)
+		bus1_peer_end_command(charge->peer, charge->n);
+}
+
 static void reply_append(struct hosted_served *served, struct hosted_reply *reply, const void *p,
 			 size_t n)
 {
@@ -179,6 +203,7 @@ static int command_transfer(struct hosted_served *served, struct hosted_request 
 	const struct bus1_hosted_request *header = &domain->request.header;
 	struct bus1_transfer *src, *dst;
 	struct hosted_served *to = served;
+	CLEANUP(charge_end) struct charge charge = {};
 	CLEANUP(body_free) struct body body = {};
 	size_t n;
 	int r;
@@ -186,6 +211,9 @@ static int command_transfer(struct hosted_served *served, struct hosted_request 
 	if (header->n_transfers > BUS1_MAX_TRANSFERS)
 		return -EMSGSIZE;
 
+	r = charge_begin(&charge, served, bus1_transfer_memory(header->n_transfers));
+	if (r < 0)
+		return r;
 	r = body_parse(served, request, &body);
 	if (r < 0)
 		return r;
@@ -216,12 +244,16 @@ static int command_release(struct hosted_served *served, struct hosted_request *
 			   struct hosted_reply *reply)
 {
 	const struct bus1_hosted_request *header = &served->domain->request.header;
+	CLEANUP(charge_end) struct charge charge = {};
 	CLEANUP(body_free) struct body body = {};
 	int r;
 
 	if (header->n_ids > BUS1_MAX_IDS)
 		return -EMSGSIZE;
 
+	r = charge_begin(&charge, served, bus1_release_memory(header->n_ids));
+	if (r < 0)
+		return r;
 	r = body_parse(served, request, &body);
 	if (r < 0)
 		return r;
@@ -237,6 +269,7 @@ static int command_send(struct hosted_served *served, struct hosted_request *req
 	struct bus1_domain *domain = served->domain;
 	const struct bus1_hosted_request *header = &domain->request.header;
 	bool has_memfd = header->request_flags & BUS1_HOSTED_REQUEST_MEMFD;
+	CLEANUP(charge_end) struct charge charge = {};
 	CLEANUP(hosted_payload_unrefp) struct bus1_payload *payload = NULL;
 	struct bus1_send send;
 	s32 *errors = NULL;
@@ -252,9 +285,18 @@ static int command_send(struct hosted_served *served, struct hosted_request *req
 	    header->n_data > BUS1_MAX_DATA)
 		return -EMSGSIZE;
 
+	r = charge_begin(&charge, served,
+			 bus1_send_memory(header->n_data, header->n_ids, header->n_transfers));
+	if (r < 0)
+		return r;
 	r = body_parse(served, request, &body);
 	if (r < 0)
 		return r;
+	if (header->n_data > BUS1_COMMAND_FREE) {
+		r = bus1_peer_check_destinations(served->peer, body.ids, header->n_ids);
+		if (r < 0)
+			return r;
+	}
 
 	if (header->flags & BUS1_SEND_FLAG_CONTINUE) {
 		/* The errors follow the transfers in the reply. */

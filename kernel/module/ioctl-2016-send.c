@@ -11,53 +11,109 @@
 #include "../core/v2016.h"
 #include "ioctl-2016.h"
 
-static struct bus1_payload *bus1_ioctl_2016_send_payload(const struct bus1_2016_send *cmd)
+static struct bus1_payload *bus1_ioctl_2016_send_payload(const struct bus1_2016_send *cmd,
+							 struct iov_iter *data)
 {
-	struct iovec few[UIO_FASTIOV], *vecs = few;
 	struct bus1_payload *payload;
-	struct iov_iter iter;
-	ssize_t n;
 
-	n = import_iovec(ITER_SOURCE, u64_to_user_ptr(cmd->ptr_vecs), cmd->n_vecs, ARRAY_SIZE(few),
-			 &vecs, &iter);
-	if (n < 0)
-		return ERR_PTR(n);
-	/*
-	 * import_iovec() cuts longer data off at MAX_RW_COUNT, which is far above BUS1_MAX_DATA. So
-	 * data that was cut is refused here.
-	 */
-	payload = n > BUS1_MAX_DATA ? ERR_PTR(-EMSGSIZE)
-				    : bus1_ioctl_send_payload(&iter, n, cmd->ptr_fds, cmd->n_fds);
-	kfree(vecs);
+	payload = bus1_ioctl_send_payload(data, iov_iter_count(data), cmd->ptr_fds, cmd->n_fds);
 	/* In 2016 there is one error for all descriptors that are refused. */
 	return payload == ERR_PTR(-EINVAL) ? ERR_PTR(-EOPNOTSUPP) : payload;
 }
 
 static int bus1_ioctl_2016_send_run(struct bus1_peer *peer, const struct bus1_2016_send *cmd,
-				    struct bus1_v2016_send *send)
+				    struct bus1_v2016_send *send, struct iov_iter *data)
 {
 	int r;
 
+	if (iov_iter_count(data) > BUS1_COMMAND_FREE) {
+		r = bus1_v2016_check_destinations(peer, send->destinations, send->n_destinations);
+		if (r < 0)
+			return r;
+	}
 	if (cmd->ptr_errors && cmd->n_destinations > 0) {
 		send->errors = kvmalloc_array(cmd->n_destinations, sizeof(*send->errors),
 					      GFP_KERNEL_ACCOUNT);
 		if (!send->errors)
 			return -ENOMEM;
 	}
+	send->payload = bus1_ioctl_2016_send_payload(cmd, data);
+	if (IS_ERR(send->payload)) {
+		r = PTR_ERR(send->payload);
+		goto free_errors;
+	}
 
 	r = bus1_v2016_send(peer, send);
+	/* Reporting may take any time. The messages can be received and freed in the meantime. */
+	bus1_payload_unref(send->payload);
 	if (r == 0 && send->errors)
 		r = bus1_user_put(cmd->ptr_errors, send->errors, cmd->n_destinations,
 				  sizeof(*send->errors));
+
+free_errors:
 	kvfree(send->errors);
+	return r;
+}
+
+/* Copy the arrays of a send, which is charged for them. */
+static int bus1_ioctl_2016_send_collect(struct bus1_peer *peer, const struct bus1_2016_send *cmd,
+					struct iov_iter *data)
+{
+	u64 *destinations, *handles;
+	struct bus1_v2016_send send;
+	int r;
+
+	destinations =
+		bus1_user_dup(cmd->ptr_destinations, cmd->n_destinations, sizeof(*destinations));
+	if (IS_ERR(destinations))
+		return PTR_ERR(destinations);
+	handles = bus1_user_dup(cmd->ptr_handles, cmd->n_handles, sizeof(*handles));
+	if (IS_ERR(handles)) {
+		r = PTR_ERR(handles);
+		goto free_destinations;
+	}
+
+	send = (struct bus1_v2016_send){
+		.flags = cmd->flags,
+		.destinations = destinations,
+		.n_destinations = cmd->n_destinations,
+		.handles = handles,
+		.n_handles = cmd->n_handles,
+	};
+	r = bus1_ioctl_2016_send_run(peer, cmd, &send, data);
+
+	kvfree(handles);
+free_destinations:
+	kvfree(destinations);
+	return r;
+}
+
+/* The vectors are imported, so the size of the data is known. */
+static int bus1_ioctl_2016_send_data(struct bus1_peer *peer, const struct bus1_2016_send *cmd,
+				     struct iov_iter *data)
+{
+	size_t n;
+	int r;
+
+	/* import_iovec() may have cut it off, but far above this limit. */
+	if (iov_iter_count(data) > BUS1_MAX_DATA)
+		return -EMSGSIZE;
+
+	n = bus1_send_memory(iov_iter_count(data), cmd->n_destinations, cmd->n_handles);
+	r = bus1_peer_begin_command(peer, n);
+	if (r < 0)
+		return r;
+	r = bus1_ioctl_2016_send_collect(peer, cmd, data);
+	bus1_peer_end_command(peer, n);
 	return r;
 }
 
 int bus1_ioctl_2016_send(struct bus1_file *bus1_file, void __user *argp)
 {
-	u64 *destinations, *handles;
-	struct bus1_v2016_send send;
+	struct iovec few[UIO_FASTIOV], *vecs = few;
 	struct bus1_2016_send cmd;
+	struct iov_iter data;
+	ssize_t n;
 	int r;
 
 	if (copy_from_user(&cmd, argp, sizeof(cmd)))
@@ -66,34 +122,11 @@ int bus1_ioctl_2016_send(struct bus1_file *bus1_file, void __user *argp)
 	    cmd.n_vecs > UIO_MAXIOV || cmd.n_fds > BUS1_2016_FD_MAX)
 		return -EMSGSIZE;
 
-	destinations =
-		bus1_user_dup(cmd.ptr_destinations, cmd.n_destinations, sizeof(*destinations));
-	if (IS_ERR(destinations))
-		return PTR_ERR(destinations);
-	handles = bus1_user_dup(cmd.ptr_handles, cmd.n_handles, sizeof(*handles));
-	if (IS_ERR(handles)) {
-		r = PTR_ERR(handles);
-		goto free_destinations;
-	}
-
-	send = (struct bus1_v2016_send){
-		.flags = cmd.flags,
-		.destinations = destinations,
-		.n_destinations = cmd.n_destinations,
-		.handles = handles,
-		.n_handles = cmd.n_handles,
-	};
-	send.payload = bus1_ioctl_2016_send_payload(&cmd);
-	if (IS_ERR(send.payload)) {
-		r = PTR_ERR(send.payload);
-		goto free_handles;
-	}
-	r = bus1_ioctl_2016_send_run(bus1_file->peer, &cmd, &send);
-	bus1_payload_unref(send.payload);
-
-free_handles:
-	kvfree(handles);
-free_destinations:
-	kvfree(destinations);
+	n = import_iovec(ITER_SOURCE, u64_to_user_ptr(cmd.ptr_vecs), cmd.n_vecs, ARRAY_SIZE(few),
+			 &vecs, &data);
+	if (n < 0)
+		return n;
+	r = bus1_ioctl_2016_send_data(bus1_file->peer, &cmd, &data);
+	kfree(vecs);
 	return r;
 }

@@ -93,6 +93,7 @@ static int bus1_ioctl_2016_handle_transfer(struct bus1_file *bus1_file, void __u
 static int bus1_ioctl_2016_nodes_destroy(struct bus1_file *bus1_file, void __user *argp)
 {
 	struct bus1_2016_nodes_destroy cmd;
+	size_t n;
 	u64 *ids;
 	int r;
 
@@ -101,11 +102,18 @@ static int bus1_ioctl_2016_nodes_destroy(struct bus1_file *bus1_file, void __use
 	if (cmd.n_nodes > BUS1_MAX_IDS)
 		return -EMSGSIZE;
 
+	n = bus1_release_memory(cmd.n_nodes);
+	r = bus1_peer_begin_command(bus1_file->peer, n);
+	if (r < 0)
+		return r;
 	ids = bus1_user_dup(cmd.ptr_nodes, cmd.n_nodes, sizeof(*ids));
-	if (IS_ERR(ids))
-		return PTR_ERR(ids);
-	r = bus1_v2016_nodes_destroy(bus1_file->peer, cmd.flags, ids, cmd.n_nodes);
-	kvfree(ids);
+	if (IS_ERR(ids)) {
+		r = PTR_ERR(ids);
+	} else {
+		r = bus1_v2016_nodes_destroy(bus1_file->peer, cmd.flags, ids, cmd.n_nodes);
+		kvfree(ids);
+	}
+	bus1_peer_end_command(bus1_file->peer, n);
 	return r;
 }
 

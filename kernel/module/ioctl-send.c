@@ -63,16 +63,11 @@ static int bus1_ioctl_send_put_errors(const struct bus1_cmd_send *cmd, const str
 		       : 0;
 }
 
-static int bus1_ioctl_send_run(struct bus1_peer *peer, const struct bus1_cmd_send *cmd,
-			       const struct bus1_message *message, struct bus1_send *send)
+/* Report the results of a send. It has happened already, so a failure has no other effect. */
+static int bus1_ioctl_send_put(const struct bus1_cmd_send *cmd, const struct bus1_message *message,
+			       const struct bus1_send *send, bool created)
 {
-	bool created;
-	int r;
-
-	created = bus1_transfers_create(send->transfers, send->n_transfers);
-	r = bus1_peer_send(peer, send);
-	if (r < 0)
-		return r;
+	int r = 0;
 
 	if (created)
 		r = bus1_user_put(message->ptr_transfers, send->transfers, send->n_transfers,
@@ -80,13 +75,83 @@ static int bus1_ioctl_send_run(struct bus1_peer *peer, const struct bus1_cmd_sen
 	return r < 0 ? r : bus1_ioctl_send_put_errors(cmd, send);
 }
 
+static int bus1_ioctl_send_run(struct bus1_peer *peer, const struct bus1_cmd_send *cmd,
+			       const struct bus1_message_fds *message, struct bus1_send *send)
+{
+	struct bus1_payload *payload;
+	bool created;
+	int r;
+
+	if (message->message.n_data > BUS1_COMMAND_FREE) {
+		r = bus1_peer_check_destinations(peer, send->destinations, send->n_destinations);
+		if (r < 0)
+			return r;
+	}
+	payload = bus1_ioctl_send_get_payload(message);
+	if (IS_ERR(payload))
+		return PTR_ERR(payload);
+	send->payload = payload;
+	created = bus1_transfers_create(send->transfers, send->n_transfers);
+	r = bus1_peer_send(peer, send);
+	/* Reporting may take any time. The messages can be received and freed in the meantime. */
+	bus1_payload_unref(payload);
+	return r < 0 ? r : bus1_ioctl_send_put(cmd, &message->message, send, created);
+}
+
+/* Copy the arrays of a send, which is charged for them. */
+static int bus1_ioctl_send_collect(struct bus1_peer *peer, const struct bus1_cmd_send *cmd,
+				   const struct bus1_message_fds *message)
+{
+	u64 destination, *destinations = &destination;
+	struct bus1_send send = {
+		.flags = cmd->flags,
+		.n_destinations = cmd->n_destinations,
+		.n_transfers = message->message.n_transfers,
+	};
+	int r = 0;
+
+	if (cmd->n_destinations == 1)
+		r = get_user(destination, (u64 __user *)u64_to_user_ptr(cmd->ptr_destinations));
+	else
+		destinations = bus1_user_dup(cmd->ptr_destinations, cmd->n_destinations,
+					     sizeof(*destinations));
+	if (r < 0)
+		return r;
+	if (IS_ERR(destinations))
+		return PTR_ERR(destinations);
+	send.destinations = destinations;
+	send.transfers = bus1_user_dup(message->message.ptr_transfers, send.n_transfers,
+				       sizeof(*send.transfers));
+	if (IS_ERR(send.transfers)) {
+		r = PTR_ERR(send.transfers);
+		goto free_destinations;
+	}
+	if (cmd->flags & BUS1_SEND_FLAG_CONTINUE && cmd->ptr_errors) {
+		/* one more, so that the array is never empty */
+		send.errors =
+			kvcalloc(send.n_destinations + 1, sizeof(*send.errors), GFP_KERNEL_ACCOUNT);
+		if (!send.errors) {
+			r = -ENOMEM;
+			goto free_transfers;
+		}
+	}
+
+	r = bus1_ioctl_send_run(peer, cmd, message, &send);
+
+	kvfree(send.errors);
+free_transfers:
+	kvfree(send.transfers);
+free_destinations:
+	if (destinations != &destination)
+		kvfree(destinations);
+	return r;
+}
+
 int bus1_ioctl_send(struct bus1_peer *peer, void __user *argp)
 {
 	struct bus1_message_fds message;
-	struct bus1_payload *payload;
 	struct bus1_cmd_send cmd;
-	u64 destination, *destinations = &destination;
-	struct bus1_send send;
+	size_t n;
 	int r;
 
 	if (copy_from_user(&cmd, argp, sizeof(cmd)))
@@ -103,52 +168,12 @@ int bus1_ioctl_send(struct bus1_peer *peer, void __user *argp)
 	    message.message.n_data > BUS1_MAX_DATA || message.n_fds > BUS1_MAX_FILES)
 		return -EMSGSIZE;
 
-	send = (struct bus1_send){
-		.flags = cmd.flags,
-		.n_destinations = cmd.n_destinations,
-		.n_transfers = message.message.n_transfers,
-	};
-	if (cmd.n_destinations == 1)
-		r = get_user(destination, (u64 __user *)u64_to_user_ptr(cmd.ptr_destinations));
-	else
-		destinations = bus1_user_dup(cmd.ptr_destinations, cmd.n_destinations,
-					     sizeof(*destinations));
+	n = bus1_send_memory(message.message.n_data, cmd.n_destinations,
+			     message.message.n_transfers);
+	r = bus1_peer_begin_command(peer, n);
 	if (r < 0)
 		return r;
-	if (IS_ERR(destinations))
-		return PTR_ERR(destinations);
-	send.destinations = destinations;
-	send.transfers = bus1_user_dup(message.message.ptr_transfers, send.n_transfers,
-				       sizeof(*send.transfers));
-	if (IS_ERR(send.transfers)) {
-		r = PTR_ERR(send.transfers);
-		goto free_destinations;
-	}
-	if (cmd.flags & BUS1_SEND_FLAG_CONTINUE && cmd.ptr_errors) {
-		/* one more, so that the array is never empty */
-		send.errors =
-			kvcalloc(send.n_destinations + 1, sizeof(*send.errors), GFP_KERNEL_ACCOUNT);
-		if (!send.errors) {
-			r = -ENOMEM;
-			goto free_transfers;
-		}
-	}
-	payload = bus1_ioctl_send_get_payload(&message);
-	if (IS_ERR(payload)) {
-		r = PTR_ERR(payload);
-		goto free_errors;
-	}
-	send.payload = payload;
-
-	r = bus1_ioctl_send_run(peer, &cmd, &message.message, &send);
-
-	bus1_payload_unref(payload);
-free_errors:
-	kvfree(send.errors);
-free_transfers:
-	kvfree(send.transfers);
-free_destinations:
-	if (destinations != &destination)
-		kvfree(destinations);
+	r = bus1_ioctl_send_collect(peer, &cmd, &message);
+	bus1_peer_end_command(peer, n);
 	return r;
 }

@@ -14,8 +14,8 @@
 #include <linux/uaccess.h>
 #include "module.h"
 
-static int bus1_ioctl_transfer_run(struct bus1_peer *from, struct bus1_peer *to,
-				   const struct bus1_cmd_transfer *cmd)
+static int bus1_ioctl_transfer_charged(struct bus1_peer *from, struct bus1_peer *to,
+				       const struct bus1_cmd_transfer *cmd)
 {
 	struct bus1_transfer *src, *dst;
 	bool created;
@@ -43,6 +43,20 @@ free_dst:
 	kvfree(dst);
 free_src:
 	kvfree(src);
+	return r;
+}
+
+static int bus1_ioctl_transfer_run(struct bus1_peer *from, struct bus1_peer *to,
+				   const struct bus1_cmd_transfer *cmd)
+{
+	size_t n = bus1_transfer_memory(cmd->n_transfers);
+	int r;
+
+	r = bus1_peer_begin_command(from, n);
+	if (r < 0)
+		return r;
+	r = bus1_ioctl_transfer_charged(from, to, cmd);
+	bus1_peer_end_command(from, n);
 	return r;
 }
 

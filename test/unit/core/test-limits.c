@@ -161,6 +161,55 @@ START_TEST(limits_of_one_leave_room_for_nothing) {
 }
 END_TEST
 
+START_TEST(memory_of_commands) {
+        struct bus1_limits limits = {.max = {[BUS1_RESOURCE_BYTES] = 100000}};
+        struct world world = world_new_limited(2, &limits);
+        struct bus1_peer *other = world_add(&world, 1001);
+        const size_t none = BUS1_COMMAND_FREE;
+        u64 node, handle;
+
+        /* a peer never has more than its account has left */
+        ck_assert_int_eq(bus1_peer_begin_command(A, none + 50001), -EDQUOT);
+        ck_assert_int_eq(bus1_peer_begin_command(A, none + 50000), 0);
+        ck_assert_int_eq(bus1_peer_begin_command(A, none + 1), -EDQUOT);
+        ck_assert_int_eq(bus1_peer_begin_command(A, none), 0);
+        ck_assert_int_eq(bus1_peer_begin_command(B, none + 25001), -EDQUOT);
+        ck_assert_int_eq(bus1_peer_begin_command(B, none + 25000), 0);
+
+        /* other users do not matter, and neither does what is queued */
+        ck_assert_int_eq(bus1_peer_begin_command(other, none + 50000), 0);
+        create(A, other, 0, &node, &handle);
+        ck_assert_int_eq(try_send_payload(other, &handle, 1, bus1_payload_new(20000, 0)), 0);
+        bus1_peer_end_command(other, none + 50000);
+
+        bus1_peer_end_command(B, none + 25000);
+        bus1_peer_end_command(A, none + 50000);
+        bus1_peer_end_command(A, none);
+        ck_assert_int_eq(bus1_peer_begin_command(A, none + 50000), 0);
+        bus1_peer_end_command(A, none + 50000);
+        ck_assert_int_eq(bus1_peer_begin_command(A, SIZE_MAX), -EDQUOT);
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(destinations_are_checked) {
+        struct world world = world_new(2);
+        u64 node, handle, ids[3];
+
+        create(A, B, 0, &node, &handle);
+        ids[0] = ids[1] = handle;
+        ids[2] = handle + 2;
+        ck_assert_int_eq(bus1_peer_check_destinations(B, NULL, 0), 0);
+        ck_assert_int_eq(bus1_peer_check_destinations(B, ids, 2), 0);
+        ck_assert_int_eq(bus1_peer_check_destinations(B, ids, 3), -EBADRQC);
+        /* a node is no destination */
+        ck_assert_int_eq(bus1_peer_check_destinations(A, &node, 1), -EBADRQC);
+        ck_assert_int_eq(bus1_peer_disconnect(B), 0);
+        ck_assert_int_eq(bus1_peer_check_destinations(B, ids, 2), -ESHUTDOWN);
+        world_free(&world);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("limits");
         TCase *tcase = tcase_create("limits");
@@ -173,6 +222,8 @@ int main(void) {
         tcase_add_test(tcase, data_and_files_of_a_message);
         tcase_add_test(tcase, limits_of_accounts_beyond_all_sense);
         tcase_add_test(tcase, limits_of_one_leave_room_for_nothing);
+        tcase_add_test(tcase, memory_of_commands);
+        tcase_add_test(tcase, destinations_are_checked);
         suite_add_tcase(suite, tcase);
         return run_suite(suite);
 }

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory of commands that are under way
+ *
+ * A front end allocates memory for the arguments of a command, and copies them from its user. The
+ * user decides how long the copy takes, and no receiver is charged before it has ended. So this
+ * memory is charged to the peer that runs the command, before it is allocated and until the command
+ * ends.
+ *
+ * The limit is that of BUS1_RESOURCE_BYTES. But what is pending and what is queued do not count
+ * together: those who fill the queues of a user must not keep that user from sending. As with other
+ * resources, a peer never has more than its account has left. So a peer whose commands never end
+ * leaves room for the other peers of its user.
+ */
+
+#include "peer.h"
+
+/* The part of the memory that is charged. */
+static u64 bus1_command_charge(size_t n_bytes)
+{
+	return n_bytes > BUS1_COMMAND_FREE ? n_bytes - BUS1_COMMAND_FREE : 0;
+}
+
+static void bus1_pending_sub(struct bus1_usage *usage, u64 n)
+{
+	atomic64_sub(n, &usage->pending);
+	atomic64_sub(n, &usage->account->pending);
+}
+
+int bus1_peer_begin_command(struct bus1_peer *peer, size_t n_bytes)
+{
+	struct bus1_account *account = peer->usage.account;
+	u64 max = account->accounts->limits.max[BUS1_RESOURCE_BYTES];
+	u64 n = bus1_command_charge(n_bytes);
+	u64 used, peer_used;
+
+	if (n == 0)
+		return 0;
+	used = atomic64_add_return(n, &account->pending);
+	peer_used = atomic64_add_return(n, &peer->usage.pending);
+	if (used <= max && peer_used <= max - used)
+		return 0;
+	bus1_pending_sub(&peer->usage, n);
+	return -EDQUOT;
+}
+
+void bus1_peer_end_command(struct bus1_peer *peer, size_t n_bytes)
+{
+	u64 n = bus1_command_charge(n_bytes);
+
+	if (n > 0)
+		bus1_pending_sub(&peer->usage, n);
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Attacks on the memory of the system, as a user without privileges
+ *
+ * A command copies data from its user, and the user can make the copy take any time. This test uses
+ * userfaultfd for that. What such commands hold in the meantime must be within the limit of their
+ * user, and must not keep other users from their own commands.
+ *
+ *      stall     senders that stall while the kernel copies their data
+ *      nowhere   the same without a destination, so nothing is to be copied at all
+ *      arrays    many small commands that stall: lists of destinations, handles and IDs
+ *
+ * Needs root, in order to make the userfaultfd before it becomes another user.
+ */
+
+#include "device.h"
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ATTACKER 1500
+#define VICTIM 1501
+#define MIB ((size_t)1 << 20)
+#define N_DATA (200 * MIB)
+#define N_SENDERS 7
+#define N_IDS 65536
+#define N_RELEASES 200
+#define MAX_THREADS 256
+
+struct report {
+        unsigned stalled, refused, failed;
+};
+
+static unsigned long long meminfo(const char *name) {
+        unsigned long long kib = 0, value;
+        char line[128], key[64];
+        FILE *f = fopen("/proc/meminfo", "re");
+
+        EXPECT(f != NULL);
+        while (fgets(line, sizeof(line), f))
+                if (sscanf(line, "%63[^:]: %llu", key, &value) == 2 && strcmp(key, name) == 0)
+                        kib = value;
+        fclose(f);
+        return kib * 1024;
+}
+
+/* The limit of one user, as the module chooses it. */
+static unsigned long long max_bytes(void) {
+        unsigned long long n = 0, memory = meminfo("MemTotal") / 8;
+        FILE *f = fopen("/sys/module/bus1/parameters/max_bytes", "re");
+
+        EXPECT(f != NULL && fscanf(f, "%llu", &n) == 1);
+        fclose(f);
+        return n > 0 ? n : memory < (2ULL << 30) ? memory : 2ULL << 30;
+}
+
+static void become(uid_t uid) {
+        EXPECT(setgid(uid) == 0 && setuid(uid) == 0);
+}
+
+/* Memory that a copy stalls at: it is never there. Its first page is at the start of the data. */
+static char *absent_memory(size_t size, int *ret_uffd) {
+        struct uffdio_api api = {.api = UFFD_API};
+        struct uffdio_register range = {.mode = UFFDIO_REGISTER_MODE_MISSING};
+        char *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+        EXPECT(p != MAP_FAILED && fd >= 0 && ioctl(fd, UFFDIO_API, &api) == 0);
+        range.range.start = ptr(p);
+        range.range.len = size;
+        EXPECT(ioctl(fd, UFFDIO_REGISTER, &range) == 0);
+        *ret_uffd = fd;
+        return p;
+}
+
+static char *absent;
+static bool nowhere, arrays;
+static atomic_uint refused, failed;
+
+static int attack_send(void) {
+        int peer = peer_open();
+        uint64_t node, handle;
+
+        node_create(peer, peer, &node, &handle);
+        return send_bytes(peer, nowhere ? 0x1001 : handle, absent, N_DATA);
+}
+
+static int attack_release(void) {
+        struct bus1_cmd_release cmd = {.n_ids = N_IDS, .ptr_ids = ptr(absent)};
+
+        return command(peer_open(), BUS1_CMD_RELEASE, &cmd);
+}
+
+static void *attack(void *data) {
+        int r = arrays ? attack_release() : attack_send();
+
+        if (r == -EDQUOT)
+                ++refused;
+        else
+                ++failed;
+        return NULL;
+}
+
+/* Start threads that stall. Report how many do, and stay. */
+static void attacker(int to, unsigned n_threads) {
+        struct report report = {};
+        pthread_attr_t attr;
+        pthread_t thread;
+        int uffd;
+
+        absent = absent_memory(N_DATA, &uffd);
+        become(ATTACKER);
+        EXPECT(pthread_attr_init(&attr) == 0 && pthread_attr_setstacksize(&attr, 65536) == 0);
+        for (unsigned i = 0; i < n_threads; i++)
+                EXPECT(pthread_create(&thread, &attr, attack, NULL) == 0);
+        /* each thread causes one event, or fails */
+        for (unsigned i = 0; i < 200 && report.stalled + refused + failed < n_threads; i++) {
+                struct pollfd p = {.fd = uffd, .events = POLLIN};
+                struct uffd_msg message;
+
+                poll(&p, 1, 50);
+                while (read(uffd, &message, sizeof(message)) == sizeof(message))
+                        ++report.stalled;
+        }
+        report.refused = refused;
+        report.failed = failed;
+        EXPECT(write(to, &report, sizeof(report)) == sizeof(report));
+        for (;;)
+                pause();
+}
+
+/* Another user, or another peer of the same one, can still send something large. */
+static void bystander(uid_t uid, size_t n) {
+        struct bus1_metadata_credentials metadata;
+        uint64_t node, handle;
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                char *data = malloc(n);
+                struct iovec vec = {data, n};
+                struct bus1_message message = {
+                        .type = BUS1_INVALID,
+                        .n_data = n,
+                        .n_data_vecs = 1,
+                        .ptr_data_vecs = ptr(&vec),
+                };
+                int peer;
+
+                EXPECT(data != NULL);
+                memset(data, 1, n);
+                become(uid);
+                peer = peer_open();
+                node_create(peer, peer, &node, &handle);
+                EXPECT(send_bytes(peer, handle, data, n) == 0);
+                EXPECT(recv_message(peer, &message, BUS1_RECV_FLAG_CREDENTIALS, &metadata) == 0);
+                EXPECT(message.n_data == n);
+                _exit(0);
+        }
+        expect_exit(pid);
+}
+
+static void run(unsigned n_threads) {
+        unsigned long long before = meminfo("VmallocUsed"), limit = max_bytes(), after;
+        struct report report;
+        int ends[2], status;
+        long long held;
+        pid_t pid;
+
+        EXPECT(n_threads <= MAX_THREADS && pipe2(ends, O_CLOEXEC) == 0);
+        pid = fork();
+        if (pid == 0)
+                attacker(ends[1], n_threads);
+        close(ends[1]);
+        EXPECT(read(ends[0], &report, sizeof(report)) == sizeof(report));
+        held = (long long)(meminfo("VmallocUsed") - before);
+        /* each thread has a stack in the kernel */
+        held -= (long long)n_threads * 64 * 1024;
+        printf("%u stalled, %u refused, %u failed: %lld KiB held, the limit is %llu\n",
+               report.stalled, report.refused, report.failed, held / 1024, limit / 1024);
+        fflush(stdout);
+        EXPECT(report.stalled + report.refused + report.failed == n_threads);
+        EXPECT(held <= (long long)(limit + MIB));
+        if (nowhere)
+                EXPECT(report.stalled == 0 && held <= (long long)MIB);
+        else
+                EXPECT(report.stalled > 0);
+
+        bystander(VICTIM, 64 * MIB);
+        bystander(ATTACKER, MIB);
+
+        EXPECT(kill(pid, SIGKILL) == 0 && waitpid(pid, &status, 0) == pid);
+        close(ends[0]);
+        after = meminfo("VmallocUsed");
+        for (int i = 0; i < 100 && after > before + MIB; i++) {
+                usleep(20000);
+                after = meminfo("VmallocUsed");
+        }
+        EXPECT(after <= before + MIB);
+        expect_no_usage();
+}
+
+int main(int argc, char **argv) {
+        const char *what = argc == 2 ? argv[1] : "";
+
+        nowhere = strcmp(what, "nowhere") == 0;
+        arrays = strcmp(what, "arrays") == 0;
+        if (!nowhere && !arrays && strcmp(what, "stall") != 0) {
+                fprintf(stderr, "usage: %s stall|nowhere|arrays\n", argv[0]);
+                return 2;
+        }
+        run(arrays ? N_RELEASES : N_SENDERS);
+        return 0;
+}
