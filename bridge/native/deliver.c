@@ -26,6 +26,7 @@ static int result_from_errno(int r) {
         case -ESHUTDOWN:
                 return CLIENT_E_GONE;
         case -EDQUOT:
+        case -ETOOMANYREFS:
         case -EMSGSIZE:
         case -ENOMEM:
         case -EMFILE:

@@ -72,7 +72,8 @@ int bus1_client_release(struct bus1_client *client, size_t n, const uint64_t *id
  * Send one message to all destinations in one transaction. message->type must be
  * BUS1_MESSAGE_TYPE_USER; with BUS1_MESSAGE_FLAG_FDS it is the start of a struct bus1_message_fds.
  * errors may be NULL. Transfers with BUS1_TRANSFER_FLAG_CREATE get the ID of the new node.
- * -EBADRQC for an unknown destination or transfer, -EMSGSIZE when over a limit, -EDQUOT.
+ * -EBADRQC for an unknown destination or transfer, -EMSGSIZE when over a limit, -EDQUOT,
+ * -ETOOMANYREFS when the user has too many descriptors in messages that were not received yet.
  */
 int bus1_client_send(struct bus1_client *client, size_t n_destinations,
                      const uint64_t *destinations, int32_t *errors, struct bus1_message *message);

@@ -57,6 +57,7 @@ struct bus1_accounts {
  * @shares:	by uid, the struct bus1_share of each foreign user that has messages in flight here
  * @n_shares:	number of @shares
  * @pending:	bytes of memory that commands of its peers hold while they are under way
+ * @files_sent:	files in messages that its peers have sent, and that are in flight anywhere
  */
 struct bus1_account {
 	refcount_t refs;
@@ -69,6 +70,7 @@ struct bus1_account {
 	unsigned long n_shares;
 
 	atomic64_t pending;
+	atomic64_t files_sent;
 };
 
 /**

@@ -25,6 +25,7 @@
 #include <linux/uidgid.h>
 #include <linux/bus1.h>
 
+struct bus1_account;
 struct bus1_accounts;
 struct bus1_peer;
 struct bus1_queue_entry;
@@ -120,6 +121,7 @@ struct bus1_creds {
  * @refs:	reference count
  * @account:	user whose account the sender belongs to; set by the core
  * @addressed:	private to the core
+ * @sender:	private to the core
  * @creds:	credentials of the sender, set by the front end. The payload owns their references.
  * @n_data:	number of bytes in @data
  * @data:	bytes of the message, set by the front end
@@ -133,6 +135,7 @@ struct bus1_payload {
 	refcount_t refs;
 	kuid_t account;
 	bool addressed;
+	struct bus1_account *sender;
 	struct bus1_creds creds;
 	size_t n_data;
 	u8 *data;
@@ -150,6 +153,21 @@ struct bus1_payload {
  * Return: the payload with one reference; ERR_PTR(-EMSGSIZE) when over a limit; ERR_PTR(-ENOMEM).
  */
 struct bus1_payload *bus1_payload_new(size_t n_data, size_t n_files);
+
+/**
+ * bus1_payload_charge_files() - charge a sender for the files of a payload, before it has them
+ * @payload:	new payload
+ * @sender:	peer that will send it
+ * @max:	limit of the files in flight that peers of this user have sent
+ *
+ * The files stay charged until the payload is freed, wherever it is queued. As with AF_UNIX
+ * sockets, the limit counts the files of earlier messages only, so that the last message may exceed
+ * it.
+ *
+ * Return: -ETOOMANYREFS when more than @max files are in flight.
+ */
+int bus1_payload_charge_files(struct bus1_payload *payload, struct bus1_peer *sender, u64 max);
+
 struct bus1_payload *bus1_payload_ref(struct bus1_payload *payload);
 /* Returns NULL. The last reference frees files, pids and data, and may sleep. */
 struct bus1_payload *bus1_payload_unref(struct bus1_payload *payload);

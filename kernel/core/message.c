@@ -37,6 +37,7 @@ struct bus1_payload *bus1_payload_new(size_t n_data, size_t n_files)
 	payload = (struct bus1_payload *)(first + 1);
 	refcount_set(&payload->refs, 1);
 	payload->addressed = false;
+	payload->sender = NULL;
 	payload->creds = (struct bus1_creds){};
 	payload->n_data = n_data;
 	payload->data = (u8 *)payload + size;
@@ -44,6 +45,30 @@ struct bus1_payload *bus1_payload_new(size_t n_data, size_t n_files)
 	for (i = 0; i < n_files; i++)
 		payload->files[i] = NULL;
 	return payload;
+}
+
+int bus1_payload_charge_files(struct bus1_payload *payload, struct bus1_peer *sender, u64 max)
+{
+	struct bus1_account *account = sender->usage.account;
+	u64 n = payload->n_files;
+
+	if (n == 0)
+		return 0;
+	if ((u64)atomic64_add_return(n, &account->files_sent) - n > max) {
+		atomic64_sub(n, &account->files_sent);
+		return -ETOOMANYREFS;
+	}
+	refcount_inc(&account->refs);
+	payload->sender = account;
+	return 0;
+}
+
+static void bus1_payload_uncharge_files(struct bus1_payload *payload)
+{
+	if (!payload->sender)
+		return;
+	atomic64_sub(payload->n_files, &payload->sender->files_sent);
+	bus1_account_put(payload->sender);
 }
 
 struct bus1_payload *bus1_payload_ref(struct bus1_payload *payload)
@@ -63,6 +88,7 @@ struct bus1_payload *bus1_payload_unref(struct bus1_payload *payload)
 		if (payload->files[i])
 			fput(payload->files[i]);
 	}
+	bus1_payload_uncharge_files(payload);
 	put_pid(payload->creds.pid);
 	put_pid(payload->creds.tid);
 	put_cred(payload->creds.cred);

@@ -305,7 +305,7 @@ static int command_send(struct hosted_served *served, struct hosted_request *req
 		memset(errors, 0, header->n_ids * sizeof(*errors));
 	}
 
-	r = hosted_payload_new(&domain->ends, &served->creds, header->n_data,
+	r = hosted_payload_new(domain, served->peer, &served->creds, header->n_data,
 			       request->fds + has_memfd, header->n_fds, &payload);
 	if (r < 0)
 		return r;

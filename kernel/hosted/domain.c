@@ -19,7 +19,10 @@
 #include "kernel/hosted/served.h"
 #include "libbus1/util.h"
 
-/* Messages to the peers of one user hold at most 1/FILES_SHARE of the process's descriptors. */
+/*
+ * Messages to the peers of one user hold at most 1/FILES_SHARE of the process's descriptors, and so
+ * do messages from the peers of one user.
+ */
 #define FILES_SHARE 2
 
 int hosted_domain_wait(struct bus1_domain *domain, const sigset_t *sigmask)
@@ -54,7 +57,7 @@ static void domain_timer_expired(struct hosted_loop *loop)
  */
 static struct bus1_limits domain_limits(void)
 {
-	struct bus1_limits limits = {};
+	struct bus1_limits limits = { .max[BUS1_RESOURCE_FILES] = BUS1_DEFAULT_MAX_FILES };
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) >= 0 && limit.rlim_cur != RLIM_INFINITY)
@@ -76,6 +79,7 @@ BUS1_EXPORT int bus1_domain_new(struct bus1_domain **ret_domain)
 	if (!domain)
 		return -ENOMEM;
 
+	domain->max_files = limits.max[BUS1_RESOURCE_FILES];
 	hosted_ends_init(&domain->ends);
 	domain->users.loop = &domain->loop;
 	r = hosted_loop_init(&domain->loop, domain_timer_expired);

@@ -104,7 +104,7 @@ static int local_payload_new(struct local_peer *local, const struct bus1_message
 			return r;
 	}
 
-	r = hosted_payload_new(&local->domain->ends, &creds, message->n_data, fds.fds, n_fds,
+	r = hosted_payload_new(local->domain, local->peer, &creds, message->n_data, fds.fds, n_fds,
 			       ret_payload);
 	if (r < 0)
 		return r;

@@ -50,19 +50,26 @@ void hosted_metadata_fill(struct bus1_metadata_credentials *metadata, const stru
 	}
 }
 
-int hosted_payload_new(struct hosted_ends *ends, const struct bus1_creds *creds, size_t n_data,
-		       const int *fds, size_t n_fds, struct bus1_payload **ret_payload)
+int hosted_payload_new(struct bus1_domain *domain, struct bus1_peer *sender,
+		       const struct bus1_creds *creds, size_t n_data, const int *fds, size_t n_fds,
+		       struct bus1_payload **ret_payload)
 {
 	struct bus1_payload *payload;
 	size_t i;
+	int r;
 
 	for (i = 0; i < n_fds; i++)
-		if (hosted_ends_have(ends, fds[i]))
+		if (hosted_ends_have(&domain->ends, fds[i]))
 			return -EINVAL;
 
 	payload = bus1_payload_new(n_data, n_fds);
 	if (IS_ERR(payload))
 		return PTR_ERR(payload);
+	r = bus1_payload_charge_files(payload, sender, domain->max_files);
+	if (r < 0) {
+		bus1_payload_unref(payload);
+		return r;
+	}
 
 	for (i = 0; i < n_fds; i++) {
 		payload->files[i] = shim_file_new(fds[i]);

@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 #include "kernel/core/core.h"
-#include "kernel/hosted/ends.h"
+#include "kernel/hosted/state.h"
 
 /*
  * Make the credentials of a process. hosted_creds_destroy() drops their references to the process
@@ -26,10 +26,12 @@ void hosted_metadata_fill(struct bus1_metadata_credentials *metadata, const stru
 /*
  * Make a payload with credentials, files, and n_data bytes to be filled in. On success the payload
  * owns the descriptors, on failure the caller still does. Returns 0; -EINVAL when one of the
- * descriptors is the client's end of a peer's socket; -EMSGSIZE; -ENOMEM.
+ * descriptors is the client's end of a peer's socket; -ETOOMANYREFS when the user of the sender has
+ * too many in flight; -EMSGSIZE; -ENOMEM.
  */
-int hosted_payload_new(struct hosted_ends *ends, const struct bus1_creds *creds, size_t n_data,
-		       const int *fds, size_t n_fds, struct bus1_payload **ret_payload);
+int hosted_payload_new(struct bus1_domain *domain, struct bus1_peer *sender,
+		       const struct bus1_creds *creds, size_t n_data, const int *fds, size_t n_fds,
+		       struct bus1_payload **ret_payload);
 
 static inline void hosted_payload_unrefp(struct bus1_payload **payload)
 {

@@ -54,6 +54,7 @@ struct hosted_served {
 struct bus1_domain {
 	uint8_t id[16];
 	struct bus1_accounts *accounts;
+	u64 max_files; /* in flight, of one user: as a receiver, and as a sender */
 	struct hosted_ends ends;
 
 	/* All that follows is for the thread that serves. */

@@ -16,12 +16,15 @@
  * none.
  */
 
+#include <linux/capability.h>
 #include <linux/dcache.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/limits.h>
 #include <linux/magic.h>
 #include <linux/net.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/socket.h>
 #include <linux/string.h>
@@ -54,6 +57,27 @@ static int bus1_file_check(struct file *file)
 	if (bus1_file_is_unix(file) || bus1_file_is_io_uring(file))
 		return -EOPNOTSUPP;
 	return 0;
+}
+
+/**
+ * bus1_files_charge() - charge the sender for the files of a message, before they are looked up
+ * @payload:	payload of the message
+ * @sender:	sender
+ *
+ * A file in flight takes no descriptor. So without a limit of its own, a user could keep any number
+ * of files open by queueing them. The rule is that of AF_UNIX sockets: who has more files in flight
+ * than a process may have descriptors needs a capability to send more. It is the user of the sender
+ * who counts, and neither the receiver nor the process.
+ *
+ * Return: -ETOOMANYREFS.
+ */
+int bus1_files_charge(struct bus1_payload *payload, struct bus1_peer *sender)
+{
+	int r = bus1_payload_charge_files(payload, sender, rlimit(RLIMIT_NOFILE));
+
+	if (r == -ETOOMANYREFS && (capable(CAP_SYS_RESOURCE) || capable(CAP_SYS_ADMIN)))
+		r = bus1_payload_charge_files(payload, sender, U64_MAX);
+	return r;
 }
 
 /**

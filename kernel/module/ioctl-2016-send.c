@@ -11,12 +11,14 @@
 #include "../core/v2016.h"
 #include "ioctl-2016.h"
 
-static struct bus1_payload *bus1_ioctl_2016_send_payload(const struct bus1_2016_send *cmd,
+static struct bus1_payload *bus1_ioctl_2016_send_payload(struct bus1_peer *peer,
+							 const struct bus1_2016_send *cmd,
 							 struct iov_iter *data)
 {
 	struct bus1_payload *payload;
 
-	payload = bus1_ioctl_send_payload(data, iov_iter_count(data), cmd->ptr_fds, cmd->n_fds);
+	payload =
+		bus1_ioctl_send_payload(peer, data, iov_iter_count(data), cmd->ptr_fds, cmd->n_fds);
 	/* In 2016 there is one error for all descriptors that are refused. */
 	return payload == ERR_PTR(-EINVAL) ? ERR_PTR(-EOPNOTSUPP) : payload;
 }
@@ -37,7 +39,7 @@ static int bus1_ioctl_2016_send_run(struct bus1_peer *peer, const struct bus1_20
 		if (!send->errors)
 			return -ENOMEM;
 	}
-	send->payload = bus1_ioctl_2016_send_payload(cmd, data);
+	send->payload = bus1_ioctl_2016_send_payload(peer, cmd, data);
 	if (IS_ERR(send->payload)) {
 		r = PTR_ERR(send->payload);
 		goto free_errors;

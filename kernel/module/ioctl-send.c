@@ -14,8 +14,8 @@
 #include "module.h"
 
 /* Make the payload of a message from data, descriptors and credentials, for both generations. */
-struct bus1_payload *bus1_ioctl_send_payload(struct iov_iter *data, size_t n_data, u64 ptr_fds,
-					     size_t n_fds)
+struct bus1_payload *bus1_ioctl_send_payload(struct bus1_peer *peer, struct iov_iter *data,
+					     size_t n_data, u64 ptr_fds, size_t n_fds)
 {
 	struct bus1_payload *payload;
 	int r;
@@ -27,6 +27,8 @@ struct bus1_payload *bus1_ioctl_send_payload(struct iov_iter *data, size_t n_dat
 	bus1_creds_capture(&payload->creds);
 	r = bus1_user_read_data(payload->data, n_data, data);
 	if (r == 0)
+		r = bus1_files_charge(payload, peer);
+	if (r == 0)
 		r = bus1_files_collect(payload->files, ptr_fds, n_fds);
 	if (r < 0) {
 		bus1_payload_unref(payload);
@@ -35,7 +37,8 @@ struct bus1_payload *bus1_ioctl_send_payload(struct iov_iter *data, size_t n_dat
 	return payload;
 }
 
-static struct bus1_payload *bus1_ioctl_send_get_payload(const struct bus1_message_fds *message)
+static struct bus1_payload *bus1_ioctl_send_get_payload(struct bus1_peer *peer,
+							const struct bus1_message_fds *message)
 {
 	struct bus1_payload *payload;
 	struct bus1_user_data data;
@@ -44,8 +47,8 @@ static struct bus1_payload *bus1_ioctl_send_get_payload(const struct bus1_messag
 	r = bus1_user_import_data(&data, ITER_SOURCE, &message->message);
 	if (r < 0)
 		return ERR_PTR(r);
-	payload = bus1_ioctl_send_payload(&data.iter, message->message.n_data, message->ptr_fds,
-					  message->n_fds);
+	payload = bus1_ioctl_send_payload(peer, &data.iter, message->message.n_data,
+					  message->ptr_fds, message->n_fds);
 	kfree(data.vecs);
 	return payload;
 }
@@ -87,7 +90,7 @@ static int bus1_ioctl_send_run(struct bus1_peer *peer, const struct bus1_cmd_sen
 		if (r < 0)
 			return r;
 	}
-	payload = bus1_ioctl_send_get_payload(message);
+	payload = bus1_ioctl_send_get_payload(peer, message);
 	if (IS_ERR(payload))
 		return PTR_ERR(payload);
 	send->payload = payload;

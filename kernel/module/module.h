@@ -72,8 +72,8 @@ int bus1_ioctl_disconnect(struct bus1_file *bus1_file, void __user *argp);
 int bus1_ioctl_reset(struct bus1_peer *peer, void __user *argp);
 int bus1_ioctl_query(struct bus1_peer *peer, void __user *argp);
 
-struct bus1_payload *bus1_ioctl_send_payload(struct iov_iter *data, size_t n_data, u64 ptr_fds,
-					     size_t n_fds);
+struct bus1_payload *bus1_ioctl_send_payload(struct bus1_peer *peer, struct iov_iter *data,
+					     size_t n_data, u64 ptr_fds, size_t n_fds);
 
 /* pools (pool.c) */
 
@@ -149,6 +149,7 @@ void bus1_secctx_put(struct bus1_secctx *secctx);
 
 /* descriptors (files.c) */
 
+int bus1_files_charge(struct bus1_payload *payload, struct bus1_peer *sender);
 int bus1_files_collect(struct file **files, u64 ptr_fds, size_t n);
 int bus1_files_reserve(s32 *fds, struct file *const *files, size_t n);
 void bus1_files_unreserve(const s32 *fds, size_t n);

@@ -23,6 +23,7 @@ const char *error_name_from_errno(int r) {
                 {ESHUTDOWN, DBUS_ERROR_DISCONNECTED},
                 {ENOTCONN, DBUS_ERROR_DISCONNECTED},
                 {EDQUOT, DBUS_ERROR_LIMITS_EXCEEDED},
+                {ETOOMANYREFS, DBUS_ERROR_LIMITS_EXCEEDED},
                 {EMSGSIZE, DBUS_ERROR_LIMITS_EXCEEDED},
                 {ENOTSUP, DBUS_ERROR_NOT_SUPPORTED},
                 {EPROTONOSUPPORT, DBUS_ERROR_NOT_SUPPORTED},

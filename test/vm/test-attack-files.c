@@ -3,8 +3,9 @@
 /*
  * Attacks with descriptors, as a user without privileges
  *
- *      close   a receive that fails must neither show descriptors to other threads, nor close a
- *              descriptor that another thread has made in the meantime
+ *      close     a receive that fails must neither show descriptors to other threads, nor close a
+ *                descriptor that another thread has made in the meantime
+ *      flight    a user cannot keep more files in queues than a process may have descriptors
  */
 
 #include "device.h"
@@ -14,6 +15,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -125,11 +127,98 @@ static void test_close(void) {
         EXPECT(count_fds() == n_open);
 }
 
+/* flight */
+
+#define LIMIT 32
+#define A_MESSAGE 16
+
+/* Queue as many files as possible on one new peer after the other. */
+static unsigned flood(bool own_queue) {
+        int file = open("/dev/null", O_RDWR | O_CLOEXEC), sender = peer_open(), r = 0;
+        unsigned n = 0;
+
+        EXPECT(file >= 0);
+        for (unsigned i = 0; i < LIMIT / 2 && r == 0; i++) {
+                int receiver = own_queue ? sender : peer_open();
+                uint64_t node, handle;
+
+                node_create(receiver, sender, &node, &handle);
+                while ((r = send_files(sender, handle, file, A_MESSAGE)) == 0)
+                        n += A_MESSAGE;
+                /* with the receiver's quota used up, go on with another receiver */
+                if (r == -EDQUOT)
+                        r = 0;
+        }
+        EXPECT(r == 0 || r == -ETOOMANYREFS);
+        return n;
+}
+
+static void flood_as(uid_t uid, bool own_queue) {
+        struct rlimit limit = {LIMIT, LIMIT};
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                unsigned n;
+
+                EXPECT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+                if (uid > 0)
+                        become(uid);
+                n = flood(own_queue);
+                printf("uid %u, limit %u: %u files in flight\n", uid, LIMIT, n);
+                fflush(stdout);
+                if (uid > 0)
+                        EXPECT(n > 0 && n <= LIMIT + A_MESSAGE);
+                else
+                        EXPECT(n > LIMIT + A_MESSAGE);
+                _exit(0);
+        }
+        expect_exit(pid);
+}
+
+/* The same user has other files in flight: a process cannot send more, until they are received. */
+static void test_flight(void) {
+        struct bus1_metadata_credentials metadata;
+        uint64_t node, handle;
+        int peer, file;
+        pid_t pid;
+
+        flood_as(USER, false);
+        flood_as(USER, true);
+        /* root has the capabilities to exceed the limit */
+        flood_as(0, false);
+        expect_no_usage();
+
+        pid = fork();
+        if (pid == 0) {
+                struct rlimit limit = {LIMIT, LIMIT};
+
+                EXPECT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+                become(USER);
+                peer = peer_open();
+                file = open("/dev/null", O_RDWR | O_CLOEXEC);
+                node_create(peer, peer, &node, &handle);
+                while (send_files(peer, handle, file, A_MESSAGE) == 0)
+                        ;
+                EXPECT(errno == ETOOMANYREFS);
+                /* messages without files are not affected, nor are other users */
+                EXPECT(send_bytes(peer, handle, "x", 1) == 0);
+                EXPECT(recv_any(peer, &metadata) == 0);
+                EXPECT(send_fd(peer, handle, file) == 0);
+                _exit(0);
+        }
+        expect_exit(pid);
+        expect_no_usage();
+}
+
 int main(int argc, char **argv) {
         if (argc == 2 && strcmp(argv[1], "close") == 0) {
                 test_close();
                 return 0;
         }
-        fprintf(stderr, "usage: %s close\n", argv[0]);
+        if (argc == 2 && strcmp(argv[1], "flight") == 0) {
+                test_flight();
+                return 0;
+        }
+        fprintf(stderr, "usage: %s close|flight\n", argv[0]);
         return 2;
 }

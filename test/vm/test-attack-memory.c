@@ -9,7 +9,6 @@
  *
  *      stall     senders that stall while the kernel copies their data
  *      nowhere   the same without a destination, so nothing is to be copied at all
- *      arrays    many small commands that stall: lists of destinations, handles and IDs
  *
  * Needs root, in order to make the userfaultfd before it becomes another user.
  */
@@ -33,9 +32,6 @@
 #define MIB ((size_t)1 << 20)
 #define N_DATA (200 * MIB)
 #define N_SENDERS 7
-#define N_IDS 65536
-#define N_RELEASES 200
-#define MAX_THREADS 256
 
 struct report {
         unsigned stalled, refused, failed;
@@ -85,7 +81,7 @@ static char *absent_memory(size_t size, int *ret_uffd) {
 }
 
 static char *absent;
-static bool nowhere, arrays;
+static bool nowhere;
 static atomic_uint refused, failed;
 
 static int attack_send(void) {
@@ -96,14 +92,8 @@ static int attack_send(void) {
         return send_bytes(peer, nowhere ? 0x1001 : handle, absent, N_DATA);
 }
 
-static int attack_release(void) {
-        struct bus1_cmd_release cmd = {.n_ids = N_IDS, .ptr_ids = ptr(absent)};
-
-        return command(peer_open(), BUS1_CMD_RELEASE, &cmd);
-}
-
 static void *attack(void *data) {
-        int r = arrays ? attack_release() : attack_send();
+        int r = attack_send();
 
         if (r == -EDQUOT)
                 ++refused;
@@ -113,7 +103,7 @@ static void *attack(void *data) {
 }
 
 /* Start threads that stall. Report how many do, and stay. */
-static void attacker(int to, unsigned n_threads) {
+static void attacker(int to) {
         struct report report = {};
         pthread_attr_t attr;
         pthread_t thread;
@@ -122,10 +112,10 @@ static void attacker(int to, unsigned n_threads) {
         absent = absent_memory(N_DATA, &uffd);
         become(ATTACKER);
         EXPECT(pthread_attr_init(&attr) == 0 && pthread_attr_setstacksize(&attr, 65536) == 0);
-        for (unsigned i = 0; i < n_threads; i++)
+        for (unsigned i = 0; i < N_SENDERS; i++)
                 EXPECT(pthread_create(&thread, &attr, attack, NULL) == 0);
         /* each thread causes one event, or fails */
-        for (unsigned i = 0; i < 200 && report.stalled + refused + failed < n_threads; i++) {
+        for (unsigned i = 0; i < 200 && report.stalled + refused + failed < N_SENDERS; i++) {
                 struct pollfd p = {.fd = uffd, .events = POLLIN};
                 struct uffd_msg message;
 
@@ -170,26 +160,24 @@ static void bystander(uid_t uid, size_t n) {
         expect_exit(pid);
 }
 
-static void run(unsigned n_threads) {
+static void run(void) {
         unsigned long long before = meminfo("VmallocUsed"), limit = max_bytes(), after;
         struct report report;
         int ends[2], status;
         long long held;
         pid_t pid;
 
-        EXPECT(n_threads <= MAX_THREADS && pipe2(ends, O_CLOEXEC) == 0);
+        EXPECT(pipe2(ends, O_CLOEXEC) == 0);
         pid = fork();
         if (pid == 0)
-                attacker(ends[1], n_threads);
+                attacker(ends[1]);
         close(ends[1]);
         EXPECT(read(ends[0], &report, sizeof(report)) == sizeof(report));
         held = (long long)(meminfo("VmallocUsed") - before);
-        /* each thread has a stack in the kernel */
-        held -= (long long)n_threads * 64 * 1024;
         printf("%u stalled, %u refused, %u failed: %lld KiB held, the limit is %llu\n",
                report.stalled, report.refused, report.failed, held / 1024, limit / 1024);
         fflush(stdout);
-        EXPECT(report.stalled + report.refused + report.failed == n_threads);
+        EXPECT(report.stalled + report.refused + report.failed == N_SENDERS);
         EXPECT(held <= (long long)(limit + MIB));
         if (nowhere)
                 EXPECT(report.stalled == 0 && held <= (long long)MIB);
@@ -214,11 +202,10 @@ int main(int argc, char **argv) {
         const char *what = argc == 2 ? argv[1] : "";
 
         nowhere = strcmp(what, "nowhere") == 0;
-        arrays = strcmp(what, "arrays") == 0;
-        if (!nowhere && !arrays && strcmp(what, "stall") != 0) {
-                fprintf(stderr, "usage: %s stall|nowhere|arrays\n", argv[0]);
+        if (!nowhere && strcmp(what, "stall") != 0) {
+                fprintf(stderr, "usage: %s stall|nowhere\n", argv[0]);
                 return 2;
         }
-        run(arrays ? N_RELEASES : N_SENDERS);
+        run();
         return 0;
 }

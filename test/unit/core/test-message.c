@@ -294,6 +294,46 @@ START_TEST(files_are_put_when_received_or_dropped) {
 }
 END_TEST
 
+START_TEST(files_in_flight_count_for_their_sender) {
+        struct world world = world_new(2);
+        struct bus1_peer *other = world_add(&world, 1001);
+        struct bus1_payload *payload;
+        u64 node, handle, own;
+
+        create(A, B, 0, &node, &handle);
+        create(B, B, 0, &node, &own);
+        /* the limit is for earlier messages; it does not matter in which queues they are */
+        payload = bus1_payload_new(0, 3);
+        ck_assert_int_eq(bus1_payload_charge_files(payload, B, 2), 0);
+        ck_assert_int_eq(try_send_payload(B, (u64[]){handle, handle}, 2, payload), 0);
+        payload = bus1_payload_new(0, 1);
+        ck_assert_int_eq(bus1_payload_charge_files(payload, B, 2), -ETOOMANYREFS);
+        ck_assert_int_eq(bus1_payload_charge_files(payload, A, 2), -ETOOMANYREFS);
+        ck_assert_int_eq(bus1_payload_charge_files(payload, B, 3), 0);
+        ck_assert_int_eq(try_send_payload(B, &own, 1, payload), 0);
+
+        /* without files nothing is charged, and other users have their own limit */
+        payload = bus1_payload_new(0, 0);
+        ck_assert_int_eq(bus1_payload_charge_files(payload, B, 0), 0);
+        bus1_payload_unref(payload);
+        payload = bus1_payload_new(0, 1);
+        ck_assert_int_eq(bus1_payload_charge_files(payload, other, 0), 0);
+        bus1_payload_unref(payload);
+
+        /* the files count until the last recipient has received or dropped them */
+        ck_assert_uint_eq(test_recv(A).n_files, 3);
+        payload = bus1_payload_new(0, 1);
+        ck_assert_int_eq(bus1_payload_charge_files(payload, A, 3), -ETOOMANYREFS);
+        ck_assert_int_eq(bus1_peer_reset(A), 0);
+        ck_assert_int_eq(bus1_payload_charge_files(payload, A, 0), -ETOOMANYREFS);
+        ck_assert_uint_eq(test_recv(B).n_files, 1);
+        ck_assert_uint_eq(test_recv(B).type, BUS1_MESSAGE_TYPE_NODE_RELEASE);
+        ck_assert_int_eq(bus1_payload_charge_files(payload, A, 0), 0);
+        bus1_payload_unref(payload);
+        world_free(&world);
+}
+END_TEST
+
 START_TEST(files_to_a_disconnected_peer_are_put) {
         struct world world = world_new(2);
         struct bus1_payload *payload;
@@ -369,6 +409,7 @@ int main(void) {
         tcase_add_test(tcase, many_destinations_and_transfers);
         tcase_add_test(tcase, send_without_destinations);
         tcase_add_test(tcase, files_are_put_when_received_or_dropped);
+        tcase_add_test(tcase, files_in_flight_count_for_their_sender);
         tcase_add_test(tcase, files_to_a_disconnected_peer_are_put);
         tcase_add_test(tcase, wake_is_called_for_each_entry);
         tcase_add_test(tcase, query_reports_limits_and_usage);
