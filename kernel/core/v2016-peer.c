@@ -70,19 +70,28 @@ int bus1_v2016_query(struct bus1_peer *peer, struct bus1_2016_peer_reset *query)
 	return 0;
 }
 
-static void bus1_v2016_set_limit(struct bus1_peer *peer, enum bus1_resource resource, u32 max)
+/* Set a limit, unless the user leaves it as it is. */
+static void bus1_v2016_set_limit(struct bus1_peer *peer, enum bus1_resource resource, u32 *state,
+				 u32 max)
 {
-	WRITE_ONCE(peer->usage.max[resource], max == U32_MAX ? U64_MAX : max);
+	if (max == U32_MAX)
+		return;
+	*state = max;
+	WRITE_ONCE(peer->usage.max[resource], max);
 }
 
 static void bus1_v2016_set_limits(struct bus1_peer *peer, const struct bus1_2016_peer_reset *reset)
 {
-	peer->v2016->state = *reset;
-	peer->v2016->state.flags = 0;
-	bus1_v2016_set_limit(peer, BUS1_RESOURCE_MESSAGES, reset->max_slices);
-	bus1_v2016_set_limit(peer, BUS1_RESOURCE_OBJECTS, reset->max_handles);
-	bus1_v2016_set_limit(peer, BUS1_RESOURCE_BYTES, reset->max_inflight_bytes);
-	bus1_v2016_set_limit(peer, BUS1_RESOURCE_FILES, reset->max_inflight_fds);
+	struct bus1_2016_peer_reset *state = &peer->v2016->state;
+
+	if (reset->peer_flags != U64_MAX)
+		state->peer_flags = reset->peer_flags;
+	bus1_v2016_set_limit(peer, BUS1_RESOURCE_MESSAGES, &state->max_slices, reset->max_slices);
+	bus1_v2016_set_limit(peer, BUS1_RESOURCE_OBJECTS, &state->max_handles, reset->max_handles);
+	bus1_v2016_set_limit(peer, BUS1_RESOURCE_BYTES, &state->max_inflight_bytes,
+			     reset->max_inflight_bytes);
+	bus1_v2016_set_limit(peer, BUS1_RESOURCE_FILES, &state->max_inflight_fds,
+			     reset->max_inflight_fds);
 }
 
 static struct bus1_v2016_id *bus1_v2016_next(struct rb_node *rb)
@@ -162,7 +171,7 @@ int bus1_v2016_reset(struct bus1_peer *peer, const struct bus1_2016_peer_reset *
 	int r;
 
 	if (reset->flags & ~(BUS1_2016_RESET_FLUSH | BUS1_2016_RESET_FLUSH_SEED) ||
-	    reset->peer_flags & ~BUS1_2016_PEER_WANT_SECCTX)
+	    (reset->peer_flags != U64_MAX && reset->peer_flags & ~BUS1_2016_PEER_WANT_SECCTX))
 		return -EINVAL;
 
 	r = bus1_peer_lock(peer);

@@ -40,7 +40,7 @@ int bus1_v2016_query(struct bus1_peer *peer, struct bus1_2016_peer_reset *query)
 /**
  * bus1_v2016_reset() - set limits; depending on flags, release everything that the peer has
  * @peer:	peer
- * @reset:	limits and flags
+ * @reset:	limits and flags. Each limit, and the peer flags, may be -1: leave it as it is
  *
  * Return: -EINVAL, -ESHUTDOWN.
  */

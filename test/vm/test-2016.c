@@ -207,6 +207,14 @@ static void test_peer(void) {
         EXPECT(peer_query(a.fd, &state) == 0);
         EXPECT(memcmp(&state, &reset, sizeof(state)) == 0);
 
+        /* -1 leaves each field as it is */
+        memset(&state, -1, sizeof(state));
+        state.flags = 0;
+        EXPECT(command(a.fd, BUS1_CMD_PEER_RESET, &state) == 0);
+        memset(&state, 0, sizeof(state));
+        EXPECT(peer_query(a.fd, &state) == 0);
+        EXPECT(memcmp(&state, &reset, sizeof(state)) == 0);
+
         /* the limits are enforced; a slice counts until it is released */
         memset(big, 'x', 100);
         EXPECT(send_text(b.fd, handle, big) == 0);

@@ -893,6 +893,13 @@ END_TEST
 /* limits */
 
 START_TEST(limits_are_reported_and_kept) {
+        struct bus1_2016_peer_reset as_it_is = {
+                .peer_flags = U64_MAX,
+                .max_slices = U32_MAX,
+                .max_handles = U32_MAX,
+                .max_inflight_bytes = U32_MAX,
+                .max_inflight_fds = U32_MAX,
+        };
         struct bus1_2016_peer_reset reset =
                                             {
                                                     .peer_flags = BUS1_2016_PEER_WANT_SECCTX,
@@ -916,6 +923,19 @@ START_TEST(limits_are_reported_and_kept) {
         ck_assert_int_eq(bus1_v2016_reset(a, &reset), 0);
         state.flags = 0;
         ck_assert_int_eq(bus1_v2016_query(a, &state), 0);
+        ck_assert_mem_eq(&state, &reset, sizeof(state));
+
+        /* -1 leaves each of the five fields as it is */
+        ck_assert_int_eq(bus1_v2016_reset(a, &as_it_is), 0);
+        ck_assert_int_eq(bus1_v2016_query(a, &state), 0);
+        ck_assert_mem_eq(&state, &reset, sizeof(state));
+        as_it_is.max_slices = 1;
+        ck_assert_int_eq(bus1_v2016_reset(a, &as_it_is), 0);
+        as_it_is.max_slices = 2;
+        as_it_is.peer_flags = 0;
+        ck_assert_int_eq(bus1_v2016_reset(a, &as_it_is), 0);
+        ck_assert_int_eq(bus1_v2016_query(a, &state), 0);
+        reset.peer_flags = 0;
         ck_assert_mem_eq(&state, &reset, sizeof(state));
 
         ck_assert_int_eq(send_2016(b, 0, &to_a, 1, NULL, "123456", NULL, 0), -EDQUOT);
