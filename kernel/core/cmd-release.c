@@ -25,6 +25,7 @@ static int bus1_release_collect(struct bus1_peer *peer, const u64 *ids,
 			return -EBADRQC;
 		}
 		objects[i]->state = BUS1_OBJECT_MARKED;
+		cond_resched();
 	}
 	return 0;
 }
@@ -37,11 +38,14 @@ static void bus1_release_commit(struct bus1_peer *peer, struct bus1_object **obj
 	bus1_tx_init(&tx, peer);
 
 	/* First end the IDs, so that the peer gets no notifications about its own objects. */
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
 		bus1_peer_remove(peer, objects[i]);
+		cond_resched();
+	}
 	for (i = 0; i < n; i++) {
 		if (objects[i]->is_node)
 			bus1_node_release(bus1_node_from_object(objects[i]), &tx);
+		cond_resched();
 	}
 	for (i = 0; i < n; i++) {
 		if (!objects[i]->is_node)

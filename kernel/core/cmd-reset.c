@@ -25,6 +25,7 @@ static void bus1_peer_release_objects(struct bus1_peer *peer, struct bus1_tx *tx
 	for (object = bus1_map_first(objects); object; object = bus1_map_next(object)) {
 		if (object->is_node && object->state == BUS1_OBJECT_GONE)
 			bus1_node_release(bus1_node_from_object(object), tx);
+		cond_resched();
 	}
 	for (object = bus1_map_first(objects); object; object = bus1_map_next(object)) {
 		if (!object->is_node && object->state == BUS1_OBJECT_GONE)
@@ -52,11 +53,13 @@ int bus1_peer_disconnect(struct bus1_peer *peer)
 {
 	LIST_HEAD(queued);
 	struct bus1_tx tx;
-	int r;
 
-	r = bus1_peer_lock(peer);
-	if (r < 0)
-		return r;
+	/* The end of a process must not fail, so this wait cannot be interrupted. */
+	mutex_lock(&peer->lock);
+	if (peer->disconnected) {
+		mutex_unlock(&peer->lock);
+		return -ESHUTDOWN;
+	}
 	peer->disconnected = true;
 
 	bus1_tx_init(&tx, peer);

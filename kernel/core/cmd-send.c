@@ -178,8 +178,10 @@ static void bus1_send_commit(struct bus1_send_state *state)
 			bus1_peer_hold(peer, &state->nodes[i]->object);
 	}
 	/* First end the IDs, so that the peer gets no notifications about its own objects. */
-	for (i = 0; i < send->n_destinations; i++)
+	for (i = 0; i < send->n_destinations; i++) {
 		bus1_send_end_oneshot(peer, &state->destinations[i]);
+		cond_resched();
+	}
 	for (i = 0; i < send->n_destinations; i++) {
 		bus1_send_commit_destination(&state->destinations[i], &tx);
 		if (send->errors)
@@ -206,6 +208,7 @@ static void bus1_send_commit(struct bus1_send_state *state)
 			continue;
 		moot |= IS_ERR(state->destinations[i].delivery);
 		bus1_handle_unref(state->destinations[i].handle);
+		cond_resched();
 	}
 	if (moot)
 		bus1_recv_settle(peer);

@@ -82,9 +82,6 @@ static int bus1_transfer_locked(struct bus1_peer *from, struct bus1_peer *to,
 	size_t i;
 	int r;
 
-	if (from->disconnected || to->disconnected)
-		return -ESHUTDOWN;
-
 	r = bus1_charge_objects(&to->usage, from->usage.account, n);
 	if (r < 0)
 		return r;
@@ -140,9 +137,11 @@ int bus1_peer_transfer(struct bus1_peer *from, struct bus1_peer *to, struct bus1
 	if (!items)
 		return -ENOMEM;
 
-	bus1_peer_lock_two(from, to);
-	r = bus1_transfer_locked(from, to, src, dst, items, n);
-	bus1_peer_unlock_two(from, to);
+	r = bus1_peer_lock_two(from, to);
+	if (r == 0) {
+		r = bus1_transfer_locked(from, to, src, dst, items, n);
+		bus1_peer_unlock_two(from, to);
+	}
 	trace_bus1_transfer(from->number, to->number, n, r);
 
 	kvfree(items);

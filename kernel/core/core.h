@@ -17,7 +17,7 @@
  *
  * Every function may be called from any thread and may sleep unless it says otherwise. Operations
  * on one peer are serialised inside. Each returns 0 or a negative errno, and a failed operation
- * has had no effect.
+ * has had no effect. Any command can also return -EINTR when the task is killed while it waits.
  */
 
 #include <linux/refcount.h>

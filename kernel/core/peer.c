@@ -82,14 +82,26 @@ unsigned int bus1_peer_poll(struct bus1_peer *peer)
 	return (readable ? BUS1_POLL_READABLE : 0) | (sealed ? BUS1_POLL_HANGUP : 0);
 }
 
-/* Lock two peers, which may be the same one. Every caller locks them in the order of addresses. */
-void bus1_peer_lock_two(struct bus1_peer *a, struct bus1_peer *b)
+/*
+ * Lock two peers, which may be the same one. Every caller locks them in the order of addresses.
+ * Return, not locked: -EINTR when the task is killed while it waits; -ESHUTDOWN when one of the
+ * peers was disconnected.
+ */
+int bus1_peer_lock_two(struct bus1_peer *a, struct bus1_peer *b)
 {
 	struct bus1_peer *first = (unsigned long)a < (unsigned long)b ? a : b;
+	struct bus1_peer *second = first == a ? b : a;
 
-	mutex_lock(&first->lock);
-	if (a != b)
-		mutex_lock_nested(first == a ? &b->lock : &a->lock, SINGLE_DEPTH_NESTING);
+	if (mutex_lock_killable(&first->lock))
+		return -EINTR;
+	if (a != b && mutex_lock_killable_nested(&second->lock, SINGLE_DEPTH_NESTING)) {
+		mutex_unlock(&first->lock);
+		return -EINTR;
+	}
+	if (!a->disconnected && !b->disconnected)
+		return 0;
+	bus1_peer_unlock_two(a, b);
+	return -ESHUTDOWN;
 }
 
 void bus1_peer_unlock_two(struct bus1_peer *a, struct bus1_peer *b)

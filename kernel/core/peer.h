@@ -74,17 +74,22 @@ struct bus1_peer {
 	bool disconnected;
 };
 
-/* Lock a peer for an operation. Return: -ESHUTDOWN, not locked, when it was disconnected. */
+/*
+ * Lock a peer for a command, which has had no effect yet. Return, not locked: -EINTR when the task is
+ * killed while it waits; -ESHUTDOWN when the peer was disconnected. The wait is short, so a signal
+ * that the task may handle does not end it.
+ */
 static inline int bus1_peer_lock(struct bus1_peer *peer)
 {
-	mutex_lock(&peer->lock);
+	if (mutex_lock_killable(&peer->lock))
+		return -EINTR;
 	if (!peer->disconnected)
 		return 0;
 	mutex_unlock(&peer->lock);
 	return -ESHUTDOWN;
 }
 
-void bus1_peer_lock_two(struct bus1_peer *a, struct bus1_peer *b);
+int bus1_peer_lock_two(struct bus1_peer *a, struct bus1_peer *b);
 void bus1_peer_unlock_two(struct bus1_peer *a, struct bus1_peer *b);
 
 struct bus1_object *bus1_peer_find(struct bus1_peer *peer, u64 id);

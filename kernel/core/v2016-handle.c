@@ -48,6 +48,7 @@ static int bus1_v2016_destroy_collect(struct bus1_peer *peer, const u64 *ids, si
 			r = -EINVAL;
 		else
 			list_add_tail(&named->link, nodes);
+		cond_resched();
 	}
 	if (r < 0)
 		bus1_v2016_import_commit(nodes);
@@ -164,29 +165,32 @@ static int bus1_v2016_transfer_node(struct bus1_peer *from, struct bus1_peer *to
 	return 0;
 }
 
-int bus1_v2016_handle_transfer(struct bus1_peer *from, struct bus1_peer *to, u64 src, u64 *ret_dst)
+static int bus1_v2016_transfer_locked(struct bus1_peer *from, struct bus1_peer *to, u64 src,
+				      u64 *ret_dst)
 {
 	struct bus1_v2016_id *named;
 	LIST_HEAD(created);
 	int r;
 
-	bus1_peer_lock_two(from, to);
-	if (from->disconnected || to->disconnected) {
-		r = -ESHUTDOWN;
-		goto unlock;
-	}
-
 	r = bus1_v2016_import(from, src, &created, &named);
 	if (r < 0)
-		goto unlock;
+		return r;
 	r = bus1_v2016_transfer_node(from, to, named->node, ret_dst);
 	if (r < 0)
 		bus1_v2016_import_undo(from, &created);
 	else
 		bus1_v2016_import_commit(&created);
+	return r;
+}
 
-unlock:
-	bus1_peer_unlock_two(from, to);
+int bus1_v2016_handle_transfer(struct bus1_peer *from, struct bus1_peer *to, u64 src, u64 *ret_dst)
+{
+	int r = bus1_peer_lock_two(from, to);
+
+	if (r == 0) {
+		r = bus1_v2016_transfer_locked(from, to, src, ret_dst);
+		bus1_peer_unlock_two(from, to);
+	}
 	trace_bus1_transfer(from->number, to->number, 1, r);
 	return r;
 }

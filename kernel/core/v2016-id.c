@@ -6,6 +6,7 @@
 #include <linux/bug.h>
 #include <linux/container_of.h>
 #include <linux/err.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include "acct.h"
 #include "tx.h"
@@ -168,6 +169,7 @@ void bus1_v2016_import_undo(struct bus1_peer *peer, struct list_head *created)
 	while ((named = list_first_entry_or_null(created, struct bus1_v2016_id, link))) {
 		list_del_init(&named->link);
 		bus1_v2016_end(peer, named);
+		cond_resched();
 	}
 }
 

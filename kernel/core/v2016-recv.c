@@ -15,6 +15,7 @@
  */
 
 #include <linux/err.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <trace/events/bus1.h>
 #include "cmd-slice.h"
@@ -65,20 +66,16 @@ static u64 bus1_align8(u64 n)
 int bus1_v2016_slice_release(struct bus1_peer *peer, u64 offset)
 {
 	struct bus1_slice *slice;
-	int r = 0;
+	int r;
 
-	mutex_lock(&peer->lock);
-	if (peer->disconnected) {
-		r = -ESHUTDOWN;
-		goto unlock;
-	}
+	r = bus1_peer_lock(peer);
+	if (r < 0)
+		return r;
 	slice = bus1_slice_find(peer->pool, offset);
 	if (slice)
 		bus1_v2016_slice_free(peer, slice);
 	else
 		r = -ENXIO;
-
-unlock:
 	mutex_unlock(&peer->lock);
 	return r;
 }
@@ -331,9 +328,10 @@ static void bus1_v2016_recv_notification(struct bus1_peer *peer, struct bus1_v20
 /* Whether the user will see more entries of the same transaction. */
 static bool bus1_v2016_continues(struct bus1_peer *peer, struct bus1_queue_entry *entry)
 {
-	do
+	do {
 		entry = bus1_queue_next_of_tx(&peer->queue, entry);
-	while (entry && !bus1_v2016_is_due(entry));
+		cond_resched();
+	} while (entry && !bus1_v2016_is_due(entry));
 	return entry;
 }
 
@@ -370,11 +368,9 @@ int bus1_v2016_recv(struct bus1_peer *peer, struct bus1_v2016_recv *recv)
 	recv->fds = NULL;
 	recv->has_secctx = false;
 	recv->n_secctx = 0;
-	mutex_lock(&peer->lock);
-	if (peer->disconnected) {
-		mutex_unlock(&peer->lock);
-		return -ESHUTDOWN;
-	}
+	r = bus1_peer_lock(peer);
+	if (r < 0)
+		return r;
 
 	bus1_tx_init(&tx, peer);
 	if (!(recv->flags & BUS1_2016_RECV_SEED))

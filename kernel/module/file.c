@@ -86,7 +86,8 @@ int bus1_file_speak(struct bus1_file *bus1_file, enum bus1_generation generation
 	if (likely(READ_ONCE(bus1_file->generation) == generation))
 		return 0;
 
-	mutex_lock(&bus1_file->lock);
+	if (mutex_lock_killable(&bus1_file->lock))
+		return -EINTR;
 	if (bus1_file->generation == BUS1_GENERATION_OPEN) {
 		if (generation == BUS1_GENERATION_2016)
 			r = bus1_ioctl_2016_enable(bus1_file);

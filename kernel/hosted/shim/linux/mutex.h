@@ -32,6 +32,13 @@ static inline int mutex_lock_interruptible(struct mutex *lock)
 	return 0;
 }
 
+static inline int mutex_lock_killable(struct mutex *lock)
+{
+	mutex_lock(lock);
+	return 0;
+}
+
+#define mutex_lock_killable_nested(lock, subclass) mutex_lock_killable(lock)
 #define mutex_lock_nested(lock, subclass) mutex_lock(lock)
 
 static inline void mutex_unlock(struct mutex *lock)
