@@ -22,7 +22,9 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-#define RECV_FLAGS (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_SECCTX)
+#define RECV_FLAGS                                                                  \
+        (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_SECCTX | \
+         BUS1_RECV_FLAG_DISCARD)
 
 /* The deadline of the server for HELLO. Later requests have none. */
 #define HELLO_TIMEOUT_MSEC 10000
@@ -287,17 +289,21 @@ static int hosted_recv_unpack(struct hosted_peer *peer, bool has_read, uint64_t 
         const uint8_t *body = peer->socket.packet.bytes + sizeof(*reply);
         struct bus1_message_fds *with_fds = NULL;
         bool peek = flags & BUS1_RECV_FLAG_PEEK;
+        bool discard = flags & BUS1_RECV_FLAG_DISCARD;
         size_t n_bytes, n_inline;
 
         if (message->flags & BUS1_MESSAGE_FLAG_FDS)
                 with_fds = (struct bus1_message_fds *)message;
 
-        if (reply->n_transfers > message->n_transfers || reply->n_data > message->n_data ||
-            (!peek && reply->n_fds > (with_fds ? with_fds->n_fds : 0)) || n_fds > reply->n_fds)
+        if (!discard &&
+            (reply->n_transfers > message->n_transfers || reply->n_data > message->n_data ||
+             (!peek && reply->n_fds > (with_fds ? with_fds->n_fds : 0)) || n_fds > reply->n_fds))
+                return hosted_socket_break(&peer->socket);
+        if (discard && n_fds > 0)
                 return hosted_socket_break(&peer->socket);
 
-        n_bytes = reply->n_transfers * sizeof(struct bus1_transfer);
-        n_inline = has_read ? 0 : reply->n_data;
+        n_bytes = discard ? 0 : reply->n_transfers * sizeof(struct bus1_transfer);
+        n_inline = discard || has_read ? 0 : reply->n_data;
         if (peer->socket.n_packet != sizeof(*reply) + n_bytes + n_inline)
                 return hosted_socket_break(&peer->socket);
 
@@ -309,7 +315,7 @@ static int hosted_recv_unpack(struct hosted_peer *peer, bool has_read, uint64_t 
                 int32_t *user_fds = ptr_from_u64(with_fds->ptr_fds);
 
                 /* if this process may not open so many descriptors, the kernel drops the rest */
-                for (size_t i = 0; i < reply->n_fds && !peek; i++)
+                for (size_t i = 0; i < reply->n_fds && !peek && !discard; i++)
                         user_fds[i] = i < n_fds ? fds[i] : -1;
                 with_fds->n_fds = reply->n_fds;
         }
@@ -377,7 +383,7 @@ static int hosted_recv(void *p, uint64_t flags, struct bus1_metadata *metadata,
         bool has_read = false;
         int r;
 
-        r = iovec_check_message(message);
+        r = flags & BUS1_RECV_FLAG_DISCARD ? 0 : iovec_check_message(message);
         if (r < 0)
                 return r;
 

@@ -92,6 +92,8 @@ int bus1_client_send_flags(struct bus1_client *client, uint64_t flags, size_t n_
  *  BUS1_RECV_FLAG_CREDENTIALS  metadata is the start of a struct bus1_metadata_credentials
  *  BUS1_RECV_FLAG_SECCTX       metadata is the start of a struct bus1_metadata_secctx. An n_secctx
  *                              of BUS1_INVALID says that there is no label, as on every hosted core
+ *  BUS1_RECV_FLAG_DISCARD      the message is taken out of the queue, but not received: its handles
+ *                              are released, its descriptors closed, and only its sizes are set
  *  BUS1_RECV_FLAG_PEEK         the message stays queued. Its handles cannot be used yet, and its
  *                              descriptors are only counted
  *

@@ -164,6 +164,13 @@ struct bus1_cmd_send {
 #define BUS1_RECV_FLAG_PEEK		((__u64)0x2)
 /* Extension: ptr_metadata points to a struct bus1_metadata_secctx. */
 #define BUS1_RECV_FLAG_SECCTX		((__u64)0x4)
+/*
+ * Extension: refuse the message: it is taken out of the queue, but its data is not received, its
+ * handles are released, and its descriptors are closed. n_transfers, n_data and n_fds are set, and
+ * need no room. The metadata is written. A notification is received as without the flag. Not
+ * together with BUS1_RECV_FLAG_PEEK or BUS1_MESSAGE_FLAG_POOL.
+ */
+#define BUS1_RECV_FLAG_DISCARD		((__u64)0x8)
 
 struct bus1_cmd_recv {
 	__u64 flags;
@@ -180,6 +187,7 @@ struct bus1_cmd_recv {
 #define BUS1_FEATURE_RESET		((__u64)0x20)	/* and BUS1_CMD_DISCONNECT */
 #define BUS1_FEATURE_SECCTX		((__u64)0x40)
 #define BUS1_FEATURE_POOL		((__u64)0x80)	/* and BUS1_CMD_SLICE_RELEASE */
+#define BUS1_FEATURE_DISCARD		((__u64)0x100)
 
 #define BUS1_VERSION			((__u64)1)
 

@@ -20,7 +20,7 @@ int bus1_peer_query(struct bus1_peer *peer, struct bus1_cmd_query *query)
 		.version = BUS1_VERSION,
 		.features = BUS1_FEATURE_FDS | BUS1_FEATURE_CREDENTIALS | BUS1_FEATURE_ONESHOT |
 			    BUS1_FEATURE_CONTINUE | BUS1_FEATURE_PEEK | BUS1_FEATURE_RESET |
-			    BUS1_FEATURE_SECCTX,
+			    BUS1_FEATURE_SECCTX | BUS1_FEATURE_DISCARD,
 		.max_data = BUS1_MAX_DATA,
 		.max_transfers = BUS1_MAX_TRANSFERS,
 		.max_fds = BUS1_MAX_FILES,

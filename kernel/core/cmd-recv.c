@@ -112,9 +112,16 @@ static void bus1_recv_take_handles(struct bus1_peer *peer, struct bus1_delivery 
 	}
 }
 
+/* What a receive does with its message in the end. */
+enum bus1_recv_how {
+	BUS1_RECV_ABORT,
+	BUS1_RECV_COMMIT,
+	BUS1_RECV_DISCARD,
+};
+
 /* Take an entry out of the queue. Returns the entry that is received next, or NULL. */
-static struct bus1_queue_entry *bus1_recv_take(struct bus1_peer *peer,
-					       struct bus1_queue_entry *entry)
+static struct bus1_queue_entry *
+bus1_recv_take(struct bus1_peer *peer, struct bus1_queue_entry *entry, enum bus1_recv_how how)
 {
 	struct bus1_queue_entry *next = bus1_queue_remove(&peer->queue, entry);
 
@@ -123,7 +130,8 @@ static struct bus1_queue_entry *bus1_recv_take(struct bus1_peer *peer,
 		struct bus1_delivery *delivery = bus1_delivery_from_entry(entry);
 		struct bus1_node *node = delivery->node;
 
-		bus1_recv_take_handles(peer, delivery);
+		if (how == BUS1_RECV_COMMIT)
+			bus1_recv_take_handles(peer, delivery);
 		if (node->oneshot) {
 			bus1_peer_remove(peer, &node->object);
 			bus1_node_disown(node);
@@ -148,11 +156,11 @@ static struct bus1_queue_entry *bus1_recv_take(struct bus1_peer *peer,
 }
 
 /* End a receive. The caller must have a reference to the peer. */
-static int bus1_recv_end(struct bus1_recv *recv, bool take)
+static int bus1_recv_end(struct bus1_recv *recv, enum bus1_recv_how how)
 {
 	struct bus1_queue_entry *entry = recv->entry, *next, *drop = NULL;
 	struct bus1_peer *peer = recv->peer;
-	bool moot = false;
+	bool take = how != BUS1_RECV_ABORT, moot = false;
 	struct bus1_tx tx;
 	int r = 0;
 
@@ -166,8 +174,9 @@ static int bus1_recv_end(struct bus1_recv *recv, bool take)
 		moot = true;
 		r = -ESTALE;
 	} else if (take) {
-		next = bus1_recv_take(peer, entry);
-		moot = next && !bus1_entry_is_due(next);
+		next = bus1_recv_take(peer, entry, how);
+		/* Releasing handles can make any entry moot. */
+		moot = how == BUS1_RECV_DISCARD || (next && !bus1_entry_is_due(next));
 		drop = entry;
 	}
 	if (take)
@@ -179,7 +188,7 @@ static int bus1_recv_end(struct bus1_recv *recv, bool take)
 	bus1_slice_free(peer->pool, recv->slice);
 	if (drop) {
 		bus1_tx_init(&tx, peer);
-		if (r == 0 && drop->type == BUS1_ENTRY_MESSAGE)
+		if (r == 0 && drop->type == BUS1_ENTRY_MESSAGE && how == BUS1_RECV_COMMIT)
 			bus1_delivery_free(bus1_delivery_from_entry(drop));
 		else
 			bus1_entry_drop(drop, &tx);
@@ -194,10 +203,15 @@ static int bus1_recv_end(struct bus1_recv *recv, bool take)
 
 int bus1_peer_recv_commit(struct bus1_recv *recv)
 {
-	return bus1_recv_end(recv, true);
+	return bus1_recv_end(recv, BUS1_RECV_COMMIT);
+}
+
+int bus1_peer_recv_discard(struct bus1_recv *recv)
+{
+	return bus1_recv_end(recv, BUS1_RECV_DISCARD);
 }
 
 void bus1_peer_recv_abort(struct bus1_recv *recv)
 {
-	bus1_recv_end(recv, false);
+	bus1_recv_end(recv, BUS1_RECV_ABORT);
 }

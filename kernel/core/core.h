@@ -482,6 +482,17 @@ int bus1_recv_to_pool(struct bus1_recv *recv, u64 max_offset, u64 *ret_offset);
 int bus1_peer_recv_commit(struct bus1_recv *recv);
 
 /**
+ * bus1_peer_recv_discard() - take the message out of the queue without receiving it
+ * @recv:	message
+ *
+ * Ends the receive like bus1_peer_recv_commit(). But the handles of the message are released, and
+ * its files are put. A notification is taken like by bus1_peer_recv_commit().
+ *
+ * Return: like bus1_peer_recv_commit().
+ */
+int bus1_peer_recv_discard(struct bus1_recv *recv);
+
+/**
  * bus1_peer_recv_abort() - leave the message queued
  * @recv:	message
  */

@@ -18,7 +18,9 @@
 #include "kernel/hosted/payload.h"
 
 #define MESSAGE_FLAGS BUS1_MESSAGE_FLAG_FDS
-#define RECV_FLAGS (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_SECCTX)
+#define RECV_FLAGS                                                                  \
+	(BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_SECCTX | \
+	 BUS1_RECV_FLAG_DISCARD)
 
 /* The part of a request that follows its header: in the same packet, or in a memfd. */
 struct body {
@@ -336,6 +338,30 @@ static int command_send(struct hosted_served *served, struct hosted_request *req
 	return r;
 }
 
+/* Try once to refuse the next message. The reply has its sizes and metadata, and nothing else. */
+static int discard_one(struct hosted_served *served)
+{
+	const struct bus1_hosted_request *header = &served->domain->request.header;
+	struct bus1_hosted_reply *head = &served->domain->reply.header;
+	struct bus1_recv recv;
+	int r;
+
+	r = bus1_peer_recv_begin(served->peer, &recv);
+	if (r < 0)
+		return r;
+
+	head->n_transfers = recv.n_transfers;
+	head->n_data = recv.payload ? recv.payload->n_data : 0;
+	head->n_fds = recv.payload && header->message_flags & BUS1_MESSAGE_FLAG_FDS
+			      ? recv.payload->n_files
+			      : 0;
+	head->message_type = recv.type;
+	hosted_metadata_fill(&head->metadata, &recv);
+	r = bus1_peer_recv_discard(&recv);
+	queue_update(served);
+	return r;
+}
+
 /*
  * Try once to receive. Returns -ESTALE if the message was dropped in the meantime; then the caller
  * tries again. Returns -ENOLINK if the client has to start again.
@@ -420,14 +446,17 @@ static int command_recv(struct hosted_served *served, struct hosted_request *req
 			struct hosted_reply *reply)
 {
 	const struct bus1_hosted_request *header = &served->domain->request.header;
+	bool discard = header->flags & BUS1_RECV_FLAG_DISCARD;
 	int r;
 
 	if (header->flags & ~RECV_FLAGS || header->message_flags & ~MESSAGE_FLAGS ||
 	    header->message_type != BUS1_INVALID)
 		return -EINVAL;
+	if (discard && header->flags & BUS1_RECV_FLAG_PEEK)
+		return -EINVAL;
 
 	do
-		r = recv_one(served, reply);
+		r = discard ? discard_one(served) : recv_one(served, reply);
 	while (r == -ESTALE);
 
 	/* The core may have dropped moot entries that made the queue readable. */

@@ -18,7 +18,9 @@
 #include "libbus1/iovec.h"
 
 #define MESSAGE_FLAGS BUS1_MESSAGE_FLAG_FDS
-#define RECV_FLAGS (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_SECCTX)
+#define RECV_FLAGS                                                                  \
+	(BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_SECCTX | \
+	 BUS1_RECV_FLAG_DISCARD)
 
 struct local_peer {
 	struct bus1_domain *domain;
@@ -169,6 +171,35 @@ static void local_put_metadata(struct bus1_metadata *metadata, uint64_t flags,
 		*metadata = credentials->metadata;
 }
 
+/* Try once to refuse the next message. */
+static int local_discard_one(struct local_peer *local, uint64_t flags,
+			     struct bus1_metadata *metadata, struct bus1_message *message)
+{
+	struct bus1_metadata_credentials credentials;
+	size_t n_data, n_files, n_transfers;
+	struct bus1_recv recv;
+	uint64_t type;
+	int r;
+
+	r = bus1_peer_recv_begin(local->peer, &recv);
+	if (r < 0)
+		return r;
+
+	type = recv.type;
+	n_transfers = recv.n_transfers;
+	n_data = recv.payload ? recv.payload->n_data : 0;
+	n_files = recv.payload ? recv.payload->n_files : 0;
+	hosted_metadata_fill(&credentials, &recv);
+	r = bus1_peer_recv_discard(&recv);
+	if (r < 0)
+		return r;
+
+	local_put_metadata(metadata, flags, &credentials);
+	message->type = type;
+	local_put_sizes(message, n_transfers, n_data, n_files);
+	return 0;
+}
+
 /*
  * Try once to receive. Returns -ESTALE if the message was dropped in the meantime; then the caller
  * tries again.
@@ -239,16 +270,20 @@ static int local_recv(void *p, uint64_t flags, struct bus1_metadata *metadata,
 		      struct bus1_message *message)
 {
 	struct local_peer *local = p;
+	bool discard = flags & BUS1_RECV_FLAG_DISCARD;
 	int r;
 
 	if (flags & ~RECV_FLAGS || message->flags & ~MESSAGE_FLAGS || message->type != BUS1_INVALID)
 		return -EINVAL;
-	r = iovec_check_message(message);
+	if (discard && flags & BUS1_RECV_FLAG_PEEK)
+		return -EINVAL;
+	r = discard ? 0 : iovec_check_message(message);
 	if (r < 0)
 		return r;
 
 	do
-		r = local_recv_one(local, flags, metadata, message);
+		r = discard ? local_discard_one(local, flags, metadata, message)
+			    : local_recv_one(local, flags, metadata, message);
 	while (r == -ESTALE);
 
 	hosted_ready_update(&local->ready);

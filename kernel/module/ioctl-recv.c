@@ -12,7 +12,9 @@
 #include <linux/uio.h>
 #include "module.h"
 
-#define BUS1_RECV_FLAGS (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_SECCTX)
+#define BUS1_RECV_FLAGS                                                             \
+	(BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_SECCTX | \
+	 BUS1_RECV_FLAG_DISCARD)
 
 /* number of handles that are copied to the user at a time */
 #define BUS1_RECV_BATCH 16
@@ -111,15 +113,27 @@ static int bus1_ioctl_recv_put_metadata(const struct bus1_ioctl_recv_state *stat
 	return bus1_user_put(state->cmd.ptr_metadata, &metadata, 1, sizeof(metadata));
 }
 
+static bool bus1_ioctl_recv_discards(const struct bus1_ioctl_recv_state *state)
+{
+	return state->cmd.flags & BUS1_RECV_FLAG_DISCARD;
+}
+
+static bool bus1_ioctl_recv_label_fits(const struct bus1_ioctl_recv_state *state)
+{
+	return !state->secctx.data || state->secctx.n <= state->metadata.n_secctx;
+}
+
 static bool bus1_ioctl_recv_fits(const struct bus1_ioctl_recv_state *state,
 				 const struct bus1_message_fds *actual)
 {
+	if (bus1_ioctl_recv_discards(state))
+		return bus1_ioctl_recv_label_fits(state);
 	if (actual->message.n_transfers > state->message.message.n_transfers ||
 	    actual->message.n_data > state->message.message.n_data)
 		return false;
 	if (bus1_ioctl_recv_makes_fds(state) && actual->n_fds > state->message.n_fds)
 		return false;
-	return !state->secctx.data || state->secctx.n <= state->metadata.n_secctx;
+	return bus1_ioctl_recv_label_fits(state);
 }
 
 /* Tell the user how much room the message needs. Returns -EMSGSIZE, or -EFAULT. */
@@ -162,6 +176,17 @@ static int bus1_ioctl_recv_put_data(const struct bus1_ioctl_recv_state *state,
 	return bus1_user_write_data(recv->payload->data, recv->payload->n_data, &iter);
 }
 
+static int bus1_ioctl_recv_put_content(struct bus1_ioctl_recv_state *state, struct bus1_recv *recv)
+{
+	int r;
+
+	r = bus1_ioctl_recv_put_data(state, recv);
+	if (r < 0)
+		return r;
+	r = bus1_ioctl_recv_put_transfers(state, recv);
+	return r < 0 ? r : bus1_ioctl_recv_put_fds(state, recv);
+}
+
 /*
  * Write a message to the user. Each step can fail, so the caller takes the message only afterwards.
  */
@@ -182,16 +207,9 @@ static int bus1_ioctl_recv_put(struct bus1_ioctl_recv_state *state, struct bus1_
 	if (!bus1_ioctl_recv_fits(state, &actual))
 		return bus1_ioctl_recv_put_sizes(state, &actual);
 
-	r = bus1_ioctl_recv_put_data(state, recv);
-	if (r < 0)
-		return r;
-	r = bus1_ioctl_recv_put_transfers(state, recv);
-	if (r < 0)
-		return r;
 	r = bus1_ioctl_recv_put_metadata(state, recv);
-	if (r < 0)
-		return r;
-	r = bus1_ioctl_recv_put_fds(state, recv);
+	if (r == 0 && !bus1_ioctl_recv_discards(state))
+		r = bus1_ioctl_recv_put_content(state, recv);
 	if (r < 0)
 		return r;
 
@@ -232,7 +250,8 @@ static int bus1_ioctl_recv_one(struct bus1_peer *peer, struct bus1_ioctl_recv_st
 		goto out;
 	}
 
-	r = bus1_peer_recv_commit(&recv);
+	r = bus1_ioctl_recv_discards(state) ? bus1_peer_recv_discard(&recv)
+					    : bus1_peer_recv_commit(&recv);
 	bus1_ioctl_recv_end_fds(state, r == 0);
 	/* It was writable a moment ago. */
 	if (r < 0 && bus1_user_put_message(state->cmd.ptr_message, &state->message) < 0)
@@ -249,6 +268,13 @@ static int bus1_ioctl_recv_import_data(struct bus1_file *bus1_file,
 {
 	const struct bus1_message *message = &state->message.message;
 
+	if (bus1_ioctl_recv_discards(state)) {
+		if (message->flags & BUS1_MESSAGE_FLAG_POOL ||
+		    state->cmd.flags & BUS1_RECV_FLAG_PEEK)
+			return -EINVAL;
+		state->data.vecs = NULL;
+		return 0;
+	}
 	if (!(message->flags & BUS1_MESSAGE_FLAG_POOL))
 		return bus1_user_import_data(&state->data, ITER_DEST, message);
 

@@ -216,14 +216,15 @@ static int step(struct fuzzer *fuzzer, struct arguments *a) {
                 };
                 recv = (struct bus1_cmd_recv){
                         .flags = flags(fuzzer, BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK |
-                                                       BUS1_RECV_FLAG_SECCTX),
+                                                       BUS1_RECV_FLAG_SECCTX |
+                                                       BUS1_RECV_FLAG_DISCARD),
                         .ptr_metadata = pointer(fuzzer, &a->metadata),
                         .ptr_message = pointer(fuzzer, &a->message),
                 };
                 fd = a_peer_of(fuzzer, false);
                 r = command_of(fuzzer, fd, BUS1_CMD_RECV, &recv);
                 if (r == 0 && a->message.fds.message.flags & BUS1_MESSAGE_FLAG_FDS &&
-                    !(recv.flags & BUS1_RECV_FLAG_PEEK) &&
+                    !(recv.flags & (BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_DISCARD)) &&
                     a->message.fds.ptr_fds == (uintptr_t)a->fds && a->message.fds.n_fds <= N_ARRAY)
                         for (size_t i = 0; i < a->message.fds.n_fds; i++)
                                 if (a->fds[i] >= peers[N_PEERS - 1] + 1)

@@ -122,6 +122,13 @@ static void prepare_peek(struct scene *scene) {
         cmd->flags |= BUS1_RECV_FLAG_PEEK;
 }
 
+static void prepare_discard(struct scene *scene) {
+        struct bus1_cmd_recv *cmd = scene_page(scene, PAGE_COMMAND);
+
+        prepare_recv(scene);
+        cmd->flags |= BUS1_RECV_FLAG_DISCARD;
+}
+
 static void prepare_recv_into_pool(struct scene *scene) {
         struct bus1_message_pool *message = scene_page(scene, PAGE_MESSAGE);
 
@@ -192,6 +199,7 @@ const struct operation operations[] = {
         {"recv", prepare_recv, BIT(PAGE_COMMAND) | BIT(PAGE_METADATA) | PAGES_OF_MESSAGE},
         {"peek", prepare_peek,
          BIT(PAGE_COMMAND) | BIT(PAGE_METADATA) | (PAGES_OF_MESSAGE & ~BIT(PAGE_FDS))},
+        {"discard", prepare_discard, BIT(PAGE_COMMAND) | BIT(PAGE_METADATA) | BIT(PAGE_MESSAGE)},
         {"recv-into-pool", prepare_recv_into_pool,
          BIT(PAGE_COMMAND) | BIT(PAGE_METADATA) | BIT(PAGE_MESSAGE) | BIT(PAGE_TRANSFERS) |
                  BIT(PAGE_FDS)},

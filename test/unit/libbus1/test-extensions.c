@@ -28,6 +28,7 @@ TRANSPORT_TEST(extensions_are_announced) {
         ck_assert(has_feature(client, BUS1_FEATURE_PEEK));
         ck_assert(has_feature(client, BUS1_FEATURE_RESET));
         ck_assert(has_feature(client, BUS1_FEATURE_SECCTX));
+        ck_assert(has_feature(client, BUS1_FEATURE_DISCARD));
         ck_assert(!has_feature(client, UINT64_C(1) << 63));
         bus1_client_free(client);
 }
@@ -215,6 +216,97 @@ TRANSPORT_TEST(peek_leaves_the_message_queued) {
                 ck_assert_uint_eq(message.type, BUS1_MESSAGE_TYPE_NODE_RELEASE);
                 ck_assert_uint_eq(metadata.id, handle);
                 expect_notification(b, BUS1_MESSAGE_TYPE_NODE_RELEASE, handle);
+                expect_nothing(b);
+        }
+        bus1_client_free(a);
+        bus1_client_free(b);
+}
+
+TRANSPORT_TEST(discard_needs_no_room) {
+        struct bus1_client *a = fixture_client_new(fixture), *b = fixture_client_new(fixture);
+        static const size_t sizes[] = {0, 5, 70000, 3000000};
+        uint64_t node, own, handle, created;
+
+        ck_assert_int_eq(bus1_client_create_node(a, 0, &node, &own), 0);
+        handle = give_handle(a, b, own);
+
+        for (size_t k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
+                uint8_t *data = malloc(sizes[k] + 1);
+                struct bus1_metadata_credentials metadata = {};
+                struct bus1_transfer transfer = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
+                struct iovec vec = {data, sizes[k]};
+                struct bus1_cmd_query query = {};
+                int pair[2], in_fd = -7;
+                struct bus1_message_fds message = {
+                        .message.flags = BUS1_MESSAGE_FLAG_FDS,
+                        .message.n_transfers = 1,
+                        .message.ptr_transfers = (uintptr_t)&transfer,
+                        .message.n_data = sizes[k],
+                        .message.n_data_vecs = 1,
+                        .message.ptr_data_vecs = (uintptr_t)&vec,
+                        .n_fds = 1,
+                        .ptr_fds = (uintptr_t)&pair[1],
+                };
+                char c;
+
+                fill(data, sizes[k], k);
+                ck_assert_int_eq(pipe2(pair, O_CLOEXEC | O_NONBLOCK), 0);
+                ck_assert_int_eq(bus1_client_send(b, 1, &handle, NULL, &message.message), 0);
+                close(pair[1]);
+                created = transfer.id;
+                ck_assert_int_eq(send_data(b, handle, "next", 4), 0);
+                wait_readable(a);
+
+                message = (struct bus1_message_fds){
+                        .message.flags = BUS1_MESSAGE_FLAG_FDS,
+                        .message.type = BUS1_INVALID,
+                        .ptr_fds = (uintptr_t)&in_fd,
+                };
+                ck_assert_int_eq(bus1_client_recv(a, BUS1_RECV_FLAG_DISCARD | BUS1_RECV_FLAG_PEEK,
+                                                  &metadata.metadata, &message.message),
+                                 -EINVAL);
+                ck_assert_int_eq(
+                        bus1_client_recv(a, BUS1_RECV_FLAG_DISCARD | BUS1_RECV_FLAG_CREDENTIALS,
+                                         &metadata.metadata, &message.message),
+                        0);
+                ck_assert_uint_eq(message.message.type, BUS1_MESSAGE_TYPE_USER);
+                ck_assert_uint_eq(message.message.n_data, sizes[k]);
+                ck_assert_uint_eq(message.message.n_transfers, 1);
+                ck_assert_uint_eq(message.n_fds, 1);
+                ck_assert_int_eq(in_fd, -7);
+                ck_assert_uint_eq(metadata.metadata.id, node);
+                ck_assert_uint_eq(metadata.pid, getpid());
+
+                /* everything in it was released, and the next message is there */
+                ck_assert_int_eq(read(pair[0], &c, 1), 0);
+                close(pair[0]);
+                wait_readable(b);
+                expect_notification(b, BUS1_MESSAGE_TYPE_HANDLE_RELEASE, created);
+                ck_assert_int_eq(bus1_client_query(a, &query), 0);
+                ck_assert_uint_eq(query.n_bytes, 4);
+                ck_assert_uint_eq(query.n_handles, 1);
+                ck_assert(is_readable(a));
+                expect_data(a, node, "next", 4);
+                message.message.type = BUS1_INVALID;
+                ck_assert_int_eq(bus1_client_recv(a, BUS1_RECV_FLAG_DISCARD, &metadata.metadata,
+                                                  &message.message),
+                                 -EAGAIN);
+                ck_assert(!is_readable(a));
+                free(data);
+        }
+
+        /* a notification is received */
+        {
+                struct bus1_message message = {.type = BUS1_INVALID};
+                struct bus1_metadata metadata;
+
+                ck_assert_int_eq(bus1_client_release_one(a, node), 0);
+                wait_readable(b);
+                ck_assert_int_eq(bus1_client_recv(b, BUS1_RECV_FLAG_DISCARD, &metadata, &message),
+                                 0);
+                ck_assert_uint_eq(message.type, BUS1_MESSAGE_TYPE_NODE_RELEASE);
+                ck_assert_uint_eq(metadata.id, handle);
+                ck_assert_int_eq(bus1_client_release_one(b, handle), -EBADRQC);
                 expect_nothing(b);
         }
         bus1_client_free(a);
@@ -409,6 +501,7 @@ int main(void) {
                 send_goes_on_when_a_destination_fails,
                 errors_of_many_destinations_come_back,
                 peek_leaves_the_message_queued,
+                discard_needs_no_room,
                 security_label_is_the_senders,
                 pool_is_the_devices,
                 disconnected_peer_hangs_up,
