@@ -11,4 +11,11 @@
 /* receive_fd() writes the number to the user before it makes the descriptor. */
 #define BUS1_RECEIVE_FD_WRITES (LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0))
 
+/* whether a file can be mapped, from its struct file_operations */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#define bus1_compat_can_map(op) ((op)->mmap || (op)->mmap_prepare)
+#else
+#define bus1_compat_can_map(op) ((op)->mmap)
+#endif
+
 #endif /* __BUS1_COMPAT_H */

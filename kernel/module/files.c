@@ -4,20 +4,23 @@
  *
  * A message holds its files until it is received or dropped. It is dropped when the peer that it
  * is queued on is closed. So a file that keeps a peer open must not be in a message: file and peer
- * would keep each other for ever, after every process has closed them. These are refused:
+ * would keep each other for ever, after every process has closed them.
+ *
+ * A file keeps a peer open only if it takes references to files of any kind that its users pass to
+ * it. Four kinds of files do that, and these are refused:
  *
  *	bus1 peers		-EINVAL: a peer could be in its own queue, or in that of a peer
  *				that is in the queue of the first one
- *	AF_UNIX sockets		-EOPNOTSUPP: a peer could be in the queue of the socket. The kernel
- *				finds cycles of such sockets, but does not know the queues of bus1.
+ *	AF_UNIX sockets		-EOPNOTSUPP: a peer could be in the queue of the socket
  *	io_uring instances	-EOPNOTSUPP: a peer could be registered with the instance
+ *	binder contexts		-EOPNOTSUPP: a peer could be in a transaction
  *
- * All other files hold no files, or only files that cannot hold a peer. An epoll instance holds
- * none.
+ * All other files hold no files, or only files of certain kinds, which the kernel checks, and of
+ * which none can hold a peer. doc/internals/module.md goes through them. An epoll instance has no
+ * references to the files that it watches.
  */
 
 #include <linux/capability.h>
-#include <linux/dcache.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -27,10 +30,10 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/socket.h>
-#include <linux/string.h>
 #include <net/cls_cgroup.h>
 #include <net/netprio_cgroup.h>
 #include <net/sock.h>
+#include "compat.h"
 #include "module.h"
 
 static bool bus1_file_is_unix(struct file *file)
@@ -41,20 +44,31 @@ static bool bus1_file_is_unix(struct file *file)
 }
 
 /*
- * A module can recognise io_uring instances only by the name of their files. Users cannot make a
- * file of this name in the file system of anonymous inodes.
+ * A file without an inode of its own that can be mapped and polled, but neither read, written nor
+ * controlled: its users talk to it through memory and through system calls of its own, which take
+ * the numbers of any descriptors. Of today's files only io_uring instances are like that. A kind of
+ * the future that works in this way is refused as well.
  */
-static bool bus1_file_is_io_uring(struct file *file)
+static bool bus1_file_is_ring(struct file *file)
 {
-	return file_inode(file)->i_sb->s_magic == ANON_INODE_FS_MAGIC &&
-	       strcmp(file->f_path.dentry->d_name.name, "[io_uring]") == 0;
+	const struct file_operations *op = file->f_op;
+
+	return file_inode(file)->i_sb->s_magic == ANON_INODE_FS_MAGIC && bus1_compat_can_map(op) &&
+	       op->poll && !op->read && !op->read_iter && !op->write && !op->write_iter &&
+	       !op->unlocked_ioctl;
+}
+
+/* Any user can mount this file system in a user namespace. Other binder devices are for root. */
+static bool bus1_file_is_binder(struct file *file)
+{
+	return file_inode(file)->i_sb->s_magic == BINDERFS_SUPER_MAGIC;
 }
 
 static int bus1_file_check(struct file *file)
 {
 	if (bus1_file_from_file(file))
 		return -EINVAL;
-	if (bus1_file_is_unix(file) || bus1_file_is_io_uring(file))
+	if (bus1_file_is_unix(file) || bus1_file_is_ring(file) || bus1_file_is_binder(file))
 		return -EOPNOTSUPP;
 	return 0;
 }

@@ -16,8 +16,10 @@
 #include "device.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/bus1-2016.h>
 #include <linux/bus1.h>
+#include <linux/perf_event.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -27,12 +29,16 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/fanotify.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/select.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -326,6 +332,57 @@ static void test_sizes(void) {
         close(fd);
 }
 
+/* Files that hold no other files, or only files of certain kinds. Some kernels lack some of them.
+ */
+static void test_passed_descriptors(int fd, uint64_t handle) {
+        static const char *const paths[] = {"/",         "/proc/self/status", "/dev/null",
+                                            "/dev/zero", "/dev/full",         "/dev/console",
+                                            "/dev/tty"};
+        struct perf_event_attr perf = {
+                .type = PERF_TYPE_SOFTWARE,
+                .size = sizeof(perf),
+                .config = PERF_COUNT_SW_TASK_CLOCK,
+        };
+        union bpf_attr map = {
+                .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1};
+        sigset_t signals;
+        int files[] = {
+                timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC),
+                sigemptyset(&signals) == 0 ? signalfd(-1, &signals, SFD_CLOEXEC) : -1,
+                inotify_init1(IN_CLOEXEC),
+                fanotify_init(FAN_CLOEXEC | FAN_CLASS_NOTIF, O_RDONLY),
+                (int)syscall(SYS_pidfd_open, getpid(), 0),
+                (int)syscall(SYS_userfaultfd, O_CLOEXEC),
+                (int)syscall(SYS_perf_event_open, &perf, 0, -1, -1, PERF_FLAG_FD_CLOEXEC),
+                (int)syscall(SYS_bpf, BPF_MAP_CREATE, &map, sizeof(map)),
+                socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0),
+        };
+        unsigned n = 0;
+
+        for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+                if (files[i] < 0)
+                        continue;
+                EXPECT(send_fd(fd, handle, files[i]) == 0);
+                close(files[i]);
+                ++n;
+        }
+        for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+                int file = open(paths[i], O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+
+                if (file < 0)
+                        continue;
+                EXPECT(send_fd(fd, handle, file) == 0);
+                close(file);
+                ++n;
+        }
+        EXPECT(n >= 10);
+        for (unsigned i = 0; i < n; i++) {
+                struct bus1_metadata_credentials metadata;
+
+                EXPECT(recv_any(fd, &metadata) == BUS1_MESSAGE_TYPE_USER);
+        }
+}
+
 static void test_refused_descriptors(void) {
         int fd = peer_open(), other = peer_open(), sockets[2], ring, fine[4], path;
         char params[512] = {};
@@ -358,6 +415,7 @@ static void test_refused_descriptors(void) {
                         EXPECT(send_fd(fd, handle, fine[i]) == 0);
                 close(fine[i]);
         }
+        test_passed_descriptors(fd, handle);
         /* the end of the peer must close the descriptors: at the end no account may be charged */
         close(path);
         close(ring);
