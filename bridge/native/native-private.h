@@ -145,7 +145,7 @@ struct native {
         struct bus1_domain *domain; /* NULL on the device */
         struct bus1_client *peer;
         struct loop *loop;
-        uint64_t pid; /* of the bus, as the metadata of its messages tells */
+        uint64_t pid; /* of the bus; its own messages have this pid in their metadata */
         struct loop_source peer_source;
         struct loop_source domain_source;
         struct loop_deferred reap; /* ends the sessions in ending */

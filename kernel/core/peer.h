@@ -75,9 +75,9 @@ struct bus1_peer {
 };
 
 /*
- * Lock a peer for a command, which has had no effect yet. Return, not locked: -EINTR when the task is
- * killed while it waits; -ESHUTDOWN when the peer was disconnected. The wait is short, so a signal
- * that the task may handle does not end it.
+ * Lock a peer for a command, which has had no effect yet. Return, not locked: -EINTR when the task
+ * is killed while it waits; -ESHUTDOWN when the peer was disconnected. The wait is short, so a
+ * signal that the task may handle does not end it.
  */
 static inline int bus1_peer_lock(struct bus1_peer *peer)
 {

@@ -87,8 +87,8 @@ int bus1_pool_mmap(struct file *file, struct vm_area_struct *vma);
 void *bus1_user_dup(u64 ptr, size_t n, size_t size);
 
 /*
- * Copy an array to the user. Inline, so that copy_to_user() makes no checks at run time when the
- * number of bytes is constant.
+ * Copy an array to the user. Inline, so that copy_to_user() does not check the source at run time
+ * when the number of bytes is constant. The destination is always checked.
  */
 static __always_inline int bus1_user_put(u64 ptr, const void *from, size_t n, size_t size)
 {
