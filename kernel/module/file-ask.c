@@ -49,7 +49,7 @@ int bus1_file_ask(struct file *file)
 static struct files_struct bus1_no_files = {
 	.count = ATOMIC_INIT(1),
 	.resize_wait = __WAIT_QUEUE_HEAD_INITIALIZER(bus1_no_files.resize_wait),
-	.fdt = &bus1_no_files.fdtab,
+	.fdt = (struct fdtable __rcu __force *)&bus1_no_files.fdtab,
 	.fdtab = {
 		.max_fds = NR_OPEN_DEFAULT,
 		.fd = &bus1_no_files.fd_array[0],
