@@ -1,28 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Accounting, see acct.h
+ * Accounts, see acct.h
  */
 
 #include <linux/bug.h>
+#include <linux/container_of.h>
 #include <linux/err.h>
 #include <linux/kernel.h>
-#include <linux/limits.h>
-#include <linux/log2.h>
+#include <linux/overflow.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include "acct.h"
-
-/**
- * struct bus1_share - the resources that one foreign user has in flight on an account
- * @uid:	user
- * @n_charges:	number of charges; the lock of the account protects it and @used
- * @used:	sum of the charges
- */
-struct bus1_share {
-	kuid_t uid;
-	unsigned long n_charges;
-	u64 used[_BUS1_RESOURCE_N];
-};
 
 static const u64 bus1_default_limits[_BUS1_RESOURCE_N] = {
 	[BUS1_RESOURCE_BYTES] = BUS1_DEFAULT_MAX_BYTES,
@@ -41,9 +30,9 @@ struct bus1_accounts *bus1_accounts_new(const struct bus1_limits *limits)
 		return ERR_PTR(-ENOMEM);
 
 	refcount_set(&accounts->refs, 1);
-	mutex_init(&accounts->lock);
-	xa_init(&accounts->accounts);
-	xa_init(&accounts->peers);
+	spin_lock_init(&accounts->lock);
+	accounts->accounts = RB_ROOT;
+	accounts->peers = RB_ROOT;
 	for (i = 0; i < _BUS1_RESOURCE_N; i++) {
 		u64 max = limits && limits->max[i] ? limits->max[i] : bus1_default_limits[i];
 
@@ -55,320 +44,384 @@ struct bus1_accounts *bus1_accounts_new(const struct bus1_limits *limits)
 
 struct bus1_accounts *bus1_accounts_unref(struct bus1_accounts *accounts)
 {
-	if (accounts && refcount_dec_and_test(&accounts->refs)) {
-		xa_destroy(&accounts->peers);
-		xa_destroy(&accounts->accounts);
-		mutex_destroy(&accounts->lock);
+	if (accounts && refcount_dec_and_test(&accounts->refs))
 		kfree(accounts);
+	return NULL;
+}
+
+static struct bus1_account *bus1_account_from_rb(struct rb_node *rb)
+{
+	return rb_entry(rb, struct bus1_account, rb);
+}
+
+/* Compare the place of an account in the table with another place. */
+static int bus1_account_compare(const struct bus1_account *account, u64 key, u64 outer)
+{
+	u64 own = bus1_account_outer(account);
+
+	if (account->key != key)
+		return account->key < key ? -1 : 1;
+	return own < outer ? -1 : own > outer;
+}
+
+/* Find an account, and take a reference to it. The lock of the table is held. */
+static struct bus1_account *bus1_account_find(struct bus1_accounts *accounts, u64 key, u64 outer)
+{
+	struct rb_node *rb = accounts->accounts.rb_node;
+
+	lockdep_assert_held(&accounts->lock);
+
+	while (rb) {
+		struct bus1_account *account = bus1_account_from_rb(rb);
+		int order = bus1_account_compare(account, key, outer);
+
+		if (order == 0) {
+			refcount_inc(&account->refs);
+			return account;
+		}
+		rb = order < 0 ? rb->rb_right : rb->rb_left;
 	}
 	return NULL;
 }
 
-void bus1_accounts_usage(struct bus1_accounts *accounts, size_t *ret_n_accounts,
-			 u64 ret_used[_BUS1_RESOURCE_N])
+static void bus1_account_insert(struct bus1_accounts *accounts, struct bus1_account *account)
 {
-	struct bus1_account *account;
-	unsigned long index;
-	size_t i;
+	struct rb_node **slot = &accounts->accounts.rb_node, *parent = NULL;
+	u64 outer = bus1_account_outer(account);
 
-	*ret_n_accounts = 0;
-	memset(ret_used, 0, _BUS1_RESOURCE_N * sizeof(*ret_used));
-	mutex_lock(&accounts->lock);
-	xa_for_each(&accounts->accounts, index, account) {
-		++*ret_n_accounts;
-		for (i = 0; i < _BUS1_RESOURCE_N; i++)
-			ret_used[i] += atomic64_read(&account->used[i]);
+	lockdep_assert_held(&accounts->lock);
+
+	while (*slot) {
+		parent = *slot;
+		slot = bus1_account_compare(bus1_account_from_rb(parent), account->key, outer) < 0
+			       ? &parent->rb_right
+			       : &parent->rb_left;
 	}
-	mutex_unlock(&accounts->lock);
+	rb_link_node(&account->rb, parent, slot);
+	rb_insert_color(&account->rb, &accounts->accounts);
+	account->number = ++accounts->last_account;
+	refcount_inc(&accounts->refs);
+	if (account->depth > 1) {
+		struct bus1_account *owner = account->path[account->depth - 2];
+
+		refcount_inc(&owner->refs);
+		WRITE_ONCE(owner->n_inner, owner->n_inner + 1);
+	}
 }
 
-/* The account of a new user. The lock of the table is held. */
-static struct bus1_account *bus1_account_new(struct bus1_accounts *accounts, kuid_t uid)
+/* Allocate an account that is not in the table. */
+static struct bus1_account *bus1_account_new(struct bus1_accounts *accounts,
+					     struct bus1_account *outer, u64 key)
 {
+	size_t depth = outer ? outer->depth + 1 : 1;
 	struct bus1_account *account;
-	int r;
 
-	account = kzalloc(sizeof(*account), GFP_KERNEL_ACCOUNT);
+	account = kzalloc(struct_size(account, path, depth), GFP_KERNEL_ACCOUNT);
 	if (!account)
-		return ERR_PTR(-ENOMEM);
-	r = xa_err(xa_store(&accounts->accounts, __kuid_val(uid), account, GFP_KERNEL_ACCOUNT));
-	if (r < 0) {
-		kfree(account);
-		return ERR_PTR(r);
-	}
-	refcount_inc(&accounts->refs);
+		return NULL;
 	refcount_set(&account->refs, 1);
 	account->accounts = accounts;
-	account->uid = uid;
-	mutex_init(&account->lock);
-	xa_init(&account->shares);
+	account->key = key;
+	account->uid = KUIDT_INIT(key & BUS1_KEY_NAMESPACE ? (uid_t)-1 : (uid_t)key);
+	spin_lock_init(&account->lock);
+	account->shares = RB_ROOT;
+	INIT_LIST_HEAD(&account->sent);
+	account->depth = depth;
+	if (outer)
+		memcpy(account->path, outer->path, outer->depth * sizeof(*outer->path));
+	account->path[depth - 1] = account;
+	return account;
+}
+
+/* Get or make the account with a key inside of another one, or of none. */
+static struct bus1_account *bus1_account_enter(struct bus1_accounts *accounts,
+					       struct bus1_account *outer, u64 key)
+{
+	u64 number = outer ? outer->number : 0;
+	struct bus1_account *account, *made;
+
+	spin_lock(&accounts->lock);
+	account = bus1_account_find(accounts, key, number);
+	spin_unlock(&accounts->lock);
+	if (account)
+		return account;
+
+	made = bus1_account_new(accounts, outer, key);
+	if (!made)
+		return ERR_PTR(-ENOMEM);
+	spin_lock(&accounts->lock);
+	account = bus1_account_find(accounts, key, number);
+	if (!account)
+		bus1_account_insert(accounts, made);
+	spin_unlock(&accounts->lock);
+	if (!account)
+		return made;
+	kfree(made);
 	return account;
 }
 
 /**
  * bus1_account_get() - get the account of a user, or make it
  * @accounts:	table
- * @uid:	user
+ * @principal:	user
  *
  * Return: the account with a reference for the caller; ERR_PTR(-ENOMEM).
  */
-struct bus1_account *bus1_account_get(struct bus1_accounts *accounts, kuid_t uid)
+struct bus1_account *bus1_account_get(struct bus1_accounts *accounts,
+				      const struct bus1_principal *principal)
 {
-	struct bus1_account *account;
+	struct bus1_account *account = NULL, *inner;
+	size_t i;
 
-	mutex_lock(&accounts->lock);
-	account = xa_load(&accounts->accounts, __kuid_val(uid));
-	if (account)
-		refcount_inc(&account->refs);
-	else
-		account = bus1_account_new(accounts, uid);
-	mutex_unlock(&accounts->lock);
+	for (i = 0; i <= principal->n_outer; i++) {
+		inner = bus1_account_enter(accounts, account,
+					   i < principal->n_outer ? principal->outer[i]
+								  : __kuid_val(principal->uid));
+		if (account)
+			bus1_account_put(account);
+		if (IS_ERR(inner))
+			return inner;
+		account = inner;
+	}
 	return account;
 }
 
-/* Drop a reference to an account. */
-void bus1_account_put(struct bus1_account *account)
+/* Take a share out of both accounts, and free it. The lock of the table is held. */
+static void bus1_share_unlink(struct bus1_share *share)
+{
+	struct bus1_account *receiver = share->receiver;
+
+	lockdep_assert_held(&receiver->accounts->lock);
+
+	list_del_init(&share->link);
+	spin_lock(&receiver->lock);
+	rb_erase(&share->rb, &receiver->shares);
+	spin_unlock(&receiver->lock);
+}
+
+/* A share that an account is part of. The lock of the table is held. */
+static struct bus1_share *bus1_account_share(struct bus1_account *account)
+{
+	struct rb_node *rb = account->shares.rb_node;
+
+	if (rb)
+		return rb_entry(rb, struct bus1_share, rb);
+	return list_first_entry_or_null(&account->sent, struct bus1_share, link);
+}
+
+/* Free an account that has left the table, with its shares on both sides. */
+static void bus1_account_free(struct bus1_account *account)
 {
 	struct bus1_accounts *accounts = account->accounts;
+	struct bus1_share *share;
 	size_t i;
 
-	/*
-	 * Only the thread that drops the last reference takes the lock. If every thread took it,
-	 * one could still be releasing the lock while another one frees the last account, and with
-	 * it the table that has the lock.
-	 */
-	if (!refcount_dec_and_mutex_lock(&account->refs, &accounts->lock))
-		return;
-	xa_erase(&accounts->accounts, __kuid_val(account->uid));
-	mutex_unlock(&accounts->lock);
+	do {
+		spin_lock(&accounts->lock);
+		share = bus1_account_share(account);
+		if (share)
+			bus1_share_unlink(share);
+		spin_unlock(&accounts->lock);
+		kfree(share);
+		cond_resched();
+	} while (share);
 
 	for (i = 0; i < _BUS1_RESOURCE_N; i++)
 		WARN_ON(atomic64_read(&account->used[i]) != 0);
-	WARN_ON(account->n_shares > 0);
-	xa_destroy(&account->shares);
-	mutex_destroy(&account->lock);
+	WARN_ON(atomic64_read(&account->n_shares) != 0 || account->n_inner > 0);
 	kfree(account);
 	bus1_accounts_unref(accounts);
 }
 
-/* A new peer uses nothing and sets no limits. Takes over the reference to the account. */
-void bus1_usage_init(struct bus1_usage *usage, struct bus1_account *account)
+/*
+ * Drop a reference to an account. The last one also drops the reference to the account that it is
+ * inside of.
+ */
+void bus1_account_put(struct bus1_account *account)
 {
-	size_t i;
+	while (account) {
+		struct bus1_accounts *accounts = account->accounts;
+		struct bus1_account *outer = NULL;
 
-	usage->account = account;
-	for (i = 0; i < _BUS1_RESOURCE_N; i++) {
-		atomic64_set(&usage->used[i], 0);
-		usage->max[i] = U64_MAX;
+		/*
+		 * Only the thread that drops the last reference takes the lock. If every thread
+		 * took it, one could still be releasing the lock while another one frees the last
+		 * account, and with it the table that has the lock.
+		 */
+		if (!refcount_dec_and_lock(&account->refs, &accounts->lock))
+			return;
+		rb_erase(&account->rb, &accounts->accounts);
+		if (account->depth > 1) {
+			outer = account->path[account->depth - 2];
+			WRITE_ONCE(outer->n_inner, outer->n_inner - 1);
+		}
+		spin_unlock(&accounts->lock);
+		bus1_account_free(account);
+		account = outer;
 	}
 }
 
-static struct bus1_share *bus1_share_get(struct bus1_account *account, kuid_t uid)
+/**
+ * bus1_account_next() - find the next account of a table
+ * @accounts:	table
+ * @key:	least key
+ * @outer:	for this key: least number of the account that it is inside of
+ *
+ * Return: the account with a reference for the caller; NULL when there are no more.
+ */
+struct bus1_account *bus1_account_next(struct bus1_accounts *accounts, u64 key, u64 outer)
 {
-	struct bus1_share *share;
-	int r;
+	struct bus1_account *found = NULL;
+	struct rb_node *rb;
 
-	lockdep_assert_held(&account->lock);
+	spin_lock(&accounts->lock);
+	rb = accounts->accounts.rb_node;
+	while (rb) {
+		struct bus1_account *account = bus1_account_from_rb(rb);
 
-	share = xa_load(&account->shares, __kuid_val(uid));
-	if (share) {
-		++share->n_charges;
-		return share;
+		if (bus1_account_compare(account, key, outer) >= 0) {
+			found = account;
+			rb = rb->rb_left;
+		} else {
+			rb = rb->rb_right;
+		}
 	}
+	if (found)
+		refcount_inc(&found->refs);
+	spin_unlock(&accounts->lock);
+	return found;
+}
 
-	share = kzalloc(sizeof(*share), GFP_KERNEL_ACCOUNT);
-	if (!share)
+void bus1_accounts_usage(struct bus1_accounts *accounts, size_t *ret_n_accounts,
+			 u64 ret_used[_BUS1_RESOURCE_N])
+{
+	u64 key = 0, outer = 0;
+	struct bus1_account *account;
+	size_t i;
+
+	*ret_n_accounts = 0;
+	memset(ret_used, 0, _BUS1_RESOURCE_N * sizeof(*ret_used));
+	while ((account = bus1_account_next(accounts, key, outer))) {
+		++*ret_n_accounts;
+		/* It includes all accounts inside of it. */
+		for (i = 0; i < _BUS1_RESOURCE_N && account->depth == 1; i++)
+			ret_used[i] += atomic64_read(&account->used[i]);
+		key = account->key;
+		outer = bus1_account_outer(account) + 1;
+		bus1_account_put(account);
+		cond_resched();
+	}
+}
+
+static struct bus1_share *bus1_share_from_rb(struct rb_node *rb)
+{
+	return rb_entry(rb, struct bus1_share, rb);
+}
+
+static struct bus1_share *bus1_share_find(struct bus1_account *receiver,
+					  const struct bus1_account *actor)
+{
+	struct rb_node *rb;
+
+	lockdep_assert_held(&receiver->lock);
+
+	rb = receiver->shares.rb_node;
+	while (rb) {
+		struct bus1_share *share = bus1_share_from_rb(rb);
+
+		if (share->actor == actor)
+			return share;
+		rb = (unsigned long)share->actor < (unsigned long)actor ? rb->rb_right
+									: rb->rb_left;
+	}
+	return NULL;
+}
+
+/* Link a new share into both accounts. */
+static void bus1_share_link(struct bus1_share *share)
+{
+	struct rb_node **slot = &share->receiver->shares.rb_node, *parent = NULL;
+
+	lockdep_assert_held(&share->receiver->lock);
+
+	while (*slot) {
+		parent = *slot;
+		slot = (unsigned long)bus1_share_from_rb(parent)->actor <
+				       (unsigned long)share->actor
+			       ? &parent->rb_right
+			       : &parent->rb_left;
+	}
+	rb_link_node(&share->rb, parent, slot);
+	rb_insert_color(&share->rb, &share->receiver->shares);
+	list_add_tail(&share->link, &share->actor->sent);
+}
+
+static struct bus1_share *bus1_share_new(struct bus1_account *receiver, struct bus1_account *actor,
+					 struct bus1_share *outer)
+{
+	struct bus1_accounts *accounts = receiver->accounts;
+	struct bus1_share *share, *made;
+
+	made = kzalloc(sizeof(*made), GFP_KERNEL_ACCOUNT);
+	if (!made)
 		return ERR_PTR(-ENOMEM);
-	r = xa_err(xa_store(&account->shares, __kuid_val(uid), share, GFP_KERNEL_ACCOUNT));
-	if (r < 0) {
-		kfree(share);
-		return ERR_PTR(r);
-	}
-	share->uid = uid;
-	share->n_charges = 1;
-	++account->n_shares;
+	made->outer = outer;
+	made->actor = actor;
+	made->receiver = receiver;
+
+	spin_lock(&accounts->lock);
+	spin_lock(&receiver->lock);
+	share = bus1_share_find(receiver, actor);
+	if (!share)
+		bus1_share_link(made);
+	spin_unlock(&receiver->lock);
+	spin_unlock(&accounts->lock);
+	if (!share)
+		return made;
+	kfree(made);
 	return share;
 }
 
-static void bus1_share_put(struct bus1_account *account, struct bus1_share *share)
+/* Find a share, or NULL. */
+static struct bus1_share *bus1_share_lookup(struct bus1_account *receiver,
+					    const struct bus1_account *actor)
 {
-	lockdep_assert_held(&account->lock);
-
-	if (--share->n_charges > 0)
-		return;
-	xa_erase(&account->shares, __kuid_val(share->uid));
-	--account->n_shares;
-	kfree(share);
-}
-
-/* Charge the share of a foreign user. The account and the peer are not charged yet. */
-static int bus1_charge_share(struct bus1_usage *usage, kuid_t uid,
-			     const u64 amount[_BUS1_RESOURCE_N], struct bus1_share **ret_share)
-{
-	struct bus1_account *account = usage->account;
-	const u64 *max = account->accounts->limits.max;
 	struct bus1_share *share;
-	size_t i;
-	u64 n;
 
-	lockdep_assert_held(&account->lock);
-
-	share = bus1_share_get(account, uid);
-	if (IS_ERR(share))
-		return PTR_ERR(share);
-
-	n = account->n_shares * (ilog2(account->n_shares) + 1);
-	for (i = 0; i < _BUS1_RESOURCE_N; i++) {
-		u64 taken;
-
-		if (amount[i] == 0)
-			continue;
-		/* The peer counts twice: it never has more than what its account has left. */
-		taken = atomic64_read(&account->used[i]) + atomic64_read(&usage->used[i]) +
-			2 * amount[i];
-		if (taken > max[i] || share->used[i] + amount[i] > (max[i] - taken) / n) {
-			bus1_share_put(account, share);
-			return -EDQUOT;
-		}
-	}
-	for (i = 0; i < _BUS1_RESOURCE_N; i++)
-		share->used[i] += amount[i];
-	*ret_share = share;
-	return 0;
+	spin_lock(&receiver->lock);
+	share = bus1_share_find(receiver, actor);
+	spin_unlock(&receiver->lock);
+	return share;
 }
 
 /**
- * bus1_uncharge_share() - messages of a foreign user are not in flight any more
- * @account:	account of the receiver
- * @share:	share that bus1_charge() returned; may be NULL
- * @amount:	amount that bus1_charge() was given
+ * bus1_share_get() - get the share that a user has of the account of another one, or make it
+ * @receiver:	account that is shared
+ * @actor:	account of the user that sends; another one
+ *
+ * The share takes no reference. It is valid as long as both accounts.
+ *
+ * Return: the share; ERR_PTR(-ENOMEM).
  */
-void bus1_uncharge_share(struct bus1_account *account, struct bus1_share *share,
-			 const u64 amount[_BUS1_RESOURCE_N])
+struct bus1_share *bus1_share_get(struct bus1_account *receiver, struct bus1_account *actor)
 {
-	size_t i;
+	struct bus1_share *share = bus1_share_lookup(receiver, actor), *outer = NULL;
+	size_t level = 0;
 
-	if (!share)
-		return;
+	if (share)
+		return share;
 
-	mutex_lock(&account->lock);
-	for (i = 0; i < _BUS1_RESOURCE_N; i++)
-		share->used[i] -= amount[i];
-	bus1_share_put(account, share);
-	mutex_unlock(&account->lock);
-}
-
-static void bus1_charge_sub(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N],
-			    size_t n_resources)
-{
-	size_t i;
-
-	for (i = 0; i < n_resources; i++) {
-		if (amount[i] == 0)
-			continue;
-		atomic64_sub(amount[i], &usage->used[i]);
-		atomic64_sub(amount[i], &usage->account->used[i]);
+	/* Accounts that both are inside of have no share, because they own the receiver, too. */
+	while (level + 1 < actor->depth && level < receiver->depth &&
+	       actor->path[level] == receiver->path[level])
+		++level;
+	for (; level < actor->depth; level++) {
+		share = bus1_share_lookup(receiver, actor->path[level]);
+		if (!share)
+			share = bus1_share_new(receiver, actor->path[level], outer);
+		if (IS_ERR(share))
+			return share;
+		outer = share;
 	}
-}
-
-/**
- * bus1_charge() - charge a peer before something is put on it
- * @usage:	usage of the peer
- * @actor:	account of the user that causes the charge
- * @amount:	amount of each resource
- * @ret_share:	set to the share of @actor, which is charged too; NULL when @actor owns the peer
- *
- * bus1_uncharge_share() and bus1_uncharge() take the two charges back.
- *
- * Return: -EDQUOT, -ENOMEM.
- */
-int bus1_charge(struct bus1_usage *usage, struct bus1_account *actor,
-		const u64 amount[_BUS1_RESOURCE_N], struct bus1_share **ret_share)
-{
-	struct bus1_account *account = usage->account;
-	const u64 *max = account->accounts->limits.max;
-	struct bus1_share *share = NULL;
-	size_t i;
-	int r;
-
-	if (account != actor) {
-		mutex_lock(&account->lock);
-		r = bus1_charge_share(usage, actor->uid, amount, &share);
-		mutex_unlock(&account->lock);
-		if (r < 0)
-			return r;
-	}
-
-	for (i = 0; i < _BUS1_RESOURCE_N; i++) {
-		u64 used, peer_used;
-
-		if (amount[i] == 0)
-			continue;
-		used = atomic64_add_return(amount[i], &account->used[i]);
-		peer_used = atomic64_add_return(amount[i], &usage->used[i]);
-		if (used > max[i] || peer_used > max[i] - used ||
-		    peer_used > READ_ONCE(usage->max[i])) {
-			bus1_charge_sub(usage, amount, i + 1);
-			bus1_uncharge_share(account, share, amount);
-			return -EDQUOT;
-		}
-	}
-	*ret_share = share;
-	return 0;
-}
-
-/* Charge a peer, even if that exceeds a limit. bus1_uncharge() takes the charge back. */
-void bus1_charge_anyway(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N])
-{
-	size_t i;
-
-	for (i = 0; i < _BUS1_RESOURCE_N; i++) {
-		if (amount[i] == 0)
-			continue;
-		atomic64_add_return(amount[i], &usage->account->used[i]);
-		atomic64_add_return(amount[i], &usage->used[i]);
-	}
-}
-
-/* Take back the charge of a peer, but not that of the share. */
-void bus1_uncharge(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N])
-{
-	bus1_charge_sub(usage, amount, _BUS1_RESOURCE_N);
-}
-
-/**
- * bus1_charge_objects() - charge a peer for objects that are not in flight
- * @usage:	usage of the peer
- * @actor:	account of the user that causes the charge
- * @n:		number of objects
- *
- * A foreign @actor must have room in its share, but the share is free again at once.
- * bus1_uncharge_objects() takes the charge back.
- *
- * Return: -EDQUOT, -ENOMEM.
- */
-int bus1_charge_objects(struct bus1_usage *usage, struct bus1_account *actor, u64 n)
-{
-	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_OBJECTS] = n };
-	struct bus1_share *share;
-	int r;
-
-	r = bus1_charge(usage, actor, amount, &share);
-	if (r == 0)
-		bus1_uncharge_share(usage->account, share, amount);
-	return r;
-}
-
-/* Charge a peer for one more object, even if that exceeds a limit. */
-void bus1_charge_object_anyway(struct bus1_usage *usage)
-{
-	atomic64_add_return(1, &usage->account->used[BUS1_RESOURCE_OBJECTS]);
-	atomic64_add_return(1, &usage->used[BUS1_RESOURCE_OBJECTS]);
-}
-
-/* Objects of a peer have gone. */
-void bus1_uncharge_objects(struct bus1_usage *usage, u64 n)
-{
-	atomic64_sub(n, &usage->used[BUS1_RESOURCE_OBJECTS]);
-	atomic64_sub(n, &usage->account->used[BUS1_RESOURCE_OBJECTS]);
+	return share;
 }

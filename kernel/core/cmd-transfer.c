@@ -82,7 +82,7 @@ static int bus1_transfer_locked(struct bus1_peer *from, struct bus1_peer *to,
 	size_t i;
 	int r;
 
-	r = bus1_charge_objects(&to->usage, from->usage.account, n);
+	r = bus1_charge_objects(&to->usage, &from->usage, n);
 	if (r < 0)
 		return r;
 

@@ -53,6 +53,15 @@ enum bus1_resource {
 	_BUS1_RESOURCE_N,
 };
 
+/*
+ * The limit of bytes is one of memory: it also counts what everything else costs. These are the
+ * bytes that one of each takes at most, besides its data. The only thing that keeps an
+ * ended peer and a dead node may be one handle.
+ */
+#define BUS1_COST_MESSAGE 256
+#define BUS1_COST_OBJECT 1024
+#define BUS1_COST_FILE 1024
+
 /* defaults of struct bus1_limits */
 #define BUS1_DEFAULT_MAX_BYTES (2ULL * 1024 * 1024 * 1024)
 #define BUS1_DEFAULT_MAX_OBJECTS (1024ULL * 1024)
@@ -61,7 +70,8 @@ enum bus1_resource {
 
 /**
  * struct bus1_limits - limits of one user, for all its peers together
- * @max:	limit for each resource; 0 selects the default
+ * @max:	limit for each resource; 0 selects the default. That of BUS1_RESOURCE_BYTES is a
+ *limit of the memory that all resources take together.
  */
 struct bus1_limits {
 	u64 max[_BUS1_RESOURCE_N];
@@ -92,11 +102,31 @@ struct bus1_accounts *bus1_accounts_unref(struct bus1_accounts *accounts);
  * bus1_accounts_usage() - report the current usage
  * @accounts:		table
  * @ret_n_accounts:	number of accounts. An account exists while its user has a peer, a handle,
- *			or a node that handles refer to.
+ *			a node that handles refer to, or a message in the queue of another user; the
+ *			account of a namespace, while one of its users has an account.
  * @ret_used:		for each resource, the sum over all accounts
  */
 void bus1_accounts_usage(struct bus1_accounts *accounts, size_t *ret_n_accounts,
 			 u64 ret_used[_BUS1_RESOURCE_N]);
+
+/* user namespaces that are told apart, from the outermost one inwards */
+#define BUS1_MAX_NAMESPACES 3
+/* in the key of an account: it is one of a namespace, else of a user */
+#define BUS1_KEY_NAMESPACE (1ULL << 32)
+
+/**
+ * struct bus1_principal - a user, and the user namespaces that it lives in
+ * @uid:	user
+ * @n_outer:	number of @outer
+ * @outer:	keys of the accounts that the account of the user is inside of, from the outermost
+ *		one inwards. For each namespace there are two: the uid of its owner, and the number
+ *		of the namespace with BUS1_KEY_NAMESPACE.
+ */
+struct bus1_principal {
+	kuid_t uid;
+	size_t n_outer;
+	u64 outer[2 * BUS1_MAX_NAMESPACES];
+};
 
 /* payloads */
 
@@ -199,6 +229,10 @@ typedef void (*bus1_wake_t)(struct bus1_peer *peer, void *data);
  */
 struct bus1_peer *bus1_peer_new(struct bus1_accounts *accounts, kuid_t uid, bus1_wake_t wake,
 				void *data);
+/* The same for a user that lives in user namespaces. */
+struct bus1_peer *bus1_peer_new_for(struct bus1_accounts *accounts,
+				    const struct bus1_principal *principal, bus1_wake_t wake,
+				    void *data);
 struct bus1_peer *bus1_peer_ref(struct bus1_peer *peer);
 /* Returns NULL. */
 struct bus1_peer *bus1_peer_unref(struct bus1_peer *peer);

@@ -22,46 +22,34 @@ static void bus1_inspect_used(const atomic64_t used[_BUS1_RESOURCE_N],
 /**
  * bus1_inspect_account() - look at the next account
  * @accounts:	table
- * @first:	uid to begin with
- * @ret_info:	set for the account with the least uid that is not below @first
+ * @key:	least key
+ * @outer:	for this key: least number of the account that it is inside of
+ * @ret_info:	set for the first such account
  *
- * Return: whether there is such an account.
+ * Return: whether there is one.
  */
-bool bus1_inspect_account(struct bus1_accounts *accounts, u32 first,
+bool bus1_inspect_account(struct bus1_accounts *accounts, u64 key, u64 outer,
 			  struct bus1_account_info *ret_info)
 {
 	struct bus1_account *account;
-	unsigned long index = first;
+	size_t i;
 
-	mutex_lock(&accounts->lock);
-	account = xa_find(&accounts->accounts, &index, ~0UL, XA_PRESENT);
-	if (account)
-		refcount_inc(&account->refs);
-	mutex_unlock(&accounts->lock);
+	account = bus1_account_next(accounts, key, outer);
 	if (!account)
 		return false;
 
-	*ret_info = (struct bus1_account_info){ .uid = account->uid };
+	*ret_info = (struct bus1_account_info){
+		.uid = account->uid,
+		.outer = bus1_account_outer(account),
+		.depth = account->depth,
+		.n_shares = atomic64_read(&account->n_shares),
+	};
+	for (i = 0; i < account->depth; i++)
+		ret_info->path[i] = account->path[i]->key;
 	bus1_inspect_used(account->used, ret_info->used);
 	memcpy(ret_info->max, accounts->limits.max, sizeof(ret_info->max));
-	mutex_lock(&account->lock);
-	ret_info->n_shares = account->n_shares;
-	mutex_unlock(&account->lock);
 	bus1_account_put(account);
 	return true;
-}
-
-/* The first peer whose number is not below @first, with a reference for the caller; or NULL. */
-static struct bus1_peer *bus1_inspect_find(struct bus1_accounts *accounts, unsigned long first)
-{
-	struct bus1_peer *peer;
-
-	mutex_lock(&accounts->lock);
-	while ((peer = xa_find(&accounts->peers, &first, ~0UL, XA_PRESENT)) &&
-	       !refcount_inc_not_zero(&peer->refs))
-		++first;
-	mutex_unlock(&accounts->lock);
-	return peer;
 }
 
 /**
@@ -77,7 +65,7 @@ bool bus1_inspect_peer(struct bus1_accounts *accounts, u64 first, struct bus1_pe
 	struct bus1_peer *peer;
 	bool sealed;
 
-	peer = bus1_inspect_find(accounts, first);
+	peer = bus1_peer_next(accounts, first);
 	if (!peer)
 		return false;
 
@@ -138,7 +126,7 @@ bool bus1_inspect_object(struct bus1_accounts *accounts, u64 number, u64 first,
 	struct bus1_peer *peer;
 	bool found;
 
-	peer = bus1_inspect_find(accounts, number);
+	peer = bus1_peer_next(accounts, number);
 	if (!peer)
 		return false;
 

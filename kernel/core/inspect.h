@@ -15,14 +15,21 @@
 
 /**
  * struct bus1_account_info - data of an account
- * @uid:	user
+ * @uid:	user; not valid for the account of a namespace
+ * @outer:	number of the account that it is inside of; 0 when there is none
+ * @depth:	number of elements of @path
+ * @path:	keys of the accounts that it is inside of, from the outermost one inwards, and of
+ *		itself
  * @n_shares:	number of foreign users with messages in flight on the account
  * @used:	amount in use of each resource
  * @max:	limit of each resource
  */
 struct bus1_account_info {
 	kuid_t uid;
-	unsigned long n_shares;
+	u64 outer;
+	size_t depth;
+	u64 path[2 * BUS1_MAX_NAMESPACES + 1];
+	u64 n_shares;
 	u64 used[_BUS1_RESOURCE_N];
 	u64 max[_BUS1_RESOURCE_N];
 };
@@ -69,7 +76,7 @@ struct bus1_object_info {
 	bool dead;
 };
 
-bool bus1_inspect_account(struct bus1_accounts *accounts, u32 first,
+bool bus1_inspect_account(struct bus1_accounts *accounts, u64 key, u64 outer,
 			  struct bus1_account_info *ret_info);
 bool bus1_inspect_peer(struct bus1_accounts *accounts, u64 first, struct bus1_peer_info *ret_info);
 bool bus1_inspect_object(struct bus1_accounts *accounts, u64 number, u64 first,

@@ -54,10 +54,8 @@ int bus1_payload_charge_files(struct bus1_payload *payload, struct bus1_peer *se
 
 	if (n == 0)
 		return 0;
-	if ((u64)atomic64_add_return(n, &account->files_sent) - n > max) {
-		atomic64_sub(n, &account->files_sent);
+	if (!bus1_charge_files(account, n, max))
 		return -ETOOMANYREFS;
-	}
 	refcount_inc(&account->refs);
 	payload->sender = account;
 	return 0;
@@ -67,7 +65,7 @@ static void bus1_payload_uncharge_files(struct bus1_payload *payload)
 {
 	if (!payload->sender)
 		return;
-	atomic64_sub(payload->n_files, &payload->sender->files_sent);
+	bus1_uncharge_files(payload->sender, payload->n_files);
 	bus1_account_put(payload->sender);
 }
 
@@ -181,7 +179,7 @@ struct bus1_delivery *bus1_delivery_new(struct bus1_peer *sender, struct bus1_no
 	bus1_queue_entry_init(&delivery->entry, BUS1_ENTRY_MESSAGE, receiver);
 	delivery->n_handles = n_transfers;
 	bus1_delivery_amount(delivery, amount);
-	r = bus1_charge(&receiver->usage, sender->usage.account, amount, &delivery->share);
+	r = bus1_charge(&receiver->usage, &sender->usage, amount, &delivery->share);
 	if (r < 0) {
 		bus1_delivery_dealloc(delivery);
 		return ERR_PTR(r);

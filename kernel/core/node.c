@@ -40,7 +40,7 @@ struct bus1_node *bus1_node_new(struct bus1_peer *owner, bool oneshot)
 	struct bus1_node *node;
 	int r;
 
-	r = bus1_charge_objects(&owner->usage, owner->usage.account, 1);
+	r = bus1_charge_objects(&owner->usage, &owner->usage, 1);
 	if (r < 0)
 		return ERR_PTR(r);
 

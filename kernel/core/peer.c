@@ -9,14 +9,31 @@
 #include "peer.h"
 #include "pool.h"
 
-struct bus1_peer *bus1_peer_new(struct bus1_accounts *accounts, kuid_t uid, bus1_wake_t wake,
-				void *data)
+/* Add a peer to the table. Its number is the greatest, so its place is the rightmost one. */
+static void bus1_peer_register(struct bus1_accounts *accounts, struct bus1_peer *peer)
+{
+	struct rb_node **slot, *parent = NULL;
+
+	spin_lock(&accounts->lock);
+	peer->number = ++accounts->last_peer;
+	slot = &accounts->peers.rb_node;
+	while (*slot) {
+		parent = *slot;
+		slot = &parent->rb_right;
+	}
+	rb_link_node(&peer->rb, parent, slot);
+	rb_insert_color(&peer->rb, &accounts->peers);
+	spin_unlock(&accounts->lock);
+}
+
+struct bus1_peer *bus1_peer_new_for(struct bus1_accounts *accounts,
+				    const struct bus1_principal *principal, bus1_wake_t wake,
+				    void *data)
 {
 	struct bus1_account *account;
 	struct bus1_peer *peer;
-	int r;
 
-	account = bus1_account_get(accounts, uid);
+	account = bus1_account_get(accounts, principal);
 	if (IS_ERR(account))
 		return ERR_PTR(PTR_ERR(account));
 
@@ -32,18 +49,16 @@ struct bus1_peer *bus1_peer_new(struct bus1_accounts *accounts, kuid_t uid, bus1
 	mutex_init(&peer->recv_lock);
 	mutex_init(&peer->lock);
 	bus1_map_init(&peer->objects);
-
-	mutex_lock(&accounts->lock);
-	r = xa_err(xa_store(&accounts->peers, accounts->last_peer + 1, peer, GFP_KERNEL_ACCOUNT));
-	if (r == 0)
-		peer->number = ++accounts->last_peer;
-	mutex_unlock(&accounts->lock);
-	if (r < 0) {
-		peer->disconnected = true;
-		bus1_peer_unref(peer);
-		return ERR_PTR(r);
-	}
+	bus1_peer_register(accounts, peer);
 	return peer;
+}
+
+struct bus1_peer *bus1_peer_new(struct bus1_accounts *accounts, kuid_t uid, bus1_wake_t wake,
+				void *data)
+{
+	const struct bus1_principal principal = { .uid = uid };
+
+	return bus1_peer_new_for(accounts, &principal, wake, data);
 }
 
 struct bus1_peer *bus1_peer_ref(struct bus1_peer *peer)
@@ -58,9 +73,9 @@ struct bus1_peer *bus1_peer_unref(struct bus1_peer *peer)
 		struct bus1_accounts *accounts = peer->usage.account->accounts;
 
 		WARN_ON(!peer->disconnected);
-		mutex_lock(&accounts->lock);
-		xa_erase(&accounts->peers, peer->number);
-		mutex_unlock(&accounts->lock);
+		spin_lock(&accounts->lock);
+		rb_erase(&peer->rb, &accounts->peers);
+		spin_unlock(&accounts->lock);
 		bus1_pool_free(peer->pool);
 		mutex_destroy(&peer->lock);
 		mutex_destroy(&peer->recv_lock);
@@ -68,6 +83,50 @@ struct bus1_peer *bus1_peer_unref(struct bus1_peer *peer)
 		kfree(peer);
 	}
 	return NULL;
+}
+
+/* The first peer of a table whose number is not below @number, without a reference; or NULL. */
+static struct bus1_peer *bus1_peer_find_number(struct bus1_accounts *accounts, unsigned long number)
+{
+	struct rb_node *rb = accounts->peers.rb_node;
+	struct bus1_peer *found = NULL;
+
+	lockdep_assert_held(&accounts->lock);
+
+	while (rb) {
+		struct bus1_peer *peer = rb_entry(rb, struct bus1_peer, rb);
+
+		if (peer->number >= number) {
+			found = peer;
+			rb = rb->rb_left;
+		} else {
+			rb = rb->rb_right;
+		}
+	}
+	return found;
+}
+
+/**
+ * bus1_peer_next() - find the next peer of a table
+ * @accounts:	table
+ * @number:	least number
+ *
+ * Return: the peer with a reference for the caller; NULL when there are no more.
+ */
+struct bus1_peer *bus1_peer_next(struct bus1_accounts *accounts, unsigned long number)
+{
+	struct bus1_peer *peer;
+	bool found;
+
+	do {
+		spin_lock(&accounts->lock);
+		peer = bus1_peer_find_number(accounts, number);
+		if (peer)
+			number = peer->number + 1;
+		found = !peer || refcount_inc_not_zero(&peer->refs);
+		spin_unlock(&accounts->lock);
+	} while (!found);
+	return peer;
 }
 
 kuid_t bus1_peer_uid(const struct bus1_peer *peer)

@@ -19,18 +19,20 @@
  *
  *	bus1_peer.recv_lock	one receiver at a time, may be held while copying to the user
  *	bus1_peer.lock		serialises operations of the peer; two peers are locked by address
- *	bus1_account.lock
- *	bus1_accounts.lock
+ *	bus1_accounts.lock	spinlock
+ *	bus1_account.lock	spinlock
  *	bus1_node.lock		spinlock
  *	bus1_queue.lock		spinlock
  *
- * Only a transfer takes the locks of two peers: of the source and of the destination.
+ * Only a transfer takes the locks of two peers: of the source and of the destination. The locks of
+ * accounts are taken only with each other: never together with those of nodes and queues.
  */
 
 #include <linux/errno.h>
 #include <linux/mutex.h>
+#include <linux/rbtree.h>
 #include <linux/refcount.h>
-#include "acct.h"
+#include "charge.h"
 #include "core.h"
 #include "map.h"
 #include "queue.h"
@@ -41,6 +43,7 @@ struct bus1_v2016;
 /**
  * struct bus1_peer - participant
  * @refs:		reference count
+ * @rb:			link in the table of accounts
  * @number:		names it in the table of accounts, for debugfs and tracepoints
  * @usage:		its account and its part of it
  * @queue:		messages and notifications that it has not received yet
@@ -58,6 +61,7 @@ struct bus1_v2016;
  */
 struct bus1_peer {
 	refcount_t refs;
+	struct rb_node rb;
 	unsigned long number;
 	struct bus1_usage usage;
 	struct bus1_queue queue;
@@ -88,6 +92,8 @@ static inline int bus1_peer_lock(struct bus1_peer *peer)
 	mutex_unlock(&peer->lock);
 	return -ESHUTDOWN;
 }
+
+struct bus1_peer *bus1_peer_next(struct bus1_accounts *accounts, unsigned long number);
 
 int bus1_peer_lock_two(struct bus1_peer *a, struct bus1_peer *b);
 void bus1_peer_unlock_two(struct bus1_peer *a, struct bus1_peer *b);

@@ -29,7 +29,7 @@
 
 #include <linux/list.h>
 #include <linux/rbtree.h>
-#include "acct.h"
+#include "charge.h"
 
 struct bus1_slice;
 

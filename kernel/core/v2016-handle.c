@@ -115,7 +115,7 @@ static int bus1_v2016_transfer_prepare(struct bus1_peer *from, struct bus1_peer 
 	struct bus1_handle *handle;
 	int r;
 
-	r = bus1_charge_objects(&to->usage, from->usage.account, 1);
+	r = bus1_charge_objects(&to->usage, &from->usage, 1);
 	if (r < 0)
 		return r;
 	handle = bus1_handle_new(to, node);

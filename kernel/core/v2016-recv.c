@@ -121,7 +121,7 @@ static int bus1_v2016_recv_copy(struct bus1_peer *peer, struct bus1_node *node,
 
 	if (!item->named || item->named->handle || item->named->destroyed)
 		return 0;
-	r = bus1_charge_objects(&peer->usage, peer->usage.account, 1);
+	r = bus1_charge_objects(&peer->usage, &peer->usage, 1);
 	if (r < 0)
 		return r;
 	item->copy = bus1_handle_new(peer, node);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Credentials of the sender, as the receiver sees them
+ * Credentials of the sender, as the receiver sees them, and the account of an opener
  *
  * A send captures the effective user and group of the sending task, its process and its thread. A
  * receive translates them into the user and pid namespaces of the receiving task. An ID that does
@@ -9,6 +9,7 @@
  */
 
 #include <linux/cred.h>
+#include <linux/minmax.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -24,6 +25,41 @@ void bus1_creds_capture(struct bus1_creds *creds)
 	creds->pid = get_pid(task_tgid(current));
 	creds->tid = get_pid(task_pid(current));
 	creds->cred = get_current_cred();
+}
+
+/**
+ * bus1_principal_fill() - find out whose account the peer of an opener belongs to
+ * @principal:	set to the user, and to the namespaces that it lives in
+ * @cred:	credentials of the opener
+ *
+ * The owner of a namespace lives outside of it. When namespaces are nested deeper than the core
+ * tells apart, the innermost ones count as part of the one around them.
+ */
+void bus1_principal_fill(struct bus1_principal *principal, const struct cred *cred)
+{
+	struct user_namespace *ns;
+	kuid_t uid = cred->euid;
+	size_t n = 0, i;
+
+	for (ns = cred->user_ns; ns->parent; ns = ns->parent) {
+		if (!uid_eq(uid, ns->owner)) {
+			uid = ns->owner;
+			++n;
+		}
+	}
+
+	principal->uid = uid = cred->euid;
+	principal->n_outer = 2 * min_t(size_t, n, BUS1_MAX_NAMESPACES);
+	for (ns = cred->user_ns; ns->parent; ns = ns->parent) {
+		if (uid_eq(uid, ns->owner))
+			continue;
+		uid = ns->owner;
+		i = 2 * --n;
+		if (i >= principal->n_outer)
+			continue;
+		principal->outer[i] = __kuid_val(uid);
+		principal->outer[i + 1] = BUS1_KEY_NAMESPACE | ns->ns.inum;
+	}
 }
 
 static u64 bus1_uid_translate(kuid_t kuid)

@@ -45,14 +45,12 @@ DEFINE_SHOW_ATTRIBUTE(bus1_usage);
 
 /**
  * struct bus1_walk - a walk over accounts, peers or objects; each step is one line
- * @uid:	least uid that the next account can have
  * @account:	account that is shown
  * @peer:	peer that is shown, or that has the object; peers are numbered from 1
  * @object:	object that is shown
  * @ended:	there are no more lines
  */
 struct bus1_walk {
-	u64 uid;
 	struct bus1_account_info account;
 	struct bus1_peer_info peer;
 	struct bus1_object_info object;
@@ -66,11 +64,12 @@ static uid_t bus1_debugfs_uid(kuid_t uid)
 
 static bool bus1_accounts_next(struct bus1_walk *walk)
 {
-	if (walk->uid > U32_MAX ||
-	    !bus1_inspect_account(bus1_module_accounts(), walk->uid, &walk->account))
-		return false;
-	walk->uid = __kuid_val(walk->account.uid) + 1ULL;
-	return true;
+	const struct bus1_account_info *info = &walk->account;
+
+	/* Before the first account the depth is 0. */
+	return bus1_inspect_account(bus1_module_accounts(),
+				    info->depth > 0 ? info->path[info->depth - 1] : 0,
+				    info->depth > 0 ? info->outer + 1 : 0, &walk->account);
 }
 
 static void bus1_accounts_show(struct seq_file *seq, const struct bus1_walk *walk)
@@ -78,7 +77,15 @@ static void bus1_accounts_show(struct seq_file *seq, const struct bus1_walk *wal
 	const struct bus1_account_info *info = &walk->account;
 	size_t i;
 
-	seq_printf(seq, "%u %lu", bus1_debugfs_uid(info->uid), info->n_shares);
+	for (i = 0; i < info->depth; i++) {
+		if (i > 0)
+			seq_putc(seq, '/');
+		if (info->path[i] & BUS1_KEY_NAMESPACE)
+			seq_printf(seq, "user:[%llu]", info->path[i] & ~BUS1_KEY_NAMESPACE);
+		else
+			seq_printf(seq, "%llu", info->path[i]);
+	}
+	seq_printf(seq, " %llu", info->n_shares);
 	for (i = 0; i < _BUS1_RESOURCE_N; i++)
 		seq_printf(seq, " %llu/%llu", info->used[i], info->max[i]);
 	seq_putc(seq, '\n');

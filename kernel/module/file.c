@@ -36,6 +36,7 @@ static void bus1_file_wake(struct bus1_peer *peer, void *data)
 
 static int bus1_file_open(struct inode *inode, struct file *file)
 {
+	struct bus1_principal principal;
 	struct bus1_file *bus1_file;
 
 	bus1_file = kzalloc(sizeof(*bus1_file), GFP_KERNEL_ACCOUNT);
@@ -44,8 +45,9 @@ static int bus1_file_open(struct inode *inode, struct file *file)
 
 	mutex_init(&bus1_file->lock);
 	init_waitqueue_head(&bus1_file->waitq);
-	bus1_file->peer = bus1_peer_new(bus1_module_accounts(), file->f_cred->euid, bus1_file_wake,
-					bus1_file);
+	bus1_principal_fill(&principal, file->f_cred);
+	bus1_file->peer =
+		bus1_peer_new_for(bus1_module_accounts(), &principal, bus1_file_wake, bus1_file);
 	if (IS_ERR(bus1_file->peer)) {
 		int r = PTR_ERR(bus1_file->peer);
 

@@ -25,6 +25,7 @@
 #include <linux/wait.h>
 #include "../core/core.h"
 
+struct cred;
 struct file;
 struct vm_area_struct;
 
@@ -123,6 +124,7 @@ int bus1_user_put_message(u64 ptr, const struct bus1_message_fds *message);
 /* credentials (creds.c) */
 
 void bus1_creds_capture(struct bus1_creds *creds);
+void bus1_principal_fill(struct bus1_principal *principal, const struct cred *cred);
 void bus1_metadata_fill(struct bus1_metadata_credentials *metadata, const struct bus1_recv *recv,
 			bool credentials);
 

@@ -9,7 +9,7 @@
  *     all           every test that needs no special module
  *     query         only a query of one peer
  *     limits        needs the module loaded with
- *                   max_objects=64 max_messages=8 max_bytes=4096 max_files=2
+ *                   max_objects=64 max_messages=8 max_bytes=262144 max_files=2
  *     without-2016  needs a module that was built with BUS1_2016=n
  */
 
@@ -581,7 +581,7 @@ static void test_limits(void) {
         struct bus1_message_fds message;
         int fd = peer_open(), fds[3] = {1, 1, 1}, r;
         uint64_t node, handle;
-        static char data[8192];
+        static char data[262144];
         int n;
 
         node_create(fd, fd, &node, &handle);

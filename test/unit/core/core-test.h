@@ -12,7 +12,7 @@
 #include <linux/pid.h>
 #include <linux/slab.h>
 
-#define MAX_PEERS 8
+#define MAX_PEERS 32
 
 struct world {
         struct bus1_accounts *accounts;

@@ -5,14 +5,22 @@
  */
 
 #include "core-test.h"
+#include "inspect.h"
+#include "message.h"
+#include "node.h"
 #include "peer.h"
+#include <linux/limits.h>
 #include <string.h>
 
 #define A world.peers[0]
 #define B world.peers[1]
 
+/* room for a few nodes and handles, where a test is about messages */
+#define FEW (16 * BUS1_COST_OBJECT)
+
+/* Send a message that costs n bytes of memory. */
 static int send_bytes(struct bus1_peer *peer, u64 handle, size_t n) {
-        return try_send_payload(peer, &handle, 1, bus1_payload_new(n, 0));
+        return try_send_payload(peer, &handle, 1, bus1_payload_new(n - BUS1_COST_MESSAGE, 0));
 }
 
 static unsigned send_until_refused(struct bus1_peer *peer, u64 handle, size_t n_bytes) {
@@ -26,28 +34,28 @@ static unsigned send_until_refused(struct bus1_peer *peer, u64 handle, size_t n_
 }
 
 START_TEST(peer_gets_half_of_what_its_user_has_left) {
-        struct world world = world_new_limited(2, &(struct bus1_limits){.max = {1000}});
+        struct world world = world_new_limited(2, &(struct bus1_limits){.max = {1000000 + FEW}});
         struct bus1_peer *third = world_add(&world, 1000);
         u64 node, handle, t_node, t_handle;
 
         create(A, B, 0, &node, &handle);
         create(third, B, 0, &t_node, &t_handle);
-        ck_assert_uint_eq(send_until_refused(B, handle, 100), 5);
-        ck_assert_uint_eq(send_until_refused(B, t_handle, 10), 25);
+        ck_assert_uint_eq(send_until_refused(B, handle, 100000), 5);
+        ck_assert_uint_eq(send_until_refused(B, t_handle, 10000), 25);
         /* A received message is not charged any more. */
         while (test_recv(A).r == 0)
                 ;
-        ck_assert_uint_eq(send_until_refused(B, handle, 25), 15);
+        ck_assert_uint_eq(send_until_refused(B, handle, 25000), 15);
         while (test_recv(third).r == 0)
                 ;
-        ck_assert_uint_eq(send_until_refused(B, handle, 25), 5);
-        ck_assert_uint_eq(query(A).n_bytes, 500);
+        ck_assert_uint_eq(send_until_refused(B, handle, 25000), 5);
+        ck_assert_uint_eq(query(A).n_bytes, 500000 - 20 * BUS1_COST_MESSAGE);
         world_free(&world);
 }
 END_TEST
 
 START_TEST(foreign_users_share_what_is_left) {
-        struct world world = world_new_limited(1, &(struct bus1_limits){.max = {1200}});
+        struct world world = world_new_limited(1, &(struct bus1_limits){.max = {1200000 + FEW}});
         struct bus1_peer *foreign[3];
         u64 node, handle, handles[3];
         unsigned n[3], own;
@@ -57,27 +65,27 @@ START_TEST(foreign_users_share_what_is_left) {
                 foreign[i] = world_add(&world, 2000 + i);
                 handles[i] = copy(A, foreign[i], handle);
         }
-        n[0] = send_until_refused(foreign[0], handles[0], 10);
-        n[1] = send_until_refused(foreign[1], handles[1], 10);
-        n[2] = send_until_refused(foreign[2], handles[2], 10);
+        n[0] = send_until_refused(foreign[0], handles[0], 10000);
+        n[1] = send_until_refused(foreign[1], handles[1], 10000);
+        n[2] = send_until_refused(foreign[2], handles[2], 10000);
         /*
          * The first user could take a third. Each later user still gets a share, as does the owner.
          */
         ck_assert_uint_eq(n[0], 40);
         ck_assert_uint_eq(n[1], 6);
         ck_assert_uint_eq(n[2], 3);
-        ck_assert_uint_eq(send_until_refused(A, handle, 10), 11);
+        ck_assert_uint_eq(send_until_refused(A, handle, 10000), 11);
         own = 0;
         while (test_recv(A).r == 0)
                 ++own;
         ck_assert_uint_eq(own, 60);
-        ck_assert_uint_eq(send_until_refused(foreign[1], handles[1], 10), 40);
+        ck_assert_uint_eq(send_until_refused(foreign[1], handles[1], 10000), 40);
         world_free(&world);
 }
 END_TEST
 
 START_TEST(foreign_flood_leaves_room_for_the_next_user) {
-        struct world world = world_new_limited(1, &(struct bus1_limits){.max = {1 << 20}});
+        struct world world = world_new_limited(1, &(struct bus1_limits){.max = {(1 << 20) + FEW}});
         struct bus1_peer *a, *b, *c, *other;
         u64 node, handle, at_a, at_c, o_node, o_handle, o_at_b;
 
@@ -100,7 +108,7 @@ START_TEST(foreign_flood_leaves_room_for_the_next_user) {
 END_TEST
 
 START_TEST(share_does_not_vanish_with_many_users) {
-        enum { N = 200, MAX = 100000000 };
+        enum { N = 200, MAX = 1000000000 };
         struct world world = world_new_limited(1, &(struct bus1_limits){.max = {MAX}});
         struct bus1_peer *peers[N];
         u64 node, handle, at;
@@ -117,7 +125,7 @@ START_TEST(share_does_not_vanish_with_many_users) {
                 n = MAX / i / (n_log * n_log * n_log) / 4;
                 ck_assert_int_eq(send_bytes(peers[i - 1], at, n), 0);
                 while (n > 0) {
-                        if (send_bytes(peers[i - 1], at, n) < 0)
+                        if (send_bytes(peers[i - 1], at, n + BUS1_COST_MESSAGE) < 0)
                                 n /= 2;
                 }
         }
@@ -125,6 +133,290 @@ START_TEST(share_does_not_vanish_with_many_users) {
                 bus1_peer_disconnect(peers[i]);
                 bus1_peer_unref(peers[i]);
         }
+        world_free(&world);
+}
+END_TEST
+
+/* A new peer of a user of namespace n, which owner owns. */
+static struct bus1_peer *peer_inside(struct world *world, u32 owner, u32 n, u32 uid) {
+        struct bus1_principal principal = {
+                .uid = KUIDT_INIT(uid),
+                .n_outer = 2,
+                .outer = {owner, BUS1_KEY_NAMESPACE | n},
+        };
+        struct bus1_peer *peer = bus1_peer_new_for(world->accounts, &principal, NULL, NULL);
+
+        ck_assert(!IS_ERR(peer));
+        ck_assert_uint_eq(__kuid_val(bus1_peer_uid(peer)), uid);
+        return world->peers[world->n_peers++] = peer;
+}
+
+static u64 used_by(struct bus1_accounts *accounts, u64 key, u64 outer,
+                   enum bus1_resource resource) {
+        struct bus1_account *account = bus1_account_next(accounts, key, outer);
+        u64 used;
+
+        ck_assert_ptr_nonnull(account);
+        ck_assert_uint_eq(account->key, key);
+        used = atomic64_read(&account->used[resource]);
+        bus1_account_put(account);
+        return used;
+}
+
+/* How much a user gets at A after the peers of some others have taken all that they can get. */
+static unsigned send_after_flood(struct world *world, u64 handle, size_t first, size_t n) {
+        struct bus1_peer *late = world_add(world, 3000);
+
+        for (size_t i = first; i < first + n; i++)
+                send_until_refused(world->peers[i], copy(world->peers[0], world->peers[i], handle),
+                                   1000);
+        return send_until_refused(late, copy(world->peers[0], late, handle), 1000);
+}
+
+START_TEST(users_of_a_namespace_share_like_one_user) {
+        enum { N = 24 };
+        const struct bus1_limits limits = {.max = {10000000}};
+        struct world one = world_new_limited(1, &limits), many = world_new_limited(1, &limits);
+        unsigned after_one, after_many;
+        u64 node, handle;
+
+        create(one.peers[0], one.peers[0], 0, &node, &handle);
+        world_add(&one, 2000);
+        after_one = send_after_flood(&one, handle, 1, 1);
+
+        create(many.peers[0], many.peers[0], 0, &node, &handle);
+        for (unsigned i = 0; i < N; i++)
+                peer_inside(&many, 2000, 1 + i % 3, 100000 + i);
+        after_many = send_after_flood(&many, handle, 1, N);
+        ck_assert_uint_gt(after_one, 100);
+        ck_assert_uint_ge(after_many, after_one);
+        /* Only the owner of the namespaces counts. */
+        ck_assert_int_eq(atomic64_read(&many.peers[0]->usage.account->n_shares), 2);
+        world_free(&one);
+        world_free(&many);
+}
+END_TEST
+
+START_TEST(users_of_a_namespace_divide_what_senders_may_have) {
+        const struct bus1_limits limits = {
+                .max = {[BUS1_RESOURCE_BYTES] = 100000, [BUS1_RESOURCE_FILES] = 90},
+        };
+        struct world world = world_new_limited(1, &limits);
+        struct bus1_peer *one = peer_inside(&world, 1000, 1, 100001);
+        struct bus1_peer *other = peer_inside(&world, 1000, 1, 100002);
+        const size_t none = BUS1_COMMAND_FREE;
+        struct bus1_payload *many = bus1_payload_new(0, 30), *few = bus1_payload_new(0, 1);
+
+        /* commands that are under way */
+        ck_assert_int_eq(bus1_peer_begin_command(one, none + 10001), -EDQUOT);
+        ck_assert_int_eq(bus1_peer_begin_command(one, none + 10000), 0);
+        ck_assert_int_eq(bus1_peer_begin_command(other, none + 8000), 0);
+        ck_assert_int_eq(bus1_peer_begin_command(A, none + 41001), -EDQUOT);
+        ck_assert_int_eq(bus1_peer_begin_command(A, none + 41000), 0);
+        bus1_peer_end_command(A, none + 41000);
+        bus1_peer_end_command(other, none + 8000);
+        bus1_peer_end_command(one, none + 10000);
+
+        /* files in flight: what the users send does not keep others, or the owner, from sending */
+        ck_assert_int_eq(bus1_payload_charge_files(many, one, 100), 0);
+        ck_assert_int_eq(bus1_payload_charge_files(few, one, 100), -ETOOMANYREFS);
+        ck_assert_int_eq(bus1_payload_charge_files(few, other, 0), 0);
+        few = bus1_payload_unref(few);
+        few = bus1_payload_new(0, 1);
+        ck_assert_int_eq(bus1_payload_charge_files(few, A, 0), 0);
+        few = bus1_payload_unref(few);
+        few = bus1_payload_new(0, 1);
+        ck_assert_int_eq(bus1_payload_charge_files(few, one, U64_MAX), 0);
+        bus1_payload_unref(many);
+        bus1_payload_unref(few);
+        few = bus1_payload_new(0, 1);
+        ck_assert_int_eq(bus1_payload_charge_files(few, one, 0), 0);
+        bus1_payload_unref(few);
+        ck_assert_int_eq(atomic64_read(&A->usage.account->files_inner), 0);
+        ck_assert_int_eq(atomic64_read(&A->usage.account->pending), 0);
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(users_of_a_namespace_share_what_its_owner_gets) {
+        struct world world = world_new_limited(1, &(struct bus1_limits){.max = {10000000}});
+        struct bus1_peer *owner = world_add(&world, 2000), *first, *second;
+        u64 node, handle;
+        unsigned n_first;
+
+        create(A, A, 0, &node, &handle);
+        first = peer_inside(&world, 2000, 1, 100000);
+        second = peer_inside(&world, 2000, 1, 100001);
+        n_first = send_until_refused(first, copy(A, first, handle), 1000);
+        ck_assert_uint_ge(n_first, 500);
+        /* Neither one of them nor all can keep out the next, or the owner. */
+        ck_assert_uint_ge(send_until_refused(second, copy(A, second, handle), 1000), n_first / 8);
+        ck_assert_uint_ge(send_until_refused(owner, copy(A, owner, handle), 1000), n_first / 8);
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(namespace_is_foreign_to_its_owner) {
+        struct world world = world_new_limited(1, &(struct bus1_limits){.max = {10000000}});
+        struct bus1_peer *inner[20], *foreign = world_add(&world, 2000);
+        u64 node, handle;
+
+        /* A belongs to user 1000, who has a namespace with many users: a container of root, say. */
+        create(A, A, 0, &node, &handle);
+        for (unsigned i = 0; i < 20; i++) {
+                inner[i] = peer_inside(&world, 1000, 7, 100000 + i);
+                send_until_refused(inner[i], copy(A, inner[i], handle), 1000);
+        }
+        ck_assert_int_eq(atomic64_read(&A->usage.account->n_shares), 1);
+        ck_assert_uint_ge(send_until_refused(foreign, copy(A, foreign, handle), 1000), 300);
+        ck_assert_uint_ge(send_until_refused(A, handle, 1000), 300);
+
+        /* The owner can send into the namespace, and is foreign there. */
+        while (test_recv(A).r == 0)
+                ;
+        create(inner[0], A, 0, &node, &handle);
+        ck_assert_int_eq(send_bytes(A, handle, 1000), 0);
+        ck_assert_int_eq(atomic64_read(&inner[0]->usage.account->n_shares), 1);
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(users_of_a_namespace_have_one_limit_together) {
+        enum { N = 20, MAX = 10000000 };
+        struct world world = world_new_limited(1, &(struct bus1_limits){.max = {MAX}});
+        struct bus1_peer *first = NULL;
+        u64 node, handle, n_first = 0, n, all;
+
+        for (unsigned i = 0; i < N; i++) {
+                struct bus1_peer *peer = peer_inside(&world, 1000, 7, 100000 + i);
+
+                create(peer, peer, 0, &node, &handle);
+                n = send_until_refused(peer, handle, 1000);
+                ck_assert_uint_gt(n, 0);
+                if (!first) {
+                        first = peer;
+                        n_first = n;
+                }
+                ck_assert_uint_le(n, n_first);
+        }
+        all = used_by(world.accounts, 1000, 0, BUS1_RESOURCE_MESSAGES);
+        ck_assert_uint_eq(used_by(world.accounts, BUS1_KEY_NAMESPACE | 7, A->usage.account->number,
+                                  BUS1_RESOURCE_MESSAGES),
+                          all);
+        ck_assert_uint_ge(all, n_first);
+        ck_assert_uint_le(all * 1000, MAX / 2);
+        /* The owner has at least half of the limit. */
+        create(A, A, 0, &node, &handle);
+        ck_assert_uint_ge(send_until_refused(A, handle, 1000), MAX / 1000 / 5);
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(account_in_two_places_is_two_accounts) {
+        struct world world = world_new(0);
+        struct bus1_account_info info;
+        size_t n_accounts;
+        u64 used[_BUS1_RESOURCE_N], node, handle;
+
+        world_add(&world, 100000);
+        peer_inside(&world, 2000, 5, 100000);
+        peer_inside(&world, 2000, 5, 100000);
+        create(A, B, 0, &node, &handle);
+        /* twice user 100000; user 2000; the namespace */
+        bus1_accounts_usage(world.accounts, &n_accounts, used);
+        ck_assert_uint_eq(n_accounts, 4);
+        ck_assert_uint_eq(used[BUS1_RESOURCE_OBJECTS], 2);
+
+        ck_assert(bus1_inspect_account(world.accounts, 100000, 1, &info));
+        ck_assert_uint_eq(info.depth, 3);
+        ck_assert_uint_eq(info.path[0], 2000);
+        ck_assert_uint_eq(info.path[1], BUS1_KEY_NAMESPACE | 5);
+        ck_assert_uint_eq(info.path[2], 100000);
+        ck_assert(bus1_inspect_account(world.accounts, 100000, 0, &info));
+        ck_assert_uint_eq(info.depth, 1);
+        ck_assert(bus1_inspect_account(world.accounts, 100001, 0, &info));
+        ck_assert_uint_eq(info.path[info.depth - 1], BUS1_KEY_NAMESPACE | 5);
+        ck_assert(!bus1_inspect_account(world.accounts, (BUS1_KEY_NAMESPACE | 5) + 1, 0, &info));
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(share_outlives_the_peers_of_its_sender) {
+        struct world world = world_new(1);
+        struct bus1_peer *sender = peer_inside(&world, 2000, 5, 100000);
+        size_t n_accounts;
+        u64 used[_BUS1_RESOURCE_N], node, handle;
+
+        create(A, sender, 0, &node, &handle);
+        ck_assert_int_eq(send_bytes(sender, handle, 1000), 0);
+        ck_assert_int_eq(send_bytes(sender, handle, 1000), 0);
+        bus1_peer_disconnect(sender);
+        bus1_peer_unref(sender);
+        --world.n_peers;
+
+        bus1_accounts_usage(world.accounts, &n_accounts, used);
+        ck_assert_uint_eq(n_accounts, 4);
+        ck_assert_int_eq(test_recv(A).r, 0);
+        ck_assert_int_eq(atomic64_read(&A->usage.account->n_shares), 1);
+        ck_assert_int_eq(test_recv(A).r, 0);
+        ck_assert_int_eq(atomic64_read(&A->usage.account->n_shares), 0);
+        bus1_accounts_usage(world.accounts, &n_accounts, used);
+        ck_assert_uint_eq(n_accounts, 1);
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(peer_sends_to_many_accounts_in_turn) {
+        struct world world = world_new(1);
+        struct bus1_peer *receiver;
+        u64 node, handle;
+
+        /* Each account has gone when the next one gets a share, perhaps at the same address. */
+        for (unsigned i = 0; i < 100; i++) {
+                receiver = bus1_peer_new(world.accounts, KUIDT_INIT(2000 + i % 3), NULL, NULL);
+                ck_assert(!IS_ERR(receiver));
+                create(receiver, A, 0, &node, &handle);
+                for (unsigned j = 0; j < 3; j++)
+                        ck_assert_int_eq(send_bytes(A, handle, 1000), 0);
+                ck_assert_int_eq(atomic64_read(&receiver->usage.account->n_shares), 1);
+                bus1_peer_disconnect(receiver);
+                bus1_peer_unref(receiver);
+                while (test_recv(A).r == 0)
+                        ;
+        }
+        ck_assert_int_eq(atomic64_read(&A->usage.account->n_shares), 0);
+        ck_assert(list_empty(&A->usage.account->sent));
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(memory_is_charged_for_what_has_no_data) {
+        struct world world = world_new_limited(2, &(struct bus1_limits){.max = {1 << 20}});
+        struct bus1_transfer src, dst;
+        u64 node, handle;
+        unsigned n = 0;
+
+        /* What keeps an ended peer is one handle, without its node. */
+        static_assert(sizeof(struct bus1_peer) + sizeof(struct bus1_node) +
+                                      sizeof(struct bus1_handle) <=
+                              BUS1_COST_OBJECT,
+                      "cost of an object");
+        static_assert(sizeof(struct bus1_delivery) + sizeof(struct bus1_payload) <=
+                              BUS1_COST_MESSAGE,
+                      "cost of a message");
+
+        create(A, B, 0, &node, &handle);
+        /* The limits of objects and messages are far higher. */
+        ck_assert_uint_eq(send_until_refused(B, handle, BUS1_COST_MESSAGE),
+                          (1 << 19) / BUS1_COST_MESSAGE - 6);
+        while (test_recv(A).r == 0)
+                ;
+        do {
+                src = (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
+                ++n;
+        } while (bus1_peer_transfer(A, A, &src, &dst, 1) == 0);
+        ck_assert_uint_eq(n, (1 << 18) / BUS1_COST_OBJECT);
+        ck_assert_uint_eq(query(A).n_bytes, 0);
         world_free(&world);
 }
 END_TEST
@@ -181,7 +473,7 @@ START_TEST(objects_messages_and_files_are_limited) {
         struct bus1_transfer src[20], dst[20];
 
         create(A, B, 0, &node, &handle);
-        ck_assert_uint_eq(send_until_refused(B, handle, 0), 5);
+        ck_assert_uint_eq(send_until_refused(B, handle, BUS1_COST_MESSAGE), 5);
         while (test_recv(A).r == 0)
                 ;
 
@@ -199,19 +491,19 @@ START_TEST(objects_messages_and_files_are_limited) {
 END_TEST
 
 START_TEST(refused_multicast_reaches_nobody) {
-        struct world world = world_new_limited(2, &(struct bus1_limits){.max = {1000}});
+        struct world world = world_new_limited(2, &(struct bus1_limits){.max = {1000000}});
         struct bus1_peer *foreign = world_add(&world, 2000);
         u64 node, handle, f_node, f_handle;
 
         create(A, B, 0, &node, &handle);
         create(foreign, B, 0, &f_node, &f_handle);
-        ck_assert_int_eq(send_bytes(B, handle, 400), 0);
+        ck_assert_int_eq(send_bytes(B, handle, 400000), 0);
         ck_assert_int_eq(
-                try_send_payload(B, (u64[]){f_handle, handle}, 2, bus1_payload_new(200, 0)),
+                try_send_payload(B, (u64[]){f_handle, handle}, 2, bus1_payload_new(200000, 0)),
                 -EDQUOT);
         expect_nothing(foreign);
         ck_assert_uint_eq(query(foreign).n_bytes, 0);
-        ck_assert_uint_eq(query(A).n_bytes, 400);
+        ck_assert_uint_eq(query(A).n_bytes, 400000 - BUS1_COST_MESSAGE);
         world_free(&world);
 }
 END_TEST
@@ -290,7 +582,7 @@ START_TEST(failed_allocation_has_no_effect_on_send) {
                 ck_assert_uint_eq(query(A).n_nodes, 1);
                 ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), 3);
                 ck_assert_int_eq(atomic64_read(&foreign->usage.used[BUS1_RESOURCE_OBJECTS]), 1);
-                ck_assert_uint_eq(foreign->usage.account->n_shares, 0);
+                ck_assert_int_eq(atomic64_read(&foreign->usage.account->n_shares), 0);
         } while (r < 0);
         ck_assert_uint_ge(n, 40);
         ck_assert_uint_eq(test_recv(foreign).n_transfers, 6);
@@ -377,6 +669,15 @@ int main(void) {
         tcase_add_test(tcase, foreign_users_share_what_is_left);
         tcase_add_test(tcase, foreign_flood_leaves_room_for_the_next_user);
         tcase_add_test(tcase, share_does_not_vanish_with_many_users);
+        tcase_add_test(tcase, users_of_a_namespace_share_like_one_user);
+        tcase_add_test(tcase, users_of_a_namespace_divide_what_senders_may_have);
+        tcase_add_test(tcase, users_of_a_namespace_share_what_its_owner_gets);
+        tcase_add_test(tcase, namespace_is_foreign_to_its_owner);
+        tcase_add_test(tcase, users_of_a_namespace_have_one_limit_together);
+        tcase_add_test(tcase, account_in_two_places_is_two_accounts);
+        tcase_add_test(tcase, share_outlives_the_peers_of_its_sender);
+        tcase_add_test(tcase, peer_sends_to_many_accounts_in_turn);
+        tcase_add_test(tcase, memory_is_charged_for_what_has_no_data);
         tcase_add_test(tcase, holders_that_do_not_take_notice_cost_the_owner_nothing);
         tcase_add_test(tcase, objects_messages_and_files_are_limited);
         tcase_add_test(tcase, refused_multicast_reaches_nobody);

@@ -72,7 +72,7 @@ START_TEST(node_that_is_gone_is_reported_and_the_rest_delivered) {
 END_TEST
 
 START_TEST(full_receiver_is_reported_and_the_rest_delivered) {
-        struct bus1_limits limits = {.max[BUS1_RESOURCE_BYTES] = 4000};
+        struct bus1_limits limits = {.max[BUS1_RESOURCE_BYTES] = 40000};
         struct world world = world_new_limited(0, &limits);
         u64 full_node, full, node, handle;
         struct bus1_transfer created = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
@@ -152,7 +152,7 @@ START_TEST(node_created_for_nobody_is_told_to_have_no_handle) {
 END_TEST
 
 START_TEST(oneshot_handle_ends_unless_the_receiver_is_full) {
-        struct bus1_limits limits = {.max[BUS1_RESOURCE_BYTES] = 4000};
+        struct bus1_limits limits = {.max[BUS1_RESOURCE_BYTES] = 40000};
         struct world world = world_new_limited(0, &limits);
         u64 node, handle, late_node, late, late_copy;
         s32 errors[2];
@@ -160,7 +160,7 @@ START_TEST(oneshot_handle_ends_unless_the_receiver_is_full) {
         world_add(&world, 1);
         world_add(&world, 2);
         create(A, B, BUS1_TRANSFER_FLAG_ONESHOT, &node, &handle);
-        ck_assert_int_eq(send_on(B, &handle, errors, 1, NULL, 0, 3999), 0);
+        ck_assert_int_eq(send_on(B, &handle, errors, 1, NULL, 0, 39999), 0);
         ck_assert_int_eq(errors[0], -EDQUOT);
         ck_assert_uint_eq(query(B).n_handles, 1);
         /* a one-shot handle that is listed twice accepts one message */

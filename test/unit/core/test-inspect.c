@@ -19,23 +19,23 @@ START_TEST(accounts_are_found_in_order) {
         struct bus1_account_info info;
         u64 node, handle;
 
-        ck_assert(!bus1_inspect_account(world.accounts, 0, &info));
+        ck_assert(!bus1_inspect_account(world.accounts, 0, 0, &info));
         world_add(&world, 7);
         world_add(&world, 4000000000);
         create(A, B, 0, &node, &handle);
         send_text(B, handle, "12345");
 
-        ck_assert(bus1_inspect_account(world.accounts, 0, &info));
+        ck_assert(bus1_inspect_account(world.accounts, 0, 0, &info));
         ck_assert_uint_eq(__kuid_val(info.uid), 7);
         ck_assert_uint_eq(info.n_shares, 1);
         ck_assert_uint_eq(info.used[BUS1_RESOURCE_BYTES], 5);
         ck_assert_uint_eq(info.used[BUS1_RESOURCE_MESSAGES], 1);
         ck_assert_uint_eq(info.max[BUS1_RESOURCE_FILES], 77);
-        ck_assert(bus1_inspect_account(world.accounts, 8, &info));
+        ck_assert(bus1_inspect_account(world.accounts, 8, 0, &info));
         ck_assert_uint_eq(__kuid_val(info.uid), 4000000000);
         ck_assert_uint_eq(info.n_shares, 0);
         ck_assert_uint_eq(info.used[BUS1_RESOURCE_OBJECTS], 1);
-        ck_assert(!bus1_inspect_account(world.accounts, 4000000001, &info));
+        ck_assert(!bus1_inspect_account(world.accounts, 4000000001, 0, &info));
         world_free(&world);
 }
 END_TEST
@@ -196,7 +196,7 @@ START_TEST(looking_harms_nobody) {
         for (size_t i = 0; i < 20000 || n == 0; i++) {
                 u64 number = 0;
 
-                for (u32 uid = 0; bus1_inspect_account(world.accounts, uid, &account);)
+                for (u32 uid = 0; bus1_inspect_account(world.accounts, uid, 0, &account);)
                         uid = __kuid_val(account.uid) + 1;
                 for (; bus1_inspect_peer(world.accounts, number, &peer); number = peer.number + 1)
                         for (u64 id = 0;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <linux/bug.h>
-#include <linux/mutex.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
 
 typedef struct {
@@ -48,7 +48,7 @@ static inline bool refcount_dec_and_test(refcount_t *r)
  * Drop a reference. If it was the last one, return true with the lock held: the lock is taken
  * before the last reference is dropped.
  */
-static inline bool refcount_dec_and_mutex_lock(refcount_t *r, struct mutex *lock)
+static inline bool refcount_dec_and_lock(refcount_t *r, spinlock_t *lock)
 {
 	unsigned int old = refcount_read(r);
 
@@ -58,9 +58,9 @@ static inline bool refcount_dec_and_mutex_lock(refcount_t *r, struct mutex *lock
 			return false;
 	}
 
-	mutex_lock(lock);
+	spin_lock(lock);
 	if (refcount_dec_and_test(r))
 		return true;
-	mutex_unlock(lock);
+	spin_unlock(lock);
 	return false;
 }

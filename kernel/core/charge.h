@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __BUS1_CHARGE_H
+#define __BUS1_CHARGE_H
+
+/*
+ * Charges and limits
+ *
+ * A peer, and its account, are charged for everything that is queued on the peer or held by it, no
+ * matter which user caused it. The limit of each resource is divided as follows. That of bytes is a
+ * limit of memory: besides data, it counts what messages, objects and files cost (BUS1_COST_*).
+ *
+ *  - An account that is in no other one never has more than the limit.
+ *  - When n accounts are directly inside of one, none of them ever has more than that one has left,
+ *    divided by n log n. So a user of a namespace cannot use up what its owner may have.
+ *  - A peer never has more than its account has left. So a single peer gets at most half, and each
+ *    further peer half of the rest. A peer may also set a limit of its own.
+ *  - A foreign user is one that sends to peers of another user. When n foreign users have messages
+ *    in flight on an account, none of them ever has more in flight there than the receiving peer
+ *    has left, divided by n log n. So no foreign user can take everything that a peer may have, and
+ *    each can get about 1 / n of it (up to a power of log n), in whatever order they send.
+ *  - All users of a namespace together are one foreign user, with the owner of the namespace. When
+ *    n of them have messages in flight, none ever has more in flight than they have left together,
+ *    divided by n log n. So it does not help a user to be many: who owns a namespace with thousands
+ *    of users gets what one user gets.
+ *
+ * An operation is charged before it happens. When it fails, the charge is taken back. The share of
+ * the foreign user is charged first, so that a message that exceeds it does not reduce, even for a
+ * moment, what others can get.
+ *
+ * Two things are charged to the account of the sender: the memory of commands that are under way
+ * (pending.c), and files in flight. The users of a namespace divide both, too.
+ *
+ * Charges are sums in atomic counters. Each charge adds first and looks at the sums afterwards. So
+ * of several charges that together exceed a limit, at least the last one fails.
+ */
+
+#include <linux/log2.h>
+#include "acct.h"
+
+/**
+ * struct bus1_usage - the resources of one peer
+ * @account:	account of its user; referenced
+ * @used:	the peer's part of the amounts in @account
+ * @max:	limits that the peer set itself
+ * @pending:	the peer's part of what is pending in @account
+ * @recent_receiver: number of the account to which the peer has sent last, if that is not its own
+ * @recent:	its share of that account. Both are used only with the lock of the peer held, and
+ *		only while the peer can send there, so the share is still valid then.
+ */
+struct bus1_usage {
+	struct bus1_account *account;
+	atomic64_t used[_BUS1_RESOURCE_N];
+	u64 max[_BUS1_RESOURCE_N];
+	atomic64_t pending;
+	u64 recent_receiver;
+	struct bus1_share *recent;
+};
+
+/* What each of n gets at least, whatever the others do. */
+static inline u64 bus1_divide(u64 left, u64 n)
+{
+	return n > 1 ? left / (n * (ilog2(n) + 1)) : left;
+}
+
+void bus1_usage_init(struct bus1_usage *usage, struct bus1_account *account);
+int bus1_charge(struct bus1_usage *usage, struct bus1_usage *actor,
+		const u64 amount[_BUS1_RESOURCE_N], struct bus1_share **ret_share);
+void bus1_charge_anyway(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N]);
+void bus1_uncharge_share(struct bus1_account *account, struct bus1_share *share,
+			 const u64 amount[_BUS1_RESOURCE_N]);
+void bus1_uncharge(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N]);
+int bus1_charge_objects(struct bus1_usage *usage, struct bus1_usage *actor, u64 n);
+void bus1_charge_object_anyway(struct bus1_usage *usage);
+void bus1_uncharge_objects(struct bus1_usage *usage, u64 n);
+bool bus1_charge_files(struct bus1_account *sender, u64 n, u64 max);
+void bus1_uncharge_files(struct bus1_account *sender, u64 n);
+
+#endif /* __BUS1_CHARGE_H */
