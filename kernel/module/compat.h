@@ -18,4 +18,11 @@
 #define bus1_compat_can_map(op) ((op)->mmap)
 #endif
 
+/* the device that the callback class.devnode gets */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define BUS1_DEVNODE_DEVICE struct device
+#else
+#define BUS1_DEVNODE_DEVICE const struct device
+#endif
+
 #endif /* __BUS1_COMPAT_H */

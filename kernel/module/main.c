@@ -6,13 +6,16 @@
  * reference to the module. A message never holds such a file (see files.c).
  */
 
+#include <linux/cdev.h>
+#include <linux/device.h>
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/init.h>
+#include <linux/kdev_t.h>
 #include <linux/minmax.h>
-#include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include "compat.h"
 #include "module.h"
 
 static ulong bus1_max_bytes;
@@ -21,23 +24,38 @@ static ulong bus1_max_messages;
 static ulong bus1_max_files;
 
 module_param_named(max_bytes, bus1_max_bytes, ulong, 0444);
-MODULE_PARM_DESC(
-	max_bytes,
-	"Limit of bytes queued on all peers of one user (0: 1/8 of memory, at most 2147483648)");
+MODULE_PARM_DESC(max_bytes, "Limit of the memory in bytes for all peers of one user (0: 1/8 of "
+			    "memory, at most 2147483648)");
 module_param_named(max_objects, bus1_max_objects, ulong, 0444);
-MODULE_PARM_DESC(max_objects, "Limit of nodes and handles of one user (0: 1048576)");
+MODULE_PARM_DESC(max_objects, "Limit of nodes and handles of one user (0: as many as 1/8 of memory "
+			      "holds, at most 1048576)");
 module_param_named(max_messages, bus1_max_messages, ulong, 0444);
-MODULE_PARM_DESC(max_messages, "Limit of messages queued on all peers of one user (0: 1048576)");
+MODULE_PARM_DESC(max_messages,
+		 "Limit of messages queued on all peers of one user (0: as many as 1/8 of "
+		 "memory holds, at most 1048576)");
 module_param_named(max_files, bus1_max_files, ulong, 0444);
-MODULE_PARM_DESC(max_files, "Limit of files queued on all peers of one user (0: 16384)");
+MODULE_PARM_DESC(max_files, "Limit of files queued on all peers of one user (0: one for each 128 "
+			    "KiB of memory, at most 16384)");
 
 static struct bus1_accounts *bus1_accounts;
 
-static struct miscdevice bus1_device = {
-	.minor = MISC_DYNAMIC_MINOR,
+static char *bus1_devnode(BUS1_DEVNODE_DEVICE *device, umode_t *mode)
+{
+	if (mode)
+		*mode = 0666;
+	return NULL;
+}
+
+/*
+ * The device has a number of its own. That of a miscellaneous device would be opened with a mutex
+ * held that all these devices share, so that an open() which waits for memory would keep out those
+ * of other users.
+ */
+static dev_t bus1_number;
+static struct cdev bus1_cdev;
+static struct class bus1_class = {
 	.name = "bus1",
-	.fops = &bus1_fops,
-	.mode = 0666,
+	.devnode = bus1_devnode,
 };
 
 struct bus1_accounts *bus1_module_accounts(void)
@@ -45,29 +63,75 @@ struct bus1_accounts *bus1_module_accounts(void)
 	return bus1_accounts;
 }
 
-/* Queued messages cannot be swapped out, so by default one user must not get all memory. */
-static u64 __init bus1_default_bytes(void)
+/*
+ * Queued messages, nodes and handles cannot be swapped out. By default one user must not get all
+ * memory, and a file in a message may keep far more memory than its own structure.
+ */
+static void __init bus1_limits_init(struct bus1_limits *limits)
 {
-	return min_t(u64, (u64)totalram_pages() * PAGE_SIZE / 8, BUS1_DEFAULT_MAX_BYTES);
+	u64 bytes = min_t(u64, (u64)totalram_pages() * PAGE_SIZE / 8, BUS1_DEFAULT_MAX_BYTES);
+
+	limits->max[BUS1_RESOURCE_BYTES] = bus1_max_bytes ?: bytes;
+	limits->max[BUS1_RESOURCE_OBJECTS] =
+		bus1_max_objects ?: min_t(u64, bytes / BUS1_COST_OBJECT, BUS1_DEFAULT_MAX_OBJECTS);
+	limits->max[BUS1_RESOURCE_MESSAGES] =
+		bus1_max_messages
+			?: min_t(u64, bytes / BUS1_COST_MESSAGE, BUS1_DEFAULT_MAX_MESSAGES);
+	limits->max[BUS1_RESOURCE_FILES] =
+		bus1_max_files ?: min_t(u64, bytes / (16 * BUS1_COST_FILE), BUS1_DEFAULT_MAX_FILES);
+}
+
+static int __init bus1_device_register(void)
+{
+	struct device *device;
+	int r;
+
+	r = alloc_chrdev_region(&bus1_number, 0, 1, "bus1");
+	if (r < 0)
+		return r;
+	r = class_register(&bus1_class);
+	if (r < 0)
+		goto unregister_number;
+
+	cdev_init(&bus1_cdev, &bus1_fops);
+	bus1_cdev.owner = THIS_MODULE;
+	r = cdev_add(&bus1_cdev, bus1_number, 1);
+	if (r < 0)
+		goto unregister_class;
+	device = device_create(&bus1_class, NULL, bus1_number, NULL, "bus1");
+	r = PTR_ERR_OR_ZERO(device);
+	if (r < 0)
+		goto delete_cdev;
+	return 0;
+
+delete_cdev:
+	cdev_del(&bus1_cdev);
+unregister_class:
+	class_unregister(&bus1_class);
+unregister_number:
+	unregister_chrdev_region(bus1_number, 1);
+	return r;
+}
+
+static void bus1_device_unregister(void)
+{
+	device_destroy(&bus1_class, bus1_number);
+	cdev_del(&bus1_cdev);
+	class_unregister(&bus1_class);
+	unregister_chrdev_region(bus1_number, 1);
 }
 
 static int __init bus1_init(void)
 {
-	const struct bus1_limits limits = {
-		.max = {
-			[BUS1_RESOURCE_BYTES]	 = bus1_max_bytes ?: bus1_default_bytes(),
-			[BUS1_RESOURCE_OBJECTS]	 = bus1_max_objects,
-			[BUS1_RESOURCE_MESSAGES] = bus1_max_messages,
-			[BUS1_RESOURCE_FILES]	 = bus1_max_files,
-		},
-	};
+	struct bus1_limits limits;
 	int r;
 
+	bus1_limits_init(&limits);
 	bus1_accounts = bus1_accounts_new(&limits);
 	if (IS_ERR(bus1_accounts))
 		return PTR_ERR(bus1_accounts);
 
-	r = misc_register(&bus1_device);
+	r = bus1_device_register();
 	if (r < 0) {
 		bus1_accounts_unref(bus1_accounts);
 		return r;
@@ -80,7 +144,7 @@ static int __init bus1_init(void)
 static void __exit bus1_exit(void)
 {
 	bus1_debugfs_exit();
-	misc_deregister(&bus1_device);
+	bus1_device_unregister();
 	bus1_accounts_unref(bus1_accounts);
 }
 
