@@ -45,11 +45,24 @@ static struct bus1_peer *slot_get(struct slot *slot) {
         return peer;
 }
 
+/* Some users live in a namespace of another one, and some of these in a further namespace. */
+static struct bus1_principal draw_principal(void) {
+        static const size_t n_outer[] = {0, 0, 2, 4};
+
+        return (struct bus1_principal){
+                .uid = KUIDT_INIT(1000 + draw(3)),
+                .n_outer = n_outer[draw(4)],
+                .outer = {1000 + draw(2), BUS1_KEY_NAMESPACE | draw(2), 1000,
+                          BUS1_KEY_NAMESPACE | 2},
+        };
+}
+
 /* End the peer and put a new one in its place. */
 static void slot_replace(struct hammer *hammer, struct slot *slot) {
+        struct bus1_principal principal = draw_principal();
         struct bus1_peer *old, *new;
 
-        new = bus1_peer_new(hammer->accounts, KUIDT_INIT(1000 + draw(3)), NULL, NULL);
+        new = bus1_peer_new_for(hammer->accounts, &principal, NULL, NULL);
         ck_assert(!IS_ERR(new));
         pthread_mutex_lock(&slot->lock);
         old = slot->peer;

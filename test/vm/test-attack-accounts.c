@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Users who keep others from what is theirs: test-attack-accounts users|locks
+ *
+ *     users  a user with thousands of subordinate uids sends a descriptor as each of them to a
+ *            service. Another user must be able to send to the service as well.
+ *     locks  a user that gets little time of a CPU opens peers and sends to a service all the time.
+ *            The time of another user, to open a peer and to have a message received by the same
+ *            service, must not be much longer than beside busy loops with the same limit.
+ *
+ * Needs root, and the cpu controller of cgroups.
+ */
+
+#include "device.h"
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ATTACKER 1000
+#define VICTIM 2000
+#define FIRST_UID 100000
+#define N_UIDS 8192
+#define CGROUP "/tmp/cgroup"
+#define N_ATTACKERS 4
+#define SECONDS 8
+
+/* Emulation and other work of the host can take a CPU from a machine for this long, in ms. */
+#define NOISE 100.0
+#define FACTOR 5
+
+static double now_ms(void) {
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
+}
+
+static void write_file(const char *path, const char *text) {
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+        EXPECT(fd >= 0);
+        EXPECT(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+        close(fd);
+}
+
+static int peer_open_as(uid_t uid) {
+        int fd;
+
+        EXPECT(seteuid(uid) == 0);
+        fd = peer_open();
+        EXPECT(seteuid(0) == 0);
+        return fd;
+}
+
+/* Receive everything from a peer. */
+static void drain(int fd) {
+        struct bus1_metadata_credentials metadata;
+
+        while (recv_any(fd, &metadata) >= 0)
+                ;
+}
+
+/* many users: a namespace of the attacker, as newuidmap makes it */
+
+static void send_as_each_uid(int line, uint64_t handle, int passed) {
+        for (uid_t uid = 0; uid < N_UIDS; uid++) {
+                int fd = peer_open_as(uid), r;
+
+                r = send_fd(fd, handle_copy(line, fd, handle), passed);
+                EXPECT(r == 0 || r == -EDQUOT);
+                close(fd);
+        }
+}
+
+static void attack_with_users(int line, uint64_t handle, int passed) {
+        int ready[2], mapped[2];
+        char path[64], map[64], c;
+        pid_t pid;
+
+        EXPECT(pipe2(ready, O_CLOEXEC) == 0 && pipe2(mapped, O_CLOEXEC) == 0);
+        pid = fork();
+        if (pid == 0) {
+                EXPECT(setresgid(ATTACKER, ATTACKER, ATTACKER) == 0);
+                EXPECT(setresuid(ATTACKER, ATTACKER, ATTACKER) == 0);
+                EXPECT(unshare(CLONE_NEWUSER) == 0);
+                EXPECT(write(ready[1], "x", 1) == 1 && read(mapped[0], &c, 1) == 1);
+                EXPECT(setresuid(0, 0, 0) == 0);
+                send_as_each_uid(line, handle, passed);
+                _exit(0);
+        }
+        EXPECT(read(ready[0], &c, 1) == 1);
+        snprintf(path, sizeof(path), "/proc/%d/uid_map", (int)pid);
+        snprintf(map, sizeof(map), "0 %d %d", FIRST_UID, N_UIDS);
+        write_file(path, map);
+        EXPECT(write(mapped[1], "x", 1) == 1);
+        expect_exit(pid);
+}
+
+static void test_users(void) {
+        int service = peer_open(), line = peer_open_as(ATTACKER), victim = peer_open_as(VICTIM);
+        static char data[65536];
+        uint64_t node, handle, at_line;
+        unsigned n_fds, n_messages;
+        int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+        EXPECT(null >= 0);
+        node_create(service, victim, &node, &handle);
+        at_line = handle_copy(victim, line, handle);
+        attack_with_users(line, at_line, null);
+        for (n_fds = 0; n_fds < 100 && send_fd(victim, handle, null) == 0; n_fds++)
+                ;
+        for (n_messages = 0;
+             n_messages < 100 && send_bytes(victim, handle, data, sizeof(data)) == 0; n_messages++)
+                ;
+        printf("beside %d uids another user sent %u descriptors and %u messages of 64 KiB\n",
+               N_UIDS, n_fds, n_messages);
+        EXPECT(n_fds == 100 && n_messages == 100);
+        close(victim);
+        close(line);
+        close(service);
+}
+
+/* locks */
+
+static void make_cgroup(void) {
+        EXPECT(mkdir(CGROUP, 0755) == 0 || errno == EEXIST);
+        EXPECT(mount("cgroup", CGROUP, "cgroup2", 0, NULL) == 0);
+        write_file(CGROUP "/cgroup.subtree_control", "+cpu");
+        EXPECT(mkdir(CGROUP "/slow", 0755) == 0);
+        write_file(CGROUP "/slow/cpu.max", "10000 500000");
+}
+
+static void open_and_send(int line, uint64_t handle) {
+        int fd = peer_open();
+
+        send_bytes(line, handle, "x", 1);
+        close(fd);
+}
+
+/* A process of the attacker that gets little time. It does nothing with a handle of 0. */
+static pid_t start_attacker(int line, uint64_t handle) {
+        pid_t pid = fork();
+
+        if (pid != 0)
+                return pid;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        write_file(CGROUP "/slow/cgroup.procs", "0");
+        EXPECT(setresgid(ATTACKER, ATTACKER, ATTACKER) == 0);
+        EXPECT(setresuid(ATTACKER, ATTACKER, ATTACKER) == 0);
+        for (;;) {
+                if (handle)
+                        open_and_send(line, handle);
+                else
+                        getppid();
+        }
+}
+
+/* The longest time, in ms, that the victim needs to open a peer and to have a message received. */
+static double longest(int service, int victim, uint64_t handle) {
+        double end = now_ms() + SECONDS * 1e3, begin, took, most = 0;
+
+        do {
+                begin = now_ms();
+                EXPECT(seteuid(VICTIM) == 0);
+                close(peer_open());
+                EXPECT(seteuid(0) == 0);
+                EXPECT(send_bytes(victim, handle, "y", 1) == 0);
+                drain(service);
+                took = now_ms() - begin;
+                if (took > most)
+                        most = took;
+        } while (now_ms() < end);
+        return most;
+}
+
+static double longest_beside(int service, int victim, uint64_t handle, bool attack) {
+        pid_t pids[N_ATTACKERS];
+        double most;
+
+        for (unsigned i = 0; i < N_ATTACKERS; i++) {
+                int line = peer_open_as(ATTACKER);
+
+                pids[i] = start_attacker(line, attack ? handle_copy(victim, line, handle) : 0);
+                close(line);
+        }
+        most = longest(service, victim, handle);
+        for (unsigned i = 0; i < N_ATTACKERS; i++) {
+                EXPECT(kill(pids[i], SIGKILL) == 0);
+                EXPECT(waitpid(pids[i], NULL, 0) == pids[i]);
+        }
+        return most;
+}
+
+static void test_locks(void) {
+        int service = peer_open(), victim = peer_open_as(VICTIM);
+        double idle, most;
+        uint64_t node, handle;
+
+        node_create(service, victim, &node, &handle);
+        make_cgroup();
+        idle = longest_beside(service, victim, handle, false);
+        most = longest_beside(service, victim, handle, true);
+        printf("at most %.1f ms beside busy loops, %.1f ms beside the attack\n", idle, most);
+        EXPECT(most <= FACTOR * idle || most <= NOISE);
+        close(victim);
+        close(service);
+        EXPECT(rmdir(CGROUP "/slow") == 0 && umount(CGROUP) == 0);
+}
+
+int main(int argc, char **argv) {
+        const char *what = argc == 2 ? argv[1] : "";
+
+        if (strcmp(what, "users") == 0) {
+                test_users();
+        } else if (strcmp(what, "locks") == 0) {
+                test_locks();
+        } else {
+                fprintf(stderr, "usage: test-attack-accounts users|locks\n");
+                return 2;
+        }
+        expect_no_usage();
+        return 0;
+}
