@@ -17,6 +17,8 @@
 
 #include "test/bench/raw.h"
 
+#define OTHER_USER 1000
+
 static long check(long r, const char *what) {
         if (r < 0)
                 raw_fail("%s: %s", what, strerror(errno));
@@ -93,16 +95,29 @@ static void client_pair(struct end ends[static 2]) {
         }
 }
 
+static void end_introduce_both(struct end ends[static 2]) {
+        for (int i = 0; i < 2; i++)
+                ends[i].handle = end_introduce(&ends[!i], &ends[i]);
+}
+
 void end_pair(enum end_kind kind, struct end ends[static 2]) {
         int one[2], two[2];
 
         ends[0] = ends[1] = (struct end){.kind = kind, .fd = -1, .out = -1};
         switch (kind) {
+        case END_USERS:
+                /* From here on they are like peers of one user. */
+                ends[0].kind = ends[1].kind = END_BUS1;
+                ends[0].fd = device_open();
+                check(seteuid(OTHER_USER), "seteuid");
+                ends[1].fd = device_open();
+                check(seteuid(0), "seteuid");
+                end_introduce_both(ends);
+                return;
         case END_BUS1:
                 for (int i = 0; i < 2; i++)
                         ends[i].fd = device_open();
-                for (int i = 0; i < 2; i++)
-                        ends[i].handle = end_introduce(&ends[!i], &ends[i]);
+                end_introduce_both(ends);
                 return;
         case END_LIBBUS1:
                 client_pair(ends);

@@ -15,6 +15,7 @@
 
 enum end_kind {
         END_BUS1,     /* bus1 by ioctl() */
+        END_USERS,    /* the same between two users; needs root */
         END_LIBBUS1,  /* bus1 with libbus1 */
         END_SOCKET,   /* SOCK_SEQPACKET; waits with poll(), as a program with an event loop does */
         END_BLOCKING, /* SOCK_SEQPACKET; waits in recv() */

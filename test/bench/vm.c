@@ -278,8 +278,9 @@ static void print_number(double v, int width) {
 }
 
 static void print_table(const struct results *results) {
-        printf("%-32s %8s %8s %8s %8s %8s %8s  %9s %9s %9s %9s\n", "us", "bus1", "libbus1",
-               "socket", "blocking", "pipe", "broker", "of socket", "blocking", "pipe", "broker");
+        printf("%-32s %8s %8s %8s %8s %8s %8s %8s  %9s %9s %9s %9s\n", "us", "bus1", "users",
+               "libbus1", "socket", "blocking", "pipe", "broker", "of socket", "blocking", "pipe",
+               "broker");
         for (size_t i = 0; i < N_ROWS; i++) {
                 const double *v = results->kernel[i];
 
@@ -313,6 +314,11 @@ static void print_targets(const struct results *results) {
                         n++;
                         met += print_target(rows[i].name, "of socket", v[END_BUS1] / v[END_SOCKET],
                                             rows[i].most);
+                }
+                if (rows[i].kinds & 1u << END_USERS) {
+                        n++;
+                        met += print_target(rows[i].name, "of one user", v[END_USERS] / v[END_BUS1],
+                                            1.1);
                 }
                 if (rows[i].most > 0 && !isnan(results->dbus[i])) {
                         n++;
