@@ -20,6 +20,23 @@ static const u64 bus1_default_limits[_BUS1_RESOURCE_N] = {
 	[BUS1_RESOURCE_FILES] = BUS1_DEFAULT_MAX_FILES,
 };
 
+void bus1_limits_fill(struct bus1_limits *limits, u64 memory)
+{
+	const u64 bytes = min_t(u64, memory / 8, BUS1_DEFAULT_MAX_BYTES);
+	const u64 fit[_BUS1_RESOURCE_N] = {
+		[BUS1_RESOURCE_BYTES] = bytes,
+		[BUS1_RESOURCE_OBJECTS] = bytes / BUS1_COST_OBJECT,
+		[BUS1_RESOURCE_MESSAGES] = bytes / BUS1_COST_MESSAGE,
+		[BUS1_RESOURCE_FILES] = bytes / (16 * BUS1_COST_FILE),
+	};
+	size_t i;
+
+	for (i = 0; i < _BUS1_RESOURCE_N; i++) {
+		if (limits->max[i] == 0)
+			limits->max[i] = min_t(u64, fit[i], bus1_default_limits[i]);
+	}
+}
+
 struct bus1_accounts *bus1_accounts_new(const struct bus1_limits *limits)
 {
 	struct bus1_accounts *accounts;

@@ -78,6 +78,16 @@ struct bus1_limits {
 };
 
 /**
+ * bus1_limits_fill() - set the limits that are 0 to what suits a machine
+ * @limits:	limits
+ * @memory:	size of the memory of the machine, in bytes
+ *
+ * One user must not get all memory: what is queued cannot be swapped out in the kernel. A file in a
+ * message may keep far more memory than BUS1_COST_FILE, so there are fewer of them.
+ */
+void bus1_limits_fill(struct bus1_limits *limits, u64 memory);
+
+/**
  * bus1_accounts_new() - make a table of accounts
  * @limits:	limits for every account of this table, or NULL for the defaults
  *

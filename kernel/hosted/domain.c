@@ -64,6 +64,7 @@ static struct bus1_limits domain_limits(void)
 		limits.max[BUS1_RESOURCE_FILES] =
 			min_t(u64, BUS1_DEFAULT_MAX_FILES, limit.rlim_cur / FILES_SHARE);
 
+	bus1_limits_fill(&limits, (u64)sysconf(_SC_PHYS_PAGES) * (u64)sysconf(_SC_PAGESIZE));
 	return limits;
 }
 

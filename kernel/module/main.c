@@ -12,7 +12,6 @@
 #include <linux/fs.h>
 #include <linux/init.h>
 #include <linux/kdev_t.h>
-#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include "compat.h"
@@ -63,24 +62,6 @@ struct bus1_accounts *bus1_module_accounts(void)
 	return bus1_accounts;
 }
 
-/*
- * Queued messages, nodes and handles cannot be swapped out. By default one user must not get all
- * memory, and a file in a message may keep far more memory than its own structure.
- */
-static void __init bus1_limits_init(struct bus1_limits *limits)
-{
-	u64 bytes = min_t(u64, (u64)totalram_pages() * PAGE_SIZE / 8, BUS1_DEFAULT_MAX_BYTES);
-
-	limits->max[BUS1_RESOURCE_BYTES] = bus1_max_bytes ?: bytes;
-	limits->max[BUS1_RESOURCE_OBJECTS] =
-		bus1_max_objects ?: min_t(u64, bytes / BUS1_COST_OBJECT, BUS1_DEFAULT_MAX_OBJECTS);
-	limits->max[BUS1_RESOURCE_MESSAGES] =
-		bus1_max_messages
-			?: min_t(u64, bytes / BUS1_COST_MESSAGE, BUS1_DEFAULT_MAX_MESSAGES);
-	limits->max[BUS1_RESOURCE_FILES] =
-		bus1_max_files ?: min_t(u64, bytes / (16 * BUS1_COST_FILE), BUS1_DEFAULT_MAX_FILES);
-}
-
 static int __init bus1_device_register(void)
 {
 	struct device *device;
@@ -123,10 +104,17 @@ static void bus1_device_unregister(void)
 
 static int __init bus1_init(void)
 {
-	struct bus1_limits limits;
+	struct bus1_limits limits = {
+		.max = {
+			[BUS1_RESOURCE_BYTES]	 = bus1_max_bytes,
+			[BUS1_RESOURCE_OBJECTS]	 = bus1_max_objects,
+			[BUS1_RESOURCE_MESSAGES] = bus1_max_messages,
+			[BUS1_RESOURCE_FILES]	 = bus1_max_files,
+		},
+	};
 	int r;
 
-	bus1_limits_init(&limits);
+	bus1_limits_fill(&limits, (u64)totalram_pages() * PAGE_SIZE);
 	bus1_accounts = bus1_accounts_new(&limits);
 	if (IS_ERR(bus1_accounts))
 		return PTR_ERR(bus1_accounts);

@@ -31,7 +31,7 @@
 #define N_UIDS 8192
 #define CGROUP "/tmp/cgroup"
 #define N_ATTACKERS 4
-#define SECONDS 8
+#define SECONDS 6
 
 /* Emulation and other work of the host can take a CPU from a machine for this long, in ms. */
 #define NOISE 100.0

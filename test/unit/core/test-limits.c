@@ -148,6 +148,22 @@ START_TEST(limits_of_accounts_beyond_all_sense) {
 }
 END_TEST
 
+START_TEST(limits_follow_from_the_memory_of_the_machine) {
+        struct bus1_limits small = {.max[BUS1_RESOURCE_FILES] = 5}, large = {};
+
+        bus1_limits_fill(&small, 1ULL << 30);
+        ck_assert_uint_eq(small.max[BUS1_RESOURCE_BYTES], 1ULL << 27);
+        ck_assert_uint_eq(small.max[BUS1_RESOURCE_OBJECTS], 1ULL << 17);
+        ck_assert_uint_eq(small.max[BUS1_RESOURCE_MESSAGES], 1ULL << 19);
+        ck_assert_uint_eq(small.max[BUS1_RESOURCE_FILES], 5);
+        bus1_limits_fill(&large, 1ULL << 40);
+        ck_assert_uint_eq(large.max[BUS1_RESOURCE_BYTES], BUS1_DEFAULT_MAX_BYTES);
+        ck_assert_uint_eq(large.max[BUS1_RESOURCE_OBJECTS], BUS1_DEFAULT_MAX_OBJECTS);
+        ck_assert_uint_eq(large.max[BUS1_RESOURCE_MESSAGES], BUS1_DEFAULT_MAX_MESSAGES);
+        ck_assert_uint_eq(large.max[BUS1_RESOURCE_FILES], BUS1_DEFAULT_MAX_FILES);
+}
+END_TEST
+
 START_TEST(limits_of_one_leave_room_for_nothing) {
         struct bus1_limits limits = {.max = {1, 1, 1, 1}};
         struct world world = world_new_limited(1, &limits);
@@ -221,6 +237,7 @@ int main(void) {
         tcase_add_test(tcase, ids_of_a_release);
         tcase_add_test(tcase, data_and_files_of_a_message);
         tcase_add_test(tcase, limits_of_accounts_beyond_all_sense);
+        tcase_add_test(tcase, limits_follow_from_the_memory_of_the_machine);
         tcase_add_test(tcase, limits_of_one_leave_room_for_nothing);
         tcase_add_test(tcase, memory_of_commands);
         tcase_add_test(tcase, destinations_are_checked);
