@@ -54,62 +54,82 @@ static void bus1_queue_unlink(struct bus1_queue *queue, struct bus1_queue_entry 
 	--queue->n_entries;
 }
 
-static void bus1_queue_unstage(struct bus1_queue *queue, struct bus1_queue_entry *entry)
+/* Take the next entry out of a group, the first one last. */
+static struct bus1_queue_entry *bus1_queue_unstage(struct bus1_queue *queue,
+						   struct bus1_queue_entry *first)
 {
-	list_del_init(&entry->staged);
+	struct bus1_queue_entry *entry = first->group;
+
 	--queue->n_entries;
+	if (entry) {
+		first->group = entry->group;
+		return entry;
+	}
+	list_del_init(&first->staged);
+	return first;
 }
 
-/* Make a staged entry final. It has left the list of its transaction, which may end now. */
-static void bus1_queue_finalize(struct bus1_queue *queue, struct bus1_queue_entry *entry,
-				unsigned long tx, u64 timestamp)
+/* The first staged entry of a transaction, or NULL. */
+static struct bus1_queue_entry *bus1_queue_group(struct bus1_queue *queue,
+						 const struct bus1_staging *staging)
 {
-	bus1_invariant("staged-is-lower-bound",
-		       entry->timestamp & 1 && entry->timestamp < timestamp);
-	bus1_invariant("committed-is-even", !(timestamp & 1));
+	struct bus1_queue_entry *first;
 
-	bus1_queue_unstage(queue, entry);
-	entry->timestamp = timestamp;
-	entry->tx = tx;
-	queue->clock = max_t(u64, queue->clock, timestamp);
-	bus1_queue_insert(queue, entry);
-}
-
-/* Make a staged entry final if its transaction is decided. Return: whether it is. */
-static bool bus1_queue_settle_entry(struct bus1_queue *queue, struct bus1_queue_entry *entry)
-{
-	struct bus1_staging *staging = entry->staging;
-	unsigned long tx = staging->tx;
-	u64 final;
-
-	if (!READ_ONCE(staging->final))
-		return false;
-	spin_lock(&staging->lock);
-	final = staging->final;
-	list_del_init(&entry->link);
-	/* Without its last entry the transaction may end, and its staging with it. */
-	spin_unlock(&staging->lock);
-	bus1_queue_finalize(queue, entry, tx, final);
-	return true;
+	list_for_each_entry(first, &queue->staged, staged) {
+		if (first->staging == staging)
+			return first;
+	}
+	return NULL;
 }
 
 /*
- * Make all staged entries final whose transactions are decided. A peer that knows of such a
- * transaction, by whatever means, can only do so after the decision. So what it sends next gets a
- * greater timestamp.
+ * Make entries of a group final, a bounded number of them. Their transaction is decided. Without
+ * its last entry it may end, and its staging with it. Return: whether the group has no more
+ * entries.
+ */
+static bool bus1_queue_finalize(struct bus1_queue *queue, struct bus1_queue_entry *first)
+{
+	struct bus1_staging *staging = first->staging;
+	unsigned long tx = staging->tx;
+	u64 final = staging->final;
+	unsigned int n;
+
+	bus1_invariant("committed-is-even", !(final & 1));
+	queue->clock = max_t(u64, queue->clock, final);
+	for (n = 0; n < BUS1_QUEUE_BATCH; n++) {
+		struct bus1_queue_entry *entry = bus1_queue_unstage(queue, first);
+
+		bus1_invariant("staged-is-lower-bound",
+			       entry->timestamp & 1 && entry->timestamp < final);
+		spin_lock(&staging->lock);
+		list_del_init(&entry->link);
+		spin_unlock(&staging->lock);
+		entry->timestamp = final;
+		entry->tx = tx;
+		bus1_queue_insert(queue, entry);
+		if (entry == first)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Advance the clock to all transactions that are decided and have an entry in this queue. A peer
+ * that knows of such a transaction, by whatever means, can only do so after the decision. So what
+ * it sends next gets a greater timestamp.
  */
 static void bus1_queue_settle(struct bus1_queue *queue)
 {
-	struct bus1_queue_entry *entry, *next;
+	struct bus1_queue_entry *first;
 
-	list_for_each_entry_safe(entry, next, &queue->staged, staged)
-		bus1_queue_settle_entry(queue, entry);
+	list_for_each_entry(first, &queue->staged, staged)
+		queue->clock = max_t(u64, queue->clock, READ_ONCE(first->staging->final));
 }
 
-/* Delay the transaction of a staged entry. Return: false when it is decided already. */
-static bool bus1_queue_delay_entry(struct bus1_queue *queue, struct bus1_queue_entry *entry)
+/* Delay the transaction of a group. Return: false when it is decided already. */
+static bool bus1_queue_delay(struct bus1_queue *queue, struct bus1_queue_entry *first)
 {
-	struct bus1_staging *staging = entry->staging;
+	struct bus1_staging *staging = first->staging;
 	bool undecided;
 
 	spin_lock(&staging->lock);
@@ -118,41 +138,47 @@ static bool bus1_queue_delay_entry(struct bus1_queue *queue, struct bus1_queue_e
 		staging->least = max_t(u64, staging->least, queue->clock + 2);
 	spin_unlock(&staging->lock);
 	if (undecided)
-		entry->timestamp = queue->clock + 1;
+		first->timestamp = queue->clock + 1;
 	return undecided;
 }
 
-/*
- * Delay the transactions that could still get ahead of the entry that is received next. Return:
- * false when one of them has been decided, so that another entry may be next.
- */
-static bool bus1_queue_delay(struct bus1_queue *queue, const struct bus1_queue_entry *head)
+/* A group that must become final before @head can be received, because it is decided; or NULL. */
+static struct bus1_queue_entry *bus1_queue_decided(struct bus1_queue *queue,
+						   const struct bus1_queue_entry *head)
 {
-	struct bus1_queue_entry *entry;
+	struct bus1_queue_entry *first;
 
-	list_for_each_entry(entry, &queue->staged, staged) {
-		if (entry->timestamp < head->timestamp && !bus1_queue_delay_entry(queue, entry))
-			return false;
+	list_for_each_entry(first, &queue->staged, staged) {
+		if (READ_ONCE(first->staging->final))
+			return first;
+		/* Delay the transactions that could still get ahead of @head. */
+		if (head && first->timestamp < head->timestamp && !bus1_queue_delay(queue, first))
+			return first;
 	}
-	return true;
+	return NULL;
 }
 
-/* The entry that is received next, or NULL. It stays the next one until it is removed. */
+/*
+ * The entry that is received next, or NULL. It stays the next one until it is removed. Others get
+ * the lock in between.
+ */
 static struct bus1_queue_entry *bus1_queue_head(struct bus1_queue *queue)
 {
-	struct bus1_queue_entry *head;
+	struct bus1_queue_entry *first, *head;
 	struct rb_node *rb;
 
-	if (queue->sealed)
-		return NULL;
-	do {
-		bus1_queue_settle(queue);
+	for (;;) {
 		rb = rb_first_cached(&queue->entries);
-		if (!rb)
-			return NULL;
-		head = bus1_queue_entry_from_rb(rb);
-	} while (!bus1_queue_delay(queue, head));
-	return head;
+		head = rb ? bus1_queue_entry_from_rb(rb) : NULL;
+		first = queue->sealed ? NULL : bus1_queue_decided(queue, head);
+		if (!first)
+			return head;
+		if (bus1_queue_finalize(queue, first))
+			continue;
+		spin_unlock(&queue->lock);
+		cond_resched();
+		spin_lock(&queue->lock);
+	}
 }
 
 void bus1_queue_init(struct bus1_queue *queue, struct bus1_peer *peer,
@@ -215,15 +241,25 @@ u64 bus1_staging_decide(struct bus1_staging *staging, u64 timestamp)
 u64 bus1_queue_stage(struct bus1_queue *queue, struct bus1_queue_entry *entry,
 		     struct bus1_staging *staging)
 {
+	struct bus1_queue_entry *first;
 	u64 timestamp = 0;
 
 	spin_lock(&queue->lock);
 	if (!queue->sealed) {
 		bus1_queue_settle(queue);
+		timestamp = queue->clock + 2;
 		entry->timestamp = queue->clock + 1;
 		entry->staging = staging;
-		timestamp = queue->clock + 2;
-		list_add_tail(&entry->staged, &queue->staged);
+		entry->group = NULL;
+		INIT_LIST_HEAD(&entry->staged);
+		first = bus1_queue_group(queue, staging);
+		if (first) {
+			entry->group = first->group;
+			first->group = entry;
+			first->timestamp = entry->timestamp;
+		} else {
+			list_add_tail(&entry->staged, &queue->staged);
+		}
 		++queue->n_entries;
 	}
 	spin_unlock(&queue->lock);
@@ -252,39 +288,48 @@ u64 bus1_queue_sync(struct bus1_queue *queue, u64 timestamp)
 }
 
 /**
- * bus1_queue_commit() - make a staged entry final
+ * bus1_queue_commit() - make staged entries of a transaction final
  * @queue:	queue
  * @entry:	the entry that was first in @staging's list a moment ago. It may have become final
  *		since then, and may have been received and freed.
  * @staging:	its transaction, which is decided
  *
- * When this returns, the receiver owns the entry, and may have received and freed it.
+ * Makes other entries of the transaction final as well, but a bounded number. The receiver owns
+ * these entries then, and may have received and freed them when this returns.
  *
- * Return: true; false when the queue is sealed, and the caller owns the entry.
+ * Return: true; false when the queue is sealed. Then the caller owns @entry, which is in no list.
  */
 bool bus1_queue_commit(struct bus1_queue *queue, struct bus1_queue_entry *entry,
 		       struct bus1_staging *staging)
 {
-	bool is_staged, sealed;
+	struct bus1_queue_entry *first;
+	bool is_dropped;
 
 	spin_lock(&queue->lock);
-	sealed = queue->sealed;
+	if (!queue->sealed) {
+		first = bus1_queue_group(queue, staging);
+		if (first)
+			bus1_queue_finalize(queue, first);
+		spin_unlock(&queue->lock);
+		return true;
+	}
+
+	/* An entry that became final before the seal belongs to whoever has sealed the queue. */
 	spin_lock(&staging->lock);
-	/* An entry leaves the list only with the lock of its queue held, and never comes back. */
-	is_staged =
+	is_dropped =
 		list_first_entry_or_null(&staging->entries, struct bus1_queue_entry, link) == entry;
-	if (is_staged)
+	if (is_dropped)
 		list_del_init(&entry->link);
 	spin_unlock(&staging->lock);
-
-	if (is_staged && !sealed) {
-		bus1_queue_finalize(queue, entry, staging->tx, staging->final);
-	} else if (is_staged && entry->timestamp) {
-		bus1_queue_unstage(queue, entry);
+	if (is_dropped && entry->timestamp) {
+		/* Nobody else uses the groups of a sealed queue. */
+		if (!list_empty(&entry->staged))
+			list_del_init(&entry->staged);
 		entry->timestamp = 0;
+		--queue->n_entries;
 	}
 	spin_unlock(&queue->lock);
-	return !is_staged || !sealed;
+	return !is_dropped;
 }
 
 /**

@@ -10,6 +10,7 @@
  * tx.h explains where timestamps come from.
  *
  *	staged:	entry 13?  entry 17?		no order; the final timestamp will be greater
+ *			   entry 17?		of the same transaction as the one above it
  *	final:	entry 10   entry 12   entry 14	in the order of their timestamps
  *
  * A queue guarantees:
@@ -20,8 +21,11 @@
  *  - Nothing waits for a staged entry. To receive the first final entry, a receiver delays the
  *    transactions that are not decided yet: their final timestamp will be ahead of the clock. So
  *    entries are received in the order of their final timestamps.
- *  - A staged entry whose transaction is decided becomes final when its sender comes to it, or
- *    earlier, when another entry is added or received.
+ *  - The clock is also not behind the transactions that are decided and have an entry staged here,
+ *    whenever an entry is added. Their entries become final when their sender comes to this queue,
+ *    or earlier, when an entry is received.
+ *  - The staged entries of one transaction are one group. So it does not matter to others how many
+ *    they are; only the number of transactions that are under way does.
  *  - Entries with equal timestamps are ordered by the number of their transaction, which is the
  *    same on all queues. Entries of one transaction have the order in which they were staged.
  */
@@ -44,7 +48,8 @@ enum bus1_entry_type {
 /**
  * struct bus1_queue_entry - a message or notification to be received
  * @rb:		link in the queue while it is final
- * @staged:	link in the queue while it is staged
+ * @staged:	link in the queue while it is staged, and the first of its group; else empty
+ * @group:	the next one of its group while it is staged
  * @link:	link in a transaction that is not committed yet, or in a list of entries to drop;
  *		empty when it is in neither
  * @peer:	receiver; the object that contains the entry has a reference to it
@@ -57,7 +62,10 @@ enum bus1_entry_type {
 struct bus1_queue_entry {
 	union {
 		struct rb_node rb;
-		struct list_head staged;
+		struct {
+			struct list_head staged;
+			struct bus1_queue_entry *group;
+		};
 	};
 	struct list_head link;
 	struct bus1_peer *peer;
@@ -115,7 +123,7 @@ struct bus1_staging {
  * struct bus1_queue - the entries that a peer has not received yet
  * @lock:	protects this structure, and all of its entries but @link
  * @entries:	final entries by timestamp, transaction and index
- * @staged:	staged entries
+ * @staged:	the first staged entry of each transaction
  * @clock:	Lamport clock, always even
  * @received:	timestamp of the entry that was removed last
  * @n_entries:	number of entries, final and staged
