@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -252,6 +253,8 @@ static void run(const struct attack *attack) {
         EXPECT(pid >= 0);
         if (pid == 0) {
                 become(ATTACKER);
+                /* also when this test fails */
+                EXPECT(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
                 attack->run();
                 EXPECT(write(ends[1], "", 1) == 1);
                 for (;;)
