@@ -23,6 +23,7 @@
  *	bus1_account.lock	spinlock
  *	bus1_node.lock		spinlock
  *	bus1_queue.lock		spinlock
+ *	bus1_staging.lock	spinlock
  *
  * Only a transfer takes the locks of two peers: of the source and of the destination. The locks of
  * accounts are taken only with each other: never together with those of nodes and queues.

@@ -84,14 +84,13 @@ static struct bus1_queue_entry *bus1_queue_group(struct bus1_queue *queue,
 
 /*
  * Make entries of a group final, a bounded number of them. Their transaction is decided. Without
- * its last entry it may end, and its staging with it. Return: whether the group has no more
- * entries.
+ * its last entry it may end, and its staging with it.
  */
-static bool bus1_queue_finalize(struct bus1_queue *queue, struct bus1_queue_entry *first)
+static void bus1_queue_finalize(struct bus1_queue *queue, struct bus1_queue_entry *first)
 {
 	struct bus1_staging *staging = first->staging;
 	unsigned long tx = staging->tx;
-	u64 final = staging->final;
+	u64 final = READ_ONCE(staging->final);
 	unsigned int n;
 
 	bus1_invariant("committed-is-even", !(final & 1));
@@ -108,9 +107,8 @@ static bool bus1_queue_finalize(struct bus1_queue *queue, struct bus1_queue_entr
 		entry->tx = tx;
 		bus1_queue_insert(queue, entry);
 		if (entry == first)
-			return true;
+			break;
 	}
-	return false;
 }
 
 /*
@@ -173,8 +171,7 @@ static struct bus1_queue_entry *bus1_queue_head(struct bus1_queue *queue)
 		first = queue->sealed ? NULL : bus1_queue_decided(queue, head);
 		if (!first)
 			return head;
-		if (bus1_queue_finalize(queue, first))
-			continue;
+		bus1_queue_finalize(queue, first);
 		spin_unlock(&queue->lock);
 		cond_resched();
 		spin_lock(&queue->lock);
@@ -404,6 +401,21 @@ struct bus1_queue_entry *bus1_queue_next_of_tx(struct bus1_queue *queue,
 	return next;
 }
 
+/* Whether nothing can get ahead of an entry any more. */
+static __maybe_unused bool bus1_queue_is_next(struct bus1_queue *queue,
+					      const struct bus1_queue_entry *entry)
+{
+	struct bus1_queue_entry *first;
+
+	list_for_each_entry(first, &queue->staged, staged) {
+		u64 final = READ_ONCE(first->staging->final);
+
+		if ((final ? final : first->timestamp) < entry->timestamp)
+			return false;
+	}
+	return rb_first_cached(&queue->entries) == &entry->rb;
+}
+
 /**
  * bus1_queue_remove() - take an entry out
  * @queue:	queue
@@ -417,7 +429,7 @@ struct bus1_queue_entry *bus1_queue_remove(struct bus1_queue *queue, struct bus1
 
 	spin_lock(&queue->lock);
 	bus1_invariant("received-in-order",
-		       bus1_queue_head(queue) == entry && entry->timestamp >= queue->received);
+		       bus1_queue_is_next(queue, entry) && entry->timestamp >= queue->received);
 	bus1_invariant("clock-covers", entry->timestamp <= queue->clock);
 	queue->received = entry->timestamp;
 	bus1_queue_unlink(queue, entry);

@@ -27,8 +27,8 @@
  *
  *  - Before the decision, a receiver that has an entry behind the staged one delays the
  *    transaction, and receives that entry. The queue now accepts only later final timestamps.
- *  - After the decision, whoever uses a queue next makes the staged entry final: a receiver, or
- *    another sender.
+ *  - After the decision, a receiver makes the staged entry final itself. Other senders need only
+ *    the timestamp, and find it.
  *
  * The sender does not wait for anybody either: delays make its timestamp greater, and do not cost
  * it a step.
@@ -38,9 +38,9 @@
  * A transaction that is decided after a receive gets a timestamp ahead of the entry that was
  * received, because either it was staged later, or the receive has delayed it.
  *
- * The order is also causal. Nobody can see any part of a transaction before its decision. After it,
- * each operation on one of its queues finds the staged entry decided, and advances the clock to its
- * timestamp first. So a response gets a greater timestamp on each of these queues, even if a
+ * The order is also causal. Nobody receives any part of a transaction before its decision. After
+ *it, each operation on one of its queues finds the staged entry decided, and advances the clock to
+ *its timestamp first. So a response gets a greater timestamp on each of these queues, even if a
  * receiver told the responder about the message by other means than bus1.
  */
 

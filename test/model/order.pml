@@ -30,6 +30,7 @@ typedef queue_t {
 	byte timestamp[TXS];	/* while staged: odd, and less than the final one will be */
 	byte last;		/* timestamp that was received last */
 	byte last_tx;
+	byte looked;		/* entry that the receiver looks at, plus 1 */
 };
 
 queue_t queue[PEERS];
@@ -92,7 +93,7 @@ inline finalize(p, t)
 	queue[p].state[t] = FINAL
 }
 
-/* Staged entries whose transaction is decided become final. */
+/* bus1_queue_head(): for a receiver, staged entries whose transaction is decided become final. */
 inline settle(p)
 {
 	if
@@ -108,11 +109,25 @@ inline settle(p)
 	fi
 }
 
+/* bus1_queue_settle(): the clock is not behind the transactions that are decided. */
+inline settle_before(p)
+{
 #ifdef BREAK_SETTLE
-#define settle_before(p) skip
+	skip
 #else
-#define settle_before(p) settle(p)
+	if
+	:: !queue[p].sealed ->
+		for (k : 0 .. TXS - 1) {
+			if
+			:: queue[p].state[k] == STAGED -> queue[p].clock = MAX(queue[p].clock, final[k])
+			:: else
+			fi
+		}
+		k = 0
+	:: else
+	fi
 #endif
+}
 
 inline stage(p, t)
 {
@@ -128,6 +143,7 @@ inline stage(p, t)
 
 inline sync(p, value)
 {
+	settle_before(p);
 	queue[p].clock = MAX(queue[p].clock, value)
 }
 
@@ -173,15 +189,9 @@ inline begin(t)
 	k = 0
 }
 
-inline receive(p, t)
+/* bus1_queue_peek(): the transactions that are not decided are delayed, so t stays the next one. */
+inline look(p, t)
 {
-	/* received-in-order: each received entry is behind the one that was received before it. */
-	assert(queue[p].timestamp[t] > queue[p].last ||
-	       (queue[p].timestamp[t] == queue[p].last && t > queue[p].last_tx));
-	queue[p].last = queue[p].timestamp[t];
-	queue[p].last_tx = t;
-	/* clock-covers */
-	assert(queue[p].timestamp[t] <= queue[p].clock);
 #ifndef BREAK_DELAY
 	for (k : 0 .. TXS - 1) {
 		if
@@ -192,7 +202,22 @@ inline receive(p, t)
 		:: else
 		fi
 	}
+	k = 0;
 #endif
+	queue[p].looked = t + 1
+}
+
+/* bus1_queue_remove() */
+inline receive(p, t)
+{
+	queue[p].looked = 0;
+	/* received-in-order: each received entry is behind the one that was received before it. */
+	assert(queue[p].timestamp[t] > queue[p].last ||
+	       (queue[p].timestamp[t] == queue[p].last && t > queue[p].last_tx));
+	queue[p].last = queue[p].timestamp[t];
+	queue[p].last_tx = t;
+	/* clock-covers */
+	assert(queue[p].timestamp[t] <= queue[p].clock);
 
 	for (k : 0 .. TXS - 1) {
 		if
@@ -232,10 +257,10 @@ inline drain(p)
 #else
 	settle(p);
 	do
-	:: CAN_RECEIVE(p, 0) -> receive(p, 0)
-	:: CAN_RECEIVE(p, 1) -> receive(p, 1)
+	:: CAN_RECEIVE(p, 0) -> look(p, 0); receive(p, 0)
+	:: CAN_RECEIVE(p, 1) -> look(p, 1); receive(p, 1)
 #if PEERS > 2
-	:: CAN_RECEIVE(p, 2) -> receive(p, 2)
+	:: CAN_RECEIVE(p, 2) -> look(p, 2); receive(p, 2)
 #endif
 	:: else -> break
 	od
@@ -306,16 +331,22 @@ stalled:
 #define CAN_SETTLE(p) \
 	(!queue[p].sealed && (DECIDED(p, 0) || DECIDED(p, 1) || (TXS > 2 && DECIDED(p, TXS - 1))))
 
+#define CAN_LOOK(p, t) (!CAN_SETTLE(p) && queue[p].looked == 0 && CAN_RECEIVE(p, t))
+#define CAN_TAKE(p, t) (!queue[p].sealed && queue[p].looked == (t) + 1)
+
 proctype receiver(byte p)
 {
 	byte k, l;
 
 end:	do
 	:: d_step { CAN_SETTLE(p) -> settle(p) }
-	:: d_step { !CAN_SETTLE(p) && CAN_RECEIVE(p, 0) -> receive(p, 0) }
-	:: d_step { !CAN_SETTLE(p) && CAN_RECEIVE(p, 1) -> receive(p, 1) }
+	:: d_step { CAN_LOOK(p, 0) -> look(p, 0) }
+	:: d_step { CAN_TAKE(p, 0) -> assert(FIRST(p, 0)); receive(p, 0) }
+	:: d_step { CAN_LOOK(p, 1) -> look(p, 1) }
+	:: d_step { CAN_TAKE(p, 1) -> assert(FIRST(p, 1)); receive(p, 1) }
 #if PEERS > 2
-	:: d_step { !CAN_SETTLE(p) && CAN_RECEIVE(p, 2) -> receive(p, 2) }
+	:: d_step { CAN_LOOK(p, 2) -> look(p, 2) }
+	:: d_step { CAN_TAKE(p, 2) -> assert(FIRST(p, 2)); receive(p, 2) }
 #endif
 	od
 }

@@ -5,6 +5,7 @@
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
+#define __maybe_unused __attribute__((unused))
 
 /* Relaxed atomics mean the same as the volatile accesses of the kernel in its memory model. */
 #define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
