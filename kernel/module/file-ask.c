@@ -47,7 +47,8 @@ int bus1_file_ask(struct file *file)
 
 /* A table of descriptors that is always full: the next number is beyond every limit. */
 static struct files_struct bus1_no_files = {
-	.count = ATOMIC_INIT(1),
+	/* An oops in receive_fd() drops one reference for each task. */
+	.count = ATOMIC_INIT(INT_MAX / 2),
 	.resize_wait = __WAIT_QUEUE_HEAD_INITIALIZER(bus1_no_files.resize_wait),
 	.fdt = (struct fdtable __rcu __force *)&bus1_no_files.fdtab,
 	.fdtab = {

@@ -17,6 +17,7 @@
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/pagemap.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -39,6 +40,15 @@ static int bus1_pool_error(const void *ptr)
 	return r == -ENOSPC ? -ENOMEM : r;
 }
 
+/*
+ * The operations of the file of a pool: none. remap_file_pages() maps the file of a mapping again,
+ * past bus1_pool_mmap(); without an mmap operation it fails. The file keeps the module loaded,
+ * because a mapping, which has bus1_pool_vm_ops, keeps the file.
+ */
+static const struct file_operations bus1_pool_fops = {
+	.owner = THIS_MODULE,
+};
+
 /* Make the memory of the pool unless it exists. The caller holds the lock of the device. */
 int bus1_pool_open(struct bus1_file *bus1_file)
 {
@@ -51,6 +61,8 @@ int bus1_pool_open(struct bus1_file *bus1_file)
 	pool = shmem_file_setup("bus1-pool", 0, BUS1_POOL_FLAGS);
 	if (IS_ERR(pool))
 		return bus1_pool_error(pool);
+	__module_get(bus1_pool_fops.owner);
+	pool->f_op = &bus1_pool_fops;
 	WRITE_ONCE(bus1_file->pool, pool);
 	return 0;
 }
@@ -127,15 +139,6 @@ int bus1_pool_enable(struct bus1_file *bus1_file)
 	return r;
 }
 
-static int bus1_pool_call_mmap(struct file *pool, struct vm_area_struct *vma)
-{
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
-	return call_mmap(pool, vma);
-#else
-	return vfs_mmap(pool, vma);
-#endif
-}
-
 /*
  * Find a page that exists. It may have to be read from swap. The page is returned locked, so it is
  * not freed before it is mapped; a page that is mapped is unmapped when it is freed.
@@ -151,7 +154,7 @@ static vm_fault_t bus1_pool_fault_locked(struct vm_fault *vmf)
 	if (IS_ERR(page))
 		return vmf_error(bus1_pool_error(page));
 	lock_page(page);
-	if (page->mapping != mapping) {
+	if (compound_head(page)->mapping != mapping) {
 		/* It has gone to swap since. Try again. */
 		unlock_page(page);
 		put_page(page);
@@ -213,8 +216,6 @@ int bus1_pool_mmap(struct file *file, struct vm_area_struct *vma)
 
 	bus1_pool_set_flags(vma);
 	vma_set_file(vma, bus1_file->pool);
-	r = bus1_pool_call_mmap(bus1_file->pool, vma);
-	if (r == 0)
-		vma->vm_ops = &bus1_pool_vm_ops;
-	return r;
+	vma->vm_ops = &bus1_pool_vm_ops;
+	return 0;
 }
