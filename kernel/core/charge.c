@@ -93,43 +93,27 @@ static atomic64_t *bus1_share_siblings(struct bus1_share *share)
 }
 
 static __always_inline s64 bus1_add_one(atomic64_t used[_BUS1_RESOURCE_N],
-					const u64 amount[_BUS1_RESOURCE_N], size_t i)
+					const u64 amount[_BUS1_RESOURCE_N], s64 sign, size_t i)
 {
-	return amount[i] > 0 ? atomic64_add_return(amount[i], &used[i]) : -1;
+	return amount[i] > 0 ? atomic64_add_return(sign * (s64)amount[i], &used[i]) : -1;
 }
 
-/* Add an amount. Return: whether there was no message before, and is one now. */
-static __always_inline bool bus1_add(atomic64_t used[_BUS1_RESOURCE_N],
-				     const u64 amount[_BUS1_RESOURCE_N])
+/* Add (sign 1) or subtract (-1). Return: the messages in use then; -1 when there are none in
+ * amount. */
+static __always_inline s64 bus1_add(atomic64_t used[_BUS1_RESOURCE_N],
+				    const u64 amount[_BUS1_RESOURCE_N], s64 sign)
 {
-	bus1_add_one(used, amount, BUS1_RESOURCE_BYTES);
-	bus1_add_one(used, amount, BUS1_RESOURCE_OBJECTS);
-	bus1_add_one(used, amount, BUS1_RESOURCE_FILES);
-	return bus1_add_one(used, amount, BUS1_RESOURCE_MESSAGES) ==
-	       (s64)amount[BUS1_RESOURCE_MESSAGES];
-}
-
-static __always_inline s64 bus1_sub_one(atomic64_t used[_BUS1_RESOURCE_N],
-					const u64 amount[_BUS1_RESOURCE_N], size_t i)
-{
-	return amount[i] > 0 ? atomic64_sub_return(amount[i], &used[i]) : -1;
-}
-
-/* Subtract an amount. Return: whether there is no message any more, and was one before. */
-static __always_inline bool bus1_sub(atomic64_t used[_BUS1_RESOURCE_N],
-				     const u64 amount[_BUS1_RESOURCE_N])
-{
-	bus1_sub_one(used, amount, BUS1_RESOURCE_BYTES);
-	bus1_sub_one(used, amount, BUS1_RESOURCE_OBJECTS);
-	bus1_sub_one(used, amount, BUS1_RESOURCE_FILES);
-	return bus1_sub_one(used, amount, BUS1_RESOURCE_MESSAGES) == 0;
+	bus1_add_one(used, amount, sign, BUS1_RESOURCE_BYTES);
+	bus1_add_one(used, amount, sign, BUS1_RESOURCE_OBJECTS);
+	bus1_add_one(used, amount, sign, BUS1_RESOURCE_FILES);
+	return bus1_add_one(used, amount, sign, BUS1_RESOURCE_MESSAGES);
 }
 
 /* Add to a share and to those that it is inside of. The first message makes a share active. */
 static void bus1_share_add(struct bus1_share *share, const u64 amount[_BUS1_RESOURCE_N])
 {
 	for (; share; share = share->outer) {
-		if (!bus1_add(share->used, amount))
+		if (bus1_add(share->used, amount, 1) != (s64)amount[BUS1_RESOURCE_MESSAGES])
 			continue;
 		refcount_inc(&share->actor->refs);
 		atomic64_add(1, bus1_share_siblings(share));
@@ -150,7 +134,7 @@ void bus1_uncharge_share(struct bus1_account *account, struct bus1_share *share,
 	for (; share; share = outer) {
 		/* It is still active, because it has the same message. */
 		outer = share->outer;
-		if (!bus1_sub(share->used, amount))
+		if (bus1_add(share->used, amount, -1) != 0)
 			continue;
 		atomic64_sub(1, bus1_share_siblings(share));
 		/* This may free the share. */
@@ -217,9 +201,9 @@ void bus1_charge_anyway(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURC
 	size_t level;
 
 	for (level = 0; unlikely(level + 1 < account->depth); level++)
-		bus1_add(account->path[level]->used, amount);
-	bus1_add(account->used, amount);
-	bus1_add(usage->used, amount);
+		bus1_add(account->path[level]->used, amount, 1);
+	bus1_add(account->used, amount, 1);
+	bus1_add(usage->used, amount, 1);
 }
 
 /* Take back the charge of a peer, but not that of the share. */
@@ -228,10 +212,10 @@ void bus1_uncharge(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N])
 	struct bus1_account *account = usage->account;
 	size_t level;
 
-	bus1_sub(usage->used, amount);
-	bus1_sub(account->used, amount);
+	bus1_add(usage->used, amount, -1);
+	bus1_add(account->used, amount, -1);
 	for (level = 0; unlikely(level + 1 < account->depth); level++)
-		bus1_sub(account->path[level]->used, amount);
+		bus1_add(account->path[level]->used, amount, -1);
 }
 
 /* Whether a peer that was charged exceeds no limit of a resource. */
@@ -345,7 +329,7 @@ void bus1_uncharge_objects(struct bus1_usage *usage, u64 n)
 	bus1_uncharge(usage, amount);
 }
 
-static void bus1_files_add(struct bus1_account *sender, u64 n)
+static void bus1_files_add(struct bus1_account *sender, s64 n)
 {
 	size_t level;
 
@@ -399,9 +383,5 @@ bool bus1_charge_files(struct bus1_account *sender, u64 n, u64 max)
 /* Files are not in flight any more. */
 void bus1_uncharge_files(struct bus1_account *sender, u64 n)
 {
-	size_t level;
-
-	atomic64_sub(n, &sender->files_sent);
-	for (level = 0; unlikely(level + 1 < sender->depth); level++)
-		atomic64_sub(n, &sender->path[level]->files_inner);
+	bus1_files_add(sender, -(s64)n);
 }

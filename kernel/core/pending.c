@@ -22,7 +22,7 @@ static u64 bus1_command_charge(size_t n_bytes)
 	return n_bytes > BUS1_COMMAND_FREE ? n_bytes - BUS1_COMMAND_FREE : 0;
 }
 
-static void bus1_pending_add(struct bus1_usage *usage, u64 n)
+static void bus1_pending_add(struct bus1_usage *usage, s64 n)
 {
 	const struct bus1_account *account = usage->account;
 	size_t level;
@@ -30,16 +30,6 @@ static void bus1_pending_add(struct bus1_usage *usage, u64 n)
 	for (level = 0; level < account->depth; level++)
 		atomic64_add(n, &account->path[level]->pending);
 	atomic64_add(n, &usage->pending);
-}
-
-static void bus1_pending_sub(struct bus1_usage *usage, u64 n)
-{
-	const struct bus1_account *account = usage->account;
-	size_t level;
-
-	atomic64_sub(n, &usage->pending);
-	for (level = 0; level < account->depth; level++)
-		atomic64_sub(n, &account->path[level]->pending);
 }
 
 /* Whether a peer that was charged exceeds no limit. */
@@ -71,7 +61,7 @@ int bus1_peer_begin_command(struct bus1_peer *peer, size_t n_bytes)
 	bus1_pending_add(&peer->usage, n);
 	if (bus1_pending_fits(&peer->usage))
 		return 0;
-	bus1_pending_sub(&peer->usage, n);
+	bus1_pending_add(&peer->usage, -(s64)n);
 	return -EDQUOT;
 }
 
@@ -80,5 +70,5 @@ void bus1_peer_end_command(struct bus1_peer *peer, size_t n_bytes)
 	u64 n = bus1_command_charge(n_bytes);
 
 	if (n > 0)
-		bus1_pending_sub(&peer->usage, n);
+		bus1_pending_add(&peer->usage, -(s64)n);
 }

@@ -150,14 +150,28 @@ static int local_send(void *p, uint64_t flags, size_t n_destinations, const uint
 	return r;
 }
 
-/* Tell the caller the sizes of a message. */
-static void local_put_sizes(struct bus1_message *message, size_t n_transfers, size_t n_data,
-			    size_t n_files)
+/* The sizes of a message, which the caller is told after the receive has ended. */
+struct local_sizes {
+	size_t n_transfers;
+	size_t n_data;
+	size_t n_files;
+};
+
+static struct local_sizes local_get_sizes(const struct bus1_recv *recv)
 {
-	message->n_transfers = n_transfers;
-	message->n_data = n_data;
+	return (struct local_sizes){
+		.n_transfers = recv->n_transfers,
+		.n_data = recv->payload ? recv->payload->n_data : 0,
+		.n_files = recv->payload ? recv->payload->n_files : 0,
+	};
+}
+
+static void local_put_sizes(struct bus1_message *message, const struct local_sizes *sizes)
+{
+	message->n_transfers = sizes->n_transfers;
+	message->n_data = sizes->n_data;
 	if (message->flags & BUS1_MESSAGE_FLAG_FDS)
-		((struct bus1_message_fds *)message)->n_fds = n_files;
+		((struct bus1_message_fds *)message)->n_fds = sizes->n_files;
 }
 
 static void local_put_metadata(struct bus1_metadata *metadata, uint64_t flags,
@@ -176,7 +190,7 @@ static int local_discard_one(struct local_peer *local, uint64_t flags,
 			     struct bus1_metadata *metadata, struct bus1_message *message)
 {
 	struct bus1_metadata_credentials credentials;
-	size_t n_data, n_files, n_transfers;
+	struct local_sizes sizes;
 	struct bus1_recv recv;
 	uint64_t type;
 	int r;
@@ -186,9 +200,7 @@ static int local_discard_one(struct local_peer *local, uint64_t flags,
 		return r;
 
 	type = recv.type;
-	n_transfers = recv.n_transfers;
-	n_data = recv.payload ? recv.payload->n_data : 0;
-	n_files = recv.payload ? recv.payload->n_files : 0;
+	sizes = local_get_sizes(&recv);
 	hosted_metadata_fill(&credentials, &recv);
 	r = bus1_peer_recv_discard(&recv);
 	if (r < 0)
@@ -196,7 +208,7 @@ static int local_discard_one(struct local_peer *local, uint64_t flags,
 
 	local_put_metadata(metadata, flags, &credentials);
 	message->type = type;
-	local_put_sizes(message, n_transfers, n_data, n_files);
+	local_put_sizes(message, &sizes);
 	return 0;
 }
 
@@ -210,7 +222,7 @@ static int local_recv_one(struct local_peer *local, uint64_t flags, struct bus1_
 	struct bus1_message_fds *with_fds = (void *)message;
 	struct bus1_metadata_credentials credentials;
 	CLEANUP(local_fds_close) struct local_fds fds;
-	size_t n_data, n_files, n_transfers;
+	struct local_sizes sizes;
 	bool peek = flags & BUS1_RECV_FLAG_PEEK;
 	bool takes_fds = message->flags & BUS1_MESSAGE_FLAG_FDS && !peek;
 	struct bus1_transfer *transfers;
@@ -224,18 +236,16 @@ static int local_recv_one(struct local_peer *local, uint64_t flags, struct bus1_
 		return r;
 
 	type = recv.type;
-	n_transfers = recv.n_transfers;
-	n_data = recv.payload ? recv.payload->n_data : 0;
-	n_files = recv.payload ? recv.payload->n_files : 0;
+	sizes = local_get_sizes(&recv);
 
-	if (n_transfers > message->n_transfers || n_data > message->n_data ||
-	    (takes_fds && n_files > with_fds->n_fds)) {
+	if (sizes.n_transfers > message->n_transfers || sizes.n_data > message->n_data ||
+	    (takes_fds && sizes.n_files > with_fds->n_fds)) {
 		bus1_peer_recv_abort(&recv);
-		local_put_sizes(message, n_transfers, n_data, n_files);
+		local_put_sizes(message, &sizes);
 		return -EMSGSIZE;
 	}
 
-	for (size_t i = 0; takes_fds && i < n_files; i++) {
+	for (size_t i = 0; takes_fds && i < sizes.n_files; i++) {
 		r = local_fds_add_copy(&fds, recv.payload->files[i]->fd);
 		if (r < 0) {
 			bus1_peer_recv_abort(&recv);
@@ -243,10 +253,11 @@ static int local_recv_one(struct local_peer *local, uint64_t flags, struct bus1_
 		}
 	}
 
-	if (n_data > 0)
-		iovec_scatter(ptr_from_u64(message->ptr_data_vecs), 0, recv.payload->data, n_data);
+	if (sizes.n_data > 0)
+		iovec_scatter(ptr_from_u64(message->ptr_data_vecs), 0, recv.payload->data,
+			      sizes.n_data);
 	transfers = ptr_from_u64(message->ptr_transfers);
-	for (size_t i = 0; i < n_transfers; i++)
+	for (size_t i = 0; i < sizes.n_transfers; i++)
 		transfers[i] = bus1_recv_transfer(&recv, i);
 	hosted_metadata_fill(&credentials, &recv);
 
@@ -262,7 +273,7 @@ static int local_recv_one(struct local_peer *local, uint64_t flags, struct bus1_
 		memcpy(ptr_from_u64(with_fds->ptr_fds), fds.fds, fds.n * sizeof(*fds.fds));
 	fds.n = 0;
 	message->type = type;
-	local_put_sizes(message, n_transfers, n_data, n_files);
+	local_put_sizes(message, &sizes);
 	return 0;
 }
 
