@@ -31,7 +31,7 @@ struct bus1_node;
  * @charged:	the receiver is charged
  * @handles:	handles of the receiver, in flight. The delivery owns them until it is received.
  *
- * A multicast makes many deliveries, so the structure is small (96 bytes).
+ * A multicast makes many deliveries, so the structure is small (104 bytes).
  */
 struct bus1_delivery {
 	struct bus1_queue_entry entry;
