@@ -10,7 +10,7 @@
 #include "bridge/base/log.h"
 #include "bridge/bus/bus.h"
 
-/* This finds all denials: journalctl MESSAGE_ID=... (made with systemd-id128 new). */
+/* The ID of all denials in the journal (made with systemd-id128 new): journalctl MESSAGE_ID=... */
 #define DENIAL_MESSAGE_ID "3a8aa84927894869bd2c7a563d348c9c"
 
 #define FIELDS_MAX 32
@@ -114,7 +114,7 @@ void denial_log_message(struct bus *bus, const struct client *sender, const stru
         add(&f, "DBUS_MEMBER", m->member.s);
         add(&f, "DBUS_ERROR_NAME", m->error_name.s);
         complain_with(&bus->complaints, sender ? from->uid : to->uid, f.fields, f.n,
-                      "%s %s message by the %s, sender=\"%s\" (uid=%d pid=%d) type=\"%s\" "
+                      "%s %s message, decided by %s, sender=\"%s\" (uid=%d pid=%d) type=\"%s\" "
                       "path=\"%s\" interface=\"%s\" member=\"%s\" error name=\"%s\" "
                       "requested_reply=%d destination=\"%s\" (%s), rule: %s",
                       allowed ? "Allowed" : "Rejected", direction, source->policy, name_of(sender),
@@ -136,7 +136,7 @@ void denial_log_client(const struct client *client, const char *name,
         add_credentials(&f, &side_sender, &client->credentials);
         add(&f, "DBUS_NAME", name);
         complain_with(&client->bus->complaints, client->credentials.uid, f.fields, f.n,
-                      "Connection %s (uid=%d pid=%d) may not %s by the %s, rule: %s",
+                      "Connection %s (uid=%d pid=%d) may not %s, decided by %s, rule: %s",
                       client_name(client), (int)client->credentials.uid,
                       (int)client->credentials.pid, own, source->policy, or_unset(source->text));
 }
@@ -148,7 +148,7 @@ void denial_log_connect(struct bus *bus, const struct client_credentials *creden
         begin(&f, "deny", "connect", source);
         add_credentials(&f, &side_sender, credentials);
         complain_with(&bus->complaints, credentials->uid, f.fields, f.n,
-                      "Rejected a connection of uid=%d pid=%d by the %s, rule: %s",
+                      "Rejected a connection of uid=%d pid=%d, decided by %s, rule: %s",
                       (int)credentials->uid, (int)credentials->pid, source->policy,
                       or_unset(source->text));
 }

@@ -308,7 +308,8 @@ START_TEST(denials_are_logged) {
         ck_assert_int_gt(n, 0);
         close(pipes[0]);
         log_deinit(&log);
-        ck_assert_ptr_nonnull(strstr(line, "Rejected send message by the Fake, sender=\":1.0\""));
+        ck_assert_ptr_nonnull(
+                strstr(line, "Rejected send message, decided by Fake, sender=\":1.0\""));
         ck_assert_ptr_nonnull(strstr(line, "rule: the reason\n"));
         ck_assert_ptr_eq(strchr(line, '\n'), line + n - 1);
         peer_expect_error(A, DENIED);
