@@ -107,7 +107,7 @@ int bus1_v2016_handle_release(struct bus1_peer *peer, u64 id)
 	return r;
 }
 
-/* Make a handle that @to will hold, and reserve an ID for it. It is not linked to the node yet. */
+/* Make a handle that @to will hold, not linked to the node yet, and reserve an ID for it. */
 static int bus1_v2016_transfer_prepare(struct bus1_peer *from, struct bus1_peer *to,
 				       struct bus1_node *node, struct bus1_handle **ret_handle,
 				       struct bus1_v2016_id **ret_named)
@@ -151,7 +151,7 @@ static int bus1_v2016_transfer_node(struct bus1_peer *from, struct bus1_peer *to
 	if (r < 0)
 		return r;
 
-	/* When the node dies right now, the destination gets the handle and a notification. */
+	/* If the node has just died, the destination gets the handle and a notification. */
 	bus1_tx_init(&tx, from);
 	if (!bus1_handle_link(handle))
 		bus1_handle_notify(handle, &tx);

@@ -77,7 +77,8 @@ static struct bus1_v2016_id *bus1_v2016_add(struct bus1_v2016 *v2016, u64 id,
 /**
  * bus1_v2016_end() - end an ID
  * @peer:	peer
- * @named:	ID without a handle. If the peer owns the node, the node is dead.
+ * @named:	ID without a handle. If the peer owns the node, the node is dead, or the command
+ *		that made the node fails.
  */
 void bus1_v2016_end(struct bus1_peer *peer, struct bus1_v2016_id *named)
 {
@@ -113,7 +114,7 @@ static int bus1_v2016_create(struct bus1_peer *peer, u64 id, struct bus1_v2016_i
 	return 0;
 }
 
-/* Whether a user may choose an ID that is not in use. */
+/* Check that a user may choose an ID that is not in use. Returns 0, -ENXIO or -EINVAL. */
 static int bus1_v2016_check_new(u64 id)
 {
 	if (id & BUS1_2016_HANDLE_MANAGED)
@@ -121,7 +122,7 @@ static int bus1_v2016_check_new(u64 id)
 	return id & BUS1_2016_HANDLE_REMOTE ? -EINVAL : 0;
 }
 
-/* Whether bus1_v2016_import() would find an ID or could make it. */
+/* Check that bus1_v2016_import() would find or make an ID. Returns 0, -ENXIO or -EINVAL. */
 int bus1_v2016_check(struct bus1_v2016 *v2016, u64 id)
 {
 	return bus1_v2016_find(v2016, id) ? 0 : bus1_v2016_check_new(id);
@@ -179,7 +180,7 @@ void bus1_v2016_import_undo(struct bus1_peer *peer, struct list_head *created)
  * @node:	node, referenced by the handle that is about to be installed
  * @ret_named:	set to the ID; to NULL for a node of @peer whose ID has ended
  *
- * bus1_v2016_install() or bus1_v2016_unreserve() must follow before others get the lock.
+ * bus1_v2016_install() or bus1_v2016_unreserve() must follow before the peer is unlocked.
  *
  * Return: -ENOMEM.
  */
@@ -223,10 +224,11 @@ static void bus1_v2016_handle_drop(struct bus1_handle *handle, struct bus1_tx *t
  * bus1_v2016_install() - give the user a reference
  * @named:	result of bus1_v2016_reserve()
  * @handle:	handle to the same node, linked unless the node is dead. This function takes over
- *		the caller's reference. May be NULL if the ID has a handle already.
+ *		the caller's reference. May be NULL if the ID has a handle already, or if it needs
+ *		none because the peer has destroyed the node.
  * @tx:		transaction that gets notifications
  *
- * Return: the ID.
+ * Return: the ID; BUS1_2016_INVALID if @named is NULL.
  */
 u64 bus1_v2016_install(struct bus1_v2016_id *named, struct bus1_handle *handle, struct bus1_tx *tx)
 {
@@ -239,7 +241,7 @@ u64 bus1_v2016_install(struct bus1_v2016_id *named, struct bus1_handle *handle, 
 	--named->n_reserved;
 	++named->n_user;
 	if (handle && (named->handle || named->destroyed)) {
-		/* This handle is not needed: the ID has another one. */
+		/* The ID has a handle already, or needs none. */
 		bus1_v2016_handle_drop(handle, tx);
 	} else if (handle) {
 		named->handle = handle;
@@ -249,7 +251,10 @@ u64 bus1_v2016_install(struct bus1_v2016_id *named, struct bus1_handle *handle, 
 	return named->id;
 }
 
-/* Drop the handle of an ID to which the user has no references any more. */
+/*
+ * Drop the handle of an ID, because the user has no references to the ID any more, or because the
+ * peer destroys the node.
+ */
 void bus1_v2016_drop_handle(struct bus1_v2016_id *named, struct bus1_tx *tx)
 {
 	struct bus1_handle *handle = named->handle;
@@ -290,7 +295,10 @@ void bus1_v2016_destroy(struct bus1_v2016_id *named, struct bus1_tx *tx)
 {
 	named->destroyed = true;
 	++named->n_user;
-	/* So there is no NODE_RELEASE for the owner. It gets a HANDLE_RELEASE. */
+	/*
+	 * With this state there is no NODE_RELEASE about the owner's own handle. A command that
+	 * destroys nodes notifies the owner by a HANDLE_RELEASE.
+	 */
 	if (named->handle)
 		named->handle->object.state = BUS1_OBJECT_GONE;
 	bus1_node_release(named->node, tx);

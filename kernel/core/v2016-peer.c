@@ -14,7 +14,10 @@
 #include "tx.h"
 #include "v2016-peer.h"
 
-/* IDs that the core chooses begin above this one, and increase in steps of four. */
+/*
+ * The core adds four to this ID for each new ID that it chooses. So the two lowest bits, which are
+ * the flags, stay the same.
+ */
 #define BUS1_V2016_FIRST_ID (BUS1_2016_HANDLE_MANAGED | BUS1_2016_HANDLE_REMOTE)
 
 static int bus1_v2016_new(struct bus1_peer *peer, const struct bus1_pool_memory *memory, void *data)
@@ -111,8 +114,8 @@ static void bus1_v2016_release(struct bus1_peer *peer, struct bus1_v2016_id *nam
 }
 
 /*
- * End all IDs, except those of the peer's living nodes that the seed carries handles to. These stay
- * without references of the user.
+ * End all IDs, except those of the peer's living nodes that the seed carries handles to. These IDs
+ * stay, but the user loses all references to them.
  */
 static void bus1_v2016_release_all(struct bus1_peer *peer, struct bus1_tx *tx)
 {
@@ -121,7 +124,7 @@ static void bus1_v2016_release_all(struct bus1_peer *peer, struct bus1_tx *tx)
 	struct bus1_v2016_id *named, *next;
 	size_t i;
 
-	/* First mark the nodes of the seed. Later their IDs might not be found any more. */
+	/* First mark the IDs of these nodes, so that the loop below knows which IDs stay. */
 	for (i = 0; seed && i < seed->n_handles; i++) {
 		struct bus1_node *node = seed->handles[i]->node;
 
@@ -159,7 +162,7 @@ static void bus1_v2016_reset_locked(struct bus1_peer *peer,
 		peer->flushed = bus1_queue_sync(&peer->queue, 0);
 		bus1_v2016_release_all(peer, &tx);
 		bus1_v2016_skip_moot(peer, &tx);
-		/* This also frees the slice that the seed was received into. */
+		/* All slices are freed, also the one that the seed was received into. */
 		peer->v2016->seed.slice = NULL;
 		bus1_peer_free_slices(peer, false);
 	}

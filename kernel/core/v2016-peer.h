@@ -5,7 +5,7 @@
 /*
  * Peers of 2016
  *
- * A peer of 2016 differs from other peers only in the meaning of its IDs. An ID names either a
+ * A peer of 2016 differs from other peers mainly in the meaning of its IDs. An ID names either a
  * node of the peer together with a handle to that node, or a handle to the node of another peer. A
  * peer never has two IDs for one node. Instead it counts references: each time the user receives an
  * ID, the user gets one more reference to it. The ID ends when the user has dropped all of them.
@@ -15,15 +15,16 @@
  * All references of one user to a node share a single handle of the core. A living node also has
  * one reference to its own ID, which needs no handle of the core. So a node has a handle, held or
  * in flight, exactly while there is any other reference, and its owner gets a notification when the
- * last one goes. Nodes of 2016 are persistent: they stay then, and may get handles again.
+ * last handle goes. Nodes of 2016 are persistent: they survive this, and can get handles again.
  *
  * Messages and notifications are queued like for any peer:
  *
  *	BUS1_ENTRY_MESSAGE		a message
- *	BUS1_ENTRY_NODE_RELEASE		another peer has destroyed its node
- *	BUS1_ENTRY_HANDLE_RELEASE	the peer has destroyed a node of its own, so nothing more
- *					arrives on it
- *	BUS1_ENTRY_NODE_IDLE		the last handle of a node of the peer has gone
+ *	BUS1_ENTRY_NODE_RELEASE		another peer has destroyed a node to which this peer has a
+ *					handle
+ *	BUS1_ENTRY_HANDLE_RELEASE	this peer has destroyed a node of its own, so nothing more
+ *					arrives at the node
+ *	BUS1_ENTRY_NODE_IDLE		the last handle to a node of this peer has gone
  */
 
 #include <linux/list.h>
@@ -41,13 +42,14 @@
  * @by_node:	link in the peer's tree by node
  * @link:	link in a list of the command that is under way
  * @id:		ID
- * @node:	node. The ID has a reference to it when the peer owns it; else @handle has one.
- * @handle:	handle of the core, linked while the node is alive. When the peer owns the node,
- *		NULL without references of the user, and when the node was destroyed.
+ * @node:	node. If the peer owns the node, the ID has a reference to it; else @handle has one.
+ * @handle:	handle of the core, linked while the node is alive. If the peer owns the node, NULL
+ *		while the user has no references, and after the node was destroyed.
  * @n_user:	number of references of the user, without the reference of a living own node
  * @n_reserved:	number of references that the command in progress is about to add
  * @owned:	the peer owns the node
- * @destroyed:	the peer owns the node and has destroyed it; the user has the node's reference now
+ * @destroyed:	the peer owns the node and has destroyed it; the user has taken over the reference
+ *		that the node had
  * @seeded:	during a reset: the peer owns the node, and the seed carries a handle to it
  */
 struct bus1_v2016_id {
@@ -82,7 +84,7 @@ struct bus1_v2016_shown {
  * @head:	message at the front of the queue, if it was peeked at
  * @seed:	message that the peer keeps for itself. It is in no queue; its handles are in
  *		flight.
- * @state:	arguments of the last reset, with flags 0
+ * @state:	flags and limits of the peer that resets have set, or the defaults; field flags is 0
  */
 struct bus1_v2016 {
 	struct rb_root by_id;

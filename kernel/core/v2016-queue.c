@@ -2,7 +2,7 @@
 /*
  * The queue and the seed of a peer of 2016, and the slices of peeked messages
  *
- * There are moot entries like for other peers (moot.h), but the conditions differ.
+ * Entries can become moot, as in the queues of other peers (moot.h), but under other conditions.
  */
 
 #include <linux/sched.h>
@@ -60,8 +60,7 @@ void bus1_v2016_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx)
 		if (head->delivery && entry == &head->delivery->entry)
 			bus1_v2016_forget(head);
 		if (entry->type == BUS1_ENTRY_NODE_RELEASE) {
-			/* A handle that is still in a message is not received: it arrives as gone.
-			 */
+			/* A handle that is still in a message arrives as BUS1_2016_INVALID. */
 			handle = bus1_handle_from_entry(entry);
 			if (handle->object.state == BUS1_OBJECT_NEW)
 				handle->object.state = BUS1_OBJECT_GONE;
@@ -78,9 +77,9 @@ void bus1_v2016_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx)
  * @peer:	peer whose operation this is
  * @tx:		its transaction; empty afterwards
  *
- * Every operation that can make the front of its peer's own queue moot ends with this. So a
- * readable queue has something to receive. The transaction itself may queue an entry that is moot
- * from the start.
+ * Every operation that can make an entry at the front of its own peer's queue moot ends with this
+ * function. So a readable queue has something to receive. The transaction itself may queue entries
+ * that are moot from the start.
  */
 void bus1_v2016_commit(struct bus1_peer *peer, struct bus1_tx *tx)
 {

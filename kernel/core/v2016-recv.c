@@ -3,15 +3,15 @@
  * The receive command of 2016
  *
  * A message is received into a slice of the pool. That memory belongs to the front end and not to
- * the user, so all of this happens with the peer locked. A slice holds, each starting at a
- * multiple of eight bytes:
+ * the user, so writing to it does not wait for the user, and all of this happens with the peer
+ * locked. A slice has these parts, each of which starts at a multiple of eight bytes:
  *
  *	| data | IDs of the handles | descriptors | security label |
  *
  * A message has one slice. A message that was peeked at is received into the same slice later,
- * unless the user has freed it or asks for a label that does not fit. Only the part behind the
- * data is written again. When the message ends, the charge for it becomes the charge for its
- * slice.
+ * unless the user has freed the slice or asks for a label that does not fit. In the same slice,
+ * only the parts behind the data are written again. When the message ends, the charge for it
+ * becomes the charge for its slice.
  */
 
 #include <linux/err.h>
@@ -343,7 +343,7 @@ static int bus1_v2016_recv_queued(struct bus1_peer *peer, struct bus1_v2016_recv
 
 	bus1_v2016_skip_moot(peer, tx);
 	entry = bus1_queue_peek(&peer->queue);
-	/* An entry that was committed since then may be moot. */
+	/* In the meantime another task may have committed an entry that is moot from the start. */
 	if (!entry || !bus1_v2016_is_due(entry))
 		return -EAGAIN;
 	recv->msg.flags = bus1_v2016_continues(peer, entry) ? BUS1_2016_MSG_CONTINUE : 0;

@@ -126,8 +126,7 @@ static void bus1_v2016_commit_destination(struct bus1_v2016_destination *destina
 		bus1_tx_add_delivery(tx, delivery);
 		bus1_node_release(node, tx);
 	} else if (bus1_node_is_dead(node)) {
-		/* The node died in the meantime, or accepted this message through another handle.
-		 */
+		/* The node died in the meantime, or it is one-shot and got this message already. */
 		bus1_delivery_free(delivery);
 		destination->error = -EHOSTUNREACH;
 	} else {

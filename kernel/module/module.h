@@ -5,12 +5,15 @@
 /*
  * The character device
  *
- * An open /dev/bus1 is a peer of the core. Every command is an ioctl. Each has a file of its own
- * (ioctl-*.c), and its functions begin with bus1_ioctl_. A command has three steps:
+ * An open /dev/bus1 is a peer of the core. Every command is an ioctl. The commands are in
+ * ioctl-*.c, and the names of their functions begin with bus1_ioctl_. A command has three steps:
  *
  *	collect	copy all arguments from the user, once, and check them
- *	commit	call the core, which carries the command out completely or not at all
+ *	commit	call the core, which carries the command out or refuses it without effect
  *	report	copy the results to the user
+ *
+ * BUS1_CMD_RECV reports before it commits: it takes a message out of the queue only after the user
+ * has got the message.
  *
  * While data is copied from or to the user, at most one lock of the core is held: the one that
  * keeps other receivers of the same peer out.
@@ -157,7 +160,7 @@ int bus1_files_reserve(s32 *fds, struct file *const *files, size_t n);
 void bus1_files_unreserve(const s32 *fds, size_t n);
 void bus1_files_install(const s32 *fds, struct file *const *files, size_t n);
 
-/* Whether security modules let the current task have a file (file-ask.c). 0 or a negative errno. */
+/* Ask security modules if the current task may have a file (file-ask.c). 0 or a negative errno. */
 int bus1_file_ask(struct file *file);
 
 /* debugfs (debugfs.c) */
