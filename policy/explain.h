@@ -6,7 +6,8 @@
  *
  * The verdict is the one that the bus gives. The steps are all rules of the family that apply to
  * the connection, in the order of evaluation. The step of a rule that does not match names the
- * attribute that differs. The last rule that matches decides.
+ * attribute that differs. The last rule that matches decides. Only the replies of the bus to its
+ * clients are always allowed.
  */
 
 #include "policy/model.h"
@@ -30,7 +31,7 @@ struct policy_step {
 
 struct policy_explanation {
         bool allowed;
-        const struct policy_rule *rule; /* the one that decided; NULL: none matched */
+        const struct policy_rule *rule; /* the one that decided; NULL: none did */
         struct policy_step *steps;
         size_t n_steps;
 };

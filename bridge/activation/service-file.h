@@ -31,11 +31,11 @@ struct service {
 };
 
 /*
- * Read file_name relative to directory_fd; directory is the path of that, for error texts and
- * service->path. If a file has neither Exec nor SystemdService, the bus does not start the service
- * but waits for it. -EINVAL if the file has an error, -errno if it cannot be read, -ENOMEM. On
- * failure *ret_error is an allocated text "FILE:LINE: …" or "FILE: …" (NULL without memory), and
- * *ret_service is untouched.
+ * Read the file file_name in the directory directory_fd. directory is the path of this directory,
+ * for error texts and service->path. If the file has neither Exec nor SystemdService, the bus does
+ * not start the service but waits for it. -EINVAL if the file has an error, -errno if it cannot be
+ * read, -ENOMEM. On failure *ret_error is an allocated text "FILE:LINE: …" or "FILE: …" (NULL
+ * without memory), and *ret_service is untouched.
  */
 int service_file_read(int directory_fd, const char *directory, const char *file_name,
                       struct service **ret_service, char **ret_error);

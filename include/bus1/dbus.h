@@ -105,9 +105,10 @@ struct bus1_dbus_credentials {
 
 struct bus1_dbus_message {
         /*
-         * A SENDER in it is the real sender, because the library removes each SENDER that it cannot
-         * verify. So a reply has one only if the call was sent to BUS1_DBUS_BUS, and not through a
-         * handle.
+         * A SENDER in it can be trusted. The library keeps the SENDER of messages that only the bus
+         * can have sent. On a direct channel that the bus has opened for a member, the library sets
+         * SENDER to this member. From all other messages it removes SENDER. So a reply has a SENDER
+         * only if the call was sent to BUS1_DBUS_BUS, and not through a handle.
          */
         DBusMessage *message;
         struct bus1_dbus *bus; /* NULL after bus1_dbus_free() */
