@@ -29,7 +29,7 @@
 int bus1_v2016_enable(struct bus1_peer *peer, const struct bus1_pool_memory *memory, void *data);
 
 /**
- * bus1_v2016_query() - report the limits and peer_flags of the last reset, or the defaults
+ * bus1_v2016_query() - report the limits and peer_flags that resets have set, or the defaults
  * @peer:	peer
  * @query:	field flags must be 0; all other fields are set
  *
@@ -177,7 +177,7 @@ struct bus1_v2016_recv {
  * The seed is a message that the peer keeps for itself, see BUS1_2016_SEND_SEED.
  *
  * Return: -EINVAL for unknown flags; -EAGAIN when there is no message, or no seed; -ERANGE when the
- * slice would end behind @max_offset; -EDQUOT, -ENOMEM, -ESHUTDOWN; errors of @install, of @label
+ * slice would end behind @max_offset; -EDQUOT, -ENOMEM, -ESHUTDOWN; errors of @reserve, of @label
  * and of writing to the memory of the pool.
  */
 int bus1_v2016_recv(struct bus1_peer *peer, struct bus1_v2016_recv *recv);
