@@ -4,25 +4,98 @@
 
 /*
  * Differences between kernels
+ *
+ * No other file of kernel/ looks at the version of the kernel: `tools/lint` checks that. When the
+ * module moves into the kernel's tree, the branches for the newest kernel replace the functions and
+ * types of this file.
  */
 
+#include <linux/cred.h>
+#include <linux/device.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/security.h>
+#include <linux/shmem_fs.h>
 #include <linux/version.h>
 
-/* receive_fd() writes the number to the user before it makes the descriptor. */
+/* whether receive_fd() writes the number to the user before it makes the descriptor */
 #define BUS1_RECEIVE_FD_WRITES (LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0))
-
-/* whether a file can be mapped, from its struct file_operations */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
-#define bus1_compat_can_map(op) ((op)->mmap || (op)->mmap_prepare)
-#else
-#define bus1_compat_can_map(op) ((op)->mmap)
-#endif
 
 /* the device that the callback class.devnode gets */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
-#define BUS1_DEVNODE_DEVICE struct device
+typedef struct device bus1_devnode_device_t;
 #else
-#define BUS1_DEVNODE_DEVICE const struct device
+typedef const struct device bus1_devnode_device_t;
 #endif
+
+/* Whether a file can be mapped. */
+static inline bool bus1_compat_can_map(const struct file_operations *op)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+	return op->mmap;
+#else
+	return op->mmap || op->mmap_prepare;
+#endif
+}
+
+/* A file in shared memory, for whose size no memory is reserved. */
+static inline struct file *bus1_compat_shmem_file(const char *name)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+	return shmem_file_setup(name, 0, VM_NORESERVE);
+#else
+	return shmem_file_setup(name, 0, mk_vma_flags(VMA_NORESERVE_BIT));
+#endif
+}
+
+/* Change the flags of a mapping that is being made. */
+static inline void bus1_compat_change_flags(struct vm_area_struct *vma, unsigned long set,
+					    unsigned long clear)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+	vma->vm_flags = (vma->vm_flags | set) & ~clear;
+#else
+	vm_flags_mod(vma, set, clear);
+#endif
+}
+
+/* A security label, as a security module returns it: @context with @len bytes. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 14, 0)
+typedef struct {
+	char *context;
+	u32 len;
+} bus1_label_t;
+#else
+typedef struct lsm_context bus1_label_t;
+#endif
+
+/* Spell the label of credentials. Returns a negative errno when there is none. */
+static inline int bus1_compat_spell_label(bus1_label_t *label, const struct cred *cred)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 14, 0)
+	u32 secid;
+
+	security_cred_getsecid(cred, &secid);
+	return security_secid_to_secctx(secid, &label->context, &label->len);
+#else
+	struct lsm_prop prop;
+
+	security_cred_getlsmprop(cred, &prop);
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+	return security_lsmprop_to_secctx(&prop, label);
+#else
+	return security_lsmprop_to_secctx(&prop, label, LSM_ID_UNDEF);
+#endif
+#endif
+}
+
+static inline void bus1_compat_release_label(bus1_label_t *label)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 14, 0)
+	security_release_secctx(label->context, label->len);
+#else
+	security_release_secctx(label);
+#endif
+}
 
 #endif /* __BUS1_COMPAT_H */

@@ -8,6 +8,12 @@
  * could use them, and the receive could not take them back. Closing a number is wrong when another
  * thread has closed it in the meantime and opened a file of its own there. So receive_fd() is
  * called such that it always fails after it has asked.
+ *
+ * Before Linux 6.7, receive_fd() fails after it has asked only when the task's table of descriptors
+ * is full, so the task gets a full table for the moment. No other exported function does better:
+ * security_binder_transfer_file() asks SELinux only, scm_detach_fds() does not return the answer,
+ * and a kernel thread that calls receive_fd() would be asked about itself, with its name in the
+ * audit log.
  */
 
 #include <linux/errno.h>

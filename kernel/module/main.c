@@ -38,7 +38,7 @@ MODULE_PARM_DESC(max_files, "Limit of files queued on all peers of one user (0: 
 
 static struct bus1_accounts *bus1_accounts;
 
-static char *bus1_devnode(BUS1_DEVNODE_DEVICE *device, umode_t *mode)
+static char *bus1_devnode(bus1_devnode_device_t *device, umode_t *mode)
 {
 	if (mode)
 		*mode = 0666;

@@ -20,13 +20,12 @@
  */
 
 #include <linux/mutex.h>
-#include <linux/security.h>
 #include <linux/types.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
-#include <linux/version.h>
 #include <linux/wait.h>
 #include "../core/core.h"
+#include "compat.h"
 
 struct cred;
 struct file;
@@ -137,16 +136,12 @@ void bus1_metadata_fill(struct bus1_metadata_credentials *metadata, const struct
  * struct bus1_secctx - security label
  * @data:	its bytes, NULL when there are none
  * @n:		number of bytes, BUS1_INVALID when there is no label
- * @size:	bytes that the security module returned
- * @context:	what the security module returned
+ * @label:	what the security module returned
  */
 struct bus1_secctx {
 	char *data;
 	u64 n;
-	u32 size;
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
-	struct lsm_context context;
-#endif
+	bus1_label_t label;
 };
 
 int bus1_secctx_get(struct bus1_secctx *secctx, const struct bus1_recv *recv);

@@ -22,15 +22,8 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
-#include <linux/version.h>
+#include "compat.h"
 #include "module.h"
-
-/* No memory is reserved for parts that may never be written. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
-#define BUS1_POOL_FLAGS VM_NORESERVE
-#else
-#define BUS1_POOL_FLAGS mk_vma_flags(VMA_NORESERVE_BIT)
-#endif
 
 /* shmem reports ENOSPC when memory runs out. Callers expect ENOMEM. */
 static int bus1_pool_error(const void *ptr)
@@ -58,7 +51,7 @@ int bus1_pool_open(struct bus1_file *bus1_file)
 
 	if (bus1_file->pool)
 		return 0;
-	pool = shmem_file_setup("bus1-pool", 0, BUS1_POOL_FLAGS);
+	pool = bus1_compat_shmem_file("bus1-pool");
 	if (IS_ERR(pool))
 		return bus1_pool_error(pool);
 	__module_get(bus1_pool_fops.owner);
@@ -181,20 +174,6 @@ static const struct vm_operations_struct bus1_pool_vm_ops = {
 };
 
 /*
- * The mapping can never be made writable. VM_MIXEDMAP keeps the kernel from collapsing it into huge
- * pages, which have memory where the pool has none.
- */
-static void bus1_pool_set_flags(struct vm_area_struct *vma)
-{
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
-	vma->vm_flags &= ~VM_MAYWRITE;
-	vma->vm_flags |= VM_MIXEDMAP;
-#else
-	vm_flags_mod(vma, VM_MIXEDMAP, VM_MAYWRITE);
-#endif
-}
-
-/*
  * Map the pool. Returns 0; -EPERM for a writable mapping; -ESHUTDOWN when the peer has been
  * disconnected; -ENOMEM.
  */
@@ -214,7 +193,11 @@ int bus1_pool_mmap(struct file *file, struct vm_area_struct *vma)
 	if (r < 0)
 		return r;
 
-	bus1_pool_set_flags(vma);
+	/*
+	 * The mapping can never be made writable. VM_MIXEDMAP keeps the kernel from collapsing it
+	 * into huge pages, which have memory where the pool has none.
+	 */
+	bus1_compat_change_flags(vma, VM_MIXEDMAP, VM_MAYWRITE);
 	vma_set_file(vma, bus1_file->pool);
 	vma->vm_ops = &bus1_pool_vm_ops;
 	return 0;
