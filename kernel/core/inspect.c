@@ -4,6 +4,7 @@
  */
 
 #include <linux/atomic.h>
+#include <linux/compiler.h>
 #include <linux/string.h>
 #include "inspect.h"
 #include "node.h"
@@ -53,6 +54,32 @@ bool bus1_inspect_account(struct bus1_accounts *accounts, u64 key, u64 outer,
 }
 
 /**
+ * bus1_inspect_peer_now() - look at a peer without waiting for anybody
+ * @peer:	peer
+ * @ret_info:	set to its data
+ *
+ * No lock is taken, because a command may hold the lock of the peer for long. So the numbers can
+ * show different moments.
+ */
+void bus1_inspect_peer_now(struct bus1_peer *peer, struct bus1_peer_info *ret_info)
+{
+	const struct bus1_queue *queue = &peer->queue;
+
+	*ret_info = (struct bus1_peer_info){
+		.number = peer->number,
+		.uid = peer->usage.account->uid,
+		.disconnected = data_race(peer->disconnected),
+		.n_nodes = data_race(peer->n_nodes),
+		.n_handles = data_race(peer->n_handles),
+		.n_pending = atomic64_read(&peer->usage.pending),
+		.n_queued = data_race(queue->n_entries),
+		.clock = data_race(queue->clock),
+		.readable = data_race(queue->entries.rb_leftmost),
+	};
+	bus1_inspect_used(peer->usage.used, ret_info->used);
+}
+
+/**
  * bus1_inspect_peer() - look at the next peer
  * @accounts:	table
  * @first:	number to begin with
@@ -63,23 +90,11 @@ bool bus1_inspect_account(struct bus1_accounts *accounts, u64 key, u64 outer,
 bool bus1_inspect_peer(struct bus1_accounts *accounts, u64 first, struct bus1_peer_info *ret_info)
 {
 	struct bus1_peer *peer;
-	bool sealed;
 
 	peer = bus1_peer_next(accounts, first);
 	if (!peer)
 		return false;
-
-	*ret_info =
-		(struct bus1_peer_info){ .number = peer->number, .uid = peer->usage.account->uid };
-	mutex_lock(&peer->lock);
-	ret_info->disconnected = peer->disconnected;
-	ret_info->n_nodes = peer->n_nodes;
-	ret_info->n_handles = peer->n_handles;
-	mutex_unlock(&peer->lock);
-	bus1_inspect_used(peer->usage.used, ret_info->used);
-	ret_info->n_queued = bus1_queue_count(&peer->queue);
-	ret_info->clock = bus1_queue_sync(&peer->queue, 0);
-	ret_info->readable = bus1_queue_is_readable(&peer->queue, &sealed);
+	bus1_inspect_peer_now(peer, ret_info);
 	bus1_peer_unref(peer);
 	return true;
 }

@@ -39,9 +39,10 @@ struct bus1_account_info {
  * @number:		its number; no two peers of a table ever have the same
  * @uid:		user whose account is charged
  * @disconnected:	it has ended, but there are still references to it
- * @n_nodes:		number of nodes that it owns
- * @n_handles:		number of handles that it holds
+ * @n_nodes:		number of nodes that it owns; 0 for a peer of 2016
+ * @n_handles:		number of handles that it holds; 0 for a peer of 2016
  * @used:		amount in use of each resource
+ * @n_pending:		bytes of memory that its commands hold while they are under way
  * @n_queued:		number of entries in its queue, including staged ones
  * @clock:		clock of its queue
  * @readable:		the first entry of its queue can be received
@@ -53,6 +54,7 @@ struct bus1_peer_info {
 	u64 n_nodes;
 	u64 n_handles;
 	u64 used[_BUS1_RESOURCE_N];
+	u64 n_pending;
 	u64 n_queued;
 	u64 clock;
 	bool readable;
@@ -78,6 +80,7 @@ struct bus1_object_info {
 
 bool bus1_inspect_account(struct bus1_accounts *accounts, u64 key, u64 outer,
 			  struct bus1_account_info *ret_info);
+void bus1_inspect_peer_now(struct bus1_peer *peer, struct bus1_peer_info *ret_info);
 bool bus1_inspect_peer(struct bus1_accounts *accounts, u64 first, struct bus1_peer_info *ret_info);
 bool bus1_inspect_object(struct bus1_accounts *accounts, u64 number, u64 first,
 			 struct bus1_object_info *ret_info);

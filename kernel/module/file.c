@@ -191,6 +191,7 @@ const struct file_operations bus1_fops = {
 	.unlocked_ioctl = bus1_file_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = bus1_pool_mmap,
+	.show_fdinfo = bus1_fdinfo_show,
 	.llseek = noop_llseek,
 };
 

@@ -29,6 +29,7 @@
 
 struct cred;
 struct file;
+struct seq_file;
 struct vm_area_struct;
 
 /* peers (file.c) */
@@ -157,6 +158,10 @@ void bus1_files_install(const s32 *fds, struct file *const *files, size_t n);
 
 /* Ask security modules if the current task may have a file (file-ask.c). 0 or a negative errno. */
 int bus1_file_ask(struct file *file);
+
+/* /proc/PID/fdinfo (fdinfo.c) */
+
+void bus1_fdinfo_show(struct seq_file *seq, struct file *file);
 
 /* debugfs (debugfs.c) */
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * debugfs and tracepoints, by which root observes the module
+ * debugfs and tracepoints, by which root observes the module, and fdinfo, by which a user observes
+ * its peers
  *
  * There must be no other peers.
  */
@@ -122,6 +123,88 @@ static void check_access(void) {
                 if (setuid(1000) < 0)
                         _exit(2);
                 _exit(open(DEBUGFS "handles", O_RDONLY | O_CLOEXEC) < 0 ? 0 : 1);
+        }
+        EXPECT(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void read_fdinfo(int fd, char *text, size_t size) {
+        char path[100];
+        size_t n;
+        FILE *f;
+
+        snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+        f = fopen(path, "re");
+        EXPECT(f);
+        n = fread(text, 1, size - 1, f);
+        text[n] = '\0';
+        fclose(f);
+}
+
+/* The lines of the module, in their order. */
+static void expect_fdinfo(int fd, const char *expected) {
+        char text[2000];
+        const char *lines;
+
+        read_fdinfo(fd, text, sizeof(text));
+        lines = strstr(text, "bus1-");
+        if (!lines || strcmp(lines, expected) != 0) {
+                fprintf(stderr, "fdinfo is\n%s\nnot\n%s", text, expected);
+                exit(1);
+        }
+}
+
+static void check_fdinfo(int a, int b) {
+        struct bus1_cmd_query query = {};
+        char expected[1000];
+
+        EXPECT(ioctl(a, BUS1_CMD_QUERY, &query) == 0);
+        snprintf(expected, sizeof(expected),
+                 "bus1-generation:\t2026\nbus1-peer:\t%llu\nbus1-uid:\t%u\n"
+                 "bus1-state:\treadable\nbus1-nodes:\t%llu\nbus1-handles:\t%llu\n"
+                 "bus1-queued:\t%llu\nbus1-bytes:\t%llu\nbus1-objects:\t%d\n"
+                 "bus1-messages:\t1\nbus1-files:\t%llu\nbus1-pending:\t0\n",
+                 peers[0], geteuid(), (ull)query.n_nodes, (ull)query.n_handles,
+                 (ull)query.n_messages, (ull)query.n_bytes, N_NODES, (ull)query.n_fds);
+        expect_fdinfo(a, expected);
+        snprintf(expected, sizeof(expected),
+                 "bus1-generation:\t2026\nbus1-peer:\t%llu\nbus1-uid:\t%u\n"
+                 "bus1-state:\topen\nbus1-nodes:\t0\nbus1-handles:\t%d\n"
+                 "bus1-queued:\t0\nbus1-bytes:\t0\nbus1-objects:\t%d\n"
+                 "bus1-messages:\t0\nbus1-files:\t0\nbus1-pending:\t0\n",
+                 peers[1], geteuid(), N_NODES, N_NODES);
+        expect_fdinfo(b, expected);
+}
+
+/* A peer without a command yet, which becomes one of 2016 and ends. */
+static void check_fdinfo_2016(void) {
+        int fd = open("/dev/bus1", O_RDWR | O_CLOEXEC);
+        struct bus1_2016_peer_reset query = {};
+        char text[2000];
+
+        EXPECT(fd >= 0);
+        read_fdinfo(fd, text, sizeof(text));
+        EXPECT(strstr(text, "bus1-generation:\tnone\n") && strstr(text, "bus1-nodes:\t0\n"));
+        if (ioctl(fd, BUS1_2016_PEER_QUERY, &query) == 0) {
+                read_fdinfo(fd, text, sizeof(text));
+                EXPECT(strstr(text, "bus1-generation:\t2016\n") && !strstr(text, "nodes"));
+                EXPECT(ioctl(fd, BUS1_2016_PEER_DISCONNECT, &(uint64_t){0}) == 0);
+                read_fdinfo(fd, text, sizeof(text));
+                EXPECT(strstr(text, "bus1-state:\tended\n"));
+        }
+        close(fd);
+}
+
+/* The kernel shows fdinfo only to those who may look into the process. */
+static void check_fdinfo_access(int a) {
+        char path[100];
+        pid_t pid = fork();
+        int status;
+
+        snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", pid == 0 ? getppid() : getpid(), a);
+        if (pid == 0) {
+                if (setuid(1000) < 0)
+                        _exit(2);
+                _exit(open(path, O_RDONLY | O_CLOEXEC) < 0 ? 0 : 1);
         }
         EXPECT(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
@@ -260,8 +343,11 @@ int main(void) {
         check_objects();
         check_accounts();
         check_access();
+        check_fdinfo(a, b);
+        check_fdinfo_2016();
+        check_fdinfo_access(a);
         check_trace(a, b);
         check_trace_2016();
-        printf("tables of 2 peers, %d nodes and handles; traces\n", N_NODES);
+        printf("tables of 2 peers, %d nodes and handles; fdinfo; traces\n", N_NODES);
         return 0;
 }

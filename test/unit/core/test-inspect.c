@@ -6,6 +6,7 @@
 
 #include "core-test.h"
 #include "inspect.h"
+#include "peer.h"
 #include "v2016.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -74,6 +75,34 @@ START_TEST(peers_have_numbers_that_do_not_return) {
         ck_assert_uint_gt(third.number, second.number);
         bus1_peer_disconnect(peer);
         bus1_peer_unref(peer);
+        world_free(&world);
+}
+END_TEST
+
+/* A command of the peer may hold its locks for any time. */
+START_TEST(looking_at_a_peer_waits_for_no_lock) {
+        struct world world = world_new(2);
+        struct bus1_peer_info info;
+        u64 node, handle;
+
+        create(A, B, 0, &node, &handle);
+        send_text(B, handle, "text");
+        ck_assert_int_eq(bus1_peer_begin_command(A, BUS1_COMMAND_FREE + 3), 0);
+        mutex_lock(&A->recv_lock);
+        mutex_lock(&A->lock);
+        spin_lock(&A->queue.lock);
+        bus1_inspect_peer_now(A, &info);
+        spin_unlock(&A->queue.lock);
+        mutex_unlock(&A->lock);
+        mutex_unlock(&A->recv_lock);
+        bus1_peer_end_command(A, BUS1_COMMAND_FREE + 3);
+
+        ck_assert_uint_eq(__kuid_val(info.uid), __kuid_val(bus1_peer_uid(A)));
+        ck_assert_uint_eq(info.n_nodes, 1);
+        ck_assert_uint_eq(info.n_queued, 1);
+        ck_assert_uint_eq(info.n_pending, 3);
+        ck_assert_uint_eq(info.used[BUS1_RESOURCE_BYTES], 4);
+        ck_assert(info.readable && !info.disconnected);
         world_free(&world);
 }
 END_TEST
@@ -218,6 +247,7 @@ int main(void) {
         tcase_set_timeout(tcase, 60);
         tcase_add_test(tcase, accounts_are_found_in_order);
         tcase_add_test(tcase, peers_have_numbers_that_do_not_return);
+        tcase_add_test(tcase, looking_at_a_peer_waits_for_no_lock);
         tcase_add_test(tcase, objects_tell_what_they_refer_to);
         tcase_add_test(tcase, peers_of_2016_have_objects_as_well);
         tcase_add_test(tcase, looking_harms_nobody);
