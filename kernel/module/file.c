@@ -137,9 +137,12 @@ int bus1_file_shut_down(struct bus1_file *bus1_file)
 {
 	int r = bus1_peer_disconnect(bus1_file->peer);
 
-	/* Also wake tasks that wait for other events than messages. */
+	/*
+	 * Wake all tasks: also those that wait for other events than messages, and those of which a
+	 * message wakes only one.
+	 */
 	if (r == 0)
-		wake_up_poll(&bus1_file->waitq, EPOLLHUP);
+		wake_up_all(&bus1_file->waitq);
 	return r;
 }
 

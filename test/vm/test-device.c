@@ -174,6 +174,32 @@ static void test_readiness(void) {
         close(fd);
 }
 
+/* Each of several workers learns of the end of the peer, also if each message wakes only one. */
+static void test_end_wakes_all(void) {
+        struct bus1_cmd_disconnect disconnect = {};
+        int fd = peer_open();
+        pid_t pids[4];
+
+        for (int i = 0; i < 4; i++) {
+                pids[i] = fork();
+                if (pids[i] == 0) {
+                        struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+                        int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+                        if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+                                _exit(2);
+                        _exit(epoll_wait(epoll, &event, 1, 5000) == 1 && event.events & EPOLLHUP
+                                      ? 0
+                                      : 1);
+                }
+        }
+        usleep(300000);
+        EXPECT(ioctl(fd, BUS1_CMD_DISCONNECT, &disconnect) == 0);
+        for (int i = 0; i < 4; i++)
+                expect_exit(pids[i]);
+        close(fd);
+}
+
 /* Commands that cannot read or write their memory: see EFAULT in doc/internals/module.md. */
 static void test_faults(void) {
         struct bus1_metadata_credentials metadata;
@@ -647,6 +673,7 @@ int main(int argc, char **argv) {
                 test_flags();
                 test_descriptors();
                 test_readiness();
+                test_end_wakes_all();
                 test_faults();
                 test_sizes();
                 test_refused_descriptors();
