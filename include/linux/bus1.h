@@ -141,8 +141,9 @@ struct bus1_cmd_release {
 /*
  * Extension: when the message cannot be delivered to one destination, all others still get it. The
  * entry of that destination in the errors is a negative errno: EDQUOT when the quota of the
- * receiver is used up, EHOSTUNREACH when the node has gone (without this flag that is a success).
- * All other errors still fail the whole command.
+ * receiver is used up, EACCES when a security module refuses the message, EHOSTUNREACH when the
+ * node has gone (without this flag that is a success). All other errors still fail the whole
+ * command.
  */
 #define BUS1_SEND_FLAG_CONTINUE		((__u64)0x1)
 

@@ -35,6 +35,7 @@
 /**
  * struct bus1_accounts - a table of accounts
  * @limits:	limits of each account; they do not change
+ * @ask:	whom to ask about the peers; NULL for nobody. It does not change.
  * @refs:	references; each account has one
  * @lock:	protects the following, and struct bus1_account.sent of every account
  * @accounts:	struct bus1_account by key and enclosing account, without references. An account
@@ -46,6 +47,7 @@
  */
 struct bus1_accounts {
 	struct bus1_limits limits;
+	bus1_ask_t ask;
 	refcount_t refs;
 	spinlock_t lock;
 	struct rb_root accounts;

@@ -78,6 +78,22 @@ static int bus1_send_collect_transfer(struct bus1_send_state *state,
 	return 0;
 }
 
+/* Make the message to a node, or find out why there is none. */
+static struct bus1_delivery *bus1_send_collect_delivery(const struct bus1_send_state *state,
+							struct bus1_node *node)
+{
+	int r;
+
+	if (bus1_node_is_dead(node))
+		return ERR_PTR(-EHOSTUNREACH);
+	r = bus1_peer_ask(state->peer, node->owner,
+			  BUS1_ACT_SEND | (state->n_nodes > 0 ? BUS1_ACT_TRANSFER : 0));
+	if (r < 0)
+		return ERR_PTR(r);
+	return bus1_delivery_new(state->peer, node, state->send->payload, state->nodes,
+				 state->n_nodes);
+}
+
 static int bus1_send_collect_destination(struct bus1_send_state *state,
 					 struct bus1_send_destination *destination, u64 id)
 {
@@ -86,14 +102,11 @@ static int bus1_send_collect_destination(struct bus1_send_state *state,
 	destination->handle = bus1_peer_find_handle(state->peer, id);
 	if (!destination->handle)
 		return -EBADRQC;
-	delivery = bus1_node_is_dead(destination->handle->node)
-			   ? ERR_PTR(-EHOSTUNREACH)
-			   : bus1_delivery_new(state->peer, destination->handle->node,
-					       state->send->payload, state->nodes, state->n_nodes);
+	delivery = bus1_send_collect_delivery(state, destination->handle->node);
 	destination->delivery = delivery;
 	if (!IS_ERR(delivery) || PTR_ERR(delivery) == -EHOSTUNREACH)
 		return 0;
-	if (PTR_ERR(delivery) == -EDQUOT && state->send->flags & BUS1_SEND_FLAG_CONTINUE)
+	if (PTR_ERR(delivery) != -ENOMEM && state->send->flags & BUS1_SEND_FLAG_CONTINUE)
 		return 0;
 	return PTR_ERR(delivery);
 }
@@ -127,7 +140,7 @@ static void bus1_send_end_oneshot(struct bus1_peer *peer, struct bus1_send_desti
 {
 	struct bus1_object *object = &destination->handle->object;
 
-	if (destination->delivery == ERR_PTR(-EDQUOT)) {
+	if (IS_ERR(destination->delivery) && destination->delivery != ERR_PTR(-EHOSTUNREACH)) {
 		/* Nothing was sent through the handle, so the sender keeps it. */
 		destination->handle = NULL;
 		return;

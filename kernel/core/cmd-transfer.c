@@ -133,6 +133,10 @@ int bus1_peer_transfer(struct bus1_peer *from, struct bus1_peer *to, struct bus1
 	if (r < 0)
 		return r;
 
+	r = bus1_peer_ask(from, to, BUS1_ACT_TRANSFER);
+	if (r < 0)
+		return r;
+
 	items = kvcalloc(n + 1, sizeof(*items), GFP_KERNEL_ACCOUNT);
 	if (!items)
 		return -ENOMEM;

@@ -138,6 +138,24 @@ struct bus1_principal {
 	u64 outer[2 * BUS1_MAX_NAMESPACES];
 };
 
+/* what a task does to the peer of somebody else */
+#define BUS1_ACT_SEND 0x1     /* it sends a message */
+#define BUS1_ACT_TRANSFER 0x2 /* it passes on a handle */
+
+/**
+ * typedef bus1_ask_t - ask security modules whether the current task may do something to a peer
+ * @peer:	peer, which may have ended. bus1_peer_opener() tells who opened it.
+ * @acts:	set of BUS1_ACT_*
+ *
+ * Called with the lock of another peer held, before anything has happened.
+ *
+ * Return: 0; -EACCES; -ENOMEM.
+ */
+typedef int (*bus1_ask_t)(struct bus1_peer *peer, unsigned int acts);
+
+/* Set whom to ask about the peers of a table, before it has any. Without that nobody is asked. */
+void bus1_accounts_set_ask(struct bus1_accounts *accounts, bus1_ask_t ask);
+
 /* payloads */
 
 /**
@@ -299,6 +317,14 @@ int bus1_peer_enable_pool(struct bus1_peer *peer, const struct bus1_pool_memory 
 /* The user whose account is charged for a peer. */
 kuid_t bus1_peer_uid(const struct bus1_peer *peer);
 
+/*
+ * The credentials of the opener, for bus1_ask_t; NULL when there are none. The core takes no
+ * reference, so that a handle to a peer that has ended does not keep them. A front end that frees
+ * them sets NULL first, and keeps them for those that read them at the same time.
+ */
+void bus1_peer_set_opener(struct bus1_peer *peer, const struct cred *opener);
+const struct cred *bus1_peer_opener(const struct bus1_peer *peer);
+
 /* flags returned by bus1_peer_poll() */
 #define BUS1_POLL_READABLE 0x1 /* a message or notification can be received */
 #define BUS1_POLL_HANGUP 0x2   /* the peer was disconnected */
@@ -353,8 +379,8 @@ void bus1_peer_end_command(struct bus1_peer *peer, size_t n_bytes);
  * Then @to gets a new handle and a notification about it.
  *
  * Return: -EINVAL for unknown flags, or CREATE with an ID; -EBADRQC for an ID that is no handle of
- * @from; -EMSGSIZE for more than BUS1_MAX_TRANSFERS; -EDQUOT, -ENOMEM; -ESHUTDOWN when @from or @to
- * was disconnected.
+ * @from; -EMSGSIZE for more than BUS1_MAX_TRANSFERS; -EACCES when security modules refuse it;
+ * -EDQUOT, -ENOMEM; -ESHUTDOWN when @from or @to was disconnected.
  */
 int bus1_peer_transfer(struct bus1_peer *from, struct bus1_peer *to, struct bus1_transfer *src,
 		       struct bus1_transfer *dst, size_t n);
@@ -440,10 +466,12 @@ int bus1_peer_check_destinations(struct bus1_peer *peer, const u64 *destinations
  * node has gone counts as a success, because the sender gets a notification about it.
  *
  * With BUS1_SEND_FLAG_CONTINUE a failure at one receiver does not fail the send. The error of that
- * destination is -EDQUOT, or -EHOSTUNREACH when the node has gone.
+ * destination is -EDQUOT, -EACCES when security modules refuse it, or -EHOSTUNREACH when the node
+ * has gone.
  *
  * Return: -EINVAL for unknown flags, or CREATE with an ID; -EBADRQC for an unknown destination or
- * transfer; -EMSGSIZE when over a limit; -EDQUOT, -ENOMEM, -ESHUTDOWN.
+ * transfer; -EMSGSIZE when over a limit; -EACCES when security modules refuse it; -EDQUOT, -ENOMEM,
+ * -ESHUTDOWN.
  */
 int bus1_peer_send(struct bus1_peer *peer, const struct bus1_send *send);
 

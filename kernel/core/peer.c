@@ -4,6 +4,7 @@
  */
 
 #include <linux/bug.h>
+#include <linux/compiler.h>
 #include <linux/err.h>
 #include <linux/slab.h>
 #include "peer.h"
@@ -132,6 +133,21 @@ struct bus1_peer *bus1_peer_next(struct bus1_accounts *accounts, unsigned long n
 kuid_t bus1_peer_uid(const struct bus1_peer *peer)
 {
 	return peer->usage.account->uid;
+}
+
+void bus1_accounts_set_ask(struct bus1_accounts *accounts, bus1_ask_t ask)
+{
+	accounts->ask = ask;
+}
+
+void bus1_peer_set_opener(struct bus1_peer *peer, const struct cred *opener)
+{
+	WRITE_ONCE(peer->opener, opener);
+}
+
+const struct cred *bus1_peer_opener(const struct bus1_peer *peer)
+{
+	return READ_ONCE(peer->opener);
 }
 
 unsigned int bus1_peer_poll(struct bus1_peer *peer)

@@ -47,6 +47,7 @@ struct bus1_v2016;
  * @rb:			link in the table of accounts
  * @number:		names it in the table of accounts, for debugfs and tracepoints
  * @usage:		its account and its part of it
+ * @opener:		credentials of the opener, see bus1_peer_set_opener()
  * @queue:		messages and notifications that it has not received yet
  * @recv_lock:		serialises receivers
  * @lock:		protects the following, and the objects of this peer
@@ -65,6 +66,7 @@ struct bus1_peer {
 	struct rb_node rb;
 	unsigned long number;
 	struct bus1_usage usage;
+	const struct cred *opener;
 	struct bus1_queue queue;
 	struct mutex recv_lock;
 
@@ -92,6 +94,15 @@ static inline int bus1_peer_lock(struct bus1_peer *peer)
 		return 0;
 	mutex_unlock(&peer->lock);
 	return -ESHUTDOWN;
+}
+
+/* Ask security modules whether the current task may do something to a peer with one of its own. */
+static inline int bus1_peer_ask(const struct bus1_peer *own, struct bus1_peer *peer,
+				unsigned int acts)
+{
+	bus1_ask_t ask = own->usage.account->accounts->ask;
+
+	return ask && peer != own ? ask(peer, acts) : 0;
 }
 
 struct bus1_peer *bus1_peer_next(struct bus1_accounts *accounts, unsigned long number);

@@ -185,8 +185,10 @@ static int bus1_v2016_transfer_locked(struct bus1_peer *from, struct bus1_peer *
 
 int bus1_v2016_handle_transfer(struct bus1_peer *from, struct bus1_peer *to, u64 src, u64 *ret_dst)
 {
-	int r = bus1_peer_lock_two(from, to);
+	int r = bus1_peer_ask(from, to, BUS1_ACT_TRANSFER);
 
+	if (r == 0)
+		r = bus1_peer_lock_two(from, to);
 	if (r == 0) {
 		r = bus1_v2016_transfer_locked(from, to, src, ret_dst);
 		bus1_peer_unlock_two(from, to);

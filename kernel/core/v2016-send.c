@@ -47,6 +47,19 @@ static struct bus1_delivery *bus1_v2016_delivery_new(struct bus1_v2016_send_stat
 				 state->send->n_handles);
 }
 
+/* Make the message to a node, or find out why there is none. */
+static struct bus1_delivery *bus1_v2016_collect_delivery(struct bus1_v2016_send_state *state,
+							 struct bus1_node *node)
+{
+	int r;
+
+	if (bus1_node_is_dead(node))
+		return ERR_PTR(-EHOSTUNREACH);
+	r = bus1_peer_ask(state->peer, node->owner,
+			  BUS1_ACT_SEND | (state->send->n_handles > 0 ? BUS1_ACT_TRANSFER : 0));
+	return r < 0 ? ERR_PTR(r) : bus1_v2016_delivery_new(state, node);
+}
+
 static int bus1_v2016_collect_destination(struct bus1_v2016_send_state *state, u64 id,
 					  struct bus1_v2016_destination *destination)
 {
@@ -58,8 +71,7 @@ static int bus1_v2016_collect_destination(struct bus1_v2016_send_state *state, u
 	if (r < 0)
 		return r;
 
-	delivery = bus1_node_is_dead(named->node) ? ERR_PTR(-EHOSTUNREACH)
-						  : bus1_v2016_delivery_new(state, named->node);
+	delivery = bus1_v2016_collect_delivery(state, named->node);
 	if (!IS_ERR(delivery)) {
 		*destination = (struct bus1_v2016_destination){ .delivery = delivery };
 		return 0;

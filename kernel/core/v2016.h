@@ -64,7 +64,7 @@ int bus1_v2016_handle_release(struct bus1_peer *peer, u64 id);
  * @ret_dst:	handle of @to
  *
  * Return: -ENXIO for an unknown handle; -EINVAL for an ID that no node can have; -EHOSTUNREACH when
- * the node is gone; -EDQUOT, -ENOMEM, -ESHUTDOWN.
+ * the node is gone; -EACCES when security modules refuse it; -EDQUOT, -ENOMEM, -ESHUTDOWN.
  */
 int bus1_v2016_handle_transfer(struct bus1_peer *from, struct bus1_peer *to, u64 src, u64 *ret_dst);
 
@@ -133,7 +133,8 @@ int bus1_v2016_check_destinations(struct bus1_peer *peer, const u64 *destination
  *
  * Return: -EINVAL for unknown flags, for both flags together, for a seed with destinations, or for
  * an ID that no node can have; -ENXIO for an unknown handle; -EHOSTUNREACH when the node of a
- * destination has gone; -EMSGSIZE when over a limit; -EDQUOT, -ENOMEM, -ESHUTDOWN.
+ * destination has gone; -EACCES when security modules refuse it; -EMSGSIZE when over a limit;
+ * -EDQUOT, -ENOMEM, -ESHUTDOWN.
  */
 int bus1_v2016_send(struct bus1_peer *peer, const struct bus1_v2016_send *send);
 

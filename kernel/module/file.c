@@ -55,6 +55,8 @@ static int bus1_file_open(struct inode *inode, struct file *file)
 		return r;
 	}
 
+	/* The file keeps its credentials until after its release. */
+	bus1_peer_set_opener(bus1_file->peer, file->f_cred);
 	file->private_data = bus1_file;
 	return stream_open(inode, file);
 }
@@ -65,6 +67,7 @@ static int bus1_file_release(struct inode *inode, struct file *file)
 
 	/* After this call, the core does not call bus1_file_wake() any more. */
 	bus1_peer_disconnect(bus1_file->peer);
+	bus1_peer_set_opener(bus1_file->peer, NULL);
 	bus1_peer_unref(bus1_file->peer);
 	if (bus1_file->pool)
 		fput(bus1_file->pool);

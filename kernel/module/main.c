@@ -119,6 +119,8 @@ static int __init bus1_init(void)
 	if (IS_ERR(bus1_accounts))
 		return PTR_ERR(bus1_accounts);
 
+	bus1_accounts_set_ask(bus1_accounts, bus1_security());
+
 	r = bus1_device_register();
 	if (r < 0) {
 		bus1_accounts_unref(bus1_accounts);

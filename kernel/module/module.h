@@ -163,6 +163,11 @@ int bus1_file_ask(struct file *file);
 
 void bus1_fdinfo_show(struct seq_file *seq, struct file *file);
 
+/* security modules (security.c) */
+
+/* How to ask whether the current task may do something to a peer; NULL: this kernel cannot. */
+bus1_ask_t bus1_security(void);
+
 /* debugfs (debugfs.c) */
 
 void bus1_debugfs_init(void);
