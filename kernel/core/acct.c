@@ -4,6 +4,7 @@
  */
 
 #include <linux/bug.h>
+#include <linux/compiler.h>
 #include <linux/container_of.h>
 #include <linux/err.h>
 #include <linux/kernel.h>
@@ -142,7 +143,7 @@ static struct bus1_account *bus1_account_new(struct bus1_accounts *accounts,
 	account->uid = KUIDT_INIT(key & BUS1_KEY_NAMESPACE ? (uid_t)-1 : (uid_t)key);
 	spin_lock_init(&account->lock);
 	account->shares = RB_ROOT;
-	INIT_LIST_HEAD(&account->sent);
+	INIT_LIST_HEAD(&account->idle);
 	account->depth = depth;
 	if (outer)
 		memcpy(account->path, outer->path, outer->depth * sizeof(*outer->path));
@@ -203,49 +204,20 @@ struct bus1_account *bus1_account_get(struct bus1_accounts *accounts,
 	return account;
 }
 
-/* Take a share out of both accounts, and free it. The lock of the table is held. */
-static void bus1_share_unlink(struct bus1_share *share)
-{
-	struct bus1_account *receiver = share->receiver;
-
-	lockdep_assert_held(&receiver->accounts->lock);
-
-	list_del_init(&share->link);
-	spin_lock(&receiver->lock);
-	rb_erase(&share->rb, &receiver->shares);
-	spin_unlock(&receiver->lock);
-}
-
-/* A share that an account is part of. The lock of the table is held. */
-static struct bus1_share *bus1_account_share(struct bus1_account *account)
-{
-	struct rb_node *rb = account->shares.rb_node;
-
-	if (rb)
-		return rb_entry(rb, struct bus1_share, rb);
-	return list_first_entry_or_null(&account->sent, struct bus1_share, link);
-}
-
-/* Free an account that has left the table, with its shares on both sides. */
+/* Free an account that has left the table. Its shares are idle. */
 static void bus1_account_free(struct bus1_account *account)
 {
 	struct bus1_accounts *accounts = account->accounts;
-	struct bus1_share *share;
+	struct rb_node *rb;
 	size_t i;
 
-	do {
-		spin_lock(&accounts->lock);
-		share = bus1_account_share(account);
-		if (share)
-			bus1_share_unlink(share);
-		spin_unlock(&accounts->lock);
-		kfree(share);
-		cond_resched();
-	} while (share);
-
-	for (i = 0; i < _BUS1_RESOURCE_N; i++)
-		WARN_ON(atomic64_read(&account->used[i]) != 0);
-	WARN_ON(atomic64_read(&account->n_shares) != 0 || account->n_inner > 0);
+	for (i = 0; i < _BUS1_SUM_N; i++)
+		WARN_ON(account->used[i] > 0);
+	WARN_ON(account->files_sent > 0 || account->n_shares > 0 || account->n_inner > 0);
+	while ((rb = rb_first(&account->shares))) {
+		rb_erase(rb, &account->shares);
+		kfree(rb_entry(rb, struct bus1_share, rb));
+	}
 	kfree(account);
 	bus1_accounts_unref(accounts);
 }
@@ -322,123 +294,10 @@ void bus1_accounts_usage(struct bus1_accounts *accounts, size_t *ret_n_accounts,
 		++*ret_n_accounts;
 		/* It includes all accounts inside of it. */
 		for (i = 0; i < _BUS1_RESOURCE_N && account->depth == 1; i++)
-			ret_used[i] += atomic64_read(&account->used[i]);
+			ret_used[i] += READ_ONCE(account->used[i]);
 		key = account->key;
 		outer = bus1_account_outer(account) + 1;
 		bus1_account_put(account);
 		cond_resched();
 	}
-}
-
-static struct bus1_share *bus1_share_from_rb(struct rb_node *rb)
-{
-	return rb_entry(rb, struct bus1_share, rb);
-}
-
-static struct bus1_share *bus1_share_find(struct bus1_account *receiver,
-					  const struct bus1_account *actor)
-{
-	struct rb_node *rb;
-
-	lockdep_assert_held(&receiver->lock);
-
-	rb = receiver->shares.rb_node;
-	while (rb) {
-		struct bus1_share *share = bus1_share_from_rb(rb);
-
-		if (share->actor == actor)
-			return share;
-		rb = (unsigned long)share->actor < (unsigned long)actor ? rb->rb_right
-									: rb->rb_left;
-	}
-	return NULL;
-}
-
-/* Link a new share into both accounts. */
-static void bus1_share_link(struct bus1_share *share)
-{
-	struct rb_node **slot = &share->receiver->shares.rb_node, *parent = NULL;
-
-	lockdep_assert_held(&share->receiver->lock);
-
-	while (*slot) {
-		parent = *slot;
-		slot = (unsigned long)bus1_share_from_rb(parent)->actor <
-				       (unsigned long)share->actor
-			       ? &parent->rb_right
-			       : &parent->rb_left;
-	}
-	rb_link_node(&share->rb, parent, slot);
-	rb_insert_color(&share->rb, &share->receiver->shares);
-	list_add_tail(&share->link, &share->actor->sent);
-}
-
-static struct bus1_share *bus1_share_new(struct bus1_account *receiver, struct bus1_account *actor,
-					 struct bus1_share *outer)
-{
-	struct bus1_accounts *accounts = receiver->accounts;
-	struct bus1_share *share, *made;
-
-	made = kzalloc(sizeof(*made), GFP_KERNEL_ACCOUNT);
-	if (!made)
-		return ERR_PTR(-ENOMEM);
-	made->outer = outer;
-	made->actor = actor;
-	made->receiver = receiver;
-
-	spin_lock(&accounts->lock);
-	spin_lock(&receiver->lock);
-	share = bus1_share_find(receiver, actor);
-	if (!share)
-		bus1_share_link(made);
-	spin_unlock(&receiver->lock);
-	spin_unlock(&accounts->lock);
-	if (!share)
-		return made;
-	kfree(made);
-	return share;
-}
-
-/* Find a share, or NULL. */
-static struct bus1_share *bus1_share_lookup(struct bus1_account *receiver,
-					    const struct bus1_account *actor)
-{
-	struct bus1_share *share;
-
-	spin_lock(&receiver->lock);
-	share = bus1_share_find(receiver, actor);
-	spin_unlock(&receiver->lock);
-	return share;
-}
-
-/**
- * bus1_share_get() - get the share that a user has of the account of another one, or make it
- * @receiver:	account that is shared
- * @actor:	account of the user that sends; another one
- *
- * The share takes no reference. It is valid as long as both accounts.
- *
- * Return: the share; ERR_PTR(-ENOMEM).
- */
-struct bus1_share *bus1_share_get(struct bus1_account *receiver, struct bus1_account *actor)
-{
-	struct bus1_share *share = bus1_share_lookup(receiver, actor), *outer = NULL;
-	size_t level = 0;
-
-	if (share)
-		return share;
-
-	/* Accounts that both are inside of have no share, because they own the receiver, too. */
-	while (level + 1 < actor->depth && level < receiver->depth &&
-	       actor->path[level] == receiver->path[level])
-		++level;
-	for (; level < actor->depth; level++) {
-		share = bus1_share_lookup(receiver, actor->path[level]);
-		if (!share)
-			share = bus1_share_new(receiver, actor->path[level], outer);
-		if (IS_ERR(share))
-			return share;
-		outer = share;
-	}
-	return share;
 }

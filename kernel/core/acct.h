@@ -15,15 +15,14 @@
  * inside of. The owner of a namespace in its own namespace is the same user as outside. Without
  * namespaces an account is alone in its tree.
  *
- * charge.h describes the limits. A *share* is what one user has in flight on the account of
- * another. It is made by the first charge of that pair, and lives as long as both accounts.
+ * charge.h describes the limits; share.h, what users of other accounts have in flight on one.
  *
  * Every lock here is a spinlock that is held for a bounded time. Memory is allocated before a lock
  * is taken.
  */
 
-#include <linux/atomic.h>
 #include <linux/list.h>
+#include <linux/lockdep.h>
 #include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
@@ -33,11 +32,25 @@
 #define BUS1_ACCOUNT_DEPTH (2 * BUS1_MAX_NAMESPACES + 1)
 
 /**
+ * enum bus1_sum - what is charged to peers and accounts, besides the resources
+ * @BUS1_SUM_PENDING:	bytes of memory that commands hold while they are under way
+ * @_BUS1_SUM_N_PEER:	number of sums of a peer
+ * @BUS1_SUM_FILES_INNER: files in flight anywhere that accounts inside of this one have sent
+ * @_BUS1_SUM_N:	number of sums of an account
+ */
+enum bus1_sum {
+	BUS1_SUM_PENDING = _BUS1_RESOURCE_N,
+	_BUS1_SUM_N_PEER,
+	BUS1_SUM_FILES_INNER = _BUS1_SUM_N_PEER,
+	_BUS1_SUM_N,
+};
+
+/**
  * struct bus1_accounts - a table of accounts
  * @limits:	limits of each account; they do not change
  * @ask:	whom to ask about the peers; NULL for nobody. It does not change.
  * @refs:	references; each account has one
- * @lock:	protects the following, and struct bus1_account.sent of every account
+ * @lock:	protects the following
  * @accounts:	struct bus1_account by key and enclosing account, without references. An account
  *		leaves the table when it loses its last one.
  * @last_account: number of the newest account
@@ -58,33 +71,36 @@ struct bus1_accounts {
 
 /**
  * struct bus1_account - the resources of one user or namespace
- * @used:	amount in use of each resource, including accounts inside of this one
- * @n_shares:	number of @shares with messages in flight that are inside of no other share
- * @lock:	protects @shares
- * @shares:	by address of the actor, a struct bus1_share of each user that has sent to this one
+ * @lock:	of the outermost account: protects @used, @files_sent, @n_shares, @shares, @idle and
+ *		@n_idle of all accounts inside of it, the sums of their peers, and their shares. It
+ *is a leaf: whoever holds it takes no other lock.
+ * @used:	amount in use of each resource, and of each enum bus1_sum, including accounts inside
+ *		of this one
+ * @files_sent:	files in messages that its peers have sent, and that are in flight anywhere
+ * @n_shares:	number of active @shares that are inside of no other share
+ * @shares:	struct bus1_share of users that have sent to this one
+ * @idle:	idle shares; that which was active last is the last one
+ * @n_idle:	number of @idle
  * @refs:	references; the last one is dropped with the lock of the table held. Each peer has
- *		one, each account inside of this one, and each share of this user elsewhere while
- *		messages are in flight.
+ *		one, each account inside of this one, and each payload with files that it has sent.
  * @accounts:	the table that it is in
  * @rb:		link in the table
  * @key:	names it among the accounts inside of the same one
  * @number:	its number; no two accounts of a table ever have the same
  * @uid:	user; not valid for the account of a namespace
- * @sent:	the shares of this user on other accounts
- * @pending:	bytes of memory that commands of its peers, and of accounts inside of this one, hold
- *		while they are under way
- * @files_sent:	files in messages that its peers have sent, and that are in flight anywhere
- * @files_inner: the same for all accounts inside of this one
  * @n_inner:	number of accounts directly inside of this one; written with the lock of the table
  * @depth:	number of elements of @path
  * @path:	the accounts that this one is inside of, from the outermost inwards, and itself.
  *		There is a reference to the one before the last.
  */
 struct bus1_account {
-	atomic64_t used[_BUS1_RESOURCE_N];
-	atomic64_t n_shares;
 	spinlock_t lock;
+	u64 used[_BUS1_SUM_N];
+	u64 files_sent;
+	u64 n_shares;
 	struct rb_root shares;
+	struct list_head idle;
+	size_t n_idle;
 
 	refcount_t refs;
 	struct bus1_accounts *accounts;
@@ -92,36 +108,32 @@ struct bus1_account {
 	u64 key;
 	u64 number;
 	kuid_t uid;
-	struct list_head sent;
-	atomic64_t pending;
-	atomic64_t files_sent;
-	atomic64_t files_inner;
 	unsigned long n_inner;
 	size_t depth;
 	struct bus1_account *path[];
 };
 
 /**
- * struct bus1_share - the resources that one user has in flight on the account of another
+ * struct bus1_share - what one user has in flight on the account of another, see share.h
  * @used:	amount in flight of each resource, including shares inside of this one
- * @n_inner:	number of shares with messages in flight directly inside of this one
- * @outer:	share that it is inside of; NULL when there is none. It belongs to the account that
- *		@actor is inside of.
- * @actor:	account of the user that sends; referenced while messages are in flight
- * @receiver:	account that it is on
- * @rb:		link in @receiver
- * @link:	link in @actor
- *
- * Whoever uses it has a reference to @receiver, and has one to @actor or messages in flight.
+ * @n_active:	number of active shares directly inside of this one
+ * @n_inner:	number of shares directly inside of this one, active and idle
+ * @level:	place of the user's account in its path
+ * @key:	key of the user's account
+ * @outer:	share that it is inside of; NULL when there is none
+ * @rb:		link in the account of the receiver
+ * @idle:	link in the idle shares of the receiver; empty when the share, or one inside of it,
+ *		is needed
  */
 struct bus1_share {
-	atomic64_t used[_BUS1_RESOURCE_N];
-	atomic64_t n_inner;
+	u64 used[_BUS1_RESOURCE_N];
+	u64 n_active;
+	u32 n_inner;
+	u32 level;
+	u64 key;
 	struct bus1_share *outer;
-	struct bus1_account *actor;
-	struct bus1_account *receiver;
 	struct rb_node rb;
-	struct list_head link;
+	struct list_head idle;
 };
 
 struct bus1_account *bus1_account_get(struct bus1_accounts *accounts,
@@ -135,6 +147,20 @@ static inline u64 bus1_account_outer(const struct bus1_account *account)
 	return account->depth > 1 ? account->path[account->depth - 2]->number : 0;
 }
 
-struct bus1_share *bus1_share_get(struct bus1_account *receiver, struct bus1_account *actor);
+/* Lock what is charged to an account, and to all others with the same outermost one. */
+static inline void bus1_account_lock(struct bus1_account *account)
+{
+	spin_lock(&account->path[0]->lock);
+}
+
+static inline void bus1_account_unlock(struct bus1_account *account)
+{
+	spin_unlock(&account->path[0]->lock);
+}
+
+static inline void bus1_account_assert_locked(const struct bus1_account *account)
+{
+	lockdep_assert_held(&account->path[0]->lock);
+}
 
 #endif /* __BUS1_ACCT_H */

@@ -4,7 +4,7 @@
  */
 
 #include <linux/compiler.h>
-#include <linux/err.h>
+#include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/minmax.h>
@@ -16,301 +16,240 @@ void bus1_usage_init(struct bus1_usage *usage, struct bus1_account *account)
 	size_t i;
 
 	usage->account = account;
-	usage->recent_receiver = 0;
-	usage->recent = NULL;
-	atomic64_set(&usage->pending, 0);
-	for (i = 0; i < _BUS1_RESOURCE_N; i++) {
-		atomic64_set(&usage->used[i], 0);
+	for (i = 0; i < _BUS1_SUM_N_PEER; i++)
+		usage->used[i] = 0;
+	for (i = 0; i < _BUS1_RESOURCE_N; i++)
 		usage->max[i] = U64_MAX;
-	}
 }
 
-static __always_inline u64 bus1_memory(u64 bytes, u64 objects, u64 messages, u64 files)
+/* What counts on the limit of a resource, or of an enum bus1_sum. */
+static __always_inline u64 bus1_sum(const u64 *used, size_t i)
 {
-	return bytes + objects * BUS1_COST_OBJECT + messages * BUS1_COST_MESSAGE +
-	       files * BUS1_COST_FILE;
+	if (i != BUS1_RESOURCE_BYTES)
+		return used[i];
+	return used[BUS1_RESOURCE_BYTES] + used[BUS1_RESOURCE_OBJECTS] * BUS1_COST_OBJECT +
+	       used[BUS1_RESOURCE_MESSAGES] * BUS1_COST_MESSAGE +
+	       used[BUS1_RESOURCE_FILES] * BUS1_COST_FILE;
 }
 
-/* The part of an amount that counts on the limit of a resource. */
-static __always_inline u64 bus1_amount(const u64 amount[_BUS1_RESOURCE_N], size_t i)
+/* Take what is used already, and some more, from what is left. Return: whether there is so much. */
+static __always_inline bool bus1_take(u64 *left, u64 used, u64 more)
 {
-	return i == BUS1_RESOURCE_BYTES
-		       ? bus1_memory(amount[BUS1_RESOURCE_BYTES], amount[BUS1_RESOURCE_OBJECTS],
-				     amount[BUS1_RESOURCE_MESSAGES], amount[BUS1_RESOURCE_FILES])
-		       : amount[i];
-}
-
-/* The same for an amount that is in use. */
-static __always_inline u64 bus1_used(const atomic64_t used[_BUS1_RESOURCE_N], size_t i)
-{
-	return i == BUS1_RESOURCE_BYTES ? bus1_memory(atomic64_read(&used[BUS1_RESOURCE_BYTES]),
-						      atomic64_read(&used[BUS1_RESOURCE_OBJECTS]),
-						      atomic64_read(&used[BUS1_RESOURCE_MESSAGES]),
-						      atomic64_read(&used[BUS1_RESOURCE_FILES]))
-					: atomic64_read(&used[i]);
-}
-
-/**
- * bus1_usage_left() - find out how much of a resource is left for a peer
- * @usage:	usage of the peer
- * @i:		resource
- * @more:	amount that is about to be added, to the peer and to its accounts
- * @left:	set to what is left then
- *
- * Return: whether @more exceeds no limit.
- */
-static __always_inline bool bus1_usage_left(const struct bus1_usage *usage, size_t i, u64 more,
-					    u64 *left)
-{
-	const struct bus1_account *account = usage->account;
-	u64 used;
-	size_t level;
-
-	*left = account->accounts->limits.max[i];
-	for (level = 0; unlikely(level + 1 < account->depth); level++) {
-		const struct bus1_account *outer = account->path[level];
-
-		used = bus1_used(outer->used, i) + more;
-		if (used > *left)
-			return false;
-		*left = bus1_divide(*left - used, READ_ONCE(outer->n_inner));
-	}
-	used = bus1_used(account->used, i) + more;
-	if (used > *left)
+	if (more > *left || used > *left - more)
 		return false;
-	*left -= used;
-	used = bus1_used(usage->used, i) + more;
-	if (used > *left)
-		return false;
-	*left -= used;
+	*left -= used + more;
 	return true;
 }
 
-/* The counter of active shares that a share is one of. */
-static atomic64_t *bus1_share_siblings(struct bus1_share *share)
-{
-	return share->outer ? &share->outer->n_inner : &share->receiver->n_shares;
-}
-
-static __always_inline s64 bus1_add_one(atomic64_t used[_BUS1_RESOURCE_N],
-					const u64 amount[_BUS1_RESOURCE_N], s64 sign, size_t i)
-{
-	return amount[i] > 0 ? atomic64_add_return(sign * (s64)amount[i], &used[i]) : -1;
-}
-
-/* Add (sign 1) or subtract (-1). Return: the messages in use then; -1 when there are none in
- * amount. */
-static __always_inline s64 bus1_add(atomic64_t used[_BUS1_RESOURCE_N],
-				    const u64 amount[_BUS1_RESOURCE_N], s64 sign)
-{
-	bus1_add_one(used, amount, sign, BUS1_RESOURCE_BYTES);
-	bus1_add_one(used, amount, sign, BUS1_RESOURCE_OBJECTS);
-	bus1_add_one(used, amount, sign, BUS1_RESOURCE_FILES);
-	return bus1_add_one(used, amount, sign, BUS1_RESOURCE_MESSAGES);
-}
-
-/* Add to a share and to those that it is inside of. The first message makes a share active. */
-static void bus1_share_add(struct bus1_share *share, const u64 amount[_BUS1_RESOURCE_N])
-{
-	for (; share; share = share->outer) {
-		if (bus1_add(share->used, amount, 1) != (s64)amount[BUS1_RESOURCE_MESSAGES])
-			continue;
-		refcount_inc(&share->actor->refs);
-		atomic64_add(1, bus1_share_siblings(share));
-	}
-}
-
-/**
- * bus1_uncharge_share() - messages of a foreign user are not in flight any more
- * @account:	account of the receiver
- * @share:	share that bus1_charge() returned; may be NULL
- * @amount:	amount that bus1_charge() was given
- */
-void bus1_uncharge_share(struct bus1_account *account, struct bus1_share *share,
-			 const u64 amount[_BUS1_RESOURCE_N])
-{
-	struct bus1_share *outer;
-
-	for (; share; share = outer) {
-		/* It is still active, because it has the same message. */
-		outer = share->outer;
-		if (bus1_add(share->used, amount, -1) != 0)
-			continue;
-		atomic64_sub(1, bus1_share_siblings(share));
-		/* This may free the share. */
-		bus1_account_put(share->actor);
-	}
-}
-
 /*
- * The number of active shares among which one is. When two threads make a share active and inactive
- * at the same time, it may be counted late.
+ * What is left of a limit for an account, from the outermost account inwards. @more is about to be
+ * added to those that the account is inside of. Return: whether none of them exceeds a limit then.
  */
-static u64 bus1_share_count(struct bus1_share *share)
+static __always_inline bool bus1_outer_left(const struct bus1_account *account, size_t i, u64 more,
+					    u64 *left)
 {
-	s64 n = atomic64_read(bus1_share_siblings(share));
+	size_t level;
 
-	/* Objects that are not in a message are in flight, too, while they are charged. */
-	if (atomic64_read(&share->used[BUS1_RESOURCE_MESSAGES]) == 0)
-		++n;
-	return max_t(s64, n, 1);
+	for (level = 0; unlikely(level + 1 < account->depth); level++) {
+		const struct bus1_account *outer = account->path[level];
+
+		if (!bus1_take(left, bus1_sum(outer->used, i), more))
+			return false;
+		*left = bus1_divide(*left, READ_ONCE(outer->n_inner));
+	}
+	return true;
 }
 
-/* Whether the shares of a foreign user have room on a peer that is not charged yet. */
-static __always_inline bool bus1_shares_fit(struct bus1_share *const *path, size_t depth,
-					    const struct bus1_usage *usage,
-					    const u64 amount[_BUS1_RESOURCE_N], size_t i)
+/* The same for a peer: @more is about to be added to the account and to the peer, too. */
+static __always_inline bool bus1_usage_left(const struct bus1_usage *usage, size_t i, u64 more,
+					    u64 *left)
 {
-	u64 more = bus1_amount(amount, i), left, used;
+	return bus1_outer_left(usage->account, i, more, left) &&
+	       bus1_take(left, bus1_sum(usage->account->used, i), more) &&
+	       bus1_take(left, bus1_sum(usage->used, i), more);
+}
+
+/* The number of active shares among which one of a path is, also if it is missing or not active. */
+static __always_inline u64 bus1_shares_count(const struct bus1_shares *shares, size_t i)
+{
+	const struct bus1_share *share = shares->path[i];
+	u64 n;
+
+	if (i == 0)
+		n = shares->receiver->n_shares;
+	else
+		n = shares->path[i - 1] ? shares->path[i - 1]->n_active : 0;
+	return share && bus1_share_is_active(share) ? n : n + 1;
+}
+
+/* Whether a resource of a peer, and of the shares of a sender, has room for an amount. */
+static __always_inline bool bus1_fits_one(const struct bus1_usage *usage,
+					  const struct bus1_shares *shares,
+					  const u64 amount[_BUS1_RESOURCE_N], size_t i)
+{
+	u64 left = usage->account->accounts->limits.max[i], more = bus1_sum(amount, i);
+	size_t j;
 
 	if (more == 0)
 		return true;
 	if (!bus1_usage_left(usage, i, more, &left))
 		return false;
-	do {
-		struct bus1_share *share = path[--depth];
+	if (amount[i] > 0 && usage->used[i] + amount[i] > READ_ONCE(usage->max[i]))
+		return false;
+	for (j = 0; j < shares->n; j++) {
+		const struct bus1_share *share = shares->path[j];
 
-		left = bus1_divide(left, bus1_share_count(share));
-		used = bus1_used(share->used, i);
-		if (used > left)
+		left = bus1_divide(left, bus1_shares_count(shares, j));
+		if (!bus1_take(&left, share ? bus1_sum(share->used, i) : 0, more))
 			return false;
-		left -= used;
-	} while (depth > 0);
+	}
 	return true;
 }
 
-/* Whether a foreign user may charge a peer. The share was charged, the peer was not. */
-static bool bus1_share_fits(struct bus1_share *share, const struct bus1_usage *usage,
-			    const u64 amount[_BUS1_RESOURCE_N])
+static bool bus1_fits(const struct bus1_usage *usage, const struct bus1_shares *shares,
+		      const u64 amount[_BUS1_RESOURCE_N])
 {
-	struct bus1_share *path[BUS1_ACCOUNT_DEPTH];
-	size_t n = 0;
+	return bus1_fits_one(usage, shares, amount, BUS1_RESOURCE_BYTES) &&
+	       bus1_fits_one(usage, shares, amount, BUS1_RESOURCE_OBJECTS) &&
+	       bus1_fits_one(usage, shares, amount, BUS1_RESOURCE_MESSAGES) &&
+	       bus1_fits_one(usage, shares, amount, BUS1_RESOURCE_FILES);
+}
 
-	for (; share; share = share->outer)
-		path[n++] = share;
-	return bus1_shares_fit(path, n, usage, amount, BUS1_RESOURCE_BYTES) &&
-	       bus1_shares_fit(path, n, usage, amount, BUS1_RESOURCE_OBJECTS) &&
-	       bus1_shares_fit(path, n, usage, amount, BUS1_RESOURCE_MESSAGES) &&
-	       bus1_shares_fit(path, n, usage, amount, BUS1_RESOURCE_FILES);
+/* Add to one sum; subtract by adding the negative amount. Some readers do not take the lock. */
+static __always_inline void bus1_add(u64 *sum, u64 amount)
+{
+	WRITE_ONCE(*sum, *sum + amount);
+}
+
+static __always_inline void bus1_outer_add(struct bus1_account *account, size_t i, u64 amount)
+{
+	size_t level;
+
+	for (level = 0; unlikely(level + 1 < account->depth); level++)
+		bus1_add(&account->path[level]->used[i], amount);
+}
+
+static __always_inline void bus1_usage_add_one(struct bus1_usage *usage, size_t i, u64 amount)
+{
+	if (amount == 0)
+		return;
+	bus1_outer_add(usage->account, i, amount);
+	bus1_add(&usage->account->used[i], amount);
+	bus1_add(&usage->used[i], amount);
+}
+
+static void bus1_usage_add(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N])
+{
+	bus1_usage_add_one(usage, BUS1_RESOURCE_BYTES, amount[BUS1_RESOURCE_BYTES]);
+	bus1_usage_add_one(usage, BUS1_RESOURCE_OBJECTS, amount[BUS1_RESOURCE_OBJECTS]);
+	bus1_usage_add_one(usage, BUS1_RESOURCE_MESSAGES, amount[BUS1_RESOURCE_MESSAGES]);
+	bus1_usage_add_one(usage, BUS1_RESOURCE_FILES, amount[BUS1_RESOURCE_FILES]);
+}
+
+/* Subtract an amount, except for a part that stays. */
+static void bus1_usage_subtract(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N],
+				const u64 kept[_BUS1_RESOURCE_N])
+{
+	u64 difference[_BUS1_RESOURCE_N];
+	size_t i;
+
+	for (i = 0; i < _BUS1_RESOURCE_N; i++)
+		difference[i] = kept[i] - amount[i];
+	bus1_usage_add(usage, difference);
+}
+
+/**
+ * bus1_charge() - charge a peer before a message is put on it
+ * @usage:	usage of the peer
+ * @actor:	usage of the peer that sends it
+ * @amount:	amount of each resource; one message
+ * @ret_share:	set to the share of @actor, which is charged too; NULL when both peers have the same
+ *		account
+ *
+ * bus1_uncharge_message() takes the charge back.
+ *
+ * Return: -EDQUOT, -ENOMEM.
+ */
+int bus1_charge(struct bus1_usage *usage, const struct bus1_usage *actor,
+		const u64 amount[_BUS1_RESOURCE_N], struct bus1_share **ret_share)
+{
+	struct bus1_account *account = usage->account;
+	struct bus1_shares shares;
+	int r;
+
+	bus1_shares_init(&shares, account, actor->account);
+	do {
+		bus1_account_lock(account);
+		bus1_shares_find(&shares);
+		r = bus1_fits(usage, &shares, amount) ? bus1_shares_fill(&shares) : -EDQUOT;
+		if (likely(r == 0)) {
+			*ret_share = bus1_shares_own(&shares);
+			bus1_share_begin(account, *ret_share, amount);
+			bus1_usage_add(usage, amount);
+		}
+		bus1_account_unlock(account);
+	} while (unlikely(r == -ENOMEM) && bus1_shares_alloc(&shares));
+	bus1_shares_destroy(&shares);
+	return r;
 }
 
 /* Charge a peer, even if that exceeds a limit. bus1_uncharge() takes the charge back. */
 void bus1_charge_anyway(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N])
 {
-	struct bus1_account *account = usage->account;
-	size_t level;
-
-	for (level = 0; unlikely(level + 1 < account->depth); level++)
-		bus1_add(account->path[level]->used, amount, 1);
-	bus1_add(account->used, amount, 1);
-	bus1_add(usage->used, amount, 1);
-}
-
-/* Take back the charge of a peer, but not that of the share. */
-void bus1_uncharge(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N])
-{
-	struct bus1_account *account = usage->account;
-	size_t level;
-
-	bus1_add(usage->used, amount, -1);
-	bus1_add(account->used, amount, -1);
-	for (level = 0; unlikely(level + 1 < account->depth); level++)
-		bus1_add(account->path[level]->used, amount, -1);
-}
-
-/* Whether a peer that was charged exceeds no limit of a resource. */
-static __always_inline bool bus1_usage_fits(const struct bus1_usage *usage,
-					    const u64 amount[_BUS1_RESOURCE_N], size_t i)
-{
-	u64 left;
-
-	if (bus1_amount(amount, i) == 0)
-		return true;
-	if (!bus1_usage_left(usage, i, 0, &left))
-		return false;
-	return amount[i] == 0 || atomic64_read(&usage->used[i]) <= READ_ONCE(usage->max[i]);
-}
-
-/* The share of an actor. Most peers send to those of one user, so each remembers one share. */
-static struct bus1_share *bus1_usage_share(struct bus1_account *account, struct bus1_usage *actor)
-{
-	struct bus1_share *share;
-
-	if (actor->recent_receiver == account->number)
-		return actor->recent;
-
-	share = bus1_share_get(account, actor->account);
-	if (!IS_ERR(share)) {
-		actor->recent = share;
-		actor->recent_receiver = account->number;
-	}
-	return share;
+	bus1_account_lock(usage->account);
+	bus1_usage_add(usage, amount);
+	bus1_account_unlock(usage->account);
 }
 
 /**
- * bus1_charge() - charge a peer before something is put on it
- * @usage:	usage of the peer
- * @actor:	usage of the peer that causes the charge, whose lock is held
- * @amount:	amount of each resource
- * @ret_share:	set to the share of @actor, which is charged too; NULL when both peers have the same
- *		account
- *
- * bus1_uncharge_share() and bus1_uncharge() take the two charges back.
- *
- * Return: -EDQUOT, -ENOMEM.
+ * bus1_uncharge_message() - a message is not in flight any more
+ * @usage:	usage of the peer that it was put on
+ * @share:	share that bus1_charge() returned; may be NULL
+ * @amount:	amount that bus1_charge() was given
+ * @kept:	the part of it that the peer stays charged for
  */
-int bus1_charge(struct bus1_usage *usage, struct bus1_usage *actor,
-		const u64 amount[_BUS1_RESOURCE_N], struct bus1_share **ret_share)
+void bus1_uncharge_message(struct bus1_usage *usage, struct bus1_share *share,
+			   const u64 amount[_BUS1_RESOURCE_N], const u64 kept[_BUS1_RESOURCE_N])
 {
-	struct bus1_account *account = usage->account;
-	struct bus1_share *share = NULL;
+	bus1_account_lock(usage->account);
+	bus1_share_end(usage->account, share, amount);
+	bus1_usage_subtract(usage, amount, kept);
+	bus1_account_unlock(usage->account);
+}
 
-	if (account != actor->account) {
-		share = bus1_usage_share(account, actor);
-		if (IS_ERR(share))
-			return PTR_ERR(share);
-		bus1_share_add(share, amount);
-		if (!bus1_share_fits(share, usage, amount))
-			goto uncharge_share;
-	}
+/* Take back a charge of a peer that no message is charged for. */
+void bus1_uncharge(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N])
+{
+	static const u64 none[_BUS1_RESOURCE_N];
 
-	bus1_charge_anyway(usage, amount);
-	if (!bus1_usage_fits(usage, amount, BUS1_RESOURCE_BYTES) ||
-	    !bus1_usage_fits(usage, amount, BUS1_RESOURCE_OBJECTS) ||
-	    !bus1_usage_fits(usage, amount, BUS1_RESOURCE_MESSAGES) ||
-	    !bus1_usage_fits(usage, amount, BUS1_RESOURCE_FILES))
-		goto uncharge;
-	*ret_share = share;
-	return 0;
-
-uncharge:
-	bus1_uncharge(usage, amount);
-uncharge_share:
-	bus1_uncharge_share(account, share, amount);
-	return -EDQUOT;
+	bus1_uncharge_message(usage, NULL, amount, none);
 }
 
 /**
  * bus1_charge_objects() - charge a peer for objects that are not in flight
  * @usage:	usage of the peer
- * @actor:	usage of the peer that causes the charge, whose lock is held
+ * @actor:	usage of the peer that causes the charge
  * @n:		number of objects
  *
- * A foreign @actor must have room in its share, but the share is free again at once.
+ * A foreign @actor must have room in its share, but the share is not charged.
  * bus1_uncharge_objects() takes the charge back.
  *
- * Return: -EDQUOT, -ENOMEM.
+ * Return: -EDQUOT.
  */
-int bus1_charge_objects(struct bus1_usage *usage, struct bus1_usage *actor, u64 n)
+int bus1_charge_objects(struct bus1_usage *usage, const struct bus1_usage *actor, u64 n)
 {
 	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_OBJECTS] = n };
-	struct bus1_share *share;
-	int r;
+	struct bus1_shares shares;
+	bool fits;
 
-	r = bus1_charge(usage, actor, amount, &share);
-	if (r == 0)
-		bus1_uncharge_share(usage->account, share, amount);
-	return r;
+	bus1_shares_init(&shares, usage->account, actor->account);
+	bus1_account_lock(usage->account);
+	bus1_shares_find(&shares);
+	fits = bus1_fits(usage, &shares, amount);
+	if (fits)
+		bus1_usage_add(usage, amount);
+	bus1_account_unlock(usage->account);
+	return fits ? 0 : -EDQUOT;
 }
 
 /* Charge a peer for one more object, even if that exceeds a limit. */
@@ -329,34 +268,48 @@ void bus1_uncharge_objects(struct bus1_usage *usage, u64 n)
 	bus1_uncharge(usage, amount);
 }
 
-static void bus1_files_add(struct bus1_account *sender, s64 n)
+/* Charge a peer for memory of a command. Return: whether there is so much. */
+bool bus1_charge_pending(struct bus1_usage *usage, u64 n)
 {
-	size_t level;
+	u64 left = usage->account->accounts->limits.max[BUS1_RESOURCE_BYTES];
+	bool fits;
 
-	for (level = 0; unlikely(level + 1 < sender->depth); level++)
-		atomic64_add(n, &sender->path[level]->files_inner);
-	atomic64_add(n, &sender->files_sent);
+	bus1_account_lock(usage->account);
+	fits = bus1_usage_left(usage, BUS1_SUM_PENDING, n, &left);
+	if (fits)
+		bus1_usage_add_one(usage, BUS1_SUM_PENDING, n);
+	bus1_account_unlock(usage->account);
+	return fits;
 }
 
-/* Whether a sender that was charged for n files exceeded no limit before. */
-static bool bus1_files_fit(const struct bus1_account *sender, u64 n, u64 max)
+/* The command has ended. */
+void bus1_uncharge_pending(struct bus1_usage *usage, u64 n)
 {
-	u64 left = sender->accounts->limits.max[BUS1_RESOURCE_FILES], used;
-	size_t level;
+	bus1_account_lock(usage->account);
+	bus1_usage_add_one(usage, BUS1_SUM_PENDING, -n);
+	bus1_account_unlock(usage->account);
+}
+
+/* Whether a user has not exceeded a limit of files in flight yet. */
+static bool bus1_files_fit(const struct bus1_account *sender, u64 max)
+{
+	u64 left = sender->accounts->limits.max[BUS1_RESOURCE_FILES];
 
 	if (max == U64_MAX)
 		return true;
-	for (level = 0; unlikely(level + 1 < sender->depth); level++) {
-		const struct bus1_account *outer = sender->path[level];
-
-		used = atomic64_read(&outer->files_inner) - n;
-		if (used > left)
-			return false;
-		left = bus1_divide(left - used, READ_ONCE(outer->n_inner));
+	if (!bus1_outer_left(sender, BUS1_SUM_FILES_INNER, 0, &left))
+		return false;
+	if (sender->depth > 1)
 		max = min(max, left);
-	}
-	used = atomic64_read(&sender->files_sent) - n;
-	return used <= max;
+	return sender->files_sent <= max;
+}
+
+static void bus1_files_add(struct bus1_account *sender, u64 n)
+{
+	bus1_account_assert_locked(sender);
+
+	bus1_outer_add(sender, BUS1_SUM_FILES_INNER, n);
+	sender->files_sent += n;
 }
 
 /**
@@ -373,15 +326,20 @@ static bool bus1_files_fit(const struct bus1_account *sender, u64 n, u64 max)
  */
 bool bus1_charge_files(struct bus1_account *sender, u64 n, u64 max)
 {
-	bus1_files_add(sender, n);
-	if (bus1_files_fit(sender, n, max))
-		return true;
-	bus1_uncharge_files(sender, n);
-	return false;
+	bool fits;
+
+	bus1_account_lock(sender);
+	fits = bus1_files_fit(sender, max);
+	if (fits)
+		bus1_files_add(sender, n);
+	bus1_account_unlock(sender);
+	return fits;
 }
 
 /* Files are not in flight any more. */
 void bus1_uncharge_files(struct bus1_account *sender, u64 n)
 {
-	bus1_files_add(sender, -(s64)n);
+	bus1_account_lock(sender);
+	bus1_files_add(sender, -n);
+	bus1_account_unlock(sender);
 }

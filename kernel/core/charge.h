@@ -23,37 +23,45 @@
  *    divided by n log n. So it does not help a user to be many: who owns a namespace with thousands
  *    of users gets what one user gets.
  *
- * An operation is charged before it happens. When it fails, the charge is taken back. The share of
- * the foreign user is charged first, so that a message that exceeds it does not reduce, even for a
- * moment, what others can get.
- *
  * Two things are charged to the account of the sender: the memory of commands that are under way
  * (pending.c), and files in flight. The users of a namespace divide both, too.
  *
- * Charges are sums in atomic counters. Each charge adds first and looks at the sums afterwards. So
- * of several charges that together exceed a limit, at least the last one fails.
+ * What a peer may have depends on sums of its account and of all that the account is inside of, and
+ * a charge adds to all of them. One spinlock protects all these sums: that of the outermost
+ * account. A charge takes it once, looks at everything first, and adds only if everything fits.
+ * Therefore:
+ *
+ *  - Charges have an order, and each succeeds if and only if it fits after those before it. So
+ *    charges that happen at the same time never exceed a limit together, not even by one byte.
+ *  - A charge that is refused has never been in any sum. So whoever is over a limit, however often
+ *    and with however large messages it tries, changes nothing for anybody else.
+ *  - The lock is held for a few additions at each level of the path, without a call that can sleep.
+ *    Users whose outermost accounts differ share no lock for what is charged to them.
+ *
+ * With atomic sums instead, a message between two users would take sixteen locked instructions
+ * until it is received; the lock takes one for the charge and one for its end. They could not give
+ * the first two promises: one that adds before it looks makes others fail, and one that looks
+ * before it adds exceeds a limit.
+ *
+ * Some charges may exceed a limit: those of bus1_charge_anyway(), and the last one for files in
+ * flight (bus1_charge_files()). The limits that a peer sets itself, and the number of accounts
+ * inside of another one, may change while a charge looks at them. Then it uses the old or the new
+ * value.
  */
 
 #include <linux/log2.h>
-#include "acct.h"
+#include "share.h"
 
 /**
  * struct bus1_usage - the resources of one peer
  * @account:	account of its user; referenced
- * @used:	the peer's part of the amounts in @account
+ * @used:	the peer's part of the amounts in @account; protected by bus1_account_lock()
  * @max:	limits that the peer set itself
- * @pending:	the peer's part of what is pending in @account
- * @recent_receiver: number of the account to which the peer has sent last, if that is not its own
- * @recent:	its share of that account. Both are used only with the lock of the peer held, and
- *		only while the peer can send there, so the share is still valid then.
  */
 struct bus1_usage {
 	struct bus1_account *account;
-	atomic64_t used[_BUS1_RESOURCE_N];
+	u64 used[_BUS1_SUM_N_PEER];
 	u64 max[_BUS1_RESOURCE_N];
-	atomic64_t pending;
-	u64 recent_receiver;
-	struct bus1_share *recent;
 };
 
 /* What each of n gets at least, whatever the others do. */
@@ -63,15 +71,17 @@ static inline u64 bus1_divide(u64 left, u64 n)
 }
 
 void bus1_usage_init(struct bus1_usage *usage, struct bus1_account *account);
-int bus1_charge(struct bus1_usage *usage, struct bus1_usage *actor,
+int bus1_charge(struct bus1_usage *usage, const struct bus1_usage *actor,
 		const u64 amount[_BUS1_RESOURCE_N], struct bus1_share **ret_share);
 void bus1_charge_anyway(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N]);
-void bus1_uncharge_share(struct bus1_account *account, struct bus1_share *share,
-			 const u64 amount[_BUS1_RESOURCE_N]);
+void bus1_uncharge_message(struct bus1_usage *usage, struct bus1_share *share,
+			   const u64 amount[_BUS1_RESOURCE_N], const u64 kept[_BUS1_RESOURCE_N]);
 void bus1_uncharge(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N]);
-int bus1_charge_objects(struct bus1_usage *usage, struct bus1_usage *actor, u64 n);
+int bus1_charge_objects(struct bus1_usage *usage, const struct bus1_usage *actor, u64 n);
 void bus1_charge_object_anyway(struct bus1_usage *usage);
 void bus1_uncharge_objects(struct bus1_usage *usage, u64 n);
+bool bus1_charge_pending(struct bus1_usage *usage, u64 n);
+void bus1_uncharge_pending(struct bus1_usage *usage, u64 n);
 bool bus1_charge_files(struct bus1_account *sender, u64 n, u64 max);
 void bus1_uncharge_files(struct bus1_account *sender, u64 n);
 

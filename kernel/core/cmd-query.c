@@ -28,8 +28,8 @@ int bus1_peer_query(struct bus1_peer *peer, struct bus1_cmd_query *query)
 		.n_nodes = peer->n_nodes,
 		.n_handles = peer->n_handles,
 		.n_messages = bus1_queue_count(&peer->queue),
-		.n_bytes = atomic64_read(&peer->usage.used[BUS1_RESOURCE_BYTES]),
-		.n_fds = atomic64_read(&peer->usage.used[BUS1_RESOURCE_FILES]),
+		.n_bytes = READ_ONCE(peer->usage.used[BUS1_RESOURCE_BYTES]),
+		.n_fds = READ_ONCE(peer->usage.used[BUS1_RESOURCE_FILES]),
 	};
 	mutex_unlock(&peer->lock);
 	return 0;

@@ -112,7 +112,7 @@ struct bus1_accounts *bus1_accounts_unref(struct bus1_accounts *accounts);
  * bus1_accounts_usage() - report the current usage
  * @accounts:		table
  * @ret_n_accounts:	number of accounts. An account exists while its user has a peer, a handle,
- *			a node that handles refer to, or a message in the queue of another user; the
+ *			a node that handles refer to, or files in a message that it has sent; the
  *			account of a namespace, while one of its users has an account.
  * @ret_used:		for each resource, the sum over all accounts
  */

@@ -11,13 +11,12 @@
 #include "peer.h"
 #include "v2016-hooks.h"
 
-static void bus1_inspect_used(const atomic64_t used[_BUS1_RESOURCE_N],
-			      u64 ret_used[_BUS1_RESOURCE_N])
+static void bus1_inspect_used(const u64 used[_BUS1_RESOURCE_N], u64 ret_used[_BUS1_RESOURCE_N])
 {
 	size_t i;
 
 	for (i = 0; i < _BUS1_RESOURCE_N; i++)
-		ret_used[i] = atomic64_read(&used[i]);
+		ret_used[i] = READ_ONCE(used[i]);
 }
 
 /**
@@ -43,7 +42,7 @@ bool bus1_inspect_account(struct bus1_accounts *accounts, u64 key, u64 outer,
 		.uid = account->uid,
 		.outer = bus1_account_outer(account),
 		.depth = account->depth,
-		.n_shares = atomic64_read(&account->n_shares),
+		.n_shares = READ_ONCE(account->n_shares),
 	};
 	for (i = 0; i < account->depth; i++)
 		ret_info->path[i] = account->path[i]->key;
@@ -71,7 +70,7 @@ void bus1_inspect_peer_now(struct bus1_peer *peer, struct bus1_peer_info *ret_in
 		.disconnected = data_race(peer->disconnected),
 		.n_nodes = data_race(peer->n_nodes),
 		.n_handles = data_race(peer->n_handles),
-		.n_pending = atomic64_read(&peer->usage.pending),
+		.n_pending = READ_ONCE(peer->usage.used[BUS1_SUM_PENDING]),
 		.n_queued = data_race(queue->n_entries),
 		.clock = data_race(queue->clock),
 		.readable = data_race(queue->entries.rb_leftmost),

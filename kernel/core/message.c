@@ -206,7 +206,10 @@ struct bus1_delivery *bus1_delivery_new(struct bus1_peer *sender, struct bus1_no
  */
 bool bus1_delivery_uncharge(struct bus1_delivery *delivery, bool keep)
 {
-	struct bus1_peer *receiver = delivery->entry.peer;
+	const u64 kept[_BUS1_RESOURCE_N] = {
+		[BUS1_RESOURCE_OBJECTS] = delivery->n_handles,
+		[BUS1_RESOURCE_MESSAGES] = keep,
+	};
 	u64 amount[_BUS1_RESOURCE_N];
 
 	if (!delivery->charged)
@@ -214,11 +217,7 @@ bool bus1_delivery_uncharge(struct bus1_delivery *delivery, bool keep)
 	delivery->charged = false;
 
 	bus1_delivery_amount(delivery, amount);
-	bus1_uncharge_share(receiver->usage.account, delivery->share, amount);
-	amount[BUS1_RESOURCE_OBJECTS] = 0;
-	if (keep)
-		amount[BUS1_RESOURCE_MESSAGES] = 0;
-	bus1_uncharge(&receiver->usage, amount);
+	bus1_uncharge_message(&delivery->entry.peer->usage, delivery->share, amount, kept);
 	return keep;
 }
 

@@ -22,47 +22,11 @@ static u64 bus1_command_charge(size_t n_bytes)
 	return n_bytes > BUS1_COMMAND_FREE ? n_bytes - BUS1_COMMAND_FREE : 0;
 }
 
-static void bus1_pending_add(struct bus1_usage *usage, s64 n)
-{
-	const struct bus1_account *account = usage->account;
-	size_t level;
-
-	for (level = 0; level < account->depth; level++)
-		atomic64_add(n, &account->path[level]->pending);
-	atomic64_add(n, &usage->pending);
-}
-
-/* Whether a peer that was charged exceeds no limit. */
-static bool bus1_pending_fits(const struct bus1_usage *usage)
-{
-	const struct bus1_account *account = usage->account;
-	u64 left = account->accounts->limits.max[BUS1_RESOURCE_BYTES];
-	size_t level;
-
-	for (level = 0; level < account->depth; level++) {
-		const struct bus1_account *outer = account->path[level];
-		u64 used = atomic64_read(&outer->pending);
-
-		if (used > left)
-			return false;
-		left -= used;
-		if (level + 1 < account->depth)
-			left = bus1_divide(left, READ_ONCE(outer->n_inner));
-	}
-	return (u64)atomic64_read(&usage->pending) <= left;
-}
-
 int bus1_peer_begin_command(struct bus1_peer *peer, size_t n_bytes)
 {
 	u64 n = bus1_command_charge(n_bytes);
 
-	if (n == 0)
-		return 0;
-	bus1_pending_add(&peer->usage, n);
-	if (bus1_pending_fits(&peer->usage))
-		return 0;
-	bus1_pending_add(&peer->usage, -(s64)n);
-	return -EDQUOT;
+	return n == 0 || bus1_charge_pending(&peer->usage, n) ? 0 : -EDQUOT;
 }
 
 void bus1_peer_end_command(struct bus1_peer *peer, size_t n_bytes)
@@ -70,5 +34,5 @@ void bus1_peer_end_command(struct bus1_peer *peer, size_t n_bytes)
 	u64 n = bus1_command_charge(n_bytes);
 
 	if (n > 0)
-		bus1_pending_add(&peer->usage, -(s64)n);
+		bus1_uncharge_pending(&peer->usage, n);
 }

@@ -158,7 +158,7 @@ static u64 used_by(struct bus1_accounts *accounts, u64 key, u64 outer,
 
         ck_assert_ptr_nonnull(account);
         ck_assert_uint_eq(account->key, key);
-        used = atomic64_read(&account->used[resource]);
+        used = account->used[resource];
         bus1_account_put(account);
         return used;
 }
@@ -191,7 +191,7 @@ START_TEST(users_of_a_namespace_share_like_one_user) {
         ck_assert_uint_gt(after_one, 100);
         ck_assert_uint_ge(after_many, after_one);
         /* Only the owner of the namespaces counts. */
-        ck_assert_int_eq(atomic64_read(&many.peers[0]->usage.account->n_shares), 2);
+        ck_assert_int_eq(many.peers[0]->usage.account->n_shares, 2);
         world_free(&one);
         world_free(&many);
 }
@@ -232,8 +232,8 @@ START_TEST(users_of_a_namespace_divide_what_senders_may_have) {
         few = bus1_payload_new(0, 1);
         ck_assert_int_eq(bus1_payload_charge_files(few, one, 0), 0);
         bus1_payload_unref(few);
-        ck_assert_int_eq(atomic64_read(&A->usage.account->files_inner), 0);
-        ck_assert_int_eq(atomic64_read(&A->usage.account->pending), 0);
+        ck_assert_int_eq(A->usage.account->used[BUS1_SUM_FILES_INNER], 0);
+        ck_assert_int_eq(A->usage.account->used[BUS1_SUM_PENDING], 0);
         world_free(&world);
 }
 END_TEST
@@ -267,7 +267,7 @@ START_TEST(namespace_is_foreign_to_its_owner) {
                 inner[i] = peer_inside(&world, 1000, 7, 100000 + i);
                 send_until_refused(inner[i], copy(A, inner[i], handle), 1000);
         }
-        ck_assert_int_eq(atomic64_read(&A->usage.account->n_shares), 1);
+        ck_assert_int_eq(A->usage.account->n_shares, 1);
         ck_assert_uint_ge(send_until_refused(foreign, copy(A, foreign, handle), 1000), 300);
         ck_assert_uint_ge(send_until_refused(A, handle, 1000), 300);
 
@@ -276,7 +276,7 @@ START_TEST(namespace_is_foreign_to_its_owner) {
                 ;
         create(inner[0], A, 0, &node, &handle);
         ck_assert_int_eq(send_bytes(A, handle, 1000), 0);
-        ck_assert_int_eq(atomic64_read(&inner[0]->usage.account->n_shares), 1);
+        ck_assert_int_eq(inner[0]->usage.account->n_shares, 1);
         world_free(&world);
 }
 END_TEST
@@ -341,27 +341,42 @@ START_TEST(account_in_two_places_is_two_accounts) {
 }
 END_TEST
 
-START_TEST(share_outlives_the_peers_of_its_sender) {
+static size_t count_shares(struct bus1_peer *receiver) {
+        struct bus1_account *account = receiver->usage.account;
+        size_t n = 0;
+
+        for (struct rb_node *rb = rb_first(&account->shares); rb; rb = rb_next(rb))
+                ++n;
+        return n;
+}
+
+static struct bus1_share *first_share(struct bus1_peer *receiver) {
+        return rb_entry(rb_first(&receiver->usage.account->shares), struct bus1_share, rb);
+}
+
+START_TEST(share_outlives_the_account_of_its_sender) {
         struct world world = world_new(1);
-        struct bus1_peer *sender = peer_inside(&world, 2000, 5, 100000);
+        struct bus1_peer *sender;
         size_t n_accounts;
         u64 used[_BUS1_RESOURCE_N], node, handle;
 
-        create(A, sender, 0, &node, &handle);
-        ck_assert_int_eq(send_bytes(sender, handle, 1000), 0);
-        ck_assert_int_eq(send_bytes(sender, handle, 1000), 0);
-        bus1_peer_disconnect(sender);
-        bus1_peer_unref(sender);
-        --world.n_peers;
-
-        bus1_accounts_usage(world.accounts, &n_accounts, used);
-        ck_assert_uint_eq(n_accounts, 4);
-        ck_assert_int_eq(test_recv(A).r, 0);
-        ck_assert_int_eq(atomic64_read(&A->usage.account->n_shares), 1);
-        ck_assert_int_eq(test_recv(A).r, 0);
-        ck_assert_int_eq(atomic64_read(&A->usage.account->n_shares), 0);
-        bus1_accounts_usage(world.accounts, &n_accounts, used);
-        ck_assert_uint_eq(n_accounts, 1);
+        /* A user that leaves and comes back gets no second share. */
+        for (unsigned i = 0; i < 3; i++) {
+                sender = peer_inside(&world, 2000, 5, 100000);
+                create(A, sender, 0, &node, &handle);
+                ck_assert_int_eq(send_bytes(sender, handle, 1000), 0);
+                bus1_peer_disconnect(sender);
+                bus1_peer_unref(sender);
+                --world.n_peers;
+                bus1_accounts_usage(world.accounts, &n_accounts, used);
+                ck_assert_uint_eq(n_accounts, 1);
+                ck_assert_uint_eq(count_shares(A), 3);
+                ck_assert_uint_eq(first_share(A)->used[BUS1_RESOURCE_MESSAGES], i + 1);
+        }
+        ck_assert_int_eq(A->usage.account->n_shares, 1);
+        while (test_recv(A).r == 0)
+                ;
+        ck_assert_int_eq(A->usage.account->n_shares, 0);
         world_free(&world);
 }
 END_TEST
@@ -378,14 +393,122 @@ START_TEST(peer_sends_to_many_accounts_in_turn) {
                 create(receiver, A, 0, &node, &handle);
                 for (unsigned j = 0; j < 3; j++)
                         ck_assert_int_eq(send_bytes(A, handle, 1000), 0);
-                ck_assert_int_eq(atomic64_read(&receiver->usage.account->n_shares), 1);
+                ck_assert_int_eq(receiver->usage.account->n_shares, 1);
+                ck_assert_uint_eq(count_shares(receiver), 1);
                 bus1_peer_disconnect(receiver);
                 bus1_peer_unref(receiver);
                 while (test_recv(A).r == 0)
                         ;
         }
-        ck_assert_int_eq(atomic64_read(&A->usage.account->n_shares), 0);
-        ck_assert(list_empty(&A->usage.account->sent));
+        ck_assert_int_eq(A->usage.account->n_shares, 0);
+        ck_assert_uint_eq(count_shares(A), 0);
+        world_free(&world);
+}
+END_TEST
+
+/* Peers of n users, each with a handle to the same node of A. */
+static void add_senders(struct world *world, unsigned n, u64 node_handle, u64 handles[]) {
+        for (unsigned i = 0; i < n; i++)
+                handles[i] = copy(world->peers[0], world_add(world, 2000 + i), node_handle);
+}
+
+START_TEST(few_idle_shares_are_kept) {
+        enum { N = 20 };
+        struct world world = world_new(1);
+        u64 node, handle, handles[N];
+        struct bus1_share *kept;
+
+        create(A, A, 0, &node, &handle);
+        add_senders(&world, N, handle, handles);
+        /* Handles that others get or copy need no share. */
+        ck_assert_uint_eq(count_shares(A), 0);
+        for (unsigned i = 0; i < N; i++)
+                ck_assert_int_eq(send_bytes(world.peers[1 + i], handles[i], 1000), 0);
+        ck_assert_uint_eq(count_shares(A), N);
+        for (unsigned i = 0; i < N; i++) {
+                ck_assert_int_eq(test_recv(A).r, 0);
+                ck_assert_uint_eq(A->usage.account->n_shares, N - 1 - i);
+        }
+        ck_assert_uint_eq(count_shares(A), BUS1_MAX_IDLE_SHARES);
+        ck_assert_uint_eq(A->usage.account->n_idle, BUS1_MAX_IDLE_SHARES);
+
+        /* Those are kept that were active last. */
+        kept = first_share(A);
+        ck_assert_uint_eq(kept->key, 2000 + N - BUS1_MAX_IDLE_SHARES);
+        ck_assert_int_eq(send_bytes(world.peers[N - BUS1_MAX_IDLE_SHARES + 1],
+                                    handles[N - BUS1_MAX_IDLE_SHARES], 1000),
+                         0);
+        ck_assert_int_eq(test_recv(A).r, 0);
+        for (unsigned i = 0; i < BUS1_MAX_IDLE_SHARES - 1; i++) {
+                ck_assert_ptr_eq(first_share(A), kept);
+                ck_assert_int_eq(send_bytes(world.peers[1 + i], handles[i], 1000), 0);
+                ck_assert_int_eq(test_recv(A).r, 0);
+                if (i == 0)
+                        kept = first_share(A);
+        }
+        ck_assert_uint_eq(count_shares(A), BUS1_MAX_IDLE_SHARES);
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(few_idle_shares_of_namespaces_are_kept) {
+        enum { N = 24 };
+        struct world world = world_new(1);
+        u64 node, handle;
+
+        create(A, A, 0, &node, &handle);
+        for (unsigned i = 0; i < N; i++) {
+                struct bus1_peer *peer = peer_inside(&world, 2000 + i % 12, i % 12, 100000 + i);
+
+                ck_assert_int_eq(send_bytes(peer, copy(A, peer, handle), 1000), 0);
+        }
+        /* those of the users, of 12 namespaces, and of their owners */
+        ck_assert_uint_eq(count_shares(A), N + 12 + 12);
+        ck_assert_uint_eq(A->usage.account->n_shares, 12);
+        while (test_recv(A).r == 0)
+                ;
+        ck_assert_uint_eq(A->usage.account->n_shares, 0);
+        ck_assert_uint_eq(A->usage.account->n_idle, BUS1_MAX_IDLE_SHARES);
+        ck_assert_uint_eq(count_shares(A), 3 * BUS1_MAX_IDLE_SHARES);
+
+        /* A share that nothing is inside of any more goes, too. */
+        for (unsigned i = 0; i < BUS1_MAX_IDLE_SHARES; i++) {
+                struct bus1_peer *peer = i < 4 ? world_add(&world, 3000 + i) : world.peers[1 + i];
+
+                ck_assert_int_eq(send_bytes(peer, copy(A, peer, handle), 1000), 0);
+                ck_assert_int_eq(test_recv(A).r, 0);
+        }
+        ck_assert_uint_eq(A->usage.account->n_idle, BUS1_MAX_IDLE_SHARES);
+        ck_assert_uint_eq(count_shares(A), 4 + 3 * (BUS1_MAX_IDLE_SHARES - 4));
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(share_of_two_users_in_turn_is_allocated_once) {
+        struct world world = world_new(1);
+        struct bus1_peer *other = peer_inside(&world, 2000, 1, 100000);
+        u64 node, handle, other_node, other_handle;
+        struct bus1_share *shares[2];
+
+        create(A, other, 0, &node, &handle);
+        create(other, A, 0, &other_node, &other_handle);
+        for (unsigned i = 0; i < 10; i++) {
+                struct bus1_payload *payloads[] = {bus1_payload_new(1, 0), bus1_payload_new(1, 0)};
+
+                /* Only the first messages need memory for shares. */
+                shim_fail_allocation(i > 0);
+                ck_assert_int_eq(try_send_payload(other, &handle, 1, payloads[0]), 0);
+                ck_assert_int_eq(test_recv(A).r, 0);
+                ck_assert_int_eq(try_send_payload(A, &other_handle, 1, payloads[1]), 0);
+                ck_assert_int_eq(test_recv(other).r, 0);
+                shim_fail_allocation(0);
+                if (i == 0) {
+                        shares[0] = first_share(A);
+                        shares[1] = first_share(other);
+                }
+                ck_assert_ptr_eq(first_share(A), shares[0]);
+                ck_assert_ptr_eq(first_share(other), shares[1]);
+        }
         world_free(&world);
 }
 END_TEST
@@ -432,7 +555,7 @@ START_TEST(holders_that_do_not_take_notice_cost_the_owner_nothing) {
         for (unsigned i = 0; i < 6; i++) {
                 create(A, holder, 0, &node, &handle);
                 ck_assert_int_eq(try_release(A, node), 0);
-                ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), 1);
+                ck_assert_int_eq(A->usage.used[BUS1_RESOURCE_OBJECTS], 1);
                 ck_assert_int_eq(try_release(holder, handle), 0);
         }
         for (unsigned i = 0; i < 3; i++) {
@@ -442,14 +565,14 @@ START_TEST(holders_that_do_not_take_notice_cost_the_owner_nothing) {
                 };
                 ck_assert_int_eq(try_send(A, &own_handle, 1, "", &transfer, 1), 0);
                 ck_assert_int_eq(try_release(A, transfer.id), 0);
-                ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), 1);
+                ck_assert_int_eq(A->usage.used[BUS1_RESOURCE_OBJECTS], 1);
         }
 
         /* A notification that is moot from the start is not queued. */
         create(A, A, 0, &node, &handle);
         ck_assert_int_eq(try_release(A, handle), 0);
         ck_assert_int_eq(try_release(A, node), 0);
-        ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), 1);
+        ck_assert_int_eq(A->usage.used[BUS1_RESOURCE_OBJECTS], 1);
 
         /* The owner is charged for the notifications that wait behind an unreceived message. */
         create(A, A, 0, &front_node, &front_handle);
@@ -458,10 +581,10 @@ START_TEST(holders_that_do_not_take_notice_cost_the_owner_nothing) {
                 create(A, A, 0, &node, &handle);
                 ck_assert_int_eq(try_release(A, handle), 0);
                 ck_assert_int_eq(try_release(A, node), 0);
-                ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), i + 4);
+                ck_assert_int_eq(A->usage.used[BUS1_RESOURCE_OBJECTS], i + 4);
         }
         expect_text(A, front_node, "front");
-        ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), 3);
+        ck_assert_int_eq(A->usage.used[BUS1_RESOURCE_OBJECTS], 3);
         expect_nothing(A);
         world_free(&world);
 }
@@ -542,8 +665,8 @@ START_TEST(failed_allocation_has_no_effect_on_transfer) {
                 ck_assert_uint_eq(src[0].id, BUS1_INVALID);
                 ck_assert_uint_eq(query(A).n_nodes, 1);
                 ck_assert_uint_eq(query(B).n_handles, 0);
-                ck_assert_int_eq(atomic64_read(&B->usage.used[BUS1_RESOURCE_OBJECTS]), 0);
-                ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), 2);
+                ck_assert_int_eq(B->usage.used[BUS1_RESOURCE_OBJECTS], 0);
+                ck_assert_int_eq(A->usage.used[BUS1_RESOURCE_OBJECTS], 2);
         } while (r < 0);
         ck_assert_uint_ge(n, 4);
         world_free(&world);
@@ -580,9 +703,9 @@ START_TEST(failed_allocation_has_no_effect_on_send) {
                 expect_nothing(A);
                 expect_nothing(foreign);
                 ck_assert_uint_eq(query(A).n_nodes, 1);
-                ck_assert_int_eq(atomic64_read(&A->usage.used[BUS1_RESOURCE_OBJECTS]), 3);
-                ck_assert_int_eq(atomic64_read(&foreign->usage.used[BUS1_RESOURCE_OBJECTS]), 1);
-                ck_assert_int_eq(atomic64_read(&foreign->usage.account->n_shares), 0);
+                ck_assert_int_eq(A->usage.used[BUS1_RESOURCE_OBJECTS], 3);
+                ck_assert_int_eq(foreign->usage.used[BUS1_RESOURCE_OBJECTS], 1);
+                ck_assert_int_eq(foreign->usage.account->n_shares, 0);
         } while (r < 0);
         ck_assert_uint_ge(n, 40);
         ck_assert_uint_eq(test_recv(foreign).n_transfers, 6);
@@ -675,8 +798,11 @@ int main(void) {
         tcase_add_test(tcase, namespace_is_foreign_to_its_owner);
         tcase_add_test(tcase, users_of_a_namespace_have_one_limit_together);
         tcase_add_test(tcase, account_in_two_places_is_two_accounts);
-        tcase_add_test(tcase, share_outlives_the_peers_of_its_sender);
+        tcase_add_test(tcase, share_outlives_the_account_of_its_sender);
         tcase_add_test(tcase, peer_sends_to_many_accounts_in_turn);
+        tcase_add_test(tcase, few_idle_shares_are_kept);
+        tcase_add_test(tcase, few_idle_shares_of_namespaces_are_kept);
+        tcase_add_test(tcase, share_of_two_users_in_turn_is_allocated_once);
         tcase_add_test(tcase, memory_is_charged_for_what_has_no_data);
         tcase_add_test(tcase, holders_that_do_not_take_notice_cost_the_owner_nothing);
         tcase_add_test(tcase, objects_messages_and_files_are_limited);

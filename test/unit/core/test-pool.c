@@ -33,7 +33,7 @@ static void teardown(void) {
 }
 
 static s64 used(enum bus1_resource resource) {
-        return atomic64_read(&A->usage.used[resource]);
+        return A->usage.used[resource];
 }
 
 static void expect_used(s64 n_bytes, s64 n_messages) {
@@ -92,10 +92,10 @@ START_TEST(slice_is_charged_until_it_is_released) {
         foreign_handle = copy(B, foreign, handle);
         send_text(foreign, foreign_handle, "0123456789");
         expect_used(10, 1);
-        ck_assert_int_eq(atomic64_read(&A->usage.account->n_shares), 1);
+        ck_assert_int_eq(A->usage.account->n_shares, 1);
         offset = recv_into_pool("0123456789");
         /* the receive ends the share of the sender */
-        ck_assert_int_eq(atomic64_read(&A->usage.account->n_shares), 0);
+        ck_assert_int_eq(A->usage.account->n_shares, 0);
         /* a slice costs its page */
         expect_used(PAGE_SIZE, 1);
         ck_assert_uint_eq(query(A).n_bytes, PAGE_SIZE);

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Shares, see share.h
+ */
+
+#include <linux/compiler.h>
+#include <linux/container_of.h>
+#include <linux/slab.h>
+#include "share.h"
+
+/**
+ * bus1_shares_init() - begin to look for the shares of a user
+ * @shares:	set to none
+ * @receiver:	account of the receiver
+ * @actor:	account of the user
+ */
+void bus1_shares_init(struct bus1_shares *shares, struct bus1_account *receiver,
+		      const struct bus1_account *actor)
+{
+	size_t first = 0;
+
+	/* Accounts that both are inside of have no share, because they own the receiver, too. */
+	while (first + 1 < actor->depth && first < receiver->depth &&
+	       actor->path[first] == receiver->path[first])
+		++first;
+	shares->receiver = receiver;
+	shares->actor = actor;
+	shares->first = first;
+	shares->n = actor == receiver ? 0 : actor->depth - first;
+	shares->spare = NULL;
+}
+
+/* Free what is not in use. */
+void bus1_shares_destroy(struct bus1_shares *shares)
+{
+	struct bus1_share *share;
+
+	while (unlikely(shares->spare)) {
+		share = shares->spare;
+		shares->spare = share->outer;
+		kfree(share);
+	}
+}
+
+static struct bus1_share *bus1_share_from_rb(struct rb_node *rb)
+{
+	return rb_entry(rb, struct bus1_share, rb);
+}
+
+/* Compare the place of a share in the tree of the receiver with another place. */
+static int bus1_share_compare(const struct bus1_share *share, const struct bus1_share *outer,
+			      u32 level, u64 key)
+{
+	if (share->key != key)
+		return share->key < key ? -1 : 1;
+	if (share->level != level)
+		return share->level < level ? -1 : 1;
+	if (share->outer == outer)
+		return 0;
+	return (unsigned long)share->outer < (unsigned long)outer ? -1 : 1;
+}
+
+static struct bus1_share *bus1_share_find(struct bus1_account *receiver,
+					  const struct bus1_share *outer, u32 level, u64 key)
+{
+	struct rb_node *rb = receiver->shares.rb_node;
+
+	while (rb) {
+		struct bus1_share *share = bus1_share_from_rb(rb);
+		int order = bus1_share_compare(share, outer, level, key);
+
+		if (order == 0)
+			return share;
+		rb = order < 0 ? rb->rb_right : rb->rb_left;
+	}
+	return NULL;
+}
+
+/**
+ * bus1_shares_find() - find the shares that exist
+ * @shares:	its path is set
+ */
+void bus1_shares_find(struct bus1_shares *shares)
+{
+	struct bus1_share *share = NULL;
+	size_t i;
+
+	for (i = 0; i < shares->n; i++) {
+		size_t level = shares->first + i;
+
+		if (i == 0 || share)
+			share = bus1_share_find(shares->receiver, share, level,
+						shares->actor->path[level]->key);
+		shares->path[i] = share;
+	}
+}
+
+static void bus1_share_link(struct bus1_account *receiver, struct bus1_share *share)
+{
+	struct rb_node **slot = &receiver->shares.rb_node, *parent = NULL;
+
+	bus1_account_assert_locked(receiver);
+
+	while (*slot) {
+		parent = *slot;
+		slot = bus1_share_compare(bus1_share_from_rb(parent), share->outer, share->level,
+					  share->key) < 0
+			       ? &parent->rb_right
+			       : &parent->rb_left;
+	}
+	rb_link_node(&share->rb, parent, slot);
+	rb_insert_color(&share->rb, &receiver->shares);
+}
+
+/* A share is needed, by a message of its user or because another share is inside of it. */
+static void bus1_share_wake(struct bus1_account *receiver, struct bus1_share *share)
+{
+	if (list_empty(&share->idle))
+		return;
+	list_del_init(&share->idle);
+	--receiver->n_idle;
+}
+
+/* Free the idle shares that are too many, those first that have been idle for the longest time. */
+static void bus1_share_trim(struct bus1_account *receiver)
+{
+	while (receiver->n_idle > BUS1_MAX_IDLE_SHARES) {
+		struct bus1_share *share =
+			list_first_entry(&receiver->idle, struct bus1_share, idle);
+		struct bus1_share *outer = share->outer;
+
+		bus1_share_wake(receiver, share);
+		rb_erase(&share->rb, &receiver->shares);
+		kfree(share);
+		if (outer && --outer->n_inner == 0 && !bus1_share_is_active(outer)) {
+			/* It is the next one to go: only what was inside of it kept it. */
+			list_add(&outer->idle, &receiver->idle);
+			++receiver->n_idle;
+		}
+	}
+}
+
+/* A share may not be needed any more. The caller may still use it, and those that contain it. */
+static void bus1_share_rest(struct bus1_account *receiver, struct bus1_share *share)
+{
+	if (share->n_inner > 0)
+		return;
+	list_add_tail(&share->idle, &receiver->idle);
+	++receiver->n_idle;
+	bus1_share_trim(receiver);
+}
+
+/**
+ * bus1_shares_fill() - put spare shares where there are none
+ * @shares:	shares that bus1_shares_find() has looked for; the lock was held since then
+ *
+ * Return: -ENOMEM when there are too few: call bus1_shares_alloc() without the lock, and begin
+ * again.
+ */
+int bus1_shares_fill(struct bus1_shares *shares)
+{
+	struct bus1_share *share, *outer = NULL;
+	size_t i;
+
+	for (i = 0; i < shares->n; i++) {
+		if (likely(shares->path[i])) {
+			outer = shares->path[i];
+			continue;
+		}
+		share = shares->spare;
+		if (!share)
+			return -ENOMEM;
+		shares->spare = share->outer;
+		share->level = shares->first + i;
+		share->key = shares->actor->path[share->level]->key;
+		share->outer = outer;
+		INIT_LIST_HEAD(&share->idle);
+		if (outer) {
+			++outer->n_inner;
+			bus1_share_wake(shares->receiver, outer);
+		}
+		bus1_share_link(shares->receiver, share);
+		bus1_share_rest(shares->receiver, share);
+		shares->path[i] = share;
+		outer = share;
+	}
+	return 0;
+}
+
+/**
+ * bus1_shares_alloc() - allocate as many shares as bus1_shares_fill() can need
+ * @shares:	shares of which some are missing
+ *
+ * Return: whether there was memory.
+ */
+bool bus1_shares_alloc(struct bus1_shares *shares)
+{
+	struct bus1_share *share;
+	size_t i;
+
+	for (i = 0; i < shares->n; i++) {
+		share = kzalloc(sizeof(*share), GFP_KERNEL_ACCOUNT);
+		if (!share)
+			return false;
+		share->outer = shares->spare;
+		shares->spare = share;
+	}
+	return true;
+}
+
+/* The counter of active shares that a share is one of. */
+static u64 *bus1_share_siblings(struct bus1_account *receiver, struct bus1_share *share)
+{
+	return share->outer ? &share->outer->n_active : &receiver->n_shares;
+}
+
+/**
+ * bus1_share_begin() - a message is in flight
+ * @receiver:	account of its receiver
+ * @share:	share of the sender; NULL when it belongs to the same account
+ * @amount:	what the message takes
+ */
+void bus1_share_begin(struct bus1_account *receiver, struct bus1_share *share,
+		      const u64 amount[_BUS1_RESOURCE_N])
+{
+	u64 *siblings;
+	size_t i;
+
+	for (; share; share = share->outer) {
+		if (!bus1_share_is_active(share)) {
+			siblings = bus1_share_siblings(receiver, share);
+			WRITE_ONCE(*siblings, *siblings + 1);
+			bus1_share_wake(receiver, share);
+		}
+		for (i = 0; i < _BUS1_RESOURCE_N; i++)
+			share->used[i] += amount[i];
+	}
+}
+
+/* The message is not in flight any more. */
+void bus1_share_end(struct bus1_account *receiver, struct bus1_share *share,
+		    const u64 amount[_BUS1_RESOURCE_N])
+{
+	struct bus1_share *outer;
+	u64 *siblings;
+	size_t i;
+
+	for (; share; share = outer) {
+		outer = share->outer;
+		for (i = 0; i < _BUS1_RESOURCE_N; i++)
+			share->used[i] -= amount[i];
+		if (bus1_share_is_active(share))
+			continue;
+		siblings = bus1_share_siblings(receiver, share);
+		WRITE_ONCE(*siblings, *siblings - 1);
+		bus1_share_rest(receiver, share);
+	}
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __BUS1_SHARE_H
+#define __BUS1_SHARE_H
+
+/*
+ * Shares
+ *
+ * A *share* is what one user has in flight on the account of another one, the receiver. The share
+ * of a user in a namespace is inside of the share of the namespace, and this one inside of the
+ * share of the owner, as their accounts are. Accounts that also contain the receiver have no share.
+ *
+ * The first message of a user makes its share active, and the end of the last one makes it idle.
+ * An account keeps BUS1_MAX_IDLE_SHARES idle shares, those that were active last, so that two users
+ * who send to each other in turn do not allocate a share for each message. What nobody is charged
+ * for is therefore bounded: an account has no more idle shares than that, and those that they are
+ * inside of, however many users have sent to it. Each active share has a message, and the receiver
+ * is charged for that.
+ *
+ * A share names its user by a key, not by a pointer, so that it does not keep the account of the
+ * user. A user that has left and comes back finds its share again while messages are in flight.
+ *
+ * Everything here is protected by the lock of the receiver's account, see bus1_account_lock().
+ */
+
+#include "acct.h"
+
+/* idle shares that an account keeps */
+#define BUS1_MAX_IDLE_SHARES 8
+
+/**
+ * struct bus1_shares - the shares that a message of one user counts on
+ * @receiver:	account of the receiver
+ * @actor:	account of the user
+ * @first:	first level of the path of @actor that has a share
+ * @n:		number of them; 0 when both accounts are the same one
+ * @path:	the shares from the outermost one inwards; the last ones may be missing (NULL)
+ * @spare:	allocated shares that are not in use, linked by @outer
+ */
+struct bus1_shares {
+	struct bus1_account *receiver;
+	const struct bus1_account *actor;
+	size_t first;
+	size_t n;
+	struct bus1_share *path[BUS1_ACCOUNT_DEPTH];
+	struct bus1_share *spare;
+};
+
+void bus1_shares_init(struct bus1_shares *shares, struct bus1_account *receiver,
+		      const struct bus1_account *actor);
+void bus1_shares_destroy(struct bus1_shares *shares);
+void bus1_shares_find(struct bus1_shares *shares);
+int bus1_shares_fill(struct bus1_shares *shares);
+bool bus1_shares_alloc(struct bus1_shares *shares);
+void bus1_share_begin(struct bus1_account *receiver, struct bus1_share *share,
+		      const u64 amount[_BUS1_RESOURCE_N]);
+void bus1_share_end(struct bus1_account *receiver, struct bus1_share *share,
+		    const u64 amount[_BUS1_RESOURCE_N]);
+
+/* Whether a user has messages in flight. */
+static inline bool bus1_share_is_active(const struct bus1_share *share)
+{
+	return share->used[BUS1_RESOURCE_MESSAGES] > 0;
+}
+
+/* The share of the user itself, which is inside of the others; NULL when there is none. */
+static inline struct bus1_share *bus1_shares_own(const struct bus1_shares *shares)
+{
+	return shares->n > 0 ? shares->path[shares->n - 1] : NULL;
+}
+
+#endif /* __BUS1_SHARE_H */
