@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Users who keep others from what is theirs: test-attack-accounts users|locks
+ * Users who keep others from what is theirs: test-attack-accounts users|locks|shares
  *
  *     users  a user with thousands of subordinate uids sends a descriptor as each of them to a
  *            service. Another user must be able to send to the service as well.
  *     locks  a user that gets little time of a CPU opens peers and sends to a service all the time.
  *            The time of another user, to open a peer and to have a message received by the same
  *            service, must not be much longer than beside busy loops with the same limit.
+ *     shares a user with many subordinate uids sends a message from each to each. When all are
+ *            received, less than 1 MiB may be left that nobody is charged for.
  *
  * Needs root, and the cpu controller of cgroups.
  */
@@ -29,6 +31,8 @@
 #define VICTIM 2000
 #define FIRST_UID 100000
 #define N_UIDS 8192
+#define N_PAIRED 192
+#define MIB (1024LL * 1024)
 #define CGROUP "/tmp/cgroup"
 #define N_ATTACKERS 4
 #define SECONDS 6
@@ -69,19 +73,28 @@ static void drain(int fd) {
                 ;
 }
 
-/* many users: a namespace of the attacker, as newuidmap makes it */
+/* many users */
 
-static void send_as_each_uid(int line, uint64_t handle, int passed) {
+struct attack {
+        int line;
+        uint64_t handle;
+        int passed;
+};
+
+static void send_as_each_uid(void *data) {
+        const struct attack *attack = data;
+
         for (uid_t uid = 0; uid < N_UIDS; uid++) {
                 int fd = peer_open_as(uid), r;
 
-                r = send_fd(fd, handle_copy(line, fd, handle), passed);
+                r = send_fd(fd, handle_copy(attack->line, fd, attack->handle), attack->passed);
                 EXPECT(r == 0 || r == -EDQUOT);
                 close(fd);
         }
 }
 
-static void attack_with_users(int line, uint64_t handle, int passed) {
+/* Run a function in a namespace of the attacker, which newuidmap would make. */
+static void run_with_users(void (*function)(void *), void *data) {
         int ready[2], mapped[2];
         char path[64], map[64], c;
         pid_t pid;
@@ -94,7 +107,7 @@ static void attack_with_users(int line, uint64_t handle, int passed) {
                 EXPECT(unshare(CLONE_NEWUSER) == 0);
                 EXPECT(write(ready[1], "x", 1) == 1 && read(mapped[0], &c, 1) == 1);
                 EXPECT(setresuid(0, 0, 0) == 0);
-                send_as_each_uid(line, handle, passed);
+                function(data);
                 _exit(0);
         }
         EXPECT(read(ready[0], &c, 1) == 1);
@@ -115,7 +128,7 @@ static void test_users(void) {
         EXPECT(null >= 0);
         node_create(service, victim, &node, &handle);
         at_line = handle_copy(victim, line, handle);
-        attack_with_users(line, at_line, null);
+        run_with_users(send_as_each_uid, &(struct attack){line, at_line, null});
         for (n_fds = 0; n_fds < 100 && send_fd(victim, handle, null) == 0; n_fds++)
                 ;
         for (n_messages = 0;
@@ -127,6 +140,62 @@ static void test_users(void) {
         close(victim);
         close(line);
         close(service);
+}
+
+/* shares */
+
+/* The memory of small structures in the kernel. */
+static long long slab(void) {
+        char line[128];
+        long long kib = -1;
+        FILE *f;
+
+        /* Every second the kernel adds up what each processor has counted. */
+        sleep(2);
+        f = fopen("/proc/meminfo", "re");
+        EXPECT(f != NULL);
+        while (fgets(line, sizeof(line), f))
+                sscanf(line, "Slab: %lld kB", &kib);
+        fclose(f);
+        EXPECT(kib >= 0);
+        return kib * 1024;
+}
+
+/* Send a message to a node whose owner lends a handle, and have it received. */
+static void send_once(int from, int to, uint64_t handle) {
+        struct bus1_metadata_credentials metadata;
+        uint64_t copied = handle_copy(to, from, handle);
+
+        EXPECT(send_bytes(from, copied, "x", 1) == 0);
+        EXPECT(recv_any(to, &metadata) >= 0);
+        EXPECT(release_id(from, copied) == 0);
+}
+
+static void send_from_each_to_each(void *data) {
+        int fds[N_PAIRED];
+        uint64_t node, handles[N_PAIRED];
+        long long before, left;
+
+        for (unsigned i = 0; i < N_PAIRED; i++) {
+                fds[i] = peer_open_as(i);
+                node_create(fds[i], fds[i], &node, &handles[i]);
+                /* so that what each peer needs for its own is not counted */
+                send_once(fds[i], fds[i], handles[i]);
+        }
+        before = slab();
+        for (unsigned i = 0; i < N_PAIRED; i++) {
+                for (unsigned k = 0; k < N_PAIRED; k++)
+                        send_once(fds[i], fds[k], handles[k]);
+        }
+        left = slab() - before;
+        printf("%lld KiB are left of messages from each of %d uids to each\n", left / 1024,
+               N_PAIRED);
+        fflush(stdout);
+        EXPECT(left < MIB);
+}
+
+static void test_shares(void) {
+        run_with_users(send_from_each_to_each, NULL);
 }
 
 /* locks */
@@ -223,8 +292,10 @@ int main(int argc, char **argv) {
                 test_users();
         } else if (strcmp(what, "locks") == 0) {
                 test_locks();
+        } else if (strcmp(what, "shares") == 0) {
+                test_shares();
         } else {
-                fprintf(stderr, "usage: test-attack-accounts users|locks\n");
+                fprintf(stderr, "usage: test-attack-accounts users|locks|shares\n");
                 return 2;
         }
         expect_no_usage();
