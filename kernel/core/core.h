@@ -333,9 +333,10 @@ const struct cred *bus1_peer_opener(const struct bus1_peer *peer);
  * bus1_peer_poll() - report whether the queue is readable, and whether the peer was disconnected
  * @peer:	peer
  *
- * Never sleeps. A readable queue has something to receive, with one exception. When another peer
- * sends to a node while this peer releases the node, the message may still be queued. Then
- * bus1_peer_recv_begin() drops it and returns -EAGAIN.
+ * Never sleeps. A readable queue has something to receive, with one exception. When a transaction
+ * of another peer is under way while this peer releases the node or handle that it is about, or is
+ * reset, its message or notification may still be queued afterwards. Then bus1_peer_recv_begin()
+ * drops it and returns -EAGAIN, and the queue is not readable any more.
  *
  * Return: a set of BUS1_POLL_* flags.
  */

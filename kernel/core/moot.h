@@ -18,7 +18,9 @@
  *
  * An entry can become moot anywhere in the queue. It is dropped when it reaches the front: every
  * operation that can make the front moot, and every receive, ends with bus1_recv_settle(). So a
- * readable queue has something to receive.
+ * readable queue has something to receive. Only an entry of a transaction that was under way at
+ * this time can be moot when it is queued: its sender does not have the lock of the receiver. It
+ * stays until the receiver looks at it.
  */
 
 #include "message.h"

@@ -69,13 +69,16 @@ static struct bus1_queue_entry *bus1_queue_unstage(struct bus1_queue *queue,
 	return first;
 }
 
-/* The first staged entry of a transaction, or NULL. */
+/*
+ * The first staged entry of a transaction, or NULL. Transactions that do not get on are at the
+ * front of the list, so it is searched from the back.
+ */
 static struct bus1_queue_entry *bus1_queue_group(struct bus1_queue *queue,
 						 const struct bus1_staging *staging)
 {
 	struct bus1_queue_entry *first;
 
-	list_for_each_entry(first, &queue->staged, staged) {
+	list_for_each_entry_reverse(first, &queue->staged, staged) {
 		if (first->staging == staging)
 			return first;
 	}
@@ -112,45 +115,58 @@ static void bus1_queue_finalize(struct bus1_queue *queue, struct bus1_queue_entr
 }
 
 /*
- * Advance the clock to all transactions that are decided and have an entry in this queue. A peer
- * that knows of such a transaction, by whatever means, can only do so after the decision. So what
- * it sends next gets a greater timestamp.
+ * Advance the clock to all transactions that are decided and have an entry in this queue. Who has
+ * received another entry of such a transaction did so after the decision. So what this peer sends
+ * next gets a greater timestamp, and so does what is sent by all who heard of it from this peer, by
+ * whatever means.
+ *
+ * Return: the group of @staging, or NULL.
  */
-static void bus1_queue_settle(struct bus1_queue *queue)
+static struct bus1_queue_entry *bus1_queue_settle(struct bus1_queue *queue,
+						  const struct bus1_staging *staging)
 {
-	struct bus1_queue_entry *first;
+	struct bus1_queue_entry *first, *group = NULL;
 
-	list_for_each_entry(first, &queue->staged, staged)
+	list_for_each_entry(first, &queue->staged, staged) {
 		queue->clock = max_t(u64, queue->clock, READ_ONCE(first->staging->final));
+		if (first->staging == staging)
+			group = first;
+	}
+	return group;
 }
 
-/* Delay the transaction of a group. Return: false when it is decided already. */
-static bool bus1_queue_delay(struct bus1_queue *queue, struct bus1_queue_entry *first)
+/* Delay the transaction of a group, unless it is decided. Return: its final timestamp, or 0. */
+static u64 bus1_queue_delay(struct bus1_queue *queue, struct bus1_queue_entry *first)
 {
 	struct bus1_staging *staging = first->staging;
-	bool undecided;
+	u64 final;
 
 	spin_lock(&staging->lock);
-	undecided = !staging->final;
-	if (undecided)
+	final = staging->final;
+	if (!final)
 		staging->least = max_t(u64, staging->least, queue->clock + 2);
 	spin_unlock(&staging->lock);
-	if (undecided)
+	if (!final)
 		first->timestamp = queue->clock + 1;
-	return undecided;
+	return final;
 }
 
-/* A group that must become final before @head can be received, because it is decided; or NULL. */
+/*
+ * A group that must become final before @head can be received, because it is decided and not behind
+ * @head; or NULL. If @head is NULL, any group that is decided.
+ */
 static struct bus1_queue_entry *bus1_queue_decided(struct bus1_queue *queue,
 						   const struct bus1_queue_entry *head)
 {
 	struct bus1_queue_entry *first;
 
 	list_for_each_entry(first, &queue->staged, staged) {
-		if (READ_ONCE(first->staging->final))
-			return first;
+		u64 final = READ_ONCE(first->staging->final);
+
 		/* Delay the transactions that could still get ahead of @head. */
-		if (head && first->timestamp < head->timestamp && !bus1_queue_delay(queue, first))
+		if (!final && head && first->timestamp < head->timestamp)
+			final = bus1_queue_delay(queue, first);
+		if (final && (!head || final <= head->timestamp))
 			return first;
 	}
 	return NULL;
@@ -243,13 +259,12 @@ u64 bus1_queue_stage(struct bus1_queue *queue, struct bus1_queue_entry *entry,
 
 	spin_lock(&queue->lock);
 	if (!queue->sealed) {
-		bus1_queue_settle(queue);
+		first = bus1_queue_settle(queue, staging);
 		timestamp = queue->clock + 2;
 		entry->timestamp = queue->clock + 1;
 		entry->staging = staging;
 		entry->group = NULL;
 		INIT_LIST_HEAD(&entry->staged);
-		first = bus1_queue_group(queue, staging);
 		if (first) {
 			entry->group = first->group;
 			first->group = entry;
@@ -275,7 +290,7 @@ u64 bus1_queue_sync(struct bus1_queue *queue, u64 timestamp)
 {
 	spin_lock(&queue->lock);
 	if (!queue->sealed)
-		bus1_queue_settle(queue);
+		bus1_queue_settle(queue, NULL);
 	if (queue->clock < timestamp)
 		queue->clock = timestamp;
 	else
@@ -349,7 +364,7 @@ u64 bus1_queue_push(struct bus1_queue *queue, struct bus1_queue_entry *entry, un
 		return 0;
 	}
 
-	bus1_queue_settle(queue);
+	bus1_queue_settle(queue, NULL);
 	timestamp = queue->clock = max_t(u64, queue->clock, timestamp) + 2;
 	entry->timestamp = timestamp;
 	entry->tx = tx;
@@ -477,13 +492,21 @@ void bus1_queue_seal(struct bus1_queue *queue, const struct bus1_queue_entry *ex
 	spin_unlock(&queue->lock);
 }
 
-/* Whether there is a final entry, and whether the queue is sealed. Never sleeps. */
+/**
+ * bus1_queue_is_readable() - report whether an entry can be received
+ * @queue:	queue
+ * @ret_sealed:	set to whether the queue is sealed
+ *
+ * An entry whose transaction is decided can be received, even if its sender has stopped before it
+ * came to this queue. Then nobody has been woken for it yet. Never sleeps.
+ */
 bool bus1_queue_is_readable(struct bus1_queue *queue, bool *ret_sealed)
 {
 	bool readable;
 
 	spin_lock(&queue->lock);
-	readable = rb_first_cached(&queue->entries);
+	readable = rb_first_cached(&queue->entries) ||
+		   (!queue->sealed && bus1_queue_decided(queue, NULL));
 	*ret_sealed = queue->sealed;
 	spin_unlock(&queue->lock);
 	return readable;

@@ -25,7 +25,15 @@
  *    whenever an entry is added. Their entries become final when their sender comes to this queue,
  *    or earlier, when an entry is received.
  *  - The staged entries of one transaction are one group. So it does not matter to others how many
- *    they are; only the number of transactions that are under way does.
+ *    they are; only the number of transactions that are under way does. Every operation looks at
+ *    each group. There is at most one for each thread that was preempted inside of a transaction
+ *    with several entries: a thread that is stopped, or waits, is in none. So a user can slow down
+ *    a queue by having many threads that are ready to run, in proportion to their number, and the
+ *    limits of processes bound that.
+ *  - An entry whose transaction is decided can be received at once, and a queue with one is
+ *    readable. Only the wake-up for it comes from its sender, or from a receive. So a receiver that
+ *    sleeps may get it as late as if the sender had been stopped before the decision. But it is
+ *    woken by the next message, and receives this entry first if that is the order.
  *  - Entries with equal timestamps are ordered by the number of their transaction, which is the
  *    same on all queues. Entries of one transaction have the order in which they were staged.
  */

@@ -39,9 +39,15 @@
  * received, because either it was staged later, or the receive has delayed it.
  *
  * The order is also causal. Nobody receives any part of a transaction before its decision. After
- *it, each operation on one of its queues finds the staged entry decided, and advances the clock to
- *its timestamp first. So a response gets a greater timestamp on each of these queues, even if a
+ * it, each operation on one of its queues finds the staged entry decided, and advances the clock to
+ * its timestamp first. So a response gets a greater timestamp on each of these queues, even if a
  * receiver told the responder about the message by other means than bus1.
+ *
+ * This is true of what peers receive, and of commands that have returned. The end of a node or peer
+ * can show itself earlier, while the transaction with the notifications is not decided yet: a send
+ * fails, or a handle that is copied comes with its notification. A message that speaks of this can
+ * arrive before the receiver's own notification. The reason is that a node dies under its own lock,
+ * and who is to be notified is known only then.
  */
 
 #include "queue.h"

@@ -93,20 +93,28 @@ inline finalize(p, t)
 	queue[p].state[t] = FINAL
 }
 
-/* bus1_queue_head(): for a receiver, staged entries whose transaction is decided become final. */
+/* Whether transaction k is decided, and will not be behind entry t if that is final. */
+#define NOT_BEHIND(p, k, t) (queue[p].state[t] != FINAL || final[k] <= queue[p].timestamp[t])
+
+/* bus1_queue_decided(): whether k must become final before the first final entry is received. */
+#define MUST_SETTLE(p, k) \
+	(queue[p].state[k] == STAGED && final[k] != 0 && NOT_BEHIND(p, k, 0) && \
+	 NOT_BEHIND(p, k, 1) && NOT_BEHIND(p, k, TXS - 1))
+
+#define CAN_SETTLE(p) \
+	(!queue[p].sealed && \
+	 (MUST_SETTLE(p, 0) || MUST_SETTLE(p, 1) || (TXS > 2 && MUST_SETTLE(p, TXS - 1))))
+
+/* bus1_queue_head(): staged entries that are decided become final, unless they are behind others. */
 inline settle(p)
 {
-	if
-	:: !queue[p].sealed ->
-		for (k : 0 .. TXS - 1) {
-			if
-			:: queue[p].state[k] == STAGED && final[k] != 0 -> finalize(p, k)
-			:: else
-			fi
-		}
-		k = 0
-	:: else
-	fi
+	for (k : 0 .. TXS - 1) {
+		if
+		:: MUST_SETTLE(p, k) -> finalize(p, k)
+		:: else
+		fi
+	}
+	k = 0
 }
 
 /* bus1_queue_settle(): the clock is not behind the transactions that are decided. */
@@ -196,9 +204,12 @@ inline look(p, t)
 	for (k : 0 .. TXS - 1) {
 		if
 		:: queue[p].state[k] == STAGED && queue[p].timestamp[k] < queue[p].timestamp[t] ->
-			assert(final[k] == 0);
-			queue[p].timestamp[k] = queue[p].clock + 1;
-			least[k] = MAX(least[k], queue[p].clock + 2)
+			if
+			:: final[k] == 0 ->
+				queue[p].timestamp[k] = queue[p].clock + 1;
+				least[k] = MAX(least[k], queue[p].clock + 2)
+			:: else -> assert(final[k] > queue[p].timestamp[t])
+			fi
 		:: else
 		fi
 	}
@@ -247,7 +258,8 @@ inline receive(p, t)
 	l = 0
 }
 
-#define CAN_RECEIVE(p, t) (!queue[p].sealed && queue[p].state[t] == FINAL && FIRST(p, t))
+#define CAN_RECEIVE(p, t) \
+	(!queue[p].sealed && !CAN_SETTLE(p) && queue[p].state[t] == FINAL && FIRST(p, t))
 
 /* Receive all that can be received: entries may have waited for one that is now final. */
 inline drain(p)
@@ -255,8 +267,8 @@ inline drain(p)
 #ifdef LAZY
 	skip
 #else
-	settle(p);
 	do
+	:: CAN_SETTLE(p) -> settle(p)
 	:: CAN_RECEIVE(p, 0) -> look(p, 0); receive(p, 0)
 	:: CAN_RECEIVE(p, 1) -> look(p, 1); receive(p, 1)
 #if PEERS > 2
@@ -327,11 +339,7 @@ stalled:
 }
 
 #ifdef LAZY
-#define DECIDED(p, k) (queue[p].state[k] == STAGED && final[k] != 0)
-#define CAN_SETTLE(p) \
-	(!queue[p].sealed && (DECIDED(p, 0) || DECIDED(p, 1) || (TXS > 2 && DECIDED(p, TXS - 1))))
-
-#define CAN_LOOK(p, t) (!CAN_SETTLE(p) && queue[p].looked == 0 && CAN_RECEIVE(p, t))
+#define CAN_LOOK(p, t) (queue[p].looked == 0 && CAN_RECEIVE(p, t))
 #define CAN_TAKE(p, t) (!queue[p].sealed && queue[p].looked == (t) + 1)
 
 proctype receiver(byte p)
