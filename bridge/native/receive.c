@@ -206,7 +206,10 @@ static bool is_hello(const struct message *m) {
                strcmp(m->member.s, "Hello") == 0 && strcmp(m->destination.s, BUS_DRIVER_NAME) == 0;
 }
 
-/* Hello comes with the handle of the node to which the program wants its messages. */
+/*
+ * Hello comes with the handle of the node to which the program wants its messages. -EDQUOT: the
+ * user has no room for the handle.
+ */
 static int session_take_home(struct native_session *session, struct message *m) {
         uint64_t home = native_attachment_take(m, 0);
         int r;
@@ -215,11 +218,26 @@ static int session_take_home(struct native_session *session, struct message *m) 
                 return client_violation(&session->client,
                                         "Hello without the handle of a home node");
         r = native_handle_add(session, home, NATIVE_HANDLE_HOME, NULL, NULL);
-        if (r == -EDQUOT)
-                return client_violation(&session->client, "its user has too many handles already");
         if (r >= 0)
                 session->home = home;
         return r;
+}
+
+/*
+ * The user has so many look-ups and handles that the bus cannot hold the home of the session, and
+ * without it the session cannot get messages. That is no fault of this program: it gets an error,
+ * and can try again.
+ */
+static int session_refuse(struct native_session *session, struct message *m, uint64_t cookie) {
+        struct client *client = &session->client;
+
+        complain(&client->bus->complaints, client->credentials.uid,
+                 "Session of uid=%d pid=%d is refused: the bus already holds %d look-ups and "
+                 "handles for this user.",
+                 (int)client->credentials.uid, (int)client->credentials.pid, NATIVE_USER_MAX);
+        message_number(session, m);
+        return tell_error(client, m, cookie, DRIVER_ERROR("LimitsExceeded"),
+                          "Your user has too many look-ups and publications");
 }
 
 static int violation(struct native_session *session, const struct input *in) {
@@ -244,6 +262,8 @@ static int session_receive(struct native_session *session, struct input *in) {
                 return r;
         if (session->home == BUS1_INVALID && is_hello(in->m)) {
                 r = session_take_home(session, in->m);
+                if (r == -EDQUOT)
+                        return session_refuse(session, in->m, cookie);
                 if (r != 0) {
                         native_release(session->native, cookie);
                         return r;

@@ -276,6 +276,39 @@ START_TEST(lookups_have_a_limit) {
 }
 END_TEST
 
+START_TEST(user_with_too_many_lookups_is_told_so_when_joining) {
+        struct bus1_dbus *members[17] = {}, *late = NULL;
+        DBusError error = DBUS_ERROR_INIT;
+        uint64_t handle;
+        size_t n = 0;
+
+        /* 65536 for one user: look-ups, and the home of each member */
+        request();
+        for (size_t i = 0; i < 17; i++) {
+                ck_assert_int_eq(bus1_dbus_open(&members[i], bus_daemon.address, NULL), 0);
+                for (size_t k = 0; k < 4096 && n < 65536 - 19; k++, n++)
+                        ck_assert_int_eq(bus1_dbus_lookup(members[i], NAME, 0, &handle, NULL), 0);
+        }
+        ck_assert_int_eq(bus1_dbus_lookup(client, NAME, 0, &handle, &error), -EREMOTEIO);
+        ck_assert(dbus_error_has_name(&error, DBUS_ERROR_LIMITS_EXCEEDED));
+        dbus_error_free(&error);
+        ck_assert_int_lt(bus1_dbus_open(&late, bus_daemon.address, &error), 0);
+        ck_assert_msg(dbus_error_has_name(&error, DBUS_ERROR_LIMITS_EXCEEDED), "%s", error.name);
+        dbus_error_free(&error);
+
+        bus1_dbus_free(members[0]);
+        /* The bus ends the member when it finds that its socket is closed. */
+        for (int i = 0; !late && i < 100; i++) {
+                if (bus1_dbus_open(&late, bus_daemon.address, NULL) < 0)
+                        usleep(20000);
+        }
+        ck_assert_ptr_nonnull(late);
+        bus1_dbus_free(late);
+        for (size_t i = 1; i < 17; i++)
+                bus1_dbus_free(members[i]);
+}
+END_TEST
+
 /* replies */
 
 START_TEST(errno_becomes_an_error) {
@@ -653,6 +686,7 @@ static Suite *make_suite(void) {
         tcase_add_test(tcase, object_is_told_when_nobody_holds_it);
         tcase_add_test(tcase, handle_is_not_for_legacy_receivers);
         tcase_add_test(tcase, lookups_have_a_limit);
+        tcase_add_test(tcase, user_with_too_many_lookups_is_told_so_when_joining);
         tcase_add_test(tcase, errno_becomes_an_error);
         tcase_add_test(tcase, member_looks_like_any_other);
         tcase_add_test(tcase, subscription_ends_when_freed);
