@@ -7,7 +7,8 @@
  * one takes its place. At the end everything is released and nothing may be left.
  *
  * With --processes there are processes in place of threads. They share only the memory of the run
- * and descriptors. So the core must be outside of their memory: in the kernel.
+ * and descriptors. So the core must be outside of their memory: in the kernel. With --stop as well,
+ * one of them after the other, at random, is stopped for some milliseconds.
  */
 
 #include "stress.h"
@@ -214,19 +215,46 @@ static pid_t start_process(struct worker *worker) {
         return pid;
 }
 
-static void run_processes(struct worker *workers, size_t n) {
-        pid_t pids[MAX_THREADS];
+/*
+ * Stop a process wherever it is: it may have sent what it has not recorded yet. Others may wait for
+ * a lock of this test that it holds, but not for the core.
+ */
+static void stop_for_a_while(struct stress *stress, pid_t pid, struct worker *random) {
+        if (kill(pid, SIGSTOP) < 0)
+                fail("cannot stop a process");
+        nanosleep(&(struct timespec){.tv_nsec = 1000000 * (1 + (long)draw(random, 20))}, NULL);
+        if (kill(pid, SIGCONT) < 0)
+                fail("cannot continue a process");
+        ++stress->n_stops;
+}
+
+static void run_processes(struct stress *stress, struct worker *workers, size_t n, uint64_t seed) {
+        struct worker random = {.random = ~seed * 0x9e3779b97f4a7c15ULL};
+        size_t n_running = n;
+        pid_t pids[MAX_THREADS], pid;
         bool failed = false;
         int status;
 
         for (size_t i = 0; i < n; i++)
                 pids[i] = start_process(&workers[i]);
-        while (wait(&status) > 0) {
+        while (n_running > 0) {
+                size_t i = 0;
+
+                if (stress->stops)
+                        stop_for_a_while(stress, pids[draw(&random, (uint32_t)n_running)], &random);
+                pid = waitpid(-1, &status, stress->stops ? WNOHANG : 0);
+                if (pid < 0)
+                        fail("cannot wait for processes");
+                if (pid == 0)
+                        continue;
+                while (pids[i] != pid)
+                        ++i;
+                pids[i] = pids[--n_running];
                 if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
                         continue;
                 /* Other processes may wait for a lock that the failed one holds. */
                 failed = true;
-                for (size_t i = 0; i < n; i++)
+                for (i = 0; i < n_running; i++)
                         kill(pids[i], SIGKILL);
         }
         if (failed)
@@ -250,7 +278,7 @@ static void run_workers(struct stress *stress, size_t n, uint64_t seed) {
                         .random = (seed + i + 1) * 0x9e3779b97f4a7c15ULL,
                 };
         if (stress->has_processes)
-                run_processes(workers, n);
+                run_processes(stress, workers, n, seed);
         else
                 run_threads(workers, n);
 }
@@ -275,6 +303,8 @@ static void report(struct stress *stress, double seconds) {
                (unsigned long long)stress->n_received, (unsigned long long)stress->n_carried,
                (unsigned long long)stress->n_invalid, (unsigned long long)stress->n_node_releases,
                (unsigned long long)stress->n_handle_releases);
+        if (stress->stops)
+                printf("processes were stopped %llu times\n", (unsigned long long)stress->n_stops);
         printf("%zu peers ended in use; longest history of a peer: %zu events\n",
                stress->n_lives - stress->n_peers, longest);
 }
@@ -286,6 +316,7 @@ int main(int argc, char **argv) {
                 {"peers", required_argument, NULL, 'p'},
                 {"transactions", required_argument, NULL, 'n'},
                 {"seed", required_argument, NULL, 's'},
+                {"stop", no_argument, NULL, 'o'},
                 {"self-test", no_argument, NULL, 'x'},
                 {},
         };
@@ -315,6 +346,9 @@ int main(int argc, char **argv) {
                 case 's':
                         seed = strtoull(optarg, NULL, 0);
                         break;
+                case 'o':
+                        stress->stops = true;
+                        break;
                 case 'x':
                         self_test = true;
                         break;
@@ -322,6 +356,8 @@ int main(int argc, char **argv) {
                         return 2;
                 }
         }
+        if (stress->stops && !stress->has_processes)
+                return 2;
         if (n_threads < 1 || n_threads > MAX_THREADS || n_peers < 1 || n_transactions < 1 ||
             n_transactions >= HISTORY_NONE / 2)
                 return 2;

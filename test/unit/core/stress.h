@@ -83,6 +83,8 @@ struct stress {
         size_t max_transactions;
         size_t max_nodes;
         bool has_processes;
+        bool stops; /* processes are stopped at random */
+        uint64_t n_stops;
         _Atomic uint64_t time;
         _Atomic uint64_t n_transactions;
         _Atomic uint64_t n_nodes;
