@@ -4,7 +4,10 @@
  *
  * The message is in the pool, so only the structure of the command is written to the user. The
  * command checks that it can be written before it takes the message. So a message is lost only when
- * the user unmaps the structure in between. Its files are closed then.
+ * the user unmaps the structure in between. Its slice and its descriptors exist then all the same.
+ *
+ * The write is the last step, and the command holds nothing meanwhile: nobody is charged for the
+ * payload any more, and the user can make the write take any time.
  */
 
 #include <linux/container_of.h>
@@ -57,16 +60,14 @@ static int bus1_ioctl_2016_recv_label(struct bus1_v2016_recv *recv,
 	return 0;
 }
 
-/* Make the descriptors, or give their numbers back. */
-static void bus1_ioctl_2016_recv_end_fds(struct bus1_v2016_recv *recv, bool make)
+/* Take over what the payload has for the user, and drop it. */
+static void bus1_ioctl_2016_recv_end_payload(struct bus1_v2016_recv *recv)
 {
-	size_t n = recv->msg.n_fds;
-
-	if (make && n > 0)
-		bus1_files_install(recv->fds, recv->payload->files, n);
-	else
-		bus1_files_unreserve(recv->fds, n);
+	bus1_ioctl_2016_recv_creds(&recv->msg, recv->payload);
+	if (recv->msg.n_fds > 0)
+		bus1_files_install(recv->fds, recv->payload->files, recv->msg.n_fds);
 	kvfree(recv->fds);
+	bus1_payload_unref(recv->payload);
 }
 
 int bus1_ioctl_2016_recv(struct bus1_file *bus1_file, void __user *argp)
@@ -90,10 +91,7 @@ int bus1_ioctl_2016_recv(struct bus1_file *bus1_file, void __user *argp)
 	if (r < 0)
 		return r;
 
+	bus1_ioctl_2016_recv_end_payload(&state.recv);
 	cmd.msg = state.recv.msg;
-	bus1_ioctl_2016_recv_creds(&cmd.msg, state.recv.payload);
-	r = copy_to_user(argp, &cmd, sizeof(cmd)) ? -EFAULT : 0;
-	bus1_ioctl_2016_recv_end_fds(&state.recv, r == 0);
-	bus1_payload_unref(state.recv.payload);
-	return r;
+	return copy_to_user(argp, &cmd, sizeof(cmd)) ? -EFAULT : 0;
 }

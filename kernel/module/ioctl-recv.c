@@ -78,7 +78,7 @@ static int bus1_ioctl_recv_put_fds(struct bus1_ioctl_recv_state *state,
 	if (n == 0 || !bus1_ioctl_recv_makes_fds(state))
 		return 0;
 
-	state->fds = kmalloc_array(n, sizeof(*state->fds), GFP_KERNEL);
+	state->fds = kmalloc_array(n, sizeof(*state->fds), GFP_KERNEL_ACCOUNT);
 	if (!state->fds)
 		return -ENOMEM;
 	r = bus1_files_reserve(state->fds, recv->payload->files, n);

@@ -9,12 +9,15 @@
  *
  *      stall     senders that stall while the kernel copies their data
  *      nowhere   the same without a destination, so nothing is to be copied at all
+ *      receive   receivers of 2016 that stall while the kernel copies the result to them, when the
+ *                message is theirs and its slice is released
  *
  * Needs root, in order to make the userfaultfd before it becomes another user.
  */
 
 #include "device.h"
 #include <fcntl.h>
+#include <linux/bus1-2016.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
@@ -32,6 +35,9 @@
 #define MIB ((size_t)1 << 20)
 #define N_DATA (200 * MIB)
 #define N_SENDERS 7
+#define PAGE ((size_t)4096)
+#define N_RECEIVED (128 * MIB)
+#define N_RECEIVERS 3
 
 struct report {
         unsigned stalled, refused, failed;
@@ -80,8 +86,15 @@ static char *absent_memory(size_t size, int *ret_uffd) {
         return p;
 }
 
+/* The first page is there until it is given back. */
+static void provide_page(int uffd, const void *page) {
+        struct uffdio_zeropage zero = {.range = {ptr(page), PAGE}};
+
+        EXPECT(ioctl(uffd, UFFDIO_ZEROPAGE, &zero) == 0);
+}
+
 static char *absent;
-static bool nowhere;
+static bool nowhere, receives;
 static atomic_uint refused, failed;
 
 static int attack_send(void) {
@@ -160,6 +173,80 @@ static void bystander(uid_t uid, size_t n) {
         expect_exit(pid);
 }
 
+/* the receive command, in a page of its own that goes away while the data is copied */
+struct receiver {
+        pthread_t thread;
+        int peer, uffd;
+        struct bus1_2016_recv *cmd;
+};
+
+static void *receive(void *data) {
+        struct receiver *receiver = data;
+
+        command(receiver->peer, BUS1_2016_RECV, receiver->cmd);
+        return NULL;
+}
+
+static void receiver_init(struct receiver *receiver, char *data) {
+        uint64_t node = 0x100;
+        struct iovec vec = {data, N_RECEIVED};
+        struct bus1_2016_send send = {
+                .ptr_destinations = ptr(&node),
+                .n_destinations = 1,
+                .ptr_vecs = ptr(&vec),
+                .n_vecs = 1,
+        };
+        struct bus1_2016_peer_reset limits = {};
+
+        receiver->peer = peer_open();
+        EXPECT(command(receiver->peer, BUS1_2016_PEER_QUERY, &limits) == 0);
+        EXPECT(command(receiver->peer, BUS1_2016_SEND, &send) == 0);
+        *receiver->cmd = (struct bus1_2016_recv){.max_offset = UINT64_MAX};
+}
+
+/* Whether a receive stalls in its last step. */
+static bool receiver_stalls(struct receiver *receiver) {
+        struct pollfd p = {.fd = receiver->uffd, .events = POLLIN};
+        struct uffd_msg message;
+        uint64_t offset = 0;
+
+        EXPECT(pthread_create(&receiver->thread, NULL, receive, receiver) == 0);
+        /* The kernel has read the command, and copies the data. */
+        usleep(10000);
+        EXPECT(madvise(receiver->cmd, PAGE, MADV_DONTNEED) == 0);
+        if (poll(&p, 1, 20000) != 1)
+                return false;
+        EXPECT(read(receiver->uffd, &message, sizeof(message)) == sizeof(message));
+        /* Nobody is charged for the message any more; for the slice neither after this. */
+        return command(receiver->peer, BUS1_2016_SLICE_RELEASE, &offset) == 0;
+}
+
+/* Receivers that stall. Report how many do, and stay. */
+static void attacker_receive(int to) {
+        struct receiver receivers[N_RECEIVERS];
+        struct report report = {};
+        char *data = malloc(N_RECEIVED);
+
+        EXPECT(data != NULL);
+        memset(data, 1, N_RECEIVED);
+        for (unsigned i = 0; i < N_RECEIVERS; i++) {
+                receivers[i].cmd = (void *)absent_memory(PAGE, &receivers[i].uffd);
+                provide_page(receivers[i].uffd, receivers[i].cmd);
+        }
+        become(ATTACKER);
+        for (unsigned i = 0; i < N_RECEIVERS; i++) {
+                receiver_init(&receivers[i], data);
+                if (receiver_stalls(&receivers[i]))
+                        ++report.stalled;
+                else
+                        ++report.failed;
+        }
+        free(data);
+        EXPECT(write(to, &report, sizeof(report)) == sizeof(report));
+        for (;;)
+                pause();
+}
+
 static void run(void) {
         unsigned long long before = meminfo("VmallocUsed"), limit = max_bytes(), after;
         struct report report;
@@ -169,7 +256,9 @@ static void run(void) {
 
         EXPECT(pipe2(ends, O_CLOEXEC) == 0);
         pid = fork();
-        if (pid == 0)
+        if (pid == 0 && receives)
+                attacker_receive(ends[1]);
+        else if (pid == 0)
                 attacker(ends[1]);
         close(ends[1]);
         EXPECT(read(ends[0], &report, sizeof(report)) == sizeof(report));
@@ -177,9 +266,12 @@ static void run(void) {
         printf("%u stalled, %u refused, %u failed: %lld KiB held, the limit is %llu\n",
                report.stalled, report.refused, report.failed, held / 1024, limit / 1024);
         fflush(stdout);
-        EXPECT(report.stalled + report.refused + report.failed == N_SENDERS);
+        EXPECT(report.stalled + report.refused + report.failed ==
+               (receives ? N_RECEIVERS : N_SENDERS));
         EXPECT(held <= (long long)(limit + MIB));
-        if (nowhere)
+        if (receives)
+                EXPECT(report.stalled > 0 && held <= (long long)MIB);
+        else if (nowhere)
                 EXPECT(report.stalled == 0 && held <= (long long)MIB);
         else
                 EXPECT(report.stalled > 0);
@@ -202,8 +294,9 @@ int main(int argc, char **argv) {
         const char *what = argc == 2 ? argv[1] : "";
 
         nowhere = strcmp(what, "nowhere") == 0;
-        if (!nowhere && strcmp(what, "stall") != 0) {
-                fprintf(stderr, "usage: %s stall|nowhere\n", argv[0]);
+        receives = strcmp(what, "receive") == 0;
+        if (!nowhere && !receives && strcmp(what, "stall") != 0) {
+                fprintf(stderr, "usage: %s stall|nowhere|receive\n", argv[0]);
                 return 2;
         }
         run();
