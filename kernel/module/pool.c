@@ -10,6 +10,8 @@
  *
  * The peer is charged for the pages that were written and not freed again, see pool.h. No other
  * page may come into being, so a mapping never adds one: reading where there is none causes SIGBUS.
+ * Where the administrator has shared memory use huge pages, a write that gets one frees all of it
+ * but the page that it needs.
  */
 
 #include <linux/err.h>
@@ -71,6 +73,55 @@ static void bus1_pool_grow(struct inode *inode, u64 size)
 		i_size_write(inode, size);
 }
 
+/* The lock keeps a reader that has just seen a page from making it again. */
+static void bus1_pool_discard_range(struct file *pool, loff_t begin, loff_t end)
+{
+	if (begin >= end)
+		return;
+	filemap_invalidate_lock(pool->f_mapping);
+	shmem_truncate_range(file_inode(pool), begin, end - 1);
+	filemap_invalidate_unlock(pool->f_mapping);
+}
+
+/*
+ * Free what is not page @index of the huge page that was just made for it, and is returned to shmem
+ * here. Such a page is made only where the pool had no memory at all.
+ */
+static void bus1_pool_split(struct file *pool, pgoff_t index, struct folio *folio)
+{
+	loff_t begin = folio_pos(folio), end = begin + folio_size(folio);
+	loff_t offset = (loff_t)index << PAGE_SHIFT;
+
+	/* Further references keep a huge page from being split. */
+	folio_put(folio);
+	bus1_pool_discard_range(pool, begin, offset);
+	bus1_pool_discard_range(pool, offset + PAGE_SIZE, end);
+}
+
+/* Find or make a page of the pool. Returns it with a reference, or an ERR_PTR(). */
+static struct page *bus1_pool_page(struct file *pool, pgoff_t index)
+{
+	struct folio *folio;
+	struct page *page;
+	loff_t begin, end;
+
+	page = shmem_read_mapping_page(pool->f_mapping, index);
+	if (IS_ERR(page) || likely(!folio_test_large(page_folio(page))))
+		return page;
+	bus1_pool_split(pool, index, page_folio(page));
+
+	page = shmem_read_mapping_page(pool->f_mapping, index);
+	if (IS_ERR(page) || !folio_test_large(page_folio(page)))
+		return page;
+	/* A user of the mapping holds it. Do not keep what nobody is charged for. */
+	folio = page_folio(page);
+	begin = folio_pos(folio);
+	end = begin + folio_size(folio);
+	folio_put(folio);
+	bus1_pool_discard_range(pool, begin, end);
+	return ERR_PTR(-ENOMEM);
+}
+
 static int bus1_pool_write(void *data, u64 offset, const void *from, size_t n)
 {
 	struct bus1_file *bus1_file = data;
@@ -84,7 +135,7 @@ static int bus1_pool_write(void *data, u64 offset, const void *from, size_t n)
 		/* A killed task stops here. */
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		page = shmem_read_mapping_page(pool->f_mapping, offset >> PAGE_SHIFT);
+		page = bus1_pool_page(pool, offset >> PAGE_SHIFT);
 		if (IS_ERR(page))
 			return bus1_pool_error(page);
 		memcpy_to_page(page, offset_in_page(offset), from, l);
@@ -98,15 +149,11 @@ static int bus1_pool_write(void *data, u64 offset, const void *from, size_t n)
 	return 0;
 }
 
-/* The lock keeps a reader that has just seen a page from making it again. */
 static void bus1_pool_discard(void *data, u64 offset, u64 n)
 {
 	struct bus1_file *bus1_file = data;
-	struct file *pool = bus1_file->pool;
 
-	filemap_invalidate_lock(pool->f_mapping);
-	shmem_truncate_range(file_inode(pool), offset, offset + n - 1);
-	filemap_invalidate_unlock(pool->f_mapping);
+	bus1_pool_discard_range(bus1_file->pool, offset, offset + n);
 }
 
 const struct bus1_pool_memory bus1_pool_memory = {

@@ -7,6 +7,7 @@
  *      small     one small slice in each page
  *      touch     reading what was released, through a mapping
  *      collapse  asking for huge pages, when each has one page with a slice
+ *      huge      one small slice in each pool, where shared memory uses huge pages
  *      closed    a mapping that stays when its peer is closed
  *      handles   handles that are left when most are released
  *
@@ -30,6 +31,8 @@
 #define PAGE ((size_t)4096)
 #define HUGE_PAGE (2 * MIB)
 #define N_PEERS 6
+#define N_HUGE 100
+#define SHMEM_ENABLED "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
@@ -136,6 +139,14 @@ static void attack_collapse(void) {
         }
 }
 
+static void attack_huge(void) {
+        for (unsigned i = 0; i < N_HUGE; i++) {
+                struct peer peer = peer_new();
+
+                pass(&peer, 8);
+        }
+}
+
 static void attack_closed(void) {
         for (unsigned i = 0; i < N_PEERS; i++) {
                 struct peer peer = peer_new();
@@ -182,6 +193,7 @@ static const struct attack {
 } attacks[] = {
         {"fillers", attack_fillers},   {"small", attack_small},   {"touch", attack_touch},
         {"collapse", attack_collapse}, {"closed", attack_closed}, {"handles", attack_handles},
+        {"huge", attack_huge},
 };
 
 static void become(uid_t uid) {
@@ -218,6 +230,13 @@ static long long charged_bytes(void) {
         fclose(f);
         EXPECT(n >= 0);
         return n;
+}
+
+static void write_file(const char *path, const char *text) {
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+        EXPECT(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+        EXPECT(close(fd) == 0);
 }
 
 /* Another user can still send and receive something large. */
@@ -283,12 +302,26 @@ static void run(const struct attack *attack) {
                 EXPECT(meminfo(memory) - before < (long long)MIB);
 }
 
+static void run_huge(const struct attack *attack) {
+        static const char *const settings[] = {"always", "within_size", "force"};
+
+        for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+                write_file(SHMEM_ENABLED, settings[i]);
+                printf("%s: ", settings[i]);
+                run(attack);
+        }
+        write_file(SHMEM_ENABLED, "never");
+}
+
 int main(int argc, char **argv) {
         for (size_t i = 0; argc == 2 && i < sizeof(attacks) / sizeof(attacks[0]); i++)
                 if (strcmp(argv[1], attacks[i].name) == 0) {
-                        run(&attacks[i]);
+                        if (attacks[i].run == attack_huge)
+                                run_huge(&attacks[i]);
+                        else
+                                run(&attacks[i]);
                         return 0;
                 }
-        fprintf(stderr, "usage: %s fillers|small|touch|collapse|closed|handles\n", argv[0]);
+        fprintf(stderr, "usage: %s fillers|small|touch|collapse|closed|handles|huge\n", argv[0]);
         return 2;
 }
