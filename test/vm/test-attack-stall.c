@@ -11,7 +11,7 @@
  * Needs root, and the cpu controller of cgroups.
  */
 
-#include "device.h"
+#include "victim.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
@@ -33,16 +33,6 @@
 #define N_DESTINATIONS 4096
 #define N_BUSY 4
 
-/* Emulation and other work of the host can take a CPU from a machine for this long, in ms. */
-#define NOISE 100.0
-#define FACTOR 5
-
-struct victim {
-        int service, client;
-        uint64_t request_node, request; /* node of the service, handle of the client */
-        uint64_t reply_node, reply;     /* node of the client, handle of the service */
-};
-
 /* What an attack needs, made by root before the user runs it. */
 struct attack {
         int peer;      /* of the attacker */
@@ -52,21 +42,6 @@ struct attack {
         bool is_throttled; /* else it has idle priority, beside busy loops */
 };
 
-static double now_ms(void) {
-        struct timespec t;
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
-}
-
-static void write_file(const char *path, const char *text) {
-        int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-        EXPECT(fd >= 0);
-        EXPECT(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-        close(fd);
-}
-
 static int peer_open_as(uid_t uid) {
         int fd;
 
@@ -74,58 +49,6 @@ static int peer_open_as(uid_t uid) {
         fd = peer_open();
         EXPECT(seteuid(0) == 0);
         return fd;
-}
-
-/* victim */
-
-static void victim_init(struct victim *v) {
-        v->service = peer_open();
-        v->client = peer_open();
-        node_create(v->service, v->client, &v->request_node, &v->request);
-        node_create(v->client, v->service, &v->reply_node, &v->reply);
-}
-
-/* The service answers each request, and takes whatever else arrives. */
-__attribute__((noreturn)) static void serve(const struct victim *v) {
-        struct bus1_metadata_credentials m;
-
-        for (;;) {
-                struct pollfd p = {.fd = v->service, .events = POLLIN};
-                int r = recv_any(v->service, &m);
-
-                if (r == -EAGAIN)
-                        EXPECT(poll(&p, 1, -1) >= 0);
-                else if (r == BUS1_MESSAGE_TYPE_USER && m.metadata.id == v->request_node)
-                        EXPECT(send_bytes(v->service, v->reply, "y", 1) == 0);
-        }
-}
-
-static bool has_ended(int pipe) {
-        struct pollfd p = {.fd = pipe, .events = POLLIN};
-
-        return poll(&p, 1, 0) > 0;
-}
-
-/* Exchange messages until the writing end of the pipe is closed. Returns the longest trip in ms. */
-static double exchange(const struct victim *v, double seconds, int pipe) {
-        double end = now_ms() + seconds * 1e3, longest = 0;
-        struct bus1_metadata_credentials m;
-
-        while (now_ms() < end && !has_ended(pipe)) {
-                double begin = now_ms(), took;
-                int r;
-
-                EXPECT(send_bytes(v->client, v->request, "x", 1) == 0);
-                while ((r = recv_any(v->client, &m)) == -EAGAIN) {
-                        struct pollfd p = {.fd = v->client, .events = POLLIN};
-
-                        EXPECT(poll(&p, 1, 60000) == 1);
-                }
-                EXPECT(r == BUS1_MESSAGE_TYPE_USER && m.metadata.id == v->reply_node);
-                took = now_ms() - begin;
-                longest = took > longest ? took : longest;
-        }
-        return longest;
 }
 
 /* attackers: each runs as another user until it is killed */
@@ -140,11 +63,6 @@ static void be_slow(const struct attack *a) {
         EXPECT(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
         EXPECT(setresgid(ATTACKER, ATTACKER, ATTACKER) == 0);
         EXPECT(setresuid(ATTACKER, ATTACKER, ATTACKER) == 0);
-}
-
-__attribute__((noreturn)) static void be_busy(void) {
-        for (;;)
-                __asm__ volatile("");
 }
 
 /* End a peer with many nodes, to one of which the service has a handle. */
@@ -195,22 +113,6 @@ static pid_t start_slow(const struct attack *a, void (*run)(const struct attack 
         be_busy();
 }
 
-static pid_t start_busy(void) {
-        pid_t pid = fork();
-
-        EXPECT(pid >= 0);
-        if (pid > 0)
-                return pid;
-        EXPECT(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
-        EXPECT(setresuid(ATTACKER, ATTACKER, ATTACKER) == 0);
-        be_busy();
-}
-
-static void end(pid_t pid) {
-        EXPECT(kill(pid, SIGKILL) == 0);
-        EXPECT(waitpid(pid, NULL, 0) == pid);
-}
-
 /* The longest round trip while an attack runs, or a busy loop in its place. */
 static double longest_during(const struct victim *v, const struct attack *a,
                              void (*run)(const struct attack *a)) {
@@ -220,7 +122,7 @@ static double longest_during(const struct victim *v, const struct attack *a,
         int end_of_attack;
 
         for (int i = 0; i < n_busy; i++)
-                busy[i] = start_busy();
+                busy[i] = start_busy(ATTACKER);
         slow = start_slow(a, run, &end_of_attack);
         longest = exchange(v, run ? SECONDS_MAX : SECONDS, end_of_attack);
         close(end_of_attack);
@@ -234,12 +136,8 @@ static void compare(const char *name, const struct victim *v, const struct attac
                     void (*run)(const struct attack *a)) {
         double beside_loops = longest_during(v, a, NULL);
         double attacked = longest_during(v, a, run);
-        double limit = FACTOR * (beside_loops > NOISE ? beside_loops : NOISE);
 
-        printf("%s: longest round trip %.1f ms, beside busy loops %.1f ms\n", name, attacked,
-               beside_loops);
-        fflush(stdout);
-        EXPECT(attacked <= limit);
+        expect_no_longer(name, attacked, beside_loops);
 }
 
 /* preparations */

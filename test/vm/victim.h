@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A service and its client, of root, whose round trips must not take long while other users attack
+ */
+
+#include "device.h"
+#include <stdbool.h>
+
+/* Emulation and other work of the host can take a CPU from a machine for this long, in ms. */
+#define NOISE 100.0
+/* A round trip may take so many times as long as beside busy loops. */
+#define FACTOR 5
+
+struct victim {
+        int service, client;
+        uint64_t request_node, request; /* node of the service, handle of the client */
+        uint64_t reply_node, reply;     /* node of the client, handle of the service */
+};
+
+double now_ms(void);
+void write_file(const char *path, const char *text);
+/* A busy loop of another user, which ends with its parent. */
+pid_t start_busy(uid_t uid);
+void be_busy(void) __attribute__((noreturn));
+/* Kill a process and wait for it. */
+void end(pid_t pid);
+
+void victim_init(struct victim *v);
+/* The service answers each request, and takes whatever else arrives. */
+void serve(const struct victim *v) __attribute__((noreturn));
+/* Exchange messages until the pipe, unless it is -1, is readable. Returns the longest trip in ms.
+ */
+double exchange(const struct victim *v, double seconds, int pipe);
+/* Compare the longest round trips, in ms. */
+void expect_no_longer(const char *name, double attacked, double beside_loops);
