@@ -267,6 +267,7 @@ static double longest_during(const struct attack *attack, const struct victim *v
         pid_t pids[N_ATTACKERS], busy[N_BUSY], stopping = 0;
         double longest;
 
+        write_file(CGROUP "/slow/cpu.max", "5000 100000");
         for (int i = 0; i < N_ATTACKERS; i++)
                 pids[i] = start(attack, v, mode);
         for (int i = 0; i < N_BUSY && mode == IDLE; i++)
@@ -274,6 +275,8 @@ static double longest_during(const struct attack *attack, const struct victim *v
         if (mode == STOPPED)
                 stopping = start_stopping(pids);
         longest = exchange(v, SECONDS, -1);
+        /* so that they end soon */
+        write_file(CGROUP "/slow/cpu.max", "max 100000");
         if (stopping)
                 end(stopping);
         for (int i = 0; i < N_BUSY && mode == IDLE; i++)
@@ -316,7 +319,6 @@ int main(int argc, char **argv) {
                 EXPECT(mount("cgroup", CGROUP, "cgroup2", 0, NULL) == 0);
                 write_file(CGROUP "/cgroup.subtree_control", "+cpu");
                 EXPECT(mkdir(CGROUP "/slow", 0755) == 0 || errno == EEXIST);
-                write_file(CGROUP "/slow/cpu.max", "5000 100000");
                 run((enum mode)mode);
                 EXPECT(umount2(CGROUP, MNT_DETACH) == 0);
                 return 0;
