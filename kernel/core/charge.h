@@ -50,6 +50,7 @@
  */
 
 #include <linux/log2.h>
+#include <linux/math64.h>
 #include "share.h"
 
 /**
@@ -67,7 +68,7 @@ struct bus1_usage {
 /* What each of n gets at least, whatever the others do. */
 static inline u64 bus1_divide(u64 left, u64 n)
 {
-	return n > 1 ? left / (n * (ilog2(n) + 1)) : left;
+	return n > 1 ? div64_u64(left, n * (ilog2(n) + 1)) : left;
 }
 
 void bus1_usage_init(struct bus1_usage *usage, struct bus1_account *account);
