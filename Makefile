@@ -12,6 +12,8 @@
 #   make kernel        build bus1.ko, for the running kernel or the one in KDIR
 #   make test-vm       run the tests of bus1.ko in virtual machines
 #   make test-vm-all   the same, also on a kernel that looks for data races
+#   make build-cross   build bus1.ko for 32 bits, arm64 and PREEMPT_RT
+#   make test-vm-other run the tests of bus1.ko on arm64 and on PREEMPT_RT
 #   make bench         compare with dbus-daemon and dbus-broker
 #   make bench-vm      the same for bus1.ko, in a virtual machine
 #   make doc-pictures  make the pictures of the documents from their sources
@@ -23,7 +25,7 @@
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all build run test test-quick lint coverage test-vm test-vm-all bench bench-vm kernel doc-pictures install clean
+.PHONY: all build run test test-quick lint coverage test-vm test-vm-all test-vm-other build-cross bench bench-vm kernel doc-pictures install clean
 
 all: build
 
@@ -68,6 +70,16 @@ test-vm-all:
 	@tools/install-deps vm
 	@$(MAKE) --no-print-directory build
 	@test/vm/run $(BUILD) stock debug kcsan
+
+build-cross:
+	@tools/install-deps cross
+	@test/vm/build-cross
+
+test-vm-other:
+	@tools/install-deps vm
+	@tools/install-deps cross
+	@$(MAKE) --no-print-directory build
+	@test/vm/run $(BUILD) rt arm64
 
 bench:
 	@tools/install-deps bench
