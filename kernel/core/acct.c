@@ -239,6 +239,8 @@ void bus1_account_put(struct bus1_account *account)
 		 */
 		if (!refcount_dec_and_lock(&account->refs, &accounts->lock))
 			return;
+		/* sparse does not know that the function takes the lock. */
+		__acquire(&accounts->lock);
 		rb_erase(&account->rb, &accounts->accounts);
 		if (account->depth > 1) {
 			outer = account->path[account->depth - 2];

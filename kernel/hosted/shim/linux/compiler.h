@@ -7,6 +7,9 @@
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define __maybe_unused __attribute__((unused))
 
+/* This tells sparse that a lock is taken. */
+#define __acquire(lock) ((void)0)
+
 /* Relaxed atomics mean the same as the volatile accesses of the kernel in its memory model. */
 #define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
