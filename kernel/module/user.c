@@ -73,8 +73,11 @@ int bus1_user_put_message(u64 ptr, const struct bus1_message_fds *message)
 	return bus1_user_put(ptr, &message->message, 1, sizeof(message->message));
 }
 
-/* Import a single vector like import_iovec(), which would copy it twice. Returns its length. */
-static ssize_t bus1_user_import_one(struct bus1_user_data *data, int direction, u64 ptr)
+/*
+ * Import a single vector like import_iovec(), which would copy it twice. What is behind the data is
+ * not used, so it need not be an address that the user can have. Returns the length.
+ */
+static ssize_t bus1_user_import_one(struct bus1_user_data *data, int direction, u64 ptr, u64 n_data)
 {
 	struct iovec vec;
 
@@ -82,7 +85,7 @@ static ssize_t bus1_user_import_one(struct bus1_user_data *data, int direction, 
 		return -EFAULT;
 	if ((ssize_t)vec.iov_len < 0)
 		return -EINVAL;
-	vec.iov_len = min_t(size_t, vec.iov_len, MAX_RW_COUNT);
+	vec.iov_len = min_t(u64, min_t(u64, vec.iov_len, n_data), MAX_RW_COUNT);
 	if (!access_ok(vec.iov_base, vec.iov_len))
 		return -EFAULT;
 	data->vecs = NULL;
@@ -109,7 +112,7 @@ int bus1_user_import_data(struct bus1_user_data *data, int direction,
 
 	data->vecs = data->few;
 	if (message->n_data_vecs == 1 && !in_compat_syscall())
-		n = bus1_user_import_one(data, direction, message->ptr_data_vecs);
+		n = bus1_user_import_one(data, direction, message->ptr_data_vecs, message->n_data);
 	else
 		n = import_iovec(direction, u64_to_user_ptr(message->ptr_data_vecs),
 				 message->n_data_vecs, ARRAY_SIZE(data->few), &data->vecs,
