@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+/*
+ * Runs the tests of a program and reports their results as TAP
+ *
+ * A program of this folder runs one test, or the one that its argument names, and exits with 0 when
+ * it passes. The Makefile renames its main() to test_main(). This main() runs test_main() in a
+ * process of its own for each test, with its output as comments.
+ */
+
+#include "../kselftest.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#undef main
+
+#define MAX_TESTS 8
+
+int test_main(int argc, char **argv);
+
+/* the arguments of programs that have several tests */
+static const struct {
+        const char *program;
+        const char *tests[MAX_TESTS];
+} arguments[] = {
+        {"test-device", {"query", "all"}},
+        {"test-attack-accounts", {"users", "locks"}},
+        {"test-attack-files", {"close", "flight"}},
+        {"test-attack-memory", {"stall", "nowhere"}},
+        {"test-attack-pool", {"fillers", "small", "touch", "collapse", "closed"}},
+};
+
+/* Copy the output of a test until its last process has closed it. */
+static void report_output(int fd) {
+        FILE *output = fdopen(fd, "r");
+        char line[1024];
+
+        if (!output)
+                ksft_exit_fail_msg("fdopen: %s\n", strerror(errno));
+        while (fgets(line, sizeof(line), output)) {
+                line[strcspn(line, "\n")] = '\0';
+                ksft_print_msg("%s\n", line);
+        }
+        fclose(output);
+}
+
+static void run(const char *program, const char *test) {
+        const char *arguments[] = {program, test, NULL};
+        int fds[2], status;
+        pid_t pid;
+
+        fflush(stdout);
+        if (pipe(fds) < 0)
+                ksft_exit_fail_msg("pipe: %s\n", strerror(errno));
+        pid = fork();
+        if (pid < 0)
+                ksft_exit_fail_msg("fork: %s\n", strerror(errno));
+        if (pid == 0) {
+                dup2(fds[1], STDOUT_FILENO);
+                dup2(fds[1], STDERR_FILENO);
+                close(fds[0]);
+                close(fds[1]);
+                exit(test_main(test ? 2 : 1, (char **)arguments));
+        }
+        close(fds[1]);
+        report_output(fds[0]);
+        if (waitpid(pid, &status, 0) < 0)
+                ksft_exit_fail_msg("waitpid: %s\n", strerror(errno));
+        ksft_test_result(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s%s%s\n", program,
+                         test ? " " : "", test ? test : "");
+}
+
+int main(int argc, char **argv) {
+        const char *program = program_invocation_short_name;
+        const char *const *tests = NULL;
+        unsigned int n = 1;
+
+        ksft_print_header();
+        if (access("/dev/bus1", R_OK | W_OK) < 0)
+                ksft_exit_skip("no /dev/bus1\n");
+        if (geteuid() != 0)
+                ksft_exit_skip("only root can become other users\n");
+        for (size_t i = 0; i < sizeof(arguments) / sizeof(arguments[0]); i++)
+                if (strcmp(program, arguments[i].program) == 0)
+                        tests = arguments[i].tests;
+        while (tests && n < MAX_TESTS && tests[n])
+                n++;
+        ksft_set_plan(n);
+        for (unsigned int i = 0; i < n; i++)
+                run(program, tests ? tests[i] : NULL);
+        ksft_finished();
+}
