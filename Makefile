@@ -14,6 +14,8 @@
 #   make test-vm-all   the same, also on a kernel that looks for data races
 #   make build-cross   build bus1.ko for 32 bits, arm64 and PREEMPT_RT
 #   make test-vm-other run the tests of bus1.ko on arm64 and on PREEMPT_RT
+#   make test-intree   boot a kernel with bus1 in its source, and run KUnit tests and kselftests
+#   make kernel-lint   check the kernel's code with the kernel's own tools
 #   make bench         compare with dbus-daemon and dbus-broker
 #   make bench-vm      the same for bus1.ko, in a virtual machine
 #   make doc-pictures  make the pictures of the documents from their sources
@@ -25,7 +27,7 @@
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all build run test test-quick lint coverage test-vm test-vm-all test-vm-other build-cross bench bench-vm kernel doc-pictures install clean
+.PHONY: all build run test test-quick lint kernel-lint coverage test-vm test-vm-all test-vm-other test-intree build-cross bench bench-vm kernel doc-pictures install clean
 
 all: build
 
@@ -51,6 +53,10 @@ lint:
 	@tools/install-deps lint
 	@$(MAKE) --no-print-directory build
 	@tools/lint $(BUILD)
+
+kernel-lint:
+	@tools/install-deps kernel-lint
+	@tools/kernel-lint
 
 coverage:
 	@tools/install-deps coverage
@@ -80,6 +86,11 @@ test-vm-other:
 	@tools/install-deps cross
 	@$(MAKE) --no-print-directory build
 	@test/vm/run $(BUILD) rt arm64
+
+# builds a kernel, unless the cache has one (test/vm/build-kernel)
+test-intree:
+	@tools/install-deps vm
+	@test/vm/run $(BUILD) intree
 
 bench:
 	@tools/install-deps bench
