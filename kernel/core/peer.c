@@ -36,7 +36,7 @@ struct bus1_peer *bus1_peer_new_for(struct bus1_accounts *accounts,
 
 	account = bus1_account_get(accounts, principal);
 	if (IS_ERR(account))
-		return ERR_PTR(PTR_ERR(account));
+		return ERR_CAST(account);
 
 	peer = kzalloc(sizeof(*peer), GFP_KERNEL_ACCOUNT);
 	if (!peer) {

@@ -365,7 +365,8 @@ u64 bus1_queue_push(struct bus1_queue *queue, struct bus1_queue_entry *entry, un
 	}
 
 	bus1_queue_settle(queue, NULL);
-	timestamp = queue->clock = max_t(u64, queue->clock, timestamp) + 2;
+	queue->clock = max_t(u64, queue->clock, timestamp) + 2;
+	timestamp = queue->clock;
 	entry->timestamp = timestamp;
 	entry->tx = tx;
 	bus1_queue_insert(queue, entry);

@@ -48,7 +48,8 @@ void bus1_principal_fill(struct bus1_principal *principal, const struct cred *cr
 		}
 	}
 
-	principal->uid = uid = cred->euid;
+	uid = cred->euid;
+	principal->uid = uid;
 	principal->n_outer = 2 * min_t(size_t, n, BUS1_MAX_NAMESPACES);
 	for (ns = cred->user_ns; ns->parent; ns = ns->parent) {
 		if (uid_eq(uid, ns->owner))

@@ -21,15 +21,15 @@
 #include "ioctl-2016.h"
 #include "module.h"
 
-/*
- * Wake the tasks that poll the peer. The caller holds the lock of the queue. A task that polls
- * first joins the wait queue and then takes this lock to look at the queue. So either this function
- * finds the task waiting, or the task finds the new entry.
- */
+/* Wake the tasks that poll the peer. The caller holds the lock of the queue. */
 static void bus1_file_wake(struct bus1_peer *peer, void *data)
 {
 	struct bus1_file *bus1_file = data;
 
+	/*
+	 * A task that polls first joins the wait queue and then takes the lock to look at the
+	 * queue. So either the task is found waiting here, or it finds the new entry.
+	 */
 	if (waitqueue_active(&bus1_file->waitq))
 		wake_up_interruptible_poll(&bus1_file->waitq, EPOLLIN | EPOLLRDNORM);
 }
