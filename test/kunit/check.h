@@ -72,9 +72,11 @@
 #define ck_assert_str_eq(a, b) KUNIT_ASSERT_STREQ(check_test(), a, b)
 #define ck_assert_mem_eq(a, b, n) KUNIT_ASSERT_EQ(check_test(), memcmp(a, b, n), 0)
 
-/* limits and memory */
+/* limits, variables and memory */
 
 #define UINT64_MAX U64_MAX
+/* Only one thread runs tests, and the kernel has no such variables. */
+#define _Thread_local
 
 static inline void *malloc(size_t size) {
         return kvmalloc(size, GFP_KERNEL);
