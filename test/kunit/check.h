@@ -15,12 +15,8 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-/*
- * The tests are in the style of user space. Some functions are used only by tests that stay there.
- * The stack is large enough for a test, which the thread of the test calls directly.
- */
+/* The tests are in the style of user space. Some functions are used only by tests that stay there. */
 #pragma GCC diagnostic ignored "-Wdeclaration-after-statement"
-#pragma GCC diagnostic ignored "-Wframe-larger-than="
 #pragma GCC diagnostic ignored "-Wunused-function"
 
 /* Helpers do not get the test as an argument, so assertions find it by the task that runs it. */

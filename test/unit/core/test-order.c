@@ -196,7 +196,8 @@ START_TEST(queue_receives_in_order_of_timestamps) {
         static struct bus1_queue_entry entries[1000];
         static struct bus1_staging stagings[1000];
         struct bus1_queue q;
-        u64 timestamps[1000], last = 0, r = 88172645463325252ULL;
+        static u64 timestamps[1000];
+        u64 last = 0, r = 88172645463325252ULL;
 
         bus1_queue_init(&q, NULL, NULL, NULL);
         for (unsigned i = 0; i < 1000; i++) {

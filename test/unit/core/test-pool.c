@@ -268,7 +268,7 @@ static void expect_pages(u64 n) {
 }
 
 START_TEST(page_is_charged_while_a_slice_is_in_it) {
-        u64 offsets[8 * 512];
+        static u64 offsets[8 * 512];
 
         /* 512 slices in a page */
         for (unsigned i = 0; i < 8 * 512; i++) {
