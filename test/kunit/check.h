@@ -15,7 +15,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-/* The tests are in the style of user space. Some functions are used only by tests that stay there. */
+/* The tests have the style of user space. Some functions are used only by tests that stay there. */
 #pragma GCC diagnostic ignored "-Wdeclaration-after-statement"
 #pragma GCC diagnostic ignored "-Wunused-function"
 
