@@ -267,7 +267,7 @@ static bool may_send(struct client *client, const struct message *m, const struc
                 return true;
         failure->name = DRIVER_ERROR("AccessDenied");
         snprintf(failure->text, sizeof(failure->text),
-                 "The policy forbids sending this message to \"%s\" (%s)", m->destination.s,
+                 "Sending this message to \"%s\" is not allowed (%s)", m->destination.s,
                  rule ? rule : "");
         return false;
 }

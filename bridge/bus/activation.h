@@ -40,10 +40,10 @@ enum {
 };
 
 /*
- * Hold m of client until its destination, which nobody owns, has an owner. If the policy or a quota
- * forbids that, client gets an error. In both cases monitors see m, and caller_cookie is taken over
- * as in client_receive(). ACTIVATION_E_UNKNOWN: there is no such service, and nothing was done. A
- * negative errno is fatal.
+ * Hold m of client until its destination, which nobody owns, has an owner. If the policy, a
+ * security module or a quota forbids that, client gets an error. In both cases monitors see m, and
+ * caller_cookie is taken over as in client_receive(). ACTIVATION_E_UNKNOWN: there is no such
+ * service, and nothing was done. A negative errno is fatal.
  */
 int activation_hold(struct client *client, struct message *m, uint64_t caller_cookie);
 /*

@@ -71,7 +71,7 @@ static int route_to_driver(struct client *client, struct message *m, uint64_t co
                 r = monitor_observe(client->bus, client, NULL, m);
         if (r >= 0 && !allowed)
                 r = tell_failure(client, m, cookie, DRIVER_ERROR("AccessDenied"),
-                                 "The policy forbids sending this message to the bus (%s)",
+                                 "Sending this message to the bus is not allowed (%s)",
                                  rule ? rule : "");
         if (r < 0 || !allowed)
                 return r;

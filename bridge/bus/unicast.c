@@ -42,7 +42,7 @@ static int route_to_client(struct client *client, struct message *m, uint64_t co
 
         if (!verdict_check(client->bus, client, target, m, &context, &rule)) {
                 r = tell_failure(client, m, cookie, DRIVER_ERROR("AccessDenied"),
-                                 "The policy forbids sending this message to \"%s\" (%s)",
+                                 "Sending this message to \"%s\" is not allowed (%s)",
                                  m->destination.s, rule ? rule : "");
                 free(rule);
                 return r;
@@ -87,10 +87,10 @@ int unicast_reply(struct client *callee, struct message *m, struct reply *reply)
                 int k;
 
                 r = tell_failure(callee, m, 0, DRIVER_ERROR("AccessDenied"),
-                                 "The policy forbids sending this reply to \"%s\" (%s)",
+                                 "Sending this reply to \"%s\" is not allowed (%s)",
                                  caller->unique_name, rule ? rule : "");
                 free(rule);
-                k = tell_no_reply(reply, "The policy forbids the reply to this call");
+                k = tell_no_reply(reply, "The reply to this call is not allowed");
                 return r < 0 ? r : k;
         }
 
