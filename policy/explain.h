@@ -6,8 +6,8 @@
  *
  * The verdict is the one that the bus gives. The steps are all rules of the family that apply to
  * the connection, in the order of evaluation. The step of a rule that does not match names the
- * attribute that differs. The last rule that matches decides. Only the replies of the bus to its
- * clients are always allowed.
+ * attribute that differs. The last rule that matches decides, with one exception: a client may
+ * always receive the replies of the bus, so no rule decides about them.
  */
 
 #include "policy/model.h"

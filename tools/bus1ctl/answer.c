@@ -92,7 +92,7 @@ void answer_print_verdict(const struct answer *answer) {
 }
 
 void answer_print_rules(const struct answer *answer) {
-        printf("\nrules in the order of evaluation; the last one that matches decides:\n");
+        printf("\nrules in the order of evaluation (=> decides, + matches):\n");
         for (size_t i = 0; i < answer->n_rules; i++) {
                 const struct answer_rule *rule = &answer->rules[i];
 
