@@ -10,7 +10,10 @@
 #include "bridge/base/log.h"
 #include "bridge/bus/bus.h"
 
-/* The ID of all denials in the journal (made with systemd-id128 new): journalctl MESSAGE_ID=... */
+/*
+ * The MESSAGE_ID of all these log lines, also of those about messages that a rule with log="true"
+ * allowed. It was made with systemd-id128 new. journalctl MESSAGE_ID=... shows the lines.
+ */
 #define DENIAL_MESSAGE_ID "3a8aa84927894869bd2c7a563d348c9c"
 
 #define FIELDS_MAX 32

@@ -12,14 +12,11 @@
 
 struct policy_rule;
 
-/*
- * The rule or module that decided. rule and text are NULL if no rule matched, so that the default
- * decided.
- */
+/* What decided: a rule, a security module, or, if no rule matched, the default. */
 struct denial_source {
         const char *policy;             /* "policy", or a security module's name */
-        const struct policy_rule *rule; /* NULL for a security module */
-        const char *text;               /* the rule as text, or the module's reason */
+        const struct policy_rule *rule; /* NULL: a security module or the default decided */
+        const char *text;               /* policy_rule_describe(), or the module's reason */
 };
 
 /*

@@ -105,9 +105,10 @@ struct bus1_dbus_credentials {
 
 struct bus1_dbus_message {
         /*
-         * A SENDER in it can be trusted. The library keeps the SENDER of messages that only the bus
-         * can have sent. On a direct channel that the bus has opened for a member, the library sets
-         * SENDER to this member. From all other messages it removes SENDER. So a reply has a SENDER
+         * A SENDER in it can be trusted. If the message came from the bus, which also delivers the
+         * messages of other members, the library keeps the SENDER that the bus has set. If it came
+         * through a direct channel that the bus opened for a member, the library sets SENDER to
+         * this member. From all other messages the library removes SENDER. So a reply has a SENDER
          * only if the call was sent to BUS1_DBUS_BUS, and not through a handle.
          */
         DBusMessage *message;

@@ -70,8 +70,8 @@ enum bus1_resource {
 
 /**
  * struct bus1_limits - limits of one user, for all its peers together
- * @max:	limit for each resource; 0 selects the default. That of BUS1_RESOURCE_BYTES is a
- *limit of the memory that all resources take together.
+ * @max:	limit for each resource; 0 selects the default. The limit of BUS1_RESOURCE_BYTES
+ *		is for the memory that all resources take together.
  */
 struct bus1_limits {
 	u64 max[_BUS1_RESOURCE_N];

@@ -296,8 +296,9 @@ void bus1_v2016_destroy(struct bus1_v2016_id *named, struct bus1_tx *tx)
 	named->destroyed = true;
 	++named->n_user;
 	/*
-	 * With this state there is no NODE_RELEASE about the owner's own handle. A command that
-	 * destroys nodes notifies the owner by a HANDLE_RELEASE.
+	 * The owner gets no NODE_RELEASE about its own handle, because bus1_node_release() skips
+	 * handles of the sender in the state GONE. Instead the command that destroys nodes queues a
+	 * HANDLE_RELEASE, if the ID still exists afterwards.
 	 */
 	if (named->handle)
 		named->handle->object.state = BUS1_OBJECT_GONE;

@@ -15,8 +15,8 @@
 #include "v2016-peer.h"
 
 /*
- * The core adds four to this ID for each new ID that it chooses. So the two lowest bits, which are
- * the flags, stay the same.
+ * The value of last_id before the core has chosen any ID. Each ID that the core chooses is greater
+ * by four than the one before. So the two lowest bits, which are flags, stay set.
  */
 #define BUS1_V2016_FIRST_ID (BUS1_2016_HANDLE_MANAGED | BUS1_2016_HANDLE_REMOTE)
 

@@ -80,11 +80,12 @@ struct bus1_v2016_shown {
  * struct bus1_v2016 - additional state of a peer of 2016, protected by its lock
  * @by_id:	struct bus1_v2016_id by ID
  * @by_node:	struct bus1_v2016_id by node
- * @last_id:	the last ID that was given out; IDs are never used again
+ * @last_id:	the last ID that the core has chosen; it never chooses an ID twice
  * @head:	message at the front of the queue, if it was peeked at
  * @seed:	message that the peer keeps for itself. It is in no queue; its handles are in
  *		flight.
- * @state:	flags and limits of the peer that resets have set, or the defaults; field flags is 0
+ * @state:	peer_flags and limits that resets have set, or the defaults; the field flags is
+ *		always 0
  */
 struct bus1_v2016 {
 	struct rb_root by_id;

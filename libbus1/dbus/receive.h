@@ -20,7 +20,7 @@ struct incoming {
         struct incoming *prev, *next;
 };
 
-/* Receive the messages that wait. Returns 0, -ENOMEM, or -ECONNRESET when the bus has gone. */
+/* Receive messages that wait, at most 64. Returns 0, -ENOMEM, or -ECONNRESET: the bus has gone. */
 int receive_all(struct bus1_dbus *bus);
 /* End a pending call with the message that arrived on its node. Does not take over received. */
 void receive_reply(struct bus1_dbus *bus, struct pending *p, struct bus1_received *received);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Threads that share peers, and peers that end while other threads use them: nothing hangs, crashes
- * or leaks. The stress test checks which messages are received, and in which order.
+ * Several threads use the same peers, and peers end meanwhile: nothing hangs, crashes or leaks.
+ * Several threads send to one one-shot node: exactly one message arrives. The stress test
+ * (stress.c) checks which messages arrive when all operations are mixed, and in which order.
  */
 
 #include "core-test.h"

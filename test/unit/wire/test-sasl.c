@@ -23,7 +23,11 @@ struct dialogue {
         const char *in;
         const char *out;
         enum sasl_event event;
-        const char *rest; /* the bytes after BEGIN, which are not consumed */
+        /*
+         * The bytes after the line that caused the event, which are not consumed. NULL: not
+         * checked, except that all input is consumed when the event is SASL_MORE.
+         */
+        const char *rest;
 };
 
 #define ERROR "ERROR\r\n"
