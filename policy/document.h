@@ -56,7 +56,7 @@ struct document {
         int result; /* the first error; it stops the parser */
         const struct element *elements[ELEMENT_DEPTH_MAX]; /* the open ones, outermost first */
         size_t n_elements;
-        char *text; /* of the innermost element so far */
+        char *text; /* of the innermost open element, as far as it has been read */
         size_t n_text;
 
         /* state of the open element, from its start to its end */

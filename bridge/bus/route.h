@@ -66,5 +66,5 @@ static inline void route_end_cookie(struct client *client, uint32_t serial,
         if (caller_cookie)
                 route_close_cookie(client, serial, caller_cookie);
 }
-/* End a pending reply. reply_closed() tells each front end whose cookie is still set. */
+/* End a pending reply. Calls client_ops.reply_closed() for each cookie that is still set. */
 void route_end_reply(struct reply *reply);

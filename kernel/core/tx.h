@@ -35,8 +35,8 @@
  *
  * This is one global order. When two transactions have two receivers in common, both queues compare
  * the same values: timestamp and number of the transaction. Each receiver receives by these values.
- * A transaction that is decided after a receive gets a timestamp ahead of the entry that was
- * received, because either it was staged later, or the receive has delayed it.
+ * A transaction that is decided after a receive gets a greater timestamp than the entry that
+ * was received, because either it was staged later, or the receive has delayed it.
  *
  * The order is also causal. Nobody receives any part of a transaction before its decision. After
  * it, each operation on one of its queues finds the staged entry decided, and advances the clock to

@@ -5,6 +5,6 @@
 
 /* When memory runs out, hh.tbl of the new element stays NULL and the process goes on. */
 #define HASH_NONFATAL_OOM 1
-/* Jenkins's hash "one at a time" is good for short keys. The default causes compiler warnings. */
+/* Jenkins's hash "one at a time" is good for short keys. uthash's default causes warnings. */
 #define HASH_FUNCTION(key, n, hash) HASH_OAT(key, n, hash)
 #include <uthash.h>

@@ -311,7 +311,10 @@ static bool observer_listen(const struct observer *o, char *heard, size_t n_hear
         return true;
 }
 
-/* Eavesdroppers of all kinds must hear the same messages, and so must monitors. */
+/*
+ * Eavesdroppers of all kinds must hear the same messages. Monitors of all kinds must hear the same
+ * messages, too, but they can hear others than the eavesdroppers do.
+ */
 static bool try_observers(struct trial *t) {
         char heard[N_OBSERVERS][64];
 

@@ -52,7 +52,7 @@ START_TEST(nothing_waits_for_a_staged_entry) {
         ck_assert_ptr_eq(bus1_queue_peek(&f.q), &f.entries[1]);
         bus1_queue_remove(&f.q, &f.entries[1]);
 
-        /* What was received before the decision is ahead of the transaction. */
+        /* The transaction gets a greater timestamp than what was received before its decision. */
         final = bus1_staging_decide(&f.first, least);
         ck_assert_uint_gt(final, pushed);
         ck_assert(bus1_queue_commit(&f.q, &f.entries[0], &f.first));
