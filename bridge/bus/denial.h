@@ -5,7 +5,8 @@
  * Denials in the log - which client may not do what, because of which rule
  *
  * Every denial becomes one line, limited in rate (bridge/bus/complaint.h), and the same information
- * as fields for the journal. doc/operating/logging.md lists the fields.
+ * as fields for the journal. So does every message that a rule with log="true" allows.
+ * doc/operating/logging.md lists the fields.
  */
 
 #include "bridge/bus/client.h"
