@@ -172,6 +172,11 @@ struct bus1_cmd_send {
  * together with BUS1_RECV_FLAG_PEEK or BUS1_MESSAGE_FLAG_POOL.
  */
 #define BUS1_RECV_FLAG_DISCARD		((__u64)0x8)
+/*
+ * Extension: wait while there is no message. A signal ends the wait with EINTR, or restarts the
+ * command if its handler has SA_RESTART.
+ */
+#define BUS1_RECV_FLAG_WAIT		((__u64)0x10)
 
 struct bus1_cmd_recv {
 	__u64 flags;
@@ -189,6 +194,7 @@ struct bus1_cmd_recv {
 #define BUS1_FEATURE_SECCTX		((__u64)0x40)
 #define BUS1_FEATURE_POOL		((__u64)0x80)	/* and BUS1_CMD_SLICE_RELEASE */
 #define BUS1_FEATURE_DISCARD		((__u64)0x100)
+#define BUS1_FEATURE_CALL		((__u64)0x200)	/* BUS1_CMD_CALL and BUS1_RECV_FLAG_WAIT */
 
 #define BUS1_VERSION			((__u64)1)
 
@@ -233,6 +239,34 @@ struct bus1_cmd_slice_release {
 	__u64 offset;
 };
 
+/*
+ * Extension: send messages, then wait for messages, in one command. A client makes a call with it;
+ * a service sends the reply to one call, and receives the next call.
+ *
+ * The sends are carried out one after the other, each as by BUS1_CMD_SEND. If one fails, the command
+ * fails with its error. Then the command receives up to n_recvs messages, each as by BUS1_CMD_RECV,
+ * but waits only for the first one: EAGAIN when timeout is 0 and there is no message, ETIMEDOUT
+ * when the time is over, EINTR after a signal. After a success, n_recvs is set to the number of
+ * messages received. The flags of the receives must not have BUS1_RECV_FLAG_PEEK or
+ * BUS1_RECV_FLAG_WAIT. With n_recvs 0 the command only sends.
+ *
+ * If the command fails after it has begun, ptr_sends, n_sends and timeout are set to what is left.
+ * So the same command, given again, continues it. All else is as with BUS1_CMD_RECV.
+ */
+struct bus1_cmd_call {
+	__u64 flags;		/* 0 */
+	__u64 n_sends;
+	__u64 ptr_sends;	/* struct bus1_cmd_send * */
+	__u64 n_recvs;
+	__u64 ptr_recvs;	/* struct bus1_cmd_recv * */
+	/* Receive only what concerns this node of the peer. BUS1_INVALID: receive anything. */
+	__u64 node;
+	__u64 timeout;		/* nanoseconds; BUS1_INVALID: wait without a limit */
+};
+
+/* sends, and receives, in one BUS1_CMD_CALL */
+#define BUS1_CALL_MAX		1024
+
 #define BUS1_CMD_TRANSFER	_IOWR(BUS1_IOCTL_MAGIC, 0x00, struct bus1_cmd_transfer)
 #define BUS1_CMD_RELEASE	_IOWR(BUS1_IOCTL_MAGIC, 0x01, struct bus1_cmd_release)
 #define BUS1_CMD_SEND		_IOWR(BUS1_IOCTL_MAGIC, 0x02, struct bus1_cmd_send)
@@ -241,5 +275,6 @@ struct bus1_cmd_slice_release {
 #define BUS1_CMD_DISCONNECT	_IOWR(BUS1_IOCTL_MAGIC, 0x05, struct bus1_cmd_disconnect)
 #define BUS1_CMD_RESET		_IOWR(BUS1_IOCTL_MAGIC, 0x06, struct bus1_cmd_reset)
 #define BUS1_CMD_SLICE_RELEASE	_IOWR(BUS1_IOCTL_MAGIC, 0x07, struct bus1_cmd_slice_release)
+#define BUS1_CMD_CALL		_IOWR(BUS1_IOCTL_MAGIC, 0x08, struct bus1_cmd_call)
 
 #endif /* _UAPI_LINUX_BUS1_H */

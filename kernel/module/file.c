@@ -31,7 +31,7 @@ static void bus1_file_wake(struct bus1_peer *peer, void *data)
 	 * queue. So either the task is found waiting here, or it finds the new entry.
 	 */
 	if (waitqueue_active(&bus1_file->waitq))
-		wake_up_interruptible_poll(&bus1_file->waitq, EPOLLIN | EPOLLRDNORM);
+		wake_up_interruptible_sync_poll(&bus1_file->waitq, EPOLLIN | EPOLLRDNORM);
 }
 
 static int bus1_file_open(struct inode *inode, struct file *file)
@@ -172,6 +172,8 @@ static long bus1_file_ioctl(struct file *file, unsigned int command, unsigned lo
 		return bus1_ioctl_send(bus1_file->peer, argp);
 	case BUS1_CMD_RECV:
 		return bus1_ioctl_recv(bus1_file, argp);
+	case BUS1_CMD_CALL:
+		return bus1_ioctl_call(bus1_file, argp);
 	case BUS1_CMD_SLICE_RELEASE:
 		return bus1_ioctl_slice_release(bus1_file->peer, argp);
 	case BUS1_CMD_DISCONNECT:

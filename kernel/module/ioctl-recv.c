@@ -10,38 +10,14 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
-#include "module.h"
+#include "ioctl-recv.h"
 
 #define BUS1_RECV_FLAGS                                                             \
 	(BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_SECCTX | \
-	 BUS1_RECV_FLAG_DISCARD)
+	 BUS1_RECV_FLAG_DISCARD | BUS1_RECV_FLAG_WAIT)
 
 /* number of handles that are copied to the user at a time */
 #define BUS1_RECV_BATCH 16
-
-/**
- * struct bus1_ioctl_recv_state - a receive in progress
- * @cmd:	the command
- * @message:	message as the user passed it
- * @max_offset:	offset that the user passed: data in the pool has to end there at the latest
- * @metadata:	metadata as the user passed it, with BUS1_RECV_FLAG_SECCTX; else all 0
- * @data:	buffers for the data, unless it goes to the pool
- * @secctx:	label of the sender, when the user asks for it
- * @fds:	numbers that were reserved for descriptors
- * @n_fds:	number of @fds
- * @payload:	payload with the files for @fds; referenced, NULL when there are none
- */
-struct bus1_ioctl_recv_state {
-	struct bus1_cmd_recv cmd;
-	struct bus1_message_fds message;
-	u64 max_offset;
-	struct bus1_metadata_secctx metadata;
-	struct bus1_user_data data;
-	struct bus1_secctx secctx;
-	s32 *fds;
-	size_t n_fds;
-	struct bus1_payload *payload;
-};
 
 static noinline_for_stack int
 bus1_ioctl_recv_put_transfers(const struct bus1_ioctl_recv_state *state,
@@ -286,38 +262,74 @@ static int bus1_ioctl_recv_import_data(struct bus1_file *bus1_file,
 	return bus1_pool_enable(bus1_file);
 }
 
+/**
+ * bus1_ioctl_recv_collect() - copy and check the arguments of a receive
+ * @state:	its @cmd is set; everything else is set by this function
+ * @bus1_file:	open device of the receiver
+ *
+ * Return: a negative errno. Only after a success bus1_ioctl_recv_destroy() must follow.
+ */
+int bus1_ioctl_recv_collect(struct bus1_ioctl_recv_state *state, struct bus1_file *bus1_file)
+{
+	int r;
+
+	state->fds = NULL;
+	state->n_fds = 0;
+	state->payload = NULL;
+	state->metadata = (struct bus1_metadata_secctx){};
+	state->secctx = (struct bus1_secctx){};
+	if (state->cmd.flags & ~BUS1_RECV_FLAGS)
+		return -EINVAL;
+	if (state->cmd.flags & BUS1_RECV_FLAG_SECCTX &&
+	    copy_from_user(&state->metadata, u64_to_user_ptr(state->cmd.ptr_metadata),
+			   sizeof(state->metadata)))
+		return -EFAULT;
+	r = bus1_user_get_message(&state->message, state->cmd.ptr_message,
+				  BUS1_MESSAGE_FLAG_FDS | BUS1_MESSAGE_FLAG_POOL);
+	if (r < 0)
+		return r;
+	if (state->message.message.type != BUS1_INVALID)
+		return -EINVAL;
+	return bus1_ioctl_recv_import_data(bus1_file, state);
+}
+
+/* Receive a message that is there already. Returns -EAGAIN if there is none. */
+int bus1_ioctl_recv_run(struct bus1_ioctl_recv_state *state, struct bus1_file *bus1_file)
+{
+	int r;
+
+	do
+		r = bus1_ioctl_recv_one(bus1_file->peer, state);
+	while (r == -ESTALE);
+	return r;
+}
+
+void bus1_ioctl_recv_destroy(struct bus1_ioctl_recv_state *state)
+{
+	kfree(state->data.vecs);
+}
+
 int bus1_ioctl_recv(struct bus1_file *bus1_file, void __user *argp)
 {
 	struct bus1_ioctl_recv_state state;
 	int r;
 
-	state.fds = NULL;
-	state.n_fds = 0;
-	state.payload = NULL;
-	state.metadata = (struct bus1_metadata_secctx){};
-	state.secctx = (struct bus1_secctx){};
 	if (copy_from_user(&state.cmd, argp, sizeof(state.cmd)))
 		return -EFAULT;
-	if (state.cmd.flags & ~BUS1_RECV_FLAGS)
-		return -EINVAL;
-	if (state.cmd.flags & BUS1_RECV_FLAG_SECCTX &&
-	    copy_from_user(&state.metadata, u64_to_user_ptr(state.cmd.ptr_metadata),
-			   sizeof(state.metadata)))
-		return -EFAULT;
-	r = bus1_user_get_message(&state.message, state.cmd.ptr_message,
-				  BUS1_MESSAGE_FLAG_FDS | BUS1_MESSAGE_FLAG_POOL);
-	if (r < 0)
-		return r;
-	if (state.message.message.type != BUS1_INVALID)
-		return -EINVAL;
-	r = bus1_ioctl_recv_import_data(bus1_file, &state);
+	r = bus1_ioctl_recv_collect(&state, bus1_file);
 	if (r < 0)
 		return r;
 
-	do
-		r = bus1_ioctl_recv_one(bus1_file->peer, &state);
-	while (r == -ESTALE);
+	do {
+		if (state.cmd.flags & BUS1_RECV_FLAG_WAIT)
+			r = bus1_file_wait(bus1_file, KTIME_MAX);
+		if (r == 0)
+			r = bus1_ioctl_recv_run(&state, bus1_file);
+		/* Another receiver can have taken the message that ended the wait. */
+	} while (r == -EAGAIN && state.cmd.flags & BUS1_RECV_FLAG_WAIT);
 
-	kfree(state.data.vecs);
+	if (r < 0 && state.cmd.flags & BUS1_RECV_FLAG_WAIT)
+		bus1_file_pass_on(bus1_file);
+	bus1_ioctl_recv_destroy(&state);
 	return r;
 }

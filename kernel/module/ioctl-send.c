@@ -150,33 +150,40 @@ free_destinations:
 	return r;
 }
 
-int bus1_ioctl_send(struct bus1_peer *peer, void __user *argp)
+/* Carry out a send whose structure has been copied. */
+int bus1_ioctl_send_cmd(struct bus1_peer *peer, const struct bus1_cmd_send *cmd)
 {
 	struct bus1_message_fds message;
-	struct bus1_cmd_send cmd;
 	size_t n;
 	int r;
 
-	if (copy_from_user(&cmd, argp, sizeof(cmd)))
-		return -EFAULT;
-	if (cmd.flags & ~BUS1_SEND_FLAG_CONTINUE)
+	if (cmd->flags & ~BUS1_SEND_FLAG_CONTINUE)
 		return -EINVAL;
-	r = bus1_user_get_message(&message, cmd.ptr_message, BUS1_MESSAGE_FLAG_FDS);
+	r = bus1_user_get_message(&message, cmd->ptr_message, BUS1_MESSAGE_FLAG_FDS);
 	if (r < 0)
 		return r;
 	if (message.message.type != BUS1_MESSAGE_TYPE_USER)
 		return -EINVAL;
-	if (cmd.n_destinations > BUS1_MAX_DESTINATIONS ||
+	if (cmd->n_destinations > BUS1_MAX_DESTINATIONS ||
 	    message.message.n_transfers > BUS1_MAX_TRANSFERS ||
 	    message.message.n_data > BUS1_MAX_DATA || message.n_fds > BUS1_MAX_FILES)
 		return -EMSGSIZE;
 
-	n = bus1_send_memory(message.message.n_data, cmd.n_destinations,
+	n = bus1_send_memory(message.message.n_data, cmd->n_destinations,
 			     message.message.n_transfers);
 	r = bus1_peer_begin_command(peer, n);
 	if (r < 0)
 		return r;
-	r = bus1_ioctl_send_collect(peer, &cmd, &message);
+	r = bus1_ioctl_send_collect(peer, cmd, &message);
 	bus1_peer_end_command(peer, n);
 	return r;
+}
+
+int bus1_ioctl_send(struct bus1_peer *peer, void __user *argp)
+{
+	struct bus1_cmd_send cmd;
+
+	if (copy_from_user(&cmd, argp, sizeof(cmd)))
+		return -EFAULT;
+	return bus1_ioctl_send_cmd(peer, &cmd);
 }

@@ -19,6 +19,7 @@
  * keeps other receivers of the same peer out.
  */
 
+#include <linux/ktime.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
 #include <linux/uaccess.h>
@@ -71,13 +72,20 @@ int bus1_ioctl_transfer(struct bus1_peer *peer, void __user *argp);
 int bus1_ioctl_release(struct bus1_peer *peer, void __user *argp);
 int bus1_ioctl_send(struct bus1_peer *peer, void __user *argp);
 int bus1_ioctl_recv(struct bus1_file *bus1_file, void __user *argp);
+int bus1_ioctl_call(struct bus1_file *bus1_file, void __user *argp);
 int bus1_ioctl_slice_release(struct bus1_peer *peer, void __user *argp);
 int bus1_ioctl_disconnect(struct bus1_file *bus1_file, void __user *argp);
 int bus1_ioctl_reset(struct bus1_peer *peer, void __user *argp);
 int bus1_ioctl_query(struct bus1_peer *peer, void __user *argp);
 
+int bus1_ioctl_send_cmd(struct bus1_peer *peer, const struct bus1_cmd_send *cmd);
 struct bus1_payload *bus1_ioctl_send_payload(struct bus1_peer *peer, struct iov_iter *data,
 					     size_t n_data, u64 ptr_fds, size_t n_fds);
+
+/* waiting (wait.c) */
+
+int bus1_file_wait(struct bus1_file *bus1_file, ktime_t deadline);
+void bus1_file_pass_on(struct bus1_file *bus1_file);
 
 /* pools (pool.c) */
 

@@ -18,6 +18,7 @@
 #include "test/bench/raw.h"
 
 #define OTHER_USER 1000
+#define EXCHANGE_MAX 16
 
 static long check(long r, const char *what) {
         if (r < 0)
@@ -70,9 +71,58 @@ static bool device_recv(int fd, struct bus1_message_fds *message) {
         return false;
 }
 
+/* With BUS1_CMD_CALL. All messages use the same memory. Returns the number received. */
+static unsigned device_exchange(const struct end *end, const void *out, size_t n_bytes_out,
+                                unsigned n_out, void *in, size_t n_bytes_in, unsigned n_in) {
+        struct iovec vec_out = {(void *)out, n_bytes_out}, vec_in = {in, n_bytes_in};
+        struct bus1_message message_out = {
+                .type = BUS1_MESSAGE_TYPE_USER,
+                .n_data = n_bytes_out,
+                .n_data_vecs = 1,
+                .ptr_data_vecs = (uintptr_t)&vec_out,
+        };
+        struct bus1_message messages_in[EXCHANGE_MAX];
+        struct bus1_cmd_send sends[EXCHANGE_MAX];
+        struct bus1_cmd_recv recvs[EXCHANGE_MAX];
+        struct bus1_metadata metadata;
+        struct bus1_cmd_call cmd = {
+                .n_sends = n_out,
+                .ptr_sends = (uintptr_t)sends,
+                .n_recvs = n_in,
+                .ptr_recvs = (uintptr_t)recvs,
+                .node = BUS1_INVALID,
+                .timeout = BUS1_INVALID,
+        };
+
+        for (unsigned i = 0; i < n_out; i++)
+                sends[i] = (struct bus1_cmd_send){
+                        .n_destinations = 1,
+                        .ptr_destinations = (uintptr_t)&end->handle,
+                        .ptr_message = (uintptr_t)&message_out,
+                };
+        for (unsigned i = 0; i < n_in; i++) {
+                messages_in[i] = (struct bus1_message){
+                        .type = BUS1_INVALID,
+                        .n_data = n_bytes_in,
+                        .n_data_vecs = 1,
+                        .ptr_data_vecs = (uintptr_t)&vec_in,
+                };
+                recvs[i] = (struct bus1_cmd_recv){
+                        .ptr_metadata = (uintptr_t)&metadata,
+                        .ptr_message = (uintptr_t)&messages_in[i],
+                };
+        }
+        check(ioctl(end->fd, BUS1_CMD_CALL, &cmd), "call");
+        return cmd.n_recvs;
+}
+
 static void device_recv_one(int fd, struct bus1_message_fds *message) {
         if (!device_recv(fd, message))
                 raw_fail("recv: nothing there");
+}
+
+static bool is_bus1(const struct end *end) {
+        return end->kind == END_BUS1 || end->kind == END_CALL || end->kind == END_LIBBUS1;
 }
 
 /* pairs */
@@ -106,8 +156,9 @@ void end_pair(enum end_kind kind, struct end ends[static 2]) {
         ends[0] = ends[1] = (struct end){.kind = kind, .fd = -1, .out = -1};
         switch (kind) {
         case END_USERS:
+        case END_CALLERS:
                 /* From here on they are like peers of one user. */
-                ends[0].kind = ends[1].kind = END_BUS1;
+                ends[0].kind = ends[1].kind = kind == END_USERS ? END_BUS1 : END_CALL;
                 ends[0].fd = device_open();
                 check(seteuid(OTHER_USER), "seteuid");
                 ends[1].fd = device_open();
@@ -115,6 +166,7 @@ void end_pair(enum end_kind kind, struct end ends[static 2]) {
                 end_introduce_both(ends);
                 return;
         case END_BUS1:
+        case END_CALL:
                 for (int i = 0; i < 2; i++)
                         ends[i].fd = device_open();
                 end_introduce_both(ends);
@@ -177,7 +229,7 @@ void end_multicast(const struct end *end, const uint64_t *handles, size_t n_hand
 void end_send(const struct end *end, const void *data, size_t n) {
         ssize_t l = n;
 
-        if (end->kind == END_BUS1 || end->kind == END_LIBBUS1)
+        if (is_bus1(end))
                 end_multicast(end, &end->handle, 1, data, n);
         else if (end->kind == END_PIPE)
                 l = write(end->out, data, n);
@@ -209,7 +261,7 @@ static bool bus1_recv(const struct end *end, void *data, size_t n) {
 bool end_recv(const struct end *end, void *data, size_t n) {
         ssize_t l;
 
-        if (end->kind == END_BUS1 || end->kind == END_LIBBUS1)
+        if (is_bus1(end))
                 return bus1_recv(end, data, n);
         if (end->kind == END_PIPE)
                 l = read(end->fd, data, n);
@@ -218,6 +270,24 @@ bool end_recv(const struct end *end, void *data, size_t n) {
         if (l < 0 && errno != EAGAIN)
                 check(l, "recv");
         return l > 0;
+}
+
+unsigned end_exchange(const struct end *end, const void *out, size_t n_bytes_out, unsigned n_out,
+                      void *in, size_t n_bytes_in, unsigned n_in) {
+        unsigned n = 0;
+
+        if (n_out > EXCHANGE_MAX || n_in > EXCHANGE_MAX)
+                raw_fail("too many messages");
+        if (end->kind == END_CALL)
+                return device_exchange(end, out, n_bytes_out, n_out, in, n_bytes_in, n_in);
+        for (unsigned i = 0; i < n_out; i++)
+                end_send(end, out, n_bytes_out);
+        do
+                end_wait(end);
+        while (!end_recv(end, in, n_bytes_in));
+        for (n = 1; n < n_in && end->kind != END_BLOCKING && end_recv(end, in, n_bytes_in);)
+                n++;
+        return n;
 }
 
 /* descriptors */

@@ -16,6 +16,8 @@
 enum end_kind {
         END_BUS1,     /* bus1 by ioctl() */
         END_USERS,    /* the same between two users; needs root */
+        END_CALL,     /* bus1, with BUS1_CMD_CALL instead of send, poll and recv */
+        END_CALLERS,  /* the same between two users */
         END_LIBBUS1,  /* bus1 with libbus1 */
         END_SOCKET,   /* SOCK_SEQPACKET; waits with poll(), as a program with an event loop does */
         END_BLOCKING, /* SOCK_SEQPACKET; waits in recv() */
@@ -43,6 +45,13 @@ void end_wait(const struct end *end);
 void end_send(const struct end *end, const void *data, size_t n);
 /* False if there is no message. If the receive call waits: false if the other end is closed. */
 bool end_recv(const struct end *end, void *data, size_t n);
+
+/*
+ * Send n_out messages, then receive up to n_in, but at least one, of n bytes at most. Waits for the
+ * first one. Returns the number received.
+ */
+unsigned end_exchange(const struct end *end, const void *out, size_t n_bytes_out, unsigned n_out,
+                      void *in, size_t n_bytes_in, unsigned n_in);
 
 /* Send one message through several handles. */
 void end_multicast(const struct end *end, const uint64_t *handles, size_t n_handles,

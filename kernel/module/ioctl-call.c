@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * BUS1_CMD_CALL: send messages, then wait for messages
+ *
+ * The first receive is checked before anything is sent. So a call that could not receive its reply
+ * does not happen.
+ */
+
+#include <linux/err.h>
+#include <linux/ktime.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+#include "ioctl-recv.h"
+
+/* Copy the next receive, and check it. */
+static int bus1_ioctl_call_collect(struct bus1_ioctl_recv_state *state, struct bus1_file *bus1_file,
+				   u64 ptr)
+{
+	if (copy_from_user(&state->cmd, u64_to_user_ptr(ptr), sizeof(state->cmd)))
+		return -EFAULT;
+	if (state->cmd.flags & (BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_WAIT))
+		return -EINVAL;
+	return bus1_ioctl_recv_collect(state, bus1_file);
+}
+
+/* Send until a send fails. @cmd then says what is left. */
+static int bus1_ioctl_call_send(struct bus1_file *bus1_file, struct bus1_cmd_call *cmd)
+{
+	struct bus1_cmd_send send;
+	int r = 0;
+
+	while (cmd->n_sends > 0) {
+		if (copy_from_user(&send, u64_to_user_ptr(cmd->ptr_sends), sizeof(send)))
+			return -EFAULT;
+		r = bus1_ioctl_send_cmd(bus1_file->peer, &send);
+		if (r < 0)
+			return r;
+		cmd->ptr_sends += sizeof(send);
+		--cmd->n_sends;
+		if (cmd->n_sends > 0 && signal_pending(current))
+			return -ERESTARTSYS;
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Wait for the first message, and receive it. */
+static int bus1_ioctl_call_recv_first(struct bus1_ioctl_recv_state *state,
+				      struct bus1_file *bus1_file, struct bus1_cmd_call *cmd)
+{
+	ktime_t deadline = KTIME_MAX;
+	int r;
+
+	if (cmd->timeout == 0)
+		return bus1_ioctl_recv_run(state, bus1_file);
+	if (cmd->timeout <= KTIME_MAX)
+		deadline = ktime_add_safe(ktime_get(), ns_to_ktime(cmd->timeout));
+	do {
+		r = bus1_file_wait(bus1_file, deadline);
+		if (r == 0)
+			r = bus1_ioctl_recv_run(state, bus1_file);
+		/* Another receiver can have taken the message that ended the wait. */
+	} while (r == -EAGAIN);
+	if (r < 0)
+		bus1_file_pass_on(bus1_file);
+	if (r < 0 && deadline != KTIME_MAX)
+		cmd->timeout = max_t(s64, ktime_to_ns(ktime_sub(deadline, ktime_get())), 0);
+	return r;
+}
+
+/* Receive more messages, which are there already. Returns their number. */
+static u64 bus1_ioctl_call_recv_more(struct bus1_ioctl_recv_state *state,
+				     struct bus1_file *bus1_file, const struct bus1_cmd_call *cmd)
+{
+	u64 n;
+	int r;
+
+	for (n = 1; n < cmd->n_recvs && !signal_pending(current); n++) {
+		r = bus1_ioctl_call_collect(state, bus1_file,
+					    cmd->ptr_recvs + n * sizeof(struct bus1_cmd_recv));
+		if (r < 0)
+			break;
+		r = bus1_ioctl_recv_run(state, bus1_file);
+		bus1_ioctl_recv_destroy(state);
+		if (r < 0)
+			break;
+		cond_resched();
+	}
+	return n - 1;
+}
+
+static int bus1_ioctl_call_run(struct bus1_file *bus1_file, struct bus1_cmd_call *cmd)
+{
+	struct bus1_ioctl_recv_state state;
+	int r;
+
+	if (cmd->n_recvs == 0)
+		return bus1_ioctl_call_send(bus1_file, cmd);
+
+	r = bus1_ioctl_call_collect(&state, bus1_file, cmd->ptr_recvs);
+	if (r < 0)
+		return r;
+	r = bus1_ioctl_call_send(bus1_file, cmd);
+	if (r == 0)
+		r = bus1_ioctl_call_recv_first(&state, bus1_file, cmd);
+	bus1_ioctl_recv_destroy(&state);
+	if (r == 0)
+		cmd->n_recvs = 1 + bus1_ioctl_call_recv_more(&state, bus1_file, cmd);
+	return r;
+}
+
+int bus1_ioctl_call(struct bus1_file *bus1_file, void __user *argp)
+{
+	struct bus1_cmd_call __user *user = argp;
+	struct bus1_cmd_call cmd;
+	u64 n_recvs;
+	int r;
+
+	if (copy_from_user(&cmd, user, sizeof(cmd)))
+		return -EFAULT;
+	if (cmd.flags != 0)
+		return -EINVAL;
+	if (cmd.n_sends > BUS1_CALL_MAX || cmd.n_recvs > BUS1_CALL_MAX)
+		return -EMSGSIZE;
+
+	n_recvs = cmd.n_recvs;
+	r = bus1_ioctl_call_run(bus1_file, &cmd);
+	if (r < 0)
+		return copy_to_user(user, &cmd, sizeof(cmd)) ? -EFAULT : r;
+	if (cmd.n_recvs != n_recvs && put_user(cmd.n_recvs, &user->n_recvs))
+		return -EFAULT;
+	return 0;
+}

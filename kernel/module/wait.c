@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Waiting for a message
+ *
+ * A command waits on the wait queue of its peer, like a task that polls. Each message wakes one
+ * command, and all tasks that poll.
+ */
+
+#include <linux/err.h>
+#include <linux/hrtimer.h>
+#include <linux/poll.h>
+#include <linux/wait.h>
+#include "module.h"
+
+static bool bus1_file_has_news(struct bus1_file *bus1_file)
+{
+	return bus1_peer_poll(bus1_file->peer) != 0;
+}
+
+/**
+ * bus1_file_wait() - wait until there is something to receive, or the peer is disconnected
+ * @bus1_file:	open device
+ * @deadline:	time of CLOCK_MONOTONIC; KTIME_MAX when there is no limit
+ *
+ * Another receiver may take the message before the caller does. A caller that does not receive it
+ * must call bus1_file_pass_on().
+ *
+ * Return: -ETIMEDOUT; -ERESTARTSYS after a signal.
+ */
+int bus1_file_wait(struct bus1_file *bus1_file, ktime_t deadline)
+{
+	ktime_t *expires = deadline == KTIME_MAX ? NULL : &deadline;
+	int r;
+
+	if (bus1_file_has_news(bus1_file))
+		return 0;
+	r = ___wait_event(bus1_file->waitq, bus1_file_has_news(bus1_file), TASK_INTERRUPTIBLE, 1, 0,
+			  if (!schedule_hrtimeout(expires, HRTIMER_MODE_ABS)) {
+				  __ret = -ETIMEDOUT;
+				  break;
+			  });
+	/* The message that came in time woke this task, and no other one. */
+	return r == -ETIMEDOUT && bus1_file_has_news(bus1_file) ? 0 : r;
+}
+
+/* Wake another command that waits, if there is still something to receive. */
+void bus1_file_pass_on(struct bus1_file *bus1_file)
+{
+	if (waitqueue_active(&bus1_file->waitq) && bus1_file_has_news(bus1_file))
+		wake_up_interruptible_poll(&bus1_file->waitq, EPOLLIN | EPOLLRDNORM);
+}
