@@ -3,6 +3,7 @@
  * The receive command, in two steps: look at the next message or notification, then take it
  */
 
+#include <linux/sched.h>
 #include <trace/events/bus1.h>
 #include "invariant.h"
 #include "cmd-slice.h"
@@ -54,13 +55,40 @@ static void bus1_recv_fill(struct bus1_recv *recv, struct bus1_peer *peer,
 	}
 }
 
-static int bus1_recv_begin_locked(struct bus1_peer *peer, struct bus1_recv *recv)
+/* The next entry that concerns a node, or NULL. */
+static struct bus1_queue_entry *bus1_recv_find(struct bus1_peer *peer, struct bus1_object *node,
+					       struct bus1_recv_filter *filter)
 {
+	u64 cut = bus1_queue_cut(&peer->queue, &filter->n_arrived);
+	struct bus1_queue_entry *entry = bus1_queue_after(&peer->queue, filter->cut);
+
+	/* Only this peer removes entries, with its lock held. */
+	while (entry && entry->timestamp <= cut) {
+		if (bus1_entry_object(entry) == node && bus1_entry_is_due(entry))
+			return entry;
+		entry = bus1_queue_next(&peer->queue, entry);
+		cond_resched();
+	}
+	filter->cut = cut;
+	return NULL;
+}
+
+static int bus1_recv_begin_locked(struct bus1_peer *peer, struct bus1_recv *recv,
+				  struct bus1_recv_filter *filter)
+{
+	struct bus1_object *node = NULL;
 	struct bus1_queue_entry *entry;
 	struct bus1_tx tx;
 
+	if (filter) {
+		node = bus1_peer_find(peer, filter->node);
+		if (!node || !node->is_node)
+			return -EBADRQC;
+	}
 	bus1_tx_init(&tx, peer);
 	entry = bus1_recv_skip_moot(peer, &tx);
+	if (filter)
+		entry = bus1_recv_find(peer, node, filter);
 	if (entry) {
 		if (entry->type == BUS1_ENTRY_MESSAGE)
 			bus1_recv_prepare(peer, bus1_delivery_from_entry(entry));
@@ -72,7 +100,8 @@ static int bus1_recv_begin_locked(struct bus1_peer *peer, struct bus1_recv *recv
 	return entry ? 0 : -EAGAIN;
 }
 
-int bus1_peer_recv_begin(struct bus1_peer *peer, struct bus1_recv *recv)
+int bus1_peer_recv_begin_for(struct bus1_peer *peer, struct bus1_recv *recv,
+			     struct bus1_recv_filter *filter)
 {
 	int r;
 
@@ -81,12 +110,22 @@ int bus1_peer_recv_begin(struct bus1_peer *peer, struct bus1_recv *recv)
 		return -EINTR;
 	r = bus1_peer_lock(peer);
 	if (r == 0) {
-		r = bus1_recv_begin_locked(peer, recv);
+		r = bus1_recv_begin_locked(peer, recv, filter);
 		mutex_unlock(&peer->lock);
 	}
 	if (r < 0)
 		mutex_unlock(&peer->recv_lock);
 	return r;
+}
+
+int bus1_peer_recv_begin(struct bus1_peer *peer, struct bus1_recv *recv)
+{
+	return bus1_peer_recv_begin_for(peer, recv, NULL);
+}
+
+bool bus1_peer_poll_for(struct bus1_peer *peer, const struct bus1_recv_filter *filter)
+{
+	return bus1_queue_has_changed(&peer->queue, filter->n_arrived);
 }
 
 struct bus1_transfer bus1_recv_transfer(const struct bus1_recv *recv, size_t i)
@@ -160,7 +199,8 @@ static int bus1_recv_end(struct bus1_recv *recv, enum bus1_recv_how how)
 {
 	struct bus1_queue_entry *entry = recv->entry, *next, *drop = NULL;
 	struct bus1_peer *peer = recv->peer;
-	bool take = how != BUS1_RECV_ABORT, moot = false;
+	/* Others leave moot entries at the front while a receiver looks at its entry. */
+	bool take = how != BUS1_RECV_ABORT, moot = !take;
 	struct bus1_tx tx;
 	int r = 0;
 

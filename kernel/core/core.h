@@ -519,6 +519,46 @@ struct bus1_recv {
 int bus1_peer_recv_begin(struct bus1_peer *peer, struct bus1_recv *recv);
 
 /**
+ * struct bus1_recv_filter - receive only what concerns one node
+ * @node:	ID of the node, of the peer that receives
+ * @n_arrived:	private to the core
+ * @cut:	private to the core: nothing up to this timestamp concerns the node
+ *
+ * The caller sets the private fields to 0 before the first receive. With each receive that finds
+ * nothing, the filter remembers how far it has looked.
+ */
+struct bus1_recv_filter {
+	u64 node;
+	u64 n_arrived;
+	u64 cut;
+};
+
+/**
+ * bus1_peer_recv_begin_for() - look at the next message to one node
+ * @peer:	peer
+ * @recv:	filled in on success
+ * @filter:	filter
+ *
+ * Like bus1_peer_recv_begin(). But it finds only messages to the node of @filter, and the
+ * notification that the last handle of this node has gone. What came before stays queued.
+ *
+ * Return: also -EBADRQC when the peer has no such node.
+ */
+int bus1_peer_recv_begin_for(struct bus1_peer *peer, struct bus1_recv *recv,
+			     struct bus1_recv_filter *filter);
+
+/**
+ * bus1_peer_poll_for() - report whether a receive with a filter may find something
+ * @peer:	peer
+ * @filter:	filter of a receive that has found nothing
+ *
+ * Never sleeps.
+ *
+ * Return: whether anything was queued since that receive, or the peer was disconnected.
+ */
+bool bus1_peer_poll_for(struct bus1_peer *peer, const struct bus1_recv_filter *filter);
+
+/**
  * bus1_recv_transfer() - return one handle of a message being received
  * @recv:	message
  * @i:		position, less than @recv->n_transfers

@@ -4,6 +4,7 @@
  */
 
 #include <linux/kernel.h>
+#include <linux/limits.h>
 #include <linux/sched.h>
 #include "invariant.h"
 #include "queue.h"
@@ -44,6 +45,7 @@ static void bus1_queue_insert(struct bus1_queue *queue, struct bus1_queue_entry 
 	rb_link_node(&entry->rb, parent, slot);
 	rb_insert_color_cached(&entry->rb, &queue->entries, leftmost);
 	++queue->n_entries;
+	++queue->n_arrived;
 	if (queue->wake)
 		queue->wake(queue->peer, queue->data);
 }
@@ -152,24 +154,33 @@ static u64 bus1_queue_delay(struct bus1_queue *queue, struct bus1_queue_entry *f
 }
 
 /*
- * A group that must become final before @head can be received, because it is decided and not behind
- * @head; or NULL. If @head is NULL, any group that is decided.
+/*
+ * A group that must become final before entries up to @until can be received, because it is decided
+ * and not later than that; or NULL. Transactions that are not decided are delayed if they could
+ * still get ahead of @ahead.
  */
-static struct bus1_queue_entry *bus1_queue_decided(struct bus1_queue *queue,
-						   const struct bus1_queue_entry *head)
+static struct bus1_queue_entry *bus1_queue_decided(struct bus1_queue *queue, u64 until, u64 ahead)
 {
 	struct bus1_queue_entry *first;
 
 	list_for_each_entry(first, &queue->staged, staged) {
 		u64 final = READ_ONCE(first->staging->final);
 
-		/* Delay the transactions that could still get ahead of @head. */
-		if (!final && head && first->timestamp < head->timestamp)
+		if (!final && first->timestamp < ahead)
 			final = bus1_queue_delay(queue, first);
-		if (final && (!head || final <= head->timestamp))
+		if (final && final <= until)
 			return first;
 	}
 	return NULL;
+}
+
+/* Make a group final. Others get the lock in between. */
+static void bus1_queue_finalize_yielding(struct bus1_queue *queue, struct bus1_queue_entry *first)
+{
+	bus1_queue_finalize(queue, first);
+	spin_unlock(&queue->lock);
+	cond_resched();
+	spin_lock(&queue->lock);
 }
 
 /*
@@ -184,13 +195,13 @@ static struct bus1_queue_entry *bus1_queue_head(struct bus1_queue *queue)
 	for (;;) {
 		rb = rb_first_cached(&queue->entries);
 		head = rb ? bus1_queue_entry_from_rb(rb) : NULL;
-		first = queue->sealed ? NULL : bus1_queue_decided(queue, head);
+		first = NULL;
+		if (!queue->sealed)
+			first = head ? bus1_queue_decided(queue, head->timestamp, head->timestamp)
+				     : bus1_queue_decided(queue, U64_MAX, 0);
 		if (!first)
 			return head;
-		bus1_queue_finalize(queue, first);
-		spin_unlock(&queue->lock);
-		cond_resched();
-		spin_lock(&queue->lock);
+		bus1_queue_finalize_yielding(queue, first);
 	}
 }
 
@@ -393,6 +404,60 @@ struct bus1_queue_entry *bus1_queue_peek(struct bus1_queue *queue)
 }
 
 /**
+ * bus1_queue_cut() - make sure that nothing gets ahead of a point in the queue any more
+ * @queue:		queue
+ * @ret_n_arrived:	set to the number of entries that became final so far
+ *
+ * Return: the timestamp of this point. Every entry that becomes final from now on is later.
+ */
+u64 bus1_queue_cut(struct bus1_queue *queue, u64 *ret_n_arrived)
+{
+	struct bus1_queue_entry *first;
+	u64 cut;
+
+	spin_lock(&queue->lock);
+	while (!queue->sealed && (first = bus1_queue_decided(queue, U64_MAX, U64_MAX)))
+		bus1_queue_finalize_yielding(queue, first);
+	cut = queue->clock;
+	*ret_n_arrived = queue->n_arrived;
+	spin_unlock(&queue->lock);
+	return cut;
+}
+
+/* The first final entry that is later than a timestamp; NULL if there is none. */
+struct bus1_queue_entry *bus1_queue_after(struct bus1_queue *queue, u64 timestamp)
+{
+	struct bus1_queue_entry *found = NULL;
+	struct rb_node *rb;
+
+	spin_lock(&queue->lock);
+	rb = queue->entries.rb_root.rb_node;
+	while (rb) {
+		struct bus1_queue_entry *entry = bus1_queue_entry_from_rb(rb);
+
+		if (entry->timestamp > timestamp) {
+			found = entry;
+			rb = rb->rb_left;
+		} else {
+			rb = rb->rb_right;
+		}
+	}
+	spin_unlock(&queue->lock);
+	return found;
+}
+
+/* The final entry after another one, which nobody may remove meanwhile; NULL if there is none. */
+struct bus1_queue_entry *bus1_queue_next(struct bus1_queue *queue, struct bus1_queue_entry *entry)
+{
+	struct rb_node *rb;
+
+	spin_lock(&queue->lock);
+	rb = rb_next(&entry->rb);
+	spin_unlock(&queue->lock);
+	return rb ? bus1_queue_entry_from_rb(rb) : NULL;
+}
+
+/**
  * bus1_queue_next_of_tx() - look at the next entry of the same transaction
  * @queue:	queue
  * @entry:	result of bus1_queue_peek() or of this function
@@ -404,22 +469,16 @@ struct bus1_queue_entry *bus1_queue_peek(struct bus1_queue *queue)
 struct bus1_queue_entry *bus1_queue_next_of_tx(struct bus1_queue *queue,
 					       struct bus1_queue_entry *entry)
 {
-	struct bus1_queue_entry *next = NULL;
-	struct rb_node *rb;
+	struct bus1_queue_entry *next = bus1_queue_next(queue, entry);
 
-	spin_lock(&queue->lock);
-	rb = rb_next(&entry->rb);
-	if (rb)
-		next = bus1_queue_entry_from_rb(rb);
 	if (next && (next->timestamp != entry->timestamp || next->tx != entry->tx))
 		next = NULL;
-	spin_unlock(&queue->lock);
 	return next;
 }
 
 /* Whether nothing can get ahead of an entry any more. */
-static __maybe_unused bool bus1_queue_is_next(struct bus1_queue *queue,
-					      const struct bus1_queue_entry *entry)
+static __maybe_unused bool bus1_queue_is_certain(struct bus1_queue *queue,
+						 const struct bus1_queue_entry *entry)
 {
 	struct bus1_queue_entry *first;
 
@@ -429,13 +488,13 @@ static __maybe_unused bool bus1_queue_is_next(struct bus1_queue *queue,
 		if ((final ? final : first->timestamp) < entry->timestamp)
 			return false;
 	}
-	return rb_first_cached(&queue->entries) == &entry->rb;
+	return true;
 }
 
 /**
  * bus1_queue_remove() - take an entry out
  * @queue:	queue
- * @entry:	result of bus1_queue_peek()
+ * @entry:	result of bus1_queue_peek(), or an entry up to the last bus1_queue_cut()
  *
  * Return: the entry that is received next, or NULL, like bus1_queue_peek().
  */
@@ -444,10 +503,12 @@ struct bus1_queue_entry *bus1_queue_remove(struct bus1_queue *queue, struct bus1
 	struct bus1_queue_entry *next;
 
 	spin_lock(&queue->lock);
-	bus1_invariant("received-in-order",
-		       bus1_queue_is_next(queue, entry) && entry->timestamp >= queue->received);
+	bus1_invariant("received-when-certain", bus1_queue_is_certain(queue, entry));
 	bus1_invariant("clock-covers", entry->timestamp <= queue->clock);
-	queue->received = entry->timestamp;
+	if (rb_first_cached(&queue->entries) == &entry->rb) {
+		bus1_invariant("received-in-order", entry->timestamp >= queue->received);
+		queue->received = entry->timestamp;
+	}
 	bus1_queue_unlink(queue, entry);
 	entry->timestamp = 0;
 	next = bus1_queue_head(queue);
@@ -507,10 +568,25 @@ bool bus1_queue_is_readable(struct bus1_queue *queue, bool *ret_sealed)
 
 	spin_lock(&queue->lock);
 	readable = rb_first_cached(&queue->entries) ||
-		   (!queue->sealed && bus1_queue_decided(queue, NULL));
+		   (!queue->sealed && bus1_queue_decided(queue, U64_MAX, 0));
 	*ret_sealed = queue->sealed;
 	spin_unlock(&queue->lock);
 	return readable;
+}
+
+/*
+ * Whether an entry became final since bus1_queue_cut(), or is decided since then, or the queue is
+ * sealed. Never sleeps.
+ */
+bool bus1_queue_has_changed(struct bus1_queue *queue, u64 n_arrived)
+{
+	bool changed;
+
+	spin_lock(&queue->lock);
+	changed = queue->sealed || queue->n_arrived != n_arrived ||
+		  bus1_queue_decided(queue, U64_MAX, 0);
+	spin_unlock(&queue->lock);
+	return changed;
 }
 
 /* Number of entries, including the staged ones. */

@@ -133,8 +133,9 @@ struct bus1_staging {
  * @entries:	final entries by timestamp, transaction and index
  * @staged:	the first staged entry of each transaction
  * @clock:	Lamport clock, always even
- * @received:	timestamp of the entry that was removed last
+ * @received:	timestamp of the entry that was removed from the front last
  * @n_entries:	number of entries, final and staged
+ * @n_arrived:	number of entries that ever became final
  * @sealed:	no entries can be added any more
  * @wake:	called with @lock held when an entry becomes final, or the queue is sealed
  * @peer:	owner of the queue
@@ -147,6 +148,7 @@ struct bus1_queue {
 	u64 clock;
 	u64 received;
 	u64 n_entries;
+	u64 n_arrived;
 	bool sealed;
 	void (*wake)(struct bus1_peer *peer, void *data);
 	struct bus1_peer *peer;
@@ -168,6 +170,9 @@ u64 bus1_queue_push(struct bus1_queue *queue, struct bus1_queue_entry *entry, un
 		    u64 timestamp);
 
 struct bus1_queue_entry *bus1_queue_peek(struct bus1_queue *queue);
+u64 bus1_queue_cut(struct bus1_queue *queue, u64 *ret_n_arrived);
+struct bus1_queue_entry *bus1_queue_after(struct bus1_queue *queue, u64 timestamp);
+struct bus1_queue_entry *bus1_queue_next(struct bus1_queue *queue, struct bus1_queue_entry *entry);
 struct bus1_queue_entry *bus1_queue_next_of_tx(struct bus1_queue *queue,
 					       struct bus1_queue_entry *entry);
 struct bus1_queue_entry *bus1_queue_remove(struct bus1_queue *queue,
@@ -177,5 +182,6 @@ void bus1_queue_seal(struct bus1_queue *queue, const struct bus1_queue_entry *ex
 
 bool bus1_queue_is_readable(struct bus1_queue *queue, bool *ret_sealed);
 u64 bus1_queue_count(struct bus1_queue *queue);
+bool bus1_queue_has_changed(struct bus1_queue *queue, u64 n_arrived);
 
 #endif /* __BUS1_QUEUE_H */

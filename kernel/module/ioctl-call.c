@@ -46,22 +46,27 @@ static int bus1_ioctl_call_send(struct bus1_file *bus1_file, struct bus1_cmd_cal
 
 /* Wait for the first message, and receive it. */
 static int bus1_ioctl_call_recv_first(struct bus1_ioctl_recv_state *state,
-				      struct bus1_file *bus1_file, struct bus1_cmd_call *cmd)
+				      struct bus1_file *bus1_file, struct bus1_cmd_call *cmd,
+				      struct bus1_recv_filter *filter)
 {
 	ktime_t deadline = KTIME_MAX;
 	int r;
 
-	if (cmd->timeout == 0)
-		return bus1_ioctl_recv_run(state, bus1_file);
+	/* Only a receive finds out whether a message concerns the node. */
+	if (cmd->timeout == 0 || filter) {
+		r = bus1_ioctl_recv_run(state, bus1_file, filter);
+		if (r != -EAGAIN || cmd->timeout == 0)
+			return r;
+	}
 	if (cmd->timeout <= KTIME_MAX)
 		deadline = ktime_add_safe(ktime_get(), ns_to_ktime(cmd->timeout));
 	do {
-		r = bus1_file_wait(bus1_file, deadline);
+		r = bus1_file_wait(bus1_file, filter, deadline);
 		if (r == 0)
-			r = bus1_ioctl_recv_run(state, bus1_file);
+			r = bus1_ioctl_recv_run(state, bus1_file, filter);
 		/* Another receiver can have taken the message that ended the wait. */
 	} while (r == -EAGAIN);
-	if (r < 0)
+	if (r < 0 && !filter)
 		bus1_file_pass_on(bus1_file);
 	if (r < 0 && deadline != KTIME_MAX)
 		cmd->timeout = max_t(s64, ktime_to_ns(ktime_sub(deadline, ktime_get())), 0);
@@ -70,7 +75,8 @@ static int bus1_ioctl_call_recv_first(struct bus1_ioctl_recv_state *state,
 
 /* Receive more messages, which are there already. Returns their number. */
 static u64 bus1_ioctl_call_recv_more(struct bus1_ioctl_recv_state *state,
-				     struct bus1_file *bus1_file, const struct bus1_cmd_call *cmd)
+				     struct bus1_file *bus1_file, const struct bus1_cmd_call *cmd,
+				     struct bus1_recv_filter *filter)
 {
 	u64 n;
 	int r;
@@ -80,7 +86,7 @@ static u64 bus1_ioctl_call_recv_more(struct bus1_ioctl_recv_state *state,
 					    cmd->ptr_recvs + n * sizeof(struct bus1_cmd_recv));
 		if (r < 0)
 			break;
-		r = bus1_ioctl_recv_run(state, bus1_file);
+		r = bus1_ioctl_recv_run(state, bus1_file, filter);
 		bus1_ioctl_recv_destroy(state);
 		if (r < 0)
 			break;
@@ -91,6 +97,8 @@ static u64 bus1_ioctl_call_recv_more(struct bus1_ioctl_recv_state *state,
 
 static int bus1_ioctl_call_run(struct bus1_file *bus1_file, struct bus1_cmd_call *cmd)
 {
+	struct bus1_recv_filter node = { .node = cmd->node };
+	struct bus1_recv_filter *filter = cmd->node == BUS1_INVALID ? NULL : &node;
 	struct bus1_ioctl_recv_state state;
 	int r;
 
@@ -102,10 +110,10 @@ static int bus1_ioctl_call_run(struct bus1_file *bus1_file, struct bus1_cmd_call
 		return r;
 	r = bus1_ioctl_call_send(bus1_file, cmd);
 	if (r == 0)
-		r = bus1_ioctl_call_recv_first(&state, bus1_file, cmd);
+		r = bus1_ioctl_call_recv_first(&state, bus1_file, cmd, filter);
 	bus1_ioctl_recv_destroy(&state);
 	if (r == 0)
-		cmd->n_recvs = 1 + bus1_ioctl_call_recv_more(&state, bus1_file, cmd);
+		cmd->n_recvs = 1 + bus1_ioctl_call_recv_more(&state, bus1_file, cmd, filter);
 	return r;
 }
 

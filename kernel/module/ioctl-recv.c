@@ -210,12 +210,13 @@ static void bus1_ioctl_recv_end_fds(struct bus1_ioctl_recv_state *state, bool ma
  * Try once to receive. Returns -ESTALE if the message ceased to exist in the meantime; then the
  * caller tries again.
  */
-static int bus1_ioctl_recv_one(struct bus1_peer *peer, struct bus1_ioctl_recv_state *state)
+static int bus1_ioctl_recv_one(struct bus1_peer *peer, struct bus1_ioctl_recv_state *state,
+			       struct bus1_recv_filter *filter)
 {
 	struct bus1_recv recv;
 	int r;
 
-	r = bus1_peer_recv_begin(peer, &recv);
+	r = bus1_peer_recv_begin_for(peer, &recv, filter);
 	if (r < 0)
 		return r;
 
@@ -293,13 +294,17 @@ int bus1_ioctl_recv_collect(struct bus1_ioctl_recv_state *state, struct bus1_fil
 	return bus1_ioctl_recv_import_data(bus1_file, state);
 }
 
-/* Receive a message that is there already. Returns -EAGAIN if there is none. */
-int bus1_ioctl_recv_run(struct bus1_ioctl_recv_state *state, struct bus1_file *bus1_file)
+/*
+ * Receive a message that is there already. Returns -EAGAIN if there is none. The filter may be
+ * NULL.
+ */
+int bus1_ioctl_recv_run(struct bus1_ioctl_recv_state *state, struct bus1_file *bus1_file,
+			struct bus1_recv_filter *filter)
 {
 	int r;
 
 	do
-		r = bus1_ioctl_recv_one(bus1_file->peer, state);
+		r = bus1_ioctl_recv_one(bus1_file->peer, state, filter);
 	while (r == -ESTALE);
 	return r;
 }
@@ -322,9 +327,9 @@ int bus1_ioctl_recv(struct bus1_file *bus1_file, void __user *argp)
 
 	do {
 		if (state.cmd.flags & BUS1_RECV_FLAG_WAIT)
-			r = bus1_file_wait(bus1_file, KTIME_MAX);
+			r = bus1_file_wait(bus1_file, NULL, KTIME_MAX);
 		if (r == 0)
-			r = bus1_ioctl_recv_run(&state, bus1_file);
+			r = bus1_ioctl_recv_run(&state, bus1_file, NULL);
 		/* Another receiver can have taken the message that ended the wait. */
 	} while (r == -EAGAIN && state.cmd.flags & BUS1_RECV_FLAG_WAIT);
 

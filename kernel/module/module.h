@@ -84,7 +84,8 @@ struct bus1_payload *bus1_ioctl_send_payload(struct bus1_peer *peer, struct iov_
 
 /* waiting (wait.c) */
 
-int bus1_file_wait(struct bus1_file *bus1_file, ktime_t deadline);
+int bus1_file_wait(struct bus1_file *bus1_file, const struct bus1_recv_filter *filter,
+		   ktime_t deadline);
 void bus1_file_pass_on(struct bus1_file *bus1_file);
 
 /* pools (pool.c) */

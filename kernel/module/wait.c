@@ -2,8 +2,9 @@
 /*
  * Waiting for a message
  *
- * A command waits on the wait queue of its peer, like a task that polls. Each message wakes one
- * command, and all tasks that poll.
+ * A command waits on the wait queue of its peer, like a task that polls. Each message wakes one of
+ * the commands that wait for any message, all commands that wait for a message to one node, and all
+ * tasks that poll.
  */
 
 #include <linux/err.h>
@@ -12,14 +13,16 @@
 #include <linux/wait.h>
 #include "module.h"
 
-static bool bus1_file_has_news(struct bus1_file *bus1_file)
+static bool bus1_file_has_news(struct bus1_file *bus1_file, const struct bus1_recv_filter *filter)
 {
-	return bus1_peer_poll(bus1_file->peer) != 0;
+	return filter ? bus1_peer_poll_for(bus1_file->peer, filter)
+		      : bus1_peer_poll(bus1_file->peer) != 0;
 }
 
 /**
  * bus1_file_wait() - wait until there is something to receive, or the peer is disconnected
  * @bus1_file:	open device
+ * @filter:	filter of a receive that has found nothing; NULL to wait for any message
  * @deadline:	time of CLOCK_MONOTONIC; KTIME_MAX when there is no limit
  *
  * Another receiver may take the message before the caller does. A caller that does not receive it
@@ -27,25 +30,27 @@ static bool bus1_file_has_news(struct bus1_file *bus1_file)
  *
  * Return: -ETIMEDOUT; -ERESTARTSYS after a signal.
  */
-int bus1_file_wait(struct bus1_file *bus1_file, ktime_t deadline)
+int bus1_file_wait(struct bus1_file *bus1_file, const struct bus1_recv_filter *filter,
+		   ktime_t deadline)
 {
 	ktime_t *expires = deadline == KTIME_MAX ? NULL : &deadline;
 	int r;
 
-	if (bus1_file_has_news(bus1_file))
+	if (bus1_file_has_news(bus1_file, filter))
 		return 0;
-	r = ___wait_event(bus1_file->waitq, bus1_file_has_news(bus1_file), TASK_INTERRUPTIBLE, 1, 0,
-			  if (!schedule_hrtimeout(expires, HRTIMER_MODE_ABS)) {
-				  __ret = -ETIMEDOUT;
-				  break;
-			  });
+	r = ___wait_event(
+		bus1_file->waitq, bus1_file_has_news(bus1_file, filter), TASK_INTERRUPTIBLE,
+		!filter, 0, if (!schedule_hrtimeout(expires, HRTIMER_MODE_ABS)) {
+			__ret = -ETIMEDOUT;
+			break;
+		});
 	/* The message that came in time woke this task, and no other one. */
-	return r == -ETIMEDOUT && bus1_file_has_news(bus1_file) ? 0 : r;
+	return r == -ETIMEDOUT && bus1_file_has_news(bus1_file, filter) ? 0 : r;
 }
 
 /* Wake another command that waits, if there is still something to receive. */
 void bus1_file_pass_on(struct bus1_file *bus1_file)
 {
-	if (waitqueue_active(&bus1_file->waitq) && bus1_file_has_news(bus1_file))
+	if (waitqueue_active(&bus1_file->waitq) && bus1_file_has_news(bus1_file, NULL))
 		wake_up_interruptible_poll(&bus1_file->waitq, EPOLLIN | EPOLLRDNORM);
 }

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Receiving only what concerns one node: what came before stays queued, in its order. */
+
+#include "core-test.h"
+#include <string.h>
+
+#define A world.peers[0]
+#define B world.peers[1]
+
+/* Receive what concerns the node of a filter. */
+static struct received filtered(struct bus1_peer *peer, struct bus1_recv_filter *filter) {
+        struct received received = {};
+        struct bus1_recv recv;
+
+        received.r = bus1_peer_recv_begin_for(peer, &recv, filter);
+        if (received.r < 0)
+                return received;
+        received.type = recv.type;
+        received.id = recv.id;
+        if (recv.payload) {
+                received.n_data = recv.payload->n_data;
+                memcpy(received.data, recv.payload->data, received.n_data);
+        }
+        received.r = bus1_peer_recv_commit(&recv);
+        return received;
+}
+
+static void expect_filtered(struct bus1_peer *peer, struct bus1_recv_filter *filter,
+                            const char *text) {
+        struct received received = filtered(peer, filter);
+
+        ck_assert_int_eq(received.r, 0);
+        ck_assert_uint_eq(received.type, BUS1_MESSAGE_TYPE_USER);
+        ck_assert_uint_eq(received.id, filter->node);
+        ck_assert_uint_eq(received.n_data, strlen(text));
+        ck_assert_mem_eq(received.data, text, received.n_data);
+}
+
+START_TEST(others_stay_queued) {
+        struct world world = world_new(2);
+        struct bus1_recv_filter filter = {};
+        u64 node, handle, other, to_other;
+
+        create(A, B, 0, &node, &handle);
+        create(A, B, 0, &other, &to_other);
+        filter.node = node;
+        ck_assert_int_eq(filtered(A, &filter).r, -EAGAIN);
+        send_text(B, to_other, "1");
+        send_text(B, handle, "2");
+        send_text(B, to_other, "3");
+        send_text(B, handle, "4");
+        expect_filtered(A, &filter, "2");
+        expect_filtered(A, &filter, "4");
+        ck_assert_int_eq(filtered(A, &filter).r, -EAGAIN);
+        expect_text(A, other, "1");
+        send_text(B, handle, "5");
+        expect_text(A, other, "3");
+        expect_filtered(A, &filter, "5");
+        expect_nothing(A);
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(the_end_of_the_handles_is_found) {
+        struct world world = world_new(2);
+        struct bus1_recv_filter filter = {};
+        u64 node, handle, other, to_other;
+        struct received received;
+
+        create(A, B, 0, &node, &handle);
+        create(A, B, 0, &other, &to_other);
+        filter.node = node;
+        send_text(B, to_other, "1");
+        ck_assert_int_eq(try_release(B, handle), 0);
+        received = filtered(A, &filter);
+        ck_assert_int_eq(received.r, 0);
+        ck_assert_uint_eq(received.type, BUS1_MESSAGE_TYPE_HANDLE_RELEASE);
+        ck_assert_uint_eq(received.id, node);
+        expect_text(A, other, "1");
+        /* the ID has ended */
+        ck_assert_int_eq(filtered(A, &filter).r, -EBADRQC);
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(a_oneshot_node_ends) {
+        struct world world = world_new(2);
+        struct bus1_recv_filter filter = {};
+        u64 node, handle, other, to_other;
+
+        create(A, B, BUS1_TRANSFER_FLAG_ONESHOT, &node, &handle);
+        create(A, B, 0, &other, &to_other);
+        filter.node = node;
+        send_text(B, to_other, "1");
+        send_text(B, handle, "reply");
+        expect_filtered(A, &filter, "reply");
+        ck_assert_int_eq(filtered(A, &filter).r, -EBADRQC);
+        expect_text(A, other, "1");
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(only_nodes_of_the_peer) {
+        struct world world = world_new(2);
+        struct bus1_recv_filter filter = {};
+        u64 node, handle;
+
+        create(A, B, 0, &node, &handle);
+        filter.node = handle;
+        ck_assert_int_eq(filtered(B, &filter).r, -EBADRQC);
+        filter.node = node;
+        ck_assert_int_eq(filtered(B, &filter).r, -EBADRQC);
+        filter.node = BUS1_INVALID;
+        ck_assert_int_eq(filtered(A, &filter).r, -EBADRQC);
+        world_free(&world);
+}
+END_TEST
+
+/* A notification about a handle that came out of its turn is due, though the message is gone. */
+START_TEST(handles_come_before_their_notifications) {
+        struct world world = world_new(3);
+        struct bus1_recv_filter filter = {};
+        struct bus1_peer *c = world.peers[2];
+        u64 node, handle, other, to_other, c_node, c_handle;
+        struct bus1_recv recv;
+        u64 id;
+
+        create(A, B, 0, &node, &handle);
+        create(A, B, 0, &other, &to_other);
+        create(c, B, 0, &c_node, &c_handle);
+        send_text(B, to_other, "1");
+        send_handle(B, handle, c_handle);
+        ck_assert_int_eq(try_release(c, c_node), 0);
+        filter.node = node;
+        ck_assert_int_eq(bus1_peer_recv_begin_for(A, &recv, &filter), 0);
+        id = bus1_recv_transfer(&recv, 0).id;
+        ck_assert_int_eq(bus1_peer_recv_commit(&recv), 0);
+        expect_text(A, other, "1");
+        if (id != BUS1_INVALID)
+                expect_node_release(A, id);
+        expect_nothing(A);
+        expect_node_release(B, c_handle);
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(the_front_may_become_moot_meanwhile) {
+        struct world world = world_new(2);
+        struct bus1_recv_filter filter = {};
+        u64 node, handle, other, to_other;
+        struct bus1_recv recv;
+
+        for (int abort = 0; abort < 2; abort++) {
+                create(A, B, 0, &node, &handle);
+                create(A, B, 0, &other, &to_other);
+                send_text(B, to_other, "1");
+                send_text(B, handle, "2");
+                filter = (struct bus1_recv_filter){.node = node};
+                ck_assert_int_eq(bus1_peer_recv_begin_for(A, &recv, &filter), 0);
+                ck_assert_int_eq(try_release(A, other), 0);
+                if (abort) {
+                        bus1_peer_recv_abort(&recv);
+                        ck_assert_uint_eq(bus1_peer_poll(A), BUS1_POLL_READABLE);
+                        expect_text(A, node, "2");
+                } else {
+                        ck_assert_int_eq(bus1_peer_recv_commit(&recv), 0);
+                }
+                ck_assert_uint_eq(bus1_peer_poll(A), 0);
+                expect_node_release(B, to_other);
+        }
+        world_free(&world);
+}
+END_TEST
+
+START_TEST(news_are_reported) {
+        struct world world = world_new(2);
+        struct bus1_recv_filter filter = {};
+        u64 node, handle, other, to_other;
+
+        create(A, B, 0, &node, &handle);
+        create(A, B, 0, &other, &to_other);
+        filter.node = node;
+        ck_assert_int_eq(filtered(A, &filter).r, -EAGAIN);
+        ck_assert(!bus1_peer_poll_for(A, &filter));
+        send_text(B, to_other, "1");
+        ck_assert(bus1_peer_poll_for(A, &filter));
+        ck_assert_int_eq(filtered(A, &filter).r, -EAGAIN);
+        /* it is still queued, but not new */
+        ck_assert(!bus1_peer_poll_for(A, &filter));
+        bus1_peer_disconnect(A);
+        ck_assert(bus1_peer_poll_for(A, &filter));
+        ck_assert_int_eq(filtered(A, &filter).r, -ESHUTDOWN);
+        world_free(&world);
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("filter");
+        TCase *t = tcase_create("filter");
+
+        tcase_add_test(t, others_stay_queued);
+        tcase_add_test(t, the_end_of_the_handles_is_found);
+        tcase_add_test(t, a_oneshot_node_ends);
+        tcase_add_test(t, only_nodes_of_the_peer);
+        tcase_add_test(t, handles_come_before_their_notifications);
+        tcase_add_test(t, the_front_may_become_moot_meanwhile);
+        tcase_add_test(t, news_are_reported);
+        suite_add_tcase(suite, t);
+        return run_suite(suite);
+}
