@@ -16,7 +16,7 @@
 static int bus1_ioctl_call_collect(struct bus1_ioctl_recv_state *state, struct bus1_file *bus1_file,
 				   u64 ptr)
 {
-	if (copy_from_user(&state->cmd, u64_to_user_ptr(ptr), sizeof(state->cmd)))
+	if (bus1_user_get_struct(&state->cmd, ptr, sizeof(state->cmd)) < 0)
 		return -EFAULT;
 	if (state->cmd.flags & (BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_WAIT))
 		return -EINVAL;
@@ -30,7 +30,7 @@ static int bus1_ioctl_call_send(struct bus1_file *bus1_file, struct bus1_cmd_cal
 	int r = 0;
 
 	while (cmd->n_sends > 0) {
-		if (copy_from_user(&send, u64_to_user_ptr(cmd->ptr_sends), sizeof(send)))
+		if (bus1_user_get_struct(&send, cmd->ptr_sends, sizeof(send)) < 0)
 			return -EFAULT;
 		r = bus1_ioctl_send_cmd(bus1_file->peer, &send);
 		if (r < 0)
@@ -120,11 +120,12 @@ static int bus1_ioctl_call_run(struct bus1_file *bus1_file, struct bus1_cmd_call
 int bus1_ioctl_call(struct bus1_file *bus1_file, void __user *argp)
 {
 	struct bus1_cmd_call __user *user = argp;
+	u64 ptr = (uintptr_t)argp;
 	struct bus1_cmd_call cmd;
 	u64 n_recvs;
 	int r;
 
-	if (copy_from_user(&cmd, user, sizeof(cmd)))
+	if (bus1_user_get_struct(&cmd, ptr, sizeof(cmd)) < 0)
 		return -EFAULT;
 	if (cmd.flags != 0)
 		return -EINVAL;
@@ -134,7 +135,7 @@ int bus1_ioctl_call(struct bus1_file *bus1_file, void __user *argp)
 	n_recvs = cmd.n_recvs;
 	r = bus1_ioctl_call_run(bus1_file, &cmd);
 	if (r < 0)
-		return copy_to_user(user, &cmd, sizeof(cmd)) ? -EFAULT : r;
+		return bus1_user_put_struct(ptr, &cmd, sizeof(cmd)) < 0 ? -EFAULT : r;
 	if (cmd.n_recvs != n_recvs && put_user(cmd.n_recvs, &user->n_recvs))
 		return -EFAULT;
 	return 0;

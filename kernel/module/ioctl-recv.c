@@ -74,11 +74,11 @@ static int bus1_ioctl_recv_put_metadata(const struct bus1_ioctl_recv_state *stat
 
 	bus1_metadata_fill(&metadata.credentials, recv, credentials);
 	if (!credentials)
-		return bus1_user_put(state->cmd.ptr_metadata, &metadata.credentials.metadata, 1,
-				     sizeof(metadata.credentials.metadata));
+		return bus1_user_put_struct(state->cmd.ptr_metadata, &metadata.credentials.metadata,
+					    sizeof(metadata.credentials.metadata));
 	if (!(state->cmd.flags & BUS1_RECV_FLAG_SECCTX))
-		return bus1_user_put(state->cmd.ptr_metadata, &metadata.credentials, 1,
-				     sizeof(metadata.credentials));
+		return bus1_user_put_struct(state->cmd.ptr_metadata, &metadata.credentials,
+					    sizeof(metadata.credentials));
 
 	metadata.n_secctx = state->secctx.n;
 	if (state->secctx.data) {
@@ -86,7 +86,7 @@ static int bus1_ioctl_recv_put_metadata(const struct bus1_ioctl_recv_state *stat
 		if (r < 0)
 			return r;
 	}
-	return bus1_user_put(state->cmd.ptr_metadata, &metadata, 1, sizeof(metadata));
+	return bus1_user_put_struct(state->cmd.ptr_metadata, &metadata, sizeof(metadata));
 }
 
 static bool bus1_ioctl_recv_discards(const struct bus1_ioctl_recv_state *state)
@@ -121,7 +121,7 @@ static noinline_for_stack int bus1_ioctl_recv_put_sizes(const struct bus1_ioctl_
 
 	if (state->cmd.flags & BUS1_RECV_FLAG_SECCTX) {
 		metadata.n_secctx = state->secctx.n;
-		r = bus1_user_put(state->cmd.ptr_metadata, &metadata, 1, sizeof(metadata));
+		r = bus1_user_put_struct(state->cmd.ptr_metadata, &metadata, sizeof(metadata));
 	}
 	if (r == 0)
 		r = bus1_user_put_message(state->cmd.ptr_message, actual);
@@ -319,7 +319,7 @@ int bus1_ioctl_recv(struct bus1_file *bus1_file, void __user *argp)
 	struct bus1_ioctl_recv_state state;
 	int r;
 
-	if (copy_from_user(&state.cmd, argp, sizeof(state.cmd)))
+	if (bus1_user_get_struct(&state.cmd, (uintptr_t)argp, sizeof(state.cmd)) < 0)
 		return -EFAULT;
 	r = bus1_ioctl_recv_collect(&state, bus1_file);
 	if (r < 0)

@@ -183,7 +183,7 @@ int bus1_ioctl_send(struct bus1_peer *peer, void __user *argp)
 {
 	struct bus1_cmd_send cmd;
 
-	if (copy_from_user(&cmd, argp, sizeof(cmd)))
+	if (bus1_user_get_struct(&cmd, (uintptr_t)argp, sizeof(cmd)) < 0)
 		return -EFAULT;
 	return bus1_ioctl_send_cmd(peer, &cmd);
 }

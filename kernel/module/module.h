@@ -110,6 +110,49 @@ static __always_inline int bus1_user_put(u64 ptr, const void *from, size_t n, si
 	return copy_to_user(u64_to_user_ptr(ptr), from, n * size) ? -EFAULT : 0;
 }
 
+/*
+ * Copy a structure from or to the user. All structures of the interface consist of words of 64
+ * bits. Inline, because for the few words of a structure the steps of copy_from_user() around the
+ * copy take longer than the copy.
+ */
+static __always_inline int bus1_user_get_struct(void *to, u64 ptr, size_t size)
+{
+	const u64 __user *from = u64_to_user_ptr(ptr);
+	u64 *words = to;
+	size_t i;
+
+	BUILD_BUG_ON(size % sizeof(*words) != 0);
+	if (!user_read_access_begin(from, size))
+		return -EFAULT;
+	for (i = 0; i < size / sizeof(*words); i++)
+		unsafe_get_user(words[i], from + i, fault);
+	user_read_access_end();
+	return 0;
+
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
+static __always_inline int bus1_user_put_struct(u64 ptr, const void *from, size_t size)
+{
+	u64 __user *to = u64_to_user_ptr(ptr);
+	const u64 *words = from;
+	size_t i;
+
+	BUILD_BUG_ON(size % sizeof(*words) != 0);
+	if (!user_write_access_begin(to, size))
+		return -EFAULT;
+	for (i = 0; i < size / sizeof(*words); i++)
+		unsafe_put_user(words[i], to + i, fault);
+	user_write_access_end();
+	return 0;
+
+fault:
+	user_write_access_end();
+	return -EFAULT;
+}
+
 /**
  * struct bus1_user_data - the data of a message, in memory of the user
  * @iter:	iterates over exactly the bytes that the message may hold

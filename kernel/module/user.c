@@ -19,6 +19,9 @@
 #include <linux/uio.h>
 #include "module.h"
 
+/* bytes of data that are copied word by word */
+#define BUS1_USER_FEW 256
+
 /*
  * Copy an array from the user. Returns NULL if it is empty, or an ERR_PTR(). The caller frees the
  * copy with kvfree().
@@ -54,7 +57,7 @@ int bus1_user_get_message(struct bus1_message_fds *message, u64 ptr, u64 flags)
 
 	message->n_fds = 0;
 	message->ptr_fds = 0;
-	if (copy_from_user(&message->message, &from->message, sizeof(message->message)))
+	if (bus1_user_get_struct(&message->message, ptr, sizeof(message->message)) < 0)
 		return -EFAULT;
 	if (message->message.flags & ~flags)
 		return -EINVAL;
@@ -69,8 +72,8 @@ int bus1_user_get_message(struct bus1_message_fds *message, u64 ptr, u64 flags)
 int bus1_user_put_message(u64 ptr, const struct bus1_message_fds *message)
 {
 	if (message->message.flags & BUS1_MESSAGE_FLAG_FDS)
-		return bus1_user_put(ptr, message, 1, sizeof(*message));
-	return bus1_user_put(ptr, &message->message, 1, sizeof(message->message));
+		return bus1_user_put_struct(ptr, message, sizeof(*message));
+	return bus1_user_put_struct(ptr, &message->message, sizeof(message->message));
 }
 
 /*
@@ -81,7 +84,7 @@ static ssize_t bus1_user_import_one(struct bus1_user_data *data, int direction, 
 {
 	struct iovec vec;
 
-	if (copy_from_user(&vec, u64_to_user_ptr(ptr), sizeof(vec)))
+	if (bus1_user_get_struct(&vec, ptr, sizeof(vec)) < 0)
 		return -EFAULT;
 	if ((ssize_t)vec.iov_len < 0)
 		return -EINVAL;
@@ -137,9 +140,47 @@ static int bus1_user_pause(void)
 	return fatal_signal_pending(current) ? -EINTR : 0;
 }
 
+/*
+ * Copy few bytes without the steps that copy_from_iter() and copy_to_iter() take around the copy.
+ * The kernel's memory is a payload, which has n bytes at this place.
+ */
+static int bus1_user_read_few(u8 *to, const u8 __user *from, size_t n)
+{
+	if (!user_read_access_begin(from, n))
+		return -EFAULT;
+	for (; n >= sizeof(u64); n -= sizeof(u64), to += sizeof(u64), from += sizeof(u64))
+		unsafe_get_user(*(u64 *)to, (const u64 __user *)from, fault);
+	for (; n > 0; n--)
+		unsafe_get_user(*to++, from++, fault);
+	user_read_access_end();
+	return 0;
+
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
+static int bus1_user_write_few(const u8 *from, u8 __user *to, size_t n)
+{
+	if (!user_write_access_begin(to, n))
+		return -EFAULT;
+	for (; n >= sizeof(u64); n -= sizeof(u64), to += sizeof(u64), from += sizeof(u64))
+		unsafe_put_user(*(const u64 *)from, (u64 __user *)to, fault);
+	for (; n > 0; n--)
+		unsafe_put_user(*from++, to++, fault);
+	user_write_access_end();
+	return 0;
+
+fault:
+	user_write_access_end();
+	return -EFAULT;
+}
+
 /* Copy data from the user. */
 int bus1_user_read_data(u8 *to, size_t n, struct iov_iter *iter)
 {
+	if (n <= BUS1_USER_FEW && iter_is_ubuf(iter))
+		return bus1_user_read_few(to, iter->ubuf, n);
 	while (n > 0) {
 		size_t l = min_t(size_t, n, SZ_1M);
 
@@ -156,6 +197,8 @@ int bus1_user_read_data(u8 *to, size_t n, struct iov_iter *iter)
 /* Copy data to the user. */
 int bus1_user_write_data(const u8 *from, size_t n, struct iov_iter *iter)
 {
+	if (n <= BUS1_USER_FEW && iter_is_ubuf(iter))
+		return bus1_user_write_few(from, iter->ubuf, n);
 	while (n > 0) {
 		size_t l = min_t(size_t, n, SZ_1M);
 
