@@ -7,6 +7,7 @@
  * transport. The core at the other end decides what a command means.
  */
 
+#include "libbus1/call.h"
 #include "libbus1/util.h"
 #include <bus1/transport.h>
 #include <errno.h>
@@ -85,6 +86,14 @@ BUS1_EXPORT int bus1_client_send_flags(struct bus1_client *client, uint64_t flag
 BUS1_EXPORT int bus1_client_recv(struct bus1_client *client, uint64_t flags,
                                  struct bus1_metadata *metadata, struct bus1_message *message) {
         return client->transport->recv(client->peer, flags, metadata, message);
+}
+
+BUS1_EXPORT int bus1_client_call(struct bus1_client *client, struct bus1_cmd_call *call) {
+        int r = -EOPNOTSUPP;
+
+        if (client->transport->call)
+                r = client->transport->call(client->peer, call);
+        return r == -EOPNOTSUPP ? call_emulate(client, call) : r;
 }
 
 BUS1_EXPORT int bus1_client_query(struct bus1_client *client, struct bus1_cmd_query *query) {

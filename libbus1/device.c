@@ -4,8 +4,8 @@
  * The kernel transport
  *
  * An open /dev/bus1 is a peer; every command is one ioctl on it. The descriptor itself can be
- * polled and passed on. A failed command has had no effect, so an interrupted one is simply
- * repeated.
+ * polled and passed on. A failed command other than BUS1_CMD_CALL has had no effect, so an
+ * interrupted one is simply repeated.
  */
 
 #include "libbus1/transports.h"
@@ -13,6 +13,7 @@
 #include <bus1/transport.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 
@@ -20,6 +21,7 @@
 
 struct device_peer {
         int fd;
+        bool has_call; /* older modules have no BUS1_CMD_CALL */
 };
 
 static int device_command(struct device_peer *peer, unsigned long command, void *argument) {
@@ -79,6 +81,15 @@ static int device_recv(void *peer, uint64_t flags, struct bus1_metadata *metadat
         return device_command(peer, BUS1_CMD_RECV, &command);
 }
 
+/* A signal ends a call, so that a program can look at what its handler has done. */
+static int device_call(void *p, struct bus1_cmd_call *call) {
+        struct device_peer *peer = p;
+
+        if (!peer->has_call)
+                return -EOPNOTSUPP;
+        return ioctl(peer->fd, BUS1_CMD_CALL, call) < 0 ? -errno : 0;
+}
+
 static int device_query(void *peer, struct bus1_cmd_query *query) {
         return device_command(peer, BUS1_CMD_QUERY, query);
 }
@@ -121,6 +132,7 @@ static const struct bus1_transport device_transport = {
         .reset = device_reset,
         .slice_release = device_slice_release,
         .free = device_free,
+        .call = device_call,
 };
 
 int device_client_new_from_fd(struct bus1_client **ret_client, int fd) {
@@ -139,6 +151,7 @@ int device_client_new_from_fd(struct bus1_client **ret_client, int fd) {
         if (r < 0)
                 return r == -ENOTTY || r == -EINVAL ? -EMEDIUMTYPE : r;
 
+        peer->has_call = query.features & BUS1_FEATURE_CALL;
         r = bus1_client_new_transport(ret_client, &device_transport, peer);
         if (r < 0)
                 return r;

@@ -88,7 +88,7 @@ static struct bus1_received *received_shrink(struct bus1_received *received, siz
         return shrunk;
 }
 
-BUS1_EXPORT int bus1_client_recv_alloc(struct bus1_client *client,
+BUS1_EXPORT int bus1_client_call_alloc(struct bus1_client *client, struct bus1_cmd_call *call,
                                        struct bus1_received **ret_received) {
         size_t n_transfers = FIRST_TRANSFERS, n_data = FIRST_DATA, n_fds = FIRST_FDS;
         int r;
@@ -96,6 +96,7 @@ BUS1_EXPORT int bus1_client_recv_alloc(struct bus1_client *client,
         for (;;) {
                 CLEANUP_FREE struct bus1_received *received = NULL;
                 struct bus1_message_fds message;
+                struct bus1_cmd_recv recv;
                 struct iovec vec;
 
                 received = received_new(n_transfers, n_data, n_fds);
@@ -114,9 +115,20 @@ BUS1_EXPORT int bus1_client_recv_alloc(struct bus1_client *client,
                         .n_fds = received->n_fds,
                         .ptr_fds = ptr_to_u64(received->fds),
                 };
+                recv = (struct bus1_cmd_recv){
+                        .flags = BUS1_RECV_FLAG_CREDENTIALS,
+                        .ptr_metadata = ptr_to_u64(&received->metadata),
+                        .ptr_message = ptr_to_u64(&message),
+                };
 
-                r = bus1_client_recv(client, BUS1_RECV_FLAG_CREDENTIALS,
-                                     &received->metadata.metadata, &message.message);
+                if (call) {
+                        call->n_recvs = 1;
+                        call->ptr_recvs = ptr_to_u64(&recv);
+                        r = bus1_client_call(client, call);
+                } else {
+                        r = bus1_client_recv(client, recv.flags, &received->metadata.metadata,
+                                             &message.message);
+                }
                 if (r >= 0) {
                         received->type = message.message.type;
                         *ret_received =
@@ -134,6 +146,11 @@ BUS1_EXPORT int bus1_client_recv_alloc(struct bus1_client *client,
                 n_data = message.message.n_data;
                 n_fds = message.n_fds;
         }
+}
+
+BUS1_EXPORT int bus1_client_recv_alloc(struct bus1_client *client,
+                                       struct bus1_received **ret_received) {
+        return bus1_client_call_alloc(client, NULL, ret_received);
 }
 
 BUS1_EXPORT struct bus1_received *bus1_received_free(struct bus1_received *received) {

@@ -106,6 +106,12 @@ int bus1_client_send_flags(struct bus1_client *client, uint64_t flags, size_t n_
 int bus1_client_recv(struct bus1_client *client, uint64_t flags, struct bus1_metadata *metadata,
                      struct bus1_message *message);
 /*
+ * Send messages, and then wait for messages, as BUS1_CMD_CALL does: see <linux/bus1.h>. A signal
+ * ends the wait with -EINTR. On a core without the command (BUS1_FEATURE_CALL), several system
+ * calls have the same effect; only call->node must be BUS1_INVALID there (else -EOPNOTSUPP).
+ */
+int bus1_client_call(struct bus1_client *client, struct bus1_cmd_call *call);
+/*
  * Release the slice of the pool that begins at an offset. The pool is what mmap() of
  * bus1_client_get_peer_fd() maps, for reading only. -EBADRQC when there is no such slice;
  * -EOPNOTSUPP on a hosted core, which has no pools.
@@ -151,6 +157,13 @@ struct bus1_received {
  * bus1_client_recv().
  */
 int bus1_client_recv_alloc(struct bus1_client *client, struct bus1_received **ret_received);
+/*
+ * Like bus1_client_call(), but receive one message, of any size, into allocated memory. The caller
+ * sets what call has for sends, node and timeout; what it has for receives is not used. After a
+ * failure call->n_sends says whether the messages were sent.
+ */
+int bus1_client_call_alloc(struct bus1_client *client, struct bus1_cmd_call *call,
+                           struct bus1_received **ret_received);
 /* Closes the descriptors that are still there. Does not release the handles. Returns NULL. */
 struct bus1_received *bus1_received_free(struct bus1_received *received);
 

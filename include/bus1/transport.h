@@ -31,6 +31,8 @@ struct bus1_transport {
         int (*reset)(void *peer);
         int (*slice_release)(void *peer, uint64_t offset); /* or NULL: it has no pools */
         void (*free)(void *peer);
+        /* or NULL, or -EOPNOTSUPP before any effect: libbus1 sends, polls and receives instead */
+        int (*call)(void *peer, struct bus1_cmd_call *call);
 };
 
 /*

@@ -24,6 +24,7 @@ static int bus_new(struct bus1_dbus **ret_bus, const struct joined *joined) {
         CLEANUP_CLOSE int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
         const int fds[] = {timer_fd, bus1_client_get_fd(joined->client), joined->socket_fd};
         struct epoll_event event = {.events = EPOLLIN};
+        struct bus1_cmd_query query = {};
         struct bus1_dbus *bus;
 
         if (timer_fd < 0 || epoll_fd < 0)
@@ -35,6 +36,8 @@ static int bus_new(struct bus1_dbus **ret_bus, const struct joined *joined) {
         if (!bus)
                 return -ENOMEM;
         bus->client = joined->client;
+        bus->can_wait =
+                bus1_client_query(bus->client, &query) >= 0 && query.features & BUS1_FEATURE_CALL;
         bus->socket_fd = joined->socket_fd;
         bus->epoll_fd = steal_fd(&epoll_fd);
         bus->timer_fd = steal_fd(&timer_fd);
@@ -149,8 +152,13 @@ PUBLIC int bus1_dbus_run(struct bus1_dbus *bus, const bool *stop) {
         int r;
 
         while (!stop || !*stop) {
-                r = bus1_dbus_dispatch(bus);
-                if (r == 0)
+                /* A peer that can wait receives in the wait. So first wait, and then dispatch. */
+                bool waits = bus->can_wait && !bus->incoming && !bus->gone;
+
+                r = waits ? bus1_dbus_wait(bus, -1) : 1;
+                if (r > 0)
+                        r = bus1_dbus_dispatch(bus);
+                if (r == 0 && !waits)
                         r = bus1_dbus_wait(bus, -1);
                 if (r < 0)
                         return r;

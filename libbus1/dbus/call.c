@@ -23,9 +23,10 @@ static uint64_t deadline_from_timeout(int timeout_ms) {
         return now_ns() + (uint64_t)timeout_ms * NS_PER_MS;
 }
 
+/* If ret_received is not NULL, also wait for the next message, see send_message_and_wait(). */
 static int call_start(struct bus1_dbus *bus, uint64_t to, DBusMessage *message, uint64_t *ret_node,
                       const uint64_t *handles, size_t n_handles, int timeout_ms,
-                      struct pending **ret_pending) {
+                      struct pending **ret_pending, struct bus1_received **ret_received) {
         struct bus1_transfer created[] = {
                 {BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT, BUS1_INVALID},
                 {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID},
@@ -39,15 +40,18 @@ static int call_start(struct bus1_dbus *bus, uint64_t to, DBusMessage *message, 
         p = calloc(1, sizeof(*p));
         if (!p)
                 return -ENOMEM;
-        r = send_message(bus, to, message, created, ret_node ? 2 : 1, handles, n_handles);
+        p->deadline = deadline_from_timeout(timeout_ms);
+        r = send_message_and_wait(bus, to, message, created, ret_node ? 2 : 1, handles, n_handles,
+                                  p->deadline, ret_received);
         if (r < 0)
                 return r;
         p->node = created[0].id;
         p->serial = dbus_message_get_serial(message);
-        p->deadline = deadline_from_timeout(timeout_ms);
         r = node_add(bus, p->node, NODE_REPLY, p, to == BUS1_DBUS_BUS || to == bus->session);
         if (r < 0) {
                 bus1_client_release_one(bus->client, p->node);
+                if (ret_received && *ret_received)
+                        receive_one(bus, *ret_received);
                 return r;
         }
         if (ret_node)
@@ -86,32 +90,63 @@ static int blocking_wait(struct bus1_dbus *bus, const struct pending *p) {
         return wait_for_peer(bus, timeout);
 }
 
+/* Handle messages until the reply has come. Returns 0, or a negative errno if there is none. */
+static int blocking_run(struct bus1_dbus *bus, const struct pending *p,
+                        struct bus1_dbus_message **reply) {
+        int r;
+
+        for (;;) {
+                r = receive_all(bus);
+                if (*reply)
+                        return 0;
+                if (r == 0)
+                        r = p->deadline > now_ns() ? blocking_wait(bus, p) : -ETIMEDOUT;
+                if (r < 0)
+                        return r;
+        }
+}
+
+/* The same for a peer that can wait. received is the first message, or NULL. */
+static int waiting_run(struct bus1_dbus *bus, const struct pending *p,
+                       struct bus1_received *received, struct bus1_dbus_message **reply) {
+        int r;
+
+        for (;;) {
+                if (received) {
+                        r = receive_one(bus, received);
+                        if (*reply)
+                                return 0;
+                        if (r < 0)
+                                return r;
+                }
+                r = receive_next(bus, time_left(p->deadline), &received);
+                if (r < 0 && r != -EINTR)
+                        return r == -EAGAIN ? -ETIMEDOUT : r;
+                if (r < 0)
+                        received = NULL;
+        }
+}
+
 int call_with_node(struct bus1_dbus *bus, uint64_t to, DBusMessage *message, uint64_t *ret_node,
                    const uint64_t *handles, size_t n_handles, int timeout_ms,
                    struct bus1_dbus_message **ret_reply, DBusError *error) {
         CLEANUP(bus1_dbus_message_unrefp) struct bus1_dbus_message *reply = NULL;
+        struct bus1_received *received;
         struct pending *p;
         int r;
 
-        r = call_start(bus, to, message, ret_node, handles, n_handles, timeout_ms, &p);
+        r = call_start(bus, to, message, ret_node, handles, n_handles, timeout_ms, &p, &received);
         if (r < 0)
                 return error_from_errno(error, r, "Sending the call");
         p->fn = blocking_done;
         p->userdata = &reply;
         p->blocking = true;
-        for (;;) {
-                r = receive_all(bus);
-                if (reply)
-                        break;
-                if (r == 0)
-                        r = p->deadline > now_ns() ? blocking_wait(bus, p) : -ETIMEDOUT;
-                if (r < 0) {
-                        pending_cancel(bus, p);
-                        wait_arm(bus);
-                        return error_from_errno(error, r, "Waiting for the reply");
-                }
-        }
+        r = bus->can_wait ? waiting_run(bus, p, received, &reply) : blocking_run(bus, p, &reply);
+        if (r < 0)
+                pending_cancel(bus, p);
         wait_arm(bus);
+        if (r < 0)
+                return error_from_errno(error, r, "Waiting for the reply");
         if (dbus_message_get_type(reply->message) == DBUS_MESSAGE_TYPE_ERROR)
                 return error_from_reply(reply, error);
         if (ret_reply)
@@ -134,7 +169,7 @@ PUBLIC int bus1_dbus_call_async(struct bus1_dbus *bus, uint64_t to, DBusMessage 
 
         if (!fn)
                 return -EINVAL;
-        r = call_start(bus, to, message, NULL, handles, n_handles, timeout_ms, &p);
+        r = call_start(bus, to, message, NULL, handles, n_handles, timeout_ms, &p, NULL);
         if (r < 0)
                 return r;
         p->fn = fn;

@@ -44,6 +44,11 @@
 
 struct bus1_dbus {
         struct bus1_client *client;
+        /*
+         * Waiting for a message is also waiting for the end of the bus, which ends the session
+         * node. On a hosted core only the socket tells of it.
+         */
+        bool can_wait;
         int socket_fd; /* the anchor: the bus ends the session when it closes; -1 without a bus */
         int epoll_fd;
         int timer_fd;
@@ -98,4 +103,14 @@ static inline uint64_t now_ns(void) {
 
         clock_gettime(CLOCK_MONOTONIC, &t);
         return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+/* Nanoseconds until a deadline; UINT64_MAX: there is none. */
+static inline uint64_t time_left(uint64_t deadline) {
+        uint64_t now;
+
+        if (deadline == UINT64_MAX)
+                return UINT64_MAX;
+        now = now_ns();
+        return deadline > now ? deadline - now : 0;
 }

@@ -146,9 +146,40 @@ PUBLIC uint64_t bus1_dbus_message_take_handle(struct bus1_dbus_message *message,
 
 /* sending */
 
+/* Send, and wait if ret_received is not NULL. */
+static int send_wire(struct bus1_dbus *bus, uint64_t to, struct bus1_message *message,
+                     uint64_t deadline, struct bus1_received **ret_received) {
+        struct bus1_cmd_send send = {
+                .n_destinations = 1,
+                .ptr_destinations = (uintptr_t)&to,
+                .ptr_message = (uintptr_t)message,
+        };
+        struct bus1_cmd_call call = {
+                .n_sends = 1,
+                .ptr_sends = (uintptr_t)&send,
+                .node = BUS1_INVALID,
+                .timeout = time_left(deadline),
+        };
+        int r;
+
+        if (!ret_received || !bus->can_wait)
+                return bus1_client_send(bus->client, 1, &to, NULL, message);
+        r = bus1_client_call_alloc(bus->client, &call, ret_received);
+        /* If only the wait failed, the next receive will find out why. */
+        return r < 0 && call.n_sends > 0 ? r : 0;
+}
+
 int send_message(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                  struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
                  size_t n_handles) {
+        return send_message_and_wait(bus, to, message, created, n_created, handles, n_handles, 0,
+                                     NULL);
+}
+
+int send_message_and_wait(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
+                          struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
+                          size_t n_handles, uint64_t deadline,
+                          struct bus1_received **ret_received) {
         struct bus1_transfer transfers[HANDLES_MAX];
         CLEANUP(wire_deinit) struct wire wire = {};
         struct bus1_message_fds m = {};
@@ -187,7 +218,9 @@ int send_message(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                 m.n_fds = wire.n_fds;
                 m.ptr_fds = (uintptr_t)wire.fds;
         }
-        r = bus1_client_send(bus->client, 1, &to, NULL, &m.message);
+        if (ret_received)
+                *ret_received = NULL;
+        r = send_wire(bus, to, &m.message, deadline, ret_received);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < n_created; i++)

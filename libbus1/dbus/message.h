@@ -50,3 +50,10 @@ void release_transfers(struct bus1_dbus *bus, struct bus1_received *received);
 int send_message(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                  struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
                  size_t n_handles);
+/*
+ * The same, and then wait for a message until the deadline. *ret_received gets the next message, or
+ * NULL if there was none in time, or if the peer cannot wait (bus->can_wait).
+ */
+int send_message_and_wait(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
+                          struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
+                          size_t n_handles, uint64_t deadline, struct bus1_received **ret_received);

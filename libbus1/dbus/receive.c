@@ -12,6 +12,7 @@
 #include "libbus1/dbus/node.h"
 #include "libbus1/dbus/pending.h"
 #include "libbus1/dbus/session.h"
+#include "libbus1/dbus/wait.h"
 
 #define RECEIVE_MAX 64
 #define SESSION_CALL_MAX 4096 /* bytes; all calls that the bus makes are smaller */
@@ -114,6 +115,53 @@ static int incoming_add(struct bus1_dbus *bus, struct bus1_received *received) {
         *incoming = (struct incoming){.received = received, .message = m};
         DL_APPEND(bus->incoming, incoming);
         return 0;
+}
+
+int receive_next(struct bus1_dbus *bus, uint64_t timeout, struct bus1_received **ret_received) {
+        struct bus1_cmd_call call = {.node = BUS1_INVALID, .timeout = timeout};
+        int r;
+
+        if (bus->gone)
+                return -ECONNRESET;
+        r = bus1_client_call_alloc(bus->client, &call, ret_received);
+        if (r >= 0 || r == -EAGAIN || r == -ETIMEDOUT || r == -EINTR || r == -ENOMEM)
+                return r;
+        bus->gone = true;
+        return -ECONNRESET;
+}
+
+/* Wait for a message or a time-out on a peer that can wait. */
+static int receive_waiting(struct bus1_dbus *bus, int timeout_ms) {
+        uint64_t timeout = timeout_ms < 0 ? UINT64_MAX : (uint64_t)timeout_ms * NS_PER_MS;
+        uint64_t left = time_left(bus->pending ? bus->pending->deadline : UINT64_MAX);
+        struct bus1_received *received;
+        int r;
+
+        r = receive_next(bus, left < timeout ? left : timeout, &received);
+        if (r == 0)
+                r = receive_one(bus, received);
+        if (r == -EAGAIN || r == -ETIMEDOUT)
+                return left <= timeout;
+        /* Dispatch reports the end of the bus. */
+        return r == 0 || r == -ECONNRESET ? 1 : r == -EINTR ? 0 : r;
+}
+
+PUBLIC int bus1_dbus_wait(struct bus1_dbus *bus, int timeout_ms) {
+        if (bus->can_wait && !bus->incoming && !bus->gone)
+                return receive_waiting(bus, timeout_ms);
+        return wait_for_all(bus, timeout_ms);
+}
+
+int receive_one(struct bus1_dbus *bus, struct bus1_received *received) {
+        int r;
+
+        if (received->type == BUS1_MESSAGE_TYPE_NODE_RELEASE &&
+            received->metadata.metadata.id == bus->session)
+                bus->gone = true;
+        r = incoming_add(bus, received);
+        if (r < 0)
+                return r;
+        return bus->gone ? -ECONNRESET : 0;
 }
 
 int receive_all(struct bus1_dbus *bus) {

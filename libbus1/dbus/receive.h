@@ -22,6 +22,17 @@ struct incoming {
 
 /* Receive messages that wait, at most 64. Returns 0, -ENOMEM, or -ECONNRESET: the bus has gone. */
 int receive_all(struct bus1_dbus *bus);
+/*
+ * Wait for a message, at most so many nanoseconds (UINT64_MAX: without a limit), on a peer that can
+ * wait. Returns -EAGAIN or -ETIMEDOUT when there is none, -EINTR, -ENOMEM, or -ECONNRESET when the
+ * bus has gone.
+ */
+int receive_next(struct bus1_dbus *bus, uint64_t timeout, struct bus1_received **ret_received);
+/*
+ * Handle a received message now, or put it into the queue. Takes over received. Returns 0, -ENOMEM,
+ * or -ECONNRESET when the bus has gone.
+ */
+int receive_one(struct bus1_dbus *bus, struct bus1_received *received);
 /* End a pending call with the message that arrived on its node. Does not take over received. */
 void receive_reply(struct bus1_dbus *bus, struct pending *p, struct bus1_received *received);
 /* Free an element that is no longer in the queue. */

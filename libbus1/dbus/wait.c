@@ -40,7 +40,7 @@ static int wait_for(struct pollfd *p, nfds_t n, int timeout_ms) {
         return r > 0;
 }
 
-PUBLIC int bus1_dbus_wait(struct bus1_dbus *bus, int timeout_ms) {
+int wait_for_all(struct bus1_dbus *bus, int timeout_ms) {
         struct pollfd p = {.fd = bus->epoll_fd, .events = POLLIN};
 
         wait_arm(bus);

@@ -12,7 +12,12 @@
 
 #include "libbus1/dbus/membership.h"
 
-/* Like bus1_dbus_wait(), but messages that are in the queue already do not end the wait. */
+/*
+ * Block until bus1_dbus_get_fd() is readable. Returns 1, 0 on time-out or after a Unix signal, or a
+ * negative errno.
+ */
+int wait_for_all(struct bus1_dbus *bus, int timeout_ms);
+/* The same, but messages that are in the queue already do not end the wait. */
 int wait_for_peer(struct bus1_dbus *bus, int timeout_ms);
 /* Set the timer of bus1_dbus_get_fd() from the queue and the next time-out. */
 void wait_arm(struct bus1_dbus *bus);
