@@ -265,7 +265,7 @@ struct bus1_cmd_call {
 };
 
 /* sends, and receives, in one BUS1_CMD_CALL */
-#define BUS1_CALL_MAX		1024
+#define BUS1_CALL_MAX			((__u64)1024)
 
 #define BUS1_CMD_TRANSFER	_IOWR(BUS1_IOCTL_MAGIC, 0x00, struct bus1_cmd_transfer)
 #define BUS1_CMD_RELEASE	_IOWR(BUS1_IOCTL_MAGIC, 0x01, struct bus1_cmd_release)

@@ -18,6 +18,12 @@
 #include <linux/shmem_fs.h>
 #include <linux/version.h>
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#include <linux/io_uring.h>
+#else
+#include <linux/io_uring/cmd.h>
+#endif
+
 /* whether receive_fd() writes the number to the user before it makes the descriptor */
 #define BUS1_RECEIVE_FD_WRITES (LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0))
 
@@ -35,6 +41,16 @@ static inline bool bus1_compat_can_map(const struct file_operations *op)
 	return op->mmap;
 #else
 	return op->mmap || op->mmap_prepare;
+#endif
+}
+
+/* The bytes for the command in an entry of io_uring. */
+static inline const void *bus1_compat_uring_data(const struct io_uring_cmd *command)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+	return command->cmd;
+#else
+	return command->sqe->cmd;
 #endif
 }
 

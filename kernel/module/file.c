@@ -149,14 +149,20 @@ int bus1_file_shut_down(struct bus1_file *bus1_file)
 	return r;
 }
 
-static long bus1_file_ioctl(struct file *file, unsigned int command, unsigned long arg)
+/**
+ * bus1_file_command() - run a command of 2026
+ * @bus1_file:	open device
+ * @command:	its number
+ * @argp:	its structure
+ * @nowait:	do not wait for a message
+ *
+ * Return: the result of the command. -EAGAIN if it would wait, but has to be given again then.
+ */
+long bus1_file_command(struct bus1_file *bus1_file, unsigned int command, void __user *argp,
+		       bool nowait)
 {
-	struct bus1_file *bus1_file = file->private_data;
-	void __user *argp = (void __user *)arg;
 	int r;
 
-	if (_IOC_TYPE(command) == BUS1_2016_IOCTL_MAGIC)
-		return bus1_ioctl_2016(bus1_file, command, argp);
 	if (_IOC_TYPE(command) != BUS1_IOCTL_MAGIC)
 		return -ENOTTY;
 	r = bus1_file_speak(bus1_file, BUS1_GENERATION_2026);
@@ -171,9 +177,9 @@ static long bus1_file_ioctl(struct file *file, unsigned int command, unsigned lo
 	case BUS1_CMD_SEND:
 		return bus1_ioctl_send(bus1_file->peer, argp);
 	case BUS1_CMD_RECV:
-		return bus1_ioctl_recv(bus1_file, argp);
+		return bus1_ioctl_recv(bus1_file, argp, nowait);
 	case BUS1_CMD_CALL:
-		return bus1_ioctl_call(bus1_file, argp);
+		return bus1_ioctl_call(bus1_file, argp, nowait);
 	case BUS1_CMD_SLICE_RELEASE:
 		return bus1_ioctl_slice_release(bus1_file->peer, argp);
 	case BUS1_CMD_DISCONNECT:
@@ -187,6 +193,16 @@ static long bus1_file_ioctl(struct file *file, unsigned int command, unsigned lo
 	}
 }
 
+static long bus1_file_ioctl(struct file *file, unsigned int command, unsigned long arg)
+{
+	struct bus1_file *bus1_file = file->private_data;
+	void __user *argp = (void __user *)arg;
+
+	if (_IOC_TYPE(command) == BUS1_2016_IOCTL_MAGIC)
+		return bus1_ioctl_2016(bus1_file, command, argp);
+	return bus1_file_command(bus1_file, command, argp, false);
+}
+
 /*
  * All structures have the same layout in 32-bit programs, because their pointers have 64 bits. Only
  * vectors differ, and import_iovec() converts these.
@@ -198,6 +214,7 @@ const struct file_operations bus1_fops = {
 	.poll = bus1_file_poll,
 	.unlocked_ioctl = bus1_file_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.uring_cmd = bus1_file_uring_cmd,
 	.mmap = bus1_pool_mmap,
 	.show_fdinfo = bus1_fdinfo_show,
 	.llseek = noop_llseek,

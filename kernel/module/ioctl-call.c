@@ -47,15 +47,15 @@ static int bus1_ioctl_call_send(struct bus1_file *bus1_file, struct bus1_cmd_cal
 /* Wait for the first message, and receive it. */
 static int bus1_ioctl_call_recv_first(struct bus1_ioctl_recv_state *state,
 				      struct bus1_file *bus1_file, struct bus1_cmd_call *cmd,
-				      struct bus1_recv_filter *filter)
+				      struct bus1_recv_filter *filter, bool nowait)
 {
 	ktime_t deadline = KTIME_MAX;
 	int r;
 
 	/* Only a receive finds out whether a message concerns the node. */
-	if (cmd->timeout == 0 || filter) {
+	if (cmd->timeout == 0 || nowait || filter) {
 		r = bus1_ioctl_recv_run(state, bus1_file, filter);
-		if (r != -EAGAIN || cmd->timeout == 0)
+		if (r != -EAGAIN || cmd->timeout == 0 || nowait)
 			return r;
 	}
 	if (cmd->timeout <= KTIME_MAX)
@@ -95,7 +95,7 @@ static u64 bus1_ioctl_call_recv_more(struct bus1_ioctl_recv_state *state,
 	return n - 1;
 }
 
-static int bus1_ioctl_call_run(struct bus1_file *bus1_file, struct bus1_cmd_call *cmd)
+static int bus1_ioctl_call_run(struct bus1_file *bus1_file, struct bus1_cmd_call *cmd, bool nowait)
 {
 	struct bus1_recv_filter node = { .node = cmd->node };
 	struct bus1_recv_filter *filter = cmd->node == BUS1_INVALID ? NULL : &node;
@@ -110,14 +110,14 @@ static int bus1_ioctl_call_run(struct bus1_file *bus1_file, struct bus1_cmd_call
 		return r;
 	r = bus1_ioctl_call_send(bus1_file, cmd);
 	if (r == 0)
-		r = bus1_ioctl_call_recv_first(&state, bus1_file, cmd, filter);
+		r = bus1_ioctl_call_recv_first(&state, bus1_file, cmd, filter, nowait);
 	bus1_ioctl_recv_destroy(&state);
 	if (r == 0)
 		cmd->n_recvs = 1 + bus1_ioctl_call_recv_more(&state, bus1_file, cmd, filter);
 	return r;
 }
 
-int bus1_ioctl_call(struct bus1_file *bus1_file, void __user *argp)
+int bus1_ioctl_call(struct bus1_file *bus1_file, void __user *argp, bool nowait)
 {
 	struct bus1_cmd_call __user *user = argp;
 	u64 ptr = (uintptr_t)argp;
@@ -133,7 +133,7 @@ int bus1_ioctl_call(struct bus1_file *bus1_file, void __user *argp)
 		return -EMSGSIZE;
 
 	n_recvs = cmd.n_recvs;
-	r = bus1_ioctl_call_run(bus1_file, &cmd);
+	r = bus1_ioctl_call_run(bus1_file, &cmd, nowait);
 	if (r < 0)
 		return bus1_user_put_struct(ptr, &cmd, sizeof(cmd)) < 0 ? -EFAULT : r;
 	if (cmd.n_recvs != n_recvs && put_user(cmd.n_recvs, &user->n_recvs))

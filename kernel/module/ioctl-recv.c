@@ -314,9 +314,10 @@ void bus1_ioctl_recv_destroy(struct bus1_ioctl_recv_state *state)
 	kfree(state->data.vecs);
 }
 
-int bus1_ioctl_recv(struct bus1_file *bus1_file, void __user *argp)
+int bus1_ioctl_recv(struct bus1_file *bus1_file, void __user *argp, bool nowait)
 {
 	struct bus1_ioctl_recv_state state;
+	bool wait;
 	int r;
 
 	if (bus1_user_get_struct(&state.cmd, (uintptr_t)argp, sizeof(state.cmd)) < 0)
@@ -325,15 +326,16 @@ int bus1_ioctl_recv(struct bus1_file *bus1_file, void __user *argp)
 	if (r < 0)
 		return r;
 
+	wait = state.cmd.flags & BUS1_RECV_FLAG_WAIT && !nowait;
 	do {
-		if (state.cmd.flags & BUS1_RECV_FLAG_WAIT)
+		if (wait)
 			r = bus1_file_wait(bus1_file, NULL, KTIME_MAX);
 		if (r == 0)
 			r = bus1_ioctl_recv_run(&state, bus1_file, NULL);
 		/* Another receiver can have taken the message that ended the wait. */
-	} while (r == -EAGAIN && state.cmd.flags & BUS1_RECV_FLAG_WAIT);
+	} while (r == -EAGAIN && wait);
 
-	if (r < 0 && state.cmd.flags & BUS1_RECV_FLAG_WAIT)
+	if (r < 0 && wait)
 		bus1_file_pass_on(bus1_file);
 	bus1_ioctl_recv_destroy(&state);
 	return r;

@@ -65,14 +65,21 @@ struct bus1_file *bus1_file_from_file(struct file *file);
 int bus1_file_speak(struct bus1_file *bus1_file, enum bus1_generation generation);
 int bus1_file_be_spoken_to(struct bus1_file *bus1_file, enum bus1_generation generation);
 int bus1_file_shut_down(struct bus1_file *bus1_file);
+long bus1_file_command(struct bus1_file *bus1_file, unsigned int command, void __user *argp,
+		       bool nowait);
+
+/* io_uring (uring.c) */
+
+struct io_uring_cmd;
+int bus1_file_uring_cmd(struct io_uring_cmd *command, unsigned int issue_flags);
 
 /* commands (ioctl-*.c); those of 2016 are in ioctl-2016.h */
 
 int bus1_ioctl_transfer(struct bus1_peer *peer, void __user *argp);
 int bus1_ioctl_release(struct bus1_peer *peer, void __user *argp);
 int bus1_ioctl_send(struct bus1_peer *peer, void __user *argp);
-int bus1_ioctl_recv(struct bus1_file *bus1_file, void __user *argp);
-int bus1_ioctl_call(struct bus1_file *bus1_file, void __user *argp);
+int bus1_ioctl_recv(struct bus1_file *bus1_file, void __user *argp, bool nowait);
+int bus1_ioctl_call(struct bus1_file *bus1_file, void __user *argp, bool nowait);
 int bus1_ioctl_slice_release(struct bus1_peer *peer, void __user *argp);
 int bus1_ioctl_disconnect(struct bus1_file *bus1_file, void __user *argp);
 int bus1_ioctl_reset(struct bus1_peer *peer, void __user *argp);

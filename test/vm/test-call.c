@@ -2,18 +2,21 @@
 
 /*
  * Commands that wait: BUS1_RECV_FLAG_WAIT, and BUS1_CMD_CALL, which sends before it waits and can
- * send and receive several messages
+ * send and receive several messages. The same commands by io_uring.
  *
  * Needs root and bus1.ko.
  */
 
 #include "device.h"
+#include <linux/io_uring.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -456,6 +459,121 @@ static void test_killed(void) {
         close(pair.b);
 }
 
+/* io_uring without a library: one entry at a time */
+
+struct ring {
+        int fd;
+        struct io_uring_params p;
+        uint8_t *sq, *cq;
+        struct io_uring_sqe *sqes;
+};
+
+static void *ring_map(const struct ring *ring, size_t n, uint64_t offset) {
+        void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, (off_t)offset);
+
+        EXPECT(p != MAP_FAILED);
+        return p;
+}
+
+static void ring_new(struct ring *ring) {
+        *ring = (struct ring){};
+        ring->fd = (int)syscall(SYS_io_uring_setup, 4, &ring->p);
+        EXPECT(ring->fd >= 0);
+        ring->sq = ring_map(ring, ring->p.sq_off.array + 4 * sizeof(uint32_t), IORING_OFF_SQ_RING);
+        ring->cq = ring_map(ring, ring->p.cq_off.cqes + 8 * sizeof(struct io_uring_cqe),
+                            IORING_OFF_CQ_RING);
+        ring->sqes = ring_map(ring, 4 * sizeof(*ring->sqes), IORING_OFF_SQES);
+}
+
+/* Submit a command. */
+static void ring_submit(struct ring *ring, int fd, unsigned long request, void *argument) {
+        uint32_t *tail = (uint32_t *)(ring->sq + ring->p.sq_off.tail);
+        uint32_t mask = *(uint32_t *)(ring->sq + ring->p.sq_off.ring_mask);
+        uint64_t address = ptr(argument);
+        struct io_uring_sqe *sqe = &ring->sqes[*tail & mask];
+
+        memset(sqe, 0, sizeof(*sqe));
+        sqe->opcode = IORING_OP_URING_CMD;
+        sqe->fd = fd;
+        sqe->off = (uint32_t)request; /* cmd_op */
+        memcpy((uint8_t *)sqe + 48, &address, sizeof(address));
+        ((uint32_t *)(ring->sq + ring->p.sq_off.array))[*tail & mask] = *tail & mask;
+        __atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
+        EXPECT(syscall(SYS_io_uring_enter, ring->fd, 1, 0, 0, NULL, 0) == 1);
+}
+
+/* Is there a result? */
+static bool ring_has_result(const struct ring *ring) {
+        return *(uint32_t *)(ring->cq + ring->p.cq_off.head) !=
+               __atomic_load_n((uint32_t *)(ring->cq + ring->p.cq_off.tail), __ATOMIC_ACQUIRE);
+}
+
+static int ring_result(struct ring *ring) {
+        uint32_t *head = (uint32_t *)(ring->cq + ring->p.cq_off.head);
+        uint32_t mask = *(uint32_t *)(ring->cq + ring->p.cq_off.ring_mask);
+        struct io_uring_cqe *cqes = (struct io_uring_cqe *)(ring->cq + ring->p.cq_off.cqes);
+        int r;
+
+        while (!ring_has_result(ring))
+                EXPECT(syscall(SYS_io_uring_enter, ring->fd, 0, 1, IORING_ENTER_GETEVENTS, NULL,
+                               0) >= 0);
+        r = cqes[*head & mask].res;
+        __atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
+        return r;
+}
+
+static void test_uring(void) {
+        struct pair pair = pair_new();
+        struct call call, reply;
+        struct ring ring;
+
+        ring_new(&ring);
+        call_init(&call, 1, 1);
+        call_send(&call, 0, pair.to_b, "call");
+        ring_submit(&ring, pair.a, BUS1_CMD_SEND, &call.sends[0]);
+        EXPECT(ring_result(&ring) == 0);
+        call_init(&reply, 0, 1);
+        ring_submit(&ring, pair.b, BUS1_CMD_RECV, &reply.recvs[0]);
+        EXPECT(ring_result(&ring) == 0 && call_has(&reply, 0, "call"));
+        call_init(&reply, 0, 1);
+        ring_submit(&ring, pair.b, BUS1_CMD_RECV, &reply.recvs[0]);
+        EXPECT(ring_result(&ring) == -EAGAIN);
+
+        /* a call that waits, and one that receives with a flag, beside each other */
+        ring_submit(&ring, pair.a, BUS1_CMD_CALL, &call.cmd);
+        reply.recvs[0].flags = BUS1_RECV_FLAG_WAIT;
+        EXPECT(command(pair.b, BUS1_CMD_RECV, &reply.recvs[0]) == 0);
+        sleep_ms(50);
+        EXPECT(!ring_has_result(&ring));
+        EXPECT(send_bytes(pair.b, pair.to_a, "reply", 5) == 0);
+        EXPECT(ring_result(&ring) == 0 && call_has(&call, 0, "reply"));
+        expect_empty(pair.b);
+        call_init(&reply, 0, 1);
+        reply.recvs[0].flags = BUS1_RECV_FLAG_WAIT;
+        ring_submit(&ring, pair.b, BUS1_CMD_RECV, &reply.recvs[0]);
+        sleep_ms(50);
+        EXPECT(send_bytes(pair.a, pair.to_b, "x", 1) == 0);
+        EXPECT(ring_result(&ring) == 0 && call_has(&reply, 0, "x"));
+
+        ring_submit(&ring, pair.a, BUS1_CMD_SEND, (void *)BAD);
+        EXPECT(ring_result(&ring) == -EFAULT);
+        ring_submit(&ring, pair.a, 0x1234, &call.cmd);
+        EXPECT(ring_result(&ring) == -ENOTTY);
+
+        /* the end of the ring ends a wait */
+        call_init(&call, 0, 1);
+        ring_submit(&ring, pair.a, BUS1_CMD_CALL, &call.cmd);
+        sleep_ms(50);
+        close(ring.fd);
+        EXPECT(munmap(ring.sq, ring.p.sq_off.array + 4 * sizeof(uint32_t)) == 0);
+        EXPECT(munmap(ring.cq, ring.p.cq_off.cqes + 8 * sizeof(struct io_uring_cqe)) == 0);
+        EXPECT(munmap(ring.sqes, 4 * sizeof(*ring.sqes)) == 0);
+        sleep_ms(50);
+        EXPECT(send_bytes(pair.b, pair.to_a, "y", 1) == 0);
+        EXPECT(recv_any(pair.a, &(struct bus1_metadata_credentials){}) == BUS1_MESSAGE_TYPE_USER);
+        pair_free(&pair);
+}
+
 int main(void) {
         EXPECT(query(peer_open()).features & BUS1_FEATURE_CALL);
         test_round_trips();
@@ -466,6 +584,7 @@ int main(void) {
         test_signals();
         test_waiters();
         test_killed();
+        test_uring();
         printf("calls, waits, signals and times are as documented\n");
         return 0;
 }
