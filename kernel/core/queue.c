@@ -154,7 +154,6 @@ static u64 bus1_queue_delay(struct bus1_queue *queue, struct bus1_queue_entry *f
 }
 
 /*
-/*
  * A group that must become final before entries up to @until can be received, because it is decided
  * and not later than that; or NULL. Transactions that are not decided are delayed if they could
  * still get ahead of @ahead.
