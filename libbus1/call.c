@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Calls on transports without BUS1_CMD_CALL
+ * Calls
  *
- * The messages are sent one by one, and the descriptor of the client is polled until there is one
- * to receive. The results are those of the command.
+ * A core without BUS1_CMD_CALL gets the messages one by one, and the descriptor of the client is
+ * polled until there is one to receive. The results are those of the command.
  */
 
-#include "libbus1/call.h"
+#include "libbus1/client.h"
 #include "libbus1/util.h"
 #include <errno.h>
 #include <poll.h>
@@ -68,7 +68,7 @@ static int call_wait(struct bus1_client *client, __u64 *timeout) {
         return r == 0 ? -ETIMEDOUT : r;
 }
 
-int call_emulate(struct bus1_client *client, struct bus1_cmd_call *call) {
+static int call_emulate(struct bus1_client *client, struct bus1_cmd_call *call) {
         uint64_t n;
         int r;
 
@@ -92,4 +92,10 @@ int call_emulate(struct bus1_client *client, struct bus1_cmd_call *call) {
                 n++;
         call->n_recvs = n;
         return 0;
+}
+
+BUS1_EXPORT int bus1_client_call(struct bus1_client *client, struct bus1_cmd_call *call) {
+        int r = client_call_core(client, call);
+
+        return r == -EOPNOTSUPP ? call_emulate(client, call) : r;
 }

@@ -7,7 +7,7 @@
  * transport. The core at the other end decides what a command means.
  */
 
-#include "libbus1/call.h"
+#include "libbus1/client.h"
 #include "libbus1/util.h"
 #include <bus1/transport.h>
 #include <errno.h>
@@ -88,12 +88,8 @@ BUS1_EXPORT int bus1_client_recv(struct bus1_client *client, uint64_t flags,
         return client->transport->recv(client->peer, flags, metadata, message);
 }
 
-BUS1_EXPORT int bus1_client_call(struct bus1_client *client, struct bus1_cmd_call *call) {
-        int r = -EOPNOTSUPP;
-
-        if (client->transport->call)
-                r = client->transport->call(client->peer, call);
-        return r == -EOPNOTSUPP ? call_emulate(client, call) : r;
+int client_call_core(struct bus1_client *client, struct bus1_cmd_call *call) {
+        return client->transport->call ? client->transport->call(client->peer, call) : -EOPNOTSUPP;
 }
 
 BUS1_EXPORT int bus1_client_query(struct bus1_client *client, struct bus1_cmd_query *query) {

@@ -10,6 +10,7 @@
  * the interface the peer speaks.
  */
 
+#include <linux/compat.h>
 #include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/file.h>
@@ -18,6 +19,7 @@
 #include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/bus1-2016.h>
+#include "compat.h"
 #include "ioctl-2016.h"
 #include "module.h"
 
@@ -149,17 +151,9 @@ int bus1_file_shut_down(struct bus1_file *bus1_file)
 	return r;
 }
 
-/**
- * bus1_file_command() - run a command of 2026
- * @bus1_file:	open device
- * @command:	its number
- * @argp:	its structure
- * @nowait:	do not wait for a message
- *
- * Return: the result of the command. -EAGAIN if it would wait, but has to be given again then.
- */
-long bus1_file_command(struct bus1_file *bus1_file, unsigned int command, void __user *argp,
-		       bool nowait)
+/* Run a command of 2026. With @nowait it returns -EAGAIN instead of waiting for a message. */
+static long bus1_file_command(struct bus1_file *bus1_file, unsigned int command, void __user *argp,
+			      bool nowait)
 {
 	int r;
 
@@ -201,6 +195,25 @@ static long bus1_file_ioctl(struct file *file, unsigned int command, unsigned lo
 	if (_IOC_TYPE(command) == BUS1_2016_IOCTL_MAGIC)
 		return bus1_ioctl_2016(bus1_file, command, argp);
 	return bus1_file_command(bus1_file, command, argp, false);
+}
+
+/*
+ * IORING_OP_URING_CMD with the number of an ioctl of 2026 as cmd_op is this ioctl. The first 8 of
+ * the 16 bytes for the command are the address of its structure. A command that has to wait is
+ * first tried without waiting; then a worker of io_uring waits.
+ */
+static int bus1_file_uring_cmd(struct io_uring_cmd *command, unsigned int issue_flags)
+{
+	/* The program shares this memory, and can change it at any time. */
+	u64 ptr = READ_ONCE(*(const u64 *)bus1_compat_uring_data(command));
+	long r;
+
+	/* A worker could not tell how the vectors of the program are laid out. */
+	if (in_compat_syscall())
+		return -EOPNOTSUPP;
+	r = bus1_file_command(command->file->private_data, command->cmd_op, u64_to_user_ptr(ptr),
+			      issue_flags & IO_URING_F_NONBLOCK);
+	return r == -ERESTARTSYS ? -EINTR : r;
 }
 
 /*

@@ -65,13 +65,6 @@ struct bus1_file *bus1_file_from_file(struct file *file);
 int bus1_file_speak(struct bus1_file *bus1_file, enum bus1_generation generation);
 int bus1_file_be_spoken_to(struct bus1_file *bus1_file, enum bus1_generation generation);
 int bus1_file_shut_down(struct bus1_file *bus1_file);
-long bus1_file_command(struct bus1_file *bus1_file, unsigned int command, void __user *argp,
-		       bool nowait);
-
-/* io_uring (uring.c) */
-
-struct io_uring_cmd;
-int bus1_file_uring_cmd(struct io_uring_cmd *command, unsigned int issue_flags);
 
 /* commands (ioctl-*.c); those of 2016 are in ioctl-2016.h */
 

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the rest of libbus1 needs of a client beyond its public functions. */
+
+#include <bus1/bus1.h>
+
+/* Make a call by the transport. -EOPNOTSUPP, without any effect, if the core lacks the command. */
+int client_call_core(struct bus1_client *client, struct bus1_cmd_call *call);
