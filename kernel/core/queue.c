@@ -155,17 +155,17 @@ static u64 bus1_queue_delay(struct bus1_queue *queue, struct bus1_queue_entry *f
 
 /*
  * A group that must become final before entries up to @until can be received, because it is decided
- * and not later than that; or NULL. Transactions that are not decided are delayed if they could
- * still get ahead of @ahead.
+ * and not later than that; or NULL. Transactions that are not decided are delayed if their entries
+ * could still become final before @before.
  */
-static struct bus1_queue_entry *bus1_queue_decided(struct bus1_queue *queue, u64 until, u64 ahead)
+static struct bus1_queue_entry *bus1_queue_decided(struct bus1_queue *queue, u64 until, u64 before)
 {
 	struct bus1_queue_entry *first;
 
 	list_for_each_entry(first, &queue->staged, staged) {
 		u64 final = READ_ONCE(first->staging->final);
 
-		if (!final && first->timestamp < ahead)
+		if (!final && first->timestamp < before)
 			final = bus1_queue_delay(queue, first);
 		if (final && final <= until)
 			return first;
@@ -403,7 +403,7 @@ struct bus1_queue_entry *bus1_queue_peek(struct bus1_queue *queue)
 }
 
 /**
- * bus1_queue_cut() - make sure that nothing gets ahead of a point in the queue any more
+ * bus1_queue_cut() - make sure that nothing is added before a point of the queue any more
  * @queue:		queue
  * @ret_n_arrived:	set to the number of entries that became final so far
  *
@@ -475,7 +475,7 @@ struct bus1_queue_entry *bus1_queue_next_of_tx(struct bus1_queue *queue,
 	return next;
 }
 
-/* Whether nothing can get ahead of an entry any more. */
+/* Whether nothing can be received before an entry any more, except what is final. */
 static __maybe_unused bool bus1_queue_is_certain(struct bus1_queue *queue,
 						 const struct bus1_queue_entry *entry)
 {

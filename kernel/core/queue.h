@@ -17,10 +17,10 @@
  *
  *  - An odd timestamp marks a staged entry. Final timestamps are even.
  *  - The clock is never behind a final timestamp that is or was in the queue. New entries get
- *    timestamps ahead of the clock.
+ *    timestamps greater than the clock.
  *  - Nothing waits for a staged entry. To receive the first final entry, a receiver delays the
- *    transactions that are not decided yet: their final timestamp will be ahead of the clock. So
- *    entries are received in the order of their final timestamps.
+ *    transactions that are not decided yet: their final timestamp will be greater than the clock.
+ *So entries are received in the order of their final timestamps.
  *  - The clock is also not behind the transactions that are decided and have an entry staged here,
  *    whenever an entry is added. Their entries become final when their sender comes to this queue,
  *    or earlier, when an entry is received.
