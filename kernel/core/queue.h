@@ -19,8 +19,8 @@
  *  - The clock is never behind a final timestamp that is or was in the queue. New entries get
  *    timestamps greater than the clock.
  *  - Nothing waits for a staged entry. To receive the first final entry, a receiver delays the
- *    transactions that are not decided yet: their final timestamp will be greater than the clock.
- *So entries are received in the order of their final timestamps.
+ *    transactions that are not decided yet: their final timestamps will be greater than the clock.
+ *    So entries are received in the order of their final timestamps.
  *  - The clock is also not behind the transactions that are decided and have an entry staged here,
  *    whenever an entry is added. Their entries become final when their sender comes to this queue,
  *    or earlier, when an entry is received.
