@@ -258,8 +258,8 @@ int main(int argc, char **argv) {
                 }
         if (n_rounds < 1 || n_rounds > MAX_ROUNDS)
                 return 1;
-        bus_start(&broker, BUS_BROKER, broker_path, "/tmp", NULL);
-        bus_start(&bridge, BUS_BRIDGE, bridge_path, "/tmp", NULL);
+        bus_start(&broker, BUS_BROKER, broker_path, "/run", NULL);
+        bus_start(&bridge, BUS_BRIDGE, bridge_path, "/run", NULL);
         if (!broker.available || !bridge.available)
                 raw_fail("no bus: %s", broker.available ? bridge.why_not : broker.why_not);
 
