@@ -58,22 +58,22 @@ bool bus1_inspect_account(struct bus1_accounts *accounts, u64 key, u64 outer,
  * @ret_info:	set to its data
  *
  * No lock is taken, because a command may hold the lock of the peer for long. So the numbers can
- * show different moments.
+ * show different moments, and checkers of data races look away.
  */
-void bus1_inspect_peer_now(struct bus1_peer *peer, struct bus1_peer_info *ret_info)
+__no_kcsan void bus1_inspect_peer_now(struct bus1_peer *peer, struct bus1_peer_info *ret_info)
 {
 	const struct bus1_queue *queue = &peer->queue;
 
 	*ret_info = (struct bus1_peer_info){
 		.number = peer->number,
 		.uid = peer->usage.account->uid,
-		.disconnected = data_race(peer->disconnected),
-		.n_nodes = data_race(peer->n_nodes),
-		.n_handles = data_race(peer->n_handles),
+		.disconnected = READ_ONCE(peer->disconnected),
+		.n_nodes = READ_ONCE(peer->n_nodes),
+		.n_handles = READ_ONCE(peer->n_handles),
 		.n_pending = READ_ONCE(peer->usage.used[BUS1_SUM_PENDING]),
-		.n_queued = data_race(queue->n_entries),
-		.clock = data_race(queue->clock),
-		.readable = data_race(queue->entries.rb_leftmost),
+		.n_queued = READ_ONCE(queue->n_entries),
+		.clock = READ_ONCE(queue->clock),
+		.readable = READ_ONCE(queue->entries.rb_leftmost),
 	};
 	bus1_inspect_used(peer->usage.used, ret_info->used);
 }

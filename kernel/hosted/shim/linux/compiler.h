@@ -14,5 +14,9 @@
 #define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
 
-/* The kernel's detector of data races does not report this read, which may show any moment. */
-#define data_race(x) (x)
+/* Detectors of data races do not look at this function: it reads what others write meanwhile. */
+#ifdef __SANITIZE_THREAD__
+#define __no_kcsan __attribute__((no_sanitize_thread))
+#else
+#define __no_kcsan
+#endif
