@@ -115,6 +115,14 @@ int recv_any(int fd, struct bus1_metadata_credentials *ret) {
         return r < 0 ? r : (int)message.type;
 }
 
+void write_file(const char *path, const char *text) {
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+        EXPECT(fd >= 0);
+        EXPECT(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+        close(fd);
+}
+
 int count_fds(void) {
         int n = 0;
 

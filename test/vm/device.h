@@ -33,6 +33,8 @@ int recv_message(int fd, struct bus1_message *message, uint64_t flags, void *met
 /* Receive the next message of any content. Returns its type, and its metadata in *ret. */
 int recv_any(int fd, struct bus1_metadata_credentials *ret);
 
+/* Write to a file of the kernel. */
+void write_file(const char *path, const char *text);
 /* Number of open descriptors among the lower ones. */
 int count_fds(void);
 /* Wait for a process, which must exit with 0. */

@@ -15,6 +15,7 @@
  */
 
 #include "device.h"
+#include "slow.h"
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -33,7 +34,6 @@
 #define N_UIDS 8192
 #define N_PAIRED 192
 #define MIB (1024LL * 1024)
-#define CGROUP "/tmp/cgroup"
 #define N_ATTACKERS 4
 #define SECONDS 6
 
@@ -46,14 +46,6 @@ static double now_ms(void) {
 
         clock_gettime(CLOCK_MONOTONIC, &t);
         return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
-}
-
-static void write_file(const char *path, const char *text) {
-        int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-        EXPECT(fd >= 0);
-        EXPECT(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-        close(fd);
 }
 
 static int peer_open_as(uid_t uid) {
@@ -200,14 +192,6 @@ static void test_shares(void) {
 
 /* locks */
 
-static void make_cgroup(void) {
-        EXPECT(mkdir(CGROUP, 0755) == 0 || errno == EEXIST);
-        EXPECT(mount("cgroup", CGROUP, "cgroup2", 0, NULL) == 0);
-        write_file(CGROUP "/cgroup.subtree_control", "+cpu");
-        EXPECT(mkdir(CGROUP "/slow", 0755) == 0);
-        write_file(CGROUP "/slow/cpu.max", "10000 500000");
-}
-
 static void open_and_send(int line, uint64_t handle) {
         int fd = peer_open();
 
@@ -222,7 +206,7 @@ static pid_t start_attacker(int line, uint64_t handle) {
         if (pid != 0)
                 return pid;
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        write_file(CGROUP "/slow/cgroup.procs", "0");
+        slow_join();
         EXPECT(setresgid(ATTACKER, ATTACKER, ATTACKER) == 0);
         EXPECT(setresuid(ATTACKER, ATTACKER, ATTACKER) == 0);
         for (;;) {
@@ -275,14 +259,14 @@ static void test_locks(void) {
         uint64_t node, handle;
 
         node_create(service, victim, &node, &handle);
-        make_cgroup();
+        slow_begin("10000 500000");
         idle = longest_beside(service, victim, handle, false);
         most = longest_beside(service, victim, handle, true);
         printf("at most %.1f ms beside busy loops, %.1f ms beside the attack\n", idle, most);
         EXPECT(most <= FACTOR * idle || most <= NOISE);
         close(victim);
         close(service);
-        EXPECT(rmdir(CGROUP "/slow") == 0 && umount(CGROUP) == 0);
+        slow_end();
 }
 
 int main(int argc, char **argv) {

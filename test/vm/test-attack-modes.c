@@ -19,6 +19,7 @@
  * Needs root, and the cpu controller of cgroups.
  */
 
+#include "slow.h"
 #include "victim.h"
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
@@ -33,7 +34,6 @@
 #include <unistd.h>
 
 #define ATTACKER 1000
-#define CGROUP "/tmp/cgroup"
 #define SECONDS 1.5
 #define N_ATTACKERS 4
 #define N_BUSY 4
@@ -212,7 +212,7 @@ static void enter(enum mode mode) {
         struct sched_param param = {};
 
         if (mode == THROTTLED)
-                write_file(CGROUP "/slow/cgroup.procs", "0");
+                slow_join();
         if (mode == IDLE)
                 EXPECT(sched_setscheduler(0, SCHED_IDLE, &param) == 0);
         EXPECT(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
@@ -267,7 +267,7 @@ static double longest_during(const struct attack *attack, const struct victim *v
         pid_t pids[N_ATTACKERS], busy[N_BUSY], stopping = 0;
         double longest;
 
-        write_file(CGROUP "/slow/cpu.max", "5000 100000");
+        slow_limit("5000 100000");
         for (int i = 0; i < N_ATTACKERS; i++)
                 pids[i] = start(attack, v, mode);
         for (int i = 0; i < N_BUSY && mode == IDLE; i++)
@@ -276,7 +276,7 @@ static double longest_during(const struct attack *attack, const struct victim *v
                 stopping = start_stopping(pids);
         longest = exchange(v, SECONDS, -1);
         /* so that they end soon */
-        write_file(CGROUP "/slow/cpu.max", "max 100000");
+        slow_limit("max 100000");
         if (stopping)
                 end(stopping);
         for (int i = 0; i < N_BUSY && mode == IDLE; i++)
@@ -315,12 +315,9 @@ int main(int argc, char **argv) {
         for (int mode = 0; argc == 2 && mode < N_MODES; mode++) {
                 if (strcmp(argv[1], mode_names[mode]) != 0)
                         continue;
-                EXPECT(mkdir(CGROUP, 0755) == 0 || errno == EEXIST);
-                EXPECT(mount("cgroup", CGROUP, "cgroup2", 0, NULL) == 0);
-                write_file(CGROUP "/cgroup.subtree_control", "+cpu");
-                EXPECT(mkdir(CGROUP "/slow", 0755) == 0 || errno == EEXIST);
+                slow_begin("max 100000");
                 run((enum mode)mode);
-                EXPECT(umount2(CGROUP, MNT_DETACH) == 0);
+                slow_end();
                 return 0;
         }
         fprintf(stderr, "usage: %s throttled|idle|stopped|stalled\n", argv[0]);

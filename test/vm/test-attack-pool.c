@@ -232,13 +232,6 @@ static long long charged_bytes(void) {
         return n;
 }
 
-static void write_file(const char *path, const char *text) {
-        int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-        EXPECT(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-        EXPECT(close(fd) == 0);
-}
-
 /* Another user can still send and receive something large. */
 static void victim(void) {
         pid_t pid = fork();

@@ -11,6 +11,7 @@
  * Needs root, and the cpu controller of cgroups.
  */
 
+#include "slow.h"
 #include "victim.h"
 #include <fcntl.h>
 #include <poll.h>
@@ -26,7 +27,6 @@
 #include <unistd.h>
 
 #define ATTACKER 1000
-#define CGROUP "/tmp/cgroup"
 #define SECONDS 4      /* to exchange messages beside busy loops */
 #define SECONDS_MAX 20 /* and beside an attack that does not end */
 #define N_NODES 40000
@@ -57,7 +57,7 @@ static void be_slow(const struct attack *a) {
         struct sched_param param = {};
 
         if (a->is_throttled)
-                write_file(CGROUP "/slow/cgroup.procs", "0");
+                slow_join();
         else
                 EXPECT(sched_setscheduler(0, SCHED_IDLE, &param) == 0);
         EXPECT(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
@@ -181,11 +181,7 @@ int main(void) {
         struct attack a;
         pid_t service;
 
-        EXPECT(mkdir(CGROUP, 0755) == 0);
-        EXPECT(mount("cgroup", CGROUP, "cgroup2", 0, NULL) == 0);
-        write_file(CGROUP "/cgroup.subtree_control", "+cpu");
-        EXPECT(mkdir(CGROUP "/slow", 0755) == 0);
-        write_file(CGROUP "/slow/cpu.max", "5000 100000");
+        slow_begin("5000 100000");
 
         victim_init(&v);
         service = fork();
@@ -200,7 +196,6 @@ int main(void) {
         compare("idle multicast", &v, &a, run_multicast);
         attack_end(&a);
         end(service);
-        EXPECT(rmdir(CGROUP "/slow") == 0 || errno == EBUSY);
-        EXPECT(umount2(CGROUP, MNT_DETACH) == 0);
+        slow_end();
         return 0;
 }

@@ -32,14 +32,6 @@ static void become(uid_t uid) {
         EXPECT(prctl(PR_SET_DUMPABLE, 1) == 0);
 }
 
-static void write_file(const char *path, const char *text) {
-        int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-        EXPECT(fd >= 0);
-        EXPECT(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-        close(fd);
-}
-
 /* Wait for the next message. Returns its type. */
 static int recv_wait(int fd, struct bus1_metadata_credentials *ret) {
         int r;

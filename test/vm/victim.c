@@ -21,14 +21,6 @@ double now_ms(void) {
         return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
 }
 
-void write_file(const char *path, const char *text) {
-        int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-        EXPECT(fd >= 0);
-        EXPECT(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-        close(fd);
-}
-
 void be_busy(void) {
         for (;;)
                 __asm__ volatile("");

@@ -20,7 +20,6 @@ struct victim {
 };
 
 double now_ms(void);
-void write_file(const char *path, const char *text);
 /* A busy loop of another user, which ends with its parent. */
 pid_t start_busy(uid_t uid);
 void be_busy(void) __attribute__((noreturn));

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A cgroup whose processes get little of the processors' time. Needs root. */
+
+/* Make it. cpu_max is "TIME PERIOD" in microseconds, as in the file cpu.max. */
+void slow_begin(const char *cpu_max);
+/* Change the limit; "max PERIOD" is none. */
+void slow_limit(const char *cpu_max);
+/* Move this process into it. */
+void slow_join(void);
+/* All of its processes must have been killed. */
+void slow_end(void);
