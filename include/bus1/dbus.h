@@ -105,11 +105,12 @@ struct bus1_dbus_credentials {
 
 struct bus1_dbus_message {
         /*
-         * A SENDER in it can be trusted. If the message came from the bus, which also delivers the
-         * messages of other members, the library keeps the SENDER that the bus has set. If it came
-         * through a direct channel that the bus opened for a member, the library sets SENDER to
-         * this member. From all other messages the library removes SENDER. So a reply has a SENDER
-         * only if the call was sent to BUS1_DBUS_BUS, and not through a handle.
+         * A SENDER in it can be trusted. The library keeps the SENDER that the bus has set if the
+         * message arrived at a node whose handle only the bus holds: that of this member, of a
+         * published name or object, of a subscription, or of the reply to a call to BUS1_DBUS_BUS.
+         * On a direct channel that the bus opened for a member, the library sets SENDER to this
+         * member. From all other messages the library removes SENDER, for example from replies to
+         * calls through a handle, and from calls through the handle of an object.
          */
         DBusMessage *message;
         struct bus1_dbus *bus; /* NULL after bus1_dbus_free() */

@@ -8,12 +8,14 @@
  * An open /dev/bus1 is a peer of the core. Every command is an ioctl. The commands are in
  * ioctl-*.c, and the names of their functions begin with bus1_ioctl_. A command has three steps:
  *
- *	collect	copy all arguments from the user, once, and check them
- *	commit	call the core, which carries the command out or refuses it without effect
+ *	collect	copy the arguments from the user, each once, and check them
+ *	commit	call the core, which carries the command out, or refuses it without effect. Only a
+ *		send with BUS1_SEND_FLAG_CONTINUE can reach some destinations and not others.
  *	report	copy the results to the user
  *
  * BUS1_CMD_RECV reports before it commits: it takes a message out of the queue only after the user
- * has got the message.
+ * has got the message. BUS1_CMD_CALL is several sends and receives, each with three steps of its
+ * own. If one of them fails, those before it have happened.
  *
  * While data is copied from or to the user, at most one lock of the core is held: the one that
  * keeps other receivers of the same peer out.
