@@ -11,6 +11,7 @@
 #include "libbus1/util.h"
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <time.h>
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -37,6 +38,14 @@ static int call_send(struct bus1_client *client, struct bus1_cmd_call *call) {
                 call->n_sends--;
         }
         return 0;
+}
+
+/* The first receive is checked before anything is sent. */
+static bool call_is_valid(const struct bus1_cmd_call *call) {
+        const struct bus1_cmd_recv *recv = ptr_from_u64(call->ptr_recvs);
+
+        return call->flags == 0 &&
+               !(call->n_recvs > 0 && recv->flags & (BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_WAIT));
 }
 
 static int call_recv(struct bus1_client *client, const struct bus1_cmd_call *call, size_t i) {
@@ -69,13 +78,14 @@ static int call_wait(struct bus1_client *client, __u64 *timeout) {
 }
 
 static int call_emulate(struct bus1_client *client, struct bus1_cmd_call *call) {
+        bool waits = call->timeout > 0;
         uint64_t n;
         int r;
 
-        if (call->flags != 0)
-                return -EINVAL;
         if (call->n_sends > BUS1_CALL_MAX || call->n_recvs > BUS1_CALL_MAX)
                 return -EMSGSIZE;
+        if (!call_is_valid(call))
+                return -EINVAL;
         if (call->node != BUS1_INVALID)
                 return -EOPNOTSUPP;
         r = call_send(client, call);
@@ -87,7 +97,7 @@ static int call_emulate(struct bus1_client *client, struct bus1_cmd_call *call) 
                         return r;
         }
         if (r < 0)
-                return r;
+                return r == -EAGAIN && waits ? -ETIMEDOUT : r;
         for (n = 1; n < call->n_recvs && call_recv(client, call, n) >= 0;)
                 n++;
         call->n_recvs = n;

@@ -246,9 +246,9 @@ struct bus1_cmd_slice_release {
  * The sends are carried out one after the other, each as by BUS1_CMD_SEND. If one fails, the
  * command fails with its error. Then the command receives up to n_recvs messages, each as by
  * BUS1_CMD_RECV, but waits only for the first one: EAGAIN when timeout is 0 and there is no
- * message, ETIMEDOUT when the time is over, EINTR after a signal. After a success, n_recvs is set
- * to the number of messages received. The flags of the receives must not have
- * BUS1_RECV_FLAG_PEEK or BUS1_RECV_FLAG_WAIT. With n_recvs 0 the command only sends.
+ * message, ETIMEDOUT when the time is over, EINTR after a signal that has a handler. After a
+ * success, n_recvs is set to the number of messages received. The flags of the receives must not
+ * have BUS1_RECV_FLAG_PEEK or BUS1_RECV_FLAG_WAIT. With n_recvs 0 the command only sends.
  *
  * If the command fails after it has begun, ptr_sends, n_sends and timeout are set to what is left.
  * So the same command, given again, continues it. All else is as with BUS1_CMD_RECV.

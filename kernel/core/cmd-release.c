@@ -32,6 +32,7 @@ static int bus1_release_collect(struct bus1_peer *peer, const u64 *ids,
 
 static void bus1_release_commit(struct bus1_peer *peer, struct bus1_object **objects, size_t n)
 {
+	bool nodes = false;
 	struct bus1_tx tx;
 	size_t i;
 
@@ -39,6 +40,7 @@ static void bus1_release_commit(struct bus1_peer *peer, struct bus1_object **obj
 
 	/* First end the IDs, so that the peer gets no notifications about its own objects. */
 	for (i = 0; i < n; i++) {
+		nodes |= objects[i]->is_node;
 		bus1_peer_remove(peer, objects[i]);
 		cond_resched();
 	}
@@ -58,6 +60,8 @@ static void bus1_release_commit(struct bus1_peer *peer, struct bus1_object **obj
 		bus1_object_drop(objects[i]);
 		cond_resched();
 	}
+	if (nodes)
+		bus1_queue_touch(&peer->queue);
 	bus1_recv_settle(peer);
 }
 

@@ -87,6 +87,7 @@ static void bus1_peer_reset_locked(struct bus1_peer *peer)
 	bus1_peer_free_slices(peer, false);
 	bus1_tx_commit(&tx);
 	bus1_peer_forget_objects(peer);
+	bus1_queue_touch(&peer->queue);
 	bus1_recv_settle(peer);
 }
 

@@ -554,7 +554,8 @@ int bus1_peer_recv_begin_for(struct bus1_peer *peer, struct bus1_recv *recv,
  *
  * Never sleeps.
  *
- * Return: whether anything was queued since that receive, or the peer was disconnected.
+ * Return: whether anything was queued since that receive, the peer has released nodes, or it was
+ * disconnected. The core calls no function when the peer releases nodes.
  */
 bool bus1_peer_poll_for(struct bus1_peer *peer, const struct bus1_recv_filter *filter);
 

@@ -588,6 +588,14 @@ bool bus1_queue_has_changed(struct bus1_queue *queue, u64 n_arrived)
 	return changed;
 }
 
+/* Make receives with a filter look again, because their node may have gone. */
+void bus1_queue_touch(struct bus1_queue *queue)
+{
+	spin_lock(&queue->lock);
+	++queue->n_arrived;
+	spin_unlock(&queue->lock);
+}
+
 /* Number of entries, including the staged ones. */
 u64 bus1_queue_count(struct bus1_queue *queue)
 {

@@ -135,7 +135,7 @@ struct bus1_staging {
  * @clock:	Lamport clock, always even
  * @received:	timestamp of the entry that was removed from the front last
  * @n_entries:	number of entries, final and staged
- * @n_arrived:	number of entries that ever became final
+ * @n_arrived:	number of entries that ever became final, and of calls of bus1_queue_touch()
  * @sealed:	no entries can be added any more
  * @wake:	called with @lock held when an entry becomes final, or the queue is sealed
  * @peer:	owner of the queue
@@ -183,5 +183,6 @@ void bus1_queue_seal(struct bus1_queue *queue, const struct bus1_queue_entry *ex
 bool bus1_queue_is_readable(struct bus1_queue *queue, bool *ret_sealed);
 u64 bus1_queue_count(struct bus1_queue *queue);
 bool bus1_queue_has_changed(struct bus1_queue *queue, u64 n_arrived);
+void bus1_queue_touch(struct bus1_queue *queue);
 
 #endif /* __BUS1_QUEUE_H */

@@ -167,7 +167,9 @@ static long bus1_file_command(struct bus1_file *bus1_file, unsigned int command,
 	case BUS1_CMD_TRANSFER:
 		return bus1_ioctl_transfer(bus1_file->peer, argp);
 	case BUS1_CMD_RELEASE:
-		return bus1_ioctl_release(bus1_file->peer, argp);
+		r = bus1_ioctl_release(bus1_file->peer, argp);
+		bus1_file_poke(bus1_file);
+		return r;
 	case BUS1_CMD_SEND:
 		return bus1_ioctl_send(bus1_file->peer, argp);
 	case BUS1_CMD_RECV:
@@ -179,7 +181,9 @@ static long bus1_file_command(struct bus1_file *bus1_file, unsigned int command,
 	case BUS1_CMD_DISCONNECT:
 		return bus1_ioctl_disconnect(bus1_file, argp);
 	case BUS1_CMD_RESET:
-		return bus1_ioctl_reset(bus1_file->peer, argp);
+		r = bus1_ioctl_reset(bus1_file->peer, argp);
+		bus1_file_poke(bus1_file);
+		return r;
 	case BUS1_CMD_QUERY:
 		return bus1_ioctl_query(bus1_file->peer, argp);
 	default:
@@ -213,7 +217,7 @@ static int bus1_file_uring_cmd(struct io_uring_cmd *command, unsigned int issue_
 		return -EOPNOTSUPP;
 	r = bus1_file_command(command->file->private_data, command->cmd_op, u64_to_user_ptr(ptr),
 			      issue_flags & IO_URING_F_NONBLOCK);
-	return r == -ERESTARTSYS ? -EINTR : r;
+	return r == -ERESTARTSYS || r == -ERESTARTNOHAND ? -EINTR : r;
 }
 
 /*

@@ -64,12 +64,21 @@ static int bus1_ioctl_call_recv_first(struct bus1_ioctl_recv_state *state,
 		r = bus1_file_wait(bus1_file, filter, deadline);
 		if (r == 0)
 			r = bus1_ioctl_recv_run(state, bus1_file, filter);
-		/* Another receiver can have taken the message that ended the wait. */
+		/*
+		 * Another receiver can have taken the message that ended the wait, or the filter
+		 * has found none.
+		 */
+		if (r == -EAGAIN && signal_pending(current))
+			r = -ERESTARTSYS;
+		else if (r == -EAGAIN && ktime_compare(ktime_get(), deadline) >= 0)
+			r = -ETIMEDOUT;
+		cond_resched();
 	} while (r == -EAGAIN);
 	if (r < 0 && !filter)
 		bus1_file_pass_on(bus1_file);
 	if (r < 0 && deadline != KTIME_MAX)
-		cmd->timeout = max_t(s64, ktime_to_ns(ktime_sub(deadline, ktime_get())), 0);
+		cmd->timeout = max_t(s64, ktime_to_ns(ktime_sub(deadline, ktime_get())),
+				     r == -ETIMEDOUT ? 0 : 1);
 	return r;
 }
 
@@ -134,6 +143,9 @@ int bus1_ioctl_call(struct bus1_file *bus1_file, void __user *argp, bool nowait)
 
 	n_recvs = cmd.n_recvs;
 	r = bus1_ioctl_call_run(bus1_file, &cmd, nowait);
+	/* Like poll(): a signal with a handler ends the command, whatever SA_RESTART says. */
+	if (r == -ERESTARTSYS)
+		r = -ERESTARTNOHAND;
 	if (r < 0)
 		return bus1_user_put_struct(ptr, &cmd, sizeof(cmd)) < 0 ? -EFAULT : r;
 	if (cmd.n_recvs != n_recvs && put_user(cmd.n_recvs, &user->n_recvs))

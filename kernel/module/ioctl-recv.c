@@ -7,6 +7,7 @@
  */
 
 #include <linux/err.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
@@ -333,9 +334,13 @@ int bus1_ioctl_recv(struct bus1_file *bus1_file, void __user *argp, bool nowait)
 		if (r == 0)
 			r = bus1_ioctl_recv_run(&state, bus1_file, NULL);
 		/* Another receiver can have taken the message that ended the wait. */
+		if (r == -EAGAIN && wait && signal_pending(current))
+			r = -ERESTARTSYS;
+		cond_resched();
 	} while (r == -EAGAIN && wait);
 
-	if (r < 0 && wait)
+	/* A message that stays queued is for other receivers, too. */
+	if (wait && (r < 0 || state.cmd.flags & BUS1_RECV_FLAG_PEEK))
 		bus1_file_pass_on(bus1_file);
 	bus1_ioctl_recv_destroy(&state);
 	return r;

@@ -88,6 +88,7 @@ struct bus1_payload *bus1_ioctl_send_payload(struct bus1_peer *peer, struct iov_
 
 int bus1_file_wait(struct bus1_file *bus1_file, const struct bus1_recv_filter *filter,
 		   ktime_t deadline);
+void bus1_file_poke(struct bus1_file *bus1_file);
 void bus1_file_pass_on(struct bus1_file *bus1_file);
 
 /* pools (pool.c) */
@@ -124,6 +125,9 @@ static __always_inline int bus1_user_get_struct(void *to, u64 ptr, size_t size)
 	size_t i;
 
 	BUILD_BUG_ON(size % sizeof(*words) != 0);
+	/* Some machines of 32 bits cannot read 64 bits in this way. */
+	if (!IS_ENABLED(CONFIG_64BIT))
+		return copy_from_user(to, from, size) ? -EFAULT : 0;
 	if (!user_read_access_begin(from, size))
 		return -EFAULT;
 	for (i = 0; i < size / sizeof(*words); i++)
@@ -143,6 +147,8 @@ static __always_inline int bus1_user_put_struct(u64 ptr, const void *from, size_
 	size_t i;
 
 	BUILD_BUG_ON(size % sizeof(*words) != 0);
+	if (!IS_ENABLED(CONFIG_64BIT))
+		return copy_to_user(to, from, size) ? -EFAULT : 0;
 	if (!user_write_access_begin(to, size))
 		return -EFAULT;
 	for (i = 0; i < size / sizeof(*words); i++)

@@ -179,7 +179,7 @@ fault:
 /* Copy data from the user. */
 int bus1_user_read_data(u8 *to, size_t n, struct iov_iter *iter)
 {
-	if (n <= BUS1_USER_FEW && iter_is_ubuf(iter))
+	if (IS_ENABLED(CONFIG_64BIT) && n <= BUS1_USER_FEW && iter_is_ubuf(iter))
 		return bus1_user_read_few(to, iter->ubuf, n);
 	while (n > 0) {
 		size_t l = min_t(size_t, n, SZ_1M);
@@ -197,7 +197,7 @@ int bus1_user_read_data(u8 *to, size_t n, struct iov_iter *iter)
 /* Copy data to the user. */
 int bus1_user_write_data(const u8 *from, size_t n, struct iov_iter *iter)
 {
-	if (n <= BUS1_USER_FEW && iter_is_ubuf(iter))
+	if (IS_ENABLED(CONFIG_64BIT) && n <= BUS1_USER_FEW && iter_is_ubuf(iter))
 		return bus1_user_write_few(from, iter->ubuf, n);
 	while (n > 0) {
 		size_t l = min_t(size_t, n, SZ_1M);

@@ -155,7 +155,7 @@ PUBLIC int bus1_dbus_run(struct bus1_dbus *bus, const bool *stop) {
                 /* A peer that can wait receives in the wait. So first wait, and then dispatch. */
                 bool waits = bus->can_wait && !bus->incoming && !bus->gone;
 
-                r = waits ? bus1_dbus_wait(bus, -1) : 1;
+                r = waits ? receive_waiting(bus, -1) : 1;
                 if (r > 0)
                         r = bus1_dbus_dispatch(bus);
                 if (r == 0 && !waits)

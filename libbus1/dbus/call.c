@@ -118,6 +118,9 @@ static int waiting_run(struct bus1_dbus *bus, const struct pending *p,
                                 return 0;
                         if (r < 0)
                                 return r;
+                        /* Messages that keep coming do not make the call longer. */
+                        if (p->deadline <= now_ns())
+                                return -ETIMEDOUT;
                 }
                 r = receive_next(bus, time_left(p->deadline), &received);
                 if (r < 0 && r != -EINTR)

@@ -92,6 +92,11 @@ static bool receive_session_call(struct bus1_dbus *bus, struct node *node,
         return true;
 }
 
+static bool is_end_of_session(const struct bus1_dbus *bus, const struct bus1_received *received) {
+        return received->type == BUS1_MESSAGE_TYPE_NODE_RELEASE &&
+               received->metadata.metadata.id == bus->session;
+}
+
 /* Handle a message now, or put it into the queue. This takes over received, even on failure. */
 static int incoming_add(struct bus1_dbus *bus, struct bus1_received *received) {
         struct bus1_dbus_message *m = NULL;
@@ -108,6 +113,8 @@ static int incoming_add(struct bus1_dbus *bus, struct bus1_received *received) {
         incoming = malloc(sizeof(*incoming));
         if (!incoming) {
                 bus1_dbus_message_unref(m);
+                if (is_end_of_session(bus, received))
+                        bus->gone = true;
                 release_transfers(bus, received);
                 bus1_received_free(received);
                 return -ENOMEM;
@@ -130,8 +137,7 @@ int receive_next(struct bus1_dbus *bus, uint64_t timeout, struct bus1_received *
         return -ECONNRESET;
 }
 
-/* Wait for a message or a time-out on a peer that can wait. */
-static int receive_waiting(struct bus1_dbus *bus, int timeout_ms) {
+int receive_waiting(struct bus1_dbus *bus, int timeout_ms) {
         uint64_t timeout = timeout_ms < 0 ? UINT64_MAX : (uint64_t)timeout_ms * NS_PER_MS;
         uint64_t left = time_left(bus->pending ? bus->pending->deadline : UINT64_MAX);
         struct bus1_received *received;
@@ -147,16 +153,20 @@ static int receive_waiting(struct bus1_dbus *bus, int timeout_ms) {
 }
 
 PUBLIC int bus1_dbus_wait(struct bus1_dbus *bus, int timeout_ms) {
-        if (bus->can_wait && !bus->incoming && !bus->gone)
-                return receive_waiting(bus, timeout_ms);
-        return wait_for_all(bus, timeout_ms);
+        int r;
+
+        if (!bus->can_wait || bus->incoming || bus->gone)
+                return wait_for_all(bus, timeout_ms);
+        r = receive_waiting(bus, timeout_ms);
+        /* What was received is not in the queue of the peer any more. */
+        wait_arm(bus);
+        return r;
 }
 
 int receive_one(struct bus1_dbus *bus, struct bus1_received *received) {
         int r;
 
-        if (received->type == BUS1_MESSAGE_TYPE_NODE_RELEASE &&
-            received->metadata.metadata.id == bus->session)
+        if (is_end_of_session(bus, received))
                 bus->gone = true;
         r = incoming_add(bus, received);
         if (r < 0)

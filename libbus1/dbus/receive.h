@@ -29,6 +29,11 @@ int receive_all(struct bus1_dbus *bus);
  */
 int receive_next(struct bus1_dbus *bus, uint64_t timeout, struct bus1_received **ret_received);
 /*
+ * Wait for a message or a time-out on a peer that can wait, and receive the message. Returns like
+ * bus1_dbus_wait(). The descriptor of the bus does not show what was received.
+ */
+int receive_waiting(struct bus1_dbus *bus, int timeout_ms);
+/*
  * Handle a received message now, or put it into the queue. Takes over received. Returns 0, -ENOMEM,
  * or -ECONNRESET when the bus has gone.
  */

@@ -323,7 +323,35 @@ static void test_node(void) {
         call.cmd.node = pair.to_b;
         EXPECT(call_run(pair.a, &call) == -EBADRQC);
 
+        /* the node goes */
+        if (fork() == 0) {
+                struct bus1_cmd_reset reset = {};
+                uint64_t other, to_other;
+
+                sleep_ms(20);
+                node_create(pair.a, pair.b, &other, &to_other);
+                EXPECT(release_id(pair.a, other) == 0);
+                sleep_ms(20);
+                EXPECT(command(pair.a, BUS1_CMD_RESET, &reset) == 0);
+                _exit(0);
+        }
+        call_init(&call, 0, 1);
+        call.cmd.node = reply;
+        EXPECT(call_run(pair.a, &call) == -EBADRQC);
+        wait_children();
+        node_create(pair.a, pair.b, &reply, &to_reply);
+        if (fork() == 0) {
+                sleep_ms(20);
+                EXPECT(release_id(pair.a, reply) == 0);
+                _exit(0);
+        }
+        call_init(&call, 0, 1);
+        call.cmd.node = reply;
+        EXPECT(call_run(pair.a, &call) == -EBADRQC);
+        wait_children();
+
         /* the callee goes: the handle of the reply is released */
+        node_create(pair.a, pair.b, &reply, &to_reply);
         call_init(&call, 0, 1);
         call.cmd.node = reply;
         if (fork() == 0) {
@@ -393,10 +421,9 @@ static void test_signals(void) {
                         EXPECT(send_bytes(pair.b, pair.to_a, "x", 1) == 0);
                         _exit(0);
                 }
-                if (!restart) {
-                        EXPECT(call_run(pair.a, &call) == -EINTR);
-                        EXPECT(call.cmd.timeout < 10000 * MS && call.cmd.n_sends == 0);
-                }
+                /* like poll(), whatever SA_RESTART says */
+                EXPECT(call_run(pair.a, &call) == -EINTR);
+                EXPECT(call.cmd.timeout < 10000 * MS && call.cmd.n_sends == 0);
                 EXPECT(call_run(pair.a, &call) == 0);
                 wait_children();
                 /* it was sent once */
@@ -436,6 +463,31 @@ static void test_waiters(void) {
                 EXPECT(pthread_join(threads[i], &result) == 0);
                 EXPECT((intptr_t)result == -ESHUTDOWN);
         }
+        pair_free(&pair);
+}
+
+static void *peeker(void *argument) {
+        struct call call;
+
+        call_init(&call, 0, 1);
+        call.recvs[0].flags = BUS1_RECV_FLAG_WAIT | BUS1_RECV_FLAG_PEEK;
+        return (void *)(intptr_t)command(*(int *)argument, BUS1_CMD_RECV, &call.recvs[0]);
+}
+
+/* Who only looks at a message wakes the next one, who takes it. */
+static void test_peeker(void) {
+        struct pair pair = pair_new();
+        pthread_t first, second;
+        void *result;
+
+        EXPECT(pthread_create(&first, NULL, peeker, &pair.a) == 0);
+        sleep_ms(50);
+        EXPECT(pthread_create(&second, NULL, waiter, &pair.a) == 0);
+        sleep_ms(50);
+        EXPECT(send_bytes(pair.b, pair.to_a, "x", 1) == 0);
+        EXPECT(pthread_join(first, &result) == 0 && result == NULL);
+        EXPECT(pthread_join(second, &result) == 0 && result == NULL);
+        expect_empty(pair.a);
         pair_free(&pair);
 }
 
@@ -583,6 +635,7 @@ int main(void) {
         test_node();
         test_signals();
         test_waiters();
+        test_peeker();
         test_killed();
         test_uring();
         printf("calls, waits, signals and times are as documented\n");
