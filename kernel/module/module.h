@@ -21,6 +21,7 @@
  * keeps other receivers of the same peer out.
  */
 
+#include <linux/fault-inject-usercopy.h>
 #include <linux/ktime.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
@@ -128,7 +129,7 @@ static __always_inline int bus1_user_get_struct(void *to, u64 ptr, size_t size)
 	/* Some machines of 32 bits cannot read 64 bits in this way. */
 	if (!IS_ENABLED(CONFIG_64BIT))
 		return copy_from_user(to, from, size) ? -EFAULT : 0;
-	if (!user_read_access_begin(from, size))
+	if (should_fail_usercopy() || !user_read_access_begin(from, size))
 		return -EFAULT;
 	for (i = 0; i < size / sizeof(*words); i++)
 		unsafe_get_user(words[i], from + i, fault);
@@ -149,7 +150,7 @@ static __always_inline int bus1_user_put_struct(u64 ptr, const void *from, size_
 	BUILD_BUG_ON(size % sizeof(*words) != 0);
 	if (!IS_ENABLED(CONFIG_64BIT))
 		return copy_to_user(to, from, size) ? -EFAULT : 0;
-	if (!user_write_access_begin(to, size))
+	if (should_fail_usercopy() || !user_write_access_begin(to, size))
 		return -EFAULT;
 	for (i = 0; i < size / sizeof(*words); i++)
 		unsafe_put_user(words[i], to + i, fault);

@@ -146,7 +146,7 @@ static int bus1_user_pause(void)
  */
 static int bus1_user_read_few(u8 *to, const u8 __user *from, size_t n)
 {
-	if (!user_read_access_begin(from, n))
+	if (should_fail_usercopy() || !user_read_access_begin(from, n))
 		return -EFAULT;
 	for (; n >= sizeof(u64); n -= sizeof(u64), to += sizeof(u64), from += sizeof(u64))
 		unsafe_get_user(*(u64 *)to, (const u64 __user *)from, fault);
@@ -162,7 +162,7 @@ fault:
 
 static int bus1_user_write_few(const u8 *from, u8 __user *to, size_t n)
 {
-	if (!user_write_access_begin(to, n))
+	if (should_fail_usercopy() || !user_write_access_begin(to, n))
 		return -EFAULT;
 	for (; n >= sizeof(u64); n -= sizeof(u64), to += sizeof(u64), from += sizeof(u64))
 		unsafe_put_user(*(const u64 *)from, (u64 __user *)to, fault);
