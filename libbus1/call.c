@@ -40,18 +40,14 @@ static int call_send(struct bus1_client *client, struct bus1_cmd_call *call) {
         return 0;
 }
 
-/* The first receive is checked before anything is sent. */
-static bool call_is_valid(const struct bus1_cmd_call *call) {
-        const struct bus1_cmd_recv *recv = ptr_from_u64(call->ptr_recvs);
-
-        return call->flags == 0 &&
-               !(call->n_recvs > 0 && recv->flags & (BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_WAIT));
+static bool recv_is_valid(const struct bus1_cmd_recv *recv) {
+        return !(recv->flags & (BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_WAIT));
 }
 
 static int call_recv(struct bus1_client *client, const struct bus1_cmd_call *call, size_t i) {
         struct bus1_cmd_recv *recv = (struct bus1_cmd_recv *)ptr_from_u64(call->ptr_recvs) + i;
 
-        if (recv->flags & (BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_WAIT))
+        if (!recv_is_valid(recv))
                 return -EINVAL;
         return bus1_client_recv(client, recv->flags, ptr_from_u64(recv->ptr_metadata),
                                 ptr_from_u64(recv->ptr_message));
@@ -84,7 +80,9 @@ static int call_emulate(struct bus1_client *client, struct bus1_cmd_call *call) 
 
         if (call->n_sends > BUS1_CALL_MAX || call->n_recvs > BUS1_CALL_MAX)
                 return -EMSGSIZE;
-        if (!call_is_valid(call))
+        /* The first receive is checked before anything is sent. */
+        if (call->flags != 0 ||
+            (call->n_recvs > 0 && !recv_is_valid(ptr_from_u64(call->ptr_recvs))))
                 return -EINVAL;
         if (call->node != BUS1_INVALID)
                 return -EOPNOTSUPP;

@@ -88,8 +88,9 @@ static struct bus1_received *received_shrink(struct bus1_received *received, siz
         return shrunk;
 }
 
-BUS1_EXPORT int bus1_client_call_alloc(struct bus1_client *client, struct bus1_cmd_call *call,
-                                       struct bus1_received **ret_received) {
+/* With a call, or with a plain receive if call is NULL. */
+static int received_alloc(struct bus1_client *client, struct bus1_cmd_call *call,
+                          struct bus1_received **ret_received) {
         size_t n_transfers = FIRST_TRANSFERS, n_data = FIRST_DATA, n_fds = FIRST_FDS;
         int r;
 
@@ -150,7 +151,12 @@ BUS1_EXPORT int bus1_client_call_alloc(struct bus1_client *client, struct bus1_c
 
 BUS1_EXPORT int bus1_client_recv_alloc(struct bus1_client *client,
                                        struct bus1_received **ret_received) {
-        return bus1_client_call_alloc(client, NULL, ret_received);
+        return received_alloc(client, NULL, ret_received);
+}
+
+BUS1_EXPORT int bus1_client_call_alloc(struct bus1_client *client, struct bus1_cmd_call *call,
+                                       struct bus1_received **ret_received) {
+        return received_alloc(client, call, ret_received);
 }
 
 BUS1_EXPORT struct bus1_received *bus1_received_free(struct bus1_received *received) {

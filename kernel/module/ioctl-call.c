@@ -60,22 +60,7 @@ static int bus1_ioctl_call_recv_first(struct bus1_ioctl_recv_state *state,
 	}
 	if (cmd->timeout <= KTIME_MAX)
 		deadline = ktime_add_safe(ktime_get(), ns_to_ktime(cmd->timeout));
-	do {
-		r = bus1_file_wait(bus1_file, filter, deadline);
-		if (r == 0)
-			r = bus1_ioctl_recv_run(state, bus1_file, filter);
-		/*
-		 * Another receiver can have taken the message that ended the wait, or the filter
-		 * has found none.
-		 */
-		if (r == -EAGAIN && signal_pending(current))
-			r = -ERESTARTSYS;
-		else if (r == -EAGAIN && ktime_compare(ktime_get(), deadline) >= 0)
-			r = -ETIMEDOUT;
-		cond_resched();
-	} while (r == -EAGAIN);
-	if (r < 0 && !filter)
-		bus1_file_pass_on(bus1_file);
+	r = bus1_ioctl_recv_wait(state, bus1_file, filter, deadline);
 	if (r < 0 && deadline != KTIME_MAX)
 		cmd->timeout = max_t(s64, ktime_to_ns(ktime_sub(deadline, ktime_get())),
 				     r == -ETIMEDOUT ? 0 : 1);

@@ -310,6 +310,42 @@ int bus1_ioctl_recv_run(struct bus1_ioctl_recv_state *state, struct bus1_file *b
 	return r;
 }
 
+/**
+ * bus1_ioctl_recv_wait() - wait for a message, and receive it
+ * @state:	receive
+ * @bus1_file:	open device
+ * @filter:	filter of a receive that has found nothing; NULL to wait for any message
+ * @deadline:	time of CLOCK_MONOTONIC; KTIME_MAX when there is no limit
+ *
+ * Return: -ETIMEDOUT; -ERESTARTSYS after a signal; errors of bus1_ioctl_recv_run(), but not
+ * -EAGAIN.
+ */
+int bus1_ioctl_recv_wait(struct bus1_ioctl_recv_state *state, struct bus1_file *bus1_file,
+			 struct bus1_recv_filter *filter, ktime_t deadline)
+{
+	int r;
+
+	do {
+		r = bus1_file_wait(bus1_file, filter, deadline);
+		if (r == 0)
+			r = bus1_ioctl_recv_run(state, bus1_file, filter);
+		/*
+		 * Another receiver can have taken the message that ended the wait, or the filter
+		 * has found none.
+		 */
+		if (r == -EAGAIN && signal_pending(current))
+			r = -ERESTARTSYS;
+		else if (r == -EAGAIN && ktime_compare(ktime_get(), deadline) >= 0)
+			r = -ETIMEDOUT;
+		cond_resched();
+	} while (r == -EAGAIN);
+
+	/* A message that stays queued is for other receivers, too. */
+	if (!filter && (r < 0 || state->cmd.flags & BUS1_RECV_FLAG_PEEK))
+		bus1_file_pass_on(bus1_file);
+	return r;
+}
+
 void bus1_ioctl_recv_destroy(struct bus1_ioctl_recv_state *state)
 {
 	kfree(state->data.vecs);
@@ -318,7 +354,6 @@ void bus1_ioctl_recv_destroy(struct bus1_ioctl_recv_state *state)
 int bus1_ioctl_recv(struct bus1_file *bus1_file, void __user *argp, bool nowait)
 {
 	struct bus1_ioctl_recv_state state;
-	bool wait;
 	int r;
 
 	if (bus1_user_get_struct(&state.cmd, (uintptr_t)argp, sizeof(state.cmd)) < 0)
@@ -327,21 +362,10 @@ int bus1_ioctl_recv(struct bus1_file *bus1_file, void __user *argp, bool nowait)
 	if (r < 0)
 		return r;
 
-	wait = state.cmd.flags & BUS1_RECV_FLAG_WAIT && !nowait;
-	do {
-		if (wait)
-			r = bus1_file_wait(bus1_file, NULL, KTIME_MAX);
-		if (r == 0)
-			r = bus1_ioctl_recv_run(&state, bus1_file, NULL);
-		/* Another receiver can have taken the message that ended the wait. */
-		if (r == -EAGAIN && wait && signal_pending(current))
-			r = -ERESTARTSYS;
-		cond_resched();
-	} while (r == -EAGAIN && wait);
-
-	/* A message that stays queued is for other receivers, too. */
-	if (wait && (r < 0 || state.cmd.flags & BUS1_RECV_FLAG_PEEK))
-		bus1_file_pass_on(bus1_file);
+	if (state.cmd.flags & BUS1_RECV_FLAG_WAIT && !nowait)
+		r = bus1_ioctl_recv_wait(&state, bus1_file, NULL, KTIME_MAX);
+	else
+		r = bus1_ioctl_recv_run(&state, bus1_file, NULL);
 	bus1_ioctl_recv_destroy(&state);
 	return r;
 }

@@ -37,6 +37,8 @@ struct bus1_ioctl_recv_state {
 int bus1_ioctl_recv_collect(struct bus1_ioctl_recv_state *state, struct bus1_file *bus1_file);
 int bus1_ioctl_recv_run(struct bus1_ioctl_recv_state *state, struct bus1_file *bus1_file,
 			struct bus1_recv_filter *filter);
+int bus1_ioctl_recv_wait(struct bus1_ioctl_recv_state *state, struct bus1_file *bus1_file,
+			 struct bus1_recv_filter *filter, ktime_t deadline);
 void bus1_ioctl_recv_destroy(struct bus1_ioctl_recv_state *state);
 
 #endif /* __BUS1_IOCTL_RECV_H */

@@ -51,8 +51,10 @@ int bus1_file_wait(struct bus1_file *bus1_file, const struct bus1_recv_filter *f
 /* Wake the commands that wait for messages to one node, because the node may have gone. */
 void bus1_file_poke(struct bus1_file *bus1_file)
 {
-	/* This can also wake a command that waits for any message. It finds none, and goes on
-	 * waiting. */
+	/*
+	 * This can also wake a command that waits for any message. It finds none, and goes on
+	 * waiting.
+	 */
 	if (waitqueue_active(&bus1_file->waitq))
 		wake_up_interruptible(&bus1_file->waitq);
 }
