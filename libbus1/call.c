@@ -7,21 +7,13 @@
  * polled until there is one to receive. The results are those of the command.
  */
 
+#include "base/clock.h"
 #include "libbus1/client.h"
 #include "libbus1/util.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <time.h>
-
-#define NS_PER_S UINT64_C(1000000000)
-
-static uint64_t now_ns(void) {
-        struct timespec t;
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-}
 
 static int call_send(struct bus1_client *client, struct bus1_cmd_call *call) {
         while (call->n_sends > 0) {

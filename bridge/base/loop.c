@@ -5,16 +5,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <utlist.h>
 
-int64_t loop_now(void) {
-        struct timespec t;
+#include "base/clock.h"
 
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+int64_t loop_now(void) {
+        return (int64_t)now_ns();
 }
 
 int loop_init(struct loop *loop) {

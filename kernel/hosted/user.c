@@ -7,10 +7,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 #include <utlist.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 /* A request that takes less time does not pause its user. */
 #define QUICK_NSEC (5 * 1000 * 1000)
@@ -19,10 +19,7 @@
 
 uint64_t hosted_now(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 * 1000 * 1000 + now.tv_nsec;
+	return now_ns();
 }
 
 static int user_new(struct hosted_users *users, uid_t uid, struct hosted_user **ret_user)

@@ -31,10 +31,10 @@
 /* The default hash causes warnings. No other client chooses the keys, so any hash will do. */
 #define HASH_FUNCTION(key, n, hash) HASH_OAT(key, n, hash)
 #include <bus1/dbus.h>
-#include <time.h>
 #include <uthash.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 #define PUBLIC __attribute__((visibility("default")))
 
@@ -91,18 +91,6 @@ static inline bool text_is_valid(const char *text) {
 
 static inline bool message_is(DBusMessage *message, int type) {
         return message && dbus_message_get_type(message) == type;
-}
-
-/* The clock of all deadlines: CLOCK_MONOTONIC, in nanoseconds. */
-
-#define NS_PER_S UINT64_C(1000000000)
-#define NS_PER_MS UINT64_C(1000000)
-
-static inline uint64_t now_ns(void) {
-        struct timespec t;
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
 /* Nanoseconds until a deadline; UINT64_MAX: there is none. */

@@ -17,6 +17,7 @@
 
 #include "test/bench/calls.h"
 #include "test/bench/instructions.h"
+#include "test/bench/median.h"
 #include "test/bench/raw.h"
 #include "test/bench/report.h"
 #include "test/bench/workload.h"
@@ -32,19 +33,6 @@ struct options {
         bool instructions;                  /* count instructions, and measure nothing else */
         struct bench_bus (*buses)[N_BUSES]; /* index: the setting */
 };
-
-static int compare(const void *a, const void *b) {
-        double x = *(const double *)a, y = *(const double *)b;
-
-        return (x > y) - (x < y);
-}
-
-static double median(double *values, size_t n) {
-        if (n == 0)
-                return NAN;
-        qsort(values, n, sizeof(*values), compare);
-        return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
 
 static bool selected(const struct options *o, const char *name) {
         return !o->only || strstr(name, o->only);

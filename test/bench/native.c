@@ -29,6 +29,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "test/bench/median.h"
+
 #define MAX_ROUNDS 101
 #define MAX_SIZE 65536
 
@@ -349,12 +351,6 @@ static const struct {
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
-static int compare(const void *a, const void *b) {
-        double x = *(const double *)a, y = *(const double *)b;
-
-        return (x > y) - (x < y);
-}
-
 static void measure(size_t size, unsigned n_rounds, double seconds) {
         double rates[N_ROWS][MAX_ROUNDS], medians[N_ROWS];
 
@@ -365,8 +361,7 @@ static void measure(size_t size, unsigned n_rounds, double seconds) {
                size == 8 ? "ping-pong of 8 bytes, one CPU" : "ping-pong of 64 KiB, one CPU",
                "per second", "us", "of baseline");
         for (size_t i = 0; i < N_ROWS; i++) {
-                qsort(rates[i], n_rounds, sizeof(double), compare);
-                medians[i] = rates[i][n_rounds / 2];
+                medians[i] = median(rates[i], n_rounds);
                 printf("%-40s %12.0f %12.2f %9.2f\n", rows[i].name, medians[i], 1e6 / medians[i],
                        medians[i] / medians[rows[i].baseline]);
         }

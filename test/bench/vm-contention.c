@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "test/bench/median.h"
 #include "test/bench/raw.h"
 #include "test/bench/vm-ends.h"
 #include "test/bench/workload.h"
@@ -197,12 +198,6 @@ static double measure(enum pattern pattern, enum end_kind kind) {
         return begin * 1e6 / n_messages;
 }
 
-static int compare(const void *a, const void *b) {
-        double x = *(const double *)a, y = *(const double *)b;
-
-        return (x > y) - (x < y);
-}
-
 /* Datagram sockets hold ten messages by default, so few that their senders would mostly wait. */
 static void let_sockets_queue(void) {
         int fd = open("/proc/sys/net/unix/max_dgram_qlen", O_WRONLY | O_CLOEXEC);
@@ -231,10 +226,10 @@ int main(int argc, char **argv) {
                 }
         printf("%-32s %8s %8s %9s\n", "us for a message", "bus1", "socket", "of socket");
         for (int i = 0; i < N_PATTERNS; i++) {
-                for (int j = 0; j < 2; j++)
-                        qsort(us[i][j], n_rounds, sizeof(double), compare);
-                printf("%-32s %8.2f %8.2f %9.2f\n", pattern_names[i], us[i][0][n_rounds / 2],
-                       us[i][1][n_rounds / 2], us[i][0][n_rounds / 2] / us[i][1][n_rounds / 2]);
+                double bus1 = median(us[i][0], n_rounds), sockets = median(us[i][1], n_rounds);
+
+                printf("%-32s %8.2f %8.2f %9.2f\n", pattern_names[i], bus1, sockets,
+                       bus1 / sockets);
         }
         return 0;
 }

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "test/bench/bus.h"
+#include "test/bench/median.h"
 #include "test/bench/raw.h"
 #include "test/bench/workload.h"
 
@@ -213,12 +214,6 @@ static double measure(const struct bench_bus *bus, enum way way, const char *tex
         return took * 1e6 / N_CALLS;
 }
 
-static int compare(const void *a, const void *b) {
-        double x = *(const double *)a, y = *(const double *)b;
-
-        return (x > y) - (x < y);
-}
-
 static unsigned print_target(size_t size, const char *of, double ratio, double least) {
         printf("call of %4zu B over a channel     of %-20s %6.2f times faster >= %.1f  %s\n", size,
                of, ratio, least, ratio >= least ? "met" : "MISSED");
@@ -233,7 +228,7 @@ int main(int argc, char **argv) {
                 {},
         };
         static const size_t sizes[] = {8, 512, 4096};
-        static double us[3][N_WAYS][MAX_ROUNDS];
+        static double us[3][N_WAYS][MAX_ROUNDS], results[3][N_WAYS];
         const char *broker_path = NULL, *bridge_path = NULL;
         struct bench_bus broker, bridge;
         char text[MAX_SIZE + 1];
@@ -279,18 +274,18 @@ int main(int argc, char **argv) {
         for (size_t i = 0; i < 3; i++) {
                 printf("call of %4zu B           ", sizes[i]);
                 for (int way = 0; way < N_WAYS; way++) {
-                        qsort(us[i][way], n_rounds, sizeof(double), compare);
-                        printf(" %14.2f", us[i][way][n_rounds / 2]);
+                        results[i][way] = median(us[i][way], n_rounds);
+                        printf(" %14.2f", results[i][way]);
                 }
                 printf("\n");
         }
         for (size_t i = 0; i < 3; i++) {
-                double channel = us[i][WAY_CHANNEL][n_rounds / 2];
+                double channel = results[i][WAY_CHANNEL];
 
                 met += print_target(sizes[i], "sd-bus over broker",
-                                    us[i][WAY_BROKER][n_rounds / 2] / channel, 4);
+                                    results[i][WAY_BROKER] / channel, 4);
                 met += print_target(sizes[i], "sd-bus over the bridge",
-                                    us[i][WAY_BRIDGE][n_rounds / 2] / channel, 3);
+                                    results[i][WAY_BRIDGE] / channel, 3);
         }
         printf("%u of 6 targets met\n", met);
         return 0;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "test/bench/bus.h"
+#include "test/bench/median.h"
 #include "test/bench/raw.h"
 #include "test/bench/vm-ends.h"
 #include "test/bench/workload.h"
@@ -216,17 +217,6 @@ static double call(struct bench_bus *bus, size_t size) {
         if (!workload_run(&w, bus, 0.02, NULL, &result))
                 raw_fail("dbus-broker: no result");
         return 1e6 / result.rate;
-}
-
-static int compare(const void *a, const void *b) {
-        double x = *(const double *)a, y = *(const double *)b;
-
-        return (x > y) - (x < y);
-}
-
-static double median(double *values, unsigned n) {
-        qsort(values, n, sizeof(*values), compare);
-        return values[n / 2];
 }
 
 struct results {

@@ -23,6 +23,7 @@
 
 #define MS UINT64_C(1000000)
 #define MAX 16
+#define N_WAITERS 4
 
 static uint64_t now(void) {
         struct timespec t;
@@ -437,32 +438,36 @@ static void *waiter(void *argument) {
         return (void *)(intptr_t)recv_wait(*(int *)argument);
 }
 
+static void start_waiters(pthread_t threads[static N_WAITERS], int *fd) {
+        for (int i = 0; i < N_WAITERS; i++)
+                EXPECT(pthread_create(&threads[i], NULL, waiter, fd) == 0);
+        sleep_ms(50);
+}
+
+static void expect_waiters(const pthread_t threads[static N_WAITERS], int expected) {
+        for (int i = 0; i < N_WAITERS; i++) {
+                void *result;
+
+                EXPECT(pthread_join(threads[i], &result) == 0);
+                EXPECT((intptr_t)result == expected);
+        }
+}
+
 /* Each message wakes one of the commands that wait. */
 static void test_waiters(void) {
         struct pair pair = pair_new();
         struct bus1_cmd_disconnect disconnect = {};
-        pthread_t threads[4];
-        void *result;
+        pthread_t threads[N_WAITERS];
 
-        for (int i = 0; i < 4; i++)
-                EXPECT(pthread_create(&threads[i], NULL, waiter, &pair.a) == 0);
-        sleep_ms(50);
-        for (int i = 0; i < 4; i++)
+        start_waiters(threads, &pair.a);
+        for (int i = 0; i < N_WAITERS; i++)
                 EXPECT(send_bytes(pair.b, pair.to_a, "x", 1) == 0);
-        for (int i = 0; i < 4; i++) {
-                EXPECT(pthread_join(threads[i], &result) == 0);
-                EXPECT(result == NULL);
-        }
+        expect_waiters(threads, 0);
         expect_empty(pair.a);
 
-        for (int i = 0; i < 4; i++)
-                EXPECT(pthread_create(&threads[i], NULL, waiter, &pair.a) == 0);
-        sleep_ms(50);
+        start_waiters(threads, &pair.a);
         EXPECT(command(pair.a, BUS1_CMD_DISCONNECT, &disconnect) == 0);
-        for (int i = 0; i < 4; i++) {
-                EXPECT(pthread_join(threads[i], &result) == 0);
-                EXPECT((intptr_t)result == -ESHUTDOWN);
-        }
+        expect_waiters(threads, -ESHUTDOWN);
         pair_free(&pair);
 }
 

@@ -5,8 +5,24 @@
 #include "core-test.h"
 #include <string.h>
 
-#define A world.peers[0]
-#define B world.peers[1]
+#define A scene.world.peers[0]
+#define B scene.world.peers[1]
+
+/* A owns two nodes, to which B has handles; the filter is for the first one. */
+struct scene {
+        struct world world;
+        struct bus1_recv_filter filter;
+        u64 node, handle, other, to_other;
+};
+
+static struct scene scene_new(size_t n_peers, u64 flags) {
+        struct scene scene = {.world = world_new(n_peers)};
+
+        create(A, B, flags, &scene.node, &scene.handle);
+        create(A, B, 0, &scene.other, &scene.to_other);
+        scene.filter.node = scene.node;
+        return scene;
+}
 
 /* Receive what concerns the node of a filter. */
 static struct received filtered(struct bus1_peer *peer, struct bus1_recv_filter *filter) {
@@ -38,160 +54,129 @@ static void expect_filtered(struct bus1_peer *peer, struct bus1_recv_filter *fil
 }
 
 START_TEST(others_stay_queued) {
-        struct world world = world_new(2);
-        struct bus1_recv_filter filter = {};
-        u64 node, handle, other, to_other;
+        struct scene scene = scene_new(2, 0);
 
-        create(A, B, 0, &node, &handle);
-        create(A, B, 0, &other, &to_other);
-        filter.node = node;
-        ck_assert_int_eq(filtered(A, &filter).r, -EAGAIN);
-        send_text(B, to_other, "1");
-        send_text(B, handle, "2");
-        send_text(B, to_other, "3");
-        send_text(B, handle, "4");
-        expect_filtered(A, &filter, "2");
-        expect_filtered(A, &filter, "4");
-        ck_assert_int_eq(filtered(A, &filter).r, -EAGAIN);
-        expect_text(A, other, "1");
-        send_text(B, handle, "5");
-        expect_text(A, other, "3");
-        expect_filtered(A, &filter, "5");
+        ck_assert_int_eq(filtered(A, &scene.filter).r, -EAGAIN);
+        send_text(B, scene.to_other, "1");
+        send_text(B, scene.handle, "2");
+        send_text(B, scene.to_other, "3");
+        send_text(B, scene.handle, "4");
+        expect_filtered(A, &scene.filter, "2");
+        expect_filtered(A, &scene.filter, "4");
+        ck_assert_int_eq(filtered(A, &scene.filter).r, -EAGAIN);
+        expect_text(A, scene.other, "1");
+        send_text(B, scene.handle, "5");
+        expect_text(A, scene.other, "3");
+        expect_filtered(A, &scene.filter, "5");
         expect_nothing(A);
-        world_free(&world);
+        world_free(&scene.world);
 }
 END_TEST
 
 START_TEST(the_end_of_the_handles_is_found) {
-        struct world world = world_new(2);
-        struct bus1_recv_filter filter = {};
-        u64 node, handle, other, to_other;
+        struct scene scene = scene_new(2, 0);
         struct received received;
 
-        create(A, B, 0, &node, &handle);
-        create(A, B, 0, &other, &to_other);
-        filter.node = node;
-        send_text(B, to_other, "1");
-        ck_assert_int_eq(try_release(B, handle), 0);
-        received = filtered(A, &filter);
+        send_text(B, scene.to_other, "1");
+        ck_assert_int_eq(try_release(B, scene.handle), 0);
+        received = filtered(A, &scene.filter);
         ck_assert_int_eq(received.r, 0);
         ck_assert_uint_eq(received.type, BUS1_MESSAGE_TYPE_HANDLE_RELEASE);
-        ck_assert_uint_eq(received.id, node);
-        expect_text(A, other, "1");
+        ck_assert_uint_eq(received.id, scene.node);
+        expect_text(A, scene.other, "1");
         /* the ID has ended */
-        ck_assert_int_eq(filtered(A, &filter).r, -EBADRQC);
-        world_free(&world);
+        ck_assert_int_eq(filtered(A, &scene.filter).r, -EBADRQC);
+        world_free(&scene.world);
 }
 END_TEST
 
 START_TEST(a_oneshot_node_ends) {
-        struct world world = world_new(2);
-        struct bus1_recv_filter filter = {};
-        u64 node, handle, other, to_other;
+        struct scene scene = scene_new(2, BUS1_TRANSFER_FLAG_ONESHOT);
 
-        create(A, B, BUS1_TRANSFER_FLAG_ONESHOT, &node, &handle);
-        create(A, B, 0, &other, &to_other);
-        filter.node = node;
-        send_text(B, to_other, "1");
-        send_text(B, handle, "reply");
-        expect_filtered(A, &filter, "reply");
-        ck_assert_int_eq(filtered(A, &filter).r, -EBADRQC);
-        expect_text(A, other, "1");
-        world_free(&world);
+        send_text(B, scene.to_other, "1");
+        send_text(B, scene.handle, "reply");
+        expect_filtered(A, &scene.filter, "reply");
+        ck_assert_int_eq(filtered(A, &scene.filter).r, -EBADRQC);
+        expect_text(A, scene.other, "1");
+        world_free(&scene.world);
 }
 END_TEST
 
 START_TEST(only_nodes_of_the_peer) {
-        struct world world = world_new(2);
-        struct bus1_recv_filter filter = {};
-        u64 node, handle;
+        struct scene scene = scene_new(2, 0);
 
-        create(A, B, 0, &node, &handle);
-        filter.node = handle;
-        ck_assert_int_eq(filtered(B, &filter).r, -EBADRQC);
-        filter.node = node;
-        ck_assert_int_eq(filtered(B, &filter).r, -EBADRQC);
-        filter.node = BUS1_INVALID;
-        ck_assert_int_eq(filtered(A, &filter).r, -EBADRQC);
-        world_free(&world);
+        scene.filter.node = scene.handle;
+        ck_assert_int_eq(filtered(B, &scene.filter).r, -EBADRQC);
+        scene.filter.node = scene.node;
+        ck_assert_int_eq(filtered(B, &scene.filter).r, -EBADRQC);
+        scene.filter.node = BUS1_INVALID;
+        ck_assert_int_eq(filtered(A, &scene.filter).r, -EBADRQC);
+        world_free(&scene.world);
 }
 END_TEST
 
 /* A notification about a handle that came out of its turn is due, though the message is gone. */
 START_TEST(handles_come_before_their_notifications) {
-        struct world world = world_new(3);
-        struct bus1_recv_filter filter = {};
-        struct bus1_peer *c = world.peers[2];
-        u64 node, handle, other, to_other, c_node, c_handle;
+        struct scene scene = scene_new(3, 0);
+        struct bus1_peer *c = scene.world.peers[2];
+        u64 c_node, c_handle;
         struct bus1_recv recv;
         u64 id;
 
-        create(A, B, 0, &node, &handle);
-        create(A, B, 0, &other, &to_other);
         create(c, B, 0, &c_node, &c_handle);
-        send_text(B, to_other, "1");
-        send_handle(B, handle, c_handle);
+        send_text(B, scene.to_other, "1");
+        send_handle(B, scene.handle, c_handle);
         ck_assert_int_eq(try_release(c, c_node), 0);
-        filter.node = node;
-        ck_assert_int_eq(bus1_peer_recv_begin_for(A, &recv, &filter), 0);
+        ck_assert_int_eq(bus1_peer_recv_begin_for(A, &recv, &scene.filter), 0);
         id = bus1_recv_transfer(&recv, 0).id;
         ck_assert_int_eq(bus1_peer_recv_commit(&recv), 0);
-        expect_text(A, other, "1");
+        expect_text(A, scene.other, "1");
         if (id != BUS1_INVALID)
                 expect_node_release(A, id);
         expect_nothing(A);
         expect_node_release(B, c_handle);
-        world_free(&world);
+        world_free(&scene.world);
 }
 END_TEST
 
 START_TEST(the_front_may_become_moot_meanwhile) {
-        struct world world = world_new(2);
-        struct bus1_recv_filter filter = {};
-        u64 node, handle, other, to_other;
         struct bus1_recv recv;
 
         for (int abort = 0; abort < 2; abort++) {
-                create(A, B, 0, &node, &handle);
-                create(A, B, 0, &other, &to_other);
-                send_text(B, to_other, "1");
-                send_text(B, handle, "2");
-                filter = (struct bus1_recv_filter){.node = node};
-                ck_assert_int_eq(bus1_peer_recv_begin_for(A, &recv, &filter), 0);
-                ck_assert_int_eq(try_release(A, other), 0);
+                struct scene scene = scene_new(2, 0);
+
+                send_text(B, scene.to_other, "1");
+                send_text(B, scene.handle, "2");
+                ck_assert_int_eq(bus1_peer_recv_begin_for(A, &recv, &scene.filter), 0);
+                ck_assert_int_eq(try_release(A, scene.other), 0);
                 if (abort) {
                         bus1_peer_recv_abort(&recv);
                         ck_assert_uint_eq(bus1_peer_poll(A), BUS1_POLL_READABLE);
-                        expect_text(A, node, "2");
+                        expect_text(A, scene.node, "2");
                 } else {
                         ck_assert_int_eq(bus1_peer_recv_commit(&recv), 0);
                 }
                 ck_assert_uint_eq(bus1_peer_poll(A), 0);
-                expect_node_release(B, to_other);
+                expect_node_release(B, scene.to_other);
+                world_free(&scene.world);
         }
-        world_free(&world);
 }
 END_TEST
 
 START_TEST(news_are_reported) {
-        struct world world = world_new(2);
-        struct bus1_recv_filter filter = {};
-        u64 node, handle, other, to_other;
+        struct scene scene = scene_new(2, 0);
 
-        create(A, B, 0, &node, &handle);
-        create(A, B, 0, &other, &to_other);
-        filter.node = node;
-        ck_assert_int_eq(filtered(A, &filter).r, -EAGAIN);
-        ck_assert(!bus1_peer_poll_for(A, &filter));
-        send_text(B, to_other, "1");
-        ck_assert(bus1_peer_poll_for(A, &filter));
-        ck_assert_int_eq(filtered(A, &filter).r, -EAGAIN);
+        ck_assert_int_eq(filtered(A, &scene.filter).r, -EAGAIN);
+        ck_assert(!bus1_peer_poll_for(A, &scene.filter));
+        send_text(B, scene.to_other, "1");
+        ck_assert(bus1_peer_poll_for(A, &scene.filter));
+        ck_assert_int_eq(filtered(A, &scene.filter).r, -EAGAIN);
         /* it is still queued, but not new */
-        ck_assert(!bus1_peer_poll_for(A, &filter));
+        ck_assert(!bus1_peer_poll_for(A, &scene.filter));
         bus1_peer_disconnect(A);
-        ck_assert(bus1_peer_poll_for(A, &filter));
-        ck_assert_int_eq(filtered(A, &filter).r, -ESHUTDOWN);
-        world_free(&world);
+        ck_assert(bus1_peer_poll_for(A, &scene.filter));
+        ck_assert_int_eq(filtered(A, &scene.filter).r, -ESHUTDOWN);
+        world_free(&scene.world);
 }
 END_TEST
 
