@@ -137,7 +137,7 @@ static void wait_children(void) {
 static void test_round_trips(void) {
         struct pair pair = pair_new();
         struct call call;
-        char text[8];
+        char text[16];
 
         if (fork() == 0) {
                 call_init(&call, 0, 1);
