@@ -14,14 +14,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The limits of a session bus: they allow a message of 64 MiB, and 1,000 pending calls. */
+/* These limits allow a message of 64 MiB, and 1,000 pending calls. */
 static const char config[] =
         "<busconfig><type>session</type><listen>unix:path=%s/bus</listen><auth>EXTERNAL</auth>"
         "<servicedir>services</servicedir>"
         "<limit name=\"max_incoming_bytes\">1000000000</limit>"
         "<limit name=\"max_outgoing_bytes\">1000000000</limit>"
         "<limit name=\"max_message_size\">134217728</limit>"
-        "<limit name=\"max_replies_per_connection\">50000</limit>"
+        "<limit name=\"max_replies_per_connection\">5000</limit>"
         "<policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/>"
         "<allow eavesdrop=\"true\"/><allow own=\"*\"/>%s</policy></busconfig>";
 
