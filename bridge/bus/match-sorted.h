@@ -9,7 +9,7 @@
  * are also kept in an array sorted by value, where all rules with one prefix are neighbours:
  *
  *     /a/    /a/b    /a/b/c    /a/d    /b
- *            `--- below /a/b -'
+ *     `--- below the argument /a/ ---'
  */
 
 #include <stdbool.h>
