@@ -156,7 +156,8 @@ int launch(struct start *start, const struct service *service, const struct clie
         }
         if (!service->exec && service->systemd_unit)
                 return fail(ret_failure, SPAWN_ERROR("FileInvalid"),
-                            "%s has no Exec for a bus that does not start services through systemd",
+                            "%s has no Exec, which this bus needs: it does not start services "
+                            "through systemd",
                             service->path);
 
         if (helper && service->exec && !service->user)

@@ -106,9 +106,9 @@ struct bus1_dbus_credentials {
 struct bus1_dbus_message {
         /*
          * A SENDER in it can be trusted. The library keeps the SENDER that the bus has set if the
-         * message arrived at a node whose handle only the bus holds: that of this member, of a
+         * message arrived at a node whose handle only the bus holds: the home node, that of a
          * published name or object, of a subscription, or of the reply to a call to BUS1_DBUS_BUS.
-         * On a direct channel that the bus opened for a member, the library sets SENDER to this
+         * On a direct channel that the bus opened for a member, the library sets SENDER to that
          * member. From all other messages the library removes SENDER, for example from replies to
          * calls through a handle, and from calls through the handle of an object.
          */
@@ -118,9 +118,9 @@ struct bus1_dbus_message {
         uint64_t *handles;
         size_t n_handles;
         /*
-         * The process that sent the message on bus1. On a direct channel, this is the caller. In
-         * all other cases, it is the bus. Use the credentials for logs only: whoever holds a handle
-         * has the right to call.
+         * The process that sent the message on bus1. If it came through a handle that a program
+         * holds, this is that program. Otherwise it is the bus. Use the credentials for logs only:
+         * whoever holds a handle has the right to call.
          */
         struct bus1_dbus_credentials credentials;
         uint64_t node; /* the node that it arrived on; BUS1_INVALID: the library made it */

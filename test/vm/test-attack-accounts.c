@@ -171,7 +171,7 @@ static void send_from_each_to_each(void *data) {
         for (unsigned i = 0; i < N_PAIRED; i++) {
                 fds[i] = peer_open_as(i);
                 node_create(fds[i], fds[i], &node, &handles[i]);
-                /* so that what each peer needs for its own is not counted */
+                /* Each peer allocates now what it needs for itself, so that this is not counted. */
                 send_once(fds[i], fds[i], handles[i]);
         }
         before = slab();

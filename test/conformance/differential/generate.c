@@ -64,7 +64,7 @@ static const char *const signatures[] = {
 
 /* the state of the clients, as the generator knows it */
 
-/* The unique name of a random client that is connected, if there is one. */
+/* The unique name of a random client; :1.0 if eight tries find none that is connected. */
 static const char *pick_unique(struct world *world) {
         for (unsigned i = 0; i < 8; i++) {
                 const struct client *client =

@@ -985,7 +985,10 @@ START_TEST(handles_and_messages_cross_generations) {
         release(a, 0x100);
         get_nothing(a);
 
-        /* release the last handles on both sides */
+        /*
+         * C releases its only handle to 0x104, and A its only one to the node of C. C gets no
+         * notification, because it still has a handle to this node itself.
+         */
         ck_assert_int_eq(try_release(c, handle), 0);
         get_notification(a, BUS1_2016_MSG_NODE_RELEASE, 0x104);
         ck_assert_int_eq(release(a, there), 0);
