@@ -56,9 +56,10 @@ enum bus1_resource {
 /*
  * The limit of bytes is one of memory: it also counts what everything else costs. These are the
  * bytes that one of each takes at most, besides its data. The only thing that keeps an
- * ended peer and a dead node may be one handle.
+ * ended peer and a dead node may be one handle. A message may be all that keeps the credentials of
+ * its sender: half a kilobyte, without a long list of groups.
  */
-#define BUS1_COST_MESSAGE 256
+#define BUS1_COST_MESSAGE 768
 #define BUS1_COST_OBJECT 1024
 #define BUS1_COST_FILE 1024
 
@@ -179,6 +180,8 @@ struct bus1_creds {
  * @refs:	reference count
  * @account:	user whose account the sender belongs to; set by the core
  * @addressed:	private to the core
+ * @n_kept:	bytes of memory that @creds keeps beyond BUS1_COST_MESSAGE, set by the front end.
+ *		Each recipient is charged for them, like for data.
  * @sender:	private to the core
  * @creds:	credentials of the sender, set by the front end. The payload owns their references.
  * @n_data:	number of bytes in @data
@@ -193,6 +196,7 @@ struct bus1_payload {
 	refcount_t refs;
 	kuid_t account;
 	bool addressed;
+	u32 n_kept;
 	struct bus1_account *sender;
 	struct bus1_creds creds;
 	size_t n_data;

@@ -37,6 +37,7 @@ struct bus1_payload *bus1_payload_new(size_t n_data, size_t n_files)
 	payload = (struct bus1_payload *)(first + 1);
 	refcount_set(&payload->refs, 1);
 	payload->addressed = false;
+	payload->n_kept = 0;
 	payload->sender = NULL;
 	payload->creds = (struct bus1_creds){};
 	payload->n_data = n_data;
@@ -127,7 +128,7 @@ static void bus1_delivery_dealloc(struct bus1_delivery *delivery)
 static void bus1_delivery_amount(const struct bus1_delivery *delivery,
 				 u64 ret_amount[_BUS1_RESOURCE_N])
 {
-	ret_amount[BUS1_RESOURCE_BYTES] = delivery->payload->n_data;
+	ret_amount[BUS1_RESOURCE_BYTES] = delivery->payload->n_data + delivery->payload->n_kept;
 	ret_amount[BUS1_RESOURCE_OBJECTS] = delivery->n_handles;
 	ret_amount[BUS1_RESOURCE_MESSAGES] = 1;
 	ret_amount[BUS1_RESOURCE_FILES] = delivery->payload->n_files;

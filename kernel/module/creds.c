@@ -17,6 +17,9 @@
 #include <linux/user_namespace.h>
 #include "module.h"
 
+/* number of groups that are free: most users have fewer */
+#define BUS1_CREDS_GROUPS 32
+
 /* Store the credentials of the current task, with references that the payload owns. */
 void bus1_creds_capture(struct bus1_creds *creds)
 {
@@ -25,6 +28,18 @@ void bus1_creds_capture(struct bus1_creds *creds)
 	creds->pid = get_pid(task_tgid(current));
 	creds->tid = get_pid(task_pid(current));
 	creds->cred = get_current_cred();
+}
+
+/*
+ * The bytes of memory that the list of groups keeps, if it is long; BUS1_COST_MESSAGE contains a
+ * short one. A task can change its groups between two messages, so each message may be all that
+ * keeps a list.
+ */
+size_t bus1_creds_size(const struct bus1_creds *creds)
+{
+	int n = creds->cred->group_info->ngroups;
+
+	return n > BUS1_CREDS_GROUPS ? n * sizeof(kgid_t) : 0;
 }
 
 /**

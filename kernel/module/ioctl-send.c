@@ -25,6 +25,7 @@ struct bus1_payload *bus1_ioctl_send_payload(struct bus1_peer *peer, struct iov_
 		return payload;
 
 	bus1_creds_capture(&payload->creds);
+	payload->n_kept = bus1_creds_size(&payload->creds);
 	r = bus1_user_read_data(payload->data, n_data, data);
 	if (r == 0)
 		r = bus1_files_charge(payload, peer);

@@ -188,6 +188,7 @@ int bus1_user_put_message(u64 ptr, const struct bus1_message_fds *message);
 /* credentials (creds.c) */
 
 void bus1_creds_capture(struct bus1_creds *creds);
+size_t bus1_creds_size(const struct bus1_creds *creds);
 void bus1_principal_fill(struct bus1_principal *principal, const struct cred *cred);
 void bus1_metadata_fill(struct bus1_metadata_credentials *metadata, const struct bus1_recv *recv,
 			bool credentials);

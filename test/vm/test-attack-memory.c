@@ -11,21 +11,26 @@
  *      nowhere   the same without a destination, so nothing is to be copied at all
  *      receive   receivers of 2016 that stall while the kernel copies the result to them, when the
  *                message is theirs and its slice is released
+ *      groups    a sender that changes its groups after each message: each message keeps the
+ *                credentials it was sent with
  *
  * Needs root, in order to make the userfaultfd before it becomes another user.
  */
 
 #include "device.h"
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/bus1-2016.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -247,6 +252,77 @@ static void attacker_receive(int to) {
                 pause();
 }
 
+/* the groups of the attacker's user namespace */
+#define FIRST_GROUP 100000
+#define N_GROUPS 65535
+/* the limit of the attacker's peer */
+#define MAX_IN_FLIGHT (8 * MIB)
+#define N_THAT_FIT (MAX_IN_FLIGHT / (N_GROUPS * sizeof(gid_t)))
+
+/* Send messages of one byte, each with groups of its own. Report how many can be sent. */
+static void attacker_groups(int from, int to) {
+        gid_t *groups = malloc(N_GROUPS * sizeof(*groups));
+        uint64_t node = 0x100;
+        struct iovec vec = {"x", 1};
+        struct bus1_2016_send send = {
+                .ptr_destinations = ptr(&node),
+                .n_destinations = 1,
+                .ptr_vecs = ptr(&vec),
+                .n_vecs = 1,
+        };
+        struct bus1_2016_peer_reset limits = {};
+        unsigned n;
+        int r = 0, peer;
+        char mapped;
+
+        EXPECT(groups != NULL);
+        for (unsigned i = 0; i < N_GROUPS; i++)
+                groups[i] = i;
+        become(ATTACKER);
+        EXPECT(unshare(CLONE_NEWUSER) == 0);
+        EXPECT(write(to, "n", 1) == 1 && read(from, &mapped, 1) == 1);
+        peer = peer_open();
+        EXPECT(command(peer, BUS1_2016_PEER_QUERY, &limits) == 0);
+        limits.max_inflight_bytes = MAX_IN_FLIGHT;
+        EXPECT(command(peer, BUS1_2016_PEER_RESET, &limits) == 0);
+        for (n = 0; n < 2 * N_THAT_FIT; n++) {
+                EXPECT(setgroups(N_GROUPS, groups) == 0);
+                r = command(peer, BUS1_2016_SEND, &send);
+                if (r < 0)
+                        break;
+        }
+        EXPECT(r == 0 || r == -EDQUOT);
+        EXPECT(write(to, &n, sizeof(n)) == sizeof(n));
+        for (;;)
+                pause();
+}
+
+static void run_groups(void) {
+        int to[2], from[2], status;
+        char path[64], map[64], ready;
+        unsigned n;
+        pid_t pid;
+
+        EXPECT(pipe2(to, O_CLOEXEC) == 0 && pipe2(from, O_CLOEXEC) == 0);
+        pid = fork();
+        if (pid == 0)
+                attacker_groups(to[0], from[1]);
+        EXPECT(read(from[0], &ready, 1) == 1);
+        snprintf(path, sizeof(path), "/proc/%d/gid_map", (int)pid);
+        snprintf(map, sizeof(map), "0 %d %d", FIRST_GROUP, N_GROUPS + 1);
+        write_file(path, map);
+        snprintf(path, sizeof(path), "/proc/%d/uid_map", (int)pid);
+        snprintf(map, sizeof(map), "0 %d 1", ATTACKER);
+        write_file(path, map);
+        EXPECT(write(to[1], "m", 1) == 1 && read(from[0], &n, sizeof(n)) == sizeof(n));
+        printf("%u messages keep %zu KiB, the limit is %zu\n", n,
+               n * N_GROUPS * sizeof(gid_t) / 1024, MAX_IN_FLIGHT / 1024);
+        fflush(stdout);
+        EXPECT(n > 0 && n <= N_THAT_FIT);
+        EXPECT(kill(pid, SIGKILL) == 0 && waitpid(pid, &status, 0) == pid);
+        expect_no_usage();
+}
+
 static void run(void) {
         unsigned long long before = meminfo("VmallocUsed"), limit = max_bytes(), after;
         struct report report;
@@ -293,10 +369,14 @@ static void run(void) {
 int main(int argc, char **argv) {
         const char *what = argc == 2 ? argv[1] : "";
 
+        if (strcmp(what, "groups") == 0) {
+                run_groups();
+                return 0;
+        }
         nowhere = strcmp(what, "nowhere") == 0;
         receives = strcmp(what, "receive") == 0;
         if (!nowhere && !receives && strcmp(what, "stall") != 0) {
-                fprintf(stderr, "usage: %s stall|nowhere|receive\n", argv[0]);
+                fprintf(stderr, "usage: %s stall|nowhere|receive|groups\n", argv[0]);
                 return 2;
         }
         run();

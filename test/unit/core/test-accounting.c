@@ -531,7 +531,7 @@ START_TEST(memory_is_charged_for_what_has_no_data) {
         create(A, B, 0, &node, &handle);
         /* The limits of objects and messages are far higher. */
         ck_assert_uint_eq(send_until_refused(B, handle, BUS1_COST_MESSAGE),
-                          (1 << 19) / BUS1_COST_MESSAGE - 6);
+                          ((1 << 19) - BUS1_COST_OBJECT * 3 / 2) / BUS1_COST_MESSAGE);
         while (test_recv(A).r == 0)
                 ;
         do {

@@ -15,6 +15,8 @@
 #define N_THREADS 3
 #define N_ROUNDS 20000
 #define MAX 1000000
+/* of a message of 1 byte */
+#define COST (BUS1_COST_MESSAGE + 1)
 
 /* one user, who owns a namespace with two users, and a foreign user */
 enum who { OWNER, FIRST, SECOND, FOREIGN, N_WHO };
@@ -133,15 +135,15 @@ static unsigned refused_beside(const struct try *fits, struct try fails) {
 /* in each pair, what fits and what does not */
 static const struct try failing[][2] = {
         /* A user of a namespace is over its own limit; so is its neighbour not, nor the owner. */
-        {{.kind = MESSAGES, .receiver = SECOND, .sender = SECOND, .n = 300},
-         {.kind = MESSAGES, .receiver = FIRST, .sender = FIRST, .n = MAX / 257 - 1}},
-        {{.kind = MESSAGES, .receiver = OWNER, .sender = OWNER, .n = 1500},
-         {.kind = MESSAGES, .receiver = FIRST, .sender = FIRST, .n = MAX / 257 - 1}},
+        {{.kind = MESSAGES, .receiver = SECOND, .sender = SECOND, .n = MAX / 13 / COST},
+         {.kind = MESSAGES, .receiver = FIRST, .sender = FIRST, .n = MAX / COST - 1}},
+        {{.kind = MESSAGES, .receiver = OWNER, .sender = OWNER, .n = MAX * 2 / 5 / COST},
+         {.kind = MESSAGES, .receiver = FIRST, .sender = FIRST, .n = MAX / COST - 1}},
         {{.kind = OBJECTS, .receiver = OWNER, .sender = OWNER, .n = 400},
          {.kind = OBJECTS, .receiver = FIRST, .sender = FIRST, .n = MAX / BUS1_COST_OBJECT - 1}},
         /* The same at the peer of another user. */
-        {{.kind = MESSAGES, .receiver = FOREIGN, .sender = SECOND, .n = 100},
-         {.kind = MESSAGES, .receiver = FOREIGN, .sender = FIRST, .n = 1500}},
+        {{.kind = MESSAGES, .receiver = FOREIGN, .sender = SECOND, .n = MAX / 40 / COST},
+         {.kind = MESSAGES, .receiver = FOREIGN, .sender = FIRST, .n = MAX * 2 / 5 / COST}},
         /* commands that are under way */
         {{.kind = PENDING, .receiver = SECOND, .sender = SECOND, .n = MAX / 20},
          {.kind = PENDING, .receiver = FIRST, .sender = FIRST, .n = MAX - MAX / 100}},

@@ -154,7 +154,7 @@ START_TEST(limits_follow_from_the_memory_of_the_machine) {
         bus1_limits_fill(&small, 1ULL << 30);
         ck_assert_uint_eq(small.max[BUS1_RESOURCE_BYTES], 1ULL << 27);
         ck_assert_uint_eq(small.max[BUS1_RESOURCE_OBJECTS], 1ULL << 17);
-        ck_assert_uint_eq(small.max[BUS1_RESOURCE_MESSAGES], 1ULL << 19);
+        ck_assert_uint_eq(small.max[BUS1_RESOURCE_MESSAGES], (1ULL << 27) / BUS1_COST_MESSAGE);
         ck_assert_uint_eq(small.max[BUS1_RESOURCE_FILES], 5);
         bus1_limits_fill(&large, 1ULL << 40);
         ck_assert_uint_eq(large.max[BUS1_RESOURCE_BYTES], BUS1_DEFAULT_MAX_BYTES);
