@@ -34,42 +34,40 @@ static const struct {
         {"test-attack-pool", {"fillers", "small", "touch", "collapse", "closed"}},
 };
 
-/* Copy the output of a test until its last process has closed it. */
-static void report_output(int fd) {
-        FILE *output = fdopen(fd, "r");
+static void report_output(FILE *output) {
         char line[1024];
 
-        if (!output)
-                ksft_exit_fail_msg("fdopen: %s\n", strerror(errno));
+        rewind(output);
         while (fgets(line, sizeof(line), output)) {
                 line[strcspn(line, "\n")] = '\0';
                 ksft_print_msg("%s\n", line);
         }
-        fclose(output);
 }
 
 static void run(const char *program, const char *test) {
         const char *arguments[] = {program, test, NULL};
-        int fds[2], status;
+        FILE *output = tmpfile();
+        int status;
         pid_t pid;
 
+        if (!output)
+                ksft_exit_fail_msg("tmpfile: %s\n", strerror(errno));
         fflush(stdout);
-        if (pipe(fds) < 0)
-                ksft_exit_fail_msg("pipe: %s\n", strerror(errno));
         pid = fork();
         if (pid < 0)
                 ksft_exit_fail_msg("fork: %s\n", strerror(errno));
         if (pid == 0) {
-                dup2(fds[1], STDOUT_FILENO);
-                dup2(fds[1], STDERR_FILENO);
-                close(fds[0]);
-                close(fds[1]);
+                setpgid(0, 0);
+                dup2(fileno(output), STDOUT_FILENO);
+                dup2(fileno(output), STDERR_FILENO);
                 exit(test_main(test ? 2 : 1, (char **)arguments));
         }
-        close(fds[1]);
-        report_output(fds[0]);
         if (waitpid(pid, &status, 0) < 0)
                 ksft_exit_fail_msg("waitpid: %s\n", strerror(errno));
+        /* A test that fails may leave processes. */
+        kill(-pid, SIGKILL);
+        report_output(output);
+        fclose(output);
         ksft_test_result(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s%s%s\n", program,
                          test ? " " : "", test ? test : "");
 }
