@@ -38,7 +38,6 @@
 #define ATTACKER 1500
 #define VICTIM 1501
 #define MIB ((size_t)1 << 20)
-#define N_DATA (200 * MIB)
 #define N_SENDERS 7
 #define PAGE ((size_t)4096)
 #define N_RECEIVED (128 * MIB)
@@ -61,7 +60,7 @@ static unsigned long long meminfo(const char *name) {
         return kib * 1024;
 }
 
-/* The limit of one user, as the module chooses it. */
+/* The limit of one user. */
 static unsigned long long max_bytes(void) {
         unsigned long long n = 0, memory = meminfo("MemTotal") / 8;
         FILE *f = fopen("/sys/module/bus1/parameters/max_bytes", "re");
@@ -69,6 +68,13 @@ static unsigned long long max_bytes(void) {
         EXPECT(f != NULL && fscanf(f, "%llu", &n) == 1);
         fclose(f);
         return n > 0 ? n : memory < (2ULL << 30) ? memory : 2ULL << 30;
+}
+
+/* As much as one peer can send, but not several. A single peer gets at most half of the limit. */
+static size_t n_data(void) {
+        size_t n = max_bytes() / 5 * 2 / MIB * MIB;
+
+        return n < 200 * MIB ? n : 200 * MIB;
 }
 
 static void become(uid_t uid) {
@@ -107,7 +113,7 @@ static int attack_send(void) {
         uint64_t node, handle;
 
         node_create(peer, peer, &node, &handle);
-        return send_bytes(peer, nowhere ? 0x1001 : handle, absent, N_DATA);
+        return send_bytes(peer, nowhere ? 0x1001 : handle, absent, n_data());
 }
 
 static void *attack(void *data) {
@@ -127,9 +133,9 @@ static void attacker(int to) {
         pthread_t thread;
         int uffd;
 
-        absent = absent_memory(N_DATA, &uffd);
+        absent = absent_memory(n_data(), &uffd);
         become(ATTACKER);
-        EXPECT(pthread_attr_init(&attr) == 0 && pthread_attr_setstacksize(&attr, 65536) == 0);
+        EXPECT(pthread_attr_init(&attr) == 0 && pthread_attr_setstacksize(&attr, 1 << 18) == 0);
         for (unsigned i = 0; i < N_SENDERS; i++)
                 EXPECT(pthread_create(&thread, &attr, attack, NULL) == 0);
         /* each thread causes one event, or fails */
@@ -254,9 +260,9 @@ static void attacker_receive(int to) {
 
 /* the groups of the attacker's user namespace */
 #define FIRST_GROUP 100000
-#define N_GROUPS 65535
+#define N_GROUPS 16383
 /* the limit of the attacker's peer */
-#define MAX_IN_FLIGHT (8 * MIB)
+#define MAX_IN_FLIGHT (2 * MIB)
 #define N_THAT_FIT (MAX_IN_FLIGHT / (N_GROUPS * sizeof(gid_t)))
 
 /* Send messages of one byte, each with groups of its own. Report how many can be sent. */
