@@ -34,18 +34,18 @@ int bus1_file_wait(struct bus1_file *bus1_file, const struct bus1_recv_filter *f
 		   ktime_t deadline)
 {
 	ktime_t *expires = deadline == KTIME_MAX ? NULL : &deadline;
+	bool late = false;
 	int r;
 
 	if (bus1_file_has_news(bus1_file, filter))
 		return 0;
-	r = ___wait_event(
-		bus1_file->waitq, bus1_file_has_news(bus1_file, filter), TASK_INTERRUPTIBLE,
-		!filter, 0, if (!schedule_hrtimeout(expires, HRTIMER_MODE_ABS)) {
-			__ret = -ETIMEDOUT;
-			break;
-		});
+	r = ___wait_event(bus1_file->waitq, late || bus1_file_has_news(bus1_file, filter),
+			  TASK_INTERRUPTIBLE, !filter, 0,
+			  late = !schedule_hrtimeout(expires, HRTIMER_MODE_ABS));
+	if (r < 0 || !late)
+		return r;
 	/* The message that came in time woke this task, and no other one. */
-	return r == -ETIMEDOUT && bus1_file_has_news(bus1_file, filter) ? 0 : r;
+	return bus1_file_has_news(bus1_file, filter) ? 0 : -ETIMEDOUT;
 }
 
 /* Wake the commands that wait for messages to one node, because the node may have gone. */
@@ -62,6 +62,7 @@ void bus1_file_poke(struct bus1_file *bus1_file)
 /* Wake another command that waits, if there is still something to receive. */
 void bus1_file_pass_on(struct bus1_file *bus1_file)
 {
+	/* A task that joins the wait queue later looks for messages itself: bus1_file_wake() */
 	if (waitqueue_active(&bus1_file->waitq) && bus1_file_has_news(bus1_file, NULL))
 		wake_up_interruptible_poll(&bus1_file->waitq, EPOLLIN | EPOLLRDNORM);
 }
