@@ -26,7 +26,10 @@
 
 #include "policy/policy.h"
 
-/* A limit without a <limit> element has its value of bus_limits_default(). None is negative. */
+/*
+ * A limit without a <limit> element has the value that bus_limits_default() sets. No <limit> is
+ * negative; only reply_timeout is -1 by default, which means none.
+ */
 struct bus_limits {
         int64_t max_incoming_bytes;
         int64_t max_incoming_unix_fds;

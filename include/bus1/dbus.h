@@ -110,7 +110,8 @@ struct bus1_dbus_message {
          * published name or object, of a subscription, or of the reply to a call to BUS1_DBUS_BUS.
          * On a direct channel that the bus opened for a member, the library sets SENDER to that
          * member. From all other messages the library removes SENDER, for example from replies to
-         * calls through a handle, and from calls through the handle of an object.
+         * calls through a handle, and from calls through a handle that came from
+         * bus1_dbus_object_get_handle(): its node is not that of a published object.
          */
         DBusMessage *message;
         struct bus1_dbus *bus; /* NULL after bus1_dbus_free() */

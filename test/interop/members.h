@@ -56,7 +56,7 @@ struct answer call(struct bus1_dbus *from, uint64_t to, const char *destination,
                    const char *member, const uint64_t *handle);
 /* Call and wait. Takes over the reference of m. */
 struct answer call_message(struct bus1_dbus *from, uint64_t to, DBusMessage *m);
-/* Emit a signal of PATH and NAME, without arguments. */
+/* Emit a signal from the path PATH, with the interface NAME, without arguments. */
 void emit(struct bus1_dbus *from, const char *member);
 /* Check the answer and unreference its message. */
 void expect_text(struct answer answer, const char *expected);

@@ -138,7 +138,7 @@ START_TEST(two_look_each_other_up) {
 }
 END_TEST
 
-/* A look-up succeeds even if the owner is busy or refuses to make a node. */
+/* A look-up succeeds even if the owner does not answer: the bus then makes a node of its own. */
 START_TEST(silent_owner_is_looked_up) {
         DBusError error = DBUS_ERROR_INIT;
         uint64_t handle;

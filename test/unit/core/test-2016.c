@@ -987,7 +987,7 @@ START_TEST(handles_and_messages_cross_generations) {
 
         /*
          * C releases its only handle to 0x104, and A its only one to the node of C. C gets no
-         * notification, because it still has a handle to this node itself.
+         * notification, because C itself still has a handle to this node.
          */
         ck_assert_int_eq(try_release(c, handle), 0);
         get_notification(a, BUS1_2016_MSG_NODE_RELEASE, 0x104);
