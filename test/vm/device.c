@@ -123,6 +123,14 @@ void write_file(const char *path, const char *text) {
         close(fd);
 }
 
+void map_ids(pid_t pid, const char *file, unsigned first, unsigned n) {
+        char path[64], map[64];
+
+        snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+        snprintf(map, sizeof(map), "0 %u %u", first, n);
+        write_file(path, map);
+}
+
 int count_fds(void) {
         int n = 0;
 

@@ -88,7 +88,7 @@ static void send_as_each_uid(void *data) {
 /* Run a function in a namespace of the attacker, which newuidmap would make. */
 static void run_with_users(void (*function)(void *), void *data) {
         int ready[2], mapped[2];
-        char path[64], map[64], c;
+        char c;
         pid_t pid;
 
         EXPECT(pipe2(ready, O_CLOEXEC) == 0 && pipe2(mapped, O_CLOEXEC) == 0);
@@ -103,9 +103,7 @@ static void run_with_users(void (*function)(void *), void *data) {
                 _exit(0);
         }
         EXPECT(read(ready[0], &c, 1) == 1);
-        snprintf(path, sizeof(path), "/proc/%d/uid_map", (int)pid);
-        snprintf(map, sizeof(map), "0 %d %d", FIRST_UID, N_UIDS);
-        write_file(path, map);
+        map_ids(pid, "uid_map", FIRST_UID, N_UIDS);
         EXPECT(write(mapped[1], "x", 1) == 1);
         expect_exit(pid);
 }

@@ -198,20 +198,26 @@ static void *receive(void *data) {
         return NULL;
 }
 
-static void receiver_init(struct receiver *receiver, char *data) {
+/* A peer of 2016 sends to a node of its own. */
+static int send_to_itself(int peer, const char *data, size_t n) {
         uint64_t node = 0x100;
-        struct iovec vec = {data, N_RECEIVED};
+        struct iovec vec = {(char *)data, n};
         struct bus1_2016_send send = {
                 .ptr_destinations = ptr(&node),
                 .n_destinations = 1,
                 .ptr_vecs = ptr(&vec),
                 .n_vecs = 1,
         };
+
+        return command(peer, BUS1_2016_SEND, &send);
+}
+
+static void receiver_init(struct receiver *receiver, char *data) {
         struct bus1_2016_peer_reset limits = {};
 
         receiver->peer = peer_open();
         EXPECT(command(receiver->peer, BUS1_2016_PEER_QUERY, &limits) == 0);
-        EXPECT(command(receiver->peer, BUS1_2016_SEND, &send) == 0);
+        EXPECT(send_to_itself(receiver->peer, data, N_RECEIVED) == 0);
         *receiver->cmd = (struct bus1_2016_recv){.max_offset = UINT64_MAX};
 }
 
@@ -268,14 +274,6 @@ static void attacker_receive(int to) {
 /* Send messages of one byte, each with groups of its own. Report how many can be sent. */
 static void attacker_groups(int from, int to) {
         gid_t *groups = malloc(N_GROUPS * sizeof(*groups));
-        uint64_t node = 0x100;
-        struct iovec vec = {"x", 1};
-        struct bus1_2016_send send = {
-                .ptr_destinations = ptr(&node),
-                .n_destinations = 1,
-                .ptr_vecs = ptr(&vec),
-                .n_vecs = 1,
-        };
         struct bus1_2016_peer_reset limits = {};
         unsigned n;
         int r = 0, peer;
@@ -293,7 +291,7 @@ static void attacker_groups(int from, int to) {
         EXPECT(command(peer, BUS1_2016_PEER_RESET, &limits) == 0);
         for (n = 0; n < 2 * N_THAT_FIT; n++) {
                 EXPECT(setgroups(N_GROUPS, groups) == 0);
-                r = command(peer, BUS1_2016_SEND, &send);
+                r = send_to_itself(peer, "x", 1);
                 if (r < 0)
                         break;
         }
@@ -305,7 +303,7 @@ static void attacker_groups(int from, int to) {
 
 static void run_groups(void) {
         int to[2], from[2], status;
-        char path[64], map[64], ready;
+        char ready;
         unsigned n;
         pid_t pid;
 
@@ -314,12 +312,8 @@ static void run_groups(void) {
         if (pid == 0)
                 attacker_groups(to[0], from[1]);
         EXPECT(read(from[0], &ready, 1) == 1);
-        snprintf(path, sizeof(path), "/proc/%d/gid_map", (int)pid);
-        snprintf(map, sizeof(map), "0 %d %d", FIRST_GROUP, N_GROUPS + 1);
-        write_file(path, map);
-        snprintf(path, sizeof(path), "/proc/%d/uid_map", (int)pid);
-        snprintf(map, sizeof(map), "0 %d 1", ATTACKER);
-        write_file(path, map);
+        map_ids(pid, "gid_map", FIRST_GROUP, N_GROUPS + 1);
+        map_ids(pid, "uid_map", ATTACKER, 1);
         EXPECT(write(to[1], "m", 1) == 1 && read(from[0], &n, sizeof(n)) == sizeof(n));
         printf("%u messages keep %zu KiB, the limit is %zu\n", n,
                n * N_GROUPS * sizeof(gid_t) / 1024, MAX_IN_FLIGHT / 1024);

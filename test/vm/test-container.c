@@ -91,17 +91,15 @@ static void be_contained(int line, uint64_t handle) {
 /* Start a container as an unprivileged user. Returns its pid outside of its namespaces. */
 static pid_t start_container(uid_t uid, int line, uint64_t handle) {
         pid_t pid = fork(), child;
-        char map[32];
 
         EXPECT(pid >= 0);
         if (pid > 0)
                 return pid;
         become(uid);
         EXPECT(unshare(EVERYTHING) == 0);
-        snprintf(map, sizeof(map), "0 %u 1", uid);
         write_file("/proc/self/setgroups", "deny");
-        write_file("/proc/self/uid_map", map);
-        write_file("/proc/self/gid_map", map);
+        map_ids(getpid(), "uid_map", uid, 1);
+        map_ids(getpid(), "gid_map", uid, 1);
         child = fork();
         if (child == 0)
                 be_contained(line, handle);
