@@ -282,7 +282,7 @@ START_TEST(user_with_too_many_lookups_is_told_so_when_joining) {
         uint64_t handle;
         size_t n = 0;
 
-        /* One user can have 65536 look-ups and handles; so count the homes of the 19 members. */
+        /* One user can have 65536 look-ups and handles, including the homes of the 19 members. */
         request();
         for (size_t i = 0; i < 17; i++) {
                 ck_assert_int_eq(bus1_dbus_open(&members[i], bus_daemon.address, NULL), 0);
