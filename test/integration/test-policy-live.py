@@ -55,7 +55,7 @@ class LiveBus(Bus):
         self.begin_writing(extra).close()
 
     def begin_writing(self, extra=''):
-        """Changes the file. The bus does not read it again before the caller closes it."""
+        """Changes the file. The bus notices this only when the caller closes it."""
         f = open(self.config, 'w')
         f.write(CONFIG.format(directory=self.home, extra=extra))
         f.flush()

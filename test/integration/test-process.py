@@ -214,8 +214,8 @@ def descriptors_that_are_too_many_do_not_leave_a_caller_waiting():
     user = unprivileged()
     everyone = '<policy context="default"><allow user="*"/></policy>'
     # The callee does not read, so the descriptors stay in flight. The kernel allows a user as many
-    # in flight as RLIMIT_NOFILE. valgrind keeps 12 descriptors for itself, without which the bus
-    # could not even receive one message.
+    # in flight as RLIMIT_NOFILE. Under valgrind, which needs 12 descriptors itself, a limit of 32
+    # would not let the bus receive even one message.
     n_files = 32 + (12 if 'BUS_UNDER_VALGRIND' in os.environ else 0)
     with Daemon(extra=f'  {everyone}\n', n_files=n_files, user=user.pw_uid) as daemon, \
             open('/dev/null') as null:

@@ -144,8 +144,8 @@ def notices_that_others_cause_are_bounded():
 
 @test
 def native_sessions_are_for_users_that_are_known():
-    # as a session, an anonymous client would get the user of its socket, as which it did not
-    # authenticate
+    # an anonymous client with a session would count as the user of its socket, although it did not
+    # authenticate as this user
     with Bus(extra='  <auth>ANONYMOUS</auth>\n') as bus:
         a = Connection(bus.address)
         a.send_raw(b'\0AUTH ANONYMOUS\r\nNEGOTIATE_BUS1 hosted\r\nBEGIN\r\n')

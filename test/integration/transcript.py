@@ -30,9 +30,10 @@ def scenario(function):
 
 def scenario_with(extra='', args=(), services=None):
     """
-    A scenario on another bus. extra: configuration that comes after the policy that allows all.
-    args: arguments of the daemon. services: for each name, the lines of its service file after
-    Name=. In extra and in these lines, {services} stands for the directory of the service files.
+    A scenario whose bus has more configuration, arguments or services. extra: configuration that
+    comes after the policy that allows all. args: arguments of the daemon. services: for each name,
+    the lines of its service file after Name=. In extra and in these lines, {services} stands for
+    the directory of the service files.
     """
     def mark(function):
         function.stage = {'extra': extra, 'args': args, 'services': services}
