@@ -223,7 +223,7 @@ static bool emit(struct trial *t, const char *member, const char *destination) {
         return ok;
 }
 
-/* Ask the service for the last signal that it got (LastSignal), or got alone (LastWhisper). */
+/* Ask the service for the last signal to all (LastSignal), or to it alone (LastWhisper). */
 static void try_last(struct trial *t, const char *member) {
         const char *text;
         DBusMessage *m;
