@@ -3,10 +3,12 @@
 /*
  * Runs a fuzz target without libFuzzer.
  *
- *     fuzz-NAME PATH...                         each file once, and each of a directory
- *     fuzz-NAME -t SECONDS [-s SEED] PATH...    inputs made by changing, cutting and joining them
+ *     fuzz-NAME PATH...                         run each file, and each file of a directory, once
+ *     fuzz-NAME -t SECONDS [-s SEED] PATH...    run inputs that are made by changing, cutting and
+ *                                               joining these files
  *
- * When a check fails, the input is in the file fuzz-input.bin of the working directory.
+ * When a check fails, the driver writes the input to the file fuzz-input.bin in the working
+ * directory.
  */
 
 #include <dirent.h>

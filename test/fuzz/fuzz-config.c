@@ -2,8 +2,8 @@
 
 /*
  * Any bytes as a configuration. An accepted one is compiled for some clients. Each verdict must be
- * the result of trying all rules in order. A rule that is reported to cover another rule must match
- * every message that the other rule matches.
+ * the result of trying all rules in order. If a rule about owning names is reported to cover
+ * another one, it must match the name of the other one.
  */
 
 #include <string.h>
@@ -42,7 +42,7 @@ static void check_verdict(struct policy *policy, const struct policy_question *q
         for (size_t i = 0; i < e.n_steps; i++)
                 if (!e.steps[i].mismatch)
                         last = e.steps[i].rule;
-        /* if rules differ only in their place, any of them may decide */
+        /* the last rule that matches decides, but clients may always receive answers of the bus */
         if (e.rule != last) {
                 FUZZ_CHECK(question->family == POLICY_FAMILY_RECEIVE);
                 FUZZ_CHECK(!e.rule && e.allowed && question->message.peer->is_driver);

@@ -182,7 +182,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         const char *text = (const char *)data, *end = text + n;
         struct rules rules = {.n = 0};
 
-        /* strings of messages have no NUL */
+        /* a match rule arrives as a string of a message, which has no NUL inside */
         if (n > 0 && memchr(data, 0, n))
                 return 0;
         if (!messages[0])

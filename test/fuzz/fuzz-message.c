@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Any bytes as a message. An accepted message must have the same body and fields after stamping,
- * and must still be valid.
+ * Any bytes as a message. After stamping, an accepted message must still be valid, and must have
+ * the same body and fields as before, except for the stamped fields.
  */
 
 #include <string.h>

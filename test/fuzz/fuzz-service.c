@@ -14,7 +14,7 @@
 #include "bridge/wire/names.h"
 #include "fuzz.h"
 
-/* Quote a word with single quotes, except for the single quotes in it. */
+/* Put a word into single quotes. A single quote in the word becomes '\'' there. */
 static char *quote(char *to, const char *word) {
         *to++ = '\'';
         for (; *word; word++) {

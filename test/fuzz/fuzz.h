@@ -5,9 +5,9 @@
  * Fuzz targets
  *
  * Each file fuzz-NAME.c is one libFuzzer target, with inputs to start from in corpus/NAME. meson
- * always builds it as fuzz-NAME with driver.c, which runs files as they are or changed at random.
- * If clang and its runtime are installed, meson also builds it for libFuzzer, as libfuzzer-NAME. A
- * check that fails aborts.
+ * builds it with driver.c, as fuzz-NAME, which runs files as they are or changed at random. If
+ * clang and its libFuzzer are installed, there is also libfuzzer-NAME, which builds with
+ * AddressSanitizer make by default. A check that fails aborts the program.
  *
  *     libfuzzer-match -max_total_time=3600 -max_len=4096 DIRECTORY test/fuzz/corpus/match
  */

@@ -2,9 +2,9 @@
 #
 # A private bus for a test.
 #
-# Starts the daemon under test ($BUS_DAEMON, the first argument of most tests, or the reference)
-# with its own configuration and directory, and ends it by its pid. Tests wait for conditions, and
-# never sleep for a fixed time.
+# Starts the daemon under test with a configuration and a directory for this test, and ends it by
+# its pid. The daemon is the first argument of the test, else $BUS_DAEMON, else the reference. Tests
+# wait for conditions. They sleep for a fixed time only where no condition shows what they wait for.
 
 import os
 import select
@@ -34,7 +34,7 @@ SESSION_CONFIG = '''<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Co
 
 
 def daemon_under_test():
-    """The daemon that BUS_DAEMON or the first argument names; removes this argument."""
+    """Returns the daemon under test. Removes the argument that names it."""
     if len(sys.argv) > 1 and not sys.argv[1].startswith('-') and '/' in sys.argv[1]:
         os.environ['BUS_DAEMON'] = os.path.abspath(sys.argv.pop(1))
     return os.environ.get('BUS_DAEMON', REFERENCE)
@@ -57,7 +57,7 @@ def wait_until(condition, what, timeout=None):
 
 
 def read_line(fd, timeout=None):
-    """A line from a pipe, without its end; '' on EOF."""
+    """Returns a line from a pipe, without its end; '' at the end of the stream."""
     line = b''
     deadline = time.monotonic() + (TIMEOUT if timeout is None else timeout)
     while not line.endswith(b'\n'):
@@ -80,7 +80,7 @@ def clean_environment(**extra):
 
 
 def end(process):
-    """Ends a program; returns its exit status (0 is what SIGTERM should give a daemon)."""
+    """Ends a program by SIGTERM; returns its exit status. That of a daemon should be 0."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
         try:
@@ -96,7 +96,7 @@ class Bus:
     def __init__(self, daemon=None, config=None, args=(), extra='', listen=None, **popen):
         self.daemon = daemon or daemon_under_test()
         self.directory = tempfile.mkdtemp(prefix='bus-test-')
-        os.chmod(self.directory, 0o711)  # other users may connect, if the policy lets them
+        os.chmod(self.directory, 0o711)  # other users can reach the socket; the policy decides
         if config is None:
             config = self.directory + '/session.conf'
             with open(config, 'w') as f:
@@ -128,7 +128,7 @@ class Bus:
             return f.read()
 
     def environment(self, **extra):
-        """For a program that uses this bus as its session bus."""
+        """Returns the environment of a program that uses this bus as its session bus."""
         return clean_environment(DBUS_SESSION_BUS_ADDRESS=self.address, **extra)
 
     def alive(self):

@@ -12,8 +12,9 @@
  * Only memory that the daemon allocated counts, not pages of its files, which the kernel maps and
  * evicts as it likes. When the daemon falls behind, more messages wait than before, and afterwards
  * the allocator keeps up to 128 KiB of their memory. This happens once, while a leak grows all the
- * time. So after the first WARM_UP connections there are ROUNDS rounds, and in one of them the
- * daemon must grow by less than the smallest possible allocation for half of the connections.
+ * time. So after the first WARM_UP connections there are ROUNDS rounds with the same number of
+ * connections. In at least one round, the memory must grow by less than one smallest possible
+ * allocation for every two connections.
  */
 
 #include <dirent.h>
@@ -293,7 +294,7 @@ static void churn(const struct script *script, unsigned n, int sink, int some_fd
                         case 1:
                                 drain(c->fd);
                                 break;
-                        case 2: /* the daemon has read all of it by now */
+                        case 2: /* let the daemon read before the connection ends */
                                 raw_bus_call(sink, "NameHasOwner", "com.example.Churn");
                                 break;
                         }
@@ -311,8 +312,8 @@ static void churn(const struct script *script, unsigned n, int sink, int some_fd
 }
 
 /*
- * Wait until the daemon knows that all connections have gone: only the bus, the sink and the name
- * of the sink are left.
+ * Wait until the daemon has at most n_fds open descriptors. It has then noticed that all
+ * connections except the sink have gone.
  */
 static void settle(pid_t pid, int sink, unsigned n_fds) {
         for (unsigned i = 0; i < 2000; i++) {

@@ -111,7 +111,7 @@ static void test_signal(DBusConnection *client, DBusConnection *service) {
         DBusError error = DBUS_ERROR_INIT;
         DBusMessage *m;
 
-        /* with an error argument, libdbus waits for the answer */
+        /* because of the error argument, libdbus waits for the answer of the bus */
         dbus_bus_add_match(client, "type='signal',sender='" NAME "',member='Happened'", &error);
         send_and_unref(service, dbus_message_new_signal(PATH, INTERFACE, "NotThis"));
         send_and_unref(service, dbus_message_new_signal(PATH, INTERFACE, "Happened"));

@@ -2,9 +2,9 @@
 #
 # The D-Bus wire by hand, for tests.
 #
-# Marshals and unmarshals messages, also invalid ones and in both byte orders, and speaks the SASL
-# handshake over a plain socket. So a test chooses every byte that it sends, and sees every byte that
-# it receives.
+# Marshals and unmarshals messages in both byte orders, also invalid ones, and speaks the SASL
+# handshake over a plain socket. So a test can choose every byte that it sends, and sees every byte
+# that it receives.
 
 import array
 import os
@@ -228,8 +228,8 @@ def unescape(text):
 
 class Connection:
     """
-    A socket to the bus. name is the label under which a transcript knows it. uid is who connects,
-    if that is not the user of the test (which needs root).
+    A socket to the bus. name is its label in a transcript. uid is the user that connects, if this
+    is not the user of the test; only root can connect as another user.
     """
 
     def __init__(self, address, name='?', uid=None):
@@ -239,14 +239,14 @@ class Connection:
         self.socket.settimeout(TIMEOUT)
         own = os.geteuid()
         if uid is not None:
-            os.seteuid(uid)  # the kernel takes the credentials of connect()
+            os.seteuid(uid)  # the bus will see the user of this moment
         try:
             self.socket.connect(parse_address(address))
         finally:
             os.seteuid(own)
         self.buffer, self.fds, self.serial = bytearray(), [], 0
         self.sent = {}     # serial -> member, to name replies in a transcript
-        self.queue = []    # received by call() or barrier(), not yet taken
+        self.queue = []    # received by wait_for(), not yet taken
         self.closed = False
         self.monitor = False  # a monitor must not send messages
 
@@ -372,7 +372,7 @@ class Connection:
         return self.queue.pop(0) if self.queue else self.receive_new(timeout)
 
     def wait_for(self, serial):
-        """Reads until the reply to serial; queues the messages before it."""
+        """Reads up to the reply to serial, and returns it; queues the messages before it."""
         while True:
             m = self.receive_new()
             if m.kind in (RETURN, ERROR) and m.reply_serial == serial:
@@ -385,8 +385,8 @@ class Connection:
 
     def drain(self):
         """
-        What has arrived until now: a call to the bus is a barrier, because what the bus sends to
-        one connection stays in order. Returns the messages; the list ends with None on EOF.
+        Returns all messages that the bus sends before it answers a call that this function makes.
+        The bus keeps their order. If the bus closes the connection, the list ends with None.
         """
         try:
             self.call('GetId')

@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# A service that the bus starts. It takes the names in its arguments. Its methods return the messages
-# that it received, its arguments and its environment.
+# A service that the bus starts. It requests the names in its arguments. Its methods return which
+# messages it received (Heard), its environment (Environment), how it was started (Process), or the
+# arguments of the call. --fork: go to the background first. --fail-once: exit with 3 if FILE does
+# not exist, and create it.
 #
 #   service-activated.py [--fork] [--fail-once FILE] NAME...
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Tests in TAP: functions marked with @test, run in order, each with its result on one line.
+# Tests with results in TAP (Test Anything Protocol). A test is a function marked with @test. main()
+# runs the tests in order, and prints a line with the result of each.
 
 import os
 import sys
@@ -30,7 +31,7 @@ def contains(text, *parts):
 
 
 def main(*fixtures, only=None):
-    """Runs all tests with the fixtures as arguments; exits with 1 when one failed."""
+    """Runs all tests with the fixtures as arguments; exits with 1 if one or more failed."""
     only = sys.argv[1:] if only is None else only
     failed = 0
     print(f'1..{len(TESTS)}')
@@ -55,5 +56,5 @@ def main(*fixtures, only=None):
                 print(f'# the daemon ended with status {status}')
                 failed += 1
     sys.stdout.flush()
-    # threads and connections of bindings must not change the exit status
+    # end at once: threads and connections of the D-Bus bindings must not change the exit status
     os._exit(1 if failed else 0)

@@ -20,7 +20,8 @@ BUS = 'org.freedesktop.DBus'
 ERROR = BUS + '.Error.'
 GROUP = b'[D-BUS Service]\n'
 
-# $1 is the file for all other words; the exit status shows that this ran.
+# A program that writes its arguments, except the first, to the file that the first one names. The
+# exit status 3 shows that it ran.
 WORDS = '''#!/bin/sh
 out="${0%/*}/$1"
 shift
@@ -31,7 +32,7 @@ exit 3
 
 
 class Place:
-    """A directory of service directories."""
+    """A temporary directory, in which a test makes service directories."""
 
     def __enter__(self):
         self.path = tempfile.mkdtemp(prefix='files-test-')
@@ -49,7 +50,10 @@ class Place:
 
 
 def ask(daemon, extra, names=None, env=None):
-    """What a daemon lists, and the error of starting each of names, or of all that it lists."""
+    """
+    Returns the names that a daemon lists, and the error of starting each name of names, or, without
+    names, each that the daemon lists.
+    """
     with Bus(daemon, extra=extra, env=clean_environment(**(env or {}))) as bus:
         c = Connection(bus.address).authenticate()
         listed = c.call('ListActivatableNames').body[0]
@@ -73,9 +77,10 @@ def service(name, exec_line=b'/nonexistent', more=b''):
 
 def compare(cases, different):
     """
-    cases: label -> content, with NAME for the name. The same ones are taken by both daemons, and
-    starting them fails the same way; but of those in different, label -> whether the reference
-    takes it, the daemon under test does the opposite.
+    cases has the content of a file for each label, with NAME in place of its name. Both daemons
+    must list the names of the same files, and fail in the same way to start them. The exceptions
+    are in different: for each label, whether the reference lists the name. The daemon under test
+    must do the opposite.
     """
     with Place() as place:
         names = {label: f'files.n{i}' for i, label in enumerate(cases)}
@@ -169,7 +174,7 @@ def lines_of_service_files():
         'a blank behind the name': GROUP + b'Name=NAME \nExec=/nonexistent\n',
         'a tab before the name': GROUP + b'Name=\tNAME\nExec=/nonexistent\n',
     }, {
-        # the reference wants Exec in each file, and takes names that nobody can own
+        # the reference wants Exec in each file, and lists names that nobody can own
         'no Exec': False,
         'a unit and no Exec': False,
         'a blank behind the name': True,
@@ -199,7 +204,8 @@ COMMAND_LINES = (
     r'a\rb', 'a\vb', 'a\fb', 'a=b', r'a\sb', r'a \\\n b', r'"`\\`\\!"', '"a$HOME"', r'"a\\"b"',
     'a#"b', r"a\n#'b\nc", r"a #'b\nc", "a '#' b", r'a\r#b', '{a,b}', r'a\\\\b', r"\\'a",
     r"'a'\\''b'", 'a "b')
-# The reference makes empty words of comments and of empty lines: its words, and ours.
+# The reference makes empty words of comments and of empty lines. For each line: the words of the
+# reference, and those of the bridge.
 WITH_EMPTY_WORDS = {
     'a #b': (['a', ''], ['a']), '#a': ([''], []), "a #'b": (['a', ''], ['a']),
     r'a\t#b': (['a', ''], ['a']), r'a\n\nb': (['a', '', 'b'], ['a', 'b']),
@@ -207,7 +213,7 @@ WITH_EMPTY_WORDS = {
 
 
 def run_all(daemon, place, extra, names):
-    """For each name, the words that its program got, or the error."""
+    """Returns for each name the arguments that its program got, or the error."""
     _, errors = ask(daemon, extra, names)
     result = {}
     for name, error in errors.items():

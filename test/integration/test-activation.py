@@ -47,7 +47,7 @@ def request(name):
 
 
 def answers(s, c, n):
-    """The next n answers, in the order in which they come."""
+    """Notes and returns the next n messages of a connection."""
     got = []
     while len(got) < n:
         m = c.receive()
@@ -273,7 +273,7 @@ def a_failure_is_told_to_all_who_wait(s):
 
 
 def number(c, messages):
-    """Messages that are sent at once, so that the first failure finds them all."""
+    """Numbers messages that are sent in one write, so that the first failure finds them all."""
     for m in messages:
         c.serial += 1
         m.serial = c.serial
@@ -310,7 +310,7 @@ def a_start_that_takes_too_long(s):
     answers(s, b, 1)
     pid = take_pid(s)
     wait_until(lambda: not os.path.exists(f'/proc/{pid}'), 'the end of the program')
-    # the late exit is ignored, and the next start is a new one
+    # the bus ignores the late exit of the program, and the next start is a new one
     b.send(to('com.example.Slow', 'Again'))
     b.drain()
     a.send(request('com.example.Slow'))
@@ -538,7 +538,7 @@ def a_start_survives_a_reload(s):
 
 # how services run
 
-# what a program inherits from the bus
+# variables of valgrind, which a service inherits from the bus
 VALGRIND = ('LD_LIBRARY_PATH', 'LD_PRELOAD', 'GLIBCPP_FORCE_NEW', 'GLIBCXX_FORCE_NEW')
 
 
@@ -554,7 +554,7 @@ def the_environment_of_services(s):
         s.note(f'{key} {env.get(key)!r}')
     for key in 'DBUS_STARTER_ADDRESS', 'DBUS_SESSION_BUS_ADDRESS':
         s.note(f'{key} {env[key] == s.address}')
-    # both get the variables that every test has
+    # leave out the variables that the service has inherited from this test
     s.note(sorted(k for k in env if k not in os.environ and k not in VALGRIND))
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Real clients that authenticate with cookies, over unix sockets and TCP; defence against hostile
-# handshakes, and the log lines about them.
+# Real clients that authenticate with cookies, over unix sockets and TCP. Also hostile handshakes,
+# and the log lines about them.
 
 import atexit
 import functools
@@ -106,13 +106,13 @@ def clients_over_tcp_without_a_cookie():
 @test
 @over_tcp
 def service_and_client_over_tcp():
-    """Signals and large messages, both ways."""
+    """A service and a client over TCP, with messages of several sizes."""
     with Bus(listen='tcp:host=127.0.0.1') as bus:
         with Program(['dbus-test-tool', 'echo', '--name=com.example.Echo'], bus.environment()):
             status, output = run('gdbus', 'wait', '--address', bus.address, '--timeout', '10',
                                  'com.example.Echo')
             equal(status, 0, output)
-            # not by --stdin: the tool does not always terminate input that it reads in pieces
+            # not by --stdin: the tool does not always put a NUL after input that it reads in pieces
             for size in 1, 1000, 100000:
                 status, output = run('dbus-test-tool', 'spam', '--dest=com.example.Echo',
                                      '--count=3', '--queue=2', '--payload=' + 'x' * size,
@@ -223,7 +223,7 @@ def handshake_and_hello_have_a_time():
 
 @test
 def cookie_that_comes_too_late():
-    """The wait for a keyring counts as part of the handshake's time."""
+    """The time that the bus waits for the lock of a keyring counts as time of the handshake."""
     if is_reference(daemon_under_test()):
         raise Skip('the reference waits for the keyring, and nothing else')
     keyrings = HOME + '/.dbus-keyrings'

@@ -45,7 +45,7 @@ class Directory:
 
 
 def serves(path):
-    """Whether the bus at the socket answers; it does so after it has printed everything."""
+    """Whether the bus at the socket answers. Before that, it has printed everything."""
     with socket.socket(socket.AF_UNIX) as s:
         s.settimeout(TIMEOUT)
         try:
@@ -67,7 +67,7 @@ def bus_pid(path):
 
 
 def classify(text):
-    """The content of lines without the parts that differ on each bus."""
+    """Returns the kind of each line: 'address', 'pid' or 'text'."""
     lines = []
     for line in text.splitlines():
         if re.fullmatch(r'(unix|tcp):.*guid=[0-9a-f]{32}', line):
@@ -88,7 +88,10 @@ def gone(pid):
 
 
 def run_daemon(daemon, args, directory):
-    """Starts; ends it by SIGTERM when it serves. (outcome, stdout lines, more facts)"""
+    """
+    Starts the daemon; ends it by SIGTERM when it serves. Returns the outcome, the kinds of the
+    lines that it printed, and more facts.
+    """
     args = [a.replace('{dir}', directory.path).replace('{config}', directory.config)
             .replace('{broken}', directory.broken) for a in args]
     pid_file = directory.path + '/pid'
@@ -107,7 +110,7 @@ def run_daemon(daemon, args, directory):
         outcome = f'exit {p.returncode}'
     out, err = p.communicate(timeout=TIMEOUT)
     if outcome == 'exit 0' and os.path.exists(path):
-        # the daemon has forked: the rest is about the child
+        # the daemon has forked: the following facts are about the child
         wait_until(lambda: serves(path), 'the forked daemon')
         pid = bus_pid(path)
         outcome = 'forked'
@@ -187,8 +190,8 @@ def address_option_replaces_listen():
             [CONFIG, '--address=unix:path=/nonexistent/x;unix:path={dir}/bus'],
             [CONFIG, '--address=unix:path={dir}/bus;unix:path={dir}/other', '--print-address'],
             [CONFIG, '--address=systemd:'], [CONFIG, '--address=autolaunch:'])
-    # errors in this option may differ: the reference ignores a missing address, and refuses a second
-    # one
+    # errors in this option may differ: the reference ignores a missing address, and refuses a
+    # second one
     for args in [CONFIG, '--address='], [CONFIG, '--address'], [CONFIG, LISTEN, LISTEN]:
         with Directory() as d:
             outcome = run_daemon(DAEMON, args, d)[0]
@@ -237,7 +240,7 @@ def existing_pid_file_stops_the_start():
 
 @test
 def mediation_that_is_required_stops_the_start():
-    # also a session bus, in the foreground and in the background; without AppArmor in the kernel
+    # on a kernel without AppArmor; a session bus, in the foreground and in the background
     if os.path.exists('/sys/kernel/security/apparmor/features/dbus'):
         raise Skip('AppArmor is here')
     compare([CONFIG, '--nofork'], extra='<apparmor mode="required"/>')
@@ -279,7 +282,7 @@ def logging_options_are_accepted():
 @test
 def command_lines_of_the_starters():
     with tempfile.TemporaryDirectory() as d:
-        # dbus-launch: pid and address to pipes of their own, forking
+        # dbus-launch: the daemon forks, and prints its pid and address to two pipes
         with Directory() as work:
             a, b = os.pipe(), os.pipe()
             p = subprocess.run([DAEMON, '--syslog', '--fork', '--print-pid', str(a[1]),
@@ -297,7 +300,7 @@ def command_lines_of_the_starters():
             wait_until(lambda: gone(pid), 'end')
             os.close(a[0])
             os.close(b[0])
-        # dbus-run-session: the address on a descriptor of its choice
+        # dbus-run-session: the daemon prints the address to a descriptor with any number
         r, w = os.pipe()
         p = subprocess.Popen([DAEMON, '--nofork', '--print-address', str(w), '--session'],
                              pass_fds=(w,), env=clean_environment(XDG_RUNTIME_DIR=d))
@@ -376,7 +379,8 @@ def sighup_reloads():
 
 
 def with_address(daemon, listen, **popen):
-    """(transport and key that were printed, facts about the socket) for a listen address"""
+    """Listens on an address. Returns the transport and key that were printed, and facts about the
+    socket."""
     with Directory() as d:
         listen = listen.replace('{dir}', d.path)
         b = Running(daemon, d, '--address=' + listen, **popen)
@@ -459,12 +463,15 @@ def stale_socket_is_replaced_and_file_is_not():
 
 
 def listen_fds(daemon, sockets):
-    """Starts the daemon as systemd does, with sockets from descriptor 3 on. (process, address pipe)"""
+    """
+    Starts the daemon as systemd does, with sockets from descriptor 3 on. Returns the process, and
+    the pipe to which it prints the address.
+    """
     high = [os.dup2(s.fileno(), 200 + i) for i, s in enumerate(sockets)]
     moves = ' '.join(f'{3 + i}<&{fd}' for i, fd in enumerate(high))
     r, w = os.pipe()
     w = os.dup2(w, 190)
-    # LISTEN_PID must be the daemon's, so the shell that sets it becomes the daemon
+    # LISTEN_PID must be the pid of the daemon, so the shell that sets it becomes the daemon
     script = f'exec {moves}; export LISTEN_PID=$$; exec "$@"'
     p = subprocess.Popen(
         ['bash', '-c', script, 'bash', daemon, '--session', '--address=systemd:', '--nofork',

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# The destinations of the log: the journal with fields; syslog if there is no journal; standard error.
-# Their paths are fixed, so this runs with its own /run and /dev.
+# The destinations of the log: the journal, whose entries have fields; syslog if there is no
+# journal; standard error. Their paths are fixed, so the test runs in a mount namespace with its own
+# /run and /dev.
 #
 #   test-log.py BRIDGE
 
@@ -60,7 +61,7 @@ OWN_LINE, SEND_LINE, LOG_LINE = 7, 10, 11
 
 
 class Sink:
-    """The datagrams that a reader of a socket gets."""
+    """A socket in place of the journal or of syslog, which reads what the bus sends there."""
 
     def __init__(self, path):
         self.path = path
@@ -230,7 +231,7 @@ def standard_error_that_is_the_journal_is_told_with_fields():
                     with open(f.name) as again:
                         equal(again.read(), '')
                     os.unlink(JOURNAL)
-                    # then only the stream gets lines
+                    # without the socket of the journal, standard error gets the lines
                     denied(a)
                     with open(f.name) as again:
                         contains(again.read(), 'may not own "a.b"')
@@ -248,7 +249,7 @@ def standard_error_gets_lines():
             raise AssertionError(journal.entry())
         except TimeoutError:
             pass
-    # with --syslog, both get the lines
+    # with --syslog, the journal and standard error get the lines
     with Sink(JOURNAL) as journal, LoggingBus('--syslog') as bus:
         denied(Connection(bus.address).authenticate())
         equal(journal.entry_with(DBUS_ACTION='own')['DBUS_NAME'], 'a.b')
@@ -256,7 +257,7 @@ def standard_error_gets_lines():
 
 
 def streams_of_a_service(directory, daemon, *args):
-    """The journal streams of a started program, which writes to no other destination."""
+    """Starts a service. Returns what it wrote to each stream that the bus opened to the journal."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(STREAMS)
         listener.listen()

@@ -55,7 +55,7 @@ class LiveBus(Bus):
         self.begin_writing(extra).close()
 
     def begin_writing(self, extra=''):
-        """As long as the file is open it is not read again by itself."""
+        """Changes the file. The bus notices this only when the caller closes it."""
         f = open(self.config, 'w')
         f.write(CONFIG.format(directory=self.home, extra=extra))
         f.flush()
@@ -155,7 +155,7 @@ def connected_clients_are_asked_about_by_name():
         equal(service.call('RequestName', 'su', 'a.b', 0).body[0], 1)
         call = ['interface=i.j', 'member=M']
 
-        # the rule is about a name that the recipient owns, but the question does not mention
+        # the rule is about a name that the recipient owns; the question has only its unique name
         answer = explain(bus, '--client', names[1], 'send', 'destination=' + names[0], *call,
                          status=1)
         equal(answer['rule']['line'], DECIDES_SEND)

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# The state of the process at its start: sockets from systemd, the change of user, and early signals.
+# The daemon as a process: sockets from systemd and messages to it, the change of user, descriptors
+# and memory that run out, and early signals.
 
 import os
 import pwd
@@ -22,7 +23,7 @@ DAEMON = daemon_under_test()
 
 
 class Daemon:
-    """The daemon with sockets as systemd passes them, and any more configuration."""
+    """A daemon that gets sockets as systemd passes them, and more configuration."""
 
     def __init__(self, *args, sockets=(), extra='', listen=None, n_files=None, user=None,
                  **environment):
@@ -33,7 +34,8 @@ class Daemon:
             f.write(SESSION_CONFIG.format(listen=listen or f'unix:path={self.directory}/bus',
                                           extra=extra))
         self.log = open(self.directory + '/log', 'w+')
-        # the numbers of descriptors that systemd uses, in a process that knows its own pid
+        # systemd passes sockets from descriptor 3 on, and the pid in LISTEN_PID: a shell sets both,
+        # and then becomes the daemon
         shell = 'LISTEN_PID=${LISTEN_PID:-$$} exec "$@"'
         if n_files:
             shell = f'ulimit -n {n_files}; ' + shell
@@ -198,7 +200,7 @@ def a_user_by_number():
 @test
 def nobody_else_in_place_of_a_user_that_is_not_there():
     unprivileged()
-    # the last two would be root if they were truncated to the bits of a uid
+    # the last two would be 0, which is root, if the bus used only the low 32 bits
     for user in 'no-such-user', '-1', ' 0', '0x0', str(1 << 32), str((1 << 64)):
         with Daemon(extra=f'  <user>{user}</user>\n') as daemon:
             equal(daemon.address, '', user)
@@ -211,8 +213,9 @@ def descriptors_that_are_too_many_do_not_leave_a_caller_waiting():
         raise Skip('the reference only drops the message')
     user = unprivileged()
     everyone = '<policy context="default"><allow user="*"/></policy>'
-    # at most as many are in flight as the bus may have open, and the callee does not read. valgrind
-    # keeps 12 descriptors for itself, so that the bus could not even receive one message
+    # The callee does not read, so the descriptors stay in flight. The kernel allows a user as many
+    # in flight as RLIMIT_NOFILE. Under valgrind, which needs 12 descriptors itself, a limit of 32
+    # would not let the bus receive even one message.
     n_files = 32 + (12 if 'BUS_UNDER_VALGRIND' in os.environ else 0)
     with Daemon(extra=f'  {everyone}\n', n_files=n_files, user=user.pw_uid) as daemon, \
             open('/dev/null') as null:
@@ -228,7 +231,7 @@ def descriptors_that_are_too_many_do_not_leave_a_caller_waiting():
 
 
 class Failing:
-    """While this lasts, the first few times that the daemon sends something fail."""
+    """In a with block: the first n sendto() and sendmsg() calls of the daemon fail."""
 
     def __init__(self, daemon, error, n):
         self.n = n
@@ -251,7 +254,8 @@ class Failing:
         self.strace.terminate()
         output = self.strace.communicate()[1]
         if not failure[0]:
-            # for each call: a message that arrives meanwhile can make the next try a sendmsg()
+            # strace counts sendto() and sendmsg() apart; if a message arrives meanwhile, the bus
+            # may try again with the other one
             assert output.count('(INJECTED)') >= self.n, output
 
 

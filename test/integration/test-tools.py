@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# The tools that come with D-Bus implementations, as their users use them: dbus-send, dbus-monitor,
-# dbus-test-tool, gdbus, busctl, dbus-run-session, dbus-launch.
+# The tools that come with D-Bus implementations: dbus-send, dbus-monitor, dbus-test-tool, gdbus,
+# busctl, dbus-run-session, dbus-launch, GTestDBus.
 
 import os
 import re
@@ -29,7 +29,7 @@ def need(program):
 
 
 def run(bus, *argv, status=0, **kw):
-    """Standard output of a program that must end with the status; its errors are part of it."""
+    """Returns the output and error output of a program that must end with this exit status."""
     need(argv[0])
     result = subprocess.run(argv, env=bus.environment(), stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TIMEOUT, **kw)
@@ -112,7 +112,7 @@ def dbus_monitor_shows_calls_and_replies(bus):
 def dbus_monitor_profile_and_pcap_run(bus):
     for option in '--profile', '--pcap':
         with Program(['dbus-monitor', '--session', option], bus.environment()) as monitor:
-            # the monitor is ready when its name has gone again
+            # a monitor has no name: it is ready when only the name of the asking client is left
             wait_until(lambda: len([n for n in names(bus) if n.startswith(':')]) == 1, 'monitor')
             dbus_send(bus, DBUS + '.GetId')
             wait_until(lambda: monitor.process.poll() is None, 'alive')
@@ -235,7 +235,8 @@ def gdbus_monitors_and_emits(bus):
     with service(bus), Program(['gdbus', 'monitor', '--session', '--dest', NAME],
                                bus.environment()) as monitor:
         monitor.wait_output('is owned by')
-        # a subscription of gdbus has no acknowledgement: repeat until it is seen
+        # nothing shows when the subscription of gdbus is in force: repeat until it prints the
+        # signal
         emit = ('gdbus', 'call', '--session', '--dest', NAME, '--object-path', OBJECT, '--method',
                 INTERFACE + '.Emit', 'news')
         deadline = time.monotonic() + TIMEOUT
@@ -392,8 +393,8 @@ def dbus_run_session_runs_a_program(bus):
 @test
 def dbus_launch_prints_address_and_pid(bus):
     need('dbus-launch')
-    # most builds of dbus-launch start their daemon by its absolute path; test-daemon.py has the same
-    # command line
+    # most builds of dbus-launch start their daemon by its absolute path; test-daemon.py has the
+    # same command line
     directory = bus.directory + '/bin'
     os.mkdir(directory)
     os.symlink(bus.daemon, directory + '/dbus-daemon')

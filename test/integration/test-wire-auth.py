@@ -30,7 +30,7 @@ USER = ''.join(line.split(':')[0] for line in open('/etc/passwd')
 
 
 def ask(c, line):
-    """A line and its answer, without the parts that differ each time."""
+    """Sends a line. Returns the answer, without the parts that differ each time."""
     c.send_raw(line.encode() + b'\r\n')
     try:
         answer = c.line()
@@ -144,7 +144,7 @@ def cookie_is_not_proven(s):
         c = start(s)
         ask(c, 'AUTH DBUS_COOKIE_SHA1 ' + UID)
         s.note(ask(c, 'DATA ' + what(c)))
-    # upper case digits, and two blanks between
+    # digits in upper case; then two blanks instead of one
     c = start(s)
     ask(c, 'AUTH DBUS_COOKIE_SHA1 ' + UID)
     mine, digest = bytes.fromhex(response(c)).decode().split(' ')
@@ -304,7 +304,7 @@ def anonymous_is_let_in(s):
     for member in ('GetConnectionUnixUser', 'GetConnectionUnixProcessID'):
         answer = c.call(member, 's', c.unique)
         s.note(f'{member} {answer.error_name} {answer.body == (os.getpid(),)}')
-    # and operations that only root and the user of the bus may do
+    # and methods that only root and the user of the bus may call
     for m in (rawbus.bus_call('ReloadConfig'),
               rawbus.bus_call('UpdateActivationEnvironment', 'a{ss}', {}),
               rawbus.bus_call('BecomeMonitor', 'asu', [], 0,

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Clients that try to stop, block or grow the bus. These tests are about the daemon alone and are not
-# compared with the reference, which some of them would fill.
+# Clients that try to stop or block the bus, or to make it use much memory. These tests run the
+# daemon under test alone: some of them would fill the memory of the reference.
 
 import os
 import socket
@@ -41,7 +41,7 @@ def is_instrumented(bus):
 
 
 def batch(c, messages):
-    """Many messages as one piece of bytes."""
+    """Returns the bytes of many messages."""
     data = b''
     for m in messages:
         c.serial += 1
@@ -144,7 +144,8 @@ def notices_that_others_cause_are_bounded():
 
 @test
 def native_sessions_are_for_users_that_are_known():
-    # the session would get the credentials of the socket, which the client did not claim
+    # an anonymous client with a session would count as the user of its socket, although it did not
+    # authenticate as this user
     with Bus(extra='  <auth>ANONYMOUS</auth>\n') as bus:
         a = Connection(bus.address)
         a.send_raw(b'\0AUTH ANONYMOUS\r\nNEGOTIATE_BUS1 hosted\r\nBEGIN\r\n')
@@ -210,7 +211,7 @@ def services_that_fail_do_not_flood_the_log():
                 m = a.call('StartServiceByName', 'su', 'com.example.Fails', 0)
                 equal(m.error_name, rawbus.BUS + '.Error.Spawn.ChildExited')
             n = len(bus.read_log().splitlines())
-            # there are two lines about each; another line has the number of the suppressed ones
+            # the bus logs two lines about each failure, and one with the number of suppressed lines
             assert 100 <= n < 110 + 2 * 5 * (time.monotonic() - begin), f'{n} lines'
 
 

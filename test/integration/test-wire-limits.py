@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Limits on the wire: numbers of things, times, and descriptors that come at the wrong time.
+# Limits on the wire: of connections, queues, replies and times, and descriptors that arrive too
+# early, too late or without a message that declares them.
 
 import os
 import resource
@@ -68,7 +69,10 @@ def a_hello_must_follow_the_handshake(s):
 
 
 def fill(a, b, n=2000):
-    """Calls b, which does not read, until the bus takes no more; returns how many it took."""
+    """
+    Calls b, which does not read, until the bus refuses all calls of a round. Returns how many calls
+    it took, and the names of the errors of the last round.
+    """
     taken = 0
     while True:
         for _ in range(20):
@@ -147,7 +151,7 @@ def signals_and_replies_to_a_full_receiver(s):
                       max_replies_per_connection=50000))
 def descriptors_in_a_queue(s):
     a, b = s.connect('A', fds=True), s.connect('B', fds=True)
-    # the socket must be full for messages to wait
+    # messages wait in the queue of b only when its socket is full
     for _ in range(100):
         for _ in range(20):
             a.send(call(b.unique, '/x', 'com.example', 'Fill', 's', 'x' * 500, flags=NO_REPLY))
@@ -165,7 +169,7 @@ WAITING = limits(max_incoming_bytes=20000, max_outgoing_bytes=100000000,
 
 
 class Flood:
-    """Much more than sockets hold, to send at once; push() sends as much as the bus reads."""
+    """More messages than sockets hold. push() sends as many bytes as the bus reads."""
 
     def __init__(self, connection, messages):
         self.connection, self.data = connection, bytearray()
@@ -218,10 +222,10 @@ def a_sender_waits_for_its_receiver(s):
     a, b, c = (s.connect(n) for n in 'ABC')
     flood = Flood(a, quiet_calls(b.unique))
     stops(s, flood)
-    # other clients do not
+    # other clients do not wait
     c.send(call(b.unique, '/x', 'com.example', 'M', flags=NO_REPLY))
     s.ask(c, bus_call('NameHasOwner', 's', 'a.b'))
-    # the bus still sends this client its own queue
+    # the bus still delivers messages to A, although it does not read from A
     c.send(signal('/x', 'com.example', 'Unicast', destination=a.unique))
     s.see(a, [a.receive()])
     found = c.call('GetConnectionStats', 's', a.unique, interface='org.freedesktop.DBus.Debug.Stats')
@@ -394,7 +398,7 @@ def descriptors_whose_message_does_not_come(s):
 
 
 def chunks(s, *pieces):
-    """A message whose bytes come in pieces, (end, number of descriptors) each."""
+    """A message that A sends in pieces. Each piece is (its end, its number of descriptors)."""
     a, b = s.connect('A', fds=True), s.connect('B', fds=True)
     m = call(b.unique, '/x', 'com.example', 'M', 'h', 0)
     m.serial, m.fields[UNIX_FDS] = 50, 1

@@ -318,7 +318,7 @@ def batch_with_descriptors_in_the_middle(s):
 
 
 def fixed(**kw):
-    """A fixed header part with the values of the caller, in front of a good call."""
+    """A valid call, in which the given fields of the fixed header part have other values."""
     m = call('com.example.Nobody', '/x', 'com.example', 'M')
     m.serial = 9
     data = bytearray(m.encode())
@@ -359,7 +359,7 @@ def good(**fields):
 
 
 def raw_call(prefix_field=b''):
-    """A call with one more header field given as bytes."""
+    """A valid call with one more header field, which is given as bytes."""
     base = Message(CALL, good(), serial=9)
     data = bytearray(base.encode())
     n = struct.unpack_from('<I', data, 12)[0]
@@ -474,7 +474,7 @@ def violations_end_the_connection(s):
         a = s.connect('A')
         a.serial = 1000
         a.send_raw(data)
-        # an answered barrier shows that the connection is open
+        # if the bus answers the call that drain() makes, the connection is still open
         messages = a.drain()
         text = [s.describe(a, m) for m in messages]
         s.note(f'{name}: {"; ".join(text)}')
@@ -512,7 +512,7 @@ def messages_come_in_any_pieces(s):
 @scenario
 def half_close_is_drained(s):
     a, b = pair(s)
-    # the calls with deferred answers are the first and the last one
+    # the bus defers its answers to the first and the last of these messages
     messages = (bus_call('ReloadConfig'), bus_call('NameHasOwner', 's', 'a.b'),
                 bus_call('NameHasOwner', 's', 'a.b'),
                 signal('/x', 'com.example', 'Last', destination=b.unique), bus_call('ReloadConfig'))

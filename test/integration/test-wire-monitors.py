@@ -23,8 +23,8 @@ def monitor(s, *rules, name='M', **kw):
 
 def watch(s, m, *senders, last='Last'):
     """
-    Note what the monitor has seen of the connections. The end is a signal of the first of them;
-    connections that are not part of the scenario (barriers) are left out.
+    Notes what the monitor has seen of the senders, up to a signal that the first of them sends now.
+    Leaves out other connections, which only wait until the bus has done something.
     """
     senders[0].send(signal('/', 'com.example', last))
     names = {c.unique for c in senders} | {rawbus.BUS, None}

@@ -135,11 +135,11 @@ def disconnect_releases_names_then_answers_waiting_callers(s):
     for _ in range(3):
         s.see(a, [a.receive()])
     a.close()
-    # the unique name is the last name, and errors follow it: wait for the last of each
+    # the signal about the unique name is the last one, and the errors follow: wait for both errors
     seen = []
     while sum(m.kind == rawbus.ERROR for m in seen) < 2:
         seen.append(watcher.receive())
-    # the order of the well-known names, and that of the callers, may differ
+    # the order of the well-known names, and the order of the callers, may differ
     names = [m.body[0] for m in seen if m.member == 'NameOwnerChanged']
     s.note(f'unique name last: {names[-1] == a.unique}; errors last: '
            f'{[m.kind for m in seen] == [rawbus.SIGNAL] * 3 + [rawbus.ERROR] * 2}')

@@ -219,14 +219,14 @@ def authentication_time_limit(s):
 @scenario_with(limits(max_outgoing_bytes=20000, max_replies_per_connection=50000))
 def full_receiver_gives_limits_exceeded(s):
     a, b = s.connect('A'), s.connect('B')
-    # b does not read: socket buffers fill first, then the queue
+    # b does not read: the buffers of its socket fill first, then its queue in the bus
     errors = []
     for _ in range(40):
         for _ in range(20):
             a.send(call(b.unique, '/x', 'com.example', 'M', 's', 'x' * 1000))
         errors += a.drain()
     s.note(str({m.error_name for m in errors}))
-    # when it reads again, it gets all messages that were not refused, and later ones
+    # when b reads again, it gets all messages that the bus did not refuse, and later ones
     for _ in range(40 * 20 - len(errors)):
         b.receive()
     a.send(call(b.unique, '/x', 'com.example', 'After'))

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# The handshake on the wire: each command in each state, pieces and pipelines, and how it ends.
+# The handshake on the wire: each command in each state, commands in pieces or sent all at once, and
+# what ends the connection.
 
 import os
 import re
@@ -17,7 +18,7 @@ OTHER = str(os.getuid() + 1).encode().hex()
 
 
 def answers(s, c, data, n):
-    """Sends data and notes n lines of answer, and whether the connection stays open."""
+    """Sends data, and returns n lines of answer, or 'closed' where the connection ends."""
     c.send_raw(data)
     lines = []
     try:

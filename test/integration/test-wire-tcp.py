@@ -246,7 +246,7 @@ def nonce_is_removed_at_the_end(s):
 
 @scenario
 def system_bus(s):
-    """A mere swap of the daemon does not meet this: no distribution's system bus does it."""
+    """Whether a system bus listens on TCP; the bridge must be built with -Dtcp=all for this."""
     with tempfile.NamedTemporaryFile('w', suffix='.conf') as f:
         f.write('<busconfig><type>system</type><listen>tcp:host=127.0.0.1</listen>'
                 '<auth>EXTERNAL</auth></busconfig>')
@@ -278,7 +278,7 @@ DIFFERENCES = {
         ('tcp:host=127.0.0.1,port=70000: runs', ["tcp:host=127.0.0.1,port=70000: 1 b'' True"],
          'not on another port than the one that was asked for'),
     ],
-    # the reference does not remove it if a client was connected
+    # the reference does not remove the file if a client was connected
     'nonce_is_removed_at_the_end': [
         (ANY, ['True', 'file False', 'directory False'], 'nothing is left behind'),
     ],

@@ -2,10 +2,10 @@
 #
 # Transcripts: the same scenario on the reference and on the daemon under test.
 #
-# A scenario is a function that drives raw connections, and records what each of them receives, in
-# order. Labels replace unique names and serials, and error texts are left out because they may
-# differ. The rest must be equal on both daemons, except for the deliberate differences that a test
-# lists with the reason.
+# A scenario is a function that drives raw connections, and records in a transcript what each of
+# them receives, in order. In the transcript, labels stand for unique names and serials, and error
+# texts are left out, because they may differ. The rest must be equal on both daemons, except for
+# the deliberate differences that a test lists with their reasons (DIFFERENCES).
 
 import difflib
 import os
@@ -30,9 +30,10 @@ def scenario(function):
 
 def scenario_with(extra='', args=(), services=None):
     """
-    A scenario on a bus with more configuration, which comes after the policy that allows all; with
-    more arguments; with these services: name -> the lines of its file after Name=. {services} in all
-    of them is the directory of the files.
+    A scenario whose bus has more configuration, arguments or services. extra: configuration that
+    comes after the policy that allows all. args: arguments of the daemon. services: for each name,
+    the lines of its service file after Name=. In extra and in these lines, {services} stands for
+    the directory of the service files.
     """
     def mark(function):
         function.stage = {'extra': extra, 'args': args, 'services': services}
@@ -125,7 +126,7 @@ class Stage:
         named = m.kind in (rawbus.CALL, rawbus.SIGNAL) or m.sender not in (rawbus.BUS, None)
         if named and m.sender != rawbus.BUS:
             words.append('from ' + self.label(m.sender))
-        # the destination in answers to a connection without a name may differ
+        # the buses may differ in the destination of answers to a connection that has no name yet
         if c.unique or named:
             if m.destination is None:
                 words.append('broadcast')
@@ -147,7 +148,10 @@ class Stage:
                 self.note(f'  {c.name}: {text}')
 
     def show(self, *connections, drop=()):
-        """Note all messages so far, sent by any connection, that the connections have received."""
+        """
+        Waits until the bus has handled what all connections have sent. Notes the messages that the
+        given connections have received.
+        """
         for c in self.connections:
             if c.unique and not c.closed and not c.monitor:
                 try:
@@ -158,7 +162,7 @@ class Stage:
             self.see(c, c.drain(), drop)
 
     def ask(self, c, message):
-        """Send a call; note all that arrives up to its reply."""
+        """Sends a call; notes all messages that arrive up to its reply, and the reply."""
         m = c.wait_for(c.send(message))
         self.see(c, c.take() + [m])
         return m
@@ -183,9 +187,10 @@ def diff(a, b):
 
 def apply_differences(reference, differences):
     """
-    The transcript that the daemon under test should give: the reference's with the listed lines
-    replaced. A difference is (line on the reference, lines of ours, reason); each one must occur.
-    The line ANY stands for the whole transcript, where the reference's depends on timing.
+    Returns the transcript that the daemon under test should give: that of the reference, with the
+    listed lines replaced. A difference is (line on the reference, lines on the daemon, reason).
+    Each must occur. ANY in place of the line stands for the whole transcript: the reference is not
+    run, because its transcript depends on timing, or because it hangs or crashes.
     """
     lines = list(reference)
     for old, new, reason in differences:
@@ -215,7 +220,7 @@ def main(differences):
             print(f'ok {number} - {name} # SKIP {function.not_under_valgrind}')
             continue
         listed = differences.get(name, [])
-        # if its transcript is not compared, it may hang until a time-out
+        # do not run the reference if its transcript is not compared: it could wait for a time-out
         whole = any(old is ANY for old, _, _ in listed)
         reference = [] if whole else record(REFERENCE, function)
         if is_reference(daemon):

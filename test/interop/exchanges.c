@@ -106,7 +106,7 @@ static bool exchange_fd(struct client *client) {
         return true;
 }
 
-/* Pass a reference: a handle between native programs, and a path where one side is legacy. */
+/* Call an object by a reference. Native clients use a handle, legacy clients a name and a path. */
 static bool exchange_handle(struct client *client) {
         DBusError error = DBUS_ERROR_INIT;
         const char *name, *path;

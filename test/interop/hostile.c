@@ -3,8 +3,8 @@
 /*
  * Native programs that break the rules
  *
- * A rogue joins by hand, without libbus1-dbus, and sends messages that the library never sends. Its
- * session must end, and the bus must serve all other clients as before.
+ * A rogue joins by hand, without libbus1-dbus, and sends messages that the library never sends. If
+ * it breaks a rule, the bus must end its session. The bus must serve all other clients as before.
  */
 
 #include "test/interop/rogue.h"
@@ -108,8 +108,8 @@ static bool hostile_garbage(const char *address) {
 }
 
 /*
- * Send valid messages with one byte changed, each in a session of its own. Few of them break the
- * rules, and none may crash the bus.
+ * Send valid messages with one byte changed, each in a session of its own. Some of them are still
+ * valid. None may crash the bus.
  */
 static bool hostile_mutations(const char *address) {
         struct bus1_transfer transfer;
@@ -183,7 +183,7 @@ static bool hostile_sizes(const char *address) {
         return true;
 }
 
-/* A session can end at any point, and leaves no descriptor in the bus. */
+/* Count the open descriptors of the bus. */
 static size_t count_fds(pid_t pid) {
         char path[64];
         size_t n = 0;
@@ -197,6 +197,7 @@ static size_t count_fds(pid_t pid) {
         return n;
 }
 
+/* Leave before or after Hello. Of none of these sessions may a descriptor stay open in the bus. */
 static bool hostile_drops(const char *address, pid_t pid) {
         size_t before;
 
@@ -320,7 +321,7 @@ static bool hostile_files(const char *address) {
         fds[1] = sockets[0];
         fds[2] = rogue.peer_fd;
         for (size_t i = 0; i < 3; i++) {
-                /* A hosted core passes sockets, because it cannot tell what is in their queues. */
+                /* The device passes no unix sockets; a hosted core passes all but its own. */
                 bool taken = i == 0 || (i == 1 && rogue.is_hosted);
                 DBusError error = DBUS_ERROR_INIT;
                 DBusMessage *m = dbus_message_new_method_call(name, "/", name, "Take");
@@ -431,7 +432,10 @@ static bool hostile_handshake(const char *address, pid_t pid) {
                         fd = connect_raw(address);
                         EXPECT(fd >= 0);
                         snprintf(line, sizeof(line), "NEGOTIATE_BUS1 %s\r\n", modes[mode]);
-                        /* It is an error before authentication, where a descriptor is fatal. */
+                        /*
+                         * Before authentication the bus answers ERROR. A descriptor would end the
+                         * connection there, so this line carries none.
+                         */
                         EXPECT(say(fd, line, -1, answer, sizeof(answer), NULL));
                         EXPECT(strncmp(answer, "ERROR", 5) == 0);
                         EXPECT(authenticate(fd));
@@ -444,7 +448,7 @@ static bool hostile_handshake(const char *address, pid_t pid) {
                         close(fd);
                 }
 
-        /* It works only once, and CANCEL undoes it. */
+        /* NEGOTIATE_BUS1 works only once, and CANCEL undoes it. */
         fd = connect_raw(address);
         EXPECT(authenticate(fd));
         EXPECT(say(fd, "NEGOTIATE_BUS1 hosted\r\n", -1, answer, sizeof(answer), &peer));
@@ -473,7 +477,7 @@ static bool hostile_handshake(const char *address, pid_t pid) {
         return true;
 }
 
-/* A session ends when a byte or a descriptor arrives on its anchor. */
+/* A session ends when a byte arrives on its anchor, or when the program closes its writing side. */
 static bool hostile_anchor(const char *address) {
         for (int i = 0; i < 4; i++) {
                 struct rogue rogue;

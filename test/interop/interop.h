@@ -26,7 +26,7 @@
 
 struct service;
 
-/* The operations of a kind. Each kind has its own type for `void *member`. */
+/* The operations of a kind. `void *member` is a client of the bus; each kind has a type for it. */
 struct kind {
         const char *name;
         bool native;
@@ -104,7 +104,7 @@ bool failed(const char *file, int line, const char *what);
                         return failed(__FILE__, __LINE__, #x); \
         } while (0)
 
-/* Parts of exchanges that only native clients do; in native.c. */
+/* Exchanges, or parts of them, for native clients only; in native.c. */
 bool native_exchange_reference(struct client *client);
 bool native_exchange_narrowed(struct client *client);
 bool native_exchange_vanish(struct client *client);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
+ * The interop matrix: see interop.h
+ *
  *     interop BRIDGE                              run the whole matrix and print a table
  *     interop BRIDGE CLIENT SERVICE EXCHANGE      run one cell
  */

@@ -22,14 +22,14 @@ extern struct daemon bus_daemon;
 extern struct bus1_dbus *service, *client, *third; /* a test that needs a third opens it */
 extern struct bus1_dbus_message *kept;             /* the last call of Keep */
 
-/* NAME with the methods Who, Where, Ignore, Keep and Refuse. The object at PATH has it. */
+/* The interface NAME of the object at PATH. Its methods are Who, Where, Ignore, Keep and Refuse. */
 extern const struct bus1_dbus_interface member_interfaces[];
 
-/* Start a bus with these rules in its default policy, a service without a name, and a client. */
+/* Start a bus with these rules in its default policy; join it as a service and as a client. */
 void members_start(const char *rules);
 void members_setup(void);
 void members_teardown(void);
-/* Give NAME to the service: with a node of its own, or without one as for D-Bus programs. */
+/* Give NAME to the service, with a node (publish) or without, as legacy programs do (request). */
 void publish(void);
 void request(void);
 

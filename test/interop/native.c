@@ -22,7 +22,7 @@ static void *native_open(const char *address) {
         return bus;
 }
 
-/* Messages to other members that eavesdroppers and monitors have received. */
+/* The messages that an eavesdropper or a monitor has received. */
 static struct overheard {
         void *member; /* NULL: this element is free */
         DBusMessage *messages[256];
@@ -191,7 +191,7 @@ static int serve_reference(struct bus1_dbus_message *call, void *userdata) {
         return r;
 }
 
-/* Reply with a name and a path for such an object, for callers that cannot hold handles. */
+/* Export such an object, and reply with its name and path, for callers that cannot hold handles. */
 static int serve_export(struct bus1_dbus_message *call, void *userdata) {
         struct bus1_dbus_object *object;
         DBusError error = DBUS_ERROR_INIT;
@@ -368,8 +368,8 @@ static int pass_done(struct bus1_dbus_message *reply, void *userdata) {
 }
 
 /*
- * Pass a handle of client to a second member, through the bus, and release it. *ret_handle gets the
- * handle that the second member has received.
+ * Pass a handle of the client to a second member, through the bus. Then release it in the client.
+ * *ret_handle gets the handle that the second member has received.
  */
 static bool pass_on(struct client *client, struct bus1_dbus *second, uint64_t handle,
                     uint64_t *ret_handle) {
@@ -425,7 +425,10 @@ static void release_seen(struct bus1_dbus *bus, uint64_t handle, void *userdata)
         *(bool *)userdata = true;
 }
 
-/* A member calls one object of a service through a passed handle; PATH is ignored. */
+/*
+ * A member calls one object through a passed handle. The bus replaces the PATH of calls to a legacy
+ * service. Calls to a native service do not go through the bus, so their PATH stays.
+ */
 bool native_exchange_narrowed(struct client *client) {
         DBusError error = DBUS_ERROR_INIT;
         struct bus1_dbus *second;

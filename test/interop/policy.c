@@ -3,8 +3,8 @@
 /*
  * The policy refuses a native program exactly what it refuses a legacy one
  *
- * Under each policy, clients and services of all kinds try the same things. The results must be the
- * same for all kinds.
+ * Under each policy, a client and a service of each kind (legacy, native) try the same things. The
+ * results must be the same in all four combinations.
  *
  *     interop-policy BRIDGE
  */
@@ -112,7 +112,7 @@ static char *make_rules(const char *policy) {
         return fclose(f) ? NULL : rules;
 }
 
-/* trials: fates has one letter for each result */
+/* trials: the string fates has one letter for the result of each try */
 
 /* one eavesdropper of each kind, then one monitor of each kind */
 #define N_OBSERVERS (2 * N_KINDS)
@@ -223,7 +223,7 @@ static bool emit(struct trial *t, const char *member, const char *destination) {
         return ok;
 }
 
-/* Ask the service for the last signal that it got (LastSignal), or got alone (LastWhisper). */
+/* Ask the service for the last signal to all (LastSignal), or to it alone (LastWhisper). */
 static void try_last(struct trial *t, const char *member) {
         const char *text;
         DBusMessage *m;
@@ -292,7 +292,7 @@ static bool observer_begin(const struct observer *o) {
         return o->kind->overhear(o->member, NULL);
 }
 
-/* Collect one letter for each message until the mark: the member's initial, small for a call. */
+/* Collect the first letter of MEMBER of each message up to Mark, in lower case for a call. */
 static bool observer_listen(const struct observer *o, char *heard, size_t n_heard) {
         size_t n = 0;
         char letter = '\0';

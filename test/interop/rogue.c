@@ -53,7 +53,7 @@ static bool negotiate_hosted(struct rogue *rogue) {
         return true;
 }
 
-/* The line carries the descriptor of the rogue's peer. */
+/* Open a peer on the device, and send its descriptor together with the line NEGOTIATE_BUS1. */
 static bool negotiate_device(struct rogue *rogue) {
         static const char request[] = "NEGOTIATE_BUS1 device\r\n";
         struct iovec vec = {(char *)request, strlen(request)};

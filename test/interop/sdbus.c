@@ -162,7 +162,7 @@ static void handle_call(struct member *member, sd_bus_message *m) {
         dbus_message_unref(call);
 }
 
-/* Gets each message that arrives. Returns 1 when it belongs to the exchange. */
+/* sd-bus calls this for each message. Returns 1 if the message is one of the exchange. */
 static int filter(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         struct member *member = userdata;
         const char *interface = sd_bus_message_get_interface(m);

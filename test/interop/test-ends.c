@@ -53,7 +53,7 @@ START_TEST(blocking_call_ends_in_time) {
 }
 END_TEST
 
-/* End the bus in 200 ms. */
+/* Send a signal to the bus in 200 ms, from another process. */
 static void end_later(int signo) {
         pid_t pid = fork();
 
@@ -138,7 +138,7 @@ START_TEST(two_look_each_other_up) {
 }
 END_TEST
 
-/* A look-up succeeds even if the owner does not answer: the bus then makes a node of its own. */
+/* A look-up succeeds even if the owner does not answer: its handle is for a node of the bus. */
 START_TEST(silent_owner_is_looked_up) {
         DBusError error = DBUS_ERROR_INIT;
         uint64_t handle;
@@ -208,7 +208,10 @@ static void expect_idle(void) {
                 ck_assert_int_lt(i++, 40);
 }
 
-/* The bus delivers a signal, or a call that wants no reply, to itself again and again. */
+/*
+ * A rogue names its session node as the receiver of a signal and of calls. This node belongs to the
+ * bus, so the bus would deliver these messages to itself again and again.
+ */
 START_TEST(messages_do_not_go_round_in_the_bus) {
         const char *rule = "member='Round'", *name = "org.bus1.Round";
         uint32_t flags = 0;
@@ -237,7 +240,7 @@ START_TEST(messages_do_not_go_round_in_the_bus) {
 }
 END_TEST
 
-/* A routed handle can be exported, unless calls of the export would come back to it. */
+/* A member exports a handle that leads back to the export. A call of it must end with an error. */
 START_TEST(exported_reference_to_itself_ends) {
         const char *path = "/org/bus1/exported/1";
         char *name, *exported;
@@ -261,7 +264,7 @@ START_TEST(exported_reference_to_itself_ends) {
 }
 END_TEST
 
-/* Through an export, a legacy client calls an object that a native one has a reference to. */
+/* A native client exports a reference. By the name and path, other members call the object. */
 START_TEST(exported_reference_reaches_its_object) {
         char *name, *path;
         uint64_t handle;

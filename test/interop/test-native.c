@@ -126,7 +126,7 @@ START_TEST(reference_needs_no_bus) {
         ck_assert_ptr_null(bus1_dbus_get_unique_name(third));
         expect_text(call(third, routed, NULL, "/elsewhere", "Where", NULL), PATH);
         expect_text(call(third, direct, NULL, "/elsewhere", "Where", NULL), "/elsewhere");
-        /* It can do nothing else. */
+        /* The outsider cannot use the bus itself. */
         ck_assert_int_eq(bus1_dbus_request_name(third, "org.bus1.Outsider", 0, NULL, NULL),
                          -ENOTCONN);
         close(outsider.socket_fd);
@@ -282,7 +282,7 @@ START_TEST(user_with_too_many_lookups_is_told_so_when_joining) {
         uint64_t handle;
         size_t n = 0;
 
-        /* 65536 for one user: look-ups, and the home of each member */
+        /* One user can have 65536 look-ups and handles, including the homes of the 19 members. */
         request();
         for (size_t i = 0; i < 17; i++) {
                 ck_assert_int_eq(bus1_dbus_open(&members[i], bus_daemon.address, NULL), 0);
@@ -297,7 +297,7 @@ START_TEST(user_with_too_many_lookups_is_told_so_when_joining) {
         dbus_error_free(&error);
 
         bus1_dbus_free(members[0]);
-        /* The bus ends the member when it finds that its socket is closed. */
+        /* The bus frees what the member had as soon as it notices that the socket is closed. */
         for (int i = 0; !late && i < 100; i++) {
                 if (bus1_dbus_open(&late, bus_daemon.address, NULL) < 0)
                         usleep(20000);
@@ -492,7 +492,10 @@ START_TEST(direct_handles_end_when_somebody_eavesdrops) {
 }
 END_TEST
 
-/* The owner has been asked for a node, but when it answers, the node must not be used any more. */
+/*
+ * The bus asks the owner for a node. Before the owner answers, an eavesdropper comes, so the bus
+ * must not use the node any more.
+ */
 START_TEST(lookup_is_routed_when_somebody_eavesdrops_meanwhile) {
         struct answer answer = {.handle = BUS1_INVALID};
         struct bus1_dbus_credentials credentials;
@@ -638,7 +641,7 @@ START_TEST(fds_keep_their_places) {
                                      "\"da{sv}aya(sv)\""));
         dbus_message_unref(answer.reply);
 
-        /* The same in a signal, which has any signature. */
+        /* The same in a signal, which can have any signature. */
         m = dbus_message_new_signal(PATH, NAME, "Fds");
         dbus_message_iter_init_append(m, &iter);
         dbus_message_iter_open_container(&iter, DBUS_TYPE_STRUCT, NULL, &entry);

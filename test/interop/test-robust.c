@@ -42,7 +42,10 @@ START_TEST(long_texts_are_cut_between_characters) {
 }
 END_TEST
 
-/* The library appends an array for the descriptors, which makes the signature longer. */
+/*
+ * A signal with n bytes and a descriptor. The library appends an array for the descriptors (ah), so
+ * the signature gets longer. It may have 255 characters.
+ */
 static DBusMessage *new_long_signal(int n) {
         uint8_t byte = 7;
         DBusMessage *m;
@@ -103,7 +106,7 @@ static int count_descriptors(struct bus1_dbus_message *call, void *userdata) {
         return bus1_dbus_reply_args(call, DBUS_TYPE_INVALID);
 }
 
-/* The most descriptors that one message can have. The bus passes fewer, so the call avoids it. */
+/* The most descriptors that a message can have. The bus passes fewer, so the call is direct. */
 START_TEST(many_descriptors_in_one_message) {
         const struct bus1_dbus_method methods[] = {
                 {"Count", "ayah", "", count_descriptors, NULL},
@@ -222,7 +225,7 @@ static void small_messages_setup(void) {
 
 /*
  * The bus drops a reply that exceeds max_message_size, and the caller gets NoReply. The first reply
- * fits into the buffer of the bus, the second one does not.
+ * fits into the buffer into which the bus receives (256 KiB), the second one does not.
  */
 START_TEST(reply_that_is_too_large_is_not_delivered) {
         static const uint8_t bytes[500000];
@@ -278,7 +281,7 @@ START_TEST(forged_sender_of_a_reply_is_removed) {
         ck_assert_ptr_null(dbus_message_get_sender(answer.reply));
         dbus_message_unref(answer.reply);
 
-        /* Through the bus, the SENDER is true. */
+        /* In a reply that the bus delivers, the bus has written the SENDER. */
         answer = call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL);
         ck_assert_str_eq(dbus_message_get_sender(answer.reply), bus1_dbus_get_unique_name(service));
         dbus_message_unref(answer.reply);
@@ -567,7 +570,7 @@ static int call_within(struct bus1_dbus_message *m, void *userdata) {
         r = bus1_dbus_call(m->bus, BUS1_DBUS_BUS, call, NULL, 0, 10000, NULL, NULL);
         dbus_message_unref(call);
         ck_assert_int_eq(r, 0);
-        /* The handler of the next message can run within this one. */
+        /* This may run the handler of the next message. */
         bus1_dbus_dispatch(m->bus);
         n_calls++;
         return 0;

@@ -6,7 +6,10 @@
 
 #include <string.h>
 
-/* May the message at i be altered? A relayed message may: none of its bytes may differ. */
+/*
+ * Does the message fit the alteration? Only messages of clients do: the comparison must notice a
+ * change of any byte of them.
+ */
 static bool is_wanted(const struct alteration *alteration, const struct received *m) {
         if (!m->sender || received_is_from_bus(m))
                 return false;

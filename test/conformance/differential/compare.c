@@ -151,7 +151,7 @@ static bool same_body(const struct step *step, const struct received *a, const s
         for (size_t i = 0; i < sizeof(free_values) / sizeof(free_values[0]); i++)
                 if (!strcmp(member, free_values[i]))
                         return true;
-        /* about the bus itself */
+        /* questions about the bus itself */
         if (!strcmp(member, "GetConnectionUnixProcessID") ||
             !strcmp(member, "GetConnectionCredentials"))
                 return step->sent.n_body > 4 &&

@@ -3,8 +3,8 @@
 /*
  * The deliberate differences between the reference and the bridge
  *
- * Each has the name of its row in doc/operating/compatibility.md, which gives the reason. A
- * difference that none of them explains is a bug.
+ * Each has the name of its row in doc/operating/compatibility.md, which gives the reason. The test
+ * fails on a difference that none of them explains.
  */
 
 #include <stdio.h>
@@ -60,7 +60,7 @@ static enum explanation unrequested(const struct context *c) {
         return NOT_EXPLAINED;
 }
 
-/* The answers of the connection itself have a sender and a destination on the bridge. */
+/* On the bridge, answers to calls without DESTINATION have a sender and a destination. */
 static enum explanation without_destination(const struct context *c) {
         const struct received *a = c->reference, *b = c->bridge;
 
@@ -144,7 +144,7 @@ static enum explanation groups_of_bus(const struct context *c) {
         return NOT_EXPLAINED;
 }
 
-/* On the bridge, the connection itself has no objects to introspect. */
+/* The bridge answers an Introspect without DESTINATION with an error. */
 static enum explanation private_introspect(const struct context *c) {
         const struct received *a = c->reference, *b = c->bridge;
 
@@ -204,7 +204,10 @@ static enum explanation native_interface(const struct context *c) {
         return NOT_EXPLAINED;
 }
 
-/* The reference broadcasts no signals of org.freedesktop.DBus.Peer: it answers an error. */
+/*
+ * The reference does not broadcast a signal of org.freedesktop.DBus.Peer: it answers it with an
+ * error.
+ */
 static enum explanation peer_signals(const struct context *c) {
         const struct received *sent = &c->step->sent, *a = c->reference, *b = c->bridge;
 

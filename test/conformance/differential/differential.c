@@ -4,13 +4,17 @@
  * The differential test: do the same on the reference and on the bridge, and compare
  *
  *   differential [--sequences N] [--first N] [--document FILE] [--no-self-test] [--verbose]
- * REFERENCE BRIDGE
+ *                REFERENCE BRIDGE
  *
- * A sequence depends only on its number. In each, three to five clients connect, send a dozen
- * messages to the bus and to each other, and leave. After each step the test waits for all of its
- * effects. Then every client must have received the same on both sides, apart from parts that are
- * free to differ (compare.c) and documented differences (differences.c). Before that, the test
- * alters received messages on purpose; the comparison must notice each alteration.
+ * A sequence depends only on its number. In a sequence, three to five clients connect, take 8 to 18
+ * steps, and leave. In most steps a client sends a message to the bus or to another client. After
+ * each step the test waits for all effects of the step. Then every client must have received the
+ * same on both sides, apart from parts that are free to differ (compare.c) and documented
+ * differences (differences.c). Before the sequences, the test alters received messages on purpose;
+ * the comparison must notice each alteration.
+ *
+ * FILE is doc/operating/compatibility.md. It must have a row for each difference of differences.c,
+ * and each of these differences must occur.
  */
 
 #include <getopt.h>
@@ -54,7 +58,7 @@ static bool run_step(struct world *world, struct step *step, unsigned long seque
         return same;
 }
 
-/* Returns false if the two sides differ. */
+/* Run one sequence. Returns false if the two sides differ. */
 static bool run_sequence(struct world *world, unsigned long sequence,
                          const struct alteration *alteration, struct counts *counts) {
         unsigned n_clients, n_steps, number = 0;

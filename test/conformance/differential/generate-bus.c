@@ -87,7 +87,7 @@ static void put_rule(struct world *world, struct draft *draft, struct client *ac
 
                 snprintf(rule, n_rule, "%s", actor->rules[random_below(random, n)]);
         } else if (random_percent(random, 1)) {
-                /* a length just below, at and above the limit of a match rule */
+                /* the rule has 1024, 1025 or 1026 bytes; a bus accepts at most 1024 */
                 unsigned n = 1018 + random_below(random, 3);
 
                 memcpy(rule, "arg0='", 6);
@@ -135,8 +135,9 @@ static void put_arguments(struct world *world, struct draft *draft, struct clien
                                                                     : random_next(random);
 
                         /*
-                         * If a request to replace fails, its place in the queue is a documented
-                         * difference, which would have effects on all later steps.
+                         * When REPLACE_EXISTING (2) fails, the place of the client in the queue is
+                         * a documented difference (“REPLACE_EXISTING that fails”), which would
+                         * affect all later steps. With DO_NOT_QUEUE (4) the client gets no place.
                          */
                         if ((flags & 2) && world_count_owners(world, name) > 1)
                                 flags |= 4;
@@ -259,9 +260,9 @@ static void generate_message(struct world *world, struct step *step, struct clie
                 return;
         step->unrequested = is_unrequested(world, actor, &step->sent);
         /*
-         * The reference answers these messages before it checks their sender. For clients this is a
-         * documented difference. If a monitor or a client before Hello sends them, later steps
-         * cannot be compared.
+         * The reference answers messages of this interface without a destination before it checks
+         * who sent them. If a monitor, or a client before Hello, sends one, the bridge closes the
+         * connection and the reference does not, so later steps could not be compared.
          */
         if (actor->state != CLIENT_READY && !step->sent.destination && step->sent.interface &&
             !strcmp(step->sent.interface, "org.freedesktop.DBus.Peer") &&

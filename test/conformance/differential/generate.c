@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Generator: random steps, most of them valid. */
+/* Generator: random names, bodies, match rules and messages of clients. Most of them are valid. */
 
 #include <stdio.h>
 #include <string.h>
@@ -298,7 +298,10 @@ static void generate_reply(struct world *world, struct draft *draft, const struc
         } else {
                 draft->destination = pick_destination(world);
                 draft->reply_serial = 1 + random_below(random, 20);
-                /* a low serial could answer a call that the owner of a well-known name waits for */
+                /*
+                 * With a low serial this could by chance be the answer to a call of the owner of a
+                 * well-known name.
+                 */
                 if (draft->destination[0] != ':')
                         draft->reply_serial += 0x40000000;
                 if (random_percent(random, 5))

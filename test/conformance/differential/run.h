@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Runs steps, and alters received messages to check that the comparison notices. */
+/* Runs steps, and alters received messages on purpose: the comparison must notice this. */
 
 #include "test/conformance/differential/world.h"
 
@@ -28,6 +28,9 @@ void alteration_apply(struct world *world, const struct alteration *alteration);
 void world_start(struct world *world);
 /* Returns false if a daemon did not end cleanly. */
 bool world_stop(struct world *world);
-/* Do a step, compare, and learn its effects. With an alteration, the comparison must fail. */
+/*
+ * Do a step on both sides, and compare what the clients received. Returns false if it differs. With
+ * an alteration, a message is altered before the comparison.
+ */
 bool world_step(struct world *world, struct step *step, unsigned long sequence, unsigned number,
                 const struct alteration *alteration);

@@ -6,7 +6,7 @@
 
 #include "test/conformance/differential/world.h"
 
-/* two bodies of the same length, which are read in parallel */
+/* two bodies of the same length, in different byte orders, which are read in parallel */
 struct pair {
         const struct received *a;
         const struct received *b;

@@ -57,8 +57,8 @@ static void send_both(struct client *client, const struct bytes *message) {
 }
 
 /*
- * Send a call to the connection itself, without a destination. Its reply comes after all messages
- * that the bus had for this client. Neither monitors nor eavesdroppers see the call.
+ * Call Ping without a destination. The reply comes after all messages that the bus had for this
+ * client before. Neither monitors nor eavesdroppers see the call.
  */
 static void send_barrier(struct client *client) {
         static struct draft draft;
@@ -168,7 +168,7 @@ static void pending_remove(struct client *client, const char *caller, uint32_t s
                         i++;
 }
 
-/* Learn whether a call of this step was delivered, or a reply answered a pending call. */
+/* Note a call that this step delivered as pending, or forget the call that its reply answered. */
 static void learn_pending(struct world *world, const struct step *step) {
         struct client *actor = &world->clients[step->actor], *target;
         const struct received *sent = &step->sent;
@@ -212,7 +212,7 @@ static void forget_name(struct world *world, struct client *client) {
         client->n_pending = client->n_rules = 0;
 }
 
-/* Wait for NameAcquired, which follows the reply to Hello. */
+/* Learn the unique name of the client from NameAcquired, which follows the reply to Hello. */
 static void learn_name(struct client *client) {
         const struct channel *channel = &client->channels[SIDE_REFERENCE];
 
@@ -261,7 +261,7 @@ static void act(struct world *world, struct step *step, struct client *actor) {
         }
 }
 
-/* A client that became a monitor must not send any more. */
+/* Did the step make the actor a monitor on both sides? Reads up to the answer of BecomeMonitor. */
 static bool became_monitor(const struct step *step, const struct client *actor) {
         struct client answer = {.barrier = step->sent.serial};
         bool all = true;

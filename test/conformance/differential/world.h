@@ -95,7 +95,7 @@ struct step {
         unsigned actor;
         bool with_hello;      /* for STEP_CONNECT */
         bool becomes_monitor; /* if the bus does not refuse */
-        bool unrequested;     /* a reply that nobody waits for */
+        bool unrequested;     /* the message is a reply that no client waits for */
         struct bytes message; /* the message to send */
         struct received sent; /* the same message, if it can be parsed */
         bool parsed;
@@ -127,11 +127,11 @@ bool differences_check_document(const char *path);
 
 enum explanation {
         NOT_EXPLAINED,
-        ONLY_ON_REFERENCE, /* the bridge has no such message */
+        ONLY_ON_REFERENCE, /* the bridge sends no such message */
         ONLY_ON_BRIDGE,
-        ON_BOTH, /* both have the message, but it differs for this reason */
+        ON_BOTH, /* both send the message, but in different forms */
 };
-/* Is this a documented difference? A message is NULL if its stream has ended. */
+/* Explain why two messages differ. A message is NULL if its stream has ended. */
 enum explanation difference_explain(const struct world *world, const struct step *step,
                                     const struct client *client, const struct received *reference,
                                     const struct received *bridge);

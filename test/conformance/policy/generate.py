@@ -22,8 +22,8 @@ CONTEXTS = ['context="default"'] * 4 + ['context="mandatory"', f'user="{USER}"',
 
 def rule(r):
     """
-    A rule with random attributes. A rule about messages names a type, path, interface, member or
-    peer, because the reference does not treat other rules as its manual says
+    A rule with random attributes. A rule about messages names at least a type, path, interface,
+    member or peer: the reference ignores all rules before a rule that names none of these
     (doc/operating/compatibility.md).
     """
     verb = r.choice(['allow', 'deny'])

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A name service that hangs; the test preloads it
+ * A name service that hangs: a library that test-reload.py preloads into the daemon
  *
  * A look-up of the user "slow" makes the directory that the variable SLOW_NAMES names, waits until
- * the directory is removed, and then finds no such user.
+ * the test removes this directory, and then finds no such user.
  */
 
 #include <dlfcn.h>

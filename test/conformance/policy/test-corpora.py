@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Reads the reference's own corpora of configurations (package dbus-tests). With each file, both
-# daemons must start, or both must refuse it. Files that the corpora call equivalent must give the
-# same answers. The test uses copies without <user>, because many files name a user that does not
-# exist.
+# Starts daemons with the configuration files of the reference's own tests (package dbus-tests).
+# With each file, both daemons must start, or both must refuse it. For files that the reference
+# calls equivalent, bus1ctl must give the same answers. The test uses copies without <user>, because
+# many files name a user that does not exist.
 #
 #     test-corpora.py DAEMON BUS1CTL
 
@@ -25,7 +25,7 @@ DATA = '/usr/lib/dbus-1.0/installed-tests/dbus/data'
 CORPORA = ['valid-config-files', 'valid-config-files-system', 'invalid-config-files']
 TIMEOUT = 20
 
-# file: the reason why the bridge may differ from the reference
+# file: the reason why the bridge differs from the reference
 DIFFERENCES = {}
 
 QUESTIONS = [['own', 'com.example.Name'], ['own', 'org.freedesktop.Foo'], ['connect'],

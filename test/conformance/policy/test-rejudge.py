@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# A new policy has the same effects on connected clients on the reference and on the bridge.
+# A new policy must have the same effects on connected clients on the reference and on the bridge.
 #
 #     test-rejudge.py DAEMON
 #
@@ -66,7 +66,7 @@ class Scenario:
         return 'answered'
 
     def send(self, connection, message):
-        """Returns the serial, and the errors that came back before the answer to the next call."""
+        """Sends a message. Returns its serial, and the errors that the bus answers to it."""
         serial = connection.send(message.encode)
         errors = []
         for kind, _, fields, _, _ in connection.exchange([(BARRIER, 0)])[1][:-1]:

@@ -6,9 +6,10 @@
 #
 #     test-reload.py DAEMON [--slow-names LIBRARY] [--messages N] [--reloads N] [--clients N]
 #
-# Two policies take turns. Both let interface X pass and refuse Y: one refuses to send it, the other
-# refuses to receive it. So if Y arrives, a mixture of both policies has judged it. Each message of
-# X must arrive once and in order, and each message of Y must be answered.
+# Two policies take turns. Both let messages of interface X pass and refuse those of Y: one policy
+# refuses to send Y, the other one to receive Y. So if a message of Y arrives, the bus has judged it
+# by parts of both policies. Each message of X must arrive once and in order, and the bus must
+# answer each message of Y with an error.
 
 import argparse
 import os
@@ -117,11 +118,12 @@ def directories_are_watched(daemon):
         assert may_own(c, 'a.b'), 'the old policy stays'
         d.main(deny)
         assert wait_for(lambda: not may_own(c, 'a.b')), 'a changed main file'
-        # the same holds for a file that only the invalid main file includes, invalid or missing
+        # the bus also notices a change of an invalid or missing file that only the refused main
+        # file includes
         d.main('<include>part.conf</include>')
         write(d.path + '/part.conf', '<broken/>')
         assert reload(c)[0] == ERROR, 'a broken part'
-        time.sleep(0.3)  # the change of the main file is handled by now
+        time.sleep(0.3)  # the bus has handled the change of the main file by now
         write(d.path + '/part.conf', f'<busconfig>{deny.replace("a.b", "e.f")}</busconfig>')
         assert wait_for(lambda: not may_own(c, 'e.f')), 'a part put right'
         d.main('<include>other/part.conf</include>')
@@ -155,10 +157,10 @@ def directories_are_watched(daemon):
 def names_are_looked_up_beside_the_bus(daemon, library):
     with tempfile.TemporaryDirectory() as scratch:
         asked = scratch + '/asked'
-        # the sanitizers must be the first library to be loaded
+        # AddressSanitizer wants to be the first library that is loaded; do not let it verify this
         with Directory(daemon, LD_PRELOAD=library, SLOW_NAMES=asked,
                        ASAN_OPTIONS='verify_asan_link_order=0') as d:
-            # for users in /etc/passwd no name service is asked
+            # the bus finds users of /etc/passwd without a name service
             d.policy('<policy user="root"><deny own="a.b"/></policy>')
             first, second, third = (Connection(d.bus.address, os.getuid()) for _ in range(3))
             assert reload(first)[0] == RETURN
@@ -173,7 +175,8 @@ def names_are_looked_up_beside_the_bus(daemon, library):
             ready, _, _ = select.select([first.socket, second.socket], [], [], 0)
             assert not ready, 'nobody is answered before'
             second.close()
-            # a request during the reading reads files again, so it sees later changes
+            # a ReloadConfig that arrives while the bus reads makes it read the files once more, so
+            # the new policy has later changes too
             d.policy('<policy context="default"><deny own="g.h"/></policy>')
             third.send(rawbus.bus_call('ReloadConfig').encode)
             os.rmdir(asked)
@@ -203,7 +206,7 @@ def what_changes_before_it_is_watched_is_noticed(daemon, library):
             os.rmdir(asked)
 
         def is_denied(connection, name):
-            # the bus reads the file again
+            # let a look-up of the user go on, so that the bus can take the new policy
             if os.path.exists(asked):
                 os.rmdir(asked)
             return not may_own(connection, name)
@@ -224,7 +227,7 @@ def what_changes_before_it_is_watched_is_noticed(daemon, library):
         try:
             c = Connection(bus.address, os.getuid())
             assert wait_for(lambda: is_denied(c, 'a.b')), 'a file, while the bus starts'
-            # the same with a directory that only the new configuration has
+            # the same with a directory that only the new configuration includes
             write(config, CONFIG.format(scratch, parts.format(scratch + '/new')))
             change(late, deny.format('c.d'))
             assert wait_for(lambda: is_denied(c, 'c.d')), 'a directory, at a reload'

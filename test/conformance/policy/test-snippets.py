@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Tests small policies, one for each attribute and each pair of contexts. With each policy, the
-# messages must have the same outcomes on the reference and on the daemon, and other outcomes than
-# without it.
+# messages must have the same outcomes on the reference and on the daemon under test. At least one
+# outcome must differ from those of the policy without the tested rules.
 #
 #     test-snippets.py DAEMON [snippet...]
 
@@ -117,12 +117,12 @@ CONNECTS = {
     'nothing said': [],
     'other user': ['deny user="4711"'],
 }
-# The reference takes the groups from the user database, where the user daemon does not have this
-# group. The bridge takes them from the socket.
+# The reference takes the groups from the user database, where the user with number 1 (daemon) does
+# not have this group. The bridge takes the groups from the socket, where the client has it.
 OTHER_GROUPS = {'group': (['allow user="*"', f'deny group="{GROUP}"'], True, False)}
 
-# Rules that name no type, path, interface, member or peer. The reference ignores all rules of their
-# kind before them.
+# Rules that name no type, path, interface, member or peer. The reference ignores all rules of the
+# same kind (send or receive) before such a rule.
 FORGETFUL = {
     'send_broadcast alone': default('allow send_type="method_call"', 'allow send_broadcast="true"'),
     'receive eavesdrop alone': default('deny eavesdrop="true"'),
@@ -130,7 +130,7 @@ FORGETFUL = {
 
 
 def battery():
-    """The messages, for each of two senders, because there are policies for users."""
+    """The messages of two senders, which are of different users: some policies are for one user."""
     messages = []
 
     def add(kind, destination=None, path=None, interface=None, member=None, error=None, fds=0,
@@ -166,7 +166,7 @@ def battery():
 
 
 class Alternate:
-    """Answers calls: alternately with returns and errors, once, from the called client."""
+    """In place of random.Random: each call gets one answer, a return or an error in turn."""
 
     def __init__(self):
         self.n = 0

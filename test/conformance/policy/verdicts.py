@@ -25,8 +25,8 @@ def replies(r, received):
 
 def record(daemon, policy, operations, r, directory):
     """
-    What becomes of each message: a list of (sender, message, outcomes). operations: for each sender
-    its messages. All calls that arrive are answered after them.
+    Returns what becomes of each message: a list of (sender, message, outcome). operations has the
+    messages of each sender. After them, the connections answer all calls that arrived.
     """
     results = []
     with PolicyBus(daemon, policy, directory) as bus:
@@ -34,7 +34,7 @@ def record(daemon, policy, operations, r, directory):
         for sender in operations:
             outcomes, received = world.outcomes(sender, operations[sender])
             results += [(sender, m, o) for m, o in zip(operations[sender], outcomes)]
-            # answer the messages that both the reference and the daemon delivered, in the same way
+            # the order must not depend on the daemon: r chooses the same answers for both daemons
             received.sort()
             for replier, messages in sorted(replies(r, received).items()):
                 outcomes, _ = world.outcomes(replier, messages)
@@ -45,9 +45,10 @@ def record(daemon, policy, operations, r, directory):
 
 def told(m, outcome):
     """
-    Returns the part of an outcome that is a verdict. The rest differs on purpose
-    (doc/operating/compatibility.md): apart from refusals, the bridge answers only calls that expect
-    an answer, and on the bridge eavesdroppers also see calls to the bus that fail.
+    Returns the part of an outcome that must be the same on both buses. The rest differs on purpose
+    (doc/operating/compatibility.md): the bridge sends nothing back for a call with
+    NO_REPLY_EXPECTED, and no ServiceUnknown for signals and replies; eavesdroppers of the bridge
+    also see calls to the bus that fail.
     """
     if m.fields.get(rawbus.DESTINATION) == BUS:
         outcome = outcome - set(LABELS)
@@ -59,7 +60,7 @@ def told(m, outcome):
 def agree(m, reference, daemon):
     if told(m, reference) == told(m, daemon):
         return True
-    # the daemon never delivers replies that no caller waits for (doc/operating/compatibility.md)
+    # the bridge never delivers replies that no caller waits for (doc/operating/compatibility.md)
     return m.kind in (RETURN, ERROR) and not m.requested and daemon == {'AccessDenied'}
 
 

@@ -6,10 +6,11 @@
 #     user   nobody, group 20              two    uid 0, com.example.Two, queued for com.example.One
 #                                          three  nobody, com.example.Two.Sub
 #
-# They own these names if the policy allows it. All connections have match rules for everything. One
-# and root are privileged, so they also eavesdrop. An operation is one message. Its outcome is the
-# list of its recipients and the answer of the bus. All operations of one connection are sent at
-# once, followed by a call to the bus: all their effects arrive before the answer to this call.
+# They own these names if the policy allows it. Each connection has a match rule for everything.
+# Those of root and one also have eavesdrop=true, which only privileged users may add. An operation
+# is one message. Its outcome is the list of its recipients and the answer of the bus. A connection
+# sends all its operations at once, and then calls the bus: all effects of the operations arrive
+# before the answer to this call.
 
 import array
 import os
@@ -32,7 +33,7 @@ ONE, TWO, SUB = 'com.example.One', 'com.example.Two', 'com.example.Two.Sub'
 LABELS = ('root', 'user', 'one', 'two', 'three')
 PREFIX = 'org.freedesktop.DBus.Error.'
 
-# Rules for the calls that the test itself makes, regardless of the tested policy.
+# rules that allow the calls that the test itself makes, whatever the tested policy says
 NEEDS = ''.join(f'<allow send_destination="{BUS}" send_interface="{BUS}" send_member="{m}"/>'
                 for m in ('GetId', 'AddMatch', 'RequestName', 'GetNameOwner'))
 
@@ -206,7 +207,7 @@ class World:
         uids = uids or {'root': 0, 'user': USER, 'one': 0, 'two': 0, 'three': USER}
         for label in LABELS:
             self.connections[label] = Connection(bus.address, uids[label])
-        # the destinations of calls to these connections
+        # the names by which calls reach each connection
         self.addresses = {label: {c.unique} for label, c in self.connections.items()}
         for label, names in (('one', {ONE}), ('two', {TWO}), ('three', {SUB})):
             self.addresses[label] |= names
@@ -233,9 +234,10 @@ class World:
 
     def outcomes(self, sender, operations):
         """
-        Sends messages, whose destination may be a label. Returns the outcome of each: a set of the
-        labels of its recipients and of error names. Also returns the calls that were received, for
-        replies: (receiver, sender, serial).
+        Sends messages, whose destination may be a label. Returns the outcome of each: a set with
+        the labels of its recipients, and with the name of the error or 'answered'. Also returns the
+        calls that connections received, for replies: (receiver, sender, serial, whether the caller
+        expects a reply).
         """
         connection = self.connections[sender]
         prepared = []
