@@ -56,8 +56,8 @@ uint32_t peer_request_name(struct peer *peer, const char *name, uint32_t flags);
 /* Return the next message of the inbox that is not read yet, or NULL. */
 struct message *peer_next(struct peer *peer);
 /*
- * Fail unless the next message is this signal of the driver; this error for the last message that
- * the peer sent; a return for that message; or unless there is no next message.
+ * Read the next message. It must be this signal of the driver; or this error, or a return, that
+ * replies to the last message of the peer; or there must be none.
  */
 void peer_expect_signal(struct peer *peer, const char *member, const char *arg0);
 void peer_expect_error(struct peer *peer, const char *name);

@@ -189,7 +189,7 @@ START_TEST(cookies_of_a_client_that_leaves_are_ended) {
 }
 END_TEST
 
-/* The front end of the fixture never stops reading. So its clients get errors instead. */
+/* The front end of the fixture never stops reading. So a client with a full backlog gets errors. */
 START_TEST(held_messages_count_in_the_backlog_of_their_sender) {
         struct peer *sender = peer_hello(), *other = peer_hello(), *owner = peer_hello();
 
@@ -282,7 +282,7 @@ START_TEST(security_modules_are_asked_before_the_start_and_at_delivery) {
         peer_expect_error(sender, DRIVER_ERROR("InvalidArgs"));
 
         call(sender, WAITS, COOKIE + 1);
-        bus.mediators = NULL; /* the module is asked again only when the message is delivered */
+        bus.mediators = NULL; /* no questions until the held message is delivered */
         may_send = false;
         ck_assert_int_eq(name_request(&bus.names, &owner->client, WAITS, strlen(WAITS), 0,
                                       &(uint32_t){0}, &(struct name_change){}),

@@ -2,7 +2,7 @@
 
 /*
  * AppArmor: the questions of the bus, which a fake of aa_query_label() answers. On a kernel without
- * AppArmor the bus does not use it.
+ * AppArmor the bus does not load the library.
  */
 
 #include "fixture.h"
@@ -84,8 +84,9 @@ static void teardown(void) {
         } while (false)
 
 /*
- * A question has a label, and then the parts of a compiled rule: a blank for the class dbus with
- * the type of the bus, name, label of the other side, path, interface, member.
+ * A question has the label of one side, and then the parts of a compiled rule: the type of the bus
+ * (behind a blank, which is the number of the class dbus), name, label of the other side, path,
+ * interface, member.
  */
 START_TEST(messages_are_asked_about_on_each_side) {
         begin();

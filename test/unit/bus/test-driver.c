@@ -144,7 +144,7 @@ START_TEST(driver_makes_monitors_that_see_all_and_may_not_speak) {
 }
 END_TEST
 
-/* Cases in which the bus does what the reference does, although one might expect something else. */
+/* Cases in which the bus has to do exactly what the reference does. */
 
 START_TEST(driver_shows_a_new_monitor_the_end_of_its_calls) {
         struct peer *A = peer_hello(), *M = peer_hello();

@@ -19,7 +19,7 @@ static void call_stats(struct peer *peer, const char *member) {
         ck_assert_int_eq(peer_send(peer, &w, 0), 0);
 }
 
-/* An error text that is cut in the middle of a character is no UTF-8, and so no valid message. */
+/* An error text must not be cut in the middle of a character: the message would not be valid. */
 START_TEST(error_texts_are_valid_wherever_they_are_cut) {
         static const char *const characters[] = {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9d\x84\x9e"};
         char text[1200 + 16];

@@ -3,7 +3,7 @@
 
 /*
  * Common parts of the unit tests of the core: peers in one table of accounts, and operations on
- * them. An operation that fails also fails the test; but try_...() and test_recv() return the error
+ * them. If an operation fails, so does the test; only try_...() and test_recv() return the error.
  */
 
 #include "core.h"

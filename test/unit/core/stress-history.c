@@ -9,7 +9,7 @@
  *    is a one-shot node that received another message.
  *  - If one transaction ends before another one begins, every peer receives them in this order. So
  *    the messages of one sender are received in the order in which it sent them.
- *  - A receiver gets all messages of one transaction in a row.
+ *  - A receiver gets all messages and notifications of one transaction in a row.
  *  - There is one order of all transactions that agrees with the history of every peer.
  */
 

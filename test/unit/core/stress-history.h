@@ -40,7 +40,7 @@ struct history_node {
 
 struct history_event {
         uint32_t transaction;
-        uint32_t node; /* of the entry that the peer received; HISTORY_NONE: the peer began it */
+        uint32_t node; /* of the entry received; HISTORY_NONE: the peer began the transaction */
 };
 
 struct history_peer {

@@ -8,9 +8,9 @@
  * releases all handles. Then no node, handle, message or account may be left.
  *
  * With --processes there are processes in place of threads. They share only their descriptors and
- * the memory of struct stress. So the core must be outside of their memory: in the kernel. With
- * --stop as well, the program again and again stops one of these processes, chosen at random, for
- * up to 20 ms.
+ * the memory of allocate(). So the core must be outside of their memory: in the kernel. With --stop
+ * as well, the program again and again stops one of these processes, chosen at random, for up to
+ * 20 ms.
  */
 
 #include "stress.h"

@@ -25,9 +25,9 @@
 /* a peer that owns as many nodes creates no more; few, so that many handles refer to one node */
 #define MAX_NODES 10
 #define MAX_TRANSFERS 3
-/* as much as a peer receives at most when it empties its queue */
+/* how many messages and notifications a thread receives at most when it empties a queue */
 #define MAX_QUEUE 512
-/* how often, in the whole run, a peer ends or is reset while it is in use */
+/* the limit of how often, in a run, peers end or are reset while they are in use */
 #define MAX_DEATHS 200
 
 #define fail(...)                                               \

@@ -328,7 +328,7 @@ START_TEST(owner_is_told_when_all_references_are_dropped) {
         get_notification(a, BUS1_2016_MSG_NODE_RELEASE, 0x100);
         get_nothing(a);
 
-        /* the node stays, so the owner is notified of its next last handle too */
+        /* the node stays; when all references are dropped again, the owner is notified again */
         handle = transfer(a, b, 0x100);
         tell(b, handle, "still there");
         release(b, handle);
@@ -973,7 +973,7 @@ START_TEST(handles_and_messages_cross_generations) {
         send_handle(c, to_a, handle);
         there = get_handle(a);
         ck_assert_uint_eq(there & 3, 3);
-        /* the peer of 2016 sends through this handle, with a handle to its own node 0x104 */
+        /* through this handle, the peer of 2016 sends a handle to its own node 0x104 */
         give(a, there, 0x104);
         handle = expect_handle(c, node);
         send_text(c, handle, "hello");
@@ -1082,8 +1082,9 @@ START_TEST(disconnect_ends_everything) {
 END_TEST
 
 /*
- * Random operations on two peers of each generation. The test does not check most results. But the
- * core checks its own invariants, and teardown() checks that no account is left at the end.
+ * Random operations on two peers of each generation. The test does not check most results. But a
+ * build with BUS1_DEBUG checks the invariants of the core, and teardown() checks that no account is
+ * left at the end.
  */
 
 static _Thread_local u64 random_state, highest;

@@ -115,7 +115,7 @@ START_TEST(share_does_not_vanish_with_many_users) {
         u64 node, handle, at;
         unsigned n, n_log = 0;
 
-        /* Each user in turn first gets what it must get, and then takes as much as it can get. */
+        /* Each user in turn first sends as much as it must be able to, and then all that it can. */
         create(A, A, 0, &node, &handle);
         for (unsigned i = 1; i <= N; i++) {
                 peers[i - 1] = bus1_peer_new(world.accounts, KUIDT_INIT(2000 + i), NULL, NULL);
@@ -221,7 +221,10 @@ START_TEST(users_of_a_namespace_divide_what_senders_may_have) {
         bus1_peer_end_command(other, none + 8000);
         bus1_peer_end_command(one, none + 10000);
 
-        /* files in flight: those of one user do not stop the other user or the owner */
+        /*
+         * files in flight: those that one user has sent do not keep the other user, or the owner,
+         * from sending
+         */
         ck_assert_int_eq(bus1_payload_charge_files(many, one, 100), 0);
         ck_assert_int_eq(bus1_payload_charge_files(few, one, 100), -ETOOMANYREFS);
         ck_assert_int_eq(bus1_payload_charge_files(few, other, 0), 0);

@@ -96,7 +96,10 @@ static bool try_once(const struct try *try) {
                 bus1_peer_end_command(sender, BUS1_COMMAND_FREE + try->n);
                 return true;
         default:
-                /* The sender never has more than n files here, so only a lower limit can refuse. */
+                /*
+                 * The sender has at most n earlier files here. So its own limit, n, does not refuse
+                 * the charge; only its part of the limit of the namespace can.
+                 */
                 if (!bus1_charge_files(sender->usage.account, try->n, try->n))
                         return false;
                 bus1_uncharge_files(sender->usage.account, try->n);

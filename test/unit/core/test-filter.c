@@ -84,7 +84,7 @@ START_TEST(the_end_of_the_handles_is_found) {
         ck_assert_uint_eq(received.type, BUS1_MESSAGE_TYPE_HANDLE_RELEASE);
         ck_assert_uint_eq(received.id, scene.node);
         expect_text(A, scene.other, "1");
-        /* the ID has ended */
+        /* the ID of the node has ended */
         ck_assert_int_eq(filtered(A, &scene.filter).r, -EBADRQC);
         world_free(&scene.world);
 }

@@ -79,7 +79,7 @@ START_TEST(peers_have_numbers_that_do_not_return) {
 }
 END_TEST
 
-/* A command of the peer may hold these locks for any time, so looking at a peer takes none. */
+/* A command may hold the locks of its peer at any time. So looking at a peer takes none of them. */
 START_TEST(looking_at_a_peer_waits_for_no_lock) {
         struct world world = world_new(2);
         struct bus1_peer_info info;

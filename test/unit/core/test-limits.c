@@ -184,7 +184,7 @@ START_TEST(memory_of_commands) {
         const size_t none = BUS1_COMMAND_FREE;
         u64 node, handle;
 
-        /* a peer never has more than its account has left, so it gets half of that */
+        /* a peer never has more than its account still has left, so one peer gets at most half */
         ck_assert_int_eq(bus1_peer_begin_command(A, none + 50001), -EDQUOT);
         ck_assert_int_eq(bus1_peer_begin_command(A, none + 50000), 0);
         ck_assert_int_eq(bus1_peer_begin_command(A, none + 1), -EDQUOT);

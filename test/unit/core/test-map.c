@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Maps from IDs to objects: what is found, and what memory objects need whose IDs are far apart
+ * Maps from IDs to objects: what is found, and how much memory is needed for IDs that are far apart
  */
 
 #include "core-test.h"

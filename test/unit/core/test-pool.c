@@ -270,7 +270,7 @@ static void expect_pages(u64 n) {
 START_TEST(page_is_charged_while_a_slice_is_in_it) {
         static u64 offsets[8 * 512];
 
-        /* 512 slices in a page */
+        /* 512 slices of 8 bytes fill a page */
         for (unsigned i = 0; i < 8 * 512; i++) {
                 offsets[i] = pass(8, 'x');
                 expect_pages(i / 512 + 1);

@@ -278,7 +278,7 @@ START_TEST(notification_before_message_delivers_invalid) {
         create(B, A, 0, &to_b_node, &to_b);
         create(A, A, 0, &node, &handle);
 
-        /* This send stops after it has linked the handles to their nodes, before it is staged. */
+        /* This send stops after it has linked its handles, and before it stages its message. */
         mutex_lock(&A->lock);
         object = bus1_peer_find_handle(A, to_b)->node;
         carried = bus1_peer_find_handle(A, handle)->node;

@@ -74,7 +74,7 @@ START_TEST(owner_gets_a_handle_of_its_own_node_back) {
         ck_assert_int_eq(try_release(A, back), 0);
         expect_handle_release(A, node);
 
-        /* by a transfer the owner gets such a handle too, and is notified like any other holder */
+        /* a transfer also gives the owner a handle: as a holder it is told of the node's end */
         create(A, B, 0, &node, &handle);
         back = copy(B, A, handle);
         ck_assert_int_eq(try_release(A, node), 0);

@@ -152,7 +152,7 @@ START_TEST(death_of_a_node_shows_before_it_has_a_place_in_the_order) {
         bus1_tx_init(&tx, A);
         bus1_node_release(node_of(A, node), &tx);
 
-        /* A send of C fails at once, because the node is dead. */
+        /* A send of C reports at once that the node has gone. */
         ck_assert_int_eq(bus1_peer_send(C,
                                         &(struct bus1_send){
                                                 .flags = BUS1_SEND_FLAG_CONTINUE,
@@ -165,7 +165,7 @@ START_TEST(death_of_a_node_shows_before_it_has_a_place_in_the_order) {
         bus1_payload_unref(payload);
         ck_assert_int_eq(error, -EHOSTUNREACH);
 
-        /* So C can tell B that the node has gone, before B gets its own notification. */
+        /* So C can tell B about that before B gets its own notification. */
         send_text(C, to_b, "it has gone");
         expect_text(B, e_node, "it has gone");
         expect_nothing(B);

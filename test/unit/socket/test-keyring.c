@@ -236,7 +236,7 @@ START_TEST(keyring_waits_for_the_lock) {
 }
 END_TEST
 
-/* A lock that stays for eight seconds, as with libdbus, is that of a program that has died. */
+/* Like libdbus, keyring_get() takes over a lock after eight seconds: its program has died. */
 START_TEST(keyring_takes_over_the_lock_of_the_dead) {
         struct keyring_cookie cookie;
 

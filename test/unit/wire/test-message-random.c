@@ -430,7 +430,7 @@ START_TEST(changed_bytes_get_the_verdict_of_libdbus) {
                                         exact[at] = favourites[rnd(sizeof(favourites))];
                         }
                         ours = message_frame((uint8_t *)exact, SIZE_MAX, &size) == 0;
-                        /* compare no verdicts if a changed length says that the size is another */
+                        /* compare no verdicts when a changed length has changed the size */
                         if ((!ours || size == (size_t)n) && !may_differ(exact, n) &&
                             dbus_message_demarshal_bytes_needed(exact, n) <= n) {
                                 ours = raw_parse(exact, n, NULL) == 0;

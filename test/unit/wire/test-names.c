@@ -37,7 +37,7 @@ static void compare(const char *s, size_t n) {
         free(bare);
 }
 
-/* All strings of up to 5 characters. The alphabet has one of each class of the grammars. */
+/* All strings of up to 5 characters; the alphabet has a character of each class of the grammars. */
 START_TEST(names_agree_with_libdbus) {
         static const char alphabet[] = "a0_.-:/";
         enum { N = sizeof(alphabet) - 1 };
@@ -153,7 +153,7 @@ START_TEST(utf8_agrees_with_libdbus) {
 }
 END_TEST
 
-/* Whether arrays are nested too deeply, also through structs, which libdbus does not notice. */
+/* Whether more than 32 arrays are nested, also across structs. libdbus counts anew in a struct. */
 static bool too_many_arrays(const char *s) {
         unsigned depth[256] = {}, n = 0, open = 0;
 

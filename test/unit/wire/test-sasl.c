@@ -26,7 +26,7 @@ struct dialogue {
         enum sasl_event event;
         /*
          * The bytes after the line that caused the event, which the server does not consume. NULL:
-         * the test does not check them, except that with SASL_MORE all input is consumed.
+         * the test does not check them. If the event is SASL_MORE, it checks that there are none.
          */
         const char *rest;
 };
