@@ -18,16 +18,16 @@ struct peer {
         struct client client;
         struct {
                 struct message *m;
-                uint64_t cookie;        /* of the match rule */
-                uint64_t caller_cookie; /* of the reply that it ends */
+                uint64_t cookie;        /* of the match rule that let m in */
+                uint64_t caller_cookie; /* of the pending reply that m ends */
         } inbox[INBOX_MAX];
-        size_t n, read;
+        size_t n, read;             /* messages in the inbox, and how many the test has looked at */
         uint64_t closed[INBOX_MAX]; /* cookies that reply_closed() ended */
         size_t n_closed;
-        uint64_t callee_cookie; /* that deliver() leaves in the next call */
+        uint64_t callee_cookie; /* that deliver() leaves in the pending reply of each call */
         struct reply *opened;   /* the pending reply of the last call that was delivered */
-        int refuse;             /* the result of deliver() */
-        uint32_t serial;
+        int refuse;             /* if not 0: deliver() takes no message, and returns this */
+        uint32_t serial;        /* of the last message that the peer sent */
 };
 
 extern struct bus bus;
@@ -35,31 +35,35 @@ extern struct bus bus;
 void fixture_setup(void);
 void fixture_teardown(void);
 
-/* Make a client that has not said Hello, or one that has, with an empty inbox. */
+/* Make a client that has not said Hello, or one that has, and has read the answers to it. */
 struct peer *peer_new(void);
 struct peer *peer_hello(void);
 struct peer *peer_free(struct peer *peer);
 void peer_disconnect(struct peer *peer);
 
-/* Send the message of the writer; returns the result of client_receive(). */
+/* Send the message of the writer. Returns the result of client_receive(). */
 int peer_send(struct peer *peer, struct writer *w, uint64_t caller_cookie);
 /* Begin a call with a new serial, which is then in peer->serial. */
 void peer_call_init(struct peer *peer, struct writer *w, const char *destination, const char *path,
                     const char *interface, const char *member, const char *signature);
-/* Call a method of the driver with up to two strings as arguments (NULL: none). */
+/* Call a method of the driver with the strings a and b as arguments, unless they are NULL. */
 void peer_call_driver(struct peer *peer, const char *member, const char *a, const char *b);
 void peer_signal(struct peer *peer, const char *destination, const char *path,
                  const char *interface, const char *member, const char *arg0);
-/* Call RequestName; returns its result. */
+/* Call RequestName. Returns its result; all messages that it causes stay in the inboxes. */
 uint32_t peer_request_name(struct peer *peer, const char *name, uint32_t flags);
 
-/* Return the next message of the inbox, or NULL. */
+/* Return the next message of the inbox that is not read yet, or NULL. */
 struct message *peer_next(struct peer *peer);
-/* The next message must be this signal of the driver, an error, a return, or there is none. */
+/*
+ * Read the next message. It must be this signal of the driver; or this error, or a return, that
+ * replies to the last message of the peer; or there must be none.
+ */
 void peer_expect_signal(struct peer *peer, const char *member, const char *arg0);
 void peer_expect_error(struct peer *peer, const char *name);
 void peer_expect_return(struct peer *peer);
 void peer_expect_nothing(struct peer *peer);
+/* Take all messages of the inbox as read. */
 void peer_flush(struct peer *peer);
 /* Empty the inbox, for tests with more messages than fit into it. */
 void peer_forget(struct peer *peer);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Activation: cases that tests with real programs cannot time or see. */
+/* Activation: cases that a test with real programs cannot bring about at will, or cannot see. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "bridge/bus/quota.h"
 #include "fixture.h"
 
-#define WAITS "com.example.Waits" /* has no Exec, so its start waits */
+#define WAITS "com.example.Waits" /* has no Exec: the start only waits for an owner of the name */
 #define FAILS "com.example.Fails" /* its Exec is not valid, so its start fails at once */
 #define COOKIE 7
 
@@ -81,7 +81,7 @@ static void start_by_name(struct peer *peer, const char *name, uint64_t cookie) 
         ck_assert_int_eq(peer_send(peer, &w, cookie), 0);
 }
 
-/* The last message that the peer got ended this cookie, and reply_closed() ended none. */
+/* Check that the last message of the peer ended this cookie, and that reply_closed() ended none. */
 static void expect_cookie(const struct peer *peer, uint64_t cookie) {
         ck_assert_uint_eq(peer->inbox[peer->n - 1].caller_cookie, cookie);
         ck_assert_uint_eq(peer->n_closed, 0);
@@ -121,7 +121,7 @@ START_TEST(service_file_that_is_removed_meanwhile) {
 }
 END_TEST
 
-/* The caller_cookie of a call ends exactly once. */
+/* The caller_cookie of a call ends exactly once: with the answer, or by reply_closed(). */
 
 START_TEST(cookie_of_a_held_call_goes_with_it) {
         struct peer *sender = peer_hello(), *owner = peer_hello();
@@ -189,7 +189,7 @@ START_TEST(cookies_of_a_client_that_leaves_are_ended) {
 }
 END_TEST
 
-/* A front end that cannot stop reading gets errors instead. */
+/* The front end of the fixture never stops reading. So a client with a full backlog gets errors. */
 START_TEST(held_messages_count_in_the_backlog_of_their_sender) {
         struct peer *sender = peer_hello(), *other = peer_hello(), *owner = peer_hello();
 
@@ -282,7 +282,7 @@ START_TEST(security_modules_are_asked_before_the_start_and_at_delivery) {
         peer_expect_error(sender, DRIVER_ERROR("InvalidArgs"));
 
         call(sender, WAITS, COOKIE + 1);
-        bus.mediators = NULL; /* so that no module is asked about RequestName */
+        bus.mediators = NULL; /* no questions until the held message is delivered */
         may_send = false;
         ck_assert_int_eq(name_request(&bus.names, &owner->client, WAITS, strlen(WAITS), 0,
                                       &(uint32_t){0}, &(struct name_change){}),

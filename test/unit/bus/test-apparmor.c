@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* AppArmor: the questions to a fake kernel; and nothing is loaded if the kernel has none. */
+/*
+ * AppArmor: the questions of the bus, which a fake of aa_query_label() answers. On a kernel without
+ * AppArmor the bus does not load the library.
+ */
 
 #include "fixture.h"
 
@@ -68,7 +71,7 @@ static void begin(void) {
         record[0] = '\0';
 }
 
-/* after that of the fixture, which ends the bus */
+/* Runs after fixture_teardown(), which ends the bus. */
 static void teardown(void) {
         loop_deinit(&loop);
 }
@@ -80,7 +83,11 @@ static void teardown(void) {
                 ck_assert_mem_eq(question, text, n_question);    \
         } while (false)
 
-/* The parts are those of a compiled rule: bus, name, peer label, path, interface, member. */
+/*
+ * A question has the label of one side, and then the parts of a compiled rule: the type of the bus
+ * (behind a blank, which is the number of the class dbus), name, label of the other side, path,
+ * interface, member.
+ */
 START_TEST(messages_are_asked_about_on_each_side) {
         begin();
 
@@ -98,7 +105,7 @@ START_TEST(messages_are_asked_about_on_each_side) {
         ck_assert_uint_eq(n_asked, 2);
         EXPECT_QUESTION(AA_DBUS_RECEIVE, "b//child\0 system\0:1.0\0/usr/bin/a\0/p\0i.j\0M");
 
-        /* An unconfined receiver is not asked about: only the sender's side is. */
+        /* About an unconfined receiver there is no question, only about the side of the sender. */
         set_label(B, "unconfined");
         ck_assert(mediator->may_send(mediator, &asked, reason));
         ck_assert_uint_eq(n_asked, 3);
@@ -120,7 +127,7 @@ START_TEST(messages_are_asked_about_on_each_side) {
 }
 END_TEST
 
-/* A service that does not run yet has the label from its service file. */
+/* For a service that does not run yet, the label is that of its service file, else of the bus. */
 START_TEST(activation_is_asked_about_on_the_side_of_the_sender) {
         begin();
 
@@ -184,7 +191,7 @@ START_TEST(denials_have_a_record_and_a_reason) {
         ck_assert(mediator->may_own(mediator, &B->client, "a.b", reason));
         ck_assert_ptr_nonnull(strstr(record, "apparmor=\"ALLOWED\""));
 
-        /* A denial that the profile does not want to be audited has no record. */
+        /* If the profile does not want the denial to be audited, there is no record. */
         record[0] = '\0';
         answer_audited = 0;
         ck_assert(!mediator->may_own(mediator, &A->client, "a.c", reason));
@@ -234,7 +241,7 @@ START_TEST(answers_are_kept_until_profiles_change) {
         ck_assert(mediator->may_own(mediator, &A->client, "a.b", reason));
         ck_assert(!mediator->may_own(mediator, &A->client, "a.c", reason));
         ck_assert_uint_eq(n_asked, 2);
-        /* The cache does not mix up two permissions of one label. */
+        /* The cache does not take the answer about one permission for that about another one. */
         ck_assert(!mediator->may_eavesdrop(mediator, &A->client, reason));
         ck_assert_uint_eq(n_asked, 3);
 
@@ -244,7 +251,7 @@ START_TEST(answers_are_kept_until_profiles_change) {
         ck_assert(!mediator->may_own(mediator, &A->client, "a.b", reason));
         ck_assert_uint_eq(n_asked, 4);
 
-        /* More answers than the cache holds: none is taken for another. */
+        /* There are more answers than the cache holds. It does not take one for another. */
         for (unsigned round = 0; round < 2; round++)
                 for (unsigned i = 0; i < 4 * APPARMOR_CACHE_SIZE; i++) {
                         snprintf(name, sizeof(name), "a.n%u", i);

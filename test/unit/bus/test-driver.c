@@ -78,7 +78,7 @@ START_TEST(driver_properties_follow_the_tables) {
         struct peer *A = peer_hello();
 
         peer_call_driver(A, "Get", BUS_DRIVER_INTERFACE, "Features");
-        peer_expect_error(A, DRIVER_ERROR("UnknownMethod")); /* not in this interface */
+        peer_expect_error(A, DRIVER_ERROR("UnknownMethod")); /* Get is of another interface */
 
         struct writer w;
         static const struct {
@@ -144,7 +144,7 @@ START_TEST(driver_makes_monitors_that_see_all_and_may_not_speak) {
 }
 END_TEST
 
-/* Cases that were found by comparing with the reference. */
+/* Cases in which the bus has to do exactly what the reference does. */
 
 START_TEST(driver_shows_a_new_monitor_the_end_of_its_calls) {
         struct peer *A = peer_hello(), *M = peer_hello();

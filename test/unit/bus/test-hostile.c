@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Attacks of clients on the bus. Each of these once succeeded. */
+/* Attacks of clients on the bus. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ static void call_stats(struct peer *peer, const char *member) {
         ck_assert_int_eq(peer_send(peer, &w, 0), 0);
 }
 
-/* The bus used to end when it cut an error text in the middle of a character. */
+/* An error text must not be cut in the middle of a character: the message would not be valid. */
 START_TEST(error_texts_are_valid_wherever_they_are_cut) {
         static const char *const characters[] = {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9d\x84\x9e"};
         char text[1200 + 16];
@@ -49,7 +49,7 @@ START_TEST(error_texts_are_valid_wherever_they_are_cut) {
 }
 END_TEST
 
-/* A full header has no room for the sender, so monitors would see the message without one. */
+/* A Hello without room for the sender is refused: monitors would see it without a sender. */
 START_TEST(hello_leaves_room_for_its_sender) {
         const size_t n = MESSAGE_ARRAY_MAX - 160;
         struct peer *A = peer_new();
@@ -80,7 +80,7 @@ static int broken_reload(void *userdata, struct later *later) {
         return later_fail(later, DRIVER_ERROR("Failed"), "%s", broken_text);
 }
 
-/* File names need not be UTF-8, but error texts that contain them must be. */
+/* File names need not be UTF-8, but error texts that contain file names must be. */
 START_TEST(error_texts_may_name_any_file) {
         struct peer *A = peer_hello();
 
@@ -99,7 +99,7 @@ static int slow_reload(void *userdata, struct later *later) {
         return 0;
 }
 
-/* The number of deferred answers is limited, and a client may leave before it gets one. */
+/* A client has a limit of deferred answers, and may leave before it gets one. */
 START_TEST(deferred_answers_reach_clients_that_still_wait) {
         struct peer *A = peer_hello(), *B = peer_hello();
         struct writer w;

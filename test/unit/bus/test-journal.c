@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The journal: how entries are framed. */
+/* The journal: how fields are added to an entry, in the protocol of journald. */
 
 #include "fixture.h"
 

@@ -255,7 +255,7 @@ START_TEST(match_rules_do_not_catch_what_is_for_others) {
 }
 END_TEST
 
-/* A rule with random conditions. There are few values, so that rules often match. */
+/* Make a rule with random conditions. They have few different values, so that rules often match. */
 static void random_rule(unsigned *seed, char *text, size_t size) {
         static const char *const conditions[][8] = {
                 {"type='signal'", "type='method_call'", "type='signal'", "", "", ""},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Mediation: when a security module is asked, with which clients, and what a denial does. */
+/* Mediation: when the bus asks security modules, about which clients, and what a denial does. */
 
 #include "fixture.h"
 
@@ -15,7 +15,7 @@
 
 #define DENIED "org.freedesktop.DBus.Error.AccessDenied"
 
-/* Questions to the module, in order: "own a.b", "send :1.0 :1.1 Member", "eavesdrop :1.0" */
+/* Questions to the module, in order: "own :1.0 a.b;" "send :1.0 :1.1 Member;" "eavesdrop :1.0;" */
 static char asked[4096];
 static bool deny;
 static bool freed;
@@ -79,7 +79,7 @@ static void begin(void) {
         deny = freed = false;
 }
 
-/* after that of the fixture, which ends the bus */
+/* Runs after fixture_teardown(), which ends the bus. */
 static void teardown(void) {
         ck_assert(freed);
 }
@@ -210,7 +210,7 @@ START_TEST(eavesdropping_is_asked_about) {
         expect_asked("eavesdrop :1.0;");
         peer_expect_return(A);
 
-        /* When :1.0 overhears a message, the bus also asks whether it may be sent to :1.0. */
+        /* The bus asks again for :1.0, which overhears the message. */
         fake.may_send = fake_send;
         call(B, B);
         expect_asked("send :1.1 :1.1 Call;send :1.1 :1.0 Call eavesdropped;");

@@ -8,7 +8,10 @@
 
 #define NAME "com.example.Name"
 
-/* A owns the name with flags a, and B requests it with flags b: the result, and the queue. */
+/*
+ * What happens if A owns the name with flags a, and B requests it with flags b: the number that
+ * RequestName returns to B, and then the queue of the name, which begins with the owner.
+ */
 static const char *expected(uint32_t a, uint32_t b) {
         bool replace = (a & NAME_FLAG_ALLOW_REPLACEMENT) && (b & NAME_FLAG_REPLACE_EXISTING);
 
@@ -38,7 +41,7 @@ START_TEST(name_queue_hands_over_to_next_owner) {
 
         ck_assert_uint_eq(peer_request_name(A, NAME, 0), NAME_PRIMARY_OWNER);
         ck_assert_uint_eq(peer_request_name(B, NAME, 0), NAME_IN_QUEUE);
-        /* C fails to replace the owner, and waits at the end; later flags of A do not help it. */
+        /* C cannot replace A, and waits behind B, even when A allows its replacement later. */
         ck_assert_uint_eq(peer_request_name(C, NAME, NAME_FLAG_REPLACE_EXISTING), NAME_IN_QUEUE);
         ck_assert_uint_eq(peer_request_name(A, NAME, NAME_FLAG_ALLOW_REPLACEMENT),
                           NAME_ALREADY_OWNER);

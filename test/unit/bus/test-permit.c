@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Permits: a permit never allows a call that rules and names do not allow any more. */
+/* Permits: no permit allows a call that the rules and the names of the receiver do not allow. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,9 +69,10 @@ START_TEST(permit_is_kept_for_the_same_call_only) {
                 expect_allowed("/", "i.f", "Mine");
                 ck_assert_ptr_nonnull(B->client.permits);
                 expect_allowed("/any", "i.f", "Mine");
-                /* These have strings of the same lengths, so they use the same slot. */
+                /* These two use the slot of the permit, because their strings are as long. */
                 expect_denied("/", "i.f", "Line");
                 expect_denied("/", "i.g", "Mine");
+                /* Calls without an interface never have a permit. */
                 expect_denied("/", NULL, "Mine");
         }
 }
@@ -140,8 +141,10 @@ START_TEST(permit_is_not_kept_for_a_logged_message) {
 END_TEST
 
 /*
- * Permits and settled verdicts never change a verdict. The test compares them with the rules, for
- * random policies, names and messages, which have few different values so that they often meet.
+ * The shortcuts of verdict_check() never change a verdict. They are permits, and settled verdicts:
+ * for a type of messages that the policy always allows, verdict_check() asks no rules, see
+ * policy_client_settled_send(). The test compares verdict_check() with the rules, for random
+ * policies, names and messages. These have few different values, so that rules often match.
  */
 
 static unsigned seed;
@@ -268,7 +271,7 @@ static void check_by_chance(struct peer *const *peers, size_t n_peers) {
                       receiver ? receiver->unique_name : "the bus");
 }
 
-/* Request a random name, or release it. */
+/* Request a random name, or release it if the client is in its queue. */
 static void rename_by_chance(struct client *client) {
         const char *text = names[(unsigned)rand_r(&seed) % 3];
         struct name_ownership *ownership = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Replies: which client gets which message, and that each cookie ends exactly once. */
+/* Pending replies: which client gets which message, and that each cookie ends exactly once. */
 
 #include <string.h>
 
@@ -161,7 +161,7 @@ START_TEST(reply_of_a_refused_delivery_is_an_error_with_the_cookie) {
 }
 END_TEST
 
-/* The table grows with the number of pending replies, and shrinks when it is empty. */
+/* The table grows with the number of pending replies, and is small again when it is empty. */
 START_TEST(reply_is_found_among_many) {
         enum { N = 10000 };
         uint32_t first;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* SELinux: the questions to a fake library; and nothing is asked if the kernel has none. */
+/*
+ * SELinux: the questions of the bus, which a fake library answers. On a kernel without SELinux the
+ * bus asks nothing.
+ */
 
 #include "fixture.h"
 
@@ -90,7 +93,7 @@ START_TEST(messages_are_asked_about_by_label) {
         set_label(&A->client.credentials, NULL);
         ck_assert(mediator->may_send(mediator, &m, reason));
         ck_assert_str_eq(asked, "bus:r:t bus:r:t dbus send_msg");
-        /* no label at all */
+        /* neither the sender nor the bus has a label */
         set_label(&bus.credentials, NULL);
         ck_assert(!mediator->may_send(mediator, &m, reason));
 }
@@ -160,7 +163,7 @@ START_TEST(audit_works_without_its_capability) {
 
         struct lsm_audit audit;
 
-        /* The process may lack CAP_AUDIT_WRITE; then there is no descriptor, but no failure. */
+        /* Opening cannot fail, but there may be no descriptor. Then a write does nothing. */
         lsm_audit_open(&audit);
         lsm_audit_close(&audit);
         ck_assert_int_eq(audit.fd, -1);

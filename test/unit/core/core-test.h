@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Common parts of the unit tests of the core: peers in one table of accounts, and operations that
- * fail the test when they fail
+ * Common parts of the unit tests of the core: peers in one table of accounts, and operations on
+ * them. If an operation fails, so does the test; only try_...() and test_recv() return the error.
  */
 
 #include "core.h"
@@ -18,7 +18,7 @@ struct world {
         struct bus1_accounts *accounts;
         struct bus1_peer *peers[MAX_PEERS];
         size_t n_peers;
-        unsigned n_wakes[MAX_PEERS];
+        unsigned n_wakes[MAX_PEERS]; /* wake-ups of each peer that world_add() made */
 };
 
 /* a message or notification that test_recv() received */
@@ -38,11 +38,11 @@ struct received {
 
 struct world world_new(size_t n_peers);
 struct world world_new_limited(size_t n_peers, const struct bus1_limits *limits);
-/* Disconnects all peers, and checks that nothing is left. */
+/* Disconnects and frees all peers, and checks that no account is left. */
 void world_free(struct world *world);
 struct bus1_peer *world_add(struct world *world, u32 uid);
 
-/* Create a node in owner with a handle in holder. */
+/* Create a node of owner, and a handle of holder to it. */
 void create(struct bus1_peer *owner, struct bus1_peer *holder, u64 flags, u64 *ret_node,
             u64 *ret_handle);
 /* Copy a handle to another peer. */
@@ -73,12 +73,12 @@ struct bus1_cmd_query query(struct bus1_peer *peer);
 /* the memory of a pool; the test frees it with free(memory) */
 struct pool {
         u8 *memory;
-        /* pages that have memory */
+        /* pages that were written to, and not discarded since */
         bool pages[POOL_SIZE / 4096];
         u64 n_pages;
-        /* bytes of pages that had memory, and were discarded */
+        /* bytes of such pages that were discarded */
         u64 n_discarded;
-        bool fails;
+        bool fails; /* every write fails */
 };
 
 struct pool pool_new(void);

@@ -3,10 +3,14 @@
 /*
  * The checker of the order of a stress run, see stress-history.h
  *
- * It checks four properties, each in a function of its own: every message is received once;
- * transactions that do not overlap in time are received in the order of time, which includes the
- * order of each sender; a receiver gets all messages of one transaction in a row; and there is one
- * order of all transactions that agrees with the sends and receives of every peer.
+ * It checks four properties, each in a function of its own:
+ *
+ *  - Every message is received exactly once. A message may be missing if its node was released, or
+ *    is a one-shot node that received another message.
+ *  - If one transaction ends before another one begins, every peer receives them in this order. So
+ *    the messages of one sender are received in the order in which it sent them.
+ *  - A receiver gets all messages and notifications of one transaction in a row.
+ *  - There is one order of all transactions that agrees with the history of every peer.
  */
 
 #include "stress-history.h"
@@ -103,10 +107,7 @@ static void check_once(struct checker *checker) {
         free(received);
 }
 
-/*
- * If one transaction ends before another one begins, no peer may receive the two the other way
- * round.
- */
+/* If one transaction ends before another one begins, no peer may receive the later one first. */
 static void check_causality(struct checker *checker) {
         const struct history *history = checker->history;
 
@@ -152,8 +153,9 @@ static void check_adjacency(struct checker *checker) {
 }
 
 /*
- * Call edge() for pairs of transactions whose order is fixed: a peer receives in order, and each
- * send comes after everything that its peer sent and received before.
+ * Call edge() for pairs of transactions whose order the history of a peer fixes: what a peer
+ * receives later comes later, and what a peer sends comes after all that it sent and received
+ * before.
  */
 static void visit_edges(const struct history *history,
                         void (*edge)(void *data, uint32_t from, uint32_t to), void *data) {
@@ -179,11 +181,12 @@ static void visit_edges(const struct history *history,
 
 struct graph {
         /*
-         * where the successors of each transaction start in next, and one more element for the end
+         * next has the successors of all transactions. Those of transaction t are from first[t] to
+         * before first[t + 1].
          */
         uint32_t *first;
         uint32_t *next;
-        uint32_t *n_before;
+        uint32_t *n_before; /* predecessors of each transaction that are not removed yet */
 };
 
 static void count_edge(void *data, uint32_t from, uint32_t to) {
@@ -199,7 +202,10 @@ static void store_edge(void *data, uint32_t from, uint32_t to) {
         graph->next[--graph->first[from]] = to;
 }
 
-/* Remove transactions without predecessors as long as there are any. Only cycles remain. */
+/*
+ * Remove transactions without predecessors as long as there are any. If some remain, there is a
+ * cycle, and so no order.
+ */
 static void check_one_order(struct checker *checker) {
         size_t n = checker->history->n_transactions, n_edges = 0, n_ready = 0, n_done = 0;
         struct graph graph = {
@@ -253,8 +259,8 @@ static bool is_message(const struct history *history, const struct history_event
 }
 
 /*
- * Returns the position of a message that must not be lost, or SIZE_MAX. Messages to one-shot and
- * released nodes may be lost.
+ * Returns the position of a message that must not be missing, or SIZE_MAX when the peer received no
+ * such message. Messages to one-shot and released nodes may be missing.
  */
 static size_t find_message(const struct history *history, const struct history_peer *peer) {
         for (size_t i = peer->n_events; i-- > 0;)
@@ -280,8 +286,9 @@ static size_t expect_complaint(const struct history *history, const char *what) 
 }
 
 /*
- * Find two transactions that peer a receives in a row and peer b receives too. Sets *ret_i and
- * *ret_j to their positions in the history of a.
+ * Find two messages that peer a receives in a row, whose transactions overlap in time, have
+ * different senders, and both have a message to peer b too. Sets *ret_i and *ret_j to the positions
+ * of the two messages in the history of a.
  */
 static bool find_common(const struct history *history, size_t a, size_t b, size_t *ret_i,
                         size_t *ret_j) {
@@ -305,7 +312,7 @@ static bool find_common(const struct history *history, size_t a, size_t b, size_
 
                         s = &history->transactions[pa->events[previous].transaction];
                         t = &history->transactions[pa->events[i].transaction];
-                        /* They overlap in time, so only the other receiver shows their order. */
+                        /* If s and t overlap in time, only the history of b shows their order. */
                         if (s != t && s->sender != t->sender && t->begin < s->end) {
                                 *ret_i = previous;
                                 *ret_j = i;

@@ -4,9 +4,11 @@
 /*
  * The history of a stress run, and the checker of its order
  *
- * Every send and every release is one transaction with an index. The history of each peer lists
- * what it sent and received, in this order. Time is a counter that all threads share, outside the
- * core. Every transaction reads it before it begins and after it has ended.
+ * Every send is one transaction, and so are every release of IDs, every reset and every end of a
+ * peer. A transaction has an index. The history of a peer lists, in the order of events, the
+ * transactions that the peer began, and the messages and notifications that it received. After a
+ * reset the peer has another history. Time is a counter of the test, which all threads share. A
+ * thread takes the next number before it begins a transaction and after the transaction has ended.
  */
 
 #include <stdbool.h>
@@ -22,20 +24,23 @@ struct history_transaction {
         uint32_t sender;
         bool is_release;
         uint8_t n_destinations;
-        /* nodes. Unused if is_release: then the notifications are checked as they are received */
+        /*
+         * the nodes to which the message is sent; unused if is_release, because the stress test
+         * checks notifications when it receives them
+         */
         uint32_t destinations[HISTORY_MAX_DESTINATIONS];
 };
 
 struct history_node {
         uint32_t owner;
         bool is_oneshot;
-        /* its owner released it, maybe before receiving every message */
+        /* its owner released it, maybe before it received every message */
         bool is_released;
 };
 
 struct history_event {
         uint32_t transaction;
-        uint32_t node; /* HISTORY_NONE: the peer has sent the transaction */
+        uint32_t node; /* of the entry received; HISTORY_NONE: the peer began the transaction */
 };
 
 struct history_peer {
@@ -55,8 +60,12 @@ struct history {
 
 void history_append(struct history_peer *peer, uint32_t transaction, uint32_t node);
 
-/* Returns the number of errors; prints each if loud. */
+/* Returns the number of errors. If loud, prints the first ten. */
 size_t history_check(const struct history *history, bool loud);
 
-/* Damage a clean history in several ways. Returns the number of damages that go unnoticed. */
+/*
+ * Damage a history in several ways, one after the other, and check it each time. Returns how many
+ * damages the check does not notice. The result is also not 0 if the history has an error from the
+ * start, or has no messages that could be damaged.
+ */
 size_t history_self_test(struct history *history);

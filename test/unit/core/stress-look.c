@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Looking at a message without taking it. This has its own file because other implementations of
- * the interface of the core replace it.
+ * Looking at the next message without taking it. This function has a file of its own, because
+ * test/vm/core-on-device.c replaces it when the stress test runs on the device.
  */
 
 #include "stress.h"

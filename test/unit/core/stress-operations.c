@@ -12,7 +12,7 @@ struct content {
         uint32_t sender;
         uint64_t sequence;
         uint32_t n_transfers;
-        uint32_t transfers[MAX_TRANSFERS]; /* nodes */
+        uint32_t transfers[MAX_TRANSFERS]; /* the nodes of the handles in the message */
         uint32_t n_filler;
         uint8_t filler[];
 };
@@ -68,7 +68,10 @@ static void remove_handle(struct stress *stress, struct peer *peer, size_t i) {
         peer->handles[i] = peer->handles[--peer->n_handles];
 }
 
-/* Register a node that is about to be created. Returns HISTORY_NONE if there are enough nodes. */
+/*
+ * Register a node that is about to be created. Returns HISTORY_NONE if the owner has MAX_NODES, or
+ * the run has had max_nodes.
+ */
 static uint32_t new_node(struct stress *stress, struct peer *owner, bool is_oneshot) {
         uint64_t i;
 
@@ -82,7 +85,7 @@ static uint32_t new_node(struct stress *stress, struct peer *owner, bool is_ones
         return i;
 }
 
-/* Begin a transaction. Returns false if the run has had all its transactions. */
+/* Register a transaction. Returns false if the run has had all its transactions. */
 static bool new_transaction(struct stress *stress, struct peer *sender, bool is_release,
                             uint32_t *ret) {
         uint64_t i = stress->n_transactions++;
@@ -182,7 +185,10 @@ void do_send(struct worker *worker, struct peer *peer) {
                         created |= 1u << i;
         stress->n_carried += content->n_transfers;
 
-        /* The send ends handles of one-shot nodes. Remove them before any peer can be notified. */
+        /*
+         * The send ends the handles of one-shot nodes through which it sends. Remove them from the
+         * ledger now: other threads must not count them as held once the send has happened.
+         */
         for (uint32_t i = 0; i < n_destinations; i++) {
                 if (!stress->history.nodes[t->destinations[i]].is_oneshot)
                         continue;
@@ -289,7 +295,7 @@ bool do_receive(struct stress *stress, struct peer *peer) {
         struct bus1_recv recv;
         int r;
 
-        /* Sometimes only look: the message gets its IDs but stays queued. */
+        /* Sometimes only look: the handles in the message get their IDs, but it stays queued. */
         if (++peer->n_looks % 5 == 0)
                 return look_at_message(peer->peer);
 
@@ -366,7 +372,7 @@ void do_release(struct worker *worker, struct peer *peer, uint32_t n_nodes, uint
 
 void new_peer(struct stress *stress, struct peer *peer) {
         peer->life = stress->n_lives++;
-        /* Use three users, so that the core must divide its limits into shares. */
+        /* The peers belong to three users, so that the core must divide limits into shares. */
         peer->peer =
                 bus1_peer_new(stress->accounts, KUIDT_INIT(1000 + peer->index % 3), NULL, NULL);
         if (IS_ERR(peer->peer))
@@ -387,7 +393,7 @@ void do_die(struct stress *stress, struct peer *peer) {
                 remove_handle(stress, peer, 0);
         begin_transaction(stress, transaction);
         if (transaction % 2) {
-                /* After a reset, the same peer begins another life. */
+                /* After a reset, the same peer begins another life, with a new history. */
                 if (bus1_peer_reset(peer->peer) < 0)
                         fail("reset");
                 end_transaction(stress, transaction);

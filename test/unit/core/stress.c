@@ -3,12 +3,14 @@
 /*
  * Stress test of the core: threads send, receive, transfer, create and release at random
  *
- * The order is checked afterwards from the recorded history. Now and then a peer ends, and a new
- * one takes its place. At the end everything is released and nothing may be left.
+ * The threads record a history, and the program checks the order of transactions in it afterwards.
+ * Now and then a peer is reset, or ends and a new one takes its place. At the end the program
+ * releases all handles. Then no node, handle, message or account may be left.
  *
- * With --processes there are processes in place of threads. They share only the memory of the run
- * and descriptors. So the core must be outside of their memory: in the kernel. With --stop as well,
- * one of them after the other, at random, is stopped for some milliseconds.
+ * With --processes there are processes in place of threads. They share only their descriptors and
+ * the memory of allocate(). So the core must be outside of their memory: in the kernel. With --stop
+ * as well, the program again and again stops one of these processes, chosen at random, for up to
+ * 20 ms.
  */
 
 #include "stress.h"
@@ -92,7 +94,7 @@ static void deallocate(void *p, size_t n, size_t size) {
         munmap(p, n * size);
 }
 
-/* Give arrays their full size now: a process could not enlarge them for the others. */
+/* Give arrays their full size now: a process could not enlarge them for the other processes. */
 static void reserve(struct stress *stress) {
         for (size_t i = 0; i < stress->n_peers; i++) {
                 stress->peers[i].n_handles_allocated = MAX_HANDLES * MAX_QUEUE;
@@ -117,7 +119,10 @@ static void drain(struct stress *stress) {
         }
 }
 
-/* When all threads have ended, every holder of a handle to a dead node has been notified. */
+/*
+ * All threads have ended and all queues are empty. So every holder of a handle to a dead node has
+ * been notified, and no ledger has such a handle any more.
+ */
 static void check_settled(struct stress *stress) {
         for (size_t i = 0; i < stress->n_peers; i++) {
                 for (size_t k = 0; k < stress->peers[i].n_handles; k++) {
@@ -129,7 +134,7 @@ static void check_settled(struct stress *stress) {
         }
 }
 
-/* Every node is dead by now: released, used up, or without handles. */
+/* Every node is dead by now: it was released, received its one message, or lost its last handle. */
 static void check_empty(struct stress *stress) {
         for (size_t i = 0; i < stress->n_peers; i++) {
                 struct bus1_cmd_query query = {};
@@ -202,7 +207,7 @@ static void tear_down(struct stress *stress) {
         deallocate(stress->peers, stress->n_peers, sizeof(*stress->peers));
 }
 
-/* Start a process that shares its descriptors with all others. */
+/* Start a process that shares its table of descriptors with this process and all others. */
 static pid_t start_process(struct worker *worker) {
         pid_t pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
 
@@ -216,8 +221,9 @@ static pid_t start_process(struct worker *worker) {
 }
 
 /*
- * Stop a process wherever it is: it may have sent what it has not recorded yet. Others may wait for
- * a lock of this test that it holds, but not for the core.
+ * Stop a process wherever it is: for example, after it has sent a message, but before it has
+ * recorded that. Meanwhile other processes may wait for a lock of this test that the stopped
+ * process holds. In the core they never wait for it.
  */
 static void stop_for_a_while(struct stress *stress, pid_t pid, struct worker *random) {
         if (kill(pid, SIGSTOP) < 0)
@@ -252,7 +258,7 @@ static void run_processes(struct stress *stress, struct worker *workers, size_t 
                 pids[i] = pids[--n_running];
                 if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
                         continue;
-                /* Other processes may wait for a lock that the failed one holds. */
+                /* End the others too: they may wait for a lock that the failed one holds. */
                 failed = true;
                 for (i = 0; i < n_running; i++)
                         kill(pids[i], SIGKILL);
@@ -362,7 +368,7 @@ int main(int argc, char **argv) {
             n_transactions >= HISTORY_NONE / 2)
                 return 2;
 
-        /* Print the seed first: it is needed most if this program is killed. */
+        /* Print the seed first: to repeat the run, one needs it also if this program is killed. */
         setlinebuf(stdout);
         printf("%zu %s, %zu peers, seed %llu\n", n_threads,
                stress->has_processes ? "processes" : "threads", n_peers, (unsigned long long)seed);

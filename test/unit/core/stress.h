@@ -4,9 +4,10 @@
 /*
  * Stress test of the core: the state of a run, and its operations
  *
- * Each peer has a ledger of the nodes it owns and the handles it holds, under a lock that makes an
- * operation and its bookkeeping one step. Some errors are found at once: IDs that have ended,
- * notifications that are early, doubled or about the wrong object, damaged data.
+ * The test keeps a ledger for each peer: the nodes that the peer owns and the handles that it
+ * holds. A thread holds the lock of the peer during an operation and the update of the ledger. So
+ * the test finds some errors at once: a message on a node that has ended; a notification that comes
+ * early, twice, or about the wrong object; damaged data.
  */
 
 #include "core.h"
@@ -19,12 +20,14 @@
 #include <string.h>
 
 #define MAX_THREADS 64
+/* a peer that holds more handles releases some */
 #define MAX_HANDLES 256
-/* few peers, so that threads often use the same one */
+/* a peer that owns as many nodes creates no more; few, so that many handles refer to one node */
 #define MAX_NODES 10
 #define MAX_TRANSFERS 3
+/* how many messages and notifications a thread receives at most when it empties a queue */
 #define MAX_QUEUE 512
-/* peers that end while they are in use, and are replaced */
+/* the limit of how often, in a run, peers end or are reset while they are in use */
 #define MAX_DEATHS 200
 
 #define fail(...)                                               \
@@ -37,11 +40,11 @@
 
 /* the record of a node */
 struct node {
-        /* 1 + the transaction in which the owner releases the node, or 0; set before it begins */
+        /* 1 + the transaction that releases the node, or 0; set before the transaction begins */
         _Atomic uint32_t release;
         _Atomic bool sent;     /* one-shot: a thread sends to it, or has sent */
         _Atomic bool orphaned; /* its owner was notified that the last handle has gone */
-        _Atomic int n_held;    /* entries in ledgers */
+        _Atomic int n_held;    /* handles to it in the ledgers of all peers */
 };
 
 /* ledger entries */
@@ -54,8 +57,8 @@ struct held {
         uint64_t id;
         uint32_t node;
         /*
-         * The transfer came when the node may have been dead, so the notification may not belong to
-         * the release of the node.
+         * The handle was copied to this peer when the release of its node had begun. So the node
+         * may have been dead, and then the notification is not a part of the release.
          */
         bool is_late;
 };
@@ -63,7 +66,7 @@ struct held {
 struct peer {
         struct bus1_peer *peer;
         uint32_t index;
-        uint32_t life; /* index of its history; after a reset or replacement it is another one */
+        uint32_t life; /* index of its history; another one after a reset or a replacement */
         pthread_mutex_t lock;
         struct owned nodes[MAX_NODES + MAX_TRANSFERS];
         size_t n_nodes;
@@ -83,7 +86,7 @@ struct stress {
         size_t max_transactions;
         size_t max_nodes;
         bool has_processes;
-        bool stops; /* processes are stopped at random */
+        bool stops; /* stop processes at random */
         uint64_t n_stops;
         _Atomic uint64_t time;
         _Atomic uint64_t n_transactions;
@@ -91,7 +94,7 @@ struct stress {
         _Atomic uint64_t n_received, n_multicasts, n_carried, n_invalid;
         _Atomic uint64_t n_node_releases, n_handle_releases;
         _Atomic uint32_t n_lives;
-        uint64_t *last_sequence; /* messages of each sender at each receiver */
+        uint64_t *last_sequence; /* of the messages that each receiver got from each sender */
 };
 
 struct worker {
@@ -105,16 +108,16 @@ uint32_t draw(struct worker *worker, uint32_t n);
 /* operations; the caller holds the locks of the peers */
 
 void do_send(struct worker *worker, struct peer *peer);
-/* Returns whether there is a message. It stays queued. */
+/* Returns whether there is a message or notification, which stays queued. */
 bool look_at_message(struct bus1_peer *peer);
 /* Receive a message or notification. Returns whether there was one. */
 bool do_receive(struct stress *stress, struct peer *peer);
 /* Release some nodes and handles in one transaction. */
 void do_release(struct worker *worker, struct peer *peer, uint32_t n_nodes, uint32_t n_handles);
-/* Release all handles that are left, without recording it in the history. */
+/* Release all handles that the peer holds, without recording it in the history. */
 void do_release_handles(struct stress *stress, struct peer *peer);
 void do_transfer(struct worker *worker, struct peer *from, struct peer *to);
-/* Replace the peer by another one, or reset it, even if messages are queued on it or under way. */
+/* End the peer and replace it by a new one, or reset it, even if messages to it are under way. */
 void do_die(struct stress *stress, struct peer *peer);
 
 void new_peer(struct stress *stress, struct peer *peer);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The binary interface of 2016 has not changed, under both sets of names
+ * The binary interface of 2016 has not changed
  *
- * The numbers are those of programs that were built against the header of 2016.
+ * Two headers define it with different names: include/2016/linux/bus1.h has the names of 2016, and
+ * <linux/bus1-2016.h> has names that do not collide with those of 2026. The numbers here are those
+ * that programs have which were built with the header of 2016.
  */
 
 #include "test/unit/wire/suite.h"

@@ -9,7 +9,7 @@
 #include <linux/bus1.h>
 #include <stddef.h>
 
-/* the field is the i-th field of 64 bits */
+/* the field has 64 bits, and i such fields are before it */
 #define FIELD(type, field, i)                                                                     \
         {                                                                                         \
 #type "." #field,                                                                 \

@@ -69,7 +69,8 @@ START_TEST(foreign_users_share_what_is_left) {
         n[1] = send_until_refused(foreign[1], handles[1], 10000);
         n[2] = send_until_refused(foreign[2], handles[2], 10000);
         /*
-         * The first user could take a third. Each later user still gets a share, as does the owner.
+         * The first foreign user gets a third of the limit. Each later one still gets something,
+         * and so does the user of A.
          */
         ck_assert_uint_eq(n[0], 40);
         ck_assert_uint_eq(n[1], 6);
@@ -89,7 +90,7 @@ START_TEST(foreign_flood_leaves_room_for_the_next_user) {
         struct bus1_peer *a, *b, *c, *other;
         u64 node, handle, at_a, at_c, o_node, o_handle, o_at_b;
 
-        /* A and other belong to one user. Stranger a floods A; stranger b still reaches other. */
+        /* A and other belong to one user. User a floods A; user b can still send to other. */
         other = world_add(&world, 1000);
         a = world_add(&world, 2000);
         b = world_add(&world, 2001);
@@ -101,7 +102,7 @@ START_TEST(foreign_flood_leaves_room_for_the_next_user) {
         o_at_b = copy(other, b, o_handle);
         ck_assert_uint_ge(send_until_refused(a, at_a, 1024), 300);
         ck_assert_uint_ge(send_until_refused(b, o_at_b, 1024), 100);
-        /* Stranger c still reaches the flooded A. */
+        /* User c can still send to A. */
         ck_assert_uint_ge(send_until_refused(c, at_c, 1024), 5);
         world_free(&world);
 }
@@ -114,7 +115,7 @@ START_TEST(share_does_not_vanish_with_many_users) {
         u64 node, handle, at;
         unsigned n, n_log = 0;
 
-        /* Each user in turn takes as much as it can get. */
+        /* Each user in turn first sends as much as it must be able to, and then all that it can. */
         create(A, A, 0, &node, &handle);
         for (unsigned i = 1; i <= N; i++) {
                 peers[i - 1] = bus1_peer_new(world.accounts, KUIDT_INIT(2000 + i), NULL, NULL);
@@ -137,7 +138,7 @@ START_TEST(share_does_not_vanish_with_many_users) {
 }
 END_TEST
 
-/* A new peer of a user of namespace n, which owner owns. */
+/* Make a peer of user uid, who lives in user namespace n. The namespace belongs to user owner. */
 static struct bus1_peer *peer_inside(struct world *world, u32 owner, u32 n, u32 uid) {
         struct bus1_principal principal = {
                 .uid = KUIDT_INIT(uid),
@@ -163,7 +164,10 @@ static u64 used_by(struct bus1_accounts *accounts, u64 key, u64 outer,
         return used;
 }
 
-/* How much a user gets at A after the peers of some others have taken all that they can get. */
+/*
+ * Let n peers, from number first on, send to the handle as much as they can. Then let user 3000 do
+ * so. Returns the number of its messages.
+ */
 static unsigned send_after_flood(struct world *world, u64 handle, size_t first, size_t n) {
         struct bus1_peer *late = world_add(world, 3000);
 
@@ -190,7 +194,7 @@ START_TEST(users_of_a_namespace_share_like_one_user) {
         after_many = send_after_flood(&many, handle, 1, N);
         ck_assert_uint_gt(after_one, 100);
         ck_assert_uint_ge(after_many, after_one);
-        /* Only the owner of the namespaces counts. */
+        /* The namespaces have one owner, who counts as one foreign user; the other one is 3000. */
         ck_assert_int_eq(many.peers[0]->usage.account->n_shares, 2);
         world_free(&one);
         world_free(&many);
@@ -217,7 +221,10 @@ START_TEST(users_of_a_namespace_divide_what_senders_may_have) {
         bus1_peer_end_command(other, none + 8000);
         bus1_peer_end_command(one, none + 10000);
 
-        /* files in flight: what the users send does not keep others, or the owner, from sending */
+        /*
+         * files in flight: those that one user has sent do not keep the other user, or the owner,
+         * from sending
+         */
         ck_assert_int_eq(bus1_payload_charge_files(many, one, 100), 0);
         ck_assert_int_eq(bus1_payload_charge_files(few, one, 100), -ETOOMANYREFS);
         ck_assert_int_eq(bus1_payload_charge_files(few, other, 0), 0);
@@ -249,7 +256,7 @@ START_TEST(users_of_a_namespace_share_what_its_owner_gets) {
         second = peer_inside(&world, 2000, 1, 100001);
         n_first = send_until_refused(first, copy(A, first, handle), 1000);
         ck_assert_uint_ge(n_first, 500);
-        /* Neither one of them nor all can keep out the next, or the owner. */
+        /* The first user has sent all that it can. The second one and the owner can still send. */
         ck_assert_uint_ge(send_until_refused(second, copy(A, second, handle), 1000), n_first / 8);
         ck_assert_uint_ge(send_until_refused(owner, copy(A, owner, handle), 1000), n_first / 8);
         world_free(&world);
@@ -261,7 +268,7 @@ START_TEST(namespace_is_foreign_to_its_owner) {
         struct bus1_peer *inner[20], *foreign = world_add(&world, 2000);
         u64 node, handle;
 
-        /* A belongs to user 1000, who has a namespace with many users: a container of root, say. */
+        /* A belongs to user 1000, who owns a namespace with many users, for example a container. */
         create(A, A, 0, &node, &handle);
         for (unsigned i = 0; i < 20; i++) {
                 inner[i] = peer_inside(&world, 1000, 7, 100000 + i);
@@ -271,7 +278,7 @@ START_TEST(namespace_is_foreign_to_its_owner) {
         ck_assert_uint_ge(send_until_refused(foreign, copy(A, foreign, handle), 1000), 300);
         ck_assert_uint_ge(send_until_refused(A, handle, 1000), 300);
 
-        /* The owner can send into the namespace, and is foreign there. */
+        /* The owner can send to users of the namespace. For them it is a foreign user. */
         while (test_recv(A).r == 0)
                 ;
         create(inner[0], A, 0, &node, &handle);
@@ -305,7 +312,7 @@ START_TEST(users_of_a_namespace_have_one_limit_together) {
                           all);
         ck_assert_uint_ge(all, n_first);
         ck_assert_uint_le(all * 1000, MAX / 2);
-        /* The owner has at least half of the limit. */
+        /* The owner has at least half of the limit left, and a single peer gets half of that. */
         create(A, A, 0, &node, &handle);
         ck_assert_uint_ge(send_until_refused(A, handle, 1000), MAX / 1000 / 5);
         world_free(&world);
@@ -322,7 +329,7 @@ START_TEST(account_in_two_places_is_two_accounts) {
         peer_inside(&world, 2000, 5, 100000);
         peer_inside(&world, 2000, 5, 100000);
         create(A, B, 0, &node, &handle);
-        /* twice user 100000; user 2000; the namespace */
+        /* user 100000 outside; user 2000, its namespace, and user 100000 in the namespace */
         bus1_accounts_usage(world.accounts, &n_accounts, used);
         ck_assert_uint_eq(n_accounts, 4);
         ck_assert_uint_eq(used[BUS1_RESOURCE_OBJECTS], 2);
@@ -360,7 +367,10 @@ START_TEST(share_outlives_the_account_of_its_sender) {
         size_t n_accounts;
         u64 used[_BUS1_RESOURCE_N], node, handle;
 
-        /* A user that leaves and comes back gets no second share. */
+        /*
+         * A user that leaves and comes back finds its share again. The three shares are that of the
+         * user, of the namespace and of the owner of the namespace.
+         */
         for (unsigned i = 0; i < 3; i++) {
                 sender = peer_inside(&world, 2000, 5, 100000);
                 create(A, sender, 0, &node, &handle);
@@ -386,7 +396,10 @@ START_TEST(peer_sends_to_many_accounts_in_turn) {
         struct bus1_peer *receiver;
         u64 node, handle;
 
-        /* Each account has gone when the next one gets a share, perhaps at the same address. */
+        /*
+         * The account of each receiver has gone when the next receiver gets its own, perhaps at the
+         * same address. The next account must not find shares of the last one.
+         */
         for (unsigned i = 0; i < 100; i++) {
                 receiver = bus1_peer_new(world.accounts, KUIDT_INIT(2000 + i % 3), NULL, NULL);
                 ck_assert(!IS_ERR(receiver));
@@ -420,7 +433,7 @@ START_TEST(few_idle_shares_are_kept) {
 
         create(A, A, 0, &node, &handle);
         add_senders(&world, N, handle, handles);
-        /* Handles that others get or copy need no share. */
+        /* Handles need no share, only messages do. */
         ck_assert_uint_eq(count_shares(A), 0);
         for (unsigned i = 0; i < N; i++)
                 ck_assert_int_eq(send_bytes(world.peers[1 + i], handles[i], 1000), 0);
@@ -432,7 +445,7 @@ START_TEST(few_idle_shares_are_kept) {
         ck_assert_uint_eq(count_shares(A), BUS1_MAX_IDLE_SHARES);
         ck_assert_uint_eq(A->usage.account->n_idle, BUS1_MAX_IDLE_SHARES);
 
-        /* Those are kept that were active last. */
+        /* The account keeps the idle shares that were active last. */
         kept = first_share(A);
         ck_assert_uint_eq(kept->key, 2000 + N - BUS1_MAX_IDLE_SHARES);
         ck_assert_int_eq(send_bytes(world.peers[N - BUS1_MAX_IDLE_SHARES + 1],
@@ -462,7 +475,7 @@ START_TEST(few_idle_shares_of_namespaces_are_kept) {
 
                 ck_assert_int_eq(send_bytes(peer, copy(A, peer, handle), 1000), 0);
         }
-        /* those of the users, of 12 namespaces, and of their owners */
+        /* the shares of N users, of their 12 namespaces, and of the 12 owners of these */
         ck_assert_uint_eq(count_shares(A), N + 12 + 12);
         ck_assert_uint_eq(A->usage.account->n_shares, 12);
         while (test_recv(A).r == 0)
@@ -471,7 +484,7 @@ START_TEST(few_idle_shares_of_namespaces_are_kept) {
         ck_assert_uint_eq(A->usage.account->n_idle, BUS1_MAX_IDLE_SHARES);
         ck_assert_uint_eq(count_shares(A), 3 * BUS1_MAX_IDLE_SHARES);
 
-        /* A share that nothing is inside of any more goes, too. */
+        /* When a user's share goes, those around it go too if nothing else is inside of them. */
         for (unsigned i = 0; i < BUS1_MAX_IDLE_SHARES; i++) {
                 struct bus1_peer *peer = i < 4 ? world_add(&world, 3000 + i) : world.peers[1 + i];
 
@@ -495,7 +508,7 @@ START_TEST(share_of_two_users_in_turn_is_allocated_once) {
         for (unsigned i = 0; i < 10; i++) {
                 struct bus1_payload *payloads[] = {bus1_payload_new(1, 0), bus1_payload_new(1, 0)};
 
-                /* Only the first messages need memory for shares. */
+                /* Only the first message in each direction allocates a share. */
                 shim_fail_allocation(i > 0);
                 ck_assert_int_eq(try_send_payload(other, &handle, 1, payloads[0]), 0);
                 ck_assert_int_eq(test_recv(A).r, 0);
@@ -519,7 +532,7 @@ START_TEST(memory_is_charged_for_what_has_no_data) {
         u64 node, handle;
         unsigned n = 0;
 
-        /* What keeps an ended peer is one handle, without its node. */
+        /* One handle may be all that keeps a dead node and its ended peer. */
         static_assert(sizeof(struct bus1_peer) + sizeof(struct bus1_node) +
                                       sizeof(struct bus1_handle) <=
                               BUS1_COST_OBJECT,
@@ -529,7 +542,7 @@ START_TEST(memory_is_charged_for_what_has_no_data) {
                       "cost of a message");
 
         create(A, B, 0, &node, &handle);
-        /* The limits of objects and messages are far higher. */
+        /* The limit of memory is reached first: those of objects and messages are far higher. */
         ck_assert_uint_eq(send_until_refused(B, handle, BUS1_COST_MESSAGE),
                           ((1 << 19) - BUS1_COST_OBJECT * 3 / 2) / BUS1_COST_MESSAGE);
         while (test_recv(A).r == 0)
@@ -568,13 +581,13 @@ START_TEST(holders_that_do_not_take_notice_cost_the_owner_nothing) {
                 ck_assert_int_eq(A->usage.used[BUS1_RESOURCE_OBJECTS], 1);
         }
 
-        /* A notification that is moot from the start is not queued. */
+        /* A notification that becomes moot is dropped at once if it is the next in the queue. */
         create(A, A, 0, &node, &handle);
         ck_assert_int_eq(try_release(A, handle), 0);
         ck_assert_int_eq(try_release(A, node), 0);
         ck_assert_int_eq(A->usage.used[BUS1_RESOURCE_OBJECTS], 1);
 
-        /* The owner is charged for the notifications that wait behind an unreceived message. */
+        /* The owner is charged for moot notifications that are behind an unreceived message. */
         create(A, A, 0, &front_node, &front_handle);
         send_text(A, front_handle, "front");
         for (unsigned i = 0; i < 3; i++) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Security modules are asked before a peer does something to another one, and can refuse it
+ * The core asks security modules before a peer sends to another peer or passes a handle to it; they
+ * can refuse
  */
 
 #include "core-test.h"
@@ -11,7 +12,7 @@
 #define B world.peers[1]
 #define C world.peers[2]
 
-/* the peer that nobody may act on, and what was asked about it */
+/* the peer to which nobody may do refused_acts, and the acts of the last question about any peer */
 static struct bus1_peer *refused;
 static unsigned int refused_acts, asked_acts;
 static size_t n_asked;
@@ -77,7 +78,7 @@ START_TEST(send_continues_without_those_that_are_refused) {
         ck_assert_int_eq(errors[1], -EACCES);
         expect_text(A, nodes[0], "");
         expect_nothing(B);
-        /* nothing was sent through the handle of the one-shot node, so it is still held */
+        /* nothing was sent through the handle of the one-shot node, so C still holds the handle */
         refused = NULL;
         ck_assert_int_eq(send_on(C, &destinations[1], errors, 1), 0);
         expect_text(B, nodes[1], "");
@@ -133,7 +134,7 @@ START_TEST(peers_of_2016_are_asked_as_well) {
         ck_assert_int_eq(bus1_peer_transfer(B, A, &(struct bus1_transfer){.id = handle},
                                             &(struct bus1_transfer){}, 1),
                          0);
-        /* the first ID that the core chooses */
+        /* the ID of the handle of A: the first one that the core chooses for a peer of 2016 */
         id = 7;
         send.destinations = &id;
         refused = B;

@@ -15,7 +15,7 @@
 #define N_THREADS 3
 #define N_ROUNDS 20000
 #define MAX 1000000
-/* of a message of 1 byte */
+/* memory that is charged for a message of 1 byte */
 #define COST (BUS1_COST_MESSAGE + 1)
 
 /* one user, who owns a namespace with two users, and a foreign user */
@@ -67,7 +67,7 @@ struct try {
         struct beside *beside;
 };
 
-/* what happens meanwhile in other threads */
+/* shared with the threads whose charges fail: whether they shall stop, and how many have failed */
 struct beside {
         _Atomic bool stop;
         _Atomic unsigned n_failed;
@@ -96,7 +96,10 @@ static bool try_once(const struct try *try) {
                 bus1_peer_end_command(sender, BUS1_COMMAND_FREE + try->n);
                 return true;
         default:
-                /* The limit is the number itself: files of others do not count. */
+                /*
+                 * The sender has at most n earlier files here. So its own limit, n, does not refuse
+                 * the charge; only its part of the limit of the namespace can.
+                 */
                 if (!bus1_charge_files(sender->usage.account, try->n, try->n))
                         return false;
                 bus1_uncharge_files(sender->usage.account, try->n);
@@ -114,7 +117,10 @@ static void *fail_always(void *data) {
         return NULL;
 }
 
-/* Charges that fit, beside others that do not. Return: how many of the former failed. */
+/*
+ * Make charges that fit, while other threads make charges that do not fit. Return: how many of the
+ * charges that fit were refused.
+ */
 static unsigned refused_beside(const struct try *fits, struct try fails) {
         struct beside beside = {};
         pthread_t threads[N_THREADS];
@@ -132,16 +138,16 @@ static unsigned refused_beside(const struct try *fits, struct try fails) {
         return n_refused;
 }
 
-/* in each pair, what fits and what does not */
+/* in each pair, a charge that fits and one that does not */
 static const struct try failing[][2] = {
-        /* A user of a namespace is over its own limit; so is its neighbour not, nor the owner. */
+        /* One user of a namespace asks for too much; the other user and the owner do not. */
         {{.kind = MESSAGES, .receiver = SECOND, .sender = SECOND, .n = MAX / 13 / COST},
          {.kind = MESSAGES, .receiver = FIRST, .sender = FIRST, .n = MAX / COST - 1}},
         {{.kind = MESSAGES, .receiver = OWNER, .sender = OWNER, .n = MAX * 2 / 5 / COST},
          {.kind = MESSAGES, .receiver = FIRST, .sender = FIRST, .n = MAX / COST - 1}},
         {{.kind = OBJECTS, .receiver = OWNER, .sender = OWNER, .n = 400},
          {.kind = OBJECTS, .receiver = FIRST, .sender = FIRST, .n = MAX / BUS1_COST_OBJECT - 1}},
-        /* The same at the peer of another user. */
+        /* The two users of the namespace send to the peer of a foreign user. */
         {{.kind = MESSAGES, .receiver = FOREIGN, .sender = SECOND, .n = MAX / 40 / COST},
          {.kind = MESSAGES, .receiver = FOREIGN, .sender = FIRST, .n = MAX * 2 / 5 / COST}},
         /* commands that are under way */
@@ -167,7 +173,7 @@ START_TEST(files_do_not_fail_because_of_others_that_fail) {
         struct bus1_account *first;
 
         scene_init(&world, &(struct bus1_limits){.max = {0, 0, 0, 400}});
-        /* The first user has more than it may have. */
+        /* User FIRST has more files in flight than its part of the limit, so it gets no more. */
         first = world.peers[FIRST]->usage.account;
         ck_assert(bus1_charge_files(first, 100, 1000));
         ck_assert_uint_eq(refused_beside(&(struct try){&world, FILES, SECOND, SECOND, 60},
@@ -178,7 +184,7 @@ START_TEST(files_do_not_fail_because_of_others_that_fail) {
 }
 END_TEST
 
-/* charges of which only one fits */
+/* two charges at the same time, of which only one fits */
 
 struct racer {
         struct world *world;
@@ -233,8 +239,11 @@ END_TEST
 
 START_TEST(one_of_two_charges_fits_in_a_namespace) {
         /*
-         * n for an account, and n for its peer, of a quarter of what the owner and the namespace
-         * leave: 2 * 90 <= (1000 - 2 * 90) / 4, but 2 * 90 > (1000 - 4 * 90) / 4
+         * Each charge of 90 counts for the owner, the namespace, the user and the peer. The
+         * namespace has left what the owner and the namespace itself have not used of 1000. Each of
+         * its two users may have a quarter of that, see bus1_divide(), and a peer may have what its
+         * user has left. So the first charge fits: 2 * 90 <= (1000 - 2 * 90) / 4. The second one
+         * does not: 2 * 90 > (1000 - 4 * 90) / 4.
          */
         race_each_other(FIRST, SECOND, 90);
 }

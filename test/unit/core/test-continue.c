@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Sends that continue when one destination fails
+ * Sends with BUS1_SEND_FLAG_CONTINUE, which continue when one destination fails
  */
 
 #include "core-test.h"
@@ -163,7 +163,7 @@ START_TEST(oneshot_handle_ends_unless_the_receiver_is_full) {
         ck_assert_int_eq(send_on(B, &handle, errors, 1, NULL, 0, 39999), 0);
         ck_assert_int_eq(errors[0], -EDQUOT);
         ck_assert_uint_eq(query(B).n_handles, 1);
-        /* a one-shot handle that is listed twice accepts one message */
+        /* if the handle of a one-shot node is listed twice, the node accepts one message */
         ck_assert_int_eq(send_on(B, (u64[]){handle, handle}, errors, 2, NULL, 0, 1), 0);
         ck_assert_int_eq(errors[0], 0);
         ck_assert_int_eq(errors[1], -EHOSTUNREACH);

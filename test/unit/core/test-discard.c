@@ -56,7 +56,7 @@ START_TEST(handles_are_released) {
         ck_assert_int_eq(discard(A), 0);
         expect_handle_release(B, created.id);
 
-        /* a handle to the receiver's own node, with the notification behind it */
+        /* the last handle to a node of the receiver itself, who is notified that it has gone */
         create(A, B, 0, &c_node, &own);
         send_handle(B, handle, own);
         ck_assert_int_eq(try_release(B, own), 0);

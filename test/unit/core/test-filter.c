@@ -84,7 +84,7 @@ START_TEST(the_end_of_the_handles_is_found) {
         ck_assert_uint_eq(received.type, BUS1_MESSAGE_TYPE_HANDLE_RELEASE);
         ck_assert_uint_eq(received.id, scene.node);
         expect_text(A, scene.other, "1");
-        /* the ID has ended */
+        /* the ID of the node has ended */
         ck_assert_int_eq(filtered(A, &scene.filter).r, -EBADRQC);
         world_free(&scene.world);
 }
@@ -115,7 +115,10 @@ START_TEST(only_nodes_of_the_peer) {
 }
 END_TEST
 
-/* A notification about a handle that came out of its turn is due, though the message is gone. */
+/*
+ * The filter receives a message before its turn. The notification about the handle in the message
+ * still comes in its own turn.
+ */
 START_TEST(handles_come_before_their_notifications) {
         struct scene scene = scene_new(3, 0);
         struct bus1_peer *c = scene.world.peers[2];
@@ -171,7 +174,7 @@ START_TEST(news_are_reported) {
         send_text(B, scene.to_other, "1");
         ck_assert(bus1_peer_poll_for(A, &scene.filter));
         ck_assert_int_eq(filtered(A, &scene.filter).r, -EAGAIN);
-        /* it is still queued, but not new */
+        /* the message is still queued, but the filter has looked at it already */
         ck_assert(!bus1_peer_poll_for(A, &scene.filter));
         bus1_peer_disconnect(A);
         ck_assert(bus1_peer_poll_for(A, &scene.filter));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Inspecting a core from outside
+ * What bus1_inspect_...() reports about the accounts, peers and objects of a core
  */
 
 #include "core-test.h"
@@ -79,7 +79,7 @@ START_TEST(peers_have_numbers_that_do_not_return) {
 }
 END_TEST
 
-/* A command of the peer may hold its locks for any time. */
+/* A command may hold the locks of its peer at any time. So looking at a peer takes none of them. */
 START_TEST(looking_at_a_peer_waits_for_no_lock) {
         struct world world = world_new(2);
         struct bus1_peer_info info;
@@ -140,7 +140,7 @@ START_TEST(objects_tell_what_they_refer_to) {
         ck_assert(!bus1_inspect_object(world.accounts, a.number, 0, &info));
         ck_assert(!bus1_inspect_object(world.accounts, 12345, 0, &info));
 
-        /* if the receiver only looks at a message, its handle is not shown yet */
+        /* if the receiver only looks at a message, the handle in the message is not shown yet */
         create(A, B, 0, &node, &handle);
         send_handle(B, handle, handle);
         ck_assert_int_eq(bus1_peer_recv_begin(A, &recv), 0);

@@ -184,7 +184,7 @@ START_TEST(memory_of_commands) {
         const size_t none = BUS1_COMMAND_FREE;
         u64 node, handle;
 
-        /* a peer never has more than its account has left */
+        /* a peer never has more than its account still has left, so one peer gets at most half */
         ck_assert_int_eq(bus1_peer_begin_command(A, none + 50001), -EDQUOT);
         ck_assert_int_eq(bus1_peer_begin_command(A, none + 50000), 0);
         ck_assert_int_eq(bus1_peer_begin_command(A, none + 1), -EDQUOT);
@@ -192,7 +192,7 @@ START_TEST(memory_of_commands) {
         ck_assert_int_eq(bus1_peer_begin_command(B, none + 25001), -EDQUOT);
         ck_assert_int_eq(bus1_peer_begin_command(B, none + 25000), 0);
 
-        /* other users do not matter, and neither does what is queued */
+        /* commands of other users do not count, and queued messages count on another limit */
         ck_assert_int_eq(bus1_peer_begin_command(other, none + 50000), 0);
         create(A, other, 0, &node, &handle);
         ck_assert_int_eq(try_send_payload(other, &handle, 1, bus1_payload_new(20000, 0)), 0);
@@ -218,7 +218,7 @@ START_TEST(destinations_are_checked) {
         ck_assert_int_eq(bus1_peer_check_destinations(B, NULL, 0), 0);
         ck_assert_int_eq(bus1_peer_check_destinations(B, ids, 2), 0);
         ck_assert_int_eq(bus1_peer_check_destinations(B, ids, 3), -EBADRQC);
-        /* a node is no destination */
+        /* the ID of a node is no destination */
         ck_assert_int_eq(bus1_peer_check_destinations(A, &node, 1), -EBADRQC);
         ck_assert_int_eq(bus1_peer_disconnect(B), 0);
         ck_assert_int_eq(bus1_peer_check_destinations(B, ids, 2), -ESHUTDOWN);

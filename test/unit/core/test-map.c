@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Maps from IDs to objects: what is found, and what memory objects need whose IDs are far apart
+ * Maps from IDs to objects: what is found, and how much memory is needed for IDs that are far apart
  */
 
 #include "core-test.h"
@@ -20,7 +20,7 @@ static struct bus1_object objects[N_OBJECTS];
 static bool present[N_OBJECTS];
 static unsigned n_added;
 
-/* objects[i] has this ID. */
+/* The ID that the map gives to objects[i]. */
 static u64 id_of(unsigned i) {
         return 2 * i + 3;
 }
@@ -53,7 +53,7 @@ START_TEST(map_has_the_objects_in_the_order_of_their_ids) {
                 unsigned i = (random = random * 1664525 + 1013904223) % N_OBJECTS;
 
                 if (random >> 31 && i < n_added) {
-                        /* often the last one */
+                        /* often remove the newest object */
                         if (random >> 30 & 1)
                                 i = n_added - 1;
                         if (present[i])
@@ -90,7 +90,7 @@ static void copy_many(struct bus1_peer *from, struct bus1_peer *to, u64 handle, 
         }
 }
 
-/* A build with sanitizers has another allocator, which reports nothing here. */
+/* In a build with sanitizers mallinfo2() reports 0, so this test does not check the memory. */
 START_TEST(handles_that_are_left_need_no_more_than_their_structure) {
         static u64 ids[64 * BUS1_MAX_TRANSFERS];
         struct world world = world_new(2);

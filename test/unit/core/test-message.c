@@ -132,7 +132,7 @@ START_TEST(handle_that_was_looked_at_ends_with_its_message) {
         seen = bus1_recv_transfer(&recv, 0).id;
         bus1_peer_recv_abort(&recv);
 
-        /* The message is dropped. Right behind it is the notification for the handle in it. */
+        /* The end of A's node drops the message. So A is not notified about the handle in it. */
         ck_assert_int_eq(try_release(A, node), 0);
         ck_assert_int_eq(try_release(B, other_node), 0);
         expect_nothing(A);

@@ -69,7 +69,7 @@ START_TEST(entry_that_is_looked_at_stays_the_next_one) {
         least = stage(&f.first, &f.q, &f.entries[0], 0);
         bus1_queue_push(&f.q, &f.entries[1], 3, 0);
         ck_assert_ptr_eq(bus1_queue_peek(&f.q), &f.entries[1]);
-        /* decided while the receiver copies the entry */
+        /* the transaction is decided while the receiver copies entry 1 */
         bus1_staging_decide(&f.first, least);
         ck_assert(bus1_queue_commit(&f.q, &f.entries[0], &f.first));
         ck_assert_ptr_eq(bus1_queue_peek(&f.q), &f.entries[1]);
@@ -86,7 +86,7 @@ START_TEST(commit_moves_an_entry_behind_earlier_ones) {
         t = stage(&f.first, &f.q, &f.entries[0], 0);
         t = max(t, stage(&f.first, &f.p, &f.entries[1], 1));
         ck_assert_uint_eq(t, 102);
-        /* another transaction, with only this queue, comes between stage and decision */
+        /* another transaction, on this queue only, happens between the staging and the decision */
         pushed = bus1_queue_push(&f.q, &f.entries[2], 3, 0);
         ck_assert_uint_lt(pushed, t);
         ck_assert_uint_eq(bus1_staging_decide(&f.first, t), t);
@@ -110,9 +110,9 @@ START_TEST(what_comes_after_the_decision_comes_after_the_transaction) {
         ck_assert_uint_gt(bus1_queue_push(&f.q, &f.entries[2], 3, 0), t);
         ck_assert_ptr_eq(bus1_queue_peek(&f.q), &f.entries[0]);
         ck_assert_uint_eq(f.entries[0].timestamp, t);
-        /* So does another transaction that is staged now. */
+        /* Another transaction that is staged now also gets a greater timestamp. */
         ck_assert_uint_gt(stage(&f.second, &f.p, &f.entries[3], 0), t);
-        /* Nothing is left to do for the sender. */
+        /* All entries of the first transaction are final, so its sender has nothing left to do. */
         ck_assert(list_empty(&f.first.entries));
         ck_assert(bus1_queue_commit(&f.q, &f.entries[0], &f.first));
         ck_assert_uint_eq(bus1_queue_count(&f.q), 2);
@@ -151,7 +151,7 @@ START_TEST(entries_of_a_transaction_stay_in_order_when_it_is_delayed) {
         fixture_init(&f);
         t = stage(&f.first, &f.q, &f.entries[0], 0);
         bus1_queue_push(&f.q, &f.entries[2], 3, 0);
-        /* The receive delays the first entry only, so it is now behind the second one. */
+        /* The receive delays the transaction while only its first entry is staged. */
         ck_assert_ptr_null(bus1_queue_remove(&f.q, bus1_queue_peek(&f.q)));
         bus1_queue_sync(&f.q, 50);
         t = max(t, stage(&f.first, &f.q, &f.entries[1], 1));
@@ -245,8 +245,9 @@ START_TEST(multicast_is_behind_what_its_sender_sent) {
         u64 a_node, a, b_node, b, c_node, c, before;
 
         /*
-         * The two multicasts have no common receiver, so only the clock of the sender orders them.
-         * If their timestamps were equal, other transactions could show them in different orders.
+         * The messages to A and the multicast to B and C have no common receiver, so only the clock
+         * of their sender orders them. If the multicast did not have a greater timestamp, other
+         * transactions could show that it came first.
          */
         create(A, world.peers[3], 0, &a_node, &a);
         create(B, world.peers[3], 0, &b_node, &b);
@@ -343,8 +344,8 @@ START_TEST(message_and_notifications_are_one_transaction) {
         u64 node, handle, other, d_node, to_d;
 
         /*
-         * The message has two destinations. It ends the one-shot node, so other holders are
-         * notified.
+         * The message has two destinations, A and d. It ends the one-shot node of A, so C, which
+         * also holds a handle to this node, is notified.
          */
         create(A, B, BUS1_TRANSFER_FLAG_ONESHOT, &node, &handle);
         other = copy(B, C, handle);
@@ -375,8 +376,8 @@ START_TEST(reaction_is_behind_its_cause_without_a_message_between) {
         u64 c_node, to_c, d_node, to_d, node, handle, e_to_c, e_to_d;
 
         /*
-         * E sends after A, and the two know this order from outside the core. They share only the
-         * receivers, and the clock of E is behind.
+         * The peer e sends after A, because it has learned of A's message outside of the core. A
+         * and e have only the receivers in common, and the clock of e is behind that of A.
          */
         create(C, A, 0, &c_node, &to_c);
         create(d, A, 0, &d_node, &to_d);

@@ -94,9 +94,9 @@ START_TEST(slice_is_charged_until_it_is_released) {
         expect_used(10, 1);
         ck_assert_int_eq(A->usage.account->n_shares, 1);
         offset = recv_into_pool("0123456789");
-        /* the receive ends the share of the sender */
+        /* the sender has nothing in flight any more */
         ck_assert_int_eq(A->usage.account->n_shares, 0);
-        /* a slice costs its page */
+        /* a slice costs its page, and counts as one message */
         expect_used(PAGE_SIZE, 1);
         ck_assert_uint_eq(query(A).n_bytes, PAGE_SIZE);
         ck_assert_uint_eq(query(A).n_messages, 0);
@@ -244,12 +244,12 @@ START_TEST(peer_without_a_pool_has_no_slices) {
                 ck_assert(r == 0 || r == -ENOMEM);
         } while (r < 0);
         ck_assert_uint_eq(n, 3);
-        /* the peer has a pool already */
+        /* the peer has a pool already, and keeps it */
         ck_assert_int_eq(bus1_peer_enable_pool(B, NULL, NULL), 0);
 }
 END_TEST
 
-/* Send a message of n bytes, which are all the same, and receive it. */
+/* Send a message of n equal bytes, and receive it. Returns the offset of its slice. */
 static u64 pass(size_t n, u8 byte) {
         struct bus1_payload *payload = bus1_payload_new(n, 0);
         u64 offset;
@@ -261,7 +261,7 @@ static u64 pass(size_t n, u8 byte) {
         return offset;
 }
 
-/* Every page that has memory is charged. */
+/* The pool has memory in n pages, and A is charged for exactly these. */
 static void expect_pages(u64 n) {
         ck_assert_uint_eq(pool.n_pages, n);
         expect_used(n * PAGE_SIZE, used(BUS1_RESOURCE_MESSAGES));
@@ -270,7 +270,7 @@ static void expect_pages(u64 n) {
 START_TEST(page_is_charged_while_a_slice_is_in_it) {
         static u64 offsets[8 * 512];
 
-        /* 512 slices in a page */
+        /* 512 slices of 8 bytes fill a page */
         for (unsigned i = 0; i < 8 * 512; i++) {
                 offsets[i] = pass(8, 'x');
                 expect_pages(i / 512 + 1);

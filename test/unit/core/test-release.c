@@ -172,7 +172,7 @@ START_TEST(send_to_released_node_succeeds_and_is_discarded) {
         create(A, B, 0, &node, &handle);
         create(B, B, 0, &mine, &mine_handle);
         ck_assert_int_eq(try_release(A, node), 0);
-        /* once with a living node too, once with a new node that is left without a handle */
+        /* the first send also has a living node as destination, the second one creates a node */
         ck_assert_int_eq(try_send(B, (u64[]){handle, mine_handle}, 2, "x", NULL, 0), 0);
         ck_assert_int_eq(try_send(B, &handle, 1, "x", &transfer, 1), 0);
         expect_nothing(A);
@@ -278,7 +278,7 @@ START_TEST(notification_before_message_delivers_invalid) {
         create(B, A, 0, &to_b_node, &to_b);
         create(A, A, 0, &node, &handle);
 
-        /* This send stops between linking its handles and staging its message. */
+        /* This send stops after it has linked its handles, and before it stages its message. */
         mutex_lock(&A->lock);
         object = bus1_peer_find_handle(A, to_b)->node;
         carried = bus1_peer_find_handle(A, handle)->node;
@@ -366,7 +366,7 @@ START_TEST(chains_of_messages_are_discarded_without_recursion) {
         struct world world = world_new(1);
         u64 node, handle;
 
-        /* Each message carries the only handle of the node that the next one is queued on. */
+        /* All messages are to one node. Each of them carries the only handle of a new node. */
         create(A, A, 0, &node, &handle);
         for (unsigned i = 0; i < 100000; i++) {
                 struct bus1_transfer transfer = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
@@ -430,7 +430,7 @@ START_TEST(queue_with_only_moot_entries_is_not_readable) {
         expect_node_release(A, carried);
         expect_readable(A, 0);
 
-        /* moot entries wait behind one that is received */
+        /* a moot entry waits behind another one, and goes when that is received */
         create(A, B, 0, &node, &handle);
         create(A, B, 0, &other_node, &other);
         send_text(B, other, "front");

@@ -74,7 +74,7 @@ START_TEST(owner_gets_a_handle_of_its_own_node_back) {
         ck_assert_int_eq(try_release(A, back), 0);
         expect_handle_release(A, node);
 
-        /* the same with the transfer command */
+        /* a transfer also gives the owner a handle: as a holder it is told of the node's end */
         create(A, B, 0, &node, &handle);
         back = copy(B, A, handle);
         ck_assert_int_eq(try_release(A, node), 0);
@@ -94,7 +94,7 @@ START_TEST(nodes_of_one_peer_get_their_messages_in_a_row) {
                 other[i] = copy(C, B, to[i]);
         }
         create(B, C, 0, &b_node, &to_b);
-        /* the order at both receivers shows that each send is one transaction */
+        /* A receives all messages of one send in a row, so each send is one transaction */
         ck_assert_int_eq(try_send(C, (u64[]){to[2], to_b, to[0], to[1]}, 4, "1", NULL, 0), 0);
         ck_assert_int_eq(try_send(B, (u64[]){other[1], other[0]}, 2, "2", NULL, 0), 0);
         ck_assert_int_eq(try_send(C, (u64[]){to_b, to[0], to[0]}, 3, "3", NULL, 0), 0);
@@ -221,7 +221,8 @@ START_TEST(node_released_with_handles_under_way_to_many) {
         expect_node_release(B, at_b);
         expect_node_release(B, at_b + 2);
         /*
-         * C has not received its message: it gets that first, then a notification for each handle
+         * C has not received its message yet: it gets the message first, and then a notification
+         * for each handle
          */
         {
                 struct received received = test_recv(C);

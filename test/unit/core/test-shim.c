@@ -37,7 +37,7 @@ static bool is_red(const struct rb_node *rb) {
         return rb->shim.rbe_color == 1; /* RB_RED of <bsd/sys/tree.h> */
 }
 
-/* Black height of a subtree, after checking every invariant in it. */
+/* Check the invariants of a subtree. Returns the number of black nodes on every way down. */
 static unsigned check_tree(struct rb_node *rb, struct rb_node *parent) {
         unsigned left, right;
 

@@ -85,7 +85,7 @@ START_TEST(earlier_messages_leave_a_decided_entry_alone) {
         ck_assert(!list_empty(&staging.entries));
         expect_text(A, node, "first");
         ck_assert(!list_empty(&staging.entries));
-        /* It is final when it is next. What is sent now is behind it. */
+        /* The entry becomes final when it is the next one. What is sent now is behind it. */
         send_text(B, handle, "third");
         expect_text(A, node, "second");
         expect_text(A, node, "");
@@ -107,7 +107,7 @@ START_TEST(reset_may_leave_a_queue_readable_once) {
         ck_assert_int_eq(bus1_peer_reset(A), 0);
         expect_nothing(A);
 
-        /* The sender goes on. Its message is moot, and nobody but the receiver can see that. */
+        /* The sender goes on. Its message is moot, but only a receive finds that out. */
         bus1_staging_decide(&staging, least);
         entry = list_first_entry_or_null(&staging.entries, struct bus1_queue_entry, link);
         ck_assert(bus1_queue_commit(&A->queue, entry, &staging));
@@ -152,7 +152,7 @@ START_TEST(death_of_a_node_shows_before_it_has_a_place_in_the_order) {
         bus1_tx_init(&tx, A);
         bus1_node_release(node_of(A, node), &tx);
 
-        /* The error of a send tells of it at once. */
+        /* A send of C reports at once that the node has gone. */
         ck_assert_int_eq(bus1_peer_send(C,
                                         &(struct bus1_send){
                                                 .flags = BUS1_SEND_FLAG_CONTINUE,
@@ -165,7 +165,7 @@ START_TEST(death_of_a_node_shows_before_it_has_a_place_in_the_order) {
         bus1_payload_unref(payload);
         ck_assert_int_eq(error, -EHOSTUNREACH);
 
-        /* So B can get a message that speaks of it before its own notification. */
+        /* So C can tell B about that before B gets its own notification. */
         send_text(C, to_b, "it has gone");
         expect_text(B, e_node, "it has gone");
         expect_nothing(B);

@@ -17,7 +17,7 @@
 struct slot {
         pthread_mutex_t lock; /* protects the pointer, not operations on the peer */
         struct bus1_peer *peer;
-        /* some IDs that were valid once; they may have ended */
+        /* IDs that were seen before; many of them have ended */
         _Atomic u64 ids[16];
 };
 
@@ -46,7 +46,7 @@ static struct bus1_peer *slot_get(struct slot *slot) {
         return peer;
 }
 
-/* Some users live in a namespace of another one, and some of these in a further namespace. */
+/* Some users live in a user namespace, some of these in a namespace inside of another one. */
 static struct bus1_principal draw_principal(void) {
         static const size_t n_outer[] = {0, 0, 2, 4};
 

@@ -33,7 +33,7 @@ static void setup(void) {
 static void teardown(void) {
         unlink(file);
         unlink(lock);
-        /* nothing else is left behind */
+        /* rmdir() fails if any other file is left */
         ck_assert(rmdir(directory) == 0 || errno == ENOENT);
         ck_assert_int_eq(rmdir(top), 0);
 }
@@ -227,7 +227,7 @@ START_TEST(keyring_waits_for_the_lock) {
                                  i == 0 ? 0 : -ECANCELED);
                 pthread_join(thread, NULL);
         }
-        /* a lock of another program is not removed */
+        /* the second call was cancelled, and has not removed the lock of the other program */
         ck_assert_int_eq(access(lock, F_OK), 0);
         /* a young cookie needs no lock */
         put_cookie(7, 0);
@@ -236,7 +236,7 @@ START_TEST(keyring_waits_for_the_lock) {
 }
 END_TEST
 
-/* Eight seconds, as in libdbus. */
+/* Like libdbus, keyring_get() takes over a lock after eight seconds: its program has died. */
 START_TEST(keyring_takes_over_the_lock_of_the_dead) {
         struct keyring_cookie cookie;
 

@@ -3,7 +3,7 @@
 
 /*
  * Raw messages: bytes that a test puts together in either byte order, since no library writes
- * invalid messages; and the verdicts of this code and of libdbus on them.
+ * invalid messages; and the verdicts of message_parse() and of libdbus on these bytes.
  */
 
 #include <dbus/dbus.h>
@@ -13,10 +13,9 @@
 #include "bridge/wire/message.h"
 
 struct raw {
-        uint8_t *p; /* allocate exactly n bytes, so that sanitizers notice an access to one byte
-                       more */
+        uint8_t *p; /* the n bytes that the message has so far */
         size_t n;
-        bool big;
+        bool big; /* the message is big-endian */
 };
 
 static inline void raw_put(struct raw *r, const void *data, size_t n) {
@@ -107,7 +106,7 @@ static inline void raw_end_body(struct raw *r, size_t start) {
         raw_set32(r, 4, r->n - start);
 }
 
-/* Our verdict. *ret_m is set when it is 0. */
+/* The verdict of message_parse(): 0 or MESSAGE_E_*. When it is 0, *ret_m is set. */
 static inline int raw_parse(const void *p, size_t n, struct message **ret_m) {
         struct message *m;
         int r;
@@ -128,7 +127,7 @@ static inline int raw_parse(const void *p, size_t n, struct message **ret_m) {
         return 0;
 }
 
-/* The verdict of libdbus. */
+/* The verdict of libdbus: the message, or NULL when it refuses the bytes. */
 static inline DBusMessage *raw_demarshal(const void *p, size_t n) {
         return dbus_message_demarshal(p, n, NULL);
 }

@@ -12,7 +12,7 @@
 static const struct {
         const char *text;
         unsigned n_entries; /* 0: refused */
-        bool differs;       /* libdbus accepts it */
+        bool differs;       /* refused here, but libdbus accepts it */
 } addresses[] = {
         {"unix:path=/tmp/bus", 1},
         {"unix:path=/a;unix:abstract=b", 2},

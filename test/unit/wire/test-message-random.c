@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Random messages of libdbus are parsed here, stamped, parsed by libdbus and compared. After random
- * changes of their bytes, both parsers must agree whether the message is valid.
+ * libdbus builds random messages. message_parse() parses each of them, message_stamp() sets its
+ * sender, libdbus parses the result, and the test compares all of these. After random changes of
+ * the bytes, message_parse() and libdbus must agree whether the message is valid.
  */
 
 #include <stdio.h>
@@ -37,7 +38,7 @@ static const char *random_name(void) {
 
 static void append_value(DBusMessageIter *iter, unsigned depth);
 
-/* A complete type; depth bounds its containers. */
+/* Append a random complete type to s, with at most depth levels of containers. */
 static void random_type(char *s, unsigned depth) {
         static const char basic[] = "ybnqiuxtdsog";
 
@@ -116,7 +117,7 @@ static void append_typed(DBusMessageIter *iter, DBusSignatureIter *type, unsigne
         ck_assert(dbus_message_iter_append_basic(iter, t, &value));
 }
 
-/* A variant of a random type. */
+/* Append a variant with a value of a random type. */
 static void append_value(DBusMessageIter *iter, unsigned depth) {
         char signature[512] = "";
         DBusSignatureIter type;
@@ -167,7 +168,7 @@ static DBusMessage *random_message(void) {
         return message;
 }
 
-/* The values of iter, written in the byte order of raw. */
+/* Write the values of iter in the byte order of raw. */
 static void raw_values(struct raw *raw, DBusMessageIter *iter) {
         int type;
 
@@ -241,7 +242,7 @@ static void raw_values(struct raw *raw, DBusMessageIter *iter) {
         }
 }
 
-/* The message in big endian, which libdbus reads but never writes on most machines. */
+/* Write the message in big endian, which libdbus reads, but writes only on big-endian machines. */
 static void raw_message(struct raw *raw, DBusMessage *message) {
         const struct {
                 uint8_t code;
@@ -382,8 +383,10 @@ START_TEST(big_endian_is_the_same_message) {
 END_TEST
 
 /*
- * The deliberate differences: descriptors, which demarshal() does not get, and names that begin
- * with the reserved interface or path. Nested arrays are not deep enough to differ here.
+ * Whether the bytes contain a header field UNIX_FDS. Then the verdicts may differ, because
+ * dbus_message_demarshal() gets no descriptors. The other differences that are intended, see
+ * test-message-violations.c, do not occur here: no name begins with the reserved interface, and
+ * arrays are not nested deeply enough.
  */
 static bool may_differ(const char *bytes, int n) {
         return memmem(bytes, n, "\x09\x01u", 4) != NULL;
@@ -427,7 +430,7 @@ START_TEST(changed_bytes_get_the_verdict_of_libdbus) {
                                         exact[at] = favourites[rnd(sizeof(favourites))];
                         }
                         ours = message_frame((uint8_t *)exact, SIZE_MAX, &size) == 0;
-                        /* a changed length makes another message, or none */
+                        /* compare no verdicts when a changed length has changed the size */
                         if ((!ours || size == (size_t)n) && !may_differ(exact, n) &&
                             dbus_message_demarshal_bytes_needed(exact, n) <= n) {
                                 ours = raw_parse(exact, n, NULL) == 0;

@@ -26,7 +26,7 @@ static void assert_inside(const struct message *m, struct wire_string string) {
         }
 }
 
-/* Check that the bytes of m agree with its members. */
+/* Check that the bytes of m agree with the values in struct message. */
 static void assert_consistent(const struct message *m) {
         struct message *again;
 

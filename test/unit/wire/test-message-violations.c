@@ -7,18 +7,18 @@
 #include "raw.h"
 #include "suite.h"
 
-/* How libdbus differs, on purpose. */
+/* How the verdict of libdbus differs from that of message_parse(); each difference is intended. */
 enum libdbus {
         AGREES,
         TAKES,   /* it accepts what is refused here */
         REFUSES, /* it refuses what is accepted here */
-        UNASKED, /* its demarshal() has no verdict: incomplete messages, descriptors */
+        UNASKED, /* its demarshal() cannot judge incomplete messages and those with descriptors */
 };
 
 struct row {
         const char *name;
         void (*build)(struct raw *r);
-        int expected;
+        int expected; /* result of message_parse() */
         enum libdbus libdbus;
 };
 
@@ -356,7 +356,7 @@ static void field_variants_62(struct raw *r) {
 static void field_variants_63(struct raw *r) {
         field_variants(r, 63);
 }
-/* (v) in (v) in ...: the structs are too deep */
+/* n structs, each of which has a variant with the next one; more than 32 are too deep */
 static void structs_of_variants(struct raw *r, unsigned n) {
         size_t b = start(r, "(v)");
 
@@ -374,7 +374,7 @@ static void structs_of_variants_32(struct raw *r) {
 static void structs_of_variants_33(struct raw *r) {
         structs_of_variants(r, 33);
 }
-/* av in av in ... */
+/* n arrays of variants, each of which has the next one in its variant; more than 32 are too deep */
 static void arrays_of_variants(struct raw *r, unsigned n) {
         size_t b = start(r, "av"), lengths[64];
 
@@ -464,7 +464,7 @@ static const struct row rows[] = {
         ROW(signature_empty, 0),
         ROW(path_local, MESSAGE_E_LOCAL),
         ROW(interface_local, MESSAGE_E_LOCAL),
-        /* libdbus takes every interface with this prefix for the reserved one */
+        /* libdbus also refuses an interface that only begins like the reserved one */
         ROW(interface_local_longer, 0, REFUSES),
         ROW(name_255, 0),
         ROW(name_256, MESSAGE_E_FIELD_VALUE),
@@ -612,7 +612,7 @@ START_TEST(violation_big_endian) {
 }
 END_TEST
 
-/* frames */
+/* frames: how many bytes a message has, according to its first 16 bytes */
 
 START_TEST(frame_sizes) {
         static const struct {

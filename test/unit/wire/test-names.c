@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The grammars, compared with libdbus on many short strings and on chosen ones. */
+/* The grammars of names and types: many short strings and chosen ones, compared with libdbus. */
 
 #include <dbus/dbus.h>
 #include <stdint.h>
@@ -37,7 +37,7 @@ static void compare(const char *s, size_t n) {
         free(bare);
 }
 
-/* All strings of up to 5 characters, with one character of each class of the grammars. */
+/* All strings of up to 5 characters; the alphabet has a character of each class of the grammars. */
 START_TEST(names_agree_with_libdbus) {
         static const char alphabet[] = "a0_.-:/";
         enum { N = sizeof(alphabet) - 1 };
@@ -113,7 +113,7 @@ START_TEST(namespace_may_be_one_element) {
 }
 END_TEST
 
-/* Runs of ASCII of any length around s must not change the verdict. */
+/* Put s between ASCII characters, at several offsets, and compare the verdicts. */
 static void compare_utf8(const char *s, size_t n) {
         for (size_t before = 0; before < 18; before += 1 + before / 2 * 2) {
                 char text[64], *bare;
@@ -145,7 +145,7 @@ START_TEST(utf8_agrees_with_libdbus) {
                 char s[4] = {bytes[k % N], bytes[k / N % N], bytes[k / N / N % N],
                              "\x80\xbfz\xc0"[k / N / N / N]};
 
-                /* check each shorter string only once */
+                /* shorter strings do not depend on s[3]: check them with one value of it only */
                 for (size_t n = k < N * N * N ? 1 : 4; n <= sizeof(s); n++)
                         compare_utf8(s, n);
         }
@@ -153,7 +153,7 @@ START_TEST(utf8_agrees_with_libdbus) {
 }
 END_TEST
 
-/* libdbus accepts arrays that are nested too deeply when the depth is counted through structs. */
+/* Whether more than 32 arrays are nested, also across structs. libdbus counts anew in a struct. */
 static bool too_many_arrays(const char *s) {
         unsigned depth[256] = {}, n = 0, open = 0;
 
@@ -215,7 +215,7 @@ START_TEST(signatures_have_limits) {
         s[32] = 'a', s[33] = 'y';
         ck_assert(!name_is_valid_signature(s, 34));
         ck_assert(!name_is_valid_signature("y\0y", 3));
-        /* siblings do not nest */
+        /* arrays beside each other do not add to the depth */
         ck_assert(name_is_valid_signature("aaaaaaaaaaaaaaaaaayaaaaaaaaaaaaaaaaaay", 38));
 
         for (unsigned depth = 32; depth <= 33; depth++) {

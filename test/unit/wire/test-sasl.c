@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The SASL state table, with input in one piece and byte by byte. */
+/* The SASL server in each of its states, with input in one piece and in small pieces. */
 
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +16,8 @@
 #define EXTERNAL "AUTH EXTERNAL " UID "\r\n"
 
 /*
- * A dialogue: the input after the NUL byte, the answer (ERROR without its text), and the result.
+ * A dialogue: the client's input after the NUL byte, the answers of the server (ERROR without its
+ * text), and the last event.
  */
 struct dialogue {
         const char *name;
@@ -24,8 +25,8 @@ struct dialogue {
         const char *out;
         enum sasl_event event;
         /*
-         * The bytes after the line that caused the event, which are not consumed. NULL: not
-         * checked, except that all input is consumed when the event is SASL_MORE.
+         * The bytes after the line that caused the event, which the server does not consume. NULL:
+         * the test does not check them. If the event is SASL_MORE, it checks that there are none.
          */
         const char *rest;
 };
@@ -141,7 +142,7 @@ static void init(struct sasl_server *s) {
         s->cookie_user = "bus";
 }
 
-/* Append an answer, without the text of errors. */
+/* Append an answer to out, without the text of errors. */
 static void append_answer(char *out, const struct sasl_answer *answer) {
         const char *p = answer->text, *end = p + answer->n;
 
@@ -161,7 +162,10 @@ static void append_answer(char *out, const struct sasl_answer *answer) {
         }
 }
 
-/* Feed all bytes in pieces, each with a new answer buffer. Returns the number of consumed bytes. */
+/*
+ * Feed bytes in pieces until there is an event other than SASL_MORE. Each piece gets a new answer
+ * buffer. Returns the number of bytes that the server has consumed.
+ */
 static size_t feed(struct sasl_server *s, const char *in, size_t n, size_t piece, char *out,
                    enum sasl_event *ret_event) {
         size_t at = 0, consumed;
@@ -308,7 +312,7 @@ START_TEST(bus1_is_answered_by_the_connection) {
         greet(&s);
         ck_assert_int_eq(say(&s, EXTERNAL "NEGOTIATE_BUS1 hosted\r\n", out), SASL_NEGOTIATE_BUS1);
         ck_assert_int_eq(s.bus1_mode, SASL_BUS1_HOSTED);
-        /* nothing goes on before the answer */
+        /* the server reads no line before the connection has answered */
         ck_assert_int_eq(say(&s, "BEGIN\r\n", out), SASL_NEGOTIATE_BUS1);
         ck_assert_str_eq(out, "");
         sasl_server_refuse_bus1(&s, "no peers left", &answer);
@@ -330,7 +334,7 @@ START_TEST(bus1_is_answered_by_the_connection) {
 }
 END_TEST
 
-/* The challenge and its answers; digests by another implementation. */
+/* The challenge and the client's responses. Another implementation calculated the digests. */
 
 #define COOKIE "0123456789abcdef0123456789abcdef0123456789abcdef"
 #define COOKIE_AUTH "AUTH DBUS_COOKIE_SHA1 " UID "\r\n"
@@ -388,7 +392,7 @@ static const struct {
         {COOKIE_AUTH, ERROR, SASL_MORE},
         {EXTERNAL, ERROR, SASL_MORE},
         {"BEGIN\r\n", "", SASL_CLOSE},
-        /* a challenge accepts only one answer */
+        /* a challenge accepts only one response */
         {"DATA "
          "6162632066636530326633663666623236366335613937326136353635366236636638656536396533636330"
          "\r\nDATA "
@@ -428,7 +432,7 @@ START_TEST(refused_cookies_count_as_rejections) {
                 struct sasl_answer answer = {};
 
                 ck_assert_int_eq(say(&s, COOKIE_AUTH, out), SASL_COOKIE);
-                /* nothing goes on before the answer */
+                /* the server reads no line before the connection has answered */
                 ck_assert_int_eq(say(&s, "CANCEL\r\n", out), SASL_COOKIE);
                 ck_assert_int_eq(sasl_server_refuse_cookie(&s, &answer),
                                  i < SASL_REJECTED_MAX ? SASL_MORE : SASL_CLOSE);
@@ -536,7 +540,10 @@ START_TEST(long_lines_close) {
 }
 END_TEST
 
-/* Thousands of lines at once do not overflow the answer: the feeder sends it and goes on. */
+/*
+ * Thousands of lines at once do not overflow the answer: the server stops when the answer is full,
+ * and the caller sends it and feeds the rest.
+ */
 START_TEST(answers_that_do_not_fit_wait) {
         enum { N = 2000 };
         char *in = malloc(N * 3 + 1);

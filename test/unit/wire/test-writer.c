@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Messages of the writer, read by libdbus and by the reader. */
+/* Messages of struct writer, read by libdbus and by struct reader. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -147,7 +147,7 @@ START_TEST(signal_without_body) {
 }
 END_TEST
 
-/* Bodies that fit into the writer itself and larger ones, with all header fields. */
+/* Bodies that fit into struct writer, and larger ones; with all header fields except UNIX_FDS. */
 START_TEST(any_length_is_written) {
         char name[256], text[600];
         struct writer w;
