@@ -55,7 +55,7 @@ int64_t loop_now(void);
 
 int loop_init(struct loop *loop);
 void loop_deinit(struct loop *loop);
-/* Run turns until loop_stop() is called or a callback fails, and return its negative errno. */
+/* Run turns. Returns 0 after loop_stop(), or a negative errno if a callback or epoll fails. */
 int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 

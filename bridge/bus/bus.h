@@ -106,8 +106,8 @@ struct bus {
         struct account *accounts;               /* hash by uid */
         struct activation *activation;          /* NULL: no service can be started */
         struct service_environment environment; /* of services that the bus starts */
-        uint32_t n_stats;                       /* serial of the answers of Debug.Stats */
-        uint64_t mark;                          /* number of broadcasts; see client.mark */
+        uint32_t n_stats;                       /* Serial of the next answer of Debug.Stats */
+        uint64_t mark;                          /* counts broadcasts and eavesdropped messages */
 
         const struct driver_interface *interfaces[BUS_INTERFACES_MAX];
         size_t n_interfaces;

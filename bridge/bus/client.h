@@ -113,7 +113,7 @@ struct client {
         bool handles_ok;     /* takes messages with attached handles */
 
         struct account *account;      /* shared by the clients of one uid */
-        struct backlog *backlog;      /* messages that it sent and others did not read yet */
+        struct backlog *backlog;      /* messages that it sent and that are not delivered yet */
         struct policy_client *policy; /* NULL: everything is allowed */
         bool may_send_all;            /* the policy allows it to send everything */
         bool may_receive_all;         /* the policy allows it to receive everything */
@@ -142,7 +142,7 @@ struct client {
         uint64_t answer_bytes; /* the part of outgoing_bytes that answers of the bus take */
         uint32_t n_notices;    /* unread signals of the bus about names */
         struct client_stats stats;
-        uint64_t mark;          /* the last broadcast that it got; see bus.mark */
+        uint64_t mark;          /* bus.mark of the last message that AddMatch rules let in */
         struct waiter *waiters; /* its messages and calls that wait for a service */
 };
 

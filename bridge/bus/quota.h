@@ -37,9 +37,10 @@ void account_put(struct bus *bus, struct account *account);
 
 /*
  * The backlog of a client: calls and signals that it sent to one other client each, and that still
- * wait in the queues of their receivers. While it exceeds max_incoming_bytes or
- * max_incoming_unix_fds, the client is not read from. Answers and broadcasts do not count, because
- * their receivers asked for them: a client that does not read must not be able to stop a service.
+ * wait in the queues of their receivers, or for a service that is being started. While it has
+ * max_incoming_bytes or max_incoming_unix_fds or more, the bus does not read from the client.
+ * Answers and broadcasts do not count, because their receivers asked for them: a client that does
+ * not read must not be able to stop a service.
  * Messages point to the backlog of their sender, which therefore outlives the sender until the last
  * of them has left its queue.
  */

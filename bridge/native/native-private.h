@@ -189,7 +189,7 @@ static inline bool client_is_unrestricted(const struct client *client) {
 
 /* ids.c: nodes and handles of the bus */
 
-/* Clients do not choose IDs or pointers, so spreading the values is enough. */
+/* For IDs, pointers and uids. Clients choose none of them, so spreading the values is enough. */
 static inline unsigned native_hash(uint64_t id) {
         return (unsigned)((id * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
 }

@@ -34,7 +34,10 @@ enum {
         MESSAGE_FLAG_ALLOW_INTERACTIVE_AUTHORIZATION = 4,
 };
 
-/* Why a message is refused (D-Bus spec, "Message Protocol"). The sender loses its connection. */
+/*
+ * Why a message is refused (D-Bus spec, "Message Protocol"). The bus then disconnects the sender,
+ * unless the message came through a looked-up handle (bridge/native/receive.c).
+ */
 enum {
         MESSAGE_E_BYTE_ORDER = 1,
         MESSAGE_E_VERSION,

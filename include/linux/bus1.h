@@ -15,7 +15,8 @@
  * flags are always refused with EINVAL.
  *
  * Every command returns 0 on success and a negative errno on failure. A failed command has had no
- * effect, except that EFAULT may also mean that only its results could not be written.
+ * effect, with two exceptions: EFAULT may also mean that only its results could not be written, and
+ * BUS1_CMD_CALL may have sent messages.
  */
 
 #include <linux/ioctl.h>
