@@ -9,7 +9,7 @@
  * UpdateActivationEnvironment replace inherited ones. Finally the bus sets DBUS_STARTER_ADDRESS and
  * other variables that hold the address and the type of this bus.
  *
- * A setuid helper gets the same environment; it makes a new one for the service.
+ * The setuid helper gets the same environment, and makes a new one for the service.
  */
 
 #include <stddef.h>

@@ -105,7 +105,7 @@ struct client {
 
         enum client_state state;
         uint64_t id;          /* the N of the unique name :1.N; from CLIENT_REGISTERED on */
-        char unique_name[32]; /* "" before; stays the same as a monitor */
+        char unique_name[32]; /* "" before; a monitor keeps it */
         size_t n_unique_name;
         uint64_t unique_hash;
         struct client_credentials credentials;

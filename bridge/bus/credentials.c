@@ -41,7 +41,7 @@ void client_credentials_deinit(struct client_credentials *credentials) {
         client_credentials_init(credentials);
 }
 
-/* Move the credentials; afterwards nothing is known in *from. */
+/* Move the credentials; *from has none afterwards. */
 static void client_credentials_move(struct client_credentials *from,
                                     struct client_credentials *ret_to) {
         *ret_to = *from;

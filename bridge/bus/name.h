@@ -37,7 +37,7 @@ enum {
 struct name {
         struct name_ownership *queue; /* the owner first; never empty */
         UT_hash_handle hh;
-        uint64_t hash; /* with the seed of the bus; match rules use the same */
+        uint64_t hash; /* with the seed of the bus; match rules use it, too */
         size_t n_name;
         char name[];
 };

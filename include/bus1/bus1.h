@@ -61,7 +61,7 @@ int bus1_client_get_peer_fd(const struct bus1_client *client);
 /* commands */
 
 /*
- * Create nodes, and copy handles from one peer to another (to == NULL: the same). See bus1(7).
+ * Create nodes, and copy handles from one peer to another, or within one (to is NULL). See bus1(7).
  * -EBADRQC for an ID that is no handle of from; -EINVAL for wrong flags; -EXDEV when the peers do
  * not live on the same core; -EDQUOT.
  */
