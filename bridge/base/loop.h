@@ -9,8 +9,8 @@
  *      epoll_wait()  ->  dispatch() of each ready source  ->  expired() of each timer that is due
  *                    ->  run() of each deferred function
  *
- * The bus defers its output: all that one turn has for a descriptor goes out with one system call.
- * All callbacks return 0, or a negative errno that ends the loop.
+ * The bus defers its output: all that one turn has for a descriptor goes out together, usually with
+ * one system call. All callbacks return 0, or a negative errno that ends the loop.
  */
 
 #include <signal.h>

@@ -73,9 +73,10 @@ struct client_ops {
          */
         void (*reply_closed)(struct client *client, struct reply *reply);
         /*
-         * The client may be read from again: it is no longer congested (quota_is_congested()), and
-         * has no deferred answers (later.h) left. May be called from within deliver() or while
-         * another client ends. NULL for a front end that never stops reading.
+         * One reason not to read from the client has ended: its backlog is no longer too long, or
+         * it has no deferred answers (later.h) left. The front end reads again if neither
+         * client->later nor quota_is_congested() forbids it. May be called from within deliver() or
+         * while another client ends. NULL for a front end that never stops reading.
          */
         void (*resume)(struct client *client);
 };

@@ -61,7 +61,7 @@ void backlog_abandon(struct backlog *backlog);
 enum quota_kind {
         QUOTA_MESSAGE, /* another client sent it: max_outgoing_* apply */
         QUOTA_ANSWER,  /* the bus answers a call: always fits, but see quota_is_congested() */
-        QUOTA_NOTICE,  /* a signal of the bus about names; others can cause any number */
+        QUOTA_NOTICE,  /* a signal of the bus about names: NOTICES_MAX applies */
 };
 
 /* The kind of m in the queue of client. Copies for a monitor are QUOTA_MESSAGE. */
