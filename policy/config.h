@@ -204,7 +204,7 @@ enum policy_unenforced_severity {
 
 struct policy_unenforced {
         enum policy_unenforced_severity severity;
-        char *text; /* "FILE:LINE: …" */
+        char *text; /* "FILE:LINE: …", or "…" if it is about no line */
 };
 
 /*
