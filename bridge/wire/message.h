@@ -36,7 +36,8 @@ enum {
 
 /*
  * Why a message is refused (D-Bus spec, "Message Protocol"). The bus then disconnects the sender,
- * unless the message came through a looked-up handle (bridge/native/receive.c).
+ * unless a native program sent the message to a node other than its session node, for example to a
+ * look-up node (bridge/native/receive.c).
  */
 enum {
         MESSAGE_E_BYTE_ORDER = 1,
