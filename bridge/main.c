@@ -76,8 +76,8 @@ static int fail_text(struct bridge *bridge, int r, const char *what, char *error
 /* configuration */
 
 /*
- * Log which protections of the configuration are not enforced. Only a session bus starts with less
- * protection than its configuration asks for: -EOPNOTSUPP.
+ * Log which protections of the configuration are not enforced. -EOPNOTSUPP if one of them is
+ * required, or, except on a session bus, if a restriction would be ignored.
  */
 static int check_enforced(struct bridge *bridge, const struct bus_config *config) {
         bool is_session = config->type && !strcmp(config->type, "session");

@@ -20,7 +20,7 @@ struct options { /* strings point into argv */
         int fork;             /* 1: yes, 0: no, -1: the configuration decides */
         bool no_pidfile;
         bool systemd_activation;
-        int to_syslog; /* values as in fork */
+        int to_syslog; /* 1: yes, 0: no, -1: yes, if the configuration says so or the bus forks */
         int to_stderr; /* 1: yes, 0: no, -1: yes, unless the bus forks */
 };
 

@@ -5,9 +5,9 @@
  * Watch - notice changes of the files that a configuration was read from
  *
  * Watched are the main file, the files that it includes (existing or not), and the directories
- * named by <includedir> and <servicedir>. If a directory is missing, its closest existing parent is
- * watched. Changes are reported together after a pause, so that a package that installs many files
- * causes one reload.
+ * named by <includedir> and <servicedir>, but no service directory below XDG_RUNTIME_DIR. If a
+ * directory is missing, its closest existing parent is watched. Changes are reported together after
+ * a pause, so that a package that installs many files causes one reload.
  */
 
 #include "bridge/base/loop.h"
@@ -32,7 +32,10 @@ struct watch {
         void *userdata;
 };
 
-/* A report needs a pause of this length between changes; and the longest wait for it. In ns. */
+/*
+ * In ns: a report waits until nothing has changed for WATCH_SETTLE, but no longer than
+ * WATCH_SETTLE_MAX after the first change.
+ */
 #define WATCH_SETTLE INT64_C(100000000)
 #define WATCH_SETTLE_MAX INT64_C(1000000000)
 
@@ -44,8 +47,8 @@ int watch_init(struct watch *watch, struct loop *loop, int (*changed)(void *user
                void *userdata);
 /*
  * watch_set() watches the files of this configuration in place of those before, watch_add() in
- * addition to them. A change since the configuration was read is reported too. After -ENOMEM the
- * earlier files are still watched.
+ * addition to them. If that watches anything new, changes since the configuration was read are
+ * reported, too. After -ENOMEM the earlier files are still watched.
  */
 int watch_set(struct watch *watch, const struct bus_config *config);
 int watch_add(struct watch *watch, const struct bus_config *config);

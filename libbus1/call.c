@@ -3,8 +3,8 @@
 /*
  * Calls
  *
- * A core without BUS1_CMD_CALL gets the messages one by one, and the descriptor of the client is
- * polled until there is one to receive. The results are those of the command.
+ * If the core has no BUS1_CMD_CALL, this file sends the messages one by one, polls the descriptor
+ * of the client until a message waits, and receives it. The results are those of the command.
  */
 
 #include "base/clock.h"
@@ -55,7 +55,7 @@ static int call_wait(struct bus1_client *client, __u64 *timeout) {
         uint64_t begin = now_ns(), took;
         int r;
 
-        /* no clock reaches the greater half of the times */
+        /* more than INT64_MAX ns (292 years) counts as no time-out */
         r = ppoll(&p, 1, *timeout > INT64_MAX ? NULL : &t, NULL);
         if (r < 0)
                 r = -errno;

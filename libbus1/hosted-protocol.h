@@ -24,9 +24,9 @@
  *
  * When a message has more data than fits, RECV fails with -ENOBUFS and reports the sizes. The
  * client then READs the data piece by piece, which leaves the message queued, and takes the message
- * with a RECV that has BUS1_HOSTED_REQUEST_DATA_READ and whose reply has no data. Both fail with
- * -ESTALE when that message has gone in the meantime. So the server never allocates memory for a
- * client that is slow to receive.
+ * with a RECV that has BUS1_HOSTED_REQUEST_DATA_READ and whose reply has no data. When that message
+ * has gone in the meantime, both fail with -ESTALE, except that RECV fails with -EAGAIN when the
+ * queue is empty. So the server never allocates memory for a client that is slow to receive.
  *
  * HELLO comes with a second socket, the bell: one packet of one byte waits there while the queue is
  * readable. The client takes one packet out for each reply that has BUS1_HOSTED_REPLY_BELL. An

@@ -88,7 +88,7 @@ static struct bus1_received *received_shrink(struct bus1_received *received, siz
         return shrunk;
 }
 
-/* With a call, or with a plain receive if call is NULL. */
+/* Receive with a call, or, if call is NULL, with a plain receive. */
 static int received_alloc(struct bus1_client *client, struct bus1_cmd_call *call,
                           struct bus1_received **ret_received) {
         size_t n_transfers = FIRST_TRANSFERS, n_data = FIRST_DATA, n_fds = FIRST_FDS;

@@ -15,7 +15,8 @@
  *
  * The rules are those of dbus-daemon(1). An error in the main file or in an <include>d one makes
  * the whole configuration invalid. An error in a file of an <includedir> only excludes that file,
- * with a warning. Every message starts with FILE:LINE:COLUMN.
+ * with a warning. Each error text and warning starts with the place that it is about: FILE,
+ * FILE:LINE or FILE:LINE:COLUMN.
  */
 
 #include <stdbool.h>
@@ -203,7 +204,7 @@ enum policy_unenforced_severity {
 
 struct policy_unenforced {
         enum policy_unenforced_severity severity;
-        char *text; /* "FILE:LINE: …" */
+        char *text; /* "FILE:LINE: …", or "…" if it is about no line */
 };
 
 /*

@@ -3,7 +3,8 @@
  * Sections: made from blocks
  *
  * Rules before a final one (policy_rule_is_final()) never decide, so sections do not contain them.
- * With the stock configuration of the session bus, one rule remains in each family.
+ * With the stock configuration of the session bus, three rules remain: one about owning names, one
+ * about sending, and one about receiving.
  */
 
 #include <errno.h>

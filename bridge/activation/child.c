@@ -39,7 +39,7 @@ struct child {
  * What the new process does, up to execve()
  *
  * Another thread may have held a lock during the fork, and nothing releases it in the new process.
- * So these functions call only async-signal-safe functions and allocate no memory.
+ * So these functions take no lock and allocate no memory.
  */
 
 static void close_all_from(int fd) {

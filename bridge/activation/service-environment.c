@@ -72,7 +72,7 @@ void service_environment_clear(struct service_environment *environment) {
 
 /* the environment of a service */
 
-/* Variables that tell a service the bus that started it. */
+/* Variables that tell a service which bus has started it. */
 #define FORCED_MAX 3
 
 struct forced {

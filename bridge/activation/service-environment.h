@@ -6,10 +6,10 @@
  *
  * A service inherits the environment of the bus, except variables that systemd set only for the bus
  * (its sockets, its notify socket, its invocation and journal stream). Variables of
- * UpdateActivationEnvironment replace inherited ones. The bus finally sets the variables that tell
- * the service its address.
+ * UpdateActivationEnvironment replace inherited ones. Finally the bus sets DBUS_STARTER_ADDRESS and
+ * other variables that hold the address and the type of this bus.
  *
- * A setuid helper gets the same environment; it makes a new one for the service.
+ * The setuid helper gets the same environment, and makes a new one for the service.
  */
 
 #include <stddef.h>
@@ -17,7 +17,10 @@
 #include "bridge/base/hash.h"
 
 #define SERVICE_ENVIRONMENT_VARIABLES_MAX 4096
-/* The limit for all variables together. The kernel allows a program twice as much. */
+/*
+ * The limit for all variables together. With the usual stack limit of 8 MiB, the kernel allows
+ * twice as much for the arguments and variables of a program.
+ */
 #define SERVICE_ENVIRONMENT_BYTES_MAX (1024 * 1024)
 /* The limit for one variable with its '\0'. The kernel starts no program with a longer one. */
 #define SERVICE_VARIABLE_BYTES_MAX (128 * 1024)

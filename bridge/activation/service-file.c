@@ -267,7 +267,7 @@ static int read_open(int fd, const char *path, const char *file_name, struct ser
         buffer = malloc((size_t)st.st_size + 1);
         if (!buffer)
                 return -ENOMEM;
-        /* If a program is still writing the file, its stamp will change, and it is read again. */
+        /* If a program is still writing the file, a new stamp will make the bus read it again. */
         n = read_all(fd, buffer, (size_t)st.st_size);
         if (n < 0)
                 return set_error(ret_error, (int)n, "%s: %s", path, strerror((int)-n));

@@ -15,7 +15,10 @@
 #include "bridge/activation/service-file.h"
 #include "policy/config.h"
 
-/* Further files are left out, so that ListActivatableNames fits into a message. */
+/*
+ * The limit for one directory. Further files are left out, because the answer to
+ * ListActivatableNames has to fit into a message.
+ */
 #define SERVICE_TABLE_FILES_MAX 65536
 
 /* A file that was left out, and its stamp at that time. */
@@ -49,9 +52,9 @@ const struct service *service_table_find(const struct service_table *table, cons
 /*
  * Call this before a service is started, and for a name that is unknown and has no owner. If the
  * table is no longer right about this name, read the directories again. So the bus finds a file
- * that existed before a message was sent, even without inotify. A known name costs one stat(). An
- * unknown name costs one stat() for each directory and for each file that was left out; the
- * directories are read only if one of these has changed.
+ * that existed before a message was sent, even without inotify. A name in the table costs one
+ * stat(). Any other name costs one stat() for each directory and for each file that was left out;
+ * the directories are read only if one of these has changed.
  *
  * Returns 0 if nothing changed, or 1 with a new table in *ret_table; the caller frees the old one.
  * -ENOMEM, -EMFILE, -ENFILE.

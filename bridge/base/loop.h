@@ -9,8 +9,8 @@
  *      epoll_wait()  ->  dispatch() of each ready source  ->  expired() of each timer that is due
  *                    ->  run() of each deferred function
  *
- * The bus defers its output: all that one turn has for a descriptor goes out with one system call.
- * All callbacks return 0, or a negative errno that ends the loop.
+ * The bus defers its output: all that one turn has for a descriptor goes out together, usually with
+ * one system call. All callbacks return 0, or a negative errno that ends the loop.
  */
 
 #include <signal.h>
@@ -55,7 +55,7 @@ int64_t loop_now(void);
 
 int loop_init(struct loop *loop);
 void loop_deinit(struct loop *loop);
-/* Run turns until loop_stop() is called or a callback fails, and return its negative errno. */
+/* Run turns. Returns 0 after loop_stop(), or a negative errno if a callback or epoll fails. */
 int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 

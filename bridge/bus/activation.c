@@ -42,7 +42,10 @@ struct waiter {
 
 /* waiters */
 
-/* Waiters are counted for each user, so that no user can block the others. */
+/*
+ * The number of waiters of the client's user, or, if client is NULL, of the bus itself. Each of
+ * these has the whole limit, so no user takes the room of another.
+ */
 static uint32_t *count_of(struct activation *activation, struct client *client) {
         return client ? &client->account->n_waiting : &activation->n_own;
 }

@@ -46,7 +46,7 @@ struct bus_hooks {
                              int *ret_fd, const char **ret_why);
         /* The socket of the session was closed. Called from the event loop. */
         void (*session_end)(void *native, struct native_session *session);
-        /* A routing step is complete: all deliveries since the last call belong together. */
+        /* A routing step is complete: send the broadcast whose receivers were collected in it. */
         void (*step_end)(void *native);
         /* A well-known name has another owner (NULL: none). Called before the signals are sent. */
         void (*name_owner_changed)(void *native, const char *name, struct client *old_owner,
@@ -92,7 +92,7 @@ struct bus {
         struct policy *policy;           /* NULL: everything is allowed */
         const struct bus_config *config; /* see bus_configure(); NULL before that */
         struct mediator *mediators;      /* active security modules; NULL: none */
-        char *type;                      /* session, system, or NULL */
+        char *type;                      /* <type> of the configuration */
         char *address;                   /* as printed; NULL before listening */
         bool systemd_activation;
         bool has_servicehelper;
@@ -106,8 +106,8 @@ struct bus {
         struct account *accounts;               /* hash by uid */
         struct activation *activation;          /* NULL: no service can be started */
         struct service_environment environment; /* of services that the bus starts */
-        uint32_t n_stats;                       /* serial of the answers of Debug.Stats */
-        uint64_t mark;                          /* number of broadcasts; see client.mark */
+        uint32_t n_stats;                       /* Serial of the next answer of Debug.Stats */
+        uint64_t mark;                          /* counts broadcasts and eavesdropped messages */
 
         const struct driver_interface *interfaces[BUS_INTERFACES_MAX];
         size_t n_interfaces;

@@ -73,9 +73,10 @@ struct client_ops {
          */
         void (*reply_closed)(struct client *client, struct reply *reply);
         /*
-         * The client may be read from again: it is no longer congested (quota_is_congested()), and
-         * has no deferred answers (later.h) left. May be called from within deliver() or while
-         * another client ends. NULL for a front end that never stops reading.
+         * One reason not to read from the client has ended: its backlog is no longer too long, or
+         * it has no deferred answers (later.h) left. The front end reads again if neither
+         * client->later nor quota_is_congested() forbids it. May be called from within deliver() or
+         * while another client ends. NULL for a front end that never stops reading.
          */
         void (*resume)(struct client *client);
 };
@@ -105,7 +106,7 @@ struct client {
 
         enum client_state state;
         uint64_t id;          /* the N of the unique name :1.N; from CLIENT_REGISTERED on */
-        char unique_name[32]; /* "" before; stays the same as a monitor */
+        char unique_name[32]; /* "" before; a monitor keeps it */
         size_t n_unique_name;
         uint64_t unique_hash;
         struct client_credentials credentials;
@@ -113,7 +114,7 @@ struct client {
         bool handles_ok;     /* takes messages with attached handles */
 
         struct account *account;      /* shared by the clients of one uid */
-        struct backlog *backlog;      /* messages that it sent and others did not read yet */
+        struct backlog *backlog;      /* messages that it sent and that are not delivered yet */
         struct policy_client *policy; /* NULL: everything is allowed */
         bool may_send_all;            /* the policy allows it to send everything */
         bool may_receive_all;         /* the policy allows it to receive everything */
@@ -142,7 +143,7 @@ struct client {
         uint64_t answer_bytes; /* the part of outgoing_bytes that answers of the bus take */
         uint32_t n_notices;    /* unread signals of the bus about names */
         struct client_stats stats;
-        uint64_t mark;          /* the last broadcast that it got; see bus.mark */
+        uint64_t mark;          /* bus.mark of the last message that AddMatch rules let in */
         struct waiter *waiters; /* its messages and calls that wait for a service */
 };
 

@@ -15,7 +15,10 @@
 
 #include "base/cleanup.h"
 
-/* Linux allows 65536 groups (NGROUPS_MAX); labels are shorter. */
+/*
+ * The longest socket option is the list of groups: Linux allows 65536 of them (NGROUPS_MAX). All
+ * labels are shorter.
+ */
 #define OPTION_MAX (65536 * sizeof(uint32_t))
 #define LABEL_MAX 4096
 
@@ -38,7 +41,7 @@ void client_credentials_deinit(struct client_credentials *credentials) {
         client_credentials_init(credentials);
 }
 
-/* Move the credentials; afterwards nothing is known in *from. */
+/* Move the credentials; *from has none afterwards. */
 static void client_credentials_move(struct client_credentials *from,
                                     struct client_credentials *ret_to) {
         *ret_to = *from;
@@ -97,8 +100,8 @@ static void set_groups(struct client_credentials *credentials, uint32_t *gids, s
 }
 
 /*
- * Read a socket option of any length. *ret_value is allocated with exactly this length, because
- * each connection keeps it, plus extra bytes. It is NULL if the kernel does not know the value.
+ * Read a socket option of at most OPTION_MAX bytes. *ret_value has room for the value and extra
+ * bytes, and not more, because each connection keeps it. It is NULL if the option cannot be read.
  * Fails only with -ENOMEM.
  */
 static int get_option(int fd, int option, size_t extra, void **ret_value, size_t *ret_n) {

@@ -33,7 +33,7 @@ int later_new(struct client *client, const struct message *m, uint64_t caller_co
         return 0;
 }
 
-/* Take later out of the list of its client, which may be read from again after the last one. */
+/* Take later out of the list of its client. After the last one, the front end may read again. */
 static void later_unlink(struct later *later) {
         struct client *client = later->client;
 

@@ -4,9 +4,9 @@
 /*
  * Deferred answers - calls to the bus that it answers after the method returned
  *
- * ReloadConfig, for example, is answered when the new configuration is in force. Until then the
- * client is not read from, if its front end can wait, so that its answers keep the order of its
- * calls.
+ * For example, the bus answers ReloadConfig when the new configuration is in force. Until then it
+ * reads nothing from the socket of a legacy client, so that the client gets its answers in the
+ * order of its calls.
  *
  * A deferred answer belongs to the caller of later_new(), which ends it exactly once: by
  * later_reply(), later_fail() or later_free(). It may outlive the client; then nothing is sent.

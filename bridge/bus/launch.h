@@ -6,12 +6,14 @@
  *
  * The bus takes the first of these ways that applies:
  *
- *  - with --systemd-activation it asks systemd to start the unit of the service;
+ *  - with --systemd-activation, and SystemdService= in the service file, it asks systemd to start
+ *    this unit;
  *  - with <servicehelper> in the configuration it executes the helper, which may change users, with
  *    the name as argument;
- *  - it executes the command line of the service.
+ *  - it executes the command line in Exec= of the service file.
  *
- * If none applies, the bus only waits for a client that takes the name.
+ * The last two need Exec=. For a service file with neither Exec= nor SystemdService=, the bus only
+ * waits for a client that takes the name.
  *
  * The bus and systemd talk by signals. The bus sends ActivationRequest(unit) to
  * org.freedesktop.systemd1, and systemd sends ActivationFailure(unit, error, text) to the bus.

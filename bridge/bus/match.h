@@ -20,8 +20,8 @@
  *       rules      each one is compared in full with the message
  *
  * A rule with several further conditions goes into the branch of the most selective one. For each
- * branch and mask in use a message computes the hash that a matching rule would have, and looks at
- * that bucket only. match-index.c describes namespaces, paths and senders with several names.
+ * branch and mask in use, the search computes the hash that a matching rule would have, and looks
+ * at that bucket only. match-index.c describes namespaces, paths and senders with several names.
  */
 
 #include "bridge/bus/client.h"

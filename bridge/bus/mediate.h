@@ -55,7 +55,8 @@ bool mediate_has(const struct bus *bus, const char *name);
 
 /*
  * Do all modules allow the action? On a denial *ret_reason gets an allocated text for the client
- * (NULL without memory) and a line is logged. With ret_reason NULL nothing is logged.
+ * (NULL without memory) and a line is logged. Only mediate_message() accepts NULL for ret_reason;
+ * then it logs nothing.
  */
 bool mediate_message(struct bus *bus, const struct mediation_message *asked, char **ret_reason);
 bool mediate_own(const struct client *client, const char *name, char **ret_reason);

@@ -28,8 +28,9 @@ void client_deinit(struct client *client);
 /* Hello: give the client its unique name. */
 int client_register(struct client *client);
 /*
- * BecomeMonitor: take all names and match rules from the client, and send it NameLost. The client
- * takes over rules, which are parsed already; with none it sees every message.
+ * BecomeMonitor: take all names and match rules from the client, and send it NameLost. Its deferred
+ * answers and pending replies end. The client takes over rules, which are parsed already; with none
+ * it sees every message.
  */
 int client_become_monitor(struct client *client, struct match_rule **rules, size_t n_rules);
 /*

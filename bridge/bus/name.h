@@ -37,7 +37,7 @@ enum {
 struct name {
         struct name_ownership *queue; /* the owner first; never empty */
         UT_hash_handle hh;
-        uint64_t hash; /* with the seed of the bus; match rules use the same */
+        uint64_t hash; /* with the seed of the bus; match rules use it, too */
         size_t n_name;
         char name[];
 };
@@ -91,7 +91,7 @@ int name_request(struct name_registry *registry, struct client *client, const ch
 void name_ownership_release(struct name_registry *registry, struct name_ownership *ownership,
                             struct name_change *ret_change);
 struct name_ownership *name_ownership_find(struct name *name, struct client *client);
-/* policy_peer.owns: does the client own or wait for name, or (prefix) for a name below it? */
+/* policy_peer.owns: does the client own or wait for name, or, with prefix, a name below it? */
 bool name_client_owns(void *client, const char *name, bool prefix);
 /*
  * policy_peer.next_name: the next name that the client owns or waits for, or NULL after the last

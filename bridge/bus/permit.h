@@ -7,8 +7,8 @@
  * Programs make the same calls again and again. The verdict about a call depends on the rules for
  * its sender, the names of its receiver, the interface, the member, and maybe the path. A receiver
  * keeps one permit for each of the last few different calls that were allowed without being logged.
- * The policy is asked each time about all other messages: denied ones, errors, and messages with
- * descriptors. A receiver loses its permits when its names or the policy change.
+ * All other messages get no permit: denied calls, calls with descriptors or without interface, and
+ * messages that are no calls. A receiver loses its permits when its names or the policy change.
  */
 
 #include "bridge/bus/client.h"

@@ -10,15 +10,15 @@
 #include "base/cleanup.h"
 #include "bridge/bus/bus.h"
 
-/* A client is not read from while more bytes of answers from the bus than this wait for it. */
+/* While this many bytes of answers of the bus wait for a client, the bus does not read from it. */
 #define ANSWER_BYTES_MAX (16 * 1024 * 1024)
 /* The number of notices that may wait for a client; more than any client has names. */
 #define NOTICES_MAX (64 * 1024)
 /* All queues of a user together may hold as much as this number of full queues (max_outgoing_*). */
 #define USER_QUEUES_MAX 8
 /*
- * Each queue may hold this much even if the user's queues are full together, so that clients that
- * read are not blocked.
+ * When the queues of a user are full together (USER_QUEUES_MAX), each one may still hold this much.
+ * So a client that reads gets its messages even if other clients of its user do not read.
  */
 #define USER_RESERVE_BYTES (256 * 1024)
 

@@ -37,9 +37,10 @@ void account_put(struct bus *bus, struct account *account);
 
 /*
  * The backlog of a client: calls and signals that it sent to one other client each, and that still
- * wait in the queues of their receivers. While it exceeds max_incoming_bytes or
- * max_incoming_unix_fds, the client is not read from. Answers and broadcasts do not count, because
- * their receivers asked for them: a client that does not read must not be able to stop a service.
+ * wait in the queues of their receivers, or for a service that is being started. While it has
+ * max_incoming_bytes or max_incoming_unix_fds or more, the bus does not read from the client.
+ * Answers and broadcasts do not count, because their receivers asked for them: a client that does
+ * not read must not be able to stop a service.
  * Messages point to the backlog of their sender, which therefore outlives the sender until the last
  * of them has left its queue.
  */
@@ -60,7 +61,7 @@ void backlog_abandon(struct backlog *backlog);
 enum quota_kind {
         QUOTA_MESSAGE, /* another client sent it: max_outgoing_* apply */
         QUOTA_ANSWER,  /* the bus answers a call: always fits, but see quota_is_congested() */
-        QUOTA_NOTICE,  /* a signal of the bus about names; others can cause any number */
+        QUOTA_NOTICE,  /* a signal of the bus about names: NOTICES_MAX applies */
 };
 
 /* The kind of m in the queue of client. Copies for a monitor are QUOTA_MESSAGE. */

@@ -154,8 +154,8 @@ int tell_replies_expired(struct bus *bus, int64_t now, int64_t *ret_next) {
 
 /*
  * Send a signal with these strings to the client, or (NULL) to every client with a match rule for
- * it. A signal that nobody would see is not made: a client that has gone gets none, but monitors
- * see it.
+ * it. Without monitors, no signal is made for a client that has gone, nor, if client is NULL, on a
+ * bus without match rules: nobody would see it.
  */
 static int send_signal(struct bus *bus, struct client *client, const char *member,
                        const char *signature, const char *const *strings) {

@@ -4,8 +4,9 @@
 /*
  * Unicast - messages of a client to one other client
  *
- * A call or signal is checked by the policy, a call that wants an answer opens a pending reply, and
- * the front end of the receiver takes the message. If any step refuses, the sender gets an error.
+ * The policy and the security modules judge a call or signal, a call that wants an answer opens a
+ * pending reply, and the front end of the receiver takes the message. If any step refuses, the
+ * sender gets an error.
  * An answer is let through only for a pending reply, which it ends.
  *
  * cookie is the caller_cookie of client_receive(); each function ends it or passes it on. All

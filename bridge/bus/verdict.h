@@ -37,8 +37,8 @@ bool verdict_check_connect(struct bus *bus, const struct client_credentials *cre
                            bool anonymous);
 
 /*
- * Like verdict_ask(), but quick for clients that no rule can restrict. On most buses these are all
- * clients.
+ * Like verdict_ask(), but quick for clients that no rule can restrict. On a session bus these are
+ * usually all clients.
  */
 static inline bool verdict_check(struct bus *bus, struct client *sender, struct client *receiver,
                                  const struct message *m, const struct verdict_context *context,

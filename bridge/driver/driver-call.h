@@ -51,8 +51,8 @@ struct driver_method {
         const char *out;
         /*
          * Returns 0 after the results are written; then the reply is sent, unless
-         * driver_call_reply() has sent it. Or DRIVER_CALL_FAILED, or a negative errno that is
-         * fatal.
+         * driver_call_reply() has sent it, or driver_call_later() or driver_call_leave() has taken
+         * over the answer. Or DRIVER_CALL_FAILED, or a negative errno that is fatal.
          */
         int (*run)(struct driver_call *call);
         unsigned flags;

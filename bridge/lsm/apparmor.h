@@ -6,8 +6,8 @@
  *
  * A message needs the permission of two profiles: the sender's must let it send to the receiver,
  * the receiver's must let it receive from the sender. A program without a profile (unconfined) may
- * do everything, and a permitted call may be answered. A question to the kernel takes system calls,
- * so the mediator keeps the last answers until profiles change.
+ * do everything, and the reply to a permitted call needs no permission. A question to the kernel
+ * takes system calls, so the mediator keeps the last answers until profiles change.
  */
 
 #include <sys/apparmor.h>

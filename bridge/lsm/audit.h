@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * Audit - USER_AVC records in the kernel's audit log, about the denials of security modules
+ * Audit - USER_AVC records in the kernel's audit log, about verdicts of security modules
  *
  * Writing needs CAP_AUDIT_WRITE and libaudit. If either is missing, fd stays -1 and the caller
- * writes the denial to the log of the bus.
+ * writes the text of the record to the log of the bus.
  */
 
 #include <sys/types.h>

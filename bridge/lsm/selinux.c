@@ -57,8 +57,8 @@ static int describe(void *data, security_class_t class, char *text, size_t n_tex
 }
 
 /*
- * A callback of the library. Denials go to the audit log if the bus can write to it, everything
- * else goes to the log of the bus.
+ * A callback of the library. Denials go to the audit log if the bus can write to it, else to the
+ * log of the bus. All other texts go to the log of the bus.
  */
 __attribute__((format(printf, 2, 3))) static int say(int type, const char *format, ...) {
         char text[2048];

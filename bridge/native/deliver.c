@@ -85,7 +85,7 @@ int native_send(struct native *native, uint64_t to, struct message *m,
 
 /* broadcasts */
 
-/* The multicast failed. Send to each receiver alone, so that one full queue stops no other. */
+/* The multicast failed. Send to each receiver alone, so that one full queue does not stop all. */
 static int broadcast_singly(struct native *native) {
         int r;
 

@@ -3,8 +3,9 @@
 /*
  * Nodes and handles of the bus
  *
- * Two tables find them by ID. bus1 never uses an ID again, so no entry is stale. The bus owns the
- * handles that travel with a message until the message is freed.
+ * Two tables find them by ID. bus1 never uses an ID again, so an ID can only find the entry of its
+ * own node or handle. The bus owns the handles that travel with a message until the message is
+ * freed.
  */
 
 #include "bridge/native/native-private.h"

@@ -189,7 +189,7 @@ static inline bool client_is_unrestricted(const struct client *client) {
 
 /* ids.c: nodes and handles of the bus */
 
-/* Clients do not choose IDs or pointers, so spreading the values is enough. */
+/* For IDs, pointers and uids. Clients choose none of them, so spreading the values is enough. */
 static inline unsigned native_hash(uint64_t id) {
         return (unsigned)((id * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
 }
@@ -292,7 +292,8 @@ int native_opening_new(struct native_session *session, uint32_t serial, uint64_t
                        struct client *owner, const char *name, const char *path);
 /*
  * Answer the look-up with the handle attached to m. If m is no method return (NULL: the owner will
- * not answer), the answer is a look-up node.
+ * not answer), or a direct channel is not allowed any more, the answer is the handle of a look-up
+ * node.
  */
 int native_opening_answered(struct native_opening *opening, struct message *m);
 /* opening_timer: look-ups whose deadline has passed are answered with look-up nodes. */

@@ -3,11 +3,12 @@
 /*
  * Direct channels
  *
- * If the policy allows every message between two native clients, a look-up makes the bus ask the
- * owner's library for a node for this one caller (org.bus1.Session1.OpenNode). The bus gives the
- * handle of this node to the caller. The owner knows the caller by the node, and the bus sees none
- * of the calls. If the owner answers with an error, or not in time, the caller gets the handle of a
- * look-up node of the bus instead.
+ * A look-up of a native owner's name makes the bus ask the owner's library for a node for this one
+ * caller (org.bus1.Session1.OpenNode), if the policy allows every message between the two clients,
+ * there is no monitor, eavesdropper or security module, and the owner has published a name or an
+ * object. The bus gives the handle of the node to the caller. The owner knows the caller by the
+ * node, and the bus sees none of the calls. If the owner answers with an error, or not in time, the
+ * caller gets the handle of a look-up node of the bus instead.
  *
  *        caller             bus                owner
  *          |--- Lookup ----->|                   |

@@ -5,7 +5,8 @@
  *
  * A session begins when the socket front end has authenticated the program. The bus makes a session
  * node and gives the program the only handle to it. The session ends when its anchor (the socket)
- * is closed, the program's peer goes, or the program breaks the protocol.
+ * is closed, the program's peer or its home node goes, the program breaks the protocol, the bus
+ * cannot tell it to close direct channels, or the bus ends.
  */
 
 #include "bridge/native/native-private.h"

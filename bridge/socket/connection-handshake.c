@@ -21,7 +21,7 @@ static void negotiate(struct connection *connection, struct sasl_answer *answer,
         int fd = -1, r;
 
         *ret_fd = -1;
-        /* A native session belongs to a user that the kernel knows. */
+        /* A session has the credentials of the socket, so the client must have proved these. */
         if (connection->sasl.mechanism != SASL_MECHANISM_EXTERNAL) {
                 sasl_server_refuse_bus1(&connection->sasl, "bus1 is possible only after EXTERNAL",
                                         answer);

@@ -5,8 +5,8 @@
  * Cookies - look-ups that do not block the bus
  *
  * The file of a keyring may be on a slow file system, and another program may hold its lock for
- * seconds. So a thread does each look-up, and answers all requests that arrive meanwhile. The
- * functions here are called from the bus thread only.
+ * seconds. So a thread does each look-up, and its result is the answer to all requests that arrive
+ * meanwhile. The functions here are called from the bus thread only.
  */
 
 #include <pthread.h>

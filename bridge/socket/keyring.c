@@ -98,7 +98,7 @@ static int try_lock(struct keyring *keyring) {
         return 0;
 }
 
-/* A lock that outlasts all tries is removed: the process that left it has died. */
+/* A lock that outlasts all tries is removed: the process that made it has probably died. */
 static int keyring_lock(struct keyring *keyring, const atomic_bool *cancel) {
         static const struct timespec delay = {.tv_nsec = LOCK_DELAY};
         int r = -EEXIST;

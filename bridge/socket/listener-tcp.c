@@ -5,7 +5,7 @@
  * Sockets")
  *
  * Nothing is encrypted, the kernel does not tell which user connects, and descriptors cannot be
- * passed. So system buses do not listen on TCP unless they were built to.
+ * passed. So a system bus listens on TCP only if it was built with -Dtcp=all.
  */
 
 #include "bridge/socket/listener-tcp.h"
@@ -54,8 +54,9 @@ int listener_check_tcp(const struct server *server, char **ret_error) {
                                  "This message bus was built without TCP");
         if (BRIDGE_TCP == TCP_SESSION && type && strcmp(type, "system") == 0)
                 return set_error(ret_error, -EPROTONOSUPPORT,
-                                 "A system bus does not listen on TCP, which protects nothing "
-                                 "and tells nothing about clients (meson -Dtcp=all lets it)");
+                                 "A system bus does not listen on TCP, because TCP neither "
+                                 "encrypts nor identifies users (a build with meson -Dtcp=all "
+                                 "does)");
         return 0;
 }
 

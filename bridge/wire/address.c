@@ -22,8 +22,8 @@ static bool is_plain(char c) {
 }
 
 /*
- * Unescape the n bytes at s. at is the offset of s in the whole text; error texts give offsets in
- * that.
+ * Unescape the n bytes at s. at is the offset of s in the whole text, because error texts give
+ * offsets in the whole text.
  */
 static int unescape(const char *s, size_t n, size_t at, char **ret_value, char **ret_error) {
         CLEANUP_FREE char *value = malloc(n + 1);

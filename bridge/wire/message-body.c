@@ -17,7 +17,7 @@
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
-/* The kinds of open containers. */
+/* A container whose end has not been reached. */
 struct frame {
         enum {
                 FRAME_ARRAY,

@@ -34,7 +34,11 @@ enum {
         MESSAGE_FLAG_ALLOW_INTERACTIVE_AUTHORIZATION = 4,
 };
 
-/* Why a message is refused (D-Bus spec, "Message Protocol"). The sender loses its connection. */
+/*
+ * Why a message is refused (D-Bus spec, "Message Protocol"). The bus then disconnects the sender,
+ * unless a native program sent the message to a node other than its session node, for example to a
+ * look-up node (bridge/native/receive.c).
+ */
 enum {
         MESSAGE_E_BYTE_ORDER = 1,
         MESSAGE_E_VERSION,

@@ -72,7 +72,8 @@ struct sasl_answer {
 };
 
 /*
- * Set all public members to their defaults. The caller must set only guid, mechanisms and peer_uid.
+ * Set all public members to their defaults: only EXTERNAL is allowed, descriptors and bus1 are
+ * possible, and the user is unknown. The caller must set guid and peer_uid.
  */
 void sasl_server_init(struct sasl_server *s);
 void sasl_server_deinit(struct sasl_server *s);

@@ -7,8 +7,9 @@
  * A client is one bus1 peer: a queue, and the nodes and handles that belong to it. It lives on the
  * kernel device, on the socket of a hosted core, or in the same process; everything below works the
  * same on all of them. The structures are those of <linux/bus1.h>, the semantics those of bus1(7).
- * Every function that can fail returns 0 (or a documented non-negative value) or a negative errno,
- * and a failure has had no effect. Only one thread at a time may use a client.
+ * Every function that can fail returns 0 (or a documented non-negative value) or a negative errno.
+ * A failure has had no effect, with one exception: bus1_client_call() and bus1_client_call_alloc()
+ * may have sent messages. Only one thread at a time may use a client.
  */
 
 #include <linux/bus1.h>
@@ -60,7 +61,7 @@ int bus1_client_get_peer_fd(const struct bus1_client *client);
 /* commands */
 
 /*
- * Create nodes, and copy handles from one peer to another (to == NULL: the same). See bus1(7).
+ * Create nodes, and copy handles from one peer to another, or within one (to is NULL). See bus1(7).
  * -EBADRQC for an ID that is no handle of from; -EINVAL for wrong flags; -EXDEV when the peers do
  * not live on the same core; -EDQUOT.
  */
@@ -97,9 +98,11 @@ int bus1_client_send_flags(struct bus1_client *client, uint64_t flags, size_t n_
  *  BUS1_RECV_FLAG_PEEK         the message stays queued. Its handles cannot be used yet, and its
  *                              descriptors are only counted
  *
- * A file descriptor is -1 if there was no room for it, here or on its way from a hosted core. On
- * the device (BUS1_FEATURE_POOL), message may have BUS1_MESSAGE_FLAG_POOL. Then it is the start of
- * a struct bus1_message_pool, and the data goes into the pool, see bus1_client_slice_release().
+ * A file descriptor is -1 if this process may not open another one, or if a hosted core could not
+ * send it. On the device (BUS1_FEATURE_POOL), message may have BUS1_MESSAGE_FLAG_POOL. Then it is
+ * the start of a struct bus1_message_pool, and the data goes into the pool, see
+ * bus1_client_slice_release().
+ *
  * -EAGAIN if there is no message. -EMSGSIZE if it does not fit: it stays queued, and n_transfers,
  * n_data and n_fds are set to the room that it needs.
  */

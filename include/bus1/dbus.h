@@ -23,7 +23,8 @@
  * Different buses are independent. Handlers run only inside bus1_dbus_dispatch(). They may call
  * every function of this header: blocking calls, dispatch itself, and functions that free the
  * object, the subscription or even the bus that they are called for. Only the get and set functions
- * of a property must not free or change their object.
+ * of a property must not free or change their object. bus1_dbus_object_emit_changed() calls the get
+ * function, too.
  */
 
 #include <bus1/bus1.h>
@@ -146,9 +147,9 @@ void bus1_dbus_release(struct bus1_dbus *bus, uint64_t handle);
 
 /*
  * Send a signal, or a call without a reply, which gets the flag NO_REPLY_EXPECTED. The handles, at
- * most 255, are copied: the sender keeps its own. -EBADRQC when to or a handle is unknown,
- * -ENOTCONN when there is no bus or it has gone, -EDQUOT when the receiver's queue is full,
- * -EMSGSIZE when there are too many handles.
+ * most 256 (255 in a call with a reply), are copied: the sender keeps its own. -EBADRQC when to or
+ * a handle is unknown, -ENOTCONN when there is no bus or it has gone, -EDQUOT when the receiver's
+ * queue is full, -EMSGSIZE when there are too many handles.
  */
 int bus1_dbus_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                    const uint64_t *handles, size_t n_handles);
@@ -217,7 +218,10 @@ int bus1_dbus_lookup_object(struct bus1_dbus *bus, const char *name, const char 
 /* Give any handle a name and path at which every member can call it. The caller frees both. */
 int bus1_dbus_export(struct bus1_dbus *bus, uint64_t handle, char **ret_name, char **ret_path,
                      DBusError *error);
-/* Get the credentials of a name's owner, which the bus determined when the owner connected. */
+/*
+ * Get the uid and pid of a name's owner, which the bus determined when the owner connected. The gid
+ * is UINT32_MAX: unknown.
+ */
 int bus1_dbus_get_credentials(struct bus1_dbus *bus, const char *name,
                               struct bus1_dbus_credentials *ret_credentials, DBusError *error);
 

@@ -15,7 +15,8 @@
  * flags are always refused with EINVAL.
  *
  * Every command returns 0 on success and a negative errno on failure. A failed command has had no
- * effect, except that EFAULT may also mean that only its results could not be written.
+ * effect, with two exceptions: EFAULT may also mean that only its results could not be written, and
+ * BUS1_CMD_CALL may have sent messages.
  */
 
 #include <linux/ioctl.h>
@@ -26,7 +27,7 @@
 /* No node, no handle, no account. */
 #define BUS1_INVALID			((__u64)-1)
 
-/* Set in every ID that was made by bus1; such IDs are never reused. */
+/* Set in every ID that bus1 makes. bus1 never gives one peer the same ID twice. */
 #define BUS1_MANAGED			((__u64)0x1)
 
 /* transfers */
@@ -126,7 +127,7 @@ struct bus1_metadata_secctx {
 
 struct bus1_cmd_transfer {
 	__u64 flags;		/* 0 */
-	__u64 to;		/* descriptor of the destination peer, or (__u64)-1 for the same */
+	__u64 to;		/* descriptor of the destination peer, or (__u64)-1: this peer */
 	__u64 n_transfers;
 	__u64 ptr_src;		/* struct bus1_transfer * */
 	__u64 ptr_dst;		/* struct bus1_transfer * */

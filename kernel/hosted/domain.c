@@ -53,7 +53,7 @@ static void domain_timer_expired(struct hosted_loop *loop)
 
 /*
  * Unlike in the kernel, a file in a message takes a descriptor of this process, and all users share
- * these.
+ * these descriptors. So their limit follows RLIMIT_NOFILE.
  */
 static struct bus1_limits domain_limits(void)
 {

@@ -8,8 +8,8 @@
  * with the peer the queue that the message may wait in. So payload.c refuses such a descriptor, and
  * needs to recognise one. There are two kinds:
  *
- *	a socket pair made here		known by the cookie that the kernel gave the client's socket
- *	a connection to a listener	known by the address that it is connected to
+ *	a socket pair made here		recognised by the kernel's cookie of the client's socket
+ *	a connection to a listener	recognised by the address that it is connected to
  *
  * Only the thread that serves adds and removes entries. Any thread may call hosted_ends_have().
  */

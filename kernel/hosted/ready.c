@@ -7,10 +7,11 @@
  * the report may come before the clearing, and find the descriptor still set. So after clearing the
  * descriptor, the update checks the queue once more.
  *
- * A bell is a socket pair, and not an eventfd of the server. O_NONBLOCK belongs to the open file,
- * so a client could clear it, fill the counter, and block the server. The server only sends on its
- * own end of the pair, which never waits for the client. A client that takes no packets out of its
- * end fills the socket and sees itself readable for ever: it harms only itself.
+ * A bell is a socket pair, and not an eventfd. Client and server would share the open file of an
+ * eventfd, so a client could clear O_NONBLOCK, fill the counter, and block the server. On its own
+ * end of the pair the server sends with MSG_DONTWAIT, so it never waits for the client. A client
+ * that takes no packets out of its end fills the socket, and sees the bell readable for ever: it
+ * harms only itself.
  */
 
 #include "kernel/hosted/ready.h"

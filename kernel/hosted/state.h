@@ -7,7 +7,7 @@
  * A domain is one core: the accounts of its users, and the peers that can exchange messages. Peers
  * in the same process (local.c) use the core by calls. Peers in other processes (served peers) use
  * it by packets on a socket, which the thread that serves reads. The files of this folder are
- * layers, and each layer uses only those below it:
+ * floors, and each floor uses only those below it:
  *
  *	domain				creation, the public functions
  *	local	listener		clients in this process; listening sockets

@@ -4,7 +4,8 @@
 /*
  * Users
  *
- * This limits the descriptors and the time of the server that all peers of one user take together.
+ * This file limits the peers of one user, which take descriptors of the server, and the time of the
+ * server that all peers of the user take together.
  * A request that fits into a packet is quick. But a request can name as much data, or as many
  * handles, as the core takes. In the kernel that costs only the caller; here it keeps everybody
  * waiting. So after such a request the server pauses the user for as long as the request took: it

@@ -5,8 +5,8 @@
  * Calls
  *
  * A call carries a new one-shot node for its reply. That node, not the serial, says which call is
- * answered, so only the callee can answer it. When the callee's handle to the node goes unused, the
- * call ends with NoReply.
+ * answered, so only the callee can answer it. When the callee releases its handle to the node
+ * without a reply, the call ends with NoReply.
  */
 
 #include "libbus1/dbus/membership.h"

@@ -27,8 +27,8 @@ int membership_hello(struct bus1_dbus *bus, DBusError *error);
 /*
  * Make a node of the given kind, and pass its only handle to the bus with a call of
  * org.bus1.Bridge1, whose arguments are those of dbus_message_append_args(). The node ends when the
- * bus releases the handle. If the call fails, it ends at once, and *ret_node becomes BUS1_INVALID.
- * ret_reply can be NULL.
+ * bus releases the handle. If the call fails, the node ends at once, and *ret_node becomes
+ * BUS1_INVALID. ret_reply can be NULL.
  */
 int call_bus_with_node(struct bus1_dbus *bus, const char *member, enum node_kind kind, void *data,
                        uint64_t *ret_node, struct bus1_dbus_message **ret_reply, DBusError *error,

@@ -45,8 +45,9 @@
 struct bus1_dbus {
         struct bus1_client *client;
         /*
-         * Waiting for a message is also waiting for the end of the bus, which ends the session
-         * node. On a hosted core only the socket tells of it.
+         * The core has BUS1_CMD_CALL, so one system call waits for a message and receives it.
+         * This wait also ends when the bus ends: the end of the session node is a notification. A
+         * hosted core lacks the command, and there only the socket tells that the bus has ended.
          */
         bool can_wait;
         int socket_fd; /* the anchor: the bus ends the session when it closes; -1 without a bus */

@@ -3,7 +3,7 @@
 
 #include <linux/types.h>
 
-/* The kernel has no operator for this on 32 bits. */
+/* The kernel needs a function: on 32-bit machines it cannot divide 64-bit numbers with "/". */
 static inline u64 div64_u64(u64 dividend, u64 divisor)
 {
 	return dividend / divisor;
