@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Extensions of the interface, on every transport. */
+/* Extensions of the bus1 interface (CONTINUE, PEEK, DISCARD, ...), on every transport. */
 
 #include "test/unit/libbus1/fixture.h"
 #include <check.h>
@@ -75,7 +75,7 @@ TRANSPORT_TEST(send_goes_on_when_a_destination_fails) {
                 bus1_received_free(received);
         }
 
-        /* the caller may pass no array for the errors, and without the flag there are none */
+        /* The caller need not pass errors. Without CONTINUE, a lost destination is no error. */
         message.n_transfers = 0;
         ck_assert_int_eq(
                 bus1_client_send_flags(b, BUS1_SEND_FLAG_CONTINUE, 1, handles, NULL, &message), 0);

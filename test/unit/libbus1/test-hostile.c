@@ -266,7 +266,10 @@ START_TEST(bell_has_one_packet_while_a_message_waits) {
         uint64_t node, handle;
         int fd;
 
-        /* neither a client without a bell nor one that never reads its bell harms others */
+        /*
+         * The client has no bell until it sends HELLO (i = 50), and never reads from its bell. Both
+         * must do no harm to others. hosted-protocol.h explains the bell.
+         */
         local = raw_serve(&fd, &node, &handle);
         recv_request.message_type = BUS1_INVALID;
         for (int i = 0; i < 100; i++) {
@@ -394,7 +397,10 @@ START_TEST(hostile_packets_harm_nobody) {
 }
 END_TEST
 
-/* Prepare a request that takes the server long: it has more handles than a user may have. */
+/*
+ * Prepare a send that takes the server long, and fails in the end: its messages together carry more
+ * handles than a user may have.
+ */
 static int memfd_of_long_request(struct bus1_hosted_request *request, uint64_t handle) {
         enum { N_IDS = 16384, N_TRANSFERS = 1024 };
         static uint64_t ids[N_IDS];
