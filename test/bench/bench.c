@@ -111,7 +111,7 @@ static void measure_footprints(const struct options *o, const char *directory,
                 };
 }
 
-/* Count system calls: last, and in one round, because tracing slows the bus. */
+/* Count system calls. One round is enough, because the counts hardly vary. */
 static void count_calls(const struct options *o, const char *directory, struct results *results) {
         for (size_t w = 0; w < n_workloads; w++)
                 for (int b = 0; b < N_BUSES; b++) {

@@ -37,7 +37,10 @@ struct end {
 
 void end_pair(enum end_kind kind, struct end ends[static 2]);
 void end_close(struct end *end);
-/* For END_BUS1 and END_CALL: make a node of end, and give to a handle of it. Returns the handle. */
+/*
+ * For END_BUS1 and END_CALL: make a node of the first end, and a handle to this node for the second
+ * end. Returns the ID of the handle.
+ */
 uint64_t end_introduce(const struct end *end, const struct end *to);
 
 /* Wait for a message, unless the receive call itself waits. */

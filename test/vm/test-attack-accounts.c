@@ -152,7 +152,7 @@ static long long slab(void) {
         return kib * 1024;
 }
 
-/* The peer to gives the peer from a handle. Send one message through it, and receive it. */
+/* Give the sender the receiver's handle, send one message through it, and receive the message. */
 static void send_once(int from, int to, uint64_t handle) {
         struct bus1_metadata_credentials metadata;
         uint64_t copied = handle_copy(to, from, handle);

@@ -8,7 +8,7 @@
  * user, and must not keep other users from their own commands.
  *
  *      stall     senders that stall while the kernel copies their data
- *      nowhere   the same with a handle that does not exist, so that the kernel should copy nothing
+ *      nowhere   the same with a handle that does not exist, so the kernel must copy nothing
  *      receive   receivers of 2016 that stall while the kernel copies the result of the receive to
  *                them. Then the message has left the queue, and another thread releases its slice
  *      groups    a sender that changes its groups after each message: each message keeps the
@@ -264,14 +264,17 @@ static void attacker_receive(int to) {
                 pause();
 }
 
-/* groups: those of the attacker's user namespace */
+/* the groups of the attacker's user namespace */
 #define FIRST_GROUP 100000
 #define N_GROUPS 16383
 /* the limit of the attacker's peer */
 #define MAX_IN_FLIGHT (2 * MIB)
 #define N_THAT_FIT (MAX_IN_FLIGHT / (N_GROUPS * sizeof(gid_t)))
 
-/* Send messages of one byte. Each keeps its own copy of the groups. Report how many fit. */
+/*
+ * Set the groups and send a message of one byte, again and again: each message keeps credentials of
+ * its own. Report how many messages the limit allows.
+ */
 static void attacker_groups(int from, int to) {
         gid_t *groups = malloc(N_GROUPS * sizeof(*groups));
         struct bus1_2016_peer_reset limits = {};

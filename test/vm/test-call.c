@@ -233,7 +233,7 @@ static void test_errors(void) {
         struct pair pair = pair_new();
         struct call call;
 
-        /* an invalid command sends nothing, also if only its first receive is invalid */
+        /* an invalid command sends nothing, even if only its first receive is invalid */
         call_init(&call, 1, 1);
         call_send(&call, 0, pair.to_b, "no");
         call.cmd.flags = 1;

@@ -95,7 +95,7 @@ static void check_other(const struct operation *operation, unsigned pages, int b
         unsigned n_node_releases = 0;
         int r = 0;
 
-        /* the kernel may close the last descriptor of peer a a moment after the process died */
+        /* both processes are dead, but the kernel may close their descriptors a moment later */
         for (int i = 0; i < 5000; i++) {
                 while ((r = recv_any(b, &metadata)) >= 0)
                         n_node_releases += r == BUS1_MESSAGE_TYPE_NODE_RELEASE;

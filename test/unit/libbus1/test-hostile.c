@@ -267,8 +267,8 @@ START_TEST(bell_has_one_packet_while_a_message_waits) {
         int fd;
 
         /*
-         * The client has no bell until it sends HELLO (i = 50), and never reads from its bell. Both
-         * must do no harm to others. hosted-protocol.h explains the bell.
+         * The client has no bell until it sends HELLO (i = 50), and afterwards it never reads from
+         * its bell. Neither must harm other clients. hosted-protocol.h explains the bell.
          */
         local = raw_serve(&fd, &node, &handle);
         recv_request.message_type = BUS1_INVALID;

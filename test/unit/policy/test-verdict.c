@@ -163,7 +163,10 @@ static const struct verdict sends[] = {
         {"<allow send_broadcast=\"false\"/>", {CALL}, true, 1},
         {"<allow send_broadcast=\"false\"/>", {RETURN}, true, 1},
         {"<allow send_broadcast=\"false\" send_type=\"signal\"/>", {CALL}, false, 0},
-        /* a rule without type, path, interface, member or peer does not override earlier rules */
+        /*
+         * A rule without type, path, interface, member or peer decides only about messages that it
+         * matches. (dbus-daemon ignores all rules of its kind before it.)
+         */
         {"<allow send_type=\"method_call\"/>\n<allow send_broadcast=\"true\"/>", {CALL}, true, 1},
         {"<allow send_type=\"method_call\"/>\n<deny send_error=\"e.r\"/>", {CALL}, true, 1},
         /* requested replies */
