@@ -666,7 +666,6 @@ static void test_without_2016(void) {
 int main(int argc, char **argv) {
         const char *what = argc == 2 ? argv[1] : "";
 
-        /* the test sends standard output as a descriptor; it may be closed */
         if (strcmp(what, "query") == 0) {
                 test_query();
         } else if (strcmp(what, "limits") == 0) {

@@ -318,7 +318,10 @@ START_TEST(client_that_reads_no_replies_is_dropped) {
                 ck_assert_int_lt(++n, 100000);
         close(fd);
 
-        /* the limit of descriptors in flight is common to all clients of the server */
+        /*
+         * Each reply to HELLO carries a descriptor. Unread replies of one client must not use up
+         * the server's limit of descriptors in flight, which is common to all clients.
+         */
         request = request_init(BUS1_HOSTED_HELLO);
         fd = raw_connect(&fixture);
         ck_assert_int_eq(raw_send(fd, &request, sizeof(request), NULL, 0), 0);
