@@ -5,8 +5,8 @@
  *
  *      close     a receive that fails must neither show descriptors to other threads, nor close a
  *                descriptor that another thread has made in the meantime
- *      flight    a user can keep only so many files in queues as a process may have descriptors. Only
- *                the last message that the kernel accepts may exceed this number
+ *      flight    a user can keep only so many files in queues as a process may have descriptors.
+ *                Only the last message that the kernel accepts may exceed this number
  */
 
 #include "device.h"
