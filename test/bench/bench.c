@@ -30,7 +30,7 @@ struct options {
         double seconds;
         const char *only;
         const char *system_policy;
-        bool instructions;                  /* count instructions, and measure nothing else */
+        bool instructions;                  /* count instructions only: see instructions.sh */
         struct bench_bus (*buses)[N_BUSES]; /* index: the setting */
 };
 
@@ -111,7 +111,7 @@ static void measure_footprints(const struct options *o, const char *directory,
                 };
 }
 
-/* Count system calls. This needs no rounds, and comes last, because tracing is slow. */
+/* Count system calls. One round is enough, because the counts hardly vary. */
 static void count_calls(const struct options *o, const char *directory, struct results *results) {
         for (size_t w = 0; w < n_workloads; w++)
                 for (int b = 0; b < N_BUSES; b++) {
@@ -153,7 +153,7 @@ static void measure(const struct options *o, const char *directory) {
                 return;
         }
 
-        /* first, while no other process shares memory with the bus */
+        /* first: instances of the bus that run later would share pages with the measured one */
         measure_footprints(o, directory, &results);
         run_workloads(o, directory, &results);
         count_calls(o, directory, &results);

@@ -5,7 +5,8 @@
  *
  * dbus-broker opens no listening sockets. Its parent, the controller, speaks to it over a private
  * D-Bus connection (dbus-broker(1), "CONTROLLER") and gives it a listening socket with a policy.
- * This controller has only the necessary: one socket, one policy for all users, no activation.
+ * This controller has only what the benchmarks need: one socket, one policy for all users, no
+ * activation.
  */
 
 #include "test/bench/bus.h"
@@ -27,7 +28,7 @@
 #define BATCH "bta(btbs)a(btssssuutt)a(btssssuutt)"
 #define POLICY "(a(u(" BATCH "))a(buu(" BATCH "))a(ss)bs)"
 
-/* The rules of a family, with ascending priorities. */
+/* Append the rules of a family, with ascending priorities. */
 static int append_rules(sd_bus_message *m, const struct bench_policy *policy,
                         enum bench_rule_family family) {
         bool own = family == BENCH_RULE_OWN;

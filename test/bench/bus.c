@@ -225,7 +225,7 @@ void bus_connect(struct bench_bus *bus, size_t n, int *fds, char (*unique)[64], 
                 if (fds[i] < 0)
                         raw_fail("%s: %s", bus->address, strerror(errno));
                 raw_hello(fds[i], unique[i]);
-                /* after this answer, no more messages of the set-up arrive */
+                /* after this answer, no message that the set-up caused arrives any more */
                 raw_bus_call(fds[i], i > 0 && rule ? "AddMatch" : "NameHasOwner",
                              i > 0 && rule ? rule : "com.example.Nobody");
         }

@@ -5,7 +5,7 @@
  * The buses that are measured
  *
  * A bus is a running daemon with an address, whose CPU time can be read. Or it is the forwarder,
- * which is started for each measurement with the number of sockets that the measurement needs.
+ * which bus_connect() starts for each measurement with as many sockets as the measurement needs.
  */
 
 #include <stdbool.h>
@@ -61,7 +61,7 @@ void bus_disconnect(struct bench_bus *bus, size_t n, int *fds);
 
 /* parts */
 
-/* Never returns. With in_pairs, neighbours are connected; else the first with all others. */
+/* Forward between sockets: 0 and 1, 2 and 3, ... with in_pairs; else the first and all others. */
 __attribute__((noreturn)) void forwarder_run(const int *fds, size_t n_fds, bool in_pairs);
 /*
  * Run dbus-broker on a listening socket, and its controller in another process. Sets both pids and

@@ -35,7 +35,7 @@ static pid_t attach(pid_t pid, const char *output) {
                 peer_end(tracer);
                 tracer = -1;
         }
-        /* keep the pipe open: its buffer has room for the other output of strace */
+        /* keep the pipe open for the other output of strace, for which its buffer has room */
         if (tracer > 0)
                 fcntl(ready[0], F_SETFD, FD_CLOEXEC);
         else

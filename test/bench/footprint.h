@@ -2,14 +2,14 @@
 #pragma once
 
 /*
- * Footprint - measures how long a bus takes to start, and how much memory its clients need
+ * Footprint - measures how long a bus takes to start, and how much memory it needs for its clients
  */
 
 #include "test/bench/bus.h"
 
 struct footprint {
         double spawn_ms;       /* from the fork to the reply to the first Hello */
-        double start_kib;      /* memory of the process with one client */
+        double start_kib;      /* memory of the bus with one client */
         double connection_kib; /* memory for each more connection */
         double rule_kib;       /* memory for each match rule */
 };

@@ -15,7 +15,7 @@ struct counting {
         uint64_t n;
 };
 
-/* Send a command of callgrind. Returns the instructions since the last reset to zero, if any. */
+/* Send a command to callgrind. Returns the instructions since the last "zero" that it reports. */
 static uint64_t ask_callgrind(pid_t pid, const char *command) {
         char text[64], line[256];
         uint64_t n = 0, sum = 0;

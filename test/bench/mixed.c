@@ -16,7 +16,7 @@ struct party {
         char (*unique)[64];
         bool in_pairs;
         int fd;
-        uint8_t **calls, **replies; /* one for each other client */
+        uint8_t **calls, **replies; /* one for each client, also for this one */
         size_t *n_calls, *n_replies;
         size_t reply_serial_at;
         uint32_t serial;

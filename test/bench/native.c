@@ -3,9 +3,9 @@
 /*
  * bus1-bench-native - measures how fast the hosted core is
  *
- * Measures ping-pong between two bus1 peers: in two processes over the hosted socket server, and in
- * two threads of one process. The same ping-pong over a SOCK_SEQPACKET socket is the baseline: two
- * processes or threads need at least that to exchange messages on this machine.
+ * Measures ping-pong between two bus1 peers: in two processes, each of which reaches the core
+ * through a socket, and in two threads of the process that hosts the core. The baseline is the same
+ * ping-pong over a SOCK_SEQPACKET socket, without a core.
  */
 
 #include <bus1/bus1.h>
@@ -146,7 +146,7 @@ static double ping(struct end *end, double seconds) {
         return n / (stop - start);
 }
 
-/* arrangements: each returns round trips per second, or NAN if it is not available */
+/* arrangements: each returns round trips per second, or NAN if it was not measured */
 
 typedef double (*arrangement)(size_t size, double seconds);
 
@@ -198,8 +198,8 @@ static double socket_threads(size_t size, double seconds) {
 
 /*
  * Make a served peer and exchange handles with the other process. Both peers were granted a handle
- * of a third peer, the acquaintance. Each peer sends it a handle of a new node, and receives the
- * handle of the other peer.
+ * of a third peer, the acquaintance. Each peer sends the acquaintance a handle of a new node, and
+ * gets the handle that the other peer sent.
  */
 static void served_peer_meet(struct end *end, int fd, uint64_t acquaintance) {
         struct bus1_transfer node = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};

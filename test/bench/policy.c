@@ -27,7 +27,7 @@ static void add(struct bench_policy *policy, enum bench_rule_family family, bool
                 raw_fail("out of memory");
 }
 
-/* The rules that the package of a service installs. */
+/* Add rules like those that the package of a service installs. */
 static void add_service(struct bench_policy *policy, const char *name) {
         static const char *const interfaces[RULES_PER_SERVICE - 2] = {
                 "org.freedesktop.DBus.Introspectable",
@@ -50,7 +50,7 @@ struct bench_policy *bench_policy_new(const char *name) {
         if (!policy || !(policy->rules = calloc(BENCH_POLICY_RULES, sizeof(*policy->rules))))
                 raw_fail("out of memory");
 
-        /* the rules of system.conf */
+        /* rules like those of system.conf */
         add(policy, BENCH_RULE_OWN, false, 0, NULL, NULL);
         add(policy, BENCH_RULE_SEND, false, RAW_CALL, NULL, NULL);
         add(policy, BENCH_RULE_SEND, true, RAW_SIGNAL, NULL, NULL);
@@ -76,7 +76,7 @@ struct bench_policy *bench_policy_new(const char *name) {
         return policy;
 }
 
-/* Can dbus-broker express the rule? It decides by itself about requested replies. */
+/* Can the protocol of dbus-broker express the rule? dbus-broker itself decides about replies. */
 static bool is_expressible(const struct policy_rule *rule) {
         return !rule->error_name && rule->broadcast == POLICY_ANY && rule->min_fds == 0 &&
                rule->max_fds == UINT32_MAX &&

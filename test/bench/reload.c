@@ -8,8 +8,8 @@
  * 20,000 rules, is read again and again. It alternates between two policies. Both let the interface
  * X pass and refuse Y: one refuses to send it, the other refuses to receive it. So if a message of
  * Y arrives, it was judged by a mixture of both policies. This, or a lost message, ends the
- * program. It prints how long batches took, in milliseconds: the longest batch, and the longest of
- * all but one in a thousand.
+ * program. It prints how long batches took, in milliseconds: the longest batch, and the longest one
+ * if the slowest thousandth of the batches is left out.
  */
 
 #include <errno.h>
@@ -55,7 +55,7 @@ struct run {
         int control;
         struct stream in; /* received by control */
         const char *directory;
-        uint64_t n_messages, messages; /* to be sent; sent so far */
+        uint64_t n_messages, messages; /* to be sent at least; sent so far */
         unsigned n_reloads, reloads;   /* to be done; asked for so far */
         bool reloading;
         uint64_t batches;
@@ -87,7 +87,7 @@ static void write_policy(const char *directory, bool by_receiver) {
         write_file(directory, "policy.conf", text);
 }
 
-/* Write rules that can decide although policy.conf comes before them. */
+/* Write the 20,000 rules, and all.conf, which includes policy.conf first and then these rules. */
 static void write_rules(const char *directory) {
         static char text[RULES * 128 + 256];
         char rules[300];
@@ -225,7 +225,7 @@ static void control_receive(struct run *run) {
         }
 }
 
-/* The longest delay apart from the n longest ones, in ms. */
+/* The longest delay of a batch, in ms, without the n longest ones. */
 static double delay(const struct run *run, uint64_t n) {
         size_t i = TICKS;
 
@@ -298,7 +298,7 @@ static struct outcome run_once(struct bench_bus *bus, const char *directory, uin
         return outcome;
 }
 
-/* Discard the log lines about refused messages. */
+/* Start a bus that discards its log lines, which are about refused messages. */
 static void start_silently(struct bench_bus *bus, enum bus_kind kind, const char *binary,
                            const char *directory, const struct bench_policy *policy) {
         int saved = fcntl(2, F_DUPFD_CLOEXEC, 3), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -383,7 +383,9 @@ int main(int argc, char **argv) {
                "longest", "reloading", "ratio", "99.9 %", "reloading", "ratio");
         if (bridge)
                 measure(BUS_BRIDGE, bridge, directory, n_messages, n_reloads);
-        /* fewer messages: the verdicts of dbus-daemon cost so much that all would take 15 minutes
+        /*
+         * Fewer messages and reloads: the verdicts of dbus-daemon cost so much that all would take
+         * 15 minutes.
          */
         measure(BUS_DAEMON, daemon, directory, n_messages / 50, n_reloads / 10);
         snprintf(command, sizeof(command), "rm -rf %s", directory);

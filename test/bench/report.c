@@ -11,11 +11,11 @@
 #include "test/bench/raw.h"
 
 enum metric {
-        RATE,     /* at least: advantage over dbus-broker in operations per second */
-        CPU,      /* at least: advantage over dbus-broker in CPU time */
-        BASELINE, /* at most: CPU time compared with another workload on the bridge */
+        RATE,     /* at least: operations per second, divided by those of dbus-broker */
+        CPU,      /* at least: CPU time of dbus-broker, divided by that of the bridge */
+        BASELINE, /* at most: CPU time, divided by that of another workload on the bridge */
         CALLS,    /* at most: system calls per message */
-        START,    /* at most: KiB of memory, here and below */
+        START,    /* this and the following: at most, KiB of memory */
         CONNECTION,
         RULE,
 };
@@ -62,7 +62,7 @@ static void print_number(double v, int width, int digits) {
                 printf(" %*.*f", width, digits, v);
 }
 
-/* lower: the lower number is better. */
+/* If lower, a lower number is better: the ratios are then those of the other bus to the bridge. */
 static void print_row(const char *name, const double values[N_BUSES], int digits, bool lower) {
         bool any = false;
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The report of a run: prints tables of results, and which targets are met */
+/* The report of a run: prints tables of results, and which of the project's targets are met. */
 
 #include "test/bench/footprint.h"
 #include "test/bench/workload.h"
 
 #define WORKLOADS_MAX 64
 
-/* Medians. NAN: was not measured. */
+/* The medians of all rounds. NAN: was not measured. */
 struct results {
         double rate[WORKLOADS_MAX][N_BUSES];
         double cpu[WORKLOADS_MAX][N_BUSES];

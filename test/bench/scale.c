@@ -6,13 +6,14 @@
  *         bus1-scale [--device] [--handles N] [--peers N] [--rounds N]
  *
  * Sends and receives a message, with and without a handle in it: first while the two peers have ten
- * handles each and ten other peers are open, then with N handles and N peers (default 100000 and
- * 10000), then with ten again. It prints the least time of all rounds in each case, and the ratio.
- * Each of the other peers holds a handle of the receiver's node. If root runs the program, the
- * other peers belong to a thousand users, a message of each of these users waits at the receiver's
- * user, and the sender also belongs to another user than the receiver.
+ * handles each and ten other peers are open, then with --handles and --peers (default 100000 and
+ * 10000), then with ten of each again. For each case it prints the shortest round, and the ratio of
+ * many to ten. Each of the other peers holds a handle of the receiver's node. If root runs the
+ * program, the other peers belong to a thousand users, and a message of each of these users waits
+ * in the queue of a third peer of the receiver's user. The sender then belongs to yet another user.
  *
- * Without --device the core is in this process. With it, N descriptors must be allowed.
+ * Without --device the core is in this process. With --device each peer is a descriptor, and the
+ * limit of open descriptors must permit so many.
  */
 
 #include <bus1/bus1.h>
@@ -33,7 +34,7 @@
 #define BATCH 1000
 #define PER_ROUND 500
 
-/* only the environment can make a call fail */
+/* For calls that fail only if the machine lacks something: then the program ends. */
 #define must(expression)                                                                         \
         do {                                                                                     \
                 int result = (expression);                                                       \
@@ -48,7 +49,7 @@ struct scale {
         struct bus1_client *sender, *receiver, *sink;
         uint64_t node,
                 handle; /* a node of the receiver, and the handle of it that the sender holds */
-        uint64_t own, to_sink; /* handles that the receiver holds: of its own node, of the sink */
+        uint64_t own, to_sink; /* handles that the receiver holds: of node, and of a node of sink */
         struct bus1_client **peers;
         size_t n_peers, n_handles;
         size_t n_rounds;
@@ -120,7 +121,7 @@ static double now(void) {
         return t.tv_sec * 1e9 + t.tv_nsec;
 }
 
-/* Nanoseconds for each case: the least time of all rounds. */
+/* Nanoseconds of one message in each case: the least average of all rounds, also earlier ones. */
 static void measure(struct scale *scale, double times[N_CASES]) {
         for (size_t round = 0; round < scale->n_rounds; round++)
                 for (int k = 0; k < N_CASES; k++) {

@@ -38,7 +38,7 @@ static int stranger(struct bench_bus *bus, char unique[static 64]) {
 
         if (fd < 0)
                 raw_fail("%s: %s", bus->address, strerror(errno));
-        /* processes that are forked later must not have this descriptor */
+        /* The descriptor stays open until the benchmark ends, so that the bus keeps the load. */
         raw_hello(fd, unique);
         return fd;
 }

@@ -45,7 +45,7 @@ enum bench_rule_family {
         BENCH_RULE_RECEIVE,
 };
 
-/* One <allow> or <deny>. NULL and 0 match everything. */
+/* One <allow> or <deny>. A field that is NULL or 0 matches everything. */
 struct bench_rule {
         enum bench_rule_family family;
         bool allow;
@@ -68,14 +68,14 @@ struct bench_policy {
 };
 
 /*
- * A policy like that of a system bus: no client may own a name or call another client, except for
- * the rules of 121 services. One of these services has the given name, also as its interface.
+ * A policy like that of a system bus: clients may own a name or call another client only by the
+ * rules of 121 services. One of these services has the given name, which is also its interface.
  */
 struct bench_policy *bench_policy_new(const char *name);
 /*
- * The rules of a file that apply to this process, for dbus-broker, which gets its rules from its
- * parent. Rules that it does not support are left out: those about errors, broadcasts, prefixes of
- * destinations and numbers of descriptors.
+ * The rules of a file that apply to the user of this process, and the file. dbus-broker reads no
+ * file: the controller sends it the rules. Rules that it does not support are left out: those about
+ * errors, broadcasts, prefixes of destinations and numbers of descriptors.
  */
 struct bench_policy *bench_policy_load(const char *file);
 /* The policy as elements of <policy>. The caller frees the text. */

@@ -4,7 +4,8 @@
 /*
  * Traffic - the messages that the clients of a benchmark send and receive
  *
- * Messages to send are built once and then patched. Received bytes are a stream.
+ * A message to send is built once. Before each send, only its serials are patched. Received bytes
+ * are a stream, from which complete messages are taken.
  */
 
 #include <stdbool.h>
@@ -26,7 +27,7 @@ struct batch {
 };
 
 void batch_init(struct batch *b, const uint8_t *message, size_t n_message, size_t copies);
-/* Write n copies with new serials; with single, one write for each. */
+/* Write n copies with new serials: in one write, or, with single, in one write for each. */
 void batch_write(struct batch *b, int fd, size_t n, bool single);
 
 /* Received bytes, from which complete messages are taken. */

@@ -48,14 +48,14 @@ static const char *const pattern_names[] = {
 /* One process: what it sends to, and how many messages it receives. */
 struct process {
         struct end end;
-        uint64_t handles[N]; /* bus1: destinations */
-        int fds[N];          /* sockets: the same */
+        uint64_t handles[N]; /* for bus1: the destinations */
+        int fds[N];          /* for sockets: one for each destination */
         unsigned n_destinations;
         unsigned n_sends;
         unsigned n_receives;
 };
 
-/* Connect a process with a receiver. */
+/* Add a receiver to the destinations of a process. */
 static void process_connect(struct process *from, struct process *to) {
         struct sockaddr_un address = {};
         socklen_t length = sizeof(address);
@@ -80,7 +80,7 @@ static void process_open(struct process *process, enum end_kind kind) {
                 end_pair(kind, ends);
                 end_close(&ends[1]);
                 process->end = ends[0];
-                /* the notifications about the other end */
+                /* take the notifications about the end of the closed peer */
                 if (end_exchange(&process->end, NULL, 0, 0, data, SIZE, 16) != 2)
                         raw_fail("no notifications");
                 return;
@@ -109,8 +109,7 @@ static void process_send(const struct process *process) {
                         raw_fail("send: %s", strerror(errno));
 }
 
-/* Receive up to n messages, at least one. Returns how many messages of other processes there were.
- */
+/* Receive at least one message, and at most n. Returns how many. */
 static unsigned process_receive(const struct process *process, unsigned n) {
         uint8_t buffer[SIZE];
 
@@ -164,7 +163,7 @@ static void make_processes(enum pattern pattern, enum end_kind kind, struct proc
         *ret_n = n;
 }
 
-/* The microseconds of one message. */
+/* Returns the microseconds of one message. */
 static double measure(enum pattern pattern, enum end_kind kind) {
         struct process processes[2 * N];
         unsigned n, n_messages = 0;
@@ -180,7 +179,7 @@ static double measure(enum pattern pattern, enum end_kind kind) {
                 if (peer_fork() > 0)
                         continue;
                 close(start[1]);
-                /* the end of the file is the start */
+                /* the parent closes the pipe to start all processes at once */
                 if (read(start[0], &byte, 1) != 0)
                         _exit(1);
                 process_run(&processes[i]);

@@ -42,7 +42,7 @@ static void check(int r, const char *what) {
                 raw_fail("%s: %s", what, strerror(-r));
 }
 
-/* Tell the parent that the service is there. */
+/* Tell the parent that the service has its name. */
 static void report_ready(int fd) {
         if (write(fd, "", 1) != 1)
                 raw_fail("pipe");
@@ -183,7 +183,7 @@ static double native_measure(const char *address, const char *text, bool channel
 
 /* rounds */
 
-/* The microseconds of one call. */
+/* Returns the microseconds of one call. */
 static double measure(const struct bench_bus *bus, enum way way, const char *text) {
         bool native = way == WAY_NATIVE || way == WAY_CHANNEL;
         double took;

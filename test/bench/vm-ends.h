@@ -15,9 +15,9 @@
 
 enum end_kind {
         END_BUS1,     /* bus1 by ioctl() */
-        END_USERS,    /* the same between two users; needs root */
+        END_USERS,    /* like END_BUS1, between two users; needs root */
         END_CALL,     /* bus1, with BUS1_CMD_CALL instead of send, poll and recv */
-        END_CALLERS,  /* the same between two users */
+        END_CALLERS,  /* like END_CALL, between two users; needs root */
         END_LIBBUS1,  /* bus1 with libbus1 */
         END_SOCKET,   /* SOCK_SEQPACKET; waits with poll(), as a program with an event loop does */
         END_BLOCKING, /* SOCK_SEQPACKET; waits in recv() */
@@ -31,24 +31,27 @@ struct end {
         enum end_kind kind;
         int fd;                     /* messages are received here */
         int out;                    /* for a pipe: messages are sent here */
-        uint64_t handle;            /* for a peer: of a node of the other end */
+        uint64_t handle;            /* for a peer: the handle of a node of the other end */
         struct bus1_client *client; /* for END_LIBBUS1 */
 };
 
 void end_pair(enum end_kind kind, struct end ends[static 2]);
 void end_close(struct end *end);
-/* For END_BUS1: give the other end a handle of a new node. */
+/*
+ * For END_BUS1 and END_CALL: make a node of the first end, and a handle to this node for the second
+ * end. Returns the ID of the handle.
+ */
 uint64_t end_introduce(const struct end *end, const struct end *to);
 
 /* Wait for a message, unless the receive call itself waits. */
 void end_wait(const struct end *end);
 void end_send(const struct end *end, const void *data, size_t n);
-/* False if there is no message. If the receive call waits: false if the other end is closed. */
+/* False if there is no message. For END_BLOCKING, which waits: false if the other end is closed. */
 bool end_recv(const struct end *end, void *data, size_t n);
 
 /*
- * Send n_out messages, then receive up to n_in, but at least one, of n bytes at most. Waits for the
- * first one. Returns the number received.
+ * Send n_out messages of n_bytes_out bytes. Then wait for a message, and receive one to n_in
+ * messages of at most n_bytes_in bytes. Returns the number of received messages.
  */
 unsigned end_exchange(const struct end *end, const void *out, size_t n_bytes_out, unsigned n_out,
                       void *in, size_t n_bytes_in, unsigned n_in);
@@ -65,10 +68,10 @@ int end_recv_fd(const struct end *end);
 /* capabilities */
 
 /*
- * One end makes a capability and passes it to the other end. The other end ends the capability, and
- * the first one is notified. For bus1, the capability is a node and its handle; otherwise it is a
- * pair of sockets or a pipe, and one of its ends is passed over a socket.
+ * One end makes a capability and passes it to the other end. The other end releases it, and the
+ * first end is notified. For bus1, the capability is a node, whose handle is passed. Otherwise it
+ * is a pair of sockets or a pipe, one end of which is passed over a socket.
  */
 void capability_pass_new(const struct end *from, const struct end *to);
-/* For END_BUS1: pass a handle, which the other end releases. */
+/* For END_BUS1: pass a handle, which the receiving end releases. */
 void capability_pass(const struct end *from, const struct end *to, uint64_t handle);

@@ -26,7 +26,7 @@
 #define MAX_ROUNDS 101
 #define MAX_SIZE 65536
 #define MAX_RECEIVERS 100
-#define BATCH 16 /* messages of a stream before the sender waits; a pipe has room for so many */
+#define BATCH 16 /* messages of a stream before the sender waits for a reply; a pipe holds them */
 
 static uint8_t data[MAX_SIZE];
 
@@ -37,8 +37,8 @@ struct row {
         unsigned n_receivers;
         unsigned n_times;
         unsigned kinds;
-        double most;      /* target: the greatest allowed ratio to a socket; 0: no target */
-        double call_most; /* the same with BUS1_CMD_CALL, to a socket that fits best */
+        double most;      /* target: the greatest allowed ratio to END_SOCKET; 0: no target */
+        double call_most; /* for END_CALL: to END_BLOCKING in ping-pong, else to END_SOCKET */
 };
 
 /* workloads: each returns the microseconds of one operation */
@@ -63,8 +63,7 @@ static double ping_pong(const struct row *row, enum end_kind kind) {
         return took * 1e6 / row->n_times;
 }
 
-/* Send to another process. It receives all waiting messages when it runs, and confirms each batch.
- */
+/* Send batches to another process, which sends one message back for each batch. */
 static double stream(const struct row *row, enum end_kind kind) {
         struct end ends[2];
         double begin, took;
@@ -87,7 +86,7 @@ static double stream(const struct row *row, enum end_kind kind) {
         return took * 1e6 / row->n_times;
 }
 
-/* Send and receive in one process, so that only the sending is measured. */
+/* Send and receive in one process. Only the time of the sending counts. */
 static double multicast(const struct row *row, enum end_kind kind) {
         struct end ends[MAX_RECEIVERS][2], *sender = &ends[0][0];
         uint64_t handles[MAX_RECEIVERS];
@@ -167,7 +166,7 @@ static double pass_fd(const struct row *row, enum end_kind kind) {
         return took * 1e6 / row->n_times;
 }
 
-/* For sockets and pipes, the capability is a descriptor. */
+/* Over a socket, the capability is a descriptor. */
 static double pass_handle(const struct row *row, enum end_kind kind) {
         struct end ends[2];
         double took;
@@ -221,7 +220,7 @@ static double call(struct bench_bus *bus, size_t size) {
 
 struct results {
         double kernel[N_ROWS][N_END_KINDS];
-        double dbus[N_ROWS]; /* for the rows of ping-pong */
+        double dbus[N_ROWS]; /* calls through dbus-broker, for the rows of ping-pong */
 };
 
 static void measure(struct bench_bus *broker, unsigned n_rounds, struct results *ret_results) {

@@ -66,7 +66,7 @@ double bench_now(void) {
         return ts.tv_sec + ts.tv_nsec * 1e-9;
 }
 
-/* Start a process for the other end, which works until it is killed. */
+/* Start a process that works until it is killed, at the latest when its parent ends. */
 pid_t peer_fork(void) {
         pid_t pid = fork();
 
@@ -146,7 +146,7 @@ static uint64_t calls_run(const struct workload *w, int fd, const char *callee, 
 
 /* signals */
 
-/* Count the signals of all receivers. Write a byte to credit for each block that all received. */
+/* Count the signals that all receivers get. When a block is complete, write a byte to credit. */
 __attribute__((noreturn)) static void receivers_run(const struct workload *w, const int *fds,
                                                     int credit) {
         struct stream *in = calloc(w->receivers, sizeof(*in));

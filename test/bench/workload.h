@@ -4,7 +4,7 @@
 /*
  * Workloads
  *
- * A workload is one way to use a bus for a given time. The benchmark is the table of all workloads.
+ * A workload is one way to use a bus for a given time. bus1-bench measures all of workloads[].
  */
 
 #include "test/bench/bus.h"
@@ -16,23 +16,23 @@
 enum workload_kind {
         WORKLOAD_CALLS,   /* calls to a process that answers them; several may be outstanding */
         WORKLOAD_SIGNALS, /* signals to receivers, all in one other process */
-        WORKLOAD_MIXED, /* each client is a process, which calls all others and is called by them */
+        WORKLOAD_MIXED,   /* each client is a process; all call each other */
         WORKLOAD_CONNECT, /* connect, Hello, close */
 };
 
 struct workload {
         const char *name;
         enum workload_kind kind;
-        bool one_cpu;       /* all on one CPU: latency without the cost of waking another CPU */
-        bool single_writes; /* one write for each message */
+        bool one_cpu;       /* all on CPU 0: latency without the cost of waking another CPU */
+        bool single_writes; /* clients use one write() for each message, not one for several */
         size_t n_body;
-        unsigned window;       /* calls outstanding, or blocks of signals that have not arrived */
+        unsigned window;       /* number of calls outstanding, or blocks of signals in flight */
         unsigned block;        /* signals in a block */
         unsigned receivers;    /* receivers of signals; in a mixed workload, clients */
         bool broadcast;        /* the signals are broadcasts */
         const char *signature; /* of the signals; NULL means "ay" */
         bool to_name;          /* calls go to a well-known name */
-        bool count_calls;      /* also count system calls */
+        bool count_calls;      /* also count system calls; --instructions runs only these */
         enum setting setting;
 };
 
@@ -45,7 +45,7 @@ struct workload_result {
 extern const struct workload workloads[];
 extern const size_t n_workloads;
 
-/* Called right before and right after the measured time. */
+/* Functions that are called right before and right after the measured time. */
 struct workload_probe {
         void (*begin)(struct workload_probe *probe, const struct bench_bus *bus);
         void (*end)(struct workload_probe *probe);
@@ -61,8 +61,8 @@ bool workload_run(const struct workload *w, struct bench_bus *bus, double second
 /* parts */
 
 /*
- * Let n clients call each other for the given time: each one calls random others, or only its
- * neighbour. Returns the number of answered calls.
+ * Let n clients call each other for the given time. Each one always has one call outstanding: to a
+ * random client, or with in_pairs to its neighbour. Returns the number of answered calls.
  */
 uint64_t mixed_run(size_t n, const int *fds, char (*unique)[64], bool in_pairs, size_t n_body,
                    double seconds);

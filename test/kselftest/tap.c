@@ -3,9 +3,10 @@
 /*
  * Runs the tests of a program and reports their results as TAP
  *
- * A program of this folder runs one test, or the one that its argument names, and exits with 0 when
- * it passes. The Makefile renames its main() to test_main(). This main() runs test_main() in a
- * process of its own for each test, with its output as comments.
+ * Without an argument, a test program runs its only test; otherwise it runs the test that its
+ * argument names. It exits with 0 when the test passes. The Makefile renames its main() to
+ * test_main(). The main() of this file runs test_main() in a new process for each test, and prints
+ * the output of the test as TAP comments.
  */
 
 #include "../kselftest.h"
@@ -22,7 +23,7 @@
 
 int test_main(int argc, char **argv);
 
-/* the arguments of programs that have several tests */
+/* programs that need an argument, and the arguments for the tests to run */
 static const struct {
         const char *program;
         const char *tests[MAX_TESTS];
@@ -64,7 +65,7 @@ static void run(const char *program, const char *test) {
         }
         if (waitpid(pid, &status, 0) < 0)
                 ksft_exit_fail_msg("waitpid: %s\n", strerror(errno));
-        /* A test that fails may leave processes. */
+        /* A test that fails may leave processes, which are in its process group. */
         kill(-pid, SIGKILL);
         report_output(output);
         fclose(output);

@@ -15,24 +15,24 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-/* The tests have the style of user space. Some functions are used only by tests that stay there. */
+/* The tests are written in the style of user space, and some of their functions are unused here. */
 #pragma GCC diagnostic ignored "-Wdeclaration-after-statement"
 #pragma GCC diagnostic ignored "-Wunused-function"
 
-/* Helpers do not get the test as an argument, so assertions find it by the task that runs it. */
+/* Helpers do not get the test as an argument. The task that runs the test has a pointer to it. */
 #define check_test() (current->kunit_test)
 
 #define START_TEST(name) static void name##_check(int _i __maybe_unused)
 #define END_TEST
 
-/* The case of KUnit that runs a test for each number from first to end - 1. */
+/* Define the case of KUnit that runs a test once for each _i from first to end - 1. */
 #define CHECK_CASE(name, first, end)                  \
         static void name(struct kunit *test) {        \
                 for (int i = (first); i < (end); i++) \
                         name##_check(i);              \
         }
 
-/* Functions that run before and after each test. */
+/* Define the functions of KUnit that run setup() and teardown() before and after each test. */
 #define CHECK_FIXTURE(setup, teardown)                   \
         static int check_setup(struct kunit *test) {     \
                 setup();                                 \
@@ -71,7 +71,7 @@
 /* limits, variables and memory */
 
 #define UINT64_MAX U64_MAX
-/* Only one thread runs tests, and the kernel has no such variables. */
+/* The kernel has no thread-local variables, and only one thread runs tests. */
 #define _Thread_local
 
 static inline void *malloc(size_t size) {

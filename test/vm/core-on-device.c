@@ -101,7 +101,7 @@ struct bus1_payload *bus1_payload_unref(struct bus1_payload *payload) {
 
 /* peers */
 
-/* Become another user if possible. Unlike libc, the system call changes this thread only. */
+/* As another user, if possible. The system call changes only this thread, unlike setresuid(). */
 static int open_as(uid_t uid) {
         bool changed = syscall(SYS_setresuid, -1, uid, -1) == 0;
         int fd = open("/dev/bus1", O_RDWR | O_CLOEXEC);

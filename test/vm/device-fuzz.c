@@ -32,7 +32,7 @@
 
 #define N_THREADS 4
 #define N_PEERS 7
-/* the last N_OLD of the peers use the interface of 2016 */
+/* the last N_OLD peers use the interface of 2016 */
 #define N_OLD 3
 #define N_ARRAY 20
 #define MEMORY 65536
@@ -49,7 +49,7 @@ static atomic_ullong n_commands, n_successes;
 struct fuzzer {
         pthread_t thread;
         uint64_t random;
-        /* the second half cannot be accessed */
+        /* 2 * MEMORY bytes, of which the second half cannot be accessed */
         uint8_t *memory;
 };
 
@@ -89,7 +89,7 @@ static uint64_t flags(struct fuzzer *fuzzer, uint64_t known) {
         return rarely(fuzzer) ? anything(fuzzer) : fuzzer->random & known;
 }
 
-/* IDs are odd and ascending: lower ones are older. */
+/* The core gives out odd, ascending IDs, so a lower ID is older. Low IDs are drawn more often. */
 static uint64_t id(struct fuzzer *fuzzer) {
         return rarely(fuzzer) ? anything(fuzzer) : 2 * draw(fuzzer, 1 + draw(fuzzer, 3000)) + 1;
 }
@@ -244,7 +244,7 @@ static int step(struct fuzzer *fuzzer, struct arguments *a) {
         }
 }
 
-/* An ID that the user chose, or one that the core chose. The core's IDs grow in steps of four. */
+/* An ID of 2016: one that the user chose (0, 4, ...), or one that the core chose (3, 7, ...). */
 static uint64_t id_2016(struct fuzzer *fuzzer) {
         if (rarely(fuzzer))
                 return anything(fuzzer);
@@ -289,7 +289,7 @@ static int recv_2016(struct fuzzer *fuzzer) {
                 uint8_t *pool = mmap(NULL, 8192, PROT_READ, MAP_SHARED, fd, start);
 
                 if (pool != MAP_FAILED) {
-                        /* a direct read could fault: the descriptor may be another peer's by now */
+                        /* a direct read could fault: fd may be another peer by now */
                         struct iovec to = {made, recv.msg.n_fds * sizeof(*made)};
                         struct iovec from = {pool + (at - start), to.iov_len};
 
@@ -397,7 +397,7 @@ int main(int argc, char **argv) {
         size_t n_places;
 
         printf("seed %llu\n", (unsigned long long)seed);
-        /* in ascending order: descriptors that are sent, peers, descriptors that are received */
+        /* The numbers ascend: descriptors that are sent, then peers, then received descriptors. */
         if (eventfd(0, EFD_CLOEXEC) < 0)
                 return 1;
         for (size_t i = 0; i < N_PEERS; i++) {

@@ -149,7 +149,7 @@ void expect_exit(pid_t pid) {
 void expect_no_usage(void) {
         bool used = true;
 
-        /* the work queue drops references a moment later */
+        /* a work queue of the kernel drops the last references a moment later */
         for (int i = 0; i < 200 && used; i++) {
                 FILE *f = fopen(USAGE_PATH, "re");
                 unsigned long long n;

@@ -37,7 +37,7 @@ int recv_any(int fd, struct bus1_metadata_credentials *ret);
 void write_file(const char *path, const char *text);
 /* Make n IDs the first ones in the user namespace of a process. The file is uid_map or gid_map. */
 void map_ids(pid_t pid, const char *file, unsigned first, unsigned n);
-/* Number of open descriptors among the lower ones. */
+/* Number of open descriptors below 256. */
 int count_fds(void);
 /* Wait for a process, which must exit with 0. */
 void expect_exit(pid_t pid);

@@ -15,7 +15,7 @@
 
 #define NODE 0x100
 #define ANOTHER 0x104
-/* does not exist yet */
+/* the ID of a node that the command makes */
 #define NEW 0x200
 
 static const struct bus1_2016_peer_reset no_limits = {

@@ -2,12 +2,13 @@
 #pragma once
 
 /*
- * Every command once, on peers that have objects and messages of every kind
+ * Every command once, on peers that have objects
  *
- * A scene has two peers that own nodes, hold handles of each other and have a message queued. An
- * operation prepares one command of the first peer in memory where each pointer of the command
- * points to a page of its own, so that a test can make any of them fault. A transcript lists what
- * both peers have and receive after the operation. Equal behaviour gives equal transcripts.
+ * A scene has two peers. Both own nodes and hold handles, and a message of the second peer waits in
+ * the queue of the first. An operation prepares one command of the first peer. Each pointer of the
+ * command points to a page of its own, so that a test can make an access to any of these pages
+ * fault. A transcript lists what both peers have and receive after the operation. Equal behaviour
+ * gives equal transcripts.
  */
 
 #include "device.h"
@@ -62,7 +63,7 @@ struct operation {
         unsigned pages;
         /* the command may have its effect although it fails with EFAULT */
         bool is_done_before_results;
-        /* afterwards a refuses every command */
+        /* after the command, a refuses every other command */
         bool ends;
         /* a is a peer of 2016, b is not */
         bool is_2016;

@@ -3,11 +3,11 @@
 
 /* A cgroup whose processes get little of the processors' time. Needs root. */
 
-/* Make it. cpu_max is "TIME PERIOD" in microseconds, as in the file cpu.max. */
+/* Make the cgroup. cpu_max is "TIME PERIOD" in microseconds, as in the file cpu.max. */
 void slow_begin(const char *cpu_max);
-/* Change the limit; "max PERIOD" is none. */
+/* Change the limit. "max PERIOD" removes it. */
 void slow_limit(const char *cpu_max);
 /* Move this process into it. */
 void slow_join(void);
-/* All of its processes must have been killed. */
+/* Remove the cgroup. All of its processes must have been killed. */
 void slow_end(void);

@@ -304,7 +304,7 @@ static void test_handles(void) {
         EXPECT(handle_transfer(a.fd, 0x101, b.fd, &id) == -ENXIO);
         EXPECT(handle_transfer(a.fd, BUS1_HANDLE_INVALID, b.fd, &id) == -ENXIO);
         EXPECT(handle_transfer(a.fd, 0x102, b.fd, &id) == -EINVAL);
-        /* none of these made a node */
+        /* none of these failed commands made a node */
         EXPECT(handle_release(a.fd, 0x100) == -ENXIO);
 
         /* with -1 as destination, the peer gets one more reference to the ID of its own node */
@@ -323,7 +323,7 @@ static void test_handles(void) {
         EXPECT(handle_release(b.fd, handle) == 0);
         EXPECT(handle_release(b.fd, handle) == -ENXIO);
         EXPECT(events(a.fd) == (POLLIN | POLLOUT));
-        /* a new handle makes the queued notification moot */
+        /* a new handle to the node cancels the queued notification NODE_RELEASE */
         id = handle_of(&a, 0x100, &b);
         EXPECT(id != handle);
         EXPECT(events(a.fd) == POLLOUT);
@@ -788,7 +788,7 @@ static void test_label(void) {
         EXPECT(command(a.fd, BUS1_CMD_PEER_RESET, &want) == 0);
         EXPECT(send_text(b.fd, handle, "x") == 0);
         cmd = recv_message(&a, BUS1_MSG_DATA, 0x100);
-        /* the name of this process in the kernel, if it has one */
+        /* the security label of this process, if a security module gives it one */
         fd = open("/proc/self/attr/current", O_RDONLY | O_CLOEXEC);
         if (fd >= 0)
                 n = read(fd, label, sizeof(label) - 1);

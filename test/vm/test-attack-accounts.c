@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Users who keep others from what is theirs: test-attack-accounts users|locks|shares
+ * Attacks on accounts and what protects them: test-attack-accounts users|locks|shares
  *
  *     users  a user with thousands of subordinate uids sends a descriptor as each of them to a
  *            service. Another user must be able to send to the service as well.
  *     locks  a user that gets little time of a CPU opens peers and sends to a service all the time.
- *            The time of another user, to open a peer and to have a message received by the same
- *            service, must not be much longer than beside busy loops with the same limit.
+ *            The time that another user needs to open a peer and to have a message received by
+ *            the same service must not be much longer than beside busy loops with the same limit.
  *     shares a user with many subordinate uids sends a message from each to each. When all are
- *            received, less than 1 MiB may be left that nobody is charged for.
+ *            received, the kernel may keep less than 1 MiB for it, because nobody is charged for
+ *            that memory.
  *
  * Needs root, and the cpu controller of cgroups.
  */
@@ -85,7 +86,7 @@ static void send_as_each_uid(void *data) {
         }
 }
 
-/* Run a function in a namespace of the attacker, which newuidmap would make. */
+/* Run a function in a user namespace with many uids of the attacker, as newuidmap makes it. */
 static void run_with_users(void (*function)(void *), void *data) {
         int ready[2], mapped[2];
         char c;
@@ -134,7 +135,7 @@ static void test_users(void) {
 
 /* shares */
 
-/* The memory of small structures in the kernel. */
+/* The memory of the slab allocator of the kernel, in bytes. */
 static long long slab(void) {
         char line[128];
         long long kib = -1;
@@ -151,7 +152,7 @@ static long long slab(void) {
         return kib * 1024;
 }
 
-/* Send a message to a node whose owner lends a handle, and have it received. */
+/* Give the sender the receiver's handle, send one message through it, and receive the message. */
 static void send_once(int from, int to, uint64_t handle) {
         struct bus1_metadata_credentials metadata;
         uint64_t copied = handle_copy(to, from, handle);
@@ -169,7 +170,7 @@ static void send_from_each_to_each(void *data) {
         for (unsigned i = 0; i < N_PAIRED; i++) {
                 fds[i] = peer_open_as(i);
                 node_create(fds[i], fds[i], &node, &handles[i]);
-                /* Each peer allocates now what it needs for itself, so that this is not counted. */
+                /* Send once now, so that memory that each peer keeps for itself is not counted. */
                 send_once(fds[i], fds[i], handles[i]);
         }
         before = slab();
@@ -197,7 +198,7 @@ static void open_and_send(int line, uint64_t handle) {
         close(fd);
 }
 
-/* A process of the attacker that gets little time. It does nothing with a handle of 0. */
+/* A process of the attacker that gets little time. If handle is 0, it is a busy loop. */
 static pid_t start_attacker(int line, uint64_t handle) {
         pid_t pid = fork();
 

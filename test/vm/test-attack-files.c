@@ -5,7 +5,8 @@
  *
  *      close     a receive that fails must neither show descriptors to other threads, nor close a
  *                descriptor that another thread has made in the meantime
- *      flight    a user cannot keep more files in queues than a process may have descriptors
+ *      flight    a user can keep only so many files in queues as a process may have descriptors.
+ *                Only the last message that the kernel accepts may exceed this number
  */
 
 #include "device.h"
@@ -59,7 +60,7 @@ static void *use_number(void *data) {
 
         while (!finished) {
                 n_seen += fcntl(victim_number + 1, F_GETFD) >= 0;
-                /* it may be reserved (EBUSY) */
+                /* EBUSY: the receive has reserved the number */
                 if (dup2(own, victim_number) < 0)
                         continue;
                 ++n_attempts;
@@ -145,7 +146,7 @@ static unsigned flood(bool own_queue) {
                 node_create(receiver, sender, &node, &handle);
                 while ((r = send_files(sender, handle, file, A_MESSAGE)) == 0)
                         n += A_MESSAGE;
-                /* with the receiver's quota used up, go on with another receiver */
+                /* the quota of this receiver is used up: go on with another receiver */
                 if (r == -EDQUOT)
                         r = 0;
         }
@@ -175,7 +176,7 @@ static void flood_as(uid_t uid, bool own_queue) {
         expect_exit(pid);
 }
 
-/* The same user has other files in flight: a process cannot send more, until they are received. */
+/* While other processes of the user have files in flight, a process cannot send more. */
 static void test_flight(void) {
         struct bus1_metadata_credentials metadata;
         uint64_t node, handle;
@@ -184,7 +185,7 @@ static void test_flight(void) {
 
         flood_as(USER, false);
         flood_as(USER, true);
-        /* root has the capabilities to exceed the limit */
+        /* root has the capabilities to exceed the limit of files in flight */
         flood_as(0, false);
         expect_no_usage();
 

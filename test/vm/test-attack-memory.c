@@ -8,9 +8,9 @@
  * user, and must not keep other users from their own commands.
  *
  *      stall     senders that stall while the kernel copies their data
- *      nowhere   the same without a destination, so nothing is to be copied at all
- *      receive   receivers of 2016 that stall while the kernel copies the result to them, when the
- *                message is theirs and its slice is released
+ *      nowhere   the same with a handle that does not exist, so the kernel must copy nothing
+ *      receive   receivers of 2016 that stall while the kernel copies the result of the receive to
+ *                them. Then the message has left the queue, and another thread releases its slice
  *      groups    a sender that changes its groups after each message: each message keeps the
  *                credentials it was sent with
  *
@@ -60,7 +60,7 @@ static unsigned long long meminfo(const char *name) {
         return kib * 1024;
 }
 
-/* The limit of one user. */
+/* The limit of bytes of one user. */
 static unsigned long long max_bytes(void) {
         unsigned long long n = 0, memory = meminfo("MemTotal") / 8;
         FILE *f = fopen("/sys/module/bus1/parameters/max_bytes", "re");
@@ -70,7 +70,7 @@ static unsigned long long max_bytes(void) {
         return n > 0 ? n : memory < (2ULL << 30) ? memory : 2ULL << 30;
 }
 
-/* As much as one peer can send, but not several. A single peer gets at most half of the limit. */
+/* So much that one peer can send it, but not several: one peer gets at most half of the limit. */
 static size_t n_data(void) {
         size_t n = max_bytes() / 5 * 2 / MIB * MIB;
 
@@ -81,7 +81,7 @@ static void become(uid_t uid) {
         EXPECT(setgid(uid) == 0 && setuid(uid) == 0);
 }
 
-/* Memory that a copy stalls at: it is never there. Its first page is at the start of the data. */
+/* Memory that is never present, so a copy that begins at its start stalls. */
 static char *absent_memory(size_t size, int *ret_uffd) {
         struct uffdio_api api = {.api = UFFD_API};
         struct uffdio_register range = {.mode = UFFDIO_REGISTER_MODE_MISSING};
@@ -97,7 +97,7 @@ static char *absent_memory(size_t size, int *ret_uffd) {
         return p;
 }
 
-/* The first page is there until it is given back. */
+/* Make the page present, until MADV_DONTNEED takes it away. */
 static void provide_page(int uffd, const void *page) {
         struct uffdio_zeropage zero = {.range = {ptr(page), PAGE}};
 
@@ -126,7 +126,7 @@ static void *attack(void *data) {
         return NULL;
 }
 
-/* Start threads that stall. Report how many do, and stay. */
+/* Start threads that stall. Report how many do, and wait to be killed. */
 static void attacker(int to) {
         struct report report = {};
         pthread_attr_t attr;
@@ -234,11 +234,11 @@ static bool receiver_stalls(struct receiver *receiver) {
         if (poll(&p, 1, 20000) != 1)
                 return false;
         EXPECT(read(receiver->uffd, &message, sizeof(message)) == sizeof(message));
-        /* Nobody is charged for the message any more; for the slice neither after this. */
+        /* The message is not charged any more. After this release, its slice is not either. */
         return command(receiver->peer, BUS1_2016_SLICE_RELEASE, &offset) == 0;
 }
 
-/* Receivers that stall. Report how many do, and stay. */
+/* Start receivers that stall. Report how many do, and wait to be killed. */
 static void attacker_receive(int to) {
         struct receiver receivers[N_RECEIVERS];
         struct report report = {};
@@ -271,7 +271,10 @@ static void attacker_receive(int to) {
 #define MAX_IN_FLIGHT (2 * MIB)
 #define N_THAT_FIT (MAX_IN_FLIGHT / (N_GROUPS * sizeof(gid_t)))
 
-/* Send messages of one byte, each with groups of its own. Report how many can be sent. */
+/*
+ * Set the groups and send a message of one byte, again and again: each message keeps credentials of
+ * its own. Report how many messages the limit allows.
+ */
 static void attacker_groups(int from, int to) {
         gid_t *groups = malloc(N_GROUPS * sizeof(*groups));
         struct bus1_2016_peer_reset limits = {};

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Attackers that do not get on in the middle of what they do
+ * Attackers that are held up in the middle of a command
  *
  * Some processes of another user run one kind of commands, again and again, and are kept from
  * finishing them:
  *
  *      throttled   together they get a twentieth of a CPU
  *      idle        they run at idle priority, beside busy loops
- *      stopped     one after the other is stopped for a while, at random
- *      stalled     memory that the command needs is never there, so each waits in a copy for ever
+ *      stopped     SIGSTOP stops one of them for a while, then another, at random
+ *      stalled     memory that the command needs is never present: each waits in a copy for ever
  *
- * Meanwhile a service and its client, of root, exchange messages. Their longest round trip must not
- * be much longer than beside busy loops that are treated in the same way.
+ * Meanwhile a service and its client, run by root, exchange messages. Their longest round trip must
+ * not be much longer than beside busy loops that are treated in the same way.
  *
  *      test-attack-modes throttled|idle|stopped|stalled
  *
@@ -39,7 +39,8 @@
 #define N_BUSY 4
 #define N_DATA 65536
 #define N_DESTINATIONS 256
-#define PAUSE_US 1000 /* between two commands, so that the service keeps up */
+/* Between two commands in the modes STOPPED and STALLED, so that the service keeps up. */
+#define PAUSE_US 1000
 
 enum mode { THROTTLED, IDLE, STOPPED, STALLED, N_MODES };
 
@@ -50,7 +51,7 @@ struct attacker {
         int peer;
         uint64_t service;                  /* handle to a node of the service */
         uint64_t own_node, own;            /* node and handle of the attacker itself */
-        uint64_t many[N_DESTINATIONS + 1]; /* handles to nodes of the attacker, and the service's */
+        uint64_t many[N_DESTINATIONS + 1]; /* handles to nodes of the attacker; the last: service */
         void *memory; /* for what a command reads or writes; absent in STALLED */
 };
 
@@ -121,7 +122,7 @@ static void step_transfer(struct attacker *a) {
         command(a->peer, BUS1_CMD_TRANSFER, &cmd);
 }
 
-/* End a peer of which the service has a handle. The command itself is in the memory. */
+/* End a peer. The service has a handle to a node of it. The command itself is in a->memory. */
 static void step_disconnect(struct attacker *a) {
         int peer = peer_open();
         uint64_t service = handle_copy(a->peer, peer, a->service);
@@ -177,7 +178,7 @@ static const struct attack {
 
 /* attackers */
 
-/* Memory that is there, or where every access waits for ever. */
+/* Memory that is present. Or, if is_absent, memory where every access waits for ever. */
 static void *memory_new(bool is_absent) {
         void *p = mmap(NULL, N_DATA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         struct uffdio_register range = {.mode = UFFDIO_REGISTER_MODE_MISSING};
@@ -245,7 +246,7 @@ static pid_t start(const struct attack *attack, const struct victim *v, enum mod
         }
 }
 
-/* Stop one process after the other. */
+/* Start a process that stops a random one of pids for a while, again and again. */
 static pid_t start_stopping(const pid_t *pids) {
         unsigned seed = 1;
         pid_t pid = fork();
@@ -275,7 +276,7 @@ static double longest_during(const struct attack *attack, const struct victim *v
         if (mode == STOPPED)
                 stopping = start_stopping(pids);
         longest = exchange(v, SECONDS, -1);
-        /* so that they end soon */
+        /* without the limit, so that the killed processes end soon */
         slow_limit("max 100000");
         if (stopping)
                 end(stopping);

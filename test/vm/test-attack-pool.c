@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Attacks with memory that nobody is charged for, by a user without privileges
+ * Attacks by a user without privileges: using kernel memory that no account is charged for
  *
  *      fillers   free ranges of the pool between small slices
  *      small     one small slice in each page
- *      touch     reading what was released, through a mapping
- *      collapse  asking for huge pages, when each has one page with a slice
+ *      touch     reading the memory of a released slice, through a mapping of the pool
+ *      collapse  asking for huge pages where only one page in each has a slice
  *      huge      one small slice in each pool, where shared memory uses huge pages
  *      closed    a mapping that stays when its peer is closed
- *      handles   handles that are left when most are released
+ *      handles   keeping one of each 64 handles, and releasing the others
  *
  * Needs root, to read what the module has charged, and debugfs.
  */
@@ -86,7 +86,7 @@ static void release(const struct peer *peer, uint64_t offset) {
         EXPECT(command(peer->fd, BUS1_CMD_SLICE_RELEASE, &cmd) == 0);
 }
 
-/* Leave n small slices. In front of each is a released one, so that they have this distance. */
+/* Leave n slices of 8 bytes, one every distance bytes. The slices between them are released. */
 static void scatter(const struct peer *peer, size_t distance, size_t n) {
         uint64_t *fillers = malloc(n * sizeof(*fillers));
 
@@ -134,7 +134,7 @@ static void attack_collapse(void) {
         for (size_t i = 0; i < n; i += HUGE_PAGE) {
                 madvise((void *)(pool + i + HUGE_PAGE - PAGE), PAGE, MADV_POPULATE_READ);
                 madvise((void *)(pool + i), HUGE_PAGE, MADV_HUGEPAGE);
-                /* Kernels before 6.1 do not know it. */
+                /* Kernels before 6.1 do not know MADV_COLLAPSE. */
                 madvise((void *)(pool + i), HUGE_PAGE, MADV_COLLAPSE);
         }
 }
@@ -162,7 +162,7 @@ static void attack_closed(void) {
 #define N_BATCH 64
 #define N_LEFT 16384
 
-/* Handles with all IDs, of which all but each 64th are released */
+/* Make handles, and release them except each 64th: the IDs that are left are far apart. */
 static void attack_handles(void) {
         struct bus1_transfer src[N_BATCH], dst[N_BATCH];
         struct peer owner = peer_new();
@@ -207,7 +207,7 @@ static long long meminfo(const char *name) {
         FILE *f;
         int fd;
 
-        /* Fold the counters of the processors into the sum. */
+        /* Make the kernel add the counters of all processors to the sums in /proc/meminfo. */
         fd = open("/proc/sys/vm/stat_refresh", O_WRONLY | O_CLOEXEC);
         EXPECT(fd >= 0 && write(fd, "1", 1) == 1 && close(fd) == 0);
         f = fopen("/proc/meminfo", "re");
@@ -257,7 +257,7 @@ static void run(const struct attack *attack) {
         pid_t pid;
         char byte;
 
-        /* so that the program itself needs nothing more later */
+        /* Touch data now, so that the parent needs no more memory between the two measurements. */
         memset(data, 1, sizeof(data));
         EXPECT(pipe2(ends, O_CLOEXEC) == 0);
         before = meminfo(memory);
@@ -283,7 +283,7 @@ static void run(const struct attack *attack) {
                        (used - charged) / 1024);
         fflush(stdout);
         if (handles)
-                EXPECT(used / N_LEFT < 228); /* the handle has 128, and the map less than 100 */
+                EXPECT(used / N_LEFT < 228); /* a handle takes 128 bytes; the map may add 99 */
         else
                 EXPECT(used - charged < (long long)MIB);
         victim();

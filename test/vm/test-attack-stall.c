@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Transactions of another user that do not get on
+ * Transactions that another user leaves unfinished for long
  *
- * A service and its client, of root, exchange messages. Meanwhile another user has transactions
+ * A service and its client, run by root, exchange messages. Meanwhile another user has transactions
  * under way that concern the service, and does not get the time to finish them: it is limited to a
  * twentieth of a CPU, or runs at idle priority beside busy loops. The longest round trip of the
  * client must not be much longer than beside busy loops with the same limits.
@@ -65,14 +65,14 @@ static void be_slow(const struct attack *a) {
         EXPECT(setresuid(ATTACKER, ATTACKER, ATTACKER) == 0);
 }
 
-/* End a peer with many nodes, to one of which the service has a handle. */
+/* End a peer that has many nodes. The service has a handle to one of them. */
 static void run_disconnect(const struct attack *a) {
         struct bus1_cmd_disconnect cmd = {};
 
         EXPECT(command(a->peer, BUS1_CMD_DISCONNECT, &cmd) == 0);
 }
 
-/* Send to many nodes, one of which is the service's. */
+/* Send to many nodes again and again. One of them is a node of the service. */
 static void run_multicast(const struct attack *a) {
         for (;;) {
                 struct bus1_message message = {};
@@ -89,8 +89,8 @@ static void run_multicast(const struct attack *a) {
 }
 
 /*
- * Start the slow process of an attack, or a busy loop in its place if run is NULL. It closes the
- * pipe when its attack has ended.
+ * Start the slow process of an attack, or a busy loop in its place if run is NULL. The process
+ * closes its end of *ret_pipe when its attack has ended.
  */
 static pid_t start_slow(const struct attack *a, void (*run)(const struct attack *a),
                         int *ret_pipe) {

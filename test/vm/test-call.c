@@ -173,7 +173,7 @@ static void test_time(void) {
         call.cmd.timeout = 50 * MS;
         EXPECT(call_run(pair.a, &call) == -ETIMEDOUT);
         EXPECT(now() - begin >= 50 * MS);
-        /* what is left: nothing to send, no time */
+        /* the command tells what is left to do: nothing to send, no time, one receive */
         EXPECT(call.cmd.n_sends == 0 && call.cmd.timeout == 0 && call.cmd.n_recvs == 1);
         EXPECT(call_run(pair.a, &call) == -EAGAIN);
         EXPECT(send_bytes(pair.b, pair.to_a, "x", 1) == 0);
@@ -233,7 +233,7 @@ static void test_errors(void) {
         struct pair pair = pair_new();
         struct call call;
 
-        /* nothing happens unless the first receive could happen */
+        /* an invalid command sends nothing, even if only its first receive is invalid */
         call_init(&call, 1, 1);
         call_send(&call, 0, pair.to_b, "no");
         call.cmd.flags = 1;
@@ -422,12 +422,12 @@ static void test_signals(void) {
                         EXPECT(send_bytes(pair.b, pair.to_a, "x", 1) == 0);
                         _exit(0);
                 }
-                /* like poll(), whatever SA_RESTART says */
+                /* like poll(), the command fails with EINTR even if SA_RESTART is set */
                 EXPECT(call_run(pair.a, &call) == -EINTR);
                 EXPECT(call.cmd.timeout < 10000 * MS && call.cmd.n_sends == 0);
                 EXPECT(call_run(pair.a, &call) == 0);
                 wait_children();
-                /* it was sent once */
+                /* b gets the message once, although the command was repeated */
                 call_init(&call, 0, 2);
                 EXPECT(call_run(pair.b, &call) == 0 && call.cmd.n_recvs == 1);
         }
@@ -479,7 +479,7 @@ static void *peeker(void *argument) {
         return (void *)(intptr_t)command(*(int *)argument, BUS1_CMD_RECV, &call.recvs[0]);
 }
 
-/* Who only looks at a message wakes the next one, who takes it. */
+/* A waiting command that only peeks at a message wakes the next one, which takes the message. */
 static void test_peeker(void) {
         struct pair pair = pair_new();
         pthread_t first, second;
@@ -496,7 +496,7 @@ static void test_peeker(void) {
         pair_free(&pair);
 }
 
-/* A waiting process can be killed, and its peer goes with it. */
+/* A waiting process can be killed, and its peer ends with it. */
 static void test_killed(void) {
         struct pair pair = pair_new();
         pid_t pid = fork();
@@ -596,7 +596,7 @@ static void test_uring(void) {
         ring_submit(&ring, pair.b, BUS1_CMD_RECV, &reply.recvs[0]);
         EXPECT(ring_result(&ring) == -EAGAIN);
 
-        /* a call that waits, and one that receives with a flag, beside each other */
+        /* a call waits by io_uring; a receive with WAIT takes the message of the call by ioctl */
         ring_submit(&ring, pair.a, BUS1_CMD_CALL, &call.cmd);
         reply.recvs[0].flags = BUS1_RECV_FLAG_WAIT;
         EXPECT(command(pair.b, BUS1_CMD_RECV, &reply.recvs[0]) == 0);

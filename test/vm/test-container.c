@@ -57,7 +57,7 @@ static void make_root(void) {
         EXPECT(access("/proc", F_OK) < 0);
 }
 
-/* The process in a container: it opens a peer, and talks to a peer from elsewhere. */
+/* The process in a container: it opens a peer, and sends through line to a peer outside. */
 static void be_contained(int line, uint64_t handle) {
         struct bus1_metadata_credentials m;
         struct bus1_transfer src = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
@@ -69,7 +69,7 @@ static void be_contained(int line, uint64_t handle) {
         make_root();
         fd = peer_open();
 
-        /* it sees itself as root and as process 1 */
+        /* the process sees itself as root and as process 1 */
         node_create(fd, fd, &node, &own);
         EXPECT(send_bytes(fd, own, "x", 1) == 0);
         EXPECT(recv_any(fd, &m) == BUS1_MESSAGE_TYPE_USER);
@@ -149,7 +149,7 @@ static void test_containers(void) {
         expect_no_usage();
 }
 
-/* An unprivileged user can use the device, but gets only a share of its resources. */
+/* An unprivileged user can use the device, but not its resources without limit. */
 static void test_users(void) {
         struct bus1_metadata_credentials m;
         int fd = peer_open();
@@ -169,11 +169,11 @@ static void test_users(void) {
                         EXPECT(send_bytes(own_fd, own, "x", 1) == 0);
                         EXPECT(recv_any(own_fd, &m) == BUS1_MESSAGE_TYPE_USER);
                         EXPECT(m.metadata.account == uid && m.uid == uid && m.gid == uid);
-                        /* It cannot queue messages for itself without end. */
+                        /* The quota of this user limits what it can queue for itself. */
                         while ((r = send_bytes(own_fd, own, (char[4096]){}, 4096)) == 0 && n < 1000)
                                 ++n;
                         EXPECT(r == 0 || r == -EDQUOT);
-                        /* Other users have their own quotas: its message to root's peer arrives. */
+                        /* root has its own quota, so a message to root's peer arrives. */
                         own = handle_copy(fd, own_fd, handle);
                         EXPECT(send_bytes(own_fd, own, "y", 1) == 0);
                         _exit(0);

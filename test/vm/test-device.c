@@ -79,7 +79,7 @@ static void test_flags(void) {
                 EXPECT(command(fd, BUS1_CMD_TRANSFER, &t) == -EINVAL);
                 EXPECT(item.flags == BUS1_TRANSFER_FLAG_CREATE && item.id == BUS1_INVALID);
                 EXPECT(command(fd, BUS1_CMD_RELEASE, &r) == -EINVAL);
-                /* the following are extensions */
+                /* SEND and RECV know some of the flags up to 0x80: the extensions */
                 if (flag > 0xff) {
                         EXPECT(command(fd, BUS1_CMD_SEND, &s) == -EINVAL);
                         EXPECT(recv_message(fd, &room, flag, &metadata) == -EINVAL);
@@ -174,7 +174,7 @@ static void test_readiness(void) {
         close(fd);
 }
 
-/* Each of several workers learns of the end of the peer, also if each message wakes only one. */
+/* The end of the peer wakes all workers, also with EPOLLEXCLUSIVE, where a message wakes one. */
 static void test_end_wakes_all(void) {
         struct bus1_cmd_disconnect disconnect = {};
         int fd = peer_open();
@@ -358,7 +358,9 @@ static void test_sizes(void) {
         close(fd);
 }
 
-/* Files that hold no other files, or only files of certain kinds. Some kernels lack some of them.
+/*
+ * Send files of kinds that are accepted, because they hold no other files or only such of certain
+ * kinds. Some kernels lack some of these kinds.
  */
 static void test_passed_descriptors(int fd, uint64_t handle) {
         static const char *const paths[] = {"/",         "/proc/self/status", "/dev/null",
@@ -442,7 +444,10 @@ static void test_refused_descriptors(void) {
                 close(fine[i]);
         }
         test_passed_descriptors(fd, handle);
-        /* the end of the peer must close the descriptors: at the end no account may be charged */
+        /*
+         * The end of the peer must close the queued descriptors. The part usage-at-end of the test
+         * checks that no account is charged any more.
+         */
         close(path);
         close(ring);
         close(other);
@@ -515,7 +520,7 @@ static void test_credentials(void) {
         EXPECT(recv_any(fd, &m) == BUS1_MESSAGE_TYPE_USER);
         EXPECT(m.metadata.account == 1003 && m.uid == 0 && m.pid == (uint64_t)getpid());
 
-        /* a receiver in namespaces where the sender has no name */
+        /* a receiver in namespaces that have no uid and pid for the sender */
         EXPECT(send_bytes(fd, handle, "x", 1) == 0);
         pid = fork();
         if (pid == 0) {
@@ -528,7 +533,7 @@ static void test_credentials(void) {
                         EXPECT(m.metadata.account == BUS1_INVALID && m.uid == BUS1_INVALID);
                         EXPECT(m.gid == BUS1_INVALID && m.pid == BUS1_INVALID);
                         EXPECT(m.tid == BUS1_INVALID);
-                        /* the namespaces of the first process have a name for this sender */
+                        /* the parent's namespaces have a uid and pid for this sender */
                         EXPECT(send_bytes(fd, handle, "x", 1) == 0);
                         _exit(0);
                 }
@@ -661,7 +666,6 @@ static void test_without_2016(void) {
 int main(int argc, char **argv) {
         const char *what = argc == 2 ? argv[1] : "";
 
-        /* the test sends standard output as a descriptor; it may be closed */
         if (strcmp(what, "query") == 0) {
                 test_query();
         } else if (strcmp(what, "limits") == 0) {

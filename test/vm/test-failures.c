@@ -5,8 +5,10 @@
  *
  * With fault injection, the kernel makes the nth allocation or copy of a task fail. Each command
  * runs with n = 1, 2, ... until nothing fails any more. A command that failed must have changed
- * nothing: both peers are as before, and repeating the command gives the usual result. A command
- * that succeeded nevertheless must be complete. Needs the debug kernel, and root.
+ * nothing: both peers are as before, and repeating the command gives the usual result. Only a
+ * command that is marked is_done_before_results may have had its effect although it failed with
+ * EFAULT. A command that succeeded although something failed must be complete. Needs the debug
+ * kernel, and root.
  */
 
 #include "scene.h"
@@ -48,7 +50,7 @@ static bool run_with_failure(struct scene *scene, int nth_fd, unsigned n, int *r
         snprintf(number, sizeof(number), "%u", n);
         EXPECT(write(nth_fd, number, strlen(number)) > 0);
         *ret_r = scene_run(scene);
-        /* These calls copy too. If one of them fails, the command had no nth point. */
+        /* These system calls copy too. If one of them fails, the command had no nth point. */
         l = pread(nth_fd, number, sizeof(number) - 1, 0);
         while (write(nth_fd, "0", 1) < 0)
                 ;
@@ -61,7 +63,7 @@ static void complain(const struct operation *operation, unsigned n, int r, const
         exit(1);
 }
 
-/* The command has failed. Returns whether it had its effect nevertheless. */
+/* Check a command that has failed. Returns whether it had its effect nevertheless. */
 static bool check_failed(const struct operation *operation, struct scene *scene,
                          const struct state *before, unsigned n, int r) {
         const struct bus1_message *message = scene_page(scene, PAGE_MESSAGE);
@@ -79,7 +81,7 @@ static bool check_failed(const struct operation *operation, struct scene *scene,
         return !same;
 }
 
-/* Returns the number of points. */
+/* Returns at how many points the command failed. */
 static unsigned test_operation(const struct operation *operation, int nth_fd) {
         char *expected, *transcript;
         unsigned n_failed = 0;

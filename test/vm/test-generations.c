@@ -139,7 +139,7 @@ static void test_first_command_decides(void) {
         int old = peer_open(), new = peer_open(), other = peer_open();
         uint64_t id;
 
-        /* an unknown command does not decide */
+        /* an unknown command does not decide the interface of the peer */
         EXPECT(command(old, _IO(BUS1_2016_IOCTL_MAGIC, 0x77), NULL) == -ENOTTY);
         EXPECT(!isatty(old));
         EXPECT(query_2016(old) == 0);
@@ -149,7 +149,7 @@ static void test_first_command_decides(void) {
         EXPECT(query_2026(new) == 0);
         EXPECT(query_2016(new) == -ENOTTY);
 
-        /* a mapping does not decide either, because both generations have pools; a handle does */
+        /* A mapping does not decide, because both generations have pools. A new handle does. */
         EXPECT(mmap(NULL, POOL, PROT_READ, MAP_SHARED, other, 0) != MAP_FAILED);
         EXPECT(transfer_2016(old, 0x100, other, &id) == 0);
         EXPECT(query_2026(other) == -ENOTTY);
@@ -190,7 +190,7 @@ static void test_exchange(void) {
         expect_2016(old, BUS1_2016_MSG_DATA, 0x100, "back", &given);
         EXPECT(given == 0x104);
 
-        /* the peer of 2026 had the last reference */
+        /* both release their references to node 0x104; the peer of 2026 releases the last one */
         EXPECT(command(old, BUS1_2016_HANDLE_RELEASE, &given) == 0);
         EXPECT(command(new, BUS1_CMD_RELEASE,
                        &(struct bus1_cmd_release){.n_ids = 1, .ptr_ids = ptr(&handle)}) == 0);
@@ -198,7 +198,7 @@ static void test_exchange(void) {
         EXPECT(command(old, BUS1_2016_HANDLE_RELEASE, &to_new) == 0);
         expect_2026(new, BUS1_MESSAGE_TYPE_HANDLE_RELEASE, node, "", NULL);
 
-        /* either peer ends */
+        /* one peer ends, then the other */
         EXPECT(command(old, BUS1_2016_PEER_DISCONNECT, NULL) == 0);
         expect_2026(new, BUS1_MESSAGE_TYPE_NODE_RELEASE, to_old, "", NULL);
         close(old);

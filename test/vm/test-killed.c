@@ -6,7 +6,7 @@
  * A command can be stopped where it accesses the memory of the user. The test takes away one page
  * after the other, and userfaultfd makes the kernel wait for that page in the middle of the
  * command. Then the test kills the process, together with a second one that runs the same command
- * on the same peer and waits for the first. The other peer must get its notifications, and when
+ * on the same peer and may wait for the first. The other peer must get its notifications, and when
  * that peer has ended too, no account may be charged. Needs root, and the file bus1/usage of
  * debugfs.
  */
@@ -52,7 +52,7 @@ static int take_away(struct scene *scene, unsigned pages) {
         return fd;
 }
 
-/* Run a command in a new process, which will be killed in the middle of it. */
+/* Run the command in a new process, which the test will kill in the middle of the command. */
 static pid_t start_victim(struct scene *scene, unsigned pages, int tell) {
         pid_t pid = fork(), watcher;
         struct pollfd p;
@@ -76,7 +76,7 @@ static pid_t start_victim(struct scene *scene, unsigned pages, int tell) {
         _exit(NOT_REACHED);
 }
 
-/* Start a second process that runs the command on the same peer. No page of it is missing. */
+/* Start a second process that runs the command on the same peer. It has all pages. */
 static pid_t start_second(struct scene *scene) {
         pid_t pid = fork();
 
@@ -88,14 +88,14 @@ static pid_t start_second(struct scene *scene) {
         return pid;
 }
 
-/* Check that b is notified of the end of a's objects, and receives nothing else. */
+/* Check that b is notified of the end of a's nodes, and that nothing is left in b's queue. */
 static void check_other(const struct operation *operation, unsigned pages, int b) {
         struct bus1_metadata_credentials metadata;
         struct bus1_cmd_query q;
         unsigned n_node_releases = 0;
         int r = 0;
 
-        /* the kernel may close the last descriptor of a a moment after the process has died */
+        /* both processes are dead, but the kernel may close their descriptors a moment later */
         for (int i = 0; i < 5000; i++) {
                 while ((r = recv_any(b, &metadata)) >= 0)
                         n_node_releases += r == BUS1_MESSAGE_TYPE_NODE_RELEASE;
@@ -114,7 +114,7 @@ static void check_other(const struct operation *operation, unsigned pages, int b
         }
 }
 
-/* Run the command while these pages are missing. It touches all of them or none. */
+/* Run the command while these pages are missing. The command touches all of them or none. */
 static void test_pages(const struct operation *operation, unsigned pages) {
         bool is_touched = operation->pages & pages;
         int tell[2], status;

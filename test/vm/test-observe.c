@@ -4,7 +4,7 @@
  * debugfs and tracepoints, by which root observes the module, and fdinfo, by which a user observes
  * its peers
  *
- * There must be no other peers.
+ * There must be no peers of other programs, because the test expects exact contents.
  */
 
 #include <errno.h>
@@ -23,7 +23,7 @@
 
 #define DEBUGFS "/sys/kernel/debug/bus1/"
 #define TRACEFS "/sys/kernel/tracing/"
-/* so many that one read cannot return them */
+/* so many nodes that one read() of a file in debugfs cannot list them all */
 #define N_NODES 1000
 
 #define EXPECT(condition)                                                                   \
@@ -140,7 +140,7 @@ static void read_fdinfo(int fd, char *text, size_t size) {
         fclose(f);
 }
 
-/* The lines of the module, in their order. */
+/* The lines that the module adds to fdinfo must be these, in this order. */
 static void expect_fdinfo(int fd, const char *expected) {
         char text[2000];
         const char *lines;
@@ -175,7 +175,7 @@ static void check_fdinfo(int a, int b) {
         expect_fdinfo(b, expected);
 }
 
-/* A peer without a command yet, which becomes one of 2016 and ends. */
+/* fdinfo of a peer that has run no command, then becomes a peer of 2016, then ends. */
 static void check_fdinfo_2016(void) {
         int fd = open("/dev/bus1", O_RDWR | O_CLOEXEC);
         struct bus1_2016_peer_reset query = {};
@@ -194,7 +194,7 @@ static void check_fdinfo_2016(void) {
         close(fd);
 }
 
-/* The kernel shows fdinfo only to those who may look into the process. */
+/* The kernel shows fdinfo only to processes that may trace the process. */
 static void check_fdinfo_access(int a) {
         char path[100];
         pid_t pid = fork();

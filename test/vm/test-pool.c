@@ -150,7 +150,7 @@ static void test_errors(void) {
                                                    .n_data = 10,
                                                    .n_data_vecs = 1,
                                                    .ptr_data_vecs = ptr(&vec)}) == 0);
-        /* the flag is only for receives that take the message */
+        /* the flag POOL is only for receives that take the message */
         message = anything_below(POOL);
         message.fds.message.type = BUS1_MESSAGE_TYPE_USER;
         EXPECT(send_message(receiver.fd, receiver.handle, &message.fds.message) == -EINVAL);
@@ -173,7 +173,7 @@ static void test_errors(void) {
         message.offset = 9;
         EXPECT(recv_message(receiver.fd, &message.fds.message, 0, &metadata) == -ERANGE);
 
-        /* faults in memory that is written after the data, and in memory that is read before */
+        /* faults: in memory that the kernel writes after the data, and that it reads before it */
         message.offset = POOL;
         EXPECT(recv_message(receiver.fd, &message.fds.message, 0, (void *)BAD) == -EFAULT);
         message.offset = POOL;
@@ -230,7 +230,7 @@ static void test_memory(void) {
 
         for (size_t i = 0; i < sizeof(data); i++)
                 data[i] = (uint8_t)(i * 7 >> 3);
-        /* This would map the memory behind the pool itself, with its own rules. */
+        /* This would map the file behind the pool past the checks of the device's mmap(). */
         EXPECT(remap_file_pages((void *)receiver.pool, 4096, 0, 0, 0) < 0);
         for (int i = 0; i < 3; i++) {
                 EXPECT(send_bytes(receiver.fd, receiver.handle, data, sizeof(data)) == 0);
@@ -258,7 +258,7 @@ static void test_memory(void) {
         receiver_free(&receiver);
 }
 
-/* Threads receive from one peer while others release, and the peer ends in the middle of it. */
+/* Several threads receive from one peer and release the slices. Meanwhile the peer ends. */
 #define N_THREADS 4
 #define MAX_DATA 20000
 
@@ -284,7 +284,7 @@ static void *receive(void *unused) {
                 EXPECT(r == 0);
                 /*
                  * Until the peer ends, each byte of a message has the message's length as value.
-                 * Then the memory ends too, at any time.
+                 * The end of the peer takes the memory away, maybe in the middle of the copy.
                  */
                 n = message.fds.message.n_data;
                 EXPECT(copy_memory(data, shared.pool + message.offset, n) || ending);

@@ -3,8 +3,8 @@
 /*
  * Security modules can refuse a message, a handle and a file
  *
- * BPF is the security module: a program of two instructions is attached to a hook, and refuses
- * everything that the kernel asks there.
+ * BPF is the security module. The test attaches a BPF program of two instructions to a hook of the
+ * kernel. The program refuses everything for which the kernel calls the hook.
  */
 
 #include "device.h"
@@ -35,7 +35,7 @@ static void read_btf(void) {
         close(fd);
 }
 
-/* What follows a type in memory. */
+/* The number of bytes that follow a type in the BTF data. */
 static size_t type_extra(const struct btf_type *type) {
         size_t n = BTF_INFO_VLEN(type->info);
 
@@ -61,7 +61,7 @@ static size_t type_extra(const struct btf_type *type) {
         }
 }
 
-/* The number of a function of the kernel. */
+/* The BTF ID of a function of the kernel. */
 static uint32_t find_function(const char *name) {
         const struct btf_header *head = (const struct btf_header *)btf;
         const char *types = btf + head->hdr_len + head->type_off;

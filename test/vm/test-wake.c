@@ -22,7 +22,7 @@
 
 #define N_WORKERS 4
 #define WORK 20       /* seconds */
-#define LIMIT_MS 5000 /* much less than that */
+#define LIMIT_MS 5000 /* much less than WORK */
 
 static double now_ms(void) {
         struct timespec t;

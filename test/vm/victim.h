@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * A service and its client, of root, whose round trips must not take long while other users attack
+ * A service and its client, run by root, whose round trips must stay short while other users attack
  */
 
 #include "device.h"
@@ -10,7 +10,10 @@
 
 /* Emulation and other work of the host can take a CPU from a machine for this long, in ms. */
 #define NOISE 100.0
-/* A round trip may take so many times as long as beside busy loops. */
+/*
+ * While an attack runs, the longest round trip may take FACTOR times as long as beside busy loops,
+ * or FACTOR * NOISE if that is more.
+ */
 #define FACTOR 5
 
 struct victim {
@@ -29,8 +32,10 @@ void end(pid_t pid);
 void victim_init(struct victim *v);
 /* The service answers each request, and takes whatever else arrives. */
 void serve(const struct victim *v) __attribute__((noreturn));
-/* Exchange messages until the pipe, unless it is -1, is readable. Returns the longest trip in ms.
+/*
+ * Exchange messages for so long, or until the pipe (if it is not -1) is readable. Returns the
+ * longest round trip in ms.
  */
 double exchange(const struct victim *v, double seconds, int pipe);
-/* Compare the longest round trips, in ms. */
+/* Fail if the longest round trip during an attack is over the limit. All times are in ms. */
 void expect_no_longer(const char *name, double attacked, double beside_loops);

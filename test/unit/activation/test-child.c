@@ -26,7 +26,7 @@ struct start {
         unsigned n_runs, n_ends;
         enum child_event end;
         int value;
-        int result; /* of the callback */
+        int result; /* what event() returns */
         void (*at_end)(struct start *start);
 };
 
@@ -172,7 +172,7 @@ START_TEST(program_that_cannot_run_is_told_with_the_reason) {
         check_end(&relative, CHILD_NOT_EXECUTED, ENOENT);
         check_end(&none, CHILD_NOT_EXECUTED, ENOENT);
 
-        /* wait until they are reaped */
+        /* start other programs until the loop has reaped the processes of the failed starts */
         for (unsigned i = 0; i < 200 && children.list; i++) {
                 struct start another = {};
 
@@ -373,7 +373,7 @@ START_TEST(services_are_not_protected_as_the_bus_may_be) {
         write_oom_score("0");
         write_oom_score("-500");
         check_said("cat /proc/$$/oom_score_adj >&9", "0\n");
-        /* also in a process that root gave to another user: its files in /proc stay root's */
+        /* also after the bus changed from root to another user: root keeps its files in /proc */
         if (geteuid() == 0) {
                 ck_assert_int_eq(chown(output, NOBODY, NOBODY), 0);
                 ck_assert_int_eq(seteuid(NOBODY), 0);

@@ -3,8 +3,8 @@
 /*
  * Command lines: the words of a text, and texts that are no command line.
  *
- * The first list has texts that dbus-daemon 1.14 splits in the same way. The second list has texts
- * that it splits differently, with empty words in between.
+ * The first list has texts from which dbus-daemon 1.14 makes the same words. From the texts of the
+ * second list, dbus-daemon makes additional empty words.
  */
 
 #include <errno.h>

@@ -92,7 +92,7 @@ START_TEST(syntax_is_that_of_dbus_daemon) {
                 {G "Name[de]=c.d\nExec[de]=/y\nName=a.b\nExec=/x\n", "/x"},
                 {GOOD "Name[]=x\nFoo[de=x\nBar[d e]=x\nBar[de]x=x\nBar[\xc3\xa9] =x\n", "/x"},
                 {GOOD "Foo[de]=\\y\n", "/x"},
-                /* unlike in dbus-daemon, a file without Exec and SystemdService is good */
+                /* dbus-daemon refuses files without Exec; these lack SystemdService too */
                 {G "Name=a.b\n", NULL},
                 {G "Name=a.b\n[X]\nExec=/x\n", NULL},
         };

@@ -105,7 +105,7 @@ static bool refresh(const char *name) {
         return r;
 }
 
-/* Wait until a directory that has just changed gets a stamp that can be trusted. */
+/* Wait until a change of a file is so old that the table trusts its stamp: see stamp_to_read(). */
 static void rest(void) {
         nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
 }
@@ -289,7 +289,7 @@ START_TEST(nonsense_makes_nothing_be_read) {
         put(0, "a.b.service", "a.b");
         load();
         rest();
-        /* once, because the file had just been written when it was read */
+        /* One refresh reads again, because the directory had just changed when load() read it. */
         ck_assert(refresh("x.y"));
         ck_assert(!refresh("x.y"));
         ck_assert(!refresh(""));

@@ -42,7 +42,7 @@ void fixture_unlock(struct fixture *fixture);
 /* helpers of tests */
 
 int count_fds(void);
-/* Wait up to some seconds until n descriptors are open: the server closes its own late. */
+/* Wait up to some seconds until n descriptors are open. The server closes some a moment later. */
 void wait_fds(int n);
 /* Returns whether the descriptor of the client is readable now. */
 bool is_readable(struct bus1_client *client);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Extensions of the interface, on every transport. */
+/* Extensions of the bus1 interface (CONTINUE, PEEK, DISCARD, ...), on every transport. */
 
 #include "test/unit/libbus1/fixture.h"
 #include <check.h>
@@ -75,7 +75,7 @@ TRANSPORT_TEST(send_goes_on_when_a_destination_fails) {
                 bus1_received_free(received);
         }
 
-        /* the caller may pass no array for the errors, and without the flag there are none */
+        /* The caller need not pass errors. Without CONTINUE, a lost destination is no error. */
         message.n_transfers = 0;
         ck_assert_int_eq(
                 bus1_client_send_flags(b, BUS1_SEND_FLAG_CONTINUE, 1, handles, NULL, &message), 0);
@@ -157,7 +157,7 @@ TRANSPORT_TEST(peek_leaves_the_message_queued) {
                 for (int i = 0; i < 3; i++) {
                         memset(in, 0, sizes[k]);
                         message.message.type = BUS1_INVALID;
-                        /* the caller needs no room for the data */
+                        /* a peek needs no room for the data */
                         message.n_fds = i == 1 ? 0 : 1;
                         ck_assert_int_eq(
                                 bus1_client_recv(a,
@@ -175,7 +175,7 @@ TRANSPORT_TEST(peek_leaves_the_message_queued) {
                         ck_assert_uint_eq(metadata.pid, getpid());
                         ck_assert_uint_ne(seen.id, BUS1_INVALID);
                         ck_assert(is_readable(a));
-                        /* the handle cannot be used yet */
+                        /* the peek gave the caller no handle yet */
                         ck_assert_int_eq(bus1_client_release_one(a, seen.id), -EBADRQC);
                 }
 
@@ -277,7 +277,7 @@ TRANSPORT_TEST(discard_needs_no_room) {
                 ck_assert_uint_eq(metadata.metadata.id, node);
                 ck_assert_uint_eq(metadata.pid, getpid());
 
-                /* everything in it was released, and the next message is there */
+                /* the discard released everything in the message, and the next message is there */
                 ck_assert_int_eq(read(pair[0], &c, 1), 0);
                 close(pair[0]);
                 wait_readable(b);
@@ -295,7 +295,7 @@ TRANSPORT_TEST(discard_needs_no_room) {
                 free(data);
         }
 
-        /* a notification is received */
+        /* a discard takes a notification like a receive */
         {
                 struct bus1_message message = {.type = BUS1_INVALID};
                 struct bus1_metadata metadata;
@@ -434,7 +434,7 @@ TRANSPORT_TEST(disconnected_peer_hangs_up) {
         handle = give_handle(a, b, own);
         ck_assert_int_eq(send_data(b, handle, "lost", 4), 0);
 
-        /* an epoll without events sees the end, if the descriptor of this transport shows it */
+        /* On the device, an epoll that asks for no events sees the end of the peer as EPOLLHUP. */
         epoll_fd = epoll_create1(EPOLL_CLOEXEC);
         ck_assert_int_eq(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, p.fd, &event), 0);
         ck_assert_int_eq(epoll_wait(epoll_fd, &event, 1, 0), 0);

@@ -266,7 +266,10 @@ START_TEST(bell_has_one_packet_while_a_message_waits) {
         uint64_t node, handle;
         int fd;
 
-        /* neither a client without a bell nor one that never reads its bell harms others */
+        /*
+         * The client has no bell until it sends HELLO (i = 50), and afterwards it never reads from
+         * its bell. Neither must harm other clients. hosted-protocol.h explains the bell.
+         */
         local = raw_serve(&fd, &node, &handle);
         recv_request.message_type = BUS1_INVALID;
         for (int i = 0; i < 100; i++) {
@@ -315,7 +318,10 @@ START_TEST(client_that_reads_no_replies_is_dropped) {
                 ck_assert_int_lt(++n, 100000);
         close(fd);
 
-        /* the limit of descriptors in flight is common to all clients of the server */
+        /*
+         * Each reply to HELLO carries a descriptor. Unread replies of one client must not use up
+         * the server's limit of descriptors in flight, which is common to all clients.
+         */
         request = request_init(BUS1_HOSTED_HELLO);
         fd = raw_connect(&fixture);
         ck_assert_int_eq(raw_send(fd, &request, sizeof(request), NULL, 0), 0);
@@ -394,7 +400,10 @@ START_TEST(hostile_packets_harm_nobody) {
 }
 END_TEST
 
-/* Prepare a request that takes the server long: it has more handles than a user may have. */
+/*
+ * Prepare a send that takes the server long, and fails in the end: its messages together carry more
+ * handles than a user may have.
+ */
 static int memfd_of_long_request(struct bus1_hosted_request *request, uint64_t handle) {
         enum { N_IDS = 16384, N_TRANSFERS = 1024 };
         static uint64_t ids[N_IDS];

@@ -94,7 +94,7 @@ TRANSPORT_TEST(oneshot_node_takes_one_message) {
         ck_assert_int_eq(bus1_client_query(a, &query), 0);
         ck_assert_uint_eq(query.n_nodes, 0);
 
-        /* the handle ends without a message */
+        /* the last handle is released before any message was sent through it */
         src = (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
                                      BUS1_INVALID};
         ck_assert_int_eq(bus1_client_transfer(a, b, 1, &src, &dst), 0);

@@ -117,7 +117,7 @@ START_TEST(messages_of_threads_reach_a_served_peer) {
         fixture_unlock(&fixture);
         ck_assert_int_eq(bus1_client_new_from_fd(&client, fd), 0);
 
-        /* the served peer gets a handle to the local one, and sends its own handles to that */
+        /* the served peer gets a handle to the local peer, and sends it handles to its nodes */
         ck_assert_int_eq(bus1_client_create_node(local, 0, &node, &handle), 0);
         fixture_lock(&fixture);
         ck_assert_int_eq(bus1_domain_grant(fixture.domain, local, handle, token, &handle), 0);

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Tests bus1ctl policy with its own files: exit status, text and JSON. test-bus1ctl.py BUS1CTL
+# Tests `bus1ctl policy` on configuration files that this test writes: exit status, text and JSON.
+# Usage: test-bus1ctl.py BUS1CTL
 
 import json
 import os

@@ -40,7 +40,7 @@ static int own_line(const char *body, uid_t uid, const gid_t *gids, size_t n_gid
 }
 
 START_TEST(contexts_apply_in_their_order) {
-        /* one of each kind, in the reverse order of evaluation, from line 2 on */
+        /* One block for each context, from line 2 on. A block overrides those that follow it. */
         static const char *const policies[] = {
                 "<policy context=\"mandatory\"><allow own=\"a.b\"/></policy>\n",
                 "<policy at_console=\"false\"><deny own=\"a.b\"/></policy>\n",
@@ -55,7 +55,7 @@ START_TEST(contexts_apply_in_their_order) {
                 char body[1024];
                 size_t n = 0;
 
-                /* without the blocks of higher precedence, whose lines stay empty */
+                /* leave out the blocks before the first one: their lines stay empty */
                 for (size_t i = 0; i < 5; i++)
                         n += (size_t)snprintf(body + n, sizeof(body) - n, "%s",
                                               i < first ? "\n" : policies[i]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Covering and explaining: the answers about random rules are true for all messages tried
+ * Covering (one rule matches all that another one matches) and explaining: what the functions say
+ * about random rules is true for each of many random messages.
  */
 
 #include <stdio.h>
@@ -30,7 +31,7 @@ static const char *one_of(const char *const *texts, unsigned n) {
         one_of((const char *const[]){__VA_ARGS__}, \
                sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
 
-/* a random rule with few possible values, so that rules often match the same */
+/* a random rule with few possible values, so that two rules often match the same messages */
 static void write_rule(FILE *f) {
         static const struct {
                 const char *key;

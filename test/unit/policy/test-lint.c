@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Lint: parts of configurations that it must find, and parts that it must not find */
+/* Lint: rules and blocks of a configuration that it must report, and others that it must not */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #define MANDATORY "<policy context=\"mandatory\">"
 #define END "</policy>"
 
-/* "KIND:LINE KIND:LINE ..."; the body begins at line 2 of the file */
+/* findings is "KIND:LINE KIND:LINE ..."; the body begins at line 2 of the file */
 static const struct {
         const char *body, *findings;
 } cases[] = {
@@ -122,7 +122,7 @@ static const char *one_of(const char *const *texts, unsigned n) {
         one_of((const char *const[]){__VA_ARGS__}, \
                sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
 
-/* a random block with few possible values, so that rules often match the same */
+/* a random block with few possible values, so that two rules often match the same messages */
 static void write_block(FILE *f, unsigned n_rules) {
         const char *who = ONE_OF("context='default'", "context='mandatory'", "user='0'", "user='1'",
                                  "group='0'", "group='1'", "group='2'", "at_console='false'");
@@ -237,7 +237,10 @@ bool __wrap_policy_rule_covers(const struct policy_rule *outer, const struct pol
         return __real_policy_rule_covers(outer, inner);
 }
 
-/* 20,000 rules: for services, users, prefixes of names, and interfaces only. */
+/*
+ * Load n rules about many different names: for users and groups, with prefixes of names, and some
+ * with an interface but no name.
+ */
 static struct bus_config *load_many(struct scratch *scratch, unsigned n) {
         struct bus_config *config;
         char *body = NULL;
@@ -273,7 +276,7 @@ START_TEST(rules_are_hardly_compared_with_those_of_other_names) {
         config = load_many(&scratch, 20000);
         n_compared = 0;
         ck_assert_int_eq(policy_lint(config, &findings, &n), 0);
-        /* few comparisons; comparing each rule with each other would take 200 million */
+        /* To compare each rule with each other one would take 200 million comparisons. */
         ck_assert_uint_gt(n_compared, 5000);
         ck_assert_uint_lt(n_compared, 20000);
         /*

@@ -212,9 +212,9 @@ START_TEST(rules_that_used_to_override_all_are_warned_about) {
                 {"<allow eavesdrop=\"true\"/><deny eavesdrop=\"true\"/>", true},
                 {"<allow send_type=\"signal\"/><allow send_interface=\"*\"/>", true},
                 {"<allow send_type=\"signal\"/><deny send_destination=\"*\"/>", true},
-                /* no rule of the same kind comes before it */
+                /* one is about sending, one about receiving: neither overrides the other */
                 {"<allow send_destination=\"*\"/><allow receive_sender=\"*\"/>", false},
-                /* these rules really match everything */
+                /* the second rule really matches every message, so it overrides the first one */
                 {"<allow send_type=\"signal\"/>"
                  "<allow send_destination=\"*\" eavesdrop=\"true\"/>",
                  false},

@@ -125,7 +125,7 @@ static const struct verdict sends[] = {
         {"<allow send_destination_prefix=\"*\"/>", {CALL}, false, 0},
         {"<allow send_destination_prefix=\"\"/>", {CALL}, false, 0},
         {ALL "<deny send_destination_prefix=\"c\"/>", {CALL}, false, 2},
-        /* interface: if the message has none, only a deny matches */
+        /* interface: a deny also matches messages without one; an allow only if it is for "*" */
         {"<allow send_interface=\"i.f\"/>", {CALL}, true, 1},
         {"<allow send_interface=\"i.g\"/>", {CALL}, false, 0},
         {"<allow send_interface=\"i.f\"/>", {CALL_BARE}, false, 0},
@@ -163,7 +163,10 @@ static const struct verdict sends[] = {
         {"<allow send_broadcast=\"false\"/>", {CALL}, true, 1},
         {"<allow send_broadcast=\"false\"/>", {RETURN}, true, 1},
         {"<allow send_broadcast=\"false\" send_type=\"signal\"/>", {CALL}, false, 0},
-        /* a rule without type, path, interface, member or peer does not override earlier rules */
+        /*
+         * A rule without type, path, interface, member or peer decides only about messages that it
+         * matches. (dbus-daemon ignores all rules of its kind before it.)
+         */
         {"<allow send_type=\"method_call\"/>\n<allow send_broadcast=\"true\"/>", {CALL}, true, 1},
         {"<allow send_type=\"method_call\"/>\n<deny send_error=\"e.r\"/>", {CALL}, true, 1},
         /* requested replies */
@@ -275,7 +278,10 @@ static const struct verdict receives[] = {
         {"<allow receive_sender=\"org.freedesktop.DBus\"/>", {SIGNAL}, false, 0},
 };
 
-/* A message of a settled type must be allowed, and not by a rule that logs. */
+/*
+ * A message of a settled type must be allowed, and not by a rule that logs: see
+ * policy_client_settled_send().
+ */
 static void check_settled(const struct policy_client *client, const struct policy_message *m,
                           bool send, bool allowed, const struct policy_rule *rule) {
         bool is_reply = m->type == POLICY_TYPE_METHOD_RETURN || m->type == POLICY_TYPE_ERROR;
@@ -377,7 +383,10 @@ static const struct {
         {"<allow send_destination=\"*\"/>", "a.b", false, 0},
 };
 
-/* Random rules with names and prefixes: both ways of searching must find the same rule. */
+/*
+ * Random rules with names and prefixes: the same rule must decide, whether the peer lists its names
+ * or is asked about the name of each rule.
+ */
 START_TEST(last_matching_rule_decides_among_many) {
         static const char *const names[] = {
                 "destination=\"a.b\"",        "destination=\"c.d.e\"",
@@ -458,7 +467,10 @@ static const struct {
         {ALL "<deny eavesdrop=\"true\"/>", true, false},
         {"<allow send_destination=\"*\" eavesdrop=\"true\" log=\"true\"/>", false, false},
         {ALL "<allow send_type=\"signal\" log=\"true\"/>", false, false},
-        /* these do not allow unrequested replies and, for receiving, eavesdropped messages */
+        /*
+         * Most of these leave something out: unrequested replies, eavesdropped messages when
+         * receiving, messages with more than 9 descriptors, or broadcasts.
+         */
         {"<allow send_destination=\"*\"/>", false, false},
         {"<allow send_destination=\"*\" send_requested_reply=\"false\"/>", true, false},
         {"<allow receive_sender=\"*\" receive_requested_reply=\"false\"/>", false, false},
