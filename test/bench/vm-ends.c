@@ -193,6 +193,18 @@ void end_pair(enum end_kind kind, struct end ends[static 2]) {
         }
 }
 
+void end_open_close(enum end_kind kind) {
+        struct end ends[2];
+
+        if (kind == END_BUS1) {
+                close(device_open());
+                return;
+        }
+        end_pair(kind, ends);
+        for (int i = 0; i < 2; i++)
+                end_close(&ends[i]);
+}
+
 void end_close(struct end *end) {
         if (end->client)
                 bus1_client_free(end->client);

@@ -37,6 +37,8 @@ struct end {
 
 void end_pair(enum end_kind kind, struct end ends[static 2]);
 void end_close(struct end *end);
+/* For END_BUS1: one peer. Otherwise a pair, because a socket alone has nobody to talk to. */
+void end_open_close(enum end_kind kind);
 /*
  * For END_BUS1 and END_CALL: make a node of the first end, and a handle to this node for the second
  * end. Returns the ID of the handle.

@@ -39,6 +39,7 @@ struct row {
         unsigned kinds;
         double most;      /* target: the greatest allowed ratio to END_SOCKET; 0: no target */
         double call_most; /* for END_CALL: to END_BLOCKING in ping-pong, else to END_SOCKET */
+        double us_most;   /* target: the greatest allowed number of microseconds */
 };
 
 /* workloads: each returns the microseconds of one operation */
@@ -180,6 +181,21 @@ static double pass_handle(const struct row *row, enum end_kind kind) {
         return took * 1e6 / row->n_times;
 }
 
+/* The user has something open already, as most users have. */
+static double open_close(const struct row *row, enum end_kind kind) {
+        struct end others[2];
+        double begin, took;
+
+        end_pair(kind, others);
+        begin = bench_now();
+        for (unsigned i = 0; i < row->n_times; i++)
+                end_open_close(kind);
+        took = bench_now() - begin;
+        for (int i = 0; i < 2; i++)
+                end_close(&others[i]);
+        return took * 1e6 / row->n_times;
+}
+
 #define ALL ((1u << N_END_KINDS) - 1)
 #define KERNEL (1u << END_BUS1 | 1u << END_SOCKET)
 #define NO_PIPE (ALL & ~(1u << END_PIPE))
@@ -199,6 +215,7 @@ static const struct row rows[] = {
         {"node or pair: make, pass, end", pass_new, 1, 1, 400, KERNEL | 1u << END_PIPE},
         {"handle or descriptor: pass, end", pass_handle, 1, 1, 400, KERNEL},
         {"descriptor: pass, close", pass_fd, 1, 1, 400, KERNEL},
+        {"peer or pair: open, close", open_close, 0, 1, 400, KERNEL, 0, 0, 8.0},
 };
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -304,6 +321,10 @@ static void print_targets(const struct results *results) {
                         met += print_target(rows[i].name, waits ? "of blocking" : "of socket",
                                             v[END_CALL] / v[waits ? END_BLOCKING : END_SOCKET],
                                             rows[i].call_most);
+                }
+                if (rows[i].us_most > 0) {
+                        n++;
+                        met += print_target(rows[i].name, "us", v[END_BUS1], rows[i].us_most);
                 }
                 if (rows[i].most > 0 && !isnan(results->dbus[i])) {
                         n++;
