@@ -55,34 +55,37 @@ static void bus1_recv_fill(struct bus1_recv *recv, struct bus1_peer *peer,
 	}
 }
 
-/* The next entry that concerns a node, or NULL. */
-static struct bus1_queue_entry *bus1_recv_find(struct bus1_peer *peer, struct bus1_object *node,
+/* The next entry that concerns a node, or NULL. Looks at each entry of the queue only once. */
+static struct bus1_queue_entry *bus1_recv_find(struct bus1_peer *peer, struct bus1_node *node,
 					       struct bus1_recv_filter *filter)
 {
 	u64 cut = bus1_queue_cut(&peer->queue, &filter->n_arrived);
-	struct bus1_queue_entry *entry = bus1_queue_after(&peer->queue, filter->cut);
+	struct bus1_queue_entry *entry = bus1_queue_after(&peer->queue, node->cut);
 
 	/* Only this peer removes entries, with its lock held. */
 	while (entry && entry->timestamp <= cut) {
-		if (bus1_entry_object(entry) == node && bus1_entry_is_due(entry))
+		if (bus1_entry_object(entry) == &node->object && bus1_entry_is_due(entry)) {
+			/* Others with the same timestamp may concern the node, too. */
+			node->cut = entry->timestamp - 1;
 			return entry;
+		}
 		entry = bus1_queue_next(&peer->queue, entry);
 		cond_resched();
 	}
-	filter->cut = cut;
+	node->cut = cut;
 	return NULL;
 }
 
 static int bus1_recv_begin_locked(struct bus1_peer *peer, struct bus1_recv *recv,
 				  struct bus1_recv_filter *filter)
 {
-	struct bus1_object *node = NULL;
+	struct bus1_node *node = NULL;
 	struct bus1_queue_entry *entry;
 	struct bus1_tx tx;
 
 	if (filter) {
-		node = bus1_peer_find(peer, filter->node);
-		if (!node || !node->is_node)
+		node = bus1_node_from_object(bus1_peer_find(peer, filter->node));
+		if (!node)
 			return -EBADRQC;
 	}
 	bus1_tx_init(&tx, peer);

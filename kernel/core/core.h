@@ -237,22 +237,24 @@ struct bus1_payload *bus1_payload_unref(struct bus1_payload *payload);
 /* peers */
 
 /**
- * typedef bus1_wake_t - report that a peer can receive one more entry, or that it has ended
+ * typedef bus1_wake_t - report that a peer can receive more entries, or that it has ended
  * @peer:	the peer
+ * @n:		number of entries that have arrived, not 0
  * @data:	the argument of bus1_peer_new()
  *
- * The thread that committed the entry calls this function with a spinlock held. So it must not
- * sleep, and must not call the core. It is called once for each message and notification, so that
- * several receivers can each wait for one. bus1_peer_disconnect() also calls it once; it is never
+ * The thread that committed the entries calls this function with a spinlock held. So it must not
+ * sleep, and must not call the core. Each message and notification is counted once, so that several
+ * receivers can each wait for one. Entries that arrive together are reported together: looking at
+ * those who wait may take long. bus1_peer_disconnect() also calls it once, with 1; it is never
  * called after that has returned.
  */
-typedef void (*bus1_wake_t)(struct bus1_peer *peer, void *data);
+typedef void (*bus1_wake_t)(struct bus1_peer *peer, unsigned int n, void *data);
 
 /**
  * bus1_peer_new() - make a peer
  * @accounts:	table with the accounts
  * @uid:	user whose account is charged for this peer
- * @wake:	called for each message and notification, or NULL
+ * @wake:	called for messages and notifications, or NULL
  * @data:	passed to @wake
  *
  * The caller must call bus1_peer_disconnect() before it drops the reference that it gets.
@@ -526,15 +528,13 @@ int bus1_peer_recv_begin(struct bus1_peer *peer, struct bus1_recv *recv);
  * struct bus1_recv_filter - receive only what concerns one node
  * @node:	ID of the node, of the peer that receives
  * @n_arrived:	private to the core
- * @cut:	private to the core: nothing up to this timestamp concerns the node
  *
- * The caller sets the private fields to 0 before the first receive. With each receive that finds
- * nothing, the filter remembers how far it has looked.
+ * The caller sets the private field to 0 before the first receive. The node remembers how far
+ * receives have looked.
  */
 struct bus1_recv_filter {
 	u64 node;
 	u64 n_arrived;
-	u64 cut;
 };
 
 /**

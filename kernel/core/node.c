@@ -56,6 +56,8 @@ struct bus1_node *bus1_node_new(struct bus1_peer *owner, bool oneshot)
 	node->owner = bus1_peer_ref(owner);
 	node->oneshot = oneshot;
 	node->persistent = false;
+	/* What is queued was sent when the node did not exist. */
+	node->cut = bus1_queue_sync(&owner->queue, 0);
 	spin_lock_init(&node->lock);
 	node->dead = false;
 	INIT_LIST_HEAD(&node->handles);

@@ -45,6 +45,8 @@ struct bus1_tx;
  * @oneshot:	the node accepts one message
  * @persistent:	the node stays when its last handle goes, and notifies its owner each time. The
  *		entry is in the handle, because several can be queued. Only nodes of 2016 are so.
+ * @cut:	nothing in the queue of the owner up to this timestamp concerns the node, except
+ *		what is not due. Protected by the lock of the owner.
  * @lock:	protects the following
  * @dead:	the node has no handles and gets none. It never changes back, so it may be read
  *		without the lock.
@@ -60,6 +62,7 @@ struct bus1_node {
 	struct bus1_peer *owner;
 	bool oneshot;
 	bool persistent;
+	u64 cut;
 
 	spinlock_t lock;
 	bool dead;

@@ -46,8 +46,12 @@ static void bus1_queue_insert(struct bus1_queue *queue, struct bus1_queue_entry 
 	rb_insert_color_cached(&entry->rb, &queue->entries, leftmost);
 	++queue->n_entries;
 	++queue->n_arrived;
+}
+
+static void bus1_queue_wake(struct bus1_queue *queue, unsigned int n)
+{
 	if (queue->wake)
-		queue->wake(queue->peer, queue->data);
+		queue->wake(queue->peer, n, queue->data);
 }
 
 static void bus1_queue_unlink(struct bus1_queue *queue, struct bus1_queue_entry *entry)
@@ -96,12 +100,13 @@ static void bus1_queue_finalize(struct bus1_queue *queue, struct bus1_queue_entr
 	struct bus1_staging *staging = first->staging;
 	unsigned long tx = staging->tx;
 	u64 final = READ_ONCE(staging->final);
-	unsigned int n;
+	struct bus1_queue_entry *entry;
+	unsigned int n = 0;
 
 	bus1_invariant("committed-is-even", !(final & 1));
 	queue->clock = max_t(u64, queue->clock, final);
-	for (n = 0; n < BUS1_QUEUE_BATCH; n++) {
-		struct bus1_queue_entry *entry = bus1_queue_unstage(queue, first);
+	do {
+		entry = bus1_queue_unstage(queue, first);
 
 		bus1_invariant("staged-is-lower-bound",
 			       entry->timestamp & 1 && entry->timestamp < final);
@@ -111,9 +116,8 @@ static void bus1_queue_finalize(struct bus1_queue *queue, struct bus1_queue_entr
 		entry->timestamp = final;
 		entry->tx = tx;
 		bus1_queue_insert(queue, entry);
-		if (entry == first)
-			break;
-	}
+	} while (++n < BUS1_QUEUE_BATCH && entry != first);
+	bus1_queue_wake(queue, n);
 }
 
 /*
@@ -205,7 +209,7 @@ static struct bus1_queue_entry *bus1_queue_head(struct bus1_queue *queue)
 }
 
 void bus1_queue_init(struct bus1_queue *queue, struct bus1_peer *peer,
-		     void (*wake)(struct bus1_peer *peer, void *data), void *data)
+		     void (*wake)(struct bus1_peer *peer, unsigned int n, void *data), void *data)
 {
 	*queue = (struct bus1_queue){
 		.entries = RB_ROOT_CACHED,
@@ -380,6 +384,7 @@ u64 bus1_queue_push(struct bus1_queue *queue, struct bus1_queue_entry *entry, un
 	entry->timestamp = timestamp;
 	entry->tx = tx;
 	bus1_queue_insert(queue, entry);
+	bus1_queue_wake(queue, 1);
 	spin_unlock(&queue->lock);
 	return timestamp;
 }
@@ -531,8 +536,7 @@ void bus1_queue_seal(struct bus1_queue *queue, const struct bus1_queue_entry *ex
 
 	spin_lock(&queue->lock);
 	queue->sealed = true;
-	if (queue->wake)
-		queue->wake(queue->peer, queue->data);
+	bus1_queue_wake(queue, 1);
 	queue->wake = NULL;
 
 	do {

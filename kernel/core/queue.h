@@ -137,7 +137,7 @@ struct bus1_staging {
  * @n_entries:	number of entries, final and staged
  * @n_arrived:	number of entries that ever became final, and of calls of bus1_queue_touch()
  * @sealed:	no entries can be added any more
- * @wake:	called with @lock held when an entry becomes final, or the queue is sealed
+ * @wake:	called with @lock held when entries become final, or the queue is sealed
  * @peer:	owner of the queue
  * @data:	passed to @wake
  */
@@ -150,13 +150,13 @@ struct bus1_queue {
 	u64 n_entries;
 	u64 n_arrived;
 	bool sealed;
-	void (*wake)(struct bus1_peer *peer, void *data);
+	void (*wake)(struct bus1_peer *peer, unsigned int n, void *data);
 	struct bus1_peer *peer;
 	void *data;
 };
 
 void bus1_queue_init(struct bus1_queue *queue, struct bus1_peer *peer,
-		     void (*wake)(struct bus1_peer *peer, void *data), void *data);
+		     void (*wake)(struct bus1_peer *peer, unsigned int n, void *data), void *data);
 
 void bus1_staging_init(struct bus1_staging *staging, unsigned long tx, struct list_head *entries);
 u64 bus1_staging_decide(struct bus1_staging *staging, u64 timestamp);

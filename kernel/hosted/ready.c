@@ -97,7 +97,7 @@ static bool ready_clear(struct hosted_ready *ready)
 	return was_set;
 }
 
-void hosted_ready_wake(struct bus1_peer *peer, void *data)
+void hosted_ready_wake(struct bus1_peer *peer, unsigned int n, void *data)
 {
 	ready_set(data);
 }

@@ -41,7 +41,7 @@ void hosted_ready_destroy(struct hosted_ready *ready);
 int hosted_ready_renew_bell(struct hosted_ready *ready, int *ret_fd);
 
 /* the bus1_wake_t of a peer; data is its struct hosted_ready */
-void hosted_ready_wake(struct bus1_peer *peer, void *data);
+void hosted_ready_wake(struct bus1_peer *peer, unsigned int n, void *data);
 
 /*
  * Call this after each command that takes entries off the queue. Returns true when the queue was

@@ -24,7 +24,7 @@
 #include "module.h"
 
 /* Wake the tasks that poll the peer. The caller holds the lock of the queue. */
-static void bus1_file_wake(struct bus1_peer *peer, void *data)
+static void bus1_file_wake(struct bus1_peer *peer, unsigned int n, void *data)
 {
 	struct bus1_file *bus1_file = data;
 
@@ -32,8 +32,13 @@ static void bus1_file_wake(struct bus1_peer *peer, void *data)
 	 * A task that polls first joins the wait queue and then takes the lock to look at the
 	 * queue. So either the task is found waiting here, or it finds the new entry.
 	 */
-	if (waitqueue_active(&bus1_file->waitq))
+	if (!waitqueue_active(&bus1_file->waitq))
+		return;
+	if (n == 1)
 		wake_up_interruptible_sync_poll(&bus1_file->waitq, EPOLLIN | EPOLLRDNORM);
+	else
+		__wake_up(&bus1_file->waitq, TASK_INTERRUPTIBLE, n,
+			  poll_to_key(EPOLLIN | EPOLLRDNORM));
 }
 
 static int bus1_file_open(struct inode *inode, struct file *file)
@@ -196,9 +201,14 @@ static long bus1_file_ioctl(struct file *file, unsigned int command, unsigned lo
 	struct bus1_file *bus1_file = file->private_data;
 	void __user *argp = (void __user *)arg;
 
+	long r;
+
 	if (_IOC_TYPE(command) == BUS1_2016_IOCTL_MAGIC)
-		return bus1_ioctl_2016(bus1_file, command, argp);
-	return bus1_file_command(bus1_file, command, argp, false);
+		r = bus1_ioctl_2016(bus1_file, command, argp);
+	else
+		r = bus1_file_command(bus1_file, command, argp, false);
+	/* A wait for another receiver of the peer has ended, and has had no effect. */
+	return r == -EINTR ? -ERESTARTSYS : r;
 }
 
 /*
@@ -216,7 +226,8 @@ static int bus1_file_uring_cmd(struct io_uring_cmd *command, unsigned int issue_
 	if (in_compat_syscall())
 		return -EOPNOTSUPP;
 	r = bus1_file_command(command->file->private_data, command->cmd_op, u64_to_user_ptr(ptr),
-			      issue_flags & IO_URING_F_NONBLOCK);
+			      issue_flags & IO_URING_F_NONBLOCK ||
+				      command->file->f_flags & O_NONBLOCK);
 	return r == -ERESTARTSYS || r == -ERESTARTNOHAND ? -EINTR : r;
 }
 

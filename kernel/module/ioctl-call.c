@@ -129,7 +129,7 @@ int bus1_ioctl_call(struct bus1_file *bus1_file, void __user *argp, bool nowait)
 	n_recvs = cmd.n_recvs;
 	r = bus1_ioctl_call_run(bus1_file, &cmd, nowait);
 	/* Like poll(): a signal with a handler ends the command, whatever SA_RESTART says. */
-	if (r == -ERESTARTSYS)
+	if (r == -ERESTARTSYS || r == -EINTR)
 		r = -ERESTARTNOHAND;
 	if (r < 0)
 		return bus1_user_put_struct(ptr, &cmd, sizeof(cmd)) < 0 ? -EFAULT : r;

@@ -292,7 +292,17 @@ int bus1_ioctl_recv_collect(struct bus1_ioctl_recv_state *state, struct bus1_fil
 		return r;
 	if (state->message.message.type != BUS1_INVALID)
 		return -EINVAL;
-	return bus1_ioctl_recv_import_data(bus1_file, state);
+
+	/* A receive keeps the vectors while it waits. */
+	state->peer = bus1_file->peer;
+	state->n_pending = bus1_user_vecs_memory(&state->message.message);
+	r = bus1_peer_begin_command(state->peer, state->n_pending);
+	if (r < 0)
+		return r;
+	r = bus1_ioctl_recv_import_data(bus1_file, state);
+	if (r < 0)
+		bus1_peer_end_command(state->peer, state->n_pending);
+	return r;
 }
 
 /*
@@ -349,6 +359,7 @@ int bus1_ioctl_recv_wait(struct bus1_ioctl_recv_state *state, struct bus1_file *
 void bus1_ioctl_recv_destroy(struct bus1_ioctl_recv_state *state)
 {
 	kfree(state->data.vecs);
+	bus1_peer_end_command(state->peer, state->n_pending);
 }
 
 int bus1_ioctl_recv(struct bus1_file *bus1_file, void __user *argp, bool nowait)

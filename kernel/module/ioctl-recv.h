@@ -17,6 +17,8 @@
  * @max_offset:	offset that the user passed: data in the pool has to end there at the latest
  * @metadata:	metadata as the user passed it, with BUS1_RECV_FLAG_SECCTX; else all 0
  * @data:	buffers for the data, unless it goes to the pool
+ * @peer:	receiver, which is charged for the vectors of @data
+ * @n_pending:	bytes that it is charged
  * @secctx:	label of the sender, when the user asks for it
  * @fds:	numbers that were reserved for descriptors
  * @n_fds:	number of @fds
@@ -28,6 +30,8 @@ struct bus1_ioctl_recv_state {
 	u64 max_offset;
 	struct bus1_metadata_secctx metadata;
 	struct bus1_user_data data;
+	struct bus1_peer *peer;
+	size_t n_pending;
 	struct bus1_secctx secctx;
 	s32 *fds;
 	size_t n_fds;

@@ -171,7 +171,8 @@ int bus1_ioctl_send_cmd(struct bus1_peer *peer, const struct bus1_cmd_send *cmd)
 		return -EMSGSIZE;
 
 	n = bus1_send_memory(message.message.n_data, cmd->n_destinations,
-			     message.message.n_transfers);
+			     message.message.n_transfers) +
+	    bus1_user_vecs_memory(&message.message);
 	r = bus1_peer_begin_command(peer, n);
 	if (r < 0)
 		return r;

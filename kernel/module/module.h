@@ -174,6 +174,7 @@ struct bus1_user_data {
 	struct iovec *vecs;
 };
 
+size_t bus1_user_vecs_memory(const struct bus1_message *message);
 int bus1_user_import_data(struct bus1_user_data *data, int direction,
 			  const struct bus1_message *message);
 int bus1_user_read_data(u8 *to, size_t n, struct iov_iter *iter);

@@ -96,6 +96,12 @@ static ssize_t bus1_user_import_one(struct bus1_user_data *data, int direction, 
 	return vec.iov_len;
 }
 
+/* The memory that bus1_user_import_data() takes. It fails when there are too many vectors. */
+size_t bus1_user_vecs_memory(const struct bus1_message *message)
+{
+	return min_t(u64, message->n_data_vecs, UIO_MAXIOV) * sizeof(struct iovec);
+}
+
 /**
  * bus1_user_import_data() - find the data of a message
  * @data:	set on success; must not be moved, because it points into itself

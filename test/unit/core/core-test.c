@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void count_wake(struct bus1_peer *peer, void *data) {
-        ++*(unsigned *)data;
+static void count_wake(struct bus1_peer *peer, unsigned int n, void *data) {
+        *(unsigned *)data += n;
 }
 
 struct world world_new_limited(size_t n_peers, const struct bus1_limits *limits) {
