@@ -103,14 +103,12 @@ static int bus1_recv_begin_locked(struct bus1_peer *peer, struct bus1_recv *recv
 	return entry ? 0 : -EAGAIN;
 }
 
-int bus1_peer_recv_begin_for(struct bus1_peer *peer, struct bus1_recv *recv,
-			     struct bus1_recv_filter *filter)
+/* Look at the next entry, with @recv_lock held, which stays held on success. */
+static int bus1_recv_begin(struct bus1_peer *peer, struct bus1_recv *recv,
+			   struct bus1_recv_filter *filter)
 {
 	int r;
 
-	/* Another receiver may hold this lock for any time while it copies to the user. */
-	if (mutex_lock_interruptible(&peer->recv_lock))
-		return -EINTR;
 	r = bus1_peer_lock(peer);
 	if (r == 0) {
 		r = bus1_recv_begin_locked(peer, recv, filter);
@@ -119,6 +117,23 @@ int bus1_peer_recv_begin_for(struct bus1_peer *peer, struct bus1_recv *recv,
 	if (r < 0)
 		mutex_unlock(&peer->recv_lock);
 	return r;
+}
+
+int bus1_peer_recv_begin_for(struct bus1_peer *peer, struct bus1_recv *recv,
+			     struct bus1_recv_filter *filter)
+{
+	/* Another receiver may hold this lock for any time while it copies to the user. */
+	if (mutex_lock_interruptible(&peer->recv_lock))
+		return -EINTR;
+	return bus1_recv_begin(peer, recv, filter);
+}
+
+int bus1_peer_recv_try_begin(struct bus1_peer *peer, struct bus1_recv *recv,
+			     struct bus1_recv_filter *filter)
+{
+	if (!mutex_trylock(&peer->recv_lock))
+		return -EAGAIN;
+	return bus1_recv_begin(peer, recv, filter);
 }
 
 int bus1_peer_recv_begin(struct bus1_peer *peer, struct bus1_recv *recv)

@@ -552,6 +552,17 @@ int bus1_peer_recv_begin_for(struct bus1_peer *peer, struct bus1_recv *recv,
 			     struct bus1_recv_filter *filter);
 
 /**
+ * bus1_peer_recv_try_begin() - look at the next message without waiting for another receiver
+ * @peer:	peer
+ * @recv:	filled in on success
+ * @filter:	filter; NULL for any message
+ *
+ * Return: like bus1_peer_recv_begin_for(). But -EAGAIN also when another receive is under way.
+ */
+int bus1_peer_recv_try_begin(struct bus1_peer *peer, struct bus1_recv *recv,
+			     struct bus1_recv_filter *filter);
+
+/**
  * bus1_peer_poll_for() - report whether a receive with a filter may find something
  * @peer:	peer
  * @filter:	filter of a receive that has found nothing

@@ -220,14 +220,17 @@ static int bus1_file_uring_cmd(struct io_uring_cmd *command, unsigned int issue_
 {
 	/* The program shares this memory, and can change it at any time. */
 	u64 ptr = READ_ONCE(*(const u64 *)bus1_compat_uring_data(command));
+	bool tries = issue_flags & IO_URING_F_NONBLOCK;
 	long r;
 
 	/* A worker could not tell how the vectors of the program are laid out. */
 	if (in_compat_syscall())
 		return -EOPNOTSUPP;
+	/* A reset waits for a receiver. */
+	if (tries && command->cmd_op == BUS1_CMD_RESET)
+		return -EAGAIN;
 	r = bus1_file_command(command->file->private_data, command->cmd_op, u64_to_user_ptr(ptr),
-			      issue_flags & IO_URING_F_NONBLOCK ||
-				      command->file->f_flags & O_NONBLOCK);
+			      tries || command->file->f_flags & O_NONBLOCK);
 	return r == -ERESTARTSYS || r == -ERESTARTNOHAND ? -EINTR : r;
 }
 

@@ -47,15 +47,15 @@ static int bus1_ioctl_call_send(struct bus1_file *bus1_file, struct bus1_cmd_cal
 /* Wait for the first message, and receive it. */
 static int bus1_ioctl_call_recv_first(struct bus1_ioctl_recv_state *state,
 				      struct bus1_file *bus1_file, struct bus1_cmd_call *cmd,
-				      struct bus1_recv_filter *filter, bool nowait)
+				      struct bus1_recv_filter *filter)
 {
 	ktime_t deadline = KTIME_MAX;
 	int r;
 
 	/* Only a receive finds out whether a message concerns the node. */
-	if (cmd->timeout == 0 || nowait || filter) {
+	if (cmd->timeout == 0 || state->nowait || filter) {
 		r = bus1_ioctl_recv_run(state, bus1_file, filter);
-		if (r != -EAGAIN || cmd->timeout == 0 || nowait)
+		if (r != -EAGAIN || cmd->timeout == 0 || state->nowait)
 			return r;
 	}
 	if (cmd->timeout <= KTIME_MAX)
@@ -99,12 +99,13 @@ static int bus1_ioctl_call_run(struct bus1_file *bus1_file, struct bus1_cmd_call
 	if (cmd->n_recvs == 0)
 		return bus1_ioctl_call_send(bus1_file, cmd);
 
+	state.nowait = nowait;
 	r = bus1_ioctl_call_collect(&state, bus1_file, cmd->ptr_recvs);
 	if (r < 0)
 		return r;
 	r = bus1_ioctl_call_send(bus1_file, cmd);
 	if (r == 0)
-		r = bus1_ioctl_call_recv_first(&state, bus1_file, cmd, filter, nowait);
+		r = bus1_ioctl_call_recv_first(&state, bus1_file, cmd, filter);
 	bus1_ioctl_recv_destroy(&state);
 	if (r == 0)
 		cmd->n_recvs = 1 + bus1_ioctl_call_recv_more(&state, bus1_file, cmd, filter);

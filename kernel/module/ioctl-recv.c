@@ -217,7 +217,8 @@ static int bus1_ioctl_recv_one(struct bus1_peer *peer, struct bus1_ioctl_recv_st
 	struct bus1_recv recv;
 	int r;
 
-	r = bus1_peer_recv_begin_for(peer, &recv, filter);
+	r = state->nowait ? bus1_peer_recv_try_begin(peer, &recv, filter)
+			  : bus1_peer_recv_begin_for(peer, &recv, filter);
 	if (r < 0)
 		return r;
 
@@ -266,7 +267,7 @@ static int bus1_ioctl_recv_import_data(struct bus1_file *bus1_file,
 
 /**
  * bus1_ioctl_recv_collect() - copy and check the arguments of a receive
- * @state:	its @cmd is set; everything else is set by this function
+ * @state:	its @cmd and @nowait are set; everything else is set by this function
  * @bus1_file:	open device of the receiver
  *
  * Return: a negative errno. Only after a success bus1_ioctl_recv_destroy() must follow.
@@ -369,6 +370,7 @@ int bus1_ioctl_recv(struct bus1_file *bus1_file, void __user *argp, bool nowait)
 
 	if (bus1_user_get_struct(&state.cmd, (uintptr_t)argp, sizeof(state.cmd)) < 0)
 		return -EFAULT;
+	state.nowait = nowait;
 	r = bus1_ioctl_recv_collect(&state, bus1_file);
 	if (r < 0)
 		return r;

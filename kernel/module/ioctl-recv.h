@@ -13,6 +13,7 @@
 /**
  * struct bus1_ioctl_recv_state - a receive in progress
  * @cmd:	the command
+ * @nowait:	do not wait, neither for a message nor for another receiver of the peer
  * @message:	message as the user passed it
  * @max_offset:	offset that the user passed: data in the pool has to end there at the latest
  * @metadata:	metadata as the user passed it, with BUS1_RECV_FLAG_SECCTX; else all 0
@@ -26,6 +27,7 @@
  */
 struct bus1_ioctl_recv_state {
 	struct bus1_cmd_recv cmd;
+	bool nowait;
 	struct bus1_message_fds message;
 	u64 max_offset;
 	struct bus1_metadata_secctx metadata;

@@ -183,6 +183,24 @@ START_TEST(news_are_reported) {
 }
 END_TEST
 
+START_TEST(a_try_does_not_wait_for_another_receiver) {
+        struct scene scene = scene_new(2, 0);
+        struct bus1_recv first, second;
+
+        ck_assert_int_eq(bus1_peer_recv_try_begin(A, &first, NULL), -EAGAIN);
+        send_text(B, scene.to_other, "1");
+        ck_assert_int_eq(bus1_peer_recv_begin(A, &first), 0);
+        ck_assert_int_eq(bus1_peer_recv_try_begin(A, &second, NULL), -EAGAIN);
+        bus1_peer_recv_abort(&first);
+
+        /* with a filter, too; and the lock is free after a try that has found nothing */
+        ck_assert_int_eq(bus1_peer_recv_try_begin(A, &second, &scene.filter), -EAGAIN);
+        ck_assert_int_eq(bus1_peer_recv_try_begin(A, &second, NULL), 0);
+        ck_assert_int_eq(bus1_peer_recv_commit(&second), 0);
+        world_free(&scene.world);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("filter");
         TCase *t = tcase_create("filter");
@@ -194,6 +212,7 @@ int main(void) {
         tcase_add_test(t, handles_come_before_their_notifications);
         tcase_add_test(t, the_front_may_become_moot_meanwhile);
         tcase_add_test(t, news_are_reported);
+        tcase_add_test(t, a_try_does_not_wait_for_another_receiver);
         suite_add_tcase(suite, t);
         return run_suite(suite);
 }

@@ -32,6 +32,11 @@ static inline int mutex_lock_interruptible(struct mutex *lock)
 	return 0;
 }
 
+static inline int mutex_trylock(struct mutex *lock)
+{
+	return pthread_mutex_trylock(&lock->pthread) == 0;
+}
+
 static inline int mutex_lock_killable(struct mutex *lock)
 {
 	mutex_lock(lock);
