@@ -57,6 +57,9 @@ struct bus1_accounts *bus1_accounts_new(const struct bus1_limits *limits)
 		/* so low that sums of charges cannot overflow */
 		accounts->limits.max[i] = min_t(u64, max, 1ULL << 60);
 	}
+	accounts->limits.max_copies = BUS1_DEFAULT_MAX_COPIES;
+	if (limits && limits->max_copies)
+		accounts->limits.max_copies = min_t(u64, limits->max_copies, 1ULL << 60);
 	return accounts;
 }
 

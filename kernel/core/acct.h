@@ -33,13 +33,20 @@
 
 /**
  * enum bus1_sum - what is charged to peers and accounts, besides the resources
+ * @BUS1_SUM_KEPT:	bytes of memory that messages keep besides their data and BUS1_COST_*; they
+ *			count on the limit of BUS1_RESOURCE_BYTES
+ * @BUS1_SUM_COPIES:	handles that another user than the owner of their node has passed on
+ * @_BUS1_SUM_N_MESSAGE: number of sums that a message is charged for
  * @BUS1_SUM_PENDING:	bytes of memory that commands hold while they are under way
  * @_BUS1_SUM_N_PEER:	number of sums of a peer
  * @BUS1_SUM_FILES_INNER: files in flight anywhere that accounts inside of this one have sent
  * @_BUS1_SUM_N:	number of sums of an account
  */
 enum bus1_sum {
-	BUS1_SUM_PENDING = _BUS1_RESOURCE_N,
+	BUS1_SUM_KEPT = _BUS1_RESOURCE_N,
+	BUS1_SUM_COPIES,
+	_BUS1_SUM_N_MESSAGE,
+	BUS1_SUM_PENDING = _BUS1_SUM_N_MESSAGE,
 	_BUS1_SUM_N_PEER,
 	BUS1_SUM_FILES_INNER = _BUS1_SUM_N_PEER,
 	_BUS1_SUM_N,
@@ -71,9 +78,9 @@ struct bus1_accounts {
 
 /**
  * struct bus1_account - the resources of one user or namespace
- * @lock:	of the outermost account: protects @used, @files_sent, @n_shares, @shares, @idle and
- *		@n_idle of all accounts inside of it, the sums of their peers, and their shares. It
- *is a leaf: whoever holds it takes no other lock.
+ * @lock:	of the outermost account: protects @used, @files_sent, @n_shares, @shares, @idle,
+ *		@n_idle and @n_open of all accounts inside of it, the sums of their peers, and their
+ *		shares. It is a leaf: whoever holds it takes no other lock.
  * @used:	amount in use of each resource, and of each enum bus1_sum, including accounts inside
  *		of this one
  * @files_sent:	files in messages that its peers have sent, and that are in flight anywhere
@@ -81,6 +88,7 @@ struct bus1_accounts {
  * @shares:	struct bus1_share of users that have sent to this one
  * @idle:	idle shares; that which was active last is the last one
  * @n_idle:	number of @idle
+ * @n_open:	number of peers that have not ended, including those of accounts inside of this one
  * @refs:	references; the last one is dropped with the lock of the table held. Each peer has
  *		one, each account inside of this one, and each payload with files that it has sent.
  * @accounts:	the table that it is in
@@ -101,6 +109,7 @@ struct bus1_account {
 	struct rb_root shares;
 	struct list_head idle;
 	size_t n_idle;
+	unsigned long n_open;
 
 	refcount_t refs;
 	struct bus1_accounts *accounts;
@@ -115,7 +124,8 @@ struct bus1_account {
 
 /**
  * struct bus1_share - what one user has in flight on the account of another, see share.h
- * @used:	amount in flight of each resource, including shares inside of this one
+ * @used:	amount in flight of all that messages are charged for, including shares inside of
+ *		this one
  * @n_active:	number of active shares directly inside of this one
  * @n_inner:	number of shares directly inside of this one, active and idle
  * @level:	place of the user's account in its path
@@ -126,7 +136,7 @@ struct bus1_account {
  *		is needed
  */
 struct bus1_share {
-	u64 used[_BUS1_RESOURCE_N];
+	u64 used[_BUS1_SUM_N_MESSAGE];
 	u64 n_active;
 	u32 n_inner;
 	u32 level;

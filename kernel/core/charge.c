@@ -27,9 +27,29 @@ static __always_inline u64 bus1_sum(const u64 *used, size_t i)
 {
 	if (i != BUS1_RESOURCE_BYTES)
 		return used[i];
-	return used[BUS1_RESOURCE_BYTES] + used[BUS1_RESOURCE_OBJECTS] * BUS1_COST_OBJECT +
+	return used[BUS1_RESOURCE_BYTES] + used[BUS1_SUM_KEPT] +
+	       used[BUS1_RESOURCE_OBJECTS] * BUS1_COST_OBJECT +
 	       used[BUS1_RESOURCE_MESSAGES] * BUS1_COST_MESSAGE +
 	       used[BUS1_RESOURCE_FILES] * BUS1_COST_FILE;
+}
+
+/* The memory that an account is charged for. */
+u64 bus1_account_memory(struct bus1_account *account)
+{
+	u64 memory;
+
+	bus1_account_lock(account);
+	memory = bus1_sum(account->used, BUS1_RESOURCE_BYTES);
+	bus1_account_unlock(account);
+	return memory;
+}
+
+/* The limit of a resource, or of an enum bus1_sum, for each account. */
+static __always_inline u64 bus1_limit(const struct bus1_account *account, size_t i)
+{
+	const struct bus1_limits *limits = &account->accounts->limits;
+
+	return i == BUS1_SUM_COPIES ? limits->max_copies : limits->max[i];
 }
 
 /* Take what is used already, and some more, from what is left. Return: whether there is so much. */
@@ -82,19 +102,20 @@ static __always_inline u64 bus1_shares_count(const struct bus1_shares *shares, s
 	return share && bus1_share_is_active(share) ? n : n + 1;
 }
 
-/* Whether a resource of a peer, and of the shares of a sender, has room for an amount. */
+/* Whether a sum of a peer, and of the shares of a sender, has room for an amount. */
 static __always_inline bool bus1_fits_one(const struct bus1_usage *usage,
 					  const struct bus1_shares *shares,
-					  const u64 amount[_BUS1_RESOURCE_N], size_t i)
+					  const u64 amount[_BUS1_SUM_N_MESSAGE], size_t i)
 {
-	u64 left = usage->account->accounts->limits.max[i], more = bus1_sum(amount, i);
+	u64 left = bus1_limit(usage->account, i), more = bus1_sum(amount, i);
 	size_t j;
 
 	if (more == 0)
 		return true;
 	if (!bus1_usage_left(usage, i, more, &left))
 		return false;
-	if (amount[i] > 0 && usage->used[i] + amount[i] > READ_ONCE(usage->max[i]))
+	if (i < _BUS1_RESOURCE_N && amount[i] > 0 &&
+	    usage->used[i] + amount[i] > READ_ONCE(usage->max[i]))
 		return false;
 	for (j = 0; j < shares->n; j++) {
 		const struct bus1_share *share = shares->path[j];
@@ -107,12 +128,13 @@ static __always_inline bool bus1_fits_one(const struct bus1_usage *usage,
 }
 
 static bool bus1_fits(const struct bus1_usage *usage, const struct bus1_shares *shares,
-		      const u64 amount[_BUS1_RESOURCE_N])
+		      const u64 amount[_BUS1_SUM_N_MESSAGE])
 {
 	return bus1_fits_one(usage, shares, amount, BUS1_RESOURCE_BYTES) &&
 	       bus1_fits_one(usage, shares, amount, BUS1_RESOURCE_OBJECTS) &&
 	       bus1_fits_one(usage, shares, amount, BUS1_RESOURCE_MESSAGES) &&
-	       bus1_fits_one(usage, shares, amount, BUS1_RESOURCE_FILES);
+	       bus1_fits_one(usage, shares, amount, BUS1_RESOURCE_FILES) &&
+	       bus1_fits_one(usage, shares, amount, BUS1_SUM_COPIES);
 }
 
 /* Add to one sum; subtract by adding the negative amount. Some readers do not take the lock. */
@@ -138,22 +160,24 @@ static __always_inline void bus1_usage_add_one(struct bus1_usage *usage, size_t 
 	bus1_add(&usage->used[i], amount);
 }
 
-static void bus1_usage_add(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N])
+static void bus1_usage_add(struct bus1_usage *usage, const u64 amount[_BUS1_SUM_N_MESSAGE])
 {
 	bus1_usage_add_one(usage, BUS1_RESOURCE_BYTES, amount[BUS1_RESOURCE_BYTES]);
 	bus1_usage_add_one(usage, BUS1_RESOURCE_OBJECTS, amount[BUS1_RESOURCE_OBJECTS]);
 	bus1_usage_add_one(usage, BUS1_RESOURCE_MESSAGES, amount[BUS1_RESOURCE_MESSAGES]);
 	bus1_usage_add_one(usage, BUS1_RESOURCE_FILES, amount[BUS1_RESOURCE_FILES]);
+	bus1_usage_add_one(usage, BUS1_SUM_KEPT, amount[BUS1_SUM_KEPT]);
+	bus1_usage_add_one(usage, BUS1_SUM_COPIES, amount[BUS1_SUM_COPIES]);
 }
 
 /* Subtract an amount, except for a part that stays. */
-static void bus1_usage_subtract(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N],
-				const u64 kept[_BUS1_RESOURCE_N])
+static void bus1_usage_subtract(struct bus1_usage *usage, const u64 amount[_BUS1_SUM_N_MESSAGE],
+				const u64 kept[_BUS1_SUM_N_MESSAGE])
 {
-	u64 difference[_BUS1_RESOURCE_N];
+	u64 difference[_BUS1_SUM_N_MESSAGE];
 	size_t i;
 
-	for (i = 0; i < _BUS1_RESOURCE_N; i++)
+	for (i = 0; i < _BUS1_SUM_N_MESSAGE; i++)
 		difference[i] = kept[i] - amount[i];
 	bus1_usage_add(usage, difference);
 }
@@ -171,7 +195,7 @@ static void bus1_usage_subtract(struct bus1_usage *usage, const u64 amount[_BUS1
  * Return: -EDQUOT, -ENOMEM.
  */
 int bus1_charge(struct bus1_usage *usage, const struct bus1_usage *actor,
-		const u64 amount[_BUS1_RESOURCE_N], struct bus1_share **ret_share)
+		const u64 amount[_BUS1_SUM_N_MESSAGE], struct bus1_share **ret_share)
 {
 	struct bus1_account *account = usage->account;
 	struct bus1_shares shares;
@@ -194,7 +218,7 @@ int bus1_charge(struct bus1_usage *usage, const struct bus1_usage *actor,
 }
 
 /* Charge a peer, even if that exceeds a limit. bus1_uncharge() takes the charge back. */
-void bus1_charge_anyway(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N])
+void bus1_charge_anyway(struct bus1_usage *usage, const u64 amount[_BUS1_SUM_N_MESSAGE])
 {
 	bus1_account_lock(usage->account);
 	bus1_usage_add(usage, amount);
@@ -209,7 +233,8 @@ void bus1_charge_anyway(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURC
  * @kept:	the part of it that the peer stays charged for
  */
 void bus1_uncharge_message(struct bus1_usage *usage, struct bus1_share *share,
-			   const u64 amount[_BUS1_RESOURCE_N], const u64 kept[_BUS1_RESOURCE_N])
+			   const u64 amount[_BUS1_SUM_N_MESSAGE],
+			   const u64 kept[_BUS1_SUM_N_MESSAGE])
 {
 	bus1_account_lock(usage->account);
 	bus1_share_end(usage->account, share, amount);
@@ -218,9 +243,9 @@ void bus1_uncharge_message(struct bus1_usage *usage, struct bus1_share *share,
 }
 
 /* Take back a charge of a peer that no message is charged for. */
-void bus1_uncharge(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N])
+void bus1_uncharge(struct bus1_usage *usage, const u64 amount[_BUS1_SUM_N_MESSAGE])
 {
-	static const u64 none[_BUS1_RESOURCE_N];
+	static const u64 none[_BUS1_SUM_N_MESSAGE];
 
 	bus1_uncharge_message(usage, NULL, amount, none);
 }
@@ -230,15 +255,20 @@ void bus1_uncharge(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N])
  * @usage:	usage of the peer
  * @actor:	usage of the peer that causes the charge
  * @n:		number of objects
+ * @n_copies:	number of those that count as BUS1_SUM_COPIES
  *
  * A foreign @actor must have room in its share, but the share is not charged.
  * bus1_uncharge_objects() takes the charge back.
  *
  * Return: -EDQUOT.
  */
-int bus1_charge_objects(struct bus1_usage *usage, const struct bus1_usage *actor, u64 n)
+int bus1_charge_objects(struct bus1_usage *usage, const struct bus1_usage *actor, u64 n,
+			u64 n_copies)
 {
-	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_OBJECTS] = n };
+	const u64 amount[_BUS1_SUM_N_MESSAGE] = {
+		[BUS1_RESOURCE_OBJECTS] = n,
+		[BUS1_SUM_COPIES] = n_copies,
+	};
 	struct bus1_shares shares;
 	bool fits;
 
@@ -255,15 +285,18 @@ int bus1_charge_objects(struct bus1_usage *usage, const struct bus1_usage *actor
 /* Charge a peer for one more object, even if that exceeds a limit. */
 void bus1_charge_object_anyway(struct bus1_usage *usage)
 {
-	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_OBJECTS] = 1 };
+	const u64 amount[_BUS1_SUM_N_MESSAGE] = { [BUS1_RESOURCE_OBJECTS] = 1 };
 
 	bus1_charge_anyway(usage, amount);
 }
 
-/* Objects of a peer have gone. */
-void bus1_uncharge_objects(struct bus1_usage *usage, u64 n)
+/* Objects of a peer have gone. @n_copies of them count as BUS1_SUM_COPIES. */
+void bus1_uncharge_objects(struct bus1_usage *usage, u64 n, u64 n_copies)
 {
-	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_OBJECTS] = n };
+	const u64 amount[_BUS1_SUM_N_MESSAGE] = {
+		[BUS1_RESOURCE_OBJECTS] = n,
+		[BUS1_SUM_COPIES] = n_copies,
+	};
 
 	bus1_uncharge(usage, amount);
 }

@@ -7,7 +7,8 @@
  *
  * A peer, and its account, are charged for everything that is queued on the peer or held by it, no
  * matter which user caused it. The limit of each resource is divided as follows. That of bytes is a
- * limit of memory: besides data, it counts what messages, objects and files cost (BUS1_COST_*).
+ * limit of memory: besides data, it counts what messages, objects and files cost (BUS1_COST_*), and
+ * what messages keep beyond that (BUS1_SUM_KEPT).
  *
  *  - An account that is in no other one never has more than the limit.
  *  - When n accounts are directly inside of one, none of them ever has more than that one has left,
@@ -22,6 +23,12 @@
  *    n of them have messages in flight, none ever has more in flight than they have left together,
  *    divided by n log n. So it does not help a user to be many: who owns a namespace with thousands
  *    of users gets what one user gets.
+ *
+ * One limit is about time, not memory. When a node dies, its owner's command queues a notification
+ * for each of its handles. A handle that the owner has passed on is the owner's own doing. But
+ * whoever holds one can copy it. So there is a limit of the handles of a user that another user
+ * than the owner of their node has passed on (BUS1_SUM_COPIES), and a user cannot add more than
+ * that to a command of somebody else.
  *
  * Two things are charged to the account of the sender: the memory of commands that are under way
  * (pending.c), and files in flight. The users of a namespace divide both, too.
@@ -71,16 +78,19 @@ static inline u64 bus1_divide(u64 left, u64 n)
 	return n > 1 ? div64_u64(left, n * (ilog2(n) + 1)) : left;
 }
 
+u64 bus1_account_memory(struct bus1_account *account);
 void bus1_usage_init(struct bus1_usage *usage, struct bus1_account *account);
 int bus1_charge(struct bus1_usage *usage, const struct bus1_usage *actor,
-		const u64 amount[_BUS1_RESOURCE_N], struct bus1_share **ret_share);
-void bus1_charge_anyway(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N]);
+		const u64 amount[_BUS1_SUM_N_MESSAGE], struct bus1_share **ret_share);
+void bus1_charge_anyway(struct bus1_usage *usage, const u64 amount[_BUS1_SUM_N_MESSAGE]);
 void bus1_uncharge_message(struct bus1_usage *usage, struct bus1_share *share,
-			   const u64 amount[_BUS1_RESOURCE_N], const u64 kept[_BUS1_RESOURCE_N]);
-void bus1_uncharge(struct bus1_usage *usage, const u64 amount[_BUS1_RESOURCE_N]);
-int bus1_charge_objects(struct bus1_usage *usage, const struct bus1_usage *actor, u64 n);
+			   const u64 amount[_BUS1_SUM_N_MESSAGE],
+			   const u64 kept[_BUS1_SUM_N_MESSAGE]);
+void bus1_uncharge(struct bus1_usage *usage, const u64 amount[_BUS1_SUM_N_MESSAGE]);
+int bus1_charge_objects(struct bus1_usage *usage, const struct bus1_usage *actor, u64 n,
+			u64 n_copies);
 void bus1_charge_object_anyway(struct bus1_usage *usage);
-void bus1_uncharge_objects(struct bus1_usage *usage, u64 n);
+void bus1_uncharge_objects(struct bus1_usage *usage, u64 n, u64 n_copies);
 bool bus1_charge_pending(struct bus1_usage *usage, u64 n);
 void bus1_uncharge_pending(struct bus1_usage *usage, u64 n);
 bool bus1_charge_files(struct bus1_account *sender, u64 n, u64 max);

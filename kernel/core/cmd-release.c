@@ -10,6 +10,13 @@
 #include "commit.h"
 #include "moot.h"
 
+size_t bus1_release_memory(size_t n)
+{
+	const size_t sizes[] = { n * sizeof(u64), n * sizeof(struct bus1_object *) };
+
+	return bus1_command_memory(sizes, ARRAY_SIZE(sizes));
+}
+
 /* Find the objects that the IDs name. Each object may be named only once. */
 static int bus1_release_collect(struct bus1_peer *peer, const u64 *ids,
 				struct bus1_object **objects, size_t n)

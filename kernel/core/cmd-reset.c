@@ -71,6 +71,7 @@ int bus1_peer_disconnect(struct bus1_peer *peer)
 	bus1_tx_drop(&tx, &queued);
 	bus1_tx_commit(&tx);
 	bus1_peer_forget_objects(peer);
+	bus1_shares_close(peer->usage.account);
 	mutex_unlock(&peer->lock);
 	trace_bus1_end(peer->number, true);
 	return 0;

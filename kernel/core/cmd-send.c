@@ -4,6 +4,7 @@
  */
 
 #include <linux/err.h>
+#include <linux/kernel.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <trace/events/bus1.h>
@@ -40,6 +41,20 @@ struct bus1_send_state {
 	struct bus1_node **nodes;
 	size_t n_nodes;
 };
+
+size_t bus1_send_memory(size_t n_data, size_t n_destinations, size_t n_transfers)
+{
+	const size_t sizes[] = {
+		sizeof(struct bus1_delivery) + sizeof(struct bus1_payload) + n_data,
+		n_destinations * sizeof(u64), /* IDs */
+		n_destinations * sizeof(s32), /* errors */
+		n_destinations * sizeof(struct bus1_send_destination),
+		n_transfers * sizeof(struct bus1_transfer),
+		n_transfers * sizeof(struct bus1_node *),
+	};
+
+	return bus1_command_memory(sizes, ARRAY_SIZE(sizes));
+}
 
 /* Give up the message to one destination. */
 static void bus1_send_refuse(struct bus1_send_destination *destination, int error)

@@ -74,7 +74,7 @@ void bus1_recv_keep_slice(struct bus1_recv *recv)
 /* Free a slice, and end the charge for it. */
 void bus1_peer_free_slice(struct bus1_peer *peer, struct bus1_slice *slice)
 {
-	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_MESSAGES] = 1 };
+	const u64 amount[_BUS1_SUM_N_MESSAGE] = { [BUS1_RESOURCE_MESSAGES] = 1 };
 
 	lockdep_assert_held(&peer->lock);
 

@@ -4,6 +4,7 @@
  */
 
 #include <linux/err.h>
+#include <linux/kernel.h>
 #include <linux/slab.h>
 #include <trace/events/bus1.h>
 #include "commit.h"
@@ -13,15 +14,28 @@
 
 /**
  * struct bus1_transfer_item - one transfer while it is collected
- * @created:	node that is created, or NULL
+ * @node:	node of @handle; NULL before it is created
+ * @created:	@node is created by this transfer
  * @handle:	new handle
  * @named:	ID for @handle, if the destination uses the interface of 2016
  */
 struct bus1_transfer_item {
-	struct bus1_node *created;
+	struct bus1_node *node;
+	bool created;
 	struct bus1_handle *handle;
 	struct bus1_v2016_id *named;
 };
+
+size_t bus1_transfer_memory(size_t n)
+{
+	const size_t sizes[] = {
+		n * sizeof(struct bus1_transfer), /* arguments */
+		n * sizeof(struct bus1_transfer), /* results */
+		(n + 1) * sizeof(struct bus1_transfer_item),
+	};
+
+	return bus1_command_memory(sizes, ARRAY_SIZE(sizes));
+}
 
 static void bus1_transfer_undo(struct bus1_peer *from, struct bus1_peer *to,
 			       struct bus1_transfer_item *item)
@@ -34,44 +48,66 @@ static void bus1_transfer_undo(struct bus1_peer *from, struct bus1_peer *to,
 		bus1_handle_unref(item->handle);
 	}
 	if (item->created)
-		bus1_peer_destroy_node(from, item->created);
+		bus1_peer_destroy_node(from, item->node);
+}
+
+/* Find the nodes that exist, and charge the destination for the handles. */
+static int bus1_transfer_charge(struct bus1_peer *from, struct bus1_peer *to,
+				const struct bus1_transfer *src, struct bus1_transfer_item *items,
+				size_t n)
+{
+	struct bus1_handle *source;
+	size_t n_copies = 0, i;
+
+	for (i = 0; i < n; i++) {
+		if (src[i].flags & BUS1_TRANSFER_FLAG_CREATE)
+			continue;
+		source = bus1_peer_find_handle(from, src[i].id);
+		if (!source)
+			return -EBADRQC;
+		items[i].node = source->node;
+		n_copies += bus1_node_is_foreign(source->node, from);
+	}
+	return bus1_charge_objects(&to->usage, &from->usage, n, n_copies);
 }
 
 /* Do everything of one transfer that can fail. The destination has been charged for the handle. */
 static int bus1_transfer_collect(struct bus1_peer *from, struct bus1_peer *to,
 				 const struct bus1_transfer *src, struct bus1_transfer_item *item)
 {
-	struct bus1_handle *source;
-	struct bus1_node *node;
-	int r;
+	bool copied = item->node && bus1_node_is_foreign(item->node, from);
+	int r = 0;
 
-	if (src->flags & BUS1_TRANSFER_FLAG_CREATE) {
-		r = bus1_peer_create_node(from, src->flags, &item->created);
-		if (r < 0)
-			goto uncharge;
-		node = item->created;
-	} else {
-		source = bus1_peer_find_handle(from, src->id);
-		if (!source) {
-			r = -EBADRQC;
-			goto uncharge;
-		}
-		node = source->node;
+	if (!item->node) {
+		r = bus1_peer_create_node(from, src->flags, &item->node);
+		item->created = r == 0;
 	}
-
-	item->handle = bus1_handle_new(to, node);
-	if (!item->handle) {
-		r = -ENOMEM;
-		goto uncharge;
+	if (r == 0) {
+		item->handle = bus1_handle_new(to, item->node, copied);
+		if (!item->handle)
+			r = -ENOMEM;
+	}
+	if (r < 0) {
+		bus1_uncharge_objects(&to->usage, 1, copied);
+		return r;
 	}
 	if (bus1_peer_is_2016(to))
-		return bus1_v2016_reserve(to, node, &item->named);
+		return bus1_v2016_reserve(to, item->node, &item->named);
 	bus1_peer_add(to, &item->handle->object);
 	return 0;
+}
 
-uncharge:
-	bus1_uncharge_objects(&to->usage, 1);
-	return r;
+/* Undo the transfers up to one that has failed, and the charge for those behind it. */
+static void bus1_transfer_undo_all(struct bus1_peer *from, struct bus1_peer *to,
+				   struct bus1_transfer_item *items, size_t failed, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i <= failed; i++)
+		bus1_transfer_undo(from, to, &items[i]);
+	for (; i < n; i++)
+		bus1_uncharge_objects(&to->usage, 1,
+				      items[i].node && bus1_node_is_foreign(items[i].node, from));
 }
 
 static int bus1_transfer_locked(struct bus1_peer *from, struct bus1_peer *to,
@@ -82,17 +118,14 @@ static int bus1_transfer_locked(struct bus1_peer *from, struct bus1_peer *to,
 	size_t i;
 	int r;
 
-	r = bus1_charge_objects(&to->usage, &from->usage, n);
+	r = bus1_transfer_charge(from, to, src, items, n);
 	if (r < 0)
 		return r;
 
 	for (i = 0; i < n; i++) {
 		r = bus1_transfer_collect(from, to, &src[i], &items[i]);
 		if (r < 0) {
-			bus1_uncharge_objects(&to->usage, n - i - 1);
-			do
-				bus1_transfer_undo(from, to, &items[i]);
-			while (i-- > 0);
+			bus1_transfer_undo_all(from, to, items, i, n);
 			return r;
 		}
 	}
@@ -102,9 +135,9 @@ static int bus1_transfer_locked(struct bus1_peer *from, struct bus1_peer *to,
 		struct bus1_handle *handle = items[i].handle;
 
 		if (items[i].created) {
-			bus1_peer_hold(from, &items[i].created->object);
+			bus1_peer_hold(from, &items[i].node->object);
 			src[i].flags = 0;
-			src[i].id = items[i].created->object.id;
+			src[i].id = items[i].node->object.id;
 		}
 
 		if (!bus1_handle_link(handle))

@@ -20,7 +20,9 @@
  * has had no effect. Any command can also return -EINTR when the task is killed while it waits.
  */
 
+#include <linux/mm.h>
 #include <linux/refcount.h>
+#include <linux/slab.h>
 #include <linux/types.h>
 #include <linux/uidgid.h>
 #include <linux/bus1.h>
@@ -55,9 +57,9 @@ enum bus1_resource {
 
 /*
  * The limit of bytes is one of memory: it also counts what everything else costs. These are the
- * bytes that one of each takes at most, besides its data. The only thing that keeps an
- * ended peer and a dead node may be one handle. A message may be all that keeps the credentials of
- * its sender: half a kilobyte, without a long list of groups.
+ * bytes that one of each takes at most, besides its data. The only thing that keeps an ended peer,
+ * its account and a dead node may be one handle. A message may be all that keeps the credentials of
+ * its sender: half a kilobyte. Front ends that capture larger ones add them (bus1_payload.n_kept).
  */
 #define BUS1_COST_MESSAGE 768
 #define BUS1_COST_OBJECT 1024
@@ -68,14 +70,19 @@ enum bus1_resource {
 #define BUS1_DEFAULT_MAX_OBJECTS (1024ULL * 1024)
 #define BUS1_DEFAULT_MAX_MESSAGES (1024ULL * 1024)
 #define BUS1_DEFAULT_MAX_FILES (16ULL * 1024)
+#define BUS1_DEFAULT_MAX_COPIES BUS1_MAX_DESTINATIONS
 
 /**
  * struct bus1_limits - limits of one user, for all its peers together
  * @max:	limit for each resource; 0 selects the default. The limit of BUS1_RESOURCE_BYTES
  *		is for the memory that all resources take together.
+ * @max_copies:	limit of handles that another user than the owner of their node has passed on;
+ *		0 selects the default. When the node ends, its owner's command queues as many
+ *		notifications. So the default is what one command of a user can queue by itself.
  */
 struct bus1_limits {
 	u64 max[_BUS1_RESOURCE_N];
+	u64 max_copies;
 };
 
 /**
@@ -157,6 +164,12 @@ typedef int (*bus1_ask_t)(struct bus1_peer *peer, unsigned int acts);
 /* Set whom to ask about the peers of a table, before it has any. Without that nobody is asked. */
 void bus1_accounts_set_ask(struct bus1_accounts *accounts, bus1_ask_t ask);
 
+/* The bytes that kvmalloc() takes for an amount: less than twice as many. */
+static inline size_t bus1_allocated(size_t n)
+{
+	return n > KMALLOC_MAX_SIZE ? PAGE_ALIGN(n) : kmalloc_size_roundup(n);
+}
+
 /* payloads */
 
 /**
@@ -180,8 +193,9 @@ struct bus1_creds {
  * @refs:	reference count
  * @account:	user whose account the sender belongs to; set by the core
  * @addressed:	private to the core
- * @n_kept:	bytes of memory that @creds keeps beyond BUS1_COST_MESSAGE, set by the front end.
- *		Each recipient is charged for them, like for data.
+ * @n_kept:	bytes of memory that the payload keeps beyond @n_data and BUS1_COST_*: the
+ *		allocator gives it more than it needs, and the front end adds what @creds keeps.
+ *		Each recipient is charged for them.
  * @sender:	private to the core
  * @creds:	credentials of the sender, set by the front end. The payload owns their references.
  * @n_data:	number of bytes in @data
@@ -393,15 +407,8 @@ int bus1_peer_transfer(struct bus1_peer *from, struct bus1_peer *to, struct bus1
 		       struct bus1_transfer *dst, size_t n);
 
 /* The memory that a transfer or a release needs for its arrays, and the core for its own. */
-static inline size_t bus1_transfer_memory(size_t n)
-{
-	return n * (2 * sizeof(struct bus1_transfer) + 3 * sizeof(void *));
-}
-
-static inline size_t bus1_release_memory(size_t n)
-{
-	return n * (sizeof(u64) + sizeof(void *));
-}
+size_t bus1_transfer_memory(size_t n);
+size_t bus1_release_memory(size_t n);
 
 /**
  * bus1_peer_release() - release nodes and handles in one transaction
@@ -437,18 +444,14 @@ struct bus1_send {
 };
 
 /**
- * bus1_send_memory() - return the memory that a send needs, besides that of its messages
+ * bus1_send_memory() - return the memory that a send needs, with its payload
  * @n_data:		bytes of data, at most BUS1_MAX_DATA
  * @n_destinations:	number of destinations, at most BUS1_MAX_DESTINATIONS
  * @n_transfers:	number of transfers, at most BUS1_MAX_TRANSFERS
  *
  * The arrays are those of the arguments, and those of the core. Files have a limit of their own.
  */
-static inline size_t bus1_send_memory(size_t n_data, size_t n_destinations, size_t n_transfers)
-{
-	return n_data + n_destinations * (sizeof(u64) + sizeof(s32) + 2 * sizeof(void *)) +
-	       n_transfers * (sizeof(struct bus1_transfer) + sizeof(void *));
-}
+size_t bus1_send_memory(size_t n_data, size_t n_destinations, size_t n_transfers);
 
 /**
  * bus1_peer_check_destinations() - check that all destinations exist

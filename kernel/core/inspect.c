@@ -43,6 +43,9 @@ bool bus1_inspect_account(struct bus1_accounts *accounts, u64 key, u64 outer,
 		.outer = bus1_account_outer(account),
 		.depth = account->depth,
 		.n_shares = READ_ONCE(account->n_shares),
+		.memory = bus1_account_memory(account),
+		.n_copies = READ_ONCE(account->used[BUS1_SUM_COPIES]),
+		.max_copies = accounts->limits.max_copies,
 	};
 	for (i = 0; i < account->depth; i++)
 		ret_info->path[i] = account->path[i]->key;

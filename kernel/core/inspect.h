@@ -23,6 +23,9 @@
  * @n_shares:	number of foreign users with messages in flight on the account
  * @used:	amount in use of each resource
  * @max:	limit of each resource
+ * @memory:	bytes that count on the limit of BUS1_RESOURCE_BYTES
+ * @n_copies:	handles that another user than the owner of their node has passed on
+ * @max_copies:	limit of @n_copies
  */
 struct bus1_account_info {
 	kuid_t uid;
@@ -32,6 +35,9 @@ struct bus1_account_info {
 	u64 n_shares;
 	u64 used[_BUS1_RESOURCE_N];
 	u64 max[_BUS1_RESOURCE_N];
+	u64 memory;
+	u64 n_copies;
+	u64 max_copies;
 };
 
 /**

@@ -24,20 +24,21 @@ struct bus1_payload *bus1_payload_new(size_t n_data, size_t n_files)
 {
 	struct bus1_payload *payload;
 	struct bus1_delivery *first;
-	size_t size, i;
+	size_t size, total, i;
 
 	if (n_data > BUS1_MAX_DATA || n_files > BUS1_MAX_PAYLOAD_FILES)
 		return ERR_PTR(-EMSGSIZE);
 
 	size = struct_size(payload, files, n_files);
-	first = kvmalloc(size_add(sizeof(*first) + size, n_data), GFP_KERNEL_ACCOUNT);
+	total = size_add(sizeof(*first) + size, n_data);
+	first = kvmalloc(total, GFP_KERNEL_ACCOUNT);
 	if (!first)
 		return ERR_PTR(-ENOMEM);
 
 	payload = (struct bus1_payload *)(first + 1);
 	refcount_set(&payload->refs, 1);
 	payload->addressed = false;
-	payload->n_kept = 0;
+	payload->n_kept = bus1_allocated(total) - total;
 	payload->sender = NULL;
 	payload->creds = (struct bus1_creds){};
 	payload->n_data = n_data;
@@ -124,30 +125,44 @@ static void bus1_delivery_dealloc(struct bus1_delivery *delivery)
 	bus1_payload_unref(payload);
 }
 
+/* The bytes of memory that a delivery keeps beyond the costs of a message and its handles. */
+static size_t bus1_delivery_kept(const struct bus1_delivery *delivery)
+{
+	size_t size = struct_size(delivery, handles, delivery->n_handles);
+
+	return delivery->n_handles > 0 ? bus1_allocated(size) - size : 0;
+}
+
 /* The amounts that the receiver is charged for a message. */
 static void bus1_delivery_amount(const struct bus1_delivery *delivery,
-				 u64 ret_amount[_BUS1_RESOURCE_N])
+				 u64 ret_amount[_BUS1_SUM_N_MESSAGE])
 {
-	ret_amount[BUS1_RESOURCE_BYTES] = delivery->payload->n_data + delivery->payload->n_kept;
+	ret_amount[BUS1_RESOURCE_BYTES] = delivery->payload->n_data;
 	ret_amount[BUS1_RESOURCE_OBJECTS] = delivery->n_handles;
 	ret_amount[BUS1_RESOURCE_MESSAGES] = 1;
 	ret_amount[BUS1_RESOURCE_FILES] = delivery->payload->n_files;
+	ret_amount[BUS1_SUM_KEPT] = delivery->payload->n_kept + bus1_delivery_kept(delivery);
+	ret_amount[BUS1_SUM_COPIES] = delivery->n_copies;
 }
 
 /* Make the handles of a message. The receiver has been charged for them. */
-static int bus1_delivery_add_handles(struct bus1_delivery *delivery, struct bus1_node **transfers)
+static int bus1_delivery_add_handles(struct bus1_delivery *delivery, const struct bus1_peer *sender,
+				     struct bus1_node **transfers)
 {
 	struct bus1_peer *receiver = delivery->entry.peer;
-	size_t n = delivery->n_handles, i;
+	size_t n = delivery->n_handles, n_copies = delivery->n_copies, i;
 
 	for (i = 0; i < n; i++) {
-		delivery->handles[i] = bus1_handle_new(receiver, transfers[i]);
+		bool copied = bus1_node_is_foreign(transfers[i], sender);
+
+		delivery->handles[i] = bus1_handle_new(receiver, transfers[i], copied);
 		if (!delivery->handles[i]) {
-			bus1_uncharge_objects(&receiver->usage, n - i);
+			bus1_uncharge_objects(&receiver->usage, n - i, n_copies);
 			while (++i < n)
 				delivery->handles[i] = NULL;
 			return -ENOMEM;
 		}
+		n_copies -= copied;
 	}
 	return 0;
 }
@@ -169,8 +184,9 @@ struct bus1_delivery *bus1_delivery_new(struct bus1_peer *sender, struct bus1_no
 					size_t n_transfers)
 {
 	struct bus1_peer *receiver = node ? node->owner : sender;
-	u64 amount[_BUS1_RESOURCE_N];
+	u64 amount[_BUS1_SUM_N_MESSAGE];
 	struct bus1_delivery *delivery;
+	size_t i;
 	int r;
 
 	delivery = bus1_delivery_alloc(payload, n_transfers);
@@ -179,6 +195,9 @@ struct bus1_delivery *bus1_delivery_new(struct bus1_peer *sender, struct bus1_no
 
 	bus1_queue_entry_init(&delivery->entry, BUS1_ENTRY_MESSAGE, receiver);
 	delivery->n_handles = n_transfers;
+	delivery->n_copies = 0;
+	for (i = 0; i < n_transfers; i++)
+		delivery->n_copies += bus1_node_is_foreign(transfers[i], sender);
 	bus1_delivery_amount(delivery, amount);
 	r = bus1_charge(&receiver->usage, &sender->usage, amount, &delivery->share);
 	if (r < 0) {
@@ -189,7 +208,7 @@ struct bus1_delivery *bus1_delivery_new(struct bus1_peer *sender, struct bus1_no
 	delivery->node = node ? bus1_node_ref(node) : NULL;
 	payload->account = sender->usage.account->uid;
 
-	if (n_transfers > 0 && bus1_delivery_add_handles(delivery, transfers) < 0) {
+	if (n_transfers > 0 && bus1_delivery_add_handles(delivery, sender, transfers) < 0) {
 		bus1_delivery_free(delivery);
 		return ERR_PTR(-ENOMEM);
 	}
@@ -207,11 +226,12 @@ struct bus1_delivery *bus1_delivery_new(struct bus1_peer *sender, struct bus1_no
  */
 bool bus1_delivery_uncharge(struct bus1_delivery *delivery, bool keep)
 {
-	const u64 kept[_BUS1_RESOURCE_N] = {
+	const u64 kept[_BUS1_SUM_N_MESSAGE] = {
 		[BUS1_RESOURCE_OBJECTS] = delivery->n_handles,
 		[BUS1_RESOURCE_MESSAGES] = keep,
+		[BUS1_SUM_COPIES] = delivery->n_copies,
 	};
-	u64 amount[_BUS1_RESOURCE_N];
+	u64 amount[_BUS1_SUM_N_MESSAGE];
 
 	if (!delivery->charged)
 		return false;

@@ -28,6 +28,7 @@ struct bus1_node;
  * @payload:	the part that all recipients share; referenced
  * @share:	the sender's share of the receiver's account; NULL when they have the same account
  * @n_handles:	number of @handles
+ * @n_copies:	number of those that count as BUS1_SUM_COPIES
  * @charged:	the receiver is charged
  * @handles:	handles of the receiver, in flight. The delivery owns them until it is received.
  *
@@ -38,7 +39,8 @@ struct bus1_delivery {
 	struct bus1_node *node;
 	struct bus1_payload *payload;
 	struct bus1_share *share;
-	u32 n_handles;
+	u16 n_handles;
+	u16 n_copies;
 	bool charged;
 	struct bus1_handle *handles[];
 };

@@ -40,13 +40,13 @@ struct bus1_node *bus1_node_new(struct bus1_peer *owner, bool oneshot)
 	struct bus1_node *node;
 	int r;
 
-	r = bus1_charge_objects(&owner->usage, &owner->usage, 1);
+	r = bus1_charge_objects(&owner->usage, &owner->usage, 1, 0);
 	if (r < 0)
 		return ERR_PTR(r);
 
 	node = kmalloc(sizeof(*node), GFP_KERNEL_ACCOUNT);
 	if (!node) {
-		bus1_uncharge_objects(&owner->usage, 1);
+		bus1_uncharge_objects(&owner->usage, 1, 0);
 		return ERR_PTR(-ENOMEM);
 	}
 
@@ -78,7 +78,7 @@ void bus1_node_unref(struct bus1_node *node)
 void bus1_node_disown(struct bus1_node *node)
 {
 	if (refcount_dec_and_test(&node->owned)) {
-		bus1_uncharge_objects(&node->owner->usage, 1);
+		bus1_uncharge_objects(&node->owner->usage, 1, 0);
 		bus1_node_unref(node);
 	}
 }
@@ -184,10 +184,11 @@ void bus1_node_release_unused(struct bus1_node *node, struct bus1_tx *tx)
  * bus1_handle_new() - make a handle
  * @holder:	its holder, which has been charged for one object. The handle takes over the charge.
  * @node:	its node
+ * @copied:	the charge includes BUS1_SUM_COPIES
  *
  * Return: the handle, in flight and not linked; NULL when memory runs out.
  */
-struct bus1_handle *bus1_handle_new(struct bus1_peer *holder, struct bus1_node *node)
+struct bus1_handle *bus1_handle_new(struct bus1_peer *holder, struct bus1_node *node, bool copied)
 {
 	struct bus1_handle *handle;
 
@@ -198,6 +199,7 @@ struct bus1_handle *bus1_handle_new(struct bus1_peer *holder, struct bus1_node *
 	bus1_object_init(&handle->object, false);
 	refcount_set(&handle->refs, 1);
 	handle->linked = false;
+	handle->copied = copied;
 	handle->node = bus1_node_ref(node);
 	bus1_queue_entry_init(&handle->release, BUS1_ENTRY_NODE_RELEASE, bus1_peer_ref(holder));
 	return handle;
@@ -216,7 +218,7 @@ void bus1_handle_unref(struct bus1_handle *handle)
 		struct bus1_peer *holder = bus1_handle_holder(handle);
 
 		bus1_invariant("linked-is-referenced", !handle->linked);
-		bus1_uncharge_objects(&holder->usage, 1);
+		bus1_uncharge_objects(&holder->usage, 1, handle->copied);
 		bus1_node_unref(handle->node);
 		bus1_peer_unref(holder);
 		kfree(handle);
@@ -256,8 +258,9 @@ static void bus1_handle_retire(struct bus1_handle *handle, struct bus1_tx *tx)
 	struct bus1_peer *holder = bus1_handle_holder(handle), *owner = handle->node->owner;
 
 	bus1_charge_object_anyway(&owner->usage);
-	bus1_uncharge_objects(&holder->usage, 1);
+	bus1_uncharge_objects(&holder->usage, 1, handle->copied);
 	bus1_peer_unref(holder);
+	handle->copied = false;
 
 	handle->release.type = BUS1_ENTRY_NODE_IDLE;
 	handle->release.peer = bus1_peer_ref(owner);

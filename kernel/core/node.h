@@ -78,6 +78,7 @@ struct bus1_node {
  *		flight, the message has it.
  * @refs:	reference count
  * @linked:	it is in the node's list of handles; protected by the lock of the node
+ * @copied:	it is charged as BUS1_SUM_COPIES
  * @node:	receiving end; referenced
  * @release:	notification for the holder; or, if this was the last handle of a persistent node,
  *		for the owner of the node. While queued it has a reference to the handle. There is
@@ -90,6 +91,7 @@ struct bus1_handle {
 	struct bus1_object object;
 	refcount_t refs;
 	bool linked;
+	bool copied;
 	struct bus1_node *node;
 	struct bus1_queue_entry release;
 };
@@ -134,6 +136,12 @@ static inline struct bus1_node *bus1_node_ref(struct bus1_node *node)
 	return node;
 }
 
+/* Whether a handle that a peer passes on counts as BUS1_SUM_COPIES. */
+static inline bool bus1_node_is_foreign(const struct bus1_node *node, const struct bus1_peer *peer)
+{
+	return node->owner->usage.account != peer->usage.account;
+}
+
 /* Once this is true, it stays true. */
 static inline bool bus1_node_is_dead(const struct bus1_node *node)
 {
@@ -163,7 +171,7 @@ void bus1_node_release(struct bus1_node *node, struct bus1_tx *tx);
 bool bus1_node_consume(struct bus1_node *node, struct bus1_handle *handle);
 void bus1_node_release_unused(struct bus1_node *node, struct bus1_tx *tx);
 
-struct bus1_handle *bus1_handle_new(struct bus1_peer *holder, struct bus1_node *node);
+struct bus1_handle *bus1_handle_new(struct bus1_peer *holder, struct bus1_node *node, bool copied);
 struct bus1_handle *bus1_handle_ref(struct bus1_handle *handle);
 void bus1_handle_unref(struct bus1_handle *handle);
 bool bus1_handle_link(struct bus1_handle *handle);

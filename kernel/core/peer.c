@@ -46,6 +46,7 @@ struct bus1_peer *bus1_peer_new_for(struct bus1_accounts *accounts,
 
 	refcount_set(&peer->refs, 1);
 	bus1_usage_init(&peer->usage, account);
+	bus1_shares_open(account);
 	bus1_queue_init(&peer->queue, peer, wake, data);
 	mutex_init(&peer->recv_lock);
 	mutex_init(&peer->lock);

@@ -119,7 +119,7 @@ void bus1_pool_free(struct bus1_pool *pool)
 
 static void bus1_pool_charge(struct bus1_pool *pool, u64 n)
 {
-	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_BYTES] = n };
+	const u64 amount[_BUS1_SUM_N_MESSAGE] = { [BUS1_RESOURCE_BYTES] = n };
 
 	if (n > 0)
 		bus1_charge_anyway(pool->usage, amount);
@@ -129,7 +129,7 @@ static void bus1_pool_charge(struct bus1_pool *pool, u64 n)
 /* Free the memory of pages that are not occupied. */
 static void bus1_pool_discard(struct bus1_pool *pool, u64 start, u64 end)
 {
-	const u64 amount[_BUS1_RESOURCE_N] = { [BUS1_RESOURCE_BYTES] = end - start };
+	const u64 amount[_BUS1_SUM_N_MESSAGE] = { [BUS1_RESOURCE_BYTES] = end - start };
 
 	if (start == end)
 		return;

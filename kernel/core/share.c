@@ -124,7 +124,9 @@ static void bus1_share_wake(struct bus1_account *receiver, struct bus1_share *sh
 /* Free the idle shares that are too many, those first that have been idle for the longest time. */
 static void bus1_share_trim(struct bus1_account *receiver)
 {
-	while (receiver->n_idle > BUS1_MAX_IDLE_SHARES) {
+	size_t max = receiver->n_open > 0 ? BUS1_MAX_IDLE_SHARES : 0;
+
+	while (receiver->n_idle > max) {
 		struct bus1_share *share =
 			list_first_entry(&receiver->idle, struct bus1_share, idle);
 		struct bus1_share *outer = share->outer;
@@ -140,14 +142,13 @@ static void bus1_share_trim(struct bus1_account *receiver)
 	}
 }
 
-/* A share may not be needed any more. The caller may still use it, and those that contain it. */
+/* A share is not needed any more, unless another one is inside of it. */
 static void bus1_share_rest(struct bus1_account *receiver, struct bus1_share *share)
 {
 	if (share->n_inner > 0)
 		return;
 	list_add_tail(&share->idle, &receiver->idle);
 	++receiver->n_idle;
-	bus1_share_trim(receiver);
 }
 
 /**
@@ -208,6 +209,30 @@ bool bus1_shares_alloc(struct bus1_shares *shares)
 	return true;
 }
 
+/* An account has one more peer. */
+void bus1_shares_open(struct bus1_account *account)
+{
+	size_t i;
+
+	bus1_account_lock(account);
+	for (i = 0; i < account->depth; i++)
+		++account->path[i]->n_open;
+	bus1_account_unlock(account);
+}
+
+/* A peer of an account has ended. */
+void bus1_shares_close(struct bus1_account *account)
+{
+	size_t i;
+
+	bus1_account_lock(account);
+	for (i = 0; i < account->depth; i++) {
+		--account->path[i]->n_open;
+		bus1_share_trim(account->path[i]);
+	}
+	bus1_account_unlock(account);
+}
+
 /* The counter of active shares that a share is one of. */
 static u64 *bus1_share_siblings(struct bus1_account *receiver, struct bus1_share *share)
 {
@@ -221,7 +246,7 @@ static u64 *bus1_share_siblings(struct bus1_account *receiver, struct bus1_share
  * @amount:	what the message takes
  */
 void bus1_share_begin(struct bus1_account *receiver, struct bus1_share *share,
-		      const u64 amount[_BUS1_RESOURCE_N])
+		      const u64 amount[_BUS1_SUM_N_MESSAGE])
 {
 	u64 *siblings;
 	size_t i;
@@ -232,14 +257,14 @@ void bus1_share_begin(struct bus1_account *receiver, struct bus1_share *share,
 			WRITE_ONCE(*siblings, *siblings + 1);
 			bus1_share_wake(receiver, share);
 		}
-		for (i = 0; i < _BUS1_RESOURCE_N; i++)
+		for (i = 0; i < _BUS1_SUM_N_MESSAGE; i++)
 			share->used[i] += amount[i];
 	}
 }
 
 /* The message is not in flight any more. */
 void bus1_share_end(struct bus1_account *receiver, struct bus1_share *share,
-		    const u64 amount[_BUS1_RESOURCE_N])
+		    const u64 amount[_BUS1_SUM_N_MESSAGE])
 {
 	struct bus1_share *outer;
 	u64 *siblings;
@@ -247,7 +272,7 @@ void bus1_share_end(struct bus1_account *receiver, struct bus1_share *share,
 
 	for (; share; share = outer) {
 		outer = share->outer;
-		for (i = 0; i < _BUS1_RESOURCE_N; i++)
+		for (i = 0; i < _BUS1_SUM_N_MESSAGE; i++)
 			share->used[i] -= amount[i];
 		if (bus1_share_is_active(share))
 			continue;
@@ -255,4 +280,5 @@ void bus1_share_end(struct bus1_account *receiver, struct bus1_share *share,
 		WRITE_ONCE(*siblings, *siblings - 1);
 		bus1_share_rest(receiver, share);
 	}
+	bus1_share_trim(receiver);
 }

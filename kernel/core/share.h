@@ -11,7 +11,8 @@
  *
  * The first message of a user makes its share active, and the end of the last one makes it idle.
  * An account keeps BUS1_MAX_IDLE_SHARES idle shares, those that were active last, so that two users
- * who send to each other in turn do not allocate a share for each message. What nobody is charged
+ * who send to each other in turn do not allocate a share for each message. It keeps none when all
+ * its peers have ended: a handle may keep an account for long after that. What nobody is charged
  * for is therefore bounded: an account has no more idle shares than that, and those that they are
  * inside of, however many users have sent to it. Each active share has a message, and the receiver
  * is charged for that.
@@ -52,9 +53,11 @@ void bus1_shares_find(struct bus1_shares *shares);
 int bus1_shares_fill(struct bus1_shares *shares);
 bool bus1_shares_alloc(struct bus1_shares *shares);
 void bus1_share_begin(struct bus1_account *receiver, struct bus1_share *share,
-		      const u64 amount[_BUS1_RESOURCE_N]);
+		      const u64 amount[_BUS1_SUM_N_MESSAGE]);
+void bus1_shares_open(struct bus1_account *account);
+void bus1_shares_close(struct bus1_account *account);
 void bus1_share_end(struct bus1_account *receiver, struct bus1_share *share,
-		    const u64 amount[_BUS1_RESOURCE_N]);
+		    const u64 amount[_BUS1_SUM_N_MESSAGE]);
 
 /* Whether a user has messages in flight. */
 static inline bool bus1_share_is_active(const struct bus1_share *share)

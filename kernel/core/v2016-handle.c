@@ -112,15 +112,16 @@ static int bus1_v2016_transfer_prepare(struct bus1_peer *from, struct bus1_peer 
 				       struct bus1_node *node, struct bus1_handle **ret_handle,
 				       struct bus1_v2016_id **ret_named)
 {
+	bool copied = bus1_node_is_foreign(node, from);
 	struct bus1_handle *handle;
 	int r;
 
-	r = bus1_charge_objects(&to->usage, &from->usage, 1);
+	r = bus1_charge_objects(&to->usage, &from->usage, 1, copied);
 	if (r < 0)
 		return r;
-	handle = bus1_handle_new(to, node);
+	handle = bus1_handle_new(to, node, copied);
 	if (!handle) {
-		bus1_uncharge_objects(&to->usage, 1);
+		bus1_uncharge_objects(&to->usage, 1, copied);
 		return -ENOMEM;
 	}
 

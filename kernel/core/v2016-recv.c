@@ -114,19 +114,19 @@ static int bus1_v2016_recv_slice(struct bus1_v2016_recv_state *state)
  * A peek leaves the message and its handles in the queue. So make a second handle for the receiver,
  * unless the receiver already holds a handle to this node, or has destroyed the node.
  */
-static int bus1_v2016_recv_copy(struct bus1_peer *peer, struct bus1_node *node,
+static int bus1_v2016_recv_copy(struct bus1_peer *peer, struct bus1_handle *handle,
 				struct bus1_v2016_item *item)
 {
 	int r;
 
 	if (!item->named || item->named->handle || item->named->destroyed)
 		return 0;
-	r = bus1_charge_objects(&peer->usage, &peer->usage, 1);
+	r = bus1_charge_objects(&peer->usage, &peer->usage, 1, handle->copied);
 	if (r < 0)
 		return r;
-	item->copy = bus1_handle_new(peer, node);
+	item->copy = bus1_handle_new(peer, handle->node, handle->copied);
 	if (!item->copy) {
-		bus1_uncharge_objects(&peer->usage, 1);
+		bus1_uncharge_objects(&peer->usage, 1, handle->copied);
 		return -ENOMEM;
 	}
 	return 0;
@@ -155,7 +155,7 @@ static int bus1_v2016_recv_handles(struct bus1_v2016_recv_state *state)
 		}
 		state->ids[state->n_items++] = item->named ? item->named->id : BUS1_2016_INVALID;
 		if (state->recv->flags & (BUS1_2016_RECV_PEEK)) {
-			r = bus1_v2016_recv_copy(state->peer, handle->node, item);
+			r = bus1_v2016_recv_copy(state->peer, handle, item);
 			if (r < 0)
 				return r;
 		}

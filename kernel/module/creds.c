@@ -8,17 +8,21 @@
  * overflow user can be a real user.
  */
 
+#include <linux/align.h>
+#include <linux/cache.h>
 #include <linux/cred.h>
 #include <linux/minmax.h>
+#include <linux/overflow.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/user.h>
 #include <linux/uidgid.h>
 #include <linux/user_namespace.h>
 #include "module.h"
 
-/* number of groups that are free: most users have fewer */
-#define BUS1_CREDS_GROUPS 32
+/* the longest list of groups that BUS1_COST_MESSAGE contains */
+#define BUS1_CREDS_GROUPS 8
 
 /* Store the credentials of the current task, with references that the payload owns. */
 void bus1_creds_capture(struct bus1_creds *creds)
@@ -31,15 +35,24 @@ void bus1_creds_capture(struct bus1_creds *creds)
 }
 
 /*
- * The bytes of memory that the list of groups keeps, if it is long; BUS1_COST_MESSAGE contains a
- * short one. A task can change its groups between two messages, so each message may be all that
- * keeps a list.
+ * The bytes of memory that credentials keep, beyond those that BUS1_COST_MESSAGE contains: a long
+ * list of groups, the numbers of a process and a thread in nested pid namespaces, and what the
+ * kernel knows of a user of a namespace. A task can change its groups and its user between two
+ * messages, and end after one, so each message may be all that keeps these. The keyrings of the
+ * task and its namespaces are not among them: the kernel has limits for them.
  */
-size_t bus1_creds_size(const struct bus1_creds *creds)
+size_t bus1_creds_kept(const struct bus1_creds *creds)
 {
-	int n = creds->cred->group_info->ngroups;
+	const struct group_info *groups = creds->cred->group_info;
+	size_t kept = 0;
 
-	return n > BUS1_CREDS_GROUPS ? n * sizeof(kgid_t) : 0;
+	if (groups->ngroups > BUS1_CREDS_GROUPS)
+		kept += bus1_allocated(struct_size(groups, gid, groups->ngroups));
+	if (creds->pid->level > 0)
+		kept += 2 * ALIGN(creds->pid->level * sizeof(struct upid), L1_CACHE_BYTES);
+	if (creds->cred->user_ns != &init_user_ns)
+		kept += sizeof(struct user_struct) + sizeof(struct ucounts);
+	return kept;
 }
 
 /**

@@ -88,7 +88,8 @@ static void bus1_accounts_show(struct seq_file *seq, const struct bus1_walk *wal
 	seq_printf(seq, " %llu", info->n_shares);
 	for (i = 0; i < _BUS1_RESOURCE_N; i++)
 		seq_printf(seq, " %llu/%llu", info->used[i], info->max[i]);
-	seq_putc(seq, '\n');
+	seq_printf(seq, " %llu/%llu %llu/%llu\n", info->memory, info->max[BUS1_RESOURCE_BYTES],
+		   info->n_copies, info->max_copies);
 }
 
 static bool bus1_peers_next(struct bus1_walk *walk)
@@ -166,8 +167,8 @@ static const struct bus1_table {
 	bool (*next)(struct bus1_walk *walk);
 	void (*show)(struct seq_file *seq, const struct bus1_walk *walk);
 } bus1_tables[] = {
-	{ "accounts", "uid foreign_users bytes objects messages files\n", bus1_accounts_next,
-	  bus1_accounts_show },
+	{ "accounts", "uid foreign_users bytes objects messages files memory copies\n",
+	  bus1_accounts_next, bus1_accounts_show },
 	{ "peers", "peer uid state nodes handles bytes objects messages files\n", bus1_peers_next,
 	  bus1_peers_show },
 	{ "queues", "peer clock entries state\n", bus1_peers_next, bus1_queues_show },

@@ -101,7 +101,8 @@ static int bus1_ioctl_2016_send_data(struct bus1_peer *peer, const struct bus1_2
 	if (iov_iter_count(data) > BUS1_MAX_DATA)
 		return -EMSGSIZE;
 
-	n = bus1_send_memory(iov_iter_count(data), cmd->n_destinations, cmd->n_handles);
+	n = bus1_send_memory(iov_iter_count(data), cmd->n_destinations, cmd->n_handles) +
+	    bus1_user_vecs_memory(cmd->n_vecs);
 	r = bus1_peer_begin_command(peer, n);
 	if (r < 0)
 		return r;

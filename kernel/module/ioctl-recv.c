@@ -296,7 +296,7 @@ int bus1_ioctl_recv_collect(struct bus1_ioctl_recv_state *state, struct bus1_fil
 
 	/* A receive keeps the vectors while it waits. */
 	state->peer = bus1_file->peer;
-	state->n_pending = bus1_user_vecs_memory(&state->message.message);
+	state->n_pending = bus1_user_vecs_memory(state->message.message.n_data_vecs);
 	r = bus1_peer_begin_command(state->peer, state->n_pending);
 	if (r < 0)
 		return r;

@@ -25,7 +25,7 @@ struct bus1_payload *bus1_ioctl_send_payload(struct bus1_peer *peer, struct iov_
 		return payload;
 
 	bus1_creds_capture(&payload->creds);
-	payload->n_kept = bus1_creds_size(&payload->creds);
+	payload->n_kept += bus1_creds_kept(&payload->creds);
 	r = bus1_user_read_data(payload->data, n_data, data);
 	if (r == 0)
 		r = bus1_files_charge(payload, peer);
@@ -172,7 +172,7 @@ int bus1_ioctl_send_cmd(struct bus1_peer *peer, const struct bus1_cmd_send *cmd)
 
 	n = bus1_send_memory(message.message.n_data, cmd->n_destinations,
 			     message.message.n_transfers) +
-	    bus1_user_vecs_memory(&message.message);
+	    bus1_user_vecs_memory(message.message.n_data_vecs);
 	r = bus1_peer_begin_command(peer, n);
 	if (r < 0)
 		return r;

@@ -21,6 +21,7 @@ static ulong bus1_max_bytes;
 static ulong bus1_max_objects;
 static ulong bus1_max_messages;
 static ulong bus1_max_files;
+static ulong bus1_max_copies;
 
 module_param_named(max_bytes, bus1_max_bytes, ulong, 0444);
 MODULE_PARM_DESC(max_bytes, "Limit of the memory in bytes for all peers of one user (0: 1/8 of "
@@ -35,6 +36,9 @@ MODULE_PARM_DESC(max_messages,
 module_param_named(max_files, bus1_max_files, ulong, 0444);
 MODULE_PARM_DESC(max_files, "Limit of files queued on all peers of one user (0: one for each 128 "
 			    "KiB of memory, at most 16384)");
+module_param_named(max_copies, bus1_max_copies, ulong, 0444);
+MODULE_PARM_DESC(max_copies, "Limit of handles of one user that another user than the owner of "
+			     "their node has passed on (0: 16384)");
 
 static struct bus1_accounts *bus1_accounts;
 
@@ -111,6 +115,7 @@ static int __init bus1_init(void)
 			[BUS1_RESOURCE_MESSAGES] = bus1_max_messages,
 			[BUS1_RESOURCE_FILES]	 = bus1_max_files,
 		},
+		.max_copies = bus1_max_copies,
 	};
 	int r;
 

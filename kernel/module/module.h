@@ -174,7 +174,7 @@ struct bus1_user_data {
 	struct iovec *vecs;
 };
 
-size_t bus1_user_vecs_memory(const struct bus1_message *message);
+size_t bus1_user_vecs_memory(u64 n_vecs);
 int bus1_user_import_data(struct bus1_user_data *data, int direction,
 			  const struct bus1_message *message);
 int bus1_user_read_data(u8 *to, size_t n, struct iov_iter *iter);
@@ -189,7 +189,7 @@ int bus1_user_put_message(u64 ptr, const struct bus1_message_fds *message);
 /* credentials (creds.c) */
 
 void bus1_creds_capture(struct bus1_creds *creds);
-size_t bus1_creds_size(const struct bus1_creds *creds);
+size_t bus1_creds_kept(const struct bus1_creds *creds);
 void bus1_principal_fill(struct bus1_principal *principal, const struct cred *cred);
 void bus1_metadata_fill(struct bus1_metadata_credentials *metadata, const struct bus1_recv *recv,
 			bool credentials);

@@ -96,10 +96,10 @@ static ssize_t bus1_user_import_one(struct bus1_user_data *data, int direction, 
 	return vec.iov_len;
 }
 
-/* The memory that bus1_user_import_data() takes. It fails when there are too many vectors. */
-size_t bus1_user_vecs_memory(const struct bus1_message *message)
+/* The memory that the import of vectors takes. It fails when there are too many. */
+size_t bus1_user_vecs_memory(u64 n_vecs)
 {
-	return min_t(u64, message->n_data_vecs, UIO_MAXIOV) * sizeof(struct iovec);
+	return min_t(u64, n_vecs, UIO_MAXIOV) * sizeof(struct iovec);
 }
 
 /**

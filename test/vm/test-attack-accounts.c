@@ -69,8 +69,8 @@ static void drain(int fd) {
 /* many users */
 
 struct attack {
-        int line;
-        uint64_t handle;
+        int service;
+        uint64_t handle; /* which the service passes on to everybody */
         int passed;
 };
 
@@ -80,7 +80,7 @@ static void send_as_each_uid(void *data) {
         for (uid_t uid = 0; uid < N_UIDS; uid++) {
                 int fd = peer_open_as(uid), r;
 
-                r = send_fd(fd, handle_copy(attack->line, fd, attack->handle), attack->passed);
+                r = send_fd(fd, handle_copy(attack->service, fd, attack->handle), attack->passed);
                 EXPECT(r == 0 || r == -EDQUOT);
                 close(fd);
         }
@@ -110,16 +110,16 @@ static void run_with_users(void (*function)(void *), void *data) {
 }
 
 static void test_users(void) {
-        int service = peer_open(), line = peer_open_as(ATTACKER), victim = peer_open_as(VICTIM);
+        int service = peer_open(), victim = peer_open_as(VICTIM);
         static char data[65536];
-        uint64_t node, handle, at_line;
+        uint64_t node, handle, own;
         unsigned n_fds, n_messages;
         int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
         EXPECT(null >= 0);
-        node_create(service, victim, &node, &handle);
-        at_line = handle_copy(victim, line, handle);
-        run_with_users(send_as_each_uid, &(struct attack){line, at_line, null});
+        node_create(service, service, &node, &own);
+        handle = handle_copy(service, victim, own);
+        run_with_users(send_as_each_uid, &(struct attack){service, own, null});
         for (n_fds = 0; n_fds < 100 && send_fd(victim, handle, null) == 0; n_fds++)
                 ;
         for (n_messages = 0;
@@ -129,7 +129,6 @@ static void test_users(void) {
                N_UIDS, n_fds, n_messages);
         EXPECT(n_fds == 100 && n_messages == 100);
         close(victim);
-        close(line);
         close(service);
 }
 

@@ -104,13 +104,16 @@ static void check_objects(void) {
 
 static void check_accounts(void) {
         char head[200];
-        ull uid, n_users, bytes, max_bytes, objects, max_objects;
+        ull uid, n_users, bytes, max_bytes, objects, max_objects, memory, copies, max_copies;
         FILE *f = table("accounts", head, sizeof(head));
 
-        EXPECT(fscanf(f, "%llu %llu %llu/%llu %llu/%llu", &uid, &n_users, &bytes, &max_bytes,
-                      &objects, &max_objects) == 6);
+        EXPECT(fscanf(f, "%llu %llu %llu/%llu %llu/%llu %*u/%*u %*u/%*u %llu/%*u %llu/%llu", &uid,
+                      &n_users, &bytes, &max_bytes, &objects, &max_objects, &memory, &copies,
+                      &max_copies) == 9);
         EXPECT(uid == geteuid() && n_users == 0 && bytes == 5 && max_bytes > bytes);
         EXPECT(objects == 2 * N_NODES && max_objects > objects);
+        EXPECT(memory >= 5 + 768 + objects * 1024 && memory <= 5 + 2 * 768 + objects * 1024);
+        EXPECT(copies == 0 && max_copies == 16384);
         fclose(f);
 }
 

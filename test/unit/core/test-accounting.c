@@ -18,9 +18,17 @@
 /* room for a few nodes and handles, where a test is about messages */
 #define FEW (16 * BUS1_COST_OBJECT)
 
+/* A message whose data has n bytes. test-kept.c tests what the allocator adds to it. */
+static struct bus1_payload *payload_new(size_t n) {
+        struct bus1_payload *payload = bus1_payload_new(n, 0);
+
+        payload->n_kept = 0;
+        return payload;
+}
+
 /* Send a message that costs n bytes of memory. */
 static int send_bytes(struct bus1_peer *peer, u64 handle, size_t n) {
-        return try_send_payload(peer, &handle, 1, bus1_payload_new(n - BUS1_COST_MESSAGE, 0));
+        return try_send_payload(peer, &handle, 1, payload_new(n - BUS1_COST_MESSAGE));
 }
 
 static unsigned send_until_refused(struct bus1_peer *peer, u64 handle, size_t n_bytes) {
@@ -464,6 +472,35 @@ START_TEST(few_idle_shares_are_kept) {
 }
 END_TEST
 
+/* A handle to a dead node keeps the peer that owned the node, and the account of this peer. */
+START_TEST(no_idle_shares_of_ended_peers_are_kept) {
+        enum { N = 4 };
+        struct world world = world_new(1);
+        struct bus1_account *account = A->usage.account;
+        struct bus1_peer *second = world_add(&world, 1000);
+        u64 node, handle, s_node, s_handle, handles[N];
+
+        create(A, A, 0, &node, &handle);
+        for (unsigned i = 0; i < N; i++) {
+                handles[i] = copy(A, world_add(&world, 2000 + i), handle);
+                ck_assert_int_eq(send_bytes(world.peers[2 + i], handles[i], 1000), 0);
+        }
+        create(second, world.peers[2], 0, &s_node, &s_handle);
+        ck_assert_int_eq(send_bytes(world.peers[2], s_handle, 1000), 0);
+        for (unsigned i = 0; i < N; i++)
+                ck_assert_int_eq(test_recv(A).r, 0);
+        ck_assert_uint_eq(account->n_idle, N - 1);
+
+        /* The second peer still has a message, so the share of its sender is active. */
+        bus1_peer_disconnect(A);
+        ck_assert_uint_eq(account->n_idle, N - 1);
+        bus1_peer_disconnect(second);
+        ck_assert_uint_eq(count_shares(A), 0);
+        ck_assert_uint_eq(query(world.peers[2]).n_handles, 2);
+        world_free(&world);
+}
+END_TEST
+
 START_TEST(few_idle_shares_of_namespaces_are_kept) {
         enum { N = 24 };
         struct world world = world_new(1);
@@ -634,9 +671,8 @@ START_TEST(refused_multicast_reaches_nobody) {
         create(A, B, 0, &node, &handle);
         create(foreign, B, 0, &f_node, &f_handle);
         ck_assert_int_eq(send_bytes(B, handle, 400000), 0);
-        ck_assert_int_eq(
-                try_send_payload(B, (u64[]){f_handle, handle}, 2, bus1_payload_new(200000, 0)),
-                -EDQUOT);
+        ck_assert_int_eq(try_send_payload(B, (u64[]){f_handle, handle}, 2, payload_new(200000)),
+                         -EDQUOT);
         expect_nothing(foreign);
         ck_assert_uint_eq(query(foreign).n_bytes, 0);
         ck_assert_uint_eq(query(A).n_bytes, 400000 - BUS1_COST_MESSAGE);
@@ -814,6 +850,7 @@ int main(void) {
         tcase_add_test(tcase, share_outlives_the_account_of_its_sender);
         tcase_add_test(tcase, peer_sends_to_many_accounts_in_turn);
         tcase_add_test(tcase, few_idle_shares_are_kept);
+        tcase_add_test(tcase, no_idle_shares_of_ended_peers_are_kept);
         tcase_add_test(tcase, few_idle_shares_of_namespaces_are_kept);
         tcase_add_test(tcase, share_of_two_users_in_turn_is_allocated_once);
         tcase_add_test(tcase, memory_is_charged_for_what_has_no_data);

@@ -41,7 +41,7 @@ static void scene_init(struct world *world, const struct bus1_limits *limits) {
 /* A charge for n messages of 1 byte. Return: whether it succeeded. */
 static bool charge(struct bus1_peer *receiver, struct bus1_peer *sender, u64 n,
                    struct bus1_share **ret_share) {
-        const u64 amount[_BUS1_RESOURCE_N] = {n, 0, n, 0};
+        const u64 amount[_BUS1_SUM_N_MESSAGE] = {n, 0, n, 0};
         int r = bus1_charge(&receiver->usage, &sender->usage, amount, ret_share);
 
         ck_assert(r == 0 || r == -EDQUOT);
@@ -49,7 +49,7 @@ static bool charge(struct bus1_peer *receiver, struct bus1_peer *sender, u64 n,
 }
 
 static void uncharge(struct bus1_peer *receiver, u64 n, struct bus1_share *share) {
-        const u64 amount[_BUS1_RESOURCE_N] = {n, 0, n, 0}, none[_BUS1_RESOURCE_N] = {};
+        const u64 amount[_BUS1_SUM_N_MESSAGE] = {n, 0, n, 0}, none[_BUS1_SUM_N_MESSAGE] = {};
 
         bus1_uncharge_message(&receiver->usage, share, amount, none);
 }
@@ -86,9 +86,9 @@ static bool try_once(const struct try *try) {
                 uncharge(receiver, try->n, share);
                 return true;
         case OBJECTS:
-                if (bus1_charge_objects(&receiver->usage, &sender->usage, try->n) < 0)
+                if (bus1_charge_objects(&receiver->usage, &sender->usage, try->n, 0) < 0)
                         return false;
-                bus1_uncharge_objects(&receiver->usage, try->n);
+                bus1_uncharge_objects(&receiver->usage, try->n, 0);
                 return true;
         case PENDING:
                 if (bus1_peer_begin_command(sender, BUS1_COMMAND_FREE + try->n) < 0)

@@ -195,7 +195,7 @@ START_TEST(memory_of_commands) {
         /* commands of other users do not count, and queued messages count on another limit */
         ck_assert_int_eq(bus1_peer_begin_command(other, none + 50000), 0);
         create(A, other, 0, &node, &handle);
-        ck_assert_int_eq(try_send_payload(other, &handle, 1, bus1_payload_new(20000, 0)), 0);
+        ck_assert_int_eq(try_send_payload(other, &handle, 1, bus1_payload_new(16000, 0)), 0);
         bus1_peer_end_command(other, none + 50000);
 
         bus1_peer_end_command(B, none + 25000);
