@@ -160,26 +160,28 @@ static __always_inline void bus1_usage_add_one(struct bus1_usage *usage, size_t 
 	bus1_add(&usage->used[i], amount);
 }
 
-static void bus1_usage_add(struct bus1_usage *usage, const u64 amount[_BUS1_SUM_N_MESSAGE])
+/* Add an amount, except for a part that is charged already. */
+static __always_inline void bus1_usage_add_rest(struct bus1_usage *usage, const u64 *amount,
+						const u64 *charged)
 {
-	bus1_usage_add_one(usage, BUS1_RESOURCE_BYTES, amount[BUS1_RESOURCE_BYTES]);
-	bus1_usage_add_one(usage, BUS1_RESOURCE_OBJECTS, amount[BUS1_RESOURCE_OBJECTS]);
-	bus1_usage_add_one(usage, BUS1_RESOURCE_MESSAGES, amount[BUS1_RESOURCE_MESSAGES]);
-	bus1_usage_add_one(usage, BUS1_RESOURCE_FILES, amount[BUS1_RESOURCE_FILES]);
-	bus1_usage_add_one(usage, BUS1_SUM_KEPT, amount[BUS1_SUM_KEPT]);
-	bus1_usage_add_one(usage, BUS1_SUM_COPIES, amount[BUS1_SUM_COPIES]);
+	bus1_usage_add_one(usage, BUS1_RESOURCE_BYTES,
+			   amount[BUS1_RESOURCE_BYTES] - charged[BUS1_RESOURCE_BYTES]);
+	bus1_usage_add_one(usage, BUS1_RESOURCE_OBJECTS,
+			   amount[BUS1_RESOURCE_OBJECTS] - charged[BUS1_RESOURCE_OBJECTS]);
+	bus1_usage_add_one(usage, BUS1_RESOURCE_MESSAGES,
+			   amount[BUS1_RESOURCE_MESSAGES] - charged[BUS1_RESOURCE_MESSAGES]);
+	bus1_usage_add_one(usage, BUS1_RESOURCE_FILES,
+			   amount[BUS1_RESOURCE_FILES] - charged[BUS1_RESOURCE_FILES]);
+	bus1_usage_add_one(usage, BUS1_SUM_KEPT, amount[BUS1_SUM_KEPT] - charged[BUS1_SUM_KEPT]);
+	bus1_usage_add_one(usage, BUS1_SUM_COPIES,
+			   amount[BUS1_SUM_COPIES] - charged[BUS1_SUM_COPIES]);
 }
 
-/* Subtract an amount, except for a part that stays. */
-static void bus1_usage_subtract(struct bus1_usage *usage, const u64 amount[_BUS1_SUM_N_MESSAGE],
-				const u64 kept[_BUS1_SUM_N_MESSAGE])
+static void bus1_usage_add(struct bus1_usage *usage, const u64 amount[_BUS1_SUM_N_MESSAGE])
 {
-	u64 difference[_BUS1_SUM_N_MESSAGE];
-	size_t i;
+	const u64 none[_BUS1_SUM_N_MESSAGE] = {};
 
-	for (i = 0; i < _BUS1_SUM_N_MESSAGE; i++)
-		difference[i] = kept[i] - amount[i];
-	bus1_usage_add(usage, difference);
+	bus1_usage_add_rest(usage, amount, none);
 }
 
 /**
@@ -238,7 +240,7 @@ void bus1_uncharge_message(struct bus1_usage *usage, struct bus1_share *share,
 {
 	bus1_account_lock(usage->account);
 	bus1_share_end(usage->account, share, amount);
-	bus1_usage_subtract(usage, amount, kept);
+	bus1_usage_add_rest(usage, kept, amount);
 	bus1_account_unlock(usage->account);
 }
 

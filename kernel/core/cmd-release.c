@@ -12,9 +12,7 @@
 
 size_t bus1_release_memory(size_t n)
 {
-	const size_t sizes[] = { n * sizeof(u64), n * sizeof(struct bus1_object *) };
-
-	return bus1_command_memory(sizes, ARRAY_SIZE(sizes));
+	return bus1_allocated(n * sizeof(u64)) + bus1_allocated(n * sizeof(struct bus1_object *));
 }
 
 /* Find the objects that the IDs name. Each object may be named only once. */

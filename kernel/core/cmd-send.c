@@ -4,7 +4,6 @@
  */
 
 #include <linux/err.h>
-#include <linux/kernel.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <trace/events/bus1.h>
@@ -44,16 +43,17 @@ struct bus1_send_state {
 
 size_t bus1_send_memory(size_t n_data, size_t n_destinations, size_t n_transfers)
 {
-	const size_t sizes[] = {
-		sizeof(struct bus1_delivery) + sizeof(struct bus1_payload) + n_data,
-		n_destinations * sizeof(u64), /* IDs */
-		n_destinations * sizeof(s32), /* errors */
-		n_destinations * sizeof(struct bus1_send_destination),
-		n_transfers * sizeof(struct bus1_transfer),
-		n_transfers * sizeof(struct bus1_node *),
-	};
+	size_t n = sizeof(struct bus1_delivery) + sizeof(struct bus1_payload) + n_data;
 
-	return bus1_command_memory(sizes, ARRAY_SIZE(sizes));
+	n = bus1_allocated(n);
+	if (n_destinations > 1)
+		n += bus1_allocated(n_destinations * sizeof(u64)) +
+		     bus1_allocated(n_destinations * sizeof(s32)) +
+		     bus1_allocated(n_destinations * sizeof(struct bus1_send_destination));
+	if (n_transfers > 0)
+		n += bus1_allocated(n_transfers * sizeof(struct bus1_transfer)) +
+		     bus1_allocated(n_transfers * sizeof(struct bus1_node *));
+	return n;
 }
 
 /* Give up the message to one destination. */

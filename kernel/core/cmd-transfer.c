@@ -4,7 +4,6 @@
  */
 
 #include <linux/err.h>
-#include <linux/kernel.h>
 #include <linux/slab.h>
 #include <trace/events/bus1.h>
 #include "commit.h"
@@ -28,13 +27,8 @@ struct bus1_transfer_item {
 
 size_t bus1_transfer_memory(size_t n)
 {
-	const size_t sizes[] = {
-		n * sizeof(struct bus1_transfer), /* arguments */
-		n * sizeof(struct bus1_transfer), /* results */
-		(n + 1) * sizeof(struct bus1_transfer_item),
-	};
-
-	return bus1_command_memory(sizes, ARRAY_SIZE(sizes));
+	return 2 * bus1_allocated(n * sizeof(struct bus1_transfer)) +
+	       bus1_allocated((n + 1) * sizeof(struct bus1_transfer_item));
 }
 
 static void bus1_transfer_undo(struct bus1_peer *from, struct bus1_peer *to,

@@ -20,6 +20,7 @@
  * has had no effect. Any command can also return -EINTR when the task is killed while it waits.
  */
 
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/refcount.h>
 #include <linux/slab.h>
@@ -164,10 +165,12 @@ typedef int (*bus1_ask_t)(struct bus1_peer *peer, unsigned int acts);
 /* Set whom to ask about the peers of a table, before it has any. Without that nobody is asked. */
 void bus1_accounts_set_ask(struct bus1_accounts *accounts, bus1_ask_t ask);
 
-/* The bytes that kvmalloc() takes for an amount: less than twice as many. */
+/* The bytes that kvmalloc() takes at most for an amount: less than twice as many. */
 static inline size_t bus1_allocated(size_t n)
 {
-	return n > KMALLOC_MAX_SIZE ? PAGE_ALIGN(n) : kmalloc_size_roundup(n);
+	if (n == 0)
+		return 0;
+	return n > KMALLOC_MAX_SIZE ? PAGE_ALIGN(n) : roundup_pow_of_two(n);
 }
 
 /* payloads */

@@ -128,9 +128,12 @@ static void bus1_delivery_dealloc(struct bus1_delivery *delivery)
 /* The bytes of memory that a delivery keeps beyond the costs of a message and its handles. */
 static size_t bus1_delivery_kept(const struct bus1_delivery *delivery)
 {
-	size_t size = struct_size(delivery, handles, delivery->n_handles);
+	size_t size;
 
-	return delivery->n_handles > 0 ? bus1_allocated(size) - size : 0;
+	if (likely(delivery->n_handles == 0))
+		return 0;
+	size = struct_size(delivery, handles, delivery->n_handles);
+	return bus1_allocated(size) - size;
 }
 
 /* The amounts that the receiver is charged for a message. */

@@ -107,8 +107,6 @@ static inline int bus1_peer_ask(const struct bus1_peer *own, struct bus1_peer *p
 
 struct bus1_peer *bus1_peer_next(struct bus1_accounts *accounts, unsigned long number);
 
-size_t bus1_command_memory(const size_t *sizes, size_t n);
-
 int bus1_peer_lock_two(struct bus1_peer *a, struct bus1_peer *b);
 void bus1_peer_unlock_two(struct bus1_peer *a, struct bus1_peer *b);
 

@@ -16,18 +16,6 @@
 
 #include "peer.h"
 
-/* The memory of the n allocations of a command. If it is so little that it is free, less. */
-size_t bus1_command_memory(const size_t *sizes, size_t n)
-{
-	size_t sum = 0, total = 0, i;
-
-	for (i = 0; i < n; i++)
-		sum += sizes[i];
-	for (i = 0; i < n && sum > BUS1_COMMAND_FREE; i++)
-		total += bus1_allocated(sizes[i]);
-	return sum > BUS1_COMMAND_FREE ? total : sum;
-}
-
 /* The part of the memory that is charged. */
 static u64 bus1_command_charge(size_t n_bytes)
 {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #pragma once
 
-#include <linux/log2.h>
 #include <linux/overflow.h>
 #include <linux/types.h>
 #include <stdlib.h>
@@ -32,18 +31,6 @@ static inline void kfree(const void *ptr)
 }
 
 #define KMALLOC_MAX_SIZE ((size_t)4 << 20)
-
-/* Charges are those of the kernel. malloc() takes less, but for a few bytes. */
-static inline size_t kmalloc_size_roundup(size_t size)
-{
-	if (size <= 8)
-		return size > 0 ? 8 : 0;
-	if (size > 64 && size <= 96)
-		return 96;
-	if (size > 128 && size <= 192)
-		return 192;
-	return (size_t)2 << ilog2(size - 1);
-}
 
 static inline void *kvmalloc(size_t size, gfp_t flags)
 {
