@@ -200,7 +200,6 @@ static long bus1_file_ioctl(struct file *file, unsigned int command, unsigned lo
 {
 	struct bus1_file *bus1_file = file->private_data;
 	void __user *argp = (void __user *)arg;
-
 	long r;
 
 	if (_IOC_TYPE(command) == BUS1_2016_IOCTL_MAGIC)
