@@ -41,6 +41,15 @@ void node_create(int owner, int holder, uint64_t *ret_node, uint64_t *ret_handle
         *ret_handle = dst.id;
 }
 
+int peer_open_as(uid_t uid) {
+        int fd;
+
+        EXPECT(seteuid(uid) == 0);
+        fd = peer_open();
+        EXPECT(seteuid(0) == 0);
+        return fd;
+}
+
 struct bus1_cmd_query query(int fd) {
         struct bus1_cmd_query q = {};
 

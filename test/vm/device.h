@@ -15,6 +15,8 @@
 #define BAD ((uint64_t)1)
 
 int peer_open(void);
+/* The same as another user. Only root may call it. */
+int peer_open_as(uid_t uid);
 struct bus1_cmd_query query(int fd);
 
 /* One transfer; to is a descriptor, or UINT64_MAX for the same peer. */

@@ -275,27 +275,17 @@ static void attacker_receive(int to) {
  * Set the groups and send a message of one byte, again and again: each message keeps credentials of
  * its own.
  */
-static void attacker_groups(int from, int to) {
+static void send_with_groups(int peer, uint64_t handle) {
         gid_t *groups = malloc(N_GROUPS * sizeof(*groups));
-        uint64_t node, handle;
-        char go;
-        int peer;
 
         EXPECT(groups != NULL);
         for (unsigned i = 0; i < N_GROUPS; i++)
                 groups[i] = i;
-        become(ATTACKER);
-        EXPECT(unshare(CLONE_NEWUSER) == 0);
-        peer = peer_open();
-        node_create(peer, peer, &node, &handle);
-        EXPECT(write(to, "n", 1) == 1 && read(from, &go, 1) == 1);
         for (unsigned n = 0; n < N_GROUP_MESSAGES; n++) {
                 EXPECT(setgroups(N_GROUPS, groups) == 0);
                 EXPECT(send_bytes(peer, handle, "x", 1) == 0);
         }
-        EXPECT(write(to, "d", 1) == 1);
-        for (;;)
-                pause();
+        free(groups);
 }
 
 /* What the attacker is charged for, of all that counts on the limit of memory. */
@@ -327,26 +317,6 @@ static void expect_charged(long long before) {
         printf("messages keep %lld KiB, %lld KiB are charged\n", held / 1024, charge / 1024);
         fflush(stdout);
         EXPECT(held <= charge + (long long)MIB);
-}
-
-static void run_groups(void) {
-        int to[2], from[2];
-        long long before;
-        char ready;
-        pid_t pid;
-
-        EXPECT(pipe2(to, O_CLOEXEC) == 0 && pipe2(from, O_CLOEXEC) == 0);
-        pid = fork();
-        if (pid == 0)
-                attacker_groups(to[0], from[1]);
-        EXPECT(read(from[0], &ready, 1) == 1);
-        map_ids(pid, "gid_map", FIRST_GROUP, N_GROUPS + 1);
-        map_ids(pid, "uid_map", ATTACKER, 1);
-        before = kernel_memory();
-        EXPECT(write(to[1], "m", 1) == 1 && read(from[0], &ready, 1) == 1);
-        expect_charged(before);
-        EXPECT(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
-        expect_no_usage();
 }
 
 /* Of the 8 KiB that the allocator gives for a message, about a half is not used. */
@@ -404,29 +374,51 @@ static void nest_pids(void) {
         }
 }
 
-static void run_kept(bool nested, void (*send)(int peer, uint64_t handle)) {
-        int to[2], from[2], peer;
+/* an attack by messages that keep much */
+struct kept {
+        const char *name;
+        void (*send)(int peer, uint64_t handle);
+        bool nests_pids;
+        bool has_groups; /* in a user namespace */
+};
+
+static const struct kept kept[] = {
+        {.name = "rounding", .send = send_rounded},
+        {.name = "pids", .send = send_and_end, .nests_pids = true},
+        {.name = "groups", .send = send_with_groups, .has_groups = true},
+};
+
+static void attacker_kept(const struct kept *attack, int peer, uint64_t handle, int from, int to) {
+        char go;
+
+        if (attack->nests_pids)
+                nest_pids();
+        become(ATTACKER);
+        EXPECT(!attack->has_groups || unshare(CLONE_NEWUSER) == 0);
+        EXPECT(write(to, "r", 1) == 1 && read(from, &go, 1) == 1);
+        attack->send(peer, handle);
+        EXPECT(write(to, "d", 1) == 1);
+        for (;;)
+                pause();
+}
+
+static void run_kept(const struct kept *attack) {
+        int to[2], from[2], peer = peer_open_as(ATTACKER);
         uint64_t node, handle;
         long long before;
         char ready;
         pid_t pid;
 
         EXPECT(pipe2(to, O_CLOEXEC) == 0 && pipe2(from, O_CLOEXEC) == 0);
-        EXPECT(seteuid(ATTACKER) == 0);
-        peer = peer_open();
-        EXPECT(seteuid(0) == 0);
         node_create(peer, peer, &node, &handle);
         pid = fork();
-        if (pid == 0) {
-                if (nested)
-                        nest_pids();
-                become(ATTACKER);
-                EXPECT(write(from[1], "r", 1) == 1 && read(to[0], &ready, 1) == 1);
-                send(peer, handle);
-                EXPECT(write(from[1], "d", 1) == 1);
-                pause();
-        }
+        if (pid == 0)
+                attacker_kept(attack, peer, handle, to[0], from[1]);
         EXPECT(read(from[0], &ready, 1) == 1);
+        if (attack->has_groups) {
+                map_ids(pid, "gid_map", FIRST_GROUP, N_GROUPS + 1);
+                map_ids(pid, "uid_map", ATTACKER, 1);
+        }
         before = kernel_memory();
         EXPECT(write(to[1], "g", 1) == 1 && read(from[0], &ready, 1) == 1);
         expect_charged(before);
@@ -481,17 +473,11 @@ static void run(void) {
 int main(int argc, char **argv) {
         const char *what = argc == 2 ? argv[1] : "";
 
-        if (strcmp(what, "groups") == 0) {
-                run_groups();
-                return 0;
-        }
-        if (strcmp(what, "rounding") == 0) {
-                run_kept(false, send_rounded);
-                return 0;
-        }
-        if (strcmp(what, "pids") == 0) {
-                run_kept(true, send_and_end);
-                return 0;
+        for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+                if (strcmp(what, kept[i].name) == 0) {
+                        run_kept(&kept[i]);
+                        return 0;
+                }
         }
         nowhere = strcmp(what, "nowhere") == 0;
         receives = strcmp(what, "receive") == 0;

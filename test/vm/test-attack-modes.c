@@ -199,9 +199,7 @@ static void *memory_new(bool is_absent) {
 static void attacker_init(struct attacker *a, const struct victim *v) {
         uint64_t node;
 
-        EXPECT(seteuid(ATTACKER) == 0);
-        a->peer = peer_open();
-        EXPECT(seteuid(0) == 0);
+        a->peer = peer_open_as(ATTACKER);
         node_create(v->service, a->peer, &node, &a->service);
         node_create(a->peer, a->peer, &a->own_node, &a->own);
         for (size_t i = 0; i < N_DESTINATIONS; i++)

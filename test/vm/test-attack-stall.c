@@ -42,15 +42,6 @@ struct attack {
         bool is_throttled; /* else it has idle priority, beside busy loops */
 };
 
-static int peer_open_as(uid_t uid) {
-        int fd;
-
-        EXPECT(seteuid(uid) == 0);
-        fd = peer_open();
-        EXPECT(seteuid(0) == 0);
-        return fd;
-}
-
 /* attackers: each runs as another user until it is killed */
 
 static void be_slow(const struct attack *a) {
