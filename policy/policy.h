@@ -142,9 +142,9 @@ bool policy_client_allows_all_send(const struct policy_client *client);
 bool policy_client_allows_all_receive(const struct policy_client *client);
 /*
  * A set of message types (1 << POLICY_TYPE_*). Every message of these types is allowed without a
- * log line; with is_nameless only if the peer neither owns nor is queued for a well-known name. The
- * set does not apply to unrequested replies and to eavesdropping. For these, and for all other
- * types, the checks below must be called.
+ * log line. If is_nameless is true, the set may be larger, but holds only while the peer neither
+ * owns nor is queued for a well-known name. The set does not apply to unrequested replies and to
+ * eavesdropping. For these, and for all other types, the checks below must be called.
  */
 uint8_t policy_client_settled_send(const struct policy_client *client, bool is_nameless);
 uint8_t policy_client_settled_receive(const struct policy_client *client, bool is_nameless);

@@ -116,7 +116,7 @@ struct message {
         uint8_t n_args; /* valid when args_known */
         bool args_known;
         struct message_arg *args;
-        /* private to message*.c below */
+        /* The fields from here on are private to message*.c. */
         uint8_t *buffer;
         size_t n_buffer;
         uint16_t fields; /* which header fields there are */

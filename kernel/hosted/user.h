@@ -8,9 +8,9 @@
  * server that all peers of the user take together.
  * A request that fits into a packet is quick. But a request can name as much data, or as many
  * handles, as the core takes. In the kernel that costs only the caller; here it keeps everybody
- * waiting. So after such a request the server pauses the user for as long as the request took: it
- * reads no requests of any peer of that user. So for at least half of the time, the server is free
- * for other users.
+ * waiting. So after a request that took more than 5 ms, the server pauses the user for as long as
+ * the request took: it reads no requests of any peer of that user. Shorter requests cause no pause.
+ * There the server only takes turns: each peer gets one request handled in each turn.
  *
  * All functions are for the thread that serves.
  */

@@ -50,9 +50,8 @@ static char *bus1_devnode(bus1_devnode_device_t *device, umode_t *mode)
 }
 
 /*
- * The device has a number of its own. That of a miscellaneous device would be opened with a mutex
- * held that all these devices share, so that an open() which waits for memory would keep out those
- * of other users.
+ * The device is no miscellaneous device. The kernel opens all miscellaneous devices with one mutex
+ * held. So an open() which waits for memory would keep other users from opening their own peers.
  */
 static dev_t bus1_number;
 static struct cdev bus1_cdev;

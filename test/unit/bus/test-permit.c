@@ -141,10 +141,11 @@ START_TEST(permit_is_not_kept_for_a_logged_message) {
 END_TEST
 
 /*
- * The shortcuts of verdict_check() never change a verdict. They are permits, and settled verdicts:
- * for a type of messages that the policy always allows, verdict_check() asks no rules, see
- * policy_client_settled_send(). The test compares verdict_check() with the rules, for random
- * policies, names and messages. These have few different values, so that rules often match.
+ * Shortcuts never change a verdict. There are three: permits; clients that may send or receive
+ * everything (may_send_all, may_receive_all); and settled verdicts: for a type of messages that the
+ * policy always allows, no rules are asked, see policy_client_settled_send(). The test compares
+ * verdict_check() with the rules, for random policies, names and messages. These have few different
+ * values, so that rules often match.
  */
 
 static unsigned seed;

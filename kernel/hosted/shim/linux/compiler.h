@@ -14,7 +14,7 @@
 #define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
 
-/* Detectors of data races do not look at this function: it reads what others write meanwhile. */
+/* For a function that reads what other threads write: ThreadSanitizer does not look at it. */
 #ifdef __SANITIZE_THREAD__
 #define __no_kcsan __attribute__((no_sanitize_thread))
 #else
