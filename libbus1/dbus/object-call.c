@@ -51,11 +51,8 @@ static int reply_unknown_object(struct bus1_dbus_message *call) {
 static int reply_unknown_method(struct bus1_dbus_object *object, struct bus1_dbus_message *call) {
         const char *interface = dbus_message_get_interface(call->message);
 
-        if (interface && !interface_find(object->interfaces, interface) &&
-            strcmp(interface, DBUS_INTERFACE_PROPERTIES) != 0)
-                return bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_INTERFACE,
-                                             "No interface %s at %s", interface,
-                                             bus1_dbus_object_get_path(object));
+        if (interface && !object_has_interface(object, interface))
+                return object_reply_unknown_interface(object, call, interface);
         return bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_METHOD, "No method %s at %s",
                                      dbus_message_get_member(call->message),
                                      bus1_dbus_object_get_path(object));

@@ -73,12 +73,26 @@ PUBLIC const char *bus1_dbus_object_get_path(const struct bus1_dbus_object *obje
         return object->path ? object->path : "/";
 }
 
-const struct bus1_dbus_interface *interface_find(const struct bus1_dbus_interface *interfaces,
-                                                 const char *name) {
-        for (const struct bus1_dbus_interface *i = interfaces; i && i->name; i++)
+bool object_has_interface(const struct bus1_dbus_object *object, const char *name) {
+        static const char *const standard[] = {
+                DBUS_INTERFACE_PROPERTIES,
+                DBUS_INTERFACE_PEER,
+                DBUS_INTERFACE_INTROSPECTABLE,
+        };
+
+        for (size_t i = 0; i < sizeof(standard) / sizeof(standard[0]); i++)
+                if (strcmp(standard[i], name) == 0)
+                        return true;
+        for (const struct bus1_dbus_interface *i = object->interfaces; i && i->name; i++)
                 if (strcmp(i->name, name) == 0)
-                        return i;
-        return NULL;
+                        return true;
+        return false;
+}
+
+int object_reply_unknown_interface(const struct bus1_dbus_object *object,
+                                   struct bus1_dbus_message *call, const char *interface) {
+        return bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_INTERFACE, "No interface %s at %s",
+                                     interface, bus1_dbus_object_get_path(object));
 }
 
 /* handles */

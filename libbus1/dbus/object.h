@@ -34,9 +34,10 @@ struct bus1_dbus_object {
 
 /* One of the object's nodes has ended, because its last handle was released. */
 void object_unreferenced(struct bus1_dbus_object *object, uint64_t node);
-/* Find an interface by name. Returns NULL when there is none. */
-const struct bus1_dbus_interface *interface_find(const struct bus1_dbus_interface *interfaces,
-                                                 const char *name);
+/* Is it a standard interface, which every object has, or one of the object's own? */
+bool object_has_interface(const struct bus1_dbus_object *object, const char *name);
+int object_reply_unknown_interface(const struct bus1_dbus_object *object,
+                                   struct bus1_dbus_message *call, const char *interface);
 
 /*
  * Answer a call of the object, or, if object is NULL, of the object at the call's path. When the

@@ -53,30 +53,31 @@ static int append_entry(struct bus1_dbus_object *object, const struct bus1_dbus_
 }
 
 /*
- * Append an array with all properties of the interface, or, if "only" is not NULL, with just that
- * property.
+ * Append an array with all properties of the interface (of all interfaces if its name is empty),
+ * or, if "only" is not NULL, with just that property.
  */
-static int append_properties(struct bus1_dbus_object *object,
-                             const struct bus1_dbus_interface *interface,
+static int append_properties(struct bus1_dbus_object *object, const char *interface,
                              const struct bus1_dbus_property *only, DBusMessageIter *to) {
         DBusMessageIter array;
         int r = 0;
 
         if (!dbus_message_iter_open_container(to, DBUS_TYPE_ARRAY, "{sv}", &array))
                 return -ENOMEM;
-        for (const struct bus1_dbus_property *p = interface->properties; p && p->name && r >= 0;
-             p++)
-                if (!only || p == only)
-                        r = append_entry(object, p, &array);
+        for (const struct bus1_dbus_interface *i = object->interfaces; i && i->name; i++) {
+                if (*interface && strcmp(i->name, interface) != 0)
+                        continue;
+                for (const struct bus1_dbus_property *p = i->properties; p && p->name && r >= 0;
+                     p++)
+                        if (!only || p == only)
+                                r = append_entry(object, p, &array);
+        }
         return end_container(to, &array, r);
 }
 
 static int reply_unknown_property(struct bus1_dbus_object *object, struct bus1_dbus_message *call,
                                   const char *interface, const char *name) {
-        if (*interface && !interface_find(object->interfaces, interface))
-                return bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_INTERFACE,
-                                             "No interface %s at %s", interface,
-                                             bus1_dbus_object_get_path(object));
+        if (*interface && !object_has_interface(object, interface))
+                return object_reply_unknown_interface(object, call, interface);
         return bus1_dbus_reply_error(call, DBUS_ERROR_UNKNOWN_PROPERTY, "No property %s at %s",
                                      name, bus1_dbus_object_get_path(object));
 }
@@ -105,24 +106,18 @@ static int properties_get(struct bus1_dbus_message *call, void *userdata) {
 static int properties_get_all(struct bus1_dbus_message *call, void *userdata) {
         struct bus1_dbus_object *object = userdata;
         CLEANUP(dbus_message_unrefp) DBusMessage *reply = NULL;
-        const struct bus1_dbus_interface *interface, empty = {};
         DBusMessageIter iter;
         const char *name;
         int r;
 
         dbus_message_get_args(call->message, NULL, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID);
-        interface = interface_find(object->interfaces, name);
-        if (!interface) {
-                /* Every object has the standard interfaces, and they have no properties. */
-                if (strncmp(name, "org.freedesktop.DBus.", 21) != 0)
-                        return reply_unknown_property(object, call, name, "");
-                interface = &empty;
-        }
+        if (*name && !object_has_interface(object, name))
+                return object_reply_unknown_interface(object, call, name);
         reply = dbus_message_new_method_return(call->message);
         if (!reply)
                 return -ENOMEM;
         dbus_message_iter_init_append(reply, &iter);
-        r = append_properties(object, interface, NULL, &iter);
+        r = append_properties(object, name, NULL, &iter);
         return r < 0 ? r : bus1_dbus_reply(call, reply, NULL, 0);
 }
 
@@ -176,13 +171,13 @@ const struct bus1_dbus_signal properties_signals[] = {
 PUBLIC int bus1_dbus_object_emit_changed(struct bus1_dbus_object *object, const char *interface,
                                          const char *property) {
         CLEANUP(dbus_message_unrefp) DBusMessage *signal = NULL;
-        const struct bus1_dbus_interface *i;
         const struct bus1_dbus_property *p;
         DBusMessageIter iter, array;
         int r;
 
-        i = object && interface ? interface_find(object->interfaces, interface) : NULL;
-        p = i && property ? object_find_property(object, interface, property) : NULL;
+        p = object && interface && *interface && property
+                    ? object_find_property(object, interface, property)
+                    : NULL;
         if (!p)
                 return -EINVAL;
         signal = dbus_message_new_signal(bus1_dbus_object_get_path(object),
@@ -192,7 +187,7 @@ PUBLIC int bus1_dbus_object_emit_changed(struct bus1_dbus_object *object, const 
         dbus_message_iter_init_append(signal, &iter);
         if (!dbus_message_iter_append_basic(&iter, DBUS_TYPE_STRING, &interface))
                 return -ENOMEM;
-        r = append_properties(object, i, p, &iter);
+        r = append_properties(object, interface, p, &iter);
         if (r < 0)
                 return r;
         /* The signal has the new value, so it invalidates no property. */

@@ -42,6 +42,50 @@ START_TEST(long_texts_are_cut_between_characters) {
 }
 END_TEST
 
+static DBusMessage *new_properties_call(const char *method, const char *interface) {
+        const char *name = "Missing";
+        DBusMessage *m;
+
+        m = dbus_message_new_method_call(NAME, PATH, DBUS_INTERFACE_PROPERTIES, method);
+        ck_assert(dbus_message_append_args(m, DBUS_TYPE_STRING, &interface, DBUS_TYPE_INVALID));
+        if (strcmp(method, "Get") == 0)
+                ck_assert(dbus_message_append_args(m, DBUS_TYPE_STRING, &name, DBUS_TYPE_INVALID));
+        return m;
+}
+
+/* The standard interfaces are there, without properties. An empty name means all interfaces. */
+START_TEST(errors_of_properties_tell_what_is_missing) {
+        const char *const present[] = {NAME, DBUS_INTERFACE_PEER, DBUS_INTERFACE_PROPERTIES,
+                                       DBUS_INTERFACE_INTROSPECTABLE, ""};
+        const char *const missing[] = {"org.bus1.Missing", "org.freedesktop.DBus.Missing"};
+        struct answer answer;
+
+        request();
+        for (size_t i = 0; i < sizeof(present) / sizeof(present[0]); i++) {
+                expect_error(
+                        call_message(client, BUS1_DBUS_BUS, new_properties_call("Get", present[i])),
+                        DBUS_ERROR_UNKNOWN_PROPERTY);
+                answer = call_message(client, BUS1_DBUS_BUS,
+                                      new_properties_call("GetAll", present[i]));
+                ck_assert_int_eq(dbus_message_get_type(answer.reply),
+                                 DBUS_MESSAGE_TYPE_METHOD_RETURN);
+                dbus_message_unref(answer.reply);
+        }
+        for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
+                expect_error(
+                        call_message(client, BUS1_DBUS_BUS, new_properties_call("Get", missing[i])),
+                        DBUS_ERROR_UNKNOWN_INTERFACE);
+                expect_error(call_message(client, BUS1_DBUS_BUS,
+                                          new_properties_call("GetAll", missing[i])),
+                             DBUS_ERROR_UNKNOWN_INTERFACE);
+        }
+        expect_error(call_message(client, BUS1_DBUS_BUS,
+                                  dbus_message_new_method_call(NAME, PATH, DBUS_INTERFACE_PEER,
+                                                               "Missing")),
+                     DBUS_ERROR_UNKNOWN_METHOD);
+}
+END_TEST
+
 /*
  * A signal with n bytes and a descriptor. The library appends an array for the descriptors (ah), so
  * the signature gets longer. It may have 255 characters.
@@ -616,6 +660,7 @@ static Suite *make_suite(void) {
         tcase_add_checked_fixture(tcase, members_setup, members_teardown);
         tcase_set_timeout(tcase, 60);
         tcase_add_test(tcase, long_texts_are_cut_between_characters);
+        tcase_add_test(tcase, errors_of_properties_tell_what_is_missing);
         tcase_add_test(tcase, descriptor_behind_a_long_signature);
         tcase_add_test(tcase, many_descriptors_in_one_message);
         tcase_add_test(tcase, descriptor_in_the_deepest_place);
