@@ -153,6 +153,8 @@ static void check_block(struct lint *lint, const struct policy_block *block) {
 
         if (is_user && block->id == 0)
                 return; /* root is trusted */
+        if (block->context == POLICY_CONTEXT_CONSOLE_TRUE)
+                return; /* applies to nobody */
         for (size_t i = 0; i < block->n_rules; i++) {
                 const struct policy_rule *rule = block->rules[i];
                 const char *what = too_broad(rule, !is_user && !is_group);

@@ -57,6 +57,8 @@ static const struct {
         {"<type>session</type>" DEFAULT "<allow own=\"*\"/>" END, ""},
         {"<policy user=\"1\"><allow own=\"*\"/>" END, "broad-allow:2"},
         {"<policy user=\"0\"><allow own=\"*\"/>" END, ""},
+        {"<policy at_console=\"true\"><allow own=\"*\"/>" END, "reader:2"},
+        {"<policy at_console=\"false\"><allow own=\"*\"/>" END, "reader:2 broad-allow:2"},
         {DEFAULT "<allow send_destination=\"*\"/>" END, "broad-allow:2"},
         {DEFAULT "<allow send_interface=\"i.j\"/>" END, "broad-allow:2"},
         {DEFAULT "<allow send_type=\"signal\"/>" END, ""},
