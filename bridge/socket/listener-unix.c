@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/error.h"
 
 int listener_print_unix(const char *key, const char *value, size_t n_value, const char *guid,
@@ -31,14 +32,13 @@ int listener_print_unix(const char *key, const char *value, size_t n_value, cons
 
 /* unix */
 
-static int open_unix(struct server *server, const char *key, const char *name, char **ret_printed,
-                     char **ret_error) {
+/* Return a new socket that listens at the path or abstract name, or a negative errno. */
+static int listen_unix(const char *name, bool abstract, char **ret_error) {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
-        bool abstract = strcmp(key, "abstract") == 0;
+        CLEANUP_CLOSE int fd = -1;
         size_t n = strlen(name);
-        char guid[33], *printed;
         struct stat st;
-        int fd, r;
+        int r;
 
         if (n >= sizeof(address.sun_path))
                 return set_error(ret_error, -ENAMETOOLONG, "The socket name \"%s\" is too long",
@@ -54,33 +54,42 @@ static int open_unix(struct server *server, const char *key, const char *name, c
                 return set_error(ret_error, -errno, "Cannot make a socket: %s", strerror(errno));
         if (bind(fd, (const struct sockaddr *)&address,
                  /* the NUL before an abstract name, or after a path */
-                 offsetof(struct sockaddr_un, sun_path) + n + 1) < 0) {
-                r = set_error(ret_error, -errno, "Cannot bind to \"%s\": %s", name,
-                              strerror(errno));
-                close(fd);
-                return r;
-        }
-        if (listen(fd, SOMAXCONN) < 0 || (!abstract && chmod(name, 0777) < 0)) {
+                 offsetof(struct sockaddr_un, sun_path) + n + 1) < 0)
+                return set_error(ret_error, -errno, "Cannot bind to \"%s\": %s", name,
+                                 strerror(errno));
+        r = 0;
+        if (listen(fd, SOMAXCONN) < 0)
                 r = set_error(ret_error, -errno, "Cannot listen on \"%s\": %s", name,
                               strerror(errno));
+        else if (!abstract && chmod(name, 0777) < 0)
+                r = set_error(ret_error, -errno, "Cannot let all users connect to \"%s\": %s", name,
+                              strerror(errno));
+        if (r < 0) {
                 if (!abstract)
                         unlink(name);
-                close(fd);
                 return r;
         }
+        return steal_fd(&fd);
+}
+
+static int open_unix(struct server *server, const char *key, const char *name, char **ret_printed,
+                     char **ret_error) {
+        bool abstract = strcmp(key, "abstract") == 0;
+        CLEANUP_FREE char *printed = NULL;
+        char guid[33];
+        int fd, r;
 
         bus_make_id(guid);
-        r = listener_print_unix(key, name, n, guid, &printed);
-        if (r < 0) {
-                close(fd);
+        r = listener_print_unix(key, name, strlen(name), guid, &printed);
+        if (r < 0)
                 return r;
-        }
+        fd = listen_unix(name, abstract, ret_error);
+        if (fd < 0)
+                return fd;
         r = listener_new(server, fd, guid, abstract ? NULL : name, NULL);
-        if (r < 0) {
-                free(printed);
+        if (r < 0)
                 return r;
-        }
-        *ret_printed = printed;
+        *ret_printed = steal_ptr(&printed);
         return 0;
 }
 

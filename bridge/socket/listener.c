@@ -32,6 +32,8 @@ int listener_new(struct server *server, int fd, const char *guid, const char *un
 
         listener = calloc(1, sizeof(*listener));
         if (!listener) {
+                if (unlink_path)
+                        unlink(unlink_path);
                 close(fd);
                 return -ENOMEM;
         }

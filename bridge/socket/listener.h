@@ -18,7 +18,10 @@ struct listener {
         uint8_t nonce[LISTENER_NONCE_SIZE];
 };
 
-/* Append a new listener to server->listeners. Takes fd. unlink_path may be NULL. -ENOMEM. */
+/*
+ * Append a new listener to server->listeners. Takes fd and, unless it is NULL, the file at
+ * unlink_path, which is removed when this fails. -ENOMEM.
+ */
 int listener_new(struct server *server, int fd, const char *guid, const char *unlink_path,
                  struct listener **ret_listener);
 /* NULL is fine; returns NULL. */
