@@ -94,8 +94,8 @@ static int check_enforced(struct bridge *bridge, const struct bus_config *config
 
                 log_write(&bridge->log, refuse ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "%s%s",
                           list[i].text,
-                          refuse ? "; refusing to run, because this part of the configuration "
-                                   "would not be enforced"
+                          refuse ? "; the configuration is refused, because this part of it would "
+                                   "not be enforced"
                                  : "");
                 if (refuse)
                         r = -EOPNOTSUPP;

@@ -130,7 +130,7 @@ void bus1_accounts_usage(struct bus1_accounts *accounts, size_t *ret_n_accounts,
 
 /* user namespaces that are told apart, from the outermost one inwards */
 #define BUS1_MAX_NAMESPACES 3
-/* in the key of an account: it is one of a namespace, else of a user */
+/* set in the key of the account of a namespace, not set in that of a user */
 #define BUS1_KEY_NAMESPACE (1ULL << 32)
 
 /**
