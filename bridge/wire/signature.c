@@ -28,7 +28,8 @@ struct bracket {
 
 bool signature_check(const char *s, size_t n, unsigned *ret_n_types) {
         struct bracket stack[SIGNATURE_DEPTH_MAX + 1], *top = stack;
-        unsigned array_depth = 0, n_arrays = 0; /* open arrays; those whose element comes next */
+        unsigned array_depth = 0; /* number of arrays that this position is in */
+        unsigned n_arrays = 0;    /* number of 'a' directly before this position */
         size_t i = 0;
 
         if (n > SIGNATURE_LENGTH_MAX)

@@ -30,8 +30,8 @@ struct bus1_client;
 
 /*
  * Make a new peer: on $BUS1_HOSTED_SOCKET when that is set, else on /dev/bus1 when it is there,
- * else on the hosted server at BUS1_HOSTED_SOCKET_PATH. Returns -ENOENT or -ECONNREFUSED when there
- * is none of them.
+ * else on the hosted server at BUS1_HOSTED_SOCKET_PATH. Returns -ENOENT or -ECONNREFUSED when none
+ * of these that it has tried is there.
  */
 int bus1_client_new(struct bus1_client **ret_client);
 /* Make a new peer on a device node; the path NULL means /dev/bus1. */

@@ -3,15 +3,16 @@
 /*
  * Attacks on the memory of the system, as a user without privileges
  *
- * A command copies data from its user, and the user can make the copy take any time. This test uses
- * userfaultfd for that. What such commands hold in the meantime must be within the limit of their
- * user, and must not keep other users from their own commands.
+ * All memory that a user makes the kernel keep must be within the limit of the user, and must not
+ * keep other users from their own commands. In the first three attacks, a user makes the copy of
+ * data take very long, by userfaultfd, so that commands keep memory while they are under way. In
+ * the others, each message keeps more memory than its data needs.
  *
  *      stall     senders that stall while the kernel copies their data
  *      nowhere   the same with a handle that does not exist, so the kernel must copy nothing
  *      receive   receivers of 2016 that stall while the kernel copies the result of the receive to
  *                them. Then the message has left the queue, and another thread releases its slice
- *      rounding  messages whose data is a little too long for what the allocator gives
+ *      rounding  messages of such a size that the allocator gives each nearly twice the memory
  *      pids      messages of threads that end, in nested pid namespaces
  *      groups    a sender that changes its groups after each message: each message keeps the
  *                credentials it was sent with
