@@ -187,11 +187,14 @@ static void bystander(uid_t uid, size_t n) {
         expect_exit(pid);
 }
 
-/* the receive command, in a page of its own that goes away while the data is copied */
+/*
+ * A peer of 2016 whose receive never ends: while the kernel copies the data, the page of the command
+ * is removed, so the kernel waits for this page when it writes the result.
+ */
 struct receiver {
         pthread_t thread;
         int peer, uffd;
-        struct bus1_2016_recv *cmd;
+        struct bus1_2016_recv *cmd; /* alone in its page */
 };
 
 static void *receive(void *data) {
