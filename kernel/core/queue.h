@@ -29,7 +29,7 @@
  *    each group. There is at most one for each thread that was preempted inside of a transaction
  *    with several entries: a thread that is stopped, or waits, is in none. So a user can slow down
  *    a queue by having many threads that are ready to run, in proportion to their number, and the
- *    limits of processes bound that.
+ *    limits of processes bound that. test/vm/test-attack-crowd.c measures it.
  *  - An entry whose transaction is decided can be received at once, and a queue with one is
  *    readable. Only the wake-up for it comes from its sender, or from a receive. So a receiver that
  *    sleeps may get it as late as if the sender had been stopped before the decision. But it is

@@ -273,7 +273,7 @@ static double longest_during(const struct attack *attack, const struct victim *v
                 busy[i] = start_busy(ATTACKER);
         if (mode == STOPPED)
                 stopping = start_stopping(pids);
-        longest = exchange(v, SECONDS, -1);
+        longest = exchange(v, SECONDS, -1).longest;
         /* without the limit, so that the killed processes end soon */
         slow_limit("max 100000");
         if (stopping)

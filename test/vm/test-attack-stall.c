@@ -115,7 +115,7 @@ static double longest_during(const struct victim *v, const struct attack *a,
         for (int i = 0; i < n_busy; i++)
                 busy[i] = start_busy(ATTACKER);
         slow = start_slow(a, run, &end_of_attack);
-        longest = exchange(v, run ? SECONDS_MAX : SECONDS, end_of_attack);
+        longest = exchange(v, run ? SECONDS_MAX : SECONDS, end_of_attack).longest;
         close(end_of_attack);
         end(slow);
         for (int i = 0; i < n_busy; i++)

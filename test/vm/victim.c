@@ -69,8 +69,10 @@ static bool has_ended(int pipe) {
         return pipe >= 0 && poll(&p, 1, 0) > 0;
 }
 
-double exchange(const struct victim *v, double seconds, int pipe) {
-        double end = now_ms() + seconds * 1e3, longest = 0;
+struct round_trips exchange(const struct victim *v, double seconds, int pipe) {
+        double begin_all = now_ms(), end = begin_all + seconds * 1e3;
+        struct round_trips ret = {};
+        unsigned long n = 0;
         struct bus1_metadata_credentials m;
 
         while (now_ms() < end && !has_ended(pipe)) {
@@ -85,9 +87,11 @@ double exchange(const struct victim *v, double seconds, int pipe) {
                 }
                 EXPECT(r == BUS1_MESSAGE_TYPE_USER && m.metadata.id == v->reply_node);
                 took = now_ms() - begin;
-                longest = took > longest ? took : longest;
+                ret.longest = took > ret.longest ? took : ret.longest;
+                n++;
         }
-        return longest;
+        ret.mean = n > 0 ? (now_ms() - begin_all) / n : 0;
+        return ret;
 }
 
 void expect_no_longer(const char *name, double attacked, double beside_loops) {

@@ -32,10 +32,12 @@ void end(pid_t pid);
 void victim_init(struct victim *v);
 /* The service answers each request, and takes whatever else arrives. */
 void serve(const struct victim *v) __attribute__((noreturn));
-/*
- * Exchange messages for so long, or until the pipe (if it is not -1) is readable. Returns the
- * longest round trip in ms.
- */
-double exchange(const struct victim *v, double seconds, int pipe);
+/* Times in ms. */
+struct round_trips {
+        double longest, mean;
+};
+
+/* Exchange messages for so long, or until the pipe (if it is not -1) is readable. */
+struct round_trips exchange(const struct victim *v, double seconds, int pipe);
 /* Fail if the longest round trip during an attack is over the limit. All times are in ms. */
 void expect_no_longer(const char *name, double attacked, double beside_loops);
