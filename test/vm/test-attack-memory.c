@@ -188,8 +188,8 @@ static void bystander(uid_t uid, size_t n) {
 }
 
 /*
- * A peer of 2016 whose receive never ends: while the kernel copies the data, the page of the command
- * is removed, so the kernel waits for this page when it writes the result.
+ * A peer of 2016 whose receive never ends: while the kernel copies the data, the page of the
+ * command is removed, so the kernel waits for this page when it writes the result.
  */
 struct receiver {
         pthread_t thread;
