@@ -138,6 +138,31 @@ static void prepare_recv_into_pool(struct scene *scene) {
         message->offset = UINT64_MAX;
 }
 
+/* Make the prepared send or receive the only one of a CALL. */
+static void prepare_call(struct scene *scene, bool is_send, size_t n_part) {
+        struct bus1_cmd_call *cmd = scene_page(scene, PAGE_COMMAND);
+
+        memcpy(scene_page(scene, PAGE_PART), cmd, n_part);
+        *cmd = (struct bus1_cmd_call){
+                .n_sends = is_send,
+                .ptr_sends = ptr(scene_page(scene, PAGE_PART)),
+                .n_recvs = !is_send,
+                .ptr_recvs = ptr(scene_page(scene, PAGE_PART)),
+                .node = BUS1_INVALID,
+        };
+        scene->request = BUS1_CMD_CALL;
+}
+
+static void prepare_call_send(struct scene *scene) {
+        prepare_send(scene);
+        prepare_call(scene, true, sizeof(struct bus1_cmd_send));
+}
+
+static void prepare_call_recv(struct scene *scene) {
+        prepare_recv(scene);
+        prepare_call(scene, false, sizeof(struct bus1_cmd_recv));
+}
+
 static void prepare_slice_release(struct scene *scene) {
         struct bus1_cmd_slice_release *cmd = scene_page(scene, PAGE_COMMAND);
         struct bus1_message_pool *message = scene_page(scene, PAGE_MESSAGE);
@@ -203,6 +228,9 @@ const struct operation operations[] = {
         {"recv-into-pool", prepare_recv_into_pool,
          BIT(PAGE_COMMAND) | BIT(PAGE_METADATA) | BIT(PAGE_MESSAGE) | BIT(PAGE_TRANSFERS) |
                  BIT(PAGE_FDS)},
+        {"call-send", prepare_call_send, BIT(PAGE_COMMAND) | BIT(PAGE_PART) | PAGES_OF_SEND, true},
+        {"call-recv", prepare_call_recv,
+         BIT(PAGE_COMMAND) | BIT(PAGE_PART) | BIT(PAGE_METADATA) | PAGES_OF_MESSAGE},
         {"slice-release", prepare_slice_release, BIT(PAGE_COMMAND)},
         {"query", prepare_query, BIT(PAGE_COMMAND)},
         {"reset", prepare_reset, BIT(PAGE_COMMAND)},

@@ -20,6 +20,7 @@
 /* the pages that the pointers of a command point to */
 enum scene_page {
         PAGE_COMMAND,
+        PAGE_PART, /* the send or receive of a CALL */
         PAGE_IDS,
         PAGE_ERRORS,
         PAGE_MESSAGE,

@@ -252,6 +252,9 @@ static void test_errors(void) {
         call.cmd.ptr_recvs = BAD;
         EXPECT(call_run(pair.a, &call) == -EFAULT);
         call.cmd.ptr_recvs = ptr(call.recvs);
+        call.cmd.ptr_sends = BAD;
+        EXPECT(call_run(pair.a, &call) == -EFAULT);
+        call.cmd.ptr_sends = ptr(call.sends);
         call.cmd.n_sends = BUS1_CALL_MAX + 1;
         EXPECT(call_run(pair.a, &call) == -EMSGSIZE);
         call.cmd.n_sends = 1;
