@@ -242,8 +242,12 @@ void bus1_account_put(struct bus1_account *account)
 		 */
 		if (!refcount_dec_and_lock(&account->refs, &accounts->lock))
 			return;
-		/* sparse does not know that the function takes the lock. */
-		__acquire(&accounts->lock);
+		/*
+		 * sparse does not know that the function takes the lock. With PREEMPT_RT it does
+		 * not see any spinlock.
+		 */
+		if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+			__acquire(&accounts->lock);
 		rb_erase(&account->rb, &accounts->accounts);
 		if (account->depth > 1) {
 			outer = account->path[account->depth - 2];

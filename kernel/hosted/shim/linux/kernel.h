@@ -7,4 +7,7 @@
 #include <linux/minmax.h>
 #include <linux/types.h>
 
+/* no option of the kernel is set */
+#define IS_ENABLED(option) 0
+
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
