@@ -12,7 +12,7 @@
  * the core does; test/model/order.pml models the order. When a peer closes, the senders drop the
  * entries that are staged in its queue, like those that they commit later.
  *
- * The invariants have the names that test/model/README.md gives them.
+ * The names of most invariants are those of test/model/README.md.
  */
 
 #define PEERS 3
@@ -65,7 +65,7 @@ inline node_disown()
 }
 
 /*
- * Each of these omits one step of the core, to show that an assertion fails without it:
+ * Each of these makes one mistake on purpose, to show that an assertion fails then:
  *
  *     BREAK_LINK   handles are linked to a dead node, too
  *     BREAK_DUE    a peer receives a notification about a handle that it has not received yet

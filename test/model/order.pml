@@ -9,7 +9,7 @@
  *
  * Receivers take each entry as soon as they can. With LAZY, they wait for any time instead.
  *
- * The invariants have the names that test/model/README.md gives them.
+ * The names of most invariants are those of test/model/README.md.
  */
 
 #ifndef PEERS
@@ -62,7 +62,7 @@ byte before[TXS];		/* transactions that some peer has received before t */
 #endif
 
 /*
- * Each of these omits one step of the core, to show that an assertion fails without it:
+ * Each of these makes one mistake on purpose, to show that an assertion fails then:
  *
  *     BREAK_SETTLE  a new entry does not look for staged entries whose transaction is decided
  *     BREAK_DELAY   a received entry does not delay the transactions that are not decided
