@@ -39,6 +39,7 @@ enum {
         CLIENT_E_QUOTA = 1,  /* its queue is full: LimitsExceeded */
         CLIENT_E_NO_FDS,     /* it did not negotiate descriptors: NotSupported */
         CLIENT_E_NO_HANDLES, /* it cannot take bus1 handles: NotSupported */
+        CLIENT_E_DENIED,     /* a security module of the kernel refuses it: AccessDenied */
         CLIENT_E_GONE,       /* it is closing and gets nothing any more */
         CLIENT_E_VIOLATION,  /* it broke the protocol (logged); the front end disconnects it */
 };

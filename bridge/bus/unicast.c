@@ -26,6 +26,11 @@ static int refuse(struct client *client, struct message *m, uint64_t cookie, str
         case CLIENT_E_NO_HANDLES:
                 return tell_error(client, m, cookie, DRIVER_ERROR("NotSupported"),
                                   "%s does not take bus1 handles", target->unique_name);
+        case CLIENT_E_DENIED:
+                return tell_error(client, m, cookie, DRIVER_ERROR("AccessDenied"),
+                                  "A security module of the kernel does not let the bus send this "
+                                  "message to %s",
+                                  target->unique_name);
         default:
                 return tell_error(client, m, cookie, DRIVER_ERROR("NoReply"),
                                   "%s is leaving the bus", m->destination.s);
@@ -76,6 +81,17 @@ static int route_to_client(struct client *client, struct message *m, uint64_t co
         return r < 0 ? r : refuse(client, m, cookie, target, r);
 }
 
+static const char *why_undelivered(int e) {
+        switch (e) {
+        case CLIENT_E_QUOTA:
+                return "The reply did not fit into the queue";
+        case CLIENT_E_DENIED:
+                return "A security module of the kernel does not let the bus send the reply";
+        default:
+                return "The reply carries descriptors or handles, which the caller does not take";
+        }
+}
+
 int unicast_reply(struct client *callee, struct message *m, struct reply *reply) {
         const struct verdict_context context = {.requested_reply = true};
         struct client *caller = reply->caller;
@@ -96,10 +112,7 @@ int unicast_reply(struct client *callee, struct message *m, struct reply *reply)
 
         r = route_deliver(caller, m, reply, 0);
         if (r > 0)
-                return tell_no_reply(reply, r == CLIENT_E_QUOTA
-                                                    ? "The reply did not fit into the queue"
-                                                    : "The reply carries descriptors or handles, "
-                                                      "which the caller does not take");
+                return tell_no_reply(reply, why_undelivered(r));
         if (r == 0) {
                 reply->caller_cookie = 0;
                 r = monitor_eavesdrop(bus, callee, caller, m);

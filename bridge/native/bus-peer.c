@@ -19,10 +19,13 @@
 static void hook_step_end(void *userdata) {
         struct native *native = userdata;
 
-        /* This fails only without memory. It is too late to tell the sender. */
-        if (native_broadcast_flush(native) < 0)
+        int r;
+
+        /* The senders of what it sends have had their turn, so nobody can be told of an error. */
+        r = native_broadcast_flush(native);
+        if (r < 0)
                 log_write(native->bus->log, LOG_LEVEL_WARNING,
-                          "Dropped a broadcast signal for native clients: out of memory.");
+                          "Dropped a broadcast signal for native clients: %s.", strerror(-r));
 }
 
 static void hook_name_owner_changed(void *userdata, const char *name, struct client *old_owner,

@@ -25,6 +25,8 @@ static int result_from_errno(int r) {
         case -EBADRQC: /* the node behind the handle has gone; a notification is in the queue */
         case -ESHUTDOWN:
                 return CLIENT_E_GONE;
+        case -EACCES:
+                return CLIENT_E_DENIED;
         case -EDQUOT:
         case -ETOOMANYREFS:
         case -EMSGSIZE:
@@ -85,7 +87,8 @@ int native_send(struct native *native, uint64_t to, struct message *m,
 
 /* broadcasts */
 
-/* The multicast failed. Send to each receiver alone, so that one full queue does not stop all. */
+/* The multicast failed. Send to each receiver alone, so that one that gets nothing does not stop
+ * all. */
 static int broadcast_singly(struct native *native) {
         int r;
 
@@ -95,18 +98,19 @@ static int broadcast_singly(struct native *native) {
                 r = native_send(native, to, native->broadcast.m, NULL);
                 if (r < 0)
                         return r;
-                if (r == CLIENT_E_QUOTA) {
+                if (r == CLIENT_E_QUOTA || r == CLIENT_E_DENIED) {
                         struct native_handle *handle = native_handle_find(native, to);
                         struct client *client = handle ? &handle->session->client : NULL;
 
                         complain(&native->bus->complaints,
                                  client ? client->credentials.uid : UINT32_MAX,
-                                 "Dropped a signal %s.%s to %s (uid=%d pid=%d): the receiver's "
-                                 "queue is full.",
+                                 "Dropped a signal %s.%s to %s (uid=%d pid=%d): %s.",
                                  native->broadcast.m->interface.s, native->broadcast.m->member.s,
                                  client ? client_name(client) : "(gone)",
                                  client ? (int)client->credentials.uid : -1,
-                                 client ? (int)client->credentials.pid : -1);
+                                 client ? (int)client->credentials.pid : -1,
+                                 r == CLIENT_E_QUOTA ? "the receiver's queue is full"
+                                                     : "a security module refuses it");
                 }
         }
         return 0;
