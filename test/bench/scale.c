@@ -145,11 +145,10 @@ static void add_handles(struct scale *scale, size_t n) {
         while (scale->n_handles < n) {
                 size_t l = n - scale->n_handles < BATCH ? n - scale->n_handles : BATCH;
 
-                for (size_t i = 0; i < l; i++)
-                        src[i] = (struct bus1_transfer){.id = scale->handle};
-                must(bus1_client_transfer(scale->sender, NULL, l, src, dst));
+                /* The owner of the node passes them on: copies by another user have a limit. */
                 for (size_t i = 0; i < l; i++)
                         src[i] = (struct bus1_transfer){.id = scale->own};
+                must(bus1_client_transfer(scale->receiver, scale->sender, l, src, dst));
                 must(bus1_client_transfer(scale->receiver, NULL, l, src, dst));
                 scale->n_handles += l;
         }
