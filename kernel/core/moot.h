@@ -17,10 +17,11 @@
  * BUS1_INVALID instead of the handle.
  *
  * An entry can become moot anywhere in the queue. It is dropped when it reaches the front: every
- * operation that can make the front moot, and every receive, ends with bus1_recv_settle(). So a
- * readable queue has something to receive. Only an entry of a transaction that was under way at
- * this time can be moot when it is queued: its sender does not have the lock of the receiver. It
- * stays until the receiver looks at it.
+ * operation that can make the front moot ends with bus1_recv_settle(). So a readable queue has
+ * something to receive, with one exception. A transaction can be under way while the receiver
+ * releases the node or handle. Its entry can become final afterwards, and is moot from the start,
+ * because its sender does not have the lock of the receiver. Such an entry stays at the front until
+ * the receiver looks at it.
  */
 
 #include "message.h"

@@ -37,7 +37,10 @@ int recv_any(int fd, struct bus1_metadata_credentials *ret);
 
 /* Write to a file of the kernel. */
 void write_file(const char *path, const char *text);
-/* Make n IDs the first ones in the user namespace of a process. The file is uid_map or gid_map. */
+/*
+ * Map n IDs, from "first" on, to the IDs 0 to n - 1 of the user namespace of a process. The file is
+ * uid_map or gid_map.
+ */
 void map_ids(pid_t pid, const char *file, unsigned first, unsigned n);
 /* Number of open descriptors below 256. */
 int count_fds(void);
