@@ -20,7 +20,7 @@ static void teardown(void) {
         scratch_close(&scratch);
 }
 
-/* The peer of all cases owns a.b and is queued for c.d.e. */
+/* The peer of all cases that name no other peer. It owns a.b and is queued for c.d.e. */
 static bool owns(void *userdata, const char *name, bool prefix) {
         static const char *const names[] = {"a.b", "c.d.e"};
 
