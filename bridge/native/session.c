@@ -154,7 +154,7 @@ int native_session_negotiate(void *userdata, struct native_anchor *anchor,
                         r = grant_hosted(session, handle, ret_handle, ret_fd);
                 else
                         r = grant_device(native, &device_fd, handle, ret_handle);
-                /* now only the program holds a handle */
+                /* From now on only the program holds a handle, if it was granted one. */
                 native_release(native, handle);
         }
         if (r < 0) {

@@ -15,7 +15,11 @@
 #include "libbus1/dbus/wait.h"
 
 #define RECEIVE_MAX 64
-#define SESSION_CALL_MAX 4096 /* bytes; all calls that the bus makes are smaller */
+/*
+ * Bytes. Calls that the bus makes are smaller, except OpenNode for a very long path, which waits
+ * until the program dispatches its messages.
+ */
+#define SESSION_CALL_MAX 4096
 
 void incoming_free(struct incoming *incoming) {
         bus1_received_free(incoming->received);
