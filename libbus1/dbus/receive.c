@@ -15,6 +15,7 @@
 #include "libbus1/dbus/wait.h"
 
 #define RECEIVE_MAX 64
+
 /*
  * Bytes. Calls that the bus makes are smaller, except OpenNode for a very long path, which waits
  * until the program dispatches its messages.
