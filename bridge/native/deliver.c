@@ -22,7 +22,7 @@
 /* Turn the errno of a failed send into a result of deliver(). */
 static int result_from_errno(int r) {
         switch (r) {
-        case -EBADRQC: /* the node behind the handle has gone; a notification is in the queue */
+        case -EBADRQC: /* the bus has no such handle any more */
         case -ESHUTDOWN:
                 return CLIENT_E_GONE;
         case -EACCES:
