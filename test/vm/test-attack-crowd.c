@@ -44,8 +44,7 @@ static void *run_busy(void *userdata) {
         return userdata;
 }
 
-/* A multicast to the service, and then to a new peer again and again, which is closed afterwards.
- */
+/* One multicast to the service and, many times, to a new peer, which is closed afterwards. */
 static void multicast(const struct thread *t) {
         uint64_t ids[N_DESTINATIONS + 1] = {t->service}, node;
         struct bus1_message message = {};
@@ -134,11 +133,7 @@ int main(void) {
 
         EXPECT(setrlimit(RLIMIT_NOFILE, &files) == 0);
         slow_begin("max 100000");
-        victim_init(&v);
-        service = fork();
-        EXPECT(service >= 0);
-        if (service == 0)
-                serve(&v);
+        service = victim_start(&v);
 
         prepare(&v);
         for (int i = 0; i < ROUNDS; i++) {

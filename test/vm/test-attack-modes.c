@@ -290,13 +290,7 @@ static void run(enum mode mode) {
         struct victim v;
         pid_t service;
 
-        victim_init(&v);
-        service = fork();
-        EXPECT(service >= 0);
-        if (service == 0) {
-                EXPECT(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
-                serve(&v);
-        }
+        service = victim_start(&v);
         beside_loops = longest_during(NULL, &v, mode);
         for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++) {
                 char name[64];

@@ -174,11 +174,7 @@ int main(void) {
 
         slow_begin("5000 100000");
 
-        victim_init(&v);
-        service = fork();
-        EXPECT(service >= 0);
-        if (service == 0)
-                serve(&v);
+        service = victim_start(&v);
 
         a = prepare_disconnect(&v);
         compare("throttled disconnect", &v, &a, run_disconnect);

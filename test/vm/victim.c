@@ -42,14 +42,7 @@ void end(pid_t pid) {
         EXPECT(waitpid(pid, NULL, 0) == pid);
 }
 
-void victim_init(struct victim *v) {
-        v->service = peer_open();
-        v->client = peer_open();
-        node_create(v->service, v->client, &v->request_node, &v->request);
-        node_create(v->client, v->service, &v->reply_node, &v->reply);
-}
-
-void serve(const struct victim *v) {
+static void serve(const struct victim *v) {
         struct bus1_metadata_credentials m;
 
         for (;;) {
@@ -61,6 +54,22 @@ void serve(const struct victim *v) {
                 else if (r == BUS1_MESSAGE_TYPE_USER && m.metadata.id == v->request_node)
                         EXPECT(send_bytes(v->service, v->reply, "y", 1) == 0);
         }
+}
+
+pid_t victim_start(struct victim *v) {
+        pid_t pid;
+
+        v->service = peer_open();
+        v->client = peer_open();
+        node_create(v->service, v->client, &v->request_node, &v->request);
+        node_create(v->client, v->service, &v->reply_node, &v->reply);
+        pid = fork();
+        EXPECT(pid >= 0);
+        if (pid == 0) {
+                EXPECT(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
+                serve(v);
+        }
+        return pid;
 }
 
 static bool has_ended(int pipe) {

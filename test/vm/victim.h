@@ -29,9 +29,11 @@ void be_busy(void) __attribute__((noreturn));
 /* Kill a process and wait for it. */
 void end(pid_t pid);
 
-void victim_init(struct victim *v);
-/* The service answers each request, and takes whatever else arrives. */
-void serve(const struct victim *v) __attribute__((noreturn));
+/*
+ * Make the peers, and start the service: a process that answers each request, and takes whatever
+ * else arrives. Returns the process.
+ */
+pid_t victim_start(struct victim *v);
 /* Times in ms. */
 struct round_trips {
         double longest, mean;
