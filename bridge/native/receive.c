@@ -108,33 +108,63 @@ static int message_check(const struct native *native, struct message *m, size_t 
         return r;
 }
 
+/* Why did the bus not get the descriptors of a message? NULL if they are not the reason. */
+static const char *why_without_fds(int error) {
+        switch (error) {
+        case -EMFILE:
+        case -ENFILE:
+                return "the bus has no descriptors left for those of the message";
+        case -EACCES:
+        case -EPERM:
+                return "a security module does not let the bus have the descriptors of the message";
+        default:
+                return NULL;
+        }
+}
+
+/*
+ * Receive into the buffer, or into *m if the message does not fit there, which saves a copy. A
+ * message that the bus cannot take whole must leave the queue too: it is received without what the
+ * bus cannot take, and is a violation. Returns 1, 0 if there is none, or a negative errno.
+ */
+static int input_take(struct native *native, struct input *in, struct bus1_message_fds *message,
+                      struct message **m) {
+        uint8_t *data = native->buffer;
+        size_t n_data = NATIVE_BUFFER_SIZE;
+        const char *why;
+        int r;
+
+        for (;;) {
+                r = receive(native, &in->metadata, message, data, n_data, !in->violation);
+                why = why_without_fds(r);
+                if (why && !in->violation) {
+                        in->violation = why;
+                } else if (r == -EMSGSIZE && message->message.n_data > n_data) {
+                        n_data = message->message.n_data;
+                        *m = message_unref(*m);
+                        if ((int64_t)n_data > native->bus->limits.max_message_size)
+                                in->violation = message_violation(MESSAGE_E_SIZE);
+                        else if (!in->violation && message_new(m, n_data) < 0)
+                                in->violation = "no memory for the message";
+                        data = *m ? (*m)->wire : NULL;
+                } else {
+                        break;
+                }
+        }
+        if (r == -EAGAIN || r == -ENOMEM)
+                return 0; /* memory may be short for a while: the message stays queued */
+        return r < 0 ? r : 1;
+}
+
 /* Receive one message or notification. Returns 1, 0 if there is none, or a negative errno. */
 static int input_receive(struct native *native, struct input *in) {
         CLEANUP(message_unrefp) struct message *m = NULL;
         struct bus1_message_fds message;
-        size_t n_data = NATIVE_BUFFER_SIZE;
-        bool with_fds = true;
         int r;
 
-        r = receive(native, &in->metadata, &message, native->buffer, n_data, with_fds);
-        if (r == -EMFILE || r == -ENFILE) {
-                in->violation = "the bus has no descriptors left for those of the message";
-                with_fds = false;
-                r = receive(native, &in->metadata, &message, native->buffer, n_data, with_fds);
-        }
-        if (r == -EMSGSIZE) {
-                n_data = message.message.n_data;
-                if ((int64_t)n_data > native->bus->limits.max_message_size)
-                        in->violation = message_violation(MESSAGE_E_SIZE);
-                /* it does not fit into the buffer: receive into the message, which saves a copy */
-                else if (!in->violation && message_new(&m, n_data) < 0)
-                        in->violation = "no memory for the message";
-                r = receive(native, &in->metadata, &message, m ? m->wire : NULL, n_data,
-                            with_fds && !in->violation);
-        }
-        if (r < 0)
-                /* memory or descriptors may be short for a while: the message stays queued */
-                return r == -EAGAIN || r == -ENOMEM || r == -EMFILE || r == -ENFILE ? 0 : r;
+        r = input_take(native, in, &message, &m);
+        if (r <= 0)
+                return r;
         in->type = message.message.type;
         if (in->type != BUS1_MESSAGE_TYPE_USER)
                 return 1;

@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Security modules can refuse what the bus sends to native clients
+ * Security modules can refuse what the bus sends to native clients, and descriptors that it gets
  *
  *      test-security-bus BRIDGE
  *
  * A legacy client calls a native service, and sends a broadcast to it. While a security module
  * refuses all messages of bus1, the caller gets an error and the service gets nothing. The bus goes
  * on, and afterwards the service gets messages again.
+ *
+ * While a security module refuses all files, a native client that sends a descriptor to the bus
+ * loses its session, like one whose descriptors the bus has no room for. All others go on.
  */
 
+#include "base/cleanup.h"
 #include "refuse.h"
 #include "test/interop/interop.h"
 #include <bus1/dbus.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +94,32 @@ static bool expect_outcome(const char *expected, int expected_signals) {
         return true;
 }
 
+/* A new client sends a refused descriptor and so many bytes, and is disconnected. */
+static bool send_refused_file(const char *address, size_t n) {
+        CLEANUP_FREE uint8_t *bytes = calloc(n, 1);
+        int fd = STDERR_FILENO, link, r;
+        struct bus1_dbus *sender;
+        DBusMessage *m;
+
+        EXPECT(bytes && bus1_dbus_open(&sender, address, NULL) == 0);
+        link = refuse("bpf_lsm_file_receive");
+        m = dbus_message_new_signal(PATH, NAME, "File");
+        EXPECT(dbus_message_append_args(m, DBUS_TYPE_UNIX_FD, &fd, DBUS_TYPE_ARRAY, DBUS_TYPE_BYTE,
+                                        &bytes, (int)n, DBUS_TYPE_INVALID));
+        EXPECT(bus1_dbus_emit(sender, m) == 0);
+        dbus_message_unref(m);
+        for (int i = 0; i < 1000; i++) {
+                r = bus1_dbus_dispatch(sender);
+                if (r < 0)
+                        break;
+                usleep(10000);
+        }
+        EXPECT(r == -ECONNRESET);
+        close(link);
+        bus1_dbus_free(sender);
+        return true;
+}
+
 static bool run(const char *bridge) {
         struct daemon daemon = {};
         int link;
@@ -109,11 +140,16 @@ static bool run(const char *bridge) {
         close(link);
         EXPECT(expect_outcome(NULL, 1));
 
+        EXPECT(send_refused_file(daemon.address, 1));
+        EXPECT(expect_outcome(NULL, 1));
+        EXPECT(send_refused_file(daemon.address, 1000000));
+        EXPECT(expect_outcome(NULL, 1));
+
         dbus_connection_close(legacy);
         dbus_connection_unref(legacy);
         bus1_dbus_free(service);
         EXPECT(daemon_stop(&daemon));
-        printf("a call and a broadcast of the bus were refused\n");
+        printf("messages of the bus, and files for it, were refused\n");
         return true;
 }
 
