@@ -18,7 +18,6 @@
 
 static void hook_step_end(void *userdata) {
         struct native *native = userdata;
-
         int r;
 
         /* The senders of what it sends have had their turn, so nobody can be told of an error. */

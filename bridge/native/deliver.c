@@ -87,8 +87,7 @@ int native_send(struct native *native, uint64_t to, struct message *m,
 
 /* broadcasts */
 
-/* The multicast failed. Send to each receiver alone, so that one that gets nothing does not stop
- * all. */
+/* The multicast failed. Send to each receiver alone, so that only those get nothing that cannot. */
 static int broadcast_singly(struct native *native) {
         int r;
 

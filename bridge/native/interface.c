@@ -48,9 +48,9 @@ static int take_handle(struct driver_call *call, uint64_t *ret_handle) {
 }
 
 static int fail_resources(struct driver_call *call, int r) {
-        return r == -EDQUOT ? driver_call_fail(
-                                      call, DRIVER_ERROR("LimitsExceeded"),
-                                      "Your session or user has too many look-ups and publications")
+        return r == -EDQUOT ? driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
+                                               "Your session or user has too many routed handles, "
+                                               "publications and subscriptions")
                             : r;
 }
 

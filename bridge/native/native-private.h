@@ -37,7 +37,7 @@
 #define NATIVE_RECEIVERS_MAX 4096 /* of one multicast */
 #define NATIVE_LOOKUPS_MAX 4096   /* of one session */
 #define NATIVE_PUBLISHED_MAX 4096 /* of one session */
-#define NATIVE_USER_MAX 65536     /* look-ups and handles of all sessions of one user */
+#define NATIVE_USER_MAX 65536     /* look-ups under way and handles of one user */
 
 enum native_node_kind {
         NATIVE_NODE_SESSION, /* data: struct native_session */

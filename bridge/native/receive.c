@@ -254,20 +254,20 @@ static int session_take_home(struct native_session *session, struct message *m) 
 }
 
 /*
- * The user has so many look-ups and handles that the bus cannot hold the home of the session, and
- * without it the session cannot get messages. That is no fault of this program: it gets an error,
- * and can try again.
+ * The user has so many routed handles, publications and subscriptions that the bus cannot hold the
+ * home of the session, and without it the session cannot get messages. That is no fault of this
+ * program: it gets an error, and can try again.
  */
 static int session_refuse(struct native_session *session, struct message *m, uint64_t cookie) {
         struct client *client = &session->client;
 
         complain(&client->bus->complaints, client->credentials.uid,
-                 "Session of uid=%d pid=%d is refused: the bus already holds %d look-ups and "
-                 "handles for this user.",
+                 "Session of uid=%d pid=%d is refused: the bus already holds %d routed handles, "
+                 "publications and subscriptions for this user.",
                  (int)client->credentials.uid, (int)client->credentials.pid, NATIVE_USER_MAX);
         message_number(session, m);
         return tell_error(client, m, cookie, DRIVER_ERROR("LimitsExceeded"),
-                          "Your user has too many look-ups and publications");
+                          "Your user has too many routed handles, publications and subscriptions");
 }
 
 static int violation(struct native_session *session, const struct input *in) {

@@ -11,19 +11,20 @@
  * what messages keep beyond that (BUS1_SUM_KEPT).
  *
  *  - An account that is in no other one never has more than the limit.
- *  - When n accounts are directly inside of one, none of them can get more when it has what that
- *    one has left, divided by n log n. So a user of a namespace cannot use up what its owner may
- *    have.
+ *  - When n accounts are directly inside of one, one of them can get more only while it has less
+ *    than what that one has left, divided by n log n. So a user of a namespace cannot use up what
+ *    its owner may have.
  *  - A peer never has more than its account has left. So a single peer gets at most half, and each
  *    further peer half of the rest. A peer may also set a limit of its own.
  *  - A foreign user is one that sends to peers of another user. When n foreign users have messages
- *    in flight on an account, none of them can get more when it has there what the receiving peer
- *    has left, divided by n log n. So no foreign user can take everything that a peer may have,
- *    and each can get about 1 / n of it (up to a power of log n), in whatever order they send.
+ *    in flight on an account, one of them can get more only while it has less there than what the
+ *    receiving peer has left, divided by n log n. So no foreign user can take everything that a
+ *    peer may have, and each can get about 1 / n of it (up to a power of log n), in whatever order
+ *    they send.
  *  - All users of a namespace together are one foreign user, with the owner of the namespace. When
- *    n of them have messages in flight, none can get more when it has what they have left
- *    together, divided by n log n. So it does not help a user to be many: who owns a namespace
- *    with thousands of users gets what one user gets.
+ *    n of them have messages in flight, one of them can get more only while it has less than what
+ *    they have left together, divided by n log n. So it does not help a user to be many: who owns
+ *    a namespace with thousands of users gets what one user gets.
  *
  * One limit is about time, not memory. When a node dies, its owner's command queues a notification
  * for each of its handles. A handle that the owner has passed on is the owner's own doing. But

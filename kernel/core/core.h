@@ -452,7 +452,9 @@ struct bus1_send {
  * @n_destinations:	number of destinations, at most BUS1_MAX_DESTINATIONS
  * @n_transfers:	number of transfers, at most BUS1_MAX_TRANSFERS
  *
- * The arrays are those of the arguments, and those of the core. Files have a limit of their own.
+ * This counts the payload, one delivery, and all arrays: those of the arguments, and those that the
+ * core needs while it sends. The deliveries to further destinations are charged when they are made.
+ * Files are not counted, because they have a limit of their own.
  */
 size_t bus1_send_memory(size_t n_data, size_t n_destinations, size_t n_transfers);
 

@@ -124,7 +124,7 @@ static void served_dispatch(struct hosted_source *source, uint32_t events)
 	struct hosted_user *user = served->user;
 	uint64_t begin;
 
-	/* The pause also holds for requests that a client left in its socket when it went. */
+	/* If the client goes during the pause, the requests still in its socket are discarded. */
 	if (user->paused_until > 0) {
 		if (events & (EPOLLHUP | EPOLLERR))
 			hosted_served_free(served);

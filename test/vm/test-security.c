@@ -3,7 +3,7 @@
 /*
  * Security modules can refuse a message, a handle and a file
  *
- * BPF is the security module.
+ * BPF is the security module (refuse.h).
  */
 
 #include "device.h"
