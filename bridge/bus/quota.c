@@ -12,7 +12,7 @@
 
 /* While this many bytes of answers of the bus wait for a client, the bus does not read from it. */
 #define ANSWER_BYTES_MAX (16 * 1024 * 1024)
-/* The number of notices that may wait for a client; more than any client has names. */
+/* The number of notices that may wait for a client. By default a client has far fewer names. */
 #define NOTICES_MAX (64 * 1024)
 /* All queues of a user together may hold as much as this number of full queues (max_outgoing_*). */
 #define USER_QUEUES_MAX 8

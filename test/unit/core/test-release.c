@@ -364,16 +364,17 @@ END_TEST
 
 START_TEST(chains_of_messages_are_discarded_without_recursion) {
         struct world world = world_new(1);
-        u64 node, handle;
+        u64 node, handle, next;
 
-        /* All messages are to one node. Each of them carries the only handle of a new node. */
+        /* each message carries the only handle of the node that the next message is to */
         create(A, A, 0, &node, &handle);
         for (unsigned i = 0; i < 100000; i++) {
-                struct bus1_transfer transfer = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
-
-                ck_assert_int_eq(try_send(A, &handle, 1, "", &transfer, 1), 0);
+                create(A, A, 0, &node, &next);
+                send_handle(A, handle, next);
+                ck_assert_int_eq(try_release(A, handle), 0);
+                handle = next;
         }
-        ck_assert_uint_eq(query(A).n_messages, 100000);
+        ck_assert_uint_ge(query(A).n_messages, 100000);
         bus1_peer_disconnect(A);
         world_free(&world);
 }
