@@ -35,6 +35,18 @@ static void transfer_between(struct worker *worker, struct peer *from, struct pe
         pthread_mutex_unlock(&first->lock);
 }
 
+/* Receive what a queue has above MAX_QUEUE, before the senders use up their part of a quota. */
+static void receive_excess(struct stress *stress, struct peer *peer) {
+        struct bus1_cmd_query query = {};
+
+        pthread_mutex_lock(&peer->lock);
+        if (bus1_peer_query(peer->peer, &query) < 0)
+                fail("query");
+        for (u64 n = query.n_messages; n > MAX_QUEUE && do_receive(stress, peer); --n)
+                ;
+        pthread_mutex_unlock(&peer->lock);
+}
+
 static void step(struct worker *worker) {
         struct stress *stress = worker->stress;
         struct peer *peer = &stress->peers[draw(worker, stress->n_peers)];
@@ -68,6 +80,11 @@ static void step(struct worker *worker) {
                 for (uint32_t n = MAX_QUEUE; n > 0 && do_receive(stress, other); --n)
                         ;
         pthread_mutex_unlock(&other->lock);
+
+        /* by chance, most handles can be to the nodes of one peer */
+        if (draw(worker, 256) == 0)
+                for (size_t i = 0; i < stress->n_peers; i++)
+                        receive_excess(stress, &stress->peers[i]);
 }
 
 static void *work(void *data) {

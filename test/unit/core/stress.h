@@ -25,7 +25,7 @@
 /* a peer that owns as many nodes creates no more; few, so that many handles refer to one node */
 #define MAX_NODES 10
 #define MAX_TRANSFERS 3
-/* how many messages and notifications a thread receives at most when it empties a queue */
+/* how long a queue may get, and how many entries a thread receives at most when it empties one */
 #define MAX_QUEUE 512
 /* the limit of how often, in a run, peers end or are reset while they are in use */
 #define MAX_DEATHS 200
