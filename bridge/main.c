@@ -116,10 +116,11 @@ static int check_config(struct bridge *bridge, const struct bus_config *config, 
                           config->n_warnings - WARNINGS_MAX, bridge->config_path);
 
         r = check_enforced(bridge, config);
-        if (r < 0 && asprintf(ret_error,
-                              "The configuration %s asks for protection that this bus does not "
-                              "enforce",
-                              bridge->config_path) < 0)
+        if (r == -EOPNOTSUPP &&
+            asprintf(ret_error,
+                     "The configuration %s asks for protection that this bus does not "
+                     "enforce",
+                     bridge->config_path) < 0)
                 *ret_error = NULL;
         return r;
 }

@@ -164,8 +164,9 @@ int bus_config_load(const char *path, const struct bus_config_environment *envir
                     struct bus_config **ret_config, char **ret_error);
 /*
  * Like bus_config_load(), for a bus that already runs: if the new configuration is invalid, the bus
- * keeps the old one and watches the files for changes. On failure *ret_config has only the member
- * "inputs", the files to watch. *ret_config is NULL when memory runs out.
+ * keeps the old one and watches the files for changes. After every failure, also -ENOMEM,
+ * *ret_config has only the member "inputs": the files that were found until then. It is NULL if
+ * there is no memory for it.
  */
 int bus_config_reload(const char *path, const struct bus_config_environment *environment,
                       struct bus_config **ret_config, char **ret_error);

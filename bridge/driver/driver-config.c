@@ -77,8 +77,9 @@ int driver_update_activation_environment(struct driver_call *call) {
         if (r < 0 && tell)
                 writer_deinit(&w);
         if (r == -E2BIG)
-                return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
-                                        "The activation environment is too large");
+                return driver_call_fail(
+                        call, DRIVER_ERROR("LimitsExceeded"),
+                        "The activation environment, or one of its variables, is too large");
         return r < 0 || !tell ? r : tell_end(bus, &w);
 }
 

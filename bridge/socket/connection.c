@@ -194,7 +194,8 @@ static int drop_head(struct connection *connection) {
                 (int)connection->peer_uid);
         if (connection->has_client && m->sender.s)
                 r = tell_reply_lost(&connection->client, m,
-                                    "Too many file descriptors are in flight for the message");
+                                    "The message was dropped, because the bus has too many file "
+                                    "descriptors in flight");
         message_unref(m);
         return r;
 }

@@ -65,8 +65,9 @@ static int served_write(struct hosted_served *served, const struct hosted_reply 
 	}
 
 	/*
-	 * The kernel limits the descriptors of this process that are on their way in sockets. So a
-	 * client gets no descriptors while it has unread packets.
+	 * The kernel limits the descriptors of this process that are on their way in sockets. So
+	 * that no client collects them there, a client that has not read its earlier packets when
+	 * it is to get descriptors is dropped.
 	 */
 	if (reply->n_fds > 0 && (ioctl(served->source.fd, SIOCOUTQ, &n_unread) < 0 || n_unread > 0))
 		return -EPROTO;

@@ -44,7 +44,7 @@ int bus1_file_wait(struct bus1_file *bus1_file, const struct bus1_recv_filter *f
 			  late = !schedule_hrtimeout(expires, HRTIMER_MODE_ABS));
 	if (r < 0 || !late)
 		return r;
-	/* The message that came in time woke this task, and no other one. */
+	/* The timer ended the wait without another look: a message may have come before it. */
 	return bus1_file_has_news(bus1_file, filter) ? 0 : -ETIMEDOUT;
 }
 
