@@ -4,8 +4,9 @@
 /*
  * Lint - finds parts of a configuration that are valid but probably mistakes
  *
- * policy_lint() looks at a configuration that was read successfully and returns a list of findings
- * in the order of the rules; doc/operating/bus1ctl.md describes each kind.
+ * policy_lint() looks at a configuration that was read successfully and returns a list of findings:
+ * first the warnings of the reader, then rules that never decide, then rules that are too broad.
+ * doc/operating/bus1ctl.md describes each kind.
  */
 
 #include "policy/config.h"

@@ -52,7 +52,7 @@ static const struct {
         [8] = {SPAWN_ERROR("FileInvalid"), "the service file is not valid, or lacks Exec or User"},
         [9] = {SPAWN_ERROR("ExecFailed"), "the program cannot be executed"},
         [10] = {DRIVER_ERROR("InvalidArgs"), "the command line is not valid"},
-        [11] = {SPAWN_ERROR("ChildSignaled"), "the program was ended by a signal"},
+        [11] = {SPAWN_ERROR("ChildSignaled"), "it was ended by a signal"},
 };
 
 static void describe_exit(const struct start *start, int status, struct launch_failure *failure) {

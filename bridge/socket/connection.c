@@ -190,7 +190,7 @@ static int drop_head(struct connection *connection) {
                 &connection->server->bus->complaints, connection->peer_uid,
                 "Dropped a message to %s (uid=%d): the bus has too many file descriptors in flight",
                 connection->has_client ? client_name(&connection->client)
-                                       : "a connection without a name",
+                                       : "a connection in its handshake",
                 (int)connection->peer_uid);
         if (connection->has_client && m->sender.s)
                 r = tell_reply_lost(&connection->client, m,

@@ -21,7 +21,7 @@ static void bus1_recv_end_flight(struct bus1_peer *peer, struct bus1_handle *han
 
 /**
  * bus1_recv_skip_moot() - drop moot entries at the front of the queue
- * @peer:	peer that no receiver is looking at
+ * @peer:	peer; no receive may be looking at an entry of its queue
  * @tx:		transaction that gets the notifications which dropping them causes
  *
  * Return: the entry that is received next, or NULL.
