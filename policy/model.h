@@ -55,7 +55,10 @@ struct policy_rule {
         enum policy_family family;
         bool allow;
         bool log;
-        /* The rule names a user or group that does not exist, so it never matches. */
+        /*
+         * The rule can have no effect, so the reader drops it: it names a user or group that does
+         * not exist, or it is about a user or group in a policy with at_console.
+         */
         bool is_void;
 
         /*

@@ -59,9 +59,9 @@ void backlog_abandon(struct backlog *backlog);
 
 /* Why a message is in the queue of a client; this decides how it is limited. */
 enum quota_kind {
-        QUOTA_MESSAGE, /* another client sent it: max_outgoing_* apply */
+        QUOTA_MESSAGE, /* from another client, or a broadcast of the bus: max_outgoing_* apply */
         QUOTA_ANSWER,  /* the bus answers a call: always fits, but see quota_is_congested() */
-        QUOTA_NOTICE,  /* a signal of the bus about names: NOTICES_MAX applies */
+        QUOTA_NOTICE,  /* NameAcquired or NameLost: NOTICES_MAX applies */
 };
 
 /* The kind of m in the queue of client. Copies for a monitor are QUOTA_MESSAGE. */

@@ -44,7 +44,10 @@ int bus1_client_new_hosted(struct bus1_client **ret_client, const char *path);
  * still does. Returns -EMEDIUMTYPE when it is neither.
  */
 int bus1_client_new_from_fd(struct bus1_client **ret_client, int fd);
-/* Ends the peer. NULL is fine; returns NULL. */
+/*
+ * Closes the client's descriptor. The peer ends, unless another process or another descriptor still
+ * refers to it. NULL is fine; returns NULL.
+ */
 struct bus1_client *bus1_client_free(struct bus1_client *client);
 
 /*

@@ -213,12 +213,9 @@ TRANSPORT_TEST(call_waits) {
         struct bus1_cmd_call call = call_of(NULL, 10000 * MS);
         pthread_t thread;
 
-        /* the cores of these transports run outside of this thread, and must wake it */
-        if (fixture->kind != FIXTURE_LOCAL) {
-                ck_assert_int_eq(pthread_create(&thread, NULL, send_later, &pair), 0);
-                expect_call(pair.a, &call, "late");
-                ck_assert_int_eq(pthread_join(thread, NULL), 0);
-        }
+        ck_assert_int_eq(pthread_create(&thread, NULL, send_later, &pair), 0);
+        expect_call(pair.a, &call, "late");
+        ck_assert_int_eq(pthread_join(thread, NULL), 0);
         pair_free(&pair);
 }
 
