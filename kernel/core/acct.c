@@ -130,7 +130,7 @@ static void bus1_account_insert(struct bus1_accounts *accounts, struct bus1_acco
 	}
 }
 
-/* Allocate an account that is not in the table. */
+/* Allocate an account, but leave it out of the table: bus1_account_insert() puts it in. */
 static struct bus1_account *bus1_account_new(struct bus1_accounts *accounts,
 					     struct bus1_account *outer, u64 key)
 {

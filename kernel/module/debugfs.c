@@ -167,7 +167,7 @@ static const struct bus1_table {
 	bool (*next)(struct bus1_walk *walk);
 	void (*show)(struct seq_file *seq, const struct bus1_walk *walk);
 } bus1_tables[] = {
-	{ "accounts", "uid foreign_users bytes objects messages files memory copies\n",
+	{ "accounts", "account foreign_users bytes objects messages files memory copies\n",
 	  bus1_accounts_next, bus1_accounts_show },
 	{ "peers", "peer uid state nodes handles bytes objects messages files\n", bus1_peers_next,
 	  bus1_peers_show },

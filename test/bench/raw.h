@@ -44,7 +44,10 @@ struct raw_fields {
 
 /* Build a message in new memory, which the caller frees. */
 uint8_t *raw_build(const struct raw_fields *fields, size_t *ret_n);
-/* Build a call to the bus. The arguments are strings; NULL ends the list. */
+/*
+ * Like raw_build(), for a call to the bus. argument is its only argument, a string; NULL if it has
+ * none. RequestName also gets the flags 0.
+ */
 uint8_t *raw_build_bus_call(uint32_t serial, size_t *ret_n, const char *member,
                             const char *argument);
 

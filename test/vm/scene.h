@@ -98,12 +98,11 @@ void scene_queue_message(const struct scene *scene, uint64_t to_a, uint64_t hand
 void scene_prepare_data(struct scene *scene);
 /* Data that was received into the pool of a. */
 uint32_t scene_pool_sum(const struct scene *scene, uint64_t offset, size_t n);
+/* Receive everything. Returns the transcript, which the caller frees. */
+char *scene_transcript(struct scene *scene, const struct operation *operation);
 
 /* peers of 2016 (scene-2016.c) */
 
 void scene_init_2016(struct scene *scene);
 /* Receive everything that waits for the peer a, and describe it in f. */
 void scene_describe_2016(FILE *f, const struct scene *scene);
-
-/* Receive everything. Returns the transcript, which the caller frees. */
-char *scene_transcript(struct scene *scene, const struct operation *operation);

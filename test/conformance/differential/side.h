@@ -41,7 +41,7 @@ struct channel {
         uint8_t *in;
         size_t n_in, n_size;
         size_t n_taken;   /* bytes of complete messages that channel_read_until() has checked */
-        size_t *messages; /* the offset of each of these messages in in */
+        size_t *messages; /* where each of these messages begins in the buffer in */
         size_t n_messages, n_messages_size;
 };
 
