@@ -60,7 +60,10 @@ void bus1_v2016_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx)
 		if (head->delivery && entry == &head->delivery->entry)
 			bus1_v2016_forget(head);
 		if (entry->type == BUS1_ENTRY_NODE_RELEASE) {
-			/* A handle that is still in a message arrives as BUS1_2016_INVALID. */
+			/*
+			 * The node of this handle has gone. If the handle is still in a message,
+			 * the receiver of the message finds BUS1_2016_INVALID in its place.
+			 */
 			handle = bus1_handle_from_entry(entry);
 			if (handle->object.state == BUS1_OBJECT_NEW)
 				handle->object.state = BUS1_OBJECT_GONE;

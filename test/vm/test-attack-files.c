@@ -133,7 +133,10 @@ static void test_close(void) {
 #define LIMIT 32
 #define A_MESSAGE 16
 
-/* Queue as many files as possible on one new peer after the other. */
+/*
+ * Send as many files as possible: to the queue of the sender itself, or to one new peer after the
+ * other. Returns the number of files in flight.
+ */
 static unsigned flood(bool own_queue) {
         int file = open("/dev/null", O_RDWR | O_CLOEXEC), sender = peer_open(), r = 0;
         unsigned n = 0;
