@@ -85,7 +85,8 @@ struct bus1_message_fds {
  * latest (else ERANGE). On success, offset is set to the position where the data begins, or to
  * BUS1_INVALID when there is no data. That slice of the pool does not change until
  * BUS1_CMD_SLICE_RELEASE. It is charged as one message, and for the pages that it is in. Without
- * BUS1_MESSAGE_FLAG_FDS descriptors are dropped, but the structure has their fields.
+ * BUS1_MESSAGE_FLAG_FDS, the fields for descriptors are not used, and the message's descriptors are
+ * dropped.
  */
 struct bus1_message_pool {
 	struct bus1_message_fds fds;
