@@ -43,9 +43,9 @@ struct bus1_send_state {
 
 size_t bus1_send_memory(size_t n_data, size_t n_destinations, size_t n_transfers)
 {
-	size_t n = sizeof(struct bus1_delivery) + sizeof(struct bus1_payload) + n_data;
+	size_t n = bus1_payload_allocated(
+		sizeof(struct bus1_delivery) + sizeof(struct bus1_payload), n_data);
 
-	n = bus1_allocated(n);
 	if (n_destinations > 1)
 		n += bus1_allocated(n_destinations * sizeof(u64)) +
 		     bus1_allocated(n_destinations * sizeof(s32)) +

@@ -24,25 +24,34 @@ struct bus1_payload *bus1_payload_new(size_t n_data, size_t n_files)
 {
 	struct bus1_payload *payload;
 	struct bus1_delivery *first;
-	size_t size, total, i;
+	size_t size, head, i;
+	bool apart;
 
 	if (n_data > BUS1_MAX_DATA || n_files > BUS1_MAX_PAYLOAD_FILES)
 		return ERR_PTR(-EMSGSIZE);
 
 	size = struct_size(payload, files, n_files);
-	total = size_add(sizeof(*first) + size, n_data);
-	first = kvmalloc(total, GFP_KERNEL_ACCOUNT);
+	head = sizeof(*first) + size;
+	apart = bus1_payload_is_apart(head, n_data);
+	first = kvmalloc(apart ? head : head + n_data, GFP_KERNEL_ACCOUNT);
 	if (!first)
 		return ERR_PTR(-ENOMEM);
 
 	payload = (struct bus1_payload *)(first + 1);
+	payload->data = (u8 *)payload + size;
+	if (apart) {
+		payload->data = kvmalloc(n_data, GFP_KERNEL_ACCOUNT);
+		if (!payload->data) {
+			kvfree(first);
+			return ERR_PTR(-ENOMEM);
+		}
+	}
 	refcount_set(&payload->refs, 1);
 	payload->addressed = false;
-	payload->n_kept = bus1_allocated(total) - total;
+	payload->n_kept = bus1_payload_allocated(head, n_data) - head - n_data;
 	payload->sender = NULL;
 	payload->creds = (struct bus1_creds){};
 	payload->n_data = n_data;
-	payload->data = (u8 *)payload + size;
 	payload->n_files = n_files;
 	for (i = 0; i < n_files; i++)
 		payload->files[i] = NULL;
@@ -92,6 +101,8 @@ struct bus1_payload *bus1_payload_unref(struct bus1_payload *payload)
 	put_pid(payload->creds.pid);
 	put_pid(payload->creds.tid);
 	put_cred(payload->creds.cred);
+	if (payload->data != (u8 *)payload + struct_size(payload, files, payload->n_files))
+		kvfree(payload->data);
 	kvfree(bus1_payload_delivery(payload));
 	return NULL;
 }

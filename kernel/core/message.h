@@ -11,6 +11,9 @@
  * that most messages take one allocation:
  *
  *	[delivery | payload, files, data]  <--- delivery, delivery ...	(the other recipients)
+ *
+ * The allocator rounds sizes up to powers of two. So data of 4 KiB, together with what is before
+ * it, would take 8 KiB. The data gets an allocation of its own if that saves BUS1_APART_MIN bytes.
  */
 
 #include <linux/container_of.h>
@@ -20,6 +23,27 @@
 
 struct bus1_handle;
 struct bus1_node;
+
+/* A second allocation costs about as much as zeroing this many bytes. */
+#define BUS1_APART_MIN 1024
+
+/**
+ * bus1_payload_is_apart() - decide whether the data of a payload is an allocation of its own
+ * @head:	bytes before the data
+ * @n_data:	bytes of data, at most BUS1_MAX_DATA
+ */
+static inline bool bus1_payload_is_apart(size_t head, size_t n_data)
+{
+	return bus1_allocated(head) + bus1_allocated(n_data) + BUS1_APART_MIN <=
+	       bus1_allocated(head + n_data);
+}
+
+/* The memory that a payload takes, in one allocation or two. */
+static inline size_t bus1_payload_allocated(size_t head, size_t n_data)
+{
+	return bus1_payload_is_apart(head, n_data) ? bus1_allocated(head) + bus1_allocated(n_data)
+						   : bus1_allocated(head + n_data);
+}
 
 /**
  * struct bus1_delivery - a message to one node

@@ -41,11 +41,22 @@ static u64 cost(size_t n_data, size_t n_added) {
 }
 
 START_TEST(message_costs_what_its_allocation_takes) {
-        /* the payload and its header do not fit into 4096 bytes */
-        ck_assert_uint_ge(cost(4000, 0), 8192);
-        ck_assert_uint_lt(cost(3000, 0), 5000);
-        /* just more than four pages take eight */
-        ck_assert_uint_ge(cost(16384, 0), 32768);
+        u64 n;
+
+        /* the header and the data fit into 4096 bytes together */
+        n = cost(3000, 0);
+        ck_assert_uint_ge(n, 4096);
+        ck_assert_uint_lt(n, 5000);
+        /* together they do not; then the data has an allocation of its own */
+        n = cost(4000, 0);
+        ck_assert_uint_ge(n, 4096 + 256);
+        ck_assert_uint_lt(n, 5000);
+        n = cost(16384, 0);
+        ck_assert_uint_ge(n, 16384 + 256);
+        ck_assert_uint_lt(n, 17500);
+        /* data that is just larger than a block takes two */
+        ck_assert_uint_ge(cost(4097, 0), 8192);
+        ck_assert_uint_ge(cost(16385, 0), 32768);
 }
 END_TEST
 
@@ -79,7 +90,10 @@ END_TEST
 
 START_TEST(command_costs_what_its_allocations_take) {
         ck_assert_uint_eq(bus1_send_memory(0, 0, 0) < BUS1_COMMAND_FREE, true);
-        ck_assert_uint_ge(bus1_send_memory(8192, 0, 0), 16384);
+        ck_assert_uint_ge(bus1_send_memory(8193, 0, 0), 16384);
+        /* data that fills a block gets one of its own */
+        ck_assert_uint_ge(bus1_send_memory(8192, 0, 0), 8192 + 256);
+        ck_assert_uint_le(bus1_send_memory(8192, 0, 0), 8192 + 512);
         /* IDs, errors, and the array of the core: 8, 4 and 16 bytes for each destination */
         ck_assert_uint_ge(bus1_send_memory(0, 1025, 0), 16384 + 8192 + 32768);
         ck_assert_uint_ge(bus1_release_memory(4097), 2 * 65536);
