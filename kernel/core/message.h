@@ -34,8 +34,9 @@ struct bus1_node;
  */
 static inline bool bus1_payload_is_apart(size_t head, size_t n_data)
 {
-	return bus1_allocated(head) + bus1_allocated(n_data) + BUS1_APART_MIN <=
-	       bus1_allocated(head + n_data);
+	return n_data > BUS1_APART_MIN &&
+	       bus1_allocated(head) + bus1_allocated(n_data) + BUS1_APART_MIN <=
+		       bus1_allocated(head + n_data);
 }
 
 /* The memory that a payload takes, in one allocation or two. */
