@@ -8,15 +8,15 @@
 #include "moot.h"
 
 /*
- * The node of a handle died while the handle is still in a message. The handle already has an ID
- * when a receiver looked at the message, and then the node that the message was sent to was
- * released. Such a message is about to be dropped.
+ * The node of a handle died while the handle is still in a message. Then the receiver does not get
+ * the handle. If a receiver has looked at the message, the handle has an ID already. This ID ends.
  */
 static void bus1_recv_end_flight(struct bus1_peer *peer, struct bus1_handle *handle)
 {
 	if (handle->object.state == BUS1_OBJECT_NEW && handle->object.id != BUS1_INVALID)
 		bus1_peer_remove(peer, &handle->object);
 	handle->object.state = BUS1_OBJECT_GONE;
+	handle->object.id = BUS1_INVALID;
 }
 
 /**

@@ -4,7 +4,11 @@
  * Common parts of the unit tests of the core, see core-test.h
  */
 
+#include "commit.h"
 #include "core-test.h"
+#include "message.h"
+#include "node.h"
+#include "peer.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,6 +120,31 @@ void send_handle(struct bus1_peer *peer, u64 destination, u64 handle) {
         struct bus1_transfer transfer = {0, handle};
 
         ck_assert_int_eq(try_send(peer, &destination, 1, "", &transfer, 1), 0);
+}
+
+struct bus1_delivery *send_handle_begin(struct bus1_peer *peer, u64 destination, u64 handle) {
+        struct bus1_payload *payload = bus1_payload_new(0, 0);
+        struct bus1_node *node, *carried;
+        struct bus1_delivery *delivery;
+
+        ck_assert(!IS_ERR(payload));
+        mutex_lock(&peer->lock);
+        node = bus1_peer_find_handle(peer, destination)->node;
+        carried = bus1_peer_find_handle(peer, handle)->node;
+        mutex_unlock(&peer->lock);
+        delivery = bus1_delivery_new(peer, node, payload, &carried, 1);
+        bus1_payload_unref(payload);
+        ck_assert(!IS_ERR(delivery));
+        bus1_delivery_link(delivery);
+        return delivery;
+}
+
+void send_handle_end(struct bus1_peer *peer, struct bus1_delivery *delivery) {
+        struct bus1_tx tx;
+
+        bus1_tx_init(&tx, peer);
+        bus1_tx_add(&tx, &delivery->entry);
+        bus1_tx_commit(&tx);
 }
 
 struct received test_recv(struct bus1_peer *peer) {

@@ -57,6 +57,9 @@ int try_send_payload(struct bus1_peer *peer, const u64 *destinations, size_t n,
 void send_text(struct bus1_peer *peer, u64 destination, const char *text);
 /* Send a message with one handle. */
 void send_handle(struct bus1_peer *peer, u64 destination, u64 handle);
+/* the first part of send_handle(): a send that stops before it stages its message */
+struct bus1_delivery *send_handle_begin(struct bus1_peer *peer, u64 destination, u64 handle);
+void send_handle_end(struct bus1_peer *peer, struct bus1_delivery *delivery);
 struct received test_recv(struct bus1_peer *peer);
 
 void expect_text(struct bus1_peer *peer, u64 node, const char *text);

@@ -142,6 +142,35 @@ START_TEST(handles_come_before_their_notifications) {
 }
 END_TEST
 
+/*
+ * The filter finds a message whose handle gets an ID, but the receiver does not take the message.
+ * The notification about the handle is before the message, and is moot. So the handle has ended
+ * when the message is received in its turn.
+ */
+START_TEST(a_handle_may_end_after_a_look_at_it) {
+        struct scene scene = scene_new(3, 0);
+        struct bus1_peer *c = scene.world.peers[2];
+        struct bus1_delivery *delivery;
+        u64 c_node, c_handle;
+        struct bus1_recv recv;
+
+        create(c, B, 0, &c_node, &c_handle);
+        send_text(B, scene.to_other, "1");
+        delivery = send_handle_begin(B, scene.handle, c_handle);
+        ck_assert_int_eq(try_release(c, c_node), 0);
+        send_handle_end(B, delivery);
+        ck_assert_int_eq(bus1_peer_recv_begin_for(A, &recv, &scene.filter), 0);
+        ck_assert_uint_ne(bus1_recv_transfer(&recv, 0).id, BUS1_INVALID);
+        bus1_peer_recv_abort(&recv);
+
+        expect_text(A, scene.other, "1");
+        ck_assert_uint_eq(expect_handle(A, scene.node), BUS1_INVALID);
+        expect_nothing(A);
+        expect_node_release(B, c_handle);
+        world_free(&scene.world);
+}
+END_TEST
+
 START_TEST(the_front_may_become_moot_meanwhile) {
         struct bus1_recv recv;
 
@@ -210,6 +239,7 @@ int main(void) {
         tcase_add_test(t, a_oneshot_node_ends);
         tcase_add_test(t, only_nodes_of_the_peer);
         tcase_add_test(t, handles_come_before_their_notifications);
+        tcase_add_test(t, a_handle_may_end_after_a_look_at_it);
         tcase_add_test(t, the_front_may_become_moot_meanwhile);
         tcase_add_test(t, news_are_reported);
         tcase_add_test(t, a_try_does_not_wait_for_another_receiver);

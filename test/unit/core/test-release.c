@@ -4,9 +4,7 @@
  * Transfer, release, and the two notifications
  */
 
-#include "commit.h"
 #include "core-test.h"
-#include "message.h"
 #include "node.h"
 #include "peer.h"
 
@@ -271,30 +269,14 @@ START_TEST(notification_before_message_delivers_invalid) {
         struct world world = world_new(2);
         u64 to_b_node, to_b, node, handle;
         struct bus1_delivery *delivery;
-        struct bus1_payload *payload;
-        struct bus1_node *object, *carried;
-        struct bus1_tx tx;
 
         create(B, A, 0, &to_b_node, &to_b);
         create(A, A, 0, &node, &handle);
 
-        /* This send stops after it has linked its handles, and before it stages its message. */
-        mutex_lock(&A->lock);
-        object = bus1_peer_find_handle(A, to_b)->node;
-        carried = bus1_peer_find_handle(A, handle)->node;
-        mutex_unlock(&A->lock);
-        payload = bus1_payload_new(0, 0);
-        delivery = bus1_delivery_new(A, object, payload, &carried, 1);
-        ck_assert(!IS_ERR(delivery));
-        bus1_delivery_link(delivery);
-
+        delivery = send_handle_begin(A, to_b, handle);
         ck_assert_int_eq(try_release(A, node), 0);
         ck_assert_uint_eq(query(B).n_messages, 1);
-
-        bus1_tx_init(&tx, A);
-        bus1_tx_add(&tx, &delivery->entry);
-        bus1_tx_commit(&tx);
-        bus1_payload_unref(payload);
+        send_handle_end(A, delivery);
 
         ck_assert_uint_eq(expect_handle(B, to_b_node), BUS1_INVALID);
         expect_nothing(B);
