@@ -54,7 +54,7 @@ struct bus1_accounts *bus1_accounts_new(const struct bus1_limits *limits)
 	for (i = 0; i < _BUS1_RESOURCE_N; i++) {
 		u64 max = limits && limits->max[i] ? limits->max[i] : bus1_default_limits[i];
 
-		/* so low that sums of charges cannot overflow */
+		/* Limits are so low that sums of charges cannot overflow. */
 		accounts->limits.max[i] = min_t(u64, max, 1ULL << 60);
 	}
 	accounts->limits.max_copies = BUS1_DEFAULT_MAX_COPIES;
@@ -75,7 +75,7 @@ static struct bus1_account *bus1_account_from_rb(struct rb_node *rb)
 	return rb_entry(rb, struct bus1_account, rb);
 }
 
-/* Compare the place of an account in the table with another place. */
+/* The order of the table: by key, then by the number of the account around it. */
 static int bus1_account_compare(const struct bus1_account *account, u64 key, u64 outer)
 {
 	u64 own = bus1_account_outer(account);
@@ -154,7 +154,7 @@ static struct bus1_account *bus1_account_new(struct bus1_accounts *accounts,
 	return account;
 }
 
-/* Get or make the account with a key inside of another one, or of none. */
+/* Get or make the account with @key that is directly inside of @outer, which may be NULL. */
 static struct bus1_account *bus1_account_enter(struct bus1_accounts *accounts,
 					       struct bus1_account *outer, u64 key)
 {
@@ -226,8 +226,8 @@ static void bus1_account_free(struct bus1_account *account)
 }
 
 /*
- * Drop a reference to an account. The last one also drops the reference to the account that it is
- * inside of.
+ * Drop a reference to an account. Dropping the last one frees the account, and also drops its
+ * reference to the account that it is directly inside of.
  */
 void bus1_account_put(struct bus1_account *account)
 {
@@ -236,15 +236,15 @@ void bus1_account_put(struct bus1_account *account)
 		struct bus1_account *outer = NULL;
 
 		/*
-		 * Only the thread that drops the last reference takes the lock. If every thread
-		 * took it, one could still be releasing the lock while another one frees the last
+		 * A thread takes the lock only if it finds no other reference. If every thread took
+		 * the lock, one thread could still be releasing it while another one frees the last
 		 * account, and with it the table that has the lock.
 		 */
 		if (!refcount_dec_and_lock(&account->refs, &accounts->lock))
 			return;
 		/*
-		 * sparse does not know that the function takes the lock. With PREEMPT_RT it does
-		 * not see any spinlock.
+		 * sparse does not know that refcount_dec_and_lock() takes the lock. With
+		 * PREEMPT_RT, sparse does not see any spinlock.
 		 */
 		if (!IS_ENABLED(CONFIG_PREEMPT_RT))
 			__acquire(&accounts->lock);
@@ -301,7 +301,7 @@ void bus1_accounts_usage(struct bus1_accounts *accounts, size_t *ret_n_accounts,
 	memset(ret_used, 0, _BUS1_RESOURCE_N * sizeof(*ret_used));
 	while ((account = bus1_account_next(accounts, key, outer))) {
 		++*ret_n_accounts;
-		/* It includes all accounts inside of it. */
+		/* An outermost account includes all accounts inside of it. */
 		for (i = 0; i < _BUS1_RESOURCE_N && account->depth == 1; i++)
 			ret_used[i] += READ_ONCE(account->used[i]);
 		key = account->key;

@@ -15,10 +15,10 @@
  * inside of. The owner of a namespace in its own namespace is the same user as outside. Without
  * namespaces an account is alone in its tree.
  *
- * charge.h describes the limits; share.h, what users of other accounts have in flight on one.
+ * charge.h describes the limits. share.h describes what users have in flight on accounts of others.
  *
- * Every lock here is a spinlock that is held for a bounded time. Memory is allocated before a lock
- * is taken.
+ * Every lock here is a spinlock that is held for a bounded time. No memory is allocated while one
+ * of them is held.
  */
 
 #include <linux/list.h>
@@ -28,16 +28,16 @@
 #include <linux/spinlock.h>
 #include "core.h"
 
-/* the accounts that one is inside of, and itself */
+/* the most elements of bus1_account.path: an account, and those that it is inside of */
 #define BUS1_ACCOUNT_DEPTH (2 * BUS1_MAX_NAMESPACES + 1)
 
 /**
  * enum bus1_sum - what is charged to peers and accounts, besides the resources
  * @BUS1_SUM_KEPT:	bytes of memory that messages keep besides their data and BUS1_COST_*; they
- *			count on the limit of BUS1_RESOURCE_BYTES
+ *			count towards the limit of BUS1_RESOURCE_BYTES
  * @BUS1_SUM_COPIES:	handles that another user than the owner of their node has passed on
  * @_BUS1_SUM_N_MESSAGE: number of sums that a message is charged for
- * @BUS1_SUM_PENDING:	bytes of memory that commands hold while they are under way
+ * @BUS1_SUM_PENDING:	bytes of memory that commands under way are charged for
  * @_BUS1_SUM_N_PEER:	number of sums of a peer
  * @BUS1_SUM_FILES_INNER: files in flight anywhere that accounts inside of this one have sent
  * @_BUS1_SUM_N:	number of sums of an account
@@ -55,14 +55,14 @@ enum bus1_sum {
 /**
  * struct bus1_accounts - a table of accounts
  * @limits:	limits of each account; they do not change
- * @ask:	whom to ask about the peers; NULL for nobody. It does not change.
+ * @ask:	whom to ask about the peers; NULL for nobody. Does not change once there are peers.
  * @refs:	references; each account has one
  * @lock:	protects the following
  * @accounts:	struct bus1_account by key and enclosing account, without references. An account
- *		leaves the table when it loses its last one.
+ *		leaves the table when it loses its last reference.
  * @last_account: number of the newest account
  * @peers:	struct bus1_peer by number, without references. A peer that is found here may have
- *		lost its last one, and is about to be freed.
+ *		lost its last reference already. Then it is about to be freed.
  * @last_peer:	number of the newest peer
  */
 struct bus1_accounts {
@@ -78,28 +78,31 @@ struct bus1_accounts {
 
 /**
  * struct bus1_account - the resources of one user or namespace
- * @lock:	of the outermost account: protects @used, @files_sent, @n_shares, @shares, @idle,
- *		@n_idle and @n_open of all accounts inside of it, the sums of their peers, and their
- *		shares. It is a leaf: whoever holds it takes no other lock.
+ * @lock:	used only in an outermost account. There it protects @used, @files_sent, @n_shares,
+ *		@shares, @idle, @n_idle and @n_open of this account and of all accounts inside of
+ *		it, the sums of their peers, and their shares. Whoever holds it takes no other lock
+ *		of the core.
  * @used:	amount in use of each resource, and of each enum bus1_sum, including accounts inside
  *		of this one
  * @files_sent:	files in messages that its peers have sent, and that are in flight anywhere
  * @n_shares:	number of active @shares that are inside of no other share
- * @shares:	struct bus1_share of users that have sent to this one
- * @idle:	idle shares; that which was active last is the last one
- * @n_idle:	number of @idle
+ * @shares:	struct bus1_share of users that have sent to peers of this account
+ * @idle:	idle shares that no other share is inside of; the first one is freed first
+ * @n_idle:	number of elements of @idle
  * @n_open:	number of peers that have not ended, including those of accounts inside of this one
- * @refs:	references; the last one is dropped with the lock of the table held. Each peer has
- *		one, each account inside of this one, and each payload with files that it has sent.
+ * @refs:	references; the last one is dropped with the lock of the table held. Each peer of
+ *		the account has one, and so has each account directly inside of it, and each payload
+ *		with files that one of its peers sends.
  * @accounts:	the table that it is in
  * @rb:		link in the table
- * @key:	names it among the accounts inside of the same one
+ * @key:	names it among the accounts that are directly inside of the same account
  * @number:	its number; no two accounts of a table ever have the same
  * @uid:	user; not valid for the account of a namespace
  * @n_inner:	number of accounts directly inside of this one; written with the lock of the table
+ *		held
  * @depth:	number of elements of @path
  * @path:	the accounts that this one is inside of, from the outermost inwards, and itself.
- *		There is a reference to the one before the last.
+ *		This account has a reference to the account before the last, if there is one.
  */
 struct bus1_account {
 	spinlock_t lock;
@@ -128,12 +131,12 @@ struct bus1_account {
  *		this one
  * @n_active:	number of active shares directly inside of this one
  * @n_inner:	number of shares directly inside of this one, active and idle
- * @level:	place of the user's account in its path
+ * @level:	index of the user's account in the path of this account
  * @key:	key of the user's account
- * @outer:	share that it is inside of; NULL when there is none
+ * @outer:	share that this one is directly inside of; NULL when there is none
  * @rb:		link in the account of the receiver
- * @idle:	link in the idle shares of the receiver; empty when the share, or one inside of it,
- *		is needed
+ * @idle:	link in the idle shares of the receiver; empty while the share is active, or another
+ *		share is inside of it
  */
 struct bus1_share {
 	u64 used[_BUS1_SUM_N_MESSAGE];
@@ -151,13 +154,13 @@ struct bus1_account *bus1_account_get(struct bus1_accounts *accounts,
 void bus1_account_put(struct bus1_account *account);
 struct bus1_account *bus1_account_next(struct bus1_accounts *accounts, u64 key, u64 outer);
 
-/* The number of the account that one is inside of; 0 when there is none. */
+/* The number of the account that @account is directly inside of; 0 when there is none. */
 static inline u64 bus1_account_outer(const struct bus1_account *account)
 {
 	return account->depth > 1 ? account->path[account->depth - 2]->number : 0;
 }
 
-/* Lock what is charged to an account, and to all others with the same outermost one. */
+/* Lock what is charged to an account, and to all others that have the same outermost account. */
 static inline void bus1_account_lock(struct bus1_account *account)
 {
 	spin_lock(&account->path[0]->lock);

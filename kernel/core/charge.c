@@ -10,7 +10,7 @@
 #include <linux/minmax.h>
 #include "charge.h"
 
-/* A new peer uses nothing and sets no limits. Takes over the reference to the account. */
+/* A new peer uses nothing and sets no limits. Takes over the caller's reference to the account. */
 void bus1_usage_init(struct bus1_usage *usage, struct bus1_account *account)
 {
 	size_t i;
@@ -22,7 +22,7 @@ void bus1_usage_init(struct bus1_usage *usage, struct bus1_account *account)
 		usage->max[i] = U64_MAX;
 }
 
-/* What counts on the limit of a resource, or of an enum bus1_sum. */
+/* The amount that counts towards the limit of a resource, or of another sum (enum bus1_sum). */
 static __always_inline u64 bus1_sum(const u64 *used, size_t i)
 {
 	if (i != BUS1_RESOURCE_BYTES)
@@ -33,7 +33,7 @@ static __always_inline u64 bus1_sum(const u64 *used, size_t i)
 	       used[BUS1_RESOURCE_FILES] * BUS1_COST_FILE;
 }
 
-/* The memory that an account is charged for. */
+/* The bytes of an account that count towards the limit of BUS1_RESOURCE_BYTES. */
 u64 bus1_account_memory(struct bus1_account *account)
 {
 	u64 memory;
@@ -44,7 +44,7 @@ u64 bus1_account_memory(struct bus1_account *account)
 	return memory;
 }
 
-/* The limit of a resource, or of an enum bus1_sum, for each account. */
+/* The limit of a resource, or of BUS1_SUM_COPIES, for each account. */
 static __always_inline u64 bus1_limit(const struct bus1_account *account, size_t i)
 {
 	const struct bus1_limits *limits = &account->accounts->limits;
@@ -52,7 +52,7 @@ static __always_inline u64 bus1_limit(const struct bus1_account *account, size_t
 	return i == BUS1_SUM_COPIES ? limits->max_copies : limits->max[i];
 }
 
-/* Take what is used already, and some more, from what is left. Return: whether there is so much. */
+/* Subtract what is used already, and some more, from what is left. Return: whether that fits. */
 static __always_inline bool bus1_take(u64 *left, u64 used, u64 more)
 {
 	if (more > *left || used > *left - more)
@@ -62,8 +62,9 @@ static __always_inline bool bus1_take(u64 *left, u64 used, u64 more)
 }
 
 /*
- * What is left of a limit for an account, from the outermost account inwards. @more is about to be
- * added to those that the account is inside of. Return: whether none of them exceeds a limit then.
+ * Reduce @left, at first a limit, to what is left of it for an account. @more is about to be added
+ * to the accounts that this account is inside of. Return: whether none of them exceeds a limit
+ * then.
  */
 static __always_inline bool bus1_outer_left(const struct bus1_account *account, size_t i, u64 more,
 					    u64 *left)
@@ -80,7 +81,7 @@ static __always_inline bool bus1_outer_left(const struct bus1_account *account, 
 	return true;
 }
 
-/* The same for a peer: @more is about to be added to the account and to the peer, too. */
+/* The same for a peer: @more is about to be added to its account and to the peer, too. */
 static __always_inline bool bus1_usage_left(const struct bus1_usage *usage, size_t i, u64 more,
 					    u64 *left)
 {
@@ -89,7 +90,10 @@ static __always_inline bool bus1_usage_left(const struct bus1_usage *usage, size
 	       bus1_take(left, bus1_sum(usage->used, i), more);
 }
 
-/* The number of active shares among which one of a path is, also if it is missing or not active. */
+/*
+ * The number of active shares among which an amount is divided, where one of them is share @i of a
+ * path. This share is counted even if it is missing or not active.
+ */
 static __always_inline u64 bus1_shares_count(const struct bus1_shares *shares, size_t i)
 {
 	const struct bus1_share *share = shares->path[i];
@@ -160,7 +164,7 @@ static __always_inline void bus1_usage_add_one(struct bus1_usage *usage, size_t 
 	bus1_add(&usage->used[i], amount);
 }
 
-/* Add an amount, except for a part that is charged already. */
+/* Add an amount, except for what is charged already. If that is more, subtract the difference. */
 static __always_inline void bus1_usage_add_rest(struct bus1_usage *usage, const u64 *amount,
 						const u64 *charged)
 {
@@ -185,12 +189,12 @@ static void bus1_usage_add(struct bus1_usage *usage, const u64 amount[_BUS1_SUM_
 }
 
 /**
- * bus1_charge() - charge a peer before a message is put on it
+ * bus1_charge() - charge a peer before a message is put on its queue
  * @usage:	usage of the peer
- * @actor:	usage of the peer that sends it
- * @amount:	amount of each resource; one message
- * @ret_share:	set to the share of @actor, which is charged too; NULL when both peers have the same
- *		account
+ * @actor:	usage of the peer that sends the message
+ * @amount:	what is charged for the message
+ * @ret_share:	set on success: to the share of @actor, which is charged too; to NULL when both
+ *		peers have the same account
  *
  * bus1_uncharge_message() takes the charge back.
  *
@@ -229,10 +233,10 @@ void bus1_charge_anyway(struct bus1_usage *usage, const u64 amount[_BUS1_SUM_N_M
 
 /**
  * bus1_uncharge_message() - a message is not in flight any more
- * @usage:	usage of the peer that it was put on
+ * @usage:	usage of the receiver
  * @share:	share that bus1_charge() returned; may be NULL
  * @amount:	amount that bus1_charge() was given
- * @kept:	the part of it that the peer stays charged for
+ * @kept:	the part of @amount that the receiver stays charged for
  */
 void bus1_uncharge_message(struct bus1_usage *usage, struct bus1_share *share,
 			   const u64 amount[_BUS1_SUM_N_MESSAGE],
@@ -244,7 +248,7 @@ void bus1_uncharge_message(struct bus1_usage *usage, struct bus1_share *share,
 	bus1_account_unlock(usage->account);
 }
 
-/* Take back a charge of a peer that no message is charged for. */
+/* Take back a charge of a peer that is not for a message in flight. */
 void bus1_uncharge(struct bus1_usage *usage, const u64 amount[_BUS1_SUM_N_MESSAGE])
 {
 	static const u64 none[_BUS1_SUM_N_MESSAGE];
@@ -303,7 +307,7 @@ void bus1_uncharge_objects(struct bus1_usage *usage, u64 n, u64 n_copies)
 	bus1_uncharge(usage, amount);
 }
 
-/* Charge a peer for memory of a command. Return: whether there is so much. */
+/* Charge a peer for memory of a command. Return: whether that fits. */
 bool bus1_charge_pending(struct bus1_usage *usage, u64 n)
 {
 	u64 left = usage->account->accounts->limits.max[BUS1_RESOURCE_BYTES];
@@ -317,7 +321,7 @@ bool bus1_charge_pending(struct bus1_usage *usage, u64 n)
 	return fits;
 }
 
-/* The command has ended. */
+/* Take back the charge of bus1_charge_pending(), because the command has ended. */
 void bus1_uncharge_pending(struct bus1_usage *usage, u64 n)
 {
 	bus1_account_lock(usage->account);
@@ -353,8 +357,9 @@ static void bus1_files_add(struct bus1_account *sender, u64 n)
  * @n:		number of files
  * @max:	limit of the files in flight that this user has sent; U64_MAX when there is no limit
  *
- * Only files of earlier charges count, so that the last charge may exceed the limit. The users of a
- * namespace divide the limit of one user for BUS1_RESOURCE_FILES, besides what its owner sends.
+ * Only files of earlier charges count, so that the last charge may exceed the limit. The users in
+ * the namespaces of one owner also divide the limit of BUS1_RESOURCE_FILES among them, unless @max
+ * is U64_MAX. Files that the owner itself sends do not count towards this limit.
  * bus1_uncharge_files() takes the charge back.
  *
  * Return: whether no limit was exceeded; otherwise there is no charge.
@@ -371,7 +376,7 @@ bool bus1_charge_files(struct bus1_account *sender, u64 n, u64 max)
 	return fits;
 }
 
-/* Files are not in flight any more. */
+/* Take back a charge of bus1_charge_files(), because the files are not in flight any more. */
 void bus1_uncharge_files(struct bus1_account *sender, u64 n)
 {
 	bus1_account_lock(sender);

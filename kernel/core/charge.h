@@ -6,56 +6,60 @@
  * Charges and limits
  *
  * A peer, and its account, are charged for everything that is queued on the peer or held by it, no
- * matter which user caused it. The limit of each resource is divided as follows. That of bytes is a
- * limit of memory: besides data, it counts what messages, objects and files cost (BUS1_COST_*), and
- * what messages keep beyond that (BUS1_SUM_KEPT).
+ * matter which user caused it. The limit of each resource is divided as follows, except for the
+ * charges that the last paragraph names. The limit of bytes is a limit of memory: besides data, it
+ * counts what messages, objects and files cost (BUS1_COST_*), and what messages keep beyond that
+ * (BUS1_SUM_KEPT). "Divided among n" means divided by n * (ilog2(n) + 1).
  *
  *  - An account that is in no other one never has more than the limit.
- *  - When n accounts are directly inside of one, one of them can get more only while it has less
- *    than what that one has left, divided by n log n. So a user of a namespace cannot use up what
- *    its owner may have.
+ *  - When n accounts are directly inside of an outer account, each of them can get more only while
+ *    it has less than what the outer account has left, divided among n. So a user of a namespace
+ *    cannot use up what its owner may have.
  *  - A peer never has more than its account has left. So a single peer gets at most half, and each
- *    further peer half of the rest. A peer may also set a limit of its own.
+ *    further peer half of the rest. A peer of 2016 may also set a limit of its own.
  *  - A foreign user is one that sends to peers of another user. When n foreign users have messages
- *    in flight on an account, one of them can get more only while it has less there than what the
- *    receiving peer has left, divided by n log n. So no foreign user can take everything that a
- *    peer may have, and each can get about 1 / n of it (up to a power of log n), in whatever order
- *    they send.
- *  - All users of a namespace together are one foreign user, with the owner of the namespace. When
- *    n of them have messages in flight, one of them can get more only while it has less than what
- *    they have left together, divided by n log n. So it does not help a user to be many: who owns
- *    a namespace with thousands of users gets what one user gets.
+ *    in flight on an account, each of them can get more only while it has less there than what the
+ *    receiving peer has left, divided among n. So no foreign user can take everything that a peer
+ *    may have, and each can get about 1 / n of it (up to a power of log n), in whatever order they
+ *    send.
+ *  - For a receiver outside of a namespace and of its owner's account, all users of the namespace
+ *    are one foreign user, together with the owner. When n users of the namespace have messages in
+ *    flight, each of them can get more only while it has less than what they have left together,
+ *    divided among n. So a user who owns a namespace with thousands of users gets what one user
+ *    gets.
  *
- * One limit is about time, not memory. When a node dies, its owner's command queues a notification
- * for each of its handles. A handle that the owner has passed on is the owner's own doing. But
- * whoever holds one can copy it. So there is a limit of the handles of a user that another user
- * than the owner of their node has passed on (BUS1_SUM_COPIES), and a user cannot add more than
- * that to a command of somebody else.
+ * One limit is about time, not memory. When a node dies, the command that ends it queues a
+ * notification for each of its handles. The owner has passed on some of these handles itself. But
+ * whoever holds a handle can copy it. So there is a limit of the handles of a user that another
+ * user than the owner of their node has passed on (BUS1_SUM_COPIES), and a user cannot add more
+ * notifications than that to a command of another user.
  *
- * Two things are charged to the account of the sender: the memory of commands that are under way
- * (pending.c), and files in flight. The users of a namespace divide both, too.
+ * Two things are charged to the account of the user who causes them: the memory of commands that
+ * are under way (pending.c), and, besides the charge to the receiver, files in flight. The users of
+ * a namespace divide both, too.
  *
  * What a peer may have depends on sums of its account and of all that the account is inside of, and
  * a charge adds to all of them. One spinlock protects all these sums: that of the outermost
- * account. A charge takes it once, looks at everything first, and adds only if everything fits.
- * Therefore:
+ * account. While a charge holds it, the charge first looks at everything, and then adds only if
+ * everything fits. Therefore:
  *
- *  - Charges have an order, and each succeeds if and only if it fits after those before it. So
- *    charges that happen at the same time never exceed a limit together, not even by one byte.
- *  - A charge that is refused has never been in any sum. So whoever is over a limit, however often
- *    and with however large messages it tries, changes nothing for anybody else.
+ *  - Charges have an order, and a limit refuses a charge if and only if it does not fit after those
+ *    before it. So charges that happen at the same time never exceed a limit together, not even by
+ *    one byte.
+ *  - A charge that is refused has never been in any sum. So charges over a limit, however many and
+ *    however large, change nothing for anybody else.
  *  - The lock is held for a few additions at each level of the path, without a call that can sleep.
  *    Users whose outermost accounts differ share no lock for what is charged to them.
  *
- * With atomic sums instead, a message between two users would take sixteen locked instructions
- * until it is received; the lock takes one for the charge and one for its end. They could not give
- * the first two promises: one that adds before it looks makes others fail, and one that looks
- * before it adds exceeds a limit.
+ * With atomic sums instead of the lock, a message between two users would take many locked
+ * instructions until it is received. The lock takes one for the charge and one for its end. Atomic
+ * sums could not keep the first two promises: a charge that adds before it looks makes others fail,
+ * and a charge that looks before it adds can exceed a limit.
  *
- * Some charges may exceed a limit: those of bus1_charge_anyway(), and the last one for files in
- * flight (bus1_charge_files()). The limits that a peer sets itself, and the number of accounts
- * inside of another one, may change while a charge looks at them. Then it uses the old or the new
- * value.
+ * Some charges may exceed a limit: those of bus1_charge_anyway(), and for files in flight the last
+ * charge, or each charge of a sender without a limit (bus1_charge_files()). The limits that a peer
+ * sets itself, and the number of accounts inside of another one, may change while a charge looks at
+ * them. Then it uses the old or the new value.
  */
 
 #include <linux/log2.h>
@@ -66,7 +70,7 @@
  * struct bus1_usage - the resources of one peer
  * @account:	account of its user; referenced
  * @used:	the peer's part of the amounts in @account; protected by bus1_account_lock()
- * @max:	limits that the peer set itself
+ * @max:	limits that the peer has set itself; U64_MAX when there is none
  */
 struct bus1_usage {
 	struct bus1_account *account;
@@ -74,7 +78,7 @@ struct bus1_usage {
 	u64 max[_BUS1_RESOURCE_N];
 };
 
-/* What each of n gets at least, whatever the others do. */
+/* Divide what is left among n, see above. */
 static inline u64 bus1_divide(u64 left, u64 n)
 {
 	return n > 1 ? div64_u64(left, n * (ilog2(n) + 1)) : left;

@@ -14,7 +14,7 @@
 #include "peer.h"
 #include "pool.h"
 
-/* Give IDs to the handles of a message. They have IDs already when it was looked at before. */
+/* Give IDs to the handles of a message that the receiver will get, unless they have IDs already. */
 static void bus1_recv_prepare(struct bus1_peer *peer, struct bus1_delivery *delivery)
 {
 	size_t i;
@@ -55,17 +55,20 @@ static void bus1_recv_fill(struct bus1_recv *recv, struct bus1_peer *peer,
 	}
 }
 
-/* The next entry that concerns a node, or NULL. Looks at each entry of the queue only once. */
+/*
+ * The next entry that concerns a node and is not moot, or NULL. @node->cut says where to begin, so
+ * that a receive does not look at the whole queue.
+ */
 static struct bus1_queue_entry *bus1_recv_find(struct bus1_peer *peer, struct bus1_node *node,
 					       struct bus1_recv_filter *filter)
 {
 	u64 cut = bus1_queue_cut(&peer->queue, &filter->n_arrived);
 	struct bus1_queue_entry *entry = bus1_queue_after(&peer->queue, node->cut);
 
-	/* Only this peer removes entries, with its lock held. */
+	/* Entries are removed only with the lock of the peer held, which the caller holds. */
 	while (entry && entry->timestamp <= cut) {
 		if (bus1_entry_object(entry) == &node->object && bus1_entry_is_due(entry)) {
-			/* Others with the same timestamp may concern the node, too. */
+			/* Other entries with the same timestamp may concern the node, too. */
 			node->cut = entry->timestamp - 1;
 			return entry;
 		}
@@ -103,7 +106,7 @@ static int bus1_recv_begin_locked(struct bus1_peer *peer, struct bus1_recv *recv
 	return entry ? 0 : -EAGAIN;
 }
 
-/* Look at the next entry, with @recv_lock held, which stays held on success. */
+/* Look at the next entry. The caller holds the recv_lock of the peer. On failure it is released. */
 static int bus1_recv_begin(struct bus1_peer *peer, struct bus1_recv *recv,
 			   struct bus1_recv_filter *filter)
 {
@@ -122,7 +125,7 @@ static int bus1_recv_begin(struct bus1_peer *peer, struct bus1_recv *recv,
 int bus1_peer_recv_begin_for(struct bus1_peer *peer, struct bus1_recv *recv,
 			     struct bus1_recv_filter *filter)
 {
-	/* Another receiver may hold this lock for any time while it copies to the user. */
+	/* Another receiver may hold the recv_lock for any time while it copies to the user. */
 	if (mutex_lock_interruptible(&peer->recv_lock))
 		return -EINTR;
 	return bus1_recv_begin(peer, recv, filter);
@@ -150,11 +153,11 @@ struct bus1_transfer bus1_recv_transfer(const struct bus1_recv *recv, size_t i)
 {
 	const struct bus1_delivery *delivery = bus1_delivery_from_entry(recv->entry);
 
-	/* No lock is needed: only a receive changes it, and this receive is the only one. */
+	/* No lock is needed: only receives change the ID, and no other receive is under way. */
 	return (struct bus1_transfer){ .id = delivery->handles[i]->object.id };
 }
 
-/* The receiver takes the handles of a message, except those whose nodes are dead. */
+/* The receiver takes the handles of a message, except those that are GONE with their nodes. */
 static void bus1_recv_take_handles(struct bus1_peer *peer, struct bus1_delivery *delivery)
 {
 	size_t i;
@@ -217,7 +220,7 @@ static int bus1_recv_end(struct bus1_recv *recv, enum bus1_recv_how how)
 {
 	struct bus1_queue_entry *entry = recv->entry, *next, *drop = NULL;
 	struct bus1_peer *peer = recv->peer;
-	/* Others leave moot entries at the front while a receiver looks at its entry. */
+	/* Other commands leave moot entries at the front while a receiver looks at its entry. */
 	bool take = how != BUS1_RECV_ABORT, moot = !take;
 	struct bus1_tx tx;
 	int r = 0;
@@ -225,7 +228,7 @@ static int bus1_recv_end(struct bus1_recv *recv, enum bus1_recv_how how)
 	mutex_lock(&peer->lock);
 	peer->receiving = NULL;
 	if (peer->disconnected) {
-		/* bus1_queue_seal() has not dropped the entry: its receiver must do so. */
+		/* bus1_queue_seal() has left the entry to this receiver, which must drop it. */
 		drop = entry;
 		r = -ESHUTDOWN;
 	} else if (!bus1_entry_is_due(entry)) {
@@ -233,7 +236,7 @@ static int bus1_recv_end(struct bus1_recv *recv, enum bus1_recv_how how)
 		r = -ESTALE;
 	} else if (take) {
 		next = bus1_recv_take(peer, entry, how);
-		/* Releasing handles can make any entry moot. */
+		/* A discard releases the handles of the message below: look at the front again. */
 		moot = how == BUS1_RECV_DISCARD || (next && !bus1_entry_is_due(next));
 		drop = entry;
 	}

@@ -43,7 +43,7 @@ static void bus1_release_commit(struct bus1_peer *peer, struct bus1_object **obj
 
 	bus1_tx_init(&tx, peer);
 
-	/* First end the IDs, so that the peer gets no notifications about its own objects. */
+	/* First end the IDs, so that the peer gets no notifications about what it releases. */
 	for (i = 0; i < n; i++) {
 		nodes |= objects[i]->is_node;
 		bus1_peer_remove(peer, objects[i]);

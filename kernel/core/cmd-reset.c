@@ -16,7 +16,7 @@ static void bus1_peer_release_objects(struct bus1_peer *peer, struct bus1_tx *tx
 	const struct bus1_map *objects = &peer->objects;
 	struct bus1_object *object;
 
-	/* First end the IDs, so that the peer gets no notifications about its own objects. */
+	/* First end the IDs, so that the peer gets no notifications about what it releases. */
 	for (object = bus1_map_first(objects); object; object = bus1_map_next(object)) {
 		if (object->state == BUS1_OBJECT_HELD)
 			object->state = BUS1_OBJECT_GONE;
@@ -54,7 +54,7 @@ int bus1_peer_disconnect(struct bus1_peer *peer)
 	LIST_HEAD(queued);
 	struct bus1_tx tx;
 
-	/* The end of a process must not fail, so this wait cannot be interrupted. */
+	/* A disconnect must not fail when a process ends, so this wait cannot be interrupted. */
 	mutex_lock(&peer->lock);
 	if (peer->disconnected) {
 		mutex_unlock(&peer->lock);
@@ -96,7 +96,7 @@ int bus1_peer_reset(struct bus1_peer *peer)
 {
 	int r;
 
-	/* Wait for the receiver: an entry that it looks at must not be dropped. */
+	/* Wait until no receive is under way: the entry that it looks at must not be dropped. */
 	if (mutex_lock_interruptible(&peer->recv_lock))
 		return -EINTR;
 	r = bus1_peer_lock(peer);

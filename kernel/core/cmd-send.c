@@ -14,9 +14,9 @@
 
 /**
  * struct bus1_send_destination - one destination while it is collected
- * @handle:	handle to send through, held by the sender. NULL in the commit when nothing has to
- *		be done with it any more.
- * @delivery:	its message; or ERR_PTR() with the reason why there is none
+ * @handle:	handle to send through, held by the sender. Set to NULL during the commit when
+ *		nothing more has to be done with the handle.
+ * @delivery:	message to the destination; or ERR_PTR() with the reason why there is none
  */
 struct bus1_send_destination {
 	struct bus1_handle *handle;
@@ -150,7 +150,10 @@ static int bus1_send_collect(struct bus1_send_state *state)
 	return r;
 }
 
-/* A send ends the sender's handle of a one-shot node, even if the node accepts another message. */
+/*
+ * End the sender's handle, if its node is one-shot. This happens also when the node is dead, or
+ * accepts the message of another sender instead.
+ */
 static void bus1_send_end_oneshot(struct bus1_peer *peer, struct bus1_send_destination *destination)
 {
 	struct bus1_object *object = &destination->handle->object;
@@ -167,7 +170,7 @@ static void bus1_send_end_oneshot(struct bus1_peer *peer, struct bus1_send_desti
 		return;
 	}
 
-	/* The user passed the handle twice, and this is the second time. */
+	/* The user passed the handle more than once, and this is not the first time. */
 	bus1_send_refuse(destination, -EHOSTUNREACH);
 	destination->handle = NULL;
 }
@@ -205,7 +208,10 @@ static void bus1_send_commit(struct bus1_send_state *state)
 		if (send->transfers[i].flags & BUS1_TRANSFER_FLAG_CREATE)
 			bus1_peer_hold(peer, &state->nodes[i]->object);
 	}
-	/* First end the IDs, so that the peer gets no notifications about its own objects. */
+	/*
+	 * First end the IDs of handles of one-shot nodes, so that the peer gets no notifications
+	 * about these handles.
+	 */
 	for (i = 0; i < send->n_destinations; i++) {
 		bus1_send_end_oneshot(peer, &state->destinations[i]);
 		cond_resched();
@@ -228,8 +234,8 @@ static void bus1_send_commit(struct bus1_send_state *state)
 	bus1_tx_commit(&tx);
 
 	/*
-	 * Only handles of one-shot nodes are left. Their IDs have ended. If such a node was dead
-	 * before, the notification about it is moot now.
+	 * Only handles of one-shot nodes are left in the destinations. Their IDs have ended. If
+	 * such a node was dead before, the notification about its handle is moot now.
 	 */
 	for (i = 0; i < send->n_destinations; i++) {
 		if (!state->destinations[i].handle)

@@ -4,9 +4,9 @@
  *
  * The lock of the peer is not held while a slice is filled, because the copy may be large and may
  * wait for memory. Until the receive is committed, only the receiver knows the slice, and the
- * message is still queued and charged. The peer is charged for the pages of a slice while it
- * exists. The commit ends the charge for the data of the message, and that for one message becomes
- * one for the slice.
+ * message is still queued and charged. The peer is charged for the pages of a slice while the slice
+ * exists. The commit ends the charge for the data of the message, and the charge for one message
+ * becomes a charge for the slice. (Peers of 2016 receive in another way, see v2016-recv.c.)
  */
 
 #include <linux/err.h>
@@ -71,7 +71,7 @@ void bus1_recv_keep_slice(struct bus1_recv *recv)
 	recv->slice = NULL;
 }
 
-/* Free a slice, and end the charge for it. */
+/* Free a slice, and end the charge for one message that it may have. */
 void bus1_peer_free_slice(struct bus1_peer *peer, struct bus1_slice *slice)
 {
 	const u64 amount[_BUS1_SUM_N_MESSAGE] = { [BUS1_RESOURCE_MESSAGES] = 1 };
@@ -86,8 +86,8 @@ void bus1_peer_free_slice(struct bus1_peer *peer, struct bus1_slice *slice)
 /**
  * bus1_peer_free_slices() - free all slices except that of a receive in progress, and their memory
  * @peer:	peer, with or without a pool
- * @end:	the peer has ended. A mapping may keep memory after the peer was freed, so the end
- *		of the receive in progress must leave none.
+ * @end:	the peer has ended. A mapping may keep memory after the peer was freed, so a receive
+ *		in progress must leave no memory when it ends.
  */
 void bus1_peer_free_slices(struct bus1_peer *peer, bool end)
 {

@@ -6,7 +6,7 @@
  * Slices with received messages (pool.h describes the pool that they are part of)
  *
  * From the end of the receive until the slice is freed, a peer is charged for one message, as it
- * was while the message was queued, and for the pages that the slice is in.
+ * was while the message was queued. It is also charged for the pages that the slice is in.
  */
 
 #include "core.h"

@@ -16,7 +16,7 @@
  * @node:	node of @handle; NULL before it is created
  * @created:	@node is created by this transfer
  * @handle:	new handle
- * @named:	ID for @handle, if the destination uses the interface of 2016
+ * @named:	ID for @handle, if the destination is a peer of 2016
  */
 struct bus1_transfer_item {
 	struct bus1_node *node;
@@ -91,7 +91,7 @@ static int bus1_transfer_collect(struct bus1_peer *from, struct bus1_peer *to,
 	return 0;
 }
 
-/* Undo the transfers up to one that has failed, and the charge for those behind it. */
+/* Undo the transfers up to the one that has failed, and the charges for those after it. */
 static void bus1_transfer_undo_all(struct bus1_peer *from, struct bus1_peer *to,
 				   struct bus1_transfer_item *items, size_t failed, size_t n)
 {

@@ -15,7 +15,7 @@ static void bus1_delivery_drop(struct bus1_delivery *delivery, struct bus1_tx *t
 	for (i = 0; i < delivery->n_handles; i++) {
 		struct bus1_handle *handle = delivery->handles[i];
 
-		/* It has an ID when a receiver has looked at the message without taking it. */
+		/* The handle has an ID if a receiver has looked at the message. */
 		if (handle->object.state == BUS1_OBJECT_NEW && handle->object.id != BUS1_INVALID)
 			bus1_peer_remove(bus1_handle_holder(handle), &handle->object);
 		bus1_handle_release(handle, tx);
@@ -24,14 +24,15 @@ static void bus1_delivery_drop(struct bus1_delivery *delivery, struct bus1_tx *t
 }
 
 /**
- * bus1_entry_drop() - drop an entry that its receiver does not get
+ * bus1_entry_drop() - drop a message that its receiver does not get, or any notification
  * @entry:	entry that is in no queue and no list
  * @tx:		transaction that gets the notifications which this causes
  *
  * Frees a message, or drops the reference of a notification to its node or handle. Freeing a
- * message releases the handles in it, which can cause notifications; these go to @tx and not out at
- * once, so that the function never calls itself, even if messages carry handles of each other's
- * nodes. The caller holds the lock of the receiver, or knows that no receiver has seen the entry.
+ * message releases the handles in it, which can cause notifications. They are added to @tx and not
+ * placed on queues here. So the function never calls itself, even if messages carry handles of each
+ * other's nodes. The caller holds the lock of the receiver, or knows that no receiver has seen the
+ * entry.
  */
 void bus1_entry_drop(struct bus1_queue_entry *entry, struct bus1_tx *tx)
 {

@@ -5,10 +5,11 @@
 /*
  * Committing transactions and dropping entries
  *
- * tx.h puts the entries of a transaction on their queues. It does not know messages, nodes and
- * handles. This file does. It drops an entry when its receiver is disconnected, or shall not see
- * the entry any more. Dropping a message releases the handles that it carries. When one of them was
- * the last handle of its node, a new notification goes to the owner of that node:
+ * The functions of tx.h put the entries of a transaction on their queues. They do not deal with
+ * messages, nodes and handles; the functions of this file do. They drop an entry when its receiver
+ * is disconnected, or shall not see the entry any more. Dropping a message releases the handles
+ * that it carries. When one of them was the last handle of its node, a new notification goes to the
+ * owner of this node:
  *
  *	transaction ---> bus1_tx_place() ---> queues
  *	     ^                  |
@@ -36,8 +37,8 @@ static inline void bus1_tx_add_delivery(struct bus1_tx *tx, struct bus1_delivery
  * bus1_tx_commit() - commit a transaction
  * @tx:		transaction; empty afterwards
  *
- * Cannot fail. Entries for disconnected peers are dropped. The notifications that this causes are
- * also committed before this returns.
+ * Cannot fail. Entries for disconnected peers are dropped. The notifications that dropping them
+ * causes are also committed before this function returns.
  */
 static inline void bus1_tx_commit(struct bus1_tx *tx)
 {

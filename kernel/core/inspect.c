@@ -61,7 +61,7 @@ bool bus1_inspect_account(struct bus1_accounts *accounts, u64 key, u64 outer,
  * @ret_info:	set to its data
  *
  * No lock is taken, because a command may hold the lock of the peer for long. So the numbers can
- * show different moments, and checkers of data races look away.
+ * show different moments, and KCSAN is told not to report the races of this function.
  */
 __no_kcsan void bus1_inspect_peer_now(struct bus1_peer *peer, struct bus1_peer_info *ret_info)
 {
@@ -119,7 +119,7 @@ static bool bus1_inspect_object_locked(struct bus1_peer *peer, u64 first,
 	*ret_info = (struct bus1_object_info){
 		.id = object->id,
 		.is_node = object->is_node,
-		/* cannot change: the node has a handle, or its owner is locked */
+		/* This ID cannot change: the node has a handle, or its owner is locked. */
 		.node = node->object.id,
 		.owner = node->owner->number,
 		.oneshot = node->oneshot,

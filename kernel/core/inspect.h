@@ -5,10 +5,10 @@
 /*
  * Looking at a core from outside
  *
- * These functions walk over all accounts, all peers, and the objects of a peer. They show why a
- * program hangs or a quota is used up. Each step finds the next element by its number, copies its
- * data and releases every lock. So no operation waits for a walk, and a walk may miss concurrent
- * changes.
+ * These functions walk over all accounts, all peers, and the objects of a peer. They help to find
+ * out why a program hangs or a limit is used up. Each step finds the next element by its key,
+ * number or ID, copies its data and releases every lock. So an operation waits for one step at
+ * most, and a walk may miss concurrent changes.
  */
 
 #include "core.h"
@@ -20,10 +20,10 @@
  * @depth:	number of elements of @path
  * @path:	keys of the accounts that it is inside of, from the outermost one inwards, and of
  *		itself
- * @n_shares:	number of foreign users with messages in flight on the account
+ * @n_shares:	number of foreign users with messages in flight on the account (charge.h)
  * @used:	amount in use of each resource
  * @max:	limit of each resource
- * @memory:	bytes that count on the limit of BUS1_RESOURCE_BYTES
+ * @memory:	bytes that count towards the limit of BUS1_RESOURCE_BYTES
  * @n_copies:	handles that another user than the owner of their node has passed on
  * @max_copies:	limit of @n_copies
  */
@@ -48,10 +48,10 @@ struct bus1_account_info {
  * @n_nodes:		number of nodes that it owns; 0 for a peer of 2016
  * @n_handles:		number of handles that it holds; 0 for a peer of 2016
  * @used:		amount in use of each resource
- * @n_pending:		bytes of memory that its commands hold while they are under way
+ * @n_pending:		bytes of memory that its commands under way are charged for
  * @n_queued:		number of entries in its queue, including staged ones
  * @clock:		clock of its queue
- * @readable:		the first entry of its queue can be received
+ * @readable:		its queue has a final entry (queue.h)
  */
 struct bus1_peer_info {
 	u64 number;
@@ -70,10 +70,10 @@ struct bus1_peer_info {
  * struct bus1_object_info - data of a node or handle
  * @id:		its ID
  * @is_node:	it is a node, else a handle
- * @node:	ID of the node, in the map of its owner
+ * @node:	ID by which its owner names the node
  * @owner:	number of the peer that owns the node
  * @oneshot:	the node accepts one message
- * @dead:	the node has no handles and never gets any
+ * @dead:	the node has ended (node.h)
  */
 struct bus1_object_info {
 	u64 id;

@@ -5,9 +5,9 @@
 /*
  * Invariants
  *
- * An invariant holds whatever the peers do. The models of test/model prove the invariants of the
- * protocol. Builds with BUS1_DEBUG, and kernels with checkers of their own, check those of the
- * code. The names are those of test/model/README.md.
+ * An invariant holds whatever the peers do. bus1_invariant() checks invariants in builds with
+ * BUS1_DEBUG, and in those for kernels with KASAN, KCSAN or PROVE_LOCKING. The names are those of
+ * test/model/README.md, which also lists the invariants that models check.
  */
 
 #include <linux/bug.h>
@@ -20,7 +20,7 @@
 #ifdef BUS1_DEBUG
 #define bus1_invariant(name, holds) WARN(!(holds), "bus1: not " name ": " #holds "\n")
 #else
-/* Compiled, so that it stays true to the code, but not evaluated. */
+/* The condition is compiled, so that it stays correct when the code changes, but not evaluated. */
 #define bus1_invariant(name, holds) ((void)sizeof(!(holds)))
 #endif
 

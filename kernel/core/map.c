@@ -14,8 +14,7 @@ void bus1_map_init(struct bus1_map *map)
 	map->last_id = 0;
 }
 
-/* Give an object the next ID. It has none yet. The new ID is the greatest, so there is no search.
- */
+/* Give the next ID to an object without an ID. This ID is the greatest, so there is no search. */
 void bus1_map_add(struct bus1_map *map, struct bus1_object *object)
 {
 	struct rb_node **slot = map->last ? &map->last->rb_right : &map->tree.rb_node;

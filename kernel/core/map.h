@@ -5,10 +5,10 @@
 /*
  * Maps from IDs to objects
  *
- * IDs are given out in ascending order and never again. So the objects of a peer that are left
- * after a while can have IDs that are far apart. The map is a tree whose links are part of the
- * objects: it needs no memory of its own, no matter which objects are left, and adding an object
- * cannot fail.
+ * IDs are given out in ascending order, and none is given out twice. So the objects of a peer that
+ * are left after a while can have IDs that are far apart. The map is a tree whose links are part of
+ * the objects: it needs no memory of its own, no matter which objects are left, and adding an
+ * object cannot fail. (Peers of 2016 have maps of another kind, see v2016-peer.h.)
  *
  * The caller serialises everything here.
  */
@@ -17,7 +17,7 @@
 #include <linux/types.h>
 
 enum bus1_object_state {
-	BUS1_OBJECT_NEW,    /* node: about to be created; handle: in flight */
+	BUS1_OBJECT_NEW,    /* about to be created; or a handle in flight */
 	BUS1_OBJECT_HELD,   /* the ID names it */
 	BUS1_OBJECT_MARKED, /* like HELD, while a release command collects its arguments */
 	BUS1_OBJECT_GONE,   /* the ID has ended, or the user will never see it */
@@ -26,7 +26,7 @@ enum bus1_object_state {
 /**
  * struct bus1_object - a node or a handle, which an ID can name
  * @rb:		link in the map while it is there
- * @id:		ID; BUS1_INVALID while it has none
+ * @id:		ID, also after it has ended; BUS1_INVALID before the object gets one
  * @state:	see above
  * @is_node:	it is part of a struct bus1_node, else of a struct bus1_handle
  *
@@ -77,13 +77,13 @@ void bus1_map_add(struct bus1_map *map, struct bus1_object *object);
 void bus1_map_remove(struct bus1_map *map, struct bus1_object *object);
 struct bus1_object *bus1_map_from(const struct bus1_map *map, u64 first);
 
-/* The first object; or NULL. */
+/* The object with the least ID; or NULL. */
 static inline struct bus1_object *bus1_map_first(const struct bus1_map *map)
 {
 	return bus1_object_from_rb(rb_first(&map->tree));
 }
 
-/* The object behind another one; or NULL. */
+/* The object with the next greater ID; or NULL. */
 static inline struct bus1_object *bus1_map_next(const struct bus1_object *object)
 {
 	return bus1_object_from_rb(rb_next(&object->rb));

@@ -234,7 +234,8 @@ struct bus1_delivery *bus1_delivery_new(struct bus1_peer *sender, struct bus1_no
  * @delivery:	message, which may be uncharged already
  * @keep:	the receiver stays charged for one message, and the caller must end that charge
  *
- * The sender's share is free again. Each handle stays charged while it exists.
+ * What the message took from the sender's share is free again. Each handle stays charged while it
+ * exists.
  *
  * Return: whether the receiver is charged for one message now because of @keep.
  */
@@ -275,8 +276,8 @@ void bus1_delivery_free(struct bus1_delivery *delivery)
  * bus1_delivery_link() - link the handles of a message to their nodes
  * @delivery:	message that is about to be committed
  *
- * A handle whose node is dead is not received, but the message is. The sender hears that the node
- * has gone by the notification for its own handle.
+ * A handle whose node is dead is not received, but the message is. The sender gets a notification
+ * for its own handle of this node, unless the sender's handle ends before.
  */
 void bus1_delivery_link(struct bus1_delivery *delivery)
 {

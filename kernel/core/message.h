@@ -12,8 +12,9 @@
  *
  *	[delivery | payload, files, data]  <--- delivery, delivery ...	(the other recipients)
  *
- * The allocator rounds sizes up to powers of two. So data of 4 KiB, together with what is before
- * it, would take 8 KiB. The data gets an allocation of its own if that saves BUS1_APART_MIN bytes.
+ * The allocator rounds most sizes up to powers of two. So data of 4 KiB, together with what is
+ * before it, would take 8 KiB. The data gets an allocation of its own if that saves at least
+ * BUS1_APART_MIN bytes.
  */
 
 #include <linux/container_of.h>
@@ -48,16 +49,17 @@ static inline size_t bus1_payload_allocated(size_t head, size_t n_data)
 
 /**
  * struct bus1_delivery - a message to one node
- * @entry:	link in the owner's queue
+ * @entry:	entry in the receiver's queue
  * @node:	destination; referenced. NULL for the seed of a peer of 2016.
  * @payload:	the part that all recipients share; referenced
  * @share:	the sender's share of the receiver's account; NULL when they have the same account
  * @n_handles:	number of @handles
  * @n_copies:	number of those that count as BUS1_SUM_COPIES
- * @charged:	the receiver is charged
- * @handles:	handles of the receiver, in flight. The delivery owns them until it is received.
+ * @charged:	the receiver is charged for the message
+ * @handles:	handles of the receiver, in flight. The delivery owns them until it is received. An
+ *		entry is NULL when the receiver has taken the handle.
  *
- * A multicast makes many deliveries, so the structure is small (104 bytes).
+ * A multicast makes many deliveries, so the structure is small (104 bytes on 64-bit kernels).
  */
 struct bus1_delivery {
 	struct bus1_queue_entry entry;

@@ -51,8 +51,9 @@ struct bus1_queue_entry *bus1_recv_skip_moot(struct bus1_peer *peer, struct bus1
  * bus1_recv_settle() - drop moot entries, so that a readable queue has something to receive
  * @peer:	peer
  *
- * Every operation that can make the front of its peer's own queue moot ends with this. It must
- * commit its transaction before, because that may queue an entry that is moot from the start.
+ * Every operation of a peer of 2026 that can make the front of the peer's own queue moot ends with
+ * this, except a disconnect. The operation must commit its transaction before, because the commit
+ * may queue an entry that is moot from the start.
  */
 void bus1_recv_settle(struct bus1_peer *peer)
 {
@@ -60,7 +61,7 @@ void bus1_recv_settle(struct bus1_peer *peer)
 
 	lockdep_assert_held(&peer->lock);
 
-	/* A receiver is looking at the front. It calls this when it is done. */
+	/* A receiver is looking at an entry. bus1_recv_end() then drops what is moot. */
 	if (peer->receiving)
 		return;
 

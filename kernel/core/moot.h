@@ -9,19 +9,23 @@
  * the receiver
  *
  *	released the node that the message was sent to, or that the notification is about,
- *	released the handle that the notification is about, or sent through it and it was one-shot,
+ *	released the handle that the notification is about, or sent through this handle to a
+ *	one-shot node,
  *	or was reset.
  *
  * A notification about a handle is also moot while the message with this handle is still further
- * back in the queue. The receiver does not know the handle yet. In that message it gets
- * BUS1_INVALID instead of the handle.
+ * back in the queue, because the receiver does not know the handle yet. If the notification is
+ * dropped, the receiver gets BUS1_INVALID in the message instead of the handle.
  *
- * An entry can become moot anywhere in the queue. It is dropped when it reaches the front: every
- * operation that can make the front moot ends with bus1_recv_settle(). So a readable queue has
- * something to receive, with one exception. A transaction can be under way while the receiver
- * releases the node or handle. Its entry can become final afterwards, and is moot from the start,
- * because its sender does not have the lock of the receiver. Such an entry stays at the front until
- * the receiver looks at it.
+ * An entry can become moot anywhere in the queue. It is dropped when it reaches the front, see
+ * bus1_recv_settle(). While a receive is under way, moot entries stay at the front until it ends.
+ * At other times a readable queue has something to receive, with one exception. A transaction can
+ * be under way while the receiver releases the node or handle that the entry of this transaction is
+ * about, or is reset. The entry can become final afterwards, and is moot from the start, because
+ * the sender does not have the lock of the receiver. Such an entry can stay at the front until the
+ * next receive.
+ *
+ * All this is about peers of 2026. For those of 2016 see v2016-queue.c.
  */
 
 #include "message.h"
@@ -46,7 +50,7 @@ static inline struct bus1_object *bus1_entry_object(struct bus1_queue_entry *ent
 	return NULL;
 }
 
-/* Whether the receiver shall still see an entry. If not, the entry is moot. */
+/* Whether a receiver of 2026 shall still see an entry. If not, the entry is moot. */
 static inline bool bus1_entry_is_due(struct bus1_queue_entry *entry)
 {
 	return entry->timestamp > entry->peer->flushed &&

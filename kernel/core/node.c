@@ -74,7 +74,7 @@ void bus1_node_unref(struct bus1_node *node)
 	}
 }
 
-/* Drop a reference of the owner. The last one ends the charge of the owner. */
+/* Drop a reference of the owner. Dropping the last one ends the charge of the owner. */
 void bus1_node_disown(struct bus1_node *node)
 {
 	if (refcount_dec_and_test(&node->owned)) {
@@ -84,8 +84,8 @@ void bus1_node_disown(struct bus1_node *node)
 }
 
 /*
- * Kill a node that has no handles any more, and take a reference for the notification. The caller
- * queues it. The owner did not release the node, so its map still has a reference too.
+ * Kill a node that has no handles, and take a reference for the notification, which the caller
+ * queues. The owner did not release the node, so the map of the owner still has a reference too.
  */
 static void bus1_node_die(struct bus1_node *node)
 {
@@ -140,8 +140,8 @@ void bus1_node_release(struct bus1_node *node, struct bus1_tx *tx)
 /**
  * bus1_node_consume() - accept the one message of a one-shot node
  * @node:	one-shot node
- * @handle:	handle that the message is sent through; it is unlinked, so its holder gets no
- *		notification. If NULL, all holders get one.
+ * @handle:	handle that the message is sent through. It is unlinked, so that
+ *		bus1_node_release() does not notify its holder. If NULL, all holders are notified.
  *
  * When the message is accepted, the caller must call bus1_node_release() in the same transaction,
  * to notify the holders of the other handles.
@@ -250,8 +250,8 @@ bool bus1_handle_link(struct bus1_handle *handle)
 /*
  * Notify the owner of a persistent node that its last handle has gone. The owner is charged for the
  * handle from now on. Otherwise the holder would be charged until the owner receives the
- * notification. Other peers cannot cause more such charges: only the owner can now make a new
- * handle of the node.
+ * notification. Other peers cannot cause more such charges for this node: only the owner can now
+ * make a new handle of it.
  */
 static void bus1_handle_retire(struct bus1_handle *handle, struct bus1_tx *tx)
 {
@@ -268,7 +268,7 @@ static void bus1_handle_retire(struct bus1_handle *handle, struct bus1_tx *tx)
 	bus1_tx_add(tx, &handle->release);
 }
 
-/* Whether a persistent node is still alive and without handles since @handle, its last, went. */
+/* Whether a persistent node is alive, and has had no handles since @handle, its last one, went. */
 bool bus1_node_is_idle(struct bus1_handle *handle)
 {
 	struct bus1_node *node = handle->node;
@@ -295,7 +295,7 @@ void bus1_node_end_idle(struct bus1_handle *handle)
 /**
  * bus1_handle_release() - unlink a handle from its node
  * @handle:	handle, which may be unlinked already
- * @tx:		transaction; gets a notification when this was the last handle
+ * @tx:		transaction; gets a notification if this was the last handle of a living node
  */
 void bus1_handle_release(struct bus1_handle *handle, struct bus1_tx *tx)
 {

@@ -6,22 +6,24 @@
  * Nodes and handles
  *
  * One peer owns a node, and receives on it. One peer holds a handle, and sends through it; the
- * handle refers to one node for all its life. A handle is *held* when it is in the ID map of its
- * holder, and *in flight* while it is part of a message that the holder has not received. Every
- * transfer makes a new handle.
+ * handle refers to one node for all its life. A handle is *held* while an ID of its holder names
+ * it, and *in flight* while it is part of a message that the holder has not received. Passing on a
+ * handle, in a message or by a transfer, makes a new handle for each receiver.
  *
  *	owner <--- node <--- handle ---> holder	references
  *		   node ---> handle		list of handles, so that their holders can be told
  *
- * A node dies once, when the first of these happens: its owner releases it; its last handle goes
- * (unless the node is persistent); or it accepts a message (if it is one-shot). The operation that
- * kills the node unlinks the handles that are left, and adds their notifications to its
- * transaction. A dead node never gets handles again.
+ * A node dies once, when the first of these happens: its owner releases it; it accepts a message
+ * (if it is one-shot); or (unless it is persistent) its last handle goes, or the send that made it
+ * ends without a handle to it. The operation that kills the node unlinks the handles that are left.
+ * It adds a notification for each of them to its transaction, unless it releases the handle as
+ * well. No handle is linked to a dead node any more.
  *
- * A handle refers to its dead node until its holder has received the notification. The holder is
- * charged for the handle, and so for the memory of the node. The charge of the owner ends when the
- * node has no ID any more and no notification in the owner's queue. If it lasted longer, other
- * peers could keep the owner from making new nodes.
+ * A handle still refers to its node when the node is dead. The handle usually ends when its holder
+ * receives the notification or releases the handle. Until then the holder is charged for the
+ * handle, and so for the memory of the node. The charge of the owner ends when the node has no ID
+ * any more and no notification in the owner's queue. If this charge lasted as long as the handles,
+ * other peers could keep the owner from making new nodes.
  */
 
 #include <linux/compiler.h>
@@ -38,22 +40,24 @@ struct bus1_tx;
 /**
  * struct bus1_node - receiving end
  * @refs:	reference count
- * @owned:	references of the owner: one of its map and one of @release. Together they count as
- *		one of @refs, and are charged as one object.
- * @object:	its entry in the map of its owner
+ * @owned:	number of references of the owner: one for the ID of the node, and one while
+ *		@release is in a transaction or queued. Together they count as one of @refs, and are
+ *		charged as one object.
+ * @object:	ID and state; in the map of @owner, unless that is a peer of 2016
  * @owner:	peer that receives; referenced
  * @oneshot:	the node accepts one message
- * @persistent:	the node stays when its last handle goes, and notifies its owner each time. The
- *		entry is in the handle, because several can be queued. Only nodes of 2016 are so.
- * @cut:	nothing in the queue of the owner up to this timestamp concerns the node, except
- *		what is not due. Protected by the lock of the owner.
- * @lock:	protects the following
- * @dead:	the node has no handles and gets none. It never changes back, so it may be read
+ * @persistent:	the node stays alive when its last handle goes, and each time a notification is
+ *		queued for the owner. This notification is part of the handle, because several of
+ *		them can be queued. All nodes of peers of 2016 are persistent, and no others.
+ * @cut:	no entry in the queue of the owner up to this timestamp concerns the node, except
+ *		moot entries. Protected by the lock of the owner.
+ * @lock:	protects @dead, @handles and @idle
+ * @dead:	no handles are added to @handles any more. It never changes back, so it may be read
  *		without the lock.
- * @handles:	handles in flight and held
- * @idle:	persistent node without handles: its last handle, until the owner has received the
- *		notification; else NULL
- * @release:	notification for the owner; while queued it has one of @owned
+ * @handles:	linked handles, in flight or held
+ * @idle:	living persistent node without handles: its last handle, until the notification in
+ *		this handle is received or dropped; else NULL. Not used once the node is dead.
+ * @release:	notification for the owner that the node has died
  */
 struct bus1_node {
 	refcount_t refs;
@@ -74,18 +78,19 @@ struct bus1_node {
 
 /**
  * struct bus1_handle - sending end
- * @object:	its entry in the map of its holder. The map has a reference to the handle; in
- *		flight, the message has it.
+ * @object:	ID and state; in the map of the holder while it has an ID, unless the holder is a
+ *		peer of 2016. The ID has a reference to a held handle; the message has the reference
+ *		to a handle in flight.
  * @refs:	reference count
  * @linked:	it is in the node's list of handles; protected by the lock of the node
- * @copied:	it is charged as BUS1_SUM_COPIES
+ * @copied:	it also counts as BUS1_SUM_COPIES
  * @node:	receiving end; referenced
  * @release:	notification for the holder; or, if this was the last handle of a persistent node,
- *		for the owner of the node. While queued it has a reference to the handle. There is
- *		none before the handle is unlinked, so until then its link is the one in the node's
- *		list. Its receiver is the peer that is charged for the handle; referenced.
+ *		for the owner of the node. While queued it has a reference to the handle. It is used
+ *		only after the handle was unlinked, so until then @release.link is the link in the
+ *		node's list. @release.peer is the peer that is charged for the handle; referenced.
  *
- * Users can have a million handles, so the structure is small (128 bytes).
+ * A user can have a million handles, so the structure is small: 128 bytes in a 64-bit kernel.
  */
 struct bus1_handle {
 	struct bus1_object object;
@@ -96,7 +101,7 @@ struct bus1_handle {
 	struct bus1_queue_entry release;
 };
 
-/* The peer that a handle belongs to. */
+/* The holder of a handle; in a NODE_IDLE, the owner of the node. */
 static inline struct bus1_peer *bus1_handle_holder(const struct bus1_handle *handle)
 {
 	return handle->release.peer;
@@ -112,7 +117,7 @@ static inline struct bus1_handle *bus1_handle_from_object(struct bus1_object *ob
 	return object && !object->is_node ? container_of(object, struct bus1_handle, object) : NULL;
 }
 
-/* The handle that an ID names, or NULL. */
+/* The handle that the peer holds under an ID, or NULL. */
 static inline struct bus1_handle *bus1_peer_find_handle(struct bus1_peer *peer, u64 id)
 {
 	return bus1_handle_from_object(bus1_peer_find(peer, id));
@@ -136,19 +141,19 @@ static inline struct bus1_node *bus1_node_ref(struct bus1_node *node)
 	return node;
 }
 
-/* Whether a handle that a peer passes on counts as BUS1_SUM_COPIES. */
+/* Whether a handle to a node counts as BUS1_SUM_COPIES when a peer passes it on. */
 static inline bool bus1_node_is_foreign(const struct bus1_node *node, const struct bus1_peer *peer)
 {
 	return node->owner->usage.account != peer->usage.account;
 }
 
-/* Once this is true, it stays true. */
+/* A dead node stays dead. */
 static inline bool bus1_node_is_dead(const struct bus1_node *node)
 {
 	return READ_ONCE(node->dead);
 }
 
-/* Check the transfers that a user passed. Return: -EINVAL. */
+/* Check the flags and IDs of transfers that a user passed. Return: 0; -EINVAL. */
 static inline int bus1_transfers_check(const struct bus1_transfer *transfers, size_t n)
 {
 	size_t i;

@@ -10,7 +10,7 @@
 #include "peer.h"
 #include "pool.h"
 
-/* Add a peer to the table. Its number is the greatest, so its place is the rightmost one. */
+/* Add a peer to the table. It gets the greatest number so far, so it becomes the rightmost one. */
 static void bus1_peer_register(struct bus1_accounts *accounts, struct bus1_peer *peer)
 {
 	struct rb_node **slot, *parent = NULL;
@@ -111,7 +111,9 @@ static struct bus1_peer *bus1_peer_find_number(struct bus1_accounts *accounts, u
 /**
  * bus1_peer_next() - find the next peer of a table
  * @accounts:	table
- * @number:	least number
+ * @number:	least number that the peer may have
+ *
+ * Peers that are about to be freed are skipped.
  *
  * Return: the peer with a reference for the caller; NULL when there are no more.
  */
@@ -159,9 +161,9 @@ unsigned int bus1_peer_poll(struct bus1_peer *peer)
 }
 
 /*
- * Lock two peers, which may be the same one. Every caller locks them in the order of addresses.
- * Return, not locked: -EINTR when the task is killed while it waits; -ESHUTDOWN when one of the
- * peers was disconnected.
+ * Lock two peers, which may be the same one. They are locked in the order of their addresses, so
+ * that two threads cannot wait for each other. Returns 0. On failure no peer is locked: -EINTR when
+ * the task is killed while it waits; -ESHUTDOWN when one of the peers was disconnected.
  */
 int bus1_peer_lock_two(struct bus1_peer *a, struct bus1_peer *b)
 {
@@ -187,7 +189,7 @@ void bus1_peer_unlock_two(struct bus1_peer *a, struct bus1_peer *b)
 		mutex_unlock(&b->lock);
 }
 
-/* The object that an ID names, or NULL. */
+/* The object with an ID if its state is HELD; else NULL. */
 struct bus1_object *bus1_peer_find(struct bus1_peer *peer, u64 id)
 {
 	struct bus1_object *object;
@@ -212,7 +214,7 @@ void bus1_peer_add(struct bus1_peer *peer, struct bus1_object *object)
 	bus1_map_add(&peer->objects, object);
 }
 
-/* The counter of objects of this kind. */
+/* The counter of the objects of the same kind as @object. */
 static u64 *bus1_peer_counter(struct bus1_peer *peer, const struct bus1_object *object)
 {
 	return object->is_node ? &peer->n_nodes : &peer->n_handles;
@@ -230,7 +232,8 @@ void bus1_peer_hold(struct bus1_peer *peer, struct bus1_object *object)
 /**
  * bus1_peer_remove() - end an ID
  * @peer:	peer
- * @object:	object with an ID. When it was held, the caller takes over the map's reference.
+ * @object:	object with an ID. Unless its state is NEW, the caller takes over the map's
+ *		reference.
  */
 void bus1_peer_remove(struct bus1_peer *peer, struct bus1_object *object)
 {

@@ -46,13 +46,13 @@ static void bus1_pool_insert_free(struct bus1_pool *pool, struct bus1_slice *blo
 	bus1_block_insert(&pool->free, block, bus1_block_is_smaller);
 }
 
-/* From now on bus1_slice_find() finds a slice. */
+/* From now on bus1_slice_find() and bus1_slice_first() can find the slice. */
 void bus1_slice_show(struct bus1_pool *pool, struct bus1_slice *slice)
 {
 	bus1_block_insert(&pool->slices, slice, bus1_block_is_before);
 }
 
-/* The smallest free block of at least this size. */
+/* The smallest free block of at least this size, or NULL. */
 static struct bus1_slice *bus1_pool_find_free(struct bus1_pool *pool, u64 size)
 {
 	struct rb_node *rb = pool->free.rb_node;
@@ -103,7 +103,7 @@ struct bus1_pool *bus1_pool_new(const struct bus1_pool_memory *memory, void *dat
 	return pool;
 }
 
-/* Free a pool, or NULL. All its slices must have been freed, and it must have ended. */
+/* Free a pool, or NULL. It has no slices any more, and bus1_pool_trim() has ended it. */
 void bus1_pool_free(struct bus1_pool *pool)
 {
 	struct bus1_slice *block;
@@ -126,7 +126,7 @@ static void bus1_pool_charge(struct bus1_pool *pool, u64 n)
 	pool->charged += n;
 }
 
-/* Free the memory of pages that are not occupied. */
+/* Free the memory of pages that are not occupied, and end the charge for them. */
 static void bus1_pool_discard(struct bus1_pool *pool, u64 start, u64 end)
 {
 	const u64 amount[_BUS1_SUM_N_MESSAGE] = { [BUS1_RESOURCE_BYTES] = end - start };
@@ -139,8 +139,8 @@ static void bus1_pool_discard(struct bus1_pool *pool, u64 start, u64 end)
 }
 
 /*
- * The most bytes to keep. A peer is charged for kept pages, so they must not be a large part of
- * what it may have.
+ * The most bytes of kept pages. The peer is charged for these pages, so they must not be a large
+ * part of what the peer may have.
  */
 static u64 bus1_pool_max_kept(const struct bus1_pool *pool)
 {
@@ -153,8 +153,8 @@ static u64 bus1_pool_max_kept(const struct bus1_pool *pool)
 }
 
 /*
- * Pages become occupied. They are the first ones of a free block, so those that were kept are the
- * first kept ones.
+ * Pages become occupied. They are the first whole pages of a free block. So if kept pages are among
+ * them, these are the first of the kept pages, and the peer is charged for them already.
  */
 static void bus1_pool_occupy(struct bus1_pool *pool, u64 start, u64 end)
 {
@@ -167,7 +167,10 @@ static void bus1_pool_occupy(struct bus1_pool *pool, u64 start, u64 end)
 	bus1_pool_charge(pool, end - start - n_kept);
 }
 
-/* Pages are not occupied any more. Keep them and free others, or the other way round. */
+/*
+ * Pages are not occupied any more. If they adjoin the kept pages, keep them, too. Otherwise free
+ * the pages that were kept, and keep the new ones instead. Free kept pages that are too many.
+ */
 static void bus1_pool_vacate(struct bus1_pool *pool, u64 start, u64 end)
 {
 	u64 max = bus1_pool_max_kept(pool);
@@ -182,7 +185,7 @@ static void bus1_pool_vacate(struct bus1_pool *pool, u64 start, u64 end)
 		pool->kept_end = end;
 	}
 
-	/* A slice is put at the start of a free block. */
+	/* A new slice is put at the start of a free block, so free the pages at the end. */
 	if (pool->kept_end - pool->kept > max) {
 		bus1_pool_discard(pool, pool->kept + max, pool->kept_end);
 		pool->kept_end = pool->kept + max;
@@ -206,8 +209,8 @@ void bus1_pool_trim(struct bus1_pool *pool, bool forever)
  * @pool:	pool
  * @size:	least size in bytes
  *
- * The content of the slice is undefined. Nobody finds it before bus1_slice_show(). The peer is
- * charged for its pages, but not for a message.
+ * The content of the slice is undefined. bus1_slice_find() does not find it before
+ * bus1_slice_show(). The peer is charged for the pages that the slice is in, but not for a message.
  *
  * Return: the slice; ERR_PTR(-ENOMEM).
  */
@@ -246,7 +249,7 @@ struct bus1_slice *bus1_slice_new(struct bus1_pool *pool, u64 size)
 	return slice;
 }
 
-/* Merge two neighbours, which are both free. The second one is in no tree any more. */
+/* Merge a block with the next one. Both are free, and in no tree. */
 static void bus1_pool_merge(struct bus1_slice *block, struct bus1_slice *next)
 {
 	block->size += next->size;
@@ -254,7 +257,7 @@ static void bus1_pool_merge(struct bus1_slice *block, struct bus1_slice *next)
 	kfree(next);
 }
 
-/* Free a slice, or NULL, and end the charge for pages that only this slice occupied. */
+/* Free a slice, or NULL. Pages that only this slice occupied are kept, or freed and not charged. */
 void bus1_slice_free(struct bus1_pool *pool, struct bus1_slice *block)
 {
 	struct bus1_slice *other;
@@ -291,12 +294,12 @@ void bus1_slice_free(struct bus1_pool *pool, struct bus1_slice *block)
 	end = min_t(u64, end, PAGE_ALIGN_DOWN(block->offset + block->size));
 	if (start < end)
 		bus1_pool_vacate(pool, start, end);
-	/* A receive that fails leaves no charge. */
+	/* The receive for this slice has failed, and must leave no charge. So keep no pages. */
 	if (!shown)
 		bus1_pool_trim(pool, false);
 }
 
-/* The slice that was shown and starts at an offset, or NULL. */
+/* The slice that starts at an offset, if it was shown; else NULL. */
 struct bus1_slice *bus1_slice_find(struct bus1_pool *pool, u64 offset)
 {
 	struct rb_node *rb = pool->slices.rb_node;
@@ -311,7 +314,7 @@ struct bus1_slice *bus1_slice_find(struct bus1_pool *pool, u64 offset)
 	return NULL;
 }
 
-/* The first slice that was shown, or NULL when there is none. */
+/* The shown slice with the lowest offset, or NULL when there is none. */
 struct bus1_slice *bus1_slice_first(struct bus1_pool *pool)
 {
 	struct rb_node *rb = rb_first(&pool->slices);

@@ -5,26 +5,29 @@
 /*
  * Pools
  *
- * A pool is memory that a peer maps and receives messages into. Each message gets a slice of it.
- * This file allocates slices. The front end provides the memory (struct bus1_pool_memory).
+ * A pool is memory that the program of a peer maps, and that messages are received into. The data
+ * of each such message gets a slice of the pool. The functions here allocate slices. The front end
+ * provides the memory (struct bus1_pool_memory).
  *
  * A pool is a row of blocks without gaps. Each block is either a slice or free. The last block is
  * always free, and reaches to the end of the pool:
  *
  *	| slice | free | slice | slice | free .......... |
  *
- * A new slice takes the smallest free block that it fits into. So the last block is used only when
- * no other block is large enough. bus1_slice_find() finds only slices that were passed to
- * bus1_slice_show().
+ * A new slice takes the start of the smallest free block that it fits into. So the last block is
+ * used only when no other block is large enough. bus1_slice_find() finds only slices that were
+ * passed to bus1_slice_show().
  *
  * Memory has pages, and a page that a slice is in is *occupied*. When a page is not occupied any
- * more, its memory is freed. Only the pages that became free last are *kept*, because the next
- * slice is likely to be put there: one small range of pages, which is part of a free block. No
- * other page has memory, and the peer is charged for each that has. This charge exceeds limits
- * rather than fail: otherwise a peer whose queue is full could not receive. A receive replaces the
- * charge for a message, so the peer is charged for at most about twice as much as it may be.
+ * more, its memory is freed, unless the page is *kept*. The kept pages are one small range of pages
+ * in a free block that were occupied recently: the next slice is likely to be put there. Only
+ * occupied and kept pages can have memory, and the peer is charged for each of them. This charge
+ * may exceed limits: otherwise a peer whose queue is full could not receive. When the message is
+ * taken out of the queue, this charge replaces the charge for its data. So a peer is charged for at
+ * most about twice as much as it may be.
  *
- * The lock of the peer protects everything here. The offset and size of a slice never change.
+ * The lock of the peer protects everything here. The offset and size of a slice never change, so
+ * the receiver that fills the slice can read them without the lock.
  */
 
 #include <linux/list.h>
@@ -33,7 +36,7 @@
 
 struct bus1_slice;
 
-/* The end of the last block, in bytes. A peer can never be charged for as much. */
+/* The end of the last block, in bytes: much more than BUS1_DEFAULT_MAX_BYTES. */
 #define BUS1_POOL_SIZE (1ULL << 40)
 
 /* the most bytes of kept pages */
@@ -44,10 +47,10 @@ struct bus1_slice;
  * @memory:	memory, provided by the front end
  * @data:	passed to @memory
  * @usage:	usage of the peer, which is charged
- * @charged:	bytes that it is charged for pages with memory
+ * @charged:	bytes that the peer is charged for occupied and kept pages
  * @kept:	offset of the kept pages
  * @kept_end:	end of the kept pages; equal to @kept when there are none
- * @ended:	no pages are kept any more
+ * @ended:	no pages are to be kept any more
  * @blocks:	all blocks, by offset
  * @slices:	slices that have been shown, by offset
  * @free:	free blocks, by size
@@ -66,13 +69,13 @@ struct bus1_pool {
 };
 
 /**
- * struct bus1_slice - a block of a pool, a slice or free
+ * struct bus1_slice - a block of a pool, which is a slice or free
  * @link:	link in the pool's list
  * @rb:		link in the tree of shown slices or in that of free blocks; empty when in neither
  * @offset:	offset in the pool in bytes, a multiple of 8
  * @size:	size in bytes, a multiple of 8
- * @used:	it is a slice, else it is free
- * @charged:	slice: the peer is charged for one message because of it
+ * @used:	the block is a slice; else it is free
+ * @charged:	for a slice: the peer is charged for one message because of the slice
  */
 struct bus1_slice {
 	struct list_head link;

@@ -9,7 +9,7 @@
 #include "invariant.h"
 #include "queue.h"
 
-/* number of entries to remove before other threads get the lock */
+/* number of entries to remove or make final before other threads get the lock */
 #define BUS1_QUEUE_BATCH 64
 
 static struct bus1_queue_entry *bus1_queue_entry_from_rb(struct rb_node *rb)
@@ -60,7 +60,7 @@ static void bus1_queue_unlink(struct bus1_queue *queue, struct bus1_queue_entry 
 	--queue->n_entries;
 }
 
-/* Take the next entry out of a group, the first one last. */
+/* Take one entry out of a group, and return it. @first is taken when it is the only one left. */
 static struct bus1_queue_entry *bus1_queue_unstage(struct bus1_queue *queue,
 						   struct bus1_queue_entry *first)
 {
@@ -76,8 +76,8 @@ static struct bus1_queue_entry *bus1_queue_unstage(struct bus1_queue *queue,
 }
 
 /*
- * The first staged entry of a transaction, or NULL. Transactions that do not get on are at the
- * front of the list, so it is searched from the back.
+ * The first staged entry of a transaction, or NULL. Transactions that make no progress are at the
+ * front of the list, so the list is searched from the back.
  */
 static struct bus1_queue_entry *bus1_queue_group(struct bus1_queue *queue,
 						 const struct bus1_staging *staging)
@@ -92,8 +92,9 @@ static struct bus1_queue_entry *bus1_queue_group(struct bus1_queue *queue,
 }
 
 /*
- * Make entries of a group final, a bounded number of them. Their transaction is decided. Without
- * its last entry it may end, and its staging with it.
+ * Make at most BUS1_QUEUE_BATCH entries of a group final. Their transaction is decided. As soon as
+ * its last entry has left the list of the staging, the transaction may end, and then the staging
+ * does not exist any more.
  */
 static void bus1_queue_finalize(struct bus1_queue *queue, struct bus1_queue_entry *first)
 {
@@ -121,12 +122,12 @@ static void bus1_queue_finalize(struct bus1_queue *queue, struct bus1_queue_entr
 }
 
 /*
- * Advance the clock to all transactions that are decided and have an entry in this queue. Who has
- * received another entry of such a transaction did so after the decision. So what this peer sends
- * next gets a greater timestamp, and so does what is sent by all who heard of it from this peer, by
- * whatever means.
+ * Advance the clock to the final timestamps of all transactions that are decided and have a staged
+ * entry in this queue. Other peers may have received entries of such a transaction already. What
+ * these peers, or others that heard from them by whatever means, now add to this queue gets a
+ * greater timestamp.
  *
- * Return: the group of @staging, or NULL.
+ * Return: the first staged entry of @staging, or NULL.
  */
 static struct bus1_queue_entry *bus1_queue_settle(struct bus1_queue *queue,
 						  const struct bus1_staging *staging)
@@ -158,9 +159,11 @@ static u64 bus1_queue_delay(struct bus1_queue *queue, struct bus1_queue_entry *f
 }
 
 /*
- * A group that must become final before entries up to @until can be received, because it is decided
- * and not later than that; or NULL. Transactions that are not decided are delayed if their entries
- * could still become final before @before.
+ * Find a group whose transaction is decided, with a final timestamp up to @until. Such a group must
+ * become final before an entry with the timestamp @until can be received. Until one is found, delay
+ * the transactions that are not decided and could still get a final timestamp up to @before.
+ *
+ * Return: the first entry of the group, or NULL.
  */
 static struct bus1_queue_entry *bus1_queue_decided(struct bus1_queue *queue, u64 until, u64 before)
 {
@@ -177,7 +180,7 @@ static struct bus1_queue_entry *bus1_queue_decided(struct bus1_queue *queue, u64
 	return NULL;
 }
 
-/* Make a group final. Others get the lock in between. */
+/* Make a bounded number of entries of a group final. Then others can get the lock for a moment. */
 static void bus1_queue_finalize_yielding(struct bus1_queue *queue, struct bus1_queue_entry *first)
 {
 	bus1_queue_finalize(queue, first);
@@ -187,8 +190,8 @@ static void bus1_queue_finalize_yielding(struct bus1_queue *queue, struct bus1_q
 }
 
 /*
- * The entry that is received next, or NULL. It stays the next one until it is removed. Others get
- * the lock in between.
+ * The entry that is received next, or NULL. It stays the next one until it is removed. Others can
+ * get the lock before this returns.
  */
 static struct bus1_queue_entry *bus1_queue_head(struct bus1_queue *queue)
 {
@@ -223,8 +226,9 @@ void bus1_queue_init(struct bus1_queue *queue, struct bus1_peer *peer,
 
 /**
  * bus1_staging_init() - begin to stage a transaction
- * @staging:	set
- * @tx:		number of the transaction. No other one with an equal final timestamp may have it.
+ * @staging:	set up
+ * @tx:		number of the transaction. No other transaction may have both the same number and
+ *		the same final timestamp.
  * @entries:	its entries, by @link; empty afterwards
  */
 void bus1_staging_init(struct bus1_staging *staging, unsigned long tx, struct list_head *entries)
@@ -240,9 +244,9 @@ void bus1_staging_init(struct bus1_staging *staging, unsigned long tx, struct li
 /**
  * bus1_staging_decide() - decide the final timestamp of a transaction
  * @staging:	transaction whose entries are all staged
- * @timestamp:	the greatest result of bus1_queue_stage()
+ * @timestamp:	the least final timestamp that the sender and all queues accept
  *
- * From now on every receiver can make its own entry final, and receive it.
+ * From now on every receiver can make its own entries final, and receive them.
  *
  * Return: the final timestamp.
  */
@@ -295,10 +299,10 @@ u64 bus1_queue_stage(struct bus1_queue *queue, struct bus1_queue_entry *entry,
 /**
  * bus1_queue_sync() - advance the clock
  * @queue:	queue
- * @timestamp:	a final timestamp
+ * @timestamp:	a final timestamp, or 0
  *
- * Return: the clock, which is not behind @timestamp, nor behind the transactions that are decided
- * and have an entry in this queue.
+ * Return: the clock, which is not behind @timestamp. Unless the queue is sealed, the clock is also
+ * not behind the transactions that are decided and have a staged entry in this queue.
  */
 u64 bus1_queue_sync(struct bus1_queue *queue, u64 timestamp)
 {
@@ -320,10 +324,12 @@ u64 bus1_queue_sync(struct bus1_queue *queue, u64 timestamp)
  *		since then, and may have been received and freed.
  * @staging:	its transaction, which is decided
  *
- * Makes other entries of the transaction final as well, but a bounded number. The receiver owns
- * these entries then, and may have received and freed them when this returns.
+ * Makes a bounded number of the transaction's entries in this queue final; @entry need not be one
+ * of them. The receiver owns these entries then, and may have received and freed them when this
+ * returns.
  *
- * Return: true; false when the queue is sealed. Then the caller owns @entry, which is in no list.
+ * Return: false when the queue was sealed while @entry was not final: the caller owns @entry, which
+ * is in no list any more. Otherwise true.
  */
 bool bus1_queue_commit(struct bus1_queue *queue, struct bus1_queue_entry *entry,
 		       struct bus1_staging *staging)
@@ -340,7 +346,7 @@ bool bus1_queue_commit(struct bus1_queue *queue, struct bus1_queue_entry *entry,
 		return true;
 	}
 
-	/* An entry that became final before the seal belongs to whoever has sealed the queue. */
+	/* If the entry became final before the seal, it does not belong to the sender any more. */
 	spin_lock(&staging->lock);
 	is_dropped =
 		list_first_entry_or_null(&staging->entries, struct bus1_queue_entry, link) == entry;
@@ -367,7 +373,7 @@ bool bus1_queue_commit(struct bus1_queue *queue, struct bus1_queue_entry *entry,
  *
  * On success the receiver owns the entry.
  *
- * Return: the final timestamp; 0 when the queue is sealed, and the caller still owns the entry.
+ * Return: the final timestamp; 0 when the queue is sealed: then the caller still owns the entry.
  */
 u64 bus1_queue_push(struct bus1_queue *queue, struct bus1_queue_entry *entry, unsigned long tx,
 		    u64 timestamp)
@@ -410,7 +416,7 @@ struct bus1_queue_entry *bus1_queue_peek(struct bus1_queue *queue)
 /**
  * bus1_queue_cut() - make sure that nothing is added before a point of the queue any more
  * @queue:		queue
- * @ret_n_arrived:	set to the number of entries that became final so far
+ * @ret_n_arrived:	set to @n_arrived of the queue, for bus1_queue_has_changed()
  *
  * Return: the timestamp of this point. Every entry that becomes final from now on is later.
  */
@@ -450,7 +456,7 @@ struct bus1_queue_entry *bus1_queue_after(struct bus1_queue *queue, u64 timestam
 	return found;
 }
 
-/* The final entry after another one, which nobody may remove meanwhile; NULL if there is none. */
+/* The final entry behind @entry, or NULL. Nobody may remove @entry meanwhile. */
 struct bus1_queue_entry *bus1_queue_next(struct bus1_queue *queue, struct bus1_queue_entry *entry)
 {
 	struct rb_node *rb;
@@ -466,7 +472,8 @@ struct bus1_queue_entry *bus1_queue_next(struct bus1_queue *queue, struct bus1_q
  * @queue:	queue
  * @entry:	result of bus1_queue_peek() or of this function
  *
- * When the first entry of a queue is final, all entries of its transaction are final.
+ * When bus1_queue_peek() has returned an entry, all entries of its transaction that are in the
+ * queue are final.
  *
  * Return: the entry, or NULL.
  */
@@ -480,7 +487,7 @@ struct bus1_queue_entry *bus1_queue_next_of_tx(struct bus1_queue *queue,
 	return next;
 }
 
-/* Whether nothing can be received before an entry any more, except what is final. */
+/* Whether no staged entry can get a final timestamp that is less than that of @entry. */
 static __maybe_unused bool bus1_queue_is_certain(struct bus1_queue *queue,
 						 const struct bus1_queue_entry *entry)
 {
@@ -498,7 +505,7 @@ static __maybe_unused bool bus1_queue_is_certain(struct bus1_queue *queue,
 /**
  * bus1_queue_remove() - take an entry out
  * @queue:	queue
- * @entry:	result of bus1_queue_peek(), or an entry up to the last bus1_queue_cut()
+ * @entry:	result of bus1_queue_peek(), or a final entry up to the last bus1_queue_cut()
  *
  * Return: the entry that is received next, or NULL, like bus1_queue_peek().
  */
@@ -523,9 +530,9 @@ struct bus1_queue_entry *bus1_queue_remove(struct bus1_queue *queue, struct bus1
 /**
  * bus1_queue_seal() - empty a queue for good
  * @queue:	queue
- * @except:	entry that a receiver looks at, and will drop itself; or NULL
- * @entries:	all other final entries are added, by @link. Senders drop the entries that they
- *		have staged.
+ * @except:	entry that a receiver looks at, and that this receiver will drop; or NULL
+ * @entries:	all other final entries are added, by @link. Each sender drops the entries that it
+ *		has staged.
  */
 void bus1_queue_seal(struct bus1_queue *queue, const struct bus1_queue_entry *except,
 		     struct list_head *entries)
@@ -562,8 +569,10 @@ void bus1_queue_seal(struct bus1_queue *queue, const struct bus1_queue_entry *ex
  * @queue:	queue
  * @ret_sealed:	set to whether the queue is sealed
  *
- * An entry whose transaction is decided can be received, even if its sender has stopped before it
- * came to this queue. Then nobody has been woken for it yet. Never sleeps.
+ * An entry whose transaction is decided can be received, even if the sender was stopped before it
+ * made the entry final. Then nobody has been woken for the entry yet. Never sleeps.
+ *
+ * Return: whether an entry can be received.
  */
 bool bus1_queue_is_readable(struct bus1_queue *queue, bool *ret_sealed)
 {
@@ -578,8 +587,9 @@ bool bus1_queue_is_readable(struct bus1_queue *queue, bool *ret_sealed)
 }
 
 /*
- * Whether an entry became final since bus1_queue_cut(), or is decided since then, or the queue is
- * sealed. Never sleeps.
+ * Whether the queue is sealed; or whether, since the bus1_queue_cut() that returned @n_arrived, an
+ * entry became final, the transaction of a staged entry was decided, or bus1_queue_touch() was
+ * called. Never sleeps.
  */
 bool bus1_queue_has_changed(struct bus1_queue *queue, u64 n_arrived)
 {
@@ -592,7 +602,7 @@ bool bus1_queue_has_changed(struct bus1_queue *queue, u64 n_arrived)
 	return changed;
 }
 
-/* Make receives with a filter look again, because their node may have gone. */
+/* Let bus1_queue_has_changed() return true, because the node of a filter may have gone. */
 void bus1_queue_touch(struct bus1_queue *queue)
 {
 	spin_lock(&queue->lock);

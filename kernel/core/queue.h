@@ -19,21 +19,24 @@
  *  - The clock is never behind a final timestamp that is or was in the queue. New entries get
  *    timestamps greater than the clock.
  *  - Nothing waits for a staged entry. To receive the first final entry, a receiver delays the
- *    transactions that are not decided yet: their final timestamps will be greater than the clock.
- *    So entries are received in the order of their final timestamps.
- *  - The clock is also not behind the transactions that are decided and have an entry staged here,
- *    whenever an entry is added. Their entries become final when their sender comes to this queue,
- *    or earlier, when an entry is received.
- *  - The staged entries of one transaction are one group. So it does not matter to others how many
- *    they are; only the number of transactions that are under way does. Every operation looks at
- *    each group. There is at most one for each thread that was preempted inside of a transaction
- *    with several entries: a thread that is stopped, or waits, is in none. So a user can slow down
- *    a queue by having many threads that are ready to run, in proportion to their number, and the
- *    limits of processes bound that. test/vm/test-attack-crowd.c measures it.
- *  - An entry whose transaction is decided can be received at once, and a queue with one is
- *    readable. Only the wake-up for it comes from its sender, or from a receive. So a receiver that
- *    sleeps may get it as late as if the sender had been stopped before the decision. But it is
- *    woken by the next message, and receives this entry first if that is the order.
+ *    transactions that are not decided yet and could still come before this entry: their final
+ *    timestamps will be greater than the clock. So entries are received in the order of their final
+ *    timestamps. (A receive with a struct bus1_recv_filter leaves out other entries.)
+ *  - Before an entry is added, the clock is advanced to the final timestamps of the transactions
+ *    that are decided and have an entry staged here. Such a staged entry becomes final when its
+ *    sender commits it, or earlier, when a receiver needs it.
+ *  - The staged entries of one transaction are one group. An operation may have to search all
+ *    groups. The cost of this search depends on the number of transactions under way, and not on
+ *    the number of their entries. In the kernel, a transaction with several entries is under way
+ *    only while its thread runs, or is preempted: a thread does not sleep or stop inside of one. So
+ *    a user can slow down a queue only in proportion to the number of the user's threads that are
+ *    ready to run, and limits of the number of processes bound that.
+ *    test/vm/test-attack-crowd.c measures how much a user can slow down a queue.
+ *  - An entry whose transaction is decided can be received at once, and makes the queue readable.
+ *    But the receiver is woken for the entry only when the sender, or a receive, makes the entry
+ *    final. So a receiver that sleeps may receive the entry as late as if the sender had been
+ *    stopped before the decision. If another entry wakes the receiver earlier, the receiver
+ *    receives both in the order of their timestamps.
  *  - Entries with equal timestamps are ordered by the number of their transaction, which is the
  *    same on all queues. Entries of one transaction have the order in which they were staged.
  */
@@ -49,21 +52,23 @@ struct bus1_staging;
 enum bus1_entry_type {
 	BUS1_ENTRY_MESSAGE,	   /* part of a struct bus1_delivery */
 	BUS1_ENTRY_NODE_RELEASE,   /* part of the struct bus1_handle whose node has gone */
-	BUS1_ENTRY_HANDLE_RELEASE, /* part of the struct bus1_node whose last handle has gone */
+	BUS1_ENTRY_HANDLE_RELEASE, /* part of the struct bus1_node that has died */
 	BUS1_ENTRY_NODE_IDLE,	   /* part of the last handle of a node; only on peers of 2016 */
 };
 
 /**
  * struct bus1_queue_entry - a message or notification to be received
- * @rb:		link in the queue while it is final
- * @staged:	link in the queue while it is staged, and the first of its group; else empty
- * @group:	the next one of its group while it is staged
- * @link:	link in a transaction that is not committed yet, or in a list of entries to drop;
- *		empty when it is in neither
- * @peer:	receiver; the object that contains the entry has a reference to it
+ * @rb:		link in the queue while the entry is final
+ * @staged:	in the first staged entry of a group: link in the queue; in the other staged
+ *		entries: empty
+ * @group:	while the entry is staged: the next entry of its group, or NULL
+ * @link:	link in a transaction until the entry is final, or in a list of entries to drop;
+ *		in a handle that is not used as an entry yet: link in the node's list of handles.
+ *		Else empty.
+ * @peer:	receiver. It is not freed before the object that contains the entry.
  * @timestamp:	see above; 0 when the entry is in no queue
- * @staging:	its transaction while it is staged
- * @tx:		number of its transaction once it is final
+ * @staging:	its transaction while the entry is staged
+ * @tx:		number of its transaction once the entry is final
  * @index:	position in its transaction
  * @type:	says which object contains the entry
  */
@@ -97,7 +102,7 @@ static inline void bus1_queue_entry_init(struct bus1_queue_entry *entry, enum bu
 	entry->type = type;
 }
 
-/* Take out the first entry of a list. NULL when there is none. */
+/* Take the first entry out of a list. Returns NULL when the list is empty. */
 static inline struct bus1_queue_entry *bus1_entries_take(struct list_head *entries)
 {
 	struct bus1_queue_entry *entry;
@@ -110,14 +115,16 @@ static inline struct bus1_queue_entry *bus1_entries_take(struct list_head *entri
 
 /**
  * struct bus1_staging - what a transaction shares with the queues on which its entries are staged
- * @lock:	protects the following. The innermost lock.
+ * @lock:	protects @entries, @least and @final. The innermost lock.
  * @tx:		number of the transaction; does not change
- * @entries:	the entries that are not final yet, by @link
+ * @entries:	the entries of the transaction that are not final yet, by @link
  * @least:	the final timestamp must not be less
- * @final:	the final timestamp; 0 until it is decided. It never changes after that.
+ * @final:	the final timestamp; 0 until it is decided. It never changes after that, and may be
+ *		read without the lock.
  *
- * It lives on the stack of the sender, which must not leave before @entries is empty. A queue may
- * use it while it has an entry of it staged.
+ * The structure is on the stack of the sender's thread, which must not return from the function
+ * before @entries is empty. A queue may use the structure while it has a staged entry of this
+ * transaction.
  */
 struct bus1_staging {
 	spinlock_t lock;
@@ -129,15 +136,16 @@ struct bus1_staging {
 
 /**
  * struct bus1_queue - the entries that a peer has not received yet
- * @lock:	protects this structure, and all of its entries but @link
+ * @lock:	protects this structure, and the fields of its entries except @link
  * @entries:	final entries by timestamp, transaction and index
  * @staged:	the first staged entry of each transaction
  * @clock:	Lamport clock, always even
  * @received:	timestamp of the entry that was removed from the front last
  * @n_entries:	number of entries, final and staged
- * @n_arrived:	number of entries that ever became final, and of calls of bus1_queue_touch()
+ * @n_arrived:	number of entries that ever became final, plus calls of bus1_queue_touch()
  * @sealed:	no entries can be added any more
- * @wake:	called with @lock held when entries become final, or the queue is sealed
+ * @wake:	called with @lock held when entries become final, or the queue is sealed; may be
+ *		NULL
  * @peer:	owner of the queue
  * @data:	passed to @wake
  */

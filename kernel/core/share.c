@@ -10,16 +10,19 @@
 
 /**
  * bus1_shares_init() - begin to look for the shares of a user
- * @shares:	set to none
+ * @shares:	set up, without any share yet
  * @receiver:	account of the receiver
- * @actor:	account of the user
+ * @actor:	account of the user, who sends
  */
 void bus1_shares_init(struct bus1_shares *shares, struct bus1_account *receiver,
 		      const struct bus1_account *actor)
 {
 	size_t first = 0;
 
-	/* Accounts that both are inside of have no share, because they own the receiver, too. */
+	/*
+	 * An account that the actor is inside of has no share if it is the receiver's account, or
+	 * if the receiver is inside of it, too.
+	 */
 	while (first + 1 < actor->depth && first < receiver->depth &&
 	       actor->path[first] == receiver->path[first])
 		++first;
@@ -30,7 +33,7 @@ void bus1_shares_init(struct bus1_shares *shares, struct bus1_account *receiver,
 	shares->spare = NULL;
 }
 
-/* Free what is not in use. */
+/* Free the spare shares. */
 void bus1_shares_destroy(struct bus1_shares *shares)
 {
 	struct bus1_share *share;
@@ -78,7 +81,7 @@ static struct bus1_share *bus1_share_find(struct bus1_account *receiver,
 
 /**
  * bus1_shares_find() - find the shares that exist
- * @shares:	its path is set
+ * @shares:	its @path is set, to NULL for shares that do not exist
  */
 void bus1_shares_find(struct bus1_shares *shares)
 {
@@ -112,7 +115,7 @@ static void bus1_share_link(struct bus1_account *receiver, struct bus1_share *sh
 	rb_insert_color(&share->rb, &receiver->shares);
 }
 
-/* A share is needed, by a message of its user or because another share is inside of it. */
+/* Take a share out of the list of idle shares, if it is there. */
 static void bus1_share_wake(struct bus1_account *receiver, struct bus1_share *share)
 {
 	if (list_empty(&share->idle))
@@ -121,7 +124,7 @@ static void bus1_share_wake(struct bus1_account *receiver, struct bus1_share *sh
 	--receiver->n_idle;
 }
 
-/* Free the idle shares that are too many, those first that have been idle for the longest time. */
+/* If there are too many idle shares, free those that have been idle for the longest time. */
 static void bus1_share_trim(struct bus1_account *receiver)
 {
 	size_t max = receiver->n_open > 0 ? BUS1_MAX_IDLE_SHARES : 0;
@@ -135,14 +138,14 @@ static void bus1_share_trim(struct bus1_account *receiver)
 		rb_erase(&share->rb, &receiver->shares);
 		kfree(share);
 		if (outer && --outer->n_inner == 0 && !bus1_share_is_active(outer)) {
-			/* It is the next one to go: only what was inside of it kept it. */
+			/* @outer goes next, because only the shares inside of it have kept it. */
 			list_add(&outer->idle, &receiver->idle);
 			++receiver->n_idle;
 		}
 	}
 }
 
-/* A share is not needed any more, unless another one is inside of it. */
+/* Put a share that is not active on the list of idle shares, unless another one is inside of it. */
 static void bus1_share_rest(struct bus1_account *receiver, struct bus1_share *share)
 {
 	if (share->n_inner > 0)
@@ -152,11 +155,11 @@ static void bus1_share_rest(struct bus1_account *receiver, struct bus1_share *sh
 }
 
 /**
- * bus1_shares_fill() - put spare shares where there are none
- * @shares:	shares that bus1_shares_find() has looked for; the lock was held since then
+ * bus1_shares_fill() - put spare shares where bus1_shares_find() has found none
+ * @shares:	shares; the lock of the account was held since bus1_shares_find()
  *
- * Return: -ENOMEM when there are too few: call bus1_shares_alloc() without the lock, and begin
- * again.
+ * Return: 0; -ENOMEM when there are too few spare shares. Then the caller releases the lock, calls
+ * bus1_shares_alloc(), and begins again with bus1_shares_find().
  */
 int bus1_shares_fill(struct bus1_shares *shares)
 {
@@ -209,7 +212,7 @@ bool bus1_shares_alloc(struct bus1_shares *shares)
 	return true;
 }
 
-/* An account has one more peer. */
+/* An account has one more peer. While it has peers, it keeps some idle shares. */
 void bus1_shares_open(struct bus1_account *account)
 {
 	size_t i;
@@ -220,7 +223,7 @@ void bus1_shares_open(struct bus1_account *account)
 	bus1_account_unlock(account);
 }
 
-/* A peer of an account has ended. */
+/* A peer of an account has ended. Without peers the account keeps no idle shares. */
 void bus1_shares_close(struct bus1_account *account)
 {
 	size_t i;
@@ -233,16 +236,16 @@ void bus1_shares_close(struct bus1_account *account)
 	bus1_account_unlock(account);
 }
 
-/* The counter of active shares that a share is one of. */
+/* The counter of the active shares that are inside of the same share as @share, or of none. */
 static u64 *bus1_share_siblings(struct bus1_account *receiver, struct bus1_share *share)
 {
 	return share->outer ? &share->outer->n_active : &receiver->n_shares;
 }
 
 /**
- * bus1_share_begin() - a message is in flight
- * @receiver:	account of its receiver
- * @share:	share of the sender; NULL when it belongs to the same account
+ * bus1_share_begin() - charge the sender's shares for a message in flight
+ * @receiver:	account of the receiver
+ * @share:	share of the sender; NULL when sender and receiver have the same account
  * @amount:	what the message takes
  */
 void bus1_share_begin(struct bus1_account *receiver, struct bus1_share *share,
@@ -262,7 +265,7 @@ void bus1_share_begin(struct bus1_account *receiver, struct bus1_share *share,
 	}
 }
 
-/* The message is not in flight any more. */
+/* Undo bus1_share_begin(), because the message is not in flight any more. */
 void bus1_share_end(struct bus1_account *receiver, struct bus1_share *share,
 		    const u64 amount[_BUS1_SUM_N_MESSAGE])
 {

@@ -19,7 +19,8 @@ void bus1_tx_init(struct bus1_tx *tx, struct bus1_peer *sender)
 /**
  * bus1_tx_add() - add an entry to a transaction
  * @tx:		transaction
- * @entry:	entry that is in no queue. The transaction takes over the caller's reference to it.
+ * @entry:	entry that is in no queue. The transaction takes over the message, or the caller's
+ *		reference to the node or handle of a notification.
  */
 void bus1_tx_add(struct bus1_tx *tx, struct bus1_queue_entry *entry)
 {
@@ -27,7 +28,10 @@ void bus1_tx_add(struct bus1_tx *tx, struct bus1_queue_entry *entry)
 	list_add_tail(&entry->link, &tx->entries);
 }
 
-/* Most transactions have one entry: its queue alone decides the timestamp. */
+/*
+ * Place the only entry of a transaction, as most transactions have only one. It is not staged: its
+ * queue chooses a timestamp that is greater than the clocks of the sender and of the queue.
+ */
 static void bus1_tx_place_one(struct bus1_tx *tx, struct list_head *dropped)
 {
 	struct bus1_queue_entry *entry = bus1_entries_take(&tx->entries);
@@ -43,7 +47,7 @@ static void bus1_tx_place_one(struct bus1_tx *tx, struct list_head *dropped)
 		list_add_tail(&entry->link, dropped);
 }
 
-/* Stage all entries. Return: the least final timestamp that all queues accept. */
+/* Stage all entries. Return: the least final timestamp that the sender and all queues accept. */
 static u64 bus1_tx_stage(struct bus1_tx *tx, struct bus1_staging *staging)
 {
 	struct bus1_queue_entry *entry;
@@ -61,7 +65,10 @@ static u64 bus1_tx_stage(struct bus1_tx *tx, struct bus1_staging *staging)
 	return timestamp;
 }
 
-/* The first entry of a decided transaction that is not final, and its receiver, referenced. */
+/*
+ * The first entry that is not final yet, of a decided transaction; or NULL. @ret_receiver is set to
+ * the receiver of the entry, with a reference.
+ */
 static struct bus1_queue_entry *bus1_tx_next(struct bus1_staging *staging,
 					     struct bus1_peer **ret_receiver)
 {
@@ -95,7 +102,7 @@ static void bus1_tx_place_many(struct bus1_tx *tx, struct list_head *dropped)
 }
 
 /**
- * bus1_tx_place() - stage, sync and commit the entries of a transaction
+ * bus1_tx_place() - put the entries of a transaction on their queues
  * @tx:		transaction with at least one entry; empty afterwards
  * @dropped:	entries for disconnected receivers are added; they are in no queue
  */

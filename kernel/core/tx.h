@@ -6,16 +6,18 @@
  * Transactions
  *
  * A transaction is a set of messages and notifications. All of them happen at one point of an order
- * on which all peers agree. The entries are placed on the queues in three steps:
+ * on which all peers agree. A single entry is placed on its queue in one step. Several entries are
+ * placed on their queues in three steps:
  *
- *  stage:  Put every entry on its queue, one queue after the other. Each queue says which final
- *          timestamp it accepts at least: the next one of its clock.
- *  decide: The final timestamp is the greatest of these, and greater than the clock of the sender.
- *          This is one step. From now on the transaction has happened.
+ *  stage:  Put every entry on its queue, one after the other. Each queue says which final timestamp
+ *          it accepts at least: its clock plus 2.
+ *  decide: The final timestamp is the greatest of these, or greater: it is greater than the clock
+ *          of the sender, and receivers may have delayed it. The decision is one atomic step. From
+ *          now on the transaction has happened.
  *  commit: Give every entry the final timestamp, one queue after the other.
  *
- * For example, a sender whose clock is at 4 sends to the queues A, B and C. "n?" is a staged
- * entry, n its final timestamp:
+ * For example, a sender whose clock is at 4 sends to the queues A, B and C. A question mark shows
+ * that an entry is staged:
  *
  *		clock	stage			decide		commit
  *	A	10	entry 11?, at least 12			clock 22, entry 22
@@ -25,29 +27,33 @@
  *
  * A sender can be stopped between any two steps, for any time. Nobody waits for it:
  *
- *  - Before the decision, a receiver that has an entry behind the staged one delays the
- *    transaction, and receives that entry. The queue now accepts only later final timestamps.
+ *  - Before the decision, a receiver whose next final entry is behind the staged one delays the
+ *    transaction, and receives the final entry. The queue now accepts only later final timestamps
+ *    for the transaction.
  *  - After the decision, a receiver makes the staged entry final itself. Other senders need only
- *    the timestamp, and find it.
+ *    the final timestamp, which they find in the staged entry's transaction.
  *
  * The sender does not wait for anybody either: delays make its timestamp greater, and do not cost
  * it a step.
  *
  * This is one global order. When two transactions have two receivers in common, both queues compare
- * the same values: timestamp and number of the transaction. Each receiver receives by these values.
- * A transaction that is decided after a receive gets a greater timestamp than the entry that
- * was received, because either it was staged later, or the receive has delayed it.
+ * the same values: timestamp and number of the transaction. Each receiver receives in the order of
+ * these values, unless it uses a filter. A transaction that is decided after a receive from one of
+ * its queues gets a greater timestamp than the received entry: either its entry was staged with a
+ * greater timestamp, or the receive has delayed it.
  *
  * The order is also causal. Nobody receives any part of a transaction before its decision. After
- * it, each operation on one of its queues finds the staged entry decided, and advances the clock to
- * its timestamp first. So a response gets a greater timestamp on each of these queues, even if a
- * receiver told the responder about the message by other means than bus1.
+ * the decision, whoever adds an entry to one of its queues finds its staged entry decided, and
+ * first advances the clock of the queue to its timestamp. So a response gets a greater timestamp
+ * than the transaction on each of these queues, even if a receiver told the responder about the
+ * message by other means than bus1.
  *
- * This is true of what peers receive, and of commands that have returned. The end of a node or peer
- * can show itself earlier, while the transaction with the notifications is not decided yet: a send
- * fails, or a handle that is copied comes with its notification. A message that speaks of this can
- * arrive before the receiver's own notification. The reason is that a node dies under its own lock,
- * and who is to be notified is known only then.
+ * The causal order holds for what peers receive, and for commands that have returned. But the end
+ * of a node or peer can be seen earlier, while the transaction with the notifications is not
+ * decided yet: for example, a send finds the node dead, or a transferred handle comes with a
+ * notification at once. A message that tells of this can arrive before the receiver's own
+ * notification. The reason is that a node dies under its own lock, and only then it is known who
+ * has to be notified.
  */
 
 #include "queue.h"
@@ -56,8 +62,8 @@ struct bus1_peer;
 
 /**
  * struct bus1_tx - a transaction that is being put together
- * @sender:	peer whose operation this is. Its number is the number of the transaction: the
- *		transactions of one peer never have equal timestamps.
+ * @sender:	peer whose operation this is. The number of the peer is also the number of the
+ *		transaction, because transactions of one peer never have equal timestamps.
  * @entries:	entries that are not placed yet, by @link
  */
 struct bus1_tx {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The commands of 2016 that take only IDs: destroy nodes, release and transfer handles
+ * Commands of 2016 on nodes and handles: destroy nodes, release and transfer handles
  */
 
 #include <linux/err.h>
@@ -152,7 +152,7 @@ static int bus1_v2016_transfer_node(struct bus1_peer *from, struct bus1_peer *to
 	if (r < 0)
 		return r;
 
-	/* If the node has just died, the destination gets the handle and a notification. */
+	/* If the node has died since the check, queue a notification about the new handle. */
 	bus1_tx_init(&tx, from);
 	if (!bus1_handle_link(handle))
 		bus1_handle_notify(handle, &tx);

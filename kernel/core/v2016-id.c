@@ -114,7 +114,10 @@ static int bus1_v2016_create(struct bus1_peer *peer, u64 id, struct bus1_v2016_i
 	return 0;
 }
 
-/* Check that a user may choose an ID that is not in use. Returns 0, -ENXIO or -EINVAL. */
+/*
+ * Check that a user may choose an ID that is not in use. Returns 0; -ENXIO if only the core can
+ * choose it; -EINVAL if it is marked as the node of another peer.
+ */
 static int bus1_v2016_check_new(u64 id)
 {
 	if (id & BUS1_2016_HANDLE_MANAGED)
@@ -122,7 +125,7 @@ static int bus1_v2016_check_new(u64 id)
 	return id & BUS1_2016_HANDLE_REMOTE ? -EINVAL : 0;
 }
 
-/* Check that bus1_v2016_import() would find or make an ID. Returns 0, -ENXIO or -EINVAL. */
+/* Check that an ID exists, or that a user may choose it. Returns 0, -ENXIO or -EINVAL. */
 int bus1_v2016_check(struct bus1_v2016 *v2016, u64 id)
 {
 	return bus1_v2016_find(v2016, id) ? 0 : bus1_v2016_check_new(id);
@@ -136,8 +139,8 @@ int bus1_v2016_check(struct bus1_v2016 *v2016, u64 id)
  *		follow.
  * @ret_named:	set to the ID
  *
- * Return: -ENXIO for an unknown ID that only the core can choose; -EINVAL for an unknown ID that is
- * marked as the node of another peer; -EDQUOT, -ENOMEM.
+ * Return: 0; -ENXIO for an unknown ID that only the core can choose; -EINVAL for an unknown ID that
+ * is marked as the node of another peer; -EDQUOT, -ENOMEM.
  */
 int bus1_v2016_import(struct bus1_peer *peer, u64 id, struct list_head *created,
 		      struct bus1_v2016_id **ret_named)
@@ -175,14 +178,15 @@ void bus1_v2016_import_undo(struct bus1_peer *peer, struct list_head *created)
 }
 
 /**
- * bus1_v2016_reserve() - find or make the ID of a node, so that installing it cannot fail
+ * bus1_v2016_reserve() - find or make the ID of a node, so that installing a handle cannot fail
  * @peer:	peer
  * @node:	node, referenced by the handle that is about to be installed
  * @ret_named:	set to the ID; to NULL for a node of @peer whose ID has ended
  *
- * bus1_v2016_install() or bus1_v2016_unreserve() must follow before the peer is unlocked.
+ * After a success, bus1_v2016_install() or bus1_v2016_unreserve() must follow before the peer is
+ * unlocked, unless @ret_named is set to NULL.
  *
- * Return: -ENOMEM.
+ * Return: 0; -ENOMEM.
  */
 int bus1_v2016_reserve(struct bus1_peer *peer, struct bus1_node *node,
 		       struct bus1_v2016_id **ret_named)
@@ -252,8 +256,8 @@ u64 bus1_v2016_install(struct bus1_v2016_id *named, struct bus1_handle *handle, 
 }
 
 /*
- * Drop the handle of an ID, because the user has no references to the ID any more, or because the
- * peer destroys the node.
+ * Drop the handle of an ID, if it has one, because the user has no references to the ID any more,
+ * or because the peer destroys the node.
  */
 void bus1_v2016_drop_handle(struct bus1_v2016_id *named, struct bus1_tx *tx)
 {
@@ -297,7 +301,7 @@ void bus1_v2016_destroy(struct bus1_v2016_id *named, struct bus1_tx *tx)
 	++named->n_user;
 	/*
 	 * The owner gets no NODE_RELEASE about its own handle, because bus1_node_release() skips
-	 * handles of the sender in the state GONE. Instead the command that destroys nodes queues a
+	 * handles of the sender in the state GONE. Instead bus1_v2016_nodes_destroy() queues a
 	 * HANDLE_RELEASE, if the ID still exists afterwards.
 	 */
 	if (named->handle)

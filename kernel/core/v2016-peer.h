@@ -7,21 +7,23 @@
  *
  * A peer of 2016 differs from other peers mainly in the meaning of its IDs. An ID names either a
  * node of the peer together with a handle to that node, or a handle to the node of another peer. A
- * peer never has two IDs for one node. Instead it counts references: each time the user receives an
- * ID, the user gets one more reference to it. The ID ends when the user has dropped all of them.
+ * peer never has two IDs for one node. Instead it counts references: each time the user gets an ID,
+ * by a message or a transfer, the user gets one more reference to it. The ID ends when all
+ * references to it have been dropped.
  *
  *	ID (n_user references) ---> one handle of the core ---> node
  *
  * All references of one user to a node share a single handle of the core. A living node also has
- * one reference to its own ID, which needs no handle of the core. So a node has a handle, held or
- * in flight, exactly while there is any other reference, and its owner gets a notification when the
- * last handle goes. Nodes of 2016 are persistent: they survive this, and can get handles again.
+ * one reference to its own ID, which needs no handle of the core. So a living node has a handle,
+ * held or in flight, exactly while there is any other reference. When the last handle goes, a
+ * notification is queued for the owner. Nodes of 2016 are persistent: they survive this, and can
+ * get handles again.
  *
  * Messages and notifications are queued like for any peer:
  *
  *	BUS1_ENTRY_MESSAGE		a message
- *	BUS1_ENTRY_NODE_RELEASE		another peer has destroyed a node to which this peer has a
- *					handle
+ *	BUS1_ENTRY_NODE_RELEASE		a node of another peer, to which this peer has a handle, has
+ *					gone
  *	BUS1_ENTRY_HANDLE_RELEASE	this peer has destroyed a node of its own, so nothing more
  *					arrives at the node
  *	BUS1_ENTRY_NODE_IDLE		the last handle to a node of this peer has gone
@@ -42,15 +44,17 @@
  * @by_node:	link in the peer's tree by node
  * @link:	link in a list of the command that is under way
  * @id:		ID
- * @node:	node. If the peer owns the node, the ID has a reference to it; else @handle has one.
- * @handle:	handle of the core, linked while the node is alive. If the peer owns the node, NULL
- *		while the user has no references, and after the node was destroyed.
+ * @node:	node. If the peer owns the node, the ID has a reference to it; else @handle, or the
+ *		handle that is about to be installed, has one.
+ * @handle:	handle of the core, linked while the node is alive. NULL while @n_user is 0, and
+ *		after the peer has destroyed its own node.
  * @n_user:	number of references of the user, without the reference of a living own node
  * @n_reserved:	number of references that the command in progress is about to add
  * @owned:	the peer owns the node
  * @destroyed:	the peer owns the node and has destroyed it; the user has taken over the reference
  *		that the node had
- * @seeded:	during a reset: the peer owns the node, and the seed carries a handle to it
+ * @seeded:	during a reset: the peer owns the node, the node is alive, and the seed carries a
+ *		handle to it
  */
 struct bus1_v2016_id {
 	struct rb_node by_id;
@@ -81,7 +85,7 @@ struct bus1_v2016_shown {
  * @by_id:	struct bus1_v2016_id by ID
  * @by_node:	struct bus1_v2016_id by node
  * @last_id:	the last ID that the core has chosen; it never chooses an ID twice
- * @head:	message at the front of the queue, if it was peeked at
+ * @head:	message at the front of the queue, if a receive has looked at it
  * @seed:	message that the peer keeps for itself. It is in no queue; its handles are in
  *		flight.
  * @state:	peer_flags and limits that resets have set, or the defaults; the field flags is

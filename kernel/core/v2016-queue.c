@@ -22,7 +22,7 @@ bool bus1_v2016_is_due(struct bus1_queue_entry *entry)
 	case BUS1_ENTRY_MESSAGE:
 		return bus1_delivery_from_entry(entry)->node->object.state == BUS1_OBJECT_HELD;
 	case BUS1_ENTRY_NODE_RELEASE:
-		/* The owner of the node gets a HANDLE_RELEASE instead. */
+		/* About its own node the peer gets a HANDLE_RELEASE instead, or nothing. */
 		handle = bus1_handle_from_entry(entry);
 		return handle->object.state == BUS1_OBJECT_HELD &&
 		       handle->node->owner != entry->peer;
@@ -34,7 +34,10 @@ bool bus1_v2016_is_due(struct bus1_queue_entry *entry)
 	return false;
 }
 
-/* Separate a message from its slice. From now on the slice is charged, and not the message. */
+/*
+ * Forget a message. If it has a slice, the slice takes over the charge for one message, and of the
+ * other charges for the message only that for its handles stays.
+ */
 void bus1_v2016_forget(struct bus1_v2016_shown *shown)
 {
 	if (shown->slice)
@@ -81,8 +84,9 @@ void bus1_v2016_skip_moot(struct bus1_peer *peer, struct bus1_tx *tx)
  * @tx:		its transaction; empty afterwards
  *
  * Every operation that can make an entry at the front of its own peer's queue moot ends with this
- * function. So a readable queue has something to receive. The transaction itself may queue entries
- * that are moot from the start.
+ * function. So a readable queue has something to receive, with the exception that moot.h describes.
+ * Entries are dropped also after the commit, because the transaction may queue entries that are
+ * moot from the start.
  */
 void bus1_v2016_commit(struct bus1_peer *peer, struct bus1_tx *tx)
 {

@@ -8,10 +8,11 @@
  *
  *	| data | IDs of the handles | descriptors | security label |
  *
- * A message has one slice. A message that was peeked at is received into the same slice later,
- * unless the user has freed the slice or asks for a label that does not fit. In the same slice,
- * only the parts behind the data are written again. When the message ends, the charge for it
- * becomes the charge for its slice.
+ * A message has at most one slice. A message that was peeked at is received into the same slice
+ * later, unless the user has freed the slice, or the peer has begun to want labels and the label
+ * does not fit. In the same slice, only the parts behind the data are written again. When the
+ * message is taken or dropped and still has a slice, the charge for one message becomes one for the
+ * slice.
  */
 
 #include <linux/err.h>
@@ -38,12 +39,12 @@ struct bus1_v2016_item {
  * @recv:	arguments and results
  * @shown:	message, and its slice
  * @slice:	slice that the message is written to
- * @fresh:	@slice was made for this receive, and is not @shown's yet
+ * @fresh:	@slice was made for this receive
  * @items:	one for each handle of the message
- * @ids:	the IDs that are written
- * @n_items:	how many there are
+ * @ids:	the IDs that are written, one for each handle
+ * @n_items:	number of elements of @items and @ids that are set
  * @fds:	numbers that were reserved for descriptors
- * @n_fds:	how many there are
+ * @n_fds:	number of @fds
  */
 struct bus1_v2016_recv_state {
 	struct bus1_peer *peer;
@@ -88,7 +89,7 @@ static int bus1_v2016_write(const struct bus1_v2016_recv_state *state, u64 at, c
 	return n > 0 ? pool->memory->write(pool->data, state->slice->offset + at, from, n) : 0;
 }
 
-/* Find or make the slice, and write the data. */
+/* Use the slice of the message if it is large enough; else make one, and write the data to it. */
 static int bus1_v2016_recv_slice(struct bus1_v2016_recv_state *state)
 {
 	struct bus1_delivery *delivery = state->shown->delivery;
@@ -111,8 +112,8 @@ static int bus1_v2016_recv_slice(struct bus1_v2016_recv_state *state)
 }
 
 /*
- * A peek leaves the message and its handles in the queue. So make a second handle for the receiver,
- * unless the receiver already holds a handle to this node, or has destroyed the node.
+ * After a peek the message still has its handles. So make a second handle for the receiver, unless
+ * the handle has no ID, or the receiver already holds a handle to this node or has destroyed it.
  */
 static int bus1_v2016_recv_copy(struct bus1_peer *peer, struct bus1_handle *handle,
 				struct bus1_v2016_item *item)

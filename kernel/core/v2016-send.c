@@ -25,10 +25,10 @@ struct bus1_v2016_destination {
  * @peer:		sender
  * @send:		arguments
  * @created:		IDs whose nodes this command makes
- * @nodes:		node of each handle
+ * @nodes:		node of each handle that the message carries
  * @destinations:	state of each destination
  * @n_destinations:	number of destinations that were collected so far
- * @seed:		the new seed
+ * @seed:		the new seed; NULL when the message is not a seed
  */
 struct bus1_v2016_send_state {
 	struct bus1_peer *peer;
@@ -77,7 +77,7 @@ static int bus1_v2016_collect_destination(struct bus1_v2016_send_state *state, u
 		return 0;
 	}
 
-	/* An error that has nothing to do with the receiver fails the whole send. */
+	/* With CONTINUE only -ENOMEM, which is no error of the receiver, fails the whole send. */
 	r = PTR_ERR(delivery);
 	if (r == -ENOMEM || !(state->send->flags & BUS1_2016_SEND_CONTINUE))
 		return r;
@@ -138,7 +138,7 @@ static void bus1_v2016_commit_destination(struct bus1_v2016_destination *destina
 		bus1_tx_add_delivery(tx, delivery);
 		bus1_node_release(node, tx);
 	} else if (bus1_node_is_dead(node)) {
-		/* The node died in the meantime, or it is one-shot and got this message already. */
+		/* The node died in the meantime, for example by accepting its one message. */
 		bus1_delivery_free(delivery);
 		destination->error = -EHOSTUNREACH;
 	} else {

@@ -7,11 +7,13 @@
  *
  * There are two generations of the bus1 interface, those of 2016 and 2026. A peer speaks one of
  * them for all its life. bus1_v2016_enable(), before the first command, makes it a peer of 2016.
- * Such a peer uses the commands of this header, and from core.h only the functions that are not
- * commands. Peers of both generations can exchange handles and messages in any way.
+ * Such a peer has the commands of this header. Of the commands of core.h it has only
+ * bus1_peer_disconnect(), and it can be the destination of bus1_peer_transfer(). Peers of both
+ * generations can exchange handles and messages in any way.
  *
  * Like in core.h, all pointers are kernel memory, operations are serialised inside, each returns 0
- * or a negative errno, and a failed operation has had no effect.
+ * or a negative errno, and a failed operation has had no effect. Each can also return -EINTR when
+ * the task is killed while it waits.
  */
 
 #include <linux/types.h>
@@ -24,7 +26,7 @@
  * @memory:	memory of its pool; must be valid until the peer is freed
  * @data:	passed to @memory; not used after bus1_peer_disconnect() has returned
  *
- * Return: -ENOTTY for a peer of the other generation; -ENOMEM, -ESHUTDOWN.
+ * Return: -ENOTTY for a peer that has had nodes or handles of 2026; -ENOMEM, -ESHUTDOWN.
  */
 int bus1_v2016_enable(struct bus1_peer *peer, const struct bus1_pool_memory *memory, void *data);
 
@@ -38,9 +40,9 @@ int bus1_v2016_enable(struct bus1_peer *peer, const struct bus1_pool_memory *mem
 int bus1_v2016_query(struct bus1_peer *peer, struct bus1_2016_peer_reset *query);
 
 /**
- * bus1_v2016_reset() - set limits; depending on flags, release everything that the peer has
+ * bus1_v2016_reset() - set limits and peer_flags; depending on flags, release what the peer has
  * @peer:	peer
- * @reset:	limits and flags. Each limit, and the peer flags, may be -1: leave it as it is
+ * @reset:	limits and flags. A limit, or peer_flags, that is -1 stays as it is.
  *
  * Return: -EINVAL, -ESHUTDOWN.
  */
@@ -51,7 +53,7 @@ int bus1_v2016_reset(struct bus1_peer *peer, const struct bus1_2016_peer_reset *
  * @peer:	peer
  * @id:		handle
  *
- * Return: -ENXIO for an unknown handle; -EPERM when the user has no reference, only the living node
+ * Return: -ENXIO for an unknown handle; -EPERM when the only reference is that of the living node
  * itself; -ESHUTDOWN.
  */
 int bus1_v2016_handle_release(struct bus1_peer *peer, u64 id);
@@ -95,8 +97,9 @@ int bus1_v2016_slice_release(struct bus1_peer *peer, u64 offset);
  * @flags:		BUS1_2016_SEND_*
  * @destinations:	handles to send through
  * @n_destinations:	number of @destinations
- * @errors:		an entry for each destination, or NULL. Set on success: to 0, or with
- *			BUS1_2016_SEND_CONTINUE to the reason why there is no message (-errno)
+ * @errors:		array with one element for each destination, or NULL. On success, each is
+ *			set to 0, or with BUS1_2016_SEND_CONTINUE to the reason why there is no
+ *			message (-errno).
  * @handles:		handles that the message carries
  * @n_handles:		number of @handles
  * @payload:		data, files and credentials. The core takes references of its own.
@@ -129,7 +132,8 @@ int bus1_v2016_check_destinations(struct bus1_peer *peer, const u64 *destination
  * @send:	arguments
  *
  * A destination or handle may be an unused ID that a user is allowed to choose. This makes a node
- * with that ID.
+ * with that ID. With BUS1_2016_SEND_CONTINUE, the send does not fail because a destination's node
+ * has gone, the owner of the node has no room, or security modules refuse the message.
  *
  * Return: -EINVAL for unknown flags, for both flags together, for a seed with destinations, or for
  * an ID that no node can have; -ENXIO for an unknown handle; -EHOSTUNREACH when the node of a
@@ -142,8 +146,9 @@ int bus1_v2016_send(struct bus1_peer *peer, const struct bus1_v2016_send *send);
  * struct bus1_v2016_recv - arguments and results of bus1_v2016_recv()
  * @flags:	BUS1_2016_RECV_*
  * @max_offset:	offset in the pool where the slice has to end at the latest
- * @reserve:	reserve numbers for descriptors of files, with BUS1_2016_RECV_INSTALL_FDS. Called
- *		with the lock of the peer held, so it must neither make nor close a descriptor.
+ * @reserve:	reserve numbers for descriptors of files; used with BUS1_2016_RECV_INSTALL_FDS.
+ *		Called with the lock of the peer held, so it must neither make nor close a
+ *		descriptor.
  * @unreserve:	undo @reserve
  * @label:	set the following three to the security label of the sender. Called only if the peer
  *		wants labels. May be NULL.
@@ -171,13 +176,14 @@ struct bus1_v2016_recv {
 };
 
 /**
- * bus1_v2016_recv() - receive the next message; with BUS1_2016_RECV_SEED, the seed instead
+ * bus1_v2016_recv() - receive the next entry; with BUS1_2016_RECV_SEED, the seed instead
  * @peer:	peer
  * @recv:	arguments and results
  *
- * The seed is a message that the peer keeps for itself, see BUS1_2016_SEND_SEED.
+ * The seed is a message that the peer keeps for itself, see BUS1_2016_SEND_SEED. With
+ * BUS1_2016_RECV_PEEK, the entry stays in the queue, or the seed stays.
  *
- * Return: -EINVAL for unknown flags; -EAGAIN when there is no message, or no seed; -ERANGE when the
+ * Return: -EINVAL for unknown flags; -EAGAIN when there is no entry, or no seed; -ERANGE when the
  * slice would end behind @max_offset; -EDQUOT, -ENOMEM, -ESHUTDOWN; errors of @reserve, of @label
  * and of writing to the memory of the pool.
  */

@@ -44,7 +44,10 @@ static int pread_all(int fd, uint8_t *p, size_t n, off_t offset)
 
 		if (l < 0 && errno == EINTR)
 			continue;
-		/* The size was checked and sealed, so only a hostile client can cause this. */
+		/*
+		 * The size was checked and cannot change. So the client is hostile, or the kernel
+		 * cannot read a page.
+		 */
 		if (l <= 0)
 			return -EPROTO;
 		p += l;
@@ -56,8 +59,8 @@ static int pread_all(int fd, uint8_t *p, size_t n, off_t offset)
 }
 
 /*
- * Check that fd is a memfd of this size that cannot change. Only memfds have seals, so no call here
- * reaches a file system that could block.
+ * Check that fd is a memfd of this size, and that nobody can change the memfd. Only memfds can have
+ * these seals, so no call here reaches a file system that could block.
  */
 static int memfd_check(int fd, size_t size)
 {
@@ -128,7 +131,7 @@ static int body_read_data(const struct body *body, uint8_t *to, size_t n)
 	return 0;
 }
 
-/* What a command is charged for the memory of its arguments. */
+/* The charge for the memory that a command needs. */
 struct charge {
 	struct bus1_peer *peer; /* NULL: not charged */
 	size_t n;
@@ -160,8 +163,8 @@ static void reply_append(struct hosted_served *served, struct hosted_reply *repl
 }
 
 /*
- * Tell the client if its queue is not readable any more. Every command that takes entries off the
- * queue calls this when it is done.
+ * Tell the client if its queue is not readable any more. RELEASE, RECV and RESET call this when
+ * they may have taken entries off the queue.
  */
 static void queue_update(struct hosted_served *served)
 {
@@ -222,8 +225,8 @@ static int command_transfer(struct hosted_served *served, struct hosted_request 
 
 	if (header->to > 0) {
 		/*
-		 * The server gave this ID to a client, so if there is no such peer, the peer has
-		 * gone.
+		 * libbus1 sends only IDs that the server has given to a client. So if there is no
+		 * such peer, the peer has gone.
 		 */
 		to = hosted_served_find(domain, header->to);
 		if (!to || !secret_equal(to->secret, header->to_secret, sizeof(to->secret)))
@@ -338,7 +341,10 @@ static int command_send(struct hosted_served *served, struct hosted_request *req
 	return r;
 }
 
-/* Try once to refuse the next message. The reply has its sizes and metadata, and nothing else. */
+/*
+ * Try once to discard the next message. The reply has its type, sizes and metadata, but none of its
+ * content. Returns -ESTALE like recv_one().
+ */
 static int discard_one(struct hosted_served *served)
 {
 	const struct bus1_hosted_request *header = &served->domain->request.header;
@@ -364,7 +370,7 @@ static int discard_one(struct hosted_served *served)
 
 /*
  * Try once to receive. Returns -ESTALE if the message was dropped in the meantime; then the caller
- * tries again. Returns -ENOLINK if the client has to start again.
+ * tries again. Returns -ENOLINK if the client has to read the data of the message again.
  */
 static int recv_one(struct hosted_served *served, struct hosted_reply *reply)
 {
@@ -391,7 +397,10 @@ static int recv_one(struct hosted_served *served, struct hosted_reply *reply)
 	head->n_fds = n_files;
 
 	if (has_read && (!recv.payload || recv.payload != served->reading)) {
-		/* The client has read the data of another message, so it must start again. */
+		/*
+		 * The client has read the data of another message, or another command of the client
+		 * has reset served->reading in the meantime.
+		 */
 		bus1_peer_recv_abort(&recv);
 		return -ENOLINK;
 	}
@@ -527,7 +536,10 @@ static int command_reset(struct hosted_served *served, struct hosted_request *re
 	return r;
 }
 
-/* The fields of the header that a command may use. All others must be 0. */
+/*
+ * How to run a command, and the fields of the header that it may use, besides magic and command.
+ * All other fields must be 0.
+ */
 struct command {
 	int (*run)(struct hosted_served *served, struct hosted_request *request,
 		   struct hosted_reply *reply);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Domains: creation, and the public functions of <bus1/hosted.h>
+ * Domains: the functions of <bus1/hosted.h>, except those in listener.c and local.c
  */
 
 #include "kernel/hosted/domain.h"
@@ -20,8 +20,8 @@
 #include "libbus1/util.h"
 
 /*
- * Messages to the peers of one user hold at most 1/FILES_SHARE of the process's descriptors, and so
- * do messages from the peers of one user.
+ * The limit of files in messages to the peers of one user, and the limit of files in messages from
+ * them, are at most 1/FILES_SHARE of RLIMIT_NOFILE.
  */
 #define FILES_SHARE 2
 
@@ -53,7 +53,7 @@ static void domain_timer_expired(struct hosted_loop *loop)
 
 /*
  * Unlike in the kernel, a file in a message takes a descriptor of this process, and all users share
- * these descriptors. So their limit follows RLIMIT_NOFILE.
+ * these descriptors. So the limit of files in messages depends on RLIMIT_NOFILE.
  */
 static struct bus1_limits domain_limits(void)
 {
@@ -75,7 +75,7 @@ BUS1_EXPORT int bus1_domain_new(struct bus1_domain **ret_domain)
 	struct bus1_accounts *accounts;
 	int r;
 
-	/* The large buffers at the end take no memory until they are first used. */
+	/* The large buffers at the end usually take no memory until they are first used. */
 	domain = calloc(1, sizeof(*domain));
 	if (!domain)
 		return -ENOMEM;

@@ -74,8 +74,8 @@ bool hosted_ends_have(struct hosted_ends *ends, int fd)
 	bool r;
 
 	/*
-	 * Ask for the family and the type first, because the calls below take the lock of the
-	 * socket. Sockets of other families may hold their lock for long.
+	 * Ask for the family and the type first, because getpeername() can wait for the lock of the
+	 * socket. The lock of a socket of another family may be held for long.
 	 */
 	n = sizeof(family);
 	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &n) < 0 || family != AF_UNIX)

@@ -4,11 +4,11 @@
 /*
  * Clients' ends of the sockets of a domain
  *
- * A message that holds the client's end of a peer's socket would keep that peer alive for ever, and
- * with the peer the queue that the message may wait in. So payload.c refuses such a descriptor, and
- * needs to recognise one. There are two kinds:
+ * A message that holds the client's end of a peer's socket keeps this peer alive. If the message
+ * waits in the queue of the same peer, both stay for ever. So payload.c refuses such descriptors.
+ * It has to recognise two kinds:
  *
- *	a socket pair made here		recognised by the kernel's cookie of the client's socket
+ *	a socket pair of the domain	recognised by the kernel's cookie of the client's socket
  *	a connection to a listener	recognised by the address that it is connected to
  *
  * Only the thread that serves adds and removes entries. Any thread may call hosted_ends_have().
@@ -43,7 +43,7 @@ struct hosted_ends {
 void hosted_ends_init(struct hosted_ends *ends);
 void hosted_ends_destroy(struct hosted_ends *ends);
 
-/* Adding can fail with -ENOMEM. Remove only what was added. */
+/* Adding a pair can fail with -ENOMEM. Remove only what was added. */
 int hosted_ends_add_pair(struct hosted_ends *ends, struct hosted_pair *pair);
 void hosted_ends_remove_pair(struct hosted_ends *ends, struct hosted_pair *pair);
 void hosted_ends_add_address(struct hosted_ends *ends, struct hosted_address *address);

@@ -19,11 +19,14 @@
 #include "kernel/hosted/served.h"
 #include "libbus1/util.h"
 
-#define ACCEPT_MAX 4 /* connections accepted in one turn of the loop */
+#define ACCEPT_MAX 4 /* connections that a listener accepts in one turn of the loop */
 #define PAUSE_NSEC (100 * 1000 * 1000)
 #define PEERS_PER_USER 4096
 #define FDS_PER_PEER 2
-/* One user gets at most 1/USER_SHARE of the descriptors, so that others get some, too. */
+/*
+ * A user can connect until its peers take 1/USER_SHARE of the descriptors, so that others get some,
+ * too.
+ */
 #define USER_SHARE 4
 
 struct hosted_listener {
@@ -128,7 +131,7 @@ static void listener_dispatch(struct hosted_source *source, uint32_t events)
 
 /* creation */
 
-/* Is there a socket at this path that has lost its listener? */
+/* Is there a socket at this path on which nobody listens? */
 static bool address_is_stale(const struct sockaddr_un *un)
 {
 	CLEANUP_CLOSE int fd = -1;

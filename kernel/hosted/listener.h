@@ -4,10 +4,10 @@
 /*
  * Listening sockets
  *
- * Each connection becomes a served peer, unless its user has too many peers. The peer gets the
- * credentials that the kernel has recorded of the client. When descriptors run out, listening
- * pauses until a peer goes, but for a tenth of a second at most, because other parts of the process
- * may free descriptors, too.
+ * Each connection becomes a served peer, unless its user has too many peers or something fails. The
+ * peer gets the credentials that the kernel has recorded of the client. When descriptors or memory
+ * run out, listening pauses until a peer goes or the timer of the loop expires, usually after a
+ * tenth of a second: other parts of the process may free descriptors, too.
  */
 
 #include "kernel/hosted/state.h"

@@ -73,7 +73,7 @@ static int local_release(void *p, size_t n, const uint64_t *ids)
 	struct local_peer *local = p;
 	int r;
 
-	/* uint64_t and __u64 are different types of the same size. */
+	/* uint64_t and u64 can be different types of the same size. */
 	r = bus1_peer_release(local->peer, (const u64 *)ids, n);
 	hosted_ready_update(&local->ready);
 	return r;
@@ -150,7 +150,7 @@ static int local_send(void *p, uint64_t flags, size_t n_destinations, const uint
 	return r;
 }
 
-/* The sizes of a message, which the caller is told after the receive has ended. */
+/* The sizes of a message. They are kept here until the receive has ended. */
 struct local_sizes {
 	size_t n_transfers;
 	size_t n_data;
@@ -185,7 +185,7 @@ static void local_put_metadata(struct bus1_metadata *metadata, uint64_t flags,
 		*metadata = credentials->metadata;
 }
 
-/* Try once to refuse the next message. */
+/* Try once to discard the next message. Returns -ESTALE like local_recv_one(). */
 static int local_discard_one(struct local_peer *local, uint64_t flags,
 			     struct bus1_metadata *metadata, struct bus1_message *message)
 {

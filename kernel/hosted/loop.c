@@ -13,7 +13,10 @@
 
 #include "base/cleanup.h"
 
-/* Sources in one turn: enough to make a turn cheap, few enough to keep it short. */
+/*
+ * The most sources that one turn dispatches: enough that epoll_pwait() costs little for each, and
+ * few enough that the turn is short.
+ */
 #define TURN_MAX 64
 
 static int loop_control(struct hosted_loop *loop, int operation, struct hosted_source *source,
@@ -88,8 +91,8 @@ int hosted_loop_turn(struct hosted_loop *loop, int timeout, const sigset_t *sigm
 		return -errno;
 
 	/*
-	 * Each source is in the array only once, and dispatch() frees no other one, so all are
-	 * valid.
+	 * Each source is in the array only once, and dispatch() frees no source but its own. So all
+	 * sources in the array are valid when they are used.
 	 */
 	for (int i = 0; i < n; i++) {
 		struct hosted_source *source = events[i].data.ptr;

@@ -47,8 +47,8 @@ void hosted_loop_mute(struct hosted_loop *loop, struct hosted_source *source, bo
 void hosted_loop_remove(struct hosted_loop *loop, struct hosted_source *source);
 
 /*
- * Call expired() once, this many nanoseconds (less than a second) from now. This replaces a time
- * that was set before.
+ * Call expired() once, this many nanoseconds (more than 0, less than a second) from now. This
+ * replaces a time that was set before.
  */
 void hosted_loop_set_timer(struct hosted_loop *loop, long nsec);
 

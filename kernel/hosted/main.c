@@ -84,7 +84,7 @@ static int serve(const char *path, int ready_fd)
 	sigset_t blocked, original;
 	int r;
 
-	/* Signals are handled only during the wait, so that none is missed. */
+	/* Handle SIGTERM and SIGINT only during the wait, so that neither is missed. */
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGTERM);
 	sigaddset(&blocked, SIGINT);

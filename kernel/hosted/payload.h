@@ -4,8 +4,8 @@
 /*
  * Payloads: descriptors and credentials of a message, between user space and the core
  *
- * Descriptors become files, and the numbers of users and processes become credentials. When a
- * message is received, it is the other way round.
+ * For a message that is sent, descriptors become files, and the numbers of users and processes
+ * become credentials. When the message is received, the credentials become numbers again.
  */
 
 #include <sys/types.h>
@@ -20,14 +20,14 @@
 int hosted_creds_init(struct bus1_creds *creds, uid_t uid, gid_t gid, pid_t pid, pid_t tid);
 void hosted_creds_destroy(struct bus1_creds *creds);
 
-/* Fill in the metadata of a message, credentials included. */
+/* Fill in the metadata. The credentials of a notification are BUS1_INVALID. */
 void hosted_metadata_fill(struct bus1_metadata_credentials *metadata, const struct bus1_recv *recv);
 
 /*
  * Make a payload with credentials, files, and n_data bytes to be filled in. On success the payload
  * owns the descriptors, on failure the caller still does. Returns 0; -EINVAL when one of the
  * descriptors is the client's end of a peer's socket; -ETOOMANYREFS when the user of the sender has
- * too many in flight; -EMSGSIZE; -ENOMEM.
+ * too many files in flight; -EMSGSIZE; -ENOMEM.
  */
 int hosted_payload_new(struct bus1_domain *domain, struct bus1_peer *sender,
 		       const struct bus1_creds *creds, size_t n_data, const int *fds, size_t n_fds,

@@ -2,10 +2,10 @@
 /*
  * Readiness, see ready.h
  *
- * The core reports that a queue becomes readable while it holds the lock of the queue. So a
- * receiver that finds a message knows that the report is done. Clearing races with the next report:
- * the report may come before the clearing, and find the descriptor still set. So after clearing the
- * descriptor, the update checks the queue once more.
+ * The core makes an entry final and calls hosted_ready_wake() under one hold of the lock of the
+ * queue. So when a receiver has found an entry, the call for this entry is done. The call for the
+ * next entry may come just before hosted_ready_update() clears the descriptor, and find the
+ * descriptor still set. So hosted_ready_update() checks the queue once more after that.
  *
  * A bell is a socket pair, and not an eventfd. Client and server would share the open file of an
  * eventfd, so a client could clear O_NONBLOCK, fill the counter, and block the server. On its own
@@ -55,8 +55,8 @@ void hosted_ready_destroy(struct hosted_ready *ready)
 }
 
 /*
- * Make the descriptor readable. The caller holds the lock. An error does no harm: either the
- * descriptor is readable already, or the client has gone.
+ * Make the descriptor that the client polls readable, if there is one. The caller holds the lock.
+ * An error does no harm: the descriptor is readable already, or the client does not read from it.
  */
 static void ready_signal(struct hosted_ready *ready)
 {
@@ -123,7 +123,7 @@ int hosted_ready_renew_bell(struct hosted_ready *ready, int *ret_fd)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return -errno;
 
-	/* The smallest buffer has room for a packet or two. Nothing goes in the other direction. */
+	/* The smallest buffer has room for a few packets. Nothing goes in the other direction. */
 	setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	shutdown(fds[0], SHUT_RD);
 

@@ -4,10 +4,12 @@
 /*
  * Readiness: the descriptor that a client polls
  *
- * It is readable exactly while the queue of the peer is. For a peer in this process it is an
- * eventfd. For a peer in another process it is one end of a socket pair, the bell: the server
- * sends a packet when the queue becomes readable, and the client takes the packet out when the
- * queue is not readable any more.
+ * It becomes readable when the core reports an entry of the queue. It stays readable until the
+ * queue is empty, or until a receive of the client finds the queue empty. Once the peer has ended,
+ * it is readable for ever. For a peer in this process it is an eventfd. For a peer in another
+ * process it is one end of a socket pair, the bell: the server sends a packet when the queue
+ * becomes readable, and the client takes the packet out when a reply says that the queue is not
+ * readable any more.
  *
  *	core: queue becomes readable --> hosted_ready_wake()   --> descriptor is set
  *	a command took entries off   --> hosted_ready_update() --> descriptor is cleared, when the
@@ -44,7 +46,7 @@ int hosted_ready_renew_bell(struct hosted_ready *ready, int *ret_fd);
 void hosted_ready_wake(struct bus1_peer *peer, unsigned int n, void *data);
 
 /*
- * Call this after each command that takes entries off the queue. Returns true when the queue was
- * readable and is not any more: then the client must take a packet out of the bell.
+ * Call this after a command that may have taken entries off the queue. Returns true when it has
+ * cleared the descriptor: then the client of a bell must take a packet out of it.
  */
 bool hosted_ready_update(struct hosted_ready *ready);

@@ -19,7 +19,10 @@
 #include "kernel/hosted/payload.h"
 #include "libbus1/util.h"
 
-/* Read one request. Returns -EAGAIN when there is none, -ESHUTDOWN when the client has gone. */
+/*
+ * Read one request. Returns -EAGAIN when there is none, or memory is short; -ESHUTDOWN when the
+ * client has gone, or its packet is too large.
+ */
 static int served_read(struct hosted_served *served, struct hosted_request *request)
 {
 	struct bus1_domain *domain = served->domain;
@@ -48,7 +51,7 @@ static int served_read(struct hosted_served *served, struct hosted_request *requ
 }
 
 /*
- * Send a reply, without a second try: if there is no room, the client does not read its replies.
+ * Send a reply, without waiting for room: if there is none, the client does not read its replies.
  * Returns -EPROTO if the caller must drop the client.
  */
 static int served_write(struct hosted_served *served, const struct hosted_reply *reply)
@@ -65,9 +68,9 @@ static int served_write(struct hosted_served *served, const struct hosted_reply 
 	}
 
 	/*
-	 * The kernel limits the descriptors of this process that are on their way in sockets. So
-	 * that no client collects them there, a client that has not read its earlier packets when
-	 * it is to get descriptors is dropped.
+	 * The kernel limits how many descriptors the user of this process may have on their way in
+	 * sockets. A client must not collect descriptors there. So a client that is to get
+	 * descriptors, but has not read its earlier packets, is dropped.
 	 */
 	if (reply->n_fds > 0 && (ioctl(served->source.fd, SIOCOUTQ, &n_unread) < 0 || n_unread > 0))
 		return -EPROTO;
@@ -79,7 +82,7 @@ static int served_write(struct hosted_served *served, const struct hosted_reply 
 			return -EPROTO;
 
 		/*
-		 * Other clients have used up that limit. This client loses the descriptors of this
+		 * Other sockets have used up that limit. This client loses the descriptors of this
 		 * reply, as if its own table of descriptors were full.
 		 */
 		message.msg_control = NULL;
@@ -140,7 +143,7 @@ static void served_dispatch(struct hosted_source *source, uint32_t events)
 	hosted_user_unref(&domain->users, user);
 }
 
-/* Undo what hosted_served_new() has done so far, except for the socket and the user. */
+/* Free a peer that is not in the loop. Its socket, and the reference to its user, are kept. */
 static void served_destroy(struct hosted_served *served)
 {
 	struct bus1_domain *domain = served->domain;
@@ -252,7 +255,7 @@ void hosted_served_free(struct hosted_served *served)
 	served_destroy(served);
 	hosted_user_unref(&domain->users, user);
 
-	/* Descriptors are free again: let the timer expire now, so that the listener accepts. */
+	/* Descriptors are free again: let the timer expire now, so that paused listeners accept. */
 	if (domain->listening_paused)
 		hosted_loop_set_timer(&domain->loop, 1);
 }

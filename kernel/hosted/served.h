@@ -5,8 +5,8 @@
  * Peers in other processes
  *
  * The server has one end of a SOCK_SEQPACKET socket for each served peer. The client sends one
- * request packet for each command, and gets one reply packet. Nothing here blocks: a client that
- * breaks the protocol, or that leaves its replies in the socket until there is no room, is dropped.
+ * request packet for each command, and gets one reply packet. Nothing here waits for a client. A
+ * client that breaks the protocol, or does not read its replies, is dropped.
  */
 
 #include <sys/socket.h>
@@ -14,11 +14,11 @@
 #include "kernel/hosted/state.h"
 
 /*
- * Serve a peer. On success the peer owns fd and the reference to user. If the socket pair was made
- * here, cookie is the kernel's cookie of the client's end, else 0.
+ * Serve a peer. On success the peer owns fd and the reference to user. If fd is one end of a socket
+ * pair of the domain, cookie is the kernel's cookie of the client's end, else 0.
  */
 int hosted_served_new(struct bus1_domain *domain, int fd, uint64_t cookie,
 		      const struct ucred *ucred, struct hosted_user *user,
 		      struct hosted_served **ret_served);
-/* Disconnect the peer and close its socket. */
+/* Disconnect the peer, close its socket, and free it. */
 void hosted_served_free(struct hosted_served *served);

@@ -6,10 +6,11 @@
  *
  * A domain is one core: the accounts of its users, and the peers that can exchange messages. Peers
  * in the same process (local.c) use the core by calls. Peers in other processes (served peers) use
- * it by packets on a socket, which the thread that serves reads. The files of this folder are
- * floors, and each floor uses only those below it:
+ * it by packets on a socket, which the thread that serves reads. The .c files of this folder are
+ * on floors, and each floor uses only those below it:
  *
- *	domain				creation, the public functions
+ *	main				the daemon
+ *	domain				creation, most of the public functions
  *	local	listener		clients in this process; listening sockets
  *		served			sockets of served peers: a request in, a reply out
  *		command			a checked request becomes a call of the core
@@ -36,7 +37,7 @@ struct hosted_served {
 	struct bus1_domain *domain;
 	uint64_t id;
 	uint8_t secret[16];
-	/* the client's end, when the socket pair was made here */
+	/* the client's end, if bus1_domain_serve_peer() made the socket pair */
 	struct hosted_pair pair;
 	struct hosted_user *user;
 	struct bus1_peer *peer;
@@ -44,8 +45,8 @@ struct hosted_served {
 	struct hosted_ready ready;
 	/*
 	 * The payload that is being read. It belongs to the message at the front of the queue,
-	 * which stays there until this peer receives or releases something. This pointer is no
-	 * reference: it is only compared.
+	 * which stays there until this peer receives it, releases something or is reset. This
+	 * pointer is no reference: it is only compared.
 	 */
 	const struct bus1_payload *reading;
 	UT_hash_handle hh;
@@ -62,7 +63,7 @@ struct bus1_domain {
 	struct hosted_loop loop;
 	struct hosted_users users;
 	struct hosted_listener *listeners;
-	bool listening_paused; /* a listener waits until there are descriptors to accept with */
+	bool listening_paused; /* a listener waits for descriptors or memory to accept with */
 	struct hosted_served *served; /* by id */
 	uint64_t last_served;
 

@@ -12,9 +12,9 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 
-/* A request that takes less time does not pause its user. */
+/* A request that takes no longer than this does not pause its user. */
 #define QUICK_NSEC (5 * 1000 * 1000)
-/* How often the server looks for pauses that are over. */
+/* How often the server looks for pauses that are over, unless a listener sets the timer later. */
 #define TICK_NSEC (5 * 1000 * 1000)
 
 uint64_t hosted_now(void)

@@ -4,13 +4,14 @@
 /*
  * Users
  *
- * This file limits the peers of one user, which take descriptors of the server, and the time of the
- * server that all peers of the user take together.
- * A request that fits into a packet is quick. But a request can name as much data, or as many
- * handles, as the core takes. In the kernel that costs only the caller; here it keeps everybody
- * waiting. So after a request that took more than 5 ms, the server pauses the user for as long as
- * the request took: it reads no requests of any peer of that user. Shorter requests cause no pause.
- * There the server only takes turns: each peer gets one request handled in each turn.
+ * This file counts the peers of one user, because they take descriptors of the server, and limits
+ * the time of the server that all peers of the user take together. Most requests are quick. But a
+ * request can name as much data, or as many handles, as the core takes, or release all that a peer
+ * has. In the kernel that costs only the caller; here it keeps everybody waiting. So after a
+ * request that took more than 5 ms, the server pauses the user for at least as long as the request
+ * took: it reads no requests of any peer of that user. After a shorter request there is no pause.
+ * The server then only takes turns: in one turn of the loop it handles at most one request of each
+ * peer.
  *
  * All functions are for the thread that serves.
  */
@@ -46,12 +47,15 @@ int hosted_user_ref(struct hosted_users *users, uid_t uid, size_t max_peers,
 		    struct hosted_user **ret_user);
 void hosted_user_unref(struct hosted_users *users, struct hosted_user *user);
 
-/* Add the socket of a peer, which is in the loop already. It is muted while the user is paused. */
+/*
+ * Add the source of a peer's socket, after hosted_loop_add(). The source is muted while the user is
+ * paused.
+ */
 void hosted_user_add_source(struct hosted_users *users, struct hosted_user *user,
 			    struct hosted_source *source);
 void hosted_user_remove_source(struct hosted_user *user, struct hosted_source *source);
 
-/* Charge the user for the time that a request of its peer took. */
+/* Pause the user if a request of its peer took too long: nsec is the time that it took. */
 void hosted_user_spend(struct hosted_users *users, struct hosted_user *user, uint64_t nsec);
 /* End the pauses that are over. The loop's timer calls this. */
 void hosted_user_resume_all(struct hosted_users *users);

@@ -85,7 +85,7 @@ typedef struct {
 typedef struct lsm_context bus1_label_t;
 #endif
 
-/* Spell the label of credentials. Returns a negative errno when there is none. */
+/* Spell the label of credentials. Fails with a negative errno, also when there is no label. */
 static inline int bus1_compat_spell_label(bus1_label_t *label, const struct cred *cred)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 14, 0)

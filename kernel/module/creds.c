@@ -21,7 +21,7 @@
 #include <linux/user_namespace.h>
 #include "module.h"
 
-/* the longest list of groups that BUS1_COST_MESSAGE contains */
+/* the longest list of groups whose memory is counted in BUS1_COST_MESSAGE */
 #define BUS1_CREDS_GROUPS 8
 
 /* Store the credentials of the current task, with references that the payload owns. */
@@ -35,7 +35,7 @@ void bus1_creds_capture(struct bus1_creds *creds)
 }
 
 /*
- * The bytes of memory that credentials keep, beyond those that BUS1_COST_MESSAGE contains: a long
+ * The bytes of memory that credentials keep, beyond those counted in BUS1_COST_MESSAGE: a long
  * list of groups, the numbers of a process and a thread in nested pid namespaces, and what the
  * kernel knows of a user of a namespace. A task can change its groups and its user between two
  * messages, and end after one, so each message may be all that keeps these. The keyrings of the
@@ -60,8 +60,9 @@ size_t bus1_creds_kept(const struct bus1_creds *creds)
  * @principal:	set to the user, and to the namespaces that it lives in
  * @cred:	credentials of the opener
  *
- * The owner of a namespace lives outside of it. When namespaces are nested deeper than the core
- * tells apart, the innermost ones count as part of the one around them.
+ * The owner of a namespace lives outside of it. A namespace does not count if its owner is the
+ * user, or also owns the namespace inside of it. When more than BUS1_MAX_NAMESPACES count, the
+ * innermost ones count as part of the one around them.
  */
 void bus1_principal_fill(struct bus1_principal *principal, const struct cred *cred)
 {
@@ -114,7 +115,7 @@ static u64 bus1_pid_translate(struct pid *pid)
 
 /*
  * Fill in the metadata of a message, with IDs in the namespaces of the current task. Without
- * credentials, the IDs of the sending user and process are BUS1_INVALID.
+ * @credentials, and for notifications, uid, gid, pid and tid are BUS1_INVALID.
  */
 void bus1_metadata_fill(struct bus1_metadata_credentials *metadata, const struct bus1_recv *recv,
 			bool credentials)

@@ -3,7 +3,7 @@
  * Files in debugfs, for root
  *
  *	usage		sums over all users
- *	accounts	usage and limits of each user
+ *	accounts	usage and limits of each account, of a user or of a user namespace
  *	peers		usage of each peer
  *	queues		the state of each peer's queue
  *	nodes		nodes of all peers
@@ -160,7 +160,7 @@ static void bus1_objects_show(struct seq_file *seq, const struct bus1_walk *walk
 	seq_printf(seq, "%s%s\n", info->oneshot ? " oneshot" : "", info->dead ? " dead" : "");
 }
 
-/* @next finds the next element: false when there is none. @show prints one line about it. */
+/* @next finds the next element, and returns false when there is none. @show prints its line. */
 static const struct bus1_table {
 	const char *name;
 	const char *head;
@@ -176,7 +176,7 @@ static const struct bus1_table {
 	{ "handles", "peer handle owner node\n", bus1_handles_next, bus1_objects_show },
 };
 
-/* files: position 0 is the first line; at all other positions, the walk knows the line */
+/* files: position 0 is the line with the names of the columns; the walk knows the other lines */
 
 static const struct bus1_table *bus1_table_of(struct seq_file *seq)
 {

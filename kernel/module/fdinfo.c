@@ -4,7 +4,7 @@
  *
  * It tells what the peer is and has, for those who may look into the process. What other peers of
  * its user have, and what the limits leave, is not shown: the process can belong to another user
- * than the peer. Nothing here waits, so it also works while a command of the peer does not get on.
+ * than the peer. Nothing here waits, so it also works while a command of the peer is stuck.
  */
 
 #include <linux/fs.h>
@@ -40,7 +40,10 @@ void bus1_fdinfo_show(struct seq_file *seq, struct file *file)
 		   info.disconnected ? "ended"
 		   : info.readable   ? "readable"
 				     : "open");
-	/* The core does not count those of a peer of 2016: IDs there are both in one. */
+	/*
+	 * The core does not count the nodes and handles of a peer of 2016: one ID there can name a
+	 * node together with a handle to it.
+	 */
 	if (generation != BUS1_GENERATION_2016) {
 		seq_printf(seq, "bus1-nodes:\t%llu\n", info.n_nodes);
 		seq_printf(seq, "bus1-handles:\t%llu\n", info.n_handles);

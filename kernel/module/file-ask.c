@@ -10,7 +10,7 @@
  * called such that it always fails after it has asked.
  *
  * Before Linux 6.7, receive_fd() fails after it has asked only when the task's table of descriptors
- * is full, so the task gets a full table for the moment. No other exported function does better:
+ * is full, so the task gets a full table during the call. No other exported function does better:
  * security_binder_transfer_file() asks SELinux only, scm_detach_fds() does not return the answer,
  * and a kernel thread that calls receive_fd() would be asked about itself, with its name in the
  * audit log.
@@ -40,7 +40,8 @@ int bus1_file_ask(struct file *file)
 
 /*
  * receive_fd() asks, reserves a number, writes it, and then makes the descriptor. Nothing can be
- * written to an address behind the memory of users. receive_fd() gives the number back.
+ * written to an address behind the memory of users. So receive_fd() gives the number back, and
+ * fails with -EFAULT.
  */
 int bus1_file_ask(struct file *file)
 {
@@ -53,7 +54,7 @@ int bus1_file_ask(struct file *file)
 
 /* A table of descriptors that is always full: the next number is beyond every limit. */
 static struct files_struct bus1_no_files = {
-	/* An oops in receive_fd() drops one reference for each task. */
+	/* A task that is killed by an oops in receive_fd() drops one reference. */
 	.count = ATOMIC_INIT(INT_MAX / 2),
 	.resize_wait = __WAIT_QUEUE_HEAD_INITIALIZER(bus1_no_files.resize_wait),
 	.fdt = (struct fdtable __rcu __force *)&bus1_no_files.fdtab,

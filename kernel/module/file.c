@@ -3,8 +3,8 @@
  * Peers as open files
  *
  * Opening the device makes a peer, which is charged to the account of the effective user of the
- * opener. Closing the last descriptor ends the peer. Any process that has a descriptor can use the
- * peer.
+ * opener. The peer ends at the latest when the open file is released. Any process that has a
+ * descriptor can use the peer.
  *
  * The first command on a peer, or the first transfer of a handle to it, decides which generation of
  * the interface the peer speaks.
@@ -23,14 +23,15 @@
 #include "ioctl-2016.h"
 #include "module.h"
 
-/* Wake the tasks that poll the peer. The caller holds the lock of the queue. */
+/* Wake tasks that poll the peer or wait for a message. The caller holds the lock of the queue. */
 static void bus1_file_wake(struct bus1_peer *peer, unsigned int n, void *data)
 {
 	struct bus1_file *bus1_file = data;
 
 	/*
-	 * A task that polls first joins the wait queue and then takes the lock to look at the
-	 * queue. So either the task is found waiting here, or it finds the new entry.
+	 * A task that polls or waits first joins the wait queue, and then takes the lock to look at
+	 * the queue of the peer. So either this function finds the task in the wait queue, or the
+	 * task finds the new entry.
 	 */
 	if (!waitqueue_active(&bus1_file->waitq))
 		return;
@@ -88,8 +89,9 @@ static int bus1_file_release(struct inode *inode, struct file *file)
  * @bus1_file:	open device
  * @generation:	generation of the command
  *
- * Return: 0; -ENOTTY when the peer speaks another generation; -ENOMEM; -ESHUTDOWN when the peer has
- * been disconnected.
+ * Return: 0; -ENOTTY when the peer speaks another generation; -EINTR when the task is killed. The
+ * choice of 2016 also fails with -ENOMEM, with -ENFILE, or with -ESHUTDOWN when the peer has been
+ * disconnected.
  */
 int bus1_file_speak(struct bus1_file *bus1_file, enum bus1_generation generation)
 {
@@ -117,7 +119,7 @@ int bus1_file_speak(struct bus1_file *bus1_file, enum bus1_generation generation
  * @bus1_file:	open device
  * @generation:	generation of the transfer, which the peer gets unless it has one already
  *
- * Return: 0; -ENOMEM; -ESHUTDOWN when the peer has been disconnected.
+ * Return: like bus1_file_speak(), but not -ENOTTY.
  */
 int bus1_file_be_spoken_to(struct bus1_file *bus1_file, enum bus1_generation generation)
 {
@@ -148,15 +150,18 @@ int bus1_file_shut_down(struct bus1_file *bus1_file)
 	int r = bus1_peer_disconnect(bus1_file->peer);
 
 	/*
-	 * Wake all tasks: also those that wait for other events than messages, and those of which a
-	 * message wakes only one.
+	 * Wake all tasks: also those that poll for other events than messages, and all those that
+	 * wait for a message in a command. A message wakes only one of the latter.
 	 */
 	if (r == 0)
 		wake_up_all(&bus1_file->waitq);
 	return r;
 }
 
-/* Run a command of 2026. With @nowait it returns -EAGAIN instead of waiting for a message. */
+/*
+ * Run a command of 2026. With @nowait, a command that receives returns -EAGAIN instead of waiting
+ * for a message or for another receiver.
+ */
 static long bus1_file_command(struct bus1_file *bus1_file, unsigned int command, void __user *argp,
 			      bool nowait)
 {
@@ -206,14 +211,14 @@ static long bus1_file_ioctl(struct file *file, unsigned int command, unsigned lo
 		r = bus1_ioctl_2016(bus1_file, command, argp);
 	else
 		r = bus1_file_command(bus1_file, command, argp, false);
-	/* A wait for another receiver of the peer has ended, and has had no effect. */
+	/* A signal has ended the command before it had any effect. */
 	return r == -EINTR ? -ERESTARTSYS : r;
 }
 
 /*
  * IORING_OP_URING_CMD with the number of an ioctl of 2026 as cmd_op is this ioctl. The first 8 of
  * the 16 bytes for the command are the address of its structure. A command that has to wait is
- * first tried without waiting; then a worker of io_uring waits.
+ * first tried without waiting; then a worker of io_uring waits, unless the file has O_NONBLOCK.
  */
 static int bus1_file_uring_cmd(struct io_uring_cmd *command, unsigned int issue_flags)
 {
@@ -222,10 +227,10 @@ static int bus1_file_uring_cmd(struct io_uring_cmd *command, unsigned int issue_
 	bool tries = issue_flags & IO_URING_F_NONBLOCK;
 	long r;
 
-	/* A worker could not tell how the vectors of the program are laid out. */
+	/* A worker of io_uring could not tell that the vectors are those of a 32-bit program. */
 	if (in_compat_syscall())
 		return -EOPNOTSUPP;
-	/* A reset waits for a receiver. */
+	/* A reset waits for a receiver, so a worker runs it. */
 	if (tries && command->cmd_op == BUS1_CMD_RESET)
 		return -EAGAIN;
 	r = bus1_file_command(command->file->private_data, command->cmd_op, u64_to_user_ptr(ptr),

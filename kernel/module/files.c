@@ -13,7 +13,8 @@
  *				that is in the queue of the first one
  *	AF_UNIX sockets		-EOPNOTSUPP: a peer could be in the queue of the socket
  *	io_uring instances	-EOPNOTSUPP: a peer could be registered with the instance
- *	binder contexts		-EOPNOTSUPP: a peer could be in a transaction
+ *	binder contexts		-EOPNOTSUPP: a peer could be in a transaction. Only contexts of
+ *				binderfs are recognised, see bus1_file_is_binder().
  *
  * All other files hold no files, or only files of certain kinds, which the kernel checks, and of
  * which none can hold a peer. doc/internals/module.md goes through them. An epoll instance has no
@@ -44,10 +45,10 @@ static bool bus1_file_is_unix(struct file *file)
 }
 
 /*
- * A file without an inode of its own that can be mapped and polled, but neither read, written nor
- * controlled: its users talk to it through memory and through system calls of its own, which take
- * the numbers of any descriptors. Of today's files only io_uring instances are like that. A kind of
- * the future that works in this way is refused as well.
+ * Whether a file has no inode of its own, and can be mapped and polled, but has no read, write or
+ * ioctl. Programs use such a file through memory and through special system calls, which take the
+ * numbers of any descriptors. Today only io_uring instances are like that. A future kind of file
+ * that is like that is refused as well.
  */
 static bool bus1_file_is_ring(struct file *file)
 {
@@ -58,7 +59,10 @@ static bool bus1_file_is_ring(struct file *file)
 	       !op->unlocked_ioctl;
 }
 
-/* Any user can mount this file system in a user namespace. Other binder devices are for root. */
+/*
+ * Any user can mount this file system in a user namespace. By default, only root can open other
+ * binder devices.
+ */
 static bool bus1_file_is_binder(struct file *file)
 {
 	return file_inode(file)->i_sb->s_magic == BINDERFS_SUPER_MAGIC;
@@ -78,12 +82,12 @@ static int bus1_file_check(struct file *file)
  * @payload:	payload of the message
  * @sender:	sender
  *
- * A file in flight takes no descriptor. So without a limit of its own, a user could keep any number
- * of files open by queueing them. The rule is that of AF_UNIX sockets: who has more files in flight
- * than a process may have descriptors needs a capability to send more. It is the user of the sender
- * who counts, and neither the receiver nor the process.
+ * A file in flight takes no descriptor. So without a limit of files in flight, a user could keep
+ * any number of files open by queueing them. The rule is that of AF_UNIX sockets: a user with more
+ * files in flight than the process may have descriptors needs a capability to send more. The files
+ * that all peers of the sender's user have sent count together.
  *
- * Return: -ETOOMANYREFS.
+ * Return: 0; -ETOOMANYREFS.
  */
 int bus1_files_charge(struct bus1_payload *payload, struct bus1_peer *sender)
 {
@@ -130,10 +134,10 @@ int bus1_files_collect(struct file **files, u64 ptr_fds, size_t n)
  * @n:		number of files and of descriptors
  *
  * Everything that can fail is done here, before the message is taken: this also asks security
- * modules, like every other way to get a descriptor from another process. The numbers name nothing
- * before bus1_files_install(). No other thread can use, close or take them until then.
+ * modules, like SCM_RIGHTS does. The numbers name nothing before bus1_files_install(). No other
+ * thread can use, close or take them until then.
  *
- * Return: 0; -EMFILE, -ENOMEM or the error of a security module, and then no descriptor is left.
+ * Return: 0; -EMFILE, -ENOMEM or the error of a security module, and then no number is reserved.
  */
 int bus1_files_reserve(s32 *fds, struct file *const *files, size_t n)
 {
@@ -165,7 +169,7 @@ void bus1_files_unreserve(const s32 *fds, size_t n)
 		put_unused_fd(fds[i]);
 }
 
-/* A socket belongs to the control groups of the task that got it last, as after SCM_RIGHTS. */
+/* As with SCM_RIGHTS, a socket belongs to the control groups of the task that received it last. */
 static void bus1_file_adopt(struct file *file)
 {
 	struct socket *socket = sock_from_file(file);
@@ -176,7 +180,7 @@ static void bus1_file_adopt(struct file *file)
 	sock_update_classid(&socket->sk->sk_cgrp_data);
 }
 
-/* Make the descriptors. Cannot fail, so it is the last step of a receive. */
+/* Make the descriptors. This cannot fail, so a receive does it after it has taken the message. */
 void bus1_files_install(const s32 *fds, struct file *const *files, size_t n)
 {
 	size_t i;

@@ -3,11 +3,12 @@
  * The receive command of 2016
  *
  * The message is in the pool, so only the structure of the command is written to the user. The
- * command checks that it can be written before it takes the message. So a message is lost only when
- * the user unmaps the structure in between. Its slice and its descriptors exist then all the same.
+ * command checks that the structure can be written before it takes the message. So a message is
+ * lost only if the structure cannot be written any more, for example because the user has unmapped
+ * it in between. The slice and the descriptors of the lost message exist all the same.
  *
- * The write is the last step, and the command holds nothing meanwhile: nobody is charged for the
- * payload any more, and the user can make the write take any time.
+ * The write is the last step, because the user can make it take any time. The command has dropped
+ * the payload before, because nobody is charged for the payload any more.
  */
 
 #include <linux/container_of.h>
@@ -24,7 +25,7 @@ static void bus1_ioctl_2016_recv_creds(struct bus1_2016_msg *msg,
 
 	/*
 	 * An ID that does not exist in the receiver's namespaces becomes the invalid user or group,
-	 * or process 0.
+	 * or process or thread 0.
 	 */
 	bus1_metadata_fill(&metadata, &recv, true);
 	msg->uid = metadata.uid;
@@ -60,7 +61,7 @@ static int bus1_ioctl_2016_recv_label(struct bus1_v2016_recv *recv,
 	return 0;
 }
 
-/* Take over what the payload has for the user, and drop it. */
+/* Take credentials and descriptors from the payload, and drop it. Notifications have no payload. */
 static void bus1_ioctl_2016_recv_end_payload(struct bus1_v2016_recv *recv)
 {
 	bus1_ioctl_2016_recv_creds(&recv->msg, recv->payload);

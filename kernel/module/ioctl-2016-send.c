@@ -46,7 +46,7 @@ static int bus1_ioctl_2016_send_run(struct bus1_peer *peer, const struct bus1_20
 	}
 
 	r = bus1_v2016_send(peer, send);
-	/* Reporting may take any time. The messages can be received and freed in the meantime. */
+	/* The report may take any time. Do not keep the payload for so long. */
 	bus1_payload_unref(send->payload);
 	if (r == 0 && send->errors)
 		r = bus1_user_put(cmd->ptr_errors, send->errors, cmd->n_destinations,
@@ -57,7 +57,7 @@ free_errors:
 	return r;
 }
 
-/* Copy the arrays of a send, which is charged for them. */
+/* Copy the arrays of a send, and run it. The sender has been charged for the arrays. */
 static int bus1_ioctl_2016_send_collect(struct bus1_peer *peer, const struct bus1_2016_send *cmd,
 					struct iov_iter *data)
 {
@@ -90,14 +90,14 @@ free_destinations:
 	return r;
 }
 
-/* The vectors are imported, so the size of the data is known. */
+/* Run a send whose vectors have been imported, so that the size of the data is known. */
 static int bus1_ioctl_2016_send_data(struct bus1_peer *peer, const struct bus1_2016_send *cmd,
 				     struct iov_iter *data)
 {
 	size_t n;
 	int r;
 
-	/* import_iovec() may have cut it off, but far above this limit. */
+	/* import_iovec() may have cut off the data, but only far above BUS1_MAX_DATA. */
 	if (iov_iter_count(data) > BUS1_MAX_DATA)
 		return -EMSGSIZE;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Commands of 2016: the table of all commands, and all commands except send and receive
+ * Commands of 2016: the choice of a command, and all commands except send and receive
  *
  * A command that cannot write its results to the user returns -EFAULT, but has been carried out.
  * Only the receive command checks, before it takes the message, that it can write them.

@@ -6,7 +6,7 @@
  * The ioctls of 2016
  *
  * They have a magic number of their own. The Kbuild option BUS1_2016, which is on by default,
- * compiles them together with their half of the core (core/v2016-*.c). A module without it answers
+ * compiles them together with their part of the core (core/v2016-*.c). A module without it answers
  * ENOTTY to each of them, like to any other number that is no command.
  */
 

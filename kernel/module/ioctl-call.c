@@ -2,8 +2,8 @@
 /*
  * BUS1_CMD_CALL: send messages, then wait for messages
  *
- * The first receive is checked before anything is sent. So a call that could not receive its reply
- * does not happen.
+ * The arguments of the first receive are checked before anything is sent. So a command whose first
+ * receive is invalid sends nothing.
  */
 
 #include <linux/err.h>
@@ -23,7 +23,7 @@ static int bus1_ioctl_call_collect(struct bus1_ioctl_recv_state *state, struct b
 	return bus1_ioctl_recv_collect(state, bus1_file);
 }
 
-/* Send until a send fails. @cmd then says what is left. */
+/* Carry out the sends, until one fails or a signal comes. @cmd then says which sends are left. */
 static int bus1_ioctl_call_send(struct bus1_file *bus1_file, struct bus1_cmd_call *cmd)
 {
 	struct bus1_cmd_send send;
@@ -44,7 +44,7 @@ static int bus1_ioctl_call_send(struct bus1_file *bus1_file, struct bus1_cmd_cal
 	return 0;
 }
 
-/* Wait for the first message, and receive it. */
+/* Receive the first message. Wait for it, unless @cmd or @state forbids to wait. */
 static int bus1_ioctl_call_recv_first(struct bus1_ioctl_recv_state *state,
 				      struct bus1_file *bus1_file, struct bus1_cmd_call *cmd,
 				      struct bus1_recv_filter *filter)

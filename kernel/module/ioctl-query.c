@@ -18,8 +18,8 @@ int bus1_ioctl_query(struct bus1_peer *peer, void __user *argp)
 	if (r < 0)
 		return r;
 	/*
-	 * The core does not report these, because only the module has memory that a program can
-	 * map, and lets programs wait.
+	 * The core does not report these features, because only the module has memory that a
+	 * program can map, and lets programs wait.
 	 */
 	query.features |= BUS1_FEATURE_POOL | BUS1_FEATURE_CALL;
 

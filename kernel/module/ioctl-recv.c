@@ -232,7 +232,7 @@ static int bus1_ioctl_recv_one(struct bus1_peer *peer, struct bus1_ioctl_recv_st
 	r = bus1_ioctl_recv_discards(state) ? bus1_peer_recv_discard(&recv)
 					    : bus1_peer_recv_commit(&recv);
 	bus1_ioctl_recv_end_fds(state, r == 0);
-	/* It was writable a moment ago. */
+	/* Restore the user's structure. It was writable a moment ago. */
 	if (r < 0 && bus1_user_put_message(state->cmd.ptr_message, &state->message) < 0)
 		r = -EFAULT;
 
@@ -267,10 +267,10 @@ static int bus1_ioctl_recv_import_data(struct bus1_file *bus1_file,
 
 /**
  * bus1_ioctl_recv_collect() - copy and check the arguments of a receive
- * @state:	its @cmd and @nowait are set; everything else is set by this function
+ * @state:	its @cmd and @nowait are set; this function sets all else that the receive needs
  * @bus1_file:	open device of the receiver
  *
- * Return: a negative errno. Only after a success bus1_ioctl_recv_destroy() must follow.
+ * Return: 0 or a negative errno. After a success bus1_ioctl_recv_destroy() must follow.
  */
 int bus1_ioctl_recv_collect(struct bus1_ioctl_recv_state *state, struct bus1_file *bus1_file)
 {
@@ -294,7 +294,7 @@ int bus1_ioctl_recv_collect(struct bus1_ioctl_recv_state *state, struct bus1_fil
 	if (state->message.message.type != BUS1_INVALID)
 		return -EINVAL;
 
-	/* A receive keeps the vectors while it waits. */
+	/* A receive keeps the vectors while it waits, so the peer is charged for them. */
 	state->peer = bus1_file->peer;
 	state->n_pending = bus1_user_vecs_memory(state->message.message.n_data_vecs);
 	r = bus1_peer_begin_command(state->peer, state->n_pending);
@@ -307,8 +307,8 @@ int bus1_ioctl_recv_collect(struct bus1_ioctl_recv_state *state, struct bus1_fil
 }
 
 /*
- * Receive a message that is there already. Returns -EAGAIN if there is none. The filter may be
- * NULL.
+ * Receive a message that is there already. Returns -EAGAIN if there is none; with nowait, also if
+ * another receive is under way. The filter may be NULL.
  */
 int bus1_ioctl_recv_run(struct bus1_ioctl_recv_state *state, struct bus1_file *bus1_file,
 			struct bus1_recv_filter *filter)
@@ -351,7 +351,7 @@ int bus1_ioctl_recv_wait(struct bus1_ioctl_recv_state *state, struct bus1_file *
 		cond_resched();
 	} while (r == -EAGAIN);
 
-	/* A message that stays queued is for other receivers, too. */
+	/* The message that woke this command may still be queued. Wake another receiver for it. */
 	if (!filter && (r < 0 || state->cmd.flags & BUS1_RECV_FLAG_PEEK))
 		bus1_file_pass_on(bus1_file);
 	return r;

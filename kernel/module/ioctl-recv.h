@@ -5,7 +5,8 @@
 /*
  * Receiving a message for a user
  *
- * BUS1_CMD_RECV receives one message, BUS1_CMD_CALL several. Each is collected, run and destroyed.
+ * BUS1_CMD_RECV receives one message, BUS1_CMD_CALL can receive several. Each receive goes through
+ * bus1_ioctl_recv_collect(), _run() or _wait(), and _destroy().
  */
 
 #include "module.h"
@@ -17,9 +18,9 @@
  * @message:	message as the user passed it
  * @max_offset:	offset that the user passed: data in the pool has to end there at the latest
  * @metadata:	metadata as the user passed it, with BUS1_RECV_FLAG_SECCTX; else all 0
- * @data:	buffers for the data, unless it goes to the pool
+ * @data:	buffers for the data, unless it goes to the pool or is discarded
  * @peer:	receiver, which is charged for the vectors of @data
- * @n_pending:	bytes that it is charged
+ * @n_pending:	argument of bus1_peer_begin_command() for these vectors
  * @secctx:	label of the sender, when the user asks for it
  * @fds:	numbers that were reserved for descriptors
  * @n_fds:	number of @fds

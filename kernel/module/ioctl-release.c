@@ -2,7 +2,7 @@
 /*
  * BUS1_CMD_RELEASE: release nodes and handles
  *
- * Releasing a few IDs allocates no memory, here or in the core, so it cannot fail with -ENOMEM.
+ * Releasing up to 8 IDs allocates no memory, here or in the core, so it cannot fail with -ENOMEM.
  */
 
 #include <linux/err.h>

@@ -67,7 +67,7 @@ static int bus1_ioctl_send_put_errors(const struct bus1_cmd_send *cmd, const str
 		       : 0;
 }
 
-/* Report the results of a send. It has happened already, so a failure has no other effect. */
+/* Report the results of a send. The send has happened already, even if the report fails. */
 static int bus1_ioctl_send_put(const struct bus1_cmd_send *cmd, const struct bus1_message *message,
 			       const struct bus1_send *send, bool created)
 {
@@ -97,12 +97,12 @@ static int bus1_ioctl_send_run(struct bus1_peer *peer, const struct bus1_cmd_sen
 	send->payload = payload;
 	created = bus1_transfers_create(send->transfers, send->n_transfers);
 	r = bus1_peer_send(peer, send);
-	/* Reporting may take any time. The messages can be received and freed in the meantime. */
+	/* The report may take any time. Do not keep the payload for so long. */
 	bus1_payload_unref(payload);
 	return r < 0 ? r : bus1_ioctl_send_put(cmd, &message->message, send, created);
 }
 
-/* Copy the arrays of a send, which is charged for them. */
+/* Copy the arrays of a send, and run it. The sender has been charged for the arrays. */
 static int bus1_ioctl_send_collect(struct bus1_peer *peer, const struct bus1_cmd_send *cmd,
 				   const struct bus1_message_fds *message)
 {

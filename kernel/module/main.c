@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The module: its parameters, its device, its only global state
+ * The module: its parameters, its device, its table of accounts
  *
  * The module cannot be unloaded while a peer is open, because every open file of the device holds a
  * reference to the module. A message never holds such a file (see files.c).

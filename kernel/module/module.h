@@ -5,12 +5,14 @@
 /*
  * The character device
  *
- * An open /dev/bus1 is a peer of the core. Every command is an ioctl. The commands are in
- * ioctl-*.c, and the names of their functions begin with bus1_ioctl_. A command has three steps:
+ * An open /dev/bus1 is a peer of the core. Every command is an ioctl; io_uring can run those of
+ * 2026, too. The commands are in ioctl-*.c, and the names of their functions begin with
+ * bus1_ioctl_. A command has three steps:
  *
  *	collect	copy the arguments from the user, each once, and check them
- *	commit	call the core, which carries the command out, or refuses it without effect. Only a
- *		send with BUS1_SEND_FLAG_CONTINUE can reach some destinations and not others.
+ *	commit	call the core, which carries the command out, or refuses it without effect. A send
+ *		leaves out destinations whose nodes have gone. With BUS1_SEND_FLAG_CONTINUE it also
+ *		leaves out those that it cannot reach for other reasons.
  *	report	copy the results to the user
  *
  * BUS1_CMD_RECV reports before it commits: it takes a message out of the queue only after the user
@@ -51,7 +53,7 @@ enum bus1_generation {
  * @lock:	protects @generation and @pool until they are set
  * @generation:	interface that the peer speaks
  * @pool:	memory of the pool, NULL until it is first needed
- * @waitq:	tasks that poll the peer
+ * @waitq:	tasks that poll the peer, or wait for a message in a command
  */
 struct bus1_file {
 	struct bus1_peer *peer;
@@ -115,9 +117,9 @@ static __always_inline int bus1_user_put(u64 ptr, const void *from, size_t n, si
 }
 
 /*
- * Copy a structure from or to the user. All structures of the interface consist of words of 64
- * bits. Inline, because for the few words of a structure the steps of copy_from_user() around the
- * copy take longer than the copy.
+ * Copy a structure from or to the user. All structures of the interface of 2026 consist of words of
+ * 64 bits. Inline, because for the few words of a structure the steps of copy_from_user() around
+ * the copy take longer than the copy.
  */
 static __always_inline int bus1_user_get_struct(void *to, u64 ptr, size_t size)
 {
@@ -219,7 +221,10 @@ int bus1_files_reserve(s32 *fds, struct file *const *files, size_t n);
 void bus1_files_unreserve(const s32 *fds, size_t n);
 void bus1_files_install(const s32 *fds, struct file *const *files, size_t n);
 
-/* Ask security modules if the current task may have a file (file-ask.c). 0 or a negative errno. */
+/*
+ * Ask security modules if the current task may have a file (file-ask.c). Returns 0 or a negative
+ * errno.
+ */
 int bus1_file_ask(struct file *file);
 
 /* /proc/PID/fdinfo (fdinfo.c) */
@@ -228,7 +233,10 @@ void bus1_fdinfo_show(struct seq_file *seq, struct file *file);
 
 /* security modules (security.c) */
 
-/* How to ask whether the current task may do something to a peer; NULL: this kernel cannot. */
+/*
+ * Returns the function that asks whether the current task may do something to a peer; NULL if the
+ * module cannot ask.
+ */
 bus1_ask_t bus1_security(void);
 
 /* debugfs (debugfs.c) */

@@ -3,15 +3,14 @@
  * Memory of pools: a file in shared memory
  *
  * The user maps the pool through the device, and never for writing. A mapping refers to this file
- * and not to the device, so the mapping does not keep the peer open. The mapping behaves like any
- * mapping of shared memory: it survives a fork and the peer, can be swapped out, and is charged to
- * the memory cgroup of the receiver. The file ends behind the last byte that was ever written to
- * it.
+ * and not to the device, so the mapping does not keep the peer open. The mapping survives a fork
+ * and the peer. Its memory can be swapped out, and is charged to the memory cgroup of the receiver.
+ * The file never becomes smaller.
  *
  * The peer is charged for the pages that were written and not freed again, see pool.h. No other
  * page may come into being, so a mapping never adds one: reading where there is none causes SIGBUS.
- * Where the administrator has shared memory use huge pages, a write that gets one frees all of it
- * but the page that it needs.
+ * Where the administrator has shared memory use huge pages, a write that gets a huge page keeps
+ * only the one page that the write needs, and frees the rest.
  */
 
 #include <linux/err.h>
@@ -73,7 +72,7 @@ static void bus1_pool_grow(struct inode *inode, u64 size)
 		i_size_write(inode, size);
 }
 
-/* The lock keeps a reader that has just seen a page from making it again. */
+/* The lock keeps bus1_pool_fault() from making a page again that it has just seen. */
 static void bus1_pool_discard_range(struct file *pool, loff_t begin, loff_t end)
 {
 	if (begin >= end)
@@ -84,15 +83,15 @@ static void bus1_pool_discard_range(struct file *pool, loff_t begin, loff_t end)
 }
 
 /*
- * Free what is not page @index of the huge page that was just made for it, and is returned to shmem
- * here. Such a page is made only where the pool had no memory at all.
+ * Free a huge page except page @index, for which the huge page was just made. Drops the reference
+ * to it. A huge page is made only where the pool had no memory at all.
  */
 static void bus1_pool_split(struct file *pool, pgoff_t index, struct folio *folio)
 {
 	loff_t begin = folio_pos(folio), end = begin + folio_size(folio);
 	loff_t offset = (loff_t)index << PAGE_SHIFT;
 
-	/* Further references keep a huge page from being split. */
+	/* With this reference, the huge page could not be split. */
 	folio_put(folio);
 	bus1_pool_discard_range(pool, begin, offset);
 	bus1_pool_discard_range(pool, offset + PAGE_SIZE, end);
@@ -113,7 +112,9 @@ static struct page *bus1_pool_page(struct file *pool, pgoff_t index)
 	page = shmem_read_mapping_page(pool->f_mapping, index);
 	if (IS_ERR(page) || !folio_test_large(page_folio(page)))
 		return page;
-	/* A user of the mapping holds it. Do not keep what nobody is charged for. */
+	/*
+	 * Something else still refers to the huge page. Nobody is charged for all of it: free it.
+	 */
 	folio = page_folio(page);
 	begin = folio_pos(folio);
 	end = begin + folio_size(folio);
@@ -165,7 +166,7 @@ const struct bus1_pool_memory bus1_pool_memory = {
  * bus1_pool_enable() - let a peer of 2026 receive into its pool
  * @bus1_file:	open device
  *
- * Return: 0; -ENOMEM; -ESHUTDOWN when the peer has been disconnected.
+ * Return: 0; -ENOMEM; -ENFILE; -ESHUTDOWN when the peer has been disconnected.
  */
 int bus1_pool_enable(struct bus1_file *bus1_file)
 {
@@ -195,7 +196,7 @@ static vm_fault_t bus1_pool_fault_locked(struct vm_fault *vmf)
 		return vmf_error(bus1_pool_error(page));
 	lock_page(page);
 	if (compound_head(page)->mapping != mapping) {
-		/* It has gone to swap since. Try again. */
+		/* The page was swapped out or moved in the meantime. Try again. */
 		unlock_page(page);
 		put_page(page);
 		return VM_FAULT_NOPAGE;
@@ -222,7 +223,7 @@ static const struct vm_operations_struct bus1_pool_vm_ops = {
 
 /*
  * Map the pool. Returns 0; -EPERM for a writable mapping; -ESHUTDOWN when the peer has been
- * disconnected; -ENOMEM.
+ * disconnected; -ENOMEM; -ENFILE.
  */
 int bus1_pool_mmap(struct file *file, struct vm_area_struct *vma)
 {

@@ -2,11 +2,12 @@
 /*
  * Ask security modules whether a task may send to a peer, or pass on a handle to it
  *
- * The kernel has no hooks for bus1 yet. Those of binder ask the same: may the one who acts send to,
- * or give a reference to, the one who receives. bus1 uses them where modules may call them. The one
- * who acts is the current task, whose label the receiver gets with the message. The one who
- * receives is the opener of the peer. Files in messages are asked about when they are received,
- * because only then it is known who gets them (file-ask.c).
+ * The kernel has no hooks for bus1 yet. The hooks of binder ask the same questions: may a sender
+ * send to a receiver, and may it give the receiver a reference? bus1 uses these hooks if it is
+ * built into the kernel, or if the kernel lets modules call them (BUS1_LSM). The sender is the
+ * current task; a receiver that asks for a label gets the label of this task with the message. The
+ * receiver is the opener of the peer. Security modules are asked about the files in a message when
+ * it is received, because only then it is known who gets them (file-ask.c).
  */
 
 #include <linux/cred.h>
@@ -33,7 +34,7 @@ static int bus1_security_ask(struct bus1_peer *peer, unsigned int acts)
 	if (opener && r == 0 && acts & BUS1_ACT_TRANSFER)
 		r = security_binder_transfer_binder(current_cred(), opener);
 	rcu_read_unlock();
-	/* Other errors of a send have meanings of their own. */
+	/* A security module can return any error. Other errors of a send have other meanings. */
 	return r == 0 || r == -ENOMEM ? r : -EACCES;
 }
 

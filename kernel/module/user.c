@@ -19,12 +19,12 @@
 #include <linux/uio.h>
 #include "module.h"
 
-/* bytes of data that are copied word by word */
+/* Up to this many bytes of data are copied word by word. */
 #define BUS1_USER_FEW 256
 
 /*
- * Copy an array from the user. Returns NULL if it is empty, or an ERR_PTR(). The caller frees the
- * copy with kvfree().
+ * Copy an array from the user. Returns the copy, which the caller frees with kvfree(); NULL if the
+ * array is empty; or an ERR_PTR().
  */
 void *bus1_user_dup(u64 ptr, size_t n, size_t size)
 {
@@ -45,7 +45,7 @@ void *bus1_user_dup(u64 ptr, size_t n, size_t size)
 
 /**
  * bus1_user_get_message() - copy the description of a message
- * @message:	set completely; without BUS1_MESSAGE_FLAG_FDS it has no descriptors
+ * @message:	set on success; without BUS1_MESSAGE_FLAG_FDS it has no descriptors
  * @ptr:	struct bus1_message or struct bus1_message_fds, depending on its flags
  * @flags:	flags that are allowed
  *
@@ -77,8 +77,8 @@ int bus1_user_put_message(u64 ptr, const struct bus1_message_fds *message)
 }
 
 /*
- * Import a single vector like import_iovec(), which would copy it twice. What is behind the data is
- * not used, so it need not be an address that the user can have. Returns the length.
+ * Import a single vector like import_iovec(), but only its first @n_data bytes. The bytes behind
+ * these are not used, so their addresses are not checked. Returns the length of what is imported.
  */
 static ssize_t bus1_user_import_one(struct bus1_user_data *data, int direction, u64 ptr, u64 n_data)
 {
@@ -96,7 +96,7 @@ static ssize_t bus1_user_import_one(struct bus1_user_data *data, int direction, 
 	return vec.iov_len;
 }
 
-/* The memory that the import of vectors takes. It fails when there are too many. */
+/* The memory that an import of vectors takes. More than UIO_MAXIOV vectors are refused. */
 size_t bus1_user_vecs_memory(u64 n_vecs)
 {
 	return min_t(u64, n_vecs, UIO_MAXIOV) * sizeof(struct iovec);
@@ -108,8 +108,8 @@ size_t bus1_user_vecs_memory(u64 n_vecs)
  * @direction:	ITER_SOURCE or ITER_DEST
  * @message:	message, which has the vectors
  *
- * Return: 0; -EINVAL when there are too many vectors, or the data does not fit into them; -EFAULT,
- * -ENOMEM.
+ * Return: 0; -EINVAL when there are too many vectors, a length is negative, or the data does not
+ * fit into the vectors; -EFAULT, -ENOMEM.
  */
 int bus1_user_import_data(struct bus1_user_data *data, int direction,
 			  const struct bus1_message *message)
@@ -129,7 +129,8 @@ int bus1_user_import_data(struct bus1_user_data *data, int direction,
 	if (n < 0)
 		return n;
 	/*
-	 * import_iovec() cuts off longer vectors, but only above the size of the largest message.
+	 * import_iovec() cuts off vectors that are longer together than MAX_RW_COUNT, but that is
+	 * more than BUS1_MAX_DATA.
 	 */
 	if (min_t(u64, message->n_data, BUS1_MAX_DATA) > (u64)n) {
 		kfree(data->vecs);
@@ -139,7 +140,7 @@ int bus1_user_import_data(struct bus1_user_data *data, int direction,
 	return 0;
 }
 
-/* A message can be large: let other tasks run in between, and let a killed task stop. */
+/* A message can be large: between its parts let other tasks run, and let a killed task stop. */
 static int bus1_user_pause(void)
 {
 	cond_resched();
@@ -148,7 +149,7 @@ static int bus1_user_pause(void)
 
 /*
  * Copy few bytes without the steps that copy_from_iter() and copy_to_iter() take around the copy.
- * The kernel's memory is a payload, which has n bytes at this place.
+ * The memory of the kernel need not be checked: it is the data of a payload, and has n bytes.
  */
 static int bus1_user_read_few(u8 *to, const u8 __user *from, size_t n)
 {

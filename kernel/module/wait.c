@@ -4,7 +4,7 @@
  *
  * A command waits on the wait queue of its peer, like a task that polls. Each message wakes one of
  * the commands that wait for any message, all commands that wait for a message to one node, and all
- * tasks that poll.
+ * tasks that poll without EPOLLEXCLUSIVE.
  */
 
 #include <linux/err.h>
@@ -25,10 +25,10 @@ static bool bus1_file_has_news(struct bus1_file *bus1_file, const struct bus1_re
  * @filter:	filter of a receive that has found nothing; NULL to wait for any message
  * @deadline:	time of CLOCK_MONOTONIC; KTIME_MAX when there is no limit
  *
- * Another receiver may take the message before the caller does. A caller that does not receive it
- * must call bus1_file_pass_on().
+ * Another receiver may take the message before the caller does. A caller without a filter that does
+ * not take a message must call bus1_file_pass_on().
  *
- * Return: -ETIMEDOUT; -ERESTARTSYS after a signal.
+ * Return: 0; -ETIMEDOUT; -ERESTARTSYS after a signal.
  */
 int bus1_file_wait(struct bus1_file *bus1_file, const struct bus1_recv_filter *filter,
 		   ktime_t deadline)
@@ -52,8 +52,8 @@ int bus1_file_wait(struct bus1_file *bus1_file, const struct bus1_recv_filter *f
 void bus1_file_poke(struct bus1_file *bus1_file)
 {
 	/*
-	 * This can also wake a command that waits for any message. It finds none, and goes on
-	 * waiting.
+	 * This can also wake a command that waits for any message. If there is none, the command
+	 * goes on waiting.
 	 */
 	if (waitqueue_active(&bus1_file->waitq))
 		wake_up_interruptible(&bus1_file->waitq);
@@ -62,7 +62,9 @@ void bus1_file_poke(struct bus1_file *bus1_file)
 /* Wake another command that waits, if there is still something to receive. */
 void bus1_file_pass_on(struct bus1_file *bus1_file)
 {
-	/* A task that joins the wait queue later looks for messages itself: bus1_file_wake() */
+	/*
+	 * A task that joins the wait queue later looks for messages itself, see bus1_file_wake().
+	 */
 	if (waitqueue_active(&bus1_file->waitq) && bus1_file_has_news(bus1_file, NULL))
 		wake_up_interruptible_poll(&bus1_file->waitq, EPOLLIN | EPOLLRDNORM);
 }

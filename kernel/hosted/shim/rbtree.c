@@ -2,8 +2,8 @@
 /*
  * Shim: red-black trees
  *
- * libbsd has the algorithms. As in the kernel, users search and link on their own, so the search
- * functions that libbsd also makes are not used.
+ * libbsd has the algorithms. As in the kernel, the callers search and link on their own. So the
+ * functions of libbsd that find and insert a node are not used.
  */
 
 #include <linux/rbtree.h>

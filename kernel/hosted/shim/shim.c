@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Shim: files, processes, and hooks for tests
+ * Shim: files, numbers of processes, warnings, and hooks for tests
  */
 
 #include <linux/bug.h>

@@ -2,9 +2,9 @@
 /*
  * Shim: arrays of pointers
  *
- * A radix tree: each level of nodes consumes 6 bits of the index, the root the highest ones in use.
- * The tree grows upwards as higher indices are stored; a node is freed when its last slot empties,
- * so memory follows the number of entries. A reservation is a slot that holds a marker.
+ * This is a radix tree. Each level of nodes uses 6 bits of the index, and the root uses the highest
+ * of the bits in use. When an index needs more bits, the tree gets a new root. A node is freed when
+ * its last slot becomes empty. A reservation is a slot that holds a marker.
  */
 
 #include <errno.h>

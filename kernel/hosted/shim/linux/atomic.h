@@ -4,7 +4,7 @@
 #include <linux/compiler.h>
 #include <linux/types.h>
 
-/* Operations that return a value are fully ordered, the others relaxed, as in the kernel. */
+/* As in the kernel, atomic64_*_return() are fully ordered, and the other operations are relaxed. */
 
 static inline s64 atomic64_read(const atomic64_t *v)
 {

@@ -5,8 +5,8 @@
 #include <linux/types.h>
 
 /*
- * In the kernel these only warn, and the machine goes on. Here they end the process, so that tests
- * notice.
+ * In the kernel these only warn, unless panic_on_warn is set. Here they end the process, so that
+ * tests notice.
  */
 bool shim_warn(bool condition, const char *text, const char *file, int line);
 

@@ -7,14 +7,14 @@
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define __maybe_unused __attribute__((unused))
 
-/* This tells sparse that a lock is taken. */
+/* In the kernel this tells sparse that a lock is taken. */
 #define __acquire(lock) ((void)0)
 
-/* Relaxed atomics mean the same as the volatile accesses of the kernel in its memory model. */
+/* Relaxed atomics stand for the volatile accesses of the kernel. */
 #define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
 
-/* For a function that reads what other threads write: ThreadSanitizer does not look at it. */
+/* For a function that reads what other threads write: ThreadSanitizer does not check it. */
 #ifdef __SANITIZE_THREAD__
 #define __no_kcsan __attribute__((no_sanitize_thread))
 #else

@@ -25,7 +25,7 @@ static inline void mutex_lock(struct mutex *lock)
 	pthread_mutex_lock(&lock->pthread);
 }
 
-/* In user space signals do not end a wait. */
+/* In user space signals do not end the wait for a lock. */
 static inline int mutex_lock_interruptible(struct mutex *lock)
 {
 	mutex_lock(lock);

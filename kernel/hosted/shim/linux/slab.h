@@ -10,7 +10,7 @@
 
 /*
  * For tests of what happens when memory runs out: the nth allocation of this thread from now fails,
- * and every one after it, until the next call. 0 means none.
+ * and every one after it, until this function is called again. With 0 none fails.
  */
 void shim_fail_allocation(unsigned int nth);
 bool shim_allocation_fails(void);

@@ -23,8 +23,8 @@ static inline void spin_lock(spinlock_t *lock)
 }
 
 /*
- * For tests: a core built with SHIM_PERTURB gives up its CPU at random between critical sections,
- * and sometimes stops there for a while, so that interleavings which are rare on an idle machine
+ * For tests: a core built with SHIM_PERTURB gives up its CPU at random after it unlocks a spinlock,
+ * and sometimes sleeps there for a while, so that interleavings which are rare on an idle machine
  * become common.
  */
 #ifdef SHIM_PERTURB

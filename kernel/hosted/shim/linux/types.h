@@ -5,8 +5,8 @@
  * Shim: the kernel's basic types, for kernel/core in user space
  *
  * The headers in this directory stand in front of the system's <linux/...> headers. They give the
- * core the kernel interfaces it uses, with the kernel's signatures and rules, over libc and
- * pthreads. Nothing in them knows bus1.
+ * core the kernel interfaces that it uses, with the kernel's names, over libc, libbsd and pthreads.
+ * Nothing in them knows bus1.
  */
 
 #include_next <linux/types.h>

@@ -17,8 +17,8 @@ void xa_init(struct xarray *xa);
 void xa_destroy(struct xarray *xa);
 void *xa_load(struct xarray *xa, unsigned long index);
 /*
- * Store an entry. Returns the old entry, or an error that xa_err() reads. This never fails if the
- * index has an entry or is reserved.
+ * Store an entry; NULL erases the index. Returns the old entry, or an error that xa_err() reads.
+ * This never fails if the index has an entry or is reserved.
  */
 void *xa_store(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp);
 void *xa_erase(struct xarray *xa, unsigned long index);

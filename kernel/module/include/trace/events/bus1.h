@@ -8,9 +8,9 @@
 /*
  * Tracepoints
  *
- * Peers are named by their numbers, like in debugfs. IDs are those that the peer itself uses. Each
- * event is reported after the operation has succeeded or failed. Peers of 2016 report the same
- * events, with the message types of 2026.
+ * Peers are named by their numbers, like in debugfs. IDs are those that the peer itself uses. An
+ * event is reported after the core has carried out an operation. Many operations that fail are
+ * reported, too. Peers of 2016 report the same events, with the message types of 2026.
  */
 
 #include <linux/tracepoint.h>
