@@ -4,8 +4,9 @@
 /*
  * Cleanup attributes - a variable that frees what it holds when it goes out of scope
  *
- * A variable with such an attribute owns what it holds, and must be initialised (NULL, -1) where it
- * is declared. steal_ptr() and steal_fd() hand the ownership on, typically to the caller.
+ * A variable with such an attribute owns what it holds. It must be initialised where it is
+ * declared, to NULL or -1 if it holds nothing yet. steal_ptr() and steal_fd() take the value out of
+ * a variable, so that it is not freed, typically to return it to the caller.
  */
 
 #include <stdio.h>

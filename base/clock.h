@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The clock of all deadlines: CLOCK_MONOTONIC, in nanoseconds. */
+/* The clock of timers and deadlines: CLOCK_MONOTONIC, in nanoseconds. */
 
 #include <stdint.h>
 #include <time.h>

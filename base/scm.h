@@ -17,8 +17,8 @@ union scm_buffer {
 };
 
 /*
- * Make sendmsg() send n descriptors (0 to SCM_FDS_MAX). The buffer holds copies of them, so it must
- * live until sendmsg() is called.
+ * Make sendmsg() send n descriptors (0 to SCM_FDS_MAX). Their numbers are stored in the buffer, so
+ * it must live until sendmsg() has returned. If n is 0, nothing is changed.
  */
 static inline void scm_attach(struct msghdr *message, union scm_buffer *buffer, const int *fds,
                               size_t n) {
@@ -34,9 +34,9 @@ static inline void scm_attach(struct msghdr *message, union scm_buffer *buffer, 
 }
 
 /*
- * After recvmsg(): copy the descriptors to fds, which has room for SCM_FDS_MAX, and return their
- * number. The kernel passes them in one control message. MSG_CTRUNC in msg_flags says that there
- * were more.
+ * After recvmsg(): copy the descriptors to fds, which has room for SCM_FDS_MAX, and return how many
+ * there are. The kernel passes them in one control message. If it could not pass all of them, it
+ * has set MSG_CTRUNC in msg_flags.
  */
 static inline size_t scm_take(struct msghdr *message, int *fds) {
         for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c))

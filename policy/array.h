@@ -13,7 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Make room for element number n. On failure *array is unchanged. Returns 0 or -ENOMEM. */
+/*
+ * Make room for one more element after n elements of this size. On failure *array is unchanged.
+ * Returns 0 or -ENOMEM.
+ */
 static inline int policy_array_grow(void **array, size_t n, size_t size) {
         void *p;
 
@@ -28,7 +31,7 @@ static inline int policy_array_grow(void **array, size_t n, size_t size) {
         return 0;
 }
 
-/* Append item to an array of n elements. Returns 0 or -ENOMEM. */
+/* Append item to an array of n elements, and increment n. Returns 0 or -ENOMEM. */
 #define POLICY_ARRAY_APPEND(array, n, item)                                      \
         ({                                                                       \
                 void *grown_ = (array);                                          \

@@ -2,8 +2,9 @@
 /*
  * Policy clients: made from the sections of a policy
  *
- * After each reload every connection gets a new policy client. That is cheap, because the policy
- * has its sections ready. Most connections belong to a few users, so most clients are shared.
+ * After each successful reload every client of the bus gets a new policy client. That is cheap,
+ * because the policy has its sections ready, and because connections of the same user and groups
+ * share one policy client.
  */
 
 #include <errno.h>
@@ -38,8 +39,8 @@ bool policy_check_connect(const struct policy *policy, uid_t uid, const gid_t *g
 }
 
 /*
- * Find the types of which all messages are allowed. For each type, the last section that has the
- * type in its set "allows" or "objects" decides.
+ * Find the message types of which all messages are allowed. For each type, the last section that
+ * has the type in its set "allows" or "objects" decides.
  */
 static uint8_t settled(const struct policy_client_family *family, bool is_nameless) {
         uint8_t types = 0, objections = 0;
@@ -54,8 +55,8 @@ static uint8_t settled(const struct policy_client_family *family, bool is_namele
 }
 
 /*
- * Collect the sections that can decide. Sections without rules and those before the last final one
- * cannot.
+ * Collect the sections that can decide in one family. Sections without rules of the family cannot,
+ * and neither can those before the last section that is final in it (policy/section.h).
  */
 static void family_init(struct policy_client_family *family, const struct policy_client *client,
                         enum policy_family which, const struct policy_rules **storage) {

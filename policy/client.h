@@ -5,13 +5,16 @@
  * Policy clients as data - the sections that apply to a connection
  *
  * policy/policy.h explains the concept. A client keeps the list of all its sections, and for each
- * family a list of the sections that can decide. Two connections share one client if their lists of
- * all sections are equal.
+ * family but CONNECT a list of the sections that can decide. Two connections share one client if
+ * their lists of all sections are equal.
  */
 
 #include "policy/section.h"
 
-/* The sections that can decide in one family, in the order of evaluation. The last one wins. */
+/*
+ * The sections that can decide in one family, in the order of evaluation. The last one with a
+ * matching rule decides.
+ */
 struct policy_client_family {
         const struct policy_rules **sections;
         size_t n;

@@ -13,10 +13,10 @@
  *          v
  *      struct bus_config: settings, limits, and the policy (policy/policy.h)
  *
- * The rules are those of dbus-daemon(1). An error in the main file or in an <include>d one makes
- * the whole configuration invalid. An error in a file of an <includedir> only excludes that file,
- * with a warning. Each error text and warning starts with the place that it is about: FILE,
- * FILE:LINE or FILE:LINE:COLUMN.
+ * The rules are those of dbus-daemon(1). An error in a file makes each file invalid that includes
+ * it with <include>, up to the main file. But an error in a file of an <includedir> only excludes
+ * that file, with a warning. Each error text and warning starts with the place that it is about:
+ * FILE, FILE:LINE or FILE:LINE:COLUMN.
  */
 
 #include <stdbool.h>
@@ -89,18 +89,18 @@ struct bus_config_place {
 /* A file or directory as it was when the configuration was read. */
 struct bus_config_source {
         const char *path; /* owned by the configuration */
-        uint64_t stamp;   /* bus_config_stamp() at that time; 0: the file did not exist */
+        uint64_t stamp;   /* bus_config_stamp() at that time; 0: stat() failed */
         bool is_directory;
 };
 
 /* The files and directories that a configuration was read from, for noticing changes. */
 struct bus_config_inputs {
         struct bus_config_source
-                *sources; /* files, the main one first, and directories of <includedir> */
+                *sources; /* files that were opened, the main one first, and includedirs */
         size_t n_sources;
-        char **files; /* each file that exists */
+        char **files; /* each file that was opened, or that exists but could not be opened */
         size_t n_files;
-        char **missing; /* each included file that does not exist */
+        char **missing; /* each file that was to be read but does not exist */
         size_t n_missing;
         char **includedirs; /* each <includedir> */
         size_t n_includedirs;
@@ -114,9 +114,9 @@ struct bus_config {
         bool syslog;
         bool allow_anonymous;
         char *pidfile;
-        char *servicehelper; /* if set, services are started through this program */
+        char *servicehelper; /* if set, services that systemd does not start are started by it */
 
-        char **listen; /* D-Bus addresses, verbatim; at least one */
+        char **listen; /* D-Bus addresses, verbatim; a part may have none */
         size_t n_listen;
         char **auth; /* SASL mechanisms; an empty list allows all */
         size_t n_auth;
@@ -143,9 +143,9 @@ struct bus_config {
         size_t n_warnings;
 };
 
-/* Everything that the result depends on, apart from the files. */
+/* What the result depends on besides the files and the databases of users and groups. */
 struct bus_config_environment {
-        const char *home; /* home directory of the user, from the user database */
+        const char *home; /* home directory of the effective user, from the user database */
         const char *xdg_runtime_dir;
         const char *xdg_data_home;
         const char *xdg_data_dirs;
@@ -165,12 +165,12 @@ int bus_config_load(const char *path, const struct bus_config_environment *envir
 /*
  * Like bus_config_load(), for a bus that already runs: if the new configuration is invalid, the bus
  * keeps the old one and watches the files for changes. After every failure, also -ENOMEM,
- * *ret_config has only the member "inputs": the files that were found until then. It is NULL if
- * there is no memory for it.
+ * *ret_config has only the member "inputs": the files and directories that were found until then.
+ * *ret_config is NULL if there is no memory for it.
  */
 int bus_config_reload(const char *path, const struct bus_config_environment *environment,
                       struct bus_config **ret_config, char **ret_error);
-/* Like bus_config_load(), for a file that others include, so it need not have a <listen>. */
+/* Like bus_config_load(), for a part: a file that others include. It need not have a <listen>. */
 int bus_config_load_part(const char *path, const struct bus_config_environment *environment,
                          struct bus_config **ret_config, char **ret_error);
 /* Free a configuration. config may be NULL. Returns NULL. */
@@ -179,7 +179,7 @@ struct bus_config *bus_config_free(struct bus_config *config);
 /* May clients use the SASL mechanism? True if auth contains it or is empty. */
 bool bus_config_allows_auth(const struct bus_config *config, const char *name);
 
-/* Make a number that changes when the file changes. It is never 0. */
+/* Hash the identity, size and change time of a file, to notice changes. The result is never 0. */
 uint64_t bus_config_stamp(const struct stat *st);
 
 /* enforcement */
@@ -195,9 +195,9 @@ enum {
 };
 
 enum policy_unenforced_severity {
-        /* the bus lacks a feature, but no client gets a right that it should not have */
+        /* the bus lacks a feature, but ignores no restriction of the configuration */
         POLICY_UNENFORCED_NOTE,
-        /* the bus would ignore a restriction; only a session bus may start */
+        /* the bus would ignore a restriction of the configuration; only a session bus may start */
         POLICY_UNENFORCED_REFUSE,
         /* the configuration says that the bus must not run without the feature */
         POLICY_UNENFORCED_REQUIRED,

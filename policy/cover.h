@@ -4,7 +4,8 @@
 /*
  * Covering - does one rule match everything that another rule matches?
  *
- * If a later rule covers an earlier one, the earlier one never decides (policy/reach.h).
+ * If a later rule covers an earlier one, and applies to all connections to which the earlier one
+ * applies, the earlier one never decides (policy/reach.h).
  */
 
 #include "policy/model.h"

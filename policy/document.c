@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Documents: messages that name file and line, and paths. */
+/* Documents: errors and warnings that name file, line and column; places; paths. */
 
 #include "policy/document.h"
 

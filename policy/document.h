@@ -4,16 +4,16 @@
 /*
  * Documents - configuration files while they are read
  *
- * A reader is one call of bus_config_load(). A document is one file that it reads. An <include>
- * suspends the including document until the included one has been read and merged into it, so the
- * documents form a stack:
+ * A reader is one call of bus_config_load() or one of its variants. A document is one file that the
+ * reader reads. An <include> suspends the including document until the included one has been read
+ * and merged into it, so the documents form a stack.
  *
  *      reader.c      opens files, feeds them to expat, merges included documents
  *      elements.c    knows what each element means; fills in document->fragment
- *      document.c    state of both, and messages that name file, line and column
+ *      document.c    makes errors and warnings that name file, line and column
  *
- * elements.c reads no files. For an <include> it stores a request in document->include, and
- * reader.c reads the file.
+ * elements.c reads no configuration files. For an <include> or <includedir> it stores a request in
+ * document->include, and reader.c reads the files.
  */
 
 #include <expat.h>
@@ -45,7 +45,7 @@ struct include_request {
 
 struct document {
         struct reader *reader;
-        struct document *parent; /* the including document */
+        struct document *parent; /* the including document; NULL: this is the main one */
         unsigned depth;
         const char *file; /* owned by the policy */
         char *directory;
@@ -59,7 +59,9 @@ struct document {
         char *text; /* of the innermost open element, as far as it has been read */
         size_t n_text;
 
-        /* state of the open element, from its start to its end */
+        /*
+         * state of the open <policy>, <limit>, <include> or <includedir>, from its start to its end
+         */
         struct policy_block *block;
         bool block_is_void; /* its user or group does not exist */
         const struct bus_limit *limit;
@@ -68,7 +70,10 @@ struct document {
         struct include_request include;
 };
 
-/* Report an error at the parser's position. Returns -EINVAL or -ENOMEM for the caller to return. */
+/*
+ * Report an error at the parser's position, or about the whole file if the document has no
+ * parser. Returns -EINVAL or -ENOMEM for the caller to return.
+ */
 int document_fail(struct document *document, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
 /* Add a warning with the parser's position. Returns 0 or -ENOMEM. */

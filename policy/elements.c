@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Elements: their functions, and at the end of the file the table. */
+/* Elements: their functions, then the table, then the functions that use the table. */
 
 #include "policy/elements.h"
 
@@ -23,7 +23,10 @@ static const char *get(const char *const *attributes, const char *name) {
         return NULL;
 }
 
-/* Find a value among the two or three allowed words. Returns the index of the word. */
+/*
+ * Find a value among the two or three allowed words. Returns the index of the word, or a negative
+ * errno.
+ */
 static int parse_word(struct document *document, const char *name, const char *value,
                       const char *const words[], int n) {
         for (int i = 0; i < n; i++)
@@ -197,7 +200,10 @@ static int parse_console(struct document *document, const char *at_console,
                 r == 0 ? "this policy never applies" : "this policy applies to everyone");
 }
 
-/* Parse the attribute user or group. Returns 1 if there is no such user or group. */
+/*
+ * Parse the attribute user or group; the other one is NULL. Returns 0, 1 if there is no such user
+ * or group, or a negative errno.
+ */
 static int parse_whose(struct document *document, const char *user, const char *group,
                        enum policy_context *ret_context, id_t *ret_id) {
         const char *what = user ? "user" : "group", *name = user ?: group;
@@ -251,8 +257,8 @@ static int policy_end(struct document *document, const char *text) {
 }
 
 /*
- * A rule about a user or group decides who may connect. At that time the policies of users and
- * groups are not used yet, so the rule cannot be in one of them.
+ * A rule about a user or group decides who may connect. dbus-daemon does not use the policies of
+ * users and groups for this decision, so the rule cannot be in one of them.
  */
 static int check_connect_rule(struct document *document, struct policy_rule *rule) {
         switch (document->block->context) {

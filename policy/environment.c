@@ -11,7 +11,10 @@
 #include "policy/environment.h"
 #include "policy/ids.h"
 
-/* Read SELINUXTYPE, the directory of the SELinux policy, from /etc/selinux/config. */
+/*
+ * Read SELINUXTYPE, the name of the directory of the SELinux policy, from /etc/selinux/config. The
+ * default is "targeted".
+ */
 static char *selinux_type(void) {
         static const char key[] = "SELINUXTYPE=";
         CLEANUP_FCLOSE FILE *f = fopen("/etc/selinux/config", "re");

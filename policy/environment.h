@@ -4,7 +4,8 @@
 /*
  * The environment of a configuration - home directory, XDG variables and the state of SELinux
  *
- * Tests give bus_config_load() an environment of their own; buses use that of the process.
+ * Tests give bus_config_load() an environment of their own. The bus and bus1ctl use that of the
+ * process.
  */
 
 #include "policy/config.h"

@@ -4,10 +4,11 @@
 /*
  * Explanations - a verdict, and the rules that it depends on
  *
- * The verdict is the one that the bus gives. The steps are all rules of the family that apply to
- * the connection, in the order of evaluation. The step of a rule that does not match names the
- * attribute that differs. The last rule that matches decides, with one exception: a client may
- * always receive the replies of the bus, so no rule decides about them.
+ * The verdict is the one that the policy gives to the bus; security modules are not asked. The
+ * steps are all rules of the family that apply to the connection, in the order of evaluation. The
+ * step of a rule that does not match names the attribute that differs. The last rule that matches
+ * decides, with one exception: a client may always receive the replies of the bus, so no rule
+ * decides about them.
  */
 
 #include "policy/model.h"
@@ -31,14 +32,14 @@ struct policy_step {
 
 struct policy_explanation {
         bool allowed;
-        const struct policy_rule *rule; /* the one that decided; NULL: none did */
+        const struct policy_rule *rule; /* the rule that decided; NULL: none did */
         struct policy_step *steps;
         size_t n_steps;
 };
 
 /*
  * Explain a verdict. Returns 0 or -ENOMEM. The explanation points into the policy. The caller
- * clears it.
+ * clears the explanation.
  */
 int policy_explain(struct policy *policy, const struct policy_question *question,
                    struct policy_explanation *ret_explanation);

@@ -5,7 +5,8 @@
  * Fragments - the settings and rules of one configuration file and the files that it includes
  *
  * The reader reads each file into a fragment. It merges the fragment into the one of the including
- * file only if the whole file is valid. So an invalid file of an <includedir> has no effect at all.
+ * file only if the whole file is valid. So an invalid file of an <includedir> has no effect but a
+ * warning.
  */
 
 #include "policy/config.h"
@@ -13,7 +14,9 @@
 #include "policy/model.h"
 
 struct bus_fragment {
-        /* policy, inputs and warnings are only used by the fragment "whole" of the reader */
+        /*
+         * the members policy, inputs and warnings are used only in reader.whole (policy/document.h)
+         */
         struct bus_config config;
         bool limits_set[BUS_LIMIT_N]; /* by the files; a limit that is not set is not merged */
         struct policy_block **blocks;
@@ -21,12 +24,12 @@ struct bus_fragment {
 };
 
 void bus_fragment_clear(struct bus_fragment *fragment);
-/* Move a fragment to the end of another one. After -ENOMEM the caller clears both. */
+/* Move a fragment to the end of another one. Returns 0, or -ENOMEM; then the caller clears both. */
 int bus_fragment_merge(struct bus_fragment *into, struct bus_fragment *from);
 
 void bus_fragment_set_limit(struct bus_fragment *fragment, const struct bus_limit *limit,
                             int64_t value);
-/* A directory that is in the list already is not added again. */
+/* Add a directory, unless the list has it already. Returns 0 or -ENOMEM. */
 int bus_fragment_add_servicedir(struct bus_fragment *fragment, const char *path, bool is_runtime);
 /*
  * Add the directories that <standard_session_servicedirs/> or <standard_system_servicedirs/> stands
@@ -35,6 +38,6 @@ int bus_fragment_add_servicedir(struct bus_fragment *fragment, const char *path,
 int bus_fragment_add_session_servicedirs(struct bus_fragment *fragment,
                                          const struct bus_config_environment *environment);
 int bus_fragment_add_system_servicedirs(struct bus_fragment *fragment);
-/* Replaces an earlier association of the same name. */
+/* Add an association, or replace an earlier one of the same name. Returns 0 or -ENOMEM. */
 int bus_fragment_associate(struct bus_fragment *fragment, const char *own, const char *context,
                            struct bus_config_place place);

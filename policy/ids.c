@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Values in a configuration: numbers, and look-ups in files and the name service. */
+/* Values in a configuration: numbers, types, and look-ups in files and the name service. */
 
 #include <ctype.h>
 #include <errno.h>
@@ -17,7 +17,7 @@
 
 #define NAME_SERVICE_BUFFER_MAX (16 << 20)
 
-/* Parse a plain decimal ID. The greatest ID is not valid: for the kernel it means "none". */
+/* Parse a plain decimal ID. UINT32_MAX is not valid: for the kernel it means "none". */
 static bool parse_id(const char *text, id_t *ret_id) {
         unsigned long long id;
         char *end;
@@ -34,7 +34,7 @@ static bool parse_id(const char *text, id_t *ret_id) {
 
 /*
  * Tell "no such user" (1) from a failure (negative errno). Name services report a missing user with
- * various errnos, so each errno means "no such user", except for those about resources.
+ * various errnos, so each errno means "no such user", except for those listed here.
  */
 static int not_found(int error) {
         switch (error) {
@@ -50,8 +50,8 @@ static int not_found(int error) {
 }
 
 /*
- * Find the ID in a file like passwd(5) or group(5), whose lines both begin with NAME:PASSWORD:ID.
- * Returns 1 if there is none.
+ * Find the ID of a name in a file like passwd(5) or group(5), whose lines begin with
+ * NAME:PASSWORD:ID. Returns 0, or 1 if there is none.
  */
 static int find_in_file(const char *path, const char *name, id_t *ret_id) {
         size_t n = strlen(name), room = 0;

@@ -8,13 +8,13 @@
 #include <sys/types.h>
 
 /*
- * Find the ID of a user (group) by its name or number. Returns 0; 1 if there is no such user; a
- * negative errno if the name service failed. A failure must not be treated like 1, because then the
- * rules for an existing user would be lost.
+ * Find the ID of a user (group) by its name or number. A number need not belong to a user. Returns
+ * 0; 1 if there is no such user; a negative errno if the name service failed. A failure must not be
+ * treated like 1, because then the rules for an existing user would be lost.
  *
- * Names are first looked up in /etc/passwd (/etc/group), so that system users are found even while
- * the name service waits for one of their services. Then the name service is asked, so the
- * functions may block. They are thread-safe.
+ * Names are first looked up in /etc/passwd (/etc/group). So a system user is found even while the
+ * name service waits for a service that runs as this user. If a name is not there, the name service
+ * is asked, so the functions may block. They are thread-safe.
  */
 int policy_resolve_user(const char *name, id_t *ret_uid);
 int policy_resolve_group(const char *name, id_t *ret_gid);
@@ -27,7 +27,7 @@ int policy_find_home(char **ret_home);
 /*
  * Parse the number at the start of a text, like strtol() with base 0. Returns 0; 1 if something
  * other than blanks follows the number, which dbus-daemon ignores; -EINVAL if there is no number;
- * -ERANGE.
+ * -ERANGE if the number does not fit.
  */
 int policy_parse_integer(const char *text, int64_t *ret_value);
 

@@ -2,8 +2,8 @@
 /*
  * Limits: the table
  *
- * Defaults and ranges are those of dbus-daemon: numbers of bytes and of descriptors have 64 bits,
- * all other limits must fit into an int.
+ * Defaults and ranges are those of dbus-daemon: limits on the bytes and descriptors of messages
+ * have 64 bits, all other limits must fit into an int.
  */
 
 #include <assert.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Lint: the reader's warnings, then rules that never decide (policy/reach.h), then broad rules */
+/*
+ * Lint: the reader's warnings, then rules that never decide or contradict each other
+ * (policy/reach.h), then broad rules
+ */
 
 #include <errno.h>
 #include <stdarg.h>

@@ -5,16 +5,16 @@
  * Lint - finds parts of a configuration that are valid but probably mistakes
  *
  * policy_lint() looks at a configuration that was read successfully and returns a list of findings:
- * first the warnings of the reader, then rules that never decide, then rules that are too broad.
- * doc/operating/bus1ctl.md describes each kind.
+ * first the warnings of the reader, then rules that never decide or contradict each other, then
+ * rules that are too broad. doc/operating/bus1ctl.md describes each kind.
  */
 
 #include "policy/config.h"
 
 enum policy_finding_kind {
-        /* a warning of the reader: an unknown user, at_console, a difference from the reference */
+        /* a warning of the reader, for example about an unknown user or about at_console */
         POLICY_FINDING_READER,
-        /* the rule never decides, because a later one always does */
+        /* the rule never decides, because a later one matches whenever it matches */
         POLICY_FINDING_UNREACHABLE,
         /*
          * One rule allows what another one denies. Both are in one section, or in the sections of

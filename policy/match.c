@@ -5,8 +5,8 @@
  * Cheap attributes are compared first. The names of the peer come last, because finding them costs
  * the most.
  *
- * A message may lack a header field that the rule names: replies have no path, interface or member,
- * and only errors have an error name. Then the attribute
+ * A message may lack a header field that the rule names: replies need no path, interface or member,
+ * and usually only errors have an error name. Then the attribute
  *
  *     interface       matches in a deny and differs in an allow (a call may have no interface)
  *     path, member    matches

@@ -5,7 +5,7 @@
  * Matching - does one rule match a name, a message or a connection?
  *
  * A rule matches if each of its attributes does. Otherwise the result is the first attribute that
- * differs. Explanations show it; verdicts only ask whether the result is POLICY_MATCH.
+ * differs. Explanations show this attribute; verdicts only ask whether the result is POLICY_MATCH.
  */
 
 #include "policy/model.h"

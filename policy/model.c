@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Blocks and policies: their life, and what they own. */
+/* Blocks and policies: making them, and adding what they own. */
 
 #include <stdlib.h>
 #include <string.h>

@@ -9,8 +9,9 @@
  *          rule (<allow own="..."/>)       in the order of the document
  *
  * A policy owns its blocks and a block owns its rules. The policy also owns the names of the files
- * that rules come from. policy_make_sections() sorts the blocks into sections (policy/section.h)
- * once the configuration is complete; after that nothing of it changes.
+ * that rules come from. When the configuration is complete, policy_make_sections() sorts the blocks
+ * into the order of evaluation and makes sections of them (policy/section.h). After that the
+ * blocks, rules and sections do not change.
  */
 
 #include <stdbool.h>
@@ -51,19 +52,21 @@ enum policy_tristate {
 struct policy_rule {
         const char *file; /* owned by the policy */
         unsigned line;
-        char *text; /* the element, for messages */
+        char *text; /* the element, for log lines and error texts */
         enum policy_family family;
         bool allow;
         bool log;
         /*
          * The rule can have no effect, so the reader drops it: it names a user or group that does
-         * not exist, or it is about a user or group in a policy with at_console.
+         * not exist, or it is about a user or group in a policy with at_console. A deny in a policy
+         * with at_console="false" has an effect, though.
          */
         bool is_void;
 
         /*
          * OWN: the name to own. SEND: a name of the recipient. RECEIVE: a name of the sender. NULL
-         * matches every name ("*"). With name_is_prefix the rule also matches names below it.
+         * ("*" or no attribute) matches every name, and also a recipient or sender without a name.
+         * With name_is_prefix the rule also matches names below this name.
          */
         char *name;
         bool name_is_prefix;
@@ -73,7 +76,7 @@ struct policy_rule {
         bool connect_any;
         id_t connect_id;
 
-        /* SEND, RECEIVE: a field that is NULL or 0 matches every message */
+        /* SEND, RECEIVE: each of these six, if it is NULL or 0, matches every message */
         uint8_t type;
         char *path;
         char *interface;
@@ -127,13 +130,14 @@ int policy_rule_new(bool allow, const char *const *attributes, struct policy_rul
                     char **ret_message);
 struct policy_rule *policy_rule_free(struct policy_rule *rule);
 /*
- * Does the rule match every question of its family? Then the rules before it never decide. Returns
- * false for CONNECT rules.
+ * Does the rule match every question of its family? Then the rules of the family before it, in its
+ * section and in earlier ones, never decide. Returns false for CONNECT rules.
  */
 bool policy_rule_is_final(const struct policy_rule *rule);
 /*
- * Does dbus-daemon mistake the rule for a final one? It does so if a rule names neither type, path,
- * interface, member nor peer, even if the rule has other attributes.
+ * Does dbus-daemon mistake the rule for a final one? It takes a SEND or RECEIVE rule for a final
+ * one if the rule names neither type, path, interface, member nor peer, even if it has other
+ * attributes.
  */
 bool policy_rule_is_wildcard(const struct policy_rule *rule);
 
@@ -142,7 +146,7 @@ bool policy_rule_is_wildcard(const struct policy_rule *rule);
 /* Make an empty block. Returns NULL when memory runs out. */
 struct policy_block *policy_block_new(enum policy_context context, id_t id);
 struct policy_block *policy_block_free(struct policy_block *block);
-/* The block takes over the rule on success. Returns 0 or -ENOMEM. */
+/* Append a rule. The block takes the rule over on success. Returns 0 or -ENOMEM. */
 int policy_block_add(struct policy_block *block, struct policy_rule *rule);
 
 /* policy */

@@ -5,9 +5,10 @@
  * Policy - who may connect, own names, send and receive
  *
  * A policy is made from the <policy> elements of a bus configuration and never changes afterwards.
- * Each element becomes a block of rules (<allow>, <deny>). Blocks for the same connections form a
- * section, and sections are kept in the order in which dbus-daemon(1) evaluates them. A connection
- * gets a policy client: the list of those sections that apply to its user and groups.
+ * Each element becomes a block of rules (<allow>, <deny>), unless it has no rules or its user or
+ * group does not exist. The blocks of one context, one user or one group form a section. The
+ * sections are kept in the order in which dbus-daemon(1) evaluates them. A connection gets a policy
+ * client: the list of those sections that apply to its user and groups.
  *
  *      sections of the policy         client of user 1000, groups 100 and 27
  *
@@ -21,10 +22,11 @@
  *      at_console="false"        -->  at_console="false"
  *      context="mandatory"       -->  context="mandatory"      asked first
  *
- * Rules about owning, sending and receiving are evaluated separately. The last rule that matches
- * decides, so a check goes through the sections from the last to the first and stops at the first
- * one that has a matching rule. Without a matching rule the answer is no. Each answer names the
- * rule that decided.
+ * Rules about connecting, owning, sending and receiving are evaluated separately. The last rule
+ * that matches decides, so a check about owning, sending or receiving goes through the sections
+ * from the last to the first and stops at the first one that has a matching rule. Without a
+ * matching rule the answer is no, except in some cases that policy_check_connect() and
+ * policy_check_receive() explain. Each answer names the rule that decided.
  *
  * bus_config_load() (policy/config.h) makes policies, and looks up users and groups for them.
  * Functions of this header read no files, look up no users and do not block.
@@ -74,8 +76,8 @@ struct policy_peer {
         bool (*owns)(void *userdata, const char *name, bool prefix);
         /*
          * Iterates over the names for which owns() is true. *position is NULL in the first call;
-         * after that, only next_name() uses it. Returns NULL after the last name. The pointer may
-         * be NULL; then owns() is called for each rule that has a name, which is slower.
+         * after that, only next_name() uses it. Returns NULL after the last name. next_name may be
+         * NULL. Then owns() is called for rules that have a name, which is slower.
          */
         const char *(*next_name)(void *userdata, void **position);
         void *userdata;
@@ -112,11 +114,10 @@ struct policy *policy_ref(struct policy *policy);
 struct policy *policy_unref(struct policy *policy);
 
 /*
- * May a user with these groups (primary and supplementary) connect to the bus? The bus asks once
- * per connection, after authentication. If no rule matches, only two users may connect: bus_uid,
- * which is the uid of the bus process, and POLICY_UID_ANONYMOUS, which can authenticate only if the
- * configuration has <allow_anonymous/>. *ret_rule (ret_rule may be NULL) is the rule that decided,
- * or NULL.
+ * May a user with these groups (primary and supplementary) connect to the bus? The bus asks after
+ * authentication. If no rule matches, only two users may connect: bus_uid, which is the uid of the
+ * bus process, and POLICY_UID_ANONYMOUS, for which the bus asks only if the configuration has
+ * <allow_anonymous/>. *ret_rule (ret_rule may be NULL) is the rule that decided, or NULL.
  */
 bool policy_check_connect(const struct policy *policy, uid_t uid, const gid_t *gids, size_t n_gids,
                           uid_t bus_uid, const struct policy_rule **ret_rule);
@@ -125,8 +126,8 @@ bool policy_check_connect(const struct policy *policy, uid_t uid, const gid_t *g
 
 /*
  * Get the policy client for a connection. Connections to which the same sections apply share one
- * client. It holds a reference to the policy, so rules that the checks return live at least as long
- * as the client. Returns 0 or -ENOMEM.
+ * client. The client holds a reference to the policy, so rules that the checks return live at least
+ * as long as the client. Returns 0 or -ENOMEM.
  */
 int policy_client_new(struct policy *policy, uid_t uid, const gid_t *gids, size_t n_gids,
                       struct policy_client **ret_client);
@@ -135,8 +136,8 @@ struct policy_client *policy_client_free(struct policy_client *client);
 
 /*
  * May the client send (receive) every message, of every type, to (from) every peer, eavesdropped or
- * not, and without a log line? Then the checks below need not be called. Computed when the client
- * is made. A false answer means "not known": the checks may still allow everything.
+ * not, and without a log line? Then the checks below need not be called. A false answer means "not
+ * known": the checks may still allow everything. The answers are computed when the client is made.
  */
 bool policy_client_allows_all_send(const struct policy_client *client);
 bool policy_client_allows_all_receive(const struct policy_client *client);
@@ -160,17 +161,21 @@ bool policy_name_is_below(const char *name, const char *prefix);
 
 /*
  * Each returns true for "allow". *ret_rule (ret_rule may be NULL) is the rule that decided, or NULL
- * if none matched. No check is needed for Hello, because a connection gets its policy client only
+ * if none did. No check is needed for Hello, because a connection gets its policy client only
  * with Hello.
  */
 bool policy_check_own(const struct policy_client *client, const char *name,
                       const struct policy_rule **ret_rule);
-/* client is that of the sender. The bus calls this once for each recipient, which is m->peer. */
+/*
+ * client is that of the sender, and m->peer is the recipient. For a message with several
+ * recipients, each recipient needs a check.
+ */
 bool policy_check_send(const struct policy_client *client, const struct policy_message *m,
                        const struct policy_rule **ret_rule);
 /*
- * client is that of the recipient, and m->peer is the sender. Returns and errors that the bus sends
- * to the recipient are always allowed; its unicast signals are allowed unless a rule denies them.
+ * client is that of the recipient, and m->peer is the sender. Returns and errors that the bus
+ * itself sends to the recipient are always allowed. Other unicast messages of the bus to the
+ * recipient are allowed unless a rule denies them.
  */
 bool policy_check_receive(const struct policy_client *client, const struct policy_message *m,
                           const struct policy_rule **ret_rule);

@@ -20,10 +20,10 @@ struct policy_words {
 };
 
 /*
- * Parse "connect", "own NAME", "send KEY=VALUE..." or "receive KEY=VALUE...". Unless other words
- * say otherwise, a peer owns the well-known name that it is addressed by, a reply is a requested
- * one, and the recipient is the destination of the message. Returns 0, -ENOMEM, or -EINVAL with a
- * text in *ret_error that the caller frees.
+ * Parse "connect", "own NAME", "send KEY=VALUE..." or "receive KEY=VALUE...". The peer owns the
+ * well-known names that are given for it, also a name that it is addressed by. Unless other words
+ * say otherwise, a reply is a requested one, and the recipient is the destination of the message.
+ * Returns 0, -ENOMEM, or -EINVAL with a text in *ret_error that the caller frees.
  */
 int policy_words_parse(struct policy_words *words, const char *const *texts, size_t n,
                        char **ret_error);

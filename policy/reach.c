@@ -5,11 +5,14 @@
  * A rule has texts (interface, member, path, error name) and a name. If a rule covers another one,
  * each of its texts is either the same or missing, and its name is the same, missing or a prefix.
  * So each entry is in a bucket whose key is made from its connections, name and texts. The search
- * for rules that cover an entry looks into one bucket for each subset of the texts of the entry (at
- * most 16 subsets) and each name that covers its name.
+ * for rules that cover an entry looks into one bucket for each combination of a subset of the texts
+ * of the entry (at most 16 subsets), a name that covers its name, and connections (everybody, or
+ * those of the entry). An entry of a group is also in a second bucket, for the search for
+ * opposites.
  *
- * Entries are searched for and inserted from the last to the first. So during the search for an
- * entry, the buckets contain exactly the later entries, in order.
+ * The entries are taken from the last to the first: for each, the search is done first, then the
+ * entry is inserted. So during the search for an entry, the buckets contain exactly the later
+ * entries, in order.
  *
  * The key of a bucket is only a hash. A collision costs time but does no harm, because
  * policy_rule_covers() checks each entry found. The table does not use uthash: its size is known
@@ -27,7 +30,7 @@
 /* This bit is set in the hash of every text. So 0 is no such hash, and stands for "no text". */
 #define IS_TEXT (UINT64_C(1) << 32)
 
-/* The texts of a rule besides its name. */
+/* The number of texts that a rule can have besides its name. */
 #define N_TEXTS 4
 
 /* The part of a key for the connections to which a <policy> block applies. */

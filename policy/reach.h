@@ -5,10 +5,10 @@
  * Reach - which rules never decide, and because of which other rules
  *
  * The rules of one family are entries in the order of evaluation. An entry is overruled by the
- * first later entry that covers it (policy/cover.h) and applies to all of its connections. Between
- * the two there may be opposites: rules of other groups that match the same but decide the
- * opposite. Groups have no defined order, so for a member of both groups the configuration
- * contradicts itself:
+ * first later entry that covers it (policy/cover.h) and applies to all of its connections. An entry
+ * of a group may also have opposites: later rules of other groups that match the same but decide
+ * the opposite, and are not after an entry that overrules this one. dbus-daemon defines no order of
+ * groups, so for a member of both groups the configuration contradicts itself:
  *
  *      0  group 27   allow own="a.b"    opposite: 1      overruled by 2
  *      1  group 44   deny own="a.b"                      overruled by 2
@@ -22,7 +22,7 @@ struct reach_entry {
         const struct policy_block *block;
         size_t overruled_by; /* a later entry, or REACH_NONE */
         size_t opposite;     /* the next later entry that may be an opposite, or REACH_NONE */
-        size_t next[2];      /* the next entries in the two buckets of this entry, see reach.c */
+        size_t next[2];      /* the next entries in the buckets of this entry, see reach.c */
 };
 
 #define REACH_NONE ((size_t)-1)
@@ -33,10 +33,10 @@ struct reach {
 };
 
 /*
- * Find the entry that overrules each rule of the family. The time grows with the number of rules,
- * not with its square: rules that may cover another one are looked up by their texts, and only
- * rules with the same texts are compared one by one. Returns 0, with a result that the caller
- * clears, or -ENOMEM.
+ * Find the entry that overrules each rule of the family. Rules that may cover another one are
+ * looked up by their name and texts, and only rules with the same name and texts are compared one
+ * by one. If few rules have the same, the time grows with the number of rules, not with its square.
+ * Returns 0, with a result that the caller clears, or -ENOMEM.
  */
 int reach_compute(const struct policy *policy, enum policy_family family, struct reach *ret_reach);
 void reach_clear(struct reach *reach);

@@ -48,7 +48,7 @@ static void on_start(void *userdata, const char *name, const char **attributes) 
                 parent = document->elements[document->n_elements - 1];
         element = element_find(document, parent, name, &r);
         if (element) {
-                /* the table of elements allows no deeper nesting */
+                /* the table of elements allows no nesting deeper than ELEMENT_DEPTH_MAX */
                 document->elements[document->n_elements++] = element;
                 document->n_text = 0;
                 r = element_start(element, document, (const char *const *)attributes);
@@ -191,7 +191,7 @@ static int add_source(struct bus_config_inputs *inputs, const char *path, const 
 
 /*
  * Remember a file that cannot be opened, so that the bus notices when this changes. Returns 1 if
- * the file does not exist.
+ * the file does not exist, else a negative errno.
  */
 static int cannot_open(struct document *document, int error) {
         struct bus_config_inputs *inputs = &document->reader->whole.config.inputs;
@@ -208,8 +208,8 @@ static int cannot_open(struct document *document, int error) {
 }
 
 /*
- * Read a file into the fragment of a document, whose members reader, parent and file are set.
- * Returns 1 if the file does not exist.
+ * Read a file into the fragment of a document, whose members reader, parent, depth and file are
+ * set. Returns 0, 1 if the file does not exist, or a negative errno.
  */
 static int document_read(struct document *document) {
         struct bus_config_inputs *inputs = &document->reader->whole.config.inputs;
@@ -241,7 +241,10 @@ static int document_read(struct document *document) {
         return r < 0 ? r : document_parse(document, fd);
 }
 
-/* Read a file and merge it into the parent. Returns 1 if the file does not exist. */
+/*
+ * Read a file and merge it into the parent. Returns 0, 1 if the file does not exist, or a negative
+ * errno.
+ */
 static int include_file(struct document *parent, const char *path) {
         struct document document = {
                 .reader = parent->reader,
@@ -287,7 +290,7 @@ static int compare_names(const struct dirent **a, const struct dirent **b) {
         return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-/* Include one file of a directory. An invalid file is skipped with a warning. */
+/* Include one file of a directory. If it is invalid or missing, skip it with a warning. */
 static int include_drop_in(struct document *document, const char *directory, const char *name) {
         struct reader *reader = document->reader;
         CLEANUP_FREE char *path = NULL;
@@ -299,7 +302,7 @@ static int include_drop_in(struct document *document, const char *directory, con
                 path = NULL;
                 return -ENOMEM;
         }
-        /* Do not open other files: opening a device can have effects. */
+        /* Do not open a file that is not regular: opening a device can have effects. */
         if (stat(path, &st) >= 0 && !S_ISREG(st.st_mode)) {
                 r = asprintf(&warning, "%s: not a regular file, skipped", path);
         } else {
@@ -353,8 +356,8 @@ static int include(struct document *document) {
 /* load */
 
 /*
- * dbus-daemon 1.14 mistakes some rules for final ones, against its manual. The bridge follows the
- * manual, so warn administrators who may rely on the mistake.
+ * dbus-daemon 1.14 mistakes some rules for final ones (policy_rule_is_wildcard()), against its
+ * manual. The bridge follows the manual, so warn administrators who may rely on the mistake.
  */
 static int warn_about_wildcards(struct reader *reader) {
         const struct policy *policy = reader->whole.config.policy;
@@ -416,7 +419,7 @@ static int finish(struct reader *reader, struct document *document,
         return 0;
 }
 
-/* Make a path absolute now, because the bus changes its working directory later. */
+/* Make a path absolute now, because the bus may change its working directory later. */
 static char *absolute_path(const char *path) {
         CLEANUP_FREE char *directory = NULL;
         char *absolute;
@@ -468,7 +471,7 @@ static int load(const char *path, const struct bus_config_environment *environme
         }
         document_clear(&document);
         bus_fragment_clear(&reader.whole);
-        /* may be left from a missing file with ignore_missing="yes" */
+        /* may be left from a skipped file, for example with ignore_missing="yes" */
         free(reader.error);
         bus_config_environment_clear(&own);
         return r;

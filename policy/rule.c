@@ -4,7 +4,7 @@
  *
  * The attributes of an element decide its family, and only some combinations make sense. The parser
  * refuses all other combinations, as dbus-daemon does (its manual describes them at "<deny>"). A
- * rule with an unknown user or group becomes void: it never matches.
+ * rule with an unknown user or group becomes void, and the reader drops it.
  */
 
 #include <errno.h>
@@ -148,7 +148,7 @@ static int parse_fds(struct parser *p, enum field field, void *ret_value) {
 static int parse_text(struct parser *p, enum field field, void *ret_value) {
         char **text = ret_value;
 
-        /* "*" is the same as no attribute, but has no special meaning in a prefix */
+        /* the value "*" means the same as no attribute, except in a prefix */
         if (field == FIELD_PREFIX)
                 p->rule->name_is_prefix = true;
         else if (is_wildcard(p->fields[field].value))
@@ -209,7 +209,7 @@ static const struct {
         FIELD(LOG, parse_log, log),
 };
 
-/* Store each attribute in p->fields. */
+/* Store each attribute in p->fields. Returns 0, or -EINVAL or -ENOMEM for an unknown attribute. */
 static int collect(struct parser *p, const char *const *attributes) {
         const size_t n = sizeof(known_attributes) / sizeof(*known_attributes);
 
@@ -277,7 +277,7 @@ static int parse_rule(struct parser *p, const char *const *attributes) {
         r = collect(p, attributes);
         if (r >= 0)
                 r = check_combination(p);
-        /* by default an allow is about requested replies and a deny about unrequested ones */
+        /* by default an allow matches only requested replies, and a deny only unrequested ones */
         rule->requested_reply = rule->allow;
         for (unsigned i = 0; i < FIELD_N && r >= 0; i++)
                 if (has(p, i))

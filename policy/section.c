@@ -2,9 +2,9 @@
 /*
  * Sections: made from blocks
  *
- * Rules before a final one (policy_rule_is_final()) never decide, so sections do not contain them.
- * With the stock configuration of the session bus, three rules remain: one about owning names, one
- * about sending, and one about receiving.
+ * In a section, the rules of a family before a final one (policy_rule_is_final()) never decide, so
+ * the section does not contain them. With the stock configuration of the session bus, three rules
+ * remain: one about owning names, one about sending, and one about receiving.
  */
 
 #include <errno.h>
@@ -30,7 +30,7 @@ const struct policy_rule_list *policy_list_find(const struct policy_rules *rules
         return NULL;
 }
 
-/* Find the list for the name of a rule, or make it in an unused slot. */
+/* Find the list for a rule. If there is none for its name yet, make one in an unused slot. */
 static struct policy_rule_list *list_get(struct policy_rules *rules,
                                          const struct policy_rule *rule) {
         struct policy_rule_list *list;
@@ -64,7 +64,7 @@ static size_t count_slots(const struct policy_rules *rules) {
         return n_named > 0 ? n_slots : 0;
 }
 
-/* Count the rules of each list, give each list its part of the array "numbers", and fill it. */
+/* Count the rules of each list, give each list a part of the array "numbers", and fill the part. */
 static void fill_lists(struct policy_rules *rules, uint32_t *numbers) {
         for (size_t i = 0; i < rules->n; i++)
                 list_get(rules, rules->rules[i])->n++;
@@ -137,7 +137,10 @@ static bool can_match(const struct policy_rule *rule, uint8_t type) {
         return rule->family == POLICY_FAMILY_SEND || !rule->eavesdrop;
 }
 
-/* If can_match() is true for an allow: does the allow match all those messages? */
+/*
+ * For an allow for which can_match() is true: does it match all messages of the type? This, too,
+ * ignores unrequested replies and eavesdropping.
+ */
 static bool must_match(const struct policy_rule *rule, uint8_t type) {
         return !rule->name && (!rule->type || rule->type == type) && !rule->path &&
                !rule->interface && !rule->member && !rule->error_name &&
@@ -271,7 +274,9 @@ const struct policy_section *policy_section_next(const struct policy *policy, si
         return NULL;
 }
 
-/* This function is not in model.c, because it calls policy_section_clear(), a floor above. */
+/*
+ * This is not in model.c, because it calls policy_section_clear(), which is a floor above model.c.
+ */
 struct policy *policy_unref(struct policy *policy) {
         if (!policy || --policy->n_refs > 0)
                 return NULL;

@@ -4,22 +4,24 @@
 /*
  * Sections - the rules of a policy, prepared for fast verdicts
  *
- * A section holds the rules of all blocks that are for the same connections: those of one context,
- * one group or one user. policy_make_sections() makes the sections once. After that they are read
- * only, and all policy clients share them.
+ * A section holds the rules of all blocks of one context, one group or one user, except rules that
+ * never decide. policy_make_sections() makes the sections once. After that they are only read, and
+ * all policy clients of the policy share them.
  *
- * In a section the rules of each family are numbered in the order of evaluation. A rule that names
- * a peer can only match if the peer has that name, so such rules are kept in one list per name, in
- * a hash table. A rule without a name is in the list "unnamed":
+ * In a section the rules of each family are numbered in the order of evaluation. A rule with a name
+ * can only match if the peer has that name (or, for owning, if that name is asked for). So such
+ * rules are kept in one list per name, in a hash table. Prefixes have lists of their own. A rule
+ * without a name is in the list "unnamed":
  *
  *      rules      0 deny *   1 allow a.b   2 deny a.b   3 allow c.d   4 allow * type=signal
  *
  *      unnamed    0 4
  *      named      a.b: 1 2       c.d: 3
  *
- * A verdict looks up each name of the peer. It searches only the lists that it finds and "unnamed",
- * each from its end for a rule that matches. Among these rules, the one with the greatest number
- * decides.
+ * A verdict looks up each name of the peer and each prefix of these names. It searches only the
+ * lists that it finds and "unnamed", each from its end for a rule that matches. Among these rules,
+ * the one with the greatest number decides. If the names of the peer cannot be listed, all rules
+ * are searched from the last to the first.
  */
 
 #include <stdbool.h>
@@ -40,14 +42,14 @@ struct policy_rule_list {
 struct policy_rules {
         const struct policy_rule **rules;
         size_t n;
-        bool is_final;   /* the first rule matches everything, so earlier sections never decide */
+        bool is_final;   /* the first rule is final, so earlier sections never decide */
         bool allows_all; /* no rule is a deny or has log="true" */
         bool asks_for_path;
         /*
          * Sets of types (1 << POLICY_TYPE_*). A type is in "allows" if every message of the type is
-         * allowed without a log line, and in "objects" if a message of the type may be denied or
-         * logged. Index 1 is for peers without a well-known name, 0 for all others. Neither set
-         * says anything about unrequested replies and eavesdropping.
+         * allowed by this section without a log line, and in "objects" if a message of the type may
+         * be denied or logged. Index 1 is for peers without a well-known name, 0 for any peer.
+         * Neither set says anything about unrequested replies and eavesdropping.
          */
         uint8_t allows[2];
         uint8_t objects[2];
@@ -61,7 +63,9 @@ struct policy_section {
         enum policy_context context;
         id_t id;                                       /* GROUP, USER */
         struct policy_rules families[POLICY_FAMILY_N]; /* CONNECT has no lists */
-        /* the memory of all families, for their members rules, numbers and named */
+        /*
+         * the memory of all families: of their rules, of the numbers in their lists, and of named
+         */
         const struct policy_rule **storage;
         uint32_t *numbers;
         struct policy_rule_list *slots;
@@ -69,7 +73,7 @@ struct policy_section {
 
 /*
  * Sort the blocks of a complete policy into the order of evaluation and make its sections. Groups
- * are sorted by their IDs. Returns 0 or -ENOMEM.
+ * and users are sorted by their IDs. Returns 0 or -ENOMEM.
  */
 int policy_make_sections(struct policy *policy);
 void policy_section_clear(struct policy_section *section);
@@ -83,7 +87,8 @@ const struct policy_section *policy_section_next(const struct policy *policy, si
 
 /*
  * FNV-1a, one character in each step. So a look-up of a.b.c gets the hashes of a, a.b and a.b.c in
- * one pass. The hash has no secret key, because only administrators choose the names in it.
+ * one pass. The hash has no secret key, because only the authors of the configuration choose the
+ * names in the table.
  */
 #define POLICY_HASH_INIT UINT32_C(2166136261)
 

@@ -2,9 +2,10 @@
 /*
  * Verdicts - which rule decides about a name or a message
  *
- * The sections are searched from the last to the first. In each section only these lists of
- * policy/section.h are searched: "unnamed", and one list for each name of the peer. Rules in other
- * lists cannot match.
+ * The sections are searched from the last to the first, until a rule matches. In each section these
+ * lists of policy/section.h are searched: "unnamed", and those for the names of the peer and for
+ * their prefixes. Rules in other lists cannot match. If the names of the peer cannot be listed, all
+ * rules of the section are searched.
  */
 
 #include "policy/client.h"
@@ -33,7 +34,7 @@ static void try_list(struct question *q, const struct policy_rule_list *list) {
                 }
 }
 
-/* Try the rules for this name, and the prefix rules for each prefix of it. */
+/* Try the rules for this name, and the prefix rules for it and for each prefix of it. */
 static void try_name(struct question *q, const char *name) {
         const struct policy_rules *rules = q->rules;
         uint32_t hash = POLICY_HASH_INIT;
@@ -51,7 +52,10 @@ static void try_name(struct question *q, const char *name) {
         try_list(q, policy_list_find(rules, name, n, hash, false));
 }
 
-/* Try all names of the peer. Returns false if its names cannot be listed. */
+/*
+ * Try all names of the peer, or the destination if there is no peer. Returns false if the names of
+ * the peer cannot be listed.
+ */
 static bool try_peer(struct question *q, const struct policy_message *m) {
         const struct policy_peer *peer = m->peer;
         void *position = NULL;
@@ -120,7 +124,7 @@ bool policy_check_receive(const struct policy_client *client, const struct polic
                           const struct policy_rule **ret_rule) {
         bool from_bus = m->peer && m->peer->is_driver && !m->broadcast && !m->eavesdropping;
 
-        /* without the answers of the bus, the client would wait forever */
+        /* without the answers of the bus, the client would wait in vain */
         if (from_bus && (m->type == POLICY_TYPE_METHOD_RETURN || m->type == POLICY_TYPE_ERROR))
                 return decide(NULL, true, ret_rule);
         return decide(find(client, POLICY_FAMILY_RECEIVE, m, NULL), from_bus, ret_rule);

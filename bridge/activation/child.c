@@ -30,7 +30,7 @@ struct child {
         struct children *children;
         struct child *prev, *next;
         pid_t pid;
-        struct loop_source started; /* the pipe from run(); fd -1: its end has been read */
+        struct loop_source started; /* the pipe from run(); fd -1: closed, or was never made */
         child_event_fn event;       /* NULL: child_forget() was called */
         void *userdata;
 };
@@ -53,8 +53,8 @@ static void close_all_from(int fd) {
 }
 
 /*
- * After a change of user, /proc/self belongs to root unless the process is dumpable. So this makes
- * the process dumpable while it opens the file.
+ * After a change of user, /proc/self belongs to root unless the process is dumpable. So if access
+ * is denied, make the process dumpable while it opens the file.
  */
 static int open_oom_score(void) {
         static const char path[] = "/proc/self/oom_score_adj";
@@ -67,7 +67,7 @@ static int open_oom_score(void) {
         return fd;
 }
 
-/* The bus may be protected from the OOM killer; services do not inherit that. */
+/* The bus may be protected from the OOM killer; services shall not inherit that. */
 static void reset_oom_score(void) {
         int fd = open_oom_score();
         char first;
@@ -84,7 +84,7 @@ static void reset_signals(void) {
         struct sigaction action = {};
         sigset_t none;
 
-        /* sigaction() fails for SIGKILL and SIGSTOP, whose action never changes */
+        /* sigaction() fails for SIGKILL and SIGSTOP, and for the internal signals of glibc */
         for (int number = 1; number < NSIG; number++) {
                 action.sa_handler = number == SIGPIPE ? SIG_IGN : SIG_DFL;
                 sigaction(number, &action, NULL);
@@ -94,9 +94,9 @@ static void reset_signals(void) {
 }
 
 /*
- * Connect a standard stream to the journal. If no journal answers at once, the stream stays as it
- * is. journald expects a header of seven lines: identifier, unit, priority, and four flags, all off
- * here (lines have priorities; forward to syslog, to the kernel log, to the console).
+ * Connect a standard stream to the journal. If this is not possible at once, the stream stays as it
+ * is. journald expects a header of seven lines: identifier, unit, priority, and four flags (lines
+ * begin with a priority, forward to syslog, to the kernel log, to the console). All flags are off.
  */
 static void connect_to_journal(int to, const char *name, const char *priority) {
         static const struct sockaddr_un address = {
@@ -182,7 +182,7 @@ static struct child *child_free(struct child *child) {
 static int ended(struct child *child, int status) {
         int r = 0;
 
-        /* SIGCHLD may be handled before the pipe, but CHILD_RUNS has to be reported first. */
+        /* SIGCHLD may be handled before the pipe, but the event of the pipe comes first. */
         if (child->started.fd >= 0)
                 r = tell_started(child);
         if (r >= 0)
@@ -234,7 +234,7 @@ int child_start(struct children *children, char *const *argv, char *const *envir
         r = loop_adopt(children->loop, &child->started, fds[0], EPOLLIN);
         if (r < 0)
                 return r;
-        DL_APPEND(children->list, child); /* before fork(), so that the new process leaks nothing */
+        DL_APPEND(children->list, child); /* before fork(), for leak checkers in the new process */
 
         child->pid = fork();
         if (child->pid == 0)

@@ -5,8 +5,9 @@
  * Children - programs that the bus starts, and how they end
  *
  * The bus starts a program with fork() and execve(). A close-on-exec pipe tells the loop whether
- * execve() succeeded, and SIGCHLD tells how the program ended. So the bus never waits for a slow
- * disk. dbus-daemon keeps a process between itself and each service; here there is none.
+ * execve() succeeded, and SIGCHLD tells it that the program has ended. So the bus does not wait
+ * until the program is read from disk. dbus-daemon keeps a process between itself and each service;
+ * here there is none.
  *
  * A child gets
  *
@@ -27,16 +28,17 @@
 struct child;
 
 enum child_event {
-        CHILD_RUNS, /* execve() succeeded; value is 0 */
+        CHILD_RUNS, /* execve() succeeded, or a signal ended the child before that; value is 0 */
         /* the last event of a child is one of these */
-        CHILD_NOT_EXECUTED, /* value is the errno of execve() */
+        CHILD_NOT_EXECUTED, /* value is the errno of execve(), or of a step before it */
         CHILD_EXITED,       /* value is the exit status */
         CHILD_SIGNALED,     /* value is the signal */
 };
 
 /*
- * Called from the loop. CHILD_RUNS comes first; it is missing if execve() failed. child is valid
- * until the call for the last event returns. Returns 0, or a negative errno that ends the loop.
+ * Called from the loop. CHILD_RUNS comes first; only CHILD_NOT_EXECUTED comes without it. child is
+ * valid until the call for the last event returns. Returns 0, or a negative errno that ends the
+ * loop.
  */
 typedef int (*child_event_fn)(struct child *child, enum child_event event, int value,
                               void *userdata);

@@ -4,10 +4,11 @@
 /*
  * Command lines - the Exec= of a service file, split into words
  *
- * The rules are those of a POSIX shell, without variables, patterns, tildes and substitutions:
+ * The rules are those of a POSIX shell, without operators, variables, patterns, tildes and
+ * substitutions:
  *
  *  - '...' is literal
- *  - in "..." a backslash escapes $ ` " \ and a line break
+ *  - in "..." a backslash escapes $ ` " \ and a line break; unlike in a shell, the line break stays
  *  - outside of quotes a backslash escapes any character, and removes a line break
  *  - outside of quotes # begins a comment to the end of the line, even inside a word, like in
  *    dbus-daemon

@@ -4,10 +4,10 @@
 /*
  * The environment of services - that of the bus, with changes
  *
- * A service inherits the environment of the bus, except variables that systemd set only for the bus
- * (its sockets, its notify socket, its invocation and journal stream). Variables of
- * UpdateActivationEnvironment replace inherited ones. Finally the bus sets DBUS_STARTER_ADDRESS and
- * other variables that hold the address and the type of this bus.
+ * A service inherits the environment of the bus, except DBUS_STARTER_BUS_TYPE and variables that
+ * systemd set only for the bus (its sockets, its notify socket, its invocation and journal stream).
+ * Variables of UpdateActivationEnvironment are added, or replace inherited ones. Finally the bus
+ * sets DBUS_STARTER_ADDRESS and other variables that hold the address and the type of this bus.
  *
  * The setuid helper gets the same environment, and makes a new one for the service.
  */
@@ -18,11 +18,14 @@
 
 #define SERVICE_ENVIRONMENT_VARIABLES_MAX 4096
 /*
- * The limit for all variables together. With the usual stack limit of 8 MiB, the kernel allows
- * twice as much for the arguments and variables of a program.
+ * The limit for all variables that clients have set. With the usual stack limit of 8 MiB, the
+ * kernel allows twice as much for the arguments and variables of a program.
  */
 #define SERVICE_ENVIRONMENT_BYTES_MAX (1024 * 1024)
-/* The limit for one variable with its '\0'. The kernel starts no program with a longer one. */
+/*
+ * The limit for one variable with its '\0'. With pages of 4 KiB, the kernel starts no program with
+ * a longer one.
+ */
 #define SERVICE_VARIABLE_BYTES_MAX (128 * 1024)
 
 struct service_variable {
@@ -39,8 +42,8 @@ struct service_environment {
 };
 
 /*
- * Set a variable. -EINVAL if the name is empty or contains '=', or either contains '\0'; -E2BIG if
- * there is no room; -ENOMEM. On failure nothing changes.
+ * Set a variable. -EINVAL if the name is empty or contains '=', or name or value contains '\0';
+ * -E2BIG if a limit above would be exceeded; -ENOMEM. On failure nothing changes.
  */
 int service_environment_set(struct service_environment *environment, const char *name,
                             size_t n_name, const char *value, size_t n_value);

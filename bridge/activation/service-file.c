@@ -32,7 +32,7 @@ struct parser {
         unsigned line;
         unsigned name_line;
         bool in_group; /* a group has begun */
-        bool is_ours;  /* this group is the first [D-BUS Service] */
+        bool is_ours;  /* the current group is the first [D-BUS Service] */
         bool seen_ours;
         struct service *service;
         char **ret_error;
@@ -89,7 +89,8 @@ static bool is_key_character(char c) {
 }
 
 /*
- * Decode n bytes of a value into to, which has room for n + 1. Returns false for an unknown escape.
+ * Decode n bytes of a value into the buffer to, which has room for n + 1 bytes. Returns false if a
+ * backslash begins no known escape.
  */
 static bool decode(const char *value, size_t n, char *to) {
         static const char escapes[] = "s n\nt\tr\r\\\\";
@@ -293,7 +294,10 @@ int service_file_read(int directory_fd, const char *directory, const char *file_
                 path = NULL;
                 return -ENOMEM;
         }
-        /* To open a FIFO may block; to open a terminal may make it the controlling terminal. */
+        /*
+         * Without O_NONBLOCK, opening a FIFO may block. Without O_NOCTTY, a terminal may become the
+         * controlling terminal.
+         */
         fd = openat(directory_fd, file_name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (fd < 0)
                 return set_error(ret_error, -errno, "%s: %s", path, strerror(errno));

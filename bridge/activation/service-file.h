@@ -14,8 +14,8 @@
 #include <stdint.h>
 
 /*
- * Larger files are refused, like in dbus-daemon. The kernel has the same limit for one word of a
- * command line (MAX_ARG_STRLEN).
+ * Larger files are refused, like in dbus-daemon. With pages of 4 KiB, the kernel has the same limit
+ * for one word of a command line (MAX_ARG_STRLEN).
  */
 #define SERVICE_FILE_SIZE_MAX (128 * 1024)
 
@@ -27,19 +27,22 @@ struct service {
         char *apparmor_label; /* NULL: none */
         char *path;           /* of the file */
         uint64_t stamp;       /* bus_config_stamp() of the file when it was read */
-        bool misnamed; /* the file is not NAME.service, so the setuid helper cannot find it */
+        bool misnamed; /* the file is not named NAME.service: the setuid helper cannot find it */
 };
 
 /*
  * Read the file file_name in the directory directory_fd. directory is the path of this directory,
  * for error texts and service->path. If the file has neither Exec nor SystemdService, the bus does
- * not start the service but waits for it. -EINVAL if the file has an error, -errno if it cannot be
- * read, -ENOMEM. On failure *ret_error is an allocated text "FILE:LINE: …" or "FILE: …" (NULL
- * without memory), and *ret_service is untouched.
+ * not start the service but waits for it. -EINVAL if the file has an error, is too large or is not
+ * a regular file; -ENOMEM; another negative errno if it cannot be read. On failure *ret_error is an
+ * allocated text "FILE:LINE: …" or "FILE: …" (NULL without memory), and *ret_service is untouched.
  */
 int service_file_read(int directory_fd, const char *directory, const char *file_name,
                       struct service **ret_service, char **ret_error);
-/* The same for n bytes of text; path is for error texts. The caller sets stamp and misnamed. */
+/*
+ * The same for n bytes of text; path is for error texts and service->path. The members stamp and
+ * misnamed are left zero.
+ */
 int service_file_parse(const char *text, size_t n, const char *path, struct service **ret_service,
                        char **ret_error);
 /* NULL is fine; returns NULL. */

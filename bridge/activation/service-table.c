@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The service table: reads all files of all directories, then sorts them so that for each name the
- * file that counts comes first
+ * The service table: loading it reads the *.service files of all directories, then sorts them so
+ * that for each name the file that counts comes first
  */
 
 #include "bridge/activation/service-table.h"
@@ -22,8 +22,8 @@
 
 #define SUFFIX ".service"
 /*
- * File systems set times with a clock that ticks every 10 ms or faster. If a file changes after it
- * was read, but within the same tick, its stamp stays the same.
+ * Most file systems take times from a clock that ticks every 10 ms or more often. If a file changes
+ * after it was read, but within the same tick, its stamp may stay the same.
  */
 #define SETTLED_NS INT64_C(20000000)
 
@@ -48,14 +48,14 @@ struct loader {
                 policy_append_text(&(table)->warnings, &(table)->n_warnings, text_); \
         })
 
-/* Does this process lack memory or descriptors? Other errors concern only the file. */
+/* Is it a lack of memory or descriptors? Other errors concern only one file or directory. */
 static bool is_shortage(int r) {
         return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
 }
 
 /* stamps */
 
-/* The stamp of a file; 0 if there is no such file. */
+/* The stamp of a file or directory; 0 if stat() fails, for example because there is none. */
 static uint64_t stamp(const char *path) {
         struct stat st;
 
@@ -63,8 +63,8 @@ static uint64_t stamp(const char *path) {
 }
 
 /*
- * The stamp of a file that is about to be read. If the file has just changed, return a stamp that
- * no file has, so that it is read once more.
+ * The stamp of a file or directory that is about to be read; 0 if stat() fails. If it has just
+ * changed, return a stamp that no file has, so that is_current() lets it be read once more.
  */
 static uint64_t stamp_to_read(int fd, const char *name) {
         struct timespec now;
@@ -81,7 +81,10 @@ static uint64_t stamp_to_read(int fd, const char *name) {
 
 /* files */
 
-/* Warn if the file has the wrong name. Returns 1 if it must be left out. */
+/*
+ * Warn about a file with the wrong name if it must be left out, or if the service helper will not
+ * find it. Returns 1 if it must be left out.
+ */
 static int check_misnamed(struct service_table *table, const struct bus_servicedir *directory,
                           const struct service *service) {
         int r;

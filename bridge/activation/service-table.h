@@ -2,12 +2,13 @@
 #pragma once
 
 /*
- * The service table - all names that can be started
+ * The service table - all names that have a service file
  *
  * The table is made from the *.service files in the <servicedir>s of a configuration. If several
  * files define a name, the first directory counts. Within a directory the file that is named after
  * the service counts, or else the first one by name. A file with an error is left out with a
- * warning. A missing directory counts as empty.
+ * warning, and so is a file with the wrong name in a directory below XDG_RUNTIME_DIR. A missing
+ * directory counts as empty.
  *
  * Any thread may load a table. Only one thread at a time may use it.
  */
@@ -31,12 +32,12 @@ struct service_table {
         struct service **services; /* sorted by name, each name once */
         size_t n_services;
         struct bus_servicedir *directories;
-        uint64_t *stamps; /* of each directory when it was read; 0: it did not exist */
+        uint64_t *stamps; /* of each directory when it was read; 0: it was missing */
         size_t n_directories;
-        struct service_left_out *left_out; /* service_table_refresh() sees when one is repaired */
+        struct service_left_out *left_out; /* service_table_refresh() sees when one has changed */
         size_t n_left_out;
         bool has_servicehelper;
-        /* Texts "FILE:LINE: …", which the owner of the table logs. */
+        /* Texts "FILE:LINE: …" or "PATH: …"; activation_exchange_table() logs at most 200. */
         char **warnings;
         size_t n_warnings;
 };
@@ -50,11 +51,11 @@ struct service_table *service_table_free(struct service_table *table);
 const struct service *service_table_find(const struct service_table *table, const char *name);
 
 /*
- * Call this before a service is started, and for a name that is unknown and has no owner. If the
- * table is no longer right about this name, read the directories again. So the bus finds a file
- * that existed before a message was sent, even without inotify. A name in the table costs one
- * stat(). Any other name costs one stat() for each directory and for each file that was left out;
- * the directories are read only if one of these has changed.
+ * Call this before a service is started, and for a name that is unknown and has no owner. For a
+ * name in the table, this calls stat() for the file of this name. For any other name, it calls
+ * stat() for each directory and for each file that was left out. If one of these has changed, it
+ * reads the directories again. So the bus finds the file of a new name if the file was added before
+ * a message to this name was sent, even without inotify.
  *
  * Returns 0 if nothing changed, or 1 with a new table in *ret_table; the caller frees the old one.
  * -ENOMEM, -EMFILE, -ENFILE.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Hashing with a secret key: SipHash-1-3 (Aumasson, Bernstein). */
+/* Hashing: SipHash-1-3 (Aumasson, Bernstein) with a secret key, and FNV-1a without a key. */
 
 #include "bridge/base/hash.h"
 
@@ -12,7 +12,7 @@ void hash_seed_init(struct hash_seed *seed) {
         if (getrandom(seed, sizeof(*seed), GRND_NONBLOCK) != sizeof(*seed)) {
                 struct timespec t;
 
-                /* In early boot there is no entropy yet, and the bus must not wait for it. */
+                /* In early boot there may be no entropy yet, and the bus must not wait for it. */
                 clock_gettime(CLOCK_REALTIME, &t);
                 seed->k0 = (uint64_t)t.tv_nsec * 0x9e3779b97f4a7c15ULL;
                 seed->k1 = (uint64_t)t.tv_sec ^ (uintptr_t)seed;
@@ -46,7 +46,7 @@ unsigned hash_unkeyed(const void *key, size_t n) {
         return hash;
 }
 
-/* The last n < 8 bytes, little-endian, in the low bytes of a word. */
+/* The last n < 8 bytes, in the low bytes of a word. Their order depends on the machine. */
 static inline uint64_t load_rest(const uint8_t *p, size_t n) {
         uint64_t word = 0;
         uint32_t four;

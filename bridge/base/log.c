@@ -40,7 +40,7 @@ void log_set_context(struct log *log, const char *type) {
                 snprintf(log->context, sizeof(log->context), "[%.32s] ", type);
 }
 
-/* Never blocks: standard error may be a pipe that nobody reads. */
+/* Does not wait for room: standard error may be a pipe that nobody reads. */
 static void write_stderr(const char *line, size_t n) {
         struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
         ssize_t ignored;
@@ -71,7 +71,7 @@ static void write_syslog(struct log *log, enum log_level level, const char *line
                (const struct sockaddr *)&address, sizeof(address));
 }
 
-/* Returns false if there is no journal. */
+/* Returns false if the line must go elsewhere, for example because there is no journal. */
 static bool write_journal(struct log *log, enum log_level level, const struct log_field *fields,
                           size_t n_fields, const char *text, size_t n_text) {
         struct journal_entry entry;
@@ -111,7 +111,7 @@ void log_write_fields(struct log *log, enum log_level level, const struct log_fi
         if ((size_t)n > sizeof(line) - 2)
                 n = sizeof(line) - 2;
 
-        /* A client's text may contain line breaks; they must not forge another line. */
+        /* A client's text may contain line breaks, but it must not forge another line. */
         for (int i = start; i < n; i++)
                 if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
                         line[i] = ' ';

@@ -92,7 +92,7 @@ static void heap_put(struct loop *loop, size_t i, struct loop_timer *timer) {
         timer->index = i;
 }
 
-/* Restore the order of the heap after the timer at i has got another deadline. */
+/* Restore the order of the heap after position i has got another timer or deadline. */
 static void heap_fix(struct loop *loop, size_t i) {
         struct loop_timer *timer = loop->timers[i - 1];
 
@@ -166,7 +166,10 @@ static int run_timers(struct loop *loop) {
         return 0;
 }
 
-/* The timeout for epoll_wait() in ms, rounded up so that the timer has expired by then. */
+/*
+ * The timeout for epoll_wait() in ms: -1 without timers, else the time until the next timer
+ * expires, rounded up, but at most an hour.
+ */
 static int next_timeout(const struct loop *loop) {
         int64_t ms;
 
@@ -178,7 +181,7 @@ static int next_timeout(const struct loop *loop) {
         return ms > 3600 * 1000 ? 3600 * 1000 : (int)ms;
 }
 
-/* deferred */
+/* deferred functions */
 
 void loop_defer(struct loop *loop, struct loop_deferred *deferred) {
         if (deferred->queued)

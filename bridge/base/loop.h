@@ -4,13 +4,14 @@
 /*
  * The event loop - one thread, one epoll set
  *
- * A source is a descriptor with a callback; it is level-triggered. A turn of the loop is:
+ * A source is a descriptor with a callback; sources are level-triggered. A turn of the loop is:
  *
- *      epoll_wait()  ->  dispatch() of each ready source  ->  expired() of each timer that is due
- *                    ->  run() of each deferred function
+ *      epoll_wait()  ->  dispatch() of each source that epoll_wait() has reported
+ *                    ->  expired() of each timer that is due  ->  run() of each deferred function
  *
- * The bus defers its output: all that one turn has for a descriptor goes out together, usually with
- * one system call. All callbacks return 0, or a negative errno that ends the loop.
+ * The bus defers its writes to the sockets of clients. So all that one turn has for a socket goes
+ * out together, usually with one system call, if the socket has room for it. All callbacks return
+ * 0, or a negative errno that ends the loop.
  */
 
 #include <signal.h>
@@ -63,8 +64,8 @@ int loop_add(struct loop *loop, struct loop_source *source, uint32_t events);
 /* Change the events; without a change there is no system call. */
 int loop_set_events(struct loop *loop, struct loop_source *source, uint32_t events);
 /*
- * Call before closing the descriptor. Its events of this turn are not dispatched any more. Does
- * nothing if the source was not added.
+ * Remove a source. Call this before closing the descriptor. Events of the source that this turn has
+ * not dispatched yet are dropped. Does nothing if the source was not added.
  */
 void loop_remove(struct loop *loop, struct loop_source *source);
 
@@ -78,10 +79,13 @@ void loop_close(struct loop *loop, struct loop_source *source);
 /* Block these signals, and adopt a signalfd for them. */
 int loop_adopt_signals(struct loop *loop, struct loop_source *source, const sigset_t *signals);
 
-/* Set a timer, or move one that is set. -ENOMEM. */
+/* Set a timer, or move one that is set. Returns 0 or -ENOMEM. */
 int loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t deadline);
 void loop_timer_cancel(struct loop *loop, struct loop_timer *timer);
 
-/* Call run() once at the end of this turn, even if loop_defer() is called several times before. */
+/*
+ * Call run() once at the end of this turn, even if loop_defer() is called several times before. If
+ * loop_run() has not begun, run() is called before the first turn.
+ */
 void loop_defer(struct loop *loop, struct loop_deferred *deferred);
 void loop_defer_cancel(struct loop *loop, struct loop_deferred *deferred);

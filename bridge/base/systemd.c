@@ -61,7 +61,7 @@ static int passed_fds(void) {
                 return 0;
         if (parse(pid, INT_MAX, &number) < 0)
                 return -EINVAL;
-        /* The sockets were passed to an ancestor of this process. */
+        /* The sockets were passed to another process, for example to the parent. */
         if (number != getpid())
                 return 0;
         if (parse(fds, INT_MAX - SYSTEMD_LISTEN_FDS_START, &n) < 0)

@@ -5,8 +5,8 @@
  * The protocols between systemd and a service: readiness and passed sockets
  *
  * sd_notify(3) and sd_listen_fds(3) say that the protocols are stable and may be implemented by
- * others. This file implements them because libsystemd loads six more libraries, for compression
- * and cryptography, which would double the daemon's memory (doc/internals/performance.md).
+ * others. systemd.c implements them because libsystemd would bring six more libraries
+ * (doc/internals/performance-time.md).
  */
 
 #define SYSTEMD_LISTEN_FDS_START 3
@@ -20,6 +20,7 @@ int systemd_notify(const char *state);
 /*
  * Return how many listening sockets systemd passed, numbered from SYSTEMD_LISTEN_FDS_START on. Sets
  * them close-on-exec and removes the variables from the environment, so that no child sees either.
- * -EINVAL if a variable is not a number in range.
+ * Returns -EINVAL if a variable is not a number in range, or another negative errno if a descriptor
+ * is not open.
  */
 int systemd_listen_fds(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Reading and writing the integers of a message, whose sender chose their byte order. */
+/* Reading and writing the integers of a message in its byte order, which the message states. */
 
 #include <endian.h>
 #include <stdbool.h>

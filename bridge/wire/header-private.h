@@ -3,8 +3,8 @@
 
 /*
  * Writing a header: the fields follow each other from offset MESSAGE_HEADER_SIZE on, each with
- * padding in front of it that aligns it to 8. The message starts at p, where there is enough room.
- * pos is the offset behind what is written already.
+ * padding in front of it that aligns it to 8. The message starts at p, and the caller makes sure
+ * that there is enough room. pos is the offset behind what is written already.
  */
 
 #include "bridge/wire/byte-order.h"

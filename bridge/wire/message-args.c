@@ -2,7 +2,8 @@
 
 /*
  * The arguments of a message as match rules see them: strings, object paths and signatures among
- * the first 64. One walk over the body finds them all when the first rule asks.
+ * the first 64. When the first rule asks for an argument, one walk over the body finds all of them
+ * and stores them in a table.
  */
 
 #include <stdlib.h>
@@ -22,8 +23,9 @@ static struct cursor cursor_init(const struct message *m) {
 }
 
 /*
- * Step over one complete value. A variant has a signature of its own; the stack keeps the
- * signatures around it. The check of the body has limited the depth.
+ * Step over one complete value. A variant has a signature of its own. Meanwhile the stack keeps the
+ * signatures outside of the variant. The check of the body has made sure that the stack is deep
+ * enough.
  */
 static void skip_value(struct cursor *c) {
         struct {
@@ -102,7 +104,7 @@ static struct message_arg take_arg(struct cursor *c) {
         }
 }
 
-/* Walk to argument i. Used if there was no memory for the table. */
+/* Walk to argument i. This is needed if there is no memory for the table. */
 static struct message_arg find_arg(const struct message *m, unsigned i) {
         struct cursor c = cursor_init(m);
 

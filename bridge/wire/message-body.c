@@ -6,8 +6,8 @@
  *
  * The walk goes through signature and bytes at the same time. It keeps open arrays, structs and
  * variants on a stack that is as deep as the specification allows, so it does not recurse. An array
- * of fixed-size elements is one step, whatever its length. The code is compiled twice, once for
- * each byte order.
+ * of numbers is one step, whatever its length. The code is compiled twice, once for each byte
+ * order.
  */
 
 #include "bridge/wire/byte-order.h"
@@ -24,12 +24,12 @@ struct frame {
                 FRAME_STRUCT, /* and dict entry */
                 FRAME_VARIANT,
         } kind;
-        const char *signature; /* array: of its element; variant: what follows the variant */
+        const char *signature; /* array: that of its element; variant: that behind the variant */
         size_t end;            /* array: where it ends */
 };
 
 /*
- * Keeps where element types end, for empty arrays. Without this table, each of a million empty
+ * A table of where element types end, for empty arrays. Without this table, each of a million empty
  * arrays would cost a walk over its element type, which may be long. No two types of one signature
  * share a slot.
  */
@@ -42,7 +42,7 @@ struct skips {
 static const char *skip_element(struct skips *skips, const char *signature) {
         uint8_t slot = (uintptr_t)signature;
 
-        /* A walk over a short type is cheaper than the table, and evicts no long one. */
+        /* A type of one character needs no walk, and takes no slot from a longer type. */
         if (signature[0] != '(' && signature[0] != '{' && signature[0] != 'a')
                 return signature + 1;
 
@@ -131,7 +131,7 @@ static int check_signature(const uint8_t *data, size_t *pos, size_t end, const c
         return 0;
 }
 
-/* Read the length of an array and the padding behind it. *ret_n: size of its elements in bytes. */
+/* Read the length of an array and the padding behind it. Sets *ret_n to the length in bytes. */
 static ALWAYS_INLINE int check_array(const uint8_t *data, size_t *pos, size_t end,
                                      const struct signature_type *element, bool big_endian,
                                      size_t *ret_n) {
@@ -171,7 +171,7 @@ static ALWAYS_INLINE int check_fixed_array(const uint8_t *data, size_t *pos, siz
 
 static ALWAYS_INLINE int check_values(const uint8_t *data, size_t *ret_pos, size_t end,
                                       const char *signature, unsigned depth, bool big_endian) {
-        /* stack[0] is no container; it stands for the values outside of all containers */
+        /* stack[0] is no container; it stands for the outermost values of this check */
         struct frame stack[SIGNATURE_TOTAL_DEPTH_MAX + 1], *top = stack;
         struct frame *limit = stack + SIGNATURE_TOTAL_DEPTH_MAX - depth;
         size_t pos = *ret_pos;
@@ -263,7 +263,7 @@ static ALWAYS_INLINE int check_values(const uint8_t *data, size_t *ret_pos, size
                         break;
                 }
 
-                /* A value is complete. Close the containers of which it is the last part. */
+                /* A value is complete. Close the containers that end with it. */
                 while (top > stack) {
                         if (top->kind == FRAME_STRUCT) {
                                 if (*signature != ')' && *signature != '}')

@@ -4,8 +4,8 @@
  * Messages: making, freeing and checking them.
  *
  * A message and its bytes are one allocation, with free space (headroom) in front of the bytes for
- * the fields that message_stamp() adds. Only if these fields do not fit there, the bytes move to a
- * buffer of their own.
+ * the fields that message_stamp() adds. The bytes move to a buffer of their own only if these
+ * fields do not fit there.
  */
 
 #include <errno.h>

@@ -25,8 +25,8 @@
 
 /* A known field. */
 struct field {
-        uint8_t start[4]; /* its code, and the signature of its variant */
-        uint16_t offset;  /* strings: where in the message, 0 for not at all */
+        uint8_t start[4]; /* the code of the field, and the signature of its variant */
+        uint16_t offset;  /* strings: of the member of struct message; 0: not stored there */
         bool (*check)(const char *s, size_t n); /* strings: their grammar */
 };
 
@@ -85,7 +85,7 @@ static bool string_equals(const struct wire_string *string, const char *s, size_
         return string->n == n && memcmp(string->s, s, n) == 0;
 }
 
-/* Check a field that the specification does not define, and skip it. It may hold any variant. */
+/* Check an unknown field, and skip it. Its variant may hold a value of any type. */
 static int skip_unknown(const struct message *m, size_t *pos, size_t end) {
         ++*pos;
         return message_check_values(m->wire, pos, end, "v", FIELD_DEPTH - 1, m->big_endian);
@@ -138,7 +138,7 @@ static ALWAYS_INLINE int read_u32(const uint8_t *wire, size_t *pos, size_t end, 
         return 0;
 }
 
-/* Read a field that is no string. */
+/* Read one of the fields SIGNATURE, UNIX_FDS and REPLY_SERIAL. */
 static ALWAYS_INLINE int read_other(struct message *m, const uint8_t *wire, unsigned code,
                                     size_t *pos, size_t end, bool big_endian) {
         int r;
@@ -157,7 +157,8 @@ static ALWAYS_INLINE int read_other(struct message *m, const uint8_t *wire, unsi
 }
 
 /*
- * Is the rest of the 8 bytes at pos zero? They are inside the message because the header is padded.
+ * Are the bytes from pos up to the next multiple of 8 zero? They are inside of the message, because
+ * the header is padded.
  */
 static ALWAYS_INLINE bool padding_is_zero(const uint8_t *wire, size_t pos) {
         uint64_t word;

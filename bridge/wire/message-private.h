@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Shared by the files message-*.c */
+/* Shared by the files message-*.c and writer.c */
 
 #include <assert.h>
 #include <stddef.h>
@@ -9,12 +9,12 @@
 #include "bridge/wire/message.h"
 
 /*
- * Room in front of a message that was read. It is for a sender and, if a native program calls
- * through a looked-up handle, for a destination and path of usual length.
+ * Room in front of each new message, for the fields that message_stamp() adds: a sender and, if a
+ * native program calls through a looked-up handle, a destination and path of usual length.
  */
 #define MESSAGE_HEADROOM 256
 
-/* the codes of header fields, and the bits of message.fields */
+/* The codes of header fields. In message.fields, the bit 1 << code stands for a field. */
 enum {
         FIELD_PATH = 1,
         FIELD_INTERFACE,
@@ -37,7 +37,7 @@ static_assert(offsetof(struct message, signature) ==
                               (MESSAGE_N_STRINGS - 1) * sizeof(struct wire_string),
               "the strings of struct message must be in one row");
 
-/* The string of a header field, or NULL if the field is no string. */
+/* The member of m for the string of a header field, or NULL if m has no member for the field. */
 static inline struct wire_string *message_field(struct message *m, unsigned code) {
         static const uint16_t offsets[N_FIELDS] = {
                 [FIELD_PATH] = offsetof(struct message, path),
@@ -65,9 +65,10 @@ static inline void message_move_strings(struct message *m, ptrdiff_t shift) {
 }
 
 /*
- * Check values against a signature that was checked: they start at *pos of data and end no later
- * than end. Offsets count from the start of the message. depth is the number of containers around
- * the values. Sets *pos to where the values end. Returns 0 or MESSAGE_E_*.
+ * Check values against a signature, which was checked before. The values start at the offset *pos
+ * and must end at the offset end or before. data is the start of the message, from which offsets
+ * are counted. depth is the number of containers around the values. Returns 0 after setting *pos to
+ * where the values end, or MESSAGE_E_*.
  */
 int message_check_values(const uint8_t *data, size_t *pos, size_t end, const char *signature,
                          unsigned depth, bool big_endian);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Stamping: write a new header in front of a body that stays where it is.
+ * Stamping: write a new header in front of the body, which usually stays where it is.
  *
  *      before    [ headroom ........ | header | body ]
  *      after     [ ..... | header | SENDER    | body ]
  *
  * Usually the stamped fields are not in the header yet, and no field has to be left out. Then the
  * header moves forward by a multiple of 8, which keeps its alignment, and the new fields are
- * written behind it. Otherwise the header is written field by field to a scratch buffer. A header
- * that does not fit into the headroom gets a new buffer together with the body.
+ * written behind its last field. Otherwise the header is first written field by field to a scratch
+ * buffer. If the new header does not fit into the headroom, header and body get a new buffer.
  */
 
 #include <assert.h>
@@ -18,7 +18,7 @@
 
 #include "bridge/wire/header-private.h"
 
-/* a header up to this size is rebuilt without an allocation */
+/* a header that surely fits into this size is rebuilt on the stack, not in allocated memory */
 #define SCRATCH_SIZE 2048
 
 struct stamped_field {
@@ -36,7 +36,7 @@ static size_t string_field_end(size_t pos, size_t n) {
 }
 
 /*
- * Give the bytes a buffer of their own, with n_header bytes and the headroom in front of the body.
+ * Give the message a new buffer, with room for a header of n_header bytes, and with the headroom.
  */
 static int move_body(struct message *m, size_t n_header) {
         size_t n_front = MESSAGE_HEADROOM + n_header, n_old = m->body - m->wire;
@@ -73,7 +73,7 @@ static int reserve_header(struct message *m, size_t n_header) {
         return move_body(m, n_header);
 }
 
-/* Push the header forward. No stamped field is in it yet, and no field is to be left out. */
+/* Move the header forward. It has no stamped field yet, and no field is to be left out. */
 static int append_fields(struct message *m, const struct stamped_field *stamped, size_t n_stamped) {
         size_t n_old = m->body - m->wire, old_end, end, n_header;
         ptrdiff_t shift;
@@ -109,7 +109,10 @@ static int append_fields(struct message *m, const struct stamped_field *stamped,
         return 0;
 }
 
-/* Write all fields; the stamped ones replace those in the message. */
+/*
+ * Write all fields anew, except unknown ones and CONTAINER_INSTANCE. Stamped fields replace those
+ * in the message.
+ */
 static int rebuild_header(struct message *m, const struct stamped_field *stamped,
                           size_t n_stamped) {
         struct wire_string strings[N_FIELDS] = {};

@@ -4,11 +4,11 @@
 /*
  * Messages
  *
- * A message is one D-Bus message in wire format, read once, validated once and never marshalled
- * again. Its bytes are in one buffer with room in front, so that the bus can stamp the sender by
- * writing only a new header: the body stays where it is, and all recipients share the one buffer by
- * reference. After message_parse() has returned 0, everything in the message is valid, and no later
- * code checks it again.
+ * A message is one D-Bus message in wire format. It is validated once, and its body is never
+ * marshalled again. Its bytes are in one buffer with room in front, so that the bus can stamp the
+ * sender by writing only a new header; the body stays where it is if there is enough room. The
+ * queues of all legacy recipients refer to the same buffer. After message_parse() has returned 0,
+ * everything in the message is valid, and later code need not check it again.
  */
 
 #include <stdbool.h>
@@ -35,24 +35,24 @@ enum {
 };
 
 /*
- * Why a message is refused (D-Bus spec, "Message Protocol"). The bus then disconnects the sender,
- * unless a native program sent the message to a node other than its session node, for example to a
- * look-up node (bridge/native/receive.c).
+ * Why a message is invalid (D-Bus spec, "Message Protocol"). If an invalid message arrives on the
+ * socket or the session node of a client, the bus disconnects the client. If it arrives at another
+ * node, for example a look-up node, the bus does not disconnect anybody (bridge/native/receive.c).
  */
 enum {
         MESSAGE_E_BYTE_ORDER = 1,
         MESSAGE_E_VERSION,
         MESSAGE_E_TYPE,
         MESSAGE_E_SERIAL,
-        MESSAGE_E_SIZE,          /* longer than the protocol or the limit allows */
+        MESSAGE_E_SIZE,          /* too long, or not as long as the header says */
         MESSAGE_E_HEADER_FIELDS, /* the field array is malformed */
         MESSAGE_E_FIELD_TYPE,    /* a known field has the wrong type */
         MESSAGE_E_FIELD_DUPLICATE,
-        MESSAGE_E_FIELD_VALUE, /* a known field holds an invalid name, path, serial */
+        MESSAGE_E_FIELD_VALUE, /* a known field holds an invalid name, path or serial */
         MESSAGE_E_FIELD_MISSING,
         MESSAGE_E_PADDING, /* non-zero padding */
         MESSAGE_E_SIGNATURE,
-        MESSAGE_E_BODY,   /* the body does not have the form its signature says */
+        MESSAGE_E_BODY,   /* the values do not have the form that their signature says */
         MESSAGE_E_STRING, /* not valid UTF-8, or without its terminator */
         MESSAGE_E_BOOLEAN,
         MESSAGE_E_OBJECT_PATH,
@@ -63,10 +63,13 @@ enum {
         MESSAGE_E_LOCAL, /* names the reserved path or interface ...DBus.Local */
 };
 
-/* The rule that MESSAGE_E_* stands for, as a static text for a log line. */
+/* What MESSAGE_E_* means, as a static text for a log line. */
 const char *message_violation(int e);
 
-/* A NUL-terminated string inside a message; n does not count the NUL. s is NULL if it is absent. */
+/*
+ * A NUL-terminated string inside a message; n does not count the NUL. If the message does not have
+ * the string, s is NULL.
+ */
 struct wire_string {
         const char *s;
         uint32_t n;
@@ -74,7 +77,7 @@ struct wire_string {
 
 /* An argument as match rules see it. */
 struct message_arg {
-        char type;                /* 's', 'o', 'g', or 0 for any other */
+        char type;                /* 's', 'o', 'g', or 0 for any other type or no argument */
         struct wire_string value; /* for s, o, g */
 };
 
@@ -92,9 +95,9 @@ struct message {
         struct wire_string error_name;
         struct wire_string destination;
         struct wire_string sender;
-        struct wire_string signature; /* "" when absent */
+        struct wire_string signature; /* "", not NULL, when absent */
 
-        uint8_t *wire; /* the message as it goes out: header, padding, body */
+        uint8_t *wire; /* the message in wire format: header, padding, body */
         size_t n_wire;
         const uint8_t *body;
         size_t n_body;
@@ -107,8 +110,8 @@ struct message {
         void (*attachment_free)(void *attachment);
 
         /*
-         * For the code that queues messages, not used here: the account that is charged while the
-         * message waits in the queue of charged_at.
+         * For bridge/bus/quota.c, not used here: the backlog that counts the message while it waits
+         * in the queue of the client charged_at.
          */
         void *charged;
         const void *charged_at;
@@ -136,25 +139,27 @@ static inline bool message_is_reply(const struct message *m) {
 /* framing */
 
 /*
- * Get the size in bytes of the message that starts with these MESSAGE_HEADER_SIZE bytes.
- * MESSAGE_E_* if no valid message of at most max bytes starts like this.
+ * Get the size in bytes of the message that starts with these MESSAGE_HEADER_SIZE bytes. Returns 0,
+ * or MESSAGE_E_* if no valid message of at most max bytes starts like this.
  */
 int message_frame(const uint8_t *header, size_t max, size_t *ret_size);
 
-/* Make a message of size bytes, which the caller reads into m->wire. -ENOMEM. */
+/*
+ * Make a message of size bytes, which the caller then writes to m->wire. Returns 0 or -ENOMEM.
+ */
 int message_new(struct message **ret_m, size_t size);
 struct message *message_ref(struct message *m);
-struct message *message_unref(struct message *m); /* the last unref closes the fds; NULL is fine */
+struct message *message_unref(struct message *m); /* m may be NULL; the last unref closes the fds */
 static inline void message_unrefp(struct message **m) {
         message_unref(*m);
 }
 
 /*
- * Check the complete message and fill in the members, in two steps, because only the header says
- * how many of the received descriptors belong to the message. After message_parse_header(),
+ * These check a complete message and fill in its members, in two steps, because only the header
+ * says how many of the received descriptors belong to the message. After message_parse_header(),
  * n_fds_declared is known. Before message_parse_body(), the caller puts the descriptors into
- * m->fds: those beyond n_fds_declared are closed, and if there are fewer, the result is
- * MESSAGE_E_FDS. Both functions return 0 or MESSAGE_E_*.
+ * m->fds. message_parse_body() closes those beyond n_fds_declared, and returns MESSAGE_E_FDS if
+ * there are fewer. Both functions return 0 or MESSAGE_E_*.
  */
 int message_parse_header(struct message *m);
 int message_parse_body(struct message *m);
@@ -173,11 +178,14 @@ struct message_stamp {
 
 /*
  * Set the stamped fields in the header, and remove unknown fields and CONTAINER_INSTANCE. Byte
- * order, flags, serial and body stay as they are. The message must have exactly one reference. The
- * wire_strings of its header fields change, so earlier copies of them are not valid any more.
- * Returns 0, MESSAGE_E_SIZE, or -ENOMEM.
+ * order, flags, serial and the contents of the body stay as they are. The message must be parsed
+ * and have exactly one reference. The wire_strings of its header fields and arguments may change,
+ * so earlier copies of them are not valid any more. Returns 0, MESSAGE_E_SIZE, or -ENOMEM.
  */
 int message_stamp(struct message *m, const struct message_stamp *stamp);
 
-/* Argument i of the body as match rules see it; type 0 when there is none or it is no string. */
+/*
+ * Argument i of the body, as match rules see it. Its type is 0 if there is no such argument, if it
+ * is of another type than s, o and g, or if i is MESSAGE_ARGS_MAX or more.
+ */
 struct message_arg message_get_arg(struct message *m, unsigned i);

@@ -3,9 +3,10 @@
 /*
  * Names: the grammars of bus names, interfaces, members and object paths.
  *
- * Each grammar is a short loop over one table of character classes. The loops exist twice: for
- * strings of which only the length is known, and for strings inside messages, where the terminator,
- * which was checked before, stops the loop, so that each byte costs one test less.
+ * Each grammar is a short loop over one table of character classes. Most loops are compiled twice:
+ * for strings of which only the length is known, and for strings inside messages. Strings inside
+ * messages have a terminator, which was checked before. It stops the loop, so each byte costs one
+ * test less.
  */
 
 #include <stdint.h>
@@ -58,8 +59,8 @@ static ALWAYS_INLINE bool dotted(const char *s, size_t n, unsigned first, unsign
 }
 
 /*
- * Like in dbus-daemon, any number of elements may follow the colon, even none, and a dot may follow
- * the colon directly. Only an empty element behind a dot is refused.
+ * As in dbus-daemon, any number of elements may follow the colon, even none, and a dot may follow
+ * the colon directly. But the element behind a dot must not be empty.
  */
 static ALWAYS_INLINE bool unique(const char *s, size_t n, bool terminated) {
         size_t i = 1;

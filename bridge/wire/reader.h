@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Reading the arguments of a checked message: each function aligns, takes a value and moves on
+ * Reading the arguments of a checked message: align, take a value and move on to the next
  *
  * The caller has compared m->signature with the values that it reads, so nothing here can fail.
  */

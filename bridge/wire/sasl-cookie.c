@@ -40,8 +40,8 @@ static bool is_own_user(const struct sasl_server *s, const char *user, size_t n)
 }
 
 /*
- * Decode hex, which has only hex digits. Returns false if its length is odd, or the bytes are more
- * than max.
+ * Decode hex, which has only hex digits. Returns false if their number is odd, or if there are more
+ * than max bytes.
  */
 static bool decode(struct text hex, char *ret_bytes, size_t max, size_t *ret_n) {
         if (hex.n % 2 != 0 || hex.n / 2 > max)
@@ -80,7 +80,7 @@ static bool digest_matches(const struct sasl_challenge *challenge, struct text o
 
         if (own.n == 0 || claimed.n != DIGEST_HEX)
                 return false;
-        /* takes the same time however many bytes are equal */
+        /* the loop takes the same time however many bytes are equal */
         for (size_t i = 0; i < DIGEST_HEX; i++)
                 difference |= hex[i] ^ claimed.s[i];
         return difference == 0;

@@ -8,19 +8,19 @@
 enum {
         STATE_AUTH,   /* WaitingForAuth */
         STATE_DATA,   /* WaitingForData: EXTERNAL was asked for, without an initial response */
-        STATE_COOKIE, /* WaitingForData: DBUS_COOKIE_SHA1, the challenge is out */
+        STATE_COOKIE, /* WaitingForData: the challenge of DBUS_COOKIE_SHA1 was sent */
         STATE_BEGIN,  /* WaitingForBegin */
         STATE_BEGUN,
         STATE_CLOSED,
 };
 
-/* Part of a line. */
+/* Part of a line, or of what a line encodes. */
 struct text {
         const char *s;
         size_t n;
 };
 
-/* What the client of DBUS_COOKIE_SHA1 must prove to know: a cookie of its keyring. */
+/* For DBUS_COOKIE_SHA1: the challenge sent, and the cookie that the client must prove to know. */
 struct sasl_challenge {
         char challenge[2 * SASL_CHALLENGE_SIZE + 1]; /* in hex */
         size_t n_cookie;
@@ -30,7 +30,10 @@ struct sasl_challenge {
 void sasl_say(struct sasl_answer *answer, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
 void sasl_say_error(struct sasl_answer *answer, const char *why);
-/* Answer REJECTED with the mechanisms, and start anew. Too many of these close the connection. */
+/*
+ * Answer REJECTED with the mechanisms, and let the client start anew. Returns SASL_MORE, or
+ * SASL_CLOSE after SASL_REJECTED_MAX of these.
+ */
 enum sasl_event sasl_reject(struct sasl_server *s, struct sasl_answer *answer);
 enum sasl_event sasl_accept(struct sasl_server *s, unsigned mechanism, struct sasl_answer *answer);
 /* Take no more input. violation is the text for the log. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * SASL, the server's side: three states, one function per command (D-Bus spec, "Authentication
- * Protocol"). Where the specification leaves a choice, the answer is that of dbus-daemon.
+ * SASL, the server's side: lines and commands (D-Bus spec, "Authentication Protocol"). Where the
+ * specification leaves a choice, the answer is that of dbus-daemon.
  *
  * Input is cut into lines at CR LF. A line that is received in one piece is read in place; one that
  * comes in parts is collected, up to SASL_LINE_MAX.
@@ -17,7 +17,7 @@
 #include "bridge/wire/names.h"
 #include "bridge/wire/sasl-private.h"
 
-/* bytes of the trace that an ANONYMOUS client may send */
+/* the most bytes of the trace that an ANONYMOUS client may send */
 #define HEX_MAX (SASL_LINE_MAX / 2)
 
 void sasl_server_init(struct sasl_server *s) {
@@ -82,8 +82,8 @@ static bool is_hex(struct text hex) {
 /* mechanisms */
 
 /*
- * Does hex name the user that the socket tells? It encodes a decimal uid, or is empty, which stands
- * for the user of the socket.
+ * Does hex name the user at the other end of the socket? hex must encode the decimal uid of this
+ * user or be empty. If the user is not known, the answer is no.
  */
 static bool external_is_peer(const struct sasl_server *s, struct text hex) {
         uint64_t uid = 0;
@@ -115,7 +115,7 @@ static bool trace_is_valid(struct text hex) {
         return name_is_valid_utf8(trace, hex.n / 2);
 }
 
-/* commands, each in the states that know it; the rest of the line is their argument */
+/* commands; the rest of the line is the argument */
 
 static enum sasl_event handle_external(struct sasl_server *s, struct text hex,
                                        struct sasl_answer *answer) {
@@ -265,7 +265,7 @@ static int collect(struct sasl_server *s, const char *in, size_t n) {
         return 0;
 }
 
-/* How many bytes of the input belong to the unfinished line; 0 if the line does not end in them. */
+/* The number of bytes at in up to the end of the line, with CR LF; 0 if it does not end there. */
 static size_t line_end(const struct sasl_server *s, const char *in, size_t n) {
         const char *end;
 
@@ -276,8 +276,8 @@ static size_t line_end(const struct sasl_server *s, const char *in, size_t n) {
 }
 
 /*
- * Take the next line. If it is not complete, consumes all n bytes and sets *ret_event to SASL_MORE.
- * Returns 0 or -ENOMEM.
+ * Take the next line. If it is not complete, consumes all n bytes, and sets *ret_event to SASL_MORE
+ * or, if the line is too long, to SASL_CLOSE. Returns 0 or -ENOMEM.
  */
 static int feed_line(struct sasl_server *s, const char *in, size_t n, size_t *ret_consumed,
                      struct sasl_answer *answer, enum sasl_event *ret_event) {
@@ -322,7 +322,7 @@ int sasl_server_feed(struct sasl_server *s, const char *in, size_t n, size_t *re
         } else if (s->answer_due != SASL_MORE) {
                 event = s->answer_due;
         } else if (!s->nul_seen && n > 0) {
-                /* On old systems credentials came with the NUL; here the socket tells them. */
+                /* On old systems the NUL carried credentials. Here the socket has them. */
                 if (in[at++] != 0)
                         event = sasl_close(s, "the first byte is not NUL");
                 s->nul_seen = true;

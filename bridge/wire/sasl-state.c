@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* SASL: the changes of state that all mechanisms share, each with the answer that tells it. */
+/* SASL: writing answers, and the changes of state that all mechanisms share. */
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 #include "bridge/wire/sasl-private.h"
 
-/* Every answer that the bus gives is shorter than this. */
+/* Answers of the bus are shorter than this; sasl_say() cuts a longer one. */
 #define ANSWER_LINE_MAX 256
 
 void sasl_say(struct sasl_answer *answer, const char *format, ...) {

@@ -4,15 +4,15 @@
 /*
  * SASL, the server's side (D-Bus spec, "Authentication Protocol")
  *
- * A state machine over lines that does no input or output: the connection feeds it the bytes that
- * it receives, and sends the bytes in the answer buffer.
+ * This is a state machine over lines. It does no input or output: the connection feeds it the bytes
+ * that were received, and sends the bytes in the answer buffer.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define SASL_LINE_MAX 16384    /* bytes of a line, without its end */
+#define SASL_LINE_MAX 16384    /* bytes of a line, without CR LF */
 #define SASL_REJECTED_MAX 6    /* the connection is closed after this many REJECTED */
 #define SASL_ANSWER_MAX 1024   /* room for the answer to one line, in bytes */
 #define SASL_USER_MAX 256      /* bytes of a user's name */
@@ -27,13 +27,13 @@ enum {
 
 /* What the caller of sasl_server_feed() has to do next. */
 enum sasl_event {
-        SASL_MORE, /* needs more input */
+        SASL_MORE, /* send what the answer holds, if anything, and feed more input */
         /* call sasl_server_agree_bus1() or _refuse_bus1(), then feed the rest */
         SASL_NEGOTIATE_BUS1,
-        SASL_COOKIE, /* like SASL_NEGOTIATE_BUS1, with sasl_server_challenge() or _refuse_cookie()
-                      */
-        SASL_BEGIN,  /* authenticated; what was not consumed is the message stream */
-        SASL_CLOSE,  /* send what the answer holds, if anything, and close */
+        /* call sasl_server_challenge() or _refuse_cookie(), then feed the rest */
+        SASL_COOKIE,
+        SASL_BEGIN, /* authenticated; what was not consumed comes after the handshake */
+        SASL_CLOSE, /* send what the answer holds, if anything, and close */
 };
 
 enum sasl_bus1_mode {
@@ -43,17 +43,17 @@ enum sasl_bus1_mode {
 
 struct sasl_server {
         unsigned mechanisms;     /* SASL_MECHANISM_*; what is allowed */
-        const char *guid;        /* 32 hex digits, lives as long as this */
+        const char *guid;        /* 32 hex digits; must live as long as this struct */
         bool can_pass_fds;       /* the transport can pass descriptors */
         bool can_bus1;           /* NEGOTIATE_BUS1 is understood */
         uint32_t peer_uid;       /* from the socket; UINT32_MAX when unknown */
         uint32_t cookie_uid;     /* the user that can authenticate with cookies; UINT32_MAX: none */
-        const char *cookie_user; /* the name of that user or NULL, lives as long as this */
+        const char *cookie_user; /* the name of that user or NULL; as long-lived as guid */
         /* results, valid after SASL_BEGIN */
         bool negotiated_fds;
         bool negotiated_bus1;
         unsigned mechanism; /* the one that succeeded */
-        /* the rule that was broken, valid after SASL_CLOSE; static */
+        /* a static text: the rule that was broken; valid after SASL_CLOSE */
         const char *violation;
         /* private */
         unsigned state;
@@ -72,15 +72,16 @@ struct sasl_answer {
 };
 
 /*
- * Set all public members to their defaults: only EXTERNAL is allowed, descriptors and bus1 are
- * possible, and the user is unknown. The caller must set guid and peer_uid.
+ * Set all members to their defaults: only EXTERNAL is allowed, descriptors and bus1 are possible,
+ * and the users are unknown. The caller must then set guid, and peer_uid if it is known.
  */
 void sasl_server_init(struct sasl_server *s);
 void sasl_server_deinit(struct sasl_server *s);
 /*
- * Take bytes; the first of the connection is the NUL byte. Stops after each event, and when the
- * answer buffer may have no room for the answer to another line: then *ret_event is SASL_MORE and
- * *ret_consumed < n, and the caller sends the answer and feeds the rest. Returns 0 or -ENOMEM.
+ * Take bytes; the first byte of the connection must be NUL. Stops after each event but SASL_MORE.
+ * Stops also when the answer buffer may have no room for the answer to the next line: then
+ * *ret_event is SASL_MORE and *ret_consumed < n, and the caller sends the answer and feeds the
+ * rest. Returns 0 or -ENOMEM.
  */
 int sasl_server_feed(struct sasl_server *s, const char *in, size_t n, size_t *ret_consumed,
                      struct sasl_answer *answer, enum sasl_event *ret_event);
@@ -91,7 +92,7 @@ void sasl_server_refuse_bus1(struct sasl_server *s, const char *why, struct sasl
 
 /*
  * Answer "DATA <context id challenge, hex>": the client has to prove that it knows the cookie (hex
- * digits) with this id. context is at most SASL_CONTEXT_MAX bytes. -ENOMEM.
+ * digits) with this id. context has at most SASL_CONTEXT_MAX bytes. Returns 0 or -ENOMEM.
  */
 int sasl_server_challenge(struct sasl_server *s, const char *context, uint32_t id,
                           const char *cookie, const uint8_t random[SASL_CHALLENGE_SIZE],

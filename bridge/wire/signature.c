@@ -3,9 +3,9 @@
 /*
  * Signatures, checked in one pass with a stack of the open brackets instead of recursion.
  *
- * Nesting is counted as the specification says ("Valid Signatures"): a dict entry is a struct. An
- * array is open until its element type is complete, so arrays nested with structs between them add
- * up, too.
+ * Nesting is counted as the specification says ("Valid Signatures"). A dict entry counts as a
+ * struct. An array is open until its element type is complete, so nested arrays are counted
+ * together even if structs are between them.
  */
 
 #include "bridge/wire/signature.h"
@@ -19,7 +19,7 @@ const struct signature_type signature_types[256] = {
         ['{'] = {8, 0, false},
 };
 
-/* An open struct or dict entry. */
+/* An open struct or dict entry, or the signature itself. */
 struct bracket {
         char open;         /* 0: the signature itself */
         uint8_t n_members; /* complete types in it so far */
@@ -42,7 +42,7 @@ bool signature_check(const char *s, size_t n, unsigned *ret_n_types) {
         for (*top = (struct bracket){.n_members = i}; i < n; i++) {
                 char c = s[i];
 
-                /* a dict entry's key */
+                /* the key of a dict entry must be of a basic type */
                 if (top->open == '{' && top->n_members == 0 && !signature_types[(uint8_t)c].basic)
                         return false;
 
@@ -80,7 +80,7 @@ bool signature_check(const char *s, size_t n, unsigned *ret_n_types) {
                         break;
                 }
 
-                /* a type is complete, and the arrays of it */
+                /* a type is complete, and with it the arrays whose element type it is */
                 array_depth -= n_arrays;
                 n_arrays = 0;
                 ++top->n_members;

@@ -2,7 +2,7 @@
 
 /*
  * UTF-8 as D-Bus has it: no overlong forms, no surrogates, nothing above U+10FFFF and no NUL
- * (D-Bus spec, "Basic types"). Noncharacters are fine. Runs of ASCII are taken eight bytes at a
+ * (D-Bus spec, "Basic types"). Noncharacters are allowed. Runs of ASCII are taken eight bytes at a
  * time.
  */
 
@@ -16,7 +16,8 @@
 
 /*
  * The length of the multi-byte character at p, 0 when it is malformed. The ranges are those of the
- * Unicode standard's table of well-formed byte sequences (3-7): only the second byte is special.
+ * Unicode standard's table of well-formed byte sequences (3-7). The first byte decides the range of
+ * the second; the other bytes have the range 80 to BF.
  */
 static size_t character_length(const uint8_t *p, size_t n) {
         uint8_t low = 0x80, high = 0xbf;
@@ -60,14 +61,14 @@ bool name_is_valid_utf8(const char *s, size_t n) {
                 while (end - p >= 8) {
                         memcpy(&word, p, sizeof(word));
                         /*
-                         * any high bit means: a byte is not ASCII, or is NUL and borrows when 1 is
-                         * subtracted
+                         * A high bit is set if a byte is not ASCII, or if a byte is NUL, so that
+                         * subtracting 1 from it borrows.
                          */
                         if ((word | (word - ONES)) & HIGHS)
                                 break;
                         p += 8;
                 }
-                /* go on by bytes to the next character that is not ASCII, then over that one */
+                /* skip ASCII byte by byte, up to a NUL or a byte that is not ASCII */
                 while (p < end && *p - 1U < 0x7f)
                         ++p;
                 if (p == end)

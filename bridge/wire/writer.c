@@ -2,8 +2,8 @@
 
 /*
  * Writing messages. The writer collects the body in itself, or in a buffer that grows by doubling.
- * At the end all fields are known, and the header is written in front of the body.
- * message_parse() checks the result like any message, so the bus never sends an invalid one.
+ * At the end all fields are known, and the header and the body are written to a new message.
+ * message_parse() checks it like any message, so writer_finish() never returns an invalid one.
  */
 
 #include <assert.h>
@@ -16,7 +16,7 @@
 #include "bridge/wire/writer.h"
 
 static void writer_clear(struct writer *w) {
-        memset(w, 0, offsetof(struct writer, first)); /* the buffer need not be cleared */
+        memset(w, 0, offsetof(struct writer, first)); /* the array "first" need not be cleared */
         w->body = w->first;
         w->n_allocated = sizeof(w->first);
 }
@@ -30,7 +30,10 @@ void writer_init(struct writer *w, uint8_t type, uint8_t flags, uint32_t serial,
         w->signature = signature;
 }
 
-/* Append zeros up to the alignment, and n bytes for the caller to fill. NULL after a failure. */
+/*
+ * Append zeros up to the alignment, and n bytes for the caller to fill. Returns NULL if this or an
+ * earlier step has failed.
+ */
 static uint8_t *writer_extend(struct writer *w, size_t alignment, size_t n) {
         size_t start, end;
 

@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * Writing messages: the bus's own replies, errors and signals, in native byte order
+ * Writing messages: those that the bus itself sends, in native byte order
  *
  * The caller writes the values in the order of the signature that it gave at the start, and begins
- * and ends arrays around their elements. After a failure (no memory, too large) a writer ignores
+ * and ends arrays around their elements. After a failure (for example, no memory) a writer ignores
  * further values and writer_finish() reports the failure, so callers need not check each step.
  */
 
@@ -19,12 +19,12 @@ struct writer {
         uint32_t reply_serial;
         const char *path, *interface, *member, *error_name, *destination, *sender;
         const char *signature;
-        uint8_t *body; /* first, or allocated */
+        uint8_t *body; /* the array "first", or allocated */
         size_t n_body, n_allocated;
         unsigned depth;
         struct {
-                size_t length_at; /* where the length of the array is stored */
-                size_t start;     /* its first element */
+                size_t length_at; /* offset in the body of the length of the array */
+                size_t start;     /* offset in the body of its first element */
         } arrays[8];
         int *fds;
         size_t n_fds;
@@ -45,14 +45,14 @@ void writer_string(struct writer *w, const char *s); /* s and o */
 void writer_signature(struct writer *w, const char *s);
 void writer_array_begin(struct writer *w, size_t element_alignment);
 void writer_array_end(struct writer *w);
-void writer_struct(struct writer *w);                         /* a struct or dict entry begins */
+void writer_struct(struct writer *w);                         /* begins a struct or dict entry */
 void writer_variant(struct writer *w, const char *signature); /* its value follows */
 void writer_fd(struct writer *w, int fd);                     /* h; duplicates fd */
 void writer_take_fd(struct writer *w, int fd);                /* h; owns fd, also after a failure */
 /*
  * Make the message, parsed and ready to send. The writer is empty afterwards, whatever the result.
- * Returns 0, -ENOMEM, -EMSGSIZE, -EMFILE (writer_fd() found no descriptor), or -EINVAL if the
- * values are no valid message.
+ * Returns 0, -ENOMEM, -EMSGSIZE, the errno of writer_fd() if it could not duplicate a descriptor
+ * (such as -EMFILE), or -EINVAL if the values are no valid message.
  */
 int writer_finish(struct writer *w, struct message **ret_m);
 /* Free what was written. Does nothing after writer_finish(). */
