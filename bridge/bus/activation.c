@@ -25,7 +25,7 @@
 #define WARNINGS_MAX 200
 
 enum waiter_kind {
-        WAITER_MESSAGE, /* to the owner of the name */
+        WAITER_MESSAGE, /* a message to the owner of the name */
         WAITER_START,   /* a call of StartServiceByName, which the bus answers */
         WAITER_CALL,    /* another call to the bus, which is dispatched again */
 };
@@ -43,8 +43,8 @@ struct waiter {
 /* waiters */
 
 /*
- * The number of waiters of the client's user, or, if client is NULL, of the bus itself. Each of
- * these has the whole limit, so no user takes the room of another.
+ * The number of waiters of the client's user, or, if client is NULL, of the bus itself. Each user,
+ * and the bus, may have max_pending_service_starts waiters, so no user takes the room of another.
  */
 static uint32_t *count_of(struct activation *activation, struct client *client) {
         return client ? &client->account->n_waiting : &activation->n_own;
@@ -169,11 +169,14 @@ void activation_exchange_table(struct activation *activation, struct service_tab
                 log_write(activation->bus->log, LOG_LEVEL_WARNING, "%s", now->warnings[i]);
 }
 
-/* Find the service in the directories as they are now: files may have been added unnoticed. */
+/*
+ * Find the service. If service_table_refresh() finds that the table is out of date, the directories
+ * are read again first.
+ */
 static const struct service *find_service(struct activation *activation, const char *name) {
         struct service_table *table;
 
-        /* If there is no memory for a new table, the old one stays in use. */
+        /* If no new table can be made (no memory or descriptors), the old one stays in use. */
         if (service_table_refresh(activation->table, name, &table) > 0) {
                 activation_exchange_table(activation, &table);
                 service_table_free(table);
@@ -181,7 +184,10 @@ static const struct service *find_service(struct activation *activation, const c
         return service_table_find(activation->table, name);
 }
 
-/* Is name that of systemd? The bus waits for systemd even if no service file has this name. */
+/*
+ * Is name that of systemd, on a bus with --systemd-activation? The bus then waits for systemd even
+ * if there is no service file of this name.
+ */
 static bool is_waited_for(const struct activation *activation, const char *name) {
         return activation->bus->systemd_activation && strcmp(name, LAUNCH_SYSTEMD_NAME) == 0;
 }
@@ -236,10 +242,10 @@ static int request_unit(struct start *start) {
 /* waiting */
 
 enum {
-        WAIT_E_REFUSED = 2, /* not 1: the same functions return ACTIVATION_E_UNKNOWN */
+        WAIT_E_REFUSED = 2, /* not 1: wait_for() also returns ACTIVATION_E_UNKNOWN, which is 1 */
 };
 
-/* May one more message of client wait for a start? If so, m is charged to its backlog. */
+/* May one more message of client wait for a start? If so, m is charged to the client's backlog. */
 static bool has_room(struct client *client, const struct message *m, const char *name,
                      struct launch_failure *failure) {
         const struct bus *bus = client->bus;
@@ -328,7 +334,9 @@ int activation_hold(struct client *client, struct message *m, uint64_t caller_co
         r = wait_for(client, m, caller_cookie, m->destination.s, WAITER_MESSAGE, &failure);
         if (r < 0 || r == ACTIVATION_E_UNKNOWN)
                 return r;
-        /* Like the reference: monitors see m after the request to systemd that m causes. */
+        /*
+         * Like the reference: if m causes a request to systemd, monitors see the request before m.
+         */
         k = monitor_observe(client->bus, client, NULL, m);
         if (k < 0)
                 return k;
@@ -336,7 +344,8 @@ int activation_hold(struct client *client, struct message *m, uint64_t caller_co
 }
 
 /*
- * Let a call to the bus wait. Monitors have seen the call, and name had a service file just before.
+ * Let a call to the bus wait. Monitors have seen the call, and activation_knows() has just returned
+ * true for name.
  */
 static int call_wait(struct client *client, struct message *m, uint64_t caller_cookie,
                      const char *name, enum waiter_kind kind) {

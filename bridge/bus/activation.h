@@ -4,29 +4,33 @@
 /*
  * Activation - names that get their owner on demand
  *
- * A message to a name that nobody owns is held if there is a service file for the name, and the
- * service is started (D-Bus spec, "Message Bus Starting Services"):
+ * If nobody owns the destination of a message, but there is a service file for this name, the bus
+ * starts the service and holds the message (D-Bus spec, "Message Bus Starting Services"). It does
+ * not if the message has the flag NO_AUTO_START, or if the policy or a limit forbids it.
  *
  *     message ------------.
  *     message ------------+--> start of a name --> owner appears: answers, then held messages
- *     StartServiceByName -'                    `-> start fails:   an error to all who wait
+ *     StartServiceByName -'                    `-> start fails:   errors
  *
  * A name has one start at a time; later messages and calls of StartServiceByName join it. A start
- * succeeds when any client gets the name. Then the bus answers calls of StartServiceByName, and
- * sends the held messages to the owner in the order in which they came.
+ * succeeds when any client gets the name. Then the bus answers the calls of StartServiceByName.
+ * After that it processes the rest in the order of arrival: it sends the held messages to the
+ * owner, and runs other calls to the bus that wait for the name.
  *
  * A start fails when the program fails, when systemd reports that the unit failed, or when
- * service_start_timeout passes (the bus then kills the program). Every waiting client gets the same
- * error, and the next message begins a new start.
+ * service_start_timeout passes (if the bus has started a program that still runs, it then kills the
+ * program). Each waiting message of a client is answered with the same error, except a call with
+ * NO_REPLY_EXPECTED. The next message begins a new start.
  *
- * launch.h describes how a service is started. A held message is charged to its sender (quota.h).
+ * launch.h describes how a service is started. The backlog of a client (quota.h) counts its
+ * messages that wait for a start.
  */
 
 #include "bridge/bus/launch.h"
 
 /*
- * Make what the bus needs to start services; while bus->activation is NULL, no service is started.
- * Fails with -ENOMEM or an error of the event loop.
+ * Make the part of the bus that starts services. While bus->activation is NULL, no service is
+ * started. Returns 0 or a negative errno.
  */
 int activation_new(struct bus *bus, struct loop *loop, const struct rlimit *fd_limit,
                    struct activation **ret_activation);
@@ -41,24 +45,33 @@ enum {
 
 /*
  * Hold m of client until its destination, which nobody owns, has an owner. If the policy, a
- * security module or a quota forbids that, client gets an error. In both cases monitors see m, and
- * caller_cookie is taken over as in client_receive(). ACTIVATION_E_UNKNOWN: there is no such
- * service, and nothing was done. A negative errno is fatal.
+ * security module or a limit forbids that, or the start fails at once, client gets an error
+ * (tell_failure()). In both cases the result is 0, monitors see m, and caller_cookie is taken over
+ * as in client_receive(). ACTIVATION_E_UNKNOWN: there is no such service, and m is not held. A
+ * negative errno is fatal.
  */
 int activation_hold(struct client *client, struct message *m, uint64_t caller_cookie);
 /*
- * Let m, a call of StartServiceByName, wait for the start of name. The end of the start answers m.
+ * Let m, a call of StartServiceByName, wait for the start of name. If m wants a reply, the bus
+ * sends it when the start succeeds or fails.
  */
 int activation_start(struct client *client, struct message *m, uint64_t caller_cookie,
                      const char *name);
-/* Let m, another call to the bus, wait until name has an owner; then m is dispatched again. */
+/*
+ * Let m, another call to the bus, wait until name has an owner; then m is dispatched again. If the
+ * start fails, client gets an error (tell_failure()).
+ */
 int activation_call_later(struct client *client, struct message *m, uint64_t caller_cookie,
                           const char *name);
-/* Is there a service of this name? It does not matter whether the name has an owner. */
+/*
+ * Is there a service file for this name, or is it the name of systemd on a bus with
+ * --systemd-activation? It does not matter whether the name has an owner.
+ */
 bool activation_knows(struct activation *activation, const char *name);
 /*
- * Send m, a signal or call of the bus, to systemd, or hold it until systemd owns its bus name. If
- * too many messages are held already, m is dropped. Returns 0 or a negative errno that is fatal.
+ * Send m, a signal or call of the bus, to systemd, or hold it until systemd owns its bus name. m is
+ * dropped if too many messages of the bus are held already, or if service_start_timeout passes
+ * first. Returns 0 or a negative errno that is fatal.
  */
 int activation_tell_systemd(struct bus *bus, struct message *m);
 /*
@@ -68,16 +81,19 @@ int activation_tell_systemd(struct bus *bus, struct message *m);
 int activation_receive_signal(struct client *client, struct message *m);
 
 /*
- * End the start of a name that has an owner now, in three steps: activation_find() returns the
- * start, or NULL; activation_answer() answers calls of StartServiceByName; and, after the owner has
- * got NameAcquired, activation_deliver() delivers the held messages and frees the start. Both
- * accept NULL.
+ * End the start of a name that has an owner now, in three steps. activation_find() returns the
+ * start, or NULL. activation_answer() answers calls of StartServiceByName. After the owner has got
+ * NameAcquired, activation_deliver() delivers the held messages, dispatches the other calls that
+ * wait, and frees the start. The last two functions accept NULL.
  */
 struct start *activation_find(struct bus *bus, const char *name);
 int activation_answer(struct start *start);
 int activation_deliver(struct start *start, struct client *owner);
 
-/* The start failed: send the error to all clients that wait. start is gone afterwards. */
+/*
+ * The start failed: send the error (tell_failure()) to all clients that wait. start is gone
+ * afterwards.
+ */
 int activation_fail(struct start *start, const char *error, const char *text);
-/* The client leaves: drop everything that it waits for. */
+/* The client leaves or becomes a monitor: drop its messages and calls that wait for a start. */
 void activation_forget(struct client *client);

@@ -5,7 +5,7 @@
  * The bus - all that clients share
  *
  * It holds clients, names, match rules, pending replies, accounts, the driver's interfaces, and the
- * configuration in force. One thread uses it, and nothing in it blocks.
+ * configuration in force. Only one thread uses it, and this thread does not wait for clients.
  */
 
 #include "bridge/activation/service-environment.h"
@@ -26,52 +26,67 @@ struct native_anchor;
 struct native_session;
 
 /*
- * Functions by which the bus calls the floors above it. Each may be NULL. The first argument is
- * hooks.native for the hooks of the native front end, and hooks.process for those of the process.
+ * Functions by which the bus calls the native front end and the process, on which bridge/bus must
+ * not depend. Each may be NULL. The first argument is hooks.native for the hooks of the native
+ * front end, and hooks.process for those of the process.
  */
 struct bus_hooks {
         /* the native front end */
         void *native;
         /*
-         * A client asks for a native session (NEGOTIATE_BUS1). It has authenticated, and the policy
-         * lets it connect. fd is the descriptor that came with the line, which the hook takes
-         * over, or -1. On success *ret_handle is the session handle in the client's peer, *ret_fd
-         * is the descriptor to pass with the answer (owned by the caller) or -1, and *ret_session
-         * stays valid until session_end() or anchor->close(). Otherwise the result is a negative
-         * errno, and the bus refuses with the static text *ret_why.
+         * A program asks for a native session (NEGOTIATE_BUS1). It has authenticated, and the
+         * policy lets it connect. fd is the descriptor that came with the line, which the hook
+         * takes over, or -1. On success *ret_handle is the ID that the handle to the session node
+         * has in the program's peer, *ret_fd is the descriptor to pass with the answer (the socket
+         * front end then owns it) or -1, and *ret_session stays valid until session_end() or
+         * anchor->close(). Otherwise the result is a negative errno, and the bus refuses with the
+         * static text *ret_why.
          */
         int (*session_begin)(void *native, struct native_anchor *anchor,
                              const struct client_credentials *credentials, enum sasl_bus1_mode mode,
                              int fd, struct native_session **ret_session, uint64_t *ret_handle,
                              int *ret_fd, const char **ret_why);
-        /* The socket of the session was closed. Called from the event loop. */
+        /*
+         * The socket of the session was closed, or its handshake ended without an agreement on
+         * bus1.
+         */
         void (*session_end)(void *native, struct native_session *session);
-        /* A routing step is complete: send the broadcast whose receivers were collected in it. */
+        /*
+         * The bus has routed a message or removed a client: send the broadcast for which native
+         * receivers were collected, if there is one.
+         */
         void (*step_end)(void *native);
         /* A well-known name has another owner (NULL: none). Called before the signals are sent. */
         void (*name_owner_changed)(void *native, const char *name, struct client *old_owner,
                                    struct client *new_owner);
         /* The client has left. It is valid during this call, but has no names or rules any more. */
         void (*client_gone)(void *native, struct client *client);
-        /* A client became a monitor or an eavesdropper, so it shall see messages between others. */
+        /*
+         * A client became a monitor or added a match rule with eavesdrop='true', so it shall see
+         * messages between others.
+         */
         void (*observed)(void *native);
-        /* The policies of all clients have changed. */
+        /* bus_configure() has given all clients a new policy. */
         void (*policy_changed)(void *native);
 
         /* the process */
         void *process;
         /*
-         * ReloadConfig: read the configuration again and call bus_configure(). After that, send the
-         * deferred answer `later`, or none if it is NULL. A negative errno is fatal.
+         * ReloadConfig: begin to read the configuration again. If it is valid, bus_configure() is
+         * called. Then the deferred answer `later` (NULL: none) is sent, which is an error if the
+         * reload failed. A negative errno is fatal.
          */
         int (*reload)(void *process, struct later *later);
 };
 
-/* The socket whose life a native session follows; the socket front end implements it. */
+/*
+ * The anchor of a native session: the socket with which the session ends. The socket front end
+ * implements it.
+ */
 struct native_anchor {
         /* Close the socket, asynchronously. Closing it in this way does not call session_end(). */
         void (*close)(struct native_anchor *anchor, const char *reason);
-        /* The client of the session has its unique name: stop the clock of auth_timeout. */
+        /* The client of the session has its unique name: stop the timer of auth_timeout. */
         void (*completed)(struct native_anchor *anchor);
 };
 
@@ -99,20 +114,20 @@ struct bus {
 
         struct client *clients; /* all */
         struct client *monitors;
-        uint32_t n_incomplete; /* connections that have not said Hello; the front ends count them */
+        uint32_t n_incomplete; /* connections without Hello; the socket front end counts them */
         struct name_registry names;
         struct match_index matches;
         struct reply_table replies;
         struct account *accounts;               /* hash by uid */
         struct activation *activation;          /* NULL: no service can be started */
-        struct service_environment environment; /* of services that the bus starts */
+        struct service_environment environment; /* variables set for services */
         uint32_t n_stats;                       /* Serial of the next answer of Debug.Stats */
-        uint64_t mark;                          /* counts broadcasts and eavesdropped messages */
+        uint64_t mark;                          /* counts broadcasts and eavesdropper searches */
 
         const struct driver_interface *interfaces[BUS_INTERFACES_MAX];
         size_t n_interfaces;
 
-        /* Run a call to the bus: driver_dispatch(), which is on a floor above. */
+        /* Run a call to the bus: driver_dispatch(). bridge/bus must not depend on bridge/driver. */
         int (*dispatch)(struct client *client, struct message *m, uint64_t caller_cookie);
         struct bus_hooks hooks;
 };

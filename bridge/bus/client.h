@@ -4,13 +4,14 @@
 /*
  * Clients
  *
- * A client is one participant of the bus. Its front end is either the socket of a legacy program
- * (bridge/socket) or the bus1 session of a native one (bridge/native). Everything behind the front
- * ends (names, matches, replies, policy, quotas, statistics) sees only clients.
+ * A client is one participant of the bus. Its front end is bridge/socket for a legacy program, and
+ * bridge/native for a native one. The code for names, match rules, replies, policy, quotas and
+ * statistics uses struct client for both.
  *
- * A front end embeds struct client, calls client_receive() with each message it has read and
- * parsed, and implements struct client_ops to take messages away. It calls into the bus from its
- * own event handlers only, never from within an operation of struct client_ops.
+ * A front end embeds struct client, and implements struct client_ops to deliver messages to the
+ * program. It parses the messages of the program and passes them to client_receive(), or to
+ * client_receive_reply(). It must not route a message from within an operation of struct
+ * client_ops.
  */
 
 #include "bridge/base/hash.h"
@@ -36,41 +37,42 @@ struct waiter;
 
 /* Outcomes of delivering to a client, and of receiving from one. */
 enum {
-        CLIENT_E_QUOTA = 1,  /* its queue is full: LimitsExceeded */
-        CLIENT_E_NO_FDS,     /* it did not negotiate descriptors: NotSupported */
+        CLIENT_E_QUOTA = 1,  /* its queue has no room: LimitsExceeded */
+        CLIENT_E_NO_FDS,     /* it cannot take these descriptors: NotSupported */
         CLIENT_E_NO_HANDLES, /* it cannot take bus1 handles: NotSupported */
-        CLIENT_E_DENIED,     /* a security module of the kernel refuses it: AccessDenied */
+        CLIENT_E_DENIED,     /* a security module forbids the bus to send this: AccessDenied */
         CLIENT_E_GONE,       /* it is closing and gets nothing any more */
         CLIENT_E_VIOLATION,  /* it broke the protocol (logged); the front end disconnects it */
 };
 
 struct client_ops {
         /*
-         * Queue a message, taking a reference of its own. Never calls back into the bus. Returns 0,
+         * Queue a message for the program. Takes a reference of its own if it keeps m. Returns 0,
          * CLIENT_E_*, or a negative errno that is fatal to the bus.
          *
          * reply is the pending reply that m opens (a call; the client is reply->callee) or ends (a
-         * return or error; the client is reply->caller), else NULL. For a call, a native front end
-         * leaves the cookie of its one-shot node in reply->callee_cookie; reply then stays valid
-         * until reply_closed() or the answer. For an answer, it sends to the handle that
-         * reply->caller_cookie stands for, which uses that cookie up; reply is valid only during
-         * this function.
+         * return or error; the client is reply->caller), else NULL. For a call, the native front
+         * end stores the cookie of its one-shot node in reply->callee_cookie; reply then stays
+         * valid until reply_closed() or the answer. For an answer, it sends m to the handle that
+         * reply->caller_cookie stands for. If that succeeds, the cookie is used up. reply is then
+         * valid only during this function.
          *
-         * cookie is that of the match rule that lets a broadcast in: 0 for a rule made with
-         * AddMatch, and for all other messages.
+         * If a match rule is the reason for the delivery (of a broadcast, or to an eavesdropper),
+         * cookie is that of the rule, which is 0 for a rule made with AddMatch. Otherwise cookie is
+         * 0.
          */
         int (*deliver)(struct client *client, struct message *m, struct reply *reply,
                        uint64_t cookie);
         /*
-         * Drop the connection; reason is a text for the log. The front end calls
-         * client_disconnect() later from its event loop, never from within close().
+         * End the connection or session; reason is a static text for the log. The front end calls
+         * client_disconnect() later, never from within close().
          */
         void (*close)(struct client *client, const char *reason);
         /*
-         * A pending reply ended while the client's cookie in it was not 0. If the client is the
-         * caller, no answer will be delivered for reply->caller_cookie. If it is the callee, its
-         * answer did not come through client_receive_reply(), or nobody waits for an answer any
-         * more. reply is gone afterwards. NULL for a front end without cookies.
+         * A call ends, and the client's cookie for it is not 0. If the client is the caller, no
+         * answer will be delivered for reply->caller_cookie. If it is the callee, its answer did
+         * not come through client_receive_reply(), or nobody waits for an answer any more. reply is
+         * gone afterwards. NULL for a front end without cookies.
          */
         void (*reply_closed)(struct client *client, struct reply *reply);
         /*
@@ -83,9 +85,9 @@ struct client_ops {
 };
 
 enum client_state {
-        CLIENT_CONNECTED,  /* authenticated; only Hello is understood */
+        CLIENT_CONNECTED,  /* authenticated, has not called Hello yet */
         CLIENT_REGISTERED, /* has its unique name */
-        CLIENT_MONITOR,    /* listens to everything, has no name, may not speak */
+        CLIENT_MONITOR,    /* sees messages of others; owns no name and may not send */
         CLIENT_GONE,       /* disconnected */
 };
 
@@ -107,7 +109,7 @@ struct client {
 
         enum client_state state;
         uint64_t id;          /* the N of the unique name :1.N; from CLIENT_REGISTERED on */
-        char unique_name[32]; /* "" before; a monitor keeps it */
+        char unique_name[32]; /* "" before that; a monitor keeps the text */
         size_t n_unique_name;
         uint64_t unique_hash;
         struct client_credentials credentials;
@@ -115,7 +117,7 @@ struct client {
         bool handles_ok;     /* takes messages with attached handles */
 
         struct account *account;      /* shared by the clients of one uid */
-        struct backlog *backlog;      /* messages that it sent and that are not delivered yet */
+        struct backlog *backlog;      /* calls and signals that it sent and that wait (quota.h) */
         struct policy_client *policy; /* NULL: everything is allowed */
         bool may_send_all;            /* the policy allows it to send everything */
         bool may_receive_all;         /* the policy allows it to receive everything */
@@ -134,17 +136,17 @@ struct client {
         struct later *later; /* deferred answers, see later.h */
         uint32_t n_later;
 
-        /* size of the message that is being routed */
+        /* size of the client's message that is being routed; 0: none */
         uint64_t incoming_bytes;
         uint64_t incoming_fds;
-        /* its queue, kept by the front end through quota_charge_outgoing() */
+        /* its queue, counted by quota_charge_outgoing(); 0 for a native client */
         uint64_t n_outgoing; /* messages */
         uint64_t outgoing_bytes;
         uint64_t outgoing_fds;
         uint64_t answer_bytes; /* the part of outgoing_bytes that answers of the bus take */
-        uint32_t n_notices;    /* unread signals of the bus about names */
+        uint32_t n_notices;    /* NameAcquired and NameLost in its queue */
         struct client_stats stats;
-        uint64_t mark;          /* bus.mark of the last message that AddMatch rules let in */
+        uint64_t mark;          /* bus.mark of the last message that its AddMatch rules matched */
         struct waiter *waiters; /* its messages and calls that wait for a service */
 };
 

@@ -10,7 +10,10 @@
 #include "bridge/base/log.h"
 #include "bridge/base/loop.h"
 
-/* Move the user's bucket to the front. A new bucket replaces the least recently used one. */
+/*
+ * Move the user's bucket to the front. A new bucket takes an unused place, or else that of the
+ * least recently used one.
+ */
 static struct complaint_bucket *find_bucket(struct complaints *complaints, uint32_t uid,
                                             int64_t now) {
         struct complaint_bucket *buckets = complaints->buckets, found;

@@ -12,7 +12,10 @@
 #include "bridge/bus/permit.h"
 #include "bridge/bus/quota.h"
 
-/* Give every client its view of the policy. If memory runs out, every client keeps its old view. */
+/*
+ * Give every client its struct policy_client of the policy. On failure every client keeps its old
+ * one.
+ */
 static int reconfigure_clients(struct bus *bus, struct policy *policy) {
         CLEANUP_FREE struct policy_client **made = NULL;
         struct client *client;
@@ -30,7 +33,10 @@ static int reconfigure_clients(struct bus *bus, struct policy *policy) {
                                               client->credentials.gids, client->credentials.n_gids,
                                               &made[i++]);
         }
-        /* Swap new and old views: the last loop then frees those that no client uses. */
+        /*
+         * Swap the new and the old struct policy_client of each client, unless there was a failure.
+         * The last loop frees those that no client uses.
+         */
         i = 0;
         DL_FOREACH2(bus->clients, client, next) {
                 struct policy_client *old = client->policy;

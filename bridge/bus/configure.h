@@ -8,6 +8,6 @@
 /*
  * Use the limits and the policy of a configuration, also for the clients that are connected. After
  * -ENOMEM nothing has changed. The caller still owns the configuration, which must live until the
- * bus gets another one.
+ * bus gets another one or ends.
  */
 int bus_configure(struct bus *bus, const struct bus_config *config);

@@ -16,8 +16,8 @@
 #include "base/cleanup.h"
 
 /*
- * The longest socket option is the list of groups: Linux allows 65536 of them (NGROUPS_MAX). All
- * labels are shorter.
+ * The longest option that is read here is the list of groups: Linux allows 65536 of them
+ * (NGROUPS_MAX). A longer value counts as unreadable.
  */
 #define OPTION_MAX (65536 * sizeof(uint32_t))
 #define LABEL_MAX 4096
@@ -84,8 +84,8 @@ static int gid_compare(const void *a, const void *b) {
 }
 
 /*
- * Take over gids, which has n groups and room for one more. Add the primary group, sort them, and
- * keep each one once.
+ * Take over gids, which has n groups and room for one more. Add the primary group, sort the groups,
+ * and keep each one once.
  */
 static void set_groups(struct client_credentials *credentials, uint32_t *gids, size_t n) {
         size_t n_unique = 0;
@@ -100,9 +100,9 @@ static void set_groups(struct client_credentials *credentials, uint32_t *gids, s
 }
 
 /*
- * Read a socket option of at most OPTION_MAX bytes. *ret_value has room for the value and extra
- * bytes, and not more, because each connection keeps it. It is NULL if the option cannot be read.
- * Fails only with -ENOMEM.
+ * Read a socket option of at most OPTION_MAX bytes. *ret_value has room for the value and `extra`
+ * more bytes, but no more than that, because each connection keeps it. It is NULL if the option
+ * cannot be read. Fails only with -ENOMEM.
  */
 static int get_option(int fd, int option, size_t extra, void **ret_value, size_t *ret_n) {
         CLEANUP_FREE void *more = NULL;
@@ -130,7 +130,10 @@ static int get_option(int fd, int option, size_t extra, void **ret_value, size_t
         return 0;
 }
 
-/* Take over a label, without the zero bytes at its end. It has room for a terminator. */
+/*
+ * Take over a label of n bytes, without the zero bytes at its end. The buffer has room for a
+ * terminator.
+ */
 static void set_label(struct client_credentials *credentials, char *label, size_t n) {
         while (n > 0 && label[n - 1] == '\0')
                 n--;

@@ -4,8 +4,10 @@
 /*
  * Credentials - what the kernel knows about a process
  *
- * The credentials of a client are read from its socket when it connects, and never change
- * afterwards. The bus reads its own at start, and again after it has changed its user.
+ * The credentials of a client are read from its socket when it connects. If it authenticates with
+ * another mechanism than EXTERNAL, only the process ID and the pidfd are kept, and uid is that of
+ * the user that it has proved to be, or unknown. After that they do not change. The bus reads its
+ * own at start, and again after it has changed its user.
  */
 
 #include <stddef.h>
@@ -18,8 +20,8 @@ struct client_credentials {
         int pidfd;      /* -1: none; owned */
         uint32_t *gids; /* all groups, sorted; NULL: unknown; owned */
         size_t n_gids;
-        char *label; /* LSM label without terminator, or NULL; owned */
-        size_t n_label;
+        char *label;    /* LSM label; NULL: unknown; owned */
+        size_t n_label; /* without its terminating '\0' */
 };
 
 /* Make credentials of which nothing is known. */
@@ -29,7 +31,10 @@ int client_credentials_copy(const struct client_credentials *credentials,
                             struct client_credentials *ret_copy);
 void client_credentials_deinit(struct client_credentials *credentials);
 
-/* Read the credentials of the process that connected the socket. -ENOMEM. */
+/*
+ * Read the credentials of the process that connected the socket. What cannot be read is unknown.
+ * -ENOMEM.
+ */
 int credentials_of_socket(int fd, struct client_credentials *ret_credentials);
 /* Read the credentials of this process. */
 void credentials_of_self(struct client_credentials *ret_credentials);

@@ -11,8 +11,9 @@
 #include "bridge/bus/bus.h"
 
 /*
- * The MESSAGE_ID of all these log lines, also of those about messages that a rule with log="true"
- * allowed. It was made with systemd-id128 new. journalctl MESSAGE_ID=... shows the lines.
+ * The MESSAGE_ID of all log lines of this file, also of those about messages that a rule with
+ * log="true" allowed. It was made with systemd-id128 new. journalctl MESSAGE_ID=... shows the
+ * lines.
  */
 #define DENIAL_MESSAGE_ID "3a8aa84927894869bd2c7a563d348c9c"
 
@@ -41,7 +42,7 @@ static void add_number(struct fields *f, const char *key, uint32_t value) {
         }
 }
 
-/* The keys of one side of a message. */
+/* The keys of the journal fields about one side of a message, the sender or the receiver. */
 struct side {
         const char *name, *uid, *pid, *label;
 };
@@ -52,7 +53,7 @@ struct side {
 static const struct side side_sender = SIDE("DBUS_SENDER");
 static const struct side side_receiver = SIDE("DBUS_RECEIVER");
 
-/* Add the credentials of one side, except those that are not known. */
+/* Add the uid, pid and label of one side, as far as they are known. */
 static void add_credentials(struct fields *f, const struct side *side,
                             const struct client_credentials *credentials) {
         if (credentials->uid != UINT32_MAX)

@@ -4,9 +4,9 @@
 /*
  * Denials in the log - which client may not do what, because of which rule
  *
- * Every denial becomes one line, limited in rate (bridge/bus/complaint.h), and the same information
- * as fields for the journal. So does every message that a rule with log="true" allows.
- * doc/operating/logging.md lists the fields.
+ * A denial becomes one line, limited in rate (bridge/bus/complaint.h), with fields for the journal.
+ * verdict.h says which denials are not logged. A message that a rule with log="true" allows gets
+ * such a line, too. doc/operating/logging.md lists the fields.
  */
 
 #include "bridge/bus/client.h"
@@ -21,8 +21,8 @@ struct denial_source {
 };
 
 /*
- * Log a verdict about a message from sender to receiver (NULL: the bus). direction is "send" or
- * "receive".
+ * Log a verdict about a message from sender (NULL: the bus) to receiver (NULL: the bus, or a
+ * service that does not run yet). direction is "send" or "receive".
  */
 void denial_log_message(struct bus *bus, const struct client *sender, const struct client *receiver,
                         const struct message *m, bool requested_reply, bool allowed,
@@ -30,6 +30,6 @@ void denial_log_message(struct bus *bus, const struct client *sender, const stru
 /* Log that the client may not own the name, or (name NULL) may not eavesdrop. */
 void denial_log_client(const struct client *client, const char *name,
                        const struct denial_source *source);
-/* Log that a user with these credentials may not connect. */
+/* Log that a program with these credentials may not connect. */
 void denial_log_connect(struct bus *bus, const struct client_credentials *credentials,
                         const struct denial_source *source);

@@ -33,7 +33,10 @@ int later_new(struct client *client, const struct message *m, uint64_t caller_co
         return 0;
 }
 
-/* Take later out of the list of its client. After the last one, the front end may read again. */
+/*
+ * Take later out of the list of its client. If it was the last one, the front end is told that it
+ * may read again, unless the client has gone.
+ */
 static void later_unlink(struct later *later) {
         struct client *client = later->client;
 
@@ -62,7 +65,10 @@ void later_free(struct later *later) {
         free(later);
 }
 
-/* Return the client if it has to get an answer. Otherwise NULL, and later is gone. */
+/*
+ * If the client has to get an answer, take later out of its list and return the client. Otherwise
+ * free later and return NULL.
+ */
 static struct client *later_begin(struct later *later) {
         struct client *client;
 

@@ -38,7 +38,7 @@ static void log_start(const struct start *start, const struct client *client, co
 
 /* programs */
 
-/* What each exit status of the helper means. */
+/* The exit statuses of the helper that stand for an error of their own. */
 static const struct {
         const char *name, *text;
 } helper_errors[] = {
@@ -81,7 +81,7 @@ static int child_event(struct child *child, enum child_event event, int value, v
         case CHILD_EXITED:
                 start->child = NULL;
                 if (value == 0)
-                        return 0; /* it forked a daemon, which may still request the name */
+                        return 0; /* it may have forked a daemon that requests the name later */
                 describe_exit(start, value, &failure);
                 break;
         case CHILD_SIGNALED:
@@ -104,7 +104,10 @@ static int execute(struct start *start, char *const *argv, struct launch_failure
         r = service_environment_make(&bus->environment, environ, &starter, &environment);
         if (r < 0)
                 return r;
-        /* Like the reference: if the bus logs to the journal, so do its services. */
+        /*
+         * Like the reference: if the bus logs to the syslog and journald runs, the output of its
+         * services goes to the journal.
+         */
         r = child_start(&start->activation->children, argv, environment,
                         bus->log && bus->log->to_syslog ? start->name : NULL, child_event, start,
                         &start->child);

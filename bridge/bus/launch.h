@@ -12,12 +12,13 @@
  *    the name as argument;
  *  - it executes the command line in Exec= of the service file.
  *
- * The last two need Exec=. For a service file with neither Exec= nor SystemdService=, the bus only
- * waits for a client that takes the name.
+ * The last two need Exec=, and the helper also needs User=. Without these the start fails, with one
+ * exception: for a service file with neither Exec= nor SystemdService=, the bus only waits for a
+ * client that takes the name.
  *
- * The bus and systemd talk by signals. The bus sends ActivationRequest(unit) to
- * org.freedesktop.systemd1, and systemd sends ActivationFailure(unit, error, text) to the bus.
- * While systemd is not on the bus, signals to it are held.
+ * To start a unit, the bus sends the signal ActivationRequest(unit) to org.freedesktop.systemd1. If
+ * systemd cannot start the unit, it sends the signal ActivationFailure(unit, error, text) to the
+ * bus. While systemd is not on the bus, signals to it are held (activation_tell_systemd()).
  */
 
 #include "bridge/activation/child.h"
@@ -45,9 +46,9 @@ struct start {
         struct activation *activation;
         struct waiter *waiters; /* in the order in which they came */
         struct child *child;    /* the program, until its end; or NULL */
-        uint32_t uid;           /* user of the client that asked first, for log lines */
+        uint32_t uid;           /* user of the client (or bus) that asked first; for the log */
         bool by_helper;         /* child is the <servicehelper> */
-        char *unit;             /* of systemd, if systemd starts it; else NULL */
+        char *unit;             /* the unit, if systemd starts the service; else NULL */
         struct loop_timer timer;
         UT_hash_handle hh;
         char name[];
@@ -67,11 +68,11 @@ struct activation {
 };
 
 /*
- * Begin to start the service that client wants. If systemd shall start it, start->unit is set and
- * the caller sends ActivationRequest. Returns 0, 1 with the reason in *ret_failure, or a negative
- * errno that is fatal.
+ * Begin to start the service that client wants. If systemd shall start it, start->unit is set, and
+ * the calling function sends ActivationRequest. Returns 0, 1 with the reason in *ret_failure, or a
+ * negative errno that is fatal.
  */
 int launch(struct start *start, const struct service *service, const struct client *client,
            struct launch_failure *ret_failure);
-/* The client that is systemd now, or NULL. */
+/* The client that owns the bus name of systemd now, or NULL. */
 struct client *launch_find_systemd(struct bus *bus);

@@ -3,16 +3,20 @@
 /*
  * Match rules: the index (match.h has a drawing of it)
  *
- * The mask of a rule says which of the five keys type, sender, path, interface and member it has.
- * Its most selective other condition decides its branch: an argument, a namespace of paths or
- * names, or a destination. The hash of branch, mask and all their values is the key of the bucket.
+ * The mask of a rule says which of the five keys type, sender, path, interface and member the rule
+ * has. The most selective other condition of the rule decides its branch: a destination, an
+ * argument, or a namespace of paths (choose_branch()). A rule without such a condition is in the
+ * branch BRANCH_NONE. A hash of the branch, the mask and their values is the key of the bucket. The
+ * value of a destination is not part of the hash.
  *
- * A message has one hash for each of the five keys. Only the sender has several: that of its unique
- * name, and that of each well-known name that it owns. In each branch a message has one hash for
- * each value that a matching rule could have: the argument itself, or every namespace that a path
- * or name is in. The search looks up these buckets for every branch and mask in use, and compares
- * each rule in them in full. So the cost of a message depends on the number of different kinds of
- * rules and on the rules that nearly match, but not on the number of all rules.
+ * A message has one hash for each of the five keys that it has. Only the sender can have several:
+ * that of its unique name, and that of each well-known name that it owns. In each branch a message
+ * has one hash for each value that a matching rule could have: the argument itself, and every
+ * namespace that a path or name is in. (Rules for paths below an argument that ends with "/" are
+ * found in a sorted array instead, see match-sorted.h.) The search looks up these buckets for every
+ * branch and mask in use, and compares each rule in them in full. So the cost of a message depends
+ * on the number of different kinds of rules and on the rules that nearly match, but not on the
+ * number of all rules.
  */
 
 #include <errno.h>
@@ -76,8 +80,9 @@ static uint64_t combine(const struct match_branch *branch, uint64_t value, unsig
 }
 
 /*
- * Choose the most selective condition. From the most to the least selective, these are: a string
- * argument, a namespace argument, a path argument, a namespace of paths.
+ * Choose the branch by the most selective condition. From the most to the least selective, these
+ * are: a destination, a string argument, a namespace argument, a path argument, a namespace of
+ * paths.
  */
 static void choose_branch(const struct match_keys *keys, struct place *ret_place) {
         static const uint8_t ranks[] = {
@@ -368,7 +373,10 @@ struct search {
 static int search_rule(const struct search *search, struct match_rule *rule) {
         if (search->eavesdrop && !rule->keys.eavesdrop)
                 return 0;
-        /* A rule is found twice if two values of one message have the same hash. */
+        /*
+         * A rule may be found twice: by two values of the message that have the same hash, or by
+         * search_below() after search_namespaces().
+         */
         if (rule->mark == search->index->mark ||
             !match_keys_match(&rule->keys, search->m, search->context))
                 return 0;
@@ -392,8 +400,8 @@ static int search_bucket(const struct search *search, uint64_t key) {
 }
 
 /*
- * Search the bucket of one mask. If the mask has the sender, search one bucket for each of the
- * sender's names.
+ * Search the bucket of one mask. If the mask has the sender, search one bucket for each name that
+ * the sender has.
  */
 static int search_mask(struct search *search, const struct match_branch *branch, uint64_t value,
                        unsigned mask) {
@@ -438,8 +446,9 @@ static int search_value(struct search *search, const struct match_branch *branch
 }
 
 /*
- * Search for the value and for each namespace that contains it, which are its prefixes that end
- * before a separator, or, if inclusive, behind one. No rule has a value longer than n_value_max.
+ * Search for the value and for each namespace that contains it. A namespace is a prefix of the
+ * value that ends before a separator or, if inclusive, with a separator. No rule of the branch has
+ * a value longer than n_value_max.
  */
 static int search_namespaces(struct search *search, const struct match_branch *branch,
                              const struct wire_string *value, char separator, bool inclusive) {
@@ -465,7 +474,7 @@ static int search_namespaces(struct search *search, const struct match_branch *b
         return 0;
 }
 
-/* Search the rules for paths below value, which ends with "/"; see match-sorted.h. */
+/* Search the rules whose value begins with this value, which ends with "/"; see match-sorted.h. */
 static int search_below(struct search *search, const struct match_branch *branch,
                         const struct wire_string *value) {
         const struct match_sorted_entry *entry, *end;
@@ -511,7 +520,7 @@ static int search_branch(struct search *search, const struct match_branch *branc
         return r;
 }
 
-/* Hash those fields of the message that any rule has a key for. */
+/* Hash those fields of the message that some rule has a key for. */
 static void hash_keys(struct search *search) {
         const struct match_index *index = search->index;
         const struct client *sender = search->context->sender;

@@ -21,9 +21,10 @@ static bool is_blank(char c) {
 }
 
 /*
- * Unquote one value into out. Inside quotes everything is literal. Outside, a comma ends the value
- * and \' is an apostrophe; a backslash before any other character is literal, and so is that
- * character. Returns the position after the value, or NULL if a quote is not closed.
+ * Unquote one value into out. Inside quotes everything except the closing quote is literal.
+ * Outside, a comma ends the value and \' is an apostrophe; a backslash before any other character
+ * is literal, and so is that character. Returns the position after the value, or NULL if a quote is
+ * not closed.
  */
 static const char *parse_value(const char *p, const char *end, char **out) {
         bool quoted = false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Match rules sorted by value. Rules change seldom, so moving the rest of the array is cheap. */
+/* Match rules sorted by value. Rules change seldom, so a change may move the rest of the array. */
 
 #include "bridge/bus/match-sorted.h"
 
@@ -23,7 +23,9 @@ static int compare(const struct match_sorted_entry *a, const struct match_sorted
         return (uintptr_t)a->rule < (uintptr_t)b->rule ? -1 : a->rule != b->rule;
 }
 
-/* Find the first entry that is not less than wanted, by binary search. */
+/*
+ * Find the first entry that is not less than wanted, by binary search; sorted->n if there is none.
+ */
 static uint32_t find(const struct match_sorted *sorted, const struct match_sorted_entry *wanted) {
         uint32_t first = 0, n = sorted->n;
 

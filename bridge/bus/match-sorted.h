@@ -5,8 +5,9 @@
  * Match rules sorted by value
  *
  * A message argument that ends with "/" matches argNpath rules for any path below it. A hash table
- * cannot find these rules, because the argument is only a prefix of their values. So argNpath rules
- * are also kept in an array sorted by value, where all rules with one prefix are neighbours:
+ * cannot find these rules, because the argument is only a prefix of their values. So the rules of
+ * an argNpath branch (match.h) are also kept in an array sorted by value, where all rules with one
+ * prefix are neighbours:
  *
  *     /a/    /a/b    /a/b/c    /a/d    /b
  *     `--- below the argument /a/ ---'
@@ -39,8 +40,8 @@ void match_sorted_remove(struct match_sorted *sorted, const char *value, size_t 
 void match_sorted_deinit(struct match_sorted *sorted);
 
 /*
- * Find the first entry that is not less than value; entries with this prefix begin there. *ret_end
- * is the end of the array.
+ * Find the first entry that is not less than value. The entries that begin with value, if there are
+ * any, start there. *ret_end is the end of the array.
  */
 const struct match_sorted_entry *match_sorted_begin(const struct match_sorted *sorted,
                                                     const char *value, size_t n_value,

@@ -4,8 +4,8 @@
 /*
  * Match rules (D-Bus spec, "Match Rules")
  *
- * A rule is parsed once into keys. The index keeps the rules of all clients in buckets, so that a
- * message looks only at rules that nearly match:
+ * A rule is parsed once into keys. The index keeps the rules of all clients except monitors in
+ * buckets, so that a message is compared only with rules that nearly match:
  *
  *     match_index
  *       branches   one for each kind of condition that some rule has besides the five common keys:
@@ -20,8 +20,9 @@
  *       rules      each one is compared in full with the message
  *
  * A rule with several further conditions goes into the branch of the most selective one. For each
- * branch and mask in use, the search computes the hash that a matching rule would have, and looks
- * at that bucket only. match-index.c describes namespaces, paths and senders with several names.
+ * branch and mask in use, the search computes the hashes that a matching rule could have, and looks
+ * only at the buckets of these hashes. match-index.c describes namespaces, paths and senders with
+ * several names.
  */
 
 #include "bridge/bus/client.h"
@@ -70,15 +71,15 @@ struct match_index;
 
 struct match_rule {
         struct client *client;
-        uint64_t cookie; /* 0: made by AddMatch; else a unique number of the native front end */
+        uint64_t cookie; /* unique number of the native front end; 0: AddMatch, BecomeMonitor */
         struct match_keys keys;
 
-        /* private to match-index.c */
+        /* only match-index.c changes these */
         struct match_rule *client_prev, *client_next;
         struct match_rule *bucket_prev, *bucket_next;
         struct match_index *index; /* NULL: it is in no index */
         struct match_bucket *bucket;
-        uint64_t mark; /* number of the last search that found it */
+        uint64_t mark; /* number of the last search that it matched */
         uint8_t mask;
         uint8_t branch; /* index into the branches */
         bool attached;  /* is in the client's list */
@@ -91,7 +92,10 @@ bool match_keys_equal(const struct match_keys *a, const struct match_keys *b);
 /* The allocated text of a rule, with keys and quotes like the reference's. NULL without memory. */
 char *match_keys_format(const struct match_keys *keys);
 
-/* Sender (NULL: the bus) and receiver (NULL: none, or not running) of a message. */
+/*
+ * Sender (NULL: the bus) and receiver (NULL: the bus, the receivers of a broadcast, or a service
+ * that does not run) of a message.
+ */
 struct match_context {
         struct name_registry *names;
         struct client *sender;
@@ -102,15 +106,18 @@ bool match_keys_match(const struct match_keys *keys, struct message *m,
                       const struct match_context *context);
 
 /*
- * Add a rule of the client, which may have n_max rules. cookie is 0, or an id of the native front
- * end. ret_rule may be NULL. The caller checks whether the client may eavesdrop. MATCH_E_*,
- * -ENOMEM.
+ * Add a rule of the client, which may have n_max rules. cookie is 0, or a number of the native
+ * front end. ret_rule may be NULL. The calling function checks whether the client may eavesdrop.
+ * MATCH_E_*, -ENOMEM.
  */
 int match_rule_add(struct match_index *index, struct client *client, int64_t n_max,
                    const char *text, size_t n, uint64_t cookie, struct match_rule **ret_rule);
-/* Parse a rule for a monitor, whose rules are not in the index. MATCH_E_*, -ENOMEM. */
+/*
+ * Make a rule that is not in the index yet; the rules of a monitor stay outside it. MATCH_E_*,
+ * -ENOMEM.
+ */
 int match_rule_new(struct client *client, const char *text, size_t n, struct match_rule **ret_rule);
-/* Put a parsed rule into the list of its client; index only keeps the peak numbers. */
+/* Put a rule into the list of its client. Of index only peak_rules_per_client changes. */
 void match_rule_attach(struct match_index *index, struct match_rule *rule);
 /* NULL is fine; returns NULL. */
 struct match_rule *match_rule_free(struct match_rule *rule);
@@ -127,7 +134,10 @@ struct match_bucket {
         UT_hash_handle hh;
 };
 
-/* All rules that have the same kind of condition besides the five common keys. */
+/*
+ * A branch: the rules whose most selective condition besides the five common keys has this kind
+ * and, for an argument, this index.
+ */
 struct match_branch {
         uint8_t kind;
         uint8_t arg;
@@ -154,7 +164,7 @@ void match_index_init(struct match_index *index, const struct hash_seed *seed);
 /*
  * Call found() for each rule that matches; if eavesdrop is set, only for rules with
  * eavesdrop='true'. found() returns 0 to go on; any other value ends the search and is returned.
- * It must not add or remove rules.
+ * found() must not add or remove rules.
  */
 int match_index_search(struct match_index *index, struct message *m,
                        const struct match_context *context, bool eavesdrop,

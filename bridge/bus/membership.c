@@ -153,7 +153,10 @@ int client_become_monitor(struct client *client, struct match_rule **rules, size
 
         later_forget(client);
         activation_forget(client);
-        /* The client is a monitor already, so it sees the NoReply that its callers get now. */
+        /*
+         * The client is a monitor already, so it can see the NoReply errors that its callers get
+         * now.
+         */
         return tell_replies_gone(client);
 }
 
@@ -173,8 +176,8 @@ int client_disconnect(struct client *client) {
                 DL_DELETE2(bus->monitors, client, monitor_prev, monitor_next);
         else if (state == CLIENT_REGISTERED) {
                 /*
-                 * Release the last name first and the unique one at the end. Only monitors see
-                 * NameLost.
+                 * Release the newest name first and the unique one at the end. Only monitors see
+                 * NameLost, because the client gets nothing any more.
                  */
                 while (r >= 0 && client->ownerships)
                         r = release_well_known_name(client, client->ownerships->client_prev);

@@ -63,8 +63,8 @@ static int eavesdrop_found(struct match_rule *rule, void *userdata) {
         if (client == eavesdrop->receiver)
                 return 0;
         /*
-         * A client gets one copy for all its rules made with AddMatch, and one for each
-         * subscription.
+         * A client gets one copy for all its rules made with AddMatch, and one for each rule made
+         * with org.bus1.Bridge1.Subscribe.
          */
         if (rule->cookie == 0) {
                 if (client->mark == eavesdrop->mark)

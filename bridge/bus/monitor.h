@@ -4,22 +4,26 @@
 /*
  * Monitors and eavesdroppers - clients that see messages between other clients
  *
- * A monitor (D-Bus spec, "BecomeMonitor") sees every message that its rules match, and no other
- * client notices it. An eavesdropper is the older kind: an ordinary client with a match rule that
- * says eavesdrop='true'. The policy applies to eavesdroppers, but not to monitors.
+ * A monitor (D-Bus spec, "BecomeMonitor") gets copies of the messages that its rules match, and
+ * sends none. An eavesdropper is the older kind: an ordinary client with a match rule that says
+ * eavesdrop='true'. The policy is asked about each copy for an eavesdropper, but not about those
+ * for monitors.
  */
 
 #include "bridge/bus/bus.h"
 
-/* What the two functions below call if the bus has monitors or eavesdroppers. */
+/*
+ * monitor_observe() and monitor_eavesdrop() call these, if the bus has monitors or eavesdroppers.
+ */
 int monitor_show(struct bus *bus, struct client *sender, struct client *receiver,
                  struct message *m);
 int monitor_show_eavesdroppers(struct bus *bus, struct client *sender, struct client *receiver,
                                struct message *m);
 
 /*
- * Show m to all monitors whose rules match. A sender or receiver of NULL stands for the bus.
- * Returns 0 or a negative errno that is fatal.
+ * Show m to all monitors whose rules match and that take its descriptors. sender NULL is the bus.
+ * receiver NULL is the bus, the receivers of a broadcast, or a service that does not run. Returns 0
+ * or a negative errno that is fatal.
  */
 static inline int monitor_observe(struct bus *bus, struct client *sender, struct client *receiver,
                                   struct message *m) {
@@ -27,8 +31,8 @@ static inline int monitor_observe(struct bus *bus, struct client *sender, struct
 }
 
 /*
- * Show the unicast message m to all eavesdroppers but its receiver. Parameters and results are as
- * above.
+ * Show the unicast message m to all eavesdroppers whose rules match and that may get it, except its
+ * receiver. Parameters and results are those of monitor_observe().
  */
 static inline int monitor_eavesdrop(struct bus *bus, struct client *sender, struct client *receiver,
                                     struct message *m) {

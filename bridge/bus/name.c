@@ -119,7 +119,10 @@ void name_ownership_release(struct name_registry *registry, struct name_ownershi
         *ret_change = change;
 }
 
-/* The requester takes the name from its owner, which waits next in the queue if it may queue. */
+/*
+ * The requester takes the name from its owner. The old owner waits next in the queue, unless its
+ * flags say DO_NOT_QUEUE.
+ */
 static void name_replace(struct name *name, struct name_ownership *ownership,
                          struct name_change *change) {
         struct name_ownership *owner = name->queue;

@@ -35,7 +35,7 @@ enum {
 };
 
 struct name {
-        struct name_ownership *queue; /* the owner first; never empty */
+        struct name_ownership *queue; /* the owner first; empty only inside name.c */
         UT_hash_handle hh;
         uint64_t hash; /* with the seed of the bus; match rules use it, too */
         size_t n_name;
@@ -62,11 +62,11 @@ struct name_registry {
         struct client *registered; /* hash by unique_name */
         uint32_t n_names;
         uint32_t n_registered;
-        uint32_t peak_names; /* see name_count() */
+        uint32_t peak_names; /* set by name_count() */
         uint32_t peak_names_per_client;
 };
 
-/* Count all names: well-known names, unique names and that of the bus. Keeps the peak. */
+/* Count all names: well-known names, unique names and that of the bus. Updates peak_names. */
 uint32_t name_count(struct name_registry *registry);
 /* Find a well-known name; NULL if it has no owner. */
 struct name *name_find(struct name_registry *registry, const char *name, size_t n);
@@ -87,7 +87,7 @@ static inline struct client *name_owner(const struct name *name) {
  */
 int name_request(struct name_registry *registry, struct client *client, const char *name, size_t n,
                  uint32_t flags, uint32_t *ret_result, struct name_change *ret_change);
-/* Give up one ownership. The name may be gone afterwards. */
+/* Give up one ownership, which is freed. The name may be gone afterwards. */
 void name_ownership_release(struct name_registry *registry, struct name_ownership *ownership,
                             struct name_change *ret_change);
 struct name_ownership *name_ownership_find(struct name *name, struct client *client);

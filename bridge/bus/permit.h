@@ -4,11 +4,12 @@
 /*
  * Permits - kept verdicts about calls that the policy allowed before
  *
- * Programs make the same calls again and again. The verdict about a call depends on the rules for
- * its sender, the names of its receiver, the interface, the member, and maybe the path. A receiver
- * keeps one permit for each of the last few different calls that were allowed without being logged.
- * All other messages get no permit: denied calls, calls with descriptors or without interface, and
- * messages that are no calls. A receiver loses its permits when its names or the policy change.
+ * Programs make the same calls again and again. The verdict whether a client may send a call
+ * depends on the rules for the sender, the names of the receiver, the interface, the member, and
+ * maybe the path. A receiver has up to PERMITS_MAX permits, for different calls that were allowed
+ * without being logged. Other messages get no permit: calls with descriptors, without interface,
+ * with the field ERROR_NAME or with more than PERMIT_TEXT_MAX bytes of interface, member and path;
+ * and messages that are no calls. A receiver loses its permits when its names or the policy change.
  */
 
 #include "bridge/bus/client.h"
@@ -25,7 +26,7 @@ bool permit_find(const struct client *receiver, const struct policy_client *poli
 /* Keep a permit for a message that was allowed and not logged, if such messages get permits. */
 void permit_add(struct client *receiver, const struct policy_client *policy,
                 const struct message *m);
-/* Drop the permits of the receiver, because its names or the policy changed. */
+/* Drop the permits of the receiver: its names or the policy changed, or it ends. */
 void permit_drop(struct client *receiver);
 /*
  * client->policy has changed: compute again which messages it allows without being asked

@@ -10,15 +10,22 @@
 #include "base/cleanup.h"
 #include "bridge/bus/bus.h"
 
-/* While this many bytes of answers of the bus wait for a client, the bus does not read from it. */
+/*
+ * While this many bytes of answers of the bus, or more, wait for a client, the bus does not read
+ * from the client.
+ */
 #define ANSWER_BYTES_MAX (16 * 1024 * 1024)
 /* The number of notices that may wait for a client. By default a client has far fewer names. */
 #define NOTICES_MAX (64 * 1024)
-/* All queues of a user together may hold as much as this number of full queues (max_outgoing_*). */
+/*
+ * The queues of a user are full together when they hold as much as this number of full queues
+ * (max_outgoing_*).
+ */
 #define USER_QUEUES_MAX 8
 /*
  * When the queues of a user are full together (USER_QUEUES_MAX), each one may still hold this much.
- * So a client that reads gets its messages even if other clients of its user do not read.
+ * So a client that reads gets its messages, if they are not larger, even if other clients of its
+ * user do not read.
  */
 #define USER_RESERVE_BYTES (256 * 1024)
 
@@ -141,8 +148,9 @@ static bool has_room(const struct client *client, const struct message *m, enum 
         switch (kind) {
         case QUOTA_MESSAGE:
                 /*
-                 * Like in dbus-daemon, a message may enter any queue that is not full yet. So one
-                 * message of any size fits into an empty queue.
+                 * Like in dbus-daemon, a message of any size may enter a queue that is not full
+                 * yet, but all its descriptors must fit. When the queues of the user are full
+                 * together, each queue has only its reserve.
                  */
                 return (int64_t)client->outgoing_bytes < limits->max_outgoing_bytes &&
                        (m->n_fds == 0 || (int64_t)(client->outgoing_fds + m->n_fds) <=

@@ -4,7 +4,7 @@
 /*
  * Quotas - how much of the bus one client and one user may use
  *
- * The limits come from the configuration and have the names that dbus-daemon gives them.
+ * The limits max_* come from the configuration and have the names that dbus-daemon gives them.
  *
  *     sender  --- message --->  queue of the receiver
  *       |                         |
@@ -14,8 +14,8 @@
  *     reading from the sender
  *
  * A message in a queue is charged to the receiver, because the receiver is the one that does not
- * read. All queues of one user together are bounded as well, so a user does not get more by opening
- * more connections.
+ * read. All queues of one user together are bounded as well, because a user can open many
+ * connections. Only legacy receivers have such queues; bus1 limits those of native clients.
  */
 
 #include "bridge/bus/client.h"
@@ -24,7 +24,7 @@ struct account {
         uint32_t uid;
         uint32_t n_refs; /* one for each client of this user */
         uint32_t n_registered;
-        uint32_t n_waiting; /* messages that wait for a service to start */
+        uint32_t n_waiting; /* messages and calls that wait for a service to start */
         uint64_t outgoing_bytes;
         uint64_t outgoing_fds;
         UT_hash_handle hh;
@@ -36,13 +36,13 @@ struct account *account_get(struct bus *bus, uint32_t uid);
 void account_put(struct bus *bus, struct account *account);
 
 /*
- * The backlog of a client: calls and signals that it sent to one other client each, and that still
- * wait in the queues of their receivers, or for a service that is being started. While it has
- * max_incoming_bytes or max_incoming_unix_fds or more, the bus does not read from the client.
- * Answers and broadcasts do not count, because their receivers asked for them: a client that does
- * not read must not be able to stop a service.
- * Messages point to the backlog of their sender, which therefore outlives the sender until the last
- * of them has left its queue.
+ * The backlog of a client: its calls and unicast signals that still wait in the queues of legacy
+ * receivers, and what it sent that waits for a service to start. While the backlog of a legacy
+ * client has max_incoming_bytes or max_incoming_unix_fds or more, the bus does not read from this
+ * client. Answers and broadcasts in a queue do not count, because their receivers asked for them: a
+ * client that does not read must not be able to stop a service.
+ * Messages point to the backlog of their sender. So the backlog outlives the sender until the last
+ * of these messages has left its queue.
  */
 struct backlog {
         struct client *client; /* NULL: it has gone */
@@ -59,8 +59,8 @@ void backlog_abandon(struct backlog *backlog);
 
 /* Why a message is in the queue of a client; this decides how it is limited. */
 enum quota_kind {
-        QUOTA_MESSAGE, /* from another client, or a broadcast of the bus: max_outgoing_* apply */
-        QUOTA_ANSWER,  /* the bus answers a call: always fits, but see quota_is_congested() */
+        QUOTA_MESSAGE, /* anything that is not listed below: max_outgoing_* apply */
+        QUOTA_ANSWER,  /* an answer or call of the bus: always fits, but see quota_is_congested() */
         QUOTA_NOTICE,  /* NameAcquired or NameLost: NOTICES_MAX applies */
 };
 
@@ -69,29 +69,38 @@ enum quota_kind quota_kind_of(const struct client *client, const struct message 
 
 /*
  * Charge a message before it enters the queue of the client. CLIENT_E_QUOTA if there is no room for
- * it. If it is a QUOTA_NOTICE, the caller then closes the connection: the client does not read.
+ * the message. If it is a QUOTA_NOTICE, the calling function then closes the connection, because
+ * the client does not read.
  */
 int quota_charge_outgoing(struct client *client, const struct message *m);
-/* Call before m is delivered: while m waits for destination, the backlog of sender counts it. */
+/*
+ * Call before m is delivered: while m waits in the queue of destination, the backlog of sender
+ * counts it.
+ */
 static inline void quota_charge_sender(struct client *sender, const struct client *destination,
                                        struct message *m) {
         m->charged = sender->backlog;
         m->charged_at = destination;
 }
 /*
- * Count m, which is held until its destination has an owner, in the sender's backlog until
- * quota_release(). CLIENT_E_QUOTA if the backlog is too long already.
+ * Count m, which waits for a service to start, in the sender's backlog until quota_release().
+ * CLIENT_E_QUOTA if the backlog is too long already.
  */
 int quota_hold(struct client *sender, const struct message *m);
 void quota_release(struct client *sender, const struct message *m);
 /* Undo quota_charge_outgoing() when the message has left the queue. */
 void quota_discharge_outgoing(struct client *client, const struct message *m);
 /*
- * Must the front end stop reading from the client? Yes if too many answers of the bus wait for it,
- * or if its backlog is too long. resume() is called when the backlog is short enough again.
+ * Must the front end stop reading from the client? Yes if too many answers of the bus wait for the
+ * client, or if its backlog is too long. When the backlog is short enough again, resume() is
+ * called. When answers have left the queue, resume() is not called: the front end asks again after
+ * it has written them.
  */
 bool quota_is_congested(const struct client *client);
-/* The limits have changed: resume the client if its backlog is within the new ones. */
+/*
+ * The limits have changed: if the client is not read from because of its backlog, and the backlog
+ * is within the new limits, call resume().
+ */
 void quota_recheck(struct client *client);
 /* May the client say Hello (max_completed_connections, max_connections_per_user)? */
 bool quota_may_register(const struct client *client);

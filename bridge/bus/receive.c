@@ -90,7 +90,10 @@ static bool is_for_driver(const struct message *m) {
                !memcmp(m->destination.s, BUS_DRIVER_NAME, m->destination.n);
 }
 
-/* Before Hello nothing is routed; the driver answers calls to itself. */
+/*
+ * Before Hello nothing is routed; the driver answers calls to the bus and calls without
+ * destination.
+ */
 static int receive_connected(struct client *client, struct message *m, uint64_t cookie) {
         int r;
 

@@ -31,7 +31,10 @@ void reply_table_deinit(struct reply_table *table) {
         memset(table->few, 0, sizeof(table->few));
 }
 
-/* Strongly universal (Lemire, Kaser: "Strongly universal string hashing is fast", multilinear). */
+/*
+ * This hash is strongly universal (Lemire, Kaser: "Strongly universal string hashing is fast",
+ * multilinear).
+ */
 static uint32_t reply_hash(const struct reply_table *table, const struct client *caller,
                            const struct client *callee, uint32_t serial) {
         const uint64_t *factors = table->factors;

@@ -4,21 +4,21 @@
 /*
  * Pending replies - which caller waits for an answer from which callee
  *
- * While a method call waits for its answer the table has a slot for it, which is found by caller,
- * callee and serial:
+ * While a client has to answer a method call, the table has a slot (struct reply) for the call,
+ * which is found by caller, callee and serial:
  *
  *      call    caller --(serial 7)--> callee      reply_new()
  *      answer  caller <-(reply to 7)- callee      reply_find(), reply_unlink()
  *
- * A slot also ends when one side leaves or its deadline passes. The table only keeps slots and
- * reports; route.h and tell.h send the answers and NoReply.
+ * A slot also ends without an answer, for example when one side leaves or when its deadline passes.
+ * The table only keeps the slots; unicast.h sends the answers, and tell.h sends NoReply.
  *
  * Clients choose serials and the number of their connections. Slots are hashed with secret factors,
  * so no client can fill one bucket on purpose.
  *
- * The front end of each side may keep a cookie in the slot. For a native caller it stands for the
- * reply handle, for a native callee for the one-shot node that it answers to. When a slot ends,
- * route_end_reply() calls reply_closed() for each cookie that is still there.
+ * The front end of each side may keep a cookie in the slot. For a native caller the cookie stands
+ * for the reply handle, for a native callee for the one-shot node that gets the answer. When a slot
+ * ends, route_end_reply() calls reply_closed() for each cookie that is still there.
  */
 
 #include "bridge/bus/client.h"
@@ -31,7 +31,7 @@ struct reply {
         uint64_t caller_cookie;
         uint64_t callee_cookie;
 
-        /* private to reply.c */
+        /* only reply.c changes these */
         struct reply_table *table;
         uint32_t hash;
         struct reply *bucket_next;
@@ -43,24 +43,24 @@ struct reply {
 
 #define REPLY_BUCKETS_MIN 64
 
-/* All replies of a bus. Not to be moved. */
+/* All pending replies of a bus. It must not be moved in memory. */
 struct reply_table {
         struct reply **buckets;
         size_t n_buckets; /* a power of two */
         size_t n;
         uint64_t factors[4];                  /* secret */
-        struct reply *few[REPLY_BUCKETS_MIN]; /* buckets, while there are few replies */
-        struct reply *deadlines;              /* oldest first, if there is a timeout */
+        struct reply *few[REPLY_BUCKETS_MIN]; /* the buckets until the table grows */
+        struct reply *deadlines;              /* replies with a deadline, oldest first */
         const struct bus_limits *limits;      /* max_replies_per_connection, reply_timeout */
         /*
-         * Called with the deadline (by loop_now()) of a slot that is added while no other has one.
-         * May be NULL.
+         * Called with the deadline (by loop_now()) of a slot that is added while no other slot has
+         * a deadline. May be NULL.
          */
         void (*set_timer)(void *userdata, int64_t deadline);
         void *timer_userdata;
 };
 
-/* seed and limits must live as long as the table. */
+/* limits must live as long as the table. */
 void reply_table_init(struct reply_table *table, const struct hash_seed *seed,
                       const struct bus_limits *limits);
 /* All replies must have ended. */
@@ -76,5 +76,8 @@ int reply_new(struct reply_table *table, struct client *caller, struct client *c
               uint32_t serial, uint64_t caller_cookie, struct reply **ret_reply);
 struct reply *reply_find(struct reply_table *table, struct client *caller, struct client *callee,
                          uint32_t serial);
-/* Take a pending reply out of the table and the lists of both clients; the caller frees it. */
+/*
+ * Take a pending reply out of the table and the lists of both clients. The calling function frees
+ * it.
+ */
 void reply_unlink(struct reply *reply);

@@ -97,8 +97,8 @@ static int broadcast_found(struct match_rule *rule, void *userdata) {
         int r;
 
         /*
-         * A client gets one copy for all its rules made with AddMatch, and one for each
-         * subscription.
+         * A client gets one copy for all its rules made with AddMatch, and one for each rule made
+         * with org.bus1.Bridge1.Subscribe.
          */
         if (rule->cookie == 0) {
                 if (client->mark == broadcast->mark)

@@ -12,8 +12,8 @@
  *        v
  *     route.h      monitors -> verdict -> front end (client_ops.deliver)
  *
- * The functions here deliver the bus's own messages and broadcasts. All results are 0, or a
- * negative errno that is fatal to the bus.
+ * The functions here deliver the bus's own messages and broadcasts. Results are 0, or a negative
+ * errno that is fatal to the bus, unless said otherwise.
  */
 
 #include "bridge/bus/bus.h"
@@ -37,25 +37,27 @@ static inline int route_deliver(struct client *client, struct message *m, struct
         return client->ops->deliver(client, m, reply, cookie);
 }
 
-/* Report that a routing step is complete, see bus_hooks. */
+/* Report that the bus has routed a message or removed a client, see bus_hooks.step_end. */
 static inline void route_step_end(struct bus *bus) {
         if (bus->hooks.step_end)
                 bus->hooks.step_end(bus->hooks.native);
 }
 
 /*
- * Send a message of the bus to one client. Monitors see it, eavesdroppers do not. reply, if not
- * NULL, stands for the call that m answers: its caller_cookie is ended and set to 0, even if m is
- * not delivered.
+ * Send a message of the bus to one client, if the policy allows it. Monitors see the message,
+ * eavesdroppers do not. reply, if not NULL, stands for the call that m answers. Unless the result
+ * is negative, its caller_cookie is ended and set to 0, even if m is not delivered.
  */
 int route_from_driver(struct bus *bus, struct client *client, struct message *m,
                       struct reply *reply);
 /*
- * Send the answer to a call without destination, or to a call before Hello. Such a call is between
- * the client and its connection: no policy applies and no monitor sees it.
+ * Send the answer to a call without destination, or to a call before Hello. Such a call is only
+ * about the connection: no policy applies and no monitor sees it. reply is as above.
  */
 int route_in_private(struct client *client, struct message *m, struct reply *reply);
-/* Send a signal of sender (NULL: the bus) to all clients that have a matching rule. */
+/*
+ * Send a signal of sender (NULL: the bus) to all clients that have a matching rule and may get it.
+ */
 int route_broadcast(struct bus *bus, struct client *sender, struct message *m);
 
 /* Call client_ops.reply_closed() for the cookie of a call that will have no answer. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Tell: errors, NoReply, and the signals about names. */
+/* Tell: errors, answers, NoReply, and the signals of org.freedesktop.DBus. */
 
 #include "bridge/bus/tell.h"
 
@@ -153,9 +153,9 @@ int tell_replies_expired(struct bus *bus, int64_t now, int64_t *ret_next) {
 /* signals */
 
 /*
- * Send a signal with these strings to the client, or (NULL) to every client with a match rule for
- * it. Without monitors, no signal is made for a client that has gone, nor, if client is NULL, on a
- * bus without match rules: nobody would see it.
+ * Send a signal with these strings to the client, or, if client is NULL, to every client with a
+ * match rule for it. Without monitors, the bus makes no signal that nobody would see: one for a
+ * client that has gone, or, if client is NULL, one on a bus without match rules.
  */
 static int send_signal(struct bus *bus, struct client *client, const char *member,
                        const char *signature, const char *const *strings) {

@@ -4,12 +4,12 @@
 /*
  * Tell - the errors, answers and signals that the bus itself sends
  *
- * These are errors for messages that cannot be delivered, NoReply for calls that will have no
- * answer, and the signals about names. The registries below (name.h, reply.h) only report what
- * happened; the functions here turn it into messages.
+ * These are errors about messages and calls, short answers, NoReply for calls that will have no
+ * answer, and the signals of org.freedesktop.DBus. The registries (name.h, reply.h) only report
+ * what happened; the functions here turn it into messages.
  *
- * caller_cookie is as in client_receive(): each function ends it, whether an answer is sent or not.
- * All functions return 0, or a negative errno that is fatal to the bus.
+ * caller_cookie is as in client_receive(): each function that has it ends it, whether an answer is
+ * sent or not. All functions return 0, or a negative errno that is fatal to the bus.
  */
 
 #include "bridge/bus/reply.h"
@@ -27,12 +27,15 @@ int tell_error(struct client *client, struct message *m, uint64_t caller_cookie,
 int tell_failure(struct client *client, struct message *m, uint64_t caller_cookie, const char *name,
                  const char *format, ...) __attribute__((format(printf, 5, 6)));
 /*
- * Send an error about a message that had this serial. is_private: the message was for the
+ * Send an error about the client's message with this serial. is_private: the message was for the
  * connection, not for the bus (route_in_private()).
  */
 int tell_error_text(struct client *client, uint32_t serial, uint64_t caller_cookie, bool is_private,
                     const char *name, const char *text);
-/* Answer the call that had this serial, with one number (u) or (NULL) with nothing. */
+/*
+ * Answer the client's call with this serial: with *number (of the D-Bus type u), or, if number is
+ * NULL, without results.
+ */
 int tell_return(struct client *client, uint32_t serial, uint64_t caller_cookie,
                 const uint32_t *number);
 
@@ -40,25 +43,23 @@ int tell_return(struct client *client, uint32_t serial, uint64_t caller_cookie,
 
 /* Send NoReply to the caller, and end the pending reply. */
 int tell_no_reply(struct reply *reply, const char *text);
-/*
- * Like tell_no_reply(), when the front end of the callee has ended the callee_cookie without an
- * answer.
- */
+/* Like tell_no_reply(), after the node behind the callee_cookie has ended without an answer. */
 int tell_reply_dropped(struct reply *reply);
 /*
- * The front end of client could not hand over m after it was delivered. If m is a call, its caller
- * gets NoReply with this reason; if m is an answer, client itself gets it. Nothing is sent for
- * copies that monitors and eavesdroppers get.
+ * The front end of client has queued m, but then could not send it. If m is a call with a pending
+ * reply, its caller gets NoReply with this reason. If m is an answer, client itself gets NoReply.
+ * Nothing is sent for a signal, or for a copy for a monitor or an eavesdropper.
  */
 int tell_reply_lost(struct client *client, const struct message *m, const char *reason);
 /*
- * The client leaves: replies that it waits for end silently, then every client that waits for an
- * answer from it gets NoReply.
+ * The client leaves or becomes a monitor: replies that it waits for end silently, then every client
+ * that waits for an answer from it gets NoReply.
  */
 int tell_replies_gone(struct client *client);
 /*
- * Pending replies whose deadline is not after now (loop_now()) end with NoReply. *ret_next is the
- * deadline of the next one, INT64_MAX if there is none.
+ * End the pending replies whose deadline is not after now (loop_now()) with NoReply, from the
+ * oldest on, up to the first one whose deadline is later. *ret_next is the deadline of this one,
+ * INT64_MAX if there is none.
  */
 int tell_replies_expired(struct bus *bus, int64_t now, int64_t *ret_next);
 

@@ -13,7 +13,7 @@
 #include "bridge/bus/tell.h"
 #include "bridge/bus/verdict.h"
 
-/* Tell the sender of m, if it is a call that wants an answer, why m could not be delivered. */
+/* If m is a call that wants an answer, tell its sender why m could not be delivered. */
 static int refuse(struct client *client, struct message *m, uint64_t cookie, struct client *target,
                   int e) {
         switch (e) {

@@ -4,10 +4,11 @@
 /*
  * Unicast - messages of a client to one other client
  *
- * The policy and the security modules judge a call or signal, a call that wants an answer opens a
- * pending reply, and the front end of the receiver takes the message. If any step refuses, the
- * sender gets an error.
- * An answer is let through only for a pending reply, which it ends.
+ * The policy and the security modules decide whether the message is allowed. A call that wants an
+ * answer then opens a pending reply. An answer must have a pending reply, which it ends. Last, the
+ * front end of the receiver takes the message. If one of these steps fails, the sender of a call
+ * that wants an answer gets an error. The sender of a signal or answer gets one only if the message
+ * is not allowed. If an answer is not delivered, the caller whom it is for gets NoReply.
  *
  * cookie is the caller_cookie of client_receive(); each function ends it or passes it on. All
  * results are 0, or a negative errno that is fatal to the bus.

@@ -24,7 +24,7 @@ static struct policy_peer peer_of(struct client *client) {
 
 /*
  * Does the policy allow all messages of this type from or to peer? Then the policy need not be
- * asked.
+ * asked. Always false for eavesdropping and for replies that were not requested.
  */
 static bool is_settled(const uint8_t settled[2], const struct client *peer, const struct message *m,
                        const struct verdict_context *context) {
@@ -64,7 +64,7 @@ static struct policy_message question_about(const struct message *m,
         };
 }
 
-/* Log a denial and return the text of the deciding rule. */
+/* Log a denial and return the text of the deciding rule, or of the default. */
 static void deny(struct bus *bus, const struct client *sender, const struct client *receiver,
                  const struct message *m, const struct verdict_context *context,
                  const char *direction, const struct policy_rule *rule, char **ret_rule) {

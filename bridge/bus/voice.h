@@ -4,9 +4,9 @@
 /*
  * Voice - making the bus's own messages
  *
- * Every return, error and signal of org.freedesktop.DBus gets its header here: the next serial of
- * the bus, the sender org.freedesktop.DBus, the unique name of its receiver, and the flag
- * NO_REPLY_EXPECTED. route.h and tell.h send these messages.
+ * The bus's own messages get their headers here: the next serial of the bus, the sender
+ * org.freedesktop.DBus, the unique name of the receiver (if it is one client that has a name), and
+ * the flag NO_REPLY_EXPECTED. route.h and tell.h send these messages.
  */
 
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 #include "bridge/bus/bus.h"
 #include "bridge/wire/writer.h"
 
-/* The name of an error that the D-Bus specification defines. */
+/* The full name of an error of D-Bus, for example DRIVER_ERROR("NoReply"). */
 #define DRIVER_ERROR(x) "org.freedesktop.DBus.Error." x
 
 /*
@@ -28,8 +28,9 @@ void voice_init(struct bus *bus, struct writer *w, uint8_t type, const struct cl
 void voice_init_signal(struct bus *bus, struct writer *w, const struct client *client,
                        const char *member, const char *signature);
 /*
- * Set serial, sender and destination of a message whose values are written already, so that serials
- * follow the order in which messages are sent, not the order in which they are begun.
+ * Set serial, sender and destination. voice_init() calls this. The driver calls it only after a
+ * method has written its results, so that serials follow the order in which messages are sent, not
+ * the order in which they are begun.
  */
 void voice_address(struct bus *bus, struct writer *w, const struct client *client);
 

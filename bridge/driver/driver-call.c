@@ -62,7 +62,10 @@ int driver_call_reply(struct driver_call *call) {
         voice_address(call->bus, &call->writer, call->client);
         r = writer_finish(&call->writer, &m);
         if (r < 0)
-                /* Too many rules to list, or no descriptors left: fatal for the call only. */
+                /*
+                 * The answer is too large, for example. This is no reason to end the bus: only the
+                 * call fails.
+                 */
                 return tell_error(call->client, call->message, reply.caller_cookie,
                                   DRIVER_ERROR("LimitsExceeded"),
                                   "The bus cannot make the answer: %s", strerror(-r));

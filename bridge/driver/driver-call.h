@@ -8,8 +8,8 @@
  * introspection and the property methods read these tables. A method is one function: it reads
  * arguments from call->reader, writes results to call->writer, and returns.
  *
- *      driver.c         the list of all interfaces; finds the method of a call and runs it
- *      driver-*.c       the methods (declared in methods.h)
+ *      driver.c         adds the standard interfaces; finds the method of a call and runs it
+ *      driver-NAME.c    the methods; methods.h declares those that driver.c lists
  *      driver-call.c    failing, answering now, answering later
  */
 
@@ -30,7 +30,7 @@ struct driver_call {
         struct message *message; /* with ->attachment, if handles came with it */
         uint64_t caller_cookie;
         const struct driver_method *method;
-        struct reader reader; /* at the arguments, which have the method's signature */
+        struct reader reader; /* at the arguments, see check_method() */
         struct writer writer; /* for the results, in the method's out signature */
         void *attachment;     /* goes out with the reply; owned until then */
         void (*attachment_free)(void *attachment);
@@ -50,9 +50,9 @@ struct driver_method {
         const char *in; /* signatures */
         const char *out;
         /*
-         * Returns 0 after the results are written; then the reply is sent, unless
-         * driver_call_reply() has sent it, or driver_call_later() or driver_call_leave() has taken
-         * over the answer. Or DRIVER_CALL_FAILED, or a negative errno that is fatal.
+         * Returns 0, DRIVER_CALL_FAILED, or a negative errno that is fatal. After 0, the results in
+         * the writer are sent, unless call->done is set: then driver_call_reply() has sent them, or
+         * other code will answer, for example after driver_call_later() or driver_call_leave().
          */
         int (*run)(struct driver_call *call);
         unsigned flags;
@@ -89,9 +89,9 @@ bool driver_path_is_canonical(const char *path);
 /* calls */
 
 /*
- * Answer the call now with the results in the writer. This is for methods that do more after they
- * have answered. Sends nothing if the call has NO_REPLY_EXPECTED. Returns 0 or a negative errno
- * that is fatal.
+ * Answer the call now with the results in the writer, unless call->done is set. The driver calls
+ * this after the method; a method that does more after the answer calls it itself. Sends nothing if
+ * the call has NO_REPLY_EXPECTED. Returns 0 or a negative errno that is fatal.
  */
 int driver_call_reply(struct driver_call *call);
 /* Let the call fail; returns DRIVER_CALL_FAILED for the method to return. name is static. */
@@ -99,14 +99,15 @@ int driver_call_fail(struct driver_call *call, const char *name, const char *for
         __attribute__((format(printf, 3, 4)));
 
 /*
- * Answer the call later (later.h); the method returns 0 afterwards. Deferred answers and pending
- * replies of a client share max_replies_per_connection; beyond that the result is
+ * Answer the call later (later.h). After success the method returns 0. If the deferred answers and
+ * pending replies of the client together have reached max_replies_per_connection, the result is
  * DRIVER_CALL_FAILED. -ENOMEM.
  */
 int driver_call_later(struct driver_call *call, struct later **ret_later);
 /*
- * Take the answer over from the driver: the caller may keep a reference to the message, and answers
- * it with functions of tell.h. Returns the caller_cookie for that. The method returns 0 afterwards.
+ * Take the answer over from the driver. The code that calls this answers the message with functions
+ * of tell.h, and may keep a reference to the message until then. Returns the caller_cookie for the
+ * answer. The method returns 0 afterwards, or a negative errno that is fatal.
  */
 uint64_t driver_call_leave(struct driver_call *call);
 

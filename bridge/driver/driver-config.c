@@ -12,8 +12,8 @@
 #include "bridge/driver/methods.h"
 
 /*
- * systemd also starts services, so it gets the variables with a call of SetEnvironment:
- * tell_begin(), tell_variable() for each one, tell_end().
+ * With --systemd-activation systemd also starts services, so it gets the variables with a call of
+ * SetEnvironment: tell_begin(), tell_variable() for each one, tell_end().
  */
 static void tell_begin(struct bus *bus, struct writer *w) {
         struct client *systemd = launch_find_systemd(bus);

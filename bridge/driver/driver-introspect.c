@@ -64,7 +64,7 @@ static void print_interface(FILE *f, const struct driver_interface *interface) {
         fprintf(f, "  </interface>\n");
 }
 
-/* If the driver's path lies below path, list the rest of it as a child. */
+/* If the driver's path lies below path, list the rest of the driver's path as a child. */
 static void print_child(FILE *f, const char *path) {
         static const char driver_path[] = BUS_DRIVER_PATH;
         size_t n = strlen(path);

@@ -20,7 +20,10 @@ static uint32_t read_flags(const struct driver_call *call) {
         return reader_u32(&reader);
 }
 
-/* Parse all rules. The caller frees *rules, which after a failure has some of them. */
+/*
+ * Parse all rules. The calling function frees the array *rules and, after a failure, also the
+ * *n_rules rules in it.
+ */
 static int read_rules(struct driver_call *call, struct match_rule ***rules, size_t *n_rules) {
         struct reader *reader = &call->reader;
         const uint8_t *end;

@@ -47,7 +47,7 @@ int driver_hello(struct driver_call *call) {
         if (r < 0)
                 return r;
 
-        /* Monitors see this message only now, because it had no sender before. */
+        /* Monitors see the Hello message only now, because it had no sender before. */
         r = message_stamp(call->message, &stamp);
         if (r >= 0)
                 r = monitor_observe(bus, client, NULL, call->message);
@@ -225,7 +225,10 @@ int driver_start_service_by_name(struct driver_call *call) {
         struct wire_string name = reader_string(&call->reader);
         struct activation *activation = call->bus->activation;
 
-        /* Like the reference: without a service file a name is unknown even if it has an owner. */
+        /*
+         * Like the reference: without a service file a name (except systemd's) is unknown, even if
+         * it has an owner.
+         */
         if (!activation || is_driver_name(name) || !activation_knows(activation, name.s))
                 return driver_call_fail(call, DRIVER_ERROR("ServiceUnknown"),
                                         "The name %s was not provided by any .service files",

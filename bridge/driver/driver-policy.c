@@ -4,9 +4,9 @@
  * org.bus1.Bridge1.Policy: explains what the policy in force allows (bus1ctl policy explain
  * --live).
  *
- * The answer comes from the rules that the bus uses; the files may have changed since it read them.
- * Only root and the user that the bus runs as may ask, because the answer shows all rules. The
- * number of rules bounds the cost of an answer.
+ * The answer comes from the rules that the bus uses; the files may have changed since the bus read
+ * them. Only root and the user that the bus runs as may ask, because an answer can show any rule.
+ * The number of rules bounds the cost of an answer.
  */
 
 #include <errno.h>
@@ -24,12 +24,15 @@
 struct explain {
         const char *texts[QUESTION_WORDS_MAX];
         struct policy_words words;
-        struct client *peer; /* the other side of the message; NULL: not connected, or the bus */
+        struct client *peer; /* the other side of the message; NULL: none, or no client */
         uint32_t *gids;
         uint32_t flags;
 };
 
-/* The other side owns its names on this bus, and the names that the question gives it. */
+/*
+ * Does the other side own the name? It has the names that the question gives it and, if it is a
+ * client, those that this client owns or waits for.
+ */
 static bool peer_owns(void *userdata, const char *name, bool prefix) {
         struct explain *e = userdata;
 
@@ -67,7 +70,7 @@ static int read_words(struct driver_call *call, struct explain *e) {
         return 0;
 }
 
-/* Read the subject of the policy: a client (by name), or else a uid and groups. */
+/* Read the subject of the policy: a client or the bus (by name), or else a uid and groups. */
 static int read_who(struct driver_call *call, struct explain *e) {
         struct wire_string name = reader_string(&call->reader);
         struct policy_question *q = &e->words.question;
@@ -168,7 +171,10 @@ static int run_explain(struct driver_call *call) {
         return 0;
 }
 
-/* List the files that the policy was read from, the main file first, with their time stamps. */
+/*
+ * List the files and the directories of <includedir> that the configuration was read from, the main
+ * file first, each with its stamp (bus_config_stamp()).
+ */
 static int run_get_sources(struct driver_call *call) {
         const struct bus_config *config = call->bus->config;
         struct writer *w = &call->writer;

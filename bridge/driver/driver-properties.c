@@ -6,7 +6,10 @@
 
 #include "bridge/driver/methods.h"
 
-/* Both functions read a name, and return NULL if the call failed. */
+/*
+ * find_interface() reads the name of an interface, find_property() that of an interface and then
+ * that of a property. Both return NULL if the call failed.
+ */
 
 static const struct driver_interface *find_interface(struct driver_call *call) {
         const char *name = reader_string(&call->reader).s;

@@ -50,7 +50,10 @@ static int get_connection_stats(struct driver_call *call) {
         write_u32(w, "PeakMatchRules", client->stats.peak_rules);
         write_u32(w, "BusNames", client->n_ownerships + 1);
         write_u32(w, "PeakBusNames", client->stats.peak_names + 1);
-        /* The bus routes only this call; the backlog has the client's other messages. */
+        /*
+         * The bus keeps no queue of incoming messages. The bytes and descriptors are those of the
+         * client's message that is being routed, if there is one, and of the client's backlog.
+         */
         write_u32(w, "IncomingMessages", 0);
         write_u32(w, "IncomingBytes", client->incoming_bytes + client->backlog->bytes);
         write_u32(w, "IncomingFDs", client->incoming_fds + client->backlog->fds);

@@ -176,7 +176,10 @@ static int driver_dispatch(struct client *client, struct message *m, uint64_t ca
         };
         int r;
 
-        /* Like the reference: before Hello, other methods are refused even if they do not exist. */
+        /*
+         * Like the reference: before Hello, calls of other methods of the bus are refused, even if
+         * the methods do not exist.
+         */
         if (client->state == CLIENT_CONNECTED && m->destination.s &&
             (strcmp(m->member.s, "Hello") != 0 ||
              (m->interface.s && strcmp(m->interface.s, BUS_DRIVER_INTERFACE) != 0)))

@@ -4,8 +4,8 @@
 /*
  * Methods - the interfaces of the driver, and the methods of org.freedesktop.DBus
  *
- * Each interface has a table in a file of its own (driver-NAME.c). Only org.freedesktop.DBus has
- * its table in driver.c, and its methods in several files by theme.
+ * Each interface of this folder has a table in a file of its own (driver-NAME.c). Only
+ * org.freedesktop.DBus has its table in driver.c, and its methods in several files by theme.
  */
 
 #include "bridge/driver/driver-call.h"
@@ -49,7 +49,7 @@ int driver_check_eavesdrop(struct driver_call *call);
  */
 int driver_request_name(struct driver_call *call, const char *name, size_t n, uint32_t flags,
                         uint32_t *ret_result);
-/* AddMatch for call->client, with the given cookie. ret_rule may be NULL. */
+/* AddMatch for call->client, with the given cookie. ret_rule may be NULL. Results are as above. */
 int driver_add_match(struct driver_call *call, const char *text, size_t n, uint64_t cookie,
                      struct match_rule **ret_rule);
 
