@@ -13,13 +13,13 @@
 void daemon_fix_standard_streams(void);
 
 /*
- * Fork, and return in the child only. The parent waits: it exits with 0 once the child calls
- * daemon_ready() with *ret_ready_fd, and with 1 if the child ends before that.
+ * Fork. On success, return in the child only. The parent waits: it exits with 0 once the child
+ * calls daemon_ready() with *ret_ready_fd, and with 1 if the child ends before that.
  */
 int daemon_fork(int *ret_ready_fd);
 /*
  * Replace the standard streams with /dev/null, change to the directory /, reset the umask unless
- * keep_umask is set, and let the parent exit. Closes ready_fd.
+ * keep_umask is set, and let the parent exit. On success, ready_fd is closed.
  */
 int daemon_ready(int ready_fd, bool keep_umask);
 
@@ -30,5 +30,8 @@ int daemon_write_pidfile(const char *path);
  * write to the audit log. Does nothing if the process is not root's. -ENOENT: no such user.
  */
 int daemon_drop_privileges(const char *user, bool keep_audit);
-/* Raise the soft limit of descriptors to the hard limit; root raises both to at least 65536. */
+/*
+ * Raise the soft limit of descriptors to the hard limit. As root, first raise a hard limit below
+ * 65536 to 65536, if the kernel allows it.
+ */
 void daemon_raise_fd_limit(void);

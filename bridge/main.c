@@ -33,12 +33,12 @@
 #include "bridge/watch.h"
 #include "policy/config.h"
 
-/* The protections that this bus always enforces (policy_unenforced()). */
+/* The features that this bus has even without a security module, for policy_unenforced(). */
 #define FEATURES                                                                   \
         (BUS_ENFORCES_ANONYMOUS | BUS_ENFORCES_COOKIES | BUS_ENFORCES_ACTIVATION | \
          BUS_ENFORCES_SERVICEHELPER)
 
-/* The bus logs only this many warnings about a configuration; bus1ctl shows the others. */
+/* The bus logs at most this many warnings about a configuration; bus1ctl shows all of them. */
 #define WARNINGS_MAX 200
 
 struct bridge {
@@ -76,8 +76,9 @@ static int fail_text(struct bridge *bridge, int r, const char *what, char *error
 /* configuration */
 
 /*
- * Log which protections of the configuration are not enforced. -EOPNOTSUPP if one of them is
- * required, or, except on a session bus, if a restriction would be ignored.
+ * Log which settings of the configuration this bus does not enforce. -EOPNOTSUPP if the
+ * configuration requires one of them, or, except on a session bus, if a restriction would be
+ * ignored.
  */
 static int check_enforced(struct bridge *bridge, const struct bus_config *config) {
         bool is_session = config->type && !strcmp(config->type, "session");
@@ -185,7 +186,7 @@ static int handle_signal(struct loop_source *source, uint32_t events) {
         return reload_unasked(bridge);
 }
 
-/* Called as soon as the loop exists: a SIGHUP during the start waits until the loop runs. */
+/* Called as soon as the loop exists. From then on, SIGHUP and SIGTERM wait until the loop runs. */
 static int setup_signals(struct bridge *bridge) {
         sigset_t set;
 

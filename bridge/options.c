@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* An option takes its value after '=' or as the next word. */
+/* The value of an option follows after '=' or is the next word. */
 
 #include "bridge/options.h"
 

@@ -12,7 +12,7 @@ enum options_result {
         OPTIONS_USAGE, /* an error, or --help: usage on standard error and exit 1 */
 };
 
-struct options { /* strings point into argv */
+struct options { /* strings point into argv, or are static */
         const char *config_file;
         const char *address;  /* NULL: the configured addresses */
         int print_address_fd; /* -1: the address is not printed */
@@ -21,7 +21,7 @@ struct options { /* strings point into argv */
         bool no_pidfile;
         bool systemd_activation;
         int to_syslog; /* 1: yes, 0: no, -1: yes, if the configuration says so or the bus forks */
-        int to_stderr; /* 1: yes, 0: no, -1: yes, unless the bus forks */
+        int to_stderr; /* 1: yes, 0: no, -1: yes, until the bus is in the background */
 };
 
 enum options_result options_parse(struct options *ret_options, int argc, char **argv);

@@ -23,17 +23,17 @@
 #include "bridge/bus/later.h"
 #include "bridge/bus/tell.h"
 
-/* When the bus ends, it waits this many seconds for the thread. */
+/* When the bus ends, it waits at most this many seconds for the thread. */
 #define END_DELAY 2
 #define NICE 5
 
-/* The work of one thread. Only this thread touches it until it writes to fd. */
+/* The work of one thread. Until it writes to fd, only this thread uses the members after fd. */
 struct reload_job {
         pthread_t thread;
         int fd;                  /* eventfd; written when the thread is done */
-        struct reload_state old; /* what an earlier reload replaced; the thread frees it */
+        struct reload_state old; /* what an earlier reload left over; the thread frees it */
         char *path;              /* of the configuration to read; NULL: only free old */
-        int result;              /* of reading; 0 or a negative errno */
+        int result;              /* of reading, later of take_over(); 0 or a negative errno */
         struct reload_state state;
         char *error;
 };

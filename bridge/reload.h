@@ -6,16 +6,17 @@
  *
  * Reading can take long: files may be many or on a slow disk, and users are looked up in a name
  * service. So a thread reads the files and makes an immutable configuration with its policy. The
- * bus thread takes it over between two messages, and another thread frees what it replaced.
+ * bus thread takes this over between two messages, and another thread frees the old configuration.
  *
  *      reload_request()      bus thread: start a thread, or note that one more run is needed
  *        run()               thread: read files, look up users, make the policy; write to eventfd
  *      job_ended()           bus thread: take_over() or refused(), answer the callers
  *        run()               thread: free the old configuration, read again if asked meanwhile
  *
- * At most one thread runs at a time. A request that arrives while the thread reads may concern a
- * file that it has read already, so everything is read once more, once for all such requests. The
- * functions here are called from the bus thread only.
+ * At most one such thread runs at a time. A request that arrives while the thread reads may concern
+ * a file that the thread has read already, so everything is read once more, once for all such
+ * requests. The functions here are called from the bus thread; the thread that reads also calls
+ * reload_read_services().
  */
 
 #include "bridge/base/loop.h"
@@ -34,7 +35,7 @@ struct reload_state {
 
 /*
  * Read the service files that a configuration names, and make the runtime directories that programs
- * expect. The caller owns *ret_services. -ENOMEM.
+ * expect. The caller owns *ret_services. -ENOMEM, -EMFILE, -ENFILE.
  */
 int reload_read_services(const struct bus_config *config, struct service_table **ret_services);
 
@@ -48,9 +49,9 @@ struct reload {
         struct later *waiting;     /* calls that need another run */
         bool again;                /* another run follows the present one */
         /*
-         * Put *state in force and store what it replaced in *state. On failure nothing changes;
-         * returns a negative errno and sets *ret_error to a text that the caller frees (NULL when
-         * out of memory).
+         * Put *state in force and store what it replaced in *state. On failure nothing changes, the
+         * result is a negative errno, and *ret_error, NULL before, may get a text that the caller
+         * frees.
          */
         int (*take_over)(void *userdata, struct reload_state *state, char **ret_error);
         /* The configuration was refused. Watch its files: a change may repair it. */
@@ -59,14 +60,14 @@ struct reload {
 };
 
 /*
- * path names the main configuration file; it must outlive the reload. Returns 0 or a negative
- * errno.
+ * path names the main configuration file; the string must live until reload_deinit(). Returns 0 or
+ * a negative errno.
  */
 int reload_init(struct reload *reload, struct bus *bus, struct loop *loop, const char *path);
 /*
- * Call before bus_deinit(). Waits two seconds at most for the thread; if a name service holds up
- * the thread for longer, it runs until the process ends. reload may be uninitialised if all of it
- * is zero except source.fd, which must be -1.
+ * Call before bus_deinit(). Waits two seconds at most for the thread; if the thread needs longer,
+ * for example for a name service, it may run until the process ends. reload may be uninitialised if
+ * all of it is zero except source.fd, which must be -1.
  */
 void reload_deinit(struct reload *reload);
 

@@ -15,8 +15,8 @@
 
 /*
  * Inotify watches the directories of the files, because editors and package managers replace a file
- * by renaming a new one. A new file is reported when its writer closes it or it is renamed, a new
- * directory when it is made.
+ * by renaming a new one. A new file is reported when its writer closes it or when it is renamed, a
+ * new directory when it is made or renamed.
  */
 #define DIRECTORY_GOES (IN_DELETE_SELF | IN_MOVE_SELF)
 #define FILE_EVENTS (IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | DIRECTORY_GOES)
@@ -42,7 +42,7 @@ static bool has_name(const struct watch_directory *directory, const char *name) 
         return false;
 }
 
-/* False for the temporary files that package managers and editors put next to a file. */
+/* False, for example, for most temporary files of package managers and editors. */
 static bool is_relevant(const struct watch *watch, const struct inotify_event *event) {
         const struct watch_directory *directory;
 
@@ -205,7 +205,10 @@ static int add_all(struct watch *watch, struct watch *next, const struct bus_con
         return r;
 }
 
-/* Has a file changed since it was read? One that cannot be examined counts as unchanged. */
+/*
+ * Has a file or directory changed, appeared or gone since the configuration was read? If stat()
+ * fails with an error other than ENOENT, the file counts as unchanged.
+ */
 static bool has_changed(const struct bus_config *config) {
         struct stat st;
 
@@ -224,7 +227,7 @@ static bool has_changed(const struct bus_config *config) {
 
 /*
  * A file may have changed after the bus read it and before it was watched. So has_changed() looks
- * at the files, but only when something new is watched: otherwise a refused configuration would be
+ * at the files, but only when something new is watched: otherwise a refused configuration could be
  * read over and over.
  */
 int watch_add(struct watch *watch, const struct bus_config *config) {

@@ -4,10 +4,10 @@
 /*
  * Watch - notice changes of the files that a configuration was read from
  *
- * Watched are the main file, the files that it includes (existing or not), and the directories
+ * The bus watches the main file, the files that it includes (existing or not), and the directories
  * named by <includedir> and <servicedir>, but no service directory below XDG_RUNTIME_DIR. If a
  * directory is missing, its closest existing parent is watched. Changes are reported together after
- * a pause, so that a package that installs many files causes one reload.
+ * a pause, so that a package that installs many files does not cause many reloads.
  */
 
 #include "bridge/base/loop.h"
@@ -16,18 +16,18 @@
 struct watch_directory {
         int wd;
         bool whole;   /* all its *.conf and *.service files matter */
-        char **names; /* of the entries that matter otherwise */
+        char **names; /* of other entries that matter */
         size_t n_names;
 };
 
 struct watch {
         struct loop *loop;
         struct loop_source source; /* inotify; fd -1 if inotify is not available */
-        struct loop_timer settle;  /* set: a change was seen, and is reported when it expires */
-        int64_t latest;            /* settle never expires later; by loop_now() */
+        struct loop_timer settle;  /* set: a change was seen; reported when the timer expires */
+        int64_t latest;            /* greatest deadline that settle may have; by loop_now() */
         struct watch_directory *directories;
         size_t n_directories;
-        bool grown; /* watch_add() has added a directory or entry */
+        bool grown; /* the last watch_add() has added a directory or entry */
         int (*changed)(void *userdata);
         void *userdata;
 };
@@ -40,8 +40,9 @@ struct watch {
 #define WATCH_SETTLE_MAX INT64_C(1000000000)
 
 /*
- * Make a watch that watches nothing yet. changed() returns like callbacks of the loop. After a
- * negative errno the watch may still be used, but never reports anything.
+ * Make a watch that watches nothing yet. It reports by changed(), which returns 0, or a negative
+ * errno that ends the loop. After a failure of watch_init() the watch may still be used, but never
+ * reports anything.
  */
 int watch_init(struct watch *watch, struct loop *loop, int (*changed)(void *userdata),
                void *userdata);

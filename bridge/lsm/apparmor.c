@@ -19,7 +19,7 @@
 #define DIRECTORY "/sys/kernel/security/apparmor/"
 #define UNCONFINED "unconfined"
 
-/* The kernel refuses a longer query. */
+/* In bytes. With pages of 4 KiB, the kernel refuses a longer query. */
 #define QUERY_MAX 4096
 
 /* An answer that is kept. */
@@ -44,7 +44,7 @@ struct apparmor {
 struct confinement {
         const char *label;
         size_t n;
-        bool complains; /* the kernel would deny, but the mode says to log only */
+        bool complains; /* the mode is "complain": a denial is only logged */
 };
 
 /* A label is "LABEL" or "LABEL (MODE)". */
@@ -185,7 +185,7 @@ static struct subject subject_of(const struct bus *bus, const struct client *cli
         return (struct subject){confinement_of(credentials), credentials};
 }
 
-/* The text what has the details of the record, in the format of the kernel's own records. */
+/* The text "what" has the details for the record, in the format of the kernel's own records. */
 static bool judge(struct apparmor *apparmor, const struct subject *subject, struct query *q,
                   uint32_t mask, const char *what, char *reason) {
         const struct confinement *c = &subject->confinement;
@@ -238,7 +238,7 @@ static bool may_eavesdrop(struct mediator *mediator, const struct client *client
                      "operation=\"dbus_eavesdrop\" mask=\"eavesdrop\"", reason);
 }
 
-/* Judge one side of a message; peer is the other side, and name is the bus name of the peer. */
+/* Judge one side of a message; peer is the other side, and name its bus name (NULL: none). */
 static bool judge_side(struct apparmor *apparmor, const struct mediation_message *asked,
                        const struct subject *subject, const struct subject *peer, uint32_t mask,
                        const char *name, char *reason) {
@@ -346,7 +346,7 @@ int lsm_apparmor_new(struct bus *bus, struct loop *loop, struct mediator **ret_m
         struct lsm_audit audit;
         int fd, r;
 
-        /* This kernel has no AppArmor, or one that does not mediate D-Bus. */
+        /* Without this file, the kernel has no AppArmor, or one that does not mediate D-Bus. */
         if (access(DIRECTORY "features/dbus/mask", R_OK) < 0)
                 return 1;
         r = apparmor_functions_load(&functions, ret_error);

@@ -5,9 +5,10 @@
  * AppArmor - the dbus rules of profiles: bind, send, receive, eavesdrop
  *
  * A message needs the permission of two profiles: the sender's must let it send to the receiver,
- * the receiver's must let it receive from the sender. A program without a profile (unconfined) may
- * do everything, and the reply to a permitted call needs no permission. A question to the kernel
- * takes system calls, so the mediator keeps the last answers until profiles change.
+ * the receiver's must let it receive from the sender. If the receiver is a service that does not
+ * run yet, only the sender's profile is asked. A program without a profile (unconfined) may do
+ * everything, and the reply to a permitted call needs no permission. A question to the kernel takes
+ * system calls, so the mediator keeps the last answers until profiles change.
  */
 
 #include <sys/apparmor.h>

@@ -4,14 +4,15 @@
 /*
  * Audit - USER_AVC records in the kernel's audit log, about verdicts of security modules
  *
- * Writing needs CAP_AUDIT_WRITE and libaudit. If either is missing, fd stays -1 and the caller
- * writes the text of the record to the log of the bus.
+ * Writing needs libaudit, a kernel with audit, and CAP_AUDIT_WRITE. Without one of the first two,
+ * fd is -1 and the text of the record goes to the log of the bus. Without CAP_AUDIT_WRITE, the
+ * kernel refuses the record.
  */
 
 #include <sys/types.h>
 
 struct lsm_audit {
-        int fd; /* -1: the process cannot write to the audit log */
+        int fd; /* -1: there is no libaudit or no audit in the kernel */
         /* audit_log_user_avc_message() of libaudit */
         int (*write)(int fd, int type, const char *message, const char *hostname, const char *addr,
                      const char *tty, uid_t uid);

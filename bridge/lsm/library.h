@@ -13,7 +13,7 @@ struct lsm_symbol {
 
 /*
  * Load a library, which is never unloaded, and fill a table with its functions. Returns 0, or
- * -ENOENT with a static text in *ret_error.
+ * -ENOENT with a text in *ret_error (valid until the next call, not to be freed).
  */
 int lsm_library_load(const char *soname, const struct lsm_symbol *symbols, size_t n, void *table,
                      const char **ret_error);

@@ -7,7 +7,10 @@
 #include "bridge/base/log.h"
 #include "bridge/bus/bus.h"
 
-/* Add the mediator, or log why the module cannot be asked. r is the result of lsm_*_new(). */
+/*
+ * r is the result of lsm_*_new(). If it is 0, add the mediator; if it is -ENOENT, log why the
+ * module cannot be asked.
+ */
 static int add(struct bus *bus, const char *name, int r, struct mediator *mediator,
                const char *error) {
         if (r == 0)

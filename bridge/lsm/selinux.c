@@ -22,7 +22,7 @@ struct selinux {
         uid_t uid; /* user of the program that the current question is about */
 };
 
-/* The callbacks of the library have no userdata, so there can be only one instance. */
+/* The log callback of the library has no userdata, so there can be only one instance. */
 static struct selinux *active;
 
 /* The text of an audit record is made from this. */
@@ -57,8 +57,8 @@ static int describe(void *data, security_class_t class, char *text, size_t n_tex
 }
 
 /*
- * A callback of the library. Denials go to the audit log if the bus can write to it, else to the
- * log of the bus. All other texts go to the log of the bus.
+ * The log callback of the library. Records of verdicts go to the audit log if it is open, else to
+ * the log of the bus. All other texts go to the log of the bus.
  */
 __attribute__((format(printf, 2, 3))) static int say(int type, const char *format, ...) {
         char text[2048];

@@ -17,7 +17,7 @@ struct selinux_functions {
         __typeof__(&selinux_set_callback) set_callback;
 };
 
-/* Load libselinux. Returns 0, or -ENOENT with a static text in *ret_error. */
+/* Load libselinux. Returns 0, or -ENOENT with a text in *ret_error (not to be freed). */
 int selinux_functions_load(struct selinux_functions *ret_functions, const char **ret_error);
 /* On success the mediator owns *audit. Only one mediator can exist at a time. -ENOMEM. */
 int selinux_new(struct bus *bus, const struct selinux_functions *functions,

@@ -20,7 +20,7 @@ static void hook_step_end(void *userdata) {
         struct native *native = userdata;
         int r;
 
-        /* The senders of what it sends have had their turn, so nobody can be told of an error. */
+        /* The bus has finished with the message, so it cannot tell the sender of an error. */
         r = native_broadcast_flush(native);
         if (r < 0)
                 log_write(native->bus->log, LOG_LEVEL_WARNING,
@@ -40,7 +40,7 @@ static void hook_client_gone(void *userdata, struct client *client) {
         native_lookups_end(userdata, client, NULL);
 }
 
-/* Direct channels may stay as long as no policy rule applies to any native client. */
+/* Direct channels may stay if the policy lets every native client send and receive everything. */
 static void hook_policy_changed(void *userdata) {
         struct native *native = userdata;
         struct native_session *session;
@@ -53,7 +53,7 @@ static void hook_policy_changed(void *userdata) {
         }
 }
 
-/* A monitor sees only messages that pass through the bus, so all direct channels end. */
+/* Monitors and eavesdroppers see only what passes through the bus, so direct channels end. */
 static void hook_observed(void *userdata) {
         native_openings_withdraw(userdata);
 }
@@ -77,7 +77,7 @@ static int domain_dispatch(struct loop_source *source, uint32_t events) {
         return bus1_domain_dispatch(native->domain);
 }
 
-/* Use the device if this machine has one, else host a core. */
+/* Use the device if it can be opened, else host a core. */
 static int open_peer(struct native *native) {
         int r;
 

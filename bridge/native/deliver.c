@@ -4,10 +4,10 @@
  * What the bus does to a native client: it delivers messages, tells that a pending reply has ended,
  * and closes the session
  *
- * The bus keeps no queue for a native client. When a send returns, the message is in the client's
- * bus1 queue, and bus1 accounts for it. A reply goes through the caller's one-shot handle. A call
- * that wants a reply carries the handle of a new one-shot node of the bus. For a broadcast the bus
- * first collects the receivers, then sends one multicast.
+ * The bus keeps no queue for a native client. When a send has succeeded, the message is in the
+ * client's bus1 queue, and bus1 accounts for it. A reply goes through the caller's one-shot handle.
+ * A call that wants a reply carries the handle of a new one-shot node of the bus. For a broadcast
+ * the bus first collects the receivers, then sends a multicast to them.
  */
 
 #include "bridge/native/native-private.h"
@@ -35,7 +35,7 @@ static int result_from_errno(int r) {
         case -ENFILE:
                 return CLIENT_E_QUOTA;
         case -EINVAL:     /* a descriptor of a bus1 peer */
-        case -EOPNOTSUPP: /* another descriptor that bus1 of the kernel does not take */
+        case -EOPNOTSUPP: /* another descriptor that the kernel module does not take */
         case -EBADF:
                 return CLIENT_E_NO_FDS;
         default:
@@ -87,7 +87,10 @@ int native_send(struct native *native, uint64_t to, struct message *m,
 
 /* broadcasts */
 
-/* The multicast failed. Send to each receiver alone, so that only those get nothing that cannot. */
+/*
+ * The multicast failed. Send to each receiver alone, so that a receiver that cannot take the
+ * message does not keep it from the others.
+ */
 static int broadcast_singly(struct native *native) {
         int r;
 
@@ -179,7 +182,7 @@ static int deliver_call(struct native_session *session, struct message *m, struc
         return 0;
 }
 
-/* Send a copy to a client that the message is not for: the bytes without the handles. */
+/* Send a copy, without the handles, to a client that the message is not for. */
 static int deliver_copy(struct native_session *session, struct message *m, uint64_t to) {
         return send_to(session->native, &to, 1, m, NULL, false);
 }
@@ -207,8 +210,8 @@ static int deliver(struct client *client, struct message *m, struct reply *reply
         if (client->state == CLIENT_MONITOR)
                 return deliver_copy(session, m, session->home);
         /*
-         * A match rule caught a message that is no broadcast: the client eavesdrops. The message
-         * must not reach the nodes where the client serves calls and waits for replies.
+         * The message is no broadcast, but matches a rule of the client: the client eavesdrops. The
+         * message must not reach the nodes where the client serves calls and waits for replies.
          */
         if (cookie)
                 return deliver_copy(session, m, cookie);
@@ -224,8 +227,8 @@ static int deliver(struct client *client, struct message *m, struct reply *reply
 /* closing */
 
 /*
- * A session cannot be freed while one of its messages is handled. So this only marks it, and the
- * event loop ends it (native_sessions_reap()) when nothing uses it any more.
+ * A session cannot be freed while one of its messages is handled. So this only marks the session,
+ * and the event loop ends it at the end of the turn (native_sessions_reap()).
  */
 void native_session_close(struct native_session *session, const char *reason) {
         struct native *native = session->native;
@@ -243,8 +246,8 @@ static void session_close(struct client *client, const char *reason) {
 }
 
 /*
- * This is called once for each end of the reply. A client that called itself is both ends: the
- * first call then ends the caller's cookie, the second one the callee's.
+ * This is called once for each cookie that is left in the reply. A client that called itself may
+ * have both: the first call then ends the caller's cookie, the second one the callee's.
  */
 static void session_reply_closed(struct client *client, struct reply *reply) {
         struct native *native = session_from_client(client)->native;

@@ -3,9 +3,10 @@
 /*
  * Nodes and handles of the bus
  *
- * Two tables find them by ID. bus1 never uses an ID again, so an ID can only find the entry of its
- * own node or handle. The bus owns the handles that travel with a message until the message is
- * freed.
+ * Two tables find nodes, and the handles in struct native_handle, by ID. Reply handles are in no
+ * table. bus1 never uses an ID again, so an ID can only find the entry of its own node or handle.
+ * The bus owns the handles that travel with a message until the message is freed, except those that
+ * native_attachment_take() has taken out.
  */
 
 #include "bridge/native/native-private.h"

@@ -3,8 +3,9 @@
 /*
  * org.bus1.Bridge1: methods by which a native client gives handles to the bus and gets handles
  *
- * A call of Publish, PublishObject, Export or Subscribe carries one handle after its reply handle.
- * The reply to a look-up carries one handle, too. Legacy clients cannot use this interface.
+ * A call of Publish, PublishObject, Export or Subscribe carries one handle, after the reply handle
+ * if it wants a reply. The reply to a look-up carries one handle, too. Legacy clients cannot use
+ * this interface.
  */
 
 #include "bridge/native/native-private.h"

@@ -3,10 +3,11 @@
 /*
  * Looked-up names and objects
  *
- * Each look-up makes a node of the bus with one handle, which the bus gives to the session that
- * asked. A call through the handle is a call by that session to the name. If the look-up had a
- * path, it is a call to this object. The session may pass the handle on, and with it the right to
- * call. The node ends with its last handle, with the session, and when the name changes its owner.
+ * A look-up that gets no direct channel makes a node of the bus with one handle, which the bus
+ * gives to the session that asked. A call through the handle is a call by that session to the name.
+ * If the look-up had a path, the call is to this object. The session may pass the handle on, and
+ * with it the right to call. The node ends with its last handle, with the session, and when the
+ * owner loses the name or leaves.
  */
 
 #include "bridge/native/native-private.h"

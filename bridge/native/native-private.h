@@ -10,15 +10,17 @@
  *
  *        client's peer                      peer of the bus
  *
- *        session handle    ------------->   session node        everything the client says
+ *        session handle    ------------->   session node        all other messages of the client
  *        reply handle      ------------->   reply node          one-shot, the answer to one call
+ *        reply handle      ------------->   opening node        one-shot, the answer to OpenNode
  *        looked-up handle  ------------->   look-up node        calls of one name or object
  *
- *        home node         <-------------   home handle         what the bus delivers
+ *        home node         <-------------   home handle         all other messages to the client
+ *        reply node        <-------------   reply handle        one-shot, the answer to one call
  *        published node    <-------------   published handle    calls of that name or object
  *        subscription node <-------------   subscription handle signals of one match rule
  *
- * Two tables find nodes and handles by their ID.
+ * Two tables find nodes and handles by their ID, except reply handles.
  */
 
 #include <bus1/bus1.h>
@@ -30,14 +32,14 @@
 #include "bridge/bus/reply.h"
 #include "bridge/native/native.h"
 
-#define NATIVE_RECEIVE_BUDGET 64 /* messages that one turn of the loop receives */
+#define NATIVE_RECEIVE_BUDGET 64 /* limit for one turn of the loop, in messages */
 #define NATIVE_BUFFER_SIZE (256UL * 1024)
 #define NATIVE_TRANSFERS_MAX 1024 /* the core's limit for one message */
 #define NATIVE_FDS_MAX SCM_FDS_MAX
 #define NATIVE_RECEIVERS_MAX 4096 /* of one multicast */
 #define NATIVE_LOOKUPS_MAX 4096   /* of one session */
 #define NATIVE_PUBLISHED_MAX 4096 /* of one session */
-#define NATIVE_USER_MAX 65536     /* look-ups under way and handles of one user */
+#define NATIVE_USER_MAX 65536     /* native_user.n_held of one user */
 
 enum native_node_kind {
         NATIVE_NODE_SESSION, /* data: struct native_session */
@@ -113,7 +115,7 @@ struct native_opening {
 struct native_user {
         uint32_t uid;
         unsigned n_sessions;
-        unsigned n_held; /* look-ups and handles */
+        unsigned n_held; /* number of native_lookup and native_handle of the user's sessions */
         UT_hash_handle hh;
 };
 
@@ -123,9 +125,9 @@ struct native_session {
         struct native_user *user;
         struct native_anchor *anchor; /* NULL: closed */
         uint64_t node;
-        uint64_t peer_token;      /* of the client's peer on the core in this bus; 0: device */
-        uint64_t home;            /* handle; BUS1_INVALID before Hello */
-        uint32_t serial;          /* of the last message that was received */
+        uint64_t peer_token;      /* of the client's peer on the core that the bus hosts, or 0 */
+        uint64_t home;            /* handle; BUS1_INVALID before Hello, or if its node has gone */
+        uint32_t serial;          /* that message_number() gave to the last message */
         bool completed;           /* Hello has succeeded */
         const char *close_reason; /* not NULL: the loop will end the session */
         uint64_t n_exported;
@@ -173,7 +175,7 @@ struct native {
 };
 
 static inline struct native_session *session_from_client(struct client *client) {
-        return (struct native_session *)client; /* its first member */
+        return (struct native_session *)client; /* the client is the first member */
 }
 
 extern const struct client_ops native_client_ops;
@@ -182,7 +184,7 @@ static inline bool client_is_native(const struct client *client) {
         return client->ops == &native_client_ops;
 }
 
-/* Does no policy rule apply to the client? */
+/* Does the policy let the client send and receive everything? */
 static inline bool client_is_unrestricted(const struct client *client) {
         return client->may_send_all && client->may_receive_all;
 }
@@ -210,7 +212,7 @@ void native_handle_remove(struct native_handle *handle, bool release);
 void native_release(struct native *native, uint64_t id); /* 0 and BUS1_INVALID are fine */
 
 /*
- * Make an attachment of these handles, which it owns; they are taken over even on failure. -ENOMEM.
+ * Make an attachment that owns these handles; they are taken over even on failure. -ENOMEM.
  */
 int native_attach(struct native *native, const struct bus1_transfer *transfers, size_t n,
                   void **ret_attachment);
@@ -229,7 +231,7 @@ int native_session_negotiate(void *userdata, struct native_anchor *anchor,
 void native_session_anchor_gone(void *userdata, struct native_session *session);
 /* End all sessions that have a close_reason. Returns 0 or a negative errno that is fatal. */
 int native_sessions_reap(struct loop_deferred *reap);
-/* End the session now. Returns 0 or a negative errno that is fatal. */
+/* End and free the session now. Returns 0 or a negative errno that is fatal. */
 int native_session_end(struct native_session *session);
 
 /* deliver.c: delivers to native clients, and closes their sessions */
@@ -239,8 +241,8 @@ void native_session_close(struct native_session *session, const char *reason);
 /* Send the broadcast that is being collected, if there is one. */
 int native_broadcast_flush(struct native *native);
 /*
- * Send to a handle of the bus, with the attached handles. created, if not NULL, is a transfer in
- * front of them. Returns 0, CLIENT_E_*, or a negative errno.
+ * Send to a handle of the bus, with the handles attached to m. created, if not NULL, is a transfer
+ * in front of them. Returns 0, CLIENT_E_*, or a negative errno.
  */
 int native_send(struct native *native, uint64_t to, struct message *m,
                 struct bus1_transfer *created);
@@ -248,8 +250,8 @@ int native_send(struct native *native, uint64_t to, struct message *m,
 /* receive.c: messages from native clients */
 
 /*
- * Receive one message or notification. Returns 1, 0 if there is none, or a negative errno that is
- * fatal.
+ * Receive one message or notification. Returns 1, 0 if there is none or no memory to receive it, or
+ * a negative errno that is fatal.
  */
 int native_receive(struct native *native);
 
@@ -270,7 +272,10 @@ uint64_t native_published_route(struct native_session *session, const struct mes
 
 /* lookup.c: nodes for clients that looked up */
 
-/* Make a look-up node; *ret_handle is the only handle to it. path may be NULL. -ENOMEM, -EDQUOT. */
+/*
+ * Make a look-up node; *ret_handle is the only handle to it. path may be NULL. -ENOMEM, -EDQUOT,
+ * errors of bus1_client_create_node().
+ */
 int native_lookup_new(struct native_session *session, struct client *owner, const char *name,
                       const char *path, uint64_t *ret_handle);
 void native_lookup_free(struct native_lookup *lookup, bool release);
@@ -282,25 +287,27 @@ void native_lookups_end(struct native *native, struct client *owner, const char 
 
 /* opening.c: direct channels */
 
-/* May a direct channel carry all messages between the two, so that the bus sees none of them? */
+/* May client call owner through a direct channel, so that the bus does not see the calls? */
 bool native_opening_allowed(struct native *native, struct client *client, struct client *owner);
 /*
- * Ask the owner for a node; its answer will answer the look-up. Takes over caller_cookie on
- * success. Returns 0, 1 if the owner cannot be asked, or a negative errno.
+ * Ask the owner for a node; native_opening_answered() then answers the look-up. Takes over
+ * caller_cookie on success. Returns 0, a positive number if the owner cannot be asked, or a
+ * negative errno.
  */
 int native_opening_new(struct native_session *session, uint32_t serial, uint64_t caller_cookie,
                        struct client *owner, const char *name, const char *path);
 /*
- * Answer the look-up with the handle attached to m. If m is no method return (NULL: the owner will
- * not answer), or a direct channel is not allowed any more, the answer is the handle of a look-up
- * node.
+ * Answer the look-up with the handle attached to m, and free opening. If m is no method return with
+ * a handle (NULL: there is no valid answer, or not in time), the name has another owner, or a
+ * direct channel is not allowed any more, the answer is the handle of a look-up node. If none can
+ * be made, the look-up gets no answer.
  */
 int native_opening_answered(struct native_opening *opening, struct message *m);
 /* opening_timer: look-ups whose deadline has passed are answered with look-up nodes. */
 int native_openings_expire(struct loop_timer *timer);
 /* End the openings that the session waits for, because the session ends. */
 void native_openings_end(struct native_session *session);
-/* Tell all clients to close the nodes of their direct channels; callers then look up again. */
+/* Tell all native clients to close the nodes of direct channels; callers then look up again. */
 void native_openings_withdraw(struct native *native);
 
 /* interface.c */

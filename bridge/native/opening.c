@@ -4,7 +4,7 @@
  * Direct channels
  *
  * A look-up of a native owner's name makes the bus ask the owner's library for a node for this one
- * caller (org.bus1.Session1.OpenNode), if the policy allows every message between the two clients,
+ * caller (org.bus1.Session1.OpenNode), if the policy lets both clients send and receive everything,
  * there is no monitor, eavesdropper or security module, and the owner has published a name or an
  * object. The bus gives the handle of the node to the caller. The owner knows the caller by the
  * node, and the bus sees none of the calls. If the owner answers with an error, or not in time, the
@@ -119,7 +119,7 @@ int native_opening_new(struct native_session *session, uint32_t serial, uint64_t
         session->n_openings++;
         opening->deadline = loop_now() + OPENING_TIMEOUT;
         DL_APPEND2(native->openings, opening, due_prev, due_next);
-        /* if setting the timer fails, this opening expires with the next one at the latest */
+        /* if setting the timer fails, it is set again only after the list has become empty */
         if (native->openings == opening)
                 (void)loop_timer_set(native->loop, &native->opening_timer, opening->deadline);
         steal_ptr(&opening);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Publishing: a client may have a node for a name or an object
+ * Publishing: a client may have nodes for names and objects
  *
  * A call goes to the node of its object if the client has published the path, else to the node of
  * its destination if that name is published, else to the home node.

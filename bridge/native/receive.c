@@ -5,13 +5,14 @@
  *
  * The bus takes one message at a time off its queue, checks it as thoroughly as one from a socket,
  * and routes it as a message of the session whose node it arrived on. Several programs may send to
- * the same node, and each counts its own serials. So every message gets a new serial that is unique
- * in its session. The bus matches a reply to its call by the reply handle, not by the serial.
+ * the same session node or look-up node, and each counts its own serials. So every message to such
+ * a node gets the next serial of its session. A reply arrives on the reply node of its call.
  *
  * A client may give the bus a handle that leads back to the bus. The bus ignores its own messages
- * to a session node. But a client may also look up its own name and export the handle under this
- * name: then each message would return to the bus for ever. To stop that, the bus turns its own
- * messages to a look-up node into calls that wait for a reply, because pending replies are limited.
+ * to a session node. But a client may also look up its own name and publish the name with the
+ * handle it gets: then each message would return to the bus for ever. To stop that, the bus turns
+ * its own calls to a look-up node into calls that wait for a reply, because pending replies are
+ * limited.
  */
 
 #include "bridge/native/native-private.h"
@@ -30,7 +31,7 @@
 
 #define FLAGS_OFFSET 2
 #define SERIAL_OFFSET 8
-#define RECEIVE_VECS_MAX 1024 /* buffers of this number hold the largest message of the core */
+#define RECEIVE_VECS_MAX 1024 /* this many buffers hold the largest message of the core */
 
 /* A message or notification taken off the queue. */
 struct input {
@@ -108,7 +109,7 @@ static int message_check(const struct native *native, struct message *m, size_t 
         return r;
 }
 
-/* Why did the bus not get the descriptors of a message? NULL if they are not the reason. */
+/* Why did the bus not get the descriptors of a message? NULL if error has another reason. */
 static const char *why_without_fds(int error) {
         switch (error) {
         case -EMFILE:
@@ -125,7 +126,8 @@ static const char *why_without_fds(int error) {
 /*
  * Receive into the buffer, or into *m if the message does not fit there, which saves a copy. A
  * message that the bus cannot take whole must leave the queue too: it is received without what the
- * bus cannot take, and is a violation. Returns 1, 0 if there is none, or a negative errno.
+ * bus cannot take, and is a violation. Returns 1, 0 if there is none or bus1 has no memory to
+ * receive it, or a negative errno.
  */
 static int input_take(struct native *native, struct input *in, struct bus1_message_fds *message,
                       struct message **m) {
@@ -152,11 +154,11 @@ static int input_take(struct native *native, struct input *in, struct bus1_messa
                 }
         }
         if (r == -EAGAIN || r == -ENOMEM)
-                return 0; /* memory may be short for a while: the message stays queued */
+                return 0; /* -ENOMEM: memory may be short for a while; the message stays queued */
         return r < 0 ? r : 1;
 }
 
-/* Receive one message or notification. Returns 1, 0 if there is none, or a negative errno. */
+/* Receive one message or notification. The results are those of input_take(). */
 static int input_receive(struct native *native, struct input *in) {
         CLEANUP(message_unrefp) struct message *m = NULL;
         struct bus1_message_fds message;
@@ -225,7 +227,7 @@ static int input_attach(struct native *native, struct input *in, size_t first) {
 static int input_split(struct native *native, struct input *in, uint64_t *ret_cookie) {
         bool has_cookie = message_wants_reply(in->m) && in->n_transfers > 0;
 
-        /* the handle is BUS1_INVALID if its node has gone, because the caller has left */
+        /* the handle is BUS1_INVALID if its node has gone, for example with the caller */
         *ret_cookie =
                 has_cookie && native->transfers[0].id != BUS1_INVALID ? native->transfers[0].id : 0;
         return input_attach(native, in, has_cookie);
@@ -237,8 +239,8 @@ static bool is_hello(const struct message *m) {
 }
 
 /*
- * Hello comes with the handle of the node to which the program wants its messages. -EDQUOT: the
- * user has no room for the handle.
+ * Hello comes with the handle of the node to which the program wants its messages. Returns 0,
+ * CLIENT_E_VIOLATION if there is no handle, -EDQUOT if the user has no room for it, or -ENOMEM.
  */
 static int session_take_home(struct native_session *session, struct message *m) {
         uint64_t home = native_attachment_take(m, 0);
@@ -254,9 +256,9 @@ static int session_take_home(struct native_session *session, struct message *m) 
 }
 
 /*
- * The user has so many routed handles, publications and subscriptions that the bus cannot hold the
- * home of the session, and without it the session cannot get messages. That is no fault of this
- * program: it gets an error, and can try again.
+ * The user has so many look-up nodes, publications and subscriptions that the bus cannot hold the
+ * home handle of the session. Without this handle the session cannot get messages. That may be no
+ * fault of this program: it gets an error, and can try again.
  */
 static int session_refuse(struct native_session *session, struct message *m, uint64_t cookie) {
         struct client *client = &session->client;
@@ -314,7 +316,7 @@ static int session_receive(struct native_session *session, struct input *in) {
 
 /* look-ups */
 
-/* Make the bus wait for the end of a call, even though the sender does not. */
+/* Make the call one that wants a reply, so that the bus makes a pending reply for it. */
 static void message_expect_reply(struct message *m) {
         m->flags &= (uint8_t)~MESSAGE_FLAG_NO_REPLY_EXPECTED;
         m->wire[FLAGS_OFFSET] = m->flags;
@@ -322,8 +324,8 @@ static void message_expect_reply(struct message *m) {
 
 /*
  * Any program that holds the handle may send calls in the name of the session that looked up. So
- * the session is not punished for an invalid message. Returns 0, CLIENT_E_VIOLATION, or a negative
- * errno.
+ * the session is not punished for an invalid message. Returns 0, a positive number if the message
+ * was refused, or a negative errno.
  */
 static int lookup_receive(struct native_lookup *lookup, struct input *in) {
         const struct message_stamp stamp = {
@@ -361,8 +363,9 @@ static int reply_receive(struct native *native, struct reply *reply, struct inpu
         if (r < 0)
                 return r;
         /*
-         * If the bus itself answers, it answers a call that message_number() gave a serial. Its
-         * answer has a SENDER, so stamping writes the header anew, with the serial set here.
+         * If the bus itself sent the answer, the call had returned to the bus, and message_number()
+         * had given it another serial. The answer has a SENDER, so stamping writes the header anew,
+         * with the reply serial that is set here.
          */
         if (input_is_own(native, in))
                 in->m->reply_serial = reply->serial;
@@ -443,7 +446,7 @@ int native_receive(struct native *native) {
         if (r > 0 && in.type == BUS1_MESSAGE_TYPE_NODE_RELEASE) {
                 struct native_handle *handle = native_handle_find(native, in.metadata.metadata.id);
 
-                /* an unknown handle is the reply handle of a caller that has gone */
+                /* a handle in no table is, for example, the reply handle of a caller that left */
                 if (handle)
                         handle_gone(handle);
         } else if (r > 0) {

@@ -3,10 +3,11 @@
 /*
  * Sessions: native clients as members of the bus
  *
- * A session begins when the socket front end has authenticated the program. The bus makes a session
- * node and gives the program the only handle to it. The session ends when its anchor (the socket)
- * is closed, the program's peer or its home node goes, the program breaks the protocol, the bus
- * cannot tell it to close direct channels, or the bus ends.
+ * A session begins when a program that the socket front end has authenticated asks for it. The bus
+ * makes a session node and gives the program the only handle to it. The session ends when its
+ * anchor (the socket) is closed, the last handle to the session node is released, the home node of
+ * the program goes, the program breaks the protocol, the bus cannot tell it to close direct
+ * channels, or the bus ends.
  */
 
 #include "bridge/native/native-private.h"
@@ -22,14 +23,14 @@
 
 /* beginning */
 
-/* Give the handle of the session node to the program's peer on the device, which is *fd. */
+/* Give the handle of the session node to the program's peer on the device; *fd is this peer. */
 static int grant_device(struct native *native, int *fd, uint64_t handle, uint64_t *ret_handle) {
         struct bus1_transfer src = {.id = handle}, dst;
         struct bus1_client *peer;
         struct stat st;
         int r;
 
-        /* A command on any other kind of file could make the bus wait for another program. */
+        /* A command on a file that is no character device could make the bus wait for a program. */
         if (fstat(*fd, &st) < 0)
                 return -errno;
         if (!S_ISCHR(st.st_mode))

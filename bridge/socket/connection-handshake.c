@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Connections: the handshake. It ends with a client, or with the anchor of a native session. */
+/* Connections: the handshake. On success it makes a client, or the anchor of a native session. */
 
 #include "bridge/socket/connection-handshake.h"
 
@@ -13,7 +13,7 @@
 #include "bridge/bus/verdict.h"
 #include "bridge/socket/connection-messages.h"
 
-/* Answer NEGOTIATE_BUS1. The caller sends ret_fd with the answer. */
+/* Answer NEGOTIATE_BUS1. The caller sends *ret_fd (-1: none) with the answer. */
 static void negotiate(struct connection *connection, struct sasl_answer *answer, int *ret_fd) {
         struct bus *bus = connection->server->bus;
         const char *why = "this bus does not do bus1";
@@ -55,7 +55,7 @@ static void negotiate(struct connection *connection, struct sasl_answer *answer,
 /*
  * Take the identity that the client has proved. With EXTERNAL this is the user in the socket's
  * credentials, so all credentials are valid. With another mechanism it may be another user, so only
- * the process id in them is valid.
+ * the pid and the pidfd in them are valid. Returns false if ANONYMOUS is not allowed.
  */
 static bool take_identity(struct connection *connection) {
         struct server *server = connection->server;
@@ -90,7 +90,7 @@ static int take_anchor(struct connection *connection, const uint8_t *bytes, size
         return 0;
 }
 
-/* BEGIN: the connection becomes a client, or the anchor of a native session. */
+/* BEGIN: the connection becomes a client or the anchor of a native session, or is closed. */
 static int begin(struct connection *connection) {
         struct bus *bus = connection->server->bus;
         int r;

@@ -4,9 +4,9 @@
 /*
  * The handshake of a connection - the stage CONNECTION_HANDSHAKE
  *
- * bridge/wire/sasl.h implements the protocol. This file provides the rest: it looks up cookies,
- * begins native sessions, and at BEGIN makes the connection a client or the anchor of a native
- * session.
+ * bridge/wire/sasl.h implements the protocol. This file provides the rest: it checks the nonce of
+ * nonce-tcp, looks up cookies of DBUS_COOKIE_SHA1, begins native sessions, and at BEGIN makes the
+ * connection a client or the anchor of a native session.
  */
 
 #include "bridge/socket/connection.h"

@@ -81,7 +81,7 @@ const struct client_ops connection_client_ops = {
         .resume = client_resume,
 };
 
-/* the native session of an anchor, and the end of the handshake */
+/* Hello, and the native session of an anchor */
 
 void connection_set_complete(struct connection *connection) {
         struct server *server = connection->server;
@@ -149,8 +149,8 @@ int connection_update_events(struct connection *connection) {
 /* input that has to wait */
 
 /*
- * One read can bring thousands of messages. When the backlog of this client grows too large
- * meanwhile, the messages that follow have to wait.
+ * One read can bring thousands of messages. If the client has to wait meanwhile, for example
+ * because its backlog has grown too long, the bytes that follow are kept.
  */
 int connection_keep_rest(struct connection *connection, const uint8_t *bytes, size_t n) {
         if (input_keep_rest(&connection->input, bytes, n) < 0)
@@ -181,7 +181,7 @@ int connection_send_bytes(struct connection *connection, const char *bytes, size
         return r;
 }
 
-/* Drop the head: its descriptors cannot be sent, and without them its meaning would change. */
+/* Drop the head of the queue: its descriptors cannot be sent, and it must not go without them. */
 static int drop_head(struct connection *connection) {
         struct message *m = output_drop_head(&connection->output);
         int r = 0;

@@ -4,8 +4,8 @@
 /*
  * Connections - the socket front end of a client
  *
- * A connection has a stage. Each stage has its own take(), which processes the bytes that were
- * read.
+ * A connection is in one of four stages (enum connection_state). Each stage except
+ * CONNECTION_DRAINING has its own take(), which processes the bytes that were read.
  *
  *      CONNECTION_HANDSHAKE  --BEGIN-->  CONNECTION_MESSAGES  --end of input--> CONNECTION_DRAINING
  *                            --BEGIN after NEGOTIATE_BUS1-->  CONNECTION_ANCHOR
@@ -42,7 +42,7 @@ struct connection {
         struct loop_deferred close;
 
         struct client_credentials credentials; /* moved to the client at BEGIN */
-        uint32_t peer_uid, peer_pid;           /* for the log; always valid */
+        uint32_t peer_uid, peer_pid;           /* for the log; also valid after BEGIN */
         const struct listener *listener;       /* the listener that accepted it */
         struct sasl_server sasl;
         struct cookie_request cookie;
@@ -60,7 +60,7 @@ struct connection {
         struct loop_timer fd_timer; /* descriptors wait for their message */
 
         struct output output;
-        bool is_stalled; /* writing failed because the kernel is out of memory */
+        bool is_stalled; /* the last write failed because the kernel was out of memory */
         struct loop_deferred flush;
 };
 
@@ -72,7 +72,7 @@ void connection_close(struct connection *connection, const char *reason);
 void connection_violate(struct connection *connection, const char *rule);
 /* The client has called Hello: the connection is not incomplete any more. */
 void connection_set_complete(struct connection *connection);
-/* End the native session: the handshake failed before BEGIN, or the socket has gone. */
+/* End the native session, if any: BEGIN makes a legacy client instead, or the socket has gone. */
 void connection_end_session(struct connection *connection);
 
 /* Must input wait? It waits for a cookie, or until the client reads the handshake's answers. */
@@ -82,8 +82,9 @@ static inline bool connection_handshake_waits(const struct connection *connectio
                 (connection->output.n_queued > 0 && !connection->flush.queued));
 }
 /*
- * Must messages wait? They wait while this client or others do not read, and for a deferred answer.
- * When the output is broken no more input follows, so nothing waits.
+ * Must messages wait? They wait while this client does not read answers of the bus, while its
+ * backlog is too long, and for a deferred answer. When the output is broken, nothing waits: the bus
+ * reads what the client has sent, and then closes the connection.
  */
 static inline bool connection_input_waits(const struct connection *connection) {
         return connection->has_client && !connection->output.is_broken &&
@@ -94,9 +95,12 @@ int connection_keep_rest(struct connection *connection, const uint8_t *bytes, si
 /* Take the kept bytes, unless input must wait. Returns like take(). */
 int connection_take_rest(struct connection *connection);
 
-/* Send bytes of the handshake with a descriptor (taken; -1: none). -ENOMEM. */
+/* Send bytes of the handshake with a descriptor (taken on success; -1: none). -ENOMEM. */
 int connection_send_bytes(struct connection *connection, const char *bytes, size_t n, int fd);
-/* connection.flush: write what the socket takes. Returns 0 or a negative errno that is fatal. */
+/*
+ * connection.flush: write what the socket takes, then take the kept bytes. Returns 0 or a negative
+ * errno that is fatal.
+ */
 int connection_flush(struct loop_deferred *deferred);
 /*
  * Call this after anything that may change which events the connection waits for. Returns 0 or a

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Cookies - look-ups that do not block the bus
+ * Cookies of DBUS_COOKIE_SHA1 - look-ups that do not block the bus
  *
  * The file of a keyring may be on a slow file system, and another program may hold its lock for
  * seconds. So a thread does each look-up, and its result is the answer to all requests that arrive
@@ -27,7 +27,7 @@ struct cookies {
         struct loop *loop;
         char *directory;
         char *user;   /* name of the user that the cookies belong to, or NULL */
-        uint32_t uid; /* UINT32_MAX before cookies_start() */
+        uint32_t uid; /* UINT32_MAX until cookies_start() has succeeded */
         struct cookie_request *requests;
         struct loop_source source; /* eventfd by which the thread reports its end */
         pthread_t thread;
@@ -39,12 +39,15 @@ struct cookies {
 };
 
 void cookies_init(struct cookies *cookies, struct loop *loop);
-/* Find the user, maybe in the user database. Negative errno: there will be no cookies. */
+/* Find the user's name and keyring directory. Negative errno: there will be no cookies. */
 int cookies_start(struct cookies *cookies);
 /* No request may be waiting. */
 void cookies_deinit(struct cookies *cookies);
 
-/* Start a request; request->done() is called from the loop later. -ENOMEM, -EAGAIN and others. */
+/*
+ * Start a request; request->done() is called from the loop later. -ENOENT before cookies_start()
+ * has succeeded, -EAGAIN and others if no thread can be started.
+ */
 int cookies_request(struct cookies *cookies, struct cookie_request *request);
 /* Drop the request, so that done() is not called. Does nothing if it is not waiting. */
 void cookies_cancel(struct cookies *cookies, struct cookie_request *request);

@@ -8,17 +8,18 @@
  *                       \                                  ^
  *                        `->  rest of a long message, right into the message
  *
- * An idle input has no memory of its own: bytes are read into a buffer that all connections share.
- * Only an unfinished message, and bytes that have to wait (input_keep_rest()), are kept.
+ * An idle input has no buffer of its own: bytes are read into a buffer that all connections share.
+ * Only an unfinished message with its descriptors, and bytes that have to wait (input_keep_rest()),
+ * are kept.
  */
 
 #include "bridge/wire/message.h"
 #include "policy/config.h"
 
 struct input {
-        uint8_t header[MESSAGE_HEADER_SIZE]; /* of a message that is not framed yet */
+        uint8_t header[MESSAGE_HEADER_SIZE]; /* of a message whose size is not known yet */
         size_t n_header;
-        struct message *partial; /* framed, incomplete */
+        struct message *partial; /* its size is known, but it is incomplete; NULL: none */
         size_t n_partial;
         uint8_t *rest; /* bytes that were received, but have to wait */
         size_t n_rest;
@@ -32,16 +33,16 @@ enum {
 
 /*
  * Read once. *ret_n is the number of bytes in buffer (0 also if all went into the unfinished
- * message, or if there were none). *ret_eof: the client will send nothing more. INPUT_E_LOST,
- * -ENOMEM.
+ * message, or if there were none). *ret_eof: the client will send nothing more, or the socket
+ * failed. Returns 0, INPUT_E_LOST or -ENOMEM.
  */
 int input_read(struct input *input, int fd, uint8_t *buffer, size_t n_buffer, size_t *ret_n,
                bool *ret_eof);
 /*
- * Take the next message out of the *n bytes at *bytes; both advance. The caller owns *ret_message,
- * which is NULL if the bytes end before the message does. If the bytes break a rule of the protocol
- * there is no message, and *ret_violation is a static text that names the rule (else NULL). Returns
- * 0 or -ENOMEM.
+ * Take the next message out of the *n bytes at *bytes, and update both. The caller owns
+ * *ret_message, which is NULL if the bytes end before the message does. If the bytes break a rule
+ * of the protocol, or there is no memory for the message, there is no message, and *ret_violation
+ * is a static text that tells why (else NULL). Returns 0 or -ENOMEM.
  */
 int input_next(struct input *input, const struct bus_limits *limits, const uint8_t **bytes,
                size_t *n, struct message **ret_message, const char **ret_violation);

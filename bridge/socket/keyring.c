@@ -125,7 +125,7 @@ static bool is_secret(const char *hex) {
         return n > 0 && n <= KEYRING_SECRET_HEX_MAX && n % 2 == 0 && hex[n] == '\0';
 }
 
-/* Parse "id seconds secret". Lines that are no cookies are skipped. */
+/* Parse "id seconds secret". Returns false if the line is no cookie. */
 static bool parse_line(char *line, struct keyring_cookie *ret_cookie) {
         char *end, *secret;
         unsigned long long id, seconds;
@@ -176,7 +176,7 @@ static ssize_t read_all(int fd, char *buffer, size_t size) {
         return n;
 }
 
-/* A file that is missing, or that others can read or write, counts as empty. */
+/* A file that cannot be opened, is not regular, or is not private to the user counts as empty. */
 static int keyring_read(struct keyring *keyring, int64_t now) {
         struct stat st;
         ssize_t n = 0;
@@ -272,7 +272,7 @@ static bool has_id(const struct keyring *keyring, uint32_t id) {
         return false;
 }
 
-/* The array has room for one more cookie than the file can have. */
+/* The array has room for one more cookie than keyring_read() takes from the file. */
 static int add_cookie(struct keyring *keyring, int64_t now) {
         struct keyring_cookie cookie = {.time = now};
         uint8_t secret[SECRET_SIZE];

@@ -9,7 +9,7 @@
  * cookie drops old ones. Only a young cookie is used for a new authentication, so that it is not
  * dropped before the client has looked it up.
  *
- * These functions wait for file systems and other processes, so the bus thread must not call them.
+ * keyring_get() waits for file systems and other processes, so the bus thread must not call it.
  */
 
 #include <stdatomic.h>
@@ -26,15 +26,15 @@ struct keyring_cookie {
 
 /*
  * The directory of this user's keyrings, below $HOME or the home of the user database. Allocated;
- * NULL if it is unknown.
+ * NULL if it is unknown, or without memory.
  */
 char *keyring_directory(void);
 
 /*
  * Get a cookie of the keyring named context that is young at the time now. If there is none, add
- * one. A missing directory is made. -EPERM if others than the user can read or write the directory,
- * -ECANCELED when *cancel becomes true (cancel may be NULL), -ENOMEM, and errors of the file
- * system.
+ * one. A missing directory is made. -EPERM if another user owns the directory or can read or write
+ * it, -ECANCELED if *cancel becomes true while this waits for the lock (cancel may be NULL),
+ * -ENOMEM, -EIO without random bytes, and errors of the file system.
  */
 int keyring_get(const char *directory, const char *context, int64_t now, const atomic_bool *cancel,
                 struct keyring_cookie *ret_cookie);

@@ -26,7 +26,7 @@ static int fd_set_nonblocking(int fd) {
         return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
-/* Get an option of the level SOL_SOCKET; -1 if the descriptor is no socket. */
+/* Get an option of the level SOL_SOCKET; -1 on failure, for example if fd is no socket. */
 static int get_option(int fd, int option) {
         socklen_t n = sizeof(int);
         int value;

@@ -8,8 +8,8 @@
 
 /*
  * Make the listeners of one address. *ret_printed is the address with its guid, as clients use it
- * (allocated). On failure returns a negative errno and, if there is memory for it, sets *ret_error,
- * which is NULL before, to an allocated text.
+ * (allocated); for the transport systemd it can be several addresses. On failure returns a negative
+ * errno and may set *ret_error, which is NULL before, to an allocated text.
  */
 int listener_open(struct server *server, const struct address_entry *address, char **ret_printed,
                   char **ret_error);

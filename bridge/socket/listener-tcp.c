@@ -120,8 +120,8 @@ static int resolve(const char *host, const char *port, const char *family,
                 return set_error(ret_error, -EINVAL, "Unknown address family \"%s\"", family);
 
         /*
-         * AI_ADDRCONFIG ignores the addresses of the loopback device. So if nothing is found, the
-         * second attempt does not use it.
+         * AI_ADDRCONFIG ignores the addresses of the loopback device. So if nothing is found, try
+         * again without this flag.
          */
         r = getaddrinfo(host, port, &hints, ret_list);
         if (r == EAI_NONAME || r == EAI_ADDRFAMILY || r == EAI_NODATA) {
@@ -167,7 +167,7 @@ static int open_socket(const struct addrinfo *info) {
         return fd;
 }
 
-/* The first socket may choose the port; the others use the same one. */
+/* If the port is 0, the kernel chooses one for the first socket. The others use the same port. */
 static int bind_all(const struct addrinfo *list, struct bound *bound, int *ret_reason) {
         *ret_reason = -EADDRNOTAVAIL;
         for (const struct addrinfo *info = list; info && bound->n < SOCKETS_MAX;
@@ -247,7 +247,7 @@ static int write_nonce(const char *path, const uint8_t *nonce) {
         return 0;
 }
 
-/* Write the nonce to a file that only the user can read, in a directory of its own. */
+/* Make a nonce, and write it to a file that only the user can read, in a new directory. */
 static int make_nonce(uint8_t nonce[LISTENER_NONCE_SIZE], char **ret_file, char **ret_error) {
         const char *tmp = getenv("TMPDIR");
         char *dir = NULL, *file = NULL;

@@ -6,7 +6,7 @@
 #include "bridge/socket/listener.h"
 #include "bridge/wire/address.h"
 
-/* May this bus listen on TCP? -EPROTONOSUPPORT with *ret_error. */
+/* May this bus listen on TCP? Returns 0, or -EPROTONOSUPPORT with a text in *ret_error. */
 int listener_check_tcp(const struct server *server, char **ret_error);
 /* Listen on the sockets of one address. Parameters and errors are those of listener_open(). */
 int listener_open_tcp(struct server *server, const struct address_entry *address,

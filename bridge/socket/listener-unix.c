@@ -53,7 +53,7 @@ static int listen_unix(const char *name, bool abstract, char **ret_error) {
         if (fd < 0)
                 return set_error(ret_error, -errno, "Cannot make a socket: %s", strerror(errno));
         if (bind(fd, (const struct sockaddr *)&address,
-                 /* the NUL before an abstract name, or after a path */
+                 /* 1 for the NUL before an abstract name, or after a path */
                  offsetof(struct sockaddr_un, sun_path) + n + 1) < 0)
                 return set_error(ret_error, -errno, "Cannot bind to \"%s\": %s", name,
                                  strerror(errno));

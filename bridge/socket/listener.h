@@ -19,8 +19,8 @@ struct listener {
 };
 
 /*
- * Append a new listener to server->listeners. Takes fd and, unless it is NULL, the file at
- * unlink_path, which is removed when this fails. -ENOMEM.
+ * Append a new listener to server->listeners. It owns fd and, if unlink_path is not NULL, the file
+ * there; on failure fd is closed and the file is removed. -ENOMEM.
  */
 int listener_new(struct server *server, int fd, const char *guid, const char *unlink_path,
                  struct listener **ret_listener);

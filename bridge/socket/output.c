@@ -168,7 +168,7 @@ int output_write(struct output *output) {
                 else if (n == -ETOOMANYREFS && output->n_written == 0)
                         return OUTPUT_E_FDS;
                 else if (n != -EINTR)
-                        /* The reader has gone; the bus may still read what it sent before. */
+                        /* The client does not read any more, but what it sent can still be read. */
                         output_break(output);
         }
         return 0;

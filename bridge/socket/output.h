@@ -8,7 +8,7 @@
  *                          ^ head, n_written of its bytes are out
  *
  * Queues share messages by reference. A client is charged with each message in its queue until the
- * message is written.
+ * message leaves the queue.
  */
 
 #include "bridge/bus/client.h"
@@ -30,7 +30,7 @@ enum {
 
 /* Make room for one more message. -ENOMEM. */
 int output_grow(struct output *output);
-/* Append a message that the client is charged with already; takes a reference. -ENOMEM. */
+/* Append a message; the client, if any, is charged with it already. Adds a reference. -ENOMEM. */
 static inline int output_push(struct output *output, struct message *m) {
         int r;
 
@@ -43,11 +43,14 @@ static inline int output_push(struct output *output, struct message *m) {
                 message_ref(m);
         return 0;
 }
-/* Append bytes of the handshake, with a descriptor (taken on success; -1: none). -ENOMEM. */
+/*
+ * Append bytes of the handshake, with a descriptor (-1: none). It is taken on success, and may be
+ * closed after -ENOMEM.
+ */
 int output_push_bytes(struct output *output, const char *bytes, size_t n, int fd);
 /*
  * Write until the queue is empty. Returns 0, or OUTPUT_E_* if something is left. If the other end
- * of the socket has gone, the queue is emptied.
+ * of the socket does not read any more, the queue is emptied.
  */
 int output_write(struct output *output);
 /* Remove the head, no byte of which may be written yet. The caller owns a reference. */

@@ -49,7 +49,7 @@ static int accept_connection(struct loop_source *source, uint32_t events) {
         fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
                 if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
-                        return 0; /* the program has closed its end already */
+                        return 0; /* for example, the program has closed its end already */
                 r = -errno;
         } else {
                 /* The bus gathers messages itself, so the kernel need not. */

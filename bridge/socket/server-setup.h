@@ -12,7 +12,7 @@ void server_deinit(struct server *server);
 /*
  * Listen on the first address of the list that works. *ret_printed is the address with its guid, as
  * clients use it. On failure returns a negative errno and sets *ret_error to a text that the caller
- * frees (NULL when out of memory).
+ * frees, or to NULL.
  */
 int server_listen(struct server *server, const char *addresses, char **ret_printed,
                   char **ret_error);

@@ -5,11 +5,13 @@
  * The server - all sockets of the bus: listening sockets and connections
  *
  *      server-setup.c            addresses to listen on, accepting
+ *      listen.c  listener*.c     listening sockets
  *      connection-life.c         a connection is made and freed
  *      connection-handshake.c    SASL, until it is a client or the anchor of a native session
  *      connection-messages.c     messages of a client
  *      connection.c              shared by these files: closing, events, sending
  *      input.c  output.c         bytes to messages, messages to bytes
+ *      cookies.c  keyring.c      the cookies of DBUS_COOKIE_SHA1
  */
 
 #include "bridge/base/loop.h"
@@ -17,8 +19,9 @@
 #include "bridge/socket/cookies.h"
 
 /*
- * The most that one read takes: more than a unix socket holds by default, so that one read empties
- * it. All connections share the buffer: each keeps only its unfinished message.
+ * The size of the buffer for one read: more than a unix socket holds by default, so that one read
+ * empties it. All connections share the buffer: each keeps only an unfinished message, and bytes
+ * that have to wait.
  */
 #define SERVER_BUFFER_SIZE (256 * 1024)
 
@@ -35,6 +38,6 @@ struct server {
         struct listener *listeners;
         struct connection *connections;
         bool accepting;
-        struct loop_timer retry; /* timer: accept again, after descriptors ran out */
+        struct loop_timer retry; /* timer: accept again, after descriptors or memory ran out */
         struct loop_timer stall; /* timer: write again, after the kernel's memory ran out */
 };
