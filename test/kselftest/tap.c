@@ -3,10 +3,10 @@
 /*
  * Runs the tests of a program and reports their results as TAP
  *
- * Without an argument, a test program runs its only test; otherwise it runs the test that its
- * argument names. It exits with 0 when the test passes. The Makefile renames its main() to
- * test_main(). The main() of this file runs test_main() in a new process for each test, and prints
- * the output of the test as TAP comments.
+ * Some test programs need an argument that names the test to run (see arguments[]); the others take
+ * none. A program exits with 0 when its test passes. The Makefile renames the main() of a program
+ * to test_main(). The main() of this file runs test_main() in a new process for each test, and
+ * prints the output of the test as TAP comments.
  */
 
 #include "../kselftest.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Children: their events, their environment, and that the bus leaves none behind. */
+/* Children: their events, what they inherit, and that the bus reaps them. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +26,7 @@ struct start {
         unsigned n_runs, n_ends;
         enum child_event end;
         int value;
-        int result; /* what event() returns */
+        int result; /* what event() returns for the last event */
         void (*at_end)(struct start *start);
 };
 
@@ -347,8 +347,9 @@ START_TEST(signals_are_as_services_expect_them) {
         sigaction(SIGTERM, &ignored, NULL);
         sigaction(SIGRTMAX, &ignored, NULL);
         /*
-         * This leaves out the digits of signals 32 and 33. The C library uses them itself and does
-         * not let a program reset them, and its posix_spawn() ignores them.
+         * This leaves out the digits of signals 32 and 33. The C library uses these signals itself:
+         * it does not let a program reset them, and its posix_spawn() starts programs with both of
+         * them ignored.
          */
         check_said("sed -n 's/^Sig\\(Blk\\|Ign\\):.\\(.\\{7\\}\\)..\\(.\\{7\\}\\)$/\\2--\\3/p' "
                    "/proc/self/status >&9",
@@ -373,7 +374,7 @@ START_TEST(services_are_not_protected_as_the_bus_may_be) {
         write_oom_score("0");
         write_oom_score("-500");
         check_said("cat /proc/$$/oom_score_adj >&9", "0\n");
-        /* also after the bus changed from root to another user: root keeps its files in /proc */
+        /* also after the bus changed from root to another user: its files in /proc stay root's */
         if (geteuid() == 0) {
                 ck_assert_int_eq(chown(output, NOBODY, NOBODY), 0);
                 ck_assert_int_eq(seteuid(NOBODY), 0);

@@ -73,7 +73,7 @@ START_TEST(words_are_those_of_dbus_daemon) {
                 {"a #b\nc", {"a", "c"}},
                 {"a #'b\nc", {"a", "c"}},
                 {"#x\n/y a", {"/y", "a"}},
-                /* no other syntax of a shell */
+                /* other syntax of a shell has no meaning */
                 {"$HOME ~ * `ls` a;b", {"$HOME", "~", "*", "`ls`", "a;b"}},
                 {"a&b a|b a>b (a) {a,b}", {"a&b", "a|b", "a>b", "(a)", "{a,b}"}},
                 {"\"a$HOME\" ! a=b \\~", {"a$HOME", "!", "a=b", "~"}},

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Without memory: the tests let each allocation fail once. Each time the function must fail as a
- * whole, report that, and leak nothing (which the sanitizers check). A table that lacks a service
- * would be worse than no table.
+ * Without memory: the tests let each allocation fail once. Each time the function under test must
+ * return -ENOMEM, without a partial result, and leak nothing (which the sanitizers check). A table
+ * that lacks a service would be worse than no table.
  */
 
 #include <errno.h>
@@ -42,9 +42,9 @@ static void drop(const char *name) {
 }
 
 /*
- * Call the function again and again, and let one more allocation succeed each time. At least
- * n_least calls must fail. The function itself uses no assertions, because they allocate memory;
- * instead it returns -EPROTO.
+ * Call attempt() until it succeeds, and let one more allocation succeed each time. At least n_least
+ * calls must fail. attempt() itself uses no assertions, because they allocate memory; instead it
+ * returns -EPROTO when something is wrong.
  */
 static void check(int (*attempt)(void), long n_least) {
         long n;

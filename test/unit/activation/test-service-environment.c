@@ -97,7 +97,7 @@ START_TEST(what_is_for_the_bus_alone_stays_with_it) {
         check(inherited, NULL,
               LIST("MAINPID=1", "MANAGERPID=2", "WATCHDOG_USEC=3", "WATCHDOG_PID=4",
                    "DBUS_SESSION_BUS_PID=5", "LISTEN_FDSX=6", "DBUS_STARTER_ADDRESS=" ADDRESS));
-        /* a client may set it for services */
+        /* a client may set such a variable for services */
         ck_assert_int_eq(set("NOTIFY_SOCKET", "/y"), 0);
         check(NONE, NULL, LIST("NOTIFY_SOCKET=/y", "DBUS_STARTER_ADDRESS=" ADDRESS));
 }

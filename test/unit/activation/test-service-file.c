@@ -3,8 +3,8 @@
 /*
  * Service files: which lines are accepted, what they mean, and that one bad line makes a file bad.
  *
- * dbus-daemon 1.14 does the same, with two exceptions: it does not check names, and it wants Exec
- * in each file.
+ * dbus-daemon 1.14 parses files in the same way, with two exceptions: it does not check names, and
+ * it wants Exec in each file.
  */
 
 #include <errno.h>
@@ -224,7 +224,7 @@ static void teardown(void) {
         ck_assert_int_eq(rmdir(directory), 0);
 }
 
-/* A good file of n bytes. */
+/* Write a good file, filled up to n bytes. */
 static void put(const char *name, size_t n) {
         int fd = openat(directory_fd, name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
         FILE *f = fdopen(fd, "w");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The service table: which file counts for a name, warnings about others, changes of files. */
+/* The service table: which file counts for a name, warnings, and changes of files. */
 
 #include <errno.h>
 #include <ftw.h>
@@ -72,7 +72,7 @@ static void load(void) {
         ck_assert_int_eq(service_table_load(&config, &table), 0);
 }
 
-/* The file that counts for a name, as "DIRECTORY/FILE". */
+/* Check which file counts for a name: "/DIRECTORY/FILE", or NULL for none. */
 static void check(const char *name, const char *file) {
         const struct service *service = service_table_find(table, name);
 

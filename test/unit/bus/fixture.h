@@ -18,16 +18,16 @@ struct peer {
         struct client client;
         struct {
                 struct message *m;
-                uint64_t cookie;        /* of the match rule that let m in */
-                uint64_t caller_cookie; /* of the pending reply that m ends */
+                uint64_t cookie;        /* of the match rule that let m in, or 0 */
+                uint64_t caller_cookie; /* of the pending reply, if m ends one */
         } inbox[INBOX_MAX];
-        size_t n, read;             /* messages in the inbox, and how many the test has looked at */
+        size_t n, read;             /* messages in the inbox, and how many of them are read */
         uint64_t closed[INBOX_MAX]; /* cookies that reply_closed() ended */
         size_t n_closed;
-        uint64_t callee_cookie; /* that deliver() leaves in the pending reply of each call */
-        struct reply *opened;   /* the pending reply of the last call that was delivered */
+        uint64_t callee_cookie; /* that deliver() leaves in the pending reply, if a call has one */
+        struct reply *opened;   /* the last pending reply that a delivered call has opened */
         int refuse;             /* if not 0: deliver() takes no message, and returns this */
-        uint32_t serial;        /* of the last message that the peer sent */
+        uint32_t serial;        /* of the last message that the test made for the peer to send */
 };
 
 extern struct bus bus;
@@ -35,7 +35,10 @@ extern struct bus bus;
 void fixture_setup(void);
 void fixture_teardown(void);
 
-/* Make a client that has not said Hello, or one that has, and has read the answers to it. */
+/*
+ * peer_new() makes a client that has not said Hello. peer_hello() makes one that has said it, and
+ * has read the answer and NameAcquired.
+ */
 struct peer *peer_new(void);
 struct peer *peer_hello(void);
 struct peer *peer_free(struct peer *peer);
@@ -56,14 +59,15 @@ uint32_t peer_request_name(struct peer *peer, const char *name, uint32_t flags);
 /* Return the next message of the inbox that is not read yet, or NULL. */
 struct message *peer_next(struct peer *peer);
 /*
- * Read the next message. It must be this signal of the driver; or this error, or a return, that
- * replies to the last message of the peer; or there must be none.
+ * Read the next message of the inbox and check it. The first function expects this signal of the
+ * driver. The next two expect this error, or a return, that replies to the message with
+ * peer->serial. The last one expects that there is no message.
  */
 void peer_expect_signal(struct peer *peer, const char *member, const char *arg0);
 void peer_expect_error(struct peer *peer, const char *name);
 void peer_expect_return(struct peer *peer);
 void peer_expect_nothing(struct peer *peer);
-/* Take all messages of the inbox as read. */
+/* Mark all messages of the inbox as read. */
 void peer_flush(struct peer *peer);
 /* Empty the inbox, for tests with more messages than fit into it. */
 void peer_forget(struct peer *peer);

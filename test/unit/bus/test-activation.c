@@ -81,7 +81,7 @@ static void start_by_name(struct peer *peer, const char *name, uint64_t cookie) 
         ck_assert_int_eq(peer_send(peer, &w, cookie), 0);
 }
 
-/* Check that the last message of the peer ended this cookie, and that reply_closed() ended none. */
+/* Check that the last message to the peer ended this cookie, and that reply_closed() ended none. */
 static void expect_cookie(const struct peer *peer, uint64_t cookie) {
         ck_assert_uint_eq(peer->inbox[peer->n - 1].caller_cookie, cookie);
         ck_assert_uint_eq(peer->n_closed, 0);
@@ -121,7 +121,7 @@ START_TEST(service_file_that_is_removed_meanwhile) {
 }
 END_TEST
 
-/* The caller_cookie of a call ends exactly once: with the answer, or by reply_closed(). */
+/* The caller_cookie of a call must end exactly once: with the answer, or by reply_closed(). */
 
 START_TEST(cookie_of_a_held_call_goes_with_it) {
         struct peer *sender = peer_hello(), *owner = peer_hello();

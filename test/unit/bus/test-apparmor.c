@@ -2,7 +2,7 @@
 
 /*
  * AppArmor: the questions of the bus, which a fake of aa_query_label() answers. On a kernel without
- * AppArmor the bus does not load the library.
+ * AppArmor the bus does not load libapparmor.
  */
 
 #include "fixture.h"
@@ -84,9 +84,9 @@ static void teardown(void) {
         } while (false)
 
 /*
- * A question has the label of one side, and then the parts of a compiled rule: the type of the bus
- * (behind a blank, which is the number of the class dbus), name, label of the other side, path,
- * interface, member.
+ * A question about a message has the label of one side, and then the parts of a compiled rule: the
+ * type of the bus (behind a blank: 32, its code, is the number of the class dbus), name, label of
+ * the other side, path, interface, member.
  */
 START_TEST(messages_are_asked_about_on_each_side) {
         begin();
@@ -127,7 +127,10 @@ START_TEST(messages_are_asked_about_on_each_side) {
 }
 END_TEST
 
-/* For a service that does not run yet, the label is that of its service file, else of the bus. */
+/*
+ * For a service that does not run yet, the label of the other side is that of the service file, or
+ * if it has none, that of the bus.
+ */
 START_TEST(activation_is_asked_about_on_the_side_of_the_sender) {
         begin();
 

@@ -39,7 +39,7 @@ END_TEST
 START_TEST(complaints_say_how_many_were_suppressed) {
         uint64_t n_suppressed;
 
-        take_all(1); /* ends when a line is suppressed, which is the first of 11 */
+        take_all(1); /* ends when a line is suppressed: the first one of 11 */
         for (unsigned i = 0; i < 10; i++)
                 ck_assert(!complaint_take(&complaints, 1, now, &n_suppressed));
         now += 2 * COMPLAINT_INTERVAL;

@@ -49,7 +49,7 @@ START_TEST(error_texts_are_valid_wherever_they_are_cut) {
 }
 END_TEST
 
-/* A Hello without room for the sender is refused: monitors would see it without a sender. */
+/* A Hello whose header has no room for SENDER is refused: monitors would see no sender in it. */
 START_TEST(hello_leaves_room_for_its_sender) {
         const size_t n = MESSAGE_ARRAY_MAX - 160;
         struct peer *A = peer_new();

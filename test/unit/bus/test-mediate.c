@@ -15,7 +15,7 @@
 
 #define DENIED "org.freedesktop.DBus.Error.AccessDenied"
 
-/* Questions to the module, in order: "own :1.0 a.b;" "send :1.0 :1.1 Member;" "eavesdrop :1.0;" */
+/* Questions to the fake module, in order: "own :1.0 a.b;send :1.0 :1.1 Call;eavesdrop :1.0;" ... */
 static char asked[4096];
 static bool deny;
 static bool freed;

@@ -69,7 +69,7 @@ START_TEST(permit_is_kept_for_the_same_call_only) {
                 expect_allowed("/", "i.f", "Mine");
                 ck_assert_ptr_nonnull(B->client.permits);
                 expect_allowed("/any", "i.f", "Mine");
-                /* These two use the slot of the permit, because their strings are as long. */
+                /* These two use the slot of the permit: their strings have the same lengths. */
                 expect_denied("/", "i.f", "Line");
                 expect_denied("/", "i.g", "Mine");
                 /* Calls without an interface never have a permit. */

@@ -4,8 +4,8 @@
  * Common parts of the unit tests of the core, see core-test.h
  */
 
-#include "commit.h"
 #include "core-test.h"
+#include "commit.h"
 #include "message.h"
 #include "node.h"
 #include "peer.h"
@@ -21,7 +21,7 @@ struct world world_new_limited(size_t n_peers, const struct bus1_limits *limits)
 
         ck_assert(!IS_ERR(world.accounts));
         for (size_t i = 0; i < n_peers; i++) {
-                /* No wake function: it would count in this world, which is returned by value. */
+                /* No wake function: it would count in world, which is returned by value. */
                 world.peers[i] = bus1_peer_new(world.accounts, KUIDT_INIT(1000), NULL, NULL);
                 ck_assert(!IS_ERR(world.peers[i]));
         }

@@ -154,8 +154,8 @@ static void check_adjacency(struct checker *checker) {
 
 /*
  * Call edge() for pairs of transactions whose order the history of a peer fixes: what a peer
- * receives later comes later, and what a peer sends comes after all that it sent and received
- * before.
+ * receives later comes later, and a transaction that a peer begins comes after all those that it
+ * began or received before.
  */
 static void visit_edges(const struct history *history,
                         void (*edge)(void *data, uint32_t from, uint32_t to), void *data) {
@@ -181,8 +181,8 @@ static void visit_edges(const struct history *history,
 
 struct graph {
         /*
-         * next has the successors of all transactions. Those of transaction t are from first[t] to
-         * before first[t + 1].
+         * next has the successors of all transactions. Those of transaction t are next[first[t]] to
+         * next[first[t + 1] - 1].
          */
         uint32_t *first;
         uint32_t *next;
@@ -203,8 +203,8 @@ static void store_edge(void *data, uint32_t from, uint32_t to) {
 }
 
 /*
- * Remove transactions without predecessors as long as there are any. If some remain, there is a
- * cycle, and so no order.
+ * Remove transactions without predecessors as long as there are any. If other transactions remain,
+ * there is a cycle, and so no order.
  */
 static void check_one_order(struct checker *checker) {
         size_t n = checker->history->n_transactions, n_edges = 0, n_ready = 0, n_done = 0;
@@ -287,8 +287,8 @@ static size_t expect_complaint(const struct history *history, const char *what) 
 
 /*
  * Find two messages that peer a receives in a row, whose transactions overlap in time, have
- * different senders, and both have a message to peer b too. Sets *ret_i and *ret_j to the positions
- * of the two messages in the history of a.
+ * different senders, and both have a message to peer b too. Returns whether there are two such
+ * messages. If so, *ret_i and *ret_j are their positions in the history of a.
  */
 static bool find_common(const struct history *history, size_t a, size_t b, size_t *ret_i,
                         size_t *ret_j) {
@@ -312,7 +312,7 @@ static bool find_common(const struct history *history, size_t a, size_t b, size_
 
                         s = &history->transactions[pa->events[previous].transaction];
                         t = &history->transactions[pa->events[i].transaction];
-                        /* If s and t overlap in time, only the history of b shows their order. */
+                        /* If s and t overlap, the history of b shows their order; time does not. */
                         if (s != t && s->sender != t->sender && t->begin < s->end) {
                                 *ret_i = previous;
                                 *ret_j = i;

@@ -4,11 +4,12 @@
 /*
  * The history of a stress run, and the checker of its order
  *
- * Every send is one transaction, and so are every release of IDs, every reset and every end of a
- * peer. A transaction has an index. The history of a peer lists, in the order of events, the
- * transactions that the peer began, and the messages and notifications that it received. After a
- * reset the peer has another history. Time is a counter of the test, which all threads share. A
- * thread takes the next number before it begins a transaction and after the transaction has ended.
+ * Each send, release of IDs, reset and end of a peer during the run is one transaction. A
+ * transaction has an index. The history of a peer lists, in the order of events, the transactions
+ * that the peer began, the messages that it received, and those notifications that belong to a
+ * release (see receive_node_release()). After a reset the peer has another history. Time is a
+ * counter of the test, which all threads share. A thread takes the next number before it begins a
+ * transaction and after the transaction has ended.
  */
 
 #include <stdbool.h>
@@ -34,7 +35,7 @@ struct history_transaction {
 struct history_node {
         uint32_t owner;
         bool is_oneshot;
-        /* its owner released it, maybe before it received every message */
+        /* its owner released it or ended; then messages to the node may be missing */
         bool is_released;
 };
 

@@ -70,7 +70,7 @@ static void remove_handle(struct stress *stress, struct peer *peer, size_t i) {
 
 /*
  * Register a node that is about to be created. Returns HISTORY_NONE if the owner has MAX_NODES, or
- * the run has had max_nodes.
+ * the run has had max_nodes nodes.
  */
 static uint32_t new_node(struct stress *stress, struct peer *owner, bool is_oneshot) {
         uint64_t i;
@@ -186,8 +186,9 @@ void do_send(struct worker *worker, struct peer *peer) {
         stress->n_carried += content->n_transfers;
 
         /*
-         * The send ends the handles of one-shot nodes through which it sends. Remove them from the
-         * ledger now: other threads must not count them as held once the send has happened.
+         * The send uses up each handle to a one-shot node through which it sends. Remove these
+         * handles from the ledger now: other threads must not count them as held once the send has
+         * happened.
          */
         for (uint32_t i = 0; i < n_destinations; i++) {
                 if (!stress->history.nodes[t->destinations[i]].is_oneshot)
@@ -295,7 +296,7 @@ bool do_receive(struct stress *stress, struct peer *peer) {
         struct bus1_recv recv;
         int r;
 
-        /* Sometimes only look: the handles in the message get their IDs, but it stays queued. */
+        /* Sometimes only look: the handles in a message get IDs, but the message stays queued. */
         if (++peer->n_looks % 5 == 0)
                 return look_at_message(peer->peer);
 

@@ -5,7 +5,8 @@
  *
  * The threads record a history, and the program checks the order of transactions in it afterwards.
  * Now and then a peer is reset, or ends and a new one takes its place. At the end the program
- * releases all handles. Then no node, handle, message or account may be left.
+ * releases all handles. Then no node, handle or message may be left, and no account when all peers
+ * have ended.
  *
  * With --processes there are processes in place of threads. They share only their descriptors and
  * the memory of allocate(). So the core must be outside of their memory: in the kernel. With --stop
@@ -35,7 +36,7 @@ static void transfer_between(struct worker *worker, struct peer *from, struct pe
         pthread_mutex_unlock(&first->lock);
 }
 
-/* Receive what a queue has above MAX_QUEUE, before the senders use up their part of a quota. */
+/* Receive most of what a queue has above MAX_QUEUE, before the senders reach their limits. */
 static void receive_excess(struct stress *stress, struct peer *peer) {
         struct bus1_cmd_query query = {};
 
@@ -81,7 +82,7 @@ static void step(struct worker *worker) {
                         ;
         pthread_mutex_unlock(&other->lock);
 
-        /* by chance, most handles can be to the nodes of one peer */
+        /* by chance, most handles can be to the nodes of one peer, whose queue then grows */
         if (draw(worker, 256) == 0)
                 for (size_t i = 0; i < stress->n_peers; i++)
                         receive_excess(stress, &stress->peers[i]);
@@ -240,7 +241,7 @@ static pid_t start_process(struct worker *worker) {
 /*
  * Stop a process wherever it is: for example, after it has sent a message, but before it has
  * recorded that. Meanwhile other processes may wait for a lock of this test that the stopped
- * process holds. In the core they never wait for it.
+ * process holds. In the core they never wait for the stopped process.
  */
 static void stop_for_a_while(struct stress *stress, pid_t pid, struct worker *random) {
         if (kill(pid, SIGSTOP) < 0)

@@ -22,12 +22,12 @@
 #define MAX_THREADS 64
 /* a peer that holds more handles releases some */
 #define MAX_HANDLES 256
-/* a peer that owns as many nodes creates no more; few, so that many handles refer to one node */
+/* a peer that owns this many nodes creates no more; few, so that each node has many handles */
 #define MAX_NODES 10
 #define MAX_TRANSFERS 3
-/* how long a queue may get, and how many entries a thread receives at most when it empties one */
+/* now and then threads shorten queues that are longer, or receive up to this many entries */
 #define MAX_QUEUE 512
-/* the limit of how often, in a run, peers end or are reset while they are in use */
+/* the limit of resets and ends of peers during a run; threads may exceed it by a few */
 #define MAX_DEATHS 200
 
 #define fail(...)                                               \
@@ -57,8 +57,8 @@ struct held {
         uint64_t id;
         uint32_t node;
         /*
-         * The handle was copied to this peer when the release of its node had begun. So the node
-         * may have been dead, and then the notification is not a part of the release.
+         * The release of the node may have begun when the handle was copied to this peer. So the
+         * node may have been dead, and then the notification is not a part of the release.
          */
         bool is_late;
 };
@@ -105,12 +105,12 @@ struct worker {
 
 uint32_t draw(struct worker *worker, uint32_t n);
 
-/* operations; the caller holds the locks of the peers */
+/* operations; the caller holds the locks of the peers, unless all threads have ended */
 
 void do_send(struct worker *worker, struct peer *peer);
 /* Returns whether there is a message or notification, which stays queued. */
 bool look_at_message(struct bus1_peer *peer);
-/* Receive a message or notification. Returns whether there was one. */
+/* Receive or only look at a message or notification. Returns whether there was one. */
 bool do_receive(struct stress *stress, struct peer *peer);
 /* Release some nodes and handles in one transaction. */
 void do_release(struct worker *worker, struct peer *peer, uint32_t n_nodes, uint32_t n_handles);

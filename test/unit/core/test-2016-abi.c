@@ -4,8 +4,8 @@
  * The binary interface of 2016 has not changed
  *
  * Two headers define it with different names: include/2016/linux/bus1.h has the names of 2016, and
- * <linux/bus1-2016.h> has names that do not collide with those of 2026. The numbers here are those
- * that programs have which were built with the header of 2016.
+ * <linux/bus1-2016.h> has names that do not collide with those of 2026. The numbers in this file
+ * are those in programs that were built with the header of 2016.
  */
 
 #include "test/unit/wire/suite.h"

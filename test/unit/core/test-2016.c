@@ -426,7 +426,7 @@ START_TEST(nothing_arrives_once_a_destroyed_node_is_released) {
         transfer(a, b, 0x100);
         transfer(a, a, 0x100);
         ck_assert_int_eq(bus1_v2016_nodes_destroy(a, BUS1_2016_DESTROY_RELEASE_HANDLES, &id, 1), 0);
-        /* the flag dropped one of the owner's references; it has another one, so it is notified */
+        /* the flag dropped one reference of the owner; the owner has another one and is notified */
         get_notification(a, BUS1_2016_MSG_NODE_DESTROY, 0x100);
         ck_assert_int_eq(release(a, 0x100), 0);
         ck_assert_int_eq(release(a, 0x100), -ENXIO);
@@ -599,7 +599,7 @@ START_TEST(peeked_message_stays_in_its_slice) {
 }
 END_TEST
 
-/* Nothing is charged but the free pages that each pool keeps: at most 16. */
+/* No bytes are charged but those of the free pages that each pool keeps: at most 16 pages. */
 static void expect_no_slices(void) {
         u64 kept = 0;
 

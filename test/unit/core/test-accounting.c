@@ -202,7 +202,7 @@ START_TEST(users_of_a_namespace_share_like_one_user) {
         after_many = send_after_flood(&many, handle, 1, N);
         ck_assert_uint_gt(after_one, 100);
         ck_assert_uint_ge(after_many, after_one);
-        /* The namespaces have one owner, who counts as one foreign user; the other one is 3000. */
+        /* The namespaces have one owner, who counts as one foreign user. The other is 3000. */
         ck_assert_int_eq(many.peers[0]->usage.account->n_shares, 2);
         world_free(&one);
         world_free(&many);
@@ -376,8 +376,8 @@ START_TEST(share_outlives_the_account_of_its_sender) {
         u64 used[_BUS1_RESOURCE_N], node, handle;
 
         /*
-         * A user that leaves and comes back finds its share again. The three shares are that of the
-         * user, of the namespace and of the owner of the namespace.
+         * A user that leaves and comes back finds its share again. The three shares are those of
+         * the user, of the namespace and of the owner of the namespace.
          */
         for (unsigned i = 0; i < 3; i++) {
                 sender = peer_inside(&world, 2000, 5, 100000);
@@ -406,7 +406,7 @@ START_TEST(peer_sends_to_many_accounts_in_turn) {
 
         /*
          * The account of each receiver has gone when the next receiver gets its own, perhaps at the
-         * same address. The next account must not find shares of the last one.
+         * same address. The next account must not find shares of the account before.
          */
         for (unsigned i = 0; i < 100; i++) {
                 receiver = bus1_peer_new(world.accounts, KUIDT_INIT(2000 + i % 3), NULL, NULL);
@@ -427,7 +427,7 @@ START_TEST(peer_sends_to_many_accounts_in_turn) {
 }
 END_TEST
 
-/* Peers of n users, each with a handle to the same node of A. */
+/* Add peers of n users, each with a handle to the same node of A. */
 static void add_senders(struct world *world, unsigned n, u64 node_handle, u64 handles[]) {
         for (unsigned i = 0; i < n; i++)
                 handles[i] = copy(world->peers[0], world_add(world, 2000 + i), node_handle);
@@ -691,7 +691,7 @@ START_TEST(several_of_the_biggest_dbus_messages_fit) {
 }
 END_TEST
 
-/* out of memory: each allocation of each operation fails once; the operation has no effect then */
+/* out of memory: an operation that does not get the memory that it needs has no effect */
 
 START_TEST(failed_allocation_has_no_effect_on_transfer) {
         struct world world = world_new(2);

@@ -67,13 +67,13 @@ struct try {
         struct beside *beside;
 };
 
-/* shared with the threads whose charges fail: whether they shall stop, and how many have failed */
+/* shared with the threads whose charges fail: whether to stop, and how many charges have failed */
 struct beside {
         _Atomic bool stop;
         _Atomic unsigned n_failed;
 };
 
-/* Charge, and end the charge again. Return: whether it succeeded. */
+/* Charge, and end the charge again. Return: whether the charge succeeded. */
 static bool try_once(const struct try *try) {
         struct bus1_peer *receiver = try->world->peers[try->receiver];
         struct bus1_peer *sender = try->world->peers[try->sender];

@@ -83,7 +83,7 @@ START_TEST(handles_from_the_owner_are_no_copies) {
         copy_until_refused(USER, USER, handle, &last);
         ck_assert_int_eq(try_copy(OWNER, USER, own, &last), 0);
         ck_assert_int_eq(try_copy(OWNER, OWNER, own, &last), 0);
-        /* nor are those of own nodes, whoever of the same user owns them */
+        /* nor are handles to nodes of other peers of the same user, here of SECOND */
         create(SECOND, USER, 0, &own_node, &own);
         ck_assert_int_eq(try_copy(USER, USER, own, &last), 0);
         world_free(&world);
@@ -111,7 +111,7 @@ START_TEST(copies_in_messages_count_too) {
         ck_assert_uint_eq(n, MAX / 2);
         ck_assert_uint_eq(USER->usage.used[BUS1_SUM_COPIES], n);
 
-        /* A copy stays one when its message is received, until it is released. */
+        /* A copy still counts after its message is received, until the handle is released. */
         received = test_recv(USER);
         ck_assert_int_eq(received.r, 0);
         ck_assert_uint_eq(USER->usage.used[BUS1_SUM_COPIES], n);
@@ -119,14 +119,14 @@ START_TEST(copies_in_messages_count_too) {
         ck_assert_int_eq(try_release(USER, received.transfers[0]), 0);
         ck_assert_uint_eq(USER->usage.used[BUS1_SUM_COPIES], n - 1);
         ck_assert_int_eq(try_copy(SECOND, USER, handle, &last), 0);
-        /* A message that is dropped takes its copies with it. */
+        /* When a message is dropped, its copies do not count any more. */
         ck_assert_int_eq(bus1_peer_reset(USER), 0);
         ck_assert_uint_eq(USER->usage.used[BUS1_SUM_COPIES], 0);
         world_free(&world);
 }
 END_TEST
 
-/* Somebody who fills a user's queue with copies leaves room for others. */
+/* A sender that fills a user's queue with copies leaves room for other senders. */
 START_TEST(copies_in_flight_are_shared_among_senders) {
         struct world world = world_new_limited(1, &(struct bus1_limits){.max_copies = MAX});
         u64 node, handle, u_node, u_handle, o_node, o_handle;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Refusing the next message: it leaves the queue like one that was received, but everything that it
- * carries is released
+ * Discarding the next message: it leaves the queue like one that was received, but everything that
+ * it carries is released
  */
 
 #include "core-test.h"
@@ -56,7 +56,7 @@ START_TEST(handles_are_released) {
         ck_assert_int_eq(discard(A), 0);
         expect_handle_release(B, created.id);
 
-        /* the last handle to a node of the receiver itself, who is notified that it has gone */
+        /* the last handle to a node of the receiver itself: the receiver is notified */
         create(A, B, 0, &c_node, &own);
         send_handle(B, handle, own);
         ck_assert_int_eq(try_release(B, own), 0);

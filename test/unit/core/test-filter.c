@@ -24,7 +24,7 @@ static struct scene scene_new(size_t n_peers, u64 flags) {
         return scene;
 }
 
-/* Receive what concerns the node of a filter. */
+/* Receive the next entry that concerns the node of a filter. */
 static struct received filtered(struct bus1_peer *peer, struct bus1_recv_filter *filter) {
         struct received received = {};
         struct bus1_recv recv;
@@ -116,8 +116,8 @@ START_TEST(only_nodes_of_the_peer) {
 END_TEST
 
 /*
- * The filter receives a message before its turn. The notification about the handle in the message
- * still comes in its own turn.
+ * A receive with the filter takes a message before its turn. The notification about the handle in
+ * the message still comes in its own turn.
  */
 START_TEST(handles_come_before_their_notifications) {
         struct scene scene = scene_new(3, 0);
@@ -203,7 +203,7 @@ START_TEST(news_are_reported) {
         send_text(B, scene.to_other, "1");
         ck_assert(bus1_peer_poll_for(A, &scene.filter));
         ck_assert_int_eq(filtered(A, &scene.filter).r, -EAGAIN);
-        /* the message is still queued, but the filter has looked at it already */
+        /* the message is still queued, but the receive with the filter has looked at it */
         ck_assert(!bus1_peer_poll_for(A, &scene.filter));
         bus1_peer_disconnect(A);
         ck_assert(bus1_peer_poll_for(A, &scene.filter));
@@ -222,7 +222,7 @@ START_TEST(a_try_does_not_wait_for_another_receiver) {
         ck_assert_int_eq(bus1_peer_recv_try_begin(A, &second, NULL), -EAGAIN);
         bus1_peer_recv_abort(&first);
 
-        /* with a filter, too; and the lock is free after a try that has found nothing */
+        /* a try with a filter that finds nothing leaves the lock of the receivers free */
         ck_assert_int_eq(bus1_peer_recv_try_begin(A, &second, &scene.filter), -EAGAIN);
         ck_assert_int_eq(bus1_peer_recv_try_begin(A, &second, NULL), 0);
         ck_assert_int_eq(bus1_peer_recv_commit(&second), 0);

@@ -12,7 +12,7 @@
 #define A world.peers[0]
 #define B world.peers[1]
 
-/* What one message to A costs, from what A may have and how many fit. */
+/* Returns what one message to A costs: what A may have, divided by how many messages fit. */
 static u64 cost(size_t n_data, size_t n_added) {
         const u64 limit = 1 << 24;
         struct world world = world_new_limited(2, &(struct bus1_limits){.max = {limit}});
@@ -47,14 +47,14 @@ START_TEST(message_costs_what_its_allocation_takes) {
         n = cost(3000, 0);
         ck_assert_uint_ge(n, 4096);
         ck_assert_uint_lt(n, 5000);
-        /* together they do not; then the data has an allocation of its own */
+        /* here they do not fit, so the data has an allocation of its own */
         n = cost(4000, 0);
         ck_assert_uint_ge(n, 4096 + 256);
         ck_assert_uint_lt(n, 5000);
         n = cost(16384, 0);
         ck_assert_uint_ge(n, 16384 + 256);
         ck_assert_uint_lt(n, 17500);
-        /* data that is just larger than a block takes two */
+        /* data that is just larger than a block of the allocator takes a block of twice the size */
         ck_assert_uint_ge(cost(4097, 0), 8192);
         ck_assert_uint_ge(cost(16385, 0), 32768);
 }
@@ -68,7 +68,7 @@ START_TEST(message_costs_what_the_front_end_adds) {
 }
 END_TEST
 
-/* 15 handles and the delivery do not fit into 192 bytes. */
+/* A delivery with 15 handles needs more than 192 bytes, and is charged as 256 bytes. */
 START_TEST(handles_of_a_message_cost_what_their_allocation_takes) {
         struct world world = world_new(2);
         struct bus1_transfer transfers[15];
@@ -91,7 +91,7 @@ END_TEST
 START_TEST(command_costs_what_its_allocations_take) {
         ck_assert_uint_eq(bus1_send_memory(0, 0, 0) < BUS1_COMMAND_FREE, true);
         ck_assert_uint_ge(bus1_send_memory(8193, 0, 0), 16384);
-        /* data that fills a block gets one of its own */
+        /* data that fills a block of the allocator gets a block of its own */
         ck_assert_uint_ge(bus1_send_memory(8192, 0, 0), 8192 + 256);
         ck_assert_uint_le(bus1_send_memory(8192, 0, 0), 8192 + 512);
         /* IDs, errors, and the array of the core: 8, 4 and 16 bytes for each destination */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The limits of a single command: as much as allowed, one more, and far more
+ * The limits of a single command: as much as allowed, one more, and far more; and unusual limits of
+ * accounts
  */
 
 #include "core-test.h"

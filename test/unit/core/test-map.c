@@ -90,7 +90,7 @@ static void copy_many(struct bus1_peer *from, struct bus1_peer *to, u64 handle, 
         }
 }
 
-/* In a build with sanitizers mallinfo2() reports 0, so this test does not check the memory. */
+/* In a build with sanitizers mallinfo2() reports 0, so there the test checks no memory. */
 START_TEST(handles_that_are_left_need_no_more_than_their_structure) {
         static u64 ids[64 * BUS1_MAX_TRANSFERS];
         struct world world = world_new(2);

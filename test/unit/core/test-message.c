@@ -249,7 +249,7 @@ START_TEST(send_without_destinations) {
 
         ck_assert_int_eq(try_send(A, NULL, 0, "", NULL, 0), 0);
         expect_nothing(A);
-        /* a send without destinations creates a node that never has a handle */
+        /* a node that is created by a send without destinations never has a handle */
         ck_assert_int_eq(try_send(A, NULL, 0, "", &transfer, 1), 0);
         expect_handle_release(A, transfer.id);
         world_free(&world);

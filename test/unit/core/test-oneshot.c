@@ -84,7 +84,7 @@ START_TEST(twice_in_one_send_is_one_message) {
         create(A, B, 0, &plain_node, &plain);
         other = copy(B, B, handle);
         ck_assert_int_eq(try_send(B, (u64[]){handle, plain, handle, other}, 4, "x", NULL, 0), 0);
-        /* The send ended both IDs, so there is no notification. */
+        /* The send ended the IDs of both handles, so there is no notification. */
         ck_assert_uint_eq(bus1_peer_poll(B), 0);
         expect_text(A, node, "x");
         expect_text(A, plain_node, "x");

@@ -52,7 +52,7 @@ START_TEST(nothing_waits_for_a_staged_entry) {
         ck_assert_ptr_eq(bus1_queue_peek(&f.q), &f.entries[1]);
         bus1_queue_remove(&f.q, &f.entries[1]);
 
-        /* The transaction gets a greater timestamp than what was received before its decision. */
+        /* The transaction gets a greater timestamp than entries received before its decision. */
         final = bus1_staging_decide(&f.first, least);
         ck_assert_uint_gt(final, pushed);
         ck_assert(bus1_queue_commit(&f.q, &f.entries[0], &f.first));
@@ -86,7 +86,7 @@ START_TEST(commit_moves_an_entry_behind_earlier_ones) {
         t = stage(&f.first, &f.q, &f.entries[0], 0);
         t = max(t, stage(&f.first, &f.p, &f.entries[1], 1));
         ck_assert_uint_eq(t, 102);
-        /* another transaction, on this queue only, happens between the staging and the decision */
+        /* another transaction, on queue q only, happens between the staging and the decision */
         pushed = bus1_queue_push(&f.q, &f.entries[2], 3, 0);
         ck_assert_uint_lt(pushed, t);
         ck_assert_uint_eq(bus1_staging_decide(&f.first, t), t);
@@ -246,8 +246,8 @@ START_TEST(multicast_is_behind_what_its_sender_sent) {
 
         /*
          * The messages to A and the multicast to B and C have no common receiver, so only the clock
-         * of their sender orders them. If the multicast did not have a greater timestamp, other
-         * transactions could show that it came first.
+         * of their sender orders them. If the multicast did not have a greater timestamp, peers
+         * could learn from other transactions that it came first.
          */
         create(A, world.peers[3], 0, &a_node, &a);
         create(B, world.peers[3], 0, &b_node, &b);

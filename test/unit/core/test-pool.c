@@ -323,7 +323,7 @@ START_TEST(place_that_is_used_again_keeps_its_memory) {
         }
         ck_assert_uint_eq(pool.n_discarded, 0);
         expect_pages(16);
-        /* two at a time, each released when the next has come */
+        /* two slices at a time: each is released when the next one has come */
         held = pass(3 * PAGE_SIZE, 'c');
         offset = pass(3 * PAGE_SIZE, 'd');
         ck_assert_int_eq(bus1_peer_release_slice(A, held), 0);

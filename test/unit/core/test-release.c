@@ -348,7 +348,7 @@ START_TEST(chains_of_messages_are_discarded_without_recursion) {
         struct world world = world_new(1);
         u64 node, handle, next;
 
-        /* each message carries the only handle of the node that the next message is to */
+        /* each message carries the only handle to the node to which the next message is sent */
         create(A, A, 0, &node, &handle);
         for (unsigned i = 0; i < 100000; i++) {
                 create(A, A, 0, &node, &next);
@@ -405,7 +405,7 @@ START_TEST(queue_with_only_moot_entries_is_not_readable) {
         ck_assert_int_eq(try_release(B, handle), 0);
         expect_readable(B, 0);
 
-        /* one release ends both the node of a message to self and the node of the handle in it */
+        /* one release ends the node that a queued message is for, and that of the handle in it */
         create(A, A, 0, &node, &handle);
         create(A, A, 0, &carried_node, &carried);
         send_handle(A, handle, carried);
@@ -414,7 +414,7 @@ START_TEST(queue_with_only_moot_entries_is_not_readable) {
         expect_node_release(A, carried);
         expect_readable(A, 0);
 
-        /* a moot entry waits behind another one, and goes when that is received */
+        /* a moot entry waits behind another entry, and is dropped when that one is received */
         create(A, B, 0, &node, &handle);
         create(A, B, 0, &other_node, &other);
         send_text(B, other, "front");

@@ -70,7 +70,7 @@ START_TEST(owner_gets_a_handle_of_its_own_node_back) {
         ck_assert_uint_eq(query(A).n_handles, 1);
         send_text(A, back, "mine");
         expect_text(A, node, "mine");
-        /* an owner is notified of the last handle even if it held that handle itself */
+        /* an owner is notified that the last handle has gone even if it held that handle itself */
         ck_assert_int_eq(try_release(A, back), 0);
         expect_handle_release(A, node);
 
@@ -94,7 +94,7 @@ START_TEST(nodes_of_one_peer_get_their_messages_in_a_row) {
                 other[i] = copy(C, B, to[i]);
         }
         create(B, C, 0, &b_node, &to_b);
-        /* A receives all messages of one send in a row, so each send is one transaction */
+        /* each send is one transaction, so A receives all messages of it in a row */
         ck_assert_int_eq(try_send(C, (u64[]){to[2], to_b, to[0], to[1]}, 4, "1", NULL, 0), 0);
         ck_assert_int_eq(try_send(B, (u64[]){other[1], other[0]}, 2, "2", NULL, 0), 0);
         ck_assert_int_eq(try_send(C, (u64[]){to_b, to[0], to[0]}, 3, "3", NULL, 0), 0);

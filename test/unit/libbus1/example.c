@@ -2,8 +2,9 @@
 
 /*
  * The example of doc/programming/libbus1.md: a service that adds numbers, and its client. The
- * parent owns a node and gives a handle to the peer of its child; the child calls through it and
- * passes a one-shot handle for the answer. Needs a bus1 core: /dev/bus1 or bus1-hosted.
+ * parent owns a node and gives a handle to the peer of its child. The child calls through this
+ * handle, and passes a handle to a one-shot node for the answer. Needs a bus1 core: /dev/bus1 or
+ * bus1-hosted.
  */
 
 #include <bus1/bus1.h>
@@ -128,7 +129,7 @@ int main(void) {
                 _exit(r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
         }
 
-        /* from here on only the child has the peer, which ends with it */
+        /* from here on only the child has the peer of the client, which ends with the child */
         bus1_client_free(client);
         r = serve(service);
         bus1_client_free(service);

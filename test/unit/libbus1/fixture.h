@@ -35,7 +35,7 @@ void fixture_deinit(struct fixture *fixture);
 
 struct bus1_client *fixture_client_new(struct fixture *fixture);
 
-/* Stop the server's thread, so that the test can act in its place. */
+/* Stop the server's thread, if any, until the unlock, so that the test can act in its place. */
 void fixture_lock(struct fixture *fixture);
 void fixture_unlock(struct fixture *fixture);
 
@@ -57,7 +57,7 @@ void expect_nothing(struct bus1_client *client);
 void expect_notification(struct bus1_client *client, uint64_t type, uint64_t id);
 /* Copy a handle from one client to another. */
 uint64_t give_handle(struct bus1_client *from, struct bus1_client *to, uint64_t handle);
-/* Bytes that depend on the seed. */
+/* Fill p with n bytes that depend on the seed. */
 void fill(uint8_t *p, size_t n, uint32_t seed);
 
 /* running tests */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Calls have the same results on every transport, whether its core has the command or not. */
+/*
+ * Calls have the same results on every transport, whether its core has BUS1_CMD_CALL or not. The
+ * exception is a call that receives for one node: it needs BUS1_CMD_CALL.
+ */
 
 #include "test/unit/libbus1/fixture.h"
 #include <check.h>
@@ -35,7 +38,7 @@ static void pair_free(struct pair *pair) {
         bus1_client_free(pair->b);
 }
 
-/* One send of a text, and what it points to. */
+/* A send command with a text, and the structures that it points to. */
 struct sent {
         struct bus1_cmd_send cmd;
         struct bus1_message message;

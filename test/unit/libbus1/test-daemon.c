@@ -23,7 +23,7 @@ static const char *daemon_path, *example_path;
 static char *directory, *path;
 static pid_t daemon_pid;
 
-/* Run a program to its end. Returns its status. Its output goes to output, if not NULL. */
+/* Run a program to its end. Returns its status. Its output, which must fit, goes to output. */
 static int run(char *const argv[], char *output, size_t n_output) {
         posix_spawn_file_actions_t actions;
         size_t n = 0;
@@ -155,7 +155,7 @@ START_TEST(descriptors_that_do_not_fit_are_missing) {
 }
 END_TEST
 
-/* The child sends every message back, until no peer has a handle to it any more. */
+/* The child sends every message back, until no peer has a handle to its node any more. */
 static void echo(struct bus1_client *client, uint64_t back) {
         struct bus1_received *received;
         int r;

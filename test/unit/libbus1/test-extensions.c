@@ -157,7 +157,7 @@ TRANSPORT_TEST(peek_leaves_the_message_queued) {
                 for (int i = 0; i < 3; i++) {
                         memset(in, 0, sizes[k]);
                         message.message.type = BUS1_INVALID;
-                        /* a peek needs no room for the data */
+                        /* a peek needs no room for the descriptors */
                         message.n_fds = i == 1 ? 0 : 1;
                         ck_assert_int_eq(
                                 bus1_client_recv(a,
@@ -295,7 +295,7 @@ TRANSPORT_TEST(discard_needs_no_room) {
                 free(data);
         }
 
-        /* a discard takes a notification like a receive */
+        /* a discard takes a notification like a receive does */
         {
                 struct bus1_message message = {.type = BUS1_INVALID};
                 struct bus1_metadata metadata;
@@ -313,7 +313,7 @@ TRANSPORT_TEST(discard_needs_no_room) {
         bus1_client_free(b);
 }
 
-/* Read the label of this process. Returns 0 if no security module gives labels to messages. */
+/* Read the label of this process. Returns its size; 0 if there is neither SELinux nor Smack. */
 static size_t read_label(char *label, size_t n_max) {
         ssize_t n;
         int fd;

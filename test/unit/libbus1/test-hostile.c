@@ -163,8 +163,8 @@ START_TEST(memory_must_be_sealed) {
 END_TEST
 
 /*
- * Make a served peer whose raw socket the test has, and a local client with a handle to a node of
- * this peer, *ret_node.
+ * Make a served peer, whose socket is *ret_fd, and a local client that has the handle *ret_handle
+ * to the node *ret_node of this peer.
  */
 static struct bus1_client *raw_serve(int *ret_fd, uint64_t *ret_node, uint64_t *ret_handle) {
         struct {
@@ -219,7 +219,7 @@ START_TEST(big_message_is_read_while_it_is_queued) {
         recv_read.request_flags = BUS1_HOSTED_REQUEST_DATA_READ;
         read.n_data = 1000;
 
-        /* no message is queued; then one is, but no receive has announced it */
+        /* no message is queued; then one is, but no RECV has reported its size to the client */
         ck_assert_int_eq(raw_call(fd, &read), -ESTALE);
         ck_assert_int_eq(raw_call(fd, &recv_read), -EAGAIN);
         ck_assert_int_eq(send_data(local, handle, data, sizeof(data)), 0);

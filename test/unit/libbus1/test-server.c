@@ -291,9 +291,9 @@ static void receive_with_too_many_descriptors_under_way(struct bus1_client *clie
 }
 
 /*
- * Run a server and its client in a child, and not as root, because root has no limit. The limit is
- * one of a user, so the child is a user of its own, and descriptors of other processes do not
- * count.
+ * Run a server, and its client in a child. The kernel limits the descriptors that each user but
+ * root has in flight. So if this process is root, it first becomes a user of its own, and
+ * descriptors of other processes do not count.
  */
 static int run_with_too_many_descriptors_under_way(void) {
         struct rlimit limit = {400, 400};

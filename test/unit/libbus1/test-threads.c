@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Peers in one process, used by several threads at once, with served peers among them. */
+/* A local peer that several threads use at once, and its messages to a served peer. */
 
 #include "test/unit/libbus1/fixture.h"
 #include <check.h>
@@ -35,7 +35,7 @@ static void *thread_send(void *userdata) {
 static void *thread_receive(void *userdata) {
         struct shared *shared = userdata;
 
-        /* a queue with an entry must be readable, and an empty one must not */
+        /* if a queue with an entry were not readable, each poll() would take 100 ms: too long */
         while (atomic_load(&shared->n_received) < shared->n_total) {
                 struct pollfd p = {.fd = bus1_client_get_fd(shared->client), .events = POLLIN};
                 struct bus1_received *received;
@@ -117,7 +117,7 @@ START_TEST(messages_of_threads_reach_a_served_peer) {
         fixture_unlock(&fixture);
         ck_assert_int_eq(bus1_client_new_from_fd(&client, fd), 0);
 
-        /* the served peer gets a handle to the local peer, and sends it handles to its nodes */
+        /* the served peer gets a handle to a node of the local peer, and sends handles back */
         ck_assert_int_eq(bus1_client_create_node(local, 0, &node, &handle), 0);
         fixture_lock(&fixture);
         ck_assert_int_eq(bus1_domain_grant(fixture.domain, local, handle, token, &handle), 0);

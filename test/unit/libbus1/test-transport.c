@@ -316,7 +316,7 @@ TRANSPORT_TEST(handle_travels_in_a_message) {
         ck_assert_int_eq(bus1_client_create_node(b, 0, &node_b, &handle_b), 0);
         to_b = give_handle(b, a, handle_b);
 
-        /* send handles of a node that exists and of one that the send creates */
+        /* send handles to a node that exists, and to one that the send creates */
         transfers[0] = (struct bus1_transfer){.id = handle_a};
         transfers[1] = (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
         ck_assert_int_eq(bus1_client_send(a, 1, &to_b, NULL, &message), 0);
@@ -355,7 +355,7 @@ TRANSPORT_TEST(handles_are_copied_between_peers) {
         expect_data(a, src[0].id, "new", 3);
         expect_data(a, node, "old", 3);
 
-        /* an ID means nothing to another peer */
+        /* BUS1_INVALID is no handle, and a transfer of nothing succeeds */
         ck_assert_int_eq(send_data(b, BUS1_INVALID, "", 0), -EBADRQC);
         ck_assert_int_eq(bus1_client_transfer(a, a, 0, NULL, NULL), 0);
         bus1_client_free(a);
@@ -461,7 +461,7 @@ TRANSPORT_TEST(limits_are_those_that_query_reports) {
                 ids[i] = dst[i % query.max_transfers].id;
         ck_assert_int_eq(bus1_client_send(client, n + 1, ids, NULL, &(struct bus1_message){}),
                          -EMSGSIZE);
-        /* send more than one packet of a socket holds */
+        /* send to thousands of destinations at once */
         ck_assert_int_eq(
                 bus1_client_send(client, n / 2 + 4000, ids, NULL, &(struct bus1_message){}), 0);
         expect_data(client, node, "", 0);

@@ -13,7 +13,7 @@
 
 struct scratch {
         char directory[64];
-        char *error; /* the error text of the last load that failed */
+        char *error; /* the error text of the last load; NULL if it succeeded */
 };
 
 void scratch_open(struct scratch *scratch);

@@ -20,7 +20,7 @@ static void teardown(void) {
 
 #define BUS_UID 500
 
-/* The line of the rule that decides whether the user may own a.b; negative if it denies. */
+/* The line of the rule that decides whether the user may own a.b; negative: a deny; 0: no rule. */
 static int own_line(const char *body, uid_t uid, const gid_t *gids, size_t n_gids) {
         const struct policy_rule *rule = NULL;
         struct policy_client *client;
@@ -40,7 +40,10 @@ static int own_line(const char *body, uid_t uid, const gid_t *gids, size_t n_gid
 }
 
 START_TEST(contexts_apply_in_their_order) {
-        /* One block for each context, from line 2 on. A block overrides those that follow it. */
+        /*
+         * One block for each context except at_console="true", which applies to nobody. They start
+         * at line 2, and each block overrides those that follow it.
+         */
         static const char *const policies[] = {
                 "<policy context=\"mandatory\"><allow own=\"a.b\"/></policy>\n",
                 "<policy at_console=\"false\"><deny own=\"a.b\"/></policy>\n",
@@ -55,7 +58,7 @@ START_TEST(contexts_apply_in_their_order) {
                 char body[1024];
                 size_t n = 0;
 
-                /* leave out the blocks before the first one: their lines stay empty */
+                /* leave out the blocks before number "first": their lines stay empty */
                 for (size_t i = 0; i < 5; i++)
                         n += (size_t)snprintf(body + n, sizeof(body) - n, "%s",
                                               i < first ? "\n" : policies[i]);
@@ -125,7 +128,10 @@ START_TEST(order_within_a_context_is_that_of_the_files) {
 }
 END_TEST
 
-/* Blocks of groups are sorted by ID. dbus-daemon uses the order of the groups of the socket. */
+/*
+ * Blocks of groups are sorted by ID. dbus-daemon uses the order in which the socket reports the
+ * groups.
+ */
 START_TEST(order_among_groups_is_that_of_their_ids) {
         static const char low_last[] = "<policy group=\"25\"><deny own=\"a.b\"/></policy>\n"
                                        "<policy group=\"20\"><allow own=\"a.b\"/></policy>\n"

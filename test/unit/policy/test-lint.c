@@ -138,7 +138,7 @@ static void write_block(FILE *f, unsigned n_rules) {
                         fprintf(f, "<%s %s='%s'/>", word, ONE_OF("own", "own_prefix"),
                                 ONE_OF("a", "a.b", "a.b.c", "a.bc", "*"));
                         break;
-                case 0: /* connect rules are only allowed in these contexts */
+                case 0: /* rules about connecting: of use in these two contexts only */
                         fprintf(f, "<%s %s='%s'/>", word, ONE_OF("user", "group"),
                                 ONE_OF("0", "1", "*"));
                         break;
@@ -174,7 +174,7 @@ static struct bus_config *load_random(struct scratch *scratch, unsigned n_blocks
         return config;
 }
 
-/* Find the findings about a rule by comparing it with each later rule. */
+/* Check what the search found about entry i, by comparing its rule with each later rule. */
 static void check_entry(const struct reach *reach, size_t i) {
         const struct reach_entry *entry = &reach->entries[i];
         size_t found = REACH_NONE;
@@ -228,7 +228,7 @@ START_TEST(nothing_that_overrules_is_overlooked) {
 }
 END_TEST
 
-/* Counts comparisons of rules. The linker replaces the function by this wrapper. */
+/* Counts calls of policy_rule_covers(), which the linker replaces by the wrapper below. */
 static size_t n_compared;
 
 bool __real_policy_rule_covers(const struct policy_rule *outer, const struct policy_rule *inner);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Out of memory: each allocation of a load fails once. Each time the whole load must fail with
- * -ENOMEM and leak nothing, which the sanitizers check. A configuration without one of its rules
- * would be worse than none.
+ * Out of memory: each allocation of the policy code fails once, while a configuration is loaded and
+ * used. Each time the whole operation must fail with -ENOMEM and leak nothing, which the sanitizers
+ * check. A configuration without one of its rules would be worse than none.
  */
 
 #include <errno.h>
@@ -42,7 +42,7 @@ static void teardown(void) {
         scratch_close(&scratch);
 }
 
-/* Do everything that a bus does with a configuration after reading it. 0 or -ENOMEM. */
+/* Make a client of the policy, and list what is not enforced. Returns 0 or -ENOMEM. */
 static int use(const struct bus_config *config) {
         struct policy_unenforced *list = NULL;
         struct policy_client *client;
@@ -87,7 +87,7 @@ START_TEST(load_fails_as_a_whole) {
                 if (!failed)
                         break;
         }
-        /* it must have failed many times before it succeeded */
+        /* the load must have failed many times before it succeeded */
         ck_assert_int_gt(n, 100);
 }
 END_TEST

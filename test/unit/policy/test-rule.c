@@ -149,7 +149,7 @@ START_TEST(rule_is_refused) {
         ck_assert_msg(!config, "%s: accepted", refused[_i].rule);
         ck_assert_msg(!!strstr(scratch.error, refused[_i].error), "%s: %s", refused[_i].rule,
                       scratch.error);
-        /* it is also refused in the policy of an unknown user, where it has no effect */
+        /* the rule is also refused in the policy of an unknown user, where no rule has an effect */
         ck_assert_ptr_null(load_rule("user=\"nosuchuser\"", refused[_i].rule));
 }
 END_TEST

@@ -165,7 +165,7 @@ static const struct verdict sends[] = {
         {"<allow send_broadcast=\"false\" send_type=\"signal\"/>", {CALL}, false, 0},
         /*
          * A rule without type, path, interface, member or peer decides only about messages that it
-         * matches. (dbus-daemon ignores all rules of its kind before it.)
+         * matches. (dbus-daemon takes it for a rule about everything.)
          */
         {"<allow send_type=\"method_call\"/>\n<allow send_broadcast=\"true\"/>", {CALL}, true, 1},
         {"<allow send_type=\"method_call\"/>\n<deny send_error=\"e.r\"/>", {CALL}, true, 1},

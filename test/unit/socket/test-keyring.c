@@ -236,7 +236,7 @@ START_TEST(keyring_waits_for_the_lock) {
 }
 END_TEST
 
-/* Like libdbus, keyring_get() takes over a lock after eight seconds: its program has died. */
+/* Like libdbus, keyring_get() takes over a lock after about eight seconds: its maker has died. */
 START_TEST(keyring_takes_over_the_lock_of_the_dead) {
         struct keyring_cookie cookie;
 

@@ -106,7 +106,7 @@ static inline void raw_end_body(struct raw *r, size_t start) {
         raw_set32(r, 4, r->n - start);
 }
 
-/* The verdict of message_parse(): 0 or MESSAGE_E_*. When it is 0, *ret_m is set. */
+/* The verdict of message_parse(): 0 or MESSAGE_E_*. If 0, *ret_m is set; ret_m may be NULL. */
 static inline int raw_parse(const void *p, size_t n, struct message **ret_m) {
         struct message *m;
         int r;

@@ -21,7 +21,7 @@ static inline int suite_run(const char *name, TCase *tcase) {
         return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* Numbers that are the same in every run. */
+/* The next pseudo-random number. The same first *state gives the same numbers in every run. */
 static inline uint32_t test_random(uint64_t *state) {
         *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
         return *state >> 33;

@@ -38,7 +38,7 @@ static const char *random_name(void) {
 
 static void append_value(DBusMessageIter *iter, unsigned depth);
 
-/* Append a random complete type to s, with at most depth levels of containers. */
+/* Append a random complete type to s; at most depth arrays, structs and dictionaries are nested. */
 static void random_type(char *s, unsigned depth) {
         static const char basic[] = "ybnqiuxtdsog";
 

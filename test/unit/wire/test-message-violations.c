@@ -10,9 +10,9 @@
 /* How the verdict of libdbus differs from that of message_parse(); each difference is intended. */
 enum libdbus {
         AGREES,
-        TAKES,   /* it accepts what is refused here */
-        REFUSES, /* it refuses what is accepted here */
-        UNASKED, /* its demarshal() cannot judge incomplete messages and those with descriptors */
+        TAKES,   /* libdbus accepts what message_parse() refuses */
+        REFUSES, /* libdbus refuses what message_parse() accepts */
+        UNASKED, /* dbus_message_demarshal() cannot judge incomplete messages or descriptors */
 };
 
 struct row {

@@ -37,7 +37,10 @@ static void compare(const char *s, size_t n) {
         free(bare);
 }
 
-/* All strings of up to 5 characters; the alphabet has a character of each class of the grammars. */
+/*
+ * All strings of up to 5 characters of the alphabet, which has a character of each class of the
+ * grammars.
+ */
 START_TEST(names_agree_with_libdbus) {
         static const char alphabet[] = "a0_.-:/";
         enum { N = sizeof(alphabet) - 1 };

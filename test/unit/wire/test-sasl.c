@@ -26,7 +26,7 @@ struct dialogue {
         enum sasl_event event;
         /*
          * The bytes after the line that caused the event, which the server does not consume. NULL:
-         * the test does not check them. If the event is SASL_MORE, it checks that there are none.
+         * the test does not check them, except that with SASL_MORE there must be none.
          */
         const char *rest;
 };
@@ -163,8 +163,8 @@ static void append_answer(char *out, const struct sasl_answer *answer) {
 }
 
 /*
- * Feed bytes in pieces until there is an event other than SASL_MORE. Each piece gets a new answer
- * buffer. Returns the number of bytes that the server has consumed.
+ * Feed bytes in pieces until they end or there is an event other than SASL_MORE. Each piece gets a
+ * new answer buffer. Returns the number of bytes that the server has consumed.
  */
 static size_t feed(struct sasl_server *s, const char *in, size_t n, size_t piece, char *out,
                    enum sasl_event *ret_event) {
@@ -541,8 +541,8 @@ START_TEST(long_lines_close) {
 END_TEST
 
 /*
- * Thousands of lines at once do not overflow the answer: the server stops when the answer is full,
- * and the caller sends it and feeds the rest.
+ * Thousands of lines at once do not overflow the answer: the server stops when the buffer may have
+ * no room for another answer, and the caller sends what it has and feeds the rest.
  */
 START_TEST(answers_that_do_not_fit_wait) {
         enum { N = 2000 };

@@ -2,7 +2,8 @@
 
 /*
  * SHA-1 of libmd, which DBUS_COOKIE_SHA1 uses: the test vectors of RFC 3174, section 7.3, and texts
- * of 0, 55 and 56 bytes, in pieces of 1 to 200 bytes.
+ * of 0, 55 and 56 bytes, in pieces of 1 to 200 bytes. The vector of a million bytes is passed byte
+ * by byte only.
  */
 
 #include <sha1.h>

@@ -147,7 +147,10 @@ START_TEST(signal_without_body) {
 }
 END_TEST
 
-/* Bodies that fit into struct writer, and larger ones; with all header fields except UNIX_FDS. */
+/*
+ * Bodies that fit into struct writer, and larger ones; with all header fields that a writer can
+ * set, except UNIX_FDS.
+ */
 START_TEST(any_length_is_written) {
         char name[256], text[600];
         struct writer w;
