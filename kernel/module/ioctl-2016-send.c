@@ -114,8 +114,10 @@ static int bus1_ioctl_2016_send_data(struct bus1_peer *peer, const struct bus1_2
 int bus1_ioctl_2016_send(struct bus1_file *bus1_file, void __user *argp)
 {
 	struct iovec few[UIO_FASTIOV], *vecs = few;
+	struct bus1_peer *peer = bus1_file->peer;
 	struct bus1_2016_send cmd;
 	struct iov_iter data;
+	size_t n_memory;
 	ssize_t n;
 	int r;
 
@@ -125,11 +127,17 @@ int bus1_ioctl_2016_send(struct bus1_file *bus1_file, void __user *argp)
 	    cmd.n_vecs > UIO_MAXIOV || cmd.n_fds > BUS1_2016_FD_MAX)
 		return -EMSGSIZE;
 
+	n_memory = bus1_user_vecs_memory(cmd.n_vecs);
+	r = bus1_peer_begin_command(peer, n_memory);
+	if (r < 0)
+		return r;
 	n = import_iovec(ITER_SOURCE, u64_to_user_ptr(cmd.ptr_vecs), cmd.n_vecs, ARRAY_SIZE(few),
 			 &vecs, &data);
+	/* The rest of the command charges the vectors together with its other memory. */
+	bus1_peer_end_command(peer, n_memory);
 	if (n < 0)
 		return n;
-	r = bus1_ioctl_2016_send_data(bus1_file->peer, &cmd, &data);
+	r = bus1_ioctl_2016_send_data(peer, &cmd, &data);
 	kfree(vecs);
 	return r;
 }

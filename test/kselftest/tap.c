@@ -31,7 +31,7 @@ static const struct {
         {"test-device", {"query", "all"}},
         {"test-attack-accounts", {"users", "locks"}},
         {"test-attack-files", {"close", "flight"}},
-        {"test-attack-memory", {"stall", "nowhere", "groups"}},
+        {"test-attack-memory", {"stall", "nowhere", "vectors", "groups"}},
         {"test-attack-pool", {"fillers", "small", "touch", "collapse", "closed"}},
 };
 

@@ -4,12 +4,13 @@
  * Attacks on the memory of the system, as a user without privileges
  *
  * All memory that a user makes the kernel keep must be within the limit of the user, and must not
- * keep other users from their own commands. In the first three attacks, a user makes the copy of
+ * keep other users from their own commands. In the first four attacks, a user makes the copy of
  * data take very long, by userfaultfd, so that commands keep memory while they are under way. In
  * the others, each message keeps more memory than its data needs.
  *
  *      stall     senders that stall while the kernel copies their data
  *      nowhere   the same with a handle that does not exist, so the kernel must copy nothing
+ *      vectors   senders of 2016 that stall while the kernel copies their vectors
  *      receive   receivers of 2016 that stall while the kernel copies the result of the receive to
  *                them. Then the message has left the queue, and another thread releases its slice
  *      rounding  messages of such a size that the allocator gives each nearly twice the memory
@@ -108,13 +109,30 @@ static void provide_page(int uffd, const void *page) {
 }
 
 static char *absent;
-static bool nowhere, receives;
+static bool nowhere, receives, vectors;
 static atomic_uint refused, failed;
 
+#define N_VECTORS 1024
+
+static int attack_vectors(void) {
+        uint64_t node = 0x100;
+        struct bus1_2016_send send = {
+                .ptr_destinations = ptr(&node),
+                .n_destinations = 1,
+                .ptr_vecs = ptr(absent),
+                .n_vecs = N_VECTORS,
+        };
+
+        return command(peer_open(), BUS1_2016_SEND, &send);
+}
+
 static int attack_send(void) {
-        int peer = peer_open();
+        int peer;
         uint64_t node, handle;
 
+        if (vectors)
+                return attack_vectors();
+        peer = peer_open();
         node_create(peer, peer, &node, &handle);
         return send_bytes(peer, nowhere ? 0x1001 : handle, absent, n_data());
 }
@@ -431,6 +449,35 @@ static void run_kept(const struct kept *attack) {
         expect_no_usage();
 }
 
+/* The sum of what the commands of a process are charged for while they are under way. */
+static long long pending(pid_t pid) {
+        long long sum = 0, value;
+        char path[64], line[128];
+
+        for (int fd = 0; fd < 3 + 2 * N_SENDERS; fd++) {
+                FILE *f;
+
+                snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", (int)pid, fd);
+                f = fopen(path, "re");
+                while (f && fgets(line, sizeof(line), f))
+                        if (sscanf(line, "bus1-pending: %lld", &value) == 1)
+                                sum += value;
+                if (f)
+                        fclose(f);
+        }
+        return sum;
+}
+
+/* The vectors of each command are charged, except for the first 4096 bytes. */
+static void expect_vectors_charged(pid_t pid) {
+        long long least = N_SENDERS * (long long)(N_VECTORS * sizeof(struct iovec) - 4096);
+        long long charge = pending(pid);
+
+        printf("%lld KiB of vectors are charged, of at least %lld\n", charge / 1024, least / 1024);
+        fflush(stdout);
+        EXPECT(charge >= least);
+}
+
 static void run(void) {
         unsigned long long before = meminfo("VmallocUsed"), limit = max_bytes(), after;
         struct report report;
@@ -459,6 +506,8 @@ static void run(void) {
                 EXPECT(report.stalled == 0 && held <= (long long)MIB);
         else
                 EXPECT(report.stalled > 0);
+        if (vectors)
+                expect_vectors_charged(pid);
 
         bystander(VICTIM, 64 * MIB);
         bystander(ATTACKER, MIB);
@@ -485,8 +534,10 @@ int main(int argc, char **argv) {
         }
         nowhere = strcmp(what, "nowhere") == 0;
         receives = strcmp(what, "receive") == 0;
-        if (!nowhere && !receives && strcmp(what, "stall") != 0) {
-                fprintf(stderr, "usage: %s stall|nowhere|receive|rounding|pids|groups\n", argv[0]);
+        vectors = strcmp(what, "vectors") == 0;
+        if (!nowhere && !receives && !vectors && strcmp(what, "stall") != 0) {
+                fprintf(stderr, "usage: %s stall|nowhere|vectors|receive|rounding|pids|groups\n",
+                        argv[0]);
                 return 2;
         }
         run();
