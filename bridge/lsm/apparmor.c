@@ -201,9 +201,8 @@ static bool judge(struct apparmor *apparmor, const struct subject *subject, stru
                  : c->complains ? "ALLOWED"
                                 : "DENIED",
                  bus->type ? bus->type : "", (int)c->n, c->label, subject->credentials->pid, what);
-        if (audited && apparmor->audit.fd >= 0)
-                lsm_audit_write(&apparmor->audit, text, subject->credentials->uid);
-        else if (allowed || c->complains)
+        if ((!audited || !lsm_audit_write(&apparmor->audit, text, subject->credentials->uid)) &&
+            (allowed || c->complains))
                 complain(&bus->complaints, subject->credentials->uid, "AppArmor: %s", text);
         if (allowed || c->complains)
                 return true;

@@ -41,7 +41,7 @@ void lsm_audit_close(struct lsm_audit *audit) {
         audit->fd = -1;
 }
 
-void lsm_audit_write(const struct lsm_audit *audit, const char *text, uid_t uid) {
-        if (audit->fd >= 0)
-                audit->write(audit->fd, AUDIT_USER_AVC, text, NULL, NULL, NULL, uid);
+bool lsm_audit_write(const struct lsm_audit *audit, const char *text, uid_t uid) {
+        return audit->fd >= 0 &&
+               audit->write(audit->fd, AUDIT_USER_AVC, text, NULL, NULL, NULL, uid) > 0;
 }

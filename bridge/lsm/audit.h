@@ -4,11 +4,11 @@
 /*
  * Audit - USER_AVC records in the kernel's audit log, about verdicts of security modules
  *
- * Writing needs libaudit, a kernel with audit, and CAP_AUDIT_WRITE. Without one of the first two,
- * fd is -1 and the text of the record goes to the log of the bus. Without CAP_AUDIT_WRITE, the
- * kernel refuses the record.
+ * Writing needs libaudit, a kernel with audit, and CAP_AUDIT_WRITE. If a record cannot be written,
+ * the caller writes its text to the log of the bus.
  */
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct lsm_audit {
@@ -20,5 +20,5 @@ struct lsm_audit {
 
 void lsm_audit_open(struct lsm_audit *audit);
 void lsm_audit_close(struct lsm_audit *audit);
-/* Write a record about a program of this user. Does nothing if fd is -1. */
-void lsm_audit_write(const struct lsm_audit *audit, const char *text, uid_t uid);
+/* Write a record about a program of this user. Returns whether the kernel has taken it. */
+bool lsm_audit_write(const struct lsm_audit *audit, const char *text, uid_t uid);

@@ -69,11 +69,11 @@ __attribute__((format(printf, 2, 3))) static int say(int type, const char *forma
         va_start(args, format);
         vsnprintf(text, sizeof(text), format, args);
         va_end(args);
-        if (type == SELINUX_AVC && active->audit.fd >= 0)
-                lsm_audit_write(&active->audit, text, active->uid);
-        else if (type == SELINUX_AVC)
-                complain(&active->mediator.bus->complaints, active->uid, "SELinux: %s", text);
-        else
+        if (type == SELINUX_AVC) {
+                if (!lsm_audit_write(&active->audit, text, active->uid))
+                        complain(&active->mediator.bus->complaints, active->uid, "SELinux: %s",
+                                 text);
+        } else
                 log_write(active->mediator.bus->log,
                           type == SELINUX_ERROR || type == SELINUX_WARNING ? LOG_LEVEL_WARNING
                                                                            : LOG_LEVEL_NOTICE,

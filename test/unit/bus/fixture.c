@@ -4,8 +4,10 @@
 
 #include "fixture.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/container-of.h"
 #include "bridge/bus/mediate.h"
@@ -43,12 +45,8 @@ static void closed(struct client *client, struct reply *reply) {
                 reply->caller == client ? reply->caller_cookie : reply->callee_cookie;
 }
 
-static void close_client(struct client *client, const char *reason) {
-}
-
 static const struct client_ops ops = {
         .deliver = deliver,
-        .close = close_client,
         .reply_closed = closed,
 };
 
@@ -225,4 +223,30 @@ int suite_main(const char *name, TCase *tcase) {
         n_failed = srunner_ntests_failed(runner);
         srunner_free(runner);
         return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+void capture_begin(struct capture *capture) {
+        int pipes[2];
+
+        ck_assert_int_eq(pipe2(pipes, O_CLOEXEC | O_NONBLOCK), 0);
+        capture->stderr_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+        ck_assert_int_eq(dup2(pipes[1], STDERR_FILENO), STDERR_FILENO);
+        close(pipes[1]);
+        capture->pipe = pipes[0];
+        log_init(&capture->log, "test");
+        bus.log = bus.complaints.log = &capture->log;
+}
+
+size_t capture_end(struct capture *capture, char *text, size_t size) {
+        ssize_t n;
+
+        bus.log = bus.complaints.log = NULL;
+        log_deinit(&capture->log);
+        n = read(capture->pipe, text, size);
+        text[n > 0 ? n : 0] = '\0';
+        ck_assert_int_lt(n, (ssize_t)size);
+        close(capture->pipe);
+        ck_assert_int_eq(dup2(capture->stderr_fd, STDERR_FILENO), STDERR_FILENO);
+        close(capture->stderr_fd);
+        return n > 0 ? (size_t)n : 0;
 }

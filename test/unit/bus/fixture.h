@@ -5,6 +5,7 @@
 
 #include <check.h>
 
+#include "bridge/base/log.h"
 #include "bridge/bus/configure.h"
 #include "bridge/bus/membership.h"
 #include "bridge/bus/receive.h"
@@ -73,3 +74,13 @@ void peer_flush(struct peer *peer);
 void peer_forget(struct peer *peer);
 
 int suite_main(const char *name, TCase *tcase);
+
+/* Catch what the bus logs. */
+struct capture {
+        struct log log;
+        int pipe, stderr_fd;
+};
+
+void capture_begin(struct capture *capture);
+/* text becomes a string of what was logged. Returns its length, which must be less than size. */
+size_t capture_end(struct capture *capture, char *text, size_t size);

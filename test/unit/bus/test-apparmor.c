@@ -7,6 +7,7 @@
 
 #include "fixture.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ static uint32_t mask;
 static unsigned n_asked;
 static int answer_allowed, answer_audited, answer_result;
 static char record[2048];
+static bool refuse_record;
 
 static struct loop loop;
 static struct mediator *mediator;
@@ -43,7 +45,7 @@ static int fake_query(uint32_t m, char *query, size_t size, int *allowed, int *a
 static int fake_write(int fd, int type, const char *message, const char *hostname, const char *addr,
                       const char *tty, uid_t uid) {
         snprintf(record, sizeof(record), "%s", message);
-        return 0;
+        return refuse_record ? -EPERM : 1;
 }
 
 static void set_label(struct peer *peer, const char *label) {
@@ -69,6 +71,7 @@ static void begin(void) {
         answer_audited = answer_result = 0;
         n_asked = 0;
         record[0] = '\0';
+        refuse_record = false;
 }
 
 /* Runs after fixture_teardown(), which ends the bus. */
@@ -207,6 +210,30 @@ START_TEST(denials_have_a_record_and_a_reason) {
 }
 END_TEST
 
+/* Like without CAP_AUDIT_WRITE. */
+START_TEST(a_refused_record_is_logged) {
+        begin();
+
+        char reason[MEDIATION_REASON_MAX] = "", line[4096];
+        struct capture capture;
+
+        refuse_record = true;
+        answer_allowed = answer_audited = 1;
+        capture_begin(&capture);
+        ck_assert(mediator->may_own(mediator, &A->client, "a.b", reason));
+        capture_end(&capture, line, sizeof(line));
+        ck_assert_ptr_nonnull(strstr(line, "AppArmor: apparmor=\"AUDIT\""));
+
+        /* The caller logs the reason of a denial. */
+        answer_allowed = 0;
+        capture_begin(&capture);
+        ck_assert(!mediator->may_own(mediator, &A->client, "a.c", reason));
+        capture_end(&capture, line, sizeof(line));
+        ck_assert_str_eq(line, "");
+        ck_assert_ptr_nonnull(strstr(reason, "apparmor=\"DENIED\""));
+}
+END_TEST
+
 START_TEST(action_is_denied_if_the_kernel_cannot_be_asked) {
         begin();
 
@@ -297,6 +324,7 @@ int main(void) {
         tcase_add_test(tcase, activation_is_asked_about_on_the_side_of_the_sender);
         tcase_add_test(tcase, names_and_eavesdropping_are_asked_about);
         tcase_add_test(tcase, denials_have_a_record_and_a_reason);
+        tcase_add_test(tcase, a_refused_record_is_logged);
         tcase_add_test(tcase, action_is_denied_if_the_kernel_cannot_be_asked);
         tcase_add_test(tcase, answers_are_kept_until_profiles_change);
         tcase_add_test(tcase, the_library_has_what_is_needed);

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bridge/base/log.h"
 #include "bridge/bus/mediate.h"
 
 #define DENIED "org.freedesktop.DBus.Error.AccessDenied"
@@ -288,26 +287,15 @@ END_TEST
 START_TEST(denials_are_logged) {
         begin();
 
-        char line[4096] = "";
-        int pipes[2], saved;
-        struct log log;
-        ssize_t n;
+        char line[4096];
+        struct capture capture;
+        size_t n;
 
-        ck_assert_int_eq(pipe2(pipes, O_CLOEXEC), 0);
-        saved = dup(STDERR_FILENO);
-        dup2(pipes[1], STDERR_FILENO);
-        log_init(&log, "test");
-        bus.log = bus.complaints.log = &log;
+        capture_begin(&capture);
         deny = true;
         call(A, B);
-        bus.log = bus.complaints.log = NULL;
-        dup2(saved, STDERR_FILENO);
-        close(saved);
-        close(pipes[1]);
-        n = read(pipes[0], line, sizeof(line) - 1);
-        ck_assert_int_gt(n, 0);
-        close(pipes[0]);
-        log_deinit(&log);
+        n = capture_end(&capture, line, sizeof(line));
+        ck_assert_uint_gt(n, 0);
         ck_assert_ptr_nonnull(
                 strstr(line, "Rejected send message, decided by Fake, sender=\":1.0\""));
         ck_assert_ptr_nonnull(strstr(line, "rule: the reason\n"));

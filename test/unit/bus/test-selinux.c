@@ -17,6 +17,7 @@
 
 static char asked[1024];
 static char record[2048];
+static bool refuse_record;
 static bool deny;
 static union selinux_callback callbacks[8];
 static struct mediator *mediator;
@@ -44,7 +45,7 @@ static void fake_set_callback(int type, union selinux_callback callback) {
 static int fake_write(int fd, int type, const char *message, const char *hostname, const char *addr,
                       const char *tty, uid_t uid) {
         snprintf(record, sizeof(record), "%s", message);
-        return 0;
+        return refuse_record ? -EPERM : 1;
 }
 
 static void set_label(struct client_credentials *credentials, const char *label) {
@@ -68,7 +69,7 @@ static void begin(void) {
         ck_assert_int_eq(selinux_new(&bus, &functions, &audit, &mediator), 0);
         mediate_add(&bus, mediator);
         asked[0] = record[0] = '\0';
-        deny = false;
+        deny = refuse_record = false;
 }
 
 static const struct message message = {
@@ -133,6 +134,21 @@ START_TEST(denials_have_a_record_and_a_reason) {
 }
 END_TEST
 
+/* Like without CAP_AUDIT_WRITE. */
+START_TEST(a_refused_record_is_logged) {
+        begin();
+
+        char reason[MEDIATION_REASON_MAX] = "", line[4096];
+        struct capture capture;
+
+        deny = refuse_record = true;
+        capture_begin(&capture);
+        ck_assert(!mediator->may_own(mediator, &A->client, "x.y", reason));
+        capture_end(&capture, line, sizeof(line));
+        ck_assert_ptr_nonnull(strstr(line, "SELinux: avc:  denied  { acquire_svc } for"));
+}
+END_TEST
+
 START_TEST(the_library_has_what_is_needed) {
         begin();
 
@@ -177,6 +193,7 @@ int main(void) {
         tcase_add_test(tcase, messages_are_asked_about_by_label);
         tcase_add_test(tcase, names_have_the_label_of_the_configuration);
         tcase_add_test(tcase, denials_have_a_record_and_a_reason);
+        tcase_add_test(tcase, a_refused_record_is_logged);
         tcase_add_test(tcase, the_library_has_what_is_needed);
         tcase_add_test(tcase, without_selinux_nothing_is_asked);
         tcase_add_test(tcase, audit_works_without_its_capability);
