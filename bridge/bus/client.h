@@ -64,11 +64,6 @@ struct client_ops {
         int (*deliver)(struct client *client, struct message *m, struct reply *reply,
                        uint64_t cookie);
         /*
-         * End the connection or session; reason is a static text for the log. The front end calls
-         * client_disconnect() later, never from within close().
-         */
-        void (*close)(struct client *client, const char *reason);
-        /*
          * A call ends, and the client's cookie for it is not 0. If the client is the caller, no
          * answer will be delivered for reply->caller_cookie. If it is the callee, its answer did
          * not come through client_receive_reply(), or nobody waits for an answer any more. reply is

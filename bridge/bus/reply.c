@@ -107,7 +107,8 @@ int reply_new(struct reply_table *table, struct client *caller, struct client *c
 
         if (table_find(table, hash, caller, callee, serial))
                 return REPLY_E_EXISTS;
-        if ((int64_t)caller->n_pending >= table->limits->max_replies_per_connection)
+        if ((int64_t)caller->n_pending + caller->n_later >=
+            table->limits->max_replies_per_connection)
                 return REPLY_E_QUOTA;
         if (table->n >= table->n_buckets)
                 table_grow(table);

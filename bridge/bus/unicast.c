@@ -87,6 +87,8 @@ static const char *why_undelivered(int e) {
                 return "The reply did not fit into the queue";
         case CLIENT_E_DENIED:
                 return "A security module of the kernel does not let the bus send the reply";
+        case CLIENT_E_GONE:
+                return "The caller disconnected";
         default:
                 return "The reply carries descriptors or handles, which the caller does not take";
         }

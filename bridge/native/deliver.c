@@ -241,10 +241,6 @@ void native_session_close(struct native_session *session, const char *reason) {
         loop_defer(native->loop, &native->reap);
 }
 
-static void session_close(struct client *client, const char *reason) {
-        native_session_close(session_from_client(client), reason);
-}
-
 /*
  * This is called once for each cookie that is left in the reply. A client that called itself may
  * have both: the first call then ends the caller's cookie, the second one the callee's.
@@ -263,6 +259,5 @@ static void session_reply_closed(struct client *client, struct reply *reply) {
 
 const struct client_ops native_client_ops = {
         .deliver = deliver,
-        .close = session_close,
         .reply_closed = session_reply_closed,
 };

@@ -119,9 +119,10 @@ int native_opening_new(struct native_session *session, uint32_t serial, uint64_t
         session->n_openings++;
         opening->deadline = loop_now() + OPENING_TIMEOUT;
         DL_APPEND2(native->openings, opening, due_prev, due_next);
-        /* if setting the timer fails, it is set again only after the list has become empty */
-        if (native->openings == opening)
-                (void)loop_timer_set(native->loop, &native->opening_timer, opening->deadline);
+        /* if setting the timer fails, the next look-up sets it */
+        if (native->opening_timer.index == 0)
+                (void)loop_timer_set(native->loop, &native->opening_timer,
+                                     native->openings->deadline);
         steal_ptr(&opening);
         return 0;
 }

@@ -36,12 +36,14 @@ void connection_violate(struct connection *connection, const char *rule) {
         connection_close(connection, rule);
 }
 
-static void client_close(struct client *client, const char *reason) {
-        struct connection *connection = container_of(client, struct connection, client);
+/* The client does not read, and there is no room for a signal about its names. */
+static void drop_slow(struct connection *connection) {
+        struct client *client = &connection->client;
 
         complain(&client->bus->complaints, client->credentials.uid,
-                 "Connection %s (uid=%d pid=%d) is dropped: %s", client_name(client),
-                 (int)client->credentials.uid, (int)client->credentials.pid, reason);
+                 "Connection %s (uid=%d pid=%d) is dropped: it does not read what happens to its "
+                 "names",
+                 client_name(client), (int)client->credentials.uid, (int)client->credentials.pid);
         connection_close(connection, "closed by the bus");
 }
 
@@ -56,7 +58,7 @@ static int client_deliver(struct client *client, struct message *m, struct reply
         r = quota_charge_outgoing(client, m);
         if (r != 0) {
                 if (quota_kind_of(client, m) == QUOTA_NOTICE)
-                        client->ops->close(client, "it does not read what happens to its names");
+                        drop_slow(connection);
                 return r;
         }
         r = output_push(&connection->output, m);
@@ -77,7 +79,6 @@ static void client_resume(struct client *client) {
 
 const struct client_ops connection_client_ops = {
         .deliver = client_deliver,
-        .close = client_close,
         .resume = client_resume,
 };
 

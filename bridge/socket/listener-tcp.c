@@ -43,7 +43,8 @@ struct bound {
 
 static void bound_close(struct bound *bound) {
         while (bound->n > 0)
-                close(bound->fds[--bound->n]);
+                if (bound->fds[--bound->n] >= 0)
+                        close(bound->fds[bound->n]);
 }
 
 int listener_check_tcp(const struct server *server, char **ret_error) {
@@ -352,13 +353,13 @@ int listener_open_tcp(struct server *server, const struct address_entry *address
                 r = print_tcp(&bound, host, nonce_file, guid, &printed);
         if (r >= 0)
                 r = add_listeners(server, &bound, guid, nonce_file, nonce);
-        else
-                bound_close(&bound);
-        free(nonce_file);
         if (r < 0) {
+                bound_close(&bound);
+                listener_remove_nonce(nonce_file);
                 free(printed);
                 return r;
         }
+        free(nonce_file);
         *ret_printed = printed;
         return 0;
 }

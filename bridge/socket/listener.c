@@ -10,6 +10,14 @@
 #include <string.h>
 #include <unistd.h>
 
+void listener_remove_nonce(char *file) {
+        if (!file)
+                return;
+        unlink(file);
+        rmdir(dirname(file));
+        free(file);
+}
+
 struct listener *listener_free(struct listener *listener) {
         if (!listener)
                 return NULL;
@@ -17,11 +25,7 @@ struct listener *listener_free(struct listener *listener) {
         if (listener->unlink_path)
                 unlink(listener->unlink_path);
         free(listener->unlink_path);
-        if (listener->nonce_file) {
-                unlink(listener->nonce_file);
-                rmdir(dirname(listener->nonce_file));
-        }
-        free(listener->nonce_file);
+        listener_remove_nonce(listener->nonce_file);
         free(listener);
         return NULL;
 }

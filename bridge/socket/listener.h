@@ -18,6 +18,8 @@ struct listener {
         uint8_t nonce[LISTENER_NONCE_SIZE];
 };
 
+/* Remove the file of a nonce and its directory, and free the name, which may be NULL. */
+void listener_remove_nonce(char *file);
 /*
  * Append a new listener to server->listeners. It owns fd and, if unlink_path is not NULL, the file
  * there; on failure fd is closed and the file is removed. -ENOMEM.

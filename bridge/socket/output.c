@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "base/cleanup.h"
 #include "base/scm.h"
 #include "bridge/bus/quota.h"
 
@@ -67,7 +68,8 @@ void output_deinit(struct output *output) {
 }
 
 int output_push_bytes(struct output *output, const char *bytes, size_t n, int fd) {
-        struct message *m;
+        CLEANUP(message_unrefp) struct message *m = NULL;
+        CLEANUP_CLOSE int own_fd = fd;
         int r;
 
         r = message_new(&m, n);
@@ -76,16 +78,12 @@ int output_push_bytes(struct output *output, const char *bytes, size_t n, int fd
         memcpy(m->wire, bytes, n);
         if (fd >= 0) {
                 m->fds = malloc(sizeof(*m->fds));
-                if (!m->fds) {
-                        message_unref(m);
+                if (!m->fds)
                         return -ENOMEM;
-                }
-                m->fds[0] = fd;
+                m->fds[0] = steal_fd(&own_fd);
                 m->n_fds = 1;
         }
-        r = output_push(output, m);
-        message_unref(m);
-        return r;
+        return output_push(output, m);
 }
 
 /* writing */

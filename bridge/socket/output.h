@@ -43,10 +43,7 @@ static inline int output_push(struct output *output, struct message *m) {
                 message_ref(m);
         return 0;
 }
-/*
- * Append bytes of the handshake, with a descriptor (-1: none). It is taken on success, and may be
- * closed after -ENOMEM.
- */
+/* Append bytes of the handshake, with a descriptor (-1: none), which it takes also on failure. */
 int output_push_bytes(struct output *output, const char *bytes, size_t n, int fd);
 /*
  * Write until the queue is empty. Returns 0, or OUTPUT_E_* if something is left. If the other end

@@ -42,8 +42,6 @@ static int move_body(struct message *m, size_t n_header) {
         size_t n_front = MESSAGE_HEADROOM + n_header, n_old = m->body - m->wire;
         uint8_t *buffer;
 
-        if (n_old > n_header)
-                n_front = MESSAGE_HEADROOM + n_old;
         buffer = malloc(n_front + m->n_body);
         if (!buffer)
                 return -ENOMEM;

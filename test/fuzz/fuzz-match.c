@@ -27,10 +27,7 @@ static int deliver(struct client *client, struct message *m, struct reply *reply
         return 0;
 }
 
-static void close_client(struct client *client, const char *reason) {
-}
-
-static const struct client_ops ops = {.deliver = deliver, .close = close_client};
+static const struct client_ops ops = {.deliver = deliver};
 
 static struct message *finish(struct writer *w) {
         struct message *m;
