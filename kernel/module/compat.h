@@ -20,6 +20,7 @@
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
 #include <linux/io_uring.h>
+#include <linux/io_uring_types.h>
 #else
 #include <linux/io_uring/cmd.h>
 #endif
@@ -51,6 +52,16 @@ static inline const void *bus1_compat_uring_data(const struct io_uring_cmd *comm
 	return command->cmd;
 #else
 	return command->sqe->cmd;
+#endif
+}
+
+/* Whether a 32-bit program has submitted a command. A worker of io_uring may run the command. */
+static inline bool bus1_compat_uring_is_32bit(struct io_uring_cmd *command, unsigned int flags)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+	return cmd_to_io_kiocb(command)->ctx->compat;
+#else
+	return flags & IO_URING_F_COMPAT;
 #endif
 }
 

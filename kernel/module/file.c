@@ -227,8 +227,8 @@ static int bus1_file_uring_cmd(struct io_uring_cmd *command, unsigned int issue_
 	bool tries = issue_flags & IO_URING_F_NONBLOCK;
 	long r;
 
-	/* A worker of io_uring could not tell that the vectors are those of a 32-bit program. */
-	if (in_compat_syscall())
+	/* A worker of io_uring could not read the vectors of a 32-bit program. */
+	if (bus1_compat_uring_is_32bit(command, issue_flags))
 		return -EOPNOTSUPP;
 	/* A reset waits for a receiver, so a worker runs it. */
 	if (tries && command->cmd_op == BUS1_CMD_RESET)

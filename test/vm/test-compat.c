@@ -12,6 +12,8 @@
 #include <linux/bus1.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
+#include <linux/io_uring.h>
+#include <linux/mman.h>
 #include <linux/poll.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -73,8 +75,63 @@ static void fail(int line) {
 
 #define PTR(p) ((uintptr_t)(p))
 
+/* Submit one entry and wait for its result. */
+static long uring_enter(long fd) {
+        long r;
+
+        __asm__ volatile("int $0x80"
+                         : "=a"(r)
+                         : "a"(__NR_io_uring_enter), "b"(fd), "c"(1), "d"(1),
+                           "S"(IORING_ENTER_GETEVENTS), "D"(0)
+                         : "memory");
+        return r;
+}
+
 static long command(int fd, unsigned long request, void *argument) {
         return kernel(__NR_ioctl, fd, request, (long)argument);
+}
+
+static uint8_t *map(int fd, uint32_t n, uint32_t offset) {
+        uint32_t arguments[] = {0, n, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset};
+        long r = kernel(__NR_mmap, PTR(arguments), 0, 0);
+
+        EXPECT(r > 0 || r < -4095);
+        return (uint8_t *)r;
+}
+
+/*
+ * io_uring does not take commands of a 32-bit program, because it could not read their vectors. The
+ * kernel runs the second one in a thread of its own.
+ */
+static void run_uring(int peer, struct bus1_cmd_send *send) {
+        static const uint8_t flags[] = {0, IOSQE_ASYNC};
+        struct io_uring_params p = {};
+        struct io_uring_sqe *sqe;
+        uint8_t *ring;
+        long fd;
+
+        fd = kernel(__NR_io_uring_setup, 1, PTR(&p), 0);
+        EXPECT(fd >= 0 && p.features & IORING_FEAT_SINGLE_MMAP);
+        ring = map(fd, p.cq_off.cqes + 2 * sizeof(struct io_uring_cqe), IORING_OFF_SQ_RING);
+        sqe = (struct io_uring_sqe *)map(fd, sizeof(*sqe), IORING_OFF_SQES);
+        for (uint32_t i = 0; i < 2; i++) {
+                const struct io_uring_cqe *cqe = (struct io_uring_cqe *)(ring + p.cq_off.cqes) + i;
+
+                *sqe = (struct io_uring_sqe){
+                        .opcode = IORING_OP_URING_CMD,
+                        .flags = flags[i],
+                        .fd = peer,
+                        .off = BUS1_CMD_SEND,
+                        .addr3 = PTR(send), /* the first 8 bytes for the command */
+                };
+                __atomic_store_n((uint32_t *)(ring + p.sq_off.tail), i + 1, __ATOMIC_RELEASE);
+                EXPECT(uring_enter(fd) == 1);
+                EXPECT(__atomic_load_n((uint32_t *)(ring + p.cq_off.tail), __ATOMIC_ACQUIRE) ==
+                       i + 1);
+                EXPECT(cqe->res == -EOPNOTSUPP);
+                *(uint32_t *)(ring + p.cq_off.head) = i + 1;
+        }
+        EXPECT(kernel(__NR_close, fd, 0, 0) == 0);
 }
 
 static void run(void) {
@@ -134,6 +191,8 @@ static void run(void) {
                 .ptr_errors = PTR(errors),
                 .ptr_message = PTR(&message),
         };
+        run_uring(b, &send);
+        EXPECT(errors[0] == 1 && errors[1] == 1);
         EXPECT(command(b, BUS1_CMD_SEND, &send) == 0);
         EXPECT(errors[0] == 0 && errors[1] == 0);
         /* data that does not fit into the vectors */
