@@ -8,7 +8,6 @@
 #include <linux/err.h>
 #include <linux/list.h>
 #include <linux/rbtree.h>
-#include <linux/xarray.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,82 +109,6 @@ START_TEST(rbtree_stays_sorted_and_balanced) {
 }
 END_TEST
 
-/* array of pointers */
-
-START_TEST(xarray_stores_what_was_stored) {
-        static char things[4096];
-        static bool present[4096];
-        unsigned long spread[4] = {0, 70, 1UL << 20, ~0UL - 4095}, index;
-        struct xarray xa;
-        void *entry;
-
-        xa_init(&xa);
-        for (unsigned s = 0; s < 4; s++) {
-                unsigned long base = spread[s];
-                size_t n_present = 0, n = 0;
-
-                memset(present, 0, sizeof(present));
-                for (unsigned round = 0; round < 20000; round++) {
-                        unsigned i = draw() % 4096;
-
-                        if (draw() % 2) {
-                                entry = xa_store(&xa, base + i, &things[i], GFP_KERNEL);
-                                ck_assert_ptr_eq(entry, present[i] ? &things[i] : NULL);
-                                present[i] = true;
-                        } else {
-                                entry = xa_erase(&xa, base + i);
-                                ck_assert_ptr_eq(entry, present[i] ? &things[i] : NULL);
-                                present[i] = false;
-                        }
-                }
-                for (unsigned i = 0; i < 4096; i++) {
-                        n_present += present[i];
-                        ck_assert_ptr_eq(xa_load(&xa, base + i), present[i] ? &things[i] : NULL);
-                }
-                xa_for_each(&xa, index, entry) {
-                        ck_assert_ptr_eq(entry, &things[index - base]);
-                        ++n;
-                }
-                ck_assert_uint_eq(n, n_present);
-                /* An entry may be erased while it is visited. */
-                xa_for_each(&xa, index, entry) {
-                        xa_erase(&xa, index);
-                }
-                ck_assert_ptr_null(xa.root);
-        }
-        ck_assert_ptr_null(xa_load(&xa, 5));
-        xa_store(&xa, 3, things, GFP_KERNEL);
-        xa_store(&xa, 3UL << 40, things, GFP_KERNEL);
-        xa_destroy(&xa);
-        ck_assert_ptr_null(xa.root);
-}
-END_TEST
-
-START_TEST(xarray_survives_failed_allocations) {
-        struct xarray xa;
-        char thing;
-
-        xa_init(&xa);
-        for (unsigned long index = 1; index < 1UL << 62; index *= 37) {
-                unsigned n = 0;
-                void *entry;
-
-                do {
-                        shim_fail_allocation(++n);
-                        entry = xa_store(&xa, index, &thing, GFP_KERNEL);
-                        shim_fail_allocation(0);
-                        if (xa_err(entry) < 0)
-                                ck_assert_ptr_null(xa_load(&xa, index));
-                } while (xa_err(entry) == -ENOMEM);
-                ck_assert_ptr_eq(xa_load(&xa, index), &thing);
-                ck_assert_ptr_eq(xa_load(&xa, 1), &thing);
-                if (index > 1UL << 57)
-                        break;
-        }
-        xa_destroy(&xa);
-}
-END_TEST
-
 START_TEST(list_keeps_order) {
         struct entry {
                 struct list_head link;
@@ -217,8 +140,6 @@ int main(void) {
 
         tcase_set_timeout(tcase, 60);
         tcase_add_test(tcase, rbtree_stays_sorted_and_balanced);
-        tcase_add_test(tcase, xarray_stores_what_was_stored);
-        tcase_add_test(tcase, xarray_survives_failed_allocations);
         tcase_add_test(tcase, list_keeps_order);
         suite_add_tcase(suite, tcase);
         return run_suite(suite);
