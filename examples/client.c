@@ -69,7 +69,10 @@ static int client_greet(struct bus1_dbus *bus, const char *who, DBusError *error
         DBusMessage *m;
         int r;
 
-        /* Call through a handle: the messages go directly from one native program to the other. */
+        /*
+         * Call through a handle: if the bus gives a direct channel, the messages go directly from
+         * one native program to the other.
+         */
         r = bus1_dbus_lookup(bus, "org.bus1.Example", 0, &service, error);
         if (r < 0)
                 return fail("Lookup", r, error);

@@ -11,7 +11,8 @@
  * - Describe, a method that takes a descriptor and returns one;
  * - NewCounter, a method that returns a reference: the handle of a counter without name and path.
  *   Only a program that holds a handle of the counter can call it. The counter ends when the last
- *   handle is released.
+ *   handle is released;
+ * - Quit, a method that ends the service.
  *
  * To run it on any bus1-bridge:  DBUS_SESSION_BUS_ADDRESS=... ./example-service
  */
@@ -33,7 +34,7 @@ struct room {
         bool stop;
 };
 
-/* counters: objects that exist only as references */
+/* counters: objects that have no path, and can be called only through their handles */
 
 struct counter {
         struct bus1_dbus_object *object;
@@ -138,7 +139,7 @@ static int room_greet(struct bus1_dbus_message *call, void *userdata) {
         return bus1_dbus_reply_args(call, DBUS_TYPE_STRING, &reply, DBUS_TYPE_INVALID);
 }
 
-/* Take the descriptor of a file, and return that of another file, which states its size. */
+/* Take the descriptor of a file, and return the descriptor of a new file: a text with the size. */
 static int room_describe(struct bus1_dbus_message *call, void *userdata) {
         int in, out, r;
         off_t size;

@@ -4,7 +4,8 @@
  * Calls
  *
  * If the core has no BUS1_CMD_CALL, this file sends the messages one by one, polls the descriptor
- * of the client until a message waits, and receives it. The results are those of the command.
+ * of the client until there is a message, and receives. The results are those of the command, but
+ * a call for messages to one node (call->node) is not possible.
  */
 
 #include "base/clock.h"
@@ -45,7 +46,7 @@ static int call_recv(struct bus1_client *client, const struct bus1_cmd_call *cal
                                 ptr_from_u64(recv->ptr_message));
 }
 
-/* Wait for a message. The time-out is set to what is left. */
+/* Wait for a message. Sets *timeout to the time that is left. */
 static int call_wait(struct bus1_client *client, __u64 *timeout) {
         struct pollfd p = {.fd = bus1_client_get_fd(client), .events = POLLIN};
         struct timespec t = {
@@ -72,7 +73,7 @@ static int call_emulate(struct bus1_client *client, struct bus1_cmd_call *call) 
 
         if (call->n_sends > BUS1_CALL_MAX || call->n_recvs > BUS1_CALL_MAX)
                 return -EMSGSIZE;
-        /* The first receive is checked before anything is sent. */
+        /* The flags of the first receive are checked before anything is sent. */
         if (call->flags != 0 ||
             (call->n_recvs > 0 && !recv_is_valid(ptr_from_u64(call->ptr_recvs))))
                 return -EINVAL;

@@ -3,8 +3,8 @@
 /*
  * The choice of the transport
  *
- * A program that names no transport gets the hosted server at $BUS1_HOSTED_SOCKET if that is set,
- * else the kernel's device if it exists, else the hosted server at the default path.
+ * A program that names no transport gets the hosted server at $BUS1_HOSTED_SOCKET if that is set
+ * and not empty, else the kernel's device if it exists, else the hosted server at the default path.
  */
 
 #include "libbus1/transports.h"

@@ -3,8 +3,8 @@
 /*
  * Clients
  *
- * A client is a transport and a peer on it. The functions here only pass each call to the
- * transport. The core at the other end decides what a command means.
+ * A client is a transport and a peer on it. Most functions here only call a function of the
+ * transport. The core that the transport leads to decides what a command means.
  */
 
 #include "libbus1/client.h"

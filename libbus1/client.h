@@ -5,5 +5,8 @@
 
 #include <bus1/bus1.h>
 
-/* Make a call by the transport. -EOPNOTSUPP, without any effect, if the core lacks the command. */
+/*
+ * Run BUS1_CMD_CALL through the transport. If the core lacks the command, this function returns
+ * -EOPNOTSUPP and has no effect.
+ */
 int client_call_core(struct bus1_client *client, struct bus1_cmd_call *call);

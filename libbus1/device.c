@@ -4,8 +4,8 @@
  * The kernel transport
  *
  * An open /dev/bus1 is a peer; every command is one ioctl on it. The descriptor itself can be
- * polled and passed on. A failed command other than BUS1_CMD_CALL has had no effect, so an
- * interrupted one is simply repeated.
+ * polled and passed on. A command that a signal has interrupted has had no effect, except for
+ * BUS1_CMD_CALL. So all commands but BUS1_CMD_CALL are repeated after EINTR.
  */
 
 #include "libbus1/transports.h"
@@ -81,7 +81,7 @@ static int device_recv(void *peer, uint64_t flags, struct bus1_metadata *metadat
         return device_command(peer, BUS1_CMD_RECV, &command);
 }
 
-/* A signal ends a call, so that a program can look at what its handler has done. */
+/* A signal with a handler ends a call, so that the program can see what the handler has done. */
 static int device_call(void *p, struct bus1_cmd_call *call) {
         struct device_peer *peer = p;
 
@@ -146,7 +146,7 @@ int device_client_new_from_fd(struct bus1_client **ret_client, int fd) {
 
         peer->fd = fd;
 
-        /* If fd is another device, that device does not know the command. */
+        /* Other devices do not know the command, and peers of 2016 refuse it. */
         r = device_command(peer, BUS1_CMD_QUERY, &query);
         if (r < 0)
                 return r == -ENOTTY || r == -EINVAL ? -EMEDIUMTYPE : r;

@@ -14,24 +14,30 @@
  *         struct bus1_transfer transfers[n_transfers]  TRANSFER, SEND
  *         uint8_t data[n_data]                         SEND
  *
- * and nothing behind it. If a request is too big for a packet, the packet has only the structure,
- * and a memfd has the rest. Seals (BUS1_HOSTED_SEALS) keep the memfd from changing. A reply is
+ * and nothing behind it. If a request does not fit into a packet, or has more data than
+ * BUS1_HOSTED_DATA_INLINE_MAX, the packet has only the structure, and a memfd has the rest. Seals
+ * (BUS1_HOSTED_SEALS) keep the memfd from changing. A reply with the result 0 is
  *
  *         struct bus1_hosted_reply
- *         struct bus1_transfer transfers[n_transfers]  TRANSFER (source, destination), SEND, RECV
- *         int32_t errors[n_ids]                        SEND, with BUS1_SEND_FLAG_CONTINUE
- *         uint8_t data[n_data]                         RECV, READ; the answer to HELLO and QUERY
+ *         struct bus1_transfer transfers[]    TRANSFER (all sources, then all destinations), SEND:
+ *                                             as many as in the request; RECV: n_transfers
+ *         int32_t errors[]                    SEND with BUS1_SEND_FLAG_CONTINUE: n_ids
+ *         uint8_t data[]                      RECV, READ: n_data; the answer to HELLO and QUERY
  *
- * When a message has more data than fits, RECV fails with -ENOBUFS and reports the sizes. The
- * client then READs the data piece by piece, which leaves the message queued, and takes the message
- * with a RECV that has BUS1_HOSTED_REQUEST_DATA_READ and whose reply has no data. When that message
- * has gone in the meantime, both fail with -ESTALE, except that RECV fails with -EAGAIN when the
- * queue is empty. So the server never allocates memory for a client that is slow to receive.
+ * If the command fails, the reply is only the structure, and so is that of a RECV with
+ * BUS1_RECV_FLAG_DISCARD.
  *
- * HELLO comes with a second socket, the bell: one packet of one byte waits there while the queue is
- * readable. The client takes one packet out for each reply that has BUS1_HOSTED_REPLY_BELL. An
- * eventfd would be cheaper, but both ends would share its flags, and a client could make the
- * server's next write to it block.
+ * When a message has more data than BUS1_HOSTED_DATA_INLINE_MAX, RECV fails with -ENOBUFS and
+ * reports the sizes. The client then READs the data piece by piece, which leaves the message
+ * queued, and takes the message with a RECV that has BUS1_HOSTED_REQUEST_DATA_READ and whose reply
+ * has no data. When another message is first in the queue by then, READ and this RECV fail with
+ * -ESTALE. When the queue is empty, READ fails with -ESTALE, and RECV with -EAGAIN. So the server
+ * never allocates memory for a client that is slow to receive.
+ *
+ * The reply to HELLO comes with a second socket, the bell: one packet of one byte waits there while
+ * the queue is readable. The client takes one packet out for each reply that has
+ * BUS1_HOSTED_REPLY_BELL. An eventfd would be cheaper, but both ends would share its flags, and a
+ * client could make the server's next write to it block.
  *
  * File descriptors travel with SCM_RIGHTS: first the memfd, then those of the message. The server
  * trusts none of them: it checks every length and seal, and never waits for a lock that a client
@@ -48,14 +54,14 @@
 
 /* the greatest packet, in either direction */
 #define BUS1_HOSTED_PACKET_MAX ((size_t)(128 * 1024))
-/* data beyond this does not go into the packet of SEND and RECV */
+/* the most data in a packet of SEND or RECV; a message with more has no data in the packet */
 #define BUS1_HOSTED_DATA_INLINE_MAX ((size_t)(64 * 1024))
 /* the most data in one READ */
 #define BUS1_HOSTED_READ_MAX ((size_t)(120 * 1024))
 
 /* descriptors in one packet */
 #define BUS1_HOSTED_FDS_MAX SCM_FDS_MAX
-/* one descriptor fewer, for the memfd */
+/* descriptors in one message: one fewer, because a packet may also have the memfd */
 #define BUS1_HOSTED_MESSAGE_FDS_MAX (BUS1_HOSTED_FDS_MAX - 1)
 
 #define BUS1_HOSTED_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
@@ -89,7 +95,7 @@ struct bus1_hosted_request {
         uint64_t message_flags; /* SEND, RECV */
         uint64_t message_type;  /* SEND, RECV */
         uint64_t n_ids;         /* RELEASE, SEND */
-        uint64_t n_transfers;   /* RECV: this and the next two are capacities */
+        uint64_t n_transfers;   /* in RECV, n_transfers, n_data and n_fds are capacities */
         uint64_t n_data;
         uint64_t n_fds;
         uint64_t offset; /* READ: where the n_data bytes begin in the data */
@@ -102,8 +108,9 @@ struct bus1_hosted_reply {
         int32_t result;       /* 0 or negative errno */
         uint64_t reply_flags; /* BUS1_HOSTED_REPLY_* */
         uint64_t message_type;
-        uint64_t n_transfers; /* RECV: with -EMSGSIZE and -ENOBUFS what the message needs, */
-        uint64_t n_data;      /* and nothing follows; READ: what follows */
+        /* RECV: the sizes of the message, also with -EMSGSIZE and -ENOBUFS; READ: only n_data */
+        uint64_t n_transfers;
+        uint64_t n_data;
         uint64_t n_fds;
         struct bus1_metadata_credentials metadata;
 };

@@ -3,7 +3,7 @@
 /*
  * The socket of a hosted peer
  *
- * This file sends a request and waits for its reply. The wait blocks like a system call, and only
+ * This file sends a request and waits for its reply. The wait blocks the calling thread, and only
  * HELLO has a time-out. The reply overwrites the request, so one buffer is enough.
  */
 
@@ -60,10 +60,7 @@ static int hosted_socket_write(struct hosted_socket *socket, const int *fds, siz
                 if (errno != EAGAIN)
                         return -errno;
 
-                /*
-                 * The socket is non-blocking if the program made it so before it passed it to the
-                 * library.
-                 */
+                /* A program can pass a non-blocking socket to the library. */
                 r = hosted_socket_wait(socket, POLLOUT, -1);
                 if (r < 0)
                         return r;

@@ -27,13 +27,14 @@ int hosted_socket_connect(const char *path);
  * BUS1_HOSTED_FDS_MAX descriptors, which the caller closes. -ETIMEDOUT after the time-out (in
  * milliseconds; -1: none).
  *
- * -ESHUTDOWN when the connection has ended; this function also ends it when the server breaks the
- * protocol. Any other error means that nothing was sent.
+ * -ESHUTDOWN when the connection has ended; this function also ends it when it cannot read the
+ * reply, or the server breaks the protocol. Without a time-out, any other error means that nothing
+ * was sent.
  */
 int hosted_socket_call(struct hosted_socket *socket, const int *fds, size_t n_fds, int timeout,
                        int *ret_fds, size_t *ret_n_fds);
 
-/* End the connection, because the server broke the protocol. Returns -ESHUTDOWN. */
+/* End the connection, for example because the server broke the protocol. Returns -ESHUTDOWN. */
 int hosted_socket_break(struct hosted_socket *socket);
 
 /* Get the body of the reply if the body has exactly n bytes, else NULL. */

@@ -3,10 +3,11 @@
 /*
  * The hosted transport
  *
- * This transport reaches a core in another process over a socket (hosted-protocol.h). The core
- * checks flags and IDs, so this file only checks the sizes that it needs to build a packet.
- * Programs poll the bell, a socket on which the server leaves a packet while a message waits, and
- * which hangs up when the server or the peer ends.
+ * This transport reaches a core in another process over a socket (hosted-protocol.h). The server
+ * checks flags and IDs. This file checks the sizes that it needs to build a packet, and that both
+ * peers of a transfer are on the same core. Programs poll the bell: a socket where the server
+ * leaves a packet while a message waits, or when the peer was disconnected. The server closes its
+ * end of the bell when it drops the peer.
  */
 
 #include "libbus1/hosted-socket.h"
@@ -26,7 +27,7 @@
         (BUS1_RECV_FLAG_CREDENTIALS | BUS1_RECV_FLAG_PEEK | BUS1_RECV_FLAG_SECCTX | \
          BUS1_RECV_FLAG_DISCARD)
 
-/* The deadline of the server for HELLO. Later requests have none. */
+/* The time that the server has to answer HELLO. Later requests have no limit. */
 #define HELLO_TIMEOUT_MSEC 10000
 
 struct hosted_peer {
@@ -137,8 +138,9 @@ static int hosted_call(struct hosted_peer *peer, const int *fds, size_t n_fds) {
 }
 
 /*
- * Complete a request with its body and make the call. The body goes into the packet if it fits,
- * else into a memfd. The caller has checked that n_fds is at most BUS1_HOSTED_MESSAGE_FDS_MAX.
+ * Complete a request with its body and make the call. The body goes into the packet if it fits and
+ * n_data is at most BUS1_HOSTED_DATA_INLINE_MAX, else into a memfd. The caller has checked that
+ * n_fds is at most BUS1_HOSTED_MESSAGE_FDS_MAX.
  */
 static int hosted_call_with(struct hosted_peer *peer, const uint64_t *ids, size_t n_ids,
                             const struct bus1_transfer *transfers, size_t n_transfers,
@@ -279,8 +281,8 @@ static int hosted_send(void *p, uint64_t flags, size_t n_destinations, const uin
 }
 
 /*
- * Copy a received message to the caller. message still has the capacities of the request. If
- * has_read is true, the data is in the vectors already, and not in the reply.
+ * Copy a received message to the buffers of the caller, and set the sizes in message, which still
+ * has the capacities. If has_read is true, the data is in the vectors already and not in the reply.
  */
 static int hosted_recv_unpack(struct hosted_peer *peer, bool has_read, uint64_t flags,
                               struct bus1_metadata *metadata, struct bus1_message *message,
@@ -314,7 +316,10 @@ static int hosted_recv_unpack(struct hosted_peer *peer, bool has_read, uint64_t 
         if (with_fds) {
                 int32_t *user_fds = ptr_from_u64(with_fds->ptr_fds);
 
-                /* if this process may not open so many descriptors, the kernel drops the rest */
+                /*
+                 * The kernel drops the descriptors that this process may not open, and the server
+                 * sends none if it cannot. Those are -1.
+                 */
                 for (size_t i = 0; i < reply->n_fds && !peek && !discard; i++)
                         user_fds[i] = i < n_fds ? fds[i] : -1;
                 with_fds->n_fds = reply->n_fds;
@@ -333,7 +338,7 @@ static int hosted_recv_unpack(struct hosted_peer *peer, bool has_read, uint64_t 
         return 0;
 }
 
-/* Read the data of the next message, but leave it queued. The vectors have room for it. */
+/* Read the data of the next message into the vectors, which have room. The message stays queued. */
 static int hosted_read(struct hosted_peer *peer, const struct iovec *vecs, size_t n_data) {
         for (size_t offset = 0; offset < n_data;) {
                 size_t n = min_size(n_data - offset, BUS1_HOSTED_READ_MAX);
@@ -360,9 +365,9 @@ static int hosted_read(struct hosted_peer *peer, const struct iovec *vecs, size_
 }
 
 /*
- * Must this call ask the server? The server rings the bell before it answers the sender of a
- * message, so a silent bell means an empty queue. A bell that hung up, and arguments that the
- * server refuses, also go to the server, which gives the error.
+ * Must a receive ask the server? The bell becomes readable before the send of a message returns to
+ * the sender. So while the bell is not readable, there is no message whose send has returned. When
+ * the bell has hung up, or the server will refuse the arguments, ask the server for the error.
  */
 static bool hosted_recv_is_due(struct hosted_peer *peer, uint64_t flags,
                                const struct bus1_message *message) {
@@ -505,7 +510,7 @@ static int hosted_peer_hello(struct hosted_peer *peer) {
         if (peer->socket.packet.reply.result < 0 || !body || n_fds != 1) {
                 for (size_t i = 0; i < n_fds; i++)
                         close(fds[i]);
-                /* the reply came without the bell: this process had no descriptor left */
+                /* n_fds 0: this process may open no descriptor, or the server could not send it */
                 return peer->socket.packet.reply.result < 0 ? peer->socket.packet.reply.result
                        : n_fds == 0                         ? -EMFILE
                                                             : -EPROTO;
@@ -559,7 +564,7 @@ BUS1_EXPORT int bus1_client_new_hosted(struct bus1_client **ret_client, const ch
 
         r = hosted_client_new_from_fd(ret_client, fd);
         if (r < 0)
-                /* the server refuses this process, or is about to end */
+                /* the server refuses this process, is about to end, or breaks the protocol */
                 return r == -ESHUTDOWN ? -ECONNREFUSED : r;
 
         steal_fd(&fd);

@@ -5,8 +5,8 @@
  *
  * This file receives a message of any size into one allocation. The memory is allocated before the
  * message is taken off the queue, so no message is lost when memory runs out. The first try has
- * room for nearly every message, and frees the room that is left over. If the message needs more,
- * the command reports its size and the next try has exactly that.
+ * room for most messages; what the message did not need is freed. If the message needs more, the
+ * command reports its sizes, and the next try has exactly this room.
  */
 
 #include "libbus1/util.h"
@@ -23,8 +23,8 @@
 _Static_assert(sizeof(struct bus1_received) % 16 == 0, "data must be aligned");
 
 /*
- * Set the pointers of received, unless it is NULL, and return the size of the allocation. In
- * memory, the structure is followed by data, transfers and fds.
+ * Set the pointers and sizes in received, unless it is NULL, and return the size of the allocation.
+ * In memory, the structure is followed by data, transfers and fds.
  */
 static size_t received_layout(struct bus1_received *received, size_t n_transfers, size_t n_data,
                               size_t n_fds) {

@@ -4,8 +4,8 @@
 /*
  * The transports inside libbus1
  *
- * Both functions take over fd on success only, like bus1_client_new_from_fd().
- * -EMEDIUMTYPE when fd is of another kind.
+ * Both functions take over fd on success only, like bus1_client_new_from_fd(). They return
+ * -EMEDIUMTYPE when fd is no bus1 device, or no AF_UNIX socket of type SOCK_SEQPACKET.
  */
 
 #include <bus1/bus1.h>

@@ -4,27 +4,30 @@
 /*
  * libbus1-dbus - membership in a D-Bus message bus over bus1
  *
- * A native program is a member of the bus like any other: it has a unique name, owns names, calls
- * and is called, and no other member can tell the difference. In addition it has handles. A handle
- * stands for an object, a name or a subscription. A program can pass it on in any message to
- * another native program, and can ask to be told when its object, name or subscription has gone.
+ * A native program is a member of the bus like any other: it has a unique name, can own names, can
+ * call and be called, and other members need not know that it is native. In addition it has
+ * handles. A handle stands for an object or a name. A program can pass a handle on in a message to
+ * another native program, and can ask to be told when the object or name of the handle has gone.
  *
- * Messages are the DBusMessage of libdbus-1, built and read with its functions, descriptors
- * included. The handles of a message travel beside it; its body names them by index (uint32) where
- * the interface says so.
+ * Messages are the DBusMessage of libdbus-1, built and read with the functions of libdbus-1,
+ * descriptors included. The handles of a message travel beside it; its body names them by index
+ * (uint32) where the interface says so.
  *
- * Functions return 0 or a negative errno. Every function returns -EINVAL for an invalid argument: a
- * NULL that is not allowed, text that is not UTF-8, or a malformed name or path. Other errors are
- * listed where their meaning is special. A parameter of type DBusError can be NULL; otherwise it
- * must be initialised, and it is set whenever the result is negative. The library keeps copies of
- * the texts that it gets, except for the tables of an object.
+ * Functions that can fail return 0 or a negative errno, unless their comment says otherwise. They
+ * return -EINVAL for an invalid argument: a NULL that is not allowed, text that is not UTF-8, or a
+ * malformed path, interface, member or error name. The library does not check variable arguments,
+ * nor the bus that is passed to bus1_dbus_get_fd(), bus1_dbus_wait() and bus1_dbus_run(). Bus names
+ * are checked by the bus, whose error becomes -EREMOTEIO. Other errors are listed where their
+ * meaning is special. A parameter of type DBusError can be NULL; otherwise it must be initialised,
+ * and it is set whenever the result is negative. The library keeps copies of the texts that it
+ * gets, except for the tables of an object.
  *
  * Only one thread at a time may use a bus and everything that belongs to it, messages included.
- * Different buses are independent. Handlers run only inside bus1_dbus_dispatch(). They may call
- * every function of this header: blocking calls, dispatch itself, and functions that free the
- * object, the subscription or even the bus that they are called for. Only the get and set functions
- * of a property must not free or change their object. bus1_dbus_object_emit_changed() calls the get
- * function, too.
+ * Different buses are independent. Handlers run only inside bus1_dbus_dispatch() and
+ * bus1_dbus_run(). They may call every function of this header: blocking calls, dispatch itself,
+ * and functions that free the object, the subscription or even the bus that they are called for.
+ * But the get and set functions of a property must not free their object or its bus.
+ * bus1_dbus_object_emit_changed() calls the get function, too.
  */
 
 #include <bus1/bus1.h>
@@ -49,9 +52,10 @@ struct bus1_dbus_subscription;
 /* joining */
 
 /*
- * Join the bus at a D-Bus address (unix:path=..., unix:abstract=..., unix:runtime=yes).
+ * Join the bus at a D-Bus address (unix:path=..., unix:abstract=..., unix:runtime=yes). Returns
  * -EPROTONOSUPPORT when the bus does not speak bus1, -EACCES when it refuses the authentication,
- * else the error of the connection.
+ * -EREMCHG when it has another GUID than the address, or an error of the connection or of the call
+ * of Hello.
  */
 int bus1_dbus_open(struct bus1_dbus **ret_bus, const char *address, DBusError *error);
 /* Join the bus at $DBUS_SESSION_BUS_ADDRESS, or else at $XDG_RUNTIME_DIR/bus. */
@@ -79,20 +83,21 @@ struct bus1_client *bus1_dbus_get_client(struct bus1_dbus *bus);
  */
 int bus1_dbus_get_fd(const struct bus1_dbus *bus);
 /*
- * Handle one message or time-out. Returns 1 when there was one, 0 when there was nothing to do,
- * -ECONNRESET when the bus has gone, after all pending calls have ended with Disconnected, or
- * -ESHUTDOWN when a handler freed the bus, which the caller must not use any more.
+ * Handle one message or time-out. Returns 1 when there was one, 0 when there was nothing to do.
+ * When the bus has gone, dispatch first handles the messages that are left, then ends each pending
+ * call with Disconnected, and then returns -ECONNRESET. Returns -ESHUTDOWN when a handler freed the
+ * bus, which the caller must not use any more, or -ENOMEM.
  */
 int bus1_dbus_dispatch(struct bus1_dbus *bus);
 /*
- * Block until there is something to dispatch, at most timeout_ms milliseconds (negative: for ever).
- * Returns 1, 0 on time-out or after a Unix signal, or a negative errno.
+ * Block until there may be something to dispatch, at most timeout_ms milliseconds (negative: for
+ * ever). Returns 1, 0 on time-out or after a Unix signal, or a negative errno.
  */
 int bus1_dbus_wait(struct bus1_dbus *bus, int timeout_ms);
 /*
- * Dispatch until *stop is true (returns 0), or until bus1_dbus_dispatch() fails (returns its
- * error). stop may be NULL. It is checked after each message and after each Unix signal that the
- * process handled.
+ * Dispatch and wait until *stop is true (returns 0), or until the dispatch or the wait fails
+ * (returns the error). *stop is checked after each message or time-out, and when a Unix signal has
+ * ended the wait. stop may be NULL.
  */
 int bus1_dbus_run(struct bus1_dbus *bus, const bool *stop);
 
@@ -106,39 +111,43 @@ struct bus1_dbus_credentials {
 
 struct bus1_dbus_message {
         /*
-         * A SENDER in it can be trusted. The library keeps the SENDER that the bus has set if the
-         * message arrived at a node whose handle only the bus holds: the home node, that of a
-         * published name or object, of a subscription, or of the reply to a call to BUS1_DBUS_BUS.
-         * On a direct channel that the bus opened for a member, the library sets SENDER to that
-         * member. From all other messages the library removes SENDER, for example from replies to
-         * calls through a handle, and from calls through a handle that came from
-         * bus1_dbus_object_get_handle(): its node is not that of a published object.
+         * If the message has a SENDER, it is true. The library keeps the SENDER that the bus has
+         * set if the message arrived at a node whose handle only the bus holds: the home node, the
+         * node of a published name or object, the node of a subscription, or the reply node of a
+         * call to BUS1_DBUS_BUS. On a direct channel that the bus opened for a member, the library
+         * sets SENDER to that member. From all other messages the library removes SENDER, for
+         * example from replies to calls through a handle, and from calls through a handle that came
+         * from bus1_dbus_object_get_handle().
          */
         DBusMessage *message;
         struct bus1_dbus *bus; /* NULL after bus1_dbus_free() */
-        /* The handles that came with it. Those that nobody takes are released with the message. */
+        /*
+         * The handles that came with the message, without the reply handle of a call. Those that
+         * nobody takes are released with the message.
+         */
         uint64_t *handles;
         size_t n_handles;
         /*
-         * The process that sent the message on bus1. If it came through a handle that a program
-         * holds, this is that program. Otherwise it is the bus. Use the credentials for logs only:
-         * whoever holds a handle has the right to call.
+         * The process that sent the message on bus1: the bus, or the program that sent the message
+         * through a handle of its own. Use the credentials for logs only: whoever holds a handle
+         * has the right to call.
          */
         struct bus1_dbus_credentials credentials;
-        uint64_t node; /* the node that it arrived on; BUS1_INVALID: the library made it */
+        uint64_t node; /* where the message arrived; BUS1_INVALID: the library made it */
 };
 
 /*
- * Handles a message and returns 0. A handler of a method call can return a negative errno instead,
- * and the library answers with the corresponding D-Bus error. If the handler neither answers the
- * call nor keeps a reference to answer it later, the caller gets NoReply.
+ * Handles a message and returns 0. A handler of a method call can return a negative errno instead.
+ * Then the library answers with the corresponding D-Bus error, unless the handler has answered. If
+ * the handler returns 0, and neither answers the call nor keeps a reference to answer it later, the
+ * caller gets NoReply.
  */
 typedef int (*bus1_dbus_message_fn)(struct bus1_dbus_message *message, void *userdata);
 
 struct bus1_dbus_message *bus1_dbus_message_ref(struct bus1_dbus_message *message);
 /* Returns NULL. */
 struct bus1_dbus_message *bus1_dbus_message_unref(struct bus1_dbus_message *message);
-/* Take over the handle at index i. BUS1_INVALID when there is none. */
+/* Take over the handle at index i. Returns BUS1_INVALID when there is none, or it was taken. */
 uint64_t bus1_dbus_message_take_handle(struct bus1_dbus_message *message, size_t i);
 /* Release a handle, and stop watching it. Unknown handles and BUS1_INVALID are ignored. */
 void bus1_dbus_release(struct bus1_dbus *bus, uint64_t handle);
@@ -147,26 +156,29 @@ void bus1_dbus_release(struct bus1_dbus *bus, uint64_t handle);
 
 /*
  * Send a signal, or a call without a reply, which gets the flag NO_REPLY_EXPECTED. The handles, at
- * most 256 (255 in a call with a reply), are copied: the sender keeps its own. -EBADRQC when to or
- * a handle is unknown, -ENOTCONN when there is no bus or it has gone, -EDQUOT when the receiver's
- * queue is full, -EMSGSIZE when there are too many handles.
+ * most 256 (255 in a call with a reply), are copied: the sender keeps its own. Returns -EBADRQC
+ * when to or a handle is unknown, -ENOTCONN when the bus has gone, or to is BUS1_DBUS_BUS and there
+ * is no bus, -EDQUOT when a quota is used up, for example the receiver's, -EMSGSIZE when there are
+ * too many handles or the message is too large.
  */
 int bus1_dbus_send(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                    const uint64_t *handles, size_t n_handles);
 /*
  * Call and wait for the reply, at most timeout_ms milliseconds (negative: the default, 25 seconds;
  * INT_MAX: for ever). ret_reply can be NULL; otherwise the caller unreferences the reply. Signals
- * and calls that arrive meanwhile are kept for dispatch. Returns -EREMOTEIO when the callee answers
- * with an error, -ETIMEDOUT, -ECONNRESET when the callee or the bus has gone, or an error of the
- * transport. The name and text of the D-Bus error are in error.
+ * and calls that arrive meanwhile are kept for dispatch. Returns -EREMOTEIO when the callee or the
+ * bus answers with an error, -ETIMEDOUT, -ECONNRESET when the callee has gone or has dropped the
+ * call, when its reply is invalid, or when the bus has gone, or an error of the transport. The name
+ * and text of the D-Bus error are in error.
  */
 int bus1_dbus_call(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                    const uint64_t *handles, size_t n_handles, int timeout_ms,
                    struct bus1_dbus_message **ret_reply, DBusError *error);
 /*
- * Call without waiting. Dispatch later calls fn exactly once, with a method return, an error of the
- * callee, or an error that the library makes (NoReply, Timeout, Disconnected). *ret_id identifies
- * the call for bus1_dbus_cancel(); ret_id can be NULL.
+ * Call without waiting. Dispatch later calls fn once, with a method return, an error of the callee
+ * or the bus, or an error that the library makes (for example NoReply, Timeout or Disconnected). fn
+ * is not called when the call is cancelled or the bus is freed before. *ret_id identifies the call
+ * for bus1_dbus_cancel(); ret_id can be NULL.
  */
 int bus1_dbus_call_async(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                          const uint64_t *handles, size_t n_handles, int timeout_ms,
@@ -197,30 +209,34 @@ int bus1_dbus_request_name(struct bus1_dbus *bus, const char *name, uint32_t fla
 int bus1_dbus_release_name(struct bus1_dbus *bus, const char *name, uint32_t *ret_result,
                            DBusError *error);
 /*
- * Request a name and give it a node of its own, so that native programs that look up the name can
- * call it through a direct channel.
+ * Request a name and give it a node of its own. Then the bus may give a direct channel to a native
+ * program that looks up the name.
  */
 int bus1_dbus_publish(struct bus1_dbus *bus, const char *name, uint32_t flags, uint32_t *ret_result,
                       DBusError *error);
 /*
- * Get a handle to a name. Calls through it reach the present owner of the name, and need no
- * DESTINATION. When that owner loses the name, the handle's node ends. Only calls can be sent
- * through the handle: the bus drops other messages. flags must be 0.
+ * Get a handle to a name. Calls through the handle reach the member that owns the name at the
+ * look-up, and need no DESTINATION. When this member loses the name, the handle's node ends. Only
+ * calls can be sent through the handle; other messages are dropped. flags must be 0.
  */
 int bus1_dbus_lookup(struct bus1_dbus *bus, const char *name, uint32_t flags, uint64_t *ret_handle,
                      DBusError *error);
 /*
- * Get a handle to one object. A program that holds it can call that object and no other, even if it
- * is not a member of the bus. The PATH of messages through the handle is ignored.
+ * Get a handle to one object. A program that holds the handle can call this object through it, and
+ * no other object. The program need not be a member of the bus. The PATH of messages through the
+ * handle is ignored.
  */
 int bus1_dbus_lookup_object(struct bus1_dbus *bus, const char *name, const char *path,
                             uint64_t *ret_handle, DBusError *error);
-/* Give any handle a name and path at which every member can call it. The caller frees both. */
+/*
+ * Give a handle a name and a path. Calls of any member to this name and path then go to the node of
+ * the handle. The name is the unique name of this member. The caller frees *ret_name and *ret_path.
+ */
 int bus1_dbus_export(struct bus1_dbus *bus, uint64_t handle, char **ret_name, char **ret_path,
                      DBusError *error);
 /*
  * Get the uid and pid of a name's owner, which the bus determined when the owner connected. The gid
- * is UINT32_MAX: unknown.
+ * is always UINT32_MAX (unknown).
  */
 int bus1_dbus_get_credentials(struct bus1_dbus *bus, const char *name,
                               struct bus1_dbus_credentials *ret_credentials, DBusError *error);
@@ -240,9 +256,9 @@ void bus1_dbus_unwatch(struct bus1_dbus *bus, uint64_t handle);
 int bus1_dbus_emit(struct bus1_dbus *bus, DBusMessage *signal);
 /*
  * Subscribe to broadcasts: fn gets those that match the rule. If the rule has eavesdrop='true',
- * which the policy allows to few members, fn also gets matching calls, replies and signals that are
- * sent to other members. Freeing the subscription ends it. If ret_subscription is NULL, the
- * subscription lasts as long as the bus.
+ * which needs the permission of the policy, fn also gets matching messages that are sent to other
+ * members. Freeing the subscription ends it. If ret_subscription is NULL, the subscription lasts
+ * until bus1_dbus_free().
  */
 int bus1_dbus_subscribe(struct bus1_dbus *bus, const char *rule, bus1_dbus_message_fn fn,
                         void *userdata, struct bus1_dbus_subscription **ret_subscription,
@@ -250,7 +266,8 @@ int bus1_dbus_subscribe(struct bus1_dbus *bus, const char *rule, bus1_dbus_messa
 struct bus1_dbus_subscription *bus1_dbus_subscription_free(struct bus1_dbus_subscription *s);
 /*
  * Set the handler of messages that belong to no subscription: signals to this member alone, signals
- * for match rules made with AddMatch, and everything that a monitor sees.
+ * for match rules made with AddMatch, and everything that a monitor sees. (If a monitor has objects
+ * with a path, the library takes calls with NO_REPLY_EXPECTED for calls of these objects.)
  */
 void bus1_dbus_set_signal_handler(struct bus1_dbus *bus, bus1_dbus_message_fn fn, void *userdata);
 
@@ -273,7 +290,10 @@ struct bus1_dbus_method {
 struct bus1_dbus_property {
         const char *name;
         const char *signature;
-        /* Append the value to the iterator. A negative errno becomes an error reply. */
+        /*
+         * Append the value to the iterator. A negative errno becomes an error reply, or the result
+         * of bus1_dbus_object_emit_changed().
+         */
         int (*get)(struct bus1_dbus_object *object, DBusMessageIter *value, void *userdata);
         /* Set the value, which has the signature above. NULL: the property is read-only. */
         int (*set)(struct bus1_dbus_object *object, DBusMessageIter *value, void *userdata);
@@ -307,20 +327,22 @@ struct bus1_dbus *bus1_dbus_object_get_bus(const struct bus1_dbus_object *object
 const char *bus1_dbus_object_get_path(const struct bus1_dbus_object *object);
 /*
  * Get the object's handle, to pass it on to others. The first call makes the handle and its node.
- * -ESTALE after bus1_dbus_object_set_unreferenced(), until the last handle has been released.
+ * Returns -ESTALE after bus1_dbus_object_set_unreferenced(), until all copies of the handle have
+ * been released.
  */
 int bus1_dbus_object_get_handle(struct bus1_dbus_object *object, uint64_t *ret_handle);
 /*
- * Call fn once, when the last handle of the object has been released. fn can free the object. Use
- * this function after passing the handle on, because it releases the object's own handle. Returns
- * -ESTALE when the object has no handle of its own.
+ * Release the object's own handle, and call fn once when all copies of this handle have been
+ * released. So pass the handle on before. Handles of direct channels, and the handle that the bus
+ * got by bus1_dbus_object_publish(), do not count. fn can free the object. Returns -ESTALE when the
+ * object has no handle of its own.
  */
 typedef void (*bus1_dbus_object_fn)(struct bus1_dbus_object *object, void *userdata);
 int bus1_dbus_object_set_unreferenced(struct bus1_dbus_object *object, bus1_dbus_object_fn fn);
 /*
- * Publish the object: the bus gets a handle to it. A native program that looks up a name of this
- * member and the path then gets a handle that leads directly to the object. Returns -EALREADY when
- * the object is published.
+ * Publish the object: the bus gets a handle to it, and sends the calls to the object's path through
+ * this handle. A native program that looks up a name of this member and the path may then get a
+ * direct channel to the object. Returns -EALREADY when the object is published.
  */
 int bus1_dbus_object_publish(struct bus1_dbus_object *object, DBusError *error);
 /* Emit a signal of this object. The arguments are those of dbus_message_append_args(). */

@@ -17,7 +17,7 @@ extern "C" {
 struct bus1_transport {
         const char *name;
         int (*get_fd)(void *peer);
-        int (*get_peer_fd)(void *peer); /* or NULL */
+        int (*get_peer_fd)(void *peer); /* NULL: bus1_client_get_peer_fd() fails */
         /* The peer "to" is of the same transport; NULL means the same peer as "from". */
         int (*transfer)(void *from, void *to, size_t n, struct bus1_transfer *src,
                         struct bus1_transfer *dst);
@@ -29,9 +29,12 @@ struct bus1_transport {
         int (*query)(void *peer, struct bus1_cmd_query *query);
         int (*disconnect)(void *peer);
         int (*reset)(void *peer);
-        int (*slice_release)(void *peer, uint64_t offset); /* or NULL: it has no pools */
+        int (*slice_release)(void *peer, uint64_t offset); /* NULL: there are no pools */
         void (*free)(void *peer);
-        /* or NULL, or -EOPNOTSUPP before any effect: libbus1 sends, polls and receives instead */
+        /*
+         * If this is NULL, or returns -EOPNOTSUPP because the core lacks the command, libbus1
+         * sends, polls and receives instead.
+         */
         int (*call)(void *peer, struct bus1_cmd_call *call);
 };
 

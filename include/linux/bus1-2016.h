@@ -3,11 +3,11 @@
 #define _UAPI_LINUX_BUS1_2016_H
 
 /*
- * The binary interface of 2016, under names of its own
+ * The binary interface of 2016, with names that begin with BUS1_2016_ and bus1_2016_
  *
- * This is for code that needs both generations in one file, such as the module. Programs of 2016
- * include 2016/linux/bus1.h, which has the names of 2016. There are two headers, because a program
- * of 2016 must not see other names, and because its names clash with those of <linux/bus1.h>.
+ * This is for code that needs the interfaces of 2016 and 2026 in one file, such as the module.
+ * Programs of 2016 include 2016/linux/bus1.h, which has the names of 2016. Some of the names of
+ * 2016 are also names in <linux/bus1.h> of 2026, so no file can include both of those headers.
  * doc/programming/module-2016.md describes the commands.
  */
 

@@ -10,13 +10,13 @@
  * receives, and holds handles, through which it sends. Each node and each handle has an ID.
  * Messages can carry handles and files.
  *
- * The plain interface is that of bus1(7) of 2026: commands 0 to 3 with all flags 0. All else is an
- * extension that has a flag or a command number of its own. A plain program never sees it. Unknown
- * flags are always refused with EINVAL.
+ * The plain interface is that of bus1(7) of 2026: commands 0 to 3, with no flag except
+ * BUS1_TRANSFER_FLAG_CREATE. All else is an extension that has a flag or a command number of its
+ * own. Unknown flags are refused with EINVAL.
  *
- * Every command returns 0 on success and a negative errno on failure. A failed command has had no
- * effect, with two exceptions: EFAULT may also mean that only its results could not be written, and
- * BUS1_CMD_CALL may have sent messages.
+ * Every command succeeds, or fails with an error number. A failed command has had no effect, with
+ * two exceptions: EFAULT may also mean that the command was carried out, but its results could not
+ * be written; and BUS1_CMD_CALL may have sent messages.
  */
 
 #include <linux/ioctl.h>
@@ -24,7 +24,7 @@
 
 #define BUS1_IOCTL_MAGIC		0x97
 
-/* No node, no handle, no account. */
+/* Stands for a value that is missing, for example no node, no handle or no account. */
 #define BUS1_INVALID			((__u64)-1)
 
 /* Set in every ID that bus1 makes. bus1 never gives one peer the same ID twice. */
@@ -32,12 +32,14 @@
 
 /* transfers */
 
-/* Create a node in the source peer and transfer a handle to it. id must be BUS1_INVALID. */
+/* Create a node of the source peer, and transfer a handle of this node. id must be BUS1_INVALID. */
 #define BUS1_TRANSFER_FLAG_CREATE	((__u64)0x1)
 /*
- * Extension, only with CREATE: the node ends with its first message. Sending through a handle to
- * it ends the ID of the handle. Receiving the message ends the ID of the node. When all handles
- * are released without a message, the owner receives a BUS1_MESSAGE_TYPE_HANDLE_RELEASE.
+ * Extension, only with CREATE: the node ends with its first message. Sending through a handle of
+ * the node ends the ID of the handle, unless the send fails, or with BUS1_SEND_FLAG_CONTINUE the
+ * error of this destination is EDQUOT or EACCES. Receiving the message ends the ID of the node.
+ * When all handles are released before there was a message, the owner receives a
+ * BUS1_MESSAGE_TYPE_HANDLE_RELEASE.
  */
 #define BUS1_TRANSFER_FLAG_ONESHOT	((__u64)0x2)
 
@@ -52,9 +54,12 @@ struct bus1_transfer {
 #define BUS1_MESSAGE_TYPE_NODE_RELEASE		((__u64)1)
 #define BUS1_MESSAGE_TYPE_HANDLE_RELEASE	((__u64)2)
 
-/* Extension, in send and in recv: the structure is a struct bus1_message_fds. */
+/* Extension, in send and in recv: ptr_message points to a struct bus1_message_fds. */
 #define BUS1_MESSAGE_FLAG_FDS			((__u64)0x1)
-/* Extension, only in a recv that takes the message: the structure is a struct bus1_message_pool. */
+/*
+ * Extension, only in a recv without BUS1_RECV_FLAG_PEEK and BUS1_RECV_FLAG_DISCARD: ptr_message
+ * points to a struct bus1_message_pool.
+ */
 #define BUS1_MESSAGE_FLAG_POOL			((__u64)0x2)
 
 struct bus1_message {
@@ -69,8 +74,8 @@ struct bus1_message {
 
 /*
  * A message with file descriptors. For a recv, n_fds is the capacity of the array, and is set to
- * the number of descriptors. They are close-on-exec. A recv without BUS1_MESSAGE_FLAG_FDS drops
- * them.
+ * the number of descriptors. The received descriptors are close-on-exec. A recv that takes the
+ * message out of the queue without BUS1_MESSAGE_FLAG_FDS drops its descriptors.
  */
 struct bus1_message_fds {
 	struct bus1_message message;
@@ -83,10 +88,10 @@ struct bus1_message_fds {
  * pool for reading only. n_data_vecs must be 0; n_data is the greatest size that is wanted, as in
  * every recv. The caller sets offset to the position in the pool where the data has to end at the
  * latest (else ERANGE). On success, offset is set to the position where the data begins, or to
- * BUS1_INVALID when there is no data. That slice of the pool does not change until
- * BUS1_CMD_SLICE_RELEASE. It is charged as one message, and for the pages that it is in. Without
- * BUS1_MESSAGE_FLAG_FDS, the fields for descriptors are not used, and the message's descriptors are
- * dropped.
+ * BUS1_INVALID when there is no data. The data is a slice of the pool, and does not change until
+ * BUS1_CMD_SLICE_RELEASE, or until the peer is reset or ends. The peer is charged for one message,
+ * and for the pages that the slice is in. Without BUS1_MESSAGE_FLAG_FDS, the fields for descriptors
+ * are not used, and the message's descriptors are dropped.
  */
 struct bus1_message_pool {
 	struct bus1_message_fds fds;
@@ -96,12 +101,18 @@ struct bus1_message_pool {
 struct bus1_metadata {
 	__u64 flags;
 	__u64 id;		/* node of a message or HANDLE_RELEASE, handle of a NODE_RELEASE */
-	__u64 account;		/* uid of the sender's account, BUS1_INVALID in notifications */
+	/*
+	 * uid of the sender's account. BUS1_INVALID in notifications, and when the uid does not
+	 * exist in the user namespace of the receiver.
+	 */
+	__u64 account;
 };
 
 /*
- * Extension: metadata of a recv with BUS1_RECV_FLAG_CREDENTIALS. The credentials are captured when
- * the message is sent. All are BUS1_INVALID in notifications.
+ * Extension: metadata of a recv with BUS1_RECV_FLAG_CREDENTIALS. The kernel captures the
+ * credentials when the message is sent; a hosted core may use those that the peer was made with.
+ * An ID that does not exist in the namespaces of the receiver is BUS1_INVALID. In notifications,
+ * all four are BUS1_INVALID.
  */
 struct bus1_metadata_credentials {
 	struct bus1_metadata metadata;
@@ -142,8 +153,8 @@ struct bus1_cmd_release {
 
 /*
  * Extension: when the message cannot be delivered to one destination, all others still get it. The
- * entry of that destination in the errors is a negative errno: EDQUOT when the quota of the
- * receiver is used up, EACCES when a security module refuses the message, EHOSTUNREACH when the
+ * entry of that destination in ptr_errors is a negative errno: -EDQUOT when the quota at the
+ * receiver is used up, -EACCES when a security module refuses the message, -EHOSTUNREACH when the
  * node has gone (without this flag that is a success). All other errors still fail the whole
  * command.
  */
@@ -160,23 +171,24 @@ struct bus1_cmd_send {
 /* Extension: ptr_metadata points to a struct bus1_metadata_credentials. */
 #define BUS1_RECV_FLAG_CREDENTIALS	((__u64)0x1)
 /*
- * Extension: the message stays queued. The IDs of its handles are those that a recv will return,
- * unless a node ends before that. Until then the IDs name nothing. n_fds is set to the number of
- * descriptors, but none are made, and they need no room.
+ * Extension: the message stays queued. The IDs of its handles name nothing until a recv takes the
+ * message; that recv returns the same IDs. With BUS1_MESSAGE_FLAG_FDS, n_fds is set to the number
+ * of descriptors, but no descriptors are made, and they need no room.
  */
 #define BUS1_RECV_FLAG_PEEK		((__u64)0x2)
 /* Extension: ptr_metadata points to a struct bus1_metadata_secctx. */
 #define BUS1_RECV_FLAG_SECCTX		((__u64)0x4)
 /*
  * Extension: refuse the message: it is taken out of the queue, but its data is not received, its
- * handles are released, and its descriptors are closed. n_transfers, n_data and n_fds are set, and
- * need no room. The metadata is written. A notification is received as without the flag. Not
- * together with BUS1_RECV_FLAG_PEEK or BUS1_MESSAGE_FLAG_POOL.
+ * handles are released, and its descriptors are closed. n_transfers, n_data and, with
+ * BUS1_MESSAGE_FLAG_FDS, n_fds are set, but handles, data and descriptors need no room. The
+ * metadata is written. A notification is received as without the flag. Not together with
+ * BUS1_RECV_FLAG_PEEK or BUS1_MESSAGE_FLAG_POOL.
  */
 #define BUS1_RECV_FLAG_DISCARD		((__u64)0x8)
 /*
- * Extension: wait while there is no message. A signal ends the wait with EINTR, or restarts the
- * command if its handler has SA_RESTART.
+ * Extension, only of the kernel module: wait while there is no message. A signal whose handler does
+ * not have SA_RESTART ends the wait with EINTR. After other signals the wait goes on.
  */
 #define BUS1_RECV_FLAG_WAIT		((__u64)0x10)
 
@@ -218,7 +230,7 @@ struct bus1_cmd_query {
 
 /*
  * Extension: end the peer while descriptors of it are open, like closing the last one does. From
- * then on every command returns ESHUTDOWN, and poll() reports POLLHUP.
+ * then on commands fail with ESHUTDOWN, and poll() on the device reports POLLHUP.
  */
 struct bus1_cmd_disconnect {
 	__u64 flags;		/* 0 */
@@ -253,7 +265,7 @@ struct bus1_cmd_slice_release {
  * have BUS1_RECV_FLAG_PEEK or BUS1_RECV_FLAG_WAIT. With n_recvs 0 the command only sends.
  *
  * If the command fails after it has begun, ptr_sends, n_sends and timeout are set to what is left.
- * So the same command, given again, continues it. All else is as with BUS1_CMD_RECV.
+ * So a program that gives the same structure again continues the command.
  */
 struct bus1_cmd_call {
 	__u64 flags;		/* 0 */
@@ -261,12 +273,15 @@ struct bus1_cmd_call {
 	__u64 ptr_sends;	/* struct bus1_cmd_send * */
 	__u64 n_recvs;
 	__u64 ptr_recvs;	/* struct bus1_cmd_recv * */
-	/* Receive only what concerns this node of the peer. BUS1_INVALID: receive anything. */
+	/*
+	 * A node of the peer: receive only messages to this node, and the notification that its
+	 * last handle has gone. BUS1_INVALID: receive anything.
+	 */
 	__u64 node;
 	__u64 timeout;		/* nanoseconds; BUS1_INVALID: wait without a limit */
 };
 
-/* sends, and receives, in one BUS1_CMD_CALL */
+/* the greatest n_sends, and the greatest n_recvs, of one BUS1_CMD_CALL */
 #define BUS1_CALL_MAX			((__u64)1024)
 
 #define BUS1_CMD_TRANSFER	_IOWR(BUS1_IOCTL_MAGIC, 0x00, struct bus1_cmd_transfer)

@@ -152,7 +152,7 @@ PUBLIC int bus1_dbus_run(struct bus1_dbus *bus, const bool *stop) {
         int r;
 
         while (!stop || !*stop) {
-                /* On a peer that can wait, the wait also receives. So wait first, then dispatch. */
+                /* If the peer can wait, the wait also receives. So wait first, then dispatch. */
                 bool waits = bus->can_wait && !bus->incoming && !bus->gone;
 
                 r = waits ? receive_waiting(bus, -1) : 1;

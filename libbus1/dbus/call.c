@@ -90,7 +90,7 @@ static int blocking_wait(struct bus1_dbus *bus, const struct pending *p) {
         return wait_for_peer(bus, timeout);
 }
 
-/* Handle messages until the reply has come. Returns 0, or a negative errno if there is none. */
+/* Receive messages until *reply is set. Returns 0, or a negative errno if there is no reply. */
 static int blocking_run(struct bus1_dbus *bus, const struct pending *p,
                         struct bus1_dbus_message **reply) {
         int r;
@@ -106,7 +106,7 @@ static int blocking_run(struct bus1_dbus *bus, const struct pending *p,
         }
 }
 
-/* The same for a peer that can wait. received is the first message, or NULL. */
+/* Like blocking_run(), on a peer that can wait. received is the first message, or NULL. */
 static int waiting_run(struct bus1_dbus *bus, const struct pending *p,
                        struct bus1_received *received, struct bus1_dbus_message **reply) {
         int r;
@@ -118,7 +118,7 @@ static int waiting_run(struct bus1_dbus *bus, const struct pending *p,
                                 return 0;
                         if (r < 0)
                                 return r;
-                        /* Messages that keep coming do not make the call longer. */
+                        /* The call also ends in time when messages keep coming. */
                         if (p->deadline <= now_ns())
                                 return -ETIMEDOUT;
                 }

@@ -4,16 +4,17 @@
 /*
  * Calls
  *
- * A call carries a new one-shot node for its reply. That node, not the serial, says which call is
- * answered, so only the callee can answer it. When the callee releases its handle to the node
- * without a reply, the call ends with NoReply.
+ * A call carries the handle of a new one-shot node, at which the reply arrives. The node, not the
+ * serial, says which call is answered. So only who has the handle can answer the call. When the
+ * handle is released without a reply, the call ends with NoReply.
  */
 
 #include "libbus1/dbus/membership.h"
 
 /*
  * Like bus1_dbus_call(). If ret_node is not NULL, the call also makes a node: *ret_node gets its
- * ID, and the message carries the only handle to it, in front of the n_handles others.
+ * ID, and the message carries the only handle to the node, behind the reply handle and in front of
+ * the n_handles others.
  */
 int call_with_node(struct bus1_dbus *bus, uint64_t to, DBusMessage *message, uint64_t *ret_node,
                    const uint64_t *handles, size_t n_handles, int timeout_ms,

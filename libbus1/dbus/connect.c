@@ -64,8 +64,8 @@ static int sasl_write(struct sasl *s, const char *text, size_t n, int fd) {
 }
 
 /*
- * Read one line, without its end, into s->line. If descriptors come with it, s->received_fd gets
- * the last one.
+ * Read one line, without its end, into s->line. If a descriptor comes with the line, s->received_fd
+ * gets it. If there are more, one of them is kept.
  */
 static int sasl_read(struct sasl *s) {
         int r;
@@ -155,8 +155,9 @@ static int sasl_authenticate(struct sasl *s, const char *guid, DBusError *error)
 }
 
 /*
- * Propose a mode to the bus. Returns 1 when it agreed, 0 when it refused. When it agrees, its
- * answer repeats the mode, and has the handle of the session node in hexadecimal.
+ * Propose a mode to the bus. Returns 1 if the bus agrees, 0 if it refuses, or a negative errno. The
+ * answer of a bus that agrees repeats the mode, and has the handle of the session node in
+ * hexadecimal.
  */
 static int propose(struct sasl *s, const char *mode, int fd, uint64_t *ret_session) {
         size_t n = strlen(mode);
@@ -182,7 +183,7 @@ static int negotiate_device(struct sasl *s, struct joined *joined) {
 
         r = bus1_client_new_device(&client, NULL);
         if (r < 0)
-                return 0; /* no device, or no access to it: the bus may have a hosted core */
+                return 0; /* the device cannot be used, but the bus may have a hosted core */
         r = propose(s, "device", bus1_client_get_peer_fd(client), &joined->session);
         if (r > 0)
                 joined->client = client;
@@ -246,7 +247,7 @@ static int connect_unix(const char *path, bool abstract) {
         return steal_fd(&fd);
 }
 
-/* Returns a socket, or -EAFNOSUPPORT for a transport that this library does not support. */
+/* Returns a socket, or a negative errno: -EAFNOSUPPORT for a kind of address that is not here. */
 static int connect_entry(DBusAddressEntry *entry) {
         CLEANUP_FREE char *runtime = NULL;
         const char *path;

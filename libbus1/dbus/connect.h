@@ -11,8 +11,8 @@
  *   transfers the handle of the session node into that peer;
  * - hosted: the bus answers with the socket of a peer on the core that it hosts.
  *
- * After that, the D-Bus socket carries nothing more. It stays open as the anchor of the session:
- * when either side closes it, the session ends.
+ * After BEGIN, the D-Bus socket carries nothing more. It stays open as the anchor of the session:
+ * when either side closes the socket, the session ends.
  */
 
 #include <bus1/bus1.h>
@@ -25,5 +25,5 @@ struct joined {
         uint64_t session; /* handle of the session node */
 };
 
-/* Connect, authenticate and negotiate bus1. Blocks for at most 25 seconds for each address. */
+/* Connect, authenticate and negotiate bus1. The handshake has 25 seconds for each address. */
 int membership_join(const char *address, struct joined *ret_joined, DBusError *error);

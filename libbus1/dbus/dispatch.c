@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Dispatch: each turn handles one received message or time-out, or the end of the bus
+ * Dispatch: each call handles one received message or time-out, or the end of the bus
  *
  * The node that a message arrived on selects the handler.
  */
@@ -47,9 +47,9 @@ static void dispatch_call(struct bus1_dbus *bus, struct bus1_dbus_object *object
 }
 
 /*
- * Is it a call to another client, which this member sees as a monitor? Such a copy has no reply
- * handle. A call that wants no reply has none either: it counts as a copy when this member has no
- * objects that could be called.
+ * Is this call, at the home node, a copy of a call to another client? A monitor gets such copies. A
+ * copy has no reply handle. A call that wants no reply has none either: it counts as a copy when
+ * this member has no objects with a path.
  */
 static bool message_is_copy(const struct bus1_dbus_message *m) {
         const struct incoming_message *message = (const struct incoming_message *)m;

@@ -54,7 +54,7 @@ int call_bus_with_node(struct bus1_dbus *bus, const char *member, enum node_kind
         r = call_bus_valist(bus, BRIDGE_INTERFACE, member, &handle, ret_reply, error,
                             first_arg_type, args);
         va_end(args);
-        /* From here on, only the bus has a handle to the node. */
+        /* From here on, only the bus has a handle to the node, if the call has succeeded. */
         bus1_dbus_release(bus, handle);
         if (r < 0) {
                 node_end(bus, *ret_node);

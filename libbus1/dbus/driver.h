@@ -13,7 +13,7 @@
 /* A match rule, and the node to which the bus sends the messages that match. */
 struct bus1_dbus_subscription {
         struct bus1_dbus *bus;
-        uint64_t node; /* BUS1_INVALID: the bus has dropped the rule */
+        uint64_t node; /* BUS1_INVALID: none, for example because the bus has dropped the rule */
         bus1_dbus_message_fn fn;
         void *userdata;
         struct bus1_dbus_subscription *prev, *next;

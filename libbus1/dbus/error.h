@@ -4,8 +4,8 @@
 /*
  * Maps a negative errno to a D-Bus error
  *
- * The library reports failures as negative errno. A program also gets them as a DBusError, and
- * a remote caller as an error reply.
+ * The library reports failures as negative errno. Functions with a parameter of type DBusError also
+ * set this parameter. A remote caller gets an error reply.
  */
 
 #include <dbus/dbus.h>

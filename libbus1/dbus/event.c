@@ -14,7 +14,7 @@ static int event_dispatch(sd_event_source *source, int fd, uint32_t revents, voi
         /* Dispatch only once, so that the loop can run its other sources in between. */
         r = bus1_dbus_dispatch(userdata);
         if (r == -ESHUTDOWN)
-                return 0; /* A handler freed the bus, so the program knows that it has ended. */
+                return 0; /* A handler freed the bus, so the program knows of its end. */
         if (r < 0) {
                 sd_event_source_set_enabled(source, SD_EVENT_OFF);
                 return sd_event_exit(sd_event_source_get_event(source), r);

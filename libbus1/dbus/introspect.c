@@ -77,8 +77,8 @@ bool path_has_objects(struct bus1_dbus *bus, const char *path) {
 }
 
 /*
- * Does one of the objects before "until" have the same child of path? Looking at all of them is
- * fast enough, because objects are few and introspection is rare.
+ * Was this child of path written before, for one of the objects in front of "until"? Looking at all
+ * of these objects is fast enough, because objects are few and introspection is rare.
  */
 static bool child_was_written(struct bus1_dbus *bus, const char *path,
                               const struct bus1_dbus_object *until, const char *child,

@@ -9,21 +9,23 @@
  *
  *        holder of the handle    node of this peer       messages that arrive there
  *
- *        the bus         ----->  home                    all that the bus delivers: calls, signals
+ *        the bus         ----->  home                    what the bus delivers to no other node
  *        the bus         ----->  name, object            calls of a published name or object
- *        the bus         ----->  subscription            signals that match its rule
- *        the callee      ----->  reply, one-shot         the reply to one call
+ *        the bus         ----->  subscription            messages that match its rule
+ *        callee or bus   ----->  reply, one-shot         the reply to one call
  *        another member  ----->  name, object            calls through a direct channel
+ *        any program     ----->  object                  calls through a handle that was passed on
  *
  *        session, a handle of this peer  ----->  the session node, which the bus keeps
  *
- * Receiving and dispatching are separate steps. A blocking call receives every message that waits,
- * picks out its reply, and leaves the rest queued in order. Dispatch then handles the queue, one
- * message at a time.
+ * Receiving and dispatching are separate steps. A blocking call receives messages until its reply
+ * arrives, and leaves the others queued in order (except calls of org.bus1.Session1, see
+ * receive.h). Dispatch then handles the queue, one message at a time.
  *
- * The files are floors, each of which uses only those before it: error, wire, connect < node <
- * message < pending, object < wait, session < receive < call < driver < introspect, properties <
- * object-call < dispatch < bus.
+ * The files are on floors. A file uses only files on its own floor or on lower floors. From the
+ * lowest to the highest: error, wire, connect < node < message < pending, object < wait, session <
+ * receive < call < driver < introspect, properties < object-call < dispatch < bus. event.c is a
+ * library of its own.
  */
 
 /* Report an allocation failure instead of exiting: then hh.tbl of the added element is NULL. */
@@ -47,10 +49,10 @@ struct bus1_dbus {
         /*
          * The core has BUS1_CMD_CALL, so one system call waits for a message and receives it.
          * This wait also ends when the bus ends: the end of the session node is a notification. A
-         * hosted core lacks the command, and there only the socket tells that the bus has ended.
+         * hosted core lacks the command. Then the library polls the peer and the socket.
          */
         bool can_wait;
-        int socket_fd; /* the anchor: the bus ends the session when it closes; -1 without a bus */
+        int socket_fd; /* the anchor: when it is closed, the session ends; -1 without a bus */
         int epoll_fd;
         int timer_fd;
         uint64_t timer_armed; /* the deadline the timer is set to; 0: at once; UINT64_MAX: none */
@@ -58,7 +60,7 @@ struct bus1_dbus {
         char *unique_name;
         uint32_t serial;
         bool gone;
-        /* depth of nested dispatch calls; the outermost frees a bus that a handler freed */
+        /* depth of nested dispatch calls; if a handler frees the bus, the outermost frees *bus */
         unsigned n_dispatching;
         bool freed;
 
@@ -84,7 +86,7 @@ static inline void bus1_dbus_message_unrefp(struct bus1_dbus_message **m) {
         bus1_dbus_message_unref(*m);
 }
 
-/* Public functions check their arguments, because libdbus-1 aborts the process on invalid ones. */
+/* Public functions check arguments with these: libdbus-1 may abort the process on invalid ones. */
 
 static inline bool text_is_valid(const char *text) {
         return text && dbus_validate_utf8(text, NULL);

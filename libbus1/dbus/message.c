@@ -146,7 +146,7 @@ PUBLIC uint64_t bus1_dbus_message_take_handle(struct bus1_dbus_message *message,
 
 /* sending */
 
-/* Send, and wait if ret_received is not NULL. */
+/* Send, and wait if ret_received is not NULL and the peer can wait. */
 static int send_wire(struct bus1_dbus *bus, uint64_t to, struct bus1_message *message,
                      uint64_t deadline, struct bus1_received **ret_received) {
         struct bus1_cmd_send send = {
@@ -245,7 +245,10 @@ PUBLIC int bus1_dbus_emit(struct bus1_dbus *bus, DBusMessage *signal) {
 
 /* replying */
 
-/* Does the handle exist? When a send with several handles fails, this tells if it is the reason. */
+/*
+ * Does the handle exist? A send with several handles that fails with -EBADRQC does not say which
+ * handle is unknown. Also false if the handle cannot be copied for another reason, such as a quota.
+ */
 static bool handle_is_known(struct bus1_dbus *bus, uint64_t handle) {
         struct bus1_transfer src = {.id = handle}, copy;
 
@@ -272,7 +275,7 @@ PUBLIC int bus1_dbus_reply(struct bus1_dbus_message *call, DBusMessage *reply,
                 /* When the caller has gone, the handle is unknown. Then drop the reply. */
                 if (r < 0 && (r != -EBADRQC || handle_is_known(call->bus, m->reply_handle)))
                         return r;
-                m->reply_handle = BUS1_INVALID; /* The send used it up, as it is one-shot. */
+                m->reply_handle = BUS1_INVALID; /* one-shot: the send used it up, or it had ended */
         }
         m->replied = true;
         return 0;
@@ -294,7 +297,7 @@ PUBLIC int bus1_dbus_reply_args(struct bus1_dbus_message *call, int first_arg_ty
         return ok ? bus1_dbus_reply(call, reply, NULL, 0) : -ENOMEM;
 }
 
-/* Remove the last character of a text that was cut, because it may be incomplete. */
+/* Remove the last character of a text that was cut, unless it is ASCII: it may be incomplete. */
 static void text_trim(char *text) {
         size_t n = strlen(text);
 

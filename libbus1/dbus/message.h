@@ -22,7 +22,7 @@
 struct node;
 
 struct incoming_message {
-        struct bus1_dbus_message public; /* first */
+        struct bus1_dbus_message public; /* must be first: pointers to it are cast */
         unsigned n_refs;
         uint64_t reply_handle; /* BUS1_INVALID: no reply is wanted or possible, or it was sent */
         bool had_reply_handle; /* one came with the call, even if the caller has gone since */
@@ -31,15 +31,16 @@ struct incoming_message {
 };
 
 /*
- * Make a message from received. The message takes over the handles, and they are released on
- * failure. Returns -ENOMEM, or -EBADMSG when received is not a valid D-Bus message.
+ * Make a message from received. The message takes over the handles; on failure they are released.
+ * Returns -EBADMSG when received is not a valid D-Bus message, or -ENOMEM, also when one of its
+ * descriptors is missing or cannot be duplicated.
  */
 int incoming_message_new(struct bus1_dbus *bus, struct bus1_received *received,
                          const struct node *node, struct bus1_dbus_message **ret_message);
 /* Make an error reply that no program sent, such as a time-out. Returns 0 or -ENOMEM. */
 int incoming_message_new_error(struct bus1_dbus *bus, uint32_t serial, const char *name,
                                const char *text, struct bus1_dbus_message **ret_message);
-/* Detach a message from a bus that is being freed. The end of the bus releases the handles. */
+/* Detach a message from a bus that is being freed. Its handles end with the peer. */
 void incoming_message_orphan(struct incoming_message *message);
 /* Release the handles of a message that is dropped, unless they were taken over. */
 void release_transfers(struct bus1_dbus *bus, struct bus1_received *received);
@@ -51,8 +52,9 @@ int send_message(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                  struct bus1_transfer *created, size_t n_created, const uint64_t *handles,
                  size_t n_handles);
 /*
- * The same, and then wait for a message until the deadline. *ret_received gets the next message, or
- * NULL if there was none in time, or if the peer cannot wait (bus->can_wait).
+ * The same, and then, if ret_received is not NULL, wait for a message until the deadline.
+ * *ret_received gets the next message, or NULL if there was none in time, if the wait failed, or if
+ * the peer cannot wait (bus->can_wait).
  */
 int send_message_and_wait(struct bus1_dbus *bus, uint64_t to, DBusMessage *message,
                           struct bus1_transfer *created, size_t n_created, const uint64_t *handles,

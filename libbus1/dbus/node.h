@@ -24,9 +24,9 @@ struct node {
         enum node_kind kind;
         void *data;
         /*
-         * Only the bus holds the handle of a trusted node, so the SENDER of its messages is true.
-         * In messages to any other node, the library replaces the SENDER by the sender below: the
-         * member that looked up the node, or none (NULL).
+         * Only the bus holds the handle of a trusted node, so the SENDER of messages to this node
+         * is true. In messages to any other node, the library replaces SENDER by the field sender:
+         * on a direct channel, the member that looked up the name; else NULL, which means none.
          */
         bool trusted;
         char *sender;

@@ -4,8 +4,8 @@
  * Objects answer calls, emit signals, and are published
  *
  * A call that arrived on the node of an object is a call of that object. For any other call, its
- * path selects the object. The arguments are checked against the object's tables before the method
- * runs. The standard interfaces are such tables, too.
+ * path selects the object. Before the method runs, the signature of the arguments is compared with
+ * the object's tables. The standard interfaces are such tables, too.
  */
 
 #include <errno.h>
@@ -58,7 +58,7 @@ static int reply_unknown_method(struct bus1_dbus_object *object, struct bus1_dbu
                                      bus1_dbus_object_get_path(object));
 }
 
-/* The standard interfaces. Their methods take the object as userdata, NULL when there is none. */
+/* The standard interfaces. The userdata of their methods is the object; NULL: there is none. */
 
 static const struct bus1_dbus_interface *standard_interfaces(const struct bus1_dbus_object *object);
 

@@ -10,10 +10,11 @@
  *
  *        object->node                  the program, and everyone to whom it passed the handle
  *        object->published             only the bus
- *        one per narrowed channel      the member that looked up the object
+ *        one for each direct channel   the member that looked up the object
+ *        to this object only
  *
- * object.c keeps the objects of a bus. object-call.c runs their methods, with the standard
- * interfaces in introspect.c and properties.c.
+ * object.c keeps the objects of a bus. object-call.c runs their methods. properties.c implements
+ * org.freedesktop.DBus.Properties, and introspect.c makes introspection data.
  */
 
 #include "libbus1/dbus/membership.h"
@@ -23,7 +24,7 @@ struct bus1_dbus_object {
         char *path; /* NULL: reached only by handle */
         const struct bus1_dbus_interface *interfaces;
         void *userdata;
-        /* both are BUS1_INVALID before the first bus1_dbus_object_get_handle() */
+        /* both are made by bus1_dbus_object_get_handle(); BUS1_INVALID: not made, or ended */
         uint64_t node;
         uint64_t handle;
         uint64_t published; /* BUS1_INVALID: not published */
@@ -34,14 +35,15 @@ struct bus1_dbus_object {
 
 /* One of the object's nodes has ended, because its last handle was released. */
 void object_unreferenced(struct bus1_dbus_object *object, uint64_t node);
-/* Is it a standard interface, which every object has, or one of the object's own? */
+/* Is name that of a standard interface, which every object has, or of one of the object's own? */
 bool object_has_interface(const struct bus1_dbus_object *object, const char *name);
 int object_reply_unknown_interface(const struct bus1_dbus_object *object,
                                    struct bus1_dbus_message *call, const char *interface);
 
 /*
  * Answer a call of the object, or, if object is NULL, of the object at the call's path. When the
- * result is a negative errno, the caller of this function sends an error reply.
+ * result is a negative errno, the caller of this function sends an error reply, unless the call was
+ * answered.
  */
 int object_dispatch(struct bus1_dbus *bus, struct bus1_dbus_object *object,
                     struct bus1_dbus_message *call);
@@ -53,7 +55,7 @@ extern const struct bus1_dbus_signal properties_signals[];
 /*
  * The XML text of an object, with the standard interfaces in front of its own. If object is NULL,
  * the text is about a path without an object. Returns NULL when memory runs out. The caller frees
- * it.
+ * the text.
  */
 char *introspect_object(struct bus1_dbus *bus, struct bus1_dbus_object *object, const char *path,
                         const struct bus1_dbus_interface *standard);

@@ -40,7 +40,7 @@ void pending_complete(struct bus1_dbus *bus, struct pending *p, struct bus1_dbus
 void pending_fail(struct bus1_dbus *bus, struct pending *p, const char *name, const char *text) {
         struct bus1_dbus_message *m;
 
-        /* When memory runs out, the call stays pending, and its time-out tries again. */
+        /* When memory runs out, the call stays pending until its time-out, if it has one. */
         if (incoming_message_new_error(bus, p->serial, name, text, &m) < 0)
                 return;
         pending_complete(bus, p, m);

@@ -5,8 +5,9 @@
  * Calls that wait for their reply
  *
  * A pending call ends exactly once: with a reply, with an error that the library makes (a time-out,
- * for example), or because it is cancelled. Each of these removes it and the entry of its reply
- * node. The list is in the order of the deadlines, so the first call says when to look at it next.
+ * for example), or because it is cancelled or the bus is freed. Each of these removes the call and
+ * the entry of its reply node. The list of calls is in the order of their deadlines, so the first
+ * call has the next time-out.
  */
 
 #include "libbus1/dbus/membership.h"
@@ -15,7 +16,7 @@ struct pending {
         uint64_t node; /* the one-shot node that the reply arrives on */
         uint32_t serial;
         uint64_t deadline; /* CLOCK_MONOTONIC, nanoseconds; UINT64_MAX: none */
-        bool blocking;     /* completes while receiving, not in dispatch */
+        bool blocking;     /* its reply is handled at reception, not in dispatch */
         bus1_dbus_message_fn fn;
         void *userdata;
         struct pending *prev, *next; /* by deadline */
@@ -27,7 +28,7 @@ void pending_free(struct bus1_dbus *bus, struct pending *p);
 void pending_cancel(struct bus1_dbus *bus, struct pending *p);
 /* End the call and pass the reply to its handler. Takes over the reference of reply. */
 void pending_complete(struct bus1_dbus *bus, struct pending *p, struct bus1_dbus_message *reply);
-/* End the call with an error that the library makes. */
+/* End the call with an error that the library makes. Does nothing when memory runs out. */
 void pending_fail(struct bus1_dbus *bus, struct pending *p, const char *name, const char *text);
-/* End the first call, if its deadline has passed. Returns whether it has. */
+/* If the deadline of the first call has passed, end this call and return true. */
 bool pending_expire(struct bus1_dbus *bus);

@@ -17,8 +17,9 @@
 #define RECEIVE_MAX 64
 
 /*
- * Bytes. Calls that the bus makes are smaller, except OpenNode for a very long path, which waits
- * until the program dispatches its messages.
+ * In bytes. Calls that the bus makes are smaller, except OpenNode for a very long path. Such a call
+ * is left to dispatch, which answers that there is no such object. Then the look-up gets no direct
+ * channel.
  */
 #define SESSION_CALL_MAX 4096
 
@@ -73,10 +74,10 @@ static bool receive_blocking(struct bus1_dbus *bus, struct node *node,
 }
 
 /*
- * The library answers calls of org.bus1.Session1 at once, even while a call of the program blocks:
- * the bus makes these calls on behalf of other members, and the blocking call may itself wait for
- * one of those members. So each small message for the home node is parsed here. If it is no such
- * call, *ret_message gets it.
+ * The library runs calls of org.bus1.Session1 when it receives them, even while a call of the
+ * program blocks: the bus makes these calls on behalf of other members, and the blocking call may
+ * itself wait for one of those members. So each small message for the home node is parsed here. If
+ * the message is no such call, *ret_message gets it, and the function returns false.
  */
 static bool receive_session_call(struct bus1_dbus *bus, struct node *node,
                                  struct bus1_received *received,
@@ -87,7 +88,7 @@ static bool receive_session_call(struct bus1_dbus *bus, struct node *node,
             received->n_data > SESSION_CALL_MAX)
                 return false;
         if (incoming_message_new(bus, received, node, &m) < 0)
-                return true; /* ignore an invalid message */
+                return true; /* drop a message that is invalid, or that there is no memory for */
         if (!session_is_call(m)) {
                 *ret_message = m;
                 return false;
@@ -163,7 +164,7 @@ PUBLIC int bus1_dbus_wait(struct bus1_dbus *bus, int timeout_ms) {
         if (!bus->can_wait || bus->incoming || bus->gone)
                 return wait_for_all(bus, timeout_ms);
         r = receive_waiting(bus, timeout_ms);
-        /* What was received is not in the queue of the peer any more. */
+        /* The peer's descriptor does not show what was received. So the timer has to. */
         wait_arm(bus);
         return r;
 }

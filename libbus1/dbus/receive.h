@@ -6,7 +6,7 @@
  *
  * Messages wait in the queue of the membership, in order, until dispatch handles them. A blocking
  * call only receives, so no handler runs within it. Two kinds of message are handled already at
- * reception: replies to blocking calls, and calls of org.bus1.Session1.
+ * reception: replies to blocking calls, and calls of org.bus1.Session1 that are not very long.
  */
 
 #include "libbus1/dbus/membership.h"
@@ -20,17 +20,21 @@ struct incoming {
         struct incoming *prev, *next;
 };
 
-/* Receive messages that wait, at most 64. Returns 0, -ENOMEM, or -ECONNRESET: the bus has gone. */
+/*
+ * Receive messages that wait, at most 64. Returns 0, -ENOMEM, or -ECONNRESET: the bus has gone, or
+ * receiving fails.
+ */
 int receive_all(struct bus1_dbus *bus);
 /*
- * Wait for a message, at most so many nanoseconds (UINT64_MAX: without a limit), on a peer that can
- * wait. Returns -EAGAIN or -ETIMEDOUT when there is none, -EINTR, -ENOMEM, or -ECONNRESET when the
- * bus has gone.
+ * On a peer that can wait (bus->can_wait), wait for a message, at most timeout nanoseconds
+ * (UINT64_MAX: without a limit). Returns 0, -EAGAIN or -ETIMEDOUT when there is no message, -EINTR,
+ * -ENOMEM, or -ECONNRESET when the bus has gone or receiving fails.
  */
 int receive_next(struct bus1_dbus *bus, uint64_t timeout, struct bus1_received **ret_received);
 /*
- * Wait for a message or a time-out on a peer that can wait, and receive the message. Returns like
- * bus1_dbus_wait(). The descriptor of the bus does not show what was received.
+ * On a peer that can wait, wait for a message or a time-out, and receive the message. Returns like
+ * bus1_dbus_wait(). bus1_dbus_get_fd() does not show what was received until dispatch or
+ * wait_arm().
  */
 int receive_waiting(struct bus1_dbus *bus, int timeout_ms);
 /*
@@ -38,7 +42,7 @@ int receive_waiting(struct bus1_dbus *bus, int timeout_ms);
  * or -ECONNRESET when the bus has gone.
  */
 int receive_one(struct bus1_dbus *bus, struct bus1_received *received);
-/* End a pending call with the message that arrived on its node. Does not take over received. */
+/* End a pending call with what arrived on its reply node. Does not take over received. */
 void receive_reply(struct bus1_dbus *bus, struct pending *p, struct bus1_received *received);
 /* Free an element that is no longer in the queue. */
 void incoming_free(struct incoming *incoming);

@@ -55,7 +55,7 @@ static int session_open_node(struct bus1_dbus_message *call) {
         node->sender = strdup(member);
         node->name = strdup(name);
         r = node->sender && node->name ? bus1_dbus_reply(call, reply, &handle, 1) : -ENOMEM;
-        /* Now the member holds the only handle, and the node ends when the member releases it. */
+        /* The program keeps no handle, so the node ends when nobody else has one any more. */
         bus1_dbus_release(bus, handle);
         return r;
 }

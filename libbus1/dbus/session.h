@@ -13,14 +13,14 @@
  *          |                 |<-- handle ----------|
  *          |<-- handle ------|                     |
  *          |--- calls ---------------------------->|
- *                            |--- CloseNodes ----->|  releases all such nodes; callers look up anew
+ *                            |--- CloseNodes ----->|  ends these nodes; callers must look up again
  */
 
 #include "libbus1/dbus/membership.h"
 
 /* Is the message a call of this interface, and from the bus? */
 bool session_is_call(struct bus1_dbus_message *message);
-/* Run the call and answer it. */
+/* Run the call, and answer it if the method has a reply (CloseNodes has none). */
 void session_dispatch(struct bus1_dbus_message *call);
 /* Handle a signal that arrived on the home node: NameLost ends the direct channels to that name. */
 void session_handle_signal(struct bus1_dbus_message *signal);

@@ -17,8 +17,8 @@ void wait_arm(struct bus1_dbus *bus) {
         else if (bus->pending)
                 due = bus->pending->deadline;
         /*
-         * Leave a timer that expires early, because an early look at the queues costs less than a
-         * system call for every message.
+         * Leave a timer that expires too early as it is: looking at the queues too early costs less
+         * than a system call for every message.
          */
         if (bus->timer_armed <= due && (bus->timer_armed == due || bus->timer_armed > now_ns()))
                 return;

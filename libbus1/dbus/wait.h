@@ -6,8 +6,8 @@
  *
  * The descriptor that programs poll is an epoll set of the peer's descriptor, the D-Bus socket
  * (readable when the bus has closed it), and a timer. The timer stands for everything else that
- * dispatch has to do: it expires at the next time-out, and at once when a blocking call has left
- * received messages in the queue.
+ * dispatch has to do: it expires at the next time-out of a call, and at once when received messages
+ * wait for dispatch.
  */
 
 #include "libbus1/dbus/membership.h"
@@ -17,7 +17,10 @@
  * negative errno.
  */
 int wait_for_all(struct bus1_dbus *bus, int timeout_ms);
-/* The same, but messages that are in the queue already do not end the wait. */
+/*
+ * The same, but only new messages and the end of the bus end the wait: not the received messages
+ * that wait for dispatch, and not the time-outs of calls.
+ */
 int wait_for_peer(struct bus1_dbus *bus, int timeout_ms);
-/* Set the timer of bus1_dbus_get_fd() from the queue and the next time-out. */
+/* Set the timer for received messages and the next time-out. It may also expire earlier. */
 void wait_arm(struct bus1_dbus *bus);

@@ -99,9 +99,9 @@ static uint32_t read_u32(const uint8_t *at, bool big_endian) {
 }
 
 /*
- * Find the value of the UNIX_FDS header field. Returns NULL when there is none, when the header is
- * invalid, which libdbus-1 finds out later, or when it has a field of a type that no field of the
- * specification has.
+ * Find the value of the UNIX_FDS header field. Returns NULL when there is no such field, when the
+ * header is invalid (libdbus-1 will find that out), or when a field in front of it has a type that
+ * the specification uses for no field.
  */
 static uint8_t *find_n_fds(uint8_t *data, size_t n_data, bool big_endian) {
         size_t at = HEADER_FIXED, end, n;

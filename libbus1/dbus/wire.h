@@ -7,7 +7,7 @@
  * libdbus-1 marshals and demarshals messages, but it neither returns the descriptors of a message
  * that it marshals, nor takes descriptors for one that it demarshals. Its iterators can do both:
  *
- *        out:  read the descriptors from the body, in the order of their indices
+ *        out:  read the descriptors from the body, in the order in which libdbus-1 numbers them
  *        in:   1. demarshal the message as one without descriptors
  *              2. append the descriptors as an array, which makes the indices in the body valid
  *              3. copy the body, without that array, into a second message
@@ -16,7 +16,7 @@
 #include <bus1/bus1.h>
 #include <dbus/dbus.h>
 
-/* A message to send. data is freed with dbus_free(); the descriptors are owned. */
+/* A message to send. wire_deinit() frees data and closes the descriptors. */
 struct wire {
         char *data;
         int n_data;
@@ -27,7 +27,7 @@ struct wire {
 int wire_from_message(DBusMessage *message, struct wire *ret_wire);
 void wire_deinit(struct wire *wire);
 /*
- * Duplicates descriptors, and leaves those of received open. Returns -EBADMSG for an invalid
- * message.
+ * Duplicates descriptors, and leaves those of received open. Sets UNIX_FDS in the data of received
+ * to 0. Returns -EBADMSG for an invalid message, or -ENOMEM.
  */
 int wire_to_message(struct bus1_received *received, DBusMessage **ret_message);

@@ -5,11 +5,11 @@
 /*
  * bus1 - capability-based IPC, as of 2016
  *
- * This is for programs that were written for the interface of 2016. With -I.../bus1-2016 in front
- * of the system's headers it is the <linux/bus1.h> that they include. New programs use the
- * interface of 2026. doc/programming/module-2016.md describes the commands.
+ * This is for programs that were written for the interface of 2016. If such a program is compiled
+ * with -I.../bus1-2016, its <linux/bus1.h> is this header. New programs use the interface of 2026.
+ * doc/programming/module-2016.md describes the commands.
  *
- * It is the same binary interface as <linux/bus1-2016.h>, under the names of 2016.
+ * This header defines the same binary interface as <linux/bus1-2016.h>, with the names of 2016.
  */
 
 #include <linux/ioctl.h>
