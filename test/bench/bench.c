@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * bus1-bench - measures how fast buses are
+ * bus1-bench - measures how fast buses are, and how much memory they need
  *
- * Runs every workload on every bus, one after the other. It does so in several rounds, so that
- * other work of the machine disturbs all buses alike. It prints medians and ratios. Only ratios can
- * be compared between machines.
+ * Runs each selected workload on each bus that can run it, one after the other. It does so in
+ * several rounds, so that other work of the machine disturbs all buses alike. It prints medians and
+ * ratios. The times of different machines cannot be compared, but the ratios can. With
+ * --instructions, it only counts instructions, in one round.
  */
 
 #include <getopt.h>
@@ -30,15 +31,15 @@ struct options {
         double seconds;
         const char *only;
         const char *system_policy;
-        bool instructions;                  /* count instructions only: see instructions.sh */
-        struct bench_bus (*buses)[N_BUSES]; /* index: the setting */
+        bool instructions;                  /* only count instructions: see instructions.sh */
+        struct bench_bus (*buses)[N_BUSES]; /* first index: enum setting */
 };
 
 static bool selected(const struct options *o, const char *name) {
         return !o->only || strstr(name, o->only);
 }
 
-/* The bus for a workload. It is started when it is first needed. */
+/* The bus of this kind for workloads of this setting. The first call starts the bus. */
 static struct bench_bus *bus_for(const struct options *o, enum setting setting, enum bus_kind kind,
                                  const char *directory) {
         struct bench_bus *bus = &o->buses[setting][kind];
@@ -153,7 +154,10 @@ static void measure(const struct options *o, const char *directory) {
                 return;
         }
 
-        /* first: instances of the bus that run later would share pages with the measured one */
+        /*
+         * The footprints come first: run_workloads() leaves buses running, and the measured bus
+         * would share pages with them.
+         */
         measure_footprints(o, directory, &results);
         run_workloads(o, directory, &results);
         count_calls(o, directory, &results);
@@ -229,7 +233,7 @@ int main(int argc, char **argv) {
                 usage(stderr);
                 return 1;
         }
-        /* a bus that loses a message must not look like a slow one */
+        /* If a bus loses a message, a workload may wait for ever. SIGALRM ends the program then. */
         alarm(300 + (unsigned)(8 * N_BUSES * n_workloads * o.rounds * o.seconds));
         if (!mkdtemp(directory))
                 raw_fail("no temporary directory");

@@ -28,7 +28,7 @@
 #define BATCH "bta(btbs)a(btssssuutt)a(btssssuutt)"
 #define POLICY "(a(u(" BATCH "))a(buu(" BATCH "))a(ss)bs)"
 
-/* Append the rules of a family, with ascending priorities. */
+/* Append the rules of one family (own, send or receive), with ascending priorities. */
 static int append_rules(sd_bus_message *m, const struct bench_policy *policy,
                         enum bench_rule_family family) {
         bool own = family == BENCH_RULE_OWN;
@@ -80,7 +80,7 @@ static int append_policy(sd_bus_message *m, const struct bench_policy *policy) {
                 r = sd_bus_message_open_container(m, 'a', "(u(" BATCH "))");
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'r', "u(" BATCH ")");
-        if (r >= 0) /* the policy of all users that have no entry */
+        if (r >= 0) /* the policy of all users without an entry of their own */
                 r = sd_bus_message_append(m, "u", UINT32_MAX);
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'r', BATCH);

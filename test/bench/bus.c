@@ -29,7 +29,10 @@ static const char *const bus_names[N_BUSES] = {
         [BUS_DAEMON] = "dbus-daemon",
 };
 
-/* like the reference's session.conf, but without activation */
+/*
+ * Like session.conf of dbus-daemon, but without activation and with a higher limit of pending
+ * replies. "%s%s%s" stands for a <policy> or an <include>.
+ */
 static const char bus_config[] =
         "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\"\n"
         " \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n"
@@ -225,7 +228,10 @@ void bus_connect(struct bench_bus *bus, size_t n, int *fds, char (*unique)[64], 
                 if (fds[i] < 0)
                         raw_fail("%s: %s", bus->address, strerror(errno));
                 raw_hello(fds[i], unique[i]);
-                /* after this answer, no message that the set-up caused arrives any more */
+                /*
+                 * The answer to this call comes after all messages that Hello caused, such as
+                 * NameAcquired.
+                 */
                 raw_bus_call(fds[i], i > 0 && rule ? "AddMatch" : "NameHasOwner",
                              i > 0 && rule ? rule : "com.example.Nobody");
         }

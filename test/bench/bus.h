@@ -4,8 +4,8 @@
 /*
  * The buses that are measured
  *
- * A bus is a running daemon with an address, whose CPU time can be read. Or it is the forwarder,
- * which bus_connect() starts for each measurement with as many sockets as the measurement needs.
+ * A bus is a daemon with an address, or the forwarder (forwarder.c). bus_connect() starts the
+ * forwarder for each measurement, with as many sockets as the measurement needs.
  */
 
 #include <stdbool.h>
@@ -27,11 +27,11 @@ struct bench_bus {
         enum bus_kind kind;
         const char *name;
         bool available;
-        const char *why_not; /* the reason, if the bus is not available */
+        const char *why_not; /* why the bus is not available; may be NULL */
         char address[256];
-        pid_t pid; /* the process whose CPU time is measured; 0 while the forwarder does not run */
-        pid_t controller; /* of dbus-broker; 0 for other buses */
-        double spawned;   /* bench_now() at the time of the fork */
+        pid_t pid;        /* the process whose CPU time is measured; 0 if it does not run */
+        pid_t controller; /* for dbus-broker: its parent process (broker.c); else 0 */
+        double spawned;   /* bench_now() right before the fork; 0 for the forwarder */
 };
 
 /* buses */
@@ -39,33 +39,38 @@ struct bench_bus {
 const char *bus_name(enum bus_kind kind);
 
 /*
- * Start a bus. If it cannot be started, the result is a bus that is not available, with the reason.
- * directory is for sockets. If policy is NULL, everything is allowed.
+ * Start a bus. If binary is NULL or does not start, the result is a bus that is not available, with
+ * the reason in why_not. Any other failure ends the program. directory is for sockets and
+ * configuration files. If policy is NULL, everything is allowed.
  */
 void bus_start(struct bench_bus *bus, enum bus_kind kind, const char *binary, const char *directory,
                const struct bench_policy *policy);
 void bus_stop(struct bench_bus *bus);
-/* CPU time of all threads of the bus, in nanoseconds. */
+/* CPU time of all threads of the process bus->pid, in nanoseconds. */
 uint64_t bus_cpu(const struct bench_bus *bus);
-/* Let the bus run on this CPU only; -1: on all. */
+/* Let the caller and the main thread of the bus run only on this CPU; -1: on all CPUs. */
 void bus_pin(const struct bench_bus *bus, int cpu);
 
 /*
- * Open n connections, and store their unique names (":f" for the forwarder). rule is the match rule
- * of all connections but the first, or NULL. in_pairs is only used by the forwarder.
+ * Open n connections, and store their unique names (for the forwarder: ":f.0", ":f.1", ...). rule
+ * is the match rule of all connections but the first, or NULL; the forwarder ignores it. in_pairs
+ * is only used by the forwarder.
  */
 void bus_connect(struct bench_bus *bus, size_t n, int *fds, char (*unique)[64], const char *rule,
                  bool in_pairs);
-/* Close the connections of bus_connect(), and end the forwarder if the bus is one. */
+/* Close the connections of bus_connect(). If the bus is the forwarder, end its process. */
 void bus_disconnect(struct bench_bus *bus, size_t n, int *fds);
 
 /* parts */
 
-/* Forward between sockets: 0 and 1, 2 and 3, ... with in_pairs; else the first and all others. */
+/*
+ * With in_pairs, forward between the sockets 0 and 1, between 2 and 3, and so on. Without in_pairs,
+ * forward between the first socket and all others.
+ */
 __attribute__((noreturn)) void forwarder_run(const int *fds, size_t n_fds, bool in_pairs);
 /*
- * Run dbus-broker on a listening socket, and its controller in another process. Sets both pids and
- * the time of the fork of dbus-broker, or returns a negative errno.
+ * Run dbus-broker on a listening socket, and its controller in another process. Returns 0 and sets
+ * pid, controller and spawned of the bus, or returns a negative errno.
  */
 int broker_start(struct bench_bus *bus, const char *binary, int listener,
                  const struct bench_policy *policy);

@@ -24,7 +24,7 @@ static pid_t attach(pid_t pid, const char *output) {
         snprintf(number, sizeof(number), "%d", (int)pid);
         tracer = peer_fork();
         if (tracer == 0) {
-                dup2(ready[1], 2); /* strace writes a line when it is attached */
+                dup2(ready[1], 2); /* strace writes a line to stderr when it is attached */
                 execlp("strace", "strace", "-c", "-f", "-U", "calls,name", "-o", output, "-p",
                        number, NULL);
                 _exit(127);
@@ -35,7 +35,7 @@ static pid_t attach(pid_t pid, const char *output) {
                 peer_end(tracer);
                 tracer = -1;
         }
-        /* keep the pipe open for the other output of strace, for which its buffer has room */
+        /* Keep the pipe open, because strace may write more. The pipe has room for that. */
         if (tracer > 0)
                 fcntl(ready[0], F_SETFD, FD_CLOEXEC);
         else

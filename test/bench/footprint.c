@@ -17,7 +17,7 @@
 #define N_CONNECTIONS 1000
 #define RULES_EACH 10
 
-/* Proportional set size: a page that n processes share counts as 1/n of a page. */
+/* The proportional set size: a page that n processes share counts as 1/n of a page. */
 static double memory_kib(const struct bench_bus *bus) {
         char path[64], line[256];
         double kib = 0;

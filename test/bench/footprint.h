@@ -10,10 +10,13 @@
 struct footprint {
         double spawn_ms;       /* from the fork to the reply to the first Hello */
         double start_kib;      /* memory of the bus with one client */
-        double connection_kib; /* memory for each more connection */
+        double connection_kib; /* memory for each further connection */
         double rule_kib;       /* memory for each match rule */
 };
 
-/* Start another instance of the bus and measure it. Returns false if it cannot be started. */
+/*
+ * Start an instance of the bus, measure it and stop it. Returns false if it does not start, and
+ * always for the forwarder.
+ */
 bool footprint_measure(enum bus_kind kind, const char *binary, const char *directory,
                        struct footprint *ret_footprint);

@@ -3,12 +3,12 @@
 /*
  * The forwarder
  *
- * It does as little as a process between sockets can do: it reads all available
- * bytes, finds the end of the last complete message by the lengths of the messages, and writes the
- * complete messages to their receivers. Messages from the first socket go to all others, and
- * messages from another socket go to the first. With in_pairs, it forwards between sockets 0 and 1,
- * between 2 and 3, and so on. The forwarder is not a bus: it has no names and checks, and does not
- * set SENDER. A bus must do at least the work of the forwarder.
+ * It does as little as a process between sockets can do: it reads the bytes that have arrived,
+ * finds the end of the last complete message by the lengths of the messages, and writes the
+ * complete messages to other sockets. With in_pairs, it forwards between the sockets 0 and 1,
+ * between 2 and 3, and so on. Without in_pairs, messages from the first socket go to all others,
+ * and messages from another socket go to the first. The forwarder is not a bus: it has no names,
+ * checks nothing, and does not set SENDER. A bus must do at least the work of the forwarder.
  */
 
 #include "test/bench/bus.h"

@@ -15,7 +15,10 @@ struct counting {
         uint64_t n;
 };
 
-/* Send a command to callgrind. Returns the instructions since the last "zero" that it reports. */
+/*
+ * Send a command to callgrind. If callgrind answers with the number of instructions since the last
+ * command "zero", returns this number, else 0.
+ */
 static uint64_t ask_callgrind(pid_t pid, const char *command) {
         char text[64], line[256];
         uint64_t n = 0, sum = 0;

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Instructions - counts how many a bus runs in user space for each message
+ * Instructions - counts how many instructions a bus runs in user space for each message
  *
  * callgrind counts them while a workload runs. The bus must run under callgrind: see
  * test/bench/instructions.sh.
@@ -10,5 +10,5 @@
 
 #include "test/bench/workload.h"
 
-/* NAN if they cannot be counted. */
+/* Returns NAN if the instructions cannot be counted. */
 double instructions_per_message(const struct workload *w, struct bench_bus *bus, double seconds);

@@ -45,7 +45,10 @@ static void party_call(struct party *p) {
         raw_write(p->fd, p->calls[to], p->n_calls[to]);
 }
 
-/* All buses put SENDER last, so the last unique name in the header is that of the sender. */
+/*
+ * Find the index of the client that sent the message m, by the field SENDER (code 7). The forwarder
+ * sets no SENDER, but with in_pairs the sender is known.
+ */
 static size_t party_sender(const struct party *p, const uint8_t *m) {
         uint32_t n_fields, n_body;
         const uint8_t *end, *at;

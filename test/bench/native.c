@@ -34,7 +34,7 @@
 #define MAX_ROUNDS 101
 #define MAX_SIZE 65536
 
-/* One end of a ping-pong: a socket, or a peer that holds a handle to the other's node. */
+/* One end of a ping-pong: a socket, or a peer that holds a handle to a node of the other end. */
 struct end {
         int fd;
         struct bus1_client *client;
@@ -83,7 +83,10 @@ static void peer_send(struct bus1_client *client, uint64_t to, const void *data,
         check(bus1_client_send(client, 1, &to, NULL, &m), "send");
 }
 
-/* Waits for the next message. Returns the handle that came with it, or BUS1_INVALID. */
+/*
+ * Wait for the next message, and skip notifications. Returns the ID of the handle in the message,
+ * or BUS1_INVALID if there is none.
+ */
 static uint64_t peer_recv(struct bus1_client *client, void *data, size_t n) {
         for (;;) {
                 struct bus1_transfer transfer = {.id = BUS1_INVALID};
@@ -131,7 +134,7 @@ static void echo(struct end *end) {
                 end_send(end, data);
 }
 
-/* Round trips per second. */
+/* Returns round trips per second. */
 static double ping(struct end *end, double seconds) {
         static __thread uint8_t data[MAX_SIZE];
         double start = now(), stop;
@@ -146,7 +149,7 @@ static double ping(struct end *end, double seconds) {
         return n / (stop - start);
 }
 
-/* arrangements: each returns round trips per second, or NAN if it was not measured */
+/* arrangements: each returns round trips per second, or NAN if there is no result */
 
 typedef double (*arrangement)(size_t size, double seconds);
 
@@ -197,9 +200,10 @@ static double socket_threads(size_t size, double seconds) {
 }
 
 /*
- * Make a served peer and exchange handles with the other process. Both peers were granted a handle
- * of a third peer, the acquaintance. Each peer sends the acquaintance a handle of a new node, and
- * gets the handle that the other peer sent.
+ * Open the peer that the domain serves over the socket fd, and exchange handles with the peer of
+ * the other process. Both peers were granted a handle to a node of a third peer, the acquaintance.
+ * Each of the two sends the acquaintance a handle to a new node of its own, and gets the handle
+ * that the other one sent.
  */
 static void served_peer_meet(struct end *end, int fd, uint64_t acquaintance) {
         struct bus1_transfer node = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
@@ -210,7 +214,7 @@ static void served_peer_meet(struct end *end, int fd, uint64_t acquaintance) {
         end->handle = peer_recv(end->client, &byte, 1);
 }
 
-/* Serve both peers and introduce them to each other, until the pinging process ends. */
+/* Serve both peers and introduce them to each other, until a result comes from the pipe done. */
 static void serve(struct bus1_domain *domain, struct bus1_client *acquaintance, int done) {
         uint64_t handles[2];
         unsigned n = 0;
@@ -305,7 +309,7 @@ static void *local_echo_thread(void *argument) {
         }
 }
 
-/* Give one end a handle of a new node of the other end. */
+/* Give one end a handle to a new node of the other end. */
 static void introduce(struct end *one, struct end *other) {
         struct bus1_transfer src = {BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID},
                              dst = {0, BUS1_INVALID};
@@ -396,7 +400,7 @@ int main(int argc, char **argv) {
                 }
         if (n_rounds < 1 || n_rounds > MAX_ROUNDS || !(seconds > 0))
                 return 1;
-        /* a core that loses a message must not look like a slow one */
+        /* If the core loses a message, a peer may wait for ever. SIGALRM ends the program then. */
         alarm(30 + (unsigned)(4 * N_ROWS * n_rounds * seconds));
         pin(0);
         measure(8, n_rounds, seconds);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A policy like that of a system bus: see setting.h. */
+/* Policies for the settings: see setting.h. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,7 +76,10 @@ struct bench_policy *bench_policy_new(const char *name) {
         return policy;
 }
 
-/* Can the protocol of dbus-broker express the rule? dbus-broker itself decides about replies. */
+/*
+ * Can a controller tell dbus-broker this rule? requested_reply and eavesdrop do not matter:
+ * dbus-broker itself decides about replies, and has no eavesdropping.
+ */
 static bool is_expressible(const struct policy_rule *rule) {
         return !rule->error_name && rule->broadcast == POLICY_ANY && rule->min_fds == 0 &&
                rule->max_fds == UINT32_MAX &&

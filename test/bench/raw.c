@@ -158,7 +158,7 @@ size_t raw_message_reply_serial_at(const uint8_t *data, size_t n) {
         uint32_t n_fields;
 
         memcpy(&n_fields, data + 12, 4);
-        /* only for messages of raw_build(), whose fields are numbers (u) or strings */
+        /* The header fields of D-Bus are numbers (u), signatures (g) or strings (s, o). */
         for (size_t i = 16; i < 16 + (size_t)n_fields && i + 8 <= n;) {
                 uint32_t v;
 
@@ -272,7 +272,7 @@ int raw_connect(const char *address) {
         return fd;
 }
 
-/* Read all messages up to the reply to serial, and this reply. */
+/* Read messages up to the reply to serial, and return this reply. An error ends the program. */
 static uint8_t *read_reply(int fd, uint32_t serial, size_t *ret_n) {
         for (;;) {
                 uint8_t *m = raw_read_message(fd, ret_n);
@@ -295,7 +295,7 @@ static uint8_t *read_reply(int fd, uint32_t serial, size_t *ret_n) {
         }
 }
 
-/* Peek before reading, so that no byte of the first message is read. */
+/* Read a line. Peek before reading, so that no byte of the message after the line is read. */
 static size_t read_line(int fd, char *line, size_t size) {
         for (;;) {
                 ssize_t l = recv(fd, line, size, MSG_PEEK);

@@ -3,12 +3,15 @@
 /*
  * bus1-bench-reload - measures how much a reload delays the messages of clients
  *
- * 50 clients, in pairs, send each other signals in small batches. A client sends the next batch
- * when the last one has arrived. First nothing else happens; then the configuration, which has
- * 20,000 rules, is read again and again. It alternates between two policies. Both let the interface
- * X pass and refuse Y: one refuses to send it, the other refuses to receive it. So if a message of
- * Y arrives, it was judged by a mixture of both policies. This, or a lost message, ends the
- * program. It prints how long batches took, in milliseconds: the longest batch, and the longest one
+ * 50 clients, in pairs, send each other signals in small batches. Each batch has signals of two
+ * interfaces, X and Y. A client sends the next batch when the other client has got the signals of X
+ * of the last batch, and the client itself an error for each signal of Y. In a first run nothing
+ * else happens. In a second run the bus reads its configuration, which has 20,000 rules, again and
+ * again. The configuration alternates between two policies. Both allow X and refuse Y: one refuses
+ * to send Y, the other refuses to receive Y. So if a signal of Y arrives, it was judged by a
+ * mixture of both policies. Such a signal or a lost message ends the program with an error.
+ *
+ * The program prints how long batches took, in milliseconds: the longest batch, and the longest one
  * if the slowest thousandth of the batches is left out.
  */
 
@@ -45,7 +48,7 @@ struct client {
         size_t n_out, n_message;
         uint32_t serial;
         uint64_t sent, received;
-        unsigned under_way; /* signals, and errors for refused ones, that have not arrived yet */
+        unsigned under_way; /* signals of the batch that have not arrived or been refused yet */
         double started;
 };
 
@@ -87,7 +90,7 @@ static void write_policy(const char *directory, bool by_receiver) {
         write_file(directory, "policy.conf", text);
 }
 
-/* Write the 20,000 rules, and all.conf, which includes policy.conf first and then these rules. */
+/* Write files with the 20,000 rules, and all.conf, which includes policy.conf and these files. */
 static void write_rules(const char *directory) {
         static char text[RULES * 128 + 256];
         char rules[300];
@@ -225,7 +228,7 @@ static void control_receive(struct run *run) {
         }
 }
 
-/* The longest delay of a batch, in ms, without the n longest ones. */
+/* The longest time that a batch took, in ms, if the n slowest batches are left out. */
 static double delay(const struct run *run, uint64_t n) {
         size_t i = TICKS;
 
@@ -298,7 +301,7 @@ static struct outcome run_once(struct bench_bus *bus, const char *directory, uin
         return outcome;
 }
 
-/* Start a bus that discards its log lines, which are about refused messages. */
+/* Start a bus whose stderr is /dev/null: its log lines would be about refused messages. */
 static void start_silently(struct bench_bus *bus, enum bus_kind kind, const char *binary,
                            const char *directory, const struct bench_policy *policy) {
         int saved = fcntl(2, F_DUPFD_CLOEXEC, 3), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -384,8 +387,8 @@ int main(int argc, char **argv) {
         if (bridge)
                 measure(BUS_BRIDGE, bridge, directory, n_messages, n_reloads);
         /*
-         * Fewer messages and reloads: the verdicts of dbus-daemon cost so much that all would take
-         * 15 minutes.
+         * dbus-daemon gets fewer messages and reloads. Its verdicts cost so much that the numbers
+         * of the bridge would take about 15 minutes.
          */
         measure(BUS_DAEMON, daemon, directory, n_messages / 50, n_reloads / 10);
         snprintf(command, sizeof(command), "rm -rf %s", directory);

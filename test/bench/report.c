@@ -10,6 +10,7 @@
 
 #include "test/bench/raw.h"
 
+/* What a target limits. Its value is a lower limit (at least) or an upper limit (at most). */
 enum metric {
         RATE,     /* at least: operations per second, divided by those of dbus-broker */
         CPU,      /* at least: CPU time of dbus-broker, divided by that of the bridge */
@@ -62,7 +63,10 @@ static void print_number(double v, int width, int digits) {
                 printf(" %*.*f", width, digits, v);
 }
 
-/* If lower, a lower number is better: the ratios are then those of the other bus to the bridge. */
+/*
+ * If lower is set, lower numbers are better, and each ratio is that of the other bus to the bridge.
+ * Otherwise it is that of the bridge to the other bus.
+ */
 static void print_row(const char *name, const double values[N_BUSES], int digits, bool lower) {
         bool any = false;
 

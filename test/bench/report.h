@@ -8,7 +8,7 @@
 
 #define WORKLOADS_MAX 64
 
-/* The medians of all rounds. NAN: was not measured. */
+/* The medians of all rounds; calls: of one round. NAN: not measured. */
 struct results {
         double rate[WORKLOADS_MAX][N_BUSES];
         double cpu[WORKLOADS_MAX][N_BUSES];

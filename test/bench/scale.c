@@ -7,13 +7,16 @@
  *
  * Sends and receives a message, with and without a handle in it: first while the two peers have ten
  * handles each and ten other peers are open, then with --handles and --peers (default 100000 and
- * 10000), then with ten of each again. For each case it prints the shortest round, and the ratio of
- * many to ten. Each of the other peers holds a handle of the receiver's node. If root runs the
- * program, the other peers belong to a thousand users, and a message of each of these users waits
- * in the queue of a third peer of the receiver's user. The sender then belongs to yet another user.
+ * 10000), then with ten of each again. For each case it prints the time of a message in the fastest
+ * round, and the ratio of many to ten. Each of the other peers holds a handle to a node of the
+ * receiver. Each of the first thousand of them has also sent a message to a third peer of the
+ * receiver's user, and this message waits in the queue of the third peer. If root runs the program,
+ * the other peers belong to up to a thousand users, and the sender to yet another user. Otherwise
+ * all peers belong to one user.
  *
- * Without --device the core is in this process. With --device each peer is a descriptor, and the
- * limit of open descriptors must permit so many.
+ * Without --device the core is in this process. With --device each peer is a descriptor. So the
+ * program sets its limit of open descriptors to --peers plus 100, or to the hard limit if that is
+ * less.
  */
 
 #include <bus1/bus1.h>
@@ -34,7 +37,7 @@
 #define BATCH 1000
 #define PER_ROUND 500
 
-/* For calls that fail only if the machine lacks something: then the program ends. */
+/* Evaluate an expression that should not fail. If it is a negative errno, end the program. */
 #define must(expression)                                                                         \
         do {                                                                                     \
                 int result = (expression);                                                       \
@@ -47,9 +50,8 @@
 struct scale {
         struct bus1_domain *domain; /* NULL: the device is used */
         struct bus1_client *sender, *receiver, *sink;
-        uint64_t node,
-                handle; /* a node of the receiver, and the handle of it that the sender holds */
-        uint64_t own, to_sink; /* handles that the receiver holds: of node, and of a node of sink */
+        uint64_t node, handle; /* a node of the receiver, and the sender's handle to it */
+        uint64_t own, to_sink; /* handles that the receiver holds: to node, and to a node of sink */
         struct bus1_client **peers;
         size_t n_peers, n_handles;
         size_t n_rounds;
@@ -121,7 +123,10 @@ static double now(void) {
         return t.tv_sec * 1e9 + t.tv_nsec;
 }
 
-/* Nanoseconds of one message in each case: the least average of all rounds, also earlier ones. */
+/*
+ * Store the nanoseconds of one message in each case. They are the least average of any round, also
+ * of the rounds of an earlier call with the same times.
+ */
 static void measure(struct scale *scale, double times[N_CASES]) {
         for (size_t round = 0; round < scale->n_rounds; round++)
                 for (int k = 0; k < N_CASES; k++) {
@@ -138,14 +143,17 @@ static void measure(struct scale *scale, double times[N_CASES]) {
                 }
 }
 
-/* Give the sender and the receiver n handles each. */
+/* Give the sender and the receiver more handles to node, until each of the two has got n. */
 static void add_handles(struct scale *scale, size_t n) {
         static struct bus1_transfer src[BATCH], dst[BATCH];
 
         while (scale->n_handles < n) {
                 size_t l = n - scale->n_handles < BATCH ? n - scale->n_handles : BATCH;
 
-                /* The owner of the node passes them on: copies by another user have a limit. */
+                /*
+                 * The owner of the node passes on all handles, because there is a limit for handles
+                 * that another user passes on.
+                 */
                 for (size_t i = 0; i < l; i++)
                         src[i] = (struct bus1_transfer){.id = scale->own};
                 must(bus1_client_transfer(scale->receiver, scale->sender, l, src, dst));

@@ -19,7 +19,7 @@
 
 static const struct {
         const char *name;
-        const char *rule; /* the match rules of other clients; %u is their number */
+        const char *rule; /* the match rules of another client; %u is the index of the rule */
 } settings[N_SETTINGS] = {
         [SETTING_PLAIN] = {"plain"},
         [SETTING_POLICY] = {"policy"},
@@ -38,7 +38,10 @@ static int stranger(struct bench_bus *bus, char unique[static 64]) {
 
         if (fd < 0)
                 raw_fail("%s: %s", bus->address, strerror(errno));
-        /* The descriptor stays open until the benchmark ends, so that the bus keeps the load. */
+        /*
+         * The callers do not close the descriptor, so that the bus keeps the rules or pending
+         * replies.
+         */
         raw_hello(fd, unique);
         return fd;
 }

@@ -4,8 +4,8 @@
 /*
  * Settings
  *
- * A setting is the load of a bus while it is measured: a policy of a certain size, or the match
- * rules or pending replies of other clients. Each setting has its own instance of each bus, because
+ * A setting is the load of a bus while it is measured: nothing, a policy of a certain size, or the
+ * match rules or pending replies of other clients. A bus is started once for each setting, because
  * the load of one setting would change the measurements of the others.
  */
 
@@ -15,14 +15,14 @@
 
 enum setting {
         SETTING_PLAIN,      /* everything is allowed, and there are no other clients */
-        SETTING_POLICY,     /* the policy of a system bus: BENCH_POLICY_RULES rules */
+        SETTING_POLICY,     /* a policy like that of a system bus: BENCH_POLICY_RULES rules */
         SETTING_SYSTEM,     /* Debian's policy and 20,000 more rules: test/bench/system-policy */
-        SETTING_RULES_PATH, /* BENCH_FOREIGN_RULES match rules that differ in path, ... */
-        SETTING_RULES_ARG0,
-        SETTING_RULES_NAMESPACE, /* ... in path_namespace */
-        SETTING_RULES_ARG0_NAMESPACE,
-        SETTING_RULES_ARG0_PATH,
-        SETTING_REPLIES, /* BENCH_FOREIGN_REPLIES calls that are never answered */
+        SETTING_RULES_PATH, /* BENCH_FOREIGN_RULES match rules that differ in path, */
+        SETTING_RULES_ARG0, /* ... in arg0, */
+        SETTING_RULES_NAMESPACE,      /* ... in path_namespace, */
+        SETTING_RULES_ARG0_NAMESPACE, /* ... in arg0namespace, */
+        SETTING_RULES_ARG0_PATH,      /* ... in arg0path */
+        SETTING_REPLIES,              /* BENCH_FOREIGN_REPLIES calls that are never answered */
         N_SETTINGS,
 };
 
@@ -32,7 +32,9 @@ enum setting {
 
 /*
  * Start a bus with the configuration and the other clients of the setting. system_policy is the
- * file for SETTING_SYSTEM, or NULL.
+ * file for SETTING_SYSTEM, or NULL. The result is a bus that is not available if bus_start() cannot
+ * start it, if SETTING_SYSTEM has no file, and for the forwarder with any setting but
+ * SETTING_PLAIN.
  */
 void setting_start(enum setting setting, struct bench_bus *bus, enum bus_kind kind,
                    const char *binary, const char *directory, const char *system_policy);
@@ -45,7 +47,7 @@ enum bench_rule_family {
         BENCH_RULE_RECEIVE,
 };
 
-/* One <allow> or <deny>. A field that is NULL or 0 matches everything. */
+/* One <allow> or <deny>. A type of 0 matches every type, and a string of NULL every value. */
 struct bench_rule {
         enum bench_rule_family family;
         bool allow;
@@ -62,21 +64,26 @@ struct policy;
 struct bench_policy {
         struct bench_rule *rules;
         size_t n_rules;
-        const char
-                *file; /* a file with the same rules, which is included instead of them, or NULL */
+        /* NULL, or a file that dbus-daemon and the bridge include instead of the rules */
+        const char *file;
         struct policy *owner;
 };
 
 /*
- * A policy like that of a system bus: clients may own a name or call another client only by the
- * rules of 121 services. One of these services has the given name, which is also its interface.
+ * Make a policy like that of a system bus: clients may own a name or call another client only by
+ * the rules of 121 services. One of these services has the given name. The name of a service is
+ * also the name of its own interface.
  */
 struct bench_policy *bench_policy_new(const char *name);
 /*
- * The rules of a file that apply to the user of this process, and the file. dbus-broker reads no
- * file: the controller sends it the rules. Rules that it does not support are left out: those about
- * errors, broadcasts, prefixes of destinations and numbers of descriptors.
+ * Load the rules about owning, sending and receiving that a file has for the user of this process.
+ * They are for dbus-broker, to which its controller sends them. The other buses include the file
+ * itself. Rules that dbus-broker does not support are left out: those about errors, broadcasts,
+ * prefixes of destinations and numbers of descriptors.
  */
 struct bench_policy *bench_policy_load(const char *file);
-/* The policy as elements of <policy>. The caller frees the text. */
+/*
+ * Returns the rules of bench_policy_new() as elements of <policy>. Paths, members and prefixes are
+ * not written. The caller frees the text.
+ */
 char *bench_policy_format(const struct bench_policy *policy);

@@ -13,13 +13,13 @@
 #include <stdint.h>
 
 /*
- * Build a message with one argument of n_body bytes, whose signature is "ay" or "s". A reply
- * answers serial 1.
+ * Build a message whose body has n_body bytes, but at least 5. The body is one argument, whose
+ * signature is "ay" or "s". A return answers serial 1.
  */
 uint8_t *traffic_build(uint8_t type, const char *destination, size_t n_body, const char *signature,
                        size_t *ret_n);
 
-/* n copies of a message, one after the other, to be written at once */
+/* copies of a message, one after the other, to be written together */
 struct batch {
         uint8_t *data;
         size_t n_message;
@@ -27,7 +27,7 @@ struct batch {
 };
 
 void batch_init(struct batch *b, const uint8_t *message, size_t n_message, size_t copies);
-/* Write n copies with new serials: in one write, or, with single, in one write for each. */
+/* Write n copies with new serials: all at once, or, if single is set, one by one. */
 void batch_write(struct batch *b, int fd, size_t n, bool single);
 
 /* Received bytes, from which complete messages are taken. */
@@ -37,7 +37,10 @@ struct stream {
         size_t at;
 };
 
-/* Read once. Returns false at the end of the stream. */
+/*
+ * Read once. Returns false if the connection has ended or failed, or if a message is longer than
+ * the buffer (256 KiB).
+ */
 bool stream_read(struct stream *s, int fd);
-/* The next complete message, valid until the next read, or NULL. */
+/* The next complete message, valid until the next read. NULL if there is none. */
 const uint8_t *stream_next(struct stream *s);

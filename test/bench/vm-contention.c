@@ -4,7 +4,7 @@
  * bus1-bench-vm-contention - measures bus1.ko on several processors
  *
  * Runs in a virtual machine with two processors and the clock of the host (test/vm/run BUILD smp).
- * Several processes send to several others at the same time, over bus1 and over AF_UNIX sockets. It
+ * Several processes send messages at the same time, over bus1 and over AF_UNIX sockets. The program
  * runs rounds of both in turn and prints the medians. Only the ratios mean something.
  */
 
@@ -45,7 +45,7 @@ static const char *const pattern_names[] = {
         "8 that multicast to each other",
 };
 
-/* One process: what it sends to, and how many messages it receives. */
+/* One process: where it sends messages, how many it sends, and how many it receives. */
 struct process {
         struct end end;
         uint64_t handles[N]; /* for bus1: the destinations */
@@ -80,7 +80,7 @@ static void process_open(struct process *process, enum end_kind kind) {
                 end_pair(kind, ends);
                 end_close(&ends[1]);
                 process->end = ends[0];
-                /* take the notifications about the end of the closed peer */
+                /* take the two notifications that the end of the closed peer has caused */
                 if (end_exchange(&process->end, NULL, 0, 0, data, SIZE, 16) != 2)
                         raw_fail("no notifications");
                 return;
@@ -109,7 +109,10 @@ static void process_send(const struct process *process) {
                         raw_fail("send: %s", strerror(errno));
 }
 
-/* Receive at least one message, and at most n. Returns how many. */
+/*
+ * Receive one message from a socket, or one to n messages, but at most 16, from bus1. Returns the
+ * number of received messages.
+ */
 static unsigned process_receive(const struct process *process, unsigned n) {
         uint8_t buffer[SIZE];
 
@@ -122,7 +125,7 @@ static unsigned process_receive(const struct process *process, unsigned n) {
         return 1;
 }
 
-/* A process that sends and receives does so in turn, so that sockets cannot block each other. */
+/* Send and receive. A process that does both takes turns, so that sockets cannot block for ever. */
 static void process_run(const struct process *process) {
         unsigned n_sent = 0, n_received = 0;
 
@@ -179,7 +182,7 @@ static double measure(enum pattern pattern, enum end_kind kind) {
                 if (peer_fork() > 0)
                         continue;
                 close(start[1]);
-                /* the parent closes the pipe to start all processes at once */
+                /* The parent closes its end of the pipe to start all processes at once. */
                 if (read(start[0], &byte, 1) != 0)
                         _exit(1);
                 process_run(&processes[i]);
@@ -197,7 +200,7 @@ static double measure(enum pattern pattern, enum end_kind kind) {
         return begin * 1e6 / n_messages;
 }
 
-/* Datagram sockets hold ten messages by default, so few that their senders would mostly wait. */
+/* By default a datagram socket holds about ten messages, so few that senders would mostly wait. */
 static void let_sockets_queue(void) {
         int fd = open("/proc/sys/net/unix/max_dgram_qlen", O_WRONLY | O_CLOEXEC);
 

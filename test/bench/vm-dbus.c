@@ -6,7 +6,7 @@
  * Runs in a virtual machine with one processor (test/vm/run BUILD bench). A client calls a method
  * that returns its argument, a string: with sd-bus on both sides over dbus-broker and over the
  * bridge, and with libbus1-dbus on both sides over the bridge and over a direct channel on
- * /dev/bus1. It runs rounds of all of them in turn and prints the medians.
+ * /dev/bus1. The program runs rounds of all four in turn and prints the medians and ratios.
  */
 
 #include <bus1/dbus.h>
@@ -183,7 +183,7 @@ static double native_measure(const char *address, const char *text, bool channel
 
 /* rounds */
 
-/* Returns the microseconds of one call. */
+/* Returns the microseconds of one call, or NAN if the bus is not available. */
 static double measure(const struct bench_bus *bus, enum way way, const char *text) {
         bool native = way == WAY_NATIVE || way == WAY_CHANNEL;
         double took;

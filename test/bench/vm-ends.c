@@ -71,7 +71,10 @@ static bool device_recv(int fd, struct bus1_message_fds *message) {
         return false;
 }
 
-/* With BUS1_CMD_CALL. All messages use the same memory. Returns the number received. */
+/*
+ * end_exchange() with BUS1_CMD_CALL. All messages to send have the same data, and all received ones
+ * go to the same memory. Returns the number of received messages.
+ */
 static unsigned device_exchange(const struct end *end, const void *out, size_t n_bytes_out,
                                 unsigned n_out, void *in, size_t n_bytes_in, unsigned n_in) {
         struct iovec vec_out = {(void *)out, n_bytes_out}, vec_in = {in, n_bytes_in};
@@ -157,7 +160,7 @@ void end_pair(enum end_kind kind, struct end ends[static 2]) {
         switch (kind) {
         case END_USERS:
         case END_CALLERS:
-                /* From here on they are like peers of one user. */
+                /* The two users matter only when the peers are opened. */
                 ends[0].kind = ends[1].kind = kind == END_USERS ? END_BUS1 : END_CALL;
                 ends[0].fd = device_open();
                 check(seteuid(OTHER_USER), "seteuid");
@@ -376,7 +379,7 @@ int end_recv_fd(const struct end *end) {
 
 /* capabilities */
 
-/* Send a message with a handle, which the receiver releases. */
+/* Send a message with a handle, receive it, and release the received handle. */
 static void device_pass(const struct end *from, const struct end *to,
                         struct bus1_transfer transfer) {
         char byte = 0;

@@ -4,8 +4,9 @@
  * bus1-bench-vm - measures how fast bus1.ko is
  *
  * Runs in a virtual machine with one processor (test/vm/run BUILD bench). It measures messages,
- * handles and descriptors over the device, the same over sockets and pipes in the same kernel, and
- * calls through dbus-broker. It runs rounds of all of them in turn and prints the medians.
+ * handles and descriptors over the device, similar operations over sockets and pipes in the same
+ * kernel, and, if dbus-broker starts, calls through dbus-broker. It runs rounds of all of them in
+ * turn and prints the medians.
  */
 
 #include <errno.h>
@@ -26,7 +27,7 @@
 #define MAX_ROUNDS 101
 #define MAX_SIZE 65536
 #define MAX_RECEIVERS 100
-#define BATCH 16 /* messages of a stream before the sender waits for a reply; a pipe holds them */
+#define BATCH 16 /* messages of a stream before the sender waits for a reply; a pipe holds 16 */
 
 static uint8_t data[MAX_SIZE];
 
@@ -37,9 +38,9 @@ struct row {
         unsigned n_receivers;
         unsigned n_times;
         unsigned kinds;
-        double most;      /* target: the greatest allowed ratio to END_SOCKET; 0: no target */
-        double call_most; /* for END_CALL: to END_BLOCKING in ping-pong, else to END_SOCKET */
-        double us_most;   /* target: the greatest allowed number of microseconds */
+        double most;      /* target: the greatest ratio of END_BUS1 to END_SOCKET; 0: no target */
+        double call_most; /* likewise of END_CALL to END_SOCKET, but in ping-pong to END_BLOCKING */
+        double us_most;   /* target: the greatest number of microseconds of END_BUS1 */
 };
 
 /* workloads: each returns the microseconds of one operation */
@@ -167,7 +168,7 @@ static double pass_fd(const struct row *row, enum end_kind kind) {
         return took * 1e6 / row->n_times;
 }
 
-/* Over a socket, the capability is a descriptor. */
+/* Pass a handle for END_BUS1, and a descriptor for END_SOCKET. */
 static double pass_handle(const struct row *row, enum end_kind kind) {
         struct end ends[2];
         double took;
@@ -181,7 +182,7 @@ static double pass_handle(const struct row *row, enum end_kind kind) {
         return took * 1e6 / row->n_times;
 }
 
-/* The user has something open already, as most users have. */
+/* Another pair stays open meanwhile, because most users have something open already. */
 static double open_close(const struct row *row, enum end_kind kind) {
         struct end others[2];
         double begin, took;
@@ -220,7 +221,7 @@ static const struct row rows[] = {
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
-/* Calls through dbus-broker, one at a time, with the sizes of the rows of ping-pong. */
+/* Measure calls through dbus-broker, one at a time. Returns the microseconds of one call. */
 static double call(struct bench_bus *bus, size_t size) {
         const struct workload w = {
                 .kind = WORKLOAD_CALLS,

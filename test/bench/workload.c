@@ -66,7 +66,6 @@ double bench_now(void) {
         return ts.tv_sec + ts.tv_nsec * 1e-9;
 }
 
-/* Start a process that works until it is killed, at the latest when its parent ends. */
 pid_t peer_fork(void) {
         pid_t pid = fork();
 
@@ -146,7 +145,10 @@ static uint64_t calls_run(const struct workload *w, int fd, const char *callee, 
 
 /* signals */
 
-/* Count the signals that all receivers get. When a block is complete, write a byte to credit. */
+/*
+ * Receive the signals. For every block * receivers signals, counted over all receivers, write a
+ * byte to credit.
+ */
 __attribute__((noreturn)) static void receivers_run(const struct workload *w, const int *fds,
                                                     int credit) {
         struct stream *in = calloc(w->receivers, sizeof(*in));

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Runs a fuzz target without libFuzzer.
+ * Runs a fuzz target without libFuzzer
  *
  *     fuzz-NAME PATH...                         run each file, and each file of a directory, once
  *     fuzz-NAME -t SECONDS [-s SEED] PATH...    run inputs that are made by changing, cutting and
  *                                               joining these files
  *
- * When a check fails, the driver writes the input to the file fuzz-input.bin in the working
- * directory.
+ * Only the first 4096 bytes of a file are used. When the target aborts (FUZZ_CHECK), the driver
+ * writes the input to the file fuzz-input.bin in the working directory.
  */
 
 #include <dirent.h>
@@ -48,7 +48,7 @@ static void keep_input(int signal_number) {
         raise(signal_number);
 }
 
-/* Allocate exactly n bytes, so that sanitizers notice a read beyond the end. */
+/* Run the target on a copy in memory of n bytes: sanitizers notice a read beyond its end. */
 static void run(const uint8_t *data, size_t n) {
         uint8_t *exact = malloc(n ? n : 1);
 
@@ -148,7 +148,7 @@ static void change(void) {
                 memset(input + at, favourites[random_below(sizeof(favourites))], n);
                 n_input += n;
                 return;
-        default: /* continue with the rest of another seed */
+        default: /* sometimes replace the bytes from `at` on with the end of a seed */
                 if (random_below(4) == 0) {
                         const struct seed *seed = random_seed();
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Any text as an address. An accepted one must not change when it is written and read again. */
+/*
+ * Any text as a list of addresses. An accepted list must not change when it is written as text and
+ * parsed again. A rejected one must have an error text.
+ */
 
 #include <string.h>
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Any bytes as a configuration. An accepted one is compiled for some clients. Each verdict must be
- * the result of trying all rules in order. If a rule about owning names is reported to cover
- * another one, it must match the name of the other one.
+ * Any bytes as a configuration. An accepted one gives verdicts about some clients. Each verdict
+ * must be that of the last rule that matches, but clients may always receive answers of the bus. If
+ * a rule about owning names is reported to cover another, it must match the name of the other one.
  */
 
 #include <string.h>
@@ -99,7 +99,7 @@ static void check_verdicts(struct policy *policy, uid_t uid) {
         }
 }
 
-/* Compare the rules of one block with each other. */
+/* Compare the first RULES_MAX rules of one block with each other. */
 static void check_cover(const struct policy_block *block) {
         size_t n = block->n_rules < RULES_MAX ? block->n_rules : RULES_MAX;
 

@@ -2,8 +2,8 @@
 
 /*
  * Any texts as match rules, separated by bytes of value 1. An accepted rule must not change when it
- * is written and read again, the equality of rules must be an equivalence, and the index must find
- * exactly the rules that match.
+ * is written and parsed again, unless its text gets too long then. A rule must be equal to itself
+ * and to the rule that is parsed again. The index must find exactly the rules that match.
  */
 
 #include <string.h>
@@ -18,7 +18,7 @@
 #define RULES_MAX 8
 #define SEPARATOR 1
 
-/* :1.0 owns own.Name; the rules belong to :1.1 */
+/* owner is :1.0 and owns own.Name; subscriber is :1.1 and has all match rules */
 static struct bus bus;
 static struct client owner, subscriber;
 static struct message *messages[4];
@@ -202,7 +202,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
                 check_search(&rules, messages[3], &subscriber, &owner, eavesdrop);
         }
 
-        /* the text of each rule finds this rule or an equal one, once */
+        /* the text of each rule removes this rule or an equal one, so no rule is left in the end */
         for (size_t i = 0; i < rules.n; i++)
                 FUZZ_CHECK(match_rule_remove(&bus.matches, &subscriber, rules.texts[i],
                                              rules.sizes[i]) == 0);

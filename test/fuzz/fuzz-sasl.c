@@ -13,8 +13,8 @@
 #define GUID "0123456789abcdef0123456789abcdef"
 #define COOKIE "0123456789abcdef0123456789abcdef0123456789abcdef"
 /*
- * A bound for the bytes of answer to each byte of input. The worst input is an empty line: it has
- * two bytes, and gets an answer.
+ * The answers to n bytes of input have at most n * OUT_FACTOR + OUT_LEAST bytes. The worst input
+ * consists of empty lines: each has two bytes, and gets an answer.
  */
 #define OUT_FACTOR 32
 #define OUT_LEAST 4096

@@ -2,8 +2,8 @@
 
 /*
  * Any bytes as a service file. An error has a text and a place; an accepted file has a name that
- * can be owned. Its Exec, and the bytes themselves, are split into words. The words must not change
- * when they are quoted and split again.
+ * can be owned. Its Exec, and the bytes of the file up to the first NUL, are also split into words
+ * as command lines. The words must not change when they are quoted and split again.
  */
 
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "bridge/wire/names.h"
 #include "fuzz.h"
 
-/* Put a word into single quotes. A single quote in the word becomes '\'' there. */
+/* Put a word into single quotes, and a blank behind it. A single quote in the word becomes '\''. */
 static char *quote(char *to, const char *word) {
         *to++ = '\'';
         for (; *word; word++) {

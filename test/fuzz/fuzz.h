@@ -6,8 +6,8 @@
  *
  * Each file fuzz-NAME.c is one libFuzzer target, with inputs to start from in corpus/NAME. meson
  * builds it with driver.c, as fuzz-NAME, which runs files as they are or changed at random. If
- * clang and its libFuzzer are installed, there is also libfuzzer-NAME, which builds with
- * AddressSanitizer make by default. A check that fails aborts the program.
+ * clang and its libFuzzer are installed, there is also the program libfuzzer-NAME. It is built by
+ * default only if the build uses AddressSanitizer. A check that fails aborts the program.
  *
  *     libfuzzer-match -max_total_time=3600 -max_len=4096 DIRECTORY test/fuzz/corpus/match
  */

@@ -3,18 +3,19 @@
 /*
  * churn - connections that end at every point
  *
- * Opens connections, and drops them at random points of the handshake and of messages, also with
- * file descriptors half sent. The points come from a seed, so that a failure can be repeated. Then
- * it checks that the daemon has as many descriptors and as much memory as before, and still serves.
+ * Opens connections, and drops them at random points of the handshake and of messages, also of
+ * messages with file descriptors. The points come from a seed, so that a failure can be repeated.
+ * Then it checks that the daemon has no more descriptors than before, that its memory has not grown
+ * steadily, that it still serves, and that it ends well.
  *
- *   churn DAEMON [CONNECTIONS [SEED]]
+ *   churn [DAEMON [CONNECTIONS [SEED]]]
  *
  * Only memory that the daemon allocated counts, not pages of its files, which the kernel maps and
  * evicts as it likes. When the daemon falls behind, more messages wait than before, and afterwards
  * the allocator keeps up to 128 KiB of their memory. This happens once, while a leak grows all the
  * time. So after the first WARM_UP connections there are ROUNDS rounds with the same number of
  * connections. In at least one round, the memory must grow by less than one smallest possible
- * allocation for every two connections.
+ * allocation for every two connections. With a sanitizer or valgrind, this is not checked.
  */
 
 #include <dirent.h>
@@ -166,7 +167,7 @@ static void script_put_fields(struct script *s, const struct raw_fields *fields)
         script_put_message(s, m, n);
 }
 
-/* The bytes of every connection: handshake, Hello, and calls of several kinds. */
+/* The bytes of every connection: handshake, Hello, and calls and signals of several kinds. */
 static void script_init(struct script *s, const char *sink) {
         static const uint8_t body[64] = {60};
         char hex[32] = "", uid[16], line[128];
@@ -210,7 +211,7 @@ static void script_init(struct script *s, const char *sink) {
 struct connection {
         int fd;
         size_t at;
-        size_t end; /* drop the connection here */
+        size_t end; /* the offset in the script at which the connection is dropped */
 };
 
 static void drain(int fd) {
@@ -235,7 +236,10 @@ static void drain(int fd) {
         }
 }
 
-/* Send the bytes before `to`, with the descriptors at the first byte of their messages. */
+/*
+ * Send the bytes before `to`, with the descriptors at the first byte of their messages. Returns
+ * false if the socket is full or closed.
+ */
 static bool connection_send(struct connection *c, const struct script *s, size_t to, int some_fd) {
         while (c->at < to) {
                 char control[CMSG_SPACE(3 * sizeof(int))] = {};
@@ -312,8 +316,8 @@ static void churn(const struct script *script, unsigned n, int sink, int some_fd
 }
 
 /*
- * Wait until the daemon has at most n_fds open descriptors. It has then noticed that all
- * connections except the sink have gone.
+ * Wait until the daemon has at most n_fds open descriptors: then it has noticed that all
+ * connections except the sink have gone. Give up after about ten seconds.
  */
 static void settle(pid_t pid, int sink, unsigned n_fds) {
         for (unsigned i = 0; i < 2000; i++) {

@@ -38,7 +38,7 @@ static DBusConnection *connect_bus(void) {
         return c;
 }
 
-/* Wait for the next message that is not a signal of the bus. */
+/* Wait for the next message from a client, or error from the bus. Returns NULL if none comes. */
 static DBusMessage *next(DBusConnection *c) {
         for (int i = 0; i < 200; i++) {
                 DBusMessage *m;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A service with a vtable and clients on sd-bus: call, error, property, signal, descriptor, name
- * tracking, NoReply. The service runs in a forked process. Prints TAP.
+ * A service with a vtable and a client, both on sd-bus: call, error, property, signal, descriptor,
+ * credentials, name tracking, NoReply. The service runs in a forked process. Prints TAP.
  */
 
 #include <errno.h>

@@ -106,7 +106,7 @@ static bool exchange_fd(struct client *client) {
         return true;
 }
 
-/* Call an object by a reference. Native clients use a handle, legacy clients a name and a path. */
+/* Call an object by a reference. Native clients use a handle, other clients a name and a path. */
 static bool exchange_handle(struct client *client) {
         DBusError error = DBUS_ERROR_INIT;
         const char *name, *path;
@@ -121,7 +121,7 @@ static bool exchange_handle(struct client *client) {
                 return call_for_text(client, m, INTEROP_OTHER_PATH);
         }
 
-        /* A legacy client cannot hold the handle in this reply, but its call still ends. */
+        /* A client that is not native cannot get a handle: its call ends with an error. */
         EXPECT(!call(client, new_call("Reference"), &error));
         EXPECT(dbus_error_has_name(&error, DBUS_ERROR_NO_REPLY) ||
                dbus_error_has_name(&error, DBUS_ERROR_NOT_SUPPORTED));
@@ -175,7 +175,7 @@ static bool exchange_big(struct client *client) {
         return true;
 }
 
-/* The service answers only when it has all calls. */
+/* The service answers only when it has got all INTEROP_MANY calls. */
 static bool exchange_concurrent(struct client *client) {
         DBusMessage *calls[INTEROP_MANY], *replies[INTEROP_MANY] = {};
 

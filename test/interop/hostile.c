@@ -3,8 +3,9 @@
 /*
  * Native programs that break the rules
  *
- * A rogue joins by hand, without libbus1-dbus, and sends messages that the library never sends. If
- * it breaks a rule, the bus must end its session. The bus must serve all other clients as before.
+ * A rogue joins by hand, without libbus1-dbus, and sends messages that the library never sends. The
+ * bus must end the session after garbage, for example. In any case it must serve all other clients
+ * as before.
  */
 
 #include "test/interop/rogue.h"
@@ -26,7 +27,7 @@ bool failed(const char *file, int line, const char *what) {
         return false;
 }
 
-/* Does the bus close the socket? */
+/* Does the bus close the socket before the time-out? */
 static bool rogue_is_dropped(struct rogue *rogue) {
         struct pollfd p = {.fd = rogue->socket_fd, .events = POLLIN};
         char byte;
@@ -34,7 +35,7 @@ static bool rogue_is_dropped(struct rogue *rogue) {
         return poll(&p, 1, INTEROP_TIMEOUT_MS) == 1 && read(rogue->socket_fd, &byte, 1) <= 0;
 }
 
-/* Marshal a call of org.freedesktop.DBus, without arguments. */
+/* Marshal a call of the interface org.freedesktop.DBus, without arguments. */
 static size_t marshal(const char *destination, const char *member, char **ret_data) {
         DBusMessage *m;
         int n;
@@ -84,7 +85,7 @@ static bool is_alive(const char *address) {
         return true;
 }
 
-/* Send bytes that are not a message, of many lengths, before Hello and after it. */
+/* Send bytes that are not a message. Their number varies, and they come before or after Hello. */
 static bool hostile_garbage(const char *address) {
         static const size_t sizes[] = {0, 1, 15, 16, 100, 4096, 300000};
         uint8_t *data;
@@ -137,7 +138,7 @@ static bool hostile_mutations(const char *address) {
         return true;
 }
 
-/* Send too many bytes, too many descriptors, and messages without something that they need. */
+/* Send too many bytes, too many descriptors, a Hello without a handle, and a call before Hello. */
 static bool hostile_sizes(const char *address) {
         struct rogue rogue;
         int fds[200];
@@ -197,7 +198,7 @@ static size_t count_fds(pid_t pid) {
         return n;
 }
 
-/* Leave before or after Hello. Of none of these sessions may a descriptor stay open in the bus. */
+/* Leave before or after Hello. No descriptor of these sessions may stay open in the bus. */
 static bool hostile_drops(const char *address, pid_t pid) {
         size_t before;
 
@@ -222,7 +223,7 @@ static bool hostile_drops(const char *address, pid_t pid) {
         return true;
 }
 
-/* Send a call of org.freedesktop.DBus with a string, and with flags unless they are NULL. */
+/* Call a method of the bus with a string, and with flags unless they are NULL. */
 static bool rogue_call(struct rogue *rogue, uint32_t serial, const char *member, const char *text,
                        const uint32_t *flags) {
         struct bus1_transfer transfer = {BUS1_TRANSFER_FLAG_CREATE | BUS1_TRANSFER_FLAG_ONESHOT,
@@ -243,7 +244,7 @@ static bool rogue_call(struct rogue *rogue, uint32_t serial, const char *member,
         return true;
 }
 
-/* A client that never reads harms no other client, and its callers get an error. */
+/* A client that never reads harms no other client. When its queue is full, callers get an error. */
 static bool hostile_lazy(const char *address) {
         const char *name = "org.bus1.Lazy", *rule = "interface='" INTEROP_INTERFACE "'";
         DBusError error = DBUS_ERROR_INIT;
@@ -263,7 +264,7 @@ static bool hostile_lazy(const char *address) {
         payload = malloc(1024 * 1024);
         memset(payload, 'x', 1024 * 1024 - 1);
         payload[1024 * 1024 - 1] = 0;
-        /* Fill its queue. It answers no call, so only every hundredth call asks for a reply. */
+        /* Fill the queue of the rogue. It answers no call, so only each hundredth wants a reply. */
         for (int i = 0; i < 3000 && !dbus_error_is_set(&error); i++) {
                 m = dbus_message_new_method_call(name, "/", name, "Call");
                 dbus_message_append_args(m, DBUS_TYPE_STRING, &payload, DBUS_TYPE_INVALID);
@@ -272,7 +273,7 @@ static bool hostile_lazy(const char *address) {
                                 dbus_connection_send_with_reply_and_block(member, m, 300, &error);
                         if (reply)
                                 dbus_message_unref(reply);
-                        /* The call timed out, so the queue is not full yet. */
+                        /* If the call timed out, the queue is not full yet. */
                         if (dbus_error_has_name(&error, DBUS_ERROR_NO_REPLY))
                                 dbus_error_free(&error);
                 } else {
@@ -303,7 +304,7 @@ static bool hostile_lazy(const char *address) {
         return true;
 }
 
-/* Descriptors that bus1 does not pass are an error for their sender, and harm no other client. */
+/* If bus1 does not pass a descriptor, its sender gets an error, and no other client is harmed. */
 static bool hostile_files(const char *address) {
         const char *name = "org.bus1.Files";
         struct rogue rogue;
@@ -321,13 +322,13 @@ static bool hostile_files(const char *address) {
         fds[1] = sockets[0];
         fds[2] = rogue.peer_fd;
         for (size_t i = 0; i < 3; i++) {
-                /* The device passes no unix sockets; a hosted core passes all but its own. */
+                /* The device passes no unix sockets and no peers, a hosted core no peers. */
                 bool taken = i == 0 || (i == 1 && rogue.is_hosted);
                 DBusError error = DBUS_ERROR_INIT;
                 DBusMessage *m = dbus_message_new_method_call(name, "/", name, "Take");
 
                 dbus_message_append_args(m, DBUS_TYPE_UNIX_FD, &fds[i], DBUS_TYPE_INVALID);
-                /* The receiver gets the descriptor, but it never answers. */
+                /* If bus1 takes the descriptor, the rogue gets the call, but never answers. */
                 EXPECT(!dbus_connection_send_with_reply_and_block(member, m, taken ? 300 : 10000,
                                                                   &error));
                 EXPECT(dbus_error_has_name(&error,
@@ -433,8 +434,8 @@ static bool hostile_handshake(const char *address, pid_t pid) {
                         EXPECT(fd >= 0);
                         snprintf(line, sizeof(line), "NEGOTIATE_BUS1 %s\r\n", modes[mode]);
                         /*
-                         * Before authentication the bus answers ERROR. A descriptor would end the
-                         * connection there, so this line carries none.
+                         * Before authentication the bus answers ERROR. At this time a descriptor
+                         * would end the connection, so this line carries none.
                          */
                         EXPECT(say(fd, line, -1, answer, sizeof(answer), NULL));
                         EXPECT(strncmp(answer, "ERROR", 5) == 0);
@@ -448,7 +449,7 @@ static bool hostile_handshake(const char *address, pid_t pid) {
                         close(fd);
                 }
 
-        /* NEGOTIATE_BUS1 works only once, and CANCEL undoes it. */
+        /* NEGOTIATE_BUS1 works only once after each authentication, and CANCEL undoes both. */
         fd = connect_raw(address);
         EXPECT(authenticate(fd));
         EXPECT(say(fd, "NEGOTIATE_BUS1 hosted\r\n", -1, answer, sizeof(answer), &peer));
@@ -477,7 +478,7 @@ static bool hostile_handshake(const char *address, pid_t pid) {
         return true;
 }
 
-/* A session ends when a byte arrives on its anchor, or when the program closes its writing side. */
+/* A session ends when a byte arrives on its anchor, or if the program shuts down sending on it. */
 static bool hostile_anchor(const char *address) {
         for (int i = 0; i < 4; i++) {
                 struct rogue rogue;

@@ -6,7 +6,8 @@
  *
  * A kind is the library that a program uses: legacy (libdbus-1 over a socket), sd-bus, or native
  * (libbus1-dbus). Both sides of an exchange are written once, with the operations of struct kind,
- * which each kind implements. The service is a process of its own.
+ * which each kind implements. Only native programs do more, in native.c. The service is a process
+ * of its own.
  */
 
 #include <dbus/dbus.h>
@@ -33,25 +34,25 @@ struct kind {
 
         void *(*open)(const char *address);
         void (*close)(void *member);
-        /* Call and wait. Returns the reply, or NULL and sets the error. */
+        /* Call and wait. Returns the reply, or NULL and sets *error. error may be NULL. */
         DBusMessage *(*call)(void *member, DBusMessage *call, DBusError *error);
-        /* Send all calls, then wait. The replies have the order of the calls; NULL: failed. */
+        /* Send all calls, then wait. replies[i] answers calls[i]. Returns false on failure. */
         bool (*call_many)(void *member, DBusMessage **calls, DBusMessage **replies, size_t n);
         bool (*emit)(void *member, DBusMessage *signal);
         bool (*subscribe)(void *member, const char *rule);
-        /* The next signal of INTEROP_INTERFACE, or NULL after the time-out. */
+        /* The next signal of INTEROP_INTERFACE. NULL if none comes in time. */
         DBusMessage *(*wait_signal)(void *member);
         /*
-         * Eavesdrop with the rule, or, if it is NULL, listen as the monitor that the member already
-         * is. wait_overheard() returns the next message of INTEROP_INTERFACE that was sent to other
-         * members, or NULL after the time-out. A kind that cannot do this has NULL here.
+         * Eavesdrop with the rule. If the rule is NULL, listen as a monitor, which the member must
+         * be already. wait_overheard() returns the next message of INTEROP_INTERFACE that the
+         * member gets, or NULL if none comes in time. A kind that cannot do this has NULL for both.
          */
         bool (*overhear)(void *member, const char *rule);
         DBusMessage *(*wait_overheard)(void *member);
 
-        /* Own the name and answer calls with service_handle() until the bus goes. */
+        /* Own INTEROP_NAME, and answer calls with service_handle() until the connection ends. */
         void (*serve)(void *member, struct service *service);
-        /* Send the reply of a call that was kept. */
+        /* Reply to a kept call, and free the call. If reply is NULL, the reply is empty. */
         void (*reply)(struct service *service, void *call, DBusMessage *reply);
 };
 
@@ -64,20 +65,21 @@ extern const struct kind kind_native;
 struct service {
         const struct kind *kind;
         void *member;
-        char signal[64];  /* argument of the last signal received */
-        char whisper[64]; /* argument of the last signal that was sent to the service alone */
+        char signal[64];  /* argument of the last signal Told */
+        char whisper[64]; /* argument of the last signal Whispered, which is unicast */
         void *kept[INTEROP_MANY];
         size_t n_kept;
 };
 
 /*
- * Answer one call. Returns the reply, or NULL when the reply comes later: then the caller keeps the
- * call, and service->kind->reply() sends the reply.
+ * Answer one call. Returns the reply and sets *ret_keep to false. If the reply comes later, returns
+ * NULL and sets *ret_keep to true: then the caller keeps the call, which token stands for, and
+ * service->kind->reply(service, token, ...) sends the reply.
  */
 DBusMessage *service_handle(struct service *service, DBusMessage *call, void *token,
                             bool *ret_keep);
 void service_signal(struct service *service, DBusMessage *signal);
-/* Start a process that serves. It ends with this process. Returns -1 and sets errno on failure. */
+/* Start a process that serves, and ends with this process. Returns its ID, or -1 with errno. */
 pid_t service_start(const struct kind *kind, const char *address);
 
 /* the exchanges */
@@ -118,7 +120,7 @@ struct daemon {
         char directory[64];
 };
 
-/* rules: XML, added to the default policy */
+/* Start a bus. rules is XML that is added to its default policy. Returns false on failure. */
 bool daemon_start(struct daemon *daemon, const char *program, const char *rules);
-/* Stop the bus. Returns false when it crashed or did not end in time. */
+/* Stop the bus and remove its files. Returns false if it crashed or exited with an error. */
 bool daemon_stop(struct daemon *daemon);

@@ -109,7 +109,7 @@ static void legacy_reply(struct service *service, void *call, DBusMessage *reply
 static void legacy_serve(void *member, struct service *service) {
         legacy_subscribe(member, "type='signal',interface='" INTEROP_INTERFACE "',member='Told'");
         dbus_bus_request_name(member, INTEROP_NAME, DBUS_NAME_FLAG_DO_NOT_QUEUE, NULL);
-        /* The first call may have been read together with the reply to RequestName. */
+        /* Pop first: a call may have been read together with the reply to RequestName. */
         do {
                 DBusMessage *m;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* All members are in this process. turn() dispatches each of them once. */
+/* Native members in one process: see members.h. */
 
 #include "test/interop/members.h"
 

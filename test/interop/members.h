@@ -4,8 +4,9 @@
 /*
  * Native members in one process
  *
- * Each test has a bus of its own with a service and a client. The functions below dispatch all
- * members in turn until the result is there, so a call between two members is one statement.
+ * Each test has a bus of its own with a service and a client. Functions that wait for a result,
+ * such as call() and look_up(), dispatch all members in turn until the result is there. So a call
+ * between two members is one statement.
  */
 
 #include "test/interop/rogue.h"
@@ -17,7 +18,7 @@
 #define NAME "org.bus1.Test"
 #define PATH "/org/bus1/Test"
 
-extern const char *bridge; /* path of bus1-bridge */
+extern const char *bridge; /* path or name of the program bus1-bridge */
 extern struct daemon bus_daemon;
 extern struct bus1_dbus *service, *client, *third; /* a test that needs a third opens it */
 extern struct bus1_dbus_message *kept;             /* the last call of Keep */
@@ -50,11 +51,11 @@ struct answer {
         uint64_t handle;
 };
 
-/* A message handler that stores the message and its first handle in the struct answer. */
+/* A handler that stores a reply and its first handle in userdata, which is a struct answer. */
 int answered(struct bus1_dbus_message *reply, void *userdata);
 struct answer call(struct bus1_dbus *from, uint64_t to, const char *destination, const char *path,
                    const char *member, const uint64_t *handle);
-/* Call and wait. Takes over the reference of m. */
+/* Call and wait. Takes over the reference to m. */
 struct answer call_message(struct bus1_dbus *from, uint64_t to, DBusMessage *m);
 /* Emit a signal from the path PATH, with the interface NAME, without arguments. */
 void emit(struct bus1_dbus *from, const char *member);
@@ -62,11 +63,14 @@ void emit(struct bus1_dbus *from, const char *member);
 void expect_text(struct answer answer, const char *expected);
 void expect_error(struct answer answer, const char *name);
 
-/* Look up without blocking, because the owner is a member that must be dispatched meanwhile. */
+/*
+ * Look up a name, or with a path an object, by an asynchronous call: the owner may be a member,
+ * which must be dispatched meanwhile. Only look_up() waits for the answer.
+ */
 uint64_t look_up(struct bus1_dbus *from, const char *name, const char *path);
 void look_up_begin(struct bus1_dbus *from, const char *name, const char *path,
                    struct answer *answer);
-/* Copy a handle of the client to the peer of a rogue, which never became a member. */
+/* Copy a handle of the client to the peer of a rogue. Returns the ID of the copy. */
 uint64_t hand_to(struct rogue *rogue, uint64_t handle);
 /* Run all tests of a suite. Returns the exit status. */
 int run_suite(Suite *suite, int argc, char **argv);

@@ -22,7 +22,7 @@ static void *native_open(const char *address) {
         return bus;
 }
 
-/* The messages that an eavesdropper or a monitor has received. */
+/* The messages of INTEROP_INTERFACE that an eavesdropper or a monitor has received. */
 static struct overheard {
         void *member; /* NULL: this element is free */
         DBusMessage *messages[256];
@@ -173,7 +173,7 @@ static int serve_signal(struct bus1_dbus_message *signal, void *userdata) {
 
 static const struct bus1_dbus_interface anonymous_interfaces[];
 
-/* Reply with a reference to an object that has no path. */
+/* Reply with a handle to an object that has no path. */
 static int serve_reference(struct bus1_dbus_message *call, void *userdata) {
         struct bus1_dbus_object *object;
         DBusMessage *reply;
@@ -191,7 +191,7 @@ static int serve_reference(struct bus1_dbus_message *call, void *userdata) {
         return r;
 }
 
-/* Export such an object, and reply with its name and path, for callers that cannot hold handles. */
+/* Export an object without a path, and reply with the name and path that the bus makes for it. */
 static int serve_export(struct bus1_dbus_message *call, void *userdata) {
         struct bus1_dbus_object *object;
         DBusError error = DBUS_ERROR_INIT;
@@ -427,7 +427,7 @@ static void release_seen(struct bus1_dbus *bus, uint64_t handle, void *userdata)
 
 /*
  * A member calls one object through a passed handle. The bus replaces the PATH of calls to a legacy
- * service. Calls to a native service do not go through the bus, so their PATH stays.
+ * service. Here, calls to a native service go over a direct channel, so their PATH stays.
  */
 bool native_exchange_narrowed(struct client *client) {
         DBusError error = DBUS_ERROR_INIT;

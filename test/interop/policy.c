@@ -31,7 +31,7 @@ bool failed(const char *file, int line, const char *what) {
         return false;
 }
 
-/* Rules that are added to a policy that allows all; USER and GROUP become those of the test. */
+/* Rules that are added to a policy that allows all. USER and GROUP stand for our uid and gid. */
 static const char *const policies[] = {
         "",
         "<deny send_interface=\"" INTEROP_INTERFACE "\" send_member=\"Echo\"/>",
@@ -84,7 +84,7 @@ static const char *const policies[] = {
 
 #define N_POLICIES (sizeof(policies) / sizeof(*policies))
 
-/* The signal Mark always passes: a client that gets it has seen all signals before it. */
+/* Always allow the signal Mark. A client that gets Mark gets no earlier signal any more. */
 static const char mark[] = "</policy><policy context=\"mandatory\">"
                            "<allow send_interface=\"" INTEROP_INTERFACE
                            "\" send_member=\"Mark\"/><allow receive_interface=\"" INTEROP_INTERFACE
@@ -112,7 +112,7 @@ static char *make_rules(const char *policy) {
         return fclose(f) ? NULL : rules;
 }
 
-/* trials: the string fates has one letter for the result of each try */
+/* trials: the string fates gets letters for the results of all tries */
 
 /* one eavesdropper of each kind, then one monitor of each kind */
 #define N_OBSERVERS (2 * N_KINDS)
@@ -135,7 +135,7 @@ static void note(struct trial *t, char fate) {
                 t->fates[t->n++] = fate;
 }
 
-/* Takes the message. Returns the reply. */
+/* Call, and note the result. Takes over the reference of m. Returns the reply, or NULL. */
 static DBusMessage *try_call(struct trial *t, DBusMessage *m) {
         DBusError error = DBUS_ERROR_INIT;
         DBusMessage *reply;
@@ -211,7 +211,7 @@ static void try_driver(struct trial *t) {
                 t, dbus_message_new_method_call(DRIVER, DBUS_PATH_DBUS, DRIVER ".Peer", "Ping"));
 }
 
-/* Broadcast a signal, or (destination not NULL) send it to one client. */
+/* Send a signal to the destination, or broadcast it if the destination is NULL. */
 static bool emit(struct trial *t, const char *member, const char *destination) {
         DBusMessage *m =
                 with_text(dbus_message_new_signal(INTEROP_PATH, INTEROP_INTERFACE, member), "told");
@@ -223,7 +223,10 @@ static bool emit(struct trial *t, const char *member, const char *destination) {
         return ok;
 }
 
-/* Ask the service for the last signal to all (LastSignal), or to it alone (LastWhisper). */
+/*
+ * Ask the service for the text of the last broadcast signal that it got (LastSignal), or of the
+ * last signal that was sent to the service alone (LastWhisper).
+ */
 static void try_last(struct trial *t, const char *member) {
         const char *text;
         DBusMessage *m;
@@ -237,7 +240,10 @@ static void try_last(struct trial *t, const char *member) {
         }
 }
 
-/* The service emits a signal, and the client emits signals to the service. */
+/*
+ * The service broadcasts Said. The client broadcasts Told, sends Whispered to the service, and then
+ * broadcasts Mark.
+ */
 static bool try_signals(struct trial *t) {
         const char *member = "";
         DBusMessage *m;
@@ -292,7 +298,7 @@ static bool observer_begin(const struct observer *o) {
         return o->kind->overhear(o->member, NULL);
 }
 
-/* Collect the first letter of MEMBER of each message up to Mark, in lower case for a call. */
+/* Collect the first letter of each MEMBER up to Mark. A call gives a lower-case letter. */
 static bool observer_listen(const struct observer *o, char *heard, size_t n_heard) {
         size_t n = 0;
         char letter = '\0';
@@ -355,7 +361,7 @@ static void observers_close(struct trial *t) {
                         t->observers[i].kind->close(t->observers[i].member);
 }
 
-/* Wait until the service owns its name. Returns its unique name. */
+/* Wait until INTEROP_NAME has an owner. Returns the unique name of the owner, or NULL. */
 static char *service_wait(struct client *client) {
         for (int i = 0; i < 3000; i++) {
                 const char *owner;

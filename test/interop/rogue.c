@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Joining by hand (doc/programming/native-protocol.md). */
+/* Joining the bus without libbus1-dbus (doc/programming/native-protocol.md). */
 
 #include "test/interop/rogue.h"
 
@@ -102,7 +102,7 @@ bool rogue_join(struct rogue *rogue, const char *address) {
         EXPECT(dprintf(rogue->socket_fd, "%cAUTH EXTERNAL %s\r\n", 0, hex) > 0);
         EXPECT(read_line(rogue->socket_fd, line, sizeof(line), &fd) == 0);
         EXPECT(strncmp(line, "OK ", 3) == 0);
-        /* Use the device if there is one, as the bus does. */
+        /* Use the device if it exists. This assumes that the bus could open the device. */
         EXPECT(access("/dev/bus1", F_OK) == 0 ? negotiate_device(rogue) : negotiate_hosted(rogue));
         EXPECT(dprintf(rogue->socket_fd, "BEGIN\r\n") > 0);
         return true;

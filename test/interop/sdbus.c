@@ -3,9 +3,9 @@
 /*
  * The kind sd-bus: legacy programs that use sd-bus
  *
- * The exchanges use the DBusMessage of libdbus-1, so this kind translates each message that it
- * sends or receives. It can translate the arguments that the exchanges use: strings, paths,
- * numbers, descriptors, and arrays of bytes.
+ * The exchanges use the DBusMessage of libdbus-1, so this kind translates their messages to and
+ * from sd-bus. It can translate arguments of the types that the exchanges use: strings, paths,
+ * numbers, booleans, descriptors, and arrays of bytes.
  */
 
 #include "test/interop/interop.h"
@@ -124,7 +124,7 @@ static DBusMessage *from_sd(sd_bus_message *from) {
         return to;
 }
 
-/* a member */
+/* the operations of struct kind */
 
 static void sdbus_reply(struct service *service, void *call, DBusMessage *reply) {
         sd_bus_message *answer = NULL;
@@ -162,7 +162,10 @@ static void handle_call(struct member *member, sd_bus_message *m) {
         dbus_message_unref(call);
 }
 
-/* sd-bus calls this for each message. Returns 1 if the message is one of the exchange. */
+/*
+ * sd-bus calls this for each message that is not the reply to a call of this member. Returns 1 for
+ * a call to the service, which handle_call() handles, and 0 for all other messages.
+ */
 static int filter(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         struct member *member = userdata;
         const char *interface = sd_bus_message_get_interface(m);
@@ -241,7 +244,7 @@ static int many_done(sd_bus_message *reply, void *userdata, sd_bus_error *error)
         return 1;
 }
 
-/* Process the messages that have arrived, or wait for one. */
+/* Process one message, or wait if there is none. Returns false on an error or a time-out. */
 static bool run_once(struct member *member) {
         int r = sd_bus_process(member->bus, NULL);
 

@@ -15,7 +15,10 @@ static void path_of(char path[128], const char *name) {
         snprintf(path, 128, "%s/services%s%s", bus_daemon.directory, name[0] ? "/" : "", name);
 }
 
-/* Any client may request a name that is being started. Here, the service of this process does. */
+/*
+ * Any client may request a name whose service is being started. Here, the member "service" does so,
+ * not the started program.
+ */
 static void setup(void) {
         char path[128];
         FILE *f;
@@ -58,7 +61,10 @@ static void begin(struct bus1_dbus *from, const char *name, const char *member, 
         dbus_message_unref(m);
 }
 
-/* Wait until the bus has received everything that the member sent: its answer comes after that. */
+/*
+ * Wait until the bus has received everything that the member has sent to it. Only after that, the
+ * bus answers GetId.
+ */
 static void settle(struct bus1_dbus *member) {
         struct answer answer = {};
         DBusMessage *m;
@@ -187,7 +193,7 @@ START_TEST(what_a_member_left_behind_is_dropped) {
 }
 END_TEST
 
-/* A held message has handles of a domain that ends with the bus. A sanitizer would find leaks. */
+/* The bus ends while it holds a message with a handle. A sanitizer would report a leak. */
 START_TEST(bus_ends_while_something_waits) {
         struct answer answer = {.handle = BUS1_INVALID};
         struct bus1_dbus_object *object;

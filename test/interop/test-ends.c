@@ -3,8 +3,8 @@
 /*
  * Calls and look-ups must end
  *
- * This is about callees that do not answer, a bus that ends during a call, look-ups whose owner is
- * busy, and messages that the bus would send to itself for ever.
+ * This is about callees that do not answer, a bus that ends during a call, look-ups of a name whose
+ * owner does not answer the bus, and messages that the bus would send to itself for ever.
  */
 
 #include "test/interop/members.h"
@@ -53,7 +53,7 @@ START_TEST(blocking_call_ends_in_time) {
 }
 END_TEST
 
-/* Send a signal to the bus in 200 ms, from another process. */
+/* Send a signal to the bus after 200 ms, from another process. */
 static void end_later(int signo) {
         pid_t pid = fork();
 
@@ -88,7 +88,7 @@ START_TEST(blocking_call_ends_with_the_bus) {
                          -ECONNRESET);
         dbus_error_free(&error);
         ck_assert(now_ms() - start < 10000);
-        /* All functions now return at once. */
+        /* These functions now fail at once. */
         ck_assert_int_lt(bus1_dbus_call(client, BUS1_DBUS_BUS, m, NULL, 0, INT_MAX, NULL, NULL), 0);
         ck_assert_int_lt(bus1_dbus_lookup(client, NAME, 0, &handle, NULL), 0);
         ck_assert_int_lt(bus1_dbus_emit(client, m), 0);
@@ -138,7 +138,7 @@ START_TEST(two_look_each_other_up) {
 }
 END_TEST
 
-/* A look-up succeeds even if the owner does not answer: its handle is for a node of the bus. */
+/* If the owner does not answer, a look-up gets the handle of a node of the bus. */
 START_TEST(silent_owner_is_looked_up) {
         DBusError error = DBUS_ERROR_INIT;
         uint64_t handle;
@@ -200,7 +200,7 @@ static unsigned long bus_ticks(useconds_t usec) {
         return bus_time() - before;
 }
 
-/* Wait until the bus is idle. The time that it needs depends on the machine. */
+/* Wait until the bus is idle. The time until then depends on the machine. */
 static void expect_idle(void) {
         int i = 0;
 
@@ -240,7 +240,7 @@ START_TEST(messages_do_not_go_round_in_the_bus) {
 }
 END_TEST
 
-/* A member exports a handle that leads back to the export. A call of it must end with an error. */
+/* A member exports a handle that leads back to the export. A call of the export must fail. */
 START_TEST(exported_reference_to_itself_ends) {
         const char *path = "/org/bus1/exported/1";
         char *name, *exported;
@@ -264,7 +264,7 @@ START_TEST(exported_reference_to_itself_ends) {
 }
 END_TEST
 
-/* A native client exports a reference. By the name and path, other members call the object. */
+/* A member exports a handle. Another member calls the object by the name and path it gets. */
 START_TEST(exported_reference_reaches_its_object) {
         char *name, *path;
         uint64_t handle;
@@ -302,7 +302,7 @@ START_TEST(late_reply_is_dropped) {
         kept = bus1_dbus_message_unref(kept);
         for (int i = 0; i < 20; i++)
                 turn();
-        /* No member is dispatched during the call, so none answers. */
+        /* The service is not dispatched during the call, so it does not answer. */
         dbus_message_set_serial(m, 0);
         ck_assert_int_eq(bus1_dbus_call(client, BUS1_DBUS_BUS, m, NULL, 0, 50, NULL, &error),
                          -ETIMEDOUT);

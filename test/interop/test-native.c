@@ -3,8 +3,8 @@
 /*
  * Guarantees for native members
  *
- * This is about references, policy rules, the ends of names and objects, and that a native member
- * is a member like any other.
+ * Among other things, this is about handles to names and objects, policy rules, the ends of names
+ * and objects, monitors, eavesdroppers, and descriptors in messages.
  */
 
 #include "test/interop/members.h"
@@ -60,7 +60,10 @@ START_TEST(forged_sender_is_replaced) {
         UNTIL(answer.done);
         expect_text(answer, bus1_dbus_get_unique_name(client));
 
-        /* A call through a reference has no sender, because any program can hold the reference. */
+        /*
+         * Any program can hold a handle that comes from bus1_dbus_object_get_handle(). So a call
+         * through such a handle has no sender.
+         */
         ck_assert_int_eq(bus1_dbus_object_new(service, NULL, member_interfaces, NULL, &object), 0);
         ck_assert_int_eq(bus1_dbus_object_get_handle(object, &handle), 0);
         answer = (struct answer){};
@@ -101,12 +104,12 @@ START_TEST(rules_hold_for_publishing) {
 }
 END_TEST
 
-/* references */
+/* handles */
 
 START_TEST(narrowed_handle_reaches_one_object_only) {
         uint64_t handle;
 
-        request(); /* The name is not published, so the bus routes the calls and sets the path. */
+        request(); /* The name is not published, so the bus routes the calls and sets PATH. */
         handle = look_up(client, NAME, PATH);
         expect_text(call(client, handle, NULL, "/some/where/else", "Where", NULL), PATH);
         expect_text(call(client, handle, "org.freedesktop.DBus", PATH, "Where", NULL), PATH);
@@ -126,7 +129,7 @@ START_TEST(reference_needs_no_bus) {
         ck_assert_ptr_null(bus1_dbus_get_unique_name(third));
         expect_text(call(third, routed, NULL, "/elsewhere", "Where", NULL), PATH);
         expect_text(call(third, direct, NULL, "/elsewhere", "Where", NULL), "/elsewhere");
-        /* The outsider cannot use the bus itself. */
+        /* The outsider has not joined the bus, so it cannot call the bus. */
         ck_assert_int_eq(bus1_dbus_request_name(third, "org.bus1.Outsider", 0, NULL, NULL),
                          -ENOTCONN);
         close(outsider.socket_fd);
@@ -223,7 +226,7 @@ START_TEST(object_is_told_when_nobody_holds_it) {
         uint64_t handle;
         DBusMessage *m;
 
-        /* the client passes a handle of its object to the service, which keeps that message */
+        /* The client passes a handle of its object to the service, which keeps the message. */
         publish();
         ck_assert_int_eq(
                 bus1_dbus_object_new(client, NULL, member_interfaces, &unreferenced, &object), 0);
@@ -271,7 +274,7 @@ START_TEST(lookups_have_a_limit) {
         ck_assert(dbus_error_has_name(&error, DBUS_ERROR_LIMITS_EXCEEDED));
         dbus_error_free(&error);
         bus1_dbus_release(client, handles[17]);
-        /* The bus gets the release before the call that follows it. */
+        /* The bus gets the release before the next call, so there is room for one look-up. */
         ck_assert_int_eq(bus1_dbus_lookup(client, NAME, 0, &handle, NULL), 0);
 }
 END_TEST
@@ -442,14 +445,14 @@ START_TEST(native_monitor_sees_and_has_no_rights) {
         ck_assert_int_eq(bus1_dbus_object_new(client, NULL, member_interfaces, NULL, &object), 0);
         ck_assert_int_eq(bus1_dbus_object_get_handle(object, &handle), 0);
         expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", &handle), PATH);
-        /* While there is a monitor, the bus routes the calls of looked-up handles. */
+        /* While there is a monitor, the bus routes the calls through looked-up handles. */
         expect_text(call(client, look_up(client, NAME, PATH), NULL, "/", "Where", NULL), PATH);
         m = dbus_message_new_signal(PATH, NAME, "One");
         ck_assert_int_eq(bus1_dbus_emit(service, m), 0);
         dbus_message_unref(m);
         UNTIL(seen.n_calls == 2 && seen.n_returns == 2 && seen.n_signals == 1);
         ck_assert_uint_eq(seen.n_handles, 0);
-        /* A monitor loses its earlier rules. Freeing such a subscription does no harm. */
+        /* A monitor loses its earlier match rules. Freeing their subscriptions does no harm. */
         bus1_dbus_subscription_free(before);
         expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL), PATH);
 }
@@ -597,7 +600,7 @@ START_TEST(sd_event_runs_a_member) {
 }
 END_TEST
 
-/* Descriptors inside nested containers, among values of all types, arrive in their places. */
+/* Receivers see the sent signature, and get descriptors inside containers in their places. */
 START_TEST(fds_keep_their_places) {
         DBusMessageIter iter, array, entry, variant, inner;
         const char *keys[] = {"first", "second"};
@@ -632,7 +635,7 @@ START_TEST(fds_keep_their_places) {
         dbus_message_iter_open_container(&iter, DBUS_TYPE_ARRAY, "(sv)", &array);
         dbus_message_iter_close_container(&iter, &array);
 
-        /* The method takes no arguments, so the error states the signature that it read. */
+        /* Keep takes no arguments, so the error text has the signature of the received call. */
         bus1_dbus_call_async(client, BUS1_DBUS_BUS, m, NULL, 0, 10000, answered, &answer, NULL);
         dbus_message_unref(m);
         UNTIL(answer.done);
@@ -641,7 +644,7 @@ START_TEST(fds_keep_their_places) {
                                      "\"da{sv}aya(sv)\""));
         dbus_message_unref(answer.reply);
 
-        /* The same in a signal, which can have any signature. */
+        /* A signal can have any signature, so its two descriptors arrive. */
         m = dbus_message_new_signal(PATH, NAME, "Fds");
         dbus_message_iter_init_append(m, &iter);
         dbus_message_iter_open_container(&iter, DBUS_TYPE_STRUCT, NULL, &entry);
@@ -676,7 +679,7 @@ static Suite *make_suite(void) {
         TCase *tcase = tcase_create("all");
 
         tcase_add_checked_fixture(tcase, members_setup, members_teardown);
-        /* One test makes 65536 calls, of which each takes some milliseconds on a busy machine. */
+        /* One test makes about 65,500 calls. Each takes some milliseconds on a busy machine. */
         tcase_set_timeout(tcase, 400);
         tcase_add_test(tcase, direct_call_names_its_caller);
         tcase_add_test(tcase, routed_call_names_its_caller);

@@ -22,7 +22,7 @@
 
 /* messages of other members */
 
-/* The error text repeats a name that the caller chose, and is cut, but not within a character. */
+/* The error text has a name from the caller. A long text is cut, but not within a character. */
 START_TEST(long_texts_are_cut_between_characters) {
         char text[3 * 1000 + 1] = "", shifted[sizeof(text) + 2];
         const char *interface = NAME, *name = shifted;
@@ -31,7 +31,7 @@ START_TEST(long_texts_are_cut_between_characters) {
         for (size_t i = 0; i < 1000; i++)
                 memcpy(text + 3 * i, "\xe2\x82\xac", 4);
         request();
-        /* A character has three bytes: shift the text so that it is cut at each of them. */
+        /* Each character has three bytes. Shift the text so that it is cut at each of them. */
         for (int n = 0; n < 3; n++) {
                 snprintf(shifted, sizeof(shifted), "%.*s%s", n, "xx", text);
                 m = dbus_message_new_method_call(NAME, PATH, DBUS_INTERFACE_PROPERTIES, "Get");
@@ -53,7 +53,10 @@ static DBusMessage *new_properties_call(const char *method, const char *interfac
         return m;
 }
 
-/* The standard interfaces are there, without properties. An empty name means all interfaces. */
+/*
+ * Each object has the standard interfaces, which have no properties. An empty interface name means
+ * all interfaces.
+ */
 START_TEST(errors_of_properties_tell_what_is_missing) {
         const char *const present[] = {NAME, DBUS_INTERFACE_PEER, DBUS_INTERFACE_PROPERTIES,
                                        DBUS_INTERFACE_INTROSPECTABLE, ""};
@@ -88,7 +91,7 @@ END_TEST
 
 /*
  * A signal with n bytes and a descriptor. The library appends an array for the descriptors (ah), so
- * the signature gets longer. It may have 255 characters.
+ * the signature gets longer. A signature may have at most 255 characters.
  */
 static DBusMessage *new_long_signal(int n) {
         uint8_t byte = 7;
@@ -150,7 +153,10 @@ static int count_descriptors(struct bus1_dbus_message *call, void *userdata) {
         return bus1_dbus_reply_args(call, DBUS_TYPE_INVALID);
 }
 
-/* The most descriptors that a message can have. The bus passes fewer, so the call is direct. */
+/*
+ * 252 descriptors: the most in one message if the core is hosted. max_message_unix_fds allows fewer
+ * in a message through the bus, so this call does not go through the bus.
+ */
 START_TEST(many_descriptors_in_one_message) {
         const struct bus1_dbus_method methods[] = {
                 {"Count", "ayah", "", count_descriptors, NULL},
@@ -223,7 +229,7 @@ START_TEST(descriptor_in_the_deepest_place) {
 }
 END_TEST
 
-/* A member at its limit of open files loses the message with descriptors, but not the bus. */
+/* A member at its limit of open files may lose a message with descriptors, but stays a member. */
 START_TEST(descriptors_that_do_not_fit_cost_their_message_only) {
         struct rlimit before, few;
         struct answer answer = {};
@@ -268,8 +274,8 @@ static void small_messages_setup(void) {
 }
 
 /*
- * The bus drops a reply that exceeds max_message_size, and the caller gets NoReply. The first reply
- * fits into the buffer into which the bus receives (256 KiB), the second one does not.
+ * The bus drops a reply that exceeds max_message_size, and the caller gets NoReply. When _i is 0,
+ * the reply fits into the buffer into which the bus receives (256 KiB). When _i is 1, it does not.
  */
 START_TEST(reply_that_is_too_large_is_not_delivered) {
         static const uint8_t bytes[500000];
@@ -299,7 +305,7 @@ START_TEST(reply_that_is_too_large_is_not_delivered) {
         dbus_message_unref(m);
         dbus_pending_call_unref(pending);
         kind_legacy.close(legacy);
-        /* the service is still a member */
+        /* The service is still a member. */
         expect_text(call(client, BUS1_DBUS_BUS, NAME, PATH, "Where", NULL), PATH);
 }
 END_TEST

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Common parts of the tests of the device, for both interfaces. */
+/* Common parts of the tests of the device, for the interfaces of 2016 and 2026. */
 
 #include <errno.h>
 #include <stdint.h>
@@ -22,7 +22,7 @@ static inline uint64_t ptr(const void *p) {
         return (uintptr_t)p;
 }
 
-/* 0 or a negative errno. */
+/* Run an ioctl. Returns 0 or a negative errno. */
 static inline int command(int fd, unsigned long request, void *argument) {
         return ioctl(fd, request, argument) < 0 ? -errno : 0;
 }

@@ -28,7 +28,7 @@ struct bus1_accounts {
         int unused;
 };
 
-/* a received message, until the stress test releases it */
+/* a received message or notification, until bus1_peer_recv_commit() */
 struct bus1_queue_entry {
         struct bus1_payload *payload;
         struct bus1_transfer transfers[MAX_TRANSFERS];
@@ -39,8 +39,8 @@ static uint64_t ptr(const void *p) {
 }
 
 /*
- * The pointer to a peer is only a descriptor, not an address. So processes that inherit the
- * descriptors share the peers, although they share no memory that is allocated later.
+ * The pointer to a peer is the number of a descriptor, not an address. So processes that inherit
+ * the descriptors can use the same pointers.
  */
 static struct bus1_peer *peer_from_fd(int fd) {
         return (struct bus1_peer *)(intptr_t)fd;
@@ -101,7 +101,10 @@ struct bus1_payload *bus1_payload_unref(struct bus1_payload *payload) {
 
 /* peers */
 
-/* As another user, if possible. The system call changes only this thread, unlike setresuid(). */
+/*
+ * Open the device as another user, if this process is root. The system call changes only this
+ * thread, unlike the function setresuid() of the C library.
+ */
 static int open_as(uid_t uid) {
         bool changed = syscall(SYS_setresuid, -1, uid, -1) == 0;
         int fd = open("/dev/bus1", O_RDWR | O_CLOEXEC);
@@ -237,7 +240,7 @@ int bus1_peer_recv_begin(struct bus1_peer *peer, struct bus1_recv *recv) {
                         .ptr_data_vecs = ptr(&vec),
                 };
                 receive(peer, recv, &message, &r);
-                /* after EMSGSIZE: the size that the message needs */
+                /* after a success or EMSGSIZE: the size of the data of the message */
                 n_data = message.n_data;
         } while (r == -EMSGSIZE);
 

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define MAX_PLACES (1UL << 16)
-/* The module is smaller than this, so the lower bits of an address identify a place in it. */
+/* The module has less code than this, so the lower bits of an address identify a place in it. */
 #define MODULE_SIZE (1UL << 20)
 
 static _Atomic uint8_t seen[MODULE_SIZE];

@@ -4,7 +4,7 @@
 /*
  * The places in the module that a program has reached
  *
- * A debug kernel records each place in the module that a thread executes (KCOV). On other kernels
+ * A kernel with KCOV records each place in the module that a thread executes. On other kernels
  * these functions do nothing.
  */
 
@@ -18,7 +18,10 @@ struct coverage {
 
 /* Begin to record for the calling thread. */
 void coverage_start(struct coverage *coverage);
-/* Collect the recorded places. If there were more than the buffer holds, the last ones are lost. */
+/*
+ * Collect the places that the calling thread has recorded since the last collection. If there are
+ * more than the buffer holds, the last ones are lost.
+ */
 void coverage_collect(struct coverage *coverage);
 /* Number of different places that all threads together have collected. */
 size_t coverage_count(void);

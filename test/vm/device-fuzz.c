@@ -3,10 +3,11 @@
 /*
  * A fuzzer of the device's commands that knows their structures
  *
- * Threads share a few peers, and commands are mostly valid: they use IDs that exist, pointers to
- * memory, and small counts. Now and then a value is invalid, or a thread closes a peer that others
- * use and opens another one in its place. Every error must be a documented one, the kernel must
- * not complain, and no account may be charged at the end.
+ * Threads share a few peers, and commands are mostly valid: they use IDs that may exist, pointers
+ * to memory, and small counts. Now and then a value is invalid, or a thread closes a peer that
+ * others use and opens another one in its place. Every error must be a documented one. In the
+ * virtual machine, test/vm/init also checks that the kernel does not complain, and the part
+ * usage-after-stress checks that no account is charged afterwards.
  *
  *      device-fuzz [SECONDS [SEED]]
  */
@@ -32,7 +33,7 @@
 
 #define N_THREADS 4
 #define N_PEERS 7
-/* the last N_OLD peers use the interface of 2016 */
+/* commands of 2016 mostly go to the last N_OLD peers, those of 2026 to the others */
 #define N_OLD 3
 #define N_ARRAY 20
 #define MEMORY 65536
@@ -76,7 +77,7 @@ static uint64_t anything(struct fuzzer *fuzzer) {
 static uint64_t pointer(struct fuzzer *fuzzer, const void *p) {
         if (!rarely(fuzzer))
                 return (uintptr_t)p;
-        /* just before the end of the accessible memory, or anywhere */
+        /* at most 63 bytes before the end of the accessible memory, or anywhere */
         return draw(fuzzer, 2) ? (uintptr_t)fuzzer->memory + MEMORY - draw(fuzzer, 64)
                                : anything(fuzzer);
 }
@@ -118,7 +119,7 @@ static void fill_transfers(struct fuzzer *fuzzer, struct bus1_transfer *transfer
         }
 }
 
-/* one command, and everything that it can refer to */
+/* everything that one command can refer to */
 struct arguments {
         struct bus1_transfer src[N_ARRAY], dst[N_ARRAY];
         uint64_t ids[N_ARRAY];
@@ -244,7 +245,7 @@ static int step(struct fuzzer *fuzzer, struct arguments *a) {
         }
 }
 
-/* An ID of 2016: one that the user chose (0, 4, ...), or one that the core chose (3, 7, ...). */
+/* An ID of 2016: one that the user chose (0, 4, ...), or one that the core chose (7, 11, ...). */
 static uint64_t id_2016(struct fuzzer *fuzzer) {
         if (rarely(fuzzer))
                 return anything(fuzzer);
@@ -269,7 +270,10 @@ static int send_2016(struct fuzzer *fuzzer, struct arguments *a) {
                        });
 }
 
-/* The numbers of new descriptors are in the pool, which another thread may have overwritten. */
+/*
+ * The numbers of received descriptors are in a slice of the pool. Another thread may have released
+ * the slice, so these numbers may be wrong.
+ */
 static int recv_2016(struct fuzzer *fuzzer) {
         int fd = a_peer_of(fuzzer, true), made[N_ARRAY];
         struct bus1_2016_recv recv = {
@@ -361,7 +365,7 @@ static void replace_peer(struct fuzzer *fuzzer) {
 
         if (fd < 0)
                 return;
-        /* dup3() closes the old peer, which ends now or when its last command has returned */
+        /* dup3() closes the old peer, which ends now or when its last command has ended */
         dup3(fd, a_peer(fuzzer), O_CLOEXEC);
         close(fd);
 }
@@ -397,7 +401,7 @@ int main(int argc, char **argv) {
         size_t n_places;
 
         printf("seed %llu\n", (unsigned long long)seed);
-        /* The numbers ascend: descriptors that are sent, then peers, then received descriptors. */
+        /* Descriptors have ascending numbers: the one that is sent, then peers, then all others. */
         if (eventfd(0, EFD_CLOEXEC) < 0)
                 return 1;
         for (size_t i = 0; i < N_PEERS; i++) {

@@ -158,7 +158,7 @@ void expect_exit(pid_t pid) {
 void expect_no_usage(void) {
         bool used = true;
 
-        /* a work queue of the kernel drops the last references a moment later */
+        /* After peers were closed, a work queue of the kernel drops the last references later. */
         for (int i = 0; i < 200 && used; i++) {
                 FILE *f = fopen(USAGE_PATH, "re");
                 unsigned long long n;

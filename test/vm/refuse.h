@@ -5,7 +5,7 @@
  * BPF as a security module
  *
  * Attach a BPF program of two instructions to a hook of the kernel, such as
- * "bpf_lsm_binder_transaction". It refuses everything for which the kernel calls the hook, until
- * the returned descriptor is closed. Needs root.
+ * "bpf_lsm_binder_transaction". The program refuses everything for which the kernel calls the hook,
+ * until the returned descriptor is closed. Needs root.
  */
 int refuse(const char *hook);

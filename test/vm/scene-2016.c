@@ -3,8 +3,8 @@
 /*
  * Every command of 2016 once, see scene.h
  *
- * The result of a receive says little, because the message is in the pool. So the transcript has
- * the content of the pool and the charges.
+ * The result of a receive says little, because the message is in the pool. So the transcript has a
+ * checksum of the pool, and the charges.
  */
 
 #include "scene.h"
@@ -15,7 +15,7 @@
 
 #define NODE 0x100
 #define ANOTHER 0x104
-/* the ID of a node that the command makes */
+/* the first ID of the nodes that a command makes */
 #define NEW 0x200
 
 static const struct bus1_2016_peer_reset no_limits = {
@@ -160,8 +160,8 @@ static void prepare_slice_release(struct scene *scene) {
         }
 
 /*
- * A receive checks that it can write its result before it takes the message. The write itself can
- * still fail later, so the receives are marked is_done_before_results as well.
+ * Before a receive takes the message, it checks that it can write its result. The later write of
+ * the result can still fail. So the receives have is_done_before_results, too.
  */
 const struct operation operations_2016[] = {
         OPERATION_2016("query", prepare_query, BIT(PAGE_COMMAND)),
@@ -212,7 +212,7 @@ void scene_describe_2016(FILE *f, const struct scene *scene) {
         struct bus1_2016_recv cmd;
         int r;
 
-        /* the pool has data only if the operation has received it */
+        /* if the operation is a receive, its data is at the beginning of the pool */
         fprintf(f, "a: pool %u\n",
                 scene->request == BUS1_2016_RECV ? scene_pool_sum(scene, 0, N_DATA) : 0);
         for (;;) {

@@ -138,7 +138,7 @@ static void prepare_recv_into_pool(struct scene *scene) {
         message->offset = UINT64_MAX;
 }
 
-/* Make the prepared send or receive the only one of a CALL. */
+/* Prepare a CALL whose only part is the prepared send or receive. */
 static void prepare_call(struct scene *scene, bool is_send, size_t n_part) {
         struct bus1_cmd_call *cmd = scene_page(scene, PAGE_COMMAND);
 
@@ -188,7 +188,7 @@ static void prepare_release(struct scene *scene) {
         scene->request = BUS1_CMD_RELEASE;
 }
 
-/* commands without arguments */
+/* commands without arguments, or with a structure of zeros */
 static void prepare_query(struct scene *scene) {
         memset(scene_page(scene, PAGE_COMMAND), 0, sizeof(struct bus1_cmd_query));
         scene->request = BUS1_CMD_QUERY;
@@ -280,7 +280,7 @@ void scene_init(struct scene *scene, const struct operation *operation) {
         scene->pages = mmap(NULL, N_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         EXPECT(scene->pages != MAP_FAILED);
-        /* make all pages present, so that no command faults unless a test takes a page away */
+        /* Make all pages present. Then no command faults unless a test takes a page away. */
         memset(scene->pages, 0, N_PAGES * PAGE_SIZE);
 
         if (operation->is_2016)
@@ -304,7 +304,7 @@ int scene_run(struct scene *scene) {
         return scene->opened < 0 ? -errno : 0;
 }
 
-/* The charges of the open peers. There must be no other peers. */
+/* Print the objects and charges of all open peers, which must be those of the scene. */
 static void print_usage(FILE *f) {
         FILE *peers = fopen("/sys/kernel/debug/bus1/peers", "re");
         char *line = NULL, *usage;
@@ -413,7 +413,7 @@ static void describe_peer(FILE *f, const char *name, int fd) {
                 (unsigned long long)q.n_fds);
 }
 
-/* The message that the operation itself received. */
+/* Describe the message that the operation has received, peeked at or discarded. */
 static void describe_received(FILE *f, struct scene *scene, const struct operation *operation) {
         const struct bus1_message_pool *message = scene_page(scene, PAGE_MESSAGE);
         size_t n = message->fds.message.n_data;

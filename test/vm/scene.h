@@ -5,10 +5,11 @@
  * Every command once, on peers that have objects
  *
  * A scene has two peers. Both own nodes and hold handles, and a message of the second peer waits in
- * the queue of the first. An operation prepares one command of the first peer. Each pointer of the
- * command points to a page of its own, so that a test can make an access to any of these pages
- * fault. A transcript lists what both peers have and receive after the operation. Equal behaviour
- * gives equal transcripts.
+ * the queue of the first. An operation prepares one command of the first peer, or the opening of
+ * another peer. Each array or structure of the command has pages of its own, so that a test
+ * can make an access to any of these pages fault. A transcript lists what both peers have and
+ * receive after the operation, but nothing about the first peer if the operation has ended it.
+ * Equal behaviour gives equal transcripts.
  */
 
 #include "device.h"
@@ -17,7 +18,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* the pages that the pointers of a command point to */
+/* the pages of a command, and of the arrays and structures that it points to */
 enum scene_page {
         PAGE_COMMAND,
         PAGE_PART, /* the send or receive of a CALL */
@@ -37,7 +38,10 @@ enum scene_page {
 #define PAGE_SIZE 4096
 #define BIT(page) (1u << (page))
 
-/* sizes of a command that sends; N_DATA is also the size of a queued message */
+/*
+ * Sizes of the send of 2026. Other commands have the same sizes or smaller ones. N_DATA is also the
+ * size of the queued message.
+ */
 #define N_DATA 6000
 #define N_VECS 12 /* more than the kernel keeps on its stack */
 #define N_TRANSFERS 6
@@ -47,13 +51,16 @@ enum scene_page {
 struct scene {
         /* a runs the command, b is the other peer */
         int a, b;
-        /* the device that the operation `open` opened, if it succeeded */
+        /* the peer that the operation `open` has opened; negative if there is none */
         int opened;
         uint8_t *pages;
         unsigned long request;
-        /* objects of a: its node, a handle to it, handles to a node and to a one-shot node of b */
+        /*
+         * Objects of a: its node, a handle to it, handles to a node and to a one-shot node of b.
+         * A peer of 2016 has only "other" of them.
+         */
         uint64_t node, own, other, oneshot;
-        /* the queued message has been received into the pool */
+        /* prepare_slice_release() has received the queued message into the pool */
         bool has_slice;
 };
 
@@ -80,10 +87,13 @@ static inline void *scene_page(struct scene *scene, enum scene_page page) {
         return scene->pages + (size_t)page * PAGE_SIZE;
 }
 
-/* Run the prepared command. */
+/* Run the prepared command, or open the device. Returns 0 or a negative errno. */
 int scene_run(struct scene *scene);
 
-/* The resources in use: the usage of the device, the queries of the peers, open descriptors. */
+/*
+ * The resources in use: lines of debugfs about the peers, the results of BUS1_CMD_QUERY (all 0 for
+ * a peer of 2016), and the number of open descriptors.
+ */
 struct state {
         char usage[256];
         struct bus1_cmd_query a, b;
@@ -92,13 +102,16 @@ struct state {
 
 void scene_state(const struct scene *scene, const struct operation *operation, struct state *ret);
 
-/* Send a message from b to a with data, descriptors and the handle, which b holds. */
+/*
+ * Send a message through to_a, a handle of b. It has data, descriptors, the given handle of b, and
+ * a handle to a new node.
+ */
 void scene_queue_message(const struct scene *scene, uint64_t to_a, uint64_t handle);
-/* Vectors for N_DATA bytes. */
+/* Fill PAGE_DATA and PAGE_DATA_END with N_DATA bytes, and PAGE_VECS with the vectors for them. */
 void scene_prepare_data(struct scene *scene);
-/* Data that was received into the pool of a. */
+/* A checksum of n bytes in the pool of a. */
 uint32_t scene_pool_sum(const struct scene *scene, uint64_t offset, size_t n);
-/* Receive everything. Returns the transcript, which the caller frees. */
+/* Receive everything that waits. Returns the transcript, which the caller frees. */
 char *scene_transcript(struct scene *scene, const struct operation *operation);
 
 /* peers of 2016 (scene-2016.c) */

@@ -15,7 +15,7 @@ void slow_begin(const char *cpu_max) {
         EXPECT(mkdir(CGROUP, 0755) == 0 || errno == EEXIST);
         EXPECT(mount("cgroup", CGROUP, "cgroup2", 0, NULL) == 0);
         write_file(CGROUP "/cgroup.subtree_control", "+cpu");
-        /* A killed process of an earlier program may still keep its cgroup for a moment. */
+        /* The cgroup may still exist if a killed process of an earlier program is still in it. */
         EXPECT(mkdir(SLOW, 0755) == 0 || errno == EEXIST);
         slow_limit(cpu_max);
 }

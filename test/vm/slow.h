@@ -7,7 +7,10 @@
 void slow_begin(const char *cpu_max);
 /* Change the limit. "max PERIOD" removes it. */
 void slow_limit(const char *cpu_max);
-/* Move this process into it. */
+/* Move this process into the cgroup. */
 void slow_join(void);
-/* Remove the cgroup. All of its processes must have been killed. */
+/*
+ * Remove the cgroup. All of its processes must have been killed. If one of them has not gone yet,
+ * the cgroup stays.
+ */
 void slow_end(void);

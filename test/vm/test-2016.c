@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A program of 2016 on the device: every command, and each error of its manual page
+ * A program of 2016 on the device: every command, and most errors of its manual page
  *
  * It uses only the header of 2016. test-generations.c tests both generations together. Needs root
  * and bus1.ko.
@@ -187,7 +187,7 @@ static void test_peer(void) {
         struct bus1_cmd_recv cmd;
         char big[101] = {};
 
-        /* every limit is at its maximum */
+        /* at first, every limit is at its maximum */
         EXPECT(peer_query(a.fd, &state) == 0);
         EXPECT(state.peer_flags == 0 && state.max_slices == UINT32_MAX &&
                state.max_handles == UINT32_MAX && state.max_inflight_bytes == UINT32_MAX &&
@@ -207,7 +207,7 @@ static void test_peer(void) {
         EXPECT(peer_query(a.fd, &state) == 0);
         EXPECT(memcmp(&state, &reset, sizeof(state)) == 0);
 
-        /* -1 leaves each field as it is */
+        /* -1 leaves the peer flags, or a limit, as before */
         memset(&state, -1, sizeof(state));
         state.flags = 0;
         EXPECT(command(a.fd, BUS1_CMD_PEER_RESET, &state) == 0);
@@ -233,7 +233,7 @@ static void test_peer(void) {
         EXPECT(handle_transfer(a.fd, 0x108, a.fd, &no_handle) == 0);
         EXPECT(handle_transfer(a.fd, 0x10c, a.fd, &no_handle) == -EDQUOT);
 
-        /* a flush drops everything but the seed */
+        /* a flush of a peer without a seed drops its messages, handles and nodes */
         EXPECT(events(a.fd) == (POLLIN | POLLOUT));
         reset.flags = BUS1_PEER_RESET_FLAG_FLUSH;
         EXPECT(command(a.fd, BUS1_CMD_PEER_RESET, &reset) == 0);
@@ -307,7 +307,7 @@ static void test_handles(void) {
         /* none of these failed commands made a node */
         EXPECT(handle_release(a.fd, 0x100) == -ENXIO);
 
-        /* with -1 as destination, the peer gets one more reference to the ID of its own node */
+        /* with -1 as destination, the peer that makes the node gets a reference to the node's ID */
         cmd.flags = 0;
         EXPECT(command(a.fd, BUS1_CMD_HANDLE_TRANSFER, &cmd) == 0);
         EXPECT(cmd.dst_handle == 0x100);
@@ -358,7 +358,7 @@ static void test_handles(void) {
         EXPECT(handle_release(a.fd, 0x100) == -ENXIO);
         recv_nothing(&a);
 
-        /* the node and its handle in one step */
+        /* destroy the node, and release the owner's reference, in one command */
         handle = handle_of(&a, 0x100, &b);
         EXPECT(send_text(b.fd, handle, "dropped") == 0);
         EXPECT(nodes_destroy(a.fd, BUS1_NODES_DESTROY_FLAG_RELEASE_HANDLES, 0x100) == 0);
@@ -433,7 +433,7 @@ static void test_send(void) {
         EXPECT(send_text(a.fd, 0x102, "") == -EINVAL);
         recv_nothing(&b);
 
-        /* several vectors, handles and files; the send makes the node */
+        /* several vectors and handles; the send makes the node 0x100 */
         cmd = good;
         cmd.n_vecs = 3;
         cmd.ptr_handles = ptr(handles);
@@ -473,7 +473,7 @@ static void test_send(void) {
         EXPECT(received.msg.flags == 0);
         recv_nothing(&b);
 
-        /* no handle arrives for a node that has gone */
+        /* for a handle whose node has gone, BUS1_HANDLE_INVALID arrives */
         handles[0] = gone;
         cmd = good;
         cmd.ptr_handles = ptr(handles);
@@ -482,7 +482,7 @@ static void test_send(void) {
         received = recv_message(&b, BUS1_MSG_DATA, 0x10);
         EXPECT(handles_in(&b, &received)[0] == BUS1_HANDLE_INVALID);
 
-        /* without destinations the only effect is the new nodes */
+        /* without destinations, a send only makes the new nodes */
         handles[0] = 0x200;
         cmd.n_destinations = 0;
         cmd.ptr_destinations = BAD;
@@ -509,7 +509,7 @@ static void test_recv(void) {
         cmd = (struct bus1_cmd_recv){.max_offset = 7};
         EXPECT(command(a.fd, BUS1_CMD_RECV, &cmd) == -ERANGE);
         EXPECT(slice_release(a.fd, 0) == -ENXIO);
-        /* if the result cannot be written, the message is not lost */
+        /* if the memory for the result is read-only, the message stays queued */
         read_only = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         EXPECT(command(a.fd, BUS1_CMD_RECV, read_only) == -EFAULT);
 
@@ -613,7 +613,7 @@ static void test_files(void) {
         EXPECT(send_fds(b.fd, handle, fds, 3) == 0);
         EXPECT(recv_flags(a.fd, 0, &cmd) == 0);
         EXPECT(cmd.msg.n_fds == 0);
-        /* there is no room: the message stays queued */
+        /* the process has no room for three descriptors: the message stays queued */
         EXPECT(getrlimit(RLIMIT_NOFILE, &limit) == 0);
         none = limit;
         none.rlim_cur = dup(fd) + 1;
@@ -700,7 +700,7 @@ static void test_mmap(void) {
         }
         EXPECT(waitpid(pid, &status, 0) == pid && status == 0);
 
-        /* released memory goes back to the system, and its part of the pool is used again */
+        /* most released pages go back to the system; their part of the pool is used again */
         EXPECT(readable(a.pool + cmd.msg.offset + 2000000));
         EXPECT(slice_release(a.fd, cmd.msg.offset) == 0);
         EXPECT(!readable(a.pool + cmd.msg.offset + 2000000));
@@ -747,7 +747,7 @@ static void test_credentials(void) {
         EXPECT(recv_flags(a.fd, BUS1_RECV_FLAG_PEEK, &cmd) == 0);
         EXPECT(cmd.msg.uid == 4712 && cmd.msg.gid == 4711);
 
-        /* the sender does not exist in the namespace of the receiver */
+        /* the uid and gid of the sender do not exist in the user namespace of the receiver */
         pid = fork();
         EXPECT(pid >= 0);
         if (pid == 0) {

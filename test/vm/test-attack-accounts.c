@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Attacks on accounts and what protects them: test-attack-accounts users|locks|shares
+ * Attacks on accounts, their locks and their shares: test-attack-accounts users|locks|shares
  *
  *     users  a user with thousands of subordinate uids sends a descriptor as each of them to a
  *            service. Another user must be able to send to the service as well.
@@ -9,8 +9,8 @@
  *            The time that another user needs to open a peer and to have a message received by
  *            the same service must not be much longer than beside busy loops with the same limit.
  *     shares a user with many subordinate uids sends a message from each to each. When all are
- *            received, the kernel may keep less than 1 MiB for it, because nobody is charged for
- *            that memory.
+ *            received, the kernel may keep less than 1 MiB of memory for them, because nobody is
+ *            charged for it.
  *
  * Needs root, and the cpu controller of cgroups.
  */
@@ -38,7 +38,7 @@
 #define N_ATTACKERS 4
 #define SECONDS 6
 
-/* Emulation and other work of the host can take a CPU from a machine for this long, in ms. */
+/* The host can take a CPU from the virtual machine for this long, in ms. */
 #define NOISE 100.0
 #define FACTOR 5
 
@@ -49,7 +49,7 @@ static double now_ms(void) {
         return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
 }
 
-/* Receive everything from a peer. */
+/* Receive everything that waits for a peer. */
 static void drain(int fd) {
         struct bus1_metadata_credentials metadata;
 
@@ -61,7 +61,7 @@ static void drain(int fd) {
 
 struct attack {
         int service;
-        uint64_t handle; /* which the service passes on to everybody */
+        uint64_t handle; /* of the service, which gives each sender a copy */
         int passed;
 };
 
@@ -77,7 +77,10 @@ static void send_as_each_uid(void *data) {
         }
 }
 
-/* Run a function in a user namespace with many uids of the attacker, as newuidmap makes it. */
+/*
+ * Run a function in a process of the attacker, in a user namespace with many uids, which root maps
+ * as newuidmap does. Wait until the process has ended.
+ */
 static void run_with_users(void (*function)(void *), void *data) {
         int ready[2], mapped[2];
         char c;
@@ -131,7 +134,7 @@ static long long slab(void) {
         long long kib = -1;
         FILE *f;
 
-        /* Every second the kernel adds up what each processor has counted. */
+        /* The kernel adds up what each processor has counted, by default every second. */
         sleep(2);
         f = fopen("/proc/meminfo", "re");
         EXPECT(f != NULL);
@@ -188,7 +191,7 @@ static void open_and_send(int line, uint64_t handle) {
         close(fd);
 }
 
-/* A process of the attacker that gets little time. If handle is 0, it is a busy loop. */
+/* Start a process of the attacker that gets little time. If handle is 0, it runs a busy loop. */
 static pid_t start_attacker(int line, uint64_t handle) {
         pid_t pid = fork();
 

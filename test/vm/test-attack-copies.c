@@ -3,9 +3,9 @@
 /*
  * A user who copies the handle to somebody else's node as often as it can
  *
- * When root releases the node, its command queues a notification for each copy. The copies are held
- * by many peers, each with many epoll instances that watch it. The release must not take
- * longer than a CPU can be away.
+ * When root releases the node, the release queues a notification for each copy. The copies are held
+ * by many peers, each with many epoll instances that watch it. The release must not take longer
+ * than the host can take a CPU away (NOISE).
  *
  * Needs root.
  */

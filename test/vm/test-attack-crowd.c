@@ -3,11 +3,12 @@
 /*
  * Many transactions of another user that are under way at the same time
  *
- * A service and its client, run by root, exchange messages. Meanwhile another user has 500
- * threads that send multicasts to the service and 128 other destinations. The threads together get
- * a twentieth of a CPU, so at any time a part of them has been stopped with a message staged in the
- * service's queue, and each operation on this queue looks at all of these. The mean round trip of
- * the client must not be much longer than beside as many busy loops with the same limit.
+ * A service and its client, run by root, exchange messages. Meanwhile another user has 500 threads
+ * that send multicasts: once to the service, and 128 times to another peer. The threads together
+ * get a twentieth of a CPU. So at any time, some of them have been stopped with a message staged in
+ * the queue of the service, and operations on this queue may have to look at all these messages.
+ * The mean round trip of the client must not be much longer than beside as many busy loops with the
+ * same limit.
  *
  * Needs root, and the cpu controller of cgroups.
  */
@@ -26,7 +27,7 @@
 #define N_DESTINATIONS 128
 #define SECONDS 4
 #define ROUNDS 2
-/* The round trips under attack may take this many times as long as beside busy loops. */
+/* The mean round trip under attack may take this many times as long as beside busy loops. */
 #define FACTOR_MEAN 2
 
 /* A thread of the attacker has one peer, which can send to the service. */
@@ -44,7 +45,7 @@ static void *run_busy(void *userdata) {
         return userdata;
 }
 
-/* One multicast to the service and, many times, to a new peer, which is closed afterwards. */
+/* Send one multicast to the service and, many times, to a new peer. Close this peer afterwards. */
 static void multicast(const struct thread *t) {
         uint64_t ids[N_DESTINATIONS + 1] = {t->service}, node;
         struct bus1_message message = {};
@@ -82,7 +83,7 @@ static void prepare(const struct victim *v) {
         }
 }
 
-/* A process of the attacker whose threads run until it is killed. */
+/* Start a process of the attacker, whose threads run until it is killed. */
 static pid_t start_crowd(void *(*run)(void *)) {
         pthread_attr_t attr;
         pid_t pid;
@@ -106,7 +107,10 @@ static pid_t start_crowd(void *(*run)(void *)) {
                 pause();
 }
 
-/* Returns the mean in ms. Sets *ret_n_staged to the length of the service's queue afterwards. */
+/*
+ * Returns the mean round trip in ms. Sets *ret_n_staged to the length of the service's queue after
+ * the last round trip.
+ */
 static double mean_during(const struct victim *v, void *(*run)(void *), uint64_t *ret_n_staged) {
         struct round_trips t;
         pid_t crowd;

@@ -5,8 +5,9 @@
  *
  *      close     a receive that fails must neither show descriptors to other threads, nor close a
  *                descriptor that another thread has made in the meantime
- *      flight    a user can keep only so many files in queues as a process may have descriptors.
- *                Only the last message that the kernel accepts may exceed this number
+ *      flight    a user can have only as many files in flight as the sending process may have
+ *                descriptors (RLIMIT_NOFILE). Only the last message that the kernel accepts may
+ *                exceed this number. Root may exceed it
  */
 
 #include "device.h"
@@ -54,13 +55,13 @@ static int victim_number;
 static atomic_bool finished;
 static atomic_ulong n_attempts, n_closed, n_seen;
 
-/* Use one number again and again, and look at another one that this process never uses. */
+/* Use one descriptor number again and again. Count descriptors that appear at another number. */
 static void *use_number(void *data) {
         int own = *(int *)data;
 
         while (!finished) {
                 n_seen += fcntl(victim_number + 1, F_GETFD) >= 0;
-                /* EBUSY: the receive has reserved the number */
+                /* EBUSY: the receive in the other thread has reserved the number */
                 if (dup2(own, victim_number) < 0)
                         continue;
                 ++n_attempts;
@@ -93,7 +94,7 @@ static void test_close(void) {
         node_create(peer, peer, &node, &handle);
         EXPECT(send_files(peer, handle, file, N_FILES) == 0);
 
-        /* the message can be read but not written, so the last step of the receive fails */
+        /* *message can be read but not written, so the last step of the receive fails */
         message = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         EXPECT(message != MAP_FAILED);
         message->message = (struct bus1_message){
@@ -134,8 +135,8 @@ static void test_close(void) {
 #define A_MESSAGE 16
 
 /*
- * Send as many files as possible: to the queue of the sender itself, or to one new peer after the
- * other. Returns the number of files in flight.
+ * Send files until the kernel refuses them, to the queue of the sender itself, or to at most
+ * LIMIT / 2 new peers, one after the other. Returns the number of files in flight.
  */
 static unsigned flood(bool own_queue) {
         int file = open("/dev/null", O_RDWR | O_CLOEXEC), sender = peer_open(), r = 0;
@@ -149,7 +150,7 @@ static unsigned flood(bool own_queue) {
                 node_create(receiver, sender, &node, &handle);
                 while ((r = send_files(sender, handle, file, A_MESSAGE)) == 0)
                         n += A_MESSAGE;
-                /* the quota of this receiver is used up: go on with another receiver */
+                /* the quota of this receiver is used up: go on with the next one */
                 if (r == -EDQUOT)
                         r = 0;
         }
@@ -179,7 +180,7 @@ static void flood_as(uid_t uid, bool own_queue) {
         expect_exit(pid);
 }
 
-/* While other processes of the user have files in flight, a process cannot send more. */
+/* A user with as many files in flight as the limit cannot send more of them, but root can. */
 static void test_flight(void) {
         struct bus1_metadata_credentials metadata;
         uint64_t node, handle;
@@ -204,7 +205,7 @@ static void test_flight(void) {
                 while (send_files(peer, handle, file, A_MESSAGE) == 0)
                         ;
                 EXPECT(errno == ETOOMANYREFS);
-                /* messages without files are not affected, nor are other users */
+                /* messages without files are not affected; a receive makes room for a file */
                 EXPECT(send_bytes(peer, handle, "x", 1) == 0);
                 EXPECT(recv_any(peer, &metadata) == 0);
                 EXPECT(send_fd(peer, handle, file) == 0);

@@ -4,19 +4,19 @@
  * Attacks on the memory of the system, as a user without privileges
  *
  * All memory that a user makes the kernel keep must be within the limit of the user, and must not
- * keep other users from their own commands. In the first four attacks, a user makes the copy of
- * data take very long, by userfaultfd, so that commands keep memory while they are under way. In
- * the others, each message keeps more memory than its data needs.
+ * prevent the commands of other users. In the first four attacks, a user makes copies from or to
+ * its memory stall, by userfaultfd, so that commands keep memory while they are under way. In the
+ * others, each message keeps more memory than its data needs.
  *
  *      stall     senders that stall while the kernel copies their data
  *      nowhere   the same with a handle that does not exist, so the kernel must copy nothing
  *      vectors   senders of 2016 that stall while the kernel copies their vectors
  *      receive   receivers of 2016 that stall while the kernel copies the result of the receive to
  *                them. Then the message has left the queue, and another thread releases its slice
- *      rounding  messages of such a size that the allocator gives each nearly twice the memory
+ *      rounding  messages for which the allocator gives more memory than they need
  *      pids      messages of threads that end, in nested pid namespaces
- *      groups    a sender that changes its groups after each message: each message keeps the
- *                credentials it was sent with
+ *      groups    a sender that sets its groups before each message: each message keeps the
+ *                credentials with which it was sent
  *
  * Needs root, in order to make the userfaultfd before it becomes another user, and debugfs.
  */
@@ -74,7 +74,11 @@ static unsigned long long max_bytes(void) {
         return n > 0 ? n : memory < (2ULL << 30) ? memory : 2ULL << 30;
 }
 
-/* So much that one peer can send it, but not several: one peer gets at most half of the limit. */
+/*
+ * Two fifths of the limit, but at most 200 MiB, because the size of a message is limited, too. One
+ * peer can send this. If the limit is less than 600 MiB, a second peer of the user cannot do so at
+ * the same time, because a peer gets at most half of what its account has left.
+ */
 static size_t n_data(void) {
         size_t n = max_bytes() / 5 * 2 / MIB * MIB;
 
@@ -85,7 +89,7 @@ static void become(uid_t uid) {
         EXPECT(setgid(uid) == 0 && setuid(uid) == 0);
 }
 
-/* Memory that is never present, so a copy that begins at its start stalls. */
+/* Memory that is not present, so an access to it stalls until the page is provided. */
 static char *absent_memory(size_t size, int *ret_uffd) {
         struct uffdio_api api = {.api = UFFD_API};
         struct uffdio_register range = {.mode = UFFDIO_REGISTER_MODE_MISSING};
@@ -147,7 +151,7 @@ static void *attack(void *data) {
         return NULL;
 }
 
-/* Start threads that stall. Report how many do, and wait to be killed. */
+/* Start threads whose sends stall or fail. Report how many do, and wait to be killed. */
 static void attacker(int to) {
         struct report report = {};
         pthread_attr_t attr;
@@ -159,7 +163,7 @@ static void attacker(int to) {
         EXPECT(pthread_attr_init(&attr) == 0 && pthread_attr_setstacksize(&attr, 1 << 18) == 0);
         for (unsigned i = 0; i < N_SENDERS; i++)
                 EXPECT(pthread_create(&thread, &attr, attack, NULL) == 0);
-        /* each thread causes one event, or fails */
+        /* The send of each thread causes one event, or fails. */
         for (unsigned i = 0; i < 200 && report.stalled + refused + failed < N_SENDERS; i++) {
                 struct pollfd p = {.fd = uffd, .events = POLLIN};
                 struct uffd_msg message;
@@ -175,7 +179,7 @@ static void attacker(int to) {
                 pause();
 }
 
-/* Another user, or another peer of the same one, can still send something large. */
+/* Check that a new peer of the user can send and receive a message of n bytes. */
 static void bystander(uid_t uid, size_t n) {
         struct bus1_metadata_credentials metadata;
         uint64_t node, handle;
@@ -245,14 +249,14 @@ static void receiver_init(struct receiver *receiver, char *data) {
         *receiver->cmd = (struct bus1_2016_recv){.max_offset = UINT64_MAX};
 }
 
-/* Whether a receive stalls in its last step. */
+/* Start a receive, and release its slice. Returns whether the receive stalls in its last step. */
 static bool receiver_stalls(struct receiver *receiver) {
         struct pollfd p = {.fd = receiver->uffd, .events = POLLIN};
         struct uffd_msg message;
         uint64_t offset = 0;
 
         EXPECT(pthread_create(&receiver->thread, NULL, receive, receiver) == 0);
-        /* The kernel has read the command, and copies the data. */
+        /* By now, the kernel should have read the command, and be copying the data. */
         usleep(10000);
         EXPECT(madvise(receiver->cmd, PAGE, MADV_DONTNEED) == 0);
         if (poll(&p, 1, 20000) != 1)
@@ -262,7 +266,7 @@ static bool receiver_stalls(struct receiver *receiver) {
         return command(receiver->peer, BUS1_2016_SLICE_RELEASE, &offset) == 0;
 }
 
-/* Start receivers that stall. Report how many do, and wait to be killed. */
+/* Start receivers that should stall. Report how many do, and wait to be killed. */
 static void attacker_receive(int to) {
         struct receiver receivers[N_RECEIVERS];
         struct report report = {};
@@ -310,7 +314,7 @@ static void send_with_groups(int peer, uint64_t handle) {
         free(groups);
 }
 
-/* What the attacker is charged for, of all that counts on the limit of memory. */
+/* The memory that the attacker is charged for, as the limit of bytes counts it. */
 static long long charged(void) {
         FILE *f = fopen("/sys/kernel/debug/bus1/accounts", "re");
         long long memory = -1, value;
@@ -332,7 +336,7 @@ static long long kernel_memory(void) {
         return (long long)(meminfo("SUnreclaim") + meminfo("VmallocUsed"));
 }
 
-/* What messages keep is at most what their receiver is charged for. */
+/* Check that messages keep at most 1 MiB more than their receiver is charged for. */
 static void expect_charged(long long before) {
         long long held = kernel_memory() - before, charge = charged();
 
@@ -363,7 +367,10 @@ static void *send_one(void *data) {
         return NULL;
 }
 
-/* Each message is all that keeps the credentials, the process and the thread that sent it. */
+/*
+ * Send messages from threads that end. Then only the message keeps the sender's credentials, and
+ * the IDs of its process and thread.
+ */
 static void send_and_end(int peer, uint64_t handle) {
         shared_peer = peer;
         shared_handle = handle;
@@ -380,7 +387,7 @@ static void send_and_end(int peer, uint64_t handle) {
         }
 }
 
-/* Make a process in nested pid namespaces. Others than the innermost one wait for it. */
+/* Continue in a process in nested pid namespaces. The outer processes wait for it. */
 static void nest_pids(void) {
         for (unsigned i = 0; i < PID_LEVELS; i++) {
                 pid_t pid;
@@ -396,12 +403,12 @@ static void nest_pids(void) {
         }
 }
 
-/* an attack by messages that keep much */
+/* an attack by messages that keep much memory */
 struct kept {
         const char *name;
         void (*send)(int peer, uint64_t handle);
         bool nests_pids;
-        bool has_groups; /* in a user namespace */
+        bool has_groups; /* sends from a user namespace, where it may set its groups */
 };
 
 static const struct kept kept[] = {

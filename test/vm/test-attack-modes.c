@@ -9,10 +9,12 @@
  *      throttled   together they get a twentieth of a CPU
  *      idle        they run at idle priority, beside busy loops
  *      stopped     SIGSTOP stops one of them for a while, then another, at random
- *      stalled     memory that the command needs is never present: each waits in a copy for ever
+ *      stalled     memory that the command needs is never present: each process waits in a copy
+ *                  until it is killed
  *
  * Meanwhile a service and its client, run by root, exchange messages. Their longest round trip must
- * not be much longer than beside busy loops that are treated in the same way.
+ * not be much longer than beside busy loops that are throttled, idle or stopped in the same way, or
+ * that run freely (stalled).
  *
  *      test-attack-modes throttled|idle|stopped|stalled
  *
@@ -39,7 +41,7 @@
 #define N_BUSY 4
 #define N_DATA 65536
 #define N_DESTINATIONS 256
-/* Between two commands in the modes STOPPED and STALLED, so that the service keeps up. */
+/* The pause between two steps in the modes STOPPED and STALLED, so that the service keeps up. */
 #define PAUSE_US 1000
 
 enum mode { THROTTLED, IDLE, STOPPED, STALLED, N_MODES };

@@ -65,7 +65,7 @@ static const uint8_t *map_pool(const struct peer *peer, size_t n) {
         return p;
 }
 
-/* Send the peer a message of its own, and receive it into the pool. */
+/* The peer sends itself n bytes, and receives them into its pool. Returns their offset. */
 static uint64_t pass(const struct peer *peer, size_t n) {
         struct bus1_message_pool message = {
                 .fds.message.flags = BUS1_MESSAGE_FLAG_POOL,
@@ -232,7 +232,7 @@ static long long charged_bytes(void) {
         return n;
 }
 
-/* Another user can still send and receive something large. */
+/* Check that another user can still send and receive something large. */
 static void victim(void) {
         pid_t pid = fork();
 
@@ -265,7 +265,7 @@ static void run(const struct attack *attack) {
         EXPECT(pid >= 0);
         if (pid == 0) {
                 become(ATTACKER);
-                /* also when this test fails */
+                /* The attacker must also end when the parent fails. */
                 EXPECT(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
                 attack->run();
                 EXPECT(write(ends[1], "", 1) == 1);

@@ -2,7 +2,7 @@
 
 /*
  * Commands that wait: BUS1_RECV_FLAG_WAIT, and BUS1_CMD_CALL, which sends before it waits and can
- * send and receive several messages. The same commands by io_uring.
+ * send and receive several messages. The test also runs such commands by io_uring.
  *
  * Needs root and bus1.ko.
  */
@@ -36,7 +36,7 @@ static void sleep_ms(unsigned ms) {
         usleep(ms * 1000);
 }
 
-/* A call with everything that it points to. It sends and receives texts of up to 8 bytes. */
+/* A BUS1_CMD_CALL with everything that it points to. It can receive texts of up to 8 bytes. */
 struct call {
         struct bus1_cmd_call cmd;
         struct bus1_cmd_send sends[MAX];
@@ -183,7 +183,7 @@ static void test_time(void) {
         EXPECT(call_run(pair.b, &call) == 0);
         EXPECT(call_has(&call, 0, "once"));
         expect_empty(pair.b);
-        /* a time that no clock reaches */
+        /* a time-out that the clock never reaches */
         call_init(&call, 0, 1);
         call.cmd.timeout = UINT64_MAX - 1;
         if (fork() == 0) {
@@ -210,7 +210,7 @@ static void test_many(void) {
         EXPECT(call_run(pair.b, &call) == 0 && call.cmd.n_recvs == 6);
         EXPECT(call_has(&call, 0, "2") && call_has(&call, 5, "3"));
 
-        /* a message that does not fit ends the command, and stays */
+        /* a message that does not fit ends the command, and stays queued */
         call_init(&call, 3, 0);
         call_send(&call, 0, pair.to_b, "a");
         call_send(&call, 1, pair.to_b, "bcd");
@@ -263,7 +263,7 @@ static void test_errors(void) {
         EXPECT(command(pair.a, BUS1_CMD_CALL, (void *)BAD) == -EFAULT);
         expect_empty(pair.b);
 
-        /* a send that fails: what was before it was sent, and the rest is left */
+        /* when a send fails, those before it have been carried out, and it and the rest are left */
         call_init(&call, 3, 1);
         call_send(&call, 0, pair.to_b, "a");
         call_send(&call, 1, BUS1_INVALID, "b");
@@ -277,7 +277,7 @@ static void test_errors(void) {
         EXPECT(call_run(pair.b, &call) == 0 && call.cmd.n_recvs == 3);
         EXPECT(call_has(&call, 0, "a") && call_has(&call, 1, "b") && call_has(&call, 2, "c"));
 
-        /* results that cannot be written leave the message queued */
+        /* if the metadata cannot be written, the message stays queued */
         EXPECT(send_bytes(pair.a, pair.to_b, "d", 1) == 0);
         call_init(&call, 0, 1);
         call.recvs[0].ptr_metadata = BAD;
@@ -310,7 +310,7 @@ static void test_node(void) {
         wait_children();
         EXPECT(query(pair.a).n_messages == 102);
 
-        /* time that passes while other messages come */
+        /* messages to other nodes do not extend the time-out */
         call_init(&call, 0, 1);
         call.cmd.node = reply;
         call.cmd.timeout = 50 * MS;
@@ -327,7 +327,7 @@ static void test_node(void) {
         call.cmd.node = pair.to_b;
         EXPECT(call_run(pair.a, &call) == -EBADRQC);
 
-        /* the node goes */
+        /* the node ends while the command waits */
         if (fork() == 0) {
                 struct bus1_cmd_reset reset = {};
                 uint64_t other, to_other;
@@ -354,7 +354,7 @@ static void test_node(void) {
         EXPECT(call_run(pair.a, &call) == -EBADRQC);
         wait_children();
 
-        /* the callee goes: the handle of the reply is released */
+        /* the callee ends, so the last handle to the node for the reply is released */
         node_create(pair.a, pair.b, &reply, &to_reply);
         call_init(&call, 0, 1);
         call.cmd.node = reply;
@@ -456,7 +456,7 @@ static void expect_waiters(const pthread_t threads[static N_WAITERS], int expect
         }
 }
 
-/* Each message wakes one of the commands that wait. */
+/* Each message wakes one of the waiting commands. The end of the peer wakes all of them. */
 static void test_waiters(void) {
         struct pair pair = pair_new();
         struct bus1_cmd_disconnect disconnect = {};

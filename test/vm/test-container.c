@@ -3,9 +3,9 @@
 /*
  * Users without privileges, and containers
  *
- * A container is made as container managers do it: an unprivileged user is root in its own user,
- * pid, mount, IPC, UTS and network namespaces, with a root directory that contains only the device.
- * Needs root, and the file bus1/usage of debugfs.
+ * test_containers() makes containers as container managers do: an unprivileged user is root in its
+ * own user, pid, mount, IPC, UTS and network namespaces, with a root directory that contains only
+ * the device. Needs root, and the file bus1/usage of debugfs.
  */
 
 #include "device.h"
@@ -33,7 +33,7 @@ static void become(uid_t uid) {
         EXPECT(prctl(PR_SET_DUMPABLE, 1) == 0);
 }
 
-/* Wait for the next message. Returns its type. */
+/* Wait for the next message or notification. Returns its type, or a negative errno. */
 static int recv_wait(int fd, struct bus1_metadata_credentials *ret) {
         int r;
 
@@ -42,7 +42,7 @@ static int recv_wait(int fd, struct bus1_metadata_credentials *ret) {
         return r;
 }
 
-/* a container: a process with a peer that was opened outside, and a handle of that peer */
+/* a container: its process gets a peer that was opened outside, and a handle of this peer */
 
 static void make_root(void) {
         int fd;
@@ -84,12 +84,12 @@ static void be_contained(int line, uint64_t handle) {
         EXPECT(m.uid == BUS1_INVALID && m.gid == BUS1_INVALID);
         EXPECT(m.pid == BUS1_INVALID && m.tid == BUS1_INVALID);
 
-        /* the end of the process ends its peers */
+        /* the end of the process ends the peer that it has opened */
         EXPECT(handle_copy(line, fd, handle) != BUS1_INVALID);
         _exit(0);
 }
 
-/* Start a container as an unprivileged user. Returns its pid outside of its namespaces. */
+/* Start a container as an unprivileged user. Returns the pid of the process that waits for it. */
 static pid_t start_container(uid_t uid, int line, uint64_t handle) {
         pid_t pid = fork(), child;
 
@@ -108,7 +108,7 @@ static pid_t start_container(uid_t uid, int line, uint64_t handle) {
         _exit(0);
 }
 
-/* Receive the message of a container. Returns its handle, and checks the credentials. */
+/* Receive the message of a container. Returns the handle in it, and its metadata in *ret. */
 static uint64_t recv_request(int fd, struct bus1_metadata_credentials *ret) {
         struct bus1_transfer reply;
         struct bus1_message message;

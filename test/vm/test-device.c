@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Tests that need the device: memory that faults, refused descriptors, namespaces, and processes
- * that die
+ * Tests that need the device, among them memory that faults, refused descriptors, namespaces, and
+ * processes that die
  *
  * Needs root and bus1.ko. Uses no library. The argument selects the tests:
  *
@@ -121,7 +121,7 @@ static void test_descriptors(void) {
         close(other);
 }
 
-/* poll(), select() and epoll agree. */
+/* select(), pselect() and ppoll() agree. */
 static void expect_select(int fd, bool is_readable) {
         struct pollfd p = {.fd = fd, .events = POLLIN | POLLOUT};
         struct timespec zero = {};
@@ -174,7 +174,7 @@ static void test_readiness(void) {
         close(fd);
 }
 
-/* The end of the peer wakes all workers, also with EPOLLEXCLUSIVE, where a message wakes one. */
+/* The end of the peer wakes all workers, even with EPOLLEXCLUSIVE. */
 static void test_end_wakes_all(void) {
         struct bus1_cmd_disconnect disconnect = {};
         int fd = peer_open();
@@ -359,8 +359,8 @@ static void test_sizes(void) {
 }
 
 /*
- * Send files of kinds that are accepted, because they hold no other files or only such of certain
- * kinds. Some kernels lack some of these kinds.
+ * Send files of kinds that are accepted, because they hold no other files, or only files of certain
+ * kinds. Some kernels do not have all of the sent kinds.
  */
 static void test_passed_descriptors(int fd, uint64_t handle) {
         static const char *const paths[] = {"/",         "/proc/self/status", "/dev/null",
@@ -531,7 +531,7 @@ static void test_credentials(void) {
                         EXPECT(m.metadata.account == BUS1_INVALID && m.uid == BUS1_INVALID);
                         EXPECT(m.gid == BUS1_INVALID && m.pid == BUS1_INVALID);
                         EXPECT(m.tid == BUS1_INVALID);
-                        /* the parent's namespaces have a uid and pid for this sender */
+                        /* the namespaces of the test have a uid and pid for this sender */
                         EXPECT(send_bytes(fd, handle, "x", 1) == 0);
                         _exit(0);
                 }
@@ -547,7 +547,7 @@ static void test_credentials(void) {
         close(fd);
 }
 
-/* A process that is killed while it does everything at once. */
+/* A process that runs many commands until it is killed. */
 static void be_busy(int fd, uint64_t handle) {
         static char data[30000];
         struct bus1_metadata_credentials metadata;
@@ -588,7 +588,7 @@ static void test_killed(void) {
                 usleep((useconds_t)(i * 997 % 20000));
                 EXPECT(kill(pid, SIGKILL) == 0);
                 EXPECT(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
-                /* the death of the process ended its peers, and notified this one */
+                /* the death of the process has ended its peers, and the peer fd is notified */
                 for (;;) {
                         int r = recv_any(fd, &metadata);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Everything in the kernel that can fail while a command runs fails once
+ * Each allocation and each copy that the kernel makes for a command fails once
  *
  * With fault injection, the kernel makes the nth allocation or copy of a task fail. Each command
  * runs with n = 1, 2, ... until nothing fails any more. A command that failed must have changed
@@ -42,7 +42,7 @@ static void set_up(void) {
         set("fail_page_alloc", "min-order", "0");
 }
 
-/* Run the command while the nth point fails. Returns whether there was an nth point. */
+/* Make the nth allocation or copy of the command fail. Returns whether there was an nth one. */
 static bool run_with_failure(struct scene *scene, int nth_fd, unsigned n, int *ret_r) {
         char number[16] = "";
         ssize_t l;
@@ -50,7 +50,7 @@ static bool run_with_failure(struct scene *scene, int nth_fd, unsigned n, int *r
         snprintf(number, sizeof(number), "%u", n);
         EXPECT(write(nth_fd, number, strlen(number)) > 0);
         *ret_r = scene_run(scene);
-        /* These system calls copy too. If one of them fails, the command had no nth point. */
+        /* These system calls copy too. If one of them fails, the command had no nth one. */
         l = pread(nth_fd, number, sizeof(number) - 1, 0);
         while (write(nth_fd, "0", 1) < 0)
                 ;
@@ -81,7 +81,7 @@ static bool check_failed(const struct operation *operation, struct scene *scene,
         return !same;
 }
 
-/* Returns at how many points the command failed. */
+/* Returns with how many failures of allocations or copies the command failed. */
 static unsigned test_operation(const struct operation *operation, int nth_fd) {
         char *expected, *transcript;
         unsigned n_failed = 0;
@@ -131,8 +131,8 @@ static unsigned test_operations(const struct operation *list, size_t n_list, int
 
                 printf("%s: failed in %u ways\n", list[i].name, n_failed);
                 /*
-                 * Each command has a point that can fail. Only the disconnect of 2016 may have
-                 * none, because it copies no arguments.
+                 * Each command can fail. Only the disconnect of 2016 may not, because it copies no
+                 * arguments.
                  */
                 EXPECT(n_failed > 0 || (list[i].ends && list[i].pages == 0));
                 n += n_failed;

@@ -149,7 +149,7 @@ static void test_first_command_decides(void) {
         EXPECT(query_2026(new) == 0);
         EXPECT(query_2016(new) == -ENOTTY);
 
-        /* A mapping does not decide, because both generations have pools. A new handle does. */
+        /* A mapping does not decide, because both generations have pools. A transfer to it does. */
         EXPECT(mmap(NULL, POOL, PROT_READ, MAP_SHARED, other, 0) != MAP_FAILED);
         EXPECT(transfer_2016(old, 0x100, other, &id) == 0);
         EXPECT(query_2026(other) == -ENOTTY);

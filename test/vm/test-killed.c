@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A process that is killed at every stage of every command
+ * A process that is killed where a command accesses a page: for each page of each command
  *
  * A command can be stopped where it accesses the memory of the user. The test takes away one page
  * after the other, and userfaultfd makes the kernel wait for that page in the middle of the
  * command. Then the test kills the process, together with a second one that runs the same command
- * on the same peer and may wait for the first. The other peer must get its notifications, and when
- * that peer has ended too, no account may be charged. Needs root, and the file bus1/usage of
- * debugfs.
+ * on the same peer and may wait for the first. The other peer must get its notifications. When that
+ * peer has ended, too, no account may be charged. Needs root, and the file bus1/usage of debugfs.
  */
 
 #include "scene.h"
@@ -52,7 +51,10 @@ static int take_away(struct scene *scene, unsigned pages) {
         return fd;
 }
 
-/* Run the command in a new process, which the test will kill in the middle of the command. */
+/*
+ * Run the command in a new process, without these pages. The process tells "w" when the command
+ * waits for one of the pages, or "x" when it has completed.
+ */
 static pid_t start_victim(struct scene *scene, unsigned pages, int tell) {
         pid_t pid = fork(), watcher;
         struct pollfd p;
@@ -76,7 +78,7 @@ static pid_t start_victim(struct scene *scene, unsigned pages, int tell) {
         _exit(NOT_REACHED);
 }
 
-/* Start a second process that runs the command on the same peer. It has all pages. */
+/* Start a second process that runs the command on the same peer. No page is missing there. */
 static pid_t start_second(struct scene *scene) {
         pid_t pid = fork();
 

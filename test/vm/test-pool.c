@@ -3,7 +3,8 @@
 /*
  * Peers of 2026 that receive into a pool
  *
- * test-2016.c tests mappings, because both generations have the same pool. Needs root and bus1.ko.
+ * Most tests of mappings are in test-2016.c, because the peers of 2016 and 2026 have the same kind
+ * of pool. Needs root and bus1.ko.
  */
 
 #include "device.h"
@@ -115,7 +116,7 @@ static void test_slices(void) {
         EXPECT(expect_text(&receiver, "third") == first);
         EXPECT(memcmp(receiver.pool + second, "second", 6) == 0);
 
-        /* a message without data has no slice */
+        /* a message without data has no slice, and a notification has none */
         EXPECT(send_bytes(receiver.fd, receiver.handle, "", 0) == 0);
         EXPECT(release_id(receiver.fd, receiver.handle) == 0);
         for (int i = 0; i < 2; i++) {
@@ -150,7 +151,7 @@ static void test_errors(void) {
                                                    .n_data = 10,
                                                    .n_data_vecs = 1,
                                                    .ptr_data_vecs = ptr(&vec)}) == 0);
-        /* the flag POOL is only for receives that take the message */
+        /* the flag POOL is only for receives that take the message and have no vectors */
         message = anything_below(POOL);
         message.fds.message.type = BUS1_MESSAGE_TYPE_USER;
         EXPECT(send_message(receiver.fd, receiver.handle, &message.fds.message) == -EINVAL);
@@ -173,7 +174,7 @@ static void test_errors(void) {
         message.offset = 9;
         EXPECT(recv_message(receiver.fd, &message.fds.message, 0, &metadata) == -ERANGE);
 
-        /* faults: in memory that the kernel writes after the data, and that it reads before it */
+        /* faults in the metadata, in the transfers, and in the field "offset" of the message */
         message.offset = POOL;
         EXPECT(recv_message(receiver.fd, &message.fds.message, 0, (void *)BAD) == -EFAULT);
         message.offset = POOL;
@@ -213,8 +214,7 @@ static void test_fds(void) {
         EXPECT(recv_message(receiver.fd, &message.fds.message, 0, &metadata) == 0);
         EXPECT(message.fds.n_fds == 1 && message.offset == BUS1_INVALID);
         EXPECT(count_fds() == n_fds + 1 && close(fds[0]) == 0 && fds[1] == -1);
-        /* if the receiver does not ask for descriptors, they are dropped, and n_fds is not changed
-         */
+        /* If the receiver does not ask for descriptors, they are dropped, and n_fds stays as is. */
         message = anything_below(POOL);
         message.fds.n_fds = 7;
         EXPECT(recv_message(receiver.fd, &message.fds.message, 0, &metadata) == 0);
@@ -222,7 +222,7 @@ static void test_fds(void) {
         receiver_free(&receiver);
 }
 
-/* Large messages: memory of released slices goes back to the system. */
+/* Large messages: most memory of released slices goes back to the system. */
 static void test_memory(void) {
         static uint8_t data[3000000];
         struct receiver receiver = receiver_new();
@@ -230,7 +230,7 @@ static void test_memory(void) {
 
         for (size_t i = 0; i < sizeof(data); i++)
                 data[i] = (uint8_t)(i * 7 >> 3);
-        /* This would map the file behind the pool past the checks of the device's mmap(). */
+        /* If this succeeded, it would map the file of the pool without the checks of the device. */
         EXPECT(remap_file_pages((void *)receiver.pool, 4096, 0, 0, 0) < 0);
         for (int i = 0; i < 3; i++) {
                 EXPECT(send_bytes(receiver.fd, receiver.handle, data, sizeof(data)) == 0);
@@ -283,8 +283,8 @@ static void *receive(void *unused) {
                 }
                 EXPECT(r == 0);
                 /*
-                 * Until the peer ends, each byte of a message has the message's length as value.
-                 * The end of the peer takes the memory away, maybe in the middle of the copy.
+                 * Until the peer ends, each byte of a message is the low byte of the message's
+                 * length. The end of the peer takes the memory away, maybe during the copy.
                  */
                 n = message.fds.message.n_data;
                 EXPECT(copy_memory(data, shared.pool + message.offset, n) || ending);

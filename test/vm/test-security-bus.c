@@ -5,9 +5,9 @@
  *
  *      test-security-bus BRIDGE
  *
- * A legacy client calls a native service, and sends a broadcast to it. While a security module
- * refuses all messages of bus1, the caller gets an error and the service gets nothing. The bus goes
- * on, and afterwards the service gets messages again.
+ * A legacy client calls a native service, and emits a signal for which the service has a match
+ * rule. While a security module refuses all messages of bus1, the caller gets an error and the
+ * service gets nothing. The bus goes on, and afterwards the service gets messages again.
  *
  * While a security module refuses all files, a native client that sends a descriptor to the bus
  * loses its session, like one whose descriptors the bus has no room for. All others go on.
@@ -68,7 +68,7 @@ static bool call_service(char **ret_error) {
         return true;
 }
 
-/* Emit a signal, and wait until the bus has routed it. */
+/* Emit a signal, wait until the bus has routed it, and dispatch the service. */
 static bool emit_signal(void) {
         DBusMessage *m;
 
@@ -81,7 +81,10 @@ static bool emit_signal(void) {
         return true;
 }
 
-/* A call fails with this error (NULL: succeeds), and this many signals arrive for one. */
+/*
+ * Check that a call fails with the expected error (NULL: succeeds), and that an emitted signal
+ * reaches the service expected_signals times.
+ */
 static bool expect_outcome(const char *expected, int expected_signals) {
         int n = n_signals;
         char *error;
@@ -94,7 +97,7 @@ static bool expect_outcome(const char *expected, int expected_signals) {
         return true;
 }
 
-/* A new client sends a refused descriptor and so many bytes, and is disconnected. */
+/* Check that a client that sends a refused descriptor, with n bytes, is disconnected. */
 static bool send_refused_file(const char *address, size_t n) {
         CLEANUP_FREE uint8_t *bytes = calloc(n, 1);
         int fd = STDERR_FILENO, link, r;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Every message wakes somebody who waits for it
+ * Every message wakes a process that waits for it
  *
  *      exclusive   several workers wait for one peer with EPOLLEXCLUSIVE, and each works on its
  *                  message for long: the next message must get to the next worker
@@ -39,7 +39,7 @@ static int epoll_new(int peer, uint32_t flags) {
         return epoll;
 }
 
-/* Wait for one message, tell that it has arrived, and work. */
+/* Start a process that waits for one message, tells that it has got the message, and works. */
 static pid_t start_worker(int peer, int to) {
         struct bus1_metadata_credentials metadata;
         struct epoll_event event;
@@ -82,7 +82,7 @@ static void test_exclusive(void) {
                 pids[i] = start_worker(peer, ends[1]);
         for (int i = 0; i < N_WORKERS; i++)
                 EXPECT(read_byte(ends[0], -1) == 'w');
-        usleep(100000); /* all wait now */
+        usleep(100000); /* now all should wait */
 
         begin = now_ms();
         for (int i = 0; i < N_WORKERS; i++)

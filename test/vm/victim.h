@@ -8,11 +8,11 @@
 #include "device.h"
 #include <stdbool.h>
 
-/* Emulation and other work of the host can take a CPU from a machine for this long, in ms. */
+/* The host can take a CPU from the virtual machine for this long, in ms. */
 #define NOISE 100.0
 /*
- * While an attack runs, the longest round trip may take FACTOR times as long as beside busy loops,
- * or FACTOR * NOISE if that is more.
+ * While an attack runs, the longest round trip may take FACTOR times as long as the longest one
+ * while other users only run busy loops, or FACTOR * NOISE if that is more.
  */
 #define FACTOR 5
 
@@ -23,15 +23,15 @@ struct victim {
 };
 
 double now_ms(void);
-/* A busy loop of another user, which ends with its parent. */
+/* Start a process of a user with a busy loop. It ends with its parent. Returns the process ID. */
 pid_t start_busy(uid_t uid);
 void be_busy(void) __attribute__((noreturn));
 /* Kill a process and wait for it. */
 void end(pid_t pid);
 
 /*
- * Make the peers, and start the service: a process that answers each request, and takes whatever
- * else arrives. Returns the process.
+ * Make the peers, and start the service: a process that answers each request, and drops everything
+ * else that it receives. Returns the process ID.
  */
 pid_t victim_start(struct victim *v);
 /* Times in ms. */
@@ -39,7 +39,7 @@ struct round_trips {
         double longest, mean;
 };
 
-/* Exchange messages for so long, or until the pipe (if it is not -1) is readable. */
+/* Exchange messages for this many seconds, or until the pipe (-1: none) is readable or closed. */
 struct round_trips exchange(const struct victim *v, double seconds, int pipe);
-/* Fail if the longest round trip during an attack is over the limit. All times are in ms. */
+/* Fail if the longest round trip during an attack exceeds the limit. All times are in ms. */
 void expect_no_longer(const char *name, double attacked, double beside_loops);

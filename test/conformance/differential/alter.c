@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Alterations of messages from the bridge. The comparison must notice each of them. */
+/* Alterations of what clients received from the bridge. The comparison must notice each of them. */
 
 #include "test/conformance/differential/run.h"
 
 #include <string.h>
 
 /*
- * Does the message fit the alteration? Only messages of clients do: the comparison must notice a
- * change of any byte of them.
+ * Does the message fit the alteration? Only a message that a client sent does: the comparison must
+ * notice a change of any byte of such a message, but not of one of the bus itself.
  */
 static bool is_wanted(const struct alteration *alteration, const struct received *m) {
         if (!m->sender || received_is_from_bus(m))

@@ -3,10 +3,11 @@
 /*
  * Comparison of the messages that a client received on the two sides
  *
- * Two messages are the same if all their bytes are, apart from the parts that are free to differ:
- * in the bus's own messages the serials and the order of header fields, the texts of its errors,
- * the order of unordered lists, and values that depend on the process, the time or the instance.
- * Both buses give their clients the same numbers, so unique names are compared byte by byte.
+ * Two messages are the same if all their bytes are, apart from the parts that are free to differ.
+ * These are only in the messages of a bus itself: the serials, the order of header fields, the
+ * texts of errors, the order of unordered lists, introspection data, and values that depend on the
+ * process, the time or the instance. Both buses give their clients the same numbers, so unique
+ * names are compared byte by byte.
  */
 
 #include <stdio.h>
@@ -84,7 +85,7 @@ static const char *take_string(const struct received *m, size_t *at) {
 
 #define N_ELEMENTS 256
 
-/* Store the strings of a body of the type 'as' or 'a{sas}', sorted. */
+/* Store the strings of a body of the type 'as' or 'a{sas}', sorted. Returns their number. */
 static size_t list_elements(const struct received *m, struct element elements[N_ELEMENTS]) {
         bool dictionary = strcmp(m->signature, "as") != 0;
         size_t n = 0, at = dictionary ? 8 : 4;
@@ -124,7 +125,7 @@ static bool same_set(const struct received *a, const struct received *b) {
 
 /* the answers of the bus, parts of which may differ */
 
-/* Is the message the bus's answer to the call of this step? */
+/* Is m the answer of the bus to the message that this step sent? */
 static bool answers(const struct step *step, const struct received *m) {
         return step->parsed && step->kind == STEP_SEND && received_is_from_bus(m) &&
                (m->type == TYPE_RETURN || m->type == TYPE_ERROR) &&
@@ -151,7 +152,7 @@ static bool same_body(const struct step *step, const struct received *a, const s
         for (size_t i = 0; i < sizeof(free_values) / sizeof(free_values[0]); i++)
                 if (!strcmp(member, free_values[i]))
                         return true;
-        /* questions about the bus itself */
+        /* if the call asks about the bus itself, only the length must be the same */
         if (!strcmp(member, "GetConnectionUnixProcessID") ||
             !strcmp(member, "GetConnectionCredentials"))
                 return step->sent.n_body > 4 &&

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The deliberate differences between the reference and the bridge
+ * The deliberate differences between the reference and the bridge that the test meets
  *
  * Each has the name of its row in doc/operating/compatibility.md, which gives the reason. The test
- * fails on a difference that none of them explains.
+ * fails on a difference that no function of this file explains.
  */
 
 #include <stdio.h>
@@ -16,8 +16,8 @@ struct context {
         const struct world *world;
         const struct step *step;
         const struct client *client;
-        const struct received *reference; /* NULL if the stream has ended */
-        const struct received *bridge;
+        const struct received *reference; /* NULL if there are no more messages on this side */
+        const struct received *bridge;    /* likewise */
 };
 
 static bool answers(const struct step *step, const struct received *m) {
@@ -32,7 +32,7 @@ static bool wants_reply(const struct received *m) {
         return m->type == TYPE_CALL && !(m->flags & FLAG_NO_REPLY);
 }
 
-/* The driver of the bridge does not answer a call that wants no reply. */
+/* If a call wants no reply, the bridge itself sends no answer to it. The reference does. */
 static enum explanation no_reply(const struct context *c) {
         if (answers(c->step, c->reference) && c->step->sent.type == TYPE_CALL &&
             !wants_reply(&c->step->sent))
@@ -40,7 +40,7 @@ static enum explanation no_reply(const struct context *c) {
         return NOT_EXPLAINED;
 }
 
-/* The bridge drops a signal or reply to a name without an owner, without an error. */
+/* The bridge drops a signal or reply to a name without an owner. The reference sends an error. */
 static enum explanation undeliverable(const struct context *c) {
         if (answers(c->step, c->reference) && c->step->sent.type != TYPE_CALL &&
             c->reference->type == TYPE_ERROR)
@@ -48,7 +48,7 @@ static enum explanation undeliverable(const struct context *c) {
         return NOT_EXPLAINED;
 }
 
-/* The bridge does not deliver a reply that no caller waits for. */
+/* The bridge refuses a reply that no caller waits for. The reference delivers it. */
 static enum explanation unrequested(const struct context *c) {
         if (c->step->unrequested && c->reference && c->reference->sender &&
             !strcmp(c->reference->sender, c->step->actor_name) &&
@@ -60,7 +60,7 @@ static enum explanation unrequested(const struct context *c) {
         return NOT_EXPLAINED;
 }
 
-/* On the bridge, answers to calls without DESTINATION have a sender and a destination. */
+/* Answers to calls without DESTINATION have a SENDER on the bridge, and none on the reference. */
 static enum explanation without_destination(const struct context *c) {
         const struct received *a = c->reference, *b = c->bridge;
 
@@ -74,7 +74,7 @@ static enum explanation without_destination(const struct context *c) {
         return NOT_EXPLAINED;
 }
 
-/* The reference converts messages that it has parsed to its own byte order. */
+/* The reference converts a message to its own byte order if it has looked at the arguments. */
 static enum explanation byte_order(const struct context *c) {
         const struct received *a = c->reference, *b = c->bridge;
 
@@ -84,7 +84,7 @@ static enum explanation byte_order(const struct context *c) {
         return NOT_EXPLAINED;
 }
 
-/* If the bus replaces or removes header fields, the order of the others differs. */
+/* If the buses replace or remove header fields, they put the other fields in different orders. */
 static enum explanation field_order(const struct context *c) {
         const struct received *a = c->reference, *b = c->bridge;
 
@@ -98,7 +98,10 @@ static bool is_nameless(const char *name) {
         return name && !strcmp(name, ":not.active.yet");
 }
 
-/* Before Hello, a client of the bridge has no name, and monitors do not see its messages. */
+/*
+ * Before Hello, a client of the bridge has no name, and monitors do not see its messages. On the
+ * reference it has the name ":not.active.yet".
+ */
 static enum explanation before_hello(const struct context *c) {
         const struct received *a = c->reference, *b = c->bridge;
 
@@ -116,7 +119,10 @@ static bool sent_member(const struct step *step, const char *member) {
         return step->parsed && step->sent.member && !strcmp(step->sent.member, member);
 }
 
-/* To clients that accept descriptors, the bridge sends one more credential at the end. */
+/*
+ * If the caller of GetConnectionCredentials accepts descriptors, the reply of the bridge has one
+ * more credential at the end.
+ */
 static enum explanation process_fd(const struct context *c) {
         const struct received *a = c->reference, *b = c->bridge;
 
@@ -133,7 +139,7 @@ static enum explanation process_fd(const struct context *c) {
         return NOT_EXPLAINED;
 }
 
-/* The bridge also returns the groups of the bus itself. */
+/* GetConnectionCredentials of the bridge also returns the groups of the bus itself. */
 static enum explanation groups_of_bus(const struct context *c) {
         const struct received *a = c->reference, *b = c->bridge;
 
@@ -184,7 +190,7 @@ static bool is_sent_call(const struct step *step, const struct received *m) {
                !strcmp(m->sender, step->actor_name);
 }
 
-/* On the reference, others see the effects of ReloadConfig before the call itself. */
+/* On the reference, monitors and eavesdroppers see the effects of ReloadConfig before the call. */
 static enum explanation reload_order(const struct context *c) {
         if (!sent_member(c->step, "ReloadConfig"))
                 return NOT_EXPLAINED;
@@ -193,7 +199,7 @@ static enum explanation reload_order(const struct context *c) {
                                                    : NOT_EXPLAINED;
 }
 
-/* The bridge lists the native interface among the interfaces. */
+/* The property Interfaces of the bridge also lists org.bus1.Bridge1, for native programs. */
 static enum explanation native_interface(const struct context *c) {
         const struct received *a = c->reference, *b = c->bridge;
 
@@ -205,8 +211,8 @@ static enum explanation native_interface(const struct context *c) {
 }
 
 /*
- * The reference does not broadcast a signal of org.freedesktop.DBus.Peer: it answers it with an
- * error.
+ * The reference does not broadcast a signal of the interface org.freedesktop.DBus.Peer, but sends
+ * an error to its sender.
  */
 static enum explanation peer_signals(const struct context *c) {
         const struct received *sent = &c->step->sent, *a = c->reference, *b = c->bridge;
@@ -228,7 +234,7 @@ static struct difference {
         enum explanation (*explain)(const struct context *c);
         unsigned long n;
 } differences[] = {
-        /* the differences between two forms of the same message come first */
+        /* the differences that can explain two forms of one message come first */
         {"byte order of relayed messages", byte_order},
         {"order of header fields", field_order},
         {"answer to a call without DESTINATION", without_destination},

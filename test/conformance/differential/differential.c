@@ -6,15 +6,16 @@
  *   differential [--sequences N] [--first N] [--document FILE] [--no-self-test] [--verbose]
  *                REFERENCE BRIDGE
  *
- * A sequence depends only on its number. In a sequence, three to five clients connect, take 8 to 18
- * steps, and leave. In most steps a client sends a message to the bus or to another client. After
- * each step the test waits for all effects of the step. Then every client must have received the
- * same on both sides, apart from parts that are free to differ (compare.c) and documented
- * differences (differences.c). Before the sequences, the test alters received messages on purpose;
- * the comparison must notice each alteration.
+ * The random choices of a sequence depend on its number; see also compare(). In a sequence, three
+ * to five clients connect, take 8 to 18 steps, and leave. In most steps a client sends a message to
+ * the bus or to clients. After each step the test waits for all effects of the step. Then every
+ * client must have received the same on both sides, apart from parts that are free to differ
+ * (compare.c) and documented differences (differences.c). Before the sequences, unless
+ * --no-self-test is given, the test alters received messages on purpose; the comparison must notice
+ * each alteration.
  *
- * FILE is doc/operating/compatibility.md. It must have a row for each difference of differences.c,
- * and each of these differences must occur.
+ * FILE is doc/operating/compatibility.md. If it is given, it must have a row for each difference of
+ * differences.c, and each of these differences must occur.
  */
 
 #include <getopt.h>
@@ -58,7 +59,7 @@ static bool run_step(struct world *world, struct step *step, unsigned long seque
         return same;
 }
 
-/* Run one sequence. Returns false if the two sides differ. */
+/* Run one sequence, up to the first difference. Returns false if the two sides differ. */
 static bool run_sequence(struct world *world, unsigned long sequence,
                          const struct alteration *alteration, struct counts *counts) {
         unsigned n_clients, n_steps, number = 0;
@@ -89,7 +90,7 @@ static bool run_sequence(struct world *world, unsigned long sequence,
         return true;
 }
 
-/* The comparison must notice every alteration. run_step() counts those that it does not. */
+/* Returns false if some alteration was never made, or was not noticed by the comparison. */
 static bool self_test(struct world *world) {
         bool good = true;
 
@@ -111,11 +112,11 @@ static bool self_test(struct world *world) {
 }
 
 /*
- * The messages of a sequence contain unique names, which depend on how many clients
- * the daemons have had before. So the daemons are started again for each hundred
- * sequences: a run that begins with the first sequence of a hundred repeats its
- * messages exactly. They are also started again after a difference, because that
- * sequence ends early and leaves its clients connected.
+ * The messages of a sequence contain unique names, which depend on how many clients the daemons
+ * have had before. So the daemons are started again for each hundred sequences (1 to 100, 101 to
+ * 200, and so on). A run with --first 101, for example, sends exactly the messages that a run from
+ * 1 sends from sequence 101 on. The daemons are also started again after a difference, because a
+ * sequence with a difference ends early and leaves its clients connected.
  */
 static bool compare(struct world *world, const struct options *options) {
         unsigned long failed = 0, last = options->first + options->n_sequences;

@@ -70,7 +70,7 @@ static const struct method *pick_method(struct random *random) {
         }
 }
 
-/* Append the arguments after the first one. */
+/* Append values for the rest of a signature. draft->signature stays the whole signature. */
 static void put_rest(struct world *world, struct draft *draft, const char *signature) {
         const char *first = draft->signature;
 
@@ -87,7 +87,7 @@ static void put_rule(struct world *world, struct draft *draft, struct client *ac
 
                 snprintf(rule, n_rule, "%s", actor->rules[random_below(random, n)]);
         } else if (random_percent(random, 1)) {
-                /* the rule has 1024, 1025 or 1026 bytes; a bus accepts at most 1024 */
+                /* the rule has 1024, 1025 or 1026 bytes; both buses accept at most 1024 */
                 unsigned n = 1018 + random_below(random, 3);
 
                 memcpy(rule, "arg0='", 6);
@@ -135,9 +135,10 @@ static void put_arguments(struct world *world, struct draft *draft, struct clien
                                                                     : random_next(random);
 
                         /*
-                         * When REPLACE_EXISTING (2) fails, the place of the client in the queue is
-                         * a documented difference (“REPLACE_EXISTING that fails”), which would
-                         * affect all later steps. With DO_NOT_QUEUE (4) the client gets no place.
+                         * When REPLACE_EXISTING (2) fails, the buses give the client different
+                         * places in the queue for the name: a documented difference
+                         * (“REPLACE_EXISTING that fails”), which would affect later steps. With
+                         * DO_NOT_QUEUE (4) the client gets no place.
                          */
                         if ((flags & 2) && world_count_owners(world, name) > 1)
                                 flags |= 4;
@@ -198,7 +199,7 @@ void generate_become_monitor(struct world *world, struct draft *draft) {
 
 /* steps */
 
-/* Change a byte or two, if the bus can still tell where the message ends. */
+/* Change one or two bytes, unless the header then gives another size of the message. */
 static void mutate(struct random *random, struct bytes *message) {
         struct bytes changed = *message;
         unsigned n = 1 + random_below(random, 2);
@@ -216,7 +217,7 @@ static void mutate(struct random *random, struct bytes *message) {
                 *message = changed;
 }
 
-/* Is the message a reply for which its destination does not wait? */
+/* Is the message a reply that its destination does not wait for? */
 static bool is_unrequested(struct world *world, const struct client *actor,
                            const struct received *m) {
         if ((m->type != TYPE_RETURN && m->type != TYPE_ERROR) || !m->destination)
@@ -261,8 +262,9 @@ static void generate_message(struct world *world, struct step *step, struct clie
         step->unrequested = is_unrequested(world, actor, &step->sent);
         /*
          * The reference answers messages of this interface without a destination before it checks
-         * who sent them. If a monitor, or a client before Hello, sends one, the bridge closes the
-         * connection and the reference does not, so later steps could not be compared.
+         * who sent them. If a monitor sends such a message, or a client before Hello sends one that
+         * is not a call, the bridge closes the connection and the reference does not. Later steps
+         * could not be compared then, so this step closes the connection instead.
          */
         if (actor->state != CLIENT_READY && !step->sent.destination && step->sent.interface &&
             !strcmp(step->sent.interface, "org.freedesktop.DBus.Peer") &&

@@ -62,9 +62,9 @@ static const char *const signatures[] = {
         "ay", "b", "d",  "t",   "g",  "nqix", "a(sa{sv})", "vv", "av", "aay", "sas",   "y", "h",
 };
 
-/* the state of the clients, as the generator knows it */
+/* names */
 
-/* The unique name of a random client; :1.0 if eight tries find none that is connected. */
+/* The unique name of a random client; :1.0 if eight tries find no client with such a name. */
 static const char *pick_unique(struct world *world) {
         for (unsigned i = 0; i < 8; i++) {
                 const struct client *client =
@@ -299,8 +299,8 @@ static void generate_reply(struct world *world, struct draft *draft, const struc
                 draft->destination = pick_destination(world);
                 draft->reply_serial = 1 + random_below(random, 20);
                 /*
-                 * With a low serial this could by chance be the answer to a call of the owner of a
-                 * well-known name.
+                 * With a low serial, this reply could by chance answer a call of the owner of the
+                 * name.
                  */
                 if (draft->destination[0] != ':')
                         draft->reply_serial += 0x40000000;

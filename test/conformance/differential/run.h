@@ -5,15 +5,16 @@
 
 #include "test/conformance/differential/world.h"
 
+/* All but ALTER_CLOSE change a received message that a client sent. */
 enum alteration_kind {
-        ALTER_BODY, /* one bit of a body */
+        ALTER_BODY, /* one bit of the body */
         ALTER_FLAGS,
-        ALTER_SERIAL, /* of a message that a client sent */
+        ALTER_SERIAL,
         ALTER_SENDER,
         ALTER_DROP,
         ALTER_DUPLICATE,
         ALTER_SWAP,
-        ALTER_CLOSE,
+        ALTER_CLOSE, /* a connection looks closed by the bridge */
         N_ALTERATIONS,
 };
 
@@ -21,16 +22,16 @@ struct alteration {
         enum alteration_kind kind;
         unsigned long *n; /* is increased if something was altered */
 };
-/* Alter a message that a client received from the bridge, if one fits the alteration. */
+/* Alter what a client received from the bridge, if a message or connection fits the alteration. */
 void alteration_apply(struct world *world, const struct alteration *alteration);
 
 /* Start both daemons and connect the control. */
 void world_start(struct world *world);
-/* Returns false if a daemon did not end cleanly. */
+/* Close all connections and end both daemons. Returns false if a daemon did not end cleanly. */
 bool world_stop(struct world *world);
 /*
- * Do a step on both sides, and compare what the clients received. Returns false if it differs. With
- * an alteration, a message is altered before the comparison.
+ * Do a step on both sides, and compare what the clients received. Returns false if it differs. If
+ * alteration is not NULL, alteration_apply() is called before the comparison.
  */
 bool world_step(struct world *world, struct step *step, unsigned long sequence, unsigned number,
                 const struct alteration *alteration);

@@ -19,7 +19,7 @@
 
 #define PATIENCE_SECONDS 5 /* a bus that sends nothing for so long is regarded as hanging */
 
-/* the policy of a session bus, with limits so low that the sequences reach them */
+/* a session bus that allows everything, with limits so low that the sequences reach them */
 static const char configuration[] =
         "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\"\n"
         " \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n"

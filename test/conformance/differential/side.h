@@ -28,7 +28,10 @@ struct daemon {
         pid_t pid;
 };
 
-/* Write the configuration below directory and start. A failure ends the program. */
+/*
+ * Write a configuration into directory, and start the daemon with it. label is the name of the
+ * files in directory. A failure ends the program.
+ */
 void daemon_start(struct daemon *daemon, const char *binary, const char *directory,
                   const char *label);
 /* End the daemon. Returns false if it had ended before or does not end cleanly. */
@@ -37,11 +40,11 @@ bool daemon_stop(struct daemon *daemon);
 struct channel {
         int fd;
         bool closed; /* the bus has closed the connection */
-        bool broken; /* bytes arrived that are not a message, or nothing arrived for too long */
+        bool broken; /* malformed bytes arrived, nothing arrived for too long, or recv() failed */
         uint8_t *in;
         size_t n_in, n_size;
-        size_t n_taken;   /* bytes of complete messages that channel_read_until() has checked */
-        size_t *messages; /* where each of these messages begins in the buffer in */
+        size_t n_taken;   /* bytes of `in` that channel_read_until() has taken as messages */
+        size_t *messages; /* the offsets of these messages in `in` */
         size_t n_messages, n_messages_size;
 };
 
@@ -50,11 +53,13 @@ void channel_open(struct channel *channel, const struct daemon *daemon, bool wit
 void channel_close(struct channel *channel);
 void channel_write(struct channel *channel, const struct bytes *message);
 /*
- * Read until found() returns true for a message. Returns false if the stream ends before that.
+ * Read messages until found() returns true for one. Returns false if the channel is closed or
+ * broken before that.
  */
 bool channel_read_until(struct channel *channel,
                         bool (*found)(const struct received *m, const void *userdata),
                         const void *userdata);
+/* Get message i of those that channel_read_until() has read. Returns false if it is malformed. */
 bool channel_get(const struct channel *channel, size_t i, struct received *ret);
-/* Discard all messages read so far. */
+/* Discard all messages that channel_read_until() has read. */
 void channel_forget(struct channel *channel);

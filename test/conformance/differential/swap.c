@@ -18,7 +18,7 @@ static void skip_padding(struct pair *pair, size_t alignment) {
         pair->at = (pair->at + alignment - 1) & ~(alignment - 1);
 }
 
-/* Compare the next number, which has n bytes. Returns its value if n is 4, else 0. */
+/* Compare the next number of n bytes. Returns its value, or 0 if n is not 4 or the body ends. */
 static uint32_t take_number(struct pair *pair, size_t n) {
         const uint8_t *a, *b;
 

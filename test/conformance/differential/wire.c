@@ -130,7 +130,7 @@ void draft_finish(const struct draft *draft, struct bytes *ret_message) {
         bytes_u32(b, draft->serial);
         bytes_u32(b, 0);
         for (unsigned i = 0; i < FIELD_SIGNATURE; i++) {
-                /* 3 and 5 are coprime to the number of fields, so each field comes once */
+                /* 3 and 5 are coprime to 8, the number of fields, so each field comes once */
                 put_field(draft, b, 1 + (i * (draft->order % 2 ? 3 : 5) + draft->order) % 8);
                 if (i == draft->order % 8)
                         for (unsigned k = 0; k < draft->n_unknown_fields; k++)
@@ -165,7 +165,7 @@ static bool all_zero(const uint8_t *data, size_t from, size_t to) {
         return true;
 }
 
-/* The string with a length of n_length bytes at *at. */
+/* Take the string at *at, which begins with a length of n_length bytes. NULL if it is malformed. */
 static const char *take_string(const uint8_t *data, size_t end, size_t *at, bool big_endian,
                                size_t n_length) {
         size_t n, from = *at + n_length;

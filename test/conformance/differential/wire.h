@@ -5,9 +5,8 @@
  * Messages for the differential test
  *
  * Building: values are appended one by one, in either byte order. They need not be valid, because
- * the treatment of malformed messages is compared too. Reading: the header of a message from a bus
- * is parsed, and checked only as far as the comparison relies on it. No code of the tested bus is
- * used.
+ * the treatment of malformed messages is compared too. Reading: the header of a message is parsed,
+ * and checked only as far as the test relies on it. No code of the tested bus is used.
  */
 
 #include <stdbool.h>
@@ -59,9 +58,10 @@ void bytes_u32(struct bytes *b, uint32_t v);
 void bytes_u64(struct bytes *b, uint64_t v);
 void bytes_string(struct bytes *b, const char *s);    /* types s and o */
 void bytes_signature(struct bytes *b, const char *s); /* type g */
+/* Overwrite a number. */
 void bytes_set_u32(struct bytes *b, size_t at, uint32_t v);
 
-/* The parts of a message. A field that is NULL or 0 is left out. */
+/* The parts of a message. Fields from reply_serial to signature are left out if NULL or 0. */
 struct draft {
         uint8_t type;
         uint8_t flags;
@@ -75,12 +75,12 @@ struct draft {
         const char *sender;
         const char *signature;
         unsigned order;            /* selects one of the orders of header fields */
-        unsigned n_unknown_fields; /* fields with unknown codes */
+        unsigned n_unknown_fields; /* how many header fields with unknown codes are added */
         struct bytes body;         /* in the byte order of the message */
 };
 void draft_finish(const struct draft *draft, struct bytes *ret_message);
 
-/* A received message. Strings point into its bytes; NULL if the field is absent. */
+/* A parsed message. Strings point into its bytes. If a field is absent, it is NULL or 0 here. */
 struct received {
         const uint8_t *wire;
         size_t n;
@@ -97,14 +97,14 @@ struct received {
         const char *sender;
         const char *signature; /* "" if absent */
         uint32_t n_fds;
-        uint8_t order[16]; /* the codes of the fields in the order of the header; ends with 0 */
+        uint8_t order[16]; /* the codes of the first 15 header fields; ends with 0 */
         const uint8_t *body;
         size_t n_body;
 };
 
-/* The size of the message that starts here, or 0 if there are too few bytes to tell. */
+/* The size of the message at data, or 0 if n, the number of bytes there, is less than 16. */
 size_t received_size(const uint8_t *data, size_t n);
-/* Returns false if the header is malformed. */
+/* Parse a message of n bytes. Returns false if the header is malformed or gives another size. */
 bool received_parse(struct received *ret, const uint8_t *data, size_t n);
 bool received_is_from_bus(const struct received *m);
 uint32_t wire_load_u32(const uint8_t *p, bool big_endian);

@@ -27,7 +27,7 @@ static bool is_sentinel(const struct received *m, const void *userdata) {
                !strcmp(m->interface, "com.example.Control");
 }
 
-/* Has the owner of the unique name left? */
+/* Does the message say that the owner of a unique name, userdata, has left? */
 static bool is_end_of(const struct received *m, const void *userdata) {
         const char *name = userdata;
 
@@ -76,7 +76,7 @@ static void send_barrier(struct client *client) {
         send_both(client, &message);
 }
 
-/* Returns false if the bus has closed a connection or does not answer. */
+/* Returns false if one of the buses has closed the connection or does not answer. */
 static bool wait_barrier(struct client *client) {
         bool all = true;
 
@@ -139,7 +139,7 @@ static const char *body_string(const struct received *m, size_t *at) {
         return (const char *)m->body + from + 4;
 }
 
-/* Learn the owners of names from what the control (client 0) received on the reference. */
+/* Learn the owners of well-known names from what the control received on the reference. */
 static void learn_owners(struct world *world) {
         const struct channel *channel = &world->clients[0].channels[SIDE_REFERENCE];
 
@@ -168,7 +168,10 @@ static void pending_remove(struct client *client, const char *caller, uint32_t s
                         i++;
 }
 
-/* Note a call that this step delivered as pending, or forget the call that its reply answered. */
+/*
+ * If the step delivered a call, add the call to the pending ones of its receiver. If the step sent
+ * a reply, remove the call that it answers.
+ */
 static void learn_pending(struct world *world, const struct step *step) {
         struct client *actor = &world->clients[step->actor], *target;
         const struct received *sent = &step->sent;
@@ -212,7 +215,7 @@ static void forget_name(struct world *world, struct client *client) {
         client->n_pending = client->n_rules = 0;
 }
 
-/* Learn the unique name of the client from NameAcquired, which follows the reply to Hello. */
+/* Learn the unique name of a client from NameAcquired, which follows the reply to Hello. */
 static void learn_name(struct client *client) {
         const struct channel *channel = &client->channels[SIDE_REFERENCE];
 
@@ -261,7 +264,7 @@ static void act(struct world *world, struct step *step, struct client *actor) {
         }
 }
 
-/* Did the step make the actor a monitor on both sides? Reads up to the answer of BecomeMonitor. */
+/* Did the step make the actor a monitor on both sides? Reads up to the reply to BecomeMonitor. */
 static bool became_monitor(const struct step *step, const struct client *actor) {
         struct client answer = {.barrier = step->sent.serial};
         bool all = true;

@@ -4,8 +4,8 @@
 /*
  * The world of a sequence: both daemons, the clients, and the state that the generator needs
  *
- * Client 0 is the control. It is always connected and sees every change of a name's owner, so it
- * knows when the buses have noticed that another client has left. The others come and go.
+ * Client 0 is the control. It is always connected and sees every change of the owner of a name. So
+ * the test knows when the buses have noticed that another client has left. The others come and go.
  */
 
 #include "test/conformance/differential/side.h"
@@ -47,7 +47,7 @@ enum client_state {
         CLIENT_MONITOR,
 };
 
-/* a call that this client has received but not answered */
+/* a call that a client has received and not answered yet */
 struct pending {
         char caller[32];
         uint32_t serial;
@@ -58,10 +58,10 @@ struct client {
         bool with_fds;
         char unique[32];
         uint32_t serial;  /* the last serial used */
-        uint32_t barrier; /* serial of the ping whose reply is awaited */
+        uint32_t barrier; /* the serial of the call whose reply is awaited */
         struct pending pending[N_PENDING];
         size_t n_pending;
-        char rules[N_RULES][256]; /* some of the match rules that were added */
+        char rules[N_RULES][256]; /* some match rules that the client has sent in AddMatch */
         unsigned n_rules;
         struct channel channels[N_SIDES];
 };
@@ -95,30 +95,36 @@ struct step {
         unsigned actor;
         bool with_hello;      /* for STEP_CONNECT */
         bool becomes_monitor; /* if the bus does not refuse */
-        bool unrequested;     /* the message is a reply that no client waits for */
+        bool unrequested;     /* the message is a reply that its destination does not wait for */
         struct bytes message; /* the message to send */
         struct received sent; /* the same message, if it can be parsed */
         bool parsed;
         char actor_name[32]; /* the actor's unique name when the step began */
 };
 
-/* Choose the next step. */
+/* Choose the next step of a client. */
 void step_generate(struct world *world, struct step *step, unsigned actor);
-/* Draft a call to the bus, for the control (client 0) or for the handshake of a client. */
+/* Draft a call of a method of the bus. The caller adds the arguments. */
 void draft_bus_call(struct draft *draft, const char *member, uint32_t serial);
-/* Ask the reference, through the control, how many connections own or wait for the name. */
+/*
+ * Ask both buses, through the control, which clients own or wait for the name. Returns the number
+ * of these clients on the reference. It is 0 if a bus does not answer.
+ */
 unsigned world_count_owners(struct world *world, const char *name);
 /* The client with the unique or well-known name, or NULL. */
 struct client *world_find(struct world *world, const char *name);
 
 /* comparison */
 
-/* Did every client receive the same on both sides? If not, prints the differences. */
+/*
+ * Did every client receive the same on both sides? If not, and unless quiet is set, prints the
+ * differences. With world->verbose, always prints everything.
+ */
 bool compare_step(struct world *world, const struct step *step, unsigned long sequence,
                   unsigned number, bool quiet);
-/* Do both have the same type, flags and header fields, in any order? */
+/* Do both have the same type, flags and known header fields, in any order? */
 bool compare_fields(const struct received *a, const struct received *b);
-/* Are the bodies the same, apart from the byte order? */
+/* Do the messages differ in byte order, and are their bodies the same apart from that? */
 bool compare_swapped(const struct received *a, const struct received *b);
 /* Print how often each documented difference occurred. Returns false if one never did. */
 bool differences_report(void);
@@ -131,7 +137,7 @@ enum explanation {
         ONLY_ON_BRIDGE,
         ON_BOTH, /* both send the message, but in different forms */
 };
-/* Explain why two messages differ. A message is NULL if its stream has ended. */
+/* Explain why two messages differ. A message is NULL if its side has no more messages. */
 enum explanation difference_explain(const struct world *world, const struct step *step,
                                     const struct client *client, const struct received *reference,
                                     const struct received *bridge);

@@ -3,8 +3,9 @@
 /*
  * A name service that hangs: a library that test-reload.py preloads into the daemon
  *
- * A look-up of the user "slow" makes the directory that the variable SLOW_NAMES names, waits until
- * the test removes this directory, and then finds no such user.
+ * If the environment variable SLOW_NAMES is set, a look-up of the user "slow" makes the directory
+ * that the variable names, waits until the test removes this directory, and then finds no such
+ * user.
  */
 
 #include <dlfcn.h>
