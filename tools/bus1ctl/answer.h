@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Answers - a verdict with the rules that were asked, from files or from a running bus */
+/* Answers - a verdict with the rules that were evaluated, from files or from a running bus */
 
 #include <json-c/json.h>
 #include <stdbool.h>
@@ -32,7 +32,7 @@ struct answer {
 
 /*
  * Ask a policy. With matching, the answer has only the rules that match. Returns 0 or an exit
- * status. The caller frees the answer with answer_clear().
+ * status. After a success, the caller frees the answer with answer_clear().
  */
 int answer_make(struct answer *ret_answer, struct policy *policy,
                 const struct policy_question *question, bool matching);
@@ -42,10 +42,10 @@ void answer_clear(struct answer *answer);
 
 /* The rule that decides, or NULL. */
 const struct answer_rule *answer_rule(const struct answer *answer);
-/* Do both have the same verdict and the same deciding rule? */
+/* Do a and b have the same verdict and the same deciding rule? */
 bool answer_equal(const struct answer *a, const struct answer *b);
 
-/* Print "allowed by FILE:LINE: ...", or "denied ...". */
+/* Print "allowed" or "denied", and the rule that decides, or else the reason. */
 void answer_print_verdict(const struct answer *answer);
 void answer_print_rules(const struct answer *answer);
 /* Add the keys verdict, rule, reason and rules to the object. */

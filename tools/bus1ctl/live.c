@@ -17,7 +17,7 @@
 
 #define EXPLAIN_MATCHING 1
 
-/* The bus explains and sends even the largest policy in less time. */
+/* More than the bus needs to explain even a very large policy. */
 #define TIMEOUT_USEC UINT64_C(30000000)
 
 int live_open(const struct live_bus *which, sd_bus **ret_bus) {

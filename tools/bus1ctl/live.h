@@ -4,7 +4,7 @@
 /*
  * Live - questions to a running bus, through its interface org.bus1.Bridge1.Policy
  *
- * Functions return 0, or print a message on standard error and return an exit status.
+ * Functions that can fail return 0, or print a message on standard error and return an exit status.
  */
 
 #include <systemd/sd-bus.h>
@@ -12,9 +12,9 @@
 #include "tools/bus1ctl/answer.h"
 #include "tools/bus1ctl/who.h"
 
-/* The files and directories from which the bus has read its policy. */
+/* Of the files and directories from which the bus has read its policy: */
 struct live_sources {
-        char *main;
+        char *main;     /* the main file */
         char **changed; /* those that have changed since */
         size_t n_changed;
 };

@@ -41,7 +41,7 @@ int main(int argc, char *argv[]) {
                 {"policy", "explain", policy_explain_main},
         };
 
-        /* json_make_string() checks texts for UTF-8. All else stays as in the C locale. */
+        /* json_make_string() needs a UTF-8 locale. All else stays as in the C locale. */
         if (!setlocale(LC_CTYPE, "C.UTF-8"))
                 setlocale(LC_CTYPE, "");
         if (argc == 2 && strcmp(argv[1], "--help") == 0)

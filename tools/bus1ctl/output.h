@@ -4,7 +4,7 @@
 /*
  * Commands and their output - exit statuses, messages on standard error, and JSON
  *
- * When memory runs out, the program prints a message and exits, so these functions return no error.
+ * When memory runs out, these functions print a message and exit, so they return no error for it.
  */
 
 #include <json-c/json.h>
@@ -15,7 +15,7 @@
 enum {
         STATUS_OK = 0,     /* allowed, or nothing found */
         STATUS_NO = 1,     /* denied, or something found */
-        STATUS_FAILED = 2, /* wrong usage, an invalid configuration, out of memory */
+        STATUS_FAILED = 2, /* for example wrong usage, an invalid configuration, no bus */
 };
 
 /* The commands parse their own options and return an exit status. */
@@ -32,7 +32,10 @@ void check_memory(bool ok);
 char *copy_text(const char *text);
 #define APPEND(array, n, item) check_memory(POLICY_ARRAY_APPEND(array, n, item) == 0)
 
-/* The object or array takes over the value. A text of NULL becomes the JSON value null. */
+/*
+ * The object or array takes over the value. In json_add_string(), a text of NULL becomes the JSON
+ * value null.
+ */
 struct json_object *json_make_object(void);
 struct json_object *json_make_array(void);
 struct json_object *json_make_string(const char *text);

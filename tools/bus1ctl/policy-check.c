@@ -3,8 +3,8 @@
  * bus1ctl policy check - finds errors and probable mistakes in configuration files
  *
  * A file can be the main file of a bus, which is checked with all files that it includes, or a file
- * for inclusion. With --live, the main file of a running bus is checked, and changes that the bus
- * has not read yet are listed.
+ * for inclusion. With --live, the main file of a running bus is checked, and the files that have
+ * changed since the bus read them are listed.
  */
 
 #include <errno.h>
@@ -20,7 +20,7 @@
 
 struct checked {
         const char *path;
-        const struct live_sources *sources; /* of the bus whose main file this is, or NULL */
+        const struct live_sources *sources; /* of the bus whose main file it is; NULL: no bus */
         char *error;                        /* NULL: the file is valid */
         struct bus_config *config;
         struct policy_finding *findings;
@@ -66,7 +66,7 @@ static void print_text(const struct checked *checked) {
 }
 
 /*
- * Append a finding. If file is NULL, it is about no file; if line is 0, it is about a whole file.
+ * Append a finding. If file is NULL, no file is known; if line is 0, it is about a whole file.
  */
 static void append_finding(struct json_object *findings, const char *kind, const char *file,
                            unsigned line, const char *text) {
@@ -100,7 +100,10 @@ static struct json_object *to_json(const struct checked *checked) {
         return object;
 }
 
-/* Check one file and print the findings. Returns the worse of status and the file's own status. */
+/*
+ * Check one file, and append the result to results, or print it if results is NULL. Returns the
+ * worse of status and the file's own status.
+ */
 static int check_and_print(const char *path, const struct live_sources *sources,
                            struct json_object *results, int status) {
         struct checked checked;

@@ -2,8 +2,8 @@
 /*
  * bus1ctl policy explain - does a policy allow an action, and which rule decides?
  *
- * A running bus answers from the files as it has read them. If they have changed since, the answer
- * from the changed files is shown as well, because a reload would bring it.
+ * A running bus answers from the files as it has read them. If they have changed since, and a
+ * reload would change the answer or would fail, the output says so.
  */
 
 #include <getopt.h>
@@ -36,7 +36,7 @@ struct arguments {
 struct outcome {
         struct answer answer;
         struct live_sources sources;
-        bool has_reloaded; /* a reload would change the answer, to the next one */
+        bool has_reloaded; /* a reload would change the answer to reloaded */
         struct answer reloaded;
         char *reload_error; /* why a reload would fail, or NULL */
 };
@@ -100,8 +100,8 @@ static int parse_options(struct arguments *a, int argc, char *argv[]) {
 /* files */
 
 /*
- * Ask the files. If they are invalid, *ret_error gets the reason, which is not printed, and the
- * result is STATUS_FAILED.
+ * Ask the files. If they cannot be loaded, *ret_error gets the reason, which is not printed, and
+ * the result is STATUS_FAILED.
  */
 static int ask_files(const struct arguments *a, const char *path, const struct who *who,
                      uid_t bus_uid, char *const *words, size_t n, struct answer *ret_answer,

@@ -15,7 +15,7 @@ static void add_groups_of_user(struct who *who) {
         struct passwd *user = getpwuid(who->uid);
         int n = 64, room;
 
-        /* A number that has no entry in the user database has no groups. */
+        /* A uid that has no entry in the user database has no groups. */
         if (!user)
                 return;
         for (;;) {
