@@ -50,13 +50,12 @@ static void party_call(struct party *p) {
  * sets no SENDER, but with in_pairs the sender is known.
  */
 static size_t party_sender(const struct party *p, const uint8_t *m) {
-        uint32_t n_fields, n_body;
+        uint32_t n_fields;
         const uint8_t *end, *at;
 
         if (p->in_pairs)
                 return p->self ^ 1;
         memcpy(&n_fields, m + 12, 4);
-        memcpy(&n_body, m + 4, 4);
         end = m + 16 + n_fields;
         for (size_t i = 16; i + 8 <= (size_t)n_fields + 16;) {
                 uint32_t v;

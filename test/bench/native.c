@@ -270,6 +270,8 @@ static double hosted_processes(size_t size, double seconds) {
 
                         prctl(PR_SET_PDEATHSIG, SIGKILL);
                         close(fds[!i]);
+                        if (i == 1)
+                                close(result[1]);
                         served_peer_meet(&end, fds[i], granted[i]);
                         if (i == 1)
                                 echo(&end);

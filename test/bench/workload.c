@@ -240,8 +240,13 @@ bool workload_run(const struct workload *w, struct bench_bus *bus, double second
 
         if (!fds || !unique || pipe(credit) < 0)
                 raw_fail("out of memory or descriptors");
-        if (w->kind == WORKLOAD_CONNECT && bus->kind == BUS_FORWARDER)
+        if (w->kind == WORKLOAD_CONNECT && bus->kind == BUS_FORWARDER) {
+                free(fds);
+                free(unique);
+                close(credit[0]);
+                close(credit[1]);
                 return false;
+        }
 
         if (w->kind != WORKLOAD_CONNECT)
                 bus_connect(bus, n, fds, unique, w->broadcast ? RULE : NULL,

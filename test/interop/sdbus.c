@@ -226,11 +226,9 @@ static DBusMessage *sdbus_call(void *p, DBusMessage *call, DBusError *error) {
         DBusMessage *result = NULL;
 
         m = to_sd(member->bus, call);
-        if (!m)
-                return NULL;
-        if (sd_bus_call(member->bus, m, TIMEOUT_USEC, &e, &reply) >= 0)
+        if (m && sd_bus_call(member->bus, m, TIMEOUT_USEC, &e, &reply) >= 0)
                 result = from_sd(reply);
-        else if (error)
+        if (!result && error)
                 dbus_set_error(error, e.name ? e.name : DBUS_ERROR_FAILED, "%s",
                                e.message ? e.message : "");
         sd_bus_error_free(&e);

@@ -5,6 +5,7 @@
 #include "test/interop/interop.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -120,7 +121,11 @@ pid_t service_start(const struct kind *kind, const char *address) {
         pid_t pid;
 
         pid = fork();
-        if (pid != 0)
+        if (pid < 0) {
+                perror("fork");
+                abort();
+        }
+        if (pid > 0)
                 return pid;
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         service.member = kind->open(address);

@@ -554,6 +554,7 @@ START_TEST(bus_without_bus1_is_told_apart) {
         ck_assert(mkdtemp(path));
         ck_assert_int_eq(pipe(fds), 0);
         pid = fork();
+        ck_assert_int_ge(pid, 0);
         if (pid == 0) {
                 snprintf(option, sizeof(option), "--print-address=%d", fds[1]);
                 snprintf(address, sizeof(address), "--address=unix:path=%s/bus", path);

@@ -38,14 +38,13 @@ static bool alter(struct channel *channel, const struct alteration *alteration, 
                 channel->n_messages = i;
                 return true;
         case ALTER_DUPLICATE:
-                if (channel->n_in + m->n > channel->n_size)
+                if (channel->n_in + m->n > channel->n_size ||
+                    channel->n_messages + 1 >= channel->n_messages_size)
                         return false;
                 memmove(wire + m->n, wire, channel->n_in - channel->messages[i]);
                 channel->n_in += m->n;
                 channel->n_taken += m->n;
                 channel->messages[channel->n_messages] = channel->messages[channel->n_messages - 1];
-                if (channel->n_messages + 1 >= channel->n_messages_size)
-                        return false;
                 memmove(channel->messages + i + 1, channel->messages + i,
                         (channel->n_messages - i) * sizeof(size_t));
                 channel->n_messages++;

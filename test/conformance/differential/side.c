@@ -79,13 +79,15 @@ void daemon_start(struct daemon *daemon, const char *binary, const char *directo
 bool daemon_stop(struct daemon *daemon) {
         int status;
 
-        if (daemon->pid <= 0)
+        pid_t pid = daemon->pid;
+
+        if (pid <= 0)
                 return true;
-        if (waitpid(daemon->pid, &status, WNOHANG) == daemon->pid)
-                return false;
-        kill(daemon->pid, SIGTERM);
-        waitpid(daemon->pid, &status, 0);
         daemon->pid = 0;
+        if (waitpid(pid, &status, WNOHANG) == pid)
+                return false;
+        kill(pid, SIGTERM);
+        waitpid(pid, &status, 0);
         return (WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
                (WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
 }
