@@ -256,9 +256,9 @@ void bus1_dbus_unwatch(struct bus1_dbus *bus, uint64_t handle);
 int bus1_dbus_emit(struct bus1_dbus *bus, DBusMessage *signal);
 /*
  * Subscribe to broadcasts: fn gets those that match the rule. If the rule has eavesdrop='true',
- * which needs the permission of the policy, fn also gets matching messages that are sent to other
- * members. Freeing the subscription ends it. If ret_subscription is NULL, the subscription lasts
- * until bus1_dbus_free().
+ * which only root and the user of the bus may use, fn also gets matching messages that are sent to
+ * other members. Freeing the subscription ends it. If ret_subscription is NULL, the subscription
+ * lasts until bus1_dbus_free().
  */
 int bus1_dbus_subscribe(struct bus1_dbus *bus, const char *rule, bus1_dbus_message_fn fn,
                         void *userdata, struct bus1_dbus_subscription **ret_subscription,

@@ -15,8 +15,9 @@
  * own. Unknown flags are refused with EINVAL.
  *
  * Every command succeeds, or fails with an error number. A failed command has had no effect, with
- * two exceptions: EFAULT may also mean that the command was carried out, but its results could not
- * be written; and BUS1_CMD_CALL may have sent messages.
+ * these exceptions: EFAULT may also mean that the command was carried out, but its results could
+ * not be written; BUS1_CMD_CALL may have sent messages; and a failed receive may have written to
+ * the memory for its results.
  */
 
 #include <linux/ioctl.h>

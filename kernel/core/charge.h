@@ -15,8 +15,9 @@
  *  - When n accounts are directly inside of an outer account, each of them can get more only while
  *    it has less than what the outer account has left, divided among n. So a user of a namespace
  *    cannot use up what its owner may have.
- *  - A peer never has more than its account has left. So a single peer gets at most half, and each
- *    further peer half of the rest. A peer of 2016 may also set a limit of its own.
+ *  - A peer can get more only while it has less than its account has left. So a single peer gets at
+ *    most half, and each further peer half of the rest. A peer of 2016 may also set a limit of its
+ *    own.
  *  - A foreign user is one that sends to peers of another user. When n foreign users have messages
  *    in flight on an account, each of them can get more only while it has less there than what the
  *    receiving peer has left, divided among n. So no foreign user can take everything that a peer
