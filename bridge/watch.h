@@ -4,8 +4,8 @@
 /*
  * Watch - notice changes of the files that a configuration was read from
  *
- * The bus watches the main file, the files that it includes (existing or not), and the directories
- * named by <includedir> and <servicedir>, but no service directory below XDG_RUNTIME_DIR. If a
+ * The bus watches the main file, the files that it includes (existing or not), the directories of
+ * <includedir>, and those of services, except the standard one below XDG_RUNTIME_DIR. If a
  * directory is missing, its closest existing parent is watched. Changes are reported together after
  * a pause, so that a package that installs many files does not cause many reloads.
  */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
-/* the kernel takes no more vectors in one call */
+/* the kernel takes no more vectors for the data of one message */
 #define IOVEC_MAX 1024
 
 /*

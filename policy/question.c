@@ -156,7 +156,6 @@ void policy_words_clear(struct policy_words *w) {
 
 const char *policy_default_reason(const struct policy_question *question, bool allowed) {
         if (question->family == POLICY_FAMILY_CONNECT)
-                return allowed ? "no rule matches, and the bus runs as this user"
-                               : "no rule matches, and the bus runs as another user";
+                return "no rule matches: only the bus's user and anonymous clients may connect";
         return allowed ? "it is a message of the bus itself to its destination" : "no rule matches";
 }

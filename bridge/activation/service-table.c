@@ -227,7 +227,7 @@ static int choose(struct loader *loader) {
                         table->services[table->n_services++] = found->service;
                         found->service = NULL;
                 } else if (last_directory == found->directory)
-                        r = WARN(table, "%s: Left out, as %s is for the same name",
+                        r = WARN(table, "%s: Left out, because %s is for the same name",
                                  found->service->path, last->path);
         }
         return r;

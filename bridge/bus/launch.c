@@ -48,7 +48,7 @@ static const struct {
         [5] = {SPAWN_ERROR("ServiceNotValid"), "the name is not valid"},
         [6] = {SPAWN_ERROR("ServiceNotFound"), "there is no file NAME.service in its directories"},
         [7] = {SPAWN_ERROR("PermissionsInvalid"),
-               "the permissions of the helper are not the required ones"},
+               "it is not setuid root, or the bus does not run as the <user> of system.conf"},
         [8] = {SPAWN_ERROR("FileInvalid"), "the service file is not valid, or lacks Exec or User"},
         [9] = {SPAWN_ERROR("ExecFailed"), "the program cannot be executed"},
         [10] = {DRIVER_ERROR("InvalidArgs"), "the command line is not valid"},

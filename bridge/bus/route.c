@@ -41,7 +41,7 @@ static int show_denial(struct bus *bus, struct client *sender, struct message *m
         if (!bus->monitors)
                 return 0;
         r = voice_error(bus, sender, m->serial, DRIVER_ERROR("AccessDenied"),
-                        "The policy does not let a receiver get this message", &error);
+                        "The policy or a security module denies a receiver this message", &error);
         return r < 0 ? r : monitor_observe(bus, NULL, sender, error);
 }
 

@@ -111,7 +111,7 @@ static int broadcast_singly(struct native *native) {
                                  client ? client_name(client) : "(gone)",
                                  client ? (int)client->credentials.uid : -1,
                                  client ? (int)client->credentials.pid : -1,
-                                 r == CLIENT_E_QUOTA ? "the receiver's queue is full"
+                                 r == CLIENT_E_QUOTA ? "there is no room for it"
                                                      : "a security module refuses it");
                 }
         }

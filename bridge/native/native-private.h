@@ -150,7 +150,7 @@ struct native {
         uint64_t pid; /* of the bus; its own messages have this pid in their metadata */
         struct loop_source peer_source;
         struct loop_source domain_source;
-        struct loop_deferred reap; /* ends the sessions in ending */
+        struct loop_deferred reap; /* ends the sessions in native->ending */
 
         struct native_node *nodes;
         struct native_handle *handles;

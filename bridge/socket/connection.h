@@ -37,7 +37,7 @@ struct connection {
          * connection, or a negative errno that is fatal.
          */
         int (*take)(struct connection *connection, const uint8_t *bytes, size_t n);
-        bool is_complete;         /* has called Hello; counts as incomplete before */
+        bool is_complete;         /* Hello has succeeded; counts as incomplete before */
         const char *close_reason; /* static; set if the connection closes at the end of the turn */
         struct loop_deferred close;
 
@@ -70,7 +70,7 @@ extern const struct client_ops connection_client_ops;
 void connection_close(struct connection *connection, const char *reason);
 /* Close because the client broke this rule (static), which is logged. */
 void connection_violate(struct connection *connection, const char *rule);
-/* The client has called Hello: the connection is not incomplete any more. */
+/* Hello has succeeded: the connection is complete, and auth_timeout no longer closes it. */
 void connection_set_complete(struct connection *connection);
 /* End the native session, if any: BEGIN makes a legacy client instead, or the socket has gone. */
 void connection_end_session(struct connection *connection);

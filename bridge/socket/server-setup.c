@@ -87,7 +87,8 @@ int server_init(struct server *server, struct bus *bus, struct loop *loop) {
 void server_deinit(struct server *server) {
         struct listener *listener, *next;
 
-        server->accepting = true; /* so that connections that end now do not resume accepting */
+        /* While this is true, the end of a connection does not make the listeners accept again. */
+        server->accepting = true;
         while (server->connections)
                 connection_free(server->connections);
         cookies_deinit(&server->cookies);

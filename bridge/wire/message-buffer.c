@@ -34,7 +34,7 @@ static const char *const violations[] = {
         [MESSAGE_E_ARRAY] = "array has an invalid length",
         [MESSAGE_E_VARIANT] = "variant is not of one complete type",
         [MESSAGE_E_DEPTH] = "containers are nested too deeply",
-        [MESSAGE_E_FDS] = "wrong number of file descriptors",
+        [MESSAGE_E_FDS] = "fewer file descriptors than the header says, or more than allowed",
         [MESSAGE_E_LOCAL] = "reserved path or interface org.freedesktop.DBus.Local",
 };
 

@@ -208,7 +208,7 @@ static enum sasl_event handle_line(struct sasl_server *s, struct text line,
                 [STATE_AUTH] = "Need to authenticate first",
                 [STATE_DATA] = "Expected DATA or CANCEL",
                 [STATE_COOKIE] = "Expected DATA or CANCEL",
-                [STATE_BEGIN] = "Expected BEGIN or NEGOTIATE_UNIX_FD",
+                [STATE_BEGIN] = "Expected BEGIN, CANCEL, NEGOTIATE_UNIX_FD or NEGOTIATE_BUS1",
         };
         struct text command;
 

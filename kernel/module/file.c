@@ -160,7 +160,7 @@ int bus1_file_shut_down(struct bus1_file *bus1_file)
 
 /*
  * Run a command of 2026. With @nowait, a command that receives returns -EAGAIN instead of waiting
- * for a message or for another receiver.
+ * for a message or for the end of another receive on the peer.
  */
 static long bus1_file_command(struct bus1_file *bus1_file, unsigned int command, void __user *argp,
 			      bool nowait)

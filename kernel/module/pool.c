@@ -9,8 +9,8 @@
  *
  * The peer is charged for the pages that were written and not freed again, see pool.h. No other
  * page may come into being, so a mapping never adds one: reading where there is none causes SIGBUS.
- * Where the administrator has shared memory use huge pages, a write that gets a huge page keeps
- * only the one page that the write needs, and frees the rest.
+ * If the administrator lets shared memory use huge pages, a write that gets a huge page keeps only
+ * the one page that the write needs, and frees the rest.
  */
 
 #include <linux/err.h>

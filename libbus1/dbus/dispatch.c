@@ -127,7 +127,8 @@ static int dispatch_one(struct bus1_dbus *bus) {
         } else if (pending_expire(bus)) {
                 r = 1;
         } else if (r < 0 && bus->pending) {
-                pending_fail(bus, bus->pending, DBUS_ERROR_DISCONNECTED, "The bus has gone");
+                pending_fail(bus, bus->pending, DBUS_ERROR_DISCONNECTED,
+                             "The bus has gone, or has ended the session");
                 r = 1;
         }
         return r;
