@@ -376,8 +376,8 @@ static int warn_about_wildcards(struct reader *reader) {
                         if (is_first || !policy_rule_is_wildcard(rule))
                                 continue;
                         r = asprintf(&warning,
-                                     "%s:%u: %s does not override the rules before it, as it would "
-                                     "in dbus-daemon",
+                                     "%s:%u: %s overrides the rules before it only for messages "
+                                     "that it matches; in dbus-daemon, for all messages",
                                      rule->file, rule->line, rule->text);
                         r = reader_add_warning(reader, r < 0 ? NULL : warning);
                 }

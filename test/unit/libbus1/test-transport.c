@@ -316,7 +316,7 @@ TRANSPORT_TEST(handle_travels_in_a_message) {
         ck_assert_int_eq(bus1_client_create_node(b, 0, &node_b, &handle_b), 0);
         to_b = give_handle(b, a, handle_b);
 
-        /* send handles to a node that exists, and to one that the send creates */
+        /* the message carries handles to a node that exists, and to one that the send creates */
         transfers[0] = (struct bus1_transfer){.id = handle_a};
         transfers[1] = (struct bus1_transfer){BUS1_TRANSFER_FLAG_CREATE, BUS1_INVALID};
         ck_assert_int_eq(bus1_client_send(a, 1, &to_b, NULL, &message), 0);
