@@ -137,7 +137,7 @@ int main(int argc, char **argv) {
         else if (strcmp(what, "watch") == 0 && argc > 3)
                 r = client_watch(bus, atoi(argv[2]), argv[3], &error);
         else {
-                fprintf(stderr, "Usage: %s legacy|greet WHO|watch N INTERFACE\n", argv[0]);
+                fprintf(stderr, "Usage: %s legacy | greet WHO | watch N INTERFACE\n", argv[0]);
                 r = -EINVAL;
         }
         bus1_dbus_free(bus);

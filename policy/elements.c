@@ -264,16 +264,18 @@ static int check_connect_rule(struct document *document, struct policy_rule *rul
         switch (document->block->context) {
         case POLICY_CONTEXT_USER:
         case POLICY_CONTEXT_GROUP:
-                return document_fail(document, "user and group rules must be in a policy with "
-                                               "context default or mandatory");
+                return document_fail(document,
+                                     "a rule with the attribute user or group must be in a "
+                                     "policy with context default or mandatory");
         case POLICY_CONTEXT_CONSOLE_FALSE:
                 if (!rule->allow)
                         return 0;
                 __attribute__((fallthrough));
         case POLICY_CONTEXT_CONSOLE_TRUE:
                 rule->is_void = true;
-                return document_warn(document, "a user or group rule has no effect in a policy "
-                                               "with at_console");
+                return document_warn(document,
+                                     "a rule with the attribute user or group has no effect in a "
+                                     "policy with at_console");
         default:
                 return 0;
         }

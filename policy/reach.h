@@ -33,10 +33,11 @@ struct reach {
 };
 
 /*
- * Find the entry that overrules each rule of the family. Rules that may cover another one are
- * looked up by their name and texts, and only rules with the same name and texts are compared one
- * by one. If few rules have the same, the time grows with the number of rules, not with its square.
- * Returns 0, with a result that the caller clears, or -ENOMEM.
+ * Find the entry that overrules each rule of the family. The rules are in buckets, by their
+ * connections, name and texts (interface, member, path, error name). The search for a rule that
+ * overrules another looks only into the buckets in which it can be, and compares the rules in them
+ * one by one. If no bucket has many rules, the time grows with the number of rules, not with its
+ * square. Returns 0, with a result that the caller clears, or -ENOMEM.
  */
 int reach_compute(const struct policy *policy, enum policy_family family, struct reach *ret_reach);
 void reach_clear(struct reach *reach);

@@ -190,8 +190,9 @@ static int add_source(struct bus_config_inputs *inputs, const char *path, const 
 }
 
 /*
- * Remember a file that cannot be opened, so that the bus notices when this changes. Returns 1 if
- * the file does not exist, else a negative errno.
+ * Remember a file that cannot be opened, so that the bus notices when the file is written or
+ * replaced. It does not notice when only the mode of the file changes. Returns 1 if the file does
+ * not exist, else a negative errno.
  */
 static int cannot_open(struct document *document, int error) {
         struct bus_config_inputs *inputs = &document->reader->whole.config.inputs;

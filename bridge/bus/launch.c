@@ -51,7 +51,8 @@ static const struct {
                "it is not setuid root, or the bus does not run as the <user> of system.conf"},
         [8] = {SPAWN_ERROR("FileInvalid"), "the service file is not valid, or lacks Exec or User"},
         [9] = {SPAWN_ERROR("ExecFailed"), "the program cannot be executed"},
-        [10] = {DRIVER_ERROR("InvalidArgs"), "the command line is not valid"},
+        [10] = {DRIVER_ERROR("InvalidArgs"),
+                "Exec in the service file is not a valid command line"},
         [11] = {SPAWN_ERROR("ChildSignaled"), "it was ended by a signal"},
 };
 

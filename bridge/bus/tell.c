@@ -97,7 +97,8 @@ int tell_no_reply(struct reply *reply, const char *text) {
 
 int tell_reply_dropped(struct reply *reply) {
         reply->callee_cookie = 0;
-        return tell_no_reply(reply, "The recipient dropped the call without replying");
+        return tell_no_reply(reply,
+                             "The recipient dropped the call, or the bus cannot pass its reply on");
 }
 
 int tell_reply_lost(struct client *client, const struct message *m, const char *reason) {

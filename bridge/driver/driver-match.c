@@ -6,7 +6,7 @@
 #include "bridge/bus/mediate.h"
 #include "bridge/driver/methods.h"
 
-static int match_fail(struct driver_call *call, int e, const char *text) {
+int driver_match_fail(struct driver_call *call, int e, const char *text) {
         switch (e) {
         case MATCH_E_TOO_LONG:
                 return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
@@ -46,7 +46,7 @@ int driver_add_match(struct driver_call *call, const char *text, size_t n, uint6
         if (r < 0)
                 return r;
         if (r > 0)
-                return match_fail(call, r, text);
+                return driver_match_fail(call, r, text);
 
         if (rule->keys.eavesdrop) {
                 r = client_is_privileged(call->client)
@@ -76,5 +76,5 @@ int driver_remove_match_method(struct driver_call *call) {
         int r;
 
         r = match_rule_remove(&call->bus->matches, call->client, text.s, text.n);
-        return r > 0 ? match_fail(call, r, text.s) : r;
+        return r > 0 ? driver_match_fail(call, r, text.s) : r;
 }

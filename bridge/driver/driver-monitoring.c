@@ -46,8 +46,7 @@ static int read_rules(struct driver_call *call, struct match_rule ***rules, size
                 if (r < 0)
                         return r;
                 if (r > 0)
-                        return driver_call_fail(call, DRIVER_ERROR("MatchRuleInvalid"),
-                                                "The match rule is not valid: %s", text.s);
+                        return driver_match_fail(call, r, text.s);
                 (*n_rules)++;
         }
         return 0;

@@ -40,6 +40,8 @@ extern const struct driver_interface driver_interface_policy;
 
 /* Do the security modules let the caller eavesdrop? 0 or DRIVER_CALL_FAILED. */
 int driver_check_eavesdrop(struct driver_call *call);
+/* Fail because of a match rule; e is MATCH_E_* (match.h), and text is the rule. */
+int driver_match_fail(struct driver_call *call, int e, const char *text);
 
 /* parts of methods, also for interfaces of other folders */
 

@@ -392,7 +392,8 @@ static int node_receive(struct native *native, struct native_node *node, struct 
                 struct native_session *session = data;
 
                 if (gone)
-                        native_session_close(session, "its peer has gone");
+                        native_session_close(session,
+                                             "the last handle to its session node has gone");
                 else if (!session->close_reason && !input_is_own(native, in))
                         r = session_receive(session, in);
                 if (r > 0)

@@ -41,7 +41,7 @@ static int auth_expired(struct loop_timer *timer) {
         struct connection *connection = container_of(timer, struct connection, auth_timer);
 
         complain(&connection->server->bus->complaints, connection->peer_uid,
-                 "A connection (uid=%d pid=%d) is dropped, it was not complete after %lldms",
+                 "A connection (uid=%d pid=%d) is dropped, its Hello did not succeed in %lldms",
                  (int)connection->peer_uid, (int)connection->peer_pid,
                  (long long)connection->server->bus->limits.auth_timeout);
         connection_close(connection, "auth_timeout");

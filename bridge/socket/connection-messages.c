@@ -93,7 +93,7 @@ static const char *check_fds(const struct connection *connection) {
         /* A whole message must fit, and one read can bring the descriptors of the next, too. */
         if (max < limits->max_message_unix_fds)
                 max = limits->max_message_unix_fds;
-        return (int64_t)n > max + (int64_t)SCM_FDS_MAX ? "more descriptors than messages declare"
+        return (int64_t)n > max + (int64_t)SCM_FDS_MAX ? "more descriptors than the limits allow"
                                                        : NULL;
 }
 

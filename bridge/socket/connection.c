@@ -187,16 +187,17 @@ static int drop_head(struct connection *connection) {
         struct message *m = output_drop_head(&connection->output);
         int r = 0;
 
-        complain(
-                &connection->server->bus->complaints, connection->peer_uid,
-                "Dropped a message to %s (uid=%d): the bus has too many file descriptors in flight",
-                connection->has_client ? client_name(&connection->client)
-                                       : "a connection in its handshake",
-                (int)connection->peer_uid);
+        complain(&connection->server->bus->complaints, connection->peer_uid,
+                 "Dropped a message to %s (uid=%d): the user of the bus has too many file "
+                 "descriptors "
+                 "in flight",
+                 connection->has_client ? client_name(&connection->client)
+                                        : "a connection in its handshake",
+                 (int)connection->peer_uid);
         if (connection->has_client && m->sender.s)
                 r = tell_reply_lost(&connection->client, m,
-                                    "The message was dropped, because the bus has too many file "
-                                    "descriptors in flight");
+                                    "The message was dropped, because the user of the bus has too "
+                                    "many file descriptors in flight");
         message_unref(m);
         return r;
 }

@@ -288,7 +288,7 @@ static int feed_line(struct sasl_server *s, const char *in, size_t n, size_t *re
         if ((n_end == 0 && s->n_line + n >= SASL_LINE_MAX) ||
             s->n_line + n_rest > SASL_LINE_MAX + 2) {
                 *ret_consumed = n_rest;
-                *ret_event = sasl_close(s, "a line of the handshake without end");
+                *ret_event = sasl_close(s, "a line of the handshake is too long");
                 return 0;
         }
 

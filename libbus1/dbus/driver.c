@@ -151,7 +151,7 @@ static int reply_take_handle(struct bus1_dbus_message *reply, uint64_t *ret_hand
 
         if (handle == BUS1_INVALID) {
                 dbus_set_error(error, DBUS_ERROR_NAME_HAS_NO_OWNER,
-                               "The name or object ended during the look-up");
+                               "The node of the handle ended during the look-up; look up again");
                 return -ECONNRESET;
         }
         *ret_handle = handle;

@@ -33,8 +33,8 @@ int receive_all(struct bus1_dbus *bus);
 int receive_next(struct bus1_dbus *bus, uint64_t timeout, struct bus1_received **ret_received);
 /*
  * On a peer that can wait, wait for a message or a time-out, and receive the message. Returns like
- * bus1_dbus_wait(). bus1_dbus_get_fd() does not show what was received until dispatch or
- * wait_arm().
+ * bus1_dbus_wait(). The caller must call dispatch or wait_arm() before it polls the descriptor of
+ * bus1_dbus_get_fd(): until then the descriptor may not be readable although messages wait.
  */
 int receive_waiting(struct bus1_dbus *bus, int timeout_ms);
 /*

@@ -47,7 +47,9 @@ def grammar(s):
 @scenario
 def too_long_rule_is_refused(s):
     a = s.connect('A')
-    s.note(str(a.call('AddMatch', 's', "arg0='" + 'x' * 1019 + "'").kind == rawbus.ERROR))
+    rule = "arg0='" + 'x' * 1019 + "'"
+    s.note(str(a.call('AddMatch', 's', rule).kind == rawbus.ERROR))
+    s.note(a.call('BecomeMonitor', 'asu', [rule], 0, interface=MONITORING).error_name)
 
 
 @scenario

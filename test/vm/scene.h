@@ -57,7 +57,7 @@ struct scene {
         unsigned long request;
         /*
          * Objects of a: its node, a handle to it, handles to a node and to a one-shot node of b.
-         * A peer of 2016 has only "other" of them.
+         * For a peer of 2016, only "other" is set: its nodes have fixed IDs, see scene-2016.c.
          */
         uint64_t node, own, other, oneshot;
         /* prepare_slice_release() has received the queued message into the pool */

@@ -4,7 +4,7 @@
  * Commands that wait: BUS1_RECV_FLAG_WAIT, and BUS1_CMD_CALL, which sends before it waits and can
  * send and receive several messages. The test also runs such commands by io_uring.
  *
- * Needs root and bus1.ko.
+ * Needs bus1.ko, but not root.
  */
 
 #include "device.h"

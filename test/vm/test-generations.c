@@ -4,7 +4,7 @@
  * Peers of 2016 and of 2026 on one device: what decides the interface of a peer, and the exchange
  * of handles and messages between them
  *
- * Needs root and bus1.ko.
+ * Needs bus1.ko, but not root.
  */
 
 #include "command.h"

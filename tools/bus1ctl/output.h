@@ -4,7 +4,8 @@
 /*
  * Commands and their output - exit statuses, messages on standard error, and JSON
  *
- * When memory runs out, these functions print a message and exit, so they return no error for it.
+ * When memory runs out, the functions for output and JSON print a message and exit, so they return
+ * no error for it.
  */
 
 #include <json-c/json.h>

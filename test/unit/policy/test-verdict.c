@@ -303,7 +303,7 @@ static void check_verdict(const struct verdict *v, bool send) {
 
         client = client_of(v->rules);
         if (!message.peer) {
-                /* if the names of the peer can be listed, the same rule must decide */
+                /* ask also with a peer that lists its names: the same rule must decide */
                 const struct policy_rule *listed = NULL;
 
                 message.peer = &listed_peer;
