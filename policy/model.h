@@ -136,7 +136,7 @@ struct policy_rule *policy_rule_free(struct policy_rule *rule);
 bool policy_rule_is_final(const struct policy_rule *rule);
 /*
  * Does dbus-daemon mistake the rule for a final one? It takes a SEND or RECEIVE rule for a final
- * one if the rule names neither type, path, interface, member nor peer, even if it has other
+ * one if the rule names neither type, path, interface, member, error nor peer, even if it has other
  * attributes.
  */
 bool policy_rule_is_wildcard(const struct policy_rule *rule);

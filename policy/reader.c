@@ -356,33 +356,41 @@ static int include(struct document *document) {
 
 /* load */
 
+static int warn_about_block(struct reader *reader, const struct policy_block *block,
+                            bool seen[POLICY_FAMILY_N]) {
+        int r = 0;
+
+        for (size_t i = 0; i < block->n_rules && r >= 0; i++) {
+                const struct policy_rule *rule = block->rules[i];
+                bool is_first = !seen[rule->family];
+                char *warning;
+
+                seen[rule->family] = true;
+                if (is_first || !policy_rule_is_wildcard(rule))
+                        continue;
+                r = asprintf(&warning,
+                             "%s:%u: %s overrides the rules before it only for messages that it "
+                             "matches; in dbus-daemon, for all messages",
+                             rule->file, rule->line, rule->text);
+                r = reader_add_warning(reader, r < 0 ? NULL : warning);
+        }
+        return r;
+}
+
 /*
  * dbus-daemon 1.14 mistakes some rules for final ones (policy_rule_is_wildcard()), against its
- * manual. The bridge follows the manual, so warn administrators who may rely on the mistake.
+ * manual. The bridge follows the manual, so warn administrators who may rely on the mistake. The
+ * contexts are in the order in which their rules apply.
  */
 static int warn_about_wildcards(struct reader *reader) {
         const struct policy *policy = reader->whole.config.policy;
-        bool seen[POLICY_CONTEXT_N][POLICY_FAMILY_N] = {};
+        bool seen[POLICY_FAMILY_N] = {};
         int r = 0;
 
-        for (size_t b = 0; b < policy->n_blocks; b++) {
-                const struct policy_block *block = policy->blocks[b];
-
-                for (size_t i = 0; i < block->n_rules && r >= 0; i++) {
-                        const struct policy_rule *rule = block->rules[i];
-                        bool is_first = !seen[block->context][rule->family];
-                        char *warning;
-
-                        seen[block->context][rule->family] = true;
-                        if (is_first || !policy_rule_is_wildcard(rule))
-                                continue;
-                        r = asprintf(&warning,
-                                     "%s:%u: %s overrides the rules before it only for messages "
-                                     "that it matches; in dbus-daemon, for all messages",
-                                     rule->file, rule->line, rule->text);
-                        r = reader_add_warning(reader, r < 0 ? NULL : warning);
-                }
-        }
+        for (unsigned context = 0; context < POLICY_CONTEXT_N; context++)
+                for (size_t b = 0; b < policy->n_blocks && r >= 0; b++)
+                        if (policy->blocks[b]->context == context)
+                                r = warn_about_block(reader, policy->blocks[b], seen);
         return r;
 }
 

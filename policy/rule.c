@@ -346,7 +346,8 @@ struct policy_rule *policy_rule_free(struct policy_rule *rule) {
 }
 
 static bool names_nothing(const struct policy_rule *rule) {
-        return !rule->type && !rule->path && !rule->interface && !rule->member && !rule->name;
+        return !rule->type && !rule->path && !rule->interface && !rule->member &&
+               !rule->error_name && !rule->name;
 }
 
 bool policy_rule_is_final(const struct policy_rule *rule) {
@@ -355,8 +356,8 @@ bool policy_rule_is_final(const struct policy_rule *rule) {
                 return !rule->name;
         case POLICY_FAMILY_SEND:
         case POLICY_FAMILY_RECEIVE:
-                if (!names_nothing(rule) || rule->error_name || rule->broadcast != POLICY_ANY ||
-                    rule->min_fds > 0 || rule->max_fds < UINT32_MAX)
+                if (!names_nothing(rule) || rule->broadcast != POLICY_ANY || rule->min_fds > 0 ||
+                    rule->max_fds < UINT32_MAX)
                         return false;
                 /* an allow with eavesdrop="true" also matches unrequested replies */
                 if (rule->family == POLICY_FAMILY_SEND)

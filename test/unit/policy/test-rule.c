@@ -210,7 +210,7 @@ START_TEST(rules_that_used_to_override_all_are_warned_about) {
                 bool warns;
         } cases[] = {
                 {"<allow send_type=\"method_call\"/><allow send_broadcast=\"true\"/>", true},
-                {"<allow send_type=\"method_call\"/><allow send_error=\"a.b\"/>", true},
+                {"<allow send_type=\"method_call\"/><allow send_error=\"a.b\"/>", false},
                 {"<allow eavesdrop=\"true\"/><deny eavesdrop=\"true\"/>", true},
                 {"<allow send_type=\"signal\"/><allow send_interface=\"*\"/>", true},
                 {"<allow send_type=\"signal\"/><deny send_destination=\"*\"/>", true},
@@ -225,8 +225,9 @@ START_TEST(rules_that_used_to_override_all_are_warned_about) {
                  false},
         };
 
+        struct bus_config *config;
+
         for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-                struct bus_config *config;
                 char body[512];
 
                 snprintf(body, sizeof(body), "<policy context=\"default\">%s</policy>",
@@ -237,6 +238,18 @@ START_TEST(rules_that_used_to_override_all_are_warned_about) {
                               "%s", cases[i].rules);
                 bus_config_free(config);
         }
+
+        /* rules of an earlier context are before it, too, wherever that is in the file */
+        config = scratch_load_body(
+                &scratch, "<policy context=\"mandatory\"><allow send_broadcast=\"true\"/></policy>"
+                          "<policy context=\"default\"><allow send_type=\"error\"/></policy>");
+        ck_assert(config_warns(config, "overrides the rules before it only"));
+        bus_config_free(config);
+        config = scratch_load_body(
+                &scratch, "<policy context=\"default\"><allow send_broadcast=\"true\"/></policy>"
+                          "<policy context=\"mandatory\"><allow send_type=\"error\"/></policy>");
+        ck_assert(!config_warns(config, "overrides the rules before it only"));
+        bus_config_free(config);
 }
 END_TEST
 
