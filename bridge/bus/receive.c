@@ -188,9 +188,8 @@ int client_receive_reply(struct client *callee, struct reply *reply, struct mess
         if (!message_is_reply(m) || m->reply_serial != reply->serial) {
                 r = tell_no_reply(reply, "The recipient sent something else as the reply");
                 return r < 0 ? r
-                             : client_violation(
-                                       callee,
-                                       "a message that is no reply, sent to a reply handle");
+                             : client_violation(callee, "a message to a reply handle with the "
+                                                        "wrong type or REPLY_SERIAL");
         }
 
         r = message_stamp(m, &stamp);

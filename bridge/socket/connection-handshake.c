@@ -16,7 +16,7 @@
 /* Answer NEGOTIATE_BUS1. The caller sends *ret_fd (-1: none) with the answer. */
 static void negotiate(struct connection *connection, struct sasl_answer *answer, int *ret_fd) {
         struct bus *bus = connection->server->bus;
-        const char *why = "this bus does not do bus1";
+        const char *why = "the policy of this bus does not let you connect";
         uint64_t handle;
         int fd = -1, r;
 

@@ -82,7 +82,7 @@ static inline bool connection_handshake_waits(const struct connection *connectio
                 (connection->output.n_queued > 0 && !connection->flush.queued));
 }
 /*
- * Must messages wait? They wait while this client does not read answers of the bus, while its
+ * Must messages wait? They wait while too many answers of the bus wait for this client, while its
  * backlog is too long, and for a deferred answer. When the output is broken, nothing waits: the bus
  * reads what the client has sent, and then closes the connection.
  */

@@ -180,28 +180,39 @@ int receive_one(struct bus1_dbus *bus, struct bus1_received *received) {
         return bus->gone ? -ECONNRESET : 0;
 }
 
-int receive_all(struct bus1_dbus *bus) {
+/* Receive up to RECEIVE_MAX messages. Returns their number or -ENOMEM. */
+static int receive_some(struct bus1_dbus *bus) {
         struct bus1_received *received;
-        unsigned n;
         int r;
 
-        /* The number is limited, so that time-outs end calls even while messages keep coming. */
-        for (n = 0; n < RECEIVE_MAX; n++) {
+        for (int n = 0; n < RECEIVE_MAX; n++) {
                 r = bus1_client_recv_alloc(bus->client, &received);
                 if (r == -EAGAIN)
-                        break;
+                        return n;
                 if (r == -ENOMEM)
                         return r;
                 if (r < 0) {
                         bus->gone = true;
-                        break;
+                        return n;
                 }
                 r = incoming_add(bus, received);
                 if (r < 0)
                         return r;
         }
-        /* Look at the socket last: messages that the bus sent before closing it come first. */
-        if (!bus->gone && n == 0 && bus_has_hung_up(bus))
-                bus->gone = true;
+        return RECEIVE_MAX;
+}
+
+int receive_all(struct bus1_dbus *bus) {
+        int r;
+
+        /* The number is limited, so that time-outs end calls even while messages keep coming. */
+        r = receive_some(bus);
+        if (r == 0 && !bus->gone && bus_has_hung_up(bus)) {
+                /* messages that the bus sent before it closed the socket come first */
+                r = receive_some(bus);
+                bus->gone |= r == 0;
+        }
+        if (r < 0)
+                return r;
         return bus->gone ? -ECONNRESET : 0;
 }

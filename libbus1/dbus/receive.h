@@ -26,9 +26,10 @@ struct incoming {
  */
 int receive_all(struct bus1_dbus *bus);
 /*
- * On a peer that can wait (bus->can_wait), wait for a message, at most timeout nanoseconds
- * (UINT64_MAX: without a limit). Returns 0, -EAGAIN or -ETIMEDOUT when there is no message, -EINTR,
- * -ENOMEM, or -ECONNRESET when the bus has gone or receiving fails.
+ * On a peer that can wait (bus->can_wait), receive a message, and wait for it at most timeout
+ * nanoseconds (UINT64_MAX: without a limit). Returns 0 if there was a message; -EAGAIN or
+ * -ETIMEDOUT if there was none; -EINTR; -ENOMEM; or -ECONNRESET if the bus has gone or receiving
+ * fails.
  */
 int receive_next(struct bus1_dbus *bus, uint64_t timeout, struct bus1_received **ret_received);
 /*

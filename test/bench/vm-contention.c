@@ -166,7 +166,7 @@ static void make_processes(enum pattern pattern, enum end_kind kind, struct proc
         *ret_n = n;
 }
 
-/* Returns the microseconds of one message. */
+/* Returns the elapsed microseconds, divided by the number of messages received. */
 static double measure(enum pattern pattern, enum end_kind kind) {
         struct process processes[2 * N];
         unsigned n, n_messages = 0;

@@ -50,8 +50,9 @@ static int report_call_error(const sd_bus_error *error, int r) {
         if (sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_INTERFACE) ||
             sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_METHOD) ||
             sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_OBJECT))
-                return report_failure("the bus is not bus1-bridge, or an old version of it: "
-                                      "it has no " POLICY_INTERFACE);
+                return report_failure(
+                        "the bus has no " POLICY_INTERFACE
+                        ": it is another bus than bus1-bridge, or an old bus1-bridge");
         if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
                 return report_failure(
                         "only root and the user that the bus runs as may ask about its policy, and "

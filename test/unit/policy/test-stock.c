@@ -113,6 +113,7 @@ START_TEST(system_policy_is_closed) {
                 return;
         ck_assert_str_eq(config->type, "system");
         ck_assert_str_eq(config->user, "messagebus");
+        ck_assert_str_eq(config->listen[0], "unix:path=/run/dbus/system_bus_socket");
         ck_assert(config->fork && config->syslog);
         ck_assert_ptr_nonnull(config->servicehelper);
         ck_assert_str_eq(config->pidfile, "/run/dbus/pid");
