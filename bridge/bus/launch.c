@@ -62,8 +62,9 @@ static void describe_exit(const struct start *start, int status, struct launch_f
         size_t n = sizeof(helper_errors) / sizeof(*helper_errors);
 
         if (start->by_helper && (size_t)status < n && helper_errors[status].name)
-                fail(failure, helper_errors[status].name, "The helper did not start %s: %s",
-                     start->name, helper_errors[status].text);
+                fail(failure, helper_errors[status].name,
+                     "Process %s exited with status %d; if it was still the helper: %s",
+                     start->name, status, helper_errors[status].text);
         else
                 fail(failure, SPAWN_ERROR("ChildExited"), "Process %s exited with status %d",
                      start->name, status);

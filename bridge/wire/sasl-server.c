@@ -265,7 +265,7 @@ static int collect(struct sasl_server *s, const char *in, size_t n) {
         return 0;
 }
 
-/* The number of bytes at in up to the end of the line, with CR LF; 0 if it does not end there. */
+/* How many of the n bytes belong to the line, with its CR LF; 0 if they do not contain its end. */
 static size_t line_end(const struct sasl_server *s, const char *in, size_t n) {
         const char *end;
 

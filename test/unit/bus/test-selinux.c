@@ -134,7 +134,7 @@ START_TEST(denials_have_a_record_and_a_reason) {
 }
 END_TEST
 
-/* Like without CAP_AUDIT_WRITE. */
+/* The kernel refuses the record, as it does if the bus lacks CAP_AUDIT_WRITE. */
 START_TEST(a_refused_record_is_logged) {
         begin();
 
