@@ -202,7 +202,7 @@ def other_buses_are_said_to_be_others():
     with Bus(REFERENCE) as bus:
         got = bus1ctl('explain', '--user', 'root', '--live', '--address', bus.address, 'own', 'x.y')
         equal((got[0], got[1]), (2, ''), str(got))
-        contains(got[2], 'not bus1-bridge')
+        contains(got[2], 'another bus than bus1-bridge')
     got = bus1ctl('check', '--live', '--address', 'unix:path=/nonexistent')
     equal((got[0], got[1]), (2, ''), str(got))
     contains(got[2], 'cannot connect to unix:path=/nonexistent')
