@@ -15,6 +15,7 @@
 
 #include "slow.h"
 #include "victim.h"
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -26,7 +27,8 @@
 #define N_THREADS 500
 #define N_DESTINATIONS 128
 #define SECONDS 4
-#define ROUNDS 2
+/* The least of the rounds counts: other work of the host only makes a round longer. */
+#define ROUNDS 3
 /* The mean round trip under attack may take this many times as long as beside busy loops. */
 #define FACTOR_MEAN 2
 
@@ -128,9 +130,13 @@ static double mean_during(const struct victim *v, void *(*run)(void *), uint64_t
         return t.mean;
 }
 
+static double least(double a, double b) {
+        return a < b ? a : b;
+}
+
 int main(void) {
         struct rlimit files = {.rlim_cur = 2 * N_THREADS + 100, .rlim_max = 2 * N_THREADS + 100};
-        double beside_loops = 0, attacked = 0;
+        double beside_loops = INFINITY, attacked = INFINITY;
         uint64_t n_staged;
         struct victim v;
         pid_t service;
@@ -141,8 +147,8 @@ int main(void) {
 
         prepare(&v);
         for (int i = 0; i < ROUNDS; i++) {
-                beside_loops += mean_during(&v, run_busy, &n_staged) / ROUNDS;
-                attacked += mean_during(&v, run_attack, &n_staged) / ROUNDS;
+                beside_loops = least(beside_loops, mean_during(&v, run_busy, &n_staged));
+                attacked = least(attacked, mean_during(&v, run_attack, &n_staged));
                 EXPECT(n_staged >= N_THREADS / 100);
         }
         printf("mean round trip %.3f ms, beside busy loops %.3f ms, %d staged\n", attacked,
