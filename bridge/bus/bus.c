@@ -51,5 +51,6 @@ void bus_deinit(struct bus *bus) {
         free(bus->address);
         HASH_CLEAR(hh, bus->names.names);
         reply_table_deinit(&bus->replies);
+        match_index_deinit(&bus->matches);
         *bus = (struct bus){};
 }

@@ -4,29 +4,13 @@
 /*
  * Match rules (D-Bus spec, "Match Rules")
  *
- * A rule is parsed once into keys. The index keeps the rules of all clients except monitors in
- * buckets, so that a message is compared only with rules that nearly match:
- *
- *     match_index
- *       branches   one for each kind of condition that some rule has besides the five common keys:
- *        |         none | argN | argNpath | arg0namespace | path_namespace | destination
- *        |
- *        +- masks  which of the five keys (type, sender, path, interface, member) rules of this
- *        |         branch name, one bit for each combination in use
- *        v
- *       buckets    hash by (branch, its value, mask, values of the mask's keys)
- *        |
- *        v
- *       rules      each one is compared in full with the message
- *
- * A rule with several further conditions goes into the branch of the most selective one. For each
- * branch and mask in use, the search computes the hashes that a matching rule could have, and looks
- * only at the buckets of these hashes. match-index.c describes namespaces, paths and senders with
- * several names.
+ * A rule is parsed once into keys. The index keeps the rules of all clients except monitors in a
+ * tree of conditions (match-node.h), so that a message meets only rules that match. Equal rules of
+ * one client are one struct match_rule.
  */
 
+#include "bridge/base/table.h"
 #include "bridge/bus/client.h"
-#include "bridge/bus/match-sorted.h"
 
 #define MATCH_RULE_LENGTH_MAX 1024
 
@@ -72,17 +56,17 @@ struct match_index;
 struct match_rule {
         struct client *client;
         uint64_t cookie; /* unique number of the native front end; 0: AddMatch, BecomeMonitor */
-        struct match_keys keys;
+        bool eavesdrop;
+        uint32_t n;              /* how many equal rules of the client this is; 1 with a cookie */
+        struct match_keys *keys; /* of a rule outside the index; else NULL */
 
         /* only match-index.c changes these */
         struct match_rule *client_prev, *client_next;
-        struct match_rule *bucket_prev, *bucket_next;
+        bool attached;             /* is in the client's list */
         struct match_index *index; /* NULL: it is in no index */
-        struct match_bucket *bucket;
-        uint64_t mark; /* number of the last search that it matched */
-        uint8_t mask;
-        uint8_t branch; /* index into the branches */
-        bool attached;  /* is in the client's list */
+        struct match_node *node;
+        struct match_rule *node_prev, *node_next;
+        struct table_link link; /* in the index, without a cookie */
 };
 
 /* Parse the text of a rule. MATCH_E_INVALID, MATCH_E_TOO_LONG, -ENOMEM. */
@@ -119,52 +103,37 @@ int match_rule_add(struct match_index *index, struct client *client, int64_t n_m
 int match_rule_new(struct client *client, const char *text, size_t n, struct match_rule **ret_rule);
 /* Put a rule into the list of its client. Of index only peak_rules_per_client changes. */
 void match_rule_attach(struct match_index *index, struct match_rule *rule);
-/* NULL is fine; returns NULL. */
+/* Take back one of the equal rules; the last one is freed. NULL is fine; returns NULL. */
 struct match_rule *match_rule_free(struct match_rule *rule);
 /* Free all rules of the client. */
 void match_rules_free(struct client *client);
 /* Remove one rule with cookie 0 that equals the text. MATCH_E_*, -ENOMEM. */
 int match_rule_remove(struct match_index *index, struct client *client, const char *text, size_t n);
+/* The allocated text of a rule, as match_keys_format() makes it. NULL without memory. */
+char *match_rule_format(const struct match_rule *rule);
 
 /* index */
 
-struct match_bucket {
-        uint64_t key;
-        struct match_rule *rules;
-        UT_hash_handle hh;
-};
-
-/*
- * A branch: the rules whose most selective condition besides the five common keys has this kind
- * and, for an argument, this index.
- */
-struct match_branch {
-        uint8_t kind;
-        uint8_t arg;
-        uint32_t masks;             /* bit i: some rule has the mask i */
-        uint32_t n_by_mask[32];     /* number of rules with the mask i */
-        size_t n_value_max;         /* length of the longest value so far */
-        struct match_sorted sorted; /* rules of an argNpath branch, sorted by value */
-};
-
 struct match_index {
         struct hash_seed seed;
-        struct match_bucket *buckets;
-        struct match_branch *branches; /* NULL while there are no rules */
-        size_t n_branches;
+        struct table nodes;
+        struct table rules;     /* those without a cookie, by node, client and eavesdrop */
+        uint32_t masks;         /* bit i: there is a node of the five keys with the mask i */
+        uint32_t n_by_mask[32]; /* number of these nodes */
         uint32_t n_rules;
         uint32_t n_eavesdrop;
         uint32_t peak_rules;
         uint32_t peak_rules_per_client;
-        uint64_t mark; /* number of searches */
 };
 
 /* seed is that of the name registry, because the index uses the hashes that names have. */
 void match_index_init(struct match_index *index, const struct hash_seed *seed);
+/* Free the memory of an index without rules. */
+void match_index_deinit(struct match_index *index);
 /*
- * Call found() for each rule that matches; if eavesdrop is set, only for rules with
- * eavesdrop='true'. found() returns 0 to go on; any other value ends the search and is returned.
- * found() must not add or remove rules.
+ * Call found() for each rule that matches (once for equal rules of a client); if eavesdrop is set,
+ * only for rules with eavesdrop='true'. found() returns 0 to go on; any other value ends the search
+ * and is returned. found() must not add or remove rules.
  */
 int match_index_search(struct match_index *index, struct message *m,
                        const struct match_context *context, bool eavesdrop,

@@ -17,7 +17,7 @@ static bool wants(struct client *monitor, struct message *m, const struct match_
         if (!monitor->rules)
                 return true;
         DL_FOREACH2(monitor->rules, rule, client_next) {
-                if (match_keys_match(&rule->keys, m, context))
+                if (match_keys_match(rule->keys, m, context))
                         return true;
         }
         return false;

@@ -48,7 +48,7 @@ int driver_add_match(struct driver_call *call, const char *text, size_t n, uint6
         if (r > 0)
                 return driver_match_fail(call, r, text);
 
-        if (rule->keys.eavesdrop) {
+        if (rule->eavesdrop) {
                 r = client_is_privileged(call->client)
                             ? driver_check_eavesdrop(call)
                             : driver_call_fail(call, DRIVER_ERROR("AccessDenied"),

@@ -79,12 +79,13 @@ static int get_all_match_rules(struct driver_call *call) {
                 writer_string(w, client->unique_name);
                 writer_array_begin(w, 4);
                 DL_FOREACH2(client->rules, rule, client_next) {
-                        char *text = match_keys_format(&rule->keys);
+                        char *text = match_rule_format(rule);
 
                         if (!text)
                                 return driver_call_fail(call, DRIVER_ERROR("NoMemory"),
                                                         "There is no memory for the answer");
-                        writer_string(w, text);
+                        for (uint32_t n = 0; n < rule->n; n++)
+                                writer_string(w, text);
                         free(text);
                 }
                 writer_array_end(w);

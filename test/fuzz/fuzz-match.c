@@ -121,6 +121,7 @@ static void check_keys(const struct match_keys *keys) {
 
 struct rules {
         struct match_rule *rules[RULES_MAX];
+        struct match_keys keys[RULES_MAX];
         const char *texts[RULES_MAX];
         size_t sizes[RULES_MAX];
         bool found[RULES_MAX];
@@ -129,14 +130,15 @@ struct rules {
 
 static int found(struct match_rule *rule, void *userdata) {
         struct rules *rules = userdata;
+        bool is_known = false;
 
         for (size_t i = 0; i < rules->n; i++)
                 if (rules->rules[i] == rule) {
                         FUZZ_CHECK(!rules->found[i]);
                         rules->found[i] = true;
-                        return 0;
+                        is_known = true;
                 }
-        FUZZ_CHECK(!"a rule that is not there");
+        FUZZ_CHECK(is_known);
         return 0;
 }
 
@@ -151,11 +153,20 @@ static void check_search(struct rules *rules, struct message *m, struct client *
         memset(rules->found, 0, sizeof(rules->found));
         FUZZ_CHECK(match_index_search(&bus.matches, m, &context, eavesdrop, found, rules) == 0);
         for (size_t i = 0; i < rules->n; i++) {
-                const struct match_keys *keys = &rules->rules[i]->keys;
+                const struct match_keys *keys = &rules->keys[i];
 
                 FUZZ_CHECK(rules->found[i] == (match_keys_match(keys, m, &context) &&
                                                (keys->eavesdrop || !eavesdrop)));
         }
+}
+
+/* The index does not keep the keys of a rule, but can tell them. */
+static void check_text(const struct match_rule *rule, const struct match_keys *keys) {
+        char *text = match_keys_format(keys), *kept = match_rule_format(rule);
+
+        FUZZ_CHECK(text && kept && strcmp(text, kept) == 0);
+        free(text);
+        free(kept);
 }
 
 static void add_rule(struct rules *rules, const char *text, size_t n) {
@@ -167,11 +178,12 @@ static void add_rule(struct rules *rules, const char *text, size_t n) {
                 return;
         }
         check_keys(&keys);
-        match_keys_deinit(&keys);
+        rules->keys[rules->n] = keys;
         rules->texts[rules->n] = text;
         rules->sizes[rules->n] = n;
         FUZZ_CHECK(match_rule_add(&bus.matches, &subscriber, INT64_MAX, text, n, 0,
                                   &rules->rules[rules->n]) == 0);
+        check_text(rules->rules[rules->n], &keys);
         rules->n++;
 }
 
@@ -203,9 +215,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         }
 
         /* the text of each rule removes this rule or an equal one, so no rule is left in the end */
-        for (size_t i = 0; i < rules.n; i++)
+        for (size_t i = 0; i < rules.n; i++) {
                 FUZZ_CHECK(match_rule_remove(&bus.matches, &subscriber, rules.texts[i],
                                              rules.sizes[i]) == 0);
-        FUZZ_CHECK(bus.matches.n_rules == 0 && !bus.matches.buckets && !subscriber.rules);
+                match_keys_deinit(&rules.keys[i]);
+        }
+        FUZZ_CHECK(bus.matches.n_rules == 0 && bus.matches.nodes.n == 0 && !subscriber.rules);
         return 0;
 }

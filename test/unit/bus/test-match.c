@@ -293,6 +293,7 @@ START_TEST(match_index_finds_exactly_the_rules_that_match) {
                                            "a", "a.b", "ab", "/a/b/", "/ab/"};
         struct peer *A = peer_hello(), *B = peer_hello();
         struct match_rule *rules[400];
+        static struct match_keys keys[400];
         unsigned seed = 1;
 
         ck_assert_uint_eq(peer_request_name(A, "com.example.A", 0), NAME_PRIMARY_OWNER);
@@ -300,6 +301,7 @@ START_TEST(match_index_finds_exactly_the_rules_that_match) {
                 char text[1024];
 
                 random_rule(&seed, text, sizeof(text));
+                ck_assert_int_eq(match_keys_parse(&keys[i], text, strlen(text)), 0);
                 ck_assert_int_eq(match_rule_add(&bus.matches, &B->client, INT64_MAX, text,
                                                 strlen(text), 1 + i, &rules[i]),
                                  0);
@@ -319,7 +321,7 @@ START_TEST(match_index_finds_exactly_the_rules_that_match) {
                 ck_assert_int_eq(writer_finish(&w, &m), 0);
 
                 for (unsigned i = 0; i < n; i++)
-                        wanted += match_keys_match(&rules[i]->keys, m, &context);
+                        wanted += match_keys_match(&keys[i], m, &context);
                 ck_assert_int_eq(
                         match_index_search(&bus.matches, m, &context, false, count_found, &found),
                         0);
@@ -327,7 +329,43 @@ START_TEST(match_index_finds_exactly_the_rules_that_match) {
                 message_unref(m);
                 match_rule_free(rules[n - 1]);
         }
-        ck_assert_ptr_null(bus.matches.branches);
+        ck_assert_uint_eq(bus.matches.nodes.n, 0);
+        for (size_t i = 0; i < 400; i++)
+                match_keys_deinit(&keys[i]);
+}
+END_TEST
+
+/* Equal rules of a client are one rule with a count, and those of others do not matter to it. */
+START_TEST(equal_rules_are_counted) {
+        static const char text[] = "member='M',arg0='a',arg2path='/x/'",
+                          twin[] = "arg2path='/x/',member='M',arg0='a'";
+        struct peer *A = peer_hello(), *B = peer_hello();
+        struct match_index *index = &bus.matches;
+        struct match_rule *rule[2], *cookie;
+
+        ck_assert_int_eq(match_rule_add(index, &A->client, 2, text, strlen(text), 0, &rule[0]), 0);
+        ck_assert_int_eq(match_rule_add(index, &A->client, 2, twin, strlen(twin), 0, &rule[1]), 0);
+        ck_assert_ptr_eq(rule[0], rule[1]);
+        ck_assert_uint_eq(rule[0]->n, 2);
+        ck_assert_int_eq(match_rule_add(index, &A->client, 2, text, strlen(text), 0, NULL),
+                         MATCH_E_QUOTA);
+        ck_assert_int_eq(match_rule_add(index, &B->client, 9, text, strlen(text), 0, &rule[1]), 0);
+        ck_assert_ptr_ne(rule[0], rule[1]);
+        ck_assert_int_eq(match_rule_add(index, &B->client, 9, text, strlen(text), 7, &cookie), 0);
+        ck_assert_ptr_ne(rule[1], cookie);
+        ck_assert_uint_eq(index->n_rules, 4);
+        /* one node for each of the three conditions */
+        ck_assert_uint_eq(index->nodes.n, 3);
+
+        ck_assert_int_eq(match_rule_remove(index, &B->client, twin, strlen(twin)), 0);
+        ck_assert_int_eq(match_rule_remove(index, &B->client, text, strlen(text)),
+                         MATCH_E_NOT_FOUND);
+        ck_assert_int_eq(match_rule_remove(index, &A->client, text, strlen(text)), 0);
+        ck_assert_uint_eq(rule[0]->n, 1);
+        ck_assert_int_eq(match_rule_remove(index, &A->client, text, strlen(text)), 0);
+        ck_assert_uint_eq(A->client.n_rules, 0);
+        match_rule_free(cookie);
+        ck_assert_uint_eq(index->nodes.n, 0);
 }
 END_TEST
 
@@ -356,6 +394,7 @@ int main(void) {
         tcase_add_test(tcase, match_gives_one_copy_for_all_rules_and_one_for_each_subscription);
         tcase_add_test(tcase, match_rules_do_not_catch_what_is_for_others);
         tcase_add_test(tcase, match_index_finds_exactly_the_rules_that_match);
+        tcase_add_test(tcase, equal_rules_are_counted);
         tcase_add_test(tcase, match_limit_holds);
         return suite_main("match", tcase);
 }

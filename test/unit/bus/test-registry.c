@@ -211,8 +211,7 @@ START_TEST(rules_follow_the_names_of_a_sender) {
         match_rules_free(&A);
         match_rules_free(&B);
         ck_assert_uint_eq(rules.n_rules, 0);
-        ck_assert_ptr_null(rules.buckets);
-        ck_assert_ptr_null(rules.branches);
+        ck_assert_uint_eq(rules.nodes.n, 0);
 }
 END_TEST
 
