@@ -149,6 +149,7 @@ struct bus_config_environment {
         const char *xdg_runtime_dir;
         const char *xdg_data_home;
         const char *xdg_data_dirs;
+        const char *directory; /* working directory, for relative paths; NULL if there is none */
         bool selinux_enabled;
         const char *selinux_root; /* of the configured SELinux policy: /etc/selinux/TYPE */
 };

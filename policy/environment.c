@@ -38,9 +38,11 @@ int bus_config_environment_read(struct bus_config_environment_own *ret_own) {
         r = policy_find_home(&own.home);
         if (r < 0)
                 return r;
+        own.directory = getcwd(NULL, 0);
         type = selinux_type();
         if (!type || asprintf(&own.selinux_root, "/etc/selinux/%s", type) < 0) {
                 free(own.home);
+                free(own.directory);
                 return -ENOMEM;
         }
         own.environment = (struct bus_config_environment){
@@ -48,6 +50,7 @@ int bus_config_environment_read(struct bus_config_environment_own *ret_own) {
                 .xdg_runtime_dir = getenv("XDG_RUNTIME_DIR"),
                 .xdg_data_home = getenv("XDG_DATA_HOME"),
                 .xdg_data_dirs = getenv("XDG_DATA_DIRS"),
+                .directory = own.directory,
                 .selinux_enabled = !access("/sys/fs/selinux/enforce", F_OK),
                 .selinux_root = own.selinux_root,
         };
@@ -57,6 +60,7 @@ int bus_config_environment_read(struct bus_config_environment_own *ret_own) {
 
 void bus_config_environment_clear(struct bus_config_environment_own *own) {
         free(own->home);
+        free(own->directory);
         free(own->selinux_root);
         *own = (struct bus_config_environment_own){};
 }

@@ -14,6 +14,7 @@
 struct bus_config_environment_own {
         struct bus_config_environment environment;
         char *home;
+        char *directory;
         char *selinux_root;
 };
 

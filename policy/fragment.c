@@ -179,16 +179,19 @@ int bus_fragment_associate(struct bus_fragment *fragment, const char *own, const
 /* service directories */
 
 /*
- * Add a subdirectory of base, which has n bytes. The XDG Base Directory Specification demands that
- * relative paths are ignored.
+ * Add a subdirectory of base, which has n bytes. A relative path is below the working directory,
+ * like in dbus-daemon, although the XDG Base Directory Specification says to ignore it.
  */
-static int add_below(struct bus_fragment *fragment, const char *base, size_t n,
+static int add_below(struct bus_fragment *fragment,
+                     const struct bus_config_environment *environment, const char *base, size_t n,
                      const char *subdirectory, bool is_runtime) {
         CLEANUP_FREE char *path = NULL;
+        bool is_relative = n > 0 && base[0] != '/';
 
-        if (!n || base[0] != '/')
+        if (!n || (is_relative && !environment->directory))
                 return 0;
-        if (asprintf(&path, "%.*s%s", (int)n, base, subdirectory) < 0) {
+        if (asprintf(&path, "%s%s%.*s%s", is_relative ? environment->directory : "",
+                     is_relative ? "/" : "", (int)n, base, subdirectory) < 0) {
                 path = NULL;
                 return -ENOMEM;
         }
@@ -202,18 +205,19 @@ int bus_fragment_add_session_servicedirs(struct bus_fragment *fragment,
         const char *dirs = environment->xdg_data_dirs ?: "";
         int r;
 
-        r = add_below(fragment, runtime, strlen(runtime), SESSION_SUBDIRECTORY, true);
+        r = add_below(fragment, environment, runtime, strlen(runtime), SESSION_SUBDIRECTORY, true);
         if (r >= 0 && *data_home)
-                r = add_below(fragment, data_home, strlen(data_home), SESSION_SUBDIRECTORY, false);
+                r = add_below(fragment, environment, data_home, strlen(data_home),
+                              SESSION_SUBDIRECTORY, false);
         else if (r >= 0)
-                r = add_below(fragment, home, strlen(home), "/.local/share" SESSION_SUBDIRECTORY,
-                              false);
+                r = add_below(fragment, environment, home, strlen(home),
+                              "/.local/share" SESSION_SUBDIRECTORY, false);
         if (!*dirs)
                 dirs = "/usr/local/share:/usr/share";
         while (r >= 0 && *dirs) {
                 size_t n = strcspn(dirs, ":");
 
-                r = add_below(fragment, dirs, n, SESSION_SUBDIRECTORY, false);
+                r = add_below(fragment, environment, dirs, n, SESSION_SUBDIRECTORY, false);
                 dirs += n + (dirs[n] == ':');
         }
         /* the data directory of the bus itself, whatever the environment says */

@@ -315,6 +315,26 @@ def runtime_directory_wants_names_of_files():
 
 
 @test
+def relative_directories_are_below_the_working_directory():
+    with Place() as place:
+        place.put('data/dbus-1/services/files.data.service', service('files.data', b'/'))
+        place.put('dirs/dbus-1/services/files.dirs.service', service('files.dirs', b'/'))
+        env = {'XDG_RUNTIME_DIR': place.path + '/run', 'XDG_DATA_HOME': 'data',
+               'XDG_DATA_DIRS': 'nothing:dirs'}
+        extra = '  <standard_session_servicedirs/>\n'
+        names = ['files.data', 'files.dirs']
+        before = os.getcwd()
+        os.chdir(place.path)
+        try:
+            for daemon in (REFERENCE, DAEMON):
+                listed, errors = ask(daemon, extra, names, env)
+                equal({n for n in listed if n.startswith('files.')}, set(names), daemon)
+                equal(errors, {n: 'Spawn.ExecFailed' for n in names}, daemon)
+        finally:
+            os.chdir(before)
+
+
+@test
 def new_files_are_found_when_they_are_asked_for():
     with Place() as place:
         place.put('s/a.service', service('files.a', b'/'))

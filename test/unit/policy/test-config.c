@@ -348,12 +348,14 @@ START_TEST(service_directories_keep_document_order) {
                 .home = "/home/x",
                 .xdg_runtime_dir = "/run/user/1",
                 .xdg_data_dirs = "/opt/share:relative::/usr/share",
+                .directory = "/work",
         };
         static const char *const expected[] = {
                 "/srv/first",
                 "/run/user/1/dbus-1/services",
                 "/home/x/.local/share/dbus-1/services",
                 "/opt/share/dbus-1/services",
+                "/work/relative/dbus-1/services",
                 "/usr/share/dbus-1/services",
                 "/srv/last",
         };
