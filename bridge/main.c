@@ -93,11 +93,11 @@ static int check_enforced(struct bridge *bridge, const struct bus_config *config
                 bool refuse = list[i].severity == POLICY_UNENFORCED_REQUIRED ||
                               (list[i].severity == POLICY_UNENFORCED_REFUSE && !is_session);
 
-                log_write(&bridge->log, refuse ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "%s%s",
-                          list[i].text,
-                          refuse ? "; the configuration is refused, because this part of it would "
-                                   "not be enforced"
-                                 : "");
+                complain_at(&bridge->bus.complaints, refuse ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
+                            bridge->bus.credentials.uid, "%s%s", list[i].text,
+                            refuse ? "; the configuration is refused, because this part of it "
+                                     "would not be enforced"
+                                   : "");
                 if (refuse)
                         r = -EOPNOTSUPP;
         }
@@ -105,13 +105,28 @@ static int check_enforced(struct bridge *bridge, const struct bus_config *config
         return r;
 }
 
-/* Log the warnings about a configuration. Negative errno if this bus cannot run with it. */
-static int check_config(struct bridge *bridge, const struct bus_config *config, char **ret_error) {
+static bool has_same_warnings(const struct bus_config *a, const struct bus_config *b) {
+        if (a->n_warnings != b->n_warnings)
+                return false;
+        for (size_t i = 0; i < a->n_warnings; i++)
+                if (strcmp(a->warnings[i], b->warnings[i]) != 0)
+                        return false;
+        return true;
+}
+
+/*
+ * Log the warnings about a configuration, unless the one in force (NULL: none) has the same: a
+ * client that reloads again and again must not fill the log. Negative errno if this bus cannot run
+ * with it.
+ */
+static int check_config(struct bridge *bridge, const struct bus_config *old,
+                        const struct bus_config *config, char **ret_error) {
+        bool is_news = !old || !has_same_warnings(old, config);
         int r;
 
-        for (size_t i = 0; i < config->n_warnings && i < WARNINGS_MAX; i++)
+        for (size_t i = 0; is_news && i < config->n_warnings && i < WARNINGS_MAX; i++)
                 log_write(&bridge->log, LOG_LEVEL_WARNING, "%s", config->warnings[i]);
-        if (config->n_warnings > WARNINGS_MAX)
+        if (is_news && config->n_warnings > WARNINGS_MAX)
                 log_write(&bridge->log, LOG_LEVEL_WARNING,
                           "There are %zu more warnings: see bus1ctl policy check %s",
                           config->n_warnings - WARNINGS_MAX, bridge->config_path);
@@ -138,7 +153,7 @@ static int take_over(void *userdata, struct reload_state *state, char **ret_erro
         struct bus_config *old = bridge->config;
         int r;
 
-        r = check_config(bridge, state->config, ret_error);
+        r = check_config(bridge, old, state->config, ret_error);
         if (r >= 0)
                 r = bus_configure(&bridge->bus, state->config);
         if (r < 0)
@@ -369,7 +384,7 @@ static int start(struct bridge *bridge) {
         r = setup_bus(bridge);
         if (r < 0)
                 return r;
-        r = check_config(bridge, bridge->config, &error);
+        r = check_config(bridge, NULL, bridge->config, &error);
         if (r < 0)
                 return fail_text(bridge, r, bridge->options.config_file, error);
         r = listen_all(bridge);

@@ -138,17 +138,33 @@ static int end_all(struct later *list, int result, const char *error) {
         return fatal;
 }
 
+/*
+ * Log how a reload has ended. What a client asks for again and again must not fill the log, so its
+ * user pays for the line. A failure that has the same reason as the last one is no news: a file may
+ * be missing for long, and each change in its directory causes a reload.
+ */
+static void log_result(struct reload *reload, const struct later *list, int result,
+                       const char *error) {
+        const struct client *asker = list ? list->client : NULL; /* NULL: it has gone, too */
+        uint32_t uid = asker ? asker->credentials.uid : reload->bus->credentials.uid;
+
+        if (result >= 0)
+                complain_at(&reload->bus->complaints, LOG_LEVEL_INFO, uid,
+                            "Reloaded configuration");
+        else if (!reload->failure || strcmp(reload->failure, error) != 0)
+                log_write(reload->bus->log, LOG_LEVEL_ERROR, "Unable to reload configuration: %s",
+                          error);
+        free(reload->failure);
+        reload->failure = result < 0 ? strdup(error) : NULL;
+}
+
 /* Answer the callers of the reload that has just succeeded or failed. */
 static int finish(struct reload *reload, int result, const char *error) {
         struct later *list = reload->current;
         int r = 0, k;
 
         reload->current = NULL;
-        if (result < 0)
-                log_write(reload->bus->log, LOG_LEVEL_ERROR, "Unable to reload configuration: %s",
-                          error ? error : strerror(-result));
-        else
-                log_write(reload->bus->log, LOG_LEVEL_INFO, "Reloaded configuration");
+        log_result(reload, list, result, result < 0 && !error ? strerror(-result) : error);
         systemd_notify("READY=1");
         if (result >= 0)
                 r = tell_activatable_changed(reload->bus);
@@ -239,5 +255,6 @@ void reload_deinit(struct reload *reload) {
                 job_free(reload->job);
         }
         loop_close(reload->loop, &reload->source);
+        free(reload->failure);
         *reload = (struct reload){.source.fd = -1};
 }

@@ -48,6 +48,7 @@ struct reload {
         struct later *current;     /* calls that are answered when the present run ends */
         struct later *waiting;     /* calls that need another run */
         bool again;                /* another run follows the present one */
+        char *failure;             /* why the last run failed; NULL: it did not */
         /*
          * Put *state in force and store what it replaced in *state. On failure nothing changes, the
          * result is a negative errno, and *ret_error, NULL before, may get a text that the caller

@@ -341,6 +341,30 @@ def sigterm_ends_connections_and_removes_the_socket():
 
 
 @test
+def without_rules_to_receive_the_bus_still_answers():
+    for daemon in (REFERENCE, DAEMON):
+        with Directory() as d:
+            d.write('bus.conf', f'''<busconfig>
+              <listen>unix:path={d.path}/bus</listen>
+              <policy context="default">
+                <allow user="*"/><allow send_destination="*"/><deny receive_sender="*"/>
+              </policy>
+            </busconfig>''')
+            b = Running(daemon, d)
+            c = rawbus.Connection(b.address)
+            c.authenticate(hello=False)
+            c.send(rawbus.bus_call('Hello'))
+            try:
+                c.read_some(timeout=1 if daemon == REFERENCE else None)
+                answered = True
+            except rawbus.Timeout:
+                answered = False
+            equal(answered, daemon == DAEMON, daemon)
+            c.close()
+            equal(b.end(), 0)
+
+
+@test
 def other_signals_have_their_default_action():
     numbers = (signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
     # background jobs of a shell ignore some signals, and daemons inherit this

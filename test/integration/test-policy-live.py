@@ -148,6 +148,28 @@ def a_file_that_was_not_read_again_shows():
 
 
 @test
+def reloads_do_not_fill_the_log():
+    with LiveBus('    <allow send_broadcast="true"/>\n') as bus:
+        c = Connection(bus.address).authenticate()
+        for _ in range(300):
+            equal(c.call('ReloadConfig').error_name, None)
+        log = bus.read_log()
+        # this warning of the configuration is no news after the start
+        equal(log.count('in dbus-daemon, for all messages'), 1)
+        assert log.count('Reloaded configuration') < 250, log.count('Reloaded configuration')
+
+        bus.write('    <nonsense/>\n')
+        for _ in range(20):
+            equal(c.call('ReloadConfig').error_name, 'org.freedesktop.DBus.Error.Failed')
+        equal(bus.read_log().count('Unable to reload'), 1)
+        bus.write()
+        equal(c.call('ReloadConfig').error_name, None)
+        bus.write('    <nonsense/>\n')
+        equal(c.call('ReloadConfig').error_name, 'org.freedesktop.DBus.Error.Failed')
+        equal(bus.read_log().count('Unable to reload'), 2)
+
+
+@test
 def connected_clients_are_asked_about_by_name():
     with LiveBus() as bus:
         service, other = Connection(bus.address), Connection(bus.address)
