@@ -49,6 +49,8 @@ void bus_deinit(struct bus *bus) {
         policy_unref(bus->policy);
         free(bus->type);
         free(bus->address);
+        free(bus->introspection[0]);
+        free(bus->introspection[1]);
         HASH_CLEAR(hh, bus->names.names);
         reply_table_deinit(&bus->replies);
         match_index_deinit(&bus->matches);

@@ -5,6 +5,7 @@
 #include "bridge/driver/driver-call.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -18,6 +19,10 @@ int driver_add_interface(struct bus *bus, const struct driver_interface *interfa
         if (bus->n_interfaces == BUS_INTERFACES_MAX)
                 return -ENOSPC;
         bus->interfaces[bus->n_interfaces++] = interface;
+        for (size_t i = 0; i < 2; i++) {
+                free(bus->introspection[i]);
+                bus->introspection[i] = NULL;
+        }
         return 0;
 }
 

@@ -64,41 +64,52 @@ static void print_interface(FILE *f, const struct driver_interface *interface) {
         fprintf(f, "  </interface>\n");
 }
 
-/* If the driver's path lies below path, list the rest of the driver's path as a child. */
-static void print_child(FILE *f, const char *path) {
+/* If the driver's path lies below path, the rest of the driver's path is a child; else NULL. */
+static const char *child_of(const char *path) {
         static const char driver_path[] = BUS_DRIVER_PATH;
         size_t n = strlen(path);
 
         if (n == 1)
-                fprintf(f, "  <node name=\"%s\"/>\n", driver_path + 1);
-        else if (!strncmp(driver_path, path, n) && driver_path[n] == '/')
-                fprintf(f, "  <node name=\"%s\"/>\n", driver_path + n + 1);
+                return driver_path + 1;
+        return !strncmp(driver_path, path, n) && driver_path[n] == '/' ? driver_path + n + 1 : NULL;
 }
 
-char *driver_introspect(struct bus *bus, const char *path) {
-        bool canonical = !path || driver_path_is_canonical(path);
+/* The XML of the interfaces, without its end. It is made once, and belongs to the bus. */
+static const char *print_interfaces(struct bus *bus, bool canonical) {
+        char **cached = &bus->introspection[canonical];
         size_t n_text;
         char *text;
         FILE *f;
 
+        if (*cached)
+                return *cached;
         f = open_memstream(&text, &n_text);
         if (!f)
                 return NULL;
-
         fprintf(f,
                 "<!DOCTYPE node PUBLIC \"-//freedesktop//DTD D-BUS Object Introspection 1.0//EN\"\n"
                 "\"http://www.freedesktop.org/standards/dbus/1.0/introspect.dtd\">\n<node>\n");
         for (size_t i = 0; i < bus->n_interfaces; i++)
                 if (canonical || !bus->interfaces[i]->canonical_path_only)
                         print_interface(f, bus->interfaces[i]);
-        if (!canonical)
-                print_child(f, path);
-        fprintf(f, "</node>\n");
-
         if (fclose(f) != 0) {
                 free(text);
                 return NULL;
         }
+        *cached = text;
+        return text;
+}
+
+char *driver_introspect(struct bus *bus, const char *path) {
+        bool canonical = !path || driver_path_is_canonical(path);
+        const char *interfaces = print_interfaces(bus, canonical);
+        const char *child = canonical ? NULL : child_of(path);
+        char *text;
+
+        if (!interfaces || asprintf(&text, "%s%s%s%s</node>\n", interfaces,
+                                    child ? "  <node name=\"" : "", child ? child : "",
+                                    child ? "\"/>\n" : "") < 0)
+                return NULL;
         return text;
 }
 
