@@ -221,12 +221,26 @@ static void set_reply_timer(void *userdata, int64_t deadline) {
 static int reply_timer_expired(struct loop_timer *timer) {
         struct bridge *bridge = container_of(timer, struct bridge, reply_timer);
         int64_t next;
-        int r;
+        int r, k = 0;
 
         r = tell_replies_expired(&bridge->bus, loop_now(), &next);
-        if (r < 0 || next == INT64_MAX)
+        if (next != INT64_MAX)
+                k = loop_timer_set(&bridge->loop, timer, next);
+        return r < 0 ? r : k;
+}
+
+/*
+ * loop.failed: a lack of memory is the misfortune of one message or client; the front ends end what
+ * cannot go on without it. All other errors end the bus.
+ */
+static int survive(struct loop *loop, int r) {
+        struct bridge *bridge = container_of(loop, struct bridge, loop);
+
+        if (r != -ENOMEM)
                 return r;
-        return loop_timer_set(&bridge->loop, timer, next);
+        complain(&bridge->bus.complaints, bridge->bus.credentials.uid,
+                 "There is no memory for a message or a client, which is dropped");
+        return 0;
 }
 
 /* start */
@@ -499,6 +513,7 @@ int main(int argc, char **argv) {
 
         r = start(&bridge);
         if (r >= 0) {
+                bridge.loop.failed = survive;
                 r = loop_run(&bridge.loop);
                 if (r < 0)
                         log_write(&bridge.log, LOG_LEVEL_ERROR, "The message bus cannot go on: %s",

@@ -148,6 +148,11 @@ void loop_timer_cancel(struct loop *loop, struct loop_timer *timer) {
         }
 }
 
+/* Look at the result of a callback. */
+static int result(struct loop *loop, int r) {
+        return r < 0 && loop->failed ? loop->failed(loop, r) : r;
+}
+
 static int run_timers(struct loop *loop) {
         int64_t now;
         int r;
@@ -159,7 +164,7 @@ static int run_timers(struct loop *loop) {
                 struct loop_timer *timer = loop->timers[0];
 
                 loop_timer_cancel(loop, timer);
-                r = timer->expired(timer);
+                r = result(loop, timer->expired(timer));
                 if (r < 0)
                         return r;
         }
@@ -204,7 +209,7 @@ static int run_deferred(struct loop *loop) {
                 struct loop_deferred *deferred = loop->deferred;
 
                 loop_defer_cancel(loop, deferred);
-                r = deferred->run(deferred);
+                r = result(loop, deferred->run(deferred));
                 if (r < 0)
                         return r;
         }
@@ -221,7 +226,7 @@ static int dispatch(struct loop *loop) {
 
                 if (!source)
                         continue;
-                r = source->dispatch(source, loop->events[i].events);
+                r = result(loop, source->dispatch(source, loop->events[i].events));
                 if (r < 0)
                         return r;
         }

@@ -11,7 +11,8 @@
  *
  * The bus defers its writes to the sockets of clients. So all that one turn has for a socket goes
  * out together, usually with one system call, if the socket has room for it. All callbacks return
- * 0, or a negative errno that ends the loop.
+ * 0, or a negative errno. Then loop.failed() decides whether the loop goes on; without this
+ * function, the loop ends.
  */
 
 #include <signal.h>
@@ -49,6 +50,8 @@ struct loop {
         struct loop_timer **timers; /* binary heap, earliest first */
         size_t n_timers, n_timers_allocated;
         struct loop_deferred *deferred;
+        /* A callback has returned r. Returns 0 to go on with the other callbacks, else r. */
+        int (*failed)(struct loop *loop, int r);
 };
 
 /* The monotonic clock, in ns. */

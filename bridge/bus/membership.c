@@ -179,13 +179,14 @@ int client_disconnect(struct client *client) {
                  * Release the newest name first and the unique one at the end. Only monitors see
                  * NameLost, because the client gets nothing any more.
                  */
-                while (r >= 0 && client->ownerships)
-                        r = release_well_known_name(client, client->ownerships->client_prev);
-                if (r >= 0)
-                        r = release_unique_name(client);
+                while (client->ownerships) {
+                        k = release_well_known_name(client, client->ownerships->client_prev);
+                        r = k < 0 ? k : r;
+                }
+                k = release_unique_name(client);
+                r = k < 0 ? k : r;
                 k = tell_replies_gone(client);
-                if (k < 0)
-                        r = k;
+                r = k < 0 ? k : r;
         }
 
         if (bus->hooks.client_gone)

@@ -138,17 +138,17 @@ int tell_replies_gone(struct client *client) {
 }
 
 int tell_replies_expired(struct bus *bus, int64_t now, int64_t *ret_next) {
-        int r;
+        int r, result = 0;
 
         while (bus->replies.deadlines && bus->replies.deadlines->deadline <= now) {
                 r = tell_no_reply(bus->replies.deadlines,
                                   "Message did not receive a reply (timeout by message bus)");
                 if (r < 0)
-                        return r;
+                        result = r;
         }
 
         *ret_next = bus->replies.deadlines ? bus->replies.deadlines->deadline : INT64_MAX;
-        return 0;
+        return result;
 }
 
 /* signals */

@@ -5,8 +5,8 @@
 #include "bridge/driver/driver-call.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"

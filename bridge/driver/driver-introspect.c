@@ -106,9 +106,9 @@ char *driver_introspect(struct bus *bus, const char *path) {
         const char *child = canonical ? NULL : child_of(path);
         char *text;
 
-        if (!interfaces || asprintf(&text, "%s%s%s%s</node>\n", interfaces,
-                                    child ? "  <node name=\"" : "", child ? child : "",
-                                    child ? "\"/>\n" : "") < 0)
+        if (!interfaces ||
+            asprintf(&text, "%s%s%s%s</node>\n", interfaces, child ? "  <node name=\"" : "",
+                     child ? child : "", child ? "\"/>\n" : "") < 0)
                 return NULL;
         return text;
 }

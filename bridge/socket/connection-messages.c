@@ -122,8 +122,7 @@ static int handle_input(struct connection *connection) {
                                                         : connection->take(connection, buffer, n);
 }
 
-int connection_dispatch(struct loop_source *source, uint32_t events) {
-        struct connection *connection = container_of(source, struct connection, source);
+static int dispatch(struct connection *connection, uint32_t events) {
         int r;
 
         if (connection->close_reason)
@@ -144,4 +143,10 @@ int connection_dispatch(struct loop_source *source, uint32_t events) {
         if (events & EPOLLOUT)
                 loop_defer(connection->server->loop, &connection->flush);
         return connection_update_events(connection);
+}
+
+int connection_dispatch(struct loop_source *source, uint32_t events) {
+        struct connection *connection = container_of(source, struct connection, source);
+
+        return connection_survive(connection, dispatch(connection, events));
 }

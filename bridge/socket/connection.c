@@ -36,6 +36,16 @@ void connection_violate(struct connection *connection, const char *rule) {
         connection_close(connection, rule);
 }
 
+int connection_survive(struct connection *connection, int r) {
+        if (r != -ENOMEM)
+                return r;
+        complain(&connection->server->bus->complaints, connection->peer_uid,
+                 "A connection (uid=%d pid=%d) is dropped: the bus has no memory for it",
+                 (int)connection->peer_uid, (int)connection->peer_pid);
+        connection_close(connection, "no memory");
+        return 0;
+}
+
 /* The client does not read, and there is no room for a signal about its names. */
 static void drop_slow(struct connection *connection) {
         struct client *client = &connection->client;
@@ -64,7 +74,10 @@ static int client_deliver(struct client *client, struct message *m, struct reply
         r = output_push(&connection->output, m);
         if (r < 0) {
                 quota_discharge_outgoing(client, m);
-                return r;
+                /* The client would wait for ever for an answer of the bus. */
+                if (quota_kind_of(client, m) != QUOTA_MESSAGE)
+                        connection_survive(connection, r);
+                return CLIENT_E_QUOTA;
         }
         loop_defer(connection->server->loop, &connection->flush);
         return 0;
@@ -211,8 +224,7 @@ static int stall(struct connection *connection) {
                        : loop_timer_set(server->loop, &server->stall, loop_now() + STALL_DELAY);
 }
 
-int connection_flush(struct loop_deferred *deferred) {
-        struct connection *connection = container_of(deferred, struct connection, flush);
+static int flush(struct connection *connection) {
         int r;
 
         connection->is_stalled = false;
@@ -235,4 +247,10 @@ int connection_flush(struct loop_deferred *deferred) {
                         return r;
         }
         return connection_update_events(connection);
+}
+
+int connection_flush(struct loop_deferred *deferred) {
+        struct connection *connection = container_of(deferred, struct connection, flush);
+
+        return connection_survive(connection, flush(connection));
 }

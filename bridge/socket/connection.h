@@ -98,6 +98,11 @@ int connection_take_rest(struct connection *connection);
 /* Send bytes of the handshake with a descriptor (taken on success; -1: none). -ENOMEM. */
 int connection_send_bytes(struct connection *connection, const char *bytes, size_t n, int fd);
 /*
+ * Look at the result of work for this connection: without memory (-ENOMEM), the connection is
+ * closed, and the result is 0.
+ */
+int connection_survive(struct connection *connection, int r);
+/*
  * connection.flush: write what the socket takes, then take the kept bytes. Returns 0 or a negative
  * errno that is fatal.
  */
