@@ -148,9 +148,9 @@ void loop_timer_cancel(struct loop *loop, struct loop_timer *timer) {
         }
 }
 
-/* Look at the result of a callback. */
-static int result(struct loop *loop, int r) {
-        return r < 0 && loop->failed ? loop->failed(loop, r) : r;
+/* A callback has returned r, which is negative. */
+static int failed(struct loop *loop, int r) {
+        return loop->failed ? loop->failed(loop, r) : r;
 }
 
 static int run_timers(struct loop *loop) {
@@ -164,8 +164,8 @@ static int run_timers(struct loop *loop) {
                 struct loop_timer *timer = loop->timers[0];
 
                 loop_timer_cancel(loop, timer);
-                r = result(loop, timer->expired(timer));
-                if (r < 0)
+                r = timer->expired(timer);
+                if (r < 0 && (r = failed(loop, r)) < 0)
                         return r;
         }
         return 0;
@@ -209,8 +209,8 @@ static int run_deferred(struct loop *loop) {
                 struct loop_deferred *deferred = loop->deferred;
 
                 loop_defer_cancel(loop, deferred);
-                r = result(loop, deferred->run(deferred));
-                if (r < 0)
+                r = deferred->run(deferred);
+                if (r < 0 && (r = failed(loop, r)) < 0)
                         return r;
         }
         return 0;
@@ -226,8 +226,8 @@ static int dispatch(struct loop *loop) {
 
                 if (!source)
                         continue;
-                r = result(loop, source->dispatch(source, loop->events[i].events));
-                if (r < 0)
+                r = source->dispatch(source, loop->events[i].events);
+                if (r < 0 && (r = failed(loop, r)) < 0)
                         return r;
         }
         return 0;

@@ -122,7 +122,8 @@ static int handle_input(struct connection *connection) {
                                                         : connection->take(connection, buffer, n);
 }
 
-static int dispatch(struct connection *connection, uint32_t events) {
+int connection_dispatch(struct loop_source *source, uint32_t events) {
+        struct connection *connection = container_of(source, struct connection, source);
         int r;
 
         if (connection->close_reason)
@@ -138,15 +139,9 @@ static int dispatch(struct connection *connection, uint32_t events) {
         if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
                 r = handle_input(connection);
                 if (r < 0)
-                        return r;
+                        return connection_survive(connection, r);
         }
         if (events & EPOLLOUT)
                 loop_defer(connection->server->loop, &connection->flush);
         return connection_update_events(connection);
-}
-
-int connection_dispatch(struct loop_source *source, uint32_t events) {
-        struct connection *connection = container_of(source, struct connection, source);
-
-        return connection_survive(connection, dispatch(connection, events));
 }

@@ -36,9 +36,7 @@ void connection_violate(struct connection *connection, const char *rule) {
         connection_close(connection, rule);
 }
 
-int connection_survive(struct connection *connection, int r) {
-        if (r != -ENOMEM)
-                return r;
+int connection_starve(struct connection *connection) {
         complain(&connection->server->bus->complaints, connection->peer_uid,
                  "A connection (uid=%d pid=%d) is dropped: the bus has no memory for it",
                  (int)connection->peer_uid, (int)connection->peer_pid);
@@ -76,7 +74,7 @@ static int client_deliver(struct client *client, struct message *m, struct reply
                 quota_discharge_outgoing(client, m);
                 /* The client would wait for ever for an answer of the bus. */
                 if (quota_kind_of(client, m) != QUOTA_MESSAGE)
-                        connection_survive(connection, r);
+                        connection_starve(connection);
                 return CLIENT_E_QUOTA;
         }
         loop_defer(connection->server->loop, &connection->flush);
@@ -157,7 +155,8 @@ int connection_update_events(struct connection *connection) {
         events = wanted_events(connection);
         if (events == connection->source.events)
                 return 0;
-        return loop_set_events(connection->server->loop, &connection->source, events);
+        return connection_survive(
+                connection, loop_set_events(connection->server->loop, &connection->source, events));
 }
 
 /* input that has to wait */
@@ -224,19 +223,20 @@ static int stall(struct connection *connection) {
                        : loop_timer_set(server->loop, &server->stall, loop_now() + STALL_DELAY);
 }
 
-static int flush(struct connection *connection) {
+int connection_flush(struct loop_deferred *deferred) {
+        struct connection *connection = container_of(deferred, struct connection, flush);
         int r;
 
         connection->is_stalled = false;
         while ((r = output_write(&connection->output)) == OUTPUT_E_FDS) {
                 r = drop_head(connection);
                 if (r < 0)
-                        return r;
+                        return connection_survive(connection, r);
         }
         if (r == OUTPUT_E_STALLED) {
                 r = stall(connection);
                 if (r < 0)
-                        return r;
+                        return connection_survive(connection, r);
         }
 
         if (connection->state == CONNECTION_DRAINING && connection->output.n_queued == 0)
@@ -244,13 +244,7 @@ static int flush(struct connection *connection) {
         if (connection->input.rest) {
                 r = connection_take_rest(connection);
                 if (r < 0)
-                        return r;
+                        return connection_survive(connection, r);
         }
         return connection_update_events(connection);
-}
-
-int connection_flush(struct loop_deferred *deferred) {
-        struct connection *connection = container_of(deferred, struct connection, flush);
-
-        return connection_survive(connection, flush(connection));
 }

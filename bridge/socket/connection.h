@@ -14,6 +14,8 @@
  * functions on the stack.
  */
 
+#include <errno.h>
+
 #include "bridge/bus/quota.h"
 #include "bridge/socket/input.h"
 #include "bridge/socket/listener.h"
@@ -97,11 +99,12 @@ int connection_take_rest(struct connection *connection);
 
 /* Send bytes of the handshake with a descriptor (taken on success; -1: none). -ENOMEM. */
 int connection_send_bytes(struct connection *connection, const char *bytes, size_t n, int fd);
-/*
- * Look at the result of work for this connection: without memory (-ENOMEM), the connection is
- * closed, and the result is 0.
- */
-int connection_survive(struct connection *connection, int r);
+/* Close the connection, because there is no memory for it. Returns 0. */
+int connection_starve(struct connection *connection);
+/* Look at the result of work for the connection: a lack of memory ends only the connection. */
+static inline int connection_survive(struct connection *connection, int r) {
+        return __builtin_expect(r == -ENOMEM, false) ? connection_starve(connection) : r;
+}
 /*
  * connection.flush: write what the socket takes, then take the kept bytes. Returns 0 or a negative
  * errno that is fatal.
