@@ -198,26 +198,6 @@ void match_keys_deinit(struct match_keys *keys) {
         *keys = (struct match_keys){};
 }
 
-/* equality */
-
-static bool string_equal(const char *a, const char *b) {
-        return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-bool match_keys_equal(const struct match_keys *a, const struct match_keys *b) {
-        if (a->type != b->type || a->eavesdrop != b->eavesdrop || a->n_args != b->n_args ||
-            !string_equal(a->sender, b->sender) || !string_equal(a->destination, b->destination) ||
-            !string_equal(a->interface, b->interface) || !string_equal(a->member, b->member) ||
-            !string_equal(a->path, b->path) || !string_equal(a->path_namespace, b->path_namespace))
-                return false;
-
-        for (size_t i = 0; i < a->n_args; i++)
-                if (a->args[i].index != b->args[i].index || a->args[i].kind != b->args[i].kind ||
-                    strcmp(a->args[i].value, b->args[i].value) != 0)
-                        return false;
-        return true;
-}
-
 /* text */
 
 static void format_key(FILE *f, bool *first, const char *key, const char *value) {

@@ -222,11 +222,8 @@ static int search_sender(struct search *search, unsigned mask) {
         struct name_ownership *ownership;
         int r;
 
-        if (!sender) {
-                set_key(search, KEY_SENDER, BUS_DRIVER_NAME, strlen(BUS_DRIVER_NAME),
-                        hash_bytes(&search->index->seed, BUS_DRIVER_NAME, strlen(BUS_DRIVER_NAME)));
+        if (!sender)
                 return search_keys(search, mask);
-        }
         set_key(search, KEY_SENDER, sender->unique_name, sender->n_unique_name,
                 sender->unique_hash);
         r = search_keys(search, mask);
@@ -258,6 +255,9 @@ static void hash_fields(struct search *search) {
 
         search->has = 1U << KEY_TYPE | 1U << KEY_SENDER;
         search->hashes[KEY_TYPE] = m->type;
+        if ((wanted & 1U << KEY_SENDER) && !search->context->sender)
+                set_key(search, KEY_SENDER, BUS_DRIVER_NAME, strlen(BUS_DRIVER_NAME),
+                        hash_bytes(&search->index->seed, BUS_DRIVER_NAME, strlen(BUS_DRIVER_NAME)));
         for (unsigned i = KEY_PATH; i <= KEY_MEMBER; i++)
                 if ((wanted & 1U << i) && fields[i]->s)
                         set_key(search, i, fields[i]->s, fields[i]->n,

@@ -72,7 +72,6 @@ struct match_rule {
 /* Parse the text of a rule. MATCH_E_INVALID, MATCH_E_TOO_LONG, -ENOMEM. */
 int match_keys_parse(struct match_keys *ret_keys, const char *text, size_t n);
 void match_keys_deinit(struct match_keys *keys);
-bool match_keys_equal(const struct match_keys *a, const struct match_keys *b);
 /* The allocated text of a rule, with keys and quotes like the reference's. NULL without memory. */
 char *match_keys_format(const struct match_keys *keys);
 

@@ -107,31 +107,34 @@ START_TEST(match_equality_is_of_what_was_parsed) {
                 {"arg0=\\,a", "arg0='\\,a'", true},
                 {"sender='a.b'", "destination='a.b'", false},
         };
-        struct match_keys a, b;
+        const char *a = pairs[_i].a, *b = pairs[_i].b;
+        struct peer *A = peer_hello();
 
-        ck_assert_int_eq(match_keys_parse(&a, pairs[_i].a, strlen(pairs[_i].a)), 0);
-        ck_assert_int_eq(match_keys_parse(&b, pairs[_i].b, strlen(pairs[_i].b)), 0);
-        ck_assert_int_eq(match_keys_equal(&a, &b), pairs[_i].equal);
-        match_keys_deinit(&a);
-        match_keys_deinit(&b);
+        ck_assert_int_eq(match_rule_add(&bus.matches, &A->client, INT64_MAX, a, strlen(a), 0, NULL),
+                         0);
+        ck_assert_int_eq(match_rule_remove(&bus.matches, &A->client, b, strlen(b)),
+                         pairs[_i].equal ? 0 : MATCH_E_NOT_FOUND);
 }
 END_TEST
 
 START_TEST(match_text_form_parses_back) {
         static const char rule[] = "arg3path='/x/',arg0=it\\'s,sender=':1.1',path='/a',type=signal,"
                                    "member=M,interface=a.b";
-        struct match_keys keys, back;
+        struct peer *A = peer_hello();
+        struct match_rule *kept, *back;
         char *text;
 
-        ck_assert_int_eq(match_keys_parse(&keys, rule, strlen(rule)), 0);
-        text = match_keys_format(&keys);
+        ck_assert_int_eq(
+                match_rule_add(&bus.matches, &A->client, INT64_MAX, rule, strlen(rule), 0, &kept),
+                0);
+        text = match_rule_format(kept);
         ck_assert_str_eq(text, "type='signal',interface='a.b',member='M',path='/a',sender=':1.1',"
                                "arg0='it'\\''s',arg3path='/x/'");
-        ck_assert_int_eq(match_keys_parse(&back, text, strlen(text)), 0);
-        ck_assert(match_keys_equal(&keys, &back));
+        ck_assert_int_eq(
+                match_rule_add(&bus.matches, &A->client, INT64_MAX, text, strlen(text), 0, &back),
+                0);
+        ck_assert_ptr_eq(kept, back);
         free(text);
-        match_keys_deinit(&keys);
-        match_keys_deinit(&back);
 }
 END_TEST
 
