@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Error texts - what a function tells its caller besides an errno value */
+/* Errors - the text that a function gives its caller besides an errno value, and the last of
+ * several */
 
 #include <errno.h>
 #include <stdarg.h>
@@ -24,4 +25,13 @@ __attribute__((format(printf, 3, 4))) static inline int set_error(char **error, 
         }
         va_end(args);
         return r;
+}
+
+/*
+ * For work that goes on after a failure, so that it is done as far as possible: keep the last
+ * error. r is the result of a step.
+ */
+static inline void keep_error(int *result, int r) {
+        if (r < 0)
+                *result = r;
 }

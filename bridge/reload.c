@@ -16,6 +16,7 @@
 #include <utlist.h>
 
 #include "base/container-of.h"
+#include "base/error.h"
 #include "bridge/activation/service-table.h"
 #include "bridge/base/log.h"
 #include "bridge/base/systemd.h"
@@ -125,15 +126,13 @@ static int job_start(struct reload *reload, struct reload_state old, const char 
 
 static int end_all(struct later *list, int result, const char *error) {
         struct later *later, *next;
-        int r, fatal = 0;
+        int fatal = 0;
 
         DL_FOREACH_SAFE2(list, later, next, owner_next) {
-                r = result >= 0 ? later_reply(later)
-                                : later_fail(later, DRIVER_ERROR("Failed"),
-                                             "The configuration stays as it was: %s",
-                                             error ? error : strerror(-result));
-                if (r < 0)
-                        fatal = r;
+                keep_error(&fatal, result >= 0 ? later_reply(later)
+                                               : later_fail(later, DRIVER_ERROR("Failed"),
+                                                            "The configuration stays as it was: %s",
+                                                            error ? error : strerror(-result)));
         }
         return fatal;
 }

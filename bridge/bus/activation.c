@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/container-of.h"
+#include "base/error.h"
 #include "bridge/base/log.h"
 #include "bridge/bus/monitor.h"
 #include "bridge/bus/quota.h"
@@ -379,7 +380,7 @@ struct start *activation_find(struct bus *bus, const char *name) {
 
 int activation_answer(struct start *start) {
         struct waiter *waiter, *next;
-        int r;
+        int result = 0;
 
         if (!start)
                 return 0;
@@ -388,47 +389,46 @@ int activation_answer(struct start *start) {
         DL_FOREACH_SAFE(start->waiters, waiter, next) {
                 if (waiter->kind != WAITER_START)
                         continue;
-                r = message_wants_reply(waiter->m)
-                            ? tell_return(waiter->client, waiter->m->serial, waiter->caller_cookie,
-                                          &(const uint32_t){LAUNCH_STARTED})
-                            : 0;
+                if (message_wants_reply(waiter->m))
+                        keep_error(&result, tell_return(waiter->client, waiter->m->serial,
+                                                        waiter->caller_cookie,
+                                                        &(const uint32_t){LAUNCH_STARTED}));
                 waiter_free(waiter);
-                if (r < 0)
-                        return r;
         }
-        return 0;
+        return result;
 }
 
 int activation_deliver(struct start *start, struct client *owner) {
-        int r = 0;
+        int result = 0, r;
 
-        while (start && start->waiters && r >= 0) {
+        while (start && start->waiters) {
                 struct waiter *waiter = start->waiters;
 
                 r = waiter->kind == WAITER_CALL
                             ? waiter->client->bus->dispatch(waiter->client, waiter->m,
                                                             waiter->caller_cookie)
                             : unicast_held(owner, waiter->client, waiter->m, waiter->caller_cookie);
+                keep_error(&result, r);
                 waiter_free(waiter);
         }
         if (start)
                 start_free(start);
-        return r;
+        return result;
 }
 
 int activation_fail(struct start *start, const char *error, const char *text) {
-        int r = 0;
+        int result = 0;
 
-        while (start->waiters && r >= 0) {
+        while (start->waiters) {
                 struct waiter *waiter = start->waiters;
 
                 if (waiter->client)
-                        r = tell_failure(waiter->client, waiter->m, waiter->caller_cookie, error,
-                                         "%s", text);
+                        keep_error(&result, tell_failure(waiter->client, waiter->m,
+                                                         waiter->caller_cookie, error, "%s", text));
                 waiter_free(waiter);
         }
         start_free(start);
-        return r;
+        return result;
 }
 
 static bool is_failure(const struct message *m) {

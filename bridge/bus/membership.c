@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "bridge/base/log.h"
 #include "bridge/bus/activation.h"
 #include "bridge/bus/bus.h"
@@ -20,7 +21,7 @@
 int announce_change(struct bus *bus, const char *name, const struct name_change *change) {
         struct client *old_owner = change->old_owner, *new_owner = change->new_owner;
         struct start *start;
-        int r = 0;
+        int result = 0;
 
         if (old_owner == new_owner)
                 return 0;
@@ -28,18 +29,17 @@ int announce_change(struct bus *bus, const char *name, const struct name_change 
         if (bus->hooks.name_owner_changed)
                 bus->hooks.name_owner_changed(bus->hooks.native, name, old_owner, new_owner);
         if (old_owner)
-                r = tell_name_signal(old_owner, "NameLost", name);
-        if (r >= 0)
-                r = tell_owner_changed(bus, name, old_owner ? old_owner->unique_name : "",
-                                       new_owner ? new_owner->unique_name : "");
-        if (r < 0 || !new_owner)
-                return r;
+                keep_error(&result, tell_name_signal(old_owner, "NameLost", name));
+        keep_error(&result, tell_owner_changed(bus, name, old_owner ? old_owner->unique_name : "",
+                                               new_owner ? new_owner->unique_name : ""));
+        if (!new_owner)
+                return result;
 
         start = activation_find(bus, name);
-        r = activation_answer(start);
-        if (r >= 0)
-                r = tell_name_signal(new_owner, "NameAcquired", name);
-        return r < 0 ? r : activation_deliver(start, new_owner);
+        keep_error(&result, activation_answer(start));
+        keep_error(&result, tell_name_signal(new_owner, "NameAcquired", name));
+        keep_error(&result, activation_deliver(start, new_owner));
+        return result;
 }
 
 /* life */
@@ -121,26 +121,25 @@ static int release_well_known_name(struct client *client, struct name_ownership 
 
 static int release_unique_name(struct client *client) {
         struct bus *bus = client->bus;
-        int r;
+        int result = 0;
 
         HASH_DEL(bus->names.registered, client);
         bus->names.n_registered--;
         client->account->n_registered--;
-        r = tell_name_signal(client, "NameLost", client->unique_name);
-        return r < 0 ? r : tell_owner_changed(bus, client->unique_name, client->unique_name, "");
+        keep_error(&result, tell_name_signal(client, "NameLost", client->unique_name));
+        keep_error(&result, tell_owner_changed(bus, client->unique_name, client->unique_name, ""));
+        return result;
 }
 
 int client_become_monitor(struct client *client, struct match_rule **rules, size_t n_rules) {
         struct bus *bus = client->bus;
-        int r;
+        int result = 0;
 
         match_rules_free(client);
         /* Like the reference, release the unique name first, then the others from the oldest on. */
-        r = release_unique_name(client);
-        while (r >= 0 && client->ownerships)
-                r = release_well_known_name(client, client->ownerships);
-        if (r < 0)
-                return r;
+        keep_error(&result, release_unique_name(client));
+        while (client->ownerships)
+                keep_error(&result, release_well_known_name(client, client->ownerships));
         for (size_t i = 0; i < n_rules; i++)
                 match_rule_attach(&bus->matches, rules[i]);
 
@@ -157,13 +156,14 @@ int client_become_monitor(struct client *client, struct match_rule **rules, size
          * The client is a monitor already, so it can see the NoReply errors that its callers get
          * now.
          */
-        return tell_replies_gone(client);
+        keep_error(&result, tell_replies_gone(client));
+        return result;
 }
 
 int client_disconnect(struct client *client) {
         struct bus *bus = client->bus;
         enum client_state state = client->state;
-        int r = 0, k;
+        int result = 0;
 
         if (state == CLIENT_GONE)
                 return 0;
@@ -179,18 +179,15 @@ int client_disconnect(struct client *client) {
                  * Release the newest name first and the unique one at the end. Only monitors see
                  * NameLost, because the client gets nothing any more.
                  */
-                while (client->ownerships) {
-                        k = release_well_known_name(client, client->ownerships->client_prev);
-                        r = k < 0 ? k : r;
-                }
-                k = release_unique_name(client);
-                r = k < 0 ? k : r;
-                k = tell_replies_gone(client);
-                r = k < 0 ? k : r;
+                while (client->ownerships)
+                        keep_error(&result, release_well_known_name(
+                                                    client, client->ownerships->client_prev));
+                keep_error(&result, release_unique_name(client));
+                keep_error(&result, tell_replies_gone(client));
         }
 
         if (bus->hooks.client_gone)
                 bus->hooks.client_gone(bus->hooks.native, client);
         route_step_end(bus);
-        return r;
+        return result;
 }

@@ -5,6 +5,7 @@
 #include "bridge/bus/tell.h"
 
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "bridge/bus/name.h"
 #include "bridge/bus/route.h"
 
@@ -121,31 +122,27 @@ int tell_reply_lost(struct client *client, const struct message *m, const char *
 }
 
 int tell_replies_gone(struct client *client) {
-        int r, result = 0;
+        int result = 0;
 
         while (client->pending)
                 route_end_reply(client->pending);
 
         /* the last caller first, like the reference */
-        while (client->owed) {
-                r = tell_no_reply(
-                        client->owed->owed_prev,
-                        "Message recipient disconnected from message bus without replying");
-                if (r < 0)
-                        result = r;
-        }
+        while (client->owed)
+                keep_error(&result, tell_no_reply(client->owed->owed_prev,
+                                                  "Message recipient disconnected from message bus "
+                                                  "without replying"));
         return result;
 }
 
 int tell_replies_expired(struct bus *bus, int64_t now, int64_t *ret_next) {
-        int r, result = 0;
+        int result = 0;
 
-        while (bus->replies.deadlines && bus->replies.deadlines->deadline <= now) {
-                r = tell_no_reply(bus->replies.deadlines,
-                                  "Message did not receive a reply (timeout by message bus)");
-                if (r < 0)
-                        result = r;
-        }
+        while (bus->replies.deadlines && bus->replies.deadlines->deadline <= now)
+                keep_error(
+                        &result,
+                        tell_no_reply(bus->replies.deadlines,
+                                      "Message did not receive a reply (timeout by message bus)"));
 
         *ret_next = bus->replies.deadlines ? bus->replies.deadlines->deadline : INT64_MAX;
         return result;

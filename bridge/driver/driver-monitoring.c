@@ -64,14 +64,13 @@ static int become_monitor(struct driver_call *call) {
         if (r != 0)
                 return r;
         r = read_rules(call, &rules, &n_rules);
-        if (r != 0) {
-                for (size_t i = 0; i < n_rules; i++)
-                        match_rule_free(rules[i]);
-                return r;
-        }
-
-        r = driver_call_reply(call);
-        return r == 0 ? client_become_monitor(call->client, rules, n_rules) : r;
+        if (r == 0)
+                r = driver_call_reply(call);
+        if (r == 0)
+                return client_become_monitor(call->client, rules, n_rules);
+        for (size_t i = 0; i < n_rules; i++)
+                match_rule_free(rules[i]);
+        return r;
 }
 
 static const struct driver_method methods[] = {

@@ -5,7 +5,6 @@
  * SIGUSR2. Then the bus writes "allocations failed: COUNT" to standard error when it ends.
  */
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -17,6 +16,9 @@
 void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t n);
+
+/* The build hides symbols by default; these must replace those of the C library. */
+#define PUBLIC __attribute__((visibility("default")))
 
 static atomic_ulong n_allocations, n_failed;
 static volatile sig_atomic_t fails;
@@ -30,15 +32,15 @@ static bool must_fail(void) {
         return true;
 }
 
-void *malloc(size_t n) {
+PUBLIC void *malloc(size_t n) {
         return must_fail() ? NULL : __libc_malloc(n);
 }
 
-void *calloc(size_t n, size_t size) {
+PUBLIC void *calloc(size_t n, size_t size) {
         return must_fail() ? NULL : __libc_calloc(n, size);
 }
 
-void *realloc(void *p, size_t n) {
+PUBLIC void *realloc(void *p, size_t n) {
         return must_fail() ? NULL : __libc_realloc(p, n);
 }
 

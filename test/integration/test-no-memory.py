@@ -7,11 +7,12 @@
 #   test-no-memory.py BUS FAILING-MALLOC
 
 import os
+import re
 import signal
 import sys
 import time
 
-from busfixture import Bus, clean_environment, daemon_under_test
+from busfixture import Bus, clean_environment, daemon_under_test, end
 from rawbus import BUS, NO_REPLY, Closed, Connection, call
 from rawbus import signal as signal_message
 from tap import equal, main, test
@@ -19,6 +20,7 @@ from tap import equal, main, test
 DAEMON = daemon_under_test()
 FAILING_MALLOC = os.path.abspath(sys.argv.pop(1))
 STATS, INTROSPECTABLE = BUS + '.Debug.Stats', BUS + '.Introspectable'
+MONITORING = BUS + '.Monitoring'
 NS = [*range(1, 40), 53, 67, 101, 167, 251, 499, 997, 1999]
 ROUNDS = 10
 
@@ -43,6 +45,8 @@ def work(bus, to):
             c.call(member, interface=interface)
         c.send(signal_message('/x', 'com.example', 'Unknown'))
         c.send(call(to, '/x', 'com.example', 'Unknown', flags=NO_REPLY))
+        c.call('RequestName', 'su', 'a.b', 0)
+        c.call('BecomeMonitor', 'asu', ["member='X'", "member='Y'"], 0, interface=MONITORING)
     finally:
         c.close()
 
@@ -76,8 +80,12 @@ def run(n):
     equal(watcher.call('NameHasOwner', 's', 'a.b').body, (False,))
     watcher.close()
     owner.close()
+    status = end(bus.process)
     log = bus.read_log()
-    equal(bus.stop(), 0, f'N={n}: {log}')
+    bus.stop()
+    equal(status, 0, f'N={n}: {log}')
+    failed = int(re.search('allocations failed: ([0-9]+)', log).group(1))
+    assert failed > 0 or n > 200, f'N={n}: nothing has failed'
 
 
 @test
