@@ -148,8 +148,7 @@ void loop_timer_cancel(struct loop *loop, struct loop_timer *timer) {
         }
 }
 
-/* A callback has returned r, which is negative. */
-static int failed(struct loop *loop, int r) {
+int loop_failed(struct loop *loop, int r) {
         return loop->failed ? loop->failed(loop, r) : r;
 }
 
@@ -165,19 +164,21 @@ static int run_timers(struct loop *loop) {
 
                 loop_timer_cancel(loop, timer);
                 r = timer->expired(timer);
-                if (r < 0 && (r = failed(loop, r)) < 0)
+                if (r < 0 && (r = loop_failed(loop, r)) < 0)
                         return r;
         }
         return 0;
 }
 
 /*
- * The timeout for epoll_wait() in ms: -1 without timers, else the time until the next timer
- * expires, rounded up, but at most an hour.
+ * The timeout for epoll_wait() in ms: 0 while there is work, -1 without timers, else the time until
+ * the next timer expires, rounded up, but at most an hour.
  */
 static int next_timeout(const struct loop *loop) {
         int64_t ms;
 
+        if (loop->work && loop->work->is_wanted)
+                return 0;
         if (loop->n_timers == 0)
                 return -1;
         ms = (loop->timers[0]->deadline - loop_now() + 999999) / 1000000;
@@ -210,7 +211,7 @@ static int run_deferred(struct loop *loop) {
 
                 loop_defer_cancel(loop, deferred);
                 r = deferred->run(deferred);
-                if (r < 0 && (r = failed(loop, r)) < 0)
+                if (r < 0 && (r = loop_failed(loop, r)) < 0)
                         return r;
         }
         return 0;
@@ -227,10 +228,19 @@ static int dispatch(struct loop *loop) {
                 if (!source)
                         continue;
                 r = source->dispatch(source, loop->events[i].events);
-                if (r < 0 && (r = failed(loop, r)) < 0)
+                if (r < 0 && (r = loop_failed(loop, r)) < 0)
                         return r;
         }
         return 0;
+}
+
+static int run_work(struct loop *loop) {
+        int r;
+
+        if (!loop->work || !loop->work->is_wanted)
+                return 0;
+        r = loop->work->run(loop->work);
+        return r < 0 ? loop_failed(loop, r) : 0;
 }
 
 int loop_run(struct loop *loop) {
@@ -247,6 +257,8 @@ int loop_run(struct loop *loop) {
                 }
                 r = dispatch(loop);
                 loop->n_events = 0;
+                if (r >= 0)
+                        r = run_work(loop);
                 if (r >= 0)
                         r = run_timers(loop);
                 if (r >= 0)

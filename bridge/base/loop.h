@@ -7,12 +7,11 @@
  * A source is a descriptor with a callback; sources are level-triggered. A turn of the loop is:
  *
  *      epoll_wait()  ->  dispatch() of each source that epoll_wait() has reported
+ *                    ->  a part of the work (schedule.h)
  *                    ->  expired() of each timer that is due  ->  run() of each deferred function
  *
- * The bus defers its writes to the sockets of clients. So all that one turn has for a socket goes
- * out together, usually with one system call, if the socket has room for it. All callbacks return
- * 0, or a negative errno. Then loop.failed() decides whether the loop goes on; without this
- * function, the loop ends.
+ * While work is left, epoll_wait() does not wait. All callbacks return 0, or a negative errno. Then
+ * loop.failed() decides whether the loop goes on; without this function, the loop ends.
  */
 
 #include <signal.h>
@@ -42,6 +41,12 @@ struct loop_deferred {
         int (*run)(struct loop_deferred *deferred);
 };
 
+/* Work that is done in parts, one in each turn. */
+struct loop_work {
+        bool is_wanted; /* there is work */
+        int (*run)(struct loop_work *work);
+};
+
 struct loop {
         int epoll_fd;
         bool stop;
@@ -50,6 +55,7 @@ struct loop {
         struct loop_timer **timers; /* binary heap, earliest first */
         size_t n_timers, n_timers_allocated;
         struct loop_deferred *deferred;
+        struct loop_work *work; /* NULL: none */
         /* A callback has returned r. Returns 0 to go on with the other callbacks, else r. */
         int (*failed)(struct loop *loop, int r);
 };
@@ -62,6 +68,8 @@ void loop_deinit(struct loop *loop);
 /* Run turns. Returns 0 after loop_stop(), or a negative errno if a callback or epoll fails. */
 int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
+/* A callback has returned r, which is negative. Returns 0 to go on, or r. */
+int loop_failed(struct loop *loop, int r);
 
 int loop_add(struct loop *loop, struct loop_source *source, uint32_t events);
 /* Change the events; without a change there is no system call. */

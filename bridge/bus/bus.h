@@ -9,6 +9,7 @@
  */
 
 #include "bridge/activation/service-environment.h"
+#include "bridge/base/schedule.h"
 #include "bridge/bus/client.h"
 #include "bridge/bus/complaint.h"
 #include "bridge/bus/match.h"
@@ -56,6 +57,7 @@ struct bus_hooks {
          * receivers were collected, if there is one.
          */
         void (*step_end)(void *native);
+        bool in_step; /* set while there is such a broadcast; otherwise step_end() is not called */
         /* A well-known name has another owner (NULL: none). Called before the signals are sent. */
         void (*name_owner_changed)(void *native, const char *name, struct client *old_owner,
                                    struct client *new_owner);
@@ -119,6 +121,7 @@ struct bus {
         struct match_index matches;
         struct reply_table replies;
         struct account *accounts;               /* hash by uid */
+        struct schedule schedule;               /* whose turn it is; set up by the server */
         struct activation *activation;          /* NULL: no service can be started */
         struct service_environment environment; /* variables set for services */
         uint32_t n_stats;                       /* Serial of the next answer of Debug.Stats */

@@ -52,6 +52,7 @@ void account_put(struct bus *bus, struct account *account) {
         if (!account || --account->n_refs > 0)
                 return;
 
+        schedule_forget(&bus->schedule, &account->schedule);
         HASH_DEL(bus->accounts, account);
         free(account);
 }

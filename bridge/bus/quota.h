@@ -18,11 +18,13 @@
  * connections. Only legacy receivers have such queues; bus1 limits those of native clients.
  */
 
+#include "bridge/base/schedule.h"
 #include "bridge/bus/client.h"
 
 struct account {
         uint32_t uid;
-        uint32_t n_refs; /* one for each client of this user */
+        uint32_t n_refs; /* one for each client, and each connection, of this user */
+        struct schedule_user schedule;
         uint32_t n_registered;
         uint32_t n_waiting; /* messages and calls that wait for a service to start */
         uint64_t outgoing_bytes;

@@ -39,7 +39,7 @@ static inline int route_deliver(struct client *client, struct message *m, struct
 
 /* Report that the bus has routed a message or removed a client, see bus_hooks.step_end. */
 static inline void route_step_end(struct bus *bus) {
-        if (bus->hooks.step_end)
+        if (bus->hooks.in_step)
                 bus->hooks.step_end(bus->hooks.native);
 }
 

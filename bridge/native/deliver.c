@@ -130,6 +130,7 @@ int native_broadcast_flush(struct native *native) {
                         r = broadcast_singly(native);
         }
         native->broadcast.m = message_unref(native->broadcast.m);
+        native->bus->hooks.in_step = false;
         native->broadcast.n_handles = 0;
         return r;
 }
@@ -142,6 +143,7 @@ static int broadcast_add(struct native *native, struct message *m, uint64_t hand
                 if (r < 0)
                         return r;
                 native->broadcast.m = message_ref(m);
+                native->bus->hooks.in_step = true;
         }
         native->broadcast.handles[native->broadcast.n_handles++] = handle;
         return 0;

@@ -84,8 +84,9 @@ static bool take_identity(struct connection *connection) {
 }
 
 /* The socket of a native session only shows that its program lives. */
-static int take_anchor(struct connection *connection, const uint8_t *bytes, size_t n) {
-        if (n > 0 || connection->input.n_fds > 0)
+static int take_anchor(struct connection *connection, const uint8_t **bytes, size_t *n) {
+        (void)bytes;
+        if (*n > 0 || connection->input.n_fds > 0)
                 connection_violate(connection, "bytes on the socket of a native session");
         return 0;
 }
@@ -184,9 +185,7 @@ static int have_cookie(struct cookie_request *request, const struct keyring_cook
         }
         r = connection_send_bytes(connection, answer.text, answer.n, -1);
         if (r >= 0)
-                r = connection_take_rest(connection);
-        if (r >= 0)
-                r = connection_update_events(connection);
+                connection_wake(connection);
         return r;
 }
 
@@ -208,23 +207,26 @@ static size_t take_nonce(struct connection *connection, const uint8_t *bytes, si
         return n;
 }
 
-static int take_handshake(struct connection *connection, const uint8_t *bytes, size_t n) {
-        size_t consumed;
+static void consume(const uint8_t **bytes, size_t *n, size_t n_consumed) {
+        *bytes += n_consumed;
+        *n -= n_consumed;
+}
+
+static int take_handshake(struct connection *connection, const uint8_t **bytes, size_t *n) {
+        size_t n_consumed;
         int r;
 
         if (connection->listener->nonce_file && connection->n_nonce < LISTENER_NONCE_SIZE) {
-                consumed = take_nonce(connection, bytes, n);
-                bytes += consumed;
-                n -= consumed;
+                n_consumed = take_nonce(connection, *bytes, *n);
+                consume(bytes, n, n_consumed);
         }
-        while (n > 0 && connection->state == CONNECTION_HANDSHAKE && !connection->close_reason) {
+        while (*n > 0 && connection->state == CONNECTION_HANDSHAKE && !connection->close_reason) {
                 if (connection->cookie.queued)
-                        return connection_keep_rest(connection, bytes, n);
-                r = feed(connection, (const char *)bytes, n, &consumed);
+                        return 0;
+                r = feed(connection, (const char *)*bytes, *n, &n_consumed);
                 if (r < 0)
                         return r;
-                bytes += consumed;
-                n -= consumed;
+                consume(bytes, n, n_consumed);
         }
 
         if (connection->state == CONNECTION_MESSAGES) {
@@ -239,7 +241,7 @@ static int take_handshake(struct connection *connection, const uint8_t *bytes, s
                 return 0;
         if (connection->input.n_fds > 0)
                 connection_violate(connection, "descriptors before the end of the handshake");
-        else if (connection->state == CONNECTION_ANCHOR && n > 0)
+        else if (connection->state == CONNECTION_ANCHOR && *n > 0)
                 connection_violate(connection, "bytes on the socket of a native session");
         return 0;
 }

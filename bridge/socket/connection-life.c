@@ -14,8 +14,8 @@
 #include "bridge/socket/connection-handshake.h"
 #include "bridge/socket/connection-messages.h"
 
-static int close_deferred(struct loop_deferred *deferred) {
-        struct connection *connection = container_of(deferred, struct connection, close);
+static int close_run(struct schedule_job *job) {
+        struct connection *connection = container_of(job, struct connection, close);
 
         /* Try to write the queue: the last message may be the error that tells the client why. */
         if (!connection->output.is_broken && connection->output.n_queued > 0)
@@ -75,7 +75,8 @@ int connection_new(struct server *server, int fd, const struct listener *listene
         connection->source.fd = fd;
         connection->output.fd = fd;
         connection->source.dispatch = connection_dispatch;
-        connection->close.run = close_deferred;
+        connection->close.run = close_run;
+        connection->read.run = connection_read;
         connection->flush.run = connection_flush;
         connection->auth_timer.expired = auth_expired;
         connection->fd_timer.expired = fds_expired;
@@ -89,16 +90,23 @@ int connection_new(struct server *server, int fd, const struct listener *listene
         if (r >= 0) {
                 connection->peer_uid = connection->credentials.uid;
                 connection->peer_pid = connection->credentials.pid;
+                connection->account = account_get(server->bus, connection->peer_uid);
+                r = connection->account ? 0 : -ENOMEM;
+        }
+        if (r >= 0) {
                 connection_handshake_init(connection);
                 r = loop_timer_set(server->loop, &connection->auth_timer,
                                    loop_now() + server->bus->limits.auth_timeout * 1000000);
         }
         if (r >= 0)
-                r = loop_add(server->loop, &connection->source, EPOLLIN);
+                r = loop_add(server->loop, &connection->source, CONNECTION_EVENTS);
         if (r < 0) {
                 connection_free(connection);
                 return r;
         }
+        /* Most programs have sent their first bytes by now. */
+        connection->is_readable = true;
+        connection_wake(connection);
         *ret_connection = connection;
         return 0;
 }
@@ -107,7 +115,8 @@ struct connection *connection_free(struct connection *connection) {
         struct server *server = connection->server;
 
         loop_remove(server->loop, &connection->source);
-        loop_defer_cancel(server->loop, &connection->close);
+        schedule_cancel(&server->bus->schedule, &connection->close);
+        schedule_cancel(&server->bus->schedule, &connection->read);
         loop_timer_cancel(server->loop, &connection->auth_timer);
         loop_timer_cancel(server->loop, &connection->fd_timer);
         connection_end_session(connection);
@@ -118,7 +127,7 @@ struct connection *connection_free(struct connection *connection) {
                 client_deinit(&connection->client);
         } else
                 output_deinit(&connection->output);
-        loop_defer_cancel(server->loop, &connection->flush);
+        schedule_cancel(&server->bus->schedule, &connection->flush);
 
         input_deinit(&connection->input);
         connection_handshake_deinit(connection);
@@ -127,6 +136,7 @@ struct connection *connection_free(struct connection *connection) {
         if (!connection->is_complete)
                 server_connection_completed(server);
         DL_DELETE(server->connections, connection);
+        account_put(server->bus, connection->account);
         free(connection);
         return NULL;
 }

@@ -8,6 +8,9 @@
 #include "base/scm.h"
 #include "bridge/bus/receive.h"
 
+/* Copying and checking this many bytes counts as one step of the schedule. */
+#define BYTES_PER_STEP 4096
+
 /* messages */
 
 static int receive(struct connection *connection, struct message *m) {
@@ -29,6 +32,8 @@ static int receive(struct connection *connection, struct message *m) {
 static int settle_fds(struct connection *connection) {
         struct server *server = connection->server;
 
+        if (!connection->input.fds)
+                return 0;
         if (connection->input.n_fds == 0 || !input_is_amid_message(&connection->input)) {
                 input_drop_fds(&connection->input);
                 loop_timer_cancel(server->loop, &connection->fd_timer);
@@ -40,19 +45,20 @@ static int settle_fds(struct connection *connection) {
                               loop_now() + server->bus->limits.pending_fd_timeout * 1000000);
 }
 
-int connection_take_messages(struct connection *connection, const uint8_t *bytes, size_t n) {
-        const struct bus_limits *limits = &connection->server->bus->limits;
+int connection_take_messages(struct connection *connection, const uint8_t **bytes, size_t *n) {
+        struct bus *bus = connection->server->bus;
+        bool may_wait = false; /* the job has just looked whether input has to wait */
 
-        while (n > 0 || connection->input.partial) {
+        while (*n > 0 || connection->input.partial) {
                 const char *violation;
                 struct message *m;
                 int r;
 
                 if (connection->close_reason)
                         return 0;
-                if (n > 0 && !connection->input.partial && connection_input_waits(connection))
-                        return connection_keep_rest(connection, bytes, n);
-                r = input_next(&connection->input, limits, &bytes, &n, &m, &violation);
+                if (may_wait && !connection->input.partial && connection_input_waits(connection))
+                        return 0;
+                r = input_next(&connection->input, &bus->limits, bytes, n, &m, &violation);
                 if (r < 0)
                         return r;
                 if (violation) {
@@ -61,9 +67,15 @@ int connection_take_messages(struct connection *connection, const uint8_t *bytes
                 }
                 if (!m)
                         break;
+                schedule_count(&bus->schedule, m->n_wire / BYTES_PER_STEP);
                 r = receive(connection, m);
                 if (r < 0)
                         return r;
+                if (*n == 0)
+                        break;
+                if (schedule_is_over(&bus->schedule))
+                        return 0;
+                may_wait = true;
         }
         return connection->close_reason ? 0 : settle_fds(connection);
 }
@@ -97,37 +109,91 @@ static const char *check_fds(const struct connection *connection) {
                                                        : NULL;
 }
 
-static int handle_input(struct connection *connection) {
-        uint8_t *buffer = connection->server->buffer;
+/* Read once, and take what was read. */
+static int read_once(struct connection *connection) {
+        const uint8_t *bytes = connection->server->buffer;
+        struct input_end end;
         const char *violation;
         size_t n;
-        bool eof;
         int r;
 
-        r = connection_take_rest(connection);
-        if (r < 0 || connection->input.rest || connection->close_reason)
-                return r;
-        r = input_read(&connection->input, connection->source.fd, buffer, SERVER_BUFFER_SIZE, &n,
-                       &eof);
+        r = input_read(&connection->input, connection->source.fd, connection->server->buffer,
+                       SERVER_BUFFER_SIZE, &n, &end);
         if (r < 0)
                 return r;
+        /* A short read can stop at urgent data (TCP), or before the end of the input. */
+        if (end.is_empty ||
+            (end.is_short && !connection->has_ended && !connection->listener->is_tcp))
+                connection->is_readable = false;
         violation = r == INPUT_E_LOST ? "descriptors were lost on the way" : check_fds(connection);
         if (violation) {
                 connection_violate(connection, violation);
                 return 0;
         }
-        if (eof)
+        if (end.is_eof)
                 return end_of_input(connection);
-        return connection->state == CONNECTION_DRAINING ? 0
-                                                        : connection->take(connection, buffer, n);
+        r = connection->take(connection, &bytes, &n);
+        if (r < 0 || connection->close_reason || n == 0)
+                return r;
+        if (input_keep_rest(&connection->input, bytes, n) < 0)
+                connection_close(connection, "no memory for what it sent");
+        return 0;
+}
+
+/*
+ * One read can bring thousands of messages. If the client has to wait meanwhile, for example
+ * because its backlog has grown too long, or its turn is over, the bytes that follow are kept.
+ */
+static int take_rest(struct connection *connection) {
+        struct input *input = &connection->input;
+        const uint8_t *bytes = input->rest + input->rest_at;
+        size_t n = input->n_rest - input->rest_at;
+        int r;
+
+        r = connection->take(connection, &bytes, &n);
+        input->rest_at = input->n_rest - n;
+        if (n == 0)
+                input_free_rest(input);
+        return r;
+}
+
+int connection_read(struct schedule_job *job) {
+        struct connection *connection = container_of(job, struct connection, read);
+        int r;
+
+        /* Whatever ends the wait schedules another read. */
+        if (connection->close_reason || connection->state == CONNECTION_DRAINING ||
+            connection_handshake_waits(connection) || connection_input_waits(connection))
+                return 0;
+        r = connection->input.rest ? take_rest(connection) : read_once(connection);
+        if (r < 0)
+                return connection_survive(connection, r);
+        if (connection->close_reason)
+                return 0;
+        /*
+         * A client that has shut down its reading side cannot be called any more, so it must not
+         * keep its names. It leaves once the bus has read everything that it sent before.
+         */
+        if (connection->output.is_broken && !connection->is_readable && !connection->input.rest) {
+                connection_close(connection, NULL);
+                return 0;
+        }
+        /* What is left of a read comes first: so at most one connection of a user has it. */
+        if (connection->input.rest)
+                schedule_add_first(&connection->server->bus->schedule,
+                                   &connection->account->schedule, &connection->read);
+        else
+                connection_wake(connection);
+        return 0;
 }
 
 int connection_dispatch(struct loop_source *source, uint32_t events) {
         struct connection *connection = container_of(source, struct connection, source);
-        int r;
 
         if (connection->close_reason)
                 return 0;
+        if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+                connection->has_ended = true;
         if (events & (EPOLLHUP | EPOLLERR)) {
                 output_break(&connection->output);
                 if (connection->state == CONNECTION_DRAINING ||
@@ -136,12 +202,12 @@ int connection_dispatch(struct loop_source *source, uint32_t events) {
                         return 0;
                 }
         }
-        if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
-                r = handle_input(connection);
-                if (r < 0)
-                        return connection_survive(connection, r);
+        if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+                connection->is_readable = true;
+                connection_wake(connection);
         }
         if (events & EPOLLOUT)
-                loop_defer(connection->server->loop, &connection->flush);
-        return connection_update_events(connection);
+                schedule_add_output(&connection->server->bus->schedule,
+                                    &connection->account->schedule, &connection->flush);
+        return 0;
 }

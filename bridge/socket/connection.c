@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Connections: closing, events, sending, and input that has to wait. */
+/* Connections: closing, sending, and when to read. */
 
 #include "bridge/socket/connection.h"
 
@@ -21,7 +21,8 @@ void connection_close(struct connection *connection, const char *reason) {
         if (connection->close_reason)
                 return;
         connection->close_reason = reason ? reason : "";
-        loop_defer(connection->server->loop, &connection->close);
+        schedule_add_first(&connection->server->bus->schedule, &connection->account->schedule,
+                           &connection->close);
 }
 
 void connection_violate(struct connection *connection, const char *rule) {
@@ -77,15 +78,12 @@ static int client_deliver(struct client *client, struct message *m, struct reply
                         connection_starve(connection);
                 return CLIENT_E_QUOTA;
         }
-        loop_defer(connection->server->loop, &connection->flush);
+        schedule_cause(&client->bus->schedule, &connection->flush);
         return 0;
 }
 
-/* connection_flush() also processes input that had to wait. */
 static void client_resume(struct client *client) {
-        struct connection *connection = container_of(client, struct connection, client);
-
-        loop_defer(connection->server->loop, &connection->flush);
+        connection_wake(container_of(client, struct connection, client));
 }
 
 const struct client_ops connection_client_ops = {
@@ -113,74 +111,13 @@ void connection_end_session(struct connection *connection) {
         connection->session = NULL;
 }
 
-/* events */
+/* input */
 
-static uint32_t wanted_events(const struct connection *connection) {
-        uint32_t events = 0;
-
-        /* the common case: waiting for messages, with nothing to write */
-        if (connection->state == CONNECTION_MESSAGES && connection->output.n_queued == 0 &&
-            !connection->input.rest && !connection->client.later)
-                return EPOLLIN;
-        if (connection->output.n_queued > 0 && !connection->flush.queued && !connection->is_stalled)
-                events |= EPOLLOUT;
-        if (connection->state == CONNECTION_DRAINING || connection_handshake_waits(connection))
-                return events;
-        if (!connection->has_client || connection->output.is_broken ||
-            (!connection->input.rest && !connection_input_waits(connection)))
-                events |= EPOLLIN;
-        return events;
-}
-
-static bool has_input(const struct connection *connection) {
-        char byte;
-
-        return recv(connection->source.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
-               errno != EAGAIN;
-}
-
-int connection_update_events(struct connection *connection) {
-        uint32_t events;
-
-        if (connection->close_reason)
-                return 0;
-        /*
-         * A client that has shut down its reading side cannot be called any more, so it must not
-         * keep its names. It leaves once the bus has read everything that it sent before.
-         */
-        if (connection->output.is_broken && !has_input(connection)) {
-                connection_close(connection, NULL);
-                return 0;
-        }
-        events = wanted_events(connection);
-        if (events == connection->source.events)
-                return 0;
-        return connection_survive(
-                connection, loop_set_events(connection->server->loop, &connection->source, events));
-}
-
-/* input that has to wait */
-
-/*
- * One read can bring thousands of messages. If the client has to wait meanwhile, for example
- * because its backlog has grown too long, the bytes that follow are kept.
- */
-int connection_keep_rest(struct connection *connection, const uint8_t *bytes, size_t n) {
-        if (input_keep_rest(&connection->input, bytes, n) < 0)
-                connection_close(connection, "no memory for what it sent");
-        return 0;
-}
-
-int connection_take_rest(struct connection *connection) {
-        CLEANUP_FREE uint8_t *rest = NULL;
-        size_t n = connection->input.n_rest;
-
-        if (!connection->input.rest || connection->close_reason ||
-            connection_handshake_waits(connection) || connection_input_waits(connection))
-                return 0;
-        rest = steal_ptr(&connection->input.rest);
-        connection->input.n_rest = 0;
-        return connection->take(connection, rest, n);
+void connection_schedule_read(struct connection *connection) {
+        if (connection->close_reason || connection->state == CONNECTION_DRAINING)
+                return;
+        schedule_add(&connection->server->bus->schedule, &connection->account->schedule,
+                     &connection->read);
 }
 
 /* output */
@@ -190,7 +127,7 @@ int connection_send_bytes(struct connection *connection, const char *bytes, size
 
         r = output_push_bytes(&connection->output, bytes, n, fd);
         if (r >= 0)
-                loop_defer(connection->server->loop, &connection->flush);
+                schedule_cause(&connection->server->bus->schedule, &connection->flush);
         return r;
 }
 
@@ -223,28 +160,42 @@ static int stall(struct connection *connection) {
                        : loop_timer_set(server->loop, &server->stall, loop_now() + STALL_DELAY);
 }
 
-int connection_flush(struct loop_deferred *deferred) {
-        struct connection *connection = container_of(deferred, struct connection, flush);
+/*
+ * Deal with what output_write() returned. EPOLLOUT is asked for only while the socket is full. When
+ * the socket is broken, the bus reads all that the client sent before, and then closes.
+ */
+static int settle_output(struct connection *connection, int r) {
+        uint32_t events = CONNECTION_EVENTS;
+
+        while (r == OUTPUT_E_FDS) {
+                r = drop_head(connection);
+                if (r >= 0)
+                        r = output_write(&connection->output);
+        }
+        if (r == OUTPUT_E_STALLED)
+                r = stall(connection);
+        else if (r == OUTPUT_E_FULL)
+                events |= EPOLLOUT;
+        if (connection->output.is_broken)
+                connection->is_readable = true;
+        return r < 0 ? r : loop_set_events(connection->server->loop, &connection->source, events);
+}
+
+int connection_flush(struct schedule_job *job) {
+        struct connection *connection = container_of(job, struct connection, flush);
         int r;
 
         connection->is_stalled = false;
-        while ((r = output_write(&connection->output)) == OUTPUT_E_FDS) {
-                r = drop_head(connection);
+        r = output_write(&connection->output);
+        if (r != 0 || connection->output.is_broken ||
+            connection->source.events != CONNECTION_EVENTS) {
+                r = settle_output(connection, r);
                 if (r < 0)
                         return connection_survive(connection, r);
         }
-        if (r == OUTPUT_E_STALLED) {
-                r = stall(connection);
-                if (r < 0)
-                        return connection_survive(connection, r);
-        }
-
         if (connection->state == CONNECTION_DRAINING && connection->output.n_queued == 0)
                 connection_close(connection, NULL);
-        if (connection->input.rest) {
-                r = connection_take_rest(connection);
-                if (r < 0)
-                        return connection_survive(connection, r);
-        }
-        return connection_update_events(connection);
+        /* It may have waited until its answers are written. */
+        connection_wake(connection);
+        return 0;
 }

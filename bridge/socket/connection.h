@@ -10,8 +10,9 @@
  *      CONNECTION_HANDSHAKE  --BEGIN-->  CONNECTION_MESSAGES  --end of input--> CONNECTION_DRAINING
  *                            --BEGIN after NEGOTIATE_BUS1-->  CONNECTION_ANCHOR
  *
- * Closing is deferred to the end of the turn of the loop, so a connection stays valid for all
- * functions on the stack.
+ * Events only set flags. Reading, writing and closing are jobs of the schedule (schedule.h), so a
+ * connection stays valid for all functions on the stack. The epoll set reports each change once
+ * (EPOLLET): is_readable keeps what was reported until a read has emptied the socket.
  */
 
 #include <errno.h>
@@ -21,6 +22,9 @@
 #include "bridge/socket/listener.h"
 #include "bridge/socket/output.h"
 #include "bridge/wire/sasl.h"
+
+/* The events that each connection waits for. The epoll set reports each change once. */
+#define CONNECTION_EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLET)
 
 enum connection_state {
         CONNECTION_HANDSHAKE,
@@ -35,13 +39,15 @@ struct connection {
         struct loop_source source;
         enum connection_state state;
         /*
-         * Take n bytes of the server's buffer or of input.rest. Returns 0, even if it closes the
-         * connection, or a negative errno that is fatal.
+         * Take bytes of the server's buffer or of input.rest, and update both. What it leaves has
+         * to wait, and is kept. Returns 0, even if it closes the connection, or a negative errno
+         * that is fatal.
          */
-        int (*take)(struct connection *connection, const uint8_t *bytes, size_t n);
+        int (*take)(struct connection *connection, const uint8_t **bytes, size_t *n);
         bool is_complete;         /* Hello has succeeded; counts as incomplete before */
-        const char *close_reason; /* static; set if the connection closes at the end of the turn */
-        struct loop_deferred close;
+        const char *close_reason; /* static; set if the connection is about to close */
+        struct schedule_job close;
+        struct account *account; /* of the user at the other end, whose jobs these are */
 
         struct client_credentials credentials; /* moved to the client at BEGIN */
         uint32_t peer_uid, peer_pid;           /* for the log; also valid after BEGIN */
@@ -59,16 +65,19 @@ struct connection {
         struct native_session *session;
 
         struct input input;
+        bool is_readable; /* the socket may have bytes, or its end, to read */
+        bool has_ended; /* the end of its input was reported; is_readable stays until it is read */
+        struct schedule_job read;
         struct loop_timer fd_timer; /* descriptors wait for their message */
 
         struct output output;
         bool is_stalled; /* the last write failed because the kernel was out of memory */
-        struct loop_deferred flush;
+        struct schedule_job flush;
 };
 
 extern const struct client_ops connection_client_ops;
 
-/* Close at the end of the turn. reason is static; NULL: the client has left. */
+/* Close soon. reason is static; NULL: the client has left. */
 void connection_close(struct connection *connection, const char *reason);
 /* Close because the client broke this rule (static), which is logged. */
 void connection_violate(struct connection *connection, const char *rule);
@@ -81,7 +90,7 @@ void connection_end_session(struct connection *connection);
 static inline bool connection_handshake_waits(const struct connection *connection) {
         return connection->state == CONNECTION_HANDSHAKE &&
                (connection->cookie.queued ||
-                (connection->output.n_queued > 0 && !connection->flush.queued));
+                (connection->output.n_queued > 0 && !connection->flush.user));
 }
 /*
  * Must messages wait? They wait while too many answers of the bus wait for this client, while its
@@ -92,10 +101,13 @@ static inline bool connection_input_waits(const struct connection *connection) {
         return connection->has_client && !connection->output.is_broken &&
                (connection->client.later || quota_is_congested(&connection->client));
 }
-/* Keep bytes for as long as input must wait. Returns 0, even if it closes the connection. */
-int connection_keep_rest(struct connection *connection, const uint8_t *bytes, size_t n);
-/* Take the kept bytes, unless input must wait. Returns like take(). */
-int connection_take_rest(struct connection *connection);
+/* Schedule a read. It finds out itself whether input still has to wait. */
+void connection_schedule_read(struct connection *connection);
+/* There may be input, or input may not have to wait any more: schedule a read if so. */
+static inline void connection_wake(struct connection *connection) {
+        if (connection->is_readable || connection->input.rest)
+                connection_schedule_read(connection);
+}
 
 /* Send bytes of the handshake with a descriptor (taken on success; -1: none). -ENOMEM. */
 int connection_send_bytes(struct connection *connection, const char *bytes, size_t n, int fd);
@@ -106,12 +118,7 @@ static inline int connection_survive(struct connection *connection, int r) {
         return __builtin_expect(r == -ENOMEM, false) ? connection_starve(connection) : r;
 }
 /*
- * connection.flush: write what the socket takes, then take the kept bytes. Returns 0 or a negative
- * errno that is fatal.
+ * connection.flush: write what the socket takes, and wait for room if it does not take all. Returns
+ * 0 or a negative errno that is fatal.
  */
-int connection_flush(struct loop_deferred *deferred);
-/*
- * Call this after anything that may change which events the connection waits for. Returns 0 or a
- * negative errno that is fatal.
- */
-int connection_update_events(struct connection *connection);
+int connection_flush(struct schedule_job *job);

@@ -74,7 +74,7 @@ static int take_fds(struct input *input, const struct bus_limits *limits, struct
 /* reading */
 
 int input_read(struct input *input, int fd, uint8_t *buffer, size_t n_buffer, size_t *ret_n,
-               bool *ret_eof) {
+               struct input_end *ret_end) {
         struct message *partial = input->partial;
         struct iovec iov[2];
         union scm_buffer control;
@@ -88,7 +88,7 @@ int input_read(struct input *input, int fd, uint8_t *buffer, size_t n_buffer, si
         int r;
 
         *ret_n = 0;
-        *ret_eof = false;
+        *ret_end = (struct input_end){};
 
         /*
          * The rest of an unfinished message is read into the message, later bytes into the buffer.
@@ -104,14 +104,17 @@ int input_read(struct input *input, int fd, uint8_t *buffer, size_t n_buffer, si
 
         n = recvmsg(fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
         if (n < 0) {
-                *ret_eof = errno != EAGAIN && errno != EINTR;
+                ret_end->is_empty = errno == EAGAIN;
+                ret_end->is_eof = errno != EAGAIN && errno != EINTR;
                 return 0;
         }
         r = receive_fds(input, &header);
         if (r != 0)
                 return r;
 
-        *ret_eof = n == 0;
+        ret_end->is_eof = n == 0;
+        /* A read stops after bytes that came with descriptors, even if there are more. */
+        ret_end->is_short = (size_t)n < n_missing + n_buffer && header.msg_controllen == 0;
         if ((size_t)n > n_missing) {
                 *ret_n = n - n_missing;
                 n = n_missing;
@@ -240,13 +243,18 @@ int input_keep_rest(struct input *input, const uint8_t *bytes, size_t n) {
                 return -ENOMEM;
         memcpy(input->rest, bytes, n);
         input->n_rest = n;
+        input->rest_at = 0;
         return 0;
+}
+
+void input_free_rest(struct input *input) {
+        free(input->rest);
+        input->rest = NULL;
+        input->n_rest = input->rest_at = 0;
 }
 
 void input_deinit(struct input *input) {
         input->partial = message_unref(input->partial);
-        free(input->rest);
-        input->rest = NULL;
-        input->n_rest = 0;
+        input_free_rest(input);
         input_drop_fds(input);
 }

@@ -21,8 +21,8 @@ struct input {
         size_t n_header;
         struct message *partial; /* its size is known, but it is incomplete; NULL: none */
         size_t n_partial;
-        uint8_t *rest; /* bytes that were received, but have to wait */
-        size_t n_rest;
+        uint8_t *rest; /* bytes that were received, but have to wait; the first rest_at are done */
+        size_t rest_at, n_rest;
         int *fds; /* descriptors that were received, but whose message is not complete yet */
         size_t n_fds;
 };
@@ -31,13 +31,19 @@ enum {
         INPUT_E_LOST = 1, /* the kernel dropped descriptors on the way */
 };
 
+/* What a read tells about the socket. */
+struct input_end {
+        bool is_eof;   /* the client will send nothing more, or the socket failed */
+        bool is_empty; /* there was nothing to read */
+        bool is_short; /* there was less than the read could take */
+};
+
 /*
  * Read once. *ret_n is the number of bytes in buffer (0 also if all went into the unfinished
- * message, or if there were none). *ret_eof: the client will send nothing more, or the socket
- * failed. Returns 0, INPUT_E_LOST or -ENOMEM.
+ * message, or if there were none). Returns 0, INPUT_E_LOST or -ENOMEM.
  */
 int input_read(struct input *input, int fd, uint8_t *buffer, size_t n_buffer, size_t *ret_n,
-               bool *ret_eof);
+               struct input_end *ret_end);
 /*
  * Take the next message out of the *n bytes at *bytes, and update both. The caller owns
  * *ret_message, which is NULL if the bytes end before the message does. If the bytes break a rule
@@ -53,6 +59,7 @@ static inline bool input_is_amid_message(const struct input *input) {
 
 /* Keep bytes for later in rest. -ENOMEM. */
 int input_keep_rest(struct input *input, const uint8_t *bytes, size_t n);
+void input_free_rest(struct input *input);
 /* Move the first n descriptors to ret_fds. There must be at least n. */
 void input_take_fds(struct input *input, int *ret_fds, size_t n);
 /* Close all descriptors that no message has taken. */

@@ -32,7 +32,8 @@ static int stall_expired(struct loop_timer *timer) {
 
         DL_FOREACH(server->connections, connection) {
                 if (connection->is_stalled)
-                        loop_defer(server->loop, &connection->flush);
+                        schedule_add_output(&server->bus->schedule, &connection->account->schedule,
+                                            &connection->flush);
         }
         return 0;
 }
@@ -59,8 +60,7 @@ static int accept_connection(struct loop_source *source, uint32_t events) {
                 if (r == 0) {
                         if (!server_has_room(server))
                                 server_set_accepting(server, false);
-                        /* Most programs have sent their first bytes by now. */
-                        return connection->source.dispatch(&connection->source, EPOLLIN);
+                        return 0;
                 }
         }
 
@@ -79,6 +79,7 @@ int server_init(struct server *server, struct bus *bus, struct loop *loop) {
                 .retry.expired = retry_expired,
                 .stall.expired = stall_expired,
         };
+        schedule_init(&bus->schedule, loop);
         cookies_init(&server->cookies, loop);
         server->buffer = malloc(SERVER_BUFFER_SIZE);
         return server->buffer ? 0 : -ENOMEM;
@@ -98,6 +99,7 @@ void server_deinit(struct server *server) {
         }
         loop_timer_cancel(server->loop, &server->retry);
         loop_timer_cancel(server->loop, &server->stall);
+        schedule_deinit(&server->bus->schedule);
         free(server->buffer);
         server->buffer = NULL;
 }
