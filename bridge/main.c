@@ -489,7 +489,7 @@ int main(int argc, char **argv) {
                 .reload.source.fd = -1,
                 .watch.source.fd = -1,
                 .ready_fd = -1,
-                .bus.credentials.pidfd = -1,
+                .bus.credentials.socket = -1,
         };
         const char *program = argc > 0 ? basename(argv[0]) : "bus1-bridge";
         int r;

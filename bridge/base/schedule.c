@@ -93,6 +93,8 @@ void schedule_forget(struct schedule *schedule, struct schedule_user *user) {
 
 bool schedule_look(struct schedule *schedule) {
         schedule->steps = SCHEDULE_STEPS;
+        if (!schedule->loop)
+                return false;
         schedule->now = loop_now();
         if (schedule->end == 0) {
                 /* When the turn began is not known. It was a few steps ago. */
@@ -227,6 +229,8 @@ void schedule_init(struct schedule *schedule, struct loop *loop) {
 }
 
 void schedule_deinit(struct schedule *schedule) {
+        while (schedule->users)
+                run(&schedule->work);
         if (schedule->loop)
                 schedule->loop->work = NULL;
         schedule->loop = NULL;

@@ -62,6 +62,7 @@ struct schedule {
 };
 
 void schedule_init(struct schedule *schedule, struct loop *loop);
+/* Do all jobs that are left, which must come to an end. */
 void schedule_deinit(struct schedule *schedule);
 
 /* Add a job to a list of the user, unless it is in a list already. */
@@ -97,7 +98,7 @@ static inline struct schedule_user *schedule_switch(struct schedule *schedule,
         return before;
 }
 
-/* Look at the clock: is the turn over? */
+/* Look at the clock: is the turn over? Without a loop, it never is. */
 bool schedule_look(struct schedule *schedule);
 /* A job has done a step. Must it stop, because the turn is over? */
 static inline bool schedule_is_over(struct schedule *schedule) {

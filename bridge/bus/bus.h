@@ -94,6 +94,13 @@ struct native_anchor {
 
 #define BUS_INTERFACES_MAX 16
 
+/* File descriptors in messages, see descriptors.h. */
+struct fds_pool {
+        uint64_t max;
+        uint64_t used;
+        uint32_t n_users; /* users who have some */
+};
+
 struct bus {
         char id[33];  /* GetId; hex */
         uint32_t uid; /* the user it runs as */
@@ -116,11 +123,13 @@ struct bus {
 
         struct client *clients; /* all */
         struct client *monitors;
-        uint32_t n_incomplete; /* connections without Hello; the socket front end counts them */
+        uint32_t n_incomplete; /* connections without Hello */
+        uint32_t n_leaving;    /* clients that are CLIENT_GONE, but may own names still */
         struct name_registry names;
         struct match_index matches;
         struct reply_table replies;
         struct account *accounts;               /* hash by uid */
+        struct fds_pool fds[2];                 /* by enum fds_kind */
         struct schedule schedule;               /* whose turn it is; set up by the server */
         struct activation *activation;          /* NULL: no service can be started */
         struct service_environment environment; /* variables set for services */

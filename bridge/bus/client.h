@@ -95,6 +95,12 @@ struct client_stats {
         uint64_t peak_outgoing_fds;
 };
 
+/* What all clients of a user have together. */
+struct holdings {
+        uint64_t n_rules;
+        uint64_t n_ownerships;
+};
+
 struct client {
         struct bus *bus;
         const struct client_ops *ops;
@@ -103,6 +109,8 @@ struct client {
         UT_hash_handle hh; /* registered clients, by unique_name */
 
         enum client_state state;
+        bool leaving_names;   /* CLIENT_GONE: its names, and the calls to it, have to end yet */
+        bool has_left;        /* CLIENT_GONE, and nothing of it is left on the bus */
         uint64_t id;          /* the N of the unique name :1.N; from CLIENT_REGISTERED on */
         char unique_name[32]; /* "" before that; a monitor keeps the text */
         size_t n_unique_name;
@@ -112,6 +120,7 @@ struct client {
         bool handles_ok;     /* takes messages with attached handles */
 
         struct account *account;      /* shared by the clients of one uid */
+        struct holdings *holdings;    /* in account */
         struct backlog *backlog;      /* calls and signals that it sent and that wait (quota.h) */
         struct policy_client *policy; /* NULL: everything is allowed */
         bool may_send_all;            /* the policy allows it to send everything */
@@ -138,8 +147,13 @@ struct client {
         uint64_t n_outgoing; /* messages */
         uint64_t outgoing_bytes;
         uint64_t outgoing_fds;
-        uint64_t answer_bytes; /* the part of outgoing_bytes that answers of the bus take */
-        uint32_t n_notices;    /* NameAcquired and NameLost in its queue */
+        uint64_t queued;    /* memory of these messages, except answers of the bus */
+        uint64_t answers;   /* memory of the answers */
+        uint32_t n_notices; /* NameAcquired and NameLost in its queue */
+
+        uint64_t unfinished; /* bytes that its front end has read, and not passed on yet */
+        bool is_paused;      /* is in account->paused */
+        struct client *paused_prev, *paused_next;
         struct client_stats stats;
         uint64_t mark;          /* bus.mark of the last message that its AddMatch rules matched */
         struct waiter *waiters; /* its messages and calls that wait for a service */

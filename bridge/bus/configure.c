@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "bridge/bus/newcomer.h"
 #include "bridge/bus/permit.h"
 #include "bridge/bus/quota.h"
 
@@ -70,6 +71,7 @@ int bus_configure(struct bus *bus, const struct bus_config *config) {
         DL_FOREACH2(bus->clients, client, next) {
                 quota_recheck(client);
         }
+        newcomer_recheck(bus);
         free(bus->type);
         bus->type = steal_ptr(&type);
         bus->has_servicehelper = config->servicehelper != NULL;

@@ -30,12 +30,11 @@ void client_credentials_init(struct client_credentials *credentials) {
         *credentials = (struct client_credentials){
                 .uid = UINT32_MAX,
                 .gid = UINT32_MAX,
-                .pidfd = -1,
+                .socket = -1,
         };
 }
 
 void client_credentials_deinit(struct client_credentials *credentials) {
-        closep(&credentials->pidfd);
         free(credentials->gids);
         free(credentials->label);
         client_credentials_init(credentials);
@@ -58,15 +57,9 @@ int client_credentials_copy(const struct client_credentials *credentials,
                             struct client_credentials *ret_copy) {
         CLEANUP(client_credentials_deinit) struct client_credentials copy = *credentials;
 
-        copy.pidfd = -1;
         copy.gids = NULL;
         copy.label = NULL;
 
-        if (credentials->pidfd >= 0) {
-                copy.pidfd = fcntl(credentials->pidfd, F_DUPFD_CLOEXEC, 3);
-                if (copy.pidfd < 0)
-                        return -errno;
-        }
         if (credentials->n_gids > 0)
                 copy.gids = copy_bytes(credentials->gids, copy.n_gids * sizeof(*copy.gids));
         if (credentials->label)
@@ -152,7 +145,7 @@ int credentials_of_socket(int fd, struct client_credentials *ret_credentials) {
         socklen_t n;
         size_t n_value;
         void *value;
-        int r, pidfd;
+        int r;
 
         client_credentials_init(&credentials);
 
@@ -168,10 +161,7 @@ int credentials_of_socket(int fd, struct client_credentials *ret_credentials) {
                         set_groups(&credentials, value, n_value / sizeof(uint32_t));
         }
 
-        n = sizeof(pidfd);
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &n) == 0)
-                credentials.pidfd = pidfd;
-
+        credentials.socket = fd;
         r = get_option(fd, SO_PEERSEC, 1, &value, &n_value);
         if (r < 0)
                 return r;
@@ -179,6 +169,20 @@ int credentials_of_socket(int fd, struct client_credentials *ret_credentials) {
                 set_label(&credentials, value, n_value);
         client_credentials_move(&credentials, ret_credentials);
         return 0;
+}
+
+int credentials_open_pidfd(const struct client_credentials *credentials) {
+        socklen_t n = sizeof(int);
+        int pidfd;
+
+        if (credentials->pid == (uint32_t)getpid()) {
+                pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+                return pidfd < 0 ? -errno : pidfd;
+        }
+        if (credentials->socket < 0)
+                return -ENODATA;
+        return getsockopt(credentials->socket, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &n) < 0 ? -errno
+                                                                                         : pidfd;
 }
 
 static void get_own_label(struct client_credentials *credentials) {
@@ -201,9 +205,6 @@ void credentials_of_self(struct client_credentials *ret_credentials) {
         ret_credentials->uid = geteuid();
         ret_credentials->gid = getegid();
         ret_credentials->pid = getpid();
-        ret_credentials->pidfd = syscall(SYS_pidfd_open, getpid(), 0);
-        if (ret_credentials->pidfd < 0)
-                ret_credentials->pidfd = -1;
 
         n = gids ? getgroups(n, gids) : -1;
         if (n >= 0)

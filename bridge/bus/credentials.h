@@ -5,9 +5,12 @@
  * Credentials - what the kernel knows about a process
  *
  * The credentials of a client are read from its socket when it connects. If it authenticates with
- * another mechanism than EXTERNAL, only the process ID and the pidfd are kept, and uid is that of
+ * another mechanism than EXTERNAL, only the process ID and the socket are kept, and uid is that of
  * the user that it has proved to be, or unknown. After that they do not change. The bus reads its
  * own at start, and again after it has changed its user.
+ *
+ * A process descriptor for each client would double the number of descriptors of the bus. The
+ * socket refers to the process as well, so the descriptor is made when somebody asks for it.
  */
 
 #include <stddef.h>
@@ -17,7 +20,7 @@ struct client_credentials {
         uint32_t uid; /* UINT32_MAX: unknown */
         uint32_t gid;
         uint32_t pid;   /* 0: unknown */
-        int pidfd;      /* -1: none; owned */
+        int socket;     /* of the connection; -1: none; not owned */
         uint32_t *gids; /* all groups, sorted; NULL: unknown; owned */
         size_t n_gids;
         char *label;    /* LSM label; NULL: unknown; owned */
@@ -26,7 +29,7 @@ struct client_credentials {
 
 /* Make credentials of which nothing is known. */
 void client_credentials_init(struct client_credentials *credentials);
-/* A copy with descriptors and arrays of its own. -ENOMEM, -EMFILE. */
+/* A copy with arrays of its own. -ENOMEM. */
 int client_credentials_copy(const struct client_credentials *credentials,
                             struct client_credentials *ret_copy);
 void client_credentials_deinit(struct client_credentials *credentials);
@@ -36,5 +39,7 @@ void client_credentials_deinit(struct client_credentials *credentials);
  * -ENOMEM.
  */
 int credentials_of_socket(int fd, struct client_credentials *ret_credentials);
+/* Make a pidfd of the process. Returns it, or a negative errno. */
+int credentials_open_pidfd(const struct client_credentials *credentials);
 /* Read the credentials of this process. */
 void credentials_of_self(struct client_credentials *ret_credentials);

@@ -92,6 +92,16 @@ int later_reply(struct later *later) {
         return r;
 }
 
+int later_send(struct later *later, struct message *m) {
+        struct reply reply = {.serial = later->serial, .caller_cookie = later->caller_cookie};
+
+        reply.caller = later_begin(later);
+        if (!reply.caller)
+                return 0;
+        free(later);
+        return route_from_driver(reply.caller->bus, reply.caller, m, &reply);
+}
+
 int later_fail(struct later *later, const char *name, const char *format, ...) {
         struct client *client = later_begin(later);
         char text[1024];

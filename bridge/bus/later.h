@@ -40,6 +40,8 @@ int later_new(struct client *client, const struct message *m, uint64_t caller_co
  * NULL is fine. Returns 0 or a negative errno that is fatal to the bus.
  */
 int later_reply(struct later *later);
+/* Answer with m, whose REPLY_SERIAL and DESTINATION are set. The client has not gone. */
+int later_send(struct later *later, struct message *m);
 int later_fail(struct later *later, const char *name, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 /* End without an answer. NULL is fine. */

@@ -358,6 +358,7 @@ static void count_rule(struct match_index *index, struct match_rule *rule) {
 
         rule->n++;
         client->n_rules++;
+        client->holdings->n_rules++;
         KEEP_PEAK(client->stats.peak_rules, client->n_rules);
         KEEP_PEAK(index->peak_rules_per_client, client->n_rules);
 }
@@ -416,7 +417,8 @@ int match_rule_add(struct match_index *index, struct client *client, int64_t n_m
         r = match_keys_parse(&keys, text, n);
         if (r != 0)
                 return r;
-        if ((int64_t)client->n_rules >= n_max)
+        if ((int64_t)client->n_rules >= n_max ||
+            (int64_t)(client->holdings->n_rules / MATCH_USER_FACTOR) >= n_max)
                 return MATCH_E_QUOTA;
         node = node_get(index, &keys);
         if (!node)
@@ -452,6 +454,7 @@ struct match_rule *match_rule_free(struct match_rule *rule) {
         }
         if (rule->attached) {
                 rule->client->n_rules--;
+                rule->client->holdings->n_rules--;
                 if (--rule->n > 0)
                         return NULL;
                 DL_DELETE2(rule->client->rules, rule, client_prev, client_next);

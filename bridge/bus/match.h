@@ -51,6 +51,9 @@ struct match_keys {
         char *buffer; /* holds all the strings */
 };
 
+/* How many clients of a user may have as many rules as a client may have. */
+#define MATCH_USER_FACTOR 64
+
 struct match_index;
 
 struct match_rule {
@@ -89,7 +92,8 @@ bool match_keys_match(const struct match_keys *keys, struct message *m,
                       const struct match_context *context);
 
 /*
- * Add a rule of the client, which may have n_max rules. cookie is 0, or a number of the native
+ * Add a rule of the client, which may have n_max rules. All clients of its user together may have
+ * MATCH_USER_FACTOR times as many. cookie is 0, or a number of the native
  * front end. ret_rule may be NULL. The calling function checks whether the client may eavesdrop.
  * MATCH_E_*, -ENOMEM.
  */

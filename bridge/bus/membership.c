@@ -48,6 +48,7 @@ int announce_change(struct bus *bus, const char *name, const struct name_change 
 static void client_free_parts(struct client *client) {
         policy_client_free(client->policy);
         permit_drop(client);
+        quota_forget(client);
         backlog_abandon(client->backlog);
         account_put(client->bus, client->account);
         client_credentials_deinit(&client->credentials);
@@ -66,7 +67,8 @@ int client_init(struct client *client, struct bus *bus, const struct client_ops 
         client_credentials_init(credentials);
 
         client->account = account_get(bus, client->credentials.uid);
-        client->backlog = backlog_new(client);
+        client->holdings = client->account ? &client->account->holdings : NULL;
+        client->backlog = client->account ? backlog_new(client) : NULL;
         if (!client->account || !client->backlog)
                 r = -ENOMEM;
         else if (bus->policy)
@@ -160,34 +162,77 @@ int client_become_monitor(struct client *client, struct match_rule **rules, size
         return result;
 }
 
-int client_disconnect(struct client *client) {
-        struct bus *bus = client->bus;
+/* The first step: the client takes no part any more. */
+static void begin_to_leave(struct client *client) {
         enum client_state state = client->state;
-        int result = 0;
 
-        if (state == CLIENT_GONE)
-                return 0;
         client->state = CLIENT_GONE;
-
+        client->bus->n_leaving++;
         match_rules_free(client);
         later_forget(client);
         activation_forget(client);
         if (state == CLIENT_MONITOR)
-                DL_DELETE2(bus->monitors, client, monitor_prev, monitor_next);
-        else if (state == CLIENT_REGISTERED) {
-                /*
-                 * Release the newest name first and the unique one at the end. Only monitors see
-                 * NameLost, because the client gets nothing any more.
-                 */
-                while (client->ownerships)
-                        keep_error(&result, release_well_known_name(
-                                                    client, client->ownerships->client_prev));
+                DL_DELETE2(client->bus->monitors, client, monitor_prev, monitor_next);
+        else if (state == CLIENT_REGISTERED)
+                client->leaving_names = true;
+}
+
+/* The last step. */
+static int end_to_leave(struct client *client) {
+        struct bus *bus = client->bus;
+        int result = 0;
+
+        if (client->leaving_names) {
                 keep_error(&result, release_unique_name(client));
                 keep_error(&result, tell_replies_gone(client));
         }
-
+        client->has_left = true;
+        bus->n_leaving--;
         if (bus->hooks.client_gone)
                 bus->hooks.client_gone(bus->hooks.native, client);
-        route_step_end(bus);
         return result;
+}
+
+int client_leave(struct client *client, bool *ret_done) {
+        int r = 0;
+
+        *ret_done = client->has_left;
+        if (client->has_left)
+                return 0;
+        /*
+         * Release the newest name first and the unique one at the end. Only monitors see NameLost,
+         * because the client gets nothing any more.
+         */
+        if (client->state != CLIENT_GONE)
+                begin_to_leave(client);
+        else if (client->ownerships)
+                r = release_well_known_name(client, client->ownerships->client_prev);
+        else
+                r = end_to_leave(client);
+        route_step_end(client->bus);
+        *ret_done = client->has_left;
+        return r;
+}
+
+int client_disconnect(struct client *client) {
+        bool done = false;
+        int result = 0;
+
+        while (!done)
+                keep_error(&result, client_leave(client, &done));
+        return result;
+}
+
+void name_settle(struct bus *bus, const char *text, size_t n) {
+        struct name *name;
+
+        if (bus->n_leaving == 0)
+                return;
+        name = name_find(&bus->names, text, n);
+        if (!name || name_owner(name)->state != CLIENT_GONE)
+                return;
+        if (release_well_known_name(name_owner(name), name->queue) < 0)
+                complain(&bus->complaints, bus->uid,
+                         "There was no memory to tell all clients that \"%s\" has another owner",
+                         text);
 }

@@ -7,7 +7,7 @@
  *      client_init()            CLIENT_CONNECTED    authenticated, has not called Hello
  *      client_register()        CLIENT_REGISTERED   has a unique name, takes part
  *      client_become_monitor()  CLIENT_MONITOR      sees messages of others, may not send
- *      client_disconnect()      CLIENT_GONE         gets no more deliveries
+ *      client_leave()           CLIENT_GONE         gets no more deliveries
  *      client_deinit()
  *
  * Functions that return int return 0, or a negative errno that is fatal to the bus unless said
@@ -40,6 +40,14 @@ int client_become_monitor(struct client *client, struct match_rule **rules, size
  * already.
  */
 int client_disconnect(struct client *client);
+/*
+ * The same in steps, for a client that may have many names: call it again until *ret_done is set.
+ * After the first step the client is CLIENT_GONE. Until its last step it still owns names. So call
+ * name_settle() before looking at the owner of a name.
+ */
+int client_leave(struct client *client, bool *ret_done);
+/* If the owner of this name is about to leave, take the name from it now. */
+void name_settle(struct bus *bus, const char *name, size_t n);
 
 /*
  * Announce that a well-known name got another owner, or has none any more. In this order: the hook

@@ -86,6 +86,7 @@ static struct name_ownership *ownership_new(struct name_registry *registry, stru
         ownership->client = client;
         DL_APPEND2(client->ownerships, ownership, client_prev, client_next);
         client->n_ownerships++;
+        client->holdings->n_ownerships++;
         permit_drop(client);
         KEEP_PEAK(client->stats.peak_names, client->n_ownerships);
         KEEP_PEAK(registry->peak_names_per_client, client->n_ownerships);
@@ -96,6 +97,7 @@ static struct name_ownership *ownership_new(struct name_registry *registry, stru
 static void ownership_free(struct name_ownership *ownership) {
         DL_DELETE2(ownership->client->ownerships, ownership, client_prev, client_next);
         ownership->client->n_ownerships--;
+        ownership->client->holdings->n_ownerships--;
         permit_drop(ownership->client);
         free(ownership);
 }
@@ -110,6 +112,12 @@ void name_ownership_release(struct name_registry *registry, struct name_ownershi
 
         DL_DELETE2(name->queue, ownership, queue_prev, queue_next);
         ownership_free(ownership);
+        /* Whoever is about to leave does not become the owner. */
+        while (name->queue && name_owner(name)->state == CLIENT_GONE) {
+                ownership = name->queue;
+                DL_DELETE2(name->queue, ownership, queue_prev, queue_next);
+                ownership_free(ownership);
+        }
 
         if (!name->queue)
                 name_free(registry, name);

@@ -1,60 +1,159 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Quotas: accounts per user, and charges for what waits in queues. */
+/* Quotas: charges for what waits in queues, and when a client has to wait. */
 
 #include "bridge/bus/quota.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "bridge/bus/bus.h"
+#include "bridge/bus/descriptors.h"
 
-/*
- * While this many bytes of answers of the bus, or more, wait for a client, the bus does not read
- * from the client.
- */
-#define ANSWER_BYTES_MAX (16 * 1024 * 1024)
+#define KIB UINT64_C(1024)
+#define MIB (1024 * KIB)
+
 /* The number of notices that may wait for a client. By default a client has far fewer names. */
 #define NOTICES_MAX (64 * 1024)
 /*
- * The queues of a user are full together when they hold as much as this number of full queues
- * (max_outgoing_*).
+ * The queues of a user may hold 3/8 of max_outgoing_bytes together, but at least USER_QUEUED_MIN,
+ * which is more than the largest message. If that is more than so many full queues, they may hold
+ * this number of full queues.
  */
+#define USER_QUEUED_MIN (48 * MIB)
 #define USER_QUEUES_MAX 8
 /*
- * When the queues of a user are full together (USER_QUEUES_MAX), each one may still hold this much.
- * So a client that reads gets its messages, if they are not larger, even if other clients of its
- * user do not read.
+ * When the backlogs of a user have a quarter of max_incoming_bytes, and its unfinished messages a
+ * sixteenth, or these amounts if they are more, the user's clients wait.
  */
-#define USER_RESERVE_BYTES (256 * 1024)
+#define USER_BACKLOG_MIN (32 * MIB)
+#define USER_UNFINISHED_MIN (8 * MIB)
+/*
+ * Answers of the bus: while the user has the first amount, its clients that do not read theirs
+ * wait; with the second one, all that have any; with the third, all.
+ */
+#define USER_ANSWERS_SLOW (1 * MIB)
+#define USER_ANSWERS_MANY (8 * MIB)
+#define USER_ANSWERS_MAX (32 * MIB)
+/* What a client may always have, whatever its user has: of each of the above. */
+#define QUOTA_RESERVE (32 * KIB)
 
-struct account *account_get(struct bus *bus, uint32_t uid) {
-        struct account *account;
+static uint64_t max_queued(const struct bus *bus) {
+        uint64_t one = bus->limits.max_outgoing_bytes, n = one / 8 * 3;
 
-        HASH_FIND(hh, bus->accounts, &uid, sizeof(uid), account);
-        if (!account) {
-                CLEANUP_FREE struct account *fresh = calloc(1, sizeof(*fresh));
-
-                if (!fresh)
-                        return NULL;
-                fresh->uid = uid;
-                HASH_ADD(hh, bus->accounts, uid, sizeof(fresh->uid), fresh);
-                if (!fresh->hh.tbl)
-                        return NULL;
-                account = steal_ptr(&fresh);
-        }
-        account->n_refs++;
-        return account;
+        if (n < USER_QUEUED_MIN)
+                n = USER_QUEUED_MIN;
+        return one < n / USER_QUEUES_MAX ? one * USER_QUEUES_MAX : n;
 }
 
-void account_put(struct bus *bus, struct account *account) {
-        if (!account || --account->n_refs > 0)
-                return;
+static uint64_t max_backlog(const struct bus *bus) {
+        uint64_t n = bus->limits.max_incoming_bytes / 4;
 
-        schedule_forget(&bus->schedule, &account->schedule);
-        HASH_DEL(bus->accounts, account);
-        free(account);
+        return n > USER_BACKLOG_MIN ? n : USER_BACKLOG_MIN;
+}
+
+static uint64_t max_unfinished(const struct bus *bus) {
+        uint64_t n = bus->limits.max_incoming_bytes / 16;
+
+        return n > USER_UNFINISHED_MIN ? n : USER_UNFINISHED_MIN;
+}
+
+/* waiting */
+
+static bool is_relaxed(const struct client *client) {
+        const struct account *account = client->account;
+
+        return account->answers < USER_ANSWERS_SLOW &&
+               account->unfinished < max_unfinished(client->bus) / 2 &&
+               account->backlog < max_backlog(client->bus) / 2;
+}
+
+static void resume_paused(struct account *account) {
+        struct client *client, *next;
+
+        /* resume() only schedules a job, which finds out whether the client still has to wait. */
+        DL_FOREACH_SAFE2(account->paused, client, next, paused_next) {
+                DL_DELETE2(account->paused, client, paused_prev, paused_next);
+                client->is_paused = false;
+                client->ops->resume(client);
+        }
+}
+
+/* The account holds less than before. */
+static inline void relax(struct account *account) {
+        if (__builtin_expect(account->paused != NULL, false) && is_relaxed(account->paused))
+                resume_paused(account);
+}
+
+static void end_large(struct client *client) {
+        struct account *account = client->account;
+
+        if (!account || account->large != client)
+                return;
+        account->large = NULL;
+        resume_paused(account);
+}
+
+static void pause_client(struct client *client) {
+        struct account *account = client->account;
+
+        if (client->is_paused || !client->ops->resume)
+                return;
+        client->is_paused = true;
+        DL_APPEND2(account->paused, client, paused_prev, paused_next);
+        account_note(client->bus, account, ACCOUNT_PAUSED);
+}
+
+/* While the user is over its limit, one of its clients at a time may finish what it began. */
+static bool may_finish(struct client *client) {
+        struct account *account = client->account;
+
+        if (client->unfinished == 0)
+                return false;
+        if (!account->large)
+                account->large = client;
+        return account->large == client;
+}
+
+static bool must_pause(struct client *client) {
+        const struct account *account = client->account;
+
+        if (account->answers >= USER_ANSWERS_SLOW &&
+            (client->answers >= QUOTA_RESERVE ||
+             (client->answers > 0 && account->answers >= USER_ANSWERS_MANY) ||
+             account->answers >= USER_ANSWERS_MAX))
+                return true;
+        if (account->backlog >= max_backlog(client->bus) &&
+            client->backlog->memory >= QUOTA_RESERVE)
+                return true;
+        return account->unfinished >= max_unfinished(client->bus) &&
+               client->unfinished >= QUOTA_RESERVE && !may_finish(client);
+}
+
+void quota_set_unfinished(struct client *client, uint64_t n) {
+        bool is_less = n < client->unfinished;
+
+        client->account->unfinished += n - client->unfinished;
+        client->unfinished = n;
+        if (!is_less)
+                return;
+        if (n == 0)
+                end_large(client);
+        relax(client->account);
+}
+
+bool quota_is_scarce(const struct client *client) {
+        return client->account->unfinished >= max_unfinished(client->bus) / 2;
+}
+
+void quota_forget(struct client *client) {
+        if (!client->account)
+                return;
+        if (client->is_paused)
+                DL_DELETE2(client->account->paused, client, paused_prev, paused_next);
+        client->is_paused = false;
+        quota_set_unfinished(client, 0);
+        end_large(client);
 }
 
 /* backlogs */
@@ -62,9 +161,18 @@ void account_put(struct bus *bus, struct account *account) {
 struct backlog *backlog_new(struct client *client) {
         struct backlog *backlog = calloc(1, sizeof(*backlog));
 
-        if (backlog)
-                backlog->client = client;
+        if (!backlog)
+                return NULL;
+        backlog->client = client;
+        backlog->bus = client->bus;
+        backlog->account = client->account;
+        backlog->account->n_refs++;
         return backlog;
+}
+
+static void backlog_free(struct backlog *backlog) {
+        account_put(backlog->bus, backlog->account);
+        free(backlog);
 }
 
 void backlog_abandon(struct backlog *backlog) {
@@ -72,7 +180,7 @@ void backlog_abandon(struct backlog *backlog) {
                 return;
         backlog->client = NULL;
         if (backlog->n_messages == 0)
-                free(backlog);
+                backlog_free(backlog);
 }
 
 static bool backlog_is_long(const struct backlog *backlog) {
@@ -93,16 +201,21 @@ static void backlog_add(struct backlog *backlog, const struct message *m) {
         backlog->n_messages++;
         backlog->bytes += m->n_wire;
         backlog->fds += m->n_fds;
+        backlog->memory += m->cost;
+        backlog->account->backlog += m->cost;
 }
 
 static void backlog_remove(struct backlog *backlog, const struct message *m) {
         backlog->n_messages--;
         backlog->bytes -= m->n_wire;
         backlog->fds -= m->n_fds;
+        backlog->memory -= m->cost;
+        backlog->account->backlog -= m->cost;
+        relax(backlog->account);
         if (backlog->client)
                 backlog_resume(backlog);
         else if (backlog->n_messages == 0)
-                free(backlog);
+                backlog_free(backlog);
 }
 
 int quota_hold(struct client *sender, const struct message *m) {
@@ -130,33 +243,83 @@ enum quota_kind quota_kind_of(const struct client *client, const struct message 
         return m->type == MESSAGE_TYPE_SIGNAL ? QUOTA_NOTICE : QUOTA_ANSWER;
 }
 
-static bool user_is_over(const struct client *client) {
-        const struct bus_limits *limits = &client->bus->limits;
-        const struct account *account = client->account;
+/* The account that is charged for the descriptors of m in the queue of client. */
+static struct account *fds_account(const struct client *client, const struct message *m) {
+        struct account *account = m->caused_by == ACCOUNT_NOBODY
+                                          ? NULL
+                                          : account_find(client->bus, (uint32_t)m->caused_by);
 
-        return (int64_t)(account->outgoing_bytes / USER_QUEUES_MAX) >= limits->max_outgoing_bytes ||
-               (int64_t)(account->outgoing_fds / USER_QUEUES_MAX) >= limits->max_outgoing_unix_fds;
+        return account ? account : client->account;
 }
 
-static bool is_in_reserve(const struct client *client, const struct message *m) {
-        return client->outgoing_bytes + m->n_wire <= USER_RESERVE_BYTES &&
-               (m->n_fds == 0 || client->outgoing_fds == 0);
+static bool has_room_for_fds(const struct client *client, const struct message *m) {
+        int64_t max = client->bus->limits.max_outgoing_unix_fds;
+
+        /* When the queues of the user are full together, each takes one message. */
+        return (int64_t)(client->outgoing_fds + m->n_fds) <= max &&
+               (client->outgoing_fds == 0 ||
+                (int64_t)(client->account->outgoing_fds / USER_QUEUES_MAX) < max) &&
+               fds_may_take(client->bus, fds_account(client, m), FDS_HELD, m->n_fds);
 }
 
-static bool has_room(const struct client *client, const struct message *m, enum quota_kind kind) {
-        const struct bus_limits *limits = &client->bus->limits;
+/* Does the message fit into the queues of the user? */
+static bool user_has_room(const struct client *client, const struct message *m) {
+        uint64_t max = max_queued(client->bus), used = client->account->queued;
+        uint64_t left = used < max ? max - used : 0;
 
+        return (client->queued < left && m->cost <= left) ||
+               client->queued + m->cost <= QUOTA_RESERVE;
+}
+
+/* May the user who caused m put it into the queues of another user? */
+static bool share_has_room(const struct client *client, const struct message *m) {
+        struct account *account = client->account;
+        uint64_t max = max_queued(client->bus);
+        const struct share *share = account_find_share(account, m->caused_by);
+        uint32_t n = account->n_shares;
+
+        if (!share)
+                return true;
+        if (share->n_messages == 0)
+                n++;
+        return account->queued < max && share->bytes < account_divide(max - account->queued, n);
+}
+
+static bool is_foreign(const struct client *client, const struct message *m) {
+        return m->caused_by != client->account->uid && m->caused_by != ACCOUNT_NOBODY;
+}
+
+/* Note who is at fault that m is dropped. */
+static void note_full(struct client *client, const struct message *m, bool is_share) {
+        struct account *sender;
+
+        if (!is_share) {
+                account_note(client->bus, client->account, ACCOUNT_QUEUE_FULL);
+                return;
+        }
+        sender = account_find(client->bus, (uint32_t)m->caused_by);
+        if (sender)
+                account_note(client->bus, sender, ACCOUNT_SHARE_FULL);
+}
+
+static bool has_room(struct client *client, const struct message *m, enum quota_kind kind) {
         switch (kind) {
         case QUOTA_MESSAGE:
                 /*
                  * Like in dbus-daemon, a message of any size may enter a queue that is not full
-                 * yet, but all its descriptors must fit. When the queues of the user are full
-                 * together, each queue has only its reserve.
+                 * yet, but all its descriptors must fit.
                  */
-                return (int64_t)client->outgoing_bytes < limits->max_outgoing_bytes &&
-                       (m->n_fds == 0 || (int64_t)(client->outgoing_fds + m->n_fds) <=
-                                                 limits->max_outgoing_unix_fds) &&
-                       (!user_is_over(client) || is_in_reserve(client, m));
+                if ((int64_t)client->outgoing_bytes >= client->bus->limits.max_outgoing_bytes ||
+                    (m->n_fds > 0 && !has_room_for_fds(client, m)) || !user_has_room(client, m)) {
+                        note_full(client, m, false);
+                        return false;
+                }
+                if (is_foreign(client, m) && client->queued >= QUOTA_RESERVE &&
+                    !share_has_room(client, m)) {
+                        note_full(client, m, true);
+                        return false;
+                }
+                return true;
         case QUOTA_ANSWER:
                 return true;
         case QUOTA_NOTICE:
@@ -168,24 +331,45 @@ static bool has_room(const struct client *client, const struct message *m, enum 
 /* Count m in the queue of client (n is 1) or out of it (n is -1). */
 static inline void count(struct client *client, const struct message *m, enum quota_kind kind,
                          int64_t n) {
+        struct account *account = client->account;
+
         client->n_outgoing += n;
         client->outgoing_bytes += n * m->n_wire;
-        if (kind == QUOTA_ANSWER)
-                client->answer_bytes += n * m->n_wire;
+        if (kind == QUOTA_ANSWER) {
+                client->answers += n * m->cost;
+                account->answers += n * m->cost;
+        } else {
+                client->queued += n * m->cost;
+                account->queued += n * m->cost;
+        }
         if (kind == QUOTA_NOTICE)
                 client->n_notices += n;
         client->outgoing_fds += n * m->n_fds;
-        client->account->outgoing_bytes += n * m->n_wire;
-        client->account->outgoing_fds += n * m->n_fds;
+        account->outgoing_fds += n * m->n_fds;
 }
 
-int quota_charge_outgoing(struct client *client, const struct message *m) {
+int quota_charge_outgoing(struct client *client, struct message *m) {
         enum quota_kind kind = quota_kind_of(client, m);
+        struct share *share = NULL;
 
+        if (m->cost == 0) {
+                m->cost = message_memory(m);
+                m->caused_by = account_current(client->bus);
+        }
+        if (m->n_fds > 0 && fds_account(client, m) == client->account)
+                m->caused_by = client->account->uid; /* also if its user has left meanwhile */
         if (!has_room(client, m, kind))
                 return CLIENT_E_QUOTA;
+        if (kind == QUOTA_MESSAGE && is_foreign(client, m)) {
+                share = account_get_share(client->account, m->caused_by);
+                if (!share)
+                        return CLIENT_E_QUOTA;
+                account_begin_share(client->account, share, m->cost);
+        }
 
         count(client, m, kind, 1);
+        if (m->n_fds > 0)
+                fds_take(client->bus, fds_account(client, m), FDS_HELD, m->n_fds);
         if (m->charged_at == client)
                 backlog_add(m->charged, m);
         KEEP_PEAK(client->stats.peak_outgoing_bytes, client->outgoing_bytes);
@@ -194,15 +378,25 @@ int quota_charge_outgoing(struct client *client, const struct message *m) {
 }
 
 void quota_discharge_outgoing(struct client *client, const struct message *m) {
-        count(client, m, quota_kind_of(client, m), -1);
+        enum quota_kind kind = quota_kind_of(client, m);
+
+        if (kind == QUOTA_MESSAGE && is_foreign(client, m))
+                account_end_share(client->account,
+                                  account_find_share(client->account, m->caused_by), m->cost);
+        count(client, m, kind, -1);
+        if (m->n_fds > 0)
+                fds_drop(client->bus, fds_account(client, m), FDS_HELD, m->n_fds);
+        if (kind == QUOTA_ANSWER)
+                relax(client->account);
         if (m->charged_at == client)
                 backlog_remove(m->charged, m);
 }
 
-bool quota_is_congested(const struct client *client) {
-        if (client->answer_bytes >= USER_RESERVE_BYTES &&
-            (client->answer_bytes >= ANSWER_BYTES_MAX || user_is_over(client)))
+bool quota_is_congested(struct client *client) {
+        if (must_pause(client)) {
+                pause_client(client);
                 return true;
+        }
         if (!backlog_is_long(client->backlog))
                 return false;
         client->backlog->awaited = true;
@@ -211,6 +405,8 @@ bool quota_is_congested(const struct client *client) {
 
 void quota_recheck(struct client *client) {
         backlog_resume(client->backlog);
+        if (client->is_paused)
+                resume_paused(client->account);
 }
 
 bool quota_may_register(const struct client *client) {

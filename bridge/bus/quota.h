@@ -15,27 +15,15 @@
  *
  * A message in a queue is charged to the receiver, because the receiver is the one that does not
  * read. All queues of one user together are bounded as well, because a user can open many
- * connections. Only legacy receivers have such queues; bus1 limits those of native clients.
+ * connections, and so is what one user may put into the queues of another (account.h). Only legacy
+ * receivers have such queues; bus1 limits those of native clients.
+ *
+ * A client gets more only while it has less than its user has left. So one client gets at most half
+ * of what its user may have, and the others can go on. A client that holds little
+ * (QUOTA_RESERVE) can always go on.
  */
 
-#include "bridge/base/schedule.h"
-#include "bridge/bus/client.h"
-
-struct account {
-        uint32_t uid;
-        uint32_t n_refs; /* one for each client, and each connection, of this user */
-        struct schedule_user schedule;
-        uint32_t n_registered;
-        uint32_t n_waiting; /* messages and calls that wait for a service to start */
-        uint64_t outgoing_bytes;
-        uint64_t outgoing_fds;
-        UT_hash_handle hh;
-};
-
-/* Get a reference to the account of a user; NULL without memory. */
-struct account *account_get(struct bus *bus, uint32_t uid);
-/* Drop a reference. NULL is fine. */
-void account_put(struct bus *bus, struct account *account);
+#include "bridge/bus/account.h"
 
 /*
  * The backlog of a client: its calls and unicast signals that still wait in the queues of legacy
@@ -48,9 +36,12 @@ void account_put(struct bus *bus, struct account *account);
  */
 struct backlog {
         struct client *client; /* NULL: it has gone */
+        struct bus *bus;
+        struct account *account; /* of its user; referenced */
         uint64_t n_messages;
-        uint64_t bytes;
+        uint64_t bytes; /* in wire format */
         uint64_t fds;
+        uint64_t memory;
         bool awaited; /* the client is not read from until the backlog is shorter */
 };
 
@@ -58,6 +49,12 @@ struct backlog {
 struct backlog *backlog_new(struct client *client);
 /* Call this when the client ends. The backlog is freed with its last message. NULL is fine. */
 void backlog_abandon(struct backlog *backlog);
+
+/* The user who caused m, and its memory, are those of this client. */
+static inline void quota_set_cause(const struct client *client, struct message *m) {
+        m->caused_by = client->account->uid;
+        m->cost = message_memory(m);
+}
 
 /* Why a message is in the queue of a client; this decides how it is limited. */
 enum quota_kind {
@@ -74,7 +71,7 @@ enum quota_kind quota_kind_of(const struct client *client, const struct message 
  * the message. If it is a QUOTA_NOTICE, the calling function then closes the connection, because
  * the client does not read.
  */
-int quota_charge_outgoing(struct client *client, const struct message *m);
+int quota_charge_outgoing(struct client *client, struct message *m);
 /*
  * Call before m is delivered: while m waits in the queue of destination, the backlog of sender
  * counts it.
@@ -93,12 +90,18 @@ void quota_release(struct client *sender, const struct message *m);
 /* Undo quota_charge_outgoing() when the message has left the queue. */
 void quota_discharge_outgoing(struct client *client, const struct message *m);
 /*
- * Must the front end stop reading from the client? Yes if too many answers of the bus wait for the
- * client, or if its backlog is too long. When the backlog is short enough again, resume() is
- * called. When answers have left the queue, resume() is not called: the front end asks again after
- * it has written them.
+ * Must the front end stop reading from the client? Yes if its backlog is too long, or if its user
+ * has too many answers of the bus, or too much that others have not read, and the client holds a
+ * part of it. resume() is called when that may have changed. When answers of the client have left
+ * its queue, resume() is not called: the front end asks again after it has written them.
  */
-bool quota_is_congested(const struct client *client);
+bool quota_is_congested(struct client *client);
+/* The front end holds n bytes of the client that it has read and not passed on. */
+void quota_set_unfinished(struct client *client, uint64_t n);
+/* Should the front end read no more than it must? Most of what the user may send waits already. */
+bool quota_is_scarce(const struct client *client);
+/* The client ends: it holds and awaits nothing any more. */
+void quota_forget(struct client *client);
 /*
  * The limits have changed: if the client is not read from because of its backlog, and the backlog
  * is within the new limits, call resume().

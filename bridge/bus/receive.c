@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "bridge/bus/activation.h"
+#include "bridge/bus/membership.h"
 #include "bridge/bus/monitor.h"
 #include "bridge/bus/name.h"
 #include "bridge/bus/quota.h"
@@ -47,6 +48,7 @@ static int route_unicast(struct client *client, struct message *m, uint64_t cook
         struct client *target;
         int r;
 
+        name_settle(client->bus, m->destination.s, m->destination.n);
         target = name_resolve(&client->bus->names, m->destination.s, m->destination.n);
         if (!target)
                 return route_to_nobody(client, m, cookie);
@@ -153,6 +155,7 @@ int client_receive(struct client *client, struct message *m, uint64_t caller_coo
                 caller_cookie = 0;
         }
 
+        quota_set_cause(client, m);
         begin_receiving(client, m);
         switch (client->state) {
         case CLIENT_CONNECTED:
@@ -184,6 +187,7 @@ int client_receive_reply(struct client *callee, struct reply *reply, struct mess
         int r;
 
         reply->callee_cookie = 0;
+        quota_set_cause(callee, m);
 
         if (!message_is_reply(m) || m->reply_serial != reply->serial) {
                 r = tell_no_reply(reply, "The recipient sent something else as the reply");

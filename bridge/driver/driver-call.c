@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "bridge/bus/membership.h"
 #include "bridge/bus/route.h"
 #include "bridge/bus/tell.h"
 
@@ -111,6 +112,7 @@ int driver_call_later(struct driver_call *call, struct later **ret_later) {
 
 bool driver_find_connection(struct driver_call *call, struct wire_string name,
                             struct client **ret_client) {
+        name_settle(call->bus, name.s, name.n);
         *ret_client = name_resolve(&call->bus->names, name.s, name.n);
         if (*ret_client || strcmp(name.s, BUS_DRIVER_NAME) == 0)
                 return true;

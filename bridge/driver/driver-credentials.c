@@ -2,8 +2,6 @@
 
 /* The driver's methods about the process behind a name. */
 
-#include <fcntl.h>
-
 #include "bridge/driver/methods.h"
 
 static const struct client_credentials *find_credentials(struct driver_call *call) {
@@ -59,6 +57,12 @@ int driver_get_connection_selinux_context(struct driver_call *call) {
         return 0;
 }
 
+/* Answers always fit into the queue of a client, but their descriptors need not. */
+static bool may_take_pidfd(const struct client *client) {
+        return client->fds_negotiated &&
+               (int64_t)client->outgoing_fds < client->bus->limits.max_outgoing_unix_fds;
+}
+
 int driver_get_connection_credentials(struct driver_call *call) {
         const struct client_credentials *credentials = find_credentials(call);
         struct writer *w = &call->writer;
@@ -87,13 +91,13 @@ int driver_get_connection_credentials(struct driver_call *call) {
                 driver_write_key(w, "LinuxSecurityLabel", "ay");
                 write_bytes(w, credentials->label, credentials->n_label + 1);
         }
-        if (credentials->pidfd >= 0 && call->client->fds_negotiated) {
+        if (may_take_pidfd(call->client)) {
                 /* If there is no descriptor left, the answer has the other keys only. */
-                int copy = fcntl(credentials->pidfd, F_DUPFD_CLOEXEC, 3);
+                int pidfd = credentials_open_pidfd(credentials);
 
-                if (copy >= 0) {
+                if (pidfd >= 0) {
                         driver_write_key(w, "ProcessFD", "h");
-                        writer_take_fd(w, copy);
+                        writer_take_fd(w, pidfd);
                 }
         }
         writer_array_end(w);

@@ -3,6 +3,7 @@
 /* The driver's methods about match rules. */
 
 #include "base/cleanup.h"
+#include "bridge/bus/account.h"
 #include "bridge/bus/mediate.h"
 #include "bridge/driver/methods.h"
 
@@ -14,7 +15,7 @@ int driver_match_fail(struct driver_call *call, int e, const char *text) {
                                         MATCH_RULE_LENGTH_MAX);
         case MATCH_E_QUOTA:
                 return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
-                                        "Connection \"%s\" has too many match rules",
+                                        "Connection \"%s\" or its user has too many match rules",
                                         call->client->unique_name);
         case MATCH_E_NOT_FOUND:
                 return driver_call_fail(call, DRIVER_ERROR("MatchRuleNotFound"),
@@ -45,6 +46,8 @@ int driver_add_match(struct driver_call *call, const char *text, size_t n, uint6
                            &rule);
         if (r < 0)
                 return r;
+        if (r == MATCH_E_QUOTA)
+                account_note(call->bus, call->client->account, ACCOUNT_OUT_OF_ROOM);
         if (r > 0)
                 return driver_match_fail(call, r, text);
 

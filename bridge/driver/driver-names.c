@@ -18,6 +18,9 @@
 /* The header grows by less than this when the sender field is added and other fields move. */
 #define SENDER_ROOM 128
 
+/* How many connections of a user may have as many names as a connection may have. */
+#define USER_NAMES_FACTOR 8
+
 static bool is_driver_name(struct wire_string name) {
         return strcmp(name.s, BUS_DRIVER_NAME) == 0;
 }
@@ -97,6 +100,22 @@ static bool may_own(struct driver_call *call, const char *name) {
         return false;
 }
 
+static int check_name_limits(struct driver_call *call) {
+        int64_t max = call->bus->limits.max_names_per_connection;
+        struct client *client = call->client;
+
+        /* The unique name counts as one of max_names_per_connection. */
+        if ((int64_t)client->n_ownerships + 1 >= max)
+                return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
+                                        "Connection \"%s\" has too many names",
+                                        client->unique_name);
+        if ((int64_t)(client->holdings->n_ownerships / USER_NAMES_FACTOR) < max)
+                return 0;
+        account_note(call->bus, client->account, ACCOUNT_OUT_OF_ROOM);
+        return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"), "User %u has too many names",
+                                client->account->uid);
+}
+
 int driver_request_name(struct driver_call *call, const char *name, size_t n, uint32_t flags,
                         uint32_t *ret_result) {
         struct client *client = call->client;
@@ -108,12 +127,11 @@ int driver_request_name(struct driver_call *call, const char *name, size_t n, ui
                 return r;
         if (!may_own(call, name))
                 return DRIVER_CALL_FAILED;
-        /* The unique name counts as one of max_names_per_connection. */
-        if ((int64_t)client->n_ownerships + 1 >= call->bus->limits.max_names_per_connection)
-                return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
-                                        "Connection \"%s\" has too many names",
-                                        client->unique_name);
+        r = check_name_limits(call);
+        if (r != 0)
+                return r;
 
+        name_settle(call->bus, name, n);
         r = name_request(&call->bus->names, client, name, n, flags, ret_result, &change);
         return r < 0 ? r : announce_change(call->bus, name, &change);
 }
@@ -141,6 +159,7 @@ int driver_release_name_method(struct driver_call *call) {
         if (r != 0)
                 return r;
 
+        name_settle(call->bus, text.s, text.n);
         name = name_find(&call->bus->names, text.s, text.n);
         ownership = name ? name_ownership_find(name, call->client) : NULL;
         if (!ownership) {
@@ -216,6 +235,7 @@ int driver_get_name_owner(struct driver_call *call) {
 int driver_name_has_owner(struct driver_call *call) {
         struct wire_string name = reader_string(&call->reader);
 
+        name_settle(call->bus, name.s, name.n);
         writer_bool(&call->writer,
                     is_driver_name(name) || name_resolve(&call->bus->names, name.s, name.n));
         return 0;
@@ -233,6 +253,7 @@ int driver_start_service_by_name(struct driver_call *call) {
                 return driver_call_fail(call, DRIVER_ERROR("ServiceUnknown"),
                                         "The name %s was not provided by any .service files",
                                         name.s);
+        name_settle(call->bus, name.s, name.n);
         if (name_find(&call->bus->names, name.s, name.n)) {
                 writer_u32(&call->writer, LAUNCH_RUNS_ALREADY);
                 return 0;

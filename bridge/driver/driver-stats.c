@@ -68,36 +68,10 @@ static int get_connection_stats(struct driver_call *call) {
         return 0;
 }
 
-static int get_all_match_rules(struct driver_call *call) {
-        struct writer *w = &call->writer;
-        struct client *client, *next;
-        struct match_rule *rule;
-
-        writer_array_begin(w, 8);
-        HASH_ITER(hh, call->bus->names.registered, client, next) {
-                writer_struct(w);
-                writer_string(w, client->unique_name);
-                writer_array_begin(w, 4);
-                DL_FOREACH2(client->rules, rule, client_next) {
-                        char *text = match_rule_format(rule);
-
-                        if (!text)
-                                return driver_call_fail(call, DRIVER_ERROR("NoMemory"),
-                                                        "There is no memory for the answer");
-                        for (uint32_t n = 0; n < rule->n; n++)
-                                writer_string(w, text);
-                        free(text);
-                }
-                writer_array_end(w);
-        }
-        writer_array_end(w);
-        return 0;
-}
-
 static const struct driver_method methods[] = {
         {"GetStats", "", "a{sv}", get_stats},
         {"GetConnectionStats", "s", "a{sv}", get_connection_stats},
-        {"GetAllMatchRules", "", "a{sas}", get_all_match_rules},
+        {"GetAllMatchRules", "", "a{sas}", driver_get_all_match_rules},
         {},
 };
 

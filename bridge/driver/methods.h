@@ -43,6 +43,9 @@ int driver_check_eavesdrop(struct driver_call *call);
 /* Fail because of a match rule; e is MATCH_E_* (match.h), and text is the rule. */
 int driver_match_fail(struct driver_call *call, int e, const char *text);
 
+/* GetAllMatchRules of org.freedesktop.DBus.Debug.Stats. */
+int driver_get_all_match_rules(struct driver_call *call);
+
 /* parts of methods, also for interfaces of other folders */
 
 /*

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "bridge/bus/activation.h"
+#include "bridge/bus/membership.h"
 #include "bridge/bus/name.h"
 #include "bridge/bus/voice.h"
 #include "bridge/driver/methods.h"
@@ -152,6 +153,7 @@ static int look_up(struct driver_call *call, struct wire_string name, const char
         if (!name_is_valid_bus(name.s, name.n) || strcmp(name.s, BUS_DRIVER_NAME) == 0)
                 return driver_call_fail(call, DRIVER_ERROR("InvalidArgs"),
                                         "\"%s\" is no name that can be looked up", name.s);
+        name_settle(call->bus, name.s, name.n);
         owner = name_resolve(&call->bus->names, name.s, name.n);
         if (!owner && may_start(call, name))
                 return activation_call_later(call->client, call->message, driver_call_leave(call),

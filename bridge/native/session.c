@@ -169,6 +169,7 @@ int native_session_negotiate(void *userdata, struct native_anchor *anchor,
 
 void native_session_anchor_gone(void *userdata, struct native_session *session) {
         session->anchor = NULL;
+        session->client.credentials.socket = -1;
         native_session_close(session, "the connection was closed");
 }
 

@@ -55,7 +55,7 @@ static void negotiate(struct connection *connection, struct sasl_answer *answer,
 /*
  * Take the identity that the client has proved. With EXTERNAL this is the user in the socket's
  * credentials, so all credentials are valid. With another mechanism it may be another user, so only
- * the pid and the pidfd in them are valid. Returns false if ANONYMOUS is not allowed.
+ * the pid and the socket in them are valid. Returns false if ANONYMOUS is not allowed.
  */
 static bool take_identity(struct connection *connection) {
         struct server *server = connection->server;
@@ -67,8 +67,7 @@ static bool take_identity(struct connection *connection) {
 
         client_credentials_init(&connection->credentials);
         connection->credentials.pid = known.pid;
-        connection->credentials.pidfd = known.pidfd;
-        known.pidfd = -1;
+        connection->credentials.socket = known.socket;
         client_credentials_deinit(&known);
         if (mechanism == SASL_MECHANISM_COOKIE_SHA1) {
                 connection->credentials.uid = server->cookies.uid;

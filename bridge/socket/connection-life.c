@@ -9,17 +9,36 @@
 #include <unistd.h>
 
 #include "base/container-of.h"
+#include "bridge/bus/descriptors.h"
 #include "bridge/bus/membership.h"
 #include "bridge/bus/receive.h"
 #include "bridge/socket/connection-handshake.h"
 #include "bridge/socket/connection-messages.h"
 
+/* Releasing a name, and telling others, takes as long as so many usual steps. */
+#define STEPS_PER_NAME 4
+
 static int close_run(struct schedule_job *job) {
         struct connection *connection = container_of(job, struct connection, close);
+
+        struct schedule *schedule = &connection->server->bus->schedule;
+        bool done = !connection->has_client;
+        int r;
 
         /* Try to write the queue: the last message may be the error that tells the client why. */
         if (!connection->output.is_broken && connection->output.n_queued > 0)
                 connection_flush(&connection->flush);
+        while (!done) {
+                r = client_leave(&connection->client, &done);
+                if (r < 0)
+                        loop_failed(connection->server->loop, r);
+                schedule_count(schedule, STEPS_PER_NAME);
+                if (!done && schedule_is_over(schedule)) {
+                        schedule_add_first(schedule, &connection->account->schedule,
+                                           &connection->close);
+                        return 0;
+                }
+        }
         connection_free(connection);
         return 0;
 }
@@ -58,6 +77,27 @@ static int fds_expired(struct loop_timer *timer) {
         return 0;
 }
 
+/* newcomers */
+
+static void admit(struct newcomer *newcomer) {
+        struct connection *connection = container_of(newcomer, struct connection, newcomer);
+        struct server *server = connection->server;
+        int64_t timeout = server->bus->limits.auth_timeout * 1000000;
+
+        if (loop_timer_set(server->loop, &connection->auth_timer, loop_now() + timeout) < 0) {
+                connection_starve(connection);
+                return;
+        }
+        /* Most programs have sent their first bytes by now. */
+        connection->is_readable = true;
+        connection_wake(connection);
+}
+
+static void evict(struct newcomer *newcomer) {
+        connection_close(container_of(newcomer, struct connection, newcomer),
+                         "a newer connection needs its place");
+}
+
 /* life */
 
 int connection_new(struct server *server, int fd, const struct listener *listener,
@@ -82,9 +122,10 @@ int connection_new(struct server *server, int fd, const struct listener *listene
         connection->fd_timer.expired = fds_expired;
         connection->anchor.close = anchor_close;
         connection->anchor.completed = anchor_completed;
+        connection->newcomer.admit = admit;
+        connection->newcomer.evict = evict;
         client_credentials_init(&connection->credentials);
         DL_APPEND(server->connections, connection);
-        server->bus->n_incomplete++;
 
         r = credentials_of_socket(fd, &connection->credentials);
         if (r >= 0) {
@@ -94,19 +135,15 @@ int connection_new(struct server *server, int fd, const struct listener *listene
                 r = connection->account ? 0 : -ENOMEM;
         }
         if (r >= 0) {
+                connection->account->n_connections++;
                 connection_handshake_init(connection);
-                r = loop_timer_set(server->loop, &connection->auth_timer,
-                                   loop_now() + server->bus->limits.auth_timeout * 1000000);
-        }
-        if (r >= 0)
                 r = loop_add(server->loop, &connection->source, CONNECTION_EVENTS);
+        }
         if (r < 0) {
                 connection_free(connection);
                 return r;
         }
-        /* Most programs have sent their first bytes by now. */
-        connection->is_readable = true;
-        connection_wake(connection);
+        newcomer_add(server->bus, connection->account, &connection->newcomer);
         *ret_connection = connection;
         return 0;
 }
@@ -133,9 +170,12 @@ struct connection *connection_free(struct connection *connection) {
         connection_handshake_deinit(connection);
         client_credentials_deinit(&connection->credentials);
         close(connection->source.fd);
-        if (!connection->is_complete)
-                server_connection_completed(server);
+        newcomer_remove(server->bus, &connection->newcomer);
+        if (connection->account)
+                fds_drop(server->bus, connection->account, FDS_HELD, connection->n_held_fds);
         DL_DELETE(server->connections, connection);
+        if (connection->account)
+                connection->account->n_connections--;
         account_put(server->bus, connection->account);
         free(connection);
         return NULL;

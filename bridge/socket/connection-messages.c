@@ -6,10 +6,13 @@
 
 #include "base/container-of.h"
 #include "base/scm.h"
+#include "bridge/bus/descriptors.h"
 #include "bridge/bus/receive.h"
 
 /* Copying and checking this many bytes counts as one step of the schedule. */
 #define BYTES_PER_STEP 4096
+/* The size of a read while most of what the user may send waits already (quota_is_scarce()). */
+#define SCARCE_BUFFER_SIZE (16 * 1024)
 
 /* messages */
 
@@ -114,11 +117,13 @@ static int read_once(struct connection *connection) {
         const uint8_t *bytes = connection->server->buffer;
         struct input_end end;
         const char *violation;
-        size_t n;
+        size_t n_buffer = SERVER_BUFFER_SIZE, n;
         int r;
 
+        if (connection->has_client && quota_is_scarce(&connection->client))
+                n_buffer = SCARCE_BUFFER_SIZE;
         r = input_read(&connection->input, connection->source.fd, connection->server->buffer,
-                       SERVER_BUFFER_SIZE, &n, &end);
+                       n_buffer, &n, &end);
         if (r < 0)
                 return r;
         /* A short read can stop at urgent data (TCP), or before the end of the input. */
@@ -157,6 +162,24 @@ static int take_rest(struct connection *connection) {
         return r;
 }
 
+/* Charge the user for the descriptors that wait for their message. */
+static void settle_held_fds(struct connection *connection) {
+        size_t n = connection->input.n_fds;
+        struct bus *bus = connection->server->bus;
+
+        if (n == connection->n_held_fds)
+                return;
+        if (n > connection->n_held_fds &&
+            !fds_may_take(bus, connection->account, FDS_HELD, n - connection->n_held_fds)) {
+                account_note(bus, connection->account, ACCOUNT_DISCONNECTED);
+                connection_violate(connection, "too many descriptors of its user wait");
+                return;
+        }
+        fds_take(bus, connection->account, FDS_HELD, n);
+        fds_drop(bus, connection->account, FDS_HELD, connection->n_held_fds);
+        connection->n_held_fds = n;
+}
+
 int connection_read(struct schedule_job *job) {
         struct connection *connection = container_of(job, struct connection, read);
         int r;
@@ -170,6 +193,10 @@ int connection_read(struct schedule_job *job) {
                 return connection_survive(connection, r);
         if (connection->close_reason)
                 return 0;
+        settle_held_fds(connection);
+        if (connection->has_client &&
+            connection->client.unfinished != input_size(&connection->input))
+                quota_set_unfinished(&connection->client, input_size(&connection->input));
         /*
          * A client that has shut down its reading side cannot be called any more, so it must not
          * keep its names. It leaves once the bus has read everything that it sent before.

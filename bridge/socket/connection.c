@@ -100,7 +100,7 @@ void connection_set_complete(struct connection *connection) {
                 return;
         connection->is_complete = true;
         loop_timer_cancel(server->loop, &connection->auth_timer);
-        server_connection_completed(server);
+        newcomer_remove(server->bus, &connection->newcomer);
 }
 
 void connection_end_session(struct connection *connection) {

@@ -17,6 +17,7 @@
 
 #include <errno.h>
 
+#include "bridge/bus/newcomer.h"
 #include "bridge/bus/quota.h"
 #include "bridge/socket/input.h"
 #include "bridge/socket/listener.h"
@@ -44,10 +45,11 @@ struct connection {
          * that is fatal.
          */
         int (*take)(struct connection *connection, const uint8_t **bytes, size_t *n);
-        bool is_complete;         /* Hello has succeeded; counts as incomplete before */
+        bool is_complete;         /* Hello has succeeded */
         const char *close_reason; /* static; set if the connection is about to close */
         struct schedule_job close;
         struct account *account; /* of the user at the other end, whose jobs these are */
+        struct newcomer newcomer;
 
         struct client_credentials credentials; /* moved to the client at BEGIN */
         uint32_t peer_uid, peer_pid;           /* for the log; also valid after BEGIN */
@@ -68,6 +70,7 @@ struct connection {
         bool is_readable; /* the socket may have bytes, or its end, to read */
         bool has_ended; /* the end of its input was reported; is_readable stays until it is read */
         struct schedule_job read;
+        size_t n_held_fds;          /* the part of input.n_fds that is charged to the user */
         struct loop_timer fd_timer; /* descriptors wait for their message */
 
         struct output output;
@@ -86,10 +89,11 @@ void connection_set_complete(struct connection *connection);
 /* End the native session, if any: BEGIN makes a legacy client instead, or the socket has gone. */
 void connection_end_session(struct connection *connection);
 
-/* Must input wait? It waits for a cookie, or until the client reads the handshake's answers. */
+/* Must input wait? It waits for a place (newcomer.h), for a cookie, or until the client reads the
+ * handshake's answers. */
 static inline bool connection_handshake_waits(const struct connection *connection) {
         return connection->state == CONNECTION_HANDSHAKE &&
-               (connection->cookie.queued ||
+               (connection->newcomer.is_parked || connection->cookie.queued ||
                 (connection->output.n_queued > 0 && !connection->flush.user));
 }
 /*
@@ -97,7 +101,7 @@ static inline bool connection_handshake_waits(const struct connection *connectio
  * backlog is too long, and for a deferred answer. When the output is broken, nothing waits: the bus
  * reads what the client has sent, and then closes the connection.
  */
-static inline bool connection_input_waits(const struct connection *connection) {
+static inline bool connection_input_waits(struct connection *connection) {
         return connection->has_client && !connection->output.is_broken &&
                (connection->client.later || quota_is_congested(&connection->client));
 }

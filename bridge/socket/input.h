@@ -52,6 +52,10 @@ int input_read(struct input *input, int fd, uint8_t *buffer, size_t n_buffer, si
  */
 int input_next(struct input *input, const struct bus_limits *limits, const uint8_t **bytes,
                size_t *n, struct message **ret_message, const char **ret_violation);
+/* The bytes that the input holds. */
+static inline size_t input_size(const struct input *input) {
+        return (input->partial ? input->n_partial : 0) + input->n_rest;
+}
 /* Does the input hold an unfinished message? */
 static inline bool input_is_amid_message(const struct input *input) {
         return input->partial || input->n_header > 0;

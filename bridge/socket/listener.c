@@ -58,11 +58,7 @@ int listener_new(struct server *server, int fd, const char *guid, const char *un
         return 0;
 }
 
-/* the limit on incomplete connections */
-
-bool server_has_room(const struct server *server) {
-        return (int64_t)server->bus->n_incomplete < server->bus->limits.max_incomplete_connections;
-}
+/* accepting */
 
 void server_set_accepting(struct server *server, bool accepting) {
         struct listener *listener;
@@ -73,10 +69,4 @@ void server_set_accepting(struct server *server, bool accepting) {
         DL_FOREACH(server->listeners, listener) {
                 loop_set_events(server->loop, &listener->source, accepting ? EPOLLIN : 0);
         }
-}
-
-void server_connection_completed(struct server *server) {
-        server->bus->n_incomplete--;
-        if (!server->accepting && server->retry.index == 0 && server_has_room(server))
-                server_set_accepting(server, true);
 }

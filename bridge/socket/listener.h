@@ -29,12 +29,5 @@ int listener_new(struct server *server, int fd, const char *guid, const char *un
 /* NULL is fine; returns NULL. */
 struct listener *listener_free(struct listener *listener);
 
-/*
- * A connection is incomplete until its client has called Hello. While there are
- * max_incomplete_connections of these, the server accepts no others: programs that connect wait in
- * the kernel's queue of the listening socket.
- */
-bool server_has_room(const struct server *server);
+/* Accept connections, or let them wait in the kernel's queues of the listening sockets. */
 void server_set_accepting(struct server *server, bool accepting);
-/* A connection has called Hello, or ended before that: there is room for another one. */
-void server_connection_completed(struct server *server);

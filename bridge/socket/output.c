@@ -5,13 +5,17 @@
 #include "bridge/socket/output.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 #include "base/cleanup.h"
 #include "base/scm.h"
+#include "bridge/bus/bus.h"
+#include "bridge/bus/descriptors.h"
 #include "bridge/bus/quota.h"
 
 #define BATCH_MAX 64
@@ -86,6 +90,41 @@ int output_push_bytes(struct output *output, const char *bytes, size_t n, int fd
         return output_push(output, m);
 }
 
+/* descriptors */
+
+bool output_has_fds_unread(struct output *output) {
+        int n_unread;
+
+        if (output->n_fds_sent == 0)
+                return false;
+        if (ioctl(output->fd, SIOCOUTQ, &n_unread) == 0 && n_unread > 0)
+                return true;
+        fds_drop(output->client->bus, output->client->account, FDS_SENT, output->n_fds_sent);
+        output->n_fds_sent = 0;
+        return false;
+}
+
+/* May the descriptors of the head go out now? 0, or OUTPUT_E_*. */
+static int check_fds(struct output *output, size_t n) {
+        const struct client *client = output->client;
+
+        if (!client || n == 0 || output->n_written > 0)
+                return 0;
+        /* The socket is writable again when the client has read the last byte. */
+        if (output_has_fds_unread(output) &&
+            (int64_t)(output->n_fds_sent + n) > client->bus->limits.max_outgoing_unix_fds)
+                return OUTPUT_E_FULL;
+        /* Whether others of the user have read theirs is found out later. */
+        return fds_may_take(client->bus, client->account, FDS_SENT, n) ? 0 : OUTPUT_E_STALLED;
+}
+
+static void fds_written(struct output *output, size_t n) {
+        if (!output->client || n == 0 || output->n_written > 0)
+                return;
+        output->n_fds_sent += n;
+        fds_take(output->client->bus, output->client->account, FDS_SENT, n);
+}
+
 /* writing */
 
 /*
@@ -154,12 +193,20 @@ struct message *output_drop_head(struct output *output) {
 
 int output_write(struct output *output) {
         while (output->n_queued > 0) {
-                bool is_single = output->n_queued == 1 && queue_at(output, 0)->n_fds == 0;
-                ssize_t n = is_single ? write_single(output) : write_batch(output);
+                size_t n_fds = queue_at(output, 0)->n_fds;
+                bool is_single = output->n_queued == 1 && n_fds == 0;
+                ssize_t n;
+                int r;
 
-                if (n >= 0)
+                r = n_fds > 0 ? check_fds(output, n_fds) : 0;
+                if (r > 0)
+                        return r;
+                n = is_single ? write_single(output) : write_batch(output);
+                if (n >= 0) {
+                        if (n_fds > 0)
+                                fds_written(output, n_fds);
                         written(output, n);
-                else if (n == -EAGAIN || n == -EWOULDBLOCK)
+                } else if (n == -EAGAIN || n == -EWOULDBLOCK)
                         return OUTPUT_E_FULL;
                 else if (n == -ENOBUFS || n == -ENOMEM)
                         return OUTPUT_E_STALLED;

@@ -18,8 +18,9 @@ struct output {
         struct client *client;  /* the client that is charged; NULL during the handshake */
         struct message **queue; /* ring */
         size_t queue_size, queue_head, n_queued;
-        size_t n_written; /* bytes of the head that are written */
-        bool is_broken;   /* the socket will never take another byte */
+        size_t n_written;  /* bytes of the head that are written */
+        bool is_broken;    /* the socket will never take another byte */
+        size_t n_fds_sent; /* descriptors in the socket, unless the client has read them by now */
 };
 
 enum {
@@ -54,4 +55,9 @@ int output_write(struct output *output);
 struct message *output_drop_head(struct output *output);
 /* Empty the queue; nothing more will be written. */
 void output_break(struct output *output);
+/*
+ * Does the client still have descriptors to read from the socket? If not, they are not charged to
+ * its user any more.
+ */
+bool output_has_fds_unread(struct output *output);
 void output_deinit(struct output *output);

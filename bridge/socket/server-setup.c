@@ -13,16 +13,15 @@
 
 #include "base/container-of.h"
 #include "bridge/base/log.h"
+#include "bridge/bus/descriptors.h"
 #include "bridge/socket/connection-life.h"
 #include "bridge/socket/listen.h"
 
 #define RETRY_DELAY (200 * INT64_C(1000000))
+#define ACCEPT_MAX 16 /* connections that one turn of the loop accepts from a listener */
 
 static int retry_expired(struct loop_timer *timer) {
-        struct server *server = container_of(timer, struct server, retry);
-
-        if (server_has_room(server))
-                server_set_accepting(server, true);
+        server_set_accepting(container_of(timer, struct server, retry), true);
         return 0;
 }
 
@@ -31,6 +30,9 @@ static int stall_expired(struct loop_timer *timer) {
         struct connection *connection;
 
         DL_FOREACH(server->connections, connection) {
+                output_has_fds_unread(&connection->output);
+        }
+        DL_FOREACH(server->connections, connection) {
                 if (connection->is_stalled)
                         schedule_add_output(&server->bus->schedule, &connection->account->schedule,
                                             &connection->flush);
@@ -38,31 +40,40 @@ static int stall_expired(struct loop_timer *timer) {
         return 0;
 }
 
-static int accept_connection(struct loop_source *source, uint32_t events) {
+/* Has the process run out of descriptors or memory? Other errors are those of one connection. */
+static bool is_shortage(int e) {
+        return e == EMFILE || e == ENFILE || e == ENOBUFS || e == ENOMEM;
+}
+
+/* Accept one connection. Returns 0, 1 if there is none, or a negative errno for a shortage. */
+static int accept_connection(struct server *server, struct listener *listener) {
+        struct connection *connection;
+        int fd;
+
+        fd = accept4(listener->source.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0) {
+                if (is_shortage(errno))
+                        return -errno;
+                /* for example, the program has closed its end already */
+                return errno == EAGAIN ? 1 : 0;
+        }
+        /* The bus gathers messages itself, so the kernel need not. */
+        if (listener->is_tcp)
+                setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+        return connection_new(server, fd, listener, &connection);
+}
+
+static int accept_connections(struct loop_source *source, uint32_t events) {
         struct listener *listener = container_of(source, struct listener, source);
         struct server *server = listener->server;
-        struct connection *connection;
-        int fd, r;
+        int r = 0;
 
         if (!server->accepting)
                 return 0;
-
-        fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd < 0) {
-                if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
-                        return 0; /* for example, the program has closed its end already */
-                r = -errno;
-        } else {
-                /* The bus gathers messages itself, so the kernel need not. */
-                if (listener->is_tcp)
-                        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-                r = connection_new(server, fd, listener, &connection);
-                if (r == 0) {
-                        if (!server_has_room(server))
-                                server_set_accepting(server, false);
-                        return 0;
-                }
-        }
+        for (unsigned i = 0; i < ACCEPT_MAX && r == 0; i++)
+                r = accept_connection(server, listener);
+        if (r >= 0)
+                return 0;
 
         /* Trying again at once would be a busy loop. Resources return when other clients leave. */
         log_write(server->bus->log, LOG_LEVEL_WARNING, "Cannot accept a connection for now: %s",
@@ -152,6 +163,7 @@ int server_start(struct server *server) {
         struct listener *listener;
         int r;
 
+        fds_init(server->bus);
         if (server->mechanisms & SASL_MECHANISM_COOKIE_SHA1) {
                 r = cookies_start(&server->cookies);
                 if (r < 0)
@@ -161,7 +173,7 @@ int server_start(struct server *server) {
                                   strerror(-r));
         }
         DL_FOREACH(server->listeners, listener) {
-                listener->source.dispatch = accept_connection;
+                listener->source.dispatch = accept_connections;
                 r = loop_add(server->loop, &listener->source, EPOLLIN);
                 if (r < 0)
                         return r;

@@ -111,10 +111,13 @@ struct message {
 
         /*
          * For bridge/bus/quota.c, not used here: the backlog that counts the message while it waits
-         * in the queue of the client charged_at.
+         * in the queue of the client charged_at; the user who caused the message, and the memory
+         * that it takes (0: both not set yet).
          */
         void *charged;
         const void *charged_at;
+        uint64_t caused_by;
+        uint64_t cost;
 
         uint8_t n_args; /* valid when args_known */
         bool args_known;
@@ -125,6 +128,11 @@ struct message {
         uint16_t fields; /* which header fields there are */
         bool parsed;
 };
+
+/* The memory that the message takes, in bytes. */
+static inline size_t message_memory(const struct message *m) {
+        return sizeof(*m) + m->n_buffer;
+}
 
 /* Does the sender of this message expect an answer? Only calls have answers. */
 static inline bool message_wants_reply(const struct message *m) {

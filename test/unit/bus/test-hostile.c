@@ -161,8 +161,8 @@ START_TEST(credentials_are_told_without_descriptors_left) {
         struct rlimit old, none;
 
         A->client.fds_negotiated = true;
-        A->client.credentials.pidfd = dup(STDIN_FILENO);
-        ck_assert_int_ge(A->client.credentials.pidfd, 0);
+        /* a process can always get a descriptor of itself */
+        A->client.credentials.pid = getpid();
         ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
         none = (struct rlimit){.rlim_cur = 3, .rlim_max = old.rlim_max};
         ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);

@@ -16,6 +16,7 @@
 
 static const struct hash_seed seed;
 static struct client A, B;
+static struct holdings holdings;
 
 /* names */
 
@@ -36,8 +37,10 @@ static void release(struct client *client, struct name_change *ret_change) {
 }
 
 static void setup(void) {
-        A = (struct client){.id = 1, .unique_name = ":1.1", .n_unique_name = 4};
-        B = (struct client){.id = 2, .unique_name = ":1.2", .n_unique_name = 4};
+        A = (struct client){
+                .id = 1, .unique_name = ":1.1", .n_unique_name = 4, .holdings = &holdings};
+        B = (struct client){
+                .id = 2, .unique_name = ":1.2", .n_unique_name = 4, .holdings = &holdings};
         names = (struct name_registry){.seed = &seed};
 }
 

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Accounts - what each user makes the bus hold, and the time it takes
+ *
+ * All connections and clients of one user share an account. Memory is counted as it is allocated,
+ * not in bytes of the wire format, and in the account of the user who has to end it:
+ *
+ *      queued     messages that wait for the user's clients, who do not read them
+ *      answers    answers of the bus that wait for the user's clients
+ *      unfinished what the user's clients sent, and the bus has not taken yet: mostly parts of
+ *                 messages whose rest has not come
+ *      backlog    calls and signals of the user's clients that others have not read yet
+ *
+ * What others queue for the user's clients is also counted by user, in a *share* on the account.
+ * Divided among n means divided by n * (ilog2(n) + 1), as in the bus1 core (charge.h there): each
+ * of n users may queue more only while it has less there than what is left, divided among n. So no
+ * stranger can fill the queues of a user, and each gets its part in whatever order they send.
+ */
+
+#include "bridge/base/schedule.h"
+#include "bridge/bus/client.h"
+
+/* A user of messages that no user has caused; no user has this number. */
+#define ACCOUNT_NOBODY UINT64_MAX
+
+struct newcomer;
+
+/* What the messages of one user take in the queues of another one. */
+struct share {
+        struct share *prev, *next;
+        uint64_t uid; /* of the sender */
+        uint32_t n_messages;
+        uint64_t bytes;
+};
+
+/* Why a user had to wait or lost something, for the log and for Debug.Stats. */
+enum account_event {
+        ACCOUNT_QUEUE_FULL,   /* a message for the user's clients was dropped */
+        ACCOUNT_SHARE_FULL,   /* a message of the user to another one was dropped */
+        ACCOUNT_PAUSED,       /* the bus stopped to read from a client */
+        ACCOUNT_EVICTED,      /* a connection without Hello made room for a newer one */
+        ACCOUNT_OUT_OF_ROOM,  /* the user has too many rules or names */
+        ACCOUNT_DISCONNECTED, /* a connection was dropped for the descriptors that it held */
+        N_ACCOUNT_EVENTS,
+};
+
+/* File descriptors in messages, see descriptors.h. */
+enum fds_kind {
+        FDS_HELD,
+        FDS_SENT,
+        N_FDS,
+};
+
+struct account {
+        uint32_t uid;
+        uint32_t n_refs; /* one for each client, each connection, and each fds[] that is not 0 */
+        struct schedule_user schedule;
+
+        uint32_t n_registered;
+        uint32_t n_connections; /* sockets, including those without Hello */
+        uint32_t n_waiting;     /* messages and calls that wait for a service to start */
+        struct holdings holdings;
+
+        struct newcomer *newcomers; /* see newcomer.h */
+        struct newcomer *parked;
+        uint32_t n_newcomers;
+
+        uint64_t queued;
+        uint64_t answers;
+        uint64_t unfinished;
+        uint64_t backlog;
+        uint64_t outgoing_fds;
+        uint64_t fds[N_FDS];
+        struct share *shares; /* the one that was used last is the first */
+        uint32_t n_shares;    /* those with messages */
+        uint32_t n_idle_shares;
+
+        struct client *paused; /* clients that wait until the account holds less */
+        struct client *large;  /* the one that may finish a large message in spite of the limit */
+
+        uint64_t n_events[N_ACCOUNT_EVENTS];
+        int64_t logged; /* when the last line about them was logged; 0: never */
+        UT_hash_handle hh;
+};
+
+/* Find the account of a user; NULL if it has none. */
+struct account *account_find(struct bus *bus, uint32_t uid);
+/* Get a reference to the account of a user; NULL without memory. */
+struct account *account_get(struct bus *bus, uint32_t uid);
+/* Drop a reference. NULL is fine. */
+void account_put(struct bus *bus, struct account *account);
+/* The user whose job is running, as whose fault everything counts; ACCOUNT_NOBODY: the bus. */
+uint64_t account_current(const struct bus *bus);
+
+/* Divide what is left among n. */
+uint64_t account_divide(uint64_t left, uint32_t n);
+
+/* Find the share of a user; NULL if it has none. */
+struct share *account_find_share(struct account *account, uint64_t uid);
+/* Find or make the share of a user; NULL without memory. */
+struct share *account_get_share(struct account *account, uint64_t uid);
+/* Count a message of n bytes in the share, or out of it, which may free the share. */
+void account_begin_share(struct account *account, struct share *share, uint64_t n);
+void account_end_share(struct account *account, struct share *share, uint64_t n);
+
+/* Count an event, and log it if the user has no line in this minute yet. */
+void account_note(struct bus *bus, struct account *account, enum account_event event);

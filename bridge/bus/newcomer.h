@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Newcomers - connections that have not called Hello yet
+ *
+ * Each user has a place for max_incomplete_connections newcomers. The user's further newcomers are
+ * parked: the bus has accepted them, but does not read from them before others have called Hello or
+ * have left. When a user has as many connections as it may ever complete, with newcomers on top,
+ * its oldest newcomer makes room for the newest one. So the newcomers of one user never keep those
+ * of another one waiting.
+ */
+
+#include "bridge/bus/account.h"
+
+struct newcomer {
+        struct newcomer *prev, *next; /* oldest first */
+        struct account *account;      /* NULL: it is no newcomer any more */
+        bool is_parked;
+        void (*admit)(struct newcomer *newcomer); /* it got a place: read from it */
+        void (*evict)(struct newcomer *newcomer); /* it lost its place, or gets none: close it */
+};
+
+/*
+ * A connection of the account has come. Calls admit() now or later, unless newcomer_remove() comes
+ * before.
+ */
+void newcomer_add(struct bus *bus, struct account *account, struct newcomer *newcomer);
+/* It has called Hello, or ends. Does nothing if it is none. */
+void newcomer_remove(struct bus *bus, struct newcomer *newcomer);
+/* max_incomplete_connections has changed. */
+void newcomer_recheck(struct bus *bus);
+/* Close the oldest newcomer of the account. Returns whether there was one. */
+bool newcomer_evict(struct bus *bus, struct account *account);

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * GetAllMatchRules
+ *
+ * There can be tens of thousands of rules, so the answer is made in pieces: the rules of some
+ * clients in each turn of the caller's user. The answer shows clients that come and go meanwhile,
+ * or does not.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/container-of.h"
+#include "bridge/bus/account.h"
+#include "bridge/bus/later.h"
+#include "bridge/driver/methods.h"
+
+struct rules_answer {
+        struct bus *bus;
+        struct account *account; /* of the caller; referenced */
+        struct later *later;
+        struct schedule_job job;
+        struct writer writer;
+        uint64_t n_done; /* the rules of clients with a lower id are in the answer */
+        bool failed;     /* there is no memory for it */
+};
+
+static struct rules_answer *answer_free(struct rules_answer *answer) {
+        if (!answer)
+                return NULL;
+        writer_deinit(&answer->writer);
+        later_free(answer->later);
+        account_put(answer->bus, answer->account);
+        free(answer);
+        return NULL;
+}
+
+/* The clients are in the order of their ids. */
+static struct client *next_client(const struct rules_answer *answer) {
+        struct client *client, *next;
+
+        HASH_ITER(hh, answer->bus->names.registered, client, next) {
+                if (client->id >= answer->n_done)
+                        return client;
+        }
+        return NULL;
+}
+
+static void write_rules(struct rules_answer *answer, const struct client *client) {
+        struct writer *w = &answer->writer;
+        struct match_rule *rule;
+
+        writer_struct(w);
+        writer_string(w, client->unique_name);
+        writer_array_begin(w, 4);
+        DL_FOREACH2(client->rules, rule, client_next) {
+                char *text = match_rule_format(rule);
+
+                if (!text) {
+                        answer->failed = true;
+                        return;
+                }
+                for (uint32_t n = 0; n < rule->n; n++)
+                        writer_string(w, text);
+                free(text);
+        }
+        writer_array_end(w);
+}
+
+static int finish(struct rules_answer *answer) {
+        CLEANUP(message_unrefp) struct message *m = NULL;
+        struct later *later = steal_ptr(&answer->later);
+        int r;
+
+        if (!later->client) {
+                later_free(later);
+                return 0;
+        }
+        if (answer->failed)
+                return later_fail(later, DRIVER_ERROR("NoMemory"),
+                                  "There is no memory for the answer");
+        writer_array_end(&answer->writer);
+        voice_address(answer->bus, &answer->writer, later->client);
+        r = writer_finish(&answer->writer, &m);
+        if (r < 0)
+                return later_fail(later, DRIVER_ERROR("LimitsExceeded"),
+                                  "The bus cannot make the answer: %s", strerror(-r));
+        return later_send(later, m);
+}
+
+static int run(struct schedule_job *job) {
+        struct rules_answer *answer = container_of(job, struct rules_answer, job);
+        struct schedule *schedule = &answer->bus->schedule;
+        struct client *client = next_client(answer);
+        int r;
+
+        while (client && !answer->failed && answer->later->client) {
+                write_rules(answer, client);
+                schedule_count(schedule, client->n_rules);
+                answer->n_done = client->id + 1;
+                client = client->hh.next;
+                if (client && schedule_is_over(schedule)) {
+                        schedule_add(schedule, &answer->account->schedule, &answer->job);
+                        return 0;
+                }
+        }
+        r = finish(answer);
+        answer_free(answer);
+        return r;
+}
+
+int driver_get_all_match_rules(struct driver_call *call) {
+        struct rules_answer *answer;
+        int r;
+
+        answer = calloc(1, sizeof(*answer));
+        if (!answer)
+                return -ENOMEM;
+        r = driver_call_later(call, &answer->later);
+        if (r != 0) {
+                free(answer);
+                return r;
+        }
+        answer->bus = call->bus;
+        answer->account = call->client->account;
+        answer->account->n_refs++;
+        answer->job.run = run;
+        writer_init(&answer->writer, MESSAGE_TYPE_METHOD_RETURN, MESSAGE_FLAG_NO_REPLY_EXPECTED, 0,
+                    "a{sas}");
+        answer->writer.reply_serial = call->message->serial;
+        writer_array_begin(&answer->writer, 8);
+        return run(&answer->job);
+}
