@@ -4,8 +4,6 @@
 
 #include "bridge/base/schedule.h"
 
-#include <utlist.h>
-
 #include "base/container-of.h"
 
 /* lists */
@@ -98,7 +96,7 @@ bool schedule_look(struct schedule *schedule) {
         schedule->now = loop_now();
         if (schedule->end == 0) {
                 /* When the turn began is not known. It was a few steps ago. */
-                schedule->end = schedule->now + SCHEDULE_SLICE;
+                schedule->end = schedule->now + schedule->slice;
                 return false;
         }
         return schedule->now >= schedule->end;
@@ -163,7 +161,7 @@ static int run_user(struct schedule *schedule, struct schedule_user *user) {
         if (r < 0 || schedule->current != user || !user->output)
                 return r;
         if (schedule->end != 0)
-                schedule->end += SCHEDULE_SLICE;
+                schedule->end += schedule->slice;
         return run_list(schedule, user, &user->output);
 }
 
@@ -184,7 +182,7 @@ static int run_measured(struct schedule *schedule) {
         int r = 0;
 
         schedule->now = loop_now();
-        schedule->end = schedule->now + SCHEDULE_SLICE;
+        schedule->end = schedule->now + schedule->slice;
         while (schedule->users && !is_over && r >= 0) {
                 struct schedule_user *user = next_user(schedule);
                 int64_t begin = schedule->now;
@@ -208,6 +206,11 @@ static int run(struct loop_work *work) {
         int r;
 
         schedule->steps = SCHEDULE_STEPS;
+        if (user->next)
+                schedule->n_shared = SCHEDULE_SHARED_TURNS;
+        else if (schedule->n_shared > 0)
+                schedule->n_shared--;
+        schedule->slice = schedule->n_shared > 0 ? SCHEDULE_SLICE_SHARED : SCHEDULE_SLICE_ALONE;
         if (user->next || user->output || job->next) {
                 r = run_measured(schedule);
         } else {

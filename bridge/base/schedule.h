@@ -15,7 +15,7 @@
  * at most for the job that is running, whatever all others do. A user who did nothing for a while
  * does not keep the advantage: it comes back with the time of those who run now.
  *
- * In each turn of the loop, input has SCHEDULE_SLICE and then output has as much; then the loop
+ * In each turn of the loop, input has a slice of time and then output has as much; then the loop
  * looks for new events. A job that can take longer asks schedule_is_over() after each step, and
  * adds itself again with what is left. Output that did not go out in this time comes first when
  * its user is next.
@@ -24,10 +24,16 @@
  * client that is alone on the bus pays nothing.
  */
 
+#include <utlist.h>
+
 #include "bridge/base/loop.h"
 
-#define SCHEDULE_SLICE (50 * INT64_C(1000)) /* ns */
-#define SCHEDULE_STEPS 16                   /* steps between two looks at the clock */
+/* ns: the time while one user has the bus for itself, and while others have jobs, too */
+#define SCHEDULE_SLICE_ALONE (100 * INT64_C(1000))
+#define SCHEDULE_SLICE_SHARED (25 * INT64_C(1000))
+/* After others had jobs, so many turns are short, because they will probably come again. */
+#define SCHEDULE_SHARED_TURNS 1024
+#define SCHEDULE_STEPS 16 /* steps between two looks at the clock */
 
 struct schedule_user;
 
@@ -59,6 +65,8 @@ struct schedule {
         int64_t now;              /* the last look at the clock; 0: none in this turn */
         int64_t end;              /* when the turn is over; 0: not known, nobody else waits */
         int steps;                /* left until the next look at the clock */
+        int64_t slice;            /* SCHEDULE_SLICE_* */
+        unsigned n_shared;        /* turns left that are short */
 };
 
 void schedule_init(struct schedule *schedule, struct loop *loop);
@@ -78,8 +86,15 @@ void schedule_add_output(struct schedule *schedule, struct schedule_user *user,
                          struct schedule_job *job);
 /* Add a job to the output of the user whose job is running, because this job is the cause. */
 static inline void schedule_cause(struct schedule *schedule, struct schedule_job *job) {
-        if (!job->user || job->user != schedule->current)
-                schedule_add_output(schedule, schedule->current, job);
+        struct schedule_user *user = schedule->current;
+
+        if (!job->user && user && user->is_ready) {
+                job->user = user;
+                job->is_output = true;
+                DL_APPEND(user->output, job);
+        } else if (!job->user || job->user != user) {
+                schedule_add_output(schedule, user, job);
+        }
 }
 /* Take the job out of its list, if it is in one. */
 void schedule_cancel(struct schedule *schedule, struct schedule_job *job);

@@ -151,6 +151,14 @@ struct client {
         uint64_t answers;   /* memory of the answers */
         uint32_t n_notices; /* NameAcquired and NameLost in its queue */
 
+        /*
+         * A broadcast did not fit into its queue. Until that may have changed, it gets none, so
+         * that a client that does not read costs the senders of signals almost nothing.
+         */
+        bool is_deaf;
+        uint64_t deaf_at;   /* legacy: what was queued then; ends when half of it has been read */
+        int64_t deaf_until; /* native: ends at this time (loop_now()); 0: a legacy client */
+
         uint64_t unfinished; /* bytes that its front end has read, and not passed on yet */
         bool is_paused;      /* is in account->paused */
         struct client *paused_prev, *paused_next;

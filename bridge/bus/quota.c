@@ -143,7 +143,10 @@ void quota_set_unfinished(struct client *client, uint64_t n) {
 }
 
 bool quota_is_scarce(const struct client *client) {
-        return client->account->unfinished >= max_unfinished(client->bus) / 2;
+        const struct account *account = client->account;
+
+        return account->unfinished >= USER_UNFINISHED_MIN / 2 &&
+               account->unfinished >= max_unfinished(client->bus) / 2;
 }
 
 void quota_forget(struct client *client) {
@@ -267,8 +270,7 @@ static bool user_has_room(const struct client *client, const struct message *m) 
         uint64_t max = max_queued(client->bus), used = client->account->queued;
         uint64_t left = used < max ? max - used : 0;
 
-        return (client->queued < left && m->cost <= left) ||
-               client->queued + m->cost <= QUOTA_RESERVE;
+        return client->queued < left && m->cost <= left;
 }
 
 /* May the user who caused m put it into the queues of another user? */
@@ -302,24 +304,35 @@ static void note_full(struct client *client, const struct message *m, bool is_sh
                 account_note(client->bus, sender, ACCOUNT_SHARE_FULL);
 }
 
-static bool has_room(struct client *client, const struct message *m, enum quota_kind kind) {
+/* Is there room for a QUOTA_MESSAGE? */
+static bool queue_has_room(struct client *client, const struct message *m) {
+        /*
+         * Like in dbus-daemon, a message of any size may enter a queue that is not full yet, but
+         * all its descriptors must fit.
+         */
+        if ((int64_t)client->outgoing_bytes >= client->bus->limits.max_outgoing_bytes ||
+            (m->n_fds > 0 && !has_room_for_fds(client, m))) {
+                note_full(client, m, false);
+                return false;
+        }
+        if (client->queued + m->cost <= QUOTA_RESERVE)
+                return true;
+        if (!user_has_room(client, m)) {
+                note_full(client, m, false);
+                return false;
+        }
+        if (client->queued >= QUOTA_RESERVE && is_foreign(client, m) &&
+            !share_has_room(client, m)) {
+                note_full(client, m, true);
+                return false;
+        }
+        return true;
+}
+
+static inline bool has_room(struct client *client, const struct message *m, enum quota_kind kind) {
         switch (kind) {
         case QUOTA_MESSAGE:
-                /*
-                 * Like in dbus-daemon, a message of any size may enter a queue that is not full
-                 * yet, but all its descriptors must fit.
-                 */
-                if ((int64_t)client->outgoing_bytes >= client->bus->limits.max_outgoing_bytes ||
-                    (m->n_fds > 0 && !has_room_for_fds(client, m)) || !user_has_room(client, m)) {
-                        note_full(client, m, false);
-                        return false;
-                }
-                if (is_foreign(client, m) && client->queued >= QUOTA_RESERVE &&
-                    !share_has_room(client, m)) {
-                        note_full(client, m, true);
-                        return false;
-                }
-                return true;
+                return queue_has_room(client, m);
         case QUOTA_ANSWER:
                 return true;
         case QUOTA_NOTICE:
@@ -344,8 +357,10 @@ static inline void count(struct client *client, const struct message *m, enum qu
         }
         if (kind == QUOTA_NOTICE)
                 client->n_notices += n;
-        client->outgoing_fds += n * m->n_fds;
-        account->outgoing_fds += n * m->n_fds;
+        if (m->n_fds > 0) {
+                client->outgoing_fds += n * m->n_fds;
+                account->outgoing_fds += n * m->n_fds;
+        }
 }
 
 int quota_charge_outgoing(struct client *client, struct message *m) {
@@ -356,8 +371,8 @@ int quota_charge_outgoing(struct client *client, struct message *m) {
                 m->cost = message_memory(m);
                 m->caused_by = account_current(client->bus);
         }
-        if (m->n_fds > 0 && fds_account(client, m) == client->account)
-                m->caused_by = client->account->uid; /* also if its user has left meanwhile */
+        if (m->n_fds > 0) /* the user may have left meanwhile */
+                m->caused_by = fds_account(client, m)->uid;
         if (!has_room(client, m, kind))
                 return CLIENT_E_QUOTA;
         if (kind == QUOTA_MESSAGE && is_foreign(client, m)) {
@@ -388,11 +403,19 @@ void quota_discharge_outgoing(struct client *client, const struct message *m) {
                 fds_drop(client->bus, fds_account(client, m), FDS_HELD, m->n_fds);
         if (kind == QUOTA_ANSWER)
                 relax(client->account);
+        if (client->is_deaf && client->queued <= client->deaf_at / 2)
+                client->is_deaf = false;
         if (m->charged_at == client)
                 backlog_remove(m->charged, m);
 }
 
 bool quota_is_congested(struct client *client) {
+        const struct account *account = client->account;
+
+        /* below the lowest limits, whatever the configuration says */
+        if (account->answers < USER_ANSWERS_SLOW && account->backlog < USER_BACKLOG_MIN &&
+            account->unfinished < USER_UNFINISHED_MIN && client->backlog->n_messages == 0)
+                return false;
         if (must_pause(client)) {
                 pause_client(client);
                 return true;

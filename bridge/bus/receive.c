@@ -147,6 +147,8 @@ static void begin_receiving(struct client *client, const struct message *m) {
 }
 
 int client_receive(struct client *client, struct message *m, uint64_t caller_cookie) {
+        struct schedule_user *before =
+                schedule_switch(&client->bus->schedule, &client->account->schedule);
         int r = 0;
 
         /* A message that will have no answer needs no reply handle. */
@@ -176,6 +178,7 @@ int client_receive(struct client *client, struct message *m, uint64_t caller_coo
         client->incoming_bytes = 0;
         client->incoming_fds = 0;
         route_step_end(client->bus);
+        schedule_switch(&client->bus->schedule, before);
         return r;
 }
 

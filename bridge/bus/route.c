@@ -90,6 +90,12 @@ struct broadcast {
         uint64_t mark;
 };
 
+static bool is_deaf(struct client *client) {
+        if (client->deaf_until != 0 && loop_now() >= client->deaf_until)
+                client->is_deaf = false;
+        return client->is_deaf;
+}
+
 static int broadcast_found(struct match_rule *rule, void *userdata) {
         const struct verdict_context context = {};
         struct broadcast *broadcast = userdata;
@@ -106,18 +112,24 @@ static int broadcast_found(struct match_rule *rule, void *userdata) {
                 client->mark = broadcast->mark;
         }
 
+        if (client->is_deaf && is_deaf(client))
+                return 0;
         if (!verdict_check(broadcast->bus, broadcast->sender, client, broadcast->m, &context, NULL))
                 return show_denial(broadcast->bus, broadcast->sender, broadcast->m);
 
+        schedule_count(&broadcast->bus->schedule, 1);
         r = route_deliver(client, broadcast->m, NULL, rule->cookie);
-        if (r == CLIENT_E_QUOTA)
+        if (r == CLIENT_E_QUOTA) {
+                client->is_deaf = client->queued > 0;
+                client->deaf_at = client->queued;
                 complain(&broadcast->bus->complaints, client->credentials.uid,
                          "Dropped a signal %s.%s from %s to %s (uid=%d pid=%d): the receiver's "
-                         "queue is full.",
+                         "queue is full. It gets no signals before it has read.",
                          broadcast->m->interface.s, broadcast->m->member.s,
                          broadcast->sender ? broadcast->sender->unique_name : BUS_DRIVER_NAME,
                          client->unique_name, (int)client->credentials.uid,
                          (int)client->credentials.pid);
+        }
         return r < 0 ? r : 0;
 }
 

@@ -19,6 +19,12 @@
 
 #include "bridge/bus/name.h"
 
+/*
+ * After a broadcast did not fit into the queue of a receiver, the receiver is left out for so long
+ * (ns). Each try costs a send to each receiver of the broadcast alone.
+ */
+#define DEAF_TIME (20 * INT64_C(1000000))
+
 /* Turn the errno of a failed send into a result of deliver(). */
 static int result_from_errno(int r) {
         switch (r) {
@@ -104,6 +110,10 @@ static int broadcast_singly(struct native *native) {
                         struct native_handle *handle = native_handle_find(native, to);
                         struct client *client = handle ? &handle->session->client : NULL;
 
+                        if (client && r == CLIENT_E_QUOTA) {
+                                client->is_deaf = true;
+                                client->deaf_until = loop_now() + DEAF_TIME;
+                        }
                         complain(&native->bus->complaints,
                                  client ? client->credentials.uid : UINT32_MAX,
                                  "Dropped a signal %s.%s to %s (uid=%d pid=%d): %s.",

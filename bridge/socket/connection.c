@@ -13,6 +13,8 @@
 #include "bridge/bus/receive.h"
 #include "bridge/bus/tell.h"
 
+/* A system call that wakes another process takes as long as so many usual steps. */
+#define STEPS_PER_WRITE 3
 #define STALL_DELAY (20 * INT64_C(1000000)) /* ns */
 
 /* closing */
@@ -186,6 +188,7 @@ int connection_flush(struct schedule_job *job) {
         int r;
 
         connection->is_stalled = false;
+        schedule_count(&connection->server->bus->schedule, STEPS_PER_WRITE);
         r = output_write(&connection->output);
         if (r != 0 || connection->output.is_broken ||
             connection->source.events != CONNECTION_EVENTS) {
