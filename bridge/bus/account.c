@@ -131,7 +131,7 @@ void account_note(struct bus *bus, struct account *account, enum account_event e
                 [ACCOUNT_PAUSED] = "it sends more than others read, or does not read answers",
                 [ACCOUNT_EVICTED] = "it has too many connections without Hello",
                 [ACCOUNT_OUT_OF_ROOM] = "it has too many match rules or names",
-                [ACCOUNT_DISCONNECTED] = "its connections hold too many file descriptors",
+                [ACCOUNT_DISCONNECTED] = "a connection holds what others of its user need",
         };
         int64_t now;
 

@@ -42,7 +42,7 @@ enum account_event {
         ACCOUNT_PAUSED,       /* the bus stopped to read from a client */
         ACCOUNT_EVICTED,      /* a connection without Hello made room for a newer one */
         ACCOUNT_OUT_OF_ROOM,  /* the user has too many rules or names */
-        ACCOUNT_DISCONNECTED, /* a connection was dropped for the descriptors that it held */
+        ACCOUNT_DISCONNECTED, /* a connection was dropped for what it held */
         N_ACCOUNT_EVENTS,
 };
 
@@ -79,6 +79,7 @@ struct account {
 
         struct client *paused; /* clients that wait until the account holds less */
         struct client *large;  /* the one that may finish a large message in spite of the limit */
+        int64_t large_moved;   /* when it last got on (loop_now()) */
 
         uint64_t n_events[N_ACCOUNT_EVENTS];
         int64_t logged; /* when the last line about them was logged; 0: never */

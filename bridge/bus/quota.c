@@ -23,6 +23,12 @@
 #define USER_QUEUED_MIN (48 * MIB)
 #define USER_QUEUES_MAX 8
 /*
+ * One user can put a single message of any size into the queues of another one, but of more of
+ * them only this part of what all queues of the other may hold: about as much as is read in a few
+ * milliseconds, because the messages of others wait behind it.
+ */
+#define SHARE_PART 16
+/*
  * When the backlogs of a user have a quarter of max_incoming_bytes, and its unfinished messages a
  * sixteenth, or these amounts if they are more, the user's clients wait.
  */
@@ -35,6 +41,8 @@
 #define USER_ANSWERS_SLOW (1 * MIB)
 #define USER_ANSWERS_MANY (8 * MIB)
 #define USER_ANSWERS_MAX (32 * MIB)
+/* ns; see quota_is_stalling() */
+#define STALLING_TIME (5 * INT64_C(1000000000))
 /* What a client may always have, whatever its user has: of each of the above. */
 #define QUOTA_RESERVE (32 * KIB)
 
@@ -110,8 +118,10 @@ static bool may_finish(struct client *client) {
 
         if (client->unfinished == 0)
                 return false;
-        if (!account->large)
+        if (!account->large) {
                 account->large = client;
+                account->large_moved = loop_now();
+        }
         return account->large == client;
 }
 
@@ -135,11 +145,20 @@ void quota_set_unfinished(struct client *client, uint64_t n) {
 
         client->account->unfinished += n - client->unfinished;
         client->unfinished = n;
+        if (client->account->large == client)
+                client->account->large_moved = loop_now();
         if (!is_less)
                 return;
         if (n == 0)
                 end_large(client);
         relax(client->account);
+}
+
+bool quota_is_stalling(const struct client *client, int64_t now) {
+        const struct account *account = client->account;
+
+        return account->large == client && account->paused &&
+               now - account->large_moved >= STALLING_TIME;
 }
 
 bool quota_is_scarce(const struct client *client) {
@@ -280,11 +299,10 @@ static bool share_has_room(const struct client *client, const struct message *m)
         const struct share *share = account_find_share(account, m->caused_by);
         uint32_t n = account->n_shares;
 
-        if (!share)
+        if (!share || share->n_messages == 0)
                 return true;
-        if (share->n_messages == 0)
-                n++;
-        return account->queued < max && share->bytes < account_divide(max - account->queued, n);
+        return account->queued < max && share->bytes < account_divide(max - account->queued, n) &&
+               share->bytes + m->cost <= max / SHARE_PART;
 }
 
 static bool is_foreign(const struct client *client, const struct message *m) {

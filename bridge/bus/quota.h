@@ -98,6 +98,11 @@ void quota_discharge_outgoing(struct client *client, const struct message *m);
 bool quota_is_congested(struct client *client);
 /* The front end holds n bytes of the client that it has read and not passed on. */
 void quota_set_unfinished(struct client *client, uint64_t n);
+/*
+ * Others of its user wait until the client has sent the rest of a large message, and it sends
+ * nothing for 5 s. The front end disconnects it.
+ */
+bool quota_is_stalling(const struct client *client, int64_t now);
 /* Should the front end read no more than it must? Most of what the user may send waits already. */
 bool quota_is_scarce(const struct client *client);
 /* The client ends: it holds and awaits nothing any more. */

@@ -11,7 +11,10 @@
 
 /* Copying and checking this many bytes counts as one step of the schedule. */
 #define BYTES_PER_STEP 4096
-/* The size of a read while most of what the user may send waits already (quota_is_scarce()). */
+/* The memory that a message gets before its bytes arrive; it grows with them. */
+#define FIRST_SIZE (256 * 1024)
+/* The same, and the size of a read, while most of what the user may send waits already. */
+#define SCARCE_FIRST_SIZE (16 * 1024)
 #define SCARCE_BUFFER_SIZE (16 * 1024)
 
 /* messages */
@@ -120,8 +123,11 @@ static int read_once(struct connection *connection) {
         size_t n_buffer = SERVER_BUFFER_SIZE, n;
         int r;
 
-        if (connection->has_client && quota_is_scarce(&connection->client))
+        connection->input.n_first = FIRST_SIZE;
+        if (connection->has_client && quota_is_scarce(&connection->client)) {
+                connection->input.n_first = SCARCE_FIRST_SIZE;
                 n_buffer = SCARCE_BUFFER_SIZE;
+        }
         r = input_read(&connection->input, connection->source.fd, connection->server->buffer,
                        n_buffer, &n, &end);
         if (r < 0)
@@ -186,8 +192,10 @@ int connection_read(struct schedule_job *job) {
 
         /* Whatever ends the wait schedules another read. */
         if (connection->close_reason || connection->state == CONNECTION_DRAINING ||
-            connection_handshake_waits(connection) || connection_input_waits(connection))
+            connection_handshake_waits(connection))
                 return 0;
+        if (connection_input_waits(connection))
+                return connection->client.is_paused ? server_set_stall(connection->server) : 0;
         r = connection->input.rest ? take_rest(connection) : read_once(connection);
         if (r < 0)
                 return connection_survive(connection, r);

@@ -15,8 +15,6 @@
 
 /* A system call that wakes another process takes as long as so many usual steps. */
 #define STEPS_PER_WRITE 3
-#define STALL_DELAY (20 * INT64_C(1000000)) /* ns */
-
 /* closing */
 
 void connection_close(struct connection *connection, const char *reason) {
@@ -153,15 +151,6 @@ static int drop_head(struct connection *connection) {
         return r;
 }
 
-static int stall(struct connection *connection) {
-        struct server *server = connection->server;
-
-        connection->is_stalled = true;
-        return server->stall.index
-                       ? 0
-                       : loop_timer_set(server->loop, &server->stall, loop_now() + STALL_DELAY);
-}
-
 /*
  * Deal with what output_write() returned. EPOLLOUT is asked for only while the socket is full. When
  * the socket is broken, the bus reads all that the client sent before, and then closes.
@@ -174,8 +163,9 @@ static int settle_output(struct connection *connection, int r) {
                 if (r >= 0)
                         r = output_write(&connection->output);
         }
+        connection->is_stalled = r == OUTPUT_E_STALLED;
         if (r == OUTPUT_E_STALLED)
-                r = stall(connection);
+                r = server_set_stall(connection->server);
         else if (r == OUTPUT_E_FULL)
                 events |= EPOLLOUT;
         if (connection->output.is_broken)

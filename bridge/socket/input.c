@@ -13,6 +13,10 @@
 
 #include "base/scm.h"
 
+static size_t min_size(size_t a, size_t b) {
+        return a < b ? a : b;
+}
+
 /* descriptors */
 
 static int keep_fds(struct input *input, const int *fds, size_t n) {
@@ -73,6 +77,16 @@ static int take_fds(struct input *input, const struct bus_limits *limits, struct
 
 /* reading */
 
+/* Let the unfinished message have room for some more bytes. */
+static int make_room(struct input *input) {
+        struct message *m = input->partial;
+        size_t n_room = message_room(m);
+
+        if (n_room >= m->n_wire || input->n_partial < n_room)
+                return 0;
+        return message_grow(&input->partial, min_size(m->n_wire, n_room * 2));
+}
+
 int input_read(struct input *input, int fd, uint8_t *buffer, size_t n_buffer, size_t *ret_n,
                struct input_end *ret_end) {
         struct message *partial = input->partial;
@@ -94,7 +108,13 @@ int input_read(struct input *input, int fd, uint8_t *buffer, size_t n_buffer, si
          * The rest of an unfinished message is read into the message, later bytes into the buffer.
          */
         if (partial) {
-                n_missing = partial->n_wire - input->n_partial;
+                r = make_room(input);
+                if (r < 0)
+                        return r;
+                partial = input->partial;
+                n_missing = message_room(partial) - input->n_partial;
+                if (n_missing > partial->n_wire - input->n_partial)
+                        n_missing = partial->n_wire - input->n_partial;
                 iov[header.msg_iovlen++] = (struct iovec){
                         .iov_base = partial->wire + input->n_partial,
                         .iov_len = n_missing,
@@ -155,8 +175,8 @@ static int finish_message(struct input *input, const struct bus_limits *limits, 
 }
 
 /* The fixed part of the header is complete and tells the size: allocate the message. */
-static struct message *frame_message(const struct bus_limits *limits, const uint8_t *header,
-                                     const char **ret_violation) {
+static struct message *frame_message(const struct input *input, const struct bus_limits *limits,
+                                     const uint8_t *header, const char **ret_violation) {
         struct message *m;
         size_t size;
         int r;
@@ -166,7 +186,7 @@ static struct message *frame_message(const struct bus_limits *limits, const uint
                 *ret_violation = message_violation(r);
                 return NULL;
         }
-        if (message_new(&m, size) < 0) {
+        if (message_new_part(&m, size, min_size(size, input->n_first)) < 0) {
                 /* The client chose the size, so running out of memory costs only its connection. */
                 *ret_violation = "no memory for the message";
                 return NULL;
@@ -180,19 +200,24 @@ static void take_bytes(void *to, const uint8_t **bytes, size_t *n, size_t n_take
         *n -= n_taken;
 }
 
-static size_t min_size(size_t a, size_t b) {
-        return a < b ? a : b;
-}
-
 /* Append bytes to the unfinished message. */
 static int continue_message(struct input *input, const struct bus_limits *limits,
                             const uint8_t **bytes, size_t *n, struct message **ret_message,
                             const char **ret_violation) {
         struct message *m = input->partial;
-        size_t n_taken = min_size(*n, m->n_wire - input->n_partial);
 
-        take_bytes(m->wire + input->n_partial, bytes, n, n_taken);
-        input->n_partial += n_taken;
+        while (*n > 0 && input->n_partial < m->n_wire) {
+                size_t n_taken;
+
+                if (make_room(input) < 0) {
+                        *ret_violation = "no memory for the message";
+                        return 0;
+                }
+                m = input->partial;
+                n_taken = min_size(*n, min_size(m->n_wire, message_room(m)) - input->n_partial);
+                take_bytes(m->wire + input->n_partial, bytes, n, n_taken);
+                input->n_partial += n_taken;
+        }
         if (input->n_partial < m->n_wire)
                 return 0;
         input->partial = NULL;
@@ -209,10 +234,10 @@ int input_next(struct input *input, const struct bus_limits *limits, const uint8
                 return continue_message(input, limits, bytes, n, ret_message, ret_violation);
 
         if (input->n_header == 0 && *n >= MESSAGE_HEADER_SIZE) {
-                m = frame_message(limits, *bytes, ret_violation);
+                m = frame_message(input, limits, *bytes, ret_violation);
                 if (!m)
                         return 0;
-                if (*n >= m->n_wire) {
+                if (*n >= m->n_wire && message_room(m) >= m->n_wire) {
                         take_bytes(m->wire, bytes, n, m->n_wire);
                         return finish_message(input, limits, m, ret_message, ret_violation);
                 }
@@ -224,7 +249,7 @@ int input_next(struct input *input, const struct bus_limits *limits, const uint8
                 input->n_header += n_taken;
                 if (input->n_header < MESSAGE_HEADER_SIZE)
                         return 0;
-                m = frame_message(limits, input->header, ret_violation);
+                m = frame_message(input, limits, input->header, ret_violation);
                 if (!m)
                         return 0;
                 memcpy(m->wire, input->header, MESSAGE_HEADER_SIZE);

@@ -10,7 +10,7 @@
  *
  * An idle input has no buffer of its own: bytes are read into a buffer that all connections share.
  * Only an unfinished message with its descriptors, and bytes that have to wait (input_keep_rest()),
- * are kept.
+ * are kept. The memory of a large message grows as its bytes arrive.
  */
 
 #include "bridge/wire/message.h"
@@ -21,7 +21,8 @@ struct input {
         size_t n_header;
         struct message *partial; /* its size is known, but it is incomplete; NULL: none */
         size_t n_partial;
-        uint8_t *rest; /* bytes that were received, but have to wait; the first rest_at are done */
+        size_t n_first; /* the most memory that a message gets before its bytes arrive */
+        uint8_t *rest;  /* bytes that were received, but have to wait; the first rest_at are done */
         size_t rest_at, n_rest;
         int *fds; /* descriptors that were received, but whose message is not complete yet */
         size_t n_fds;
@@ -39,8 +40,8 @@ struct input_end {
 };
 
 /*
- * Read once. *ret_n is the number of bytes in buffer (0 also if all went into the unfinished
- * message, or if there were none). Returns 0, INPUT_E_LOST or -ENOMEM.
+ * Read once; input->n_first must be set. *ret_n is the number of bytes in buffer (0 also if all
+ * went into the unfinished message, or if there were none). Returns 0, INPUT_E_LOST or -ENOMEM.
  */
 int input_read(struct input *input, int fd, uint8_t *buffer, size_t n_buffer, size_t *ret_n,
                struct input_end *ret_end);
@@ -52,9 +53,9 @@ int input_read(struct input *input, int fd, uint8_t *buffer, size_t n_buffer, si
  */
 int input_next(struct input *input, const struct bus_limits *limits, const uint8_t **bytes,
                size_t *n, struct message **ret_message, const char **ret_violation);
-/* The bytes that the input holds. */
+/* The memory that the input holds. */
 static inline size_t input_size(const struct input *input) {
-        return (input->partial ? input->n_partial : 0) + input->n_rest;
+        return (input->partial ? message_memory(input->partial) : 0) + input->n_rest;
 }
 /* Does the input hold an unfinished message? */
 static inline bool input_is_amid_message(const struct input *input) {

@@ -60,6 +60,14 @@ int listener_new(struct server *server, int fd, const char *guid, const char *un
 
 /* accepting */
 
+#define STALL_DELAY (20 * INT64_C(1000000)) /* ns */
+
+int server_set_stall(struct server *server) {
+        if (server->stall.index != 0)
+                return 0;
+        return loop_timer_set(server->loop, &server->stall, loop_now() + STALL_DELAY);
+}
+
 void server_set_accepting(struct server *server, bool accepting) {
         struct listener *listener;
 

@@ -31,3 +31,5 @@ struct listener *listener_free(struct listener *listener);
 
 /* Accept connections, or let them wait in the kernel's queues of the listening sockets. */
 void server_set_accepting(struct server *server, bool accepting);
+/* Look again soon at what no event reports, see server.stall. -ENOMEM. */
+int server_set_stall(struct server *server);

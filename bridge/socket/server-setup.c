@@ -27,17 +27,28 @@ static int retry_expired(struct loop_timer *timer) {
 
 static int stall_expired(struct loop_timer *timer) {
         struct server *server = container_of(timer, struct server, stall);
+        struct schedule *schedule = &server->bus->schedule;
         struct connection *connection;
+        int64_t now = loop_now();
+        bool is_paused = false;
 
         DL_FOREACH(server->connections, connection) {
                 output_has_fds_unread(&connection->output);
+                if (!connection->has_client)
+                        continue;
+                is_paused |= connection->client.is_paused;
+                if (!quota_is_stalling(&connection->client, now))
+                        continue;
+                account_note(server->bus, connection->client.account, ACCOUNT_DISCONNECTED);
+                connection_violate(connection, "a large message without its end, while other "
+                                               "connections of its user wait");
         }
         DL_FOREACH(server->connections, connection) {
                 if (connection->is_stalled)
-                        schedule_add_output(&server->bus->schedule, &connection->account->schedule,
+                        schedule_add_output(schedule, &connection->account->schedule,
                                             &connection->flush);
         }
-        return 0;
+        return is_paused ? server_set_stall(server) : 0;
 }
 
 /* Has the process run out of descriptors or memory? Other errors are those of one connection. */

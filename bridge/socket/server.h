@@ -39,5 +39,9 @@ struct server {
         struct connection *connections;
         bool accepting;
         struct loop_timer retry; /* timer: accept again, after descriptors or memory ran out */
-        struct loop_timer stall; /* timer: write again, after the kernel's memory ran out */
+        /*
+         * timer: write again, after the kernel's memory or the user's descriptors in flight ran
+         * out, and see who keeps others of its user waiting
+         */
+        struct loop_timer stall;
 };

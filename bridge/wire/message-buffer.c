@@ -45,10 +45,14 @@ const char *message_violation(int e) {
 }
 
 int message_new(struct message **ret_m, size_t size) {
+        return message_new_part(ret_m, size, size);
+}
+
+int message_new_part(struct message **ret_m, size_t size, size_t n_room) {
         struct message *m;
         size_t n_buffer;
 
-        if (__builtin_add_overflow(size, MESSAGE_HEADROOM, &n_buffer) ||
+        if (__builtin_add_overflow(n_room, MESSAGE_HEADROOM, &n_buffer) ||
             n_buffer > SIZE_MAX - sizeof(*m))
                 return -ENOMEM;
         m = malloc(sizeof(*m) + n_buffer);
@@ -63,6 +67,19 @@ int message_new(struct message **ret_m, size_t size) {
                 .n_wire = size,
         };
         *ret_m = m;
+        return 0;
+}
+
+int message_grow(struct message **m, size_t n_room) {
+        size_t n_buffer = n_room + MESSAGE_HEADROOM;
+        struct message *more = realloc(*m, sizeof(*more) + n_buffer);
+
+        if (!more)
+                return -ENOMEM;
+        more->buffer = (uint8_t *)(more + 1);
+        more->n_buffer = n_buffer;
+        more->wire = more->buffer + MESSAGE_HEADROOM;
+        *m = more;
         return 0;
 }
 

@@ -156,6 +156,20 @@ int message_frame(const uint8_t *header, size_t max, size_t *ret_size);
  * Make a message of size bytes, which the caller then writes to m->wire. Returns 0 or -ENOMEM.
  */
 int message_new(struct message **ret_m, size_t size);
+/*
+ * The same for a message that is only beginning to arrive: there is room for its first n_room bytes
+ * (at most size).
+ */
+int message_new_part(struct message **ret_m, size_t size, size_t n_room);
+/*
+ * Make room for the first n_room bytes (at most m->n_wire) of such a message. It may move, and
+ * nobody else may have a reference. -ENOMEM: nothing has changed.
+ */
+int message_grow(struct message **m, size_t n_room);
+/* For how many bytes there is room from m->wire on. */
+static inline size_t message_room(const struct message *m) {
+        return m->buffer + m->n_buffer - m->wire;
+}
 struct message *message_ref(struct message *m);
 struct message *message_unref(struct message *m); /* m may be NULL; the last unref closes the fds */
 static inline void message_unrefp(struct message **m) {
