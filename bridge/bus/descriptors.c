@@ -13,7 +13,7 @@ void fds_init(struct bus *bus) {
 
         getrlimit(RLIMIT_NOFILE, &limit);
         for (size_t i = 0; i < N_FDS; i++)
-                bus->fds[i].max = limit.rlim_cur / 2;
+                bus->fds[i].max = limit.rlim_cur / 4;
 }
 
 bool fds_may_take(const struct bus *bus, const struct account *account, enum fds_kind kind,

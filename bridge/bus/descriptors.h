@@ -6,7 +6,7 @@
  *
  * A process has at most RLIMIT_NOFILE descriptors. In addition, the kernel lets a user have only
  * this many in flight, which means sent to sockets and not received yet. If the bus reaches either
- * limit, all users lose messages. So the users divide a half of each, like memory (account.h).
+ * limit, all users lose messages. So the users divide a quarter of each, like memory (account.h).
  *
  *      FDS_HELD    in the bus: in unfinished messages, charged to the user of the connection, and
  *                  in queues, charged to the user who caused the message

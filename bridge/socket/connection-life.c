@@ -14,6 +14,7 @@
 #include "bridge/bus/receive.h"
 #include "bridge/socket/connection-handshake.h"
 #include "bridge/socket/connection-messages.h"
+#include "bridge/socket/linger.h"
 
 /* Releasing a name, and telling others, takes as long as so many usual steps. */
 #define STEPS_PER_NAME 4
@@ -150,6 +151,7 @@ int connection_new(struct server *server, int fd, const struct listener *listene
 
 struct connection *connection_free(struct connection *connection) {
         struct server *server = connection->server;
+        bool lingers = false;
 
         loop_remove(server->loop, &connection->source);
         schedule_cancel(&server->bus->schedule, &connection->close);
@@ -160,6 +162,8 @@ struct connection *connection_free(struct connection *connection) {
 
         if (connection->has_client) {
                 client_disconnect(&connection->client);
+                output_break(&connection->output);
+                lingers = linger_take(server, &connection->output, connection->source.fd);
                 output_deinit(&connection->output);
                 client_deinit(&connection->client);
         } else
@@ -169,7 +173,8 @@ struct connection *connection_free(struct connection *connection) {
         input_deinit(&connection->input);
         connection_handshake_deinit(connection);
         client_credentials_deinit(&connection->credentials);
-        close(connection->source.fd);
+        if (!lingers)
+                close(connection->source.fd);
         newcomer_remove(server->bus, &connection->newcomer);
         if (connection->account)
                 fds_drop(server->bus, connection->account, FDS_HELD, connection->n_held_fds);

@@ -92,12 +92,16 @@ int output_push_bytes(struct output *output, const char *bytes, size_t n, int fd
 
 /* descriptors */
 
-bool output_has_fds_unread(struct output *output) {
-        int n_unread;
+bool socket_has_unread(int fd) {
+        int n;
 
+        return ioctl(fd, SIOCOUTQ, &n) == 0 && n > 0;
+}
+
+bool output_has_fds_unread(struct output *output) {
         if (output->n_fds_sent == 0)
                 return false;
-        if (ioctl(output->fd, SIOCOUTQ, &n_unread) == 0 && n_unread > 0)
+        if (socket_has_unread(output->fd))
                 return true;
         fds_drop(output->client->bus, output->client->account, FDS_SENT, output->n_fds_sent);
         output->n_fds_sent = 0;

@@ -55,6 +55,8 @@ int output_write(struct output *output);
 struct message *output_drop_head(struct output *output);
 /* Empty the queue; nothing more will be written. */
 void output_break(struct output *output);
+/* Has the other end of a unix socket not read all that was written? */
+bool socket_has_unread(int fd);
 /*
  * Does the client still have descriptors to read from the socket? If not, they are not charged to
  * its user any more.

@@ -15,6 +15,7 @@
 #include "bridge/base/log.h"
 #include "bridge/bus/descriptors.h"
 #include "bridge/socket/connection-life.h"
+#include "bridge/socket/linger.h"
 #include "bridge/socket/listen.h"
 
 #define RETRY_DELAY (200 * INT64_C(1000000))
@@ -22,6 +23,11 @@
 
 static int retry_expired(struct loop_timer *timer) {
         server_set_accepting(container_of(timer, struct server, retry), true);
+        return 0;
+}
+
+static int linger_expired(struct loop_timer *timer) {
+        linger_check(container_of(timer, struct server, linger));
         return 0;
 }
 
@@ -56,6 +62,38 @@ static bool is_shortage(int e) {
         return e == EMFILE || e == ENFILE || e == ENOBUFS || e == ENOMEM;
 }
 
+/* How many descriptors does the bus hold for messages of this connection, and to it? */
+static uint64_t count_fds(const struct connection *connection) {
+        return connection->n_held_fds +
+               (connection->has_client ? connection->client.outgoing_fds : 0);
+}
+
+/*
+ * The process has no descriptor left. Whoever has most newcomers loses one; if there are none, the
+ * connection with most descriptors in messages is closed.
+ */
+static void make_room(struct server *server) {
+        struct account *account, *next, *most = NULL;
+        struct connection *connection, *holder = NULL;
+
+        HASH_ITER(hh, server->bus->accounts, account, next) {
+                if (account->n_newcomers > (most ? most->n_newcomers : 0))
+                        most = account;
+        }
+        if (most) {
+                newcomer_evict(server->bus, most);
+                return;
+        }
+        DL_FOREACH(server->connections, connection) {
+                if (count_fds(connection) > (holder ? count_fds(holder) : 0))
+                        holder = connection;
+        }
+        if (!holder)
+                return;
+        account_note(server->bus, holder->account, ACCOUNT_DISCONNECTED);
+        connection_close(holder, "the bus has no file descriptors left");
+}
+
 /* Accept one connection. Returns 0, 1 if there is none, or a negative errno for a shortage. */
 static int accept_connection(struct server *server, struct listener *listener) {
         struct connection *connection;
@@ -86,6 +124,8 @@ static int accept_connections(struct loop_source *source, uint32_t events) {
         if (r >= 0)
                 return 0;
 
+        if (r == -EMFILE || r == -ENFILE)
+                make_room(server);
         /* Trying again at once would be a busy loop. Resources return when other clients leave. */
         log_write(server->bus->log, LOG_LEVEL_WARNING, "Cannot accept a connection for now: %s",
                   strerror(-r));
@@ -100,6 +140,7 @@ int server_init(struct server *server, struct bus *bus, struct loop *loop) {
                 .mechanisms = SASL_MECHANISM_EXTERNAL,
                 .retry.expired = retry_expired,
                 .stall.expired = stall_expired,
+                .linger.expired = linger_expired,
         };
         schedule_init(&bus->schedule, loop);
         cookies_init(&server->cookies, loop);
@@ -114,6 +155,7 @@ void server_deinit(struct server *server) {
         server->accepting = true;
         while (server->connections)
                 connection_free(server->connections);
+        linger_end(server);
         cookies_deinit(&server->cookies);
         DL_FOREACH_SAFE(server->listeners, listener, next) {
                 DL_DELETE(server->listeners, listener);
@@ -121,6 +163,7 @@ void server_deinit(struct server *server) {
         }
         loop_timer_cancel(server->loop, &server->retry);
         loop_timer_cancel(server->loop, &server->stall);
+        loop_timer_cancel(server->loop, &server->linger);
         schedule_deinit(&server->bus->schedule);
         free(server->buffer);
         server->buffer = NULL;

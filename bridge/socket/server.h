@@ -11,6 +11,7 @@
  *      connection-messages.c     messages of a client
  *      connection.c              shared by these files: closing, events, sending
  *      input.c  output.c         bytes to messages, messages to bytes
+ *      linger.c                  sockets whose descriptors have not been read
  *      cookies.c  keyring.c      the cookies of DBUS_COOKIE_SHA1
  */
 
@@ -26,6 +27,7 @@
 #define SERVER_BUFFER_SIZE (256 * 1024)
 
 struct connection;
+struct lingerer;
 struct listener;
 
 struct server {
@@ -37,6 +39,7 @@ struct server {
         uint8_t *buffer; /* SERVER_BUFFER_SIZE */
         struct listener *listeners;
         struct connection *connections;
+        struct lingerer *lingering;
         bool accepting;
         struct loop_timer retry; /* timer: accept again, after descriptors or memory ran out */
         /*
@@ -44,4 +47,5 @@ struct server {
          * out, and see who keeps others of its user waiting
          */
         struct loop_timer stall;
+        struct loop_timer linger; /* timer: see whether lingering sockets can be closed */
 };
