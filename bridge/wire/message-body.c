@@ -4,11 +4,20 @@
  * Values in a message, checked against their signature in one pass (D-Bus spec, "Marshaling (Wire
  * Format)").
  *
- * The walk goes through signature and bytes at the same time. It keeps open arrays, structs and
- * variants on a stack that is as deep as the specification allows, so it does not recurse. An array
- * of numbers is one step, whatever its length. The code is compiled twice, once for each byte
- * order.
+ * The walk goes through signature and bytes at the same time. It keeps open arrays and variants on
+ * a stack that is as deep as the specification allows, so it does not recurse. Structs are only
+ * counted. An array of numbers is one step, whatever its length. The code is compiled twice, once
+ * for each byte order.
+ *
+ * The time for a byte must not depend much on what a client sends (test/bench/validate.c). But
+ * brackets, and the element types of empty arrays, are characters of a signature for which there
+ * are no bytes, and an array repeats them for each of its elements. So when an array goes on to its
+ * second element, the walk measures the signature that the array is in (signature_measure()). From
+ * then on, a row of brackets is one step, and so are a row of numbers and an empty array. The
+ * signatures of the message and of each open variant are measured at most once.
  */
+
+#include <limits.h>
 
 #include "bridge/wire/byte-order.h"
 #include "bridge/wire/message-private.h"
@@ -17,65 +26,48 @@
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
-/* A container whose end has not been reached. */
+/* If fewer bytes are left of an array, it takes longer to measure the signature than to go on. */
+#define MEASURE_MIN 16
+
+/* An array or variant whose end has not been reached. */
 struct frame {
         enum {
                 FRAME_ARRAY,
-                FRAME_STRUCT, /* and dict entry */
                 FRAME_VARIANT,
         } kind;
+        bool is_complex;       /* array: the type of its element has more than one character */
+        unsigned depth;        /* number of open containers directly inside */
         const char *signature; /* array: that of its element; variant: that behind the variant */
         size_t end;            /* array: where it ends */
 };
 
-/*
- * A table of where element types end, for empty arrays. Without this table, each of a million empty
- * arrays would cost a walk over its element type, which may be long. No two types of one signature
- * share a slot.
- */
-struct skips {
-        bool used;
-        const char *at[256];
-        const char *end[256];
+/* A signature that the walk is in: that of the outermost values, or of an open variant. */
+struct measured {
+        const char *signature;
+        bool done;                           /* steps is set */
+        uint8_t steps[SIGNATURE_LENGTH_MAX]; /* see signature_measure() */
 };
 
-static const char *skip_element(struct skips *skips, const char *signature) {
-        uint8_t slot = (uintptr_t)signature;
-
-        /* A type of one character needs no walk, and takes no slot from a longer type. */
-        if (signature[0] != '(' && signature[0] != '{' && signature[0] != 'a')
-                return signature + 1;
-
-        if (!skips->used) {
-                memset(skips->at, 0, sizeof(skips->at));
-                skips->used = true;
-        }
-        if (skips->at[slot] != signature) {
-                skips->end[slot] = signature_skip(signature);
-                skips->at[slot] = signature;
-        }
-        return skips->end[slot];
-}
-
-static bool padding_is_zero(const uint8_t *data, size_t from, size_t to) {
-        uint8_t any = 0;
-
-        while (from < to)
-                any |= data[from++];
-        return any == 0;
-}
-
+/*
+ * Skip the padding at *pos. No branch depends on whether there is any: behind values of variable
+ * size, a processor often cannot predict this. There are always eight bytes before *pos to read.
+ */
 static ALWAYS_INLINE int align(const uint8_t *data, size_t *pos, size_t end, size_t alignment) {
-        size_t at = wire_align(*pos, alignment);
+        size_t at = wire_align(*pos, alignment), n = at - *pos;
 
-        if (at == *pos)
-                return 0;
         if (at > end)
                 return MESSAGE_E_BODY;
-        if (!padding_is_zero(data, *pos, at))
+        /* the last n bytes before at are the upper ones of this number; n is 0 to 7 */
+        if (wire_load64(data + at - 8, false) >> 8 >> (56 - 8 * n) != 0)
                 return MESSAGE_E_PADDING;
         *pos = at;
         return 0;
+}
+
+/* The same, with fewer instructions where there is usually no padding. */
+static ALWAYS_INLINE int align_rarely(const uint8_t *data, size_t *pos, size_t end,
+                                      size_t alignment) {
+        return *pos & (alignment - 1) ? align(data, pos, end, alignment) : 0;
 }
 
 static ALWAYS_INLINE int check_boolean(const uint8_t *p, bool big_endian) {
@@ -110,9 +102,9 @@ static ALWAYS_INLINE int check_string(const uint8_t *data, size_t *pos, size_t e
         return 0;
 }
 
-/* Check a value of type g, or the signature of a variant. */
-static int check_signature(const uint8_t *data, size_t *pos, size_t end, const char **ret_signature,
-                           unsigned *ret_n_types) {
+/* Read a value of type g, or the signature of a variant, without checking its types. */
+static ALWAYS_INLINE int read_signature(const uint8_t *data, size_t *pos, size_t end,
+                                        const char **ret_signature, size_t *ret_n) {
         size_t at, n;
 
         if (end - *pos < 2)
@@ -123,11 +115,47 @@ static int check_signature(const uint8_t *data, size_t *pos, size_t end, const c
                 return MESSAGE_E_BODY;
         if (data[at + n] != 0)
                 return MESSAGE_E_STRING;
-        if (!signature_check((const char *)data + at, n, ret_n_types))
-                return MESSAGE_E_SIGNATURE;
 
         *ret_signature = (const char *)data + at;
+        *ret_n = n;
         *pos = at + n + 1;
+        return 0;
+}
+
+static ALWAYS_INLINE int check_signature(const uint8_t *data, size_t *pos, size_t end) {
+        const char *signature;
+        size_t n;
+        int r;
+
+        r = read_signature(data, pos, end, &signature, &n);
+        if (r)
+                return r;
+        return signature_check(signature, n) ? 0 : MESSAGE_E_SIGNATURE;
+}
+
+/* Most variants have a type of one character. */
+static ALWAYS_INLINE bool is_variant_signature(const char *signature, size_t n) {
+        const struct signature_type *type = &signature_types[(uint8_t)signature[0]];
+
+        if (n == 1)
+                return type->basic || signature[0] == 'v';
+        return signature_check_one(signature, n);
+}
+
+/* Check n values of the same fixed size. For booleans, n is 1. */
+static ALWAYS_INLINE int check_fixed(const uint8_t *data, size_t *pos, size_t end, char type,
+                                     size_t n, bool big_endian) {
+        size_t size = signature_types[(uint8_t)type].size;
+        int r;
+
+        r = align(data, pos, end, size);
+        if (r)
+                return r;
+        if (end - *pos < n * size)
+                return MESSAGE_E_BODY;
+        if (type == 'b' && check_boolean(data + *pos, big_endian))
+                return MESSAGE_E_BOOLEAN;
+        *pos += n * size;
         return 0;
 }
 
@@ -138,7 +166,7 @@ static ALWAYS_INLINE int check_array(const uint8_t *data, size_t *pos, size_t en
         size_t n;
         int r;
 
-        r = align(data, pos, end, 4);
+        r = align_rarely(data, pos, end, 4);
         if (r)
                 return r;
         if (end - *pos < 4)
@@ -147,7 +175,7 @@ static ALWAYS_INLINE int check_array(const uint8_t *data, size_t *pos, size_t en
         if (n > MESSAGE_ARRAY_MAX)
                 return MESSAGE_E_ARRAY;
         *pos += 4;
-        r = align(data, pos, end, element->alignment);
+        r = align_rarely(data, pos, end, element->alignment);
         if (r)
                 return r;
         if (n > end - *pos)
@@ -169,120 +197,199 @@ static ALWAYS_INLINE int check_fixed_array(const uint8_t *data, size_t *pos, siz
         return 0;
 }
 
-static ALWAYS_INLINE int check_values(const uint8_t *data, size_t *ret_pos, size_t end,
-                                      const char *signature, unsigned depth, bool big_endian) {
-        /* stack[0] is no container; it stands for the outermost values of this check */
-        struct frame stack[SIGNATURE_TOTAL_DEPTH_MAX + 1], *top = stack;
-        struct frame *limit = stack + SIGNATURE_TOTAL_DEPTH_MAX - depth;
-        size_t pos = *ret_pos;
-        struct skips skips;
+/* The position of the walk. */
+struct walk {
+        const uint8_t *data;
+        size_t pos, end;
+        const char *signature; /* of the rest of the innermost signature */
+        unsigned depth;        /* number of open containers */
+        struct frame *top;
+        struct measured *measured; /* the innermost signature */
+};
+
+/* The result of a step that opened a container, so that no value is complete behind it. */
+#define OPENED (-1)
+
+/* The number of characters that the walk can take in one step, as far as that was measured. */
+static ALWAYS_INLINE unsigned step_length(const struct walk *w) {
+        if (!w->measured->done)
+                return 1;
+        return w->measured->steps[w->signature - w->measured->signature];
+}
+
+static ALWAYS_INLINE int open_structs(struct walk *w) {
+        unsigned n = step_length(w);
         int r;
 
-        skips.used = false;
+        r = align(w->data, &w->pos, w->end, 8);
+        if (r)
+                return r;
+        if (!w->measured->done)
+                while (w->signature[n] == '(')
+                        ++n;
+        w->depth += n;
+        w->signature += n;
+        return w->depth > SIGNATURE_TOTAL_DEPTH_MAX ? MESSAGE_E_DEPTH : OPENED;
+}
 
-        while (*signature) {
-                char type = *signature++;
-                const struct signature_type *element;
-                const char *inner;
-                unsigned n_types;
-                size_t n;
+/*
+ * The row goes on behind the end of an array element if structs around the array end there too.
+ * These are closed later.
+ */
+static ALWAYS_INLINE void close_structs(struct walk *w) {
+        unsigned n = step_length(w), n_open = w->depth - w->top->depth;
 
-                switch (type) {
-                case 'y':
-                        if (pos == end)
-                                return MESSAGE_E_BODY;
-                        ++pos;
-                        break;
+        if (!w->measured->done)
+                while (n < n_open && (w->signature[n] == ')' || w->signature[n] == '}'))
+                        ++n;
+        if (n > n_open)
+                n = n_open;
+        w->depth -= n;
+        w->signature += n;
+}
 
+static ALWAYS_INLINE int open_array(struct walk *w, bool big_endian) {
+        const char *element = w->signature + 1;
+        const struct signature_type *type = &signature_types[(uint8_t)*element];
+        size_t n;
+        int r;
+
+        r = check_array(w->data, &w->pos, w->end, type, big_endian, &n);
+        if (r)
+                return r;
+        if (type->size) {
+                w->signature += 2;
+                return check_fixed_array(w->data, &w->pos, n, *element, big_endian);
+        }
+        if (n == 0) {
+                if (w->measured->done)
+                        w->signature += step_length(w);
+                else
+                        w->signature = signature_skip(w->signature);
+                return 0;
+        }
+        if (w->depth == SIGNATURE_TOTAL_DEPTH_MAX)
+                return MESSAGE_E_DEPTH;
+        *++w->top = (struct frame){
+                .kind = FRAME_ARRAY,
+                .is_complex = !type->basic && *element != 'v',
+                .depth = ++w->depth,
+                .signature = element,
+                .end = w->pos + n,
+        };
+        w->signature = element;
+        return OPENED;
+}
+
+static ALWAYS_INLINE int open_variant(struct walk *w, bool big_endian) {
+        const char *inner;
+        size_t n;
+        int r;
+
+        r = read_signature(w->data, &w->pos, w->end, &inner, &n);
+        if (r)
+                return r;
+        if (!is_variant_signature(inner, n))
+                return MESSAGE_E_VARIANT;
+        if (w->depth == SIGNATURE_TOTAL_DEPTH_MAX)
+                return MESSAGE_E_DEPTH;
+        ++w->signature;
+        if (signature_types[(uint8_t)*inner].size)
+                return check_fixed(w->data, &w->pos, w->end, *inner, 1, big_endian);
+
+        *++w->top = (struct frame){
+                .kind = FRAME_VARIANT,
+                .depth = ++w->depth,
+                .signature = w->signature,
+        };
+        ++w->measured;
+        w->measured->signature = inner;
+        w->measured->done = false;
+        w->signature = inner;
+        return OPENED;
+}
+
+/* The walk is about to repeat a part of the innermost signature. */
+static ALWAYS_INLINE void measure(struct measured *m) {
+        if (m->done)
+                return;
+        signature_measure(m->signature, m->steps);
+        m->done = true;
+}
+
+/* A value is complete. Close the arrays and variants that end with it. */
+static ALWAYS_INLINE int close_containers(struct walk *w) {
+        while (w->depth == w->top->depth) {
+                if (w->top->kind == FRAME_VARIANT) {
+                        w->signature = w->top->signature;
+                        --w->measured;
+                } else if (w->pos < w->top->end) {
+                        w->signature = w->top->signature;
+                        if (w->top->is_complex && w->top->end - w->pos >= MEASURE_MIN)
+                                measure(w->measured);
+                        return 0;
+                } else if (w->pos > w->top->end) {
+                        return MESSAGE_E_ARRAY;
+                }
+                --w->top;
+                --w->depth;
+        }
+        return 0;
+}
+
+static ALWAYS_INLINE int check_values(const uint8_t *data, size_t *pos, size_t end,
+                                      const char *signature, unsigned depth, bool big_endian) {
+        struct frame stack[SIGNATURE_TOTAL_DEPTH_MAX + 1];
+        struct measured stack_measured[SIGNATURE_TOTAL_DEPTH_MAX + 1];
+        struct walk w = {data, *pos, end, signature, depth, stack, stack_measured};
+        unsigned n;
+        int r;
+
+        /* no container; stands for the outermost values, behind which there is nothing to close */
+        stack[0].depth = UINT_MAX;
+        stack_measured[0].signature = signature;
+        stack_measured[0].done = false;
+
+        for (;;) {
+                switch (*w.signature) {
+                case 0: /* only the outermost values are followed by the end of their signature */
+                        *pos = w.pos;
+                        return 0;
                 case 's':
                 case 'o':
-                        r = check_string(data, &pos, end, type, big_endian);
-                        if (r)
-                                return r;
+                        r = check_string(data, &w.pos, end, *w.signature++, big_endian);
                         break;
-
                 case 'g':
-                        r = check_signature(data, &pos, end, &inner, &n_types);
-                        if (r)
-                                return r;
+                        r = check_signature(data, &w.pos, end);
+                        ++w.signature;
                         break;
-
                 case 'v':
-                        r = check_signature(data, &pos, end, &inner, &n_types);
-                        if (r == MESSAGE_E_SIGNATURE || (r == 0 && n_types != 1))
-                                return MESSAGE_E_VARIANT;
-                        if (r)
-                                return r;
-                        if (top == limit)
-                                return MESSAGE_E_DEPTH;
-                        *++top = (struct frame){FRAME_VARIANT, signature, 0};
-                        signature = inner;
-                        continue;
-
+                        r = open_variant(&w, big_endian);
+                        break;
+                case 'a':
+                        r = open_array(&w, big_endian);
+                        break;
                 case '(':
                 case '{':
-                        r = align(data, &pos, end, 8);
-                        if (r)
-                                return r;
-                        if (top == limit)
-                                return MESSAGE_E_DEPTH;
-                        *++top = (struct frame){FRAME_STRUCT, NULL, 0};
-                        continue;
-
-                case 'a':
-                        element = &signature_types[(uint8_t)*signature];
-                        r = check_array(data, &pos, end, element, big_endian, &n);
-                        if (r)
-                                return r;
-                        if (element->size) {
-                                r = check_fixed_array(data, &pos, n, *signature, big_endian);
-                                if (r)
-                                        return r;
-                                ++signature;
-                                break;
-                        }
-                        if (n == 0) {
-                                signature = skip_element(&skips, signature);
-                                break;
-                        }
-                        if (top == limit)
-                                return MESSAGE_E_DEPTH;
-                        *++top = (struct frame){FRAME_ARRAY, signature, pos + n};
-                        continue;
-
-                default: /* another type of fixed size */
-                        n = signature_types[(uint8_t)type].size;
-                        r = align(data, &pos, end, n);
-                        if (r)
-                                return r;
-                        if (end - pos < n)
-                                return MESSAGE_E_BODY;
-                        if (type == 'b' && check_boolean(data + pos, big_endian))
-                                return MESSAGE_E_BOOLEAN;
-                        pos += n;
+                        r = open_structs(&w);
+                        break;
+                case ')':
+                case '}':
+                        close_structs(&w);
+                        r = 0;
+                        break;
+                default: /* a type of fixed size */
+                        n = step_length(&w);
+                        r = check_fixed(data, &w.pos, end, *w.signature, n, big_endian);
+                        w.signature += n;
                         break;
                 }
 
-                /* A value is complete. Close the containers that end with it. */
-                while (top > stack) {
-                        if (top->kind == FRAME_STRUCT) {
-                                if (*signature != ')' && *signature != '}')
-                                        break;
-                                ++signature;
-                        } else if (top->kind == FRAME_VARIANT) {
-                                signature = top->signature;
-                        } else if (pos < top->end) {
-                                signature = top->signature;
-                                break;
-                        } else if (pos > top->end) {
-                                return MESSAGE_E_ARRAY;
-                        }
-                        --top;
-                }
+                if (r == 0)
+                        r = close_containers(&w);
+                if (r > 0)
+                        return r;
         }
-
-        *ret_pos = pos;
-        return 0;
 }
 
 int message_check_values(const uint8_t *data, size_t *pos, size_t end, const char *signature,

@@ -112,7 +112,6 @@ static ALWAYS_INLINE int read_string(const uint8_t *wire, size_t *pos, size_t en
 static ALWAYS_INLINE int read_signature(const uint8_t *wire, size_t *pos, size_t end,
                                         struct wire_string *ret_string) {
         size_t at = *pos + 5, n;
-        unsigned n_types;
 
         if (at >= end)
                 return MESSAGE_E_HEADER_FIELDS;
@@ -121,7 +120,7 @@ static ALWAYS_INLINE int read_signature(const uint8_t *wire, size_t *pos, size_t
                 return MESSAGE_E_HEADER_FIELDS;
         if (wire[at + n] != 0)
                 return MESSAGE_E_STRING;
-        if (!signature_check((const char *)wire + at, n, &n_types))
+        if (!signature_check((const char *)wire + at, n))
                 return MESSAGE_E_SIGNATURE;
 
         *ret_string = (struct wire_string){(const char *)wire + at, n};

@@ -67,8 +67,8 @@ static inline void message_move_strings(struct message *m, ptrdiff_t shift) {
 /*
  * Check values against a signature, which was checked before. The values start at the offset *pos
  * and must end at the offset end or before. data is the start of the message, from which offsets
- * are counted. depth is the number of containers around the values. Returns 0 after setting *pos to
- * where the values end, or MESSAGE_E_*.
+ * are counted, so there are at least eight bytes before *pos. depth is the number of containers
+ * around the values. Returns 0 after setting *pos to where the values end, or MESSAGE_E_*.
  */
 int message_check_values(const uint8_t *data, size_t *pos, size_t end, const char *signature,
                          unsigned depth, bool big_endian);

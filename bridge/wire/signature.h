@@ -20,9 +20,39 @@ struct signature_type {
 
 extern const struct signature_type signature_types[256];
 
+static inline bool signature_is_basic(char c) {
+        return signature_types[(uint8_t)c].basic;
+}
+
+/* For signature_check() only. */
+bool signature_check_long(const char *s, size_t n);
+
 /*
- * Are the n bytes at s a valid signature? Then *ret_n_types is the number of complete types in it.
+ * Are the n bytes at s a valid signature, that is any number of complete types? s must be inside of
+ * a message: the caller has checked that s[n] is NUL, and there are three bytes before s to read.
  */
-bool signature_check(const char *s, size_t n, unsigned *ret_n_types);
+static inline bool signature_check(const char *s, size_t n) {
+        /*
+         * Most values of type g are short. For up to three basic types, no branch depends on their
+         * number, which a processor often cannot predict. If there are fewer, bytes before s are
+         * looked at too, but do not count.
+         */
+        if (n <= 3 && ((n < 1) | signature_is_basic(s[n - 1])) &
+                              ((n < 2) | signature_is_basic(s[n - 2])) &
+                              ((n < 3) | signature_is_basic(s[n - 3])))
+                return true;
+        return signature_check_long(s, n);
+}
+
+/* Are the n bytes at s one complete type? */
+bool signature_check_one(const char *s, size_t n);
 /* The end of the complete type at s, in a signature that was checked. */
 const char *signature_skip(const char *s);
+
+/*
+ * Measure a signature that was checked, for a walk that takes many characters in one step. For a
+ * character that may be part of a row, steps[i] is the number of characters from s[i] to the end of
+ * the row. Rows are of '(', of ')' and '}', or of one type of fixed size other than 'b'. If s[i] is
+ * 'a', steps[i] is the length of the array type. For all other characters it is 1.
+ */
+void signature_measure(const char *s, uint8_t steps[static SIGNATURE_LENGTH_MAX]);

@@ -394,6 +394,92 @@ static void arrays_of_variants_32(struct raw *r) {
 static void arrays_of_variants_33(struct raw *r) {
         arrays_of_variants(r, 33);
 }
+/*
+ * Arrays whose signature is measured (bridge/wire/message-body.c): the last one of their elements
+ * differs from the others.
+ */
+
+#define N_ELEMENTS 8
+
+static void array(struct raw *r, const char *signature, void (*element)(struct raw *r, bool last)) {
+        size_t b = start(r, signature);
+
+        raw_u32(r, 0);
+        raw_align(r, 8);
+        for (unsigned i = 1; i <= N_ELEMENTS; i++) {
+                raw_align(r, 8);
+                element(r, i == N_ELEMENTS);
+        }
+        raw_set32(r, b, r->n - b - 8);
+        raw_end_body(r, b);
+}
+
+#define ARRAY(name, signature, ...)                            \
+        static void name##_element(struct raw *r, bool last) { \
+                __VA_ARGS__;                                   \
+        }                                                      \
+        static void name(struct raw *r) {                      \
+                array(r, signature, name##_element);           \
+        }
+
+ARRAY(repeated_structs, "a(((y))((yu)))", raw_u8(r, 1); raw_align(r, 8); raw_u8(r, 1);
+      raw_u32(r, 1))
+ARRAY(repeated_structs_padding, "a(((y))((yu)))", raw_u8(r, 1); raw_u8(r, last); raw_align(r, 8);
+      raw_u8(r, 1); raw_u32(r, 1))
+ARRAY(repeated_structs_last_padding, "a(((y))((yu)))", raw_u8(r, 1); raw_align(r, 8); raw_u8(r, 1);
+      raw_u8(r, 0); raw_u8(r, 0); raw_u8(r, last); raw_u32(r, 1))
+ARRAY(repeated_padding_between, "a((y))", if (last) r->p[r->n - 1] = 1; raw_u8(r, 1))
+ARRAY(repeated_structs_boolean, "a((bb))", raw_u32(r, 1); raw_u32(r, last ? 2 : 1))
+ARRAY(repeated_bytes, "a(yyyyyyy)", raw_put(r, "abcdefg", 7))
+ARRAY(repeated_bytes_cut, "a(yyyyyyy)", raw_put(r, "abcdefg", last ? 5 : 7))
+ARRAY(repeated_numbers_cut, "a(uu)", raw_u32(r, 1); if (!last) raw_u32(r, 1))
+ARRAY(repeated_numbers_behind_arrays, "a(ayyynn)", raw_u32(r, last); if (last) raw_u8(r, 1);
+      raw_u8(r, 1); raw_u8(r, 2); raw_align(r, 2); raw_put(r, "abcd", 4))
+ARRAY(repeated_empty_arrays, "a(a((y))ayaas)", raw_u32(r, 0); raw_align(r, 8); raw_u32(r, 0);
+      raw_u32(r, 0))
+ARRAY(repeated_empty_arrays_padding, "a(a((y))ayaas)", raw_u32(r, 0); raw_u8(r, 0); raw_u8(r, last);
+      raw_align(r, 8); raw_u32(r, 0); raw_u32(r, 0))
+/* the row of brackets goes on behind the inner array, which has two elements */
+ARRAY(repeated_ends, "a(a(a((y))))", raw_u32(r, 17); raw_align(r, 8); raw_u32(r, 9);
+      raw_align(r, 8); raw_u8(r, 1); raw_align(r, 8); raw_u8(r, 1))
+static void variant_of_four(struct raw *r, const char *signature) {
+        raw_signature(r, signature);
+        raw_u32(r, 25);
+        for (unsigned i = 1; i <= 4; i++) {
+                raw_align(r, 8);
+                raw_u8(r, i);
+        }
+}
+/* the signature of the variant is measured too, and the outer one is still known behind it */
+ARRAY(repeated_variants, "a((v)a(yy))", variant_of_four(r, last ? "a((y))" : "a(y)"); raw_u32(r, 0);
+      raw_align(r, 8))
+ARRAY(repeated_variants_padding, "a((v)a(yy))", variant_of_four(r, "a(y)"); raw_u32(r, 0);
+      raw_align(r, 8); r->p[r->n - 5] = last)
+/* 31 structs and a variant in the array, and in the last variant as many structs as still fit */
+#define X31(s) s s s s s s s s s s s s s s s s s s s s s s s s s s s s s s s
+static void bytes_in_structs(struct raw *r, const char *signature) {
+        raw_signature(r, signature);
+        raw_align(r, 8);
+        raw_u8(r, 1);
+}
+ARRAY(repeated_depth_64, "a" X31("(") "v" X31(")"),
+      bytes_in_structs(r, last ? X31("(") "y" X31(")") : "(y)"))
+ARRAY(repeated_depth_65, "a" X31("(") "v" X31(")"),
+      bytes_in_structs(r, last ? "(" X31("(") "y" X31(")") ")" : "(y)"))
+/* the last element is longer than the array says */
+static void repeated_overrun(struct raw *r) {
+        size_t b = start(r, "a((yyyy))y");
+
+        raw_u32(r, 8 * 4 + 3);
+        raw_align(r, 8);
+        for (unsigned i = 0; i < 5; i++) {
+                raw_align(r, 8);
+                raw_put(r, "abcd", 4);
+        }
+        raw_u8(r, 1);
+        raw_end_body(r, b);
+}
+
 static void signature_255(struct raw *r) {
         char s[256] = "";
 
@@ -575,6 +661,23 @@ static const struct row rows[] = {
         ROW(structs_of_variants_33, MESSAGE_E_DEPTH),
         ROW(arrays_of_variants_32, 0),
         ROW(arrays_of_variants_33, MESSAGE_E_DEPTH),
+        ROW(repeated_structs, 0),
+        ROW(repeated_structs_padding, MESSAGE_E_PADDING),
+        ROW(repeated_structs_last_padding, MESSAGE_E_PADDING),
+        ROW(repeated_padding_between, MESSAGE_E_PADDING),
+        ROW(repeated_structs_boolean, MESSAGE_E_BOOLEAN),
+        ROW(repeated_bytes, 0),
+        ROW(repeated_bytes_cut, MESSAGE_E_BODY),
+        ROW(repeated_numbers_cut, MESSAGE_E_BODY),
+        ROW(repeated_numbers_behind_arrays, 0),
+        ROW(repeated_empty_arrays, 0),
+        ROW(repeated_empty_arrays_padding, MESSAGE_E_PADDING),
+        ROW(repeated_ends, 0),
+        ROW(repeated_variants, 0),
+        ROW(repeated_variants_padding, MESSAGE_E_PADDING),
+        ROW(repeated_depth_64, 0),
+        ROW(repeated_depth_65, MESSAGE_E_DEPTH),
+        ROW(repeated_overrun, MESSAGE_E_ARRAY),
         ROW(signature_255, 0),
 };
 

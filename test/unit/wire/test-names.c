@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bridge/wire/names.h"
+#include "bridge/wire/signature.h"
 #include "suite.h"
 
 static bool yes(dbus_bool_t b) {
@@ -178,6 +179,20 @@ static bool too_many_arrays(const char *s) {
         return false;
 }
 
+/* The checks for signatures in messages agree with the one for other signatures. */
+static void check_in_message(const char *s, size_t n, bool valid) {
+        char *message = malloc(n + 4);
+
+        memcpy(message, "yyy", 3);
+        memcpy(message + 3, s, n);
+        message[n + 3] = 0;
+        ck_assert_msg(signature_check(message + 3, n) == valid, "'%s'", s);
+        ck_assert_msg(signature_check_one(message + 3, n) ==
+                              (valid && dbus_signature_validate_single(s, NULL)),
+                      "'%s'", s);
+        free(message);
+}
+
 START_TEST(signatures_agree_with_libdbus) {
         static const char alphabet[] = "aaa((()))yisvga{}{sv}z", reserved[] = "mre*?@&^";
         uint64_t random = 1;
@@ -193,6 +208,7 @@ START_TEST(signatures_agree_with_libdbus) {
                 s[n] = 0;
                 valid = yes(dbus_signature_validate(s, NULL)) && !too_many_arrays(s);
                 ck_assert_msg(name_is_valid_signature(s, n) == valid, "'%s'", s);
+                check_in_message(s, n, valid);
                 n_valid += valid;
         }
         for (size_t i = 0; i < sizeof(reserved); i++) {
@@ -227,6 +243,47 @@ START_TEST(signatures_have_limits) {
                 memset(s + depth + 1, ')', depth);
                 ck_assert(name_is_valid_signature(s, 2 * depth + 1) == (depth == 32));
         }
+
+        /* the arrays around a struct count, whatever is before them */
+        ck_assert(name_is_valid_signature("aaaaaaaaaaaaaaaaa(sa{sv}aaaaaaaaaaaaaaay)", 41));
+        ck_assert(!name_is_valid_signature("aaaaaaaaaaaaaaaaa(sa{sv}aaaaaaaaaaaaaaaay)", 42));
+        ck_assert(!signature_check_one("aaaaaaaaaaaaaaaaa(sa{sv}aaaaaaaaaaaaaaaay)", 42));
+}
+END_TEST
+
+/* A signature with one type must not end inside of a bracket, even if it ends with a value. */
+START_TEST(one_type_is_complete) {
+        static const char *const incomplete[] = {"",    "yy",   "y}",       "(y",
+                                                 "a{y", "a{yy", "a{ya{yy}", "{yy}"};
+
+        ck_assert(signature_check_one("a{ya{yy}}", 9));
+        for (size_t i = 0; i < sizeof(incomplete) / sizeof(incomplete[0]); i++)
+                ck_assert_msg(!signature_check_one(incomplete[i], strlen(incomplete[i])), "'%s'",
+                              incomplete[i]);
+}
+END_TEST
+
+START_TEST(signatures_are_measured) {
+        static const struct {
+                const char *signature;
+                uint8_t steps[16];
+        } rows[] = {
+                {"y", {1}},
+                {"yyybbs", {3, 2, 1, 1, 1, 1}},
+                {"((y)y)", {2, 1, 1, 1, 1, 1}},
+                {"(((yy)))", {3, 2, 1, 2, 1, 3, 2, 1}},
+                {"a(yya{sv})v", {10, 1, 2, 1, 5, 1, 1, 1, 2, 1, 1}},
+                {"aaayyaa(s)", {4, 3, 2, 2, 1, 5, 4, 1, 1, 1}},
+        };
+
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                uint8_t steps[SIGNATURE_LENGTH_MAX];
+
+                signature_measure(rows[i].signature, steps);
+                for (size_t k = 0; rows[i].signature[k]; k++)
+                        ck_assert_msg(steps[k] == rows[i].steps[k], "'%s' at %zu: %u",
+                                      rows[i].signature, k, steps[k]);
+        }
 }
 END_TEST
 
@@ -242,5 +299,7 @@ int main(void) {
         tcase_add_test(tcase, utf8_agrees_with_libdbus);
         tcase_add_test(tcase, signatures_agree_with_libdbus);
         tcase_add_test(tcase, signatures_have_limits);
+        tcase_add_test(tcase, one_type_is_complete);
+        tcase_add_test(tcase, signatures_are_measured);
         return suite_run("names", tcase);
 }
