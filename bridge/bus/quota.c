@@ -241,7 +241,8 @@ static void backlog_remove(struct backlog *backlog, const struct message *m) {
 }
 
 int quota_hold(struct client *sender, const struct message *m) {
-        if (backlog_is_long(sender->backlog))
+        if (backlog_is_long(sender->backlog) ||
+            sender->account->backlog + m->cost > max_backlog(sender->bus))
                 return CLIENT_E_QUOTA;
         backlog_add(sender->backlog, m);
         return 0;

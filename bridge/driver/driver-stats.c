@@ -30,6 +30,35 @@ static int get_stats(struct driver_call *call) {
         return 0;
 }
 
+static void write_u64(struct writer *w, const char *key, uint64_t value) {
+        driver_write_key(w, key, "t");
+        writer_u64(w, value);
+}
+
+/* What all connections of the user hold together, and how often the user has met a limit. */
+static void write_user(struct writer *w, const struct account *account) {
+        static const char *const events[N_ACCOUNT_EVENTS] = {
+                [ACCOUNT_QUEUE_FULL] = "UserQueueFull",
+                [ACCOUNT_SHARE_FULL] = "UserShareFull",
+                [ACCOUNT_PAUSED] = "UserPaused",
+                [ACCOUNT_EVICTED] = "UserEvicted",
+                [ACCOUNT_OUT_OF_ROOM] = "UserOutOfRoom",
+                [ACCOUNT_DISCONNECTED] = "UserDisconnected",
+        };
+
+        write_u32(w, "UserConnections", account->n_connections);
+        write_u64(w, "UserMatchRules", account->holdings.n_rules);
+        write_u64(w, "UserBusNames", account->holdings.n_ownerships);
+        write_u64(w, "UserQueuedBytes", account->queued);
+        write_u64(w, "UserAnswerBytes", account->answers);
+        write_u64(w, "UserUnfinishedBytes", account->unfinished);
+        write_u64(w, "UserBacklogBytes", account->backlog);
+        write_u64(w, "UserHeldFDs", account->fds[FDS_HELD]);
+        write_u64(w, "UserSentFDs", account->fds[FDS_SENT]);
+        for (size_t i = 0; i < N_ACCOUNT_EVENTS; i++)
+                write_u64(w, events[i], account->n_events[i]);
+}
+
 static int get_connection_stats(struct driver_call *call) {
         struct wire_string name = reader_string(&call->reader);
         struct writer *w = &call->writer;
@@ -64,6 +93,7 @@ static int get_connection_stats(struct driver_call *call) {
         write_u32(w, "OutgoingFDs", client->outgoing_fds);
         write_u32(w, "PeakOutgoingBytes", client->stats.peak_outgoing_bytes);
         write_u32(w, "PeakOutgoingFDs", client->stats.peak_outgoing_fds);
+        write_user(w, client->account);
         writer_array_end(w);
         return 0;
 }

@@ -230,6 +230,21 @@ def descriptors_that_are_too_many_do_not_leave_a_caller_waiting():
         b.close()
 
 
+@test
+def statistics_of_a_user():
+    if is_reference(DAEMON):
+        raise Skip('the reference has none')
+    with Daemon() as daemon:
+        a, b = (Connection(daemon.address).authenticate() for _ in range(2))
+        b.call('AddMatch', 's', "member='A'")
+        stats = a.call('GetConnectionStats', 's', b.unique,
+                       interface='org.freedesktop.DBus.Debug.Stats').body[0]
+        equal({k: stats.get(k) for k in ('UserConnections', 'UserMatchRules', 'UserPaused')},
+              {'UserConnections': 2, 'UserMatchRules': 1, 'UserPaused': 0})
+        a.close()
+        b.close()
+
+
 class Failing:
     """In a with block: the first n sendto() and sendmsg() calls of the daemon fail."""
 

@@ -423,7 +423,8 @@ def statistics_of_a_connection(s):
         found = m.body[0]
         s.note(m.signature + ' ' + ' '.join(
             f'{k}={s.label(v)}' for k, v in sorted(found.items())
-            if k not in ('PeakIncomingBytes', 'PeakOutgoingBytes', 'IncomingBytes')))
+            if k not in ('PeakIncomingBytes', 'PeakOutgoingBytes', 'IncomingBytes')
+            and not k.startswith('User')))
         s.note(f'{found["PeakIncomingBytes"] > 0} {found["PeakOutgoingBytes"] > 0} '
                f'{"IncomingBytes" in found}')
     for name in (BUS, 'com.example.Nobody', ':1.999', ''):

@@ -1,0 +1,87 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# A daemon for the integration tests whose allocations fail: each STARVING_EVERY-th one, from the
+# time when it has printed its address. run-starving starts the tests with it:
+#
+#   STARVING_BUS=BUS STARVING_MALLOC=FAILING-MALLOC STARVING_EVERY=N STARVING_REPORTS=DIRECTORY \
+#       starving-bus.py OPTION...
+#
+# It runs the bus with these options, and passes signals on. A bystander is connected all the time.
+# If the bus ends by a signal or with an error, or the bystander is dropped or gets something that
+# it did not ask for, there is a file with the reason in the directory.
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+
+from rawbus import Connection
+
+BUS, MALLOC, EVERY, REPORTS = (os.environ.pop('STARVING_' + name)
+                               for name in ('BUS', 'MALLOC', 'EVERY', 'REPORTS'))
+
+
+def report(text):
+    with open(f'{REPORTS}/{os.getpid()}', 'a', encoding='utf-8') as f:
+        print(f'N={EVERY}: {" ".join(sys.argv[1:])}: {text}', file=f)
+
+
+class Bystander:
+    def __init__(self, address):
+        self.connection = None
+        try:
+            self.connection = Connection(address).authenticate()
+            self.connection.call('AddMatch', 's', "member='NobodySendsThis'")
+            self.connection.take()
+        except Exception:  # pylint: disable=broad-except
+            # this bus does not let root in, or answers nobody: some tests have such policies
+            self.connection = None
+
+    def check(self):
+        if not self.connection:
+            return
+        try:
+            got = self.connection.take()
+            self.connection.call('GetId')
+        except Exception as e:  # pylint: disable=broad-except
+            report(f'the bystander was harmed: {e!r}')
+            return
+        if got:
+            report(f'the bystander got {got!r}')
+
+
+def main():
+    environment = dict(os.environ, LD_PRELOAD=MALLOC, FAIL_EVERY=EVERY)
+    with subprocess.Popen([BUS, *sys.argv[1:]], env=environment, stdout=subprocess.PIPE,
+                          close_fds=False) as bus:
+        bystander = None
+        asked_to_end = threading.Event()
+
+        def end(signo, frame):
+            del frame
+            asked_to_end.set()
+            bus.send_signal(signal.SIGUSR2)
+            if bystander:
+                bystander.check()
+            bus.send_signal(signo)
+
+        signal.signal(signal.SIGTERM, end)
+        signal.signal(signal.SIGINT, end)
+        signal.signal(signal.SIGHUP, lambda signo, frame: bus.send_signal(signo))
+        for line in bus.stdout:
+            sys.stdout.buffer.write(line)
+            sys.stdout.flush()
+            address = re.match(rb'(unix:[^,;]*)', line)
+            if address and not bystander:
+                bystander = Bystander(address.group(1).decode())
+                bus.send_signal(signal.SIGUSR1)
+        status = bus.wait()
+    if asked_to_end.is_set() and status != 0 or status < 0:
+        report(f'the bus ended with status {status}')
+    return status if status >= 0 else 128 - status
+
+
+sys.exit(main())
