@@ -17,6 +17,7 @@
  * the users are different; otherwise it exits with 77.
  */
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,7 +81,8 @@ static void start_bus(struct scene *scene, enum bus_kind kind) {
                 [BUS_BROKER] = "dbus-broker",
                 [BUS_DAEMON] = "dbus-daemon",
         };
-        char log[128];
+        static unsigned n_buses;
+        char directory[96], log[128];
         const struct bench_config config = {
                 .type = "system",
                 .elements = "  <policy context=\"default\"><allow user=\"*\"/></policy>\n",
@@ -90,9 +92,13 @@ static void start_bus(struct scene *scene, enum bus_kind kind) {
                 .broker = {"536870912", "128", "16384", "16384"},
         };
 
-        snprintf(log, sizeof(log), "%s/log", options.directory);
+        /* each bus has sockets and a log of its own */
+        snprintf(directory, sizeof(directory), "%s/%u", options.directory, n_buses++);
+        if (mkdir(directory, 0777) < 0 || chmod(directory, 0777) < 0)
+                raw_fail("mkdir %s: %s", directory, strerror(errno));
+        snprintf(log, sizeof(log), "%s/log", directory);
         bus_start_with(&scene->bus, kind, kind == BUS_BRIDGE ? options.bridge : binaries[kind],
-                       options.directory, &config);
+                       directory, &config);
 }
 
 __attribute__((noreturn)) static void attack_run(struct scene scene, const struct attack *attack,
