@@ -158,3 +158,8 @@ uint64_t policy_client_id(const struct policy_client *client) {
 bool policy_client_asks_for_path(const struct policy_client *client) {
         return client->families[POLICY_FAMILY_SEND].asks_for_path;
 }
+
+bool policy_client_depends_on_path(const struct policy_client *client) {
+        return client->families[POLICY_FAMILY_SEND].asks_for_path ||
+               client->policy->receiving_asks_for_path;
+}

@@ -112,6 +112,7 @@ struct policy {
         size_t n_blocks;
         struct policy_section *sections; /* made from the blocks, see policy/section.h */
         size_t n_sections;
+        bool receiving_asks_for_path; /* a rule of a section, about receiving, has a path */
         char **names;
         size_t n_names;
         uint64_t n_clients; /* how many were made so far */

@@ -153,6 +153,11 @@ uint8_t policy_client_settled_receive(const struct policy_client *client, bool i
 uint64_t policy_client_id(const struct policy_client *client);
 /* Can a verdict about sending depend on the path? */
 bool policy_client_asks_for_path(const struct policy_client *client);
+/*
+ * Can a verdict about a message that the client sends depend on the path? That is the client's own
+ * verdict about sending, or that of any other client of the policy about receiving.
+ */
+bool policy_client_depends_on_path(const struct policy_client *client);
 
 /* Is name equal to prefix or below it? a.b covers a.b and a.b.c, but not a.bc. */
 bool policy_name_is_below(const char *name, const char *prefix);

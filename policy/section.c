@@ -259,6 +259,10 @@ int policy_make_sections(struct policy *policy) {
                                  end - i);
                 if (r < 0)
                         return r;
+                if (policy->sections[policy->n_sections - 1]
+                            .families[POLICY_FAMILY_RECEIVE]
+                            .asks_for_path)
+                        policy->receiving_asks_for_path = true;
         }
         return 0;
 }

@@ -135,6 +135,7 @@ struct bus {
         struct service_environment environment; /* variables set for services */
         uint32_t n_stats;                       /* Serial of the next answer of Debug.Stats */
         uint64_t mark;                          /* counts broadcasts and eavesdropper searches */
+        uint64_t n_signal_forms;                /* how many were ever made (signal-permit.h) */
 
         const struct driver_interface *interfaces[BUS_INTERFACES_MAX];
         size_t n_interfaces;

@@ -33,6 +33,8 @@ struct name_ownership;
 struct permits;
 struct policy_client;
 struct reply;
+struct signal_forms;
+struct signal_permits;
 struct waiter;
 
 /* Outcomes of delivering to a client, and of receiving from one. */
@@ -129,6 +131,8 @@ struct client {
                                          well-known name */
         uint8_t settled_receive[2];
         struct permits *permits; /* kept verdicts about calls to this client; may be NULL */
+        struct signal_permits *signal_permits; /* the same about signals to this client */
+        struct signal_forms *signal_forms; /* the forms of signals of this client; may be NULL */
 
         struct name_ownership *ownerships; /* names owned or waited for, oldest first */
         uint32_t n_ownerships;

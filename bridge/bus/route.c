@@ -87,6 +87,7 @@ struct broadcast {
         struct bus *bus;
         struct client *sender;
         struct message *m;
+        struct verdict_context context;
         uint64_t mark;
 };
 
@@ -97,7 +98,6 @@ static bool is_deaf(struct client *client) {
 }
 
 static int broadcast_found(struct match_rule *rule, void *userdata) {
-        const struct verdict_context context = {};
         struct broadcast *broadcast = userdata;
         struct client *client = rule->client;
         int r;
@@ -114,7 +114,8 @@ static int broadcast_found(struct match_rule *rule, void *userdata) {
 
         if (client->is_deaf && is_deaf(client))
                 return 0;
-        if (!verdict_check(broadcast->bus, broadcast->sender, client, broadcast->m, &context, NULL))
+        if (!verdict_check(broadcast->bus, broadcast->sender, client, broadcast->m,
+                           &broadcast->context, NULL))
                 return show_denial(broadcast->bus, broadcast->sender, broadcast->m);
 
         schedule_count(&broadcast->bus->schedule, 1);
@@ -135,7 +136,13 @@ static int broadcast_found(struct match_rule *rule, void *userdata) {
 
 int route_broadcast(struct bus *bus, struct client *sender, struct message *m) {
         const struct match_context context = {.names = &bus->names, .sender = sender};
-        struct broadcast broadcast = {.bus = bus, .sender = sender, .m = m};
+        uint64_t form = 0;
+        struct broadcast broadcast = {
+                .bus = bus,
+                .sender = sender,
+                .m = m,
+                .context.form = &form,
+        };
         int r;
 
         r = monitor_observe(bus, sender, NULL, m);

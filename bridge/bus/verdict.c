@@ -22,16 +22,6 @@ static struct policy_peer peer_of(struct client *client) {
         };
 }
 
-/*
- * Does the policy allow all messages of this type from or to peer? Then the policy need not be
- * asked. Always false for eavesdropping and for replies that were not requested.
- */
-static bool is_settled(const uint8_t settled[2], const struct client *peer, const struct message *m,
-                       const struct verdict_context *context) {
-        return (settled[peer && !peer->ownerships] & 1U << m->type) && !context->eavesdropping &&
-               (context->requested_reply || !message_is_reply(m));
-}
-
 /* Log an allowed message if its rule has log="true". Returns whether it was logged. */
 static bool log_allowed(struct bus *bus, const struct client *sender, const struct client *receiver,
                         const struct message *m, const struct verdict_context *context,
@@ -75,23 +65,39 @@ static void deny(struct bus *bus, const struct client *sender, const struct clie
                            &source);
 }
 
+/* The form of a signal that may get a permit; SIGNAL_FORM_NONE for all other messages. */
+static uint64_t form_of(struct bus *bus, struct client *sender, const struct client *receiver,
+                        const struct message *m, const struct verdict_context *context) {
+        if (!sender || !receiver || context->eavesdropping)
+                return SIGNAL_FORM_NONE;
+        if (!context->form)
+                return signal_form_get(&bus->n_signal_forms, sender, m);
+        if (!*context->form)
+                *context->form = signal_form_get(&bus->n_signal_forms, sender, m);
+        return *context->form;
+}
+
 static bool check_policy(struct bus *bus, struct client *sender, struct client *receiver,
                          const struct message *m, const struct verdict_context *context,
                          char **ret_rule) {
         bool ask_send = sender && !sender->may_send_all &&
-                        !is_settled(sender->settled_send, receiver, m, context);
+                        !verdict_is_settled(sender->settled_send, receiver, m, context);
         bool ask_receive = receiver && !receiver->may_receive_all &&
-                           !is_settled(receiver->settled_receive, sender, m, context);
+                           !verdict_is_settled(receiver->settled_receive, sender, m, context);
         bool may_keep = ask_send && receiver && !context->eavesdropping;
         const struct policy_rule *rule = NULL;
         const char *direction = "send";
         struct policy_peer peer;
         struct policy_message asked;
-        bool allowed = true;
+        bool allowed = true, logged = false;
+        uint64_t form;
 
         if (may_keep && permit_find(receiver, sender->policy, m))
                 ask_send = false;
         if (!ask_send && !ask_receive)
+                return true;
+        form = form_of(bus, sender, receiver, m, context);
+        if (receiver && signal_permit_find(receiver, form))
                 return true;
 
         asked = question_about(m, context, &peer);
@@ -99,20 +105,22 @@ static bool check_policy(struct bus *bus, struct client *sender, struct client *
         if (ask_send) {
                 peer = peer_of(receiver);
                 allowed = policy_check_send(sender->policy, &asked, &rule);
-                if (allowed && !log_allowed(bus, sender, receiver, m, context, direction, rule) &&
-                    may_keep)
+                logged = allowed && log_allowed(bus, sender, receiver, m, context, direction, rule);
+                if (allowed && !logged && may_keep)
                         permit_add(receiver, sender->policy, m);
         }
         if (allowed && ask_receive) {
                 peer = peer_of(sender);
                 direction = "receive";
                 allowed = policy_check_receive(receiver->policy, &asked, &rule);
-                if (allowed)
-                        log_allowed(bus, sender, receiver, m, context, direction, rule);
+                if (allowed && log_allowed(bus, sender, receiver, m, context, direction, rule))
+                        logged = true;
         }
 
         if (!allowed && ret_rule)
                 deny(bus, sender, receiver, m, context, direction, rule, ret_rule);
+        if (allowed && !logged)
+                signal_permit_add(receiver, form);
         return allowed;
 }
 

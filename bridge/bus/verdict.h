@@ -10,11 +10,17 @@
  */
 
 #include "bridge/bus/bus.h"
+#include "bridge/bus/signal-permit.h"
 
 /* Circumstances of a message that rules of the policy can depend on. */
 struct verdict_context {
         bool requested_reply;
         bool eavesdropping;
+        /*
+         * For a signal about which there are several verdicts, one for each receiver: where its
+         * form (signal-permit.h) is kept between them, 0 before the first one. Else NULL.
+         */
+        uint64_t *form;
 };
 
 /*
@@ -42,14 +48,33 @@ bool verdict_check_connect(struct bus *bus, const struct client_credentials *cre
                            bool anonymous);
 
 /*
- * Like verdict_ask(), but quick if no security module is active and no rule can restrict the
- * clients. On a session bus this is usually so.
+ * Does the policy allow all messages of this type from or to peer (NULL: the bus)? Then the policy
+ * need not be asked. settled is settled_send or settled_receive of a client. Always false for
+ * eavesdropping and for replies that were not requested.
+ */
+static inline bool verdict_is_settled(const uint8_t settled[2], const struct client *peer,
+                                      const struct message *m,
+                                      const struct verdict_context *context) {
+        return (settled[peer && !peer->ownerships] & 1U << m->type) && !context->eavesdropping &&
+               (context->requested_reply || !message_is_reply(m));
+}
+
+/*
+ * Like verdict_ask(), but quick if no security module is active, and if no rule can restrict the
+ * clients or this message of theirs. On a session bus this is usually so.
  */
 static inline bool verdict_check(struct bus *bus, struct client *sender, struct client *receiver,
                                  const struct message *m, const struct verdict_context *context,
                                  char **ret_rule) {
-        if (!bus->mediators && (!sender || sender->may_send_all) &&
-            (!receiver || receiver->may_receive_all))
-                return true;
+        if (!bus->mediators) {
+                if ((!sender || sender->may_send_all) && (!receiver || receiver->may_receive_all))
+                        return true;
+                if ((!sender || verdict_is_settled(sender->settled_send, receiver, m, context)) &&
+                    (!receiver ||
+                     verdict_is_settled(receiver->settled_receive, sender, m, context)))
+                        return true;
+                if (receiver && context->form && signal_permit_find(receiver, *context->form))
+                        return true;
+        }
         return verdict_ask(bus, sender, receiver, m, context, ret_rule);
 }

@@ -7,6 +7,9 @@
 #
 # All buses and all clients run under callgrind, but only the counts of the buses are read. Other work
 # of the machine changes the figures by a few percent at most.
+#
+# The rows with 20,000 rules need the option --system-policy=FILE (test/bench/system-policy makes the
+# file), and --daemon=none, because dbus-daemon is very slow with so many rules.
 set -eu
 
 build=${1:?usage: test/bench/instructions.sh BUILD-DIRECTORY [--seconds=S] [--only=NAME]}

@@ -24,6 +24,7 @@
 #define PING_PONG CALLS, .one_cpu = true, .window = 1
 #define BROADCAST WORKLOAD_SIGNALS, .broadcast = true, .n_body = 8
 #define BACKLOG BROADCAST, .window = 4, .block = 64
+#define UNICAST WORKLOAD_SIGNALS, .window = 4, .block = 1024, .receivers = 1, .n_body = 8
 #define IN_FLIGHT BROADCAST, .one_cpu = true, .window = 1, .block = 1
 #define FOREIGN(which)                                                                        \
         WORKLOAD_SIGNALS, .broadcast = true, .n_body = 24, .signature = "s", .one_cpu = true, \
@@ -34,8 +35,7 @@ const struct workload workloads[] = {
         {"ping-pong of 64 KiB", WORKLOAD_CALLS, .one_cpu = true, .window = 1, .n_body = 65536},
         {"64 calls outstanding", CALLS, .window = 64, .count_calls = true},
         {"64 outstanding, one write each", CALLS, .window = 64, .single_writes = true},
-        {"stream of unicast signals", WORKLOAD_SIGNALS, .window = 4, .block = 1024, .receivers = 1,
-         .n_body = 8},
+        {"stream of unicast signals", UNICAST, .count_calls = true},
         {"broadcast to 10, backlog", BACKLOG, .receivers = 10},
         {"broadcast to 100, backlog", BACKLOG, .receivers = 100, .count_calls = true},
         {"broadcast to 500, backlog", BACKLOG, .receivers = 500},
@@ -47,6 +47,13 @@ const struct workload workloads[] = {
          .setting = SETTING_POLICY},
         {"ping-pong, policy of 20,000 rules", PING_PONG, .to_name = true,
          .setting = SETTING_SYSTEM},
+        {"unicast signals, 861 rules", UNICAST, .count_calls = true, .setting = SETTING_POLICY},
+        {"unicast signals, 20,000 rules", UNICAST, .all_named = true, .count_calls = true,
+         .setting = SETTING_SYSTEM},
+        {"broadcast to 100, 861 rules", BACKLOG, .receivers = 100, .count_calls = true,
+         .setting = SETTING_POLICY},
+        {"broadcast to 100, 20,000 rules", BACKLOG, .receivers = 100, .all_named = true,
+         .count_calls = true, .setting = SETTING_SYSTEM},
         {"ping-pong, 100,000 replies pending", PING_PONG, .setting = SETTING_REPLIES},
         {"signals, no foreign rules", FOREIGN(SETTING_PLAIN)},
         {"signals, 10,000 paths", FOREIGN(SETTING_RULES_PATH)},
@@ -251,6 +258,8 @@ bool workload_run(const struct workload *w, struct bench_bus *bus, double second
         if (w->kind != WORKLOAD_CONNECT)
                 bus_connect(bus, n, fds, unique, w->broadcast ? RULE : NULL,
                             w->kind == WORKLOAD_MIXED);
+        for (size_t i = 0; w->all_named && i < n && bus->kind != BUS_FORWARDER; i++)
+                raw_bus_call(fds[i], "RequestName", BENCH_NAME);
         if (w->to_name && bus->kind != BUS_FORWARDER) {
                 raw_bus_call(fds[1], "RequestName", BENCH_NAME);
                 strcpy(unique[1], BENCH_NAME);

@@ -32,6 +32,7 @@ struct workload {
         bool broadcast;        /* the signals are broadcasts */
         const char *signature; /* of the signals; NULL means "ay" */
         bool to_name;          /* calls go to a well-known name */
+        bool all_named;        /* each client owns a well-known name or waits for it */
         bool count_calls; /* also count system calls; --instructions runs only these workloads */
         enum setting setting;
 };
