@@ -99,7 +99,11 @@ bool schedule_look(struct schedule *schedule) {
                 schedule->end = schedule->now + schedule->slice;
                 return false;
         }
-        return schedule->now >= schedule->end;
+        if (schedule->now < schedule->end)
+                return false;
+        /* Whoever asks next gets the same answer: the job stops, and then so does its list. */
+        schedule->steps = 1;
+        return true;
 }
 
 /*
