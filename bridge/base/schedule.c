@@ -215,7 +215,8 @@ static int run(struct loop_work *work) {
         else if (schedule->n_shared > 0)
                 schedule->n_shared--;
         schedule->slice = schedule->n_shared > 0 ? SCHEDULE_SLICE_SHARED : SCHEDULE_SLICE_ALONE;
-        if (user->next || user->output || job->next) {
+        /* A user may have lost its last job outside of a turn, after schedule_switch(). */
+        if (user->next || user->output || !job || job->next) {
                 r = run_measured(schedule);
         } else {
                 schedule->end = 0;

@@ -319,6 +319,29 @@ START_TEST(schedule_counts_work_that_is_no_job_as_that_of_its_user) {
 }
 END_TEST
 
+START_TEST(schedule_survives_a_user_whose_last_job_is_cancelled_outside_a_turn) {
+        struct schedule_user a = {}, b = {};
+        struct job o = job('O'), x = job('x');
+
+        schedule_switch(&schedule, &a);
+        schedule_cause(&schedule, &o.job);
+        schedule_cancel(&schedule, &o.job);
+        schedule_switch(&schedule, NULL);
+        while (loop.work->is_wanted)
+                ck_assert_int_eq(turn(), 0);
+        expect("");
+        ck_assert(!a.is_ready);
+
+        schedule_switch(&schedule, &a);
+        schedule_cause(&schedule, &o.job);
+        schedule_cancel(&schedule, &o.job);
+        schedule_switch(&schedule, NULL);
+        schedule_add(&schedule, &b, &x.job);
+        run_all();
+        expect("x");
+}
+END_TEST
+
 /* jobs that change the lists */
 
 START_TEST(schedule_does_a_job_again_that_adds_itself) {
@@ -718,6 +741,7 @@ int main(void) {
         tcase_add_test(tcase, schedule_has_time_for_output_when_input_has_used_its_own);
         tcase_add_test(tcase, schedule_moves_output_to_the_user_that_needs_it_next);
         tcase_add_test(tcase, schedule_counts_work_that_is_no_job_as_that_of_its_user);
+        tcase_add_test(tcase, schedule_survives_a_user_whose_last_job_is_cancelled_outside_a_turn);
         tcase_add_test(tcase, schedule_does_a_job_again_that_adds_itself);
         tcase_add_test(tcase, schedule_ends_a_turn_in_time);
         tcase_add_test(tcase, schedule_tells_a_long_job_to_stop);
