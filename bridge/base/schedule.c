@@ -99,7 +99,11 @@ bool schedule_look(struct schedule *schedule) {
                 schedule->end = schedule->now + schedule->slice;
                 return false;
         }
-        return schedule->now >= schedule->end;
+        if (schedule->now < schedule->end)
+                return false;
+        /* Whoever asks next gets the same answer: the job stops, and then so does its list. */
+        schedule->steps = 1;
+        return true;
 }
 
 /*
@@ -211,7 +215,8 @@ static int run(struct loop_work *work) {
         else if (schedule->n_shared > 0)
                 schedule->n_shared--;
         schedule->slice = schedule->n_shared > 0 ? SCHEDULE_SLICE_SHARED : SCHEDULE_SLICE_ALONE;
-        if (user->next || user->output || job->next) {
+        /* A user may have lost its last job outside of a turn, after schedule_switch(). */
+        if (user->next || user->output || !job || job->next) {
                 r = run_measured(schedule);
         } else {
                 schedule->end = 0;
