@@ -99,7 +99,11 @@ bool schedule_look(struct schedule *schedule) {
                 schedule->end = schedule->now + schedule->slice;
                 return false;
         }
-        return schedule->now >= schedule->end;
+        if (schedule->now < schedule->end)
+                return false;
+        /* A job asks first, and stops. Then run_list() asks, and must get the same answer. */
+        schedule->steps = 0;
+        return true;
 }
 
 /*
