@@ -8,6 +8,10 @@
  * the same session node or look-up node, and each counts its own serials. So every message to such
  * a node gets the next serial of its session. A reply arrives on the reply node of its call.
  *
+ * A body is checked in one go, even if it is large, whereas the socket front end checks it in parts
+ * (bridge/socket/input.h). Its size is limited by what bus1 lets a sender charge to the bus, and by
+ * max_message_size.
+ *
  * A client may give the bus a handle that leads back to the bus. The bus ignores its own messages
  * to a session node. But a client may also look up its own name and publish the name with the
  * handle it gets: then each message would return to the bus for ever. To stop that, the bus turns

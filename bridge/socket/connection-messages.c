@@ -51,6 +51,18 @@ static int settle_fds(struct connection *connection) {
                               loop_now() + server->bus->limits.pending_fd_timeout * 1000000);
 }
 
+/*
+ * A part of a body has been checked, which takes as long as many small messages. The descriptors
+ * of the message have not waited in vain, so their timeout ends. The check is progress, although
+ * the message stays unfinished.
+ */
+static void note_check(struct connection *connection) {
+        schedule_count(&connection->server->bus->schedule, SCHEDULE_STEPS);
+        if (connection->input.partial->n_fds > 0)
+                loop_timer_cancel(connection->server->loop, &connection->fd_timer);
+        quota_set_unfinished(&connection->client, input_size(&connection->input));
+}
+
 int connection_take_messages(struct connection *connection, const uint8_t **bytes, size_t *n) {
         struct bus *bus = connection->server->bus;
         bool may_wait = false; /* the job has just looked whether input has to wait */
@@ -71,14 +83,18 @@ int connection_take_messages(struct connection *connection, const uint8_t **byte
                         connection_violate(connection, violation);
                         return 0;
                 }
-                if (!m)
+                if (m) {
+                        schedule_count(&bus->schedule, m->n_wire / BYTES_PER_STEP);
+                        r = receive(connection, m);
+                        if (r < 0)
+                                return r;
+                        if (*n == 0)
+                                break;
+                } else if (connection->input.check) {
+                        note_check(connection);
+                } else {
                         break;
-                schedule_count(&bus->schedule, m->n_wire / BYTES_PER_STEP);
-                r = receive(connection, m);
-                if (r < 0)
-                        return r;
-                if (*n == 0)
-                        break;
+                }
                 if (schedule_is_over(&bus->schedule))
                         return 0;
                 may_wait = true;
@@ -144,7 +160,7 @@ static int read_once(struct connection *connection) {
         if (end.is_eof)
                 return end_of_input(connection);
         r = connection->take(connection, &bytes, &n);
-        if (r < 0 || connection->close_reason || n == 0)
+        if (r < 0 || connection->close_reason || (n == 0 && !connection->input.check))
                 return r;
         if (input_keep_rest(&connection->input, bytes, n) < 0)
                 connection_close(connection, "no memory for what it sent");
@@ -154,6 +170,7 @@ static int read_once(struct connection *connection) {
 /*
  * One read can bring thousands of messages. If the client has to wait meanwhile, for example
  * because its backlog has grown too long, or its turn is over, the bytes that follow are kept.
+ * There may be none, if the body of a large message has been checked only in part.
  */
 static int take_rest(struct connection *connection) {
         struct input *input = &connection->input;
@@ -163,14 +180,14 @@ static int take_rest(struct connection *connection) {
 
         r = connection->take(connection, &bytes, &n);
         input->rest_at = input->n_rest - n;
-        if (n == 0)
+        if (n == 0 && !input->check)
                 input_free_rest(input);
         return r;
 }
 
 /* Charge the user for the descriptors that wait for their message. */
 static void settle_held_fds(struct connection *connection) {
-        size_t n = connection->input.n_fds;
+        size_t n = input_n_fds(&connection->input);
         struct bus *bus = connection->server->bus;
 
         if (n == connection->n_held_fds)
@@ -213,8 +230,12 @@ int connection_read(struct schedule_job *job) {
                 connection_close(connection, NULL);
                 return 0;
         }
-        /* What is left of a read comes first: so at most one connection of a user has it. */
-        if (connection->input.rest)
+        /*
+         * What is left of a read comes first: so at most one connection of a user has it. But the
+         * check of a large body takes turns with the user's other connections, which may be all
+         * others of the bus. It does not need this bound, because its message counts as unfinished.
+         */
+        if (connection->input.rest && !connection->input.check)
                 schedule_add_first(&connection->server->bus->schedule,
                                    &connection->account->schedule, &connection->read);
         else

@@ -70,7 +70,7 @@ struct connection {
         bool is_readable; /* the socket may have bytes, or its end, to read */
         bool has_ended; /* the end of its input was reported; is_readable stays until it is read */
         struct schedule_job read;
-        size_t n_held_fds;          /* the part of input.n_fds that is charged to the user */
+        size_t n_held_fds;          /* the part of input_n_fds() that is charged to the user */
         struct loop_timer fd_timer; /* descriptors wait for their message */
 
         struct output output;

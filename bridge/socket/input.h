@@ -11,6 +11,10 @@
  * An idle input has no buffer of its own: bytes are read into a buffer that all connections share.
  * Only an unfinished message with its descriptors, and bytes that have to wait (input_keep_rest()),
  * are kept. The memory of a large message grows as its bytes arrive.
+ *
+ * A complete message whose body takes long to check stays unfinished: each input_next() checks a
+ * part of the body (message_parse_body_part()), so that the bus can do other work in between.
+ * Nothing is read meanwhile.
  */
 
 #include "bridge/wire/message.h"
@@ -19,10 +23,11 @@
 struct input {
         uint8_t header[MESSAGE_HEADER_SIZE]; /* of a message whose size is not known yet */
         size_t n_header;
-        struct message *partial; /* its size is known, but it is incomplete; NULL: none */
-        size_t n_partial;
-        size_t n_first; /* the most memory that a message gets before its bytes arrive */
-        uint8_t *rest;  /* bytes that were received, but have to wait; the first rest_at are done */
+        struct message *partial;  /* its size is known, but it is not finished; NULL: none */
+        size_t n_partial;         /* bytes of it that have arrived */
+        struct body_check *check; /* how far partial, which is complete, is checked; or NULL */
+        size_t n_first;           /* the most memory that a message gets before its bytes arrive */
+        uint8_t *rest; /* bytes that were received, but have to wait; the first rest_at are done */
         size_t rest_at, n_rest;
         int *fds; /* descriptors that were received, but whose message is not complete yet */
         size_t n_fds;
@@ -40,29 +45,39 @@ struct input_end {
 };
 
 /*
- * Read once; input->n_first must be set. *ret_n is the number of bytes in buffer (0 also if all
- * went into the unfinished message, or if there were none). Returns 0, INPUT_E_LOST or -ENOMEM.
+ * Read once; input->n_first must be set, and there must be no check and no rest. *ret_n is the
+ * number of bytes in buffer (0 also if all went into the unfinished message, or if there were
+ * none). Returns 0, INPUT_E_LOST or -ENOMEM.
  */
 int input_read(struct input *input, int fd, uint8_t *buffer, size_t n_buffer, size_t *ret_n,
                struct input_end *ret_end);
 /*
  * Take the next message out of the *n bytes at *bytes, and update both. The caller owns
- * *ret_message, which is NULL if the bytes end before the message does. If the bytes break a rule
- * of the protocol, or there is no memory for the message, there is no message, and *ret_violation
- * is a static text that tells why (else NULL). Returns 0 or -ENOMEM.
+ * *ret_message, which is NULL if the bytes end before the message does, or if more of its body has
+ * to be checked (input->check): then the caller calls again, also without bytes. If the bytes break
+ * a rule of the protocol, or there is no memory for the message, there is no message, and
+ * *ret_violation is a static text that tells why (else NULL). Returns 0 or -ENOMEM.
  */
 int input_next(struct input *input, const struct bus_limits *limits, const uint8_t **bytes,
                size_t *n, struct message **ret_message, const char **ret_violation);
 /* The memory that the input holds. */
 static inline size_t input_size(const struct input *input) {
-        return (input->partial ? message_memory(input->partial) : 0) + input->n_rest;
+        size_t n = input->n_rest;
+
+        if (input->partial)
+                n += message_memory(input->partial) + (input->check ? body_check_memory : 0);
+        return n;
+}
+/* The descriptors that the input holds. */
+static inline size_t input_n_fds(const struct input *input) {
+        return input->n_fds + (input->check ? input->partial->n_fds : 0);
 }
 /* Does the input hold an unfinished message? */
 static inline bool input_is_amid_message(const struct input *input) {
         return input->partial || input->n_header > 0;
 }
 
-/* Keep bytes for later in rest. -ENOMEM. */
+/* Keep bytes for later in rest, which is set afterwards even if n is 0. -ENOMEM. */
 int input_keep_rest(struct input *input, const uint8_t *bytes, size_t n);
 void input_free_rest(struct input *input);
 /* Move the first n descriptors to ret_fds. There must be at least n. */

@@ -106,24 +106,44 @@ struct message *message_unref(struct message *m) {
         return NULL;
 }
 
-int message_parse_body(struct message *m) {
-        size_t pos;
-        int r;
-
+static int settle_fds(struct message *m) {
         if (m->n_fds < m->n_fds_declared)
                 return MESSAGE_E_FDS;
         while (m->n_fds > m->n_fds_declared)
                 close(m->fds[--m->n_fds]);
+        return 0;
+}
 
-        pos = m->n_wire - m->n_body;
-        r = message_check_values(m->wire, &pos, m->n_wire, m->signature.s, 0, m->big_endian);
-        if (r)
-                return r;
+/* The values of the body are valid, and end at pos. */
+static int end_body(struct message *m, size_t pos) {
         if (pos != m->n_wire)
                 return MESSAGE_E_BODY;
-
         m->parsed = true;
         return 0;
+}
+
+int message_parse_body(struct message *m) {
+        size_t pos = m->n_wire - m->n_body;
+        int r;
+
+        r = settle_fds(m);
+        if (r)
+                return r;
+        r = message_check_values(m->wire, &pos, m->n_wire, m->signature.s, 0, m->big_endian);
+        return r ? r : end_body(m, pos);
+}
+
+int message_parse_body_part(struct message *m, size_t n, struct body_check **check) {
+        size_t pos;
+        int r;
+
+        if (!*check) {
+                r = settle_fds(m);
+                if (r)
+                        return r;
+        }
+        r = message_check_part(m, n, check, &pos);
+        return r || *check ? r : end_body(m, pos);
 }
 
 int message_parse(struct message *m) {

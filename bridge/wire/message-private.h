@@ -72,3 +72,11 @@ static inline void message_move_strings(struct message *m, ptrdiff_t shift) {
  */
 int message_check_values(const uint8_t *data, size_t *pos, size_t end, const char *signature,
                          unsigned depth, bool big_endian);
+/*
+ * The same for the body of m, in parts: each call checks about n bytes (1 to MESSAGE_SIZE_MAX).
+ * *check is NULL before the first part. If it is set afterwards, the result is 0, and the next call
+ * goes on; the message must not move meanwhile. Otherwise the check is over. Returns 0, MESSAGE_E_*
+ * or -ENOMEM. *ret_pos is set at the end of the values.
+ */
+int message_check_part(const struct message *m, size_t n, struct body_check **check,
+                       size_t *ret_pos);

@@ -185,6 +185,20 @@ static inline void message_unrefp(struct message **m) {
  */
 int message_parse_header(struct message *m);
 int message_parse_body(struct message *m);
+/*
+ * The same as message_parse_body() in parts, for a large body: its check may take a second, in
+ * which the calling function has other things to do. Each call checks about n bytes (at least 1).
+ * *check is NULL before the first call. If the result is 0 and *check is set, the caller calls
+ * again, or frees *check; until then, the message must not move. After all other results *check is
+ * NULL. The last result is that of message_parse_body(), or -ENOMEM.
+ *
+ * Bytes that cost nothing do not count, for example most of an array of numbers. A part of 4 KiB
+ * takes 15 us at most on a usual machine (test/bench/validate.c).
+ */
+struct body_check;
+int message_parse_body_part(struct message *m, size_t n, struct body_check **check);
+struct body_check *body_check_free(struct body_check *check); /* check may be NULL */
+extern const size_t body_check_memory;                        /* of one body_check, in bytes */
 /* Do both steps, for a message that has its descriptors already. */
 int message_parse(struct message *m);
 

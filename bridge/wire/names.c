@@ -135,6 +135,20 @@ bool name_check_object_path(const char *s, size_t n) {
         return object_path(s, n, true);
 }
 
+bool name_check_object_path_ends(const char *s, size_t n) {
+        return n > 0 && s[0] == '/' && (n == 1 || s[n - 1] != '/');
+}
+
+/* No branch depends on where the slashes are, because a processor cannot predict that. */
+bool name_check_object_path_part(const char *s, size_t n) {
+        bool valid = true;
+
+        for (size_t i = 0; i < n; i++)
+                valid &= ((classes[(uint8_t)s[i]] & CLASS_WORD) != 0) |
+                         ((s[i] == '/') & (s[(ptrdiff_t)i - 1] != '/'));
+        return valid;
+}
+
 /* names from elsewhere */
 
 bool name_is_valid_bus(const char *s, size_t n) {

@@ -30,3 +30,9 @@ bool name_check_bus(const char *s, size_t n);
 bool name_check_interface(const char *s, size_t n); /* also for names of errors */
 bool name_check_member(const char *s, size_t n);
 bool name_check_object_path(const char *s, size_t n);
+/*
+ * An object path that is checked in parts: its n bytes start and end as those of a path do, and
+ * each of n bytes may follow the byte before it. The first byte of the path belongs to no part.
+ */
+bool name_check_object_path_ends(const char *s, size_t n);
+bool name_check_object_path_part(const char *s, size_t n);

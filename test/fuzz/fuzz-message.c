@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Any bytes as a message. After stamping, an accepted message must still be valid, and must have
- * the same body and fields as before, except for the stamped fields.
+ * Any bytes as a message. A check in parts must give the same verdict as one in one go. After
+ * stamping, an accepted message must still be valid, and must have the same body and fields as
+ * before, except for the stamped fields.
  */
 
 #include <string.h>
@@ -18,6 +19,26 @@ static struct message *parse(const uint8_t *data, size_t n) {
         if (n > 0)
                 memcpy(m->wire, data, n);
         return message_parse(m) ? message_unref(m) : m;
+}
+
+static void check_parts(const uint8_t *data, size_t n, size_t n_part) {
+        struct body_check *check = NULL;
+        struct message *whole, *m;
+        int r, expected;
+
+        if (message_new(&whole, n) < 0 || message_new(&m, n) < 0)
+                exit(EXIT_FAILURE);
+        memcpy(whole->wire, data, n);
+        memcpy(m->wire, data, n);
+        expected = message_parse(whole);
+        r = message_parse_header(m);
+        if (r == 0)
+                do
+                        r = message_parse_body_part(m, n_part, &check);
+                while (check);
+        FUZZ_CHECK(r == expected);
+        message_unref(whole);
+        message_unref(m);
 }
 
 static void check_same(struct wire_string a, struct wire_string b) {
@@ -80,6 +101,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
                 return 0;
         }
         message_unref(m);
+        for (size_t n_part = 1; n_part <= 64; n_part *= 4)
+                check_parts(data, size, n_part);
         m = parse(data, size);
         if (!m)
                 return 0;

@@ -127,6 +127,29 @@ static inline int raw_parse(const void *p, size_t n, struct message **ret_m) {
         return 0;
 }
 
+/* The verdict of message_parse_body_part() with parts of n_part bytes. *ret_n_parts may be NULL. */
+static inline int raw_parse_in_parts(const void *p, size_t n, size_t n_part, size_t *ret_n_parts) {
+        struct body_check *check = NULL;
+        struct message *m;
+        size_t n_parts = 0;
+        int r;
+
+        if (message_new(&m, n) < 0)
+                abort();
+        if (n > 0)
+                memcpy(m->wire, p, n);
+        r = message_parse_header(m);
+        if (r == 0)
+                do {
+                        r = message_parse_body_part(m, n_part, &check);
+                        ++n_parts;
+                } while (check);
+        message_unref(m);
+        if (ret_n_parts)
+                *ret_n_parts = n_parts;
+        return r;
+}
+
 /* The verdict of libdbus: the message, or NULL when it refuses the bytes. */
 static inline DBusMessage *raw_demarshal(const void *p, size_t n) {
         return dbus_message_demarshal(p, n, NULL);

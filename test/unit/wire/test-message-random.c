@@ -3,7 +3,8 @@
 /*
  * libdbus builds random messages. message_parse() parses each of them, message_stamp() sets its
  * sender, libdbus parses the result, and the test compares all of these. After random changes of
- * the bytes, message_parse() and libdbus must agree whether the message is valid.
+ * the bytes, message_parse() and libdbus must agree whether the message is valid. Its check in
+ * parts must give the same verdict.
  */
 
 #include <stdio.h>
@@ -324,6 +325,14 @@ static void compare_message(struct message *m, DBusMessage *message) {
         compare_args(m, message);
 }
 
+static void compare_parts(const void *bytes, int n) {
+        static const size_t sizes[] = {1, 2, 3, 5, 8, 16, 64, 4096};
+        int r = raw_parse(bytes, n, NULL);
+
+        for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+                ck_assert_int_eq(raw_parse_in_parts(bytes, n, sizes[i], NULL), r);
+}
+
 START_TEST(round_trip_through_libdbus) {
         random_state = 1;
         for (unsigned k = 0; k < 4000; k++) {
@@ -334,6 +343,7 @@ START_TEST(round_trip_through_libdbus) {
 
                 marshal(message, &bytes, &n);
                 ck_assert_int_eq(raw_parse(bytes, n, &m), 0);
+                compare_parts(bytes, n);
                 compare_message(m, message);
 
                 n_body = m->n_body;
@@ -365,6 +375,7 @@ START_TEST(big_endian_is_the_same_message) {
 
                 raw_message(&raw, message);
                 ck_assert_int_eq(raw_parse(raw.p, raw.n, &m), 0);
+                compare_parts(raw.p, raw.n);
                 ck_assert(m->big_endian);
                 compare_message(m, message);
                 ck_assert_int_eq(message_stamp(m, &(struct message_stamp){.sender = ":1.99"}), 0);
@@ -433,6 +444,7 @@ START_TEST(changed_bytes_get_the_verdict_of_libdbus) {
                         /* compare no verdicts when a changed length has changed the size */
                         if ((!ours || size == (size_t)n) && !may_differ(exact, n) &&
                             dbus_message_demarshal_bytes_needed(exact, n) <= n) {
+                                compare_parts(exact, n);
                                 ours = raw_parse(exact, n, NULL) == 0;
                                 theirs = raw_libdbus_takes(exact, n);
                                 if (ours != theirs)

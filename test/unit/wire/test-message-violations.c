@@ -395,7 +395,7 @@ static void arrays_of_variants_33(struct raw *r) {
         arrays_of_variants(r, 33);
 }
 /*
- * Arrays whose signature is measured (bridge/wire/message-body.c): the last one of their elements
+ * Arrays whose signature is measured (bridge/wire/message-walk.h): the last one of their elements
  * differs from the others.
  */
 
