@@ -23,9 +23,9 @@
 #define USER_QUEUED_MIN (48 * MIB)
 #define USER_QUEUES_MAX 8
 /*
- * One user can put a single message of any size into the queues of another one, but of more of
- * them only this part of what all queues of the other may hold: about as much as is read in a few
- * milliseconds, because the messages of others wait behind it.
+ * One user can put this part of what all queues of another user may hold into one of these queues:
+ * about as much as is read in a few milliseconds, because the messages of others wait behind it. A
+ * larger message is bulky, see is_bulky().
  */
 #define SHARE_PART 16
 /*
@@ -285,29 +285,56 @@ static bool has_room_for_fds(const struct client *client, const struct message *
                fds_may_take(client->bus, fds_account(client, m), FDS_HELD, m->n_fds);
 }
 
-/* Does the message fit into the queues of the user? */
-static bool user_has_room(const struct client *client, const struct message *m) {
-        uint64_t max = max_queued(client->bus), used = client->account->queued;
-        uint64_t left = used < max ? max - used : 0;
+static inline uint64_t bulk_of(const struct account *account) {
+        return account->bulky ? account->bulky->cost : 0;
+}
 
-        return client->queued < left && m->cost <= left;
+/* What the queues of the user can take yet. */
+static uint64_t room_left(const struct client *client) {
+        uint64_t max = max_queued(client->bus);
+        uint64_t used = client->account->queued - bulk_of(client->account);
+
+        return used < max ? max - used : 0;
+}
+
+static bool is_foreign(const struct client *client, const struct message *m) {
+        return m->caused_by != client->account->uid && m->caused_by != ACCOUNT_NOBODY;
+}
+
+/*
+ * A bulky message of another user has no place among the messages that are limited together. There
+ * is one in all queues of the user at a time, and it counts extra: for as long as it is written, it
+ * must not keep out what others send.
+ */
+static bool is_bulky(const struct client *client, const struct message *m) {
+        return m->cost > QUOTA_RESERVE && m->cost > max_queued(client->bus) / SHARE_PART &&
+               is_foreign(client, m);
+}
+
+/* Does a message of the user itself fit into its queues? */
+static bool user_has_room(const struct client *client, const struct message *m) {
+        const struct account *account = client->account;
+        uint64_t left = room_left(client);
+        uint64_t bulk = account->bulky_at == client ? bulk_of(account) : 0;
+
+        return client->queued - bulk < left && m->cost <= left;
 }
 
 /* May the user who caused m put it into the queues of another user? */
 static bool share_has_room(const struct client *client, const struct message *m) {
         struct account *account = client->account;
-        uint64_t max = max_queued(client->bus);
-        const struct share *share = account_find_share(account, m->caused_by);
-        uint32_t n = account->n_shares;
+        const struct share *share;
 
+        if (is_bulky(client, m))
+                return !account->bulky;
+        share = account_find_share(account, m->caused_by);
         if (!share || share->n_messages == 0)
                 return true;
-        return account->queued < max && share->bytes < account_divide(max - account->queued, n) &&
-               share->bytes + m->cost <= max / SHARE_PART;
-}
-
-static bool is_foreign(const struct client *client, const struct message *m) {
-        return m->caused_by != client->account->uid && m->caused_by != ACCOUNT_NOBODY;
+        if (share->bytes >= account_divide(room_left(client), account->n_shares))
+                return false;
+        /* One receiver that does not read must not keep the user from writing to the others. */
+        return client->queued < QUOTA_RESERVE ||
+               share->bytes + m->cost <= max_queued(client->bus) / SHARE_PART;
 }
 
 /* Note who is at fault that m is dropped. */
@@ -336,16 +363,20 @@ static bool queue_has_room(struct client *client, const struct message *m) {
         }
         if (client->queued + m->cost <= QUOTA_RESERVE)
                 return true;
-        if (!user_has_room(client, m)) {
+        if (!is_foreign(client, m)) {
+                if (user_has_room(client, m))
+                        return true;
                 note_full(client, m, false);
                 return false;
         }
-        if (client->queued >= QUOTA_RESERVE && is_foreign(client, m) &&
-            !share_has_room(client, m)) {
-                note_full(client, m, true);
+        if (m->cost > room_left(client) && !is_bulky(client, m)) {
+                note_full(client, m, false);
                 return false;
         }
-        return true;
+        if (share_has_room(client, m))
+                return true;
+        note_full(client, m, true);
+        return false;
 }
 
 static inline bool has_room(struct client *client, const struct message *m, enum quota_kind kind) {
@@ -399,6 +430,10 @@ int quota_charge_outgoing(struct client *client, struct message *m) {
                 if (!share)
                         return CLIENT_E_QUOTA;
                 account_begin_share(client->account, share, m->cost);
+                if (is_bulky(client, m)) {
+                        client->account->bulky = m;
+                        client->account->bulky_at = client;
+                }
         }
 
         count(client, m, kind, 1);
@@ -414,9 +449,14 @@ int quota_charge_outgoing(struct client *client, struct message *m) {
 void quota_discharge_outgoing(struct client *client, const struct message *m) {
         enum quota_kind kind = quota_kind_of(client, m);
 
-        if (kind == QUOTA_MESSAGE && is_foreign(client, m))
+        if (kind == QUOTA_MESSAGE && is_foreign(client, m)) {
                 account_end_share(client->account,
                                   account_find_share(client->account, m->caused_by), m->cost);
+                if (client->account->bulky == m && client->account->bulky_at == client) {
+                        client->account->bulky = NULL;
+                        client->account->bulky_at = NULL;
+                }
+        }
         count(client, m, kind, -1);
         if (m->n_fds > 0)
                 fds_drop(client->bus, fds_account(client, m), FDS_HELD, m->n_fds);
