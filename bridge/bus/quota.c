@@ -379,6 +379,11 @@ static bool queue_has_room(struct client *client, const struct message *m) {
         return false;
 }
 
+bool quota_is_full(const struct client *client, const struct message *m) {
+        return !is_foreign(client, m) || room_left(client) < QUOTA_RESERVE ||
+               (int64_t)client->outgoing_bytes >= client->bus->limits.max_outgoing_bytes;
+}
+
 static inline bool has_room(struct client *client, const struct message *m, enum quota_kind kind) {
         switch (kind) {
         case QUOTA_MESSAGE:

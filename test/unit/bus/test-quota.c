@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bridge/bus/route.h"
+#include "bridge/bus/tell.h"
 #include "queues.h"
 
 enum { A = 1001, B, C, D };
@@ -124,6 +126,66 @@ START_TEST(quota_has_one_large_message_of_strangers_in_all_queues_of_a_user) {
         ck_assert(put(b[2], message_of(A, 30 * MIB)));
         for (unsigned i = 0; i < 4; i++)
                 member_free(b[i]);
+}
+END_TEST
+
+START_TEST(quota_is_full_only_for_the_stranger_that_sends_too_much) {
+        struct member *b = member_new(B);
+        struct message *a, *c;
+
+        fill(b, A, 100 * KIB);
+        a = message_of(A, 100 * KIB);
+        c = message_of(C, 100 * KIB);
+        ck_assert_int_eq(quota_charge_outgoing(&b->client, a), CLIENT_E_QUOTA);
+        ck_assert(!quota_is_full(&b->client, a));
+        ck_assert(put(b, message_ref(c)));
+        fill(b, B, 100 * KIB);
+        fill(b, B, 10 * KIB);
+        member_free(b);
+
+        bus.limits.max_outgoing_bytes = 500;
+        b = member_new(B);
+        fill(b, A, 1 * KIB);
+        ck_assert(quota_is_full(&b->client, c));
+        member_free(b);
+        message_unref(a);
+        message_unref(c);
+}
+END_TEST
+
+static unsigned broadcast(struct member *sender, struct member *receiver, uint64_t cost) {
+        struct message *m = message_of(sender->client.credentials.uid, cost);
+        size_t before = receiver->n;
+
+        ck_assert_int_eq(route_broadcast(&bus, &sender->client, m), 0);
+        message_unref(m);
+        return receiver->n - before;
+}
+
+START_TEST(quota_lets_a_stranger_keep_nobody_from_signals_of_others) {
+        struct member *a = member_new(A), *b = member_new(B), *c = member_new(C);
+        size_t n;
+
+        ck_assert_int_eq(match_rule_add(&bus.matches, &b->client, 10, "", 0, 0, NULL), 0);
+        while (broadcast(a, b, 100 * KIB))
+                ;
+        ck_assert_uint_eq(broadcast(a, b, 30 * MIB), 1);
+        ck_assert_uint_eq(broadcast(a, b, 30 * MIB), 0);
+        ck_assert_uint_eq(broadcast(c, b, 1 * KIB), 1);
+        ck_assert_uint_eq(broadcast(c, b, 1 * KIB), 1);
+        n = b->n;
+        ck_assert_int_eq(tell_owner_changed(&bus, "a.b", "", ":1.1"), 0);
+        ck_assert_uint_eq(b->n, n + 1);
+
+        /* When its own user has filled the queue, the client gets no signals until it has read. */
+        fill(b, B, 100 * KIB);
+        ck_assert_uint_eq(broadcast(b, b, 100 * KIB), 0);
+        ck_assert_uint_eq(broadcast(c, b, 1 * KIB), 0);
+        take_all(b);
+        ck_assert_uint_eq(broadcast(c, b, 1 * KIB), 1);
+        member_free(a);
+        member_free(b);
+        member_free(c);
 }
 END_TEST
 
@@ -353,6 +415,8 @@ int main(void) {
         tcase_add_test(tcase, quota_lets_a_stranger_write_to_the_other_clients_of_a_user);
         tcase_add_test(tcase, quota_takes_a_large_message_that_shuts_nobody_out);
         tcase_add_test(tcase, quota_has_one_large_message_of_strangers_in_all_queues_of_a_user);
+        tcase_add_test(tcase, quota_is_full_only_for_the_stranger_that_sends_too_much);
+        tcase_add_test(tcase, quota_lets_a_stranger_keep_nobody_from_signals_of_others);
         tcase_add_test(tcase, quota_keeps_the_limit_of_one_queue);
         tcase_add_test(tcase, quota_counts_descriptors_as_those_of_the_sender);
         tcase_add_test(tcase, quota_counts_a_message_with_descriptors_in_each_queue);
