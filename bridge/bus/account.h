@@ -48,6 +48,14 @@ enum account_event {
         N_ACCOUNT_EVENTS,
 };
 
+/* What a client waits for, because its user has too much of it. */
+enum account_wait {
+        ACCOUNT_WAIT_ANSWERS,
+        ACCOUNT_WAIT_BACKLOG,
+        ACCOUNT_WAIT_UNFINISHED,
+        N_ACCOUNT_WAITS,
+};
+
 /* File descriptors in messages, see descriptors.h. */
 enum fds_kind {
         FDS_HELD,
@@ -81,9 +89,9 @@ struct account {
         const struct message *bulky; /* a large message of another user in the queues; NULL: none */
         const struct client *bulky_at; /* in whose queue */
 
-        struct client *paused; /* clients that wait until the account holds less */
-        struct client *large;  /* the one that may finish a large message in spite of the limit */
-        int64_t large_moved;   /* when it last got on (loop_now()) */
+        struct client *paused[N_ACCOUNT_WAITS]; /* clients that wait until it holds less of this */
+        struct client *large; /* the one that may finish a large message in spite of the limit */
+        int64_t large_moved;  /* when it last got on (loop_now()) */
 
         uint64_t n_events[N_ACCOUNT_EVENTS];
         int64_t logged; /* when the last line about them was logged; 0: never */

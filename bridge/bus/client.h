@@ -160,7 +160,8 @@ struct client {
         int64_t deaf_until; /* native: ends at this time (loop_now()); 0: a legacy client */
 
         uint64_t unfinished; /* bytes that its front end has read, and not passed on yet */
-        bool is_paused;      /* is in account->paused */
+        bool is_paused;      /* is in account->paused[paused_for] */
+        uint8_t paused_for;  /* enum account_wait */
         struct client *paused_prev, *paused_next;
         struct client_stats stats;
         uint64_t mark;          /* bus.mark of the last message that its AddMatch rules matched */
