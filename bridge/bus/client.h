@@ -109,7 +109,7 @@ struct client {
         UT_hash_handle hh; /* registered clients, by unique_name */
 
         enum client_state state;
-        bool leaving_names;   /* CLIENT_GONE: its names, and the calls to it, have to end yet */
+        bool has_unique_name; /* CLIENT_GONE: it has to be released yet */
         bool has_left;        /* CLIENT_GONE, and nothing of it is left on the bus */
         uint64_t id;          /* the N of the unique name :1.N; from CLIENT_REGISTERED on */
         char unique_name[32]; /* "" before that; a monitor keeps the text */

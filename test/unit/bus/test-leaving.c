@@ -287,6 +287,54 @@ START_TEST(leaving_client_gets_no_messages) {
 }
 END_TEST
 
+START_TEST(leaving_service_loses_its_callers_one_by_one) {
+        struct peer *a = peer_hello(), *callers[3];
+        unsigned n_steps = 0;
+
+        watch_names();
+        for (size_t i = 0; i < 3; i++) {
+                callers[i] = peer_hello();
+                for (unsigned k = 0; k < 40; k++)
+                        call(callers[i], a->client.unique_name);
+        }
+        peer_flush(watcher);
+        while (!step(a))
+                n_steps++;
+        /* A step ends a few calls only, because there can be very many. */
+        ck_assert_uint_ge(n_steps, 3 * 40 / 4);
+        expect_change(a->client.unique_name, a, NULL);
+        for (size_t i = 0; i < 3; i++) {
+                for (unsigned k = 0; k < 40; k++)
+                        ck_assert_str_eq(peer_next(callers[i])->error_name.s,
+                                         DRIVER_ERROR("NoReply"));
+                peer_expect_nothing(callers[i]);
+                ck_assert_uint_eq(callers[i]->client.n_pending, 0);
+        }
+}
+END_TEST
+
+START_TEST(leaving_service_and_a_caller_that_leaves_meanwhile) {
+        struct peer *a = peer_hello(), *b = peer_hello(), *c = peer_hello();
+
+        for (unsigned k = 0; k < 20; k++) {
+                call(b, a->client.unique_name);
+                call(a, b->client.unique_name);
+                call(c, a->client.unique_name);
+        }
+        for (unsigned k = 0; k < 8; k++)
+                ck_assert(!step(a));
+        ck_assert(!step(b));
+        for (unsigned k = 0; k < 4; k++) {
+                step(a);
+                step(b);
+        }
+        finish(b);
+        finish(a);
+        ck_assert_uint_eq(bus.replies.n, 0);
+        ck_assert_uint_eq(c->client.n_pending, 0);
+}
+END_TEST
+
 /* services */
 
 static struct loop loop;
@@ -456,6 +504,8 @@ int main(void) {
         tcase_add_test(tcase, leaving_owner_is_not_found);
         tcase_add_test(tcase, leaving_owner_and_ReleaseName);
         tcase_add_test(tcase, leaving_client_gets_no_messages);
+        tcase_add_test(tcase, leaving_service_loses_its_callers_one_by_one);
+        tcase_add_test(tcase, leaving_service_and_a_caller_that_leaves_meanwhile);
         tcase_add_test(tcase, leaving_service_is_started_again);
         tcase_add_loop_test(tcase, leaving_clients_and_names_at_random, 0, 4);
         return suite_main("leaving", tcase);
