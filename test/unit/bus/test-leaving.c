@@ -75,6 +75,20 @@ static uint32_t call_for_u32(struct peer *peer, const char *member, const char *
         return reader_u32(&r);
 }
 
+/* The only string in the answer is this one. */
+static void expect_one_string(struct peer *peer, const char *text) {
+        struct message *m = peer_next(peer);
+        const uint8_t *end;
+        struct reader r;
+
+        ck_assert_ptr_nonnull(m);
+        ck_assert_uint_eq(m->type, MESSAGE_TYPE_METHOD_RETURN);
+        reader_init(&r, m);
+        reader_array(&r, 4, &end);
+        ck_assert_str_eq(reader_string(&r).s, text);
+        ck_assert_ptr_eq(r.at, end);
+}
+
 START_TEST(leaving_client_releases_the_newest_name_first) {
         struct peer *a = peer_hello();
 
@@ -250,6 +264,19 @@ START_TEST(leaving_owner_is_not_found) {
 }
 END_TEST
 
+START_TEST(leaving_waiter_is_not_listed) {
+        struct peer *a = peer_hello(), *b = peer_hello(), *c = peer_hello();
+
+        peer_request_name(a, NAME, 0);
+        peer_request_name(b, NAME, 0);
+        ck_assert(!step(b));
+        peer_flush(c);
+        peer_call_driver(c, "ListQueuedOwners", NAME, NULL);
+        expect_one_string(c, a->client.unique_name);
+        finish(b);
+}
+END_TEST
+
 START_TEST(leaving_owner_and_ReleaseName) {
         struct peer *a = peer_hello(), *b = peer_hello(), *c = peer_hello();
 
@@ -410,6 +437,17 @@ START_TEST(leaving_service_is_started_again) {
 }
 END_TEST
 
+START_TEST(leaving_systemd_gets_no_requests) {
+        struct peer *a = peer_hello();
+
+        peer_request_name(a, "org.freedesktop.systemd1", 0);
+        ck_assert_ptr_eq(launch_find_systemd(&bus), &a->client);
+        ck_assert(!step(a));
+        ck_assert_ptr_null(launch_find_systemd(&bus));
+        finish(a);
+}
+END_TEST
+
 /* many clients with many names, in any order */
 
 #define N 12
@@ -502,11 +540,13 @@ int main(void) {
         tcase_add_test(tcase, leaving_owner_and_waiters_leave_no_name);
         tcase_add_test(tcase, leaving_waiter_that_is_replaced);
         tcase_add_test(tcase, leaving_owner_is_not_found);
+        tcase_add_test(tcase, leaving_waiter_is_not_listed);
         tcase_add_test(tcase, leaving_owner_and_ReleaseName);
         tcase_add_test(tcase, leaving_client_gets_no_messages);
         tcase_add_test(tcase, leaving_service_loses_its_callers_one_by_one);
         tcase_add_test(tcase, leaving_service_and_a_caller_that_leaves_meanwhile);
         tcase_add_test(tcase, leaving_service_is_started_again);
+        tcase_add_test(tcase, leaving_systemd_gets_no_requests);
         tcase_add_loop_test(tcase, leaving_clients_and_names_at_random, 0, 4);
         return suite_main("leaving", tcase);
 }
