@@ -16,7 +16,9 @@
  * What others queue for the user's clients is also counted by user, in a *share* on the account.
  * Divided among n means divided by n * (ilog2(n) + 1), as in the bus1 core (charge.h there): each
  * of n users may queue more only while it has less there than what is left, divided among n. So no
- * stranger can fill the queues of a user, and each gets its part in whatever order they send.
+ * stranger can fill the queues of a user, and each gets its part in whatever order they send. Large
+ * messages of strangers would take all of it, so they are limited apart from the others: the queues
+ * of a user have one of them at a time.
  */
 
 #include "bridge/base/schedule.h"
@@ -44,6 +46,14 @@ enum account_event {
         ACCOUNT_OUT_OF_ROOM,  /* the user has too many rules or names */
         ACCOUNT_DISCONNECTED, /* a connection was dropped for what it held */
         N_ACCOUNT_EVENTS,
+};
+
+/* What a client waits for, because its user has too much of it. */
+enum account_wait {
+        ACCOUNT_WAIT_ANSWERS,
+        ACCOUNT_WAIT_BACKLOG,
+        ACCOUNT_WAIT_UNFINISHED,
+        N_ACCOUNT_WAITS,
 };
 
 /* File descriptors in messages, see descriptors.h. */
@@ -76,10 +86,12 @@ struct account {
         struct share *shares; /* the one that was used last is the first */
         uint32_t n_shares;    /* those with messages */
         uint32_t n_idle_shares;
+        const struct message *bulky; /* a large message of another user in the queues; NULL: none */
+        const struct client *bulky_at; /* in whose queue */
 
-        struct client *paused; /* clients that wait until the account holds less */
-        struct client *large;  /* the one that may finish a large message in spite of the limit */
-        int64_t large_moved;   /* when it last got on (loop_now()) */
+        struct client *paused[N_ACCOUNT_WAITS]; /* clients that wait until it holds less of this */
+        struct client *large; /* the one that may finish a large message in spite of the limit */
+        int64_t large_moved;  /* when it last got on (loop_now()) */
 
         uint64_t n_events[N_ACCOUNT_EVENTS];
         int64_t logged; /* when the last line about them was logged; 0: never */

@@ -111,7 +111,7 @@ struct client {
         UT_hash_handle hh; /* registered clients, by unique_name */
 
         enum client_state state;
-        bool leaving_names;   /* CLIENT_GONE: its names, and the calls to it, have to end yet */
+        bool has_unique_name; /* CLIENT_GONE: it has to be released yet */
         bool has_left;        /* CLIENT_GONE, and nothing of it is left on the bus */
         uint64_t id;          /* the N of the unique name :1.N; from CLIENT_REGISTERED on */
         char unique_name[32]; /* "" before that; a monitor keeps the text */
@@ -164,7 +164,8 @@ struct client {
         int64_t deaf_until; /* native: ends at this time (loop_now()); 0: a legacy client */
 
         uint64_t unfinished; /* bytes that its front end has read, and not passed on yet */
-        bool is_paused;      /* is in account->paused */
+        bool is_paused;      /* is in account->paused[paused_for] */
+        uint8_t paused_for;  /* enum account_wait */
         struct client *paused_prev, *paused_next;
         struct client_stats stats;
         uint64_t mark;          /* bus.mark of the last message that its AddMatch rules matched */

@@ -144,7 +144,11 @@ static int execute_service(struct start *start, const struct service *service,
 /* starting */
 
 struct client *launch_find_systemd(struct bus *bus) {
-        return name_resolve(&bus->names, LAUNCH_SYSTEMD_NAME, strlen(LAUNCH_SYSTEMD_NAME));
+        struct client *client =
+                name_resolve(&bus->names, LAUNCH_SYSTEMD_NAME, strlen(LAUNCH_SYSTEMD_NAME));
+
+        /* One that is about to leave gets nothing any more. */
+        return client && client->state != CLIENT_GONE ? client : NULL;
 }
 
 int launch(struct start *start, const struct service *service, const struct client *client,

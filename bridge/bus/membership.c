@@ -158,7 +158,8 @@ int client_become_monitor(struct client *client, struct match_rule **rules, size
          * The client is a monitor already, so it can see the NoReply errors that its callers get
          * now.
          */
-        keep_error(&result, tell_replies_gone(client));
+        while (client->pending || client->owed)
+                keep_error(&result, tell_reply_gone(client));
         return result;
 }
 
@@ -174,23 +175,17 @@ static void begin_to_leave(struct client *client) {
         if (state == CLIENT_MONITOR)
                 DL_DELETE2(client->bus->monitors, client, monitor_prev, monitor_next);
         else if (state == CLIENT_REGISTERED)
-                client->leaving_names = true;
+                client->has_unique_name = true;
 }
 
 /* The last step. */
-static int end_to_leave(struct client *client) {
+static void end_to_leave(struct client *client) {
         struct bus *bus = client->bus;
-        int result = 0;
 
-        if (client->leaving_names) {
-                keep_error(&result, release_unique_name(client));
-                keep_error(&result, tell_replies_gone(client));
-        }
         client->has_left = true;
         bus->n_leaving--;
         if (bus->hooks.client_gone)
                 bus->hooks.client_gone(bus->hooks.native, client);
-        return result;
 }
 
 int client_leave(struct client *client, bool *ret_done) {
@@ -207,8 +202,13 @@ int client_leave(struct client *client, bool *ret_done) {
                 begin_to_leave(client);
         else if (client->ownerships)
                 r = release_well_known_name(client, client->ownerships->client_prev);
+        else if (client->has_unique_name) {
+                client->has_unique_name = false;
+                r = release_unique_name(client);
+        } else if (client->pending || client->owed)
+                r = tell_reply_gone(client);
         else
-                r = end_to_leave(client);
+                end_to_leave(client);
         route_step_end(client->bus);
         *ret_done = client->has_left;
         return r;

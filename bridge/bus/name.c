@@ -112,8 +112,11 @@ void name_ownership_release(struct name_registry *registry, struct name_ownershi
 
         DL_DELETE2(name->queue, ownership, queue_prev, queue_next);
         ownership_free(ownership);
-        /* Whoever is about to leave does not become the owner. */
-        while (name->queue && name_owner(name)->state == CLIENT_GONE) {
+        /*
+         * Whoever is about to leave does not become the owner. If it is the owner already, it stays
+         * the owner until it gives up the name itself, so that everyone is told.
+         */
+        while (change.old_owner && name->queue && name_owner(name)->state == CLIENT_GONE) {
                 ownership = name->queue;
                 DL_DELETE2(name->queue, ownership, queue_prev, queue_next);
                 ownership_free(ownership);

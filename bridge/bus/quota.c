@@ -23,9 +23,9 @@
 #define USER_QUEUED_MIN (48 * MIB)
 #define USER_QUEUES_MAX 8
 /*
- * One user can put a single message of any size into the queues of another one, but of more of
- * them only this part of what all queues of the other may hold: about as much as is read in a few
- * milliseconds, because the messages of others wait behind it.
+ * One user can put this part of what all queues of another user may hold into one of these queues:
+ * about as much as is read in a few milliseconds, because the messages of others wait behind it. A
+ * larger message is bulky, see is_bulky().
  */
 #define SHARE_PART 16
 /*
@@ -68,29 +68,40 @@ static uint64_t max_unfinished(const struct bus *bus) {
 
 /* waiting */
 
-static bool is_relaxed(const struct client *client) {
+/* Does the account hold so little that the clients which wait for this reason can go on? */
+static bool is_relaxed(const struct client *client, enum account_wait wait) {
         const struct account *account = client->account;
 
-        return account->answers < USER_ANSWERS_SLOW &&
-               account->unfinished < max_unfinished(client->bus) / 2 &&
-               account->backlog < max_backlog(client->bus) / 2;
+        switch (wait) {
+        case ACCOUNT_WAIT_ANSWERS:
+                return account->answers < USER_ANSWERS_SLOW;
+        case ACCOUNT_WAIT_BACKLOG:
+                return account->backlog < max_backlog(client->bus) / 2;
+        default:
+                return account->unfinished < max_unfinished(client->bus) / 2;
+        }
 }
 
-static void resume_paused(struct account *account) {
+static void unpause(struct client *client) {
+        DL_DELETE2(client->account->paused[client->paused_for], client, paused_prev, paused_next);
+        client->is_paused = false;
+}
+
+static void resume_paused(struct account *account, enum account_wait wait) {
         struct client *client, *next;
 
         /* resume() only schedules a job, which finds out whether the client still has to wait. */
-        DL_FOREACH_SAFE2(account->paused, client, next, paused_next) {
-                DL_DELETE2(account->paused, client, paused_prev, paused_next);
-                client->is_paused = false;
+        DL_FOREACH_SAFE2(account->paused[wait], client, next, paused_next) {
+                unpause(client);
                 client->ops->resume(client);
         }
 }
 
 /* The account holds less than before. */
-static inline void relax(struct account *account) {
-        if (__builtin_expect(account->paused != NULL, false) && is_relaxed(account->paused))
-                resume_paused(account);
+static inline void relax(struct account *account, enum account_wait wait) {
+        if (__builtin_expect(account->paused[wait] != NULL, false) &&
+            is_relaxed(account->paused[wait], wait))
+                resume_paused(account, wait);
 }
 
 static void end_large(struct client *client) {
@@ -99,17 +110,22 @@ static void end_large(struct client *client) {
         if (!account || account->large != client)
                 return;
         account->large = NULL;
-        resume_paused(account);
+        resume_paused(account, ACCOUNT_WAIT_UNFINISHED);
 }
 
-static void pause_client(struct client *client) {
+static void pause_client(struct client *client, enum account_wait wait) {
         struct account *account = client->account;
+        bool was_paused = client->is_paused;
 
-        if (client->is_paused || !client->ops->resume)
+        if (!client->ops->resume || (was_paused && client->paused_for == wait))
                 return;
+        if (was_paused)
+                unpause(client);
         client->is_paused = true;
-        DL_APPEND2(account->paused, client, paused_prev, paused_next);
-        account_note(client->bus, account, ACCOUNT_PAUSED);
+        client->paused_for = wait;
+        DL_APPEND2(account->paused[wait], client, paused_prev, paused_next);
+        if (!was_paused)
+                account_note(client->bus, account, ACCOUNT_PAUSED);
 }
 
 /* While the user is over its limit, one of its clients at a time may finish what it began. */
@@ -125,17 +141,21 @@ static bool may_finish(struct client *client) {
         return account->large == client;
 }
 
-static bool must_pause(struct client *client) {
+/* Must the client wait, and for what? */
+static bool must_pause(struct client *client, enum account_wait *ret_wait) {
         const struct account *account = client->account;
 
+        *ret_wait = ACCOUNT_WAIT_ANSWERS;
         if (account->answers >= USER_ANSWERS_SLOW &&
             (client->answers >= QUOTA_RESERVE ||
              (client->answers > 0 && account->answers >= USER_ANSWERS_MANY) ||
              account->answers >= USER_ANSWERS_MAX))
                 return true;
+        *ret_wait = ACCOUNT_WAIT_BACKLOG;
         if (account->backlog >= max_backlog(client->bus) &&
             client->backlog->memory >= QUOTA_RESERVE)
                 return true;
+        *ret_wait = ACCOUNT_WAIT_UNFINISHED;
         return account->unfinished >= max_unfinished(client->bus) &&
                client->unfinished >= QUOTA_RESERVE && !may_finish(client);
 }
@@ -149,16 +169,25 @@ void quota_set_unfinished(struct client *client, uint64_t n) {
                 client->account->large_moved = loop_now();
         if (!is_less)
                 return;
-        if (n == 0)
-                end_large(client);
-        relax(client->account);
+        /* A message is finished. Others may finish theirs, even if the next one has begun. */
+        end_large(client);
+        relax(client->account, ACCOUNT_WAIT_UNFINISHED);
+}
+
+/* Is it not the client's fault that the bus does not read from it? */
+static bool is_kept_waiting(const struct client *client) {
+        return client->later || client->backlog->awaited ||
+               (client->is_paused && client->paused_for == ACCOUNT_WAIT_BACKLOG);
 }
 
 bool quota_is_stalling(const struct client *client, int64_t now) {
-        const struct account *account = client->account;
+        struct account *account = client->account;
 
-        return account->large == client && account->paused &&
-               now - account->large_moved >= STALLING_TIME;
+        if (account->large != client || !account->paused[ACCOUNT_WAIT_UNFINISHED])
+                return false;
+        if (is_kept_waiting(client))
+                account->large_moved = now;
+        return now - account->large_moved >= STALLING_TIME;
 }
 
 bool quota_is_scarce(const struct client *client) {
@@ -172,10 +201,8 @@ void quota_forget(struct client *client) {
         if (!client->account)
                 return;
         if (client->is_paused)
-                DL_DELETE2(client->account->paused, client, paused_prev, paused_next);
-        client->is_paused = false;
+                unpause(client);
         quota_set_unfinished(client, 0);
-        end_large(client);
 }
 
 /* backlogs */
@@ -213,10 +240,18 @@ static bool backlog_is_long(const struct backlog *backlog) {
 }
 
 static void backlog_resume(struct backlog *backlog) {
+        struct client *client = backlog->client;
+
+        /* Others of its user may have more, but this client has little. */
+        if (client->is_paused && client->paused_for == ACCOUNT_WAIT_BACKLOG &&
+            backlog->memory < QUOTA_RESERVE) {
+                unpause(client);
+                client->ops->resume(client);
+        }
         if (!backlog->awaited || backlog_is_long(backlog))
                 return;
         backlog->awaited = false;
-        backlog->client->ops->resume(backlog->client);
+        client->ops->resume(client);
 }
 
 static void backlog_add(struct backlog *backlog, const struct message *m) {
@@ -233,7 +268,7 @@ static void backlog_remove(struct backlog *backlog, const struct message *m) {
         backlog->fds -= m->n_fds;
         backlog->memory -= m->cost;
         backlog->account->backlog -= m->cost;
-        relax(backlog->account);
+        relax(backlog->account, ACCOUNT_WAIT_BACKLOG);
         if (backlog->client)
                 backlog_resume(backlog);
         else if (backlog->n_messages == 0)
@@ -285,29 +320,56 @@ static bool has_room_for_fds(const struct client *client, const struct message *
                fds_may_take(client->bus, fds_account(client, m), FDS_HELD, m->n_fds);
 }
 
-/* Does the message fit into the queues of the user? */
-static bool user_has_room(const struct client *client, const struct message *m) {
-        uint64_t max = max_queued(client->bus), used = client->account->queued;
-        uint64_t left = used < max ? max - used : 0;
+static inline uint64_t bulk_of(const struct account *account) {
+        return account->bulky ? account->bulky->cost : 0;
+}
 
-        return client->queued < left && m->cost <= left;
+/* What the queues of the user can take yet. */
+static uint64_t room_left(const struct client *client) {
+        uint64_t max = max_queued(client->bus);
+        uint64_t used = client->account->queued - bulk_of(client->account);
+
+        return used < max ? max - used : 0;
+}
+
+static bool is_foreign(const struct client *client, const struct message *m) {
+        return m->caused_by != client->account->uid && m->caused_by != ACCOUNT_NOBODY;
+}
+
+/*
+ * A bulky message of another user has no place among the messages that are limited together. There
+ * is one in all queues of the user at a time, and it counts extra: for as long as it is written, it
+ * must not keep out what others send.
+ */
+static bool is_bulky(const struct client *client, const struct message *m) {
+        return m->cost > QUOTA_RESERVE && m->cost > max_queued(client->bus) / SHARE_PART &&
+               is_foreign(client, m);
+}
+
+/* Does a message of the user itself fit into its queues? */
+static bool user_has_room(const struct client *client, const struct message *m) {
+        const struct account *account = client->account;
+        uint64_t left = room_left(client);
+        uint64_t bulk = account->bulky_at == client ? bulk_of(account) : 0;
+
+        return client->queued - bulk < left && m->cost <= left;
 }
 
 /* May the user who caused m put it into the queues of another user? */
 static bool share_has_room(const struct client *client, const struct message *m) {
         struct account *account = client->account;
-        uint64_t max = max_queued(client->bus);
-        const struct share *share = account_find_share(account, m->caused_by);
-        uint32_t n = account->n_shares;
+        const struct share *share;
 
+        if (is_bulky(client, m))
+                return !account->bulky;
+        share = account_find_share(account, m->caused_by);
         if (!share || share->n_messages == 0)
                 return true;
-        return account->queued < max && share->bytes < account_divide(max - account->queued, n) &&
-               share->bytes + m->cost <= max / SHARE_PART;
-}
-
-static bool is_foreign(const struct client *client, const struct message *m) {
-        return m->caused_by != client->account->uid && m->caused_by != ACCOUNT_NOBODY;
+        if (share->bytes >= account_divide(room_left(client), account->n_shares))
+                return false;
+        /* One receiver that does not read must not keep the user from writing to the others. */
+        return client->queued < QUOTA_RESERVE ||
+               share->bytes + m->cost <= max_queued(client->bus) / SHARE_PART;
 }
 
 /* Note who is at fault that m is dropped. */
@@ -336,16 +398,25 @@ static bool queue_has_room(struct client *client, const struct message *m) {
         }
         if (client->queued + m->cost <= QUOTA_RESERVE)
                 return true;
-        if (!user_has_room(client, m)) {
+        if (!is_foreign(client, m)) {
+                if (user_has_room(client, m))
+                        return true;
                 note_full(client, m, false);
                 return false;
         }
-        if (client->queued >= QUOTA_RESERVE && is_foreign(client, m) &&
-            !share_has_room(client, m)) {
-                note_full(client, m, true);
+        if (m->cost > room_left(client) && !is_bulky(client, m)) {
+                note_full(client, m, false);
                 return false;
         }
-        return true;
+        if (share_has_room(client, m))
+                return true;
+        note_full(client, m, true);
+        return false;
+}
+
+bool quota_is_full(const struct client *client, const struct message *m) {
+        return !is_foreign(client, m) || room_left(client) < QUOTA_RESERVE ||
+               (int64_t)client->outgoing_bytes >= client->bus->limits.max_outgoing_bytes;
 }
 
 static inline bool has_room(struct client *client, const struct message *m, enum quota_kind kind) {
@@ -399,6 +470,10 @@ int quota_charge_outgoing(struct client *client, struct message *m) {
                 if (!share)
                         return CLIENT_E_QUOTA;
                 account_begin_share(client->account, share, m->cost);
+                if (is_bulky(client, m)) {
+                        client->account->bulky = m;
+                        client->account->bulky_at = client;
+                }
         }
 
         count(client, m, kind, 1);
@@ -414,14 +489,19 @@ int quota_charge_outgoing(struct client *client, struct message *m) {
 void quota_discharge_outgoing(struct client *client, const struct message *m) {
         enum quota_kind kind = quota_kind_of(client, m);
 
-        if (kind == QUOTA_MESSAGE && is_foreign(client, m))
+        if (kind == QUOTA_MESSAGE && is_foreign(client, m)) {
                 account_end_share(client->account,
                                   account_find_share(client->account, m->caused_by), m->cost);
+                if (client->account->bulky == m && client->account->bulky_at == client) {
+                        client->account->bulky = NULL;
+                        client->account->bulky_at = NULL;
+                }
+        }
         count(client, m, kind, -1);
         if (m->n_fds > 0)
                 fds_drop(client->bus, fds_account(client, m), FDS_HELD, m->n_fds);
         if (kind == QUOTA_ANSWER)
-                relax(client->account);
+                relax(client->account, ACCOUNT_WAIT_ANSWERS);
         if (client->is_deaf && client->queued <= client->deaf_at / 2)
                 client->is_deaf = false;
         if (m->charged_at == client)
@@ -430,15 +510,19 @@ void quota_discharge_outgoing(struct client *client, const struct message *m) {
 
 bool quota_is_congested(struct client *client) {
         const struct account *account = client->account;
+        enum account_wait wait;
 
         /* below the lowest limits, whatever the configuration says */
         if (account->answers < USER_ANSWERS_SLOW && account->backlog < USER_BACKLOG_MIN &&
-            account->unfinished < USER_UNFINISHED_MIN && client->backlog->n_messages == 0)
+            account->unfinished < USER_UNFINISHED_MIN && client->backlog->n_messages == 0 &&
+            !client->is_paused)
                 return false;
-        if (must_pause(client)) {
-                pause_client(client);
+        if (must_pause(client, &wait)) {
+                pause_client(client, wait);
                 return true;
         }
+        if (client->is_paused)
+                unpause(client);
         if (!backlog_is_long(client->backlog))
                 return false;
         client->backlog->awaited = true;
@@ -448,7 +532,7 @@ bool quota_is_congested(struct client *client) {
 void quota_recheck(struct client *client) {
         backlog_resume(client->backlog);
         if (client->is_paused)
-                resume_paused(client->account);
+                resume_paused(client->account, client->paused_for);
 }
 
 bool quota_may_register(const struct client *client) {

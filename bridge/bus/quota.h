@@ -72,6 +72,8 @@ enum quota_kind quota_kind_of(const struct client *client, const struct message 
  * the client does not read.
  */
 int quota_charge_outgoing(struct client *client, struct message *m);
+/* m was refused: because the queue is full, and not only for the user who caused m? */
+bool quota_is_full(const struct client *client, const struct message *m);
 /*
  * Call before m is delivered: while m waits in the queue of destination, the backlog of sender
  * counts it.

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "bridge/bus/match.h"
 #include "bridge/bus/monitor.h"
+#include "bridge/bus/quota.h"
 #include "bridge/bus/verdict.h"
 #include "bridge/bus/voice.h"
 
@@ -121,15 +122,16 @@ static int broadcast_found(struct match_rule *rule, void *userdata) {
         schedule_count(&broadcast->bus->schedule, 1);
         r = route_deliver(client, broadcast->m, NULL, rule->cookie);
         if (r == CLIENT_E_QUOTA) {
-                client->is_deaf = client->queued > 0;
+                /* A user who sends too much must not make the client miss signals of others. */
+                client->is_deaf = client->queued > 0 && quota_is_full(client, broadcast->m);
                 client->deaf_at = client->queued;
                 complain(&broadcast->bus->complaints, client->credentials.uid,
                          "Dropped a signal %s.%s from %s to %s (uid=%d pid=%d): the receiver's "
-                         "queue is full. It gets no signals before it has read.",
+                         "queue is full. It gets no signals%s before it has read.",
                          broadcast->m->interface.s, broadcast->m->member.s,
                          broadcast->sender ? broadcast->sender->unique_name : BUS_DRIVER_NAME,
                          client->unique_name, (int)client->credentials.uid,
-                         (int)client->credentials.pid);
+                         (int)client->credentials.pid, client->is_deaf ? "" : " of this user");
         }
         return r < 0 ? r : 0;
 }

@@ -121,18 +121,16 @@ int tell_reply_lost(struct client *client, const struct message *m, const char *
         return reply ? tell_no_reply(reply, reason) : 0;
 }
 
-int tell_replies_gone(struct client *client) {
-        int result = 0;
-
-        while (client->pending)
+int tell_reply_gone(struct client *client) {
+        if (client->pending) {
                 route_end_reply(client->pending);
-
+                return 0;
+        }
+        if (!client->owed)
+                return 0;
         /* the last caller first, like the reference */
-        while (client->owed)
-                keep_error(&result, tell_no_reply(client->owed->owed_prev,
-                                                  "Message recipient disconnected from message bus "
-                                                  "without replying"));
-        return result;
+        return tell_no_reply(client->owed->owed_prev,
+                             "Message recipient disconnected from message bus without replying");
 }
 
 int tell_replies_expired(struct bus *bus, int64_t now, int64_t *ret_next) {

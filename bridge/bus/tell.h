@@ -52,10 +52,11 @@ int tell_reply_dropped(struct reply *reply);
  */
 int tell_reply_lost(struct client *client, const struct message *m, const char *reason);
 /*
- * The client leaves or becomes a monitor: replies that it waits for end silently, then every client
- * that waits for an answer from it gets NoReply.
+ * The client leaves or becomes a monitor: end one of its pending replies. First, those that it
+ * waits for end silently; then one client after the other that waits for an answer from it gets
+ * NoReply.
  */
-int tell_replies_gone(struct client *client);
+int tell_reply_gone(struct client *client);
 /*
  * End the pending replies whose deadline is not after now (loop_now()) with NoReply, from the
  * oldest on, up to the first one whose deadline is later. *ret_next is the deadline of this one,

@@ -213,6 +213,8 @@ int driver_list_queued_owners(struct driver_call *call) {
         name = name_find(&call->bus->names, text.s, text.n);
         if (name) {
                 DL_FOREACH2(name->queue, ownership, queue_next) {
+                        if (ownership->client->state == CLIENT_GONE)
+                                continue; /* it has not released the name yet */
                         writer_string(&call->writer, ownership->client->unique_name);
                 }
         } else {

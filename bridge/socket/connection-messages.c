@@ -205,6 +205,7 @@ static void settle_held_fds(struct connection *connection) {
 
 int connection_read(struct schedule_job *job) {
         struct connection *connection = container_of(job, struct connection, read);
+        size_t n;
         int r;
 
         /* Whatever ends the wait schedules another read. */
@@ -219,9 +220,10 @@ int connection_read(struct schedule_job *job) {
         if (connection->close_reason)
                 return 0;
         settle_held_fds(connection);
-        if (connection->has_client &&
-            connection->client.unfinished != input_size(&connection->input))
-                quota_set_unfinished(&connection->client, input_size(&connection->input));
+        /* Also without a change: a large message whose memory is there already gets on. */
+        n = connection->has_client ? input_size(&connection->input) : 0;
+        if (n > 0 || (connection->has_client && connection->client.unfinished > 0))
+                quota_set_unfinished(&connection->client, n);
         /*
          * A client that has shut down its reading side cannot be called any more, so it must not
          * keep its names. It leaves once the bus has read everything that it sent before.

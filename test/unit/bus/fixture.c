@@ -71,11 +71,17 @@ void fixture_teardown(void) {
 struct peer *peer_new(void) {
         struct client_credentials credentials;
         struct peer *peer = calloc(1, sizeof(*peer));
+        size_t i = 0;
 
         client_credentials_init(&credentials);
         credentials.uid = bus.uid;
         ck_assert_int_eq(client_init(&peer->client, &bus, &ops, &credentials), 0);
-        peers[n_peers++] = peer;
+        while (i < n_peers && peers[i])
+                i++;
+        ck_assert_uint_lt(i, sizeof(peers) / sizeof(peers[0]));
+        peers[i] = peer;
+        if (i == n_peers)
+                n_peers++;
         return peer;
 }
 
