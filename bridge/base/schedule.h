@@ -20,8 +20,9 @@
  * adds itself again with what is left. Output that did not go out in this time comes first when
  * its user is next.
  *
- * The clock is only read when there is more than one job, and after SCHEDULE_STEPS steps. So a
- * client that is alone on the bus pays nothing.
+ * The clock is only read when there is more than one job, and after SCHEDULE_STEPS steps, and the
+ * CPU time that a user takes only while others have jobs, too. So a client that is alone on the bus
+ * pays nothing.
  */
 
 #include <utlist.h>
@@ -51,7 +52,7 @@ struct schedule_job {
 struct schedule_user {
         struct schedule_user *prev, *next;   /* those with jobs */
         struct schedule_job *output, *input; /* jobs */
-        int64_t used; /* time of the bus in ns, on the scale of schedule.used */
+        int64_t used; /* CPU time of the bus in ns, on the scale of schedule.used */
         bool is_ready;
 };
 

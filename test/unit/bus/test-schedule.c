@@ -728,6 +728,7 @@ int main(void) {
         SRunner *runner;
         int n_failed;
 
+        tcase_set_timeout(tcase, 60); /* users who have to share make system calls */
         tcase_add_checked_fixture(tcase, setup, teardown);
         tcase_add_test(tcase, schedule_takes_the_user_with_the_least_time_first);
         tcase_add_test(tcase, schedule_takes_the_user_that_waited_longest_among_equals);
