@@ -12,6 +12,8 @@
 #include "test/bench/bus.h"
 
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,6 +123,16 @@ static int add_listener(sd_bus *bus, int listener, const struct bench_policy *po
         return r;
 }
 
+static bool become(const char *user) {
+        const struct passwd *entry = user ? getpwnam(user) : NULL;
+
+        if (!user)
+                return true;
+        return entry && setgroups(0, NULL) == 0 &&
+               setresgid(entry->pw_gid, entry->pw_gid, entry->pw_gid) == 0 &&
+               setresuid(entry->pw_uid, entry->pw_uid, entry->pw_uid) == 0;
+}
+
 /* The message from the controller to the benchmark. */
 struct started {
         pid_t broker; /* or a negative errno */
@@ -128,7 +140,7 @@ struct started {
 };
 
 __attribute__((noreturn)) static void controller_run(const char *binary, int listener,
-                                                     const struct bench_policy *policy, int ready) {
+                                                     const struct bench_config *config, int ready) {
         int pair[2], r;
         struct started started = {};
         sd_bus *bus = NULL;
@@ -144,12 +156,15 @@ __attribute__((noreturn)) static void controller_run(const char *binary, int lis
                 sd_id128_t machine = SD_ID128_MAKE(62, 75, 73, 31, 62, 72, 69, 64, 67, 65, 62, 65,
                                                    6e, 63, 68, 01);
 
-                prctl(PR_SET_PDEATHSIG, SIGKILL);
-                pair[1] = dup(pair[1]); /* the copy has no close-on-exec flag */
+                if (!become(config->user))
+                        _exit(127);
+                prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of the user resets it */
+                pair[1] = dup(pair[1]);           /* the copy has no close-on-exec flag */
                 snprintf(fd, sizeof(fd), "%d", pair[1]);
                 execlp(binary, binary, "--controller", fd, "--machine-id",
-                       sd_id128_to_string(machine, id), "--max-bytes", "1000000000", "--max-fds",
-                       "60000", "--max-matches", "1000000", "--max-objects", "10000000", NULL);
+                       sd_id128_to_string(machine, id), "--max-bytes", config->broker.bytes,
+                       "--max-fds", config->broker.fds, "--max-matches", config->broker.matches,
+                       "--max-objects", config->broker.objects, NULL);
                 _exit(127);
         }
         close(pair[1]);
@@ -161,7 +176,7 @@ __attribute__((noreturn)) static void controller_run(const char *binary, int lis
         if (r >= 0)
                 r = sd_bus_add_filter(bus, NULL, on_message, NULL);
         if (r >= 0)
-                r = add_listener(bus, listener, policy);
+                r = add_listener(bus, listener, config->policy);
         started.broker = r < 0 ? r : pid;
         if (write(ready, &started, sizeof(started)) != sizeof(started) || r < 0)
                 _exit(1);
@@ -172,7 +187,7 @@ __attribute__((noreturn)) static void controller_run(const char *binary, int lis
 }
 
 int broker_start(struct bench_bus *bus, const char *binary, int listener,
-                 const struct bench_policy *policy) {
+                 const struct bench_config *config) {
         struct started started = {};
         pid_t controller;
         int ready[2];
@@ -182,7 +197,7 @@ int broker_start(struct bench_bus *bus, const char *binary, int listener,
         controller = fork();
         if (controller == 0) {
                 close(ready[0]);
-                controller_run(binary, listener, policy, ready[1]);
+                controller_run(binary, listener, config, ready[1]);
         }
         close(ready[1]);
         if (controller < 0 || read(ready[0], &started, sizeof(started)) != sizeof(started))

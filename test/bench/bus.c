@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,17 +30,21 @@ static const char *const bus_names[N_BUSES] = {
         [BUS_DAEMON] = "dbus-daemon",
 };
 
-/*
- * Like session.conf of dbus-daemon, but without activation and with a higher limit of pending
- * replies. "%s%s%s" stands for a <policy> or an <include>.
- */
-static const char bus_config[] =
+/* "%s%s%s" stands for a <policy> or an <include>. <user> and the end of the file follow. */
+static const char config_format[] =
         "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\"\n"
         " \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n"
         "<busconfig>\n"
-        "  <type>session</type>\n"
+        "  <type>%s</type>\n"
         "  <listen>unix:path=%s</listen>\n"
         "%s%s%s"
+        "%s";
+
+/*
+ * Like session.conf of dbus-daemon, but without activation and with a higher limit of pending
+ * replies.
+ */
+static const char bench_limits[] =
         "  <limit name=\"max_incoming_bytes\">1000000000</limit>\n"
         "  <limit name=\"max_outgoing_bytes\">1000000000</limit>\n"
         "  <limit name=\"max_message_size\">1000000000</limit>\n"
@@ -47,15 +52,15 @@ static const char bus_config[] =
         "  <limit name=\"max_incomplete_connections\">10000</limit>\n"
         "  <limit name=\"max_connections_per_user\">100000</limit>\n"
         "  <limit name=\"max_match_rules_per_connection\">50000</limit>\n"
-        "  <limit name=\"max_replies_per_connection\">200000</limit>\n"
-        "</busconfig>\n";
+        "  <limit name=\"max_replies_per_connection\">200000</limit>\n";
 
 static const char allow_all[] = "    <allow send_destination=\"*\" eavesdrop=\"true\"/>\n"
                                 "    <allow eavesdrop=\"true\"/>\n"
                                 "    <allow own=\"*\"/>\n";
 
 static void daemon_start(struct bench_bus *bus, const char *binary, const char *directory,
-                         const struct bench_policy *policy) {
+                         const struct bench_config *with) {
+        const struct bench_policy *policy = with->policy;
         char *rules = policy && !policy->file ? bench_policy_format(policy) : NULL;
         char config[256], path[300], argument[320];
         int out[2];
@@ -68,10 +73,14 @@ static void daemon_start(struct bench_bus *bus, const char *binary, const char *
         if (!f)
                 raw_fail("%s: %s", config, strerror(errno));
         if (policy && policy->file)
-                fprintf(f, bus_config, path, "  <include>", policy->file, "</include>\n");
+                fprintf(f, config_format, with->type, path, "  <include>", policy->file,
+                        "</include>\n", with->elements);
         else
-                fprintf(f, bus_config, path, "  <policy context=\"default\">\n",
-                        rules ? rules : allow_all, "  </policy>\n");
+                fprintf(f, config_format, with->type, path, "  <policy context=\"default\">\n",
+                        rules ? rules : allow_all, "  </policy>\n", with->elements);
+        if (with->user)
+                fprintf(f, "  <user>%s</user>\n", with->user);
+        fputs("</busconfig>\n", f);
         fclose(f);
         free(rules);
 
@@ -82,6 +91,8 @@ static void daemon_start(struct bench_bus *bus, const char *binary, const char *
         if (bus->pid == 0) {
                 prctl(PR_SET_PDEATHSIG, SIGTERM);
                 dup2(out[1], 1);
+                if (with->log)
+                        dup2(fileno(fopen(with->log, "we") ?: stderr), 2);
                 close(out[0]);
                 close(out[1]);
                 snprintf(argument, sizeof(argument), "--config-file=%s", config);
@@ -102,7 +113,7 @@ static void daemon_start(struct bench_bus *bus, const char *binary, const char *
 }
 
 static void broker_listen(struct bench_bus *bus, const char *binary, const char *directory,
-                          const struct bench_policy *policy) {
+                          const struct bench_config *with) {
         struct sockaddr_un sa = {.sun_family = AF_UNIX};
         int fd, r;
 
@@ -111,7 +122,8 @@ static void broker_listen(struct bench_bus *bus, const char *binary, const char 
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, SOMAXCONN) < 0)
                 raw_fail("%s: %s", sa.sun_path, strerror(errno));
-        r = broker_start(bus, binary, fd, policy);
+        chmod(sa.sun_path, 0666); /* for other users: the policy says who may connect */
+        r = broker_start(bus, binary, fd, with);
         close(fd);
         if (r < 0) {
                 bus->why_not = "dbus-broker is not installed or does not start";
@@ -124,18 +136,30 @@ const char *bus_name(enum bus_kind kind) {
         return bus_names[kind];
 }
 
-void bus_start(struct bench_bus *bus, enum bus_kind kind, const char *binary, const char *directory,
-               const struct bench_policy *policy) {
+void bus_start_with(struct bench_bus *bus, enum bus_kind kind, const char *binary,
+                    const char *directory, const struct bench_config *config) {
         *bus = (struct bench_bus){.kind = kind, .name = bus_names[kind]};
         if (kind == BUS_FORWARDER) {
                 bus->available = true;
         } else if (!binary) {
                 bus->why_not = "not given";
         } else if (kind == BUS_BROKER) {
-                broker_listen(bus, binary, directory, policy);
+                broker_listen(bus, binary, directory, config);
         } else {
-                daemon_start(bus, binary, directory, policy);
+                daemon_start(bus, binary, directory, config);
         }
+}
+
+void bus_start(struct bench_bus *bus, enum bus_kind kind, const char *binary, const char *directory,
+               const struct bench_policy *policy) {
+        const struct bench_config config = {
+                .policy = policy,
+                .type = "session",
+                .elements = bench_limits,
+                .broker = {"1000000000", "60000", "1000000", "10000000"},
+        };
+
+        bus_start_with(bus, kind, binary, directory, &config);
 }
 
 void bus_stop(struct bench_bus *bus) {

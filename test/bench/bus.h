@@ -38,10 +38,33 @@ struct bench_bus {
 
 const char *bus_name(enum bus_kind kind);
 
+/* The limits of dbus-broker, which are for each user. */
+struct broker_limits {
+        const char *bytes;
+        const char *fds;
+        const char *matches;
+        const char *objects;
+};
+
+struct bench_config {
+        const struct bench_policy *policy; /* NULL: everything is allowed */
+        const char *type;                  /* "session" or "system" */
+        const char *elements;              /* more elements for dbus-daemon and the bridge */
+        const char *user;                  /* the user that the bus becomes; NULL: it stays */
+        const char *log; /* a file for the log of dbus-daemon or the bridge; NULL: standard error */
+        struct broker_limits broker;
+};
+
 /*
  * Start a bus. If binary is NULL or does not start, the result is a bus that is not available, with
  * the reason in why_not. Any other failure ends the program. directory is for sockets and
- * configuration files. If policy is NULL, everything is allowed.
+ * configuration files.
+ */
+void bus_start_with(struct bench_bus *bus, enum bus_kind kind, const char *binary,
+                    const char *directory, const struct bench_config *config);
+/*
+ * The same with the configuration of most benchmarks: a session bus with this policy (NULL:
+ * everything is allowed), whose limits no benchmark reaches.
  */
 void bus_start(struct bench_bus *bus, enum bus_kind kind, const char *binary, const char *directory,
                const struct bench_policy *policy);
@@ -73,4 +96,4 @@ __attribute__((noreturn)) void forwarder_run(const int *fds, size_t n_fds, bool 
  * pid, controller and spawned of the bus, or returns a negative errno.
  */
 int broker_start(struct bench_bus *bus, const char *binary, int listener,
-                 const struct bench_policy *policy);
+                 const struct bench_config *config);

@@ -154,7 +154,7 @@ void raw_message_set_serial(uint8_t *data, uint32_t serial) {
         memcpy(data + 8, &serial, 4);
 }
 
-size_t raw_message_reply_serial_at(const uint8_t *data, size_t n) {
+size_t raw_message_field_at(const uint8_t *data, size_t n, uint8_t code) {
         uint32_t n_fields;
 
         memcpy(&n_fields, data + 12, 4);
@@ -163,7 +163,7 @@ size_t raw_message_reply_serial_at(const uint8_t *data, size_t n) {
                 uint32_t v;
 
                 i = (i + 7) & ~(size_t)7;
-                if (data[i] == 5)
+                if (data[i] == code)
                         return i + 4;
                 memcpy(&v, data + i + 4, 4);
                 if (data[i + 2] == 'u')
@@ -174,6 +174,10 @@ size_t raw_message_reply_serial_at(const uint8_t *data, size_t n) {
                         i += 9 + (size_t)v;
         }
         return 0;
+}
+
+size_t raw_message_reply_serial_at(const uint8_t *data, size_t n) {
+        return raw_message_field_at(data, n, 5);
 }
 
 /* bytes */

@@ -55,7 +55,9 @@ uint8_t *raw_build_bus_call(uint32_t serial, size_t *ret_n, const char *member,
 size_t raw_message_size(const uint8_t *data, size_t n);
 uint32_t raw_message_serial(const uint8_t *data);
 void raw_message_set_serial(uint8_t *data, uint32_t serial);
-/* The offset of the value of REPLY_SERIAL, or 0 if there is none. */
+/* The offset of the value of the header field with this code, or 0 if there is none. */
+size_t raw_message_field_at(const uint8_t *data, size_t n, uint8_t code);
+/* The same for REPLY_SERIAL. */
 size_t raw_message_reply_serial_at(const uint8_t *data, size_t n);
 
 /* connections */
