@@ -81,6 +81,11 @@ static void leave(struct crowd *c, struct member *m) {
         c->n_outside++;
 }
 
+static void dropped(struct crowd *c, struct member *m) {
+        __atomic_add_fetch(&c->scene->record->dropped, 1, __ATOMIC_RELAXED);
+        leave(c, m);
+}
+
 static void begin_round(struct crowd *c, struct member *m) {
         m->written = 0;
         m->stage = m->round.n > 0 ? ROUND : RESTING;
@@ -142,7 +147,7 @@ static void step(struct crowd *c) {
                 }
                 l = send(m->fd, m->round.data + m->written, 1, MSG_NOSIGNAL);
                 if (l < 0 && errno != EAGAIN) {
-                        leave(c, m);
+                        dropped(c, m);
                 } else if (l == 1) {
                         c->n_waiting--;
                         begin_round(c, m);
@@ -232,7 +237,7 @@ static void on_writable(struct crowd *c, struct member *m) {
         if (l < 0) {
                 /* ETOOMANYREFS: too many descriptors of this user are in flight */
                 if (errno != EAGAIN && errno != ETOOMANYREFS)
-                        leave(c, m);
+                        dropped(c, m);
                 return;
         }
         m->written += l;
@@ -261,7 +266,7 @@ static void on_readable(struct crowd *c, struct member *m) {
         if (l < 0 && errno == EAGAIN)
                 return;
         if (l <= 0) {
-                leave(c, m);
+                dropped(c, m);
                 return;
         }
         if (c->plan->end != CROWD_LEAVES)
@@ -280,7 +285,7 @@ static void on_event(struct crowd *c, struct member *m, uint32_t events) {
         if (events & EPOLLIN)
                 on_readable(c, m);
         if (m->fd >= 0 && events & (EPOLLHUP | EPOLLERR))
-                leave(c, m);
+                dropped(c, m);
         if (m->fd >= 0 && events & EPOLLOUT && (m->stage == ENTERING || m->stage == ROUND))
                 on_writable(c, m);
 }

@@ -15,7 +15,7 @@ __attribute__((format(printf, 2, 3))) static void fail(const struct attack *atta
         va_list args;
 
         if (failing != attack)
-                printf("FAILED  %-20s ", attack->name);
+                printf("FAILED  %-22s ", attack->name);
         else
                 printf("; ");
         failing = attack;
@@ -30,7 +30,7 @@ bool functional_run(const struct stage *stage, enum bus_kind kind, const struct 
         failing = NULL;
         stage_play(stage, kind, attack, false, &o);
         if (!o.available) {
-                printf("FAILED  %-20s the bus does not start\n", attack->name);
+                printf("FAILED  %-22s the bus does not start\n", attack->name);
                 return false;
         }
         if (!o.lives)
@@ -48,9 +48,10 @@ bool functional_run(const struct stage *stage, enum bus_kind kind, const struct 
                 fail(attack, "the bus had %u descriptors, which must be less than %u", o.fds,
                      attack_fds(attack));
         if (failing)
-                printf(" (%s)\n", attack->what);
+                printf(" [%u dropped] (%s)\n", o.dropped, attack->what);
         else
-                printf("ok      %-20s %7" PRIu64 " done, %4.0f MiB, %4u descriptors (%s)\n",
-                       attack->name, o.done, o.grown_mib, o.fds, attack->what);
+                printf("ok      %-22s %7" PRIu64 " done, %4.0f MiB, %4u descriptors, "
+                       "%u connections dropped (%s)\n",
+                       attack->name, o.done, o.grown_mib, o.fds, o.dropped, attack->what);
         return !failing;
 }

@@ -55,7 +55,7 @@ static void print(const struct attack *attack, enum bus_kind kind, struct row *r
         bool met = rate >= least && wait < WAIT_MAX_MS && row->failed == 0 && row->stopped == 0 &&
                    row->grown_mib < attack_memory_mib(attack);
 
-        printf("%-20s %-12s %7.3f %7.3f %9.1f %7" PRIu64 " %8.1f %7u  %s%s\n", attack->name,
+        printf("%-22s %-12s %7.3f %7.3f %9.1f %7" PRIu64 " %8.1f %7u  %s%s\n", attack->name,
                bus_name(kind), rate, noise, wait, row->failed, row->grown_mib, row->fds,
                met ? "met" : "MISSED", row->stopped ? ", stopped" : "");
         if (kind != BUS_BRIDGE)
@@ -65,7 +65,7 @@ static void print(const struct attack *attack, enum bus_kind kind, struct row *r
 }
 
 void measure_print_head(void) {
-        printf("%-20s %-12s %7s %7s %9s %7s %8s %7s\n", "attack", "bus", "rate", "A/A", "wait, ms",
+        printf("%-22s %-12s %7s %7s %9s %7s %8s %7s\n", "attack", "bus", "rate", "A/A", "wait, ms",
                "failed", "MiB", "fds");
 }
 

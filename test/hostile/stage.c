@@ -20,12 +20,10 @@
 #include "test/hostile/people.h"
 #include "test/hostile/watch.h"
 
-#define LOOK 0.02       /* seconds between two looks at the bus */
-#define SETTLING 0.1    /* seconds that burners burn before it counts */
-#define PREPARATION 2.0 /* seconds that attackers may take before it counts */
-#define CEILING_MIB                                                                   \
-        1536 /* the scene ends when the bus has grown so much, for the machine's sake \
-              */
+#define LOOK 0.02        /* seconds between two looks at the bus */
+#define SETTLING 0.1     /* seconds that burners burn before it counts */
+#define PREPARATION 2.0  /* seconds that attackers may take before it counts */
+#define CEILING_MIB 1536 /* a bus that grows more ends the scene: the machine shall survive */
 
 /* The processes of the current scene. */
 static struct {
@@ -33,6 +31,7 @@ static struct {
         struct victim victim;
         pid_t attackers[ATTACK_USERS_MAX];
         unsigned n_attackers;
+        double patience;
 } cast;
 
 /* everybody may connect; %s is a directory of service files */
@@ -127,11 +126,17 @@ static bool attackers_are_ready(void) {
                        __atomic_load_n(&r->members, __ATOMIC_ACQUIRE);
 }
 
+static double victim_waits(void) {
+        double since = load_double(&cast.scene.record->waiting);
+
+        return since > 0 ? bench_now() - since : 0;
+}
+
 /* The client has done its last step, or cannot do it. */
 static bool victim_has_ended(void) {
         if (cast.victim.client > 0 && waitpid(cast.victim.client, NULL, WNOHANG) != 0)
                 cast.victim.client = 0;
-        return cast.victim.client == 0;
+        return cast.victim.client == 0 || victim_waits() > cast.patience;
 }
 
 static void send_attackers(const struct attack *attack, bool burn) {
@@ -155,9 +160,10 @@ static void play(const struct stage *stage, const struct attack *attack, bool bu
                  struct outcome *o) {
         struct scene_record *r = cast.scene.record;
         struct watch watch;
-        double begin, waiting;
+        double begin;
         bool on;
 
+        cast.patience = stage->patience;
         watch_begin(&watch, cast.scene.bus.pid);
         victim_start(&cast.victim, &cast.scene, attack->step, stage->from_start);
         on = look(&watch, stage->patience, victim_serves);
@@ -174,18 +180,18 @@ static void play(const struct stage *stage, const struct attack *attack, bool bu
         o->rate = r->done / (bench_now() - begin);
         __atomic_store_n(&r->stop, true, __ATOMIC_RELEASE);
         if (on)
-                look(&watch, stage->patience, victim_has_ended);
+                look(&watch, INFINITY, victim_has_ended);
 
         o->lives = watch_look(&watch);
         o->answered = __atomic_load_n(&r->ended, __ATOMIC_ACQUIRE);
         o->outgrown = watch.grown_mib > CEILING_MIB;
         o->gap = r->current ?: "first step";
         o->longest = r->longest;
-        waiting = load_double(&r->waiting);
-        if (!o->answered && waiting > 0)
-                o->longest = fmax(o->longest, bench_now() - waiting);
+        if (!o->answered)
+                o->longest = fmax(o->longest, victim_waits());
         o->done = r->done;
         o->failed = r->failed;
+        o->dropped = __atomic_load_n(&r->dropped, __ATOMIC_RELAXED);
         o->grown_mib = watch.grown_mib;
         o->fds = watch.fds;
 }

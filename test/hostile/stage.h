@@ -17,7 +17,7 @@ struct stage {
         const char *binary[N_BUSES];
         bool session;    /* the limits of a session bus, else those of a system bus */
         double seconds;  /* how long it counts what the victim does */
-        double patience; /* seconds that the victim may still need for the step that it is in */
+        double patience; /* seconds that the victim may need for its last steps */
         bool from_start; /* count while the attackers prepare, too, and let the victim connect */
 };
 
@@ -31,6 +31,7 @@ struct outcome {
         double longest;  /* its longest step, in seconds */
         uint64_t done;
         uint64_t failed;
+        unsigned dropped; /* connections of the attackers that the bus closed */
         double grown_mib;
         unsigned fds;
 };
