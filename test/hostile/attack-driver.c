@@ -162,7 +162,7 @@ static void names_leave(const struct scene *scene) {
         static const struct crowd_plan plan = {
                 .connections = 125,
                 .enter = own_many,
-                .end = CROWD_LEAVES,
+                .end = CROWD_LEAVES_IN_STEP,
                 /* the reply to Hello, and NameAcquired for the unique name and for each name */
                 .await = 2 + NAMES,
         };

@@ -18,7 +18,7 @@
 #include "test/hostile/frames.h"
 
 #define FDS_MAX 16
-#define STEP_SECONDS 1.0 /* the most that a member waits for the others */
+#define STEP_SECONDS 5.0 /* the most that a member waits for the others */
 
 enum stage {
         OUTSIDE,  /* not connected */
@@ -54,6 +54,10 @@ struct crowd {
         struct sockaddr_un address;
         socklen_t n_address;
 };
+
+static bool leaves(const struct crowd_plan *plan) {
+        return plan->end == CROWD_LEAVES || plan->end == CROWD_LEAVES_IN_STEP;
+}
 
 static void set_events(struct crowd *c, struct member *m, uint32_t events) {
         struct epoll_event event = {.events = events, .data.ptr = m};
@@ -99,7 +103,7 @@ static void has_entered(struct crowd *c, struct member *m) {
                 __atomic_add_fetch(&c->scene->record->entered, 1, __ATOMIC_RELEASE);
         m->has_entered = true;
         begin_round(c, m);
-        if (m->stage == RESTING && c->plan->end == CROWD_LEAVES)
+        if (m->stage == RESTING && leaves(c->plan))
                 m->stage = ROUND;
 }
 
@@ -141,7 +145,7 @@ static void step(struct crowd *c) {
 
                 if (m->stage != WAITING)
                         continue;
-                if (c->plan->end == CROWD_LEAVES) {
+                if (c->plan->end == CROWD_LEAVES_IN_STEP) {
                         leave(c, m);
                         continue;
                 }
@@ -156,6 +160,14 @@ static void step(struct crowd *c) {
         c->step_since = bench_now();
 }
 
+/* The member has had its round and the answers. */
+static void depart(struct crowd *c, struct member *m) {
+        if (c->plan->end == CROWD_LEAVES)
+                leave(c, m);
+        else
+                wait_for_all(c, m);
+}
+
 static void end_round(struct crowd *c, struct member *m) {
         switch (c->plan->end) {
         case CROWD_REPEATS:
@@ -165,9 +177,10 @@ static void end_round(struct crowd *c, struct member *m) {
                 wait_for_all(c, m);
                 break;
         case CROWD_LEAVES:
+        case CROWD_LEAVES_IN_STEP:
                 /* the rest is up to the answers */
                 if (m->received >= c->plan->await)
-                        wait_for_all(c, m);
+                        depart(c, m);
                 else
                         set_events(c, m, EPOLLIN);
                 break;
@@ -269,7 +282,7 @@ static void on_readable(struct crowd *c, struct member *m) {
                 dropped(c, m);
                 return;
         }
-        if (c->plan->end != CROWD_LEAVES)
+        if (!leaves(c->plan))
                 return;
         for (at = skip_lines(c, m, buffer, l); at < (size_t)l;) {
                 bool complete;
@@ -278,7 +291,7 @@ static void on_readable(struct crowd *c, struct member *m) {
                 m->received += complete;
         }
         if (m->stage == ROUND && m->written >= m->round.n && m->received >= c->plan->await)
-                wait_for_all(c, m);
+                depart(c, m);
 }
 
 static void on_event(struct crowd *c, struct member *m, uint32_t events) {
