@@ -132,6 +132,7 @@ static void on_signal(int number) {
 }
 
 int main(int argc, char **argv) {
+        static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
         struct options o = {.build = "build", .rounds = 3};
         char directory[] = "/tmp/bus1-hostile-XXXXXX", bridge[256], command[64];
         unsigned failed;
@@ -161,8 +162,8 @@ int main(int argc, char **argv) {
                 raw_fail("no temporary directory");
         o.stage.directory = directory;
         people_find(ATTACK_USERS_MAX);
-        for (size_t i = 0; i < 4; i++)
-                signal((int[]){SIGINT, SIGTERM, SIGHUP, SIGALRM}[i], on_signal);
+        for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+                signal(ends[i], on_signal);
 
         failed = run(&o);
         snprintf(command, sizeof(command), "rm -rf %s", directory);

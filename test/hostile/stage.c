@@ -22,7 +22,7 @@
 
 #define LOOK 0.02        /* seconds between two looks at the bus */
 #define SETTLING 0.1     /* seconds that burners burn before it counts */
-#define PREPARATION 2.0  /* seconds that attackers may take before it counts */
+#define PREPARATION 4.0  /* seconds that attackers may take before it counts */
 #define CEILING_MIB 1536 /* a bus that grows more ends the scene: the machine shall survive */
 
 /* The processes of the current scene. */
