@@ -1,132 +1,217 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Attacks on the bus itself: its methods, and the names. */
+/* Attacks by calls of the bus's own methods. */
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "test/hostile/attack.h"
+#include "test/hostile/crowd.h"
+#include "test/hostile/own.h"
 
+#define ROUND 50 /* calls in a round */
 #define NAMES 500
 
-static void add_interface_call(struct text *t, const char *interface, const char *member) {
-        const struct raw_fields f = {
-                .type = RAW_CALL,
-                .path = "/org/freedesktop/DBus",
-                .interface = interface,
-                .member = member,
-                .destination = "org.freedesktop.DBus",
-        };
-
-        text_add_message(t, &f);
+/* Calls of a method of any interface of the bus. */
+static void calls(struct text *t, const char *interface, const char *member, const char *signature,
+                  const void *body, size_t n_body) {
+        for (unsigned i = 0; i < ROUND; i++)
+                text_add_message(t, &(struct raw_fields){
+                                            .type = RAW_CALL,
+                                            .path = "/org/freedesktop/DBus",
+                                            .interface = interface,
+                                            .member = member,
+                                            .destination = "org.freedesktop.DBus",
+                                            .signature = signature,
+                                            .body = body,
+                                            .n_body = n_body,
+                                    });
 }
 
-static void some_rules(struct text *t, const struct scene *scene, unsigned member) {
+static void many_rules(struct text *t, const struct scene *scene, unsigned member) {
         char rule[128];
 
-        (void)scene;
-        for (unsigned i = 0; member > 0 && i < NAMES; i++) {
-                snprintf(rule, sizeof(rule), "interface='" ATTACK_INTERFACE "',member='M%u_%u'",
-                         member, i);
+        for (unsigned i = 0; i < 511; i++) {
+                snprintf(rule, sizeof(rule), "type='signal',member='M%u_%u'", member, i);
                 text_add_bus_call(t, RAW_NO_REPLY, "AddMatch", rule);
         }
 }
 
-static void all_rules(struct text *t, const struct scene *scene, unsigned member) {
-        (void)scene;
+static void ask_rules(struct text *t, const struct scene *scene, unsigned member) {
         if (member == 0)
-                add_interface_call(t, "org.freedesktop.DBus.Debug.Stats", "GetAllMatchRules");
+                calls(t, "org.freedesktop.DBus.Debug.Stats", "GetAllMatchRules", NULL, NULL, 0);
 }
 
-static void introspect(struct text *t, const struct scene *scene, unsigned member) {
-        (void)scene;
-        (void)member;
-        for (unsigned i = 0; i < 16; i++)
-                add_interface_call(t, "org.freedesktop.DBus.Introspectable", "Introspect");
+static void all_rules(const struct scene *scene) {
+        static const struct crowd_plan plan = {
+                .connections = 250,
+                .enter = many_rules,
+                .round = ask_rules,
+        };
+
+        crowd_run(scene, &plan);
 }
 
-static void names(struct text *t, const struct scene *scene, unsigned member) {
-        char name[96];
-
-        (void)scene;
-        for (unsigned i = 0; i < NAMES; i++) {
-                snprintf(name, sizeof(name), "%s.x%u", attack_name(member), i);
-                text_add_bus_call(t, 0, "RequestName", name);
-        }
+static void ask_introspection(struct text *t, const struct scene *scene, unsigned member) {
+        calls(t, "org.freedesktop.DBus.Introspectable", "Introspect", NULL, NULL, 0);
 }
 
-static void listen_to_names(struct text *t, const struct scene *scene, unsigned member) {
-        (void)scene;
-        (void)member;
-        text_add_bus_call(t, RAW_NO_REPLY, "AddMatch", "member='NameOwnerChanged'");
+static void introspect(const struct scene *scene) {
+        static const struct crowd_plan plan = {
+                .connections = 250,
+                .alike = true,
+                .round = ask_introspection,
+        };
+
+        crowd_run(scene, &plan);
 }
 
-static void change_names(struct text *t, const struct scene *scene, unsigned member) {
-        (void)scene;
-        for (unsigned i = 0; i < 16; i++) {
-                text_add_bus_call(t, 0, "RequestName", attack_name(member));
-                text_add_bus_call(t, 0, "ReleaseName", attack_name(member));
-        }
-}
-
-static void credentials(struct text *t, const struct scene *scene, unsigned member) {
-        (void)scene;
-        (void)member;
-        for (unsigned i = 0; i < 32; i++)
+static void ask_credentials(struct text *t, const struct scene *scene, unsigned member) {
+        for (unsigned i = 0; i < ROUND; i++)
                 text_add_bus_call(t, 0, "GetConnectionCredentials", VICTIM_NAME);
 }
 
-static void refused(struct text *t, const struct scene *scene, unsigned member) {
-        (void)scene;
-        (void)member;
-        for (unsigned i = 0; i < 32; i++)
-                text_add_bus_call(t, 0, "NoSuchMethod", "x");
+static void credentials(const struct scene *scene) {
+        static const struct crowd_plan plan = {
+                .connections = 250,
+                .alike = true,
+                .round = ask_credentials,
+        };
+
+        crowd_run(scene, &plan);
 }
 
-static void start_services(struct text *t, const struct scene *scene, unsigned member) {
-        (void)scene;
-        for (unsigned i = 0; i < 32; i++)
-                attack_add_call(t, "com.example.NobodyAtAll", "x");
-        (void)member;
+static void want_to_monitor(struct text *t, const struct scene *scene, unsigned member) {
+        static const uint32_t no_rules_no_flags[2] = {0, 0};
+
+        calls(t, "org.freedesktop.DBus.Monitoring", "BecomeMonitor", "asu", no_rules_no_flags,
+              sizeof(no_rules_no_flags));
+}
+
+static void monitor(const struct scene *scene) {
+        static const struct crowd_plan plan = {
+                .connections = 250,
+                .alike = true,
+                .round = want_to_monitor,
+        };
+
+        crowd_run(scene, &plan);
+}
+
+static void set_environment(struct text *t, const struct scene *scene, unsigned member) {
+        /* {"A": "B"}: the size of the array, padding, and two strings */
+        static const struct {
+                uint32_t size, padding, n_key;
+                char key[4];
+                uint32_t n_value;
+                char value[2];
+        } environment = {14, 0, 1, "A", 1, "B"};
+
+        calls(t, "org.freedesktop.DBus", "UpdateActivationEnvironment", "a{ss}", &environment, 22);
+}
+
+static void environment(const struct scene *scene) {
+        static const struct crowd_plan plan = {
+                .connections = 250,
+                .alike = true,
+                .round = set_environment,
+        };
+
+        crowd_run(scene, &plan);
+}
+
+static void format_name(char name[static 64], unsigned member, unsigned i) {
+        snprintf(name, 64, "com.example.Attacker%u.M%u.N%u", (unsigned)getuid(), member, i);
+}
+
+static void listen_names(struct text *t, const struct scene *scene, unsigned member) {
+        text_add_bus_call(t, RAW_NO_REPLY, "AddMatch",
+                          "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged'");
+}
+
+static void own_and_release(struct text *t, const struct scene *scene, unsigned member) {
+        char name[64];
+
+        for (unsigned i = 0; i < ROUND; i++) {
+                format_name(name, member, i);
+                text_add_bus_call(t, RAW_NO_REPLY, "RequestName", name);
+                text_add_bus_call(t, RAW_NO_REPLY, "ReleaseName", name);
+        }
+}
+
+static void name_churn(const struct scene *scene) {
+        static const struct crowd_plan plan = {
+                .connections = 250,
+                .enter = listen_names,
+                .round = own_and_release,
+        };
+
+        crowd_run(scene, &plan);
+}
+
+static void own_many(struct text *t, const struct scene *scene, unsigned member) {
+        char name[64];
+
+        for (unsigned i = 0; i < NAMES; i++) {
+                format_name(name, member, i);
+                text_add_bus_call(t, RAW_NO_REPLY, "RequestName", name);
+        }
+}
+
+static void names_leave(const struct scene *scene) {
+        static const struct crowd_plan plan = {
+                .connections = 125,
+                .enter = own_many,
+                .end = CROWD_LEAVES_IN_STEP,
+                /* the reply to Hello, and NameAcquired for the unique name and for each name */
+                .await = 2 + NAMES,
+        };
+
+        crowd_run(scene, &plan);
 }
 
 const struct attack attacks_driver[] = {
         {
-                .name = "all rules",
-                .what = "GetAllMatchRules while the user has very many",
-                .plan = {.connections = 64, .enter = some_rules, .round = all_rules},
+                .name = "all-rules",
+                .what = "GetAllMatchRules from one of 250 connections with 511 rules each",
+                .n_processes = 1,
+                .run = all_rules,
         },
         {
                 .name = "introspect",
-                .what = "Introspect, 250 connections",
-                .plan = {.connections = 250, .alike = true, .round = introspect},
-        },
-        {
-                .name = "leaving",
-                .what = "125 connections with 500 names each leave at once",
-                .plan = {.connections = 125,
-                         .enter = names,
-                         .end = CROWD_LEAVES,
-                         .await = 1 + NAMES},
-        },
-        {
-                .name = "name changes",
-                .what = "RequestName and ReleaseName, 250 listen to all changes",
-                .plan = {.connections = 250, .enter = listen_to_names, .round = change_names},
+                .what = "Introspect from 250 connections",
+                .n_processes = 2,
+                .run = introspect,
         },
         {
                 .name = "credentials",
-                .what = "GetConnectionCredentials of the victim, 250 connections",
-                .plan = {.connections = 250, .alike = true, .round = credentials},
+                .what = "GetConnectionCredentials of the victim from 250 connections",
+                .n_processes = 2,
+                .run = credentials,
         },
         {
-                .name = "errors",
-                .what = "calls that the bus refuses, 250 connections",
-                .plan = {.connections = 250, .alike = true, .round = refused},
+                .name = "monitor",
+                .what = "BecomeMonitor, which is refused, from 250 connections",
+                .n_processes = 2,
+                .run = monitor,
         },
         {
-                .name = "no such name",
-                .what = "messages to a name without owner and service, 250 connections",
-                .plan = {.connections = 250, .alike = true, .round = start_services},
+                .name = "environment",
+                .what = "UpdateActivationEnvironment from 250 connections",
+                .n_processes = 2,
+                .run = environment,
+        },
+        {
+                .name = "name-churn",
+                .what = "RequestName and ReleaseName, 250 connections that listen",
+                .n_processes = 2,
+                .run = name_churn,
+        },
+        {
+                .name = "names-leave",
+                .what = "125 connections with 500 names each leave at once, and come again",
+                .n_processes = 1,
+                .run = names_leave,
         },
         {},
 };

@@ -2,40 +2,61 @@
 #pragma once
 
 /*
- * Attacks - what users do to a bus, and what the bus may suffer
+ * Attacks
  *
- * Each row of the tables (attack-*.c) is a plan for a crowd (crowd.h), which the processes of one
- * attacker carry out together.
+ * An attack is a function that the processes of an attacker run until they are killed. Each file
+ * attack-KIND.c has the functions of one kind and their table.
  */
 
-#include "test/hostile/crowd.h"
+#include <stddef.h>
+
+#include "test/hostile/scene.h"
 #include "test/hostile/victim.h"
+
+#define ATTACK_USERS_MAX 20
 
 struct attack {
         const char *name;
-        const char *what;
-        struct crowd_plan plan;
-        enum victim_step victim; /* what the victim does meanwhile */
-        unsigned n_processes;    /* 0: 1 */
+        const char *what;      /* what the attacker does, in a few words */
+        unsigned n_processes;  /* of the attacker, or of all attackers */
+        enum victim_step step; /* what the victim does meanwhile */
+        /* Called by the harness before the bus starts, to write into the directory; may be NULL. */
+        void (*set_up)(const struct scene *scene);
+        /* Called in each process of the attacker. */
+        void (*run)(const struct scene *scene);
+        /* the most that the bus may hold for the attacker; 0: ATTACK_MEMORY_MIB and ATTACK_FDS */
+        unsigned memory_mib;
+        unsigned fds;
+        unsigned n_users; /* how many attackers, each with a process of its own; 0: one */
+        bool native;      /* speaks bus1: only the bridge understands it */
 };
 
-/* Tables end with a row without a name. */
+#define ATTACK_MEMORY_MIB 64
+/* twice the connections that one user may have on a system bus, and as many for everything else */
+#define ATTACK_FDS 1024
+
+struct attack_group {
+        const char *name;
+        const struct attack *attacks; /* the last one has no name */
+};
+
+/* Ends with a group without a name. */
+extern const struct attack_group attack_groups[];
+
+/* The tables of the groups. */
 extern const struct attack attacks_connect[];
-extern const struct attack attacks_driver[];
-extern const struct attack attacks_flood[];
-extern const struct attack attacks_match[];
 extern const struct attack attacks_memory[];
+extern const struct attack attacks_driver[];
+extern const struct attack attacks_match[];
+extern const struct attack attacks_flood[];
+extern const struct attack attacks_start[];
+extern const struct attack attacks_native[];
+extern const struct attack attacks_many[];
 
-/* The bounds that hold for each attack: the memory of the bus, and its descriptors. */
-#define ATTACK_MIB_MAX 64.0
-#define ATTACK_FDS_MAX 16384
+static inline unsigned attack_memory_mib(const struct attack *a) {
+        return a->memory_mib > 0 ? a->memory_mib : ATTACK_MEMORY_MIB;
+}
 
-/* for the texts of plans */
-
-/* The name that a member owns, and that is different in each process. */
-const char *attack_name(unsigned member);
-/* A call with NO_REPLY_EXPECTED and a string argument. */
-void attack_add_call(struct text *t, const char *destination, const char *argument);
-/* A broadcast signal of the attackers, with a string argument. */
-void attack_add_signal(struct text *t, const char *argument);
-#define ATTACK_INTERFACE "com.example.Attack"
+static inline unsigned attack_fds(const struct attack *a) {
+        return a->fds > 0 ? a->fds : ATTACK_FDS;
+}

@@ -18,9 +18,7 @@
 #include "test/hostile/frames.h"
 
 #define FDS_MAX 16
-#define STEP_SECONDS                                                                 \
-        1.0 /* nobody waits longer for the others, some of whom the bus may not read \
-             */
+#define STEP_SECONDS 5.0 /* the most that a member waits for the others */
 
 enum stage {
         OUTSIDE,  /* not connected */
@@ -57,6 +55,10 @@ struct crowd {
         socklen_t n_address;
 };
 
+static bool leaves(const struct crowd_plan *plan) {
+        return plan->end == CROWD_LEAVES || plan->end == CROWD_LEAVES_IN_STEP;
+}
+
 static void set_events(struct crowd *c, struct member *m, uint32_t events) {
         struct epoll_event event = {.events = events, .data.ptr = m};
 
@@ -83,6 +85,11 @@ static void leave(struct crowd *c, struct member *m) {
         c->n_outside++;
 }
 
+static void dropped(struct crowd *c, struct member *m) {
+        __atomic_add_fetch(&c->scene->record->dropped, 1, __ATOMIC_RELAXED);
+        leave(c, m);
+}
+
 static void begin_round(struct crowd *c, struct member *m) {
         m->written = 0;
         m->stage = m->round.n > 0 ? ROUND : RESTING;
@@ -96,7 +103,7 @@ static void has_entered(struct crowd *c, struct member *m) {
                 __atomic_add_fetch(&c->scene->record->entered, 1, __ATOMIC_RELEASE);
         m->has_entered = true;
         begin_round(c, m);
-        if (m->stage == RESTING && c->plan->end == CROWD_LEAVES)
+        if (m->stage == RESTING && leaves(c->plan))
                 m->stage = ROUND;
 }
 
@@ -138,19 +145,27 @@ static void step(struct crowd *c) {
 
                 if (m->stage != WAITING)
                         continue;
-                if (c->plan->end == CROWD_LEAVES) {
+                if (c->plan->end == CROWD_LEAVES_IN_STEP) {
                         leave(c, m);
                         continue;
                 }
                 l = send(m->fd, m->round.data + m->written, 1, MSG_NOSIGNAL);
                 if (l < 0 && errno != EAGAIN) {
-                        leave(c, m);
+                        dropped(c, m);
                 } else if (l == 1) {
                         c->n_waiting--;
                         begin_round(c, m);
                 }
         }
         c->step_since = bench_now();
+}
+
+/* The member has had its round and the answers. */
+static void depart(struct crowd *c, struct member *m) {
+        if (c->plan->end == CROWD_LEAVES)
+                leave(c, m);
+        else
+                wait_for_all(c, m);
 }
 
 static void end_round(struct crowd *c, struct member *m) {
@@ -162,9 +177,10 @@ static void end_round(struct crowd *c, struct member *m) {
                 wait_for_all(c, m);
                 break;
         case CROWD_LEAVES:
+        case CROWD_LEAVES_IN_STEP:
                 /* the rest is up to the answers */
                 if (m->received >= c->plan->await)
-                        wait_for_all(c, m);
+                        depart(c, m);
                 else
                         set_events(c, m, EPOLLIN);
                 break;
@@ -234,7 +250,7 @@ static void on_writable(struct crowd *c, struct member *m) {
         if (l < 0) {
                 /* ETOOMANYREFS: too many descriptors of this user are in flight */
                 if (errno != EAGAIN && errno != ETOOMANYREFS)
-                        leave(c, m);
+                        dropped(c, m);
                 return;
         }
         m->written += l;
@@ -263,10 +279,10 @@ static void on_readable(struct crowd *c, struct member *m) {
         if (l < 0 && errno == EAGAIN)
                 return;
         if (l <= 0) {
-                leave(c, m);
+                dropped(c, m);
                 return;
         }
-        if (c->plan->end != CROWD_LEAVES)
+        if (!leaves(c->plan))
                 return;
         for (at = skip_lines(c, m, buffer, l); at < (size_t)l;) {
                 bool complete;
@@ -275,14 +291,14 @@ static void on_readable(struct crowd *c, struct member *m) {
                 m->received += complete;
         }
         if (m->stage == ROUND && m->written >= m->round.n && m->received >= c->plan->await)
-                wait_for_all(c, m);
+                depart(c, m);
 }
 
 static void on_event(struct crowd *c, struct member *m, uint32_t events) {
         if (events & EPOLLIN)
                 on_readable(c, m);
         if (m->fd >= 0 && events & (EPOLLHUP | EPOLLERR))
-                leave(c, m);
+                dropped(c, m);
         if (m->fd >= 0 && events & EPOLLOUT && (m->stage == ENTERING || m->stage == ROUND))
                 on_writable(c, m);
 }
@@ -353,7 +369,7 @@ void crowd_run(const struct scene *scene, const struct crowd_plan *plan) {
                 for (int i = 0; i < n; i++)
                         on_event(&c, events[i].data.ptr, events[i].events);
                 if (c.n_waiting > 0 &&
-                    (c.n_waiting == c.n || bench_now() - c.step_since > STEP_SECONDS))
+                    (c.n_waiting == c.n - c.n_outside || bench_now() - c.step_since > STEP_SECONDS))
                         step(&c);
         }
 }

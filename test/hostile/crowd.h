@@ -19,8 +19,8 @@ enum crowd_end {
         CROWD_REPEATS,   /* the round begins anew */
         CROWD_IN_STEP,   /* the same; the last byte waits until it is the turn of all members */
         CROWD_WITHHOLDS, /* the last byte of the round is never written */
-        CROWD_RESTS,     /* after one round, a member does nothing more */
-        CROWD_LEAVES,    /* all members close when all have had their round, then come back */
+        CROWD_LEAVES,    /* the member closes after its round, and comes back */
+        CROWD_LEAVES_IN_STEP, /* the same; all members close at once */
 };
 
 enum crowd_reading {
@@ -41,7 +41,7 @@ struct crowd_plan {
         crowd_text round;     /* may be NULL; a member without a round rests */
         enum crowd_end end;
         enum crowd_reading reading;
-        unsigned await; /* with CROWD_LEAVES: messages that a member gets before it leaves */
+        unsigned await; /* before a member leaves: messages that it gets */
         size_t chunk;   /* bytes that are written at a time; 0: as many as possible */
         unsigned n_fds; /* with each message of a round: so many descriptors */
 };

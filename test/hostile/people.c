@@ -58,6 +58,8 @@ pid_t people_fork(unsigned person) {
                 return pid;
         if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
                 raw_fail("cannot become user %u: %s", (unsigned)uid, strerror(errno));
+        for (int i = 1; i < NSIG; i++)
+                signal(i, SIG_DFL); /* the handlers of the harness end the whole scene */
         /* after the change of the user, which resets it */
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent)

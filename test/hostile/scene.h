@@ -14,8 +14,12 @@
 
 #include "test/bench/bus.h"
 
-/* the well-known name of the victim's service, and the interface of its calls and signals */
+/*
+ * The well-known name of the victim's service, which is also the interface of its calls and signals
+ * and the argument of its signals; and the path of both.
+ */
 #define VICTIM_NAME "com.example.Victim"
+#define VICTIM_PATH "/com/example/Victim"
 
 /* In memory that all processes share, and mostly written by one of them (atomically). */
 struct scene_record {
@@ -34,6 +38,7 @@ struct scene_record {
         unsigned at_work; /* how many of them have begun */
         unsigned members; /* how many connections they want */
         unsigned entered; /* how many connections have been prepared */
+        unsigned dropped; /* how many the bus closed */
 };
 
 struct scene {

@@ -5,11 +5,9 @@
 #include "test/hostile/victim.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -17,8 +15,8 @@
 #include "test/bench/workload.h"
 #include "test/hostile/frames.h"
 #include "test/hostile/people.h"
+#include "test/hostile/text.h"
 
-#define PATH "/com/example/Victim"
 #define RULE "type='signal',interface='" VICTIM_NAME "'"
 #define BLOCK 32 /* signals in a step */
 #define FIELD_SENDER 7
@@ -99,8 +97,7 @@ struct client {
         int fd;
         uint8_t *call;
         size_t n_call;
-        uint8_t *block; /* signals, one after the other */
-        size_t n_block;
+        struct text block; /* signals */
         uint32_t serial;
         uint32_t n_sent;      /* signals */
         uint32_t n_delivered; /* signals, as far as the service has told */
@@ -111,26 +108,19 @@ static void client_build(struct client *c) {
         struct raw_fields f = {
                 .type = RAW_CALL,
                 .serial = 1,
-                .path = PATH,
+                .path = VICTIM_PATH,
                 .interface = VICTIM_NAME,
                 .member = "Call",
                 .destination = VICTIM_NAME,
         };
-        CLEANUP_FREE uint8_t *signal = NULL;
-        size_t n;
 
         c->serial = 1;
         c->call = raw_build(&f, &c->n_call);
         f.type = RAW_SIGNAL;
         f.member = "Signal";
         f.destination = NULL;
-        signal = raw_build(&f, &n);
-        c->n_block = BLOCK * n;
-        c->block = malloc(c->n_block);
-        if (!c->block)
-                raw_fail("out of memory");
-        for (size_t i = 0; i < BLOCK; i++)
-                memcpy(c->block + i * n, signal, n);
+        for (unsigned i = 0; i < BLOCK; i++)
+                text_add_string(&c->block, &f, VICTIM_NAME);
 }
 
 /*
@@ -177,7 +167,7 @@ static uint64_t client_step(struct client *c, enum victim_step step, uint64_t *r
                 return 1;
         }
         if (step == VICTIM_SIGNALS) {
-                raw_write(c->fd, c->block, c->n_block);
+                raw_write(c->fd, c->block.data, c->block.n);
                 c->n_sent += BLOCK;
         }
         if (!client_call(c, &n)) {
@@ -251,9 +241,4 @@ void victim_start(struct victim *v, struct scene *scene, enum victim_step step,
         v->client = people_fork(PEOPLE_VICTIM);
         if (v->client == 0)
                 client_run(scene, step, connect_at_end);
-}
-
-void victim_end(struct victim *v) {
-        peer_end(v->client);
-        peer_end(v->service);
 }

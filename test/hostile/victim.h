@@ -28,4 +28,3 @@ struct victim {
  */
 void victim_start(struct victim *v, struct scene *scene, enum victim_step step,
                   bool connect_at_end);
-void victim_end(struct victim *v);
