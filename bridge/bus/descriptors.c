@@ -16,12 +16,20 @@ void fds_init(struct bus *bus) {
                 bus->fds[i].max = limit.rlim_cur / 4;
 }
 
+/* What a user may hold of its limits in the configuration: 8 full queues. */
+#define USER_HELD_QUEUES 8
+#define USER_HELD_MIN 256 /* and so many more */
+
 bool fds_may_take(const struct bus *bus, const struct account *account, enum fds_kind kind,
                   size_t n) {
         const struct fds_pool *pool = &bus->fds[kind];
         uint64_t left = pool->used < pool->max ? pool->max - pool->used : 0;
         uint32_t n_users = pool->n_users + (account->fds[kind] == 0);
 
+        if (kind == FDS_HELD &&
+            account->fds[kind] + n >
+                    USER_HELD_MIN + USER_HELD_QUEUES * (uint64_t)bus->limits.max_outgoing_unix_fds)
+                return false;
         return n <= left && account->fds[kind] < account_divide(left, n_users);
 }
 

@@ -45,6 +45,7 @@
 #define STALLING_TIME (5 * INT64_C(1000000000))
 /* What a client may always have, whatever its user has: of each of the above. */
 #define QUOTA_RESERVE (32 * KIB)
+#define QUOTA_RESERVE_FDS 2
 
 static uint64_t max_queued(const struct bus *bus) {
         uint64_t one = bus->limits.max_outgoing_bytes, n = one / 8 * 3;
@@ -301,6 +302,14 @@ enum quota_kind quota_kind_of(const struct client *client, const struct message 
         return m->type == MESSAGE_TYPE_SIGNAL ? QUOTA_NOTICE : QUOTA_ANSWER;
 }
 
+bool quota_has_room_for_fds(const struct client *client, size_t n) {
+        uint64_t max = client->bus->limits.max_outgoing_unix_fds * USER_QUEUES_MAX;
+        uint64_t used = client->account->outgoing_fds, left = used < max ? max - used : 0;
+
+        return (client->outgoing_fds < left && n <= left) ||
+               client->outgoing_fds + n <= QUOTA_RESERVE_FDS;
+}
+
 /* The account that is charged for the descriptors of m in the queue of client. */
 static struct account *fds_account(const struct client *client, const struct message *m) {
         struct account *account = m->caused_by == ACCOUNT_NOBODY
@@ -313,10 +322,8 @@ static struct account *fds_account(const struct client *client, const struct mes
 static bool has_room_for_fds(const struct client *client, const struct message *m) {
         int64_t max = client->bus->limits.max_outgoing_unix_fds;
 
-        /* When the queues of the user are full together, each takes one message. */
         return (int64_t)(client->outgoing_fds + m->n_fds) <= max &&
-               (client->outgoing_fds == 0 ||
-                (int64_t)(client->account->outgoing_fds / USER_QUEUES_MAX) < max) &&
+               quota_has_room_for_fds(client, m->n_fds) &&
                fds_may_take(client->bus, fds_account(client, m), FDS_HELD, m->n_fds);
 }
 

@@ -2,6 +2,7 @@
 
 /* The driver's methods about the process behind a name. */
 
+#include "bridge/bus/quota.h"
 #include "bridge/driver/methods.h"
 
 static const struct client_credentials *find_credentials(struct driver_call *call) {
@@ -60,7 +61,8 @@ int driver_get_connection_selinux_context(struct driver_call *call) {
 /* Answers always fit into the queue of a client, but their descriptors need not. */
 static bool may_take_pidfd(const struct client *client) {
         return client->fds_negotiated &&
-               (int64_t)client->outgoing_fds < client->bus->limits.max_outgoing_unix_fds;
+               (int64_t)client->outgoing_fds < client->bus->limits.max_outgoing_unix_fds &&
+               quota_has_room_for_fds(client, 1);
 }
 
 int driver_get_connection_credentials(struct driver_call *call) {

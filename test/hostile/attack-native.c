@@ -96,6 +96,8 @@ const struct attack attacks_native[] = {
                 .what = "ListNames from 200 native members, answers unread",
                 .n_processes = 2,
                 .run = unread_lists,
+                /* these answers wait in queues of bus1, whose limits hold for them */
+                .memory_mib = 160,
                 .native = true,
         },
         {},
