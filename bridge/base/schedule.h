@@ -29,8 +29,11 @@
 
 #include "bridge/base/loop.h"
 
-/* ns: the time while one user has the bus for itself, and while others have jobs, too */
-#define SCHEDULE_SLICE_ALONE (100 * INT64_C(1000))
+/*
+ * ns: the time while one user has the bus for itself, and while others have jobs, too. In a long
+ * slice, more messages to one socket go out together.
+ */
+#define SCHEDULE_SLICE_ALONE (1000 * INT64_C(1000))
 #define SCHEDULE_SLICE_SHARED (25 * INT64_C(1000))
 /* After others had jobs, so many turns are short, because they will probably come again. */
 #define SCHEDULE_SHARED_TURNS 1024

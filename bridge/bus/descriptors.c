@@ -18,7 +18,7 @@ void fds_init(struct bus *bus) {
 
 /* What a user may hold of its limits in the configuration: 8 full queues. */
 #define USER_HELD_QUEUES 8
-#define USER_HELD_MIN 256 /* and so many more */
+#define USER_HELD_MIN 128 /* and so many more */
 
 bool fds_may_take(const struct bus *bus, const struct account *account, enum fds_kind kind,
                   size_t n) {

@@ -45,7 +45,7 @@
 #define STALLING_TIME (5 * INT64_C(1000000000))
 /* What a client may always have, whatever its user has: of each of the above. */
 #define QUOTA_RESERVE (32 * KIB)
-#define QUOTA_RESERVE_FDS 2
+#define QUOTA_RESERVE_FDS 1
 
 static uint64_t max_queued(const struct bus *bus) {
         uint64_t one = bus->limits.max_outgoing_bytes, n = one / 8 * 3;

@@ -74,7 +74,7 @@ enum quota_kind quota_kind_of(const struct client *client, const struct message 
 int quota_charge_outgoing(struct client *client, struct message *m);
 /*
  * Do the queues of the client's user take n more descriptors? Together they hold as many as 8 full
- * queues (max_outgoing_unix_fds), and each can always hold 2.
+ * queues (max_outgoing_unix_fds), and each can always hold 1.
  */
 bool quota_has_room_for_fds(const struct client *client, size_t n);
 /* m was refused: because the queue is full, and not only for the user who caused m? */

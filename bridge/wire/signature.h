@@ -37,9 +37,11 @@ static inline bool signature_check(const char *s, size_t n) {
          * number, which a processor often cannot predict. If there are fewer, bytes before s are
          * looked at too, but do not count.
          */
-        if (n <= 3 && ((n < 1) | signature_is_basic(s[n - 1])) &
-                              ((n < 2) | signature_is_basic(s[n - 2])) &
-                              ((n < 3) | signature_is_basic(s[n - 3])))
+        const char *end = s + n;
+
+        if (n <= 3 && ((n < 1) | signature_is_basic(end[-1])) &
+                              ((n < 2) | signature_is_basic(end[-2])) &
+                              ((n < 3) | signature_is_basic(end[-3])))
                 return true;
         return signature_check_long(s, n);
 }

@@ -89,6 +89,7 @@ const struct attack attacks_native[] = {
                 .n_processes = 2,
                 .step = VICTIM_SIGNALS,
                 .run = unread_signals,
+                .memory_mib = 160, /* as below */
                 .native = true,
         },
         {
