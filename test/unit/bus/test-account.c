@@ -42,11 +42,11 @@ START_TEST(account_division_leaves_room_for_all) {
         const uint64_t max = 1000000;
 
         seed = 1 + (unsigned)_i;
-        for (unsigned round = 0; round < 50; round++) {
+        for (unsigned round = 0; round < 10; round++) {
                 uint64_t used[64] = {}, sum = 0;
                 uint32_t n_users = 0, n_max = 1 + (uint32_t)random_below(64);
 
-                for (unsigned i = 0; i < 20000; i++) {
+                for (unsigned i = 0; i < 5000; i++) {
                         size_t user = random_below(n_max);
                         uint64_t left = max - sum, n = 1 + random_below(50);
                         uint32_t n_with = n_users + (used[user] == 0);
@@ -149,7 +149,7 @@ START_TEST(descriptors_are_divided_in_whatever_order) {
         bus.fds[FDS_HELD].max = bus.fds[FDS_SENT].max = 1000;
         for (size_t i = 0; i < N_USERS; i++)
                 accounts[i] = account_get(&bus, (uint32_t)i);
-        for (unsigned step = 0; step < 50000; step++) {
+        for (unsigned step = 0; step < 10000; step++) {
                 size_t i = random_below(N_USERS), n = random_below(17);
                 enum fds_kind kind = random_below(2) ? FDS_HELD : FDS_SENT;
                 uint32_t n_users = 0;
@@ -331,7 +331,7 @@ START_TEST(newcomers_at_random) {
 
         seed = 23 + (unsigned)_i;
         bus.limits.max_connections_per_user = 20;
-        for (unsigned step = 0; step < 20000; step++) {
+        for (unsigned step = 0; step < 5000; step++) {
                 size_t i = random_below(N_VISITORS), n_waiting = 0, n_in = 0;
 
                 if (random_below(100) == 0) {
