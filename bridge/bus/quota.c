@@ -278,7 +278,8 @@ static void backlog_remove(struct backlog *backlog, const struct message *m) {
 
 int quota_hold(struct client *sender, const struct message *m) {
         if (backlog_is_long(sender->backlog) ||
-            sender->account->backlog + m->cost > max_backlog(sender->bus))
+            (sender->account->backlog > 0 &&
+             sender->account->backlog + m->cost > max_backlog(sender->bus) / 4 * 3))
                 return CLIENT_E_QUOTA;
         backlog_add(sender->backlog, m);
         return 0;
