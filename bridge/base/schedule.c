@@ -4,8 +4,7 @@
 
 #include "bridge/base/schedule.h"
 
-#include <time.h>
-
+#include "base/clock.h"
 #include "base/container-of.h"
 
 /* lists */
@@ -183,22 +182,12 @@ static void end_turn(struct schedule *schedule, struct schedule_user *user) {
 }
 
 /*
- * The CPU time of this thread, in ns. On a busy machine, the thread may have to wait for a CPU in
- * the middle of a turn, which is nobody's fault.
- */
-static int64_t cpu_now(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-        return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
-/*
  * More than one user has jobs, or one has many: look at the clock, and, if there are several users,
- * note who uses the time.
+ * note who uses the time. It is CPU time: on a busy machine, the thread may have to wait for a CPU
+ * in the middle of a turn, which is nobody's fault.
  */
 static int run_measured(struct schedule *schedule) {
-        int64_t cpu = 0; /* when the turn of the user began; 0: nobody else waited */
+        uint64_t cpu = 0; /* when the turn of the user began; 0: nobody else waited */
         bool is_over = false;
         int r = 0;
 
@@ -207,17 +196,18 @@ static int run_measured(struct schedule *schedule) {
         while (schedule->users && !is_over && r >= 0) {
                 struct schedule_user *user = next_user(schedule);
                 int64_t begin = schedule->now, used;
+                uint64_t cpu_begin;
 
                 if (cpu == 0 && schedule->users->next)
-                        cpu = cpu_now();
+                        cpu = thread_cpu_ns();
+                cpu_begin = cpu;
                 schedule->used = user->used;
                 schedule->current = user;
                 r = run_user(schedule, user);
                 is_over = schedule_look(schedule);
                 if (cpu != 0) {
-                        used = -cpu;
-                        cpu = cpu_now();
-                        used += cpu;
+                        cpu = thread_cpu_ns();
+                        used = (int64_t)(cpu - cpu_begin);
                 } else {
                         /* enough to let others come first who come now */
                         used = schedule->now - begin;

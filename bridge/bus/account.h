@@ -27,6 +27,9 @@
 /* A user of messages that no user has caused; no user has this number. */
 #define ACCOUNT_NOBODY UINT64_MAX
 
+/* The clients of a user together get as much as this number of full queues (max_outgoing_*). */
+#define ACCOUNT_QUEUES_MAX 8
+
 struct newcomer;
 
 /* What the messages of one user take in the queues of another one. */

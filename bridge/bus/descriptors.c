@@ -16,9 +16,8 @@ void fds_init(struct bus *bus) {
                 bus->fds[i].max = limit.rlim_cur / 4;
 }
 
-/* What a user may hold of its limits in the configuration: 8 full queues. */
-#define USER_HELD_QUEUES 8
-#define USER_HELD_MIN 128 /* and so many more */
+/* A user may hold as many as its full queues (ACCOUNT_QUEUES_MAX), and so many more. */
+#define USER_HELD_MIN 128
 
 bool fds_may_take(const struct bus *bus, const struct account *account, enum fds_kind kind,
                   size_t n) {
@@ -28,7 +27,8 @@ bool fds_may_take(const struct bus *bus, const struct account *account, enum fds
 
         if (kind == FDS_HELD &&
             account->fds[kind] + n >
-                    USER_HELD_MIN + USER_HELD_QUEUES * (uint64_t)bus->limits.max_outgoing_unix_fds)
+                    USER_HELD_MIN +
+                            ACCOUNT_QUEUES_MAX * (uint64_t)bus->limits.max_outgoing_unix_fds)
                 return false;
         return n <= left && account->fds[kind] < account_divide(left, n_users);
 }

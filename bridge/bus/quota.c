@@ -17,11 +17,10 @@
 #define NOTICES_MAX (64 * 1024)
 /*
  * The queues of a user may hold 3/8 of max_outgoing_bytes together, but at least USER_QUEUED_MIN,
- * which is more than the largest message. If that is more than so many full queues, they may hold
- * this number of full queues.
+ * which is more than the largest message. If that is more than ACCOUNT_QUEUES_MAX full queues, they
+ * may hold this number of full queues.
  */
 #define USER_QUEUED_MIN (48 * MIB)
-#define USER_QUEUES_MAX 8
 /*
  * One user can put this part of what all queues of another user may hold into one of these queues:
  * about as much as is read in a few milliseconds, because the messages of others wait behind it. A
@@ -52,7 +51,7 @@ static uint64_t max_queued(const struct bus *bus) {
 
         if (n < USER_QUEUED_MIN)
                 n = USER_QUEUED_MIN;
-        return one < n / USER_QUEUES_MAX ? one * USER_QUEUES_MAX : n;
+        return one < n / ACCOUNT_QUEUES_MAX ? one * ACCOUNT_QUEUES_MAX : n;
 }
 
 static uint64_t max_backlog(const struct bus *bus) {
@@ -304,7 +303,7 @@ enum quota_kind quota_kind_of(const struct client *client, const struct message 
 }
 
 bool quota_has_room_for_fds(const struct client *client, size_t n) {
-        uint64_t max = client->bus->limits.max_outgoing_unix_fds * USER_QUEUES_MAX;
+        uint64_t max = client->bus->limits.max_outgoing_unix_fds * ACCOUNT_QUEUES_MAX;
         uint64_t used = client->account->outgoing_fds, left = used < max ? max - used : 0;
 
         return (client->outgoing_fds < left && n <= left) ||

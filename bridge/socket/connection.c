@@ -15,6 +15,7 @@
 
 /* A system call that wakes another process takes as long as so many usual steps. */
 #define STEPS_PER_WRITE 3
+
 /* closing */
 
 void connection_close(struct connection *connection, const char *reason) {

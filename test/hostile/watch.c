@@ -4,42 +4,12 @@
 
 #include "test/hostile/watch.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
-
-/* A field of /proc/PID/status in MiB; 0 if the process has ended. */
-static double status_mib(pid_t pid, const char *field) {
-        char path[64], line[256];
-        CLEANUP_FCLOSE FILE *f = NULL;
-        unsigned long kib;
-
-        snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-        f = fopen(path, "re");
-        while (f && fgets(line, sizeof(line), f))
-                if (strncmp(line, field, strlen(field)) == 0 &&
-                    sscanf(line + strlen(field), ": %lu kB", &kib) == 1)
-                        return kib / 1024.0;
-        return 0;
-}
-
-static unsigned count_fds(pid_t pid) {
-        struct dirent *entry;
-        char path[64];
-        unsigned n = 0;
-        DIR *dir;
-
-        snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-        dir = opendir(path);
-        while (dir && (entry = readdir(dir)))
-                n += entry->d_name[0] != '.';
-        if (dir)
-                closedir(dir);
-        return n;
-}
+#include "test/bench/proc.h"
 
 /* From now on, VmHWM is the most since now. */
 static void forget_peak(pid_t pid) {
@@ -53,14 +23,14 @@ static void forget_peak(pid_t pid) {
 }
 
 void watch_begin(struct watch *w, pid_t pid) {
-        *w = (struct watch){.pid = pid, .before_mib = status_mib(pid, "VmRSS")};
+        *w = (struct watch){.pid = pid, .before_mib = proc_status_kib(pid, "VmRSS") / 1024.0};
         forget_peak(pid);
         watch_look(w);
 }
 
 bool watch_look(struct watch *w) {
-        double peak = status_mib(w->pid, "VmHWM");
-        unsigned fds = count_fds(w->pid);
+        double peak = proc_status_kib(w->pid, "VmHWM") / 1024.0;
+        unsigned fds = proc_count_fds(w->pid);
 
         if (peak == 0)
                 return false;

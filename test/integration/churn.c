@@ -18,7 +18,6 @@
  * allocation for every two connections. With a sanitizer or valgrind, this is not checked.
  */
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -34,6 +33,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "test/bench/proc.h"
 #include "test/bench/raw.h"
 
 #define WARM_UP 2000
@@ -101,40 +101,16 @@ static pid_t daemon_start(const char *binary) {
 }
 
 static unsigned count_fds(pid_t pid) {
-        struct dirent *entry;
-        char path[64];
-        unsigned n = 0;
-        DIR *dir;
+        unsigned n = proc_count_fds(pid);
 
-        snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-        dir = opendir(path);
-        if (!dir)
+        if (n == 0)
                 raw_fail("the daemon has gone");
-        while ((entry = readdir(dir)))
-                n += entry->d_name[0] != '.';
-        closedir(dir);
         return n;
-}
-
-/* A field of /proc/PID/status in KiB. */
-static unsigned long status_kib(pid_t pid, const char *field) {
-        unsigned long kib = 0;
-        char path[64], line[256];
-        FILE *f;
-
-        snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-        f = fopen(path, "re");
-        while (f && fgets(line, sizeof(line), f))
-                if (strncmp(line, field, strlen(field)) == 0)
-                        kib = strtoul(line + strlen(field) + 1, NULL, 10);
-        if (f)
-                fclose(f);
-        return kib;
 }
 
 /* The memory that the daemon allocated, in KiB. */
 static unsigned long allocated_kib(pid_t pid) {
-        return status_kib(pid, "RssAnon:") + status_kib(pid, "VmSwap:");
+        return proc_status_kib(pid, "RssAnon") + proc_status_kib(pid, "VmSwap");
 }
 
 /* the bytes that a connection sends */
@@ -368,7 +344,7 @@ int main(int argc, char **argv) {
         }
         n_fds_after = count_fds(pid);
         /* the shadow of a sanitizer takes terabytes of address space, and its quarantine grows */
-        sanitized = status_kib(pid, "VmSize:") > 1ul << 30 || getenv("BUS_UNDER_VALGRIND");
+        sanitized = proc_status_kib(pid, "VmSize") > 1ul << 30 || getenv("BUS_UNDER_VALGRIND");
 
         printf("# %u descriptors before, %u after\n", n_fds, n_fds_after);
         printf("1..4\n");

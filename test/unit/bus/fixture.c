@@ -11,6 +11,7 @@
 
 #include "base/container-of.h"
 #include "bridge/bus/mediate.h"
+#include "test/unit/bus/suite.h"
 
 struct bus bus;
 static struct peer *peers[64];
@@ -218,17 +219,8 @@ void peer_forget(struct peer *peer) {
 }
 
 int suite_main(const char *name, TCase *tcase) {
-        Suite *suite = suite_create(name);
-        SRunner *runner;
-        int n_failed;
-
         tcase_add_checked_fixture(tcase, fixture_setup, fixture_teardown);
-        suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        n_failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return suite_run(name, tcase);
 }
 
 void capture_begin(struct capture *capture) {

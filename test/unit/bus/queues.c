@@ -12,6 +12,7 @@
 #include "base/container-of.h"
 #include "bridge/bus/descriptors.h"
 #include "bridge/wire/writer.h"
+#include "test/unit/bus/suite.h"
 
 struct bus bus;
 
@@ -165,15 +166,6 @@ void take_all(struct member *member) {
 }
 
 int run_tests(TCase *tcase) {
-        Suite *suite = suite_create("queues");
-        SRunner *runner;
-        int n_failed;
-
         tcase_add_checked_fixture(tcase, queues_setup, queues_teardown);
-        suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        n_failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return suite_run("queues", tcase);
 }

@@ -11,6 +11,7 @@
 #include "bridge/bus/name.h"
 #include "bridge/bus/reply.h"
 #include "bridge/wire/writer.h"
+#include "test/unit/bus/suite.h"
 
 #define NAME "com.example.Name"
 
@@ -247,10 +248,7 @@ START_TEST(rules_are_limited_for_each_client) {
 END_TEST
 
 int main(void) {
-        Suite *suite = suite_create("registry");
         TCase *tcase = tcase_create("registry");
-        SRunner *runner;
-        int n_failed;
 
         tcase_add_checked_fixture(tcase, setup, NULL);
         tcase_add_test(tcase, registry_reports_each_change_of_owner);
@@ -262,10 +260,5 @@ int main(void) {
         tcase_add_test(tcase, rules_follow_the_names_of_a_sender);
         tcase_add_test(tcase, rules_are_removed_one_at_a_time);
         tcase_add_test(tcase, rules_are_limited_for_each_client);
-        suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        n_failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return suite_run("registry", tcase);
 }

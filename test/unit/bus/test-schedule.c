@@ -15,10 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/container-of.h"
+#include "test/unit/bus/suite.h"
 
 #define SPIN (3 * SCHEDULE_SLICE_ALONE)
 #define MS INT64_C(1000000)
@@ -43,18 +44,11 @@ static size_t n_trace;
 static int failures[16];
 static size_t n_failures;
 
-/* The CPU time of this thread, which is what users are charged for. */
-static int64_t cpu_now(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-        return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
+/* Use CPU time, which is what users are charged for. */
 static void spin(void) {
-        int64_t end = cpu_now() + SPIN;
+        uint64_t end = thread_cpu_ns() + SPIN;
 
-        while (cpu_now() < end)
+        while (thread_cpu_ns() < end)
                 ;
 }
 
@@ -732,10 +726,7 @@ START_TEST(schedule_loses_no_job) {
 END_TEST
 
 int main(void) {
-        Suite *suite = suite_create("schedule");
         TCase *tcase = tcase_create("schedule");
-        SRunner *runner;
-        int n_failed;
 
         tcase_set_timeout(tcase, 60); /* users who have to share make system calls */
         tcase_add_checked_fixture(tcase, setup, teardown);
@@ -765,10 +756,5 @@ int main(void) {
         tcase_add_test(tcase, schedule_does_what_is_left_at_its_end);
         tcase_add_test(tcase, schedule_without_a_loop_is_never_over);
         tcase_add_test(tcase, schedule_loses_no_job);
-        suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        n_failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return suite_run("schedule", tcase);
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/container-of.h"
+#include "test/unit/bus/suite.h"
 
 #define N 5000
 
@@ -94,17 +95,9 @@ START_TEST(buckets_follow_the_elements) {
 END_TEST
 
 int main(void) {
-        Suite *suite = suite_create("table");
         TCase *tcase = tcase_create("table");
-        SRunner *runner;
-        int n_failed;
 
         tcase_add_test(tcase, what_was_added_is_found);
         tcase_add_test(tcase, buckets_follow_the_elements);
-        suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        n_failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return suite_run("table", tcase);
 }
