@@ -38,11 +38,15 @@ static inline bool signature_check(const char *s, size_t n) {
          * looked at too, but do not count.
          */
         const char *end = s + n;
+        unsigned last, second, third;
 
-        if (n <= 3 && ((n < 1) | signature_is_basic(end[-1])) &
-                              ((n < 2) | signature_is_basic(end[-2])) &
-                              ((n < 3) | signature_is_basic(end[-3])))
-                return true;
+        if (n <= 3) {
+                last = (n < 1) | signature_is_basic(end[-1]);
+                second = (n < 2) | signature_is_basic(end[-2]);
+                third = (n < 3) | signature_is_basic(end[-3]);
+                if (last & second & third)
+                        return true;
+        }
         return signature_check_long(s, n);
 }
 

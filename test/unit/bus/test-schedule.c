@@ -198,7 +198,9 @@ START_TEST(schedule_has_short_turns_while_users_share) {
         schedule_add(&schedule, &b, &y.job);
         run_all();
         ck_assert_int_eq(schedule.slice, SCHEDULE_SLICE_SHARED);
-        for (unsigned i = 1; i < SCHEDULE_SHARED_TURNS; i++) {
+        /* on a busy machine, the first turn can be over before both jobs are done */
+        ck_assert_uint_ge(schedule.n_shared, SCHEDULE_SHARED_TURNS - 1);
+        for (unsigned i = schedule.n_shared; i > 1; i--) {
                 n_trace = 0;
                 schedule_add(&schedule, &a, &x.job);
                 run_all();
