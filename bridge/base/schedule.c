@@ -91,7 +91,7 @@ void schedule_forget(struct schedule *schedule, struct schedule_user *user) {
 /* turns */
 
 bool schedule_look(struct schedule *schedule) {
-        schedule->steps = SCHEDULE_STEPS;
+        schedule->steps = schedule_is_shared(schedule) ? SCHEDULE_STEPS_SHARED : SCHEDULE_STEPS;
         if (!schedule->loop)
                 return false;
         schedule->now = loop_now();
@@ -145,6 +145,9 @@ static inline int run_list(struct schedule *schedule, struct schedule_user *user
                 r = job->run(job);
                 if (r < 0 && (r = loop_failed(schedule->loop, r)) < 0)
                         return r;
+                /* a job is many steps, compared with the time that is left to others */
+                if (schedule_is_shared(schedule))
+                        schedule->steps = 0;
         } while (schedule->current == user && !schedule_is_over(schedule) && *list);
         return 0;
 }
@@ -155,6 +158,7 @@ static inline int run_list(struct schedule *schedule, struct schedule_user *user
  * it does not pile up.
  */
 static int run_user(struct schedule *schedule, struct schedule_user *user) {
+        int64_t end;
         int r = 0;
 
         if (user->output)
@@ -165,9 +169,15 @@ static int run_user(struct schedule *schedule, struct schedule_user *user) {
                 r = run_list(schedule, user, &user->input);
         if (r < 0 || schedule->current != user || !user->output)
                 return r;
-        if (schedule->end != 0)
-                schedule->end += schedule->slice;
-        return run_list(schedule, user, &user->output);
+        end = schedule->end;
+        if (end == 0)
+                return run_list(schedule, user, &user->output);
+        schedule->now = loop_now();
+        schedule->end = schedule->now + schedule->slice;
+        r = run_list(schedule, user, &user->output);
+        /* the time of input does not begin again: others may have come */
+        schedule->end = end;
+        return r;
 }
 
 /* The user has had its turn. */
@@ -228,12 +238,16 @@ static int run(struct loop_work *work) {
         struct schedule_job *job = user->input;
         int r;
 
-        schedule->steps = SCHEDULE_STEPS;
         if (user->next)
                 schedule->n_shared = SCHEDULE_SHARED_TURNS;
         else if (schedule->n_shared > 0)
                 schedule->n_shared--;
-        schedule->slice = schedule->n_shared > 0 ? SCHEDULE_SLICE_SHARED : SCHEDULE_SLICE_ALONE;
+        schedule->steps = SCHEDULE_STEPS;
+        schedule->slice = SCHEDULE_SLICE_ALONE;
+        if (schedule_is_shared(schedule)) {
+                schedule->steps = SCHEDULE_STEPS_SHARED;
+                schedule->slice = SCHEDULE_SLICE_SHARED;
+        }
         /* A user may have lost its last job outside of a turn, after schedule_switch(). */
         if (user->next || user->output || !job || job->next) {
                 r = run_measured(schedule);

@@ -20,9 +20,9 @@
  * adds itself again with what is left. Output that did not go out in this time comes first when
  * its user is next.
  *
- * The clock is only read when there is more than one job, and after SCHEDULE_STEPS steps, and the
- * CPU time that a user takes only while others have jobs, too. So a client that is alone on the bus
- * pays nothing.
+ * The clock is only read when there is more than one job, and after SCHEDULE_STEPS steps, or after
+ * each job while others have jobs, too; and only then the CPU time that a user takes. So a client
+ * that is alone on the bus pays nothing.
  */
 
 #include <utlist.h>
@@ -34,10 +34,12 @@
  * slice, more messages to one socket go out together.
  */
 #define SCHEDULE_SLICE_ALONE (1000 * INT64_C(1000))
-#define SCHEDULE_SLICE_SHARED (25 * INT64_C(1000))
+#define SCHEDULE_SLICE_SHARED (10 * INT64_C(1000))
 /* After others had jobs, so many turns are short, because they will probably come again. */
 #define SCHEDULE_SHARED_TURNS 1024
-#define SCHEDULE_STEPS 16 /* steps between two looks at the clock */
+/* steps between two looks at the clock, also while others have jobs, too */
+#define SCHEDULE_STEPS 16
+#define SCHEDULE_STEPS_SHARED 4
 
 struct schedule_user;
 
@@ -117,6 +119,13 @@ static inline struct schedule_user *schedule_switch(struct schedule *schedule,
         return before;
 }
 
+/*
+ * Have several users jobs, or had they some a short time ago? Then everything is done in small
+ * parts.
+ */
+static inline bool schedule_is_shared(const struct schedule *schedule) {
+        return schedule->n_shared > 0;
+}
 /* Look at the clock: is the turn over? Without a loop, it never is. */
 bool schedule_look(struct schedule *schedule);
 /* A job has done a step. Must it stop, because the turn is over? */

@@ -137,6 +137,7 @@ struct client {
         struct name_ownership *ownerships; /* names owned or waited for, oldest first */
         uint32_t n_ownerships;
         struct match_rule *rules;
+        struct match_rule *sleeping_rules; /* see match_rule_sleep() */
         uint32_t n_rules;
         struct reply *pending; /* replies this client waits for */
         uint32_t n_pending;

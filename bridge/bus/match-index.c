@@ -283,7 +283,8 @@ static struct match_node *child_get(struct match_index *index, struct match_node
 
 /* Free the node and those above it that nothing needs any more. */
 static void node_release(struct match_index *index, struct match_node *node) {
-        while (node && node->n_children == 0 && !node->rules[0] && !node->rules[1]) {
+        while (node && node->n_children == 0 && !node->rules[0] && !node->rules[1] &&
+               !node->sleepers) {
                 struct match_node *parent = node->parent;
 
                 table_remove(&index->nodes, &node->link);
@@ -443,6 +444,50 @@ int match_rule_add(struct match_index *index, struct client *client, int64_t n_m
         return 0;
 }
 
+/* Find or make the sleepers of a node for a user; NULL without memory. */
+static struct match_sleepers *sleepers_get(struct match_node *node, uint64_t user) {
+        struct match_sleepers *sleepers;
+
+        DL_FOREACH(node->sleepers, sleepers) {
+                if (sleepers->user == user)
+                        return sleepers;
+        }
+        sleepers = calloc(1, sizeof(*sleepers));
+        if (!sleepers)
+                return NULL;
+        sleepers->user = user;
+        DL_APPEND(node->sleepers, sleepers);
+        return sleepers;
+}
+
+void match_rule_sleep(struct match_rule *rule, uint64_t user) {
+        struct match_sleepers *sleepers = rule->sleepers ? NULL : sleepers_get(rule->node, user);
+
+        if (!sleepers)
+                return;
+        DL_DELETE2(rule->node->rules[0], rule, node_prev, node_next);
+        DL_APPEND2(sleepers->rules, rule, node_prev, node_next);
+        DL_APPEND2(rule->client->sleeping_rules, rule, sleeping_prev, sleeping_next);
+        rule->sleepers = sleepers;
+}
+
+static void rule_wake(struct match_rule *rule) {
+        struct match_sleepers *sleepers = steal_ptr(&rule->sleepers);
+
+        DL_DELETE2(rule->client->sleeping_rules, rule, sleeping_prev, sleeping_next);
+        DL_DELETE2(sleepers->rules, rule, node_prev, node_next);
+        DL_APPEND2(rule->node->rules[0], rule, node_prev, node_next);
+        if (!sleepers->rules) {
+                DL_DELETE(rule->node->sleepers, sleepers);
+                free(sleepers);
+        }
+}
+
+void match_rules_wake(struct client *client) {
+        while (client->sleeping_rules)
+                rule_wake(client->sleeping_rules);
+}
+
 struct match_rule *match_rule_free(struct match_rule *rule) {
         struct match_index *index = rule ? rule->index : NULL;
 
@@ -462,6 +507,8 @@ struct match_rule *match_rule_free(struct match_rule *rule) {
         if (index) {
                 if (rule->cookie == 0)
                         table_remove(&index->rules, &rule->link);
+                if (rule->sleepers)
+                        rule_wake(rule);
                 DL_DELETE2(rule->node->rules[rule->eavesdrop], rule, node_prev, node_next);
                 node_release(index, rule->node);
         }

@@ -49,6 +49,13 @@ enum match_kind {
         MATCH_ARG_PATHS,      /* argNpath */
 };
 
+/* Rules of a node that messages of one user do not meet, or of all users. */
+struct match_sleepers {
+        struct match_sleepers *prev, *next;
+        uint64_t user; /* or MATCH_ALL_USERS */
+        struct match_rule *rules;
+};
+
 struct match_node {
         struct table_link
                 link; /* its hash also identifies the node in the hashes of its children */
@@ -56,6 +63,7 @@ struct match_node {
         struct match_branch *branches;
         /* the rules of clients; second, those with eavesdrop='true' */
         struct match_rule *rules[2];
+        struct match_sleepers *sleepers; /* their rules are not in rules[0] */
         uint32_t n_children;
         uint32_t n_value;
         uint8_t kind;

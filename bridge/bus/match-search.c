@@ -156,13 +156,37 @@ static int search_branch(struct search *search, const struct match_node *node,
         return r;
 }
 
-/* The message meets all conditions of the node. */
-static int search_node(struct search *search, const struct match_node *node) {
+/* Go on with those rules that are asleep only for messages of other users. */
+static int search_sleepers(struct search *search, const struct match_node *node) {
+        struct match_sleepers *sleepers;
         struct match_rule *rule;
         int r;
 
+        DL_FOREACH(node->sleepers, sleepers) {
+                if (sleepers->user == MATCH_ALL_USERS || sleepers->user == search->m->caused_by)
+                        continue;
+                DL_FOREACH2(sleepers->rules, rule, node_next) {
+                        r = search->found(rule, search->userdata);
+                        if (r != 0)
+                                return r;
+                }
+        }
+        return 0;
+}
+
+/* The message meets all conditions of the node. */
+static int search_node(struct search *search, const struct match_node *node) {
+        struct match_rule *rule, *next;
+        int r;
+
+        /* before found() puts more of them to sleep */
+        if (node->sleepers && !search->eavesdrop) {
+                r = search_sleepers(search, node);
+                if (r != 0)
+                        return r;
+        }
         for (unsigned eavesdrop = search->eavesdrop; eavesdrop < 2; eavesdrop++)
-                DL_FOREACH2(node->rules[eavesdrop], rule, node_next) {
+                DL_FOREACH_SAFE2(node->rules[eavesdrop], rule, next, node_next) {
                         r = search->found(rule, search->userdata);
                         if (r != 0)
                                 return r;

@@ -69,7 +69,9 @@ struct match_rule {
         struct match_index *index; /* NULL: it is in no index */
         struct match_node *node;
         struct match_rule *node_prev, *node_next;
-        struct table_link link; /* in the index, without a cookie */
+        struct match_sleepers *sleepers;                  /* NULL: it is awake */
+        struct match_rule *sleeping_prev, *sleeping_next; /* those of the client */
+        struct table_link link;                           /* in the index, without a cookie */
 };
 
 /* Parse the text of a rule. MATCH_E_INVALID, MATCH_E_TOO_LONG, -ENOMEM. */
@@ -136,8 +138,17 @@ void match_index_deinit(struct match_index *index);
 /*
  * Call found() for each rule that matches (once for equal rules of a client); if eavesdrop is set,
  * only for rules with eavesdrop='true'. found() returns 0 to go on; any other value ends the search
- * and is returned. found() must not add or remove rules.
+ * and is returned. found() must not add or remove rules, but may put the one that it gets to sleep.
  */
 int match_index_search(struct match_index *index, struct message *m,
                        const struct match_context *context, bool eavesdrop,
                        int (*found)(struct match_rule *rule, void *userdata), void *userdata);
+#define MATCH_ALL_USERS UINT64_MAX
+/*
+ * No message that this user caused, or none at all (MATCH_ALL_USERS), meets the rule before
+ * match_rules_wake(). So messages that a client cannot take cost nothing. The rule is in the index,
+ * and has not eavesdrop='true'. Does nothing without memory, or if the rule is asleep already.
+ */
+void match_rule_sleep(struct match_rule *rule, uint64_t user);
+/* The client can take messages again. */
+void match_rules_wake(struct client *client);

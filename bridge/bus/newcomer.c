@@ -34,11 +34,16 @@ bool newcomer_evict(struct bus *bus, struct account *account) {
         return true;
 }
 
-/* More connections than these can never be complete. */
+/*
+ * More connections than max_connections_per_user can never be complete. But they cost less while
+ * they wait than when their programs connect again and again, which others would feel.
+ */
 static bool is_full(const struct bus *bus, const struct account *account) {
-        return (int64_t)account->n_connections > bus->limits.max_connections_per_user &&
-               (int64_t)account->n_connections - bus->limits.max_connections_per_user >
-                       bus->limits.max_incomplete_connections;
+        int64_t n_max = bus->limits.max_connections_per_user,
+                more = (int64_t)account->n_connections;
+
+        more = more > n_max ? more - n_max : 0;
+        return more > n_max && more > bus->limits.max_incomplete_connections;
 }
 
 void newcomer_add(struct bus *bus, struct account *account, struct newcomer *newcomer) {

@@ -6,9 +6,9 @@
  *
  * Each user has a place for max_incomplete_connections newcomers. The user's further newcomers are
  * parked: the bus has accepted them, but does not read from them before others have called Hello or
- * have left. When a user has as many connections as it may ever complete, with newcomers on top,
- * its oldest newcomer makes room for the newest one. So the newcomers of one user never keep those
- * of another one waiting.
+ * have left. When a user has twice as many connections as it may complete, or that number and
+ * max_incomplete_connections, if this is more, its oldest newcomer makes room for the newest one.
+ * So the newcomers of one user never keep those of another one waiting.
  */
 
 #include "bridge/bus/account.h"

@@ -42,8 +42,7 @@
 #define USER_ANSWERS_MAX (32 * MIB)
 /* ns; see quota_is_stalling() */
 #define STALLING_TIME (5 * INT64_C(1000000000))
-/* What a client may always have, whatever its user has: of each of the above. */
-#define QUOTA_RESERVE (32 * KIB)
+/* Descriptors that a client may always have, whatever its user has. */
 #define QUOTA_RESERVE_FDS 1
 
 static uint64_t max_queued(const struct bus *bus) {
@@ -509,8 +508,10 @@ void quota_discharge_outgoing(struct client *client, const struct message *m) {
                 fds_drop(client->bus, fds_account(client, m), FDS_HELD, m->n_fds);
         if (kind == QUOTA_ANSWER)
                 relax(client->account, ACCOUNT_WAIT_ANSWERS);
-        if (client->is_deaf && client->queued <= client->deaf_at / 2)
+        if ((client->is_deaf || client->sleeping_rules) && client->queued <= client->deaf_at / 2) {
                 client->is_deaf = false;
+                match_rules_wake(client);
+        }
         if (m->charged_at == client)
                 backlog_remove(m->charged, m);
 }

@@ -25,6 +25,9 @@
 
 #include "bridge/bus/account.h"
 
+/* Bytes that a client may always have of each of these, whatever its user has. */
+#define QUOTA_RESERVE ((uint64_t)32 * 1024)
+
 /*
  * The backlog of a client: its calls and unicast signals that still wait in the queues of legacy
  * receivers, and what it sent that waits for a service to start. While the backlog of a legacy

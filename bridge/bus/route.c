@@ -113,8 +113,12 @@ static int broadcast_found(struct match_rule *rule, void *userdata) {
                 client->mark = broadcast->mark;
         }
 
-        if (client->is_deaf && is_deaf(client))
+        if (client->is_deaf && is_deaf(client)) {
+                /* A native client is deaf for a time, and then nothing tells that it has ended. */
+                if (client->deaf_until == 0 && !rule->eavesdrop)
+                        match_rule_sleep(rule, MATCH_ALL_USERS);
                 return 0;
+        }
         if (!verdict_check(broadcast->bus, broadcast->sender, client, broadcast->m,
                            &broadcast->context, NULL))
                 return show_denial(broadcast->bus, broadcast->sender, broadcast->m);
@@ -125,6 +129,10 @@ static int broadcast_found(struct match_rule *rule, void *userdata) {
                 /* A user who sends too much must not make the client miss signals of others. */
                 client->is_deaf = client->queued > 0 && quota_is_full(client, broadcast->m);
                 client->deaf_at = client->queued;
+                /* With less in the queue, a smaller signal may find room. */
+                if (client->queued >= QUOTA_RESERVE / 2 && !rule->eavesdrop)
+                        match_rule_sleep(rule, client->is_deaf ? MATCH_ALL_USERS
+                                                               : broadcast->m->caused_by);
                 complain(&broadcast->bus->complaints, client->credentials.uid,
                          "Dropped a signal %s.%s from %s to %s (uid=%d pid=%d): the receiver's "
                          "queue is full. It gets no signals%s before it has read.",

@@ -3,9 +3,8 @@
 /*
  * GetAllMatchRules
  *
- * There can be tens of thousands of rules, so the answer is made in pieces: the rules of some
- * clients in each turn of the caller's user. The answer shows clients that come and go meanwhile,
- * or does not.
+ * There can be tens of thousands of rules, so the answer is made in pieces: some rules in each turn
+ * of the caller's user. The answer shows clients and rules that come and go meanwhile, or does not.
  */
 
 #include <errno.h>
@@ -24,8 +23,9 @@ struct rules_answer {
         struct later *later;
         struct schedule_job job;
         struct writer writer;
-        uint64_t n_done; /* the rules of clients with a lower id are in the answer */
-        bool failed;     /* there is no memory for it */
+        uint64_t n_done;     /* the rules of clients with a lower id are in the answer */
+        size_t n_rules_done; /* and so many of the client with this one */
+        bool failed;         /* there is no memory for it */
 };
 
 static struct rules_answer *answer_free(struct rules_answer *answer) {
@@ -49,25 +49,42 @@ static struct client *next_client(const struct rules_answer *answer) {
         return NULL;
 }
 
-static void write_rules(struct rules_answer *answer, const struct client *client) {
+static int write_rule(struct rules_answer *answer, const struct match_rule *rule) {
+        CLEANUP_FREE char *text = match_rule_format(rule);
+
+        if (!text)
+                return -ENOMEM;
+        for (uint32_t n = 0; n < rule->n; n++)
+                writer_string(&answer->writer, text);
+        return 0;
+}
+
+/* Go on with the rules of this client. Returns false if the turn is over before the last one. */
+static bool write_rules(struct rules_answer *answer, const struct client *client) {
+        const struct match_rule *rule = client->rules;
         struct writer *w = &answer->writer;
-        struct match_rule *rule;
 
-        writer_struct(w);
-        writer_string(w, client->unique_name);
-        writer_array_begin(w, 4);
-        DL_FOREACH2(client->rules, rule, client_next) {
-                char *text = match_rule_format(rule);
-
-                if (!text) {
-                        answer->failed = true;
-                        return;
-                }
-                for (uint32_t n = 0; n < rule->n; n++)
-                        writer_string(w, text);
-                free(text);
+        for (size_t n = 0; rule && n < answer->n_rules_done; n++)
+                rule = rule->client_next;
+        if (answer->n_rules_done == 0) {
+                writer_struct(w);
+                writer_string(w, client->unique_name);
+                writer_array_begin(w, 4);
         }
-        writer_array_end(w);
+        while (rule && !answer->failed) {
+                answer->failed = write_rule(answer, rule) < 0;
+                answer->n_rules_done++;
+                schedule_count(&answer->bus->schedule, rule->n);
+                rule = rule->client_next;
+                if (rule && schedule_is_over(&answer->bus->schedule))
+                        return false;
+        }
+        return true;
+}
+
+static void end_client(struct rules_answer *answer) {
+        writer_array_end(&answer->writer);
+        answer->n_rules_done = 0;
 }
 
 static int finish(struct rules_answer *answer) {
@@ -95,17 +112,24 @@ static int run(struct schedule_job *job) {
         struct rules_answer *answer = container_of(job, struct rules_answer, job);
         struct schedule *schedule = &answer->bus->schedule;
         struct client *client = next_client(answer);
+        bool is_over = false;
         int r;
 
-        while (client && !answer->failed && answer->later->client) {
-                write_rules(answer, client);
-                schedule_count(schedule, client->n_rules);
-                answer->n_done = client->id + 1;
-                client = client->hh.next;
-                if (client && schedule_is_over(schedule)) {
-                        schedule_add(schedule, &answer->account->schedule, &answer->job);
-                        return 0;
+        if (answer->n_rules_done > 0 && (!client || client->id != answer->n_done))
+                end_client(answer); /* it has left */
+        while (client && !is_over && !answer->failed && answer->later->client) {
+                answer->n_done = client->id;
+                is_over = !write_rules(answer, client);
+                if (!is_over) {
+                        end_client(answer);
+                        answer->n_done++;
+                        client = client->hh.next;
+                        is_over = client && schedule_is_over(schedule);
                 }
+        }
+        if (is_over) {
+                schedule_add(schedule, &answer->account->schedule, &answer->job);
+                return 0;
         }
         r = finish(answer);
         answer_free(answer);

@@ -13,9 +13,11 @@
 #define BYTES_PER_STEP 4096
 /* The memory that a message gets before its bytes arrive; it grows with them. */
 #define FIRST_SIZE (256 * 1024)
-/* The same, and the size of a read, while most of what the user may send waits already. */
-#define SCARCE_FIRST_SIZE (16 * 1024)
-#define SCARCE_BUFFER_SIZE (16 * 1024)
+/*
+ * The same, and the size of a read, while most of what the user may send waits already, or others
+ * have jobs, too. Before BEGIN, a line has at most this length.
+ */
+#define SMALL_READ_SIZE (16 * 1024)
 
 /* messages */
 
@@ -140,10 +142,9 @@ static int read_once(struct connection *connection) {
         int r;
 
         connection->input.n_first = FIRST_SIZE;
-        if (connection->has_client && quota_is_scarce(&connection->client)) {
-                connection->input.n_first = SCARCE_FIRST_SIZE;
-                n_buffer = SCARCE_BUFFER_SIZE;
-        }
+        if (!connection->has_client || quota_is_scarce(&connection->client) ||
+            schedule_is_shared(&connection->server->bus->schedule))
+                connection->input.n_first = n_buffer = SMALL_READ_SIZE;
         r = input_read(&connection->input, connection->source.fd, connection->server->buffer,
                        n_buffer, &n, &end);
         if (r < 0)

@@ -19,7 +19,11 @@
 #include "bridge/socket/listen.h"
 
 #define RETRY_DELAY (200 * INT64_C(1000000))
-#define ACCEPT_MAX 16 /* connections that one turn of the loop accepts from a listener */
+/*
+ * Connections that one turn of the loop accepts from a listener, also while several users have jobs
+ */
+#define ACCEPT_MAX 16
+#define ACCEPT_MAX_SHARED 2
 
 static int retry_expired(struct loop_timer *timer) {
         server_set_accepting(container_of(timer, struct server, retry), true);
@@ -115,11 +119,12 @@ static int accept_connection(struct server *server, struct listener *listener) {
 static int accept_connections(struct loop_source *source, uint32_t events) {
         struct listener *listener = container_of(source, struct listener, source);
         struct server *server = listener->server;
+        unsigned max = schedule_is_shared(&server->bus->schedule) ? ACCEPT_MAX_SHARED : ACCEPT_MAX;
         int r = 0;
 
         if (!server->accepting)
                 return 0;
-        for (unsigned i = 0; i < ACCEPT_MAX && r == 0; i++)
+        for (unsigned i = 0; i < max && r == 0; i++)
                 r = accept_connection(server, listener);
         if (r >= 0)
                 return 0;

@@ -52,6 +52,13 @@ static void domain_timer_expired(struct hosted_loop *loop)
 }
 
 /*
+ * What users leave unread is memory of this process, which does other things for all of them, too.
+ * So there is less of it than in the kernel. One peer can have half of it, which is more than the
+ * largest D-Bus message takes.
+ */
+#define DOMAIN_MAX_BYTES (320ULL * 1024 * 1024)
+
+/*
  * Unlike in the kernel, a file in a message takes a descriptor of this process, and all users share
  * these descriptors. So the limit of files in messages depends on RLIMIT_NOFILE.
  */
@@ -65,6 +72,8 @@ static struct bus1_limits domain_limits(void)
 			min_t(u64, BUS1_DEFAULT_MAX_FILES, limit.rlim_cur / FILES_SHARE);
 
 	bus1_limits_fill(&limits, (u64)sysconf(_SC_PHYS_PAGES) * (u64)sysconf(_SC_PAGESIZE));
+	limits.max[BUS1_RESOURCE_BYTES] =
+		min_t(u64, limits.max[BUS1_RESOURCE_BYTES], DOMAIN_MAX_BYTES);
 	return limits;
 }
 

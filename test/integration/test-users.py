@@ -166,7 +166,7 @@ def newcomers_of_one_user_do_not_keep_others_out():
         # the oldest ones have made room, and there are never more than these
         wait_until(lambda: 'it has too many connections without Hello' in bus.read_log(), 'a line')
         n_open = len(os.listdir(f'/proc/{bus.pid}/fd'))
-        if n_open > 20 + 8 + 30:
+        if n_open > 2 * 20 + 30:
             raise AssertionError(f'{n_open} descriptors')
         # A itself can connect when the newest of them leave
         for x in held:

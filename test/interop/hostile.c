@@ -146,7 +146,7 @@ static bool hostile_sizes(const char *address) {
         size_t n;
 
         EXPECT(rogue_join(&rogue, address));
-        n = 200U * 1024 * 1024;
+        n = 140U * 1024 * 1024;
         data = calloc(1, n);
         data[0] = 'l';
         EXPECT(rogue_send(&rogue, rogue.session, data, n, NULL, 0, NULL, 0) == 0);

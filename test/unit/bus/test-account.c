@@ -291,30 +291,30 @@ END_TEST
 
 START_TEST(newcomers_give_way_from_the_oldest_on) {
         struct account *a = account_get(&bus, A), *b = account_get(&bus, B);
-        struct visitor v[8], w;
+        struct visitor v[9], w;
 
         bus.limits.max_incomplete_connections = 2;
         bus.limits.max_connections_per_user = 3;
-        for (size_t i = 0; i < 5; i++)
+        for (size_t i = 0; i < 6; i++)
                 come(a, &v[i]);
         ck_assert(!v[0].is_evicted);
-        come(a, &v[5]);
+        come(a, &v[6]);
         ck_assert(v[0].is_evicted && !v[1].is_evicted);
         ck_assert(v[2].is_admitted);
         leave(a, &v[0]);
         come(b, &w);
         ck_assert(w.is_admitted && !v[1].is_evicted);
-        come(a, &v[6]);
+        come(a, &v[7]);
         ck_assert(v[1].is_evicted && !v[2].is_evicted);
         ck_assert_uint_eq(a->n_events[ACCOUNT_EVICTED], 2);
 
         /* Those that have said Hello stay. The newest one is refused if there are no others. */
-        for (size_t i = 2; i < 7; i++)
+        for (size_t i = 2; i < 8; i++)
                 newcomer_remove(&bus, &v[i].newcomer);
-        come(a, &v[7]);
-        ck_assert(v[7].is_admitted && !v[7].is_evicted);
+        come(a, &v[8]);
+        ck_assert(v[8].is_admitted && !v[8].is_evicted);
         ck_assert(newcomer_evict(&bus, a));
-        ck_assert(v[7].is_evicted);
+        ck_assert(v[8].is_evicted);
         ck_assert(!newcomer_evict(&bus, a));
         leave(b, &w);
         account_put(&bus, a);

@@ -338,6 +338,59 @@ START_TEST(match_index_finds_exactly_the_rules_that_match) {
 }
 END_TEST
 
+static unsigned find(struct client *sender, uint64_t user) {
+        const struct match_context context = {.names = &bus.names, .sender = sender};
+        unsigned found = 0;
+        struct message *m;
+        struct writer w;
+
+        writer_init(&w, MESSAGE_TYPE_SIGNAL, 0, 1, "");
+        w.path = "/";
+        w.interface = "a.b";
+        w.member = "M";
+        ck_assert_int_eq(writer_finish(&w, &m), 0);
+        m->caused_by = user;
+        ck_assert_int_eq(match_index_search(&bus.matches, m, &context, false, count_found, &found),
+                         0);
+        message_unref(m);
+        return found;
+}
+
+START_TEST(no_message_of_a_user_meets_rules_that_sleep) {
+        static const char *const texts[] = {"member='M'", "interface='a.b'", "member='M'"};
+        struct peer *A = peer_hello(), *B = peer_hello();
+        struct match_rule *rules[3];
+
+        for (unsigned i = 0; i < 3; i++)
+                ck_assert_int_eq(match_rule_add(&bus.matches, i < 2 ? &A->client : &B->client, 9,
+                                                texts[i], strlen(texts[i]), 0, &rules[i]),
+                                 0);
+        ck_assert_uint_eq(find(&B->client, 1), 3);
+        match_rule_sleep(rules[0], 1);
+        match_rule_sleep(rules[0], 2);
+        ck_assert_uint_eq(find(&B->client, 1), 2);
+        ck_assert_uint_eq(find(&B->client, 2), 3);
+        match_rule_sleep(rules[1], 2);
+        match_rule_sleep(rules[2], MATCH_ALL_USERS);
+        ck_assert_uint_eq(find(&B->client, 1), 1);
+        ck_assert_uint_eq(find(&B->client, 2), 1);
+        ck_assert_uint_eq(find(&B->client, 3), 2);
+        match_rules_wake(&A->client);
+        ck_assert_uint_eq(find(&B->client, 1), 2);
+        ck_assert_uint_eq(find(&B->client, 2), 2);
+
+        /* a rule may end in its sleep, and is the last one of its node */
+        ck_assert_int_eq(match_rule_remove(&bus.matches, &A->client, texts[0], strlen(texts[0])),
+                         0);
+        ck_assert_int_eq(match_rule_remove(&bus.matches, &B->client, texts[2], strlen(texts[2])),
+                         0);
+        ck_assert_ptr_null(B->client.sleeping_rules);
+        match_rule_sleep(rules[1], 1);
+        match_rules_free(&A->client);
+        ck_assert_uint_eq(bus.matches.nodes.n, 0);
+}
+END_TEST
+
 /* Equal rules of a client are one rule with a count, and those of others do not matter to it. */
 START_TEST(equal_rules_are_counted) {
         static const char text[] = "member='M',arg0='a',arg2path='/x/'",
@@ -397,6 +450,7 @@ int main(void) {
         tcase_add_test(tcase, match_gives_one_copy_for_all_rules_and_one_for_each_subscription);
         tcase_add_test(tcase, match_rules_do_not_catch_what_is_for_others);
         tcase_add_test(tcase, match_index_finds_exactly_the_rules_that_match);
+        tcase_add_test(tcase, no_message_of_a_user_meets_rules_that_sleep);
         tcase_add_test(tcase, equal_rules_are_counted);
         tcase_add_test(tcase, match_limit_holds);
         return suite_main("match", tcase);

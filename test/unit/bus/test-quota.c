@@ -167,10 +167,11 @@ START_TEST(quota_lets_a_stranger_keep_nobody_from_signals_of_others) {
         size_t n;
 
         ck_assert_int_eq(match_rule_add(&bus.matches, &b->client, 10, "", 0, 0, NULL), 0);
+        ck_assert_uint_eq(broadcast(a, b, 30 * MIB), 1);
         while (broadcast(a, b, 100 * KIB))
                 ;
-        ck_assert_uint_eq(broadcast(a, b, 30 * MIB), 1);
         ck_assert_uint_eq(broadcast(a, b, 30 * MIB), 0);
+        ck_assert_uint_eq(broadcast(a, b, 1 * KIB), 0);
         ck_assert_uint_eq(broadcast(c, b, 1 * KIB), 1);
         ck_assert_uint_eq(broadcast(c, b, 1 * KIB), 1);
         n = b->n;
@@ -183,6 +184,7 @@ START_TEST(quota_lets_a_stranger_keep_nobody_from_signals_of_others) {
         ck_assert_uint_eq(broadcast(c, b, 1 * KIB), 0);
         take_all(b);
         ck_assert_uint_eq(broadcast(c, b, 1 * KIB), 1);
+        ck_assert_uint_eq(broadcast(a, b, 1 * KIB), 1);
         member_free(a);
         member_free(b);
         member_free(c);

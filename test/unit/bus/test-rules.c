@@ -195,6 +195,39 @@ START_TEST(rules_outlive_the_last_client_of_their_user) {
 }
 END_TEST
 
+START_TEST(rules_of_a_client_that_changes_in_the_middle) {
+        setup();
+        for (unsigned n_steps = 0; n_steps < 8; n_steps++)
+                for (unsigned leaves = 0; leaves < 2; leaves++) {
+                        struct peer *caller = peer_hello(), *b = peer_hello(), *c = peer_hello();
+                        struct message *m;
+                        int n;
+
+                        add_rules(b, 5);
+                        add_rules(c, 2);
+                        peer_forget(caller);
+                        ask(caller);
+                        for (unsigned i = 0; i < n_steps; i++)
+                                step(caller);
+                        if (leaves) {
+                                peer_disconnect(b);
+                        } else {
+                                match_rule_free(b->client.rules);
+                                match_rule_free(b->client.rules);
+                        }
+                        finish(caller);
+                        m = peer_next(caller);
+                        n = count_rules(m, b);
+                        ck_assert_int_ge(n, leaves ? -1 : 3);
+                        ck_assert_int_le(n, 5);
+                        ck_assert_int_eq(count_rules(m, c), 2);
+                        peer_free(b);
+                        peer_free(c);
+                        peer_free(caller);
+                }
+}
+END_TEST
+
 START_TEST(rules_for_a_caller_that_becomes_a_monitor) {
         struct peer *caller, *other;
 
@@ -294,6 +327,7 @@ int main(void) {
         tcase_add_test(tcase, rules_show_a_rule_as_often_as_it_was_added);
         tcase_add_test(tcase, rules_for_a_caller_that_leaves_meanwhile);
         tcase_add_test(tcase, rules_outlive_the_last_client_of_their_user);
+        tcase_add_test(tcase, rules_of_a_client_that_changes_in_the_middle);
         tcase_add_test(tcase, rules_for_a_caller_that_becomes_a_monitor);
         tcase_add_test(tcase, rules_of_clients_that_come_and_go);
         tcase_add_loop_test(tcase, rules_at_random, 0, 3);
