@@ -161,8 +161,7 @@ struct client {
          * that a client that does not read costs the senders of signals almost nothing.
          */
         bool is_deaf;
-        uint64_t deaf_at;   /* legacy: what was queued then; ends when half of it has been read */
-        int64_t deaf_until; /* native: ends at this time (loop_now()); 0: a legacy client */
+        uint64_t deaf_at; /* legacy: what was queued then; ends when half of it has been read */
 
         uint64_t unfinished; /* bytes that its front end has read, and not passed on yet */
         bool is_paused;      /* is in account->paused[paused_for] */

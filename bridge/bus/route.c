@@ -92,12 +92,6 @@ struct broadcast {
         uint64_t mark;
 };
 
-static bool is_deaf(struct client *client) {
-        if (client->deaf_until != 0 && loop_now() >= client->deaf_until)
-                client->is_deaf = false;
-        return client->is_deaf;
-}
-
 static int broadcast_found(struct match_rule *rule, void *userdata) {
         struct broadcast *broadcast = userdata;
         struct client *client = rule->client;
@@ -113,9 +107,8 @@ static int broadcast_found(struct match_rule *rule, void *userdata) {
                 client->mark = broadcast->mark;
         }
 
-        if (client->is_deaf && is_deaf(client)) {
-                /* A native client is deaf for a time, and then nothing tells that it has ended. */
-                if (client->deaf_until == 0 && !rule->eavesdrop)
+        if (client->is_deaf) {
+                if (!rule->eavesdrop)
                         match_rule_sleep(rule, MATCH_ALL_USERS);
                 return 0;
         }
