@@ -156,7 +156,10 @@ static int search_branch(struct search *search, const struct match_node *node,
         return r;
 }
 
-/* Go on with those rules that are asleep only for messages of other users. */
+/*
+ * Go on with those rules that are asleep only for messages of other users. found() does not wake
+ * them: a delivery, even one that fails, does not shorten a queue.
+ */
 static int search_sleepers(struct search *search, const struct match_node *node) {
         struct match_sleepers *sleepers;
         struct match_rule *rule;
