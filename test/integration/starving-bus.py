@@ -11,6 +11,7 @@
 # If the bus ends by a signal or with an error, or the bystander is dropped or gets something that
 # it did not ask for, there is a file with the reason in the directory.
 
+import ctypes
 import os
 import re
 import signal
@@ -53,10 +54,15 @@ class Bystander:
             report(f'the bystander got {got!r}')
 
 
+def end_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 def main():
     environment = dict(os.environ, LD_PRELOAD=MALLOC, FAIL_EVERY=EVERY)
+    # A signal to the group of the test must not end the bus before the bystander has looked at it.
     with subprocess.Popen([BUS, *sys.argv[1:]], env=environment, stdout=subprocess.PIPE,
-                          close_fds=False) as bus:
+                          close_fds=False, process_group=0, preexec_fn=end_with_parent) as bus:
         bystander = None
         asked_to_end = threading.Event()
 
