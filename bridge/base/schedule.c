@@ -153,18 +153,23 @@ static inline int run_list(struct schedule *schedule, struct schedule_user *user
 }
 
 /*
- * Output that is left from earlier turns comes first. Then comes input, and last the output that it
- * caused: all messages to one socket go out together. Output has the same time as input, so that
- * it does not pile up.
+ * Output that is left from earlier turns comes first, but not twice in a row. Then comes input, and
+ * last the output that it caused: all messages to one socket go out together. Output has the same
+ * time as input, so that it does not pile up.
  */
 static int run_user(struct schedule *schedule, struct schedule_user *user) {
         int64_t end;
         int r = 0;
 
-        if (user->output)
+        if (user->output && !user->input_waits) {
                 r = run_list(schedule, user, &user->output);
-        if (r < 0 || schedule->current != user || user->output)
-                return r;
+                if (r < 0 || schedule->current != user)
+                        return r;
+                user->input_waits = user->output && user->input;
+                if (user->output)
+                        return 0;
+        }
+        user->input_waits = false;
         if (user->input)
                 r = run_list(schedule, user, &user->input);
         if (r < 0 || schedule->current != user || !user->output)

@@ -59,6 +59,7 @@ struct schedule_user {
         struct schedule_job *output, *input; /* jobs */
         int64_t used; /* CPU time of the bus in ns, on the scale of schedule.used */
         bool is_ready;
+        bool input_waits; /* output that was left took all the time of the last turn */
 };
 
 struct schedule {

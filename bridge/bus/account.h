@@ -79,6 +79,7 @@ struct account {
         struct newcomer *newcomers; /* see newcomer.h */
         struct newcomer *parked;
         uint32_t n_newcomers;
+        uint32_t n_parked;
 
         uint64_t queued;
         uint64_t answers;

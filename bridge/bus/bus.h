@@ -128,8 +128,10 @@ struct bus {
         struct name_registry names;
         struct match_index matches;
         struct reply_table replies;
-        struct account *accounts;               /* hash by uid */
-        struct fds_pool fds[2];                 /* by enum fds_kind */
+        struct account *accounts; /* hash by uid */
+        struct fds_pool fds[2];   /* by enum fds_kind */
+        struct client *deaf;      /* those of deaf_for_a_time() */
+        struct loop_timer deaf_timer;
         struct schedule schedule;               /* whose turn it is; set up by the server */
         struct activation *activation;          /* NULL: no service can be started */
         struct service_environment environment; /* variables set for services */

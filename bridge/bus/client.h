@@ -138,6 +138,7 @@ struct client {
         uint32_t n_ownerships;
         struct match_rule *rules;
         struct match_rule *sleeping_rules; /* see match_rule_sleep() */
+        uint64_t last_rule;                /* number of the last one that was made */
         uint32_t n_rules;
         struct reply *pending; /* replies this client waits for */
         uint32_t n_pending;
@@ -162,6 +163,8 @@ struct client {
          */
         bool is_deaf;
         uint64_t deaf_at; /* legacy: what was queued then; ends when half of it has been read */
+        bool in_deaf;     /* is in bus.deaf */
+        struct client *deaf_prev, *deaf_next;
 
         uint64_t unfinished; /* bytes that its front end has read, and not passed on yet */
         bool is_paused;      /* is in account->paused[paused_for] */

@@ -367,6 +367,7 @@ static void count_rule(struct match_index *index, struct match_rule *rule) {
 void match_rule_attach(struct match_index *index, struct match_rule *rule) {
         DL_APPEND2(rule->client->rules, rule, client_prev, client_next);
         rule->attached = true;
+        rule->number = ++rule->client->last_rule;
         count_rule(index, rule);
 }
 

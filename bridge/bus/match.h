@@ -66,6 +66,7 @@ struct match_rule {
         /* only match-index.c changes these */
         struct match_rule *client_prev, *client_next;
         bool attached;             /* is in the client's list */
+        uint64_t number;           /* of the client's rules; later ones have higher numbers */
         struct match_index *index; /* NULL: it is in no index */
         struct match_node *node;
         struct match_rule *node_prev, *node_next;

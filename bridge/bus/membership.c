@@ -12,6 +12,7 @@
 #include "bridge/base/log.h"
 #include "bridge/bus/activation.h"
 #include "bridge/bus/bus.h"
+#include "bridge/bus/deaf.h"
 #include "bridge/bus/later.h"
 #include "bridge/bus/permit.h"
 #include "bridge/bus/quota.h"
@@ -86,6 +87,7 @@ int client_init(struct client *client, struct bus *bus, const struct client_ops 
 
 void client_deinit(struct client *client) {
         client_disconnect(client);
+        deaf_end(client);
         DL_DELETE2(client->bus->clients, client, prev, next);
         client_free_parts(client);
 }

@@ -17,6 +17,7 @@ static void admit_parked(struct bus *bus, struct account *account) {
                 DL_DELETE(account->parked, newcomer);
                 DL_APPEND(account->newcomers, newcomer);
                 account->n_newcomers++;
+                account->n_parked--;
                 newcomer->is_parked = false;
                 newcomer->admit(newcomer);
         }
@@ -52,6 +53,7 @@ void newcomer_add(struct bus *bus, struct account *account, struct newcomer *new
         newcomer->account = account;
         newcomer->is_parked = true;
         DL_APPEND(account->parked, newcomer);
+        account->n_parked++;
         bus->n_incomplete++;
         admit_parked(bus, account);
 }
@@ -65,6 +67,7 @@ void newcomer_remove(struct bus *bus, struct newcomer *newcomer) {
         bus->n_incomplete--;
         if (newcomer->is_parked) {
                 DL_DELETE(account->parked, newcomer);
+                account->n_parked--;
                 return;
         }
         DL_DELETE(account->newcomers, newcomer);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bridge/bus/bus.h"
+#include "bridge/bus/deaf.h"
 #include "bridge/bus/descriptors.h"
 
 #define KIB UINT64_C(1024)
@@ -459,14 +460,18 @@ static inline void count(struct client *client, const struct message *m, enum qu
         }
 }
 
+void quota_note_cause(struct bus *bus, struct message *m) {
+        if (m->cost != 0)
+                return;
+        m->cost = message_memory(m);
+        m->caused_by = account_current(bus);
+}
+
 int quota_charge_outgoing(struct client *client, struct message *m) {
         enum quota_kind kind = quota_kind_of(client, m);
         struct share *share = NULL;
 
-        if (m->cost == 0) {
-                m->cost = message_memory(m);
-                m->caused_by = account_current(client->bus);
-        }
+        quota_note_cause(client->bus, m);
         if (m->n_fds > 0) /* the user may have left meanwhile */
                 m->caused_by = fds_account(client, m)->uid;
         if (!has_room(client, m, kind))
@@ -508,10 +513,8 @@ void quota_discharge_outgoing(struct client *client, const struct message *m) {
                 fds_drop(client->bus, fds_account(client, m), FDS_HELD, m->n_fds);
         if (kind == QUOTA_ANSWER)
                 relax(client->account, ACCOUNT_WAIT_ANSWERS);
-        if ((client->is_deaf || client->sleeping_rules) && client->queued <= client->deaf_at / 2) {
-                client->is_deaf = false;
-                match_rules_wake(client);
-        }
+        if ((client->is_deaf || client->sleeping_rules) && client->queued <= client->deaf_at / 2)
+                deaf_end(client);
         if (m->charged_at == client)
                 backlog_remove(m->charged, m);
 }

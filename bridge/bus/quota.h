@@ -69,6 +69,8 @@ enum quota_kind {
 /* The kind of m in the queue of client. Copies for a monitor are QUOTA_MESSAGE. */
 enum quota_kind quota_kind_of(const struct client *client, const struct message *m);
 
+/* From now on, the message is that of the user whose job is running, if it is new. */
+void quota_note_cause(struct bus *bus, struct message *m);
 /*
  * Charge a message before it enters the queue of the client. CLIENT_E_QUOTA if there is no room for
  * the message. If it is a QUOTA_NOTICE, the calling function then closes the connection, because

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "bridge/bus/deaf.h"
 #include "bridge/bus/match.h"
 #include "bridge/bus/monitor.h"
 #include "bridge/bus/quota.h"
@@ -92,6 +93,15 @@ struct broadcast {
         uint64_t mark;
 };
 
+/*
+ * The message was refused. Will all others of its user be refused, too, and may the rule sleep?
+ * With less in the queue, or without descriptors, a smaller one may find room.
+ */
+static bool is_share_full(const struct match_rule *rule, const struct message *m) {
+        return rule->client->queued >= QUOTA_RESERVE && m->n_fds == 0 && m->cost <= QUOTA_RESERVE &&
+               !rule->eavesdrop && deaf_for_a_time(rule->client);
+}
+
 static int broadcast_found(struct match_rule *rule, void *userdata) {
         struct broadcast *broadcast = userdata;
         struct client *client = rule->client;
@@ -122,8 +132,7 @@ static int broadcast_found(struct match_rule *rule, void *userdata) {
                 /* A user who sends too much must not make the client miss signals of others. */
                 client->is_deaf = client->queued > 0 && quota_is_full(client, broadcast->m);
                 client->deaf_at = client->queued;
-                /* With less in the queue, a smaller signal may find room. */
-                if (client->queued >= QUOTA_RESERVE / 2 && !rule->eavesdrop)
+                if (client->is_deaf ? !rule->eavesdrop : is_share_full(rule, broadcast->m))
                         match_rule_sleep(rule, client->is_deaf ? MATCH_ALL_USERS
                                                                : broadcast->m->caused_by);
                 complain(&broadcast->bus->complaints, client->credentials.uid,
@@ -152,6 +161,7 @@ int route_broadcast(struct bus *bus, struct client *sender, struct message *m) {
         if (r < 0)
                 return r;
 
+        quota_note_cause(bus, m);
         broadcast.mark = ++bus->mark;
         r = match_index_search(&bus->matches, m, &context, false, broadcast_found, &broadcast);
         route_step_end(bus);

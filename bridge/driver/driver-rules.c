@@ -23,9 +23,9 @@ struct rules_answer {
         struct later *later;
         struct schedule_job job;
         struct writer writer;
-        uint64_t n_done;     /* the rules of clients with a lower id are in the answer */
-        size_t n_rules_done; /* and so many of the client with this one */
-        bool failed;         /* there is no memory for it */
+        uint64_t n_done;    /* the rules of clients with a lower id are in the answer */
+        uint64_t last_rule; /* of the client with this id: number of the last one in it; 0: none */
+        bool failed;        /* there is no memory for it */
 };
 
 static struct rules_answer *answer_free(struct rules_answer *answer) {
@@ -64,16 +64,16 @@ static bool write_rules(struct rules_answer *answer, const struct client *client
         const struct match_rule *rule = client->rules;
         struct writer *w = &answer->writer;
 
-        for (size_t n = 0; rule && n < answer->n_rules_done; n++)
+        while (rule && rule->number <= answer->last_rule)
                 rule = rule->client_next;
-        if (answer->n_rules_done == 0) {
+        if (answer->last_rule == 0) {
                 writer_struct(w);
                 writer_string(w, client->unique_name);
                 writer_array_begin(w, 4);
         }
         while (rule && !answer->failed) {
                 answer->failed = write_rule(answer, rule) < 0;
-                answer->n_rules_done++;
+                answer->last_rule = rule->number;
                 schedule_count(&answer->bus->schedule, rule->n);
                 rule = rule->client_next;
                 if (rule && schedule_is_over(&answer->bus->schedule))
@@ -84,7 +84,7 @@ static bool write_rules(struct rules_answer *answer, const struct client *client
 
 static void end_client(struct rules_answer *answer) {
         writer_array_end(&answer->writer);
-        answer->n_rules_done = 0;
+        answer->last_rule = 0;
 }
 
 static int finish(struct rules_answer *answer) {
@@ -115,7 +115,7 @@ static int run(struct schedule_job *job) {
         bool is_over = false;
         int r;
 
-        if (answer->n_rules_done > 0 && (!client || client->id != answer->n_done))
+        if (answer->last_rule > 0 && (!client || client->id != answer->n_done))
                 end_client(answer); /* it has left */
         while (client && !is_over && !answer->failed && answer->later->client) {
                 answer->n_done = client->id;

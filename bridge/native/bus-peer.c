@@ -107,7 +107,6 @@ int native_new(struct native **ret_native, struct bus *bus, struct loop *loop) {
         native->domain_source.dispatch = domain_dispatch;
         native->reap.run = native_sessions_reap;
         native->opening_timer.expired = native_openings_expire;
-        native->deaf_timer.expired = native_deaf_expire;
         r = open_peer(native);
         if (r >= 0) {
                 native->peer_source.fd = bus1_client_get_fd(native->peer);
@@ -151,7 +150,6 @@ struct native *native_free(struct native *native) {
         message_unref(native->broadcast.m);
         loop_defer_cancel(native->loop, &native->reap);
         loop_timer_cancel(native->loop, &native->opening_timer);
-        loop_timer_cancel(native->loop, &native->deaf_timer);
         loop_remove(native->loop, &native->peer_source);
         loop_remove(native->loop, &native->domain_source);
         bus1_client_free(native->peer);

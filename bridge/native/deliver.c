@@ -17,15 +17,8 @@
 #include <string.h>
 #include <sys/uio.h>
 
-#include "base/container-of.h"
-#include "bridge/bus/match.h"
+#include "bridge/bus/deaf.h"
 #include "bridge/bus/name.h"
-
-/*
- * After a broadcast did not fit into the queue of a receiver, the receiver is left out for at most
- * so long (ns). Each try costs a send to each receiver of the broadcast alone.
- */
-#define DEAF_TIME (20 * INT64_C(1000000))
 
 /* Turn the errno of a failed send into a result of deliver(). */
 static int result_from_errno(int r) {
@@ -95,35 +88,6 @@ int native_send(struct native *native, uint64_t to, struct message *m,
 
 /* broadcasts */
 
-static int make_deaf(struct native_session *session) {
-        struct native *native = session->native;
-        int r;
-
-        if (session->client.is_deaf)
-                return 0;
-        if (native->deaf_timer.index == 0) {
-                r = loop_timer_set(native->loop, &native->deaf_timer, loop_now() + DEAF_TIME);
-                if (r < 0)
-                        return r;
-        }
-        session->client.is_deaf = true;
-        DL_APPEND2(native->deaf, session, deaf_prev, deaf_next);
-        return 0;
-}
-
-int native_deaf_expire(struct loop_timer *timer) {
-        struct native *native = container_of(timer, struct native, deaf_timer);
-
-        while (native->deaf) {
-                struct native_session *session = native->deaf;
-
-                DL_DELETE2(native->deaf, session, deaf_prev, deaf_next);
-                session->client.is_deaf = false;
-                match_rules_wake(&session->client);
-        }
-        return 0;
-}
-
 /*
  * The multicast failed. Send to each receiver alone, so that a receiver that cannot take the
  * message does not keep it from the others.
@@ -141,9 +105,9 @@ static int broadcast_singly(struct native *native) {
                         struct native_handle *handle = native_handle_find(native, to);
                         struct client *client = handle ? &handle->session->client : NULL;
 
-                        /* Without memory for the timer, it is tried again each time. */
+                        /* Each try costs a send to each receiver of the broadcast alone. */
                         if (client && r == CLIENT_E_QUOTA)
-                                (void)make_deaf(handle->session);
+                                client->is_deaf = deaf_for_a_time(client);
                         complain(&native->bus->complaints,
                                  client ? client->credentials.uid : UINT32_MAX,
                                  "Dropped a signal %s.%s to %s (uid=%d pid=%d): %s.",

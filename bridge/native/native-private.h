@@ -139,8 +139,7 @@ struct native_session {
         struct native_handle *handles;
         struct native_lookup *lookups;
         struct native_opening *openings;
-        struct native_session *prev, *next;           /* of native->sessions, or native->ending */
-        struct native_session *deaf_prev, *deaf_next; /* of native->deaf */
+        struct native_session *prev, *next; /* of native->sessions, or native->ending */
 };
 
 struct native {
@@ -159,8 +158,6 @@ struct native {
         struct native_session *ending; /* those with a close_reason */
         struct native_opening *openings;
         struct loop_timer opening_timer; /* for the first opening */
-        struct native_session *deaf;     /* those whose client.is_deaf is set */
-        struct loop_timer deaf_timer;    /* when that ends */
         struct native_owner *owners;
         struct native_user *users;
 
@@ -243,8 +240,6 @@ int native_session_end(struct native_session *session);
 void native_session_close(struct native_session *session, const char *reason);
 /* Send the broadcast that is being collected, if there is one. */
 int native_broadcast_flush(struct native *native);
-/* deaf_timer has expired: all receivers may try to take broadcasts again. */
-int native_deaf_expire(struct loop_timer *timer);
 /*
  * Send to a handle of the bus, with the handles attached to m. created, if not NULL, is a transfer
  * in front of them. Returns 0, CLIENT_E_*, or a negative errno.

@@ -195,8 +195,6 @@ int native_session_end(struct native_session *session) {
                 bus1_domain_revoke(native->domain, session->peer_token);
         if (session->anchor)
                 session->anchor->close(session->anchor, session->close_reason);
-        if (session->client.is_deaf)
-                DL_DELETE2(native->deaf, session, deaf_prev, deaf_next);
         client_deinit(&session->client);
         user_put(native, session->user);
         DL_DELETE(native->ending, session);

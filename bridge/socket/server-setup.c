@@ -78,11 +78,15 @@ static uint64_t count_fds(const struct connection *connection) {
  */
 static void make_room(struct server *server) {
         struct account *account, *next, *most = NULL;
+        uint32_t n, n_most = 0;
         struct connection *connection, *holder = NULL;
 
         HASH_ITER(hh, server->bus->accounts, account, next) {
-                if (account->n_newcomers > (most ? most->n_newcomers : 0))
+                n = account->n_newcomers + account->n_parked;
+                if (n > n_most) {
                         most = account;
+                        n_most = n;
+                }
         }
         if (most) {
                 newcomer_evict(server->bus, most);

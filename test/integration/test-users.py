@@ -155,6 +155,26 @@ def signals_of_others_arrive_while_one_user_sends_too_many():
 
 
 @test
+def signals_arrive_again_when_there_is_room_again():
+    with start() as bus:
+        a, receiver = connect(bus, A), connect(bus, B)
+        receiver.call('AddMatch', 's', "interface='com.example'")
+        for _ in range(3):
+            # small signals, so that those after the last one that fits do not fit either
+            for _ in range(5000):
+                a.send(signal('/', 'com.example', 'Flood', 's', 'x' * KIB))
+            a.call('GetId')
+            n = 0
+            receiver.send(bus_call('GetId'))
+            while receiver.receive().member == 'Flood':
+                n += 1
+            if not 1000 < n < 5000:
+                raise AssertionError(f'{n} signals')
+            a.send(signal('/', 'com.example', 'News', 's', 'x'))
+            equal(receiver.receive().member, 'News', 'the signal after the queue was read')
+
+
+@test
 def newcomers_of_one_user_do_not_keep_others_out():
     with start(max_incomplete_connections=8, max_connections_per_user=20) as bus:
         held = [rawbus.Connection(bus.address, uid=A) for _ in range(200)]

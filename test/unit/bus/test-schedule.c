@@ -257,6 +257,22 @@ START_TEST(schedule_does_output_of_earlier_turns_first) {
 }
 END_TEST
 
+START_TEST(schedule_does_input_although_output_is_always_left) {
+        struct schedule_user a = {};
+        struct job x = job('x'), o = job('O'), p = job('P');
+
+        o.spins = p.spins = true;
+        schedule_add_output(&schedule, &a, &o.job);
+        schedule_add_output(&schedule, &a, &p.job);
+        schedule_add(&schedule, &a, &x.job);
+        ck_assert_int_eq(turn(), 0);
+        expect("O");
+        ck_assert_int_eq(turn(), 0);
+        expect("OxP");
+        ck_assert(!a.is_ready);
+}
+END_TEST
+
 START_TEST(schedule_has_time_for_output_when_input_has_used_its_own) {
         struct schedule_user a = {};
         struct job x = job('x'), y = job('y'), o = job('O');
@@ -741,6 +757,7 @@ int main(void) {
         tcase_add_test(tcase, schedule_has_a_job_once);
         tcase_add_test(tcase, schedule_does_output_after_the_input_that_caused_it);
         tcase_add_test(tcase, schedule_does_output_of_earlier_turns_first);
+        tcase_add_test(tcase, schedule_does_input_although_output_is_always_left);
         tcase_add_test(tcase, schedule_has_time_for_output_when_input_has_used_its_own);
         tcase_add_test(tcase, schedule_moves_output_to_the_user_that_needs_it_next);
         tcase_add_test(tcase, schedule_counts_work_that_is_no_job_as_that_of_its_user);
