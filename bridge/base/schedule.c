@@ -251,7 +251,7 @@ static int run(struct loop_work *work) {
         schedule->slice = SCHEDULE_SLICE_ALONE;
         if (schedule_is_shared(schedule)) {
                 schedule->steps = SCHEDULE_STEPS_SHARED;
-                schedule->slice = SCHEDULE_SLICE_SHARED;
+                schedule->slice = schedule->slice_shared;
         }
         /* A user may have lost its last job outside of a turn, after schedule_switch(). */
         if (user->next || user->output || !job || job->next) {
@@ -270,7 +270,11 @@ static int run(struct loop_work *work) {
 /* life */
 
 void schedule_init(struct schedule *schedule, struct loop *loop) {
-        *schedule = (struct schedule){.loop = loop, .work.run = run};
+        *schedule = (struct schedule){
+                .loop = loop,
+                .work.run = run,
+                .slice_shared = SCHEDULE_SLICE_SHARED,
+        };
         loop->work = &schedule->work;
 }
 

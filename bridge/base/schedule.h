@@ -72,7 +72,8 @@ struct schedule {
         int64_t now;              /* the last look at the clock; 0: none in this turn */
         int64_t end;              /* when the turn is over; 0: not known, nobody else waits */
         int steps;                /* left until the next look at the clock */
-        int64_t slice;            /* SCHEDULE_SLICE_* */
+        int64_t slice;            /* of this turn */
+        int64_t slice_shared;     /* SCHEDULE_SLICE_SHARED; tests of the order give more */
         unsigned n_shared;        /* turns left that are short */
 };
 
