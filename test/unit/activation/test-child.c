@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "bridge/activation/child.h"
-#include "test/unit/wire/suite.h"
+#include "test/unit/suite.h"
 
 #define LIMIT 123
 #define NOBODY 65534

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "bridge/activation/command-line.h"
-#include "test/unit/wire/suite.h"
+#include "test/unit/suite.h"
 
 #define WORDS_MAX 5
 

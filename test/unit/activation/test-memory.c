@@ -17,7 +17,7 @@
 #include "bridge/activation/service-environment.h"
 #include "bridge/activation/service-table.h"
 #include "test/unit/memory.h"
-#include "test/unit/wire/suite.h"
+#include "test/unit/suite.h"
 
 #define TRIES_MAX 10000
 

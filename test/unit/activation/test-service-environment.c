@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "bridge/activation/service-environment.h"
-#include "test/unit/wire/suite.h"
+#include "test/unit/suite.h"
 
 #define ADDRESS "unix:path=/a;unix:path=/b"
 

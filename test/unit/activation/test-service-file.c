@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "bridge/activation/service-file.h"
-#include "test/unit/wire/suite.h"
+#include "test/unit/suite.h"
 
 #define G "[D-BUS Service]\n"
 #define GOOD G "Name=a.b\nExec=/x\n"

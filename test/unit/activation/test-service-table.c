@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "bridge/activation/service-table.h"
-#include "test/unit/wire/suite.h"
+#include "test/unit/suite.h"
 
 static char top[] = "/tmp/test-table-XXXXXX";
 static char paths[3][64];

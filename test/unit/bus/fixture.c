@@ -11,7 +11,7 @@
 
 #include "base/container-of.h"
 #include "bridge/bus/mediate.h"
-#include "test/unit/bus/suite.h"
+#include "test/unit/suite.h"
 
 struct bus bus;
 static struct peer *peers[64];

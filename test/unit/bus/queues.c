@@ -12,7 +12,7 @@
 #include "base/container-of.h"
 #include "bridge/bus/descriptors.h"
 #include "bridge/wire/writer.h"
-#include "test/unit/bus/suite.h"
+#include "test/unit/suite.h"
 
 struct bus bus;
 

@@ -11,7 +11,7 @@
 #include "bridge/bus/name.h"
 #include "bridge/bus/reply.h"
 #include "bridge/wire/writer.h"
-#include "test/unit/bus/suite.h"
+#include "test/unit/suite.h"
 
 #define NAME "com.example.Name"
 

@@ -19,7 +19,7 @@
 
 #include "base/clock.h"
 #include "base/container-of.h"
-#include "test/unit/bus/suite.h"
+#include "test/unit/suite.h"
 
 #define SPIN (3 * SCHEDULE_SLICE_ALONE)
 #define MS INT64_C(1000000)

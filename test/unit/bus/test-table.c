@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "base/container-of.h"
-#include "test/unit/bus/suite.h"
+#include "test/unit/suite.h"
 
 #define N 5000
 

@@ -8,7 +8,7 @@
  * are those in programs that were built with the header of 2016.
  */
 
-#include "test/unit/wire/suite.h"
+#include "test/unit/suite.h"
 #include <assert.h>
 #include <check.h>
 #include <linux/bus1-2016.h>

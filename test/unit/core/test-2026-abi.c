@@ -4,7 +4,7 @@
  * The binary interface of 2026: numbers, and structures that consist of 64-bit fields only
  */
 
-#include "test/unit/wire/suite.h"
+#include "test/unit/suite.h"
 #include <check.h>
 #include <linux/bus1.h>
 #include <stddef.h>

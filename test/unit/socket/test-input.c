@@ -18,6 +18,7 @@
 
 #include "base/scm.h"
 #include "bridge/wire/writer.h"
+#include "test/unit/suite.h"
 
 #define KIB ((size_t)1024)
 #define N_BUFFER (256 * KIB)
@@ -313,10 +314,7 @@ START_TEST(input_keeps_bytes_that_have_to_wait) {
 END_TEST
 
 int main(void) {
-        Suite *suite = suite_create("input");
         TCase *tcase = tcase_create("input");
-        SRunner *runner;
-        int n_failed;
 
         tcase_add_checked_fixture(tcase, setup, teardown);
         tcase_set_timeout(tcase, 60);
@@ -327,10 +325,5 @@ int main(void) {
         tcase_add_test(tcase, message_grows_and_keeps_its_bytes);
         tcase_add_loop_test(tcase, input_from_a_socket_makes_the_same_messages, 0, 4);
         tcase_add_test(tcase, input_keeps_bytes_that_have_to_wait);
-        suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        n_failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return suite_run("input", tcase);
 }

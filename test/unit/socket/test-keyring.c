@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "bridge/socket/keyring.h"
+#include "test/unit/suite.h"
 
 #define CONTEXT "org_freedesktop_general"
 #define NOW INT64_C(1700000000)
@@ -282,9 +283,6 @@ END_TEST
 
 int main(void) {
         TCase *tcase = tcase_create("keyring");
-        Suite *suite = suite_create("keyring");
-        SRunner *runner;
-        int n_failed;
 
         tcase_set_timeout(tcase, 60);
         tcase_add_checked_fixture(tcase, setup, teardown);
@@ -299,10 +297,5 @@ int main(void) {
         tcase_add_test(tcase, keyring_takes_over_the_lock_of_the_dead);
         tcase_add_test(tcase, keyring_is_shared);
         tcase_add_test(tcase, keyring_fails_without_a_place);
-        suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        n_failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return suite_run("keyring", tcase);
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "bridge/wire/address.h"
-#include "suite.h"
+#include "test/unit/suite.h"
 
 static const struct {
         const char *text;

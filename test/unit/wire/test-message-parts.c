@@ -8,8 +8,8 @@
 
 #include "bridge/wire/names.h"
 #include "raw.h"
-#include "suite.h"
 #include "test/bench/bodies.h"
+#include "test/unit/suite.h"
 
 static uint64_t random_state;
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #include "raw.h"
-#include "suite.h"
+#include "test/unit/suite.h"
 
 static uint64_t random_state;
 

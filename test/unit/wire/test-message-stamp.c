@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "raw.h"
-#include "suite.h"
+#include "test/unit/suite.h"
 
 static void assert_string(struct wire_string string, const char *expected) {
         if (!expected) {

@@ -5,7 +5,7 @@
 #include <check.h>
 
 #include "raw.h"
-#include "suite.h"
+#include "test/unit/suite.h"
 
 /* How the verdict of libdbus differs from that of message_parse(); each difference is intended. */
 enum libdbus {

@@ -8,7 +8,7 @@
 
 #include "bridge/wire/names.h"
 #include "bridge/wire/signature.h"
-#include "suite.h"
+#include "test/unit/suite.h"
 
 static bool yes(dbus_bool_t b) {
         return b;

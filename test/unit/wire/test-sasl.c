@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "bridge/wire/sasl.h"
-#include "suite.h"
+#include "test/unit/suite.h"
 
 #define GUID "0123456789abcdef0123456789abcdef"
 #define OK "OK " GUID "\r\n"

@@ -9,7 +9,7 @@
 #include <sha1.h>
 #include <string.h>
 
-#include "suite.h"
+#include "test/unit/suite.h"
 
 static const struct {
         const char *text;

@@ -10,7 +10,7 @@
 #include "bridge/wire/reader.h"
 #include "bridge/wire/writer.h"
 #include "raw.h"
-#include "suite.h"
+#include "test/unit/suite.h"
 
 static void reply_init(struct writer *w, const char *signature) {
         writer_init(w, MESSAGE_TYPE_METHOD_RETURN, MESSAGE_FLAG_NO_REPLY_EXPECTED, 12, signature);
