@@ -90,8 +90,12 @@ void schedule_forget(struct schedule *schedule, struct schedule_user *user) {
 
 /* turns */
 
-bool schedule_look(struct schedule *schedule) {
+static void set_steps(struct schedule *schedule) {
         schedule->steps = schedule_is_shared(schedule) ? SCHEDULE_STEPS_SHARED : SCHEDULE_STEPS;
+}
+
+bool schedule_look(struct schedule *schedule) {
+        set_steps(schedule);
         if (!schedule->loop)
                 return false;
         schedule->now = loop_now();
@@ -247,12 +251,9 @@ static int run(struct loop_work *work) {
                 schedule->n_shared = SCHEDULE_SHARED_TURNS;
         else if (schedule->n_shared > 0)
                 schedule->n_shared--;
-        schedule->steps = SCHEDULE_STEPS;
-        schedule->slice = SCHEDULE_SLICE_ALONE;
-        if (schedule_is_shared(schedule)) {
-                schedule->steps = SCHEDULE_STEPS_SHARED;
-                schedule->slice = schedule->slice_shared;
-        }
+        schedule->slice =
+                schedule_is_shared(schedule) ? schedule->slice_shared : SCHEDULE_SLICE_ALONE;
+        set_steps(schedule);
         /* A user may have lost its last job outside of a turn, after schedule_switch(). */
         if (user->next || user->output || !job || job->next) {
                 r = run_measured(schedule);

@@ -40,11 +40,10 @@ bool newcomer_evict(struct bus *bus, struct account *account) {
  * they wait than when their programs connect again and again, which others would feel.
  */
 static bool is_full(const struct bus *bus, const struct account *account) {
-        int64_t n_max = bus->limits.max_connections_per_user,
-                more = (int64_t)account->n_connections;
+        int64_t max = bus->limits.max_connections_per_user,
+                beyond = (int64_t)account->n_connections - max;
 
-        more = more > n_max ? more - n_max : 0;
-        return more > n_max && more > bus->limits.max_incomplete_connections;
+        return beyond > max && beyond > bus->limits.max_incomplete_connections;
 }
 
 void newcomer_add(struct bus *bus, struct account *account, struct newcomer *newcomer) {

@@ -94,12 +94,20 @@ struct broadcast {
 };
 
 /*
- * The message was refused. Will all others of its user be refused, too, and may the rule sleep?
- * With less in the queue, or without descriptors, a smaller one may find room.
+ * The client cannot take m. May the rule sleep, because it cannot take other broadcasts either? If
+ * only the share of one user is full, a smaller one may find room while there is less in the queue,
+ * or one without descriptors.
  */
-static bool is_share_full(const struct match_rule *rule, const struct message *m) {
-        return rule->client->queued >= QUOTA_RESERVE && m->n_fds == 0 && m->cost <= QUOTA_RESERVE &&
-               !rule->eavesdrop && deaf_for_a_time(rule->client);
+static void let_sleep(struct match_rule *rule, const struct message *m) {
+        struct client *client = rule->client;
+
+        if (rule->eavesdrop)
+                return;
+        if (client->is_deaf)
+                match_rule_sleep(rule, MATCH_ALL_USERS);
+        else if (client->queued >= QUOTA_RESERVE && m->n_fds == 0 && m->cost <= QUOTA_RESERVE &&
+                 deaf_for_a_time(client))
+                match_rule_sleep(rule, m->caused_by);
 }
 
 static int broadcast_found(struct match_rule *rule, void *userdata) {
@@ -118,8 +126,7 @@ static int broadcast_found(struct match_rule *rule, void *userdata) {
         }
 
         if (client->is_deaf) {
-                if (!rule->eavesdrop)
-                        match_rule_sleep(rule, MATCH_ALL_USERS);
+                let_sleep(rule, broadcast->m);
                 return 0;
         }
         if (!verdict_check(broadcast->bus, broadcast->sender, client, broadcast->m,
@@ -132,9 +139,7 @@ static int broadcast_found(struct match_rule *rule, void *userdata) {
                 /* A user who sends too much must not make the client miss signals of others. */
                 client->is_deaf = client->queued > 0 && quota_is_full(client, broadcast->m);
                 client->deaf_at = client->queued;
-                if (client->is_deaf ? !rule->eavesdrop : is_share_full(rule, broadcast->m))
-                        match_rule_sleep(rule, client->is_deaf ? MATCH_ALL_USERS
-                                                               : broadcast->m->caused_by);
+                let_sleep(rule, broadcast->m);
                 complain(&broadcast->bus->complaints, client->credentials.uid,
                          "Dropped a signal %s.%s from %s to %s (uid=%d pid=%d): the receiver's "
                          "queue is full. It gets no signals%s before it has read.",
