@@ -8,6 +8,7 @@
  */
 
 #include "libbus1/hosted-socket.h"
+#include "base/fds.h"
 #include "libbus1/util.h"
 #include <errno.h>
 #include <poll.h>
@@ -101,8 +102,7 @@ static int hosted_socket_read(struct hosted_socket *socket, int timeout, int *re
         if (l == 0 || (message.msg_flags & MSG_TRUNC) ||
             (size_t)l < sizeof(struct bus1_hosted_reply) ||
             socket->packet.reply.magic != BUS1_HOSTED_MAGIC || socket->packet.reply.result > 0) {
-                for (size_t i = 0; i < *ret_n_fds; i++)
-                        close(ret_fds[i]);
+                fds_close(ret_fds, *ret_n_fds);
                 return hosted_socket_break(socket);
         }
 

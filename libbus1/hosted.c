@@ -10,6 +10,7 @@
  * end of the bell when it drops the peer.
  */
 
+#include "base/fds.h"
 #include "libbus1/hosted-socket.h"
 #include "libbus1/iovec.h"
 #include "libbus1/transports.h"
@@ -131,8 +132,7 @@ static int hosted_call(struct hosted_peer *peer, const int *fds, size_t n_fds) {
         int r;
 
         r = hosted_exchange(peer, fds, n_fds, reply_fds, &n_reply_fds);
-        for (size_t i = 0; i < n_reply_fds; i++)
-                close(reply_fds[i]);
+        fds_close(reply_fds, n_reply_fds);
 
         return r;
 }
@@ -419,8 +419,7 @@ static int hosted_recv(void *p, uint64_t flags, struct bus1_metadata *metadata,
                 if (r == 0)
                         return 0;
 
-                for (size_t i = 0; i < n_fds; i++)
-                        close(fds[i]);
+                fds_close(fds, n_fds);
 
                 has_read = false;
                 if (r == -ENOBUFS && reply->n_data <= message->n_data) {
@@ -508,8 +507,7 @@ static int hosted_peer_hello(struct hosted_peer *peer) {
 
         body = hosted_socket_reply_body(&peer->socket, sizeof(peer->hello));
         if (peer->socket.packet.reply.result < 0 || !body || n_fds != 1) {
-                for (size_t i = 0; i < n_fds; i++)
-                        close(fds[i]);
+                fds_close(fds, n_fds);
                 /* n_fds 0: this process may open no descriptor, or the server could not send it */
                 return peer->socket.packet.reply.result < 0 ? peer->socket.packet.reply.result
                        : n_fds == 0                         ? -EMFILE

@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fds.h"
 #include "bridge/bus/receive.h"
 #include "bridge/bus/tell.h"
 #include "bridge/driver/methods.h"
@@ -89,8 +90,7 @@ static int receive(struct native *native, struct bus1_metadata_credentials *meta
 static int message_take_fds(struct message *m, const int *fds, size_t n) {
         m->fds = malloc(n * sizeof(*fds));
         if (!m->fds) {
-                for (size_t i = 0; i < n; i++)
-                        close(fds[i]);
+                fds_close(fds, n);
                 return -ENOMEM;
         }
         memcpy(m->fds, fds, n * sizeof(*fds));
@@ -180,8 +180,7 @@ static int input_receive(struct native *native, struct input *in) {
         if (!m) {
                 r = message_new(&m, message.message.n_data);
                 if (r < 0) {
-                        for (size_t i = 0; i < message.n_fds; i++)
-                                close(native->fds[i]);
+                        fds_close(native->fds, message.n_fds);
                         return r;
                 }
                 memcpy(m->wire, native->buffer, message.message.n_data);

@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/fds.h"
 #include "base/scm.h"
 
 /*
@@ -31,8 +32,7 @@ static int keep_fds(struct input *input, const int *fds, size_t n) {
 
         more = reallocarray(input->fds, input->n_fds + n, sizeof(*more));
         if (!more) {
-                for (size_t i = 0; i < n; i++)
-                        close(fds[i]);
+                fds_close(fds, n);
                 return -ENOMEM;
         }
         memcpy(more + input->n_fds, fds, n * sizeof(*fds));
@@ -58,8 +58,7 @@ void input_take_fds(struct input *input, int *ret_fds, size_t n) {
 }
 
 void input_drop_fds(struct input *input) {
-        for (size_t i = 0; i < input->n_fds; i++)
-                close(input->fds[i]);
+        fds_close(input->fds, input->n_fds);
         free(input->fds);
         input->fds = NULL;
         input->n_fds = 0;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/fds.h"
 #include "bridge/wire/message-private.h"
 
 static const char *const violations[] = {
@@ -89,8 +90,7 @@ struct message *message_ref(struct message *m) {
 }
 
 static void message_free(struct message *m) {
-        for (size_t i = 0; i < m->n_fds; i++)
-                close(m->fds[i]);
+        fds_close(m->fds, m->n_fds);
         free(m->fds);
         if (m->attachment_free)
                 m->attachment_free(m->attachment);

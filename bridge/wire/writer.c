@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/fds.h"
 #include "bridge/wire/header-private.h"
 #include "bridge/wire/writer.h"
 
@@ -254,8 +255,7 @@ int writer_finish(struct writer *w, struct message **ret_m) {
 }
 
 void writer_deinit(struct writer *w) {
-        for (size_t i = 0; i < w->n_fds; i++)
-                close(w->fds[i]);
+        fds_close(w->fds, w->n_fds);
         free(w->fds);
         if (w->body != w->first)
                 free(w->body);

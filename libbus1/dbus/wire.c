@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fds.h"
 #include "libbus1/dbus/membership.h"
 
 #define DEPTH_MAX 70 /* libdbus-1 accepts 64 nested containers */
@@ -84,8 +85,7 @@ int wire_from_message(DBusMessage *message, struct wire *ret_wire) {
 }
 
 void wire_deinit(struct wire *wire) {
-        for (size_t i = 0; i < wire->n_fds; i++)
-                close(wire->fds[i]);
+        fds_close(wire->fds, wire->n_fds);
         free(wire->fds);
         dbus_free(wire->data);
         *wire = (struct wire){};
