@@ -45,6 +45,7 @@ static void ask_rules(struct text *t, const struct scene *scene, unsigned member
 static void all_rules(const struct scene *scene) {
         static const struct crowd_plan plan = {
                 .connections = 250,
+                .settles = true,
                 .enter = many_rules,
                 .round = ask_rules,
         };

@@ -65,6 +65,7 @@ static void same_signals(struct text *t, const struct scene *scene, unsigned mem
 static void near_own(const struct scene *scene) {
         static const struct crowd_plan plan = {
                 .connections = 250,
+                .settles = true,
                 .enter = nearly_own,
                 .round = same_signals,
         };
@@ -85,6 +86,7 @@ static void root_signals(struct text *t, const struct scene *scene, unsigned mem
 static void paths_below_1(const struct scene *scene) {
         static const struct crowd_plan plan = {
                 .connections = 1,
+                .settles = true,
                 .enter = all_below,
                 .round = root_signals,
         };
@@ -95,6 +97,7 @@ static void paths_below_1(const struct scene *scene) {
 static void paths_below_250(const struct scene *scene) {
         static const struct crowd_plan plan = {
                 .connections = 250,
+                .settles = true,
                 .enter = all_below,
                 .round = root_signals,
         };
@@ -107,7 +110,11 @@ static void nearly_victim(struct text *t, const struct scene *scene, unsigned me
 }
 
 static void near_victim(const struct scene *scene) {
-        static const struct crowd_plan plan = {.connections = 250, .enter = nearly_victim};
+        static const struct crowd_plan plan = {
+                .connections = 250,
+                .settles = true,
+                .enter = nearly_victim,
+        };
 
         crowd_run(scene, &plan);
 }
@@ -126,7 +133,11 @@ static void nearly_victim_mixed(struct text *t, const struct scene *scene, unsig
 }
 
 static void near_victim_mixed(const struct scene *scene) {
-        static const struct crowd_plan plan = {.connections = 250, .enter = nearly_victim_mixed};
+        static const struct crowd_plan plan = {
+                .connections = 250,
+                .settles = true,
+                .enter = nearly_victim_mixed,
+        };
 
         crowd_run(scene, &plan);
 }

@@ -23,6 +23,7 @@
 enum stage {
         OUTSIDE,  /* not connected */
         ENTERING, /* writes the handshake and the first text */
+        SETTLING, /* waits until the bus has done what the first text asks for */
         ROUND,    /* writes the round */
         WAITING,  /* waits for all other members */
         RESTING,
@@ -256,10 +257,14 @@ static void on_writable(struct crowd *c, struct member *m) {
         m->written += l;
         if (m->written < n)
                 return;
-        if (m->stage == ENTERING)
-                has_entered(c, m);
-        else
+        if (m->stage == ROUND) {
                 end_round(c, m);
+        } else if (c->plan->settles) {
+                m->stage = SETTLING;
+                watch(c, m);
+        } else {
+                has_entered(c, m);
+        }
 }
 
 /* The answers to the handshake are lines, and messages follow the last one. */
@@ -269,6 +274,16 @@ static size_t skip_lines(const struct crowd *c, struct member *m, const uint8_t 
         for (; at < n && m->lines < (c->plan->no_handshake ? UINT32_MAX : 2); at++)
                 m->lines += data[at] == '\n';
         return at;
+}
+
+static bool is_answer_to(const struct frames *frames, uint32_t serial) {
+        size_t at = raw_message_reply_serial_at(frames->head, frames->n_head);
+        uint32_t reply_serial;
+
+        if (frames->head[1] != RAW_RETURN || at == 0)
+                return false;
+        memcpy(&reply_serial, frames->head + at, sizeof(reply_serial));
+        return reply_serial == serial;
 }
 
 static void on_readable(struct crowd *c, struct member *m) {
@@ -282,13 +297,15 @@ static void on_readable(struct crowd *c, struct member *m) {
                 dropped(c, m);
                 return;
         }
-        if (!leaves(c->plan))
+        if (!leaves(c->plan) && m->stage != SETTLING && m->stage != ENTERING)
                 return;
         for (at = skip_lines(c, m, buffer, l); at < (size_t)l;) {
                 bool complete;
 
                 at += frames_take(&m->frames, buffer + at, l - at, &complete);
                 m->received += complete;
+                if (complete && m->stage == SETTLING && is_answer_to(&m->frames, m->enter.serial))
+                        has_entered(c, m);
         }
         if (m->stage == ROUND && m->written >= m->round.n && m->received >= c->plan->await)
                 depart(c, m);
@@ -318,6 +335,8 @@ static void build(struct crowd *c, unsigned i) {
                 text_add_hello(&m->enter);
         if (plan->enter)
                 plan->enter(&m->enter, c->scene, index);
+        if (plan->settles)
+                text_add_bus_call(&m->enter, 0, "GetId", NULL);
         if (plan->round)
                 plan->round(&m->round, c->scene, index);
 }

@@ -37,6 +37,7 @@ struct crowd_plan {
         bool no_handshake;    /* a member writes nothing before it enters */
         bool alike;           /* all members have the same texts, which are built once */
         bool renumber;        /* the messages of each round have new serials; not if alike */
+        bool settles;         /* a member has entered when the bus has answered; it must read */
         crowd_text enter;     /* may be NULL */
         crowd_text round;     /* may be NULL; a member without a round rests */
         enum crowd_end end;

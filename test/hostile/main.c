@@ -8,7 +8,9 @@
  * for others the program exits with 77, which means that a test is skipped.
  */
 
+#include <errno.h>
 #include <getopt.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,29 +35,41 @@ struct options {
         bool functional;
         bool all;
         bool list;
+        bool one_cpu;
 };
 
 static void usage(FILE *f) {
         fprintf(f, "hostile [--functional] [--build=BUILD] [--bridge=BIN] [--session]\n"
                    "        [--group=GROUP] [--only=PART OF A NAME] [--seconds=S] [--rounds=N]\n"
-                   "        [--all] [--list]\n"
+                   "        [--one-cpu] [--all] [--list]\n"
                    "\n"
-                   "--all also measures dbus-daemon and dbus-broker; --list prints the attacks\n");
+                   "--one-cpu lets all processes share a CPU; --all also measures dbus-daemon and\n"
+                   "dbus-broker; --list prints the attacks\n");
 }
 
 static bool parse(struct options *o, int argc, char **argv) {
         static const struct option long_options[] = {
-                {"all", no_argument, NULL, 'a'},          {"bridge", required_argument, NULL, 'b'},
-                {"build", required_argument, NULL, 'B'},  {"functional", no_argument, NULL, 'f'},
-                {"group", required_argument, NULL, 'g'},  {"help", no_argument, NULL, 'h'},
-                {"list", no_argument, NULL, 'l'},         {"only", required_argument, NULL, 'o'},
-                {"rounds", required_argument, NULL, 'r'}, {"seconds", required_argument, NULL, 's'},
-                {"session", no_argument, NULL, 'S'},      {},
+                {"all", no_argument, NULL, 'a'},
+                {"bridge", required_argument, NULL, 'b'},
+                {"build", required_argument, NULL, 'B'},
+                {"functional", no_argument, NULL, 'f'},
+                {"group", required_argument, NULL, 'g'},
+                {"help", no_argument, NULL, 'h'},
+                {"list", no_argument, NULL, 'l'},
+                {"only", required_argument, NULL, 'o'},
+                {"rounds", required_argument, NULL, 'r'},
+                {"seconds", required_argument, NULL, 's'},
+                {"session", no_argument, NULL, 'S'},
+                {"one-cpu", no_argument, NULL, '1'},
+                {},
         };
         int c;
 
         while ((c = getopt_long(argc, argv, "h", long_options, NULL)) >= 0)
                 switch (c) {
+                case '1':
+                        o->one_cpu = true;
+                        break;
                 case 'a':
                         o->all = true;
                         break;
@@ -125,6 +139,16 @@ static unsigned run(const struct options *o) {
         return failed;
 }
 
+/* Processes that are started from now on run on the same CPU as this one. */
+static void share_a_cpu(void) {
+        cpu_set_t set;
+
+        CPU_ZERO(&set);
+        CPU_SET(sched_getcpu(), &set);
+        if (sched_setaffinity(0, sizeof(set), &set) < 0)
+                raw_fail("no CPU of its own: %s", strerror(errno));
+}
+
 static void on_signal(int number) {
         /* the other processes have other users, so that the kernel does not end them with us */
         stage_clear();
@@ -165,6 +189,8 @@ int main(int argc, char **argv) {
         for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
                 signal(ends[i], on_signal);
 
+        if (o.one_cpu)
+                share_a_cpu();
         failed = run(&o);
         snprintf(command, sizeof(command), "rm -rf %s", directory);
         return system(command) == 0 && failed == 0 ? 0 : 1;
