@@ -47,6 +47,7 @@ enum account_event {
         ACCOUNT_PAUSED,       /* the bus stopped to read from a client */
         ACCOUNT_EVICTED,      /* a connection without Hello made room for a newer one */
         ACCOUNT_OUT_OF_ROOM,  /* the user has too many rules or names */
+        ACCOUNT_DISPLACED,    /* a connection made room for one of another user */
         ACCOUNT_DISCONNECTED, /* a connection was dropped for what it held */
         N_ACCOUNT_EVENTS,
 };
@@ -72,6 +73,7 @@ struct account {
         struct schedule_user schedule;
 
         uint32_t n_registered;
+        uint32_t n_giving_way;  /* of these: clients that lose their places, see place.h */
         uint32_t n_connections; /* sockets, including those without Hello */
         uint32_t n_waiting;     /* messages and calls that wait for a service to start */
         struct holdings holdings;

@@ -124,6 +124,7 @@ struct bus {
         struct client *clients; /* all */
         struct client *monitors;
         uint32_t n_incomplete; /* connections without Hello */
+        uint32_t n_giving_way; /* clients that lose their places, see place.h */
         uint32_t n_leaving;    /* clients that are CLIENT_GONE, but may own names still */
         struct name_registry names;
         struct match_index matches;

@@ -79,6 +79,8 @@ struct client_ops {
          * while another client ends. NULL for a front end that never stops reading.
          */
         void (*resume)(struct client *client);
+        /* Another client needs its place: close its connection, soon. */
+        void (*displace)(struct client *client);
 };
 
 enum client_state {
@@ -112,6 +114,7 @@ struct client {
 
         enum client_state state;
         bool has_unique_name; /* CLIENT_GONE: it has to be released yet */
+        bool gives_way;       /* see place.h */
         bool has_left;        /* CLIENT_GONE, and nothing of it is left on the bus */
         uint64_t id;          /* the N of the unique name :1.N; from CLIENT_REGISTERED on */
         char unique_name[32]; /* "" before that; a monitor keeps the text */

@@ -15,6 +15,7 @@
 #include "bridge/bus/deaf.h"
 #include "bridge/bus/later.h"
 #include "bridge/bus/permit.h"
+#include "bridge/bus/place.h"
 #include "bridge/bus/quota.h"
 #include "bridge/bus/route.h"
 #include "bridge/bus/tell.h"
@@ -130,6 +131,7 @@ static int release_unique_name(struct client *client) {
         HASH_DEL(bus->names.registered, client);
         bus->names.n_registered--;
         client->account->n_registered--;
+        place_leave(client);
         keep_error(&result, tell_name_signal(client, "NameLost", client->unique_name));
         keep_error(&result, tell_owner_changed(bus, client->unique_name, client->unique_name, ""));
         return result;

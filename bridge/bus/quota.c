@@ -545,10 +545,3 @@ void quota_recheck(struct client *client) {
         if (client->is_paused)
                 resume_paused(client->account, client->paused_for);
 }
-
-bool quota_may_register(const struct client *client) {
-        const struct bus_limits *limits = &client->bus->limits;
-
-        return (int64_t)client->bus->names.n_registered < limits->max_completed_connections &&
-               (int64_t)client->account->n_registered < limits->max_connections_per_user;
-}

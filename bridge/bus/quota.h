@@ -124,5 +124,3 @@ void quota_forget(struct client *client);
  * is within the new limits, call resume().
  */
 void quota_recheck(struct client *client);
-/* May the client say Hello (max_completed_connections, max_connections_per_user)? */
-bool quota_may_register(const struct client *client);

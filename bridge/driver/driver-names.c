@@ -5,12 +5,13 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "bridge/bus/account.h"
 #include "bridge/bus/activation.h"
 #include "bridge/bus/denial.h"
 #include "bridge/bus/mediate.h"
 #include "bridge/bus/membership.h"
 #include "bridge/bus/monitor.h"
-#include "bridge/bus/quota.h"
+#include "bridge/bus/place.h"
 #include "bridge/bus/tell.h"
 #include "bridge/driver/methods.h"
 #include "bridge/wire/names.h"
@@ -33,7 +34,7 @@ int driver_hello(struct driver_call *call) {
 
         if (client->state != CLIENT_CONNECTED)
                 return driver_call_fail(call, DRIVER_ERROR("Failed"), "Hello was called already");
-        if (!quota_may_register(client)) {
+        if (!place_find(client)) {
                 complain(&bus->complaints, client->credentials.uid,
                          "A connection of uid=%d pid=%d may not say Hello: the maximum number of "
                          "connections is reached, for the bus or for the user",

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "base/container-of.h"
 #include "bridge/bus/deaf.h"
 #include "bridge/bus/name.h"
 
@@ -263,7 +264,13 @@ static void session_reply_closed(struct client *client, struct reply *reply) {
         }
 }
 
+static void displace(struct client *client) {
+        native_session_close(container_of(client, struct native_session, client),
+                             "a connection of another user needs its place");
+}
+
 const struct client_ops native_client_ops = {
         .deliver = deliver,
         .reply_closed = session_reply_closed,
+        .displace = displace,
 };

@@ -87,9 +87,15 @@ static void client_resume(struct client *client) {
         connection_wake(container_of(client, struct connection, client));
 }
 
+static void client_displace(struct client *client) {
+        connection_close(container_of(client, struct connection, client),
+                         "a connection of another user needs its place");
+}
+
 const struct client_ops connection_client_ops = {
         .deliver = client_deliver,
         .resume = client_resume,
+        .displace = client_displace,
 };
 
 /* Hello, and the native session of an anchor */

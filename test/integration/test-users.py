@@ -195,6 +195,28 @@ def newcomers_of_one_user_do_not_keep_others_out():
 
 
 @test
+def whoever_has_fewer_connections_than_others_gets_one():
+    with start(max_completed_connections=20, max_connections_per_user=20) as bus:
+        b, c = connect(bus, B), connect(bus, C)
+        held = [connect(bus, A) for _ in range(18)]
+        # the places are taken: the newest ones of A give way until B has as many
+        more = [connect(bus, B) for _ in range(8)]
+        for x in held[10:]:
+            equal(x.until_closed()[-1:], [])
+        works(b, c)
+        works(more[-1], held[9])
+        for uid in A, B:
+            x = rawbus.Connection(bus.address, uid=uid)
+            x.authenticate(hello=False)
+            equal(x.wait_for(x.send(bus_call('Hello'))).error_name, FULL)
+            x.close()
+        wait_until(lambda: 'it has most of all connections' in bus.read_log(), 'a line')
+        # C has one place, and is a stranger to all others
+        connect(bus, C)
+        works(b, c)
+
+
+@test
 def answers_that_are_not_read_are_bounded():
     with start() as bus:
         b, c = connect(bus, B), connect(bus, C)
