@@ -187,36 +187,6 @@ static int next_timeout(const struct loop *loop) {
         return ms > 3600 * 1000 ? 3600 * 1000 : (int)ms;
 }
 
-/* deferred functions */
-
-void loop_defer(struct loop *loop, struct loop_deferred *deferred) {
-        if (deferred->queued)
-                return;
-        deferred->queued = true;
-        DL_APPEND(loop->deferred, deferred);
-}
-
-void loop_defer_cancel(struct loop *loop, struct loop_deferred *deferred) {
-        if (!deferred->queued)
-                return;
-        deferred->queued = false;
-        DL_DELETE(loop->deferred, deferred);
-}
-
-static int run_deferred(struct loop *loop) {
-        int r;
-
-        while (loop->deferred) {
-                struct loop_deferred *deferred = loop->deferred;
-
-                loop_defer_cancel(loop, deferred);
-                r = deferred->run(deferred);
-                if (r < 0 && (r = loop_failed(loop, r)) < 0)
-                        return r;
-        }
-        return 0;
-}
-
 /* turns */
 
 static int dispatch(struct loop *loop) {
@@ -244,9 +214,8 @@ static int run_work(struct loop *loop) {
 }
 
 int loop_run(struct loop *loop) {
-        int r;
+        int r = 0;
 
-        r = run_deferred(loop);
         while (r >= 0 && !loop->stop) {
                 loop->n_events = epoll_wait(loop->epoll_fd, loop->events, LOOP_EVENTS_MAX,
                                             next_timeout(loop));
@@ -261,8 +230,6 @@ int loop_run(struct loop *loop) {
                         r = run_work(loop);
                 if (r >= 0)
                         r = run_timers(loop);
-                if (r >= 0)
-                        r = run_deferred(loop);
         }
         return r;
 }

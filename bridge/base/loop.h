@@ -7,8 +7,7 @@
  * A source is a descriptor with a callback; sources are level-triggered. A turn of the loop is:
  *
  *      epoll_wait()  ->  dispatch() of each source that epoll_wait() has reported
- *                    ->  a part of the work (schedule.h)
- *                    ->  expired() of each timer that is due  ->  run() of each deferred function
+ *                    ->  a part of the work (schedule.h)  ->  expired() of each timer that is due
  *
  * While work is left, epoll_wait() does not wait. All callbacks return 0, or a negative errno. Then
  * loop.failed() decides whether the loop goes on; without this function, the loop ends.
@@ -35,12 +34,6 @@ struct loop_timer {
         int (*expired)(struct loop_timer *timer);
 };
 
-struct loop_deferred {
-        struct loop_deferred *prev, *next;
-        bool queued;
-        int (*run)(struct loop_deferred *deferred);
-};
-
 /* Work that is done in parts, one in each turn. */
 struct loop_work {
         bool is_wanted; /* there is work */
@@ -54,7 +47,6 @@ struct loop {
         int n_events;
         struct loop_timer **timers; /* binary heap, earliest first */
         size_t n_timers, n_timers_allocated;
-        struct loop_deferred *deferred;
         struct loop_work *work; /* NULL: none */
         /* A callback has returned r. Returns 0 to go on with the other callbacks, else r. */
         int (*failed)(struct loop *loop, int r);
@@ -93,10 +85,3 @@ int loop_adopt_signals(struct loop *loop, struct loop_source *source, const sigs
 /* Set a timer, or move one that is set. Returns 0 or -ENOMEM. */
 int loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t deadline);
 void loop_timer_cancel(struct loop *loop, struct loop_timer *timer);
-
-/*
- * Call run() once at the end of this turn, even if loop_defer() is called several times before. If
- * loop_run() has not begun, run() is called before the first turn.
- */
-void loop_defer(struct loop *loop, struct loop_deferred *deferred);
-void loop_defer_cancel(struct loop *loop, struct loop_deferred *deferred);

@@ -20,6 +20,9 @@
 #include "bridge/bus/route.h"
 #include "bridge/bus/tell.h"
 
+/* Releasing a name, and telling others, takes as long as so many usual steps. */
+#define STEPS_PER_NAME 4
+
 int announce_change(struct bus *bus, const char *name, const struct name_change *change) {
         struct client *old_owner = change->old_owner, *new_owner = change->new_owner;
         struct start *start;
@@ -178,8 +181,10 @@ static void begin_to_leave(struct client *client) {
         activation_forget(client);
         if (state == CLIENT_MONITOR)
                 DL_DELETE2(client->bus->monitors, client, monitor_prev, monitor_next);
-        else if (state == CLIENT_REGISTERED)
+        else if (state == CLIENT_REGISTERED) {
                 client->has_unique_name = true;
+                place_promise(client);
+        }
 }
 
 /* The last step. */
@@ -216,6 +221,20 @@ int client_leave(struct client *client, bool *ret_done) {
         route_step_end(client->bus);
         *ret_done = client->has_left;
         return r;
+}
+
+bool client_leave_in_turn(struct client *client) {
+        struct schedule *schedule = &client->bus->schedule;
+        bool done = false;
+        int r;
+
+        do {
+                r = client_leave(client, &done);
+                if (r < 0)
+                        loop_failed(schedule->loop, r);
+                schedule_count(schedule, STEPS_PER_NAME);
+        } while (!done && !schedule_is_over(schedule));
+        return done;
 }
 
 int client_disconnect(struct client *client) {

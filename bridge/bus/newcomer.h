@@ -18,7 +18,7 @@ struct newcomer {
         struct account *account;      /* NULL: it is no newcomer any more */
         bool is_parked;
         void (*admit)(struct newcomer *newcomer); /* it got a place: read from it */
-        void (*evict)(struct newcomer *newcomer); /* it lost its place, or gets none: close it */
+        void (*evict)(struct newcomer *newcomer); /* it lost its place, or gets none: free it */
 };
 
 /*

@@ -7,7 +7,7 @@
 #include "bridge/bus/account.h"
 #include "bridge/bus/bus.h"
 
-/* Clients that give way keep their places until they have left, but these are promised already. */
+/* The places that a user keeps: those of clients that leave can be given away already. */
 static uint32_t places_of(const struct account *account) {
         return account->n_registered - account->n_giving_way;
 }
@@ -21,25 +21,23 @@ static struct account *largest(const struct bus *bus) {
         return most;
 }
 
-/* NULL if all of them leave already. */
+/* The account has at least one place. */
 static struct client *newest_of(const struct account *account, const struct bus *bus) {
         struct client *client = bus->clients;
 
-        do {
+        do
                 client = client->prev; /* that of the first one is the last one */
-                if (client->account == account && client->state == CLIENT_REGISTERED &&
-                    !client->gives_way)
-                        return client;
-        } while (client != bus->clients);
-        return NULL;
+        while (client->account != account || client->state != CLIENT_REGISTERED ||
+               client->gives_way);
+        return client;
 }
 
-static void give_way(struct account *account, struct client *client) {
+void place_promise(struct client *client) {
+        if (client->gives_way)
+                return;
         client->gives_way = true;
-        account->n_giving_way++;
+        client->account->n_giving_way++;
         client->bus->n_giving_way++;
-        account_note(client->bus, account, ACCOUNT_DISPLACED);
-        client->ops->displace(client);
 }
 
 bool place_find(struct client *client) {
@@ -57,9 +55,9 @@ bool place_find(struct client *client) {
         if (places_of(most) <= places_of(client->account) + 1)
                 return false;
         newest = newest_of(most, bus);
-        if (!newest)
-                return false;
-        give_way(most, newest);
+        place_promise(newest);
+        account_note(bus, most, ACCOUNT_DISPLACED);
+        newest->ops->displace(newest);
         return true;
 }
 

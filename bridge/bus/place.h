@@ -17,5 +17,7 @@
  * to it, that one is closed. Returns false if there is none.
  */
 bool place_find(struct client *client);
-/* A registered client gives its place back. */
+/* A registered client begins to leave, which may take a while: its place can be given away. */
+void place_promise(struct client *client);
+/* It gives its place back. */
 void place_leave(struct client *client);

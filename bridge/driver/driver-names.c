@@ -34,6 +34,11 @@ int driver_hello(struct driver_call *call) {
 
         if (client->state != CLIENT_CONNECTED)
                 return driver_call_fail(call, DRIVER_ERROR("Failed"), "Hello was called already");
+        if (call->message->n_wire > MESSAGE_ARRAY_MAX - SENDER_ROOM)
+                return driver_call_fail(
+                        call, DRIVER_ERROR("LimitsExceeded"),
+                        "The Hello message is too large: there is no room for the sender");
+        /* the last check, since another client may have to give way */
         if (!place_find(client)) {
                 complain(&bus->complaints, client->credentials.uid,
                          "A connection of uid=%d pid=%d may not say Hello: the maximum number of "
@@ -42,10 +47,6 @@ int driver_hello(struct driver_call *call) {
                 return driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
                                         "The maximum number of connections is reached");
         }
-        if (call->message->n_wire > MESSAGE_ARRAY_MAX - SENDER_ROOM)
-                return driver_call_fail(
-                        call, DRIVER_ERROR("LimitsExceeded"),
-                        "The Hello message is too large: there is no room for the sender");
 
         r = client_register(client);
         if (r < 0)

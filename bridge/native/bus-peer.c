@@ -60,15 +60,20 @@ static void hook_observed(void *userdata) {
 
 static int peer_dispatch(struct loop_source *source, uint32_t events) {
         struct native *native = container_of(source, struct native, peer_source);
-        int r;
+        const struct schedule *schedule = &native->bus->schedule;
+        int64_t end = 0;
+        int r = 1;
 
+        /* While others have jobs, too, it is a turn like theirs. */
+        if (schedule_is_shared(schedule))
+                end = loop_now() + schedule->slice_shared;
         /* The descriptor stays readable, so the next turn of the loop receives the rest. */
-        for (unsigned i = 0; i < NATIVE_RECEIVE_BUDGET; i++) {
+        for (unsigned i = 0; r > 0 && i < NATIVE_RECEIVE_BUDGET; i++) {
                 r = native_receive(native);
-                if (r <= 0)
-                        return r;
+                if (end > 0 && loop_now() >= end)
+                        break;
         }
-        return 0;
+        return r < 0 ? r : 0;
 }
 
 static int domain_dispatch(struct loop_source *source, uint32_t events) {
@@ -105,7 +110,6 @@ int native_new(struct native **ret_native, struct bus *bus, struct loop *loop) {
         native->pid = (uint64_t)getpid();
         native->peer_source.dispatch = peer_dispatch;
         native->domain_source.dispatch = domain_dispatch;
-        native->reap.run = native_sessions_reap;
         native->opening_timer.expired = native_openings_expire;
         r = open_peer(native);
         if (r >= 0) {
@@ -148,7 +152,6 @@ struct native *native_free(struct native *native) {
                         .reload = native->bus->hooks.reload,
                 };
         message_unref(native->broadcast.m);
-        loop_defer_cancel(native->loop, &native->reap);
         loop_timer_cancel(native->loop, &native->opening_timer);
         loop_remove(native->loop, &native->peer_source);
         loop_remove(native->loop, &native->domain_source);

@@ -18,6 +18,7 @@
 #include <sys/uio.h>
 
 #include "base/container-of.h"
+#include "bridge/bus/account.h"
 #include "bridge/bus/deaf.h"
 #include "bridge/bus/name.h"
 
@@ -235,7 +236,7 @@ static int deliver(struct client *client, struct message *m, struct reply *reply
 
 /*
  * A session cannot be freed while one of its messages is handled. So this only marks the session,
- * and the event loop ends it at the end of the turn (native_sessions_reap()).
+ * and a job of its user ends it.
  */
 void native_session_close(struct native_session *session, const char *reason) {
         struct native *native = session->native;
@@ -245,7 +246,8 @@ void native_session_close(struct native_session *session, const char *reason) {
         session->close_reason = reason;
         DL_DELETE(native->sessions, session);
         DL_APPEND(native->ending, session);
-        loop_defer(native->loop, &native->reap);
+        schedule_add_first(&native->bus->schedule, &session->client.account->schedule,
+                           &session->end);
 }
 
 /*

@@ -129,7 +129,8 @@ struct native_session {
         uint64_t home;            /* handle; BUS1_INVALID before Hello, or if its node has gone */
         uint32_t serial;          /* that message_number() gave to the last message */
         bool completed;           /* Hello has succeeded */
-        const char *close_reason; /* not NULL: the loop will end the session */
+        const char *close_reason; /* not NULL: the session ends */
+        struct schedule_job end;  /* is wanted then */
         uint64_t n_exported;
         unsigned n_lookups;
         unsigned n_openings;
@@ -150,7 +151,6 @@ struct native {
         uint64_t pid; /* of the bus; its own messages have this pid in their metadata */
         struct loop_source peer_source;
         struct loop_source domain_source;
-        struct loop_deferred reap; /* ends the sessions in native->ending */
 
         struct native_node *nodes;
         struct native_handle *handles;
@@ -229,8 +229,6 @@ int native_session_negotiate(void *userdata, struct native_anchor *anchor,
                              int fd, struct native_session **ret_session, uint64_t *ret_handle,
                              int *ret_fd, const char **ret_why);
 void native_session_anchor_gone(void *userdata, struct native_session *session);
-/* End all sessions that have a close_reason. Returns 0 or a negative errno that is fatal. */
-int native_sessions_reap(struct loop_deferred *reap);
 /* End and free the session now. Returns 0 or a negative errno that is fatal. */
 int native_session_end(struct native_session *session);
 

@@ -19,6 +19,7 @@
 
 #include "base/cleanup.h"
 #include "base/container-of.h"
+#include "bridge/bus/account.h"
 #include "bridge/bus/membership.h"
 
 /* beginning */
@@ -95,6 +96,19 @@ static void user_put(struct native *native, struct native_user *user) {
         free(user);
 }
 
+/* Like the end of a connection, the end of a session is work of its user, in as many turns as
+ * needed. */
+static int end_run(struct schedule_job *job) {
+        struct native_session *session = container_of(job, struct native_session, end);
+        struct client *client = &session->client;
+
+        native_openings_end(session);
+        if (client_leave_in_turn(client))
+                return native_session_end(session);
+        schedule_add_first(&client->bus->schedule, &client->account->schedule, &session->end);
+        return 0;
+}
+
 static int session_new(struct native *native, struct native_anchor *anchor,
                        const struct client_credentials *credentials,
                        struct native_session **ret_session) {
@@ -117,6 +131,7 @@ static int session_new(struct native *native, struct native_anchor *anchor,
         session->client.fds_negotiated = true;
         session->client.handles_ok = true;
         session->native = native;
+        session->end.run = end_run;
         session->anchor = anchor;
         session->node = BUS1_INVALID;
         session->home = BUS1_INVALID;
@@ -180,6 +195,7 @@ int native_session_end(struct native_session *session) {
         int r;
 
         native_session_close(session, "the bus ends");
+        schedule_cancel(&native->bus->schedule, &session->end);
         native_openings_end(session);
         r = client_disconnect(&session->client);
         while (session->lookups)
@@ -200,16 +216,4 @@ int native_session_end(struct native_session *session) {
         DL_DELETE(native->ending, session);
         free(session);
         return r;
-}
-
-int native_sessions_reap(struct loop_deferred *reap) {
-        struct native *native = container_of(reap, struct native, reap);
-        int r;
-
-        while (native->ending) {
-                r = native_session_end(native->ending);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
 }

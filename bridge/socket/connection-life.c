@@ -16,31 +16,17 @@
 #include "bridge/socket/connection-messages.h"
 #include "bridge/socket/linger.h"
 
-/* Releasing a name, and telling others, takes as long as so many usual steps. */
-#define STEPS_PER_NAME 4
-
 static int close_run(struct schedule_job *job) {
         struct connection *connection = container_of(job, struct connection, close);
-
-        struct schedule *schedule = &connection->server->bus->schedule;
-        bool done = !connection->has_client;
-        int r;
 
         /* Try to write the queue: the last message may be the error that tells the client why. */
         if (!connection->output.is_broken && connection->output.n_queued > 0)
                 connection_flush(&connection->flush);
-        while (!done) {
-                r = client_leave(&connection->client, &done);
-                if (r < 0)
-                        loop_failed(connection->server->loop, r);
-                schedule_count(schedule, STEPS_PER_NAME);
-                if (!done && schedule_is_over(schedule)) {
-                        schedule_add_first(schedule, &connection->account->schedule,
-                                           &connection->close);
-                        return 0;
-                }
-        }
-        connection_free(connection);
+        if (connection->has_client && !client_leave_in_turn(&connection->client))
+                schedule_add_first(&connection->server->bus->schedule,
+                                   &connection->account->schedule, &connection->close);
+        else
+                connection_free(connection);
         return 0;
 }
 
@@ -94,9 +80,9 @@ static void admit(struct newcomer *newcomer) {
         connection_wake(connection);
 }
 
+/* At once, or a user could connect faster than its turns come in which it closes connections. */
 static void evict(struct newcomer *newcomer) {
-        connection_close(container_of(newcomer, struct connection, newcomer),
-                         "a newer connection needs its place");
+        connection_free(container_of(newcomer, struct connection, newcomer));
 }
 
 /* life */

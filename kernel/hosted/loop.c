@@ -12,12 +12,15 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 /*
  * The most sources that one turn dispatches: enough that epoll_pwait() costs little for each, and
  * few enough that the turn is short.
  */
 #define TURN_MAX 64
+/* After this time, the other sources wait for the next turn: the process may do other things. */
+#define TURN_NSEC (1000 * 1000)
 
 static int loop_control(struct hosted_loop *loop, int operation, struct hosted_source *source,
 			uint32_t events)
@@ -84,6 +87,7 @@ void hosted_loop_destroy(struct hosted_loop *loop)
 int hosted_loop_turn(struct hosted_loop *loop, int timeout, const sigset_t *sigmask)
 {
 	struct epoll_event events[TURN_MAX];
+	uint64_t begin;
 	int n;
 
 	n = epoll_pwait(loop->epoll_fd, events, TURN_MAX, timeout, sigmask);
@@ -92,9 +96,11 @@ int hosted_loop_turn(struct hosted_loop *loop, int timeout, const sigset_t *sigm
 
 	/*
 	 * Each source is in the array only once, and dispatch() frees no source but its own. So all
-	 * sources in the array are valid when they are used.
+	 * sources in the array are valid when they are used. Those that are left are reported
+	 * again.
 	 */
-	for (int i = 0; i < n; i++) {
+	begin = now_ns();
+	for (int i = 0; i < n && now_ns() - begin < TURN_NSEC; i++) {
 		struct hosted_source *source = events[i].data.ptr;
 
 		source->dispatch(source, events[i].events);

@@ -88,6 +88,18 @@ static void come_and_go(const struct scene *scene) {
         crowd_run(scene, &plan);
 }
 
+static void turnstile(const struct scene *scene) {
+        static const struct crowd_plan plan = {
+                .connections = 1000,
+                .no_handshake = true,
+                .enter = nul,
+                .alike = true,
+                .end = CROWD_LEAVES,
+        };
+
+        crowd_run(scene, &plan);
+}
+
 static void wrong_message(struct text *t, const struct scene *scene, unsigned member) {
         static const struct raw_fields call = {
                 .type = RAW_CALL,
@@ -146,6 +158,13 @@ const struct attack attacks_connect[] = {
                 .what = "connect, Hello, close on 128 connections",
                 .n_processes = 2,
                 .run = come_and_go,
+        },
+        {
+                .name = "turnstile",
+                .what = "1000 sockets that connect, write a byte and close",
+                .n_processes = 2,
+                .run = turnstile,
+                .fds = 600,
         },
         {
                 .name = "invalid-messages",
