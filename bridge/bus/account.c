@@ -101,16 +101,18 @@ struct share *account_get_share(struct account *account, uint64_t uid) {
         return share;
 }
 
-void account_begin_share(struct account *account, struct share *share, uint64_t n) {
+void account_begin_share(struct account *account, struct share *share, const struct message *m) {
         if (share->n_messages++ == 0) {
                 account->n_shares++;
                 account->n_idle_shares--;
         }
-        share->bytes += n;
+        share->bytes += m->cost;
+        share->fds += m->n_fds;
 }
 
-void account_end_share(struct account *account, struct share *share, uint64_t n) {
-        share->bytes -= n;
+void account_end_share(struct account *account, struct share *share, const struct message *m) {
+        share->bytes -= m->cost;
+        share->fds -= m->n_fds;
         if (--share->n_messages > 0)
                 return;
         account->n_shares--;

@@ -38,6 +38,7 @@ struct share {
         uint64_t uid; /* of the sender */
         uint32_t n_messages;
         uint64_t bytes;
+        uint64_t fds; /* descriptors */
 };
 
 /* Why a user had to wait or lost something, for the log and for Debug.Stats. */
@@ -73,9 +74,10 @@ struct account {
         struct schedule_user schedule;
 
         uint32_t n_registered;
-        uint32_t n_giving_way;  /* of these: clients that lose their places, see place.h */
-        uint32_t n_connections; /* sockets, including those without Hello */
-        uint32_t n_waiting;     /* messages and calls that wait for a service to start */
+        uint32_t n_giving_way;    /* of these: clients that lose their places, see place.h */
+        uint32_t n_connections;   /* sockets, including those without Hello */
+        uint32_t n_rules_answers; /* answers to GetAllMatchRules that are being made or wait */
+        uint32_t n_waiting;       /* messages and calls that wait for a service to start */
         struct holdings holdings;
 
         struct newcomer *newcomers; /* see newcomer.h */
@@ -120,9 +122,9 @@ uint64_t account_divide(uint64_t left, uint32_t n);
 struct share *account_find_share(struct account *account, uint64_t uid);
 /* Find or make the share of a user; NULL without memory. */
 struct share *account_get_share(struct account *account, uint64_t uid);
-/* Count a message of n bytes in the share, or out of it, which may free the share. */
-void account_begin_share(struct account *account, struct share *share, uint64_t n);
-void account_end_share(struct account *account, struct share *share, uint64_t n);
+/* Count a message with this cost in the share, or out of it, which may free the share. */
+void account_begin_share(struct account *account, struct share *share, const struct message *m);
+void account_end_share(struct account *account, struct share *share, const struct message *m);
 
 /* Count an event, and log it if the user has no line in this minute yet. */
 void account_note(struct bus *bus, struct account *account, enum account_event event);

@@ -14,6 +14,7 @@
 #include "base/container-of.h"
 #include "base/error.h"
 #include "bridge/base/log.h"
+#include "bridge/bus/descriptors.h"
 #include "bridge/bus/monitor.h"
 #include "bridge/bus/quota.h"
 #include "bridge/bus/route.h"
@@ -36,6 +37,7 @@ struct waiter {
         struct client *client; /* NULL: the bus itself */
         struct message *m;
         uint64_t caller_cookie;
+        size_t n_fds; /* charged to the client's user */
         enum waiter_kind kind;
         struct waiter *prev, *next;
         struct waiter *client_prev, *client_next;
@@ -72,14 +74,24 @@ static int waiter_new(struct start *start, struct client *client, struct message
         };
         DL_APPEND(start->waiters, waiter);
         ++*count_of(start->activation, client);
-        if (client)
+        if (client) {
                 DL_APPEND2(client->waiters, waiter, client_prev, client_next);
+                waiter->n_fds = m->n_fds;
+                fds_take(client->bus, client->account, FDS_HELD, waiter->n_fds);
+        }
         return 0;
+}
+
+static void waiter_drop_fds(struct waiter *waiter) {
+        if (waiter->client)
+                fds_drop(waiter->client->bus, waiter->client->account, FDS_HELD, waiter->n_fds);
+        waiter->n_fds = 0;
 }
 
 static void waiter_free(struct waiter *waiter) {
         DL_DELETE(waiter->start->waiters, waiter);
         --*count_of(waiter->start->activation, waiter->client);
+        waiter_drop_fds(waiter);
         if (waiter->client) {
                 DL_DELETE2(waiter->client->waiters, waiter, client_prev, client_next);
                 quota_release(waiter->client, waiter->m);
@@ -260,6 +272,13 @@ static bool has_room(struct client *client, const struct message *m, const char 
                          (long long)bus->limits.max_pending_service_starts);
                 return false;
         }
+        if (m->n_fds > 0 && !fds_may_take(bus, client->account, FDS_HELD, m->n_fds)) {
+                snprintf(failure->text, sizeof(failure->text),
+                         "Too many file descriptors in messages of uid %u wait, activation of %s "
+                         "failed",
+                         client->account->uid, name);
+                return false;
+        }
         if (quota_hold(client, m) != 0) {
                 snprintf(failure->text, sizeof(failure->text),
                          "Too many messages of %s wait for other clients, activation of %s failed",
@@ -404,6 +423,7 @@ int activation_deliver(struct start *start, struct client *owner) {
         while (start && start->waiters) {
                 struct waiter *waiter = start->waiters;
 
+                waiter_drop_fds(waiter); /* the queue of the owner is charged with them now */
                 r = waiter->kind == WAITER_CALL
                             ? waiter->client->bus->dispatch(waiter->client, waiter->m,
                                                             waiter->caller_cookie)

@@ -379,6 +379,21 @@ static bool share_has_room(const struct client *client, const struct message *m)
                share->bytes + m->cost <= max_queued(client->bus) / SHARE_PART;
 }
 
+/*
+ * The same for its descriptors. A queue with few of them takes those of each user, or a user whose
+ * descriptors one receiver does not read could send none to the others.
+ */
+static bool share_has_room_for_fds(struct client *client, const struct message *m) {
+        uint64_t max = client->bus->limits.max_outgoing_unix_fds;
+        const struct share *share;
+
+        if (!is_foreign(client, m) || client->outgoing_fds + m->n_fds <= max / 4)
+                return true;
+        share = account_find_share(client->account, m->caused_by);
+        return !share || share->fds == 0 ||
+               share->fds < account_divide(max - client->outgoing_fds, client->account->n_shares);
+}
+
 /* Note who is at fault that m is dropped. */
 static void note_full(struct client *client, const struct message *m, bool is_share) {
         struct account *sender;
@@ -401,6 +416,10 @@ static bool queue_has_room(struct client *client, const struct message *m) {
         if ((int64_t)client->outgoing_bytes >= client->bus->limits.max_outgoing_bytes ||
             (m->n_fds > 0 && !has_room_for_fds(client, m))) {
                 note_full(client, m, false);
+                return false;
+        }
+        if (m->n_fds > 0 && !share_has_room_for_fds(client, m)) {
+                note_full(client, m, true);
                 return false;
         }
         if (client->queued + m->cost <= QUOTA_RESERVE)
@@ -480,7 +499,7 @@ int quota_charge_outgoing(struct client *client, struct message *m) {
                 share = account_get_share(client->account, m->caused_by);
                 if (!share)
                         return CLIENT_E_QUOTA;
-                account_begin_share(client->account, share, m->cost);
+                account_begin_share(client->account, share, m);
                 if (is_bulky(client, m)) {
                         client->account->bulky = m;
                         client->account->bulky_at = client;
@@ -502,7 +521,7 @@ void quota_discharge_outgoing(struct client *client, const struct message *m) {
 
         if (kind == QUOTA_MESSAGE && is_foreign(client, m)) {
                 account_end_share(client->account,
-                                  account_find_share(client->account, m->caused_by), m->cost);
+                                  account_find_share(client->account, m->caused_by), m);
                 if (client->account->bulky == m && client->account->bulky_at == client) {
                         client->account->bulky = NULL;
                         client->account->bulky_at = NULL;

@@ -5,6 +5,8 @@
  *
  * There can be tens of thousands of rules, so the answer is made in pieces: some rules in each turn
  * of the caller's user. The answer shows clients and rules that come and go meanwhile, or does not.
+ * The answers for one user are made one after the other, and only while the user reads them,
+ * because each can be as large as all match rules.
  */
 
 #include <errno.h>
@@ -17,6 +19,8 @@
 #include "bridge/bus/later.h"
 #include "bridge/driver/methods.h"
 
+#define UNREAD_MAX ((uint64_t)8 * 1024 * 1024) /* bytes of answers */
+
 struct rules_answer {
         struct bus *bus;
         struct account *account; /* of the caller; referenced */
@@ -25,7 +29,8 @@ struct rules_answer {
         struct writer writer;
         uint64_t n_done;    /* the rules of clients with a lower id are in the answer */
         uint64_t last_rule; /* of the client with this id: number of the last one in it; 0: none */
-        bool failed;        /* there is no memory for it */
+        bool has_begun;
+        bool failed; /* there is no memory for it */
 };
 
 static struct rules_answer *answer_free(struct rules_answer *answer) {
@@ -33,6 +38,7 @@ static struct rules_answer *answer_free(struct rules_answer *answer) {
                 return NULL;
         writer_deinit(&answer->writer);
         later_free(answer->later);
+        answer->account->n_rules_answers--;
         account_put(answer->bus, answer->account);
         free(answer);
         return NULL;
@@ -108,6 +114,18 @@ static int finish(struct rules_answer *answer) {
         return later_send(later, m);
 }
 
+static int refuse(struct rules_answer *answer) {
+        struct later *later = steal_ptr(&answer->later);
+
+        if (!later->client) {
+                later_free(later);
+                return 0;
+        }
+        return later_fail(later, DRIVER_ERROR("LimitsExceeded"),
+                          "User %u does not read the answers of the bus",
+                          (unsigned)answer->account->uid);
+}
+
 static int run(struct schedule_job *job) {
         struct rules_answer *answer = container_of(job, struct rules_answer, job);
         struct schedule *schedule = &answer->bus->schedule;
@@ -115,6 +133,12 @@ static int run(struct schedule_job *job) {
         bool is_over = false;
         int r;
 
+        if (!answer->has_begun && answer->account->answers > UNREAD_MAX) {
+                r = refuse(answer);
+                answer_free(answer);
+                return r;
+        }
+        answer->has_begun = true;
         if (answer->last_rule > 0 && (!client || client->id != answer->n_done))
                 end_client(answer); /* it has left */
         while (client && !is_over && !answer->failed && answer->later->client) {
@@ -128,7 +152,8 @@ static int run(struct schedule_job *job) {
                 }
         }
         if (is_over) {
-                schedule_add(schedule, &answer->account->schedule, &answer->job);
+                /* before the others of this user, which have not begun */
+                schedule_add_first(schedule, &answer->account->schedule, &answer->job);
                 return 0;
         }
         r = finish(answer);
@@ -156,5 +181,8 @@ int driver_get_all_match_rules(struct driver_call *call) {
                     "a{sas}");
         answer->writer.reply_serial = call->message->serial;
         writer_array_begin(&answer->writer, 8);
-        return run(&answer->job);
+        if (answer->account->n_rules_answers++ == 0)
+                return run(&answer->job);
+        schedule_add(&call->bus->schedule, &answer->account->schedule, &answer->job);
+        return 0;
 }

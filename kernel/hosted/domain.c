@@ -21,9 +21,12 @@
 
 /*
  * The limit of files in messages to the peers of one user, and the limit of files in messages from
- * them, are at most 1/FILES_SHARE of RLIMIT_NOFILE.
+ * them, are at most 1/FILES_SHARE of RLIMIT_NOFILE, so that it takes many users to use it up. But a
+ * message of SCM_MAX_FD (253) files shall fit: each gets at least FILES_MIN, or half if this is
+ * less.
  */
-#define FILES_SHARE 2
+#define FILES_SHARE 16
+#define FILES_MIN 512
 
 int hosted_domain_wait(struct bus1_domain *domain, const sigset_t *sigmask)
 {
@@ -58,6 +61,13 @@ static void domain_timer_expired(struct hosted_loop *loop)
  */
 #define DOMAIN_MAX_BYTES (320ULL * 1024 * 1024)
 
+static u64 files_of(u64 n_fds)
+{
+	u64 min = min_t(u64, FILES_MIN, n_fds / 2);
+
+	return max_t(u64, n_fds / FILES_SHARE, min);
+}
+
 /*
  * Unlike in the kernel, a file in a message takes a descriptor of this process, and all users share
  * these descriptors. So the limit of files in messages depends on RLIMIT_NOFILE.
@@ -69,7 +79,7 @@ static struct bus1_limits domain_limits(void)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) >= 0 && limit.rlim_cur != RLIM_INFINITY)
 		limits.max[BUS1_RESOURCE_FILES] =
-			min_t(u64, BUS1_DEFAULT_MAX_FILES, limit.rlim_cur / FILES_SHARE);
+			min_t(u64, BUS1_DEFAULT_MAX_FILES, files_of(limit.rlim_cur));
 
 	bus1_limits_fill(&limits, (u64)sysconf(_SC_PHYS_PAGES) * (u64)sysconf(_SC_PAGESIZE));
 	limits.max[BUS1_RESOURCE_BYTES] =

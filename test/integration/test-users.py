@@ -6,6 +6,7 @@
 
 import os
 import select
+import tempfile
 import time
 
 import rawbus
@@ -27,16 +28,16 @@ def memory(bus):
     raise AssertionError('no VmRSS')
 
 
-def start(**limits):
+def start(extra='', **limits):
     if os.geteuid() != 0:
         raise Skip('only root can connect as other users')
     limits.setdefault('max_replies_per_connection', 50000)
     lines = ''.join(f'  <limit name="{k}">{v}</limit>\n' for k, v in limits.items())
-    return Bus(extra='  <policy context="default"><allow user="*"/></policy>\n' + lines)
+    return Bus(extra='  <policy context="default"><allow user="*"/></policy>\n' + lines + extra)
 
 
-def connect(bus, uid):
-    return rawbus.Connection(bus.address, uid=uid).authenticate()
+def connect(bus, uid, fds=False):
+    return rawbus.Connection(bus.address, uid=uid).authenticate(fds=fds)
 
 
 def pour(connection, data):
@@ -192,6 +193,27 @@ def newcomers_of_one_user_do_not_keep_others_out():
         for x in held:
             x.close()
         connect(bus, A).close()
+
+
+@test
+def descriptors_that_wait_for_a_service_are_bounded():
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)
+        with open(place + '/slow.service', 'w', encoding='utf-8') as f:
+            f.write('[D-BUS Service]\nName=users.slow\nExec=/bin/sleep 60\n')
+        with start(max_outgoing_unix_fds=4, extra=f'  <servicedir>{place}</servicedir>\n') as bus:
+            b = connect(bus, B, fds=True)
+            held = [connect(bus, A, fds=True) for _ in range(12)]
+            with open('/dev/null', 'rb') as f:
+                ask = call('users.slow', '/x', 'com.example', 'M')
+                # 128 and 8 times max_outgoing_unix_fds for a user
+                serials = [x.send(ask, [f.fileno()] * 16) for x in held]
+                equal(held[-1].wait_for(serials[-1]).error_name, FULL)
+                n_open = len(os.listdir(f'/proc/{bus.pid}/fd'))
+                if n_open > 160 + 40:
+                    raise AssertionError(f'{n_open} descriptors')
+                b.send(ask, [f.fileno()] * 16)
+            works(b, connect(bus, C))
 
 
 @test

@@ -214,11 +214,11 @@ START_TEST(quota_counts_descriptors_as_those_of_the_sender) {
         struct member *a = member_new(A), *b = member_new(B);
         struct account *account = a->client.account;
 
-        bus.limits.max_outgoing_unix_fds = 8;
+        bus.limits.max_outgoing_unix_fds = 32;
         ck_assert(put(b, message_with_fds(A, 1000, 5)));
         ck_assert_uint_eq(account->fds[FDS_HELD], 5);
         ck_assert_uint_eq(b->client.account->fds[FDS_HELD], 0);
-        ck_assert(!put(b, message_with_fds(A, 1000, 4)));
+        ck_assert(!put(b, message_with_fds(A, 1000, 28)));
         ck_assert(put(b, message_with_fds(A, 1000, 3)));
         ck_assert_uint_eq(account->fds[FDS_HELD], 8);
         ck_assert_uint_eq(bus.fds[FDS_HELD].used, 8);
@@ -241,6 +241,26 @@ START_TEST(quota_counts_descriptors_as_those_of_the_sender) {
         ck_assert_uint_eq(a->client.account->fds[FDS_HELD], 0);
         member_free(a);
         member_free(b);
+}
+END_TEST
+
+START_TEST(quota_leaves_strangers_room_for_descriptors) {
+        struct member *a = member_new(A), *b = member_new(B), *c = member_new(C);
+        unsigned n = 0;
+
+        bus.limits.max_outgoing_unix_fds = 64;
+        while (put(b, message_with_fds(A, 1000, 8)))
+                ck_assert_uint_lt(++n, 8);
+        ck_assert_uint_ge(n, 4);
+        ck_assert_uint_eq(a->client.account->n_events[ACCOUNT_SHARE_FULL], 1);
+        ck_assert(put(b, message_with_fds(C, 1000, 16)));
+        ck_assert(put(b, message_with_fds(B, 1000, 8)));
+        take_all(b);
+        ck_assert(put(b, message_with_fds(A, 1000, 8)));
+        take_all(b);
+        member_free(c);
+        member_free(b);
+        member_free(a);
 }
 END_TEST
 
@@ -421,6 +441,7 @@ int main(void) {
         tcase_add_test(tcase, quota_lets_a_stranger_keep_nobody_from_signals_of_others);
         tcase_add_test(tcase, quota_keeps_the_limit_of_one_queue);
         tcase_add_test(tcase, quota_counts_descriptors_as_those_of_the_sender);
+        tcase_add_test(tcase, quota_leaves_strangers_room_for_descriptors);
         tcase_add_test(tcase, quota_counts_a_message_with_descriptors_in_each_queue);
         tcase_add_loop_test(tcase, quota_is_never_exceeded_in_whatever_order, 0, 4);
         tcase_add_test(tcase, quota_leaves_everyone_a_part_however_many_send);
