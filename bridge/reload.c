@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "bridge/activation/service-table.h"
 #include "bridge/base/log.h"
+#include "bridge/base/owner.h"
 #include "bridge/base/systemd.h"
 #include "bridge/bus/bus.h"
 #include "bridge/bus/later.h"
@@ -47,12 +48,12 @@ static void make_runtime_directories(const struct bus_config *config) {
         for (size_t i = 0; i < config->n_servicedirs; i++) {
                 char *path = config->servicedirs[i].path, *end = strrchr(path, '/');
 
-                if (!config->servicedirs[i].is_runtime || !end || end == path)
+                if (config->servicedirs[i].kind != SERVICEDIR_RUNTIME || !end)
                         continue;
                 *end = '\0'; /* XDG_RUNTIME_DIR/dbus-1 */
-                mkdir(path, 0700);
+                owner_make_directory(path);
                 *end = '/';
-                mkdir(path, 0700);
+                owner_make_directory(path);
         }
 }
 

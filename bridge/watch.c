@@ -195,7 +195,7 @@ static int add_all(struct watch *watch, struct watch *next, const struct bus_con
         for (size_t i = 0; i < config->inputs.n_includedirs && r >= 0; i++)
                 r = add_directory(watch, next, config->inputs.includedirs[i]);
         for (size_t i = 0; i < config->n_servicedirs && r >= 0; i++)
-                if (!config->servicedirs[i].is_runtime)
+                if (config->servicedirs[i].kind != SERVICEDIR_RUNTIME)
                         r = add_directory(watch, next, config->servicedirs[i].path);
         for (size_t i = 0; i < config->inputs.n_files && r >= 0; i++)
                 if (!is_in_includedir(config, config->inputs.files[i]))

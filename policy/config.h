@@ -57,13 +57,24 @@ struct bus_limits {
 
 void bus_limits_default(struct bus_limits *ret_limits);
 
+enum bus_servicedir_kind {
+        SERVICEDIR_FIXED, /* the configuration names it, or it is a directory of the system */
+        /*
+         * A variable of the environment names it. What in it belongs to neither root nor the user
+         * of the bus is not used: a program of the bus's user could have been given the environment
+         * of somebody else.
+         */
+        SERVICEDIR_ENVIRONMENT,
+        /*
+         * The same, below XDG_RUNTIME_DIR: the bus makes it, its files must be named after their
+         * services, and it is not watched.
+         */
+        SERVICEDIR_RUNTIME,
+};
+
 struct bus_servicedir {
         char *path;
-        /*
-         * The directory is below XDG_RUNTIME_DIR: its files must be named after their services, and
-         * it is not watched.
-         */
-        bool is_runtime;
+        enum bus_servicedir_kind kind;
 };
 
 /* <selinux><associate own="..." context="..."/></selinux> */

@@ -128,7 +128,8 @@ static int includedir_end(struct document *document, const char *text) {
 static int servicedir_end(struct document *document, const char *text) {
         CLEANUP_FREE char *path = document_path(document, text);
 
-        return path ? bus_fragment_add_servicedir(&document->fragment, path, false) : -ENOMEM;
+        return path ? bus_fragment_add_servicedir(&document->fragment, path, SERVICEDIR_FIXED)
+                    : -ENOMEM;
 }
 
 static int standard_session_end(struct document *document, const char *text) {

@@ -110,7 +110,7 @@ int bus_fragment_merge(struct bus_fragment *into_fragment, struct bus_fragment *
                 r = MOVE_ALL(into->auth, into->n_auth, from->auth, from->n_auth);
         for (size_t i = 0; i < from->n_servicedirs && r >= 0; i++)
                 r = bus_fragment_add_servicedir(into_fragment, from->servicedirs[i].path,
-                                                from->servicedirs[i].is_runtime);
+                                                from->servicedirs[i].kind);
         for (size_t i = 0; i < from->n_selinux && r >= 0; i++) {
                 const struct bus_selinux_association *a = &from->selinux[i];
                 struct bus_config_place place = {.file = a->file, .line = a->line};
@@ -131,9 +131,10 @@ void bus_fragment_set_limit(struct bus_fragment *fragment, const struct bus_limi
         fragment->limits_set[limit - bus_limit_table] = true;
 }
 
-int bus_fragment_add_servicedir(struct bus_fragment *fragment, const char *path, bool is_runtime) {
+int bus_fragment_add_servicedir(struct bus_fragment *fragment, const char *path,
+                                enum bus_servicedir_kind kind) {
         struct bus_config *config = &fragment->config;
-        struct bus_servicedir dir = {.is_runtime = is_runtime};
+        struct bus_servicedir dir = {.kind = kind};
         int r;
 
         for (size_t i = 0; i < config->n_servicedirs; i++)
@@ -184,7 +185,7 @@ int bus_fragment_associate(struct bus_fragment *fragment, const char *own, const
  */
 static int add_below(struct bus_fragment *fragment,
                      const struct bus_config_environment *environment, const char *base, size_t n,
-                     const char *subdirectory, bool is_runtime) {
+                     const char *subdirectory, enum bus_servicedir_kind kind) {
         CLEANUP_FREE char *path = NULL;
         bool is_relative = n > 0 && base[0] != '/';
 
@@ -195,7 +196,7 @@ static int add_below(struct bus_fragment *fragment,
                 path = NULL;
                 return -ENOMEM;
         }
-        return bus_fragment_add_servicedir(fragment, path, is_runtime);
+        return bus_fragment_add_servicedir(fragment, path, kind);
 }
 
 int bus_fragment_add_session_servicedirs(struct bus_fragment *fragment,
@@ -205,25 +206,27 @@ int bus_fragment_add_session_servicedirs(struct bus_fragment *fragment,
         const char *dirs = environment->xdg_data_dirs ?: "";
         int r;
 
-        r = add_below(fragment, environment, runtime, strlen(runtime), SESSION_SUBDIRECTORY, true);
+        r = add_below(fragment, environment, runtime, strlen(runtime), SESSION_SUBDIRECTORY,
+                      SERVICEDIR_RUNTIME);
         if (r >= 0 && *data_home)
                 r = add_below(fragment, environment, data_home, strlen(data_home),
-                              SESSION_SUBDIRECTORY, false);
+                              SESSION_SUBDIRECTORY, SERVICEDIR_ENVIRONMENT);
         else if (r >= 0)
                 r = add_below(fragment, environment, home, strlen(home),
-                              "/.local/share" SESSION_SUBDIRECTORY, false);
+                              "/.local/share" SESSION_SUBDIRECTORY, SERVICEDIR_ENVIRONMENT);
         if (!*dirs)
                 dirs = "/usr/local/share:/usr/share";
         while (r >= 0 && *dirs) {
                 size_t n = strcspn(dirs, ":");
 
-                r = add_below(fragment, environment, dirs, n, SESSION_SUBDIRECTORY, false);
+                r = add_below(fragment, environment, dirs, n, SESSION_SUBDIRECTORY,
+                              SERVICEDIR_ENVIRONMENT);
                 dirs += n + (dirs[n] == ':');
         }
         /* the data directory of the bus itself, whatever the environment says */
         return r < 0 ? r
                      : bus_fragment_add_servicedir(fragment, "/usr/share" SESSION_SUBDIRECTORY,
-                                                   false);
+                                                   SERVICEDIR_FIXED);
 }
 
 int bus_fragment_add_system_servicedirs(struct bus_fragment *fragment) {
@@ -237,7 +240,7 @@ int bus_fragment_add_system_servicedirs(struct bus_fragment *fragment) {
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < sizeof(paths) / sizeof(*paths); i++)
-                r = bus_fragment_add_servicedir(fragment, paths[i], false);
+                r = bus_fragment_add_servicedir(fragment, paths[i], SERVICEDIR_FIXED);
         return r;
 }
 

@@ -21,6 +21,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "bridge/base/owner.h"
 #include "bridge/wire/names.h"
 #include "policy/config.h"
 
@@ -250,8 +251,8 @@ static ssize_t read_all(int fd, char *buffer, size_t max) {
         return k < 0 ? -errno : (ssize_t)n;
 }
 
-static int read_open(int fd, const char *path, const char *file_name, struct service **ret_service,
-                     char **ret_error) {
+static int read_open(int fd, const char *path, const char *file_name, bool must_be_ours,
+                     struct service **ret_service, char **ret_error) {
         CLEANUP_FREE char *buffer = NULL;
         struct service *service;
         struct stat st;
@@ -262,6 +263,9 @@ static int read_open(int fd, const char *path, const char *file_name, struct ser
                 return set_error(ret_error, -errno, "%s: %s", path, strerror(errno));
         if (!S_ISREG(st.st_mode))
                 return set_error(ret_error, -EINVAL, "%s: Not a regular file", path);
+        if (must_be_ours && !owner_is_ours(st.st_uid))
+                return set_error(ret_error, -EPERM, "%s: Left out, because it belongs to uid %u",
+                                 path, (unsigned)st.st_uid);
         if (st.st_size > SERVICE_FILE_SIZE_MAX)
                 return set_error(ret_error, -EINVAL, "%s: Larger than %d bytes", path,
                                  SERVICE_FILE_SIZE_MAX);
@@ -285,7 +289,7 @@ static int read_open(int fd, const char *path, const char *file_name, struct ser
 }
 
 int service_file_read(int directory_fd, const char *directory, const char *file_name,
-                      struct service **ret_service, char **ret_error) {
+                      bool must_be_ours, struct service **ret_service, char **ret_error) {
         CLEANUP_FREE char *path = NULL;
         CLEANUP_CLOSE int fd = -1;
 
@@ -301,7 +305,7 @@ int service_file_read(int directory_fd, const char *directory, const char *file_
         fd = openat(directory_fd, file_name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (fd < 0)
                 return set_error(ret_error, -errno, "%s: %s", path, strerror(errno));
-        return read_open(fd, path, file_name, ret_service, ret_error);
+        return read_open(fd, path, file_name, must_be_ours, ret_service, ret_error);
 }
 
 struct service *service_free(struct service *service) {

@@ -36,9 +36,10 @@ struct service {
  * not start the service but waits for it. -EINVAL if the file has an error, is too large or is not
  * a regular file; -ENOMEM; another negative errno if it cannot be read. On failure *ret_error is an
  * allocated text "FILE:LINE: …" or "FILE: …" (NULL without memory), and *ret_service is untouched.
+ * With must_be_ours, a file of another user (owner.h) is -EPERM.
  */
 int service_file_read(int directory_fd, const char *directory, const char *file_name,
-                      struct service **ret_service, char **ret_error);
+                      bool must_be_ours, struct service **ret_service, char **ret_error);
 /*
  * The same for n bytes of text; path is for error texts and service->path. The members stamp and
  * misnamed are left zero.

@@ -18,6 +18,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "bridge/base/owner.h"
 #include "policy/array.h"
 
 #define SUFFIX ".service"
@@ -87,13 +88,14 @@ static uint64_t stamp_to_read(int fd, const char *name) {
  */
 static int check_misnamed(struct service_table *table, const struct bus_servicedir *directory,
                           const struct service *service) {
+        bool is_runtime = directory->kind == SERVICEDIR_RUNTIME;
         int r;
 
-        if (!service->misnamed || (!directory->is_runtime && !table->has_servicehelper))
+        if (!service->misnamed || (!is_runtime && !table->has_servicehelper))
                 return 0;
         r = WARN(table, "%s: Should be named %s" SUFFIX "%s", service->path, service->name,
-                 directory->is_runtime ? "; left out" : ", or the service helper will not find it");
-        return r < 0 ? r : directory->is_runtime;
+                 is_runtime ? "; left out" : ", or the service helper will not find it");
+        return r < 0 ? r : is_runtime;
 }
 
 static int leave_out(struct service_table *table, size_t directory, const char *file_name,
@@ -116,7 +118,8 @@ static int add_file(struct loader *loader, size_t directory, int fd, const char 
         char *error;
         int r;
 
-        r = service_file_read(fd, servicedir->path, file_name, &found.service, &error);
+        r = service_file_read(fd, servicedir->path, file_name, servicedir->kind != SERVICEDIR_FIXED,
+                              &found.service, &error);
         if (is_shortage(r)) {
                 free(error);
                 return r;
@@ -163,11 +166,35 @@ static int add_files(struct loader *loader, size_t index, int fd) {
         return r;
 }
 
-static int add_directory(struct loader *loader, size_t index) {
-        const char *path = loader->table->directories[index].path;
-        CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        int r = fd < 0 ? -errno : add_files(loader, index, fd);
+/* May the services in the directory be used? Returns 0, -EPERM if not, or another negative errno.
+ */
+static int check_owner(const struct bus_servicedir *directory, int fd, uid_t *ret_owner) {
+        struct stat st;
 
+        if (directory->kind == SERVICEDIR_FIXED)
+                return 0;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        *ret_owner = st.st_uid;
+        return owner_is_ours(st.st_uid) ? 0 : -EPERM;
+}
+
+static int add_directory(struct loader *loader, size_t index) {
+        const struct bus_servicedir *directory = &loader->table->directories[index];
+        const char *path = directory->path;
+        CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        uid_t owner = 0;
+        int r;
+
+        r = fd < 0 ? -errno : check_owner(directory, fd, &owner);
+        if (r == -EPERM) {
+                loader->table->stamps[index] = stamp(path);
+                return WARN(loader->table,
+                            "%s: Its services are left out, because it belongs to uid %u", path,
+                            (unsigned)owner);
+        }
+        if (r >= 0)
+                r = add_files(loader, index, fd);
         if (r >= 0 || is_shortage(r))
                 return r;
         loader->table->stamps[index] = stamp(path);
@@ -186,7 +213,7 @@ static int copy_directories(struct service_table *table, const struct bus_servic
                 copy->path = strdup(directories[table->n_directories].path);
                 if (!copy->path)
                         return -ENOMEM;
-                copy->is_runtime = directories[table->n_directories].is_runtime;
+                copy->kind = directories[table->n_directories].kind;
         }
         return 0;
 }

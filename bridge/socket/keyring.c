@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bridge/base/owner.h"
+
 /* in seconds; the values of libdbus, which uses the same files */
 #define COOKIE_AGE_GIVEN_OUT 300
 #define COOKIE_AGE_KEPT (COOKIE_AGE_GIVEN_OUT + 120)
@@ -61,15 +63,16 @@ static bool is_private(const struct stat *st) {
 
 static int keyring_open(struct keyring *keyring, const char *directory, const char *context) {
         struct stat st;
-        int n;
+        int n, r;
 
         *keyring = (struct keyring){.dir_fd = -1, .name = context};
         n = snprintf(keyring->lock, sizeof(keyring->lock), "%s.lock", context);
         if (n < 0 || (size_t)n >= sizeof(keyring->lock))
                 return -ENAMETOOLONG;
 
-        if (mkdir(directory, 0700) < 0 && errno != EEXIST)
-                return -errno;
+        r = owner_make_directory(directory);
+        if (r < 0)
+                return r;
         keyring->dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (keyring->dir_fd < 0 || fstat(keyring->dir_fd, &st) < 0)
                 return -errno;

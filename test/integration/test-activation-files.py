@@ -315,6 +315,32 @@ def runtime_directory_wants_names_of_files():
 
 
 @test
+def services_of_other_users_are_left_alone():
+    if os.geteuid() != 0:
+        raise Skip('only root can make files of other users')
+    with Place() as place:
+        place.put('run/dbus-1/services/files.run.service', service('files.run', b'/'))
+        place.put('home/.local/share/dbus-1/services/files.home.service',
+                  service('files.home', b'/'))
+        place.put('data/dbus-1/services/files.data.service', service('files.data', b'/'))
+        os.chown(place.put('data/dbus-1/services/files.file.service',
+                           service('files.file', b'/')), 4001, 4001)
+        for name in ('run', 'run/dbus-1', 'run/dbus-1/services',
+                     'home/.local/share/dbus-1/services'):
+            os.chown(f'{place.path}/{name}', 4001, 4001)
+        os.mkdir(place.path + '/empty')
+        os.chown(place.path + '/empty', 4001, 4001)
+        extra = '  <standard_session_servicedirs/>\n'
+        env = {'XDG_RUNTIME_DIR': place.path + '/run', 'HOME': place.path + '/home',
+               'XDG_DATA_DIRS': place.path + '/data'}
+        listed, _ = ask(DAEMON, extra, [], env)
+        equal({n for n in listed if n.startswith('files.')}, {'files.data'})
+        # nothing is made there
+        ask(DAEMON, extra, [], env | {'XDG_RUNTIME_DIR': place.path + '/empty'})
+        equal(os.listdir(place.path + '/empty'), [])
+
+
+@test
 def relative_directories_are_below_the_working_directory():
     with Place() as place:
         place.put('data/dbus-1/services/files.data.service', service('files.data', b'/'))

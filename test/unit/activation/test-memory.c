@@ -68,7 +68,7 @@ static void check(int (*attempt)(void), long n_least) {
 static int load(void) {
         struct bus_servicedir servicedirs[] = {
                 {.path = directory},
-                {.path = directory, .is_runtime = true},
+                {.path = directory, .kind = SERVICEDIR_RUNTIME},
         };
         const struct bus_config config = {
                 .servicedirs = servicedirs,

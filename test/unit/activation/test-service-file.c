@@ -240,7 +240,8 @@ static void check_read(const char *name, int result, const char *error) {
         struct service *service = NULL;
         char *said = NULL, expected[256];
 
-        ck_assert_int_eq(service_file_read(directory_fd, directory, name, &service, &said), result);
+        ck_assert_int_eq(service_file_read(directory_fd, directory, name, false, &service, &said),
+                         result);
         if (result == 0) {
                 ck_assert_str_eq(service->name, "a.b");
                 ck_assert_uint_ne(service->stamp, 0);

@@ -222,7 +222,7 @@ START_TEST(shortage_is_no_change) {
 END_TEST
 
 START_TEST(runtime_directory_wants_files_named_after_services) {
-        servicedirs[0].is_runtime = true;
+        servicedirs[0].kind = SERVICEDIR_RUNTIME;
         put(0, "x.service", "a.b");
         put(0, "a.c.service", "a.c");
         put(1, "y.service", "a.b");
@@ -330,7 +330,7 @@ START_TEST(changed_or_removed_file_is_seen) {
 END_TEST
 
 START_TEST(file_that_is_put_right_in_place_is_seen) {
-        servicedirs[1].is_runtime = true;
+        servicedirs[1].kind = SERVICEDIR_RUNTIME;
         put_text(0, "empty.service", "");
         put(1, "x.service", "a.c");
         rest();
@@ -355,7 +355,7 @@ END_TEST
 
 START_TEST(table_keeps_what_it_was_told) {
         config.servicehelper = (char *)"/helper";
-        servicedirs[1].is_runtime = true;
+        servicedirs[1].kind = SERVICEDIR_RUNTIME;
         load();
         put(0, "x.service", "a.b");
         put(1, "y.service", "a.c");

@@ -359,6 +359,11 @@ START_TEST(service_directories_keep_document_order) {
                 "/usr/share/dbus-1/services",
                 "/srv/last",
         };
+        static const enum bus_servicedir_kind kinds[] = {
+                SERVICEDIR_FIXED,       SERVICEDIR_RUNTIME,     SERVICEDIR_ENVIRONMENT,
+                SERVICEDIR_ENVIRONMENT, SERVICEDIR_ENVIRONMENT, SERVICEDIR_ENVIRONMENT,
+                SERVICEDIR_FIXED,
+        };
         struct bus_config *config = NULL;
         char path[128];
 
@@ -370,7 +375,7 @@ START_TEST(service_directories_keep_document_order) {
         ck_assert_uint_eq(config->n_servicedirs, sizeof(expected) / sizeof(*expected));
         for (size_t i = 0; i < config->n_servicedirs; i++) {
                 ck_assert_str_eq(config->servicedirs[i].path, expected[i]);
-                ck_assert_int_eq(config->servicedirs[i].is_runtime, i == 1);
+                ck_assert_int_eq(config->servicedirs[i].kind, kinds[i]);
         }
         bus_config_free(config);
 }
