@@ -16,7 +16,11 @@ static struct service_variable *variable_new(const char *name, size_t n_name, co
 
         if (!variable)
                 return NULL;
-        *variable = (struct service_variable){.n_name = n_name, .n_text = n_name + 1 + n_value};
+        *variable = (struct service_variable){
+                .n_name = n_name,
+                .n_text = n_name + 1 + n_value,
+                .is_new = true,
+        };
         memcpy(variable->text, name, n_name);
         variable->text[n_name] = '=';
         memcpy(variable->text + n_name + 1, value, n_value);
@@ -58,6 +62,24 @@ int service_environment_set(struct service_environment *environment, const char 
         }
         environment->n_bytes = n_bytes;
         return 0;
+}
+
+static bool is_word(char c) {
+        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+               c == '_';
+}
+
+bool service_variable_suits_systemd(const struct service_variable *variable) {
+        const char *name = variable->text, *value = name + variable->n_name + 1;
+
+        for (size_t i = 0; i < variable->n_name; i++)
+                if (!is_word(name[i]))
+                        return false;
+        for (; *value; value++)
+                if (((unsigned char)*value < ' ' && *value != '\t' && *value != '\n') ||
+                    *value == 127)
+                        return false;
+        return name[0] < '0' || name[0] > '9';
 }
 
 void service_environment_clear(struct service_environment *environment) {

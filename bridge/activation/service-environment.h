@@ -12,6 +12,7 @@
  * The setuid helper gets the same environment, and makes a new one for the service.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "bridge/base/hash.h"
@@ -31,6 +32,7 @@
 struct service_variable {
         size_t n_name;
         size_t n_text;
+        bool is_new;       /* systemd has not been told yet; the driver sets it to false */
         UT_hash_handle hh; /* by name */
         char text[];       /* NAME=VALUE */
 };
@@ -47,6 +49,12 @@ struct service_environment {
  */
 int service_environment_set(struct service_environment *environment, const char *name,
                             size_t n_name, const char *value, size_t n_value);
+/*
+ * Does systemd accept the variable? It refuses a call of SetEnvironment with all its variables if a
+ * name has anything but letters, digits and '_', or begins with a digit, or if a value has control
+ * characters other than tab and newline.
+ */
+bool service_variable_suits_systemd(const struct service_variable *variable);
 void service_environment_clear(struct service_environment *environment);
 
 /* The bus that starts the service. */

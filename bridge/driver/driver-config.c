@@ -11,47 +11,56 @@
 #include "bridge/bus/tell.h"
 #include "bridge/driver/methods.h"
 
+static void complain_about(const struct client *client, const struct service_variable *variable) {
+        char name[64];
+
+        snprintf(name, sizeof(name), "%.*s", (int)variable->n_name, variable->text);
+        for (char *at = name; *at; at++)
+                if ((unsigned char)*at < ' ' || *at == 127)
+                        *at = '?';
+        complain(&client->bus->complaints, client->credentials.uid,
+                 "systemd does not get the variable \"%s\", which it would refuse (from uid=%d "
+                 "pid=%d)",
+                 name, (int)client->credentials.uid, (int)client->credentials.pid);
+}
+
 /*
- * With --systemd-activation systemd also starts services, so it gets the variables with a call of
- * SetEnvironment: tell_begin(), tell_variable() for each one, tell_end().
+ * With --systemd-activation systemd also starts services, so it gets the new variables with a call
+ * of SetEnvironment.
  */
-static void tell_begin(struct bus *bus, struct writer *w) {
-        struct client *systemd = launch_find_systemd(bus);
-
-        voice_init(bus, w, MESSAGE_TYPE_METHOD_CALL, systemd, "as");
-        w->path = "/org/freedesktop/systemd1";
-        w->interface = "org.freedesktop.systemd1.Manager";
-        w->member = "SetEnvironment";
-        if (!systemd)
-                w->destination = LAUNCH_SYSTEMD_NAME;
-        writer_array_begin(w, 4);
-}
-
-static int tell_variable(struct writer *w, struct wire_string key, struct wire_string value) {
-        char *text;
-
-        if (asprintf(&text, "%s=%s", key.s, value.s) < 0)
-                return -ENOMEM;
-        writer_string(w, text);
-        free(text);
-        return 0;
-}
-
-static int tell_end(struct bus *bus, struct writer *w) {
+static int tell_systemd(struct driver_call *call) {
         CLEANUP(message_unrefp) struct message *m = NULL;
+        struct service_variable *variable, *next;
+        struct bus *bus = call->bus;
+        struct client *systemd = launch_find_systemd(bus);
+        struct writer w;
         int r;
 
-        writer_array_end(w);
-        r = writer_finish(w, &m);
+        voice_init(bus, &w, MESSAGE_TYPE_METHOD_CALL, systemd, "as");
+        w.path = "/org/freedesktop/systemd1";
+        w.interface = "org.freedesktop.systemd1.Manager";
+        w.member = "SetEnvironment";
+        if (!systemd)
+                w.destination = LAUNCH_SYSTEMD_NAME;
+        writer_array_begin(&w, 4);
+        HASH_ITER(hh, bus->environment.variables, variable, next) {
+                if (!variable->is_new)
+                        continue;
+                variable->is_new = false;
+                if (service_variable_suits_systemd(variable))
+                        writer_string(&w, variable->text);
+                else
+                        complain_about(call->client, variable);
+        }
+        writer_array_end(&w);
+        r = writer_finish(&w, &m);
         return r < 0 ? r : activation_tell_systemd(bus, m);
 }
 
 int driver_update_activation_environment(struct driver_call *call) {
         struct reader *reader = &call->reader;
         struct bus *bus = call->bus;
-        bool tell = bus->activation && bus->systemd_activation;
         const uint8_t *end;
-        struct writer w;
         int r = 0;
 
         if (bus->has_servicehelper)
@@ -59,8 +68,6 @@ int driver_update_activation_environment(struct driver_call *call) {
                         call, DRIVER_ERROR("AccessDenied"),
                         "The activation environment of a system bus cannot be changed");
 
-        if (tell)
-                tell_begin(bus, &w);
         reader_array(reader, 8, &end);
         while (reader->at < end && r >= 0) {
                 struct wire_string key, value;
@@ -71,16 +78,12 @@ int driver_update_activation_environment(struct driver_call *call) {
                 r = service_environment_set(&bus->environment, key.s, key.n, value.s, value.n);
                 if (r == -EINVAL)
                         r = 0; /* Like the reference: names that are not valid are ignored. */
-                else if (r >= 0 && tell)
-                        r = tell_variable(&w, key, value);
         }
-        if (r < 0 && tell)
-                writer_deinit(&w);
         if (r == -E2BIG)
                 return driver_call_fail(
                         call, DRIVER_ERROR("LimitsExceeded"),
                         "The activation environment, or one of its variables, is too large");
-        return r < 0 || !tell ? r : tell_end(bus, &w);
+        return r >= 0 && bus->activation && bus->systemd_activation ? tell_systemd(call) : r;
 }
 
 int driver_reload_config(struct driver_call *call) {
