@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -74,15 +75,59 @@ int daemon_ready(int ready_fd, bool keep_umask) {
         return n == 1 ? 0 : -EPIPE;
 }
 
-int daemon_write_pidfile(const char *path) {
-        CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+/* Does the pid file name a dbus-daemon that runs? A number may be that of another program by now.
+ */
+static bool names_dbus_daemon(int fd) {
+        char text[32] = {}, path[64], name[32] = {};
+        CLEANUP_FCLOSE FILE *f = NULL;
+        long pid;
 
-        if (fd < 0)
+        if (pread(fd, text, sizeof(text) - 1, 0) <= 0)
+                return false;
+        pid = strtol(text, NULL, 10);
+        if (pid <= 0 || pid == getpid())
+                return false;
+        snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
+        f = fopen(path, "re");
+        return f && fgets(name, sizeof(name), f) && strcmp(name, "dbus-daemon\n") == 0;
+}
+
+/* Open and lock the file. -EAGAIN if it was removed meanwhile, by a bus that ended. */
+static int lock_pidfile(const char *path, int *ret_fd) {
+        CLEANUP_CLOSE int fd = -1;
+        struct stat ours, there;
+
+        /* What an attacker could put there must neither be followed nor make the bus wait. */
+        fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
+        if (fd < 0 || fstat(fd, &ours) < 0)
                 return -errno;
-        if (dprintf(fd, "%ld\n", (long)getpid()) >= 0)
-                return 0;
-        unlink(path);
-        return -EIO;
+        if (!S_ISREG(ours.st_mode))
+                return -EINVAL;
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK ? -EEXIST : -errno;
+        if (lstat(path, &there) < 0 || there.st_dev != ours.st_dev || there.st_ino != ours.st_ino)
+                return -EAGAIN;
+        *ret_fd = steal_fd(&fd);
+        return 0;
+}
+
+int daemon_write_pidfile(const char *path, int *ret_fd) {
+        CLEANUP_CLOSE int fd = -1;
+        int r;
+
+        do
+                r = lock_pidfile(path, &fd);
+        while (r == -EAGAIN);
+        if (r < 0)
+                return r;
+        if (names_dbus_daemon(fd))
+                return -EEXIST;
+        if (ftruncate(fd, 0) < 0 || dprintf(fd, "%ld\n", (long)getpid()) < 0) {
+                unlink(path);
+                return -EIO;
+        }
+        *ret_fd = steal_fd(&fd);
+        return 0;
 }
 
 /* Drop all capabilities except this one. A process that does not have it does not get it. */

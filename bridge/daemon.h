@@ -23,8 +23,12 @@ int daemon_fork(int *ret_ready_fd);
  */
 int daemon_ready(int ready_fd, bool keep_umask);
 
-/* Write the pid to a new file. -EEXIST if the file exists. */
-int daemon_write_pidfile(const char *path);
+/*
+ * Write the pid to the file, and lock it for as long as *ret_fd is open. A file that a bus left
+ * behind which has ended is used again. -EEXIST if a bus that runs has the file: it has locked it,
+ * or it is a dbus-daemon, which locks nothing.
+ */
+int daemon_write_pidfile(const char *path, int *ret_fd);
 /*
  * Become this user (a name or number) for good. With keep_audit the process keeps the capability to
  * write to the audit log. Does nothing if the process is not root's. -ENOENT: no such user.

@@ -56,8 +56,9 @@ struct bridge {
         struct loop_timer reply_timer;
         struct reload reload;
         struct watch watch;
-        char *pidfile; /* made by this process, which removes it at its end; or NULL */
-        int ready_fd;  /* of daemon_fork() */
+        char *pidfile;  /* made by this process, which removes it at its end; or NULL */
+        int pidfile_fd; /* locked; -1: none */
+        int ready_fd;   /* of daemon_fork() */
 };
 
 static int fail(struct bridge *bridge, int r, const char *what) {
@@ -321,10 +322,9 @@ static int write_pidfile(struct bridge *bridge) {
 
         if (!bridge->config->pidfile || bridge->options.no_pidfile)
                 return 0;
-        r = daemon_write_pidfile(bridge->config->pidfile);
+        r = daemon_write_pidfile(bridge->config->pidfile, &bridge->pidfile_fd);
         if (r == -EEXIST)
-                return fail(bridge, 0,
-                            "the pid file exists; if the message bus is not running, remove it");
+                return fail(bridge, 0, "a message bus that runs already has the pid file");
         if (r < 0)
                 return fail(bridge, r, "cannot write the pid file");
         bridge->pidfile = strdup(bridge->config->pidfile);
@@ -463,6 +463,8 @@ static void stop(struct bridge *bridge) {
         if (bridge->pidfile)
                 unlink(bridge->pidfile);
         free(bridge->pidfile);
+        if (bridge->pidfile_fd >= 0)
+                close(bridge->pidfile_fd);
         bus_config_free(bridge->config);
         free(bridge->config_path);
         log_deinit(&bridge->log);
@@ -489,6 +491,7 @@ int main(int argc, char **argv) {
                 .reload.source.fd = -1,
                 .watch.source.fd = -1,
                 .ready_fd = -1,
+                .pidfile_fd = -1,
                 .bus.credentials.socket = -1,
         };
         const char *program = argc > 0 ? basename(argv[0]) : "bus1-bridge";

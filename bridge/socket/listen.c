@@ -96,7 +96,7 @@ static int open_inherited(struct server *server, int fd, const char *guid, char 
         if (r < 0)
                 return set_error(ret_error, r, "Socket %d, passed by systemd, cannot be used: %s",
                                  fd, strerror(-r));
-        r = listener_new(server, fd, guid, NULL, &listener);
+        r = listener_new(server, fd, guid, &listener);
         if (r < 0) {
                 free(printed);
                 return r;

@@ -316,7 +316,7 @@ static int add_listeners(struct server *server, struct bound *bound, const char 
         int r;
 
         for (size_t i = 0; i < bound->n; i++) {
-                r = listener_new(server, bound->fds[i], guid, NULL, &listener);
+                r = listener_new(server, bound->fds[i], guid, &listener);
                 bound->fds[i] = -1;
                 if (r < 0)
                         return r;

@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "bridge/base/owner.h"
 
 int listener_print_unix(const char *key, const char *value, size_t n_value, const char *guid,
                         char **ret_printed) {
@@ -32,50 +33,34 @@ int listener_print_unix(const char *key, const char *value, size_t n_value, cons
 
 /* unix */
 
-/* Return a new socket that listens at the path or abstract name, or a negative errno. */
-static int listen_unix(const char *name, bool abstract, char **ret_error) {
+/* Return a new socket that listens at the abstract name, or a negative errno. */
+static int listen_abstract(const char *name, char **ret_error) {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
         CLEANUP_CLOSE int fd = -1;
         size_t n = strlen(name);
-        struct stat st;
-        int r;
 
         if (n >= sizeof(address.sun_path))
                 return set_error(ret_error, -ENAMETOOLONG, "The socket name \"%s\" is too long",
                                  name);
-        memcpy(address.sun_path + abstract, name, n);
-
-        /* Replace a socket that an earlier or another bus left at the path, but no other file. */
-        if (!abstract && lstat(name, &st) == 0 && S_ISSOCK(st.st_mode))
-                unlink(name);
-
+        memcpy(address.sun_path + 1, name, n);
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return set_error(ret_error, -errno, "Cannot make a socket: %s", strerror(errno));
         if (bind(fd, (const struct sockaddr *)&address,
-                 /* 1 for the NUL before an abstract name, or after a path */
-                 offsetof(struct sockaddr_un, sun_path) + n + 1) < 0)
+                 offsetof(struct sockaddr_un, sun_path) + 1 + n) < 0)
                 return set_error(ret_error, -errno, "Cannot bind to \"%s\": %s", name,
                                  strerror(errno));
-        r = 0;
         if (listen(fd, SOMAXCONN) < 0)
-                r = set_error(ret_error, -errno, "Cannot listen on \"%s\": %s", name,
-                              strerror(errno));
-        else if (!abstract && chmod(name, 0777) < 0)
-                r = set_error(ret_error, -errno, "Cannot let all users connect to \"%s\": %s", name,
-                              strerror(errno));
-        if (r < 0) {
-                if (!abstract)
-                        unlink(name);
-                return r;
-        }
+                return set_error(ret_error, -errno, "Cannot listen on \"%s\": %s", name,
+                                 strerror(errno));
         return steal_fd(&fd);
 }
 
 static int open_unix(struct server *server, const char *key, const char *name, char **ret_printed,
                      char **ret_error) {
-        bool abstract = strcmp(key, "abstract") == 0;
         CLEANUP_FREE char *printed = NULL;
+        struct socket_file file = {};
+        struct listener *listener;
         char guid[33];
         int fd, r;
 
@@ -83,12 +68,16 @@ static int open_unix(struct server *server, const char *key, const char *name, c
         r = listener_print_unix(key, name, strlen(name), guid, &printed);
         if (r < 0)
                 return r;
-        fd = listen_unix(name, abstract, ret_error);
+        fd = strcmp(key, "abstract") == 0 ? listen_abstract(name, ret_error)
+                                          : socket_file_listen(name, &file, ret_error);
         if (fd < 0)
                 return fd;
-        r = listener_new(server, fd, guid, abstract ? NULL : name, NULL);
-        if (r < 0)
+        r = listener_new(server, fd, guid, &listener);
+        if (r < 0) {
+                socket_file_remove(&file);
                 return r;
+        }
+        listener->file = file;
         *ret_printed = steal_ptr(&printed);
         return 0;
 }
@@ -121,6 +110,7 @@ static int open_unix_runtime(struct server *server, const char *value, char **re
                              char **ret_error) {
         const char *dir = getenv("XDG_RUNTIME_DIR");
         char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+        uid_t owner;
 
         if (strcmp(value, "yes") != 0)
                 return set_error(ret_error, -EINVAL, "unix:runtime can only be \"yes\"");
@@ -129,6 +119,11 @@ static int open_unix_runtime(struct server *server, const char *value, char **re
                                  "unix:runtime=yes, but XDG_RUNTIME_DIR is not set");
         if ((size_t)snprintf(path, sizeof(path), "%s/bus", dir) >= sizeof(path))
                 return set_error(ret_error, -ENAMETOOLONG, "XDG_RUNTIME_DIR is too long");
+        if (owner_check(dir, &owner) > 0)
+                return set_error(
+                        ret_error, -EPERM,
+                        "XDG_RUNTIME_DIR (%s) belongs to uid %u, not to this user (uid %u)", dir,
+                        (unsigned)owner, (unsigned)geteuid());
         return open_unix(server, "path", path, ret_printed, ret_error);
 }
 

@@ -22,36 +22,23 @@ struct listener *listener_free(struct listener *listener) {
         if (!listener)
                 return NULL;
         loop_close(listener->server->loop, &listener->source);
-        if (listener->unlink_path)
-                unlink(listener->unlink_path);
-        free(listener->unlink_path);
+        socket_file_remove(&listener->file);
         listener_remove_nonce(listener->nonce_file);
         free(listener);
         return NULL;
 }
 
-int listener_new(struct server *server, int fd, const char *guid, const char *unlink_path,
-                 struct listener **ret_listener) {
+int listener_new(struct server *server, int fd, const char *guid, struct listener **ret_listener) {
         struct listener *listener;
 
         listener = calloc(1, sizeof(*listener));
         if (!listener) {
-                if (unlink_path)
-                        unlink(unlink_path);
                 close(fd);
                 return -ENOMEM;
         }
         listener->server = server;
         listener->source.fd = fd;
         memcpy(listener->guid, guid, sizeof(listener->guid));
-        if (unlink_path) {
-                listener->unlink_path = strdup(unlink_path);
-                if (!listener->unlink_path) {
-                        unlink(unlink_path);
-                        listener_free(listener);
-                        return -ENOMEM;
-                }
-        }
         DL_APPEND(server->listeners, listener);
         if (ret_listener)
                 *ret_listener = listener;

@@ -4,6 +4,7 @@
 /* Listeners - each has one listening socket, of any transport */
 
 #include "bridge/socket/server.h"
+#include "bridge/socket/socket-file.h"
 
 #define LISTENER_NONCE_SIZE 16
 
@@ -12,7 +13,7 @@ struct listener {
         struct loop_source source;
         struct listener *prev, *next;
         char guid[33];
-        char *unlink_path; /* socket file that this process made and removes at the end, or NULL */
+        struct socket_file file; /* that this process made and removes at the end */
         bool is_tcp;
         char *nonce_file; /* removed at the end with its directory; NULL: clients send no nonce */
         uint8_t nonce[LISTENER_NONCE_SIZE];
@@ -21,11 +22,9 @@ struct listener {
 /* Remove the file of a nonce and its directory, and free the name, which may be NULL. */
 void listener_remove_nonce(char *file);
 /*
- * Append a new listener to server->listeners. It owns fd and, if unlink_path is not NULL, the file
- * there; on failure fd is closed and the file is removed. -ENOMEM.
+ * Append a new listener to server->listeners. It owns fd, which is closed on failure. -ENOMEM.
  */
-int listener_new(struct server *server, int fd, const char *guid, const char *unlink_path,
-                 struct listener **ret_listener);
+int listener_new(struct server *server, int fd, const char *guid, struct listener **ret_listener);
 /* NULL is fine; returns NULL. */
 struct listener *listener_free(struct listener *listener);
 

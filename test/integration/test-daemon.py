@@ -225,17 +225,66 @@ def fork_and_pid_file_in_configuration():
             equal(results[1], results[0], f'{args} {more}')
 
 
+def pid_file_config(directory, name='pid'):
+    directory.config = directory.write('bus.conf', SESSION_CONFIG.format(
+        listen=f'unix:dir={directory.path}', extra=f'<pidfile>{directory.path}/{name}</pidfile>'))
+
+
+def starts(directory):
+    """Whether a bus starts with this configuration; if so, what the pid file has then."""
+    p = subprocess.run([DAEMON, '--config-file=' + directory.config, '--fork', '--print-pid=1'],
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=TIMEOUT,
+                       env=clean_environment(), check=False)
+    if p.returncode != 0:
+        return p.stderr
+    pid = int(p.stdout)
+    with open(directory.path + '/pid') as f:
+        equal(f.read(), f'{pid}\n')
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: gone(pid), 'the bus ends')
+    equal(os.path.exists(directory.path + '/pid'), False)
+    return True
+
+
 @test
-def existing_pid_file_stops_the_start():
-    results = []
-    for daemon in (REFERENCE, DAEMON):
+def old_pid_file_does_not_stop_the_start():
+    # that of a bus that was killed, for example in a container whose next pids are the same
+    for old in ('1\n', f'{os.getpid()}\n', '99999999\n', 'nonsense', ''):
         with Directory() as d:
-            d.config = d.write('bus.conf', SESSION_CONFIG.format(
-                listen=f'unix:path={d.path}/bus', extra=f'<pidfile>{d.path}/pid</pidfile>'))
-            d.write('pid', '1\n')
-            outcome, lines, _ = run_daemon(daemon, [CONFIG], d)
-            results.append((outcome, lines))
-    equal(results[1], results[0])
+            pid_file_config(d)
+            d.write('pid', old)
+            equal(starts(d), True, old)
+
+
+@test
+def pid_file_of_a_bus_that_runs_stops_the_start():
+    for daemon in (DAEMON, REFERENCE):
+        with Directory() as d:
+            pid_file_config(d)
+            first = Running(daemon, d)
+            # the reference prints its address before it writes the file
+            wait_until(lambda: os.path.exists(d.path + '/pid') and os.path.getsize(d.path + '/pid'),
+                       'a pid file')
+            contains(starts(d), 'a message bus that runs already has the pid file')
+            equal(first.process.poll(), None)
+            # the bus that did not start has not touched it
+            with open(d.path + '/pid') as f:
+                equal(f.read(), f'{first.process.pid}\n')
+            equal(first.end(), 0)
+            equal(starts(d), True)
+
+
+@test
+def pid_file_is_only_a_file():
+    with Directory() as d:
+        pid_file_config(d)
+        os.symlink(d.write('target', 'precious'), d.path + '/pid')
+        contains(starts(d), 'pid file')
+        with open(d.path + '/target') as f:
+            equal(f.read(), 'precious')
+        os.unlink(d.path + '/pid')
+        os.mkfifo(d.path + '/pid')
+        contains(starts(d), 'pid file')
 
 
 @test
@@ -446,6 +495,98 @@ def runtime_address():
             equal(b.end(), 0)
     equal(results[1], results[0])
     compare([CONFIG, '--address=unix:runtime=yes'], [CONFIG, '--address=unix:runtime=no'])
+
+
+@test
+def socket_of_a_bus_that_lives_stays():
+    with Directory() as d:
+        first = Running(DAEMON, d)
+        p = subprocess.run([DAEMON, '--config-file=' + d.config, '--nofork'], timeout=TIMEOUT,
+                           env=clean_environment(), stderr=subprocess.PIPE, text=True, check=False)
+        equal(p.returncode, 1)
+        contains(p.stderr, 'Address already in use')
+        equal(serves(d.path + '/bus'), True)
+        # what a bus that was killed left behind is replaced
+        first.end(signal.SIGKILL)
+        second = Running(DAEMON, d)
+        equal(stat.S_IMODE(os.stat(d.path + '/bus').st_mode), 0o777)
+        # whoever takes the path away from it keeps it
+        os.unlink(d.path + '/bus')
+        with socket.socket(socket.AF_UNIX) as s:
+            s.bind(d.path + '/bus')
+            equal(second.end(), 0)
+            equal(os.path.exists(d.path + '/bus'), True)
+        # no other file is removed
+        os.unlink(d.path + '/bus')
+        d.write('bus', 'precious')
+        p = subprocess.run([DAEMON, '--config-file=' + d.config, '--nofork'], timeout=TIMEOUT,
+                           env=clean_environment(), stderr=subprocess.PIPE, text=True, check=False)
+        equal(p.returncode, 1)
+        with open(d.path + '/bus') as f:
+            equal(f.read(), 'precious')
+        equal(sorted(os.listdir(d.path)), ['broken.conf', 'bus', 'bus.conf'])
+
+
+@test
+def socket_appears_when_it_listens():
+    with Directory() as d:
+        for _ in range(20):
+            p = subprocess.Popen([DAEMON, '--config-file=' + d.config, '--nofork'],
+                                 env=clean_environment(), stderr=subprocess.DEVNULL)
+            while not os.path.exists(d.path + '/bus'):
+                pass
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(d.path + '/bus')
+                equal(stat.S_IMODE(os.stat(d.path + '/bus').st_mode), 0o777)
+            p.terminate()
+            equal(p.wait(TIMEOUT), 0)
+
+
+@test
+def paths_may_be_as_long_as_the_kernel_allows():
+    with Directory() as d:
+        for n in (107 - 4, 107):
+            path = d.path + '/' + 'x' * (n - len(d.path) - 1)
+            d.config = d.write('bus.conf', SESSION_CONFIG.format(listen=f'unix:path={path}',
+                                                                 extra=''))
+            b = Running(DAEMON, d)
+            equal(serves(path), True, n)
+            equal(b.end(), 0)
+            equal(sorted(os.listdir(d.path)), ['broken.conf', 'bus.conf'])
+
+
+@test
+def runtime_directory_of_another_user_is_left_alone():
+    if os.geteuid() != 0:
+        raise Skip('only root can make directories of other users')
+    with Directory() as d:
+        os.mkdir(d.path + '/run', 0o700)
+        os.chown(d.path + '/run', 4001, 4001)
+        p = subprocess.run([DAEMON, '--config-file=' + d.config, '--nofork',
+                            '--address=unix:runtime=yes'], timeout=TIMEOUT, stderr=subprocess.PIPE,
+                           env=clean_environment(XDG_RUNTIME_DIR=d.path + '/run'), text=True,
+                           check=False)
+        equal(p.returncode, 1)
+        contains(p.stderr, 'belongs to uid 4001')
+        equal(os.listdir(d.path + '/run'), [])
+
+
+@test
+def systemd_gets_the_variables_that_it_accepts():
+    with Directory() as d:
+        b = Running(DAEMON, d, '--systemd-activation')
+        systemd = rawbus.Connection(b.address).authenticate()
+        equal(systemd.call('RequestName', 'su', 'org.freedesktop.systemd1', 0).body, (1,))
+        systemd.drain()
+        c = rawbus.Connection(b.address).authenticate()
+        c.call('UpdateActivationEnvironment', 'a{ss}', {
+            'DISPLAY': ':0', 'BASH_FUNC_x%%': '() { :; }', 'ESCAPE': '\x1b[0m', 'TAB': 'a\tb\n',
+            '1ST': 'x', 'LANG': 'C.UTF-8'})
+        equal(sorted(systemd.receive().body[0]), ['DISPLAY=:0', 'LANG=C.UTF-8', 'TAB=a\tb\n'])
+        # each variable is told once
+        c.call('UpdateActivationEnvironment', 'a{ss}', {'LANG': 'C'})
+        equal(systemd.receive().body[0], ['LANG=C'])
+        equal(b.end(), 0)
 
 
 @test
