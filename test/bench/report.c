@@ -42,6 +42,7 @@ static const struct target {
         {"50 clients, mixed", CPU, 1.3},
         {"ping-pong, policy of 861 rules", BASELINE, 1.02, "ping-pong to a name"},
         {"ping-pong, policy of 20,000 rules", BASELINE, 1.1, "ping-pong to a name"},
+        {"ping-pong, 10,000 clients idle", BASELINE, 1.05, "ping-pong"},
         {"unicast signals, 861 rules", BASELINE, 1.15, "stream of unicast signals"},
         {"unicast signals, 20,000 rules", BASELINE, 1.15, "stream of unicast signals"},
         {"broadcast to 100, 861 rules", BASELINE, 1.15, "broadcast to 100, backlog"},

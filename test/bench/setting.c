@@ -6,9 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,6 +34,7 @@ static const struct {
                                           SIGNALS "arg0namespace='com.example.Foreign%u'"},
         [SETTING_RULES_ARG0_PATH] = {"arg0path", SIGNALS "arg0path='/com/example/Foreign%u/'"},
         [SETTING_REPLIES] = {"replies"},
+        [SETTING_IDLE] = {"idle"},
 };
 
 static int stranger(struct bench_bus *bus, char unique[static 64]) {
@@ -98,6 +102,35 @@ static void leave_replies(struct bench_bus *bus) {
         free(m);
 }
 
+/*
+ * The clients are in a process of their own for each bus, which needs as many descriptors as the
+ * bus. Returns whether all of them are there.
+ */
+static bool leave_idle(struct bench_bus *bus) {
+        const struct rlimit limit = {.rlim_cur = BENCH_IDLE + 100, .rlim_max = BENCH_IDLE + 100};
+        char unique[64], ready = 0;
+        int fds[2];
+        pid_t pid;
+
+        if (pipe2(fds, O_CLOEXEC) < 0)
+                raw_fail("no pipe: %s", strerror(errno));
+        pid = fork();
+        if (pid == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+                        _exit(1);
+                for (unsigned i = 0; i < BENCH_IDLE; i++)
+                        stranger(bus, unique);
+                if (write(fds[1], "", 1) == 1)
+                        pause();
+                _exit(1);
+        }
+        close(fds[1]);
+        ready = pid > 0 && read(fds[0], &ready, 1) == 1;
+        close(fds[0]);
+        return ready;
+}
+
 void setting_start(enum setting setting, struct bench_bus *bus, enum bus_kind kind,
                    const char *binary, const char *directory, const char *system_policy) {
         struct bench_policy *policy = NULL;
@@ -125,4 +158,6 @@ void setting_start(enum setting setting, struct bench_bus *bus, enum bus_kind ki
                 leave_rules(bus, settings[setting].rule);
         if (setting == SETTING_REPLIES)
                 leave_replies(bus);
+        if (setting == SETTING_IDLE && !leave_idle(bus))
+                bus_stop(bus);
 }

@@ -5,8 +5,8 @@
  * Settings
  *
  * A setting is the load of a bus while it is measured: nothing, a policy of a certain size, or the
- * match rules or pending replies of other clients. A bus is started once for each setting, because
- * the load of one setting would change the measurements of the others.
+ * match rules, pending replies or connections of other clients. A bus is started once for each
+ * setting, because the load of one setting would change the measurements of the others.
  */
 
 #include <stdint.h>
@@ -23,18 +23,20 @@ enum setting {
         SETTING_RULES_ARG0_NAMESPACE, /* ... in arg0namespace, */
         SETTING_RULES_ARG0_PATH,      /* ... in arg0path */
         SETTING_REPLIES,              /* BENCH_FOREIGN_REPLIES calls that are never answered */
+        SETTING_IDLE,                 /* BENCH_IDLE clients that do nothing */
         N_SETTINGS,
 };
 
 #define BENCH_POLICY_RULES 861
 #define BENCH_FOREIGN_RULES 10000
 #define BENCH_FOREIGN_REPLIES 100000
+#define BENCH_IDLE 10000
 
 /*
  * Start a bus with the configuration and the other clients of the setting. system_policy is the
  * file for SETTING_SYSTEM, or NULL. The result is a bus that is not available if bus_start() cannot
- * start it, if SETTING_SYSTEM has no file, and for the forwarder with any setting but
- * SETTING_PLAIN.
+ * start it, if SETTING_SYSTEM has no file, if SETTING_IDLE needs more descriptors than there are,
+ * and for the forwarder with any setting but SETTING_PLAIN.
  */
 void setting_start(enum setting setting, struct bench_bus *bus, enum bus_kind kind,
                    const char *binary, const char *directory, const char *system_policy);

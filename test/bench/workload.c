@@ -55,6 +55,7 @@ const struct workload workloads[] = {
         {"broadcast to 100, 20,000 rules", BACKLOG, .receivers = 100, .all_named = true,
          .count_calls = true, .setting = SETTING_SYSTEM},
         {"ping-pong, 100,000 replies pending", PING_PONG, .setting = SETTING_REPLIES},
+        {"ping-pong, 10,000 clients idle", PING_PONG, .setting = SETTING_IDLE},
         {"signals, no foreign rules", FOREIGN(SETTING_PLAIN)},
         {"signals, 10,000 paths", FOREIGN(SETTING_RULES_PATH)},
         {"signals, 10,000 arg0", FOREIGN(SETTING_RULES_ARG0)},
