@@ -7,6 +7,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "bridge/base/owner.h"
 
+#define PIDFILE_TRIES 10
 #define ROOT_FD_LIMIT 65536
 
 void daemon_fix_standard_streams(void) {
@@ -75,53 +78,52 @@ int daemon_ready(int ready_fd, bool keep_umask) {
         return n == 1 ? 0 : -EPIPE;
 }
 
-/* Does the pid file name a dbus-daemon that runs? A number may be that of another program by now.
- */
-static bool names_dbus_daemon(int fd) {
-        char text[32] = {}, path[64], name[32] = {};
-        CLEANUP_FCLOSE FILE *f = NULL;
+/* Does the process that the pid file names live? */
+static bool names_living(int fd) {
+        char text[32] = {};
         long pid;
 
         if (pread(fd, text, sizeof(text) - 1, 0) <= 0)
                 return false;
         pid = strtol(text, NULL, 10);
-        if (pid <= 0 || pid == getpid())
-                return false;
-        snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
-        f = fopen(path, "re");
-        return f && fgets(name, sizeof(name), f) && strcmp(name, "dbus-daemon\n") == 0;
+        return pid > 0 && pid != getpid() && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
 }
 
-/* Open and lock the file. -EAGAIN if it was removed meanwhile, by a bus that ended. */
+/*
+ * Open and lock the file. 1 if this has to be tried again, because it is not the file at the path
+ * any more, or was taken away from there.
+ */
 static int lock_pidfile(const char *path, int *ret_fd) {
         CLEANUP_CLOSE int fd = -1;
         struct stat ours, there;
 
-        /* What an attacker could put there must neither be followed nor make the bus wait. */
+        /* What somebody else has put there must not be followed, changed or waited for. */
         fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
         if (fd < 0 || fstat(fd, &ours) < 0)
                 return -errno;
-        if (!S_ISREG(ours.st_mode))
+        if (!S_ISREG(ours.st_mode) || ours.st_nlink > 1 || !owner_is_ours(ours.st_uid))
                 return -EINVAL;
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-                return errno == EWOULDBLOCK ? -EEXIST : -errno;
+        /* A file system without locks does not keep the bus from starting. */
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+                if (names_living(fd))
+                        return -EEXIST;
+                /* Everybody who can read the file can lock it. The bus that wrote it has ended. */
+                return unlink(path) < 0 ? -errno : 1;
+        }
         if (lstat(path, &there) < 0 || there.st_dev != ours.st_dev || there.st_ino != ours.st_ino)
-                return -EAGAIN;
+                return 1;
         *ret_fd = steal_fd(&fd);
         return 0;
 }
 
 int daemon_write_pidfile(const char *path, int *ret_fd) {
         CLEANUP_CLOSE int fd = -1;
-        int r;
+        int r = 1;
 
-        do
+        for (unsigned i = 0; r > 0 && i < PIDFILE_TRIES; i++)
                 r = lock_pidfile(path, &fd);
-        while (r == -EAGAIN);
-        if (r < 0)
-                return r;
-        if (names_dbus_daemon(fd))
-                return -EEXIST;
+        if (r != 0)
+                return r < 0 ? r : -EBUSY;
         if (ftruncate(fd, 0) < 0 || dprintf(fd, "%ld\n", (long)getpid()) < 0) {
                 unlink(path);
                 return -EIO;

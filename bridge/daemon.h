@@ -25,8 +25,8 @@ int daemon_ready(int ready_fd, bool keep_umask);
 
 /*
  * Write the pid to the file, and lock it for as long as *ret_fd is open. A file that a bus left
- * behind which has ended is used again. -EEXIST if a bus that runs has the file: it has locked it,
- * or it is a dbus-daemon, which locks nothing.
+ * behind which has ended is used again. -EEXIST if a bus that runs has locked it; -EINVAL if it is
+ * no file of root or of this user.
  */
 int daemon_write_pidfile(const char *path, int *ret_fd);
 /*

@@ -60,9 +60,8 @@ void bus_limits_default(struct bus_limits *ret_limits);
 enum bus_servicedir_kind {
         SERVICEDIR_FIXED, /* the configuration names it, or it is a directory of the system */
         /*
-         * A variable of the environment names it. What in it belongs to neither root nor the user
-         * of the bus is not used: a program of the bus's user could have been given the environment
-         * of somebody else.
+         * A variable of the environment names it. A bus of root does not use what in it belongs to
+         * others: who becomes root may keep the environment of a user.
          */
         SERVICEDIR_ENVIRONMENT,
         /*

@@ -138,8 +138,11 @@ int bus_fragment_add_servicedir(struct bus_fragment *fragment, const char *path,
         int r;
 
         for (size_t i = 0; i < config->n_servicedirs; i++)
-                if (strcmp(config->servicedirs[i].path, path) == 0)
+                if (strcmp(config->servicedirs[i].path, path) == 0) {
+                        if (kind == SERVICEDIR_FIXED)
+                                config->servicedirs[i].kind = kind;
                         return 0;
+                }
         dir.path = strdup(path);
         if (!dir.path)
                 return -ENOMEM;

@@ -29,7 +29,10 @@ int bus_fragment_merge(struct bus_fragment *into, struct bus_fragment *from);
 
 void bus_fragment_set_limit(struct bus_fragment *fragment, const struct bus_limit *limit,
                             int64_t value);
-/* Add a directory, unless the list has it already. Returns 0 or -ENOMEM. */
+/*
+ * Add a directory, unless the list has it already; SERVICEDIR_FIXED counts then. Returns 0 or
+ * -ENOMEM.
+ */
 int bus_fragment_add_servicedir(struct bus_fragment *fragment, const char *path,
                                 enum bus_servicedir_kind kind);
 /*

@@ -166,8 +166,7 @@ static int add_files(struct loader *loader, size_t index, int fd) {
         return r;
 }
 
-/* May the services in the directory be used? Returns 0, -EPERM if not, or another negative errno.
- */
+/* May the services in the directory be used? Returns 0, 1 if not, or a negative errno. */
 static int check_owner(const struct bus_servicedir *directory, int fd, uid_t *ret_owner) {
         struct stat st;
 
@@ -176,7 +175,7 @@ static int check_owner(const struct bus_servicedir *directory, int fd, uid_t *re
         if (fstat(fd, &st) < 0)
                 return -errno;
         *ret_owner = st.st_uid;
-        return owner_is_ours(st.st_uid) ? 0 : -EPERM;
+        return !owner_is_ours(st.st_uid);
 }
 
 static int add_directory(struct loader *loader, size_t index) {
@@ -187,7 +186,7 @@ static int add_directory(struct loader *loader, size_t index) {
         int r;
 
         r = fd < 0 ? -errno : check_owner(directory, fd, &owner);
-        if (r == -EPERM) {
+        if (r > 0) {
                 loader->table->stamps[index] = stamp(path);
                 return WARN(loader->table,
                             "%s: Its services are left out, because it belongs to uid %u", path,

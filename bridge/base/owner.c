@@ -25,7 +25,7 @@ static bool all_are_mapped(void) {
 }
 
 bool owner_is_ours(uid_t uid) {
-        return uid == 0 || uid == geteuid() || (uid == OVERFLOW_UID && !all_are_mapped());
+        return geteuid() != 0 || uid == 0 || (uid == OVERFLOW_UID && !all_are_mapped());
 }
 
 int owner_check(const char *path, uid_t *ret_uid) {
@@ -45,9 +45,9 @@ int owner_make_directory(const char *path) {
 
         if (access(path, F_OK) == 0)
                 return 0;
-        if (!end || end == path)
+        if (!end)
                 return -EPERM;
-        above = strndup(path, (size_t)(end - path));
+        above = strndup(path, end == path ? 1 : (size_t)(end - path));
         if (!above)
                 return -ENOMEM;
         r = owner_check(above, &owner);

@@ -6,15 +6,16 @@
  *
  * A path that comes from the environment may belong to somebody else: who becomes root with su or
  * sudo may keep the XDG_RUNTIME_DIR and the HOME of a user. What this user put there must not run
- * as root, and the bus must not leave files there that the user cannot remove.
+ * as root, and the bus must not leave files there that the user cannot remove. A bus of another
+ * user could not do any of this, so for it all files are its own.
  */
 
 #include <stdbool.h>
 #include <sys/types.h>
 
 /*
- * Does this owner of a file say that root or the user of this process put it there? In a user
- * namespace, this holds for all users without a number in it, too, since root may be one of them.
+ * May this process rely on files of this owner? root only on its own; and in a user namespace, on
+ * those of users without a number in it, since the root outside may be one of them.
  */
 bool owner_is_ours(uid_t uid);
 /*
@@ -24,6 +25,6 @@ bool owner_is_ours(uid_t uid);
 int owner_check(const char *path, uid_t *ret_uid);
 /*
  * Make a directory that only this user can use, unless there is one. Returns 0, or a negative
- * errno: -EPERM if the directory above belongs to somebody else, or if there is none above.
+ * errno: -EPERM if the directory above belongs to somebody else.
  */
 int owner_make_directory(const char *path);

@@ -133,7 +133,8 @@ void account_note(struct bus *bus, struct account *account, enum account_event e
                 [ACCOUNT_PAUSED] = "it sends more than others read, or does not read answers",
                 [ACCOUNT_EVICTED] = "it has too many connections without Hello",
                 [ACCOUNT_OUT_OF_ROOM] = "it has too many match rules or names",
-                [ACCOUNT_DISPLACED] = "it has most of all connections that the bus may have",
+                [ACCOUNT_DISPLACED] =
+                        "it has more connections than any other user, and the bus may have no more",
                 [ACCOUNT_DISCONNECTED] = "a connection holds what others of its user need",
         };
         int64_t now;

@@ -223,18 +223,15 @@ int client_leave(struct client *client, bool *ret_done) {
         return r;
 }
 
-bool client_leave_in_turn(struct client *client) {
+int client_leave_in_turn(struct client *client, bool *ret_done) {
         struct schedule *schedule = &client->bus->schedule;
-        bool done = false;
-        int r;
+        int result = 0;
 
         do {
-                r = client_leave(client, &done);
-                if (r < 0)
-                        loop_failed(schedule->loop, r);
+                keep_error(&result, client_leave(client, ret_done));
                 schedule_count(schedule, STEPS_PER_NAME);
-        } while (!done && !schedule_is_over(schedule));
-        return done;
+        } while (!*ret_done && !schedule_is_over(schedule));
+        return result;
 }
 
 int client_disconnect(struct client *client) {

@@ -46,9 +46,8 @@ int client_disconnect(struct client *client);
  * name_settle() before looking at the owner of a name.
  */
 int client_leave(struct client *client, bool *ret_done);
-/* Do as many of these steps as the turn of the client's user has time for. Returns whether it is
- * done. */
-bool client_leave_in_turn(struct client *client);
+/* Do as many of these steps as the turn of the client's user has time for. */
+int client_leave_in_turn(struct client *client, bool *ret_done);
 /* If the owner of this name is about to leave, take the name from it now. */
 void name_settle(struct bus *bus, const char *name, size_t n);
 

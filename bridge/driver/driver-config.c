@@ -61,6 +61,7 @@ int driver_update_activation_environment(struct driver_call *call) {
         struct reader *reader = &call->reader;
         struct bus *bus = call->bus;
         const uint8_t *end;
+        bool too_large;
         int r = 0;
 
         if (bus->has_servicehelper)
@@ -79,11 +80,14 @@ int driver_update_activation_environment(struct driver_call *call) {
                 if (r == -EINVAL)
                         r = 0; /* Like the reference: names that are not valid are ignored. */
         }
-        if (r == -E2BIG)
+        too_large = r == -E2BIG;
+        if ((r >= 0 || too_large) && bus->activation && bus->systemd_activation)
+                r = tell_systemd(call);
+        if (too_large && r >= 0)
                 return driver_call_fail(
                         call, DRIVER_ERROR("LimitsExceeded"),
                         "The activation environment, or one of its variables, is too large");
-        return r >= 0 && bus->activation && bus->systemd_activation ? tell_systemd(call) : r;
+        return r;
 }
 
 int driver_reload_config(struct driver_call *call) {

@@ -19,6 +19,7 @@
 
 #include "base/cleanup.h"
 #include "base/container-of.h"
+#include "base/error.h"
 #include "bridge/bus/account.h"
 #include "bridge/bus/membership.h"
 
@@ -96,17 +97,24 @@ static void user_put(struct native *native, struct native_user *user) {
         free(user);
 }
 
-/* Like the end of a connection, the end of a session is work of its user, in as many turns as
- * needed. */
+/*
+ * Like the end of a connection, the end of a session is work of its user, in as many turns as
+ * needed.
+ */
 static int end_run(struct schedule_job *job) {
         struct native_session *session = container_of(job, struct native_session, end);
         struct client *client = &session->client;
+        bool done;
+        int r;
 
         native_openings_end(session);
-        if (client_leave_in_turn(client))
-                return native_session_end(session);
-        schedule_add_first(&client->bus->schedule, &client->account->schedule, &session->end);
-        return 0;
+        r = client_leave_in_turn(client, &done);
+        if (!done)
+                schedule_add_first(&client->bus->schedule, &client->account->schedule,
+                                   &session->end);
+        else
+                keep_error(&r, native_session_end(session));
+        return r;
 }
 
 static int session_new(struct native *native, struct native_anchor *anchor,

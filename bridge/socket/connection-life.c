@@ -18,16 +18,20 @@
 
 static int close_run(struct schedule_job *job) {
         struct connection *connection = container_of(job, struct connection, close);
+        bool done = true;
+        int r = 0;
 
         /* Try to write the queue: the last message may be the error that tells the client why. */
         if (!connection->output.is_broken && connection->output.n_queued > 0)
                 connection_flush(&connection->flush);
-        if (connection->has_client && !client_leave_in_turn(&connection->client))
+        if (connection->has_client)
+                r = client_leave_in_turn(&connection->client, &done);
+        if (done)
+                connection_free(connection);
+        else
                 schedule_add_first(&connection->server->bus->schedule,
                                    &connection->account->schedule, &connection->close);
-        else
-                connection_free(connection);
-        return 0;
+        return r;
 }
 
 static void anchor_close(struct native_anchor *anchor, const char *reason) {

@@ -21,8 +21,9 @@ void listener_remove_nonce(char *file) {
 struct listener *listener_free(struct listener *listener) {
         if (!listener)
                 return NULL;
-        loop_close(listener->server->loop, &listener->source);
+        /* in this order: while it listens, no other bus takes the path for an old one */
         socket_file_remove(&listener->file);
+        loop_close(listener->server->loop, &listener->source);
         listener_remove_nonce(listener->nonce_file);
         free(listener);
         return NULL;

@@ -23,7 +23,7 @@
  * Connections that one turn of the loop accepts from a listener, also while several users have jobs
  */
 #define ACCEPT_MAX 16
-#define ACCEPT_MAX_SHARED 1
+#define ACCEPT_MAX_SHARED 2
 
 static int retry_expired(struct loop_timer *timer) {
         server_set_accepting(container_of(timer, struct server, retry), true);

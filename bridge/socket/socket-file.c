@@ -65,15 +65,17 @@ static int new_socket(void) {
         return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
-/* What is at the path: 0 if there is nothing, 1 if it is a socket that nobody listens on. */
-static int look_at(const char *path) {
+/*
+ * What is at the path: 0 if there is nothing, 1 with *ret_old if it is a socket that nobody listens
+ * on, or a negative errno.
+ */
+static int look_at(const char *path, struct stat *ret_old) {
         struct sockaddr_un address;
         CLEANUP_CLOSE int fd = -1;
-        struct stat st;
 
-        if (lstat(path, &st) < 0)
+        if (lstat(path, ret_old) < 0)
                 return errno == ENOENT ? 0 : -errno;
-        if (!S_ISSOCK(st.st_mode))
+        if (!S_ISSOCK(ret_old->st_mode))
                 return -EADDRINUSE;
         fd = new_socket();
         if (fd < 0)
@@ -85,8 +87,11 @@ static int look_at(const char *path) {
         return errno == ECONNREFUSED ? 1 : errno == ENOENT ? 0 : -EADDRINUSE;
 }
 
-/* Listen at a path that no client knows. Returns the socket or a negative errno. */
-static int listen_at(const char *path, char **ret_error) {
+/*
+ * Listen at a path that no client knows yet. name is what an error calls it. Returns the socket or
+ * a negative errno.
+ */
+static int listen_at(const char *path, const char *name, char **ret_error) {
         struct sockaddr_un address;
         CLEANUP_CLOSE int fd = new_socket();
 
@@ -95,73 +100,103 @@ static int listen_at(const char *path, char **ret_error) {
         set_path(&address, path);
         unlink(path); /* of a bus that had the same pid and was killed in the middle of this */
         if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-                return set_error(ret_error, -errno, "Cannot bind to \"%s\": %s", path,
+                return set_error(ret_error, -errno, "Cannot bind to \"%s\": %s", name,
                                  strerror(errno));
         if (listen(fd, SOMAXCONN) < 0)
-                return set_error(ret_error, -errno, "Cannot listen on \"%s\": %s", path,
+                return set_error(ret_error, -errno, "Cannot listen on \"%s\": %s", name,
                                  strerror(errno));
         if (chmod(path, 0777) < 0)
                 return set_error(ret_error, -errno, "Cannot let all users connect to \"%s\": %s",
-                                 path, strerror(errno));
+                                 name, strerror(errno));
         return steal_fd(&fd);
 }
 
-/* Give the socket its name. Without replace, whatever is there by now stays. */
-static int name_it(const char *from, const char *to, bool replace, struct socket_file *file) {
-        unsigned flags = replace ? 0 : RENAME_NOREPLACE;
-        struct stat st;
+static bool is_same(const char *path, const struct stat *st) {
+        struct stat there;
 
-        if (lstat(from, &st) < 0)
+        return lstat(path, &there) == 0 && there.st_dev == st->st_dev && there.st_ino == st->st_ino;
+}
+
+/* Give the socket its name, where nothing is. */
+static int name_new(const char *from, const char *to) {
+        if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+                return 0;
+        if (errno != EINVAL)
                 return -errno;
-        if (renameat2(AT_FDCWD, from, AT_FDCWD, to, flags) < 0 &&
-            /* a file system may not know the flag */
-            (errno != EINVAL || replace || rename(from, to) < 0))
-                return -errno;
-        file->device = st.st_dev;
-        file->inode = st.st_ino;
-        return 0;
+        /* a file system that does not know the flag */
+        return link(from, to) < 0 || unlink(from) < 0 ? -errno : 0;
+}
+
+/* Give it the name of the old one, if this is there still. */
+static int name_in_place(const char *from, const char *to, const struct stat *old) {
+        if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE) < 0) {
+                if (errno == ENOENT)
+                        return name_new(from, to);
+                /* the file system can only do the first half */
+                return errno != EINVAL || rename(from, to) < 0 ? -errno : 0;
+        }
+        if (is_same(from, old))
+                return unlink(from) < 0 ? -errno : 0;
+        /* Another bus was faster. */
+        renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE);
+        return -EADDRINUSE;
+}
+
+/* Listen at a name of our own, and then take the path. */
+static int listen_and_name(const char *path, const struct stat *old, char **ret_error) {
+        CLEANUP(provisional_deinit) struct provisional provisional = {.directory = -1};
+        CLEANUP_CLOSE int fd = -1;
+        int r;
+
+        r = provisional_init(&provisional, path);
+        if (r < 0)
+                return set_error(ret_error, r, "Cannot bind to \"%s\": %s", path, strerror(-r));
+        fd = listen_at(provisional.path, path, ret_error);
+        if (fd < 0) {
+                unlink(provisional.path);
+                return fd;
+        }
+        r = old ? name_in_place(provisional.path, path, old) : name_new(provisional.path, path);
+        if (r == -EEXIST)
+                r = -EADDRINUSE;
+        if (r >= 0)
+                return steal_fd(&fd);
+        unlink(provisional.path);
+        return set_error(ret_error, r, "Cannot bind to \"%s\": %s", path, strerror(-r));
 }
 
 int socket_file_listen(const char *path, struct socket_file *ret_file, char **ret_error) {
-        CLEANUP(provisional_deinit) struct provisional provisional = {.directory = -1};
         CLEANUP_CLOSE int fd = -1;
-        int r, replace;
+        struct stat st;
+        int r;
 
         *ret_file = (struct socket_file){};
         if (strlen(path) >= PATH_SIZE)
                 return set_error(ret_error, -ENAMETOOLONG, "The socket name \"%s\" is too long",
                                  path);
-        replace = look_at(path);
-        if (replace < 0)
-                return set_error(ret_error, replace, "Cannot bind to \"%s\": %s", path,
-                                 strerror(-replace));
-        r = provisional_init(&provisional, path);
+        r = look_at(path, &st);
         if (r < 0)
                 return set_error(ret_error, r, "Cannot bind to \"%s\": %s", path, strerror(-r));
-        fd = listen_at(provisional.path, ret_error);
-        if (fd < 0) {
-                unlink(provisional.path);
+        fd = listen_and_name(path, r > 0 ? &st : NULL, ret_error);
+        if (fd < 0)
                 return fd;
+        if (lstat(path, &st) == 0)
+                ret_file->path = strdup(path);
+        if (!ret_file->path) {
+                unlink(path);
+                return set_error(ret_error, -ENOMEM, "No memory for \"%s\"", path);
         }
-        ret_file->path = strdup(path);
-        r = ret_file->path ? name_it(provisional.path, path, replace, ret_file) : -ENOMEM;
-        if (r < 0) {
-                unlink(provisional.path);
-                free(ret_file->path);
-                ret_file->path = NULL;
-                return set_error(ret_error, r == -EEXIST ? -EADDRINUSE : r,
-                                 "Cannot bind to \"%s\": %s", path,
-                                 strerror(r == -EEXIST ? EADDRINUSE : -r));
-        }
+        ret_file->device = st.st_dev;
+        ret_file->inode = st.st_ino;
         return steal_fd(&fd);
 }
 
 void socket_file_remove(struct socket_file *file) {
-        struct stat st;
+        const struct stat ours = {.st_dev = file->device, .st_ino = file->inode};
 
         if (!file->path)
                 return;
-        if (lstat(file->path, &st) == 0 && st.st_dev == file->device && st.st_ino == file->inode)
+        if (is_same(file->path, &ours))
                 unlink(file->path);
         free(file->path);
         file->path = NULL;

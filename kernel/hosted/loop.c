@@ -88,7 +88,7 @@ int hosted_loop_turn(struct hosted_loop *loop, int timeout, const sigset_t *sigm
 {
 	struct epoll_event events[TURN_MAX];
 	uint64_t begin;
-	int n;
+	int n, i;
 
 	n = epoll_pwait(loop->epoll_fd, events, TURN_MAX, timeout, sigmask);
 	if (n < 0)
@@ -97,14 +97,16 @@ int hosted_loop_turn(struct hosted_loop *loop, int timeout, const sigset_t *sigm
 	/*
 	 * Each source is in the array only once, and dispatch() frees no source but its own. So all
 	 * sources in the array are valid when they are used. Those that are left are reported
-	 * again.
+	 * again, in the same order: so the next turn begins in another place.
 	 */
 	begin = now_ns();
-	for (int i = 0; i < n && now_ns() - begin < TURN_NSEC; i++) {
-		struct hosted_source *source = events[i].data.ptr;
+	for (i = 0; i < n && now_ns() - begin < TURN_NSEC; i++) {
+		struct epoll_event *event = &events[(loop->first + i) % n];
+		struct hosted_source *source = event->data.ptr;
 
-		source->dispatch(source, events[i].events);
+		source->dispatch(source, event->events);
 	}
+	loop->first = i < n ? loop->first + i : 0;
 
 	return 0;
 }

@@ -29,6 +29,7 @@ struct hosted_source {
 struct hosted_loop {
 	int epoll_fd;
 	struct hosted_source timer;
+	int first; /* the event with which the next turn begins, modulo their number */
 	void (*expired)(struct hosted_loop *loop);
 };
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include "test/bench/raw.h"
 #include "test/bench/workload.h"
 
+#define IDLE_PATIENCE 60000 /* ms that BENCH_IDLE clients may need to connect */
 #define SIGNALS "type='signal',interface='" BENCH_NAME "',"
 
 static const struct {
@@ -126,9 +128,23 @@ static bool leave_idle(struct bench_bus *bus) {
                 _exit(1);
         }
         close(fds[1]);
-        ready = pid > 0 && read(fds[0], &ready, 1) == 1;
+        /* a bus that has no descriptor left lets the clients wait */
+        ready = pid > 0 && poll(&(struct pollfd){fds[0], POLLIN, 0}, 1, IDLE_PATIENCE) == 1 &&
+                read(fds[0], &ready, 1) == 1;
         close(fds[0]);
+        if (!ready && pid > 0)
+                kill(pid, SIGKILL);
         return ready;
+}
+
+/* For the bus, which inherits the limit. */
+static void raise_fd_limit(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 void setting_start(enum setting setting, struct bench_bus *bus, enum bus_kind kind,
@@ -151,6 +167,8 @@ void setting_start(enum setting setting, struct bench_bus *bus, enum bus_kind ki
         snprintf(own, sizeof(own), "%s/%s", directory, settings[setting].name);
         if (mkdir(own, 0755) < 0 && errno != EEXIST)
                 raw_fail("%s: %s", own, strerror(errno));
+        if (setting == SETTING_IDLE)
+                raise_fd_limit();
         bus_start(bus, kind, binary, own, policy);
         if (!bus->available)
                 return;

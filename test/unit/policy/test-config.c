@@ -361,7 +361,7 @@ START_TEST(service_directories_keep_document_order) {
         };
         static const enum bus_servicedir_kind kinds[] = {
                 SERVICEDIR_FIXED,       SERVICEDIR_RUNTIME,     SERVICEDIR_ENVIRONMENT,
-                SERVICEDIR_ENVIRONMENT, SERVICEDIR_ENVIRONMENT, SERVICEDIR_ENVIRONMENT,
+                SERVICEDIR_ENVIRONMENT, SERVICEDIR_ENVIRONMENT, SERVICEDIR_FIXED,
                 SERVICEDIR_FIXED,
         };
         struct bus_config *config = NULL;
