@@ -16,8 +16,7 @@ static inline void fds_close(const int *fds, size_t n) {
 
                 while (row < n && fds[row] == fds[0] + (int)row)
                         row++;
-                /* It is missing from kernels before 5.9, and a filter of system calls may lack it.
-                 */
+                /* Kernels before 5.9 do not have it, nor do some filters of system calls. */
                 if (row == 1 || close_range(fds[0], fds[row - 1], 0) < 0)
                         for (size_t i = 0; i < row; i++)
                                 close(fds[i]);

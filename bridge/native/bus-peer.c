@@ -61,18 +61,18 @@ static void hook_observed(void *userdata) {
 static int peer_dispatch(struct loop_source *source, uint32_t events) {
         struct native *native = container_of(source, struct native, peer_source);
         const struct schedule *schedule = &native->bus->schedule;
-        int64_t end = 0;
-        int r = 1;
+        bool is_alone = !schedule->work.is_wanted && !schedule_is_shared(schedule);
+        int64_t end = loop_now() + (is_alone ? SCHEDULE_SLICE_ALONE : schedule->slice_shared);
+        unsigned i = 0;
+        int r;
 
-        /* While others have jobs, too, it is a turn like theirs. */
-        if (schedule_is_shared(schedule))
-                end = loop_now() + schedule->slice_shared;
-        /* The descriptor stays readable, so the next turn of the loop receives the rest. */
-        for (unsigned i = 0; r > 0 && i < NATIVE_RECEIVE_BUDGET; i++) {
+        /*
+         * Like a turn of the schedule. The descriptor stays readable, so the next turn of the loop
+         * receives the rest.
+         */
+        do
                 r = native_receive(native);
-                if (end > 0 && loop_now() >= end)
-                        break;
-        }
+        while (r > 0 && ++i < NATIVE_RECEIVE_BUDGET && loop_now() < end);
         return r < 0 ? r : 0;
 }
 
