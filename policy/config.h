@@ -26,6 +26,7 @@
 #include <sys/types.h>
 
 #include "policy/policy.h"
+#include "policy/subuid.h"
 
 /*
  * A limit without a <limit> element has the value that bus_limits_default() sets. No <limit> is
@@ -134,6 +135,7 @@ struct bus_config {
         size_t n_servicedirs;
 
         struct bus_limits limits;
+        struct bus_subuids subuids;
         struct policy *policy;
 
         bool selinux_enabled; /* on the system, when the files were read */
@@ -162,6 +164,7 @@ struct bus_config_environment {
         const char *directory; /* working directory, for relative paths; NULL if there is none */
         bool selinux_enabled;
         const char *selinux_root; /* of the configured SELinux policy: /etc/selinux/TYPE */
+        const char *subuid;       /* the file with subordinate uids; NULL: there are none */
 };
 
 /*

@@ -53,6 +53,7 @@ int bus_config_environment_read(struct bus_config_environment_own *ret_own) {
                 .directory = own.directory,
                 .selinux_enabled = !access("/sys/fs/selinux/enforce", F_OK),
                 .selinux_root = own.selinux_root,
+                .subuid = "/etc/subuid",
         };
         *ret_own = own;
         return 0;

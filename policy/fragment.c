@@ -36,6 +36,7 @@ void bus_fragment_clear(struct bus_fragment *fragment) {
                 free(config->selinux[i].context);
         }
         free(config->selinux);
+        bus_subuids_clear(&config->subuids);
         free(config->inputs.sources);
         free_strings(config->inputs.files, config->inputs.n_files);
         free_strings(config->inputs.missing, config->inputs.n_missing);

@@ -418,6 +418,11 @@ static int finish(struct reader *reader, struct document *document,
         if (r < 0)
                 return r;
 
+        if (reader->environment->subuid) {
+                r = bus_subuids_read(reader->environment->subuid, &whole->config.subuids);
+                if (r < 0)
+                        return r;
+        }
         config = malloc(sizeof(*config));
         if (!config)
                 return -ENOMEM;

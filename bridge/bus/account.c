@@ -22,8 +22,11 @@ struct account *account_find(struct bus *bus, uint32_t uid) {
 }
 
 struct account *account_get(struct bus *bus, uint32_t uid) {
-        struct account *account = account_find(bus, uid);
+        struct account *account;
 
+        if (bus->config)
+                uid = bus_subuids_user(&bus->config->subuids, uid);
+        account = account_find(bus, uid);
         if (!account) {
                 CLEANUP_FREE struct account *fresh = calloc(1, sizeof(*fresh));
 

@@ -69,7 +69,7 @@ enum fds_kind {
 };
 
 struct account {
-        uint32_t uid;
+        uint32_t uid;    /* the lowest one, if it is the account of subordinate uids */
         uint32_t n_refs; /* one for each client, each connection, and each fds[] that is not 0 */
         struct schedule_user schedule;
 
@@ -106,9 +106,12 @@ struct account {
         UT_hash_handle hh;
 };
 
-/* Find the account of a user; NULL if it has none. */
+/* Find the account of a user, which is no subordinate one (account_get()); NULL if it has none. */
 struct account *account_find(struct bus *bus, uint32_t uid);
-/* Get a reference to the account of a user; NULL without memory. */
+/*
+ * Get a reference to the account of a uid: that of the user that it counts as (policy/subuid.h).
+ * NULL without memory.
+ */
 struct account *account_get(struct bus *bus, uint32_t uid);
 /* Drop a reference. NULL is fine. */
 void account_put(struct bus *bus, struct account *account);

@@ -28,16 +28,22 @@ def memory(bus):
     raise AssertionError('no VmRSS')
 
 
-def start(extra='', **limits):
+def start(daemon=None, extra='', **limits):
     if os.geteuid() != 0:
         raise Skip('only root can connect as other users')
     limits.setdefault('max_replies_per_connection', 50000)
     lines = ''.join(f'  <limit name="{k}">{v}</limit>\n' for k, v in limits.items())
-    return Bus(extra='  <policy context="default"><allow user="*"/></policy>\n' + lines + extra)
+    return Bus(daemon, extra='  <policy context="default"><allow user="*"/></policy>\n' + lines + extra)
 
 
 def connect(bus, uid, fds=False):
     return rawbus.Connection(bus.address, uid=uid).authenticate(fds=fds)
+
+
+def can_say_hello(bus, uid):
+    x = rawbus.Connection(bus.address, uid=uid)
+    x.authenticate(hello=False)
+    return x.wait_for(x.send(bus_call('Hello'))).error_name is None
 
 
 def pour(connection, data):
@@ -237,6 +243,31 @@ def whoever_has_fewer_connections_than_others_gets_one():
         # C has one place, and is a stranger to all others
         connect(bus, C)
         works(b, c)
+
+
+@test
+def subordinate_users_count_as_one():
+    if not os.path.exists('/etc/subuid'):
+        raise Skip('there is no /etc/subuid')
+    with tempfile.TemporaryDirectory() as place:
+        with open(place + '/subuid', 'w', encoding='utf-8') as f:
+            f.write('alice:200000:65536\nbob:300000:65536\nnonsense\nalice:100000:65536\n')
+        # only the bus sees this file
+        with open(place + '/bus', 'w', encoding='utf-8') as f:
+            f.write('#!/bin/sh\n'
+                    f'exec unshare --mount sh -c \'mount --bind {place}/subuid /etc/subuid && '
+                    f'exec "$0" "$@"\' {os.path.abspath(daemon_under_test())} "$@"\n')
+        os.chmod(place + '/bus', 0o755)
+        with start(place + '/bus', max_connections_per_user=3) as bus:
+            held = [connect(bus, uid) for uid in (100000, 165535, 200001)]
+            for uid in (100000, 200000, 265535, 100001):
+                x = rawbus.Connection(bus.address, uid=uid)
+                x.authenticate(hello=False)
+                equal(x.wait_for(x.send(bus_call('Hello'))).error_name, FULL, uid)
+            works(connect(bus, 99999), connect(bus, 300000))
+            works(connect(bus, 165536), connect(bus, B))
+            held.pop().close()
+            wait_until(lambda: can_say_hello(bus, 100002), 'a place')
 
 
 @test

@@ -59,15 +59,18 @@ static int use(const struct bus_config *config) {
 }
 
 START_TEST(load_fails_as_a_whole) {
-        static const struct bus_config_environment environment = {
+        char path[128], subuid[128];
+        const struct bus_config_environment environment = {
                 .home = "/home/x",
                 .selinux_enabled = true,
                 .selinux_root = "/nonexistent",
+                .subuid = subuid,
         };
-        char path[128];
         long n;
 
         snprintf(path, sizeof(path), "%s/main.conf", scratch.directory);
+        snprintf(subuid, sizeof(subuid), "%s/subuid", scratch.directory);
+        scratch_write(&scratch, "subuid", "a:100000:10\nb:200000:10\na:300000:10\n");
         for (n = 0; n < 100000; n++) {
                 struct bus_config *config = NULL;
                 char *error = NULL;
