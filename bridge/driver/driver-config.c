@@ -81,13 +81,18 @@ int driver_update_activation_environment(struct driver_call *call) {
                         r = 0; /* Like the reference: names that are not valid are ignored. */
         }
         too_large = r == -E2BIG;
-        if ((r >= 0 || too_large) && bus->activation && bus->systemd_activation)
+        if (r < 0 && !too_large)
+                return r;
+        /* also those that were set before one was too large */
+        if (bus->activation && bus->systemd_activation) {
                 r = tell_systemd(call);
-        if (too_large && r >= 0)
-                return driver_call_fail(
-                        call, DRIVER_ERROR("LimitsExceeded"),
-                        "The activation environment, or one of its variables, is too large");
-        return r;
+                if (r < 0)
+                        return r;
+        }
+        return too_large ? driver_call_fail(call, DRIVER_ERROR("LimitsExceeded"),
+                                            "The activation environment, or one of its variables, "
+                                            "is too large")
+                         : 0;
 }
 
 int driver_reload_config(struct driver_call *call) {
