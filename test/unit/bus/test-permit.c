@@ -18,9 +18,11 @@
 
 static struct peer *A, *B;
 
+static struct bus_config *config; /* that the bus has now, or had in the test before */
+
 static void configure(const char *rules) {
         char path[] = "/tmp/bus1-permit-XXXXXX", *error = NULL;
-        struct bus_config *config;
+        struct bus_config *old = config;
         int fd = mkstemp(path);
 
         ck_assert_int_ge(fd, 0);
@@ -35,7 +37,7 @@ static void configure(const char *rules) {
         ck_assert_msg(bus_config_load(path, NULL, &config, &error) == 0, "%s", error);
         unlink(path);
         ck_assert_int_eq(bus_configure(&bus, config), 0);
-        bus_config_free(config);
+        bus_config_free(old);
 }
 
 static void setup_rules(const char *rules) {
