@@ -30,7 +30,8 @@ struct rules_answer {
         uint64_t n_done;    /* the rules of clients with a lower id are in the answer */
         uint64_t last_rule; /* of the client with this id: number of the last one in it; 0: none */
         bool has_begun;
-        bool failed; /* there is no memory for it */
+        bool refused; /* it must not begin */
+        bool failed;  /* there is no memory for it */
 };
 
 static struct rules_answer *answer_free(struct rules_answer *answer) {
@@ -102,6 +103,10 @@ static int finish(struct rules_answer *answer) {
                 later_free(later);
                 return 0;
         }
+        if (answer->refused)
+                return later_fail(later, DRIVER_ERROR("LimitsExceeded"),
+                                  "User %u does not read the answers of the bus",
+                                  (unsigned)answer->account->uid);
         if (answer->failed)
                 return later_fail(later, DRIVER_ERROR("NoMemory"),
                                   "There is no memory for the answer");
@@ -114,18 +119,6 @@ static int finish(struct rules_answer *answer) {
         return later_send(later, m);
 }
 
-static int refuse(struct rules_answer *answer) {
-        struct later *later = steal_ptr(&answer->later);
-
-        if (!later->client) {
-                later_free(later);
-                return 0;
-        }
-        return later_fail(later, DRIVER_ERROR("LimitsExceeded"),
-                          "User %u does not read the answers of the bus",
-                          (unsigned)answer->account->uid);
-}
-
 static int run(struct schedule_job *job) {
         struct rules_answer *answer = container_of(job, struct rules_answer, job);
         struct schedule *schedule = &answer->bus->schedule;
@@ -134,7 +127,8 @@ static int run(struct schedule_job *job) {
         int r;
 
         if (!answer->has_begun && answer->account->answers > UNREAD_MAX) {
-                r = refuse(answer);
+                answer->refused = true;
+                r = finish(answer);
                 answer_free(answer);
                 return r;
         }

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -36,24 +35,14 @@ int listener_print_unix(const char *key, const char *value, size_t n_value, cons
 /* Return a new socket that listens at the abstract name, or a negative errno. */
 static int listen_abstract(const char *name, char **ret_error) {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
-        CLEANUP_CLOSE int fd = -1;
         size_t n = strlen(name);
 
         if (n >= sizeof(address.sun_path))
                 return set_error(ret_error, -ENAMETOOLONG, "The socket name \"%s\" is too long",
                                  name);
         memcpy(address.sun_path + 1, name, n);
-        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0)
-                return set_error(ret_error, -errno, "Cannot make a socket: %s", strerror(errno));
-        if (bind(fd, (const struct sockaddr *)&address,
-                 offsetof(struct sockaddr_un, sun_path) + 1 + n) < 0)
-                return set_error(ret_error, -errno, "Cannot bind to \"%s\": %s", name,
-                                 strerror(errno));
-        if (listen(fd, SOMAXCONN) < 0)
-                return set_error(ret_error, -errno, "Cannot listen on \"%s\": %s", name,
-                                 strerror(errno));
-        return steal_fd(&fd);
+        return socket_listen(&address, offsetof(struct sockaddr_un, sun_path) + 1 + n, name,
+                             ret_error);
 }
 
 static int open_unix(struct server *server, const char *key, const char *name, char **ret_printed,

@@ -6,12 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -87,25 +86,33 @@ static int look_at(const char *path, struct stat *ret_old) {
         return errno == ECONNREFUSED ? 1 : errno == ENOENT ? 0 : -EADDRINUSE;
 }
 
+int socket_listen(const struct sockaddr_un *address, socklen_t n, const char *name,
+                  char **ret_error) {
+        CLEANUP_CLOSE int fd = new_socket();
+
+        if (fd < 0)
+                return set_error(ret_error, -errno, "Cannot make a socket: %s", strerror(errno));
+        if (bind(fd, (const struct sockaddr *)address, n) < 0)
+                return set_error(ret_error, -errno, "Cannot bind to \"%s\": %s", name,
+                                 strerror(errno));
+        if (listen(fd, SOMAXCONN) < 0)
+                return set_error(ret_error, -errno, "Cannot listen on \"%s\": %s", name,
+                                 strerror(errno));
+        return steal_fd(&fd);
+}
+
 /*
  * Listen at a path that no client knows yet. name is what an error calls it. Returns the socket or
  * a negative errno.
  */
 static int listen_at(const char *path, const char *name, char **ret_error) {
         struct sockaddr_un address;
-        CLEANUP_CLOSE int fd = new_socket();
+        CLEANUP_CLOSE int fd = -1;
 
-        if (fd < 0)
-                return set_error(ret_error, -errno, "Cannot make a socket: %s", strerror(errno));
         set_path(&address, path);
         unlink(path); /* of a bus that had the same pid and was killed in the middle of this */
-        if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-                return set_error(ret_error, -errno, "Cannot bind to \"%s\": %s", name,
-                                 strerror(errno));
-        if (listen(fd, SOMAXCONN) < 0)
-                return set_error(ret_error, -errno, "Cannot listen on \"%s\": %s", name,
-                                 strerror(errno));
-        if (chmod(path, 0777) < 0)
+        fd = socket_listen(&address, sizeof(address), name, ret_error);
+        if (fd >= 0 && chmod(path, 0777) < 0)
                 return set_error(ret_error, -errno, "Cannot let all users connect to \"%s\": %s",
                                  name, strerror(errno));
         return steal_fd(&fd);

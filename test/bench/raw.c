@@ -10,9 +10,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+void raw_raise_fd_limit(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 void raw_fail(const char *format, ...) {
         va_list args;
@@ -180,6 +190,19 @@ size_t raw_message_reply_serial_at(const uint8_t *data, size_t n) {
         return raw_message_field_at(data, n, 5);
 }
 
+bool raw_message_answers(const uint8_t *data, size_t n, uint32_t serial) {
+        uint32_t reply_serial;
+        size_t at;
+
+        if (data[1] != RAW_RETURN && data[1] != RAW_ERROR)
+                return false;
+        at = raw_message_reply_serial_at(data, n);
+        if (at == 0)
+                return false;
+        memcpy(&reply_serial, data + at, sizeof(reply_serial));
+        return reply_serial == serial;
+}
+
 /* bytes */
 
 void raw_write(int fd, const void *data, size_t n) {
@@ -280,17 +303,10 @@ int raw_connect(const char *address) {
 static uint8_t *read_reply(int fd, uint32_t serial, size_t *ret_n) {
         for (;;) {
                 uint8_t *m = raw_read_message(fd, ret_n);
-                uint32_t reply_serial = 0;
-                size_t at;
 
                 if (!m)
                         raw_fail("the bus closed the connection");
-                at = m[1] == RAW_RETURN || m[1] == RAW_ERROR
-                             ? raw_message_reply_serial_at(m, *ret_n)
-                             : 0;
-                if (at)
-                        memcpy(&reply_serial, m + at, 4);
-                if (reply_serial == serial) {
+                if (raw_message_answers(m, *ret_n, serial)) {
                         if (m[1] == RAW_ERROR)
                                 raw_fail("the bus refused a call");
                         return m;

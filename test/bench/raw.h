@@ -59,6 +59,8 @@ void raw_message_set_serial(uint8_t *data, uint32_t serial);
 size_t raw_message_field_at(const uint8_t *data, size_t n, uint8_t code);
 /* The same for REPLY_SERIAL. */
 size_t raw_message_reply_serial_at(const uint8_t *data, size_t n);
+/* Is the message, or what begins with its whole header, a return or an error for this serial? */
+bool raw_message_answers(const uint8_t *data, size_t n, uint32_t serial);
 
 /* connections */
 
@@ -85,4 +87,6 @@ void raw_read(int fd, void *data, size_t n);
  */
 uint8_t *raw_read_message(int fd, size_t *ret_n);
 
+/* Let this process, and those that it starts, have as many descriptors as the hard limit allows. */
+void raw_raise_fd_limit(void);
 __attribute__((noreturn, format(printf, 1, 2))) void raw_fail(const char *format, ...);

@@ -137,16 +137,6 @@ static bool leave_idle(struct bench_bus *bus) {
         return ready;
 }
 
-/* For the bus, which inherits the limit. */
-static void raise_fd_limit(void) {
-        struct rlimit limit;
-
-        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-                return;
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 void setting_start(enum setting setting, struct bench_bus *bus, enum bus_kind kind,
                    const char *binary, const char *directory, const char *system_policy) {
         struct bench_policy *policy = NULL;
@@ -168,7 +158,7 @@ void setting_start(enum setting setting, struct bench_bus *bus, enum bus_kind ki
         if (mkdir(own, 0755) < 0 && errno != EEXIST)
                 raw_fail("%s: %s", own, strerror(errno));
         if (setting == SETTING_IDLE)
-                raise_fd_limit();
+                raw_raise_fd_limit();
         bus_start(bus, kind, binary, own, policy);
         if (!bus->available)
                 return;

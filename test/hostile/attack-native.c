@@ -5,7 +5,6 @@
 #include <bus1/dbus.h>
 
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "test/bench/raw.h"
@@ -24,12 +23,8 @@ static int ignore(struct bus1_dbus_message *message, void *userdata) {
 
 static unsigned set_up(const struct scene *scene) {
         unsigned n = MEMBERS / scene->n_processes;
-        struct rlimit limit;
 
-        if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-                limit.rlim_cur = limit.rlim_max;
-                setrlimit(RLIMIT_NOFILE, &limit);
-        }
+        raw_raise_fd_limit();
         __atomic_add_fetch(&scene->record->members, n, __ATOMIC_RELEASE);
         __atomic_add_fetch(&scene->record->at_work, 1, __ATOMIC_RELEASE);
         return n;

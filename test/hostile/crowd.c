@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -276,16 +275,6 @@ static size_t skip_lines(const struct crowd *c, struct member *m, const uint8_t 
         return at;
 }
 
-static bool is_answer_to(const struct frames *frames, uint32_t serial) {
-        size_t at = raw_message_reply_serial_at(frames->head, frames->n_head);
-        uint32_t reply_serial;
-
-        if (frames->head[1] != RAW_RETURN || at == 0)
-                return false;
-        memcpy(&reply_serial, frames->head + at, sizeof(reply_serial));
-        return reply_serial == serial;
-}
-
 static void on_readable(struct crowd *c, struct member *m) {
         static uint8_t buffer[64 * 1024];
         ssize_t l = recv(m->fd, buffer, c->plan->reading == CROWD_READS ? sizeof(buffer) : 1, 0);
@@ -304,7 +293,8 @@ static void on_readable(struct crowd *c, struct member *m) {
 
                 at += frames_take(&m->frames, buffer + at, l - at, &complete);
                 m->received += complete;
-                if (complete && m->stage == SETTLING && is_answer_to(&m->frames, m->enter.serial))
+                if (complete && m->stage == SETTLING &&
+                    raw_message_answers(m->frames.head, m->frames.n_head, m->enter.serial))
                         has_entered(c, m);
         }
         if (m->stage == ROUND && m->written >= m->round.n && m->received >= c->plan->await)
@@ -342,14 +332,10 @@ static void build(struct crowd *c, unsigned i) {
 }
 
 static void set_up(struct crowd *c) {
-        struct rlimit limit;
         const char *path = strstr(c->scene->bus.address, "unix:path=");
         size_t n;
 
-        if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-                limit.rlim_cur = limit.rlim_max;
-                setrlimit(RLIMIT_NOFILE, &limit);
-        }
+        raw_raise_fd_limit();
         c->address.sun_family = AF_UNIX;
         path = path ? path + strlen("unix:path=") : "";
         n = strcspn(path, ",;");

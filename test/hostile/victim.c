@@ -131,17 +131,12 @@ static bool client_call(struct client *c, uint32_t *ret_n) {
         raw_message_set_serial(c->call, ++c->serial);
         raw_write(c->fd, c->call, c->n_call);
         for (;;) {
-                size_t n, at;
+                size_t n;
                 CLEANUP_FREE uint8_t *m = raw_read_message(c->fd, &n);
-                uint32_t reply_serial = 0;
 
                 if (!m)
                         raw_fail("the victim's client has lost its connection");
-                if (m[1] != RAW_RETURN && m[1] != RAW_ERROR)
-                        continue;
-                at = raw_message_reply_serial_at(m, n);
-                memcpy(&reply_serial, m + at, 4);
-                if (at == 0 || reply_serial != c->serial)
+                if (!raw_message_answers(m, n, c->serial))
                         continue;
                 if (m[1] == RAW_RETURN)
                         memcpy(ret_n, m + n - sizeof(*ret_n), sizeof(*ret_n));
