@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/container-of.h"
+#include "bridge/base/log.h"
 #include "bridge/bus/bus.h"
 
 /* Shares without messages that an account keeps, so that they need not be made for each message. */
@@ -138,6 +139,7 @@ void account_note(struct bus *bus, struct account *account, enum account_event e
                 [ACCOUNT_OUT_OF_ROOM] = "it has too many match rules or names",
                 [ACCOUNT_DISPLACED] =
                         "it has more connections than any other user, and the bus may have no more",
+                [ACCOUNT_PACED] = "it lets the bus start very many services",
                 [ACCOUNT_DISCONNECTED] = "a connection holds what others of its user need",
         };
         int64_t now;
@@ -147,11 +149,12 @@ void account_note(struct bus *bus, struct account *account, enum account_event e
         if (account->logged != 0 && now - account->logged < NOTE_INTERVAL)
                 return;
         account->logged = now;
-        complain(&bus->complaints, account->uid,
-                 "User %d reached a limit: %s. The bus holds for it: %u connections, %llu KiB "
-                 "queued, %llu KiB of answers, %llu KiB of unfinished and undelivered messages",
-                 (int)account->uid, what[event], account->n_connections,
-                 (unsigned long long)account->queued / 1024,
-                 (unsigned long long)account->answers / 1024,
-                 (unsigned long long)(account->unfinished + account->backlog) / 1024);
+        /* not limited with the user's other lines, which could leave this one out */
+        log_write(bus->log, LOG_LEVEL_WARNING,
+                  "User %d reached a limit: %s. The bus holds for it: %u connections, %llu KiB "
+                  "queued, %llu KiB of answers, %llu KiB of unfinished and undelivered messages",
+                  (int)account->uid, what[event], account->n_connections,
+                  (unsigned long long)account->queued / 1024,
+                  (unsigned long long)account->answers / 1024,
+                  (unsigned long long)(account->unfinished + account->backlog) / 1024);
 }

@@ -49,6 +49,7 @@ enum account_event {
         ACCOUNT_EVICTED,      /* a connection without Hello made room for a newer one */
         ACCOUNT_OUT_OF_ROOM,  /* the user has too many rules or names */
         ACCOUNT_DISPLACED,    /* a connection made room for one of another user */
+        ACCOUNT_PACED,        /* a service starts later, because the user has started many */
         ACCOUNT_DISCONNECTED, /* a connection was dropped for what it held */
         N_ACCOUNT_EVENTS,
 };
@@ -78,6 +79,7 @@ struct account {
         uint32_t n_connections;   /* sockets, including those without Hello */
         uint32_t n_rules_answers; /* answers to GetAllMatchRules that are being made or wait */
         uint32_t n_waiting;       /* messages and calls that wait for a service to start */
+        int64_t starts_due;       /* see pace.h */
         struct holdings holdings;
 
         struct newcomer *newcomers; /* see newcomer.h */

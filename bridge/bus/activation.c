@@ -16,6 +16,7 @@
 #include "bridge/base/log.h"
 #include "bridge/bus/descriptors.h"
 #include "bridge/bus/monitor.h"
+#include "bridge/bus/pace.h"
 #include "bridge/bus/quota.h"
 #include "bridge/bus/route.h"
 #include "bridge/bus/tell.h"
@@ -138,6 +139,15 @@ static void start_free(struct start *start) {
         free(start);
 }
 
+/* From now on, the start has service_start_timeout to succeed. */
+static int start_set_timeout(struct start *start) {
+        struct activation *activation = start->activation;
+
+        start->timer.expired = start_expired;
+        return loop_timer_set(activation->loop, &start->timer,
+                              loop_now() + activation->bus->limits.service_start_timeout * 1000000);
+}
+
 static int start_new(struct activation *activation, const char *name, uint32_t uid,
                      struct start **ret_start) {
         CLEANUP_FREE struct start *start = NULL;
@@ -149,13 +159,11 @@ static int start_new(struct activation *activation, const char *name, uint32_t u
                 return -ENOMEM;
         start->activation = activation;
         start->uid = uid;
-        start->timer.expired = start_expired;
         memcpy(start->name, name, n);
         HASH_ADD_KEYPTR(hh, activation->starts, start->name, n, start);
         if (!start->hh.tbl)
                 return -ENOMEM;
-        r = loop_timer_set(activation->loop, &start->timer,
-                           loop_now() + activation->bus->limits.service_start_timeout * 1000000);
+        r = start_set_timeout(start);
         if (r < 0) {
                 HASH_DEL(activation->starts, start);
                 return r;
@@ -252,6 +260,52 @@ static int request_unit(struct start *start) {
         return r < 0 ? r : activation_tell_systemd(bus, m);
 }
 
+/* beginning */
+
+/* Returns 0, 1 with the reason in *ret_failure, or a negative errno that is fatal. */
+static int begin(struct start *start, const struct service *service, const struct client *client,
+                 struct launch_failure *ret_failure) {
+        int r;
+
+        r = launch(start, service, client, ret_failure);
+        return r == 0 && start->unit ? request_unit(start) : r;
+}
+
+/* The time has come for a start that had to wait (pace.h). */
+static int begin_late(struct loop_timer *timer) {
+        struct start *start = container_of(timer, struct start, timer);
+        const struct service *service;
+        struct launch_failure failure;
+        int r;
+
+        if (!start->waiters) { /* all who wanted it have left */
+                start_free(start);
+                return 0;
+        }
+        service = find_service(start->activation, start->name);
+        if (!service) {
+                snprintf(failure.text, sizeof(failure.text), "The service file of %s was removed",
+                         start->name);
+                return activation_fail(start, DRIVER_ERROR("ServiceUnknown"), failure.text);
+        }
+        r = start_set_timeout(start);
+        if (r >= 0)
+                r = begin(start, service, start->waiters->client, &failure);
+        return r > 0 ? activation_fail(start, failure.name, failure.text) : r;
+}
+
+/* Begin the start now, or when the user of the client may begin one more. Returns as begin(). */
+static int begin_in_turn(struct start *start, const struct service *service, struct client *client,
+                         struct launch_failure *ret_failure) {
+        int64_t now = loop_now(), at = pace_start(&client->account->starts_due, now);
+
+        if (at <= now)
+                return begin(start, service, client, ret_failure);
+        account_note(client->bus, client->account, ACCOUNT_PACED);
+        start->timer.expired = begin_late;
+        return loop_timer_set(start->activation->loop, &start->timer, at);
+}
+
 /* waiting */
 
 enum {
@@ -326,9 +380,7 @@ static int wait_for(struct client *client, struct message *m, uint64_t caller_co
         if (!start) {
                 r = start_new(activation, name, client->credentials.uid, &start);
                 if (r >= 0 && !is_waited_for(activation, name))
-                        r = launch(start, service, client, ret_failure);
-                if (r == 0 && start->unit)
-                        r = request_unit(start);
+                        r = begin_in_turn(start, service, client, ret_failure);
                 if (r > 0)
                         start_free(start);
         }

@@ -49,6 +49,7 @@ void bus_deinit(struct bus *bus) {
         policy_unref(bus->policy);
         free(bus->type);
         free(bus->address);
+        free(bus->name_list);
         free(bus->introspection[0]);
         free(bus->introspection[1]);
         HASH_CLEAR(hh, bus->names.names);

@@ -142,6 +142,7 @@ struct bus {
 
         const struct driver_interface *interfaces[BUS_INTERFACES_MAX];
         size_t n_interfaces;
+        struct writer_body *name_list; /* the answer to ListNames; NULL: not made */
         char *introspection[2]; /* their XML at other paths, and at the driver's; NULL: not made */
 
         /* Run a call to the bus: driver_dispatch(). bridge/bus must not depend on bridge/driver. */

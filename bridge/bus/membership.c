@@ -113,6 +113,7 @@ int client_register(struct client *client) {
         bus->next_client_id++;
         client->state = CLIENT_REGISTERED;
         bus->names.n_registered++;
+        bus->names.is_changed = true;
         name_count(&bus->names);
         client->account->n_registered++;
         return 0;
@@ -133,6 +134,7 @@ static int release_unique_name(struct client *client) {
 
         HASH_DEL(bus->names.registered, client);
         bus->names.n_registered--;
+        bus->names.is_changed = true;
         client->account->n_registered--;
         place_leave(client);
         keep_error(&result, tell_name_signal(client, "NameLost", client->unique_name));

@@ -55,6 +55,7 @@ static struct name *name_new(struct name_registry *registry, const char *text, s
                 return NULL;
 
         registry->n_names++;
+        registry->is_changed = true;
         name_count(registry);
         return steal_ptr(&name);
 }
@@ -62,6 +63,7 @@ static struct name *name_new(struct name_registry *registry, const char *text, s
 static void name_free(struct name_registry *registry, struct name *name) {
         HASH_DEL(registry->names, name);
         registry->n_names--;
+        registry->is_changed = true;
         free(name);
 }
 

@@ -60,6 +60,7 @@ struct name_registry {
         const struct hash_seed *seed;
         struct name *names;        /* hash */
         struct client *registered; /* hash by unique_name */
+        bool is_changed;           /* since the answer to ListNames was made (bus->name_list) */
         uint32_t n_names;
         uint32_t n_registered;
         uint32_t peak_names; /* set by name_count() */

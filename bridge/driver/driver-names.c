@@ -173,20 +173,33 @@ int driver_release_name_method(struct driver_call *call) {
         return announce_change(call->bus, text.s, &change);
 }
 
-int driver_list_names(struct driver_call *call) {
-        struct bus *bus = call->bus;
+static void write_names(const struct bus *bus, struct writer *w) {
         struct client *client, *next_client;
         struct name *name, *next_name;
 
-        writer_array_begin(&call->writer, 4);
-        writer_string(&call->writer, BUS_DRIVER_NAME);
+        writer_array_begin(w, 4);
+        writer_string(w, BUS_DRIVER_NAME);
         HASH_ITER(hh, bus->names.registered, client, next_client) {
-                writer_string(&call->writer, client->unique_name);
+                writer_string(w, client->unique_name);
         }
         HASH_ITER(hh, bus->names.names, name, next_name) {
-                writer_string(&call->writer, name->name);
+                writer_string(w, name->name);
         }
-        writer_array_end(&call->writer);
+        writer_array_end(w);
+}
+
+int driver_list_names(struct driver_call *call) {
+        struct bus *bus = call->bus;
+
+        if (bus->name_list && !bus->names.is_changed) {
+                writer_whole_body(&call->writer, bus->name_list);
+                return 0;
+        }
+        write_names(bus, &call->writer);
+        /* Without memory for the copy, the list is written again for the next call. */
+        free(bus->name_list);
+        bus->name_list = writer_copy_body(&call->writer);
+        bus->names.is_changed = false;
         return 0;
 }
 

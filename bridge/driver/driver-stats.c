@@ -44,6 +44,7 @@ static void write_user(struct writer *w, const struct account *account) {
                 [ACCOUNT_EVICTED] = "UserEvicted",
                 [ACCOUNT_OUT_OF_ROOM] = "UserOutOfRoom",
                 [ACCOUNT_DISPLACED] = "UserDisplaced",
+                [ACCOUNT_PACED] = "UserPaced",
                 [ACCOUNT_DISCONNECTED] = "UserDisconnected",
         };
 

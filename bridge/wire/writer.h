@@ -11,6 +11,12 @@
 
 #include "bridge/wire/message.h"
 
+/* The body of a message that was valid. */
+struct writer_body {
+        size_t n;
+        uint8_t bytes[];
+};
+
 struct writer {
         int error;
         uint8_t type;
@@ -21,6 +27,7 @@ struct writer {
         const char *signature;
         uint8_t *body; /* the array "first", or allocated */
         size_t n_body, n_allocated;
+        bool is_checked; /* the body is known to be valid */
         unsigned depth;
         struct {
                 size_t length_at; /* offset in the body of the length of the array */
@@ -49,6 +56,13 @@ void writer_struct(struct writer *w);                         /* begins a struct
 void writer_variant(struct writer *w, const char *signature); /* its value follows */
 void writer_fd(struct writer *w, int fd);                     /* h; duplicates fd */
 void writer_take_fd(struct writer *w, int fd);                /* h; owns fd, also after a failure */
+/*
+ * For a body that many messages have: copy the one that was written, which has no descriptors and
+ * all its arrays ended (NULL without memory, or after a failure; the caller frees it), and write it
+ * to another message of the same signature, of which it is the whole body.
+ */
+struct writer_body *writer_copy_body(const struct writer *w);
+void writer_whole_body(struct writer *w, const struct writer_body *body);
 /*
  * Make the message, parsed and ready to send. The writer is empty afterwards, whatever the result.
  * Returns 0, -ENOMEM, -EMSGSIZE, the errno of writer_fd() if it could not duplicate a descriptor

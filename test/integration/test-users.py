@@ -224,6 +224,32 @@ def descriptors_that_wait_for_a_service_are_bounded():
 
 
 @test
+def many_starts_of_one_user_wait_and_those_of_others_do_not():
+    n = 90
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)
+        for i in range(n):
+            with open(f'{place}/{i}.service', 'w', encoding='utf-8') as f:
+                f.write(f'[D-BUS Service]\nName=users.s{i}\nExec=/bin/false\n')
+        with start(extra=f'  <servicedir>{place}</servicedir>\n') as bus:
+            a, b, gone = connect(bus, A), connect(bus, B), connect(bus, A)
+            # what the client that leaves had started is not started any more, or fails as ever
+            for i in range(n):
+                gone.send(call(f'users.s{i}', '/x', 'com.example', 'M'))
+            gone.send(bus_call('GetId'))
+            wait_until(lambda: 'it lets the bus start very many services' in bus.read_log(), 'a line')
+            gone.close()
+            serials = [a.send(call(f'users.s{i}', '/x', 'com.example', 'M')) for i in range(n)]
+            x = b.send(call('users.s0', '/x', 'com.example', 'M'))
+            equal(b.wait_for(x).error_name, 'org.freedesktop.DBus.Error.Spawn.ChildExited')
+            errors = {}
+            while len(errors) < n:
+                m = a.receive()
+                errors[m.reply_serial] = m.error_name
+            equal(errors, dict.fromkeys(serials, 'org.freedesktop.DBus.Error.Spawn.ChildExited'))
+
+
+@test
 def whoever_has_fewer_connections_than_others_gets_one():
     with start(max_completed_connections=20, max_connections_per_user=20) as bus:
         b, c = connect(bus, B), connect(bus, C)

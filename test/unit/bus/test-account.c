@@ -11,6 +11,7 @@
 #include "bridge/base/log.h"
 #include "bridge/bus/descriptors.h"
 #include "bridge/bus/newcomer.h"
+#include "bridge/bus/pace.h"
 #include "queues.h"
 
 enum { A = 1001, B, C };
@@ -31,6 +32,26 @@ START_TEST(account_divides_by_n_and_its_logarithm) {
         ck_assert_uint_eq(account_divide(1000, 4), 83);
         ck_assert_uint_eq(account_divide(0, 7), 0);
         ck_assert_uint_eq(account_divide(UINT64_MAX, 1 << 30), UINT64_MAX / (31ULL << 30));
+}
+END_TEST
+
+START_TEST(account_paces_starts_after_a_burst) {
+        const int64_t begin = 1000 * PACE_INTERVAL;
+        int64_t due = 0;
+
+        for (int i = 0; i < PACE_BURST; i++)
+                ck_assert_int_eq(pace_start(&due, begin + i), begin + i);
+        for (int i = 0; i < 10; i++)
+                ck_assert_int_eq(pace_start(&due, begin + PACE_BURST),
+                                 begin + (i + 1) * PACE_INTERVAL);
+        /* the starts that waited have begun, and after two intervals two more may */
+        ck_assert_int_eq(pace_start(&due, begin + 12 * PACE_INTERVAL), begin + 12 * PACE_INTERVAL);
+        ck_assert_int_eq(pace_start(&due, begin + 12 * PACE_INTERVAL), begin + 12 * PACE_INTERVAL);
+        ck_assert_int_eq(pace_start(&due, begin + 12 * PACE_INTERVAL), begin + 13 * PACE_INTERVAL);
+        /* after a long time, the whole burst */
+        for (int i = 0; i < PACE_BURST; i++)
+                ck_assert_int_eq(pace_start(&due, 2 * begin), 2 * begin);
+        ck_assert_int_gt(pace_start(&due, 2 * begin), 2 * begin);
 }
 END_TEST
 
@@ -418,6 +439,7 @@ int main(void) {
 
         tcase_set_timeout(tcase, 60);
         tcase_add_test(tcase, account_divides_by_n_and_its_logarithm);
+        tcase_add_test(tcase, account_paces_starts_after_a_burst);
         tcase_add_loop_test(tcase, account_division_leaves_room_for_all, 0, 3);
         tcase_add_test(tcase, account_keeps_few_idle_shares);
         tcase_add_test(tcase, account_has_no_share_for_its_own_user_and_the_bus);
