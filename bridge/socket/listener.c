@@ -24,6 +24,7 @@ struct listener *listener_free(struct listener *listener) {
         /* in this order: while it listens, no other bus takes the path for an old one */
         socket_file_remove(&listener->file);
         loop_close(listener->server->loop, &listener->source);
+        schedule_cancel(&listener->server->bus->schedule, &listener->accept);
         listener_remove_nonce(listener->nonce_file);
         free(listener);
         return NULL;

@@ -11,6 +11,7 @@
 struct listener {
         struct server *server;
         struct loop_source source;
+        struct schedule_job accept;
         struct listener *prev, *next;
         char guid[33];
         struct socket_file file; /* that this process made and removes at the end */

@@ -19,11 +19,8 @@
 #include "bridge/socket/listen.h"
 
 #define RETRY_DELAY (200 * INT64_C(1000000))
-/*
- * Connections that one turn of the loop accepts from a listener, also while several users have jobs
- */
+/* connections that one turn of the loop accepts from a listener */
 #define ACCEPT_MAX 16
-#define ACCEPT_MAX_SHARED 2
 
 static int retry_expired(struct loop_timer *timer) {
         server_set_accepting(container_of(timer, struct server, retry), true);
@@ -120,16 +117,18 @@ static int accept_connection(struct server *server, struct listener *listener) {
         return connection_new(server, fd, listener, &connection);
 }
 
-static int accept_connections(struct loop_source *source, uint32_t events) {
-        struct listener *listener = container_of(source, struct listener, source);
+/* Whose connections they are is only known afterwards, so this is work of the bus itself. */
+static int accept_connections(struct schedule_job *job) {
+        struct listener *listener = container_of(job, struct listener, accept);
         struct server *server = listener->server;
-        unsigned max = schedule_is_shared(&server->bus->schedule) ? ACCEPT_MAX_SHARED : ACCEPT_MAX;
-        int r = 0;
+        struct schedule *schedule = &server->bus->schedule;
+        unsigned n = 0;
+        int r;
 
-        if (!server->accepting)
-                return 0;
-        for (unsigned i = 0; i < max && r == 0; i++)
-                r = accept_connection(server, listener);
+        do {
+                r = server->accepting ? accept_connection(server, listener) : 1;
+                schedule_count(schedule, SCHEDULE_STEPS_SHARED);
+        } while (r == 0 && ++n < ACCEPT_MAX && !schedule_is_over(schedule));
         if (r >= 0)
                 return 0;
 
@@ -140,6 +139,14 @@ static int accept_connections(struct loop_source *source, uint32_t events) {
                   strerror(-r));
         server_set_accepting(server, false);
         return loop_timer_set(server->loop, &server->retry, loop_now() + RETRY_DELAY);
+}
+
+static int listener_dispatch(struct loop_source *source, uint32_t events) {
+        struct listener *listener = container_of(source, struct listener, source);
+        struct schedule *schedule = &listener->server->bus->schedule;
+
+        schedule_add(schedule, &schedule->own, &listener->accept);
+        return 0;
 }
 
 int server_init(struct server *server, struct bus *bus, struct loop *loop) {
@@ -236,7 +243,8 @@ int server_start(struct server *server) {
                                   strerror(-r));
         }
         DL_FOREACH(server->listeners, listener) {
-                listener->source.dispatch = accept_connections;
+                listener->source.dispatch = listener_dispatch;
+                listener->accept.run = accept_connections;
                 r = loop_add(server->loop, &listener->source, EPOLLIN);
                 if (r < 0)
                         return r;
