@@ -331,6 +331,19 @@ static int write_pidfile(struct bridge *bridge) {
         return 0;
 }
 
+/* Without the file, the names of clients of an earlier bus may come again. */
+static void open_ids(struct bridge *bridge) {
+        CLEANUP_FREE char *directory = systemd_runtime_directory();
+        int r;
+
+        r = directory ? ids_open(&bridge->bus.ids, directory) : 0;
+        if (r < 0)
+                log_write(&bridge->log, LOG_LEVEL_WARNING,
+                          "Unique names may repeat those before the last start of the bus: "
+                          "%s/unique-names: %s",
+                          directory, strerror(-r));
+}
+
 static int setup_bus(struct bridge *bridge) {
         int r;
 
@@ -349,6 +362,7 @@ static int setup_bus(struct bridge *bridge) {
                 r = server_init(&bridge->server, &bridge->bus, &bridge->loop);
         if (r < 0)
                 return fail(bridge, r, "cannot set up the bus");
+        open_ids(bridge);
         server_configure(&bridge->server, bridge->config);
         r = activation_new(&bridge->bus, &bridge->loop, &bridge->fd_limit, &bridge->bus.activation);
         if (r < 0)

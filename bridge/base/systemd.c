@@ -80,3 +80,13 @@ int systemd_listen_fds(void) {
         unsetenv("LISTEN_FDNAMES");
         return n;
 }
+
+char *systemd_runtime_directory(void) {
+        const char *list = getenv("RUNTIME_DIRECTORY");
+        char *directory = NULL;
+
+        if (list && list[0] == '/')
+                directory = strndup(list, strcspn(list, ":"));
+        unsetenv("RUNTIME_DIRECTORY");
+        return directory;
+}

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * The protocols between systemd and a service: readiness and passed sockets
+ * The protocols between systemd and a service: readiness, passed sockets and the runtime directory
  *
  * sd_notify(3) and sd_listen_fds(3) say that the protocols are stable and may be implemented by
  * others. systemd.c implements them because libsystemd would bring six more libraries
@@ -16,6 +16,13 @@
  * service manager ($NOTIFY_SOCKET is not set), else a negative errno.
  */
 int systemd_notify(const char *state);
+
+/*
+ * The directory that systemd made for the service and that outlives the process, or NULL; the first
+ * one, if there are several. The caller frees it. Removes the variable from the environment, so
+ * that no child takes the directory for its own.
+ */
+char *systemd_runtime_directory(void);
 
 /*
  * Return how many listening sockets systemd passed, numbered from SYSTEMD_LISTEN_FDS_START on. Sets

@@ -32,6 +32,7 @@ void bus_refresh_identity(struct bus *bus) {
 
 int bus_init(struct bus *bus, struct log *log) {
         *bus = (struct bus){.log = log, .complaints.log = log, .names.seed = &bus->seed};
+        ids_init(&bus->ids);
         client_credentials_init(&bus->credentials);
         bus_refresh_identity(bus);
         bus->selinux = access("/sys/fs/selinux/enforce", F_OK) == 0;
@@ -49,6 +50,7 @@ void bus_deinit(struct bus *bus) {
         policy_unref(bus->policy);
         free(bus->type);
         free(bus->address);
+        ids_close(&bus->ids);
         free(bus->name_list);
         free(bus->introspection[0]);
         free(bus->introspection[1]);

@@ -9,6 +9,7 @@
  */
 
 #include "bridge/activation/service-environment.h"
+#include "bridge/base/ids.h"
 #include "bridge/base/schedule.h"
 #include "bridge/bus/client.h"
 #include "bridge/bus/complaint.h"
@@ -105,8 +106,8 @@ struct bus {
         char id[33];  /* GetId; hex */
         uint32_t uid; /* the user it runs as */
         uint32_t pid;
-        uint32_t serial; /* of the last message that the bus made */
-        uint64_t next_client_id;
+        uint32_t serial;                       /* of the last message that the bus made */
+        struct ids ids;                        /* of clients: the numbers in their unique names */
         struct client_credentials credentials; /* of the bus itself */
         bool selinux;                          /* labels of clients are SELinux contexts */
         struct hash_seed seed;

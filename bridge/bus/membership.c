@@ -100,7 +100,7 @@ int client_register(struct client *client) {
         struct bus *bus = client->bus;
         int n;
 
-        client->id = bus->next_client_id;
+        client->id = ids_next(&bus->ids);
         n = snprintf(client->unique_name, sizeof(client->unique_name), ":1.%llu",
                      (unsigned long long)client->id);
         client->n_unique_name = n;
@@ -110,7 +110,7 @@ int client_register(struct client *client) {
         if (!client->hh.tbl)
                 return -ENOMEM;
 
-        bus->next_client_id++;
+        ids_use(&bus->ids);
         client->state = CLIENT_REGISTERED;
         bus->names.n_registered++;
         bus->names.is_changed = true;

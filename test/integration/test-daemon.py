@@ -67,6 +67,36 @@ def bus_pid(path):
     return pid
 
 
+def unique_name_after_start(directory, state):
+    """Starts a bus that has this runtime directory, and ends it with SIGKILL."""
+    with subprocess.Popen([DAEMON, '--config-file', directory.config, '--nofork', '--nopidfile',
+                           '--print-address'], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env={**clean_environment(), 'RUNTIME_DIRECTORY': state}) as bus:
+        try:
+            name = rawbus.Connection(read_line(bus.stdout.fileno())).authenticate().unique
+        finally:
+            bus.kill()
+        return name, bus.stderr.read().decode()
+
+
+@test
+def unique_names_do_not_repeat_after_a_restart():
+    if is_reference(DAEMON):
+        raise Skip('the reference begins with :1.0 again')
+    with Directory() as d, tempfile.TemporaryDirectory() as state:
+        names = [unique_name_after_start(d, f'{state}:/nonexistent') for _ in range(3)]
+        equal(names, [(':1.0', ''), (':1.10000', ''), (':1.20000', '')])
+        for text in ('x\n', '-1\n', '12', '99999999999999999999\n'):
+            with open(f'{state}/unique-names', 'w', encoding='utf-8') as f:
+                f.write(text)
+            name, log = unique_name_after_start(d, state)
+            equal(name, ':1.0', text)
+            contains(log, f'{state}/unique-names: Invalid argument')
+        with open(f'{state}/unique-names', 'w', encoding='utf-8') as f:
+            f.write('4711\n')
+        equal(unique_name_after_start(d, state), (':1.4711', ''))
+
+
 def classify(text):
     """Returns the kind of each line: 'address', 'pid' or 'text'."""
     lines = []
