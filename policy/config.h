@@ -153,6 +153,8 @@ struct bus_config {
         /* Texts for the log, about mistakes that do not make the configuration invalid. */
         char **warnings;
         size_t n_warnings;
+        /* The last of the warnings: about rules that dbus-daemon understands differently. */
+        size_t n_differences;
 };
 
 /* What the result depends on besides the files and the databases of users and groups. */

@@ -72,7 +72,10 @@ static void add_warnings(struct lint *lint, const struct bus_config *config) {
                 unsigned line;
 
                 text = split_warning(config, config->warnings[i], &file, &line);
-                add(lint, POLICY_FINDING_READER, file, line, "%s", text);
+                add(lint,
+                    i < config->n_warnings - config->n_differences ? POLICY_FINDING_READER
+                                                                   : POLICY_FINDING_DIFFERENT,
+                    file, line, "%s", text);
         }
 }
 
@@ -199,6 +202,7 @@ struct policy_finding *policy_findings_free(struct policy_finding *findings, siz
 const char *policy_finding_kind_name(enum policy_finding_kind kind) {
         static const char *const names[POLICY_FINDING_N] = {
                 [POLICY_FINDING_READER] = "reader",
+                [POLICY_FINDING_DIFFERENT] = "different",
                 [POLICY_FINDING_UNREACHABLE] = "unreachable",
                 [POLICY_FINDING_CONTRADICTION] = "contradiction",
                 [POLICY_FINDING_BROAD_ALLOW] = "broad-allow",

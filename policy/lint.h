@@ -14,6 +14,8 @@
 enum policy_finding_kind {
         /* a warning of the reader, for example about an unknown user or about at_console */
         POLICY_FINDING_READER,
+        /* a warning of the reader about a rule that dbus-daemon understands differently */
+        POLICY_FINDING_DIFFERENT,
         /* the rule never decides, because a later one matches whenever it matches */
         POLICY_FINDING_UNREACHABLE,
         /*

@@ -141,6 +141,11 @@ bool policy_rule_is_final(const struct policy_rule *rule);
  * attributes.
  */
 bool policy_rule_is_wildcard(const struct policy_rule *rule);
+/*
+ * Does dbus-daemon apply the rule, which is for errors with a certain name, also to messages that
+ * have no such name? It does so with send_error, unless send_type="error" excludes these messages.
+ */
+bool policy_rule_is_for_errors(const struct policy_rule *rule);
 
 /* block */
 

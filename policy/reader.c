@@ -356,6 +356,19 @@ static int include(struct document *document) {
 
 /* load */
 
+/* Add a warning about a rule that dbus-daemon understands differently. */
+static int warn_about_difference(struct reader *reader, const struct policy_rule *rule,
+                                 const char *difference) {
+        char *warning;
+        int r;
+
+        r = asprintf(&warning, "%s:%u: %s %s", rule->file, rule->line, rule->text, difference);
+        r = reader_add_warning(reader, r < 0 ? NULL : warning);
+        if (r >= 0)
+                reader->whole.config.n_differences++;
+        return r;
+}
+
 static int warn_about_block(struct reader *reader, const struct policy_block *block,
                             bool seen[POLICY_FAMILY_N]) {
         int r = 0;
@@ -363,26 +376,29 @@ static int warn_about_block(struct reader *reader, const struct policy_block *bl
         for (size_t i = 0; i < block->n_rules && r >= 0; i++) {
                 const struct policy_rule *rule = block->rules[i];
                 bool is_first = !seen[rule->family];
-                char *warning;
 
                 seen[rule->family] = true;
-                if (is_first || !policy_rule_is_wildcard(rule))
-                        continue;
-                r = asprintf(&warning,
-                             "%s:%u: %s overrides the rules before it only for messages that it "
-                             "matches; in dbus-daemon, for all messages",
-                             rule->file, rule->line, rule->text);
-                r = reader_add_warning(reader, r < 0 ? NULL : warning);
+                if (!is_first && policy_rule_is_wildcard(rule))
+                        r = warn_about_difference(
+                                reader, rule,
+                                "overrides the rules before it only for messages that it matches; "
+                                "in dbus-daemon, for all messages");
+                if (r >= 0 && policy_rule_is_for_errors(rule))
+                        r = warn_about_difference(
+                                reader, rule,
+                                "matches only errors with this name; in dbus-daemon, also all "
+                                "messages without the name of an error");
         }
         return r;
 }
 
 /*
- * dbus-daemon 1.14 mistakes some rules for final ones (policy_rule_is_wildcard()), against its
- * manual. The bridge follows the manual, so warn administrators who may rely on the mistake. The
- * contexts are in the order in which their rules apply.
+ * dbus-daemon 1.14 understands some rules differently than its manual says: it mistakes them for
+ * final ones (policy_rule_is_wildcard()), or ignores a part of them (policy_rule_is_for_errors()).
+ * The bridge follows the manual, so warn administrators who may rely on the mistake. The contexts
+ * are in the order in which their rules apply.
  */
-static int warn_about_wildcards(struct reader *reader) {
+static int warn_about_differences(struct reader *reader) {
         const struct policy *policy = reader->whole.config.policy;
         bool seen[POLICY_FAMILY_N] = {};
         int r = 0;
@@ -412,7 +428,7 @@ static int finish(struct reader *reader, struct document *document,
         whole->config.policy->blocks = steal_ptr(&whole->blocks);
         whole->config.policy->n_blocks = whole->n_blocks;
         whole->n_blocks = 0;
-        r = warn_about_wildcards(reader);
+        r = warn_about_differences(reader);
         if (r >= 0)
                 r = policy_make_sections(whole->config.policy);
         if (r < 0)

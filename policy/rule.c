@@ -374,6 +374,11 @@ bool policy_rule_is_wildcard(const struct policy_rule *rule) {
                names_nothing(rule) && !policy_rule_is_final(rule);
 }
 
+bool policy_rule_is_for_errors(const struct policy_rule *rule) {
+        return rule->family == POLICY_FAMILY_SEND && rule->error_name &&
+               rule->type != POLICY_TYPE_ERROR;
+}
+
 const char *policy_rule_file(const struct policy_rule *rule) {
         return rule->file;
 }

@@ -52,6 +52,12 @@ static const struct {
         {"<policy group=\"5\"><allow own=\"a.b\"/>" END
          "\n<policy group=\"6\"><allow own=\"a.b\"/>" END,
          ""},
+        /* rules that dbus-daemon understands differently; the last two are not among them */
+        {DEFAULT "<allow send_type=\"signal\"/>\n<deny send_broadcast=\"true\"/>" END,
+         "different:3"},
+        {DEFAULT "<allow send_destination=\"a.b\" send_error=\"e.r\"/>" END, "different:2"},
+        {DEFAULT "<allow send_error=\"e.r\" send_type=\"error\"/>" END, ""},
+        {DEFAULT "<allow receive_error=\"e.r\"/>" END, ""},
         /* how broad rules are */
         {DEFAULT "<allow own=\"*\"/>" END, "broad-allow:2"},
         {"<type>session</type>" DEFAULT "<allow own=\"*\"/>" END, ""},
