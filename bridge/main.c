@@ -33,11 +33,6 @@
 #include "bridge/watch.h"
 #include "policy/config.h"
 
-/* The features that this bus has even without a security module, for policy_unenforced(). */
-#define FEATURES                                                                   \
-        (BUS_ENFORCES_ANONYMOUS | BUS_ENFORCES_COOKIES | BUS_ENFORCES_ACTIVATION | \
-         BUS_ENFORCES_SERVICEHELPER)
-
 /* The bus logs at most this many warnings about a configuration; bus1ctl shows all of them. */
 #define WARNINGS_MAX 200
 
@@ -87,7 +82,8 @@ static int check_enforced(struct bridge *bridge, const struct bus_config *config
         size_t n;
         int r;
 
-        r = policy_unenforced(config, FEATURES | mediate_enforced(&bridge->bus), &list, &n);
+        r = policy_unenforced(config, BUS_ENFORCES_ALWAYS | mediate_enforced(&bridge->bus), &list,
+                              &n);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < n; i++) {

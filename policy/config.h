@@ -208,6 +208,9 @@ enum {
         BUS_ENFORCES_SERVICEHELPER = 1 << 3,
         BUS_ENFORCES_ANONYMOUS = 1 << 4,
         BUS_ENFORCES_COOKIES = 1 << 5, /* DBUS_COOKIE_SHA1 */
+        /* those that bus1-bridge has even without a security module */
+        BUS_ENFORCES_ALWAYS = BUS_ENFORCES_ACTIVATION | BUS_ENFORCES_SERVICEHELPER |
+                              BUS_ENFORCES_ANONYMOUS | BUS_ENFORCES_COOKIES,
 };
 
 enum policy_unenforced_severity {

@@ -16,7 +16,7 @@ static const char usage[] =
         "       bus1ctl policy explain [--json] [--matching] --live\n"
         "               [--system|--session|--address ADDRESS]\n"
         "               --client NAME|--user USER [--group GROUP]... QUESTION\n"
-        "       bus1ctl --help | --version\n"
+        "       " SWITCH_USAGE "       bus1ctl --help | --version\n"
         "\n"
         "questions:\n"
         "  connect\n"
@@ -34,11 +34,12 @@ static int print(const char *text) {
 
 int main(int argc, char *argv[]) {
         static const struct {
-                const char *group, *name;
+                const char *group, *name; /* a command without a group has only the first */
                 int (*run)(int argc, char *argv[]);
         } commands[] = {
                 {"policy", "check", policy_check_main},
                 {"policy", "explain", policy_explain_main},
+                {"switch", NULL, switch_main},
         };
 
         /* json_make_string() needs a UTF-8 locale. All else stays as in the C locale. */
@@ -48,10 +49,13 @@ int main(int argc, char *argv[]) {
                 return print(usage);
         if (argc == 2 && strcmp(argv[1], "--version") == 0)
                 return print("bus1ctl " BUS1CTL_VERSION "\n");
-        for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-                if (argc >= 3 && strcmp(argv[1], commands[i].group) == 0 &&
-                    strcmp(argv[2], commands[i].name) == 0)
-                        return commands[i].run(argc - 2, argv + 2);
+        for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+                int words = commands[i].name ? 2 : 1;
+
+                if (argc > words && strcmp(argv[1], commands[i].group) == 0 &&
+                    (words == 1 || strcmp(argv[2], commands[i].name) == 0))
+                        return commands[i].run(argc - words, argv + words);
+        }
         fputs(usage, stderr);
         return STATUS_FAILED;
 }

@@ -14,14 +14,19 @@
 #include "policy/array.h"
 
 enum {
-        STATUS_OK = 0,     /* allowed, or nothing found */
-        STATUS_NO = 1,     /* denied, or something found */
+        STATUS_OK = 0,     /* allowed, nothing found, or done */
+        STATUS_NO = 1,     /* denied, something found, or refused */
         STATUS_FAILED = 2, /* for example wrong usage, an invalid configuration, no bus */
 };
 
 /* The commands parse their own options and return an exit status. */
 int policy_check_main(int argc, char *argv[]);
 int policy_explain_main(int argc, char *argv[]);
+int switch_main(int argc, char *argv[]);
+
+#define SWITCH_USAGE                                                                         \
+        "bus1ctl switch system|user|all [--back] [--yes|--dry-run] [--force] [--root=DIR]\n" \
+        "       bus1ctl switch [--root=DIR]\n"
 
 /* Print a message on standard error. Returns STATUS_FAILED. */
 int report_failure(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,0 +1,942 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# bus1ctl switch: on trees of machines that this test makes, with the real systemctl --root; and, in
+# a mount namespace, on the machine itself. Needs root.
+#
+#   test-switch.py BRIDGE BUS1CTL
+
+import os
+import pty
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+
+from busfixture import REFERENCE, TIMEOUT, Bus, clean_environment, daemon_under_test, wait_until
+from tap import Skip, contains, equal, main, test
+
+DAEMON = daemon_under_test()
+BUS1CTL = os.path.abspath(sys.argv.pop(1))
+NOBODY = 65534
+SCOPES = ('system', 'user')
+BRIDGE = 'bus1-bridge.service'
+KEPT = 'dbus.service.before-bus1-bridge'
+SUCCESS, REFUSED, FAILED = 0, 1, 2
+
+UNIT = '''[Unit]
+Description=A bus
+Requires=dbus.socket
+
+[Service]
+Type=notify
+Sockets=dbus.socket
+ExecStart={command}
+'''
+ALIAS = '''
+[Install]
+Alias=dbus.service
+'''
+SOCKET = '''[Socket]
+ListenStream=/run/dbus/system_bus_socket
+'''
+CONFIG = '''<busconfig>
+  <type>{scope}</type>
+  <user>root</user>
+  <servicehelper>/usr/lib/helper</servicehelper>
+  <servicedir>/usr/share/dbus-1/{scope}-services</servicedir>
+  <listen>unix:path=/run/bus</listen>
+  <policy context="default">
+    <allow user="*"/>
+    <allow own="*"/>
+  </policy>
+  <include ignore_missing="yes">/etc/dbus-1/{scope}-local.conf</include>
+  <includedir>/usr/share/dbus-1/{scope}.d</includedir>
+</busconfig>
+'''
+OPTION = {'system': '--system', 'user': '--session'}
+CONFIG_NAME = {'system': 'system', 'user': 'session'}
+POLICY = '<busconfig><policy context="default">\n{}\n</policy></busconfig>\n'
+SERVICE = '[D-BUS Service]\nName={name}\nExec=/usr/bin/{name}\nUser=root\n{more}'
+
+
+class Tree:
+    """The root directory of a machine with dbus-daemon, dbus-broker and bus1-bridge."""
+
+    def __init__(self):
+        self.root = tempfile.mkdtemp(prefix='bus-switch-')
+        for scope in SCOPES:
+            os.makedirs(f'{self.root}/etc/systemd/{scope}')
+            config = CONFIG_NAME[scope]
+            self.write(f'usr/share/dbus-1/{config}.conf', CONFIG.format(scope=config))
+            options = OPTION[scope] + ' --address=systemd: --nofork --systemd-activation'
+            for name, program, more in (('dbus', 'dbus-daemon ' + options, ''),
+                                        ('dbus-broker', 'dbus-broker-launch --scope ' + scope,
+                                         ALIAS),
+                                        ('bus1-bridge', 'bus1-bridge ' + options, ALIAS)):
+                self.write(self.unit(scope, name + '.service'),
+                           UNIT.format(command='/usr/bin/' + program) + more)
+            self.write(self.unit(scope, 'dbus.socket'), SOCKET)
+        for program in ('dbus-daemon', 'dbus-broker-launch', 'bus1-bridge'):
+            self.write('usr/bin/' + program, '', 0o755)
+        self.write('usr/lib/helper', '', 0o4755)
+        self.write('etc/passwd', 'root:x:0:0::/:/bin/sh\nonlyhere:x:1234:1234::/:/bin/sh\n')
+        self.write('etc/group', 'root:x:0:\n')
+        os.symlink('usr/lib', self.root + '/lib')
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.root)
+
+    @staticmethod
+    def unit(scope, name):
+        return f'usr/lib/systemd/{scope}/{name}'
+
+    def path(self, path):
+        return f'{self.root}/{path}'
+
+    def place(self, scope, name='dbus.service'):
+        return f'{self.root}/etc/systemd/{scope}/{name}'
+
+    def write(self, path, text, mode=0o644):
+        os.makedirs(os.path.dirname(self.path(path)), exist_ok=True)
+        with open(self.path(path), 'w') as f:
+            f.write(text)
+        os.chmod(self.path(path), mode)
+
+    def enable_broker(self, scope):
+        # the text that deb-systemd-helper makes differs from that of systemctl
+        os.symlink(f'/lib/systemd/{scope}/dbus-broker.service', self.place(scope))
+
+    def is_bridge(self, scope):
+        place = self.place(scope)
+        return os.path.islink(place) and os.path.basename(os.readlink(place)) == BRIDGE
+
+    def snapshot(self):
+        """Returns all of each file and link, and of each directory what stays when its entries
+        change."""
+        found = {}
+        for directory, names, files in os.walk(self.root):
+            for name in names + files:
+                path = os.path.join(directory, name)
+                st = os.lstat(path)
+                what = (st.st_mode, st.st_uid, st.st_gid)
+                if stat.S_ISLNK(st.st_mode):
+                    what += (os.readlink(path), st.st_nlink)
+                elif stat.S_ISREG(st.st_mode):
+                    with open(path, 'rb') as f:
+                        what += (f.read(), st.st_mtime_ns, st.st_nlink)
+                found[os.path.relpath(path, self.root)] = what
+        return found
+
+    def switch(self, *args, status=SUCCESS, **popen):
+        """Returns the output, and that on standard error."""
+        return switch(f'--root={self.root}', *args, status=status, **popen)
+
+
+def switch(*args, status=SUCCESS, env=None, **popen):
+    result = subprocess.run([BUS1CTL, 'switch', *args], stdin=subprocess.DEVNULL,
+                            capture_output=True, text=True, timeout=60,
+                            env=env or clean_environment(), **popen)
+    if result.returncode != status:
+        raise AssertionError(f'{args}: status {result.returncode}, not {status}: {result}')
+    return result.stdout, result.stderr
+
+
+def need_root():
+    if os.geteuid() != 0:
+        raise Skip('needs root')
+
+
+def refused(tree, *parts, args=('system', '--yes'), **popen):
+    """The switch is refused with these texts, and changes nothing."""
+    before = tree.snapshot()
+    _, errors = tree.switch(*args, status=REFUSED, **popen)
+    contains(errors, *parts, 'nothing has been changed')
+    equal(tree.snapshot(), before, 'the tree')
+    return errors
+
+
+# there and back
+
+
+@test
+def a_switch_and_back_leave_the_tree_as_it_was():
+    need_root()
+    for what, scopes in (('system', ('system',)), ('user', ('user',)), ('all', SCOPES)):
+        with Tree() as tree:
+            before = tree.snapshot()
+            output, errors = tree.switch(what, '--yes')
+            equal(errors, '')
+            for scope in SCOPES:
+                equal(tree.is_bridge(scope), scope in scopes, f'{what} {scope}')
+                equal(f'{scope} bus: done' in output, scope in scopes, output)
+            contains(output, f'to go back: bus1ctl switch {what} --back --root={tree.root}')
+            equal(len(tree.snapshot()), len(before) + len(scopes))
+            tree.switch(what, '--back', '--yes')
+            equal(tree.snapshot(), before, what)
+
+
+@test
+def the_alias_of_dbus_broker_comes_back_byte_for_byte():
+    need_root()
+    with Tree() as tree:
+        for scope in SCOPES:
+            tree.enable_broker(scope)
+        before = tree.snapshot()
+        tree.switch('all', '--yes')
+        for scope in SCOPES:
+            assert tree.is_bridge(scope), scope
+            equal(os.readlink(tree.place(scope, KEPT)),
+                  f'/lib/systemd/{scope}/dbus-broker.service')
+        tree.switch('all', '--back', '--yes')
+        equal(tree.snapshot(), before)
+
+
+@test
+def twice_is_like_once():
+    need_root()
+    with Tree() as tree:
+        tree.enable_broker('system')
+        before = tree.snapshot()
+        tree.switch('all', '--yes')
+        switched = tree.snapshot()
+        output, errors = tree.switch('all', '--yes')
+        equal(output.count('nothing to do, it is bus1-bridge already'), 2, output)
+        equal(errors, '')
+        equal(tree.snapshot(), switched)
+        tree.switch('all', '--back', '--yes')
+        equal(tree.snapshot(), before)
+        output, errors = tree.switch('all', '--back', '--yes')
+        equal(output.count('nothing to do, it is not bus1-bridge'), 2, output)
+        equal(errors, '')
+        equal(tree.snapshot(), before)
+
+
+@test
+def one_bus_after_the_other():
+    need_root()
+    with Tree() as tree:
+        tree.enable_broker('user')
+        before = tree.snapshot()
+        tree.switch('system', '--yes')
+        tree.switch('all', '--yes')
+        assert tree.is_bridge('system') and tree.is_bridge('user')
+        tree.switch('user', '--back', '--yes')
+        assert tree.is_bridge('system') and not tree.is_bridge('user')
+        tree.switch('all', '--back', '--yes')
+        equal(tree.snapshot(), before)
+
+
+@test
+def a_missing_directory_is_made():
+    need_root()
+    with Tree() as tree:
+        shutil.rmtree(tree.path('etc/systemd'))
+        before = tree.snapshot()
+        tree.switch('all', '--yes')
+        assert tree.is_bridge('system') and tree.is_bridge('user')
+        tree.switch('all', '--back', '--yes')
+        # systemctl has made the directories, and nobody removes them
+        for made in ('', '/system', '/user'):
+            equal(sorted(os.listdir(tree.path('etc/systemd' + made))),
+                  [] if made else ['system', 'user'])
+        shutil.rmtree(tree.path('etc/systemd'))
+        equal(tree.snapshot(), before)
+
+
+@test
+def the_alias_that_systemctl_made_can_be_removed():
+    need_root()
+    with Tree() as tree:
+        before = tree.snapshot()
+        subprocess.run(['systemctl', '--quiet', '--root', tree.root, 'enable',
+                        'bus1-bridge.service'], check=True)
+        assert tree.is_bridge('system')
+        tree.switch('system', '--back', '--yes')
+        equal(tree.snapshot(), before)
+
+
+@test
+def what_another_tool_has_changed_stays():
+    need_root()
+    with Tree() as tree:
+        tree.enable_broker('system')
+        before = tree.snapshot()
+        tree.switch('system', '--yes')
+        # removed: what was there before still comes back
+        subprocess.run(['systemctl', '--quiet', '--root', tree.root, 'disable',
+                        'bus1-bridge.service'], check=True)
+        tree.switch('system', '--back', '--yes')
+        equal(tree.snapshot(), before)
+        # replaced: the present choice counts, and the next switch keeps it
+        tree.switch('system', '--yes')
+        subprocess.run(['systemctl', '--quiet', '--root', tree.root, 'enable', '--force',
+                        'dbus-broker.service'], check=True)
+        changed = tree.snapshot()
+        output, _ = tree.switch('system', '--back', '--yes')
+        contains(output, 'another tool has changed')
+        equal(tree.snapshot(), changed)
+        link = os.readlink(tree.place('system'))
+        tree.switch('system', '--yes')
+        tree.switch('system', '--back', '--yes')
+        equal(os.readlink(tree.place('system')), link)
+        assert not os.path.lexists(tree.place('system', KEPT))
+
+
+# what is refused
+
+
+@test
+def a_mask_is_refused():
+    need_root()
+    for scope in SCOPES:
+        for unit in ('dbus.service', 'dbus.socket', 'bus1-bridge.service'):
+            with Tree() as tree:
+                os.symlink('/dev/null', tree.place(scope, unit))
+                refused(tree, f'/etc/systemd/{scope}/{unit}', 'mask', 'unmask ' + unit,
+                        args=('all', '--yes'))
+                refused(tree, 'mask', args=('all', '--yes', '--force'))
+                os.unlink(tree.place(scope, unit))
+                open(tree.place(scope, unit), 'w').close()
+                refused(tree, 'mask', args=('all', '--yes'))
+
+
+@test
+def a_file_of_the_administrator_is_refused():
+    need_root()
+    with Tree() as tree:
+        tree.write('etc/systemd/system/dbus.service', UNIT.format(command='/usr/bin/dbus-daemon'),
+                   0o600)
+        os.chown(tree.place('system'), 1, 2)
+        os.utime(tree.place('system'), ns=(1, 1234567890))
+        before = tree.snapshot()
+        refused(tree, '/etc/systemd/system/dbus.service', 'administrator', '--force')
+        refused(tree, 'administrator', args=('all', '--yes'))
+        output, _ = tree.switch('system', '--yes', '--force')
+        contains(output, 'note: system bus: /etc/systemd/system/dbus.service', 'administrator')
+        assert tree.is_bridge('system')
+        tree.switch('system', '--back', '--yes')
+        equal(tree.snapshot(), before)
+
+
+@test
+def a_kept_file_of_the_administrator_is_not_lost():
+    need_root()
+    with Tree() as tree:
+        tree.write('etc/systemd/system/dbus.service', UNIT.format(command='/usr/bin/dbus-daemon'))
+        tree.switch('system', '--yes', '--force')
+        subprocess.run(['systemctl', '--quiet', '--root', tree.root, 'enable', '--force',
+                        'dbus-broker.service'], check=True)
+        refused(tree, KEPT, 'would be lost', args=('system', '--yes', '--force'))
+
+
+@test
+def a_file_that_hides_the_link_is_refused():
+    need_root()
+    with Tree() as tree:
+        tree.write('etc/systemd/system.control/dbus.service', UNIT.format(command='/bin/true'))
+        refused(tree, '/etc/systemd/system.control/dbus.service', 'hides')
+    with Tree() as tree:
+        tree.write('etc/xdg/systemd/user/dbus.service', UNIT.format(command='/bin/true'))
+        refused(tree, '/etc/xdg/systemd/user/dbus.service', 'hides', args=('user', '--yes'))
+    # Debian's link is no other directory
+    with Tree() as tree:
+        os.makedirs(tree.path('etc/xdg/systemd'))
+        os.symlink('../../systemd/user', tree.path('etc/xdg/systemd/user'))
+        tree.enable_broker('user')
+        before = tree.snapshot()
+        tree.switch('user', '--yes')
+        tree.switch('user', '--back', '--yes')
+        equal(tree.snapshot(), before)
+
+
+@test
+def missing_units_and_programs_are_refused():
+    need_root()
+    for scope in SCOPES:
+        for name in ('bus1-bridge.service', 'dbus.socket'):
+            with Tree() as tree:
+                os.unlink(tree.path(tree.unit(scope, name)))
+                refused(tree, f'{scope} bus: the unit {name} is missing', args=('all', '--yes'))
+    with Tree() as tree:
+        os.unlink(tree.path('usr/bin/bus1-bridge'))
+        refused(tree, '/usr/bin/bus1-bridge', 'No such file')
+        tree.write('usr/bin/bus1-bridge', '')
+        refused(tree, '/usr/bin/bus1-bridge', 'cannot be executed')
+    with Tree() as tree:
+        tree.write(tree.unit('system', 'bus1-bridge.service'), '[Unit]\nDescription=x\n' + ALIAS)
+        refused(tree, '/bus1-bridge.service has no ExecStart=')
+        tree.write(tree.unit('system', 'bus1-bridge.service'),
+                   UNIT.format(command='/usr/bin/bus1-bridge') + ALIAS)
+        refused(tree, 'ExecStart= names no configuration')
+
+
+@test
+def errors_in_the_configuration_are_refused():
+    need_root()
+    with Tree() as tree:
+        tree.write('etc/dbus-1/system-local.conf', '<busconfig>\n  <policy>\n</busconfig>\n')
+        refused(tree, 'system bus: /etc/dbus-1/system-local.conf:2:')
+        refused(tree, '/etc/dbus-1/system-local.conf:2:', args=('all', '--yes', '--force'))
+        # the user bus has another configuration
+        tree.switch('user', '--yes')
+    with Tree() as tree:
+        os.unlink(tree.path('usr/share/dbus-1/session.conf'))
+        refused(tree, 'user bus: /usr/share/dbus-1/session.conf', args=('all', '--yes'))
+    # the unit names another configuration
+    with Tree() as tree:
+        for option in ('--config-file=', '--config-file '):
+            tree.write(tree.unit('system', 'bus1-bridge.service'),
+                       UNIT.format(command=f'-/usr/bin/bus1-bridge {option}/etc/own.conf') + ALIAS)
+            tree.write('etc/own.conf', '<busconfig>\n\n</nonsense>\n')
+            refused(tree, '/etc/own.conf:3:')
+    # a faulty file of an <includedir> is skipped, as dbus-daemon does
+    with Tree() as tree:
+        tree.write('usr/share/dbus-1/system.d/bad.conf', '<busconfig>\n<nonsense/>\n</busconfig>')
+        output, _ = tree.switch('system', '--yes')
+        contains(output, 'note: system bus: /usr/share/dbus-1/system.d/bad.conf:2:')
+
+
+@test
+def rules_that_dbus_daemon_understands_differently_are_refused():
+    need_root()
+    for rule, what in (('<allow send_destination="a.b" send_error="e.r"/>', 'matches only errors'),
+                       ('<allow send_type="signal"/>\n<deny send_broadcast="true"/>',
+                        'overrides the rules before it only for')):
+        with Tree() as tree:
+            tree.write('usr/share/dbus-1/system.d/x.conf', POLICY.format(rule))
+            line = 1 + len(rule.splitlines())
+            refused(tree, f'/usr/share/dbus-1/system.d/x.conf:{line}: ', what, '--force')
+            output, _ = tree.switch('system', '--yes', '--force')
+            contains(output, f'note: system bus: /usr/share/dbus-1/system.d/x.conf:{line}: ')
+            assert tree.is_bridge('system')
+
+
+@test
+def users_are_those_of_the_tree():
+    need_root()
+    with Tree() as tree:
+        tree.write('usr/share/dbus-1/system.d/x.conf', '<busconfig>\n'
+                   '<policy user="onlyhere"><allow own="a.b"/></policy>\n'
+                   '<policy user="nosuchuser"><allow own="a.b"/></policy>\n</busconfig>')
+        output, _ = tree.switch('system', '--yes')
+        contains(output, 'x.conf:3:', 'nosuchuser')
+        assert 'onlyhere' not in output, output
+
+
+@test
+def the_helper_must_be_there_if_services_need_it():
+    need_root()
+    with Tree() as tree:
+        services = 'usr/share/dbus-1/system-services'
+        os.unlink(tree.path('usr/lib/helper'))
+        # nothing needs it: systemd starts the only service
+        tree.write(services + '/a.b.service',
+                   SERVICE.format(name='a.b', more='SystemdService=x.service\n'))
+        tree.switch('system', '--dry-run')
+        tree.write(services + '/a.c.service', SERVICE.format(name='a.c', more=''))
+        at = '/usr/share/dbus-1/system.conf:4: the program /usr/lib/helper'
+        refused(tree, at, 'No such file', f'a.c (/{services}/a.c.service)')
+        tree.write('usr/lib/helper', '', 0o4644)
+        refused(tree, at, 'cannot be executed')
+        tree.write('usr/lib/helper', '', 0o755)
+        refused(tree, at, 'not setuid root')
+        os.chown(tree.path('usr/lib/helper'), 1, 1)
+        os.chmod(tree.path('usr/lib/helper'), 0o4755)
+        refused(tree, at, 'not setuid root')
+        os.chown(tree.path('usr/lib/helper'), 0, 0)
+        os.chmod(tree.path('usr/lib/helper'), 0o4755)
+        tree.switch('system', '--yes')
+
+
+@test
+def a_bus_that_is_gone_does_not_come_back():
+    need_root()
+    with Tree() as tree:
+        tree.enable_broker('system')
+        tree.switch('system', '--yes')
+        os.unlink(tree.path(tree.unit('system', 'dbus-broker.service')))
+        refused(tree, 'dbus.service.before-bus1-bridge', args=('system', '--back', '--yes'))
+        tree.switch('system', '--back', '--yes', '--force')
+        assert not tree.is_bridge('system')
+    with Tree() as tree:
+        tree.switch('system', '--yes')
+        os.unlink(tree.path('usr/bin/dbus-daemon'))
+        refused(tree, '/usr/bin/dbus-daemon', args=('system', '--back', '--yes'))
+        os.unlink(tree.path(tree.unit('system', 'dbus.service')))
+        refused(tree, 'there is no other bus', args=('system', '--back', '--yes'))
+
+
+# failures in the middle
+
+
+class FakeSystemctl:
+    """A directory for PATH whose systemctl runs a shell script. There, $real is the real one."""
+
+    def __init__(self, script):
+        self.directory = tempfile.mkdtemp(prefix='bus-switch-path-')
+        with open(self.directory + '/systemctl', 'w') as f:
+            f.write(f'#!/bin/sh\nreal={shutil.which("systemctl")}\n{script}\n')
+        os.chmod(f.name, 0o755)
+
+    def __enter__(self):
+        return clean_environment(PATH=self.directory + ':' + os.environ['PATH'])
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.directory)
+
+
+FAULTS = {
+    'exits with status 7': 'exit 7',
+    'ended by a signal': 'kill -KILL $$',
+    'has not': 'exit 0',
+    'after all, exits with status 8': '"$real" "$@"; exit 8',
+}
+
+
+def each_fault(verb):
+    """Yields the environments in which systemctl fails with this verb for the user bus."""
+    for what, fault in FAULTS.items():
+        with FakeSystemctl(f'case "$*" in *--global*{verb}*) {fault};; esac\n'
+                           'exec "$real" "$@"') as env:
+            yield what.split(', ')[-1], env
+
+
+@test
+def a_failure_of_the_second_step_undoes_the_first():
+    need_root()
+    for with_broker in (False, True):
+        for what, env in each_fault('enable'):
+            with Tree() as tree:
+                for scope in SCOPES if with_broker else ():
+                    tree.enable_broker(scope)
+                before = tree.snapshot()
+                _, errors = tree.switch('all', '--yes', status=FAILED, env=env)
+                contains(errors, what, 'everything is as before')
+                equal(tree.snapshot(), before, what)
+
+
+@test
+def a_failure_of_the_second_step_back_undoes_the_first():
+    need_root()
+    for with_broker in (False, True):
+        for what, env in each_fault('disable'):
+            with Tree() as tree:
+                if with_broker:
+                    tree.enable_broker('system')
+                tree.switch('all', '--yes')
+                switched = tree.snapshot()
+                _, errors = tree.switch('all', '--back', '--yes', status=FAILED, env=env)
+                contains(errors, what, 'everything is as before')
+                equal(tree.snapshot(), switched, what)
+    # the first step fails
+    with Tree() as tree, FakeSystemctl('exit 7') as env:
+        before = tree.snapshot()
+        tree.switch('all', '--yes', status=FAILED, env=env)
+        equal(tree.snapshot(), before)
+        tree.switch('all', '--yes')
+        switched = tree.snapshot()
+        tree.switch('all', '--back', '--yes', status=FAILED, env=env)
+        equal(tree.snapshot(), switched)
+
+
+@test
+def a_switch_that_is_killed_can_be_done_or_undone():
+    need_root()
+    for when in ('kill -KILL $PPID', '"$real" "$@"; kill -KILL $PPID'):
+        for scope in ('enable --force', '--global'):
+            for back in (False, True):
+                with Tree() as tree, FakeSystemctl(f'case "$*" in *"{scope}"*) {when}; exit;; esac\n'
+                                                   'exec "$real" "$@"') as env:
+                    for name in SCOPES:
+                        tree.enable_broker(name)
+                    before = tree.snapshot()
+                    tree.switch('all', '--yes', status=-signal.SIGKILL, env=env)
+                    # whatever has been done, the machine has a bus
+                    for name in SCOPES:
+                        assert os.path.lexists(tree.place(name)), (when, scope)
+                    if not back:
+                        tree.switch('all', '--yes')
+                        assert tree.is_bridge('system') and tree.is_bridge('user')
+                    tree.switch('all', '--back', '--yes')
+                    left = {name: what for name, what in tree.snapshot().items()
+                            if not name.endswith(KEPT)}
+                    equal(left.keys(), before.keys())
+                    for name in SCOPES:
+                        equal(os.readlink(tree.place(name)),
+                              f'/lib/systemd/{name}/dbus-broker.service')
+
+
+@test
+def signals_do_not_leave_half_a_switch():
+    need_root()
+    with Tree() as tree, FakeSystemctl('kill -INT $PPID; kill -TERM $PPID; kill -HUP $PPID\n'
+                                       'exec "$real" "$@"') as env:
+        result = subprocess.run([BUS1CTL, 'switch', f'--root={tree.root}', 'all', '--yes'],
+                                env=env, capture_output=True, timeout=60)
+        assert result.returncode in (-signal.SIGINT, -signal.SIGTERM, -signal.SIGHUP), result
+        assert tree.is_bridge('system') and tree.is_bridge('user')
+
+
+@test
+def only_one_switch_at_a_time():
+    need_root()
+    with Tree() as tree, tempfile.TemporaryDirectory() as directory:
+        os.mkfifo(directory + '/go')
+        with FakeSystemctl(f'>{directory}/begun; cat {directory}/go; exec "$real" "$@"') as env:
+            first = subprocess.Popen([BUS1CTL, 'switch', f'--root={tree.root}', 'user', '--yes'],
+                                     env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            wait_until(lambda: os.path.exists(directory + '/begun'), 'systemctl')
+            _, errors = tree.switch('all', '--yes', status=FAILED)
+            contains(errors, 'another bus1ctl switch')
+            os.close(os.open(directory + '/go', os.O_WRONLY))
+            output, _ = first.communicate(timeout=TIMEOUT)
+            equal(first.returncode, SUCCESS, output)
+        assert tree.is_bridge('user') and not tree.is_bridge('system')
+
+
+# asking, and the command line
+
+
+@test
+def a_dry_run_changes_nothing():
+    need_root()
+    with Tree() as tree:
+        tree.enable_broker('user')
+        before = tree.snapshot()
+        output, _ = tree.switch('all', '--dry-run')
+        contains(output, f'system bus: make the link {tree.place("system")} to bus1-bridge.service',
+                 'user bus: keep what is there now (a link to '
+                 f'/lib/systemd/user/dbus-broker.service) as {tree.place("user", KEPT)}',
+                 'nothing has been changed')
+        equal(tree.snapshot(), before)
+        tree.switch('all', '--yes')
+        switched = tree.snapshot()
+        output, _ = tree.switch('all', '--back', '--dry-run')
+        contains(output, f'system bus: remove the link {tree.place("system")}\n',
+                 f'user bus: put back {tree.place("user", KEPT)} as {tree.place("user")} ')
+        equal(tree.snapshot(), switched)
+
+
+def answer(tree, text):
+    """Runs a switch on a terminal with this answer; returns the exit status and the output."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(BUS1CTL, [BUS1CTL, 'switch', 'system', '--root=' + tree.root])
+    output = ''
+    while '[y/N]' not in output:
+        output += os.read(terminal, 4096).decode()
+    os.write(terminal, text)
+    try:
+        while data := os.read(terminal, 4096):
+            output += data.decode()
+    except OSError:  # the other end of the terminal is closed
+        pass
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), output
+
+
+@test
+def a_switch_asks_unless_yes_is_given():
+    need_root()
+    with Tree() as tree:
+        before = tree.snapshot()
+        _, errors = tree.switch('system', status=FAILED)
+        contains(errors, '--yes', 'nothing has been changed')
+        for text in (b'n\n', b'\n', b'\x04'):
+            status, output = answer(tree, text)
+            equal(status, REFUSED, output)
+            contains(output, 'nothing has been changed')
+            equal(tree.snapshot(), before)
+        status, output = answer(tree, b'y\n')
+        equal(status, SUCCESS, output)
+        assert tree.is_bridge('system')
+
+
+@test
+def only_root_switches():
+    need_root()
+    with Tree() as tree:
+        os.chmod(tree.root, 0o755)
+        before = tree.snapshot()
+        for args in (('system', '--yes'), ('all', '--back', '--yes'), ('user', '--dry-run')):
+            _, errors = tree.switch(*args, status=FAILED, user=NOBODY, group=NOBODY,
+                                    extra_groups=())
+            contains(errors, 'only root')
+        equal(tree.snapshot(), before)
+        # everybody may look
+        output, _ = tree.switch(user=NOBODY, group=NOBODY, extra_groups=())
+        contains(output, '/usr/bin/dbus-daemon')
+
+
+@test
+def wrong_arguments_are_errors():
+    for args, what in ((('session',), 'neither system, user nor all: session'),
+                       (('system', 'user'), 'one argument at most: user'),
+                       (('system', '--nonsense'), 'unknown option: --nonsense'),
+                       (('system', '-x'), 'unknown option: -x'),
+                       (('system', '--root'), 'an option needs a value: --root'),
+                       (('--back',), 'say which bus'),
+                       (('--yes', '--root=/'), 'say which bus'),
+                       (('all', '--yes', '--dry-run'), 'exclude each other')):
+        output, errors = switch(*args, status=FAILED)
+        equal(output, '')
+        contains(errors, what, 'usage: bus1ctl switch system|user|all')
+    _, errors = switch('system', '--root=/nonexistent', status=FAILED)
+    contains(errors, '--root=/nonexistent', 'No such file')
+
+
+# which bus
+
+
+@test
+def the_state_of_a_tree():
+    need_root()
+    with Tree() as tree:
+        def state():
+            return tree.switch()[0]
+
+        equal(state(), 'system bus\n'
+              '  configured: /usr/bin/dbus-daemon, by /lib/systemd/system/dbus.service\n'
+              'user bus\n'
+              '  configured: /usr/bin/dbus-daemon, by /usr/lib/systemd/user/dbus.service\n')
+        tree.enable_broker('user')
+        contains(state(), 'configured: /usr/bin/dbus-broker-launch, by '
+                 '/etc/systemd/user/dbus.service -> /lib/systemd/user/dbus-broker.service\n')
+        tree.switch('all', '--yes')
+        contains(state(), 'configured: /usr/bin/bus1-bridge, by /etc/systemd/system/dbus.service'
+                 ' -> /lib/systemd/system/bus1-bridge.service\n',
+                 f'before bus1-bridge: /etc/systemd/user/{KEPT}'
+                 ' -> /lib/systemd/user/dbus-broker.service\n')
+        os.unlink(tree.place('system'))
+        os.symlink('/dev/null', tree.place('system'))
+        contains(state(), 'configured: none: masked by /etc/systemd/system/dbus.service')
+
+
+@test
+def the_bus_that_runs_is_named():
+    for daemon in (DAEMON, REFERENCE):
+        with Bus(daemon) as bus:
+            env = clean_environment(DBUS_SYSTEM_BUS_ADDRESS=bus.address,
+                                    XDG_RUNTIME_DIR=bus.directory)
+            output, _ = switch(env=env)
+            program = os.path.realpath(daemon)
+            equal(output.count(f': {program}, process {bus.pid}\n'), 2, output)
+            contains(output, f'running for user {os.geteuid()}: {program}')
+    with tempfile.TemporaryDirectory() as directory:
+        address = f'unix:path={directory}/none'
+        output, _ = switch(env=clean_environment(DBUS_SYSTEM_BUS_ADDRESS=address))
+        contains(output, f'running: none answers at {address}: No such file')
+
+
+# the machine itself
+
+
+class Machine(Tree):
+    """A tree whose units and configurations replace those of this machine, in a namespace."""
+
+    MOUNTS = ('etc/systemd', 'usr/share/dbus-1', 'run/systemd', 'run/user')
+
+    def __init__(self):
+        super().__init__()
+        os.chmod(self.root, 0o755)
+        os.makedirs(self.path('run/systemd'))  # empty: systemctl does not look for a manager
+        os.makedirs(self.path('run/user'))
+        for scope in SCOPES:
+            self.write(self.unit(scope, 'bus1-bridge.service'), UNIT.format(
+                command=f'{DAEMON} {OPTION[scope]} --address=systemd: --nofork '
+                        '--systemd-activation') + ALIAS)
+            self.write(f'usr/share/dbus-1/{CONFIG_NAME[scope]}.conf',
+                       CONFIG.format(scope=CONFIG_NAME[scope])
+                       .replace('<servicehelper>/usr/lib/helper</servicehelper>', ''))
+
+    def boot(self, *users):
+        """From now on, systemd seems to run, with managers of these users."""
+        for directory in ('run/systemd', 'run/user'):
+            shutil.rmtree(self.path(directory))
+            os.mkdir(self.path(directory))
+        os.mkdir(self.path('run/systemd/system'))
+        for user in users:
+            directory = self.path(f'run/user/{user}')
+            os.makedirs(directory + '/systemd')
+            for path in (directory, directory + '/systemd'):
+                os.chown(path, user, user)
+                os.chmod(path, 0o700)
+
+    def pins(self):
+        """Returns each file in the directories below /run that a switch uses: its owner, and the
+        text of the link or file."""
+        found = {}
+        for directory, _, names in os.walk(self.path('run')):
+            for path in (os.path.join(directory, name) for name in names):
+                assert path.endswith('.control/dbus.service'), path
+                if os.path.islink(path):
+                    text = os.readlink(path)
+                else:
+                    with open(path) as f:
+                        text = f.read()
+                found[os.path.relpath(path, self.path('run'))] = (os.lstat(path).st_uid, text)
+        return found
+
+    def switch(self, *args, status=SUCCESS, env=None, **popen):
+        mounts = [f'mount --bind {self.root}/{path} /{path}' for path in self.MOUNTS]
+        mounts += [f'mount --bind {self.root}/usr/lib/systemd/{scope} /usr/lib/systemd/{scope}'
+                   for scope in SCOPES]
+        script = ' && '.join(mounts) + ' && exec "$@"'
+        result = subprocess.run(['unshare', '--mount', 'sh', '-c', script, 'sh', BUS1CTL, 'switch',
+                                 *args], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                timeout=60, env=env or clean_environment(), **popen)
+        if result.returncode != status:
+            raise AssertionError(f'{args}: status {result.returncode}, not {status}: {result}')
+        return result.stdout, result.stderr
+
+
+def need_namespace():
+    need_root()
+    if subprocess.run(['unshare', '--mount', 'true'], capture_output=True).returncode:
+        raise Skip('no mount namespaces')
+    for path in Machine.MOUNTS:
+        if not os.path.isdir('/' + path):
+            raise Skip(f'no /{path}')
+
+
+def left_in_tmp():
+    return {name for name in os.listdir('/tmp') if name.startswith('bus1ctl-')}
+
+
+@test
+def the_machine_is_switched_and_tells_when():
+    need_namespace()
+    with Machine() as machine:
+        machine.enable_broker('system')
+        before, tmp = machine.snapshot(), left_in_tmp()
+        output, errors = machine.switch('all', '--yes')
+        equal(errors, '')
+        contains(output, 'system bus: done, in force from the next boot on',
+                 'user bus: done, in force for each user at the first login',
+                 'to go back: bus1ctl switch all --back\n')
+        assert machine.is_bridge('system') and machine.is_bridge('user')
+        equal(left_in_tmp(), tmp)
+        machine.switch('--root=/', 'all', '--back', '--yes')
+        equal(machine.snapshot(), before)
+
+
+# a machine whose systemd runs: systemctl works on files, and there is no manager to be reloaded
+BOOTED = '''case "$*" in *daemon-reload*) exit 0;; esac
+exec "$real" --root=/ "$@"'''
+SYSTEM_PIN = 'systemd/system.control/dbus.service'
+USER_PIN = f'user/{NOBODY}/systemd/user.control/dbus.service'
+
+
+@test
+def the_running_managers_do_not_notice_a_switch():
+    need_namespace()
+    with Machine() as machine, FakeSystemctl(BOOTED) as env:
+        machine.enable_broker('user')
+        machine.boot(NOBODY)
+        os.makedirs(machine.path('run/user/77'))  # a user without a manager
+        before = machine.snapshot()
+        with open(machine.path(machine.unit('system', 'dbus.service'))) as f:
+            copy = f.read()  # systemd would ignore a link to a unit of the same name
+        pins = {SYSTEM_PIN: (0, copy),
+                USER_PIN: (NOBODY, '/usr/lib/systemd/user/dbus-broker.service')}
+        machine.switch('all', '--yes', env=env)
+        equal(machine.pins(), pins)
+        # back before the boot: nothing is left
+        machine.switch('all', '--back', '--yes', env=env)
+        equal(machine.snapshot(), before)
+        # the same bus goes on, however often the choice changes
+        machine.switch('all', '--yes', env=env)
+        machine.switch('user', '--back', '--yes', env=env)
+        equal(machine.pins(), {SYSTEM_PIN: pins[SYSTEM_PIN]})
+        machine.switch('all', '--yes', env=env)
+        equal(machine.pins(), pins)
+        # after the boot, bus1-bridge is the bus that goes on
+        machine.boot(NOBODY)
+        machine.switch('all', '--back', '--yes', env=env)
+        equal(machine.pins(), {SYSTEM_PIN: (0, '/lib/systemd/system/bus1-bridge.service'),
+                               USER_PIN: (NOBODY, '/usr/lib/systemd/user/bus1-bridge.service')})
+        machine.switch('all', '--yes', env=env)
+        equal(machine.pins(), {})
+        machine.switch('all', '--back', '--yes', env=env)
+        machine.boot(NOBODY)
+        os.makedirs(machine.path('run/user/77'))
+        equal(machine.snapshot(), before)
+
+
+@test
+def a_file_of_the_administrator_goes_on_until_the_boot():
+    need_namespace()
+    with Machine() as machine, FakeSystemctl(BOOTED) as env:
+        text = UNIT.format(command='/usr/bin/dbus-daemon')
+        machine.write('etc/systemd/system/dbus.service', text, 0o600)
+        machine.boot()
+        before = machine.snapshot()
+        machine.switch('system', '--yes', '--force', env=env)
+        equal(machine.pins(), {SYSTEM_PIN: (0, text)})
+        machine.switch('system', '--back', '--yes', '--force', env=env)
+        equal(machine.snapshot(), before)
+
+
+@test
+def a_failure_leaves_no_pins():
+    need_namespace()
+    with Machine() as machine:
+        machine.enable_broker('system')
+        machine.boot(NOBODY)
+        before = machine.snapshot()
+        with FakeSystemctl('case "$*" in *--global*) exit 7;; esac\n' + BOOTED) as env:
+            _, errors = machine.switch('all', '--yes', status=FAILED, env=env)
+        contains(errors, 'everything is as before')
+        equal(machine.snapshot(), before)
+        # a user cannot lead the switch astray with a link
+        target = machine.path('target')
+        os.mkdir(target)
+        os.symlink(target, machine.path(os.path.dirname('run/' + USER_PIN)))
+        with FakeSystemctl(BOOTED) as env:
+            _, errors = machine.switch('all', '--yes', status=FAILED, env=env)
+        contains(errors, f'cannot make /run/{USER_PIN}', 'everything is as before')
+        equal(os.listdir(target), [])
+        assert not machine.is_bridge('system') and not machine.is_bridge('user')
+
+
+@test
+def a_bus_that_becomes_another_user_starts():
+    need_namespace()
+    with Machine() as machine:
+        tmp = left_in_tmp()
+        config = 'usr/share/dbus-1/system.conf'
+        with open(machine.path(config)) as f:
+            text = f.read()
+        machine.write(config, text.replace('<user>root<', '<user>nobody<'))
+        output, errors = machine.switch('system', '--dry-run')
+        equal(errors, '')
+        contains(output, 'all checks succeed')
+        equal(left_in_tmp(), tmp)
+
+
+@test
+def a_bus_that_does_not_start_is_refused():
+    need_namespace()
+    with Machine() as machine:
+        tmp = left_in_tmp()
+        config = 'usr/share/dbus-1/system.conf'
+        with open(machine.path(config)) as f:
+            text = f.read()
+        # the configuration can be read, but its user does not exist
+        machine.write(config, text.replace('<user>root<', '<user>nosuchuser<'))
+        refused(machine, DAEMON, f'/{config} does not start', 'cannot change to the user in <user>')
+        # a program that is no bus
+        unit = machine.unit('system', 'bus1-bridge.service')
+        machine.write(config, text)
+        machine.write(unit, UNIT.format(command='/bin/false --system') + ALIAS)
+        refused(machine, '/bin/false', 'does not start')
+        equal(left_in_tmp(), tmp)
+
+
+main()
