@@ -20,14 +20,17 @@
 #   make bench-vm      the same for bus1.ko, in a virtual machine
 #   make doc-pictures  make the pictures of the documents from their sources
 #   make install       build and install
+#   make packages      build Debian packages, in $(BUILD)/packages
 #   make clean         remove all build directories
 #
 # BUILD is the build directory (default: build). MESON_OPTIONS are for the first `meson setup`.
+# PACKAGES_SUITE names releases of Debian (default: bookworm).
 
 BUILD ?= build
 MESON_OPTIONS ?=
+PACKAGES_SUITE ?= bookworm
 
-.PHONY: all build run test test-quick lint kernel-lint coverage test-vm test-vm-all test-vm-other test-intree build-cross bench bench-vm kernel doc-pictures install clean
+.PHONY: all build run test test-quick lint kernel-lint coverage test-vm test-vm-all test-vm-other test-intree build-cross bench bench-vm kernel doc-pictures install packages clean
 
 all: build
 
@@ -110,6 +113,10 @@ doc-pictures:
 
 install: build
 	@meson install -C $(BUILD)
+
+packages:
+	@tools/install-deps packages
+	@tools/packages $(BUILD)/packages $(PACKAGES_SUITE)
 
 clean:
 	rm -rf build build-asan build-tsan build-coverage
