@@ -30,7 +30,7 @@ DEBIAN = {'SYSTEMD': 'lib/systemd', 'USER_UNITS': 'lib/systemd/user',
           'USER_PRESETS': 'lib/systemd/user-preset', 'MODULES_LOAD': 'lib/modules-load.d',
           'UDEV_RULES': 'lib/udev/rules.d'}
 RPM = {'_bindir': 'bin', '_datadir': 'share', '_includedir': 'include', '_libdir': 'lib/*',
-       '_mandir': 'share/man', '_modulesloaddir': 'lib/modules-load.d',
+       '_libexecdir': 'libexec', '_mandir': 'share/man', '_modulesloaddir': 'lib/modules-load.d',
        '_presetdir': 'lib/systemd/system-preset', '_udevrulesdir': 'lib/udev/rules.d',
        '_unitdir': 'lib/systemd/system', '_userpresetdir': 'lib/systemd/user-preset',
        '_userunitdir': 'lib/systemd/user', '_usrsrc': 'src'}
