@@ -104,6 +104,14 @@ struct bus_config_source {
         bool is_directory;
 };
 
+/* A user or group that the configuration names, as it was when the name was looked up. */
+struct bus_config_identity {
+        char *name;
+        bool is_group;
+        bool is_known; /* /etc/passwd or /etc/group has the name, with this number */
+        id_t id;
+};
+
 /* The files and directories that a configuration was read from, for noticing changes. */
 struct bus_config_inputs {
         struct bus_config_source
@@ -115,6 +123,8 @@ struct bus_config_inputs {
         size_t n_missing;
         char **includedirs; /* each <includedir> */
         size_t n_includedirs;
+        struct bus_config_identity *identities; /* each user and group in rules and policies */
+        size_t n_identities;
 };
 
 struct bus_config {

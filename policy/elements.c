@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "policy/array.h"
 #include "policy/environment.h"
+#include "policy/identity.h"
 #include "policy/ids.h"
 
 /* The value of an attribute; NULL if the element does not have it. */
@@ -211,6 +212,9 @@ static int parse_whose(struct document *document, const char *user, const char *
         int r;
 
         *ret_context = user ? POLICY_CONTEXT_USER : POLICY_CONTEXT_GROUP;
+        r = bus_config_note_identity(&document->reader->whole.config.inputs, name, !user);
+        if (r < 0)
+                return r;
         r = user ? policy_resolve_user(name, ret_id) : policy_resolve_group(name, ret_id);
         if (r == -ENOMEM)
                 return r;
@@ -282,12 +286,29 @@ static int check_connect_rule(struct document *document, struct policy_rule *rul
         }
 }
 
+/* The attributes user and group of a rule, which policy_rule_new() looks up. */
+static int note_identities(struct document *document, const char *const *attributes) {
+        struct bus_config_inputs *inputs = &document->reader->whole.config.inputs;
+        int r = 0;
+
+        for (int is_group = 0; is_group < 2 && r >= 0; is_group++) {
+                const char *name = get(attributes, is_group ? "group" : "user");
+
+                if (name && strcmp(name, "*") != 0)
+                        r = bus_config_note_identity(inputs, name, is_group);
+        }
+        return r;
+}
+
 static int rule_start(struct document *document, bool allow, const char *const *attributes) {
         struct bus_config_place place = document_place(document);
         struct policy_rule *rule = NULL;
         char *message = NULL;
         int r;
 
+        r = note_identities(document, attributes);
+        if (r < 0)
+                return r;
         r = policy_rule_new(allow, attributes, &rule, &message);
         if (r == -EINVAL)
                 r = document_fail(document, "%s", message);

@@ -41,6 +41,9 @@ void bus_fragment_clear(struct bus_fragment *fragment) {
         free_strings(config->inputs.files, config->inputs.n_files);
         free_strings(config->inputs.missing, config->inputs.n_missing);
         free_strings(config->inputs.includedirs, config->inputs.n_includedirs);
+        for (size_t i = 0; i < config->inputs.n_identities; i++)
+                free(config->inputs.identities[i].name);
+        free(config->inputs.identities);
         free_strings(config->warnings, config->n_warnings);
         policy_unref(config->policy);
         for (size_t i = 0; i < fragment->n_blocks; i++)

@@ -17,8 +17,7 @@
 
 #define NAME_SERVICE_BUFFER_MAX (16 << 20)
 
-/* Parse a plain decimal ID. UINT32_MAX is not valid: for the kernel it means "none". */
-static bool parse_id(const char *text, id_t *ret_id) {
+bool policy_parse_id(const char *text, id_t *ret_id) {
         unsigned long long id;
         char *end;
 
@@ -49,9 +48,27 @@ static int not_found(int error) {
         }
 }
 
+bool policy_parse_entry(char *line, const char *name, size_t n, id_t *ret_id) {
+        char *id, end;
+        bool is_valid;
+        size_t k;
+
+        if (strncmp(line, name, n) != 0 || line[n] != ':')
+                return false;
+        id = strchr(line + n + 1, ':');
+        if (!id)
+                return false;
+        id++;
+        k = strcspn(id, ":\n");
+        end = id[k];
+        id[k] = '\0';
+        is_valid = policy_parse_id(id, ret_id);
+        id[k] = end;
+        return is_valid;
+}
+
 /*
- * Find the ID of a name in a file like passwd(5) or group(5), whose lines begin with
- * NAME:PASSWORD:ID. Returns 0, or 1 if there is none.
+ * Find the ID of a name in a file like passwd(5) or group(5). Returns 0, or 1 if there is none.
  */
 static int find_in_file(const char *path, const char *name, id_t *ret_id) {
         size_t n = strlen(name), room = 0;
@@ -60,16 +77,8 @@ static int find_in_file(const char *path, const char *name, id_t *ret_id) {
         int r = 1;
 
         while (f && r > 0 && getline(&line, &room, f) >= 0) {
-                char *id;
-
-                if (strncmp(line, name, n) != 0 || line[n] != ':')
-                        continue;
-                id = strchr(line + n + 1, ':');
-                if (!id)
-                        continue;
-                id++;
-                id[strcspn(id, ":\n")] = '\0';
-                r = parse_id(id, ret_id) ? 0 : 1;
+                if (policy_parse_entry(line, name, n, ret_id))
+                        r = 0;
         }
         return r;
 }
@@ -138,18 +147,18 @@ static int resolve(const char *path, lookup_func lookup, const char *name, id_t 
 
         if (!*name)
                 return 1;
-        if (parse_id(name, ret_id))
+        if (policy_parse_id(name, ret_id))
                 return 0;
         r = find_in_file(path, name, ret_id);
         return r > 0 ? ask_name_service(lookup, name, ret_id) : r;
 }
 
 int policy_resolve_user(const char *name, id_t *ret_uid) {
-        return resolve("/etc/passwd", lookup_user, name, ret_uid);
+        return resolve(POLICY_USERS_FILE, lookup_user, name, ret_uid);
 }
 
 int policy_resolve_group(const char *name, id_t *ret_gid) {
-        return resolve("/etc/group", lookup_group, name, ret_gid);
+        return resolve(POLICY_GROUPS_FILE, lookup_group, name, ret_gid);
 }
 
 bool policy_parse_type(const char *text, uint8_t *ret_type) {

@@ -15,9 +15,21 @@
  * Names are first looked up in /etc/passwd (/etc/group). So a system user is found even while the
  * name service waits for a service that runs as this user. If a name is not there, the name service
  * is asked, so the functions may block. They are thread-safe.
+ *
+ * A name that changes its number in these files is noticed: see identity.h.
  */
 int policy_resolve_user(const char *name, id_t *ret_uid);
 int policy_resolve_group(const char *name, id_t *ret_gid);
+
+#define POLICY_USERS_FILE "/etc/passwd"
+#define POLICY_GROUPS_FILE "/etc/group"
+/*
+ * The parts of such a look-up. policy_parse_id() parses a plain decimal ID; UINT32_MAX is not
+ * valid, because for the kernel it means "none". policy_parse_entry() does the same for the ID in a
+ * line of such a file, which begins with NAME:PASSWORD:ID, if the name is this one.
+ */
+bool policy_parse_id(const char *text, id_t *ret_id);
+bool policy_parse_entry(char *line, const char *name, size_t n, id_t *ret_id);
 /*
  * Find the home directory of the effective user. *ret_home is NULL if the name service does not
  * know the user or fails. The caller frees it. Returns 0 or -ENOMEM.

@@ -22,6 +22,7 @@ static void setup(void) {
         scratch_write(&scratch, "d/whole.conf",
                       "<busconfig><type>x</type><listen>x:</listen><auth>EXTERNAL</auth>"
                       "<servicedir>s</servicedir><policy user=\"1\"><deny own=\"*\"/></policy>"
+                      "<policy group=\"root\"><deny own=\"*\"/></policy>"
                       "<selinux><associate own=\"a\" context=\"b\"/></selinux></busconfig>");
         scratch_write_body(
                 &scratch, "main.conf",
